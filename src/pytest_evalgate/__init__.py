@@ -1,0 +1,30 @@
+"""Fail the pull request when the model, the prompt or the retrieval got worse, not when it was just unlucky.
+
+The public names load on first use: every pytest session imports this package, and pays for nothing that it does not
+use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_evalgate.data import Case, Mark, Output, Score
+    from pytest_evalgate.errors import EvalgateError, MissingAnswer
+    from pytest_evalgate.protocols import Rule, Scorer, Target
+
+__all__ = ["Case", "EvalgateError", "Mark", "MissingAnswer", "Output", "Rule", "Score", "Scorer", "Target"]
+
+_HOMES = {
+    "data": ("Case", "Mark", "Output", "Score"),
+    "errors": ("EvalgateError", "MissingAnswer"),
+    "protocols": ("Rule", "Scorer", "Target"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,113 @@
+"""The user's own functions: found by name, only below the root folders or in what is installed."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import hashlib
+import importlib
+import importlib.util
+import site
+import sys
+import sysconfig
+from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_evalgate.errors import CallableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from importlib.machinery import ModuleSpec
+
+_INSTALLED: Final = ("stdlib", "platstdlib", "purelib", "platlib")
+
+
+def resolve(spec: str, roots: Sequence[Path]) -> Callable[..., Any]:
+    """Import the function that ``spec`` names as ``package.module:function``.
+
+    Where each module lies is looked up, symbolic links resolved, before any of its code runs.
+
+    Args:
+        spec: the name, with the root folders in front of ``sys.path``.
+        roots: the folders below which the user's code lies.
+
+    Raises:
+        CallableError: no such function, or its file lies elsewhere.
+
+    """
+    module, _, path = spec.partition(":")
+    if not all(part.isidentifier() for part in (*module.split("."), *path.split("."))):
+        raise CallableError(f'python = "{spec}" is not of the form "package.module:function"')
+    with _in_front(roots):
+        found = _import(module, spec, roots)
+    try:
+        function = attrgetter(path)(found)
+    except AttributeError as error:
+        raise CallableError(f'python = "{spec}": {module} has no {path}{_near(path, vars(found))}') from error
+    if not callable(function):
+        raise CallableError(f'python = "{spec}" is {type(function).__name__}, which cannot be called: name a function')
+    found_function: Callable[..., Any] = function
+    return found_function
+
+
+def code_sha256(spec: str) -> str:
+    """Return the digest of the file that a resolved function's module was read from."""
+    file = getattr(sys.modules[spec.partition(":")[0]], "__file__", None)
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else ""
+
+
+def _import(module: str, spec: str, roots: Sequence[Path]) -> Any:
+    allowed = [*(root.resolve() for root in roots), *_installed()]
+    parts = module.split(".")
+    try:
+        for end in range(1, len(parts) + 1):
+            name = ".".join(parts[:end])
+            _require_inside(importlib.util.find_spec(name), name, spec, allowed)
+        return importlib.import_module(module)
+    except CallableError:
+        raise
+    except Exception as error:
+        below = " or ".join(map(str, roots)) or "the root folder"
+        raise CallableError(
+            f'python = "{spec}" cannot be imported: {type(error).__name__}: {error}; it has to lie below {below}, '
+            "or to be installed"
+        ) from error
+
+
+def _require_inside(found: ModuleSpec | None, name: str, spec: str, allowed: Sequence[Path]) -> None:
+    if found is None:
+        raise ModuleNotFoundError(f"no module named {name}")
+    files = [found.origin] if found.has_location and found.origin else list(found.submodule_search_locations or ())
+    for file in files:  # none: compiled into the interpreter
+        place = Path(file).resolve()
+        if not any(place.is_relative_to(folder) for folder in allowed):
+            raise CallableError(
+                f'python = "{spec}": {name} lies at {place}, outside of the root folder and of what is '
+                "installed; move it below the root folder, or install it"
+            )
+
+
+def _near(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f'; did you mean "{close[0]}"?' if close else ""
+
+
+def _installed() -> list[Path]:
+    paths = sysconfig.get_paths()
+    folders = [*(paths[key] for key in _INSTALLED), *site.getsitepackages(), site.getusersitepackages()]
+    return [Path(folder).resolve() for folder in folders]
+
+
+@contextlib.contextmanager
+def _in_front(roots: Sequence[Path]) -> Iterator[None]:
+    """Put ``roots`` in front of ``sys.path``, and take out only them: the import may have added others."""
+    added = [str(root.resolve()) for root in roots]
+    sys.path[:0] = added
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        for folder in added:
+            with contextlib.suppress(ValueError):
+                sys.path.remove(folder)

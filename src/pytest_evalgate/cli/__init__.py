@@ -1,0 +1,5 @@
+"""The console script ``pytest-evalgate``: one module a verb, no pytest inside."""
+
+from pytest_evalgate.cli.main import main
+
+__all__ = ["main"]

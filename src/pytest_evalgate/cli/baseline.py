@@ -1,0 +1,159 @@
+"""``pytest-evalgate baseline promote|show|diff``."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from pytest_evalgate import files
+from pytest_evalgate.cli.project import Project, suites_of
+from pytest_evalgate.errors import BaselineError
+from pytest_evalgate.reports.escape import one_line
+from pytest_evalgate.runs import baseline as baselines
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_evalgate.data import Baseline, Json, SuiteRun
+
+_FORMAT = argparse.RawDescriptionHelpFormatter
+
+
+def add_parser(verbs: Any) -> None:
+    """Define the verb."""
+    parser = verbs.add_parser("baseline", help="promote a run, show a baseline, or compare the two")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    promote = _action(actions, "promote", _promote, 'pytest-evalgate baseline promote --reason "new prompt accepted"')
+    promote.add_argument("--reason", required=True, help="why this run is what later runs are compared with")
+    _action(actions, "show", _show, "pytest-evalgate baseline show --suite support").add_argument(
+        "--ref", help="the baseline as it stands at this branch, tag or commit"
+    )
+    diff = _action(actions, "diff", _diff, "pytest-evalgate baseline diff --suite support")
+    diff.add_argument("--ref", help="compare with the baseline at this branch, tag or commit")
+
+
+def _action(actions: Any, name: str, run: Any, example: str) -> argparse.ArgumentParser:
+    text = run.__doc__.partition("\n")[0]
+    parser: argparse.ArgumentParser = actions.add_parser(
+        name, help=text, description=text, epilog=f"example: {example}", formatter_class=_FORMAT
+    )
+    parser.add_argument("--suite", help="one suite (default: every suite of the run)")
+    if name != "show":
+        parser.add_argument("--run", dest="run_id", metavar="ID", help="a stored run (default: the newest)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _promote(chosen: argparse.Namespace) -> int:
+    """Make the newest whole run the baseline; refused in CI."""
+    if os.environ.get("CI", "").lower() not in {"", "0", "false"}:
+        raise BaselineError("a baseline is not promoted in CI: promote on a branch, review the file, merge it")
+    project = Project.find()
+    run = project.run(chosen.run_id)
+    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    promoted = [
+        (baselines.promote(run, suite, reason=chosen.reason, now=now), project.baseline_file(suite.plan.name))
+        for suite in suites_of(run, chosen.suite)
+    ]
+    for baseline, path in promoted:
+        baselines.write(baseline, path)
+    rows = [_summary(baseline, path, project.root) for baseline, path in promoted]
+    _print(chosen, rows, [f"promoted {row['suite']}: {_passes(row)} -> {row['file']}" for row in rows])
+    return 0
+
+
+def _show(chosen: argparse.Namespace) -> int:
+    """Show where a baseline came from and what it holds."""
+    project = Project.find()
+    names = [chosen.suite] if chosen.suite else list(project.settings.suites)
+    found = [(name, _read(project, name, chosen.ref)) for name in names]
+    rows = [_summary(baseline, project.baseline_file(name), project.root) for name, baseline in found if baseline]
+    lines = [line for row in rows for line in _described(row)]
+    lines += [f"{name}: no baseline yet: pytest-evalgate baseline promote" for name, baseline in found if not baseline]
+    _print(chosen, rows, lines)
+    return 0 if rows else 1
+
+
+def _diff(chosen: argparse.Namespace) -> int:
+    """List what changed between the baseline and a run: regressed, fixed, edited, added, removed."""
+    project = Project.find()
+    run = project.run(chosen.run_id)
+    rows: list[dict[str, Json]] = []
+    for suite in suites_of(run, chosen.suite):
+        baseline = _read(project, suite.plan.name, chosen.ref)
+        if baseline is not None:
+            rows += _changes(suite, baseline)
+    lines = [f"{row['change']:<9} {row['suite']}  {row['case']}  {row['place']}{_detail(row)}" for row in rows]
+    _print(chosen, rows, lines or ["nothing changed"])
+    return 0
+
+
+def _read(project: Project, suite: str, ref: str | None) -> Baseline | None:
+    spec = None if ref is None else f"git:{ref}"
+    return baselines.find(spec, suite=suite, file=project.baseline_file(suite), root=project.root)
+
+
+def _changes(suite: SuiteRun, baseline: Baseline) -> list[dict[str, Json]]:
+    from pytest_evalgate.gates.pairing import pair  # noqa: PLC0415 - scipy, wanted by this action only
+
+    pairing = pair(suite, baseline)
+    name = suite.plan.name
+    changed = [("regressed", found) for found in pairing.regressed] + [("fixed", found) for found in pairing.fixed]
+    rows: list[dict[str, Json]] = [
+        {
+            "change": word,
+            "suite": name,
+            "case": found.now.case.id,
+            "place": str(found.now.case.place),
+            "before": found.before.mean,
+            "now": found.now.lowest,
+            "reason": found.now.reason,
+        }
+        for word, found in changed
+    ]
+    for word, results in (("edited", pairing.edited), ("added", pairing.added)):
+        rows += [
+            {"change": word, "suite": name, "case": result.case.id, "place": str(result.case.place)}
+            for result in results
+        ]
+    rows += [{"change": "removed", "suite": name, "case": case_id, "place": ""} for case_id in pairing.removed]
+    return rows
+
+
+def _detail(row: dict[str, Json]) -> str:
+    if "before" not in row:
+        return ""
+    reason = f"  {one_line(row['reason'])}" if row["reason"] else ""
+    return f"  {row['before']:g} -> {row['now']:g}{reason}"
+
+
+def _summary(baseline: Baseline, path: Path, root: Path) -> dict[str, Json]:
+    return {
+        "suite": baseline.suite,
+        "file": files.relative_name(path, root),
+        "cases": len(baseline.cases),
+        "trials": baseline.trials,
+        "pass_rate": sum(case.mean for case in baseline.cases.values()) / len(baseline.cases),
+        **dataclasses.asdict(baseline.provenance),
+    }
+
+
+def _passes(row: dict[str, Json]) -> str:
+    return f"{row['cases']:,} cases, {100 * row['pass_rate']:.1f}% passed"
+
+
+def _described(row: dict[str, Json]) -> list[str]:
+    return [
+        f"{row['suite']}: {_passes(row)}  ({row['file']})",
+        f"  run {row['run_id']} of {row['created']}, commit {(row['commit'] or 'unknown')[:12]}",
+        f"  promoted {row['promoted']}: {one_line(row['reason'])}",
+    ]
+
+
+def _print(chosen: argparse.Namespace, rows: list[dict[str, Json]], lines: list[str]) -> None:
+    print(json.dumps(rows, indent=1) if chosen.json else "\n".join(lines))

@@ -1,0 +1,30 @@
+"""Parses the command line and hands over to the verb."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from pytest_evalgate.cli import baseline, schema
+from pytest_evalgate.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EXIT_USAGE = 4
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb and return the exit code: 0, or 4 where the user has to change something."""
+    parser = argparse.ArgumentParser(prog="pytest-evalgate", description=__doc__, exit_on_error=True)
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for verb in (baseline, schema):
+        verb.add_parser(verbs)
+    chosen = parser.parse_args(arguments)
+    try:
+        code: int = chosen.run(chosen)
+    except UserError as error:
+        print(f"pytest-evalgate: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    return code

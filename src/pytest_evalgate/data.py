@@ -1,0 +1,379 @@
+"""The records, in the order in which they flow.
+
+``GoldenSet -> Case -> Trial(Output) -> Score -> CaseResult -> Run -> Verdict``. All are frozen; nothing flows back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+Json = Any
+"""A value that JSON can hold: None, bool, int, float, str, list or dict with str keys."""
+
+Outcome = Literal["passed", "missed", "errored", "skipped", "not_run"]
+"""What became of a planned case. ``errored`` means: no answer, so the case is missing."""
+
+VerdictName = Literal["pass", "fail", "inconclusive", "incomplete", "not_evaluated", "invalid"]
+
+FindingName = Literal[
+    "regressed",
+    "regressed_within_margin",
+    "no_regression_beyond_margin",
+    "inconclusive",
+]
+"""What a delta test says (STATISTICS section 2)."""
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+def _nothing() -> Mapping[str, Any]:
+    return _NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a case stands: a file, relative to the root folder, and a 1-based line."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        """Render as ``file:line``."""
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One line of a golden set.
+
+    ``fingerprint`` is the SHA-256 of what is asked and what is wanted (input, messages, vars, expected, rubric,
+    contexts, expected tools, asserts): two runs pair on it. Tags, metadata and the line number are not part of it.
+    """
+
+    id: str
+    input: Json = None
+    messages: tuple[Mapping[str, Json], ...] = ()
+    vars: Mapping[str, Json] = field(default_factory=_nothing)
+    expected: Json = None
+    expected_any: tuple[Json, ...] = ()
+    rubric: str | None = None
+    context: tuple[str, ...] = ()
+    reference_context: tuple[str, ...] = ()
+    output: Json = None
+    trajectory: tuple[Json, ...] = ()
+    expected_tools: tuple[Json, ...] = ()
+    asserts: tuple[Mapping[str, Json], ...] = ()
+    tags: tuple[str, ...] = ()
+    slice: Mapping[str, str] = field(default_factory=_nothing)
+    metadata: Mapping[str, Json] = field(default_factory=_nothing)
+    split: str | None = None
+    weight: float = 1.0
+    trials: int | None = None
+    skip: str | None = None
+    human_label: Json = None
+    place: Place = Place("", 0)
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenSet:
+    """The cases of one JSONL file, in line order; ``sha256`` does not depend on line or key order."""
+
+    path: str
+    cases: tuple[Case, ...]
+    sha256: str
+
+    def __iter__(self) -> Iterator[Case]:
+        """Iterate over the cases in line order."""
+        return iter(self.cases)
+
+    def __len__(self) -> int:
+        """Count the cases."""
+        return len(self.cases)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What the target returned in one trial; ``value`` is text or any JSON value."""
+
+    value: Json
+    metadata: Mapping[str, Json] = field(default_factory=_nothing)
+    latency_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a scorer function says: a value in [0, 1], or None where it could not tell, and why."""
+
+    value: float | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One scorer's mark on one output, held against that scorer's threshold.
+
+    ``passed`` is None where ``value`` is: unknown is neither a pass nor a miss.
+    """
+
+    name: str
+    value: float | None
+    passed: bool | None
+    reason: str = ""
+    weight: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One run of one case: the output, its scores, and what they add up to.
+
+    ``value`` is 1.0 or 0.0; None means that the trial is missing, and ``reason`` says why.
+    """
+
+    index: int
+    value: float | None
+    output: Output | None = None
+    scores: tuple[Score, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCase:
+    """A case as the plan knows it: enough to account for it, to slice it and to pair it with a baseline.
+
+    ``fingerprint`` covers the case's content and the suite's scorers: cases that differ in it are not paired.
+    ``slices`` holds (by, value) pairs.
+    """
+
+    id: str
+    place: Place
+    fingerprint: str
+    tags: tuple[str, ...] = ()
+    slices: tuple[tuple[str, str], ...] = ()
+    skip: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SuitePlan:
+    """What a run of one suite has to account for, in golden set order."""
+
+    name: str
+    golden: tuple[str, ...]
+    golden_sha256: str
+    scorers_sha256: str
+    trials: int
+    cases: tuple[PlannedCase, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """All trials of one planned case in one run."""
+
+    case: PlannedCase
+    outcome: Outcome
+    trials: tuple[Trial, ...] = ()
+    reason: str = ""
+
+    @property
+    def lowest(self) -> float:
+        """Mean over the trials with every missing one counted as 0 (the worst completion)."""
+        return self._completed_with(0.0)
+
+    @property
+    def highest(self) -> float:
+        """Mean over the trials with every missing one counted as 1 (the best completion)."""
+        return self._completed_with(1.0)
+
+    def _completed_with(self, value: float) -> float:
+        if not self.trials:
+            return value
+        return sum(value if trial.value is None else trial.value for trial in self.trials) / len(self.trials)
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteRun:
+    """One suite of a run: its plan and one result for every planned case, in plan order."""
+
+    plan: SuitePlan
+    results: tuple[CaseResult, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """All results of one session. ``created`` is UTC, ISO 8601; ``problems`` make the run invalid."""
+
+    id: str
+    created: str
+    commit: str | None
+    suites: tuple[SuiteRun, ...]
+    duration_s: float = 0.0
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineCase:
+    """A case of a promoted run; ``values`` holds one value in [0, 1] a trial."""
+
+    fingerprint: str
+    values: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """Mean over the trials."""
+        return sum(self.values) / len(self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a baseline came from."""
+
+    run_id: str
+    created: str
+    promoted: str
+    commit: str | None
+    reason: str
+    golden_sha256: str
+    scorers_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """A promoted run of one suite; ``source`` is the file (or ``git:REF``) that it was read from."""
+
+    suite: str
+    source: str
+    provenance: Provenance
+    trials: int
+    cases: Mapping[str, BaselineCase]
+
+
+@dataclass(frozen=True, slots=True)
+class Accounting:
+    """How many of the planned cases ended in which way; they add up."""
+
+    planned: int = 0
+    passed: int = 0
+    missed: int = 0
+    errored: int = 0
+    skipped: int = 0
+    not_run: int = 0
+
+    def __add__(self, other: Accounting) -> Accounting:
+        """Add case by case."""
+        return Accounting(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreSummary:
+    """A scorer's mean over ``n`` scored trials; None where nothing was scored."""
+
+    mean: float | None
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """The paired comparison of a run with a baseline; shares, ``delta = candidate - baseline``.
+
+    ``lower`` and ``upper`` are one-sided bounds at ``1 - alpha``; ``baseline_rate`` is over the pairs. Where answers
+    are missing, the numbers are those of the worst completion. ``mde`` is the smallest drop that these pairs could
+    have shown with a power of 80 %.
+    """
+
+    baseline: str
+    baseline_rate: float
+    pairs: int
+    losses: int
+    gains: int
+    delta: float
+    p: float
+    lower: float
+    upper: float
+    test: str
+    finding: FindingName
+    mde: float | None
+    added: int = 0
+    removed: int = 0
+    edited: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SliceResult:
+    """One slice of a suite, shown and not gated; ``delta`` is None without a baseline or without pairs."""
+
+    by: str
+    value: str
+    n: int
+    passed: int
+    pass_rate: float
+    interval: tuple[float, float]
+    delta: Delta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """What one gate says. ``value`` is held against ``required``; ``bound`` is the bound that was used, if any."""
+
+    kind: str
+    result: VerdictName
+    value: float | None
+    bound: float | None
+    required: float | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteVerdict:
+    """One suite of the verdict; ``passed`` counts cases that pass in most of their trials."""
+
+    cases: int
+    trials: int
+    passed: int
+    pass_rate: float | None
+    interval: tuple[float, float] | None
+    golden_sha256: str
+    verdict: VerdictName
+    mode: str
+    accounting: Accounting
+    scores: Mapping[str, ScoreSummary]
+    delta: Delta | None
+    slices: tuple[SliceResult, ...]
+    gates: tuple[GateResult, ...]
+    judges: tuple[Json, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """Calls to models and endpoints, and what they cost; all zero where outputs were recorded."""
+
+    planned: int = 0
+    sent: int = 0
+    cached: int = 0
+    retried: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost_usd: float = 0.0
+    unknown_price: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The build's answer, field for field what ``verdict.json`` holds."""
+
+    verdict: VerdictName
+    exit_code: int
+    run_id: str
+    commit: str | None
+    tier: str
+    accounting: Accounting
+    suites: Mapping[str, SuiteVerdict]
+    suites_not_run: tuple[str, ...]
+    calls: Calls
+    duration_s: float
+    changed_in_gate: tuple[Json, ...] = ()
+    problems: tuple[str, ...] = ()

@@ -1,0 +1,89 @@
+"""One case through the engine: each trial asks the target, then grades the answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_evalgate.data import CaseResult, Trial
+from pytest_evalgate.errors import MissingAnswer
+from pytest_evalgate.scorers import grade, passes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pytest_evalgate.data import Case, Output, PlannedCase, Score
+    from pytest_evalgate.protocols import Scorer, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Grading:
+    """How outputs are graded: the scorers, and the threshold of their weighted mean if the suite weighs them."""
+
+    scorers: tuple[Scorer, ...]
+    threshold: float | None = None
+
+
+async def run_case(target: Target, grading: Grading, case: Case, planned: PlannedCase, trials: int) -> CaseResult:
+    """Run all trials of one case.
+
+    Raises:
+        ScorerError: a scorer broke.
+
+    """
+    return settle(planned, [await run_trial(target, grading, case, index) for index in range(trials)])
+
+
+async def run_trial(target: Target, grading: Grading, case: Case, index: int) -> Trial:
+    """Ask ``target`` once and grade the output.
+
+    A MissingAnswer makes the trial missing; any other exception is the target's own failure: a miss with the
+    exception as its reason.
+
+    Raises:
+        ScorerError: a scorer broke.
+
+    """
+    try:
+        output = await target.answer(case, index)
+    except MissingAnswer as missing:
+        return Trial(index, None, reason=str(missing))
+    except Exception as error:  # noqa: BLE001 - whatever the application raises counts against it
+        return Trial(index, 0.0, reason=describe(error))
+    return await grade_output(grading, case, index, output)
+
+
+async def grade_output(grading: Grading, case: Case, index: int, output: Output) -> Trial:
+    """Grade an output that is there already.
+
+    Raises:
+        ScorerError: a scorer broke.
+
+    """
+    scores = await grade(case, output, grading.scorers, threshold=grading.threshold)
+    passed = passes(scores, grading.threshold)
+    return Trial(index, None if passed is None else float(passed), output, scores, _why(scores, passed=passed))
+
+
+def settle(planned: PlannedCase, trials: Sequence[Trial]) -> CaseResult:
+    """Make the case's result of its trials: it passes when most of them do, and is missing when one of them is."""
+    values = [trial.value for trial in trials]
+    if any(value is None for value in values):
+        reason = next(trial.reason for trial in trials if trial.value is None)
+        return CaseResult(planned, "errored", tuple(trials), reason)
+    passed = 2 * sum(value for value in values if value is not None) > len(values)
+    reason = "" if passed else next(trial.reason for trial in trials if not trial.value)
+    return CaseResult(planned, "passed" if passed else "missed", tuple(trials), reason)
+
+
+def describe(error: BaseException) -> str:
+    """Name an exception in one line."""
+    text = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _why(scores: Iterable[Score], *, passed: bool | None) -> str:
+    if passed:
+        return ""
+    guilty = [score for score in scores if score.passed is None or not score.passed]
+    return "; ".join(f"{score.name}: {score.reason}" if score.reason else score.name for score in guilty)

@@ -1,0 +1,69 @@
+"""Pairs the cases of a run with those of a baseline: same id, same content, same scorers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_evalgate.gates.evidence import counted
+
+if TYPE_CHECKING:
+    from pytest_evalgate.data import Baseline, BaselineCase, CaseResult, SuiteRun
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One case in both runs."""
+
+    now: CaseResult
+    before: BaselineCase
+
+    @property
+    def change(self) -> float:
+        """Candidate minus baseline, missing answers counted as misses."""
+        return self.now.lowest - self.before.mean
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """Pairs in plan order, and what could not be paired; only ``pairs`` enter a delta."""
+
+    pairs: tuple[Pair, ...]
+    edited: tuple[CaseResult, ...]
+    added: tuple[CaseResult, ...]
+    removed: tuple[str, ...]
+    baseline_cases: int
+
+    @property
+    def regressed(self) -> tuple[Pair, ...]:
+        """Pairs that got worse, the largest drop first."""
+        return tuple(sorted((pair for pair in self.pairs if pair.change < 0), key=lambda pair: pair.change))
+
+    @property
+    def fixed(self) -> tuple[Pair, ...]:
+        """Pairs that got better, the largest gain first."""
+        return tuple(sorted((pair for pair in self.pairs if pair.change > 0), key=lambda pair: -pair.change))
+
+    @property
+    def share(self) -> float:
+        """Share of the baseline's cases that are paired."""
+        return len(self.pairs) / self.baseline_cases if self.baseline_cases else 0.0
+
+
+def pair(suite: SuiteRun, baseline: Baseline) -> Pairing:
+    """Pair the counted cases of ``suite`` with ``baseline``."""
+    pairs: list[Pair] = []
+    edited: list[CaseResult] = []
+    added: list[CaseResult] = []
+    results = counted(suite.results)
+    for result in results:
+        before = baseline.cases.get(result.case.id)
+        if before is None:
+            added.append(result)
+        elif before.fingerprint != result.case.fingerprint:
+            edited.append(result)
+        else:
+            pairs.append(Pair(result, before))
+    here = {result.case.id for result in results}
+    removed = tuple(case_id for case_id in baseline.cases if case_id not in here)
+    return Pairing(tuple(pairs), tuple(edited), tuple(added), removed, len(baseline.cases))

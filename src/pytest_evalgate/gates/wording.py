@@ -1,0 +1,24 @@
+"""Numbers as the gates' messages write them."""
+
+from __future__ import annotations
+
+
+def percent(share: float) -> str:
+    """Write a share with one decimal: ``0.391`` is ``39.1%``."""
+    return f"{100 * share:.1f}%"
+
+
+def points(share: float) -> str:
+    """Write a difference of shares in percentage points with its sign: ``-0.062`` is ``-6.2 pp``."""
+    rounded = round(100 * share, 1)
+    return f"{rounded:+.1f} pp" if rounded else "0.0 pp"
+
+
+def p_value(p: float) -> str:
+    """Write a p with two significant digits: ``0.0013``, ``2.4e-36``."""
+    return f"{p:.2g}"
+
+
+def count(number: int, noun: str) -> str:
+    """Write a number with its noun: ``1 case``, ``1,319 cases``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,0 +1,71 @@
+"""The pytest plugin, inert and light until ``--eval-gate`` is given: this module imports nothing heavy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_evalgate.plugin.options import add_options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MARKER = "golden_set"
+NOT_RUN = "golden set not run: pytest --eval-gate"
+_HINT = "evalgate: golden sets are not run by plain pytest; run them with: pytest --eval-gate"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add our options."""
+    add_options(parser)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Add our hooks."""
+    from pytest_evalgate import hookspec  # noqa: PLC0415 - light, and only needed here
+
+    pluginmanager.add_hookspecs(hookspec)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker, and the working plugin if it was asked for."""
+    config.addinivalue_line(
+        "markers",
+        f"{MARKER}(*paths, suite=None, scorers=None, trials=None): run the test once for each case of the golden sets",
+    )
+    if config.getoption("--eval-gate"):
+        from pytest_evalgate.plugin.session import register  # noqa: PLC0415 - heavy
+
+        register(config)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Without ``--eval-gate``, skip a ``golden_set`` test as a whole: its file is not even read."""
+    if not metafunc.config.getoption("--eval-gate") and metafunc.definition.get_closest_marker(MARKER):
+        metafunc.parametrize("case", [pytest.param(None, marks=pytest.mark.skip(NOT_RUN), id="golden_set")])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say in one line how to run what plain pytest leaves out."""
+    if config.getoption("--eval-gate") or config.get_verbosity() < -1:
+        return
+    if any(NOT_RUN in reason for reason in _skip_reasons(terminalreporter)) or _is_configured(config):
+        terminalreporter.write_line(_HINT)
+
+
+def _skip_reasons(terminalreporter: pytest.TerminalReporter) -> Iterator[str]:
+    for report in terminalreporter.stats.get("skipped", ()):
+        if isinstance(report.longrepr, tuple):
+            yield str(report.longrepr[2])
+
+
+def _is_configured(config: pytest.Config) -> bool:
+    """Look for our configuration without parsing it: plain pytest stays free."""
+    pyproject = config.rootpath / "pyproject.toml"
+    if (config.rootpath / "evalgate.toml").is_file():
+        return True
+    try:
+        return b"[tool.evalgate" in pyproject.read_bytes()
+    except OSError:
+        return False

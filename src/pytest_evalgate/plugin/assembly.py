@@ -1,0 +1,190 @@
+"""Settings and command line -> suites that are ready to run: golden sets read, target and scorers built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_evalgate import callables, files, golden, scorers, settings, targets
+from pytest_evalgate.engine import Grading
+from pytest_evalgate.errors import GoldenSetError, SettingsError
+from pytest_evalgate.runs.plan import make_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pytest_evalgate.data import Case, GoldenSet, Json, PlannedCase, SuitePlan
+    from pytest_evalgate.plugin.options import Options
+    from pytest_evalgate.protocols import Scorer, Target
+    from pytest_evalgate.settings import Settings, Suite
+
+GOLDEN_SUFFIXES = (".jsonl", ".ndjson")
+
+
+@dataclass(frozen=True)
+class ReadySuite:
+    """A suite that can run. ``target`` is None where a test of the user's produces the outputs."""
+
+    plan: SuitePlan
+    sets: tuple[GoldenSet, ...]
+    grading: Grading
+    case_grading: Mapping[str, Grading]
+    target: Target | None
+
+    @cached_property
+    def planned(self) -> Mapping[str, PlannedCase]:
+        """The planned cases by id."""
+        return {case.id: case for case in self.plan.cases}
+
+    def grading_of(self, case: Case) -> Grading:
+        """Return how ``case`` is graded: the suite's scorers and its own asserts."""
+        return self.case_grading.get(case.id, self.grading)
+
+
+@dataclass
+class Assembly:
+    """Builds each suite once, when it is first asked for."""
+
+    root: Path
+    settings: Settings
+    options: Options
+    context: scorers.Context
+    _ready: dict[str, ReadySuite] = field(default_factory=dict)
+    _ad_hoc: dict[str, Suite] = field(default_factory=dict)
+
+    def suite_settings(self, name: str) -> Suite | None:
+        """Return the settings of a suite that is configured or was given on the command line."""
+        return self.settings.suites.get(name) or self._ad_hoc.get(name)
+
+    def suites_of(self, path: Path) -> tuple[str, ...]:
+        """Name the suites that a golden set belongs to."""
+        every = {**self.settings.suites, **self._ad_hoc}
+        return tuple(name for name, suite in every.items() if path in self.golden_paths(name, suite))
+
+    def golden_names(self) -> Iterator[str]:
+        """Name all golden set files, relative to the root folder."""
+        for name, suite in {**self.settings.suites, **self._ad_hoc}.items():
+            for path in self.golden_paths(name, suite):
+                yield files.relative_name(path, self.root)
+
+    def is_ad_hoc(self, name: str) -> bool:
+        """Tell whether a suite was made of a golden set on the command line."""
+        return name in self._ad_hoc
+
+    def golden_paths(self, name: str, suite: Suite) -> tuple[Path, ...]:
+        """Return the golden set files of a suite.
+
+        Raises:
+            SettingsError: one lies outside of the root folder.
+
+        """
+        return tuple(self._inside(f"suites.{name}.golden", path) for path in suite.golden)
+
+    def add_ad_hoc(self, path: Path) -> str:
+        """Make a suite of a golden set that was given on the command line and that no suite names."""
+        name = path.stem if path.stem not in self.settings.suites else files.relative_name(path, self.root)
+        name = name.replace("/", ".")
+        if name in self._ad_hoc and self._inside(name, self._ad_hoc[name].golden[0]) != path:
+            raise SettingsError(f"{path}: a second golden set named {path.stem}: configure suites for them")
+        self._ad_hoc[name] = settings.Suite(golden=(str(path),))
+        return name
+
+    def ready(self, name: str) -> ReadySuite:
+        """Return a suite that runs without code of the user's, or whose test asks for it.
+
+        Raises:
+            UserError: its golden sets, target or scorers cannot be used.
+
+        """
+        if name not in self._ready:
+            suite = self.suite_settings(name)
+            if suite is None:
+                raise SettingsError(f"no suite is named {name!r}")
+            self._ready[name] = self._build(name, suite)
+        return self._ready[name]
+
+    def ready_in_code(self, name: str, suite: Suite) -> ReadySuite:
+        """Return a suite that a marker defines."""
+        key = f"{name}\0{suite.model_dump_json()}"
+        if key not in self._ready:
+            self._ready[key] = self._build(name, suite, in_code=True)
+        return self._ready[key]
+
+    def _build(self, name: str, suite: Suite, *, in_code: bool = False) -> ReadySuite:
+        sets = golden.load(self.golden_paths(name, suite), root=self.root)
+        cases = [case for golden_set in sets for case in golden_set]
+        context = replace(self.context, place=f"suites.{name}.scorers")
+        if problems := [*golden.check_unique(sets), *scorers.check_asserts(cases, context=context)]:
+            raise GoldenSetError(problems)
+        built = scorers.build_all(suite.scorers, context=context)
+        if suite.threshold is None and any(scorer.weight is not None for scorer in built):
+            raise SettingsError(f"suites.{name}.threshold: missing; its scorers have weights, so it needs one")
+        target = None if in_code else self._target(name, suite, cases)
+        return ReadySuite(
+            plan=make_plan(
+                name, sets, scorers=_identity(suite), trials=self._trials(name, suite, target), slices=suite.slices
+            ),
+            sets=sets,
+            grading=Grading(built, suite.threshold),
+            case_grading=_case_gradings(cases, built, suite.threshold, context),
+            target=target,
+        )
+
+    def _target(self, name: str, suite: Suite, cases: Sequence[Case]) -> Target | None:
+        spec = settings.parse_target(self.options.target) if self.options.target else suite.target
+        if isinstance(spec, settings.RecordedTarget):
+            paths = [self._inside(f"suites.{name}.target", path) for path in spec.recorded]
+            return targets.load(paths, root=self.root, output=spec.output)
+        if isinstance(spec, settings.PythonTarget):
+            return targets.wrap(callables.resolve(spec.python, roots=[self.root]))
+        if any(case.output is not None for case in cases):
+            return targets.RowTarget()
+        return None
+
+    def _trials(self, name: str, suite: Suite, target: Target | None) -> int:
+        wanted = _positive(self.options.trials) if self.options.trials else suite.trials
+        if isinstance(target, targets.RecordedTarget):
+            recorded = target.trials
+            if wanted is not None and wanted > recorded:
+                raise SettingsError(f"suites.{name}.trials: {wanted} wanted, but {recorded} recorded; add files")
+            return wanted or recorded
+        if isinstance(target, targets.RowTarget) and wanted not in (None, 1):
+            raise SettingsError(f"suites.{name}.trials: {wanted} wanted, but a golden line holds one recorded output")
+        return wanted or 1
+
+    def _inside(self, key: str, path: str) -> Path:
+        try:
+            return files.inside(self.root, Path(path))
+        except ValueError as error:
+            raise SettingsError(f"{key}: {error}") from None
+
+
+def _case_gradings(
+    cases: Sequence[Case], built: tuple[Scorer, ...], threshold: float | None, context: scorers.Context
+) -> dict[str, Grading]:
+    """Return how the cases that bring asserts are graded: by the suite's scorers and their own."""
+    taken = [scorer.name for scorer in built]
+    return {
+        case.id: Grading((*built, *scorers.case_scorers(case, context=context, taken=taken)), threshold)
+        for case in cases
+        if case.asserts
+    }
+
+
+def _identity(suite: Suite) -> Json:
+    """Return what makes two gradings comparable: scorers, their parameters and code, and the threshold."""
+    named = [spec["python"] for spec in suite.scorers if isinstance(spec, dict) and "python" in spec]
+    code = {spec: callables.code_sha256(spec) for spec in named}
+    return {"scorers": list(suite.scorers), "threshold": suite.threshold, "code": code}
+
+
+def _positive(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise SettingsError(f"--eval-trials {text}: give a whole number from 1")
+    return number

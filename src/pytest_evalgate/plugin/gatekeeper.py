@@ -1,0 +1,181 @@
+"""From the ledger to the exit code: reads the baselines, has the run judged, writes the verdict, shows it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from pytest_evalgate import files
+from pytest_evalgate.data import Run
+from pytest_evalgate.errors import BaselineError, SettingsError
+from pytest_evalgate.runs import baseline as baselines
+from pytest_evalgate.runs import git, run_file, verdict_file
+from pytest_evalgate.settings import NoRegressionGate, PassRateGate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pytest
+
+    from pytest_evalgate.data import Baseline, Verdict
+    from pytest_evalgate.gates import SuiteRules
+    from pytest_evalgate.plugin.assembly import Assembly, ReadySuite
+    from pytest_evalgate.plugin.ledger import Ledger
+    from pytest_evalgate.reports import ReportView
+    from pytest_evalgate.runs.state import StateFolder
+    from pytest_evalgate.settings import Suite
+
+_OK = 0
+_BROKEN_OFF = frozenset({2, 3, 4})
+
+
+@dataclass
+class Gatekeeper:
+    """Judges one session, on the controller only."""
+
+    assembly: Assembly
+    state: StateFolder
+    _baselines: dict[str, Baseline | None] = field(default_factory=dict)
+    _run: Run | None = None
+
+    def preflight(self, suites: Sequence[ReadySuite]) -> None:
+        """Read the baselines and refuse gates that cannot pass.
+
+        Raises:
+            SettingsError: everything that is wrong, one a line.
+
+        """
+        problems: list[str] = []
+        for ready in suites:
+            name = ready.plan.name
+            try:
+                self.baseline_of(name)
+            except BaselineError as error:
+                problems.append(f"suites.{name}.baseline: {error}")
+            problems += [f"suites.{name}.gates: {text}" for text in self._unattainable(ready)]
+        if problems:
+            raise SettingsError("\n".join(problems))
+
+    def baseline_of(self, name: str) -> Baseline | None:
+        """Return the baseline of a suite, read once; None where there is none yet.
+
+        Raises:
+            BaselineError: it cannot be used.
+
+        """
+        if name not in self._baselines:
+            suite = self.assembly.suite_settings(name)
+            configured = None if suite is None else suite.baseline
+            root = self.assembly.root
+            file = baselines.file_of(configured, suite=name, root=root, state=self.state.path)
+            spec = self.assembly.options.baseline or (configured if _is_commit(configured) else None)
+            self._baselines[name] = baselines.find(spec, suite=name, file=file, root=root)
+        return self._baselines[name]
+
+    def header(self, suites: Sequence[ReadySuite]) -> list[str]:
+        """Say which suites run, how many cases they have, and what they are compared with."""
+        cases = sum(len(ready.plan.cases) for ready in suites)
+        named = ", ".join(ready.plan.name for ready in suites) or "none without code"
+        sources = [found.source for ready in suites if (found := self._baselines.get(ready.plan.name)) is not None]
+        against = f" | baseline {', '.join(dict.fromkeys(sources))}" if sources else ""
+        changed = [f"--eval-target {self.assembly.options.target}"] if self.assembly.options.target else []
+        return [f"evalgate: {named} ({cases:,} cases){against}{''.join(f' | {text}' for text in changed)}"]
+
+    def judge(self, ledger: Ledger, *, duration_s: float) -> Verdict:
+        """Judge what the ledger holds and store the run."""
+        from pytest_evalgate.gates import decide  # noqa: PLC0415 - scipy, wanted only where the gate is judged
+
+        now = datetime.now(UTC)
+        suites = ledger.suite_runs()
+        rules = {suite.plan.name: self._rules(suite.plan.name, ledger) for suite in suites}
+        self._run = Run(
+            id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}",
+            created=f"{now:%Y-%m-%dT%H:%M:%SZ}",
+            commit=git.commit(self.assembly.root),
+            suites=suites,
+            duration_s=round(duration_s, 3),
+            problems=tuple(ledger.problems),
+        )
+        run_file.write(self._run, run_file.path_of(self.state.path, self._run.id))
+        configured = self.assembly.settings.suites
+        return decide(
+            self._run,
+            rules,
+            warn_inconclusive=self.assembly.settings.on_inconclusive == "warn",
+            not_run=[name for name in configured if name not in rules],
+        )
+
+    def close(self, verdict: Verdict, status: int) -> Verdict:
+        """Settle the exit code that pytest's ``status`` and the verdict make together, and write the verdict."""
+        if status in _BROKEN_OFF and verdict.exit_code == _OK:
+            broken = f"pytest broke off with exit code {status}"
+            verdict = replace(verdict, verdict="invalid", problems=(*verdict.problems, broken))
+        verdict = replace(verdict, exit_code=verdict.exit_code if status == _OK else status)
+        verdict_file.write(verdict, self.state.verdict)
+        return verdict
+
+    def show(self, verdict: Verdict, reporter: pytest.TerminalReporter) -> None:
+        """Print the section."""
+        from pytest_evalgate.reports import render  # noqa: PLC0415 - wanted once, at the end
+
+        reporter.section("eval gate", sep="=")
+        for line in render(self._view(verdict), reporter._tw.fullwidth):  # noqa: SLF001 - pytest's own width
+            reporter.write_line(line.text, **({line.colour: True} if line.colour else {}))
+
+    def last_word(self, verdict: Verdict, reporter: pytest.TerminalReporter) -> None:
+        """Print the verdict line, after pytest's own bar."""
+        from pytest_evalgate.reports import verdict_line  # noqa: PLC0415 - wanted once, at the end
+
+        line = verdict_line(self._view(verdict))
+        reporter.write_line(line.text, bold=True, **({line.colour: True} if line.colour else {}))
+
+    def _view(self, verdict: Verdict) -> ReportView:
+        from pytest_evalgate.reports import build_view  # noqa: PLC0415 - wanted once, at the end
+
+        assert self._run is not None  # noqa: S101 - only a judged run is shown
+        root = self.assembly.root
+        stored = files.relative_name(run_file.path_of(self.state.path, self._run.id), root)
+        written = files.relative_name(self.state.verdict, root)
+        return build_view(verdict, self._run, self._baselines, run_file=stored, verdict_file=written)
+
+    def _rules(self, name: str, ledger: Ledger) -> SuiteRules:
+        from pytest_evalgate.gates import SuiteRules  # noqa: PLC0415 - scipy
+
+        suite = self.assembly.suite_settings(name)
+        try:
+            baseline = self.baseline_of(name)
+        except BaselineError as error:
+            ledger.add_problem(f"suites.{name}.baseline: {error}")
+            baseline = None
+        return SuiteRules(
+            gates=None if suite is None else suite.gates,
+            baseline=baseline,
+            advisory=suite is not None and suite.mode == "advisory",
+            record_without_baseline=self._records(suite),
+            max_error_rate=self.assembly.settings.max_error_rate,
+        )
+
+    def _records(self, suite: Suite | None) -> bool:
+        """Tell whether a missing baseline is recorded rather than refused: not in CI where a gate asks for one."""
+        chosen = self.assembly.settings.on_missing_baseline
+        if chosen is not None:
+            return chosen == "record"
+        gated = suite is not None and any(isinstance(gate, NoRegressionGate) for gate in suite.gates or ())
+        return not (gated and os.environ.get("CI", "").lower() not in {"", "0", "false"})
+
+    def _unattainable(self, ready: ReadySuite) -> list[str]:
+        suite = self.assembly.suite_settings(ready.plan.name)
+        gates = [gate for gate in (suite and suite.gates) or () if isinstance(gate, PassRateGate)]
+        cases = sum(case.skip is None for case in ready.plan.cases)
+        if not gates or not cases:
+            return []
+        from pytest_evalgate.gates import unattainable  # noqa: PLC0415 - scipy, wanted only for this gate
+
+        return [text for gate in gates if (text := unattainable(gate, cases)) is not None]
+
+
+def _is_commit(spec: str | None) -> bool:
+    return spec is not None and spec.startswith("git:")

@@ -1,0 +1,95 @@
+"""The no-code door: a golden set is a file of items, one a case."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_evalgate.engine import describe, run_case
+from pytest_evalgate.errors import ScorerError
+from pytest_evalgate.plugin.failures import CaseMissed, represent
+from pytest_evalgate.plugin.results import RESULT, error_result, publish
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from _pytest._code.code import TerminalRepr
+
+    from pytest_evalgate.data import Case, CaseResult
+    from pytest_evalgate.plugin.assembly import ReadySuite
+    from pytest_evalgate.plugin.session import EvalSession
+
+
+class GoldenSetFile(pytest.File):
+    """A golden set that a suite names, or that was given on the command line."""
+
+    def collect(self) -> Iterator[CaseItem]:
+        """Yield an item for each case of each suite that runs this file without code of the user's."""
+        session = session_of(self.config)
+        ready = [session.plan(name) for name in session.assembly.suites_of(self.path)]
+        runnable = [suite for suite in ready if suite.target is not None]
+        for suite in runnable:
+            mark = f"[{suite.plan.name}]" if len(runnable) > 1 else ""
+            for golden_set in suite.sets:
+                if self.config.rootpath.joinpath(golden_set.path) == self.path:
+                    for case in golden_set:
+                        yield CaseItem.from_parent(self, name=f"{case.id}{mark}", suite=suite, case=case)
+
+
+class CaseItem(pytest.Item):
+    """One case of a golden set."""
+
+    def __init__(self, *, suite: ReadySuite, case: Case, **kwargs: Any) -> None:
+        """Keep the case; its tags and its suite can be selected by ``-k``."""
+        super().__init__(**kwargs)
+        self.suite = suite
+        self.case = case
+        self.extra_keyword_matches.update(case.tags)
+        self.extra_keyword_matches.add(suite.plan.name)
+
+    def setup(self) -> None:
+        """Skip what the golden line skips."""
+        if self.case.skip is not None:
+            pytest.skip(self.case.skip)
+
+    def runtest(self) -> None:
+        """Run all trials of the case."""
+        session = session_of(self.config)
+        try:
+            result = session.runner.run(self._work())
+        except ScorerError as error:
+            publish(self, error_result(self.suite.planned[self.case.id], str(error)))
+            raise
+        publish(self, result)
+        if session.options.fail_cases and result.outcome != "passed":
+            raise CaseMissed(self.case, result)
+
+    async def _work(self) -> CaseResult:
+        suite = self.suite
+        assert suite.target is not None  # noqa: S101 - a suite without a target yields no items
+        planned = suite.planned[self.case.id]
+        return await run_case(suite.target, suite.grading_of(self.case), self.case, planned, suite.plan.trials)
+
+    def reportinfo(self) -> tuple[str, int, str]:
+        """Point at the golden line (0-based, as pytest wants it)."""
+        return str(self.path), self.case.place.line - 1, self.name
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str | TerminalRepr:
+        """Show the case instead of a traceback through our own code."""
+        error = excinfo.value
+        if isinstance(error, CaseMissed):
+            return represent(self.case.place.file, self.case.place.line, str(error), error.text)
+        if isinstance(error, ScorerError):
+            return represent(self.case.place.file, self.case.place.line, describe(error), str(error))
+        return super().repr_failure(excinfo, style)
+
+
+def session_of(config: pytest.Config) -> EvalSession:
+    """Return the working plugin of this session."""
+    from pytest_evalgate.plugin.session import SESSION  # noqa: PLC0415 - the session imports this module
+
+    return config.stash[SESSION]
+
+
+__all__ = ["RESULT", "CaseItem", "GoldenSetFile", "session_of"]

@@ -1,0 +1,58 @@
+"""Results on their way from an item to the verdict: one ASCII JSON string on the report.
+
+Builtin values only: anything richer on a report makes xdist lose the test, and the session exits 0.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_evalgate.data import CaseResult
+from pytest_evalgate.runs import codec
+
+if TYPE_CHECKING:
+    from pytest_evalgate.data import Outcome, PlannedCase
+
+RESULT: pytest.StashKey[CaseResult] = pytest.StashKey()
+ATTRIBUTE = "evalgate"
+WORKER_OUTPUT = "evalgate"
+
+
+def publish(item: pytest.Item, result: CaseResult) -> None:
+    """Keep the result for the report, and as properties for JUnit."""
+    item.stash[RESULT] = result
+    item.user_properties.append(("evalgate_case", str(result.case.place)))
+    item.user_properties.append(("evalgate_outcome", result.outcome))
+    if result.reason:
+        item.user_properties.append(("evalgate_reason", result.reason))
+
+
+def attach(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Put the item's result on the report of its call."""
+    result = item.stash.get(RESULT, None)
+    if result is not None:
+        setattr(report, ATTRIBUTE, codec.dumps(codec.encode_result(result)))
+
+
+def attached(report: pytest.TestReport) -> str | None:
+    """Return what ``attach`` put on a report."""
+    return getattr(report, ATTRIBUTE, None)
+
+
+def outcome_of(text: str) -> Outcome:
+    """Return the outcome of an attached result."""
+    outcome: Outcome = json.loads(text)["outcome"]
+    return outcome
+
+
+def decode(text: str, case: PlannedCase) -> CaseResult:
+    """Return the attached result of ``case``."""
+    return codec.decode_result(json.loads(text), case)
+
+
+def error_result(case: PlannedCase, reason: str) -> CaseResult:
+    """Return the result of a case that has no answer."""
+    return CaseResult(case, "errored", reason=reason)

@@ -1,0 +1,332 @@
+"""The working plugin of one ``--eval-gate`` session: plan, run, account, judge, say."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_evalgate import settings
+from pytest_evalgate.engine import Runner
+from pytest_evalgate.errors import UserError
+from pytest_evalgate.plugin import MARKER, functions
+from pytest_evalgate.plugin.assembly import GOLDEN_SUFFIXES, Assembly
+from pytest_evalgate.plugin.gatekeeper import Gatekeeper
+from pytest_evalgate.plugin.items import CaseItem, GoldenSetFile
+from pytest_evalgate.plugin.ledger import Ledger
+from pytest_evalgate.plugin.options import read_options
+from pytest_evalgate.plugin.results import WORKER_OUTPUT, attach
+from pytest_evalgate.runs.state import STATE_VARIABLE, state_of
+from pytest_evalgate.scorers import Context, registry
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from pytest_evalgate.data import Verdict
+    from pytest_evalgate.plugin.assembly import ReadySuite
+
+SESSION: pytest.StashKey[EvalSession] = pytest.StashKey()
+
+
+def register(config: pytest.Config) -> None:
+    """Read the configuration, check every selected suite, and start to work.
+
+    Raises:
+        pytest.UsageError: anything that the user has to change; nothing has run by then.
+
+    """
+    with _usage_errors():
+        session = config.stash[SESSION] = EvalSession(config)
+        session.open()
+    config.pluginmanager.register(session, "evalgate-session")
+    if not session.is_worker and (dist := config.getoption("dist", default="no")) != "no":
+        if dist == "each":
+            raise pytest.UsageError("--dist each runs every case once a worker: a gate wants each case once")
+        from pytest_evalgate.plugin.xdist import Distribution  # noqa: PLC0415 - only where tests are distributed
+
+        config.pluginmanager.register(Distribution(session.is_golden_item, session.ledger.absorb), "evalgate-xdist")
+
+
+class EvalSession:
+    """One session, on the controller or in an xdist worker."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        """Read settings and options; build nothing yet."""
+        self.config = config
+        self.options = read_options(config)
+        root = config.rootpath.resolve()
+        extra = config.hook.pytest_evalgate_scorers()
+        rules = registry({name: rule for rules in extra for name, rule in rules.items()})
+        self.state = state_of(root, os.environ.get(STATE_VARIABLE))
+        self.assembly = Assembly(root, settings.load(root), self.options, Context(rules=rules, roots=(root,)))
+        self.ledger = Ledger()
+        self.gatekeeper = Gatekeeper(self.assembly, self.state)
+        self.runner = Runner()
+        self.is_worker = hasattr(config, "workerinput")
+        self.is_dry = any(config.getoption(name) for name in ("collectonly", "setuponly", "setupplan"))
+        self.verdict: Verdict | None = None
+        self._suites: list[ReadySuite] = []
+        self._golden_files: frozenset[str] = frozenset()
+        self._uncollected: list[str] = []
+        self._marked: dict[str, ReadySuite] = {}
+        self._started = time.monotonic()
+        self._closing = contextlib.ExitStack()
+
+    # -- before anything runs
+
+    def open(self) -> None:
+        """Select the suites, and on the controller refuse now what could not be run or judged."""
+        self._closing.callback(self.runner.close)
+        self._closing.callback(self.assembly.context.matcher.close)
+        self.config.add_cleanup(self._closing.close)
+        selected = self._select()
+        self._golden_files = frozenset(self.assembly.golden_names())
+        if not self.is_worker:
+            self.state.prepare()
+            self._closing.enter_context(self.state.locked())
+            self._suites = [suite for name in selected if (suite := self._checked(name)) is not None]
+            self.gatekeeper.preflight(self._suites)
+
+    def _select(self) -> list[str]:
+        """Return the suites that the command line selects, and collect their files wherever they lie."""
+        assembly = self.assembly
+        every = {name: assembly.golden_paths(name, suite) for name, suite in assembly.settings.suites.items()}
+        if self.config.args_source is not pytest.Config.ArgsSource.ARGS:
+            paths = dict.fromkeys(str(path) for found in every.values() for path in found)
+            self.config.args = [*self.config.args, *paths]
+            return list(every)
+        given = [Path(self.config.invocation_params.dir, arg.partition("::")[0]).resolve() for arg in self.config.args]
+        for path in given:
+            if path.suffix in GOLDEN_SUFFIXES and path.is_file() and not assembly.suites_of(path):
+                every[assembly.add_ad_hoc(path)] = (path,)
+        return [name for name, found in every.items() if any(_touches(given, path) for path in found)]
+
+    def _checked(self, name: str) -> ReadySuite | None:
+        """Build a suite now, so that everything that is wrong with it is said before anything runs."""
+        ready = self.assembly.ready(name)
+        if ready.target is None and self.assembly.is_ad_hoc(name):
+            raise UserError(
+                f"{ready.plan.golden[0]}: no target: its rows hold no recorded output; "
+                "name one with --eval-target recorded:FILE or --eval-target python:pkg.mod:name"
+            )
+        return ready if ready.target is not None else None
+
+    def pytest_report_header(self) -> list[str]:
+        """Say what will be run, and against what."""
+        return [] if self.is_worker else self.gatekeeper.header(self._suites)
+
+    def is_golden_item(self, nodeid: str) -> bool:
+        """Tell an item of the no-code door by its file."""
+        return nodeid.partition("::")[0] in self._golden_files
+
+    # -- collection
+
+    def plan(self, name: str) -> ReadySuite:
+        """Plan the cases of a suite that has items."""
+        ready = self.assembly.ready(name)
+        if ready.target is not None:
+            self.ledger.add_plan(ready.plan)
+        return ready
+
+    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> GoldenSetFile | None:
+        """Collect a golden set that a suite names."""
+        if file_path.suffix not in GOLDEN_SUFFIXES or not self.assembly.suites_of(file_path.resolve()):
+            return None
+        file: GoldenSetFile = GoldenSetFile.from_parent(parent, path=file_path)
+        return file
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Run a marked test once a case."""
+        marker = metafunc.definition.get_closest_marker(MARKER)
+        if marker is None:
+            return
+        nodeid = metafunc.definition.nodeid
+        try:
+            ready = functions.suite_of_marker(marker, self.assembly, metafunc.definition.path.parent)
+        except UserError as error:
+            self.ledger.add_problem(f"{nodeid}: {error}")
+            metafunc.parametrize("case", [])
+            return
+        self._marked[nodeid] = ready
+        self.ledger.add_plan(ready.plan)
+        functions.parametrize(metafunc, ready)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Note which item runs which case, before anything is deselected."""
+        for item in items:
+            if isinstance(item, CaseItem):
+                self.ledger.add_node(item.suite.plan.name, item.case.id, item.nodeid)
+            elif isinstance(item, pytest.Function) and item.parent is not None and self._marked:
+                ready = self._marked.get(f"{item.parent.nodeid}::{item.originalname}")
+                if ready is not None:
+                    golden_test = functions.prepare(item, ready)
+                    self.ledger.add_node(ready.plan.name, golden_test.case.id, item.nodeid)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note what could not be collected: its cases are not planned, so the run is invalid."""
+        if report.failed:
+            self._uncollected.append(report.nodeid)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Refuse what was found wrong while collecting: nothing has run yet."""
+        self._require_all_collected()
+        if self.ledger.problems and not self.is_worker:
+            raise pytest.UsageError("\n".join(self.ledger.problems))
+        if self.is_worker and (self.ledger.problems or self._uncollected):
+            session.items[:] = [item for item in session.items if not _is_eval(item)]
+
+    def _require_all_collected(self) -> None:
+        """Under xdist the controller collects nothing: its workers check."""
+        if self.config.args_source is pytest.Config.ArgsSource.ARGS or self.config.getoption("lf", default=False):
+            return
+        for name in self.assembly.settings.suites:
+            if (
+                self.assembly.ready(name).target is not None
+                and name not in self.ledger.plans
+                and not self._is_controller
+            ):
+                self.ledger.add_problem(
+                    f"suite {name} was not collected: is its folder excluded by norecursedirs, --ignore or conftest?"
+                )
+
+    @property
+    def _is_controller(self) -> bool:
+        return self.config.pluginmanager.hasplugin("dsession")
+
+    # -- running
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """Grade what a marked test's body handed over."""
+        result = yield
+        golden_test = item.stash.get(functions.GOLDEN_TEST, None)
+        if golden_test is not None:
+            graded = self.runner.run(functions.grade(item, golden_test))
+            if self.options.fail_cases and graded.outcome != "passed":
+                functions.fail(golden_test, graded)
+        return result
+
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
+        """Run an ``async def`` body of a marked test where no other plugin does."""
+        body = functions.run_async_body(pyfuncitem)
+        if body is None:
+            return None
+        self.runner.run(body)
+        return True
+
+    @pytest.fixture(name="evalgate")
+    def evalgate(self, request: pytest.FixtureRequest) -> functions.Recorder:
+        """Records the output of a test that cannot return it: ``evalgate.record(output)``."""
+        golden_test = request.node.stash.get(functions.GOLDEN_TEST, None)
+        if golden_test is None:
+            pytest.fail(f"the evalgate fixture belongs to tests marked {MARKER}", pytrace=False)
+        return functions.Recorder(golden_test.bodies)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Put the case's result on the report of its call."""
+        report = yield
+        if call.when == "call":
+            attach(item, report)
+        return report
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Account for every report, here or from a worker."""
+        self.ledger.record(report)
+
+    def pytest_report_teststatus(
+        self, report: pytest.TestReport
+    ) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
+        """Show a missed case as missed: neither a red test nor a silent pass."""
+        if report.when != "call" or not report.passed:
+            return None
+        return _STATUSES.get(self.ledger.outcome_of(report.nodeid) or "")
+
+    # -- judging
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Judge after the last item; a failed gate fails the session as a failed test does."""
+        result = yield
+        if not self.is_worker and not self.is_dry:
+            verdict = self._judge()
+            session.testsfailed += verdict.verdict == "fail"
+        return result
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Judge what an interrupted session left, set the exit code, and have the last word."""
+        if self.is_worker:
+            self.config.workeroutput[WORKER_OUTPUT] = self.ledger.export()  # type: ignore[attr-defined]  # xdist's
+            return (yield)
+        if self.is_dry:
+            return (yield)
+        verdict = self.verdict or self._judge()
+        self._remember_missed()
+        try:
+            return (yield)
+        finally:
+            self.verdict = self.gatekeeper.close(verdict, int(session.exitstatus))
+            session.exitstatus = self.verdict.exit_code
+            self._last_word(self.verdict)
+
+    def _judge(self) -> Verdict:
+        for nodeid in self._uncollected:
+            self.ledger.add_problem(f"{nodeid} could not be collected")
+        if not self.ledger.plans:
+            self.ledger.add_problem("no case was selected: " + " ".join(self.config.invocation_params.args))
+        self.verdict = self.gatekeeper.judge(self.ledger, duration_s=time.monotonic() - self._started)
+        return self.verdict
+
+    def _remember_missed(self) -> None:
+        """Let ``--lf`` run missed cases again; its store is private to pytest, so do without where it changed."""
+        lastfailed = getattr(self.config.pluginmanager.get_plugin("lfplugin"), "lastfailed", None)
+        if isinstance(lastfailed, dict):
+            lastfailed.update(dict.fromkeys(self.ledger.missed_nodes(), True))
+
+    def pytest_report_collectionfinish(self) -> str | None:
+        """Say how many cases are planned."""
+        plans = self.ledger.plans.values()
+        counts = ", ".join(f"{plan.name} {len(plan.cases):,}" for plan in plans)
+        return f"evalgate: {counts} = {sum(len(plan.cases) for plan in plans):,} cases" if plans else None
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Show what the gates say."""
+        if self.verdict is not None and self.config.get_verbosity() > -2:  # noqa: PLR2004 - -qq shows the last line only
+            self.gatekeeper.show(self.verdict, terminalreporter)
+
+    def _last_word(self, verdict: Verdict) -> None:
+        reporter: pytest.TerminalReporter | None = self.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            self.gatekeeper.last_word(verdict, reporter)
+
+
+_STATUSES: dict[str, tuple[str, str, tuple[str, dict[str, bool]]]] = {
+    "missed": ("missed", "m", ("MISSED", {"yellow": True})),
+    "errored": ("eval-error", "E", ("EVAL-ERROR", {"red": True})),
+}
+
+
+def _is_eval(item: pytest.Item) -> bool:
+    return isinstance(item, CaseItem) or functions.GOLDEN_TEST in item.stash
+
+
+def _touches(given: list[Path], golden: Path) -> bool:
+    return any(golden.is_relative_to(path) for path in given)
+
+
+@contextlib.contextmanager
+def _usage_errors() -> Generator[None, None, None]:
+    try:
+        yield
+    except UserError as error:
+        raise pytest.UsageError(str(error)) from None

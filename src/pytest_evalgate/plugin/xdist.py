@@ -1,0 +1,94 @@
+"""pytest-xdist: eval items stay together on one worker, and a crash costs one case."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from xdist.scheduler import LoadScopeScheduling
+
+from pytest_evalgate.plugin.results import WORKER_OUTPUT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
+
+_PINNED = "evalgate"
+
+
+class Distribution:
+    """What an eval session adds to xdist's controller."""
+
+    def __init__(self, is_eval: Callable[[str], bool], absorb: Callable[[str], None]) -> None:
+        """Pin what ``is_eval`` claims; hand each worker's plan to ``absorb``."""
+        self._is_eval = is_eval
+        self._absorb = absorb
+
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> PinnedScheduling:
+        """Schedule the eval items on one worker."""
+        return PinnedScheduling(config, log, self._is_eval)
+
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take over the plan of a worker that ended in order."""
+        text = getattr(node, "workeroutput", {}).get(WORKER_OUTPUT)
+        if text is not None:
+            self._absorb(text)
+
+
+class PinnedScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
+    """One scope for all eval items; ordinary tests are spread as ``--dist`` says."""
+
+    def __init__(self, config: pytest.Config, log: Any, is_eval: Callable[[str], bool]) -> None:
+        """Schedule by ``--dist`` what ``is_eval`` does not claim."""
+        super().__init__(config, log)
+        self._is_eval = is_eval
+        self._scope_of = _SCOPES.get(config.getvalue("dist"), _own_scope)
+        self._index: dict[str, int] = {}
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _PINNED if self._is_eval(nodeid) else self._scope_of(nodeid)
+
+    def _assign_work_unit(self, node: Any) -> None:
+        """Send the next scope; the base class looks each index up in a list, which is quadratic in the cases."""
+        scope, unit = self.workqueue.popitem(last=False)
+        self.assigned_work.setdefault(node, {})[scope] = unit
+        if not self._index:
+            self._index = {nodeid: index for index, nodeid in enumerate(self.registered_collections[node])}
+        node.send_runtest_some([self._index[nodeid] for nodeid, done in unit.items() if not done])
+
+    def remove_node(self, node: Any) -> str | None:
+        """Take the work of a lost worker back, but not the test that it died in: that would kill the next one too."""
+        workload = dict(self.assigned_work[node])
+        crashed: str | None = super().remove_node(node)
+        if crashed is not None:
+            for unit in workload.values():
+                if crashed in unit:
+                    unit[crashed] = True
+            for scope in [scope for scope, unit in self.workqueue.items() if all(unit.values())]:
+                del self.workqueue[scope]
+        return crashed
+
+
+def _own_scope(nodeid: str) -> str:
+    return nodeid
+
+
+def _file_scope(nodeid: str) -> str:
+    return nodeid.split("::", 1)[0]
+
+
+def _class_scope(nodeid: str) -> str:
+    return nodeid.rsplit("::", 1)[0]
+
+
+def _group_scope(nodeid: str) -> str:
+    """Read the group that xdist appends to a node id: ``...@group``."""
+    name, at, group = nodeid.rpartition("@")
+    return group if at and name and "]" not in group else nodeid
+
+
+_SCOPES: dict[str, Callable[[str], str]] = {
+    "loadfile": _file_scope,
+    "loadscope": _class_scope,
+    "loadgroup": _group_scope,
+}

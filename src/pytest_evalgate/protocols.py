@@ -1,0 +1,46 @@
+"""The seams: one method each, so that a fake is three lines (``pytest_evalgate.testing`` ships them)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from pytest_evalgate.data import Case, Mark, Output, Score
+
+
+@runtime_checkable
+class Target(Protocol):
+    """The application under test."""
+
+    async def answer(self, case: Case, trial: int) -> Output:
+        """Return the output of the 0-based ``trial`` of ``case``.
+
+        Raises:
+            MissingAnswer: no answer could be had (infrastructure); the case is missing.
+            Exception: the target's own failure; the trial is a miss with the exception as its reason.
+
+        """
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """Grades one output of one case. Stateless: one scorer serves every case."""
+
+    @property
+    def name(self) -> str:
+        """The name under which the score is reported, unique in its suite."""
+
+    async def score(self, case: Case, output: Output) -> Score:
+        """Return the score.
+
+        Raises:
+            ScorerError: the scorer itself broke; names the scorer and the case.
+
+        """
+
+
+class Rule(Protocol):
+    """A rule as a plain function: ``(case, output, **params) -> Mark``; the registry maps names to rules."""
+
+    def __call__(self, case: Case, output: Output, /, **params: Any) -> Mark:
+        """Return the mark of ``output``."""

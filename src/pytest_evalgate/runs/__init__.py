@@ -1,0 +1,1 @@
+"""Plans, runs and baselines, and how they are stored."""

@@ -1,0 +1,148 @@
+"""Baselines: a promoted run of one suite, case by case, as a file that is committed or read at another commit."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_evalgate import files, jsonl
+from pytest_evalgate.data import Baseline, BaselineCase, Provenance
+from pytest_evalgate.errors import BaselineError
+from pytest_evalgate.runs import git
+
+if TYPE_CHECKING:
+    from pytest_evalgate.data import CaseResult, Json, Run, SuiteRun
+
+SCHEMA = 1
+_KIND = "evalgate-baseline"
+_GIT = "git:"
+
+
+def find(spec: str | None, *, suite: str, file: Path, root: Path) -> Baseline | None:
+    """Read the baseline that ``spec`` names: a file, or ``git:REF`` for ``file`` at REF; ``file`` where it is None.
+
+    Returns None where the suite's own ``file`` does not exist yet.
+
+    Raises:
+        BaselineError: it cannot be used: missing though it was asked for, outside of the root folder, torn, malformed,
+            newer, or of another suite.
+
+    """
+    if spec is not None and spec.startswith(_GIT):
+        data = git.show(root, spec.removeprefix(_GIT), files.relative_name(file, root))
+        return _parse(data, source=spec, suite=suite)
+    path = file if spec is None else _inside(root, spec)
+    if spec is None and not path.exists():
+        return None
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise BaselineError(f"baseline {spec or path}: cannot be read: {error.strerror}") from None
+    return _parse(data, source=f"file:{files.relative_name(path, root)}", suite=suite)
+
+
+def file_of(configured: str | None, *, suite: str, root: Path, state: Path) -> Path:
+    """Return the file in which the baseline of ``suite`` is kept; the default one where a commit is configured.
+
+    Raises:
+        BaselineError: it lies outside of the root folder.
+
+    """
+    if configured is None or configured.startswith(_GIT):
+        return state / "baselines" / f"{suite}.json"
+    return _inside(root, configured)
+
+
+def promote(run: Run, suite: SuiteRun, *, reason: str, now: str) -> Baseline:
+    """Make a baseline of one suite of a whole, complete run.
+
+    Raises:
+        BaselineError: cases were not run or have no answer, or there is no reason.
+
+    """
+    if not reason.strip():
+        raise BaselineError('a baseline needs a reason: --reason "..."')
+    if run.problems:
+        raise BaselineError(f"run {run.id} is invalid and cannot be promoted: {run.problems[0]}")
+    name = suite.plan.name
+    for outcome, word in (("not_run", "were not run"), ("errored", "have no answer")):
+        count = sum(result.outcome == outcome for result in suite.results)
+        if count:
+            raise BaselineError(
+                f"run {run.id} is not whole: {count} of {len(suite.results)} cases of suite {name} {word}; "
+                "run the whole suite again, then promote"
+            )
+    cases = {result.case.id: _baseline_case(result) for result in suite.results if result.outcome != "skipped"}
+    if not cases:
+        raise BaselineError(f"run {run.id} holds no answered case of suite {name}")
+    provenance = Provenance(
+        run.id, run.created, now, run.commit, reason, suite.plan.golden_sha256, suite.plan.scorers_sha256
+    )
+    return Baseline(name, "run", provenance, suite.plan.trials, cases)
+
+
+def write(baseline: Baseline, path: Path) -> None:
+    """Write a baseline whole or not at all, one line a case so that a review shows what changed."""
+    cases = {case_id: _encode_case(case) for case_id, case in sorted(baseline.cases.items())}
+    head = {
+        "schema": SCHEMA,
+        "kind": _KIND,
+        "suite": baseline.suite,
+        "trials": baseline.trials,
+        "provenance": dataclasses.asdict(baseline.provenance),
+        "cases_sha256": jsonl.digest(cases),
+    }
+    lines = [f" {jsonl.canonical(name)}: {jsonl.canonical(value)}" for name, value in head.items()]
+    rows = [f"  {jsonl.canonical(case_id)}: {jsonl.canonical(case)}" for case_id, case in cases.items()]
+    text = "{\n" + ",\n".join(lines) + ',\n "cases": {\n' + ",\n".join(rows) + "\n }\n}\n"
+    files.write_atomically(path, text.encode("ascii"))
+
+
+def _inside(root: Path, spec: str) -> Path:
+    try:
+        return files.inside(root, Path(spec))
+    except ValueError as error:
+        raise BaselineError(f"baseline {spec}: {error}") from None
+
+
+def _baseline_case(result: CaseResult) -> BaselineCase:
+    values = tuple(trial.value for trial in result.trials if trial.value is not None)
+    return BaselineCase(result.case.fingerprint, values)
+
+
+def _encode_case(case: BaselineCase) -> Json:
+    return {"fingerprint": case.fingerprint, "values": [int(v) if v.is_integer() else v for v in case.values]}
+
+
+def _parse(data: bytes, *, source: str, suite: str) -> Baseline:
+    try:
+        value = jsonl.loads(data)
+    except ValueError as error:
+        raise BaselineError(f"{source}: {error}; promote a run again, or restore the file from git") from None
+    if not isinstance(value, dict) or value.get("kind") != _KIND:
+        raise BaselineError(f"{source}: not a baseline of pytest-evalgate")
+    if value.get("schema", 0) > SCHEMA:
+        raise BaselineError(f"{source}: schema {value['schema']} is newer than {SCHEMA}: upgrade pytest-evalgate")
+    if value.get("suite") != suite:
+        raise BaselineError(f"{source}: holds suite {value.get('suite')!r}, wanted {suite!r}")
+    if jsonl.digest(value.get("cases")) != value.get("cases_sha256"):
+        raise BaselineError(
+            f"{source}: the cases do not match their digest: the file was edited or torn; promote again"
+        )
+    try:
+        return _decode(value, source)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BaselineError(f"{source}: malformed: {type(error).__name__} {error}; promote again") from None
+
+
+def _decode(value: dict[str, Json], source: str) -> Baseline:
+    cases = {case_id: _decode_case(case_id, case) for case_id, case in value["cases"].items()}
+    return Baseline(value["suite"], source, Provenance(**value["provenance"]), value["trials"], cases)
+
+
+def _decode_case(case_id: str, case: dict[str, Json]) -> BaselineCase:
+    values = tuple(float(item) for item in case["values"])
+    if not values or not all(0 <= item <= 1 for item in values):
+        raise ValueError(f"case {case_id}: values must lie in [0, 1], got {case['values']}")
+    return BaselineCase(case["fingerprint"], values)

@@ -1,0 +1,130 @@
+"""Records to plain JSON values and back: what travels between xdist processes and what is stored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_evalgate import jsonl
+from pytest_evalgate.data import CaseResult, Output, Place, PlannedCase, Score, SuitePlan, Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pytest_evalgate.data import Json
+
+
+def dumps(value: Json) -> str:
+    """Write ``value`` as one line of canonical ASCII JSON that our strict reader takes back.
+
+    NUL and lone surrogates, which a target may return, become U+FFFD.
+    """
+    text = jsonl.canonical(value)
+    if "\\u0000" in text or "\\ud" in text:
+        return jsonl.canonical(_cleaned(value))
+    return text
+
+
+def _cleaned(value: Json) -> Json:
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {_cleaned(key): _cleaned(item) for key, item in value.items()}
+    return [_cleaned(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def encode_plan(plan: SuitePlan) -> dict[str, Json]:
+    """Encode a plan with its cases."""
+    return {**encode_plan_head(plan), "cases": [encode_case(case) for case in plan.cases]}
+
+
+def encode_plan_head(plan: SuitePlan) -> dict[str, Json]:
+    """Encode a plan without its cases."""
+    return {
+        "name": plan.name,
+        "golden": list(plan.golden),
+        "golden_sha256": plan.golden_sha256,
+        "scorers_sha256": plan.scorers_sha256,
+        "trials": plan.trials,
+    }
+
+
+def decode_plan(value: Mapping[str, Json], cases: Iterable[PlannedCase] | None = None) -> SuitePlan:
+    """Decode a plan; ``cases`` stand in for the plan's own where these are stored elsewhere."""
+    return SuitePlan(
+        name=value["name"],
+        golden=tuple(value["golden"]),
+        golden_sha256=value["golden_sha256"],
+        scorers_sha256=value["scorers_sha256"],
+        trials=value["trials"],
+        cases=tuple(map(decode_case, value["cases"]) if cases is None else cases),
+    )
+
+
+def encode_case(case: PlannedCase) -> dict[str, Json]:
+    """Encode a planned case; what is empty is left out."""
+    return {
+        "id": case.id,
+        "file": case.place.file,
+        "line": case.place.line,
+        "fingerprint": case.fingerprint,
+        **_present(tags=list(case.tags), slices=[list(pair) for pair in case.slices], skip=case.skip),
+    }
+
+
+def decode_case(value: Mapping[str, Json]) -> PlannedCase:
+    """Decode a planned case."""
+    return PlannedCase(
+        id=value["id"],
+        place=Place(value["file"], value["line"]),
+        fingerprint=value["fingerprint"],
+        tags=tuple(value.get("tags", ())),
+        slices=tuple((by, name) for by, name in value.get("slices", ())),
+        skip=value.get("skip"),
+    )
+
+
+def encode_result(result: CaseResult) -> dict[str, Json]:
+    """Encode what a run adds to a planned case."""
+    return {
+        "outcome": result.outcome,
+        **_present(reason=result.reason, trials=[_encode_trial(trial) for trial in result.trials]),
+    }
+
+
+def decode_result(value: Mapping[str, Json], case: PlannedCase) -> CaseResult:
+    """Decode the result of ``case``."""
+    trials = tuple(_decode_trial(index, trial) for index, trial in enumerate(value.get("trials", ())))
+    return CaseResult(case, value["outcome"], trials, value.get("reason", ""))
+
+
+def _encode_trial(trial: Trial) -> dict[str, Json]:
+    output = trial.output
+    return {
+        "value": trial.value,
+        **_present(
+            reason=trial.reason,
+            output=None if output is None else {"value": output.value, **_present(metadata=dict(output.metadata))},
+            latency_s=None if output is None else output.latency_s,
+            scores=[_encode_score(score) for score in trial.scores],
+        ),
+    }
+
+
+def _decode_trial(index: int, value: Mapping[str, Json]) -> Trial:
+    stored = value.get("output")
+    output = None if stored is None else Output(stored["value"], stored.get("metadata", {}), value.get("latency_s"))
+    scores = tuple(map(_decode_score, value.get("scores", ())))
+    return Trial(index, value["value"], output, scores, value.get("reason", ""))
+
+
+def _encode_score(score: Score) -> dict[str, Json]:
+    named = {"name": score.name, "value": score.value, "passed": score.passed}
+    return {**named, **_present(reason=score.reason, weight=score.weight)}
+
+
+def _decode_score(value: Mapping[str, Json]) -> Score:
+    return Score(value["name"], value["value"], value["passed"], value.get("reason", ""), value.get("weight"))
+
+
+def _present(**values: Any) -> dict[str, Json]:
+    return {name: value for name, value in values.items() if value not in (None, "", [], {})}

@@ -1,0 +1,104 @@
+"""The run file: everything that one session learned, one JSON line a case.
+
+``<state>/runs/<run id>/run.jsonl``: a head line with the plans, then one line for every planned case.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_evalgate import files, jsonl
+from pytest_evalgate.data import Run, SuiteRun
+from pytest_evalgate.errors import RunFileError
+from pytest_evalgate.runs import codec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pytest_evalgate.data import CaseResult, Json
+
+SCHEMA = 1
+_KIND = "evalgate-run"
+_NAME = "run.jsonl"
+
+
+def path_of(state: Path, run_id: str) -> Path:
+    """Return where the run file of ``run_id`` is kept in the state folder."""
+    return state / "runs" / run_id / _NAME
+
+
+def newest(state: Path) -> Path:
+    """Return the run file of the newest run.
+
+    Raises:
+        RunFileError: there is none.
+
+    """
+    found = sorted((state / "runs").glob(f"*/{_NAME}"), key=lambda path: path.parent.name)
+    if not found:
+        raise RunFileError(f"no run is stored in {state / 'runs'}: run first with: pytest --eval-gate")
+    return found[-1]
+
+
+def write(run: Run, path: Path) -> None:
+    """Write ``run`` whole or not at all."""
+    files.write_atomically(path, (codec.dumps(line).encode("ascii") + b"\n" for line in _lines(run)))
+
+
+def read(path: Path) -> Run:
+    """Read a run file.
+
+    Raises:
+        RunFileError: it is missing, torn, malformed or of a newer schema.
+
+    """
+    lines, problems = jsonl.read(path, name=str(path))
+    if problems:
+        raise RunFileError("\n".join(map(str, problems)))
+    if not lines or lines[0].value.get("kind") != _KIND:
+        raise RunFileError(f"{path}:1: not a run file of pytest-evalgate")
+    head = lines[0].value
+    if head["schema"] > SCHEMA:
+        raise RunFileError(f"{path}:1: schema {head['schema']} is newer than {SCHEMA}: upgrade pytest-evalgate")
+    try:
+        return _decode(head, [line.value for line in lines[1:]])
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunFileError(f"{path}: not whole: {type(error).__name__} {error}; run again") from error
+
+
+def _lines(run: Run) -> Iterator[Json]:
+    yield {
+        "schema": SCHEMA,
+        "kind": _KIND,
+        "id": run.id,
+        "created": run.created,
+        "commit": run.commit,
+        "duration_s": run.duration_s,
+        "problems": list(run.problems),
+        "suites": [{**codec.encode_plan_head(suite.plan), "planned": len(suite.results)} for suite in run.suites],
+    }
+    for suite in run.suites:
+        for result in suite.results:
+            yield {**codec.encode_case(result.case), **codec.encode_result(result), "suite": suite.plan.name}
+
+
+def _decode(head: dict[str, Json], rows: list[dict[str, Json]]) -> Run:
+    results: dict[str, list[CaseResult]] = {plan["name"]: [] for plan in head["suites"]}
+    for row in rows:
+        results[row["suite"]].append(codec.decode_result(row, codec.decode_case(row)))
+    for plan in head["suites"]:
+        if len(results[plan["name"]]) != plan["planned"]:
+            raise ValueError(f"suite {plan['name']} has {len(results[plan['name']])} of {plan['planned']} cases")
+    return Run(
+        id=head["id"],
+        created=head["created"],
+        commit=head["commit"],
+        suites=tuple(_decode_suite(plan, results[plan["name"]]) for plan in head["suites"]),
+        duration_s=head["duration_s"],
+        problems=tuple(head["problems"]),
+    )
+
+
+def _decode_suite(plan: dict[str, Json], results: list[CaseResult]) -> SuiteRun:
+    return SuiteRun(codec.decode_plan(plan, [result.case for result in results]), tuple(results))

@@ -1,0 +1,117 @@
+"""From a specification, as it stands in the configuration, to a scorer."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.scorers.callables import resolve
+from pytest_evalgate.scorers.params import Entry, SpecError, near, read_params, validated
+from pytest_evalgate.scorers.registry import RULES
+from pytest_evalgate.scorers.safe_regex import PatternMatcher
+from pytest_evalgate.scorers.scorer import BuiltScorer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from pytest_evalgate.data import Case, Output
+    from pytest_evalgate.protocols import Rule
+
+_RULE_THRESHOLD: Final = 1.0
+_PYTHON_THRESHOLD: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What scorers are built with.
+
+    ``rules`` are the rules by name, ``roots`` the folders below which the user's own code lies, ``matcher`` runs the
+    patterns of all scorers and is for the owner of the context to close, ``place`` is what messages call the
+    specification.
+    """
+
+    rules: Mapping[str, Rule] = field(default_factory=lambda: RULES)
+    roots: tuple[Path, ...] = ()
+    matcher: PatternMatcher = field(default_factory=PatternMatcher)
+    place: str = "scorers"
+
+
+def build(spec: str | Mapping[str, Any], *, context: Context) -> BuiltScorer:
+    """Build one scorer.
+
+    Args:
+        spec: the name of a rule, ``{kind = "...", ...}`` with the rule's parameters, or ``{python = "pkg.mod:name"}``;
+            with ``threshold`` (default 1.0, and 0.5 for python), ``weight`` and ``name``.
+        context: what it is built with.
+
+    Raises:
+        SettingsError: the specification cannot be used; names the place, the value and the next step.
+
+    """
+    try:
+        return assemble(spec, context)
+    except SpecError as error:
+        raise SettingsError(f"{context.place}: {error}") from error
+
+
+def build_all(specs: Iterable[str | Mapping[str, Any]], *, context: Context) -> tuple[BuiltScorer, ...]:
+    """Build scorers with unique names: the second "contains" becomes "contains-2".
+
+    Raises:
+        SettingsError: as `build`; the place is that of the context and the index.
+
+    """
+    return uniquely_named(
+        build(spec, context=replace(context, place=f"{context.place}[{index}]")) for index, spec in enumerate(specs)
+    )
+
+
+def assemble(spec: str | Mapping[str, Any], context: Context) -> BuiltScorer:
+    """Build one scorer as `build` does; SpecError does not name the place."""
+    given = {"kind": spec} if isinstance(spec, str) else dict(spec)
+    if len({"kind", "python"} & given.keys()) != 1:
+        raise SpecError(f'{sorted(given)}: a scorer needs either "kind", the name of a rule, or "python"')
+    if "python" in given:
+        return _python(given.pop("python"), given, context)
+    return _rule(given.pop("kind"), given, context)
+
+
+def uniquely_named(scorers: Iterable[BuiltScorer], taken: Iterable[str] = ()) -> tuple[BuiltScorer, ...]:
+    """Number the scorers whose name is in ``taken`` or was there before."""
+    names = set(taken)
+    unique = []
+    for scorer in scorers:
+        name, count = scorer.name, 1
+        while name in names:
+            count += 1
+            name = f"{scorer.name}-{count}"
+        names.add(name)
+        unique.append(replace(scorer, name=name))
+    return tuple(unique)
+
+
+def _rule(kind: Any, given: Mapping[str, Any], context: Context) -> BuiltScorer:
+    if not isinstance(kind, str) or kind not in context.rules:
+        raise SpecError(f'unknown scorer "{kind}"{near(str(kind), context.rules) or _known(context.rules)}')
+    rule = context.rules[kind]
+    entry, params = read_params(kind, rule, given, context.matcher)
+    return _scorer(kind, functools.partial(rule, **params), entry, _RULE_THRESHOLD)
+
+
+def _python(name: Any, given: Mapping[str, Any], context: Context) -> BuiltScorer:
+    if not isinstance(name, str):
+        raise SpecError(f'python = {name!r} is not a string of the form "package.module:function"')
+    entry = validated(Entry, given, "python", context.matcher)
+    return _scorer(name.rpartition(":")[2], resolve(name, context.roots), entry, _PYTHON_THRESHOLD)
+
+
+def _scorer(name: str, function: Callable[[Case, Output], object], entry: Entry, threshold: float) -> BuiltScorer:
+    chosen = threshold if entry.threshold is None else entry.threshold
+    return BuiltScorer(entry.name or name, function, chosen, entry.weight)
+
+
+def _known(rules: Mapping[str, Rule]) -> str:
+    return f"; known are {', '.join(sorted(name for name in rules if not name.startswith('not-')))}, and not- forms"

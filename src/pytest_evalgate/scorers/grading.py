@@ -1,0 +1,76 @@
+"""From an output to scores, and from the scores to whether the trial passes."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+from pytest_evalgate.errors import ScorerError, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_evalgate.data import Case, Output, Score
+    from pytest_evalgate.protocols import Scorer
+
+_ROUNDING: Final = 1e-9  # a mean of 0.7 must reach a threshold of 0.7, however its sum was rounded
+
+
+async def grade(
+    case: Case, output: Output, scorers: Sequence[Scorer], *, threshold: float | None
+) -> tuple[Score, ...]:
+    """Score one output with every scorer, in order.
+
+    Args:
+        case: what was asked and what is wanted.
+        output: what the target returned.
+        scorers: at least one.
+        threshold: what the weighted mean has to reach; needed where a scorer has a weight.
+
+    Raises:
+        ScorerError: there is no scorer, or one of them broke.
+        SettingsError: there are weights and no ``threshold``.
+
+    """
+    if not scorers:
+        raise ScorerError(
+            f'{case.place}: case "{case.id}" has no scorers, and passes for nothing: add one to the suite'
+        )
+    scores = tuple([await scorer.score(case, output) for scorer in scorers])
+    passes(scores, threshold)
+    return scores
+
+
+def passes(scores: Sequence[Score], threshold: float | None) -> bool | None:
+    """Tell whether a trial with these scores passes.
+
+    Without weights every score has to pass: one miss decides, and else one that could not tell leaves it open (None).
+    Where one has a weight, the weighted mean of the values (weight 1 where there is none) has to reach ``threshold``,
+    and one that could not tell leaves it open.
+
+    Raises:
+        ScorerError: there are no scores.
+        SettingsError: there are weights and no ``threshold``.
+
+    """
+    if not scores:
+        raise ScorerError("no scores: nothing passes without having been scored")
+    if any(score.weight is not None for score in scores):
+        return _mean_reaches(scores, threshold)
+    if any(score.passed is False for score in scores):
+        return False
+    return None if any(score.passed is None for score in scores) else True
+
+
+def _mean_reaches(scores: Sequence[Score], threshold: float | None) -> bool | None:
+    if threshold is None:
+        named = ", ".join(f'"{score.name}"' for score in scores if score.weight is not None)
+        raise SettingsError(
+            f"the scorers {named} have a weight, and the suite no threshold: add `threshold = ...` to it"
+        )
+    pairs = [(1.0 if score.weight is None else score.weight, score.value) for score in scores]
+    known = [(weight, value) for weight, value in pairs if value is not None]
+    if len(known) < len(pairs):
+        return None
+    mean = math.fsum(weight * value for weight, value in known) / math.fsum(weight for weight, _ in known)
+    return mean >= threshold - _ROUNDING

@@ -1,0 +1,107 @@
+"""The rules by name."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Concatenate, Final
+
+from pytest_evalgate.data import Case, Mark, Output
+from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.scorers.length import length, word_count
+from pytest_evalgate.scorers.number import number
+from pytest_evalgate.scorers.params import RESERVED, SpecError, parameters
+from pytest_evalgate.scorers.regex import regex
+from pytest_evalgate.scorers.structured import json_fields, json_valid
+from pytest_evalgate.scorers.text import (
+    contains,
+    contains_all,
+    contains_any,
+    ends_with,
+    exact,
+    one_of,
+    starts_with,
+)
+
+if TYPE_CHECKING:
+    from pytest_evalgate.protocols import Rule
+
+RuleFunction = Callable[Concatenate[Case, Output, ...], Mark]
+"""A rule with keywords of its own, which the type of `Rule` does not take."""
+
+
+def negated(rule: RuleFunction) -> Rule:
+    """Make the rule that passes where ``rule`` misses; what ``rule`` could not tell, it cannot tell either."""
+
+    @functools.wraps(rule)
+    def opposite(case: Case, output: Output, /, **params: Any) -> Mark:
+        mark = rule(case, output, **params)
+        return mark if mark.value is None else Mark(1 - mark.value, mark.reason)
+
+    return opposite
+
+
+def ignoring_case(rule: RuleFunction) -> Rule:
+    """Make the form of ``rule`` that has ``ignore_case`` set, and no such parameter."""
+
+    @functools.wraps(rule)
+    def folded(case: Case, output: Output, /, **params: Any) -> Mark:
+        return rule(case, output, ignore_case=True, **params)
+
+    signature = inspect.signature(rule)
+    kept = [one for one in signature.parameters.values() if one.name != "ignore_case"]
+    vars(folded)["__signature__"] = signature.replace(parameters=kept)
+    return folded
+
+
+_TEXT: Final[dict[str, RuleFunction]] = {
+    "exact": exact,
+    "contains": contains,
+    "contains-any": contains_any,
+    "contains-all": contains_all,
+    "starts-with": starts_with,
+    "ends-with": ends_with,
+}
+_BINARY: Final[dict[str, RuleFunction]] = {
+    **_TEXT,
+    **{f"i{name}": ignoring_case(rule) for name, rule in _TEXT.items()},
+    "one-of": one_of,
+    "regex": regex,
+    "number": number,
+    "json-valid": json_valid,
+    "length": length,
+    "word-count": word_count,
+}
+_GRADED: Final[dict[str, RuleFunction]] = {"json-fields": json_fields}  # "not" of a share of fields means nothing
+
+RULES: Final[Mapping[str, Rule]] = MappingProxyType(
+    {**_BINARY, **{f"not-{name}": negated(rule) for name, rule in _BINARY.items()}, **_GRADED}
+)
+"""The built-in rules; every one that passes or misses has a ``not-`` form."""
+
+
+def registry(extra: Mapping[str, RuleFunction]) -> Mapping[str, Rule]:
+    """Add ``extra`` rules, as plug-ins bring them, to the built-in ones.
+
+    Raises:
+        SettingsError: one of them has the name of a built-in rule, or a parameter whose name is taken.
+
+    """
+    for name, rule in extra.items():
+        if name in RULES:
+            raise SettingsError(f'the rule "{name}" is built in and cannot be replaced: register it as another name')
+        _require_usable(name, rule)
+    return MappingProxyType({**RULES, **extra})
+
+
+def _require_usable(name: str, rule: RuleFunction) -> None:
+    if not inspect.isfunction(rule):
+        raise SettingsError(f'the rule "{name}" is {type(rule).__name__}: a rule is a plain function')
+    try:
+        taken = RESERVED & parameters(rule).keys()
+    except SpecError as error:
+        raise SettingsError(f'the rule "{name}": {error}') from error
+    if taken:
+        raise SettingsError(f'the rule "{name}" has a parameter "{min(taken)}", which every scorer has: rename it')

@@ -1,0 +1,76 @@
+"""A scorer as it is built: a rule or a user's function that is held against a threshold."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import numbers
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pytest_evalgate.data import Case, Mark, Output, Score
+from pytest_evalgate.errors import ScorerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_REASON: Final = 500
+_PAIR: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltScorer:
+    """Calls ``function(case, output)``, plain or async, and makes a score of what it says."""
+
+    name: str
+    function: Callable[[Case, Output], object]
+    threshold: float
+    weight: float | None = None
+
+    async def score(self, case: Case, output: Output) -> Score:
+        """Grade one output.
+
+        A plain function runs on the event loop: what takes long or waits should be ``async def``.
+
+        Raises:
+            ScorerError: the function raised, or returned what is not a score.
+
+        """
+        try:
+            said = self.function(case, output)
+            mark = _mark(await said if inspect.isawaitable(said) else said)
+        except Exception as error:
+            cause = str(error) if isinstance(error, ScorerError) else f"{type(error).__name__}: {error}"
+            raise ScorerError(f'{case.place}: case "{case.id}": scorer "{self.name}": {cause}') from error
+        passed = None if mark.value is None else mark.value >= self.threshold
+        return Score(self.name, mark.value, passed, mark.reason, self.weight)
+
+
+def _mark(said: object) -> Mark:
+    """Read what a function returned: a Mark, a Score, a bool, a number, a pair (value, reason), or None."""
+    value, reason = _value_and_reason(said)
+    if value is None:
+        return Mark(None, reason or "could not tell")
+    if not isinstance(value, numbers.Real):
+        raise ScorerError(
+            f"returned {value!r:.80}, which is {type(value).__name__}: return a number in [0, 1], or None"
+        )
+    number = float(value)
+    if not (math.isfinite(number) and 0 <= number <= 1):
+        raise ScorerError(f"returned {value!r:.80}, which is not in [0, 1]")
+    return Mark(number, reason)
+
+
+def _value_and_reason(said: object) -> tuple[object, str]:
+    if isinstance(said, Mark | Score):
+        pair: tuple[object, object] = (said.value, said.reason)
+    elif isinstance(said, tuple):
+        if len(said) != _PAIR:
+            raise ScorerError(f"returned a tuple of {len(said)}: return (value, reason)")
+        pair = said
+    else:
+        pair = (said, "")
+    value, reason = pair
+    if not isinstance(reason, str):
+        raise ScorerError(f"returned the reason {reason!r:.80}, which is {type(reason).__name__}, not a string")
+    return value, reason if len(reason) <= _REASON else reason[: _REASON - 1] + "…"

@@ -1,0 +1,121 @@
+"""Cases that belong together (one document, one conversation): means and deltas that allow for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import special
+
+from pytest_evalgate.stats.checks import Numbers, as_numbers, check_inside, check_same_length
+from pytest_evalgate.stats.intervals import Interval, clopper_pearson_lower_one_sided, wilson_interval
+from pytest_evalgate.stats.numeric import ROUNDING, upper_t
+from pytest_evalgate.stats.repeats import effective_n
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+    import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterMean:
+    """A mean of clustered cases; ``ci`` is Student's, the last three rest on the effective number of cases."""
+
+    mean: float
+    se: float
+    df: int
+    ci: Interval
+    n_eff: float
+    lower_one_sided_exact: float
+    wilson_two_sided: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterDelta:
+    """A mean difference of clustered pairs; a small ``p_regress`` means a drop."""
+
+    delta: float
+    se: float
+    df: int
+    p_regress: float
+
+
+def cluster_mean_ci(values: Numbers, clusters: Sequence[Hashable], confidence: float = 0.95) -> ClusterMean:
+    """Estimate the mean of n case values in [0, 1] that come in C clusters.
+
+    ``e_g`` sums the deviations from the mean in cluster g, ``se² = C/(C-1) sum e_g² / n²``, and ``ci`` takes Student's
+    t with C - 1 degrees of freedom; it is not cut at 0 and 1. A gate takes ``lower_one_sided_exact``, as Student's
+    interval covers too little where nearly all cases pass. Its effective n is that of ``se``, from C (also where the
+    clusters do not differ at all) to n. Shapes: (n,), (n,). Source: Miller 2024; Korn & Graubard 1998.
+
+    Raises:
+        ValueError: no case, unequal lengths, a value that is NaN or outside [0, 1], fewer than two clusters, or
+            ``confidence`` outside (0.5, 1).
+
+    """
+    check_inside("confidence", confidence, 0.5, 1.0)
+    array = as_numbers("values", values, 0.0, 1.0)
+    mean, se, df = mean_se_df(array, clusters)
+    half = upper_t((1 - confidence) / 2, df) * se
+    n_eff = effective_n(mean, se, df + 1, len(array))
+    return ClusterMean(
+        mean=mean,
+        se=se,
+        df=df,
+        ci=Interval(mean - half, mean + half),
+        n_eff=n_eff,
+        lower_one_sided_exact=clopper_pearson_lower_one_sided(mean * n_eff, n_eff, confidence),
+        wilson_two_sided=wilson_interval(mean * n_eff, n_eff, confidence),
+    )
+
+
+def cluster_delta(differences: Numbers, clusters: Sequence[Hashable]) -> ClusterDelta:
+    """Test n differences (candidate minus baseline, in [-1, 1]) that come in C clusters for a drop.
+
+    Student's t with C - 1 degrees of freedom on the cluster-robust standard error. Without any spread between
+    clusters ``p_regress`` is 0 for a drop and 1 otherwise. Shapes: (n,), (n,). Source: Miller 2024.
+
+    Raises:
+        ValueError: no pair, unequal lengths, a difference that is NaN or outside [-1, 1], or fewer than two clusters.
+
+    """
+    delta, se, df = mean_se_df(as_numbers("differences", differences, -1.0, 1.0), clusters)
+    return ClusterDelta(delta=delta, se=se, df=df, p_regress=drop_p(delta, se, df))
+
+
+def cluster_sums(values: npt.NDArray[np.float64], clusters: Sequence[Hashable]) -> npt.NDArray[np.float64]:
+    """Return the sum of ``values`` in each cluster, shape (C,), in the order of first appearance.
+
+    Raises:
+        ValueError: unequal lengths.
+
+    """
+    check_same_length(values=values, clusters=clusters)
+    numbers: dict[Hashable, int] = {}
+    codes = [numbers.setdefault(cluster, len(numbers)) for cluster in clusters]
+    return np.bincount(codes, weights=values).astype(np.float64)
+
+
+def drop_p(delta: float, se: float, df: int) -> float:
+    """Return Student's one-sided p for a drop; without spread it is 0 for a drop and 1 otherwise."""
+    if se == 0:
+        return 0.0 if delta < 0 else 1.0
+    return float(special.stdtr(df, delta / se))
+
+
+def mean_se_df(values: npt.NDArray[np.float64], clusters: Sequence[Hashable]) -> tuple[float, float, int]:
+    """Return the mean of ``values``, its cluster-robust standard error and their degrees of freedom.
+
+    Raises:
+        ValueError: unequal lengths, or fewer than two clusters.
+
+    """
+    mean = float(values.mean())
+    deviations = cluster_sums(values - mean, clusters)
+    count = len(deviations)
+    if count == 1:
+        raise ValueError("clusters: at least 2 different ones are needed, got 1; leave out the cluster field")
+    deviations[np.abs(deviations) <= ROUNDING] = 0.0
+    return mean, float(np.sqrt(count / (count - 1) * np.sum(deviations**2))) / len(values), count - 1

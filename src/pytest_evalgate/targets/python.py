@@ -1,0 +1,64 @@
+"""A callable as the target, sync or async."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from pytest_evalgate.data import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_evalgate.data import Case, Json
+
+
+@dataclass(frozen=True, slots=True)
+class PythonTarget:
+    """Calls ``function`` with the case's input; a parameter named ``case`` is given the whole case."""
+
+    function: Callable[..., Any]
+    wants_case: bool
+
+    async def answer(self, case: Case, trial: int) -> Output:  # noqa: ARG002 - each trial is a call of its own
+        """Return what the callable returned: a str, a dict or an Output."""
+        start = time.perf_counter()
+        returned = self.function(case=case) if self.wants_case else self.function(question(case))
+        if inspect.isawaitable(returned):
+            returned = await returned
+        output = as_output(returned)
+        return output if output.latency_s is not None else replace(output, latency_s=time.perf_counter() - start)
+
+
+def wrap(function: Callable[..., Any]) -> PythonTarget:
+    """Make a target of ``function``."""
+    return PythonTarget(function, wants_case="case" in inspect.signature(function).parameters)
+
+
+def question(case: Case) -> Json:
+    """Return what a target is asked: the input, else the messages, else the vars."""
+    if case.input is not None:
+        return case.input
+    return [dict(message) for message in case.messages] or dict(case.vars) or None
+
+
+def as_output(returned: object) -> Output:
+    """Make an Output of what a target returned, as plain JSON values of our own.
+
+    Raises:
+        TypeError: it is not a str, a dict or an Output, or holds what JSON cannot hold.
+
+    """
+    output = returned if isinstance(returned, Output) else Output(returned)
+    if isinstance(output.value, str):
+        return output
+    if not isinstance(returned, Output) and not isinstance(returned, dict):
+        raise TypeError(f"the target returned {type(returned).__name__}: return a str, a dict or an Output")
+    try:
+        value = json.loads(json.dumps(output.value, allow_nan=False))
+    except ValueError as error:
+        raise TypeError(f"the target returned what JSON cannot hold: {error}") from error
+    return Output(value, output.metadata, output.latency_s)

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+from pytest_evalgate.data import Case, Output, Place, Score
+from pytest_evalgate.scorers import Context, PatternMatcher, build
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+class ScoreOf(Protocol):
+    def __call__(self, spec: str | Mapping[str, Any], output: Any, **case: Any) -> Score: ...
+
+
+@pytest.fixture(scope="session")
+def matcher() -> Iterator[PatternMatcher]:
+    with PatternMatcher() as matcher:
+        yield matcher
+
+
+@pytest.fixture(scope="session")
+def context(matcher: PatternMatcher) -> Context:
+    return Context(matcher=matcher, place="suites.faq.scorers")
+
+
+@pytest.fixture(scope="session")
+def score_of(context: Context) -> ScoreOf:
+    """Build a scorer and let it grade one output of a case with the given fields."""
+
+    def score(spec: str | Mapping[str, Any], output: Any, **case: Any) -> Score:
+        asked = Case("q1", **{"place": Place("golden/faq.jsonl", 3), **case})
+        return asyncio.run(build(spec, context=context).score(asked, Output(output)))
+
+    return score

@@ -1,0 +1,256 @@
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from dataclasses import FrozenInstanceError, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import pytest_evalgate.scorers as package
+from pytest_evalgate.data import Case, Mark, Output, Place, Score
+from pytest_evalgate.errors import GoldenSetError, ScorerError, SettingsError
+from pytest_evalgate.protocols import Scorer
+from pytest_evalgate.scorers import (
+    RULES,
+    BuiltScorer,
+    Context,
+    build,
+    build_all,
+    case_scorers,
+    check_asserts,
+    registry,
+)
+
+if TYPE_CHECKING:
+    from tests.scorers.conftest import ScoreOf
+
+
+def half(case: Case, output: Output, /, *, value: float = 0.5, words: list[str] | None = None) -> Mark:
+    return Mark(value, f"{case.id} {output.value} {words}")
+
+
+def broken(case: Case, output: Output, /, *, result: Any = None) -> Mark:  # noqa: ARG001 - a rule takes both
+    if result is None:
+        raise ValueError("broken")
+    return Mark(result)
+
+
+def test_a_built_scorer_is_a_frozen_scorer(context: Context) -> None:
+    scorer = build("exact", context=context)
+    assert isinstance(scorer, BuiltScorer)
+    assert isinstance(scorer, Scorer)
+    assert (scorer.name, scorer.threshold, scorer.weight) == ("exact", 1.0, None)
+    with pytest.raises(FrozenInstanceError):
+        scorer.name = "other"  # type: ignore[misc]
+
+
+def test_threshold_weight_and_name(context: Context) -> None:
+    scorer = build({"kind": "number", "threshold": 0.25, "weight": 3, "name": "sum"}, context=context)
+    assert (scorer.name, scorer.threshold, scorer.weight) == ("sum", 0.25, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("spec", "problem"),
+    [
+        ("exat", 'unknown scorer "exat"; did you mean "exact"'),
+        ("qqq", "known are contains, contains-all, .*json-fields"),
+        ({"kind": "numbr"}, 'did you mean "number"'),
+        ({"kind": 5}, 'unknown scorer "5"'),
+        ({"kind": ["exact"]}, "unknown scorer"),
+        ({}, 'needs either "kind"'),
+        ({"judge": "faq"}, 'needs either "kind"'),
+        ({"kind": "exact", "python": "a:b"}, 'needs either "kind"'),
+        ({"kind": "number", "patern": "a"}, 'unknown parameter "patern" of number; did you mean "pattern"'),
+        ({"kind": "icontains", "ignore_case": False}, 'unknown parameter "ignore_case" of icontains'),
+        ({"kind": "regex", "matcher": 5}, 'unknown parameter "matcher"'),
+        ({"kind": "exact", "case": 5}, 'unknown parameter "case"'),
+        ({"kind": "exact", "strip": "yes"}, 'strip = "yes"'),
+        ({"kind": "contains", "value": ""}, 'value = ""'),
+        ({"kind": "contains", "value": 5}, "value = 5"),
+        ({"kind": "contains-any", "values": []}, r"values = \[\]"),
+        ({"kind": "contains-any", "values": ["a", ""]}, "values.1 = "),
+        ({"kind": "contains-any", "values": "a,b"}, 'values = "a,b"'),
+        ({"kind": "exact", "threshold": 1.5}, "threshold = 1.5"),
+        ({"kind": "exact", "threshold": float("nan")}, "threshold = nan"),
+        ({"kind": "exact", "threshold": True}, "threshold = true"),
+        ({"kind": "exact", "weight": 0}, "weight = 0"),
+        ({"kind": "exact", "weight": float("inf")}, "weight = inf"),
+        ({"kind": "exact", "name": ""}, "name = "),
+        ({"kind": "exact", "strip": 1, "weight": -1}, "weight = -1.*; strip = 1"),
+    ],
+)
+def test_a_specification_that_is_refused(spec: Any, problem: str, context: Context) -> None:
+    with pytest.raises(SettingsError, match=f"^suites.faq.scorers: .*{problem}"):
+        build(spec, context=context)
+
+
+def test_scorers_of_a_suite_have_unique_names_and_their_own_places(context: Context) -> None:
+    specs: list[str | dict[str, Any]] = [
+        "contains",
+        {"kind": "exact", "name": "contains-2"},
+        "contains",
+        "contains",
+        "exact",
+    ]
+    assert [one.name for one in build_all(specs, context=context)] == [
+        "contains",
+        "contains-2",
+        "contains-3",
+        "contains-4",
+        "exact",
+    ]
+    with pytest.raises(SettingsError, match=r"^suites.faq.scorers\[1\]: "):
+        build_all(["exact", "exat"], context=context)
+
+
+@pytest.mark.parametrize(
+    ("result", "problem"),
+    [
+        (float("nan"), "returned nan"),
+        (2, "returned 2"),
+        ("1", "returned '1', which is str"),
+        (None, "ValueError: broken"),
+    ],
+)
+def test_a_rule_of_a_plug_in_that_breaks_is_an_error(result: Any, problem: str, context: Context) -> None:
+    scorer = build({"kind": "broken", "result": result}, context=replace(context, rules=registry({"broken": broken})))
+    with pytest.raises(ScorerError, match=f'^g.jsonl:9: case "q": scorer "broken": {problem}') as caught:
+        asyncio.run(scorer.score(Case("q", place=Place("g.jsonl", 9)), Output("")))
+    assert caught.value.__cause__ is not None
+
+
+def test_rules_of_plug_ins_are_built_like_our_own(context: Context) -> None:
+    context = replace(context, rules=registry({"half": half}))
+    scorer = build({"kind": "half", "words": ["a"], "threshold": 0.5}, context=context)
+    score = asyncio.run(scorer.score(Case("q"), Output("out")))
+    assert score == Score("half", 0.5, passed=True, reason="q out ['a']")
+    with pytest.raises(SettingsError, match=r'value = "x"'):
+        build({"kind": "half", "value": "x"}, context=context)
+
+
+def test_the_registry_cannot_be_changed_and_keeps_the_built_in_rules() -> None:
+    assert isinstance(RULES, MappingProxyType)
+    assert registry({"half": half})["half"] is half
+    assert "half" not in RULES
+    with pytest.raises(SettingsError, match='"exact" is built in and cannot be replaced'):
+        registry({"exact": half})
+
+
+def reserved(case: Case, output: Output, /, *, weight: float = 1) -> Mark:  # noqa: ARG001 - a rule takes both
+    return Mark(weight)
+
+
+def untyped(case: Case, output: Output, /, *, value: Nope = 1) -> Mark:  # type: ignore[name-defined]  # noqa: ARG001, F821 - the fault that is tested
+    return Mark(value)
+
+
+class Odd:
+    def __call__(self, case: Case, output: Output, /, **_: Any) -> Mark:  # noqa: ARG002 - a rule takes both
+        return Mark(1)
+
+
+@pytest.mark.parametrize(
+    ("rule", "problem"),
+    [
+        (reserved, 'has a parameter "weight", which every scorer has: rename it'),
+        (untyped, "name 'Nope' is not defined; import what they name at run time"),
+        (Odd(), "is Odd: a rule is a plain function"),
+    ],
+)
+def test_a_rule_that_cannot_be_registered(rule: Any, problem: str) -> None:
+    with pytest.raises(SettingsError, match=problem):
+        registry({"odd": rule})
+
+
+def test_every_binary_rule_has_a_not_form_and_no_graded_one() -> None:
+    plain = {name for name in RULES if not name.startswith("not-")}
+    assert {f"not-{name}" for name in plain} - RULES.keys() == {"not-json-fields"}
+    assert plain >= {"exact", "iexact", "one-of", "regex", "number", "json-valid", "length", "word-count"}
+
+
+def _case(*asserts: dict[str, Any], number: int = 3) -> Case:
+    return Case(f"q{number}", asserts=asserts, place=Place("golden/faq.jsonl", number))
+
+
+def test_a_case_brings_its_own_scorers(context: Context) -> None:
+    case = _case(
+        {"kind": "contains", "value": "30 days"},
+        {"type": "contains", "value": "refund", "metric": "topic", "weight": 2},
+        {"type": "equals", "value": "A refund takes 30 days"},
+        {"type": "not-regex", "value": "[0-9]{3}"},
+        {"type": "not-icontains-any", "value": ["never", "60"]},
+        {"type": "is-json"},
+        {"kind": "exact", "value": "x"},
+    )
+    scorers = case_scorers(case, context=context, taken=["contains"])
+    assert [one.name for one in scorers] == [
+        "contains-2",
+        "topic",
+        "exact",
+        "not-regex",
+        "not-icontains-any",
+        "json-valid",
+        "exact-2",
+    ]
+    scores = [asyncio.run(one.score(case, Output("A refund takes 30 days"))) for one in scorers]
+    assert [score.passed for score in scores] == [True, True, True, True, True, False, False]
+    assert case_scorers(_case(), context=context) == ()
+
+
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        ({"kind": "exat"}, 'unknown scorer "exat"; did you mean "exact"'),
+        ({"type": "llm-rubric", "value": "polite"}, 'unknown scorer "llm-rubric"'),
+        ({}, 'needs either "kind"'),
+        ({"kind": "regex", "pattern": "("}, 'pattern "(": missing )'),
+        ({"type": "regex", "value": "("}, 'pattern "(": missing )'),
+        ({"kind": "length"}, "bounds nothing"),
+        ({"kind": "exact", "type": "exact"}, '"kind" and "type" mean the same'),
+        ({"python": "os:system"}, "names no code"),
+        ({"kind": "python", "value": "1"}, "names no code"),
+        ({"type": "python", "value": "print()"}, "names no code"),
+        ({"type": "javascript", "value": "x"}, "names no code"),
+        ({"kind": "exact", "python": "os:system"}, "names no code"),
+        ({"kind": ["python"]}, "unknown scorer"),
+    ],
+)
+def test_an_assert_that_is_refused_before_anything_runs(entry: dict[str, Any], problem: str, context: Context) -> None:
+    good = {"kind": "exact", "value": "x"}
+    cases = [_case(good), _case(good, entry, number=17)]
+    [found] = check_asserts(cases, context=context)
+    assert (found.file, found.line, found.field) == ("golden/faq.jsonl", 17, "asserts[1]")
+    assert problem in found.message
+    with pytest.raises(GoldenSetError, match=r"golden/faq.jsonl:17: asserts\[1\]: "):
+        case_scorers(cases[1], context=context)
+
+
+def test_all_bad_asserts_are_listed(context: Context) -> None:
+    cases = [_case({"kind": "a"}, {"kind": "b"}), _case({"kind": "c"}, number=4)]
+    assert [(one.line, one.field) for one in check_asserts(cases, context=context)] == [
+        (3, "asserts[0]"),
+        (3, "asserts[1]"),
+        (4, "asserts[0]"),
+    ]
+
+
+def test_one_scorer_serves_many_cases(score_of: ScoreOf) -> None:
+    assert [score_of("exact", "b", expected=one).passed for one in "abc"] == [False, True, False]
+
+
+def test_the_package_exports_what_it_says() -> None:
+    assert sorted(package.__all__, key=str.lower) == sorted(set(package.__all__), key=str.lower)
+    assert all(hasattr(package, name) for name in package.__all__)
+
+
+def test_importing_the_scorers_loads_nothing_heavy_and_starts_nothing() -> None:
+    program = (
+        "import sys, threading, pytest_evalgate.scorers\n"
+        "heavy = {'numpy', 'scipy', 'pytest', 'openai', 'httpx', 're2'} & sys.modules.keys()\n"
+        "assert not heavy, heavy\n"
+        "assert threading.active_count() == 1\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

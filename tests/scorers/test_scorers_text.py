@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_evalgate.data import Case, Output
+from pytest_evalgate.errors import ScorerError
+from pytest_evalgate.scorers import RULES
+from pytest_evalgate.scorers.wanted import same
+
+if TYPE_CHECKING:
+    from tests.scorers.conftest import ScoreOf
+
+EXPECTED: list[tuple[str | dict[str, Any], Any, Any, bool]] = [
+    ("exact", "Paris", " Paris\n", True),
+    ("exact", "Paris", "paris", False),
+    ("exact", "Paris", "Paris.", False),
+    ("exact", 1, 1.0, True),
+    ("exact", 1, True, False),
+    ("exact", True, 1, False),
+    ("exact", False, False, True),
+    ("exact", {"a": 1, "b": [1, 2]}, {"b": [1, 2.0], "a": 1}, True),
+    ("exact", {"a": 1}, {"a": True}, False),
+    ("exact", [1, 2], [2, 1], False),
+    ("exact", [1], [1, 1], False),
+    ("exact", {"a": 1}, '{"a": 1}', False),
+    ("exact", 5, "5", False),
+    ({"kind": "exact", "strip": False}, "Paris", "Paris\n", False),
+    ({"kind": "exact", "value": "Rome"}, "Paris", "Rome", True),
+    ("iexact", "STRASSE", "straße", True),
+    ("iexact", "Paris", "Rome", False),
+    ("iexact", 1, 1.0, True),
+    ("not-exact", "Paris", "Rome", True),
+    ("not-exact", "Paris", "Paris", False),
+    ("one-of", ["yes", "no"], "no ", True),
+    ("one-of", ["yes", "no"], "maybe", False),
+    ("one-of", "yes", "yes", True),
+    ({"kind": "one-of", "values": ["a", 1]}, None, 1.0, True),
+    ({"kind": "one-of", "values": ["a", 1]}, "b", "b", False),
+    ("contains", "refund", "A refund takes 30 days", True),
+    ("contains", "Refund", "A refund takes 30 days", False),
+    ("contains", 30, "A refund takes 30 days", True),
+    ("contains", "é", {"name": "René"}, True),
+    ("contains", '"b":2', {"b": 2, "a": 1}, True),
+    ("icontains", "REFUND", "A refund takes 30 days", True),
+    ("icontains", "money", "A refund takes 30 days", False),
+    ("not-contains", "refund", "A refund takes 30 days", False),
+    ("not-contains", "money", "A refund takes 30 days", True),
+    ("not-icontains", "REFUND", "a refund", False),
+    ("contains-all", ["a", "b"], "b a", True),
+    ("contains-all", ["a", "b", "c"], "b a", False),
+    ("icontains-all", ["A", "b"], "B a", True),
+    ("not-contains-all", ["a", "z"], "b a", True),
+    ({"kind": "contains-all", "values": ["x"]}, ["a"], "a", False),
+    ("contains-any", ["a", "z"], "b a", True),
+    ("contains-any", ["y", "z"], "b a", False),
+    ("icontains-any", ["A", "z"], "b a", True),
+    ("not-icontains-any", ["A", "z"], "b a", False),
+    ("not-icontains-any", ["y", "z"], "b a", True),
+    ("starts-with", "Dear", "Dear Ann", True),
+    ("starts-with", "dear", "Dear Ann", False),
+    ("istarts-with", "dear", "Dear Ann", True),
+    ("not-starts-with", "dear", "Dear Ann", True),
+    ("ends-with", "Ann", "Dear Ann", True),
+    ("ends-with", "Dear", "Dear Ann", False),
+    ("iends-with", "ann", "Dear ANN", True),
+    ("not-iends-with", "ann", "Dear ANN", False),
+]
+
+
+@pytest.mark.parametrize(("spec", "expected", "output", "passed"), EXPECTED)
+def test_rule_against_expected(
+    spec: str | dict[str, Any], expected: Any, output: Any, *, passed: bool, score_of: ScoreOf
+) -> None:
+    score = score_of(spec, output, expected=expected)
+    assert score.passed is passed
+    assert score.value == float(passed)
+    assert score.reason
+
+
+@pytest.mark.parametrize("kind", ["exact", "one-of", "contains", "contains-any", "starts-with", "ends-with"])
+def test_one_of_several_expected_will_do(kind: str, score_of: ScoreOf) -> None:
+    wanted = {"expected": "ignored", "expected_any": ("Rome", "Roma")}
+    assert score_of(kind, "Roma", **wanted).passed is True
+    assert score_of(kind, "ignored", **wanted).passed is False
+
+
+@pytest.mark.parametrize(
+    ("spec", "output", "reason"),
+    [
+        ("exact", "five", 'wanted 5, got "five"'),
+        ("contains", "six", "lacks 5"),
+        ({"kind": "contains-all", "values": ["a", "b", "c", "d", "e"]}, "c", 'lacks "a", "b", "d" and 1 more'),
+        ({"kind": "contains-any", "values": ["a", "b"]}, "b", 'has "b"'),
+        ({"kind": "starts-with", "value": "\x1b[31m"}, "x", 'does not start with "\\x1b[31m"'),
+    ],
+)
+def test_reason(spec: str | dict[str, Any], output: str, reason: str, score_of: ScoreOf) -> None:
+    assert score_of(spec, output, expected=5).reason.replace('"5"', "5") == reason
+
+
+@pytest.mark.parametrize(
+    "kind", ["exact", "iexact", "one-of", "contains", "contains-all", "not-contains", "ends-with", "regex", "number"]
+)
+def test_nothing_to_compare_with_is_an_error_not_a_pass(kind: str, score_of: ScoreOf) -> None:
+    with pytest.raises(ScorerError, match=rf'golden/faq.jsonl:3: case "q1": scorer "{kind}": nothing to compare with'):
+        score_of(kind, "anything")
+
+
+@pytest.mark.parametrize("kind", ["contains", "contains-any", "starts-with", "not-ends-with", "regex"])
+def test_an_empty_expected_text_is_an_error(kind: str, score_of: ScoreOf) -> None:
+    with pytest.raises(ScorerError, match="an empty text is wanted"):
+        score_of(kind, "anything", expected="")
+
+
+@pytest.mark.parametrize("kind", ["contains-all", "contains-any", "one-of"])
+def test_an_empty_list_is_an_error(kind: str, score_of: ScoreOf) -> None:
+    with pytest.raises(ScorerError, match="empty list"):
+        score_of(kind, "anything", expected=[])
+
+
+TEXTS = [
+    "exact",
+    "iexact",
+    "contains",
+    "icontains",
+    "starts-with",
+    "istarts-with",
+    "ends-with",
+    "iends-with",
+    "one-of",
+]
+
+
+@given(st.sampled_from(TEXTS), st.text("aAbß ", min_size=1), st.text("aAbß "))
+def test_a_not_form_is_the_negation(kind: str, wanted: str, got: str) -> None:
+    case, output = Case("q", expected=wanted), Output(got)
+    value, opposite = RULES[kind](case, output).value, RULES[f"not-{kind}"](case, output).value
+    assert {value, opposite} == {0.0, 1.0}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+
+
+@given(JSON, JSON)
+def test_same_is_an_equivalence_that_tells_booleans_from_numbers(one: Any, other: Any) -> None:
+    assert same(one, one)
+    assert same(one, other) == same(other, one)
+    if same(one, other):
+        assert one == other
