@@ -40,7 +40,10 @@ class Scorer(Protocol):
 
 
 class Rule(Protocol):
-    """A rule as a plain function: ``(case, output, **params) -> Mark``; the registry maps names to rules."""
+    """A rule as a plain function: ``(case, output, **params) -> Mark``; the registry maps names to rules.
 
-    def __call__(self, case: Case, output: Output, /, **params: Any) -> Mark:
+    mypy takes functions with parameters of their own for this shape, and none with ``*args`` left out.
+    """
+
+    def __call__(self, case: Case, output: Output, /, *args: Any, **params: Any) -> Mark:
         """Return the mark of ``output``."""

@@ -165,15 +165,21 @@ def json_schema() -> dict[str, Any]:
     return Settings.model_json_schema()
 
 
-def parse_target(spec: str) -> Target:
+def parse_target(spec: str, instead_of: Target | None = None) -> Target:
     """Read a target from the command line: ``recorded:FILE[,FILE...]`` or ``python:pkg.mod:name``.
+
+    Other recordings are read as those that they stand in for: from the same ``output`` path.
 
     Raises:
         SettingsError: it is neither, or what follows is not well formed.
 
     """
     kind, _, rest = spec.partition(":")
-    tables: dict[str, dict[str, Any]] = {"recorded": {"recorded": rest.split(",")}, "python": {"python": rest}}
+    recorded = {"output": instead_of.output} if isinstance(instead_of, RecordedTarget) else {}
+    tables: dict[str, dict[str, Any]] = {
+        "recorded": {"recorded": rest.split(","), **recorded},
+        "python": {"python": rest},
+    }
     if kind not in tables or not rest:
         raise SettingsError(f"--eval-target {spec}: write recorded:FILE or python:pkg.mod:name")
     try:

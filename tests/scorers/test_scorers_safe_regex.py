@@ -15,9 +15,12 @@ import pytest
 from pytest_evalgate.errors import ScorerError
 from pytest_evalgate.scorers import PatternError, PatternMatcher, PatternTimeout
 from pytest_evalgate.scorers.pattern_worker import reply_to
+from pytest_evalgate.scorers.pipe_lines import Lines, PolledLines, ThreadedLines
 from pytest_evalgate.scorers.safe_regex import _WORKER, TEXT_LIMIT, Found, How
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.scorers.conftest import ScoreOf
 
 HANGING = [
@@ -97,16 +100,25 @@ def test_no_process_before_the_first_use_and_none_after_close() -> None:
     matcher.close()
 
 
-def test_a_time_out_leaves_neither_the_process_nor_its_thread() -> None:
+@pytest.fixture(params=[PolledLines, ThreadedLines])
+def lines(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> type[Lines]:
+    """Have the matcher read as on this system, and as on Windows."""
+    monkeypatch.setattr("pytest_evalgate.scorers.safe_regex.lines_of", request.param)
+    kind: type[Lines] = request.param
+    return kind
+
+
+@pytest.mark.usefixtures("lines")
+def test_a_time_out_leaves_nothing_behind() -> None:
+    before = threading.active_count()
     with PatternMatcher(deadline_s=0.05) as matcher:
         process = _process(matcher)
-        assert matcher._child is not None
-        reader = matcher._child.reader
-        assert reader.is_alive()
         with pytest.raises(PatternTimeout):
             matcher.find("(a+)+$", "a" * 40 + "b")
         assert process.returncode == -signal.SIGKILL
-        assert not reader.is_alive()
+        assert process.stdout is not None
+        assert process.stdout.closed
+        assert threading.active_count() == before
         assert _process(matcher).pid != process.pid
 
 
@@ -126,6 +138,7 @@ def test_a_process_that_was_killed_between_two_matches_is_replaced() -> None:
         assert matcher.find("a", "a") == Found("a")
 
 
+@pytest.mark.usefixtures("lines")
 def test_a_process_that_dies_in_a_match_is_an_error_and_is_replaced() -> None:
     with PatternMatcher(deadline_s=10) as matcher:
         timer = threading.Timer(0.2, _process(matcher).kill)
@@ -139,14 +152,21 @@ def test_a_process_that_dies_in_a_match_is_an_error_and_is_replaced() -> None:
 def test_an_interrupted_match_does_not_answer_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
     with PatternMatcher() as matcher:
         matcher.find("a", "a")
-        child = type(matcher._child)
         with monkeypatch.context() as patch:
-            patch.setattr(child, "reply", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+            patch.setattr(PolledLines, "read", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
             with pytest.raises(KeyboardInterrupt):
                 matcher.find("stale", "stale")
         assert matcher.find("a", "a") == Found("a")
 
 
+@pytest.mark.usefixtures("lines")
+def test_a_long_text_and_a_long_reply_go_through() -> None:
+    text = "é" * 500_000
+    with PatternMatcher(deadline_s=5) as matcher:
+        assert matcher.find("é+", text) == Found(text)
+
+
+@pytest.mark.usefixtures("lines")
 def test_it_works_off_the_main_thread_and_from_several() -> None:
     found: list[str | None] = []
     with PatternMatcher() as matcher:
@@ -178,6 +198,27 @@ def test_a_program_that_forgets_to_close_ends_without_a_warning() -> None:
     for pid in (first, second):
         with pytest.raises(ProcessLookupError):
             os.kill(int(pid), 0)
+
+
+def test_a_worker_that_does_not_start_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("raise SystemExit(3)", encoding="utf-8")
+    monkeypatch.setattr("pytest_evalgate.scorers.safe_regex._WORKER", tmp_path / "broken.py")
+    with pytest.raises(PatternError, match="its process died: it did not start"):
+        PatternMatcher().find("a", "a")
+
+
+def test_a_line_comes_whole_or_not_at_all(lines: type[Lines]) -> None:
+    read, write = os.pipe()
+    pipe = lines(os.fdopen(read, "rb", buffering=0))  # type: ignore[call-arg]
+    os.write(write, b"half ")
+    with pytest.raises(TimeoutError):
+        pipe.read(0.02)
+    os.write(write, b"a line\n")
+    os.close(write)
+    assert pipe.read(1).endswith(b"a line\n")
+    with pytest.raises(EOFError):
+        pipe.read(1)
+    pipe.close()
 
 
 def test_the_worker_ends_with_its_input() -> None:

@@ -133,7 +133,9 @@ class Assembly:
         )
 
     def _target(self, name: str, suite: Suite, cases: Sequence[Case]) -> Target | None:
-        spec = settings.parse_target(self.options.target) if self.options.target else suite.target
+        spec = suite.target
+        if self.options.target:
+            spec = settings.parse_target(self.options.target, instead_of=suite.target)
         if isinstance(spec, settings.RecordedTarget):
             paths = [self._inside(f"suites.{name}.target", path) for path in spec.recorded]
             return targets.load(paths, root=self.root, output=spec.output)

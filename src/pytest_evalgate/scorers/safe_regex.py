@@ -6,9 +6,7 @@ interrupted: it runs in a child process that is killed at the deadline and repla
 
 from __future__ import annotations
 
-import contextlib
 import json
-import queue
 import subprocess
 import sys
 import threading
@@ -19,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, Literal, Self
 
 from pytest_evalgate.errors import ScorerError
 from pytest_evalgate.jsonl import quoted
+from pytest_evalgate.scorers.pipe_lines import Lines, lines_of
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -115,13 +114,14 @@ class PatternMatcher:
         reply = None
         try:
             reply = self._running().ask(line, self._deadline_s)
-        except queue.Empty:
+        except TimeoutError:
             raise PatternTimeout(
                 f"pattern {quoted(pattern)} took longer than {self._deadline_s} s and was stopped: "
                 'make it simpler, or use engine = "re2", which cannot hang'
             ) from None
-        except OSError as error:
-            raise PatternError(f"pattern {quoted(pattern)}: its process died: {error}") from error
+        except (OSError, EOFError) as error:
+            reason = str(error) or "it ended without a reply"
+            raise PatternError(f"pattern {quoted(pattern)}: its process died: {reason}") from error
         finally:
             if reply is None:  # a late reply must not be taken for the next one; KeyboardInterrupt comes here too
                 self._stop()
@@ -143,62 +143,44 @@ class PatternMatcher:
 
 @dataclass(frozen=True, slots=True)
 class _Child:
-    """The child process, and the thread that reads its replies: a pipe has no read with a deadline on Windows."""
+    """The child process and the two ends of its pipes."""
 
     process: subprocess.Popen[bytes]
     requests: IO[bytes]
-    replies: queue.SimpleQueue[bytes]
-    reader: threading.Thread
+    replies: Lines
 
     @classmethod
     def start(cls) -> _Child:
         """Start a process and wait until it is ready, so that starting takes nothing from a match's deadline."""
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own file
             [sys.executable, "-I", "-S", str(_WORKER)],
+            bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
         if process.stdin is None or process.stdout is None:  # pragma: no cover - both were asked for
             raise RuntimeError("no pipes")
-        replies: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        reader = threading.Thread(target=_read, args=(process.stdout, replies), name="evalgate-regex", daemon=True)
-        reader.start()
-        child = cls(process, process.stdin, replies, reader)
+        child = cls(process, process.stdin, lines_of(process.stdout))
         try:
-            child.reply(_START_S)
+            child.replies.read(_START_S)
         except BaseException as error:
             child.stop()
-            if isinstance(error, queue.Empty):
-                raise TimeoutError(f"it did not start within {_START_S} s") from None
+            if isinstance(error, TimeoutError | EOFError):
+                raise BrokenPipeError(f"it did not start within {_START_S} s") from error
             raise
         return child
 
     def ask(self, line: bytes, seconds: float) -> bytes:
-        """Send a request and wait for its reply; queue.Empty at the deadline, OSError when the process dies."""
-        self.requests.write(line)
-        self.requests.flush()
-        return self.reply(seconds)
-
-    def reply(self, seconds: float) -> bytes:
-        """Wait for a line."""
-        line = self.replies.get(timeout=seconds)
-        if not line:
-            raise BrokenPipeError("it ended without a reply")
-        return line
+        """Send a request and wait for its reply; raises as `Lines.read`, and OSError where the process is gone."""
+        unsent = memoryview(line)
+        while unsent:  # a write to a pipe may take a part only
+            unsent = unsent[self.requests.write(unsent) :]
+        return self.replies.read(seconds)
 
     def stop(self) -> None:
         """Kill the process and leave nothing of it behind; may be called again."""
         self.process.kill()
-        with contextlib.suppress(OSError):  # what was not sent yet goes nowhere
-            self.requests.close()
+        self.requests.close()
         self.process.wait()
-        if self.reader is not threading.current_thread():  # a finaliser runs in whichever thread collects
-            self.reader.join()
-
-
-def _read(stdout: IO[bytes], replies: queue.SimpleQueue[bytes]) -> None:
-    with stdout:
-        for line in stdout:
-            replies.put(line)
-    replies.put(b"")
+        self.replies.close()

@@ -1,0 +1,51 @@
+# Two commands do all the set-up: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+EVALS := cd examples/golden_sets && ../../$(BIN)/pytest --eval-gate --no-header -q
+
+.PHONY: demo test check bench coverage clean
+
+demo: $(VENV)/.demo
+	@echo "== 1. a candidate that is better than its baseline: the gate passes"
+	$(EVALS) gsm8k
+	@echo
+	@echo "== 2. the two systems swapped: a candidate that regressed: the gate fails, exit code 1"
+	$(EVALS) gsm8k --eval-target recorded:gsm8k/outputs.6b_finetuning.jsonl \
+		--eval-baseline baselines/gsm8k.6b_verification.json; test $$? -eq 1
+	@echo
+	@echo "The failure above is the demo. More: README.md, examples/golden_sets/README.md, docs/"
+
+test: check
+	$(BIN)/python -m coverage erase
+	COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml $(BIN)/python -m coverage run -m pytest
+	$(BIN)/python -m coverage combine -q
+	$(BIN)/python -m coverage report --skip-covered --format=total > $(VENV)/.coverage-total
+	@echo "branch coverage: $$(cat $(VENV)/.coverage-total)%  (lines: make coverage)"
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+coverage: $(VENV)/.dev
+	$(BIN)/python -m coverage report
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/plain_session.py
+	$(BIN)/python benchmarks/recorded_cases.py
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ $(VENV)/.demo
+
+clean:
+	rm -rf $(VENV) build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
