@@ -329,7 +329,11 @@ class GateResult:
 
 @dataclass(frozen=True, slots=True)
 class SuiteVerdict:
-    """One suite of the verdict; ``passed`` counts cases that pass in most of their trials."""
+    """One suite of the verdict.
+
+    ``cases`` are those that the gates count, the skipped ones left out; ``passed`` counts cases that pass in most of
+    their trials.
+    """
 
     cases: int
     trials: int

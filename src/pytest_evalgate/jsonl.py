@@ -136,6 +136,8 @@ def quoted(text: str, limit: int = 80) -> str:
 def visible(text: str, limit: int = 80) -> str:
     """Cut ``text`` at ``limit`` characters and escape what cannot be seen, or what a terminal would obey."""
     cut = text if len(text) <= limit else text[:limit] + "…"
+    if cut.isprintable():
+        return cut
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in cut)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -17,15 +18,19 @@ CONFIG_FILE = "evalgate.toml"
 PYPROJECT_FILE = "pyproject.toml"
 SCHEMA_COMMAND = "pytest-evalgate schema"
 
-Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
-Alpha = Annotated[float, Field(gt=0, lt=0.5, allow_inf_nan=False)]
+Share = Annotated[float, Field(strict=True, gt=0, le=1, allow_inf_nan=False)]
+Margin = Annotated[float, Field(strict=True, gt=0, lt=1, allow_inf_nan=False)]
+Alpha = Annotated[float, Field(strict=True, gt=0, lt=0.5, allow_inf_nan=False)]
 
 
 def _as_tuple(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple, json_schema_input_type=str | tuple[str, ...])]
+FileName = Annotated[str, Field(min_length=1)]
+_SomeFiles = Annotated[tuple[FileName, ...], Field(min_length=1)]
+FileNames = Annotated[_SomeFiles, BeforeValidator(_as_tuple, json_schema_input_type=FileName | _SomeFiles)]
 
 
 class _Table(BaseModel):
@@ -45,7 +50,7 @@ class NoRegressionGate(_Table):
 
     kind: Literal["no-regression"]
     alpha: Alpha = 0.05
-    margin: Share | None = None
+    margin: Margin | None = None
     fail_on: Literal["regressed", "not_proven", "tolerance"] = "regressed"
 
     @model_validator(mode="after")
@@ -71,7 +76,7 @@ class RecordedTarget(_Table):
     ``output`` is the dotted path of the output inside a row.
     """
 
-    recorded: Annotated[Names, Field(min_length=1)]
+    recorded: FileNames
     output: str = "output"
 
 
@@ -101,11 +106,11 @@ class Suite(_Table):
     A suite without a target belongs to tests marked ``golden_set``, or to rows that hold recorded outputs.
     """
 
-    golden: Annotated[Names, Field(min_length=1)]
+    golden: FileNames
     target: Annotated[Target | None, BeforeValidator(_target_table)] = None
     scorers: tuple[str | dict[str, Any], ...] = Field(default=("exact",), min_length=1)
     threshold: Share | None = None
-    trials: int | None = Field(default=None, ge=1, le=1000)
+    trials: int | None = Field(default=None, strict=True, ge=1, le=1000)
     slices: tuple[str, ...] = ()
     baseline: str | None = None
     gates: tuple[Gate, ...] | None = None
@@ -117,7 +122,7 @@ class Settings(_Table):
 
     on_inconclusive: Literal["warn", "fail"] = "warn"
     on_missing_baseline: Literal["fail", "record"] | None = None
-    max_error_rate: float = Field(default=0.0, ge=0, le=1, allow_inf_nan=False)
+    max_error_rate: float = Field(default=0.0, strict=True, ge=0, le=1, allow_inf_nan=False)
     suites: dict[str, Suite] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -194,6 +199,8 @@ def _table(path: Path) -> dict[str, Any] | None:
         text = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise SettingsError(f"{path.name}: cannot be read: {error.strerror}") from None
     if path.name == PYPROJECT_FILE and b"evalgate" not in text:
         return None
     try:
@@ -201,8 +208,11 @@ def _table(path: Path) -> dict[str, Any] | None:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path.name}: {error}") from None
     if path.name == PYPROJECT_FILE:
-        table = data.get("tool", {}).get("evalgate")
-        return table if isinstance(table, dict) else None
+        tool = data.get("tool")
+        table = tool.get("evalgate") if isinstance(tool, dict) else None
+        if table is not None and not isinstance(table, dict):
+            raise SettingsError(f"{path.name}: tool.evalgate has to be a table, not {table!r}")
+        return table
     return data
 
 
@@ -211,7 +221,9 @@ def _problems(error: ValidationError) -> list[str]:
 
 
 def _problem(problem: Any) -> str:
-    loc = tuple(part for part in problem["loc"] if part not in _UNION_MARKS)
+    loc = tuple(
+        part for before, part in pairwise((None, *problem["loc"])) if not (isinstance(before, int) and part in _KINDS)
+    )
     key = ".".join(str(part) for part in loc)
     message = str(problem["msg"]).removeprefix("Value error, ")
     if problem["type"] == "extra_forbidden":
@@ -223,7 +235,8 @@ def _problem(problem: Any) -> str:
 
 _MODELS = (Settings, Suite, PassRateGate, NoRegressionGate, MustPassGate, RecordedTarget, PythonTarget)
 _KEYS = sorted({key for model in _MODELS for key in model.model_fields})
-_UNION_MARKS = {"pass-rate", "no-regression", "must-pass"}
+_KINDS = {"pass-rate", "no-regression", "must-pass"}
+"""What pydantic adds to the place of an error in a list of gates."""
 
 
 def _did_you_mean(key: str) -> str:

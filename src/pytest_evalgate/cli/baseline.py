@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from pytest_evalgate import files
 from pytest_evalgate.cli.project import Project, suites_of
 from pytest_evalgate.errors import BaselineError
-from pytest_evalgate.reports.escape import one_line
 from pytest_evalgate.runs import baseline as baselines
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.data import Baseline, Json, SuiteRun
 
+NO_BASELINE = "no baseline yet: pytest-evalgate baseline promote"
 _FORMAT = argparse.RawDescriptionHelpFormatter
 
 
@@ -74,8 +74,8 @@ def _show(chosen: argparse.Namespace) -> int:
     found = [(name, _read(project, name, chosen.ref)) for name in names]
     rows = [_summary(baseline, project.baseline_file(name), project.root) for name, baseline in found if baseline]
     lines = [line for row in rows for line in _described(row)]
-    lines += [f"{name}: no baseline yet: pytest-evalgate baseline promote" for name, baseline in found if not baseline]
-    _print(chosen, rows, lines)
+    lines += [f"{name}: {NO_BASELINE}" for name, baseline in found if not baseline]
+    _print(chosen, rows, lines or ["no suite is configured: name one with --suite"])
     return 0 if rows else 1
 
 
@@ -84,13 +84,16 @@ def _diff(chosen: argparse.Namespace) -> int:
     project = Project.find()
     run = project.run(chosen.run_id)
     rows: list[dict[str, Json]] = []
+    missing: list[str] = []
     for suite in suites_of(run, chosen.suite):
         baseline = _read(project, suite.plan.name, chosen.ref)
         if baseline is not None:
             rows += _changes(suite, baseline)
-    lines = [f"{row['change']:<9} {row['suite']}  {row['case']}  {row['place']}{_detail(row)}" for row in rows]
-    _print(chosen, rows, lines or ["nothing changed"])
-    return 0
+        else:
+            missing.append(f"{suite.plan.name}: {NO_BASELINE}")
+    lines = [_shown(f"{row['change']:<9} {row['suite']}  {row['case']}  {row['place']}{_detail(row)}") for row in rows]
+    _print(chosen, rows, lines + missing or ["nothing changed"])
+    return 1 if missing and not rows else 0
 
 
 def _read(project: Project, suite: str, ref: str | None) -> Baseline | None:
@@ -128,7 +131,7 @@ def _changes(suite: SuiteRun, baseline: Baseline) -> list[dict[str, Json]]:
 def _detail(row: dict[str, Json]) -> str:
     if "before" not in row:
         return ""
-    reason = f"  {one_line(row['reason'])}" if row["reason"] else ""
+    reason = f"  {row['reason']}" if row["reason"] else ""
     return f"  {row['before']:g} -> {row['now']:g}{reason}"
 
 
@@ -143,6 +146,12 @@ def _summary(baseline: Baseline, path: Path, root: Path) -> dict[str, Json]:
     }
 
 
+def _shown(text: str) -> str:
+    from pytest_evalgate.reports.escape import one_line  # noqa: PLC0415 - the reports bring scipy
+
+    return one_line(text)
+
+
 def _passes(row: dict[str, Json]) -> str:
     return f"{row['cases']:,} cases, {100 * row['pass_rate']:.1f}% passed"
 
@@ -151,7 +160,7 @@ def _described(row: dict[str, Json]) -> list[str]:
     return [
         f"{row['suite']}: {_passes(row)}  ({row['file']})",
         f"  run {row['run_id']} of {row['created']}, commit {(row['commit'] or 'unknown')[:12]}",
-        f"  promoted {row['promoted']}: {one_line(row['reason'])}",
+        f"  promoted {row['promoted']}: {_shown(row['reason'])}",
     ]
 
 

@@ -48,7 +48,7 @@ async def run_trial(target: Target, grading: Grading, case: Case, index: int) ->
         output = await target.answer(case, index)
     except MissingAnswer as missing:
         return Trial(index, None, reason=str(missing))
-    except Exception as error:  # noqa: BLE001 - whatever the application raises counts against it
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the application raises counts against it
         return Trial(index, 0.0, reason=describe(error))
     return await grade_output(grading, case, index, output)
 

@@ -99,7 +99,7 @@ def decide_suite(suite: SuiteRun, rules: SuiteRules) -> SuiteVerdict:
     source = "" if rules.baseline is None else rules.baseline.source
     alpha = _alpha(rules)
     return SuiteVerdict(
-        cases=len(suite.results),
+        cases=len(results),
         trials=suite.plan.trials,
         passed=accounting.passed,
         pass_rate=None if rate is None else rate.value,
@@ -140,7 +140,7 @@ def _unjudged(suite: SuiteRun, rules: SuiteRules, accounting: Accounting) -> tup
         )
     if not counted(suite.results):
         return "invalid", f"no case of suite {suite.plan.name} is left: all {accounting.planned:,} are skipped"
-    if accounting.errored > rules.max_error_rate * accounting.planned:
+    if accounting.errored / accounting.planned > rules.max_error_rate:  # a product would round past the limit
         return "incomplete", (
             f"{accounting.errored:,} of {count(accounting.planned, 'case')} have no answer "
             f"(limit: {percent(rules.max_error_rate)} missing); retry the job, not the prompt"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_evalgate import stats
 from pytest_evalgate.data import GateResult
 from pytest_evalgate.gates.evidence import CONFIDENCE, rate_of
-from pytest_evalgate.gates.wording import percent
+from pytest_evalgate.gates.wording import count, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,14 +41,12 @@ def unattainable(gate: PassRateGate, cases: int) -> str | None:
     """Say why ``gate`` cannot pass with ``cases`` cases even if all of them pass; None if it can."""
     if gate.bound == "point" or stats.passes_needed(cases, gate.min, CONFIDENCE) is not None:
         return None
-    enough = next(n for n in range(cases, _MOST_CASES) if stats.passes_needed(n, gate.min, CONFIDENCE) is not None)
+    enough = stats.cases_needed(1.0, gate.min, CONFIDENCE)
+    more = f"use at least {enough:,} cases, a lower min" if enough else "use a lower min"
     return (
-        f"pass-rate >= {percent(gate.min)} cannot pass with {cases} cases, even if all pass: "
-        f'use at least {enough} cases, a lower min, or bound = "point"'
+        f"pass-rate >= {percent(gate.min)} cannot pass with {count(cases, 'case')}, even if all pass: "
+        f'{more}, or bound = "point"'
     )
-
-
-_MOST_CASES = 1_000_000
 
 
 def _passed(gate: PassRateGate, rate: Rate) -> str:
@@ -58,7 +56,9 @@ def _passed(gate: PassRateGate, rate: Rate) -> str:
 
 
 def _failed(gate: PassRateGate, rate: Rate) -> str:
-    needed = stats.passes_needed(rate.n, gate.min, CONFIDENCE) if gate.bound == "ci" else math.ceil(gate.min * rate.n)
+    exact = gate.bound == "ci"
+    fewest = math.ceil((gate.min - _FLOAT_NOISE) * rate.n)
+    needed = stats.passes_needed(rate.n, gate.min, CONFIDENCE) if exact else fewest
     wanted = f"{needed:,} needed" if needed is not None else "no number of passes would be enough"
     return f"{rate.value * rate.n:,.0f} of {rate.n:,} passed, {wanted}"
 

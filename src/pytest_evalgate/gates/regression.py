@@ -98,8 +98,10 @@ def _message(gate: NoRegressionGate, pairing: Pairing, found: stats.Finding) -> 
         return f"{text}: a drop of {points(gate.margin or 0.0).lstrip('+')} or more is ruled out"
     if found.name == "inconclusive":
         drop = _smallest_drop(pairing, gate.alpha)
-        seen = "no drop reliably" if drop is None else f"drops of {points(drop).lstrip('+')} or more"
-        return f"{text}: no drop is proven; {count(len(pairing.pairs), 'pair')} can show {seen} (80% power)"
+        pairs = count(len(pairing.pairs), "pair")
+        if drop is None:
+            return f"{text}: no drop is proven, but {pairs} are too few to show one (80% power)"
+        return f"{text}: no drop is proven; {pairs} can show one of {points(drop).lstrip('+')} or more (80% power)"
     return f"{text}, limit {gate.alpha:g}"
 
 

@@ -91,6 +91,7 @@ class Row(BaseModel):
     human_label: Any = None
 
 
+_EMPTY = Row()
 _CHECKED = frozenset(Row.model_fields)
 _FIELDS = _CHECKED | {"id"}
 
@@ -110,7 +111,7 @@ def parse_row(row: Mapping[str, Any], place: Place) -> ParsedRow:
     A field with an unknown name is kept in the metadata, unless the name is a near miss of a known one.
     """
     faults = [*_name_faults(row), *_question_faults(row)]
-    name, checked = None, Row()
+    name, checked = None, _EMPTY
     try:
         name = None if row.get("id") is None else normalise(row["id"])
     except ValueError as error:

@@ -40,10 +40,12 @@ def pytest_configure(config: pytest.Config) -> None:
         register(config)
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Without ``--eval-gate``, skip a ``golden_set`` test as a whole: its file is not even read."""
-    if not metafunc.config.getoption("--eval-gate") and metafunc.definition.get_closest_marker(MARKER):
-        metafunc.parametrize("case", [pytest.param(None, marks=pytest.mark.skip(NOT_RUN), id="golden_set")])
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without ``--eval-gate``, skip each ``golden_set`` test as a whole: its file is not even read."""
+    if not config.getoption("--eval-gate"):
+        for item in items:
+            if item.get_closest_marker(MARKER):
+                item.add_marker(pytest.mark.skip(NOT_RUN))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

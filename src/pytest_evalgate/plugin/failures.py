@@ -28,9 +28,9 @@ class CaseMissed(AssertionError):  # noqa: N818 - a finding about the target, no
 
 def represent(path: str, line: int, message: str, text: str) -> TerminalRepr:
     """Return a representation that shows ``text`` and points at ``path:line``; it survives xdist."""
-    entry = ReprEntryNative([f"{text}\n"])
+    entry = ReprEntryNative([f"{printable(text)}\n"])
     traceback = ReprTraceback([entry], extraline=None, style="native")
-    return ReprExceptionInfo(traceback, ReprFileLocation(path, line, message))
+    return ReprExceptionInfo(traceback, ReprFileLocation(path, line, printable(message)))
 
 
 def describe_miss(case: Case, result: CaseResult) -> str:
@@ -39,7 +39,12 @@ def describe_miss(case: Case, result: CaseResult) -> str:
     rows += [("expected", _text(case.expected if case.expected is not None else [*case.expected_any]))]
     for trial in result.trials:
         rows += _trial_rows(trial, several=len(result.trials) > 1)
-    return "\n".join(f"{name:<10} {_indented(text)}" for name, text in rows if text)
+    return "\n".join(f"{name:<10} {_indented(printable(text))}" for name, text in rows if text)
+
+
+def printable(text: str) -> str:
+    """Return ``text`` as a terminal can show it and xdist can send it: what is hidden is spelled out."""
+    return "".join(char if char == "\n" or char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def _trial_rows(trial: Trial, *, several: bool) -> list[tuple[str, str]]:
@@ -53,8 +58,7 @@ def _trial_rows(trial: Trial, *, several: bool) -> list[tuple[str, str]]:
 
 def _text(value: Json) -> str:
     text = value if isinstance(value, str) else "" if value in (None, [], {}) else repr(value)
-    shown = "".join(char if char == "\n" or char.isprintable() else f"\\x{ord(char):02x}" for char in text)
-    return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]} ... ({len(shown):,} characters)"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ... ({len(text):,} characters)"
 
 
 def _indented(text: str) -> str:

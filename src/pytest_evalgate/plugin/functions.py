@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import unittest
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast
@@ -16,7 +17,7 @@ from pytest_evalgate.data import Trial
 from pytest_evalgate.engine import describe, grade_output, settle
 from pytest_evalgate.errors import ScorerError, SettingsError
 from pytest_evalgate.plugin import MARKER
-from pytest_evalgate.plugin.failures import describe_miss
+from pytest_evalgate.plugin.failures import describe_miss, printable
 from pytest_evalgate.plugin.results import error_result, publish
 from pytest_evalgate.settings import Suite
 from pytest_evalgate.targets import as_output
@@ -67,6 +68,12 @@ class GoldenTest:
 
 
 GOLDEN_TEST: pytest.StashKey[GoldenTest] = pytest.StashKey()
+
+
+def is_method_of_unittest(item: pytest.Item) -> bool:
+    """Tell whether pytest leaves the parameters of ``item`` to unittest, which knows none."""
+    cls = item.cls if isinstance(item, pytest.Function) else None
+    return cls is not None and issubclass(cls, unittest.TestCase)
 
 
 def suite_of_marker(marker: pytest.Mark, assembly: Assembly, folder: Path) -> ReadySuite:
@@ -125,16 +132,18 @@ async def grade(item: pytest.Item, golden_test: GoldenTest) -> CaseResult:
     """
     suite, case, bodies = golden_test.suite, golden_test.case, golden_test.bodies
     planned = suite.planned[case.id]
-    if not bodies.recorded:
-        message = f"{item.nodeid} returned no output: return it, or call evalgate.record(output)"
+    trials = suite.plan.trials
+    if (without := trials - len(bodies.recorded)) > 0:
+        which = f" in {without} of {trials} trials" if trials > 1 else ""
+        message = f"{item.nodeid} returned no output{which}: return it, or call evalgate.record(output)"
         publish(item, error_result(planned, message))
         pytest.fail(message, pytrace=False)
     try:
-        trials = [await _trial(golden_test, index, body) for index, body in enumerate(bodies.recorded)]
+        graded = [await _trial(golden_test, index, body) for index, body in enumerate(bodies.recorded)]
     except ScorerError as error:
         publish(item, error_result(planned, str(error)))
         raise
-    result = settle(planned, trials)
+    result = settle(planned, graded)
     publish(item, result)
     return result
 
@@ -144,7 +153,7 @@ def fail(golden_test: GoldenTest, result: CaseResult) -> NoReturn:
     for body in golden_test.bodies.recorded:
         if isinstance(body, BaseException):
             raise body
-    pytest.fail(f"{result.reason}\n{describe_miss(golden_test.case, result)}", pytrace=False)
+    pytest.fail(f"{printable(result.reason)}\n{describe_miss(golden_test.case, result)}", pytrace=False)
 
 
 async def _trial(golden_test: GoldenTest, index: int, body: Output | BaseException) -> Trial:
@@ -163,6 +172,8 @@ def _handing_over(body: Callable[..., Any], bodies: Bodies, trials: int) -> Call
             for _ in range(trials):
                 try:
                     bodies.take(await body(**arguments))
+                except pytest.exit.Exception:
+                    raise
                 except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001 - the target's own failure
                     bodies.recorded.append(error)
 
@@ -173,6 +184,8 @@ def _handing_over(body: Callable[..., Any], bodies: Bodies, trials: int) -> Call
         for _ in range(trials):
             try:
                 bodies.take(body(**arguments))
+            except pytest.exit.Exception:
+                raise
             except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001 - the target's own failure
                 bodies.recorded.append(error)
 

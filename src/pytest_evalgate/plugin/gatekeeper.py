@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from pytest_evalgate.data import Baseline, Verdict
+    from pytest_evalgate.data import Baseline, Verdict, VerdictName
     from pytest_evalgate.gates import SuiteRules
     from pytest_evalgate.plugin.assembly import Assembly, ReadySuite
     from pytest_evalgate.plugin.ledger import Ledger
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from pytest_evalgate.settings import Suite
 
 _OK = 0
-_BROKEN_OFF = frozenset({2, 3, 4})
+_INTERRUPTED = 2
+_NO_TESTS = 5
+_BROKEN_OFF = frozenset({_INTERRUPTED, 3, 4})
 
 
 @dataclass
@@ -112,8 +114,10 @@ class Gatekeeper:
         """Settle the exit code that pytest's ``status`` and the verdict make together, and write the verdict."""
         if status in _BROKEN_OFF and verdict.exit_code == _OK:
             broken = f"pytest broke off with exit code {status}"
-            verdict = replace(verdict, verdict="invalid", problems=(*verdict.problems, broken))
-        verdict = replace(verdict, exit_code=verdict.exit_code if status == _OK else status)
+            name: VerdictName = "not_evaluated" if status == _INTERRUPTED else "invalid"
+            verdict = replace(verdict, verdict=name, problems=(*verdict.problems, broken))
+        ours = status == _OK or (status == _NO_TESTS and verdict.exit_code != _OK)
+        verdict = replace(verdict, exit_code=verdict.exit_code if ours else status)
         verdict_file.write(verdict, self.state.verdict)
         return verdict
 

@@ -27,12 +27,13 @@ class GoldenSetFile(pytest.File):
     def collect(self) -> Iterator[CaseItem]:
         """Yield an item for each case of each suite that runs this file without code of the user's."""
         session = session_of(self.config)
-        ready = [session.plan(name) for name in session.assembly.suites_of(self.path)]
+        path = self.path.resolve()
+        ready = [session.plan(name) for name in session.assembly.suites_of(path)]
         runnable = [suite for suite in ready if suite.target is not None]
         for suite in runnable:
             mark = f"[{suite.plan.name}]" if len(runnable) > 1 else ""
             for golden_set in suite.sets:
-                if self.config.rootpath.joinpath(golden_set.path) == self.path:
+                if session.assembly.root / golden_set.path == path:
                     for case in golden_set:
                         yield CaseItem.from_parent(self, name=f"{case.id}{mark}", suite=suite, case=case)
 

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from pytest_evalgate.data import CaseResult, SuiteRun
-from pytest_evalgate.plugin.results import attached, decode, error_result
+from pytest_evalgate.plugin.results import attached, decode, error_result, outcome_of
 from pytest_evalgate.runs import codec
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ class Ledger:
         """Open an empty ledger."""
         self.plans: dict[str, SuitePlan] = {}
         self.problems: list[str] = []
+        self.missed_nodes: list[str] = []
         self._nodes: dict[tuple[str, str], str] = {}
         self._results: dict[str, str] = {}
         self._broken: dict[str, str] = {}
@@ -57,6 +58,8 @@ class Ledger:
             if report.nodeid in self._results:
                 self.add_problem(f"{report.nodeid} was reported twice: a gate does not rerun cases until they pass")
             self._results[report.nodeid] = text
+            if outcome_of(text) in {"missed", "errored"}:
+                self.missed_nodes.append(report.nodeid)
         elif report.failed or report.skipped:
             word = "skipped at run time" if report.skipped else f"failed in {report.when}"
             self._broken.setdefault(report.nodeid, f"{word}: {_reason(report)}")
@@ -64,11 +67,7 @@ class Ledger:
     def outcome_of(self, nodeid: str) -> str | None:
         """Return the outcome that an item's result says, if it has one."""
         text = self._results.get(nodeid)
-        return None if text is None else json.loads(text)["outcome"]
-
-    def missed_nodes(self) -> list[str]:
-        """Return the items whose case is missed or has no answer."""
-        return [nodeid for nodeid in self._results if self.outcome_of(nodeid) in {"missed", "errored"}]
+        return None if text is None else outcome_of(text)
 
     def export(self) -> str:
         """Return the plan as JSON, for the controller."""
@@ -87,7 +86,7 @@ class Ledger:
             self.add_problem(problem)
 
     def suite_runs(self) -> tuple[SuiteRun, ...]:
-        """Return a result for every planned case; unplanned results are problems."""
+        """Hand over a result for every planned case, once; unplanned results are problems."""
         unplanned = self._results.keys() - set(self._nodes.values())
         for nodeid in sorted(unplanned):
             self.add_problem(f"{nodeid} reported a result that nobody planned")
@@ -99,8 +98,9 @@ class Ledger:
         if case.skip is not None:
             return CaseResult(case, "skipped", reason=case.skip)
         nodeid = self._nodes.get((suite, case.id), "")
-        if nodeid in self._results:
-            return decode(self._results[nodeid], case)
+        text = self._results.pop(nodeid, None)
+        if text is not None:
+            return decode(text, case)
         if nodeid in self._broken:
             return error_result(case, self._broken[nodeid])
         return CaseResult(case, "not_run")

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_evalgate.data import CaseResult
+from pytest_evalgate.plugin.failures import printable
 from pytest_evalgate.runs import codec
 
 if TYPE_CHECKING:
-    from pytest_evalgate.data import Outcome, PlannedCase
+    from pytest_evalgate.data import PlannedCase
 
 RESULT: pytest.StashKey[CaseResult] = pytest.StashKey()
 ATTRIBUTE = "evalgate"
 WORKER_OUTPUT = "evalgate"
+_FIRST = '{"outcome":"'
 
 
 def publish(item: pytest.Item, result: CaseResult) -> None:
@@ -27,14 +29,21 @@ def publish(item: pytest.Item, result: CaseResult) -> None:
     item.user_properties.append(("evalgate_case", str(result.case.place)))
     item.user_properties.append(("evalgate_outcome", result.outcome))
     if result.reason:
-        item.user_properties.append(("evalgate_reason", result.reason))
+        item.user_properties.append(("evalgate_reason", printable(result.reason)))
 
 
 def attach(item: pytest.Item, report: pytest.TestReport) -> None:
-    """Put the item's result on the report of its call."""
+    """Move the item's result to the report of its call: items live as long as the session."""
     result = item.stash.get(RESULT, None)
     if result is not None:
         setattr(report, ATTRIBUTE, codec.dumps(codec.encode_result(result)))
+        del item.stash[RESULT]
+
+
+def detach(report: pytest.TestReport) -> None:
+    """Take the result off a report that the ledger has recorded: pytest keeps every report until the end."""
+    if hasattr(report, ATTRIBUTE):
+        delattr(report, ATTRIBUTE)
 
 
 def attached(report: pytest.TestReport) -> str | None:
@@ -42,10 +51,9 @@ def attached(report: pytest.TestReport) -> str | None:
     return getattr(report, ATTRIBUTE, None)
 
 
-def outcome_of(text: str) -> Outcome:
-    """Return the outcome of an attached result."""
-    outcome: Outcome = json.loads(text)["outcome"]
-    return outcome
+def outcome_of(text: str) -> str:
+    """Return the outcome of an attached result without reading the rest: in canonical JSON it stands first."""
+    return text[len(_FIRST) : text.index('"', len(_FIRST))]
 
 
 def decode(text: str, case: PlannedCase) -> CaseResult:

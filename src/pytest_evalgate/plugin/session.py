@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from pytest_evalgate.plugin.gatekeeper import Gatekeeper
 from pytest_evalgate.plugin.items import CaseItem, GoldenSetFile
 from pytest_evalgate.plugin.ledger import Ledger
 from pytest_evalgate.plugin.options import read_options
-from pytest_evalgate.plugin.results import WORKER_OUTPUT, attach
+from pytest_evalgate.plugin.results import WORKER_OUTPUT, attach, detach
 from pytest_evalgate.runs.state import STATE_VARIABLE, state_of
 from pytest_evalgate.scorers import Context, registry
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.data import Verdict
     from pytest_evalgate.plugin.assembly import ReadySuite
+    from pytest_evalgate.runs.state import StateFolder
 
 SESSION: pytest.StashKey[EvalSession] = pytest.StashKey()
 
@@ -40,7 +42,10 @@ def register(config: pytest.Config) -> None:
 
     """
     with _usage_errors():
-        session = config.stash[SESSION] = EvalSession(config)
+        state = state_of(config.rootpath.resolve(), os.environ.get(STATE_VARIABLE))
+        if not hasattr(config, "workerinput"):
+            state.prepare()
+        session = config.stash[SESSION] = EvalSession(config, state)
         session.open()
     config.pluginmanager.register(session, "evalgate-session")
     if not session.is_worker and (dist := config.getoption("dist", default="no")) != "no":
@@ -54,14 +59,14 @@ def register(config: pytest.Config) -> None:
 class EvalSession:
     """One session, on the controller or in an xdist worker."""
 
-    def __init__(self, config: pytest.Config) -> None:
+    def __init__(self, config: pytest.Config, state: StateFolder) -> None:
         """Read settings and options; build nothing yet."""
         self.config = config
+        self.state = state
         self.options = read_options(config)
         root = config.rootpath.resolve()
         extra = config.hook.pytest_evalgate_scorers()
         rules = registry({name: rule for rules in extra for name, rule in rules.items()})
-        self.state = state_of(root, os.environ.get(STATE_VARIABLE))
         self.assembly = Assembly(root, settings.load(root), self.options, Context(rules=rules, roots=(root,)))
         self.ledger = Ledger()
         self.gatekeeper = Gatekeeper(self.assembly, self.state)
@@ -73,6 +78,7 @@ class EvalSession:
         self._golden_files: frozenset[str] = frozenset()
         self._uncollected: list[str] = []
         self._marked: dict[str, ReadySuite] = {}
+        self._items: list[tuple[str, str, pytest.Item]] = []
         self._started = time.monotonic()
         self._closing = contextlib.ExitStack()
 
@@ -86,18 +92,18 @@ class EvalSession:
         selected = self._select()
         self._golden_files = frozenset(self.assembly.golden_names())
         if not self.is_worker:
-            self.state.prepare()
             self._closing.enter_context(self.state.locked())
-            self._suites = [suite for name in selected if (suite := self._checked(name)) is not None]
-            self.gatekeeper.preflight(self._suites)
+            ready = [self._checked(name) for name in selected]
+            self.gatekeeper.preflight(ready)
+            self._suites = [suite for suite in ready if suite.target is not None]
 
     def _select(self) -> list[str]:
         """Return the suites that the command line selects, and collect their files wherever they lie."""
         assembly = self.assembly
         every = {name: assembly.golden_paths(name, suite) for name, suite in assembly.settings.suites.items()}
         if self.config.args_source is not pytest.Config.ArgsSource.ARGS:
-            paths = dict.fromkeys(str(path) for found in every.values() for path in found)
-            self.config.args = [*self.config.args, *paths]
+            names = dict.fromkeys(assembly.golden_names())
+            self.config.args = [*self.config.args, *(str(self.config.rootpath / name) for name in names)]
             return list(every)
         given = [Path(self.config.invocation_params.dir, arg.partition("::")[0]).resolve() for arg in self.config.args]
         for path in given:
@@ -105,7 +111,7 @@ class EvalSession:
                 every[assembly.add_ad_hoc(path)] = (path,)
         return [name for name, found in every.items() if any(_touches(given, path) for path in found)]
 
-    def _checked(self, name: str) -> ReadySuite | None:
+    def _checked(self, name: str) -> ReadySuite:
         """Build a suite now, so that everything that is wrong with it is said before anything runs."""
         ready = self.assembly.ready(name)
         if ready.target is None and self.assembly.is_ad_hoc(name):
@@ -113,7 +119,7 @@ class EvalSession:
                 f"{ready.plan.golden[0]}: no target: its rows hold no recorded output; "
                 "name one with --eval-target recorded:FILE or --eval-target python:pkg.mod:name"
             )
-        return ready if ready.target is not None else None
+        return ready
 
     def pytest_report_header(self) -> list[str]:
         """Say what will be run, and against what."""
@@ -148,6 +154,8 @@ class EvalSession:
         nodeid = metafunc.definition.nodeid
         try:
             ready = functions.suite_of_marker(marker, self.assembly, metafunc.definition.path.parent)
+            if not self.is_worker:
+                self.gatekeeper.preflight([ready])
         except UserError as error:
             self.ledger.add_problem(f"{nodeid}: {error}")
             metafunc.parametrize("case", [])
@@ -161,12 +169,16 @@ class EvalSession:
         """Note which item runs which case, before anything is deselected."""
         for item in items:
             if isinstance(item, CaseItem):
-                self.ledger.add_node(item.suite.plan.name, item.case.id, item.nodeid)
+                self._items.append((item.suite.plan.name, item.case.id, item))
+            elif functions.is_method_of_unittest(item) and item.get_closest_marker(MARKER):
+                self.ledger.add_problem(
+                    f"{item.nodeid}: unittest.TestCase takes no cases: mark a function, or a method of a plain class"
+                )
             elif isinstance(item, pytest.Function) and item.parent is not None and self._marked:
                 ready = self._marked.get(f"{item.parent.nodeid}::{item.originalname}")
                 if ready is not None:
                     golden_test = functions.prepare(item, ready)
-                    self.ledger.add_node(ready.plan.name, golden_test.case.id, item.nodeid)
+                    self._items.append((ready.plan.name, golden_test.case.id, item))
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Note what could not be collected: its cases are not planned, so the run is invalid."""
@@ -175,6 +187,8 @@ class EvalSession:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Refuse what was found wrong while collecting: nothing has run yet."""
+        for suite, case_id, item in self._items:
+            self.ledger.add_node(suite, case_id, item.nodeid)  # only now: xdist appends groups to node ids
         self._require_all_collected()
         if self.ledger.problems and not self.is_worker:
             raise pytest.UsageError("\n".join(self.ledger.problems))
@@ -242,6 +256,8 @@ class EvalSession:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Account for every report, here or from a worker."""
         self.ledger.record(report)
+        if not self.is_worker:
+            detach(report)
 
     def pytest_report_teststatus(
         self, report: pytest.TestReport
@@ -282,16 +298,23 @@ class EvalSession:
     def _judge(self) -> Verdict:
         for nodeid in self._uncollected:
             self.ledger.add_problem(f"{nodeid} could not be collected")
+        if self._is_controller and not self.ledger.plans:  # its workers were stopped before they could say
+            for suite in self._suites:
+                self.ledger.add_plan(suite.plan)
+        nothing_wrong = not self.ledger.problems
         if not self.ledger.plans:
             self.ledger.add_problem("no case was selected: " + " ".join(self.config.invocation_params.args))
-        self.verdict = self.gatekeeper.judge(self.ledger, duration_s=time.monotonic() - self._started)
-        return self.verdict
+        verdict = self.gatekeeper.judge(self.ledger, duration_s=time.monotonic() - self._started)
+        if nothing_wrong and not self.ledger.plans:
+            verdict = replace(verdict, exit_code=int(pytest.ExitCode.NO_TESTS_COLLECTED))
+        self.verdict = verdict
+        return verdict
 
     def _remember_missed(self) -> None:
         """Let ``--lf`` run missed cases again; its store is private to pytest, so do without where it changed."""
         lastfailed = getattr(self.config.pluginmanager.get_plugin("lfplugin"), "lastfailed", None)
         if isinstance(lastfailed, dict):
-            lastfailed.update(dict.fromkeys(self.ledger.missed_nodes(), True))
+            lastfailed.update(dict.fromkeys(self.ledger.missed_nodes, True))
 
     def pytest_report_collectionfinish(self) -> str | None:
         """Say how many cases are planned."""

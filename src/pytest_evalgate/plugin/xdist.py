@@ -57,16 +57,29 @@ class PinnedScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist ship
         node.send_runtest_some([self._index[nodeid] for nodeid, done in unit.items() if not done])
 
     def remove_node(self, node: Any) -> str | None:
-        """Take the work of a lost worker back, but not the test that it died in: that would kill the next one too."""
-        workload = dict(self.assigned_work[node])
-        crashed: str | None = super().remove_node(node)
-        if crashed is not None:
-            for unit in workload.values():
-                if crashed in unit:
-                    unit[crashed] = True
-            for scope in [scope for scope, unit in self.workqueue.items() if all(unit.values())]:
-                del self.workqueue[scope]
+        """Give the work of a lost worker to the others, but not the test that it died in: that would kill them too.
+
+        The base class hands the work on before anything could be taken out of it.
+        """
+        workload = self.assigned_work.pop(node)
+        running = (nodeid for unit in workload.values() for nodeid, done in unit.items() if not done)
+        crashed: str | None = next(running, None)
+        if crashed is None:
+            return None
+        left = {scope: {**unit, **({crashed: True} if crashed in unit else {})} for scope, unit in workload.items()}
+        self.workqueue.update({scope: unit for scope, unit in left.items() if not all(unit.values())})
+        for other in self.assigned_work.keys() & self.registered_collections.keys():
+            self._reschedule(other)
         return crashed
+
+    def _reschedule(self, node: Any) -> None:
+        """Keep two tests with each worker, or end it: it holds its last test back until it knows what comes next.
+
+        The base class gives a replacement worker one scope, and a scope of one test would never run.
+        """
+        super()._reschedule(node)
+        while not node.shutting_down and self._pending_of(self.assigned_work[node]) <= 1:
+            super()._reschedule(node)
 
 
 def _own_scope(nodeid: str) -> str:

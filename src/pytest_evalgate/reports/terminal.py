@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from pytest_evalgate.gates.decide import NO_BASELINE
 from pytest_evalgate.gates.wording import count, p_value, percent, points
+from pytest_evalgate.reports.columns import aligned, fit, width_of
 from pytest_evalgate.reports.escape import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from pytest_evalgate.data import Delta, GateResult, SliceResult, VerdictName
-    from pytest_evalgate.reports.view import ChangedCase, Reason, ReportView, SuiteView
+    from pytest_evalgate.reports.view import Reason, ReportView, SuiteView
 
 _LISTED = 10
 _REASONS = 3
 _NARROWEST = 60
+_WIDEST_NAME = 24
+_WIDEST_ID = 40
+_VERDICT_LINE = 140
+_CLAUSE_END = re.compile(r"; |\. | \(")
 
 _WORDS: dict[VerdictName, str] = {
     "pass": "PASS",
@@ -42,60 +50,84 @@ class Line:
 def render(view: ReportView, width: int = 100) -> tuple[Line, ...]:
     """Render the section between pytest's headings."""
     width = max(width, _NARROWEST)
-    return tuple(Line(line.text[:width].rstrip(), line.colour) for line in _lines(view, width))
+    return tuple(Line(fit(one_line(line.text), width).rstrip(), line.colour) for line in _lines(view, width))
 
 
 def verdict_line(view: ReportView) -> Line:
     """Render the last line on the screen: the verdict, its first reason, the exit code."""
     verdict = view.verdict
     word = "INCONCLUSIVE" if verdict.verdict == "inconclusive" else _WORDS[verdict.verdict]
-    return Line(f"evalgate: {word}  {_why(view)}   (exit {verdict.exit_code})", _colour(verdict.verdict))
+    head, tail = f"evalgate: {word}  ", f"   ({_exit(view)})"
+    return Line(head + fit(_why(view), _VERDICT_LINE - len(head + tail)) + tail, _colour(verdict.verdict))
 
 
 def _lines(view: ReportView, width: int) -> Iterator[Line]:
     for problem in view.verdict.problems:
-        yield Line(f"INVALID: {one_line(problem)}", "red")
+        yield from _wrapped(f"INVALID: {one_line(problem)}", width, "red")
     if view.suites:
         yield from _table(view, width)
     for suite in view.suites:
         yield from _details(suite, width)
     if view.verdict.suites_not_run:
-        yield Line(f"not run: {', '.join(view.verdict.suites_not_run)}")
-    yield Line(f"verdict: {view.verdict_file}   run: {view.run_file}")
+        yield from _wrapped(f"not run: {', '.join(view.verdict.suites_not_run)}", width, None)
+    yield from _files(view, width)
 
 
-_HEADINGS = ("suite", "pass rate (95% CI)", "base", "change (90% CI)")
-_WIDE = 98
+def _files(view: ReportView, width: int) -> Iterator[Line]:
+    names = (f"verdict: {view.verdict_file}", f"run: {view.run_file}")
+    together = "   ".join(names)
+    yield from map(Line, [together] if width_of(together) <= width else names)
 
 
-def _suite_row(name: str, rate: str, base: str, change: str) -> str:
-    return f"{name:<13.13}  {rate:<28}  {base:>5}  {change:<23}"
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One row of the table: a gate, behind its suite if it is the suite's first."""
+
+    suite: tuple[str, str, str, str]
+    gate: tuple[str, str]
+    colour: str | None = None
+
+
+_HEADINGS = _Row(("suite", "pass rate (95% CI)", "base", "change (bounds)"), ("gate", "result"))
 
 
 def _table(view: ReportView, width: int) -> Iterator[Line]:
-    """One row a suite and gate; in a narrow terminal the gates stand below their suite."""
-    wide = width >= _WIDE
-    yield Line(_suite_row(*_HEADINGS) + ("  gate           result" if wide else ""))
-    for suite in view.suites:
-        row = _suite_row(suite.name, _rate(suite), _base(suite.verdict.delta), _change(suite.verdict.delta))
-        if not wide:
-            yield Line(row)
-        for index, gate in enumerate(suite.verdict.gates):
-            head = (row if index == 0 else _suite_row("", "", "", "")) if wide else ""
-            yield Line(f"{head}  {_gate_name(gate):<13}  {_result(suite, gate)}", _COLOURS.get(gate.result))
+    """One row a suite and gate; where that is too wide, the gates stand below their suite."""
+    rows = [_HEADINGS, *(row for suite in view.suites for row in _rows(suite))]
+    wide = aligned([row.suite + row.gate for row in rows])
+    if max(map(width_of, wide)) <= width:
+        yield from (Line(text, row.colour) for text, row in zip(wide, rows, strict=True))
+        return
+    suites, gates = aligned([row.suite for row in rows]), aligned([row.gate for row in rows])
+    for suite, gate, row in zip(suites, gates, rows, strict=True):
+        if suite:
+            yield Line(suite)
+        if row is not _HEADINGS:
+            yield Line(f"    {gate}", row.colour)
+
+
+def _rows(suite: SuiteView) -> Iterator[_Row]:
+    verdict = suite.verdict
+    first = (fit(suite.name, _WIDEST_NAME), _rate(suite), _base(verdict.delta), _change(verdict.delta))
+    for index, gate in enumerate(verdict.gates):
+        cells = ("", "", "", "") if index else first
+        yield _Row(cells, (_gate_name(gate), _result(suite, gate)), _gate_colour(suite, gate))
 
 
 def _result(suite: SuiteView, gate: GateResult) -> str:
-    return _WORDS[gate.result] + (" (advisory)" if suite.verdict.mode == "advisory" else "")
+    return _WORDS[gate.result] + ("" if _is_blocking(suite) else " (advisory)")
 
 
 def _rate(suite: SuiteView) -> str:
     verdict = suite.verdict
     if verdict.pass_rate is None or verdict.interval is None:
         return "-"
-    low, high = (100 * bound for bound in verdict.interval)
     counted = f"{verdict.cases:,} x{verdict.trials}" if verdict.trials > 1 else f"{verdict.passed:,}/{verdict.cases:,}"
-    return f"{counted}  {percent(verdict.pass_rate)} ({low:.1f}-{high:.1f})"
+    return f"{counted}  {_share(verdict.pass_rate, verdict.interval)}"
+
+
+def _share(rate: float, interval: tuple[float, float]) -> str:
+    return f"{percent(rate)} ({100 * interval[0]:.1f}-{100 * interval[1]:.1f})"
 
 
 def _base(delta: Delta | None) -> str:
@@ -117,11 +149,12 @@ def _gate_name(gate: GateResult) -> str:
 def _details(suite: SuiteView, width: int) -> Iterator[Line]:
     for gate in suite.verdict.gates:
         if gate.result != "pass" or gate.kind != "pass-rate":
-            text = f"{_WORDS[gate.result]} {suite.name}, {gate.kind}: {one_line(gate.message)}"
-            yield from _wrapped(text, width, _COLOURS.get(gate.result))
-    if suite.regressed and suite.verdict.verdict == "fail":
+            text = f"{_result(suite, gate)} {suite.name}, {gate.kind}: {one_line(gate.message)}"
+            yield from _wrapped(f"  {text}", width, _gate_colour(suite, gate))
+    failed = {gate.kind for gate in suite.verdict.gates if gate.result == "fail"}
+    if suite.regressed and "no-regression" in failed:
         yield from _regressed(suite, width)
-    if any(gate.kind == "pass-rate" and gate.result == "fail" for gate in suite.verdict.gates):
+    if "pass-rate" in failed:
         yield from _reason_lines("missed", suite.missed, width)
     yield from _reason_lines("no answer", suite.errors, width)
     yield from _slices(suite)
@@ -129,78 +162,89 @@ def _details(suite: SuiteView, width: int) -> Iterator[Line]:
     if delta is not None and (delta.added or delta.removed or delta.edited):
         yield Line(f"  not paired: {delta.added:,} added, {delta.removed:,} removed, {delta.edited:,} edited")
     if suite.flaky:
-        yield Line(f"  {count(suite.flaky, 'case')} passed in some trials and missed in others")
+        yield Line(f"  {suite.name}: {count(suite.flaky, 'case')} passed in some trials and missed in others")
 
 
 def _regressed(suite: SuiteView, width: int) -> Iterator[Line]:
+    """List the cases that got worse, the largest drop first; the reasons take the room that is left."""
     shown = suite.regressed[:_LISTED]
-    places = [len(case.place) for case in shown]
-    yield Line(f"  REGRESSED {'':<{max(0, max(places) + _id_width(shown) - 8)}} base -> now   why")
-    for case in shown:
-        head = f"  {case.id:<{_id_width(shown)}.40} {case.place:<{max(places)}}  {case.before} -> {case.now}"
-        yield Line(f"{head}   {_shortened(case.reason, width - len(head) - 3)}")
+    cells = [
+        (fit(one_line(case.id), _WIDEST_ID), one_line(case.place), f"{case.before} -> {case.now}") for case in shown
+    ]
+    heads = aligned([("REGRESSED", "where", "base -> now"), *cells])
+    reasons = ["why", *(one_line(case.reason) for case in shown)]
+    room = max(map(width_of, heads))
+    for head, reason in zip(heads, reasons, strict=True):
+        yield Line(f"  {head}{' ' * (room - width_of(head))}  {fit(reason, width - room - 4)}")
     if len(suite.regressed) > _LISTED:
         more = len(suite.regressed) - _LISTED
         yield Line(f"  ... {more:,} more: pytest-evalgate baseline diff --suite {suite.name}")
-    yield Line(f'  accept on purpose: pytest-evalgate baseline promote --suite {suite.name} --reason "..."')
+    accept = f'  accept on purpose: pytest-evalgate baseline promote --suite {suite.name} --reason "..."'
+    yield from _wrapped(accept, width, None)
 
 
-def _id_width(cases: Sequence[ChangedCase]) -> int:
-    return min(40, max(len(case.id) for case in cases))
-
-
-def _reason_lines(word: str, reasons: Sequence[Reason], width: int) -> Iterator[Line]:
+def _reason_lines(word: str, reasons: Iterable[Reason], width: int) -> Iterator[Line]:
+    reasons = tuple(reasons)
     for reason in reasons[:_REASONS]:
         head = f"  {word} {reason.count:,}x  "
-        tail = f"  (first: {reason.example})"
-        yield Line(f"{head}{_shortened(reason.text, width - len(head) - len(tail))}{tail}")
+        tail = f"  (first: {one_line(reason.example)})"
+        yield Line(f"{head}{fit(one_line(reason.text), width - len(head) - width_of(tail))}{tail}")
     rest = sum(reason.count for reason in reasons[_REASONS:])
     if rest:
         yield Line(f"  {word} {rest:,}x  for {count(len(reasons) - _REASONS, 'other reason')}")
 
 
 def _slices(suite: SuiteView) -> Iterator[Line]:
-    if suite.verdict.slices:
-        yield Line(f"  slices of {suite.name} (not gated)")
-        yield Line(f"  {'slice':<20} {'n':>6}  {'pass rate (95% CI)':<27} {'change':>9}  {'worse/better':>12}  p")
-    for piece in suite.verdict.slices:
-        yield Line(f"  {_slice_row(piece)}")
+    for by, pieces in groupby(suite.verdict.slices, key=attrgetter("by")):
+        yield Line(f"  slices of {suite.name} by {one_line(by)} (not gated, each p by itself)")
+        rows = [("value", "pass rate (95% CI)", "change", "worse/better", "p"), *map(_slice_row, pieces)]
+        yield from (Line(f"    {text}") for text in aligned(rows))
 
 
-def _slice_row(piece: SliceResult) -> str:
-    low, high = (100 * bound for bound in piece.interval)
-    name = one_line(f"{piece.by}={piece.value}")
-    rate = f"{piece.passed:,}/{piece.n:,}  {percent(piece.pass_rate)} ({low:.1f}-{high:.1f})"
+def _slice_row(piece: SliceResult) -> tuple[str, str, str, str, str]:
+    rate = f"{piece.passed:,}/{piece.n:,}  {_share(piece.pass_rate, piece.interval)}"
+    name = fit(one_line(piece.value), _WIDEST_NAME)
     if piece.delta is None:
-        return f"{name:<20.20} {piece.n:>6,}  {rate:<27} {'-':>9}"
+        return name, rate, "-", "-", "-"
     delta = piece.delta
-    worse_better = f"{delta.losses:,} / {delta.gains:,}"
-    change = points(delta.delta)
-    return f"{name:<20.20} {piece.n:>6,}  {rate:<27} {change:>9}  {worse_better:>12}  {p_value(delta.p)}"
+    return name, rate, points(delta.delta), f"{delta.losses:,} / {delta.gains:,}", p_value(delta.p)
 
 
 def _wrapped(text: str, width: int, colour: str | None) -> Iterator[Line]:
-    for line in textwrap.wrap(text, width - 2, initial_indent="  ", subsequent_indent="       "):
+    for line in textwrap.wrap(text, width, subsequent_indent="       ", break_on_hyphens=False):
         yield Line(line, colour)
-
-
-def _shortened(text: str, room: int) -> str:
-    line = one_line(text)
-    return line if len(line) <= room else f"{line[: max(room - 3, 0)]}..."
 
 
 def _why(view: ReportView) -> str:
     verdict = view.verdict
     if verdict.problems:
-        return one_line(verdict.problems[0])
-    gates = [gate for suite in view.suites if suite.verdict.mode == "blocking" for gate in suite.verdict.gates]
+        return _clause(verdict.problems[0])
     if verdict.verdict == "pass":
-        advisory = sum(len(suite.verdict.gates) for suite in view.suites if suite.verdict.mode == "advisory")
-        return f"{len(gates)} of {count(len(gates), 'gate')}" + (f", {advisory} advisory" if advisory else "")
-    suite, gate = next(
-        (suite, gate) for suite in view.suites for gate in suite.verdict.gates if gate.result == verdict.verdict
-    )
-    return _gate_reason(suite, gate)
+        return _all_passed(view)
+    gates = ((suite, gate) for suite in view.suites if _is_blocking(suite) for gate in suite.verdict.gates)
+    reasons = (_gate_reason(suite, gate) for suite, gate in gates if gate.result == verdict.verdict)
+    return next(reasons, "no case was selected")
+
+
+def _all_passed(view: ReportView) -> str:
+    passed = {True: 0, False: 0}
+    every = {True: 0, False: 0}
+    for suite in view.suites:
+        every[_is_blocking(suite)] += len(suite.verdict.gates)
+        passed[_is_blocking(suite)] += sum(gate.result == "pass" for gate in suite.verdict.gates)
+    text = f"{passed[True]} of {count(every[True], 'gate')}"
+    return text if not every[False] else f"{text}; {passed[False]} of {every[False]} advisory, which never block"
+
+
+def _exit(view: ReportView) -> str:
+    code, verdict = view.verdict.exit_code, view.verdict.verdict
+    if verdict == "incomplete":
+        return f"exit {code}: retry the job, not the prompt"
+    if verdict == "inconclusive":
+        return f'exit {code}; on_inconclusive = "{"fail" if code else "warn"}"'
+    if verdict == "pass" and code:
+        return f"exit {code}: pytest's own, the gates passed"
+    return f"exit {code}"
 
 
 def _gate_reason(suite: SuiteView, gate: GateResult) -> str:
@@ -208,11 +252,24 @@ def _gate_reason(suite: SuiteView, gate: GateResult) -> str:
     if gate.message.startswith(NO_BASELINE):
         return f"{suite.name}: {NO_BASELINE}"
     if gate.kind == "no-regression" and gate.result == "fail" and delta is not None:
-        against = f"{points(delta.delta)} against {delta.baseline}"
-        return f"{suite.name} {against}: {delta.losses:,} worse, {delta.gains:,} better"
+        changed = f"{points(delta.delta)}, {delta.losses:,} worse, {delta.gains:,} better"
+        return f"{suite.name} {changed}, against {one_line(delta.baseline).removeprefix('file:')}"
     if gate.kind == "pass-rate" and gate.result == "fail" and gate.value is not None and gate.required is not None:
         return f"{suite.name} {percent(gate.value)} < {100 * gate.required:g}%"
-    return f"{suite.name}: {one_line(gate.message)}"
+    return f"{suite.name}: {_clause(gate.message)}"
+
+
+def _clause(text: str) -> str:
+    """Return what stands before the first advice or aside: the whole of it was printed above."""
+    return _CLAUSE_END.split(one_line(text))[0]
+
+
+def _is_blocking(suite: SuiteView) -> bool:
+    return suite.verdict.mode == "blocking"
+
+
+def _gate_colour(suite: SuiteView, gate: GateResult) -> str | None:
+    return _COLOURS.get(gate.result) if _is_blocking(suite) or gate.result == "pass" else "yellow"
 
 
 def _colour(verdict: VerdictName) -> str:

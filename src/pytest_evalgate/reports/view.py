@@ -86,7 +86,8 @@ def _changed(changed: Pair) -> ChangedCase:
     result = changed.now
     case = result.case
     now = "no answer" if result.outcome == "errored" else _level(result.lowest)
-    return ChangedCase(case.id, str(case.place), case.tags, _level(changed.before.mean), now, result.reason)
+    reason = result.reason or next((trial.reason for trial in result.trials if not trial.value), "")
+    return ChangedCase(case.id, str(case.place), case.tags, _level(changed.before.mean), now, reason)
 
 
 def _level(value: float) -> str:

@@ -120,9 +120,9 @@ def _parse(data: bytes, *, source: str, suite: str) -> Baseline:
         value = jsonl.loads(data)
     except ValueError as error:
         raise BaselineError(f"{source}: {error}; promote a run again, or restore the file from git") from None
-    if not isinstance(value, dict) or value.get("kind") != _KIND:
+    if not isinstance(value, dict) or value.get("kind") != _KIND or not isinstance(value.get("schema"), int):
         raise BaselineError(f"{source}: not a baseline of pytest-evalgate")
-    if value.get("schema", 0) > SCHEMA:
+    if value["schema"] > SCHEMA:
         raise BaselineError(f"{source}: schema {value['schema']} is newer than {SCHEMA}: upgrade pytest-evalgate")
     if value.get("suite") != suite:
         raise BaselineError(f"{source}: holds suite {value.get('suite')!r}, wanted {suite!r}")
@@ -132,7 +132,7 @@ def _parse(data: bytes, *, source: str, suite: str) -> Baseline:
         )
     try:
         return _decode(value, source)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BaselineError(f"{source}: malformed: {type(error).__name__} {error}; promote again") from None
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from pytest_evalgate import jsonl
-from pytest_evalgate.data import CaseResult, Output, Place, PlannedCase, Score, SuitePlan, Trial
+from pytest_evalgate.data import CaseResult, Outcome, Output, Place, PlannedCase, Score, SuitePlan, Trial
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -92,8 +92,15 @@ def encode_result(result: CaseResult) -> dict[str, Json]:
 
 
 def decode_result(value: Mapping[str, Json], case: PlannedCase) -> CaseResult:
-    """Decode the result of ``case``."""
+    """Decode the result of ``case``.
+
+    Raises:
+        ValueError: there is no such outcome.
+
+    """
     trials = tuple(_decode_trial(index, trial) for index, trial in enumerate(value.get("trials", ())))
+    if value["outcome"] not in get_args(Outcome):
+        raise ValueError(f"case {case.id}: {value['outcome']!r} is not an outcome")
     return CaseResult(case, value["outcome"], trials, value.get("reason", ""))
 
 

@@ -40,7 +40,7 @@ def make_plan(name: str, sets: Sequence[GoldenSet], *, scorers: Json, trials: in
 
 def _planned(case: Case, scorers_sha256: str, slices: Sequence[str]) -> PlannedCase:
     fingerprint = jsonl.digest([case.fingerprint, scorers_sha256])[:_FINGERPRINT_LENGTH]
-    pairs = tuple((by, value) for by in slices for value in _slice_values(case, by))
+    pairs = tuple(dict.fromkeys((by, value) for by in slices for value in _slice_values(case, by)))
     return PlannedCase(case.id, case.place, fingerprint, case.tags, pairs, case.skip)
 
 

@@ -35,10 +35,15 @@ def newest(state: Path) -> Path:
         RunFileError: there is none.
 
     """
-    found = sorted((state / "runs").glob(f"*/{_NAME}"), key=lambda path: path.parent.name)
+    found = list((state / "runs").glob(f"*/{_NAME}"))
     if not found:
         raise RunFileError(f"no run is stored in {state / 'runs'}: run first with: pytest --eval-gate")
-    return found[-1]
+    return max(found, key=_age)
+
+
+def _age(path: Path) -> tuple[str, int]:
+    """Order runs by the second in their id, those of one second by when they were written."""
+    return path.parent.name.partition("-")[0], path.stat().st_mtime_ns
 
 
 def write(run: Run, path: Path) -> None:
@@ -56,14 +61,14 @@ def read(path: Path) -> Run:
     lines, problems = jsonl.read(path, name=str(path))
     if problems:
         raise RunFileError("\n".join(map(str, problems)))
-    if not lines or lines[0].value.get("kind") != _KIND:
+    head = lines[0].value if lines else {}
+    if head.get("kind") != _KIND or not isinstance(head.get("schema"), int):
         raise RunFileError(f"{path}:1: not a run file of pytest-evalgate")
-    head = lines[0].value
     if head["schema"] > SCHEMA:
         raise RunFileError(f"{path}:1: schema {head['schema']} is newer than {SCHEMA}: upgrade pytest-evalgate")
     try:
         return _decode(head, [line.value for line in lines[1:]])
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise RunFileError(f"{path}: not whole: {type(error).__name__} {error}; run again") from error
 
 

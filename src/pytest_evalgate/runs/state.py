@@ -84,6 +84,6 @@ def _holder(lock: Path) -> int | None:
     try:
         pid = int(lock.read_text())
         os.kill(pid, 0)
-    except (OSError, ValueError) as error:
+    except (OSError, OverflowError, ValueError) as error:
         return -1 if isinstance(error, PermissionError) else None
     return pid

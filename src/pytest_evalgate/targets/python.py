@@ -35,7 +35,11 @@ class PythonTarget:
 
 def wrap(function: Callable[..., Any]) -> PythonTarget:
     """Make a target of ``function``."""
-    return PythonTarget(function, wants_case="case" in inspect.signature(function).parameters)
+    try:
+        parameters = inspect.signature(function).parameters
+    except ValueError:  # written in C, without a signature to read
+        return PythonTarget(function, wants_case=False)
+    return PythonTarget(function, wants_case="case" in parameters)
 
 
 def question(case: Case) -> Json:
@@ -52,13 +56,11 @@ def as_output(returned: object) -> Output:
         TypeError: it is not a str, a dict or an Output, or holds what JSON cannot hold.
 
     """
-    output = returned if isinstance(returned, Output) else Output(returned)
-    if isinstance(output.value, str):
-        return output
-    if not isinstance(returned, Output) and not isinstance(returned, dict):
+    if not isinstance(returned, str | dict | Output):
         raise TypeError(f"the target returned {type(returned).__name__}: return a str, a dict or an Output")
+    output = returned if isinstance(returned, Output) else Output(returned)
     try:
-        value = json.loads(json.dumps(output.value, allow_nan=False))
-    except ValueError as error:
+        plain = json.dumps([output.value, dict(output.metadata), output.latency_s], allow_nan=False)
+    except (TypeError, ValueError) as error:
         raise TypeError(f"the target returned what JSON cannot hold: {error}") from error
-    return Output(value, output.metadata, output.latency_s)
+    return Output(*json.loads(plain))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -79,30 +80,38 @@ def _read(path: Path, name: str, output: str, problems: list[LineProblem]) -> Re
     outputs: dict[str, Output] = {}
     first_at: dict[str, int] = {}
     for line in lines:
-        problem = _add(line.value, output, outputs)
-        if problem is None:
-            first_at[str(line.value["id"])] = line.number
-            continue
-        field, message = problem
-        first = first_at.get(str(line.value.get("id")))
-        problems.append(
-            LineProblem(name, line.number, field, message + (f" (first at line {first})" if first else ""))
-        )
+        try:
+            case_id = _id_of(line.value, first_at)
+            first_at[case_id] = line.number
+            outputs[case_id] = _output_of(line.value, output)
+        except _Refused as refused:
+            problems.append(LineProblem(name, line.number, refused.field, str(refused)))
     return Recording(name, outputs)
 
 
-def _add(row: Mapping[str, Json], path: str, outputs: dict[str, Output]) -> tuple[str, str] | None:
-    """Add a row to ``outputs``, or say which field is wrong and why."""
-    case_id = row.get("id")
-    if not isinstance(case_id, str | int) or isinstance(case_id, bool) or case_id == "":
-        return "id", "a recorded output needs the id of its case"
-    if str(case_id) in outputs:
-        return "id", f'duplicate id "{case_id}"'
+class _Refused(Exception):  # noqa: N818 - private, and always turned into a problem
+    """Why a row is refused, and in which field."""
+
+    def __init__(self, field: str, message: str) -> None:
+        self.field = field
+        super().__init__(message)
+
+
+def _id_of(row: Mapping[str, Json], first_at: Mapping[str, int]) -> str:
+    given = row.get("id")
+    if not isinstance(given, str | int) or isinstance(given, bool) or given == "":
+        raise _Refused("id", "a recorded output needs the id of its case")
+    case_id = unicodedata.normalize("NFC", str(given))  # as the ids of golden sets are
+    if case_id in first_at:
+        raise _Refused("id", f"duplicate id {jsonl.quoted(case_id)} (first at line {first_at[case_id]})")
+    return case_id
+
+
+def _output_of(row: Mapping[str, Json], path: str) -> Output:
     value: Json = row
     for key in path.split("."):
         if not isinstance(value, dict) or key not in value:
-            return path, f"missing; the row has {', '.join(row)}"
+            raise _Refused(path, f"missing; the row has {', '.join(row)}")
         value = value[key]
     metadata = row.get("metadata")
-    outputs[str(case_id)] = Output(value, metadata if isinstance(metadata, dict) else {})
-    return None
+    return Output(value, metadata if isinstance(metadata, dict) else {})

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from pytest_evalgate.data import Case, CaseResult, Output, Place, PlannedCase, Score
+from pytest_evalgate.engine import Grading, describe, grade_output, run_case, run_trial
+from pytest_evalgate.errors import MissingAnswer, ScorerError
+
+_CASE = Case("c1", expected="yes", place=Place("golden/faq.jsonl", 7))
+_PLANNED = PlannedCase("c1", _CASE.place, "f")
+
+
+@dataclass(frozen=True)
+class _Target:
+    """Answers trial i with ``script[i]``; exceptions are raised."""
+
+    script: tuple[Any, ...]
+
+    async def answer(self, case: Case, trial: int) -> Output:
+        del case
+        said = self.script[trial]
+        if isinstance(said, BaseException):
+            raise said
+        return Output(said)
+
+
+@dataclass(frozen=True)
+class _Exact:
+    name: str = "exact"
+
+    async def score(self, case: Case, output: Output) -> Score:
+        if output.value == "broken":
+            raise ScorerError(f"scorer {self.name} broke at {case.place}")
+        if output.value == "unreadable":
+            return Score(self.name, None, None, "could not tell")
+        passed = output.value == case.expected
+        return Score(self.name, float(passed), passed, "" if passed else f"got {output.value}")
+
+
+def _run(*script: Any, grading: Grading | None = None) -> CaseResult:
+    work = run_case(_Target(script), grading or Grading((_Exact(),)), _CASE, _PLANNED, len(script))
+    return asyncio.run(work)
+
+
+_GONE = MissingAnswer("timeout after 60 s")
+
+
+@pytest.mark.parametrize(
+    ("script", "outcome", "values", "reason"),
+    [
+        (("yes",), "passed", [1.0], ""),
+        (("no",), "missed", [0.0], "exact: got no"),
+        ((ValueError("bad key\nmore"),), "missed", [0.0], "ValueError: bad key"),
+        ((KeyError(),), "missed", [0.0], "KeyError"),
+        ((SystemExit(2),), "missed", [0.0], "SystemExit: 2"),
+        ((_GONE,), "errored", [None], "timeout after 60 s"),
+        (("unreadable",), "errored", [None], "exact: could not tell"),
+        (("yes", "yes", "no"), "passed", [1.0, 1.0, 0.0], ""),
+        (("yes", "no", "never"), "missed", [1.0, 0.0, 0.0], "exact: got no"),
+        (("yes", "no"), "missed", [1.0, 0.0], "exact: got no"),
+        (("yes", _GONE, "yes"), "errored", [1.0, None, 1.0], "timeout after 60 s"),
+    ],
+)
+def test_outcomes(script: tuple[Any, ...], outcome: str, values: list[float | None], reason: str) -> None:
+    result = _run(*script)
+    assert (result.outcome, result.reason) == (outcome, reason)
+    assert [trial.value for trial in result.trials] == values
+    assert [trial.index for trial in result.trials] == list(range(len(script)))
+    assert result.case is _PLANNED
+
+
+def test_what_was_said_and_how_it_was_scored_is_kept() -> None:
+    [trial] = _run("no").trials
+    assert trial.output == Output("no")
+    assert trial.scores == (Score("exact", 0.0, passed=False, reason="got no"),)
+    assert _run(ValueError()).trials[0].output is None
+
+
+def test_a_broken_scorer_is_no_miss() -> None:
+    with pytest.raises(ScorerError, match=r"broke at golden/faq\.jsonl:7"):
+        _run("yes", "broken")
+
+
+def test_all_scorers_have_to_pass() -> None:
+    @dataclass(frozen=True)
+    class Never(_Exact):
+        async def score(self, case: Case, output: Output) -> Score:
+            del case, output
+            return Score(self.name, 0.0, passed=False)
+
+    result = _run("yes", grading=Grading((_Exact(), Never("never"))))
+    assert (result.outcome, result.reason) == ("missed", "never")
+
+
+def test_an_interrupt_is_not_swallowed() -> None:
+    work = run_trial(_Target((KeyboardInterrupt(),)), Grading((_Exact(),)), _CASE, 0)
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(work)
+
+
+def test_an_output_that_is_there_already_is_graded() -> None:
+    trial = asyncio.run(grade_output(Grading((_Exact(),)), _CASE, 2, Output("yes")))
+    assert (trial.index, trial.value, trial.reason) == (2, 1.0, "")
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [(ValueError("a\nb"), "ValueError: a"), (ValueError("\n a \n"), "ValueError: a"), (OSError(), "OSError")],
+)
+def test_exceptions_are_described_in_one_line(error: Exception, text: str) -> None:
+    assert describe(error) == text

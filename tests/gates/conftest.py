@@ -1,0 +1,78 @@
+"""Runs and baselines written as text: one letter a trial, cases separated by spaces where they have several."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_evalgate.data import (
+    Baseline,
+    BaselineCase,
+    CaseResult,
+    Place,
+    PlannedCase,
+    Provenance,
+    Run,
+    SuitePlan,
+    SuiteRun,
+    Trial,
+)
+from pytest_evalgate.engine import settle
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_VALUES = {"P": 1.0, "m": 0.0, "?": None}
+
+
+class Build:
+    """``P`` passed, ``m`` missed, ``?`` no answer, ``S`` skipped, ``-`` not run: ``"PPm"``, or ``"PPm mmm"``."""
+
+    @staticmethod
+    def case(index: int, **fields: object) -> PlannedCase:
+        known = {"fingerprint": "f", "tags": (), "slices": (), "skip": None, **fields}
+        return PlannedCase(f"c{index:03}", Place("golden/faq.jsonl", index + 1), **known)  # type: ignore[arg-type]
+
+    def result(self, index: int, trials: str, **fields: object) -> CaseResult:
+        if trials == "S":
+            return CaseResult(self.case(index, skip="flaky", **fields), "skipped")
+        case = self.case(index, **fields)
+        if trials == "-":
+            return CaseResult(case, "not_run")
+        return settle(case, [Trial(number, _VALUES[letter]) for number, letter in enumerate(trials)])
+
+    def suite(
+        self,
+        letters: str,
+        *,
+        fields: Mapping[int, Mapping[str, object]] | None = None,
+        name: str = "faq",
+    ) -> SuiteRun:
+        cases = letters.split() if " " in letters else list(letters)
+        results = tuple(self.result(index, case, **(fields or {}).get(index, {})) for index, case in enumerate(cases))
+        plan = SuitePlan(
+            name, ("golden/faq.jsonl",), "g" * 64, "s" * 64, max(map(len, cases)), tuple(r.case for r in results)
+        )
+        return SuiteRun(plan, results)
+
+    @staticmethod
+    def baseline(letters: str | Sequence[Sequence[float]], *, fingerprint: str = "f", first: int = 0) -> Baseline:
+        cases: Sequence[Sequence[float]]
+        if isinstance(letters, str):
+            split = letters.split() if " " in letters else list(letters)
+            cases = [[1.0 if letter == "P" else 0.0 for letter in case] for case in split]
+        else:
+            cases = letters
+        held = {f"c{first + i:03}": BaselineCase(fingerprint, tuple(values)) for i, values in enumerate(cases)}
+        provenance = Provenance("r0", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", None, "first", "g", "s")
+        return Baseline("faq", "file:baselines/faq.json", provenance, max(map(len, cases)), held)
+
+    @staticmethod
+    def run(*suites: SuiteRun, problems: tuple[str, ...] = ()) -> Run:
+        return Run("r1", "2026-01-03T00:00:00Z", None, suites, problems=problems)
+
+
+@pytest.fixture(scope="session")
+def build() -> Build:
+    return Build()

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_evalgate.gates import pair
+from pytest_evalgate.gates.regression import compare, delta_of, judge_no_regression
+from pytest_evalgate.settings import NoRegressionGate
+
+if TYPE_CHECKING:
+    from tests.gates.conftest import Build
+
+    from pytest_evalgate.data import GateResult
+
+
+def _gate(**fields: Any) -> NoRegressionGate:
+    return NoRegressionGate.model_validate({"kind": "no-regression", **fields})
+
+
+def _table(n: int, losses: int, gains: int) -> tuple[str, str]:
+    """Make (baseline, candidate) letters of ``n`` cases."""
+    same = n - losses - gains
+    return "P" * losses + "m" * gains + "P" * same, "m" * losses + "P" * gains + "P" * same
+
+
+def _judge(build: Build, n: int, losses: int, gains: int, **fields: Any) -> GateResult:
+    before, now = _table(n, losses, gains)
+    return judge_no_regression(_gate(**fields), pair(build.suite(now), build.baseline(before)), "worst")
+
+
+_CLEAR_DROP = (200, 40, 2)
+_SMALL_DROP = (1000, 12, 0)
+_NO_DROP = (1000, 5, 5)
+_TOO_FEW = (20, 2, 0)
+
+
+@pytest.mark.parametrize(
+    ("table", "margin", "finding"),
+    [
+        (_CLEAR_DROP, None, "regressed"),
+        (_CLEAR_DROP, 0.05, "regressed"),
+        (_SMALL_DROP, None, "regressed"),
+        (_SMALL_DROP, 0.05, "regressed_within_margin"),
+        (_NO_DROP, None, "inconclusive"),
+        (_NO_DROP, 0.05, "no_regression_beyond_margin"),
+        (_TOO_FEW, None, "inconclusive"),
+        (_TOO_FEW, 0.05, "inconclusive"),
+    ],
+)
+def test_findings(build: Build, table: tuple[int, int, int], margin: float | None, finding: str) -> None:
+    before, now = _table(*table)
+    pairs = pair(build.suite(now), build.baseline(before)).pairs
+    assert compare(pairs, "worst", alpha=0.05, margin=margin).name == finding
+
+
+@pytest.mark.parametrize(
+    ("table", "fail_on", "margin", "result"),
+    [
+        (_CLEAR_DROP, "regressed", None, "fail"),
+        (_CLEAR_DROP, "regressed", 0.05, "fail"),
+        (_SMALL_DROP, "regressed", None, "fail"),
+        (_SMALL_DROP, "regressed", 0.05, "pass"),
+        (_NO_DROP, "regressed", None, "pass"),
+        (_NO_DROP, "regressed", 0.05, "pass"),
+        (_TOO_FEW, "regressed", None, "pass"),
+        (_CLEAR_DROP, "not_proven", 0.05, "fail"),
+        (_SMALL_DROP, "not_proven", 0.05, "pass"),
+        (_NO_DROP, "not_proven", 0.05, "pass"),
+        (_TOO_FEW, "not_proven", 0.05, "fail"),
+        (_CLEAR_DROP, "tolerance", 0.05, "fail"),
+        (_CLEAR_DROP, "tolerance", 0.18, "pass"),
+        (_SMALL_DROP, "tolerance", 0.05, "pass"),
+        (_TOO_FEW, "tolerance", 0.05, "pass"),
+    ],
+)
+def test_policies(build: Build, table: tuple[int, int, int], fail_on: str, margin: float | None, result: str) -> None:
+    assert _judge(build, *table, fail_on=fail_on, margin=margin).result == result
+
+
+@pytest.mark.parametrize(("losses", "result"), [(3, "pass"), (4, "fail")])
+def test_four_losses_are_the_fewest_that_can_fail(build: Build, losses: int, result: str) -> None:
+    assert _judge(build, 50, losses, 0).result == result
+
+
+def test_a_stricter_alpha_asks_for_more(build: Build) -> None:
+    assert _judge(build, 50, 5, 0, alpha=0.05).result == "fail"
+    assert _judge(build, 50, 5, 0, alpha=0.01).result == "pass"
+
+
+@pytest.mark.parametrize(("paired", "result"), [(90, "pass"), (89, "invalid")])
+def test_nine_in_ten_of_the_baseline_have_to_be_paired(build: Build, paired: int, result: str) -> None:
+    judged = judge_no_regression(_gate(), pair(build.suite("P" * paired), build.baseline("P" * 100)), "worst")
+    assert judged.result == result
+
+
+def test_unpaired_cases_are_counted_in_the_message(build: Build) -> None:
+    suite = build.suite("P" * 10 + "m", fields={0: {"fingerprint": "other"}})
+    judged = judge_no_regression(_gate(), pair(suite, build.baseline("P" * 10 + "PP" * 5, first=2)), "worst")
+    assert judged.result == "invalid"
+    assert judged.value is None
+    assert "(0 edited, 11 removed, 2 added): refresh the baseline" in judged.message
+
+
+def test_no_pair_at_all_is_invalid(build: Build) -> None:
+    pairing = pair(build.suite("PP"), build.baseline("PP", fingerprint="other"))
+    assert judge_no_regression(_gate(), pairing, "worst").result == "invalid"
+    assert delta_of(pairing, "file:b", alpha=0.05, margin=None) is None
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "test"),
+    [
+        ("PmPmP", "PPPPP", "mcnemar-midp"),
+        ("PPm Pmm PPP", "P P P", "sign-flip-midp"),
+        ("P P P", "PPm Pmm PPP", "sign-flip-midp"),
+        (" ".join(["Pmm"] * 17), " ".join(["PPP"] * 17), "paired-t"),
+        (" ".join(["Pmm"] * 16 + ["PPP"] * 9), " ".join(["PPP"] * 25), "sign-flip-midp"),
+    ],
+)
+def test_the_test_follows_the_trials(build: Build, now: str, before: str, test: str) -> None:
+    pairs = pair(build.suite(now), build.baseline(before)).pairs
+    assert compare(pairs, "worst", alpha=0.05, margin=None).test == test
+
+
+def test_a_graded_baseline_is_compared_by_means(build: Build) -> None:
+    pairs = pair(build.suite("PPm"), build.baseline([[0.5], [0.25], [1.0]])).pairs
+    found = compare(pairs, "worst", alpha=0.05, margin=None)
+    assert found.test == "sign-flip-midp"
+    assert found.delta == pytest.approx((0.5 + 0.75 - 1.0) / 3)
+
+
+def test_one_pair_with_trials_has_finite_bounds(build: Build) -> None:
+    delta = delta_of(
+        pair(build.suite("PPm PPP"), build.baseline([[1.0, 1.0, 1.0]])), "file:b", alpha=0.05, margin=None
+    )
+    assert delta is not None
+    assert (delta.pairs, delta.added, delta.losses) == (1, 1, 1)
+    assert -1 <= delta.lower <= delta.delta <= delta.upper <= 1
+
+
+def test_the_delta_counts_what_it_could_not_pair(build: Build) -> None:
+    suite = build.suite("PmPP", fields={3: {"fingerprint": "other"}})
+    delta = delta_of(pair(suite, build.baseline("PPmPP", first=0)), "file:b", alpha=0.05, margin=None)
+    assert delta is not None
+    assert (delta.pairs, delta.losses, delta.gains) == (3, 1, 1)
+    assert (delta.added, delta.edited, delta.removed) == (0, 1, 1)
+    assert delta.baseline_rate == pytest.approx(2 / 3)
+    assert delta.mde is None
+
+
+def test_messages_name_the_cases_the_p_and_what_could_be_seen(build: Build) -> None:
+    assert _judge(build, *_CLEAR_DROP).message.startswith("40 cases got worse, 2 got better (mcnemar-midp p=")
+    assert "limit 0.05" in _judge(build, *_CLEAR_DROP).message
+    assert "no drop is proven" in _judge(build, *_NO_DROP).message
+    assert "(80% power)" in _judge(build, *_NO_DROP).message
+    assert "less than 5.0 pp" in _judge(build, *_SMALL_DROP, margin=0.05).message
+    assert "5.0 pp or more is ruled out" in _judge(build, *_NO_DROP, margin=0.05).message

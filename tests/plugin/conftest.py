@@ -1,0 +1,145 @@
+"""A project on disk that pytest runs in: golden sets, recorded outputs, configuration, tests."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+# pytester forgets what a run imported; numpy does not bear being imported twice
+import pytest_evalgate.gates
+import pytest_evalgate.plugin.session
+import pytest_evalgate.plugin.xdist  # noqa: F401 - the same
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    Json = Any
+
+_QUIET = ("-p", "no:randomly", "-p", "no:hypothesispytest", "-p", "no:asyncio", "-p", "no:anyio")
+_UNCACHED = ("-p", "no:cacheprovider")
+
+POINT_GATE = '{ kind = "pass-rate", min = 0.5, bound = "point" }'
+
+
+def jsonl(rows: list[Json]) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+_NOTING = """
+import pathlib
+
+CALLS = pathlib.Path(__file__).with_name("calls")
+
+def note(question):
+    with CALLS.open("a") as file:
+        file.write(f"{question}\\n")
+
+"""
+
+
+@dataclass(frozen=True)
+class Project:
+    """The folder of one test's project; every golden set wants "yes"."""
+
+    pytester: pytest.Pytester
+
+    @property
+    def path(self) -> Path:
+        return self.pytester.path
+
+    @property
+    def state(self) -> Path:
+        return self.path / ".evalgate"
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def golden(self, name: str, *ids: str, **more: Json) -> Path:
+        """Write a golden set; ``more`` is added to every row."""
+        return self.write(name, jsonl([{"id": id_, "input": id_, "expected": "yes", **more} for id_ in ids]))
+
+    def suite(
+        self, outputs: Mapping[str, str | None], *, name: str = "faq", gates: str = POINT_GATE, **more: str
+    ) -> None:
+        """Add a suite with recorded outputs to the configuration; a case whose output is None has no row."""
+        self.golden(f"golden/{name}.jsonl", *outputs)
+        rows: list[Json] = [{"id": id_, "output": output} for id_, output in outputs.items() if output is not None]
+        self.write(f"golden/{name}.out.jsonl", jsonl(rows))
+        settings = {
+            "golden": f'"golden/{name}.jsonl"',
+            "target": f'{{ recorded = "golden/{name}.out.jsonl" }}',
+            "gates": f"[{gates}]",
+            **more,
+        }
+        self.configure("".join(f"{key} = {value}\n" for key, value in settings.items()), table=f"suites.{name}")
+
+    def python_suite(self, code: str, *ids: str, gates: str = POINT_GATE) -> None:
+        """Add the suite "faq" whose target is ``answer`` in ``code``, where ``note`` notes what it was asked."""
+        self.suite(dict.fromkeys(ids), gates=gates, target='{ python = "bot:answer" }')
+        self.write("bot.py", _NOTING + code)
+
+    def test(self, body: str, *, marker: str = '"golden/code.jsonl"', name: str = "test_code.py") -> None:
+        """Write a module with one golden_set test, whose indented lines are ``body``."""
+        head = f"import asyncio\nimport pytest\n\n\n@pytest.mark.golden_set({marker})\n"
+        self.write(name, head + (body if "def " in body else f"def test_code(case):\n    {body}\n"))
+
+    def configure(self, text: str, table: str | None = None) -> None:
+        """Append to evalgate.toml, or put in front what belongs to no table."""
+        path = self.path / "evalgate.toml"
+        before = path.read_text(encoding="utf-8") if path.exists() else ""
+        self.write("evalgate.toml", f"{before}[{table}]\n{text}" if table else f"{text}\n{before}")
+
+    def run(self, *args: str, gate: bool = True, cache: bool = False) -> pytest.RunResult:
+        """Run pytest in this process."""
+        return self.pytester.runpytest_inprocess(
+            *_QUIET, *(() if cache else _UNCACHED), *(("--eval-gate",) if gate else ()), *args
+        )
+
+    @property
+    def verdict(self) -> Json:
+        return json.loads((self.state / "verdict.json").read_text(encoding="utf-8"))
+
+    @property
+    def has_verdict(self) -> bool:
+        return (self.state / "verdict.json").exists()
+
+    @property
+    def outcomes(self) -> dict[str, str]:
+        """The outcome of each case, from the newest run file."""
+        return {case_id: row["outcome"] for case_id, row in self.rows.items()}
+
+    @property
+    def rows(self) -> dict[str, Json]:
+        """The stored result of each case, from the newest run file."""
+        newest = max((self.state / "runs").glob("*/run.jsonl"), key=lambda path: path.stat().st_mtime_ns)
+        lines = [json.loads(line) for line in newest.read_text(encoding="ascii").splitlines()]
+        return {line["id"]: line for line in lines[1:]}
+
+    @property
+    def calls(self) -> list[str]:
+        """What a target of this project noted in the file "calls"."""
+        path = self.path / "calls"
+        return path.read_text(encoding="utf-8").split() if path.exists() else []
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
+    for name in [name for name in os.environ if name.startswith("EVALGATE_")]:
+        monkeypatch.delenv(name)
+    for name in ("CI", "PYTEST_ADDOPTS", "GITHUB_ACTIONS"):
+        monkeypatch.delenv(name, raising=False)
+    pytester.makeini("[pytest]\n")
+    return Project(pytester)
+
+
+@pytest.fixture
+def last_line() -> Callable[[pytest.RunResult], str]:
+    return lambda result: next(line for line in reversed(result.outlines) if line)

@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.plugin.conftest import Project
+
+
+@pytest.fixture
+def code(project: Project) -> Project:
+    """A project with one golden set, of the cases a and b."""
+    project.golden("golden/code.jsonl", "a", "b")
+    return project
+
+
+@pytest.mark.parametrize(
+    ("body", "outcome", "code_", "reason"),
+    [
+        ("return 'yes'", "passed", 0, ""),
+        ("return 'no'", "missed", 0, "exact"),
+        ("assert case.id == 'c', 'not polite'", "missed", 0, "AssertionError: not polite"),
+        ("raise OSError('host down')", "missed", 0, "OSError: host down"),
+        ("pytest.fail('too long')", "missed", 0, "too long"),
+        ("pytest.xfail('known')", "missed", 0, "known"),
+        ("return 42", "missed", 0, "TypeError: the target returned int"),
+        ("return None", "errored", 1, "returned no output"),
+        ("pytest.skip('no GPU')", "errored", 11, "no GPU"),
+        ("raise SystemExit(0)", "errored", 1, "SystemExit"),
+    ],
+)
+def test_what_a_body_does(code: Project, body: str, outcome: str, code_: int, reason: str) -> None:
+    code.test(body)
+    assert code.run().ret == code_
+    assert code.outcomes == {"a": outcome, "b": outcome}
+    assert reason in code.rows["a"].get("reason", "")
+
+
+@pytest.mark.parametrize("body", ["evalgate.record('yes')", "evalgate.record('no'); evalgate.record('yes')"])
+def test_record_keeps_the_last_output(code: Project, body: str) -> None:
+    code.test(f"def test_code(case, evalgate):\n    {body}\n")
+    assert code.run().ret == 0
+    assert code.outcomes == {"a": "passed", "b": "passed"}
+
+
+def test_the_fixture_belongs_to_marked_tests(code: Project) -> None:
+    code.test("return 'yes'")
+    code.write("test_other.py", "def test_other(evalgate):\n    evalgate.record('yes')\n")
+    result = code.run()
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*the evalgate fixture belongs to tests marked golden_set*"])
+
+
+@pytest.mark.parametrize(
+    ("mark", "exit_code", "outcome"),
+    [
+        ("@pytest.mark.xfail(strict=False)", 0, "missed"),
+        ("@pytest.mark.skip(reason='flaky')", 11, "errored"),
+        ("@pytest.mark.skipif(True, reason='flaky')", 11, "errored"),
+        ("@pytest.mark.xfail(run=False)", 11, "errored"),
+    ],
+)
+def test_no_mark_takes_a_case_out_of_the_denominator(code: Project, mark: str, exit_code: int, outcome: str) -> None:
+    code.test(f"{mark}\ndef test_code(case):\n    return 'no'\n")
+    assert code.run().ret == exit_code
+    assert code.outcomes == {"a": outcome, "b": outcome}
+
+
+def test_classes_and_fixtures(code: Project) -> None:
+    code.test(
+        "class TestCode:\n"
+        "    @pytest.fixture\n    def bot(self, case):\n        return {'a': 'yes', 'b': 'no'}[case.id]\n"
+        "    def test_code(self, case, bot, tmp_path):\n        assert tmp_path.exists()\n        return bot\n"
+    )
+    assert code.run().ret == 0
+    assert code.outcomes == {"a": "passed", "b": "missed"}
+
+
+def test_a_fixture_that_fails_is_a_red_test_and_no_answer(code: Project) -> None:
+    code.test("def test_code(case, bot):\n    return 'yes'\n@pytest.fixture\ndef bot():\n    raise OSError('down')\n")
+    result = code.run()
+    assert result.ret == 1
+    result.assert_outcomes(errors=2)
+    assert code.outcomes == {"a": "errored", "b": "errored"}
+
+
+def test_a_failing_teardown_is_red_and_the_answer_stays(code: Project) -> None:
+    code.test(
+        "def test_code(case, bot):\n    return 'yes'\n@pytest.fixture\ndef bot():\n    yield\n    raise OSError\n"
+    )
+    assert code.run().ret == 1
+    assert code.outcomes == {"a": "passed", "b": "passed"}
+
+
+def test_a_method_of_unittest_is_refused(code: Project) -> None:
+    code.test("class TestCode(__import__('unittest').TestCase):\n    def test_code(self):\n        assert False\n")
+    result = code.run()
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["*TestCode::test_code: unittest.TestCase takes no cases: mark a function*"])
+
+
+@pytest.mark.parametrize("workers", [0, 2], ids=["serial", "n2"])
+def test_another_parametrize_multiplies_the_cases(code: Project, workers: int) -> None:
+    code.test("@pytest.mark.parametrize('x', [1, 2])\ndef test_code(case, x):\n    return 'yes'\n")
+    result = code.run(*(("-n", str(workers)) if workers else ()))
+    assert result.ret == 4
+    assert "case a of suite code is run by " in result.stdout.str() + result.stderr.str()
+
+
+def test_two_tests_of_one_golden_set_need_names(code: Project) -> None:
+    code.test("return 'yes'")
+    code.test("return 'yes'", name="test_more.py")
+    assert code.run().ret == 4
+    code.test("return 'yes'", name="test_more.py", marker='"golden/code.jsonl", suite="more"')
+    assert code.run().ret == 0
+    assert list(code.verdict["suites"]) == ["code", "more"]
+
+
+@pytest.mark.parametrize(
+    ("marker", "said"),
+    [
+        ('"golden/code.jsonl", judge="x"', "golden_set: judge: write golden_set(*paths, suite=, scorers=, trials=)"),
+        ('"golden/none.jsonl"', "golden/none.jsonl"),
+        ('"../outside.jsonl"', "outside.jsonl"),
+        ('"golden/code.jsonl", trials=0', "trials"),
+        ('"golden/code.jsonl", scorers=["exat"]', "exact"),
+        ("", "name a golden set, or a configured suite with suite="),
+        ('suite="none"', "name a golden set, or a configured suite with suite="),
+        ("42", "golden_set: (42,): write golden_set("),
+    ],
+)
+def test_a_wrong_marker(code: Project, marker: str, said: str) -> None:
+    code.test("raise KeyboardInterrupt", marker=marker)
+    result = code.run()
+    assert result.ret == 4
+    assert said in result.stderr.str()
+    assert code.verdict["verdict"] == "invalid"
+
+
+def test_a_wrong_marker_under_xdist(code: Project) -> None:
+    code.test("raise KeyboardInterrupt", marker='"golden/none.jsonl"')
+    code.suite({"x": "yes"})
+    assert code.run("-n", "2").ret == 4
+    assert code.verdict["verdict"] == "invalid"
+    assert "golden/none.jsonl" in code.verdict["problems"][0]
+    assert code.outcomes == {"x": "not_run"}
+
+
+def test_a_configured_suite_lends_scorers_gates_and_trials(code: Project) -> None:
+    code.configure(
+        'golden = "golden/code.jsonl"\nscorers = ["contains"]\ntrials = 3\n'
+        'gates = [{ kind = "pass-rate", min = 1.0, bound = "point" }]\n',
+        "suites.chat",
+    )
+    code.test("return f'oh yes, {case.input}'", marker='suite="chat"')
+    assert code.run().ret == 0
+    suite = code.verdict["suites"]["chat"]
+    assert (suite["trials"], suite["scores"]["contains"]["n"], suite["gates"][0]["kind"]) == (3, 6, "pass-rate")
+
+
+def test_a_path_finds_its_configured_suite(code: Project) -> None:
+    code.configure('golden = "golden/code.jsonl"\nscorers = ["contains"]\n', "suites.chat")
+    code.test("return 'oh yes'")
+    assert code.run().ret == 0
+    assert code.verdict["suites"]["chat"]["passed"] == 2
+
+
+def test_trials_of_the_marker(code: Project) -> None:
+    code.test(
+        "def test_code(case, seen=[]):\n    seen.append(case.id)\n    return 'yes' if len(seen) % 3 else 'no'\n",
+        marker='"golden/code.jsonl", trials=3',
+    )
+    assert code.run().ret == 0
+    assert [trial["value"] for trial in code.rows["a"]["trials"]] == [1, 1, 0]
+    assert code.outcomes == {"a": "passed", "b": "passed"}
+
+
+def test_an_output_missing_in_one_trial_is_an_error_of_the_test(code: Project) -> None:
+    code.test(
+        "def test_code(case, seen=[]):\n    seen.append(case.id)\n    return 'yes' if len(seen) % 3 else None\n",
+        marker='"golden/code.jsonl", trials=3',
+    )
+    result = code.run()
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*returned no output in 1 of 3 trials*"])
+    assert code.outcomes == {"a": "errored", "b": "errored"}
+
+
+def test_the_golden_lines_skip_skips(code: Project) -> None:
+    code.golden("golden/code.jsonl", "a", "b", skip="wrong answer wanted")
+    code.golden("golden/more.jsonl", "c")
+    code.test("return 'yes'", marker='"golden/code.jsonl", "golden/more.jsonl"')
+    code.run().assert_outcomes(skipped=2, passed=1)
+    assert code.outcomes == {"a": "skipped", "b": "skipped", "c": "passed"}
+
+
+_ASYNC = "async def test_code(case):\n    await asyncio.sleep(0)\n    return {'a': 'yes', 'b': 'no'}[case.id]\n"
+_ANYIO = "@pytest.fixture\ndef anyio_backend():\n    return 'asyncio'\n\n"
+
+
+@pytest.mark.parametrize(
+    ("plugin", "head", "args"),
+    [
+        (None, "", ()),
+        ("pytest_asyncio", "", ("--asyncio-mode=strict",)),
+        ("pytest_asyncio", "@pytest.mark.asyncio\n", ("--asyncio-mode=strict",)),
+        ("pytest_asyncio", "", ("--asyncio-mode=auto",)),
+        ("anyio", "@pytest.mark.anyio\n", ()),
+    ],
+    ids=["no plugin", "asyncio strict unmarked", "asyncio strict", "asyncio auto", "anyio"],
+)
+def test_async_bodies(code: Project, plugin: str | None, head: str, args: tuple[str, ...]) -> None:
+    if plugin and importlib.util.find_spec(plugin) is None:
+        pytest.skip(f"{plugin} is not installed")
+    code.test(head + _ASYNC + (_ANYIO if plugin == "anyio" else ""))
+    if plugin == "pytest_asyncio":
+        args = (*args, "-p", "pytest_asyncio", "-o", "asyncio_default_fixture_loop_scope=function")
+    result = code.run(*args, *(("-p", "anyio") if plugin == "anyio" else ()))
+    assert result.ret == 0
+    assert code.outcomes == {"a": "passed", "b": "missed"}
+
+
+def test_an_async_body_that_raises(code: Project) -> None:
+    code.test("async def test_code(case):\n    assert await asyncio.sleep(0, False), 'no'\n")
+    assert code.run().ret == 0
+    assert code.rows["a"]["reason"] == "AssertionError: no"
+
+
+def test_a_missed_body_under_fail_cases_shows_where_it_failed(code: Project) -> None:
+    code.test("assert case.id == 'a', 'not polite'\n    return 'yes'")
+    result = code.run("--eval-fail-cases")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*not polite*", "test_code.py:7: AssertionError"])
+    result.assert_outcomes(passed=1, failed=1)

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_evalgate.cli import main
+
+if TYPE_CHECKING:
+    from tests.plugin.conftest import Project
+
+_ANSWER = "def answer(question):\n    note(question)\n    return 'yes'\n"
+_REGRESSION = '{ kind = "no-regression" }'
+
+
+def _refused(project: Project, *args: str) -> str:
+    """Run, expect that nothing ran and that no verdict is left, and return what was said."""
+    project.write(".evalgate/verdict.json", '{"verdict": "pass"}')
+    result = project.run(*args)
+    assert result.ret == 4
+    assert not project.has_verdict
+    assert not project.calls
+    assert not (project.state / "lock").exists()
+    return "\n".join(result.errlines)
+
+
+@pytest.mark.parametrize("args", [(), ("-n", "2"), ("golden",), ("golden/one.jsonl::a", "golden/two.jsonl")], ids=str)
+def test_every_problem_of_every_golden_set_is_listed(project: Project, args: tuple[str, ...]) -> None:
+    project.python_suite(_ANSWER, "a")
+    table = 'golden = ["golden/one.jsonl", "golden/two.jsonl"]\ntarget = { python = "bot:answer" }\n'
+    project.configure(table, "suites.two")
+    one = ('{"id": "a", "input": 1}', '{"id": "a", "input": 2}', '{"id": "b", "input": 3, "inputs": 1}')
+    two = ('{"id": "c::d", "input": 1}', '{"id": "e", "input": 1', '{"id": "f", "input": 1, "weight": -1}')
+    project.write("golden/one.jsonl", "\n".join(one))
+    project.write("golden/two.jsonl", "\n".join(two))
+    said = _refused(project, *args)
+    for line in ("golden/one.jsonl:2: duplicate id", "golden/one.jsonl:3: inputs:", "golden/two.jsonl:1: id:",
+                 "golden/two.jsonl:2:", "golden/two.jsonl:3: weight:"):  # fmt: skip
+        assert line in said
+
+
+_PYTHON = "target = { python = 'bot:answer' }"
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ("gold = 1", "evalgate.toml: gold: unknown key"),
+        ("on_inconclusive = 'never'", "evalgate.toml: on_inconclusive: "),
+        ("max_error_rate = nan", "evalgate.toml: max_error_rate: "),
+        ("[suites.faq", "evalgate.toml: "),
+        ("[suites.faq]\ngolden = '../faq.jsonl'", "suites.faq.golden: "),
+        ("[suites.faq]\ngolden = 'golden/none.jsonl'", "golden/none.jsonl"),
+    ],
+)
+def test_a_wrong_table(project: Project, config: str, said: str) -> None:
+    project.python_suite(_ANSWER, "a")
+    project.write("evalgate.toml", config)
+    assert said in _refused(project)
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ("scorer = ['exact']", 'suites.faq.scorer: unknown key: did you mean "scorers"?'),
+        ("target = {}", "suites.faq.target: a target has exactly one of"),
+        (f"scorers = ['exat']\n{_PYTHON}", '"exact"'),
+        ("target = { python = 'bot:anwser' }", 'did you mean "answer"?'),
+        ("target = { recorded = 'none.jsonl' }", "none.jsonl"),
+        ("target = { recorded = '../x.jsonl' }", "suites.faq.target: "),
+        ("target = { recorded = 'twice.jsonl' }", 'twice.jsonl:2: id: duplicate id "a" (first at line 1)'),
+        ("trials = 3\ntarget = { recorded = 'once.jsonl' }", "suites.faq.trials: 3 wanted, but 1 recorded"),
+        (f"{_PYTHON}\ngates = [{{ kind = 'pass-rate', min = 0.9 }}]", "at least 29 cases"),
+    ],
+)
+def test_a_wrong_suite(project: Project, keys: str, said: str) -> None:
+    project.python_suite(_ANSWER, "a")
+    project.write("twice.jsonl", '{"id": "a", "output": "yes"}\n' * 2)
+    project.write("once.jsonl", '{"id": "a", "output": "yes"}\n')
+    project.write("evalgate.toml", f"[suites.faq]\ngolden = 'golden/faq.jsonl'\n{keys}\n")
+    assert said in _refused(project)
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("--eval-trials", "0"), "--eval-trials 0: give a whole number from 1"),
+        (("--eval-trials", "many"), "--eval-trials many"),
+        (("--eval-target", "bot:answer"), "--eval-target bot:answer: write recorded:FILE or python:pkg.mod:name"),
+        (("--eval-baseline", "none.json"), "suites.faq.baseline: baseline none.json"),
+        (("--eval-baseline", "git:no-such-branch"), "suites.faq.baseline: "),
+        (("-n", "2", "--dist", "each"), "--dist each"),
+    ],
+)
+def test_a_wrong_option(project: Project, args: tuple[str, ...], said: str) -> None:
+    project.python_suite(_ANSWER, "a")
+    assert said in _refused(project, *args)
+
+
+def test_two_configurations_are_refused(project: Project) -> None:
+    project.suite({"a": "yes"})
+    project.write("pyproject.toml", "[tool.evalgate]\n")
+    assert "both present" in _refused(project)
+
+
+def _with_baseline(project: Project, gates: str = _REGRESSION) -> None:
+    project.python_suite(_ANSWER, "a", "b", gates=gates)
+    assert project.run().ret == 0
+    assert main(["baseline", "promote", "--reason", "first"]) == 0
+    (project.path / "calls").unlink()
+
+
+def test_a_baseline_that_is_there_is_compared_with(project: Project) -> None:
+    _with_baseline(project)
+    assert project.run().ret == 0
+    assert project.verdict["suites"]["faq"]["delta"]["pairs"] == 2
+    assert project.verdict["verdict"] == "pass"
+
+
+@pytest.mark.parametrize("args", [(), ("-n", "2")], ids=["serial", "n2"])
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"values":[1]', '"values":[0]', "do not match their digest"),
+        ('"schema": 1', '"schema": 99', "schema 99 is newer"),
+        ('"suite": "faq"', '"suite": "other"', "holds suite 'other', wanted 'faq'"),
+        ('"kind": "evalgate-baseline"', '"kind": "x"', "not a baseline"),
+        (" }\n}\n", "", "promote a run again"),
+    ],
+    ids=["edited", "newer", "of another suite", "of another kind", "torn"],
+)
+def test_a_baseline_that_cannot_be_used(
+    project: Project, args: tuple[str, ...], old: str, new: str, said: str
+) -> None:
+    _with_baseline(project)
+    file = project.state / "baselines" / "faq.json"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+    assert said in _refused(project, *args)
+
+
+def test_the_baseline_of_an_in_code_suite_is_checked_before_anything_runs(project: Project) -> None:
+    project.golden("golden/code.jsonl", "a")
+    project.test("raise KeyboardInterrupt")
+    project.write(".evalgate/baselines/code.json", "{}")
+    result = project.run()
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["*suites.code.baseline: *not a baseline*"])
+
+
+def test_the_first_run_is_recorded(project: Project) -> None:
+    project.suite({"a": "yes"}, gates=_REGRESSION)
+    result = project.run()
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*no baseline yet: pytest-evalgate baseline promote*", "evalgate: *(exit 0*"])
+
+
+@pytest.mark.parametrize(
+    ("ci", "policy", "gates", "code"),
+    [
+        ("true", None, f"[{_REGRESSION}]", 4),
+        ("true", "record", f"[{_REGRESSION}]", 0),
+        ("true", None, "[]", 0),
+        ("false", None, f"[{_REGRESSION}]", 0),
+        ("", "fail", f"[{_REGRESSION}]", 4),
+    ],
+)
+def test_a_missing_baseline(
+    project: Project, monkeypatch: pytest.MonkeyPatch, ci: str, policy: str | None, gates: str, code: int
+) -> None:
+    monkeypatch.setenv("CI", ci)
+    project.suite({"a": "yes"}, gates=gates.removeprefix("[").removesuffix("]"))
+    if policy:
+        project.configure(f'on_missing_baseline = "{policy}"')
+    assert project.run().ret == code
+    assert project.verdict["verdict"] == ("invalid" if code else "inconclusive")
+
+
+def test_the_environment_speaks_where_the_command_line_is_silent(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.python_suite(_ANSWER, "a")
+    monkeypatch.setenv("EVALGATE_TRIALS", "3")
+    assert project.run().ret == 0
+    assert project.calls == ["a"] * 3
+    assert project.run("--eval-trials", "2").ret == 0
+    assert len(project.rows["a"]["trials"]) == 2
+    assert json.dumps(project.verdict["suites"]["faq"]["trials"]) == "2"

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.plugin.conftest import Project
+
+_BREAKS = """
+def broken(case, output):
+    if case.id == "b":
+        raise ValueError("no rubric \\udc80")
+    return 1.0
+"""
+_HOOK = """
+from pytest_evalgate import Mark
+
+def ends_politely(case, output, /, *, closing="Yours"):
+    return Mark(float(output.value.endswith(closing)), f"does not end with {closing!r}")
+
+def pytest_evalgate_scorers():
+    return {"ends-politely": ends_politely}
+"""
+
+
+@pytest.mark.parametrize("args", [(), ("-n2",)], ids=["serial", "n2"])
+def test_a_scorer_that_breaks_is_a_red_test_without_an_answer(project: Project, args: tuple[str, ...]) -> None:
+    project.suite(dict.fromkeys("abc", "yes"), scorers='[{ python = "rules:broken" }]')
+    project.write("rules.py", _BREAKS)
+    result = project.run(*args)
+    assert result.ret == 1
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(['golden/faq.jsonl:2: case "b": scorer *: ValueError: no rubric *'])
+    assert project.outcomes == {"a": "passed", "b": "errored", "c": "passed"}
+    assert project.verdict["verdict"] == "incomplete"
+
+
+def test_a_scorer_that_breaks_in_code(project: Project) -> None:
+    project.golden("golden/code.jsonl", *"abc")
+    project.write("rules.py", _BREAKS)
+    project.test("return 'yes'", marker='"golden/code.jsonl", scorers=[{"python": "rules:broken"}]')
+    result = project.run()
+    assert result.ret == 1
+    result.assert_outcomes(passed=2, failed=1)
+    assert project.outcomes == {"a": "passed", "b": "errored", "c": "passed"}
+
+
+@pytest.mark.parametrize("args", [(), ("-n2",)], ids=["serial", "n2"])
+def test_a_conftest_adds_scorers(project: Project, args: tuple[str, ...]) -> None:
+    project.suite(
+        {"a": "so long. Yours", "b": "so long. Bye"},
+        scorers='["ends-politely", { kind = "ends-politely", closing = "s", name = "s" }]',
+    )
+    project.write("conftest.py", _HOOK)
+    assert project.run(*args).ret == 0
+    assert project.outcomes == {"a": "passed", "b": "missed"}
+    assert "does not end with 'Yours'" in project.rows["b"]["reason"]
+
+
+def test_a_scorer_that_cannot_tell_is_a_missing_answer(project: Project) -> None:
+    project.suite({"a": "yes", "b": "yes"}, scorers='[{ python = "rules:unsure" }]')
+    project.write("rules.py", "def unsure(case, output):\n    return None if case.id == 'b' else 1.0\n")
+    assert project.run().ret == 11
+    assert project.outcomes == {"a": "passed", "b": "errored"}

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.plugin.conftest import Project
+
+_INTERRUPTING = "def answer(question):\n    if question == 'b':\n        raise KeyboardInterrupt\n    return 'yes'\n"
+
+
+@pytest.mark.parametrize("door", ["golden set", "in code"])
+def test_an_interrupt_leaves_a_run_and_no_pass(project: Project, door: str) -> None:
+    if door == "golden set":
+        project.python_suite(_INTERRUPTING, "a", "b", "c")
+    else:
+        project.golden("golden/code.jsonl", "a", "b", "c")
+        project.test("if case.id == 'b': raise KeyboardInterrupt\n    return 'yes'")
+    with pytest.raises(KeyboardInterrupt):  # pytester hands the interrupt on, after the session is closed
+        project.run()
+    assert (project.verdict["verdict"], project.verdict["exit_code"]) == ("not_evaluated", 2)
+    assert project.outcomes == {"a": "passed", "b": "not_run", "c": "not_run"}
+    assert not (project.state / "lock").exists()
+
+
+def test_an_interrupt_after_the_last_case_is_not_a_pass(project: Project) -> None:
+    project.suite({"a": "yes"})
+    project.write("zz/test_it.py", "def test_ordinary():\n    raise KeyboardInterrupt\n")
+    with pytest.raises(KeyboardInterrupt):
+        project.run("golden", "zz")
+    assert (project.verdict["verdict"], project.verdict["exit_code"]) == ("not_evaluated", 2)
+
+
+def test_a_second_session_is_refused_while_the_first_lives(project: Project) -> None:
+    project.suite({"a": "yes"})
+    project.write(".evalgate/lock", str(os.getppid()))
+    result = project.run()
+    assert result.ret == 4
+    result.stderr.fnmatch_lines([f"*another session (process {os.getppid()}) uses *.evalgate*EVALGATE_DIR*"])
+    assert (project.state / "lock").exists()
+
+
+def test_the_lock_of_a_dead_session_is_taken_over(project: Project) -> None:
+    project.suite({"a": "yes"})
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    project.write(".evalgate/lock", str(dead.pid))
+    assert project.run().ret == 0
+    assert not (project.state / "lock").exists()
+
+
+def test_a_variable_moves_the_folder(project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("EVALGATE_DIR", str(tmp_path / "elsewhere"))
+    project.suite({"a": "yes"})
+    assert project.run().ret == 0
+    assert (tmp_path / "elsewhere" / "verdict.json").exists()
+    assert not project.state.exists()
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_git_sees_baselines_only(project: Project) -> None:
+    project.suite({"a": "yes"})
+    project.run()
+    for name in ("baselines/faq.json", "cassettes/faq.jsonl", "cache/x"):
+        project.write(f".evalgate/{name}", "{}")
+    subprocess.run(["git", "init", "-q"], cwd=project.path, check=True)
+    shown = subprocess.run(
+        ["git", "ls-files", "--others", "--exclude-standard", ".evalgate"],
+        cwd=project.path, check=True, capture_output=True, text=True,
+    ).stdout.split()  # fmt: skip
+    assert shown == [".evalgate/.gitignore", ".evalgate/baselines/faq.json", ".evalgate/cassettes/faq.jsonl"]

@@ -1,0 +1,110 @@
+"""Screens: what a run with given results looks like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pytest_evalgate.data import (
+    Baseline,
+    BaselineCase,
+    CaseResult,
+    Output,
+    Place,
+    PlannedCase,
+    Provenance,
+    Run,
+    SuitePlan,
+    SuiteRun,
+    Trial,
+)
+from pytest_evalgate.engine import settle
+from pytest_evalgate.gates import SuiteRules, decide
+from pytest_evalgate.reports import ReportView, build_view
+from pytest_evalgate.settings import Suite
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+import pytest
+
+_VALUES = {"P": 1.0, "m": 0.0, "?": None}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One suite: ``now`` and ``before`` hold one letter a case, or one word a case where it has several trials."""
+
+    now: str | Sequence[str]
+    before: str | Sequence[str] | None = None
+    gates: Sequence[Mapping[str, Any]] | None = None
+    name: str = "support-faq"
+    advisory: bool = False
+    records: bool = True
+    max_error_rate: float = 0.0
+    reasons: Mapping[int, str] = field(default_factory=dict)
+    ids: Mapping[int, str] = field(default_factory=dict)
+    slices: Mapping[int, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    tags: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    file: str = "golden_sets/support.jsonl"
+
+    def suite(self) -> SuiteRun:
+        results = tuple(self._result(index, letters) for index, letters in enumerate(self.now))
+        cases = tuple(result.case for result in results)
+        trials = max(len(letters) for letters in self.now)
+        return SuiteRun(SuitePlan(self.name, (self.file,), "g" * 64, "s" * 64, trials, cases), results)
+
+    def rules(self) -> SuiteRules:
+        gates = None if self.gates is None else Suite.model_validate({"golden": "g", "gates": self.gates}).gates
+        return SuiteRules(gates, self.baseline(), self.advisory, self.records, self.max_error_rate)
+
+    def baseline(self) -> Baseline | None:
+        if self.before is None:
+            return None
+        cases = {
+            self._id(index): BaselineCase("f", tuple(_VALUES[letter] or 0.0 for letter in letters))
+            for index, letters in enumerate(self.before)
+        }
+        provenance = Provenance("r0", "2026-11-20T00:00:00Z", "2026-11-20T00:01:00Z", "8c1f2d0", "first", "g", "s")
+        return Baseline(self.name, f"file:baselines/{self.name}.json", provenance, 1, cases)
+
+    def _id(self, index: int) -> str:
+        return self.ids.get(index, f"refund-{index + 1:03}")
+
+    def _result(self, index: int, letters: str) -> CaseResult:
+        fields = {"tags": self.tags.get(index, ()), "slices": self.slices.get(index, ())}
+        case = PlannedCase(self._id(index), Place(self.file, index + 1), "f", **fields)  # type: ignore[arg-type]
+        if letters in "S-":
+            return CaseResult(case, "skipped" if letters == "S" else "not_run")
+        reason = self.reasons.get(index, "exact: got 30 days, wanted 14 days")
+        given = ((number, _VALUES[letter]) for number, letter in enumerate(letters))
+        trials = [Trial(number, value, Output("text"), (), "" if value else reason) for number, value in given]
+        return settle(case, trials)
+
+
+class Screen:
+    """Judges scenes and builds the view of them."""
+
+    scene = Scene
+
+    @staticmethod
+    def view(
+        *scenes: Scene, warn: bool = True, problems: tuple[str, ...] = (), not_run: Sequence[str] = ()
+    ) -> ReportView:
+        run = Run(
+            "20261121T101500Z-3f9c", "2026-11-21T10:15:00Z", None, tuple(s.suite() for s in scenes), 3.1, problems
+        )
+        rules = {scene.name: scene.rules() for scene in scenes}
+        verdict = decide(run, rules, warn_inconclusive=warn, not_run=not_run)
+        return build_view(
+            verdict,
+            run,
+            {scene.name: scene.baseline() for scene in scenes},
+            run_file=".evalgate/runs/20261121T101500Z-3f9c/run.jsonl",
+            verdict_file=".evalgate/verdict.json",
+        )
+
+
+@pytest.fixture(scope="session")
+def screen() -> Screen:
+    return Screen()

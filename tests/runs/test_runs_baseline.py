@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_evalgate import jsonl
+from pytest_evalgate.data import Baseline, BaselineCase, Provenance, Run, SuiteRun, Trial
+from pytest_evalgate.errors import BaselineError
+from pytest_evalgate.runs import baseline as baselines
+from pytest_evalgate.runs import git
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_NOW = "2026-01-02T00:00:00Z"
+
+
+def _promote(run: Run, reason: str = "new prompt") -> Baseline:
+    return baselines.promote(run, run.suites[0], reason=reason, now=_NOW)
+
+
+def _find(root: Path, spec: str | None = None, suite: str = "faq") -> Baseline | None:
+    return baselines.find(spec, suite=suite, file=root / "b.json", root=root)
+
+
+def test_a_promoted_run_holds_one_value_a_trial(run: Run) -> None:
+    baseline = _promote(run)
+    assert baseline.cases == {"c1": BaselineCase("f1", (1.0, 1.0)), "c2": BaselineCase("f2", (0.0, 1.0))}
+    assert (baseline.suite, baseline.trials) == ("faq", 2)
+    assert baseline.provenance == Provenance(run.id, run.created, _NOW, "8c1f2d0", "new prompt", "g" * 64, "s" * 64)
+
+
+def _with(run: Run, **fields: Any) -> Run:
+    [suite] = run.suites
+    return replace(run, suites=(SuiteRun(suite.plan, (replace(suite.results[0], **fields), *suite.results[1:])),))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason", "told"),
+    [
+        (lambda run: run, " ", 'a baseline needs a reason: --reason "..."'),
+        (
+            lambda run: replace(run, problems=("a worker died",)),
+            "x",
+            "is invalid and cannot be promoted: a worker died",
+        ),
+        (
+            lambda run: _with(run, outcome="not_run", trials=()),
+            "x",
+            "is not whole: 1 of 3 cases of suite faq were not run",
+        ),
+        (lambda run: _with(run, outcome="errored"), "x", "is not whole: 1 of 3 cases of suite faq have no answer"),
+        (
+            lambda run: replace(run, suites=(SuiteRun(run.suites[0].plan, run.suites[0].results[2:]),)),
+            "x",
+            "holds no answered case of suite faq",
+        ),
+    ],
+)
+def test_what_cannot_be_promoted(run: Run, change: Callable[[Run], Run], reason: str, told: str) -> None:
+    with pytest.raises(BaselineError) as caught:
+        _promote(change(run), reason)
+    assert told in str(caught.value)
+
+
+def test_a_baseline_is_read_as_it_was_written(run: Run, tmp_path: Path) -> None:
+    baseline = _promote(run)
+    baselines.write(baseline, tmp_path / "b.json")
+    assert _find(tmp_path) == replace(baseline, source="file:b.json")
+    assert _find(tmp_path, "b.json") == _find(tmp_path)
+
+
+def test_a_review_shows_one_line_a_case(run: Run, tmp_path: Path) -> None:
+    baselines.write(_promote(run), tmp_path / "b.json")
+    lines = (tmp_path / "b.json").read_text("ascii").splitlines()
+    assert '  "c1": {"fingerprint":"f1","values":[1,1]},' in lines
+    assert '  "c2": {"fingerprint":"f2","values":[0,1]}' in lines
+    baselines.write(_promote(_with(run, trials=(Trial(0, 0.0), Trial(1, 1.0)))), tmp_path / "c.json")
+    changed = set(lines) ^ set((tmp_path / "c.json").read_text("ascii").splitlines())
+    assert sorted(line.split(":")[0].strip() for line in changed) == ['"c1"'] * 2 + ['"cases_sha256"'] * 2
+
+
+@given(
+    st.dictionaries(
+        st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=5),
+        st.lists(st.floats(0, 1), min_size=1, max_size=3).map(tuple),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_any_ids_and_values_survive(
+    tmp_path_factory: pytest.TempPathFactory, cases: dict[str, tuple[float, ...]]
+) -> None:
+    held = {name: BaselineCase("f", values) for name, values in cases.items()}
+    baseline = Baseline("faq", "file:b.json", Provenance("r", "c", "p", None, "why", "g", "s"), 1, held)
+    root = tmp_path_factory.mktemp("baseline")
+    baselines.write(baseline, root / "b.json")
+    assert _find(root) == baseline
+
+
+def test_no_file_yet_is_none_unless_it_was_asked_for(tmp_path: Path) -> None:
+    assert _find(tmp_path) is None
+    with pytest.raises(BaselineError, match=r"baseline b\.json: cannot be read: No such file"):
+        _find(tmp_path, "b.json")
+
+
+@pytest.mark.parametrize("spec", ["../b.json", "/etc/passwd"])
+def test_a_baseline_outside_of_the_root_is_refused(tmp_path: Path, spec: str) -> None:
+    with pytest.raises(BaselineError, match="outside of"):
+        _find(tmp_path, spec)
+    with pytest.raises(BaselineError, match="outside of"):
+        baselines.file_of(spec, suite="faq", root=tmp_path, state=tmp_path / ".evalgate")
+
+
+def _digested(cases: Any) -> dict[str, Any]:
+    return {"cases": cases, "cases_sha256": jsonl.digest(cases)}
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"schema": 2}, "schema 2 is newer than 1: upgrade pytest-evalgate"),
+        ({"schema": "2"}, "not a baseline of pytest-evalgate"),
+        ({"kind": "evalgate-run"}, "not a baseline of pytest-evalgate"),
+        ({"suite": "other"}, "holds suite 'other', wanted 'faq'"),
+        ({"cases": {}}, "the cases do not match their digest: the file was edited or torn"),
+        ({"cases_sha256": "0"}, "the cases do not match their digest"),
+        ({"provenance": {}}, "malformed: TypeError"),
+        ({"trials": None, "provenance": None}, "malformed: TypeError"),
+        (_digested(["c1"]), "malformed: AttributeError"),
+        (_digested({"c1": 1}), "malformed: TypeError"),
+        (_digested({"c1": {"values": [1]}}), "malformed: KeyError"),
+        (_digested({"c1": {"fingerprint": "f", "values": []}}), "values must lie in [0, 1], got []"),
+        (_digested({"c1": {"fingerprint": "f", "values": [2]}}), "values must lie in [0, 1], got [2]"),
+    ],
+)
+def test_what_is_not_a_baseline_is_refused(run: Run, tmp_path: Path, fields: dict[str, Any], told: str) -> None:
+    path = tmp_path / "b.json"
+    baselines.write(_promote(run), path)
+    path.write_text(json.dumps({**json.loads(path.read_text("ascii")), **fields}))
+    with pytest.raises(BaselineError) as caught:
+        _find(tmp_path)
+    assert str(caught.value).startswith("file:b.json: ")
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("text", [b"", b"[]", b"{", b"\xff", b"null"])
+def test_what_is_no_json_object_is_refused(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "b.json").write_bytes(text)
+    with pytest.raises(BaselineError, match=r"^file:b\.json: "):
+        _find(tmp_path)
+
+
+def test_where_a_baseline_is_kept(tmp_path: Path) -> None:
+    state = tmp_path / ".evalgate"
+
+    def kept(configured: str | None) -> Path:
+        return baselines.file_of(configured, suite="faq", root=tmp_path, state=state)
+
+    assert kept(None) == kept("git:main") == state / "baselines" / "faq.json"
+    assert kept("baselines/faq.json") == tmp_path.resolve() / "baselines" / "faq.json"
+
+
+@pytest.fixture
+def repository(run: Run, tmp_path: Path) -> Path:
+    """A git repository with a project in a folder of it, whose baseline changed after the tag."""
+    project = tmp_path / "project"
+    baselines.write(_promote(run, "tagged"), project / "b.json")
+
+    def call(*arguments: str) -> None:
+        identity = ("-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "commit.gpgsign=false")
+        subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    call("init", "-q")
+    call("add", ".")
+    call("commit", "-qm", "one")
+    call("tag", "v1")
+    baselines.write(_promote(run, "later"), project / "b.json")
+    return project
+
+
+def test_a_baseline_of_another_commit(repository: Path) -> None:
+    tagged, now = _find(repository, "git:v1"), _find(repository)
+    assert tagged is not None
+    assert now is not None
+    assert (tagged.provenance.reason, tagged.source) == ("tagged", "git:v1")
+    assert now.provenance.reason == "later"
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ("git:nowhere", "git:nowhere: cannot read b.json: fatal: invalid object name 'nowhere'"),
+        ("git:", "git:: not the name of a branch, a tag or a commit"),
+        ("git:--output=stolen", "git:--output=stolen: not the name of a branch, a tag or a commit"),
+        ("git:-h", "git:-h: not the name of a branch, a tag or a commit"),
+    ],
+)
+def test_a_ref_that_cannot_be_read(repository: Path, spec: str, told: str) -> None:
+    with pytest.raises(BaselineError) as caught:
+        _find(repository, spec)
+    assert str(caught.value).startswith(told)
+    assert not (repository / "stolen").exists()
+
+
+def test_a_file_that_the_ref_does_not_hold(repository: Path) -> None:
+    with pytest.raises(BaselineError, match=r"git:v1: cannot read new\.json: .*; is the branch fetched\?"):
+        baselines.find("git:v1", suite="faq", file=repository / "new.json", root=repository)
+
+
+def test_the_commit_that_is_checked_out(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = subprocess.run(["git", "rev-parse", "v1"], cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert git.commit(repository) == said.stdout.strip()
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("GITHUB_SHA", "abc")
+    assert git.commit(repository) == "abc"
+    monkeypatch.delenv("GITHUB_SHA")
+    assert git.commit(repository) is None
+    with pytest.raises(BaselineError, match="git is not installed"):
+        git.show(repository, "v1", "b.json")

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_evalgate import jsonl
+from pytest_evalgate.data import (
+    CaseResult,
+    Outcome,
+    Output,
+    Place,
+    PlannedCase,
+    Run,
+    Score,
+    SuitePlan,
+    SuiteRun,
+    Trial,
+)
+from pytest_evalgate.errors import RunFileError
+from pytest_evalgate.runs import codec, run_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
+_floats = st.floats(0, 1)
+_json = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**20), 10**20)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | _texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_texts, inner, max_size=3),
+    max_leaves=5,
+)
+_scores = st.builds(Score, _texts, st.none() | _floats, st.none() | st.booleans(), _texts, st.none() | _floats)
+_outputs = st.builds(Output, _json, st.dictionaries(_texts, _json, max_size=2), st.none() | _floats)
+_trials = st.lists(
+    st.builds(
+        Trial, st.just(0), st.none() | _floats, st.none() | _outputs, st.lists(_scores, max_size=2).map(tuple), _texts
+    ),
+    max_size=3,
+).map(lambda trials: tuple(replace(trial, index=index) for index, trial in enumerate(trials)))
+_cases = st.builds(
+    PlannedCase,
+    _texts,
+    st.builds(Place, _texts, st.integers(0, 99)),
+    _texts,
+    st.lists(_texts, max_size=2).map(tuple),
+    st.lists(st.tuples(_texts, _texts), max_size=2).map(tuple),
+    st.none() | _texts.filter(bool),
+)
+_results = st.builds(CaseResult, _cases, st.sampled_from(get_args(Outcome)), _trials, _texts)
+
+
+@given(_results)
+def test_results_survive_the_way_between_processes(result: CaseResult) -> None:
+    sent = codec.dumps({**codec.encode_case(result.case), **codec.encode_result(result)})
+    assert sent.isascii()
+    got = jsonl.loads(sent)
+    assert codec.decode_result(got, codec.decode_case(got)) == result
+
+
+@given(st.lists(_cases, max_size=3).map(tuple))
+def test_plans_survive(cases: tuple[PlannedCase, ...]) -> None:
+    plan = SuitePlan("faq", ("a", "b"), "g", "s", 3, cases)
+    assert codec.decode_plan(jsonl.loads(codec.dumps(codec.encode_plan(plan)))) == plan
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("a\0b", "a\ufffdb"),
+        ("a\ud800b", "a\ufffdb"),
+        ({"k\udfff": ["\0"]}, {"k\ufffd": ["\ufffd"]}),
+        ("\U0001f600", "\U0001f600"),
+        ("\\u0000", "\\u0000"),
+        ("\r\n\u2028\x1b[31m", "\r\n\u2028\x1b[31m"),
+    ],
+)
+def test_hostile_outputs_are_stored_and_read_back(run: Run, tmp_path: Path, said: Any, kept: Any) -> None:
+    [suite] = run.suites
+    result = replace(suite.results[0], trials=(Trial(0, 1.0, Output(said), reason=str(said)),))
+    run_file.write(replace(run, suites=(SuiteRun(suite.plan, (result, *suite.results[1:])),)), tmp_path / "run.jsonl")
+    output = run_file.read(tmp_path / "run.jsonl").suites[0].results[0].trials[0].output
+    assert output is not None
+    assert output.value == kept
+
+
+def test_a_run_is_read_as_it_was_written(run: Run, tmp_path: Path) -> None:
+    path = run_file.path_of(tmp_path, run.id)
+    run_file.write(run, path)
+    assert run_file.read(path) == run
+    lines = path.read_text("ascii").splitlines()
+    assert len(lines) == 4
+    assert json.loads(lines[0])["schema"] == 1
+
+
+def test_a_run_of_two_suites(run: Run, tmp_path: Path) -> None:
+    [suite] = run.suites
+    both = replace(run, suites=(suite, SuiteRun(replace(suite.plan, name="new"), suite.results)), problems=("a", "b"))
+    run_file.write(both, tmp_path / "run.jsonl")
+    assert run_file.read(tmp_path / "run.jsonl") == both
+
+
+def _drop_last(lines: list[Any]) -> None:
+    del lines[-1]
+
+
+def _head(**fields: Any) -> Callable[[list[Any]], None]:
+    return lambda lines: lines[0].update(fields)
+
+
+def _row(**fields: Any) -> Callable[[list[Any]], None]:
+    return lambda lines: lines[1].update(fields)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (_drop_last, "not whole: ValueError suite faq has 2 of 3 cases; run again"),
+        (_head(schema=2), "schema 2 is newer than 1: upgrade pytest-evalgate"),
+        (_head(schema="1"), "not a run file of pytest-evalgate"),
+        (_head(kind="other"), "not a run file of pytest-evalgate"),
+        (_head(suites=None), "not whole"),
+        (_row(suite="other"), "not whole: KeyError 'other'"),
+        (_row(outcome="great"), "not whole: ValueError case c1: 'great' is not an outcome"),
+        (_row(trials=[1]), "not whole"),
+        (lambda lines: lines.clear(), "not a run file of pytest-evalgate"),
+    ],
+)
+def test_what_is_not_a_whole_run_is_refused(
+    run: Run, tmp_path: Path, change: Callable[[list[Any]], None], told: str
+) -> None:
+    path = tmp_path / "run.jsonl"
+    run_file.write(run, path)
+    lines = [json.loads(line) for line in path.read_text("ascii").splitlines()]
+    change(lines)
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), "ascii")
+    with pytest.raises(RunFileError) as caught:
+        run_file.read(path)
+    assert str(caught.value).startswith(str(path))
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("cut", [1, 50, 400])
+def test_a_torn_file_is_refused(run: Run, tmp_path: Path, cut: int) -> None:
+    path = tmp_path / "run.jsonl"
+    run_file.write(run, path)
+    path.write_bytes(path.read_bytes()[: -cut - 1])
+    with pytest.raises(RunFileError, match=r"run\.jsonl"):
+        run_file.read(path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RunFileError, match=r"gone\.jsonl"):
+        run_file.read(tmp_path / "gone.jsonl")
+
+
+def test_the_newest_run_is_found(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(RunFileError, match=r"no run is stored in .*: run first with: pytest --eval-gate"):
+        run_file.newest(tmp_path)
+    ids = ("20260102T000000Z-ffff", "20260102T000000Z-0000", "20260101T235959Z-eeee")
+    for second, run_id in enumerate(ids):
+        path = run_file.path_of(tmp_path, run_id)
+        run_file.write(replace(run, id=run_id), path)
+        os.utime(path, (second, second))
+    assert run_file.newest(tmp_path).parent.name == ids[1]

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import hashlib
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_evalgate import callables
+from pytest_evalgate.errors import CallableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_CODE = """\
+def answer(text):
+    return text
+
+class Bot:
+    answer = staticmethod(answer)
+
+bot = Bot()
+name = "x"
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Iterator[Path]:
+    """A project with modules of its own, which are forgotten afterwards."""
+    root = tmp_path / "project"
+    (root / "shop").mkdir(parents=True)
+    (root / "shop" / "__init__.py").write_text("")
+    (root / "shop" / "bot_t2.py").write_text(_CODE)
+    (root / "app_t2.py").write_text(_CODE)
+    known = set(sys.modules)
+    yield root
+    for name in set(sys.modules) - known:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize("spec", ["app_t2:answer", "app_t2:bot.answer", "shop.bot_t2:answer"])
+def test_functions_below_the_root_are_found(root: Path, spec: str) -> None:
+    assert callables.resolve(spec, [root])("hi") == "hi"
+
+
+def test_installed_functions_are_found() -> None:
+    assert callables.resolve("json:dumps", [])([1]) == "[1]"
+    assert callables.resolve("math:floor", [])(1.5) == 1
+
+
+def test_the_search_path_is_left_as_it_was(root: Path) -> None:
+    before = list(sys.path)
+    callables.resolve("app_t2:answer", [root])
+    with pytest.raises(CallableError):
+        callables.resolve("app_t2:nothing", [root])
+    assert sys.path == before
+
+
+@pytest.mark.parametrize(
+    "spec", ["app_t2", "", ":", "app_t2:", ":answer", "app t2:answer", "../app:answer", "app-t2:x", "a..b:c"]
+)
+def test_specs_of_another_form_are_refused(root: Path, spec: str) -> None:
+    with pytest.raises(CallableError, match=r"is not of the form"):
+        callables.resolve(spec, [root])
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ("app_t2:answr", 'app_t2 has no answr; did you mean "answer"?'),
+        ("app_t2:name", "is str, which cannot be called: name a function"),
+        ("nowhere_t2:answer", "cannot be imported: ModuleNotFoundError: no module named nowhere_t2"),
+        ("shop.nowhere:answer", "cannot be imported: ModuleNotFoundError: no module named shop.nowhere"),
+        ("app_t2.deeper:answer", "cannot be imported: ModuleNotFoundError"),
+    ],
+)
+def test_what_is_not_there_is_named(root: Path, spec: str, told: str) -> None:
+    with pytest.raises(CallableError) as caught:
+        callables.resolve(spec, [root])
+    assert str(caught.value).startswith(f'python = "{spec}"')
+    assert told in str(caught.value)
+
+
+def test_a_module_that_breaks_while_it_is_imported_says_why(root: Path) -> None:
+    (root / "broken_t2.py").write_text("raise RuntimeError('no database')\n")
+    with pytest.raises(CallableError, match="cannot be imported: RuntimeError: no database; it has to lie below"):
+        callables.resolve("broken_t2:answer", [root])
+
+
+def test_a_module_outside_of_the_root_is_refused_before_it_runs(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outside = tmp_path / "elsewhere"
+    outside.mkdir()
+    (outside / "other_t2.py").write_text("raise SystemExit('it ran')\n")
+    monkeypatch.syspath_prepend(str(outside))
+    with pytest.raises(CallableError, match="outside of the root folder and of what is installed"):
+        callables.resolve("other_t2:answer", [root])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="symbolic links need a privilege there")
+def test_a_link_out_of_the_root_is_refused_before_it_runs(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "linked.py").write_text("raise SystemExit('it ran')\n")
+    (root / "linked_t2.py").symlink_to(tmp_path / "linked.py")
+    with pytest.raises(CallableError, match="linked_t2 lies at"):
+        callables.resolve("linked_t2:answer", [root])
+
+
+def test_the_code_digest_is_that_of_the_file(root: Path) -> None:
+    callables.resolve("app_t2:answer", [root])
+    assert callables.code_sha256("app_t2:answer") == hashlib.sha256(_CODE.encode()).hexdigest()
+    assert callables.code_sha256("sys:exit") == ""
