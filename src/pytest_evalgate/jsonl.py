@@ -203,7 +203,7 @@ def _parse(raw: bytes, offset: int, limits: Limits) -> Any:
         raise _Refused(f"encoded as UTF-16 or UTF-32 (bytes {raw[:2].hex(' ')} at offset 0); save as UTF-8")
     if (place := raw.find(b"\0")) >= 0:
         raise _Refused(f"not text: NUL byte at offset {offset + place} of the file; if it is UTF-16, save as UTF-8")
-    if raw.count(b"[") + raw.count(b"{") > limits.depth and _depth(raw) > limits.depth:
+    if raw.count(b"[") + raw.count(b"{") > limits.depth and depth(raw) > limits.depth:
         raise _Refused(f"nested deeper than {limits.depth}")
     try:
         text = raw.decode("utf-8")
@@ -218,7 +218,7 @@ def _parse(raw: bytes, offset: int, limits: Limits) -> Any:
     return value
 
 
-def _depth(raw: bytes) -> int:
+def depth(raw: bytes) -> int:
     """Deepest nesting outside of strings, without parsing: a parser would recurse."""
     outside = b"".join(raw.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
     brackets = outside.translate(None, _NO_BRACKET)

@@ -216,7 +216,7 @@ def test_async_bodies(code: Project, plugin: str | None, head: str, args: tuple[
         pytest.skip(f"{plugin} is not installed")
     code.test(head + _ASYNC + (_ANYIO if plugin == "anyio" else ""))
     if plugin == "pytest_asyncio":
-        args = (*args, "-p", "pytest_asyncio", "-o", "asyncio_default_fixture_loop_scope=function")
+        args = ("-p", "asyncio", *args, "-o", "asyncio_default_fixture_loop_scope=function")
     result = code.run(*args, *(("-p", "anyio") if plugin == "anyio" else ()))
     assert result.ret == 0
     assert code.outcomes == {"a": "passed", "b": "missed"}

@@ -85,9 +85,11 @@ def _modules_of_a_plain_session(project: Project, *args: str) -> set[str]:
 
 def test_a_plain_session_loads_nothing_heavy(project: Project) -> None:
     project.suite({"a": "yes"})
-    project.test("return 'yes'")
+    project.write(
+        "test_code.py", 'import pytest\n@pytest.mark.golden_set("x.jsonl")\ndef test_code(case):\n    pass\n'
+    )
     project.write("test_it.py", "def test_ordinary():\n    pass\n")
-    without = _modules_of_a_plain_session(project, "test_it.py")
+    without = _modules_of_a_plain_session(project, "test_it.py") | {"test_code"}
     with_us = _modules_of_a_plain_session(project, "-p", "pytest_evalgate.plugin")
     added = with_us - without
     assert not {name for name in added if name.partition(".")[0] in _HEAVY}

@@ -102,6 +102,24 @@ def test_what_json_cannot_hold_is_refused_wherever_it_stands(returned: Any) -> N
         as_output(returned)
 
 
+def test_an_output_that_could_not_be_stored_is_refused() -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(100):
+        deep = {"a": deep}
+    with pytest.raises(TypeError, match="nested deeper than 64"):
+        as_output(deep)
+    with pytest.raises(TypeError, match="return at most"):
+        as_output("x" * (5 << 20))
+
+
+def test_a_callable_may_ask_for_the_input_and_the_case() -> None:
+    def both(question: str, case: Case) -> str:
+        return f"{case.id}: {question}"
+
+    output = asyncio.run(wrap(both).answer(Case("a", input="why"), 0))
+    assert output.value == "a: why"
+
+
 def test_outputs_are_copies_of_plain_values() -> None:
     class Text(str):
         __slots__ = ()

@@ -91,17 +91,19 @@ class Gatekeeper:
         from pytest_evalgate.gates import decide  # noqa: PLC0415 - scipy, wanted only where the gate is judged
 
         now = datetime.now(UTC)
-        suites = ledger.suite_runs()
-        rules = {suite.plan.name: self._rules(suite.plan.name, ledger) for suite in suites}
-        self._run = Run(
+        ledger.settle()
+        plans = list(ledger.plans.values())
+        rules = {plan.name: self._rules(plan.name, ledger) for plan in plans}
+        head = Run(
             id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}",
             created=f"{now:%Y-%m-%dT%H:%M:%SZ}",
             commit=git.commit(self.assembly.root),
-            suites=suites,
+            suites=(),
             duration_s=round(duration_s, 3),
             problems=tuple(ledger.problems),
         )
-        run_file.write(self._run, run_file.path_of(self.state.path, self._run.id))
+        path = run_file.path_of(self.state.path, head.id)
+        self._run = run_file.write_stream(head, plans, map(ledger.results, plans), path)
         configured = self.assembly.settings.suites
         return decide(
             self._run,

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from pytest_evalgate.data import CaseResult, SuiteRun
-from pytest_evalgate.plugin.results import attached, decode, error_result, outcome_of
+from pytest_evalgate.data import CaseResult
+from pytest_evalgate.plugin.results import attached, error_result, outcome_of
+from pytest_evalgate.plugin.spool import Spool
 from pytest_evalgate.runs import codec
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pytest
 
-    from pytest_evalgate.data import PlannedCase, SuitePlan
+    from pytest_evalgate.data import Json, PlannedCase, SuitePlan
 
 
 class Ledger:
@@ -25,9 +28,10 @@ class Ledger:
         """Open an empty ledger."""
         self.plans: dict[str, SuitePlan] = {}
         self.problems: list[str] = []
-        self.missed_nodes: list[str] = []
+        self.not_passed: dict[str, str] = {}
         self._nodes: dict[tuple[str, str], str] = {}
-        self._results: dict[str, str] = {}
+        self._results: dict[str, int] = {}
+        self._spool = Spool()
         self._broken: dict[str, str] = {}
 
     def add_plan(self, plan: SuitePlan) -> None:
@@ -57,17 +61,12 @@ class Ledger:
         if text is not None and report.when == "call":
             if report.nodeid in self._results:
                 self.add_problem(f"{report.nodeid} was reported twice: a gate does not rerun cases until they pass")
-            self._results[report.nodeid] = text
-            if outcome_of(text) in {"missed", "errored"}:
-                self.missed_nodes.append(report.nodeid)
+            self._results[report.nodeid] = self._spool.append(text)
+            if (outcome := outcome_of(text)) != "passed":
+                self.not_passed[report.nodeid] = outcome
         elif report.failed or report.skipped:
             word = "skipped at run time" if report.skipped else f"failed in {report.when}"
             self._broken.setdefault(report.nodeid, f"{word}: {_reason(report)}")
-
-    def outcome_of(self, nodeid: str) -> str | None:
-        """Return the outcome that an item's result says, if it has one."""
-        text = self._results.get(nodeid)
-        return None if text is None else outcome_of(text)
 
     def export(self) -> str:
         """Return the plan as JSON, for the controller."""
@@ -85,22 +84,27 @@ class Ledger:
         for problem in value["problems"]:
             self.add_problem(problem)
 
-    def suite_runs(self) -> tuple[SuiteRun, ...]:
-        """Hand over a result for every planned case, once; unplanned results are problems."""
-        unplanned = self._results.keys() - set(self._nodes.values())
-        for nodeid in sorted(unplanned):
+    def settle(self) -> None:
+        """Note results that nobody planned; after this the plans and the problems are whole."""
+        for nodeid in sorted(self._results.keys() - set(self._nodes.values())):
             self.add_problem(f"{nodeid} reported a result that nobody planned")
-        return tuple(
-            SuiteRun(plan, tuple(self._result(plan.name, case) for case in plan.cases)) for plan in self.plans.values()
-        )
 
-    def _result(self, suite: str, case: PlannedCase) -> CaseResult:
+    def results(self, plan: SuitePlan) -> Iterator[dict[str, Json]]:
+        """Hand over an encoded result for every case of ``plan``, in plan order."""
+        for case in plan.cases:
+            nodeid = self._nodes.get((plan.name, case.id), "")
+            if case.skip is None and nodeid in self._results:
+                yield json.loads(self._spool.read(self._results[nodeid]))
+            else:
+                yield codec.encode_result(self._without_answer(case, nodeid))
+
+    def close(self) -> None:
+        """Throw the results away."""
+        self._spool.close()
+
+    def _without_answer(self, case: PlannedCase, nodeid: str) -> CaseResult:
         if case.skip is not None:
             return CaseResult(case, "skipped", reason=case.skip)
-        nodeid = self._nodes.get((suite, case.id), "")
-        text = self._results.pop(nodeid, None)
-        if text is not None:
-            return decode(text, case)
         if nodeid in self._broken:
             return error_result(case, self._broken[nodeid])
         return CaseResult(case, "not_run")

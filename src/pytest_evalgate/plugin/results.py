@@ -5,7 +5,6 @@ Builtin values only: anything richer on a report makes xdist lose the test, and 
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -54,11 +53,6 @@ def attached(report: pytest.TestReport) -> str | None:
 def outcome_of(text: str) -> str:
     """Return the outcome of an attached result without reading the rest: in canonical JSON it stands first."""
     return text[len(_FIRST) : text.index('"', len(_FIRST))]
-
-
-def decode(text: str, case: PlannedCase) -> CaseResult:
-    """Return the attached result of ``case``."""
-    return codec.decode_result(json.loads(text), case)
 
 
 def error_result(case: PlannedCase, reason: str) -> CaseResult:

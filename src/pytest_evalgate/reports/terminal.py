@@ -195,10 +195,18 @@ def _reason_lines(word: str, reasons: Iterable[Reason], width: int) -> Iterator[
 
 
 def _slices(suite: SuiteView) -> Iterator[Line]:
-    for by, pieces in groupby(suite.verdict.slices, key=attrgetter("by")):
-        yield Line(f"  slices of {suite.name} by {one_line(by)} (not gated, each p by itself)")
+    """List every slice; of a suite that passes, only those that dropped: an average can hide them."""
+    passed = suite.verdict.verdict == "pass"
+    shown = [piece for piece in suite.verdict.slices if not passed or _dropped(piece)]
+    for by, pieces in groupby(shown, key=attrgetter("by")):
+        which = "WATCH slices that dropped" if passed else "slices"
+        yield Line(f"  {which}: {suite.name} by {one_line(by)} (not gated, each p by itself)")
         rows = [("value", "pass rate (95% CI)", "change", "worse/better", "p"), *map(_slice_row, pieces)]
         yield from (Line(f"    {text}") for text in aligned(rows))
+
+
+def _dropped(piece: SliceResult) -> bool:
+    return piece.delta is not None and piece.delta.finding == "regressed"
 
 
 def _slice_row(piece: SliceResult) -> tuple[str, str, str, str, str]:

@@ -91,14 +91,14 @@ def encode_result(result: CaseResult) -> dict[str, Json]:
     }
 
 
-def decode_result(value: Mapping[str, Json], case: PlannedCase) -> CaseResult:
-    """Decode the result of ``case``.
+def decode_result(value: Mapping[str, Json], case: PlannedCase, *, outputs: bool = True) -> CaseResult:
+    """Decode the result of ``case``, without its ``outputs`` where only the gates ask: they need none.
 
     Raises:
         ValueError: there is no such outcome.
 
     """
-    trials = tuple(_decode_trial(index, trial) for index, trial in enumerate(value.get("trials", ())))
+    trials = tuple(_decode_trial(index, trial, outputs) for index, trial in enumerate(value.get("trials", ())))
     if value["outcome"] not in get_args(Outcome):
         raise ValueError(f"case {case.id}: {value['outcome']!r} is not an outcome")
     return CaseResult(case, value["outcome"], trials, value.get("reason", ""))
@@ -117,11 +117,15 @@ def _encode_trial(trial: Trial) -> dict[str, Json]:
     }
 
 
-def _decode_trial(index: int, value: Mapping[str, Json]) -> Trial:
-    stored = value.get("output")
-    output = None if stored is None else Output(stored["value"], stored.get("metadata", {}), value.get("latency_s"))
+def _decode_trial(index: int, value: Mapping[str, Json], outputs: bool) -> Trial:  # noqa: FBT001 - private
+    output = _decode_output(value) if outputs and "output" in value else None
     scores = tuple(map(_decode_score, value.get("scores", ())))
     return Trial(index, value["value"], output, scores, value.get("reason", ""))
+
+
+def _decode_output(value: Mapping[str, Json]) -> Output:
+    stored = value["output"]
+    return Output(stored["value"], stored.get("metadata", {}), value.get("latency_s"))
 
 
 def _encode_score(score: Score) -> dict[str, Json]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_evalgate import files, jsonl
@@ -13,14 +14,17 @@ from pytest_evalgate.errors import RunFileError
 from pytest_evalgate.runs import codec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from pytest_evalgate.data import CaseResult, Json
+    from pytest_evalgate.data import CaseResult, Json, SuitePlan
+
+    Encoded = Mapping[str, Json]
 
 SCHEMA = 1
 _KIND = "evalgate-run"
 _NAME = "run.jsonl"
+_LIMITS = jsonl.Limits(line_bytes=64 << 20, depth=80)  # an output at its own limits, wrapped and escaped, fits
 
 
 def path_of(state: Path, run_id: str) -> Path:
@@ -48,7 +52,37 @@ def _age(path: Path) -> tuple[str, int]:
 
 def write(run: Run, path: Path) -> None:
     """Write ``run`` whole or not at all."""
-    files.write_atomically(path, (codec.dumps(line).encode("ascii") + b"\n" for line in _lines(run)))
+    plans = [suite.plan for suite in run.suites]
+    results = (map(codec.encode_result, suite.results) for suite in run.suites)
+    write_stream(run, plans, results, path)
+
+
+def write_stream(head: Run, plans: Sequence[SuitePlan], results: Iterable[Iterable[Encoded]], path: Path) -> Run:
+    """Write a run whole or not at all as its results are handed over, and return it as the gates want it.
+
+    Args:
+        head: The run; its own suites are not looked at.
+        plans: The plans of its suites.
+        results: For each plan an encoded result for every planned case, in plan order; drawn once.
+        path: The file.
+
+    Returns:
+        The run without outputs: they can be larger than all the rest, and stay in the file.
+
+    """
+    suites: list[SuiteRun] = []
+
+    def lines() -> Iterator[Json]:
+        yield _head(head, plans)
+        for plan, encoded in zip(plans, results, strict=True):
+            kept: list[CaseResult] = []
+            for case, result in zip(plan.cases, encoded, strict=True):
+                yield {**codec.encode_case(case), **result, "suite": plan.name}
+                kept.append(codec.decode_result(result, case, outputs=False))
+            suites.append(SuiteRun(plan, tuple(kept)))
+
+    files.write_atomically(path, (codec.dumps(line).encode("ascii") + b"\n" for line in lines()))
+    return replace(head, suites=tuple(suites))
 
 
 def read(path: Path) -> Run:
@@ -58,7 +92,7 @@ def read(path: Path) -> Run:
         RunFileError: it is missing, torn, malformed or of a newer schema.
 
     """
-    lines, problems = jsonl.read(path, name=str(path))
+    lines, problems = jsonl.read(path, name=str(path), limits=_LIMITS)
     if problems:
         raise RunFileError("\n".join(map(str, problems)))
     head = lines[0].value if lines else {}
@@ -72,8 +106,8 @@ def read(path: Path) -> Run:
         raise RunFileError(f"{path}: not whole: {type(error).__name__} {error}; run again") from error
 
 
-def _lines(run: Run) -> Iterator[Json]:
-    yield {
+def _head(run: Run, plans: Sequence[SuitePlan]) -> Json:
+    return {
         "schema": SCHEMA,
         "kind": _KIND,
         "id": run.id,
@@ -81,11 +115,8 @@ def _lines(run: Run) -> Iterator[Json]:
         "commit": run.commit,
         "duration_s": run.duration_s,
         "problems": list(run.problems),
-        "suites": [{**codec.encode_plan_head(suite.plan), "planned": len(suite.results)} for suite in run.suites],
+        "suites": [{**codec.encode_plan_head(plan), "planned": len(plan.cases)} for plan in plans],
     }
-    for suite in run.suites:
-        for result in suite.results:
-            yield {**codec.encode_case(result.case), **codec.encode_result(result), "suite": suite.plan.name}
 
 
 def _decode(head: dict[str, Json], rows: list[dict[str, Json]]) -> Run:

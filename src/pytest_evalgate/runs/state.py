@@ -63,20 +63,28 @@ def state_of(root: Path, moved_to: str | None) -> StateFolder:
 def _take(lock: Path) -> None:
     for _ in range(2):  # once more after a lock that a dead session left behind
         try:
-            descriptor = os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+            _create(lock, str(os.getpid()))
         except FileExistsError:
             holder = _holder(lock)
             if holder is not None:
                 break
             lock.unlink(missing_ok=True)
         else:
-            with os.fdopen(descriptor, "w") as file:
-                file.write(str(os.getpid()))
             return
     raise UserError(
         f"another session (process {_holder(lock) or '?'}) uses {lock.parent}: wait for it, "
         f"or give this one a folder of its own: EVALGATE_DIR=... (or remove {lock} if there is no such process)"
     )
+
+
+def _create(lock: Path, holder: str) -> None:
+    """Make the lock with its content in one step: an empty lock would look like that of a dead process."""
+    draft = lock.with_name(f"{lock.name}.{holder}")
+    draft.write_text(holder, encoding="ascii")
+    try:
+        os.link(draft, lock)
+    finally:
+        draft.unlink()
 
 
 def _holder(lock: Path) -> int | None:

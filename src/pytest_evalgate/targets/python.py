@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from pytest_evalgate import jsonl
 from pytest_evalgate.data import Output
 
 if TYPE_CHECKING:
@@ -15,18 +16,23 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.data import Case, Json
 
+_MOST_BYTES = 4 << 20
+_DEEPEST = 64
+
 
 @dataclass(frozen=True, slots=True)
 class PythonTarget:
     """Calls ``function`` with the case's input; a parameter named ``case`` is given the whole case."""
 
     function: Callable[..., Any]
+    wants_input: bool
     wants_case: bool
 
     async def answer(self, case: Case, trial: int) -> Output:  # noqa: ARG002 - each trial is a call of its own
         """Return what the callable returned: a str, a dict or an Output."""
         start = time.perf_counter()
-        returned = self.function(case=case) if self.wants_case else self.function(question(case))
+        asked = (question(case),) if self.wants_input else ()
+        returned = self.function(*asked, **({"case": case} if self.wants_case else {}))
         if inspect.isawaitable(returned):
             returned = await returned
         output = as_output(returned)
@@ -38,8 +44,8 @@ def wrap(function: Callable[..., Any]) -> PythonTarget:
     try:
         parameters = inspect.signature(function).parameters
     except ValueError:  # written in C, without a signature to read
-        return PythonTarget(function, wants_case=False)
-    return PythonTarget(function, wants_case="case" in parameters)
+        return PythonTarget(function, wants_input=True, wants_case=False)
+    return PythonTarget(function, wants_input=parameters.keys() != {"case"}, wants_case="case" in parameters)
 
 
 def question(case: Case) -> Json:
@@ -53,7 +59,8 @@ def as_output(returned: object) -> Output:
     """Make an Output of what a target returned, as plain JSON values of our own.
 
     Raises:
-        TypeError: it is not a str, a dict or an Output, or holds what JSON cannot hold.
+        TypeError: it is not a str, a dict or an Output, holds what JSON cannot hold, is nested deeper than 64 or
+            larger than 4 MiB.
 
     """
     if not isinstance(returned, str | dict | Output):
@@ -61,6 +68,10 @@ def as_output(returned: object) -> Output:
     output = returned if isinstance(returned, Output) else Output(returned)
     try:
         plain = json.dumps([output.value, dict(output.metadata), output.latency_s], allow_nan=False)
-    except (TypeError, ValueError) as error:
+    except (RecursionError, TypeError, ValueError) as error:
         raise TypeError(f"the target returned what JSON cannot hold: {error}") from error
+    if len(plain) > _MOST_BYTES:
+        raise TypeError(f"the target returned {len(plain):,} bytes: return at most {_MOST_BYTES:,}")
+    if not isinstance(output.value, str) and jsonl.depth(plain.encode("ascii")) > _DEEPEST:
+        raise TypeError(f"the target returned values nested deeper than {_DEEPEST}: return a flatter one")
     return Output(*json.loads(plain))
