@@ -1,6 +1,7 @@
 """What the installed plugin costs a plain ``pytest`` session that does not use it, beside one without it.
 
-CPU of whole processes without other plugins, taken in turn (with, without, with, ...); the median difference is printed beside its bound.
+CPU of whole processes without other plugins, taken in turn (with, without, with, ...); the median difference is
+printed beside its bound.
 """
 
 from __future__ import annotations

@@ -15,9 +15,9 @@ from pathlib import Path
 
 SIZES = {10_000: 130, 100_000: 700}
 CASE_BOUND_MS = 0.25
-ROUNDS = 3
+ROUNDS = {10_000: 3, 100_000: 1}
 
-FLOOR = '''
+FLOOR = """
 import json
 import pytest
 
@@ -33,14 +33,14 @@ class Item(pytest.Item):
 def pytest_collect_file(file_path, parent):
     if file_path.name == "golden.jsonl":
         return File.from_parent(parent, path=file_path)
-'''
+"""
 
-MEASURE = '''
+MEASURE = """
 import json, resource, sys, pytest
 code = pytest.main(sys.argv[1:])
 usage = resource.getrusage(resource.RUSAGE_SELF)
 print("\\nMEASURED " + json.dumps([int(code), usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024]))
-'''
+"""
 
 
 def main() -> int:
@@ -49,7 +49,7 @@ def main() -> int:
     for size, megabytes in sizes.items():
         with tempfile.TemporaryDirectory() as folder:
             _write_project(Path(folder), size)
-            floor, gate = zip(*((_run(folder, "floor"), _run(folder, "gate")) for _ in range(ROUNDS)), strict=True)
+            floor, gate = zip(*((_run(folder, "floor"), _run(folder, "gate")) for _ in range(ROUNDS.get(size, 1))), strict=True)
         floor_ms, gate_ms = (1000 * min(cpu for cpu, _ in runs) / size for runs in (floor, gate))
         peak = max(memory for _, memory in gate)
         print(
@@ -79,7 +79,9 @@ def _write_project(folder: Path, size: int) -> None:
 
 def _run(folder: str, kind: str) -> tuple[float, float]:
     arguments = {"gate": ["-p", "pytest_evalgate", "--eval-gate"], "floor": ["-p", "floor"]}[kind]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("COV", "PYTEST", "PYTHON"))}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("COV", "PYTEST", "PYTHON"))
+    }
     environment |= {"PYTHONPATH": str(Path(folder, "floor")), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     command = [sys.executable, "-c", MEASURE, "-q", "-p", "no:cacheprovider", *arguments, "golden.jsonl"]
     done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True, env=environment)

@@ -23,11 +23,11 @@ _FIRST = '{"outcome":"'
 
 
 def publish(item: pytest.Item, result: CaseResult) -> None:
-    """Keep the result for the report, and as properties for JUnit."""
+    """Keep the result for the report, and what a passed test does not say by itself as properties for JUnit."""
     item.stash[RESULT] = result
-    item.user_properties.append(("evalgate_case", str(result.case.place)))
-    item.user_properties.append(("evalgate_outcome", result.outcome))
-    if result.reason:
+    if result.outcome != "passed":
+        item.user_properties.append(("evalgate_case", str(result.case.place)))
+        item.user_properties.append(("evalgate_outcome", result.outcome))
         item.user_properties.append(("evalgate_reason", printable(result.reason)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, get_args
 
 from pytest_evalgate import jsonl
@@ -134,7 +135,8 @@ def _encode_score(score: Score) -> dict[str, Json]:
 
 
 def _decode_score(value: Mapping[str, Json]) -> Score:
-    return Score(value["name"], value["value"], value["passed"], value.get("reason", ""), value.get("weight"))
+    name = sys.intern(value["name"])  # the same few in every case
+    return Score(name, value["value"], value["passed"], value.get("reason", ""), value.get("weight"))
 
 
 def _present(**values: Any) -> dict[str, Json]:

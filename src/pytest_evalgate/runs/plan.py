@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.data import Case, GoldenSet, Json
 
+    _Pairs = tuple[tuple[str, str], ...]
+
 _FINGERPRINT_LENGTH = 16
 
 
@@ -28,20 +30,21 @@ def make_plan(name: str, sets: Sequence[GoldenSet], *, scorers: Json, trials: in
 
     """
     scorers_sha256 = jsonl.digest(scorers)
+    shared: dict[_Pairs, _Pairs] = {}  # most cases lie in slices that others lie in too
     return SuitePlan(
         name=name,
         golden=tuple(golden.path for golden in sets),
         golden_sha256=sets[0].sha256 if len(sets) == 1 else jsonl.digest(sorted(golden.sha256 for golden in sets)),
         scorers_sha256=scorers_sha256,
         trials=trials,
-        cases=tuple(_planned(case, scorers_sha256, slices) for golden in sets for case in golden),
+        cases=tuple(_planned(case, scorers_sha256, slices, shared) for golden in sets for case in golden),
     )
 
 
-def _planned(case: Case, scorers_sha256: str, slices: Sequence[str]) -> PlannedCase:
+def _planned(case: Case, scorers_sha256: str, slices: Sequence[str], shared: dict[_Pairs, _Pairs]) -> PlannedCase:
     fingerprint = jsonl.digest([case.fingerprint, scorers_sha256])[:_FINGERPRINT_LENGTH]
     pairs = tuple(dict.fromkeys((by, value) for by in slices for value in _slice_values(case, by)))
-    return PlannedCase(case.id, case.place, fingerprint, case.tags, pairs, case.skip)
+    return PlannedCase(case.id, case.place, fingerprint, case.tags, shared.setdefault(pairs, pairs), case.skip)
 
 
 def _slice_values(case: Case, by: str) -> Iterator[str]:

@@ -114,4 +114,4 @@ def _output_of(row: Mapping[str, Json], path: str) -> Output:
             raise _Refused(path, f"missing; the row has {', '.join(row)}")
         value = value[key]
     metadata = row.get("metadata")
-    return Output(value, metadata if isinstance(metadata, dict) else {})
+    return Output(value, metadata) if isinstance(metadata, dict) else Output(value)
