@@ -49,7 +49,8 @@ def main() -> int:
     for size, megabytes in sizes.items():
         with tempfile.TemporaryDirectory() as folder:
             _write_project(Path(folder), size)
-            floor, gate = zip(*((_run(folder, "floor"), _run(folder, "gate")) for _ in range(ROUNDS.get(size, 1))), strict=True)
+            pairs = [(_run(folder, "floor"), _run(folder, "gate")) for _ in range(ROUNDS.get(size, 1))]
+        floor, gate = zip(*pairs, strict=True)
         floor_ms, gate_ms = (1000 * min(cpu for cpu, _ in runs) / size for runs in (floor, gate))
         peak = max(memory for _, memory in gate)
         print(

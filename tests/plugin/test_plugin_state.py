@@ -38,6 +38,14 @@ def test_an_interrupt_after_the_last_case_is_not_a_pass(project: Project) -> Non
     assert (project.verdict["verdict"], project.verdict["exit_code"]) == ("not_evaluated", 2)
 
 
+def test_a_conftest_that_breaks_the_session_off_leaves_no_verdict_of_an_earlier_one(project: Project) -> None:
+    project.suite({"a": "yes"})
+    assert project.run().ret == 0
+    project.write("conftest.py", "raise RuntimeError('broken')\n")
+    assert project.run().ret == 4
+    assert not (project.state / "verdict.json").exists()
+
+
 def test_a_second_session_is_refused_while_the_first_lives(project: Project) -> None:
     project.suite({"a": "yes"})
     project.write(".evalgate/lock", str(os.getppid()))

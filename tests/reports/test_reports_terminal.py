@@ -120,6 +120,14 @@ def _wide_characters(screen: Screen) -> ReportView:
     return screen.view(_scene(screen, "m" * 8 + "P" * 30, "P" * 38, _NO_REGRESSION, ids=ids, reasons=reasons))
 
 
+def _slice_that_dropped(screen: Screen) -> ReportView:
+    """Better on the whole, worse where it matters: the average hides it, the screen does not."""
+    slices = {index: (("label", "unsafe" if index < 40 else "safe"),) for index in range(200)}  # noqa: PLR2004 - cases
+    return screen.view(
+        _scene(screen, "m" * 12 + "P" * 188, "P" * 40 + "m" * 60 + "P" * 100, _NO_REGRESSION, slices=slices)
+    )
+
+
 def _all_skipped(screen: Screen) -> ReportView:
     return screen.view(_scene(screen, "SSS", None, _RATE))
 
@@ -171,6 +179,7 @@ _SCREENS: list[tuple[Callable[[Screen], ReportView], str, int]] = [
         0,
     ),
     (_slices, "", 1),
+    (_slice_that_dropped, "evalgate: PASS  1 of 1 gate   (exit 0)", 0),
     (_must_pass, "", 1),
     (_trials, "", 1),
     (_wide_characters, "", 1),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,6 +27,14 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     from pytest_evalgate import hookspec  # noqa: PLC0415 - light, and only needed here
 
     pluginmanager.add_hookspecs(hookspec)
+
+
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Remove the verdict of an earlier session before a conftest can break this one off."""
+    if early_config.known_args_namespace.eval_gate:
+        from pytest_evalgate.runs.state import STATE_VARIABLE, state_of  # noqa: PLC0415 - only for gated sessions
+
+        state_of(early_config.rootpath, os.environ.get(STATE_VARIABLE)).verdict.unlink(missing_ok=True)
 
 
 def pytest_configure(config: pytest.Config) -> None:
