@@ -122,7 +122,7 @@ def _wide_characters(screen: Screen) -> ReportView:
 
 def _slice_that_dropped(screen: Screen) -> ReportView:
     """Better on the whole, worse where it matters: the average hides it, the screen does not."""
-    slices = {index: (("label", "unsafe" if index < 40 else "safe"),) for index in range(200)}  # noqa: PLR2004 - cases
+    slices = {index: (("label", "unsafe" if index < 40 else "safe"),) for index in range(200)}
     return screen.view(
         _scene(screen, "m" * 12 + "P" * 188, "P" * 40 + "m" * 60 + "P" * 100, _NO_REGRESSION, slices=slices)
     )

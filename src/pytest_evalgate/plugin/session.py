@@ -192,6 +192,7 @@ class EvalSession:
         """Refuse what was found wrong while collecting: nothing has run yet."""
         for suite, case_id, item in self._items:
             self.ledger.add_node(suite, case_id, item.nodeid)  # only now: xdist appends groups to node ids
+        self._items.clear()
         gc.freeze()
         self._require_all_collected()
         if self.ledger.problems and not self.is_worker:

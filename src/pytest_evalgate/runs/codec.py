@@ -92,14 +92,16 @@ def encode_result(result: CaseResult) -> dict[str, Json]:
     }
 
 
-def decode_result(value: Mapping[str, Json], case: PlannedCase, *, outputs: bool = True) -> CaseResult:
-    """Decode the result of ``case``, without its ``outputs`` where only the gates ask: they need none.
+def decode_result(value: Mapping[str, Json], case: PlannedCase, *, texts: bool = True) -> CaseResult:
+    """Decode the result of ``case``; without ``texts`` it comes as the gates need it.
+
+    That is without outputs and without the reasons of single scores; a miss keeps its reason.
 
     Raises:
         ValueError: there is no such outcome.
 
     """
-    trials = tuple(_decode_trial(index, trial, outputs) for index, trial in enumerate(value.get("trials", ())))
+    trials = tuple(_decode_trial(index, trial, texts) for index, trial in enumerate(value.get("trials", ())))
     if value["outcome"] not in get_args(Outcome):
         raise ValueError(f"case {case.id}: {value['outcome']!r} is not an outcome")
     return CaseResult(case, value["outcome"], trials, value.get("reason", ""))
@@ -118,9 +120,9 @@ def _encode_trial(trial: Trial) -> dict[str, Json]:
     }
 
 
-def _decode_trial(index: int, value: Mapping[str, Json], outputs: bool) -> Trial:  # noqa: FBT001 - private
-    output = _decode_output(value) if outputs and "output" in value else None
-    scores = tuple(map(_decode_score, value.get("scores", ())))
+def _decode_trial(index: int, value: Mapping[str, Json], texts: bool) -> Trial:  # noqa: FBT001 - private
+    output = _decode_output(value) if texts and "output" in value else None
+    scores = tuple(_decode_score(score, texts) for score in value.get("scores", ()))
     return Trial(index, value["value"], output, scores, value.get("reason", ""))
 
 
@@ -134,9 +136,10 @@ def _encode_score(score: Score) -> dict[str, Json]:
     return {**named, **_present(reason=score.reason, weight=score.weight)}
 
 
-def _decode_score(value: Mapping[str, Json]) -> Score:
+def _decode_score(value: Mapping[str, Json], texts: bool) -> Score:  # noqa: FBT001 - private
     name = sys.intern(value["name"])  # the same few in every case
-    return Score(name, value["value"], value["passed"], value.get("reason", ""), value.get("weight"))
+    reason = value.get("reason", "") if texts else ""
+    return Score(name, value["value"], value["passed"], reason, value.get("weight"))
 
 
 def _present(**values: Any) -> dict[str, Json]:

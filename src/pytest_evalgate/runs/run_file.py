@@ -67,7 +67,7 @@ def write_stream(head: Run, plans: Sequence[SuitePlan], results: Iterable[Iterab
         path: The file.
 
     Returns:
-        The run without outputs: they can be larger than all the rest, and stay in the file.
+        The run without outputs and scores' reasons: they can be larger than all the rest, and stay in the file.
 
     """
     suites: list[SuiteRun] = []
@@ -78,7 +78,7 @@ def write_stream(head: Run, plans: Sequence[SuitePlan], results: Iterable[Iterab
             kept: list[CaseResult] = []
             for case, result in zip(plan.cases, encoded, strict=True):
                 yield {**codec.encode_case(case), **result, "suite": plan.name}
-                kept.append(codec.decode_result(result, case, outputs=False))
+                kept.append(codec.decode_result(result, case, texts=False))
             suites.append(SuiteRun(plan, tuple(kept)))
 
     files.write_atomically(path, (codec.dumps(line).encode("ascii") + b"\n" for line in lines()))
