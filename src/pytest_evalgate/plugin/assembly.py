@@ -69,10 +69,6 @@ class Assembly:
             for path in self.golden_paths(name, suite):
                 yield files.relative_name(path, self.root)
 
-    def is_ad_hoc(self, name: str) -> bool:
-        """Tell whether a suite was made of a golden set on the command line."""
-        return name in self._ad_hoc
-
     def golden_paths(self, name: str, suite: Suite) -> tuple[Path, ...]:
         """Return the golden set files of a suite.
 

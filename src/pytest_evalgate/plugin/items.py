@@ -8,32 +8,36 @@ import pytest
 
 from pytest_evalgate.engine import describe, run_case
 from pytest_evalgate.errors import ScorerError
+from pytest_evalgate.plugin.current import session_of
 from pytest_evalgate.plugin.failures import CaseMissed, represent
-from pytest_evalgate.plugin.results import RESULT, error_result, publish
+from pytest_evalgate.plugin.results import error_result, publish
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from _pytest._code.code import TerminalRepr
 
     from pytest_evalgate.data import Case, CaseResult
     from pytest_evalgate.plugin.assembly import ReadySuite
-    from pytest_evalgate.plugin.session import EvalSession
 
 
 class GoldenSetFile(pytest.File):
     """A golden set that a suite names, or that was given on the command line."""
 
+    def __init__(self, *, suites: Sequence[ReadySuite], **kwargs: Any) -> None:
+        """Keep the suites that run this file."""
+        super().__init__(**kwargs)
+        self._suites = suites
+
     def collect(self) -> Iterator[CaseItem]:
-        """Yield an item for each case of each suite that runs this file without code of the user's."""
+        """Plan the suites and yield an item for each case of each; where there are several, the name says which."""
         session = session_of(self.config)
-        path = self.path.resolve()
-        ready = [session.plan(name) for name in session.assembly.suites_of(path)]
-        runnable = [suite for suite in ready if suite.target is not None]
-        for suite in runnable:
-            mark = f"[{suite.plan.name}]" if len(runnable) > 1 else ""
+        path, root = self.path.resolve(), session.assembly.root
+        for suite in self._suites:
+            session.ledger.add_plan(suite.plan)
+            mark = f"[{suite.plan.name}]" if len(self._suites) > 1 else ""
             for golden_set in suite.sets:
-                if session.assembly.root / golden_set.path == path:
+                if root / golden_set.path == path:
                     for case in golden_set:
                         yield CaseItem.from_parent(self, name=f"{case.id}{mark}", suite=suite, case=case)
 
@@ -84,13 +88,3 @@ class CaseItem(pytest.Item):
         if isinstance(error, ScorerError):
             return represent(self.case.place.file, self.case.place.line, describe(error), str(error))
         return super().repr_failure(excinfo, style)
-
-
-def session_of(config: pytest.Config) -> EvalSession:
-    """Return the working plugin of this session."""
-    from pytest_evalgate.plugin.session import SESSION  # noqa: PLC0415 - the session imports this module
-
-    return config.stash[SESSION]
-
-
-__all__ = ["RESULT", "CaseItem", "GoldenSetFile", "session_of"]

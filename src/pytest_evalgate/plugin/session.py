@@ -7,7 +7,6 @@ import gc
 import os
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,12 +15,14 @@ from pytest_evalgate import settings
 from pytest_evalgate.engine import Runner
 from pytest_evalgate.errors import UserError
 from pytest_evalgate.plugin import MARKER, functions
-from pytest_evalgate.plugin.assembly import GOLDEN_SUFFIXES, Assembly
+from pytest_evalgate.plugin.assembly import Assembly
+from pytest_evalgate.plugin.collection import Collection
+from pytest_evalgate.plugin.current import SESSION
 from pytest_evalgate.plugin.gatekeeper import Gatekeeper
-from pytest_evalgate.plugin.items import CaseItem, GoldenSetFile
 from pytest_evalgate.plugin.ledger import Ledger
 from pytest_evalgate.plugin.options import read_options
 from pytest_evalgate.plugin.results import WORKER_OUTPUT, attach, detach
+from pytest_evalgate.plugin.selection import checked, select
 from pytest_evalgate.runs.state import STATE_VARIABLE, state_of
 from pytest_evalgate.scorers import Context, registry
 
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from pytest_evalgate.data import Verdict
     from pytest_evalgate.plugin.assembly import ReadySuite
     from pytest_evalgate.runs.state import StateFolder
-
-SESSION: pytest.StashKey[EvalSession] = pytest.StashKey()
 
 
 def register(config: pytest.Config) -> None:
@@ -49,6 +48,7 @@ def register(config: pytest.Config) -> None:
         session = config.stash[SESSION] = EvalSession(config, state)
         session.open()
     config.pluginmanager.register(session, "evalgate-session")
+    config.pluginmanager.register(session.collection, "evalgate-collection")
     if not session.is_worker and (dist := config.getoption("dist", default="no")) != "no":
         if dist == "each":
             raise pytest.UsageError("--dist each runs every case once a worker: a gate wants each case once")
@@ -77,9 +77,7 @@ class EvalSession:
         self.verdict: Verdict | None = None
         self._suites: list[ReadySuite] = []
         self._golden_files: frozenset[str] = frozenset()
-        self._uncollected: list[str] = []
-        self._marked: dict[str, ReadySuite] = {}
-        self._items: list[tuple[str, str, pytest.Item]] = []
+        self.collection = Collection(self)
         self._started = time.monotonic()
         self._closing = contextlib.ExitStack()
 
@@ -91,38 +89,14 @@ class EvalSession:
         self._closing.callback(self.runner.close)
         self._closing.callback(self.assembly.context.matcher.close)
         self.config.add_cleanup(self._closing.close)
-        selected = self._select()
+        selected = select(self.config, self.assembly)
         self._golden_files = frozenset(self.assembly.golden_names())
         if not self.is_worker:
             self._closing.enter_context(self.state.locked())
-            ready = [self._checked(name) for name in selected]
+            ready = [checked(name, self.config, self.assembly) for name in selected]
             self.gatekeeper.preflight(ready)
             self._suites = [suite for suite in ready if suite.target is not None]
         gc.freeze()  # golden sets and items live as long as the session; looking at them again cost 65 us a case
-
-    def _select(self) -> list[str]:
-        """Return the suites that the command line selects, and collect their files wherever they lie."""
-        assembly = self.assembly
-        every = {name: assembly.golden_paths(name, suite) for name, suite in assembly.settings.suites.items()}
-        if self.config.args_source is not pytest.Config.ArgsSource.ARGS:
-            names = dict.fromkeys(assembly.golden_names())
-            self.config.args = [*self.config.args, *(str(self.config.rootpath / name) for name in names)]
-            return list(every)
-        given = [Path(self.config.invocation_params.dir, arg.partition("::")[0]).resolve() for arg in self.config.args]
-        for path in given:
-            if path.suffix in GOLDEN_SUFFIXES and path.is_file() and not assembly.suites_of(path):
-                every[assembly.add_ad_hoc(path)] = (path,)
-        return [name for name, found in every.items() if any(_touches(given, path) for path in found)]
-
-    def _checked(self, name: str) -> ReadySuite:
-        """Build a suite now, so that everything that is wrong with it is said before anything runs."""
-        ready = self.assembly.ready(name)
-        if ready.target is None and self.assembly.is_ad_hoc(name):
-            raise UserError(
-                f"{ready.plan.golden[0]}: no target: its rows hold no recorded output; "
-                "name one with --eval-target recorded:FILE or --eval-target python:pkg.mod:name"
-            )
-        return ready
 
     def pytest_report_header(self) -> list[str]:
         """Say what will be run, and against what."""
@@ -132,90 +106,9 @@ class EvalSession:
         """Tell an item of the no-code door by its file."""
         return nodeid.partition("::")[0] in self._golden_files
 
-    # -- collection
-
-    def plan(self, name: str) -> ReadySuite:
-        """Plan the cases of a suite that has items."""
-        ready = self.assembly.ready(name)
-        if ready.target is not None:
-            self.ledger.add_plan(ready.plan)
-        return ready
-
-    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> GoldenSetFile | None:
-        """Collect a golden set that a suite names."""
-        if file_path.suffix not in GOLDEN_SUFFIXES or not self.assembly.suites_of(file_path.resolve()):
-            return None
-        file: GoldenSetFile = GoldenSetFile.from_parent(parent, path=file_path)
-        return file
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Run a marked test once a case."""
-        marker = metafunc.definition.get_closest_marker(MARKER)
-        if marker is None:
-            return
-        nodeid = metafunc.definition.nodeid
-        try:
-            ready = functions.suite_of_marker(marker, self.assembly, metafunc.definition.path.parent)
-            if not self.is_worker:
-                self.gatekeeper.preflight([ready])
-        except UserError as error:
-            self.ledger.add_problem(f"{nodeid}: {error}")
-            metafunc.parametrize("case", [])
-            return
-        self._marked[nodeid] = ready
-        self.ledger.add_plan(ready.plan)
-        functions.parametrize(metafunc, ready)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Note which item runs which case, before anything is deselected."""
-        for item in items:
-            if isinstance(item, CaseItem):
-                self._items.append((item.suite.plan.name, item.case.id, item))
-            elif functions.is_method_of_unittest(item) and item.get_closest_marker(MARKER):
-                self.ledger.add_problem(
-                    f"{item.nodeid}: unittest.TestCase takes no cases: mark a function, or a method of a plain class"
-                )
-            elif isinstance(item, pytest.Function) and item.parent is not None and self._marked:
-                ready = self._marked.get(f"{item.parent.nodeid}::{item.originalname}")
-                if ready is not None:
-                    golden_test = functions.prepare(item, ready)
-                    self._items.append((ready.plan.name, golden_test.case.id, item))
-
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Note what could not be collected: its cases are not planned, so the run is invalid."""
-        if report.failed:
-            self._uncollected.append(report.nodeid)
-
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Refuse what was found wrong while collecting: nothing has run yet."""
-        for suite, case_id, item in self._items:
-            self.ledger.add_node(suite, case_id, item.nodeid)  # only now: xdist appends groups to node ids
-        self._items.clear()
-        gc.freeze()
-        self._require_all_collected()
-        if self.ledger.problems and not self.is_worker:
-            raise pytest.UsageError("\n".join(self.ledger.problems))
-        if self.is_worker and (self.ledger.problems or self._uncollected):
-            session.items[:] = [item for item in session.items if not _is_eval(item)]
-
-    def _require_all_collected(self) -> None:
-        """Under xdist the controller collects nothing: its workers check."""
-        if self.config.args_source is pytest.Config.ArgsSource.ARGS or self.config.getoption("lf", default=False):
-            return
-        for name in self.assembly.settings.suites:
-            if (
-                self.assembly.ready(name).target is not None
-                and name not in self.ledger.plans
-                and not self._is_controller
-            ):
-                self.ledger.add_problem(
-                    f"suite {name} was not collected: is its folder excluded by norecursedirs, --ignore or conftest?"
-                )
-
     @property
-    def _is_controller(self) -> bool:
+    def is_controller(self) -> bool:
+        """Tell whether this process hands its tests to xdist workers."""
         return self.config.pluginmanager.hasplugin("dsession")
 
     # -- running
@@ -301,9 +194,9 @@ class EvalSession:
             self._last_word(self.verdict)
 
     def _judge(self) -> Verdict:
-        for nodeid in self._uncollected:
+        for nodeid in self.collection.uncollected:
             self.ledger.add_problem(f"{nodeid} could not be collected")
-        if self._is_controller and not self.ledger.plans:  # its workers were stopped before they could say
+        if self.is_controller and not self.ledger.plans:  # its workers were stopped before they could say
             for suite in self._suites:
                 self.ledger.add_plan(suite.plan)
         nothing_wrong = not self.ledger.problems
@@ -321,14 +214,6 @@ class EvalSession:
         if isinstance(lastfailed, dict):
             lastfailed.update(dict.fromkeys(self.ledger.not_passed, True))
 
-    def pytest_report_collectionfinish(self) -> str | None:
-        """Say how many cases are planned."""
-        if self.config.get_verbosity() < 0:
-            return None
-        plans = self.ledger.plans.values()
-        counts = ", ".join(f"{plan.name} {len(plan.cases):,}" for plan in plans)
-        return f"evalgate: {counts} = {sum(len(plan.cases) for plan in plans):,} cases" if plans else None
-
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show what the gates say."""
         if self.verdict is not None and self.config.get_verbosity() > -2:  # noqa: PLR2004 - -qq shows the last line only
@@ -344,14 +229,6 @@ _STATUSES: dict[str, tuple[str, str, tuple[str, dict[str, bool]]]] = {
     "missed": ("missed", "m", ("MISSED", {"yellow": True})),
     "errored": ("eval-error", "E", ("EVAL-ERROR", {"red": True})),
 }
-
-
-def _is_eval(item: pytest.Item) -> bool:
-    return isinstance(item, CaseItem) or functions.GOLDEN_TEST in item.stash
-
-
-def _touches(given: list[Path], golden: Path) -> bool:
-    return any(golden.is_relative_to(path) for path in given)
 
 
 @contextlib.contextmanager
