@@ -90,12 +90,16 @@ def worst(verdicts: Iterable[VerdictName]) -> VerdictName:
 
 
 def decide_suite(suite: SuiteRun, rules: SuiteRules) -> SuiteVerdict:
-    """Judge one suite: is it whole, is it answered, and what do its gates say."""
+    """Judge one suite: is it whole, is it answered, and what do its gates say.
+
+    A part of a suite has no rate and no delta: they would be numbers of a sample that somebody chose.
+    """
     results = counted(suite.results)
     accounting = account(suite.results)
     pairing = None if rules.baseline is None else pair(suite, rules.baseline)
     gates = _gate_results(suite, rules, accounting, pairing)
-    rate = rate_of(results, "worst") if results else None
+    whole = not accounting.not_run
+    rate = rate_of(results, "worst") if results and whole else None
     source = "" if rules.baseline is None else rules.baseline.source
     alpha = _alpha(rules)
     return SuiteVerdict(
@@ -109,8 +113,8 @@ def decide_suite(suite: SuiteRun, rules: SuiteRules) -> SuiteVerdict:
         mode="advisory" if rules.advisory else "blocking",
         accounting=accounting,
         scores=score_summaries(results),
-        delta=_delta(pairing, source, rules),
-        slices=slice_results(results, pairing, source, alpha),
+        delta=_delta(pairing, source, rules) if whole else None,
+        slices=slice_results(results, pairing, source, alpha) if whole else (),
         gates=gates,
     )
 

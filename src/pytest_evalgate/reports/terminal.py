@@ -120,6 +120,9 @@ def _result(suite: SuiteView, gate: GateResult) -> str:
 
 def _rate(suite: SuiteView) -> str:
     verdict = suite.verdict
+    if verdict.accounting.not_run:
+        ended = verdict.accounting
+        return f"{ended.passed:,} of {ended.passed + ended.missed + ended.errored:,} run passed"
     if verdict.pass_rate is None or verdict.interval is None:
         return "-"
     counted = f"{verdict.cases:,} x{verdict.trials}" if verdict.trials > 1 else f"{verdict.passed:,}/{verdict.cases:,}"
@@ -147,14 +150,11 @@ def _gate_name(gate: GateResult) -> str:
 
 
 def _details(suite: SuiteView, width: int) -> Iterator[Line]:
-    for gate in suite.verdict.gates:
-        if gate.result != "pass" or gate.kind != "pass-rate":
-            text = f"{_result(suite, gate)} {suite.name}, {gate.kind}: {one_line(gate.message)}"
-            yield from _wrapped(f"  {text}", width, _gate_colour(suite, gate))
+    yield from _gate_messages(suite, width)
     failed = {gate.kind for gate in suite.verdict.gates if gate.result == "fail"}
     if suite.regressed and "no-regression" in failed:
         yield from _regressed(suite, width)
-    if "pass-rate" in failed:
+    if "pass-rate" in failed or suite.verdict.accounting.not_run:
         yield from _reason_lines("missed", suite.missed, width)
     yield from _reason_lines("no answer", suite.errors, width)
     yield from _slices(suite)
@@ -163,6 +163,16 @@ def _details(suite: SuiteView, width: int) -> Iterator[Line]:
         yield Line(f"  not paired: {delta.added:,} added, {delta.removed:,} removed, {delta.edited:,} edited")
     if suite.flaky:
         yield Line(f"  {suite.name}: {count(suite.flaky, 'case')} passed in some trials and missed in others")
+
+
+def _gate_messages(suite: SuiteView, width: int) -> Iterator[Line]:
+    """Say what each gate says; what all of them say is said once."""
+    said = {gate.message: gate for gate in suite.verdict.gates}
+    for message, gate in said.items():
+        if gate.result != "pass" or gate.kind != "pass-rate":
+            which = f", {gate.kind}" if len(said) == len(suite.verdict.gates) else ""
+            text = f"{_result(suite, gate)} {suite.name}{which}: {one_line(message)}"
+            yield from _wrapped(f"  {text}", width, _gate_colour(suite, gate))
 
 
 def _regressed(suite: SuiteView, width: int) -> Iterator[Line]:
