@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ def normalise(given: Any) -> str:
     normal = unicodedata.normalize("NFC", str(given))
     if fault := _fault(normal):
         raise ValueError(f"{jsonl.quoted(normal)} {fault}")
-    return normal
+    return sys.intern(normal)  # it stands in the case, the plan, the recordings and the results
 
 
 def repeated(named: Iterable[tuple[str, Place]]) -> list[LineProblem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import unittest
@@ -23,7 +24,7 @@ from pytest_evalgate.settings import Suite
 from pytest_evalgate.targets import as_output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from pytest_evalgate.data import Case, CaseResult, Output
     from pytest_evalgate.plugin.assembly import Assembly, ReadySuite
@@ -37,6 +38,16 @@ class Bodies:
 
     recorded: list[Output | BaseException] = field(default_factory=list)
     explicit: list[Any] = field(default_factory=list)
+
+    @contextlib.contextmanager
+    def trial(self) -> Iterator[None]:
+        """Keep what one trial raises: the target's own failure; pytest's skip and exit pass through."""
+        try:
+            yield
+        except pytest.exit.Exception:
+            raise
+        except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001 - whatever the body raises is a miss
+            self.recorded.append(error)
 
     def take(self, returned: object) -> None:
         """Keep the output of one trial: what the body returned, else what it recorded."""
@@ -164,30 +175,22 @@ async def _trial(golden_test: GoldenTest, index: int, body: Output | BaseExcepti
 
 
 def _handing_over(body: Callable[..., Any], bodies: Bodies, trials: int) -> Callable[..., Any]:
-    """Wrap a body: it runs once a trial; its failures are misses, pytest's own exceptions pass through."""
+    """Wrap a body so that it runs once a trial and hands over what it returns or raises."""
     if inspect.iscoroutinefunction(body):
 
         @functools.wraps(body)
         async def run_async(**arguments: Any) -> None:
             for _ in range(trials):
-                try:
+                with bodies.trial():
                     bodies.take(await body(**arguments))
-                except pytest.exit.Exception:
-                    raise
-                except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001 - the target's own failure
-                    bodies.recorded.append(error)
 
         return run_async
 
     @functools.wraps(body)
     def run(**arguments: Any) -> None:
         for _ in range(trials):
-            try:
+            with bodies.trial():
                 bodies.take(body(**arguments))
-            except pytest.exit.Exception:
-                raise
-            except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001 - the target's own failure
-                bodies.recorded.append(error)
 
     return run
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from pytest_evalgate.data import CaseResult, Json, SuitePlan
+    from pytest_evalgate.data import CaseResult, Json, SuitePlan, Trial
 
     Encoded = Mapping[str, Json]
 
@@ -71,6 +71,7 @@ def write_stream(head: Run, plans: Sequence[SuitePlan], results: Iterable[Iterab
 
     """
     suites: list[SuiteRun] = []
+    alike: dict[tuple[Trial, ...], tuple[Trial, ...]] = {}
 
     def lines() -> Iterator[Json]:
         yield _head(head, plans)
@@ -78,7 +79,8 @@ def write_stream(head: Run, plans: Sequence[SuitePlan], results: Iterable[Iterab
             kept: list[CaseResult] = []
             for case, result in zip(plan.cases, encoded, strict=True):
                 yield {**codec.encode_case(case), **result, "suite": plan.name}
-                kept.append(codec.decode_result(result, case, texts=False))
+                lean = codec.decode_result(result, case, texts=False)
+                kept.append(replace(lean, trials=alike.setdefault(lean.trials, lean.trials)))  # most cases pass alike
             suites.append(SuiteRun(plan, tuple(kept)))
 
     files.write_atomically(path, (codec.dumps(line).encode("ascii") + b"\n" for line in lines()))

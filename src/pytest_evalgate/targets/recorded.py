@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -104,7 +105,7 @@ def _id_of(row: Mapping[str, Json], first_at: Mapping[str, int]) -> str:
     case_id = unicodedata.normalize("NFC", str(given))  # as the ids of golden sets are
     if case_id in first_at:
         raise _Refused("id", f"duplicate id {jsonl.quoted(case_id)} (first at line {first_at[case_id]})")
-    return case_id
+    return sys.intern(case_id)
 
 
 def _output_of(row: Mapping[str, Json], path: str) -> Output:
