@@ -40,6 +40,17 @@ def test_every_problem_of_every_golden_set_is_listed(project: Project, args: tup
         assert line in said
 
 
+def test_every_suite_says_what_is_wrong_with_it(project: Project) -> None:
+    project.python_suite(_ANSWER, "a")
+    for name, key in (("one", 'scorers = ["exat"]'), ("two", 'target = { recorded = "none.jsonl" }')):
+        project.golden(f"golden/{name}.jsonl", "a")
+        project.configure(f'golden = "golden/{name}.jsonl"\n{key}\n', f"suites.{name}")
+    project.write("golden/bad.jsonl", "{}")
+    project.configure('golden = "golden/bad.jsonl"\n', "suites.bad")
+    said = _refused(project)
+    assert [text in said for text in ("exat", "none.jsonl", "golden/bad.jsonl:1")] == [True] * 3
+
+
 _PYTHON = "target = { python = 'bot:answer' }"
 
 

@@ -38,13 +38,27 @@ def select(config: pytest.Config, assembly: Assembly) -> list[str]:
     return [name for name, paths in every.items() if any(_touches(given, path) for path in paths)]
 
 
-def checked(name: str, config: pytest.Config, assembly: Assembly) -> ReadySuite:
-    """Build a selected suite now, so that everything that is wrong with it is said before anything runs.
+def check_all(names: list[str], config: pytest.Config, assembly: Assembly) -> list[ReadySuite]:
+    """Build the selected suites now, so that everything that is wrong with them is said before anything runs.
 
     Raises:
-        UserError: its files or settings cannot be used, or a golden set was given that nothing can answer.
+        UserError: files or settings cannot be used, or a golden set was given that nothing can answer; the message
+            holds every problem of every suite, each once.
 
     """
+    ready: list[ReadySuite] = []
+    problems: dict[str, None] = {}
+    for name in names:
+        try:
+            ready.append(_checked(name, config, assembly))
+        except UserError as error:
+            problems |= dict.fromkeys(str(error).splitlines())
+    if problems:
+        raise UserError("\n".join(problems))
+    return ready
+
+
+def _checked(name: str, config: pytest.Config, assembly: Assembly) -> ReadySuite:
     ready = assembly.ready(name)
     named = [] if selects_everything(config) else _given(config)
     if ready.target is None and any(assembly.root / golden in named for golden in ready.plan.golden):

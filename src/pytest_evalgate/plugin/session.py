@@ -22,7 +22,7 @@ from pytest_evalgate.plugin.gatekeeper import Gatekeeper
 from pytest_evalgate.plugin.ledger import Ledger
 from pytest_evalgate.plugin.options import read_options
 from pytest_evalgate.plugin.results import WORKER_OUTPUT, attach, detach
-from pytest_evalgate.plugin.selection import checked, select
+from pytest_evalgate.plugin.selection import check_all, select
 from pytest_evalgate.runs.state import STATE_VARIABLE, state_of
 from pytest_evalgate.scorers import Context, registry
 
@@ -93,7 +93,7 @@ class EvalSession:
         self._golden_files = frozenset(self.assembly.golden_names())
         if not self.is_worker:
             self._closing.enter_context(self.state.locked())
-            ready = [checked(name, self.config, self.assembly) for name in selected]
+            ready = check_all(selected, self.config, self.assembly)
             self.gatekeeper.preflight(ready)
             self._suites = [suite for suite in ready if suite.target is not None]
         gc.freeze()  # golden sets and items live as long as the session; looking at them again cost 65 us a case
