@@ -35,6 +35,18 @@ class Distribution:
             self._absorb(text)
 
 
+class _Unit(dict[str, bool]):
+    """The tests of a scope that a worker has, by node id: whether they are done, and how many are not."""
+
+    def __init__(self, tests: dict[str, bool]) -> None:
+        super().__init__(tests)
+        self.pending = list(tests.values()).count(False)
+
+    def __setitem__(self, nodeid: str, done: bool) -> None:
+        self.pending += self[nodeid] - done
+        super().__setitem__(nodeid, done)
+
+
 class PinnedScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
     """One scope for all eval items; ordinary tests are spread as ``--dist`` says."""
 
@@ -50,11 +62,15 @@ class PinnedScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist ship
 
     def _assign_work_unit(self, node: Any) -> None:
         """Send the next scope; the base class looks each index up in a list, which is quadratic in the cases."""
-        scope, unit = self.workqueue.popitem(last=False)
-        self.assigned_work.setdefault(node, {})[scope] = unit
+        scope, tests = self.workqueue.popitem(last=False)
+        unit = self.assigned_work.setdefault(node, {})[scope] = _Unit(tests)
         if not self._index:
             self._index = {nodeid: index for index, nodeid in enumerate(self.registered_collections[node])}
         node.send_runtest_some([self._index[nodeid] for nodeid, done in unit.items() if not done])
+
+    def _pending_of(self, workload: dict[str, _Unit]) -> int:
+        """Count what is left; xdist asks several times a test, and the base class counts all tests anew."""
+        return sum(unit.pending for unit in workload.values())
 
     def remove_node(self, node: Any) -> str | None:
         """Give the work of a lost worker to the others, but not the test that it died in: that would kill them too.
@@ -68,7 +84,7 @@ class PinnedScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist ship
             return None
         left = {scope: {**unit, **({crashed: True} if crashed in unit else {})} for scope, unit in workload.items()}
         self.workqueue.update({scope: unit for scope, unit in left.items() if not all(unit.values())})
-        for other in self.assigned_work.keys() & self.registered_collections.keys():
+        for other in [node for node in self.assigned_work if node in self.registered_collections]:
             self._reschedule(other)
         return crashed
 
