@@ -127,10 +127,11 @@ def test_the_score_test_is_on_the_edge_at_tangos_bounds(table: dict[str, int], a
     losses, gains, n = table["losses"], table["gains"], sum(table.values())
     bounds = tango_bounds(losses, gains, n, alpha)
     assert _tango_z((gains - losses) / n, losses, gains, n) == pytest.approx(0.0, abs=1e-6)
-    if bounds.lower > -1 + 1e-9:
-        assert _tango_z(bounds.lower, losses, gains, n) == pytest.approx(upper_z(alpha), abs=1e-6)
-    if bounds.upper < 1 - 1e-9:
-        assert _tango_z(bounds.upper, losses, gains, n) == pytest.approx(-upper_z(alpha), abs=1e-6)
+    z, near = upper_z(alpha), 1e-8  # in d: at the ends of its range the statistic is too steep to compare values
+    if bounds.lower > -1 + 2 * near:
+        assert _tango_z(bounds.lower - near, losses, gains, n) >= z >= _tango_z(bounds.lower + near, losses, gains, n)
+    if bounds.upper < 1 - 2 * near:
+        assert _tango_z(bounds.upper - near, losses, gains, n) >= -z >= _tango_z(bounds.upper + near, losses, gains, n)
 
 
 def test_newcombe_ignores_a_positive_association_within_the_continuity_correction() -> None:
