@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_evalgate.data import Case, GoldenSet, Json, PlannedCase, SuitePlan
-    from pytest_evalgate.plugin.options import Options
+    from pytest_evalgate.plugin.requested import Options
     from pytest_evalgate.protocols import Scorer, Target
     from pytest_evalgate.settings import Settings, Suite
 

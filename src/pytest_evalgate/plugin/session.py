@@ -20,7 +20,7 @@ from pytest_evalgate.plugin.collection import Collection
 from pytest_evalgate.plugin.current import SESSION
 from pytest_evalgate.plugin.gatekeeper import Gatekeeper
 from pytest_evalgate.plugin.ledger import Ledger
-from pytest_evalgate.plugin.options import read_options
+from pytest_evalgate.plugin.requested import read_options
 from pytest_evalgate.plugin.results import WORKER_OUTPUT, attach, detach
 from pytest_evalgate.plugin.selection import check_all, select
 from pytest_evalgate.runs.state import STATE_VARIABLE, state_of
