@@ -223,11 +223,12 @@ _REFUSED_BY_THE_MODEL_ONLY = [
     ),
     (
         _SUITE + "suites.faq.target = { recorded = 'a', python = 'b:c' }",
-        "suites.faq.target: a target has exactly one of recorded, python; got recorded, python",
+        "suites.faq.target: a target has exactly one of recorded, python, model, http, command, kind; "
+        "got recorded, python",
     ),
     (
         _SUITE + "suites.faq.target = {}",
-        "suites.faq.target: a target has exactly one of recorded, python; got nothing",
+        "suites.faq.target: a target has exactly one of recorded, python, model, http, command, kind; got nothing",
     ),
     ("suites.'a b'.golden = 'g'", "suite name 'a b': use letters, digits"),
     ("suites.'../up'.golden = 'g'", "suite name '../up': use letters, digits"),

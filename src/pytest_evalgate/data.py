@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from pytest_evalgate.calls import CallRecord, Finish
+
 Json = Any
 """A value that JSON can hold: None, bool, int, float, str, list or dict with str keys."""
 
@@ -99,11 +101,17 @@ class GoldenSet:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What the target returned in one trial; ``value`` is text or any JSON value."""
+    """What the target returned in one trial; ``value`` is text or any JSON value.
+
+    ``call`` is the call that brought it, where the engine made one. An output whose ``finish`` is not ``complete``
+    is not graded: its trial is a miss.
+    """
 
     value: Json
     metadata: Mapping[str, Json] = field(default_factory=_nothing)
     latency_s: float | None = None
+    finish: Finish = "complete"
+    call: CallRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +140,8 @@ class Score:
 class Trial:
     """One run of one case: the output, its scores, and what they add up to.
 
-    ``value`` is 1.0 or 0.0; None means that the trial is missing, and ``reason`` says why.
+    ``value`` is 1.0 or 0.0; None means that the trial is missing, and ``reason`` says why. ``calls`` are the
+    target's and the judges' calls, those in vain included.
     """
 
     index: int
@@ -140,6 +149,7 @@ class Trial:
     output: Output | None = None
     scores: tuple[Score, ...] = ()
     reason: str = ""
+    calls: tuple[CallRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,7 +363,11 @@ class SuiteVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """Calls to models and endpoints, and what they cost; all zero where outputs were recorded."""
+    """Calls to models and endpoints, and what they cost; all zero where outputs were recorded.
+
+    ``planned = sent + cached``; ``retried`` counts the requests beyond the first of each call that was sent.
+    ``unknown_price`` counts the sent calls that ``cost_usd`` leaves out, because nobody knows their price.
+    """
 
     planned: int = 0
     sent: int = 0

@@ -12,6 +12,8 @@
     │   └── BaselineError     a baseline that is missing, torn, too new or may not be written
     ├── ScorerError           a scorer raised, or returned what is not a score
     └── MissingAnswer         no answer for a case: infrastructure, never quality
+        └── CallFailed        a call that failed for good (calls.py)
+            └── RunStopped    no call of this run can succeed, or may be paid (calls.py)
 """
 
 from __future__ import annotations

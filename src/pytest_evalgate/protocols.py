@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from pytest_evalgate.calls import Call, Reply
     from pytest_evalgate.data import Case, Mark, Output, Score
 
 
@@ -35,6 +36,20 @@ class Scorer(Protocol):
 
         Raises:
             ScorerError: the scorer itself broke; names the scorer and the case.
+
+        """
+
+
+@runtime_checkable
+class ModelClient(Protocol):
+    """Sends calls: the clients proper, and each layer around them (retries, budget, cache), which wraps another."""
+
+    async def send(self, call: Call) -> Reply:
+        """Return the answer to ``call``.
+
+        Raises:
+            CallFailed: there is none to be had; the case is missing.
+            RunStopped: there will be none for any call of this run.
 
         """
 
