@@ -223,8 +223,10 @@ _REFUSED_BY_THE_MODEL_ONLY = [
     ),
     (
         _SUITE + "suites.faq.target = { recorded = 'a', python = 'b:c' }",
-        "suites.faq.target: a target has exactly one of recorded, python, model, http, command, kind; "
-        "got recorded, python",
+        (
+            "suites.faq.target: a target has exactly one of recorded, python, model, http, command, kind; "
+            "got recorded, python"
+        ),
     ),
     (
         _SUITE + "suites.faq.target = {}",
