@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytest_plugins = ["pytester"]
 
-# a build must not fail on an example that the last one did not try; EXPLORE=1 looks for new ones
-settings.register_profile("repeatable", derandomize=True)
+# a build must not fail on an example that the last one did not try (EXPLORE=1 looks for new ones), nor on a busy machine
+settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("default" if os.environ.get("EXPLORE") else "repeatable")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_key_in_the_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Have the key of the cache made in a folder of the tests'."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+        yield

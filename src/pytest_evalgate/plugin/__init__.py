@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_evalgate.plugin.options import add_options
+from pytest_evalgate.plugin.server_fixture import evalgate_server  # noqa: F401 - pytest finds fixtures by their name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

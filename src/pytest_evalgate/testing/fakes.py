@@ -1,14 +1,4 @@
-"""Fakes of the seams, for tests of your own targets, scorers and hooks.
-
-Example::
-
-    from pytest_evalgate import Case
-    from pytest_evalgate.testing import grade_once
-
-    def test_an_answer_may_be_off_by_a_tenth():
-        (score,) = grade_once({"kind": "number", "tolerance": 0.1}, case=Case("a", expected=2), output="about 2.05")
-        assert score.passed
-"""
+"""Fakes of the seams, and one output graded as the configuration would."""
 
 from __future__ import annotations
 

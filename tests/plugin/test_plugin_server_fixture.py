@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.plugin.conftest import Project
+
+_FIXTURE = ("-p", "pytest_evalgate.plugin.server_fixture")
+
+
+def test_each_test_gets_a_server_of_its_own(project: Project) -> None:
+    project.write(
+        "test_bot.py",
+        """
+import os
+import urllib.request
+import pytest
+from pytest_evalgate.testing import Behaviour
+
+def answer(question):
+    url = os.environ["OPENAI_BASE_URL"] + "/ask"
+    with urllib.request.urlopen(url, question.encode()) as reply:
+        return reply.read().decode()
+
+@pytest.mark.parametrize("text", ["30 days", "90 days"])
+def test_the_bot(evalgate_server, monkeypatch, text):
+    monkeypatch.setenv("OPENAI_BASE_URL", evalgate_server.base_url)
+    evalgate_server.script(Behaviour.text(text))
+    assert answer("How long?") == text
+    assert [request.body for request in evalgate_server.requests] == ["How long?"]
+""",
+    )
+    project.run(*_FIXTURE, gate=False).assert_outcomes(passed=2)
+
+
+def test_the_fixture_alone_loads_no_server(project: Project) -> None:
+    project.write(
+        "test_it.py", "import sys\ndef test_it():\n    assert 'pytest_evalgate.testing' not in sys.modules\n"
+    )
+    command = (sys.executable, "-m", "pytest", "--disable-plugin-autoload", "-p", "no:cacheprovider", *_FIXTURE)
+    assert project.pytester.run(*command).ret == 0

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import pytest
+
+from pytest_evalgate.testing.limits import Gate, Limits
+
+
+def test_without_limits_everything_is_taken_on() -> None:
+    assert Gate(Limits()).admits(10**6, 0.0)
+
+
+@pytest.mark.parametrize(("in_flight", "admitted"), [(0, True), (1, True), (2, False), (3, False)])
+def test_no_more_than_the_capacity_is_worked_on(in_flight: int, *, admitted: bool) -> None:
+    assert Gate(Limits(capacity=2)).admits(in_flight, 0.0) is admitted
+
+
+def test_a_burst_goes_through_and_then_the_rate_holds() -> None:
+    gate = Gate(Limits(requests_per_second=10, burst=3))
+    assert [gate.admits(0, 0.0) for _ in range(5)] == [True, True, True, False, False]
+    assert [gate.admits(0, 0.25) for _ in range(3)] == [True, True, False]
+    assert [gate.admits(0, 0.375) for _ in range(2)] == [True, False]
+
+
+def test_a_long_pause_fills_the_bucket_and_no_more() -> None:
+    gate = Gate(Limits(requests_per_second=10, burst=2))
+    assert gate.admits(0, 0.0)
+    assert [gate.admits(0, 1000.0) for _ in range(3)] == [True, True, False]
+
+
+def test_what_the_capacity_refuses_costs_no_token() -> None:
+    gate = Gate(Limits(capacity=1, requests_per_second=1, burst=1))
+    assert not gate.admits(1, 0.0)
+    assert gate.admits(0, 0.0)

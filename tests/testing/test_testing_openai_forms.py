@@ -1,0 +1,124 @@
+"""The bodies are held against the models of the openai package, which leave nothing out when they validate."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from openai.types.chat import ChatCompletion
+from openai.types.responses import Response
+
+from pytest_evalgate.testing import Request
+from pytest_evalgate.testing.openai_forms import Said, answer_in_form, last_user_text
+
+PLAIN = Said("30 days")
+CALLED = Said(None, "tool_calls", tool_calls=(("look_up", {"id": 7}),))
+
+
+def request_of(body: Any, path: str = "/v1/chat/completions") -> Request:
+    return Request(3, "POST", path, {}, body, 0.0)
+
+
+def chat(said: Said, **body: Any) -> ChatCompletion:
+    answer = answer_in_form(said, request_of({"model": "asked", **body}))
+    return ChatCompletion.model_validate_json(answer.body, strict=True)
+
+
+def respond(said: Said, **body: Any) -> Response:
+    answer = answer_in_form(said, request_of({"model": "asked", **body}, "/v1/responses"))
+    return Response.model_validate_json(answer.body)
+
+
+def test_a_chat_completion() -> None:
+    got = chat(PLAIN)
+    assert (got.id, got.model, got.choices[0].finish_reason) == ("chatcmpl-3", "asked", "stop")
+    assert (got.choices[0].message.content, got.choices[0].message.refusal) == ("30 days", None)
+    assert got.usage is not None
+    assert (got.usage.prompt_tokens, got.usage.completion_tokens, got.usage.total_tokens) == (10, 5, 15)
+
+
+def test_a_response() -> None:
+    got = respond(PLAIN)
+    assert (got.id, got.model, got.output_text, got.status) == ("resp_3", "asked", "30 days", "completed")
+    assert got.usage is not None
+    assert (got.usage.input_tokens, got.usage.output_tokens, got.usage.total_tokens) == (10, 5, 15)
+    assert (got.incomplete_details, got.error) == (None, None)
+
+
+def test_a_refusal_has_no_text() -> None:
+    message = chat(Said(None, refusal="no")).choices[0].message
+    assert (message.content, message.refusal) == (None, "no")
+    got = respond(Said(None, refusal="no"))
+    assert got.output_text == ""
+    assert got.model_dump()["output"][0]["content"] == [{"type": "refusal", "refusal": "no"}]
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [(Said("30", "length"), "max_output_tokens"), (Said("", "content_filter"), "content_filter")],
+)
+def test_an_answer_that_was_cut_says_why(said: Said, reason: str) -> None:
+    assert chat(said).choices[0].finish_reason == said.finish_reason
+    got = respond(said)
+    assert got.incomplete_details is not None
+    assert (got.status, got.incomplete_details.reason, got.output_text) == ("incomplete", reason, said.text)
+
+
+def test_tool_calls() -> None:
+    (choice,) = chat(CALLED).choices
+    assert choice.finish_reason == "tool_calls"
+    assert choice.message.model_dump()["tool_calls"] == [
+        {"id": "call_0", "type": "function", "function": {"name": "look_up", "arguments": '{"id": 7}'}}
+    ]
+    (item,) = respond(CALLED).model_dump()["output"]
+    assert (item["type"], item["name"], item["arguments"]) == ("function_call", "look_up", '{"id": 7}')
+
+
+def test_usage_can_be_left_out_and_set() -> None:
+    assert chat(Said("x", usage=None)).usage is None
+    assert respond(Said("x", usage=None)).usage is None
+    usage = chat(Said("x", usage=(7, 3))).usage
+    assert usage is not None
+    assert (usage.prompt_tokens, usage.completion_tokens) == (7, 3)
+
+
+def test_another_model_may_answer() -> None:
+    assert chat(Said("x", model="other")).model == "other"
+    assert respond(Said("x", model="other")).model == "other"
+
+
+def test_the_form_follows_the_path_without_its_query() -> None:
+    answer = answer_in_form(PLAIN, request_of({}, "/openai/deployments/d/chat/completions?api-version=1"))
+    assert json.loads(answer.body)["object"] == "chat.completion"
+
+
+@pytest.mark.parametrize(("said", "text"), [(PLAIN, b"30 days"), (Said(None, refusal="no"), b"no"), (CALLED, b"")])
+def test_any_other_path_gets_plain_text(said: Said, text: bytes) -> None:
+    answer = answer_in_form(said, request_of({}, "/ask"))
+    assert (answer.body, answer.content_type) == (text, "text/plain; charset=utf-8")
+
+
+def test_a_stream_is_refused_and_not_answered_in_one_piece() -> None:
+    answer = answer_in_form(PLAIN, request_of({"stream": True}))
+    assert answer.status == 400
+    assert "stream=True" in json.loads(answer.body)["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ({"messages": [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]}, "b"),
+        ({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}, "a"),
+        ({"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "image_url"}]}]}, "a"),
+        ({"input": "a"}, "a"),
+        ({"input": [{"role": "user", "content": [{"type": "input_text", "text": "a"}]}]}, "a"),
+        ({"question": "a"}, '{"question": "a"}'),
+        ({"messages": []}, '{"messages": []}'),
+        ({"messages": [1, {"role": "user", "content": None}]}, "None"),
+        ("a", "a"),
+        (None, "null"),
+    ],
+)
+def test_what_the_user_said_last(body: Any, text: str) -> None:
+    assert last_user_text(request_of(body)) == text
