@@ -1,0 +1,28 @@
+"""The clients proper: each makes one attempt at a call, and raises CallFault where that brings no answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_evalgate.engine.clients.endpoint import EndpointClient
+from pytest_evalgate.engine.clients.http import HttpClient
+from pytest_evalgate.engine.clients.sdk import SdkClient
+from pytest_evalgate.engine.secrets import read_secret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_evalgate.settings import Model
+
+__all__ = ["EndpointClient", "HttpClient", "SdkClient", "model_client"]
+
+
+def model_client(name: str, model: Model, environ: Mapping[str, str]) -> SdkClient | HttpClient:
+    """Make the client of the model that is configured as ``models.NAME``.
+
+    Raises:
+        SettingsError: the variable that should hold its key is not set.
+
+    """
+    key = model.api_key_env and read_secret(model.api_key_env, environ, f"models.{name}.api_key_env")
+    return (SdkClient if model.client == "openai" else HttpClient)(model, key or None)

@@ -1,0 +1,85 @@
+"""Models through the official SDK: proxies, certificates and headers as its users know them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_evalgate.engine.clients.opening import Opening
+from pytest_evalgate.engine.clients.shape import PATHS, read_reply
+from pytest_evalgate.engine.faults import Answer, Sender
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+    from openai._types import RequestOptions
+
+    from pytest_evalgate.calls import Call, Reply
+    from pytest_evalgate.engine.secrets import Secret
+    from pytest_evalgate.settings import Model
+
+
+class SdkClient:
+    """Makes one attempt at a call with `openai.AsyncOpenAI`, which is imported for the first one.
+
+    Whoever sends bounds the time: the SDK's own timeouts are per read, and a reply that trickles outlasts them.
+    """
+
+    def __init__(self, model: Model, key: Secret | None) -> None:
+        """Send to ``model``; without a ``key`` none is sent, whatever the environment holds."""
+        self._sender = Sender(model.base_url, model.model, (key,) if key else ())
+        self._has_key = key is not None
+        self._sdk = Opening(lambda: _make(model, key), self._sender)
+
+    async def send(self, call: Call) -> Reply:
+        """Send ``call`` once.
+
+        Raises:
+            CallFault: there is no answer.
+
+        """
+        return read_reply(call.kind, await self._post(call), self._sender)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if sdk := await self._sdk.get_if_made():
+            await sdk.close()
+
+    async def _post(self, call: Call) -> Answer:
+        sdk = await self._sdk.get()
+        import openai  # noqa: PLC0415 - is loaded by now
+
+        no_key: RequestOptions = {"headers": {"Authorization": openai.omit}}
+
+        try:
+            # not chat.completions.create: building its typed reply takes longer than all the rest of a call
+            body = await sdk.post(
+                PATHS[call.kind], body=dict(call.payload), cast_to=bytes, options={} if self._has_key else no_key
+            )
+        except openai.APIStatusError as error:
+            return Answer(error.status_code, error.response.headers, error.response.content)
+        except openai.APITimeoutError as error:
+            raise self._sender.fault("timeout", _cause(error)) from error
+        except openai.APIConnectionError as error:
+            raise self._sender.fault("connection", _cause(error)) from error
+        except openai.OpenAIError as error:
+            raise self._sender.fault("malformed", str(error)) from error
+        return Answer(200, {}, body)
+
+
+def _make(model: Model, key: Secret | None) -> AsyncOpenAI:
+    import openai  # noqa: PLC0415 - 0.4 s
+
+    most = model.max_concurrency
+    limits = type(openai.DEFAULT_CONNECTION_LIMITS)(max_connections=most, max_keepalive_connections=most)
+    return openai.AsyncOpenAI(
+        api_key=key.value if key else "none",  # it would take OPENAI_API_KEY for None
+        base_url=model.base_url,
+        max_retries=0,
+        timeout=None,
+        http_client=openai.DefaultAsyncHttpxClient(limits=limits, follow_redirects=False),
+    )
+
+
+def _cause(error: Exception) -> str:
+    """Name the error of the HTTP library: the SDK's own only says that there was one."""
+    cause = error.__cause__ or error
+    return f"{type(cause).__name__}: {cause}"

@@ -1,0 +1,223 @@
+"""How many calls may be on their way to one model at a time, and how fast they may follow each other."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Self
+
+from pytest_evalgate.engine.buckets import Bucket
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from pytest_evalgate.engine.halt import Halt
+
+_CUT: Final = 0.7
+_CUT_EVERY_S: Final = 0.3
+"""Calls that were sent together are refused together: that is one sign of crowding, not many."""
+
+_BREATH_S: Final = 0.1
+"""After a refusal nobody is let in for so long: it frees a slot at once, and the next call would fare no better."""
+
+_EASE_S: Final = 0.1
+_EASE_GAP_S: Final = 0.004
+"""For a while after a pause calls follow each other at this distance: sent all at once, they are refused all at once,
+before the first refusal can hold the others back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one model may be asked for by this process.
+
+    Args:
+        max_concurrency: Calls at a time.
+        requests_per_minute: None for no limit.
+        tokens_per_minute: Read and written together; None for no limit.
+        start: Calls at a time at first; each success adds one, until the first refusal.
+
+    """
+
+    max_concurrency: int
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    start: int = 16
+
+    def shared_by(self, workers: int) -> Self:
+        """Return the part of one of ``workers`` processes that work at the same time."""
+        return replace(
+            self,
+            max_concurrency=max(1, self.max_concurrency // workers),
+            requests_per_minute=self.requests_per_minute and self.requests_per_minute / workers,
+            tokens_per_minute=self.tokens_per_minute and self.tokens_per_minute / workers,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Pressure:
+    """How things stand; ``paused_until`` is on the monotonic clock, and ``refusals`` counts 429 and its like."""
+
+    in_flight: int
+    limit: int
+    refusals: int
+    paused_until: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiter:
+    ready: asyncio.Future[None]
+    tokens: float
+
+
+class Limiter:
+    """Slots, first come, first served: so many at a time, so many a minute, and none during a pause.
+
+    How many at a time is found out: one more with each success until the first refusal; from then on x 0.7 with a
+    refusal, and one more with each round of successes. Works on one loop, by that loop's clock.
+
+    Example::
+
+        async with limiter.slot(tokens=400):
+            reply = await client.send(call)
+        limiter.succeeded()
+        limiter.spend(reply.tokens - 400)
+    """
+
+    def __init__(self, limits: Limits, halt: Halt) -> None:
+        """Wait for as long as ``halt`` allows."""
+        self._most = limits.max_concurrency
+        self._limit = float(min(limits.start, self._most))
+        self._requests = _bucket(limits.requests_per_minute)
+        self._tokens = _bucket(limits.tokens_per_minute)
+        self._halt = halt
+        self._in_flight = 0
+        self._refusals = 0
+        self._cut_at = self._paused_until = self._resumes = -math.inf
+        self._first: deque[_Waiter] = deque()
+        self._again: deque[_Waiter] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def counts_tokens(self) -> bool:
+        """Tell whether there is a limit on tokens, so that an estimate is worth its while."""
+        return self._tokens is not None
+
+    @property
+    def pressure(self) -> Pressure:
+        """How things stand."""
+        return Pressure(self._in_flight, int(self._limit), self._refusals, self._paused_until)
+
+    @asynccontextmanager
+    async def slot(self, tokens: float = 0, *, until: float | None = None) -> AsyncIterator[None]:
+        """Wait for leave to send one call, and hold it.
+
+        Args:
+            tokens: An estimate, for the limit on tokens; `spend` corrects it.
+            until: The deadline of a call that was sent before: it goes before all calls that were not.
+
+        Raises:
+            RunStopped: the run has stopped, or stopped meanwhile.
+            TimeoutError: nothing was free by the deadline.
+
+        """
+        async with asyncio.timeout_at(until):
+            await self._enter(tokens, self._first if until is None else self._again)
+        try:
+            yield
+        finally:
+            self._leave()
+
+    def succeeded(self) -> None:
+        """Make room for more, after a call that was answered."""
+        growth = 1.0 if self._refusals == 0 else 1 / self._limit
+        self._limit = min(self._most, self._limit + growth)
+        self._admit()
+
+    def refused(self) -> None:
+        """Make room for fewer, after a call that was refused for crowding."""
+        self._refusals += 1
+        self.pause(_BREATH_S)
+        now = _now()
+        if now - self._cut_at >= _CUT_EVERY_S:
+            self._cut_at = now
+            self._limit = max(1.0, self._limit * _CUT)
+
+    def pause(self, seconds: float) -> None:
+        """Let nobody in for so long."""
+        self._paused_until = max(self._paused_until, _now() + seconds)
+
+    def spend(self, tokens: float) -> None:
+        """Take ``tokens`` beyond the estimate; a negative number gives some back."""
+        if self._tokens is not None:
+            self._tokens.take(tokens)
+
+    async def _enter(self, tokens: float, queue: deque[_Waiter]) -> None:
+        waiter = _Waiter(self._halt.waiter(), tokens)
+        queue.append(waiter)
+        self._admit()
+        try:
+            await waiter.ready
+        except asyncio.CancelledError:
+            if _was_admitted(waiter.ready):
+                self._leave()
+            raise
+
+    def _leave(self) -> None:
+        self._in_flight -= 1
+        self._admit()
+
+    def _admit(self) -> None:
+        """Let in whoever may go in now, and see to it that the next one is looked at in time."""
+        while self._in_flight < int(self._limit) and (queue := self._next()):
+            wait = self._wait_s(queue[0].tokens)
+            if wait > 0:
+                self._look_again(wait)
+                return
+            self._let_in(queue.popleft())
+
+    def _next(self) -> deque[_Waiter] | None:
+        """Return the queue whose head is next, without those who have left it."""
+        for queue in (self._again, self._first):
+            while queue and queue[0].ready.done():
+                queue.popleft()
+            if queue:
+                return queue
+        return None
+
+    def _wait_s(self, tokens: float) -> float:
+        now = _now()
+        wait = max(self._paused_until, self._resumes) - now
+        if self._requests is not None:
+            wait = max(wait, self._requests.wait_s(1, now))
+        if self._tokens is not None:
+            wait = max(wait, self._tokens.wait_s(tokens, now))
+        return wait
+
+    def _let_in(self, waiter: _Waiter) -> None:
+        self._in_flight += 1
+        if self._requests is not None:
+            self._requests.take(1)
+        self.spend(waiter.tokens)
+        waiter.ready.set_result(None)
+        if _now() < self._paused_until + _EASE_S:
+            self._resumes = _now() + _EASE_GAP_S
+
+    def _look_again(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._admit)
+
+
+def _bucket(per_minute: float | None) -> Bucket | None:
+    return None if per_minute is None else Bucket(per_minute)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _was_admitted(ready: asyncio.Future[None]) -> bool:
+    return ready.done() and not ready.cancelled() and ready.exception() is None

@@ -1,0 +1,78 @@
+"""What the tests of the clients share: a chain of clients against a scripted server."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_evalgate.calls import Call
+from pytest_evalgate.engine.attempts import Patience, RetryingClient
+from pytest_evalgate.engine.clients import model_client
+from pytest_evalgate.engine.halt import Halt
+from pytest_evalgate.engine.limiter import Limiter, Limits, Pressure
+from pytest_evalgate.settings import Model
+from pytest_evalgate.testing import ScriptedServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_evalgate.calls import CallKind, Reply
+
+KEY = "sk-canary-0123456789"
+
+
+@dataclass
+class Caller:
+    """Asks a model at ``base_url``, with all layers that a call on the wire has."""
+
+    base_url: str
+    client: str
+    halt: Halt = field(default_factory=Halt)
+    pressure: Pressure | None = None
+
+    def ask(self, *questions: str, kind: CallKind = "chat", timeout_s: float = 5.0, **settings: Any) -> list[Any]:
+        """Ask all at the same time; the replies, or the errors in their place."""
+        return asyncio.run(self._ask(questions, kind, timeout_s, settings))
+
+    def ask_once(self, **settings: Any) -> Reply:
+        """Ask one question; raises its error."""
+        (reply,) = self.ask("hi", **settings)
+        if isinstance(reply, BaseException):
+            raise reply
+        return reply  # type: ignore[no-any-return]
+
+    async def _ask(
+        self, questions: tuple[str, ...], kind: CallKind, timeout_s: float, settings: dict[str, Any]
+    ) -> list[Any]:
+        table = {"model": "m", "base_url": self.base_url, "client": self.client, "api_key_env": "MY_KEY"} | settings
+        model = Model(**table)
+        raw = model_client("candidate", model, {"MY_KEY": KEY})
+        limiter = Limiter(Limits(model.max_concurrency, model.requests_per_minute), self.halt)
+        patience = Patience(timeout_s, first_pause_s=0.01)
+        client = RetryingClient(raw, limiter, self.halt, self.base_url, patience)
+        calls = [client.send(_call(kind, self.base_url, question)) for question in questions]
+        try:
+            return await asyncio.gather(*calls, return_exceptions=True)
+        finally:
+            await raw.close()
+            self.pressure = limiter.pressure
+
+
+def _call(kind: CallKind, base_url: str, question: str) -> Call:
+    said = [{"role": "user", "content": question}]
+    return Call(kind, base_url, "m", {"model": "m", "messages" if kind == "chat" else "input": said}, label=question)
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as server:
+        yield server
+
+
+@pytest.fixture(params=["openai", "http"])
+def caller(request: pytest.FixtureRequest, server: ScriptedServer) -> Caller:
+    """Ask the server through each of the two clients."""
+    return Caller(server.base_url, request.param)
