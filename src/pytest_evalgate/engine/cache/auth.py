@@ -1,0 +1,145 @@
+"""Seals: how the cache knows its own entries again.
+
+Whoever can write the cache's file could put answers into it. With a key, each entry carries an HMAC over its key and
+its content; without one only a digest, which finds damage and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import os
+import secrets
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pytest_evalgate.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+KEY_VARIABLE: Final = "EVALGATE_CACHE_KEY"
+_SHORTEST: Final = 16
+_TAG: Final = 32
+_OTHERS: Final = 0o077
+
+
+class BrokenSeal(ValueError):  # noqa: N818 - named as the thing that happened
+    """An entry that was changed, moved to another key, or made with another key of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """Closes and opens entries. ``key`` is None where there is none, and ``why`` says the reason."""
+
+    key: bytes | None = field(repr=False)
+    why: str = ""
+
+    @property
+    def authenticated(self) -> bool:
+        """Tell whether only holders of the key can make entries."""
+        return self.key is not None
+
+    def close(self, name: str, body: bytes) -> bytes:
+        """Return ``body`` behind the tag that binds it to ``name``."""
+        return self._tag(name, body) + body
+
+    def open(self, name: str, sealed: bytes) -> bytes:
+        """Return what `close` was given.
+
+        Raises:
+            BrokenSeal: it is not what was closed, or not under this name, or with another key.
+
+        """
+        tag, body = sealed[:_TAG], sealed[_TAG:]
+        if not hmac.compare_digest(tag, self._tag(name, body)):
+            raise BrokenSeal("changed since it was written, or written with another key")
+        return body
+
+    def _tag(self, name: str, body: bytes) -> bytes:
+        bound = name.encode("utf-8", "surrogatepass") + b"\0" + body
+        if self.key is None:
+            return hashlib.sha256(bound).digest()
+        return hmac.digest(self.key, bound, "sha256")
+
+
+def find_seal(environ: Mapping[str, str], *, required: bool = False) -> Seal:
+    """Return the seal of this user.
+
+    The key is ``EVALGATE_CACHE_KEY``; else, outside of CI, a file in the user's configuration folder that only the
+    user can read. It is made when it is first needed.
+
+    Args:
+        environ: The environment.
+        required: Refuse to work without a key (``cache_auth = "required"``).
+
+    Raises:
+        SettingsError: the key is too short, or there is none and one is required.
+
+    """
+    seal = _of_variable(environ) or _of_file(environ)
+    if required and not seal.authenticated:
+        raise SettingsError(f'cache_auth = "required", but there is no key: {seal.why}; set {KEY_VARIABLE}')
+    return seal
+
+
+def _of_variable(environ: Mapping[str, str]) -> Seal | None:
+    key = environ.get(KEY_VARIABLE, "")
+    if key and len(key) < _SHORTEST:
+        raise SettingsError(f"{KEY_VARIABLE}: {len(key)} characters, at least {_SHORTEST} random ones are needed")
+    if key:
+        return Seal(key.encode("utf-8", "surrogateescape"))
+    if environ.get("CI", "").lower() not in {"", "0", "false"}:
+        return Seal(None, f"in CI the key has to come from {KEY_VARIABLE}")
+    return None
+
+
+def _of_file(environ: Mapping[str, str]) -> Seal:
+    folder = _config_folder(environ)
+    if folder is None:
+        return Seal(None, "there is no home folder to keep a key in")
+    path = folder / "pytest-evalgate" / "cache.key"
+    try:
+        with contextlib.suppress(FileExistsError):
+            _make(path)
+        return _read(path)
+    except OSError as error:
+        return Seal(None, f"{path} cannot be used: {error.strerror}")
+
+
+def _config_folder(environ: Mapping[str, str]) -> Path | None:
+    if sys.platform == "win32":
+        named = environ.get("APPDATA", "")
+        return Path(named) if named else None
+    named = environ.get("XDG_CONFIG_HOME", "")
+    if Path(named).is_absolute():  # a relative one is to be ignored, says the XDG specification
+        return Path(named)
+    home = environ.get("HOME", "")
+    return Path(home) / ".config" if home else None
+
+
+def _make(path: Path) -> None:
+    """Make the key file in one step; raises FileExistsError where it is there already."""
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(32))
+        os.link(draft, path)  # unlike a rename it leaves a key alone that another process has just made
+    finally:
+        draft.unlink()
+
+
+def _read(path: Path) -> Seal:
+    if sys.platform != "win32" and path.stat().st_mode & _OTHERS:
+        return Seal(None, f"others may use {path}: chmod 600 it, or remove it for a new key")
+    key = path.read_bytes().strip()
+    if len(key) < _SHORTEST:
+        return Seal(None, f"{path} holds no key: remove it for a new one")
+    return Seal(key)

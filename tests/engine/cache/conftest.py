@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_evalgate.calls import Call, Reply
+from pytest_evalgate.engine.cache import ReplyCache, Seal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def ask() -> Callable[..., Call]:
+    def ask(text: str = "hello", **fields: Any) -> Call:
+        values: dict[str, Any] = {
+            "kind": "chat",
+            "endpoint": "http://127.0.0.1/v1",
+            "model": "m",
+            "payload": {"messages": [{"role": "user", "content": text}]},
+            "label": "faq::a",
+        }
+        return Call(**values | fields)
+
+    return ask
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def seal() -> Seal:
+    return Seal(b"a key of thirty-two random bytes")
+
+
+@pytest.fixture
+def cache(folder: Path, seal: Seal) -> Iterator[ReplyCache]:
+    with ReplyCache(folder, seal, run="r1") as cache:
+        assert cache.trouble is None
+        yield cache
+
+
+@pytest.fixture
+def put(ask: Callable[..., Call]) -> Callable[..., Call]:
+    """Put an answer to a question into a cache; return the call."""
+
+    def put(cache: ReplyCache, text: str = "hello", value: Any = "hi", **fields: Any) -> Call:
+        call = ask(text, **fields)
+        asyncio.run(cache.put(call, Reply(value, tokens_in=3, tokens_out=2, latency_s=0.5)))
+        return call
+
+    return put

@@ -1,0 +1,303 @@
+"""Databases made by somebody who means harm: each is inert, and the run goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import hmac
+import os
+import pickle
+import sqlite3
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import diskcache  # type: ignore[import-untyped]
+import pytest
+
+from pytest_evalgate.calls import Reply
+from pytest_evalgate.engine.cache import Memory, ReplyCache, Seal, key_of
+from pytest_evalgate.engine.cache.database import NAME, SETTINGS
+from pytest_evalgate.engine.cache.disk import ForeignRow, InlineDisk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_evalgate.calls import Call
+
+    Put = Callable[..., Call]
+
+
+class _Payload:
+    """Unpickled, it makes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.fixture
+def trap(tmp_path: Path) -> Path:
+    """What must not come into being."""
+    return tmp_path / "side-effect"
+
+
+def _sql(folder: Path, *statements: str, values: tuple[Any, ...] = ()) -> None:
+    with contextlib.closing(sqlite3.connect(folder / NAME)) as connection:
+        for statement in statements:
+            connection.execute(statement, values)
+        connection.commit()
+
+
+def _made(folder: Path, seal: Seal, put: Put, value: str = "hi") -> Call:
+    """Make a cache with one answer and leave it."""
+    with ReplyCache(folder, seal) as cache:
+        return put(cache, value=value)
+
+
+def _update(folder: Path, call: Call, **columns: Any) -> None:
+    names = ", ".join(f"{name} = ?" for name in columns)
+    _sql(folder, f"UPDATE Cache SET {names} WHERE key = ?", values=(*columns.values(), key_of(call)))  # noqa: S608 - a test
+
+
+def _answered(cache: ReplyCache, call: Call) -> tuple[Any, int]:
+    """Ask through the memory; return the answer and how often the endpoint was asked."""
+    sent = []
+
+    async def ask() -> Reply:
+        sent.append(call)
+        return Reply("paid")
+
+    return asyncio.run(Memory(cache).remember(call, ask)).value, len(sent)
+
+
+def _is_inert(folder: Path, seal: Seal, call: Call, *, bad: int = 1) -> None:
+    """The row is a miss, is listed, is overwritten by the true answer, and nothing else happens."""
+    with ReplyCache(folder, seal) as cache:
+        assert cache.get(call) is None
+        assert len([row for row in cache.rows() if row.problem]) == bad
+        assert _answered(cache, call) == ("paid", 1)
+        assert "not used" in (cache.trouble or "")
+    with ReplyCache(folder, seal) as cache:
+        assert _answered(cache, call) == ("paid", 0)
+
+
+def test_a_pickled_value_is_not_unpickled(folder: Path, seal: Seal, put: Put, trap: Path) -> None:
+    call = _made(folder, seal, put)
+    _update(folder, call, mode=4, value=pickle.dumps(_Payload(trap)))
+    _is_inert(folder, seal, call)
+    assert not trap.exists()
+
+
+def test_a_pickled_key_is_not_unpickled_when_it_is_met(folder: Path, seal: Seal, put: Put, trap: Path) -> None:
+    call = _made(folder, seal, put)
+    poison = pickle.dumps(_Payload(trap))
+    _sql(folder, "INSERT INTO Cache (key, raw, mode, value) VALUES (?, 0, 1, x'00')", values=(poison,))
+    with ReplyCache(folder, seal) as cache:
+        assert [row.problem for row in cache.rows()] == ["", "its key is not a text: it would have to be unpickled"]
+        assert _answered(cache, call) == ("hi", 0)
+        found = list(diskcache.Cache(str(folder), disk=InlineDisk, **SETTINGS))
+        assert found == [key_of(call), None]
+    assert not trap.exists()
+
+
+@pytest.mark.parametrize("mode", [2, 3, 4])
+def test_a_file_that_a_row_names_is_neither_read_nor_deleted(
+    folder: Path, seal: Seal, put: Put, tmp_path: Path, mode: int
+) -> None:
+    call = _made(folder, seal, put)
+    victim = tmp_path / "victim.txt"
+    victim.write_text("precious")
+    _update(folder, call, mode=mode, filename="../victim.txt", value=None)
+    _is_inert(folder, seal, call)
+    assert victim.read_text() == "precious"
+
+
+def test_a_file_is_not_deleted_with_the_good_row_that_names_it(
+    folder: Path, seal: Seal, put: Put, tmp_path: Path
+) -> None:
+    call = _made(folder, seal, put)
+    victim = tmp_path / "victim.txt"
+    victim.write_text("precious")
+    _update(folder, call, filename="../victim.txt")
+    with ReplyCache(folder, seal) as cache:
+        [row] = cache.rows()
+        assert row.problem == "it names a file"
+        cache.remove([row.number])
+        assert list(cache.rows()) == []
+    assert victim.read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TRIGGER t AFTER INSERT ON Cache BEGIN DELETE FROM Settings; END",
+        "CREATE VIEW v AS SELECT 1",
+        "CREATE TABLE other (x)",
+        "CREATE INDEX other ON Cache (value)",
+        "DROP TRIGGER Settings_count_insert",
+        "ALTER TABLE Cache RENAME TO Cache2",
+        "ALTER TABLE Cache ADD COLUMN extra",
+    ],
+)
+def test_a_schema_that_is_not_ours_is_put_aside(folder: Path, seal: Seal, put: Put, statement: str) -> None:
+    call = _made(folder, seal, put)
+    _sql(folder, statement)
+    _is_put_aside(folder, seal, call)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("disk_pickle_protocol", 5),
+        ("disk_min_file_size", 0),
+        ("eviction_policy", "least-recently-used"),
+        ("size_limit", 1),
+        ("size_limit", float(2**62)),
+        ("cull_limit", 10),
+        ("statistics", 1),
+        ("sqlite_trusted_schema", 1),
+        ("sqlite_writable_schema", 1),
+        ("_directory", "/tmp/elsewhere"),  # noqa: S108 - nothing is made there
+        ("get", 1),
+        ("count", "many"),
+    ],
+)
+def test_settings_that_are_not_ours_are_put_aside(
+    folder: Path, seal: Seal, put: Put, name: str, value: object
+) -> None:
+    call = _made(folder, seal, put)
+    _sql(folder, "INSERT OR REPLACE INTO Settings VALUES (?, ?)", values=(name, value))
+    _is_put_aside(folder, seal, call)
+
+
+def test_a_table_that_is_a_view_in_truth_is_put_aside(folder: Path, seal: Seal, put: Put) -> None:
+    call = _made(folder, seal, put)
+    _sql(folder, "DROP TABLE Settings", "CREATE VIEW Settings AS SELECT 'size_limit' AS key, 1 AS value")
+    _is_put_aside(folder, seal, call)
+
+
+def _is_put_aside(folder: Path, seal: Seal, call: Call) -> None:
+    with ReplyCache(folder, seal) as cache:
+        assert "cache.db was put aside as cache.db.corrupt-" in (cache.trouble or "")
+        assert _answered(cache, call) == ("paid", 1)
+    assert len([path for path in folder.iterdir() if ".corrupt-" in path.name and "-wal" not in path.name]) == 1
+    with ReplyCache(folder, seal) as cache:
+        assert cache.trouble is None
+        assert _answered(cache, call) == ("paid", 0)
+
+
+def test_an_answer_that_was_forged_without_the_key_is_not_used(folder: Path, seal: Seal, put: Put) -> None:
+    call = _made(folder, seal, put, value="no")
+    key = key_of(call)
+    with contextlib.closing(sqlite3.connect(folder / NAME)) as connection:
+        [[sealed]] = connection.execute("SELECT value FROM Cache").fetchall()
+    body = zlib.compress(zlib.decompress(sealed[32:]).replace(b'"no"', b'"yes"'))
+    bound = key.encode() + b"\0" + body
+    for tag in (sealed[:32], hashlib.sha256(bound).digest(), hmac.digest(b"guess", bound, "sha256")):
+        _update(folder, call, value=tag + body)
+        with ReplyCache(folder, seal) as cache:
+            assert cache.get(call) is None
+    _is_inert(folder, seal, call)
+
+
+def test_the_answers_of_two_questions_cannot_be_swapped(folder: Path, seal: Seal, put: Put) -> None:
+    with ReplyCache(folder, seal) as cache:
+        yes, no = put(cache, "is it good?", "yes"), put(cache, "is it bad?", "no")
+    with contextlib.closing(sqlite3.connect(folder / NAME)) as connection:
+        sealed = dict(connection.execute("SELECT key, value FROM Cache").fetchall())
+    _update(folder, yes, value=sealed[key_of(no)])
+    _update(folder, no, value=sealed[key_of(yes)])
+    with ReplyCache(folder, seal) as cache:
+        assert (cache.get(yes), cache.get(no)) == (None, None)
+        assert "2 look-ups" in (cache.trouble or "")
+
+
+def test_without_a_key_an_answer_under_the_key_of_another_question_is_listed(folder: Path, put: Put) -> None:
+    open_seal = Seal(None)
+    with ReplyCache(folder, open_seal) as cache:
+        call, other = put(cache, "a"), put(cache, "b")
+        body = open_seal.open(key_of(call), cache._replies.get(key_of(call)))
+    _update(folder, other, value=open_seal.close(key_of(other), body))
+    with ReplyCache(folder, open_seal) as cache:
+        assert [row.problem for row in cache.rows()] == ["", "it stands under the key of another call"]
+
+
+@pytest.mark.parametrize("keyed", [True, False])
+def test_a_bomb_is_a_miss(folder: Path, put: Put, *, keyed: bool) -> None:
+    seal = Seal(b"k" * 32 if keyed else None)
+    call = _made(folder, seal, put)
+    bomb = zlib.compress(b'{"a":"' + b" " * 2**25 + b'"}', 9)
+    _update(folder, call, value=seal.close(key_of(call), bomb))
+    _is_inert(folder, seal, call)
+
+
+@pytest.mark.parametrize("value", ["text", 7, 1.5, None, b"", b"x" * 31])
+def test_a_value_of_another_type_is_a_miss(folder: Path, seal: Seal, put: Put, value: object) -> None:
+    call = _made(folder, seal, put)
+    _update(folder, call, value=value)
+    _is_inert(folder, seal, call)
+
+
+def test_an_entry_that_was_said_to_expire_is_a_miss_and_can_be_put_again(folder: Path, seal: Seal, put: Put) -> None:
+    call = _made(folder, seal, put)
+    _update(folder, call, expire_time=1.0)
+    with ReplyCache(folder, seal) as cache:
+        assert _answered(cache, call) == ("paid", 1)
+        assert _answered(cache, call) == ("paid", 0)
+
+
+def test_nothing_in_a_label_is_taken_for_sql(folder: Path, seal: Seal, put: Put) -> None:
+    label = "faq::a'; DROP TABLE Cache; --"
+    with ReplyCache(folder, seal) as cache:
+        call = put(cache, "'); DELETE FROM Cache; --", label=label)
+        assert [row.entry.call.label for row in cache.rows() if row.entry] == [label]
+        assert cache.get(call) is not None
+
+
+def test_a_database_that_is_a_pipe_is_put_aside(folder: Path, seal: Seal, put: Put) -> None:
+    folder.mkdir()
+    os.mkfifo(folder / NAME)
+    with ReplyCache(folder, seal) as cache:
+        assert "not a regular file" in (cache.trouble or "")
+        assert cache.get(put(cache)) is not None
+
+
+def test_a_database_of_somebody_elses_behind_a_link_stays_where_it_is(
+    folder: Path, seal: Seal, put: Put, tmp_path: Path
+) -> None:
+    other = tmp_path / NAME
+    with contextlib.closing(sqlite3.connect(other)) as connection:
+        connection.execute("CREATE TABLE history (url)")
+    before = other.read_bytes()
+    folder.mkdir()
+    (folder / NAME).symlink_to(other)
+    with ReplyCache(folder, seal) as cache:
+        assert cache.get(put(cache)) is not None
+    assert other.read_bytes() == before
+
+
+def test_the_disk_takes_text_and_bytes_only(tmp_path: Path) -> None:
+    disk = InlineDisk(str(tmp_path))
+    assert disk.put("key") == ("key", True)
+    assert disk.store(b"value", read=False) == (0, 1, None, b"value")
+    assert disk.fetch(1, None, b"value", read=False) == b"value"
+    for key in (b"key", 1, ("a",)):
+        with pytest.raises(TypeError, match="a cache key is a text"):
+            disk.put(key)  # type: ignore[arg-type]  # what is tried
+    for value in ("text", 1, {"a": 1}):
+        with pytest.raises(TypeError, match="a cache value is bytes"):
+            disk.store(value, read=False)  # type: ignore[arg-type]  # what is tried
+    for mode in (0, 2, 3, 4, None, "1"):
+        with pytest.raises(ForeignRow, match="mode"):
+            disk.fetch(mode, None, b"value", read=False)
+
+
+def test_the_engine_has_no_way_to_pickle() -> None:
+    package = Path(str(InlineDisk.__init__.__globals__["__file__"])).parent  # diskcache's: it is the one that pickles
+    assert package.name == "diskcache"
+    ours = Path(__file__).parents[3] / "src" / "pytest_evalgate" / "engine" / "cache"
+    assert not [path.name for path in ours.glob("*.py") if "import pickle" in path.read_text("utf-8")]
