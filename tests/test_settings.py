@@ -286,10 +286,10 @@ def test_a_target_from_the_command_line(spec: str, target: RecordedTarget | Pyth
 @pytest.mark.parametrize(
     ("spec", "told"),
     [
-        ("out.jsonl", "write recorded:FILE or python:pkg.mod:name"),
-        ("", "write recorded:FILE or python:pkg.mod:name"),
-        ("recorded:", "write recorded:FILE or python:pkg.mod:name"),
-        ("http:x", "write recorded:FILE or python:pkg.mod:name"),
+        ("out.jsonl", "write recorded:FILE, python:pkg.mod:name"),
+        ("", "write recorded:FILE, python:pkg.mod:name"),
+        ("recorded:", "write recorded:FILE, python:pkg.mod:name"),
+        ("http:x", "http.url: write https://host/path"),
         ("recorded:a,,b", "recorded.1: String should have at least 1 character"),
         ("python:app", "python: String should match pattern"),
     ],

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from pytest_evalgate.protocols import Rule
+    from pytest_evalgate.protocols import Rule, Target
 
 hookspec = pluggy.HookspecMarker("pytest")
 
@@ -31,4 +31,27 @@ def pytest_evalgate_scorers() -> Mapping[str, Rule]:  # type: ignore[empty-body]
     and in evalgate.toml::
 
         scorers = ["ends-politely", { kind = "ends-politely", closing = "Yours" }]
+    """
+
+
+@hookspec
+def pytest_evalgate_targets() -> Mapping[str, Callable[..., Target]]:  # type: ignore[empty-body]
+    """Return targets of your own by name; each is made by a function that gets the other keys of its table.
+
+    ``answer`` returns a str, a dict or an Output; raise MissingAnswer where no answer could be had, anything else is a
+    failure of the application, and the case is missed. A ``close()`` is called at the end, if there is one::
+
+        class Shouting:
+            def __init__(self, ending="!"):
+                self.ending = ending
+
+            async def answer(self, case, trial):
+                return case.input.upper() + self.ending
+
+        def pytest_evalgate_targets():
+            return {"shouting": Shouting}
+
+    and in evalgate.toml::
+
+        target = { kind = "shouting", ending = "!!" }
     """

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import math
+import threading
+import time
 from decimal import Decimal
 from functools import partial
 from operator import itemgetter
@@ -13,7 +16,7 @@ from pytest_evalgate.data import Case, Output
 from pytest_evalgate.targets import as_output, wrap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
 _CASE = Case("1", input="hi", metadata={"lang": "de"})
 
@@ -130,3 +133,112 @@ def test_outputs_are_copies_of_plain_values() -> None:
     assert output == Output({"items": ["a", "b"]}, {"usage": [1, 2]})
     assert type(output.value["items"][1]) is str
     assert type(as_output(Text("x")).value) is str
+
+
+def test_a_plain_function_runs_in_a_thread_of_its_own() -> None:
+    assert _ask(lambda _: threading.current_thread().name).value.startswith("evalgate-target")
+
+
+def test_an_async_function_runs_on_the_loop() -> None:
+    async def where(_: object) -> str:
+        await asyncio.sleep(0)
+        return threading.current_thread().name
+
+    assert _ask(where).value == threading.current_thread().name
+
+
+def test_what_a_plain_function_starts_is_awaited_on_the_loop() -> None:
+    def begin(text: str) -> Awaitable[str]:
+        assert threading.current_thread() is not threading.main_thread()
+        return _upper(text)
+
+    assert _ask(begin).value == "HI"
+
+
+def _ask_many(function: Callable[..., Any], count: int, max_concurrency: int) -> list[Output]:
+    target = wrap(function, max_concurrency=max_concurrency)
+
+    async def ask() -> list[Output]:
+        return await asyncio.gather(*(target.answer(_CASE, trial) for trial in range(count)))
+
+    try:
+        return asyncio.run(ask())
+    finally:
+        target.close()
+
+
+def test_plain_functions_run_side_by_side() -> None:
+    together = threading.Barrier(3, timeout=20)  # breaks unless three calls wait at it at the same time
+
+    def meet(_: object) -> str:
+        together.wait()
+        return "met"
+
+    assert [output.value for output in _ask_many(meet, 3, 3)] == ["met"] * 3
+
+
+def test_no_more_async_calls_run_at_a_time_than_allowed() -> None:
+    running: list[int] = []
+    most: list[int] = []
+
+    async def count(_: object) -> str:
+        running.append(1)
+        most.append(len(running))
+        await asyncio.sleep(0.001)
+        running.pop()
+        return "x"
+
+    _ask_many(count, 10, 3)
+    assert max(most) == 3
+
+
+def test_context_variables_reach_the_thread_and_stay_there() -> None:
+    variable = contextvars.ContextVar("variable", default="unset")
+    variable.set("outside")
+
+    def look(_: object) -> str:
+        seen = variable.get()
+        variable.set("inside")
+        return seen
+
+    assert _ask(look).value == "outside"
+    assert variable.get() == "outside"
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), SystemExit(3)])
+def test_what_a_function_raises_comes_out(error: BaseException) -> None:
+    def fail(_: object) -> str:
+        raise error
+
+    with pytest.raises(type(error)):
+        _ask(fail)
+
+
+def test_a_stop_iteration_does_not_stop_the_waiting() -> None:
+    with pytest.raises(RuntimeError, match="the target raised StopIteration"):
+        _ask(lambda _: next(iter([])))
+
+
+def test_latency_does_not_count_the_wait_for_a_slot() -> None:
+    lasted: list[float] = []
+
+    def note(_: object) -> str:
+        begun = time.perf_counter()
+        time.sleep(0.02)
+        lasted.append(time.perf_counter() - begun)
+        return "x"
+
+    last = _ask_many(note, 5, 1)[-1].latency_s
+    assert last is not None
+    assert last < sum(lasted), "the last call waited for four others"
+
+
+def test_nothing_is_called_any_more_once_it_is_closed() -> None:
+    target = wrap(lambda text: text)
+    target.close()
+    with pytest.raises(RuntimeError, match="shutdown"):
+        asyncio.run(target.answer(_CASE, 0))
+
+
+def test_the_ending_of_an_output_is_kept() -> None:
+    assert as_output(Output("cut", finish="length")).finish == "length"

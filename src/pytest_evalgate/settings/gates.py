@@ -53,4 +53,4 @@ class BudgetGate(Table):
         return self
 
 
-Gate = Annotated[PassRateGate | NoRegressionGate | MustPassGate, Field(discriminator="kind")]
+Gate = Annotated[PassRateGate | NoRegressionGate | MustPassGate | BudgetGate, Field(discriminator="kind")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from pytest_evalgate.errors import SettingsError
-from pytest_evalgate.settings.gates import MustPassGate, NoRegressionGate, PassRateGate
+from pytest_evalgate.settings.gates import BudgetGate, MustPassGate, NoRegressionGate, PassRateGate
 from pytest_evalgate.settings.models import Model, Price
 from pytest_evalgate.settings.suites import Settings, Suite
-from pytest_evalgate.settings.targets import TARGETS, HttpRequest, RecordedTarget, target_table
+from pytest_evalgate.settings.targets import TARGETS, HttpRequest, spelled_target
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,27 +65,21 @@ def json_schema() -> dict[str, Any]:
 
 
 def parse_target(spec: str, instead_of: Target | None = None) -> Target:
-    """Read a target from the command line: ``recorded:FILE[,FILE...]`` or ``python:pkg.mod:name``.
+    """Read a target from the command line, where it is spelled as one of ``SPELLINGS``.
 
-    Other recordings are read as those that they stand in for: from the same ``output`` path.
+    What it does not say is as in the target that it stands in for, where that is of the same kind: the ``output`` path
+    of recordings, the prompt and tools of a model, the body of a request.
 
     Raises:
-        SettingsError: it is neither, or what follows is not well formed.
+        SettingsError: it is none of them, or what follows is not well formed.
 
     """
-    kind, _, rest = spec.partition(":")
-    recorded = {"output": instead_of.output} if isinstance(instead_of, RecordedTarget) else {}
-    tables: dict[str, dict[str, Any]] = {
-        "recorded": {"recorded": rest.split(","), **recorded},
-        "python": {"python": rest},
-    }
-    if kind not in tables or not rest:
-        raise SettingsError(f"--eval-target {spec}: write recorded:FILE or python:pkg.mod:name")
     try:
-        target: Target = target_table(tables[kind])
+        return spelled_target(spec, instead_of)
     except ValidationError as error:
         raise SettingsError(f"--eval-target {spec}: {'; '.join(_problems(error))}") from None
-    return target
+    except ValueError as error:
+        raise SettingsError(f"--eval-target {spec}: {error}") from None
 
 
 def _table(path: Path) -> dict[str, Any] | None:
@@ -122,14 +117,18 @@ def _problem(problem: Any) -> str:
     if problem["type"] == "extra_forbidden":
         message = f"unknown key{_did_you_mean(str(loc[-1]))}"
     elif not isinstance(problem["input"], dict | list | tuple) and problem["type"] != "missing":
-        message = f"{message} (got {problem['input']!r})"
+        message = f"{message} (got {_CREDENTIALS.sub('//***@', repr(problem['input']))})"
     return f"{key}: {message}" if key else message
 
+
+_CREDENTIALS = re.compile(r"//[^/@\s]*@")
+"""A user and a password in a URL: refused, and not to be shown while it is."""
 
 _GATES: dict[str, type[Table]] = {
     "pass-rate": PassRateGate,
     "no-regression": NoRegressionGate,
     "must-pass": MustPassGate,
+    "budget": BudgetGate,
 }
 _TABLES: tuple[type[Table], ...] = (Settings, Suite, Model, Price, HttpRequest, *_GATES.values(), *TARGETS.values())
 _KEYS = sorted({key for table in _TABLES for key in table.model_fields})

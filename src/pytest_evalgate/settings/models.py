@@ -19,13 +19,13 @@ class Price(Table):
 class Model(Table):
     """One model at one endpoint.
 
-    ``api_key_env`` is the NAME of an environment variable; without it no key is sent. ``params`` go into every
+    ``api_key_env`` is the NAME of an environment variable; "" sends no key. ``params`` go into every
     request as they are. ``timeout_s`` bounds each attempt as a whole.
     """
 
     model: str = Field(min_length=1)
     base_url: str = Field(default="https://api.openai.com/v1", pattern=r"^https?://[^\s]+$")
-    api_key_env: EnvironmentName | None = "OPENAI_API_KEY"
+    api_key_env: EnvironmentName | Literal[""] = "OPENAI_API_KEY"
     client: Literal["openai", "http"] = "openai"
     api: Literal["chat", "responses"] = "chat"
     params: dict[str, Any] = Field(default_factory=dict)

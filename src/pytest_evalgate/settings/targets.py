@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import re
+import shlex
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from pytest_evalgate.settings.fields import (
     Concurrency,
@@ -15,6 +18,25 @@ from pytest_evalgate.settings.fields import (
     Seconds,
     Table,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+_URL: Final = re.compile(r"^https?://[^\s{}/?#@]+([/?#]([^\s{}]|\{\{ *[\w.-]+ *\}\})*)?$")
+
+
+def _url(text: str) -> str:
+    if not _URL.match(text):
+        raise ValueError(
+            "write https://host/path, with {{ input }} and the like in path or query; the host is fixed, and "
+            "user names and passwords stand in headers_env"
+        )
+    return text
+
+
+Url = Annotated[str, AfterValidator(_url), Field(json_schema_extra={"pattern": _URL.pattern})]
+"""The URL of an application; values of a case go into its path and query alone, so that they never choose the host."""
 
 
 class RecordedTarget(Table):
@@ -53,9 +75,13 @@ class ModelTarget(Table):
 
 
 class HttpRequest(Table):
-    """One request of an application. ``headers_env`` maps header names to the NAMES of environment variables."""
+    """One request of an application. ``headers_env`` maps header names to the NAMES of environment variables.
 
-    url: str = Field(pattern=r"^https?://[^\s]+$")
+    ``{{ input }}`` and other dotted paths in ``url`` and ``body`` stand for values of the case; ``output`` is the
+    dotted path of the output in the reply.
+    """
+
+    url: Url
     method: Literal["GET", "POST", "PUT", "PATCH"] = "POST"
     headers: dict[str, str] = Field(default_factory=dict)
     headers_env: dict[str, EnvironmentName] = Field(default_factory=dict)
@@ -119,5 +145,49 @@ def target_table(value: Any) -> Any:
         raise ValueError(f"a target has exactly one of {', '.join(TARGETS)}; got {', '.join(value) or 'nothing'}")
     return TARGETS[named[0]].model_validate(value)
 
+
+def spelled_target(spec: str, instead_of: Target | None) -> Target:
+    """Read a target as the command line spells it; what it leaves out is taken from ``instead_of``, of its own kind.
+
+    Raises:
+        ValueError: it cannot be read.
+
+    """
+    kind, _, rest = spec.partition(":")
+    if kind in ("http", "https") and rest.startswith("//"):
+        kind, rest = "http", spec
+    if kind not in _SPELLED or not rest:
+        raise ValueError(f"write {SPELLINGS}")
+    target: Target = target_table(_SPELLED[kind](rest, instead_of))
+    return target
+
+
+def _spelled_recorded(rest: str, instead_of: Target | None) -> dict[str, Any]:
+    kept = {"output": instead_of.output} if isinstance(instead_of, RecordedTarget) else {}
+    return {**kept, "recorded": rest.split(",")}
+
+
+def _spelled_model(rest: str, instead_of: Target | None) -> dict[str, Any]:
+    kept = instead_of.model_dump(exclude_unset=True) if isinstance(instead_of, ModelTarget) else {}
+    return {**kept, "model": rest}
+
+
+def _spelled_http(rest: str, instead_of: Target | None) -> dict[str, Any]:
+    if not isinstance(instead_of, HttpTarget):
+        return {"http": {"url": rest, "body": {"input": "{{ input }}"}}}
+    kept = instead_of.http.model_dump(exclude_unset=True)
+    if urlsplit(rest)[:2] != urlsplit(instead_of.http.url)[:2]:  # what one host may read is not for another
+        kept.pop("headers_env", None)
+    return {"http": {**kept, "url": rest}}
+
+
+_SPELLED: Final[dict[str, Callable[[str, Target | None], dict[str, Any]]]] = {
+    "recorded": _spelled_recorded,
+    "python": lambda rest, _: {"python": rest},
+    "model": _spelled_model,
+    "http": _spelled_http,
+    "command": lambda rest, _: {"command": shlex.split(rest)},
+}
+SPELLINGS: Final = "recorded:FILE, python:pkg.mod:name, model:NAME, http:URL or command:'PROGRAM ARGUMENTS'"
 
 TargetTable = Annotated[Target | None, BeforeValidator(target_table)]

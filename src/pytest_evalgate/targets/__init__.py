@@ -1,6 +1,25 @@
-"""Applications under test: recorded outputs and Python callables."""
+"""Applications under test: recorded outputs, callables, models, HTTP, programs, and what a hook brings."""
 
-from pytest_evalgate.targets.python import PythonTarget, as_output, wrap
+from pytest_evalgate.targets.build import TargetContext, build_target, close_target
+from pytest_evalgate.targets.hooked import HookedTarget
+from pytest_evalgate.targets.http import HttpTarget
+from pytest_evalgate.targets.model import ModelTarget
+from pytest_evalgate.targets.outputs import TargetFailure, as_output
+from pytest_evalgate.targets.python import PythonTarget, wrap
 from pytest_evalgate.targets.recorded import RecordedTarget, RowTarget, load
 
-__all__ = ["PythonTarget", "RecordedTarget", "RowTarget", "as_output", "load", "wrap"]
+__all__ = [
+    "HookedTarget",
+    "HttpTarget",
+    "ModelTarget",
+    "PythonTarget",
+    "RecordedTarget",
+    "RowTarget",
+    "TargetContext",
+    "TargetFailure",
+    "as_output",
+    "build_target",
+    "close_target",
+    "load",
+    "wrap",
+]

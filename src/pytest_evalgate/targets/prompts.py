@@ -1,0 +1,98 @@
+"""Prompt templates: read from files that the configuration names, filled with the values of a case."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from jinja2 import Template, TemplateSyntaxError, UndefinedError
+
+from pytest_evalgate import jsonl
+from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.targets.prompt_language import METER, Meter, PromptEnvironment, counting
+from pytest_evalgate.targets.variables import variables_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_evalgate.data import Case
+
+_MOST_BYTES: Final = 256 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A template that was read and checked; ``name`` is what messages call its file."""
+
+    name: str
+    template: Template
+
+    def render(self, case: Case) -> str:
+        """Return the text for ``case``; what its values hold is text, whatever it looks like.
+
+        Raises:
+            SettingsError: a name is not defined, or the text cannot be made; names template, line and case.
+
+        """
+        meter, variables = Meter(), variables_of(case)
+        try:
+            return "".join(map(meter.piece, self.template.generate({**variables, METER: meter})))
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong inside is said with its place
+            told = f"{error}; there are {', '.join(variables)}" if isinstance(error, UndefinedError) else str(error)
+            where = f"in case {jsonl.quoted(case.id)} ({case.place})"
+            raise SettingsError(f"{self.name}{_line(error, self.name)}: {jsonl.visible(told, 400)}; {where}") from None
+
+
+def load_prompt(path: Path, *, name: str) -> Prompt:
+    """Read the template at ``path``; messages call it ``name``.
+
+    Raises:
+        SettingsError: it cannot be read, or is not a prompt template; names file and line.
+
+    """
+    return parse_prompt(_read(path, name), name=name)
+
+
+def parse_prompt(text: str, *, name: str) -> Prompt:
+    """Make a prompt of a template's text.
+
+    Raises:
+        SettingsError: it is not a prompt template; names file and line.
+
+    """
+    environment = PromptEnvironment()
+    try:
+        tree = counting(environment.parse(text))
+        code = environment.compile(tree, name, name)
+    except TemplateSyntaxError as error:
+        raise SettingsError(f"{name}:{error.lineno}: {error.message}") from None
+    except (
+        MemoryError,
+        RecursionError,
+        SyntaxError,
+    ) as error:  # Python's own limits, met by the code that Jinja writes
+        raise SettingsError(f"{name}: nested too deeply: {error or type(error).__name__}; make it flatter") from None
+    return Prompt(name, Template.from_code(environment, code, {}))
+
+
+def _read(path: Path, name: str) -> str:
+    try:
+        if not path.is_file():  # reading a named pipe would wait for ever
+            raise SettingsError(f"{name}: there is no such file; write the template, or name another file")
+        with path.open("rb") as file:
+            raw = file.read(_MOST_BYTES + 1)
+        text = raw.decode("utf-8-sig")
+    except OSError as error:
+        raise SettingsError(f"{name}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{name}: not UTF-8: byte at offset {error.start} of the file; save as UTF-8") from None
+    if len(raw) > _MOST_BYTES:
+        raise SettingsError(f"{name}: larger than {_MOST_BYTES:,} bytes; put the bulk into the cases")
+    return text
+
+
+def _line(error: Exception, name: str) -> str:
+    """Return ":line" of the template where ``error`` arose; Jinja puts it into the traceback as a frame of its own."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == name]
+    return f":{lines[-1]}" if lines else ""

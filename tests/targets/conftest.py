@@ -1,0 +1,30 @@
+"""A client that keeps the calls that it is given, and answers from a script."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_evalgate.calls import Reply
+
+if TYPE_CHECKING:
+    from pytest_evalgate.calls import Call
+
+
+@dataclass
+class FakeClient:
+    reply: Reply | Exception = field(default_factory=lambda: Reply("hello"))
+    calls: list[Call] = field(default_factory=list)
+
+    async def send(self, call: Call) -> Reply:
+        self.calls.append(call)
+        if isinstance(self.reply, Exception):
+            raise self.reply
+        return self.reply
+
+
+@pytest.fixture
+def client() -> FakeClient:
+    return FakeClient()
