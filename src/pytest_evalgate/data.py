@@ -108,7 +108,7 @@ class Output:
     """
 
     value: Json
-    metadata: Mapping[str, Json] = field(default_factory=_nothing)
+    metadata: Mapping[str, Json] = field(default_factory=_nothing, hash=False)
     latency_s: float | None = None
     finish: Finish = "complete"
     call: CallRecord | None = None
@@ -215,7 +215,10 @@ class SuiteRun:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """All results of one session. ``created`` is UTC, ISO 8601; ``problems`` make the run invalid."""
+    """All results of one session. ``created`` is UTC, ISO 8601; ``problems`` make the run invalid.
+
+    ``refused`` says why calls were not sent that would have been needed: the run is then not evaluated.
+    """
 
     id: str
     created: str
@@ -223,6 +226,7 @@ class Run:
     suites: tuple[SuiteRun, ...]
     duration_s: float = 0.0
     problems: tuple[str, ...] = ()
+    refused: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,3 +399,4 @@ class Verdict:
     duration_s: float
     changed_in_gate: tuple[Json, ...] = ()
     problems: tuple[str, ...] = ()
+    refused: str | None = None

@@ -11,6 +11,7 @@
     │   ├── RunFileError      a stored run
     │   └── BaselineError     a baseline that is missing, torn, too new or may not be written
     ├── ScorerError           a scorer raised, or returned what is not a score
+    ├── EngineDied            the thread that runs the calls is gone, or was stopped
     └── MissingAnswer         no answer for a case: infrastructure, never quality
         └── CallFailed        a call that failed for good (calls.py)
             └── RunStopped    no call of this run can succeed, or may be paid (calls.py)
@@ -79,6 +80,10 @@ class GoldenSetError(UserError):
 
 class ScorerError(EvalgateError):
     """A scorer raised, or returned what is not a score; names the scorer and the case."""
+
+
+class EngineDied(EvalgateError):  # noqa: N818 - named as the thing that happened
+    """The thread that runs the calls is gone, or was stopped before the answer came."""
 
 
 class MissingAnswer(EvalgateError):  # noqa: N818 - a case without an answer is not a fault of the code

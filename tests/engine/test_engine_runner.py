@@ -1,14 +1,25 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_evalgate.engine import Runner
+from pytest_evalgate.engine.runner import Engine
+from pytest_evalgate.errors import EngineDied
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+    from typing import Any
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    engine = Engine()
+    yield engine
+    engine.stop()
 
 
 async def _add(one: int, other: int) -> int:
@@ -16,34 +27,74 @@ async def _add(one: int, other: int) -> int:
     return one + other
 
 
-def test_work_runs_to_its_end_on_one_loop() -> None:
-    async def loop() -> asyncio.AbstractEventLoop:
-        return asyncio.get_running_loop()
-
-    with Runner() as runner:
-        assert runner.run(_add(1, 2)) == 3
-        assert runner.run(loop()) is runner.run(loop())
+async def _for_ever() -> None:
+    await asyncio.Event().wait()
 
 
-def test_what_the_work_raises_comes_out_and_the_runner_goes_on() -> None:
+def test_work_runs_on_one_loop_in_one_thread_that_is_not_ours(engine: Engine) -> None:
+    async def where() -> tuple[asyncio.AbstractEventLoop, int]:
+        return asyncio.get_running_loop(), threading.get_ident()
+
+    seen = {engine.run(where()), engine.wait(engine.lane("a", 1).submit(where))}
+    assert len(seen) == 1
+    assert seen.pop()[1] != threading.get_ident()
+
+
+def test_what_work_raises_comes_out_and_the_engine_goes_on(engine: Engine) -> None:
     async def fail() -> None:
-        raise ValueError("no")
+        raise TimeoutError("of the work itself")
 
-    with Runner() as runner:
-        with pytest.raises(ValueError, match="no"):
-            runner.run(fail())
-        assert runner.run(_add(1, 1)) == 2
+    with pytest.raises(TimeoutError, match="of the work itself"):
+        engine.wait(engine.lane("a", 1).submit(fail))
+    assert engine.run(_add(1, 1)) == 2
 
 
-def test_closing_cancels_what_is_left_and_closes_generators() -> None:
+def test_a_lane_starts_its_work_in_order_and_keeps_to_its_window(engine: Engine) -> None:
+    started: list[int] = []
+    running = 0
+    most = 0
+
+    def work(number: int) -> Callable[[], Coroutine[Any, Any, int]]:
+        async def run() -> int:
+            nonlocal running, most
+            started.append(number)
+            running += 1
+            most = max(most, running)
+            await asyncio.sleep(0.001 * (number % 3))
+            running -= 1
+            return number
+
+        return run
+
+    lane = engine.lane("a", 3)
+    futures = [lane.submit(work(number)) for number in range(50)]
+    assert [engine.wait(future) for future in futures] == list(range(50))
+    assert started == list(range(50))
+    assert most == 3
+
+
+def test_a_lane_that_is_full_does_not_hold_up_another(engine: Engine) -> None:
+    for _ in range(3):
+        engine.lane("slow", 1).submit(_for_ever)
+    assert engine.wait(engine.lane("fast", 1).submit(lambda: _add(2, 3))) == 5
+
+
+def test_a_lane_keeps_the_window_that_it_was_opened_with(engine: Engine) -> None:
+    assert engine.lane("a", 1) is engine.lane("a", 9)
+
+
+def test_whoever_waits_is_called_while_nothing_comes(engine: Engine) -> None:
+    gate = threading.Event()
+
+    async def work() -> str:
+        await asyncio.to_thread(gate.wait)
+        return "done"
+
+    assert engine.wait(engine.lane("a", 1).submit(work), tick=gate.set) == "done"
+
+
+def test_stopping_tells_those_who_wait_and_closes_generators(engine: Engine) -> None:
     seen: list[str] = []
-
-    async def wait_for_ever() -> None:
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            seen.append("cancelled")
-            raise
 
     async def numbers() -> AsyncIterator[int]:
         try:
@@ -51,34 +102,61 @@ def test_closing_cancels_what_is_left_and_closes_generators() -> None:
         finally:
             seen.append("generator closed")
 
-    async def start() -> tuple[asyncio.Task[None], AsyncIterator[int]]:
-        left = asyncio.create_task(wait_for_ever())
-        await asyncio.sleep(0)
-        generator = numbers()
-        assert await anext(generator) == 1
-        return left, generator
+    kept: list[AsyncIterator[int]] = []
 
-    runner = Runner()
-    task, generator = runner.run(start())
-    runner.close()
-    assert task.cancelled()
-    assert seen == ["cancelled", "generator closed"]
-    del generator
-    runner.close()
-
-
-def test_a_task_that_fails_while_it_is_cancelled_does_not_break_closing() -> None:
-    async def stubborn() -> None:
+    async def work() -> None:
+        kept.append(numbers())
+        await anext(kept[0])
         try:
             await asyncio.Event().wait()
         finally:
-            raise ValueError("on the way out")
+            seen.append("cancelled")
 
-    async def start() -> asyncio.Task[None]:
-        task = asyncio.create_task(stubborn())
-        await asyncio.sleep(0)
-        return task
+    lane = engine.lane("a", 1)
+    running, queued = lane.submit(work), lane.submit(_for_ever)
+    while not kept:
+        time.sleep(0.001)
+    engine.stop()
+    for future in (running, queued, lane.submit(_for_ever)):
+        with pytest.raises(EngineDied, match="was stopped before the answer came"):
+            engine.wait(future)
+    assert seen == ["cancelled", "generator closed"]
+    engine.stop()
 
-    with Runner() as runner:
-        task = runner.run(start())
-    assert isinstance(task.exception(), ValueError)
+
+def test_stopping_does_not_wait_for_work_that_will_not_end(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_evalgate.engine.runner._FAREWELL_S", 0.05)
+    release = threading.Event()
+    entered = threading.Event()
+
+    async def block() -> None:
+        entered.set()
+        release.wait(10)  # blocks the loop itself
+
+    engine.lane("a", 1).submit(block)
+    assert entered.wait(5)
+    start = time.monotonic()
+    engine.stop()
+    assert time.monotonic() - start < 5
+    release.set()
+
+
+def test_an_interrupt_in_the_work_reaches_whoever_waits(engine: Engine) -> None:
+    async def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    lane = engine.lane("a", 2)
+    future, other = lane.submit(interrupt), lane.submit(_for_ever)
+    with pytest.raises(KeyboardInterrupt):
+        engine.wait(future)
+    with pytest.raises(EngineDied):
+        engine.wait(other)
+
+
+def test_nobody_waits_for_an_engine_that_died(engine: Engine) -> None:
+    future = engine.lane("a", 1).submit(_for_ever)
+    engine._lanes.clear()  # so that nobody answers the future: as if the thread had been killed
+    engine.stop()
+    future.__init__()  # type: ignore[misc]  # as new
+    with pytest.raises(EngineDied, match="thread has ended"):
+        engine.wait(future)

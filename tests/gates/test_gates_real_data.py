@@ -11,7 +11,8 @@ import pytest
 
 from pytest_evalgate import golden, stats, targets
 from pytest_evalgate.data import Run, SuiteRun
-from pytest_evalgate.engine import Grading, Runner, run_case
+from pytest_evalgate.engine import Grading, run_case
+from pytest_evalgate.engine.immediate import drive
 from pytest_evalgate.gates import SuiteRules, pair
 from pytest_evalgate.gates.decide import decide_suite
 from pytest_evalgate.gates.regression import delta_of
@@ -39,10 +40,10 @@ def _suite(name: str, *recorded: str, scorer: str = '"exact"', output: str = "ou
     slices = [by] if by else []
     plan = make_plan(name, sets, scorers=[spec], trials=len(recorded), slices=slices)
     cases = [case for golden_set in sets for case in golden_set]
-    with PatternMatcher() as matcher, Runner() as runner:
+    with PatternMatcher() as matcher:
         grading = Grading(build_all([spec], context=Context(matcher=matcher)))
         results = tuple(
-            runner.run(run_case(target, grading, case, planned, plan.trials))
+            drive(run_case(target, grading, case, planned, plan.trials))
             for case, planned in zip(cases, plan.cases, strict=True)
         )
     return SuiteRun(plan, results)

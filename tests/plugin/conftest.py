@@ -4,24 +4,37 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-# pytester forgets what a run imported; numpy does not bear being imported twice
+# pytester forgets what a run imported; numpy does not bear being imported twice, and the SDK takes half a second
+import httpx  # noqa: F401 - as above
+import openai  # noqa: F401 - as above
+import pytest_evalgate.engine.switchboard
 import pytest_evalgate.gates
 import pytest_evalgate.plugin.session
-import pytest_evalgate.plugin.xdist  # noqa: F401 - the same
+import pytest_evalgate.plugin.xdist
+from pytest_evalgate.testing import Behaviour
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from pytest_evalgate.testing import ScriptedServer
+
     Json = Any
 
 _QUIET = ("-p", "no:randomly", "-p", "no:hypothesispytest", "-p", "no:asyncio", "-p", "no:anyio")
 _UNCACHED = ("-p", "no:cacheprovider")
+
+KEY_VARIABLE = "CANDIDATE_KEY"
+KEY = "sk-canary/7f3b+41c9=e2"
+"""The key of the model: it may stand in no file and on no screen, in whatever form."""
 
 POINT_GATE = '{ kind = "pass-rate", min = 0.5, bound = "point" }'
 
@@ -86,6 +99,27 @@ class Project:
         self.suite(dict.fromkeys(ids), gates=gates, target='{ python = "bot:answer" }')
         self.write("bot.py", _NOTING + code)
 
+    def model_suite(
+        self,
+        server: ScriptedServer,
+        *ids: str,
+        name: str = "faq",
+        gates: str = POINT_GATE,
+        model: Mapping[str, str] = MappingProxyType({}),
+        **more: str,
+    ) -> None:
+        """Add a suite that asks ``server`` through the model "candidate"; ``model`` goes over the model's settings."""
+        self.suite(dict.fromkeys(ids), name=name, gates=gates, **{"target": '{ model = "candidate" }', **more})
+        settings = {
+            "model": '"gpt-x-mini"',
+            "base_url": f'"{server.base_url}"',
+            "api_key_env": f'"{KEY_VARIABLE}"',
+            "price": "{ input_per_mtok = 1.0, output_per_mtok = 2.0 }",
+            **model,
+        }
+        table = "".join(f"{key} = {value}\n" for key, value in settings.items())
+        self.configure(table, table="models.candidate")
+
     def test(self, body: str, *, marker: str = '"golden/code.jsonl"', name: str = "test_code.py") -> None:
         """Write a module with one golden_set test, whose indented lines are ``body``."""
         head = f"import asyncio\nimport pytest\n\n\n@pytest.mark.golden_set({marker})\n"
@@ -97,11 +131,23 @@ class Project:
         before = path.read_text(encoding="utf-8") if path.exists() else ""
         self.write("evalgate.toml", f"{before}[{table}]\n{text}" if table else f"{text}\n{before}")
 
+    def start(self, *args: str) -> subprocess.Popen[str]:
+        """Run pytest in a process of its own, that is not waited for."""
+        command = [sys.executable, "-m", "pytest", *_QUIET, *_UNCACHED, "--eval-gate", *args]
+        return subprocess.Popen(
+            command, cwd=self.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8"
+        )
+
     def run(self, *args: str, gate: bool = True, cache: bool = False) -> pytest.RunResult:
         """Run pytest in this process."""
         return self.pytester.runpytest_inprocess(
             *_QUIET, *(() if cache else _UNCACHED), *(("--eval-gate",) if gate else ()), *args
         )
+
+    @staticmethod
+    def asked(server: ScriptedServer) -> list[str]:
+        """Return the last message of each request, in the order of their arrival."""
+        return [request.body["messages"][-1]["content"] for request in server.requests]
 
     @property
     def verdict(self) -> Json:
@@ -136,8 +182,23 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Proje
         monkeypatch.delenv(name)
     for name in ("CI", "PYTEST_ADDOPTS", "GITHUB_ACTIONS"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(KEY_VARIABLE, KEY)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(pytester.path / ".config"))  # where the key of the cache is made
     pytester.makeini("[pytest]\n")
     return Project(pytester)
+
+
+@pytest.fixture
+def server(evalgate_server: ScriptedServer) -> ScriptedServer:
+    """Says "yes" to everything."""
+    evalgate_server.script(Behaviour.text("yes"))
+    return evalgate_server
+
+
+@pytest.fixture
+def key() -> str:
+    """The key that `Project.model_suite` sends."""
+    return KEY
 
 
 @pytest.fixture

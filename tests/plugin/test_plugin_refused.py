@@ -79,7 +79,7 @@ def test_a_wrong_table(project: Project, config: str, said: str) -> None:
         (f"scorers = ['exat']\n{_PYTHON}", '"exact"'),
         ("target = { python = 'bot:anwser' }", 'did you mean "answer"?'),
         ("target = { recorded = 'none.jsonl' }", "none.jsonl"),
-        ("target = { recorded = '../x.jsonl' }", "suites.faq.target: "),
+        ("target = { recorded = '../x.jsonl' }", "suites.faq.target.recorded: ../x.jsonl leads to"),
         ("target = { recorded = 'twice.jsonl' }", 'twice.jsonl:2: id: duplicate id "a" (first at line 1)'),
         ("trials = 3\ntarget = { recorded = 'once.jsonl' }", "suites.faq.trials: 3 wanted, but 1 recorded"),
         (f"{_PYTHON}\ngates = [{{ kind = 'pass-rate', min = 0.9 }}]", "at least 29 cases"),
@@ -98,7 +98,7 @@ def test_a_wrong_suite(project: Project, keys: str, said: str) -> None:
     [
         (("--eval-trials", "0"), "--eval-trials 0: give a whole number from 1"),
         (("--eval-trials", "many"), "--eval-trials many"),
-        (("--eval-target", "bot:answer"), "--eval-target bot:answer: write recorded:FILE or python:pkg.mod:name"),
+        (("--eval-target", "bot:answer"), "--eval-target bot:answer: write recorded:FILE, python:pkg.mod:name"),
         (("--eval-baseline", "none.json"), "suites.faq.baseline: baseline none.json"),
         (("--eval-baseline", "git:no-such-branch"), "suites.faq.baseline: "),
         (("-n", "2", "--dist", "each"), "--dist each"),

@@ -13,7 +13,14 @@ if TYPE_CHECKING:
 
     from tests.plugin.conftest import Project
 
-_INTERRUPTING = "def answer(question):\n    if question == 'b':\n        raise KeyboardInterrupt\n    return 'yes'\n"
+_INTERRUPTING = """
+def answer(question):
+    import os, signal, time
+    if question == "b":
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.5)
+    return "yes"
+"""
 
 
 @pytest.mark.parametrize("door", ["golden set", "in code"])
@@ -26,7 +33,7 @@ def test_an_interrupt_leaves_a_run_and_no_pass(project: Project, door: str) -> N
     with pytest.raises(KeyboardInterrupt):  # pytester hands the interrupt on, after the session is closed
         project.run()
     assert (project.verdict["verdict"], project.verdict["exit_code"]) == ("not_evaluated", 2)
-    assert project.outcomes == {"a": "passed", "b": "not_run", "c": "not_run"}
+    assert project.outcomes["b"] == project.outcomes["c"] == "not_run"
     assert not (project.state / "lock").exists()
 
 

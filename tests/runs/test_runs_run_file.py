@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_evalgate import jsonl
+from pytest_evalgate.calls import CallRecord, Finish
 from pytest_evalgate.data import (
     CaseResult,
     Outcome,
@@ -41,13 +42,34 @@ _json = st.recursive(
     max_leaves=5,
 )
 _scores = st.builds(Score, _texts, st.none() | _floats, st.none() | st.booleans(), _texts, st.none() | _floats)
-_outputs = st.builds(Output, _json, st.dictionaries(_texts, _json, max_size=2), st.none() | _floats)
-_trials = st.lists(
+_tokens = st.none() | st.integers(0, 10**9)
+_calls = st.lists(
     st.builds(
-        Trial, st.just(0), st.none() | _floats, st.none() | _outputs, st.lists(_scores, max_size=2).map(tuple), _texts
+        CallRecord, _texts, _texts, st.integers(0, 5), _tokens, _tokens, st.none() | _floats, st.none() | _floats
     ),
     max_size=3,
-).map(lambda trials: tuple(replace(trial, index=index) for index, trial in enumerate(trials)))
+).map(tuple)
+_outputs = st.builds(
+    Output,
+    _json,
+    st.dictionaries(_texts, _json, max_size=2),
+    st.none() | _floats,
+    st.sampled_from(get_args(Finish)),
+)
+
+
+@st.composite
+def _some_trials(draw: st.DrawFn) -> tuple[Trial, ...]:
+    def trial(index: int) -> Trial:
+        calls, output = draw(_calls), draw(st.none() | _outputs)
+        if output is not None and calls:
+            output = replace(output, call=draw(st.none() | st.sampled_from(calls)))
+        scores = draw(st.lists(_scores, max_size=2).map(tuple))
+        return Trial(index, draw(st.none() | _floats), output, scores, draw(_texts), calls)
+
+    return tuple(map(trial, range(draw(st.integers(0, 3)))))
+
+
 _cases = st.builds(
     PlannedCase,
     _texts,
@@ -57,7 +79,7 @@ _cases = st.builds(
     st.lists(st.tuples(_texts, _texts), max_size=2).map(tuple),
     st.none() | _texts.filter(bool),
 )
-_results = st.builds(CaseResult, _cases, st.sampled_from(get_args(Outcome)), _trials, _texts)
+_results = st.builds(CaseResult, _cases, st.sampled_from(get_args(Outcome)), _some_trials(), _texts)
 
 
 @given(_results)
@@ -66,6 +88,27 @@ def test_results_survive_the_way_between_processes(result: CaseResult) -> None:
     assert sent.isascii()
     got = jsonl.loads(sent)
     assert codec.decode_result(got, codec.decode_case(got)) == result
+
+
+@given(_results)
+def test_the_gates_get_calls_and_latencies_but_no_texts(result: CaseResult) -> None:
+    sent = jsonl.loads(codec.dumps(codec.encode_result(result)))
+    lean = codec.decode_result(sent, result.case, texts=False)
+    assert hash(lean.trials) == hash(codec.decode_result(sent, result.case, texts=False).trials)
+    assert [trial.calls for trial in lean.trials] == [trial.calls for trial in result.trials]
+    for kept, trial in zip(lean.trials, result.trials, strict=True):
+        assert (kept.output is None) == (trial.output is None)
+        if kept.output is not None and trial.output is not None:
+            assert (kept.output.latency_s, kept.output.finish) == (trial.output.latency_s, trial.output.finish)
+            assert (kept.output.value, dict(kept.output.metadata), kept.output.call) == (None, {}, None)
+
+
+def test_the_output_of_one_of_several_calls_keeps_it() -> None:
+    judge, target = CallRecord("judge:tone", "critic", 1), CallRecord("target", "m", 2, 10, 5, 0.1, 0.5)
+    trial = Trial(0, 1.0, Output("text", call=target), calls=(judge, target))
+    encoded = codec.encode_result(CaseResult(PlannedCase("c", Place("g", 1), "f"), "passed", (trial,)))
+    assert encoded["trials"][0]["output"] == {"value": "text", "call": 1}
+    assert encoded["trials"][0]["calls"][0] == {"purpose": "judge:tone", "attempts": 1, "model": "critic"}
 
 
 @given(st.lists(_cases, max_size=3).map(tuple))
@@ -133,6 +176,9 @@ def _row(**fields: Any) -> Callable[[list[Any]], None]:
         (_row(suite="other"), "not whole: KeyError 'other'"),
         (_row(outcome="great"), "not whole: ValueError case c1: 'great' is not an outcome"),
         (_row(trials=[1]), "not whole"),
+        (_row(trials=[{"value": 1.0, "calls": [{"purpose": "target"}]}]), "not whole: KeyError 'attempts'"),
+        (_row(trials=[{"value": 1.0, "output": {"value": "", "call": 0}}]), "not whole: KeyError 0"),
+        (_row(trials=[{"value": 1.0, "output": {"value": "", "finish": "odd"}}]), "'odd' is not a way to finish"),
         (lambda lines: lines.clear(), "not a run file of pytest-evalgate"),
     ],
 )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _TOP = {
     "schema", "verdict", "exit_code", "run_id", "commit", "tier", "accounting", "suites", "calls", "duration_s",
-    "changed_in_gate", "suites_not_run", "problems",
+    "changed_in_gate", "suites_not_run", "problems", "refused",
 }  # fmt: skip
 _SUITE = {
     "cases", "trials", "passed", "pass_rate", "interval", "golden_sha256", "verdict", "scores", "delta", "slices",

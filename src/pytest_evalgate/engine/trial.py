@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.calls import CallFailed
 from pytest_evalgate.data import CaseResult, Trial
 from pytest_evalgate.errors import MissingAnswer
 from pytest_evalgate.scorers import grade, passes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from pytest_evalgate.calls import Finish
     from pytest_evalgate.data import Case, Output, PlannedCase, Score
     from pytest_evalgate.protocols import Scorer, Target
+
+_ENDINGS: Final[Mapping[Finish, str]] = {
+    "length": "the answer was cut off at the token limit: raise max_tokens, or ask for less",
+    "content_filter": "the endpoint's content filter withheld the answer",
+    "refusal": "the model refused",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +33,7 @@ class Grading:
 
 
 async def run_case(target: Target, grading: Grading, case: Case, planned: PlannedCase, trials: int) -> CaseResult:
-    """Run all trials of one case.
+    """Run all trials of one case, one after the other.
 
     Raises:
         ScorerError: a scorer broke.
@@ -38,7 +46,7 @@ async def run_trial(target: Target, grading: Grading, case: Case, index: int) ->
     """Ask ``target`` once and grade the output.
 
     A MissingAnswer makes the trial missing; any other exception is the target's own failure: a miss with the
-    exception as its reason.
+    exception as its reason. So is an answer that is not one in full.
 
     Raises:
         ScorerError: a scorer broke.
@@ -46,6 +54,8 @@ async def run_trial(target: Target, grading: Grading, case: Case, index: int) ->
     """
     try:
         output = await target.answer(case, index)
+    except CallFailed as failed:
+        return Trial(index, None, reason=str(failed), calls=(failed.record,) if failed.record else ())
     except MissingAnswer as missing:
         return Trial(index, None, reason=str(missing))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the application raises counts against it
@@ -60,9 +70,13 @@ async def grade_output(grading: Grading, case: Case, index: int, output: Output)
         ScorerError: a scorer broke.
 
     """
+    calls = (output.call,) if output.call else ()
+    if output.finish != "complete":
+        return Trial(index, 0.0, output, reason=_ENDINGS[output.finish], calls=calls)
     scores = await grade(case, output, grading.scorers, threshold=grading.threshold)
     passed = passes(scores, grading.threshold)
-    return Trial(index, None if passed is None else float(passed), output, scores, _why(scores, passed=passed))
+    value = None if passed is None else float(passed)
+    return Trial(index, value, output, scores, _why(scores, passed=passed), calls)
 
 
 def settle(planned: PlannedCase, trials: Sequence[Trial]) -> CaseResult:

@@ -7,7 +7,9 @@ from functools import reduce
 from operator import add
 from typing import TYPE_CHECKING
 
-from pytest_evalgate.data import Accounting, Calls, GateResult, SuiteVerdict, Verdict
+from pytest_evalgate.data import Accounting, GateResult, SuiteVerdict, Verdict
+from pytest_evalgate.gates.accounts import add_up, records_of
+from pytest_evalgate.gates.budget import judge_budget
 from pytest_evalgate.gates.evidence import COMPLETIONS, account, counted, rate_of, score_summaries
 from pytest_evalgate.gates.must_pass import judge_must_pass
 from pytest_evalgate.gates.pairing import pair
@@ -15,7 +17,7 @@ from pytest_evalgate.gates.pass_rate import judge_pass_rate
 from pytest_evalgate.gates.regression import delta_of, judge_no_regression
 from pytest_evalgate.gates.slices import slice_results
 from pytest_evalgate.gates.wording import count, percent
-from pytest_evalgate.settings import MustPassGate, NoRegressionGate, PassRateGate
+from pytest_evalgate.settings import BudgetGate, MustPassGate, NoRegressionGate, PassRateGate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -61,6 +63,8 @@ def decide(
     suites = {suite.plan.name: decide_suite(suite, rules[suite.plan.name]) for suite in run.suites}
     blocking = [suite.verdict for suite in suites.values() if suite.mode == "blocking"]
     verdict: VerdictName = "invalid" if run.problems or not suites else worst(blocking or ["pass"])
+    if run.refused is not None and verdict != "invalid":
+        verdict = "not_evaluated"
     accounting = reduce(add, (suite.accounting for suite in suites.values()), Accounting())
     return Verdict(
         verdict=verdict,
@@ -71,9 +75,10 @@ def decide(
         accounting=accounting,
         suites=suites,
         suites_not_run=tuple(not_run),
-        calls=Calls(),
+        calls=add_up(record for suite in run.suites for record in records_of(suite.results)),
         duration_s=run.duration_s,
         problems=run.problems,
+        refused=run.refused,
     )
 
 
@@ -81,7 +86,7 @@ def _exit_code(verdict: VerdictName, accounting: Accounting, run: Run, *, warn_i
     if verdict == "inconclusive" and warn_inconclusive:
         return 0
     nothing_ran = accounting.passed + accounting.missed + accounting.errored == 0
-    return NO_CASE_RAN if nothing_ran and not run.problems else EXIT_CODES[verdict]
+    return NO_CASE_RAN if nothing_ran and not run.problems and not run.refused else EXIT_CODES[verdict]
 
 
 def worst(verdicts: Iterable[VerdictName]) -> VerdictName:
@@ -160,6 +165,8 @@ def _judge(
             return lambda completion: judge_pass_rate(gate, counted(suite.results), completion)
         case MustPassGate():
             return lambda completion: judge_must_pass(gate, suite.results, completion)
+        case BudgetGate():
+            return lambda completion: judge_budget(gate, counted(suite.results), completion)
         case NoRegressionGate() if pairing is None:
             return lambda _: _without_baseline(gate, rules)
         case NoRegressionGate():

@@ -22,3 +22,15 @@ def p_value(p: float) -> str:
 def count(number: int, noun: str) -> str:
     """Write a number with its noun: ``1 case``, ``1,319 cases``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def usd(amount: float) -> str:
+    """Write US dollars in cents, or as exactly as small amounts need: ``US$0.83``, ``US$0.0012``, ``US$0.000030``."""
+    if amount >= 0.005 or amount == 0:  # noqa: PLR2004 - half a cent
+        return f"US${amount:,.2f}"
+    return f"US${amount:.4f}" if amount >= 0.0001 else f"US${max(amount, 1e-6):.6f}"  # noqa: PLR2004 - four digits
+
+
+def seconds(duration: float) -> str:
+    """Write a latency with three significant digits: ``0.834 s``, ``12.3 s``."""
+    return f"{duration:.3g} s" if duration < 1000 else f"{duration:,.0f} s"  # noqa: PLR2004 - no exponent

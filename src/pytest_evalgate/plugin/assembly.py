@@ -17,21 +17,38 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.data import Case, GoldenSet, Json, PlannedCase, SuitePlan
     from pytest_evalgate.plugin.requested import Options
+    from pytest_evalgate.plugin.wiring import Wiring
     from pytest_evalgate.protocols import Scorer, Target
     from pytest_evalgate.settings import Settings, Suite
+    from pytest_evalgate.settings import Target as TargetSettings
+
+_WINDOW = 32
+"""How many trials wait at once where the configuration does not say: for scorers and hooks of the user's."""
 
 GOLDEN_SUFFIXES = (".jsonl", ".ndjson")
 
 
 @dataclass(frozen=True)
 class ReadySuite:
-    """A suite that can run. ``target`` is None where a test of the user's produces the outputs."""
+    """A suite that can run. ``target`` is None where a test of the user's produces the outputs.
+
+    ``waits`` tells whether its target or a scorer may wait for something, ``window`` how many of its trials may do
+    so at once.
+    """
 
     plan: SuitePlan
     sets: tuple[GoldenSet, ...]
     grading: Grading
     case_grading: Mapping[str, Grading]
     target: Target | None
+    waits: bool
+    window: int
+
+    @property
+    def required_target(self) -> Target:
+        """The target, of a suite that yields items of our own."""
+        assert self.target is not None  # noqa: S101 - a suite without a target yields no items
+        return self.target
 
     @cached_property
     def planned(self) -> Mapping[str, PlannedCase]:
@@ -51,6 +68,7 @@ class Assembly:
     settings: Settings
     options: Options
     context: scorers.Context
+    wiring: Wiring
     _ready: dict[str, ReadySuite] = field(default_factory=dict)
     _ad_hoc: dict[str, Suite] = field(default_factory=dict)
 
@@ -117,32 +135,43 @@ class Assembly:
         built = scorers.build_all(suite.scorers, context=context)
         if suite.threshold is None and any(scorer.weight is not None for scorer in built):
             raise SettingsError(f"suites.{name}.threshold: missing; its scorers have weights, so it needs one")
+        case_grading = _case_gradings(cases, built, suite.threshold, context)
         target = None if in_code else self._target(name, suite, cases)
+        graders = [scorer for grading in case_grading.values() for scorer in grading.scorers]
         return ReadySuite(
             plan=make_plan(
                 name, sets, scorers=_identity(suite), trials=self._trials(name, suite, target), slices=suite.slices
             ),
             sets=sets,
             grading=Grading(built, suite.threshold),
-            case_grading=_case_gradings(cases, built, suite.threshold, context),
+            case_grading=case_grading,
             target=target,
+            waits=_may_wait(target) or any(getattr(scorer, "waits", True) for scorer in (*built, *graders)),
+            window=_window(self.target_settings(suite), self.settings),
         )
 
     def _target(self, name: str, suite: Suite, cases: Sequence[Case]) -> Target | None:
-        spec = suite.target
-        if self.options.target:
-            spec = settings.parse_target(self.options.target, instead_of=suite.target)
-        if isinstance(spec, settings.RecordedTarget):
-            paths = [self._inside(f"suites.{name}.target", path) for path in spec.recorded]
-            return targets.load(paths, root=self.root, output=spec.output)
-        if isinstance(spec, settings.PythonTarget):
-            return targets.wrap(callables.resolve(spec.python, roots=[self.root]))
+        spec = self.target_settings(suite)
+        if spec is not None:
+            return self.wiring.target(name, spec)
         if any(case.output is not None for case in cases):
             return targets.RowTarget()
         return None
 
+    def target_settings(self, suite: Suite) -> TargetSettings | None:
+        """Return what produces the outputs of ``suite``: the command line goes before its own target."""
+        if self.options.target:
+            return settings.parse_target(self.options.target, instead_of=suite.target)
+        return suite.target
+
+    def route_of(self, name: str) -> str | None:
+        """Return the model that a suite asks; None where it asks none."""
+        suite = self.suite_settings(name)
+        spec = None if suite is None else self.target_settings(suite)
+        return spec.model if isinstance(spec, settings.ModelTarget) else None
+
     def _trials(self, name: str, suite: Suite, target: Target | None) -> int:
-        wanted = _positive(self.options.trials) if self.options.trials else suite.trials
+        wanted = self.options.trials or suite.trials
         if isinstance(target, targets.RecordedTarget):
             recorded = target.trials
             if wanted is not None and wanted > recorded:
@@ -157,6 +186,22 @@ class Assembly:
             return files.inside(self.root, Path(path))
         except ValueError as error:
             raise SettingsError(f"{key}: {error}") from None
+
+
+def _may_wait(target: Target | None) -> bool:
+    return not isinstance(target, targets.RecordedTarget | targets.RowTarget | None)
+
+
+def _window(spec: TargetSettings | None, configured: Settings) -> int:
+    """Return how many trials of a suite may wait at once: as many as its target takes."""
+    match spec:
+        case settings.ModelTarget():
+            return configured.models[spec.model].max_concurrency
+        case settings.HttpTarget():
+            return spec.http.max_concurrency
+        case settings.PythonTarget() | settings.CommandTarget():
+            return spec.max_concurrency
+    return _WINDOW
 
 
 def _case_gradings(
@@ -176,13 +221,3 @@ def _identity(suite: Suite) -> Json:
     named = [spec["python"] for spec in suite.scorers if isinstance(spec, dict) and "python" in spec]
     code = {spec: callables.code_sha256(spec) for spec in named}
     return {"scorers": list(suite.scorers), "threshold": suite.threshold, "code": code}
-
-
-def _positive(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise SettingsError(f"--eval-trials {text}: give a whole number from 1")
-    return number

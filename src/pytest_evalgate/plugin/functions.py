@@ -2,83 +2,38 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import inspect
 import unittest
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from pydantic import ValidationError
 
 from pytest_evalgate import files
-from pytest_evalgate.data import Trial
-from pytest_evalgate.engine import describe, grade_output, settle
-from pytest_evalgate.errors import ScorerError, SettingsError
+from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.plugin import MARKER
-from pytest_evalgate.plugin.failures import describe_miss, printable
-from pytest_evalgate.plugin.results import error_result, publish
+from pytest_evalgate.plugin.golden_test import GOLDEN_TEST, GoldenTest
+from pytest_evalgate.plugin.prefetched import with_target
 from pytest_evalgate.settings import Suite
-from pytest_evalgate.targets import as_output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from pytest_evalgate.data import Case, CaseResult, Output
+    from pytest_evalgate.data import Case
     from pytest_evalgate.plugin.assembly import Assembly, ReadySuite
 
-_KEYWORDS = frozenset({"suite", "scorers", "trials"})
-
-
-@dataclass(slots=True)
-class Bodies:
-    """What the test's body produced, one entry a trial: an output, or what it raised."""
-
-    recorded: list[Output | BaseException] = field(default_factory=list)
-    explicit: list[Any] = field(default_factory=list)
-
-    @contextlib.contextmanager
-    def trial(self) -> Iterator[None]:
-        """Keep what one trial raises: the target's own failure; pytest's skip and exit pass through."""
-        try:
-            yield
-        except pytest.exit.Exception:
-            raise
-        except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001 - whatever the body raises is a miss
-            self.recorded.append(error)
-
-    def take(self, returned: object) -> None:
-        """Keep the output of one trial: what the body returned, else what it recorded."""
-        value = self.explicit.pop() if returned is None and self.explicit else returned
-        self.explicit.clear()
-        if value is not None:
-            self.recorded.append(as_output(value))
-
-
-class Recorder:
-    """The ``evalgate`` fixture: for tests that cannot return their output."""
-
-    def __init__(self, bodies: Bodies) -> None:
-        """Record into ``bodies``."""
-        self._bodies = bodies
-
-    def record(self, output: object) -> None:
-        """Record the output of this trial: a str, a dict or an Output."""
-        self._bodies.explicit.append(output)
+_KEYWORDS = ("suite", "scorers", "trials", "target", "concurrent")
 
 
 @dataclass(frozen=True, slots=True)
-class GoldenTest:
-    """One item of a marked test."""
+class Marked:
+    """What a marker asks for: a suite, and whether the bodies of its cases are to run together."""
 
     suite: ReadySuite
-    case: Case
-    bodies: Bodies
-
-
-GOLDEN_TEST: pytest.StashKey[GoldenTest] = pytest.StashKey()
+    concurrent: bool
 
 
 def is_method_of_unittest(item: pytest.Item) -> bool:
@@ -87,17 +42,26 @@ def is_method_of_unittest(item: pytest.Item) -> bool:
     return cls is not None and issubclass(cls, unittest.TestCase)
 
 
-def suite_of_marker(marker: pytest.Mark, assembly: Assembly, folder: Path) -> ReadySuite:
-    """Return the suite that a marker defines; a configured suite of that name lends what the marker leaves out.
+def read_marker(marker: pytest.Mark, assembly: Assembly, test: Callable[..., Any], folder: Path) -> Marked:
+    """Return what a marker asks for; a configured suite of its name lends what it leaves out.
+
+    Args:
+        marker: The marker.
+        assembly: Builds the suite.
+        test: The function that it marks.
+        folder: Where the test stands: its paths are looked for there first.
 
     Raises:
         UserError: the marker or its golden sets cannot be used.
 
     """
-    unknown = sorted(marker.kwargs.keys() - _KEYWORDS)
-    if unknown or not all(isinstance(path, str | Path) for path in marker.args):
-        wrong = ", ".join(unknown) or repr(marker.args)
-        raise SettingsError(f"@pytest.mark.{MARKER}: {wrong}: write {MARKER}(*paths, suite=, scorers=, trials=)")
+    _check_shape(marker)
+    concurrent = marker.kwargs.get("concurrent", False)
+    if concurrent and not inspect.iscoroutinefunction(test):
+        raise SettingsError(
+            f"@pytest.mark.{MARKER}: concurrent=True is for async def: make the test one, or have its target asked "
+            'ahead with target="pkg.mod:name"'
+        )
     paths = [_below(assembly.root, folder, Path(path)) for path in marker.args]
     name = marker.kwargs.get("suite") or _configured_name(paths, assembly)
     configured = assembly.suite_settings(name) if name else None
@@ -105,11 +69,9 @@ def suite_of_marker(marker: pytest.Mark, assembly: Assembly, folder: Path) -> Re
         raise SettingsError(f"@pytest.mark.{MARKER}: name a golden set, or a configured suite with suite=")
     given: dict[str, Any] = configured.model_dump(exclude_unset=True) if configured else {}
     given |= {"golden": [str(path) for path in paths]} if paths else {}
-    given |= {key: marker.kwargs[key] for key in ("scorers", "trials") if marker.kwargs.get(key) is not None}
-    try:
-        return assembly.ready_in_code(name or paths[0].stem, Suite.model_validate(given))
-    except ValidationError as error:
-        raise SettingsError(f"@pytest.mark.{MARKER}: {error.errors()[0]['loc']}: {error.errors()[0]['msg']}") from None
+    suite = _validated(given | _lent(marker.kwargs))
+    ready = with_target if marker.kwargs.get("target") else type(assembly).ready_in_code
+    return Marked(ready(assembly, name or paths[0].stem, suite), concurrent)
 
 
 def parametrize(metafunc: pytest.Metafunc, suite: ReadySuite) -> None:
@@ -118,11 +80,12 @@ def parametrize(metafunc: pytest.Metafunc, suite: ReadySuite) -> None:
     metafunc.parametrize("case", [pytest.param(case, id=case.id, marks=_skips(case)) for case in cases])
 
 
-def prepare(item: pytest.Function, suite: ReadySuite) -> GoldenTest:
+def prepare(item: pytest.Function, suite: ReadySuite, *, runs_together: bool) -> GoldenTest:
     """Make the body of a marked test hand over what it returns, whichever plugin runs it."""
     case = cast("Case", item.callspec.params["case"])
-    golden_test = item.stash[GOLDEN_TEST] = GoldenTest(suite, case, Bodies())
-    item.obj = _handing_over(item.obj, golden_test.bodies, suite.plan.trials)
+    golden_test = item.stash[GOLDEN_TEST] = GoldenTest(suite, case, item.obj, runs_together)
+    if not runs_together:
+        item.obj = _handing_over(golden_test)
     return golden_test
 
 
@@ -134,65 +97,57 @@ def run_async_body(item: pytest.Function) -> Any | None:
     return item.obj(**{name: item.funcargs[name] for name in names})
 
 
-async def grade(item: pytest.Item, golden_test: GoldenTest) -> CaseResult:
-    """Grade what the body handed over and publish the result.
-
-    Raises:
-        ScorerError: a scorer broke.
-
-    """
-    suite, case, bodies = golden_test.suite, golden_test.case, golden_test.bodies
-    planned = suite.planned[case.id]
-    trials = suite.plan.trials
-    if (without := trials - len(bodies.recorded)) > 0:
-        which = f" in {without} of {trials} trials" if trials > 1 else ""
-        message = f"{item.nodeid} returned no output{which}: return it, or call evalgate.record(output)"
-        publish(item, error_result(planned, message))
-        pytest.fail(message, pytrace=False)
-    try:
-        graded = [await _trial(golden_test, index, body) for index, body in enumerate(bodies.recorded)]
-    except ScorerError as error:
-        publish(item, error_result(planned, str(error)))
-        raise
-    result = settle(planned, graded)
-    publish(item, result)
-    return result
-
-
-def fail(golden_test: GoldenTest, result: CaseResult) -> NoReturn:
-    """Fail the test of a missed case: with what its body raised, else with the case laid out."""
-    for body in golden_test.bodies.recorded:
-        if isinstance(body, BaseException):
-            raise body
-    pytest.fail(f"{printable(result.reason)}\n{describe_miss(golden_test.case, result)}", pytrace=False)
-
-
-async def _trial(golden_test: GoldenTest, index: int, body: Output | BaseException) -> Trial:
-    if isinstance(body, BaseException):
-        return Trial(index, 0.0, reason=describe(body))
-    case = golden_test.case
-    return await grade_output(golden_test.suite.grading_of(case), case, index, body)
-
-
-def _handing_over(body: Callable[..., Any], bodies: Bodies, trials: int) -> Callable[..., Any]:
+def _handing_over(test: GoldenTest) -> Callable[..., Any]:
     """Wrap a body so that it runs once a trial and hands over what it returns or raises."""
+    body, bodies = test.body, test.bodies
     if inspect.iscoroutinefunction(body):
 
         @functools.wraps(body)
         async def run_async(**arguments: Any) -> None:
-            for _ in range(trials):
+            for bound in test.rounds(arguments):
                 with bodies.trial():
-                    bodies.take(await body(**arguments))
+                    bodies.take(await body(**bound))
 
         return run_async
 
     @functools.wraps(body)
     def run(**arguments: Any) -> None:
-        for _ in range(trials):
+        for bound in test.rounds(arguments):
             with bodies.trial():
-                bodies.take(body(**arguments))
+                bodies.take(body(**bound))
 
     return run
+
+
+def _check_shape(marker: pytest.Mark) -> None:
+    kwargs = marker.kwargs
+    wrong = [key for key in sorted(kwargs) if key not in _KEYWORDS]
+    wrong += [repr(path) for path in marker.args if not isinstance(path, str | Path)]
+    wrong += [f"concurrent={kwargs['concurrent']!r}"] if not isinstance(kwargs.get("concurrent", False), bool) else []
+    wrong += [f"target={kwargs['target']!r}"] if not isinstance(kwargs.get("target"), str | dict | bool | None) else []
+    if wrong:
+        usage = ", ".join(("*paths", *(f"{key}=" for key in _KEYWORDS)))
+        raise SettingsError(f"@pytest.mark.{MARKER}: {', '.join(wrong)}: write {MARKER}({usage})")
+
+
+def _lent(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a marker says of its suite itself; ``target=True`` means the suite's own."""
+    lent = {key: kwargs[key] for key in ("scorers", "trials") if kwargs.get(key) is not None}
+    target = kwargs.get("target")
+    if isinstance(target, str):
+        lent["target"] = {"python": target}
+    elif isinstance(target, dict):
+        lent["target"] = target
+    return lent
+
+
+def _validated(given: Mapping[str, Any]) -> Suite:
+    try:
+        return Suite.model_validate(given)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        place = ".".join(map(str, problem["loc"]))
+        raise SettingsError(f"@pytest.mark.{MARKER}: {place}: {problem['msg'].removeprefix('Value error, ')}") from None
 
 
 def _skips(case: Case) -> Sequence[pytest.MarkDecorator]:

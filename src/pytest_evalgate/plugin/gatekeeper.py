@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -16,7 +15,7 @@ from pytest_evalgate.runs import git, run_file, verdict_file
 from pytest_evalgate.settings import NoRegressionGate, PassRateGate
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import pytest
 
@@ -40,6 +39,7 @@ class Gatekeeper:
 
     assembly: Assembly
     state: StateFolder
+    run_id: str
     _baselines: dict[str, Baseline | None] = field(default_factory=dict)
     _run: Run | None = None
 
@@ -86,8 +86,8 @@ class Gatekeeper:
         changed = [f"--eval-target {self.assembly.options.target}"] if self.assembly.options.target else []
         return [f"evalgate: {named} ({cases:,} cases){against}{''.join(f' | {text}' for text in changed)}"]
 
-    def judge(self, ledger: Ledger, *, duration_s: float) -> Verdict:
-        """Judge what the ledger holds and store the run."""
+    def judge(self, ledger: Ledger, *, duration_s: float, refused: str | None = None) -> Verdict:
+        """Judge what the ledger holds and store the run; ``refused`` says why nothing was sent, or not all."""
         from pytest_evalgate.gates import decide  # noqa: PLC0415 - scipy, wanted only where the gate is judged
 
         now = datetime.now(UTC)
@@ -95,12 +95,13 @@ class Gatekeeper:
         plans = list(ledger.plans.values())
         rules = {plan.name: self._rules(plan.name, ledger) for plan in plans}
         head = Run(
-            id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}",
+            id=self.run_id,
             created=f"{now:%Y-%m-%dT%H:%M:%SZ}",
             commit=git.commit(self.assembly.root),
             suites=(),
             duration_s=round(duration_s, 3),
             problems=tuple(ledger.problems),
+            refused=refused,
         )
         path = run_file.path_of(self.state.path, head.id)
         self._run = run_file.write_stream(head, plans, map(ledger.results, plans), path)
@@ -123,13 +124,16 @@ class Gatekeeper:
         verdict_file.write(verdict, self.state.verdict)
         return verdict
 
-    def show(self, verdict: Verdict, reporter: pytest.TerminalReporter) -> None:
-        """Print the section."""
+    def show(self, verdict: Verdict, reporter: pytest.TerminalReporter, notes: Iterable[str] = ()) -> None:
+        """Print the section, and ``notes`` below it."""
         from pytest_evalgate.reports import render  # noqa: PLC0415 - wanted once, at the end
+        from pytest_evalgate.reports.escape import one_line  # noqa: PLC0415 - the same
 
         reporter.section("eval gate", sep="=")
         for line in render(self._view(verdict), reporter._tw.fullwidth):  # noqa: SLF001 - pytest's own width
             reporter.write_line(line.text, **({line.colour: True} if line.colour else {}))
+        for note in notes:
+            reporter.write_line(one_line(note), yellow=True)
 
     def last_word(self, verdict: Verdict, reporter: pytest.TerminalReporter) -> None:
         """Print the verdict line, after pytest's own bar."""

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate.engine import describe, run_case
-from pytest_evalgate.errors import ScorerError
+from pytest_evalgate.engine import describe
+from pytest_evalgate.errors import EngineDied, ScorerError
 from pytest_evalgate.plugin.current import session_of
 from pytest_evalgate.plugin.failures import CaseMissed, represent
 from pytest_evalgate.plugin.results import error_result, publish
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from _pytest._code.code import TerminalRepr
 
-    from pytest_evalgate.data import Case, CaseResult
+    from pytest_evalgate.data import Case
     from pytest_evalgate.plugin.assembly import ReadySuite
 
 
@@ -59,22 +59,16 @@ class CaseItem(pytest.Item):
             pytest.skip(self.case.skip)
 
     def runtest(self) -> None:
-        """Run all trials of the case."""
+        """Wait for all trials of the case."""
         session = session_of(self.config)
         try:
-            result = session.runner.run(self._work())
-        except ScorerError as error:
+            result = session.answers.result(self.suite, self.case)
+        except (EngineDied, ScorerError) as error:
             publish(self, error_result(self.suite.planned[self.case.id], str(error)))
             raise
         publish(self, result)
         if session.options.fail_cases and result.outcome != "passed":
             raise CaseMissed(self.case, result)
-
-    async def _work(self) -> CaseResult:
-        suite = self.suite
-        assert suite.target is not None  # noqa: S101 - a suite without a target yields no items
-        planned = suite.planned[self.case.id]
-        return await run_case(suite.target, suite.grading_of(self.case), self.case, planned, suite.plan.trials)
 
     def reportinfo(self) -> tuple[str, int, str]:
         """Point at the golden line (0-based, as pytest wants it)."""
@@ -85,6 +79,6 @@ class CaseItem(pytest.Item):
         error = excinfo.value
         if isinstance(error, CaseMissed):
             return represent(self.case.place.file, self.case.place.line, str(error), error.text)
-        if isinstance(error, ScorerError):
+        if isinstance(error, EngineDied | ScorerError):
             return represent(self.case.place.file, self.case.place.line, describe(error), str(error))
         return super().repr_failure(excinfo, style)

@@ -10,15 +10,20 @@ if TYPE_CHECKING:
 FLAGS = {
     "--eval-gate": "collect the golden sets, run them and let the gates decide the build",
     "--eval-fail-cases": "report a missed case as a failed test (for -x, --lf, IDEs and JUnit)",
+    "--eval-estimate": "say what the run would send and cost; send nothing",
+    "--eval-offline": "use recorded and remembered answers only; a case without one is missing, and nothing is sent",
+    "--no-eval-resume": "ask again what a run that broke off has answered already",
 }
 
 VALUES = {
     "--eval-target": (
         "SPEC",
-        "what to run instead of each suite's target: recorded:FILE[,FILE] or python:pkg.mod:name",
+        "what to run instead of each suite's target: recorded:FILE[,FILE], python:pkg.mod:name, model:NAME, http:URL",
     ),
     "--eval-baseline": ("SPEC", "what to compare with instead of each suite's baseline: a file, or git:REF"),
     "--eval-trials": ("K", "trials of each case, instead of each suite's own number"),
+    "--eval-budget-usd": ("X", "what the run may spend: it is refused beforehand, or stopped on the way"),
+    "--eval-max-concurrency": ("N", "at most so many trials at once, over all suites"),
 }
 
 
@@ -38,4 +43,4 @@ def variable(name: str) -> str:
 
 def attribute(name: str) -> str:
     """Return the name of an option in code."""
-    return name.removeprefix("--eval-").replace("-", "_")
+    return name.removeprefix("--").removeprefix("eval-").replace("-", "_")

@@ -7,31 +7,41 @@ import gc
 import os
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
 from pytest_evalgate import settings
-from pytest_evalgate.engine import Runner
 from pytest_evalgate.errors import UserError
 from pytest_evalgate.plugin import MARKER, functions
+from pytest_evalgate.plugin.answers import Answers
 from pytest_evalgate.plugin.assembly import Assembly
 from pytest_evalgate.plugin.collection import Collection
 from pytest_evalgate.plugin.current import SESSION
 from pytest_evalgate.plugin.gatekeeper import Gatekeeper
+from pytest_evalgate.plugin.launch import Launch
 from pytest_evalgate.plugin.ledger import Ledger
+from pytest_evalgate.plugin.lineage import WORKER_INPUT, lineage_of, new_lineage
+from pytest_evalgate.plugin.notices import NOTICES_OUTPUT, Notices
+from pytest_evalgate.plugin.progress import Progress
 from pytest_evalgate.plugin.requested import read_options
 from pytest_evalgate.plugin.results import WORKER_OUTPUT, attach, detach
 from pytest_evalgate.plugin.selection import check_all, select
+from pytest_evalgate.plugin.signals import sigterm_interrupts
+from pytest_evalgate.plugin.wiring import Wiring
 from pytest_evalgate.runs.state import STATE_VARIABLE, state_of
 from pytest_evalgate.scorers import Context, registry
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    import asyncio
+    from collections.abc import Generator, Iterable, Iterator, Mapping
 
     from pytest_evalgate.data import Verdict
     from pytest_evalgate.plugin.assembly import ReadySuite
     from pytest_evalgate.runs.state import StateFolder
+
+T = TypeVar("T")
 
 
 def register(config: pytest.Config) -> None:
@@ -49,12 +59,13 @@ def register(config: pytest.Config) -> None:
         session.open()
     config.pluginmanager.register(session, "evalgate-session")
     config.pluginmanager.register(session.collection, "evalgate-collection")
+    config.pluginmanager.register(session.launch, "evalgate-launch")
     if not session.is_worker and (dist := config.getoption("dist", default="no")) != "no":
         if dist == "each":
             raise pytest.UsageError("--dist each runs every case once a worker: a gate wants each case once")
         from pytest_evalgate.plugin.xdist import Distribution  # noqa: PLC0415 - only where tests are distributed
 
-        config.pluginmanager.register(Distribution(session.is_golden_item, session.ledger.absorb), "evalgate-xdist")
+        config.pluginmanager.register(Distribution(session), "evalgate-xdist")
 
 
 class EvalSession:
@@ -65,42 +76,71 @@ class EvalSession:
         self.config = config
         self.state = state
         self.options = read_options(config)
+        worker = getattr(config, "workerinput", None)
+        self.is_worker = worker is not None
         root = config.rootpath.resolve()
-        extra = config.hook.pytest_evalgate_scorers()
-        rules = registry({name: rule for rules in extra for name, rule in rules.items()})
-        self.assembly = Assembly(root, settings.load(root), self.options, Context(rules=rules, roots=(root,)))
+        configured = settings.load(root)
+        self.lineage = (
+            new_lineage(root, state.path, configured, self.options)
+            if worker is None
+            else lineage_of(worker[WORKER_INPUT])
+        )
+        rules = _merged(config.hook.pytest_evalgate_scorers())
+        self.wiring = Wiring(
+            root,
+            configured,
+            self.options,
+            state,
+            self.lineage,
+            workers=worker["workercount"] if worker is not None and configured.xdist == "spread" else 1,
+            hooks=_merged(config.hook.pytest_evalgate_targets()),
+        )
+        self.notices = Notices(self.wiring)
+        context = Context(rules=registry(rules), roots=(root,))
+        self.assembly = Assembly(root, configured, self.options, context, self.wiring)
         self.ledger = Ledger()
-        self.gatekeeper = Gatekeeper(self.assembly, self.state)
-        self.runner = Runner()
-        self.is_worker = hasattr(config, "workerinput")
-        self.is_dry = any(config.getoption(name) for name in ("collectonly", "setuponly", "setupplan"))
+        self.gatekeeper = Gatekeeper(self.assembly, self.state, self.lineage.run)
+        self.progress = Progress(config, self.wiring.facts)
+        self.answers = Answers(lambda: self.wiring.engine, self.progress, self.options.max_concurrency)
+        self.launch = Launch(self)
+        self.is_dry = self.options.estimate or any(
+            config.getoption(name) for name in ("collectonly", "setuponly", "setupplan")
+        )
         self.verdict: Verdict | None = None
-        self._suites: list[ReadySuite] = []
+        self.suites: list[ReadySuite] = []
         self._golden_files: frozenset[str] = frozenset()
         self.collection = Collection(self)
         self._started = time.monotonic()
         self._closing = contextlib.ExitStack()
+
+    @cached_property
+    def _bodies(self) -> asyncio.Runner:
+        """Runs the async bodies of marked tests, in the thread of their fixtures."""
+        import asyncio  # noqa: PLC0415 - 16 ms
+
+        return self._closing.enter_context(asyncio.Runner())
 
     # -- before anything runs
 
     def open(self) -> None:
         """Select the suites, and on the controller refuse now what could not be run or judged."""
         self._closing.callback(self.ledger.close)
-        self._closing.callback(self.runner.close)
         self._closing.callback(self.assembly.context.matcher.close)
+        self._closing.callback(self.wiring.close)
         self.config.add_cleanup(self._closing.close)
         selected = select(self.config, self.assembly)
         self._golden_files = frozenset(self.assembly.golden_names())
         if not self.is_worker:
+            self._closing.enter_context(sigterm_interrupts())
             self._closing.enter_context(self.state.locked())
             ready = check_all(selected, self.config, self.assembly)
             self.gatekeeper.preflight(ready)
-            self._suites = [suite for suite in ready if suite.target is not None]
+            self.suites = [suite for suite in ready if suite.target is not None]
         gc.freeze()  # golden sets and items live as long as the session; looking at them again cost 65 us a case
 
     def pytest_report_header(self) -> list[str]:
-        """Say what will be run, and against what."""
-        return [] if self.is_worker else self.gatekeeper.header(self._suites)
+        """Say what will be run, against what, and which run is gone on with."""
+        return [] if self.is_worker else [*self.gatekeeper.header(self.suites), *self.lineage.header()]
 
     def is_golden_item(self, nodeid: str) -> bool:
         """Tell an item of the no-code door by its file."""
@@ -119,7 +159,7 @@ class EvalSession:
         result = yield
         golden_test = item.stash.get(functions.GOLDEN_TEST, None)
         if golden_test is not None:
-            graded = self.runner.run(functions.grade(item, golden_test))
+            graded = self.answers.graded(golden_test.suite, functions.grade(item, golden_test))
             if self.options.fail_cases and graded.outcome != "passed":
                 functions.fail(golden_test, graded)
         return result
@@ -129,7 +169,7 @@ class EvalSession:
         body = functions.run_async_body(pyfuncitem)
         if body is None:
             return None
-        self.runner.run(body)
+        self._bodies.run(body)
         return True
 
     @pytest.fixture(name="evalgate")
@@ -154,6 +194,7 @@ class EvalSession:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Account on the controller for every report, its own and those of the workers."""
         if not self.is_worker:
+            self.progress.clear()
             self.ledger.record(report)
             detach(report)
 
@@ -174,15 +215,21 @@ class EvalSession:
         if not self.is_worker and not self.is_dry:
             verdict = self._judge()
             session.testsfailed += verdict.verdict == "fail"
+        if not self.is_controller:
+            self.wiring.close()
         return result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
         """Judge what an interrupted session left, set the exit code, and have the last word."""
         if self.is_worker:
-            self.config.workeroutput[WORKER_OUTPUT] = self.ledger.export()  # type: ignore[attr-defined]  # xdist's
+            output = self.config.workeroutput  # type: ignore[attr-defined]  # xdist's
+            output[WORKER_OUTPUT] = self.ledger.export()
+            output[NOTICES_OUTPUT] = self.notices.export()
             return (yield)
         if self.is_dry:
+            if self.options.estimate and self.is_controller and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+                session.exitstatus = pytest.ExitCode.OK  # the controller of xdist collects nothing itself
             return (yield)
         verdict = self.verdict or self._judge()
         self._remember_missed()
@@ -197,12 +244,17 @@ class EvalSession:
         for nodeid in self.collection.uncollected:
             self.ledger.add_problem(f"{nodeid} could not be collected")
         if self.is_controller and not self.ledger.plans:  # its workers were stopped before they could say
-            for suite in self._suites:
+            for suite in self.suites:
                 self.ledger.add_plan(suite.plan)
         nothing_wrong = not self.ledger.problems
         if not self.ledger.plans:
             self.ledger.add_problem("no case was selected: " + " ".join(self.config.invocation_params.args))
-        verdict = self.gatekeeper.judge(self.ledger, duration_s=time.monotonic() - self._started)
+        verdict = self.gatekeeper.judge(
+            self.ledger,
+            duration_s=time.monotonic() - self._started,
+            refused=self.launch.refusal or self.notices.refusal,
+        )
+        self.launch.note_end(whole=not (verdict.accounting.not_run or verdict.accounting.errored))
         if nothing_wrong and not self.ledger.plans:
             verdict = replace(verdict, exit_code=int(pytest.ExitCode.NO_TESTS_COLLECTED))
         self.verdict = verdict
@@ -214,10 +266,18 @@ class EvalSession:
         if isinstance(lastfailed, dict):
             lastfailed.update(dict.fromkeys(self.ledger.not_passed, True))
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
         """Show what the gates say."""
         if self.verdict is not None and self.config.get_verbosity() > -2:  # noqa: PLR2004 - -qq shows the last line only
-            self.gatekeeper.show(self.verdict, terminalreporter)
+            self.gatekeeper.show(self.verdict, terminalreporter, self._notes(self.verdict, exitstatus))
+
+    def _notes(self, verdict: Verdict, exitstatus: int) -> Iterator[str]:
+        """Say what is wrong with the cache, why calls were held back, and how to go on with a run that lacks answers."""
+        yield from self.notices.troubles
+        if verdict.refused is not None:
+            yield f"NOT EVALUATED: {verdict.refused}"
+        elif self.launch.has_journal and (verdict.accounting.errored or exitstatus == pytest.ExitCode.INTERRUPTED):
+            yield "the same command goes on with this run: what the cache holds is not asked again"
 
     def _last_word(self, verdict: Verdict) -> None:
         reporter: pytest.TerminalReporter | None = self.config.pluginmanager.get_plugin("terminalreporter")
@@ -229,6 +289,11 @@ _STATUSES: dict[str, tuple[str, str, tuple[str, dict[str, bool]]]] = {
     "missed": ("missed", "m", ("MISSED", {"yellow": True})),
     "errored": ("eval-error", "E", ("EVAL-ERROR", {"red": True})),
 }
+
+
+def _merged(brought: Iterable[Mapping[str, T]]) -> dict[str, T]:
+    """Merge what the plugins bring by name."""
+    return {name: value for names in brought for name, value in names.items()}
 
 
 @contextlib.contextmanager

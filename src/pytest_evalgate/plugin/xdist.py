@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from xdist.scheduler import LoadScopeScheduling
 
+from pytest_evalgate.plugin.lineage import WORKER_INPUT
+from pytest_evalgate.plugin.notices import NOTICES_OUTPUT
 from pytest_evalgate.plugin.results import WORKER_OUTPUT
 
 if TYPE_CHECKING:
@@ -13,26 +15,37 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from pytest_evalgate.plugin.session import EvalSession
+
 _PINNED = "evalgate"
 
 
 class Distribution:
     """What an eval session adds to xdist's controller."""
 
-    def __init__(self, is_eval: Callable[[str], bool], absorb: Callable[[str], None]) -> None:
-        """Pin what ``is_eval`` claims; hand each worker's plan to ``absorb``."""
-        self._is_eval = is_eval
-        self._absorb = absorb
+    def __init__(self, session: EvalSession) -> None:
+        """Distribute the tests of ``session``."""
+        self._session = session
+
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell a worker the names of the run."""
+        node.workerinput[WORKER_INPUT] = self._session.lineage.export()
 
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> PinnedScheduling:
-        """Schedule the eval items on one worker."""
-        return PinnedScheduling(config, log, self._is_eval)
+        """Schedule the eval items on one worker, so that one engine, one limiter and one budget see them all."""
+        pins = self._session.assembly.settings.xdist == "pin"
+        return PinnedScheduling(config, log, self._session.is_golden_item if pins else _never)
 
     def pytest_testnodedown(self, node: Any) -> None:
         """Take over the plan of a worker that ended in order."""
         text = getattr(node, "workeroutput", {}).get(WORKER_OUTPUT)
         if text is not None:
-            self._absorb(text)
+            self._session.ledger.absorb(text)
+            self._session.notices.absorb(node.workeroutput[NOTICES_OUTPUT])
+
+
+def _never(nodeid: str) -> bool:  # noqa: ARG001 - the shape of what claims items
+    return False
 
 
 class _Unit(dict[str, bool]):
@@ -56,6 +69,7 @@ class PinnedScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist ship
         self._is_eval = is_eval
         self._scope_of = _SCOPES.get(config.getvalue("dist"), _own_scope)
         self._index: dict[str, int] = {}
+        self._works_ahead = True
 
     def _split_scope(self, nodeid: str) -> str:
         return _PINNED if self._is_eval(nodeid) else self._scope_of(nodeid)
@@ -82,7 +96,11 @@ class PinnedScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist ship
         crashed: str | None = next(running, None)
         if crashed is None:
             return None
-        left = {scope: {**unit, **({crashed: True} if crashed in unit else {})} for scope, unit in workload.items()}
+        if self._is_eval(crashed) and self._works_ahead:
+            self._works_ahead = False  # it was busy with many cases at once; the next one takes them one by one
+            crashed = None
+        done = {} if crashed is None else {crashed: True}
+        left = {scope: {**unit, **(done if crashed in unit else {})} for scope, unit in workload.items()}
         self.workqueue.update({scope: unit for scope, unit in left.items() if not all(unit.values())})
         for other in [node for node in self.assigned_work if node in self.registered_collections]:
             self._reschedule(other)

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any, get_args
 
 from pytest_evalgate import jsonl
+from pytest_evalgate.calls import CallRecord, Finish
 from pytest_evalgate.data import CaseResult, Outcome, Output, Place, PlannedCase, Score, SuitePlan, Trial
 
 if TYPE_CHECKING:
@@ -95,7 +96,8 @@ def encode_result(result: CaseResult) -> dict[str, Json]:
 def decode_result(value: Mapping[str, Json], case: PlannedCase, *, texts: bool = True) -> CaseResult:
     """Decode the result of ``case``; without ``texts`` it comes as the gates need it.
 
-    That is without outputs and without the reasons of single scores; a miss keeps its reason.
+    That is without what outputs say and without the reasons of single scores; a miss keeps its reason, an output its
+    latency and its ending.
 
     Raises:
         ValueError: there is no such outcome.
@@ -113,22 +115,63 @@ def _encode_trial(trial: Trial) -> dict[str, Json]:
         "value": trial.value,
         **_present(
             reason=trial.reason,
-            output=None if output is None else {"value": output.value, **_present(metadata=dict(output.metadata))},
+            output=None if output is None else _encode_output(output, trial.calls),
             latency_s=None if output is None else output.latency_s,
             scores=[_encode_score(score) for score in trial.scores],
+            calls=[_encode_call(call) for call in trial.calls],
         ),
     }
 
 
 def _decode_trial(index: int, value: Mapping[str, Json], texts: bool) -> Trial:  # noqa: FBT001 - private
-    output = _decode_output(value) if texts and "output" in value else None
+    calls = tuple(map(_decode_call, value.get("calls", ())))
+    output = _decode_output(value, calls, texts) if "output" in value else None
     scores = tuple(_decode_score(score, texts) for score in value.get("scores", ()))
-    return Trial(index, value["value"], output, scores, value.get("reason", ""))
+    return Trial(index, value["value"], output, scores, value.get("reason", ""), calls)
 
 
-def _decode_output(value: Mapping[str, Json]) -> Output:
+def _encode_output(output: Output, calls: tuple[CallRecord, ...]) -> dict[str, Json]:
+    """Encode an output; the call that brought it is the number of one of the trial's calls."""
+    finish = None if output.finish == "complete" else output.finish
+    call = None if output.call is None else calls.index(output.call)
+    return {"value": output.value, **_present(metadata=dict(output.metadata), finish=finish, call=call)}
+
+
+def _decode_output(value: Mapping[str, Json], calls: tuple[CallRecord, ...], texts: bool) -> Output:  # noqa: FBT001 - private
     stored = value["output"]
-    return Output(stored["value"], stored.get("metadata", {}), value.get("latency_s"))
+    latency_s, finish = value.get("latency_s"), stored.get("finish", "complete")
+    if finish not in get_args(Finish):
+        raise ValueError(f"{finish!r} is not a way to finish")
+    if not texts:
+        return Output(None, latency_s=latency_s, finish=finish)
+    call = dict(enumerate(calls))[stored["call"]] if "call" in stored else None
+    return Output(stored["value"], stored.get("metadata", {}), latency_s, finish, call)
+
+
+def _encode_call(call: CallRecord) -> dict[str, Json]:
+    return {
+        "purpose": call.purpose,
+        "attempts": call.attempts,
+        **_present(
+            model=call.model,
+            tokens_in=call.tokens_in,
+            tokens_out=call.tokens_out,
+            cost_usd=call.cost_usd,
+            latency_s=call.latency_s,
+        ),
+    }
+
+
+def _decode_call(value: Mapping[str, Json]) -> CallRecord:
+    return CallRecord(
+        sys.intern(value["purpose"]),  # the same few in every case, as the models
+        sys.intern(value.get("model", "")),
+        value["attempts"],
+        value.get("tokens_in"),
+        value.get("tokens_out"),
+        value.get("cost_usd"),
+        value.get("latency_s"),
+    )
 
 
 def _encode_score(score: Score) -> dict[str, Json]:

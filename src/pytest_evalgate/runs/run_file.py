@@ -117,6 +117,7 @@ def _head(run: Run, plans: Sequence[SuitePlan]) -> Json:
         "commit": run.commit,
         "duration_s": run.duration_s,
         "problems": list(run.problems),
+        "refused": run.refused,
         "suites": [{**codec.encode_plan_head(plan), "planned": len(plan.cases)} for plan in plans],
     }
 
@@ -135,6 +136,7 @@ def _decode(head: dict[str, Json], rows: list[dict[str, Json]]) -> Run:
         suites=tuple(_decode_suite(plan, results[plan["name"]]) for plan in head["suites"]),
         duration_s=head["duration_s"],
         problems=tuple(head["problems"]),
+        refused=head.get("refused"),
     )
 
 

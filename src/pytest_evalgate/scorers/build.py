@@ -98,7 +98,8 @@ def _rule(kind: Any, given: Mapping[str, Any], context: Context) -> BuiltScorer:
         raise SpecError(f'unknown scorer "{kind}"{near(str(kind), context.rules) or _known(context.rules)}')
     rule = context.rules[kind]
     entry, params = read_params(kind, rule, given, context.matcher)
-    return _scorer(kind, functools.partial(rule, **params), entry, _RULE_THRESHOLD)
+    scorer = _scorer(kind, functools.partial(rule, **params), entry, _RULE_THRESHOLD)
+    return replace(scorer, waits=rule is not RULES.get(kind))
 
 
 def _python(name: Any, given: Mapping[str, Any], context: Context) -> BuiltScorer:

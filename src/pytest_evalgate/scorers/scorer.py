@@ -20,12 +20,16 @@ _PAIR: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class BuiltScorer:
-    """Calls ``function(case, output)``, plain or async, and makes a score of what it says."""
+    """Calls ``function(case, output)``, plain or async, and makes a score of what it says.
+
+    ``waits`` is False where it is known to answer at once.
+    """
 
     name: str
     function: Callable[[Case, Output], object]
     threshold: float
     weight: float | None = None
+    waits: bool = True
 
     async def score(self, case: Case, output: Output) -> Score:
         """Grade one output.

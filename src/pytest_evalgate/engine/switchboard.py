@@ -1,0 +1,134 @@
+"""From a target's call to the wire: each route has its client, and the layers around it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pytest_evalgate.calls import record_of
+from pytest_evalgate.engine.attempts import Patience, RetryingClient
+from pytest_evalgate.engine.budget import Budget
+from pytest_evalgate.engine.cache import CachedClient
+from pytest_evalgate.engine.clients import EndpointClient, HttpClient, SdkClient, model_client
+from pytest_evalgate.engine.limiter import Limiter, Limits
+from pytest_evalgate.engine.prices import Prices
+from pytest_evalgate.engine.secrets import read_secret
+from pytest_evalgate.engine.spend import MeteredClient
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_evalgate.calls import Call, Reply
+    from pytest_evalgate.engine.cache import Memory
+    from pytest_evalgate.engine.halt import Halt
+    from pytest_evalgate.engine.spend import Spend
+    from pytest_evalgate.protocols import ModelClient
+    from pytest_evalgate.settings import HttpRequest, Model
+
+
+class Switchboard:
+    """Sends each call the way of its route; a way is laid when it is first gone.
+
+    Everybody's call goes through: memory, then budget, then limits and retries, then the wire.
+    """
+
+    def __init__(  # noqa: PLR0913 - the parts of one way
+        self,
+        models: Mapping[str, Model],
+        *,
+        memory: Memory,
+        halt: Halt,
+        spend: Spend,
+        budget_usd: float | None = None,
+        most: int | None = None,
+        workers: int = 1,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        """Lay no way yet.
+
+        Args:
+            models: The configured models; their names are routes.
+            memory: What was answered before.
+            halt: Whether calls may still be sent.
+            spend: The accounts.
+            budget_usd: What may be spent; None for no limit.
+            most: At most so many calls at a time on each route; None leaves that to the models.
+            workers: How many processes share the limits.
+            environ: Where the keys are found.
+
+        """
+        self.prices = Prices(models)
+        self._models = models
+        self._memory = memory
+        self._halt = halt
+        self._spend = spend
+        self._budget = None if budget_usd is None else Budget(budget_usd, halt)
+        self._most = most
+        self._workers = workers
+        self._environ = environ
+        self._limiters: dict[tuple[str, str], Limiter] = {}
+        self._raw: list[SdkClient | HttpClient | EndpointClient] = []
+        self._ways: dict[str, ModelClient] = {}
+
+    async def send(self, call: Call) -> Reply:
+        """Return the answer to ``call``, remembered or new."""
+        reply = await self._way(call.route).send(call)
+        if reply.cached:
+            self._spend.add(record_of(call, reply))
+        return reply
+
+    def check_key(self, route: str) -> None:
+        """Look whether the key of a model is there.
+
+        Raises:
+            SettingsError: it is not; names the variable.
+
+        """
+        if name := self._models[route].api_key_env:
+            read_secret(name, self._environ, f"models.{route}.api_key_env")
+
+    def add_application(self, route: str, request: HttpRequest) -> None:
+        """Lay the way to an application behind HTTP.
+
+        Raises:
+            SettingsError: a variable that a header needs is not set.
+
+        """
+        client = EndpointClient(request, self._environ, f"suites.{route}.target.http")
+        limits = Limits(request.max_concurrency, request.requests_per_minute)
+        self._raw.append(client)
+        self._ways[route] = self._around(client, (request.url, ""), limits, request.timeout_s)
+
+    @property
+    def over_budget(self) -> str | None:
+        """Why the budget let a call not pass; None where it has let all pass."""
+        return None if self._budget is None else self._budget.exhausted
+
+    @property
+    def limiters(self) -> tuple[Limiter, ...]:
+        """The limiters of all ways that were gone."""
+        return tuple(self._limiters.values())
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for client in self._raw:
+            await client.close()
+
+    def _way(self, route: str) -> ModelClient:
+        if route not in self._ways:
+            model = self._models[route]
+            client = model_client(route, model, self._environ)
+            limits = Limits(model.max_concurrency, model.requests_per_minute, model.tokens_per_minute)
+            self._raw.append(client)
+            self._ways[route] = self._around(client, (model.base_url, model.model), limits, model.timeout_s)
+        return self._ways[route]
+
+    def _around(self, client: ModelClient, place: tuple[str, str], limits: Limits, timeout_s: float) -> ModelClient:
+        limiter = self._limiters.setdefault(place, Limiter(self._shared(limits), self._halt))
+        retrying = RetryingClient(client, limiter, self._halt, " ".join(filter(None, place)), Patience(timeout_s))
+        return CachedClient(MeteredClient(retrying, self.prices, self._spend, self._budget), self._memory)
+
+    def _shared(self, limits: Limits) -> Limits:
+        wanted = limits.max_concurrency if self._most is None else min(self._most, limits.max_concurrency)
+        return replace(limits, max_concurrency=wanted).shared_by(self._workers)

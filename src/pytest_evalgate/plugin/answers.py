@@ -1,0 +1,72 @@
+"""Where an item gets the result of its case: at once where nothing waits, else from the engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_evalgate.engine import run_case, run_trial, settle
+from pytest_evalgate.engine.immediate import drive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from concurrent.futures import Future
+
+    from pytest_evalgate.data import Case, CaseResult, Trial
+    from pytest_evalgate.engine.runner import Engine
+    from pytest_evalgate.plugin.assembly import ReadySuite
+    from pytest_evalgate.plugin.progress import Progress
+
+
+class Answers:
+    """Begins with cases long before their items run, and hands each item the result of its own."""
+
+    def __init__(self, engine: Callable[[], Engine], progress: Progress, most: int | None) -> None:
+        """Take the engine from ``engine`` when something first has to wait.
+
+        Args:
+            engine: Returns the engine; starting it costs a thread, which recorded outputs do without.
+            progress: Is told of every trial, and shown while an item waits.
+            most: At most so many trials at once over all suites; None leaves that to the suites.
+
+        """
+        self._engine = engine
+        self._progress = progress
+        self._most = most
+        self._begun: dict[tuple[str, str], list[Future[Trial]]] = {}
+
+    def begin(self, suite: ReadySuite, case: Case) -> None:
+        """Queue all trials of a case."""
+        if suite.waits and case.skip is None:
+            self._begun[suite.plan.name, case.id] = self._submit(suite, case)
+
+    def result(self, suite: ReadySuite, case: Case) -> CaseResult:
+        """Return the result of a case, begun or not.
+
+        Raises:
+            ScorerError: a scorer broke.
+            EngineDied: no answer can come any more.
+
+        """
+        planned, grading = suite.planned[case.id], suite.grading_of(case)
+        if not suite.waits:
+            return drive(run_case(suite.required_target, grading, case, planned, suite.plan.trials))
+        futures = self._begun.pop((suite.plan.name, case.id), None) or self._submit(suite, case)
+        engine = self._engine()
+        return settle(planned, [engine.wait(future, self._progress.tick) for future in futures])
+
+    def graded(self, suite: ReadySuite, work: Coroutine[Any, Any, CaseResult]) -> CaseResult:
+        """Run the grading of an output that a test of the user's produced."""
+        return self._engine().run(work) if suite.waits else drive(work)
+
+    def _submit(self, suite: ReadySuite, case: Case) -> list[Future[Trial]]:
+        engine = self._engine()
+        name, window = (suite.plan.name, suite.window) if self._most is None else ("", self._most)
+        lane = engine.lane(name, window)
+        futures = [lane.submit(_trial_of(suite, case, index)) for index in range(suite.plan.trials)]
+        for future in futures:
+            self._progress.tally.add(future)
+        return futures
+
+
+def _trial_of(suite: ReadySuite, case: Case, index: int) -> Callable[[], Coroutine[Any, Any, Trial]]:
+    return lambda: run_trial(suite.required_target, suite.grading_of(case), case, index)

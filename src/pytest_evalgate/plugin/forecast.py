@@ -1,0 +1,62 @@
+"""The estimate of a session: its targets' calls, held against what is remembered."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from pytest_evalgate.targets import HttpTarget, ModelTarget
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pytest_evalgate.calls import Call
+    from pytest_evalgate.data import Case
+    from pytest_evalgate.engine.estimate import Usage
+    from pytest_evalgate.plugin.assembly import ReadySuite
+    from pytest_evalgate.plugin.wiring import Wiring
+    from pytest_evalgate.runs.estimate import Estimate
+
+    Selected = Sequence[tuple[ReadySuite, Sequence[Case]]]
+
+
+def forecast(selected: Selected, wiring: Wiring) -> Estimate | None:
+    """Estimate what the selected cases will send; None where no target sends anything."""
+    sending = [(suite, cases) for suite, cases in selected if isinstance(suite.target, ModelTarget | HttpTarget)]
+    if not sending:
+        return None
+    first = _estimate(sending, wiring, {})
+    fresh = {suite.name for suite in first.suites if suite.to_send and not suite.cached}
+    return _estimate(sending, wiring, _history(fresh, wiring)) if fresh else first
+
+
+def _estimate(sending: Selected, wiring: Wiring, history: Mapping[tuple[str, str, str], Sequence[Usage]]) -> Estimate:
+    from pytest_evalgate.engine.estimate import Known, Planned, estimate  # noqa: PLC0415 - only where calls are sent
+
+    known = Known(wiring.memory.recall, wiring.client.prices, wiring.limits, history)
+    return estimate([Planned(suite.plan.name, len(cases), _calls(suite, cases)) for suite, cases in sending], known)
+
+
+def _calls(suite: ReadySuite, cases: Sequence[Case]) -> Iterator[Call]:
+    target = suite.target
+    assert isinstance(target, ModelTarget | HttpTarget)  # noqa: S101 - only those are asked for their calls
+    for case in cases:
+        for trial in range(suite.plan.trials if case.skip is None else 0):
+            yield target.call_of(case, trial)
+
+
+def _history(suites: set[str], wiring: Wiring) -> dict[tuple[str, str, str], list[Usage]]:
+    """Return what answers took that the calls of these suites had before they changed."""
+    from pytest_evalgate.engine.estimate import Usage  # noqa: PLC0415 - only where calls are sent
+    from pytest_evalgate.engine.tokens import Tokens  # noqa: PLC0415 - the same
+
+    routes = {(model.base_url, model.model): name for name, model in wiring.configured.models.items()}
+    found: dict[tuple[str, str, str], list[Usage]] = defaultdict(list)
+    for entry in wiring.entries():
+        call, reply = entry.call, entry.reply
+        suite = call.label.partition("::")[0]
+        route = routes.get((call.endpoint, call.model), suite)
+        if suite in suites and reply.tokens_in is not None and reply.tokens_out is not None:
+            tokens = Tokens(reply.tokens_in, reply.tokens_out)
+            found[suite, route, call.purpose].append(Usage(tokens, reply.latency_s))
+    return found

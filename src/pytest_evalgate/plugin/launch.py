@@ -1,0 +1,145 @@
+"""Before the first item runs: what the run will cost, the plan on disk, and the engine set to work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.plugin.forecast import forecast
+from pytest_evalgate.plugin.items import CaseItem
+from pytest_evalgate.plugin.lineage import head_of
+from pytest_evalgate.runs import journal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pytest_evalgate.data import Case
+    from pytest_evalgate.plugin.assembly import ReadySuite
+    from pytest_evalgate.plugin.session import EvalSession
+    from pytest_evalgate.runs.estimate import Estimate
+
+
+class Launch:
+    """Lets a session go, or refuses it; ``refusal`` says why."""
+
+    def __init__(self, session: EvalSession) -> None:
+        """Launch ``session``."""
+        self.refusal: str | None = None
+        self._session = session
+        self.has_journal = False
+        self._has_begun = False
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        """Say what will be sent; run nothing where that is all that was asked for, or where it may not be sent.
+
+        Raises:
+            pytest.UsageError: a key that will be needed is not there, or a prompt does not fit a case.
+
+        """
+        ours = self._session
+        if ours.is_worker or _is_broken(session) or (ours.is_dry and not ours.options.estimate):
+            return None
+        estimate = self._forecast(session.items)
+        if ours.options.estimate:
+            self._show(estimate)
+            return True
+        if estimate is not None and not ours.options.offline and not self._may_send(estimate):
+            return True
+        self._go(session.items)
+        return None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> None:
+        """In a worker of xdist, begin with the first eval item: all others follow it to the same worker."""
+        ours = self._session
+        if ours.is_worker and isinstance(item, CaseItem) and not self._has_begun:
+            self._has_begun = True
+            if ours.assembly.settings.xdist == "pin" and journal.claim(ours.state.path, ours.lineage.run):
+                self._begin(item.session.items)
+
+    def note_end(self, *, whole: bool) -> None:
+        """Note in the journal that the run was judged."""
+        if self.has_journal:
+            journal.finish(self._session.state.path, self._session.lineage.run, whole=whole)
+
+    def _forecast(self, items: Iterable[pytest.Item]) -> Estimate | None:
+        try:
+            return forecast(self._selected(items), self._session.wiring)
+        except SettingsError as error:
+            raise pytest.UsageError(str(error)) from None
+
+    def _selected(self, items: Iterable[pytest.Item]) -> Sequence[tuple[ReadySuite, Sequence[Case]]]:
+        """Return the cases that will run; the controller of xdist collects nothing, and takes all."""
+        if self._session.is_controller:
+            return [(suite, [case for golden in suite.sets for case in golden]) for suite in self._session.suites]
+        cases: dict[str, tuple[ReadySuite, list[Case]]] = {}
+        for item in items:
+            if isinstance(item, CaseItem):
+                cases.setdefault(item.suite.plan.name, (item.suite, []))[1].append(item.case)
+        return list(cases.values())
+
+    def _may_send(self, estimate: Estimate) -> bool:
+        from pytest_evalgate.reports.estimate import refuse, total_line  # noqa: PLC0415 - only where calls are sent
+
+        self._say(total_line(estimate))
+        if estimate.to_send:
+            self._check_keys(estimate)
+        self.refusal = refuse(estimate, self._session.wiring.budget_usd)
+        if self.refusal is not None:
+            self._say(f"refused: {self.refusal}")
+        return self.refusal is None
+
+    def _check_keys(self, estimate: Estimate) -> None:
+        routes = {
+            suite.name: self._session.assembly.route_of(suite.name) for suite in estimate.suites if suite.to_send
+        }
+        try:
+            for route in filter(None, routes.values()):
+                self._session.wiring.client.check_key(route)
+        except SettingsError as error:
+            raise pytest.UsageError(f"{error}; or replay what is remembered, with --eval-offline") from None
+
+    def _go(self, items: Sequence[pytest.Item]) -> None:
+        ours = self._session
+        if any(suite.waits for suite in ours.suites):
+            plans = [suite.plan for suite in ours.suites]
+            journal.begin(ours.state.path, head_of(ours.lineage, sum(len(plan.cases) for plan in plans)), plans)
+            self.has_journal = True
+        if not ours.is_controller:
+            self._begin(items)
+
+    def _begin(self, items: Iterable[pytest.Item]) -> None:
+        for item in items:
+            if isinstance(item, CaseItem):
+                self._session.answers.begin(item.suite, item.case)
+
+    def _show(self, estimate: Estimate | None) -> None:
+        from pytest_evalgate.reports.estimate import render_estimate  # noqa: PLC0415 - asked for
+
+        reporter = self._reporter
+        if reporter is None:
+            return
+        reporter.section("eval gate: estimate (nothing sent)", sep="=")
+        if estimate is None:
+            reporter.write_line("no selected suite sends calls: its outputs are recorded, or made in this process")
+            return
+        width = reporter._tw.fullwidth  # noqa: SLF001 - pytest's own width
+        for line in render_estimate(estimate, self._session.wiring.budget_usd, width):
+            reporter.write_line(line)
+
+    def _say(self, line: str) -> None:
+        if self._reporter is not None and self._session.config.get_verbosity() > -2:  # noqa: PLR2004 - -qq is silent
+            self._reporter.write_line(f"evalgate: {line}")
+
+    @property
+    def _reporter(self) -> pytest.TerminalReporter | None:
+        reporter: pytest.TerminalReporter | None = self._session.config.pluginmanager.get_plugin("terminalreporter")
+        return reporter
+
+
+def _is_broken(session: pytest.Session) -> bool:
+    """Tell whether pytest will run nothing, since something could not be collected."""
+    return bool(session.testsfailed) and not session.config.option.continue_on_collection_errors

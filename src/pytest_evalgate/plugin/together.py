@@ -1,0 +1,148 @@
+"""Marked tests with ``concurrent=True``: their ``async def`` bodies run together, on the engine's loop."""
+
+from __future__ import annotations
+
+import contextvars
+import inspect
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_evalgate.engine import run_trial
+from pytest_evalgate.plugin.golden_test import GOLDEN_TEST, Bodies, GoldenTest, Recorder, is_whole, may_begin
+from pytest_evalgate.plugin.grading import grade_trial
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
+
+    from pytest_evalgate.data import Trial
+    from pytest_evalgate.plugin.session import EvalSession
+
+_OF_THE_CASE = ("output", "evalgate")
+"""Fixtures of ours that are made for each case, and that a body on the engine is given without them being set up."""
+
+
+class NoOutput(Exception):  # noqa: N818 - a finding about a test
+    """A body returned nothing and recorded nothing."""
+
+
+class Escaped(Exception):  # noqa: N818 - not an error of ours
+    """What a body raised to end the process: on the engine's thread it would end the engine."""
+
+    def __init__(self, error: BaseException) -> None:
+        """Carry ``error`` to the main thread."""
+        super().__init__(repr(error))
+        self.error = error
+
+
+class Together:
+    """Begins with all cases of a test when the first of them runs: only then are its shared fixtures set up."""
+
+    def __init__(self, session: EvalSession) -> None:
+        """Run bodies on the engine of ``session``."""
+        self._session = session
+        self._begun: dict[str, Sequence[Future[Trial]]] = {}
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
+        """Wait for the bodies of an item, whichever plugin thinks that it runs them."""
+        test = pyfuncitem.stash.get(GOLDEN_TEST, None)
+        if test is None or not test.runs_together:
+            return None
+        if pyfuncitem.nodeid not in self._begun:
+            self._begin(pyfuncitem)
+        for future in self._begun.pop(pyfuncitem.nodeid):
+            test.graded.append(self._trial(future))
+        return True
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say which tests do not run together, and why."""
+        for line in self._session.collection.pins.serial:
+            terminalreporter.write_line(f"evalgate: {line}")
+
+    def _begin(self, first: pytest.Function) -> None:
+        """Begin with ``first``, whose fixtures are there, and with the items after it that share them."""
+        shared = _shared(first)
+        context = contextvars.copy_context()
+        for item in _row(first) if self._session.launch.works_ahead else (first,):
+            test = item.stash[GOLDEN_TEST]
+            self._begun[item.nodeid] = self._session.answers.submit(
+                test.suite, [_work(test, shared, index, context.copy()) for index in range(test.suite.plan.trials)]
+            )
+
+    def _trial(self, future: Future[Trial]) -> Trial | None:
+        try:
+            return self._session.answers.wait(future)
+        except NoOutput:
+            return None
+        except Escaped as escaped:
+            raise escaped.error from None
+
+
+def serial_because(item: pytest.Function) -> str | None:
+    """Tell why the bodies of a test cannot run together; None where they can."""
+    info = item._fixtureinfo  # noqa: SLF001 - pytest tells nobody the scope of what a test asks for
+    if "request" in info.argnames:
+        return "request is the request of one item"
+    for name in item.fixturenames:
+        found = info.name2fixturedefs.get(name, ())
+        if name == "case" or not found or (name in _OF_THE_CASE and len(found) == 1):
+            continue
+        if found[-1].scope == "function":
+            return f"fixture {name} is made for each case anew: give it a wider scope"
+        if inspect.iscoroutinefunction(found[-1].func) or inspect.isasyncgenfunction(found[-1].func):
+            return f"fixture {name} is async, and what it opens belongs to another loop"
+    return None
+
+
+def _row(first: pytest.Function) -> Iterator[pytest.Item]:
+    """Return the items from ``first`` on that run the same test: what they share stays set up until they are done."""
+    items = first.session.items
+    following = items[items.index(first) + 1 :]
+    test = (first.parent, first.originalname)
+    row = takewhile(lambda item: (item.parent, getattr(item, "originalname", None)) == test, following)
+    return iter([first, *filter(may_begin, row)])
+
+
+def _shared(first: pytest.Function) -> Mapping[str, Any]:
+    """Return the arguments that all cases of a test have in common; None stands where they have their own."""
+    names = first._fixtureinfo.argnames  # noqa: SLF001 - what pytest itself passes
+    found = first._fixtureinfo.name2fixturedefs  # noqa: SLF001 - the same
+    return {name: None if found[name][-1].scope == "function" else first.funcargs[name] for name in names}
+
+
+def _work(
+    test: GoldenTest, shared: Mapping[str, Any], index: int, context: contextvars.Context
+) -> Callable[[], Coroutine[Any, Any, Trial]]:
+    """Return the work of one trial, that sees the context variables of the main thread as they are now."""
+
+    async def run() -> Trial:
+        from asyncio import get_running_loop  # noqa: PLC0415 - 16 ms, where nothing runs together
+
+        return await get_running_loop().create_task(_run(test, shared, index), context=context)
+
+    return run
+
+
+async def _run(test: GoldenTest, shared: Mapping[str, Any], index: int) -> Trial:
+    ahead = None
+    if test.suite.target is not None:
+        ahead = await run_trial(test.suite.target, test.suite.grading_of(test.case), test.case, index)
+        if not is_whole(ahead):
+            return ahead
+    bodies = Bodies()
+    own = {"case": test.case, "output": ahead and ahead.output, "evalgate": Recorder(bodies)}
+    arguments = {name: own[name] if value is None and name in own else value for name, value in shared.items()}
+    try:
+        with bodies.trial():
+            bodies.take(await test.body(**arguments))
+    except (KeyboardInterrupt, SystemExit) as error:
+        raise Escaped(error) from None
+    (made,) = bodies.made
+    test.bodies.made.append(made)
+    trial = await grade_trial(test, index, made, ahead)
+    if trial is None:
+        raise NoOutput
+    return trial

@@ -1,0 +1,226 @@
+"""What the calls of a session go through, from the target to the wire; nothing of it is opened before it is needed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from pytest_evalgate import jsonl, settings, targets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from pytest_evalgate.engine.cache import Entry, Memory, ReplyCache
+    from pytest_evalgate.engine.halt import Halt
+    from pytest_evalgate.engine.limiter import Limits
+    from pytest_evalgate.engine.runner import Engine
+    from pytest_evalgate.engine.spend import Spend
+    from pytest_evalgate.engine.switchboard import Switchboard
+    from pytest_evalgate.plugin.lineage import Lineage
+    from pytest_evalgate.plugin.requested import Options
+    from pytest_evalgate.protocols import Target
+    from pytest_evalgate.runs.state import StateFolder
+
+
+@dataclass
+class Wiring:
+    """Engine, memory, budget and clients of one session.
+
+    Args:
+        root: The root folder.
+        configured: The whole configuration.
+        options: What the command line says.
+        state: Where the cache lies.
+        lineage: The names of the run.
+        workers: How many processes share the limits.
+        hooks: What the hook ``pytest_evalgate_targets`` brings.
+
+    """
+
+    root: Path
+    configured: settings.Settings
+    options: Options
+    state: StateFolder
+    lineage: Lineage
+    workers: int = 1
+    hooks: Mapping[str, Callable[..., Target]] = field(default_factory=dict)
+    _targets: list[Target] = field(default_factory=list)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The thread on which everything waits."""
+        from pytest_evalgate.engine.runner import Engine  # noqa: PLC0415 - asyncio
+
+        return Engine()
+
+    @cached_property
+    def halt(self) -> Halt:
+        """Whether calls may still be sent."""
+        from pytest_evalgate.engine.halt import Halt  # noqa: PLC0415 - asyncio
+
+        return Halt(self.configured.max_duration_s)
+
+    @cached_property
+    def spend(self) -> Spend:
+        """The accounts."""
+        from pytest_evalgate.engine.spend import Spend  # noqa: PLC0415 - only where calls are sent
+
+        return Spend()
+
+    @cached_property
+    def cache(self) -> ReplyCache:
+        """Where answers are kept."""
+        from pytest_evalgate.engine.cache import ReplyCache, find_seal, folder_of  # noqa: PLC0415 - diskcache
+
+        seal = find_seal(os.environ, required=self.configured.cache_auth == "required")
+        return ReplyCache(folder_of(self.state.path), seal, run=self.lineage.run)
+
+    @cached_property
+    def memory(self) -> Memory:
+        """What was answered before: the cache, and the cassettes under it."""
+        from pytest_evalgate.engine.cache import Memory, cassette  # noqa: PLC0415 - diskcache
+
+        cassettes = cassette.read(cassette.in_folder(self.state.path), root=self.root)
+        return Memory(self.cache, cassettes=cassettes, offline=self.options.offline)
+
+    @cached_property
+    def client(self) -> Switchboard:
+        """What sends calls."""
+        from pytest_evalgate.engine.switchboard import Switchboard  # noqa: PLC0415 - asyncio
+
+        return Switchboard(
+            self.configured.models,
+            memory=self.memory,
+            halt=self.halt,
+            spend=self.spend,
+            budget_usd=self.budget_usd,
+            most=self.options.max_concurrency,
+            workers=self.workers,
+        )
+
+    @property
+    def limits(self) -> dict[str, Limits]:
+        """How fast each route may go."""
+        from pytest_evalgate.engine.limiter import Limits  # noqa: PLC0415 - asyncio
+
+        models = {
+            name: Limits(model.max_concurrency, model.requests_per_minute, model.tokens_per_minute)
+            for name, model in self.configured.models.items()
+        }
+        applications = {
+            name: Limits(suite.target.http.max_concurrency, suite.target.http.requests_per_minute)
+            for name, suite in self.configured.suites.items()
+            if isinstance(suite.target, settings.HttpTarget)
+        }
+        return models | applications
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield all that the cache holds; nothing where it cannot be read."""
+        from pytest_evalgate.engine.cache import Damaged, Unavailable  # noqa: PLC0415 - diskcache
+
+        with contextlib.suppress(Damaged, Unavailable):
+            yield from (row.entry for row in self.cache.rows() if row.entry is not None)
+
+    def facts(self) -> str:
+        """Say what was spent, and how the limits stand, for the progress line."""
+        if "client" not in vars(self):
+            return ""
+        calls = self.spend.calls
+        budget = "" if self.budget_usd is None else f"/{self.budget_usd:.2f}"
+        said = [f"{calls.sent:,} sent, {calls.cached:,} cached", f"US${calls.cost_usd:.2f}{budget}"]
+        refusals = sum(limiter.pressure.refusals for limiter in self.client.limiters)
+        if refusals:
+            said.append(
+                f"429s {refusals:,}, now {sum(one.pressure.limit for one in self.client.limiters):,} at a time"
+            )
+        return " | ".join(said)
+
+    @property
+    def budget_usd(self) -> float | None:
+        """What the run may spend; None for no limit."""
+        return self.configured.budget_usd if self.options.budget_usd is None else self.options.budget_usd
+
+    @property
+    def refusal(self) -> str | None:
+        """Why calls were held back that could have been sent: the budget, or ``--eval-offline``."""
+        if "client" in vars(self) and self.client.over_budget is not None:
+            return self.client.over_budget
+        if "memory" in vars(self) and self.memory.misses:
+            return (
+                f"--eval-offline: {self.memory.misses:,} answers are not remembered, and nothing was sent for them; run "
+                "once online, or import a cassette: pytest-evalgate cache import FILE"
+            )
+        return None
+
+    @property
+    def troubles(self) -> tuple[str, ...]:
+        """What is wrong with the cache, if it was opened at all."""
+        if "cache" not in vars(self):
+            return ()
+        seal = self.cache.seal
+        open_to_all = "" if seal.authenticated else f"unauthenticated: whoever writes it can forge answers; {seal.why}"
+        return tuple(f"cache: {said}" for said in (self.cache.trouble, open_to_all) if said)
+
+    def target(self, suite: str, spec: settings.Target) -> Target:
+        """Build the target of a suite, with all that its calls go through.
+
+        Raises:
+            UserError: it cannot be used.
+
+        """
+        if isinstance(spec, settings.HttpTarget):
+            self.client.add_application(suite, spec.http)
+        calls = isinstance(spec, settings.ModelTarget | settings.HttpTarget)
+        context = targets.TargetContext(
+            root=self.root,
+            suite=suite,
+            models=self.configured.models,
+            client=self.client if calls else None,
+            hooks=self.hooks,
+            lineage=self.lineage.kept_under,
+        )
+        target = targets.build_target(spec, context=context)
+        self._targets.append(target)
+        return target if calls or isinstance(spec, settings.RecordedTarget) else self._remembered(suite, spec, target)
+
+    def close(self) -> None:
+        """Stop the engine, and close what it used."""
+        if "engine" in vars(self):
+            if "client" in vars(self):
+                self.engine.at_the_end(self.client.close)
+            if "cache" in vars(self):
+                self.engine.at_the_end(self._disconnect)
+            self.engine.stop()
+        for target in self._targets:
+            targets.close_target(target)
+        if "cache" in vars(self):
+            self.cache.close()
+
+    async def _disconnect(self) -> None:
+        """Close the loop's own connection: SQLite wants that done in the thread that opened it."""
+        self.cache.disconnect()
+
+    def _remembered(self, suite: str, spec: settings.Target, target: Target) -> Target:
+        """Keep the outputs of an application that is called in this process, for a run that goes on with this one."""
+        from pytest_evalgate.engine.cache import RememberedTarget  # noqa: PLC0415 - diskcache
+
+        version = getattr(spec, "version", None)
+        match spec:
+            case settings.CommandTarget():
+                endpoint = " ".join(spec.command)
+            case settings.PythonTarget():
+                endpoint = spec.python
+            case settings.HookTarget():
+                endpoint = f"{spec.kind} {jsonl.canonical(spec.parameters)}"
+        return RememberedTarget(
+            target,
+            self.memory,
+            kind="command" if isinstance(spec, settings.CommandTarget) else "python",
+            endpoint=endpoint,
+            suite=suite,
+            version=self.lineage.kept_under if version is None else version,
+        )

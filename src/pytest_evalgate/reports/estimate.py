@@ -1,0 +1,136 @@
+"""The estimate as a screen, its one line before a paid run, and what it says against a budget."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+from pytest_evalgate.gates.wording import count, usd
+from pytest_evalgate.reports.columns import fit, pad, width_of
+from pytest_evalgate.reports.escape import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_evalgate.runs.estimate import Estimate, Pace, SuiteEstimate
+
+_WIDEST_NAME = 24
+_GAP = "  "
+_HEADINGS = ("suite", "cases", "calls", "cached", "to send", "in tok", "out tok", "US$", "basis")
+_THOUSAND, _MILLION = 1_000, 1_000_000
+_MINUTE, _HOUR = 60, 3_600
+_FLOAT_NOISE = 1e-9
+
+
+def render_estimate(estimate: Estimate, budget_usd: float | None, width: int = 100) -> tuple[str, ...]:
+    """Render what stands below the heading "eval gate: estimate (nothing sent)"."""
+    table = (fit(line, width) for line in _table(estimate.suites))
+    sentences = (total_line(estimate), *_details(estimate, budget_usd))
+    return (*table, "", *(line for text in sentences for line in _wrapped(text, width)))
+
+
+def total_line(estimate: Estimate) -> str:
+    """Say in one line what the run will send and cost; printed before every paid run."""
+    if not estimate.to_send:
+        return f"this run will make no call{f': all {estimate.calls:,} are cached' if estimate.calls else ''}"
+    cached = f"{estimate.calls - estimate.to_send:,} of {estimate.calls:,} are cached"
+    return f"this run will make {count(estimate.to_send, 'call')}, {_cost(estimate)}; {cached}"
+
+
+def refuse(estimate: Estimate, budget_usd: float | None) -> str | None:
+    """Say why the run may not start with this budget; None if it may."""
+    if budget_usd is None or not estimate.to_send:
+        return None
+    if estimate.unpriced:
+        return (
+            f"budget of {usd(budget_usd)} cannot be held: no price is known of {_unpriced(estimate)}. Give a model "
+            "its price = { input_per_mtok = ..., output_per_mtok = ... }; for anything else take the budget out"
+        )
+    if estimate.usd > budget_usd + _FLOAT_NOISE:
+        return (
+            f"budget of {usd(budget_usd)} is too small: {count(estimate.to_send, 'call')}, {_cost(estimate)}. Raise "
+            "budget_usd, or select a smaller suite; --eval-estimate shows what each suite costs"
+        )
+    return None
+
+
+def _cost(estimate: Estimate) -> str:
+    unknown = sum(calls for _, calls in estimate.unpriced)
+    if unknown == estimate.to_send:
+        return "at a price that nobody knows"
+    known = f"about {usd(estimate.usd)} (at most {usd(estimate.at_most_usd)})"
+    return f"{known} without {unknown:,} of unknown price" if unknown else known
+
+
+def _table(suites: Sequence[SuiteEstimate]) -> list[str]:
+    """Write one row a suite; numbers end below each other, the first and the last column start there."""
+    rows = [_HEADINGS, *map(_row, suites)]
+    widths = [max(map(width_of, column)) for column in zip(*rows, strict=True)]
+    return [_aligned(row, widths).rstrip() for row in rows]
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
+    name, *numbers, basis = row
+    right = [" " * (width - width_of(cell)) + cell for cell, width in zip(numbers, widths[1:-1], strict=True)]
+    return _GAP.join((pad(name, widths[0]), *right, basis))
+
+
+def _row(suite: SuiteEstimate) -> tuple[str, ...]:
+    return (
+        fit(one_line(suite.name), _WIDEST_NAME),
+        f"{suite.cases:,}",
+        f"{suite.calls:,}",
+        f"{suite.cached:,}",
+        f"{suite.to_send:,}",
+        _short(suite.tokens_in),
+        _short(suite.tokens_out),
+        "?" if suite.usd is None else usd(suite.usd).replace("US$", ""),
+        suite.basis,
+    )
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, subsequent_indent=_GAP, break_on_hyphens=False)
+
+
+def _short(number: int) -> str:
+    if number < _THOUSAND:
+        return str(number)
+    return f"{number / _THOUSAND:,.0f}k" if number < _MILLION else f"{number / _MILLION:,.1f}M"
+
+
+def _details(estimate: Estimate, budget_usd: float | None) -> Iterator[str]:
+    budget = f"budget: {'none' if budget_usd is None else usd(budget_usd)}"
+    yield f"{_speed(estimate.pace)}       {budget}" if estimate.pace else budget
+    if estimate.to_send:
+        yield f"prices: {_sources(estimate)}"
+
+
+def _speed(pace: Pace) -> str:
+    limits = [f"{pace.in_parallel:,} in parallel"]
+    if pace.requests_per_minute is not None:
+        limits.append(f"{pace.requests_per_minute:,.0f} requests/min")
+    if pace.tokens_per_minute is not None:
+        limits.append(f"{pace.tokens_per_minute:,.0f} tokens/min")
+    took = "time unknown, no answer was timed yet" if pace.seconds is None else f"about {_duration(pace.seconds)}"
+    return f"at {', '.join(limits)}: {took}"
+
+
+def _duration(seconds: float) -> str:
+    whole = max(round(seconds), 1)
+    if whole < _MINUTE:
+        return f"{whole} s"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} min {whole % _MINUTE} s"
+    return f"{whole // _HOUR:,} h {whole % _HOUR // _MINUTE} min"
+
+
+def _sources(estimate: Estimate) -> str:
+    known = ", ".join(estimate.sources) or "none known"
+    if not estimate.unpriced:
+        return known
+    return f"{known}. Without a known price, and NOT in the total: {_unpriced(estimate)}"
+
+
+def _unpriced(estimate: Estimate) -> str:
+    return ", ".join(f'{count(calls, "call")} to "{one_line(route)}"' for route, calls in estimate.unpriced)

@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_evalgate.calls import CallRecord
+from pytest_evalgate.data import CaseResult, Output, Place, PlannedCase, SuiteRun, Trial
+from pytest_evalgate.engine import settle
+from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.gates import SuiteRules
+from pytest_evalgate.gates.budget import judge_budget
+from pytest_evalgate.gates.decide import decide_suite
+from pytest_evalgate.gates.wording import seconds, usd
+from pytest_evalgate.settings import BudgetGate, load
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from tests.gates.conftest import Build
+
+    from pytest_evalgate.data import GateResult
+
+_CASE = PlannedCase("c", Place("g.jsonl", 1), "f")
+_FREE = CallRecord("target", "m", 0, 9, 9, 0.0)
+
+
+def _gate(**limits: float) -> BudgetGate:
+    return BudgetGate(kind="budget", **limits)
+
+
+def _paid(usd: float | None, attempts: int = 1, model: str = "m") -> CallRecord:
+    return CallRecord("target", model, attempts, 9, 9, usd)
+
+
+def _cost(limit: float, *calls: CallRecord) -> GateResult:
+    return judge_budget(
+        _gate(max_cost_usd=limit), [CaseResult(_CASE, "passed", (Trial(0, 1.0, calls=calls),))], "worst"
+    )
+
+
+def _answers(*latencies: float | None, value: float | None = 1.0) -> list[CaseResult]:
+    return [settle(_CASE, [Trial(0, value, Output("x", latency_s=latency))]) for latency in latencies]
+
+
+def _latency(limit: float, results: Sequence[CaseResult], completion: Any = "worst") -> GateResult:
+    return judge_budget(_gate(p95_latency_s=limit), results, completion)
+
+
+@pytest.mark.parametrize(
+    ("calls", "limit", "result", "value", "message"),
+    [
+        ([_paid(0.5), _paid(0.25)], 1.0, "pass", 0.75, "cost US$0.75 for 2 calls, at most US$1.00 wanted"),
+        ([_paid(0.5), _paid(0.5)], 1.0, "pass", 1.0, "cost US$1.00 for 2 calls, at most US$1.00 wanted"),
+        ([_paid(0.1)] * 3, 0.3, "pass", 0.3, "cost US$0.30 for 3 calls, at most US$0.30 wanted"),
+        ([_paid(1.5)], 1.0, "fail", 1.5, "cost US$1.50, at most US$1.00 wanted"),
+        ([_paid(1.0004)], 1.0, "fail", 1.0004, "cost US$1.000400, at most US$1.00 wanted"),
+        ([_paid(0.5), _FREE], 0.5, "pass", 0.5, "cost US$0.50 for 1 call, at most US$0.50 wanted"),
+        ([_FREE], 0.0, "pass", 0.0, "cost US$0.00 for 0 calls, at most US$0.00 wanted"),
+        ([_paid(0.0012)], 0.001, "fail", 0.0012, "cost US$0.0012, at most US$0.0010 wanted"),
+    ],
+)
+def test_what_was_sent_is_held_against_the_limit(
+    calls: list[CallRecord], limit: float, result: str, value: float, message: str
+) -> None:
+    judged = _cost(limit, *calls)
+    assert (judged.kind, judged.result, judged.value, judged.bound, judged.required) == (
+        "budget",
+        result,
+        value,
+        None,
+        limit,
+    )
+    assert judged.message == message
+
+
+def test_calls_in_vain_cost_too() -> None:
+    failed = CaseResult(_CASE, "errored", (Trial(0, None, calls=(_paid(2.0, attempts=5),)),))
+    assert judge_budget(_gate(max_cost_usd=1.0), [failed], "best").result == "fail"
+
+
+def test_an_unknown_price_makes_the_gate_invalid_and_names_the_models() -> None:
+    judged = _cost(9.0, _paid(0.1), _paid(None, model="local"), _paid(None, model="app"), _paid(None, model="local"))
+    assert (judged.result, judged.value, judged.required) == ("invalid", None, 9.0)
+    assert judged.message.startswith("nobody knows what 3 calls to app, local cost. Give the model a price = {")
+
+
+def test_a_remembered_answer_of_unknown_price_costs_nothing() -> None:
+    assert _cost(1.0, _paid(None, attempts=0)).result == "pass"
+
+
+def test_where_nothing_was_called_the_message_says_so() -> None:
+    judged = _cost(1.0)
+    assert (judged.result, judged.value) == ("pass", 0.0)
+    assert judged.message == "cost US$0.00: no call was made that could be counted, at most US$1.00 wanted"
+
+
+@pytest.mark.parametrize(("slow", "result", "value"), [(0, "pass", 1.0), (1, "pass", 1.0), (2, "fail", 9.0)])
+def test_nineteen_of_twenty_answers_come_in_time(slow: int, result: str, value: float) -> None:
+    judged = _latency(2.0, _answers(*[1.0] * (20 - slow), *[9.0] * slow))
+    assert (judged.result, judged.value, judged.required) == (result, value, 2.0)
+
+
+def test_the_limit_itself_is_in_time() -> None:
+    judged = _latency(2.0, _answers(2.0))
+    assert (judged.result, judged.message) == ("pass", "95% of 1 answer came within 2 s, 2 s wanted")
+
+
+def test_a_late_answer_never_reads_like_one_in_time() -> None:
+    judged = _latency(2.0, _answers(2.0004))
+    assert (judged.result, judged.message) == ("fail", "95% of 1 answer came within 2.000400 s, 2 s wanted")
+
+
+def test_every_trial_is_an_answer() -> None:
+    trials = [Trial(index, 1.0, Output("x", latency_s=float(index))) for index in range(4)]
+    assert _latency(2.0, [settle(_CASE, trials)]).value == 3.0
+
+
+@pytest.mark.parametrize("latencies", [(None,), (1.0, None)])
+def test_unknown_latencies_make_the_gate_invalid(latencies: tuple[float | None, ...]) -> None:
+    judged = _latency(2.0, _answers(*latencies))
+    assert (judged.result, judged.value) == ("invalid", None)
+    assert judged.message.startswith(f"nobody knows how long 1 of {len(latencies)} answer")
+
+
+def test_the_targets_own_failure_is_not_in_time() -> None:
+    failed = settle(_CASE, [Trial(0, 0.0, reason="ValueError")])
+    for completion in ("worst", "best"):
+        judged = _latency(2.0, [*_answers(1.0), failed], completion)
+        assert (judged.result, judged.value) == ("fail", None)
+        assert judged.message == "1 of 2 answers never came, 95% within 2 s wanted"
+
+
+@pytest.mark.parametrize("missing", [settle(_CASE, [Trial(0, None, reason="429")]), CaseResult(_CASE, "errored")])
+def test_a_missing_answer_is_late_at_worst_and_in_time_at_best(missing: CaseResult) -> None:
+    results = [*_answers(1.0), missing]
+    assert _latency(2.0, results, "worst").result == "fail"
+    assert _latency(2.0, results, "best").result == "pass"
+
+
+def test_an_answer_that_could_not_be_graded_came_all_the_same() -> None:
+    judged = _latency(2.0, _answers(1.0, value=None))
+    assert (judged.result, judged.value) == ("pass", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("usd", "latency", "result", "required", "first"),
+    [
+        (1.0, 1.0, "pass", 2.0, "cost"),
+        (3.0, 1.0, "fail", 2.0, "cost"),
+        (1.0, 9.0, "fail", 8.0, "95%"),
+        (3.0, 9.0, "fail", 2.0, "cost"),
+        (3.0, None, "invalid", 8.0, "nobody knows how long"),
+    ],
+)
+def test_of_two_limits_the_worse_one_decides(
+    usd: float, latency: float | None, result: str, required: float, first: str
+) -> None:
+    trial = Trial(0, 1.0, Output("x", latency_s=latency), calls=(_paid(usd),))
+    judged = judge_budget(_gate(max_cost_usd=2.0, p95_latency_s=8.0), [settle(_CASE, [trial])], "worst")
+    assert (judged.result, judged.required) == (result, required)
+    assert judged.message.startswith(first)
+    assert judged.message.count("; ") == 1
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        (0.0, "US$0.00"),
+        (12_345.678, "US$12,345.68"),
+        (0.83, "US$0.83"),
+        (0.006, "US$0.01"),
+        (0.0012, "US$0.0012"),
+        (0.00003, "US$0.000030"),
+        (1e-12, "US$0.000001"),
+    ],
+)
+def test_money_is_written_in_cents_and_small_amounts_never_as_nothing(amount: float, text: str) -> None:
+    assert usd(amount) == text
+
+
+@pytest.mark.parametrize(("duration", "text"), [(0.8341, "0.834 s"), (12.34, "12.3 s"), (12_345.6, "12,346 s")])
+def test_latencies_are_written_with_three_digits(duration: float, text: str) -> None:
+    assert seconds(duration) == text
+
+
+def _judged(build: Build, letters: str, gate: BudgetGate, latency_s: float = 1.0) -> GateResult:
+    suite = build.suite(letters)
+    results = tuple(
+        replace(
+            result,
+            trials=tuple(
+                replace(t, output=Output("x", latency_s=latency_s) if t.value else None) for t in result.trials
+            ),
+        )
+        for result in suite.results
+    )
+    [judged] = decide_suite(SuiteRun(suite.plan, results), SuiteRules(gates=(gate,), max_error_rate=1.0)).gates
+    return judged
+
+
+@pytest.mark.parametrize(
+    ("letters", "result"),
+    [("PPP", "pass"), ("PP?", "incomplete"), ("P" * 19 + "?", "pass"), ("PPS", "pass"), ("PP-", "not_evaluated")],
+)
+def test_the_gate_in_its_suite(build: Build, letters: str, result: str) -> None:
+    assert _judged(build, letters, _gate(p95_latency_s=2.0)).result == result
+
+
+def test_missing_answers_do_not_save_a_slow_suite(build: Build) -> None:
+    assert _judged(build, "PP?", _gate(p95_latency_s=2.0), latency_s=9.0).result == "fail"
+
+
+def test_the_gate_is_configured(tmp_path: Path) -> None:
+    gate = '[suites.faq]\ngolden = "g.jsonl"\ngates = [{ kind = "budget", max_cost_usd = 2.0, p95_latency_s = 8.0 }]\n'
+    (tmp_path / "evalgate.toml").write_text(gate, "utf-8")
+    assert load(tmp_path).suites["faq"].gates == (_gate(max_cost_usd=2.0, p95_latency_s=8.0),)
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ("", "suites.faq.gates.0: a budget gate needs max_cost_usd, p95_latency_s, or both"),
+        (", max_cost = 2.0", 'suites.faq.gates.0.max_cost: unknown key: did you mean "max_cost_usd"?'),
+        (", max_cost_usd = -1.0", "suites.faq.gates.0.max_cost_usd: Input should be greater than or equal to 0"),
+        (", p95_latency_s = 0.0", "suites.faq.gates.0.p95_latency_s: Input should be greater than 0"),
+    ],
+)
+def test_what_is_wrong_with_a_budget_gate_is_said(tmp_path: Path, table: str, told: str) -> None:
+    text = f'[suites.faq]\ngolden = "g.jsonl"\ngates = [{{ kind = "budget"{table} }}]\n'
+    (tmp_path / "evalgate.toml").write_text(text, "utf-8")
+    with pytest.raises(SettingsError) as caught:
+        load(tmp_path)
+    assert told in str(caught.value)

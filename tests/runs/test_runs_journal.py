@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_evalgate.data import Place, PlannedCase, SuitePlan
+from pytest_evalgate.runs import journal
+from pytest_evalgate.runs.journal import JournalHead
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def _plan(*ids: str) -> SuitePlan:
+    cases = tuple(PlannedCase(name, Place("g.jsonl", line), f"f-{name}") for line, name in enumerate(ids, 1))
+    return SuitePlan("faq", ("g.jsonl",), "golden", "scorers", 1, cases)
+
+
+def _head(run: str, work: str = "w", lineage: str | None = None) -> JournalHead:
+    return JournalHead(run, lineage or run, work, 2)
+
+
+def test_the_plan_is_on_disk_before_anything_is_sent(tmp_path: Path) -> None:
+    journal.begin(tmp_path, _head("r1"), [_plan("a", "b")])
+    head, *cases = map(json.loads, (tmp_path / "runs/r1/journal.jsonl").read_text().splitlines())
+    assert (head["kind"], head["schema"], head["run"], head["cases"]) == ("evalgate-journal", 1, "r1", 2)
+    assert cases == [{"suite": "faq", "case": name, "fingerprint": f"f-{name}"} for name in "ab"]
+
+
+def test_a_run_that_broke_off_is_gone_on_with(tmp_path: Path) -> None:
+    assert journal.unfinished(tmp_path, "w") is None
+    journal.begin(tmp_path, _head("r1"), [_plan("a", "b")])
+    assert journal.unfinished(tmp_path, "w") == _head("r1")
+    assert journal.unfinished(tmp_path, "other work") is None
+
+
+@pytest.mark.parametrize(("whole", "resumed"), [(True, False), (False, True)])
+def test_a_judged_run_is_gone_on_with_only_where_answers_are_missing(
+    tmp_path: Path, *, whole: bool, resumed: bool
+) -> None:
+    journal.begin(tmp_path, _head("r1"), [_plan("a")])
+    journal.finish(tmp_path, "r1", whole=whole)
+    assert (journal.unfinished(tmp_path, "w") is not None) is resumed
+
+
+def test_the_newest_run_of_the_same_work_decides(tmp_path: Path) -> None:
+    for run, lineage in (("r1", "r1"), ("r2", "r1")):
+        journal.begin(tmp_path, _head(run, lineage=lineage), [_plan("a")])
+    journal.begin(tmp_path, _head("r3", work="other"), [_plan("a")])
+    assert journal.unfinished(tmp_path, "w") == _head("r2", lineage="r1")
+    journal.finish(tmp_path, "r2", whole=True)
+    assert journal.unfinished(tmp_path, "w") is None
+
+
+@pytest.mark.parametrize("torn", ["", "{", "[]", '{"run": "r1"}', "null\n"])
+def test_a_torn_journal_is_passed_over(tmp_path: Path, torn: str) -> None:
+    folder = tmp_path / "runs" / "r1"
+    folder.mkdir(parents=True)
+    (folder / "journal.jsonl").write_text(torn)
+    assert journal.unfinished(tmp_path, "w") is None
+
+
+def test_the_work_of_a_run_is_begun_by_one_process(tmp_path: Path) -> None:
+    assert [journal.claim(tmp_path, run) for run in ("r1", "r1", "r2")] == [True, False, True]
