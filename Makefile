@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 EVALS := cd examples/golden_sets && ../../$(BIN)/pytest --eval-gate --no-header -q
 
-.PHONY: demo test check bench coverage clean
+.PHONY: demo test check bench realmodel coverage clean
 
 demo: $(VENV)/.demo
 	@echo "== 1. a candidate that is better than its baseline: the gate passes"
@@ -33,8 +33,14 @@ coverage: $(VENV)/.dev
 	$(BIN)/python -m coverage report
 
 bench: $(VENV)/.dev
-	$(BIN)/python benchmarks/plain_session.py
-	$(BIN)/python benchmarks/recorded_cases.py
+	$(BIN)/python -m benchmarks.plain_session
+	$(BIN)/python -m benchmarks.startup
+	$(BIN)/python -m benchmarks.recorded_cases
+	$(BIN)/python -m benchmarks.rate_limit
+	$(BIN)/python -m benchmarks.calls
+
+realmodel: $(VENV)/.realmodel
+	$(BIN)/python -m pytest -m realmodel tests/realmodel
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -46,6 +52,10 @@ $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@ $(VENV)/.demo
+
+$(VENV)/.realmodel: tests/realmodel/requirements.txt $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
 
 clean:
 	rm -rf $(VENV) build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
