@@ -37,7 +37,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.startup
 	$(BIN)/python -m benchmarks.recorded_cases
 	$(BIN)/python -m benchmarks.rate_limit
-	$(BIN)/python -m benchmarks.calls
+	$(BIN)/python -m benchmarks.calls --rounds 1
 
 realmodel: $(VENV)/.realmodel
 	$(BIN)/python -m pytest -m realmodel tests/realmodel

@@ -7,33 +7,16 @@ runs both in turn, in processes of their own, without other plugins.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks import processes, projects
+
 SIZES = {10_000: 130, 100_000: 700}
 CASE_BOUND_MS = 0.25
 ROUNDS = {10_000: 3, 100_000: 1}
-
-FLOOR = """
-import json
-import pytest
-
-class File(pytest.File):
-    def collect(self):
-        for line in self.path.open():
-            yield Item.from_parent(self, name=json.loads(line)["id"])
-
-class Item(pytest.Item):
-    def runtest(self):
-        pass
-
-def pytest_collect_file(file_path, parent):
-    if file_path.name == "golden.jsonl":
-        return File.from_parent(parent, path=file_path)
-"""
 
 MEASURE = """
 import json, resource, sys, pytest
@@ -74,18 +57,21 @@ def _write_project(folder: Path, size: int) -> None:
         encoding="utf-8",
     )
     (folder / "floor").mkdir()
-    (folder / "floor" / "floor.py").write_text(FLOOR, encoding="utf-8")
+    (folder / "floor" / "floor.py").write_text(projects.FLOOR, encoding="utf-8")
     (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
 
 
 def _run(folder: str, kind: str) -> tuple[float, float]:
     arguments = {"gate": ["-p", "pytest_evalgate", "--eval-gate"], "floor": ["-p", "floor"]}[kind]
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("COV", "PYTEST", "PYTHON"))
-    }
-    environment |= {"PYTHONPATH": str(Path(folder, "floor")), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     command = [sys.executable, "-c", MEASURE, "-q", "-p", "no:cacheprovider", *arguments, "golden.jsonl"]
-    done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True, env=environment)
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        check=False,
+        capture_output=True,
+        text=True,
+        env=processes.environment(Path(folder, "floor")),
+    )
     line = next((line for line in done.stdout.splitlines() if line.startswith("MEASURED ")), None)
     assert line is not None, done.stdout + done.stderr
     code, cpu, memory = json.loads(line.removeprefix("MEASURED "))

@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-# pytester forgets what a run imported; numpy does not bear being imported twice, and the SDK takes half a second
-import httpx  # noqa: F401 - as above
-import openai  # noqa: F401 - as above
+# pytester forgets what a run imported; numpy does not bear being imported twice
 import pytest_evalgate.engine.switchboard
 import pytest_evalgate.gates
 import pytest_evalgate.plugin.session
-import pytest_evalgate.plugin.xdist
+import pytest_evalgate.plugin.xdist  # noqa: F401 - the same
 from pytest_evalgate.testing import Behaviour
 
 if TYPE_CHECKING:
@@ -97,6 +95,10 @@ class Project:
     def python_suite(self, code: str, *ids: str, gates: str = POINT_GATE) -> None:
         """Add the suite "faq" whose target is ``answer`` in ``code``, where ``note`` notes what it was asked."""
         self.suite(dict.fromkeys(ids), gates=gates, target='{ python = "bot:answer" }')
+        self.write_bot(code)
+
+    def write_bot(self, code: str) -> None:
+        """Write the module "bot", in which ``note`` notes what it was asked."""
         self.write("bot.py", _NOTING + code)
 
     def model_suite(
@@ -135,7 +137,13 @@ class Project:
         """Run pytest in a process of its own, that is not waited for."""
         command = [sys.executable, "-m", "pytest", *_QUIET, *_UNCACHED, "--eval-gate", *args]
         return subprocess.Popen(
-            command, cwd=self.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8"
+            command,
+            cwd=self.path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            start_new_session=True,
         )
 
     def run(self, *args: str, gate: bool = True, cache: bool = False) -> pytest.RunResult:
@@ -188,8 +196,18 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Proje
     return Project(pytester)
 
 
+@pytest.fixture(scope="session")
+def _loaded_clients() -> None:
+    """Load what the first request would load: loaded anew, its exceptions would be others than are caught."""
+    import httpx  # noqa: PLC0415 - for those alone who send something
+    import openai  # noqa: PLC0415 - the same
+
+    httpx.Client().close()
+    openai.OpenAI(api_key="none").close()
+
+
 @pytest.fixture
-def server(evalgate_server: ScriptedServer) -> ScriptedServer:
+def server(_loaded_clients: None, evalgate_server: ScriptedServer) -> ScriptedServer:
     """Says "yes" to everything."""
     evalgate_server.script(Behaviour.text("yes"))
     return evalgate_server

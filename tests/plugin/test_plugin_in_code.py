@@ -121,14 +121,24 @@ def test_two_tests_of_one_golden_set_need_names(code: Project) -> None:
 @pytest.mark.parametrize(
     ("marker", "said"),
     [
-        ('"golden/code.jsonl", judge="x"', "golden_set: judge: write golden_set(*paths, suite=, scorers=, trials=)"),
+        (
+            '"golden/code.jsonl", judge="x"',
+            "golden_set: judge: write golden_set(*paths, suite=, scorers=, trials=, target=, concurrent=)",
+        ),
         ('"golden/none.jsonl"', "golden/none.jsonl"),
         ('"../outside.jsonl"', "outside.jsonl"),
         ('"golden/code.jsonl", trials=0', "trials"),
         ('"golden/code.jsonl", scorers=["exat"]', "exact"),
         ("", "name a golden set, or a configured suite with suite="),
         ('suite="none"', "name a golden set, or a configured suite with suite="),
-        ("42", "golden_set: (42,): write golden_set("),
+        ("42", "golden_set: 42: write golden_set("),
+        ('"golden/code.jsonl", concurrent=1', "golden_set: concurrent=1: write golden_set("),
+        ('"golden/code.jsonl", concurrent=True', "golden_set: concurrent=True is for async def"),
+        ('"golden/code.jsonl", target=True', "golden_set: target=True: write golden_set("),
+        ('"golden/code.jsonl", target="answer"', "golden_set: target.python: "),
+        ('"golden/code.jsonl", target={}', "golden_set: target: a target has exactly one of"),
+        ('"golden/code.jsonl", target="nowhere:answer"', "nowhere"),
+        ('"golden/code.jsonl", target={"model": "none"}', "no model is named 'none'"),
     ],
 )
 def test_a_wrong_marker(code: Project, marker: str, said: str) -> None:
@@ -137,6 +147,25 @@ def test_a_wrong_marker(code: Project, marker: str, said: str) -> None:
     assert result.ret == 4
     assert said in result.stderr.str()
     assert code.verdict["verdict"] == "invalid"
+
+
+def test_plain_bodies_run_in_the_main_thread_one_after_the_other(code: Project) -> None:
+    code.test(
+        "def test_code(case, busy=[]):\n    import threading\n    assert not busy\n    busy.append(case)\n"
+        "    busy.clear()\n    assert threading.current_thread() is threading.main_thread()\n    return 'yes'\n"
+    )
+    assert code.run().ret == 0
+    assert code.outcomes == {"a": "passed", "b": "passed"}
+
+
+def test_async_bodies_run_on_one_loop_of_the_main_thread(code: Project) -> None:
+    code.test(
+        "async def test_code(case, loops=set()):\n    import threading\n    loops.add(asyncio.get_running_loop())\n"
+        "    assert threading.current_thread() is threading.main_thread()\n    assert len(loops) == 1\n"
+        "    return 'yes'\n"
+    )
+    assert code.run().ret == 0
+    assert code.outcomes == {"a": "passed", "b": "passed"}
 
 
 def test_a_wrong_marker_under_xdist(code: Project) -> None:

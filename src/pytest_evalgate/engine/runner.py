@@ -144,7 +144,8 @@ class Engine:
                 lane.close()
             self._loop.run_until_complete(_cancel_all())
             for work in self._last:
-                self._loop.run_until_complete(work())
+                with contextlib.suppress(Exception):  # a connection that does not close well is nobody's loss any more
+                    self._loop.run_until_complete(work())
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.close()
 

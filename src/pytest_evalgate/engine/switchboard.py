@@ -10,10 +10,10 @@ from pytest_evalgate.calls import record_of
 from pytest_evalgate.engine.attempts import Patience, RetryingClient
 from pytest_evalgate.engine.budget import Budget
 from pytest_evalgate.engine.cache import CachedClient
-from pytest_evalgate.engine.clients import EndpointClient, HttpClient, SdkClient, model_client
+from pytest_evalgate.engine.clients import EndpointClient, model_client
+from pytest_evalgate.engine.clients.late import LateClient
 from pytest_evalgate.engine.limiter import Limiter, Limits
 from pytest_evalgate.engine.prices import Prices
-from pytest_evalgate.engine.secrets import read_secret
 from pytest_evalgate.engine.spend import MeteredClient
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Switchboard:
         self._workers = workers
         self._environ = environ
         self._limiters: dict[tuple[str, str], Limiter] = {}
-        self._raw: list[SdkClient | HttpClient | EndpointClient] = []
+        self._raw: dict[str, LateClient] = {}
         self._ways: dict[str, ModelClient] = {}
 
     async def send(self, call: Call) -> Reply:
@@ -79,25 +79,20 @@ class Switchboard:
         return reply
 
     def check_key(self, route: str) -> None:
-        """Look whether the key of a model is there.
+        """Look whether the keys of a route are there.
 
         Raises:
-            SettingsError: it is not; names the variable.
+            SettingsError: one is not; names the variable.
 
         """
-        if name := self._models[route].api_key_env:
-            read_secret(name, self._environ, f"models.{route}.api_key_env")
+        self._way(route)
+        self._raw[route].made()
 
     def add_application(self, route: str, request: HttpRequest) -> None:
-        """Lay the way to an application behind HTTP.
-
-        Raises:
-            SettingsError: a variable that a header needs is not set.
-
-        """
-        client = EndpointClient(request, self._environ, f"suites.{route}.target.http")
+        """Lay the way to an application behind HTTP."""
+        place = f"suites.{route}.target.http"
+        client = self._raw[route] = LateClient(lambda: EndpointClient(request, self._environ, place))
         limits = Limits(request.max_concurrency, request.requests_per_minute)
-        self._raw.append(client)
         self._ways[route] = self._around(client, (request.url, ""), limits, request.timeout_s)
 
     @property
@@ -112,15 +107,14 @@ class Switchboard:
 
     async def close(self) -> None:
         """Close all connections."""
-        for client in self._raw:
+        for client in self._raw.values():
             await client.close()
 
     def _way(self, route: str) -> ModelClient:
         if route not in self._ways:
             model = self._models[route]
-            client = model_client(route, model, self._environ)
+            client = self._raw[route] = LateClient(lambda: model_client(route, model, self._environ))
             limits = Limits(model.max_concurrency, model.requests_per_minute, model.tokens_per_minute)
-            self._raw.append(client)
             self._ways[route] = self._around(client, (model.base_url, model.model), limits, model.timeout_s)
         return self._ways[route]
 

@@ -42,7 +42,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker, and the working plugin if it was asked for."""
     config.addinivalue_line(
         "markers",
-        f"{MARKER}(*paths, suite=None, scorers=None, trials=None): run the test once for each case of the golden sets",
+        f"{MARKER}(*paths, suite=None, scorers=None, trials=None, target=None, concurrent=False): "
+        "run the test once for each case of the golden sets",
     )
     if config.getoption("--eval-gate"):
         from pytest_evalgate.plugin.session import register  # noqa: PLC0415 - heavy

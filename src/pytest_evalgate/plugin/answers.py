@@ -8,13 +8,15 @@ from pytest_evalgate.engine import run_case, run_trial, settle
 from pytest_evalgate.engine.immediate import drive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
     from concurrent.futures import Future
 
     from pytest_evalgate.data import Case, CaseResult, Trial
     from pytest_evalgate.engine.runner import Engine
     from pytest_evalgate.plugin.assembly import ReadySuite
     from pytest_evalgate.plugin.progress import Progress
+
+    Futures = Sequence[Future[Trial]]
 
 
 class Answers:
@@ -32,7 +34,7 @@ class Answers:
         self._engine = engine
         self._progress = progress
         self._most = most
-        self._begun: dict[tuple[str, str], list[Future[Trial]]] = {}
+        self._begun: dict[tuple[str, str], Futures] = {}
 
     def begin(self, suite: ReadySuite, case: Case) -> None:
         """Queue all trials of a case."""
@@ -51,21 +53,32 @@ class Answers:
         if not suite.waits:
             return drive(run_case(suite.required_target, grading, case, planned, suite.plan.trials))
         futures = self._begun.pop((suite.plan.name, case.id), None) or self._submit(suite, case)
-        engine = self._engine()
-        return settle(planned, [engine.wait(future, self._progress.tick) for future in futures])
+        return settle(planned, [self.wait(future) for future in futures])
 
     def graded(self, suite: ReadySuite, work: Coroutine[Any, Any, CaseResult]) -> CaseResult:
         """Run the grading of an output that a test of the user's produced."""
         return self._engine().run(work) if suite.waits else drive(work)
 
-    def _submit(self, suite: ReadySuite, case: Case) -> list[Future[Trial]]:
-        engine = self._engine()
+    def submit(self, suite: ReadySuite, trials: Iterable[Callable[[], Coroutine[Any, Any, Trial]]]) -> Futures:
+        """Queue trials: at most the suite's window of them run at a time."""
         name, window = (suite.plan.name, suite.window) if self._most is None else ("", self._most)
-        lane = engine.lane(name, window)
-        futures = [lane.submit(_trial_of(suite, case, index)) for index in range(suite.plan.trials)]
+        lane = self._engine().lane(name, window)
+        futures = [lane.submit(trial) for trial in trials]
         for future in futures:
             self._progress.tally.add(future)
         return futures
+
+    def wait(self, future: Future[Trial]) -> Trial:
+        """Return a queued trial, or raise what it raised.
+
+        Raises:
+            EngineDied: no answer can come any more.
+
+        """
+        return self._engine().wait(future, self._progress.tick)
+
+    def _submit(self, suite: ReadySuite, case: Case) -> Futures:
+        return self.submit(suite, [_trial_of(suite, case, index) for index in range(suite.plan.trials)])
 
 
 def _trial_of(suite: ReadySuite, case: Case, index: int) -> Callable[[], Coroutine[Any, Any, Trial]]:

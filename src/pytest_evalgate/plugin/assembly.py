@@ -164,12 +164,6 @@ class Assembly:
             return settings.parse_target(self.options.target, instead_of=suite.target)
         return suite.target
 
-    def route_of(self, name: str) -> str | None:
-        """Return the model that a suite asks; None where it asks none."""
-        suite = self.suite_settings(name)
-        spec = None if suite is None else self.target_settings(suite)
-        return spec.model if isinstance(spec, settings.ModelTarget) else None
-
     def _trials(self, name: str, suite: Suite, target: Target | None) -> int:
         wanted = self.options.trials or suite.trials
         if isinstance(target, targets.RecordedTarget):

@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_evalgate.errors import UserError
-from pytest_evalgate.plugin import MARKER, functions
+from pytest_evalgate.plugin import MARKER, functions, pins
 from pytest_evalgate.plugin.assembly import GOLDEN_SUFFIXES
+from pytest_evalgate.plugin.golden_test import GOLDEN_TEST
 from pytest_evalgate.plugin.items import CaseItem, GoldenSetFile
+from pytest_evalgate.plugin.pins import Pins
+from pytest_evalgate.plugin.prefetched import outlived_output
 from pytest_evalgate.plugin.selection import selects_everything
+from pytest_evalgate.plugin.together import serial_because
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_evalgate.plugin.assembly import ReadySuite
+    from pytest_evalgate.plugin.functions import Marked
     from pytest_evalgate.plugin.session import EvalSession
 
 
@@ -29,7 +33,9 @@ class Collection:
         self._session = session
         self._assembly = session.assembly
         self._ledger = session.ledger
-        self._marked: dict[str, ReadySuite] = {}
+        self._marked: dict[str, Marked] = {}
+        self._serial: dict[str, str] = {}
+        self._found = Pins()
         self._items: list[tuple[str, str, pytest.Item]] = []
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> GoldenSetFile | None:
@@ -49,16 +55,16 @@ class Collection:
             return
         nodeid = metafunc.definition.nodeid
         try:
-            ready = functions.suite_of_marker(marker, self._assembly, metafunc.definition.path.parent)
+            marked = functions.read_marker(marker, self._assembly, metafunc.function, metafunc.definition.path.parent)
             if not self._session.is_worker:
-                self._session.gatekeeper.preflight([ready])
+                self._session.gatekeeper.preflight([marked.suite])
         except UserError as error:
             self._ledger.add_problem(f"{nodeid}: {error}")
             metafunc.parametrize("case", [])
             return
-        self._marked[nodeid] = ready
-        self._ledger.add_plan(ready.plan)
-        functions.parametrize(metafunc, ready)
+        self._marked[nodeid] = marked
+        self._ledger.add_plan(marked.suite.plan)
+        functions.parametrize(metafunc, marked.suite)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -71,10 +77,9 @@ class Collection:
                     f"{item.nodeid}: unittest.TestCase takes no cases: mark a function, or a method of a plain class"
                 )
             elif isinstance(item, pytest.Function) and item.parent is not None and self._marked:
-                ready = self._marked.get(f"{item.parent.nodeid}::{item.originalname}")
-                if ready is not None:
-                    golden_test = functions.prepare(item, ready)
-                    self._items.append((ready.plan.name, golden_test.case.id, item))
+                test = f"{item.parent.nodeid}::{item.originalname}"
+                if test in self._marked:
+                    self._prepare(item, test, self._marked[test])
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Note what could not be collected: its cases are not planned, so the run is invalid."""
@@ -87,11 +92,14 @@ class Collection:
             self._ledger.add_node(suite, case_id, item.nodeid)  # only now: xdist appends groups to node ids
         self._items.clear()
         gc.freeze()
+        self._found = Pins(tuple(map(_nodeid, filter(_is_early, session.items))), tuple(self._serial.values()))
         self._require_all_collected()
         if self._ledger.problems and not self._session.is_worker:
             raise pytest.UsageError("\n".join(self._ledger.problems))
         if self._session.is_worker and (self._ledger.problems or self.uncollected):
             session.items[:] = [item for item in session.items if not _is_eval(item)]
+        elif self._session.is_worker and self._found != Pins():
+            pins.write(self._session.state.path, self._session.lineage.run, self._found)
 
     def pytest_report_collectionfinish(self) -> str | None:
         """Say how many cases are planned."""
@@ -100,6 +108,25 @@ class Collection:
         plans = self._ledger.plans.values()
         counts = ", ".join(f"{plan.name} {len(plan.cases):,}" for plan in plans)
         return f"evalgate: {counts} = {sum(len(plan.cases) for plan in plans):,} cases" if plans else None
+
+    @property
+    def pins(self) -> Pins:
+        """What was found, here or, for the controller of xdist, by its workers."""
+        session = self._session
+        return pins.read(session.state.path, session.lineage.run) if session.is_controller else self._found
+
+    def _prepare(self, item: pytest.Function, test: str, marked: Marked) -> None:
+        because = serial_because(item) if marked.concurrent else None
+        if because is not None:
+            self._serial[test] = f"{test} runs one case after the other: {because}"
+        runs_together = marked.concurrent and because is None
+        golden_test = functions.prepare(item, marked.suite, runs_together=runs_together)
+        self._items.append((marked.suite.plan.name, golden_test.case.id, item))
+        if golden_test.is_prefetched and marked.suite.plan.trials > 1 and (name := outlived_output(item)):
+            self._ledger.add_problem(
+                f"{test}: fixture {name} would show every trial the output of the first: use the output fixture in "
+                "the test itself, or trials=1"
+            )
 
     def _require_all_collected(self) -> None:
         """Notice a configured golden set that pytest passed over; the controller of xdist collects nothing."""
@@ -115,4 +142,13 @@ class Collection:
 
 
 def _is_eval(item: pytest.Item) -> bool:
-    return isinstance(item, CaseItem) or functions.GOLDEN_TEST in item.stash
+    return isinstance(item, CaseItem) or GOLDEN_TEST in item.stash
+
+
+def _is_early(item: pytest.Item) -> bool:
+    test = item.stash.get(GOLDEN_TEST, None)
+    return test is not None and test.is_early
+
+
+def _nodeid(item: pytest.Item) -> str:
+    return item.nodeid

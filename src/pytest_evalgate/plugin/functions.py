@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from pytest_evalgate.plugin.assembly import Assembly, ReadySuite
 
 _KEYWORDS = ("suite", "scorers", "trials", "target", "concurrent")
+_NOT_ASYNC = (
+    'concurrent=True is for async def: make the test one, or have its target asked ahead with target="pkg.mod:name"'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +61,7 @@ def read_marker(marker: pytest.Mark, assembly: Assembly, test: Callable[..., Any
     _check_shape(marker)
     concurrent = marker.kwargs.get("concurrent", False)
     if concurrent and not inspect.iscoroutinefunction(test):
-        raise SettingsError(
-            f"@pytest.mark.{MARKER}: concurrent=True is for async def: make the test one, or have its target asked "
-            'ahead with target="pkg.mod:name"'
-        )
+        raise SettingsError(f"@pytest.mark.{MARKER}: {_NOT_ASYNC}")
     paths = [_below(assembly.root, folder, Path(path)) for path in marker.args]
     name = marker.kwargs.get("suite") or _configured_name(paths, assembly)
     configured = assembly.suite_settings(name) if name else None
@@ -69,9 +69,9 @@ def read_marker(marker: pytest.Mark, assembly: Assembly, test: Callable[..., Any
         raise SettingsError(f"@pytest.mark.{MARKER}: name a golden set, or a configured suite with suite=")
     given: dict[str, Any] = configured.model_dump(exclude_unset=True) if configured else {}
     given |= {"golden": [str(path) for path in paths]} if paths else {}
-    suite = _validated(given | _lent(marker.kwargs))
-    ready = with_target if marker.kwargs.get("target") else type(assembly).ready_in_code
-    return Marked(ready(assembly, name or paths[0].stem, suite), concurrent)
+    name, suite = name or paths[0].stem, _validated(given | _lent(marker.kwargs))
+    asks = marker.kwargs.get("target") is not None
+    return Marked(with_target(assembly, name, suite) if asks else assembly.ready_in_code(name, suite), concurrent)
 
 
 def parametrize(metafunc: pytest.Metafunc, suite: ReadySuite) -> None:
@@ -124,14 +124,14 @@ def _check_shape(marker: pytest.Mark) -> None:
     wrong = [key for key in sorted(kwargs) if key not in _KEYWORDS]
     wrong += [repr(path) for path in marker.args if not isinstance(path, str | Path)]
     wrong += [f"concurrent={kwargs['concurrent']!r}"] if not isinstance(kwargs.get("concurrent", False), bool) else []
-    wrong += [f"target={kwargs['target']!r}"] if not isinstance(kwargs.get("target"), str | dict | bool | None) else []
+    wrong += [f"target={kwargs['target']!r}"] if not isinstance(kwargs.get("target"), str | dict | None) else []
     if wrong:
         usage = ", ".join(("*paths", *(f"{key}=" for key in _KEYWORDS)))
         raise SettingsError(f"@pytest.mark.{MARKER}: {', '.join(wrong)}: write {MARKER}({usage})")
 
 
 def _lent(kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a marker says of its suite itself; ``target=True`` means the suite's own."""
+    """Return what a marker says of its suite itself; a target that is one name is a function's."""
     lent = {key: kwargs[key] for key in ("scorers", "trials") if kwargs.get(key) is not None}
     target = kwargs.get("target")
     if isinstance(target, str):
@@ -147,7 +147,9 @@ def _validated(given: Mapping[str, Any]) -> Suite:
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         place = ".".join(map(str, problem["loc"]))
-        raise SettingsError(f"@pytest.mark.{MARKER}: {place}: {problem['msg'].removeprefix('Value error, ')}") from None
+        raise SettingsError(
+            f"@pytest.mark.{MARKER}: {place}: {problem['msg'].removeprefix('Value error, ')}"
+        ) from None
 
 
 def _skips(case: Case) -> Sequence[pytest.MarkDecorator]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -81,12 +82,17 @@ class GoldenTest:
         """Tell whether the engine asks the target ahead of the item, and the bodies run in the item itself."""
         return self.suite.target is not None and not self.runs_together
 
+    @property
+    def is_early(self) -> bool:
+        """Tell whether work for it starts before its item runs."""
+        return self.suite.target is not None or self.runs_together
+
     def rounds(self, arguments: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         """Yield the body's arguments for each trial in which it is to run."""
-        for trial in self.ahead or [None] * self.suite.plan.trials:
-            if trial is None:
-                yield arguments
-            elif not is_whole(trial):
+        if not self.ahead:
+            yield from repeat(arguments, self.suite.plan.trials)
+        for trial in self.ahead:
+            if not is_whole(trial):
                 self.bodies.made.append(None)
             elif "output" in arguments and len(self.ahead) > 1:
                 yield {**arguments, "output": trial.output}

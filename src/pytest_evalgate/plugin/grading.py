@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
@@ -78,9 +79,8 @@ def fail(golden_test: GoldenTest, result: CaseResult) -> NoReturn:
 
 
 async def _grade_all(golden_test: GoldenTest) -> list[Trial | None]:
-    made = golden_test.bodies.made
-    ahead = golden_test.ahead or [None] * len(made)
-    return [await grade_trial(golden_test, index, *pair) for index, pair in enumerate(zip(made, ahead, strict=True))]
+    pairs = zip_longest(golden_test.bodies.made, golden_test.ahead)
+    return [await grade_trial(golden_test, index, made, ahead) for index, (made, ahead) in enumerate(pairs)]
 
 
 def _without_output(item: pytest.Item, given: int, trials: int) -> str:

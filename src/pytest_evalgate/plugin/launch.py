@@ -8,25 +8,31 @@ import pytest
 
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.plugin.forecast import forecast
+from pytest_evalgate.plugin.golden_test import GOLDEN_TEST, may_begin
 from pytest_evalgate.plugin.items import CaseItem
 from pytest_evalgate.plugin.lineage import head_of
 from pytest_evalgate.runs import journal
+from pytest_evalgate.targets import ModelTarget
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pytest_evalgate.data import Case
+    from pytest_evalgate.data import Case, SuitePlan
     from pytest_evalgate.plugin.assembly import ReadySuite
     from pytest_evalgate.plugin.session import EvalSession
     from pytest_evalgate.runs.estimate import Estimate
 
 
 class Launch:
-    """Lets a session go, or refuses it; ``refusal`` says why."""
+    """Lets a session go, or refuses it; ``refusal`` says why.
+
+    ``works_ahead`` tells whether this process begins with cases before their items run.
+    """
 
     def __init__(self, session: EvalSession) -> None:
         """Launch ``session``."""
         self.refusal: str | None = None
+        self.works_ahead = False
         self._session = session
         self.has_journal = False
         self._has_begun = False
@@ -46,7 +52,7 @@ class Launch:
         if ours.options.estimate:
             self._show(estimate)
             return True
-        if estimate is not None and not ours.options.offline and not self._may_send(estimate):
+        if estimate is not None and not ours.options.offline and not self._may_send(estimate, session.items):
             return True
         self._go(session.items)
         return None
@@ -55,7 +61,7 @@ class Launch:
     def pytest_runtest_protocol(self, item: pytest.Item) -> None:
         """In a worker of xdist, begin with the first eval item: all others follow it to the same worker."""
         ours = self._session
-        if ours.is_worker and isinstance(item, CaseItem) and not self._has_begun:
+        if ours.is_worker and _is_early(item) and not self._has_begun:
             self._has_begun = True
             if ours.assembly.settings.xdist == "pin" and journal.claim(ours.state.path, ours.lineage.run):
                 self._begin(item.session.items)
@@ -77,44 +83,55 @@ class Launch:
             return [(suite, [case for golden in suite.sets for case in golden]) for suite in self._session.suites]
         cases: dict[str, tuple[ReadySuite, list[Case]]] = {}
         for item in items:
-            if isinstance(item, CaseItem):
-                cases.setdefault(item.suite.plan.name, (item.suite, []))[1].append(item.case)
+            if (asked := _asked(item)) is not None:
+                suite, case = asked
+                cases.setdefault(suite.plan.name, (suite, []))[1].append(case)
         return list(cases.values())
 
-    def _may_send(self, estimate: Estimate) -> bool:
+    def _may_send(self, estimate: Estimate, items: Iterable[pytest.Item]) -> bool:
         from pytest_evalgate.reports.estimate import refuse, total_line  # noqa: PLC0415 - only where calls are sent
 
         self._say(total_line(estimate))
         if estimate.to_send:
-            self._check_keys(estimate)
+            self._check_keys(estimate, items)
         self.refusal = refuse(estimate, self._session.wiring.budget_usd)
         if self.refusal is not None:
             self._say(f"refused: {self.refusal}")
         return self.refusal is None
 
-    def _check_keys(self, estimate: Estimate) -> None:
-        routes = {
-            suite.name: self._session.assembly.route_of(suite.name) for suite in estimate.suites if suite.to_send
-        }
+    def _check_keys(self, estimate: Estimate, items: Iterable[pytest.Item]) -> None:
+        sending = {suite.name for suite in estimate.suites if suite.to_send}
         try:
-            for route in filter(None, routes.values()):
-                self._session.wiring.client.check_key(route)
+            for suite, _ in self._selected(items):
+                if suite.plan.name in sending:
+                    self._session.wiring.client.check_key(_route(suite))
         except SettingsError as error:
             raise pytest.UsageError(f"{error}; or replay what is remembered, with --eval-offline") from None
 
     def _go(self, items: Sequence[pytest.Item]) -> None:
         ours = self._session
         if any(suite.waits for suite in ours.suites):
-            plans = [suite.plan for suite in ours.suites]
-            journal.begin(ours.state.path, head_of(ours.lineage, sum(len(plan.cases) for plan in plans)), plans)
-            self.has_journal = True
+            self._begin_journal([suite.plan for suite in ours.suites])
         if not ours.is_controller:
             self._begin(items)
 
+    def _begin_journal(self, plans: Sequence[SuitePlan]) -> None:
+        ours = self._session
+        try:
+            journal.begin(ours.state.path, head_of(ours.lineage, sum(len(plan.cases) for plan in plans)), plans)
+        except OSError as error:
+            raise pytest.UsageError(
+                f"{ours.state.path}: the plan of the run cannot be written ({error.strerror}), so nothing was called: "
+                "make room there, or move the folder with EVALGATE_DIR=..."
+            ) from None
+        self.has_journal = True
+
     def _begin(self, items: Iterable[pytest.Item]) -> None:
+        self.works_ahead = True
         for item in items:
-            if isinstance(item, CaseItem):
-                self._session.answers.begin(item.suite, item.case)
+            asked = _asked(item)
+            if asked is not None and may_begin(item) and not _runs_together(item):
+                self._session.answers.begin(*asked)
 
     def _show(self, estimate: Estimate | None) -> None:
         from pytest_evalgate.reports.estimate import render_estimate  # noqa: PLC0415 - asked for
@@ -138,6 +155,28 @@ class Launch:
     def _reporter(self) -> pytest.TerminalReporter | None:
         reporter: pytest.TerminalReporter | None = self._session.config.pluginmanager.get_plugin("terminalreporter")
         return reporter
+
+
+def _asked(item: pytest.Item) -> tuple[ReadySuite, Case] | None:
+    """Return the suite and the case of an item whose target the engine asks."""
+    if isinstance(item, CaseItem):
+        return item.suite, item.case
+    test = item.stash.get(GOLDEN_TEST, None)
+    return None if test is None or test.suite.target is None else (test.suite, test.case)
+
+
+def _runs_together(item: pytest.Item) -> bool:
+    """Tell an item whose target is asked where its body runs: on the engine, when its fixtures are there."""
+    test = item.stash.get(GOLDEN_TEST, None)
+    return test is not None and test.runs_together
+
+
+def _is_early(item: pytest.Item) -> bool:
+    return _asked(item) is not None or _runs_together(item)
+
+
+def _route(suite: ReadySuite) -> str:
+    return suite.target.spec.model if isinstance(suite.target, ModelTarget) else suite.plan.name
 
 
 def _is_broken(session: pytest.Session) -> bool:

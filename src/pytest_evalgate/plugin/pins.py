@@ -1,4 +1,4 @@
-"""Which tests stay with one worker of xdist: the workers collect, and leave word for the controller, which does not."""
+"""Which tests stay with one worker of xdist: the controller collects nothing, so its workers leave word for it."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from pytest_evalgate.plugin import MARKER
 from pytest_evalgate.plugin.golden_test import GOLDEN_TEST, GoldenTest, is_whole
 
 if TYPE_CHECKING:
-    from pytest_evalgate.data import Output
+    from pytest_evalgate.data import Output, Trial
     from pytest_evalgate.plugin.assembly import Assembly, ReadySuite
     from pytest_evalgate.plugin.session import EvalSession
     from pytest_evalgate.settings import Suite
@@ -23,14 +23,11 @@ def with_target(assembly: Assembly, name: str, suite: Suite) -> ReadySuite:
     """Return a suite that a marker defines, with its target.
 
     Raises:
-        UserError: it has none, or it cannot be used.
+        UserError: it cannot be used.
 
     """
     spec = assembly.target_settings(suite)
-    if spec is None:
-        raise SettingsError(
-            f'@pytest.mark.{MARKER}: target=True: suite {name} is configured without one: write target="pkg.mod:name"'
-        )
+    assert spec is not None  # noqa: S101 - the marker named one
     wiring = assembly.wiring
     target = wiring.target(name, spec, kept_under=wiring.lineage.run)  # no digest of a run covers what a marker names
     if not isinstance(target, targets.RecordedTarget):
@@ -39,7 +36,9 @@ def with_target(assembly: Assembly, name: str, suite: Suite) -> ReadySuite:
         suite = suite.model_copy(update={"trials": target.trials})
     ready = assembly.ready_in_code(name, suite)
     if ready.plan.trials > target.trials:
-        raise SettingsError(f"suite {name}: {ready.plan.trials} trials wanted, but {target.trials} recorded; add files")
+        raise SettingsError(
+            f"suite {name}: {ready.plan.trials} trials wanted, but {target.trials} recorded; add files"
+        )
     return replace(ready, target=target)
 
 
@@ -65,10 +64,8 @@ class Prefetched:
         Where the target gave no whole answer in any trial there is nothing to look at: fixtures and body are left out.
         """
         test = item.stash.get(GOLDEN_TEST, None)
-        if test is None or not test.is_prefetched:
+        if test is None or not test.is_prefetched or self._session.is_dry:
             return
-        if self._session.is_dry:
-            pytest.skip("the target is not asked when nothing is run")
         test.ahead[:] = self._trials(test)
         if not any(map(is_whole, test.ahead)):
             assert isinstance(item, pytest.Function)  # noqa: S101 - nothing else is marked
@@ -89,9 +86,11 @@ class Prefetched:
         test = request.node.stash.get(GOLDEN_TEST, None)
         if test is None or test.suite.target is None:
             pytest.fail(f"the output fixture belongs to tests marked {MARKER} with target=", pytrace=False)
+        if self._session.is_dry:
+            pytest.skip("the target is not asked where nothing is run")
         return next((trial.output for trial in test.ahead if is_whole(trial)), None)
 
-    def _trials(self, test: GoldenTest) -> tuple[object, ...]:
+    def _trials(self, test: GoldenTest) -> tuple[Trial, ...]:
         try:
             return self._session.answers.result(test.suite, test.case).trials
         except (EngineDied, ScorerError) as error:

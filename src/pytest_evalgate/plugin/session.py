@@ -14,21 +14,24 @@ import pytest
 
 from pytest_evalgate import settings
 from pytest_evalgate.errors import UserError
-from pytest_evalgate.plugin import MARKER, functions
+from pytest_evalgate.plugin import MARKER, functions, grading
 from pytest_evalgate.plugin.answers import Answers
 from pytest_evalgate.plugin.assembly import Assembly
 from pytest_evalgate.plugin.collection import Collection
 from pytest_evalgate.plugin.current import SESSION
 from pytest_evalgate.plugin.gatekeeper import Gatekeeper
+from pytest_evalgate.plugin.golden_test import GOLDEN_TEST, Recorder
 from pytest_evalgate.plugin.launch import Launch
 from pytest_evalgate.plugin.ledger import Ledger
 from pytest_evalgate.plugin.lineage import WORKER_INPUT, lineage_of, new_lineage
 from pytest_evalgate.plugin.notices import NOTICES_OUTPUT, Notices
+from pytest_evalgate.plugin.prefetched import Prefetched
 from pytest_evalgate.plugin.progress import Progress
 from pytest_evalgate.plugin.requested import read_options
 from pytest_evalgate.plugin.results import WORKER_OUTPUT, attach, detach
 from pytest_evalgate.plugin.selection import check_all, select
 from pytest_evalgate.plugin.signals import sigterm_interrupts
+from pytest_evalgate.plugin.together import Together
 from pytest_evalgate.plugin.wiring import Wiring
 from pytest_evalgate.runs.state import STATE_VARIABLE, state_of
 from pytest_evalgate.scorers import Context, registry
@@ -42,6 +45,8 @@ if TYPE_CHECKING:
     from pytest_evalgate.runs.state import StateFolder
 
 T = TypeVar("T")
+
+_NO_TESTS = pytest.ExitCode.NO_TESTS_COLLECTED
 
 
 def register(config: pytest.Config) -> None:
@@ -60,6 +65,8 @@ def register(config: pytest.Config) -> None:
     config.pluginmanager.register(session, "evalgate-session")
     config.pluginmanager.register(session.collection, "evalgate-collection")
     config.pluginmanager.register(session.launch, "evalgate-launch")
+    config.pluginmanager.register(Prefetched(session), "evalgate-prefetched")
+    config.pluginmanager.register(Together(session), "evalgate-together")
     if not session.is_worker and (dist := config.getoption("dist", default="no")) != "no":
         if dist == "each":
             raise pytest.UsageError("--dist each runs every case once a worker: a gate wants each case once")
@@ -157,11 +164,11 @@ class EvalSession:
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """Grade what a marked test's body handed over."""
         result = yield
-        golden_test = item.stash.get(functions.GOLDEN_TEST, None)
+        golden_test = item.stash.get(GOLDEN_TEST, None)
         if golden_test is not None:
-            graded = self.answers.graded(golden_test.suite, functions.grade(item, golden_test))
+            graded = self.answers.graded(golden_test.suite, grading.grade(item, golden_test))
             if self.options.fail_cases and graded.outcome != "passed":
-                functions.fail(golden_test, graded)
+                grading.fail(golden_test, graded)
         return result
 
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
@@ -173,12 +180,12 @@ class EvalSession:
         return True
 
     @pytest.fixture(name="evalgate")
-    def evalgate(self, request: pytest.FixtureRequest) -> functions.Recorder:
+    def evalgate(self, request: pytest.FixtureRequest) -> Recorder:
         """Records the output of a test that cannot return it: ``evalgate.record(output)``."""
-        golden_test = request.node.stash.get(functions.GOLDEN_TEST, None)
+        golden_test = request.node.stash.get(GOLDEN_TEST, None)
         if golden_test is None:
             pytest.fail(f"the evalgate fixture belongs to tests marked {MARKER}", pytrace=False)
-        return functions.Recorder(golden_test.bodies)
+        return Recorder(golden_test.bodies)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -211,12 +218,14 @@ class EvalSession:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         """Judge after the last item; a failed gate fails the session as a failed test does."""
-        result = yield
+        try:
+            result = yield
+        finally:
+            if not self.is_controller:
+                self.wiring.close()  # judging takes a second, after -x and Ctrl-C too: nothing is sent meanwhile
         if not self.is_worker and not self.is_dry:
             verdict = self._judge()
             session.testsfailed += verdict.verdict == "fail"
-        if not self.is_controller:
-            self.wiring.close()
         return result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -228,7 +237,7 @@ class EvalSession:
             output[NOTICES_OUTPUT] = self.notices.export()
             return (yield)
         if self.is_dry:
-            if self.options.estimate and self.is_controller and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+            if self.is_controller and self.options.estimate and session.exitstatus == _NO_TESTS:
                 session.exitstatus = pytest.ExitCode.OK  # the controller of xdist collects nothing itself
             return (yield)
         verdict = self.verdict or self._judge()
@@ -256,7 +265,7 @@ class EvalSession:
         )
         self.launch.note_end(whole=not (verdict.accounting.not_run or verdict.accounting.errored))
         if nothing_wrong and not self.ledger.plans:
-            verdict = replace(verdict, exit_code=int(pytest.ExitCode.NO_TESTS_COLLECTED))
+            verdict = replace(verdict, exit_code=int(_NO_TESTS))
         self.verdict = verdict
         return verdict
 
@@ -272,7 +281,7 @@ class EvalSession:
             self.gatekeeper.show(self.verdict, terminalreporter, self._notes(self.verdict, exitstatus))
 
     def _notes(self, verdict: Verdict, exitstatus: int) -> Iterator[str]:
-        """Say what is wrong with the cache, why calls were held back, and how to go on with a run that lacks answers."""
+        """Say what is wrong with the cache, why calls were held back, and how to go on where answers are missing."""
         yield from self.notices.troubles
         if verdict.refused is not None:
             yield f"NOT EVALUATED: {verdict.refused}"

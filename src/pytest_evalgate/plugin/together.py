@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import inspect
+from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,14 @@ class Escaped(Exception):  # noqa: N818 - not an error of ours
         self.error = error
 
 
+@dataclass(frozen=True, slots=True)
+class _Arguments:
+    """Which arguments of a body each case has for itself, and those that all cases share."""
+
+    own: tuple[str, ...]
+    shared: Mapping[str, Any]
+
+
 class Together:
     """Begins with all cases of a test when the first of them runs: only then are its shared fixtures set up."""
 
@@ -59,17 +68,19 @@ class Together:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say which tests do not run together, and why."""
-        for line in self._session.collection.pins.serial:
+        shown = self._session.config.get_verbosity() > -2  # noqa: PLR2004 - -qq shows the last line only
+        for line in self._session.collection.pins.serial if shown else ():
             terminalreporter.write_line(f"evalgate: {line}")
 
     def _begin(self, first: pytest.Function) -> None:
         """Begin with ``first``, whose fixtures are there, and with the items after it that share them."""
-        shared = _shared(first)
+        arguments = _arguments(first)
         context = contextvars.copy_context()
-        for item in _row(first) if self._session.launch.works_ahead else (first,):
+        row = _row(first) if self._session.launch.works_ahead else (first,)
+        for item in (item for item in row if item.nodeid not in self._begun):
             test = item.stash[GOLDEN_TEST]
             self._begun[item.nodeid] = self._session.answers.submit(
-                test.suite, [_work(test, shared, index, context.copy()) for index in range(test.suite.plan.trials)]
+                test.suite, [_work(test, arguments, index, context.copy()) for index in range(test.suite.plan.trials)]
             )
 
     def _trial(self, future: Future[Trial]) -> Trial | None:
@@ -88,7 +99,7 @@ def serial_because(item: pytest.Function) -> str | None:
         return "request is the request of one item"
     for name in item.fixturenames:
         found = info.name2fixturedefs.get(name, ())
-        if name == "case" or not found or (name in _OF_THE_CASE and len(found) == 1):
+        if not found or _is_own(name, found):
             continue
         if found[-1].scope == "function":
             return f"fixture {name} is made for each case anew: give it a wider scope"
@@ -106,38 +117,42 @@ def _row(first: pytest.Function) -> Iterator[pytest.Item]:
     return iter([first, *filter(may_begin, row)])
 
 
-def _shared(first: pytest.Function) -> Mapping[str, Any]:
-    """Return the arguments that all cases of a test have in common; None stands where they have their own."""
-    names = first._fixtureinfo.argnames  # noqa: SLF001 - what pytest itself passes
-    found = first._fixtureinfo.name2fixturedefs  # noqa: SLF001 - the same
-    return {name: None if found[name][-1].scope == "function" else first.funcargs[name] for name in names}
+def _arguments(first: pytest.Function) -> _Arguments:
+    info = first._fixtureinfo  # noqa: SLF001 - what pytest itself passes
+    own = tuple(name for name in info.argnames if _is_own(name, info.name2fixturedefs.get(name, ())))
+    return _Arguments(own, {name: first.funcargs[name] for name in info.argnames if name not in own})
+
+
+def _is_own(name: str, definitions: Sequence[object]) -> bool:
+    """Tell whether each case has its own; of our fixtures, only where nobody has put one in their place."""
+    return name == "case" or (name in _OF_THE_CASE and len(definitions) == 1)
 
 
 def _work(
-    test: GoldenTest, shared: Mapping[str, Any], index: int, context: contextvars.Context
+    test: GoldenTest, arguments: _Arguments, index: int, context: contextvars.Context
 ) -> Callable[[], Coroutine[Any, Any, Trial]]:
     """Return the work of one trial, that sees the context variables of the main thread as they are now."""
 
     async def run() -> Trial:
         from asyncio import get_running_loop  # noqa: PLC0415 - 16 ms, where nothing runs together
 
-        return await get_running_loop().create_task(_run(test, shared, index), context=context)
+        return await get_running_loop().create_task(_run(test, arguments, index), context=context)
 
     return run
 
 
-async def _run(test: GoldenTest, shared: Mapping[str, Any], index: int) -> Trial:
+async def _run(test: GoldenTest, arguments: _Arguments, index: int) -> Trial:
     ahead = None
     if test.suite.target is not None:
         ahead = await run_trial(test.suite.target, test.suite.grading_of(test.case), test.case, index)
         if not is_whole(ahead):
             return ahead
     bodies = Bodies()
-    own = {"case": test.case, "output": ahead and ahead.output, "evalgate": Recorder(bodies)}
-    arguments = {name: own[name] if value is None and name in own else value for name, value in shared.items()}
+    ours = {"case": test.case, "output": ahead and ahead.output, "evalgate": Recorder(bodies)}
+    own = {name: ours[name] for name in arguments.own}
     try:
         with bodies.trial():
-            bodies.take(await test.body(**arguments))
+            bodies.take(await test.body(**arguments.shared, **own))
     except (KeyboardInterrupt, SystemExit) as error:
         raise Escaped(error) from None
     (made,) = bodies.made

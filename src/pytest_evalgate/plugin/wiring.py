@@ -49,6 +49,7 @@ class Wiring:
     workers: int = 1
     hooks: Mapping[str, Callable[..., Target]] = field(default_factory=dict)
     _targets: list[Target] = field(default_factory=list)
+    _applications: dict[str, settings.HttpRequest] = field(default_factory=dict)
 
     @cached_property
     def engine(self) -> Engine:
@@ -112,9 +113,8 @@ class Wiring:
             for name, model in self.configured.models.items()
         }
         applications = {
-            name: Limits(suite.target.http.max_concurrency, suite.target.http.requests_per_minute)
-            for name, suite in self.configured.suites.items()
-            if isinstance(suite.target, settings.HttpTarget)
+            name: Limits(request.max_concurrency, request.requests_per_minute)
+            for name, request in self._applications.items()
         }
         return models | applications
 
@@ -151,8 +151,8 @@ class Wiring:
             return self.client.over_budget
         if "memory" in vars(self) and self.memory.misses:
             return (
-                f"--eval-offline: {self.memory.misses:,} answers are not remembered, and nothing was sent for them; run "
-                "once online, or import a cassette: pytest-evalgate cache import FILE"
+                f"--eval-offline: answers that are not remembered: {self.memory.misses:,}, and nothing was sent for "
+                "them. Run once online, or import a cassette: pytest-evalgate cache import FILE"
             )
         return None
 
@@ -165,15 +165,23 @@ class Wiring:
         open_to_all = "" if seal.authenticated else f"unauthenticated: whoever writes it can forge answers; {seal.why}"
         return tuple(f"cache: {said}" for said in (self.cache.trouble, open_to_all) if said)
 
-    def target(self, suite: str, spec: settings.Target) -> Target:
+    def target(self, suite: str, spec: settings.Target, *, kept_under: str | None = None) -> Target:
         """Build the target of a suite, with all that its calls go through.
+
+        Args:
+            suite: The suite.
+            spec: Its target.
+            kept_under: The run under whose name the answers of an application without a version are kept; that of
+                the lineage where it is not given.
 
         Raises:
             UserError: it cannot be used.
 
         """
+        kept_under = kept_under or self.lineage.kept_under
         if isinstance(spec, settings.HttpTarget):
             self.client.add_application(suite, spec.http)
+            self._applications[suite] = spec.http
         calls = isinstance(spec, settings.ModelTarget | settings.HttpTarget)
         context = targets.TargetContext(
             root=self.root,
@@ -181,11 +189,13 @@ class Wiring:
             models=self.configured.models,
             client=self.client if calls else None,
             hooks=self.hooks,
-            lineage=self.lineage.kept_under,
+            lineage=kept_under,
         )
         target = targets.build_target(spec, context=context)
         self._targets.append(target)
-        return target if calls or isinstance(spec, settings.RecordedTarget) else self._remembered(suite, spec, target)
+        if calls or isinstance(spec, settings.RecordedTarget):
+            return target
+        return self._remembered(suite, spec, target, kept_under)
 
     def close(self) -> None:
         """Stop the engine, and close what it used."""
@@ -204,7 +214,7 @@ class Wiring:
         """Close the loop's own connection: SQLite wants that done in the thread that opened it."""
         self.cache.disconnect()
 
-    def _remembered(self, suite: str, spec: settings.Target, target: Target) -> Target:
+    def _remembered(self, suite: str, spec: settings.Target, target: Target, kept_under: str) -> Target:
         """Keep the outputs of an application that is called in this process, for a run that goes on with this one."""
         from pytest_evalgate.engine.cache import RememberedTarget  # noqa: PLC0415 - diskcache
 
@@ -222,5 +232,5 @@ class Wiring:
             kind="command" if isinstance(spec, settings.CommandTarget) else "python",
             endpoint=endpoint,
             suite=suite,
-            version=self.lineage.kept_under if version is None else version,
+            version=kept_under if version is None else version,
         )

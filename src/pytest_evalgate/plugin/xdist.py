@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from xdist.scheduler import LoadScopeScheduling
@@ -26,22 +28,40 @@ class Distribution:
     def __init__(self, session: EvalSession) -> None:
         """Distribute the tests of ``session``."""
         self._session = session
+        self._nodes: set[Any] = set()
 
     def pytest_configure_node(self, node: Any) -> None:
         """Tell a worker the names of the run."""
         node.workerinput[WORKER_INPUT] = self._session.lineage.export()
+        self._nodes.add(node)
 
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> PinnedScheduling:
-        """Schedule the eval items on one worker, so that one engine, one limiter and one budget see them all."""
+        """Schedule what starts ahead on one worker, so that one engine, one limiter and one budget see it all."""
         pins = self._session.assembly.settings.xdist == "pin"
-        return PinnedScheduling(config, log, self._session.is_golden_item if pins else _never)
+        return PinnedScheduling(config, log, self._is_early if pins else _never)
+
+    def pytest_keyboard_interrupt(self) -> None:
+        """Interrupt the workers that wait for calls: execnet would let them wait for five more seconds."""
+        for node in self._nodes:
+            process = getattr(getattr(node.gateway, "_io", None), "popen", None)  # private to execnet, so do without
+            if process is not None:
+                process.send_signal(signal.SIGINT)
 
     def pytest_testnodedown(self, node: Any) -> None:
         """Take over the plan of a worker that ended in order."""
+        self._nodes.discard(node)
         text = getattr(node, "workeroutput", {}).get(WORKER_OUTPUT)
         if text is not None:
             self._session.ledger.absorb(text)
             self._session.notices.absorb(node.workeroutput[NOTICES_OUTPUT])
+
+    def _is_early(self, nodeid: str) -> bool:
+        return self._session.is_golden_item(nodeid) or nodeid in self._pinned
+
+    @cached_property
+    def _pinned(self) -> frozenset[str]:
+        """The in-code tests among them: no test is scheduled before all workers have collected."""
+        return frozenset(self._session.collection.pins.nodeids)
 
 
 def _never(nodeid: str) -> bool:  # noqa: ARG001 - the shape of what claims items

@@ -1,0 +1,143 @@
+"""Whole processes, as a user starts them: wall, CPU and memory of each, and how busy others kept the machine."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+ROOT = Path(__file__).resolve().parent.parent
+"""What is measured is the tree that the scripts stand in, whatever is installed."""
+
+KEY_VARIABLE = "BENCH_KEY"
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What one process took: seconds, seconds of CPU with its children, MB at its peak, and what it printed.
+
+    ``others`` is how many cores the rest of the machine kept busy meanwhile, the scripted server included.
+    """
+
+    wall_s: float
+    cpu_s: float
+    peak_mb: float
+    others: float
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What the scripted server has counted."""
+
+    calls: int
+    refused: int
+    peak_in_flight: int
+    connections: int
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A scripted server in a process of its own."""
+
+    base_url: str
+
+    def counts(self) -> Counts:
+        """Return its counts, and set them to zero."""
+        found = Counts(**self._ask("GET", "/_stats"))
+        self._ask("POST", "/_reset")
+        return found
+
+    def _ask(self, method: str, path: str) -> dict[str, int]:
+        request = urllib.request.Request(self.base_url.removesuffix("/v1") + path, method=method)  # noqa: S310 - loopback
+        with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 - the same
+            return dict(json.load(response))
+
+
+@contextlib.contextmanager
+def scripted_server(latency_s: float, *limits: str) -> Iterator[Server]:
+    """Run ``python -m pytest_evalgate.testing`` with those limits."""
+    command = [sys.executable, "-m", "pytest_evalgate.testing", "--latency", str(latency_s), *limits]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(Path.cwd())
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            yield Server(process.stdout.readline().strip())
+        finally:
+            process.stdin.close()  # it ends with its input
+
+
+def gate(folder: Path, *arguments: str, code: int = 0) -> Used:
+    """Run ``pytest --eval-gate`` in ``folder``, and expect that exit code."""
+    return pytest_run(folder, "-p", "pytest_evalgate", "--eval-gate", *arguments, code=code)
+
+
+def pytest_run(folder: Path, *arguments: str, code: int = 0) -> Used:
+    """Run pytest in ``folder`` without foreign plugins, and expect that exit code."""
+    return run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments], folder, code=code)
+
+
+def run(command: Sequence[str], folder: Path, *, code: int = 0, timeout_s: float = 120.0) -> Used:
+    """Run ``command`` in ``folder``, and expect that exit code within ``timeout_s``."""
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
+        busy, started = _busy_s(), time.monotonic()
+        process = subprocess.Popen(
+            command, cwd=folder, stdout=output, stderr=subprocess.STDOUT, env=environment(folder)
+        )
+        timer = threading.Timer(timeout_s, process.kill)
+        timer.start()
+        _, status, usage = os.wait4(process.pid, 0)
+        wall_s, busy = time.monotonic() - started, _busy_s() - busy
+        timer.cancel()
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        text = output.read()
+    assert process.returncode == code, f"{' '.join(command)}: exit code {process.returncode}\n{text[-3000:]}"
+    cpu_s = usage.ru_utime + usage.ru_stime
+    return Used(wall_s, cpu_s, usage.ru_maxrss / 1024, max(0.0, busy - cpu_s) / wall_s, text)
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Return a user's environment without settings of pytest, Python or the build, and with ``folder`` as the home."""
+    kept = {name: value for name, value in os.environ.items() if name in {"PATH", "LANG", "LC_ALL", "TMPDIR"}}
+    return {
+        **kept,
+        "HOME": str(folder),
+        "PYTHONPATH": os.pathsep.join(map(str, (ROOT / "src", ROOT, folder))),
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        KEY_VARIABLE: "sk-benchmark-0123456789",
+    }
+
+
+def machine() -> str:
+    """Say how busy the machine is."""
+    one, five, _ = os.getloadavg()
+    return f"{os.cpu_count()} cores, load average {one:.2f} (5 minutes: {five:.2f})"
+
+
+def least(runs: Sequence[Used]) -> Used:
+    """Return the least of each figure: on a shared machine the rest is what others took."""
+    figures = [asdict(one) for one in runs]
+    return Used(**{name: min(figure[name] for figure in figures) for name in figures[0]})
+
+
+def _busy_s() -> float:
+    """Return the seconds for which the machine's cores have worked, all together; 0 where nobody counts them."""
+    with contextlib.suppress(OSError):
+        user, nice, system, _, _, *interrupts = map(int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:8])
+        return (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")
+    return 0.0
