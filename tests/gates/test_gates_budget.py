@@ -12,8 +12,8 @@ from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.gates import SuiteRules
 from pytest_evalgate.gates.budget import judge_budget
 from pytest_evalgate.gates.decide import decide_suite
-from pytest_evalgate.gates.wording import seconds, usd
 from pytest_evalgate.settings import BudgetGate, load
+from pytest_evalgate.wording import seconds, usd
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

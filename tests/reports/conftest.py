@@ -20,7 +20,7 @@ from pytest_evalgate.data import (
 )
 from pytest_evalgate.engine import settle
 from pytest_evalgate.gates import SuiteRules, decide
-from pytest_evalgate.reports import ReportView, build_view
+from pytest_evalgate.reports.view import ReportView, build_view
 from pytest_evalgate.settings import Suite
 
 if TYPE_CHECKING:

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate.reports import render, verdict_line
 from pytest_evalgate.reports.columns import width_of
+from pytest_evalgate.reports.terminal import render, verdict_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.reports.conftest import Scene, Screen
 
-    from pytest_evalgate.reports import ReportView
+    from pytest_evalgate.reports.view import ReportView
 
 _GOLDEN = Path(__file__).parent / "golden"
 _NO_REGRESSION = {"kind": "no-regression"}

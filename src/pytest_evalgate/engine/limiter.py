@@ -37,14 +37,14 @@ class Limits:
         max_concurrency: Calls at a time.
         requests_per_minute: None for no limit.
         tokens_per_minute: Read and written together; None for no limit.
-        start: Calls at a time at first; each success adds one, until the first refusal.
+        start: Calls at a time at first, and one more with each success until the first refusal; None: all at once.
 
     """
 
     max_concurrency: int
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
-    start: int = 16
+    start: int | None = None
 
     def shared_by(self, workers: int) -> Self:
         """Return the part of one of ``workers`` processes that work at the same time."""
@@ -89,7 +89,7 @@ class Limiter:
     def __init__(self, limits: Limits, halt: Halt) -> None:
         """Wait for as long as ``halt`` allows."""
         self._most = limits.max_concurrency
-        self._limit = float(min(limits.start, self._most))
+        self._limit = float(min(limits.start or self._most, self._most))
         self._requests = _bucket(limits.requests_per_minute)
         self._tokens = _bucket(limits.tokens_per_minute)
         self._halt = halt
@@ -155,6 +155,10 @@ class Limiter:
             self._tokens.take(tokens)
 
     async def _enter(self, tokens: float, queue: deque[_Waiter]) -> None:
+        self._halt.check()
+        if self._is_free(tokens):
+            self._take(tokens)
+            return
         waiter = _Waiter(self._halt.waiter(), tokens)
         queue.append(waiter)
         self._admit()
@@ -196,12 +200,19 @@ class Limiter:
             wait = max(wait, self._tokens.wait_s(tokens, now))
         return wait
 
+    def _is_free(self, tokens: float) -> bool:
+        """Tell whether a call may go in past the queues, since nobody stands in them."""
+        return self._next() is None and self._in_flight < int(self._limit) and self._wait_s(tokens) <= 0
+
     def _let_in(self, waiter: _Waiter) -> None:
+        self._take(waiter.tokens)
+        waiter.ready.set_result(None)
+
+    def _take(self, tokens: float) -> None:
         self._in_flight += 1
         if self._requests is not None:
             self._requests.take(1)
-        self.spend(waiter.tokens)
-        waiter.ready.set_result(None)
+        self.spend(tokens)
         if _now() < self._paused_until + _EASE_S:
             self._resumes = _now() + _EASE_GAP_S
 

@@ -17,10 +17,11 @@ from pytest_evalgate.engine.prices import Prices
 from pytest_evalgate.engine.spend import MeteredClient
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from pytest_evalgate.calls import Call, Reply
     from pytest_evalgate.engine.cache import Memory
+    from pytest_evalgate.engine.clients.late import Client
     from pytest_evalgate.engine.halt import Halt
     from pytest_evalgate.engine.spend import Spend
     from pytest_evalgate.protocols import ModelClient
@@ -90,10 +91,13 @@ class Switchboard:
 
     def add_application(self, route: str, request: HttpRequest) -> None:
         """Lay the way to an application behind HTTP."""
-        place = f"suites.{route}.target.http"
-        client = self._raw[route] = LateClient(lambda: EndpointClient(request, self._environ, place))
         limits = Limits(request.max_concurrency, request.requests_per_minute)
-        self._ways[route] = self._around(client, (request.url, ""), limits, request.timeout_s)
+        place = f"suites.{route}.target.http"
+        self._lay(
+            route,
+            lambda: EndpointClient(request, self._environ, place),
+            self._patient((request.url, ""), limits, request.timeout_s),
+        )
 
     @property
     def over_budget(self) -> str | None:
@@ -113,15 +117,24 @@ class Switchboard:
     def _way(self, route: str) -> ModelClient:
         if route not in self._ways:
             model = self._models[route]
-            client = self._raw[route] = LateClient(lambda: model_client(route, model, self._environ))
             limits = Limits(model.max_concurrency, model.requests_per_minute, model.tokens_per_minute)
-            self._ways[route] = self._around(client, (model.base_url, model.model), limits, model.timeout_s)
+            self._lay(
+                route,
+                lambda: model_client(route, model, self._environ),
+                self._patient((model.base_url, model.model), limits, model.timeout_s),
+            )
         return self._ways[route]
 
-    def _around(self, client: ModelClient, place: tuple[str, str], limits: Limits, timeout_s: float) -> ModelClient:
-        limiter = self._limiters.setdefault(place, Limiter(self._shared(limits), self._halt))
-        retrying = RetryingClient(client, limiter, self._halt, " ".join(filter(None, place)), Patience(timeout_s))
-        return CachedClient(MeteredClient(retrying, self.prices, self._spend, self._budget), self._memory)
+    def _lay(self, route: str, make: Callable[[], Client], around: Callable[[Client], ModelClient]) -> None:
+        late = self._raw[route] = LateClient(make, around)
+        self._ways[route] = CachedClient(MeteredClient(late, self.prices, self._spend, self._budget), self._memory)
+
+    def _patient(self, place: tuple[str, str], limits: Limits, timeout_s: float) -> Callable[[Client], ModelClient]:
+        """Return what lays limits and retries around a client; all ways to one place share its limits."""
+        if place not in self._limiters:
+            self._limiters[place] = Limiter(self._shared(limits), self._halt)
+        limiter, endpoint = self._limiters[place], " ".join(filter(None, place))
+        return lambda client: RetryingClient(client, limiter, self._halt, endpoint, Patience(timeout_s))
 
     def _shared(self, limits: Limits) -> Limits:
         wanted = limits.max_concurrency if self._most is None else min(self._most, limits.max_concurrency)

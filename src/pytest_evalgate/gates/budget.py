@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_evalgate.data import GateResult, Trial
 from pytest_evalgate.gates.accounts import add_up, records_of
-from pytest_evalgate.gates.wording import count, seconds, usd
+from pytest_evalgate.wording import count, seconds, usd
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

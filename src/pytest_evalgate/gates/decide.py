@@ -16,8 +16,8 @@ from pytest_evalgate.gates.pairing import pair
 from pytest_evalgate.gates.pass_rate import judge_pass_rate
 from pytest_evalgate.gates.regression import delta_of, judge_no_regression
 from pytest_evalgate.gates.slices import slice_results
-from pytest_evalgate.gates.wording import count, percent
 from pytest_evalgate.settings import BudgetGate, MustPassGate, NoRegressionGate, PassRateGate
+from pytest_evalgate.wording import count, percent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

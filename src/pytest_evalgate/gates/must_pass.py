@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_evalgate.data import GateResult
 from pytest_evalgate.gates.evidence import value_of
-from pytest_evalgate.gates.wording import count
+from pytest_evalgate.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

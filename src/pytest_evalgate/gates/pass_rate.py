@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_evalgate import stats
 from pytest_evalgate.data import GateResult
 from pytest_evalgate.gates.evidence import CONFIDENCE, rate_of
-from pytest_evalgate.gates.wording import count, percent
+from pytest_evalgate.wording import count, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

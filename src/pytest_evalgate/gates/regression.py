@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_evalgate import stats
 from pytest_evalgate.data import Delta, GateResult
 from pytest_evalgate.gates.evidence import value_of
-from pytest_evalgate.gates.wording import count, p_value, percent, points
+from pytest_evalgate.wording import count, p_value, percent, points
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -22,18 +22,26 @@ if TYPE_CHECKING:
 class Answers:
     """Begins with cases long before their items run, and hands each item the result of its own."""
 
-    def __init__(self, engine: Callable[[], Engine], progress: Progress, most: int | None) -> None:
+    def __init__(
+        self,
+        engine: Callable[[], Engine],
+        progress: Progress,
+        most: int | None,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> None:
         """Take the engine from ``engine`` when something first has to wait.
 
         Args:
             engine: Returns the engine; starting it costs a thread, which recorded outputs do without.
             progress: Is told of every trial, and shown while an item waits.
             most: At most so many trials at once over all suites; None leaves that to the suites.
+            meanwhile: Called once, when the first answer has come and the others are under way.
 
         """
         self._engine = engine
         self._progress = progress
         self._most = most
+        self._meanwhile = meanwhile
         self._begun: dict[tuple[str, str], Futures] = {}
 
     def begin(self, suite: ReadySuite, case: Case) -> None:
@@ -75,7 +83,11 @@ class Answers:
             EngineDied: no answer can come any more.
 
         """
-        return self._engine().wait(future, self._progress.tick)
+        trial = self._engine().wait(future, self._progress.tick)
+        meanwhile, self._meanwhile = self._meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+        return trial
 
     def _submit(self, suite: ReadySuite, case: Case) -> Futures:
         return self.submit(suite, [_trial_of(suite, case, index) for index in range(suite.plan.trials)])

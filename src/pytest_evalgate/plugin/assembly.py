@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 _WINDOW = 32
 """How many trials wait at once where the configuration does not say: for scorers and hooks of the user's."""
 
+_AHEAD = 2
+"""Trials under way for each call that the target takes: the others are being committed and graded meanwhile."""
+
 GOLDEN_SUFFIXES = (".jsonl", ".ndjson")
 
 
@@ -187,14 +190,14 @@ def _may_wait(target: Target | None) -> bool:
 
 
 def _window(spec: TargetSettings | None, configured: Settings) -> int:
-    """Return how many trials of a suite may wait at once: as many as its target takes."""
+    """Return how many trials of a suite may be under way: enough that the target never waits for the next one."""
     match spec:
         case settings.ModelTarget():
-            return configured.models[spec.model].max_concurrency
+            return _AHEAD * configured.models[spec.model].max_concurrency
         case settings.HttpTarget():
-            return spec.http.max_concurrency
+            return _AHEAD * spec.http.max_concurrency
         case settings.PythonTarget() | settings.CommandTarget():
-            return spec.max_concurrency
+            return _AHEAD * spec.max_concurrency
     return _WINDOW
 
 

@@ -26,8 +26,8 @@ def forecast(selected: Selected, wiring: Wiring) -> Estimate | None:
     if not sending:
         return None
     first = _estimate(sending, wiring, {})
-    fresh = {suite.name for suite in first.suites if suite.to_send and not suite.cached}
-    return _estimate(sending, wiring, _history(fresh, wiring)) if fresh else first
+    history = _history({suite.name for suite in first.suites if suite.to_send and not suite.cached}, wiring)
+    return _estimate(sending, wiring, history) if history else first
 
 
 def _estimate(sending: Selected, wiring: Wiring, history: Mapping[tuple[str, str, str], Sequence[Usage]]) -> Estimate:
@@ -52,7 +52,7 @@ def _history(suites: set[str], wiring: Wiring) -> dict[tuple[str, str, str], lis
 
     routes = {(model.base_url, model.model): name for name, model in wiring.configured.models.items()}
     found: dict[tuple[str, str, str], list[Usage]] = defaultdict(list)
-    for entry in wiring.entries():
+    for entry in wiring.entries() if suites else ():
         call, reply = entry.call, entry.reply
         suite = call.label.partition("::")[0]
         route = routes.get((call.endpoint, call.model), suite)

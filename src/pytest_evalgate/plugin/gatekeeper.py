@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_evalgate import files
 from pytest_evalgate.data import Run
 from pytest_evalgate.errors import BaselineError, SettingsError
+from pytest_evalgate.plugin.signals import interrupts_wait
 from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs import git, run_file, verdict_file
 from pytest_evalgate.settings import NoRegressionGate, PassRateGate
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.gates import SuiteRules
     from pytest_evalgate.plugin.assembly import Assembly, ReadySuite
     from pytest_evalgate.plugin.ledger import Ledger
-    from pytest_evalgate.reports import ReportView
+    from pytest_evalgate.reports.view import ReportView
     from pytest_evalgate.runs.state import StateFolder
     from pytest_evalgate.settings import Suite
 
@@ -126,8 +127,8 @@ class Gatekeeper:
 
     def show(self, verdict: Verdict, reporter: pytest.TerminalReporter, notes: Iterable[str] = ()) -> None:
         """Print the section, and ``notes`` below it."""
-        from pytest_evalgate.reports import render  # noqa: PLC0415 - wanted once, at the end
         from pytest_evalgate.reports.escape import one_line  # noqa: PLC0415 - the same
+        from pytest_evalgate.reports.terminal import render  # noqa: PLC0415 - wanted once, at the end
 
         reporter.section("eval gate", sep="=")
         for line in render(self._view(verdict), reporter._tw.fullwidth):  # noqa: SLF001 - pytest's own width
@@ -137,13 +138,13 @@ class Gatekeeper:
 
     def last_word(self, verdict: Verdict, reporter: pytest.TerminalReporter) -> None:
         """Print the verdict line, after pytest's own bar."""
-        from pytest_evalgate.reports import verdict_line  # noqa: PLC0415 - wanted once, at the end
+        from pytest_evalgate.reports.terminal import verdict_line  # noqa: PLC0415 - wanted once, at the end
 
         line = verdict_line(self._view(verdict))
         reporter.write_line(line.text, bold=True, **({line.colour: True} if line.colour else {}))
 
     def _view(self, verdict: Verdict) -> ReportView:
-        from pytest_evalgate.reports import build_view  # noqa: PLC0415 - wanted once, at the end
+        from pytest_evalgate.reports.view import build_view  # noqa: PLC0415 - wanted once, at the end
 
         assert self._run is not None  # noqa: S101 - only a judged run is shown
         root = self.assembly.root
@@ -178,13 +179,21 @@ class Gatekeeper:
 
     def _unattainable(self, ready: ReadySuite) -> list[str]:
         suite = self.assembly.suite_settings(ready.plan.name)
-        gates = [gate for gate in (suite and suite.gates) or () if isinstance(gate, PassRateGate)]
+        gates = [
+            gate for gate in (suite and suite.gates) or () if isinstance(gate, PassRateGate) and gate.bound == "ci"
+        ]
         cases = sum(case.skip is None for case in ready.plan.cases)
         if not gates or not cases:
             return []
         from pytest_evalgate.gates import unattainable  # noqa: PLC0415 - scipy, wanted only for this gate
 
         return [text for gate in gates if (text := unattainable(gate, cases)) is not None]
+
+
+def load_judgement() -> None:
+    """Load what the gates are judged with: 0.2 s that are free while answers are awaited."""
+    with interrupts_wait():
+        import pytest_evalgate.reports.view  # noqa: F401, PLC0415 - brings the gates, and with them scipy
 
 
 def _is_commit(spec: str | None) -> bool:

@@ -19,6 +19,7 @@ class Notices:
         """Ask ``wiring``, and hear the workers."""
         self._wiring = wiring
         self._refusals: list[str] = []
+        self._stops: list[str] = []
         self._troubles: list[str] = []
 
     @property
@@ -27,17 +28,24 @@ class Notices:
         return next(filter(None, (self._wiring.refusal, *self._refusals)), None)
 
     @property
+    def stop(self) -> str | None:
+        """Why the run was stopped before all calls were sent; None where it was not."""
+        return next(filter(None, (self._wiring.stopped, *self._stops)), None)
+
+    @property
     def troubles(self) -> tuple[str, ...]:
         """What is wrong with the cache, one line each."""
         return tuple(dict.fromkeys((*self._wiring.troubles, *self._troubles)))
 
     def export(self) -> str:
         """Return them as JSON, for the controller."""
-        return json.dumps({"refusal": self.refusal, "troubles": self.troubles})
+        return json.dumps({"refusal": self.refusal, "stop": self.stop, "troubles": self.troubles})
 
     def absorb(self, text: str) -> None:
         """Take over the notices of a worker."""
         value = json.loads(text)
         if value["refusal"] is not None:
             self._refusals.append(value["refusal"])
+        if value["stop"] is not None:
+            self._stops.append(value["stop"])
         self._troubles += value["troubles"]

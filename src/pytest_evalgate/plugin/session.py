@@ -19,7 +19,7 @@ from pytest_evalgate.plugin.answers import Answers
 from pytest_evalgate.plugin.assembly import Assembly
 from pytest_evalgate.plugin.collection import Collection
 from pytest_evalgate.plugin.current import SESSION
-from pytest_evalgate.plugin.gatekeeper import Gatekeeper
+from pytest_evalgate.plugin.gatekeeper import Gatekeeper, load_judgement
 from pytest_evalgate.plugin.golden_test import GOLDEN_TEST, Recorder
 from pytest_evalgate.plugin.launch import Launch
 from pytest_evalgate.plugin.ledger import Ledger
@@ -108,7 +108,12 @@ class EvalSession:
         self.ledger = Ledger()
         self.gatekeeper = Gatekeeper(self.assembly, self.state, self.lineage.run)
         self.progress = Progress(config, self.wiring.facts)
-        self.answers = Answers(lambda: self.wiring.engine, self.progress, self.options.max_concurrency)
+        self.answers = Answers(
+            lambda: self.wiring.engine,
+            self.progress,
+            self.options.max_concurrency,
+            meanwhile=None if self.is_worker else load_judgement,
+        )
         self.launch = Launch(self)
         self.is_dry = self.options.estimate or any(
             config.getoption(name) for name in ("collectonly", "setuponly", "setupplan")
@@ -285,7 +290,10 @@ class EvalSession:
         yield from self.notices.troubles
         if verdict.refused is not None:
             yield f"NOT EVALUATED: {verdict.refused}"
-        elif self.launch.has_journal and (verdict.accounting.errored or exitstatus == pytest.ExitCode.INTERRUPTED):
+            return
+        if self.notices.stop is not None:
+            yield f"STOPPED: {self.notices.stop}"
+        if self.launch.has_journal and (verdict.accounting.errored or exitstatus == pytest.ExitCode.INTERRUPTED):
             yield "the same command goes on with this run: what the cache holds is not asked again"
 
     def _last_word(self, verdict: Verdict) -> None:

@@ -36,7 +36,7 @@ class Wiring:
         options: What the command line says.
         state: Where the cache lies.
         lineage: The names of the run.
-        workers: How many processes share the limits.
+        workers: How many processes share the limits and the budget.
         hooks: What the hook ``pytest_evalgate_targets`` brings.
 
     """
@@ -98,7 +98,7 @@ class Wiring:
             memory=self.memory,
             halt=self.halt,
             spend=self.spend,
-            budget_usd=self.budget_usd,
+            budget_usd=self.budget_usd and self.budget_usd / self.workers,
             most=self.options.max_concurrency,
             workers=self.workers,
         )
@@ -155,6 +155,11 @@ class Wiring:
                 "them. Run once online, or import a cassette: pytest-evalgate cache import FILE"
             )
         return None
+
+    @property
+    def stopped(self) -> str | None:
+        """Why the run was stopped on the way; None where it was not."""
+        return self.halt.reason if "halt" in vars(self) else None
 
     @property
     def troubles(self) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
-"""Reports render a finished view."""
+"""Reports render a finished view.
 
-from pytest_evalgate.reports.terminal import Line, render, verdict_line
-from pytest_evalgate.reports.view import ReportView, build_view
-
-__all__ = ["Line", "ReportView", "build_view", "render", "verdict_line"]
+Each is a module of its own, to be imported by itself: ``terminal`` and ``view`` bring the gates with them, and those
+scipy, which ``estimate`` does without before anything is sent.
+"""

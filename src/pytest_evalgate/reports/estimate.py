@@ -5,9 +5,9 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from pytest_evalgate.gates.wording import count, usd
 from pytest_evalgate.reports.columns import fit, pad, width_of
 from pytest_evalgate.reports.escape import one_line
+from pytest_evalgate.wording import count, usd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -10,9 +10,9 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from pytest_evalgate.gates.decide import NO_BASELINE
-from pytest_evalgate.gates.wording import count, p_value, percent, points
 from pytest_evalgate.reports.columns import aligned, fit, width_of
 from pytest_evalgate.reports.escape import one_line
+from pytest_evalgate.wording import count, p_value, percent, points
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -237,6 +237,8 @@ def _why(view: ReportView) -> str:
     verdict = view.verdict
     if verdict.problems:
         return _clause(verdict.problems[0])
+    if verdict.refused is not None:
+        return _clause(verdict.refused)
     if verdict.verdict == "pass":
         return _all_passed(view)
     gates = ((suite, gate) for suite in view.suites if _is_blocking(suite) for gate in suite.verdict.gates)

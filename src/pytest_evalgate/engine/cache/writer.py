@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 _MOST: Final = 256
 """Entries of one transaction: other processes wait while it lasts."""
+
+_GATHERED_S: Final = 0.005
+"""Answers that come together are committed together: a commit costs 0.4 ms, whatever it holds."""
 
 _FAREWELL_S: Final = 10.0
 
@@ -63,6 +67,8 @@ class Writer:
     def _waiting(self) -> list[_Order | None]:
         """Return what is waiting, at least one order, and nothing after the None that ends the thread."""
         found = [self._orders.get()]
+        if found[0] is not None:
+            time.sleep(_GATHERED_S)
         with suppress(queue.Empty):
             while found[-1] is not None and len(found) < _MOST:
                 found.append(self._orders.get_nowait())

@@ -48,10 +48,20 @@ class EndpointClient:
         self._keys = {header: key.value for header, key in keys.items()}
         self._sender = Sender(request.url, secrets=tuple(keys.values()))
         self._origin = _origin(request.url)
+        self._wants_json = request.output is not None
         self._shards = Opening(lambda: Shards(self._sender), self._sender)
 
+    async def open(self) -> None:
+        """Load what the first call would otherwise wait for.
+
+        Raises:
+            CallFault: no connection can be made.
+
+        """
+        await self._shards.get()
+
     async def send(self, call: Call) -> Reply:
-        """Send ``call`` once; the reply's value is JSON where the application says that it is, else text.
+        """Send ``call`` once; the reply's value is JSON where the application says so or has to, else text.
 
         Raises:
             CallFault: there is no answer.
@@ -81,7 +91,7 @@ class EndpointClient:
     def _value(self, answer: Answer) -> Any:
         try:
             check_size(answer)
-            if "json" in answer.headers.get("content-type", ""):
+            if self._wants_json or "json" in answer.headers.get("content-type", ""):
                 return loads(answer.body)
             return answer.body.decode()
         except ValueError as error:

@@ -28,6 +28,15 @@ class HttpClient:
         )
         self._shards = Opening(lambda: Shards(self._sender), self._sender)
 
+    async def open(self) -> None:
+        """Load what the first call would otherwise wait for.
+
+        Raises:
+            CallFault: no connection can be made.
+
+        """
+        await self._shards.get()
+
     async def send(self, call: Call) -> Reply:
         """Send ``call`` once.
 

@@ -29,6 +29,15 @@ class SdkClient:
         self._has_key = key is not None
         self._sdk = Opening(lambda: _make(model, key), self._sender)
 
+    async def open(self) -> None:
+        """Load what the first call would otherwise wait for.
+
+        Raises:
+            CallFault: no connection can be made.
+
+        """
+        await self._sdk.get()
+
     async def send(self, call: Call) -> Reply:
         """Send ``call`` once.
 

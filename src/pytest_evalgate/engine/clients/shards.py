@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.engine.faults import Sender
 
-_SIZE: Final = 8
-"""Connections of a pool: 64 in one cost 5 to 8 ms of CPU a request, 8 cost 0.7 (httpx 0.28)."""
+_SIZE: Final = 2
+"""Connections of a pool: 64 in one cost 5 to 8 ms of CPU a request, 8 cost 0.75, 2 cost 0.66 (httpx 0.28)."""
 
 _KEEP_S: Final = 120.0
 
@@ -29,7 +29,7 @@ class _Shard:
 
 
 class Shards:
-    """Sends requests through pools of 8 connections; a further pool is opened when all are busy.
+    """Sends requests through pools of 2 connections; a further pool is opened when all are busy.
 
     Redirects are not followed and cookies not kept: a key goes where the configuration says, and no case sees
     anything of another one.

@@ -1,0 +1,354 @@
+"""Every fault of an endpoint as the user sees it: what becomes of the case, what was sent, what is said."""
+
+from __future__ import annotations
+
+import base64
+import sqlite3
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import pytest
+
+from pytest_evalgate.engine.attempts import Patience
+from pytest_evalgate.testing import QUOTA_CODES, Behaviour
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tests.plugin.conftest import Project
+
+    from pytest_evalgate.testing import Request, ScriptedServer
+
+_CLIENTS = ("openai", "http")
+_HANGS = {"timeout_s": "0.3"}
+
+
+@pytest.fixture(autouse=True)
+def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the pauses between attempts short, in this process."""
+    monkeypatch.setattr(Patience, "pause_s", lambda *_: 0.01)
+
+
+def _asking_for(id_: str, fault: Behaviour) -> Callable[[Request], Behaviour]:
+    """Have one case meet the fault, and all others an answer."""
+    return lambda request: fault if request.body["messages"][-1]["content"] == id_ else Behaviour.text("yes")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A fault that case b meets, and what becomes of it."""
+
+    fault: Behaviour
+    sent: int
+    says: str
+    outcome: str = "errored"
+    code: int = 11
+    model: Mapping[str, str] = field(default_factory=dict)
+
+
+_ROWS = {
+    "F03 429 for ever": Row(Behaviour.rate_limited(0), 5, "5 attempts: 429 rate limit (last Retry-After 0 s)"),
+    "F09 the same 500": Row(Behaviour.status(500), 3, "3 attempts: 500 server error"),
+    "F10 503": Row(Behaviour.status(503), 5, "5 attempts: 503 unavailable"),
+    "F10 529": Row(Behaviour.status(529), 5, "5 attempts: 529 unavailable"),
+    "F11 reset": Row(Behaviour.reset(), 5, "5 attempts: no connection"),
+    "F12 hangs": Row(Behaviour.hang(), 5, "5 attempts: timeout: no whole reply within 0.", model=_HANGS),
+    "F12 trickles": Row(Behaviour.trickle(60, 0.1), 5, "timeout: no whole reply within 0.", model=_HANGS),
+    "F13 torn": Row(Behaviour.truncated(), 3, "3 attempts: 200 malformed reply"),
+    "F13 a page": Row(Behaviour.html(), 3, "3 attempts: 200 malformed reply"),
+    "F13 an error inside 200": Row(Behaviour.error_object(), 3, "3 attempts: 200 server error"),
+    "F13 no choices": Row(Behaviour.no_choices(), 3, "3 attempts: 200 malformed reply"),
+    "F13 null for choices": Row(Behaviour.no_choices(null=True), 3, "3 attempts: 200 malformed reply"),
+    "400": Row(Behaviour.status(400), 1, "1 attempt: 400 refused"),
+    "F14 filtered": Row(Behaviour.content_filter(), 1, "the endpoint's content filter withheld", "missed", 0),
+    "F14 refused": Row(Behaviour.refusal(), 1, "the model refused", "missed", 0),
+    "F14 cut off": Row(Behaviour.cut_off(), 1, "cut off at the token limit: raise max_tokens", "missed", 0),
+}
+
+
+@pytest.mark.parametrize("client", _CLIENTS)
+@pytest.mark.parametrize("row", _ROWS.values(), ids=_ROWS.keys())
+def test_what_becomes_of_a_case(project: Project, server: ScriptedServer, row: Row, client: str) -> None:
+    project.model_suite(server, "a", "b", "c", model={"client": f'"{client}"', **row.model})
+    server.answer_with(_asking_for("b", row.fault))
+    result = project.run()
+    assert result.ret == project.verdict["exit_code"] == row.code
+    assert Counter(project.asked(server)) == {"a": 1, "b": row.sent, "c": 1}
+    assert project.outcomes == {"a": "passed", "b": row.outcome, "c": "passed"}
+    reason = project.rows["b"]["reason"]
+    assert row.says in reason
+    if row.outcome == "errored":
+        assert server.base_url in reason
+    (call,) = project.rows["b"]["trials"][0]["calls"]
+    assert call["attempts"] == row.sent
+    server.script(Behaviour.text("yes"))
+    assert project.run().ret == 0  # whatever was no answer in full is asked again
+    assert Counter(project.asked(server)) == {"a": 1, "b": row.sent + 1, "c": 1}
+
+
+@pytest.mark.parametrize("client", _CLIENTS)
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Behaviour.rate_limited(0.05),
+        Behaviour.rate_limited(50, form="milliseconds"),
+        Behaviour.rate_limited(0, form="date", skew_s=3600),
+        *(Behaviour.rate_limited(text) for text in ("soon", "-5", "inf", "nan", "1e99")),
+    ],
+    ids=["F01 seconds", "F01 milliseconds", "F02 date", "soon", "negative", "inf", "nan", "1e99"],
+)
+def test_a_429_is_waited_for_and_lost_is_nothing(
+    project: Project, server: ScriptedServer, fault: Behaviour, client: str
+) -> None:
+    project.model_suite(server, "a", "b", model={"client": f'"{client}"'})
+    server.queue(fault)
+    assert project.run().ret == 0
+    assert server.calls == 3
+    assert project.verdict["calls"]["retried"] == 1
+
+
+def test_f04_a_server_that_asks_to_wait_for_longer_than_the_run_may_take_ends_it(
+    project: Project, server: ScriptedServer
+) -> None:
+    project.model_suite(server, "a", "b", "c", model={"max_concurrency": "1"})
+    project.configure("max_duration_s = 30")
+    server.queue(Behaviour.text("yes"), Behaviour.rate_limited(3600))
+    assert project.run().ret == 11
+    assert server.calls == 2
+    assert "asks to wait 3600 s, beyond the end of this run: run again later" in project.rows["c"]["reason"]
+
+
+_FATAL = {
+    **{f"F05 {code}": (Behaviour.quota(code), "pay or raise the limit") for code in QUOTA_CODES},
+    "F05 402": (Behaviour.quota(status=402), "pay or raise the limit"),
+    "F06 401": (Behaviour.unauthorized(), "check the environment variable CANDIDATE_KEY"),
+    "F06 403": (Behaviour.unauthorized(403), "check the environment variable CANDIDATE_KEY"),
+    "F08 unknown model": (Behaviour.unknown_model(), "is 'gpt-x-mini' the model's name there, and base_url right?"),
+}
+
+
+@pytest.mark.parametrize(("fault", "says"), _FATAL.values(), ids=_FATAL.keys())
+@pytest.mark.parametrize("client", _CLIENTS)
+def test_what_no_call_can_mend_ends_the_run(
+    project: Project, server: ScriptedServer, fault: Behaviour, says: str, client: str
+) -> None:
+    project.model_suite(server, *"abcdefgh", model={"client": f'"{client}"', "max_concurrency": "1"})
+    server.queue(Behaviour.text("yes"), Behaviour.text("yes"))
+    server.script(fault)
+    result = project.run()
+    assert result.ret == project.verdict["exit_code"] == 11
+    assert server.calls == 3
+    outcomes = list(project.outcomes.values())
+    assert outcomes == ["passed"] * 2 + ["errored"] * 6
+    assert says in project.rows["c"]["reason"]
+    assert says in project.rows["h"]["reason"]
+    goes_on = "the same command goes on with this run: what the cache holds is not asked again"
+    result.stdout.fnmatch_lines(["STOPPED: *", goes_on])
+    server.script(Behaviour.text("yes"))
+    assert project.run().ret == 0
+    assert server.calls == 3 + 6
+
+
+@pytest.mark.parametrize("args", [(), ("-n2",)], ids=["serial", "n2"])
+def test_f07_a_missing_key_is_refused_before_anything_is_sent(
+    project: Project, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, args: tuple[str, ...]
+) -> None:
+    project.model_suite(server, "a", "b")
+    monkeypatch.delenv("CANDIDATE_KEY")
+    result = project.run(*args)
+    assert result.ret == 4
+    assert server.calls == 0
+    result.stderr.fnmatch_lines(["*models.candidate.api_key_env: the environment variable CANDIDATE_KEY is not set*"])
+    assert project.verdict["exit_code"] == 4
+    assert project.verdict["verdict"] != "pass"
+
+
+def test_an_endpoint_that_fails_for_all_is_left_alone_after_ten_calls(
+    project: Project, server: ScriptedServer
+) -> None:
+    project.model_suite(server, *(f"case-{number:02}" for number in range(40)), model={"max_concurrency": "2"})
+    server.script(Behaviour.status(400))
+    assert project.run().ret == 11
+    assert 10 <= server.calls <= 12
+    assert "10 of the last 10 calls to" in project.rows["case-39"]["reason"]
+    assert set(project.outcomes.values()) == {"errored"}
+
+
+def test_a_refused_connection_names_the_endpoint(project: Project, server: ScriptedServer) -> None:
+    project.model_suite(server, "a", model={"base_url": '"http://127.0.0.1:9/v1"'})
+    assert project.run().ret == 11
+    assert "http://127.0.0.1:9/v1" in project.rows["a"]["reason"]
+    assert server.calls == 0
+
+
+def _forms(key: str) -> list[str]:
+    encoded = base64.b64encode(key.encode()).decode().rstrip("=")
+    return [key, quote(key, safe=""), encoded, base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")]
+
+
+def _repeating(status: int, form: str) -> Behaviour:
+    return Behaviour.status(status, {"error": {"message": f"wrong key: {form} it is", "code": form}})
+
+
+@pytest.mark.parametrize("client", _CLIENTS)
+@pytest.mark.parametrize("args", [(), ("-n2",), ("--eval-fail-cases", "-l", "-vv")], ids=" ".join)
+def test_the_key_is_shown_nowhere(
+    project: Project, server: ScriptedServer, key: str, client: str, args: tuple[str, ...]
+) -> None:
+    project.model_suite(server, *"abcdefg", model={"client": f'"{client}"'})
+    faults = [_repeating(400, form) for form in _forms(key)]
+    faults += [_repeating(200, key), Behaviour.html(), _repeating(401, key)]
+    server.queue(*faults)
+    result = project.run(*args)
+    assert result.ret != 0
+    assert any(request.headers["authorization"] == f"Bearer {key}" for request in server.requests)
+    shown = result.stdout.str() + result.stderr.str()
+    assert "wrong key: ***" in "".join(row["reason"] for row in project.rows.values())
+    files = b"".join(path.read_bytes() for path in project.path.rglob("*") if path.is_file())
+    for form in _forms(key):
+        assert form not in shown
+        assert form.encode() not in files
+
+
+_CRASHING = """
+def answer(question):
+    note(question)
+    if question == "c":
+        import os
+        os._exit(0)
+    return "yes"
+"""
+
+
+def test_f18_a_worker_that_dies_costs_its_case_and_keeps_what_was_answered(
+    project: Project, server: ScriptedServer
+) -> None:
+    project.python_suite(_CRASHING, *"abcdef")
+    project.model_suite(server, *"uvw", name="model")
+    assert project.run("-n2").ret == 1
+    assert project.verdict["verdict"] == "incomplete"
+    assert project.outcomes == dict.fromkeys("abdefuvw", "passed") | {"c": "errored"}
+    assert Counter(project.asked(server)) == dict.fromkeys("uvw", 1)
+
+
+def _said_once(result: pytest.RunResult, text: str) -> bool:
+    return result.stdout.str().count(text) == 1
+
+
+@pytest.mark.parametrize("args", [(), ("-n2",)], ids=["serial", "n2"])
+def test_f30_a_cache_that_cannot_be_made_is_done_without_and_said_once(
+    project: Project, server: ScriptedServer, args: tuple[str, ...]
+) -> None:
+    project.model_suite(server, "a", "b")
+    project.write(".evalgate/cache", "a file where a folder should be")
+    result = project.run(*args)
+    assert result.ret == 0
+    assert server.calls == 2
+    assert _said_once(result, "cache: no cache in ")
+
+
+def test_f30_a_corrupt_cache_is_put_aside_and_said_once(project: Project, server: ScriptedServer) -> None:
+    project.model_suite(server, "a", "b")
+    project.write(".evalgate/cache/cache.db", "SQLite format 3\0" + "garbage" * 1000)
+    result = project.run()
+    assert result.ret == 0
+    assert _said_once(result, "cache: cache.db was put aside as cache.db.corrupt-")
+    assert list((project.state / "cache").glob("cache.db.corrupt-*"))
+    assert not _said_once(project.run(), "cache:")
+    assert server.calls == 2
+
+
+@pytest.mark.parametrize("args", [(), ("-n2",)], ids=["serial", "n2"])
+def test_f29_a_full_disk_costs_the_memory_and_no_answer(
+    project: Project, server: ScriptedServer, args: tuple[str, ...]
+) -> None:
+    project.model_suite(server, "a", "b")
+    project.write(
+        "conftest.py",
+        "import sqlite3\n"
+        "from pytest_evalgate.engine.cache.store import ReplyCache\n"
+        "def full(self, sealed):\n"
+        "    raise sqlite3.OperationalError('database or disk is full')\n"
+        "ReplyCache._write = full\n",
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        from pytest_evalgate.engine.cache.store import ReplyCache  # noqa: PLC0415 - to put back what is patched
+
+        patch.setattr(ReplyCache, "_write", ReplyCache._write)
+        result = project.run(*args)
+    assert result.ret == 0
+    assert project.verdict["accounting"]["passed"] == server.calls == 2
+    assert _said_once(result, "cache: cache.db is not written any more: database or disk is full")
+
+
+def test_f30_a_locked_cache_is_done_without(project: Project, server: ScriptedServer) -> None:
+    project.model_suite(server, "a")
+    project.run()
+    holder = sqlite3.connect(project.state / "cache/cache.db", isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    result = project.run()
+    holder.close()
+    assert result.ret == 0
+    assert _said_once(result, "cache: no cache in ")
+
+
+def test_f30_an_entry_that_was_forged_is_not_used(
+    project: Project, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.model_suite(server, "a", "b")
+    project.run()
+    monkeypatch.setenv("EVALGATE_CACHE_KEY", "another key, of sixteen letters")
+    result = project.run()
+    assert result.ret == 0
+    assert server.calls == 4
+    assert _said_once(result, "met an entry that was changed, or made with another key: not used")
+
+
+def test_a_cache_without_a_key_is_called_unauthenticated(
+    project: Project, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.model_suite(server, "a")
+    monkeypatch.setenv("CI", "true")
+    result = project.run()
+    assert result.ret == 0
+    assert _said_once(result, "cache: unauthenticated")
+    monkeypatch.setenv("EVALGATE_CACHE_KEY", "a key of sixteen letters or more")
+    assert "cache: unauthenticated" not in project.run().stdout.str()
+
+
+@pytest.mark.parametrize("args", [(), ("-n2",)], ids=["serial", "n2"])
+def test_f29_nothing_is_sent_where_the_plan_cannot_be_written(
+    project: Project, server: ScriptedServer, args: tuple[str, ...]
+) -> None:
+    project.model_suite(server, "a", "b")
+    project.write(".evalgate/runs", "a file where a folder should be")
+    assert project.run(*args).ret != 0
+    assert server.calls == 0
+
+
+_APPLICATION = {
+    "answers": (Behaviour.reply({"answer": "yes"}), 1, "passed", ""),
+    "comes back": (Behaviour.status(503), 5, "errored", "5 attempts: 503 unavailable"),
+    "finds nothing": (Behaviour.status(404), 1, "errored", "1 attempt: 404 refused"),
+    "answers otherwise": (Behaviour.reply({"text": "yes"}), 1, "missed", "in the reply there is"),
+    "refuses the key": (Behaviour.unauthorized(), 1, "errored", "check the environment variable CANDIDATE_KEY"),
+}
+
+
+@pytest.mark.parametrize(("behaviour", "sent", "outcome", "says"), _APPLICATION.values(), ids=_APPLICATION.keys())
+def test_an_application_behind_http(
+    project: Project, server: ScriptedServer, behaviour: Behaviour, sent: int, outcome: str, says: str
+) -> None:
+    url = server.base_url.replace("/v1", "/ask")
+    project.suite(
+        {"a": None},
+        target=f'{{ http = {{ url = "{url}", body = {{ q = "{{{{ input }}}}" }}, output = "answer", '
+        'headers_env = { Authorization = "CANDIDATE_KEY" } }, version = "1" }',
+    )
+    server.script(behaviour)
+    project.run()
+    assert [request.body for request in server.requests] == [{"q": "a"}] * sent
+    assert project.outcomes == {"a": outcome}
+    assert says in project.rows["a"].get("reason", "")
