@@ -18,7 +18,7 @@ demo: $(VENV)/.demo
 
 test: check
 	$(BIN)/python -m coverage erase
-	COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml $(BIN)/python -m coverage run -m pytest
+	COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml $(BIN)/python -m coverage run -m pytest -n 2
 	$(BIN)/python -m coverage combine -q
 	$(BIN)/python -m coverage report --skip-covered --format=total > $(VENV)/.coverage-total
 	@echo "branch coverage: $$(cat $(VENV)/.coverage-total)%  (lines: make coverage)"

@@ -10,6 +10,7 @@ import pytest
 from pytest_evalgate.stats import (
     cluster_delta,
     cluster_mean_ci,
+    equivalent,
     finding,
     finding_name,
     finding_of_means,
@@ -36,6 +37,31 @@ Z2 = 1.6448536269514722**2
 )
 def test_finding_name(p: float, lower: float, margin: float | None, name: str) -> None:
     assert finding_name(p, lower, 0.05, margin) == name
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "same"),
+    [(-0.04, 0.04, True), (-0.05, 0.04, False), (-0.04, 0.05, False), (0.01, 0.04, True), (0.06, 0.07, False)],
+)
+def test_equivalence_needs_both_bounds_inside_the_margin(lower: float, upper: float, same: bool) -> None:  # noqa: FBT001 - a column of the table
+    assert equivalent(lower, upper, 0.05) is same
+
+
+def test_equivalence_takes_more_pairs_than_no_regression() -> None:
+    found = finding(both_pass=180, losses=6, gains=10, both_fail=14, margin=0.05)
+    assert found.name == "no_regression_beyond_margin"
+    assert not equivalent(found.lower, found.upper, 0.05)
+
+
+def test_unknown_bounds_are_never_equivalent() -> None:
+    with pytest.raises(ValueError, match="upper must lie from -inf to inf, got nan"):
+        equivalent(-0.01, np.nan, 0.05)
+    with pytest.raises(ValueError, match=r"lower must lie from -inf to 0\.01, got nan"):
+        equivalent(np.nan, 0.01, 0.05)
+    with pytest.raises(ValueError, match=r"lower must lie from -inf to -0.01, got 0.01"):
+        equivalent(0.01, -0.01, 0.05)
+    with pytest.raises(ValueError, match="margin must lie strictly between 0 and 1, got 0"):
+        equivalent(-0.01, 0.01, 0.0)
 
 
 def test_all_pass_twice_is_no_regression_only_with_enough_pairs() -> None:

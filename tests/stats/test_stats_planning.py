@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from pytest_evalgate.stats import (
     cases_needed,
     clopper_pearson_lower_one_sided,
+    mcnemar_power,
     mcnemar_sample_size,
     mde_mcnemar,
+    not_proven_sample_size,
     passes_needed,
+    tango_bounds,
 )
 from pytest_evalgate.stats.planning import _exact_power
 
@@ -91,6 +95,28 @@ def test_midp_gate_alarms_falsely_in_at_most_one_build_in_twenty(n: int, discord
 def test_exact_power_where_every_pair_is_lost() -> None:
     assert _exact_power(4, 1.0, 1.0, 0.05) == 1.0
     assert _exact_power(3, 1.0, 1.0, 0.05) == 0.0
+
+
+def test_power_of_a_sample_size_is_that_of_its_plan() -> None:
+    size = mcnemar_sample_size(0.1, 0.05)
+    assert mcnemar_power(size.n, 0.1, 0.05) == size.exact_power_midp
+
+
+def test_pairs_that_prove_no_drop_beyond_the_margin() -> None:
+    assert not_proven_sample_size(0.1, 0.05) == 248
+    assert not_proven_sample_size(0.1, 0.025) == 990
+    assert not_proven_sample_size(0.1, 0.05, power=0.5) == 109
+
+
+def test_four_of_five_unchanged_builds_are_proven_at_that_size() -> None:
+    n, discordance, margin = 990, 0.1, 0.025
+    random = np.random.default_rng(5)
+    discordant = random.binomial(n, discordance, 1000)
+    losses = random.binomial(discordant, 0.5)
+    proven = [
+        tango_bounds(int(lost), int(m - lost), n).lower > -margin for lost, m in zip(losses, discordant, strict=True)
+    ]
+    assert sum(proven) / len(proven) == pytest.approx(0.8, abs=0.04)
 
 
 def test_a_set_too_small_for_any_drop_says_so() -> None:

@@ -1,5 +1,14 @@
 """Statistics of the gates: numbers in, frozen dataclass out. Knows nothing of cases, runs or pytest."""
 
+from pytest_evalgate.stats.aggregates import (
+    Aggregate,
+    MeanSe,
+    PassAtK,
+    PassKDataset,
+    aggregate_values,
+    pass_at_k,
+    pass_k_dataset,
+)
 from pytest_evalgate.stats.bounds import (
     UnpairedDelta,
     bonett_price_interval,
@@ -8,8 +17,36 @@ from pytest_evalgate.stats.bounds import (
     tango_interval,
     unpaired_newcombe,
 )
+from pytest_evalgate.stats.certainties import (
+    Certainty,
+    CertaintyBounds,
+    CertaintyPassRate,
+    certainty,
+    certainty_bounds,
+    certainty_pass_rate,
+)
+from pytest_evalgate.stats.changepoint import ChangePoint, change_point
 from pytest_evalgate.stats.clusters import ClusterDelta, ClusterMean, cluster_delta, cluster_mean_ci
-from pytest_evalgate.stats.findings import DeltaTest, Finding, FindingName, finding, finding_name, finding_of_means
+from pytest_evalgate.stats.distributions import JsDivergence, KsStatistic, js_divergence, ks_statistic
+from pytest_evalgate.stats.families import (
+    FallbackGate,
+    GateFamily,
+    bh_adjusted,
+    by_adjusted,
+    fallback_gate,
+    fewest_losses,
+    gate_family,
+    holm_adjusted,
+)
+from pytest_evalgate.stats.findings import (
+    DeltaTest,
+    Finding,
+    FindingName,
+    equivalent,
+    finding,
+    finding_name,
+    finding_of_means,
+)
 from pytest_evalgate.stats.intervals import (
     Interval,
     clopper_pearson_interval,
@@ -18,50 +55,145 @@ from pytest_evalgate.stats.intervals import (
     wilson_interval,
 )
 from pytest_evalgate.stats.missing import MissingWorstCase, missing_worst_case
+from pytest_evalgate.stats.monitoring import (
+    Betting,
+    EProcess,
+    Monitored,
+    betting_noninferiority,
+    eprocess_mixture,
+    eprocess_value,
+    first_crossing,
+    monitored,
+    noninferiority_mixture,
+)
 from pytest_evalgate.stats.needed import cases_needed, passes_needed
 from pytest_evalgate.stats.paired import McNemar, PairedT, SignFlip, mcnemar, mcnemar_midp, paired_t, sign_flip
-from pytest_evalgate.stats.planning import DetectableDrop, SampleSize, mcnemar_sample_size, mde_mcnemar
-from pytest_evalgate.stats.repeats import Icc, RepeatsRate, icc_anova, repeats_effective_n
+from pytest_evalgate.stats.planning import (
+    DetectableDrop,
+    SampleSize,
+    mcnemar_power,
+    mcnemar_sample_size,
+    mde_mcnemar,
+    not_proven_sample_size,
+)
+from pytest_evalgate.stats.power import (
+    MeanSampleSize,
+    VarianceTrials,
+    mde_mean,
+    mean_power,
+    paired_mean_sample_size,
+    variance_clusters,
+    variance_trials,
+)
+from pytest_evalgate.stats.repeats import Icc, RepeatsRate, effective_n, icc_anova, repeats_effective_n
+from pytest_evalgate.stats.scores import mean_score_ci
+from pytest_evalgate.stats.sequential import obrien_fleming_constant
+from pytest_evalgate.stats.slices import SliceShrinkage, slice_shrinkage
+from pytest_evalgate.stats.stability import AaRuns, FlipRate, aa_runs, flaky_case_midp, flip_rate
+from pytest_evalgate.stats.trend import Cusum, Ewma, RobustZ, cusum_down, ewma, robust_z, run_sigma
 
 __all__ = [
+    "AaRuns",
+    "Aggregate",
+    "Betting",
+    "Certainty",
+    "CertaintyBounds",
+    "CertaintyPassRate",
+    "ChangePoint",
     "ClusterDelta",
     "ClusterMean",
+    "Cusum",
     "DeltaTest",
     "DetectableDrop",
+    "EProcess",
+    "Ewma",
+    "FallbackGate",
     "Finding",
     "FindingName",
+    "FlipRate",
+    "GateFamily",
     "Icc",
     "Interval",
+    "JsDivergence",
+    "KsStatistic",
     "McNemar",
+    "MeanSampleSize",
+    "MeanSe",
     "MissingWorstCase",
+    "Monitored",
     "PairedT",
+    "PassAtK",
+    "PassKDataset",
     "RepeatsRate",
+    "RobustZ",
     "SampleSize",
     "SignFlip",
+    "SliceShrinkage",
     "UnpairedDelta",
+    "VarianceTrials",
+    "aa_runs",
+    "aggregate_values",
+    "betting_noninferiority",
+    "bh_adjusted",
     "bonett_price_interval",
+    "by_adjusted",
     "cases_needed",
+    "certainty",
+    "certainty_bounds",
+    "certainty_pass_rate",
+    "change_point",
     "clopper_pearson_interval",
     "clopper_pearson_lower_one_sided",
     "cluster_delta",
     "cluster_mean_ci",
+    "cusum_down",
+    "effective_n",
+    "eprocess_mixture",
+    "eprocess_value",
+    "equivalent",
+    "ewma",
+    "fallback_gate",
+    "fewest_losses",
     "finding",
     "finding_name",
     "finding_of_means",
+    "first_crossing",
+    "flaky_case_midp",
+    "flip_rate",
+    "gate_family",
+    "holm_adjusted",
     "icc_anova",
     "jeffreys_interval",
+    "js_divergence",
+    "ks_statistic",
     "mcnemar",
     "mcnemar_midp",
+    "mcnemar_power",
     "mcnemar_sample_size",
     "mde_mcnemar",
+    "mde_mean",
+    "mean_power",
+    "mean_score_ci",
     "missing_worst_case",
+    "monitored",
     "newcombe_paired_interval",
+    "noninferiority_mixture",
+    "not_proven_sample_size",
+    "obrien_fleming_constant",
+    "paired_mean_sample_size",
     "paired_t",
+    "pass_at_k",
+    "pass_k_dataset",
     "passes_needed",
     "repeats_effective_n",
+    "robust_z",
+    "run_sigma",
     "sign_flip",
+    "slice_shrinkage",
     "tango_bounds",
     "tango_interval",
     "unpaired_newcombe",
+    "variance_clusters",
+    "variance_trials",
     "wilson_interval",
 ]

@@ -112,6 +112,38 @@ def as_numbers(
     return array
 
 
+def as_whole_numbers(
+    name: str, values: Numbers, low: float, high: float | npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return ``as_numbers``, all of them whole.
+
+    Raises:
+        ValueError: as there, or a value has a fraction; names the first one.
+
+    """
+    array = as_numbers(name, values, low, high)
+    bad = np.flatnonzero(array % 1)
+    if bad.size:
+        raise ValueError(f"{name}[{bad[0]}] must be a whole number, got {array[bad[0]]}")
+    return array
+
+
+def as_finite(name: str, values: Numbers, fewest: int = 1) -> npt.NDArray[np.float64]:
+    """Return ``values`` of any unit as a float array of shape (n,), n >= ``fewest``.
+
+    Raises:
+        ValueError: not one-dimensional, too few, or a value is NaN or infinite; names the first one.
+
+    """
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 1 or array.size < fewest:
+        raise ValueError(f"{name} must be a list of {fewest} or more numbers, got shape {array.shape}")
+    bad = np.flatnonzero(~np.isfinite(array))
+    if bad.size:
+        raise ValueError(f"{name}[{bad[0]}] must be a finite number, got {array[bad[0]]}")
+    return array
+
+
 def check_same_length(**columns: Sequence[object] | npt.NDArray[np.float64]) -> None:
     """Require columns of one table: the same number of rows in each.
 

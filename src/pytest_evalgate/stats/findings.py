@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from pytest_evalgate.stats.bounds import tango_bounds
-from pytest_evalgate.stats.checks import Numbers, check_alpha, check_margin, check_table, check_within
+from pytest_evalgate.stats.checks import Numbers, check_alpha, check_inside, check_margin, check_table, check_within
 from pytest_evalgate.stats.clusters import cluster_sums, drop_p, mean_se_df
 from pytest_evalgate.stats.intervals import Interval
 from pytest_evalgate.stats.numeric import ROUNDING, upper_t, upper_z
@@ -51,6 +51,22 @@ def finding_name(p: float, lower: float, alpha: float, margin: float | None = No
     if p <= alpha:
         return "regressed_within_margin" if inside_margin else "regressed"
     return "no_regression_beyond_margin" if inside_margin else "inconclusive"
+
+
+def equivalent(lower: float, upper: float, margin: float) -> bool:
+    """Say whether both one-sided bounds lie inside the margin: no drop and no rise of ``margin`` or more.
+
+    A flag for migrations (a new model is to answer neither worse nor better), no verdict of its own. At bounds of
+    ``1 - alpha`` it is wrong with probability alpha at most. Source: Schuirmann 1987, two one-sided tests.
+
+    Raises:
+        ValueError: a bound is NaN, ``lower`` exceeds ``upper``, or ``margin`` is outside (0, 1).
+
+    """
+    check_within("upper", upper, -math.inf, math.inf)
+    check_within("lower", lower, -math.inf, upper)
+    check_inside("margin", margin, 0.0, 1.0)
+    return -margin < lower and upper < margin
 
 
 def finding(

@@ -29,7 +29,7 @@ def upper_z(alpha: float) -> float:
     return float(-special.ndtri(alpha))
 
 
-def upper_t(alpha: float, df: int) -> float:
+def upper_t(alpha: float, df: float) -> float:
     """Return the t that Student's distribution with ``df`` degrees of freedom exceeds with probability ``alpha``."""
     return float(-special.stdtrit(df, alpha))
 

@@ -85,6 +85,45 @@ def mde_mcnemar(n: int, discordance: float, alpha_one_sided: float = 0.05, power
     )
 
 
+def mcnemar_power(n: int, p_loss: float, p_gain: float, alpha_one_sided: float = 0.05) -> float:
+    """Return the exact chance that the mid-p test rejects with ``n`` pairs.
+
+    ``p_loss`` and ``p_gain`` are the true shares of all pairs that are lost and gained. Where they are equal nothing
+    has changed, and the chance is that of a false alarm. Source: the binomial distributions of discordant pairs and of
+    losses among them, summed.
+
+    Raises:
+        ValueError: ``n`` is not a whole number above 0, a share is outside [0, 1], together they exceed 1, or
+            ``alpha_one_sided`` is outside (0, 0.5).
+
+    """
+    check_counts(1, n=n)
+    check_within("p_gain", p_gain, 0.0, 1.0)
+    check_within("p_loss", p_loss, 0.0, 1.0 - p_gain)
+    check_alpha(alpha_one_sided, "alpha_one_sided")
+    discordance = p_loss + p_gain
+    return _exact_power(n, p_loss, discordance, alpha_one_sided) if discordance else 0.0
+
+
+def not_proven_sample_size(
+    discordance: float, margin: float, alpha_one_sided: float = 0.05, power: float = 0.8
+) -> int:
+    """Return the pairs at which a candidate that did not change is proven to have dropped by less than ``margin``.
+
+    With probability ``power``, where a share ``discordance`` of the pairs differs between identical runs: what
+    ``fail_on = "not_proven"`` asks for. Source: ``(z_alpha + z_power)² discordance / margin²``, Connor 1987 at no
+    change.
+
+    Raises:
+        ValueError: ``discordance`` is not in (0, 1], ``margin`` is outside (0, 1), ``alpha_one_sided`` outside
+            (0, 0.5) or ``power`` outside [0.5, 1).
+
+    """
+    check_inside("discordance", discordance, 0.0, math.nextafter(1.0, 2.0))  # 1 itself is allowed
+    check_inside("margin", margin, 0.0, 1.0)
+    return math.ceil((sum(_quantiles(alpha_one_sided, power)) / margin) ** 2 * discordance)
+
+
 def _quantiles(alpha: float, power: float) -> tuple[float, float]:
     check_alpha(alpha, "alpha_one_sided")
     check_inside("power", power, math.nextafter(0.5, 0.0), 1.0)  # 0.5 itself is allowed
