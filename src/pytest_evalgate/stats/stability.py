@@ -1,0 +1,148 @@
+"""How much identical runs differ: flips, flaky cases, and false alarms of the gate itself (A/A)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pytest_evalgate.stats.aggregates import MOST_TRIALS
+from pytest_evalgate.stats.checks import (
+    Numbers,
+    as_whole_numbers,
+    check_alpha,
+    check_counts,
+    check_inside,
+    check_same_length,
+)
+from pytest_evalgate.stats.intervals import Interval, clopper_pearson_interval, wilson_interval
+from pytest_evalgate.stats.paired import midp, standard_error
+from pytest_evalgate.stats.planning import mcnemar_power
+from pytest_evalgate.stats.repeats import effective_n
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True)
+class FlipRate:
+    """The chance that two trials of one case differ, and how many of the cases are flaky (differed at least once)."""
+
+    rate: float
+    interval: Interval
+    flaky: int
+    cases: int
+
+
+@dataclass(frozen=True, slots=True)
+class AaRuns:
+    """What identical runs say about a gate.
+
+    ``false_alarm_rate`` is counted over all ordered pairs of runs; its interval rests on the ``independent`` ones.
+    ``expected_false_alarm_rate`` is computed from the flip rate.
+    """
+
+    false_alarm_rate: float
+    false_alarm_interval: Interval
+    expected_false_alarm_rate: float
+    comparisons: int
+    independent: int
+    flips: FlipRate
+
+
+def flip_rate(passes: Numbers, trials: Numbers, confidence: float = 0.95) -> FlipRate:
+    """Estimate how often two trials of one case differ, over N cases with at least two trials each.
+
+    Per case the share of unequal pairs of its trials, ``2 s (k - s) / (k (k - 1))``, averaged; Wilson's interval with
+    the effective number of cases, which lies from N to the number of separate pairs of trials. The rate is the share
+    of discordant pairs of two identical runs, and twice the within-case variance. Shapes: (N,), (N,).
+    Source: Korn & Graubard 1998 for the effective number.
+
+    Raises:
+        ValueError: no case, unequal lengths, a case with fewer than two trials or with passes outside 0 to its trials,
+            a fraction, NaN, or ``confidence`` outside (0, 1).
+
+    """
+    check_same_length(passes=passes, trials=trials)
+    check_inside("confidence", confidence, 0.0, 1.0)
+    k = as_whole_numbers("trials", trials, 2, MOST_TRIALS)
+    s = as_whole_numbers("passes", passes, 0, k)
+    unequal = 2 * s * (k - s) / (k * (k - 1))
+    rate, cases = float(unequal.mean()), len(unequal)
+    se = standard_error(unequal) if cases > 1 else 0.0
+    n_eff = effective_n(rate, se, cases, float(np.sum(k // 2)))
+    return FlipRate(rate, wilson_interval(rate * n_eff, n_eff, confidence), int(np.count_nonzero(unequal)), cases)
+
+
+def aa_runs(outcomes: Sequence[Numbers], alpha: float = 0.05, confidence: float = 0.95) -> AaRuns:
+    """Measure the false alarms and the flips of R >= 2 identical runs of N cases, passed (1) or failed (0).
+
+    Each run is compared with each other one by the mid-p test at one-sided ``alpha``: every rejection is a false
+    alarm. The comparisons share runs, so the exact interval counts only ``R // 2`` of them as independent. A rate far
+    above ``alpha`` means that the runs were not identical (another model behind the same name, a shared cache).
+    Shape: (R, N). Source: Clopper & Pearson 1934.
+
+    Raises:
+        ValueError: fewer than two runs, no case, runs of different length, an outcome other than 0 and 1, ``alpha``
+            outside (0, 0.5) or ``confidence`` outside (0, 1).
+
+    """
+    check_alpha(alpha)
+    check_inside("confidence", confidence, 0.0, 1.0)
+    table = _runs_by_cases(outcomes)
+    runs, cases = table.shape
+    flips = flip_rate(table.sum(axis=0), [runs] * cases, confidence)
+    rate = _share_of_alarms(table, alpha)
+    independent = runs // 2
+    return AaRuns(
+        false_alarm_rate=rate,
+        false_alarm_interval=clopper_pearson_interval(rate * independent, independent, confidence),
+        expected_false_alarm_rate=mcnemar_power(cases, flips.rate / 2, flips.rate / 2, alpha),
+        comparisons=runs * (runs - 1),
+        independent=independent,
+        flips=flips,
+    )
+
+
+def flaky_case_midp(
+    *, baseline_passes: int, baseline_trials: int, candidate_passes: int, candidate_trials: int
+) -> float:
+    """Return the one-sided mid-p that one case got worse, rather than being as flaky as it was.
+
+    Given all passes of both runs together, how probable are so few of them in the candidate's trials, or fewer (half
+    of "so few")? Example: 3 of 5 before and 2 of 5 now is 0.30, flaky; 5 of 5 before and 0 of 5 now is 0.002.
+    Many cases tested so call for ``holm_adjusted``. Source: Fisher's exact test, mid-p; Fagerland et al. 2017.
+
+    Raises:
+        ValueError: a run without a trial of the case, or passes outside 0 to its trials, or not whole.
+
+    """
+    check_counts(baseline_passes=baseline_passes, candidate_passes=candidate_passes)
+    check_counts(max(1, baseline_passes), baseline_trials=baseline_trials)
+    check_counts(max(1, candidate_passes), candidate_trials=candidate_trials)
+    passes = baseline_passes + candidate_passes
+
+    def ways(candidates: int) -> int:
+        return math.comb(candidate_trials, candidates) * math.comb(baseline_trials, passes - candidates)
+
+    fewer = sum(map(ways, range(max(0, passes - baseline_trials), candidate_passes)))
+    return (2 * fewer + ways(candidate_passes)) / (2 * math.comb(baseline_trials + candidate_trials, passes))
+
+
+def _runs_by_cases(outcomes: Sequence[Numbers]) -> npt.NDArray[np.float64]:
+    if len(outcomes) < 2:  # noqa: PLR2004 - a comparison has two sides
+        raise ValueError(f"outcomes: at least 2 identical runs are needed, got {len(outcomes)}")
+    check_same_length(**{f"outcomes[{i}]": run for i, run in enumerate(outcomes)})
+    return np.array([as_whole_numbers(f"outcomes[{i}]", run, 0, 1) for i, run in enumerate(outcomes)])
+
+
+def _share_of_alarms(table: npt.NDArray[np.float64], alpha: float) -> float:
+    """Return the share of ordered pairs of runs whose second one seems to have dropped."""
+    losses = table @ (1 - table.T)  # [i, j]: cases that run i passed and run j failed
+    p = midp(losses, losses + losses.T)
+    runs = len(table)
+    return float(np.count_nonzero(p <= alpha)) / (runs * (runs - 1))  # a run against itself has p = 1
