@@ -233,13 +233,13 @@ import asyncio
 ARRIVED = []
 async def answer(question):
     ARRIVED.append(question)
-    while len(ARRIVED) < 8:
-        await asyncio.sleep(0.001)
+    async with asyncio.timeout(20):
+        while len(ARRIVED) < 8:
+            await asyncio.sleep(0.001)
     return "yes"
 """
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("code", [_TOGETHER, _TOGETHER_ASYNC], ids=["in threads", "async"])
 @pytest.mark.parametrize("args", [(), ("-n2",)], ids=["serial", "n2"])
 def test_functions_wait_together(project: Project, code: str, args: tuple[str, ...]) -> None:

@@ -41,4 +41,5 @@ class Opening(Generic[T]):
         if self._made is None:
             return None
         await asyncio.wait([self._made])
-        return None if self._made.exception() else self._made.result()
+        failed = self._made.cancelled() or self._made.exception() is not None
+        return None if failed else self._made.result()
