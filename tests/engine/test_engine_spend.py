@@ -141,6 +141,20 @@ def test_the_budget_is_spent_to_the_last_call_that_fits_and_then_stops_the_run()
     )
 
 
+def test_a_call_that_waits_for_its_turn_is_not_sent_when_the_others_turn_out_too_dear() -> None:
+    async def scene() -> None:
+        halt = Halt()
+        budget = Budget(0.35, halt)
+        await budget.hold(0.1)
+        await budget.hold(0.1)  # it has its money, and waits for a slot
+        budget.settle(0.1, 0.36)
+        with pytest.raises(RunStopped, match=r"budget of US\$0\.35 reached: US\$0\.3600 are spent\. What was"):
+            halt.check()
+        assert budget.exhausted == halt.reason
+
+    asyncio.run(scene())
+
+
 def test_what_is_in_flight_is_held_and_the_next_call_waits_for_it() -> None:
     async def scene() -> None:
         halt = Halt()

@@ -51,6 +51,17 @@ def test_the_estimate_knows_what_is_cached_and_selected(project: Project, server
     assert server.calls == 1
 
 
+def test_the_estimate_says_why_calls_are_not_cached(project: Project, server: ScriptedServer) -> None:
+    project.write("prompt.md", "Answer: {{ input }}")
+    project.model_suite(server, "ant", "bee", "cow", target='{ model = "candidate", prompt = "prompt.md" }')
+    project.run("-k", "ant or bee")
+    project.run("--eval-estimate").stdout.fnmatch_lines(["why not cached: 1 never asked"])
+    project.write("prompt.md", "Answer kindly: {{ input }}")
+    project.run("--eval-estimate").stdout.fnmatch_lines(
+        ["why not cached: 2 payload.messages[[]0].content changed, 1 never asked"]
+    )
+
+
 def test_recorded_outputs_have_nothing_to_estimate(project: Project) -> None:
     project.suite({"a": "yes"})
     result = project.run("--eval-estimate")

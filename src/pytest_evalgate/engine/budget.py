@@ -21,6 +21,7 @@ class Budget:
 
     def __init__(self, usd: float, halt: Halt) -> None:
         """Allow the run to spend ``usd``; ``halt`` is stopped when no further call fits."""
+        halt.guard(self._look)
         self._limit_usd = usd
         self._halt = halt
         self._spent_usd = 0.0
@@ -42,10 +43,8 @@ class Budget:
             self._waiting.append(waiter)
             await waiter
         if not self._fits(usd):
-            self._stop(
-                f"reached: US${self._spent_usd:,.4f} are spent, and the next call may cost US${usd:,.4f}. What was "
-                "answered is kept: raise budget_usd and run again"
-            )
+            self._reached(f", and the next call may cost US${usd:,.4f}")
+            self._halt.check()
         self._held.append(usd)
 
     def settle(self, held_usd: float, spent_usd: float) -> None:
@@ -68,12 +67,23 @@ class Budget:
             f"cannot be held: no price is known of {route}. Give a model its price = {{ input_per_mtok = ..., "
             "output_per_mtok = ... }; for anything else take the budget out"
         )
+        self._halt.check()
+        raise AssertionError("a stopped run goes on")
 
     def _fits(self, usd: float) -> bool:
         return self._spent_usd + usd <= self._limit_usd + _FLOAT_NOISE
 
-    def _stop(self, why: str) -> NoReturn:
+    def _look(self) -> None:
+        """Stop calls that wait to be sent while others turn out dearer than what was held for them."""
+        if not self._fits(0.0):
+            self._reached()
+
+    def _reached(self, and_what: str = "") -> None:
+        self._stop(
+            f"reached: US${self._spent_usd:,.4f} are spent{and_what}. What was answered is kept: raise budget_usd and "
+            "run again"
+        )
+
+    def _stop(self, why: str) -> None:
         self.exhausted = f"budget of US${self._limit_usd:,.2f} {why}"
         self._halt.stop(self.exhausted)
-        self._halt.check()
-        raise AssertionError("a stopped run goes on")

@@ -6,8 +6,12 @@ import asyncio
 import contextlib
 import math
 import time
+from typing import TYPE_CHECKING
 
 from pytest_evalgate.calls import RunStopped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Halt:
@@ -24,6 +28,7 @@ class Halt:
         """Let the run last ``max_duration_s`` seconds from now on."""
         self._max_duration_s = max_duration_s
         self._waiting: set[asyncio.Future[None]] = set()
+        self._guards: list[Callable[[], None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self.deadline = time.monotonic() + max_duration_s
         """When the run has to be over, on the monotonic clock, which is that of asyncio's loops too."""
@@ -38,6 +43,10 @@ class Halt:
                 with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                     self._loop.call_soon_threadsafe(self._wake_all)
 
+    def guard(self, look: Callable[[], None]) -> None:
+        """Have ``look`` called at each check of a run that goes on: it stops the run where it sees a reason."""
+        self._guards.append(look)
+
     def check(self) -> None:
         """Go on only while calls may be sent.
 
@@ -47,6 +56,9 @@ class Halt:
         """
         if self.reason is None and self.deadline <= time.monotonic():
             self._expire()
+        for look in self._guards:
+            if self.reason is None:
+                look()
         if self.reason is not None:
             raise RunStopped(self.reason)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from pytest_evalgate.targets import HttpTarget, ModelTarget
@@ -22,12 +22,32 @@ if TYPE_CHECKING:
 
 def forecast(selected: Selected, wiring: Wiring) -> Estimate | None:
     """Estimate what the selected cases will send; None where no target sends anything."""
-    sending = [(suite, cases) for suite, cases in selected if isinstance(suite.target, ModelTarget | HttpTarget)]
+    sending = _sending(selected)
     if not sending:
         return None
     first = _estimate(sending, wiring, {})
     history = _history({suite.name for suite in first.suites if suite.to_send and not suite.cached}, wiring)
     return _estimate(sending, wiring, history) if history else first
+
+
+def why_not_cached(selected: Selected, wiring: Wiring) -> str:
+    """Say in one line why calls will be sent: how many were never asked, and which fields of the others changed."""
+    from pytest_evalgate.engine.cache import first_difference, inventory  # noqa: PLC0415 - only where calls are sent
+
+    sending = _sending(selected)
+    before = inventory.newest(wiring.entries()) if sending else {}
+    reasons: Counter[str] = Counter()
+    for suite, cases in sending:
+        for call in _calls(suite, cases):
+            if wiring.memory.recall(call) is None:
+                known = before.get((call.label, call.purpose, call.trial))
+                field = first_difference(known.call, call).partition(":")[0] if known else ""
+                reasons[f"{field} changed" if field else "never asked"] += 1
+    return ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common())
+
+
+def _sending(selected: Selected) -> Selected:
+    return [(suite, cases) for suite, cases in selected if isinstance(suite.target, ModelTarget | HttpTarget)]
 
 
 def _estimate(sending: Selected, wiring: Wiring, history: Mapping[tuple[str, str, str], Sequence[Usage]]) -> Estimate:

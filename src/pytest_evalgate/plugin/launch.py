@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_evalgate.errors import SettingsError
-from pytest_evalgate.plugin.forecast import forecast
+from pytest_evalgate.plugin.forecast import forecast, why_not_cached
 from pytest_evalgate.plugin.golden_test import GOLDEN_TEST, may_begin
 from pytest_evalgate.plugin.items import CaseItem
 from pytest_evalgate.plugin.lineage import head_of
@@ -50,7 +50,7 @@ class Launch:
             return None
         estimate = self._forecast(session.items)
         if ours.options.estimate:
-            self._show(estimate)
+            self._show(estimate, session.items)
             return True
         if estimate is not None and not ours.options.offline and not self._may_send(estimate, session.items):
             return True
@@ -133,7 +133,7 @@ class Launch:
             if asked is not None and may_begin(item) and not _runs_together(item):
                 self._session.answers.begin(*asked)
 
-    def _show(self, estimate: Estimate | None) -> None:
+    def _show(self, estimate: Estimate | None, items: Iterable[pytest.Item]) -> None:
         from pytest_evalgate.reports.estimate import render_estimate  # noqa: PLC0415 - asked for
 
         reporter = self._reporter
@@ -146,6 +146,8 @@ class Launch:
         width = reporter._tw.fullwidth  # noqa: SLF001 - pytest's own width
         for line in render_estimate(estimate, self._session.wiring.budget_usd, width):
             reporter.write_line(line)
+        if reasons := why_not_cached(self._selected(items), self._session.wiring):
+            reporter.write_line(f"why not cached: {reasons}")
 
     def _say(self, line: str) -> None:
         if self._reporter is not None and self._session.config.get_verbosity() > -2:  # noqa: PLR2004 - -qq is silent
