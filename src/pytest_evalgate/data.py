@@ -30,6 +30,17 @@ FindingName = Literal[
 ]
 """What a delta test says (STATISTICS section 2)."""
 
+StopRule = Literal["certainty", "eprocess"]
+"""Why a suite may end before its last case: its verdict cannot change any more, or its e-process has decided."""
+
+Side = Literal["both", "head", "base"]
+"""Where a case stands: on this branch and at its base, or on one of them only."""
+
+BASE_SUFFIX = "@base"
+
+Effect = Literal["weaker", "stricter", "neutral"]
+"""What a change of the gate does to it. What is not provably stricter or neutral is weaker."""
+
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -157,7 +168,9 @@ class PlannedCase:
     """A case as the plan knows it: enough to account for it, to slice it and to pair it with a baseline.
 
     ``fingerprint`` covers the case's content and the suite's scorers: cases that differ in it are not paired.
-    ``slices`` holds (by, value) pairs.
+    ``slices`` holds (by, value) pairs. ``cluster`` names what the case shares with others, where the suite says so.
+    ``side`` is "head" or "base" where the branch added, removed or edited the case: what stands at the base branch
+    still runs, under an id that ends in ``@base``.
     """
 
     id: str
@@ -166,6 +179,13 @@ class PlannedCase:
     tags: tuple[str, ...] = ()
     slices: tuple[tuple[str, str], ...] = ()
     skip: str | None = None
+    cluster: str | None = None
+    side: Side = "both"
+
+    @property
+    def golden_id(self) -> str:
+        """The id in the golden set, which is the one that a baseline knows."""
+        return self.id.removesuffix(BASE_SUFFIX) if self.side == "base" else self.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,10 +227,14 @@ class CaseResult:
 
 @dataclass(frozen=True, slots=True)
 class SuiteRun:
-    """One suite of a run: its plan and one result for every planned case, in plan order."""
+    """One suite of a run: its plan and one result for every planned case, in plan order.
+
+    ``stopped`` names the rule by which the suite ended before its last case: its verdict was certain.
+    """
 
     plan: SuitePlan
     results: tuple[CaseResult, ...]
+    stopped: StopRule | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,10 +255,14 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class BaselineCase:
-    """A case of a promoted run; ``values`` holds one value in [0, 1] a trial."""
+    """A case of a promoted run; ``values`` holds one value in [0, 1] a trial.
+
+    ``scores`` holds the marks of those scorers that differ from ``values``, one a trial.
+    """
 
     fingerprint: str
     values: tuple[float, ...]
+    scores: Mapping[str, tuple[float, ...]] = field(default_factory=_nothing)
 
     @property
     def mean(self) -> float:
@@ -257,13 +285,17 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """A promoted run of one suite; ``source`` is the file (or ``git:REF``) that it was read from."""
+    """A promoted run of one suite; ``source`` is the file (or ``git:REF``) that it was read from.
+
+    ``scorers`` names those that graded it.
+    """
 
     suite: str
     source: str
     provenance: Provenance
     trials: int
     cases: Mapping[str, BaselineCase]
+    scorers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,8 +327,9 @@ class Delta:
     """The paired comparison of a run with a baseline; shares, ``delta = candidate - baseline``.
 
     ``lower`` and ``upper`` are one-sided bounds at ``1 - alpha``; ``baseline_rate`` is over the pairs. Where answers
-    are missing, the numbers are those of the worst completion. ``mde`` is the smallest drop that these pairs could
-    have shown with a power of 80 %.
+    are missing, the numbers are those of the worst completion. ``p_adjusted`` allows for the other tests of the build,
+    and decides the finding. ``mde`` is the smallest drop that these pairs could have shown with a power of 80 %.
+    ``equivalent`` says that the change is proven to be smaller than the margin in both directions.
     """
 
     baseline: str
@@ -314,11 +347,17 @@ class Delta:
     added: int = 0
     removed: int = 0
     edited: int = 0
+    p_adjusted: float | None = None
+    equivalent: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SliceResult:
-    """One slice of a suite, shown and not gated; ``delta`` is None without a baseline or without pairs."""
+    """One slice of a suite; ``delta`` is None without a baseline or without pairs.
+
+    ``shrunken`` is the rate drawn towards that of all slices of this kind, the more the fewer cases it has: for
+    ranking and display, never for gating. ``gated`` says whether a gate tests the slice.
+    """
 
     by: str
     value: str
@@ -327,11 +366,16 @@ class SliceResult:
     pass_rate: float
     interval: tuple[float, float]
     delta: Delta | None = None
+    shrunken: float | None = None
+    gated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """What one gate says. ``value`` is held against ``required``; ``bound`` is the bound that was used, if any."""
+    """What one gate says. ``value`` is held against ``required``; ``bound`` is the bound that was used, if any.
+
+    ``of`` tells gates of one kind apart: what a slice gate slices by, the scorer of a gate on scores.
+    """
 
     kind: str
     result: VerdictName
@@ -339,6 +383,75 @@ class GateResult:
     bound: float | None
     required: float | None
     message: str
+    of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """What the trials of a suite say beside its rate.
+
+    ``flip_rate`` is the chance that two trials of one case differ; ``icc`` how alike the trials of a case are, and
+    ``design_effect`` how much less they are worth than as many cases (both None where undefined). ``n_eff`` is the
+    number of independent cases that the rate is worth.
+    """
+
+    flip_rate: float
+    flaky: int
+    icc: float | None
+    design_effect: float | None
+    n_eff: float
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRow:
+    """One suite of one judged, whole run, as the history keeps it. ``discordance`` is that against its baseline."""
+
+    run_id: str
+    created: str
+    commit: str | None
+    suite: str
+    cases: int
+    trials: int
+    pass_rate: float
+    discordance: float | None
+    golden_sha256: str
+    scorers_sha256: str
+    baseline_run_id: str | None
+    verdict: VerdictName
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """What the last runs of a suite say together; advice, never a reason to fail.
+
+    ``runs`` are those since the golden set, the scorers or the baseline changed, this one included. ``alarm`` says
+    that they slid by more than chance explains, ``since`` is the run where the slide began.
+    """
+
+    runs: int
+    level: float
+    cusum: float
+    limit: float
+    alarm: bool
+    since: str | None
+    z: float | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class GateChange:
+    """Something of the gate itself that differs from the base branch.
+
+    ``where`` is a key of the configuration (``suites.support.gates[0].min``), or ``file:line`` and the id of a case.
+    ``acknowledged`` is the reason and owner of the acknowledgement, None without one.
+    """
+
+    what: str
+    where: str
+    before: str
+    now: str
+    effect: Effect
+    acknowledged: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,7 +459,7 @@ class SuiteVerdict:
     """One suite of the verdict.
 
     ``cases`` are those that the gates count, the skipped ones left out; ``passed`` counts cases that pass in most of
-    their trials.
+    their trials. ``notes`` are warnings that belong to the numbers.
     """
 
     cases: int
@@ -363,6 +476,10 @@ class SuiteVerdict:
     slices: tuple[SliceResult, ...]
     gates: tuple[GateResult, ...]
     judges: tuple[Json, ...] = ()
+    repeats: Repeats | None = None
+    stopped: StopRule | None = None
+    trend: Trend | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,6 +514,6 @@ class Verdict:
     suites_not_run: tuple[str, ...]
     calls: Calls
     duration_s: float
-    changed_in_gate: tuple[Json, ...] = ()
+    changed_in_gate: tuple[GateChange, ...] = ()
     problems: tuple[str, ...] = ()
     refused: str | None = None

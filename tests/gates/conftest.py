@@ -19,9 +19,15 @@ from pytest_evalgate.data import (
     Trial,
 )
 from pytest_evalgate.engine import settle
+from pytest_evalgate.gates.evidence import Evidence
+from pytest_evalgate.gates.measure import Measure
+from pytest_evalgate.gates.outcomes import counted
+from pytest_evalgate.gates.pairing import pair_results
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from pytest_evalgate.gates.measure import Completion
 
 _VALUES = {"P": 1.0, "m": 0.0, "?": None}
 
@@ -67,6 +73,19 @@ class Build:
         held = {f"c{first + i:03}": BaselineCase(fingerprint, tuple(values)) for i, values in enumerate(cases)}
         provenance = Provenance("r0", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", None, "first", "g", "s")
         return Baseline("faq", "file:baselines/faq.json", provenance, max(map(len, cases)), held)
+
+    @staticmethod
+    def seen(
+        results: SuiteRun | Sequence[CaseResult],
+        baseline: Baseline | None = None,
+        *,
+        completion: Completion = "worst",
+        aggregate: str = "mean",
+    ) -> Evidence:
+        """Return what the gates look at."""
+        results = results.results if isinstance(results, SuiteRun) else tuple(results)
+        pairing = None if baseline is None else pair_results(counted(results), baseline)
+        return Evidence(results, pairing, Measure(aggregate), completion)
 
     @staticmethod
     def run(*suites: SuiteRun, problems: tuple[str, ...] = ()) -> Run:

@@ -6,7 +6,8 @@ import pytest
 
 from pytest_evalgate.data import VerdictName
 from pytest_evalgate.gates import EXIT_CODES, SuiteRules, decide
-from pytest_evalgate.gates.decide import decide_suite, worst
+from pytest_evalgate.gates.answers import worst
+from pytest_evalgate.gates.decide import decide_suite
 from pytest_evalgate.settings import Suite
 
 if TYPE_CHECKING:

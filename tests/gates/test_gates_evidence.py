@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_evalgate.data import Accounting, CaseResult, Place, PlannedCase, Score, ScoreSummary, Trial
-from pytest_evalgate.gates.evidence import account, counted, rate_of, score_summaries
+from pytest_evalgate.gates.outcomes import account, counted, score_summaries
 
 if TYPE_CHECKING:
     from tests.gates.conftest import Build
@@ -27,8 +27,8 @@ def test_only_skipped_cases_are_not_counted(build: Build) -> None:
 def test_a_case_whose_worker_died_has_no_trial_and_is_missing(build: Build) -> None:
     crashed = CaseResult(build.case(9), "errored")
     results = (*build.suite("PPm PPP").results, crashed)
-    assert rate_of(results, "worst").value == pytest.approx((2 / 3 + 1 + 0) / 3)
-    assert rate_of(results, "best").value == pytest.approx((2 / 3 + 1 + 1) / 3)
+    assert build.seen(results).rate.value == pytest.approx((2 / 3 + 1 + 0) / 3)
+    assert build.seen(results, completion="best").rate.value == pytest.approx((2 / 3 + 1 + 1) / 3)
 
 
 def test_scores_are_averaged_where_a_scorer_could_tell() -> None:

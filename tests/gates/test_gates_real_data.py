@@ -13,9 +13,8 @@ from pytest_evalgate import golden, stats, targets
 from pytest_evalgate.data import Run, SuiteRun
 from pytest_evalgate.engine import Grading, run_case
 from pytest_evalgate.engine.immediate import drive
-from pytest_evalgate.gates import SuiteRules, pair
+from pytest_evalgate.gates import SuiteRules
 from pytest_evalgate.gates.decide import decide_suite
-from pytest_evalgate.gates.regression import delta_of
 from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs.plan import make_plan
 from pytest_evalgate.scorers import Context, PatternMatcher, build_all
@@ -152,7 +151,8 @@ def test_tau_airline_trial_1_against_trial_0() -> None:
     before, now = (_suite("tau_airline", trial, scorer=_REWARDED, output="metadata.reward") for trial in _TRIALS[:2])
     baseline = _rules_against(before).baseline
     assert baseline is not None
-    delta = delta_of(pair(now, baseline), "file:b", alpha=0.025, margin=None)
+    gate = NoRegressionGate(kind="no-regression", alpha=0.025)
+    delta = decide_suite(now, SuiteRules(gates=(gate,), baseline=baseline)).delta
     assert delta is not None
     assert (delta.pairs, delta.gains, delta.losses) == (50, 10, 9)
     assert delta.delta == pytest.approx(expected["difference"], abs=1e-12)

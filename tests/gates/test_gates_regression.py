@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate.gates import pair
-from pytest_evalgate.gates.regression import compare, delta_of, judge_no_regression
+from pytest_evalgate.gates import SuiteRules
+from pytest_evalgate.gates.decide import decide_suite
+from pytest_evalgate.gates.regression import compare
 from pytest_evalgate.settings import NoRegressionGate
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ def _table(n: int, losses: int, gains: int) -> tuple[str, str]:
 
 def _judge(build: Build, n: int, losses: int, gains: int, **fields: Any) -> GateResult:
     before, now = _table(n, losses, gains)
-    return judge_no_regression(_gate(**fields), pair(build.suite(now), build.baseline(before)), "worst")
+    return decide_suite(build.suite(now), SuiteRules(gates=(_gate(**fields),), baseline=build.baseline(before))).gates[
+        0
+    ]
 
 
 _CLEAR_DROP = (200, 40, 2)
@@ -50,8 +53,8 @@ _TOO_FEW = (20, 2, 0)
 )
 def test_findings(build: Build, table: tuple[int, int, int], margin: float | None, finding: str) -> None:
     before, now = _table(*table)
-    pairs = pair(build.suite(now), build.baseline(before)).pairs
-    assert compare(pairs, "worst", alpha=0.05, margin=margin).name == finding
+    pairs = build.seen(build.suite(now), build.baseline(before)).pairs
+    assert compare(pairs, alpha=0.05, margin=margin).name == finding
 
 
 @pytest.mark.parametrize(
@@ -90,22 +93,24 @@ def test_a_stricter_alpha_asks_for_more(build: Build) -> None:
 
 @pytest.mark.parametrize(("paired", "result"), [(90, "pass"), (89, "invalid")])
 def test_nine_in_ten_of_the_baseline_have_to_be_paired(build: Build, paired: int, result: str) -> None:
-    judged = judge_no_regression(_gate(), pair(build.suite("P" * paired), build.baseline("P" * 100)), "worst")
-    assert judged.result == result
+    rules = SuiteRules(gates=(_gate(),), baseline=build.baseline("P" * 100))
+    assert decide_suite(build.suite("P" * paired), rules).verdict == result
 
 
 def test_unpaired_cases_are_counted_in_the_message(build: Build) -> None:
     suite = build.suite("P" * 10 + "m", fields={0: {"fingerprint": "other"}})
-    judged = judge_no_regression(_gate(), pair(suite, build.baseline("P" * 10 + "PP" * 5, first=2)), "worst")
+    rules = SuiteRules(gates=(_gate(),), baseline=build.baseline("P" * 10 + "PP" * 5, first=2))
+    judged = decide_suite(suite, rules).gates[0]
     assert judged.result == "invalid"
     assert judged.value is None
     assert "(0 edited, 11 removed, 2 added): refresh the baseline" in judged.message
 
 
 def test_no_pair_at_all_is_invalid(build: Build) -> None:
-    pairing = pair(build.suite("PP"), build.baseline("PP", fingerprint="other"))
-    assert judge_no_regression(_gate(), pairing, "worst").result == "invalid"
-    assert delta_of(pairing, "file:b", alpha=0.05, margin=None) is None
+    judged = decide_suite(build.suite("PP"), SuiteRules(baseline=build.baseline("PP", fingerprint="other")))
+    assert judged.gates[0].result == "invalid"
+    assert "0 added): the scorers changed: refresh the baseline" in judged.gates[0].message
+    assert judged.delta is None
 
 
 @pytest.mark.parametrize(
@@ -119,21 +124,17 @@ def test_no_pair_at_all_is_invalid(build: Build) -> None:
     ],
 )
 def test_the_test_follows_the_trials(build: Build, now: str, before: str, test: str) -> None:
-    pairs = pair(build.suite(now), build.baseline(before)).pairs
-    assert compare(pairs, "worst", alpha=0.05, margin=None).test == test
+    assert build.seen(build.suite(now), build.baseline(before)).pairs.finding(0.05).test == test
 
 
 def test_a_graded_baseline_is_compared_by_means(build: Build) -> None:
-    pairs = pair(build.suite("PPm"), build.baseline([[0.5], [0.25], [1.0]])).pairs
-    found = compare(pairs, "worst", alpha=0.05, margin=None)
+    found = build.seen(build.suite("PPm"), build.baseline([[0.5], [0.25], [1.0]])).pairs.finding(0.05)
     assert found.test == "sign-flip-midp"
     assert found.delta == pytest.approx((0.5 + 0.75 - 1.0) / 3)
 
 
 def test_one_pair_with_trials_has_finite_bounds(build: Build) -> None:
-    delta = delta_of(
-        pair(build.suite("PPm PPP"), build.baseline([[1.0, 1.0, 1.0]])), "file:b", alpha=0.05, margin=None
-    )
+    delta = decide_suite(build.suite("PPm PPP"), SuiteRules(baseline=build.baseline([[1.0, 1.0, 1.0]]))).delta
     assert delta is not None
     assert (delta.pairs, delta.added, delta.losses) == (1, 1, 1)
     assert -1 <= delta.lower <= delta.delta <= delta.upper <= 1
@@ -141,7 +142,7 @@ def test_one_pair_with_trials_has_finite_bounds(build: Build) -> None:
 
 def test_the_delta_counts_what_it_could_not_pair(build: Build) -> None:
     suite = build.suite("PmPP", fields={3: {"fingerprint": "other"}})
-    delta = delta_of(pair(suite, build.baseline("PPmPP", first=0)), "file:b", alpha=0.05, margin=None)
+    delta = decide_suite(suite, SuiteRules(baseline=build.baseline("PPmPP", first=0))).delta
     assert delta is not None
     assert (delta.pairs, delta.losses, delta.gains) == (3, 1, 1)
     assert (delta.added, delta.edited, delta.removed) == (0, 1, 1)

@@ -21,12 +21,13 @@ _TOP = {
 }  # fmt: skip
 _SUITE = {
     "cases", "trials", "passed", "pass_rate", "interval", "golden_sha256", "verdict", "scores", "delta", "slices",
-    "gates", "judges", "mode", "accounting",
+    "gates", "judges", "mode", "accounting", "repeats", "stopped", "trend", "notes",
 }  # fmt: skip
 _DELTA = {
     "baseline", "pairs", "losses", "gains", "delta", "p", "lower", "upper", "test", "finding", "mde", "added",
-    "removed", "edited", "baseline_rate",
+    "removed", "edited", "baseline_rate", "p_adjusted", "equivalent",
 }  # fmt: skip
+_SLICE = {"by", "value", "n", "passed", "delta", "interval", "pass_rate", "shrunken", "gated"}
 _CALLS = {"planned", "sent", "cached", "retried", "tokens_in", "tokens_out", "cost_usd", "unknown_price"}
 
 
@@ -45,8 +46,9 @@ def test_the_keys_are_those_that_tools_rely_on(verdict: Verdict, tmp_path: Path)
     assert set(suite["delta"]) == _DELTA
     assert set(held["calls"]) == _CALLS
     assert set(held["accounting"]) == {"planned", "passed", "missed", "errored", "skipped", "not_run"}
-    assert set(suite["gates"][0]) == {"kind", "result", "value", "bound", "required", "message"}
-    assert set(suite["slices"][0]) == {"by", "value", "n", "passed", "delta", "interval", "pass_rate"}
+    assert set(suite["gates"][0]) == {"kind", "result", "value", "bound", "required", "message", "of"}
+    assert set(suite["slices"][0]) == _SLICE
+    assert set(suite["repeats"]) == {"flip_rate", "flaky", "icc", "design_effect", "n_eff"}
     assert set(suite["slices"][0]["delta"]) == _DELTA
     assert suite["scores"] == {"exact": {"mean": 0.75, "n": 4}}
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from pytest_evalgate.data import CaseResult, VerdictName
-    from pytest_evalgate.gates.evidence import Completion
+    from pytest_evalgate.gates.measure import Completion
     from pytest_evalgate.settings import BudgetGate
 
 _FLOAT_NOISE = 1e-9

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import reduce
 from operator import add
 from typing import TYPE_CHECKING
 
 from pytest_evalgate.data import Accounting, GateResult, SuiteVerdict, Verdict
 from pytest_evalgate.gates.accounts import add_up, records_of
-from pytest_evalgate.gates.budget import judge_budget
-from pytest_evalgate.gates.evidence import COMPLETIONS, account, counted, rate_of, score_summaries
-from pytest_evalgate.gates.must_pass import judge_must_pass
-from pytest_evalgate.gates.pairing import pair
-from pytest_evalgate.gates.pass_rate import judge_pass_rate
-from pytest_evalgate.gates.regression import delta_of, judge_no_regression
+from pytest_evalgate.gates.answers import judge_all, name_of, worst
+from pytest_evalgate.gates.measure import COMPLETIONS
+from pytest_evalgate.gates.notes import notes_of
+from pytest_evalgate.gates.outcomes import account, counted, score_summaries
+from pytest_evalgate.gates.regression import delta_of
+from pytest_evalgate.gates.repeats import repeats_of
 from pytest_evalgate.gates.slices import slice_results
-from pytest_evalgate.settings import BudgetGate, MustPassGate, NoRegressionGate, PassRateGate
 from pytest_evalgate.wording import count, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from pytest_evalgate.data import Baseline, Delta, Run, SuiteRun, VerdictName
-    from pytest_evalgate.gates.evidence import Completion
-    from pytest_evalgate.gates.pairing import Pairing
-    from pytest_evalgate.settings import Gate
+    from pytest_evalgate.data import Delta, GateChange, Run, SliceResult, SuiteRun, VerdictName
+    from pytest_evalgate.gates.answers import Judged
+    from pytest_evalgate.gates.rules import SuiteRules
 
 EXIT_CODES: Mapping[VerdictName, int] = {
     "pass": 0,
@@ -40,29 +38,28 @@ EXIT_CODES: Mapping[VerdictName, int] = {
 NO_CASE_RAN = 5
 """Exit code where no case was selected, or all were skipped; pytest's own for no tests."""
 
-_WORST_FIRST: tuple[VerdictName, ...] = ("invalid", "fail", "incomplete", "not_evaluated", "inconclusive", "pass")
-
-NO_BASELINE = "no baseline yet: pytest-evalgate baseline promote"
-
-
-@dataclass(frozen=True, slots=True)
-class SuiteRules:
-    """How one suite is judged. ``gates`` is None where none are configured."""
-
-    gates: tuple[Gate, ...] | None = None
-    baseline: Baseline | None = None
-    advisory: bool = False
-    record_without_baseline: bool = True
-    max_error_rate: float = 0.0
-
 
 def decide(
-    run: Run, rules: Mapping[str, SuiteRules], *, warn_inconclusive: bool, not_run: Iterable[str] = ()
+    run: Run,
+    rules: Mapping[str, SuiteRules],
+    *,
+    warn_inconclusive: bool,
+    not_run: Iterable[str] = (),
+    changes: Sequence[GateChange] = (),
 ) -> Verdict:
-    """Judge ``run``; ``not_run`` names the configured suites that it does not hold."""
-    suites = {suite.plan.name: decide_suite(suite, rules[suite.plan.name]) for suite in run.suites}
+    """Judge ``run``.
+
+    Args:
+        run: All suites of the build: the tests of their gates share one alpha.
+        rules: For each suite how it is judged.
+        warn_inconclusive: Whether an inconclusive run exits 0.
+        not_run: The configured suites that the run does not hold.
+        changes: What this branch changed in the gate itself; a weakening that nobody answers for fails the build.
+
+    """
+    suites = _decide_suites(run.suites, rules)
     blocking = [suite.verdict for suite in suites.values() if suite.mode == "blocking"]
-    verdict: VerdictName = "invalid" if run.problems or not suites else worst(blocking or ["pass"])
+    verdict: VerdictName = "invalid" if run.problems or not suites else worst([*blocking, *_weakened(changes), "pass"])
     if run.refused is not None and verdict != "invalid":
         verdict = "not_evaluated"
     accounting = reduce(add, (suite.accounting for suite in suites.values()), Accounting())
@@ -77,9 +74,15 @@ def decide(
         suites_not_run=tuple(not_run),
         calls=add_up(record for suite in run.suites for record in records_of(suite.results)),
         duration_s=run.duration_s,
+        changed_in_gate=tuple(changes),
         problems=run.problems,
         refused=run.refused,
     )
+
+
+def decide_suite(suite: SuiteRun, rules: SuiteRules) -> SuiteVerdict:
+    """Judge one suite as if it were the whole build."""
+    return _decide_suites([suite], {suite.plan.name: rules})[suite.plan.name]
 
 
 def _exit_code(verdict: VerdictName, accounting: Accounting, run: Run, *, warn_inconclusive: bool) -> int:
@@ -89,60 +92,31 @@ def _exit_code(verdict: VerdictName, accounting: Accounting, run: Run, *, warn_i
     return NO_CASE_RAN if nothing_ran and not run.problems and not run.refused else EXIT_CODES[verdict]
 
 
-def worst(verdicts: Iterable[VerdictName]) -> VerdictName:
-    """Return the worst of at least one verdict."""
-    return min(verdicts, key=_WORST_FIRST.index)
+def _weakened(changes: Iterable[GateChange]) -> list[VerdictName]:
+    unanswered = any(change.effect == "weaker" and change.acknowledged is None for change in changes)
+    return ["fail"] if unanswered else []
 
 
-def decide_suite(suite: SuiteRun, rules: SuiteRules) -> SuiteVerdict:
-    """Judge one suite: is it whole, is it answered, and what do its gates say.
-
-    A part of a suite has no rate and no delta: they would be numbers of a sample that somebody chose.
-    """
-    results = counted(suite.results)
-    accounting = account(suite.results)
-    pairing = None if rules.baseline is None else pair(suite, rules.baseline)
-    gates = _gate_results(suite, rules, accounting, pairing)
-    whole = not accounting.not_run
-    rate = rate_of(results, "worst") if results and whole else None
-    source = "" if rules.baseline is None else rules.baseline.source
-    alpha = _alpha(rules)
-    return SuiteVerdict(
-        cases=len(results),
-        trials=suite.plan.trials,
-        passed=accounting.passed,
-        pass_rate=None if rate is None else rate.value,
-        interval=None if rate is None else rate.interval,
-        golden_sha256=suite.plan.golden_sha256,
-        verdict=worst([gate.result for gate in gates]),
-        mode="advisory" if rules.advisory else "blocking",
-        accounting=accounting,
-        scores=score_summaries(results),
-        delta=_delta(pairing, source, rules) if whole else None,
-        slices=slice_results(results, pairing, source, alpha) if whole else (),
-        gates=gates,
-    )
+def _decide_suites(suites: Sequence[SuiteRun], rules: Mapping[str, SuiteRules]) -> dict[str, SuiteVerdict]:
+    """Judge what can be judged, on every completion of the missing answers."""
+    unjudged = {suite.plan.name: _unjudged(suite, rules[suite.plan.name]) for suite in suites}
+    judged = [suite for suite in suites if unjudged[suite.plan.name] is None]
+    missing = any(result.outcome in {"errored", "not_run"} for suite in judged for result in suite.results)
+    completions = COMPLETIONS if missing else COMPLETIONS[:1]
+    outcomes = [judge_all(judged, rules, completion) for completion in completions]
+    return {
+        name: _verdict_of(
+            suite, rules[name], unjudged[name], [outcome[name] for outcome in outcomes if name in outcome]
+        )
+        for suite in suites
+        for name in [suite.plan.name]
+    }
 
 
-def _gate_results(
-    suite: SuiteRun, rules: SuiteRules, accounting: Accounting, pairing: Pairing | None
-) -> tuple[GateResult, ...]:
-    gates = _effective(rules)
-    unjudged = _unjudged(suite, rules, accounting)
-    if unjudged is not None:
-        verdict, message = unjudged
-        return tuple(GateResult(gate.kind, verdict, None, None, None, message) for gate in gates)
-    completions = COMPLETIONS if accounting.errored else COMPLETIONS[:1]
-    return tuple(_agreed(_judge(gate, suite, rules, pairing), completions) for gate in gates)
-
-
-def _effective(rules: SuiteRules) -> tuple[Gate, ...]:
-    return rules.gates or (NoRegressionGate(kind="no-regression"),)
-
-
-def _unjudged(suite: SuiteRun, rules: SuiteRules, accounting: Accounting) -> tuple[VerdictName, str] | None:
+def _unjudged(suite: SuiteRun, rules: SuiteRules) -> tuple[VerdictName, str] | None:
     """Say why no gate can be judged, if so."""
-    if accounting.not_run:
+    accounting = account(suite.results)
+    if accounting.not_run and suite.stopped is None:
         return "not_evaluated", (
             f"{accounting.not_run:,} of {count(accounting.planned, 'planned case')} were not run; "
             "a part of a suite is never judged: run it whole"
@@ -157,45 +131,72 @@ def _unjudged(suite: SuiteRun, rules: SuiteRules, accounting: Accounting) -> tup
     return None
 
 
-def _judge(
-    gate: Gate, suite: SuiteRun, rules: SuiteRules, pairing: Pairing | None
-) -> Callable[[Completion], GateResult]:
-    match gate:
-        case PassRateGate():
-            return lambda completion: judge_pass_rate(gate, counted(suite.results), completion)
-        case MustPassGate():
-            return lambda completion: judge_must_pass(gate, suite.results, completion)
-        case BudgetGate():
-            return lambda completion: judge_budget(gate, counted(suite.results), completion)
-        case NoRegressionGate() if pairing is None:
-            return lambda _: _without_baseline(gate, rules)
-        case NoRegressionGate():
-            return lambda completion: judge_no_regression(gate, pairing, completion)
+def _verdict_of(
+    suite: SuiteRun, rules: SuiteRules, unjudged: tuple[VerdictName, str] | None, outcomes: Sequence[Judged]
+) -> SuiteVerdict:
+    """Put a suite's verdict together.
+
+    A part of a suite has no rate and no delta: they would be numbers of a sample that somebody chose. Of a suite that
+    was stopped the change is shown as the completion has it that is nearer to no change.
+    """
+    results = counted(suite.results)
+    accounting = account(suite.results)
+    gates = _refused(rules, *unjudged) if unjudged else _agreed(outcomes)
+    verdict = worst([gate.result for gate in gates])
+    whole = not accounting.not_run
+    shown = outcomes[-1] if outcomes and not whole and verdict == "fail" else next(iter(outcomes), None)
+    if shown is None and results and whole:
+        shown = judge_all([suite], {suite.plan.name: rules}, "worst")[suite.plan.name]
+    rate = shown.hearing.head.rate if shown is not None and whole else None
+    return SuiteVerdict(
+        cases=len(results),
+        trials=suite.plan.trials,
+        passed=accounting.passed,
+        pass_rate=None if rate is None else rate.value,
+        interval=None if rate is None else rate.interval,
+        golden_sha256=suite.plan.golden_sha256,
+        verdict=verdict,
+        mode="advisory" if rules.advisory else "blocking",
+        accounting=accounting,
+        scores=score_summaries(results),
+        delta=None if shown is None else _delta(shown, rules),
+        slices=_slices(shown, rules) if shown is not None and whole else (),
+        gates=gates,
+        repeats=None if rate is None else repeats_of(results, rate.n_eff),
+        stopped=suite.stopped,
+        notes=() if shown is None or not whole else tuple(notes_of(shown.hearing)),
+    )
 
 
-def _without_baseline(gate: NoRegressionGate, rules: SuiteRules) -> GateResult:
-    if rules.record_without_baseline:
-        return GateResult(gate.kind, "inconclusive", None, None, None, NO_BASELINE)
-    message = f'{NO_BASELINE}, commit the file, or set on_missing_baseline = "record"'
-    return GateResult(gate.kind, "invalid", None, None, None, message)
+def _refused(rules: SuiteRules, verdict: VerdictName, message: str) -> tuple[GateResult, ...]:
+    return tuple(GateResult(gate.kind, verdict, None, None, None, message, name_of(gate)) for gate in rules.effective)
 
 
-def _agreed(judge: Callable[[Completion], GateResult], completions: Iterable[Completion]) -> GateResult:
-    """Judge every completion of the missing answers; where they disagree, the answers are needed."""
-    outcomes = [judge(completion) for completion in completions]
-    first = outcomes[0]
-    if all(outcome.result == first.result for outcome in outcomes):
+def _agreed(outcomes: Sequence[Judged]) -> tuple[GateResult, ...]:
+    """Take the results on which all completions agree; where they differ, the missing answers are needed."""
+    return tuple(_agree(results) for results in zip(*(outcome.gates for outcome in outcomes), strict=True))
+
+
+def _agree(results: Sequence[GateResult]) -> GateResult:
+    first = results[0]
+    if all(other.result == first.result for other in results):
         return first
-    words = " or ".join(outcome.result for outcome in outcomes)
+    words = " or ".join(result.result for result in results)
     return replace(first, result="incomplete", message=f"the missing answers decide between {words}; retry the job")
 
 
-def _alpha(rules: SuiteRules) -> float:
-    return next((gate.alpha for gate in _effective(rules) if isinstance(gate, NoRegressionGate)), 0.05)
+def _source(rules: SuiteRules) -> str:
+    return "" if rules.baseline is None else rules.baseline.source
 
 
-def _delta(pairing: Pairing | None, source: str, rules: SuiteRules) -> Delta | None:
-    if pairing is None:
+def _delta(judged: Judged, rules: SuiteRules) -> Delta | None:
+    compared, gate = judged.hearing.compared, rules.comparison
+    if compared.pairing is None:
         return None
-    margin = next((gate.margin for gate in _effective(rules) if isinstance(gate, NoRegressionGate)), None)
-    return delta_of(pairing, source, alpha=_alpha(rules), margin=margin)
+    p = None if gate.fail_on == "tolerance" else judged.p(gate)
+    return delta_of(compared.pairing, compared.pairs, _source(rules), alpha=gate.alpha, margin=gate.margin, p=p)
+
+
+def _slices(judged: Judged, rules: SuiteRules) -> tuple[SliceResult, ...]:
+    hearing = judged.hearing
+    return slice_results(hearing.head, hearing.compared, _source(rules), rules.comparison.alpha, judged.slices)

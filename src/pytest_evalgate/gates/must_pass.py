@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_evalgate.data import GateResult
-from pytest_evalgate.gates.evidence import value_of
+from pytest_evalgate.gates.measure import Measure
 from pytest_evalgate.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_evalgate.data import CaseResult
-    from pytest_evalgate.gates.evidence import Completion
+    from pytest_evalgate.gates.measure import Completion
     from pytest_evalgate.settings import MustPassGate
 
 _NAMED = 3
+_EVERY_TRIAL = Measure()
 
 
 def judge_must_pass(gate: MustPassGate, results: Sequence[CaseResult], completion: Completion) -> GateResult:
@@ -35,4 +36,4 @@ def judge_must_pass(gate: MustPassGate, results: Sequence[CaseResult], completio
 
 
 def _holds(result: CaseResult, completion: Completion) -> bool:
-    return result.outcome != "skipped" and value_of(result, completion) == 1.0
+    return result.outcome != "skipped" and float(_EVERY_TRIAL.of_results([result], completion)[0]) == 1.0

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_evalgate.gates.evidence import counted
+from pytest_evalgate.gates.outcomes import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pytest_evalgate.data import Baseline, BaselineCase, CaseResult, SuiteRun
 
 
@@ -45,25 +47,41 @@ class Pairing:
         return tuple(sorted((pair for pair in self.pairs if pair.change > 0), key=lambda pair: -pair.change))
 
     @property
+    def rescored(self) -> bool:
+        """Tell whether all cases that are in both runs differ: then it is the scorers that changed."""
+        return not self.pairs and len(self.edited) > 1
+
+    def within(self, name: tuple[str, str]) -> Pairing:
+        """Return the part that lies in one slice; nobody knows in which one a removed case lay."""
+        pairs = tuple(pair for pair in self.pairs if name in pair.now.case.slices)
+        edited = tuple(result for result in self.edited if name in result.case.slices)
+        added = tuple(result for result in self.added if name in result.case.slices)
+        return Pairing(pairs, edited, added, (), len(pairs) + len(edited))
+
+    @property
     def share(self) -> float:
         """Share of the baseline's cases that are paired."""
         return len(self.pairs) / self.baseline_cases if self.baseline_cases else 0.0
 
 
 def pair(suite: SuiteRun, baseline: Baseline) -> Pairing:
-    """Pair the counted cases of ``suite`` with ``baseline``."""
+    """Pair the counted cases of ``suite``, as the base branch has them where it differs, with ``baseline``."""
+    return pair_results([result for result in counted(suite.results) if result.case.side != "head"], baseline)
+
+
+def pair_results(results: Sequence[CaseResult], baseline: Baseline) -> Pairing:
+    """Pair some results with ``baseline``."""
     pairs: list[Pair] = []
     edited: list[CaseResult] = []
     added: list[CaseResult] = []
-    results = counted(suite.results)
     for result in results:
-        before = baseline.cases.get(result.case.id)
+        before = baseline.cases.get(result.case.golden_id)
         if before is None:
             added.append(result)
         elif before.fingerprint != result.case.fingerprint:
             edited.append(result)
         else:
             pairs.append(Pair(result, before))
-    here = {result.case.id for result in results}
+    here = {result.case.golden_id for result in results}
     removed = tuple(case_id for case_id in baseline.cases if case_id not in here)
     return Pairing(tuple(pairs), tuple(edited), tuple(added), removed, len(baseline.cases))

@@ -3,38 +3,37 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pytest_evalgate import stats
 from pytest_evalgate.data import GateResult
-from pytest_evalgate.gates.evidence import CONFIDENCE, rate_of
+from pytest_evalgate.gates.evidence import CONFIDENCE
 from pytest_evalgate.wording import count, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pytest_evalgate.data import CaseResult, VerdictName
-    from pytest_evalgate.gates.evidence import Completion, Rate
+    from pytest_evalgate.data import VerdictName
+    from pytest_evalgate.gates.evidence import Rate
     from pytest_evalgate.settings import PassRateGate
 
 _FLOAT_NOISE = 1e-12
 
 
-def judge_pass_rate(gate: PassRateGate, results: Sequence[CaseResult], completion: Completion) -> GateResult:
-    """Judge at least one case.
-
-    Below the minimum the gate fails; at or above it, a lower bound that does not reach the minimum leaves it
-    inconclusive.
-    """
-    rate = rate_of(results, completion)
-    bound = rate.lower if gate.bound == "ci" else rate.value
-    verdict: VerdictName = "inconclusive"
-    if rate.value < gate.min - _FLOAT_NOISE:
-        verdict = "fail"
-    elif bound >= gate.min - _FLOAT_NOISE:
-        verdict = "pass"
+def judge_pass_rate(gate: PassRateGate, rate: Rate) -> GateResult:
+    """Judge a pass rate."""
+    verdict = verdict_of_rate(rate, gate.min, gate.bound)
     message = _MESSAGES[verdict](gate, rate)
-    return GateResult(gate.kind, verdict, rate.value, bound if gate.bound == "ci" else None, gate.min, message)
+    return GateResult(gate.kind, verdict, rate.value, rate.lower if gate.bound == "ci" else None, gate.min, message)
+
+
+def verdict_of_rate(rate: Rate, least: float, bound: Literal["ci", "point"]) -> VerdictName:
+    """Hold a rate against a minimum: below it a gate fails.
+
+    At or above it, a lower bound that does not reach the minimum leaves the gate inconclusive.
+    """
+    if rate.value < least - _FLOAT_NOISE:
+        return "fail"
+    reached = rate.lower if bound == "ci" else rate.value
+    return "pass" if reached >= least - _FLOAT_NOISE else "inconclusive"
 
 
 def unattainable(gate: PassRateGate, cases: int) -> str | None:
@@ -56,6 +55,8 @@ def _passed(gate: PassRateGate, rate: Rate) -> str:
 
 
 def _failed(gate: PassRateGate, rate: Rate) -> str:
+    if rate.n_eff != rate.n:
+        return f"{percent(rate.value)} passed, {percent(gate.min)} wanted ({_worth(rate)})"
     exact = gate.bound == "ci"
     fewest = math.ceil((gate.min - _FLOAT_NOISE) * rate.n)
     needed = stats.passes_needed(rate.n, gate.min, CONFIDENCE) if exact else fewest
@@ -64,12 +65,20 @@ def _failed(gate: PassRateGate, rate: Rate) -> str:
 
 
 def _undecided(gate: PassRateGate, rate: Rate) -> str:
-    more = stats.cases_needed(rate.value, gate.min, CONFIDENCE)
-    advice = f" At this rate {more - rate.n:,} more cases ({more:,} in all) would pass it." if more else ""
+    enough = stats.cases_needed(rate.value, gate.min, CONFIDENCE)
+    advice = ""
+    if enough is not None:
+        in_all = math.ceil(enough * rate.n / rate.n_eff)
+        advice = f" At this rate {in_all - rate.n:,} more cases ({in_all:,} in all) would pass it."
+    worth = "" if rate.n_eff == rate.n else f" ({_worth(rate)})"
     return (
-        f"{rate.n:,} cases cannot decide this gate. {percent(rate.value)} passed, but the rate may be as low as "
-        f"{percent(rate.lower)}.{advice}"
+        f"{rate.n:,} cases cannot decide this gate{worth}. {percent(rate.value)} passed, but the rate may be as low "
+        f"as {percent(rate.lower)}.{advice}"
     )
+
+
+def _worth(rate: Rate) -> str:
+    return f"{count(rate.n, 'case')}, worth {rate.n_eff:,.0f} independent ones"
 
 
 _MESSAGES = {"pass": _passed, "fail": _failed, "inconclusive": _undecided}

@@ -2,123 +2,164 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_evalgate import stats
 from pytest_evalgate.data import Delta, GateResult
-from pytest_evalgate.gates.evidence import value_of
 from pytest_evalgate.wording import count, p_value, percent, points
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pytest_evalgate.data import VerdictName
-    from pytest_evalgate.gates.evidence import Completion
-    from pytest_evalgate.gates.pairing import Pair, Pairing
+    from pytest_evalgate.data import FindingName, VerdictName
+    from pytest_evalgate.gates.comparison import Pairs
+    from pytest_evalgate.gates.pairing import Pairing
     from pytest_evalgate.settings import NoRegressionGate
 
 FEWEST_PAIRED = 0.9
-_POWER = 0.8
 
 
-def compare(pairs: Sequence[Pair], completion: Completion, *, alpha: float, margin: float | None) -> stats.Finding:
-    """Test at least one pair for a drop.
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A finished comparison: the test by itself, its p among the other tests of the build, and what that says."""
 
-    With one trial in both runs: McNemar's mid-p test and Tango's bounds. Otherwise the per-case means enter the
-    sign-flip or the paired t test (STATISTICS section 2).
-    """
-    before = [pair.before.mean for pair in pairs]
-    now = [value_of(pair.now, completion) for pair in pairs]
-    if any(len(pair.before.values) > 1 or len(pair.now.trials) > 1 for pair in pairs) or not _binary(before):
-        return stats.finding_of_means(baseline=before, candidate=now, alpha=alpha, margin=margin)
-    losses = sum(was > is_ for was, is_ in zip(before, now, strict=True))
-    gains = sum(was < is_ for was, is_ in zip(before, now, strict=True))
-    both_pass = sum(was == is_ == 1 for was, is_ in zip(before, now, strict=True))
-    both_fail = len(pairs) - losses - gains - both_pass
-    return stats.finding(
-        both_pass=both_pass, losses=losses, gains=gains, both_fail=both_fail, alpha=alpha, margin=margin
-    )
+    test: stats.Finding
+    p: float
+    name: FindingName
 
 
-def delta_of(pairing: Pairing, source: str, *, alpha: float, margin: float | None) -> Delta | None:
-    """Describe the comparison with ``source`` on the worst completion; None where nothing is paired."""
-    if not pairing.pairs:
+def compare(pairs: Pairs, *, alpha: float, margin: float | None, p: float | None = None) -> Compared:
+    """Compare testable pairs; ``p`` is the adjusted one where other tests share the alpha."""
+    test = pairs.finding(alpha, margin)
+    p = test.p if p is None else p
+    return Compared(test, p, stats.finding_name(p, test.lower, alpha, margin))
+
+
+def delta_of(
+    pairing: Pairing,
+    pairs: Pairs,
+    source: str,
+    *,
+    alpha: float,
+    margin: float | None = None,
+    p: float | None = None,
+) -> Delta | None:
+    """Describe the comparison with ``source``; None where nothing can be tested."""
+    if not pairs.are_testable:
         return None
-    found = compare(pairing.pairs, "worst", alpha=alpha, margin=margin)
+    found = compare(pairs, alpha=alpha, margin=margin, p=p)
+    lower, upper = found.test.lower, found.test.upper
     return Delta(
         baseline=source,
-        baseline_rate=sum(pair.before.mean for pair in pairing.pairs) / len(pairing.pairs),
-        pairs=len(pairing.pairs),
-        losses=len(pairing.regressed),
-        gains=len(pairing.fixed),
-        delta=found.delta,
-        p=found.p,
-        lower=found.lower,
-        upper=found.upper,
-        test=found.test,
+        baseline_rate=float(pairs.before.mean()),
+        pairs=len(pairs),
+        losses=pairs.losses,
+        gains=pairs.gains,
+        delta=found.test.delta,
+        p=found.test.p,
+        lower=lower,
+        upper=upper,
+        test=found.test.test,
         finding=found.name,
-        mde=_smallest_drop(pairing, alpha),
+        mde=pairs.smallest_drop(alpha),
         added=len(pairing.added),
         removed=len(pairing.removed),
         edited=len(pairing.edited),
+        p_adjusted=found.p,
+        equivalent=None if margin is None else stats.equivalent(lower, upper, margin),
     )
 
 
-def judge_no_regression(gate: NoRegressionGate, pairing: Pairing, completion: Completion) -> GateResult:
-    """Judge the pairs by the gate's policy; too few of them make the gate invalid."""
+def p_of(gate: NoRegressionGate, pairs: Pairs) -> float | None:
+    """Return the p by which ``gate`` may fail the build; None where it does not fail by one.
+
+    ``not_proven`` fails unless a bound clears the margin: every such gate has to pass, which needs no allowance for
+    the others.
+    """
+    if gate.fail_on == "not_proven":
+        return None
+    if gate.fail_on == "tolerance":
+        return pairs.p_beyond(gate.margin or 0.0)
+    return pairs.finding(gate.alpha).p
+
+
+def unpaired(pairing: Pairing, pairs: Pairs) -> str | None:
+    """Say why the pairs cannot be judged, if so."""
     if not pairing.pairs or pairing.share < FEWEST_PAIRED:
-        return _result(gate, "invalid", None, _unpaired(pairing))
-    found = compare(pairing.pairs, completion, alpha=gate.alpha, margin=gate.margin)
-    return _result(gate, _by_policy(gate, found), found, _message(gate, pairing, found))
+        return _too_few_pairs(pairing)
+    if not pairs.are_testable:
+        return "all cases lie in one cluster, which is a single observation: add clusters, or take cluster out"
+    return None
 
 
-def _by_policy(gate: NoRegressionGate, found: stats.Finding) -> VerdictName:
+def judge_no_regression(gate: NoRegressionGate, pairs: Pairs, p: float | None = None) -> GateResult:
+    """Judge testable pairs by the gate's policy; ``p`` is that of ``p_of``, adjusted for the other tests."""
+    found = compare(pairs, alpha=gate.alpha, margin=gate.margin, p=None if gate.fail_on == "tolerance" else p)
+    required = None if gate.margin is None else -gate.margin
+    bound = found.test.upper if gate.fail_on == "tolerance" else found.test.lower
+    verdict, message = _by_policy(gate, found, p), _message(gate, pairs, found)
+    return GateResult(gate.kind, verdict, found.test.delta, bound, required, message, gate.scorer or "")
+
+
+def _by_policy(gate: NoRegressionGate, found: Compared, p: float | None) -> VerdictName:
+    proven_larger = p is not None and p <= gate.alpha
     failed = {
         "regressed": found.name == "regressed",
-        "not_proven": found.name in {"regressed", "inconclusive"},
-        "tolerance": found.upper < -(gate.margin or 0.0),
+        "not_proven": found.test.lower <= -(gate.margin or 0.0),
+        "tolerance": proven_larger,
     }
     return "fail" if failed[gate.fail_on] else "pass"
 
 
-def _result(gate: NoRegressionGate, verdict: VerdictName, found: stats.Finding | None, message: str) -> GateResult:
-    required = None if gate.margin is None else -gate.margin
-    if found is None:
-        return GateResult(gate.kind, verdict, None, None, required, message)
-    bound = found.upper if gate.fail_on == "tolerance" else found.lower
-    return GateResult(gate.kind, verdict, found.delta, bound, required, message)
-
-
-def _message(gate: NoRegressionGate, pairing: Pairing, found: stats.Finding) -> str:
-    worse, better = len(pairing.regressed), len(pairing.fixed)
-    text = f"{count(worse, 'case')} got worse, {better:,} got better ({found.test} p={p_value(found.p)})"
+def _message(gate: NoRegressionGate, pairs: Pairs, found: Compared) -> str:
+    text = f"{count(pairs.losses, 'case')} got worse, {pairs.gains:,} got better ({_p_text(found, gate.alpha)})"
+    margin = points(gate.margin or 0.0).lstrip("+")
     if found.name == "regressed_within_margin":
-        return f"{text}: a drop, but of less than {points(gate.margin or 0.0).lstrip('+')}"
+        return f"{text}: a drop, but of less than {margin}"
     if found.name == "no_regression_beyond_margin":
-        return f"{text}: a drop of {points(gate.margin or 0.0).lstrip('+')} or more is ruled out"
+        return f"{text}: a drop of {margin} or more is ruled out"
     if found.name == "inconclusive":
-        drop = _smallest_drop(pairing, gate.alpha)
-        pairs = count(len(pairing.pairs), "pair")
-        if drop is None:
-            return f"{text}: no drop is proven, but {pairs} are too few to show one (80% power)"
-        return f"{text}: no drop is proven; {pairs} can show one of {points(drop).lstrip('+')} or more (80% power)"
+        return f"{text}: {_undecided(gate, pairs, margin)}"
     return f"{text}, limit {gate.alpha:g}"
 
 
-def _smallest_drop(pairing: Pairing, alpha: float) -> float | None:
-    n = len(pairing.pairs)
-    discordant = len(pairing.regressed) + len(pairing.fixed)
-    drop = stats.mde_mcnemar(n=n, discordance=(discordant + 1) / (n + 2), alpha_one_sided=alpha, power=_POWER)
-    return drop.mde if drop.reachable else None
+def _p_text(found: Compared, alpha: float) -> str:
+    """Write the test and its p; the adjusted one too, where the test by itself would reject."""
+    text = f"{found.test.test} p={p_value(found.test.p)}"
+    if found.test.p > alpha or p_value(found.p) == p_value(found.test.p):
+        return text
+    return f"{text}, {p_value(found.p)} among the tests of this build"
 
 
-def _unpaired(pairing: Pairing) -> str:
+def _undecided(gate: NoRegressionGate, pairs: Pairs, margin: str) -> str:
+    """Say what the pairs could have shown, and what would decide the question."""
+    drop, number = pairs.smallest_drop(gate.alpha), count(len(pairs), "pair")
+    if drop is None:
+        seen = f"{number} are too few to show one (80% power)"
+    else:
+        seen = f"{number} can show one of {points(drop).lstrip('+')} or more (80% power)"
+    if gate.fail_on != "not_proven":
+        return f"no drop is proven{', but' if drop is None else ';'} {seen}"
+    more = _more_cases(pairs, gate.alpha, gate.margin or 0.0)
+    return f"a drop of {margin} is not ruled out; {seen}.{more}"
+
+
+def _more_cases(pairs: Pairs, alpha: float, margin: float) -> str:
+    """Say how many cases would rule a drop of the margin out, if nothing has changed."""
+    n = len(pairs)
+    discordance = (pairs.losses + pairs.gains + 1) / (n + 2)
+    wanted = stats.not_proven_sample_size(min(1.0, discordance), margin, alpha)
+    if wanted <= n:
+        return " If nothing has changed, a second look would most likely rule it out: more trials"
     return (
-        f"only {percent(pairing.share)} of the baseline's {count(pairing.baseline_cases, 'case')} are paired "
-        f"({len(pairing.edited):,} edited, {len(pairing.removed):,} removed, {len(pairing.added):,} added): "
-        "refresh the baseline: pytest-evalgate baseline promote"
+        f" If nothing has changed, about {wanted - n:,} more cases ({wanted:,} in all) would rule it out; so would "
+        "more trials, where the same cases flip from run to run"
     )
 
 
-def _binary(values: Sequence[float]) -> bool:
-    return all(value in (0.0, 1.0) for value in values)
+def _too_few_pairs(pairing: Pairing) -> str:
+    scorers = ": the scorers changed" if pairing.rescored else ""
+    return (
+        f"only {percent(pairing.share)} of the baseline's {count(pairing.baseline_cases, 'case')} are paired "
+        f"({len(pairing.edited):,} edited, {len(pairing.removed):,} removed, {len(pairing.added):,} added){scorers}: "
+        "refresh the baseline: pytest-evalgate baseline promote"
+    )

@@ -1,51 +1,134 @@
-"""Slices of a suite: shown beside the gates, with unadjusted intervals, and not gated."""
+"""Slices of a suite: shown beside the gates, and judged where a gate asks for it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import TYPE_CHECKING
 
-from pytest_evalgate.data import SliceResult
+from pytest_evalgate import stats
+from pytest_evalgate.data import GateResult, SliceResult
 from pytest_evalgate.gates.evidence import rate_of
-from pytest_evalgate.gates.pairing import Pairing
+from pytest_evalgate.gates.pass_rate import verdict_of_rate
 from pytest_evalgate.gates.regression import delta_of
+from pytest_evalgate.wording import count, p_value, percent, points
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from pytest_evalgate.data import CaseResult
+    from pytest_evalgate.data import Delta, VerdictName
+    from pytest_evalgate.gates.comparison import Pairs
+    from pytest_evalgate.gates.evidence import Evidence, Rate, SliceName
+    from pytest_evalgate.settings import SliceGate
+
+_NAMED = 3
+_WORST_FIRST: tuple[VerdictName, ...] = ("fail", "inconclusive", "pass")
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """At which level slices were tested: their adjusted p, and the highest level that a single one could have."""
+
+    p: Mapping[SliceName, float]
+    alpha: float
 
 
 def slice_results(
-    results: Sequence[CaseResult], pairing: Pairing | None, source: str, alpha: float
+    head: Evidence, compared: Evidence, source: str, alpha: float, adjusted: Mapping[SliceName, float]
 ) -> tuple[SliceResult, ...]:
-    """Describe every slice of the counted cases, in the order in which they appear; numbers sort as numbers."""
-    members: dict[tuple[str, str], list[CaseResult]] = {}
-    for result in results:
-        for by_value in result.case.slices:
-            members.setdefault(by_value, []).append(result)
-    order = {by: position for position, (by, _) in reversed(list(enumerate(members)))}
-    names = sorted(members, key=lambda name: (order[name[0]], *_natural(name[1])))
-    return tuple(_slice(name, members[name], pairing, source, alpha) for name in names)
+    """Describe every slice of ``head``, with its change in ``compared``; those that have an adjusted p are gated."""
+    found: list[SliceResult] = []
+    for name, places in head.slices.items():
+        rate = rate_of(head.cases.take(places))
+        passed = sum(head.results[place].outcome == "passed" for place in places)
+        p = adjusted.get(name)
+        delta = _delta(compared, name, source, alpha, p)
+        found.append(SliceResult(*name, rate.n, passed, rate.value, rate.interval, delta, gated=p is not None))
+    return tuple(_with_shrunken(found))
 
 
-def _slice(
-    name: tuple[str, str], members: Sequence[CaseResult], pairing: Pairing | None, source: str, alpha: float
-) -> SliceResult:
-    rate = rate_of(members, "worst")
-    passed = sum(result.outcome == "passed" for result in members)
-    delta = None if pairing is None else delta_of(_within(pairing, name), source, alpha=alpha, margin=None)
-    return SliceResult(*name, len(members), passed, rate.value, rate.interval, delta)
+def tested(evidence: Evidence, by: str) -> Iterator[tuple[SliceName, Pairs]]:
+    """Iterate over the slices of ``by`` that can be tested, with their pairs."""
+    for name, places in evidence.slice_pairs.items():
+        if name[0] == by and (pairs := evidence.pairs.take(places)).are_testable:
+            yield name, pairs
 
 
-def _within(pairing: Pairing, name: tuple[str, str]) -> Pairing:
-    pairs = tuple(pair for pair in pairing.pairs if name in pair.now.case.slices)
-    edited = tuple(result for result in pairing.edited if name in result.case.slices)
-    added = tuple(result for result in pairing.added if name in result.case.slices)
-    return Pairing(pairs, edited, added, (), len(pairs) + len(edited))
+def judge_slices(gate: SliceGate, evidence: Evidence, levels: Levels) -> GateResult:
+    """Judge the slices of ``gate.by``: by their rates where it has a ``min``, else by their change."""
+    if not any(by == gate.by for by, _ in evidence.slices):
+        return GateResult(gate.kind, "invalid", None, None, gate.min, f"no case lies in a slice by {gate.by}", gate.by)
+    return _judge_rates(gate, evidence) if gate.min is not None else _judge_changes(gate, evidence, levels)
 
 
-def _natural(value: str) -> tuple[int, float, str]:
-    try:
-        return (0, float(value), value)
-    except ValueError:
-        return (1, 0.0, value)
+def _judge_changes(gate: SliceGate, evidence: Evidence, levels: Levels) -> GateResult:
+    slices = dict(tested(evidence, gate.by))
+    fewest = stats.fewest_losses(levels.alpha)
+    small = [name for name, pairs in slices.items() if pairs.losses + pairs.gains < fewest]
+    dropped = [name for name in slices if levels.p[name] <= gate.alpha]
+    worst = min(slices, key=lambda name: levels.p[name], default=None)
+    value = None if worst is None else slices[worst].finding(gate.alpha).delta
+    note = f"; {len(small):,} too small to gate (fewer than {fewest} changed cases)" if small else ""
+    if not dropped:
+        message = f"no drop is proven in any of {count(len(slices), 'slice')} by {gate.by}{note}"
+        return GateResult(gate.kind, "pass", value, None, None, message, gate.by)
+    told = ", ".join(_change(name, slices[name], levels.p[name], gate.alpha) for name in dropped[:_NAMED])
+    message = f"{len(dropped):,} of {count(len(slices), 'slice')} by {gate.by} dropped: {told}{_more(dropped)}{note}"
+    return GateResult(gate.kind, "fail", value, None, None, message, gate.by)
+
+
+def _change(name: SliceName, pairs: Pairs, p: float, alpha: float) -> str:
+    delta = pairs.finding(alpha).delta
+    return f"{name[1]} {points(delta)} ({pairs.losses:,} worse, {pairs.gains:,} better, Holm p={p_value(p)})"
+
+
+def _judge_rates(gate: SliceGate, evidence: Evidence) -> GateResult:
+    """Each slice by itself: all have to pass, so none needs an allowance for the others."""
+    rates = {
+        name: rate_of(evidence.cases.take(places)) for name, places in evidence.slices.items() if name[0] == gate.by
+    }
+    small = sum(rate.n < gate.min_n for rate in rates.values())
+    note = f"; {small:,} with fewer than {gate.min_n} cases not judged" if small else ""
+    judged = {name: rate for name, rate in rates.items() if rate.n >= gate.min_n}
+    if not judged:
+        message = f"no slice by {gate.by} has {gate.min_n} cases: lower min_n, or add cases"
+        return GateResult(gate.kind, "invalid", None, None, gate.min, message, gate.by)
+    verdicts = {name: verdict_of_rate(rate, gate.min or 0.0, gate.bound) for name, rate in judged.items()}
+    worst = min(judged, key=lambda name: (_WORST_FIRST.index(verdicts[name]), judged[name].value))
+    guilty = [name for name in judged if verdicts[name] == verdicts[worst]]
+    rate, verdict = judged[worst], verdicts[worst]
+    bound = rate.lower if gate.bound == "ci" else None
+    message = _rates_message(gate, verdict, judged, guilty) + note
+    return GateResult(gate.kind, verdict, rate.value, bound, gate.min, message, gate.by)
+
+
+def _rates_message(
+    gate: SliceGate, verdict: VerdictName, judged: Mapping[SliceName, Rate], guilty: Sequence[SliceName]
+) -> str:
+    wanted, every = percent(gate.min or 0.0), count(len(judged), "slice")
+    if verdict == "pass":
+        return f"{every} by {gate.by}: each at least {wanted}"
+    told = ", ".join(f"{name[1]} {percent(judged[name].value)} of {judged[name].n:,}" for name in guilty[:_NAMED])
+    what = f"below {wanted}" if verdict == "fail" else f"too few cases to show {wanted}"
+    return f"{len(guilty):,} of {every} by {gate.by} {what}: {told}{_more(guilty)}"
+
+
+def _more(names: Sequence[SliceName]) -> str:
+    return f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+
+
+def _delta(evidence: Evidence, name: SliceName, source: str, alpha: float, p: float | None) -> Delta | None:
+    if evidence.pairing is None or name not in evidence.slice_pairs:
+        return None
+    pairs = evidence.pairs.take(evidence.slice_pairs[name])
+    return delta_of(evidence.pairing.within(name), pairs, source, alpha=alpha, p=p)
+
+
+def _with_shrunken(found: Sequence[SliceResult]) -> Iterator[SliceResult]:
+    for _, group in groupby(found, key=lambda piece: piece.by):
+        pieces = list(group)
+        shrunk = stats.slice_shrinkage(
+            [piece.pass_rate * piece.n for piece in pieces], [piece.n for piece in pieces]
+        ).shrunk
+        for piece, rate in zip(pieces, shrunk, strict=True):
+            yield replace(piece, shrunken=rate)

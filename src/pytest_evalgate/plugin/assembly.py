@@ -143,7 +143,12 @@ class Assembly:
         graders = [scorer for grading in case_grading.values() for scorer in grading.scorers]
         return ReadySuite(
             plan=make_plan(
-                name, sets, scorers=_identity(suite), trials=self._trials(name, suite, target), slices=suite.slices
+                name,
+                sets,
+                scorers=_identity(suite),
+                trials=self._trials(name, suite, target),
+                slices=suite.slices,
+                cluster=suite.cluster,
             ),
             sets=sets,
             grading=Grading(built, suite.threshold),

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pytest_evalgate import files
 from pytest_evalgate.data import Run
 from pytest_evalgate.errors import BaselineError, SettingsError
+from pytest_evalgate.judgement import Judgement
 from pytest_evalgate.plugin.signals import interrupts_wait
-from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs import git, run_file, verdict_file
-from pytest_evalgate.settings import NoRegressionGate, PassRateGate
+from pytest_evalgate.settings import PassRateGate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     import pytest
 
-    from pytest_evalgate.data import Baseline, Verdict, VerdictName
-    from pytest_evalgate.gates import SuiteRules
+    from pytest_evalgate.data import Verdict, VerdictName
     from pytest_evalgate.plugin.assembly import Assembly, ReadySuite
     from pytest_evalgate.plugin.ledger import Ledger
     from pytest_evalgate.reports.view import ReportView
     from pytest_evalgate.runs.state import StateFolder
-    from pytest_evalgate.settings import Suite
 
 _OK = 0
 _INTERRUPTED = 2
@@ -41,8 +39,14 @@ class Gatekeeper:
     assembly: Assembly
     state: StateFolder
     run_id: str
-    _baselines: dict[str, Baseline | None] = field(default_factory=dict)
     _run: Run | None = None
+
+    @cached_property
+    def judgement(self) -> Judgement:
+        """What judges the run."""
+        assembly = self.assembly
+        against = assembly.options.baseline
+        return Judgement(assembly.root, assembly.settings, self.state.path, assembly.suite_settings, against)
 
     def preflight(self, suites: Sequence[ReadySuite]) -> None:
         """Read the baselines and refuse gates that cannot pass.
@@ -55,46 +59,29 @@ class Gatekeeper:
         for ready in suites:
             name = ready.plan.name
             try:
-                self.baseline_of(name)
+                self.judgement.baseline_of(name)
             except BaselineError as error:
                 problems.append(f"suites.{name}.baseline: {error}")
             problems += [f"suites.{name}.gates: {text}" for text in self._unattainable(ready)]
         if problems:
             raise SettingsError("\n".join(problems))
 
-    def baseline_of(self, name: str) -> Baseline | None:
-        """Return the baseline of a suite, read once; None where there is none yet.
-
-        Raises:
-            BaselineError: it cannot be used.
-
-        """
-        if name not in self._baselines:
-            suite = self.assembly.suite_settings(name)
-            configured = None if suite is None else suite.baseline
-            root = self.assembly.root
-            file = baselines.file_of(configured, suite=name, root=root, state=self.state.path)
-            spec = self.assembly.options.baseline or (configured if _is_commit(configured) else None)
-            self._baselines[name] = baselines.find(spec, suite=name, file=file, root=root)
-        return self._baselines[name]
-
     def header(self, suites: Sequence[ReadySuite]) -> list[str]:
         """Say which suites run, how many cases they have, and what they are compared with."""
         cases = sum(len(ready.plan.cases) for ready in suites)
         named = ", ".join(ready.plan.name for ready in suites) or "none without code"
-        sources = [found.source for ready in suites if (found := self._baselines.get(ready.plan.name)) is not None]
+        known = self.judgement.baselines
+        sources = [found.source for ready in suites if (found := known.get(ready.plan.name)) is not None]
         against = f" | baseline {', '.join(dict.fromkeys(sources))}" if sources else ""
         changed = [f"--eval-target {self.assembly.options.target}"] if self.assembly.options.target else []
         return [f"evalgate: {named} ({cases:,} cases){against}{''.join(f' | {text}' for text in changed)}"]
 
     def judge(self, ledger: Ledger, *, duration_s: float, refused: str | None = None) -> Verdict:
         """Judge what the ledger holds and store the run; ``refused`` says why nothing was sent, or not all."""
-        from pytest_evalgate.gates import decide  # noqa: PLC0415 - scipy, wanted only where the gate is judged
-
         now = datetime.now(UTC)
         ledger.settle()
         plans = list(ledger.plans.values())
-        rules = {plan.name: self._rules(plan.name, ledger) for plan in plans}
+        rules = self.judgement.rules([plan.name for plan in plans], ledger.add_problem)
         head = Run(
             id=self.run_id,
             created=f"{now:%Y-%m-%dT%H:%M:%SZ}",
@@ -106,13 +93,7 @@ class Gatekeeper:
         )
         path = run_file.path_of(self.state.path, head.id)
         self._run = run_file.write_stream(head, plans, map(ledger.results, plans), path)
-        configured = self.assembly.settings.suites
-        return decide(
-            self._run,
-            rules,
-            warn_inconclusive=self.assembly.settings.on_inconclusive == "warn",
-            not_run=[name for name in configured if name not in rules],
-        )
+        return self.judgement.judge(self._run, rules)
 
     def close(self, verdict: Verdict, status: int) -> Verdict:
         """Settle the exit code that pytest's ``status`` and the verdict make together, and write the verdict."""
@@ -150,32 +131,7 @@ class Gatekeeper:
         root = self.assembly.root
         stored = files.relative_name(run_file.path_of(self.state.path, self._run.id), root)
         written = files.relative_name(self.state.verdict, root)
-        return build_view(verdict, self._run, self._baselines, run_file=stored, verdict_file=written)
-
-    def _rules(self, name: str, ledger: Ledger) -> SuiteRules:
-        from pytest_evalgate.gates import SuiteRules  # noqa: PLC0415 - scipy
-
-        suite = self.assembly.suite_settings(name)
-        try:
-            baseline = self.baseline_of(name)
-        except BaselineError as error:
-            ledger.add_problem(f"suites.{name}.baseline: {error}")
-            baseline = None
-        return SuiteRules(
-            gates=None if suite is None else suite.gates,
-            baseline=baseline,
-            advisory=suite is not None and suite.mode == "advisory",
-            record_without_baseline=self._records(suite),
-            max_error_rate=self.assembly.settings.max_error_rate,
-        )
-
-    def _records(self, suite: Suite | None) -> bool:
-        """Tell whether a missing baseline is recorded rather than refused: not in CI where a gate asks for one."""
-        chosen = self.assembly.settings.on_missing_baseline
-        if chosen is not None:
-            return chosen == "record"
-        gated = suite is not None and any(isinstance(gate, NoRegressionGate) for gate in suite.gates or ())
-        return not (gated and os.environ.get("CI", "").lower() not in {"", "0", "false"})
+        return build_view(verdict, self._run, self.judgement.baselines, run_file=stored, verdict_file=written)
 
     def _unattainable(self, ready: ReadySuite) -> list[str]:
         suite = self.assembly.suite_settings(ready.plan.name)
@@ -194,7 +150,3 @@ def load_judgement() -> None:
     """Load what the gates are judged with: 0.2 s that are free while answers are awaited."""
     with interrupts_wait():
         import pytest_evalgate.reports.view  # noqa: F401, PLC0415 - brings the gates, and with them scipy
-
-
-def _is_commit(spec: str | None) -> bool:
-    return spec is not None and spec.startswith("git:")

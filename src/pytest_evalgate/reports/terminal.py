@@ -9,7 +9,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from pytest_evalgate.gates.decide import NO_BASELINE
+from pytest_evalgate.gates.answers import NO_BASELINE
 from pytest_evalgate.reports.columns import aligned, fit, width_of
 from pytest_evalgate.reports.escape import one_line
 from pytest_evalgate.wording import count, p_value, percent, points

@@ -12,6 +12,8 @@ from pytest_evalgate.errors import BaselineError
 from pytest_evalgate.runs import git
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pytest_evalgate.data import CaseResult, Json, Run, SuiteRun
 
 SCHEMA = 1
@@ -73,13 +75,14 @@ def promote(run: Run, suite: SuiteRun, *, reason: str, now: str) -> Baseline:
                 f"run {run.id} is not whole: {count} of {len(suite.results)} cases of suite {name} {word}; "
                 "run the whole suite again, then promote"
             )
-    cases = {result.case.id: _baseline_case(result) for result in suite.results if result.outcome != "skipped"}
+    counted = [result for result in suite.results if result.outcome != "skipped" and result.case.side != "base"]
+    cases = {result.case.id: _baseline_case(result) for result in counted}
     if not cases:
         raise BaselineError(f"run {run.id} holds no answered case of suite {name}")
     provenance = Provenance(
         run.id, run.created, now, run.commit, reason, suite.plan.golden_sha256, suite.plan.scorers_sha256
     )
-    return Baseline(name, "run", provenance, suite.plan.trials, cases)
+    return Baseline(name, "run", provenance, suite.plan.trials, cases, _names(suite.results))
 
 
 def write(baseline: Baseline, path: Path) -> None:
@@ -90,6 +93,7 @@ def write(baseline: Baseline, path: Path) -> None:
         "kind": _KIND,
         "suite": baseline.suite,
         "trials": baseline.trials,
+        "scorers": list(baseline.scorers),
         "provenance": dataclasses.asdict(baseline.provenance),
         "cases_sha256": jsonl.digest(cases),
     }
@@ -108,11 +112,29 @@ def _inside(root: Path, spec: str) -> Path:
 
 def _baseline_case(result: CaseResult) -> BaselineCase:
     values = tuple(trial.value for trial in result.trials if trial.value is not None)
-    return BaselineCase(result.case.fingerprint, values)
+    return BaselineCase(result.case.fingerprint, values, _scores(result, values))
+
+
+def _scores(result: CaseResult, values: tuple[float, ...]) -> dict[str, tuple[float, ...]]:
+    """Return each scorer's marks, one a trial, where they are not those of the case; 0 where nothing was graded."""
+    marks = [{score.name: score.value for score in trial.scores} for trial in result.trials]
+    columns = {name: tuple(trial.get(name) or 0.0 for trial in marks) for name in _names([result])}
+    return {name: column for name, column in columns.items() if column != values}
+
+
+def _names(results: Iterable[CaseResult]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(score.name for result in results for trial in result.trials for score in trial.scores))
 
 
 def _encode_case(case: BaselineCase) -> Json:
-    return {"fingerprint": case.fingerprint, "values": [int(v) if v.is_integer() else v for v in case.values]}
+    encoded: Json = {"fingerprint": case.fingerprint, "values": _numbers(case.values)}
+    if case.scores:
+        encoded["scores"] = {name: _numbers(values) for name, values in case.scores.items()}
+    return encoded
+
+
+def _numbers(values: tuple[float, ...]) -> list[float]:
+    return [int(value) if value.is_integer() else value for value in values]
 
 
 def _parse(data: bytes, *, source: str, suite: str) -> Baseline:
@@ -138,11 +160,13 @@ def _parse(data: bytes, *, source: str, suite: str) -> Baseline:
 
 def _decode(value: dict[str, Json], source: str) -> Baseline:
     cases = {case_id: _decode_case(case_id, case) for case_id, case in value["cases"].items()}
-    return Baseline(value["suite"], source, Provenance(**value["provenance"]), value["trials"], cases)
+    provenance = Provenance(**value["provenance"])
+    return Baseline(value["suite"], source, provenance, value["trials"], cases, tuple(value.get("scorers", ())))
 
 
 def _decode_case(case_id: str, case: dict[str, Json]) -> BaselineCase:
     values = tuple(float(item) for item in case["values"])
     if not values or not all(0 <= item <= 1 for item in values):
         raise ValueError(f"case {case_id}: values must lie in [0, 1], got {case['values']}")
-    return BaselineCase(case["fingerprint"], values)
+    scores = {name: tuple(map(float, marks)) for name, marks in case.get("scores", {}).items()}
+    return BaselineCase(case["fingerprint"], values, scores)

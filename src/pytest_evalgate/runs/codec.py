@@ -69,7 +69,13 @@ def encode_case(case: PlannedCase) -> dict[str, Json]:
         "file": case.place.file,
         "line": case.place.line,
         "fingerprint": case.fingerprint,
-        **_present(tags=list(case.tags), slices=[list(pair) for pair in case.slices], skip=case.skip),
+        **_present(
+            tags=list(case.tags),
+            slices=[list(pair) for pair in case.slices],
+            skip=case.skip,
+            cluster=case.cluster,
+            side=None if case.side == "both" else case.side,
+        ),
     }
 
 
@@ -82,6 +88,8 @@ def decode_case(value: Mapping[str, Json]) -> PlannedCase:
         tags=tuple(value.get("tags", ())),
         slices=tuple((by, name) for by, name in value.get("slices", ())),
         skip=value.get("skip"),
+        cluster=value.get("cluster"),
+        side=value.get("side", "both"),
     )
 
 

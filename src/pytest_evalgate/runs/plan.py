@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_evalgate import jsonl
 from pytest_evalgate.data import PlannedCase, SuitePlan
+from pytest_evalgate.errors import GoldenSetError, LineProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,7 +18,15 @@ if TYPE_CHECKING:
 _FINGERPRINT_LENGTH = 16
 
 
-def make_plan(name: str, sets: Sequence[GoldenSet], *, scorers: Json, trials: int, slices: Sequence[str]) -> SuitePlan:
+def make_plan(
+    name: str,
+    sets: Sequence[GoldenSet],
+    *,
+    scorers: Json,
+    trials: int,
+    slices: Sequence[str],
+    cluster: str | None = None,
+) -> SuitePlan:
     """Plan every case of ``sets``.
 
     Args:
@@ -27,8 +36,13 @@ def make_plan(name: str, sets: Sequence[GoldenSet], *, scorers: Json, trials: in
         trials: Trials a case.
         slices: A tag key (``lang`` for tags like ``lang:de``), a dotted path into the case (``metadata.type``), or
             ``tag`` for bare tags.
+        cluster: What cases of one cluster share, named like a slice; None where cases stand for themselves.
+
+    Raises:
+        GoldenSetError: cases lie in no cluster.
 
     """
+    clusters = {} if cluster is None else _clusters(sets, cluster)
     scorers_sha256 = jsonl.digest(scorers)
     shared: dict[_Pairs, _Pairs] = {}  # most cases lie in slices that others lie in too
     return SuitePlan(
@@ -37,14 +51,39 @@ def make_plan(name: str, sets: Sequence[GoldenSet], *, scorers: Json, trials: in
         golden_sha256=sets[0].sha256 if len(sets) == 1 else jsonl.digest(sorted(golden.sha256 for golden in sets)),
         scorers_sha256=scorers_sha256,
         trials=trials,
-        cases=tuple(_planned(case, scorers_sha256, slices, shared) for golden in sets for case in golden),
+        cases=tuple(
+            _planned(case, scorers_sha256, slices, shared, clusters.get(case.id)) for golden in sets for case in golden
+        ),
     )
 
 
-def _planned(case: Case, scorers_sha256: str, slices: Sequence[str], shared: dict[_Pairs, _Pairs]) -> PlannedCase:
+def _clusters(sets: Sequence[GoldenSet], by: str) -> dict[str, str]:
+    """Return the cluster of each case by its id: exactly one each."""
+    found = {case.id: tuple(_slice_values(case, by)) for golden in sets for case in golden}
+    problems = [
+        LineProblem(
+            case.place.file,
+            case.place.line,
+            by,
+            f"case {case.id} lies in {len(found[case.id]) or 'no'} clusters: each case needs exactly one",
+        )
+        for golden in sets
+        for case in golden
+        if len(found[case.id]) != 1
+    ]
+    if problems:
+        raise GoldenSetError(problems)
+    return {case_id: names[0] for case_id, names in found.items()}
+
+
+def _planned(
+    case: Case, scorers_sha256: str, slices: Sequence[str], shared: dict[_Pairs, _Pairs], cluster: str | None
+) -> PlannedCase:
     fingerprint = jsonl.digest([case.fingerprint, scorers_sha256])[:_FINGERPRINT_LENGTH]
     pairs = tuple(dict.fromkeys((by, value) for by in slices for value in _slice_values(case, by)))
-    return PlannedCase(case.id, case.place, fingerprint, case.tags, shared.setdefault(pairs, pairs), case.skip)
+    return PlannedCase(
+        case.id, case.place, fingerprint, case.tags, shared.setdefault(pairs, pairs), case.skip, cluster
+    )
 
 
 def _slice_values(case: Case, by: str) -> Iterator[str]:

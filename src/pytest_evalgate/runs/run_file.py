@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pytest_evalgate import files, jsonl
@@ -17,13 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from pytest_evalgate.data import CaseResult, Json, SuitePlan, Trial
+    from pytest_evalgate.data import CaseResult, Json, StopRule, SuitePlan, Trial
 
     Encoded = Mapping[str, Json]
 
 SCHEMA = 1
 _KIND = "evalgate-run"
 _NAME = "run.jsonl"
+_NOTHING: Mapping[str, StopRule] = MappingProxyType({})
 _LIMITS = jsonl.Limits(line_bytes=64 << 20, depth=80)  # an output at its own limits, wrapped and escaped, fits
 
 
@@ -54,10 +56,17 @@ def write(run: Run, path: Path) -> None:
     """Write ``run`` whole or not at all."""
     plans = [suite.plan for suite in run.suites]
     results = (map(codec.encode_result, suite.results) for suite in run.suites)
-    write_stream(run, plans, results, path)
+    stopped = {suite.plan.name: suite.stopped for suite in run.suites if suite.stopped is not None}
+    write_stream(run, plans, results, path, stopped)
 
 
-def write_stream(head: Run, plans: Sequence[SuitePlan], results: Iterable[Iterable[Encoded]], path: Path) -> Run:
+def write_stream(
+    head: Run,
+    plans: Sequence[SuitePlan],
+    results: Iterable[Iterable[Encoded]],
+    path: Path,
+    stopped: Mapping[str, StopRule] = _NOTHING,
+) -> Run:
     """Write a run whole or not at all as its results are handed over, and return it as the gates want it.
 
     Args:
@@ -65,6 +74,7 @@ def write_stream(head: Run, plans: Sequence[SuitePlan], results: Iterable[Iterab
         plans: The plans of its suites.
         results: For each plan an encoded result for every planned case, in plan order; drawn once.
         path: The file.
+        stopped: By which rule suites ended before their last case.
 
     Returns:
         The run without outputs and scores' reasons: they can be larger than all the rest, and stay in the file.
@@ -74,14 +84,14 @@ def write_stream(head: Run, plans: Sequence[SuitePlan], results: Iterable[Iterab
     alike: dict[tuple[Trial, ...], tuple[Trial, ...]] = {}
 
     def lines() -> Iterator[Json]:
-        yield _head(head, plans)
+        yield _head(head, plans, stopped)
         for plan, encoded in zip(plans, results, strict=True):
             kept: list[CaseResult] = []
             for case, result in zip(plan.cases, encoded, strict=True):
                 yield {**codec.encode_case(case), **result, "suite": plan.name}
                 lean = codec.decode_result(result, case, texts=False)
                 kept.append(replace(lean, trials=alike.setdefault(lean.trials, lean.trials)))  # most cases pass alike
-            suites.append(SuiteRun(plan, tuple(kept)))
+            suites.append(SuiteRun(plan, tuple(kept), stopped.get(plan.name)))
 
     files.write_atomically(path, (codec.dumps(line).encode("ascii") + b"\n" for line in lines()))
     return replace(head, suites=tuple(suites))
@@ -108,7 +118,12 @@ def read(path: Path) -> Run:
         raise RunFileError(f"{path}: not whole: {type(error).__name__} {error}; run again") from error
 
 
-def _head(run: Run, plans: Sequence[SuitePlan]) -> Json:
+def _suite_head(plan: SuitePlan, stopped: StopRule | None) -> Json:
+    rule = {} if stopped is None else {"stopped": stopped}
+    return {**codec.encode_plan_head(plan), "planned": len(plan.cases), **rule}
+
+
+def _head(run: Run, plans: Sequence[SuitePlan], stopped: Mapping[str, StopRule]) -> Json:
     return {
         "schema": SCHEMA,
         "kind": _KIND,
@@ -118,7 +133,7 @@ def _head(run: Run, plans: Sequence[SuitePlan]) -> Json:
         "duration_s": run.duration_s,
         "problems": list(run.problems),
         "refused": run.refused,
-        "suites": [{**codec.encode_plan_head(plan), "planned": len(plan.cases)} for plan in plans],
+        "suites": [_suite_head(plan, stopped.get(plan.name)) for plan in plans],
     }
 
 
@@ -141,4 +156,4 @@ def _decode(head: dict[str, Json], rows: list[dict[str, Json]]) -> Run:
 
 
 def _decode_suite(plan: dict[str, Json], results: list[CaseResult]) -> SuiteRun:
-    return SuiteRun(codec.decode_plan(plan, [result.case for result in results]), tuple(results))
+    return SuiteRun(codec.decode_plan(plan, [result.case for result in results]), tuple(results), plan.get("stopped"))

@@ -1,7 +1,15 @@
 """Configuration: ``[tool.evalgate]`` in pyproject.toml, or the same keys in evalgate.toml, as frozen records."""
 
 from pytest_evalgate.settings.fields import Table
-from pytest_evalgate.settings.gates import BudgetGate, Gate, MustPassGate, NoRegressionGate, PassRateGate
+from pytest_evalgate.settings.gates import (
+    BudgetGate,
+    Gate,
+    MeanScoreGate,
+    MustPassGate,
+    NoRegressionGate,
+    PassRateGate,
+    SliceGate,
+)
 from pytest_evalgate.settings.load import (
     CONFIG_FILE,
     PYPROJECT_FILE,
@@ -12,7 +20,7 @@ from pytest_evalgate.settings.load import (
     parse_target,
 )
 from pytest_evalgate.settings.models import Model, Price
-from pytest_evalgate.settings.suites import Settings, Suite
+from pytest_evalgate.settings.suites import Acknowledgement, Settings, Suite
 from pytest_evalgate.settings.targets import (
     CommandTarget,
     HookTarget,
@@ -27,12 +35,14 @@ from pytest_evalgate.settings.targets import (
 __all__ = [
     "CONFIG_FILE",
     "PYPROJECT_FILE",
+    "Acknowledgement",
     "BudgetGate",
     "CommandTarget",
     "Gate",
     "HookTarget",
     "HttpRequest",
     "HttpTarget",
+    "MeanScoreGate",
     "Model",
     "ModelTarget",
     "MustPassGate",
@@ -42,6 +52,7 @@ __all__ = [
     "PythonTarget",
     "RecordedTarget",
     "Settings",
+    "SliceGate",
     "Suite",
     "Table",
     "Target",

@@ -18,9 +18,13 @@ class PassRateGate(Table):
 
 
 class NoRegressionGate(Table):
-    """No proven drop against the baseline; ``margin`` is the largest drop that is accepted, as a share."""
+    """No proven drop against the baseline; ``margin`` is the largest drop that is accepted, as a share.
+
+    With ``scorer`` it is the mean of that scorer's scores that is compared, else the cases that pass.
+    """
 
     kind: Literal["no-regression"]
+    scorer: str | None = None
     alpha: Alpha = 0.05
     margin: Margin | None = None
     fail_on: Literal["regressed", "not_proven", "tolerance"] = "regressed"
@@ -30,6 +34,30 @@ class NoRegressionGate(Table):
         if self.fail_on != "regressed" and self.margin is None:
             raise ValueError(f'fail_on = "{self.fail_on}" needs a margin, for example margin = 0.05')
         return self
+
+
+class SliceGate(Table):
+    """Each slice of ``by`` is gated by itself: its pass rate is at least ``min``, or else it has not dropped.
+
+    With ``min``, slices of fewer than ``min_n`` cases are shown and not judged. Without it, no slice shows a proven
+    drop against the baseline, at the alpha that the build has left for slices.
+    """
+
+    kind: Literal["slice"]
+    by: str
+    min: Share | None = None
+    min_n: int = Field(default=20, strict=True, ge=1)
+    bound: Literal["ci", "point"] = "ci"
+    alpha: Alpha = 0.05
+
+
+class MeanScoreGate(Table):
+    """The mean of a scorer's scores, or its one-sided lower bound at 95 %, reaches ``min``."""
+
+    kind: Literal["mean-score"]
+    scorer: str
+    min: Share
+    bound: Literal["ci", "point"] = "ci"
 
 
 class MustPassGate(Table):
@@ -53,4 +81,7 @@ class BudgetGate(Table):
         return self
 
 
-Gate = Annotated[PassRateGate | NoRegressionGate | MustPassGate | BudgetGate, Field(discriminator="kind")]
+Gate = Annotated[
+    PassRateGate | NoRegressionGate | SliceGate | MeanScoreGate | MustPassGate | BudgetGate,
+    Field(discriminator="kind"),
+]

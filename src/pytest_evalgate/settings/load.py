@@ -11,9 +11,16 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from pytest_evalgate.errors import SettingsError
-from pytest_evalgate.settings.gates import BudgetGate, MustPassGate, NoRegressionGate, PassRateGate
+from pytest_evalgate.settings.gates import (
+    BudgetGate,
+    MeanScoreGate,
+    MustPassGate,
+    NoRegressionGate,
+    PassRateGate,
+    SliceGate,
+)
 from pytest_evalgate.settings.models import Model, Price
-from pytest_evalgate.settings.suites import Settings, Suite
+from pytest_evalgate.settings.suites import Acknowledgement, Settings, Suite
 from pytest_evalgate.settings.targets import TARGETS, HttpRequest, spelled_target
 
 if TYPE_CHECKING:
@@ -115,7 +122,7 @@ def _problem(problem: Any) -> str:
     key = ".".join(str(part) for part in loc)
     message = str(problem["msg"]).removeprefix("Value error, ")
     if problem["type"] == "extra_forbidden":
-        message = f"unknown key{_did_you_mean(str(loc[-1]))}"
+        message = f"unknown key{_did_you_mean(str(loc[-1]), _known(problem['loc']))}"
     elif not isinstance(problem["input"], dict | list | tuple) and problem["type"] != "missing":
         message = f"{message} (got {_CREDENTIALS.sub('//***@', repr(problem['input']))})"
     return f"{key}: {message}" if key else message
@@ -127,15 +134,33 @@ _CREDENTIALS = re.compile(r"//[^/@\s]*@")
 _GATES: dict[str, type[Table]] = {
     "pass-rate": PassRateGate,
     "no-regression": NoRegressionGate,
+    "slice": SliceGate,
+    "mean-score": MeanScoreGate,
     "must-pass": MustPassGate,
     "budget": BudgetGate,
 }
-_TABLES: tuple[type[Table], ...] = (Settings, Suite, Model, Price, HttpRequest, *_GATES.values(), *TARGETS.values())
+_TABLES: tuple[type[Table], ...] = (
+    Settings,
+    Suite,
+    Acknowledgement,
+    Model,
+    Price,
+    HttpRequest,
+    *_GATES.values(),
+    *TARGETS.values(),
+)
 _KEYS = sorted({key for table in _TABLES for key in table.model_fields})
 _KINDS = _GATES.keys()
 """What pydantic adds to the place of an error in a list of gates."""
 
 
-def _did_you_mean(key: str) -> str:
-    near = difflib.get_close_matches(key, _KEYS, n=1)
+def _known(loc: tuple[str | int, ...]) -> list[str]:
+    """Return the keys that may have been meant: those of the gate where it stands in one, else all there are."""
+    kinds = (part for before, part in pairwise(loc) if isinstance(before, int) and part in _GATES)
+    gate = next(kinds, None)
+    return _KEYS if gate is None else sorted(_GATES[str(gate)].model_fields)
+
+
+def _did_you_mean(key: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(key, [other for other in known if other != key], n=1)
     return f': did you mean "{near[0]}"?' if near else f"; the known keys are listed by: {SCHEMA_COMMAND}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from pytest_evalgate.settings.fields import Amount, FileNames, Seconds, Share, Table
-from pytest_evalgate.settings.gates import Gate
+from pytest_evalgate.settings.gates import Gate, NoRegressionGate, SliceGate
 from pytest_evalgate.settings.models import Model
 from pytest_evalgate.settings.targets import ModelTarget, TargetTable
 
@@ -16,6 +16,7 @@ class Suite(Table):
     """A golden set with its target, scorers and gates.
 
     A suite without a target belongs to tests marked ``golden_set``, or to rows that hold recorded outputs.
+    ``aggregate`` makes one number of a case's trials; ``stop`` says when the suite may end before its last case.
     """
 
     golden: FileNames
@@ -23,10 +24,45 @@ class Suite(Table):
     scorers: tuple[str | dict[str, Any], ...] = Field(default=("exact",), min_length=1)
     threshold: Share | None = None
     trials: int | None = Field(default=None, strict=True, ge=1, le=1000)
+    aggregate: Annotated[str, Field(pattern=r"^(mean|majority|pass(@|\^)[1-9][0-9]{0,2})$")] = "mean"
     slices: tuple[str, ...] = ()
+    cluster: str | None = None
+    stop: Literal["certainty", "eprocess", "never"] = "certainty"
     baseline: str | None = None
     gates: tuple[Gate, ...] | None = None
     mode: Literal["blocking", "advisory"] = "blocking"
+
+    @model_validator(mode="after")
+    def _gated_slices_are_slices(self) -> Self:
+        for gate in self.gates or ():
+            if isinstance(gate, SliceGate) and gate.by not in self.slices:
+                raise ValueError(f'a slice gate is by "{gate.by}", which is not among slices = {list(self.slices)}')
+        return self
+
+    @model_validator(mode="after")
+    def _eprocess_has_one_question(self) -> Self:
+        if self.stop != "eprocess":
+            return self
+        tests = [gate for gate in self.gates or () if isinstance(gate, NoRegressionGate | SliceGate)]
+        plain = not tests or (len(tests) == 1 and _asks_for_a_drop(tests[0]))
+        if not plain or self.trials not in (None, 1) or self.cluster is not None:
+            raise ValueError(
+                'stop = "eprocess" is for one no-regression gate with fail_on = "regressed" on passed and failed '
+                'cases, one trial each and no cluster: use stop = "certainty"'
+            )
+        return self
+
+
+def _asks_for_a_drop(gate: NoRegressionGate | SliceGate) -> bool:
+    return isinstance(gate, NoRegressionGate) and gate.fail_on == "regressed" and gate.scorer is None
+
+
+class Acknowledgement(Table):
+    """A weakening of the gate that somebody answers for; ``change`` is where it is, as the report lists it."""
+
+    change: Annotated[str, Field(min_length=1)]
+    reason: Annotated[str, Field(min_length=1)]
+    owner: Annotated[str, Field(min_length=1)]
 
 
 class Settings(Table):
@@ -39,6 +75,8 @@ class Settings(Table):
     budget_usd: Amount | None = None
     cache_auth: Literal["auto", "required"] = "auto"
     xdist: Literal["pin", "spread"] = "pin"
+    history: str | None = None
+    acknowledged: tuple[Acknowledgement, ...] = ()
     models: dict[str, Model] = Field(default_factory=dict)
     suites: dict[str, Suite] = Field(default_factory=dict)
 

@@ -1,0 +1,223 @@
+"""The gates' answers under one completion: evidence of every suite, the family of their tests, a result a gate."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from pytest_evalgate.data import GateResult
+from pytest_evalgate.gates.budget import judge_budget
+from pytest_evalgate.gates.eprocess import p_while_looking
+from pytest_evalgate.gates.evidence import Evidence
+from pytest_evalgate.gates.family import Question, TestName, adjusted
+from pytest_evalgate.gates.mean_score import judge_mean_score
+from pytest_evalgate.gates.measure import Measure
+from pytest_evalgate.gates.must_pass import judge_must_pass
+from pytest_evalgate.gates.pairing import pair
+from pytest_evalgate.gates.pass_rate import judge_pass_rate
+from pytest_evalgate.gates.regression import judge_no_regression, p_of, unpaired
+from pytest_evalgate.gates.slices import Levels, judge_slices, tested
+from pytest_evalgate.settings import (
+    BudgetGate,
+    MeanScoreGate,
+    MustPassGate,
+    NoRegressionGate,
+    PassRateGate,
+    SliceGate,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from pytest_evalgate.data import Side, SuiteRun, VerdictName
+    from pytest_evalgate.gates.comparison import Pairs
+    from pytest_evalgate.gates.evidence import SliceName
+    from pytest_evalgate.gates.measure import Completion
+    from pytest_evalgate.gates.rules import SuiteRules
+    from pytest_evalgate.settings import Gate
+
+NO_BASELINE = "no baseline yet: pytest-evalgate baseline promote"
+
+_WORST_FIRST: tuple[VerdictName, ...] = ("invalid", "fail", "incomplete", "not_evaluated", "inconclusive", "pass")
+
+
+def worst(verdicts: Iterable[VerdictName]) -> VerdictName:
+    """Return the worst of at least one verdict."""
+    return min(verdicts, key=_WORST_FIRST.index)
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """One suite under one completion: what the gates look at, and the tests by which they may fail the build."""
+
+    suite: SuiteRun
+    rules: SuiteRules
+    completion: Completion
+
+    @cached_property
+    def head(self) -> Evidence:
+        """The cases of this branch."""
+        return self._evidence(without="base")
+
+    @cached_property
+    def base(self) -> Evidence | None:
+        """The cases as they stand at the base branch; None where this branch left them alone."""
+        changed = any(case.side != "both" for case in self.suite.plan.cases)
+        return self._evidence(without="head") if changed else None
+
+    @property
+    def compared(self) -> Evidence:
+        """The evidence whose cases are paired with the baseline: it knows those of the base branch."""
+        return self.base or self.head
+
+    @cached_property
+    def questions(self) -> tuple[Question, ...]:
+        """The tests by which the gates may fail the build."""
+        return tuple(
+            question for index, gate in enumerate(self.rules.effective) for question in self._ask(index, gate)
+        )
+
+    def pairs(self, gate: NoRegressionGate | SliceGate) -> Pairs:
+        """Return the pairs that a gate compares, which it does not refuse."""
+        if isinstance(gate, NoRegressionGate) and gate.scorer is not None:
+            return self.compared.pairs_by(Measure(scorer=gate.scorer))
+        return self.compared.pairs
+
+    def refusal(self, gate: NoRegressionGate | SliceGate) -> GateResult | None:
+        """Return the result of a gate that asks for a change where none can be told; None where one can."""
+        baseline, pairing, of = self.rules.baseline, self.compared.pairing, name_of(gate)
+        if baseline is None or pairing is None:
+            return _without_baseline(gate, self.rules, of)
+        scorer = gate.scorer if isinstance(gate, NoRegressionGate) else None
+        if scorer is not None and scorer not in baseline.scorers:
+            refused: str | None = f"the baseline holds no scores of {scorer}: promote a run that {scorer} has graded"
+        else:
+            refused = unpaired(pairing, self.pairs(gate))
+        return None if refused is None else GateResult(gate.kind, "invalid", None, None, None, refused, of)
+
+    def _evidence(self, without: Side) -> Evidence:
+        planned = tuple(result for result in self.suite.results if result.case.side != without)
+        baseline = self.rules.baseline
+        pairing = None if baseline is None else pair(self.suite, baseline)
+        return Evidence(planned, pairing, Measure(self.rules.aggregate), self.completion)
+
+    def _ask(self, index: int, gate: Gate) -> Iterator[Question]:
+        name = self.suite.plan.name
+        if isinstance(gate, NoRegressionGate) and self.refusal(gate) is None:
+            p = self._p_of(gate)
+            if p is not None:
+                yield Question(TestName(name, index), p, gate.alpha)
+        elif isinstance(gate, SliceGate) and gate.min is None and self.refusal(gate) is None:
+            for piece, pairs in tested(self.compared, gate.by):
+                yield Question(TestName(name, index, piece), pairs.finding(gate.alpha).p, gate.alpha)
+
+    def _p_of(self, gate: NoRegressionGate) -> float | None:
+        if self.rules.stop == "eprocess" and gate.fail_on == "regressed" and gate.scorer is None:
+            return p_while_looking(gate, self.compared)
+        return p_of(gate, self.pairs(gate))
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the gates of one suite say; ``levels`` holds the adjusted p of every test of its family."""
+
+    hearing: Hearing
+    levels: Mapping[TestName, float]
+
+    @cached_property
+    def gates(self) -> tuple[GateResult, ...]:
+        """The result of each gate, in the order of the configuration."""
+        return tuple(self._answer(index, gate) for index, gate in enumerate(self.hearing.rules.effective))
+
+    @property
+    def verdict(self) -> VerdictName:
+        """The worst of them."""
+        return worst(gate.result for gate in self.gates)
+
+    def p(self, gate: Gate) -> float | None:
+        """Return the adjusted p of the overall test of ``gate``; None where it has none."""
+        index = self.hearing.rules.effective.index(gate) if gate in self.hearing.rules.effective else -1
+        return self.levels.get(TestName(self.hearing.suite.plan.name, index))
+
+    @property
+    def slices(self) -> Mapping[SliceName, float]:
+        """The adjusted p of the slices that are tested."""
+        name = self.hearing.suite.plan.name
+        return {test.slice: p for test, p in self.levels.items() if test.suite == name and test.slice is not None}
+
+    def _answer(self, index: int, gate: Gate) -> GateResult:
+        if isinstance(gate, NoRegressionGate) or (isinstance(gate, SliceGate) and gate.min is None):
+            return self.hearing.refusal(gate) or self._compare(index, gate)
+        return self._on_both_sides(gate)
+
+    def _compare(self, index: int, gate: NoRegressionGate | SliceGate) -> GateResult:
+        if isinstance(gate, SliceGate):
+            shared = any(test.slice is None for test in self.levels)
+            return judge_slices(
+                gate, self.hearing.compared, Levels(self.slices, gate.alpha / 2 if shared else gate.alpha)
+            )
+        p = self.levels.get(TestName(self.hearing.suite.plan.name, index))
+        return judge_no_regression(gate, self.hearing.pairs(gate), p)
+
+    def _on_both_sides(self, gate: Gate) -> GateResult:
+        """Judge the cases of this branch, and those of its base where they differ: the worse result stands."""
+        here = _judge(gate, self.hearing.head)
+        if self.hearing.base is None:
+            return here
+        there = _judge(gate, self.hearing.base)
+        if worst([here.result, there.result]) == here.result:
+            return here
+        return replace(there, message=f"on the cases of the base branch: {there.message}")
+
+
+def judge_all(
+    suites: Sequence[SuiteRun], rules: Mapping[str, SuiteRules], completion: Completion
+) -> Mapping[str, Judged]:
+    """Judge every suite under ``completion``; the tests of all blocking suites share one alpha."""
+    hearings = [Hearing(suite, rules[suite.plan.name], completion) for suite in suites]
+    families: dict[str, list[Question]] = defaultdict(list)
+    for hearing in hearings:
+        families[_family(hearing)] += hearing.questions
+    levels = {family: adjusted(questions) for family, questions in families.items()}
+    return {hearing.suite.plan.name: Judged(hearing, levels[_family(hearing)]) for hearing in hearings}
+
+
+def _family(hearing: Hearing) -> str:
+    """An advisory suite cannot fail the build: its tests are a family of their own."""
+    return f"advisory {hearing.suite.plan.name}" if hearing.rules.advisory else ""
+
+
+def _judge(gate: Gate, evidence: Evidence) -> GateResult:
+    match gate:
+        case PassRateGate():
+            return judge_pass_rate(gate, evidence.rate)
+        case MeanScoreGate():
+            return judge_mean_score(gate, evidence)
+        case MustPassGate():
+            return judge_must_pass(gate, evidence.planned, evidence.completion)
+        case BudgetGate():
+            return judge_budget(gate, evidence.results, evidence.completion)
+        case SliceGate():
+            return judge_slices(gate, evidence, Levels({}, gate.alpha))
+        case NoRegressionGate():
+            raise AssertionError("a change is judged against the baseline")
+
+
+def name_of(gate: Gate) -> str:
+    """Return what tells a gate apart from others of its kind: what it slices by, or its scorer."""
+    match gate:
+        case SliceGate():
+            return gate.by
+        case NoRegressionGate() | MeanScoreGate():
+            return gate.scorer or ""
+        case _:
+            return ""
+
+
+def _without_baseline(gate: NoRegressionGate | SliceGate, rules: SuiteRules, of: str) -> GateResult:
+    if rules.record_without_baseline:
+        return GateResult(gate.kind, "inconclusive", None, None, None, NO_BASELINE, of)
+    message = f'{NO_BASELINE}, commit the file, or set on_missing_baseline = "record"'
+    return GateResult(gate.kind, "invalid", None, None, None, message, of)

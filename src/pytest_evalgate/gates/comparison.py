@@ -1,0 +1,112 @@
+"""The pairs of a run and its baseline as columns, and the delta tests on them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pytest_evalgate import stats
+from pytest_evalgate.stats.numeric import ROUNDING
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+POWER = 0.8
+_STEPS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Columns of pairs: the case's number in the baseline and now, and its cluster (None where there are none).
+
+    ``single`` says that both runs hold one trial a case, passed or failed: then McNemar's test is the right one.
+    """
+
+    before: npt.NDArray[np.float64]
+    now: npt.NDArray[np.float64]
+    clusters: npt.NDArray[np.int64] | None = None
+    single: bool = True
+
+    def __len__(self) -> int:
+        """Count the pairs."""
+        return len(self.before)
+
+    def take(self, places: npt.NDArray[np.intp]) -> Pairs:
+        """Return some of the pairs."""
+        clusters = None if self.clusters is None else self.clusters[places]
+        return Pairs(self.before[places], self.now[places], clusters, self.single)
+
+    @property
+    def losses(self) -> int:
+        """Pairs that got worse."""
+        return int(np.count_nonzero(self.now < self.before - ROUNDING))
+
+    @property
+    def gains(self) -> int:
+        """Pairs that got better."""
+        return int(np.count_nonzero(self.now > self.before + ROUNDING))
+
+    @property
+    def are_testable(self) -> bool:
+        """Tell whether there are pairs, and more than one cluster of them where they come in clusters."""
+        return len(self) > 0 and (self.clusters is None or len(np.unique(self.clusters)) > 1)
+
+    def finding(self, alpha: float, margin: float | None = None) -> stats.Finding:
+        """Test testable pairs for a drop at one-sided ``alpha``.
+
+        With one trial in both runs: McNemar's mid-p test and Tango's bounds. Otherwise the per-case numbers, or the
+        sums of clusters, enter the sign-flip or the paired t test (STATISTICS section 2).
+        """
+        if not self._is_table:
+            clusters = None if self.clusters is None else self.clusters.tolist()
+            return stats.finding_of_means(
+                baseline=self.before, candidate=self.now, clusters=clusters, alpha=alpha, margin=margin
+            )
+        both_pass = int(np.count_nonzero((self.before == 1) & (self.now == 1)))
+        both_fail = len(self) - self.losses - self.gains - both_pass
+        return stats.finding(
+            both_pass=both_pass, losses=self.losses, gains=self.gains, both_fail=both_fail, alpha=alpha, margin=margin
+        )
+
+    def p_beyond(self, drop: float) -> float:
+        """Return the p that the true drop is larger than ``drop``: the alpha at which the upper bound touches it.
+
+        At most 0.5, which stands for everything above.
+        """
+        low, high = math.log(1e-12), math.log(0.5)  # bounds of the search, in log alpha
+
+        def is_proven(log_alpha: float) -> bool:
+            return self.finding(math.exp(log_alpha)).upper < -drop
+
+        if not is_proven(high - 1e-9):
+            return 0.5
+        for _ in range(_STEPS):
+            middle = (low + high) / 2
+            low, high = (low, middle) if is_proven(middle) else (middle, high)
+        return math.exp(high)
+
+    def smallest_drop(self, alpha: float) -> float | None:
+        """Return the smallest drop that these pairs can show with a power of 80 %; None where they can show none."""
+        n, differ = len(self), self.losses + self.gains
+        if self._is_table:
+            found = stats.mde_mcnemar(n, discordance=(differ + 1) / (n + 2), alpha_one_sided=alpha, power=POWER)
+            return found.mde if found.reachable else None
+        se, df = self._standard_error()
+        if df < 1 or se == 0:
+            return None
+        drop = stats.mde_mean(se, df, alpha, POWER)
+        return drop if drop < 1 else None
+
+    @property
+    def _is_table(self) -> bool:
+        return self.single and self.clusters is None and bool(np.isin(self.before, (0.0, 1.0)).all())
+
+    def _standard_error(self) -> tuple[float, int]:
+        change = self.now - self.before
+        if self.clusters is not None:
+            found = stats.cluster_delta(change, self.clusters.tolist())
+            return found.se, found.df
+        return (float(change.std(ddof=1)) / math.sqrt(len(change)) if len(change) > 1 else 0.0), len(change) - 1

@@ -1,0 +1,64 @@
+"""What of a case enters a gate: one number in [0, 1], made of its trials."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from pytest_evalgate import stats
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from pytest_evalgate.data import BaselineCase, CaseResult, Trial
+
+Completion = Literal["worst", "best"]
+"""How a missing answer is counted: as a miss, or as a pass."""
+
+COMPLETIONS: tuple[Completion, ...] = ("worst", "best")
+_FILL: dict[Completion, float] = {"worst": 0.0, "best": 1.0}
+
+_AGGREGATES: dict[str, Literal["pass_at_k", "pass_hat_k"]] = {"pass@": "pass_at_k", "pass^": "pass_hat_k"}
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """The number of a case: of its passes the mean, the majority, pass@k or pass^k; or a scorer's mean score."""
+
+    aggregate: str = "mean"
+    scorer: str | None = None
+
+    @property
+    def trials(self) -> int:
+        """The fewest trials that it can be made of."""
+        return int(self.aggregate[5:]) if self.aggregate[:5] in _AGGREGATES else 1
+
+    def of_results(self, results: Sequence[CaseResult], completion: Completion) -> npt.NDArray[np.float64]:
+        """Return the numbers of at least one case, shape (n,), its missing trials counted by ``completion``."""
+        fill = _FILL[completion]
+        return self._of([[self._value(trial, fill) for trial in result.trials] or [fill] for result in results])
+
+    def of_baseline(self, cases: Sequence[BaselineCase]) -> npt.NDArray[np.float64]:
+        """Return the numbers of the same cases in a baseline that the scorer has graded, shape (n,)."""
+        return self._of([case.scores.get(self.scorer or "", case.values) for case in cases])
+
+    def _value(self, trial: Trial, fill: float) -> float:
+        if self.scorer is None or trial.value is None or not trial.scores:
+            return fill if trial.value is None else trial.value
+        value = next((score.value for score in trial.scores if score.name == self.scorer), None)
+        return fill if value is None else value
+
+    def _of(self, trials: Sequence[Sequence[float]]) -> npt.NDArray[np.float64]:
+        counts = np.fromiter(map(len, trials), dtype=np.float64, count=len(trials))
+        sums = np.fromiter(map(sum, trials), dtype=np.float64, count=len(trials))
+        if self.aggregate == "mean":
+            return sums / counts
+        if self.aggregate == "majority":
+            return stats.aggregate_values(sums, counts, "majority")
+        if counts.min() < self.trials:  # a case that broke off has fewer: none of its further trials passed
+            counts = np.maximum(counts, self.trials)
+        return stats.aggregate_values(sums, counts, _AGGREGATES[self.aggregate[:5]], self.trials)

@@ -1,0 +1,108 @@
+"""From a run to its verdict: the baselines are read, the rules drawn from the settings, and the gates decide."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from pytest_evalgate.errors import BaselineError
+from pytest_evalgate.runs import baseline as baselines
+from pytest_evalgate.settings import NoRegressionGate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from pytest_evalgate.data import Baseline, GateChange, Run, Verdict
+    from pytest_evalgate.gates import SuiteRules
+    from pytest_evalgate.settings import Settings, Suite
+
+
+@dataclass
+class Judgement:
+    """Judges runs of one project by its settings.
+
+    Args:
+        root: The root folder.
+        settings: Its configuration.
+        state: The state folder.
+        suite_of: Finds the settings of a suite, also of one that is not configured; None where it has none.
+        against: What to compare with instead of each suite's own baseline.
+
+    """
+
+    root: Path
+    settings: Settings
+    state: Path
+    suite_of: Callable[[str], Suite | None]
+    against: str | None = None
+    _baselines: dict[str, Baseline | None] = field(default_factory=dict)
+
+    @property
+    def baselines(self) -> Mapping[str, Baseline | None]:
+        """Those that were read so far, by suite."""
+        return self._baselines
+
+    def baseline_of(self, name: str) -> Baseline | None:
+        """Return the baseline of a suite, read once; None where there is none yet.
+
+        Raises:
+            BaselineError: it cannot be used.
+
+        """
+        if name not in self._baselines:
+            suite = self.suite_of(name)
+            configured = None if suite is None else suite.baseline
+            file = baselines.file_of(configured, suite=name, root=self.root, state=self.state)
+            spec = self.against or (configured if _is_commit(configured) else None)
+            self._baselines[name] = baselines.find(spec, suite=name, file=file, root=self.root)
+        return self._baselines[name]
+
+    def rules(self, names: Iterable[str], add_problem: Callable[[str], None]) -> dict[str, SuiteRules]:
+        """Return how each suite is judged; a baseline that cannot be used is handed to ``add_problem``."""
+        return {name: self._rules(name, add_problem) for name in names}
+
+    def judge(self, run: Run, rules: Mapping[str, SuiteRules], changes: Sequence[GateChange] = ()) -> Verdict:
+        """Judge ``run``; ``changes`` are those that its branch made to the gate itself."""
+        from pytest_evalgate.gates import decide  # noqa: PLC0415 - scipy, wanted only where a gate is judged
+
+        return decide(
+            run,
+            rules,
+            warn_inconclusive=self.settings.on_inconclusive == "warn",
+            not_run=[name for name in self.settings.suites if name not in rules],
+            changes=changes,
+        )
+
+    def _rules(self, name: str, add_problem: Callable[[str], None]) -> SuiteRules:
+        from pytest_evalgate.gates import SuiteRules  # noqa: PLC0415 - scipy
+
+        suite = self.suite_of(name)
+        try:
+            baseline = self.baseline_of(name)
+        except BaselineError as error:
+            add_problem(f"suites.{name}.baseline: {error}")
+            baseline = None
+        rules = SuiteRules(
+            baseline=baseline,
+            record_without_baseline=self._records(suite),
+            max_error_rate=self.settings.max_error_rate,
+        )
+        if suite is None:
+            return rules
+        return replace(
+            rules, gates=suite.gates, advisory=suite.mode == "advisory", aggregate=suite.aggregate, stop=suite.stop
+        )
+
+    def _records(self, suite: Suite | None) -> bool:
+        """Tell whether a missing baseline is recorded rather than refused: not in CI where a gate asks for one."""
+        chosen = self.settings.on_missing_baseline
+        if chosen is not None:
+            return chosen == "record"
+        gated = suite is not None and any(isinstance(gate, NoRegressionGate) for gate in suite.gates or ())
+        return not (gated and os.environ.get("CI", "").lower() not in {"", "0", "false"})
+
+
+def _is_commit(spec: str | None) -> bool:
+    return spec is not None and spec.startswith("git:")
