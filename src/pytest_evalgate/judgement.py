@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from pytest_evalgate.errors import BaselineError
 from pytest_evalgate.runs import baseline as baselines
+from pytest_evalgate.runs import history
 from pytest_evalgate.settings import NoRegressionGate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from pytest_evalgate.data import Baseline, GateChange, Run, Verdict
+    from pytest_evalgate.data import Baseline, GateChange, HistoryRow, Run, SuiteRun, SuiteVerdict, Verdict
     from pytest_evalgate.gates import SuiteRules
     from pytest_evalgate.settings import Settings, Suite
 
@@ -74,6 +75,44 @@ class Judgement:
             not_run=[name for name in self.settings.suites if name not in rules],
             changes=changes,
         )
+
+    def check_history(self) -> None:
+        """See to it that the history can be kept.
+
+        Raises:
+            SettingsError: its file lies outside of the root folder.
+
+        """
+        history.file_of(self.settings.history, root=self.root, state=self.state)
+
+    def remember(self, run: Run, verdict: Verdict) -> Verdict:
+        """Add the suites that are whole to the history, and say on the verdict what it shows."""
+        path = history.file_of(self.settings.history, root=self.root, state=self.state)
+        rows = {
+            suite.plan.name: row
+            for suite in run.suites
+            if (row := self._row(run, suite, verdict.suites[suite.plan.name])) is not None
+        }
+        if not rows:
+            return verdict
+        from pytest_evalgate.gates.trend import trend_of  # noqa: PLC0415 - scipy
+
+        before = history.read(path)
+        notes = list(before.notes)
+        try:
+            history.append(path, rows.values())
+        except OSError as error:
+            notes.append(f"the history is not kept: {path}: {error.strerror}")
+        suites = {
+            name: replace(suite, trend=trend_of(before.rows, rows[name]), notes=(*suite.notes, *notes))
+            if name in rows
+            else suite
+            for name, suite in verdict.suites.items()
+        }
+        return replace(verdict, suites=suites)
+
+    def _row(self, run: Run, suite: SuiteRun, judged: SuiteVerdict) -> HistoryRow | None:
+        return history.row_of(run, suite, judged, self._baselines.get(suite.plan.name))
 
     def _rules(self, name: str, add_problem: Callable[[str], None]) -> SuiteRules:
         from pytest_evalgate.gates import SuiteRules  # noqa: PLC0415 - scipy

@@ -100,6 +100,13 @@ class Pairs:
         drop = stats.mde_mean(se, df, alpha, POWER)
         return drop if drop < 1 else None
 
+    def visible_drop(self, alpha: float) -> float | None:
+        """Return the smallest drop that another run like this one could show; None where it could show none."""
+        drop = self.smallest_drop(alpha)
+        if drop is not None or not self._is_table or len(self) < stats.fewest_losses(alpha):
+            return drop
+        return stats.drop_on_top(len(self), (self.losses + self.gains) / (len(self) + 1), alpha, POWER)
+
     @property
     def _is_table(self) -> bool:
         return self.single and self.clusters is None and bool(np.isin(self.before, (0.0, 1.0)).all())

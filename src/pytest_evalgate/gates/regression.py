@@ -132,7 +132,7 @@ def _p_text(found: Compared, alpha: float) -> str:
 
 def _undecided(gate: NoRegressionGate, pairs: Pairs, margin: str) -> str:
     """Say what the pairs could have shown, and what would decide the question."""
-    drop, number = pairs.smallest_drop(gate.alpha), count(len(pairs), "pair")
+    drop, number = pairs.visible_drop(gate.alpha), count(len(pairs), "pair")
     if drop is None:
         seen = f"{number} are too few to show one (80% power)"
     else:

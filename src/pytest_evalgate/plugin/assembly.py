@@ -149,6 +149,7 @@ class Assembly:
                 trials=self._trials(name, suite, target),
                 slices=suite.slices,
                 cluster=suite.cluster,
+                aggregate=suite.aggregate,
             ),
             sets=sets,
             grading=Grading(built, suite.threshold),

@@ -101,13 +101,14 @@ class Collection:
         elif self._session.is_worker and self._found != Pins():
             pins.write(self._session.state.path, self._session.lineage.run, self._found)
 
-    def pytest_report_collectionfinish(self) -> str | None:
-        """Say how many cases are planned."""
+    def pytest_report_collectionfinish(self) -> list[str]:
+        """Say how many cases are planned, and which gates will see little with them."""
         if self._session.config.get_verbosity() < 0:
-            return None
+            return []
         plans = self._ledger.plans.values()
         counts = ", ".join(f"{plan.name} {len(plan.cases):,}" for plan in plans)
-        return f"evalgate: {counts} = {sum(len(plan.cases) for plan in plans):,} cases" if plans else None
+        planned = f"evalgate: {counts} = {sum(len(plan.cases) for plan in plans):,} cases"
+        return [*([planned] if plans else []), *self._session.gatekeeper.warnings]
 
     @property
     def pins(self) -> Pins:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from dataclasses import dataclass
-from itertools import groupby
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from pytest_evalgate.gates.answers import NO_BASELINE
+from pytest_evalgate.reports.asides import aside_lines
 from pytest_evalgate.reports.columns import aligned, fit, width_of
 from pytest_evalgate.reports.escape import one_line
-from pytest_evalgate.wording import count, p_value, percent, points
+from pytest_evalgate.reports.gate_changes import gate_change_lines
+from pytest_evalgate.reports.lines import Line, wrapped
+from pytest_evalgate.reports.slices import slice_lines
+from pytest_evalgate.wording import count, percent, points
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from pytest_evalgate.data import Delta, GateResult, SliceResult, VerdictName
+    from pytest_evalgate.data import Delta, GateChange, GateResult, VerdictName
     from pytest_evalgate.reports.view import Reason, ReportView, SuiteView
 
 _LISTED = 10
@@ -39,14 +40,6 @@ _WORDS: dict[VerdictName, str] = {
 _COLOURS: dict[VerdictName, str] = {"pass": "green", "fail": "red", "invalid": "red"}
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line and its colour, if it has one."""
-
-    text: str
-    colour: str | None = None
-
-
 def render(view: ReportView, width: int = 100) -> tuple[Line, ...]:
     """Render the section between pytest's headings."""
     width = max(width, _NARROWEST)
@@ -62,14 +55,15 @@ def verdict_line(view: ReportView) -> Line:
 
 
 def _lines(view: ReportView, width: int) -> Iterator[Line]:
+    yield from gate_change_lines(view.verdict.changed_in_gate, width)
     for problem in view.verdict.problems:
-        yield from _wrapped(f"INVALID: {one_line(problem)}", width, "red")
+        yield from wrapped(f"INVALID: {one_line(problem)}", width, "red")
     if view.suites:
         yield from _table(view, width)
     for suite in view.suites:
         yield from _details(suite, width)
     if view.verdict.suites_not_run:
-        yield from _wrapped(f"not run: {', '.join(view.verdict.suites_not_run)}", width, None)
+        yield from wrapped(f"not run: {', '.join(view.verdict.suites_not_run)}", width, None)
     yield from _files(view, width)
 
 
@@ -146,7 +140,7 @@ def _change(delta: Delta | None) -> str:
 def _gate_name(gate: GateResult) -> str:
     if gate.kind == "pass-rate" and gate.required is not None:
         return f"{'CI' if gate.bound is not None else 'rate'} >= {100 * gate.required:g}%"
-    return gate.kind
+    return f"{gate.kind} {fit(one_line(gate.of), _WIDEST_NAME)}" if gate.of else gate.kind
 
 
 def _details(suite: SuiteView, width: int) -> Iterator[Line]:
@@ -157,12 +151,11 @@ def _details(suite: SuiteView, width: int) -> Iterator[Line]:
     if "pass-rate" in failed or suite.verdict.accounting.not_run:
         yield from _reason_lines("missed", suite.missed, width)
     yield from _reason_lines("no answer", suite.errors, width)
-    yield from _slices(suite)
+    yield from slice_lines(suite.name, suite.verdict)
     delta = suite.verdict.delta
     if delta is not None and (delta.added or delta.removed or delta.edited):
         yield Line(f"  not paired: {delta.added:,} added, {delta.removed:,} removed, {delta.edited:,} edited")
-    if suite.flaky:
-        yield Line(f"  {suite.name}: {count(suite.flaky, 'case')} passed in some trials and missed in others")
+    yield from aside_lines(suite.name, suite.verdict, suite.flaky, width)
 
 
 def _gate_messages(suite: SuiteView, width: int) -> Iterator[Line]:
@@ -170,9 +163,9 @@ def _gate_messages(suite: SuiteView, width: int) -> Iterator[Line]:
     said = {gate.message: gate for gate in suite.verdict.gates}
     for message, gate in said.items():
         if gate.result != "pass" or gate.kind != "pass-rate":
-            which = f", {gate.kind}" if len(said) == len(suite.verdict.gates) else ""
+            which = f", {_gate_name(gate)}" if len(said) == len(suite.verdict.gates) else ""
             text = f"{_result(suite, gate)} {suite.name}{which}: {one_line(message)}"
-            yield from _wrapped(f"  {text}", width, _gate_colour(suite, gate))
+            yield from wrapped(f"  {text}", width, _gate_colour(suite, gate))
 
 
 def _regressed(suite: SuiteView, width: int) -> Iterator[Line]:
@@ -190,7 +183,7 @@ def _regressed(suite: SuiteView, width: int) -> Iterator[Line]:
         more = len(suite.regressed) - _LISTED
         yield Line(f"  ... {more:,} more: pytest-evalgate baseline diff --suite {suite.name}")
     accept = f'  accept on purpose: pytest-evalgate baseline promote --suite {suite.name} --reason "..."'
-    yield from _wrapped(accept, width, None)
+    yield from wrapped(accept, width, None)
 
 
 def _reason_lines(word: str, reasons: Iterable[Reason], width: int) -> Iterator[Line]:
@@ -204,46 +197,24 @@ def _reason_lines(word: str, reasons: Iterable[Reason], width: int) -> Iterator[
         yield Line(f"  {word} {rest:,}x  for {count(len(reasons) - _REASONS, 'other reason')}")
 
 
-def _slices(suite: SuiteView) -> Iterator[Line]:
-    """List every slice; of a suite that passes, only those that dropped: an average can hide them."""
-    passed = suite.verdict.verdict == "pass"
-    shown = [piece for piece in suite.verdict.slices if not passed or _dropped(piece)]
-    for by, pieces in groupby(shown, key=attrgetter("by")):
-        which = "WATCH slices that dropped" if passed else "slices"
-        yield Line(f"  {which}: {suite.name} by {one_line(by)} (not gated, each p by itself)")
-        rows = [("value", "pass rate (95% CI)", "change", "worse/better", "p"), *map(_slice_row, pieces)]
-        yield from (Line(f"    {text}") for text in aligned(rows))
-
-
-def _dropped(piece: SliceResult) -> bool:
-    return piece.delta is not None and piece.delta.finding == "regressed"
-
-
-def _slice_row(piece: SliceResult) -> tuple[str, str, str, str, str]:
-    rate = f"{piece.passed:,}/{piece.n:,}  {_share(piece.pass_rate, piece.interval)}"
-    name = fit(one_line(piece.value), _WIDEST_NAME)
-    if piece.delta is None:
-        return name, rate, "-", "-", "-"
-    delta = piece.delta
-    return name, rate, points(delta.delta), f"{delta.losses:,} / {delta.gains:,}", p_value(delta.p)
-
-
-def _wrapped(text: str, width: int, colour: str | None) -> Iterator[Line]:
-    for line in textwrap.wrap(text, width, subsequent_indent="       ", break_on_hyphens=False):
-        yield Line(line, colour)
-
-
 def _why(view: ReportView) -> str:
     verdict = view.verdict
     if verdict.problems:
         return _clause(verdict.problems[0])
     if verdict.refused is not None:
         return _clause(verdict.refused)
+    weakened = [change for change in verdict.changed_in_gate if _is_unanswered(change)]
+    if weakened and verdict.verdict == "fail":
+        return f"this branch weakens the gate: {one_line(weakened[0].where)} {one_line(weakened[0].what)}"
     if verdict.verdict == "pass":
         return _all_passed(view)
     gates = ((suite, gate) for suite in view.suites if _is_blocking(suite) for gate in suite.verdict.gates)
     reasons = (_gate_reason(suite, gate) for suite, gate in gates if gate.result == verdict.verdict)
     return next(reasons, "no case was selected")
+
+
+def _is_unanswered(change: GateChange) -> bool:
+    return change.effect == "weaker" and change.acknowledged is None
 
 
 def _all_passed(view: ReportView) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _FINGERPRINT_LENGTH = 16
 
 
-def make_plan(
+def make_plan(  # noqa: PLR0913 - what a suite is, by name
     name: str,
     sets: Sequence[GoldenSet],
     *,
@@ -26,6 +26,7 @@ def make_plan(
     trials: int,
     slices: Sequence[str],
     cluster: str | None = None,
+    aggregate: str = "mean",
 ) -> SuitePlan:
     """Plan every case of ``sets``.
 
@@ -36,6 +37,7 @@ def make_plan(
         trials: Trials a case.
         slices: A tag key (``lang`` for tags like ``lang:de``), a dotted path into the case (``metadata.type``), or
             ``tag`` for bare tags.
+        aggregate: What makes one number of a case's trials; a run with another one measured something else.
         cluster: What cases of one cluster share, named like a slice; None where cases stand for themselves.
 
     Raises:
@@ -49,7 +51,7 @@ def make_plan(
         name=name,
         golden=tuple(golden.path for golden in sets),
         golden_sha256=sets[0].sha256 if len(sets) == 1 else jsonl.digest(sorted(golden.sha256 for golden in sets)),
-        scorers_sha256=scorers_sha256,
+        scorers_sha256=scorers_sha256 if aggregate == "mean" else jsonl.digest([scorers, aggregate]),
         trials=trials,
         cases=tuple(
             _planned(case, scorers_sha256, slices, shared, clusters.get(case.id)) for golden in sets for case in golden

@@ -85,6 +85,29 @@ def mde_mcnemar(n: int, discordance: float, alpha_one_sided: float = 0.05, power
     )
 
 
+def drop_on_top(n: int, flips: float, alpha_one_sided: float = 0.05, power: float = 0.8) -> float | None:
+    """Return the smallest drop that ``n`` pairs show with ``power`` on top of what flips in identical runs.
+
+    Where a share ``flips`` of the pairs differs anyway, half of them as losses, a drop adds its size in losses. Unlike
+    ``mde_mcnemar`` the discordance grows with the drop, so that small sets have an answer too; None where not even the
+    loss of all that is left would be seen. Source: Connor 1987 with the discordance ``flips + drop``, solved for it.
+
+    Raises:
+        ValueError: ``n`` is not a whole number above 0, ``flips`` is outside [0, 1), ``alpha_one_sided`` outside
+            (0, 0.5) or ``power`` outside [0.5, 1).
+
+    """
+    check_counts(1, n=n)
+    check_within("flips", flips, 0.0, math.nextafter(1.0, 0.0))
+    z_alpha, z_power = _quantiles(alpha_one_sided, power)
+
+    def too_small(drop: float) -> bool:
+        return drop * math.sqrt(n) < _reach(drop, flips + drop, z_alpha, z_power)
+
+    largest = 1 - flips
+    return None if too_small(largest) else bisect(too_small, inside=0.0, outside=largest)
+
+
 def mcnemar_power(n: int, p_loss: float, p_gain: float, alpha_one_sided: float = 0.05) -> float:
     """Return the exact chance that the mid-p test rejects with ``n`` pairs.
 

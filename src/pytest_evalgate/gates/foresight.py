@@ -1,0 +1,124 @@
+"""What can be told of the gates before anything is spent: which of them cannot pass, and which see little."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from pytest_evalgate import stats
+from pytest_evalgate.gates.pass_rate import unattainable
+from pytest_evalgate.settings import NoRegressionGate, PassRateGate, SliceGate
+from pytest_evalgate.stats.numeric import upper_z
+from pytest_evalgate.wording import count, points
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_evalgate.data import Baseline, PlannedCase, SuitePlan
+    from pytest_evalgate.gates.rules import SuiteRules
+
+USUAL_DISCORDANCE = 0.10
+"""The share of cases that differ between identical runs, where nobody has measured it."""
+
+COARSE = 0.10
+"""A gate that sees only larger drops than this is worth a warning."""
+
+_POWER = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Foresight:
+    """``problems`` are gates that cannot pass whatever the run says; ``warnings`` gates that see little."""
+
+    problems: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def foresee(plan: SuitePlan, rules: SuiteRules) -> Foresight:
+    """Look ahead at the gates of one suite."""
+    cases = [case for case in plan.cases if case.skip is None and case.side != "base"]
+    if not cases:
+        return Foresight((), ())
+    return Foresight(tuple(_problems(plan, cases, rules)), tuple(_warnings(plan, cases, rules)))
+
+
+def discordance_of(baseline: Baseline | None) -> float | None:
+    """Return the share of cases that differ between two trials of a baseline; None where it holds single trials."""
+    cases = [] if baseline is None else [case.values for case in baseline.cases.values() if len(case.values) > 1]
+    if not cases:
+        return None
+    means = [(fmean(values), len(values)) for values in cases]
+    return fmean(2 * mean * (1 - mean) * trials / (trials - 1) for mean, trials in means)
+
+
+def _problems(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules) -> Iterator[str]:
+    for gate in rules.effective:
+        if isinstance(gate, PassRateGate) and (text := unattainable(gate, len(cases) * plan.trials)) is not None:
+            yield text
+        if isinstance(gate, NoRegressionGate) and gate.fail_on == "not_proven" and gate.margin is not None:
+            enough = _fewest_units(gate.alpha, gate.margin)
+            units, word = _units(cases)
+            if units < enough:
+                yield (
+                    f'no-regression with fail_on = "not_proven" and margin = {gate.margin:g} cannot pass with '
+                    f"{count(units, word)}, even if none changes: use at least {enough:,}, or a larger margin"
+                )
+
+
+def _fewest_units(alpha: float, margin: float) -> int:
+    """Return the fewest cases whose lower bound clears the margin when none of them changed."""
+    z2 = upper_z(alpha) ** 2
+    return math.floor(z2 * (1 - margin) / margin) + 1
+
+
+def _warnings(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules) -> Iterator[str]:
+    sliced = any(isinstance(gate, SliceGate) and gate.min is None for gate in rules.effective)
+    for gate in rules.effective:
+        if isinstance(gate, NoRegressionGate) and gate.scorer is None:
+            yield from _coarse(plan, cases, rules, gate.alpha / 2 if sliced else gate.alpha)
+        if isinstance(gate, SliceGate) and gate.min is None:
+            yield from _small_slices(gate, cases)
+
+
+def _coarse(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules, alpha: float) -> Iterator[str]:
+    units, word = _units(cases)
+    fewest, n = stats.fewest_losses(alpha), len(cases)
+    if n < fewest:
+        yield f"{count(n, 'case')} cannot prove any drop: {fewest} losses are the fewest that can fail a build"
+        return
+    measured = discordance_of(rules.baseline)
+    before = rules.baseline.trials if rules.baseline is not None else plan.trials
+    drop = _smallest_drop(units, plan.trials, before, measured or USUAL_DISCORDANCE, alpha)
+    if drop is None or drop > max(COARSE, rules.comparison.margin or 0.0):
+        seen = "no drop at all" if drop is None else f"only drops of about {points(drop).lstrip('+')} or more"
+        basis = "" if measured else f", if {USUAL_DISCORDANCE:.0%} of them flip from run to run"
+        yield f"{count(units, word)} can show {seen} (80% power{basis}): pytest-evalgate power {plan.name}"
+
+
+def _smallest_drop(units: int, trials: int, before: int, discordance: float, alpha: float) -> float | None:
+    if trials == before == 1:
+        return stats.drop_on_top(units, discordance, alpha, _POWER)
+    se = math.sqrt(discordance / 2 * (1 / trials + 1 / before) / units)
+    drop = stats.mde_mean(se, units - 1, alpha, _POWER) if units > 1 else 1.0
+    return drop if drop < 1 else None
+
+
+def _small_slices(gate: SliceGate, cases: Sequence[PlannedCase]) -> Iterator[str]:
+    sizes: dict[str, int] = {}
+    for case in cases:
+        for by, value in case.slices:
+            if by == gate.by:
+                sizes[value] = sizes.get(value, 0) + 1
+    fewest = stats.fewest_losses(gate.alpha / 2)
+    small = [value for value, size in sizes.items() if size < fewest]
+    if small:
+        named = ", ".join(small[:3]) + (f" and {len(small) - 3:,} more" if len(small) > 3 else "")  # noqa: PLR2004
+        yield f"slices by {gate.by} with fewer than {fewest} cases are too small to gate: {named}"
+
+
+def _units(cases: Sequence[PlannedCase]) -> tuple[int, str]:
+    """Count what is independent: the clusters, where there are any."""
+    clusters = {case.cluster for case in cases}
+    return (len(cases), "case") if clusters == {None} else (len(clusters), "cluster")

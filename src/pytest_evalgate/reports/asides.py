@@ -1,0 +1,33 @@
+"""What belongs beside the numbers of a suite: flaky cases, warnings, the trend over its last runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_evalgate.reports.escape import one_line
+from pytest_evalgate.reports.lines import wrapped
+from pytest_evalgate.wording import count, percent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_evalgate.data import Repeats, SuiteVerdict
+    from pytest_evalgate.reports.lines import Line
+
+
+def aside_lines(name: str, verdict: SuiteVerdict, flaky: int, width: int) -> Iterator[Line]:
+    """Say what a reader should know before trusting the numbers, or worrying about them."""
+    if flaky:
+        yield from wrapped(f"  {name}: {_flaky(flaky, verdict.repeats)}", width)
+    for note in verdict.notes:
+        yield from wrapped(f"  NOTE {name}: {one_line(note)}", width, "yellow")
+    if verdict.trend is not None and (verdict.trend.alarm or "unusually" in verdict.trend.message):
+        yield from wrapped(f"  TREND {one_line(verdict.trend.message)}", width, "yellow")
+
+
+def _flaky(flaky: int, repeats: Repeats | None) -> str:
+    text = f"{count(flaky, 'case')} passed in some trials and missed in others"
+    if repeats is None:
+        return text
+    worth = f"; the trials are worth {repeats.n_eff:,.0f} independent cases"
+    return f"{text}: {percent(repeats.flip_rate)} flip from trial to trial{worth}"

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_evalgate.gates import SuiteRules
+from pytest_evalgate.gates.foresight import discordance_of, foresee
+from pytest_evalgate.settings import Suite
+
+if TYPE_CHECKING:
+    from tests.gates.conftest import Build
+
+    from pytest_evalgate.gates.foresight import Foresight
+
+
+def _foresee(build: Build, letters: str, *gates: dict[str, Any], fields: Any = None, **rules: Any) -> Foresight:
+    by = sorted({gate["by"] for gate in gates if "by" in gate})
+    found = Suite.model_validate({"golden": "g", "gates": gates, "slices": by}).gates
+    return foresee(build.suite(letters, fields=fields).plan, SuiteRules(gates=found or None, **rules))
+
+
+def test_a_rate_that_no_number_of_passes_can_reach_is_a_problem(build: Build) -> None:
+    seen = _foresee(build, "P" * 20, {"kind": "pass-rate", "min": 0.9})
+    assert seen.problems[0].startswith("pass-rate >= 90.0% cannot pass with 20 cases, even if all pass")
+
+
+@pytest.mark.parametrize(("cases", "problems"), [(51, 1), (52, 0)])
+def test_a_margin_that_no_change_would_clear_is_a_problem(build: Build, cases: int, problems: int) -> None:
+    gate = {"kind": "no-regression", "fail_on": "not_proven", "margin": 0.05}
+    seen = _foresee(build, "P" * cases, gate)
+    assert len(seen.problems) == problems
+    judged = build.seen(build.suite("P" * cases), build.baseline("P" * cases)).pairs.finding(0.05)
+    assert (judged.lower > -0.05) == (problems == 0)  # what is foreseen is what the gate would say
+    if problems:
+        assert "cannot pass with 51 cases, even if none changes: use at least 52" in seen.problems[0]
+
+
+def test_clusters_count_where_cases_come_in_them(build: Build) -> None:
+    gate = {"kind": "no-regression", "fail_on": "not_proven", "margin": 0.05}
+    fields = {index: {"cluster": f"d{index // 2}"} for index in range(60)}
+    assert "with 30 clusters" in _foresee(build, "P" * 60, gate, fields=fields).problems[0]
+
+
+@pytest.mark.parametrize(
+    ("cases", "told"),
+    [
+        (3, "3 cases cannot prove any drop: 4 losses are the fewest that can fail a build"),
+        (40, "40 cases can show only drops of about 21.5 pp or more (80% power, if 10% of them flip from run to run)"),
+        (400, None),
+    ],
+)
+def test_a_set_that_shows_only_large_drops_is_a_warning(build: Build, cases: int, told: str | None) -> None:
+    seen = _foresee(build, "P" * cases)
+    assert seen.problems == ()
+    assert [text.partition(": pytest-evalgate")[0] for text in seen.warnings] == ([told] if told else [])
+
+
+def test_the_baselines_own_flips_are_what_the_warning_rests_on(build: Build) -> None:
+    baseline = build.baseline(" ".join(["PP"] * 35 + ["Pm"] * 5))
+    assert discordance_of(baseline) == pytest.approx(5 / 40)
+    seen = _foresee(build, " ".join(["PP"] * 40), baseline=baseline)
+    assert len(seen.warnings) == 1
+    assert "if 10%" not in seen.warnings[0]
+    assert discordance_of(build.baseline("PPm")) is None
+    assert discordance_of(None) is None
+
+
+def test_trials_make_a_small_set_see_more(build: Build) -> None:
+    one = _foresee(build, "P" * 60).warnings
+    assert len(one) == 1
+    five = _foresee(build, " ".join(["PPPPP"] * 60), baseline=build.baseline(" ".join(["PPPPP"] * 60)))
+    assert five.warnings == ()
+
+
+def test_slices_that_can_never_fail_are_named(build: Build) -> None:
+    fields = {index: {"slices": (("lang", "de" if index < 4 else "en"),)} for index in range(400)}
+    seen = _foresee(build, "P" * 400, {"kind": "no-regression"}, {"kind": "slice", "by": "lang"}, fields=fields)
+    assert seen.warnings == ("slices by lang with fewer than 5 cases are too small to gate: de",)
+
+
+def test_nothing_is_foreseen_of_a_suite_that_skips_everything(build: Build) -> None:
+    seen = _foresee(build, "SS", {"kind": "pass-rate", "min": 0.9})
+    assert (seen.problems, seen.warnings) == ((), ())
