@@ -23,6 +23,7 @@ from pytest_evalgate.scorers import (
     check_asserts,
     registry,
 )
+from pytest_evalgate.scorers.registry import MEASURES
 
 if TYPE_CHECKING:
     from tests.scorers.conftest import ScoreOf
@@ -56,7 +57,7 @@ def test_threshold_weight_and_name(context: Context) -> None:
     ("spec", "problem"),
     [
         ("exat", 'unknown scorer "exat"; did you mean "exact"'),
-        ("qqq", "known are contains, contains-all, .*json-fields"),
+        ("qqq", "known are bleu, chrf, contains, .*json-fields"),
         ({"kind": "numbr"}, 'did you mean "number"'),
         ({"kind": 5}, 'unknown scorer "5"'),
         ({"kind": ["exact"]}, "unknown scorer"),
@@ -167,7 +168,8 @@ def test_a_rule_that_cannot_be_registered(rule: Any, problem: str) -> None:
 
 def test_every_binary_rule_has_a_not_form_and_no_graded_one() -> None:
     plain = {name for name in RULES if not name.startswith("not-")}
-    assert {f"not-{name}" for name in plain} - RULES.keys() == {"not-json-fields"}
+    graded = {"json-fields", *MEASURES}
+    assert {f"not-{name}" for name in plain} - RULES.keys() == {f"not-{name}" for name in graded}
     assert plain >= {"exact", "iexact", "one-of", "regex", "number", "json-valid", "length", "word-count"}
 
 

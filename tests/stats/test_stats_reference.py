@@ -1,7 +1,8 @@
-"""Every reference case of sections 1 to 5, 7 and 8, through the function of the same name."""
+"""Every reference case, through the function of the same name."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_evalgate import stats
+from pytest_evalgate.scorers import overlap, ranking, squad
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-ALL_CASES = json.loads(Path(__file__).with_name("stats_cases.json").read_text(encoding="utf-8"))["cases"]
+    from pytest_evalgate.scorers.overlap import Overlap
 
-SECTIONS = {1, 2, 3, 4, 5, 7, 8}  # 6 belongs to the judges, 9 to the scorers
+CASES = json.loads(Path(__file__).with_name("stats_cases.json").read_text(encoding="utf-8"))["cases"]
 
-CASES = [case for case in ALL_CASES if case["section"] in SECTIONS]
+EXTRAS = {"bleu": "sacrebleu", "rouge": "rouge_score"}
 
 
 def verdict(**inputs: Any) -> Mapping[str, object]:
@@ -37,9 +39,31 @@ def published_cavo2012(**inputs: int) -> Mapping[str, object]:
     }
 
 
+def rogan_gladen(**inputs: int) -> object:
+    try:
+        return stats.rogan_gladen(**inputs)
+    except stats.JudgeNotBetterThanChance:
+        return {"error": "judge_not_better_than_chance"}
+
+
+def rouge(predictions: list[str], references: list[str]) -> object:
+    def triple(overlap: Overlap) -> tuple[float, float, float]:
+        return overlap.precision, overlap.recall, overlap.f1
+
+    return tuple(
+        {"rouge1": triple(one.rouge1), "rouge2": triple(one.rouge2), "rougeL": triple(one.rouge_l)}
+        for one in overlap.rouge(predictions, references)
+    )
+
+
 NAMED_OTHERWISE: Mapping[str, Callable[..., object]] = {
     "verdict": verdict,
     "published_cavo2012": published_cavo2012,
+    "rogan_gladen": rogan_gladen,
+    "bleu": overlap.bleu,
+    "rouge": rouge,
+    "squad": squad.squad,
+    "retrieval": ranking.retrieval,
 }
 
 
@@ -73,21 +97,34 @@ def agree(expected: object, actual: object, tolerance: float) -> bool:
     return abs(actual - expected) <= tolerance
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])
+def unless_installed(library: str | None) -> pytest.MarkDecorator:
+    absent = library is not None and importlib.util.find_spec(library) is None
+    return pytest.mark.skipif(absent, reason=f"{library} is not installed: pip install 'pytest-evalgate[metrics]'")
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, id=case["id"], marks=unless_installed(EXTRAS.get(case["quantity"]))) for case in CASES],
+)
 def test_reference_case(case: Mapping[str, Any]) -> None:
     compared = leaves(case["expected"], compute(case))
     assert compared
     assert [leaf for leaf in compared if not agree(leaf[1], leaf[2], case["tol"])] == []
 
 
-def test_no_quantity_of_these_sections_drops_out() -> None:
+def test_no_quantity_drops_out() -> None:
     assert {case["quantity"] for case in CASES} == {
+        "agreement_binary",
+        "agreement_graded",
         "betting_noninferiority",
         "bh_adjusted",
+        "bleu",
         "bonett_price_interval",
         "by_adjusted",
+        "calibration",
         "certainty",
         "certainty_pass_rate",
+        "classification",
         "clopper_pearson_interval",
         "clopper_pearson_lower_one_sided",
         "cluster_delta",
@@ -96,10 +133,13 @@ def test_no_quantity_of_these_sections_drops_out() -> None:
         "eprocess_mixture",
         "ewma",
         "fallback_gate",
+        "fleiss_kappa",
         "holm_adjusted",
         "icc_anova",
         "jeffreys_interval",
         "js_divergence",
+        "judge_self_consistency",
+        "krippendorff_missing",
         "ks_statistic",
         "mcnemar",
         "mcnemar_sample_size",
@@ -111,15 +151,25 @@ def test_no_quantity_of_these_sections_drops_out() -> None:
         "paired_t",
         "pass_at_k",
         "pass_k_dataset",
+        "platt",
+        "position_bias",
+        "ppi_mean",
         "published_cavo2012",
         "repeats_effective_n",
+        "retrieval",
         "robust_z",
+        "rogan_gladen",
+        "rouge",
         "sign_flip",
         "slice_shrinkage",
+        "squad",
         "tango_interval",
+        "threshold_cost",
+        "threshold_fixed_specificity",
+        "threshold_youden",
         "unpaired_newcombe",
         "variance_trials",
         "verdict",
         "wilson_interval",
     }
-    assert len(CASES) == 104
+    assert len(CASES) == 131

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.scorers.callables import resolve
 from pytest_evalgate.scorers.params import Entry, SpecError, near, read_params, validated
-from pytest_evalgate.scorers.registry import RULES
+from pytest_evalgate.scorers.registry import MEASURES, RULES
 from pytest_evalgate.scorers.safe_regex import PatternMatcher
 from pytest_evalgate.scorers.scorer import BuiltScorer
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.protocols import Rule
 
 _RULE_THRESHOLD: Final = 1.0
-_PYTHON_THRESHOLD: Final = 0.5
+_GRADED_THRESHOLD: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def build(spec: str | Mapping[str, Any], *, context: Context) -> BuiltScorer:
 
     Args:
         spec: the name of a rule, ``{kind = "...", ...}`` with the rule's parameters, or ``{python = "pkg.mod:name"}``;
-            with ``threshold`` (default 1.0, and 0.5 for python), ``weight`` and ``name``.
+            with ``threshold`` (default 1.0, and 0.5 for python and `MEASURES`), ``weight`` and ``name``.
         context: what it is built with.
 
     Raises:
@@ -98,7 +98,8 @@ def _rule(kind: Any, given: Mapping[str, Any], context: Context) -> BuiltScorer:
         raise SpecError(f'unknown scorer "{kind}"{near(str(kind), context.rules) or _known(context.rules)}')
     rule = context.rules[kind]
     entry, params = read_params(kind, rule, given, context.matcher)
-    scorer = _scorer(kind, functools.partial(rule, **params), entry, _RULE_THRESHOLD)
+    threshold = _GRADED_THRESHOLD if kind in MEASURES else _RULE_THRESHOLD
+    scorer = _scorer(kind, functools.partial(rule, **params), entry, threshold)
     return replace(scorer, waits=rule is not RULES.get(kind))
 
 
@@ -106,7 +107,7 @@ def _python(name: Any, given: Mapping[str, Any], context: Context) -> BuiltScore
     if not isinstance(name, str):
         raise SpecError(f'python = {name!r} is not a string of the form "package.module:function"')
     entry = validated(Entry, given, "python", context.matcher)
-    return _scorer(name.rpartition(":")[2], resolve(name, context.roots), entry, _PYTHON_THRESHOLD)
+    return _scorer(name.rpartition(":")[2], resolve(name, context.roots), entry, _GRADED_THRESHOLD)
 
 
 def _scorer(name: str, function: Callable[[Case, Output], object], entry: Entry, threshold: float) -> BuiltScorer:

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any, Concatenate, Final
 from pytest_evalgate.data import Case, Mark, Output
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.scorers.length import length, word_count
+from pytest_evalgate.scorers.likeness import bleu, chrf, rouge_l
 from pytest_evalgate.scorers.number import number
 from pytest_evalgate.scorers.params import RESERVED, SpecError, parameters
 from pytest_evalgate.scorers.regex import regex
+from pytest_evalgate.scorers.retrieved import mrr, ndcg_at_k, precision_at_k, recall_at_k
+from pytest_evalgate.scorers.squad import squad_em, squad_f1
 from pytest_evalgate.scorers.structured import json_fields, json_valid
 from pytest_evalgate.scorers.text import (
     contains,
@@ -73,8 +76,22 @@ _BINARY: Final[dict[str, RuleFunction]] = {
     "json-valid": json_valid,
     "length": length,
     "word-count": word_count,
+    "squad-em": squad_em,
 }
-_GRADED: Final[dict[str, RuleFunction]] = {"json-fields": json_fields}  # "not" of a share of fields means nothing
+_MEASURES: Final[dict[str, RuleFunction]] = {
+    "squad-f1": squad_f1,
+    "bleu": bleu,
+    "chrf": chrf,
+    "rouge-l": rouge_l,
+    "precision-at-k": precision_at_k,
+    "recall-at-k": recall_at_k,
+    "ndcg-at-k": ndcg_at_k,
+    "mrr": mrr,
+}
+_GRADED: Final[dict[str, RuleFunction]] = {"json-fields": json_fields, **_MEASURES}  # "not" of a share means nothing
+
+MEASURES: Final = frozenset(_MEASURES)
+"""The rules that measure how good an output is, and hardly ever find it perfect: they pass from 0.5 on."""
 
 RULES: Final[Mapping[str, Rule]] = MappingProxyType(
     {**_BINARY, **{f"not-{name}": negated(rule) for name, rule in _BINARY.items()}, **_GRADED}

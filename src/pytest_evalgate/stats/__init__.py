@@ -1,4 +1,12 @@
-"""Statistics of the gates: numbers in, frozen dataclass out. Knows nothing of cases, runs or pytest."""
+"""Statistics of the gates and of judges: numbers in, frozen dataclass out. Knows nothing of cases, runs or pytest.
+
+What only the calibration of judges needs loads on first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
 
 from pytest_evalgate.stats.aggregates import (
     Aggregate,
@@ -71,6 +79,7 @@ from pytest_evalgate.stats.paired import McNemar, PairedT, SignFlip, mcnemar, mc
 from pytest_evalgate.stats.planning import (
     DetectableDrop,
     SampleSize,
+    drop_on_top,
     mcnemar_power,
     mcnemar_sample_size,
     mde_mcnemar,
@@ -92,14 +101,47 @@ from pytest_evalgate.stats.slices import SliceShrinkage, slice_shrinkage
 from pytest_evalgate.stats.stability import AaRuns, FlipRate, aa_runs, flaky_case_midp, flip_rate
 from pytest_evalgate.stats.trend import Cusum, Ewma, RobustZ, cusum_down, ewma, robust_z, run_sigma
 
+if TYPE_CHECKING:
+    from pytest_evalgate.stats.agreement import AgreementBinary, AgreementGraded, agreement_binary, agreement_graded
+    from pytest_evalgate.stats.classes import Classification, classification
+    from pytest_evalgate.stats.consistency import (
+        JudgeSelfConsistency,
+        PositionBias,
+        Winner,
+        judge_self_consistency,
+        position_bias,
+    )
+    from pytest_evalgate.stats.corrected import (
+        JudgeNotBetterThanChance,
+        PpiEstimate,
+        PpiMean,
+        RoganGladen,
+        ppi_mean,
+        rogan_gladen,
+    )
+    from pytest_evalgate.stats.probabilities import Calibration, Platt, calibration, platt
+    from pytest_evalgate.stats.raters import Level, fleiss_kappa, krippendorff_missing
+    from pytest_evalgate.stats.thresholds import (
+        ThresholdCost,
+        ThresholdFixedSpecificity,
+        ThresholdYouden,
+        threshold_cost,
+        threshold_fixed_specificity,
+        threshold_youden,
+    )
+
 __all__ = [
     "AaRuns",
     "Aggregate",
+    "AgreementBinary",
+    "AgreementGraded",
     "Betting",
+    "Calibration",
     "Certainty",
     "CertaintyBounds",
     "CertaintyPassRate",
     "ChangePoint",
+    "Classification",
     "ClusterDelta",
     "ClusterMean",
     "Cusum",
@@ -115,7 +157,10 @@ __all__ = [
     "Icc",
     "Interval",
     "JsDivergence",
+    "JudgeNotBetterThanChance",
+    "JudgeSelfConsistency",
     "KsStatistic",
+    "Level",
     "McNemar",
     "MeanSampleSize",
     "MeanSe",
@@ -124,29 +169,43 @@ __all__ = [
     "PairedT",
     "PassAtK",
     "PassKDataset",
+    "Platt",
+    "PositionBias",
+    "PpiEstimate",
+    "PpiMean",
     "RepeatsRate",
     "RobustZ",
+    "RoganGladen",
     "SampleSize",
     "SignFlip",
     "SliceShrinkage",
+    "ThresholdCost",
+    "ThresholdFixedSpecificity",
+    "ThresholdYouden",
     "UnpairedDelta",
     "VarianceTrials",
+    "Winner",
     "aa_runs",
     "aggregate_values",
+    "agreement_binary",
+    "agreement_graded",
     "betting_noninferiority",
     "bh_adjusted",
     "bonett_price_interval",
     "by_adjusted",
+    "calibration",
     "cases_needed",
     "certainty",
     "certainty_bounds",
     "certainty_pass_rate",
     "change_point",
+    "classification",
     "clopper_pearson_interval",
     "clopper_pearson_lower_one_sided",
     "cluster_delta",
     "cluster_mean_ci",
     "cusum_down",
+    "drop_on_top",
     "effective_n",
     "eprocess_mixture",
     "eprocess_value",
@@ -159,12 +218,15 @@ __all__ = [
     "finding_of_means",
     "first_crossing",
     "flaky_case_midp",
+    "fleiss_kappa",
     "flip_rate",
     "gate_family",
     "holm_adjusted",
     "icc_anova",
     "jeffreys_interval",
     "js_divergence",
+    "judge_self_consistency",
+    "krippendorff_missing",
     "ks_statistic",
     "mcnemar",
     "mcnemar_midp",
@@ -185,15 +247,47 @@ __all__ = [
     "pass_at_k",
     "pass_k_dataset",
     "passes_needed",
+    "platt",
+    "position_bias",
+    "ppi_mean",
     "repeats_effective_n",
     "robust_z",
+    "rogan_gladen",
     "run_sigma",
     "sign_flip",
     "slice_shrinkage",
     "tango_bounds",
     "tango_interval",
+    "threshold_cost",
+    "threshold_fixed_specificity",
+    "threshold_youden",
     "unpaired_newcombe",
     "variance_clusters",
     "variance_trials",
     "wilson_interval",
 ]
+
+_HOMES = {
+    "agreement": ("AgreementBinary", "AgreementGraded", "agreement_binary", "agreement_graded"),
+    "classes": ("Classification", "classification"),
+    "consistency": ("JudgeSelfConsistency", "PositionBias", "Winner", "judge_self_consistency", "position_bias"),
+    "corrected": ("JudgeNotBetterThanChance", "PpiEstimate", "PpiMean", "RoganGladen", "ppi_mean", "rogan_gladen"),
+    "probabilities": ("Calibration", "Platt", "calibration", "platt"),
+    "raters": ("Level", "fleiss_kappa", "krippendorff_missing"),
+    "thresholds": (
+        "ThresholdCost",
+        "ThresholdFixedSpecificity",
+        "ThresholdYouden",
+        "threshold_cost",
+        "threshold_fixed_specificity",
+        "threshold_youden",
+    ),
+}
+
+if not TYPE_CHECKING:  # so that mypy still refuses a name that does not exist
+
+    def __getattr__(name: str) -> object:
+        for home, names in _HOMES.items():
+            if name in names:
+                return getattr(importlib.import_module(f"{__name__}.{home}"), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
