@@ -48,6 +48,10 @@ def _nothing() -> Mapping[str, Any]:
     return _NOTHING
 
 
+def _golden_id(case_id: str, side: Side) -> str:
+    return case_id.removesuffix(BASE_SUFFIX) if side == "base" else case_id
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a case stands: a file, relative to the root folder, and a 1-based line."""
@@ -66,6 +70,7 @@ class Case:
 
     ``fingerprint`` is the SHA-256 of what is asked and what is wanted (input, messages, vars, expected, rubric,
     contexts, expected tools, asserts): two runs pair on it. Tags, metadata and the line number are not part of it.
+    ``side`` is "base" where the case stands so at the base branch only; its id then ends in ``@base``.
     """
 
     id: str
@@ -91,6 +96,12 @@ class Case:
     human_label: Json = None
     place: Place = Place("", 0)
     fingerprint: str = ""
+    side: Side = "both"
+
+    @property
+    def golden_id(self) -> str:
+        """The id in the golden set: what targets and recordings know the case by."""
+        return _golden_id(self.id, self.side)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +196,7 @@ class PlannedCase:
     @property
     def golden_id(self) -> str:
         """The id in the golden set, which is the one that a baseline knows."""
-        return self.id.removesuffix(BASE_SUFFIX) if self.side == "base" else self.id
+        return _golden_id(self.id, self.side)
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,8 +129,7 @@ def test_promote_outside_of_ci(project: Project, monkeypatch: pytest.MonkeyPatch
         (("promote", "--reason", " "), 'a baseline needs a reason: --reason "..."'),
         (("promote", *_REASON, "--suite", "fax"), "run r holds faq; no suite 'fax'"),
         (("promote", *_REASON, "--run", "gone"), "run.jsonl"),
-        (("diff", "--run", "gone"), "run.jsonl"),
-        (("diff", "--ref", "nowhere"), "git:nowhere: "),
+        (("show", "--suite", "faq", "--ref", "nowhere"), "git:nowhere: "),
         (("show", "--ref=--output=x"), "git:--output=x: not the name of a branch"),
     ],
 )
@@ -182,33 +181,6 @@ def test_show_without_a_configured_suite_says_what_to_do(project: Project) -> No
     assert project.call("show")[:2] == (1, "no suite is configured: name one with --suite\n")
 
 
-def test_diff_lists_what_changed(project: Project) -> None:
-    project.store("20260101T000000Z-aaaa", "PmPP")
-    project.call("promote", *_REASON)
-    assert project.call("diff") == (0, "nothing changed\n", "")
-    project.store("20260102T000000Z-bbbb", "PmPP", first=1)
-    assert project.call("diff")[1].splitlines() == [
-        "regressed faq  c2  g.jsonl:3  1 -> 0  exact: got\\x1b[31m x",
-        "fixed     faq  c1  g.jsonl:2  0 -> 1",
-        "added     faq  c4  g.jsonl:5",
-        "removed   faq  c0  ",
-    ]
-    rows = project.json("diff", "--suite", "faq")
-    assert [(row["change"], row["case"]) for row in rows] == [
-        ("regressed", "c2"),
-        ("fixed", "c1"),
-        ("added", "c4"),
-        ("removed", "c0"),
-    ]
-    assert (rows[0]["before"], rows[0]["now"], rows[0]["reason"]) == (1.0, 0.0, "exact: got\x1b[31m x")
-    assert project.call("diff", "--run", "20260101T000000Z-aaaa")[1] == "nothing changed\n"
-
-
-def test_diff_without_a_baseline_does_not_say_that_nothing_changed(project: Project) -> None:
-    project.store("r", "PP")
-    assert project.call("diff") == (1, "faq: no baseline yet: pytest-evalgate baseline promote\n", "")
-
-
 def test_baselines_at_another_commit(project: Project) -> None:
     def git(*arguments: str) -> None:
         identity = ("-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "commit.gpgsign=false")
@@ -224,8 +196,6 @@ def test_baselines_at_another_commit(project: Project) -> None:
     project.call("promote", "--reason", "second")
     assert [row["reason"] for row in project.json("show", "--suite", "faq", "--ref", "v1")] == ["first"]
     assert [row["reason"] for row in project.json("show", "--suite", "faq")] == ["second"]
-    assert [row["case"] for row in project.json("diff", "--ref", "v1")] == ["c1"]
-    assert project.json("diff") == []
 
 
 def test_a_verb_is_found_from_a_folder_below(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ def test_the_schema_is_printed(capsys: pytest.CaptureFixture[str], arguments: li
 
 
 @pytest.mark.parametrize(
-    "verb", [["baseline", "promote"], ["baseline", "show"], ["baseline", "diff"], ["schema"]], ids=" ".join
+    "verb", [["baseline", "promote"], ["baseline", "show"], ["compare"], ["schema"]], ids=" ".join
 )
 def test_every_verb_has_help_with_an_example(capsys: pytest.CaptureFixture[str], verb: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:

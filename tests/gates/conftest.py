@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_evalgate.data import (
+    BASE_SUFFIX,
     Baseline,
     BaselineCase,
     CaseResult,
@@ -14,6 +15,7 @@ from pytest_evalgate.data import (
     PlannedCase,
     Provenance,
     Run,
+    Score,
     SuitePlan,
     SuiteRun,
     Trial,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.gates.measure import Completion
 
 _VALUES = {"P": 1.0, "m": 0.0, "?": None}
+_THRESHOLD = 0.5
 
 
 class Build:
@@ -37,8 +40,9 @@ class Build:
 
     @staticmethod
     def case(index: int, **fields: object) -> PlannedCase:
-        known = {"fingerprint": "f", "tags": (), "slices": (), "skip": None, **fields}
-        return PlannedCase(f"c{index:03}", Place("golden/faq.jsonl", index + 1), **known)  # type: ignore[arg-type]
+        suffix = BASE_SUFFIX if fields.get("side") == "base" else ""
+        known = {"id": f"c{index:03}", "place": Place("golden/faq.jsonl", index + 1), "fingerprint": "f", **fields}
+        return PlannedCase(**{**known, "id": f"{known['id']}{suffix}"})  # type: ignore[arg-type]
 
     def result(self, index: int, trials: str, **fields: object) -> CaseResult:
         if trials == "S":
@@ -60,6 +64,15 @@ class Build:
         plan = SuitePlan(
             name, ("golden/faq.jsonl",), "g" * 64, "s" * 64, max(map(len, cases)), tuple(r.case for r in results)
         )
+        return SuiteRun(plan, results)
+
+    def graded(self, *marks: Sequence[float | None], scorer: str = "tone", **fields: object) -> SuiteRun:
+        """Return a suite whose cases were answered and graded: a sequence of marks a case, one a trial."""
+        results = tuple(
+            settle(self.case(index, **fields), [_graded(number, scorer, mark) for number, mark in enumerate(trials)])
+            for index, trials in enumerate(marks)
+        )
+        plan = SuitePlan("faq", ("g",), "g" * 64, "s" * 64, max(map(len, marks)), tuple(r.case for r in results))
         return SuiteRun(plan, results)
 
     @staticmethod
@@ -90,6 +103,12 @@ class Build:
     @staticmethod
     def run(*suites: SuiteRun, problems: tuple[str, ...] = ()) -> Run:
         return Run("r1", "2026-01-03T00:00:00Z", None, suites, problems=problems)
+
+
+def _graded(index: int, scorer: str, mark: float | None) -> Trial:
+    passed = None if mark is None else mark >= _THRESHOLD
+    value = None if passed is None else float(passed)
+    return Trial(index, value, scores=(Score(scorer, mark, passed),))
 
 
 @pytest.fixture(scope="session")

@@ -289,4 +289,4 @@ def test_hostile_text_is_inert_wherever_it_stands(screen: Screen, text: str) -> 
 def test_at_most_ten_cases_are_listed(screen: Screen) -> None:
     text = [line.text for line in render(_fail_regression(screen))]
     assert sum("pass -> miss" in line for line in text) == 10
-    assert "  ... 9 more: pytest-evalgate baseline diff --suite support-faq" in text
+    assert "  ... 9 more: pytest-evalgate compare --suite support-faq --regressed" in text

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
@@ -24,11 +24,15 @@ from pytest_evalgate.data import (
     Trial,
 )
 from pytest_evalgate.errors import RunFileError
-from pytest_evalgate.runs import codec, run_file
+from pytest_evalgate.runs import codec, run_file, stored
+from pytest_evalgate.runs.origin import Origin
+from pytest_evalgate.runs.shard import Shard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from pytest_evalgate.settings.fields import Table
 
 _texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
 _floats = st.floats(0, 1)
@@ -146,6 +150,37 @@ def test_a_run_is_read_as_it_was_written(run: Run, tmp_path: Path) -> None:
     assert json.loads(lines[0])["schema"] == 1
 
 
+@pytest.mark.parametrize(
+    "origin", [Origin(), Origin("c" * 64, "model:candidate"), Origin("c" * 64, shard=Shard(2, 4))], ids=repr
+)
+def test_a_run_file_says_how_its_run_came_about(run: Run, tmp_path: Path, origin: Origin) -> None:
+    run_file.write(run, tmp_path / "run.jsonl", origin)
+    assert run_file.read_with_origin(tmp_path / "run.jsonl") == (run, origin)
+    assert run_file.read(tmp_path / "run.jsonl") == run
+
+
+@pytest.mark.parametrize(
+    ("record", "table", "elsewhere"),
+    [
+        (CallRecord, stored.StoredCall, ()),
+        (Score, stored.StoredScore, ()),
+        (Output, stored.StoredOutput, ("latency_s",)),
+        (Trial, stored.StoredTrial, ("index",)),
+        (CaseResult, stored.StoredCase, ("case",)),
+        (PlannedCase, stored.StoredCase, ("place",)),
+        (Place, stored.StoredCase, ()),
+        (SuitePlan, stored.StoredSuite, ("cases",)),
+        (Run, stored.StoredHead, ()),
+        (Origin, stored.StoredHead, ()),
+        (Shard, stored.StoredShard, ()),
+    ],
+)
+def test_every_field_that_is_stored_is_checked_when_it_is_read(
+    record: type, table: type[Table], elsewhere: tuple[str, ...]
+) -> None:
+    assert {field.name for field in fields(record)} - set(elsewhere) <= table.model_fields.keys()
+
+
 def test_a_run_of_two_suites(run: Run, tmp_path: Path) -> None:
     [suite] = run.suites
     both = replace(run, suites=(suite, SuiteRun(replace(suite.plan, name="new"), suite.results)), problems=("a", "b"))
@@ -165,21 +200,61 @@ def _row(**fields: Any) -> Callable[[list[Any]], None]:
     return lambda lines: lines[1].update(fields)
 
 
+def _again(lines: list[Any]) -> None:
+    lines[2] = lines[1]
+
+
+def _suite(**fields: Any) -> Callable[[list[Any]], None]:
+    return lambda lines: lines[0]["suites"][0].update(fields)
+
+
+def _trial(**fields: Any) -> Callable[[list[Any]], None]:
+    return _row(trials=[{"value": 1.0, **fields}])
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (_drop_last, "not whole: ValueError suite faq has 2 of 3 cases; run again"),
-        (_head(schema=2), "schema 2 is newer than 1: upgrade pytest-evalgate"),
-        (_head(schema="1"), "not a run file of pytest-evalgate"),
-        (_head(kind="other"), "not a run file of pytest-evalgate"),
-        (_head(suites=None), "not whole"),
-        (_row(suite="other"), "not whole: KeyError 'other'"),
-        (_row(outcome="great"), "not whole: ValueError case c1: 'great' is not an outcome"),
-        (_row(trials=[1]), "not whole"),
-        (_row(trials=[{"value": 1.0, "calls": [{"purpose": "target"}]}]), "not whole: KeyError 'attempts'"),
-        (_row(trials=[{"value": 1.0, "output": {"value": "", "call": 0}}]), "not whole: KeyError 0"),
-        (_row(trials=[{"value": 1.0, "output": {"value": "", "finish": "odd"}}]), "'odd' is not a way to finish"),
-        (lambda lines: lines.clear(), "not a run file of pytest-evalgate"),
+        (_drop_last, ": not whole: ValueError suite faq has 2 of 3 cases; run again"),
+        (_again, ": not whole: ValueError suite faq has 2 of 3 cases"),
+        (lambda lines: lines.append(lines[1]), ": not whole: ValueError a case or a suite stands there twice"),
+        (lambda lines: lines[0]["suites"].append(lines[0]["suites"][0]), "a case or a suite stands there twice"),
+        (_head(schema=2), ":1: schema 2 is newer than 1: upgrade pytest-evalgate"),
+        (_head(schema="1"), ":1: not a run file of pytest-evalgate"),
+        (_head(kind="other"), ":1: not a run file of pytest-evalgate"),
+        (_head(suites=None), ":1: suites: "),
+        (_head(suites=[1]), ":1: suites.0: "),
+        (_head(created="../../etc"), ":1: created: "),
+        (_head(commit=5), ":1: commit: "),
+        (_head(problems=[None]), ":1: problems.0: "),
+        (_head(duration_s=-1), ":1: duration_s: "),
+        (_head(shard={"index": 0, "count": 2}), ":1: shard.index: "),
+        (_head(shard={"index": 3, "count": 2}), ": not whole: ValueError give I/N such as 2/4"),
+        (_head(new=1), ":1: new: "),
+        (_head(**{"\x1b[31m": 1}), ":1: \\x1b[31m: "),
+        (_suite(trials=0), ":1: suites.0.trials: "),
+        (_suite(golden="g.jsonl"), ":1: suites.0.golden: "),
+        (_suite(stopped="bored"), ":1: suites.0.stopped: "),
+        (_row(suite="other"), ": not whole: KeyError 'other'"),
+        (_row(outcome="great"), ":2: outcome: "),
+        (_row(id=1), ":2: id: "),
+        (_row(line="1"), ":2: line: "),
+        (_row(slices=[["lang"]]), ":2: slices.0: "),
+        (_row(side="left"), ":2: side: "),
+        (_row(trials=[1]), ":2: trials.0: "),
+        (_row(trials={}), ":2: trials: "),
+        (_trial(value=True), ":2: trials.0.value: "),
+        (_trial(value=2), ":2: trials.0.value: "),
+        (_trial(value=0.5), ":2: trials.0.value: "),
+        (_trial(latency_s="fast"), ":2: trials.0.latency_s: "),
+        (_trial(calls=[{"purpose": "target"}]), ":2: trials.0.calls.0.attempts: "),
+        (_trial(calls=[{"purpose": "target", "attempts": -1}]), ":2: trials.0.calls.0.attempts: "),
+        (_trial(output={"value": "", "call": 0}), ": not whole: KeyError 0"),
+        (_trial(output=None), ": not whole: "),
+        (_trial(output={"value": "", "finish": "odd"}), ":2: trials.0.output.finish: "),
+        (_trial(scores=[{"name": "exact", "value": 7, "passed": True}]), ":2: trials.0.scores.0.value: "),
+        (_trial(scores=[{"name": "exact", "value": 1, "passed": 1}]), ":2: trials.0.scores.0.passed: "),
+        (lambda lines: lines.clear(), ":1: not a run file of pytest-evalgate"),
     ],
 )
 def test_what_is_not_a_whole_run_is_refused(
@@ -194,6 +269,7 @@ def test_what_is_not_a_whole_run_is_refused(
         run_file.read(path)
     assert str(caught.value).startswith(str(path))
     assert told in str(caught.value)
+    assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize("cut", [1, 50, 400])

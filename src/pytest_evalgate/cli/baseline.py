@@ -1,4 +1,4 @@
-"""``pytest-evalgate baseline promote|show|diff``."""
+"""``pytest-evalgate baseline promote|show``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pytest_evalgate.runs import baseline as baselines
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_evalgate.data import Baseline, Json, SuiteRun
+    from pytest_evalgate.data import Baseline, Json
 
 NO_BASELINE = "no baseline yet: pytest-evalgate baseline promote"
 _FORMAT = argparse.RawDescriptionHelpFormatter
@@ -25,15 +25,14 @@ _FORMAT = argparse.RawDescriptionHelpFormatter
 
 def add_parser(verbs: Any) -> None:
     """Define the verb."""
-    parser = verbs.add_parser("baseline", help="promote a run, show a baseline, or compare the two")
+    parser = verbs.add_parser("baseline", help="promote a run, or show a baseline")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     promote = _action(actions, "promote", _promote, 'pytest-evalgate baseline promote --reason "new prompt accepted"')
+    promote.add_argument("--run", dest="run_id", metavar="ID", help="a stored run (default: the newest)")
     promote.add_argument("--reason", required=True, help="why this run is what later runs are compared with")
     _action(actions, "show", _show, "pytest-evalgate baseline show --suite support").add_argument(
         "--ref", help="the baseline as it stands at this branch, tag or commit"
     )
-    diff = _action(actions, "diff", _diff, "pytest-evalgate baseline diff --suite support")
-    diff.add_argument("--ref", help="compare with the baseline at this branch, tag or commit")
 
 
 def _action(actions: Any, name: str, run: Any, example: str) -> argparse.ArgumentParser:
@@ -42,8 +41,6 @@ def _action(actions: Any, name: str, run: Any, example: str) -> argparse.Argumen
         name, help=text, description=text, epilog=f"example: {example}", formatter_class=_FORMAT
     )
     parser.add_argument("--suite", help="one suite (default: every suite of the run)")
-    if name != "show":
-        parser.add_argument("--run", dest="run_id", metavar="ID", help="a stored run (default: the newest)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
     return parser
@@ -79,60 +76,9 @@ def _show(chosen: argparse.Namespace) -> int:
     return 0 if rows else 1
 
 
-def _diff(chosen: argparse.Namespace) -> int:
-    """List what changed between the baseline and a run: regressed, fixed, edited, added, removed."""
-    project = Project.find()
-    run = project.run(chosen.run_id)
-    rows: list[dict[str, Json]] = []
-    missing: list[str] = []
-    for suite in suites_of(run, chosen.suite):
-        baseline = _read(project, suite.plan.name, chosen.ref)
-        if baseline is not None:
-            rows += _changes(suite, baseline)
-        else:
-            missing.append(f"{suite.plan.name}: {NO_BASELINE}")
-    lines = [_shown(f"{row['change']:<9} {row['suite']}  {row['case']}  {row['place']}{_detail(row)}") for row in rows]
-    _print(chosen, rows, lines + missing or ["nothing changed"])
-    return 1 if missing and not rows else 0
-
-
 def _read(project: Project, suite: str, ref: str | None) -> Baseline | None:
     spec = None if ref is None else f"git:{ref}"
     return baselines.find(spec, suite=suite, file=project.baseline_file(suite), root=project.root)
-
-
-def _changes(suite: SuiteRun, baseline: Baseline) -> list[dict[str, Json]]:
-    from pytest_evalgate.gates.pairing import pair  # noqa: PLC0415 - scipy, wanted by this action only
-
-    pairing = pair(suite, baseline)
-    name = suite.plan.name
-    changed = [("regressed", found) for found in pairing.regressed] + [("fixed", found) for found in pairing.fixed]
-    rows: list[dict[str, Json]] = [
-        {
-            "change": word,
-            "suite": name,
-            "case": found.now.case.id,
-            "place": str(found.now.case.place),
-            "before": found.before.mean,
-            "now": found.now.lowest,
-            "reason": found.now.reason,
-        }
-        for word, found in changed
-    ]
-    for word, results in (("edited", pairing.edited), ("added", pairing.added)):
-        rows += [
-            {"change": word, "suite": name, "case": result.case.id, "place": str(result.case.place)}
-            for result in results
-        ]
-    rows += [{"change": "removed", "suite": name, "case": case_id, "place": ""} for case_id in pairing.removed]
-    return rows
-
-
-def _detail(row: dict[str, Json]) -> str:
-    if "before" not in row:
-        return ""
-    reason = f"  {row['reason']}" if row["reason"] else ""
-    return f"  {row['before']:g} -> {row['now']:g}{reason}"
 
 
 def _summary(baseline: Baseline, path: Path, root: Path) -> dict[str, Json]:

@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from pytest_evalgate.cli import baseline, cache, schema
+from pytest_evalgate.cli import aa, baseline, cache, compare, merge, power, schema, verify
 from pytest_evalgate.errors import UserError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit code: 0, or 4 where the user has to change something."""
     parser = argparse.ArgumentParser(prog="pytest-evalgate", description=__doc__, exit_on_error=True)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for verb in (baseline, cache, schema):
+    for verb in (aa, baseline, cache, compare, merge, power, schema, verify):
         verb.add_parser(verbs)
     chosen = parser.parse_args(arguments)
     try:

@@ -18,7 +18,7 @@ from pytest_evalgate.gates.must_pass import judge_must_pass
 from pytest_evalgate.gates.pairing import pair
 from pytest_evalgate.gates.pass_rate import judge_pass_rate
 from pytest_evalgate.gates.regression import judge_no_regression, p_of, unpaired
-from pytest_evalgate.gates.slices import Levels, judge_slices, tested
+from pytest_evalgate.gates.slices import Levels, judge_slice_changes, judge_slice_rates, tested
 from pytest_evalgate.settings import (
     BudgetGate,
     MeanScoreGate,
@@ -27,13 +27,15 @@ from pytest_evalgate.settings import (
     PassRateGate,
     SliceGate,
 )
+from pytest_evalgate.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from pytest_evalgate.data import Side, SuiteRun, VerdictName
+    from pytest_evalgate.data import Baseline, Side, SuiteRun, VerdictName
     from pytest_evalgate.gates.comparison import Pairs
     from pytest_evalgate.gates.evidence import SliceName
+    from pytest_evalgate.gates.family import Family
     from pytest_evalgate.gates.measure import Completion
     from pytest_evalgate.gates.rules import SuiteRules
     from pytest_evalgate.settings import Gate
@@ -63,9 +65,10 @@ class Hearing:
 
     @cached_property
     def base(self) -> Evidence | None:
-        """The cases as they stand at the base branch; None where this branch left them alone."""
+        """The cases as they stand at the base branch; None where this branch left them alone, or there were none."""
         changed = any(case.side != "both" for case in self.suite.plan.cases)
-        return self._evidence(without="head") if changed else None
+        base = self._evidence(without="head") if changed else None
+        return base if base is not None and base.results else None
 
     @property
     def compared(self) -> Evidence:
@@ -87,21 +90,33 @@ class Hearing:
 
     def refusal(self, gate: NoRegressionGate | SliceGate) -> GateResult | None:
         """Return the result of a gate that asks for a change where none can be told; None where one can."""
-        baseline, pairing, of = self.rules.baseline, self.compared.pairing, name_of(gate)
-        if baseline is None or pairing is None:
-            return _without_baseline(gate, self.rules, of)
+        if self.rules.baseline is None:
+            return _without_baseline(gate, self.rules)
+        told = self._incomparable(gate, self.rules.baseline)
+        return None if told is None else GateResult(gate.kind, "invalid", None, None, None, told, name_of(gate))
+
+    def _incomparable(self, gate: NoRegressionGate | SliceGate, baseline: Baseline) -> str | None:
+        """Say why the suite cannot be compared with ``baseline``, if so."""
+        pairing, measure = self.compared.pairing, self.compared.measure
+        if pairing is None:
+            fewest = count(_fewest_trials(baseline), "trial")
+            return (
+                f"the baseline holds {fewest} of a case, and {measure.aggregate} takes {measure.trials}: "
+                f"promote a run with trials = {measure.trials}"
+            )
         scorer = gate.scorer if isinstance(gate, NoRegressionGate) else None
         if scorer is not None and scorer not in baseline.scorers:
-            refused: str | None = f"the baseline holds no scores of {scorer}: promote a run that {scorer} has graded"
-        else:
-            refused = unpaired(pairing, self.pairs(gate))
-        return None if refused is None else GateResult(gate.kind, "invalid", None, None, None, refused, of)
+            return f"the baseline holds no scores of {scorer}: promote a run that {scorer} has graded"
+        if scorer is not None and (ungraded := self.compared.ungraded(scorer)) is not None:
+            return ungraded
+        return unpaired(pairing, self.pairs(gate))
 
     def _evidence(self, without: Side) -> Evidence:
         planned = tuple(result for result in self.suite.results if result.case.side != without)
-        baseline = self.rules.baseline
-        pairing = None if baseline is None else pair(self.suite, baseline)
-        return Evidence(planned, pairing, Measure(self.rules.aggregate), self.completion)
+        baseline, measure = self.rules.baseline, Measure(self.rules.aggregate)
+        enough = baseline is not None and _fewest_trials(baseline) >= measure.trials
+        pairing = pair(self.suite, baseline) if baseline is not None and enough else None
+        return Evidence(planned, pairing, measure, self.completion)
 
     def _ask(self, index: int, gate: Gate) -> Iterator[Question]:
         name = self.suite.plan.name
@@ -121,10 +136,10 @@ class Hearing:
 
 @dataclass(frozen=True)
 class Judged:
-    """What the gates of one suite say; ``levels`` holds the adjusted p of every test of its family."""
+    """What the gates of one suite say, whose tests are part of ``family``."""
 
     hearing: Hearing
-    levels: Mapping[TestName, float]
+    family: Family
 
     @cached_property
     def gates(self) -> tuple[GateResult, ...]:
@@ -139,13 +154,16 @@ class Judged:
     def p(self, gate: Gate) -> float | None:
         """Return the adjusted p of the overall test of ``gate``; None where it has none."""
         index = self.hearing.rules.effective.index(gate) if gate in self.hearing.rules.effective else -1
-        return self.levels.get(TestName(self.hearing.suite.plan.name, index))
+        return self.family.p.get(TestName(self.hearing.suite.plan.name, index))
 
     @property
     def slices(self) -> Mapping[SliceName, float]:
-        """The adjusted p of the slices that are tested."""
-        name = self.hearing.suite.plan.name
-        return {test.slice: p for test, p in self.levels.items() if test.suite == name and test.slice is not None}
+        """The adjusted p of the slices that are tested: the smallest, where several gates test the same one."""
+        found: dict[SliceName, float] = {}
+        for index, _ in enumerate(self.hearing.rules.effective):
+            for name, p in self.family.slices(self.hearing.suite.plan.name, index).items():
+                found[name] = min(p, found.get(name, 1.0))
+        return found
 
     def _answer(self, index: int, gate: Gate) -> GateResult:
         if isinstance(gate, NoRegressionGate) or (isinstance(gate, SliceGate) and gate.min is None):
@@ -153,21 +171,23 @@ class Judged:
         return self._on_both_sides(gate)
 
     def _compare(self, index: int, gate: NoRegressionGate | SliceGate) -> GateResult:
+        suite = self.hearing.suite.plan.name
         if isinstance(gate, SliceGate):
-            shared = any(test.slice is None for test in self.levels)
-            return judge_slices(
-                gate, self.hearing.compared, Levels(self.slices, gate.alpha / 2 if shared else gate.alpha)
-            )
-        p = self.levels.get(TestName(self.hearing.suite.plan.name, index))
-        return judge_no_regression(gate, self.hearing.pairs(gate), p)
+            levels = Levels(self.family.slices(suite, index), gate.alpha * self.family.slices_share)
+            return judge_slice_changes(gate, self.hearing.compared, levels)
+        return judge_no_regression(gate, self.hearing.pairs(gate), self.family.p.get(TestName(suite, index)))
 
     def _on_both_sides(self, gate: Gate) -> GateResult:
-        """Judge the cases of this branch, and those of its base where they differ: the worse result stands."""
+        """Judge the cases of this branch, and those of its base where they differ: the worse result stands.
+
+        The base asks nothing by tags and slices that none of its cases has.
+        """
         here = _judge(gate, self.hearing.head)
         if self.hearing.base is None:
             return here
         there = _judge(gate, self.hearing.base)
-        if worst([here.result, there.result]) == here.result:
+        asks_nothing = there.result == "invalid" and isinstance(gate, MustPassGate | SliceGate)
+        if asks_nothing or worst([here.result, there.result]) == here.result:
             return here
         return replace(there, message=f"on the cases of the base branch: {there.message}")
 
@@ -180,13 +200,15 @@ def judge_all(
     families: dict[str, list[Question]] = defaultdict(list)
     for hearing in hearings:
         families[_family(hearing)] += hearing.questions
-    levels = {family: adjusted(questions) for family, questions in families.items()}
-    return {hearing.suite.plan.name: Judged(hearing, levels[_family(hearing)]) for hearing in hearings}
+    found = {name: adjusted(questions) for name, questions in families.items()}
+    return {hearing.suite.plan.name: Judged(hearing, found[_family(hearing)]) for hearing in hearings}
 
 
 def _family(hearing: Hearing) -> str:
-    """An advisory suite cannot fail the build: its tests are a family of their own."""
-    return f"advisory {hearing.suite.plan.name}" if hearing.rules.advisory else ""
+    """Name the family of a suite: an advisory one cannot fail the build, a new one must not make it easier to pass."""
+    if hearing.rules.advisory:
+        return f"advisory {hearing.suite.plan.name}"
+    return "new" if hearing.rules.is_new else ""
 
 
 def _judge(gate: Gate, evidence: Evidence) -> GateResult:
@@ -200,7 +222,7 @@ def _judge(gate: Gate, evidence: Evidence) -> GateResult:
         case BudgetGate():
             return judge_budget(gate, evidence.results, evidence.completion)
         case SliceGate():
-            return judge_slices(gate, evidence, Levels({}, gate.alpha))
+            return judge_slice_rates(gate, evidence)
         case NoRegressionGate():
             raise AssertionError("a change is judged against the baseline")
 
@@ -216,8 +238,12 @@ def name_of(gate: Gate) -> str:
             return ""
 
 
-def _without_baseline(gate: NoRegressionGate | SliceGate, rules: SuiteRules, of: str) -> GateResult:
+def _without_baseline(gate: NoRegressionGate | SliceGate, rules: SuiteRules) -> GateResult:
     if rules.record_without_baseline:
-        return GateResult(gate.kind, "inconclusive", None, None, None, NO_BASELINE, of)
+        return GateResult(gate.kind, "inconclusive", None, None, None, NO_BASELINE, name_of(gate))
     message = f'{NO_BASELINE}, commit the file, or set on_missing_baseline = "record"'
-    return GateResult(gate.kind, "invalid", None, None, None, message, of)
+    return GateResult(gate.kind, "invalid", None, None, None, message, name_of(gate))
+
+
+def _fewest_trials(baseline: Baseline) -> int:
+    return min((len(case.values) for case in baseline.cases.values()), default=baseline.trials)

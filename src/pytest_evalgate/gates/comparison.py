@@ -10,6 +10,7 @@ import numpy as np
 
 from pytest_evalgate import stats
 from pytest_evalgate.stats.numeric import ROUNDING
+from pytest_evalgate.stats.paired import standard_error
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -94,10 +95,11 @@ class Pairs:
         if self._is_table:
             found = stats.mde_mcnemar(n, discordance=(differ + 1) / (n + 2), alpha_one_sided=alpha, power=POWER)
             return found.mde if found.reachable else None
-        se, df = self._standard_error()
-        if df < 1 or se == 0:
+        units, se = self._units_and_error()
+        if units == 1:
             return None
-        drop = stats.mde_mean(se, df, alpha, POWER)
+        se = se or 1 / math.sqrt(units * (units + 2))  # none differs: as if one of two more did
+        drop = stats.mde_mean(se, units - 1, alpha, POWER)
         return drop if drop < 1 else None
 
     def visible_drop(self, alpha: float) -> float | None:
@@ -111,9 +113,10 @@ class Pairs:
     def _is_table(self) -> bool:
         return self.single and self.clusters is None and bool(np.isin(self.before, (0.0, 1.0)).all())
 
-    def _standard_error(self) -> tuple[float, int]:
+    def _units_and_error(self) -> tuple[int, float]:
+        """Return the number of cases, or of clusters, and the standard error of the mean change."""
         change = self.now - self.before
         if self.clusters is not None:
             found = stats.cluster_delta(change, self.clusters.tolist())
-            return found.se, found.df
-        return (float(change.std(ddof=1)) / math.sqrt(len(change)) if len(change) > 1 else 0.0), len(change) - 1
+            return found.df + 1, found.se
+        return len(change), standard_error(change)

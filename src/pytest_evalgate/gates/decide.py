@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from pytest_evalgate.data import Accounting, GateResult, SuiteVerdict, Verdict
 from pytest_evalgate.gates.accounts import add_up, records_of
 from pytest_evalgate.gates.answers import judge_all, name_of, worst
-from pytest_evalgate.gates.measure import COMPLETIONS
+from pytest_evalgate.gates.measure import COMPLETIONS, Measure
 from pytest_evalgate.gates.notes import notes_of
-from pytest_evalgate.gates.outcomes import account, counted, score_summaries
+from pytest_evalgate.gates.outcomes import account, counted, is_missing, of_branch, score_summaries
 from pytest_evalgate.gates.regression import delta_of
 from pytest_evalgate.gates.repeats import repeats_of
 from pytest_evalgate.gates.slices import slice_results
@@ -101,7 +101,7 @@ def _decide_suites(suites: Sequence[SuiteRun], rules: Mapping[str, SuiteRules]) 
     """Judge what can be judged, on every completion of the missing answers."""
     unjudged = {suite.plan.name: _unjudged(suite, rules[suite.plan.name]) for suite in suites}
     judged = [suite for suite in suites if unjudged[suite.plan.name] is None]
-    missing = any(result.outcome in {"errored", "not_run"} for suite in judged for result in suite.results)
+    missing = any(is_missing(result) for suite in judged for result in suite.results)
     completions = COMPLETIONS if missing else COMPLETIONS[:1]
     outcomes = [judge_all(judged, rules, completion) for completion in completions]
     return {
@@ -121,8 +121,14 @@ def _unjudged(suite: SuiteRun, rules: SuiteRules) -> tuple[VerdictName, str] | N
             f"{accounting.not_run:,} of {count(accounting.planned, 'planned case')} were not run; "
             "a part of a suite is never judged: run it whole"
         )
-    if not counted(suite.results):
-        return "invalid", f"no case of suite {suite.plan.name} is left: all {accounting.planned:,} are skipped"
+    here = of_branch(suite.results)
+    if not counted(here):
+        gone = f"all {len(here):,} are skipped" if here else "all are removed"
+        return "invalid", f"no case of suite {suite.plan.name} is left: {gone}"
+    wanted = Measure(rules.aggregate).trials
+    if suite.plan.trials < wanted:
+        had = f"the suite has {suite.plan.trials}: set trials = {wanted}"
+        return "invalid", f"{rules.aggregate} takes {wanted} trials of a case, and {had}"
     if accounting.errored / accounting.planned > rules.max_error_rate:  # a product would round past the limit
         return "incomplete", (
             f"{accounting.errored:,} of {count(accounting.planned, 'case')} have no answer "
@@ -139,19 +145,21 @@ def _verdict_of(
     A part of a suite has no rate and no delta: they would be numbers of a sample that somebody chose. Of a suite that
     was stopped the change is shown as the completion has it that is nearer to no change.
     """
-    results = counted(suite.results)
+    results = counted(of_branch(suite.results))
     accounting = account(suite.results)
     gates = _refused(rules, *unjudged) if unjudged else _agreed(outcomes)
     verdict = worst([gate.result for gate in gates])
     whole = not accounting.not_run
     shown = outcomes[-1] if outcomes and not whole and verdict == "fail" else next(iter(outcomes), None)
-    if shown is None and results and whole:
+    if unjudged is not None and unjudged[0] == "incomplete" and whole:
         shown = judge_all([suite], {suite.plan.name: rules}, "worst")[suite.plan.name]
+    if shown is not None and not whole:
+        gates = tuple(_of_part(gate, told, shown) for gate, told in zip(gates, shown.gates, strict=True))
     rate = shown.hearing.head.rate if shown is not None and whole else None
     return SuiteVerdict(
         cases=len(results),
         trials=suite.plan.trials,
-        passed=accounting.passed,
+        passed=account(results).passed,
         pass_rate=None if rate is None else rate.value,
         interval=None if rate is None else rate.interval,
         golden_sha256=suite.plan.golden_sha256,
@@ -179,10 +187,22 @@ def _agreed(outcomes: Sequence[Judged]) -> tuple[GateResult, ...]:
 
 def _agree(results: Sequence[GateResult]) -> GateResult:
     first = results[0]
-    if all(other.result == first.result for other in results):
+    said = {result.result for result in results}
+    if len(said) == 1:
         return first
+    if said == {"pass", "inconclusive"}:  # neither fails a build: the missing answers are not worth one
+        return next(result for result in results if result.result == "inconclusive")
     words = " or ".join(result.result for result in results)
     return replace(first, result="incomplete", message=f"the missing answers decide between {words}; retry the job")
+
+
+def _of_part(agreed: GateResult, told: GateResult, shown: Judged) -> GateResult:
+    """Tell a result of a suite that was stopped by the numbers that are shown, and what they rest on."""
+    if agreed.result != told.result:
+        return agreed
+    left = sum(result.outcome == "not_run" for result in shown.hearing.head.results)
+    counted_as = "missed" if shown.hearing.completion == "worst" else "passed"
+    return replace(told, message=f"{told.message}; {count(left, 'case')} that did not run counted as {counted_as}")
 
 
 def _source(rules: SuiteRules) -> str:

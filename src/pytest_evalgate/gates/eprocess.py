@@ -33,7 +33,8 @@ def place_in_order(case: PlannedCase) -> bytes:
 def p_while_looking(gate: NoRegressionGate, evidence: Evidence) -> float:
     """Return the p of a drop at whatever case one looks: of the e-process, and of the last test once all cases are in.
 
-    Where neither has decided and cases are left, it is 0 on the worst completion and that of the looks on the best.
+    Where cases are left, it is 0 on the worst completion and that of the looks on the best: a drop is decided where
+    both reject, however many other tests share the alpha.
     """
     pairing = evidence.pairing
     if pairing is None or not evidence.pairs.single:
@@ -47,7 +48,7 @@ def p_while_looking(gate: NoRegressionGate, evidence: Evidence) -> float:
         return 1.0
     if len(seen) == len(order):
         return min(1.0, looks, evidence.pairs.finding(gate.alpha).p / (1 - LOOKING))
-    return 0.0 if evidence.completion == "worst" and looks > gate.alpha else looks
+    return 0.0 if evidence.completion == "worst" else looks
 
 
 def _answered(order: Sequence[int], not_run: Sequence[bool]) -> list[int]:

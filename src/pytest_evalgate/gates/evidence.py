@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 CONFIDENCE = 0.95
 
+ONE_CLUSTER = "all cases lie in one cluster, which is a single observation: add clusters, or take cluster out"
+
 
 @dataclass(frozen=True, slots=True)
 class Rate:
@@ -39,6 +41,11 @@ class Rate:
     interval: tuple[float, float]
     lower: float
     n_eff: float
+
+    @property
+    def is_one_cluster(self) -> bool:
+        """Tell whether several cases are a single observation, which says nothing about spread."""
+        return self.n_eff == 1 < self.n
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +91,17 @@ class Evidence:
 
     @cached_property
     def scorers(self) -> frozenset[str]:
-        """The names of the scorers that graded something."""
-        return frozenset(score.name for result in self.results for trial in result.trials for score in trial.scores)
+        """The names of the scorers that graded every answer: those of the suite, not those that some cases bring."""
+        graded = (trial.scores for result in self.results for trial in result.trials if trial.scores)
+        named = {tuple(score.name for score in scores) for scores in graded}
+        return frozenset.intersection(*map(frozenset, named)) if named else frozenset()
+
+    def ungraded(self, scorer: str) -> str | None:
+        """Say why ``scorer`` has no mean over these cases, if so."""
+        if scorer in self.scorers:
+            return None
+        known = ", ".join(sorted(self.scorers)) or "none"
+        return f"no scorer named {scorer} grades every answer: those that do are {known}"
 
     @cached_property
     def cases(self) -> Cases:

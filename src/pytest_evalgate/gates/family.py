@@ -35,22 +35,39 @@ class Question:
     alpha: float
 
 
-def adjusted(questions: Iterable[Question]) -> Mapping[TestName, float]:
-    """Return each test's p, adjusted for the others: it rejects where that is at most its gate's alpha."""
+@dataclass(frozen=True, slots=True)
+class Family:
+    """The adjusted p of each test; ``slices_share`` is the share of their gates' alpha that the slices have."""
+
+    p: Mapping[TestName, float]
+    slices_share: float
+
+    def slices(self, suite: str, gate: int) -> Mapping[tuple[str, str], float]:
+        """Return the adjusted p of the slices that one gate tests."""
+        return {
+            test.slice: p
+            for test, p in self.p.items()
+            if test.slice is not None and (test.suite, test.gate) == (suite, gate)
+        }
+
+
+def adjusted(questions: Iterable[Question]) -> Family:
+    """Adjust each test's p for the other tests: it rejects where that is at most its gate's alpha."""
     asked = list(questions)
     overall = [question for question in asked if question.name.slice is None]
     slices = [question for question in asked if question.name.slice is not None]
     found = _holm(overall, factor=2.0 if slices else 1.0)
-    all_reject = all(found[question.name] <= question.alpha for question in overall)
-    return {**found, **_holm(slices, factor=1.0 if all_reject else 2.0)}
+    share = 1.0 if all(found[question.name] <= question.alpha for question in overall) else 0.5
+    return Family({**found, **_holm(slices, factor=1 / share)}, share)
 
 
 def _holm(questions: Sequence[Question], factor: float) -> dict[TestName, float]:
     if not questions:
         return {}
     least = min(question.alpha for question in questions)
-    scaled = [question.p * least / question.alpha for question in questions]
+    weights = [question.alpha / least for question in questions]
+    scaled = [question.p / weight for question, weight in zip(questions, weights, strict=True)]
     return {
-        question.name: min(1.0, p * factor * question.alpha / least)
-        for question, p in zip(questions, stats.holm_adjusted(scaled), strict=True)
+        question.name: min(1.0, p * factor * weight)
+        for question, weight, p in zip(questions, weights, stats.holm_adjusted(scaled), strict=True)
     }

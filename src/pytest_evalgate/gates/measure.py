@@ -38,27 +38,34 @@ class Measure:
         return int(self.aggregate[5:]) if self.aggregate[:5] in _AGGREGATES else 1
 
     def of_results(self, results: Sequence[CaseResult], completion: Completion) -> npt.NDArray[np.float64]:
-        """Return the numbers of at least one case, shape (n,), its missing trials counted by ``completion``."""
+        """Return the numbers of cases, shape (n,), their missing trials counted by ``completion``."""
         fill = _FILL[completion]
-        return self._of([[self._value(trial, fill) for trial in result.trials] or [fill] for result in results])
+        return self._of([self._values(result, fill) for result in results])
 
     def of_baseline(self, cases: Sequence[BaselineCase]) -> npt.NDArray[np.float64]:
-        """Return the numbers of the same cases in a baseline that the scorer has graded, shape (n,)."""
+        """Return the numbers of the same cases in a baseline that the scorer has graded, shape (n,).
+
+        Raises:
+            ValueError: a case has fewer trials than the number is made of.
+
+        """
         return self._of([case.scores.get(self.scorer or "", case.values) for case in cases])
 
+    def _values(self, result: CaseResult, fill: float) -> list[float]:
+        values = [self._value(trial, fill) for trial in result.trials]
+        return values + [fill] * (self.trials - len(values))  # those that it broke off before
+
     def _value(self, trial: Trial, fill: float) -> float:
-        if self.scorer is None or trial.value is None or not trial.scores:
-            return fill if trial.value is None else trial.value
-        value = next((score.value for score in trial.scores if score.name == self.scorer), None)
+        value = trial.value
+        if self.scorer is not None and trial.scores:
+            value = next((score.value for score in trial.scores if score.name == self.scorer), None)
         return fill if value is None else value
 
     def _of(self, trials: Sequence[Sequence[float]]) -> npt.NDArray[np.float64]:
         counts = np.fromiter(map(len, trials), dtype=np.float64, count=len(trials))
         sums = np.fromiter(map(sum, trials), dtype=np.float64, count=len(trials))
-        if self.aggregate == "mean":
+        if self.aggregate == "mean" or not trials:
             return sums / counts
         if self.aggregate == "majority":
             return stats.aggregate_values(sums, counts, "majority")
-        if counts.min() < self.trials:  # a case that broke off has fewer: none of its further trials passed
-            counts = np.maximum(counts, self.trials)
         return stats.aggregate_values(sums, counts, _AGGREGATES[self.aggregate[:5]], self.trials)

@@ -27,7 +27,7 @@ def notes_of(hearing: Hearing) -> Iterator[str]:
         number = len(np.unique(cases.clusters))
         if number < _FEW_CLUSTERS:
             yield f"only {count(number, 'cluster')}: bounds that rest on so few are rough; {_FEW_CLUSTERS} are a start"
-    if _has_repeats(cases) and (len(cases) < _FEW_CASES or _with_failures(cases) < _FEW_FAILURES):
+    if cases.is_mean and _has_repeats(cases) and (len(cases) < _FEW_CASES or _with_failures(cases) < _FEW_FAILURES):
         yield (
             f"several trials of {count(len(cases), 'case')}, {_with_failures(cases):,} of them with a failure: the "
             "lower bound of the pass rate covers less than 95% here; add cases rather than trials"

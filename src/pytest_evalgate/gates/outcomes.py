@@ -24,6 +24,18 @@ def counted(results: Iterable[CaseResult]) -> tuple[CaseResult, ...]:
     return tuple(result for result in results if result.outcome != "skipped")
 
 
+def of_branch(results: Iterable[CaseResult]) -> tuple[CaseResult, ...]:
+    """Return the cases as this branch has them, without those that only its base still holds."""
+    return tuple(result for result in results if result.case.side != "base")
+
+
+def is_missing(result: CaseResult) -> bool:
+    """Tell whether the case, or the mark of one of its scorers, could have been another one."""
+    if result.outcome in {"errored", "not_run"}:
+        return True
+    return any(score.value is None for trial in result.trials for score in trial.scores)
+
+
 def score_summaries(results: Iterable[CaseResult]) -> Mapping[str, ScoreSummary]:
     """Average each scorer's values over all trials in which it could tell."""
     values: dict[str, list[float | None]] = {}

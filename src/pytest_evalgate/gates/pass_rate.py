@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pytest_evalgate import stats
 from pytest_evalgate.data import GateResult
-from pytest_evalgate.gates.evidence import CONFIDENCE
+from pytest_evalgate.gates.evidence import CONFIDENCE, ONE_CLUSTER
 from pytest_evalgate.wording import count, percent
 
 if TYPE_CHECKING:
@@ -19,7 +19,9 @@ _FLOAT_NOISE = 1e-12
 
 
 def judge_pass_rate(gate: PassRateGate, rate: Rate) -> GateResult:
-    """Judge a pass rate."""
+    """Judge a pass rate; cases that are a single cluster have no bound, which makes the gate invalid."""
+    if rate.is_one_cluster and gate.bound == "ci":
+        return GateResult(gate.kind, "invalid", rate.value, None, gate.min, ONE_CLUSTER)
     verdict = verdict_of_rate(rate, gate.min, gate.bound)
     message = _MESSAGES[verdict](gate, rate)
     return GateResult(gate.kind, verdict, rate.value, rate.lower if gate.bound == "ci" else None, gate.min, message)

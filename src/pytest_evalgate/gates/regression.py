@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_evalgate import stats
 from pytest_evalgate.data import Delta, GateResult
+from pytest_evalgate.gates.evidence import ONE_CLUSTER
 from pytest_evalgate.wording import count, p_value, percent, points
 
 if TYPE_CHECKING:
@@ -87,31 +88,39 @@ def unpaired(pairing: Pairing, pairs: Pairs) -> str | None:
     if not pairing.pairs or pairing.share < FEWEST_PAIRED:
         return _too_few_pairs(pairing)
     if not pairs.are_testable:
-        return "all cases lie in one cluster, which is a single observation: add clusters, or take cluster out"
+        return ONE_CLUSTER
     return None
 
 
 def judge_no_regression(gate: NoRegressionGate, pairs: Pairs, p: float | None = None) -> GateResult:
     """Judge testable pairs by the gate's policy; ``p`` is that of ``p_of``, adjusted for the other tests."""
-    found = compare(pairs, alpha=gate.alpha, margin=gate.margin, p=None if gate.fail_on == "tolerance" else p)
+    if gate.fail_on == "tolerance":
+        return _judge_tolerance(gate, pairs, p)
     required = None if gate.margin is None else -gate.margin
-    bound = found.test.upper if gate.fail_on == "tolerance" else found.test.lower
-    verdict, message = _by_policy(gate, found, p), _message(gate, pairs, found)
-    return GateResult(gate.kind, verdict, found.test.delta, bound, required, message, gate.scorer or "")
+    found = compare(pairs, alpha=gate.alpha, margin=gate.margin, p=p)
+    lower = found.test.lower
+    failed = found.name == "regressed" if gate.fail_on == "regressed" else lower <= -(gate.margin or 0.0)
+    verdict: VerdictName = "fail" if failed else "pass"
+    message = _message(gate, pairs, found)
+    return GateResult(gate.kind, verdict, found.test.delta, lower, required, message, gate.scorer or "")
 
 
-def _by_policy(gate: NoRegressionGate, found: Compared, p: float | None) -> VerdictName:
-    proven_larger = p is not None and p <= gate.alpha
-    failed = {
-        "regressed": found.name == "regressed",
-        "not_proven": found.test.lower <= -(gate.margin or 0.0),
-        "tolerance": proven_larger,
-    }
-    return "fail" if failed[gate.fail_on] else "pass"
+def _judge_tolerance(gate: NoRegressionGate, pairs: Pairs, p: float | None) -> GateResult:
+    """Fail where a drop of more than the margin is proven; ``p`` is that of such a drop."""
+    found, margin = compare(pairs, alpha=gate.alpha, margin=gate.margin), gate.margin or 0.0
+    p = pairs.p_beyond(margin) if p is None else p
+    proven = f"is proven (p={p_value(p)})" if p <= gate.alpha else "is not proven"
+    message = f"{_changes(gate, pairs, found)}: a drop of more than {points(margin).lstrip('+')} {proven}"
+    verdict: VerdictName = "fail" if p <= gate.alpha else "pass"
+    return GateResult(gate.kind, verdict, found.test.delta, found.test.upper, -margin, message, gate.scorer or "")
+
+
+def _changes(gate: NoRegressionGate, pairs: Pairs, found: Compared) -> str:
+    return f"{count(pairs.losses, 'case')} got worse, {pairs.gains:,} got better ({_p_text(found, gate.alpha)})"
 
 
 def _message(gate: NoRegressionGate, pairs: Pairs, found: Compared) -> str:
-    text = f"{count(pairs.losses, 'case')} got worse, {pairs.gains:,} got better ({_p_text(found, gate.alpha)})"
+    text = _changes(gate, pairs, found)
     margin = points(gate.margin or 0.0).lstrip("+")
     if found.name == "regressed_within_margin":
         return f"{text}: a drop, but of less than {margin}"

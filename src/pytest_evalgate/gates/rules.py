@@ -16,7 +16,10 @@ _DEFAULT = NoRegressionGate(kind="no-regression")
 
 @dataclass(frozen=True, slots=True)
 class SuiteRules:
-    """How one suite is judged. ``gates`` is None where none are configured."""
+    """How one suite is judged. ``gates`` is None where none are configured.
+
+    A suite ``is_new`` where the base branch does not know it: its tests take no alpha from those of the others.
+    """
 
     gates: tuple[Gate, ...] | None = None
     baseline: Baseline | None = None
@@ -25,6 +28,7 @@ class SuiteRules:
     max_error_rate: float = 0.0
     aggregate: str = "mean"
     stop: Literal["certainty", "eprocess", "never"] = "certainty"
+    is_new: bool = False
 
     @property
     def effective(self) -> tuple[Gate, ...]:

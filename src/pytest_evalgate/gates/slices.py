@@ -14,7 +14,7 @@ from pytest_evalgate.gates.regression import delta_of
 from pytest_evalgate.wording import count, p_value, percent, points
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pytest_evalgate.data import Delta, VerdictName
     from pytest_evalgate.gates.comparison import Pairs
@@ -27,7 +27,7 @@ _WORST_FIRST: tuple[VerdictName, ...] = ("fail", "inconclusive", "pass")
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """At which level slices were tested: their adjusted p, and the highest level that a single one could have."""
+    """At which level slices were tested: their adjusted p, and the highest level that a single one had."""
 
     p: Mapping[SliceName, float]
     alpha: float
@@ -54,27 +54,40 @@ def tested(evidence: Evidence, by: str) -> Iterator[tuple[SliceName, Pairs]]:
             yield name, pairs
 
 
-def judge_slices(gate: SliceGate, evidence: Evidence, levels: Levels) -> GateResult:
-    """Judge the slices of ``gate.by``: by their rates where it has a ``min``, else by their change."""
-    if not any(by == gate.by for by, _ in evidence.slices):
-        return GateResult(gate.kind, "invalid", None, None, gate.min, f"no case lies in a slice by {gate.by}", gate.by)
-    return _judge_rates(gate, evidence) if gate.min is not None else _judge_changes(gate, evidence, levels)
-
-
-def _judge_changes(gate: SliceGate, evidence: Evidence, levels: Levels) -> GateResult:
+def judge_slice_changes(gate: SliceGate, evidence: Evidence, levels: Levels) -> GateResult:
+    """Judge the changes of the slices by ``gate.by``, tested at their adjusted p; there is a baseline."""
     slices = dict(tested(evidence, gate.by))
-    fewest = stats.fewest_losses(levels.alpha)
-    small = [name for name, pairs in slices.items() if pairs.losses + pairs.gains < fewest]
+    if not slices:
+        return GateResult(gate.kind, "invalid", None, None, None, _incomparable(gate, evidence), gate.by)
     dropped = [name for name in slices if levels.p[name] <= gate.alpha]
-    worst = min(slices, key=lambda name: levels.p[name], default=None)
-    value = None if worst is None else slices[worst].finding(gate.alpha).delta
-    note = f"; {len(small):,} too small to gate (fewer than {fewest} changed cases)" if small else ""
-    if not dropped:
-        message = f"no drop is proven in any of {count(len(slices), 'slice')} by {gate.by}{note}"
-        return GateResult(gate.kind, "pass", value, None, None, message, gate.by)
-    told = ", ".join(_change(name, slices[name], levels.p[name], gate.alpha) for name in dropped[:_NAMED])
-    message = f"{len(dropped):,} of {count(len(slices), 'slice')} by {gate.by} dropped: {told}{_more(dropped)}{note}"
-    return GateResult(gate.kind, "fail", value, None, None, message, gate.by)
+    worst = min(slices, key=lambda name: levels.p[name])
+    told = f"no drop is proven in any of {count(len(slices), 'slice')} by {gate.by}"
+    if dropped:
+        named = ", ".join(_change(name, slices[name], levels.p[name], gate.alpha) for name in dropped[:_NAMED])
+        told = f"{len(dropped):,} of {count(len(slices), 'slice')} by {gate.by} dropped: {named}{_more(dropped)}"
+    told += _too_small([pairs for name, pairs in slices.items() if name not in dropped], levels.alpha)
+    left_out = sum(by == gate.by for by, _ in evidence.slices) - len(slices)
+    told += f"; {left_out:,} not compared (no pairs, or a single cluster)" if left_out else ""
+    delta = slices[worst].finding(gate.alpha).delta
+    return GateResult(gate.kind, "fail" if dropped else "pass", delta, None, None, told, gate.by)
+
+
+def _too_small(slices: Iterable[Pairs], alpha: float) -> str:
+    fewest = stats.fewest_losses(alpha)
+    small = sum(pairs.losses + pairs.gains < fewest for pairs in slices)
+    return f"; {small:,} too small to gate (fewer than {fewest} changed cases)" if small else ""
+
+
+def _incomparable(gate: SliceGate, evidence: Evidence) -> str:
+    if any(by == gate.by for by, _ in evidence.slice_pairs):
+        return f"each slice by {gate.by} lies in one cluster: slice by something else, or take cluster out"
+    if any(by == gate.by for by, _ in evidence.slices):
+        return f"the baseline holds no case of a slice by {gate.by}: refresh it: pytest-evalgate baseline promote"
+    return _no_slice(gate)
+
+
+def _no_slice(gate: SliceGate) -> str:
+    return f"no case lies in a slice by {gate.by}"
 
 
 def _change(name: SliceName, pairs: Pairs, p: float, alpha: float) -> str:
@@ -82,11 +95,16 @@ def _change(name: SliceName, pairs: Pairs, p: float, alpha: float) -> str:
     return f"{name[1]} {points(delta)} ({pairs.losses:,} worse, {pairs.gains:,} better, Holm p={p_value(p)})"
 
 
-def _judge_rates(gate: SliceGate, evidence: Evidence) -> GateResult:
-    """Each slice by itself: all have to pass, so none needs an allowance for the others."""
+def judge_slice_rates(gate: SliceGate, evidence: Evidence) -> GateResult:
+    """Judge the rates of the slices by ``gate.by`` against ``gate.min``.
+
+    Each by itself: all have to pass, so none needs an allowance for the others.
+    """
     rates = {
         name: rate_of(evidence.cases.take(places)) for name, places in evidence.slices.items() if name[0] == gate.by
     }
+    if not rates:
+        return GateResult(gate.kind, "invalid", None, None, gate.min, _no_slice(gate), gate.by)
     small = sum(rate.n < gate.min_n for rate in rates.values())
     note = f"; {small:,} with fewer than {gate.min_n} cases not judged" if small else ""
     judged = {name: rate for name, rate in rates.items() if rate.n >= gate.min_n}

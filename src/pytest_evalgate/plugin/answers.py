@@ -11,12 +11,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Sequence
     from concurrent.futures import Future
 
-    from pytest_evalgate.data import Case, CaseResult, Trial
+    from pytest_evalgate.data import Case, CaseResult, StopRule, Trial
     from pytest_evalgate.engine.runner import Engine
     from pytest_evalgate.plugin.assembly import ReadySuite
     from pytest_evalgate.plugin.progress import Progress
+    from pytest_evalgate.plugin.stopper import Stopper
 
     Futures = Sequence[Future[Trial]]
+
+
+class NotNeeded(Exception):  # noqa: N818 - a finding about a case
+    """A case is not asked any more: its suite has stopped by ``rule``."""
+
+    def __init__(self, rule: StopRule) -> None:
+        """Keep the rule."""
+        super().__init__(rule)
+        self.rule = rule
 
 
 class Answers:
@@ -27,6 +37,7 @@ class Answers:
         engine: Callable[[], Engine],
         progress: Progress,
         most: int | None,
+        stopper: Stopper,
         meanwhile: Callable[[], None] | None = None,
     ) -> None:
         """Take the engine from ``engine`` when something first has to wait.
@@ -35,12 +46,14 @@ class Answers:
             engine: Returns the engine; starting it costs a thread, which recorded outputs do without.
             progress: Is told of every trial, and shown while an item waits.
             most: At most so many trials at once over all suites; None leaves that to the suites.
+            stopper: Is told of every case, and says which are not needed any more.
             meanwhile: Called once, when the first answer has come and the others are under way.
 
         """
         self._engine = engine
         self._progress = progress
         self._most = most
+        self._stopper = stopper
         self._meanwhile = meanwhile
         self._begun: dict[tuple[str, str], Futures] = {}
 
@@ -55,6 +68,7 @@ class Answers:
         Raises:
             ScorerError: a scorer broke.
             EngineDied: no answer can come any more.
+            NotNeeded: its suite has stopped, and it was not begun by then.
 
         """
         planned, grading = suite.planned[case.id], suite.grading_of(case)
@@ -83,15 +97,33 @@ class Answers:
             EngineDied: no answer can come any more.
 
         """
-        trial = self._engine().wait(future, self._progress.tick)
+        trial = self._engine().wait(future, self._tick)
         meanwhile, self._meanwhile = self._meanwhile, None
         if meanwhile is not None:
             meanwhile()
+        self._stopper.look()
         return trial
 
+    def _tick(self) -> None:
+        self._progress.tick()
+        self._stopper.look()
+
     def _submit(self, suite: ReadySuite, case: Case) -> Futures:
-        return self.submit(suite, [_trial_of(suite, case, index) for index in range(suite.plan.trials)])
+        futures = self.submit(suite, [self._trial_of(suite, case, index) for index in range(suite.plan.trials)])
+        for future in futures:
+            future.add_done_callback(self._uncount)
+        self._stopper.watch(suite, case, futures)
+        return futures
 
+    def _trial_of(self, suite: ReadySuite, case: Case, index: int) -> Callable[[], Coroutine[Any, Any, Trial]]:
+        async def run() -> Trial:
+            self._stopper.require(suite, case)
+            return await run_trial(suite.required_target, suite.grading_of(case), case, index)
 
-def _trial_of(suite: ReadySuite, case: Case, index: int) -> Callable[[], Coroutine[Any, Any, Trial]]:
-    return lambda: run_trial(suite.required_target, suite.grading_of(case), case, index)
+        return run
+
+    def _uncount(self, future: Future[Trial]) -> None:
+        """Take a case that is not needed back out of the tally, where it stands as one that went wrong."""
+        if isinstance(future.exception(), NotNeeded):
+            self._progress.tally.begun -= 1
+            self._progress.tally.errored -= 1

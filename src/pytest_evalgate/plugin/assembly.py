@@ -8,17 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_evalgate import callables, files, golden, scorers, settings, targets
+from pytest_evalgate.data import GoldenSet
 from pytest_evalgate.engine import Grading
 from pytest_evalgate.errors import GoldenSetError, SettingsError
-from pytest_evalgate.runs.plan import make_plan
+from pytest_evalgate.runs.plan import ALONE, make_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pytest_evalgate.data import Case, GoldenSet, Json, PlannedCase, SuitePlan
+    from pytest_evalgate.data import Case, Json, PlannedCase, SuitePlan
+    from pytest_evalgate.judgement import BaseBranch
     from pytest_evalgate.plugin.requested import Options
     from pytest_evalgate.plugin.wiring import Wiring
     from pytest_evalgate.protocols import Scorer, Target
+    from pytest_evalgate.runs.plan import Sides
     from pytest_evalgate.settings import Settings, Suite
     from pytest_evalgate.settings import Target as TargetSettings
 
@@ -72,6 +75,7 @@ class Assembly:
     options: Options
     context: scorers.Context
     wiring: Wiring
+    base: BaseBranch | None = None
     _ready: dict[str, ReadySuite] = field(default_factory=dict)
     _ad_hoc: dict[str, Suite] = field(default_factory=dict)
 
@@ -130,7 +134,9 @@ class Assembly:
         return self._ready[key]
 
     def _build(self, name: str, suite: Suite, *, in_code: bool = False) -> ReadySuite:
-        sets = golden.load(self.golden_paths(name, suite), root=self.root)
+        here = golden.load(self.golden_paths(name, suite), root=self.root)
+        sides = ALONE if in_code or self.base is None else self.base.sides(name, here)
+        sets = (*here, *_sets_of(sides))
         cases = [case for golden_set in sets for case in golden_set]
         context = replace(self.context, place=f"suites.{name}.scorers")
         if problems := [*golden.check_unique(sets), *scorers.check_asserts(cases, context=context)]:
@@ -144,12 +150,13 @@ class Assembly:
         return ReadySuite(
             plan=make_plan(
                 name,
-                sets,
+                here,
                 scorers=_identity(suite),
                 trials=self._trials(name, suite, target),
                 slices=suite.slices,
                 cluster=suite.cluster,
                 aggregate=suite.aggregate,
+                sides=sides,
             ),
             sets=sets,
             grading=Grading(built, suite.threshold),
@@ -189,6 +196,14 @@ class Assembly:
             return files.inside(self.root, Path(path))
         except ValueError as error:
             raise SettingsError(f"{key}: {error}") from None
+
+
+def _sets_of(sides: Sides) -> tuple[GoldenSet, ...]:
+    """Return the cases of the base as golden sets of the files in which they stood."""
+    by_file: dict[str, list[Case]] = {}
+    for case in sides.still_run:
+        by_file.setdefault(case.place.file, []).append(case)
+    return tuple(GoldenSet(file, tuple(cases), "") for file, cases in by_file.items())
 
 
 def _may_wait(target: Target | None) -> bool:

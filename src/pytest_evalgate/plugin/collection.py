@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.plugin.functions import Marked
     from pytest_evalgate.plugin.session import EvalSession
+    from pytest_evalgate.runs.shard import Shard
 
 
 class Collection:
@@ -68,7 +69,7 @@ class Collection:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Note which item runs which case, before anything is deselected."""
+        """Note which item runs which case, before anything is deselected; then leave other shards what is theirs."""
         for item in items:
             if isinstance(item, CaseItem):
                 self._items.append((item.suite.plan.name, item.case.id, item))
@@ -80,6 +81,8 @@ class Collection:
                 test = f"{item.parent.nodeid}::{item.originalname}"
                 if test in self._marked:
                     self._prepare(item, test, self._marked[test])
+        if self._session.options.shard is not None:
+            self._deselect(self._of_other_shards(self._session.options.shard), items)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Note what could not be collected: its cases are not planned, so the run is invalid."""
@@ -107,7 +110,9 @@ class Collection:
             return []
         plans = self._ledger.plans.values()
         counts = ", ".join(f"{plan.name} {len(plan.cases):,}" for plan in plans)
-        planned = f"evalgate: {counts} = {sum(len(plan.cases) for plan in plans):,} cases"
+        shard = self._session.options.shard
+        share = "" if shard is None else f"; {shard} runs {sum(len(shard.cases_of(plan)) for plan in plans):,} of them"
+        planned = f"evalgate: {counts} = {sum(len(plan.cases) for plan in plans):,} cases{share}"
         return [*([planned] if plans else []), *self._session.gatekeeper.warnings]
 
     @property
@@ -115,6 +120,14 @@ class Collection:
         """What was found, here or, for the controller of xdist, by its workers."""
         session = self._session
         return pins.read(session.state.path, session.lineage.run) if session.is_controller else self._found
+
+    def _of_other_shards(self, shard: Shard) -> set[pytest.Item]:
+        mine = {name: shard.cases_of(plan) for name, plan in self._ledger.plans.items()}
+        return {item for suite, case_id, item in self._items if case_id not in mine[suite]}
+
+    def _deselect(self, others: set[pytest.Item], items: list[pytest.Item]) -> None:
+        self._session.config.hook.pytest_deselected(items=[item for item in items if item in others])
+        items[:] = [item for item in items if item not in others]
 
     def _prepare(self, item: pytest.Function, test: str, marked: Marked) -> None:
         because = serial_because(item) if marked.concurrent else None

@@ -11,12 +11,17 @@ from pytest_evalgate import files
 from pytest_evalgate.data import Run
 from pytest_evalgate.errors import BaselineError, SettingsError
 from pytest_evalgate.judgement import Judgement
+from pytest_evalgate.plugin import sharding
 from pytest_evalgate.plugin.signals import interrupts_wait
+from pytest_evalgate.plugin.stop_rule import stopping_by
 from pytest_evalgate.runs import git, run_file, verdict_file
+from pytest_evalgate.runs.origin import Origin, config_sha256
+from pytest_evalgate.runs.shard import path_of as shard_path
 from pytest_evalgate.settings import NoRegressionGate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     import pytest
 
@@ -24,7 +29,9 @@ if TYPE_CHECKING:
     from pytest_evalgate.plugin.assembly import Assembly, ReadySuite
     from pytest_evalgate.plugin.ledger import Ledger
     from pytest_evalgate.reports.view import ReportView
+    from pytest_evalgate.runs.shard import Shard
     from pytest_evalgate.runs.state import StateFolder
+    from pytest_evalgate.settings import Suite
 
 _OK = 0
 _INTERRUPTED = 2
@@ -32,7 +39,7 @@ _NO_TESTS = 5
 _BROKEN_OFF = frozenset({_INTERRUPTED, 3, 4})
 
 _PLENTY = 150
-"""Cases with which a usual gate sees drops that are worth a build: looking closer takes 0.2 s before the first call."""
+"""With so many cases a usual gate sees drops that matter: to look closer takes 0.2 s before the first call."""
 
 
 @dataclass
@@ -50,7 +57,31 @@ class Gatekeeper:
         """What judges the run."""
         assembly = self.assembly
         against = assembly.options.baseline
-        return Judgement(assembly.root, assembly.settings, self.state.path, assembly.suite_settings, against)
+        return Judgement(
+            assembly.root, assembly.settings, self.state.path, self._suite_settings, against, assembly.base
+        )
+
+    @property
+    def shard(self) -> Shard | None:
+        """Which part of the run this session is; None for the whole."""
+        return self.assembly.options.shard
+
+    @property
+    def file(self) -> Path:
+        """Where the run is stored."""
+        if self.shard is None:
+            return run_file.path_of(self.state.path, self.run_id)
+        return shard_path(self.state.path, self.shard)
+
+    def forget_shard(self) -> None:
+        """Remove what an earlier session left of this shard: should this one break off, that must not be merged."""
+        if self.shard is not None:
+            self.file.unlink(missing_ok=True)
+
+    @property
+    def _origin(self) -> Origin:
+        options = self.assembly.options
+        return Origin(config_sha256(self.assembly.settings), options.target, options.shard)
 
     def preflight(self, suites: Sequence[ReadySuite]) -> None:
         """Read the baselines and refuse gates that cannot pass.
@@ -97,9 +128,19 @@ class Gatekeeper:
             problems=tuple(ledger.problems),
             refused=refused,
         )
-        path = run_file.path_of(self.state.path, head.id)
-        self._run = run_file.write_stream(head, plans, map(ledger.results, plans), path)
-        return self.judgement.remember(self._run, self.judgement.judge(self._run, rules))
+        results = map(ledger.results, plans)
+        run = self._run = run_file.write_stream(head, plans, results, self.file, ledger.stopped, origin=self._origin)
+        if self.shard is None:
+            return self.judgement.remember(run, self.judgement.judge(run, rules))
+        said = refused or sharding.refusal(run, self.shard, files.relative_name(self.file, self.assembly.root))
+        return sharding.unjudged(self.judgement.judge(replace(run, refused=said), rules), self.shard)
+
+    def is_whole(self, verdict: Verdict) -> bool:
+        """Tell whether every case that this session was to run has its answer."""
+        left = verdict.accounting.not_run
+        if self.shard is not None and self._run is not None:
+            left = sharding.lost(self._run, self.shard)
+        return not (left or verdict.accounting.errored)
 
     def close(self, verdict: Verdict, status: int) -> Verdict:
         """Settle the exit code that pytest's ``status`` and the verdict make together, and write the verdict."""
@@ -135,9 +176,14 @@ class Gatekeeper:
 
         assert self._run is not None  # noqa: S101 - only a judged run is shown
         root = self.assembly.root
-        stored = files.relative_name(run_file.path_of(self.state.path, self._run.id), root)
+        stored = files.relative_name(self.file, root)
         written = files.relative_name(self.state.verdict, root)
         return build_view(verdict, self._run, self.judgement.baselines, run_file=stored, verdict_file=written)
+
+    def _suite_settings(self, name: str) -> Suite | None:
+        """Return the settings of a suite, with the rule by which the command line wants it to stop."""
+        suite = self.assembly.suite_settings(name)
+        return None if suite is None else stopping_by(self.assembly.options.stop, name, suite)
 
     def _foresee(self, ready: ReadySuite) -> list[str]:
         """Return why gates cannot pass, and keep the warnings; a large suite with plain gates needs no look ahead."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
+from pytest_evalgate.data import CaseResult
 from pytest_evalgate.engine import describe
 from pytest_evalgate.errors import EngineDied, ScorerError
+from pytest_evalgate.plugin.answers import NotNeeded
 from pytest_evalgate.plugin.current import session_of
 from pytest_evalgate.plugin.failures import CaseMissed, represent
 from pytest_evalgate.plugin.results import error_result, publish
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     from _pytest._code.code import TerminalRepr
 
-    from pytest_evalgate.data import Case
+    from pytest_evalgate.data import Case, StopRule
     from pytest_evalgate.plugin.assembly import ReadySuite
 
 
@@ -63,12 +65,20 @@ class CaseItem(pytest.Item):
         session = session_of(self.config)
         try:
             result = session.answers.result(self.suite, self.case)
+        except NotNeeded as needless:
+            self._leave_out(needless.rule)
         except (EngineDied, ScorerError) as error:
             publish(self, error_result(self.suite.planned[self.case.id], str(error)))
             raise
         publish(self, result)
         if session.options.fail_cases and result.outcome != "passed":
             raise CaseMissed(self.case, result)
+
+    def _leave_out(self, rule: StopRule) -> NoReturn:
+        """End without a result: for pytest, and in JUnit, as skipped, since nothing was asked."""
+        reason = f"not needed: the verdict of {self.suite.plan.name} was certain without it"
+        publish(self, CaseResult(self.suite.planned[self.case.id], "not_run", reason=reason), stopped=rule)
+        pytest.skip(reason)
 
     def reportinfo(self) -> tuple[str, int, str]:
         """Point at the golden line (0-based, as pytest wants it)."""

@@ -126,9 +126,9 @@ class Launch:
             ) from None
         self.has_journal = True
 
-    def _begin(self, items: Iterable[pytest.Item]) -> None:
+    def _begin(self, items: Sequence[pytest.Item]) -> None:
         self.works_ahead = True
-        for item in items:
+        for item in self._session.stopper.in_order(items):
             asked = _asked(item)
             if asked is not None and may_begin(item) and not _runs_together(item):
                 self._session.answers.begin(*asked)

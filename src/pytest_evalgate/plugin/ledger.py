@@ -6,16 +6,16 @@ import json
 from typing import TYPE_CHECKING
 
 from pytest_evalgate.data import CaseResult
-from pytest_evalgate.plugin.results import attached, error_result, outcome_of
+from pytest_evalgate.plugin.results import attached, error_result, outcome_of, stopped_by
 from pytest_evalgate.plugin.spool import Spool
 from pytest_evalgate.runs import codec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import pytest
 
-    from pytest_evalgate.data import Json, PlannedCase, SuitePlan
+    from pytest_evalgate.data import Json, PlannedCase, StopRule, SuitePlan
 
 
 class Ledger:
@@ -33,6 +33,13 @@ class Ledger:
         self._results: dict[str, int] = {}
         self._spool = Spool()
         self._broken: dict[str, str] = {}
+        self._stopped: dict[str, StopRule] = {}
+
+    @property
+    def stopped(self) -> Mapping[str, StopRule]:
+        """The suites that ended before their last case, and the rule by which they did."""
+        nodes = ((suite, nodeid) for (suite, _), nodeid in self._nodes.items())
+        return {suite: self._stopped[nodeid] for suite, nodeid in nodes if nodeid in self._stopped}
 
     def add_plan(self, plan: SuitePlan) -> None:
         """Plan the cases of a suite."""
@@ -62,6 +69,8 @@ class Ledger:
             if report.nodeid in self._results:
                 self.add_problem(f"{report.nodeid} was reported twice: a gate does not rerun cases until they pass")
             self._results[report.nodeid] = self._spool.append(text)
+            if (rule := stopped_by(report)) is not None:
+                self._stopped[report.nodeid] = rule
             if (outcome := outcome_of(text)) != "passed":
                 self.not_passed[report.nodeid] = outcome
         elif report.failed or report.skipped:

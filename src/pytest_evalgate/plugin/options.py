@@ -21,7 +21,13 @@ VALUES = {
         "what to run instead of each suite's target: recorded:FILE[,FILE], python:pkg.mod:name, model:NAME, http:URL",
     ),
     "--eval-baseline": ("SPEC", "what to compare with instead of each suite's baseline: a file, or git:REF"),
+    "--eval-base-ref": (
+        "REF",
+        "compare golden sets, configuration and baselines with the merge base of this branch and REF",
+    ),
     "--eval-trials": ("K", "trials of each case, instead of each suite's own number"),
+    "--eval-shard": ("I/N", "run one of N parts of every suite; pytest-evalgate merge judges them together"),
+    "--eval-stop": ("RULE", "when suites may end before their last case: certainty, eprocess or never"),
     "--eval-budget-usd": ("X", "what the run may spend: it is refused beforehand, or stopped on the way"),
     "--eval-max-concurrency": ("N", "at most so many trials at once, over all suites"),
 }

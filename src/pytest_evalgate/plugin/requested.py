@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING
 
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.plugin.options import VALUES, attribute, variable
+from pytest_evalgate.plugin.stop_rule import read_stop
+from pytest_evalgate.runs.shard import Shard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pytest
+
+    from pytest_evalgate.plugin.stop_rule import StopChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,10 @@ class Options:
     resume: bool = True
     target: str | None = None
     baseline: str | None = None
+    base_ref: str | None = None
     trials: int | None = None
+    shard: Shard | None = None
+    stop: StopChoice | None = None
     budget_usd: float | None = None
     max_concurrency: int | None = None
 
@@ -36,7 +43,7 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
     """Read the options of a session.
 
     Raises:
-        SettingsError: a number is none.
+        SettingsError: a number is none, or there is no such shard or rule.
 
     """
     values = {attribute(name): config.getoption(name) or environ.get(variable(name)) for name in VALUES}
@@ -48,7 +55,10 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         resume=not config.getoption("--no-eval-resume"),
         target=values["target"],
         baseline=values["baseline"],
+        base_ref=values["base_ref"],
         trials=_count("--eval-trials", values["trials"]),
+        shard=_shard(values["shard"]),
+        stop=read_stop(values["stop"]),
         budget_usd=_amount("--eval-budget-usd", values["budget_usd"]),
         max_concurrency=_count("--eval-max-concurrency", values["max_concurrency"]),
     )
@@ -64,6 +74,13 @@ def _count(name: str, text: str | None) -> int | None:
     if number < 1:
         raise SettingsError(f"{name} {text}: give a whole number from 1")
     return number
+
+
+def _shard(text: str | None) -> Shard | None:
+    try:
+        return Shard.parse(text) if text else None
+    except ValueError as error:
+        raise SettingsError(f"--eval-shard {text}: {error}") from None
 
 
 def _amount(name: str, text: str | None) -> float | None:

@@ -14,17 +14,24 @@ from pytest_evalgate.plugin.failures import printable
 from pytest_evalgate.runs import codec
 
 if TYPE_CHECKING:
-    from pytest_evalgate.data import PlannedCase
+    from pytest_evalgate.data import PlannedCase, StopRule
 
 RESULT: pytest.StashKey[CaseResult] = pytest.StashKey()
+STOPPED: pytest.StashKey[StopRule] = pytest.StashKey()
 ATTRIBUTE = "evalgate"
+STOPPED_ATTRIBUTE = "evalgate_stopped"
 WORKER_OUTPUT = "evalgate"
 _FIRST = '{"outcome":"'
 
 
-def publish(item: pytest.Item, result: CaseResult) -> None:
-    """Keep the result for the report, and what a passed test does not say by itself as properties for JUnit."""
+def publish(item: pytest.Item, result: CaseResult, stopped: StopRule | None = None) -> None:
+    """Keep the result for the report, and what a passed test does not say by itself as properties for JUnit.
+
+    ``stopped`` is the rule by which the suite has stopped before this case.
+    """
     item.stash[RESULT] = result
+    if stopped is not None:
+        item.stash[STOPPED] = stopped
     if result.outcome != "passed":
         item.user_properties.append(("evalgate_case", str(result.case.place)))
         item.user_properties.append(("evalgate_outcome", result.outcome))
@@ -36,6 +43,7 @@ def attach(item: pytest.Item, report: pytest.TestReport) -> None:
     result = item.stash.get(RESULT, None)
     if result is not None:
         setattr(report, ATTRIBUTE, codec.dumps(codec.encode_result(result)))
+        setattr(report, STOPPED_ATTRIBUTE, item.stash.get(STOPPED, None))
         del item.stash[RESULT]
 
 
@@ -48,6 +56,11 @@ def detach(report: pytest.TestReport) -> None:
 def attached(report: pytest.TestReport) -> str | None:
     """Return what ``attach`` put on a report."""
     return getattr(report, ATTRIBUTE, None)
+
+
+def stopped_by(report: pytest.TestReport) -> StopRule | None:
+    """Return the rule by which the suite had stopped before the case of a report."""
+    return getattr(report, STOPPED_ATTRIBUTE, None)
 
 
 def outcome_of(text: str) -> str:

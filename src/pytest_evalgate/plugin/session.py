@@ -24,6 +24,7 @@ from pytest_evalgate.plugin.golden_test import GOLDEN_TEST, Recorder
 from pytest_evalgate.plugin.launch import Launch
 from pytest_evalgate.plugin.ledger import Ledger
 from pytest_evalgate.plugin.lineage import WORKER_INPUT, lineage_of, new_lineage
+from pytest_evalgate.plugin.merge_base import find_base
 from pytest_evalgate.plugin.notices import NOTICES_OUTPUT, Notices
 from pytest_evalgate.plugin.prefetched import Prefetched
 from pytest_evalgate.plugin.progress import Progress
@@ -31,6 +32,7 @@ from pytest_evalgate.plugin.requested import read_options
 from pytest_evalgate.plugin.results import WORKER_OUTPUT, attach, detach
 from pytest_evalgate.plugin.selection import check_all, select
 from pytest_evalgate.plugin.signals import sigterm_interrupts
+from pytest_evalgate.plugin.stopper import Stopper
 from pytest_evalgate.plugin.together import Together
 from pytest_evalgate.plugin.wiring import Wiring
 from pytest_evalgate.runs.state import STATE_VARIABLE, state_of
@@ -104,14 +106,17 @@ class EvalSession:
         )
         self.notices = Notices(self.wiring)
         context = Context(rules=registry(rules), roots=(root,))
-        self.assembly = Assembly(root, configured, self.options, context, self.wiring)
+        self._base = find_base(self.options, configured, root=root, state=state.path)
+        self.assembly = Assembly(root, configured, self.options, context, self.wiring, self._base.branch)
         self.ledger = Ledger()
         self.gatekeeper = Gatekeeper(self.assembly, self.state, self.lineage.run)
         self.progress = Progress(config, self.wiring.facts)
+        self.stopper = Stopper(self)
         self.answers = Answers(
             lambda: self.wiring.engine,
             self.progress,
             self.options.max_concurrency,
+            self.stopper,
             meanwhile=None if self.is_worker else load_judgement,
         )
         self.launch = Launch(self)
@@ -145,6 +150,7 @@ class EvalSession:
         if not self.is_worker:
             self._closing.enter_context(sigterm_interrupts())
             self._closing.enter_context(self.state.locked())
+            self.gatekeeper.forget_shard()
             ready = check_all(selected, self.config, self.assembly)
             self.gatekeeper.preflight(ready)
             self.suites = [suite for suite in ready if suite.target is not None]
@@ -213,8 +219,8 @@ class EvalSession:
     def pytest_report_teststatus(
         self, report: pytest.TestReport
     ) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
-        """Show a missed case as missed: neither a red test nor a silent pass."""
-        if report.when != "call" or not report.passed:
+        """Show a missed case as missed: neither a red test nor a silent pass; and one that is not needed as that."""
+        if report.when != "call" or report.failed:
             return None
         return _STATUSES.get(self.ledger.not_passed.get(report.nodeid, ""))
 
@@ -268,7 +274,7 @@ class EvalSession:
             duration_s=time.monotonic() - self._started,
             refused=self.launch.refusal or self.notices.refusal,
         )
-        self.launch.note_end(whole=not (verdict.accounting.not_run or verdict.accounting.errored))
+        self.launch.note_end(whole=self.gatekeeper.is_whole(verdict))
         if nothing_wrong and not self.ledger.plans:
             verdict = replace(verdict, exit_code=int(_NO_TESTS))
         self.verdict = verdict
@@ -278,7 +284,8 @@ class EvalSession:
         """Let ``--lf`` run missed cases again; its store is private to pytest, so do without where it changed."""
         lastfailed = getattr(self.config.pluginmanager.get_plugin("lfplugin"), "lastfailed", None)
         if isinstance(lastfailed, dict):
-            lastfailed.update(dict.fromkeys(self.ledger.not_passed, True))
+            wrong = (nodeid for nodeid, outcome in self.ledger.not_passed.items() if outcome != "not_run")
+            lastfailed.update(dict.fromkeys(wrong, True))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
         """Show what the gates say."""
@@ -288,6 +295,8 @@ class EvalSession:
     def _notes(self, verdict: Verdict, exitstatus: int) -> Iterator[str]:
         """Say what is wrong with the cache, why calls were held back, and how to go on where answers are missing."""
         yield from self.notices.troubles
+        if self._base.note is not None:
+            yield self._base.note
         if verdict.refused is not None:
             yield f"NOT EVALUATED: {verdict.refused}"
             return
@@ -305,6 +314,7 @@ class EvalSession:
 _STATUSES: dict[str, tuple[str, str, tuple[str, dict[str, bool]]]] = {
     "missed": ("missed", "m", ("MISSED", {"yellow": True})),
     "errored": ("eval-error", "E", ("EVAL-ERROR", {"red": True})),
+    "not_run": ("not needed", "-", ("NOT NEEDED", {})),
 }
 
 

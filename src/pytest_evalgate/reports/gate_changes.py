@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from pytest_evalgate.reports.escape import one_line
@@ -13,27 +15,30 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.data import GateChange
 
-_LISTED = 20
+_LISTED = 5
 
 
 def gate_change_lines(changes: Sequence[GateChange], width: int) -> Iterator[Line]:
-    """List the changes, those that weaken the gate first."""
+    """List the changes, those that weaken the gate first and whole, of the others a few of each kind."""
     if not changes:
         return
     weaker = sum(change.effect == "weaker" for change in changes)
     told = f"{weaker:,} of them weaker" if weaker else "none of them weaker"
     yield Line(f"WHAT CHANGED IN THE GATE: {count(len(changes), 'change')} against the base branch, {told}")
-    ordered = sorted(changes, key=lambda change: change.effect != "weaker")
-    for change in ordered[:_LISTED]:
-        yield from wrapped(f"  {_told(change)}", width, _colour(change))
-    if len(ordered) > _LISTED:
-        yield Line(f"  ... {len(ordered) - _LISTED:,} more in verdict.json")
+    ordered = sorted(changes, key=lambda change: (change.effect != "weaker", change.what))
+    for (effect, what), group in groupby(ordered, key=attrgetter("effect", "what")):
+        alike = list(group)
+        listed = len(alike) if effect == "weaker" else _LISTED
+        for change in alike[:listed]:
+            yield from wrapped(f"  {_told(change)}", width, _colour(change))
+        if len(alike) > listed:
+            yield Line(f"           ... and {len(alike) - listed:,} more: {what} (all stand in verdict.json)")
 
 
 def _told(change: GateChange) -> str:
     values = f": {one_line(change.before)} -> {one_line(change.now)}" if change.before or change.now else ""
     answered = "" if change.acknowledged is None else f" (acknowledged: {one_line(change.acknowledged)})"
-    return f"{change.effect.upper():<8} {one_line(change.where)}  {one_line(change.what)}{values}{answered}"
+    return f"{change.effect.upper():<8} {one_line(change.what)}  {one_line(change.where)}{values}{answered}"
 
 
 def _colour(change: GateChange) -> str | None:

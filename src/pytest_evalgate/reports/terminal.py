@@ -13,12 +13,13 @@ from pytest_evalgate.reports.escape import one_line
 from pytest_evalgate.reports.gate_changes import gate_change_lines
 from pytest_evalgate.reports.lines import Line, wrapped
 from pytest_evalgate.reports.slices import slice_lines
+from pytest_evalgate.reports.stopped import change_at_least, part, part_reason, stopped_lines
 from pytest_evalgate.wording import count, percent, points
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from pytest_evalgate.data import Delta, GateChange, GateResult, VerdictName
+    from pytest_evalgate.data import Delta, GateChange, GateResult, SuiteVerdict, VerdictName
     from pytest_evalgate.reports.view import Reason, ReportView, SuiteView
 
 _LISTED = 10
@@ -102,7 +103,7 @@ def _table(view: ReportView, width: int) -> Iterator[Line]:
 
 def _rows(suite: SuiteView) -> Iterator[_Row]:
     verdict = suite.verdict
-    first = (fit(suite.name, _WIDEST_NAME), _rate(suite), _base(verdict.delta), _change(verdict.delta))
+    first = (fit(suite.name, _WIDEST_NAME), _rate(suite), _base(verdict.delta), _change(verdict))
     for index, gate in enumerate(verdict.gates):
         cells = ("", "", "", "") if index else first
         yield _Row(cells, (_gate_name(gate), _result(suite, gate)), _gate_colour(suite, gate))
@@ -114,6 +115,8 @@ def _result(suite: SuiteView, gate: GateResult) -> str:
 
 def _rate(suite: SuiteView) -> str:
     verdict = suite.verdict
+    if verdict.stopped is not None:
+        return f"{part(verdict)} run"
     if verdict.accounting.not_run:
         ended = verdict.accounting
         return f"{ended.passed:,} of {ended.passed + ended.missed + ended.errored:,} run passed"
@@ -131,9 +134,12 @@ def _base(delta: Delta | None) -> str:
     return "-" if delta is None else f"{100 * delta.baseline_rate:.1f}"
 
 
-def _change(delta: Delta | None) -> str:
+def _change(verdict: SuiteVerdict) -> str:
+    delta = verdict.delta
     if delta is None:
         return "-"
+    if verdict.stopped is not None:
+        return change_at_least(verdict, delta)
     return f"{points(delta.delta)} ({100 * delta.lower:+.1f}..{100 * delta.upper:+.1f})"
 
 
@@ -144,6 +150,7 @@ def _gate_name(gate: GateResult) -> str:
 
 
 def _details(suite: SuiteView, width: int) -> Iterator[Line]:
+    yield from stopped_lines(suite.name, suite.verdict, width)
     yield from _gate_messages(suite, width)
     failed = {gate.kind for gate in suite.verdict.gates if gate.result == "fail"}
     if suite.regressed and "no-regression" in failed:
@@ -181,7 +188,7 @@ def _regressed(suite: SuiteView, width: int) -> Iterator[Line]:
         yield Line(f"  {head}{' ' * (room - width_of(head))}  {fit(reason, width - room - 4)}")
     if len(suite.regressed) > _LISTED:
         more = len(suite.regressed) - _LISTED
-        yield Line(f"  ... {more:,} more: pytest-evalgate baseline diff --suite {suite.name}")
+        yield Line(f"  ... {more:,} more: pytest-evalgate compare --suite {suite.name} --regressed")
     accept = f'  accept on purpose: pytest-evalgate baseline promote --suite {suite.name} --reason "..."'
     yield from wrapped(accept, width, None)
 
@@ -242,6 +249,8 @@ def _gate_reason(suite: SuiteView, gate: GateResult) -> str:
     delta = suite.verdict.delta
     if gate.message.startswith(NO_BASELINE):
         return f"{suite.name}: {NO_BASELINE}"
+    if suite.verdict.stopped is not None:
+        return f"{suite.name} {part_reason(suite.verdict, gate)}"
     if gate.kind == "no-regression" and gate.result == "fail" and delta is not None:
         changed = f"{points(delta.delta)}, {delta.losses:,} worse, {delta.gains:,} better"
         return f"{suite.name} {changed}, against {one_line(delta.baseline).removeprefix('file:')}"

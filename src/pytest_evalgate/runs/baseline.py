@@ -70,6 +70,12 @@ def promote(run: Run, suite: SuiteRun, *, reason: str, now: str) -> Baseline:
     name = suite.plan.name
     for outcome, word in (("not_run", "were not run"), ("errored", "have no answer")):
         count = sum(result.outcome == outcome for result in suite.results)
+        if count and outcome == "not_run" and suite.stopped is not None:
+            raise BaselineError(
+                f"run {run.id} is not whole: suite {name} stopped {count:,} of {len(suite.results):,} cases before its "
+                "end, as its verdict was certain; send what is missing, then promote: "
+                "pytest --eval-gate --eval-stop never"
+            )
         if count:
             raise BaselineError(
                 f"run {run.id} is not whole: {count} of {len(suite.results)} cases of suite {name} {word}; "

@@ -1,4 +1,4 @@
-"""What git knows: the commit of this run, and files at another commit."""
+"""What git knows: the commit of this run, where it left another branch, and files at another commit."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
-from pytest_evalgate.errors import BaselineError
+from pytest_evalgate.errors import BaselineError, UserError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _TIMEOUT_S = 20
+_FETCH = "fetch it: in CI actions/checkout with fetch-depth: 0, else git fetch origin"
 
 
 def commit(root: Path) -> str | None:
@@ -21,6 +22,37 @@ def commit(root: Path) -> str | None:
     if done is not None and done.returncode == 0:
         return done.stdout.decode("ascii", "replace").strip()
     return os.environ.get("GITHUB_SHA") or None
+
+
+def merge_base(root: Path, ref: str) -> str:
+    """Return the newest commit that ``ref`` and the commit that is checked out have in common.
+
+    Raises:
+        UserError: git is not there, ``root`` lies in no repository, there is no such ref or no such commit; says what
+            to do.
+
+    """
+    if not _says(root, "rev-parse", "--git-dir"):
+        raise UserError(f"{root} lies in no git repository: run in a clone, or leave the base ref out")
+    if ref.startswith("-") or not _says(root, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}"):
+        raise UserError(f"no such branch, tag or commit here; {_FETCH}")
+    found = _says(root, "merge-base", ref, "HEAD")
+    if found:
+        return found
+    if _says(root, "rev-parse", "--is-shallow-repository") == "true":
+        raise UserError(f"this clone is shallow and does not reach back to the merge base; {_FETCH}")
+    raise UserError("it has no commit in common with HEAD: name the branch that this one goes to")
+
+
+def file_at(root: Path, ref: str, path: str) -> bytes | None:
+    """Return the file ``path``, relative to ``root``, as it stands at a commit; None where the commit has none.
+
+    Raises:
+        UserError: git is not there, or knows no such commit.
+
+    """
+    listed = _answer(root, "ls-tree", "--name-only", ref, "--", path)
+    return _answer(root, "cat-file", "blob", f"{ref}:./{path}") if listed else None
 
 
 def show(root: Path, ref: str, path: str) -> bytes:
@@ -36,9 +68,33 @@ def show(root: Path, ref: str, path: str) -> bytes:
     if done is None:
         raise BaselineError(f"git:{ref}: git is not installed, or did not answer within {_TIMEOUT_S} s")
     if done.returncode != 0:
-        said = done.stderr.decode("utf-8", "replace").strip().partition("\n")[0]
+        said = _first_line(done)
         raise BaselineError(f"git:{ref}: cannot read {path}: {said}; is the branch fetched? (fetch-depth: 0 in CI)")
     return done.stdout
+
+
+def _says(root: Path, *arguments: str) -> str:
+    """Return what git prints; "" where it cannot tell."""
+    done = _run(root, *arguments)
+    return done.stdout.decode("utf-8", "replace").strip() if done.returncode == 0 else ""
+
+
+def _answer(root: Path, *arguments: str) -> bytes:
+    done = _run(root, *arguments)
+    if done.returncode != 0:
+        raise UserError(f"git cannot read it: {_first_line(done)}")
+    return done.stdout
+
+
+def _run(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    done = _git(root, *arguments)
+    if done is None:
+        raise UserError(f"git is not installed, or did not answer within {_TIMEOUT_S} s")
+    return done
+
+
+def _first_line(done: subprocess.CompletedProcess[bytes]) -> str:
+    return done.stderr.decode("utf-8", "replace").strip().partition("\n")[0]
 
 
 def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pytest_evalgate import jsonl
@@ -9,13 +10,29 @@ from pytest_evalgate.data import PlannedCase, SuitePlan
 from pytest_evalgate.errors import GoldenSetError, LineProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_evalgate.data import Case, GoldenSet, Json
 
     _Pairs = tuple[tuple[str, str], ...]
 
 _FINGERPRINT_LENGTH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """What a branch changed in a golden set.
+
+    ``changed`` holds the ids of the cases that do not stand so at its base; ``still_run`` those of the base that do
+    not stand so here, under ids that end in ``@base``.
+    """
+
+    changed: frozenset[str] = frozenset()
+    still_run: tuple[Case, ...] = ()
+
+
+ALONE = Sides()
+"""A golden set that is as it is at the base, or of which no base is known."""
 
 
 def make_plan(  # noqa: PLR0913 - what a suite is, by name
@@ -27,6 +44,7 @@ def make_plan(  # noqa: PLR0913 - what a suite is, by name
     slices: Sequence[str],
     cluster: str | None = None,
     aggregate: str = "mean",
+    sides: Sides = ALONE,
 ) -> SuitePlan:
     """Plan every case of ``sets``.
 
@@ -38,30 +56,57 @@ def make_plan(  # noqa: PLR0913 - what a suite is, by name
         slices: A tag key (``lang`` for tags like ``lang:de``), a dotted path into the case (``metadata.type``), or
             ``tag`` for bare tags.
         aggregate: What makes one number of a case's trials; a run with another one measured something else.
+        sides: Which cases this branch changed, and how they stand at its base.
         cluster: What cases of one cluster share, named like a slice; None where cases stand for themselves.
 
     Raises:
         GoldenSetError: cases lie in no cluster.
 
     """
-    clusters = {} if cluster is None else _clusters(sets, cluster)
+    here = [case for golden in sets for case in golden]
+    clusters = {} if cluster is None else _clusters([*here, *sides.still_run], cluster)
     scorers_sha256 = jsonl.digest(scorers)
-    shared: dict[_Pairs, _Pairs] = {}  # most cases lie in slices that others lie in too
+    cases = [*(case for golden in sets for case in golden), *sides.still_run]
+    clusters = {} if cluster is None else _clusters(cases, cluster)
+    planner = _Planner(scorers_sha256, slices, clusters, sides.changed)
     return SuitePlan(
         name=name,
         golden=tuple(golden.path for golden in sets),
         golden_sha256=sets[0].sha256 if len(sets) == 1 else jsonl.digest(sorted(golden.sha256 for golden in sets)),
         scorers_sha256=scorers_sha256 if aggregate == "mean" else jsonl.digest([scorers, aggregate]),
         trials=trials,
-        cases=tuple(
-            _planned(case, scorers_sha256, slices, shared, clusters.get(case.id)) for golden in sets for case in golden
-        ),
+        cases=tuple(map(planner.planned, cases)),
     )
 
 
-def _clusters(sets: Sequence[GoldenSet], by: str) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class _Planner:
+    """What cases of one suite are planned with."""
+
+    scorers_sha256: str
+    slices: Sequence[str]
+    clusters: Mapping[str, str]
+    changed: frozenset[str]
+    shared: dict[_Pairs, _Pairs] = field(default_factory=dict)
+    """Most cases lie in slices that others lie in too."""
+
+    def planned(self, case: Case) -> PlannedCase:
+        pairs = tuple(dict.fromkeys((by, value) for by in self.slices for value in slice_values(case, by)))
+        return PlannedCase(
+            id=case.id,
+            place=case.place,
+            fingerprint=jsonl.digest([case.fingerprint, self.scorers_sha256])[:_FINGERPRINT_LENGTH],
+            tags=case.tags,
+            slices=self.shared.setdefault(pairs, pairs),
+            skip=case.skip,
+            cluster=self.clusters.get(case.id),
+            side="head" if case.id in self.changed else case.side,
+        )
+
+
+def _clusters(cases: Sequence[Case], by: str) -> dict[str, str]:
     """Return the cluster of each case by its id: exactly one each."""
-    found = {case.id: tuple(_slice_values(case, by)) for golden in sets for case in golden}
+    found = {case.id: tuple(slice_values(case, by)) for case in cases}
     problems = [
         LineProblem(
             case.place.file,
@@ -69,8 +114,7 @@ def _clusters(sets: Sequence[GoldenSet], by: str) -> dict[str, str]:
             by,
             f"case {case.id} lies in {len(found[case.id]) or 'no'} clusters: each case needs exactly one",
         )
-        for golden in sets
-        for case in golden
+        for case in cases
         if len(found[case.id]) != 1
     ]
     if problems:
@@ -78,17 +122,8 @@ def _clusters(sets: Sequence[GoldenSet], by: str) -> dict[str, str]:
     return {case_id: names[0] for case_id, names in found.items()}
 
 
-def _planned(
-    case: Case, scorers_sha256: str, slices: Sequence[str], shared: dict[_Pairs, _Pairs], cluster: str | None
-) -> PlannedCase:
-    fingerprint = jsonl.digest([case.fingerprint, scorers_sha256])[:_FINGERPRINT_LENGTH]
-    pairs = tuple(dict.fromkeys((by, value) for by in slices for value in _slice_values(case, by)))
-    return PlannedCase(
-        case.id, case.place, fingerprint, case.tags, shared.setdefault(pairs, pairs), case.skip, cluster
-    )
-
-
-def _slice_values(case: Case, by: str) -> Iterator[str]:
+def slice_values(case: Case, by: str) -> Iterator[str]:
+    """Iterate over the slices that a case lies in: see ``make_plan``."""
     if by == "tag":
         yield from (tag for tag in case.tags if ":" not in tag)
     elif by in case.slice:

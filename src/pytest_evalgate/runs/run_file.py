@@ -1,6 +1,7 @@
 """The run file: everything that one session learned, one JSON line a case.
 
-``<state>/runs/<run id>/run.jsonl``: a head line with the plans, then one line for every planned case.
+``<state>/runs/<run id>/run.jsonl``: a head line with the plans, then one line for every planned case. The file of a
+shard, ``<state>/shards/<i>-of-<n>.jsonl``, has the same form: what other shards run is ``not_run`` in it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from pytest_evalgate import files, jsonl
 from pytest_evalgate.data import Run, SuiteRun
 from pytest_evalgate.errors import RunFileError
 from pytest_evalgate.runs import codec
+from pytest_evalgate.runs.origin import Origin, decode_origin, encode_origin
+from pytest_evalgate.runs.stored import StoredCase, StoredHead, check
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,7 +29,8 @@ SCHEMA = 1
 _KIND = "evalgate-run"
 _NAME = "run.jsonl"
 _NOTHING: Mapping[str, StopRule] = MappingProxyType({})
-_LIMITS = jsonl.Limits(line_bytes=64 << 20, depth=80)  # an output at its own limits, wrapped and escaped, fits
+_UNKNOWN = Origin()
+_LIMITS = jsonl.Limits(line_bytes=64 << 20, depth=80, problems=20)  # an output at its own limits, escaped, fits
 
 
 def path_of(state: Path, run_id: str) -> Path:
@@ -52,12 +56,12 @@ def _age(path: Path) -> tuple[str, int]:
     return path.parent.name.partition("-")[0], path.stat().st_mtime_ns
 
 
-def write(run: Run, path: Path) -> None:
+def write(run: Run, path: Path, origin: Origin = _UNKNOWN) -> None:
     """Write ``run`` whole or not at all."""
     plans = [suite.plan for suite in run.suites]
     results = (map(codec.encode_result, suite.results) for suite in run.suites)
     stopped = {suite.plan.name: suite.stopped for suite in run.suites if suite.stopped is not None}
-    write_stream(run, plans, results, path, stopped)
+    write_stream(run, plans, results, path, stopped, origin)
 
 
 def write_stream(
@@ -66,6 +70,7 @@ def write_stream(
     results: Iterable[Iterable[Encoded]],
     path: Path,
     stopped: Mapping[str, StopRule] = _NOTHING,
+    origin: Origin = _UNKNOWN,
 ) -> Run:
     """Write a run whole or not at all as its results are handed over, and return it as the gates want it.
 
@@ -75,6 +80,7 @@ def write_stream(
         results: For each plan an encoded result for every planned case, in plan order; drawn once.
         path: The file.
         stopped: By which rule suites ended before their last case.
+        origin: How the run came about.
 
     Returns:
         The run without outputs and scores' reasons: they can be larger than all the rest, and stay in the file.
@@ -84,7 +90,7 @@ def write_stream(
     alike: dict[tuple[Trial, ...], tuple[Trial, ...]] = {}
 
     def lines() -> Iterator[Json]:
-        yield _head(head, plans, stopped)
+        yield {**_head(head, plans, stopped), **encode_origin(origin)}
         for plan, encoded in zip(plans, results, strict=True):
             kept: list[CaseResult] = []
             for case, result in zip(plan.cases, encoded, strict=True):
@@ -104,6 +110,16 @@ def read(path: Path) -> Run:
         RunFileError: it is missing, torn, malformed or of a newer schema.
 
     """
+    return read_with_origin(path)[0]
+
+
+def read_with_origin(path: Path) -> tuple[Run, Origin]:
+    """Read a run file, and how its run came about.
+
+    Raises:
+        RunFileError: it is missing, torn, malformed or of a newer schema.
+
+    """
     lines, problems = jsonl.read(path, name=str(path), limits=_LIMITS)
     if problems:
         raise RunFileError("\n".join(map(str, problems)))
@@ -112,10 +128,19 @@ def read(path: Path) -> Run:
         raise RunFileError(f"{path}:1: not a run file of pytest-evalgate")
     if head["schema"] > SCHEMA:
         raise RunFileError(f"{path}:1: schema {head['schema']} is newer than {SCHEMA}: upgrade pytest-evalgate")
+    for line in lines:
+        _check(line, path, StoredCase if line.value is not head else StoredHead)
     try:
-        return _decode(head, [line.value for line in lines[1:]])
+        return _decode(head, [line.value for line in lines[1:]]), decode_origin(head)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise RunFileError(f"{path}: not whole: {type(error).__name__} {error}; run again") from error
+
+
+def _check(line: jsonl.Line, path: Path, table: type[StoredHead | StoredCase]) -> None:
+    try:
+        check(table, line.value)
+    except ValueError as error:
+        raise RunFileError(f"{path}:{line.number}: {error}; run again") from None
 
 
 def _suite_head(plan: SuitePlan, stopped: StopRule | None) -> Json:
@@ -138,22 +163,24 @@ def _head(run: Run, plans: Sequence[SuitePlan], stopped: Mapping[str, StopRule])
 
 
 def _decode(head: dict[str, Json], rows: list[dict[str, Json]]) -> Run:
-    results: dict[str, list[CaseResult]] = {plan["name"]: [] for plan in head["suites"]}
+    results: dict[str, dict[str, CaseResult]] = {plan["name"]: {} for plan in head["suites"]}
     for row in rows:
-        results[row["suite"]].append(codec.decode_result(row, codec.decode_case(row)))
+        results[row["suite"]][row["id"]] = codec.decode_result(row, codec.decode_case(row))
     for plan in head["suites"]:
         if len(results[plan["name"]]) != plan["planned"]:
             raise ValueError(f"suite {plan['name']} has {len(results[plan['name']])} of {plan['planned']} cases")
+    if len(rows) != sum(plan["planned"] for plan in head["suites"]):
+        raise ValueError("a case or a suite stands there twice")
     return Run(
         id=head["id"],
         created=head["created"],
         commit=head["commit"],
-        suites=tuple(_decode_suite(plan, results[plan["name"]]) for plan in head["suites"]),
+        suites=tuple(_decode_suite(plan, tuple(results[plan["name"]].values())) for plan in head["suites"]),
         duration_s=head["duration_s"],
         problems=tuple(head["problems"]),
         refused=head.get("refused"),
     )
 
 
-def _decode_suite(plan: dict[str, Json], results: list[CaseResult]) -> SuiteRun:
-    return SuiteRun(codec.decode_plan(plan, [result.case for result in results]), tuple(results), plan.get("stopped"))
+def _decode_suite(plan: dict[str, Json], results: tuple[CaseResult, ...]) -> SuiteRun:
+    return SuiteRun(codec.decode_plan(plan, [result.case for result in results]), results, plan.get("stopped"))

@@ -64,7 +64,7 @@ def load_command(spec: settings.CommandTarget, *, root: Path, place: str) -> Com
 
 def _asked(case: Case, trial: int) -> bytes:
     asked = {
-        "id": case.id,
+        "id": case.golden_id,
         "input": case.input,
         "messages": case.messages,
         "vars": case.vars,

@@ -40,7 +40,7 @@ class RecordedTarget:
     async def answer(self, case: Case, trial: int) -> Output:
         """Return what was recorded; a case without a row, or with a null output, is missing."""
         recording = self.recordings[trial]
-        output = recording.outputs.get(case.id)
+        output = recording.outputs.get(case.golden_id)
         if output is None:
             raise MissingAnswer(f"no recorded output in {recording.name}")
         if output.value is None:

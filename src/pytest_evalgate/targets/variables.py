@@ -17,7 +17,7 @@ def variables_of(case: Case) -> dict[str, Json]:
     """
     asked = {"input": case.input, "vars": dict(case.vars)}
     view = {
-        "id": case.id,
+        "id": case.golden_id,
         **asked,
         "messages": [dict(message) for message in case.messages],
         "context": list(case.context),

@@ -12,11 +12,12 @@ from pytest_evalgate.runs import history
 from pytest_evalgate.settings import NoRegressionGate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from pytest_evalgate.data import Baseline, GateChange, HistoryRow, Run, SuiteRun, SuiteVerdict, Verdict
+    from pytest_evalgate.data import Baseline, HistoryRow, Run, SuiteRun, SuiteVerdict, Verdict
     from pytest_evalgate.gates import SuiteRules
+    from pytest_evalgate.judgement.base_branch import BaseBranch
     from pytest_evalgate.settings import Settings, Suite
 
 
@@ -30,6 +31,7 @@ class Judgement:
         state: The state folder.
         suite_of: Finds the settings of a suite, also of one that is not configured; None where it has none.
         against: What to compare with instead of each suite's own baseline.
+        base: What this branch is compared with; None where no base is known.
 
     """
 
@@ -38,6 +40,7 @@ class Judgement:
     state: Path
     suite_of: Callable[[str], Suite | None]
     against: str | None = None
+    base: BaseBranch | None = None
     _baselines: dict[str, Baseline | None] = field(default_factory=dict)
 
     @property
@@ -57,15 +60,17 @@ class Judgement:
             configured = None if suite is None else suite.baseline
             file = baselines.file_of(configured, suite=name, root=self.root, state=self.state)
             spec = self.against or (configured if _is_commit(configured) else None)
-            self._baselines[name] = baselines.find(spec, suite=name, file=file, root=self.root)
+            found = baselines.find(spec, suite=name, file=file, root=self.root)
+            own = self.base is None or self.against is not None
+            self._baselines[name] = found if own or self.base is None else self.base.baseline(name, found)
         return self._baselines[name]
 
     def rules(self, names: Iterable[str], add_problem: Callable[[str], None]) -> dict[str, SuiteRules]:
         """Return how each suite is judged; a baseline that cannot be used is handed to ``add_problem``."""
         return {name: self._rules(name, add_problem) for name in names}
 
-    def judge(self, run: Run, rules: Mapping[str, SuiteRules], changes: Sequence[GateChange] = ()) -> Verdict:
-        """Judge ``run``; ``changes`` are those that its branch made to the gate itself."""
+    def judge(self, run: Run, rules: Mapping[str, SuiteRules]) -> Verdict:
+        """Judge ``run``, and list what its branch changed in the gate itself."""
         from pytest_evalgate.gates import decide  # noqa: PLC0415 - scipy, wanted only where a gate is judged
 
         return decide(
@@ -73,7 +78,7 @@ class Judgement:
             rules,
             warn_inconclusive=self.settings.on_inconclusive == "warn",
             not_run=[name for name in self.settings.suites if name not in rules],
-            changes=changes,
+            changes=() if self.base is None else self.base.changes,
         )
 
     def check_history(self) -> None:
@@ -131,7 +136,12 @@ class Judgement:
         if suite is None:
             return rules
         return replace(
-            rules, gates=suite.gates, advisory=suite.mode == "advisory", aggregate=suite.aggregate, stop=suite.stop
+            rules,
+            is_new=self.base is not None and not self.base.knows(name),
+            gates=suite.gates,
+            advisory=suite.mode == "advisory",
+            aggregate=suite.aggregate,
+            stop=suite.stop,
         )
 
     def _records(self, suite: Suite | None) -> bool:

@@ -1,0 +1,161 @@
+"""The page of the false alarms, docs/false-alarms.md, and its plot: what was measured, in words, figures and dots."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from benchmarks import rates, strips
+
+from pytest_evalgate import files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from benchmarks.rates import Rates
+
+PULL_REQUESTS: Final = 20
+SEEN_DROP: Final = 0.05
+PROMISED: Final = 0.05
+
+PAGE: Final = """\
+# False alarms, measured
+
+A gate that flaps costs more than the minutes of its reruns. People learn that red means "press re-run", and a gate
+that is rerun until it is green lets the real regression through as well. So, before a gate may block anybody: how
+often does it stop a build in which nothing changed, and how often does it let a worse one pass?
+
+![False alarms and misses of nine gates, for {sizes} cases](images/false-alarms.svg)
+
+## What that means for a team
+
+{pull_requests} pull requests on a golden set of {cases} cases:
+
+| gate | stopped, of {pull_requests} that change nothing | passed, of {pull_requests} that are 5 points worse |
+|---|---|---|
+{team}
+
+* **"Any drop"** stops {any_drop} % of the builds in which nothing changed. More cases do not help: it is a coin.
+  It misses little, as a bell does that rings all day.
+* **"Any previously passing case fails"** stops {any_case} %: one case in ten flips between two runs of one system.
+* **A fixed threshold** is another gate at every size. Its false alarms go away only with many cases, and a drop of
+  just the threshold is missed every second time, however many there are.
+* **The unpaired test** has no false alarms because it sees little: it takes the differences between cases for noise.
+* **The default** promises 5 % at most (dashed) and stops {default} % (standard error {se_promised:.1f}).
+  What it misses is a matter of the number of cases, and it says so: an `inconclusive` finding comes with the smallest
+  drop that the run could have seen.
+* **Three trials a case**, in both runs, see what takes the default two to three times the cases.
+* **`not_proven`** turns the question round: it passes a drop of the margin in {proven} % of the builds, and pays with
+  good builds that it stops while the cases are few. It is a gate for releases, with 500 cases or more.
+
+## The table
+
+Each cell: false alarms; misses at a true drop of 1/2/5/10 points, in percent of {builds} builds. The standard error is
+at most {se:.1f} points. A drop inside of the margin of `tolerance` or `not_proven` is no miss: it is meant to pass.
+
+| gate | {heads} |
+|---|{rules}
+{table}
+
+## How it was measured
+
+On {date}, in {minutes} minutes by {processes} processes:
+
+```
+python -m benchmarks.false_alarms --builds {builds_plain} --page
+```
+
+The builds are simulated, the judgement is not. Case i passes with probability p_i, drawn from a Beta distribution with
+mean .80; two runs of the same system correlate at .70 a case. A candidate that is worse by d passes it with
+p_i (1 - d / .80). Every build becomes the records of a run and of a baseline and goes through the code that judges
+yours ([how the gate decides](deciding.md)), with `alpha = 0.05`. The naive gates see the first trials of the same
+builds. The seeds are fixed: the same command gives the same figures.
+
+Where runs correlate less, more cases flip: misses become more, false alarms of the default do not.
+"""
+
+
+def write(measured: Rates, folder: Path) -> tuple[Path, Path]:
+    page, plot = folder / "false-alarms.md", folder / "images" / "false-alarms.svg"
+    files.write_atomically(plot, strips.svg(_plot(measured)).encode())
+    files.write_atomically(page, _page(measured).encode())
+    return page, plot
+
+
+def _page(measured: Rates) -> str:
+    cases = measured.sizes[len(measured.sizes) // 2]
+    return PAGE.format(
+        sizes=_listed(measured.sizes),
+        pull_requests=PULL_REQUESTS,
+        cases=cases,
+        team="\n".join(_team(measured, cases)),
+        any_drop=_span(measured, "any drop", 0.0),
+        any_case=_span(measured, "any previously passing case fails", 0.0),
+        default=_span(measured, "no-regression (default)", 0.0),
+        proven=_span(measured, "not_proven, margin 5 points", SEEN_DROP),
+        builds=f"{measured.builds:,}",
+        builds_plain=measured.builds,
+        se=100 * 0.5 / math.sqrt(measured.builds),
+        se_promised=100 * math.sqrt(PROMISED * (1 - PROMISED) / measured.builds),
+        heads=" | ".join(f"n = {size:,}" for size in measured.sizes),
+        rules="---|" * len(measured.sizes),
+        table="\n".join(_table(measured)),
+        date=datetime.now(UTC).date().isoformat(),
+        minutes=math.ceil(measured.seconds / 60),
+        processes=measured.processes,
+    )
+
+
+def _team(measured: Rates, cases: int) -> Iterator[str]:
+    for name in _gates():
+        stopped, passed = (PULL_REQUESTS * measured.wrong(name, cases, drop) for drop in (0.0, SEEN_DROP))
+        yield f"| {_bold(name)} | {stopped:.0f} | {passed:.0f} |"
+
+
+def _table(measured: Rates) -> Iterator[str]:
+    for name in _gates():
+        yield f"| {_bold(name)} | " + " | ".join(measured.cell(name, size) for size in measured.sizes) + " |"
+
+
+def _plot(measured: Rates) -> strips.Plot:
+    return strips.Plot(
+        title="False alarms and misses of gates",
+        description="For each gate, the share of builds that it fails though nothing changed, and the share that it "
+        f"passes though they are 5 points worse, for {_listed(measured.sizes)} cases.",
+        panels=(
+            strips.Panel("False alarms", "stopped, though nothing changed", limit=PROMISED),
+            strips.Panel("Misses", "passed, though 5 points worse"),
+        ),
+        rows=[strips.Row(name, _kind(name), _shares(measured, name)) for name in _gates()],
+        sizes=[f"{size:,}" for size in measured.sizes],
+        size_name="Cases in the golden set:",
+        kinds={"plain": "naive", "ours": "pytest-evalgate"},
+    )
+
+
+def _shares(measured: Rates, name: str) -> list[list[float]]:
+    return [[measured.wrong(name, size, drop) for size in measured.sizes] for drop in (0.0, SEEN_DROP)]
+
+
+def _gates() -> tuple[str, ...]:
+    return (*rates.NAIVE, *rates.OURS)
+
+
+def _kind(name: str) -> str:
+    return "ours" if name in rates.OURS else "plain"
+
+
+def _bold(name: str) -> str:
+    return f"**{name}**" if name in rates.OURS else name
+
+
+def _span(measured: Rates, name: str, drop: float) -> str:
+    shares = [measured.wrong(name, size, drop) for size in measured.sizes]
+    ends = [f"{100 * share:.0f}" for share in (min(shares), max(shares))]
+    return " to ".join(dict.fromkeys(ends))
+
+
+def _listed(sizes: Sequence[int]) -> str:
+    return f"{sizes[0]:,} to {sizes[-1]:,}"

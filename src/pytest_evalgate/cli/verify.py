@@ -1,0 +1,153 @@
+"""``pytest-evalgate verify``: the verdict once more, from the run file, by the configuration of the base branch."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pytest_evalgate import golden, jsonl
+from pytest_evalgate.cli.project import Project
+from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.judgement import BaseBranch, Judgement
+from pytest_evalgate.runs.base import BaseTree, base_ref
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_evalgate.data import Json, Run, Verdict
+
+_EXAMPLE = "pytest-evalgate verify --base-ref origin/main --require support"
+_DISAGREES = 1
+
+
+def add_parser(verbs: Any) -> None:
+    """Define the verb."""
+    text = "derive the verdict of a run again, by the gates and baselines of the base branch"
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        "verify",
+        help=text,
+        description=f"{text}; exits as that verdict does, and with 1 where verdict.json says something better",
+        epilog=f"example: {_EXAMPLE}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--run", dest="run_id", metavar="ID", help="a stored run (default: the one of verdict.json)")
+    parser.add_argument("--base-ref", metavar="REF", help="take gates and baselines from the merge base with REF")
+    parser.add_argument("--require", metavar="SUITE", action="append", default=[], help="a suite that has to be there")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=_verify)
+
+
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """The verdict that was claimed, the one that was derived, and what else does not fit."""
+
+    claimed: str
+    derived: Verdict
+    objections: tuple[str, ...]
+
+    @property
+    def agrees(self) -> bool:
+        """Tell whether what was claimed stands."""
+        return self.claimed == self.derived.verdict and not self.objections
+
+    @property
+    def exit_code(self) -> int:
+        """The derived verdict's; never 0 where something does not fit."""
+        return self.derived.exit_code or (0 if self.agrees else _DISAGREES)
+
+
+def _verify(chosen: argparse.Namespace) -> int:
+    project = Project.find()
+    claimed = _claimed(project)
+    run = project.run(chosen.run_id or claimed["run_id"])
+    base = _base(project, chosen.base_ref)
+    found = _Verified(claimed["verdict"], *_derive(project, run, base, chosen.require))
+    print(json.dumps(_encoded(found), indent=1) if chosen.json else "\n".join(_lines(found)))
+    return found.exit_code
+
+
+def _claimed(project: Project) -> dict[str, Json]:
+    """Read what the session said of itself.
+
+    Raises:
+        SettingsError: there is no verdict, or it cannot be read: a session that broke off has none.
+
+    """
+    path = project.state.verdict
+    try:
+        value = jsonl.loads(path.read_bytes())
+        held = {"verdict": str(value["verdict"]), "run_id": str(value["run_id"])}
+    except OSError as error:
+        raise SettingsError(f"{path}: no verdict ({error.strerror}): the session did not come to its end") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise SettingsError(f"{path}: not a verdict ({error}): run again") from None
+    return held
+
+
+def _base(project: Project, ref: str | None) -> BaseBranch | None:
+    ref = base_ref(ref, os.environ)
+    if ref is None:
+        return None
+    tree = BaseTree.at(ref, root=project.root, folder=project.state.path / "base")
+    return BaseBranch(tree, project.root, project.settings, project.state.path)
+
+
+def _derive(
+    project: Project, run: Run, base: BaseBranch | None, required: Sequence[str]
+) -> tuple[Verdict, tuple[str, ...]]:
+    here = project.settings if base is None else base.settings
+    objections = [*_absent(run, [*required, *(here.suites if base is not None else ())])]
+    if base is not None:
+        objections += _left_out(project, run, base)
+    judgement = Judgement(project.root, here, project.state.path, here.suites.get, base=base)
+    problems: list[str] = []
+    rules = judgement.rules([suite.plan.name for suite in run.suites], problems.append)
+    return judgement.judge(run, rules), (*objections, *problems)
+
+
+def _absent(run: Run, names: Sequence[str]) -> Iterator[str]:
+    held = {suite.plan.name for suite in run.suites}
+    return (f"suite {name} is not in run {run.id}" for name in dict.fromkeys(names) if name not in held)
+
+
+def _left_out(project: Project, run: Run, base: BaseBranch) -> Iterator[str]:
+    """Name the suites whose run does not hold every case as the base branch has it."""
+    plans = {suite.plan.name: suite.plan for suite in run.suites}
+    for name in base.settings.suites.keys() & plans.keys():
+        configured = project.settings.suites.get(name)
+        paths = [project.root / file for file in configured.golden] if configured is not None else []
+        sides = base.sides(name, golden.load([path for path in paths if path.exists()], root=project.root))
+        held = {case.id for case in plans[name].cases if case.side == "base"}
+        missing = [case.id for case in sides.still_run if case.id not in held]
+        if missing:
+            first = ", ".join(missing[:3])
+            yield f"suite {name} was run without {len(missing):,} cases that the base branch has: {first}"
+
+
+def _lines(found: _Verified) -> Iterator[str]:
+    from pytest_evalgate.reports.escape import one_line  # noqa: PLC0415 - the reports bring scipy
+    from pytest_evalgate.reports.gate_changes import gate_change_lines  # noqa: PLC0415 - the same
+
+    yield from (line.text for line in gate_change_lines(found.derived.changed_in_gate, 100))
+    for name, suite in found.derived.suites.items():
+        for gate in suite.gates:
+            yield one_line(f"{gate.result:<12} {name}  {gate.kind} {gate.of}: {gate.message}")
+    for objection in found.objections:
+        yield one_line(f"objection: {objection}")
+    word = "agrees" if found.agrees else "OBJECTS" if found.objections else "DISAGREES"
+    yield f"verify {word}: verdict.json says {found.claimed}, the run says {found.derived.verdict}"
+
+
+def _encoded(found: _Verified) -> dict[str, Json]:
+    from pytest_evalgate.runs.verdict_file import encode  # noqa: PLC0415 - asked for
+
+    return {
+        "claimed": found.claimed,
+        "agrees": found.agrees,
+        "exit_code": found.exit_code,
+        "objections": list(found.objections),
+        "derived": encode(found.derived),
+    }

@@ -1,0 +1,116 @@
+"""The base branch: what its configuration, golden sets and baselines say, and how this branch differs from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from pytest_evalgate import golden
+from pytest_evalgate.data import BASE_SUFFIX
+from pytest_evalgate.runs import baseline as baselines
+from pytest_evalgate.runs.plan import ALONE, Sides, slice_values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from pytest_evalgate.data import Baseline, Case, GateChange, GoldenSet
+    from pytest_evalgate.gates.golden_changes import GoldenChanges
+    from pytest_evalgate.runs.base import BaseTree
+    from pytest_evalgate.settings import Settings
+
+
+@dataclass
+class BaseBranch:
+    """Compares this branch with its base.
+
+    Args:
+        tree: Reads files as they stand at the merge base.
+        root: The root folder.
+        head: The configuration of this branch.
+        state: The state folder.
+
+    """
+
+    tree: BaseTree
+    root: Path
+    head: Settings
+    state: Path
+    _golden: dict[str, GoldenChanges] = field(default_factory=dict)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The configuration of the base.
+
+        Raises:
+            SettingsError: it cannot be used.
+
+        """
+        return self.tree.settings()
+
+    def sides(self, name: str, sets: Sequence[GoldenSet]) -> Sides:
+        """Say which cases of a suite this branch changed, and which of the base still run as they stood there.
+
+        Raises:
+            UserError: the golden sets of the base cannot be read.
+
+        """
+        suite = self.settings.suites.get(name)
+        if suite is None:
+            return ALONE
+        from pytest_evalgate.gates.golden_changes import golden_changes  # noqa: PLC0415 - scipy
+
+        known = [path for golden_file in suite.golden if (path := self.tree.bring(golden_file)).exists()]
+        before = golden.load(known, root=self.tree.folder)
+        found = self._golden[name] = golden_changes(before, sets, suite=suite, read=slice_values)
+        return Sides(found.changed, tuple(map(_as_it_stood, found.still_run)))
+
+    def knows(self, name: str) -> bool:
+        """Tell whether the base has a suite of that name."""
+        return name in self.settings.suites
+
+    @cached_property
+    def changes(self) -> tuple[GateChange, ...]:
+        """Everything that this branch changed in the gate; the sides of all its suites have been asked for."""
+        from pytest_evalgate.gates.weakening import acknowledge, settings_changes  # noqa: PLC0415 - scipy
+
+        found = [*settings_changes(self.settings, self.head), *self._golden_changes, *self._baseline_changes]
+        known = self.settings.acknowledged
+        return tuple(map(_settled, acknowledge(found, self.head.acknowledged, known=known)))
+
+    def baseline(self, name: str, head: Baseline | None) -> Baseline | None:
+        """Return what a suite is compared with: nobody chooses that in a branch, unless somebody answers for it."""
+        if not self.knows(name):
+            return head
+        answered = {change.where for change in self.changes if change.acknowledged is not None}
+        return head if f"suites.{name}.baseline" in answered else self._baseline(name) or head
+
+    def _baseline(self, name: str) -> Baseline | None:
+        return self.tree.baseline(name, configured=self.settings.suites[name].baseline, state=self.state)
+
+    @property
+    def _golden_changes(self) -> Iterator[GateChange]:
+        return (change for found in self._golden.values() for change in found.changes)
+
+    @property
+    def _baseline_changes(self) -> Iterator[GateChange]:
+        from pytest_evalgate.gates.baseline_changes import baseline_changes  # noqa: PLC0415 - scipy
+
+        for name in self.settings.suites.keys() & self.head.suites.keys():
+            configured = self.head.suites[name].baseline
+            file = baselines.file_of(configured, suite=name, root=self.root, state=self.state)
+            spec = configured if configured is not None and configured.startswith("git:") else None
+            head = baselines.find(spec, suite=name, file=file, root=self.root)
+            yield from baseline_changes(self._baseline(name), head)
+
+
+def _as_it_stood(case: Case) -> Case:
+    return replace(case, id=f"{case.id}{BASE_SUFFIX}", side="base")
+
+
+def _settled(change: GateChange) -> GateChange:
+    """A baseline that nobody answers for is not used: it weakens nothing."""
+    if not change.what.startswith("baseline") or change.effect != "weaker" or change.acknowledged is not None:
+        return change
+    return replace(change, now=f"{change.now} (not used: the base's own is)", effect="neutral")

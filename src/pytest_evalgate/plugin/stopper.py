@@ -1,0 +1,180 @@
+"""Stopping early: once the verdict of a suite is certain, nothing more is sent for it."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
+
+from pytest_evalgate.data import CaseResult, SuiteRun, Trial
+from pytest_evalgate.engine import settle
+from pytest_evalgate.plugin.answers import NotNeeded
+from pytest_evalgate.plugin.gatekeeper import load_judgement
+from pytest_evalgate.plugin.items import CaseItem
+from pytest_evalgate.plugin.results import error_result
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
+
+    import pytest
+
+    from pytest_evalgate.calls import Call
+    from pytest_evalgate.data import Baseline, Case, PlannedCase, StopRule, SuitePlan
+    from pytest_evalgate.plugin.assembly import ReadySuite
+    from pytest_evalgate.plugin.session import EvalSession
+    from pytest_evalgate.protocols import Target
+
+_LOOKS: Final = 50
+"""How often a suite is looked at on its way: a look at 1,000 cases takes 4 ms."""
+
+
+def order_of(cases: Iterable[PlannedCase], rule: StopRule, baseline: Baseline) -> list[PlannedCase]:
+    """Return ``cases`` in the order in which they are begun.
+
+    The e-process wants an order that has nothing to do with outcomes. Certainty comes soonest where the cases that the
+    baseline failed come first: of them nothing can come but gains, and what has not run counts as one of them.
+    """
+    if rule == "eprocess":
+        from pytest_evalgate.gates.eprocess import place_in_order  # noqa: PLC0415 - scipy, before the first call
+
+        return sorted(cases, key=place_in_order)
+    missed = {case_id for case_id, before in baseline.cases.items() if before.mean < 1}
+    return sorted(cases, key=lambda case: case.golden_id not in missed)
+
+
+class Stopper:
+    """Watches the suites of this process that may stop.
+
+    Answers come in on the engine's thread; they are looked at where the items run. What a suite was stopped by, the
+    engine's thread reads before it begins with a case.
+    """
+
+    def __init__(self, session: EvalSession) -> None:
+        """Watch nothing yet."""
+        self._session = session
+        self._watched: dict[str, _Watch] = {}
+        self._news: deque[tuple[str, PlannedCase, Future[Trial]]] = deque()
+        self._stopped: dict[str, StopRule] = {}
+
+    def in_order(self, items: Sequence[pytest.Item]) -> list[pytest.Item]:
+        """Watch the suites that may stop, and return ``items`` in the order in which to begin with them.
+
+        A suite keeps its places among the others. The items themselves run in the order that they have.
+        """
+        orders: dict[str, Iterator[CaseItem]] = {}
+        for suite, mine in _by_suite(items):
+            found = self._rule(suite, mine)
+            if found is not None:
+                self._watched[suite.plan.name] = _Watch.of(suite.plan, found[0])
+                order = order_of(suite.plan.cases, *found)
+                orders[suite.plan.name] = iter([mine[case.id] for case in order if case.id in mine])
+        return [next(orders[name]) if (name := _suite_of(item)) in orders else item for item in items]
+
+    def watch(self, suite: ReadySuite, case: Case, futures: Iterable[Future[Trial]]) -> None:
+        """Take note of what becomes of a case, if its suite is watched: it has one trial then."""
+        if suite.plan.name in self._watched:
+            for future in futures:
+                future.add_done_callback(partial(self._note, suite.plan.name, suite.planned[case.id]))
+
+    def require(self, suite: ReadySuite, case: Case) -> None:
+        """Go on with a case only if it is needed, or costs nothing; on the engine's thread.
+
+        Raises:
+            NotNeeded: it is not.
+
+        """
+        rule = self._stopped.get(suite.plan.name)
+        if rule is not None and not self._is_remembered(suite.target, case):
+            raise NotNeeded(rule)
+
+    def look(self) -> None:
+        """Look at what has come in, and stop the suites whose verdict is certain by now."""
+        while self._news:
+            name, case, future = self._news.popleft()
+            self._watched[name].take_in(case, future)
+        if any(watch.is_due for name, watch in self._watched.items() if name not in self._stopped):
+            for name in self._certain():
+                self._stopped[name] = self._watched[name].rule
+
+    def _rule(self, suite: ReadySuite, items: Mapping[str, CaseItem]) -> tuple[StopRule, Baseline] | None:
+        """Return the rule and the baseline by which a suite may stop, if so; the gates have their say later."""
+        options, judgement, name = self._session.options, self._session.gatekeeper.judgement, suite.plan.name
+        whole = all(case.id in items for case in suite.plan.cases if case.skip is None)
+        known = judgement.suite_of(name)
+        if known is None or known.stop == "never" or not whole or not isinstance(suite.target, _Asked):
+            return None
+        baseline = None if options.offline or options.shard is not None else judgement.baseline_of(name)
+        return None if baseline is None or suite.plan.trials > 1 else (known.stop, baseline)
+
+    def _note(self, name: str, case: PlannedCase, future: Future[Trial]) -> None:
+        self._news.append((name, case, future))
+
+    def _is_remembered(self, target: Target | None, case: Case) -> bool:
+        return isinstance(target, _Asked) and self._session.wiring.memory.recall(target.call_of(case, 0)) is not None
+
+    def _certain(self) -> frozenset[str]:
+        load_judgement()
+        from pytest_evalgate.gates.stopping import may_stop  # noqa: PLC0415 - scipy, wanted once answers have come
+
+        ledger = self._session.ledger
+        for watch in self._watched.values():
+            watch.fresh = 0
+        suites = [self._so_far(plan) for plan in ledger.plans.values()]
+        return may_stop(suites, self._session.gatekeeper.judgement.rules(ledger.plans, ledger.add_problem))
+
+    def _so_far(self, plan: SuitePlan) -> SuiteRun:
+        """Return what is known of a suite; of those that are not watched, nothing."""
+        watch = self._watched.get(plan.name) or _Watch.of(plan, "certainty")
+        return SuiteRun(plan, tuple(watch.results.values()), self._stopped.get(plan.name))
+
+
+@runtime_checkable
+class _Asked(Protocol):
+    """A target that is asked, and could be spared a call."""
+
+    def call_of(self, case: Case, trial: int) -> Call: ...
+
+
+@dataclass(slots=True)
+class _Watch:
+    """What became of the cases of a suite, in plan order, and how many of them since they were last looked at."""
+
+    rule: StopRule
+    results: dict[str, CaseResult]
+    fresh: int = 0
+
+    @classmethod
+    def of(cls, plan: SuitePlan, rule: StopRule) -> _Watch:
+        """Begin before the first case."""
+        outcomes = {case.id: CaseResult(case, "not_run" if case.skip is None else "skipped") for case in plan.cases}
+        return cls(rule, outcomes)
+
+    @property
+    def is_due(self) -> bool:
+        """Tell whether it is time for a look."""
+        return self.fresh >= max(1, len(self.results) // _LOOKS)
+
+    def take_in(self, case: PlannedCase, future: Future[Trial]) -> None:
+        """Keep what a gate needs of a case that is done."""
+        error = future.exception()
+        if isinstance(error, NotNeeded):
+            return
+        self.fresh += 1
+        self.results[case.id] = (
+            settle(case, [Trial(0, future.result().value)]) if error is None else error_result(case, str(error))
+        )
+
+
+def _by_suite(items: Iterable[pytest.Item]) -> Iterator[tuple[ReadySuite, Mapping[str, CaseItem]]]:
+    """Iterate over the suites of the no-code door, with their items by case."""
+    found: dict[str, tuple[ReadySuite, dict[str, CaseItem]]] = {}
+    for item in items:
+        if isinstance(item, CaseItem):
+            found.setdefault(item.suite.plan.name, (item.suite, {}))[1][item.case.id] = item
+    yield from found.values()
+
+
+def _suite_of(item: pytest.Item) -> str | None:
+    return item.suite.plan.name if isinstance(item, CaseItem) else None

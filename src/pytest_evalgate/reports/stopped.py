@@ -1,0 +1,48 @@
+"""What is said of a suite that stopped before its last case: nothing that a part of it cannot tell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_evalgate.reports.lines import wrapped
+from pytest_evalgate.wording import count, percent, points
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_evalgate.data import Delta, GateResult, StopRule, SuiteVerdict
+    from pytest_evalgate.reports.lines import Line
+
+_BECAUSE: dict[StopRule, str] = {
+    "certainty": "its verdict was certain",
+    "eprocess": "its e-process had decided",
+}
+
+
+def stopped_lines(name: str, verdict: SuiteVerdict, width: int) -> Iterator[Line]:
+    """Say where a suite stopped, why, and what that saved: it has one call a case."""
+    if verdict.stopped is not None:
+        saved = count(verdict.accounting.not_run, "call")
+        yield from wrapped(f"  {name} stopped after {part(verdict)}: {_BECAUSE[verdict.stopped]} ({saved} saved)", width)
+
+
+def part(verdict: SuiteVerdict) -> str:
+    """Say how many of the cases have run."""
+    counts = verdict.accounting
+    every = counts.planned - counts.skipped
+    return f"{every - counts.not_run:,} of {count(every, 'case')}"
+
+
+def change_at_least(verdict: SuiteVerdict, delta: Delta) -> str:
+    """Say on which side of ``delta`` the change lies, wherever the missing cases would have put it."""
+    return f"at {'most' if verdict.verdict == 'fail' else 'least'} {points(delta.delta)}"
+
+
+def part_reason(verdict: SuiteVerdict, gate: GateResult) -> str:
+    """Say in one clause why a gate does not pass."""
+    told = f"{gate.kind} after {part(verdict)}"
+    if gate.kind == "no-regression" and verdict.delta is not None:
+        told = f"{change_at_least(verdict, verdict.delta)} after {part(verdict)}"
+    if gate.kind == "pass-rate" and gate.value is not None and gate.required is not None:
+        told = f"at most {percent(gate.value)} < {100 * gate.required:g}% after {part(verdict)}"
+    return told

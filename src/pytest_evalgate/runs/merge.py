@@ -1,0 +1,199 @@
+"""Shards -> the run that they are parts of; or everything that keeps them from being one."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+from pytest_evalgate import jsonl
+from pytest_evalgate.data import CaseResult, Run, SuiteRun
+from pytest_evalgate.errors import RunFileError
+from pytest_evalgate.runs.origin import Origin
+from pytest_evalgate.runs.shard import Shard
+from pytest_evalgate.runs.shard_files import listed
+from pytest_evalgate.wording import count as counted
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+
+    from pytest_evalgate.data import SuitePlan
+    from pytest_evalgate.runs.shard_files import ShardFolder, ShardRun
+
+    CaseKey = tuple[str, str]
+    Answers = Mapping[CaseKey, Sequence[tuple[ShardRun, CaseResult]]]
+
+_RAN = frozenset({"passed", "missed", "errored"})
+
+
+def merge(folder: ShardFolder, count: int) -> tuple[Run, Origin]:
+    """Put the shards of a run together.
+
+    What made a shard invalid makes the whole run invalid, and where one shard was refused its calls, the run was.
+
+    Args:
+        folder: The shards that were found.
+        count: How many shards the run has.
+
+    Returns:
+        The run, and how it came about; both depend on the shards alone, in whatever order they come.
+
+    Raises:
+        RunFileError: they are not all of it, or not of one run; says everything that is wrong, one a line.
+
+    """
+    shards = sorted(folder.runs, key=lambda shard: (shard.shard.index, shard.path))
+    plans = _plans(shards)
+    answers = _answers(shards)
+    problems = [*folder.problems, *_foreign(shards, count), *_mixed(shards, plans)]
+    problems += _missing(shards, plans, folder.unread, count)
+    if not problems:
+        problems = [*_answered_twice(answers), *_not_run(shards, plans, answers)]
+    if problems:
+        raise RunFileError("\n".join(problems))
+    origin = shards[0].origin
+    return _merged(shards, plans, answers), Origin(origin.config_sha256, origin.target)
+
+
+def _plans(shards: Iterable[ShardRun]) -> dict[str, SuitePlan]:
+    """Return each suite's plan, as the first shard has it."""
+    plans: dict[str, SuitePlan] = {}
+    for shard in shards:
+        for suite in shard.run.suites:
+            plans.setdefault(suite.plan.name, suite.plan)
+    return plans
+
+
+def _answers(shards: Iterable[ShardRun]) -> Answers:
+    answers: dict[CaseKey, list[tuple[ShardRun, CaseResult]]] = defaultdict(list)
+    for shard in shards:
+        for suite in shard.run.suites:
+            for result in suite.results:
+                if result.outcome in _RAN:
+                    answers[suite.plan.name, result.case.id].append((shard, result))
+    return answers
+
+
+def _foreign(shards: Sequence[ShardRun], count: int) -> Iterator[str]:
+    """Yield what is not one of ``count`` shards, and what is there twice."""
+    paths: dict[Shard, list[str]] = defaultdict(list)
+    for shard in shards:
+        paths[shard.shard].append(shard.path)
+    for shard, held in paths.items():
+        if shard.count != count:
+            yield f"{listed(held)}: holds {shard}, expected are {count} shards"
+        elif len(held) > 1:
+            yield f"{listed(held)}: each holds {shard}; keep the one that belongs to this run"
+
+
+def _mixed(shards: Sequence[ShardRun], plans: Mapping[str, SuitePlan]) -> Iterator[str]:
+    """Yield the fields in which shards differ that are of one run."""
+    yield from _differing("commit", [(shard.path, shard.run.commit) for shard in shards])
+    yield from _differing("config_sha256", [(shard.path, shard.origin.config_sha256) for shard in shards])
+    yield from _differing("--eval-target", [(shard.path, shard.origin.target) for shard in shards])
+    sound = [shard for shard in shards if not shard.run.problems]  # what could not be collected is not planned
+    yield from _differing("suites", [(shard.path, _names(shard)) for shard in sound])
+    for name in plans:
+        held = [(shard.path, suite.plan) for shard in shards for suite in shard.run.suites if suite.plan.name == name]
+        found = list(_mixed_heads(f"suite {jsonl.visible(name)}: ", held))
+        yield from found or _mixed_cases(f"suite {jsonl.visible(name)}: ", held)
+
+
+def _names(shard: ShardRun) -> str:
+    return ", ".join(suite.plan.name for suite in shard.run.suites)
+
+
+def _mixed_heads(suite: str, held: Sequence[tuple[str, SuitePlan]]) -> Iterator[str]:
+    yield from _differing(f"{suite}golden", [(path, ", ".join(plan.golden)) for path, plan in held])
+    yield from _differing(f"{suite}golden_sha256", [(path, plan.golden_sha256) for path, plan in held])
+    yield from _differing(f"{suite}scorers_sha256", [(path, plan.scorers_sha256) for path, plan in held])
+    yield from _differing(f"{suite}trials", [(path, plan.trials) for path, plan in held])
+
+
+def _mixed_cases(suite: str, held: Sequence[tuple[str, SuitePlan]]) -> Iterator[str]:
+    """Yield the first case in which a plan differs from the first one: in its place, tags, slices or cluster."""
+    (first, wanted), *others = held
+    for path, plan in others:
+        for one, other in zip_longest(wanted.cases, plan.cases):
+            if one != other:
+                case = jsonl.visible((one or other).id)
+                yield f"not of one run: {suite}cases: {first} and {path} differ, first in {case}"
+                break
+
+
+def _differing(field: str, values: Iterable[tuple[str, Hashable]]) -> Iterator[str]:
+    """Say which files hold which value of a field, unless all hold the same."""
+    paths: dict[Hashable, list[str]] = defaultdict(list)
+    for path, value in values:
+        paths[value].append(path)
+    if len(paths) > 1:
+        said = "; ".join(f"{jsonl.visible(str(value))} in {listed(held)}" for value, held in paths.items())
+        yield f"not of one run: {field}: {said}"
+
+
+def _missing(
+    shards: Sequence[ShardRun], plans: Mapping[str, SuitePlan], unread: frozenset[int], count: int
+) -> Iterator[str]:
+    """Yield the shards that are not there, with the cases that nobody ran for that."""
+    there = unread | {shard.shard.index for shard in shards}
+    for index in range(1, count + 1):
+        if index not in there:
+            missing = Shard(index, count)
+            cases = [key for name, plan in plans.items() for key in _cases_of(missing, name, plan)]
+            lost = f": nobody ran {_described(cases)}" if cases else ""
+            yield f"{missing} is missing ({missing.file_name}){lost}"
+
+
+def _answered_twice(answers: Answers) -> Iterator[str]:
+    for (suite, case), held in answers.items():
+        if len(held) > 1:
+            name = jsonl.visible(f"{suite}/{case}")
+            yield f"case {name} has a result in each of {listed([shard.path for shard, _ in held])}"
+
+
+def _not_run(shards: Iterable[ShardRun], plans: Mapping[str, SuitePlan], answers: Answers) -> Iterator[str]:
+    """Yield the shards that are not whole, with the cases that nobody ran for that."""
+    for shard in shards:
+        if shard.run.problems or shard.run.refused is not None:
+            continue  # the run says so itself
+        cases = [key for name, plan in plans.items() for key in _cases_of(shard.shard, name, plan)]
+        lost = [key for key in cases if key not in answers]
+        if lost:
+            yield f"{shard.path}: not whole: nobody ran {_described(lost)}; run {shard.shard} again"
+
+
+def _cases_of(shard: Shard, name: str, plan: SuitePlan) -> list[CaseKey]:
+    """Return the cases that a shard has to run, in plan order."""
+    mine = shard.cases_of(plan)
+    return [(name, case.id) for case in plan.cases if case.id in mine and case.skip is None]
+
+
+def _described(cases: Sequence[CaseKey]) -> str:
+    return f"{counted(len(cases), 'case')} ({listed([f'{suite}/{case}' for suite, case in cases])})"
+
+
+def _merged(shards: Sequence[ShardRun], plans: Mapping[str, SuitePlan], answers: Answers) -> Run:
+    runs = [shard.run for shard in shards]
+    created = max(run.created for run in runs)
+    stamp = created.replace("-", "").replace(":", "")
+    refused = [f"{shard.shard}: {shard.run.refused}" for shard in shards if shard.run.refused is not None]
+    return Run(
+        id=f"{stamp}-{jsonl.digest([run.id for run in runs])[:8]}",
+        created=created,
+        commit=runs[0].commit,
+        suites=tuple(SuiteRun(plan, tuple(_results(plan, answers))) for plan in plans.values()),
+        duration_s=max(run.duration_s for run in runs),
+        problems=tuple(dict.fromkeys(problem for run in runs for problem in run.problems)),
+        refused="; ".join(refused) or None,
+    )
+
+
+def _results(plan: SuitePlan, answers: Answers) -> Iterator[CaseResult]:
+    for case in plan.cases:
+        held = answers.get((plan.name, case.id))
+        if case.skip is not None:
+            yield CaseResult(case, "skipped", reason=case.skip)
+        elif held is None:
+            yield CaseResult(case, "not_run")
+        else:
+            yield held[0][1]

@@ -1,0 +1,412 @@
+"""What ``compare`` prints and how it exits; UPDATE_GOLDEN=1 rewrites the screen."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_evalgate.reports.columns import width_of
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Sides
+
+_SCREEN = Path(__file__).parent / "screens" / "compare.100.txt"
+_EXAMPLES = Path(__file__).parents[2] / "examples" / "golden_sets"
+_NUMBERS = Path(__file__).parents[1] / "data" / "gsm8k.expected_numbers.json"
+_A, _B = "20260101T000000Z-aaaa", "20260102T000000Z-bbbb"
+_GATED = '[suites.faq]\ngolden = "g.jsonl"\nslices = ["lang"]\ngates = [{gates}]\n'
+_NO_REGRESSION = '{ kind = "no-regression" }'
+
+
+def _cases(sides: Sides, kind: str, *arguments: str) -> list[str]:
+    return [row["case"] for row in sides.faq(*arguments)["changes"][kind]]
+
+
+def test_the_screen(sides: Sides) -> None:
+    sides.run(
+        _A, {"faq": ["PPP"] * 14 + ["PPm", "mmP", "PPP", "mmm", "mPm"] + ["PPP"] * 30 + ["?PP"], "sql": ["P"] * 4}
+    )
+    sides.run(
+        _B, {"faq": ["mmm"] * 12 + ["PPm", "mmP", "Pmm", "PmP", "S", "PPP", "mmm"] + ["PPP"] * 30, "tone": ["P"]}
+    )
+    code, out, err = sides.compare("previous")
+    assert (code, err) == (0, "")
+    if os.environ.get("UPDATE_GOLDEN"):
+        _SCREEN.write_text(out, "utf-8")
+    assert out == _SCREEN.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("older", "newer", "changed", "p"),
+    [
+        ("gsm8k.json", "gsm8k.6b_verification.json", (64, 293), 1.0),
+        ("gsm8k.6b_verification.json", "gsm8k.json", (293, 64), 1.2e-36),
+    ],
+)
+def test_gsm8k_in_both_directions(
+    sides: Sides, monkeypatch: pytest.MonkeyPatch, older: str, newer: str, changed: tuple[int, int], p: float
+) -> None:
+    monkeypatch.chdir(_EXAMPLES)
+    monkeypatch.setenv("EVALGATE_DIR", str(sides.root / "state"))
+    found = sides.faq(f"baselines/{older}", f"baselines/{newer}")
+    delta, changes = found["delta"], found["changes"]
+    expected = json.loads(_NUMBERS.read_text("utf-8"))["6b_verification vs 6b_finetuning"]
+    assert (changes["passed_both"], changes["missed_both"], delta["pairs"]) == (222, 740, 1319)
+    assert (delta["losses"], delta["gains"]) == changed == (len(changes["regressed"]), len(changes["fixed"]))
+    assert delta["p"] == pytest.approx(p, rel=0.02)
+    assert abs(delta["delta"]) == pytest.approx(expected["difference"], abs=1e-12)
+    assert (found["alpha"], found["margin"]) == (0.05, 0.05)
+    assert delta["finding"] == ("regressed" if changed[0] > changed[1] else "no_regression_beyond_margin")
+    assert sides.compare(f"baselines/{older}", f"baselines/{newer}", "--gate")[0] == (changed[0] > changed[1])
+
+
+def test_the_numbers_are_those_of_the_gates(sides: Sides) -> None:
+    sides.run(_A, "P" * 20 + "m" * 5)
+    sides.run(_B, "m" * 5 + "P" * 15 + "m" * 5)
+    found = sides.faq("previous")
+    delta = found["delta"]
+    assert (delta["baseline_rate"], delta["delta"], delta["pairs"]) == (0.8, -0.2, 25)
+    assert (delta["losses"], delta["gains"], delta["test"]) == (5, 0, "mcnemar-midp")
+    assert delta["p"] == pytest.approx(2**-6)
+    assert delta["finding"] == "regressed"
+    assert delta["baseline"] == f"run {_A}"
+    assert found["older"] == {
+        "source": f"run {_A}",
+        "run_id": _A,
+        "created": "2026-01-01T00:00:00Z",
+        "commit": "8c1f2d0aaaaaaaaa",
+    }
+
+
+def test_several_trials_and_clusters_count_as_in_a_session(sides: Sides) -> None:
+    sides.run(_A, ["PP"] * 40, clusters=20)
+    sides.run(_B, ["Pm"] * 18 + ["PP"] * 22, clusters=20)
+    assert sides.faq("previous")["delta"]["test"].startswith("cluster")
+    sides.run(_A, ["PP"] * 40)
+    sides.run(_B, ["Pm"] * 18 + ["PP"] * 22)
+    assert sides.faq("previous")["delta"]["test"] == "paired-t"
+
+
+def test_regressed_cases_come_worst_first_with_their_place_and_reason(sides: Sides) -> None:
+    sides.run(_A, ["PP", "PP", "PP", "mm"])
+    sides.run(_B, ["PP", "Pm", "mm", "PP"])
+    assert sides.json("previous", "--regressed") == [
+        {"suite": "faq", "case": "c2", "place": "g.jsonl:3", "before": 1.0, "now": 0.0, "reason": "got 2"},
+        {"suite": "faq", "case": "c1", "place": "g.jsonl:2", "before": 1.0, "now": 0.5, "reason": "got 1"},
+    ]
+    assert _cases(sides, "fixed", "previous") == ["c3"]
+
+
+def test_regressed_alone_lists_every_case_and_nothing_else(sides: Sides) -> None:
+    sides.run(_A, "P" * 30)
+    sides.run(_B, "m" * 25 + "P" * 5)
+    lines = sides.compare("previous", "--regressed")[1].splitlines()
+    assert lines[0] == "faq: 25 regressed"
+    assert lines[1].split() == ["REGRESSED", "where", "A", "->", "B", "why"]
+    assert [line.split()[0] for line in lines[2:]] == [f"c{index}" for index in range(25)]
+    sides.run(_B, "P" * 30)
+    assert sides.compare("previous", "--regressed")[1] == "faq: 0 regressed\n"
+
+
+def test_the_command_for_the_rest_of_the_list_prints_the_rest(sides: Sides) -> None:
+    sides.run(_A, "P" * 30)
+    sides.baseline("a file.json", "P" * 30)
+    sides.run(_B, "m" * 25 + "P" * 5)
+    told = [line for line in sides.compare("a file.json", "newest")[1].splitlines() if "more:" in line]
+    assert told == ["  ... 15 more: pytest-evalgate compare 'a file.json' --suite faq --regressed"]
+    assert len(sides.compare("a file.json", "--suite", "faq", "--regressed")[1].splitlines()) == 27
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        ((), "pytest-evalgate compare --suite faq --regressed"),
+        (("newest",), None),
+        (("baseline", _B), f"pytest-evalgate compare baseline {_B} --suite faq --regressed"),
+    ],
+)
+def test_the_command_names_the_sides_that_are_not_the_usual_ones(
+    sides: Sides, arguments: tuple[str, ...], command: str | None
+) -> None:
+    sides.baseline("baselines/faq.json", "P" * 30)
+    sides.run(_B, "m" * 25 + "P" * 5)
+    told = [line.partition("more: ")[2] for line in sides.compare(*arguments)[1].splitlines() if "more:" in line]
+    assert told == ([] if command is None else [command])
+
+
+def test_edited_added_and_removed_cases_are_listed_and_not_paired(sides: Sides) -> None:
+    sides.run(_A, "P" * 20)
+    sides.run(_B, "P" * 20, first=1, edited=(5,))
+    found = sides.faq("previous")
+    assert found["delta"]["pairs"] == 18
+    assert [found["changes"][kind] for kind in ("edited", "added", "removed")] == [
+        [{"case": "c5", "place": "g.jsonl:6"}],
+        [{"case": "c20", "place": "g.jsonl:21"}],
+        [{"case": "c0", "place": ""}],
+    ]
+
+
+def test_what_cannot_be_paired_is_said_with_the_remedy(sides: Sides) -> None:
+    sides.run(_A, "PPPP")
+    sides.run(_B, "PPPP", edited=range(4))
+    found = sides.faq("previous")
+    assert found["delta"] is None
+    assert "0.0% of the baseline's 4 cases are paired (4 edited" in found["notes"][0]
+    code, out, _ = sides.compare("previous")
+    assert code == 0
+    assert "faq: nothing can be compared\n" in out
+
+
+def test_cases_without_an_answer_in_a_are_left_out_and_counted(sides: Sides) -> None:
+    sides.run(_A, "?" + "P" * 18 + "-")
+    sides.run(_B, "m" * 2 + "P" * 18)
+    found = sides.faq("previous")
+    assert (found["delta"]["pairs"], found["delta"]["losses"]) == (18, 1)
+    assert found["changes"]["added"] == []
+    assert found["notes"] == ["2 cases without an answer in A: left out"]
+
+
+def test_cases_not_run_in_b_are_left_out_and_counted(sides: Sides) -> None:
+    sides.run(_A, "P" * 20)
+    sides.run(_B, "mP" + "P" * 17 + "-")
+    found = sides.faq("previous")
+    assert (found["delta"]["pairs"], found["delta"]["losses"], found["delta"]["removed"]) == (19, 1, 1)
+    assert found["notes"] == ["1 case not run in B: left out"]
+
+
+def test_cases_without_an_answer_in_b_count_as_missed_and_are_no_regression(sides: Sides) -> None:
+    sides.run(_A, "P" * 20)
+    sides.run(_B, "m" + "P" * 18 + "?")
+    found = sides.faq("previous")
+    assert (found["delta"]["pairs"], found["delta"]["losses"]) == (20, 2)
+    assert [row["case"] for row in found["changes"]["regressed"]] == ["c0"]
+    assert found["notes"] == ["1 case without an answer in B: counted as missed, and on no list"]
+
+
+def test_a_suite_that_was_stopped_keeps_the_cases_that_it_did_not_run(sides: Sides) -> None:
+    sides.run(_A, "P" * 20)
+    sides.run(_B, "m" * 12 + "-" * 8, stopped="certainty")
+    found = sides.faq("previous")
+    assert (found["delta"]["pairs"], found["delta"]["finding"]) == (20, "regressed")
+    assert found["notes"] == [
+        "B was stopped, its verdict certain: 8 cases not run; the change is the least that it can be"
+    ]
+    assert len(found["changes"]["regressed"]) == 12
+
+
+def test_an_older_side_without_any_answer_is_refused(sides: Sides) -> None:
+    sides.run(_A, "??")
+    sides.run(_B, "PP")
+    assert sides.compare("previous")[::2] == (
+        4,
+        f"pytest-evalgate: run {_A} holds no answered case of suite faq\n",
+    )
+
+
+def test_suites_on_one_side_are_named(sides: Sides) -> None:
+    sides.run(_A, {"faq": "PP", "old": "P"})
+    sides.run(_B, {"faq": "PP", "new": "P"})
+    found = sides.json("previous")
+    assert ([suite["suite"] for suite in found["suites"]], found["only_older"], found["only_newer"]) == (
+        ["faq"],
+        ["old"],
+        ["new"],
+    )
+    out = sides.compare("previous")[1]
+    assert "only in A: old\nonly in B: new\n" in out
+    assert "only in" not in sides.compare("previous", "--suite", "faq")[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (
+            ("previous", "--suite", "fax"),
+            "suite 'fax' is not on both sides: A (previous) holds none, B (newest) holds none",
+        ),
+        ((), "no suite is on both sides: A (baseline) holds none, B (newest) holds faq; to make a baseline of a run"),
+    ],
+)
+def test_where_nothing_is_on_both_sides_nothing_was_compared(
+    sides: Sides, arguments: tuple[str, ...], told: str
+) -> None:
+    sides.run(_A, "PP")
+    sides.run(_B, "PP")
+    for more in ((), ("--gate",)):
+        code, out, err = sides.compare(*arguments, *more)
+        assert (code, out) == (4, "")
+        assert told in err
+
+
+def test_levels_may_be_asked_for(sides: Sides) -> None:
+    sides.configure(_GATED.format(gates='{ kind = "no-regression", alpha = 0.1 }, { kind = "pass-rate", min = 0.1 }'))
+    sides.run(_A, "P" * 40)
+    sides.run(_B, "m" * 5 + "P" * 35)
+    assert sides.faq("previous")["delta"]["finding"] == "regressed"
+    found = sides.faq("previous", "--alpha", "0.01")
+    assert (found["alpha"], found["margin"], found["delta"]["finding"]) == (0.01, None, "inconclusive")
+    found = sides.faq("previous", "--margin", "0.3")
+    assert (found["alpha"], found["margin"], found["delta"]["finding"]) == (0.1, 0.3, "regressed_within_margin")
+
+
+def test_levels_of_a_suite_that_has_no_such_gate(sides: Sides) -> None:
+    sides.configure(_GATED.format(gates='{ kind = "pass-rate", min = 0.1 }'))
+    sides.run(_A, "P" * 40)
+    sides.run(_B, "P" * 40)
+    found = sides.faq("previous", "--alpha", "0.02", "--margin", "0.4")
+    assert (found["alpha"], found["margin"], found["delta"]["finding"]) == (0.02, 0.4, "no_regression_beyond_margin")
+
+
+@pytest.mark.parametrize("levels", [("--alpha", "0.6"), ("--margin", "0"), ("--margin", "5"), ("--alpha", "x")])
+def test_levels_outside_of_their_range_are_a_wrong_command_line(sides: Sides, levels: tuple[str, str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        sides.compare(*levels)
+    assert caught.value.code == 2
+    assert "is not a number from" in sides.capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("now", "settings", "code", "verdict"),
+    [
+        ("P" * 40, "", 0, "pass"),
+        ("m" * 5 + "P" * 35, "", 1, "fail"),
+        ("?" + "P" * 39, "", 11, "incomplete"),
+        ("-" + "P" * 39, "", 12, "not_evaluated"),
+        ("P" * 40, 'gates = [{ kind = "pass-rate", min = 0.99 }]', 10, "inconclusive"),
+        ("P" * 40, 'gates = [{ kind = "must-pass", tags = ["none"] }]', 4, "invalid"),
+        ("m" * 40, 'gates = [{ kind = "pass-rate", min = 0.9 }]\nmode = "advisory"', 0, "pass"),
+        ("S" * 40, "", 5, "invalid"),
+    ],
+)
+def test_the_gate_exits_as_a_session_would(sides: Sides, now: str, settings: str, code: int, verdict: str) -> None:
+    sides.configure(f'on_inconclusive = "fail"\n[suites.faq]\ngolden = "g.jsonl"\n{settings}\n')
+    sides.run(_A, "P" * 40)
+    sides.run(_B, now)
+    found, out, _ = sides.compare("previous", "--gate", "--json")
+    judged = json.loads(out)["verdict"]
+    assert (found, judged["exit_code"], judged["verdict"]) == (code, code, verdict)
+    assert sides.compare("previous")[0] == 0
+    last = sides.compare("previous", "--gate")[1].splitlines()[-1]
+    assert last.startswith(f"evalgate: {verdict.replace('_', ' ').upper()}")
+    assert f"(exit {code}" in last
+    assert not (sides.root / ".evalgate" / "verdict.json").exists()
+
+
+def test_the_gate_hears_slices_too(sides: Sides) -> None:
+    sides.configure(_GATED.format(gates=f'{_NO_REGRESSION}, {{ kind = "slice", by = "lang" }}'))
+    sides.run(_A, "P" * 60)
+    sides.run(_B, "mP" * 9 + "P" * 42)
+    code, out, _ = sides.compare("previous", "--gate")
+    assert code == 1
+    assert "FAIL faq, slice: 1 of 2 slices by lang dropped: en" in out
+
+
+def test_a_suite_without_an_older_side_is_judged_as_one_without_a_baseline(
+    sides: Sides, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sides.configure(_GATED.format(gates=_NO_REGRESSION).replace("faq", "new"))
+    sides.run(_A, {"faq": "PP"})
+    sides.run(_B, {"faq": "PP", "new": "PP"})
+    assert sides.compare("previous", "--gate")[0] == 0
+    assert "INCONCLUSIVE new, no-regression: no baseline yet" in sides.compare("previous", "--gate")[1]
+    monkeypatch.setenv("CI", "true")
+    assert sides.compare("previous", "--gate")[0] == 4
+
+
+def test_the_gate_and_the_regressed_list_go_together(sides: Sides) -> None:
+    sides.run(_A, "P" * 9)
+    sides.run(_B, "m" * 5 + "P" * 4)
+    code, out, _ = sides.compare("previous", "--gate", "--regressed")
+    assert (code, len(out.splitlines())) == (1, 9)
+
+
+def test_a_run_that_is_not_whole_is_no_baseline_to_judge_by(sides: Sides) -> None:
+    sides.run(_A, "P" * 9 + "?")
+    sides.run(_B, "P" * 10)
+    code, out, err = sides.compare("previous", "--gate")
+    assert (code, out) == (4, "")
+    assert err == (
+        f"pytest-evalgate: A (run {_A}) cannot serve as the baseline: 1 case of suite faq without an answer; "
+        "compare another run, or leave out --gate\n"
+    )
+
+
+def test_an_invalid_run_is_compared_with_a_warning_and_never_judged_by(sides: Sides) -> None:
+    sides.run(_A, "P" * 9, problems=("workers differ",))
+    sides.run(_B, "P" * 9)
+    assert sides.json("previous")["notes"] == ["A is invalid: workers differ"]
+    assert "cannot serve as the baseline: workers differ" in sides.compare("previous", "--gate")[2]
+    found = sides.compare(_B, _A, "--gate", "--json")
+    assert (found[0], json.loads(found[1])["notes"]) == (4, ["B is invalid: workers differ"])
+
+
+def test_a_gate_of_the_settings_is_not_judged_by_other_levels(sides: Sides) -> None:
+    sides.run(_A, "P" * 9)
+    sides.run(_B, "P" * 9)
+    assert sides.compare("previous", "--gate", "--margin", "0.5")[0] == 0
+    sides.configure(_GATED.format(gates=_NO_REGRESSION))
+    code, _, err = sides.compare("previous", "--gate", "--margin", "0.5")
+    assert code == 4
+    assert "suites.faq.gates: this suite has gates of its own" in err
+
+
+def test_a_baseline_does_not_know_its_clusters(sides: Sides) -> None:
+    sides.configure('[suites.faq]\ngolden = "g.jsonl"\ncluster = "metadata.doc"\n')
+    sides.baseline("a.json", "PP")
+    sides.baseline("b.json", "PP")
+    assert sides.faq("a.json", "b.json")["notes"] == [
+        "B does not know its clusters (suites.faq.cluster): cases count as if there were none"
+    ]
+    code, _, err = sides.compare("a.json", "b.json", "--gate")
+    assert code == 4
+    assert "suites.faq.cluster: B (file:b.json) does not know its clusters" in err
+    sides.run(_B, "PP", clusters=2)
+    assert sides.compare("a.json", _B, "--gate")[0] == 0
+
+
+def test_a_suite_own_baseline_that_is_broken_does_not_matter_where_another_is_named(sides: Sides) -> None:
+    sides.run(_A, "PP")
+    sides.run(_B, "PP")
+    (sides.root / "baselines").mkdir()
+    (sides.root / "baselines" / "faq.json").write_text("{", "utf-8")
+    assert sides.compare("previous", "--gate")[0] == 0
+    assert sides.compare("--gate")[0] == 4
+
+
+def test_names_and_reasons_cannot_act_on_the_terminal(sides: Sides) -> None:
+    name = "\x1b[31mevil\u202e" + "x" * 90
+    sides.run(_A, {name: ["PP"] * 20})
+    sides.run(_B, {name: ["mm"] * 20})
+    for arguments in (("--gate",), ("--regressed",)):
+        out = sides.compare("previous", *arguments)[1]
+        assert out.replace("\n", "").isprintable()
+        assert "\\x1b[31mevil" in out
+    sides.run(_A, {"other": "P"})
+    assert sides.compare("previous")[2].rstrip("\n").isprintable()
+
+
+def test_lines_are_at_most_100_columns_wide_but_for_commands_and_the_verdict(sides: Sides) -> None:
+    suites: dict[str, Any] = {"a-suite-" + "with-a-long-name" * 4: ["PPP"] * 3000, "faq": ["PPP"] * 20}
+    sides.run(_A, suites)
+    sides.run(_B, {name: ["mPm"] * len(words) for name, words in suites.items()})
+    lines = sides.compare("previous", "--gate")[1].splitlines()
+    assert [line for line in lines[:-1] if width_of(line) > 100 and "--regressed" not in line] == []
+
+
+def test_help_names_the_kinds_of_sides(capsys: pytest.CaptureFixture[str], sides: Sides) -> None:
+    with pytest.raises(SystemExit) as caught:
+        sides.compare("--help")
+    assert caught.value.code == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "git:REF or the name of a branch" in said
+    assert "example: pytest-evalgate compare main --suite support --regressed" in said
+
+
+def test_an_option_that_does_not_exist_is_a_wrong_command_line(sides: Sides) -> None:
+    with pytest.raises(SystemExit) as caught:
+        sides.compare("--x")
+    assert caught.value.code == 2

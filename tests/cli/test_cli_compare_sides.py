@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Sides
+
+_FIRST, _SECOND, _THIRD = "20260101T000000Z-aaaa", "20260102T000000Z-bbbb", "20260103T000000Z-cccc"
+
+
+@pytest.fixture
+def three(sides: Sides) -> Sides:
+    """Three runs: the first passed everything, each later one missed one case more."""
+    sides.run(_FIRST, "PPPP")
+    sides.run(_SECOND, "mPPP")
+    sides.run(_THIRD, "mmPP")
+    return sides
+
+
+def _regressed(sides: Sides, *arguments: str) -> list[str]:
+    return [row["case"] for row in sides.json(*arguments, "--regressed")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "regressed"),
+    [
+        ((_FIRST,), ["c0", "c1"]),
+        (("previous",), ["c1"]),
+        ((_FIRST, "previous"), ["c0"]),
+        ((_FIRST, _SECOND), ["c0"]),
+        (("newest", "newest"), []),
+        ((f".evalgate/runs/{_FIRST}/run.jsonl", _SECOND), ["c0"]),
+    ],
+)
+def test_runs_are_named_by_id_by_age_or_by_file(
+    three: Sides, arguments: tuple[str, ...], regressed: list[str]
+) -> None:
+    assert _regressed(three, *arguments) == regressed
+
+
+def test_of_runs_of_one_second_the_one_written_last_is_the_newest(sides: Sides) -> None:
+    for age, (run_id, words) in enumerate([(f"{_FIRST[:-4]}zzzz", "PPP"), (_FIRST, "mPP"), (f"{_FIRST}1", "mmP")]):
+        sides.run(run_id, words)
+        os.utime(sides.root / ".evalgate" / "runs" / run_id / "run.jsonl", ns=(0, age))
+    assert _regressed(sides, "previous") == ["c1"]
+
+
+def test_previous_needs_two_runs(sides: Sides) -> None:
+    sides.run(_FIRST, "P")
+    code, _, err = sides.compare("previous")
+    assert code == 4
+    assert "only one run is stored in" in err
+    assert "run again, or name another side" in err
+
+
+def test_the_older_side_is_each_suites_own_baseline_unless_another_is_named(three: Sides) -> None:
+    three.baseline("baselines/faq.json", "PPPm")
+    assert _regressed(three) == _regressed(three, "baseline", "newest") == ["c0", "c1"]
+    assert three.faq()["older"]["source"] == "file:baselines/faq.json"
+
+
+def test_a_run_is_compared_with_a_baseline_file_and_the_other_way_round(three: Sides) -> None:
+    three.baseline("other.json", "PPPm")
+    assert _regressed(three, "other.json", _SECOND) == ["c0"]
+    assert _regressed(three, _SECOND, "other.json") == ["c3"]
+
+
+def test_two_baseline_files_need_no_run_and_no_configuration(sides: Sides) -> None:
+    sides.configure("")
+    sides.baseline("a.json", ["PP", "PP"])
+    sides.baseline("b.json", ["PP", "Pm"])
+    found = sides.faq("a.json", "b.json")
+    assert (found["delta"]["pairs"], found["delta"]["losses"], found["delta"]["delta"]) == (2, 1, -0.25)
+    assert [found["older"]["source"], found["newer"]["source"]] == ["file:a.json", "file:b.json"]
+
+
+def test_files_are_found_from_the_working_folder_and_from_the_root_folder(
+    three: Sides, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    three.baseline("a.json", "PPPP")
+    three.baseline("below/b.json", "PPPP")
+    monkeypatch.chdir(three.root / "below")
+    assert _regressed(three, "a.json") == _regressed(three, "b.json") == ["c0", "c1"]
+
+
+@pytest.mark.parametrize("spec", ["v1", "git:v1", "git:HEAD", "HEAD"])
+def test_a_commit_names_the_baselines_that_it_holds(three: Sides, spec: str) -> None:
+    three.baseline("baselines/faq.json", "PPPm")
+    three.commit("v1")
+    three.baseline("baselines/faq.json", "mmmm")
+    assert _regressed(three, spec) == ["c0", "c1"]
+    assert three.faq(spec)["older"]["source"] == f"git:{spec.removeprefix('git:')}"
+
+
+def test_two_commits(sides: Sides) -> None:
+    sides.baseline("baselines/faq.json", "PPP")
+    sides.commit("v1")
+    sides.baseline("baselines/faq.json", "PmP")
+    sides.commit("v2")
+    assert _regressed(sides, "v1", "v2") == ["c1"]
+
+
+def test_a_commit_is_not_taken_for_a_file_of_the_same_name(three: Sides) -> None:
+    three.baseline("baselines/faq.json", "PPPP")
+    three.commit("faq")
+    (three.root / "faq").write_text("x = 1\n", "utf-8")
+    assert _regressed(three, "git:faq") == ["c0", "c1"]
+    assert "faq: a file that is neither a run nor a baseline" in three.compare("faq")[2]
+    assert three.compare("faq")[2].endswith("if a branch is meant: git:faq\n")
+
+
+def test_a_suite_that_a_commit_lacks_stands_on_one_side(sides: Sides) -> None:
+    sides.configure('[suites.faq]\ngolden = "g.jsonl"\n[suites.sql]\ngolden = "h.jsonl"\n')
+    sides.baseline(".evalgate/baselines/faq.json", "PP")
+    sides.commit("v1")
+    sides.run(_FIRST, {"faq": "PP", "sql": "PP"})
+    found = sides.json("v1")
+    assert ([suite["suite"] for suite in found["suites"]], found["only_newer"]) == (["faq"], ["sql"])
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ("nowhere", "nowhere: there is no run .evalgate/runs/nowhere, no file of this name, and no such branch"),
+        ("../..", "no such branch, tag or commit (git cannot read it:"),
+        ("../../etc", "there is no run"),
+        ("a/" * 3000, "there is no run"),
+        ("git:nowhere", "git cannot read it:"),
+        ("--output=x", "'--output=x' cannot be compared: name newest, previous"),
+        ("git:--output=x", "'git:--output=x' cannot be compared"),
+        ("git:", "'git:' cannot be compared"),
+        ("", "'' cannot be compared"),
+        ("  ", "'  ' cannot be compared"),
+        ("a\x1b[31m", "'a\\x1b[31m' cannot be compared"),
+        ("a\0b", "'a\\x00b' cannot be compared"),
+    ],
+)
+def test_a_name_that_stands_for_nothing_is_refused_with_what_was_tried(three: Sides, spec: str, told: str) -> None:
+    three.commit("v1")
+    code, out, err = three.compare("--", spec)
+    assert (code, out) == (4, "")
+    assert told in err
+    assert not (three.root / "x").exists()
+
+
+def test_a_run_id_cannot_lead_out_of_the_state_folder(three: Sides) -> None:
+    outside = three.root / ".evalgate" / "elsewhere"
+    (three.root / ".evalgate" / "runs" / _FIRST).rename(outside)
+    assert three.compare("../elsewhere")[0] == 4
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("{\n", "neither a run nor a baseline"),
+        ('{"id": "c1"}\n', "not a run file of pytest-evalgate"),
+        ('{\n"kind": "x"}\n', "not a baseline of pytest-evalgate"),
+        ("", "neither a run nor a baseline"),
+    ],
+)
+def test_a_file_that_is_neither_is_named(three: Sides, content: str, told: str) -> None:
+    (three.root / "file.json").write_text(content, "utf-8")
+    code, _, err = three.compare("file.json")
+    assert code == 4
+    assert told in err
+    assert "file.json" in err
+
+
+def test_a_file_that_may_not_be_read_is_named(three: Sides, monkeypatch: pytest.MonkeyPatch) -> None:
+    (three.root / "file.json").write_text("{}", "utf-8")
+    read = Path.read_bytes
+
+    def refuse(path: Path) -> bytes:
+        if path.name == "file.json":  # a test that root runs cannot take its own permissions away
+            raise PermissionError(13, "Permission denied")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    assert "file.json: cannot be read: Permission denied" in three.compare("file.json", _FIRST)[2]
+
+
+def test_a_damaged_baseline_at_a_commit_is_not_taken_for_a_missing_one(three: Sides) -> None:
+    (three.root / "baselines").mkdir()
+    (three.root / "baselines" / "faq.json").write_text("{", "utf-8")
+    three.commit("v1")
+    code, _, err = three.compare("v1")
+    assert code == 4
+    assert "git:v1: " in err

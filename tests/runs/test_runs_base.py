@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import subprocess
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_evalgate import golden
+from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.runs import baseline as baselines
+from pytest_evalgate.runs.base import BaseTree, base_ref
+from pytest_evalgate.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_evalgate.data import Baseline, Run
+
+
+def _call(root: Path, *arguments: str) -> None:
+    identity = ("-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "commit.gpgsign=false")
+    subprocess.run(["git", *identity, *arguments], cwd=root, check=True, capture_output=True)
+
+
+_CONFIG = """
+[tool.evalgate.suites.faq]
+golden = "golden/faq.jsonl"
+gates = [{ kind = "pass-rate", min = %s }]
+"""
+
+
+@pytest.fixture
+def project(run: Run, tmp_path: Path) -> Path:
+    """A project below the top of its repository; the branch changed every file of it, and committed nothing."""
+    root = tmp_path / "repository" / "project"
+    (root / "golden").mkdir(parents=True)
+    (root / "pyproject.toml").write_text(_CONFIG % 0.9)
+    (root / "golden" / "faq.jsonl").write_text('{"id": "a", "input": "hard"}\n')
+    _promote(run, root, "at the base")
+    _call(root, "init", "-q", "-b", "main", "..")
+    _call(root, "add", ".")
+    _call(root, "commit", "-qm", "base")
+    _call(root, "checkout", "-qb", "topic")
+    (root / "pyproject.toml").write_text(_CONFIG % 0.1)
+    (root / "golden" / "faq.jsonl").write_text('{"id": "a", "input": "easy"}\n')
+    _promote(run, root, "on the branch")
+    return root
+
+
+def _promote(run: Run, root: Path, reason: str) -> None:
+    promoted = baselines.promote(run, run.suites[0], reason=reason, now="2026-01-02T00:00:00Z")
+    baselines.write(promoted, root / ".evalgate" / "baselines" / "faq.json")
+
+
+def _tree(project: Path, ref: str = "main") -> BaseTree:
+    return BaseTree.at(ref, root=project, folder=project / ".evalgate" / "base")
+
+
+def _baseline(project: Path, configured: str | None = None) -> Baseline | None:
+    return _tree(project).baseline("faq", configured=configured, state=project / ".evalgate")
+
+
+def test_the_configuration_of_the_base_is_read(project: Path) -> None:
+    [gate] = _tree(project).settings().suites["faq"].gates or ()
+    assert gate.model_dump()["min"] == 0.9
+
+
+def test_a_golden_set_of_the_base_is_loaded_under_its_own_name(project: Path) -> None:
+    tree = _tree(project)
+    [loaded] = golden.load([tree.bring("golden/faq.jsonl")], root=tree.folder)
+    assert (loaded.path, loaded.cases[0].input, str(loaded.cases[0].place)) == (
+        "golden/faq.jsonl",
+        "hard",
+        "golden/faq.jsonl:1",
+    )
+
+
+def test_the_baseline_of_the_base_is_read(project: Path) -> None:
+    found = _baseline(project)
+    assert found is not None
+    assert (found.provenance.reason, found.source) == ("at the base", f"git:{_tree(project).commit}")
+
+
+def test_a_baseline_that_the_base_has_at_a_path_of_its_own(project: Path) -> None:
+    assert _baseline(project, "elsewhere/faq.json") is None
+    assert _baseline(project, ".evalgate/baselines/faq.json") == _baseline(project)
+
+
+def test_a_baseline_at_a_commit_is_read_there(project: Path) -> None:
+    found = _baseline(project, "git:main")
+    assert found is not None
+    assert found == replace(found, source="git:main")
+
+
+def test_what_the_base_does_not_have_is_not_there_even_if_it_was_brought_before(project: Path) -> None:
+    tree = _tree(project)
+    stale = tree.folder / "golden" / "new.jsonl"
+    stale.parent.mkdir(parents=True)
+    stale.write_text("{}")
+    assert not tree.bring("golden/new.jsonl").exists()
+
+
+def test_a_base_without_a_configuration_has_the_defaults(project: Path) -> None:
+    _call(project, "checkout", "-q", "-f", "--orphan", "first")
+    _call(project, "rm", "-rqf", "--cached", ".")
+    _call(project, "commit", "-qm", "nothing", "--allow-empty")
+    assert _tree(project, "HEAD").settings() == Settings()
+
+
+def test_a_configuration_that_cannot_be_used_names_the_base(project: Path) -> None:
+    (project / "pyproject.toml").write_text(_CONFIG % 2)
+    _call(project, "commit", "-qam", "broken")
+    with pytest.raises(SettingsError, match=r"^at the merge base [0-9a-f]{12}: pyproject\.toml: suites\.faq\.gates"):
+        _tree(project, "HEAD").settings()
+
+
+@pytest.mark.parametrize("path", ["../secret.txt", "/etc/passwd", "golden/../../secret.txt"])
+def test_nothing_is_brought_from_outside_of_the_project(project: Path, path: str) -> None:
+    with pytest.raises(SettingsError, match=r"lies outside of .*: keep what the gate rests on in it"):
+        _tree(project).bring(path)
+
+
+def test_a_folder_is_not_a_file(project: Path) -> None:
+    with pytest.raises(SettingsError, match=r"^at the merge base [0-9a-f]{12}: golden: git cannot read it"):
+        _tree(project).bring("golden")
+
+
+def test_a_ref_that_is_not_there_is_told_as_the_option_that_named_it(project: Path) -> None:
+    with pytest.raises(SettingsError, match=r"^--eval-base-ref origin/main: no such branch"):
+        _tree(project, "origin/main")
+
+
+@pytest.mark.parametrize(
+    ("option", "environ", "ref"),
+    [
+        ("develop", {"GITHUB_BASE_REF": "main"}, "develop"),
+        (None, {"GITHUB_BASE_REF": "main"}, "origin/main"),
+        ("", {"GITHUB_BASE_REF": "main"}, "origin/main"),
+        (None, {"GITHUB_BASE_REF": ""}, None),
+        (None, {}, None),
+    ],
+)
+def test_which_ref_is_the_base(option: str | None, environ: dict[str, str], ref: str | None) -> None:
+    assert base_ref(option, environ) == ref

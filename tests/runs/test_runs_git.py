@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_evalgate.errors import UserError
+from pytest_evalgate.runs import git
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def _call(root: Path, *arguments: str) -> str:
+    identity = ("-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "commit.gpgsign=false")
+    done = subprocess.run(["git", *identity, *arguments], cwd=root, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def _commit(root: Path, name: str, text: str) -> str:
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    (root / name).write_text(text)
+    _call(root, "add", ".")
+    _call(root, "commit", "-qm", name)
+    return _call(root, "rev-parse", "HEAD")
+
+
+@pytest.fixture
+def forked(tmp_path: Path) -> tuple[Path, str]:
+    """A repository whose branch left ``main`` at the commit that is returned; both went on."""
+    root = tmp_path / "repository"
+    root.mkdir()
+    _call(root, "init", "-q", "-b", "main")
+    fork = _commit(root, "project/a.txt", "at the fork")
+    _call(root, "checkout", "-qb", "topic")
+    _commit(root, "project/b c é[1].txt", "on the branch")
+    _call(root, "checkout", "-q", "main")
+    _commit(root, "project/a.txt", "later on main")
+    _call(root, "checkout", "-q", "topic")
+    return root, fork
+
+
+def test_the_merge_base_is_where_the_branch_left(forked: tuple[Path, str]) -> None:
+    root, fork = forked
+    assert git.merge_base(root, "main") == git.merge_base(root / "project", "main") == fork
+    assert git.merge_base(root, fork) == fork
+
+
+def test_a_file_at_a_commit(forked: tuple[Path, str]) -> None:
+    root, fork = forked
+    assert git.file_at(root, fork, "project/a.txt") == git.file_at(root / "project", fork, "a.txt") == b"at the fork"
+    assert git.file_at(root / "project", "main", "a.txt") == b"later on main"
+    assert git.file_at(root / "project", "topic", "b c é[1].txt") == b"on the branch"
+    assert git.file_at(root / "project", fork, "b c é[1].txt") is None
+    assert git.file_at(root / "project", fork, "b*") is None
+
+
+@pytest.mark.parametrize("ref", ["nowhere", "-h", "--all", "origin/main", "main:project"])
+def test_a_ref_that_is_not_there_says_how_to_fetch_it(forked: tuple[Path, str], ref: str) -> None:
+    with pytest.raises(UserError, match=r"no such branch, tag or commit here; .*fetch-depth: 0"):
+        git.merge_base(forked[0], ref)
+
+
+def test_a_file_at_a_commit_that_is_not_there(forked: tuple[Path, str]) -> None:
+    with pytest.raises(UserError, match="git cannot read it: fatal: "):
+        git.file_at(forked[0], "nowhere", "project/a.txt")
+
+
+def test_no_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    with pytest.raises(UserError, match="lies in no git repository"):
+        git.merge_base(tmp_path, "main")
+
+
+def test_no_git(forked: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(UserError, match="git is not installed"):
+        git.merge_base(forked[0], "main")
+
+
+def test_no_common_history(forked: tuple[Path, str]) -> None:
+    root, _ = forked
+    _call(root, "checkout", "-q", "--orphan", "alone")
+    _commit(root, "x.txt", "x")
+    with pytest.raises(UserError, match="it has no commit in common with HEAD"):
+        git.merge_base(root, "main")
+
+
+def test_a_shallow_clone_without_the_merge_base(forked: tuple[Path, str], tmp_path: Path) -> None:
+    root, _ = forked
+    clone = tmp_path / "clone"
+    source = f"file://{root}"
+    _call(tmp_path, "clone", "-q", "--depth", "1", "--no-single-branch", "--branch", "topic", source, str(clone))
+    with pytest.raises(UserError, match=r"this clone is shallow .*fetch-depth: 0"):
+        git.merge_base(clone, "origin/main")
