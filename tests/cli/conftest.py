@@ -16,7 +16,7 @@ from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs import run_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
 _VALUES = {"P": 1.0, "m": 0.0, "?": None}
@@ -60,9 +60,9 @@ class Sides:
     def configure(self, text: str) -> None:
         (self.root / "evalgate.toml").write_text(text, "utf-8")
 
-    def run(self, run_id: str, suites: Mapping[str, Sequence[str]] | Sequence[str], **fields: Any) -> Run:
+    def run(self, run_id: str, suites: dict[str, Sequence[str]] | Sequence[str], **fields: Any) -> Run:
         """Store a run of suite ``faq``, or of the suites that are named."""
-        named = suites if isinstance(suites, dict) else {"faq": suites}
+        named: dict[str, Sequence[str]] = suites if isinstance(suites, dict) else {"faq": suites}
         made = tuple(make_suite(name, words, **fields) for name, words in named.items())
         created = f"2026-01-0{run_id[7]}T00:00:00Z"
         run = Run(run_id, created, "8c1f2d0aaaaaaaaa", made, problems=fields.get("problems", ()))

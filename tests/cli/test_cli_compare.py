@@ -75,7 +75,7 @@ def test_the_numbers_are_those_of_the_gates(sides: Sides) -> None:
     assert delta["finding"] == "regressed"
     assert delta["baseline"] == f"run {_A}"
     assert found["older"] == {
-        "source": f"run {_A}",
+        "name": f"run {_A}",
         "run_id": _A,
         "created": "2026-01-01T00:00:00Z",
         "commit": "8c1f2d0aaaaaaaaa",
@@ -242,6 +242,36 @@ def test_where_nothing_is_on_both_sides_nothing_was_compared(
         assert told in err
 
 
+def test_what_stands_behind_a_side_is_said_once_where_it_is_the_same(sides: Sides) -> None:
+    sides.configure('[suites.faq]\ngolden = "g.jsonl"\n[suites.sql]\ngolden = "h.jsonl"\n')
+    sides.run(_B, {"faq": "PP", "sql": "PP"})
+    for suite in ("faq", "sql"):
+        sides.baseline(f".evalgate/baselines/{suite}.json", "PP", suite=suite)
+    base = "20260101T000000Z-base of 2026-01-01T00:00:00Z, commit\n  8c1f2d0aaaaa"
+    assert sides.compare()[1].startswith(
+        f"A  faq: file:.evalgate/baselines/faq.json, run {base}\n"
+        f"A  sql: file:.evalgate/baselines/sql.json, run {base}\n"
+        f"B  run {_B} of 2026-01-02T00:00:00Z, commit 8c1f2d0aaaaa\n\n"
+    )
+
+
+def test_the_suites_that_are_compared_share_one_alpha(sides: Sides) -> None:
+    sides.run(_A, {"faq": "P" * 20, "sql": "P" * 20})
+    sides.run(_B, {"faq": "m" * 4 + "P" * 16, "sql": "P" * 20})
+    out = sides.compare("previous")[1]
+    assert "faq: inconclusive (mcnemar-midp, p=0.031, 0.062 among the tests of these suites, alpha 0.05)" in out
+    assert "faq: regressed (mcnemar-midp, p=0.031, alpha 0.05)" in sides.compare("previous", "--suite", "faq")[1]
+
+
+def test_a_gate_that_never_blocks_says_so(sides: Sides) -> None:
+    sides.configure('[suites.faq]\ngolden = "g.jsonl"\nmode = "advisory"\n')
+    sides.run(_A, "P" * 20)
+    sides.run(_B, "m" * 6 + "P" * 14)
+    code, out, _ = sides.compare("previous", "--gate")
+    assert code == 0
+    assert "FAIL (advisory) faq, no-regression: 6 cases got worse" in out
+
+
 def test_levels_may_be_asked_for(sides: Sides) -> None:
     sides.configure(_GATED.format(gates='{ kind = "no-regression", alpha = 0.1 }, { kind = "pass-rate", min = 0.1 }'))
     sides.run(_A, "P" * 40)
@@ -251,6 +281,7 @@ def test_levels_may_be_asked_for(sides: Sides) -> None:
     assert (found["alpha"], found["margin"], found["delta"]["finding"]) == (0.01, None, "inconclusive")
     found = sides.faq("previous", "--margin", "0.3")
     assert (found["alpha"], found["margin"], found["delta"]["finding"]) == (0.1, 0.3, "regressed_within_margin")
+    assert found["delta"]["p_adjusted"] == found["delta"]["p"]  # the gate of the settings is not asked beside it
 
 
 def test_levels_of_a_suite_that_has_no_such_gate(sides: Sides) -> None:
@@ -330,7 +361,7 @@ def test_a_run_that_is_not_whole_is_no_baseline_to_judge_by(sides: Sides) -> Non
     code, out, err = sides.compare("previous", "--gate")
     assert (code, out) == (4, "")
     assert err == (
-        f"pytest-evalgate: A (run {_A}) cannot serve as the baseline: 1 case of suite faq without an answer; "
+        f"pytest-evalgate: A (run {_A}) cannot serve as the baseline: 1 case of faq without an answer; "
         "compare another run, or leave out --gate\n"
     )
 
@@ -387,6 +418,11 @@ def test_names_and_reasons_cannot_act_on_the_terminal(sides: Sides) -> None:
         assert "\\x1b[31mevil" in out
     sides.run(_A, {"other": "P"})
     assert sides.compare("previous")[2].rstrip("\n").isprintable()
+    for words, problem in (("P?", "\x1b[31m"), ("??", "")):
+        sides.run(_A, {name: [words, "PP" if problem else "??"]}, problems=(problem,))
+        err = sides.compare("previous", "--gate")[2].rstrip("\n")
+        assert err.isprintable()
+        assert "\\x1b[31m" in err
 
 
 def test_lines_are_at_most_100_columns_wide_but_for_commands_and_the_verdict(sides: Sides) -> None:

@@ -60,7 +60,7 @@ def test_previous_needs_two_runs(sides: Sides) -> None:
 def test_the_older_side_is_each_suites_own_baseline_unless_another_is_named(three: Sides) -> None:
     three.baseline("baselines/faq.json", "PPPm")
     assert _regressed(three) == _regressed(three, "baseline", "newest") == ["c0", "c1"]
-    assert three.faq()["older"]["source"] == "file:baselines/faq.json"
+    assert three.faq()["older"]["name"] == "file:baselines/faq.json"
 
 
 def test_a_run_is_compared_with_a_baseline_file_and_the_other_way_round(three: Sides) -> None:
@@ -75,7 +75,7 @@ def test_two_baseline_files_need_no_run_and_no_configuration(sides: Sides) -> No
     sides.baseline("b.json", ["PP", "Pm"])
     found = sides.faq("a.json", "b.json")
     assert (found["delta"]["pairs"], found["delta"]["losses"], found["delta"]["delta"]) == (2, 1, -0.25)
-    assert [found["older"]["source"], found["newer"]["source"]] == ["file:a.json", "file:b.json"]
+    assert [found["older"]["name"], found["newer"]["name"]] == ["file:a.json", "file:b.json"]
 
 
 def test_files_are_found_from_the_working_folder_and_from_the_root_folder(
@@ -93,7 +93,7 @@ def test_a_commit_names_the_baselines_that_it_holds(three: Sides, spec: str) -> 
     three.commit("v1")
     three.baseline("baselines/faq.json", "mmmm")
     assert _regressed(three, spec) == ["c0", "c1"]
-    assert three.faq(spec)["older"]["source"] == f"git:{spec.removeprefix('git:')}"
+    assert three.faq(spec)["older"]["name"] == f"git:{spec.removeprefix('git:')}"
 
 
 def test_two_commits(sides: Sides) -> None:

@@ -144,11 +144,18 @@ def test_cases_needed_are_those_of_the_reference_formula(project: Project) -> No
     assert one["cases_not_proven"] == 248
 
 
+def test_no_number_of_trials_makes_up_for_too_few_cases_to_prove_a_margin(project: Project) -> None:
+    *_, many = project.json("--cases", "200", "--trials", "500")["columns"]
+    fewest = many["cases_not_proven"]
+    assert stats.tango_bounds(0, 0, fewest).lower > -0.05 >= stats.tango_bounds(0, 0, fewest - 1).lower
+
+
 def test_trials_do_most_for_cases_that_flip(project: Project) -> None:
     one, three, five = project.json("--cases", "200")["columns"]
     assert [column["trials"] for column in (one, three, five)] == [1, 3, 5]
     assert three["cases_needed"]["flipping"] < one["cases_needed"]["flipping"] / 2
-    assert one["cases_needed"]["steady"] / 2 < five["cases_needed"]["steady"] < three["cases_needed"]["steady"]
+    assert one["cases_needed"]["steady"] / 2 < three["cases_needed"]["steady"]
+    assert three["cases_needed"]["steady"] / 2 < five["cases_needed"]["steady"] < three["cases_needed"]["steady"]
 
 
 def test_the_chance_to_find_the_drop_is_exact(project: Project) -> None:
@@ -186,6 +193,12 @@ def test_a_drop_that_has_no_room_is_said_to_have_none(project: Project) -> None:
 def test_no_plan_has_fewer_cases_than_can_fail(project: Project) -> None:
     plan = project.json("--cases", "1", "--drop", "99", "--discordance", "0.0001")
     assert plan["columns"][0]["cases_needed"]["steady"] == plan["fewest_losses"] == 4
+
+
+def test_a_drop_that_cannot_be_missed_is_certain(project: Project) -> None:
+    plan = project.json("--cases", "1000", "--drop", "50", "--trials", "100", "--discordance", "0.6")
+    assert plan["found_percent"] == {"flipping": pytest.approx(100), "steady": None}
+    assert plan["columns"][-1]["cases_needed"]["flipping"] == 4
 
 
 @pytest.mark.parametrize("trials", ["1", "3"])
@@ -281,6 +294,13 @@ def test_cases_and_trials_are_those_of_the_newest_run(project: Project) -> None:
     plan = project.json()
     assert (plan["suite"], plan["cases"], plan["cases_source"]) == ("faq", 7, "run 20260102T000000Z-bbbb")
     assert plan["trials"] == 3
+
+
+def test_trials_of_one_measurement_are_not_those_of_the_suite(project: Project) -> None:
+    project.configure()
+    project.store(["PPPP"] * 5 + ["PPmm"] * 5)
+    plan = project.json()
+    assert (plan["trials"], plan["discordance"]) == (1, pytest.approx(1 / 3))
 
 
 def test_without_a_run_the_baseline_is_counted(project: Project) -> None:

@@ -244,7 +244,7 @@ def test_a_case_with_two_results_is_refused() -> None:
         for result in suite.results
     )
     twice = replace(second, run=replace(second.run, suites=(replace(suite, results=results),)))
-    assert _refused([first, twice]) == [f"case faq/{stolen} has a result in each of 1-of-2.jsonl, 2-of-2.jsonl"]
+    assert _refused([first, twice]) == [f"1-of-2.jsonl, 2-of-2.jsonl: each holds a result of 1 case (faq/{stolen})"]
 
 
 def _broken_off(shard: ShardRun, **fields: Any) -> ShardRun:
@@ -260,6 +260,12 @@ def test_a_shard_that_broke_off_is_named_with_its_cases() -> None:
     [line] = _refused([first, _broken_off(second)])
     assert line.startswith("2-of-2.jsonl: not whole: nobody ran 2 cases (faq/c")
     assert line.endswith("); run shard 2 of 2 again")
+
+
+def test_a_shard_that_broke_off_is_named_beside_one_that_is_missing() -> None:
+    first, second, _ = _parts(_whole(faq="PPPPPP"), 3)
+    lines = _refused([first, _broken_off(second)], 3)
+    assert [line.partition(":")[0] for line in lines] == ["shard 3 of 3 is missing (3-of-3.jsonl)", "2-of-3.jsonl"]
 
 
 def test_a_case_that_another_shard_ran_is_not_lost() -> None:

@@ -18,8 +18,8 @@ Hits = Literal["flipping", "steady"]
 
 HITS: tuple[Hits, ...] = get_args(Hits)
 
-_FARTHEST = 37
-"""Standard errors beyond which scipy's noncentral t underflows; no drop so large is missed."""
+_FARTHEST = 30
+"""Standard errors: no drop so large is missed, and scipy's noncentral t underflows from about 37 on."""
 
 _STEADIEST = 6
 """A drop of more standard deviations of single cases needs as few cases as one of so many."""

@@ -65,9 +65,11 @@ def from_runs(runs: Sequence[Run], name: str) -> IdenticalRuns:
     later = [{result.case.id: result for result in suite.results} for suite in suites[1:]]
     trials = [suite.plan.trials for suite in suites]
     _check_several(sum(trials), ordered[0], name)
-    every = [(first, *(results.get(first.case.id) for results in later)) for first in _counted(suites[0])]
-    anew = [results for results in every if not any(map(_is_remembered, results[1:]))]
-    answered = [(results[0].case, values) for results in anew if (values := _joined(results, trials)) is not None]
+    every = [(first, [results.get(first.case.id) for results in later]) for first in _counted(suites[0])]
+    anew = [(first, others) for first, others in every if not any(map(_is_remembered, others))]
+    answered = [
+        (first.case, values) for first, others in anew if (values := _joined([first, *others], trials)) is not None
+    ]
     source = ", ".join(f"run {run.id}" for run in ordered)
     return _whole(name, source, answered, len(anew) - len(answered), len(every) - len(anew))
 

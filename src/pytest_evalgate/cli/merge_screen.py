@@ -11,9 +11,9 @@ from pytest_evalgate.runs import run_file, verdict_file
 from pytest_evalgate.wording import count
 
 if TYPE_CHECKING:
+    from pytest_evalgate.cli.judging import Judged
     from pytest_evalgate.cli.project import Project
     from pytest_evalgate.data import Json, Run, Verdict
-    from pytest_evalgate.judgement import Judgement
 
 
 def stored(project: Project, run: Run, *, as_json: bool) -> str:
@@ -24,20 +24,22 @@ def stored(project: Project, run: Run, *, as_json: bool) -> str:
     return f"merged into run {run.id}, {count(cases, 'case')}: {_file(project, run)}"
 
 
-def judged(project: Project, run: Run, verdict: Verdict, judgement: Judgement, *, as_json: bool) -> str:
+def judged(project: Project, run: Run, found: Judged, *, as_json: bool) -> str:
     """Show what the gates say, and the verdict last."""
     from pytest_evalgate.reports.escape import one_line  # noqa: PLC0415 - the reports bring scipy
     from pytest_evalgate.reports.terminal import render, verdict_line  # noqa: PLC0415 - the same
     from pytest_evalgate.reports.view import build_view  # noqa: PLC0415 - the same
 
+    verdict = found.verdict
     if as_json:
         return _json(project, run, verdict)
     width = shutil.get_terminal_size().columns
     written = files.relative_name(project.state.verdict, project.root)
-    view = build_view(verdict, run, judgement.baselines, run_file=_file(project, run), verdict_file=written)
-    notes = [] if verdict.refused is None else [f"NOT EVALUATED: {one_line(verdict.refused)}"]
-    section = [line.text for line in render(view, width)]
-    return "\n".join([" eval gate ".center(width, "="), *section, *notes, verdict_line(view).text])
+    view = build_view(verdict, run, found.judgement.baselines, run_file=_file(project, run), verdict_file=written)
+    lines = [" eval gate ".center(width, "="), *(line.text for line in render(view, width))]
+    lines += [one_line(found.note)] if found.note is not None else []
+    lines += [f"NOT EVALUATED: {one_line(verdict.refused)}"] if verdict.refused is not None else []
+    return "\n".join([*lines, verdict_line(view).text])
 
 
 def _json(project: Project, run: Run, verdict: Verdict | None) -> str:

@@ -60,9 +60,9 @@ class Evidence:
 
     @property
     def trials(self) -> int:
-        """Trials of each case, as the suite is configured or was last run."""
-        if self.configured is not None and self.configured.trials is not None:
-            return self.configured.trials
+        """Trials of each case: as configured, whatever the last run had; as last run where nothing is configured."""
+        if self.configured is not None:
+            return self.configured.trials or 1
         return 1 if self.suite is None else self.suite.plan.trials
 
     @property

@@ -10,6 +10,7 @@ from pytest_evalgate import stats
 from pytest_evalgate.cli.damage import HITS, Damage, Level, cases_needed, power_of, smallest_drop
 from pytest_evalgate.cli.discordance import Discordance, estimate
 from pytest_evalgate.cli.power_evidence import cases_of, evidence_of
+from pytest_evalgate.stats.numeric import upper_z
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 CLUSTER_ICC = 0.2
 _ALPHA = 0.05
 _COLUMNS = (1, 3, 5)
+_FEWEST_CLUSTERS = 3
 _FLOAT_NOISE = 1e-12
 
 
@@ -59,8 +61,8 @@ class PassesNeeded:
 class Clusters:
     """Cases that belong together by ``key``, in ``number`` clusters; None where no stored run says how many.
 
-    ``smallest_drop_points`` is that of cases that flip, if those of a cluster correlate by ``CLUSTER_ICC``; None with
-    fewer than two clusters.
+    ``smallest_drop_points`` is that of cases that flip, if those of a cluster correlate by ``CLUSTER_ICC``; None where
+    so few clusters show no drop at all.
     """
 
     key: str
@@ -155,10 +157,15 @@ def _column(asked: _Question, trials: int) -> Column:
         trials=trials,
         smallest_drop_points={hits: None if drop is None else 100 * drop for hits, drop in seen.items()},
         cases_needed={damage.hits: cases_needed(damage, asked.drop, trials, asked.level) for damage in asked.damages},
-        cases_not_proven=stats.not_proven_sample_size(
-            asked.flips.share / trials, asked.margin, asked.level.alpha, asked.level.power
-        ),
+        cases_not_proven=_not_proven(asked, trials),
     )
+
+
+def _not_proven(asked: _Question, trials: int) -> int:
+    level, margin = asked.level, asked.margin
+    # even where nothing changes, the lower bound is -z²/(n + z²), whatever the trials
+    fewest = math.floor(upper_z(level.alpha) ** 2 * (1 - margin) / margin) + 1
+    return max(fewest, stats.not_proven_sample_size(asked.flips.share / trials, margin, level.alpha, level.power))
 
 
 def _found(asked: _Question, damage: Damage) -> float | None:
@@ -175,8 +182,8 @@ def _clusters(evidence: Evidence, asked: _Question) -> Clusters | None:
     if evidence.configured is None or evidence.configured.cluster is None:
         return None
     number = evidence.clusters
-    if number is None or not 1 < number <= asked.cases:
+    if number is None or not _FEWEST_CLUSTERS <= number <= asked.cases:
         return Clusters(evidence.configured.cluster, number, None)
     variance = stats.variance_clusters(asked.flips.share / asked.trials, asked.cases, number, CLUSTER_ICC)
     drop = stats.mde_mean(math.sqrt(variance), number - 1, asked.level.alpha, asked.level.power)
-    return Clusters(evidence.configured.cluster, number, 100 * drop)
+    return Clusters(evidence.configured.cluster, number, 100 * drop if drop < 1 else None)

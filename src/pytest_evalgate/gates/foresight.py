@@ -90,10 +90,11 @@ def _coarse(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules, al
         return
     measured = discordance_of(rules.baseline)
     before = rules.baseline.trials if rules.baseline is not None else plan.trials
-    drop = _smallest_drop(units, plan.trials, before, measured or USUAL_DISCORDANCE, alpha)
+    flips = USUAL_DISCORDANCE if measured is None else max(measured, 1 / (n + 2))  # no flip seen is not no flip
+    drop = _smallest_drop(units, plan.trials, before, flips, alpha)
     if drop is None or drop > max(COARSE, rules.comparison.margin or 0.0):
         seen = "no drop at all" if drop is None else f"only drops of about {points(drop).lstrip('+')} or more"
-        basis = "" if measured else f", if {USUAL_DISCORDANCE:.0%} of them flip from run to run"
+        basis = "" if measured is not None else f", if {USUAL_DISCORDANCE:.0%} of them flip from run to run"
         yield f"{count(units, word)} can show {seen} (80% power{basis}): pytest-evalgate power {plan.name}"
 
 

@@ -24,27 +24,29 @@ def notes_of(hearing: Hearing) -> Iterator[str]:
     """Iterate over the warnings for one suite."""
     cases = hearing.head.cases
     if cases.clusters is not None:
-        number = len(np.unique(cases.clusters))
-        if number < _FEW_CLUSTERS:
-            yield f"only {count(number, 'cluster')}: bounds that rest on so few are rough; {_FEW_CLUSTERS} are a start"
-    if cases.is_mean and _has_repeats(cases) and (len(cases) < _FEW_CASES or _with_failures(cases) < _FEW_FAILURES):
+        yield from _of_clusters(len(np.unique(cases.clusters)))
+    elif cases.is_mean and bool((cases.trials > 1).any()):
+        yield from _of_repeats(cases)
+    yield from _of_pairs(hearing)
+
+
+def _of_clusters(number: int) -> Iterator[str]:
+    if number < _FEW_CLUSTERS:
+        yield f"only {count(number, 'cluster')}: bounds that rest on so few are rough; {_FEW_CLUSTERS} are a start"
+
+
+def _of_repeats(cases: Cases) -> Iterator[str]:
+    failures = int(np.count_nonzero(cases.values < 1))
+    if len(cases) < _FEW_CASES or failures < _FEW_FAILURES:
         yield (
-            f"several trials of {count(len(cases), 'case')}, {_with_failures(cases):,} of them with a failure: the "
-            "lower bound of the pass rate covers less than 95% here; add cases rather than trials"
+            f"several trials of {count(len(cases), 'case')}, {failures:,} of them with a failure: the lower bound of "
+            "the pass rate covers less than 95% here; add cases rather than trials"
         )
-    margin, compared = hearing.rules.comparison.margin, hearing.compared
-    if (
-        margin is not None
-        and compared.pairing is not None
-        and not compared.pairs.single
-        and len(compared.pairs) < _FEW_PAIRS
-    ):
+
+
+def _of_pairs(hearing: Hearing) -> Iterator[str]:
+    compared = hearing.compared
+    if hearing.rules.comparison.margin is None or compared.pairing is None or compared.pairs.single:
+        return
+    if len(compared.pairs) < _FEW_PAIRS:
         yield f"{count(len(compared.pairs), 'pair')} of means: below {_FEW_PAIRS} a margin may be cleared too easily"
-
-
-def _has_repeats(cases: Cases) -> bool:
-    return bool((cases.trials > 1).any())
-
-
-def _with_failures(cases: Cases) -> int:
-    return int(np.count_nonzero(cases.values < 1))

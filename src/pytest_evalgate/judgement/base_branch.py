@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_evalgate import golden
+from pytest_evalgate import files, golden
 from pytest_evalgate.data import BASE_SUFFIX
-from pytest_evalgate.runs import baseline as baselines
+from pytest_evalgate.errors import GoldenSetError, UserError
+from pytest_evalgate.judgement.own_baseline import own_baseline
 from pytest_evalgate.runs.plan import ALONE, Sides, slice_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from pytest_evalgate.data import Baseline, Case, GateChange, GoldenSet
     from pytest_evalgate.gates.golden_changes import GoldenChanges
@@ -62,7 +63,7 @@ class BaseBranch:
         from pytest_evalgate.gates.golden_changes import golden_changes  # noqa: PLC0415 - scipy
 
         known = [path for golden_file in suite.golden if (path := self.tree.bring(golden_file)).exists()]
-        before = golden.load(known, root=self.tree.folder)
+        before = self._load(known)
         found = self._golden[name] = golden_changes(before, sets, suite=suite, read=slice_values)
         return Sides(found.changed, tuple(map(_as_it_stood, found.still_run)))
 
@@ -80,14 +81,42 @@ class BaseBranch:
         return tuple(map(_settled, acknowledge(found, self.head.acknowledged, known=known)))
 
     def baseline(self, name: str, head: Baseline | None) -> Baseline | None:
-        """Return what a suite is compared with: nobody chooses that in a branch, unless somebody answers for it."""
+        """Return what a suite is compared with: nobody chooses that in a branch, unless somebody answers for it.
+
+        Args:
+            name: The suite.
+            head: Its baseline in this checkout: it stands where the base has none.
+
+        Raises:
+            BaselineError: the one of the base cannot be used.
+
+        """
         if not self.knows(name):
             return head
-        answered = {change.where for change in self.changes if change.acknowledged is not None}
-        return head if f"suites.{name}.baseline" in answered else self._baseline(name) or head
+        if name in self.head.suites and f"suites.{name}.baseline" in self._answered:
+            return self._here(name)
+        return self._there(name) or head
 
-    def _baseline(self, name: str) -> Baseline | None:
-        return self.tree.baseline(name, configured=self.settings.suites[name].baseline, state=self.state)
+    @cached_property
+    def _answered(self) -> frozenset[str]:
+        """Where somebody answers for a change; what the base holds too was said of an earlier one."""
+        earlier = self.settings.acknowledged
+        return frozenset(one.change for one in self.head.acknowledged if one not in earlier)
+
+    def _here(self, name: str) -> Baseline | None:
+        return own_baseline(self.head.suites[name].baseline, suite=name, root=self.root, state=self.state)
+
+    def _there(self, name: str) -> Baseline | None:
+        configured = self.settings.suites[name].baseline
+        if configured is None and Path(files.relative_name(self.state, self.root)).is_absolute():
+            return own_baseline(None, suite=name, root=self.root, state=self.state)  # no branch holds that folder
+        return self.tree.baseline(name, configured=configured, state=self.state)
+
+    def _load(self, paths: Sequence[Path]) -> tuple[GoldenSet, ...]:
+        try:
+            return golden.load(paths, root=self.tree.folder)
+        except GoldenSetError as error:
+            raise UserError("\n".join(f"{self.tree}: {problem}" for problem in error.problems)) from None
 
     @property
     def _golden_changes(self) -> Iterator[GateChange]:
@@ -95,14 +124,12 @@ class BaseBranch:
 
     @property
     def _baseline_changes(self) -> Iterator[GateChange]:
+        """Compare the baselines of the suites whose sides were asked for: others are not read in this session."""
         from pytest_evalgate.gates.baseline_changes import baseline_changes  # noqa: PLC0415 - scipy
 
-        for name in self.settings.suites.keys() & self.head.suites.keys():
-            configured = self.head.suites[name].baseline
-            file = baselines.file_of(configured, suite=name, root=self.root, state=self.state)
-            spec = configured if configured is not None and configured.startswith("git:") else None
-            head = baselines.find(spec, suite=name, file=file, root=self.root)
-            yield from baseline_changes(self._baseline(name), head)
+        for name in self._golden:
+            if name in self.head.suites:
+                yield from baseline_changes(self._there(name), self._here(name))
 
 
 def _as_it_stood(case: Case) -> Case:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pytest_evalgate.errors import BaselineError
-from pytest_evalgate.runs import baseline as baselines
+from pytest_evalgate.judgement.own_baseline import own_baseline
 from pytest_evalgate.runs import history
 from pytest_evalgate.settings import NoRegressionGate
 
@@ -58,11 +58,10 @@ class Judgement:
         if name not in self._baselines:
             suite = self.suite_of(name)
             configured = None if suite is None else suite.baseline
-            file = baselines.file_of(configured, suite=name, root=self.root, state=self.state)
-            spec = self.against or (configured if _is_commit(configured) else None)
-            found = baselines.find(spec, suite=name, file=file, root=self.root)
-            own = self.base is None or self.against is not None
-            self._baselines[name] = found if own or self.base is None else self.base.baseline(name, found)
+            found = own_baseline(configured, suite=name, root=self.root, state=self.state, against=self.against)
+            if self.base is not None and self.against is None:
+                found = self.base.baseline(name, found)
+            self._baselines[name] = found
         return self._baselines[name]
 
     def rules(self, names: Iterable[str], add_problem: Callable[[str], None]) -> dict[str, SuiteRules]:
@@ -132,12 +131,12 @@ class Judgement:
             baseline=baseline,
             record_without_baseline=self._records(suite),
             max_error_rate=self.settings.max_error_rate,
+            is_new=self.base is not None and not self.base.knows(name),
         )
         if suite is None:
             return rules
         return replace(
             rules,
-            is_new=self.base is not None and not self.base.knows(name),
             gates=suite.gates,
             advisory=suite.mode == "advisory",
             aggregate=suite.aggregate,
@@ -151,7 +150,3 @@ class Judgement:
             return chosen == "record"
         gated = suite is not None and any(isinstance(gate, NoRegressionGate) for gate in suite.gates or ())
         return not (gated and os.environ.get("CI", "").lower() not in {"", "0", "false"})
-
-
-def _is_commit(spec: str | None) -> bool:
-    return spec is not None and spec.startswith("git:")

@@ -82,7 +82,7 @@ class Collection:
                 if test in self._marked:
                     self._prepare(item, test, self._marked[test])
         if self._session.options.shard is not None:
-            self._deselect(self._of_other_shards(self._session.options.shard), items)
+            self._leave_to_other_shards(self._session.options.shard, items)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Note what could not be collected: its cases are not planned, so the run is invalid."""
@@ -121,13 +121,12 @@ class Collection:
         session = self._session
         return pins.read(session.state.path, session.lineage.run) if session.is_controller else self._found
 
-    def _of_other_shards(self, shard: Shard) -> set[pytest.Item]:
+    def _leave_to_other_shards(self, shard: Shard, items: list[pytest.Item]) -> None:
         mine = {name: shard.cases_of(plan) for name, plan in self._ledger.plans.items()}
-        return {item for suite, case_id, item in self._items if case_id not in mine[suite]}
-
-    def _deselect(self, others: set[pytest.Item], items: list[pytest.Item]) -> None:
-        self._session.config.hook.pytest_deselected(items=[item for item in items if item in others])
-        items[:] = [item for item in items if item not in others]
+        others = {item for suite, case_id, item in self._items if case_id not in mine[suite]}
+        if others:
+            self._session.config.hook.pytest_deselected(items=[item for item in items if item in others])
+            items[:] = [item for item in items if item not in others]
 
     def _prepare(self, item: pytest.Function, test: str, marked: Marked) -> None:
         because = serial_because(item) if marked.concurrent else None

@@ -26,7 +26,7 @@ def refusal(run: Run, shard: Shard, file: str) -> str:
     """Say what is to be done instead of judging."""
     left = lost(run, shard)
     if left:
-        return f"{count(left, 'case')} of {shard} were not run; run it again, whole"
+        return f"not run: {count(left, 'case')} of {shard}; run it again, whole"
     command = f"pytest-evalgate merge DIR --expect-shards {shard.count} --gate"
     return f"{shard} is stored in {file}; merge it with the others: {command}"
 

@@ -25,7 +25,7 @@ def gate_change_lines(changes: Sequence[GateChange], width: int) -> Iterator[Lin
     weaker = sum(change.effect == "weaker" for change in changes)
     told = f"{weaker:,} of them weaker" if weaker else "none of them weaker"
     yield Line(f"WHAT CHANGED IN THE GATE: {count(len(changes), 'change')} against the base branch, {told}")
-    ordered = sorted(changes, key=lambda change: (change.effect != "weaker", change.what))
+    ordered = sorted(changes, key=lambda change: (change.effect != "weaker", change.what, change.effect))
     for (effect, what), group in groupby(ordered, key=attrgetter("effect", "what")):
         alike = list(group)
         listed = len(alike) if effect == "weaker" else _LISTED

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.reports.lines import wrapped
 from pytest_evalgate.wording import count, percent, points
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.data import Delta, GateResult, StopRule, SuiteVerdict
     from pytest_evalgate.reports.lines import Line
+
+COMPLETE: Final = "pytest --eval-gate --eval-stop never"
+"""The command that sends what a stopped run left out."""
 
 _BECAUSE: dict[StopRule, str] = {
     "certainty": "its verdict was certain",
@@ -40,9 +43,9 @@ def change_at_least(verdict: SuiteVerdict, delta: Delta) -> str:
 
 def part_reason(verdict: SuiteVerdict, gate: GateResult) -> str:
     """Say in one clause why a gate does not pass."""
-    told = f"{gate.kind} after {part(verdict)}"
-    if gate.kind == "no-regression" and verdict.delta is not None:
-        told = f"{change_at_least(verdict, verdict.delta)} after {part(verdict)}"
-    if gate.kind == "pass-rate" and gate.value is not None and gate.required is not None:
-        told = f"at most {percent(gate.value)} < {100 * gate.required:g}% after {part(verdict)}"
-    return told
+    told, failed = gate.kind, gate.result == "fail"
+    if gate.kind == "no-regression" and failed and verdict.delta is not None:
+        told = change_at_least(verdict, verdict.delta)
+    if gate.kind == "pass-rate" and failed and gate.value is not None and gate.required is not None:
+        told = f"at most {percent(gate.value)} < {100 * gate.required:g}%"
+    return f"{told} after {part(verdict)}"

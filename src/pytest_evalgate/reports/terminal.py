@@ -13,7 +13,7 @@ from pytest_evalgate.reports.escape import one_line
 from pytest_evalgate.reports.gate_changes import gate_change_lines
 from pytest_evalgate.reports.lines import Line, wrapped
 from pytest_evalgate.reports.slices import slice_lines
-from pytest_evalgate.reports.stopped import change_at_least, part, part_reason, stopped_lines
+from pytest_evalgate.reports.stopped import COMPLETE, change_at_least, part, part_reason, stopped_lines
 from pytest_evalgate.wording import count, percent, points
 
 if TYPE_CHECKING:
@@ -189,7 +189,8 @@ def _regressed(suite: SuiteView, width: int) -> Iterator[Line]:
     if len(suite.regressed) > _LISTED:
         more = len(suite.regressed) - _LISTED
         yield Line(f"  ... {more:,} more: pytest-evalgate compare --suite {suite.name} --regressed")
-    accept = f'  accept on purpose: pytest-evalgate baseline promote --suite {suite.name} --reason "..."'
+    first = "" if suite.verdict.stopped is None else f"{COMPLETE}, then "
+    accept = f'  accept on purpose: {first}pytest-evalgate baseline promote --suite {suite.name} --reason "..."'
     yield from wrapped(accept, width, None)
 
 

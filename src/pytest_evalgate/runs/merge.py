@@ -45,10 +45,11 @@ def merge(folder: ShardFolder, count: int) -> tuple[Run, Origin]:
     shards = sorted(folder.runs, key=lambda shard: (shard.shard.index, shard.path))
     plans = _plans(shards)
     answers = _answers(shards)
-    problems = [*folder.problems, *_foreign(shards, count), *_mixed(shards, plans)]
-    problems += _missing(shards, plans, folder.unread, count)
-    if not problems:
-        problems = [*_answered_twice(answers), *_not_run(shards, plans, answers)]
+    foreign, mixed = list(_foreign(shards, count)), list(_mixed(shards, plans))
+    problems = [*folder.problems, *foreign, *mixed, *_missing(shards, plans, folder.unread, count)]
+    if not mixed:
+        problems += _not_run(shards, plans, answers)
+        problems += () if foreign else _answered_twice(answers)
     if problems:
         raise RunFileError("\n".join(problems))
     origin = shards[0].origin
@@ -79,11 +80,11 @@ def _foreign(shards: Sequence[ShardRun], count: int) -> Iterator[str]:
     paths: dict[Shard, list[str]] = defaultdict(list)
     for shard in shards:
         paths[shard.shard].append(shard.path)
-    for shard, held in paths.items():
-        if shard.count != count:
-            yield f"{listed(held)}: holds {shard}, expected are {count} shards"
+    for part, held in paths.items():
+        if part.count != count:
+            yield f"{listed(held)}: holds {part}, expected are {count} shards"
         elif len(held) > 1:
-            yield f"{listed(held)}: each holds {shard}; keep the one that belongs to this run"
+            yield f"{listed(held)}: each holds {part}; keep the one that belongs to this run"
 
 
 def _mixed(shards: Sequence[ShardRun], plans: Mapping[str, SuitePlan]) -> Iterator[str]:
@@ -145,10 +146,12 @@ def _missing(
 
 
 def _answered_twice(answers: Answers) -> Iterator[str]:
-    for (suite, case), held in answers.items():
+    twice: dict[tuple[str, ...], list[CaseKey]] = defaultdict(list)
+    for key, held in answers.items():
         if len(held) > 1:
-            name = jsonl.visible(f"{suite}/{case}")
-            yield f"case {name} has a result in each of {listed([shard.path for shard, _ in held])}"
+            twice[tuple(shard.path for shard, _ in held)].append(key)
+    for paths, cases in twice.items():
+        yield f"{listed(paths)}: each holds a result of {_described(cases)}"
 
 
 def _not_run(shards: Iterable[ShardRun], plans: Mapping[str, SuitePlan], answers: Answers) -> Iterator[str]:

@@ -1,0 +1,66 @@
+"""``pytest-evalgate compare``: the command line of it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from pytest_evalgate.cli.options import number
+
+if TYPE_CHECKING:
+    import argparse
+
+_ABOUT = "Compare two runs or baselines, suite by suite and case by case. Sends nothing."
+_SIDE = "a run's id, newest, previous, the file of a run or of a baseline, baseline, git:REF or the name of a branch"
+
+
+def add_parser(verbs: Any) -> None:
+    """Define the verb."""
+    parser = verbs.add_parser(
+        "compare",
+        help="what changed between two runs or baselines, and whether the gates let it pass",
+        description=_ABOUT,
+        epilog="example: pytest-evalgate compare main --suite support --regressed",
+    )
+    option = parser.add_argument
+    option(
+        "older",
+        nargs="?",
+        default="baseline",
+        metavar="A",
+        help=f"the older side: {_SIDE} (default: each suite's baseline)",
+    )
+    option("newer", nargs="?", default="newest", metavar="B", help="the newer side, named alike (default: newest)")
+    option("--suite", help="one suite (default: every one that both sides hold)")
+    option("--regressed", action="store_true", help="print the cases that got worse, all of them, and nothing else")
+    option("--gate", action="store_true", help="judge B against A as a session would: the exit code is the verdict's")
+    option(
+        "--alpha",
+        type=number(0.0001, 0.4999),
+        help="one-sided level (default: that of the suite's no-regression gate, else 0.05)",
+    )
+    option(
+        "--margin",
+        type=number(0.0001, 0.9999),
+        metavar="SHARE",
+        help="the largest drop that is accepted, 0.05 for 5 points (default: that of the gate, if it has one)",
+    )
+    option("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=_run)
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    from pytest_evalgate.cli import compare_screen  # noqa: PLC0415 - scipy, for this verb only
+    from pytest_evalgate.cli.compare_result import compare  # noqa: PLC0415 - the same
+    from pytest_evalgate.cli.compare_rules import Wish  # noqa: PLC0415 - the settings bring pydantic
+    from pytest_evalgate.cli.compare_sides import side_of  # noqa: PLC0415 - the same
+    from pytest_evalgate.cli.project import Project  # noqa: PLC0415 - the same
+
+    project = Project.find()
+    older, newer = side_of(chosen.older, project), side_of(chosen.newer, project)
+    found = compare(project, older, newer, Wish(chosen.suite, chosen.gate, chosen.alpha, chosen.margin))
+    if chosen.json:
+        print(json.dumps(found.as_json(regressed_only=chosen.regressed), indent=1))
+    else:
+        print("\n".join(compare_screen.render(found, regressed_only=chosen.regressed)))
+    return 0 if found.judged is None else found.judged.verdict.exit_code

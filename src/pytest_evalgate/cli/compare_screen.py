@@ -1,0 +1,188 @@
+"""The screen of ``pytest-evalgate compare``: a finished comparison as lines of at most 100 columns."""
+
+from __future__ import annotations
+
+import shlex
+import textwrap
+from typing import TYPE_CHECKING, Final
+
+from pytest_evalgate.reports.columns import aligned, fit, width_of
+from pytest_evalgate.reports.escape import one_line
+from pytest_evalgate.reports.terminal import verdict_line
+from pytest_evalgate.wording import count, p_value, percent, points
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from pytest_evalgate.cli.compare_changes import ChangedCase, Changes, FlakyCase
+    from pytest_evalgate.cli.compare_match import SourceRun
+    from pytest_evalgate.cli.compare_result import Comparison, SuiteComparison
+    from pytest_evalgate.data import Delta
+    from pytest_evalgate.reports.view import ReportView
+
+    Row = tuple[str, ...]
+
+_WIDTH: Final = 100
+_LISTED: Final = 10
+_NAME: Final = 20  # leaves room for the numbers of 100,000 pairs
+_ID: Final = 40
+_NONE: Final = "-"
+_DEFAULTS: Final = ("baseline", "newest")
+_CHANGE: Final = ("where", "A -> B", "why")
+
+
+def render(found: Comparison, *, regressed_only: bool) -> tuple[str, ...]:
+    """Render the comparison, or of each suite only the cases that got worse, all of them; then the verdict."""
+    lines = _regressed_only(found) if regressed_only else _whole(found)
+    verdict = () if found.judged is None else ("", one_line(verdict_line(found.judged).text))
+    return (*lines, *verdict)
+
+
+def _regressed_only(found: Comparison) -> Iterator[str]:
+    for suite in found.suites:
+        regressed = suite.changes.regressed
+        yield from _wrapped(f"{suite.suite}: {len(regressed):,} regressed", indent="")
+        yield from _list(("REGRESSED", *_CHANGE), _changed(regressed))
+
+
+def _whole(found: Comparison) -> Iterator[str]:
+    yield from _sources("A", {suite.suite: suite.older for suite in found.suites})
+    yield from _sources("B", {suite.suite: suite.newer for suite in found.suites})
+    for note in found.notes:
+        yield from _wrapped(note, indent="")
+    yield ""
+    yield from _table(found.suites)
+    for where, names in (("A", found.only_older), ("B", found.only_newer)):
+        if names:
+            yield from _wrapped(f"only in {where}: {', '.join(names)}", indent="")
+    for suite in found.suites:
+        yield ""
+        yield from _suite(suite, _command(found.asked, suite.suite))
+    if found.judged is not None:
+        yield from _gates(found.judged)
+
+
+def _sources(side: str, sources: dict[str, SourceRun]) -> Iterator[str]:
+    """Say what stands behind a side, once where it is the same for all suites."""
+    for source in dict.fromkeys(sources.values()):
+        named = [suite for suite, its in sources.items() if its == source]
+        whose = "" if len(named) == len(sources) else f"{', '.join(named)}: "
+        run = "" if source.name == f"run {source.run_id}" else f", run {source.run_id}"
+        commit = "" if source.commit is None else f", commit {source.commit[:12]}"
+        yield from _wrapped(f"{side}  {whose}{source.name}{run} of {source.created}{commit}", indent="")
+
+
+def _table(suites: Iterable[SuiteComparison]) -> list[str]:
+    headings = ("suite", "pairs", "A", "B", "change (bounds)", "worse", "better", "p")
+    return aligned([headings, *((fit(one_line(suite.suite), _NAME), *_numbers(suite.delta)) for suite in suites)])
+
+
+def _numbers(delta: Delta | None) -> tuple[str, ...]:
+    if delta is None:
+        return (_NONE,) * 7
+    change = f"{points(delta.delta)} ({100 * delta.lower:+.1f}..{100 * delta.upper:+.1f})"
+    rates = percent(delta.baseline_rate), percent(delta.baseline_rate + delta.delta)
+    return f"{delta.pairs:,}", *rates, change, f"{delta.losses:,}", f"{delta.gains:,}", p_value(delta.p)
+
+
+def _suite(suite: SuiteComparison, command: str) -> Iterator[str]:
+    changes = suite.changes
+    yield from _wrapped(f"{suite.suite}: {_finding(suite)}", indent="")
+    for sentence in (*_reach(suite), *suite.notes, *_counts(changes)):
+        yield from _wrapped(sentence)
+    yield from _some(("REGRESSED", *_CHANGE), _changed(changes.regressed), command)
+    yield from _some(("FIXED", *_CHANGE), _changed(changes.fixed))
+    yield from _some(("FLAKY", "where", "A -> B", "p"), _flaky(changes.flaky))
+    for word, cases in (("EDITED", changes.edited), ("ADDED", changes.added), ("REMOVED", changes.removed)):
+        yield from _some((word, "where"), [(case.case, case.place or _NONE) for case in cases])
+
+
+def _finding(suite: SuiteComparison) -> str:
+    delta = suite.delta
+    if delta is None:
+        return "nothing can be compared"
+    margin = "" if suite.margin is None else f", margin {points(suite.margin).lstrip('+')}"
+    return f"{delta.finding.replace('_', ' ')} ({delta.test}, {_p(delta)}, alpha {suite.alpha:g}{margin})"
+
+
+def _p(delta: Delta) -> str:
+    """Write the p, and the adjusted one too where that is another."""
+    alone, among = p_value(delta.p), p_value(delta.p if delta.p_adjusted is None else delta.p_adjusted)
+    return f"p={alone}" if alone == among else f"p={alone}, {among} among the tests of these suites"
+
+
+def _reach(suite: SuiteComparison) -> Iterator[str]:
+    if suite.delta is None:
+        return
+    pairs, drop = count(suite.delta.pairs, "pair"), suite.delta.mde
+    if drop is None:
+        yield f"{pairs}: too few, or too few that differ, to name the smallest drop that they could show"
+    else:
+        yield f"{pairs} can show a drop of {points(drop).lstrip('+')} or more (80% power)"
+
+
+def _counts(changes: Changes) -> Iterator[str]:
+    yield f"{changes.passed_both:,} passed on both sides, {changes.missed_both:,} missed on both"
+    yield (
+        f"{len(changes.regressed):,} regressed, {len(changes.fixed):,} fixed, {len(changes.flaky):,} flaky, "
+        f"{len(changes.edited):,} edited, {len(changes.added):,} added, {len(changes.removed):,} removed"
+    )
+
+
+def _changed(cases: Iterable[ChangedCase]) -> list[Row]:
+    return [
+        (case.case, case.place or _NONE, f"{_level(case.before)} -> {_level(case.now)}", case.reason) for case in cases
+    ]
+
+
+def _level(value: float) -> str:
+    return {0.0: "miss", 1.0: "pass"}.get(value, f"{value:.2f}")
+
+
+def _flaky(cases: Iterable[FlakyCase]) -> list[Row]:
+    return [
+        (
+            case.case,
+            case.place or _NONE,
+            f"{case.before_passes:,}/{case.before_trials:,} -> {case.now_passes:,}/{case.now_trials:,}",
+            f"{p_value(case.p)}{' dropped' if case.dropped else ''}",
+        )
+        for case in cases
+    ]
+
+
+def _some(headings: Row, rows: Sequence[Row], command: str = "--json") -> Iterator[str]:
+    """List the first cases; ``command``, which is never broken, lists the others."""
+    yield from _list(headings, rows[:_LISTED])
+    if len(rows) > _LISTED:
+        more = f"  ... {len(rows) - _LISTED:,} more:"
+        together = f"{more} {one_line(command)}"
+        yield from (together,) if width_of(together) <= _WIDTH else (more, f"    {one_line(command)}")
+
+
+def _list(headings: Row, rows: Iterable[Row]) -> Iterator[str]:
+    """List cases, if there are any; what is too wide is cut at the end, where the reasons stand."""
+    cells = [(fit(one_line(name), _ID), *map(one_line, others)) for name, *others in rows]
+    if cells:
+        yield from (f"  {fit(line, _WIDTH - 2)}" for line in aligned([headings, *cells]))
+
+
+def _gates(view: ReportView) -> Iterator[str]:
+    """Say what each gate says, as the last lines of a session do."""
+    yield ""
+    for suite in view.suites:
+        for gate in suite.verdict.gates:
+            advisory = " (advisory)" if suite.verdict.mode == "advisory" else ""
+            word = gate.result.replace("_", " ").upper()
+            yield from _wrapped(f"{word}{advisory} {suite.name}, {gate.kind}: {gate.message}", indent="")
+
+
+def _command(asked: tuple[str, str], suite: str) -> str:
+    """Write the command that lists all cases of a suite that got worse."""
+    sides = asked if asked[1] != _DEFAULTS[1] else asked[:1] if asked != _DEFAULTS else ()
+    return shlex.join(["pytest-evalgate", "compare", *sides, "--suite", suite, "--regressed"])
+
+
+def _wrapped(text: str, indent: str = "  ") -> list[str]:
+    shown = one_line(text)
+    return textwrap.wrap(shown, _WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ", break_on_hyphens=False)

@@ -1,0 +1,253 @@
+"""When a suite may stop: never before its verdict, and that of the build, is the one of the whole run."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_evalgate.data import CaseResult
+from pytest_evalgate.gates import SuiteRules, decide
+from pytest_evalgate.gates.decide import decide_suite
+from pytest_evalgate.gates.eprocess import place_in_order
+from pytest_evalgate.gates.stopping import can_stop, may_stop
+from pytest_evalgate.settings import (
+    BudgetGate,
+    MeanScoreGate,
+    MustPassGate,
+    NoRegressionGate,
+    PassRateGate,
+    SliceGate,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.gates.conftest import Build
+
+    from pytest_evalgate.data import SuiteRun, Verdict
+    from pytest_evalgate.settings import Gate
+
+_DROP = NoRegressionGate(kind="no-regression")
+_GATES: tuple[Gate, ...] = (
+    _DROP,
+    NoRegressionGate(kind="no-regression", margin=0.2),
+    NoRegressionGate(kind="no-regression", margin=0.2, fail_on="not_proven"),
+    NoRegressionGate(kind="no-regression", margin=0.1, fail_on="tolerance"),
+    PassRateGate(kind="pass-rate", min=0.5),
+    PassRateGate(kind="pass-rate", min=0.3, bound="point"),
+    SliceGate(kind="slice", by="lang"),
+    SliceGate(kind="slice", by="lang", min=0.3, min_n=2),
+    MustPassGate(kind="must-pass", tags=("safety",)),
+)
+
+
+def _names(build: Build, now: str, before: str, **rules: Any) -> frozenset[str]:
+    return may_stop([build.suite(now)], {"faq": SuiteRules(baseline=build.baseline(before), **rules)})
+
+
+def _fields(index: int) -> Mapping[str, object]:
+    tags = ("safety",) if index % 5 == 0 else ()
+    return {"slices": (("lang", "de" if index % 2 else "en"),), "tags": tags}
+
+
+def _with_fields(build: Build, letters: str, name: str) -> SuiteRun:
+    return build.suite(letters, fields={index: _fields(index) for index in range(len(letters))}, name=name)
+
+
+def test_a_suite_that_broke_may_stop_as_soon_as_its_drop_is_proven(build: Build) -> None:
+    assert _names(build, "mmm" + "-" * 37, "P" * 40) == frozenset()
+    assert _names(build, "mmmm" + "-" * 36, "P" * 40) == {"faq"}
+
+
+def test_cases_that_the_baseline_failed_may_yet_be_gained(build: Build) -> None:
+    assert _names(build, "mmmm" + "-" * 36, "P" * 20 + "m" * 20) == frozenset()
+    assert _names(build, "mmmm" + "-" * 16 + "m" * 20, "P" * 20 + "m" * 20) == {"faq"}
+
+
+def test_a_suite_may_stop_where_no_drop_can_be_proven_any_more(build: Build) -> None:
+    assert _names(build, "P" * 20 + "-" * 20, "m" * 20 + "P" * 20) == {"faq"}
+    assert _names(build, "P" * 5 + "-" * 35, "m" * 20 + "P" * 20) == frozenset()
+
+
+def test_every_gate_has_to_be_certain(build: Build) -> None:
+    gates = (_DROP, PassRateGate(kind="pass-rate", min=0.5, bound="point"))
+    now, before = "m" * 10 + "-" * 30, "P" * 40
+    assert _names(build, now, before, gates=gates[:1]) == {"faq"}
+    assert _names(build, now, before, gates=gates) == frozenset()
+
+
+def test_a_suite_that_is_nearly_whole_goes_on(build: Build) -> None:
+    assert _names(build, "m" * 36 + "-" * 4, "P" * 40) == {"faq"}
+    assert _names(build, "m" * 37 + "-" * 3, "P" * 40) == frozenset()
+    assert _names(build, "m" * 36 + "-" * 4 + "S" * 40, "P" * 40) == {"faq"}
+
+
+@pytest.mark.parametrize("done", ["", "m" * 10])
+def test_nothing_is_certain_without_a_case(build: Build, done: str) -> None:
+    before = "P" * 40
+    assert (_names(build, done + "-" * (40 - len(done)), before) == frozenset()) is not bool(done)
+
+
+def test_an_error_counts_as_a_case_that_has_not_run(build: Build) -> None:
+    now, before = "mmmm?" + "-" * 35, "PPPPm" + "P" * 35
+    assert _names(build, now, before, max_error_rate=0.1) == frozenset()
+    assert _names(build, "mm" + now, "PP" + before, max_error_rate=0.1) == {"faq"}
+
+
+def test_a_suite_with_too_many_errors_goes_on_for_the_sake_of_the_next_run(build: Build) -> None:
+    assert _names(build, "mmmmmm?" + "-" * 33, "P" * 40, max_error_rate=0.0) == frozenset()
+
+
+def test_a_suite_whose_baseline_has_to_be_promoted_anew_goes_on(build: Build) -> None:
+    assert _names(build, "m" * 20 + "-" * 20, "P" * 20) == {"faq"}
+    assert _names(build, "m" * 20 + "-" * 20, "P" * 60) == frozenset()
+
+
+def test_a_stopped_suite_is_not_named_again(build: Build) -> None:
+    suite, rules = build.suite("m" * 10 + "-" * 30), {"faq": SuiteRules(baseline=build.baseline("P" * 40))}
+    assert may_stop([suite], rules) == {"faq"}
+    assert may_stop([replace(suite, stopped="certainty")], rules) == frozenset()
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"stop": "never"},
+        {"baseline": None},
+        {"gates": (_DROP, BudgetGate(kind="budget", max_cost_usd=1.0))},
+        {"gates": (_DROP, MeanScoreGate(kind="mean-score", scorer="exact", min=0.5))},
+        {"gates": (_DROP, NoRegressionGate(kind="no-regression", scorer="exact"))},
+        {"aggregate": "pass@2"},
+    ],
+    ids=lambda rules: "-".join(rules),
+)
+def test_what_has_no_extremes_cannot_stop(build: Build, rules: dict[str, Any]) -> None:
+    plan, known = build.suite("-" * 10).plan, {"baseline": build.baseline("P" * 10)}
+    assert can_stop(plan, SuiteRules(**known))
+    assert not can_stop(plan, SuiteRules(**{**known, **rules}))
+
+
+def test_several_trials_now_or_then_cannot_stop(build: Build) -> None:
+    assert not can_stop(build.suite("PP PP").plan, SuiteRules(baseline=build.baseline("PP")))
+    assert not can_stop(build.suite("PP").plan, SuiteRules(baseline=build.baseline("PP PP")))
+    assert not can_stop(build.suite("PP").plan, SuiteRules(baseline=build.baseline([[0.5], [1.0]])))
+
+
+def test_clusters_cannot_stop(build: Build) -> None:
+    plan = build.suite("PP", fields={0: {"cluster": "a"}, 1: {"cluster": "b"}}).plan
+    assert not can_stop(plan, SuiteRules(baseline=build.baseline("PP")))
+
+
+def _in_order(build: Build, now: str, done: int) -> SuiteRun:
+    """Return the suite after the first ``done`` cases of the e-process's order."""
+    whole = build.suite(now)
+    seen = set(sorted((result.case.id for result in whole.results), key=lambda id_: _place(build, id_))[:done])
+    left = tuple(r if r.case.id in seen else CaseResult(r.case, "not_run") for r in whole.results)
+    return replace(whole, results=left)
+
+
+def _place(build: Build, case_id: str) -> bytes:
+    return place_in_order(build.case(int(case_id[1:])))
+
+
+def test_the_e_process_stops_at_a_drop(build: Build) -> None:
+    rules = {"faq": SuiteRules(baseline=build.baseline("P" * 60), stop="eprocess")}
+    stops = [bool(may_stop([_in_order(build, "m" * 60, done)], rules)) for done in range(20)]
+    assert stops == [False] * 9 + [True] * 11  # E = 2^10 B(10, 1) (1 - 2^-10) reaches 100 with the ninth loss
+
+
+def test_the_e_process_stops_where_a_margin_is_ruled_out(build: Build) -> None:
+    gates = (NoRegressionGate(kind="no-regression", margin=0.2),)
+    rules = {"faq": SuiteRules(gates=gates, baseline=build.baseline("P" * 60), stop="eprocess")}
+    stops = [bool(may_stop([_in_order(build, "P" * 60, done)], rules)) for done in range(50)]
+    assert stops.index(True) == stops.count(False) > 10
+
+
+def test_the_e_process_heeds_no_case_out_of_its_order(build: Build) -> None:
+    rules = {"faq": SuiteRules(baseline=build.baseline("P" * 60), stop="eprocess")}
+    suite = _in_order(build, "m" * 60, 20)
+    first = min((result.case.id for result in suite.results), key=lambda id_: _place(build, id_))
+    holed = tuple(CaseResult(r.case, "not_run") if r.case.id == first else r for r in suite.results)
+    assert may_stop([replace(suite, results=holed)], rules) == frozenset()
+
+
+_OUTCOMES = st.lists(st.tuples(st.sampled_from("PPPm"), st.sampled_from("Pmmm")), min_size=15, max_size=30)
+_CHOSEN = st.lists(st.sampled_from(_GATES), min_size=1, max_size=2, unique=True)
+_SUITES = st.lists(st.tuples(_OUTCOMES, _CHOSEN, st.booleans()), min_size=1, max_size=2)
+
+
+def _results(verdict: Verdict) -> dict[str, list[str]]:
+    return {name: [gate.result for gate in suite.gates] for name, suite in verdict.suites.items()}
+
+
+def _run_in_any_order(
+    whole: Mapping[str, SuiteRun], rules: Mapping[str, SuiteRules], seed: int
+) -> Mapping[str, SuiteRun]:
+    """Run the cases of all suites in a random order, look now and then, and stop what may stop."""
+    order = [(name, index) for name, suite in whole.items() for index, _ in enumerate(suite.results)]
+    random.Random(seed).shuffle(order)
+    so_far = {name: _blank(suite) for name, suite in whole.items()}
+    for step, (name, index) in enumerate(order):
+        if so_far[name].stopped is None:
+            so_far[name] = _with_result(so_far[name], index, whole[name].results[index])
+        for stopping in may_stop(tuple(so_far.values()), rules) if step % 8 == 0 else ():
+            so_far[stopping] = replace(so_far[stopping], stopped="certainty")
+    return so_far
+
+
+def _blank(suite: SuiteRun) -> SuiteRun:
+    return replace(suite, results=tuple(CaseResult(result.case, "not_run") for result in suite.results))
+
+
+def _with_result(suite: SuiteRun, index: int, result: CaseResult) -> SuiteRun:
+    return replace(suite, results=(*suite.results[:index], result, *suite.results[index + 1 :]))
+
+
+@given(_SUITES, st.text(st.sampled_from("PPPPPPPPPm?"), min_size=5, max_size=15), st.integers(0, 2**32))
+@settings(max_examples=60, deadline=None)
+def test_the_verdict_at_the_stop_is_that_of_the_whole_run_in_any_order(
+    build: Build, drawn: list[tuple[list[tuple[str, str]], list[Gate], bool]], beside: str, seed: int
+) -> None:
+    """Whatever stops keeps every result, also where a suite beside it ends without an answer."""
+    rules = {"beside": SuiteRules(baseline=build.baseline("P" * len(beside)), stop="never")}
+    whole = {"beside": build.suite(beside, name="beside")}
+    for number, (cases, gates, advisory) in enumerate(drawn):
+        before, now = ("".join(column) for column in zip(*cases, strict=True))
+        name = f"suite{number}"
+        rules[name] = SuiteRules(gates=tuple(gates), baseline=build.baseline(before), advisory=advisory)
+        whole[name] = _with_fields(build, now, name)
+    stopped = _run_in_any_order(whole, rules, seed)
+    at_the_stop = decide(build.run(*stopped.values()), rules, warn_inconclusive=True)
+    at_the_end = decide(build.run(*whole.values()), rules, warn_inconclusive=True)
+    assert (at_the_stop.verdict, at_the_stop.exit_code) == (at_the_end.verdict, at_the_end.exit_code)
+    assert _results(at_the_stop) == _results(at_the_end)
+
+
+def test_a_pass_is_certain_only_if_the_suite_may_have_all_of_the_alpha(build: Build) -> None:
+    """Four losses do not fail one of two tests; but should the other suite end without answers, they may."""
+    rules = {
+        "one": SuiteRules(baseline=build.baseline("P" * 30 + "m" * 10)),
+        "two": SuiteRules(baseline=build.baseline("P" * 40)),
+    }
+    two = build.suite("P" * 40, name="two")
+    assert may_stop([build.suite("m" * 4 + "P" * 26 + "-" * 10, name="one"), two], rules) == frozenset()
+    assert may_stop([build.suite("m" * 3 + "P" * 27 + "-" * 10, name="one"), two], rules) == {"one"}
+
+
+def test_the_shown_numbers_are_those_of_the_completion_nearer_to_no_change(build: Build) -> None:
+    broken = replace(build.suite("m" * 10 + "-" * 30), stopped="certainty")
+    better = replace(build.suite("P" * 20 + "-" * 20), stopped="certainty")
+    dropped = decide_suite(broken, SuiteRules(baseline=build.baseline("P" * 40)))
+    gained = decide_suite(better, SuiteRules(baseline=build.baseline("m" * 20 + "P" * 20)))
+    assert dropped.delta is not None
+    assert gained.delta is not None
+    assert (dropped.delta.losses, dropped.delta.gains, dropped.delta.delta) == (10, 0, -0.25)
+    assert (gained.delta.losses, gained.delta.gains) == (20, 20)
+    assert dropped.gates[0].message.endswith("; 30 cases that did not run counted as passed")
+    assert gained.gates[0].message.endswith("; 20 cases that did not run counted as missed")
+    assert (dropped.pass_rate, dropped.interval, dropped.slices) == (None, None, ())
