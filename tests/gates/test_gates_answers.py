@@ -83,6 +83,14 @@ def test_an_advisory_suite_has_an_alpha_of_its_own(build: Build) -> None:
     assert [suite.delta.p_adjusted for suite in judged.suites.values() if suite.delta] == [2**-5] * 3
 
 
+def test_a_suite_that_the_base_does_not_know_takes_no_alpha_from_the_others(build: Build) -> None:
+    suites, baseline = _losses(build, faq=4, law=0, tax=4)
+    known = _rules(_DROP, baseline=baseline)
+    judged = _decide(build, suites, {"faq": known, "law": replace(known, is_new=True), "tax": replace(known, is_new=True)})
+    assert [suite.verdict for suite in judged.suites.values()] == ["fail", "pass", "pass"]
+    assert [suite.delta.p_adjusted for suite in judged.suites.values() if suite.delta] == [2**-5, 1.0, 2**-4]
+
+
 def test_a_gate_that_fails_by_no_p_takes_no_alpha(build: Build) -> None:
     suites, baseline = _losses(build, faq=4, law=0)
     releases = _rules({**_DROP, "fail_on": "not_proven", "margin": 0.2}, baseline=baseline)

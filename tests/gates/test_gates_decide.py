@@ -129,6 +129,12 @@ def test_within_the_budget_both_completions_have_to_agree(
         )
 
 
+def test_missing_answers_that_decide_only_whether_the_bound_is_reached_leave_it_open(build: Build) -> None:
+    judged = _decide(build, "P" * 86 + "m" * 11 + "?" * 3, _CI, max_error_rate=1.0)
+    assert judged.suites["faq"].gates[0].result == "inconclusive"
+    assert judged.suites["faq"].gates[0].value == 0.86
+
+
 def test_missing_answers_are_completed_against_the_baseline_too(build: Build) -> None:
     baseline = build.baseline("P" * 100)
     few = _decide(build, "P" * 97 + "???", _NO_REGRESSION, baseline=baseline, max_error_rate=1.0)

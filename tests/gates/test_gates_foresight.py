@@ -36,6 +36,37 @@ def test_a_margin_that_no_change_would_clear_is_a_problem(build: Build, cases: i
         assert "cannot pass with 51 cases, even if none changes: use at least 52" in seen.problems[0]
 
 
+def test_an_aggregate_without_its_trials_is_a_problem(build: Build) -> None:
+    trials = " ".join(["PPP"] * 60)
+    told = "pass^4 takes 4 trials of a case, and the suite has 3: set trials = 4"
+    assert _foresee(build, trials, aggregate="pass^4").problems == (told,)
+    assert _foresee(build, trials, aggregate="pass^3").problems == ()
+
+
+def test_an_aggregate_of_trials_is_worth_no_more_than_its_case(build: Build) -> None:
+    gate, trials = {"kind": "pass-rate", "min": 0.9}, " ".join(["PPPPP"] * 20)
+    assert _foresee(build, trials, gate).problems == ()
+    assert "cannot pass with 20 cases" in _foresee(build, trials, gate, aggregate="pass^5").problems[0]
+
+
+@pytest.mark.parametrize(
+    ("gate", "problems"),
+    [
+        ({"kind": "pass-rate", "min": 0.5}, 1),
+        ({"kind": "pass-rate", "min": 0.5, "bound": "point"}, 0),
+        ({"kind": "mean-score", "scorer": "tone", "min": 0.5}, 1),
+        ({"kind": "no-regression"}, 1),
+        ({"kind": "must-pass"}, 0),
+    ],
+)
+def test_a_single_cluster_is_a_problem_for_what_needs_spread(
+    build: Build, gate: dict[str, Any], problems: int
+) -> None:
+    one = {index: {"cluster": "d"} for index in range(60)}
+    assert len(_foresee(build, "P" * 60, gate, fields=one).problems) == problems
+    assert _foresee(build, "P" * 60, gate, fields={**one, 0: {"cluster": "e"}}).problems == ()
+
+
 def test_clusters_count_where_cases_come_in_them(build: Build) -> None:
     gate = {"kind": "no-regression", "fail_on": "not_proven", "margin": 0.05}
     fields = {index: {"cluster": f"d{index // 2}"} for index in range(60)}

@@ -64,6 +64,12 @@ def test_the_fewest_trials_of_an_aggregate(aggregate: str, trials: int) -> None:
     assert Measure(aggregate).trials == trials
 
 
+def test_too_few_trials_of_a_suite_are_told() -> None:
+    assert Measure("pass@3").shortage(3) is None
+    told = "pass@3 takes 3 trials of a case, and the suite has 2: set trials = 3"
+    assert Measure("pass@3").shortage(2) == told
+
+
 @pytest.mark.parametrize(
     ("trials", "aggregate", "worst", "best"),
     [

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from pytest_evalgate.data import Case, GoldenSet, Place, SuitePlan
-from pytest_evalgate.runs.plan import make_plan
+from pytest_evalgate.errors import GoldenSetError
+from pytest_evalgate.runs.plan import Sides, make_plan
 
 
-def _plan(*cases: Case, scorers: Any = ("exact",), slices: tuple[str, ...] = (), trials: int = 1) -> SuitePlan:
+def _plan(*cases: Case, scorers: Any = ("exact",), **fields: Any) -> SuitePlan:
     golden = GoldenSet("g.jsonl", cases, "sha")
-    return make_plan("faq", [golden], scorers=list(scorers), trials=trials, slices=slices)
+    return make_plan("faq", [golden], scorers=list(scorers), **{"trials": 1, "slices": (), **fields})
 
 
 _CASE = Case(
@@ -70,3 +72,72 @@ def test_the_order_of_golden_sets_does_not_change_their_digest() -> None:
     first, second = (make_plan("faq", sets, scorers=[], trials=1, slices=()) for sets in ([one, two], [two, one]))
     assert first.golden_sha256 == second.golden_sha256 != "sha-a"
     assert [case.id for case in first.cases] == ["a", "b"]
+
+
+def _document(index: int, document: Any = None) -> Case:
+    metadata = {} if document is None else {"document": document}
+    return Case(f"c{index}", metadata=metadata, place=Place("g.jsonl", index))
+
+
+@pytest.mark.parametrize(
+    ("case", "by", "cluster"),
+    [
+        (_document(1, "a.md"), "metadata.document", "a.md"),
+        (_document(1, 7), "metadata.document", "7"),
+        (Case("c1", tags=("book:moby", "urgent")), "book", "moby"),
+        (Case("c1", tags=("book:moby", "urgent")), "tag", "urgent"),
+        (Case("c1", slice={"region": "eu"}), "region", "eu"),
+    ],
+)
+def test_a_cluster_is_named_as_a_slice_is(case: Case, by: str, cluster: str) -> None:
+    assert _plan(case, cluster=by).cases[0].cluster == cluster
+
+
+def test_without_a_key_cases_stand_for_themselves() -> None:
+    assert _plan(_document(1, "a.md")).cases[0].cluster is None
+
+
+def test_every_case_without_a_cluster_is_listed_with_its_place() -> None:
+    cases = [_document(1, "a.md"), _document(2), _document(3, "b.md"), _document(4)]
+    with pytest.raises(GoldenSetError) as caught:
+        _plan(*cases, cluster="metadata.document")
+    assert str(caught.value).splitlines() == [
+        "g.jsonl:2: metadata.document: case c2 lies in no clusters: each case needs exactly one",
+        "g.jsonl:4: metadata.document: case c4 lies in no clusters: each case needs exactly one",
+    ]
+
+
+def test_a_case_in_two_clusters_is_refused() -> None:
+    case = Case("c1", tags=("book:moby", "book:emma"), place=Place("g.jsonl", 9))
+    with pytest.raises(GoldenSetError, match=r"g\.jsonl:9: book: case c1 lies in 2 clusters: each case needs exactly one"):
+        _plan(case, cluster="book")
+
+
+def test_a_skipped_case_needs_its_cluster_too() -> None:
+    with pytest.raises(GoldenSetError, match="case c1 lies in no clusters"):
+        _plan(replace(_document(1), skip="flaky"), cluster="metadata.document")
+
+
+def test_cases_that_a_branch_changed_are_planned_on_both_sides() -> None:
+    at_base = replace(_document(2, "old.md"), id="c2@base", side="base")
+    sides = Sides(frozenset({"c2"}), (at_base,))
+    plan = _plan(_document(1, "a.md"), _document(2, "new.md"), cluster="metadata.document", sides=sides)
+    assert [(case.id, case.golden_id, case.side, case.cluster) for case in plan.cases] == [
+        ("c1", "c1", "both", "a.md"),
+        ("c2", "c2", "head", "new.md"),
+        ("c2@base", "c2", "base", "old.md"),
+    ]
+    assert plan.golden_sha256 == "sha"
+
+
+def test_a_case_of_the_base_without_a_cluster_is_listed_too() -> None:
+    at_base = replace(_document(5), id="c5@base", side="base")
+    with pytest.raises(GoldenSetError, match=r"g\.jsonl:5: metadata\.document: case c5@base lies in no clusters"):
+        _plan(_document(1, "a.md"), cluster="metadata.document", sides=Sides(frozenset(), (at_base,)))
+
+
+def test_another_aggregate_measures_something_else_of_the_same_cases() -> None:
+    mean, passed = _plan(_CASE), _plan(_CASE, aggregate="pass^3")
+    assert mean == _plan(_CASE, aggregate="mean")
+    assert mean.scorers_sha256 != passed.scorers_sha256
+    assert mean.cases == passed.cases

@@ -8,16 +8,20 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_evalgate import golden, jsonl
+from pytest_evalgate import jsonl
+from pytest_evalgate.cli.judging import BASE_VARIABLE
 from pytest_evalgate.cli.project import Project
+from pytest_evalgate.cli.verify_objections import Expected, objections
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.judgement import BaseBranch, Judgement
+from pytest_evalgate.runs import run_file
 from pytest_evalgate.runs.base import BaseTree, base_ref
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from pytest_evalgate.data import Json, Run, Verdict
+    from pytest_evalgate.settings import Suite
 
 _EXAMPLE = "pytest-evalgate verify --base-ref origin/main --require support"
 _DISAGREES = 1
@@ -35,7 +39,9 @@ def add_parser(verbs: Any) -> None:
     )
     parser.add_argument("--run", dest="run_id", metavar="ID", help="a stored run (default: the one of verdict.json)")
     parser.add_argument("--base-ref", metavar="REF", help="take gates and baselines from the merge base with REF")
-    parser.add_argument("--require", metavar="SUITE", action="append", default=[], help="a suite that has to be there")
+    parser.add_argument("--target", metavar="SPEC", help="the --eval-target that the run has to be of (default: none)")
+    required = "a suite that has to be there, beside those of the base"
+    parser.add_argument("--require", metavar="SUITE", action="append", default=[], help=required)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=_verify)
 
@@ -62,14 +68,18 @@ class _Verified:
 def _verify(chosen: argparse.Namespace) -> int:
     project = Project.find()
     claimed = _claimed(project)
-    run = project.run(chosen.run_id or claimed["run_id"])
+    run, origin = run_file.read_with_origin(run_file.path_of(project.state.path, chosen.run_id or claimed["run_id"]))
     base = _base(project, chosen.base_ref)
-    found = _Verified(claimed["verdict"], *_derive(project, run, base, chosen.require))
-    print(json.dumps(_encoded(found), indent=1) if chosen.json else "\n".join(_lines(found)))
-    return found.exit_code
+    suites = [*chosen.require, *(() if base is None else base.settings.suites)]
+    wanted = Expected(claimed["run_id"], suites, chosen.target)
+    found = list(objections(project, run, origin, base, wanted))
+    derived = _derive(project, run, base, found.append)
+    verified = _Verified(claimed["verdict"], derived, tuple(found))
+    print(json.dumps(_encoded(verified), indent=1) if chosen.json else "\n".join(_lines(verified)))
+    return verified.exit_code
 
 
-def _claimed(project: Project) -> dict[str, Json]:
+def _claimed(project: Project) -> dict[str, str]:
     """Read what the session said of itself.
 
     Raises:
@@ -79,52 +89,31 @@ def _claimed(project: Project) -> dict[str, Json]:
     path = project.state.verdict
     try:
         value = jsonl.loads(path.read_bytes())
-        held = {"verdict": str(value["verdict"]), "run_id": str(value["run_id"])}
+        return {"verdict": str(value["verdict"]), "run_id": str(value["run_id"])}
     except OSError as error:
         raise SettingsError(f"{path}: no verdict ({error.strerror}): the session did not come to its end") from None
     except (KeyError, TypeError, ValueError) as error:
         raise SettingsError(f"{path}: not a verdict ({error}): run again") from None
-    return held
 
 
 def _base(project: Project, ref: str | None) -> BaseBranch | None:
-    ref = base_ref(ref, os.environ)
+    ref = base_ref(ref or os.environ.get(BASE_VARIABLE), os.environ)
     if ref is None:
         return None
     tree = BaseTree.at(ref, root=project.root, folder=project.state.path / "base")
     return BaseBranch(tree, project.root, project.settings, project.state.path)
 
 
-def _derive(
-    project: Project, run: Run, base: BaseBranch | None, required: Sequence[str]
-) -> tuple[Verdict, tuple[str, ...]]:
-    here = project.settings if base is None else base.settings
-    objections = [*_absent(run, [*required, *(here.suites if base is not None else ())])]
-    if base is not None:
-        objections += _left_out(project, run, base)
-    judgement = Judgement(project.root, here, project.state.path, here.suites.get, base=base)
-    problems: list[str] = []
-    rules = judgement.rules([suite.plan.name for suite in run.suites], problems.append)
-    return judgement.judge(run, rules), (*objections, *problems)
+def _derive(project: Project, run: Run, base: BaseBranch | None, add_problem: Callable[[str], None]) -> Verdict:
+    """Judge the run by the configuration of the base; suites that the base does not know by their own."""
+    own = project.settings
+    rules_of = own if base is None else base.settings
 
+    def suite_of(name: str) -> Suite | None:
+        return rules_of.suites.get(name) or own.suites.get(name)
 
-def _absent(run: Run, names: Sequence[str]) -> Iterator[str]:
-    held = {suite.plan.name for suite in run.suites}
-    return (f"suite {name} is not in run {run.id}" for name in dict.fromkeys(names) if name not in held)
-
-
-def _left_out(project: Project, run: Run, base: BaseBranch) -> Iterator[str]:
-    """Name the suites whose run does not hold every case as the base branch has it."""
-    plans = {suite.plan.name: suite.plan for suite in run.suites}
-    for name in base.settings.suites.keys() & plans.keys():
-        configured = project.settings.suites.get(name)
-        paths = [project.root / file for file in configured.golden] if configured is not None else []
-        sides = base.sides(name, golden.load([path for path in paths if path.exists()], root=project.root))
-        held = {case.id for case in plans[name].cases if case.side == "base"}
-        missing = [case.id for case in sides.still_run if case.id not in held]
-        if missing:
-            first = ", ".join(missing[:3])
-            yield f"suite {name} was run without {len(missing):,} cases that the base branch has: {first}"
+    judgement = Judgement(project.root, rules_of, project.state.path, suite_of, base=base)
+    return judgement.judge(run, judgement.rules([suite.plan.name for suite in run.suites], add_problem))
 
 
 def _lines(found: _Verified) -> Iterator[str]:
@@ -134,7 +123,8 @@ def _lines(found: _Verified) -> Iterator[str]:
     yield from (line.text for line in gate_change_lines(found.derived.changed_in_gate, 100))
     for name, suite in found.derived.suites.items():
         for gate in suite.gates:
-            yield one_line(f"{gate.result:<12} {name}  {gate.kind} {gate.of}: {gate.message}")
+            which = f"{gate.kind} {gate.of}".rstrip()
+            yield one_line(f"{gate.result:<13}  {name}, {which}: {gate.message}")
     for objection in found.objections:
         yield one_line(f"objection: {objection}")
     word = "agrees" if found.agrees else "OBJECTS" if found.objections else "DISAGREES"

@@ -125,10 +125,8 @@ def _unjudged(suite: SuiteRun, rules: SuiteRules) -> tuple[VerdictName, str] | N
     if not counted(here):
         gone = f"all {len(here):,} are skipped" if here else "all are removed"
         return "invalid", f"no case of suite {suite.plan.name} is left: {gone}"
-    wanted = Measure(rules.aggregate).trials
-    if suite.plan.trials < wanted:
-        had = f"the suite has {suite.plan.trials}: set trials = {wanted}"
-        return "invalid", f"{rules.aggregate} takes {wanted} trials of a case, and {had}"
+    if (shortage := Measure(rules.aggregate).shortage(suite.plan.trials)) is not None:
+        return "invalid", shortage
     if accounting.errored / accounting.planned > rules.max_error_rate:  # a product would round past the limit
         return "incomplete", (
             f"{accounting.errored:,} of {count(accounting.planned, 'case')} have no answer "
@@ -202,7 +200,7 @@ def _of_part(agreed: GateResult, told: GateResult, shown: Judged) -> GateResult:
         return agreed
     left = sum(result.outcome == "not_run" for result in shown.hearing.head.results)
     counted_as = "missed" if shown.hearing.completion == "worst" else "passed"
-    return replace(told, message=f"{told.message}; {count(left, 'case')} that did not run counted as {counted_as}")
+    return replace(told, message=f"{count(left, 'case')} that did not run counted as {counted_as}: {told.message}")
 
 
 def _source(rules: SuiteRules) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from statistics import fmean
 from typing import TYPE_CHECKING
 
 from pytest_evalgate import stats
+from pytest_evalgate.gates.evidence import ONE_CLUSTER
+from pytest_evalgate.gates.measure import Measure
 from pytest_evalgate.gates.pass_rate import unattainable
-from pytest_evalgate.settings import NoRegressionGate, PassRateGate, SliceGate
+from pytest_evalgate.settings import MeanScoreGate, NoRegressionGate, PassRateGate, SliceGate
 from pytest_evalgate.stats.numeric import upper_z
 from pytest_evalgate.wording import count, points
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.data import Baseline, PlannedCase, SuitePlan
     from pytest_evalgate.gates.rules import SuiteRules
+    from pytest_evalgate.settings import Gate
 
 USUAL_DISCORDANCE = 0.10
 """The share of cases that differ between identical runs, where nobody has measured it."""
@@ -49,13 +51,18 @@ def discordance_of(baseline: Baseline | None) -> float | None:
     cases = [] if baseline is None else [case.values for case in baseline.cases.values() if len(case.values) > 1]
     if not cases:
         return None
-    means = [(fmean(values), len(values)) for values in cases]
-    return fmean(2 * mean * (1 - mean) * trials / (trials - 1) for mean, trials in means)
+    means = [(sum(values) / len(values), len(values)) for values in cases]
+    return sum(2 * mean * (1 - mean) * trials / (trials - 1) for mean, trials in means) / len(means)
 
 
 def _problems(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules) -> Iterator[str]:
+    if (shortage := Measure(rules.aggregate).shortage(plan.trials)) is not None:
+        yield shortage
+    if _units(cases) == (1, "cluster") and len(cases) > 1 and any(map(_needs_spread, rules.effective)):
+        yield ONE_CLUSTER
+    worth = plan.trials if rules.aggregate == "mean" else 1  # of a case, at most
     for gate in rules.effective:
-        if isinstance(gate, PassRateGate) and (text := unattainable(gate, len(cases) * plan.trials)) is not None:
+        if isinstance(gate, PassRateGate) and (text := unattainable(gate, len(cases) * worth)) is not None:
             yield text
         if isinstance(gate, NoRegressionGate) and gate.fail_on == "not_proven" and gate.margin is not None:
             enough = _fewest_units(gate.alpha, gate.margin)
@@ -65,6 +72,13 @@ def _problems(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules) 
                     f'no-regression with fail_on = "not_proven" and margin = {gate.margin:g} cannot pass with '
                     f"{count(units, word)}, even if none changes: use at least {enough:,}, or a larger margin"
                 )
+
+
+def _needs_spread(gate: Gate) -> bool:
+    """Tell whether a gate rests on a bound or a test, which a single observation does not have."""
+    return isinstance(gate, NoRegressionGate) or (
+        isinstance(gate, PassRateGate | MeanScoreGate) and gate.bound == "ci"
+    )
 
 
 def _fewest_units(alpha: float, margin: float) -> int:

@@ -37,9 +37,21 @@ class Measure:
         """The fewest trials that it can be made of."""
         return int(self.aggregate[5:]) if self.aggregate[:5] in _AGGREGATES else 1
 
+    def shortage(self, trials: int) -> str | None:
+        """Say why a suite with so many trials of a case has no such number, if so."""
+        if trials >= self.trials:
+            return None
+        return (
+            f"{self.aggregate} takes {self.trials} trials of a case, and the suite has {trials}: "
+            f"set trials = {self.trials}"
+        )
+
     def of_results(self, results: Sequence[CaseResult], completion: Completion) -> npt.NDArray[np.float64]:
         """Return the numbers of cases, shape (n,), their missing trials counted by ``completion``."""
         fill = _FILL[completion]
+        if self.trials == 1 and all(len(result.trials) <= 1 for result in results):  # no list for each case
+            single = (self._value(result.trials[0], fill) if result.trials else fill for result in results)
+            return np.fromiter(single, np.float64, len(results))
         return self._of([self._values(result, fill) for result in results])
 
     def of_baseline(self, cases: Sequence[BaselineCase]) -> npt.NDArray[np.float64]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from statistics import fmean, median
 from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from pytest_evalgate import stats
 from pytest_evalgate.data import Trend
@@ -55,7 +56,7 @@ def trend_of(history: Sequence[HistoryRow], now: HistoryRow) -> Trend | None:
     elif found.alert:
         message = _unusual(now, found, len(earlier))
     else:
-        message = f"no slide of {now.suite}: {count(len(runs), 'run')} passed {percent(fmean(rates))} on average"
+        message = f"no slide of {now.suite}: {count(len(runs), 'run')} passed {percent(_mean(rates))} on average"
     return Trend(
         runs=len(runs),
         level=usual.level,
@@ -87,10 +88,10 @@ class _Usual:
 def _usual(runs: Sequence[HistoryRow]) -> _Usual:
     first = runs[: max(_FEWEST, len(runs) // _THIRD)]
     rates = [run.pass_rate for run in first]
-    level, cases = fmean(rates), runs[-1].cases
+    level, cases = _mean(rates), runs[-1].cases
     flips = [run.discordance for run in first if run.discordance is not None]
     # without a baseline, the most that chance makes of such a rate; and never none, or one case would be an alarm
-    discordance = max(median(flips) if flips else 2 * level * (1 - level), 1 / cases)
+    discordance = max(float(np.median(flips)) if flips else 2 * level * (1 - level), 1 / cases)
     return _Usual(level, stats.run_sigma(rates, discordance, cases))
 
 
@@ -116,7 +117,7 @@ def _slide(rates: Sequence[float], usual: _Usual) -> _Slide:
 def _slid(runs: Sequence[HistoryRow], usual: _Usual) -> str:
     first, now = runs[0], runs[-1]
     which = f"last {len(runs)} runs" if len(runs) > 1 else "newest run"
-    rate = fmean(run.pass_rate for run in runs)
+    rate = _mean([run.pass_rate for run in runs])
     lacking = f"{100 * (usual.level - rate):.1f} points below the usual {percent(usual.level)}"
     unseen = "" if now.verdict == "fail" else ", and no gate failed"
     commit = f" (commit {first.commit[:7]})" if first.commit else ""
@@ -132,3 +133,7 @@ def _unusual(now: HistoryRow, found: stats.RobustZ, earlier: int) -> str:
         f"{now.suite} passed unusually {word}: {percent(now.pass_rate)}, "
         f"where the median of {count(earlier, 'earlier run')} is {percent(found.median)}"
     )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

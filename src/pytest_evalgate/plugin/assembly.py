@@ -133,6 +133,12 @@ class Assembly:
             self._ready[key] = self._build(name, suite, in_code=True)
         return self._ready[key]
 
+    def release(self) -> None:
+        """Let go of recorded outputs, once no case asks for its own any more."""
+        for suite in self._ready.values():
+            if isinstance(suite.target, targets.RecordedTarget):
+                suite.target.release()
+
     def _build(self, name: str, suite: Suite, *, in_code: bool = False) -> ReadySuite:
         here = golden.load(self.golden_paths(name, suite), root=self.root)
         sides = ALONE if in_code or self.base is None else self.base.sides(name, here)

@@ -115,6 +115,7 @@ class Gatekeeper:
 
     def judge(self, ledger: Ledger, *, duration_s: float, refused: str | None = None) -> Verdict:
         """Judge what the ledger holds and store the run; ``refused`` says why nothing was sent, or not all."""
+        self.assembly.release()
         now = datetime.now(UTC)
         ledger.settle()
         plans = list(ledger.plans.values())

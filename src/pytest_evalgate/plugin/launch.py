@@ -80,13 +80,19 @@ class Launch:
     def _selected(self, items: Iterable[pytest.Item]) -> Sequence[tuple[ReadySuite, Sequence[Case]]]:
         """Return the cases that will run; the controller of xdist collects nothing, and takes all."""
         if self._session.is_controller:
-            return [(suite, [case for golden in suite.sets for case in golden]) for suite in self._session.suites]
+            return [(suite, self._own(suite)) for suite in self._session.suites]
         cases: dict[str, tuple[ReadySuite, list[Case]]] = {}
         for item in items:
             if (asked := _asked(item)) is not None:
                 suite, case = asked
                 cases.setdefault(suite.plan.name, (suite, []))[1].append(case)
         return list(cases.values())
+
+    def _own(self, suite: ReadySuite) -> list[Case]:
+        """Return the cases of a suite, or of this shard of it."""
+        shard = self._session.options.shard
+        mine = None if shard is None else shard.cases_of(suite.plan)
+        return [case for golden in suite.sets for case in golden if mine is None or case.id in mine]
 
     def _may_send(self, estimate: Estimate, items: Iterable[pytest.Item]) -> bool:
         from pytest_evalgate.reports.estimate import refuse, total_line  # noqa: PLC0415 - only where calls are sent

@@ -75,7 +75,7 @@ def _work_sha256(root: Path, state: Path, configured: Settings, options: Options
         tree = tree_sha256(root, without=state)
     if tree is None:
         return None
-    return jsonl.digest([configured.model_dump(mode="json"), options.target, options.trials, tree])
+    return jsonl.digest([configured.model_dump(mode="json"), options.target, options.trials, str(options.shard), tree])
 
 
 def _is_unversioned(target: Target | None) -> bool:

@@ -14,6 +14,7 @@ import pytest
 
 from pytest_evalgate import settings
 from pytest_evalgate.errors import UserError
+from pytest_evalgate.judgement.merge_base import find_base
 from pytest_evalgate.plugin import MARKER, functions, grading
 from pytest_evalgate.plugin.answers import Answers
 from pytest_evalgate.plugin.assembly import Assembly
@@ -24,7 +25,6 @@ from pytest_evalgate.plugin.golden_test import GOLDEN_TEST, Recorder
 from pytest_evalgate.plugin.launch import Launch
 from pytest_evalgate.plugin.ledger import Ledger
 from pytest_evalgate.plugin.lineage import WORKER_INPUT, lineage_of, new_lineage
-from pytest_evalgate.plugin.merge_base import find_base
 from pytest_evalgate.plugin.notices import NOTICES_OUTPUT, Notices
 from pytest_evalgate.plugin.prefetched import Prefetched
 from pytest_evalgate.plugin.progress import Progress
@@ -106,7 +106,7 @@ class EvalSession:
         )
         self.notices = Notices(self.wiring)
         context = Context(rules=registry(rules), roots=(root,))
-        self._base = find_base(self.options, configured, root=root, state=state.path)
+        self._base = find_base(self.options.base_ref, configured, root=root, state=state.path)
         self.assembly = Assembly(root, configured, self.options, context, self.wiring, self._base.branch)
         self.ledger = Ledger()
         self.gatekeeper = Gatekeeper(self.assembly, self.state, self.lineage.run)

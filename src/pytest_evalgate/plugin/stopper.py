@@ -13,6 +13,7 @@ from pytest_evalgate.plugin.answers import NotNeeded
 from pytest_evalgate.plugin.gatekeeper import load_judgement
 from pytest_evalgate.plugin.items import CaseItem
 from pytest_evalgate.plugin.results import error_result
+from pytest_evalgate.protocols import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from pytest_evalgate.data import Baseline, Case, PlannedCase, StopRule, SuitePlan
     from pytest_evalgate.plugin.assembly import ReadySuite
     from pytest_evalgate.plugin.session import EvalSession
-    from pytest_evalgate.protocols import Target
 
 _LOOKS: Final = 50
 """How often a suite is looked at on its way: a look at 1,000 cases takes 4 ms."""
@@ -131,7 +131,7 @@ class Stopper:
 
 
 @runtime_checkable
-class _Asked(Protocol):
+class _Asked(Target, Protocol):
     """A target that is asked, and could be spared a call."""
 
     def call_of(self, case: Case, trial: int) -> Call: ...

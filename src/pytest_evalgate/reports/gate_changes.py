@@ -7,15 +7,17 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from pytest_evalgate.reports.escape import one_line
-from pytest_evalgate.reports.lines import Line, wrapped
+from pytest_evalgate.reports.lines import wrapped
 from pytest_evalgate.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pytest_evalgate.data import GateChange
+    from pytest_evalgate.reports.lines import Line
 
 _LISTED = 5
+_INDENT = " " * 11
 
 
 def gate_change_lines(changes: Sequence[GateChange], width: int) -> Iterator[Line]:
@@ -24,7 +26,8 @@ def gate_change_lines(changes: Sequence[GateChange], width: int) -> Iterator[Lin
         return
     weaker = sum(change.effect == "weaker" for change in changes)
     told = f"{weaker:,} of them weaker" if weaker else "none of them weaker"
-    yield Line(f"WHAT CHANGED IN THE GATE: {count(len(changes), 'change')} against the base branch, {told}")
+    heading = f"WHAT CHANGED IN THE GATE: {count(len(changes), 'change')} against the base branch, {told}"
+    yield from wrapped(heading, width)
     ordered = sorted(changes, key=lambda change: (change.effect != "weaker", change.what, change.effect))
     for (effect, what), group in groupby(ordered, key=attrgetter("effect", "what")):
         alike = list(group)
@@ -32,7 +35,9 @@ def gate_change_lines(changes: Sequence[GateChange], width: int) -> Iterator[Lin
         for change in alike[:listed]:
             yield from wrapped(f"  {_told(change)}", width, _colour(change))
         if len(alike) > listed:
-            yield Line(f"           ... and {len(alike) - listed:,} more: {what} (all stand in verdict.json)")
+            yield from wrapped(
+                f"{_INDENT}... and {len(alike) - listed:,} more: {what} (all stand in verdict.json)", width
+            )
 
 
 def _told(change: GateChange) -> str:

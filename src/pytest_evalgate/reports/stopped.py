@@ -25,8 +25,8 @@ _BECAUSE: dict[StopRule, str] = {
 def stopped_lines(name: str, verdict: SuiteVerdict, width: int) -> Iterator[Line]:
     """Say where a suite stopped, why, and what that saved: it has one call a case."""
     if verdict.stopped is not None:
-        saved = count(verdict.accounting.not_run, "call")
-        yield from wrapped(f"  {name} stopped after {part(verdict)}: {_BECAUSE[verdict.stopped]} ({saved} saved)", width)
+        saved = f"{count(verdict.accounting.not_run, 'call')} saved"
+        yield from wrapped(f"  {name} stopped after {part(verdict)}: {_BECAUSE[verdict.stopped]} ({saved})", width)
 
 
 def part(verdict: SuiteVerdict) -> str:

@@ -15,7 +15,6 @@ from pytest_evalgate.data import Run, SuiteRun
 from pytest_evalgate.errors import RunFileError
 from pytest_evalgate.runs import codec
 from pytest_evalgate.runs.origin import Origin, decode_origin, encode_origin
-from pytest_evalgate.runs.stored import StoredCase, StoredHead, check
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -128,19 +127,21 @@ def read_with_origin(path: Path) -> tuple[Run, Origin]:
         raise RunFileError(f"{path}:1: not a run file of pytest-evalgate")
     if head["schema"] > SCHEMA:
         raise RunFileError(f"{path}:1: schema {head['schema']} is newer than {SCHEMA}: upgrade pytest-evalgate")
-    for line in lines:
-        _check(line, path, StoredCase if line.value is not head else StoredHead)
+    _check(lines, path)
     try:
         return _decode(head, [line.value for line in lines[1:]]), decode_origin(head)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise RunFileError(f"{path}: not whole: {type(error).__name__} {error}; run again") from error
 
 
-def _check(line: jsonl.Line, path: Path, table: type[StoredHead | StoredCase]) -> None:
-    try:
-        check(table, line.value)
-    except ValueError as error:
-        raise RunFileError(f"{path}:{line.number}: {error}; run again") from None
+def _check(lines: Iterable[jsonl.Line], path: Path) -> None:
+    from pytest_evalgate.runs.stored import StoredCase, StoredHead, check  # noqa: PLC0415 - 30 ms; most only write
+
+    for number, line in enumerate(lines):
+        try:
+            check(StoredCase if number else StoredHead, line.value)
+        except ValueError as error:
+            raise RunFileError(f"{path}:{line.number}: {error}; run again") from None
 
 
 def _suite_head(plan: SuitePlan, stopped: StopRule | None) -> Json:

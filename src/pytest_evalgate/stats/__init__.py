@@ -8,34 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from pytest_evalgate.stats.aggregates import (
-    Aggregate,
-    MeanSe,
-    PassAtK,
-    PassKDataset,
-    aggregate_values,
-    pass_at_k,
-    pass_k_dataset,
-)
-from pytest_evalgate.stats.bounds import (
-    UnpairedDelta,
-    bonett_price_interval,
-    newcombe_paired_interval,
-    tango_bounds,
-    tango_interval,
-    unpaired_newcombe,
-)
-from pytest_evalgate.stats.certainties import (
-    Certainty,
-    CertaintyBounds,
-    CertaintyPassRate,
-    certainty,
-    certainty_bounds,
-    certainty_pass_rate,
-)
-from pytest_evalgate.stats.changepoint import ChangePoint, change_point
 from pytest_evalgate.stats.clusters import ClusterDelta, ClusterMean, cluster_delta, cluster_mean_ci
-from pytest_evalgate.stats.distributions import JsDivergence, KsStatistic, js_divergence, ks_statistic
 from pytest_evalgate.stats.families import (
     FallbackGate,
     GateFamily,
@@ -62,47 +35,39 @@ from pytest_evalgate.stats.intervals import (
     jeffreys_interval,
     wilson_interval,
 )
-from pytest_evalgate.stats.missing import MissingWorstCase, missing_worst_case
-from pytest_evalgate.stats.monitoring import (
-    Betting,
-    EProcess,
-    Monitored,
-    betting_noninferiority,
-    eprocess_mixture,
-    eprocess_value,
-    first_crossing,
-    monitored,
-    noninferiority_mixture,
-)
 from pytest_evalgate.stats.needed import cases_needed, passes_needed
 from pytest_evalgate.stats.paired import McNemar, PairedT, SignFlip, mcnemar, mcnemar_midp, paired_t, sign_flip
-from pytest_evalgate.stats.planning import (
-    DetectableDrop,
-    SampleSize,
-    drop_on_top,
-    mcnemar_power,
-    mcnemar_sample_size,
-    mde_mcnemar,
-    not_proven_sample_size,
-)
-from pytest_evalgate.stats.power import (
-    MeanSampleSize,
-    VarianceTrials,
-    mde_mean,
-    mean_power,
-    paired_mean_sample_size,
-    variance_clusters,
-    variance_trials,
-)
 from pytest_evalgate.stats.repeats import Icc, RepeatsRate, effective_n, icc_anova, repeats_effective_n
 from pytest_evalgate.stats.scores import mean_score_ci
-from pytest_evalgate.stats.sequential import obrien_fleming_constant
-from pytest_evalgate.stats.slices import SliceShrinkage, slice_shrinkage
-from pytest_evalgate.stats.stability import AaRuns, FlipRate, aa_runs, flaky_case_midp, flip_rate
-from pytest_evalgate.stats.trend import Cusum, Ewma, RobustZ, cusum_down, ewma, robust_z, run_sigma
 
 if TYPE_CHECKING:
+    from pytest_evalgate.stats.aggregates import (
+        Aggregate,
+        MeanSe,
+        PassAtK,
+        PassKDataset,
+        aggregate_values,
+        pass_at_k,
+        pass_k_dataset,
+    )
     from pytest_evalgate.stats.agreement import AgreementBinary, AgreementGraded, agreement_binary, agreement_graded
+    from pytest_evalgate.stats.bounds import (
+        UnpairedDelta,
+        bonett_price_interval,
+        newcombe_paired_interval,
+        tango_bounds,
+        tango_interval,
+        unpaired_newcombe,
+    )
+    from pytest_evalgate.stats.certainties import (
+        Certainty,
+        CertaintyBounds,
+        CertaintyPassRate,
+        certainty,
+        certainty_bounds,
+        certainty_pass_rate,
+    )
+    from pytest_evalgate.stats.changepoint import ChangePoint, change_point
     from pytest_evalgate.stats.classes import Classification, classification
     from pytest_evalgate.stats.consistency import (
         JudgeSelfConsistency,
@@ -119,8 +84,42 @@ if TYPE_CHECKING:
         ppi_mean,
         rogan_gladen,
     )
+    from pytest_evalgate.stats.distributions import JsDivergence, KsStatistic, js_divergence, ks_statistic
+    from pytest_evalgate.stats.missing import MissingWorstCase, missing_worst_case
+    from pytest_evalgate.stats.monitoring import (
+        Betting,
+        EProcess,
+        Monitored,
+        betting_noninferiority,
+        eprocess_mixture,
+        eprocess_value,
+        first_crossing,
+        monitored,
+        noninferiority_mixture,
+    )
+    from pytest_evalgate.stats.planning import (
+        DetectableDrop,
+        SampleSize,
+        drop_on_top,
+        mcnemar_power,
+        mcnemar_sample_size,
+        mde_mcnemar,
+        not_proven_sample_size,
+    )
+    from pytest_evalgate.stats.power import (
+        MeanSampleSize,
+        VarianceTrials,
+        mde_mean,
+        mean_power,
+        paired_mean_sample_size,
+        variance_clusters,
+        variance_trials,
+    )
     from pytest_evalgate.stats.probabilities import Calibration, Platt, calibration, platt
     from pytest_evalgate.stats.raters import Level, fleiss_kappa, krippendorff_missing
+    from pytest_evalgate.stats.sequential import obrien_fleming_constant
+    from pytest_evalgate.stats.slices import SliceShrinkage, slice_shrinkage
+    from pytest_evalgate.stats.stability import AaRuns, FlipRate, aa_runs, flaky_case_midp, flip_rate
     from pytest_evalgate.stats.thresholds import (
         ThresholdCost,
         ThresholdFixedSpecificity,
@@ -129,6 +128,7 @@ if TYPE_CHECKING:
         threshold_fixed_specificity,
         threshold_youden,
     )
+    from pytest_evalgate.stats.trend import Cusum, Ewma, RobustZ, cusum_down, ewma, robust_z, run_sigma
 
 __all__ = [
     "AaRuns",
@@ -268,6 +268,67 @@ __all__ = [
 ]
 
 _HOMES = {
+    "aggregates": (
+        "Aggregate",
+        "MeanSe",
+        "PassAtK",
+        "PassKDataset",
+        "aggregate_values",
+        "pass_at_k",
+        "pass_k_dataset",
+    ),
+    "bounds": (
+        "UnpairedDelta",
+        "bonett_price_interval",
+        "newcombe_paired_interval",
+        "tango_bounds",
+        "tango_interval",
+        "unpaired_newcombe",
+    ),
+    "certainties": (
+        "Certainty",
+        "CertaintyBounds",
+        "CertaintyPassRate",
+        "certainty",
+        "certainty_bounds",
+        "certainty_pass_rate",
+    ),
+    "changepoint": ("ChangePoint", "change_point"),
+    "distributions": ("JsDivergence", "KsStatistic", "js_divergence", "ks_statistic"),
+    "missing": ("MissingWorstCase", "missing_worst_case"),
+    "monitoring": (
+        "Betting",
+        "EProcess",
+        "Monitored",
+        "betting_noninferiority",
+        "eprocess_mixture",
+        "eprocess_value",
+        "first_crossing",
+        "monitored",
+        "noninferiority_mixture",
+    ),
+    "planning": (
+        "DetectableDrop",
+        "SampleSize",
+        "drop_on_top",
+        "mcnemar_power",
+        "mcnemar_sample_size",
+        "mde_mcnemar",
+        "not_proven_sample_size",
+    ),
+    "power": (
+        "MeanSampleSize",
+        "VarianceTrials",
+        "mde_mean",
+        "mean_power",
+        "paired_mean_sample_size",
+        "variance_clusters",
+        "variance_trials",
+    ),
+    "sequential": ("obrien_fleming_constant",),
+    "slices": ("SliceShrinkage", "slice_shrinkage"),
+    "stability": ("AaRuns", "FlipRate", "aa_runs", "flaky_case_midp", "flip_rate"),
+    "trend": ("Cusum", "Ewma", "RobustZ", "cusum_down", "ewma", "robust_z", "run_sigma"),
     "agreement": ("AgreementBinary", "AgreementGraded", "agreement_binary", "agreement_graded"),
     "classes": ("Classification", "classification"),
     "consistency": ("JudgeSelfConsistency", "PositionBias", "Winner", "judge_self_consistency", "position_bias"),

@@ -23,7 +23,7 @@ class Recording:
     """One file of recorded outputs."""
 
     name: str
-    outputs: Mapping[str, Output]
+    outputs: dict[str, Output]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,11 @@ class RecordedTarget:
     def trials(self) -> int:
         """How many trials were recorded."""
         return len(self.recordings)
+
+    def release(self) -> None:
+        """Forget the outputs: all cases have theirs, and the gates need the room."""
+        for recording in self.recordings:
+            recording.outputs.clear()
 
     async def answer(self, case: Case, trial: int) -> Output:
         """Return what was recorded; a case without a row, or with a null output, is missing."""

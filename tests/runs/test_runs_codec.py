@@ -1,0 +1,119 @@
+"""What the gates need of a case, a run and a baseline survives being stored."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_evalgate import jsonl
+from pytest_evalgate.data import BaselineCase, Place, PlannedCase, Score, Side, StopRule, SuiteRun, Trial
+from pytest_evalgate.runs import baseline as baselines
+from pytest_evalgate.runs import codec, run_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_evalgate.data import Baseline, Run
+
+_NOW = "2026-01-02T00:00:00Z"
+_texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
+_cases = st.builds(
+    PlannedCase,
+    id=_texts,
+    place=st.builds(Place, _texts, st.integers(0, 99)),
+    fingerprint=_texts,
+    cluster=st.none() | _texts.filter(bool),
+    side=st.sampled_from(get_args(Side)),
+)
+
+
+@given(_cases)
+def test_clusters_and_sides_survive(case: PlannedCase) -> None:
+    sent = codec.dumps(codec.encode_case(case))
+    assert codec.decode_case(jsonl.loads(sent)) == case
+
+
+def test_what_every_case_has_is_not_stored() -> None:
+    stored = codec.encode_case(PlannedCase("c", Place("g", 1), "f"))
+    assert stored.keys() == {"id", "file", "line", "fingerprint"}
+
+
+@pytest.mark.parametrize("stopped", [None, *get_args(StopRule)])
+def test_a_run_says_by_which_rule_it_was_stopped(run: Run, tmp_path: Path, stopped: StopRule | None) -> None:
+    ended = replace(run, suites=(replace(run.suites[0], stopped=stopped),))
+    run_file.write(ended, tmp_path / "run.jsonl")
+    assert run_file.read(tmp_path / "run.jsonl").suites[0].stopped == stopped
+
+
+def _graded(run: Run, *marks: float | None) -> Run:
+    """Give the first case of a run a second scorer with these marks, one a trial."""
+    [suite] = run.suites
+    first = suite.results[0]
+    trials = tuple(
+        replace(trial, scores=(*trial.scores, Score("tone", mark, passed=None if mark is None else mark > 0.5)))
+        for trial, mark in zip(first.trials, marks, strict=True)
+    )
+    return replace(run, suites=(SuiteRun(suite.plan, (replace(first, trials=trials), *suite.results[1:])),))
+
+
+def _promote(run: Run) -> Baseline:
+    return baselines.promote(run, run.suites[0], reason="graded", now=_NOW)
+
+
+def _again(baseline: Baseline, folder: Path) -> Baseline | None:
+    baselines.write(baseline, folder / "b.json")
+    return baselines.find(None, suite="faq", file=folder / "b.json", root=folder)
+
+
+def test_a_baseline_keeps_the_scores_that_say_more_than_a_pass(run: Run, tmp_path: Path) -> None:
+    baseline = _promote(_graded(run, 0.75, 0.5))
+    assert baseline.scorers == ("exact", "tone")
+    assert baseline.cases["c1"] == BaselineCase("f1", (1.0, 1.0), {"tone": (0.75, 0.5)})
+    assert baseline.cases["c2"].scores == {}
+    assert _again(baseline, tmp_path) == replace(baseline, source="file:b.json")
+
+
+def test_a_score_that_agrees_with_the_case_is_not_stored_twice(run: Run, tmp_path: Path) -> None:
+    baseline = _promote(_graded(run, 1.0, 1.0))
+    assert baseline.cases["c1"].scores == {}
+    baselines.write(baseline, tmp_path / "b.json")
+    assert '  "c1": {"fingerprint":"f1","values":[1,1]},' in (tmp_path / "b.json").read_text("ascii").splitlines()
+
+
+def test_a_mark_that_could_not_be_told_is_the_lowest_in_a_baseline(run: Run) -> None:
+    assert _promote(_graded(run, 0.75, None)).cases["c1"].scores == {"tone": (0.75, 0.0)}
+
+
+def test_an_answer_that_was_not_graded_is_the_lowest_in_a_baseline(run: Run) -> None:
+    graded = _graded(run, 0.75, 0.5)
+    [suite] = graded.suites
+    trials = (suite.results[0].trials[0], Trial(1, 0.0, reason="it raised"))
+    result = replace(suite.results[0], trials=trials)
+    baseline = _promote(replace(graded, suites=(SuiteRun(suite.plan, (result, *suite.results[1:])),)))
+    assert baseline.cases["c1"].scores == {"tone": (0.75, 0.0)}
+
+
+def test_scores_stand_in_the_line_of_their_case(run: Run, tmp_path: Path) -> None:
+    baselines.write(_promote(_graded(run, 0.75, 1.0)), tmp_path / "b.json")
+    wanted = '  "c1": {"fingerprint":"f1","scores":{"tone":[0.75,1]},"values":[1,1]},'
+    assert wanted in (tmp_path / "b.json").read_text("ascii").splitlines()
+
+
+def test_a_baseline_from_before_scores_has_none(run: Run, tmp_path: Path) -> None:
+    baselines.write(_promote(run), tmp_path / "b.json")
+    text = (tmp_path / "b.json").read_text("ascii")
+    (tmp_path / "b.json").write_text(text.replace(' "scorers": ["exact"],\n', ""), "ascii")
+    found = baselines.find(None, suite="faq", file=tmp_path / "b.json", root=tmp_path)
+    assert found is not None
+    assert found.scorers == ()
+
+
+def test_what_only_the_base_still_holds_is_not_promoted(run: Run) -> None:
+    [suite] = run.suites
+    at_base = replace(suite.results[1], case=replace(suite.results[1].case, id="c2@base", side="base"))
+    mixed = replace(run, suites=(SuiteRun(suite.plan, (suite.results[0], at_base)),))
+    assert list(_promote(mixed).cases) == ["c1"]
