@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_evalgate import stats
-from pytest_evalgate.cli.compare_changes import changes_of
+from pytest_evalgate.cli.compare.changes import changes_of
 from pytest_evalgate.data import (
     Baseline,
     BaselineCase,
@@ -23,7 +23,7 @@ from pytest_evalgate.gates import pair
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_evalgate.cli.compare_changes import Changes
+    from pytest_evalgate.cli.compare.changes import Changes
 
 _FROM = Provenance("r0", "2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z", None, "first", "g", "s")
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.cli.compare_forms import comparable, newer_of, older_of
+from pytest_evalgate.cli.compare.forms import comparable, newer_of, older_of
 from pytest_evalgate.data import (
     Baseline,
     BaselineCase,

@@ -25,6 +25,7 @@ _MUST = {"kind": "must-pass", "tags": ["safety"]}
 _POINT = {"kind": "pass-rate", "min": 0.8, "bound": "point"}
 _HEAD: dict[str, Any] = {"side": "head"}
 _BASE: dict[str, Any] = {"side": "base"}
+_GERMAN: dict[str, Any] = {"slices": (("lang", "de"),)}
 
 
 def _rules(*gates: dict[str, Any], **fields: Any) -> SuiteRules:
@@ -70,7 +71,7 @@ def test_a_suite_that_dropped_leaves_its_alpha_to_the_next(build: Build) -> None
 def test_slices_of_one_suite_take_their_half_from_all(build: Build) -> None:
     suites, baseline = _losses(build, faq=4, law=0)
     plain, sliced = _rules(_DROP, baseline=baseline), _rules({"kind": "slice", "by": "lang"}, baseline=baseline)
-    law = build.suite("P" * 60, name="law", fields=dict.fromkeys(range(60), {"slices": (("lang", "de"),)}))
+    law = build.suite("P" * 60, name="law", fields=dict.fromkeys(range(60), _GERMAN))
     assert _decide(build, suites[:1], plain).verdict == "fail"
     assert _decide(build, [suites[0], law], {"faq": plain, "law": sliced}).verdict == "pass"
 
@@ -86,7 +87,9 @@ def test_an_advisory_suite_has_an_alpha_of_its_own(build: Build) -> None:
 def test_a_suite_that_the_base_does_not_know_takes_no_alpha_from_the_others(build: Build) -> None:
     suites, baseline = _losses(build, faq=4, law=0, tax=4)
     known = _rules(_DROP, baseline=baseline)
-    judged = _decide(build, suites, {"faq": known, "law": replace(known, is_new=True), "tax": replace(known, is_new=True)})
+    judged = _decide(
+        build, suites, {"faq": known, "law": replace(known, is_new=True), "tax": replace(known, is_new=True)}
+    )
     assert [suite.verdict for suite in judged.suites.values()] == ["fail", "pass", "pass"]
     assert [suite.delta.p_adjusted for suite in judged.suites.values() if suite.delta] == [2**-5, 1.0, 2**-4]
 
@@ -104,7 +107,9 @@ def test_a_tolerance_shares_alpha_too(build: Build) -> None:
     alone, together = _decide(build, suites[:1], tolerant), _decide(build, suites, tolerant)
     assert (alone.verdict, together.verdict) == ("fail", "pass")
     message = alone.suites["faq"].gates[0].message
-    assert message.startswith("8 cases got worse, 0 got better (mcnemar-midp p=0.002): a drop of more than 7.0 pp is pr")
+    assert message.startswith(
+        "8 cases got worse, 0 got better (mcnemar-midp p=0.002): a drop of more than 7.0 pp is pr"
+    )
     assert together.suites["faq"].gates[0].message.endswith("a drop of more than 7.0 pp is not proven")
 
 
@@ -200,8 +205,7 @@ def test_a_first_safety_case_is_no_fault_of_the_base(build: Build) -> None:
 
 
 def test_a_slice_that_the_branch_emptied_is_judged_at_the_base(build: Build) -> None:
-    german = {"slices": (("lang", "de"),)}
-    fields = dict.fromkeys(range(20), german) | dict.fromkeys(range(20, 30), {**german, **_BASE})
+    fields = dict.fromkeys(range(20), _GERMAN) | {index: {**_GERMAN, **_BASE} for index in range(20, 30)}
     gate = {"kind": "slice", "by": "lang", "min": 0.8, "bound": "point"}
     judged = decide_suite(build.suite("P" * 20 + "m" * 10, fields=fields), _rules(gate))
     assert judged.verdict == "fail"
@@ -274,7 +278,7 @@ def test_an_aggregate_is_what_the_rate_and_the_change_are_made_of(build: Build) 
 
 
 def test_a_single_cluster_decides_nothing(build: Build) -> None:
-    suite = build.suite("P" * 40, fields=dict.fromkeys(range(40), {"cluster": "one"}))
+    suite = build.suite("P" * 40, fields={index: {"cluster": "one"} for index in range(40)})
     judged = decide_suite(suite, _rules({**_POINT, "bound": "ci"}, _DROP, baseline=build.baseline("P" * 40)))
     assert [gate.result for gate in judged.gates] == ["invalid", "invalid"]
     assert len({gate.message for gate in judged.gates}) == 1
@@ -338,6 +342,6 @@ def test_both_completions_know_the_same_suites(build: Build) -> None:
     suites, baseline = _losses(build, faq=4, law=0)
     rules = {name: _rules(_DROP, baseline=baseline) for name in ("faq", "law")}
     for completion in ("worst", "best"):
-        judged = judge_all(suites, rules, completion)  # type: ignore[arg-type]
+        judged = judge_all(suites, rules, completion)
         assert list(judged) == ["faq", "law"]
         assert judged["faq"].p(rules["faq"].effective[0]) == 2 * 2**-5

@@ -98,7 +98,11 @@ def test_a_part_keeps_its_clusters_and_its_test() -> None:
     assert not part.single
 
 
-_DROPS = [_table(200, 40, 5), _means(30, 100), _pairs([1.0] * 60, [0.0] * 24 + [1.0] * 36, [i // 3 for i in range(60)])]
+_DROPS = [
+    _table(200, 40, 5),
+    _means(30, 100),
+    _pairs([1.0] * 60, [0.0] * 24 + [1.0] * 36, [i // 3 for i in range(60)]),
+]
 
 
 @pytest.mark.parametrize("pairs", _DROPS, ids=["table", "means", "clusters"])

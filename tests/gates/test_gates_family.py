@@ -13,6 +13,8 @@ from pytest_evalgate.gates.family import Question, TestName, adjusted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy.typing as npt
+
     from pytest_evalgate.gates.family import Family
 
 
@@ -143,7 +145,7 @@ def _family_of(rng: np.random.Generator, suites: int, cases: int, slices: int) -
     return adjusted(questions)
 
 
-def _midp(flips: Sequence[int]) -> float:
+def _midp(flips: npt.NDArray[np.int64]) -> float:
     return stats.mcnemar_midp(int(np.sum(np.equal(flips, -1))), int(np.sum(np.equal(flips, 1))))
 
 

@@ -24,7 +24,7 @@ def _gate(minimum: float, bound: str = "ci", scorer: str = "tone") -> MeanScoreG
     return MeanScoreGate.model_validate({"kind": "mean-score", "scorer": scorer, "min": minimum, "bound": bound})
 
 
-def _judge(build: Build, marks: Sequence[Sequence[float | None]], *gate: Any, **fields: object) -> GateResult:
+def _judge(build: Build, marks: Sequence[Sequence[float | None]], *gate: Any, **fields: Any) -> GateResult:
     return judge_mean_score(_gate(*gate), build.seen(build.graded(*marks, **fields)))
 
 

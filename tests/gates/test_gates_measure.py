@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def _numbers(build: Build, trials: str, aggregate: str, completion: Completion = "worst") -> list[float]:
     results = [build.result(index, case) for index, case in enumerate(trials.split())]
-    return Measure(aggregate).of_results(results, completion).tolist()
+    return list(map(float, Measure(aggregate).of_results(results, completion)))
 
 
 def _number(build: Build, trials: str, aggregate: str, completion: Completion = "worst") -> float:

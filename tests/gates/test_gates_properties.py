@@ -153,7 +153,7 @@ def test_a_build_that_failed_fails_with_one_more_loss(build: Build, suites: list
 def test_the_worst_completion_is_never_better_than_the_best(build: Build, suites: list[list[Row]]) -> None:
     made = [_suite(build, str(index), cases) for index, cases in enumerate(suites)]
     runs, rules = [suite for suite, _ in made], {suite.plan.name: rules for suite, rules in made}
-    worst, best = (judge_all(runs, rules, completion) for completion in ("worst", "best"))  # type: ignore[arg-type]
+    worst, best = (judge_all(runs, rules, completion) for completion in ("worst", "best"))
     for name in rules:
         for low, high in zip(worst[name].gates, best[name].gates, strict=True):
             assert _ORDER.index(low.result) <= _ORDER.index(high.result)

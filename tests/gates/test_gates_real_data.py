@@ -240,9 +240,7 @@ def test_tau_airline_tasks_of_one_user_are_one_cluster(k: int) -> None:
     users, mean = len(sums), sum(values.values()) / 50
     variance = users / (users - 1) * sum(each**2 for each in sums) / 50**2
     n_eff = min(50.0, max(users, mean * (1 - mean) / variance))
-    judged = decide_suite(
-        suite, SuiteRules(gates=(PassRateGate(kind="pass-rate", min=0.1),), aggregate=f"pass^{k}")
-    )
+    judged = decide_suite(suite, SuiteRules(gates=(PassRateGate(kind="pass-rate", min=0.1),), aggregate=f"pass^{k}"))
     assert users == 34
     assert judged.pass_rate == pytest.approx(_expected("tau_airline")["pass_hat_k"][str(k)], abs=1e-12)
     assert judged.gates[0].bound == pytest.approx(beta.ppf(0.05, mean * n_eff, n_eff - mean * n_eff + 1), abs=1e-9)
@@ -258,7 +256,7 @@ def test_tau_airline_two_trials_against_two(cluster: str | None) -> None:
     rules = replace(_rules_against(before, gate), aggregate="pass^2")
     delta = decide_suite(now, rules).delta
     first, second = _successes(_TRIALS[:2]), _successes(_TRIALS[2:])
-    changes = {case_id: float(second[case_id] == 2) - float(wins == 2) for case_id, wins in first.items()}  # noqa: PLR2004 - both trials
+    changes = {case_id: float(second[case_id] == 2) - float(wins == 2) for case_id, wins in first.items()}
     mean = sum(changes.values()) / 50
     sums = _sums_by_user(changes) if cluster else [change - mean for change in changes.values()]
     se = math.sqrt(len(sums) / (len(sums) - 1) * sum(each**2 for each in sums)) / 50

@@ -89,7 +89,9 @@ def _gate(**fields: Any) -> SliceGate:
 _OVERALL = NoRegressionGate(kind="no-regression")
 
 
-def _judged(build: Build, now: str, slices: str, *gates: SliceGate | NoRegressionGate, before: str = "") -> SuiteVerdict:
+def _judged(
+    build: Build, now: str, slices: str, *gates: SliceGate | NoRegressionGate, before: str = ""
+) -> SuiteVerdict:
     baseline = build.baseline(before or "P" * len(now))
     return decide_suite(build.suite(now, fields=_sliced(*slices)), SuiteRules(gates=gates, baseline=baseline))
 
@@ -115,7 +117,7 @@ def test_slices_share_alpha_with_the_overall_test(build: Build) -> None:
     shared = _judged(build, now, slices, _gate(), _OVERALL, before=before)
     assert [gate.result for gate in shared.gates] == ["pass", "pass"]
     assert "no drop is proven in any of 2 slices by steps" in shared.gates[0].message
-    assert [piece.delta.p_adjusted for piece in shared.slices if piece.delta][0] == pytest.approx(4 * 2**-6)
+    assert next(piece.delta.p_adjusted for piece in shared.slices if piece.delta) == pytest.approx(4 * 2**-6)
 
 
 @pytest.mark.parametrize(("losses", "note"), [(3, "; 2 too small to gate (fewer than 4 changed cases)"), (4, "")])
@@ -129,7 +131,9 @@ def test_the_fewest_changed_cases_are_those_of_the_level_that_slices_have(build:
     now, slices = "mmmm" + "P" * 40, "a" * 22 + "b" * 22
     gains = build.suite(now + "P" * 6, fields=_sliced(*slices, *"b" * 6))
     undecided = SuiteRules(gates=(_gate(), _OVERALL), baseline=build.baseline("P" * 44 + "m" * 6))
-    assert decide_suite(gains, undecided).gates[0].message.endswith("; 1 too small to gate (fewer than 5 changed cases)")
+    assert (
+        decide_suite(gains, undecided).gates[0].message.endswith("; 1 too small to gate (fewer than 5 changed cases)")
+    )
     dropped = _judged(build, "m" * 8 + "P" * 36, slices, _gate(), _OVERALL)
     assert [gate.result for gate in dropped.gates] == ["fail", "fail"]
     assert dropped.gates[0].message.endswith("; 1 too small to gate (fewer than 4 changed cases)")

@@ -42,6 +42,10 @@ def _with(run: Run, **fields: Any) -> Run:
     return replace(run, suites=(SuiteRun(suite.plan, (replace(suite.results[0], **fields), *suite.results[1:])),))
 
 
+def _stopped(run: Run) -> Run:
+    return replace(run, suites=tuple(replace(suite, stopped="certainty") for suite in run.suites))
+
+
 @pytest.mark.parametrize(
     ("change", "reason", "told"),
     [
@@ -54,7 +58,13 @@ def _with(run: Run, **fields: Any) -> Run:
         (
             lambda run: _with(run, outcome="not_run", trials=()),
             "x",
-            "is not whole: 1 of 3 cases of suite faq were not run",
+            "is not whole: 1 of 3 cases of suite faq were not run; run the whole suite again, then promote",
+        ),
+        (
+            lambda run: _stopped(_with(run, outcome="not_run", trials=())),
+            "x",
+            "1 of 3 cases of suite faq were not run; the suite has stopped early: send what is missing with: "
+            "pytest --eval-gate --eval-stop never, then promote",
         ),
         (lambda run: _with(run, outcome="errored"), "x", "is not whole: 1 of 3 cases of suite faq have no answer"),
         (

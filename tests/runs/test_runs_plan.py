@@ -109,7 +109,9 @@ def test_every_case_without_a_cluster_is_listed_with_its_place() -> None:
 
 def test_a_case_in_two_clusters_is_refused() -> None:
     case = Case("c1", tags=("book:moby", "book:emma"), place=Place("g.jsonl", 9))
-    with pytest.raises(GoldenSetError, match=r"g\.jsonl:9: book: case c1 lies in 2 clusters: each case needs exactly one"):
+    with pytest.raises(
+        GoldenSetError, match=r"g\.jsonl:9: book: case c1 lies in 2 clusters: each case needs exactly one"
+    ):
         _plan(case, cluster="book")
 
 

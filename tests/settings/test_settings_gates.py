@@ -73,8 +73,11 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
     [
         ('{ kind = "slice", by = "lang", minn = 0.8 }', '.minn: unknown key: did you mean "min_n"?'),
         ('{ kind = "slice", by = "lang", alhpa = 0.1 }', '.alhpa: unknown key: did you mean "alpha"?'),
-        ('{ kind = "mean-score", scorers = "a", min = 0.7 }', '.scorer: Field required'),
-        ('{ kind = "mean-score", scorer = "a", min = 0.7, bounds = "ci" }', '.bounds: unknown key: did you mean "bound"?'),
+        ('{ kind = "mean-score", scorers = "a", min = 0.7 }', ".scorer: Field required"),
+        (
+            '{ kind = "mean-score", scorer = "a", min = 0.7, bounds = "ci" }',
+            '.bounds: unknown key: did you mean "bound"?',
+        ),
         ('{ kind = "no-regression", scorers = "a" }', '.scorers: unknown key: did you mean "scorer"?'),
         ('{ kind = "no-regression", by = "lang" }', ".by: unknown key; the known keys are listed by: pytest-evalgate"),
     ],

@@ -48,7 +48,9 @@ def test_aggregates(tmp_path: Path, aggregate: str) -> None:
     assert _load(tmp_path, f'{_SUITE}suites.faq.aggregate = "{aggregate}"').suites["faq"].aggregate == aggregate
 
 
-@pytest.mark.parametrize("aggregate", ["", "median", "pass", "pass@", "pass@0", "pass^-1", "pass^1000", "pass*3", "MEAN"])
+@pytest.mark.parametrize(
+    "aggregate", ["", "median", "pass", "pass@", "pass@0", "pass^-1", "pass^1000", "pass*3", "MEAN"]
+)
 def test_what_is_no_aggregate_is_refused(tmp_path: Path, aggregate: str) -> None:
     told = _refused(tmp_path, f'{_SUITE}suites.faq.aggregate = "{aggregate}"')
     assert told.startswith("suites.faq.aggregate: String should match pattern")
@@ -58,9 +60,7 @@ def test_what_is_no_aggregate_is_refused(tmp_path: Path, aggregate: str) -> None
 def test_the_history_and_what_somebody_answers_for_are_read(tmp_path: Path) -> None:
     settings = _load(tmp_path, f'history = "runs/history.jsonl"\n{_ACKNOWLEDGED}{_SUITE}')
     assert settings.history == "runs/history.jsonl"
-    assert settings.acknowledged == (
-        Acknowledgement(change="suites.faq.gates[0].min", reason="agreed", owner="mia"),
-    )
+    assert settings.acknowledged == (Acknowledgement(change="suites.faq.gates[0].min", reason="agreed", owner="mia"),)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_the_history_and_what_somebody_answers_for_are_read(tmp_path: Path) -> N
         ),
         ("history = 1", "history: Input should be a valid string (got 1)"),
         ('histroy = "a"', 'histroy: unknown key: did you mean "history"?'),
-        ('acknowledge = []', 'acknowledge: unknown key: did you mean "acknowledged"?'),
+        ("acknowledge = []", 'acknowledge: unknown key: did you mean "acknowledged"?'),
         (f'{_SUITE}suites.faq.clusters = "a"', 'suites.faq.clusters: unknown key: did you mean "cluster"?'),
         (f'{_SUITE}suites.faq.agregate = "mean"', 'suites.faq.agregate: unknown key: did you mean "aggregate"?'),
         (f"{_SUITE}suites.faq.stops = 'never'", 'suites.faq.stops: unknown key: did you mean "stop"?'),
@@ -115,7 +115,7 @@ def test_an_eprocess_is_for_one_plain_question(tmp_path: Path, more: str) -> Non
         'suites.faq.gates = [{ kind = "no-regression", scorer = "tone" }]\n',
         'suites.faq.gates = [{ kind = "no-regression", fail_on = "not_proven", margin = 0.05 }]\n',
         'suites.faq.gates = [{ kind = "no-regression" }, { kind = "no-regression", alpha = 0.01 }]\n',
-        'suites.faq.slices = ["lang"]\nsuites.faq.gates = [{ kind = "no-regression" }, { kind = "slice", by = "lang" }]\n',
+        'suites.faq.slices = ["a"]\nsuites.faq.gates = [{ kind = "no-regression" }, { kind = "slice", by = "a" }]\n',
     ],
 )
 def test_an_eprocess_for_anything_else_is_refused(tmp_path: Path, more: str) -> None:

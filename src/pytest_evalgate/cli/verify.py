@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from pytest_evalgate import jsonl
 from pytest_evalgate.cli.judging import BASE_VARIABLE
 from pytest_evalgate.cli.project import Project
 from pytest_evalgate.cli.verify_objections import Expected, objections
+from pytest_evalgate.data import VerdictName
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.judgement import BaseBranch, Judgement
 from pytest_evalgate.runs import run_file
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 _EXAMPLE = "pytest-evalgate verify --base-ref origin/main --require support"
 _DISAGREES = 1
+_RUN_ID = re.compile(r"[A-Za-z0-9-]+")
 
 
 def add_parser(verbs: Any) -> None:
@@ -89,11 +92,15 @@ def _claimed(project: Project) -> dict[str, str]:
     path = project.state.verdict
     try:
         value = jsonl.loads(path.read_bytes())
-        return {"verdict": str(value["verdict"]), "run_id": str(value["run_id"])}
+        verdict, run_id = str(value["verdict"]), str(value["run_id"])
     except OSError as error:
         raise SettingsError(f"{path}: no verdict ({error.strerror}): the session did not come to its end") from None
     except (KeyError, TypeError, ValueError) as error:
         raise SettingsError(f"{path}: not a verdict ({error}): run again") from None
+    if verdict not in get_args(VerdictName) or not _RUN_ID.fullmatch(run_id):
+        told = f"{jsonl.visible(verdict)} of run {jsonl.visible(run_id)}"
+        raise SettingsError(f"{path}: not a verdict ({told}): run again")
+    return {"verdict": verdict, "run_id": run_id}
 
 
 def _base(project: Project, ref: str | None) -> BaseBranch | None:

@@ -50,10 +50,10 @@ def add_parser(verbs: Any) -> None:
 
 
 def _run(chosen: argparse.Namespace) -> int:
-    from pytest_evalgate.cli import compare_screen  # noqa: PLC0415 - scipy, for this verb only
-    from pytest_evalgate.cli.compare_result import compare  # noqa: PLC0415 - the same
-    from pytest_evalgate.cli.compare_rules import Wish  # noqa: PLC0415 - the settings bring pydantic
-    from pytest_evalgate.cli.compare_sides import side_of  # noqa: PLC0415 - the same
+    from pytest_evalgate.cli.compare import screen  # noqa: PLC0415 - scipy, for this verb only
+    from pytest_evalgate.cli.compare.result import compare  # noqa: PLC0415 - the same
+    from pytest_evalgate.cli.compare.rules import Wish  # noqa: PLC0415 - the settings bring pydantic
+    from pytest_evalgate.cli.compare.sides import side_of  # noqa: PLC0415 - the same
     from pytest_evalgate.cli.project import Project  # noqa: PLC0415 - the same
 
     project = Project.find()
@@ -62,5 +62,5 @@ def _run(chosen: argparse.Namespace) -> int:
     if chosen.json:
         print(json.dumps(found.as_json(regressed_only=chosen.regressed), indent=1))
     else:
-        print("\n".join(compare_screen.render(found, regressed_only=chosen.regressed)))
+        print("\n".join(screen.render(found, regressed_only=chosen.regressed)))
     return 0 if found.judged is None else found.judged.verdict.exit_code

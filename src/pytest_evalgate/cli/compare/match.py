@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_evalgate.cli.compare_forms import comparable, newer_of, older_of
+from pytest_evalgate.cli.compare.forms import comparable, newer_of, older_of
 from pytest_evalgate.data import Baseline
 from pytest_evalgate.errors import BaselineError, SettingsError, UserError
 from pytest_evalgate.reports.escape import one_line
@@ -14,8 +14,8 @@ from pytest_evalgate.wording import count
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from pytest_evalgate.cli.compare_forms import Older
-    from pytest_evalgate.cli.compare_sides import Held, Side
+    from pytest_evalgate.cli.compare.forms import Older
+    from pytest_evalgate.cli.compare.sides import Held, Side
     from pytest_evalgate.data import Run, SuiteRun
     from pytest_evalgate.settings import Settings
 

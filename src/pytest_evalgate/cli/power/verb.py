@@ -60,10 +60,10 @@ def add_parser(verbs: Any) -> None:
 
 
 def _run(chosen: argparse.Namespace) -> int:
-    from pytest_evalgate.cli import power_plan, power_screen  # noqa: PLC0415 - scipy, for this verb only
+    from pytest_evalgate.cli.power import plan, screen  # noqa: PLC0415 - scipy, for this verb only
     from pytest_evalgate.cli.project import Project  # noqa: PLC0415 - the settings bring pydantic
 
-    wish = power_plan.Wish(
+    wish = plan.Wish(
         drop=chosen.drop / 100,
         power=chosen.power / 100,
         alpha=chosen.alpha,
@@ -71,9 +71,9 @@ def _run(chosen: argparse.Namespace) -> int:
         discordance=chosen.discordance,
         trials=chosen.trials,
     )
-    plans = power_plan.plans_of(Project.find(), chosen.suite, wish)
+    plans = plan.plans_of(Project.find(), chosen.suite, wish)
     if chosen.json:
         print(json.dumps([dataclasses.asdict(plan) for plan in plans], indent=1))
     else:
-        print("\n\n".join("\n".join(power_screen.render(plan)) for plan in plans))
+        print("\n\n".join("\n".join(screen.render(plan)) for plan in plans))
     return 0

@@ -6,14 +6,14 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
-from pytest_evalgate.cli import identical_runs
+from pytest_evalgate.cli.aa import identical_runs
 from pytest_evalgate.cli.options import number
 from pytest_evalgate.cli.project import Project, suites_of
 
 if TYPE_CHECKING:
     import argparse
 
-    from pytest_evalgate.cli.identical_runs import IdenticalRuns
+    from pytest_evalgate.cli.aa.identical_runs import IdenticalRuns
 
 _ABOUT = "Measure a suite's own false alarms and flips on identical runs: the trials of a stored run. Sends nothing."
 
@@ -36,13 +36,13 @@ def add_parser(verbs: Any) -> None:
 
 
 def _run(chosen: argparse.Namespace) -> int:
-    from pytest_evalgate.cli import false_alarms, false_alarms_screen  # noqa: PLC0415 - scipy, for this verb only
+    from pytest_evalgate.cli.aa import false_alarms, screen  # noqa: PLC0415 - scipy, for this verb only
 
     measured = [false_alarms.measure(runs, chosen.alpha) for runs in _chosen_runs(Project.find(), chosen)]
     if chosen.json:
         print(json.dumps([dataclasses.asdict(found) for found in measured], indent=1))
     else:
-        print("\n\n".join("\n".join(false_alarms_screen.render(found)) for found in measured))
+        print("\n\n".join("\n".join(screen.render(found)) for found in measured))
     return 0
 
 

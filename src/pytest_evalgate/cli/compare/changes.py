@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_evalgate import stats
-from pytest_evalgate.cli.compare_forms import UNANSWERED
+from pytest_evalgate.cli.compare.forms import UNANSWERED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

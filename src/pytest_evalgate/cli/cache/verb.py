@@ -50,7 +50,7 @@ def _action(actions: Any, name: str, text: str, example: str) -> argparse.Argume
 
 
 def _run(chosen: argparse.Namespace) -> int:
-    from pytest_evalgate.cli.cache_actions import ACTIONS  # noqa: PLC0415 - brings the engine, for this verb only
+    from pytest_evalgate.cli.cache.actions import ACTIONS  # noqa: PLC0415 - brings the engine, for this verb only
 
     return ACTIONS[chosen.action](chosen)
 

@@ -10,7 +10,7 @@ import numpy as np
 from pytest_evalgate import stats
 
 if TYPE_CHECKING:
-    from pytest_evalgate.cli.identical_runs import IdenticalRuns
+    from pytest_evalgate.cli.aa.identical_runs import IdenticalRuns
 
 _SHOWN = 20
 

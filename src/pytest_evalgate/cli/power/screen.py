@@ -5,16 +5,16 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate.cli.damage import HITS
-from pytest_evalgate.cli.power_plan import CLUSTER_ICC
+from pytest_evalgate.cli.power.damage import HITS
+from pytest_evalgate.cli.power.plan import CLUSTER_ICC
 from pytest_evalgate.reports.escape import one_line
 from pytest_evalgate.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from pytest_evalgate.cli.damage import Hits
-    from pytest_evalgate.cli.power_plan import Clusters, PowerPlan
+    from pytest_evalgate.cli.power.damage import Hits
+    from pytest_evalgate.cli.power.plan import Clusters, PowerPlan
 
 _WIDTH = 100
 _NAME = 44

@@ -12,7 +12,7 @@ from pytest_evalgate.reports.escape import one_line
 from pytest_evalgate.runs import baseline as baselines
 
 if TYPE_CHECKING:
-    from pytest_evalgate.cli.compare_sides import Held
+    from pytest_evalgate.cli.compare.sides import Held
     from pytest_evalgate.data import BaselineCase, CaseResult, Run
 
 UNANSWERED = frozenset({"errored", "not_run"})

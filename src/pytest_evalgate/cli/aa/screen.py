@@ -12,7 +12,7 @@ from pytest_evalgate.wording import count, percent
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_evalgate.cli.false_alarms import FalseAlarms
+    from pytest_evalgate.cli.aa.false_alarms import FalseAlarms
 
 _WIDTH = 100
 

@@ -10,7 +10,7 @@ from pytest_evalgate.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_evalgate.cli.compare_match import Matches
+    from pytest_evalgate.cli.compare.match import Matches
     from pytest_evalgate.gates import SuiteRules
     from pytest_evalgate.judgement import Judgement
 

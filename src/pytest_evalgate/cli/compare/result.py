@@ -6,10 +6,10 @@ import dataclasses
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pytest_evalgate.cli.compare_changes import changes_of
-from pytest_evalgate.cli.compare_match import check_gateable, match
-from pytest_evalgate.cli.compare_notes import side_notes, suite_notes
-from pytest_evalgate.cli.compare_rules import rules_of
+from pytest_evalgate.cli.compare.changes import changes_of
+from pytest_evalgate.cli.compare.match import check_gateable, match
+from pytest_evalgate.cli.compare.notes import side_notes, suite_notes
+from pytest_evalgate.cli.compare.rules import rules_of
 from pytest_evalgate.gates.pairing import pair
 from pytest_evalgate.judgement import Judgement
 from pytest_evalgate.reports.view import build_view
@@ -18,10 +18,10 @@ from pytest_evalgate.runs import verdict_file
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_evalgate.cli.compare_changes import Changes
-    from pytest_evalgate.cli.compare_match import Match, Matches, SourceRun
-    from pytest_evalgate.cli.compare_rules import Wish
-    from pytest_evalgate.cli.compare_sides import Side
+    from pytest_evalgate.cli.compare.changes import Changes
+    from pytest_evalgate.cli.compare.match import Match, Matches, SourceRun
+    from pytest_evalgate.cli.compare.rules import Wish
+    from pytest_evalgate.cli.compare.sides import Side
     from pytest_evalgate.cli.project import Project
     from pytest_evalgate.data import Delta, Json, Run, SuiteVerdict
     from pytest_evalgate.gates import SuiteRules

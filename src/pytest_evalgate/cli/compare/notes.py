@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_evalgate.cli.compare_match import lacks_clusters
+from pytest_evalgate.cli.compare.match import lacks_clusters
 from pytest_evalgate.gates.answers import Hearing
 from pytest_evalgate.gates.outcomes import account
 from pytest_evalgate.wording import count
@@ -12,7 +12,7 @@ from pytest_evalgate.wording import count
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_evalgate.cli.compare_match import Match
+    from pytest_evalgate.cli.compare.match import Match
     from pytest_evalgate.data import Run, SuiteVerdict
     from pytest_evalgate.gates import SuiteRules
     from pytest_evalgate.settings import Settings

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_evalgate import stats
-from pytest_evalgate.cli.damage import HITS, Damage, Level, cases_needed, power_of, smallest_drop
-from pytest_evalgate.cli.discordance import Discordance, estimate
-from pytest_evalgate.cli.power_evidence import cases_of, evidence_of
+from pytest_evalgate.cli.power.damage import HITS, Damage, Level, cases_needed, power_of, smallest_drop
+from pytest_evalgate.cli.power.discordance import Discordance, estimate
+from pytest_evalgate.cli.power.evidence import cases_of, evidence_of
 from pytest_evalgate.stats.numeric import upper_z
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_evalgate.cli.damage import Hits
-    from pytest_evalgate.cli.power_evidence import Evidence
+    from pytest_evalgate.cli.power.damage import Hits
+    from pytest_evalgate.cli.power.evidence import Evidence
     from pytest_evalgate.cli.project import Project
     from pytest_evalgate.settings import PassRateGate
 

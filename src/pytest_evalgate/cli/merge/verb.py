@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_evalgate.cli import merge_screen
 from pytest_evalgate.cli.judging import BASE_VARIABLE, BASELINE_VARIABLE, judge
+from pytest_evalgate.cli.merge import screen
 from pytest_evalgate.cli.options import whole_number
 from pytest_evalgate.cli.project import Project
 from pytest_evalgate.runs import run_file, verdict_file
@@ -59,9 +59,9 @@ def _run(chosen: argparse.Namespace) -> int:
         run, origin = merge(read_folder(chosen.folder, chosen.expect_shards), chosen.expect_shards)
         run_file.write(run, run_file.path_of(project.state.path, run.id), origin)
         if not chosen.gate:
-            print(merge_screen.stored(project, run, as_json=chosen.json))
+            print(screen.stored(project, run, as_json=chosen.json))
             return 0
         judged = judge(project, run, origin, baseline=chosen.eval_baseline, base_ref=chosen.eval_base_ref)
         verdict_file.write(judged.verdict, project.state.verdict)
-    print(merge_screen.judged(project, run, judged, as_json=chosen.json))
+    print(screen.judged(project, run, judged, as_json=chosen.json))
     return judged.verdict.exit_code

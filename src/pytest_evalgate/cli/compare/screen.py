@@ -14,9 +14,9 @@ from pytest_evalgate.wording import count, p_value, percent, points
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from pytest_evalgate.cli.compare_changes import ChangedCase, Changes, FlakyCase
-    from pytest_evalgate.cli.compare_match import SourceRun
-    from pytest_evalgate.cli.compare_result import Comparison, SuiteComparison
+    from pytest_evalgate.cli.compare.changes import ChangedCase, Changes, FlakyCase
+    from pytest_evalgate.cli.compare.match import SourceRun
+    from pytest_evalgate.cli.compare.result import Comparison, SuiteComparison
     from pytest_evalgate.data import Delta
     from pytest_evalgate.reports.view import ReportView
 

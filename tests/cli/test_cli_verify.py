@@ -1,0 +1,458 @@
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_evalgate import golden, settings
+from pytest_evalgate.cli import main
+from pytest_evalgate.data import CaseResult, Run, SuiteRun, Trial
+from pytest_evalgate.engine import settle
+from pytest_evalgate.judgement import BaseBranch, Judgement
+from pytest_evalgate.runs import baseline as baselines
+from pytest_evalgate.runs import run_file, verdict_file
+from pytest_evalgate.runs.base import BaseTree
+from pytest_evalgate.runs.origin import Origin, config_sha256
+from pytest_evalgate.runs.plan import ALONE, make_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pytest_evalgate.settings import Settings
+
+_RUN = "20260101T000000Z-aaaa"
+_STRICT = '[{ kind = "pass-rate", min = 0.75, bound = "point" }]'
+_LOOSE = '[{ kind = "pass-rate", min = 0.5, bound = "point" }]'
+_ALL = ("a", "b", "c", "d")
+_MIN = "suites.faq.gates[0].min"
+_KEY = "suites.faq.baseline"
+_ENDED = {"-": "not_run", "S": "skipped"}
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """The branch ``topic`` of a project, whose base is ``main``; what a session left in it, and the verb."""
+
+    root: Path
+    capsys: pytest.CaptureFixture[str]
+
+    @property
+    def state(self) -> Path:
+        return self.root / ".evalgate"
+
+    @property
+    def settings(self) -> Settings:
+        return settings.load(self.root)
+
+    def git(self, *arguments: str) -> None:
+        identity = ("-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "commit.gpgsign=false")
+        subprocess.run(["git", *identity, *arguments], cwd=self.root, check=True, capture_output=True)
+
+    def merge(self) -> None:
+        """Have the base be what the checkout is."""
+        self.git("add", "-A")
+        self.git("commit", "-qm", "merged", "--allow-empty")
+        self.git("branch", "-f", "main")
+
+    def configure(self, *suites: str, gates: str = _STRICT, head: str = "", more: str = "") -> None:
+        tables = (f'[suites.{name}]\ngolden = "golden/{name}.jsonl"\ngates = {gates}\n{more}\n' for name in suites)
+        (self.root / "evalgate.toml").write_text(f"{head}\n{''.join(tables)}", "utf-8")
+
+    def golden(self, name: str, *ids: str) -> None:
+        path = self.root / f"golden/{name}.jsonl"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("".join(json.dumps({"id": id_, "input": id_}) + "\n" for id_ in ids), "utf-8")
+
+    def promote(self, run: Run) -> None:
+        """Make the baseline of a run."""
+        found = baselines.promote(run, run.suites[0], reason="first", now="2026-01-01T01:00:00Z")
+        baselines.write(found, self.state / "baselines/faq.json")
+
+    def run(
+        self,
+        *suites: str,
+        missed: str = "",
+        ended: Mapping[str, str] = MappingProxyType({}),
+        base: bool = True,
+        write: bool = True,
+        run_id: str = _RUN,
+        target: str | None = None,
+    ) -> Run:
+        """Store what a session leaves: each case passes, unless it was ``missed``, or ``ended`` otherwise."""
+        found = self._base() if base else None
+        words = {**dict.fromkeys(missed, "m"), **ended}
+        made = tuple(self._suite(name, found, words) for name in suites or ("faq",))
+        run = Run(run_id, "2026-01-01T00:00:00Z", None, made)
+        if write:
+            origin = Origin(config_sha256(self.settings), target)
+            run_file.write(run, run_file.path_of(self.state, run_id), origin)
+            self._judge(run, found)
+        return run
+
+    def claim(self, **fields: Any) -> None:
+        """Change what verdict.json says."""
+        path = self.state / "verdict.json"
+        path.write_text(json.dumps(json.loads(path.read_text("ascii")) | fields), "ascii")
+
+    @property
+    def claimed(self) -> str:
+        return str(json.loads((self.state / "verdict.json").read_text("ascii"))["verdict"])
+
+    def verify(self, *arguments: str, base: str | None = "main") -> tuple[int, list[str], str]:
+        """Return the exit code, the lines that were printed, and what was said of errors."""
+        code = main(["verify", *(("--base-ref", base) if base else ()), *arguments])
+        said = self.capsys.readouterr()
+        return code, said.out.splitlines(), said.err
+
+    def objections(self, *arguments: str, base: str | None = "main") -> list[str]:
+        """Return what does not fit, of a run that otherwise agrees."""
+        code, lines, _ = self.verify(*arguments, base=base)
+        found = [line.removeprefix("objection: ") for line in lines if line.startswith("objection: ")]
+        assert lines[-1].startswith("verify OBJECTS: " if found else "verify agrees: ")
+        assert code == (1 if found else 0)
+        return found
+
+    def _base(self) -> BaseBranch:
+        tree = BaseTree.at("main", root=self.root, folder=self.state / "base")
+        return BaseBranch(tree, self.root, self.settings, self.state)
+
+    def _suite(self, name: str, base: BaseBranch | None, ended: dict[str, str]) -> SuiteRun:
+        sets = golden.load([self.root / f"golden/{name}.jsonl"], root=self.root)
+        sides = ALONE if base is None else base.sides(name, sets)
+        plan = make_plan(name, sets, scorers=[], trials=1, slices=(), sides=sides)
+        return SuiteRun(plan, tuple(_result(case, ended.get(case.golden_id, "P")) for case in plan.cases))
+
+    def _judge(self, run: Run, base: BaseBranch | None) -> None:
+        judgement = Judgement(self.root, self.settings, self.state, self.settings.suites.get, base=base)
+        verdict = judgement.judge(run, judgement.rules([suite.plan.name for suite in run.suites], pytest.fail))
+        verdict_file.write(verdict, self.state / "verdict.json")
+
+
+def _result(case: Any, word: str) -> CaseResult:
+    if word in _ENDED:
+        return CaseResult(case, _ENDED[word])  # type: ignore[arg-type]
+    value = {"P": 1.0, "m": 0.0, "?": None}[word]
+    return settle(case, [Trial(0, value, reason="" if value else "exact: got \x1b[31mred")])
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Checkout:
+    for variable in ("CI", "EVALGATE_DIR", "EVALGATE_BASE_REF", "GITHUB_BASE_REF", "GITHUB_SHA"):
+        monkeypatch.delenv(variable, raising=False)
+    root = tmp_path / "project"
+    root.mkdir()
+    monkeypatch.chdir(root)
+    found = Checkout(root, capsys)
+    found.configure("faq")
+    found.golden("faq", *_ALL)
+    found.git("init", "-q", "-b", "main")
+    found.git("add", "-A")
+    found.git("commit", "-qm", "base")
+    found.git("checkout", "-qb", "topic")
+    return found
+
+
+def test_a_verdict_that_stands(checkout: Checkout) -> None:
+    checkout.run(missed="a")
+    assert checkout.verify() == (
+        0,
+        [
+            "pass           faq, pass-rate: 75.0% passed, 75.0% wanted",
+            "verify agrees: verdict.json says pass, the run says pass",
+        ],
+        "",
+    )
+
+
+@pytest.mark.parametrize(
+    ("ended", "verdict", "code"),
+    [
+        ({}, "pass", 0),
+        ({"a": "m", "b": "m"}, "fail", 1),
+        ({"a": "?"}, "incomplete", 11),
+        ({"a": "-"}, "not_evaluated", 12),
+        ({"a": "S", "b": "S", "c": "S", "d": "S"}, "invalid", 5),
+    ],
+)
+def test_it_exits_as_the_verdict_does(checkout: Checkout, ended: dict[str, str], verdict: str, code: int) -> None:
+    checkout.run(ended=ended)
+    found, lines, _ = checkout.verify()
+    assert (found, lines[-1]) == (code, f"verify agrees: verdict.json says {verdict}, the run says {verdict}")
+
+
+def test_a_first_run_may_pass_as_inconclusive(checkout: Checkout) -> None:
+    checkout.configure("faq", gates='[{ kind = "no-regression" }]')
+    checkout.merge()
+    checkout.run()
+    assert checkout.verify()[0] == 0
+    assert checkout.claimed == "inconclusive"
+
+
+@pytest.mark.parametrize("base", ["main", None])
+def test_a_verdict_that_was_forged(checkout: Checkout, base: str | None) -> None:
+    checkout.run(missed="ab")
+    checkout.claim(verdict="pass", exit_code=0)
+    code, lines, _ = checkout.verify(base=base)
+    assert (code, lines[-1]) == (1, "verify DISAGREES: verdict.json says pass, the run says fail")
+
+
+def test_a_verdict_that_is_worse_than_the_run_does_not_pass_either(checkout: Checkout) -> None:
+    checkout.run()
+    checkout.claim(verdict="invalid")
+    code, lines, _ = checkout.verify()
+    assert (code, lines[-1]) == (1, "verify DISAGREES: verdict.json says invalid, the run says pass")
+
+
+def test_a_session_that_broke_off_has_no_verdict(checkout: Checkout) -> None:
+    checkout.run()
+    (checkout.state / "verdict.json").unlink()
+    code, lines, err = checkout.verify()
+    assert (code, lines) == (4, [])
+    assert err.endswith("verdict.json: no verdict (No such file or directory): the session did not come to its end\n")
+
+
+@pytest.mark.parametrize("text", ["", '{"verdict": "pass", "run', "[]", '{"verdict": "pass"}', '"pass"', "\xff"])
+def test_a_torn_verdict_is_none(checkout: Checkout, text: str) -> None:
+    checkout.run()
+    (checkout.state / "verdict.json").write_bytes(text.encode("latin-1"))
+    code, lines, err = checkout.verify()
+    assert (code, lines) == (4, [])
+    assert "verdict.json: not a verdict (" in err
+
+
+@pytest.mark.parametrize(
+    "fields", [{"verdict": "\x1b[32mpass"}, {"verdict": None}, {"run_id": "../../other"}, {"run_id": "\x1b[2J"}]
+)
+def test_a_verdict_of_hostile_words_is_none(checkout: Checkout, fields: dict[str, Any]) -> None:
+    checkout.run()
+    checkout.claim(**fields)
+    code, lines, err = checkout.verify()
+    assert (code, lines) == (4, [])
+    assert "verdict.json: not a verdict (" in err
+    assert "\x1b" not in err
+
+
+def test_a_run_that_is_not_there(checkout: Checkout) -> None:
+    checkout.run()
+    checkout.claim(run_id="20260101T000000Z-bbbb")
+    code, _, err = checkout.verify()
+    assert code == 4
+    assert "20260101T000000Z-bbbb" in err
+
+
+def test_another_run_than_the_one_that_was_judged(checkout: Checkout) -> None:
+    checkout.run(run_id="20260102T000000Z-bbbb")
+    checkout.run(missed="ab")
+    checkout.claim(verdict="pass")
+    assert checkout.objections("--run", "20260102T000000Z-bbbb") == [
+        "verdict.json tells of run 20260101T000000Z-aaaa, not of run 20260102T000000Z-bbbb"
+    ]
+
+
+def test_a_suite_that_is_required_has_to_be_there(checkout: Checkout) -> None:
+    checkout.run()
+    assert checkout.objections("--require", "faq", base=None) == []
+    assert checkout.objections("--require", "sql", "--require", "faq", base=None) == [
+        f"suite sql is not in run {_RUN}"
+    ]
+
+
+def test_the_suites_of_the_base_have_to_be_there(checkout: Checkout) -> None:
+    checkout.configure("faq", "sql")
+    checkout.golden("sql", "x")
+    checkout.merge()
+    checkout.run()
+    assert checkout.objections("--require", "sql") == [f"suite sql is not in run {_RUN}"]
+    checkout.run("faq", "sql")
+    assert checkout.objections() == []
+
+
+def test_cases_that_were_removed_have_to_run(checkout: Checkout) -> None:
+    checkout.golden("faq", "a", "b")
+    checkout.run(base=False)
+    assert checkout.objections(base=None) == []
+    assert checkout.objections() == ["suite faq: 2 cases did not run as the base branch wants it: c@base, d@base"]
+    checkout.run()
+    assert checkout.objections() == []
+
+
+def test_cases_that_were_added_do_not_count_for_the_base(checkout: Checkout) -> None:
+    checkout.golden("faq", *_ALL, *"efghi")
+    checkout.run(base=False, missed="ab")
+    assert checkout.claimed == "pass"
+    assert checkout.objections() == ["suite faq: 5 cases did not run as the base branch wants it: e, f, g"]
+    checkout.run(missed="ab")
+    assert checkout.verify()[0] == 1
+    assert checkout.claimed == "fail"
+
+
+def test_a_golden_set_that_was_another_one_when_it_ran(checkout: Checkout) -> None:
+    checkout.golden("faq", *"abc")
+    checkout.run(base=False)
+    checkout.golden("faq", *_ALL)
+    assert checkout.objections() == [
+        f"suite faq was run on other golden sets than {checkout.root} has",
+        "suite faq: 1 case did not run as the base branch wants it: d",
+    ]
+
+
+def test_a_configuration_that_was_another_one_when_it_ran(checkout: Checkout) -> None:
+    checkout.configure("faq", gates=_LOOSE)
+    checkout.run(base=False)
+    checkout.configure("faq")
+    assert checkout.objections() == [f"run {_RUN} was made with another configuration than {checkout.root} has"]
+
+
+def test_a_target_that_stood_in_for_those_of_the_suites(checkout: Checkout) -> None:
+    checkout.run(target="recorded:perfect.jsonl")
+    assert checkout.objections() == [
+        f"run {_RUN} was made with --eval-target recorded:perfect.jsonl, not with the suites' own targets"
+    ]
+    assert checkout.objections("--target", "recorded:perfect.jsonl") == []
+    assert checkout.objections("--target", "model:x") == [
+        f"run {_RUN} was made with --eval-target recorded:perfect.jsonl, not with --eval-target model:x"
+    ]
+
+
+def test_a_golden_set_that_is_gone(checkout: Checkout) -> None:
+    checkout.run()
+    (checkout.root / "golden/faq.jsonl").unlink()
+    code, lines, err = checkout.verify()
+    assert (code, lines) == (4, [])
+    assert "golden/faq.jsonl: cannot be read" in err
+
+
+def test_golden_sets_outside_of_the_root_folder_are_not_read(checkout: Checkout) -> None:
+    checkout.run()
+    path = run_file.path_of(checkout.state, _RUN)
+    path.write_text(path.read_text("ascii").replace('["golden/faq.jsonl"]', '["../faq.jsonl"]'), "ascii")
+    code, lines, err = checkout.verify()
+    assert (code, lines) == (4, [])
+    assert "golden set ../faq.jsonl leads to " in err
+
+
+def test_the_gate_of_the_base_decides_even_where_somebody_answers_for_a_weaker_one(checkout: Checkout) -> None:
+    told = f'[[acknowledged]]\nchange = "{_MIN}"\nreason = "for now"\nowner = "qa"\n'
+    checkout.configure("faq", gates=_LOOSE, head=told)
+    checkout.run(missed="ab")
+    assert checkout.claimed == "pass"
+    code, lines, _ = checkout.verify()
+    assert (code, lines) == (
+        1,
+        [
+            "WHAT CHANGED IN THE GATE: 1 change against the base branch, 1 of them weaker",
+            f"  WEAKER   gate changed  {_MIN}: 0.75 -> 0.5 (acknowledged: for now (qa))",
+            "fail           faq, pass-rate: 2 of 4 passed, 3 needed",
+            "verify DISAGREES: verdict.json says pass, the run says fail",
+        ],
+    )
+
+
+def test_a_weaker_gate_that_nobody_needs_stands_where_somebody_answers_for_it(checkout: Checkout) -> None:
+    told = f'[[acknowledged]]\nchange = "{_MIN}"\nreason = "for now"\nowner = "qa"\n'
+    checkout.configure("faq", gates=_LOOSE, head=told)
+    checkout.run(missed="a")
+    assert checkout.objections() == []
+    checkout.configure("faq", gates=_LOOSE)
+    checkout.run(missed="a")
+    code, lines, _ = checkout.verify()
+    assert (code, lines[-1]) == (1, "verify agrees: verdict.json says fail, the run says fail")
+
+
+def test_without_a_base_the_gates_of_the_checkout_decide(checkout: Checkout) -> None:
+    checkout.configure("faq", gates=_LOOSE)
+    checkout.run(base=False, missed="ab")
+    assert checkout.objections(base=None) == []
+
+
+def test_the_baseline_of_the_base_decides(checkout: Checkout) -> None:
+    checkout.golden("faq", *"abcdefgh")
+    checkout.configure("faq", gates='[{ kind = "no-regression" }]')
+    checkout.promote(checkout.run(write=False))
+    checkout.merge()
+    checkout.promote(checkout.run(write=False, missed="abcdef"))
+    checkout.run(missed="abcdef")
+    checkout.claim(verdict="pass")
+    code, lines, _ = checkout.verify()
+    assert (code, lines[-1]) == (1, "verify DISAGREES: verdict.json says pass, the run says fail")
+    assert lines[1].startswith(f"  NEUTRAL  baseline edited  {_KEY}: ")
+
+
+def test_a_suite_that_the_base_does_not_know_is_judged_by_its_own_gates(checkout: Checkout) -> None:
+    checkout.configure("faq", "sql")
+    checkout.golden("sql", *_ALL)
+    checkout.run("faq", "sql", missed="d")
+    assert checkout.objections() == []
+    assert checkout.claimed == "pass"
+
+
+def test_a_baseline_of_the_base_that_cannot_be_used_is_no_verdict(checkout: Checkout) -> None:
+    checkout.run()
+    path = checkout.state / "baselines/faq.json"
+    path.parent.mkdir()
+    path.write_text("torn")
+    checkout.merge()
+    assert checkout.verify()[0] == 4
+
+
+@pytest.mark.parametrize("variable", ["GITHUB_BASE_REF", "EVALGATE_BASE_REF"])
+def test_the_environment_tells_the_base(checkout: Checkout, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    checkout.git("update-ref", "refs/remotes/origin/main", "main")
+    checkout.golden("faq", "a", "b", "c")
+    checkout.run(base=False)
+    monkeypatch.setenv(variable, "main")
+    assert len(checkout.objections(base=None)) == 1
+
+
+@pytest.mark.parametrize("told", [{"GITHUB_BASE_REF": "nowhere"}, {"EVALGATE_BASE_REF": "nowhere"}, {}])
+def test_a_base_that_is_not_there_is_no_verdict(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch, told: dict[str, str]
+) -> None:
+    checkout.run()
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    code, lines, err = checkout.verify(base=None if told else "nowhere")
+    assert (code, lines) == (4, [])
+    assert "nowhere: no such branch, tag or commit here" in err
+
+
+def test_no_code_of_the_branch_runs(checkout: Checkout) -> None:
+    trap = "import pathlib\npathlib.Path(__file__).with_name('ran').touch()\n"
+    for name in ("conftest.py", "graders.py", "bot.py"):
+        (checkout.root / name).write_text(trap, "utf-8")
+    checkout.configure("faq", more='target = { python = "bot:answer" }\nscorers = [{ python = "graders:polite" }]')
+    checkout.merge()
+    checkout.run()
+    assert checkout.verify()[0] == 0
+    assert not (checkout.root / "ran").exists()
+
+
+def test_as_json(checkout: Checkout) -> None:
+    checkout.golden("faq", "a", "b", "c")
+    checkout.run(base=False)
+    code, lines, err = checkout.verify("--json")
+    found = json.loads("\n".join(lines))
+    assert (code, err, found["exit_code"]) == (1, "", 1)
+    assert (found["claimed"], found["agrees"], found["derived"]["verdict"]) == ("pass", False, "pass")
+    assert found["objections"] == ["suite faq: 1 case did not run as the base branch wants it: d@base"]
+    assert [change["what"] for change in found["derived"]["changed_in_gate"]] == ["case removed"]
+
+
+def test_hostile_text_of_a_run_is_inert(checkout: Checkout) -> None:
+    checkout.run(target="x\x1b[2J\nverify agrees: verdict.json says pass, the run says pass")
+    code, lines, _ = checkout.verify()
+    assert (code, len(lines)) == (1, 3)
+    assert "\x1b" not in "".join(lines)
+    assert lines[-1].startswith("verify OBJECTS")
+
+
+def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["verify", "--help"])
+    assert caught.value.code == 0
+    assert "example: pytest-evalgate verify --base-ref origin/main" in capsys.readouterr().out
