@@ -28,6 +28,16 @@ class ChangedCase:
 
 
 @dataclass(frozen=True, slots=True)
+class FlakyCase:
+    """A case that passed in some of its trials and missed in others."""
+
+    id: str
+    place: str
+    passed: int
+    trials: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reason:
     """Why cases were missed or have no answer, and how many."""
 
@@ -46,7 +56,7 @@ class SuiteView:
     fixed: tuple[ChangedCase, ...] = ()
     missed: tuple[Reason, ...] = ()
     errors: tuple[Reason, ...] = ()
-    flaky: int = 0
+    flaky: tuple[FlakyCase, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +88,21 @@ def _suite_view(suite: SuiteRun, verdict: SuiteVerdict, baseline: Baseline | Non
         fixed=tuple(map(_changed, pairing.fixed)),
         missed=_reasons(result for result in suite.results if result.outcome == "missed"),
         errors=_reasons(result for result in suite.results if result.outcome == "errored"),
-        flaky=sum(0 < result.lowest < 1 and result.outcome != "errored" for result in suite.results),
+        flaky=_flaky(suite.results),
+    )
+
+
+def _flaky(results: Iterable[CaseResult]) -> tuple[FlakyCase, ...]:
+    """Return the flaky cases, the most evenly split first."""
+    found = [result for result in results if 0 < result.lowest < 1 and result.outcome != "errored"]
+    return tuple(
+        FlakyCase(
+            result.case.id,
+            str(result.case.place),
+            sum(trial.value == 1 for trial in result.trials),
+            len(result.trials),
+        )
+        for result in sorted(found, key=lambda result: abs(result.lowest - 0.5))
     )
 
 
