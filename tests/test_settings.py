@@ -188,7 +188,10 @@ _REFUSED = [
     (_SUITE + "suites.faq.trials = '3'", "suites.faq.trials: Input should be a valid integer (got '3')"),
     (_SUITE + "suites.faq.slices = 'lang'", "suites.faq.slices: Input should be a valid tuple (got 'lang')"),
     (_SUITE + "suites.faq.mode = 'quiet'", "suites.faq.mode: Input should be 'blocking' or 'advisory' (got 'quiet')"),
-    (_SUITE + "suites.faq.gates = [{ kind = 'slicing' }]", "suites.faq.gates.0: Input tag 'slicing' found using 'kind'"),
+    (
+        _SUITE + "suites.faq.gates = [{ kind = 'slicing' }]",
+        "suites.faq.gates.0: Input tag 'slicing' found using 'kind'",
+    ),
     (_SUITE + "suites.faq.gates = [{ min = 0.8 }]", "suites.faq.gates.0: Unable to extract tag"),
     (_SUITE + "suites.faq.gates = [{ kind = 'pass-rate' }]", "suites.faq.gates.0.min: Field required"),
     (_SUITE + "suites.faq.gates = [{ kind = 'pass-rate', min = 85 }]", "suites.faq.gates.0.min: Input should be less"),

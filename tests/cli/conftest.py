@@ -103,7 +103,7 @@ class Sides:
 @pytest.fixture
 def sides(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Sides:
     monkeypatch.chdir(tmp_path)
-    for variable in ("CI", "EVALGATE_DIR", "GITHUB_SHA"):
+    for variable in ("CI", "EVALGATE_BASE_REF", "EVALGATE_DIR", "GITHUB_BASE_REF", "GITHUB_SHA"):
         monkeypatch.delenv(variable, raising=False)
     found = Sides(tmp_path, capsys)
     found.configure('[suites.faq]\ngolden = "g.jsonl"\nbaseline = "baselines/faq.json"\n')

@@ -215,7 +215,7 @@ def test_another_baseline_can_be_asked_for(project: Project, monkeypatch: pytest
     project.store("PPmP")
     if by == "variable":
         monkeypatch.setenv("EVALGATE_BASELINE", "baselines/other.json")
-    project.call("--gate", *(["--eval-baseline", "baselines/other.json"] if by == "option" else []))
+    project.call("--gate", *(["--baseline", "baselines/other.json"] if by == "option" else []))
     delta = project.verdict["suites"]["faq"]["delta"]
     assert (delta["baseline"], delta["losses"]) == ("file:baselines/other.json", 1)
 
@@ -286,7 +286,7 @@ def test_a_gate_that_the_branch_weakened_fails_the_merged_run(
         monkeypatch.setenv("EVALGATE_BASE_REF", "main~1")
     elif by == "pull request":
         monkeypatch.setenv("GITHUB_BASE_REF", "main")
-    code = project.call("--gate", *(["--eval-base-ref", "main~1"] if by == "option" else []))[0]
+    code = project.call("--gate", *(["--base-ref", "main~1"] if by == "option" else []))[0]
     assert code == 1
     [change] = project.verdict["changed_in_gate"]
     assert (change["effect"], change["before"], change["now"]) == ("weaker", "0.5", "0.1")
@@ -300,7 +300,7 @@ def test_a_base_that_cannot_be_reached_is_told(project: Project, monkeypatch: py
     code, out, _ = project.call("--gate")
     assert code == 0
     assert "what this branch changed in the gate is not known: --eval-base-ref origin/main: no such branch" in out
-    code, _, err = project.call("--gate", "--eval-base-ref", "gone")
+    code, _, err = project.call("--gate", "--base-ref", "gone")
     assert code == 4
     assert "--eval-base-ref gone: no such branch" in err
 

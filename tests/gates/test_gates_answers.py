@@ -213,6 +213,14 @@ def test_a_slice_that_the_branch_emptied_is_judged_at_the_base(build: Build) -> 
     assert [piece.n for piece in judged.slices] == [20]
 
 
+def test_what_cannot_be_judged_at_the_base_is_no_pass(build: Build) -> None:
+    fields = {index: {"cluster": str(index), **_HEAD} for index in range(20)}
+    fields |= {index: {"cluster": "one", **_BASE} for index in range(20, 30)}
+    judged = decide_suite(build.suite("P" * 30, fields=fields), _rules({**_POINT, "bound": "ci"}))
+    assert judged.verdict == "invalid"
+    assert judged.gates[0].message.startswith("on the cases of the base branch: all cases lie in one cluster")
+
+
 def test_a_branch_that_holds_no_case_any_more_is_invalid(build: Build) -> None:
     judged = _of_two_branches(build, "PPP", *[_BASE] * 3, gates=[_POINT])
     assert (judged.verdict, judged.pass_rate, judged.cases) == ("invalid", None, 0)
@@ -238,6 +246,7 @@ def test_scores_and_trials_are_told_of_this_branch(build: Build) -> None:
     judged = decide_suite(SuiteRun(suite.plan, (*suite.results[:2], removed)), SuiteRules())
     assert judged.scores["tone"].mean == pytest.approx(0.3)
     assert judged.scores["tone"].n == 2
+    assert (judged.passed, judged.accounting.passed) == (0, 1)
 
 
 @pytest.mark.parametrize("aggregate", ["majority", "pass@2", "pass^2"])

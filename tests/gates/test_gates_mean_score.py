@@ -147,6 +147,13 @@ def test_mean_scores_are_compared_where_every_case_still_passes(build: Build) ->
     assert (judged.delta.delta, judged.delta.test) == (0.0, "mcnemar-midp")
 
 
+def test_scores_that_were_all_full_marks_are_no_table_of_passes(build: Build) -> None:
+    rules = SuiteRules(gates=(_no_regression(),), baseline=_baseline(build, [1.0] * 20))
+    [gate] = decide_suite(build.graded(*[[0.9]] * 20), rules).gates
+    assert gate.value == pytest.approx(-0.1)
+    assert "(paired-t p=" in gate.message
+
+
 def test_a_scorer_that_the_baseline_does_not_hold_cannot_be_compared(build: Build) -> None:
     rules = SuiteRules(gates=(_no_regression(),), baseline=build.baseline("P" * 20))
     [gate] = decide_suite(build.graded(*[[0.7]] * 20), rules).gates

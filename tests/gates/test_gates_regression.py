@@ -6,7 +6,7 @@ import pytest
 
 from pytest_evalgate.gates import SuiteRules
 from pytest_evalgate.gates.decide import decide_suite
-from pytest_evalgate.gates.regression import compare
+from pytest_evalgate.gates.regression import compare, judge_no_regression
 from pytest_evalgate.settings import NoRegressionGate
 
 if TYPE_CHECKING:
@@ -79,6 +79,14 @@ def test_findings(build: Build, table: tuple[int, int, int], margin: float | Non
 )
 def test_policies(build: Build, table: tuple[int, int, int], fail_on: str, margin: float | None, result: str) -> None:
     assert _judge(build, *table, fail_on=fail_on, margin=margin).result == result
+
+
+@pytest.mark.parametrize(("margin", "result"), [(0.05, "fail"), (0.18, "pass")])
+def test_a_tolerance_by_itself_has_the_p_of_its_drop(build: Build, margin: float, result: str) -> None:
+    before, now = _table(*_CLEAR_DROP)
+    pairs = build.seen(build.suite(now), build.baseline(before)).pairs
+    judged = judge_no_regression(_gate(fail_on="tolerance", margin=margin), pairs)
+    assert (judged.result, judged.required, judged.bound) == (result, -margin, pairs.finding(0.05).upper)
 
 
 @pytest.mark.parametrize(("losses", "result"), [(3, "pass"), (4, "fail")])

@@ -36,7 +36,7 @@ def test_trials_that_all_agree_have_no_likeness(build: Build) -> None:
 
 
 def test_cases_with_missing_trials_are_left_out(build: Build) -> None:
-    assert _repeats(build, "Pm P? ?? mm") == _repeats(build, "Pm mm")
+    assert _repeats(build, "PPm Pm? ??? mmm") == _repeats(build, "PPm mmm")
 
 
 def test_unequal_trials_have_flips_and_no_likeness(build: Build) -> None:

@@ -188,7 +188,7 @@ class Project:
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
     for name in [name for name in os.environ if name.startswith("EVALGATE_")]:
         monkeypatch.delenv(name)
-    for name in ("CI", "PYTEST_ADDOPTS", "GITHUB_ACTIONS"):
+    for name in ("CI", "PYTEST_ADDOPTS", "GITHUB_ACTIONS", "GITHUB_BASE_REF"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv(KEY_VARIABLE, KEY)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(pytester.path / ".config"))  # where the key of the cache is made

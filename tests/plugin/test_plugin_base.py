@@ -340,7 +340,6 @@ def test_a_golden_set_that_was_taken_out_does_not_let_the_build_pass(project: Pr
     assert ("case removed", "golden/hard.jsonl:1 hard", "neutral") in _effects(project)
 
 
-@pytest.mark.xfail(strict=True, reason="plugin/assembly.py: cases of a file that is gone belong to no item")
 def test_the_cases_of_a_golden_set_that_was_taken_out_still_run(project: Project) -> None:
     _with_hard_ones_apart(project)
     project.run(*_AGAINST_MAIN)
@@ -355,7 +354,6 @@ def _in_code(project: Project) -> None:
 
 
 @pytest.mark.parametrize("args", [(), ("test_code.py",), ("-n2",)], ids=" ".join)
-@pytest.mark.xfail(strict=True, reason="plugin/assembly.py: in code, cases of the base do not run yet")
 def test_in_code_a_hard_case_that_was_removed_still_fails(project: Project, args: tuple[str, ...]) -> None:
     _in_code(project)
     project.golden(_GOLDEN, "a", "b", "c")

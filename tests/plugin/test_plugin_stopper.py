@@ -106,6 +106,7 @@ def test_the_screen_says_where_it_stopped_and_shows_no_rate_of_a_part(broken: Pr
         ]
     )
     assert "0.0% (" not in result.stdout.str()
+    assert "pass -> miss  not needed" not in result.stdout.str()
 
 
 def test_what_was_not_needed_is_skipped_in_junit(broken: Project) -> None:

@@ -63,8 +63,7 @@ def _stopped(run: Run) -> Run:
         (
             lambda run: _stopped(_with(run, outcome="not_run", trials=())),
             "x",
-            "1 of 3 cases of suite faq were not run; the suite has stopped early: send what is missing with: "
-            "pytest --eval-gate --eval-stop never, then promote",
+            "stopped early: send what is missing with: pytest --eval-gate --eval-stop never, then promote",
         ),
         (lambda run: _with(run, outcome="errored"), "x", "is not whole: 1 of 3 cases of suite faq have no answer"),
         (

@@ -38,8 +38,9 @@ class Pairing:
 
     @property
     def regressed(self) -> tuple[Pair, ...]:
-        """Pairs that got worse, the largest drop first."""
-        return tuple(sorted((pair for pair in self.pairs if pair.change < 0), key=lambda pair: pair.change))
+        """Pairs that got worse, the largest drop first; what was not run did not."""
+        worse = (pair for pair in self.pairs if pair.change < 0 and pair.now.outcome != "not_run")
+        return tuple(sorted(worse, key=lambda pair: pair.change))
 
     @property
     def fixed(self) -> tuple[Pair, ...]:

@@ -65,7 +65,7 @@ def judge_slice_changes(gate: SliceGate, evidence: Evidence, levels: Levels) -> 
     if dropped:
         named = ", ".join(_change(name, slices[name], levels.p[name], gate.alpha) for name in dropped[:_NAMED])
         told = f"{len(dropped):,} of {count(len(slices), 'slice')} by {gate.by} dropped: {named}{_more(dropped)}"
-    told += _too_small([pairs for name, pairs in slices.items() if name not in dropped], levels.alpha)
+    told += _too_small(slices.values(), levels.alpha)
     left_out = sum(by == gate.by for by, _ in evidence.slices) - len(slices)
     told += f"; {left_out:,} not compared (no pairs, or a single cluster)" if left_out else ""
     delta = slices[worst].finding(gate.alpha).delta

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_evalgate.errors import BaselineError
 from pytest_evalgate.judgement.own_baseline import own_baseline
 from pytest_evalgate.runs import history
-from pytest_evalgate.settings import NoRegressionGate
+from pytest_evalgate.settings import NoRegressionGate, SliceGate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.data import Baseline, HistoryRow, Run, SuiteRun, SuiteVerdict, Verdict
     from pytest_evalgate.gates import SuiteRules
     from pytest_evalgate.judgement.base_branch import BaseBranch
-    from pytest_evalgate.settings import Settings, Suite
+    from pytest_evalgate.settings import Gate, Settings, Suite
 
 
 @dataclass
@@ -148,5 +148,9 @@ class Judgement:
         chosen = self.settings.on_missing_baseline
         if chosen is not None:
             return chosen == "record"
-        gated = suite is not None and any(isinstance(gate, NoRegressionGate) for gate in suite.gates or ())
+        gated = suite is not None and any(map(_asks_for_a_change, suite.gates or ()))
         return not (gated and os.environ.get("CI", "").lower() not in {"", "0", "false"})
+
+
+def _asks_for_a_change(gate: Gate) -> bool:
+    return isinstance(gate, NoRegressionGate) or (isinstance(gate, SliceGate) and gate.min is None)

@@ -141,8 +141,8 @@ class Assembly:
 
     def _build(self, name: str, suite: Suite, *, in_code: bool = False) -> ReadySuite:
         here = golden.load(self.golden_paths(name, suite), root=self.root)
-        sides = ALONE if in_code or self.base is None else self.base.sides(name, here)
-        sets = (*here, *_sets_of(sides))
+        sides = ALONE if self.base is None else self.base.sides(name, here)
+        sets = (*here, *_sets_of(sides, here))
         cases = [case for golden_set in sets for case in golden_set]
         context = replace(self.context, place=f"suites.{name}.scorers")
         if problems := [*golden.check_unique(sets), *scorers.check_asserts(cases, context=context)]:
@@ -204,11 +204,13 @@ class Assembly:
             raise SettingsError(f"{key}: {error}") from None
 
 
-def _sets_of(sides: Sides) -> tuple[GoldenSet, ...]:
-    """Return the cases of the base as golden sets of the files in which they stood."""
+def _sets_of(sides: Sides, here: Sequence[GoldenSet]) -> tuple[GoldenSet, ...]:
+    """Return the cases of the base as golden sets of the files in which they stood; of the first where one is gone."""
+    collected = {golden_set.path for golden_set in here}
     by_file: dict[str, list[Case]] = {}
     for case in sides.still_run:
-        by_file.setdefault(case.place.file, []).append(case)
+        file = case.place.file if case.place.file in collected else here[0].path
+        by_file.setdefault(file, []).append(case)
     return tuple(GoldenSet(file, tuple(cases), "") for file, cases in by_file.items())
 
 

@@ -66,7 +66,7 @@ class BaseTree:
             SettingsError: it lies outside of the root folder, or cannot be read.
 
         """
-        name = files.relative_name(self.root / path, self.root)
+        name = files.relative_name((self.root / path).resolve(), self.root.resolve())
         if Path(name).is_absolute():
             raise SettingsError(f"{self}: {path} lies outside of {self.root}: keep what the gate rests on in it")
         here = self.folder / name

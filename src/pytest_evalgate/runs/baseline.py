@@ -175,4 +175,7 @@ def _decode_case(case_id: str, case: dict[str, Json]) -> BaselineCase:
     if not values or not all(0 <= item <= 1 for item in values):
         raise ValueError(f"case {case_id}: values must lie in [0, 1], got {case['values']}")
     scores = {name: tuple(map(float, marks)) for name, marks in case.get("scores", {}).items()}
+    for name, marks in scores.items():
+        if len(marks) != len(values) or not all(0 <= mark <= 1 for mark in marks):
+            raise ValueError(f"case {case_id}: scores of {name} must be one in [0, 1] a trial, got {list(marks)}")
     return BaselineCase(case["fingerprint"], values, scores)

@@ -39,12 +39,12 @@ def add_parser(verbs: Any) -> None:
     )
     option("--gate", action="store_true", help="judge the run, and exit with the code of its verdict")
     option(
-        "--eval-baseline",
+        "--baseline",
         metavar="SPEC",
         help=f"what to compare with instead of each suite's baseline: a file, or git:REF (${BASELINE_VARIABLE})",
     )
     option(
-        "--eval-base-ref",
+        "--base-ref",
         metavar="REF",
         help=f"the branch that this one goes to; on GitHub known for pull requests (${BASE_VARIABLE})",
     )
@@ -61,7 +61,7 @@ def _run(chosen: argparse.Namespace) -> int:
         if not chosen.gate:
             print(screen.stored(project, run, as_json=chosen.json))
             return 0
-        judged = judge(project, run, origin, baseline=chosen.eval_baseline, base_ref=chosen.eval_base_ref)
+        judged = judge(project, run, origin, baseline=chosen.baseline, base_ref=chosen.base_ref)
         verdict_file.write(judged.verdict, project.state.verdict)
     print(screen.judged(project, run, judged, as_json=chosen.json))
     return judged.verdict.exit_code
