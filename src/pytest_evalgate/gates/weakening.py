@@ -94,7 +94,10 @@ def _unasked_baseline(where: str, before: Suite, now: Suite) -> Iterator[GateCha
 
 
 def _names_a_baseline(suite: Suite) -> bool:
-    return any(isinstance(gate, NoRegressionGate) for gate in suite.gates or ())
+    return any(
+        isinstance(gate, NoRegressionGate) or (isinstance(gate, SliceGate) and gate.min is None)
+        for gate in suite.gates or ()
+    )
 
 
 def _price_changes(base: Settings, head: Settings) -> Iterator[GateChange]:
