@@ -272,7 +272,9 @@ def test_what_the_branch_changed_in_the_gate_is_judged_in_merged_shards_too(
     assert "d@base" in project.outcomes
     for index in (1, 2):
         assert project.run("--eval-shard", f"{index}/2", *base).ret == 12
-    assert main(["merge", str(project.state / "shards"), "--expect-shards", "2", "--gate", "--base-ref", "HEAD~1"]) == 1
+    assert (
+        main(["merge", str(project.state / "shards"), "--expect-shards", "2", "--gate", "--base-ref", "HEAD~1"]) == 1
+    )
     assert _stable(project) == wanted
 
 
