@@ -38,6 +38,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.recorded_cases
 	$(BIN)/python -m benchmarks.rate_limit
 	$(BIN)/python -m benchmarks.calls --rounds 1
+	-$(BIN)/python -m benchmarks.distributions
 	$(BIN)/python -m benchmarks.judgement
 	$(BIN)/python -m benchmarks.false_alarms --builds 200
 	$(BIN)/python -m benchmarks.early_stopping --builds 100

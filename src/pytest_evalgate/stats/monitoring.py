@@ -82,7 +82,8 @@ def eprocess_mixture(outcomes: Numbers) -> EProcess:
 
     """
     array = as_whole_numbers("outcomes", outcomes, -1, 1)
-    return _process(_mixture(np.cumsum(array < 0), np.cumsum(array > 0)))
+    losses, gains = (np.cumsum(changed).astype(np.float64) for changed in (array < 0, array > 0))
+    return _process(_mixture(losses, gains))
 
 
 def betting_noninferiority(outcomes: Numbers, margin: float, bet: float) -> Betting:
