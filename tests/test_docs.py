@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 
 from pytest_evalgate import golden, settings
-from pytest_evalgate.data import Accounting, Delta, GateResult, SliceResult, SuiteVerdict, Verdict
+from pytest_evalgate.data import (
+    Accounting,
+    CorrectedRate,
+    Delta,
+    GateResult,
+    JudgeVerdict,
+    SliceResult,
+    SuiteVerdict,
+    Verdict,
+)
 from pytest_evalgate.plugin.options import VALUES
 from pytest_evalgate.scorers import RULES
 
@@ -46,7 +55,9 @@ def test_the_golden_set_of_the_readme_loads(tmp_path: Path) -> None:
     assert [case.id for case in loaded] == ["refund-1", "refund-2"]
 
 
-@pytest.mark.parametrize("record", [Verdict, SuiteVerdict, Delta, SliceResult, GateResult, Accounting])
+@pytest.mark.parametrize(
+    "record", [Verdict, SuiteVerdict, Delta, SliceResult, GateResult, JudgeVerdict, CorrectedRate, Accounting]
+)
 def test_every_field_of_the_verdict_is_described(record: type) -> None:
     text = (_ROOT / "docs" / "verdict.md").read_text("utf-8")
     assert [field.name for field in dataclasses.fields(record) if f"`{field.name}`" not in text] == []

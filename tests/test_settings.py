@@ -235,10 +235,10 @@ _REFUSED_BY_THE_MODEL_ONLY = [
         _SUITE + "suites.faq.target = {}",
         "suites.faq.target: a target has exactly one of recorded, python, model, http, command, kind; got nothing",
     ),
-    ("suites.'a b'.golden = 'g'", "suite name 'a b': use letters, digits"),
-    ("suites.'../up'.golden = 'g'", "suite name '../up': use letters, digits"),
-    ("suites.'.hidden'.golden = 'g'", "suite name '.hidden': use letters, digits"),
-    ("suites.''.golden = 'g'", "suite name '': use letters, digits"),
+    ("suites.'a b'.golden = 'g'", "name 'a b': use letters, digits"),
+    ("suites.'../up'.golden = 'g'", "name '../up': use letters, digits"),
+    ("suites.'.hidden'.golden = 'g'", "name '.hidden': use letters, digits"),
+    ("suites.''.golden = 'g'", "name '': use letters, digits"),
 ]
 
 

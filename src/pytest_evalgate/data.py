@@ -148,7 +148,8 @@ class Mark:
 class Score:
     """One scorer's mark on one output, held against that scorer's threshold.
 
-    ``passed`` is None where ``value`` is: unknown is neither a pass nor a miss.
+    ``passed`` is None where ``value`` is: unknown is neither a pass nor a miss. What does not ``count`` is reported
+    and decides nothing: a judge that may not gate. ``calls`` are those that it took, kept with the trial.
     """
 
     name: str
@@ -156,6 +157,8 @@ class Score:
     passed: bool | None
     reason: str = ""
     weight: float | None = None
+    counts: bool = True
+    calls: tuple[CallRecord, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,6 +313,62 @@ class Baseline:
 
 
 @dataclass(frozen=True, slots=True)
+class Calibration:
+    """A judge held against people: the counts that correct its pass rate, and what it was when they were made.
+
+    ``parts`` are the digests that make up ``fingerprint`` (model, rubric, few-shots, parameters, protocol, threshold),
+    so that a change can be named. Of ``human_pass`` labels that passed the judge passed ``judge_pass``, of
+    ``human_fail`` that failed it failed ``judge_fail``, both on rows that did not choose the threshold. ``measures``
+    are the further figures, by name, as the record file holds them.
+    """
+
+    judge: str
+    fingerprint: str
+    parts: Mapping[str, str]
+    labels: str
+    labels_sha256: str
+    created: str
+    human_pass: int
+    judge_pass: int
+    human_fail: int
+    judge_fail: int
+    threshold: float | None = None
+    measures: Mapping[str, Json] = field(default_factory=_nothing)
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectedRate:
+    """A judge's pass rate with its errors taken out; ``lower`` is one-sided at 95 %, ``interval`` two-sided."""
+
+    value: float
+    interval: tuple[float, float]
+    lower: float
+    method: Literal["rogan-gladen", "ppi"]
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeVerdict:
+    """One judge of a suite: whether it gates, what it says, and what that is worth.
+
+    ``why_not`` says why it may not gate, None where it may. ``scored`` outputs were graded, ``unreadable`` were not.
+    ``tpr`` and ``tnr`` are (value, lower bound) of its calibration.
+    """
+
+    name: str
+    fingerprint: str
+    calibrated: bool
+    why_not: str | None
+    scored: int
+    unreadable: int
+    pass_rate: float | None
+    corrected: CorrectedRate | None = None
+    tpr: tuple[float, float] | None = None
+    tnr: tuple[float, float] | None = None
+    labels: int = 0
+    age_days: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Accounting:
     """How many of the planned cases ended in which way; they add up."""
 
@@ -340,7 +399,8 @@ class Delta:
     ``lower`` and ``upper`` are one-sided bounds at ``1 - alpha``; ``baseline_rate`` is over the pairs. Where answers
     are missing, the numbers are those of the worst completion. ``p_adjusted`` allows for the other tests of the build,
     and decides the finding. ``mde`` is the smallest drop that these pairs could have shown with a power of 80 %.
-    ``equivalent`` says that the change is proven to be smaller than the margin in both directions.
+    ``equivalent`` says that the change is proven to be smaller than the margin in both directions. ``youden`` is what
+    the change was divided by where a judge decides: it shows that share of a change.
     """
 
     baseline: str
@@ -360,6 +420,7 @@ class Delta:
     edited: int = 0
     p_adjusted: float | None = None
     equivalent: bool | None = None
+    youden: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -486,7 +547,7 @@ class SuiteVerdict:
     delta: Delta | None
     slices: tuple[SliceResult, ...]
     gates: tuple[GateResult, ...]
-    judges: tuple[Json, ...] = ()
+    judges: tuple[JudgeVerdict, ...] = ()
     repeats: Repeats | None = None
     stopped: StopRule | None = None
     trend: Trend | None = None

@@ -1,4 +1,4 @@
-"""What the calls of a session go through, from the target to the wire; nothing of it is opened before it is needed."""
+"""What the calls of a run go through, from the target to the wire; nothing of it is opened before it is needed."""
 
 from __future__ import annotations
 
@@ -20,22 +20,41 @@ if TYPE_CHECKING:
     from pytest_evalgate.engine.runner import Engine
     from pytest_evalgate.engine.spend import Spend
     from pytest_evalgate.engine.switchboard import Switchboard
-    from pytest_evalgate.plugin.lineage import Lineage
-    from pytest_evalgate.plugin.requested import Options
+    from pytest_evalgate.judging.judge import JudgeScorer
     from pytest_evalgate.protocols import Target
     from pytest_evalgate.runs.state import StateFolder
+    from pytest_evalgate.scorers.params import Entry as ScorerEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What a run is called, and what was said of it on the command line.
+
+    Args:
+        run: Its id.
+        kept_under: The run under whose name the answers of applications without a version are kept.
+        offline: Whether nothing may be sent.
+        budget_usd: What it may spend; None leaves that to the configuration.
+        max_concurrency: At most so many calls at once on each route; None leaves that to the models.
+
+    """
+
+    run: str
+    kept_under: str
+    offline: bool = False
+    budget_usd: float | None = None
+    max_concurrency: int | None = None
 
 
 @dataclass
 class Wiring:
-    """Engine, memory, budget and clients of one session.
+    """Engine, memory, budget and clients of one run.
 
     Args:
         root: The root folder.
         configured: The whole configuration.
-        options: What the command line says.
         state: Where the cache lies.
-        lineage: The names of the run.
+        errand: The run, and what it may do.
         workers: How many processes share the limits and the budget.
         hooks: What the hook ``pytest_evalgate_targets`` brings.
 
@@ -43,9 +62,8 @@ class Wiring:
 
     root: Path
     configured: settings.Settings
-    options: Options
     state: StateFolder
-    lineage: Lineage
+    errand: Errand
     workers: int = 1
     hooks: Mapping[str, Callable[..., Target]] = field(default_factory=dict)
     _targets: list[Target] = field(default_factory=list)
@@ -78,7 +96,7 @@ class Wiring:
         from pytest_evalgate.engine.cache import ReplyCache, find_seal, folder_of  # noqa: PLC0415 - diskcache
 
         seal = find_seal(os.environ, required=self.configured.cache_auth == "required")
-        return ReplyCache(folder_of(self.state.path), seal, run=self.lineage.run)
+        return ReplyCache(folder_of(self.state.path), seal, run=self.errand.run)
 
     @cached_property
     def memory(self) -> Memory:
@@ -86,7 +104,7 @@ class Wiring:
         from pytest_evalgate.engine.cache import Memory, cassette  # noqa: PLC0415 - diskcache
 
         cassettes = cassette.read(cassette.in_folder(self.state.path), root=self.root)
-        return Memory(self.cache, cassettes=cassettes, offline=self.options.offline)
+        return Memory(self.cache, cassettes=cassettes, offline=self.errand.offline)
 
     @cached_property
     def client(self) -> Switchboard:
@@ -99,7 +117,7 @@ class Wiring:
             halt=self.halt,
             spend=self.spend,
             budget_usd=self.budget_usd and self.budget_usd / self.workers,
-            most=self.options.max_concurrency,
+            most=self.errand.max_concurrency,
             workers=self.workers,
         )
 
@@ -142,7 +160,7 @@ class Wiring:
     @property
     def budget_usd(self) -> float | None:
         """What the run may spend; None for no limit."""
-        return self.configured.budget_usd if self.options.budget_usd is None else self.options.budget_usd
+        return self.configured.budget_usd if self.errand.budget_usd is None else self.errand.budget_usd
 
     @property
     def refusal(self) -> str | None:
@@ -183,7 +201,7 @@ class Wiring:
             UserError: it cannot be used.
 
         """
-        kept_under = kept_under or self.lineage.kept_under
+        kept_under = kept_under or self.errand.kept_under
         if isinstance(spec, settings.HttpTarget):
             self.client.add_application(suite, spec.http)
             self._applications[suite] = spec.http
@@ -201,6 +219,31 @@ class Wiring:
         if calls or isinstance(spec, settings.RecordedTarget):
             return target
         return self._remembered(suite, spec, target, kept_under)
+
+    def judge(self, name: str, entry: ScorerEntry) -> JudgeScorer:
+        """Build the scorer of a judge, with all that its calls go through.
+
+        Raises:
+            UserError: it cannot be used.
+
+        """
+        from pytest_evalgate.judging.build import build_judge  # noqa: PLC0415 - only where there is one
+        from pytest_evalgate.judging.configured import calibration_of  # noqa: PLC0415 - the same
+
+        judge = self.configured.judges[name]
+        calibration = calibration_of(judge, root=self.root)
+        calibrated = None if calibration is None else calibration.threshold
+        return build_judge(
+            name,
+            judge,
+            self.configured.models[judge.model],
+            client=self.client,
+            root=self.root,
+            counts=not judge.report_only,
+            threshold=calibrated if entry.threshold is None else entry.threshold,
+            weight=entry.weight,
+            score_name=entry.name,
+        )
 
     def close(self) -> None:
         """Stop the engine, and close what it used."""

@@ -10,6 +10,7 @@ from pytest_evalgate.data import (
     BASE_SUFFIX,
     Baseline,
     BaselineCase,
+    Calibration,
     CaseResult,
     Place,
     PlannedCase,
@@ -25,14 +26,24 @@ from pytest_evalgate.gates.evidence import Evidence
 from pytest_evalgate.gates.measure import Measure
 from pytest_evalgate.gates.outcomes import counted
 from pytest_evalgate.gates.pairing import pair_results
+from pytest_evalgate.gates.rules import JudgeRule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pytest_evalgate.gates.correction import Correction
     from pytest_evalgate.gates.measure import Completion
 
 _VALUES = {"P": 1.0, "m": 0.0, "?": None}
 _THRESHOLD = 0.5
+_RULE_AND_JUDGE: Mapping[str, tuple[bool, bool | None, bool]] = {
+    "P": (True, True, True),
+    "m": (True, False, True),
+    "?": (True, None, True),
+    "r": (False, None, False),
+    "x": (False, False, True),
+}
+"""What the rule says, what the judge says, and whether it was asked."""
 
 
 class Build:
@@ -75,6 +86,41 @@ class Build:
         plan = SuitePlan("faq", ("g",), "g" * 64, "s" * 64, max(map(len, marks)), tuple(r.case for r in results))
         return SuiteRun(plan, results)
 
+    def judged(
+        self,
+        letters: str,
+        *,
+        fields: Mapping[int, Mapping[str, object]] | None = None,
+        counts: bool = True,
+        weight: float | None = None,
+    ) -> SuiteRun:
+        """Return a suite with the rule ``exact`` and the judge ``faq``.
+
+        ``P`` passed both, ``m`` was missed by the judge, ``r`` by the rule so that the judge was not asked, ``x`` by
+        both, ``?`` could not be read.
+        """
+        cases = letters.split() if " " in letters else list(letters)
+        made = [[_judged(number, letter, counts, weight) for number, letter in enumerate(case)] for case in cases]
+        results = tuple(
+            settle(self.case(index, **(fields or {}).get(index, {})), trials) for index, trials in enumerate(made)
+        )
+        plan = SuitePlan("faq", ("g",), "g" * 64, "s" * 64, max(map(len, cases)), tuple(r.case for r in results))
+        return SuiteRun(plan, results)
+
+    @staticmethod
+    def judge(
+        passes: tuple[int, int] = (45, 50),
+        fails: tuple[int, int] = (40, 50),
+        *,
+        why_not: str | None = None,
+        report_only: bool = False,
+    ) -> JudgeRule:
+        """Return the judge ``faq``, which passed so many of the human passes, and failed so many of the fails."""
+        held = Calibration(
+            "faq", "f", {}, "labels.jsonl", "l", "2025-12-22T09:00:00Z", passes[1], passes[0], fails[1], fails[0]
+        )
+        return JudgeRule("faq", held, "f", why_not, report_only)
+
     @staticmethod
     def baseline(letters: str | Sequence[Sequence[float]], *, fingerprint: str = "f", first: int = 0) -> Baseline:
         cases: Sequence[Sequence[float]]
@@ -94,11 +140,12 @@ class Build:
         *,
         completion: Completion = "worst",
         aggregate: str = "mean",
+        correction: Correction | None = None,
     ) -> Evidence:
         """Return what the gates look at."""
         results = results.results if isinstance(results, SuiteRun) else tuple(results)
         pairing = None if baseline is None else pair_results(counted(results), baseline)
-        return Evidence(results, pairing, Measure(aggregate), completion)
+        return Evidence(results, pairing, Measure(aggregate), completion, correction)
 
     @staticmethod
     def run(*suites: SuiteRun, problems: tuple[str, ...] = ()) -> Run:
@@ -109,6 +156,14 @@ def _graded(index: int, scorer: str, mark: float | None) -> Trial:
     passed = None if mark is None else mark >= _THRESHOLD
     value = None if passed is None else float(passed)
     return Trial(index, value, scores=(Score(scorer, mark, passed),))
+
+
+def _judged(index: int, letter: str, counts: bool, weight: float | None) -> Trial:  # noqa: FBT001 - private
+    rule, verdict, asked = _RULE_AND_JUDGE[letter]
+    value = None if verdict is None else float(verdict)
+    scores = (Score("exact", float(rule), rule), Score("faq", value, verdict, "why", weight, counts=counts))
+    decisive = verdict if rule and counts else rule
+    return Trial(index, None if decisive is None else float(decisive), scores=scores if asked else scores[:1])
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -179,3 +180,32 @@ def test_swapping_the_runs_mirrors_the_bounds_of_a_table(losses: int, gains: int
     found, swapped = _table(n, losses, gains).finding(0.05), _table(n, gains, losses).finding(0.05)
     assert (found.lower, found.upper) == (-swapped.upper, -swapped.lower)
     assert found.delta == -swapped.delta
+
+
+def test_what_a_judge_decided_is_scaled_to_what_lies_behind_it() -> None:
+    seen = _table(200, 20, 4)
+    behind = replace(seen, youden=0.5)
+    one, other = seen.finding(0.05), behind.finding(0.05)
+    assert (other.p, other.test) == (one.p, one.test)
+    assert (other.delta, other.lower, other.upper) == (2 * one.delta, 2 * one.lower, 2 * one.upper)
+    assert behind.smallest_drop(0.05) == pytest.approx(2 * (seen.smallest_drop(0.05) or 0))
+    assert behind.take(np.arange(30)).youden == 0.5
+
+
+def test_no_change_behind_a_judge_is_larger_than_all_cases() -> None:
+    found = replace(_table(20, 18, 0), youden=0.5).finding(0.05)
+    assert (found.delta, found.lower, found.upper) == (-1.0, -1.0, -1.0)
+
+
+def test_a_drop_that_only_a_better_judge_could_show_is_none() -> None:
+    seen = _table(30, 3, 3)
+    assert seen.visible_drop(0.05) is not None
+    assert replace(seen, youden=0.2).visible_drop(0.05) is None
+
+
+@given(losses=st.integers(0, 30), gains=st.integers(0, 30), margin=st.floats(0.01, 0.5), youden=st.floats(0.3, 1.0))
+def test_the_margin_is_held_against_the_scaled_bound(losses: int, gains: int, margin: float, youden: float) -> None:
+    pairs = replace(_table(80, losses, gains), youden=youden)
+    found = pairs.finding(0.05, margin)
+    assert (found.lower > -margin) == (found.name in {"regressed_within_margin", "no_regression_beyond_margin"})
+    assert (found.p <= 0.05) == found.name.startswith("regressed")

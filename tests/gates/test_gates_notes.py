@@ -73,3 +73,23 @@ def test_a_margin_on_few_means_is_noted(
 
 def test_a_part_of_a_suite_has_no_notes(build: Build) -> None:
     assert _notes(build, ["PPm", "-"]) == ()
+
+
+def test_a_corrected_change_says_what_it_assumes(build: Build) -> None:
+    rules = SuiteRules(baseline=build.baseline("P" * 40), judges={"faq": build.judge()})
+    [note] = decide_suite(build.judged("P" * 32 + "m" * 8), rules).notes
+    assert note.startswith("the change is what judge faq sees, divided by its TPR + TNR - 1 of 0.70")
+    assert note.endswith("assumes the judge errs equally on both")
+
+
+@pytest.mark.parametrize("judge", [{"passes": (50, 50), "fails": (50, 50)}, {"report_only": True}])
+def test_a_change_that_is_not_divided_assumes_nothing(build: Build, judge: dict[str, Any]) -> None:
+    rules = SuiteRules(baseline=build.baseline("P" * 40), judges={"faq": build.judge(**judge)})
+    assert decide_suite(build.judged("P" * 32 + "m" * 8), rules).notes == ()
+
+
+@pytest.mark.parametrize(("letters", "noted"), [("P" * 18 + "m" * 2, False), ("P" * 19 + "m", True), ("m" * 20, True)])
+def test_a_rate_that_the_judge_cannot_come_to_is_noted(build: Build, letters: str, noted: bool) -> None:  # noqa: FBT001 - a column of a table
+    notes = decide_suite(build.judged(letters), SuiteRules(judges={"faq": build.judge()})).notes
+    assert bool(notes) == noted
+    assert not noted or "which does not go with its tpr of 0.90 and tnr of 0.80: it may err otherwise here" in notes[0]

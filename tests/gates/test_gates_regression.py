@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -7,12 +8,12 @@ import pytest
 from pytest_evalgate.gates import SuiteRules
 from pytest_evalgate.gates.decide import decide_suite
 from pytest_evalgate.gates.regression import compare, judge_no_regression
-from pytest_evalgate.settings import NoRegressionGate
+from pytest_evalgate.settings import NoRegressionGate, SliceGate
 
 if TYPE_CHECKING:
     from tests.gates.conftest import Build
 
-    from pytest_evalgate.data import GateResult
+    from pytest_evalgate.data import Delta, GateResult, SuiteVerdict
 
 
 def _gate(**fields: Any) -> NoRegressionGate:
@@ -165,3 +166,82 @@ def test_messages_name_the_cases_the_p_and_what_could_be_seen(build: Build) -> N
     assert "(80% power)" in _judge(build, *_NO_DROP).message
     assert "less than 5.0 pp" in _judge(build, *_SMALL_DROP, margin=0.05).message
     assert "5.0 pp or more is ruled out" in _judge(build, *_NO_DROP, margin=0.05).message
+
+
+def _judged(
+    build: Build, n: int, losses: int, gains: int, *, report_only: bool = False, **fields: Any
+) -> SuiteVerdict:
+    """Decide a suite with the judge of tpr 0.9 and tnr 0.8: its J is 0.7."""
+    before, now = _table(n, losses, gains)
+    rules = SuiteRules(
+        gates=(_gate(**fields),),
+        baseline=build.baseline(before),
+        judges={"faq": build.judge(report_only=report_only)},
+    )
+    return decide_suite(build.judged(now), rules)
+
+
+def _delta(verdict: SuiteVerdict) -> Delta:
+    assert verdict.delta is not None
+    return verdict.delta
+
+
+@pytest.mark.parametrize("table", [_CLEAR_DROP, _SMALL_DROP, _NO_DROP])
+def test_a_judge_sees_a_part_of_the_change_and_p_is_as_it_sees_it(build: Build, table: tuple[int, int, int]) -> None:
+    seen, behind = (_delta(_judged(build, *table, report_only=only)) for only in (True, False))
+    assert (behind.p, behind.losses, behind.gains, behind.test) == (seen.p, seen.losses, seen.gains, seen.test)
+    assert (behind.delta, behind.lower, behind.upper) == pytest.approx(
+        (seen.delta / 0.7, seen.lower / 0.7, seen.upper / 0.7)
+    )
+    assert seen.mde is not None
+    assert behind.mde == pytest.approx(seen.mde / 0.7)
+    assert behind.baseline_rate == seen.baseline_rate
+
+
+def test_a_judge_that_only_reports_leaves_the_change_as_it_is(build: Build) -> None:
+    before, now = _table(*_CLEAR_DROP)
+    plain = decide_suite(build.suite(now), SuiteRules(gates=(_gate(),), baseline=build.baseline(before)))
+    assert _judged(build, *_CLEAR_DROP, report_only=True).gates == plain.gates
+
+
+def test_the_margin_is_held_against_the_change_behind_the_judge(build: Build) -> None:
+    seen, behind = (_judged(build, 1000, 25, 0, margin=0.04, report_only=only) for only in (True, False))
+    assert (_delta(seen).finding, _delta(behind).finding) == ("regressed_within_margin", "regressed")
+    assert [verdict.gates[0].result for verdict in (seen, behind)] == ["pass", "fail"]
+    assert (behind.gates[0].value, behind.gates[0].bound) == (_delta(behind).delta, _delta(behind).lower)
+
+
+def test_what_is_not_proven_needs_more_cases_behind_a_judge(build: Build) -> None:
+    seen, behind = (
+        _judged(build, 100, 5, 5, report_only=only, margin=0.05, fail_on="not_proven").gates[0].message
+        for only in (True, False)
+    )
+    assert "(267 in all)" in seen
+    assert "(545 in all)" in behind
+
+
+def test_a_tolerance_is_one_of_the_change_behind_the_judge(build: Build) -> None:
+    seen, behind = (
+        _judged(build, 200, 25, 2, margin=0.09, fail_on="tolerance", report_only=only).gates[0]
+        for only in (True, False)
+    )
+    assert (seen.result, behind.result) == ("pass", "fail")
+
+
+def test_a_change_of_scores_is_not_divided(build: Build) -> None:
+    baseline = replace(build.baseline("P" * 100), scorers=("exact", "faq"))
+    rules = SuiteRules(gates=(_gate(scorer="faq"), _gate()), baseline=baseline, judges={"faq": build.judge()})
+    of_scores, of_cases = decide_suite(build.judged("m" * 10 + "P" * 90), rules).gates
+    assert of_scores.value == pytest.approx(-0.1)
+    assert of_cases.value == pytest.approx(-0.1 / 0.7)
+
+
+def test_slices_are_behind_the_judge_too(build: Build) -> None:
+    fields = {index: {"slices": (("lang", "de"),)} for index in range(40)}
+    gates = (SliceGate(kind="slice", by="lang"),)
+    rules = SuiteRules(gates=gates, baseline=build.baseline("P" * 40), judges={"faq": build.judge()})
+    judged = decide_suite(build.judged("m" * 7 + "P" * 33, fields=fields), rules)
+    assert judged.gates[0].value == pytest.approx(-7 / 40 / 0.7)
+    assert "de -25.0 pp (7 worse, 0 better" in judged.gates[0].message
+    assert judged.slices[0].delta is not None
+    assert judged.slices[0].delta.delta == pytest.approx(-0.25)

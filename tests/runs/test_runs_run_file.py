@@ -163,7 +163,7 @@ def test_a_run_file_says_how_its_run_came_about(run: Run, tmp_path: Path, origin
     ("record", "table", "elsewhere"),
     [
         (CallRecord, stored.StoredCall, ()),
-        (Score, stored.StoredScore, ()),
+        (Score, stored.StoredScore, ("calls",)),
         (Output, stored.StoredOutput, ("latency_s",)),
         (Trial, stored.StoredTrial, ("index",)),
         (CaseResult, stored.StoredCase, ("case",)),

@@ -25,7 +25,7 @@ _SUITE = {
 }  # fmt: skip
 _DELTA = {
     "baseline", "pairs", "losses", "gains", "delta", "p", "lower", "upper", "test", "finding", "mde", "added",
-    "removed", "edited", "baseline_rate", "p_adjusted", "equivalent",
+    "removed", "edited", "baseline_rate", "p_adjusted", "equivalent", "youden",
 }  # fmt: skip
 _SLICE = {"by", "value", "n", "passed", "delta", "interval", "pass_rate", "shrunken", "gated"}
 _CALLS = {"planned", "sent", "cached", "retried", "tokens_in", "tokens_out", "cost_usd", "unknown_price"}

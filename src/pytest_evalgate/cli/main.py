@@ -6,25 +6,40 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from pytest_evalgate.cli import aa, baseline, cache, compare, merge, power, schema, verify
-from pytest_evalgate.errors import UserError
+from pytest_evalgate.calls import RunStopped
+from pytest_evalgate.cli import (
+    aa,
+    baseline,
+    cache,
+    calibrate,
+    compare,
+    drift,
+    label,
+    merge,
+    power,
+    probe,
+    schema,
+    verify,
+)
+from pytest_evalgate.errors import ScorerError, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 EXIT_USAGE = 4
+EXIT_INCOMPLETE = 11
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb and return the exit code: 0, or 4 where the user has to change something."""
+    """Run one verb and return its exit code; 4 where the user has to change something, 11 where calls got nowhere."""
     parser = argparse.ArgumentParser(prog="pytest-evalgate", description=__doc__, exit_on_error=True)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for verb in (aa, baseline, cache, compare, merge, power, schema, verify):
+    for verb in (aa, baseline, cache, calibrate, compare, drift, label, merge, power, probe, schema, verify):
         verb.add_parser(verbs)
     chosen = parser.parse_args(arguments)
     try:
         code: int = chosen.run(chosen)
-    except UserError as error:
+    except (UserError, ScorerError, RunStopped) as error:
         print(f"pytest-evalgate: {error}", file=sys.stderr)
-        return EXIT_USAGE
+        return EXIT_INCOMPLETE if isinstance(error, RunStopped) else EXIT_USAGE
     return code

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.calls import CallFailed
@@ -13,7 +13,7 @@ from pytest_evalgate.scorers import grade, passes
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from pytest_evalgate.calls import Finish
+    from pytest_evalgate.calls import CallRecord, Finish
     from pytest_evalgate.data import Case, Output, PlannedCase, Score
     from pytest_evalgate.protocols import Scorer, Target
 
@@ -26,10 +26,14 @@ _ENDINGS: Final[Mapping[Finish, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Grading:
-    """How outputs are graded: the scorers, and the threshold of their weighted mean if the suite weighs them."""
+    """How outputs are graded: the scorers, and the threshold of their weighted mean if the suite weighs them.
+
+    Judges are asked after the rules, and only where these have not decided, unless ``judge_always``.
+    """
 
     scorers: tuple[Scorer, ...]
     threshold: float | None = None
+    judge_always: bool = False
 
 
 async def run_case(target: Target, grading: Grading, case: Case, planned: PlannedCase, trials: int) -> CaseResult:
@@ -70,10 +74,15 @@ async def grade_output(grading: Grading, case: Case, index: int, output: Output)
         ScorerError: a scorer broke.
 
     """
-    calls = (output.call,) if output.call else ()
+    calls: tuple[CallRecord, ...] = (output.call,) if output.call else ()
     if output.finish != "complete":
         return Trial(index, 0.0, output, reason=_ENDINGS[output.finish], calls=calls)
-    scores = await grade(case, output, grading.scorers, threshold=grading.threshold)
+    try:
+        scores = await grade(case, output, grading.scorers, threshold=grading.threshold, every=grading.judge_always)
+    except CallFailed as failed:  # a judge that can be asked no more
+        return Trial(index, None, output, reason=str(failed), calls=(*calls, *filter(None, [failed.record])))
+    calls += tuple(call for score in scores for call in score.calls)
+    scores = tuple(replace(score, calls=()) if score.calls else score for score in scores)
     passed = passes(scores, grading.threshold)
     value = None if passed is None else float(passed)
     return Trial(index, value, output, scores, _why(scores, passed=passed), calls)
@@ -99,5 +108,5 @@ def describe(error: BaseException) -> str:
 def _why(scores: Iterable[Score], *, passed: bool | None) -> str:
     if passed:
         return ""
-    guilty = [score for score in scores if score.passed is None or not score.passed]
+    guilty = [score for score in scores if score.counts and not score.passed]
     return "; ".join(f"{score.name}: {score.reason}" if score.reason else score.name for score in guilty)

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from pytest_evalgate.data import GateResult
 from pytest_evalgate.gates.budget import judge_budget
+from pytest_evalgate.gates.correction import correction_of
 from pytest_evalgate.gates.eprocess import p_while_looking
 from pytest_evalgate.gates.evidence import Evidence
 from pytest_evalgate.gates.family import Question, TestName, adjusted
+from pytest_evalgate.gates.fitness import unfit
 from pytest_evalgate.gates.mean_score import judge_mean_score
 from pytest_evalgate.gates.measure import Measure
 from pytest_evalgate.gates.must_pass import judge_must_pass
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.data import Baseline, Side, SuiteRun, VerdictName
     from pytest_evalgate.gates.comparison import Pairs
+    from pytest_evalgate.gates.correction import Correction
     from pytest_evalgate.gates.evidence import SliceName
     from pytest_evalgate.gates.family import Family
     from pytest_evalgate.gates.measure import Completion
@@ -76,6 +79,11 @@ class Hearing:
         return self.base or self.head
 
     @cached_property
+    def correction(self) -> Correction | None:
+        """What takes the errors of the suite's judge out of its numbers; None where nothing does."""
+        return correction_of(self.suite, self.rules)
+
+    @cached_property
     def questions(self) -> tuple[Question, ...]:
         """The tests by which the gates may fail the build."""
         return tuple(
@@ -88,12 +96,19 @@ class Hearing:
             return self.compared.pairs_by(Measure(scorer=gate.scorer))
         return self.compared.pairs
 
+    def unfit(self, gate: Gate) -> GateResult | None:
+        """Return the result of a gate that rests on a judge that cannot carry it; None where it can be judged."""
+        told = unfit(gate, self.suite, self.rules)
+        return None if told is None else _invalid(gate, told)
+
     def refusal(self, gate: NoRegressionGate | SliceGate) -> GateResult | None:
         """Return the result of a gate that asks for a change where none can be told; None where one can."""
+        if (found := self.unfit(gate)) is not None:
+            return found
         if self.rules.baseline is None:
             return _without_baseline(gate, self.rules)
         told = self._incomparable(gate, self.rules.baseline)
-        return None if told is None else GateResult(gate.kind, "invalid", None, None, None, told, name_of(gate))
+        return None if told is None else _invalid(gate, told)
 
     def _incomparable(self, gate: NoRegressionGate | SliceGate, baseline: Baseline) -> str | None:
         """Say why the suite cannot be compared with ``baseline``, if so."""
@@ -116,7 +131,7 @@ class Hearing:
         baseline, measure = self.rules.baseline, Measure(self.rules.aggregate)
         enough = baseline is not None and _fewest_trials(baseline) >= measure.trials
         pairing = pair(self.suite, baseline) if baseline is not None and enough else None
-        return Evidence(planned, pairing, measure, self.completion)
+        return Evidence(planned, pairing, measure, self.completion, self.correction)
 
     def _ask(self, index: int, gate: Gate) -> Iterator[Question]:
         name = self.suite.plan.name
@@ -168,7 +183,7 @@ class Judged:
     def _answer(self, index: int, gate: Gate) -> GateResult:
         if isinstance(gate, NoRegressionGate) or (isinstance(gate, SliceGate) and gate.min is None):
             return self.hearing.refusal(gate) or self._compare(index, gate)
-        return self._on_both_sides(gate)
+        return self.hearing.unfit(gate) or self._on_both_sides(gate)
 
     def _compare(self, index: int, gate: NoRegressionGate | SliceGate) -> GateResult:
         suite = self.hearing.suite.plan.name
@@ -214,7 +229,7 @@ def _family(hearing: Hearing) -> str:
 def _judge(gate: Gate, evidence: Evidence) -> GateResult:
     match gate:
         case PassRateGate():
-            return judge_pass_rate(gate, evidence.rate)
+            return judge_pass_rate(gate, evidence.corrected.rate)
         case MeanScoreGate():
             return judge_mean_score(gate, evidence)
         case MustPassGate():
@@ -222,7 +237,7 @@ def _judge(gate: Gate, evidence: Evidence) -> GateResult:
         case BudgetGate():
             return judge_budget(gate, evidence.results, evidence.completion)
         case SliceGate():
-            return judge_slice_rates(gate, evidence)
+            return judge_slice_rates(gate, evidence.corrected)
         case NoRegressionGate():
             raise AssertionError("a change is judged against the baseline")
 
@@ -241,7 +256,10 @@ def name_of(gate: Gate) -> str:
 def _without_baseline(gate: NoRegressionGate | SliceGate, rules: SuiteRules) -> GateResult:
     if rules.record_without_baseline:
         return GateResult(gate.kind, "inconclusive", None, None, None, NO_BASELINE, name_of(gate))
-    message = f'{NO_BASELINE}, commit the file, or set on_missing_baseline = "record"'
+    return _invalid(gate, f'{NO_BASELINE}, commit the file, or set on_missing_baseline = "record"')
+
+
+def _invalid(gate: Gate, message: str) -> GateResult:
     return GateResult(gate.kind, "invalid", None, None, None, message, name_of(gate))
 
 

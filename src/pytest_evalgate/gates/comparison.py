@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,12 +24,14 @@ class Pairs:
     """Columns of pairs: the case's number in the baseline and now, and its cluster (None where there are none).
 
     ``single`` says that both runs hold one trial a case, passed or failed: then McNemar's test is the right one.
+    ``youden`` is the J of the judge that decided them: it sees J times the change (STATISTICS section 6).
     """
 
     before: npt.NDArray[np.float64]
     now: npt.NDArray[np.float64]
     clusters: npt.NDArray[np.int64] | None = None
     single: bool = True
+    youden: float = 1.0
 
     def __len__(self) -> int:
         """Count the pairs."""
@@ -38,7 +40,7 @@ class Pairs:
     def take(self, places: npt.NDArray[np.intp]) -> Pairs:
         """Return some of the pairs."""
         clusters = None if self.clusters is None else self.clusters[places]
-        return Pairs(self.before[places], self.now[places], clusters, self.single)
+        return Pairs(self.before[places], self.now[places], clusters, self.single, self.youden)
 
     @property
     def losses(self) -> int:
@@ -59,8 +61,17 @@ class Pairs:
         """Test testable pairs for a drop at one-sided ``alpha``.
 
         With one trial in both runs: McNemar's mid-p test and Tango's bounds. Otherwise the per-case numbers, or the
-        sums of clusters, enter the sign-flip or the paired t test (STATISTICS section 2).
+        sums of clusters, enter the sign-flip or the paired t test (STATISTICS section 2). Of what a judge decided, the
+        p is that of its verdicts; the change and its bounds are those behind it, and are held against the margin.
         """
+        found = self._of_verdicts(alpha, margin)
+        if self.youden == 1:
+            return found
+        delta, lower, upper = (max(-1.0, min(1.0, x / self.youden)) for x in (found.delta, found.lower, found.upper))
+        name = stats.finding_name(found.p, lower, alpha, margin)
+        return replace(found, name=name, delta=delta, lower=lower, upper=upper)
+
+    def _of_verdicts(self, alpha: float, margin: float | None) -> stats.Finding:
         if not self._is_table:
             clusters = None if self.clusters is None else self.clusters.tolist()
             return stats.finding_of_means(
@@ -91,6 +102,9 @@ class Pairs:
 
     def smallest_drop(self, alpha: float) -> float | None:
         """Return the smallest drop that these pairs can show with a power of 80 %; None where they can show none."""
+        return self._behind_the_judge(self._smallest_drop_of_verdicts(alpha))
+
+    def _smallest_drop_of_verdicts(self, alpha: float) -> float | None:
         n, differ = len(self), self.losses + self.gains
         if self._is_table:
             found = stats.mde_mcnemar(n, discordance=(differ + 1) / (n + 2), alpha_one_sided=alpha, power=POWER)
@@ -107,7 +121,11 @@ class Pairs:
         drop = self.smallest_drop(alpha)
         if drop is not None or not self._is_table or len(self) < stats.fewest_losses(alpha):
             return drop
-        return stats.drop_on_top(len(self), (self.losses + self.gains) / (len(self) + 1), alpha, POWER)
+        discordance = (self.losses + self.gains) / (len(self) + 1)
+        return self._behind_the_judge(stats.drop_on_top(len(self), discordance, alpha, POWER))
+
+    def _behind_the_judge(self, drop: float | None) -> float | None:
+        return None if drop is None or drop / self.youden > 1 else drop / self.youden
 
     @property
     def _is_table(self) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_evalgate.data import Accounting, GateResult, SuiteVerdict, Verdict
 from pytest_evalgate.gates.accounts import add_up, records_of
 from pytest_evalgate.gates.answers import judge_all, name_of, worst
+from pytest_evalgate.gates.judges import judge_verdicts
 from pytest_evalgate.gates.measure import COMPLETIONS, Measure
 from pytest_evalgate.gates.notes import notes_of
 from pytest_evalgate.gates.outcomes import account, counted, is_missing, of_branch, score_summaries
@@ -57,7 +58,7 @@ def decide(
         changes: What this branch changed in the gate itself; a weakening that nobody answers for fails the build.
 
     """
-    suites = _decide_suites(run.suites, rules)
+    suites = _decide_suites(run.suites, rules, run.created)
     blocking = [suite.verdict for suite in suites.values() if suite.mode == "blocking"]
     verdict: VerdictName = "invalid" if run.problems or not suites else worst([*blocking, *_weakened(changes), "pass"])
     if run.refused is not None and verdict != "invalid":
@@ -82,7 +83,7 @@ def decide(
 
 def decide_suite(suite: SuiteRun, rules: SuiteRules) -> SuiteVerdict:
     """Judge one suite as if it were the whole build."""
-    return _decide_suites([suite], {suite.plan.name: rules})[suite.plan.name]
+    return _decide_suites([suite], {suite.plan.name: rules}, created="")[suite.plan.name]
 
 
 def _exit_code(verdict: VerdictName, accounting: Accounting, run: Run, *, warn_inconclusive: bool) -> int:
@@ -97,7 +98,9 @@ def _weakened(changes: Iterable[GateChange]) -> list[VerdictName]:
     return ["fail"] if unanswered else []
 
 
-def _decide_suites(suites: Sequence[SuiteRun], rules: Mapping[str, SuiteRules]) -> dict[str, SuiteVerdict]:
+def _decide_suites(
+    suites: Sequence[SuiteRun], rules: Mapping[str, SuiteRules], created: str
+) -> dict[str, SuiteVerdict]:
     """Judge what can be judged, on every completion of the missing answers."""
     unjudged = {suite.plan.name: _unjudged(suite, rules[suite.plan.name]) for suite in suites}
     judged = [suite for suite in suites if unjudged[suite.plan.name] is None]
@@ -106,7 +109,7 @@ def _decide_suites(suites: Sequence[SuiteRun], rules: Mapping[str, SuiteRules]) 
     outcomes = [judge_all(judged, rules, completion) for completion in completions]
     return {
         name: _verdict_of(
-            suite, rules[name], unjudged[name], [outcome[name] for outcome in outcomes if name in outcome]
+            suite, rules[name], unjudged[name], [outcome[name] for outcome in outcomes if name in outcome], created
         )
         for suite in suites
         for name in [suite.plan.name]
@@ -136,7 +139,11 @@ def _unjudged(suite: SuiteRun, rules: SuiteRules) -> tuple[VerdictName, str] | N
 
 
 def _verdict_of(
-    suite: SuiteRun, rules: SuiteRules, unjudged: tuple[VerdictName, str] | None, outcomes: Sequence[Judged]
+    suite: SuiteRun,
+    rules: SuiteRules,
+    unjudged: tuple[VerdictName, str] | None,
+    outcomes: Sequence[Judged],
+    created: str,
 ) -> SuiteVerdict:
     """Put a suite's verdict together.
 
@@ -168,6 +175,7 @@ def _verdict_of(
         delta=None if shown is None else _delta(shown, rules),
         slices=_slices(shown, rules) if shown is not None and whole else (),
         gates=gates,
+        judges=tuple(judge_verdicts(results, rules.judges, created, whole=whole)),
         repeats=None if rate is None else repeats_of(results, rate.n_eff),
         stopped=suite.stopped,
         notes=() if shown is None or not whole else tuple(notes_of(shown.hearing)),

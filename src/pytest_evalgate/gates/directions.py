@@ -16,6 +16,7 @@ from pytest_evalgate.settings import (
     HookTarget,
     HttpRequest,
     HttpTarget,
+    Judge,
     MeanScoreGate,
     Model,
     ModelTarget,
@@ -115,6 +116,16 @@ DIRECTIONS: Final[Mapping[type[Table], Mapping[str, Direction]]] = {
     MustPassGate: {"tags": _tags},
     BudgetGate: {"max_cost_usd": lower, "p95_latency_s": lower},
     Price: {"input_per_mtok": higher, "output_per_mtok": higher},
+    Judge: {
+        **dict.fromkeys(
+            ("model", "rubric", "criteria", "scale", "votes", "few_shots", "params", "calibration", "canaries"),
+            changed,
+        ),
+        "min_tpr": higher,
+        "min_tnr": higher,
+        "max_age_days": lower,
+        "report_only": ranked(True, False),  # noqa: FBT003 - the two values of the key
+    },
 }
 """The direction of each key that decides builds."""
 
@@ -129,12 +140,14 @@ LEFT_OUT: Final[Mapping[type[Table], Mapping[str, str]]] = {
         "history": "trends are advice",
         "acknowledged": "acknowledgements are held against the changes themselves",
         "models": "of a model, its price alone enters a gate: see price_changes",
+        "judges": "compared judge by judge, with what their files hold",
         "suites": "compared suite by suite",
     },
     Suite: {
         "target": f"{_UNDER_TEST}, unless it stops being asked: see suite_changes",
         "scorers": "compared scorer by scorer",
         "trials": "compared with what stands in for it where it is not set",
+        "judge_always": "a judge that is asked besides decides nothing that rules have not",
         "slices": "shown, not judged; a slice gate names its own",
         "gates": "compared gate by gate",
     },
@@ -146,6 +159,7 @@ LEFT_OUT: Final[Mapping[type[Table], Mapping[str, str]]] = {
     BudgetGate: {"kind": _IDENTITY},
     Acknowledgement: dict.fromkeys(("change", "reason", "owner"), "it excuses a change and is none"),
     Price: {},
+    Judge: {},
     Model: {
         "price": "compared where a gate limits the cost",
         **dict.fromkeys(

@@ -43,7 +43,7 @@ def p_while_looking(gate: NoRegressionGate, evidence: Evidence) -> float:
     order = sorted(range(len(cases)), key=lambda place: place_in_order(cases[place].case))
     seen = _answered(order, [result.outcome == "not_run" for result in cases])
     changes = np.rint(evidence.pairs.now - evidence.pairs.before)[seen]
-    looks = _p_of_looks(changes, gate) if len(seen) else 1.0
+    looks = _p_of_looks(changes, gate, evidence.pairs.youden) if len(seen) else 1.0
     if looks is None:
         return 1.0
     if len(seen) == len(order):
@@ -57,13 +57,16 @@ def _answered(order: Sequence[int], not_run: Sequence[bool]) -> list[int]:
     return list(order[:until])
 
 
-def _p_of_looks(changes: npt.NDArray[np.float64], gate: NoRegressionGate) -> float | None:
-    """Return the p of all looks together; None where a drop of the margin was ruled out before one was proven."""
+def _p_of_looks(changes: npt.NDArray[np.float64], gate: NoRegressionGate, youden: float) -> float | None:
+    """Return the p of all looks together; None where a drop of the margin was ruled out before one was proven.
+
+    A judge shows a share ``youden`` of a drop, so it is that share of the margin that has to be ruled out.
+    """
     e_values = stats.eprocess_mixture(changes).e_values
     level = gate.alpha * LOOKING
     drop = stats.first_crossing(e_values, level)
     if gate.margin is not None:
-        proof = stats.first_crossing(stats.noninferiority_mixture(changes, gate.margin).e_values, level)
+        proof = stats.first_crossing(stats.noninferiority_mixture(changes, gate.margin * youden).e_values, level)
         if proof is not None and (drop is None or proof < drop):
             return None
     return min(1.0, 1 / (LOOKING * max(1.0, *e_values)))

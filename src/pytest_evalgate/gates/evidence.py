@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -13,11 +13,12 @@ from pytest_evalgate.gates.comparison import Pairs
 from pytest_evalgate.gates.outcomes import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
     from pytest_evalgate.data import CaseResult
+    from pytest_evalgate.gates.correction import Correction, Judged, Refusals
     from pytest_evalgate.gates.measure import Completion, Measure
     from pytest_evalgate.gates.pairing import Pairing
 
@@ -33,7 +34,8 @@ ONE_CLUSTER = "all cases lie in one cluster, which is a single observation: add 
 class Rate:
     """A rate over ``n`` cases that are worth ``n_eff`` independent ones.
 
-    ``interval`` is two-sided at 95 %, ``lower`` the one-sided exact bound at 95 %.
+    ``interval`` is two-sided at 95 %, ``lower`` the one-sided exact bound at 95 %. Where a judge's errors were taken
+    out of it (``judged``), both are those of Lee et al.
     """
 
     n: int
@@ -41,6 +43,7 @@ class Rate:
     interval: tuple[float, float]
     lower: float
     n_eff: float
+    judged: Judged | None = None
 
     @property
     def is_one_cluster(self) -> bool:
@@ -52,13 +55,14 @@ class Rate:
 class Cases:
     """Columns of counted cases: one number in [0, 1] each, the trials behind it, and its cluster.
 
-    ``clusters`` is None where cases stand for themselves.
+    ``clusters`` is None where cases stand for themselves. With ``refusals`` their rate is corrected by them.
     """
 
     values: npt.NDArray[np.float64]
     trials: npt.NDArray[np.float64]
     clusters: npt.NDArray[np.int64] | None = None
     is_mean: bool = True
+    refusals: Refusals | None = None
 
     def __len__(self) -> int:
         """Count the cases."""
@@ -67,17 +71,23 @@ class Cases:
     def take(self, places: Places) -> Cases:
         """Return some of the cases."""
         clusters = None if self.clusters is None else self.clusters[places]
-        return Cases(self.values[places], self.trials[places], clusters, self.is_mean)
+        refusals = None if self.refusals is None else self.refusals.take(places)
+        return Cases(self.values[places], self.trials[places], clusters, self.is_mean, refusals)
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """One suite under one completion: its planned cases, those of them that count, and their pairs."""
+    """One suite under one completion: its planned cases, those of them that count, and their pairs.
+
+    With a ``correction`` the pairs tell of changes behind the judge, and so do the rates of what is ``corrected``.
+    """
 
     planned: tuple[CaseResult, ...]
     pairing: Pairing | None
     measure: Measure
     completion: Completion
+    correction: Correction | None = None
+    is_corrected: bool = False
 
     @cached_property
     def results(self) -> tuple[CaseResult, ...]:
@@ -88,6 +98,11 @@ class Evidence:
     def rate(self) -> Rate:
         """The rate of the cases that count, of which there is at least one."""
         return rate_of(self.cases)
+
+    @cached_property
+    def corrected(self) -> Evidence:
+        """The same with the judge's errors taken out of its rates; itself where there is nothing to correct."""
+        return self if self.correction is None else replace(self, is_corrected=True)
 
     @cached_property
     def scorers(self) -> frozenset[str]:
@@ -106,7 +121,10 @@ class Evidence:
     @cached_property
     def cases(self) -> Cases:
         """The cases by the suite's own measure."""
-        return self.cases_by(self.measure)
+        cases = self.cases_by(self.measure)
+        if self.correction is None or not self.is_corrected:
+            return cases
+        return replace(cases, refusals=self.correction.refusals(self.results))
 
     @cached_property
     def pairs(self) -> Pairs:
@@ -117,7 +135,7 @@ class Evidence:
         """Return the cases by another measure."""
         trials = np.fromiter((len(result.trials) or 1 for result in self.results), np.float64, len(self.results))
         values = measure.of_results(self.results, self.completion)
-        clusters = _codes([result.case.cluster for result in self.results])
+        clusters = clusters_of(self.results)
         return Cases(values, trials, clusters, measure.aggregate == "mean" and measure.scorer is None)
 
     def pairs_by(self, measure: Measure) -> Pairs:
@@ -128,8 +146,9 @@ class Evidence:
         return Pairs(
             before=measure.of_baseline(before),
             now=measure.of_results(now, self.completion),
-            clusters=_codes([result.case.cluster for result in now]),
+            clusters=clusters_of(now),
             single=single and measure.scorer is None,
+            youden=1.0 if self.correction is None or measure.scorer is not None else self.correction.errors.youden,
         )
 
     @cached_property
@@ -148,7 +167,17 @@ def rate_of(cases: Cases) -> Rate:
 
     With one trial a case the counts are binomial. With several trials, or with clusters, the effective number of cases
     takes the place of n, since trials of one case and cases of one cluster are not independent (STATISTICS section 1).
+    It does so too where the errors of a judge are taken out (section 6).
     """
+    rate = _rate_as_it_is(cases)
+    if cases.refusals is None:
+        return rate
+    found, judged = cases.refusals.correct(rate.value, rate.n_eff)
+    interval = found.interval.lower, found.interval.upper
+    return Rate(rate.n, found.value, interval, found.lower, rate.n_eff, judged)
+
+
+def _rate_as_it_is(cases: Cases) -> Rate:
     if cases.clusters is not None:
         return _rate_of_clusters(cases, cases.clusters)
     if (cases.trials == 1).all() and bool(np.isin(cases.values, (0.0, 1.0)).all()):
@@ -177,12 +206,13 @@ def _rate(n: int, value: float, n_eff: float, passes: float | None = None) -> Ra
     return Rate(n, value, (interval.lower, interval.upper), lower, n_eff)
 
 
-def _codes(names: Sequence[Hashable]) -> npt.NDArray[np.int64] | None:
-    """Number the clusters; None where the cases have none."""
-    if not names or names[0] is None:
+def clusters_of(results: Sequence[CaseResult]) -> npt.NDArray[np.int64] | None:
+    """Number the clusters of cases, shape (n,); None where they have none."""
+    if not results or results[0].case.cluster is None:
         return None
-    numbers: dict[Hashable, int] = {}
-    return np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.int64)
+    numbers: dict[str | None, int] = {}
+    named = (result.case.cluster for result in results)
+    return np.array([numbers.setdefault(name, len(numbers)) for name in named], dtype=np.int64)
 
 
 def _places(slices: Sequence[tuple[SliceName, ...]]) -> Mapping[SliceName, Places]:

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_evalgate.wording import count
+from pytest_evalgate.gates.correction import uncorrected
+from pytest_evalgate.wording import count, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_evalgate.gates.answers import Hearing
+    from pytest_evalgate.gates.correction import Correction
     from pytest_evalgate.gates.evidence import Cases
 
 _FEW_CLUSTERS = 10
@@ -28,6 +30,7 @@ def notes_of(hearing: Hearing) -> Iterator[str]:
     elif cases.is_mean and bool((cases.trials > 1).any()):
         yield from _of_repeats(cases)
     yield from _of_pairs(hearing)
+    yield from _of_judges(hearing)
 
 
 def _of_clusters(number: int) -> Iterator[str]:
@@ -50,3 +53,26 @@ def _of_pairs(hearing: Hearing) -> Iterator[str]:
         return
     if len(compared.pairs) < _FEW_PAIRS:
         yield f"{count(len(compared.pairs), 'pair')} of means: below {_FEW_PAIRS} a margin may be cleared too easily"
+
+
+def _of_judges(hearing: Hearing) -> Iterator[str]:
+    why = uncorrected(hearing.suite, hearing.rules)
+    if why is not None:
+        yield f"rates and changes are not corrected for the errors of judges: {why}"
+    if hearing.correction is not None:
+        yield from _of_correction(hearing, hearing.correction)
+
+
+def _of_correction(hearing: Hearing, correction: Correction) -> Iterator[str]:
+    errors, judged = correction.errors, hearing.head.corrected.rate.judged
+    if judged is not None and not judged.plausible:
+        yield (
+            f"judge {correction.judge} passed {percent(judged.raw)}, which does not go with its tpr of "
+            f"{errors.tpr:.2f} and tnr of {errors.tnr:.2f}: it may err otherwise here than on its labels; label "
+            "answers of this suite"
+        )
+    if hearing.compared.pairing is not None and errors.youden < 1:
+        yield (
+            f"the change is what judge {correction.judge} sees, divided by its TPR + TNR - 1 of {errors.youden:.2f}: "
+            "that assumes the judge errs equally on both"
+        )

@@ -52,11 +52,13 @@ def unattainable(gate: PassRateGate, cases: int) -> str | None:
 
 def _passed(gate: PassRateGate, rate: Rate) -> str:
     if gate.bound == "point":
-        return f"{percent(rate.value)} passed, {percent(gate.min)} wanted"
-    return f"{percent(rate.value)} passed, at least {percent(rate.lower)} with 95% confidence"
+        return f"{_told(rate)}, {percent(gate.min)} wanted"
+    return f"{_told(rate)}, at least {percent(rate.lower)} with 95% confidence"
 
 
 def _failed(gate: PassRateGate, rate: Rate) -> str:
+    if rate.judged is not None:
+        return f"{_told(rate)}, {percent(gate.min)} wanted"
     if rate.n_eff != rate.n:
         return f"{percent(rate.value)} passed, {percent(gate.min)} wanted ({_worth(rate)})"
     exact = gate.bound == "ci"
@@ -67,16 +69,29 @@ def _failed(gate: PassRateGate, rate: Rate) -> str:
 
 
 def _undecided(gate: PassRateGate, rate: Rate) -> str:
-    enough = stats.cases_needed(rate.value, gate.min, CONFIDENCE)
-    advice = ""
-    if enough is not None:
-        in_all = math.ceil(enough * rate.n / rate.n_eff)
-        advice = f" At this rate {in_all - rate.n:,} more cases ({in_all:,} in all) would pass it."
     worth = "" if rate.n_eff == rate.n else f" ({_worth(rate)})"
     return (
-        f"{rate.n:,} cases cannot decide this gate{worth}. {percent(rate.value)} passed, but the rate may be as low "
-        f"as {percent(rate.lower)}.{advice}"
+        f"{rate.n:,} cases cannot decide this gate{worth}. {_told(rate)}, but the rate may be as low "
+        f"as {percent(rate.lower)}.{_advice(gate, rate)}"
     )
+
+
+def _advice(gate: PassRateGate, rate: Rate) -> str:
+    """Say what would pass the gate at this rate: cases, or what the judge's errors are known from."""
+    if rate.judged is not None:
+        more = "cases" if rate.judged.limit >= gate.min else "labels for the judge (however many the cases)"
+        return f" At this rate more {more} would pass it."
+    enough = stats.cases_needed(rate.value, gate.min, CONFIDENCE)
+    if enough is None:
+        return ""
+    in_all = math.ceil(enough * rate.n / rate.n_eff)
+    return f" At this rate {in_all - rate.n:,} more cases ({in_all:,} in all) would pass it."
+
+
+def _told(rate: Rate) -> str:
+    if rate.judged is None:
+        return f"{percent(rate.value)} passed"
+    return f"judge passed {percent(rate.judged.raw)}, corrected for its errors {percent(rate.value)}"
 
 
 def _worth(rate: Rate) -> str:

@@ -67,6 +67,7 @@ def delta_of(
         edited=len(pairing.edited),
         p_adjusted=found.p,
         equivalent=None if margin is None else stats.equivalent(lower, upper, margin),
+        youden=pairs.youden,
     )
 
 
@@ -156,7 +157,7 @@ def _more_cases(pairs: Pairs, alpha: float, margin: float) -> str:
     """Say how many cases would rule a drop of the margin out, if nothing has changed."""
     n = len(pairs)
     discordance = (pairs.losses + pairs.gains + 1) / (n + 2)
-    wanted = stats.not_proven_sample_size(min(1.0, discordance), margin, alpha)
+    wanted = stats.not_proven_sample_size(min(1.0, discordance), margin * pairs.youden, alpha)
     if wanted <= n:
         return " If nothing has changed, a second look would most likely rule it out: more trials"
     return (

@@ -2,16 +2,48 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from pytest_evalgate.settings import NoRegressionGate
+from pytest_evalgate.stats.judged import JudgeErrors
 
 if TYPE_CHECKING:
-    from pytest_evalgate.data import Baseline
+    from collections.abc import Mapping
+
+    from pytest_evalgate.data import Baseline, Calibration
     from pytest_evalgate.settings import Gate
 
 _DEFAULT = NoRegressionGate(kind="no-regression")
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeRule:
+    """One judge of a suite, as it is now: its calibration, and why it may not gate (None where it may).
+
+    A judge that is ``report_only`` grades and decides nothing, whatever its calibration says.
+    """
+
+    name: str
+    calibration: Calibration | None
+    fingerprint: str
+    why_not: str | None
+    report_only: bool
+
+    @property
+    def refusal(self) -> str | None:
+        """Why gates that rest on this judge must not be judged; None where they may, or where none can rest on it."""
+        if self.report_only or self.why_not is None:
+            return None
+        return f"judge {self.name} may not gate: {self.why_not}"
+
+    @property
+    def errors(self) -> JudgeErrors | None:
+        """How it errs; None where nobody knows: without a calibration, or with labels of one kind only."""
+        held = self.calibration
+        if held is None or not held.human_pass or not held.human_fail:
+            return None
+        return JudgeErrors(held.human_pass, held.judge_pass, held.human_fail, held.judge_fail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +51,7 @@ class SuiteRules:
     """How one suite is judged. ``gates`` is None where none are configured.
 
     A suite ``is_new`` where the base branch does not know it: its tests take no alpha from those of the others.
+    ``judges`` are its judges, by the name of their scores.
     """
 
     gates: tuple[Gate, ...] | None = None
@@ -29,6 +62,7 @@ class SuiteRules:
     aggregate: str = "mean"
     stop: Literal["certainty", "eprocess", "never"] = "certainty"
     is_new: bool = False
+    judges: Mapping[str, JudgeRule] = field(default_factory=dict)
 
     @property
     def effective(self) -> tuple[Gate, ...]:
@@ -40,3 +74,8 @@ class SuiteRules:
         """The gate whose alpha and margin the suite's change is shown with: the first one on passed cases."""
         found = (gate for gate in self.effective if isinstance(gate, NoRegressionGate) and gate.scorer is None)
         return next(found, _DEFAULT)
+
+    @property
+    def counting(self) -> Mapping[str, JudgeRule]:
+        """The judges whose scores decide cases: all but those that only report."""
+        return {score: judge for score, judge in self.judges.items() if not judge.report_only}

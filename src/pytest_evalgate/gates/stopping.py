@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_evalgate.gates.answers import judge_all
 from pytest_evalgate.gates.measure import Measure
 from pytest_evalgate.gates.outcomes import account, counted
-from pytest_evalgate.settings import BudgetGate, MeanScoreGate, NoRegressionGate
+from pytest_evalgate.settings import BudgetGate, MeanScoreGate, NoRegressionGate, PassRateGate, SliceGate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,7 +50,7 @@ def can_stop(plan: SuitePlan, rules: SuiteRules) -> bool:
         and _is_single(rules.baseline)
         and plan.trials == Measure(rules.aggregate).trials == 1
         and all(case.cluster is None for case in plan.cases)
-        and not any(map(_has_no_extremes, rules.effective))
+        and not any(_has_no_extremes(gate, rules) for gate in rules.effective)
     )
 
 
@@ -58,7 +58,9 @@ def _is_single(baseline: Baseline) -> bool:
     return all(case.values in {(0.0,), (1.0,)} for case in baseline.cases.values())
 
 
-def _has_no_extremes(gate: Gate) -> bool:
+def _has_no_extremes(gate: Gate, rules: SuiteRules) -> bool:
+    if isinstance(gate, PassRateGate | SliceGate) and gate.min is not None:
+        return bool(rules.counting)  # a corrected rate also rests on what rules decided before the judge
     return isinstance(gate, BudgetGate | MeanScoreGate) or (
         isinstance(gate, NoRegressionGate) and gate.scorer is not None
     )

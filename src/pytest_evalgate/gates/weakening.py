@@ -33,6 +33,7 @@ def settings_changes(base: Settings, head: Settings) -> tuple[GateChange, ...]:
         *table_changes("", "setting changed", base, head),
         *_price_changes(base, head),
         *_suites(base, head),
+        *_judges(base, head),
         *_dilution(base, head),
     )
 
@@ -61,6 +62,13 @@ def _suites(base: Settings, head: Settings) -> Iterator[GateChange]:
     for name, suite in head.suites.items():
         if name not in base.suites:
             yield GateChange("suite added", f"suites.{name}", NOTHING, ", ".join(suite.golden), "stricter")
+
+
+def _judges(base: Settings, head: Settings) -> Iterator[GateChange]:
+    """Compare the tables of the judges; one that is gone is listed with the scorers that named it."""
+    for name, judge in base.judges.items():
+        if name in head.judges:
+            yield from table_changes(f"judges.{name}", "judge changed", judge, head.judges[name])
 
 
 def suite_changes(where: str, before: Suite, now: Suite) -> Iterator[GateChange]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_evalgate import files, golden
-from pytest_evalgate.data import BASE_SUFFIX
+from pytest_evalgate.data import BASE_SUFFIX, GateChange
 from pytest_evalgate.errors import GoldenSetError, UserError
 from pytest_evalgate.judgement.own_baseline import own_baseline
 from pytest_evalgate.runs.plan import ALONE, Sides, slice_values
@@ -16,7 +16,7 @@ from pytest_evalgate.runs.plan import ALONE, Sides, slice_values
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_evalgate.data import Baseline, Case, GateChange, GoldenSet
+    from pytest_evalgate.data import Baseline, Case, GoldenSet
     from pytest_evalgate.gates.golden_changes import GoldenChanges
     from pytest_evalgate.runs.base import BaseTree
     from pytest_evalgate.settings import Settings
@@ -76,7 +76,12 @@ class BaseBranch:
         """Everything that this branch changed in the gate; the sides of all its suites have been asked for."""
         from pytest_evalgate.gates.weakening import acknowledge, settings_changes  # noqa: PLC0415 - scipy
 
-        found = [*settings_changes(self.settings, self.head), *self._golden_changes, *self._baseline_changes]
+        found = [
+            *settings_changes(self.settings, self.head),
+            *self._judge_changes,
+            *self._golden_changes,
+            *self._baseline_changes,
+        ]
         known = self.settings.acknowledged
         return tuple(map(_settled, acknowledge(found, self.head.acknowledged, known=known)))
 
@@ -117,6 +122,23 @@ class BaseBranch:
             return golden.load(paths, root=self.tree.folder)
         except GoldenSetError as error:
             raise UserError("\n".join(f"{self.tree}: {problem}" for problem in error.problems)) from None
+
+    @property
+    def _judge_changes(self) -> Iterator[GateChange]:
+        """List judges whose tables are as they were, and of which a file or the model behind the name is not."""
+        from pytest_evalgate.judging.configured import parts_of_judge  # noqa: PLC0415 - few projects have one
+
+        for name, judge in self.settings.judges.items():
+            if self.head.judges.get(name) != judge:
+                continue
+            for file in filter(None, (judge.rubric, judge.few_shots)):
+                self.tree.bring(file)
+            before = parts_of_judge(name, self.settings, root=self.tree.folder)
+            now = parts_of_judge(name, self.head, root=self.root)
+            for part in before:
+                if before[part] != now.get(part):
+                    old, new = (value[:12] for value in (before[part], now.get(part, "")))
+                    yield GateChange(f"judge's {part} changed", f"judges.{name}", old, new, "weaker")
 
     @property
     def _golden_changes(self) -> Iterator[GateChange]:

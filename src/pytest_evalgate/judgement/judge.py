@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from pytest_evalgate.errors import BaselineError
+from pytest_evalgate.errors import BaselineError, UserError
 from pytest_evalgate.judgement.own_baseline import own_baseline
 from pytest_evalgate.runs import history
 from pytest_evalgate.settings import NoRegressionGate, SliceGate
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.data import Baseline, HistoryRow, Run, SuiteRun, SuiteVerdict, Verdict
     from pytest_evalgate.gates import SuiteRules
+    from pytest_evalgate.gates.rules import JudgeRule
     from pytest_evalgate.judgement.base_branch import BaseBranch
     from pytest_evalgate.settings import Gate, Settings, Suite
 
@@ -141,7 +142,19 @@ class Judgement:
             advisory=suite.mode == "advisory",
             aggregate=suite.aggregate,
             stop=suite.stop,
+            judges=self._judges(name, suite, add_problem),
         )
+
+    def _judges(self, name: str, suite: Suite, add_problem: Callable[[str], None]) -> Mapping[str, JudgeRule]:
+        if not suite.judges:
+            return {}
+        from pytest_evalgate.judgement.judges import judge_rules  # noqa: PLC0415 - few suites have one
+
+        try:
+            return judge_rules(suite, self.settings, root=self.root)
+        except UserError as error:
+            add_problem(f"suites.{name}.scorers: {error}")
+            return {}
 
     def _records(self, suite: Suite | None) -> bool:
         """Tell whether a missing baseline is recorded rather than refused: not in CI where a gate asks for one."""

@@ -12,18 +12,20 @@ from pytest_evalgate.data import GoldenSet
 from pytest_evalgate.engine import Grading
 from pytest_evalgate.errors import GoldenSetError, SettingsError
 from pytest_evalgate.runs.plan import ALONE, make_plan
+from pytest_evalgate.scorers.grading import is_judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_evalgate.data import Case, Json, PlannedCase, SuitePlan
     from pytest_evalgate.judgement import BaseBranch
+    from pytest_evalgate.judging.judge import JudgeScorer
     from pytest_evalgate.plugin.requested import Options
-    from pytest_evalgate.plugin.wiring import Wiring
     from pytest_evalgate.protocols import Scorer, Target
     from pytest_evalgate.runs.plan import Sides
     from pytest_evalgate.settings import Settings, Suite
     from pytest_evalgate.settings import Target as TargetSettings
+    from pytest_evalgate.wiring import Wiring
 
 _WINDOW = 32
 """How many trials wait at once where the configuration does not say: for scorers and hooks of the user's."""
@@ -39,7 +41,7 @@ class ReadySuite:
     """A suite that can run. ``target`` is None where a test of the user's produces the outputs.
 
     ``waits`` tells whether its target or a scorer may wait for something, ``window`` how many of its trials may do
-    so at once.
+    so at once. ``judge_names`` are those of its judges' tables, in the order of ``judges``.
     """
 
     plan: SuitePlan
@@ -49,6 +51,7 @@ class ReadySuite:
     target: Target | None
     waits: bool
     window: int
+    judge_names: tuple[str, ...] = ()
 
     @property
     def required_target(self) -> Target:
@@ -60,6 +63,11 @@ class ReadySuite:
     def planned(self) -> Mapping[str, PlannedCase]:
         """The planned cases by id."""
         return {case.id: case for case in self.plan.cases}
+
+    @property
+    def judges(self) -> tuple[JudgeScorer, ...]:
+        """The judges among the suite's scorers."""
+        return tuple(scorer for scorer in self.grading.scorers if is_judge(scorer))
 
     def grading_of(self, case: Case) -> Grading:
         """Return how ``case`` is graded: the suite's scorers and its own asserts."""
@@ -150,14 +158,19 @@ class Assembly:
         built = scorers.build_all(suite.scorers, context=context)
         if suite.threshold is None and any(scorer.weight is not None for scorer in built):
             raise SettingsError(f"suites.{name}.threshold: missing; its scorers have weights, so it needs one")
-        case_grading = _case_gradings(cases, built, suite.threshold, context)
+        if not any(getattr(scorer, "counts", True) for scorer in built):
+            raise SettingsError(
+                f"suites.{name}.scorers: only judges that may only report, so nothing decides what passes: calibrate "
+                "one (pytest-evalgate calibrate), or add a rule"
+            )
+        case_grading = _case_gradings(cases, built, suite, context)
         target = None if in_code else self._target(name, suite, cases)
         graders = [scorer for grading in case_grading.values() for scorer in grading.scorers]
         return ReadySuite(
             plan=make_plan(
                 name,
                 here,
-                scorers=_identity(suite),
+                scorers=self._identity(suite),
                 trials=self._trials(name, suite, target),
                 slices=suite.slices,
                 cluster=suite.cluster,
@@ -165,12 +178,27 @@ class Assembly:
                 sides=sides,
             ),
             sets=sets,
-            grading=Grading(built, suite.threshold),
+            grading=Grading(built, suite.threshold, suite.judge_always),
             case_grading=case_grading,
             target=target,
             waits=_may_wait(target) or any(getattr(scorer, "waits", True) for scorer in (*built, *graders)),
             window=_window(self.target_settings(suite), self.settings),
+            judge_names=suite.judges,
         )
+
+    def _identity(self, suite: Suite) -> Json:
+        """Return what makes two gradings comparable: scorers, their parameters and code, judges, and the threshold."""
+        named = [spec["python"] for spec in suite.scorers if isinstance(spec, dict) and "python" in spec]
+        identity: dict[str, Json] = {
+            "scorers": list(suite.scorers),
+            "threshold": suite.threshold,
+            "code": {spec: callables.code_sha256(spec) for spec in named},
+        }
+        if suite.judges:
+            from pytest_evalgate.judging.configured import fingerprints  # noqa: PLC0415 - only where there is one
+
+            identity["judges"] = fingerprints(suite.judges, self.settings, root=self.root)
+        return identity
 
     def _target(self, name: str, suite: Suite, cases: Sequence[Case]) -> Target | None:
         spec = self.target_settings(suite)
@@ -231,19 +259,14 @@ def _window(spec: TargetSettings | None, configured: Settings) -> int:
 
 
 def _case_gradings(
-    cases: Sequence[Case], built: tuple[Scorer, ...], threshold: float | None, context: scorers.Context
+    cases: Sequence[Case], built: tuple[Scorer, ...], suite: Suite, context: scorers.Context
 ) -> dict[str, Grading]:
     """Return how the cases that bring asserts are graded: by the suite's scorers and their own."""
     taken = [scorer.name for scorer in built]
     return {
-        case.id: Grading((*built, *scorers.case_scorers(case, context=context, taken=taken)), threshold)
+        case.id: Grading(
+            (*built, *scorers.case_scorers(case, context=context, taken=taken)), suite.threshold, suite.judge_always
+        )
         for case in cases
         if case.asserts
     }
-
-
-def _identity(suite: Suite) -> Json:
-    """Return what makes two gradings comparable: scorers, their parameters and code, and the threshold."""
-    named = [spec["python"] for spec in suite.scorers if isinstance(spec, dict) and "python" in spec]
-    code = {spec: callables.code_sha256(spec) for spec in named}
-    return {"scorers": list(suite.scorers), "threshold": suite.threshold, "code": code}

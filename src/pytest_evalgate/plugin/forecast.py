@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypeGuard
 
-from pytest_evalgate.targets import HttpTarget, ModelTarget
+from pytest_evalgate.data import Output
+from pytest_evalgate.targets import HttpTarget, ModelTarget, RecordedTarget, TargetFailure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -14,10 +16,15 @@ if TYPE_CHECKING:
     from pytest_evalgate.data import Case
     from pytest_evalgate.engine.estimate import Usage
     from pytest_evalgate.plugin.assembly import ReadySuite
-    from pytest_evalgate.plugin.wiring import Wiring
+    from pytest_evalgate.protocols import Target
     from pytest_evalgate.runs.estimate import Estimate
+    from pytest_evalgate.wiring import Wiring
 
     Selected = Sequence[tuple[ReadySuite, Sequence[Case]]]
+
+
+_UNKNOWN: Final = Output("x" * 1_000)
+"""Stands for an output that nobody knows yet: a long paragraph."""
 
 
 def forecast(selected: Selected, wiring: Wiring) -> Estimate | None:
@@ -38,7 +45,7 @@ def why_not_cached(selected: Selected, wiring: Wiring) -> str:
     before = inventory.newest(wiring.entries()) if sending else {}
     reasons: Counter[str] = Counter()
     for suite, cases in sending:
-        for call in _calls(suite, cases):
+        for call in _calls(suite, cases, wiring):
             if wiring.memory.recall(call) is None:
                 known = before.get((call.label, call.purpose, call.trial))
                 field = first_difference(known.call, call).partition(":")[0] if known else ""
@@ -47,22 +54,43 @@ def why_not_cached(selected: Selected, wiring: Wiring) -> str:
 
 
 def _sending(selected: Selected) -> Selected:
-    return [(suite, cases) for suite, cases in selected if isinstance(suite.target, ModelTarget | HttpTarget)]
+    return [(suite, cases) for suite, cases in selected if _asks(suite.target) or suite.judges]
 
 
 def _estimate(sending: Selected, wiring: Wiring, history: Mapping[tuple[str, str, str], Sequence[Usage]]) -> Estimate:
     from pytest_evalgate.engine.estimate import Known, Planned, estimate  # noqa: PLC0415 - only where calls are sent
 
     known = Known(wiring.memory.recall, wiring.client.prices, wiring.limits, history)
-    return estimate([Planned(suite.plan.name, len(cases), _calls(suite, cases)) for suite, cases in sending], known)
+    planned = [Planned(suite.plan.name, len(cases), _calls(suite, cases, wiring)) for suite, cases in sending]
+    return estimate(planned, known)
 
 
-def _calls(suite: ReadySuite, cases: Sequence[Case]) -> Iterator[Call]:
+def _calls(suite: ReadySuite, cases: Sequence[Case], wiring: Wiring) -> Iterator[Call]:
+    """Iterate over the calls of a suite, those of its judges as if no rule decided before them."""
     target = suite.target
-    assert isinstance(target, ModelTarget | HttpTarget)  # noqa: S101 - only those are asked for their calls
     for case in cases:
         for trial in range(suite.plan.trials if case.skip is None else 0):
-            yield target.call_of(case, trial)
+            call = target.call_of(case, trial) if _asks(target) else None
+            if call is not None:
+                yield call
+            output = _output(suite, case, trial, call, wiring) if suite.judges else None
+            for judge in suite.judges:
+                yield from judge.calls_of(case, output or _UNKNOWN)
+
+
+def _asks(target: Target | None) -> TypeGuard[ModelTarget | HttpTarget]:
+    return isinstance(target, ModelTarget | HttpTarget)
+
+
+def _output(suite: ReadySuite, case: Case, trial: int, call: Call | None, wiring: Wiring) -> Output | None:
+    """Return the output of a trial as far as it is known: recorded, or remembered."""
+    if call is not None and _asks(suite.target):
+        reply = wiring.memory.recall(call)
+        with contextlib.suppress(TargetFailure):
+            return None if reply is None else suite.target.output_of(call, reply)
+    if isinstance(suite.target, RecordedTarget):
+        return suite.target.recordings[trial].outputs.get(case.golden_id)
+    return Output(case.output) if case.output is not None else None
 
 
 def _history(suites: set[str], wiring: Wiring) -> dict[tuple[str, str, str], list[Usage]]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pytest
 
     from pytest_evalgate.data import Verdict, VerdictName
+    from pytest_evalgate.gates.rules import SuiteRules
     from pytest_evalgate.plugin.assembly import Assembly, ReadySuite
     from pytest_evalgate.plugin.ledger import Ledger
     from pytest_evalgate.reports.view import ReportView
@@ -191,15 +192,24 @@ class Gatekeeper:
         suite = self.assembly.suite_settings(ready.plan.name)
         gates = (suite and suite.gates) or ()
         plain = all(isinstance(gate, NoRegressionGate) and gate.fail_on != "not_proven" for gate in gates)
-        usual = suite is None or (suite.aggregate == "mean" and suite.cluster is None)
+        usual = suite is None or (suite.aggregate == "mean" and suite.cluster is None and not suite.judges)
         if plain and usual and len(ready.plan.cases) > _PLENTY:
             return []
         from pytest_evalgate.gates.foresight import foresee  # noqa: PLC0415 - scipy
 
         name = ready.plan.name
-        seen = foresee(ready.plan, self.judgement.rules([name], lambda _: None)[name])
+        rules = self.judgement.rules([name], lambda _: None)[name]
+        seen = foresee(ready.plan, rules)
         self.warnings += [f"evalgate: {name}: {text}" for text in seen.warnings]
-        return list(seen.problems)
+        return [*seen.problems, *_unfit(rules)]
+
+
+def _unfit(rules: SuiteRules) -> Iterable[str]:
+    """Name the judges that may not gate, and the gates that rest on one that cannot carry them; each reason once."""
+    from pytest_evalgate.gates.fitness import unfit_judge  # noqa: PLC0415 - scipy
+
+    refused = [judge.refusal for judge in rules.judges.values()]
+    return filter(None, dict.fromkeys([*refused, *(unfit_judge(gate, rules) for gate in rules.effective)]))
 
 
 def load_judgement() -> None:

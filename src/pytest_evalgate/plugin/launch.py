@@ -7,20 +7,22 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.plugin.canaries import hold_canaries
 from pytest_evalgate.plugin.forecast import forecast, why_not_cached
 from pytest_evalgate.plugin.golden_test import GOLDEN_TEST, may_begin
 from pytest_evalgate.plugin.items import CaseItem
 from pytest_evalgate.plugin.lineage import head_of
 from pytest_evalgate.runs import journal
-from pytest_evalgate.targets import ModelTarget
+from pytest_evalgate.targets import HttpTarget, ModelTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pytest_evalgate.data import Case, SuitePlan
     from pytest_evalgate.plugin.assembly import ReadySuite
     from pytest_evalgate.plugin.session import EvalSession
     from pytest_evalgate.runs.estimate import Estimate
+    from pytest_evalgate.settings import Judge
 
 
 class Launch:
@@ -110,7 +112,8 @@ class Launch:
         try:
             for suite, _ in self._selected(items):
                 if suite.plan.name in sending:
-                    self._session.wiring.client.check_key(_route(suite))
+                    for route in _routes(suite, self._session.wiring.configured.judges):
+                        self._session.wiring.client.check_key(route)
         except SettingsError as error:
             raise pytest.UsageError(f"{error}; or replay what is remembered, with --eval-offline") from None
 
@@ -134,6 +137,7 @@ class Launch:
 
     def _begin(self, items: Sequence[pytest.Item]) -> None:
         self.works_ahead = True
+        hold_canaries(self._session, {suite.plan.name: suite for suite, _ in self._selected(items)}.values())
         for item in self._session.stopper.in_order(items):
             asked = _asked(item)
             if asked is not None and may_begin(item) and not _runs_together(item):
@@ -183,8 +187,13 @@ def _is_early(item: pytest.Item) -> bool:
     return _asked(item) is not None or _runs_together(item)
 
 
-def _route(suite: ReadySuite) -> str:
-    return suite.target.spec.model if isinstance(suite.target, ModelTarget) else suite.plan.name
+def _routes(suite: ReadySuite, judges: Mapping[str, Judge]) -> Iterator[str]:
+    """Iterate over the routes that the calls of a suite take."""
+    if isinstance(suite.target, ModelTarget):
+        yield suite.target.spec.model
+    elif isinstance(suite.target, HttpTarget):
+        yield suite.plan.name
+    yield from (judges[name].model for name in suite.judge_names)
 
 
 def _is_broken(session: pytest.Session) -> bool:

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pytest_evalgate.plugin.wiring import Wiring
+    from pytest_evalgate.wiring import Wiring
 
 NOTICES_OUTPUT = "evalgate-notices"
 """Where a worker of xdist leaves its notices."""
@@ -21,6 +21,8 @@ class Notices:
         self._refusals: list[str] = []
         self._stops: list[str] = []
         self._troubles: list[str] = []
+        self.problems: list[str] = []
+        """What makes the run invalid though every answer may be there."""
 
     @property
     def refusal(self) -> str | None:
@@ -39,7 +41,9 @@ class Notices:
 
     def export(self) -> str:
         """Return them as JSON, for the controller."""
-        return json.dumps({"refusal": self.refusal, "stop": self.stop, "troubles": self.troubles})
+        return json.dumps(
+            {"refusal": self.refusal, "stop": self.stop, "troubles": self.troubles, "problems": self.problems}
+        )
 
     def absorb(self, text: str) -> None:
         """Take over the notices of a worker."""
@@ -49,3 +53,4 @@ class Notices:
         if value["stop"] is not None:
             self._stops.append(value["stop"])
         self._troubles += value["troubles"]
+        self.problems += value["problems"]

@@ -29,7 +29,7 @@ def with_target(assembly: Assembly, name: str, suite: Suite) -> ReadySuite:
     spec = assembly.target_settings(suite)
     assert spec is not None  # noqa: S101 - the marker named one
     wiring = assembly.wiring
-    target = wiring.target(name, spec, kept_under=wiring.lineage.run)  # no digest of a run covers what a marker names
+    target = wiring.target(name, spec, kept_under=wiring.errand.run)  # no digest of a run covers what a marker names
     if not isinstance(target, targets.RecordedTarget):
         return replace(assembly.ready_in_code(name, suite), target=target, waits=True)
     if suite.trials is None:

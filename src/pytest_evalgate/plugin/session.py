@@ -34,9 +34,9 @@ from pytest_evalgate.plugin.selection import check_all, select
 from pytest_evalgate.plugin.signals import sigterm_interrupts
 from pytest_evalgate.plugin.stopper import Stopper
 from pytest_evalgate.plugin.together import Together
-from pytest_evalgate.plugin.wiring import Wiring
 from pytest_evalgate.runs.state import STATE_VARIABLE, state_of
 from pytest_evalgate.scorers import Context, registry
+from pytest_evalgate.wiring import Errand, Wiring
 
 if TYPE_CHECKING:
     import asyncio
@@ -98,14 +98,19 @@ class EvalSession:
         self.wiring = Wiring(
             root,
             configured,
-            self.options,
             state,
-            self.lineage,
+            Errand(
+                self.lineage.run,
+                self.lineage.kept_under,
+                offline=self.options.offline,
+                budget_usd=self.options.budget_usd,
+                max_concurrency=self.options.max_concurrency,
+            ),
             workers=worker["workercount"] if worker is not None and configured.xdist == "spread" else 1,
             hooks=_merged(config.hook.pytest_evalgate_targets()),
         )
         self.notices = Notices(self.wiring)
-        context = Context(rules=registry(rules), roots=(root,))
+        context = Context(rules=registry(rules), roots=(root,), judge=self.wiring.judge)
         self._base = find_base(self.options.base_ref, configured, root=root, state=state.path)
         self.assembly = Assembly(root, configured, self.options, context, self.wiring, self._base.branch)
         self.ledger = Ledger()
@@ -263,6 +268,8 @@ class EvalSession:
     def _judge(self) -> Verdict:
         for nodeid in self.collection.uncollected:
             self.ledger.add_problem(f"{nodeid} could not be collected")
+        for problem in self.notices.problems:
+            self.ledger.add_problem(problem)
         if self.is_controller and not self.ledger.plans:  # its workers were stopped before they could say
             for suite in self.suites:
                 self.ledger.add_plan(suite.plan)

@@ -1,4 +1,4 @@
-"""What belongs beside the numbers of a suite: flaky cases, warnings, the trend over its last runs."""
+"""What belongs beside the numbers of a suite: its judges, flaky cases, warnings, the trend over its last runs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_evalgate.reports.columns import aligned
 from pytest_evalgate.reports.escape import one_line
+from pytest_evalgate.reports.judges import judge_lines
 from pytest_evalgate.reports.lines import Line, wrapped
 from pytest_evalgate.wording import count, percent
 
@@ -20,6 +21,7 @@ _LISTED = 3
 
 def aside_lines(name: str, verdict: SuiteVerdict, flaky: Sequence[FlakyCase], width: int) -> Iterator[Line]:
     """Say what a reader should know before trusting the numbers, or worrying about them."""
+    yield from judge_lines(verdict, width)
     if flaky:
         yield from wrapped(f"  {name}: {_summary(len(flaky), verdict.repeats)}", width)
         rows = [(one_line(case.id), one_line(case.place), f"{case.passed} of {case.trials}") for case in flaky]

@@ -169,10 +169,15 @@ def _gate_messages(suite: SuiteView, width: int) -> Iterator[Line]:
     """Say what each gate says; what all of them say is said once."""
     said = {gate.message: gate for gate in suite.verdict.gates}
     for message, gate in said.items():
-        if gate.result != "pass" or gate.kind != "pass-rate":
+        if gate.result != "pass" or gate.kind != "pass-rate" or _is_corrected(gate, suite.verdict):
             which = f", {_gate_name(gate)}" if len(said) == len(suite.verdict.gates) else ""
             text = f"{_result(suite, gate)} {suite.name}{which}: {one_line(message)}"
             yield from wrapped(f"  {text}", width, _gate_colour(suite, gate))
+
+
+def _is_corrected(gate: GateResult, verdict: SuiteVerdict) -> bool:
+    """Tell whether the table shows another rate than the gate has judged."""
+    return verdict.pass_rate is not None and gate.value != verdict.pass_rate
 
 
 def _regressed(suite: SuiteView, width: int) -> Iterator[Line]:

@@ -184,13 +184,13 @@ def _decode_call(value: Mapping[str, Json]) -> CallRecord:
 
 def _encode_score(score: Score) -> dict[str, Json]:
     named = {"name": score.name, "value": score.value, "passed": score.passed}
-    return {**named, **_present(reason=score.reason, weight=score.weight)}
+    return {**named, **_present(reason=score.reason, weight=score.weight, counts=None if score.counts else False)}
 
 
 def _decode_score(value: Mapping[str, Json], texts: bool) -> Score:  # noqa: FBT001 - private
     name = sys.intern(value["name"])  # the same few in every case
     reason = value.get("reason", "") if texts else ""
-    return Score(name, value["value"], value["passed"], reason, value.get("weight"))
+    return Score(name, value["value"], value["passed"], reason, value.get("weight"), value.get("counts", True))
 
 
 def _present(**values: Any) -> dict[str, Json]:

@@ -47,6 +47,7 @@ class StoredScore(_Stored):
     passed: bool | None
     reason: str = ""
     weight: Amount | None = None
+    counts: bool = True
 
 
 class StoredOutput(_Stored):

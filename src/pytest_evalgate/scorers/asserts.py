@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from pytest_evalgate.data import Case
-    from pytest_evalgate.scorers.scorer import BuiltScorer
+    from pytest_evalgate.scorers.scorer import WeighedScorer
 
 _CODE: Final = ("python", "javascript", "ruby", "webhook")
 _OTHER_WORDS: Final = {"equals": "exact", "iequals": "iexact", "is-json": "json-valid"}
@@ -20,7 +20,7 @@ _OTHER_FIELDS: Final = {"metric": "name"}
 _VALUE_IS: Final = {"regex": "pattern", "contains-any": "values", "contains-all": "values", "one-of": "values"}
 
 
-def case_scorers(case: Case, *, context: Context, taken: Iterable[str] = ()) -> tuple[BuiltScorer, ...]:
+def case_scorers(case: Case, *, context: Context, taken: Iterable[str] = ()) -> tuple[WeighedScorer, ...]:
     """Build the scorers of ``case.asserts``; their names differ from each other and from those in ``taken``.
 
     Raises:
@@ -38,7 +38,7 @@ def check_asserts(cases: Iterable[Case], *, context: Context) -> list[LineProble
     return [one for case in cases for one in _built(case, context) if isinstance(one, LineProblem)]
 
 
-def _built(case: Case, context: Context) -> Iterator[BuiltScorer | LineProblem]:
+def _built(case: Case, context: Context) -> Iterator[WeighedScorer | LineProblem]:
     for index, entry in enumerate(case.asserts):
         try:
             yield assemble(_spec(entry), context)
@@ -53,6 +53,8 @@ def _spec(entry: Mapping[str, Any]) -> Mapping[str, Any]:
         raise SpecError(
             "a golden set is data and names no code: move it to the scorers of the suite, as { python = ... }"
         )
+    if "judge" in entry:
+        raise SpecError("a golden set is data and asks no model: move it to the scorers of the suite")
     if "type" not in entry:
         return entry
     if "kind" in entry:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.data import Case, Output
     from pytest_evalgate.protocols import Rule
+    from pytest_evalgate.scorers.scorer import WeighedScorer
+
+    MakesJudge = Callable[[str, Entry], WeighedScorer]
 
 _RULE_THRESHOLD: Final = 1.0
 _GRADED_THRESHOLD: Final = 0.5
@@ -30,21 +33,23 @@ class Context:
 
     ``rules`` are the rules by name, ``roots`` the folders below which the user's own code lies, ``matcher`` runs the
     patterns of all scorers and is for the owner of the context to close, ``place`` is what messages call the
-    specification.
+    specification. ``judge`` makes the scorer of a judge that the configuration names.
     """
 
     rules: Mapping[str, Rule] = field(default_factory=lambda: RULES)
     roots: tuple[Path, ...] = ()
     matcher: PatternMatcher = field(default_factory=PatternMatcher)
     place: str = "scorers"
+    judge: MakesJudge | None = None
 
 
-def build(spec: str | Mapping[str, Any], *, context: Context) -> BuiltScorer:
+def build(spec: str | Mapping[str, Any], *, context: Context) -> WeighedScorer:
     """Build one scorer.
 
     Args:
-        spec: the name of a rule, ``{kind = "...", ...}`` with the rule's parameters, or ``{python = "pkg.mod:name"}``;
-            with ``threshold`` (default 1.0, and 0.5 for python and `MEASURES`), ``weight`` and ``name``.
+        spec: the name of a rule, ``{kind = "...", ...}`` with the rule's parameters, ``{python = "pkg.mod:name"}``, or
+            ``{judge = "NAME"}``; with ``threshold`` (default 1.0, and 0.5 for python and `MEASURES`), ``weight`` and
+            ``name``.
         context: what it is built with.
 
     Raises:
@@ -57,7 +62,7 @@ def build(spec: str | Mapping[str, Any], *, context: Context) -> BuiltScorer:
         raise SettingsError(f"{context.place}: {error}") from error
 
 
-def build_all(specs: Iterable[str | Mapping[str, Any]], *, context: Context) -> tuple[BuiltScorer, ...]:
+def build_all(specs: Iterable[str | Mapping[str, Any]], *, context: Context) -> tuple[WeighedScorer, ...]:
     """Build scorers with unique names: the second "contains" becomes "contains-2".
 
     Raises:
@@ -69,27 +74,29 @@ def build_all(specs: Iterable[str | Mapping[str, Any]], *, context: Context) -> 
     )
 
 
-def assemble(spec: str | Mapping[str, Any], context: Context) -> BuiltScorer:
+def assemble(spec: str | Mapping[str, Any], context: Context) -> WeighedScorer:
     """Build one scorer as `build` does; SpecError does not name the place."""
     given = {"kind": spec} if isinstance(spec, str) else dict(spec)
-    if len({"kind", "python"} & given.keys()) != 1:
-        raise SpecError(f'{sorted(given)}: a scorer needs either "kind", the name of a rule, or "python"')
+    if len({"kind", "python", "judge"} & given.keys()) != 1:
+        raise SpecError(f'{sorted(given)}: a scorer needs either "kind", the name of a rule, "python", or "judge"')
     if "python" in given:
         return _python(given.pop("python"), given, context)
+    if "judge" in given:
+        return _judge(given.pop("judge"), given, context)
     return _rule(given.pop("kind"), given, context)
 
 
-def uniquely_named(scorers: Iterable[BuiltScorer], taken: Iterable[str] = ()) -> tuple[BuiltScorer, ...]:
+def uniquely_named(scorers: Iterable[WeighedScorer], taken: Iterable[str] = ()) -> tuple[WeighedScorer, ...]:
     """Number the scorers whose name is in ``taken`` or was there before."""
     names = set(taken)
-    unique = []
+    unique: list[WeighedScorer] = []
     for scorer in scorers:
         name, count = scorer.name, 1
         while name in names:
             count += 1
             name = f"{scorer.name}-{count}"
         names.add(name)
-        unique.append(replace(scorer, name=name))
+        unique.append(scorer if name == scorer.name else replace(scorer, name=name))  # type: ignore[type-var]
     return tuple(unique)
 
 
@@ -108,6 +115,12 @@ def _python(name: Any, given: Mapping[str, Any], context: Context) -> BuiltScore
         raise SpecError(f'python = {name!r} is not a string of the form "package.module:function"')
     entry = validated(Entry, given, "python", context.matcher)
     return _scorer(name.rpartition(":")[2], resolve(name, context.roots), entry, _GRADED_THRESHOLD)
+
+
+def _judge(name: Any, given: Mapping[str, Any], context: Context) -> WeighedScorer:
+    if context.judge is None or not isinstance(name, str):
+        raise SpecError(f"judge = {name!r}: name a table [judges.NAME] of the configuration")
+    return context.judge(name, validated(Entry, given, "judge", context.matcher))
 
 
 def _scorer(name: str, function: Callable[[Case, Output], object], entry: Entry, threshold: float) -> BuiltScorer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from pytest_evalgate.errors import ScorerError, SettingsError
 
@@ -17,15 +17,16 @@ _ROUNDING: Final = 1e-9  # a mean of 0.7 must reach a threshold of 0.7, however 
 
 
 async def grade(
-    case: Case, output: Output, scorers: Sequence[Scorer], *, threshold: float | None
+    case: Case, output: Output, scorers: Sequence[Scorer], *, threshold: float | None, every: bool = True
 ) -> tuple[Score, ...]:
-    """Score one output with every scorer, in order.
+    """Score one output, by rules first and by judges after them.
 
     Args:
         case: what was asked and what is wanted.
         output: what the target returned.
         scorers: at least one.
         threshold: what the weighted mean has to reach; needed where a scorer has a weight.
+        every: Whether judges are asked where the rules have decided already that the output misses.
 
     Raises:
         ScorerError: there is no scorer, or one of them broke.
@@ -36,9 +37,23 @@ async def grade(
         raise ScorerError(
             f'{case.place}: case "{case.id}" has no scorers, and passes for nothing: add one to the suite'
         )
-    scores = tuple([await scorer.score(case, output) for scorer in scorers])
+    rules = [scorer for scorer in scorers if not is_judge(scorer)]
+    scores = [await scorer.score(case, output) for scorer in rules]
+    if len(rules) < len(scorers) and (every or not _is_decided(scores)):
+        scores += [await scorer.score(case, output) for scorer in scorers if is_judge(scorer)]
     passes(scores, threshold)
-    return scores
+    return tuple(scores)
+
+
+def is_judge(scorer: Scorer) -> TypeGuard[Any]:
+    """Tell whether a scorer asks a model, which takes time and money."""
+    return getattr(scorer, "is_judge", False)
+
+
+def _is_decided(scores: Sequence[Score]) -> bool:
+    """Tell whether no further score can make the output pass: one that has no weight has missed."""
+    weighed = any(score.weight is not None for score in scores)
+    return not weighed and any(score.counts and score.passed is False for score in scores)
 
 
 def passes(scores: Sequence[Score], threshold: float | None) -> bool | None:
@@ -48,11 +63,14 @@ def passes(scores: Sequence[Score], threshold: float | None) -> bool | None:
     Where one has a weight, the weighted mean of the values (weight 1 where there is none) has to reach ``threshold``,
     and one that could not tell leaves it open.
 
+    Scores that do not count are left out.
+
     Raises:
-        ScorerError: there are no scores.
+        ScorerError: there are no scores that count.
         SettingsError: there are weights and no ``threshold``.
 
     """
+    scores = [score for score in scores if score.counts]
     if not scores:
         raise ScorerError("no scores: nothing passes without having been scored")
     if any(score.weight is not None for score in scores):

@@ -6,16 +6,29 @@ import inspect
 import math
 import numbers
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from pytest_evalgate.data import Case, Mark, Output, Score
 from pytest_evalgate.errors import ScorerError
+from pytest_evalgate.protocols import Scorer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _REASON: Final = 500
 _PAIR: Final = 2
+
+
+class WeighedScorer(Scorer, Protocol):
+    """A scorer of a suite: held against a threshold, and with a part in the weighted mean, if the suite has one."""
+
+    @property
+    def threshold(self) -> float:
+        """The value from which it passes."""
+
+    @property
+    def weight(self) -> float | None:
+        """Its weight; None where the suite has none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from pytest_evalgate.settings.gates import (
     PassRateGate,
     SliceGate,
 )
+from pytest_evalgate.settings.judges import Judge
 from pytest_evalgate.settings.load import (
     CONFIG_FILE,
     PYPROJECT_FILE,
@@ -42,6 +43,7 @@ __all__ = [
     "HookTarget",
     "HttpRequest",
     "HttpTarget",
+    "Judge",
     "MeanScoreGate",
     "Model",
     "ModelTarget",

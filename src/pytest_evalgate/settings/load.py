@@ -19,6 +19,7 @@ from pytest_evalgate.settings.gates import (
     PassRateGate,
     SliceGate,
 )
+from pytest_evalgate.settings.judges import Judge
 from pytest_evalgate.settings.models import Model, Price
 from pytest_evalgate.settings.suites import Acknowledgement, Settings, Suite
 from pytest_evalgate.settings.targets import TARGETS, HttpRequest, spelled_target
@@ -143,6 +144,7 @@ _TABLES: tuple[type[Table], ...] = (
     Settings,
     Suite,
     Acknowledgement,
+    Judge,
     Model,
     Price,
     HttpRequest,

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from pytest_evalgate.settings.fields import Amount, FileNames, Seconds, Share, Table
 from pytest_evalgate.settings.gates import Gate, NoRegressionGate, SliceGate
+from pytest_evalgate.settings.judges import Judge
 from pytest_evalgate.settings.models import Model
 from pytest_evalgate.settings.targets import ModelTarget, TargetTable
 
@@ -23,6 +24,7 @@ class Suite(Table):
     target: TargetTable = None
     scorers: tuple[str | dict[str, Any], ...] = Field(default=("exact",), min_length=1)
     threshold: Share | None = None
+    judge_always: bool = False
     trials: int | None = Field(default=None, strict=True, ge=1, le=1000)
     aggregate: Annotated[str, Field(pattern=r"^(mean|majority|pass(@|\^)[1-9][0-9]{0,2})$")] = "mean"
     slices: tuple[str, ...] = ()
@@ -31,6 +33,11 @@ class Suite(Table):
     baseline: str | None = None
     gates: tuple[Gate, ...] | None = None
     mode: Literal["blocking", "advisory"] = "blocking"
+
+    @property
+    def judges(self) -> tuple[str, ...]:
+        """The judges among the scorers, by the name of their tables."""
+        return tuple(str(spec["judge"]) for spec in self.scorers if isinstance(spec, dict) and "judge" in spec)
 
     @model_validator(mode="after")
     def _gated_slices_are_slices(self) -> Self:
@@ -78,13 +85,14 @@ class Settings(Table):
     history: str | None = None
     acknowledged: tuple[Acknowledgement, ...] = ()
     models: dict[str, Model] = Field(default_factory=dict)
+    judges: dict[str, Judge] = Field(default_factory=dict)
     suites: dict[str, Suite] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _suite_names_are_plain(self) -> Self:
-        for name in self.suites:
+        for name in (*self.suites, *self.judges):
             if not name.replace("-", "").replace("_", "").replace(".", "").isalnum() or name.startswith("."):
-                raise ValueError(f"suite name {name!r}: use letters, digits, '-', '_' and '.'")
+                raise ValueError(f"name {name!r}: use letters, digits, '-', '_' and '.'")
         return self
 
     @model_validator(mode="after")
@@ -93,4 +101,17 @@ class Settings(Table):
             if isinstance(suite.target, ModelTarget) and suite.target.model not in self.models:
                 known = ", ".join(self.models) or "none"
                 raise ValueError(f"suites.{name}.target.model: no model is named {suite.target.model!r} ({known})")
+        return self
+
+    @model_validator(mode="after")
+    def _judges_are_there(self) -> Self:
+        for name, judge in self.judges.items():
+            if judge.model not in self.models:
+                known = ", ".join(self.models) or "none"
+                raise ValueError(f"judges.{name}.model: no model is named {judge.model!r} ({known})")
+        for name, suite in self.suites.items():
+            for wanted in suite.judges:
+                if wanted not in self.judges:
+                    known = ", ".join(self.judges) or "none"
+                    raise ValueError(f"suites.{name}.scorers: no judge is named {wanted!r} ({known})")
         return self

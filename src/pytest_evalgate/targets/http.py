@@ -69,7 +69,15 @@ class HttpTarget:
 
         """
         call = self.call_of(case, trial)
-        reply = await self.client.send(call)
+        return self.output_of(call, await self.client.send(call))
+
+    def output_of(self, call: Call, reply: Reply) -> Output:
+        """Return what ``reply`` to a call of this target holds.
+
+        Raises:
+            TargetFailure: it holds no output.
+
+        """
         return Output(self._value(reply), dict(reply.metadata), reply.latency_s, reply.finish, record_of(call, reply))
 
     def _value(self, reply: Reply) -> Json:

@@ -65,7 +65,17 @@ class ModelTarget:
 
         """
         call = self.call_of(case, trial)
-        return _output_of(call, await self.client.send(call))
+        return self.output_of(call, await self.client.send(call))
+
+    def output_of(self, call: Call, reply: Reply) -> Output:
+        """Return what ``reply`` to a call of this target says."""
+        metadata = dict(reply.metadata)
+        value = reply.value
+        if tool_calls := metadata.pop("tool_calls", None):
+            value = {"content": reply.value or None, "tool_calls": tool_calls}
+        if reply.served_model not in ("", call.model):
+            metadata["served_model"] = reply.served_model
+        return Output(value, metadata, reply.latency_s, reply.finish, record_of(call, reply))
 
     def _chat(self, case: Case) -> dict[str, Json]:
         body: dict[str, Json] = {"model": self.model.model, "messages": self._messages(case)}
@@ -118,13 +128,3 @@ def check_json(value: Json, place: str) -> None:
         jsonl.canonical(value)
     except (TypeError, ValueError) as error:
         raise SettingsError(f"{place}: it goes out as JSON, which cannot hold it: {error}") from None
-
-
-def _output_of(call: Call, reply: Reply) -> Output:
-    metadata = dict(reply.metadata)
-    value = reply.value
-    if tool_calls := metadata.pop("tool_calls", None):
-        value = {"content": reply.value or None, "tool_calls": tool_calls}
-    if reply.served_model not in ("", call.model):
-        metadata["served_model"] = reply.served_model
-    return Output(value, metadata, reply.latency_s, reply.finish, record_of(call, reply))

@@ -81,7 +81,7 @@ def _numbers(delta: Delta | None) -> tuple[str, ...]:
     if delta is None:
         return (_NONE,) * 7
     change = f"{points(delta.delta)} ({100 * delta.lower:+.1f}..{100 * delta.upper:+.1f})"
-    rates = percent(delta.baseline_rate), percent(delta.baseline_rate + delta.delta)
+    rates = percent(delta.baseline_rate), percent(delta.baseline_rate + delta.delta * delta.youden)
     return f"{delta.pairs:,}", *rates, change, f"{delta.losses:,}", f"{delta.gains:,}", p_value(delta.p)
 
 

@@ -1,0 +1,92 @@
+"""What the judges of a suite say, and what that is worth: the lines behind the gates that rest on them."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pytest_evalgate.data import CorrectedRate, JudgeVerdict
+from pytest_evalgate.gates.evidence import Cases, clusters_of, rate_of
+from pytest_evalgate.stats.judged import judged_rate
+from pytest_evalgate.stats.numeric import ROUNDING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pytest_evalgate.data import Calibration, CaseResult, Score
+    from pytest_evalgate.gates.evidence import Rate
+    from pytest_evalgate.gates.rules import JudgeRule
+
+_ONLY_REPORTS = "it only reports (report_only = true)"
+
+
+def judge_verdicts(
+    results: Sequence[CaseResult], judges: Mapping[str, JudgeRule], created: str, *, whole: bool
+) -> Iterator[JudgeVerdict]:
+    """Iterate over what each judge says of the cases that count; the rates are those of its own verdicts.
+
+    Args:
+        results: The cases, whatever their rules said of them.
+        judges: The judges, by the name of their scores.
+        created: When the run was made, UTC, ISO 8601: the calibration's age is that on this day. Empty if unknown.
+        whole: Whether all cases have run; a part of them has no rate.
+
+    """
+    for name, judge in judges.items():
+        scores = [_scores(result, name) for result in results]
+        yield _verdict(judge, scores, _rate(results, scores) if whole else None, created)
+
+
+def _scores(result: CaseResult, name: str) -> list[Score]:
+    return [score for trial in result.trials for score in trial.scores if score.name == name]
+
+
+def _verdict(judge: JudgeRule, scores: Sequence[Sequence[Score]], rate: Rate | None, created: str) -> JudgeVerdict:
+    unreadable = sum(score.passed is None for case in scores for score in case)
+    errors, held = judge.errors, judge.calibration
+    return JudgeVerdict(
+        name=judge.name,
+        fingerprint=judge.fingerprint,
+        calibrated=held is not None,
+        why_not=judge.why_not or (_ONLY_REPORTS if judge.report_only else None),
+        scored=sum(map(len, scores)) - unreadable,
+        unreadable=unreadable,
+        pass_rate=None if rate is None else rate.value,
+        corrected=None if rate is None else _corrected(rate, judge),
+        tpr=None if errors is None else (errors.tpr, errors.tpr_lower),
+        tnr=None if errors is None else (errors.tnr, errors.tnr_lower),
+        labels=0 if held is None else held.human_pass + held.human_fail,
+        age_days=None if held is None else _age(held, created),
+    )
+
+
+def _rate(results: Sequence[CaseResult], scores: Sequence[Sequence[Score]]) -> Rate | None:
+    """Return the rate over the cases of which the judge could read an answer; None where it read none."""
+    read = [[score.passed for score in case if score.passed is not None] for case in scores]
+    places = [place for place, passed in enumerate(read) if passed]
+    if not places:
+        return None
+    counts = np.array([len(read[place]) for place in places], dtype=np.float64)
+    passes = np.array([sum(read[place]) for place in places], dtype=np.float64)
+    return rate_of(Cases(passes / counts, counts, clusters_of([results[place] for place in places])))
+
+
+def _corrected(rate: Rate, judge: JudgeRule) -> CorrectedRate | None:
+    """Take the judge's errors out of its own rate; None where they are not known, of this judge as it is now."""
+    errors, held = judge.errors, judge.calibration
+    if errors is None or errors.youden <= ROUNDING or held is None or held.fingerprint != judge.fingerprint:
+        return None
+    found = judged_rate(n=rate.n_eff, passed=rate.value, refused=1 - rate.value, errors=errors)
+    return CorrectedRate(found.value, (found.interval.lower, found.interval.upper), found.lower, "rogan-gladen")
+
+
+def _age(calibration: Calibration, created: str) -> int | None:
+    if not created:
+        return None
+    return max(0, (_day(created) - _day(calibration.created)).days)
+
+
+def _day(moment: str) -> date:
+    return date.fromisoformat(moment[:10])

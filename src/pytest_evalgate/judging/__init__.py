@@ -1,0 +1,1 @@
+"""Judges: scorers that ask a model by a protocol of its own, and what their word is worth."""

@@ -1,0 +1,319 @@
+"""``pytest-evalgate drift`` against a local server that plays a judge; UPDATE_GOLDEN=1 rewrites the screen."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_evalgate.cli import main
+from pytest_evalgate.data import Score
+from pytest_evalgate.testing import Behaviour, ScriptedServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from pytest_evalgate.data import Case, Output
+    from pytest_evalgate.testing import Request
+
+_SCREEN = Path(__file__).parent / "screens" / "drift.100.txt"
+_SHOWN = re.compile(r"\nBEGIN (\w{16})\n(.*)\nEND \1\n")
+_STORED = "anchors.faq.verdicts.json"
+_CONFIG = """
+[models.m]
+model = "m-1"
+base_url = "{url}"
+api_key_env = ""
+client = "http"
+
+[judges.faq]
+model = "m"
+{judge}
+"""
+
+
+@dataclass(frozen=True)
+class Drifting:
+    """A project with anchors, and the server that plays their judge."""
+
+    root: Path
+    server: ScriptedServer
+    capsys: pytest.CaptureFixture[str]
+
+    def configure(self, judge: str = 'criteria = "It is right."') -> None:
+        (self.root / "evalgate.toml").write_text(_CONFIG.format(url=self.server.base_url, judge=judge), "utf-8")
+
+    def anchors(self, passes: int = 100, fails: int = 100) -> None:
+        rows = [
+            {"id": f"{label}-{number}", "input": "q", "output": f"{label} {number}", "label": label}
+            for label, many in (("pass", passes), ("fail", fails))
+            for number in range(many)
+        ]
+        (self.root / "anchors.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+
+    def play(self, grade: Callable[[str, int], int]) -> None:
+        """Have outputs graded by their label and number."""
+
+        def decide(request: Request) -> Behaviour:
+            users = [message["content"] for message in request.body["messages"] if message["role"] == "user"]
+            [(nonce, shown)] = _SHOWN.findall(users[0])
+            candidate = json.loads(shown)
+            label, number = candidate.split()
+            score = grade(label, int(number))
+            verdict = "pass" if score else "fail"
+            said = {"nonce": nonce, "evidence": candidate, "score": score, "verdict": verdict}
+            return Behaviour.text(json.dumps(said))
+
+        self.server.answer_with(decide)
+
+    def drift(self, *arguments: str) -> tuple[int, str, str]:
+        code = main(["drift", "faq", "--anchors", "anchors.jsonl", *arguments])
+        said = self.capsys.readouterr()
+        return code, said.out, said.err
+
+    def record(self, *arguments: str) -> str:
+        code, out, err = self.drift("--record", *arguments)
+        assert (code, err) == (0, "")
+        return out
+
+    def json(self) -> tuple[int, Any]:
+        code, out, err = self.drift("--json")
+        assert err == ""
+        return code, json.loads(out)
+
+    def stored(self) -> Any:
+        return json.loads((self.root / _STORED).read_text("ascii"))
+
+
+def _rightly(label: str, number: int) -> int:  # noqa: ARG001 - others go by the number
+    return int(label == "pass")
+
+
+def _leniently(label: str, number: int) -> int:
+    return int(label == "pass" or number < 20)
+
+
+def on(monkeypatch: pytest.MonkeyPatch, day: int) -> None:
+    """Let it be a day of November 2026."""
+    now = datetime(2026, 11, day, 8, tzinfo=UTC)
+    monkeypatch.setattr("pytest_evalgate.cli.drift.work.datetime", SimpleNamespace(now=lambda _: now))
+
+
+@pytest.fixture
+def drifting(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Drifting]:
+    monkeypatch.chdir(tmp_path)
+    for variable in ("CI", "EVALGATE_DIR"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("EVALGATE_CACHE_KEY", "a key of this test alone")
+    on(monkeypatch, 1)
+    with ScriptedServer(keeps_requests=False) as server:
+        found = Drifting(tmp_path, server, capsys)
+        found.configure()
+        found.anchors()
+        found.play(_rightly)
+        yield found
+
+
+def test_a_judge_that_turned_lenient_has_drifted(drifting: Drifting) -> None:
+    drifting.record()
+    drifting.play(_leniently)
+    code, out, err = drifting.drift()
+    assert (code, err) == (1, "")
+    if os.environ.get("UPDATE_GOLDEN"):
+        _SCREEN.write_text(out, "utf-8")
+    assert out == _SCREEN.read_text("utf-8")
+    assert max(map(len, out.splitlines())) <= 100
+
+
+def test_a_judge_that_says_the_same_is_asked_all_the_same(drifting: Drifting, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert drifting.record() == f"recorded faq: 3 verdicts of each of 200 anchors -> {_STORED}\n"
+    assert drifting.server.calls == 600
+    code, found = drifting.json()
+    assert (code, found["drift"]["finding"], found["shift"]) == (0, "steady", None)
+    assert [(each["label"], each["anchors"], each["flips"]) for each in found["drift"]["classes"]] == [
+        ("pass", 100, 0),
+        ("fail", 100, 0),
+    ]
+    assert drifting.server.calls == 800
+    drifting.json()
+    assert drifting.server.calls == 800  # the answers of one day are remembered
+    on(monkeypatch, 8)
+    drifting.json()
+    assert drifting.server.calls == 1000
+
+
+@dataclass
+class Played:
+    """Stands in for the model, the engine and the cache: grades each output by its label and number."""
+
+    grade: Callable[[str, int], float | None]
+    asked: list[str] = field(default_factory=list)
+
+    def __call__(
+        self, _project: object, name: str, cases: Sequence[tuple[Case, Output]]
+    ) -> tuple[tuple[Score, ...], dict[str, str]]:
+        self.asked += [case.id for case, _ in cases]
+        return tuple(self._score(name, *output.value.split()) for _, output in cases), {}
+
+    def _score(self, name: str, label: str, number: str) -> Score:
+        value = self.grade(label, int(number))
+        return Score(name, value, None if value is None else value >= 0.5)
+
+
+@pytest.fixture
+def played(drifting: Drifting, monkeypatch: pytest.MonkeyPatch) -> Played:  # noqa: ARG001 - the project
+    found = Played(_rightly)
+    monkeypatch.setattr("pytest_evalgate.cli.drift.work.run_judge", found)
+    return found
+
+
+def test_each_anchor_is_asked_anew_each_time(drifting: Drifting, played: Played) -> None:
+    drifting.record("5")
+    assert len(played.asked) == len(set(played.asked)) == 1000
+    drifting.json()
+    assert len(set(played.asked)) == 1200
+    assert played.asked[800] == "pass-0#2026-11-01.4"
+    assert played.asked[1000] == "pass-0#2026-11-01"
+
+
+def test_a_judge_that_was_never_sure_may_flip(drifting: Drifting, played: Played) -> None:
+    turns = iter(range(10_000))
+    played.grade = lambda label, number: float((label == "pass") != (number < 30 and next(turns) % 7 == 0))
+    drifting.record()
+    played.grade = lambda label, number: float((label == "pass") != (number < 8))
+    code, found = drifting.json()
+    assert code == 0
+    assert all(each["flips"] > 4 and each["flip_rate"] > 0.05 for each in found["drift"]["classes"])
+
+
+def test_grades_are_described(drifting: Drifting, played: Played) -> None:
+    drifting.configure('criteria = "It is right."\nscale = "1-5"')
+    played.grade = lambda label, number: (0.75 if label == "pass" else 0.0) + 0.25 * (number % 2)
+    drifting.record()
+    played.grade = lambda label, number: (0.5 if label == "pass" else 0.0) + 0.25 * (number % 2)
+    code, found = drifting.json()
+    assert (code, found["drift"]["finding"]) == (0, "steady")
+    assert found["shift"]["ks"] == pytest.approx(0.25)
+    assert found["shift"]["js_bits"] > 0.1
+    out = " ".join(drifting.drift()[1].split())
+    assert "grades, as a description: Kolmogorov-Smirnov distance 0.25" in out
+    assert out.endswith("STEADY: the judge flips no more than its stored verdicts did among themselves.")
+
+
+def test_what_could_not_be_read_is_left_out_of_the_record(drifting: Drifting, played: Played) -> None:
+    drifting.anchors(passes=101)
+    played.grade = lambda label, number: None if (label, number) == ("pass", 7) else _rightly(label, number)
+    assert "3 verdicts of each of 200 anchors" in (out := drifting.record())
+    assert out.endswith("; 1 anchor left out, without a readable verdict\n")
+    assert "pass-7" not in drifting.stored()["verdicts"]
+    played.grade = _rightly
+    assert drifting.json()[1]["drift"]["classes"][0]["anchors"] == 100
+
+
+def test_a_record_of_too_few_is_not_written(drifting: Drifting, played: Played) -> None:
+    played.grade = lambda label, number: None if number == 0 else _rightly(label, number)
+    code, _, err = drifting.drift("--record")
+    assert code == 4
+    assert "99 usable outputs that people passed" in err
+    assert not (drifting.root / _STORED).exists()
+
+
+def test_missing_verdicts_that_decide_leave_it_open(drifting: Drifting, played: Played) -> None:
+    drifting.record()
+    played.grade = lambda label, number: None if number < 10 else _rightly(label, number)
+    code, out, _ = drifting.drift()
+    assert code == 11
+    assert "INCOMPLETE: whether this is drift depends on the anchors without a verdict. Run it again." in out
+
+
+@pytest.mark.parametrize(
+    ("changed", "judge"),
+    [
+        ("rubric", 'criteria = "It is kind."'),
+        ("votes", 'criteria = "It is right."\nvotes = 3'),
+        ("parameters", 'criteria = "It is right."\nparams = { temperature = 1 }'),
+    ],
+)
+def test_a_judge_that_was_changed_has_not_drifted(
+    drifting: Drifting, played: Played, changed: str, judge: str
+) -> None:
+    drifting.record()
+    drifting.configure(judge)
+    before = len(played.asked)
+    code, _, err = drifting.drift()
+    assert code == 4
+    assert f": {changed}. That is a change and no drift: record them again with --record" in err
+    assert len(played.asked) == before
+
+
+def test_another_threshold_makes_other_verdicts(
+    drifting: Drifting, played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drifting.record()
+    calibrated = SimpleNamespace(threshold=0.75)
+    monkeypatch.setattr("pytest_evalgate.cli.drift.work.calibration_of", lambda *_, **__: calibrated)
+    code, _, err = drifting.drift()
+    assert (code, len(played.asked)) == (4, 600)
+    assert ": threshold. That is a change" in err
+
+
+def test_other_anchors_need_other_verdicts(drifting: Drifting, played: Played) -> None:
+    drifting.record()
+    drifting.anchors(passes=120)
+    code, _, err = drifting.drift()
+    assert (code, len(played.asked)) == (4, 600)
+    assert ": anchors. That is a change" in err
+
+
+def test_nothing_recorded_says_what_to_do(drifting: Drifting, played: Played) -> None:
+    code, _, err = drifting.drift()
+    assert (code, played.asked) == (4, [])
+    assert f"{_STORED}: no verdicts are stored yet: record them with --record" in err
+
+
+def test_ci_does_not_record(drifting: Drifting, played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")
+    code, _, err = drifting.drift("--record")
+    assert (code, played.asked) == (4, [])
+    assert "verdicts are not recorded in CI" in err
+
+
+@pytest.mark.parametrize("arguments", [[], ["--record"]])
+def test_a_judge_has_to_be_configured(drifting: Drifting, arguments: list[str]) -> None:
+    assert main(["drift", "tone", "--anchors", "anchors.jsonl", *arguments]) == 4
+    assert "no judge is named 'tone': faq" in drifting.capsys.readouterr().err
+
+
+@pytest.mark.parametrize("many", ["0", "1", "2", "4", "17", "x", "-3"])
+def test_verdicts_are_an_odd_number(drifting: Drifting, many: str) -> None:
+    with pytest.raises(SystemExit) as caught:
+        drifting.drift("--record", many)
+    assert caught.value.code == 2
+    assert "is not an odd number from 3 to 15" in drifting.capsys.readouterr().err or many == "-3"
+
+
+def test_what_was_recorded_can_be_printed_as_json(drifting: Drifting, played: Played) -> None:
+    assert json.loads(drifting.record("--json")) == {
+        "judge": "faq",
+        "file": _STORED,
+        "anchors": 200,
+        "verdicts": 3,
+        "left_out": 0,
+    }
+    assert played.asked
+
+
+def test_help_has_an_example(drifting: Drifting) -> None:
+    with pytest.raises(SystemExit) as caught:
+        drifting.drift("--help")
+    assert caught.value.code == 0
+    assert "example: pytest-evalgate drift faq --anchors" in drifting.capsys.readouterr().out

@@ -1,0 +1,243 @@
+"""A suite of rules and a judge: what the judge decided is corrected for its errors, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from pytest_evalgate import stats
+from pytest_evalgate.gates import SuiteRules
+from pytest_evalgate.gates.correction import Correction, correction_of
+from pytest_evalgate.gates.decide import decide_suite
+from pytest_evalgate.settings import Suite
+from pytest_evalgate.stats.judged import JudgeErrors
+
+if TYPE_CHECKING:
+    from tests.gates.conftest import Build
+
+    from pytest_evalgate.data import GateResult, SuiteRun, SuiteVerdict
+
+_ERRORS = JudgeErrors(50, 45, 50, 40)
+_FAQ = Correction("faq", "faq", _ERRORS)
+
+
+def _decide(build: Build, suite: SuiteRun, *gates: dict[str, Any], **fields: Any) -> SuiteVerdict:
+    found = Suite.model_validate({"golden": "g", "slices": ["lang"], "gates": gates}).gates
+    return decide_suite(suite, SuiteRules(**{"gates": found, "judges": {"faq": build.judge()}, **fields}))
+
+
+def _rate_gate(build: Build, letters: str, least: float, **fields: Any) -> GateResult:
+    return _decide(build, build.judged(letters), {"kind": "pass-rate", "min": least, **fields}).gates[0]
+
+
+def test_only_what_the_judge_alone_failed_is_its_refusal(build: Build) -> None:
+    assert _FAQ.refusals(build.judged("Pmrx?").results).shares.tolist() == [0, 1, 0, 0, 0]
+    assert _FAQ.refusals(build.judged("Pm mm Pr").results).shares.tolist() == [0.5, 1.0, 0.0]
+    assert _FAQ.refusals(build.judged("m", counts=False).results).shares.tolist() == [0]
+    assert _FAQ.refusals(build.suite("m-").results).shares.tolist() == [0, 0]
+
+
+def test_a_judged_rate_is_that_of_rogan_and_gladen(build: Build) -> None:
+    rate = build.seen(build.judged("P" * 150 + "m" * 50), correction=_FAQ).corrected.rate
+    wanted = stats.rogan_gladen(
+        n=200,
+        judged_pass=150,
+        human_pass=50,
+        judge_pass_given_human_pass=45,
+        human_fail=50,
+        judge_fail_given_human_fail=40,
+    )
+    assert rate.value == pytest.approx(wanted.theta)
+    assert rate.interval == pytest.approx((wanted.lee_ci95.lower, wanted.lee_ci95.upper))
+    assert rate.interval[0] < rate.lower < rate.value
+    assert rate.judged is not None
+    assert (rate.judged.raw, rate.judged.plausible) == (0.75, True)
+
+
+@pytest.mark.parametrize("misses", ["r", "x"])
+def test_what_rules_missed_is_missed_for_certain(build: Build, misses: str) -> None:
+    alone = build.seen(build.judged("P" * 75 + "m" * 25), correction=_FAQ).corrected.rate
+    beside = build.seen(build.judged("P" * 75 + "m" * 25 + misses * 100), correction=_FAQ).corrected.rate
+    assert beside.value == pytest.approx(alone.value / 2)
+
+
+def test_a_suite_that_only_rules_missed_has_the_rate_that_it_has(build: Build) -> None:
+    rate = build.seen(build.judged("r" * 20), correction=_FAQ).corrected.rate
+    assert (rate.value, rate.lower) == (0.0, 0.0)
+
+
+def test_the_rate_on_display_is_the_judges_own(build: Build) -> None:
+    seen = build.seen(build.judged("P" * 75 + "m" * 25), correction=_FAQ)
+    assert (seen.rate.value, seen.rate.judged) == (0.75, None)
+    assert seen.corrected.rate.value != 0.75
+    assert build.seen(build.judged("P")).corrected.rate.judged is None
+
+
+def test_several_trials_are_worth_their_effective_number(build: Build) -> None:
+    letters = " ".join(["PPm"] * 20 + ["PPP"] * 30)
+    seen = build.seen(build.judged(letters), correction=_FAQ)
+    assert seen.corrected.rate.n_eff == seen.rate.n_eff > 50
+    one = build.seen(build.judged("P" * 43 + "m" * 7), correction=_FAQ).corrected.rate
+    assert seen.corrected.rate.lower > one.lower
+
+
+def test_clusters_are_worth_fewer_cases(build: Build) -> None:
+    letters = "P" * 45 + "m" * 15
+    fields = {index: {"cluster": str(index // 5)} for index in range(60)}
+    alone = build.seen(build.judged(letters), correction=_FAQ).corrected.rate
+    clustered = build.seen(build.judged(letters, fields=fields), correction=_FAQ).corrected.rate
+    assert clustered.value == alone.value
+    assert clustered.lower < alone.lower
+    assert clustered.n_eff < 60
+
+
+def test_one_cluster_decides_no_gate(build: Build) -> None:
+    fields = {index: {"cluster": "a"} for index in range(60)}
+    judged = _decide(build, build.judged("P" * 60, fields=fields), {"kind": "pass-rate", "min": 0.5})
+    assert judged.gates[0].result == "invalid"
+
+
+@pytest.mark.parametrize(
+    ("letters", "least", "result"),
+    [
+        ("P" * 180 + "m" * 20, 0.85, "pass"),
+        ("P" * 160 + "m" * 40, 0.85, "inconclusive"),
+        ("P" * 150 + "m" * 50, 0.85, "fail"),
+        ("P" * 56 + "m" * 144, 0.2, "fail"),
+        ("P" * 56 + "r" * 144, 0.2, "pass"),
+    ],
+)
+def test_the_gate_holds_the_corrected_rate_against_its_minimum(
+    build: Build, letters: str, least: float, result: str
+) -> None:
+    assert _rate_gate(build, letters, least).result == result
+
+
+def test_a_passing_gate_says_both_rates(build: Build) -> None:
+    gate = _rate_gate(build, "P" * 160 + "m" * 40, 0.7)
+    assert gate.value == pytest.approx((0.8 - 0.2) / 0.7)
+    assert gate.bound is not None
+    least = f"{100 * gate.bound:.1f}%"
+    assert gate.message == f"judge passed 80.0%, corrected for its errors 85.7%, at least {least} with 95% confidence"
+
+
+def test_a_failing_gate_says_both_rates(build: Build) -> None:
+    gate = _rate_gate(build, "P" * 56 + "m" * 144, 0.2)
+    assert gate.message == "judge passed 28.0%, corrected for its errors 11.4%, 20.0% wanted"
+    point = _rate_gate(build, "P" * 160 + "m" * 40, 0.7, bound="point")
+    assert (point.result, point.bound) == ("pass", None)
+    assert point.message == "judge passed 80.0%, corrected for its errors 85.7%, 70.0% wanted"
+
+
+def test_an_undecided_gate_says_whether_cases_or_labels_are_missing(build: Build) -> None:
+    by_cases = _rate_gate(build, "P" * 80 + "m" * 20, 0.75)
+    by_labels = _rate_gate(build, "P" * 800 + "m" * 200, 0.82)
+    assert by_cases.result == by_labels.result == "inconclusive"
+    assert by_cases.message.startswith("100 cases cannot decide this gate. judge passed 80.0%, corrected for its")
+    assert by_cases.message.endswith("At this rate more cases would pass it.")
+    assert by_labels.message.endswith("more labels for the judge (however many the cases) would pass it.")
+
+
+def test_missing_answers_count_as_certain_misses_and_as_passes(build: Build) -> None:
+    suite = build.judged("P" * 90 + "?" * 10)
+    undecided = _decide(build, suite, {"kind": "pass-rate", "min": 0.92}, max_error_rate=0.5)
+    assert undecided.gates[0].result == "incomplete"
+    results = build.judged("P" * 75 + "?" * 25)
+    worst = build.seen(results, correction=_FAQ).corrected.rate
+    assert worst.value == pytest.approx(0.75)
+    assert build.seen(results, correction=_FAQ, completion="best").corrected.rate.value == 1.0
+
+
+def test_slices_are_judged_by_their_corrected_rates_and_shown_as_they_are(build: Build) -> None:
+    fields = {index: {"slices": (("lang", "de" if index < 100 else "en"),)} for index in range(200)}
+    suite = build.judged("P" * 28 + "m" * 72 + "P" * 100, fields=fields)
+    judged = _decide(build, suite, {"kind": "slice", "by": "lang", "min": 0.2, "bound": "point"})
+    assert [piece.pass_rate for piece in judged.slices] == [0.28, 1.0]
+    assert judged.gates[0].result == "fail"
+    assert judged.gates[0].value == pytest.approx((0.28 - 0.2) / 0.7)
+    assert judged.gates[0].message == "1 of 2 slices by lang below 20.0%: de 11.4% of 100"
+
+
+def test_scores_are_not_corrected(build: Build) -> None:
+    suite = build.judged("P" * 80 + "m" * 20)
+    [gate] = _decide(build, suite, {"kind": "mean-score", "scorer": "faq", "min": 0.5}).gates
+    assert gate.value == pytest.approx(0.8)
+
+
+def test_the_verdict_shows_the_judges_own_rate(build: Build) -> None:
+    judged = _decide(build, build.judged("P" * 80 + "m" * 20), {"kind": "pass-rate", "min": 0.5})
+    assert judged.pass_rate == 0.8
+    assert judged.gates[0].value == pytest.approx(0.6 / 0.7)
+
+
+def test_the_cases_of_the_base_are_corrected_too(build: Build) -> None:
+    fields = {index: {"side": "base" if index < 60 else "head"} for index in range(100)}
+    suite = build.judged("m" * 60 + "P" * 40, fields=fields)
+    [gate] = _decide(build, suite, {"kind": "pass-rate", "min": 0.05, "bound": "point"}).gates
+    assert (
+        gate.message
+        == "on the cases of the base branch: judge passed 0.0%, corrected for its errors 0.0%, 5.0% wanted"
+    )
+
+
+@pytest.mark.parametrize(
+    ("letters", "rules", "note"),
+    [
+        ("P" * 30, {}, None),
+        ("P" * 30, {"aggregate": "majority"}, None),
+        (" ".join(["PPm"] * 30), {}, None),
+        (" ".join(["PPm"] * 30), {"aggregate": "majority"}, "the majority of a case's trials"),
+    ],
+)
+def test_an_aggregate_of_trials_is_not_corrected(
+    build: Build, letters: str, rules: dict[str, Any], note: str | None
+) -> None:
+    judged = _decide(build, build.judged(letters), {"kind": "pass-rate", "min": 0.5}, **rules)
+    assert ("judge passed" in judged.gates[0].message) == (note is None)
+    assert any("not corrected" in text and str(note) in text for text in judged.notes) == (note is not None)
+
+
+def test_weighted_scores_are_not_corrected(build: Build) -> None:
+    judged = _decide(build, build.judged("P" * 30, weight=0.5), {"kind": "pass-rate", "min": 0.5})
+    assert judged.gates[0].value == 1.0
+    [note] = judged.notes
+    assert note.startswith("rates and changes are not corrected for the errors of judges: the scores are weighted")
+
+
+def test_two_judges_are_not_corrected(build: Build) -> None:
+    suite = build.judged("P" * 30)
+    named = replace(build.judge(), name="other")
+    judges = {"faq": build.judge(), "exact": named}
+    judged = _decide(build, suite, {"kind": "pass-rate", "min": 0.5}, judges=judges)
+    assert judged.gates[0].message.startswith("100.0% passed")
+    assert judged.notes[0].endswith("errors of judges: 2 judges decide together")
+
+
+@pytest.mark.parametrize("judge", [{"why_not": "it is old"}, {"report_only": True}, {"passes": (25, 50)}])
+def test_a_judge_that_may_not_gate_corrects_nothing(build: Build, judge: dict[str, Any]) -> None:
+    suite = build.judged("PPm", counts=not judge.get("report_only"))
+    assert correction_of(suite, SuiteRules(judges={"faq": build.judge()})) is not None or judge.get("report_only")
+    assert correction_of(suite, SuiteRules(judges={"faq": build.judge(fails=(25, 50), **judge)})) is None
+
+
+def test_a_suite_without_judges_has_nothing_to_correct(build: Build) -> None:
+    assert correction_of(build.suite("PPm"), SuiteRules()) is None
+    assert decide_suite(build.suite("PPm"), SuiteRules()).judges == ()
+
+
+def test_the_bound_of_the_gate_covers_as_often_as_it_says(build: Build) -> None:
+    """Answers are missed by rules (20%), good (80% of the rest) or bad; the judge errs as its labels say it may."""
+    random, covered, runs = np.random.default_rng(7), 0, 150
+    for _ in range(runs):
+        rules, good = random.random(120) < 0.2, random.random(120) < 0.8
+        passed = np.where(good, random.random(120) < 0.9, random.random(120) > 0.85)
+        letters = np.where(rules, "r", np.where(passed, "P", "m"))
+        judge = build.judge((int(random.binomial(60, 0.9)), 60), (int(random.binomial(60, 0.85)), 60))
+        judged = _decide(
+            build, build.judged("".join(letters)), {"kind": "pass-rate", "min": 0.5}, judges={"faq": judge}
+        )
+        covered += (judged.gates[0].bound or 0.0) <= 0.8 * 0.8
+    assert 0.91 <= covered / runs <= 0.99

@@ -1,0 +1,258 @@
+"""Judges through the whole plugin: who is asked, who may gate, and what is never paid twice."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_evalgate import settings
+from pytest_evalgate.data import Calibration
+from pytest_evalgate.judging import calibration as calibrations
+from pytest_evalgate.judging.configured import parts_of_judge
+from pytest_evalgate.judging.fingerprint import fingerprint
+from pytest_evalgate.judging.labels import digest
+from pytest_evalgate.testing import Behaviour
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.plugin.conftest import Project
+
+    from pytest_evalgate.testing import ReceivedRequest, ScriptedServer
+
+_NONCE = re.compile(r'- nonce: the text "([0-9a-f]{16})"')
+_WORKERS = pytest.mark.parametrize("args", [(), ("-n2",)], ids=["serial", "n2"])
+_JUDGED = '[{ judge = "tone" }]'
+_LABELS = "labels.jsonl"
+_HOLDS = 30
+
+
+def _text(request: ReceivedRequest) -> str:
+    return str(request.body["messages"][-1]["content"])
+
+
+def _is_judges(request: ReceivedRequest) -> bool:
+    return _NONCE.search(_text(request)) is not None
+
+
+def _asked(server: ScriptedServer) -> tuple[int, int]:
+    """Count the requests of the target, and those of the judge."""
+    judged = sum(map(_is_judges, server.requests))
+    return len(server.requests) - judged, judged
+
+
+def _reply(request: ReceivedRequest, *, good: bool) -> Behaviour:
+    nonce = _NONCE.search(_text(request))
+    assert nonce is not None
+    found = (
+        {"verdict": "pass", "score": 1, "evidence": "blue"}
+        if good
+        else {"verdict": "fail", "score": 0, "evidence": ""}
+    )
+    return Behaviour.text(json.dumps({"nonce": nonce[1], **found}))
+
+
+def _answer(request: ReceivedRequest) -> Behaviour:
+    """Answer cases whose id begins with "r" in red and all others in blue; the judge likes blue."""
+    if _is_judges(request):
+        return _reply(request, good="it is blue" in _text(request))
+    return Behaviour.text("it is red" if _text(request).endswith(("r1", "r2")) else "it is blue")
+
+
+def _broken(request: ReceivedRequest) -> Behaviour:
+    return _reply(request, good=True) if _is_judges(request) else Behaviour.text("it is blue")
+
+
+def _judge(project: Project, *lines: str) -> None:
+    project.write("rubrics/tone.md", "The answer names the colour of the sea.")
+    project.configure(
+        "\n".join(['model = "candidate"', 'rubric = "rubrics/tone.md"', *lines, ""]), table="judges.tone"
+    )
+
+
+def _calibrate(project: Project, **changed: Any) -> None:
+    """Write the record of a judge that erred in 2 of 30 good and 1 of 30 bad outputs."""
+    rows = [{"id": f"l{i}", "output": "x", "label": "pass" if i < _HOLDS else "fail"} for i in range(2 * _HOLDS)]
+    labels = project.write(_LABELS, "".join(json.dumps(row) + "\n" for row in rows))
+    parts = parts_of_judge("tone", settings.load(project.path), root=project.path)
+    held = {
+        "judge": "tone",
+        "fingerprint": fingerprint(parts, None),
+        "parts": parts,
+        "labels": _LABELS,
+        "labels_sha256": digest(labels),
+        "created": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "human_pass": _HOLDS,
+        "judge_pass": _HOLDS - 2,
+        "human_fail": _HOLDS,
+        "judge_fail": _HOLDS - 1,
+    }
+    (project.path / "calibration").mkdir(exist_ok=True)
+    calibrations.write(Calibration(**{**held, **changed}), project.path / "calibration" / "tone.json")
+
+
+@pytest.fixture
+def judged(project: Project, server: ScriptedServer) -> Project:
+    """A suite of three good answers and two bad ones, whose judge may gate."""
+    server.answer_with(_answer)
+    project.write("ask.md", "What colour is {{ input }}?")
+    target = '{ model = "candidate", prompt = "ask.md" }'
+    project.write("ask.md", "{{ input }}")
+    project.model_suite(server, "b1", "b2", "b3", "r1", "r2", target=target, scorers=_JUDGED)
+    _judge(project, 'calibration = "calibration/tone.json"')
+    _calibrate(project)
+    return project
+
+
+@_WORKERS
+def test_a_judge_grades_what_the_target_answers(
+    judged: Project, server: ScriptedServer, args: tuple[str, ...]
+) -> None:
+    assert judged.run(*args).ret == 0
+    assert _asked(server) == (5, 5)
+    assert judged.outcomes == {"b1": "passed", "b2": "passed", "b3": "passed", "r1": "missed", "r2": "missed"}
+    verdict = judged.verdict
+    assert verdict["calls"]["sent"] == 10
+    [judge] = verdict["suites"]["faq"]["judges"]
+    assert (judge["name"], judge["calibrated"], judge["why_not"], judge["scored"]) == ("tone", True, None, 5)
+    assert judge["pass_rate"] == 0.6
+    assert judge["labels"] == 2 * _HOLDS
+
+
+def test_only_what_has_changed_is_asked_again(judged: Project, server: ScriptedServer) -> None:
+    judged.run()
+    counts = [_asked(server)]
+    judged.run()
+    counts.append(_asked(server))  # nothing
+    judged.write("ask.md", "Well: {{ input }}")
+    judged.run()
+    counts.append(_asked(server))  # the target's, whose answers are the same: so are the judge's
+    judged.write("rubrics/tone.md", "The answer names the colour of the sky.")
+    _calibrate(judged)
+    judged.run()
+    counts.append(_asked(server))  # the judge's
+    assert counts == [(5, 5), (5, 5), (10, 5), (10, 10)]
+
+
+@_WORKERS
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (
+            lambda project: (project.path / "calibration" / "tone.json").unlink(),
+            "does not exist yet: pytest-evalgate calibrate",
+        ),
+        (lambda project: project.write("rubrics/tone.md", "The answer names the color of the sea."), "rubric"),
+        (lambda project: _calibrate(project, human_fail=3, judge_fail=3), "30"),
+        (lambda project: _calibrate(project, created="2024-01-01T00:00:00Z"), "90"),
+        (lambda project: _calibrate(project, judge_pass=15, judge_fail=15), "chance"),
+    ],
+    ids=["none", "another rubric", "few labels", "old", "worthless"],
+)
+def test_a_judge_that_may_not_gate_is_refused_before_any_call(
+    judged: Project, server: ScriptedServer, spoil: Callable[[Project], object], why: str, args: tuple[str, ...]
+) -> None:
+    spoil(judged)
+    result = judged.run(*args)
+    assert result.ret == 4
+    assert server.calls == 0
+    assert "judge tone may not gate: " in result.stderr.str() + result.stdout.str()
+    assert why in result.stderr.str() + result.stdout.str()
+
+
+def test_a_judge_that_only_reports_decides_nothing(project: Project, server: ScriptedServer) -> None:
+    server.answer_with(_answer)
+    project.model_suite(server, "b1", "r1", scorers='[{ kind = "contains", value = "it is" }, { judge = "tone" }]')
+    _judge(project, "report_only = true")
+    assert project.run().ret == 0
+    assert project.outcomes == {"b1": "passed", "r1": "passed"}
+    assert [row["trials"][0]["scores"][1]["passed"] for row in project.rows.values()] == [True, False]
+    [judge] = project.verdict["suites"]["faq"]["judges"]
+    assert judge["calibrated"] is False
+    assert "people" in judge["why_not"]
+
+
+def test_judges_that_only_report_cannot_be_all_there_is(project: Project, server: ScriptedServer) -> None:
+    project.model_suite(server, "b1", scorers=_JUDGED)
+    _judge(project, "report_only = true")
+    result = project.run()
+    assert (result.ret, server.calls) == (4, 0)
+    result.stderr.fnmatch_lines(["*suites.faq.scorers: only judges that may only report*"])
+
+
+@pytest.mark.parametrize(("always", "judged_calls"), [("false", 3), ("true", 5)])
+def test_a_judge_is_not_asked_where_a_rule_has_decided(
+    judged: Project, server: ScriptedServer, always: str, judged_calls: int
+) -> None:
+    config = (judged.path / "evalgate.toml").read_text()
+    rules = 'scorers = [{ judge = "tone" }, { kind = "not-contains", value = "red" }]\njudge_always = ' + always
+    judged.write("evalgate.toml", config.replace('scorers = [{ judge = "tone" }]', rules))
+    assert judged.run().ret == 0
+    assert _asked(server) == (5, judged_calls)
+    assert list(judged.outcomes.values()) == ["passed"] * 3 + ["missed"] * 2
+
+
+def test_what_the_judge_cannot_say_is_missing(judged: Project, server: ScriptedServer) -> None:
+    server.answer_with(lambda _: Behaviour.text("it is blue"))  # the judge repeats what it was shown
+    result = judged.run()
+    assert result.ret == judged.verdict["exit_code"] == 11
+    assert set(judged.outcomes.values()) == {"errored"}
+    [judge] = judged.verdict["suites"]["faq"]["judges"]
+    assert (judge["scored"], judge["unreadable"]) == (0, 5)
+
+
+@_WORKERS
+def test_a_judge_that_cannot_tell_its_canaries_apart_makes_the_run_invalid(
+    judged: Project, server: ScriptedServer, args: tuple[str, ...]
+) -> None:
+    canaries = [
+        {"input": "the sea", "output": "it is blue", "verdict": "good"},
+        {"input": "the sea", "output": "it is red", "verdict": "bad"},
+    ]
+    judged.write("canaries.jsonl", "".join(json.dumps(row) + "\n" for row in canaries))
+    judged.configure('canaries = "canaries.jsonl"', table="judges.other")
+    config = (judged.path / "evalgate.toml").read_text().replace("[judges.other]\n", "")
+    judged.write("evalgate.toml", config)  # appended to the table of the judge, which stands last
+    assert judged.run(*args).ret == 0
+    assert _asked(server) == (5, 7)
+    server.answer_with(_broken)
+    judged.write("rubrics/tone.md", "The answer names the colour of the sky.")
+    _calibrate(judged)
+    result = judged.run(*args)
+    assert result.ret == judged.verdict["exit_code"] == 4
+    assert "1 of 2 canaries are broken" in judged.verdict["problems"][0]
+
+
+def test_the_estimate_counts_the_judges_calls(judged: Project, server: ScriptedServer) -> None:
+    judged.run("--eval-estimate").stdout.fnmatch_lines(["this run will make 10 calls*"])
+    assert server.calls == 0
+    judged.run()
+    judged.run("--eval-estimate").stdout.fnmatch_lines(["this run will make no call: all 10 are cached"])
+
+
+def test_a_golden_set_asks_no_judge(judged: Project, server: ScriptedServer) -> None:
+    judged.golden("golden/faq.jsonl", "b1", asserts=[{"judge": "tone"}])
+    result = judged.run()
+    assert (result.ret, server.calls) == (4, 0)
+    assert "a golden set is data and asks no model" in result.stderr.str()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('model = "gone"\ncriteria = "x"', "judges.bad.model: no model is named 'gone' (candidate)"),
+        ('model = "candidate"', "a judge needs either rubric"),
+        ('model = "candidate"\ncriteria = "x"\nvotes = 2', "votes = 2: an odd number"),
+    ],
+)
+def test_what_is_wrong_with_a_judge_is_said_at_once(
+    judged: Project, server: ScriptedServer, text: str, message: str
+) -> None:
+    judged.configure(text, table="judges.bad")
+    result = judged.run()
+    assert (result.ret, server.calls) == (4, 0)
+    assert message in result.stderr.str()
