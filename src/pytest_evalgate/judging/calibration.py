@@ -125,11 +125,18 @@ def _no_calibration(judge: settings.Judge) -> str:
 
 def _why_too_few(calibration: Calibration) -> Iterator[str]:
     for n, word, nouns in (
-        (calibration.human_pass, "pass", "human passes"),
-        (calibration.human_fail, "fail", "human fails"),
+        (_labelled(calibration, "tpr", calibration.human_pass), "pass", "human passes"),
+        (_labelled(calibration, "tnr", calibration.human_fail), "fail", "human fails"),
     ):
         if n < FEWEST:
             yield f"{n} {nouns}, {FEWEST} are needed: label {FEWEST - n} more outputs that {word}"
+
+
+def _labelled(calibration: Calibration, rate: str, counted: int) -> int:
+    """Return how many labels a rate comes from: in clusters, or weighted, they are worth less than they are."""
+    measured = calibration.measures.get(rate)
+    labelled = measured.get("n") if isinstance(measured, dict) else None
+    return labelled if isinstance(labelled, int) else counted
 
 
 def _why_not_good(calibration: Calibration, judge: settings.Judge) -> Iterator[str]:

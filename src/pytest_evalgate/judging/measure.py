@@ -11,15 +11,15 @@ from pytest_evalgate.judging.figures.figure import Figure
 from pytest_evalgate.judging.figures.grades import grade_figures
 from pytest_evalgate.judging.figures.panel import Panel, Rated, panel_of
 from pytest_evalgate.judging.figures.probability import bins_of, probability_figures
-from pytest_evalgate.judging.figures.rates import Rate, rate_of
 from pytest_evalgate.judging.figures.steadiness import Position, Repeats, position_of, repeats_of
 from pytest_evalgate.judging.figures.threshold import Point, Threshold, choose
 from pytest_evalgate.judging.figures.verdicts import verdict_figures
+from pytest_evalgate.judging.figures.weighted import Marked, Rates, rates_of
 from pytest_evalgate.judging.measured import Disagreement, How, Measured
 from pytest_evalgate.wording import count
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator, Sequence
+    from collections.abc import Hashable, Iterator, Sequence
 
     from pytest_evalgate.data import Score
     from pytest_evalgate.judging.figures.figure import Bootstrap
@@ -44,12 +44,15 @@ class _Judged:
     def right(self) -> bool:
         return self.human is self.judge
 
+    def marked(self, *, clustered: bool) -> Marked:
+        return Marked(self.human, self.judge, self.row.weight, self.cluster if clustered else None)
+
 
 def measure(rows: Sequence[Labelled], how: How) -> Measured:
     """Hold what a judge said of labelled rows against what people say of them.
 
-    Rates have Wilson's interval, on the effective number of rows where these come in clusters or are weighted; that
-    of ``youden`` adds the squares of the two (Newcombe 1998); all others are the bootstrap's.
+    Rates have Wilson's interval, on what the rows are worth where these come in clusters or are weighted; that of
+    ``youden`` adds the squares of the two (Newcombe 1998); all others are the bootstrap's.
 
     Raises:
         UserError: there is no row that people decided and the judge could read.
@@ -59,18 +62,19 @@ def measure(rows: Sequence[Labelled], how: How) -> Measured:
     judged, threshold = _judged(decided, how)
     if not judged:
         raise UserError(_nothing_to_measure(decided))
-    tpr, tnr = (_rate(one for one in judged if one.human is passed) for passed in (True, False))
     human, clusters = [one.human for one in judged], [one.cluster for one in judged]
+    clustered = any(one.row.cluster is not None for one in judged)
+    rates = rates_of([one.marked(clustered=clustered) for one in judged])
     scores, graded = [one.score for one in judged], any(one.score not in {0.0, 1.0} for one in judged)
     return Measured(
         rows=len(decided),
         unreadable=len(decided) - len(judged),
-        clusters=len(set(clusters)) if any(one.row.cluster is not None for one in judged) else None,
-        weighted=_is_weighted(judged),
-        tpr=tpr,
-        tnr=tnr,
-        youden=_youden(tpr, tnr),
-        accuracy=_rate_of_some(judged),
+        clusters=len(set(clusters)) if clustered else None,
+        weighted=len({one.row.weight for one in judged}) > 1,
+        tpr=rates.tpr,
+        tnr=rates.tnr,
+        youden=_youden(rates),
+        accuracy=rates.accuracy,
         verdicts=verdict_figures(human, [one.judge for one in judged], clusters, how.bootstrap),
         grades=_grades(judged, how.bootstrap) if graded else {},
         threshold=threshold,
@@ -78,7 +82,7 @@ def measure(rows: Sequence[Labelled], how: How) -> Measured:
         if graded and how.probabilities
         else {},
         bins=bins_of(scores, human) if graded else (),
-        roc=_roc(threshold, tpr, tnr),
+        roc=_roc(threshold, rates),
         repeats=_repeats(decided, how.bootstrap),
         position=_position(decided),
         panel=_panel(rows, judged, how),
@@ -125,30 +129,12 @@ def _cluster(row: Labelled) -> Hashable:
     return (None, row.case.id) if row.cluster is None else row.cluster
 
 
-def _is_weighted(judged: Iterable[_Judged]) -> bool:
-    return len({one.row.weight for one in judged}) > 1
-
-
-def _rate(judged: Iterable[_Judged]) -> Rate | None:
-    """Return the share of rows on which the judge is right; None without a row."""
-    rows = list(judged)
-    return _rate_of_some(rows) if rows else None
-
-
-def _rate_of_some(judged: Sequence[_Judged]) -> Rate:
-    clustered = any(one.row.cluster is not None for one in judged)
-    return rate_of(
-        [one.right for one in judged],
-        [one.row.weight for one in judged],
-        [one.cluster for one in judged] if clustered else None,
-    )
-
-
-def _youden(tpr: Rate | None, tnr: Rate | None) -> Figure:
-    if tpr is None or tnr is None:
+def _youden(rates: Rates) -> Figure:
+    if rates.tpr is None or rates.tnr is None:
         return Figure(None)
-    value = tpr.value + tnr.value - 1
-    below, above = (math.hypot(*(rate.value - rate.interval[end] for rate in (tpr, tnr))) for end in (0, 1))
+    both = (rates.tpr, rates.tnr)
+    value = sum(rate.value for rate in both) - 1
+    below, above = (math.hypot(*(rate.value - rate.interval[end] for rate in both)) for end in (0, 1))
     return Figure(value, (value - below, value + above))
 
 
@@ -159,13 +145,13 @@ def _grades(judged: Sequence[_Judged], bootstrap: Bootstrap) -> dict[str, Figure
     return grade_figures(grades, [one.score for one in judged], [one.cluster for one in judged], bootstrap)
 
 
-def _roc(threshold: Threshold | None, tpr: Rate | None, tnr: Rate | None) -> tuple[Point, ...]:
+def _roc(threshold: Threshold | None, rates: Rates) -> tuple[Point, ...]:
     """Return the curve of a graded judge; that of a judge who only passes or fails has a single point."""
     if threshold is not None:
         return threshold.roc
-    if tpr is None or tnr is None:
+    if rates.tpr is None or rates.tnr is None:
         return ()
-    return Point(None, 0.0, 0.0), Point(None, 1 - tnr.value, tpr.value), Point(None, 1.0, 1.0)
+    return Point(None, 0.0, 0.0), Point(None, 1 - rates.tnr.value, rates.tpr.value), Point(None, 1.0, 1.0)
 
 
 def _repeats(rows: Sequence[Labelled], bootstrap: Bootstrap) -> Repeats | None:

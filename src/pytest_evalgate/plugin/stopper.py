@@ -86,8 +86,8 @@ class Stopper:
 
         """
         rule = self._stopped.get(suite.plan.name)
-        if rule is not None and not self._is_remembered(suite.target, case):
-            raise NotNeeded(rule)
+        if rule is not None and (suite.judges or not self._is_remembered(suite.target, case)):
+            raise NotNeeded(rule)  # what its judges would be asked depends on the answer
 
     def look(self) -> None:
         """Look at what has come in, and stop the suites whose verdict is certain by now."""

@@ -54,7 +54,7 @@ def render(found: Calibrated, listed: int) -> tuple[str, ...]:
         *_sentences(found),
         "",
         *_disagreements(measured.disagreements, listed),
-        *_split(measured.split),
+        *_split(measured.split, listed),
         "",
         *_end(found),
     )
@@ -214,12 +214,12 @@ def _disagreements(found: tuple[Disagreement, ...], listed: int) -> Iterator[str
         yield f"    ... {len(found) - listed:,} more: --list {len(found)}, or --json"
 
 
-def _split(found: tuple[str, ...]) -> Iterator[str]:
+def _split(found: tuple[str, ...], listed: int) -> Iterator[str]:
     if found:
-        yield from _wrapped(
-            f"{count(len(found), 'row')} on which raters differ and nobody decided; give each a label: "
-            f"{', '.join(map(one_line, found))}"
-        )
+        more = f", and {len(found) - listed:,} more" if len(found) > listed else ""
+        shown = f"{', '.join(map(one_line, found[:listed]))}{more}"
+        whole = f"{count(len(found), 'row')} on which raters differ and nobody decided; give each a label: {shown}"
+        yield from _wrapped(whole)
 
 
 def _end(found: Calibrated) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Rates over labelled rows that may come in clusters and stand for unequally many outputs."""
+"""How often a judge is right, over labelled rows that may come in clusters."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_evalgate.judging.figures.figure import Figure, codes_of
+from pytest_evalgate.judging.figures.figure import Figure
+from pytest_evalgate.stats.clusters import mean_se_df
 from pytest_evalgate.stats.intervals import wilson_interval
 from pytest_evalgate.stats.repeats import effective_n
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
-
-    import numpy.typing as npt
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +31,12 @@ class Rate:
     n: int
     worth: float
 
+    @classmethod
+    def of(cls, value: float, hits: int, n: int, worth: float) -> Rate:
+        """Put the interval to a rate."""
+        bounds = wilson_interval(min(value * worth, worth), worth)
+        return cls(value, (bounds.lower, bounds.upper), hits, n, worth)
+
     @property
     def figure(self) -> Figure:
         """The rate as any other figure."""
@@ -39,45 +44,24 @@ class Rate:
 
     @property
     def whole_worth(self) -> tuple[int, int]:
-        """The hits and the rows that it is worth, as whole numbers, never more than it is."""
+        """The hits and the rows that it is worth, as whole numbers; never more rows than that."""
         if self.worth == self.n:
             return self.hits, self.n
         n = max(1, math.floor(self.worth))
         return round(self.value * n), n
 
 
-def rate_of(
-    hits: Sequence[bool], weights: Sequence[float] | None = None, clusters: Sequence[Hashable] | None = None
-) -> Rate:
-    """Estimate the weighted share of n >= 1 hits.
+def rate_of(hits: Sequence[bool], clusters: Sequence[Hashable] | None = None) -> Rate:
+    """Estimate the share of n >= 1 hits.
 
-    ``e_g`` sums ``w (y - p)`` over cluster g, ``se² = C/(C-1) sum e_g² / (sum w)²``, and the rows are worth
-    ``p (1 - p) / se²`` independent ones, at most n. Shapes: (n,) each; without weights or clusters they are equal, or
-    each row its own. Source: Wilson 1927; Korn & Graubard 1998.
+    Clusters make the rows worth ``p (1 - p) / se²`` independent ones with their robust standard error, from the number
+    of clusters (also where these do not differ) to n. Shapes: (n,), (n,). Source: Wilson 1927; Korn & Graubard 1998.
     """
-    values = np.array(hits, dtype=np.float64)
-    each = np.ones(len(values)) if weights is None else np.array(weights, dtype=np.float64)
-    value = float(values @ each / each.sum())
-    worth = _worth(values - value, each, value, clusters)
-    bounds = wilson_interval(min(value * worth, worth), worth)
-    return Rate(value, (bounds.lower, bounds.upper), int(values.sum()), len(values), worth)
-
-
-def _worth(
-    deviations: npt.NDArray[np.float64],
-    weights: npt.NDArray[np.float64],
-    value: float,
-    clusters: Sequence[Hashable] | None,
-) -> float:
-    n = len(weights)
-    equal = bool(np.ptp(weights) == 0)
-    if clusters is None and equal:
-        return float(n)
-    codes = codes_of(range(n) if clusters is None else clusters)
-    shares = np.bincount(codes, weights=weights)
-    alike = float(shares.sum() ** 2 / np.sum(shares**2))  # what the clusters are worth if they all say the same
-    if len(shares) == 1:
-        return alike
-    sums = np.bincount(codes, weights=weights * deviations)
-    se = math.sqrt(len(shares) / (len(shares) - 1) * float(np.sum(sums**2))) / float(weights.sum())
-    return effective_n(value, se, min(alike, n), n)
+    n, found = len(hits), sum(hits)
+    if clusters is None:
+        return Rate.of(found / n, found, n, n)
+    groups = len(set(clusters))
+    if groups == 1:
+        return Rate.of(found / n, found, n, 1)
+    value, se, _ = mean_se_df(np.array(hits, dtype=np.float64), clusters)
+    return Rate.of(value, found, n, effective_n(value, se, groups, n))
