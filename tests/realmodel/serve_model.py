@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-CONTEXT_TOKENS = 512
+CONTEXT_TOKENS = 2048
 
 # the model was not trained to chat: it goes on with the text that it is given
 _AS_IT_IS = "{% for message in messages %}{{ message.content }}{% endfor %}"

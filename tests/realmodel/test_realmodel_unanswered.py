@@ -30,11 +30,11 @@ def test_a_question_that_is_too_long_is_missing_and_the_others_are_answered(
     model: RealModel, project: Project, client: str
 ) -> None:
     project.ask(model, client)
-    too_long = "Spain " * 600
+    too_long = "Spain " * 2_400
     project.golden({"France": "Paris", too_long: "Madrid"}, ids=("short", "long"))
     assert project.run().ret not in (0, 1)
     assert project.outcomes == {"short": "passed", "long": "errored"}
-    assert "exceeds the available context size (512 tokens)" in project.rows["long"]["reason"]
+    assert "exceeds the available context size (2048 tokens)" in project.rows["long"]["reason"]
 
 
 def test_a_wrong_key_is_no_answer_and_names_the_variable(
