@@ -9,7 +9,7 @@ from pytest_evalgate import jsonl
 from pytest_evalgate.data import Score
 from pytest_evalgate.errors import LineProblem
 from pytest_evalgate.judging.label_rows import at
-from pytest_evalgate.judging.label_scale import GRADES, is_grade, is_number, share_of
+from pytest_evalgate.judging.label_scale import is_grade, is_number, share_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,8 +35,9 @@ class StoredScores:
     @classmethod
     def at(cls, path: str, rows: Sequence[LabelRow], scale: Scale) -> StoredScores:
         """Look at all verdicts to find out what their numbers are."""
-        numbers = [value for row in rows for value in _values(row, path) if is_number(value)]
-        return cls(path, scale, scale.graded or any(1 < number <= GRADES.highest for number in numbers))
+        values = [value for row in rows for value in _values(row, path)]
+        grades = any(is_grade(value) and value > 1 and scale.passed(value) is None for value in values)
+        return cls(path, scale, scale.graded or grades)
 
     @property
     def probabilities(self) -> bool:
@@ -63,7 +64,7 @@ class StoredScores:
             return f"must be a verdict; name one of its fields, as {self.path}.{next(iter(value), 'passed')}"
         if isinstance(value, list):
             return "must be a verdict or a list of verdicts"
-        if not is_number(value) or self.scale.passed(value) is not None:
+        if not is_number(value) or (self.scale.passed(value) is not None and not self.on_grades):
             return ""
         good = is_grade(value) if self.on_grades else 0 <= value <= 1
         return "" if good else "must be a number from 0 to 1, or a grade from 1 to 5 as all the others"
@@ -72,7 +73,7 @@ class StoredScores:
         passed = self.scale.passed(value)
         if is_number(value) and (self.on_grades or passed is None):
             share = share_of(value) if self.on_grades else float(value)
-            return Score(self.path, share, share >= _MIDDLE if passed is None else passed)
+            return Score(self.path, share, passed if self.scale.graded and passed is not None else share >= _MIDDLE)
         if passed is None:
             return Score(self.path, None, None, f"{jsonl.visible(jsonl.canonical(value))} is none of the labels")
         return Score(self.path, float(passed), passed)

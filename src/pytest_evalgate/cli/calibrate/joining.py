@@ -52,9 +52,14 @@ def _known(row: Labelled, cases: Mapping[str, Case]) -> Case | None:
 
 def _joined(row: Labelled, cases: Mapping[str, Case], outputs: Mapping[str, Output]) -> Labelled:
     case = _known(row, cases)
-    whole = row.case if case is None else replace(case, id=row.case.id, place=row.case.place)
+    whole = row.case if case is None else _completed(row.case, case)
     output = outputs.get(row.case.id, row.output) if row.output.value is None else row.output
     return replace(row, case=replace(whole, fingerprint=golden.fingerprint(whole)), output=output)
+
+
+def _completed(own: Case, known: Case) -> Case:
+    """Return the golden set's case, under the row's own id and with the context that the row was labelled by."""
+    return replace(known, id=own.id, place=own.place, context=own.context or known.context)
 
 
 def _problem(row: Labelled, field: str, message: str) -> LineProblem:

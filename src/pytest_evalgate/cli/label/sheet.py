@@ -8,12 +8,13 @@ import json
 from typing import TYPE_CHECKING, Literal
 
 from pytest_evalgate.judging.label_rows import cell_of
+from pytest_evalgate.judging.material import material_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pytest_evalgate.cli.label.strata import Drawn
-    from pytest_evalgate.data import Case, Json
+    from pytest_evalgate.data import Case, Json, Output
 
 Format = Literal["jsonl", "csv"]
 _COLUMNS = ("id", "input", "expected", "context", "output", "label", "cluster", "weight")
@@ -27,10 +28,17 @@ def sheet(drawn: Iterable[Drawn], cases: Mapping[str, Case], form: Format) -> st
 
 def _row(drawn: Drawn, case: Case | None) -> dict[str, Json]:
     output, planned = drawn.candidate.trial.output, drawn.candidate.result.case
-    asked = {} if case is None else {"input": _asked(case), "expected": _wanted(case), "context": list(case.context)}
+    asked = (
+        {} if case is None else {"input": _asked(case), "expected": _wanted(case), "context": _context(case, output)}
+    )
     held = {"id": planned.id, **asked, "output": None if output is None else output.value, "cluster": planned.cluster}
     shown = {name: value for name, value in held.items() if value not in (None, [])}
     return {**shown, "label": None, "weight": round(drawn.weight, 6)}
+
+
+def _context(case: Case, output: Output | None) -> list[str]:
+    """Return the context that a judge would be shown: what the application has retrieved, else the case's."""
+    return list(case.context if output is None else material_of(case, output).context)
 
 
 def _asked(case: Case) -> Json:
