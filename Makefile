@@ -43,6 +43,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.false_alarms --builds 200
 	$(BIN)/python -m benchmarks.early_stopping --builds 100
 	$(BIN)/python -m benchmarks.slice_gates --builds 200
+	$(BIN)/python -m benchmarks.corrected_rates --builds 500
 
 realmodel: $(VENV)/.realmodel
 	$(BIN)/python -m pytest -m realmodel tests/realmodel

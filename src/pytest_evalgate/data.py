@@ -318,8 +318,9 @@ class Calibration:
 
     ``parts`` are the digests that make up ``fingerprint`` (model, rubric, few-shots, parameters, protocol, threshold),
     so that a change can be named. Of ``human_pass`` labels that passed the judge passed ``judge_pass``, of
-    ``human_fail`` that failed it failed ``judge_fail``, both on rows that did not choose the threshold. ``measures``
-    are the further figures, by name, as the record file holds them.
+    ``human_fail`` that failed it failed ``judge_fail``, both on rows that did not choose the threshold, and as many as
+    the labels are worth where they come in clusters or are weighted. ``measures`` are the further figures, by name, as
+    the record file holds them.
     """
 
     judge: str

@@ -9,6 +9,10 @@
     │   ├── CallableError     a function of the user's that cannot be found, or may not be used
     │   ├── RecordingError    a file of recorded outputs
     │   ├── RunFileError      a stored run
+    │   ├── LabelsError       labelled rows (judging/labels.py)
+    │   ├── CalibrationError  a calibration (judging/calibration.py)
+    │   ├── AnchorsError      anchors of a judge (judging/anchors.py)
+    │   ├── StoredVerdictsError  what a judge said of them (judging/stored_verdicts.py)
     │   └── BaselineError     a baseline that is missing, torn, too new or may not be written
     ├── ScorerError           a scorer raised, or returned what is not a score
     ├── EngineDied            the thread that runs the calls is gone, or was stopped

@@ -320,6 +320,24 @@ def test_the_threshold_may_be_chosen_by_another_aim(desk: Desk) -> None:
     assert len({threshold["value"] for threshold in found.values()}) > 1
 
 
+@pytest.mark.parametrize("arguments", [("calibrate",), ("label", "sample")], ids=" ".join)
+def test_there_is_help_with_an_example(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([*arguments, "--help"])
+    assert caught.value.code == 0
+    said = capsys.readouterr().out
+    assert f"example: pytest-evalgate {' '.join(arguments)}" in said
+    assert "--json" in said
+
+
+@pytest.mark.parametrize("seed", ["-1", "1.5", "x", "9" * 19])
+def test_a_seed_is_a_whole_number(capsys: pytest.CaptureFixture[str], seed: str) -> None:
+    for arguments in (("calibrate", "faq", "--labels", "l"), ("label", "sample")):
+        with pytest.raises(SystemExit):
+            main([*arguments, f"--seed={seed}"])
+        assert "is not a whole number from 0 on" in capsys.readouterr().err
+
+
 def test_another_seed_draws_others(xstest: Desk) -> None:
     first, other = (xstest.json(*_GPT4, "--seed", seed)[1]["record"]["measures"] for seed in ("0", "1"))
     assert first["kappa"]["value"] == other["kappa"]["value"]

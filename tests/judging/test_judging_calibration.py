@@ -119,11 +119,9 @@ def test_a_good_and_fresh_calibration_may_gate() -> None:
 
 
 def test_without_a_calibration_the_next_step_is_named() -> None:
-    assert _why(None) == [
-        "calibration/faq.json does not exist yet: pytest-evalgate calibrate NAME --labels FILE writes it"
-    ]
+    assert _why(None) == ["calibration/faq.json does not exist yet: pytest-evalgate calibrate writes it, from labels"]
     [reason] = _why(None, Judge(model="m", criteria="good?"))
-    assert reason.startswith("nobody has held it against people: pytest-evalgate calibrate NAME --labels FILE, then")
+    assert reason.startswith("nobody has held it against people: run pytest-evalgate calibrate on labels, then")
 
 
 def test_thirty_of_each_class_are_needed() -> None:

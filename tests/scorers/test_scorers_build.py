@@ -62,7 +62,7 @@ def test_threshold_weight_and_name(context: Context) -> None:
         ({"kind": 5}, 'unknown scorer "5"'),
         ({"kind": ["exact"]}, "unknown scorer"),
         ({}, 'needs either "kind"'),
-        ({"judge": "faq"}, 'needs either "kind"'),
+        ({"judge": "faq"}, "judge = 'faq': name a table"),
         ({"kind": "exact", "python": "a:b"}, 'needs either "kind"'),
         ({"kind": "number", "patern": "a"}, 'unknown parameter "patern" of number; did you mean "pattern"'),
         ({"kind": "icontains", "ignore_case": False}, 'unknown parameter "ignore_case" of icontains'),

@@ -57,9 +57,15 @@ def _verdict(judge: JudgeRule, scores: Sequence[Sequence[Score]], rate: Rate | N
         corrected=None if rate is None else _corrected(rate, judge),
         tpr=None if errors is None else (errors.tpr, errors.tpr_lower),
         tnr=None if errors is None else (errors.tnr, errors.tnr_lower),
-        labels=0 if held is None else held.human_pass + held.human_fail,
+        labels=0 if held is None else _labels(held),
         age_days=None if held is None else _age(held, created),
     )
+
+
+def _labels(held: Calibration) -> int:
+    """Count the labels themselves, which may be worth fewer."""
+    counted = [held.measures.get(name, {}).get("n") for name in ("tpr", "tnr")]
+    return sum(counted) if all(isinstance(n, int) for n in counted) else held.human_pass + held.human_fail
 
 
 def _rate(results: Sequence[CaseResult], scores: Sequence[Sequence[Score]]) -> Rate | None:

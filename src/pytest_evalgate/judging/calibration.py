@@ -117,10 +117,10 @@ def why_not_enough(calibration: Calibration, judge: settings.Judge) -> tuple[str
 def _no_calibration(judge: settings.Judge) -> str:
     if judge.calibration is None:
         return (
-            "nobody has held it against people: pytest-evalgate calibrate NAME --labels FILE, then name the record as "
+            "nobody has held it against people: run pytest-evalgate calibrate on labels, then name the record as "
             "its calibration"
         )
-    return f"{judge.calibration} does not exist yet: pytest-evalgate calibrate NAME --labels FILE writes it"
+    return f"{judge.calibration} does not exist yet: pytest-evalgate calibrate writes it, from labels"
 
 
 def _why_too_few(calibration: Calibration) -> Iterator[str]:

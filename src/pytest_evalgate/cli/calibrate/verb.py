@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.cli.options import number, whole_number
+from pytest_evalgate.cli.seeds import seed
 from pytest_evalgate.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _add_measures(parser: argparse.ArgumentParser) -> None:
     option("--specificity", type=number(0.5, 1), default=0.9, metavar="SHARE", help="of human fails that have to fail")
     option("--false-pass-cost", type=number(0.01, 100), default=1.0, metavar="X", help="in units of a false fail")
     option("--times", type=whole_number(_MOST_TIMES), default=1, metavar="K", help="ask about each label K times")
-    option("--seed", type=int, default=0, help="of the folds and of the bootstrap (default: 0)")
+    option("--seed", type=seed, default=0, help="of the folds and of the bootstrap (default: 0)")
     option(
         "--list", dest="listed", type=whole_number(_MOST_LISTED), default=10, metavar="N", help="disagreements shown"
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_evalgate import files, golden, jsonl
 from pytest_evalgate.cli.options import whole_number
 from pytest_evalgate.cli.project import Project, suites_of
+from pytest_evalgate.cli.seeds import seed
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.wording import count
 
@@ -44,7 +45,7 @@ def add_parser(verbs: Any) -> None:
     option("--run", dest="run_id", metavar="ID", help="a stored run (default: the newest)")
     option("--judge", metavar="NAME", help="whose scores to go by (default: the only judge of the suite)")
     option("--n", type=whole_number(_MOST), default=100, help="how many outputs (default: 100)")
-    option("--seed", type=int, default=0, help="the same seed draws the same outputs (default: 0)")
+    option("--seed", type=seed, default=0, help="the same seed draws the same outputs (default: 0)")
     option("--format", dest="form", choices=_FORMATS, help="default: that of the name of --out, else jsonl")
     option("--out", type=Path, metavar="FILE", help="a file that does not exist yet (default: print the rows)")
     option("--json", action="store_true", help="say how many were drawn of what as JSON; needs --out")
