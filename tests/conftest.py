@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 pytest_plugins = ["pytester"]
 
 # a build must not fail on an example that the last one did not try (EXPLORE=1 looks for new ones), nor on being slow
-settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=60)
 settings.load_profile("default" if os.environ.get("EXPLORE") else "repeatable")
 
 

@@ -135,7 +135,7 @@ def _gates(verdict: Verdict) -> list[GateResult]:
 
 
 @given(st.lists(rows, min_size=1, max_size=3), st.integers(0, 100))
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=30)
 def test_a_build_that_failed_fails_with_one_more_loss(build: Build, suites: list[list[Row]], place: int) -> None:
     cases = suites[place % len(suites)]
     passing = [index for index, (now, _, _) in enumerate(cases) if now == "P"]
@@ -149,7 +149,7 @@ def test_a_build_that_failed_fails_with_one_more_loss(build: Build, suites: list
 
 
 @given(st.lists(rows_with_missing, min_size=1, max_size=3))
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=30)
 def test_the_worst_completion_is_never_better_than_the_best(build: Build, suites: list[list[Row]]) -> None:
     made = [_suite(build, str(index), cases) for index, cases in enumerate(suites)]
     runs, rules = [suite for suite, _ in made], {suite.plan.name: rules for suite, rules in made}
@@ -161,7 +161,7 @@ def test_the_worst_completion_is_never_better_than_the_best(build: Build, suites
 
 
 @given(st.lists(rows, min_size=1, max_size=3), st.randoms(use_true_random=False))
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=30)
 def test_the_order_of_the_suites_does_not_matter(build: Build, suites: list[list[Row]], dice: random.Random) -> None:
     made = [_suite(build, str(index), cases) for index, cases in enumerate(suites)]
     rules = {suite.plan.name: rules for suite, rules in made}

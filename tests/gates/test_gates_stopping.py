@@ -209,7 +209,7 @@ def _with_result(suite: SuiteRun, index: int, result: CaseResult) -> SuiteRun:
 
 
 @given(_SUITES, st.text(st.sampled_from("PPPPPPPPPm?"), min_size=5, max_size=15), st.integers(0, 2**32))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_the_verdict_at_the_stop_is_that_of_the_whole_run_in_any_order(
     build: Build, drawn: list[tuple[list[tuple[str, str]], list[Gate], bool]], beside: str, seed: int
 ) -> None:
