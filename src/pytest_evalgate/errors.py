@@ -12,6 +12,7 @@
     │   ├── LabelsError       labelled rows (judging/labels.py)
     │   ├── CalibrationError  a calibration (judging/calibration.py)
     │   ├── AnchorsError      anchors of a judge (judging/anchors.py)
+    │   ├── DriftRecordError  a check of anchors (judging/drift_record.py)
     │   ├── StoredVerdictsError  what a judge said of them (judging/stored_verdicts.py)
     │   └── BaselineError     a baseline that is missing, torn, too new or may not be written
     ├── ScorerError           a scorer raised, or returned what is not a score

@@ -12,7 +12,9 @@ import pytest
 from pytest_evalgate import settings
 from pytest_evalgate.data import Calibration
 from pytest_evalgate.judging import calibration as calibrations
+from pytest_evalgate.judging import drift_record
 from pytest_evalgate.judging.configured import parts_of_judge
+from pytest_evalgate.judging.drift_record import DriftRecord
 from pytest_evalgate.judging.fingerprint import fingerprint
 from pytest_evalgate.judging.labels import digest
 from pytest_evalgate.testing import Behaviour
@@ -72,6 +74,11 @@ def _judge(project: Project, *lines: str) -> None:
     project.configure(
         "\n".join(['model = "candidate"', 'rubric = "rubrics/tone.md"', *lines, ""]), table="judges.tone"
     )
+
+
+def _drift(project: Project, finding: str = "drifted", checked: str = "2100-01-01T00:00:00Z") -> None:
+    record = DriftRecord("tone", checked, "anchors.jsonl", finding)
+    drift_record.write(record, drift_record.file_of(project.path / "calibration" / "tone.json"))
 
 
 def _calibrate(project: Project, **changed: Any) -> None:
@@ -150,8 +157,10 @@ def test_only_what_has_changed_is_asked_again(judged: Project, server: ScriptedS
         (lambda project: _calibrate(project, human_fail=3, judge_fail=3), "30"),
         (lambda project: _calibrate(project, created="2024-01-01T00:00:00Z"), "90"),
         (lambda project: _calibrate(project, judge_pass=15, judge_fail=15), "chance"),
+        (_drift, "its anchors (anchors.jsonl) have drifted"),
+        (lambda project: project.write(_LABELS, (project.path / _LABELS).read_text().replace("l7", "l70")), "label"),
     ],
-    ids=["none", "another rubric", "few labels", "old", "worthless"],
+    ids=["none", "another rubric", "few labels", "old", "worthless", "drifted", "another label"],
 )
 def test_a_judge_that_may_not_gate_is_refused_before_any_call(
     judged: Project, server: ScriptedServer, spoil: Callable[[Project], object], why: str, args: tuple[str, ...]
@@ -162,6 +171,16 @@ def test_a_judge_that_may_not_gate_is_refused_before_any_call(
     assert server.calls == 0
     assert "judge tone may not gate: " in result.stderr.str() + result.stdout.str()
     assert why in result.stderr.str() + result.stdout.str()
+
+
+@pytest.mark.parametrize(
+    ("finding", "checked"), [("steady", "2100-01-01T00:00:00Z"), ("drifted", "2020-01-01T00:00:00Z")]
+)
+def test_a_check_that_found_nothing_or_was_before_the_calibration_is_no_obstacle(
+    judged: Project, finding: str, checked: str
+) -> None:
+    _drift(judged, finding, checked)
+    assert judged.run().ret == 0
 
 
 def test_a_judge_that_only_reports_decides_nothing(project: Project, server: ScriptedServer) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from pytest_evalgate.gates.rules import JudgeRule
 from pytest_evalgate.judging.calibration import why_not_gate
-from pytest_evalgate.judging.configured import calibration_of, parts_of_judge
+from pytest_evalgate.judging.configured import calibration_of, drift_of, parts_of_judge
+from pytest_evalgate.judging.drift_record import why_stale
 from pytest_evalgate.judging.fingerprint import fingerprint
 from pytest_evalgate.judging.labels import digest
 
@@ -33,11 +34,12 @@ def _rule(name: str, settings: Settings, root: Path) -> JudgeRule:
     parts = parts_of_judge(name, settings, root=root)
     calibration = calibration_of(judge, root=root)
     reasons = why_not_gate(calibration, judge, parts, _labels_now(calibration, root), datetime.now(UTC).date())
+    drifted = why_stale(drift_of(judge, root=root), calibration)
     return JudgeRule(
         name=name,
         calibration=calibration,
         fingerprint=fingerprint(parts, None if calibration is None else calibration.threshold),
-        why_not="; ".join(reasons) or None,
+        why_not="; ".join(filter(None, (*reasons, drifted))) or None,
         report_only=judge.report_only,
     )
 

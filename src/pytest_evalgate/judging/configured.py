@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_evalgate import files
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.judging import calibration as calibrations
+from pytest_evalgate.judging import drift_record
 from pytest_evalgate.judging.fewshots import few_shots_of
 from pytest_evalgate.judging.fingerprint import parts_of
 from pytest_evalgate.judging.rubric import load_rubric
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate import settings
     from pytest_evalgate.data import Calibration
+    from pytest_evalgate.judging.drift_record import DriftRecord
 
 
 def parts_of_judge(name: str, configured: settings.Settings, *, root: Path) -> dict[str, str]:
@@ -51,10 +53,25 @@ def calibration_of(judge: settings.Judge, *, root: Path) -> Calibration | None:
         UserError: it cannot be used.
 
     """
+    path = _file_of(judge, root)
+    return calibrations.read(path) if path is not None and path.exists() else None
+
+
+def drift_of(judge: settings.Judge, *, root: Path) -> DriftRecord | None:
+    """Read what the last check of a judge's anchors found; None where nobody has checked.
+
+    Raises:
+        UserError: the record cannot be used.
+
+    """
+    path = _file_of(judge, root)
+    return None if path is None else drift_record.read(drift_record.file_of(path))
+
+
+def _file_of(judge: settings.Judge, root: Path) -> Path | None:
     if judge.calibration is None:
         return None
     try:
-        path = files.inside(root, root / judge.calibration)
+        return files.inside(root, root / judge.calibration)
     except ValueError as error:
         raise SettingsError(f"calibration = {judge.calibration!r}: {error}") from None
-    return calibrations.read(path) if path.exists() else None

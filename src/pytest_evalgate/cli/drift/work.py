@@ -11,9 +11,10 @@ from pytest_evalgate import files, jsonl
 from pytest_evalgate.cli.judges import run_judge
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.judging import anchors as anchor_files
-from pytest_evalgate.judging import stored_verdicts
+from pytest_evalgate.judging import drift_record, stored_verdicts
 from pytest_evalgate.judging.configured import calibration_of, parts_of_judge
 from pytest_evalgate.judging.drift import Drift, Rejudged, Shift, drift, shift
+from pytest_evalgate.judging.drift_record import DriftRecord
 from pytest_evalgate.judging.stored_verdicts import StoredVerdicts
 
 if TYPE_CHECKING:
@@ -94,7 +95,18 @@ def check(project: Project, name: str, path: Path) -> Checked:
         Rejudged("pass" if row.passed else "fail", stored.passed[row.case.id], score.passed)
         for row, score in zip(kept.rows, scores, strict=True)
     ]
-    return Checked(name, anchors.name, stored.created, drift(rejudged), _shift(stored, scores))
+    found = drift(rejudged)
+    _note(project, name, anchors.name, found)
+    return Checked(name, anchors.name, stored.created, found, _shift(stored, scores))
+
+
+def _note(project: Project, name: str, anchors: str, found: Drift) -> None:
+    """Say beside the judge's calibration what was found: one that has drifted may not gate until it is calibrated."""
+    calibration = project.settings.judges[name].calibration
+    if calibration is not None:
+        checked = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        path = drift_record.file_of(files.inside(project.root, project.root / calibration))
+        drift_record.write(DriftRecord(name, checked, anchors, found.finding), path)
 
 
 def _require_the_same(stored: StoredVerdicts, anchors: Anchors, parts: Mapping[str, str]) -> None:
