@@ -15,6 +15,7 @@ import pytest
 
 from pytest_evalgate.cli import main
 from pytest_evalgate.data import Score
+from pytest_evalgate.judging import drift_record
 from pytest_evalgate.testing import Behaviour, ScriptedServer
 
 if TYPE_CHECKING:
@@ -132,6 +133,16 @@ def test_a_judge_that_turned_lenient_has_drifted(drifting: Drifting) -> None:
         _SCREEN.write_text(out, "utf-8")
     assert out == _SCREEN.read_text("utf-8")
     assert max(map(len, out.splitlines())) <= 100
+
+
+def test_what_was_found_stands_beside_the_calibration(drifting: Drifting) -> None:
+    drifting.configure('criteria = "It is right."\ncalibration = "calibration/faq.json"')
+    drifting.record()
+    drifting.play(_leniently)
+    assert drifting.drift()[0] == 1
+    found = drift_record.read(drifting.root / "calibration" / "faq.drift.json")
+    assert found is not None
+    assert (found.judge, found.finding) == ("faq", "drifted")
 
 
 def test_a_judge_that_says_the_same_is_asked_all_the_same(drifting: Drifting, monkeypatch: pytest.MonkeyPatch) -> None:
