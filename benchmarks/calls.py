@@ -1,9 +1,8 @@
 """Calls through the engine, beside the same calls in a bare loop over the same client, and beside the limit.
 
 Two calls a case at 200 ms each. ``--second trial`` (the default) makes the second one by ``trials = 2``: it waits for
-nothing. ``--second judge`` makes a judge of it, which waits for the target's answer; ``--second none`` makes one call
-a case. The limit is ceil(N / c) latencies for each call of a case that follows another, and ceil(calls / c) where none
-does. Bare and ours run in turn, as whole processes; of the rounds the least is taken.
+nothing. ``--second none`` makes one call a case. The limit is ceil(calls / c) latencies. Bare and ours run in turn, as
+whole processes; of the rounds the least is taken.
 """
 
 from __future__ import annotations
@@ -42,7 +41,6 @@ HEAD: Final = """\
 """
 SECONDS: Final = {
     "trial": "2 calls a case, by trials = 2",
-    "judge": "2 calls a case, the second a judge's",
     "none": "1 call a case",
 }
 
@@ -58,20 +56,16 @@ class Work:
 
     @property
     def calls(self) -> int:
-        return self.cases * (self.trials + self.is_judged)
+        return self.cases * self.trials
 
     @property
     def trials(self) -> int:
         return 2 if self.second == "trial" else 1
 
     @property
-    def is_judged(self) -> bool:
-        return self.second == "judge"
-
-    @property
     def limit_s(self) -> float:
         rounds = math.ceil(self.cases * self.trials / self.concurrency)
-        return rounds * (1 + self.is_judged) * LATENCY_S
+        return rounds * LATENCY_S
 
     def one(self) -> Work:
         """Return the same with a single case: what it takes is the start-up."""
@@ -148,14 +142,12 @@ def _row(server: Server, work: Work, rounds: int) -> Row:
 
 
 def _project(folder: Path, server: Server, work: Work) -> Path:
-    asked = projects.Asked(
-        server.base_url, work.client, work.concurrency, trials=work.trials, is_judged=work.is_judged
-    )
+    asked = projects.Asked(server.base_url, work.client, work.concurrency, trials=work.trials)
     return projects.write(folder, work.cases, asked.toml())
 
 
 def _bare(server: Server, folder: Path, work: Work) -> Run:
-    numbers = map(str, (work.cases * work.trials, 1 + work.is_judged, work.concurrency))
+    numbers = map(str, (work.cases * work.trials, 1, work.concurrency))
     used = processes.run([sys.executable, "-m", "benchmarks.bare", work.client, server.base_url, *numbers], folder)
     return Run(used, server.counts())
 

@@ -42,7 +42,6 @@ class Asked:
     concurrency: int
     trials: int = 1
     requests_per_minute: int | None = None
-    is_judged: bool = False
 
     def toml(self) -> str:
         """Return its tables, and those of a suite that asks it."""
@@ -51,8 +50,7 @@ class Asked:
             f'[models.scripted]\nmodel = "scripted"\nbase_url = "{self.base_url}"\napi_key_env = "{KEY_VARIABLE}"\n'
             f'client = "{self.client}"\nmax_concurrency = {self.concurrency}\n{pace}'
             "price = { input_per_mtok = 0.15, output_per_mtok = 0.60 }\n"
-            + suite_toml('{ model = "scripted" }', self.trials, '{ judge = "bench" }' if self.is_judged else '"exact"')
-            + ('[judges.bench]\nmodel = "scripted"\ncriteria = "It is right."\n' if self.is_judged else "")
+            + suite_toml('{ model = "scripted" }', self.trials)
         )
 
 
