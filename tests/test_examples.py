@@ -9,6 +9,11 @@ from typing import Any
 
 import pytest
 
+# pytester forgets what a run imported; numpy does not bear being imported twice
+import pytest_evalgate.gates
+import pytest_evalgate.plugin.session
+import pytest_evalgate.plugin.xdist  # noqa: F401 - the same
+
 _EXAMPLES = Path(__file__).parents[1] / "examples" / "golden_sets"
 _NUMBERS = Path(__file__).parent / "data"
 _QUIET = ("-p", "no:randomly", "-p", "no:asyncio", "-p", "no:anyio", "-p", "no:cacheprovider", "-q")
@@ -23,6 +28,7 @@ Json = Any
 @pytest.fixture
 def examples(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.delenv("GITHUB_BASE_REF", raising=False)
     ignore = shutil.ignore_patterns(".evalgate", "__pycache__")
     shutil.copytree(_EXAMPLES, pytester.path, dirs_exist_ok=True, ignore=ignore)
     return pytester.path

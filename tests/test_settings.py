@@ -314,7 +314,7 @@ def test_the_schema_is_a_schema_and_plain_json() -> None:
 
 @pytest.mark.parametrize("path", sorted(_EXAMPLES.rglob("evalgate.toml")), ids=lambda path: path.parent.name)
 def test_the_examples_match_the_schema(path: Path) -> None:
-    assert load(path.parent).suites
+    assert load(path.parent).model_fields_set & {"suites", "judges"}
     assert _matches_schema(path.read_text("utf-8"))
 
 
