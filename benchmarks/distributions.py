@@ -23,8 +23,6 @@ LATENCY_S: Final = 0.2
 WORKERS: Final = ("-n", "4")
 DISTRIBUTIONS: Final = ("load", "loadfile", "loadscope", "loadgroup", "worksteal")
 ROUNDS: Final = 2
-NOISE: Final = 1.1
-"""Two walls of the same work differ by so much on a shared machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +39,7 @@ def main() -> int:
     with processes.scripted_server(LATENCY_S) as server, tempfile.TemporaryDirectory() as folder:
         serial, one = _row(server, Path(folder), CASES), _row(server, Path(folder), 1)
         workers = _row(server, Path(folder), 1, *WORKERS, "--dist", "load").wall_s - one.wall_s
-        bound = (serial.wall_s + workers) * NOISE
+        bound = serial.wall_s + workers
         print(f"  {'serial':<10} {_told(serial)}; the workers take {workers:.2f} s to start: bound {bound:.2f} s")
         held = [_held(server, Path(folder), dist, serial, bound) for dist in DISTRIBUTIONS]
     return 0 if all(held) else 1
