@@ -178,6 +178,12 @@ class Sender:
             text = secret.redact(text)
         return text
 
+    def redact_body(self, body: bytes) -> bytes:
+        """Take the keys out of the body of an answer: what it says is kept and shown."""
+        for secret in self.secrets:
+            body = secret.redact_bytes(body)
+        return body
+
     def _kind_of_status(self, status: int, codes: tuple[str, ...]) -> FaultKind:
         kinds = _BY_STATUS if self.model else _OF_APPLICATIONS
         if 200 <= status < 300:  # noqa: PLR2004 - HTTP's own classes of status

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NoReturn
-from urllib.parse import quote
+from typing import TYPE_CHECKING, NoReturn
 
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.redaction import MASK, Redactor, forms_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-_MASK: Final = "***"
-
-_SHORTEST: Final = 8
-"""Shorter values are placeholders of local servers ("none", "EMPTY"): taking them out would garble plain words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +21,19 @@ class Secret:
 
     def redact(self, text: str) -> str:
         """Replace the value in ``text``, also where it is quoted for a URL, escaped as JSON, or in base64."""
-        if len(self.value) < _SHORTEST:
-            return text
-        for form in self._forms():
-            text = text.replace(form, _MASK)
-        return text
+        return Redactor(forms_of(self.value)).clean(text)
 
-    def _forms(self) -> tuple[str, ...]:
-        encoded = base64.b64encode(self.value.encode()).decode().rstrip("=")
-        return self.value, quote(self.value, safe=""), json.dumps(self.value)[1:-1], encoded
+    def redact_bytes(self, data: bytes) -> bytes:
+        """Do as ``redact`` does to UTF-8."""
+        return Redactor(forms_of(self.value)).clean_bytes(data)
 
     def __str__(self) -> str:
         """Show nothing."""
-        return _MASK
+        return MASK
 
     def __format__(self, spec: str) -> str:
         """Show nothing."""
-        return format(_MASK, spec)
+        return format(MASK, spec)
 
     def __reduce__(self) -> NoReturn:
         """Refuse to be pickled.

@@ -32,6 +32,8 @@ class Opening(Generic[T]):
         if self._made is None:
             self._made = asyncio.ensure_future(asyncio.to_thread(self._make))
         try:
+            if self._made.done():
+                return self._made.result()
             return await asyncio.shield(self._made)
         except Exception as error:  # a proxy or a certificate of the environment's, in the words of any library
             raise self._sender.fault("bad_request", f"no connection can be made: {error}") from error

@@ -71,7 +71,7 @@ class SdkClient:
             raise self._sender.fault("connection", _cause(error)) from error
         except openai.OpenAIError as error:
             raise self._sender.fault("malformed", str(error)) from error
-        return Answer(200, {}, body)
+        return Answer(200, {}, self._sender.redact_body(body))
 
 
 def _make(model: Model, key: Secret | None) -> AsyncOpenAI:
