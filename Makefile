@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 EVALS := cd examples/golden_sets && ../../$(BIN)/pytest --eval-gate --no-header -q
 
-.PHONY: demo test check bench realmodel coverage clean
+.PHONY: demo test check bench browser docs realmodel coverage clean
 
 demo: $(VENV)/.demo
 	@echo "== 1. a candidate that is better than its baseline: the gate passes"
@@ -44,6 +44,12 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.early_stopping --builds 100
 	$(BIN)/python -m benchmarks.slice_gates --builds 200
 	$(BIN)/python -m benchmarks.corrected_rates --builds 500
+	-$(BIN)/python -m benchmarks.html_report
+
+docs: $(VENV)/.dev
+	$(BIN)/python docs/make_reference.py
+	$(BIN)/python -m mkdocs build --strict
+	@echo "build/site/index.html"
 
 realmodel: $(VENV)/.realmodel
 	$(BIN)/python -m pytest -m realmodel tests/realmodel
@@ -59,9 +65,16 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@ $(VENV)/.demo
 
+$(VENV)/.browser: tests/browser/requirements.txt $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
 $(VENV)/.realmodel: tests/realmodel/requirements.txt $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
+
+browser: $(VENV)/.browser
+	$(BIN)/python -m pytest tests/browser
 
 clean:
 	rm -rf $(VENV) build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping  # noqa: TC003 - verdict_file reads the records by their types
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from pytest_evalgate.calls import CallRecord, Finish
 
 Json = Any
@@ -102,6 +101,13 @@ class Case:
     def golden_id(self) -> str:
         """The id in the golden set: what targets and recordings know the case by."""
         return _golden_id(self.id, self.side)
+
+    @property
+    def question(self) -> dict[str, Json]:
+        """What is asked and what is wanted, as reports show them: ``input`` and ``expected``, where there are any."""
+        asked = self.input if self.input is not None else [*self.messages] or dict(self.vars) or None
+        wanted = self.expected if self.expected is not None else [*self.expected_any] or self.rubric
+        return {name: value for name, value in (("input", asked), ("expected", wanted)) if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +210,10 @@ class PlannedCase:
 
 @dataclass(frozen=True, slots=True)
 class SuitePlan:
-    """What a run of one suite has to account for, in golden set order."""
+    """What a run of one suite has to account for, in golden set order.
+
+    Of a tier that plans a sample, ``drawn_from`` is the number of cases that it was drawn from.
+    """
 
     name: str
     golden: tuple[str, ...]
@@ -212,16 +221,18 @@ class SuitePlan:
     scorers_sha256: str
     trials: int
     cases: tuple[PlannedCase, ...]
+    drawn_from: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """All trials of one planned case in one run."""
+    """All trials of one planned case in one run; ``question`` is the case's own, kept for reports."""
 
     case: PlannedCase
     outcome: Outcome
     trials: tuple[Trial, ...] = ()
     reason: str = ""
+    question: Mapping[str, Json] = field(default_factory=_nothing, compare=False)
 
     @property
     def lowest(self) -> float:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pytest_evalgate.protocols import Rule, Target
+    from pytest_evalgate.reports.view import ReportView
 
 hookspec = pluggy.HookspecMarker("pytest")
 
@@ -54,4 +55,17 @@ def pytest_evalgate_targets() -> Mapping[str, Callable[..., Target]]:  # type: i
     and in evalgate.toml::
 
         target = { kind = "shouting", ending = "!!" }
+    """
+
+
+@hookspec
+def pytest_evalgate_report(report: ReportView) -> Mapping[str, str]:  # type: ignore[empty-body]
+    r"""Return reports of your own: the names of files and what stands in them; they are written beside the others.
+
+    Called once, when the run is judged. ``report.verdict`` is what ``verdict.json`` holds, ``report.suites`` its
+    suites with the cases that changed, and ``report.cases`` draws all cases one by one::
+
+        def pytest_evalgate_report(report):
+            missed = [f"{case.id}: {case.reason}" for case in report.cases if case.outcome == "missed"]
+            return {"missed.txt": "\n".join([report.verdict.verdict, *missed])}
     """

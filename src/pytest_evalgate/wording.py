@@ -1,6 +1,11 @@
-"""Numbers as the gates' messages write them."""
+"""Numbers as the gates' messages write them, and what several parts have to say alike."""
 
 from __future__ import annotations
+
+from typing import Final
+
+STOPPED: Final = "STOPPED: "
+"""A note that begins so says why the run sent no further call."""
 
 
 def percent(share: float) -> str:

@@ -1,10 +1,15 @@
-"""Stored runs and baselines to be compared."""
+"""Folders that a verb is called in: with stored runs and baselines, or with judges and the server that plays them."""
 
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,85 +19,169 @@ from pytest_evalgate.data import CaseResult, Place, PlannedCase, Run, SuitePlan,
 from pytest_evalgate.engine import settle
 from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs import run_file
+from pytest_evalgate.testing import Behaviour, ScriptedServer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from pytest_evalgate.testing import Request
+
+Command = Callable[..., tuple[int, str, str]]
+"""Calls a verb and returns the exit code, what was printed, and what was said of errors."""
+
+_SCREENS = Path(__file__).parent / "screens"
 _VALUES = {"P": 1.0, "m": 0.0, "?": None}
 _ENDED = {"-": "not_run", "S": "skipped"}
+_COMMIT = "8c1f2d0aaaaaaaaa"
+_SHOWN = re.compile(r"\nBEGIN (\w{16})\n(.*)\nEND \1\n")
+_MODEL = """
+[models.m]
+model = "m-1"
+base_url = "{url}"
+api_key_env = ""
+client = "http"
+"""
 
 
-def _result(index: int, word: str, fingerprint: str, clusters: int) -> CaseResult:
-    cluster = f"d{index % clusters}" if clusters else None
-    slices = (("lang", "de" if index % 2 else "en"),)
-    case = PlannedCase(f"c{index}", Place("g.jsonl", index + 1), fingerprint, slices=slices, cluster=cluster)
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in an empty folder, where no variable of CI or of ours says anything."""
+    for name in [name for name in os.environ if name.startswith(("EVALGATE_", "GITHUB_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def evalgate(capsys: pytest.CaptureFixture[str]) -> Command:
+    def call(*arguments: str) -> tuple[int, str, str]:
+        code = main(arguments)
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return call
+
+
+@pytest.fixture
+def git(folder: Path) -> Callable[..., None]:
+    """Call git in the folder."""
+
+    def call(*arguments: str) -> None:
+        identity = ("-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "commit.gpgsign=false")
+        subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+
+    return call
+
+
+@pytest.fixture
+def assert_screen() -> Callable[[str, str], None]:
+    """Compare what a verb printed with its stored screen, which UPDATE_GOLDEN=1 rewrites."""
+
+    def compare(verb: str, out: str) -> None:
+        path = _SCREENS / f"{verb}.100.txt"
+        if os.environ.get("UPDATE_GOLDEN"):
+            path.write_text(out, "utf-8")
+        assert out == path.read_text("utf-8")
+        assert max(map(len, out.splitlines())) <= 100
+
+    return compare
+
+
+def _result(index: int, word: str, fields: Mapping[str, Any]) -> CaseResult:
+    clusters = fields.get("clusters", 0)
+    case = PlannedCase(
+        f"c{index}",
+        Place("g.jsonl", index + 1),
+        "edited" if index in fields.get("edited", ()) else "f",
+        slices=(("lang", "de" if index % 2 else "en"),),
+        cluster=f"d{index % clusters}" if clusters else None,
+    )
     if word in _ENDED:
         return CaseResult(case, _ENDED[word])  # type: ignore[arg-type]
     given = ((number, _VALUES[letter]) for number, letter in enumerate(word))
-    return settle(case, [Trial(number, value, reason="" if value else f"got {index}") for number, value in given])
+    calls, reason = fields.get("calls", ()), f"got {index}"
+    return settle(case, [Trial(number, value, reason="" if value else reason, calls=calls) for number, value in given])
 
 
-def make_suite(name: str, words: Sequence[str], **fields: Any) -> SuiteRun:
+def make_suite(words: Sequence[str], name: str = "faq", **fields: Any) -> SuiteRun:
     """Make a suite of which each word is a case, and each letter a trial: ``P`` passed, ``m`` missed, ``?`` no answer.
 
     The word ``-`` is a case that was not run, ``S`` one that was skipped. Of the fields, ``first`` is the number of
-    the first case, ``edited`` holds the numbers of cases with another content, ``clusters`` is their number, and
-    ``stopped`` a rule.
+    the first case, ``edited`` holds the numbers of cases with another content, ``clusters`` is their number,
+    ``calls`` are those of each trial, ``golden`` is a letter for the golden set's content, and ``stopped`` a rule.
     """
-    edited, clusters = fields.get("edited", ()), fields.get("clusters", 0)
-    results = tuple(
-        _result(index, word, "edited" if index in edited else "f", clusters)
-        for index, word in enumerate(words, start=fields.get("first", 0))
-    )
+    results = tuple(_result(index, word, fields) for index, word in enumerate(words, start=fields.get("first", 0)))
     cases = tuple(result.case for result in results)
-    plan = SuitePlan(name, ("g.jsonl",), "g" * 64, "s" * 64, max(map(len, words)), cases)
+    golden = fields.get("golden", "g") * 64
+    plan = SuitePlan(name, ("g.jsonl",), golden, "s" * 64, max(map(len, words)), cases)
     return SuiteRun(plan, results, fields.get("stopped"))
 
 
 @dataclass(frozen=True)
-class Sides:
-    """A project with stored runs and baselines, and the verb that compares them."""
+class Project:
+    """A folder with stored runs and baselines, and a verb that reads them."""
 
     root: Path
-    capsys: pytest.CaptureFixture[str]
+    call: Command
+    suite = staticmethod(make_suite)
 
     def configure(self, text: str) -> None:
         (self.root / "evalgate.toml").write_text(text, "utf-8")
 
-    def run(self, run_id: str, suites: dict[str, Sequence[str]] | Sequence[str], **fields: Any) -> Run:
-        """Store a run of suite ``faq``, or of the suites that are named."""
-        named: dict[str, Sequence[str]] = suites if isinstance(suites, dict) else {"faq": suites}
-        made = tuple(make_suite(name, words, **fields) for name, words in named.items())
-        created = f"2026-01-0{run_id[7]}T00:00:00Z"
-        run = Run(run_id, created, "8c1f2d0aaaaaaaaa", made, problems=fields.get("problems", ()))
+    def store(self, *suites: SuiteRun | Sequence[str], run_id: str = "20260102T000000Z-bbbb", **fields: Any) -> Run:
+        """Store a run; mere words are the cases of suite ``faq``."""
+        made = tuple(suite if isinstance(suite, SuiteRun) else make_suite(suite, **fields) for suite in suites)
+        created = f"{run_id[:4]}-{run_id[4:6]}-{run_id[6:8]}T00:00:00Z"
+        run = Run(run_id, created, _COMMIT, made, problems=fields.get("problems", ()))
         run_file.write(run, run_file.path_of(self.root / ".evalgate", run_id))
         return run
 
     def baseline(self, path: str, words: Sequence[str], *, suite: str = "faq", **fields: Any) -> None:
-        """Keep a baseline of run ``20260101T000000Z-base`` in a file."""
-        made = make_suite(suite, words, **fields)
-        run = Run("20260101T000000Z-base", "2026-01-01T00:00:00Z", "8c1f2d0aaaaaaaaa", (made,))
+        """Keep a baseline in a file; of the fields, ``run_id`` names the run that it was made of."""
+        made = make_suite(words, suite, **fields)
+        run = Run(fields.get("run_id", "20260101T000000Z-base"), "2026-01-01T00:00:00Z", _COMMIT, (made,))
         found = baselines.promote(run, made, reason="first", now="2026-01-01T01:00:00Z")
         baselines.write(found, self.root / path)
 
-    def commit(self, tag: str) -> None:
-        """Commit the baselines, and tag the commit."""
-        identity = ("-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "commit.gpgsign=false")
-        for arguments in (("init", "-q"), ("add", "-A"), ("commit", "-qm", tag), ("tag", tag)):
-            subprocess.run(["git", *identity, *arguments], cwd=self.root, check=True, capture_output=True)
-
-    def compare(self, *arguments: str) -> tuple[int, str, str]:
-        """Return the exit code, and what was printed."""
-        code = main(["compare", *arguments])
-        said = self.capsys.readouterr()
-        return code, said.out, said.err
-
     def json(self, *arguments: str) -> Any:
-        """Return what ``--json`` prints, of a comparison that exits 0."""
-        code, out, err = self.compare(*arguments, "--json")
+        """Return what ``--json`` prints, of a call that exits 0."""
+        code, out, err = self.call(*arguments, "--json")
         assert (code, err) == (0, "")
         return json.loads(out)
+
+    def only(self, *arguments: str) -> Any:
+        """Return what ``--json`` prints of the only suite."""
+        [found] = self.json(*arguments)
+        return found
+
+
+@pytest.fixture
+def project_of(folder: Path, evalgate: Command) -> Callable[[str], Project]:
+    """Return an empty project, for the verb that is named."""
+    return lambda verb: Project(folder, partial(evalgate, verb))
+
+
+@dataclass(frozen=True)
+class Sides(Project):
+    """A project whose runs and baselines are compared."""
+
+    capsys: pytest.CaptureFixture[str]
+    git: Callable[..., None]
+
+    def run(self, run_id: str, suites: dict[str, Sequence[str]] | Sequence[str], **fields: Any) -> Run:
+        """Store a run of suite ``faq``, or of the suites that are named."""
+        named: dict[str, Sequence[str]] = suites if isinstance(suites, dict) else {"faq": suites}
+        made = (make_suite(words, name, **fields) for name, words in named.items())
+        return self.store(*made, run_id=run_id, **fields)
+
+    def commit(self, tag: str) -> None:
+        """Commit the baselines, and tag the commit."""
+        for arguments in (("init", "-q"), ("add", "-A"), ("commit", "-qm", tag), ("tag", tag)):
+            self.git(*arguments)
+
+    def compare(self, *arguments: str) -> tuple[int, str, str]:
+        return self.call(*arguments)
 
     def faq(self, *arguments: str) -> Any:
         """Return the comparison of the only suite."""
@@ -101,10 +190,60 @@ class Sides:
 
 
 @pytest.fixture
-def sides(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Sides:
-    monkeypatch.chdir(tmp_path)
-    for variable in ("CI", "EVALGATE_BASE_REF", "EVALGATE_DIR", "GITHUB_BASE_REF", "GITHUB_SHA"):
-        monkeypatch.delenv(variable, raising=False)
-    found = Sides(tmp_path, capsys)
+def sides(folder: Path, evalgate: Command, capsys: pytest.CaptureFixture[str], git: Callable[..., None]) -> Sides:
+    found = Sides(folder, partial(evalgate, "compare"), capsys, git)
     found.configure('[suites.faq]\ngolden = "g.jsonl"\nbaseline = "baselines/faq.json"\n')
     return found
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a judge was shown: its whole question, and in it the candidate between two lines with a nonce."""
+
+    question: str
+    nonce: str
+    candidate: str
+
+    @classmethod
+    def of(cls, request: Request) -> Shown:
+        question = next(message["content"] for message in request.body["messages"] if message["role"] == "user")
+        [(nonce, candidate)] = _SHOWN.findall(question)
+        return cls(question, nonce, json.loads(candidate))
+
+    def verdict(self, score: int, *, passed: bool, evidence: str) -> str:
+        """Return a well-formed reply."""
+        verdict = "pass" if passed else "fail"
+        return json.dumps({"nonce": self.nonce, "evidence": evidence, "score": score, "verdict": verdict})
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A folder with judges, the server that plays them, and a verb that asks them."""
+
+    root: Path
+    call: Command
+    server: ScriptedServer
+
+    def configure(self, judges: str) -> None:
+        (self.root / "evalgate.toml").write_text(_MODEL.format(url=self.server.base_url) + judges, "utf-8")
+
+    def play(self, character: Callable[[Shown], str]) -> None:
+        """Have the judges reply as a character does."""
+        self.server.answer_with(lambda request: Behaviour.text(character(Shown.of(request))))
+
+    def label(self, rows: Iterable[Mapping[str, Any]], name: str = "labels.jsonl") -> None:
+        (self.root / name).write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
+
+    def json(self, *arguments: str) -> tuple[int, Any]:
+        """Return the exit code, and what ``--json`` prints."""
+        code, out, err = self.call(*arguments, "--json")
+        assert err == ""
+        return code, json.loads(out)
+
+
+@pytest.fixture
+def desk_of(folder: Path, evalgate: Command, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Desk]]:
+    """Return a desk for the verb that is named."""
+    monkeypatch.setenv("EVALGATE_CACHE_KEY", "a key of this test alone")
+    with ScriptedServer() as server:
+        yield lambda verb: Desk(folder, partial(evalgate, verb), server)

@@ -1,44 +1,23 @@
 from __future__ import annotations
 
-import json
-import os
 import random
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_evalgate import stats
 from pytest_evalgate.calls import CallRecord
-from pytest_evalgate.cli import main
-from pytest_evalgate.data import CaseResult, Place, PlannedCase, Run, SuitePlan, SuiteRun, Trial
-from pytest_evalgate.runs import run_file
+from pytest_evalgate.data import SuiteRun
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-_SCREEN = Path(__file__).parent / "screens" / "aa.100.txt"
+    from tests.cli.conftest import Project
+
 _RUN, _OTHER = "20260102T000000Z-bbbb", "20260103T000000Z-cccc"
 _AGAIN = "and 2 are the fewest to compare: pytest --eval-gate --eval-trials 10"
-_VALUES = {"P": 1.0, "m": 0.0, "?": None}
-_SENT, _REMEMBERED = CallRecord("target", "m-1", 1), CallRecord("target", "m-1", 0)
-
-
-def _suite(cases: Sequence[str], name: str = "faq", *, call: CallRecord | None = None, golden: str = "g") -> SuiteRun:
-    """Make a suite of which each word is a case: ``P`` passed, ``m`` missed, ``?`` no answer, empty: skipped."""
-    results = tuple(
-        CaseResult(
-            PlannedCase(f"c{index}", Place("g.jsonl", index + 1), "f", skip=None if word else "later"),
-            "errored" if "?" in word else "passed" if word else "skipped",
-            tuple(Trial(number, _VALUES[letter], calls=(call,) if call else ()) for number, letter in enumerate(word)),
-        )
-        for index, word in enumerate(cases)
-    )
-    plan = SuitePlan(
-        name, ("g.jsonl",), golden * 64, "s" * 64, max(map(len, cases)), tuple(result.case for result in results)
-    )
-    return SuiteRun(plan, results)
+_SENT, _REMEMBERED = (CallRecord("target", "m-1", 1),), (CallRecord("target", "m-1", 0),)
 
 
 def _flipping(trials: int, *, cases: int, flaky: int) -> list[str]:
@@ -48,51 +27,22 @@ def _flipping(trials: int, *, cases: int, flaky: int) -> list[str]:
     return ["".join("P" if draw.random() < chance else "m" for _ in range(trials)) for chance in chances]
 
 
-@dataclass(frozen=True)
-class Project:
-    """A folder with stored runs."""
-
-    root: Path
-    capsys: pytest.CaptureFixture[str]
-
-    def store(self, *suites: SuiteRun, run_id: str = _RUN) -> None:
-        run = Run(run_id, f"{run_id[:4]}-{run_id[4:6]}-{run_id[6:8]}T00:00:00Z", None, suites)
-        run_file.write(run, run_file.path_of(self.root / ".evalgate", run_id))
-
-    def call(self, *arguments: str) -> tuple[int, str, str]:
-        code = main(["aa", *arguments])
-        said = self.capsys.readouterr()
-        return code, said.out, said.err
-
-    def json(self, *arguments: str) -> Any:
-        code, out, err = self.call(*arguments, "--json")
-        assert (code, err) == (0, "")
-        [found] = json.loads(out)
-        return found
-
-
 @pytest.fixture
-def project(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Project:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("EVALGATE_DIR", raising=False)
-    return Project(tmp_path, capsys)
+def project(project_of: Callable[[str], Project]) -> Project:
+    return project_of("aa")
 
 
-def test_the_screen(project: Project) -> None:
-    project.store(_suite([*_flipping(10, cases=198, flaky=40), "PPPPPPPPP?", "?" * 10]))
+def test_the_screen(project: Project, assert_screen: Callable[[str, str], None]) -> None:
+    project.store([*_flipping(10, cases=198, flaky=40), "PPPPPPPPP?", "?" * 10])
     code, out, err = project.call("faq")
     assert (code, err) == (0, "")
-    if os.environ.get("UPDATE_GOLDEN") == "1":
-        _SCREEN.parent.mkdir(exist_ok=True)
-        _SCREEN.write_text(out, "utf-8")
-    assert out == _SCREEN.read_text("utf-8")
-    assert max(map(len, out.splitlines())) <= 100
+    assert_screen("aa", out)
 
 
 def test_each_trial_is_a_run(project: Project) -> None:
     cases = _flipping(6, cases=50, flaky=20)
-    project.store(_suite(cases))
-    found = project.json()
+    project.store(cases)
+    found = project.only()
     wanted = stats.aa_runs([[int(word[trial] == "P") for word in cases] for trial in range(6)])
     assert (found["runs"], found["cases"], found["comparisons"], found["independent"]) == (6, 50, 30, 3)
     assert found["false_alarm_rate"] == wanted.false_alarm_rate
@@ -102,21 +52,21 @@ def test_each_trial_is_a_run(project: Project) -> None:
 
 
 def test_naive_gates_are_tried_on_the_same_runs(project: Project) -> None:
-    project.store(_suite(["PPm", "PmP", "PPP"]))  # passes a run: 3, 2, 2
-    found = project.json()
+    project.store(["PPm", "PmP", "PPP"])  # passes a run: 3, 2, 2
+    found = project.only()
     assert found["any_drop_rate"] == pytest.approx(2 / 6)  # first to second, first to third
     assert found["any_loss_rate"] == pytest.approx(4 / 6)  # and second to third, third to second
 
 
 def test_a_wider_alpha_alarms_more(project: Project) -> None:
-    project.store(_suite(["Pm"] * 3 + ["PP"] * 7))  # three losses: p = 1/16
-    assert project.json()["false_alarm_rate"] == 0
-    assert project.json("--alpha", "0.1")["false_alarm_rate"] == 0.5
+    project.store(["Pm"] * 3 + ["PP"] * 7)  # three losses: p = 1/16
+    assert project.only()["false_alarm_rate"] == 0
+    assert project.only("--alpha", "0.1")["false_alarm_rate"] == 0.5
 
 
 def test_the_least_steady_cases_come_first(project: Project) -> None:
-    project.store(_suite(["PPPP", "PPPm", "PPmm", "Pmmm", "mmmm", "mPPP"]))
-    found = project.json()
+    project.store(["PPPP", "PPPm", "PPmm", "Pmmm", "mmmm", "mPPP"])
+    found = project.only()
     assert [(case["id"], case["place"], case["passes"]) for case in found["flaky"]] == [
         ("c2", "g.jsonl:3", 2),
         ("c3", "g.jsonl:4", 1),
@@ -127,30 +77,30 @@ def test_the_least_steady_cases_come_first(project: Project) -> None:
 
 
 def test_twenty_flaky_cases_are_listed_and_the_rest_counted(project: Project) -> None:
-    project.store(_suite(["Pm"] * 23))
-    found = project.json()
+    project.store(["Pm"] * 23)
+    found = project.only()
     assert (len(found["flaky"]), found["flaky_more"]) == (20, 3)
     assert project.call()[1].splitlines()[-1] == "    ... 3 more"
 
 
 def test_a_case_with_a_missing_trial_is_left_out_and_counted(project: Project) -> None:
-    project.store(_suite(["PPP", "P?P", "PP", "", "PmP"]))
-    found = project.json()
+    project.store(["PPP", "P?P", "PP", "S", "PmP"])
+    found = project.only()
     assert (found["cases"], found["left_out_unanswered"]) == (2, 2)
     assert "left out: 2 cases without an answer in every trial" in project.call()[1]
 
 
 def test_what_only_the_base_branch_holds_is_not_measured(project: Project) -> None:
-    suite = _suite(["PP", "Pm"])
+    suite = project.suite(["PP", "Pm"])
     old = replace(suite.results[1].case, id="c1@base", side="base")
     held = replace(suite.results[1], case=old)
     plan = replace(suite.plan, cases=(suite.plan.cases[0], old))
     project.store(SuiteRun(plan, (suite.results[0], held)))
-    assert (project.json()["cases"], project.json()["flip_rate"]) == (1, 0)
+    assert (project.only()["cases"], project.only()["flip_rate"]) == (1, 0)
 
 
 def test_a_target_that_never_flips_is_said_to_be_deterministic(project: Project) -> None:
-    project.store(_suite(["PPP", "mmm"]))
+    project.store(["PPP", "mmm"])
     out = project.call()[1]
     assert "0 of 2 cases flipped" in out
     assert "the target is deterministic, or its answers do not depend on the trial" in out
@@ -158,29 +108,30 @@ def test_a_target_that_never_flips_is_said_to_be_deterministic(project: Project)
 
 def test_more_alarms_than_alpha_explains_are_pointed_out(project: Project) -> None:
     said = "these runs were not identical"
-    project.store(_suite(["PPPPPPPPPPmmmmmmmmmm"] * 40))
+    project.store(["PPPPPPPPPPmmmmmmmmmm"] * 40)
     assert said not in project.call()[1]  # half of the pairs alarm, which ten independent ones do not exclude yet
-    project.store(_suite(["P" * 100 + "m" * 100] * 40))
+    project.store(["P" * 100 + "m" * 100] * 40)
     assert said in project.call()[1]
 
 
 def test_names_are_shown_and_not_obeyed(project: Project) -> None:
-    suite = _suite(["Pm"])
+    suite = project.suite(["Pm"])
     case = replace(suite.plan.cases[0], id="c\x1b[31m")
     project.store(SuiteRun(replace(suite.plan, cases=(case,)), (replace(suite.results[0], case=case),)))
     assert "c\\x1b[31m" in project.call()[1]
 
 
 def test_every_suite_with_several_trials_is_measured(project: Project) -> None:
-    project.store(_suite(["PP"], "a"), _suite(["P"], "b"), _suite(["mm", "mP"], "c"))
-    assert [found["suite"] for found in json.loads(project.call("--json")[1])] == ["a", "c"]
-    assert project.json("c")["cases"] == 2
+    words = {"a": ["PP"], "b": ["P"], "c": ["mm", "mP"]}
+    project.store(*(project.suite(cases, name) for name, cases in words.items()))
+    assert [found["suite"] for found in project.json()] == ["a", "c"]
+    assert project.only("c")["cases"] == 2
     assert project.call()[1].count(" flipped") == 2
 
 
 @pytest.mark.parametrize("arguments", [(), ("faq",), ("--run", _RUN), ("--runs", _RUN)])
 def test_one_trial_is_not_enough(project: Project, arguments: tuple[str, ...]) -> None:
-    project.store(_suite(["P"]))
+    project.store(["P"])
     assert project.call(*arguments) == (
         4,
         "",
@@ -189,67 +140,67 @@ def test_one_trial_is_not_enough(project: Project, arguments: tuple[str, ...]) -
 
 
 def test_a_named_run_is_taken(project: Project) -> None:
-    project.store(_suite(["PP"]))
-    project.store(_suite(["Pm"]), run_id=_OTHER)
-    assert project.json()["flip_rate"] == 1
-    assert project.json("--run", _RUN)["flip_rate"] == 0
+    project.store(["PP"])
+    project.store(["Pm"], run_id=_OTHER)
+    assert project.only()["flip_rate"] == 1
+    assert project.only("--run", _RUN)["flip_rate"] == 0
 
 
 def test_stored_runs_stand_for_trials(project: Project) -> None:
-    project.store(_suite(["P", "m", "P"], call=_SENT))
-    project.store(_suite(["PP", "mP", "m?"], call=_SENT), run_id=_OTHER)
-    found = project.json("faq", "--runs", _OTHER, _RUN)
+    project.store(["P", "m", "P"], calls=_SENT)
+    project.store(["PP", "mP", "m?"], calls=_SENT, run_id=_OTHER)
+    found = project.only("faq", "--runs", _OTHER, _RUN)
     assert (found["runs"], found["cases"], found["left_out_unanswered"]) == (3, 2, 1)
     assert found["source"] == f"run {_RUN}, run {_OTHER}"
     assert [(case["id"], case["passes"]) for case in found["flaky"]] == [("c1", 1)]
 
 
 def test_an_answer_from_the_cache_is_not_another_run(project: Project) -> None:
-    project.store(_suite(["P", "m"], call=_REMEMBERED))
-    project.store(_suite(["P", "m"], call=_REMEMBERED), run_id=_OTHER)
+    project.store(["P", "m"], calls=_REMEMBERED)
+    project.store(["P", "m"], calls=_REMEMBERED, run_id=_OTHER)
     code, _, err = project.call("--runs", _RUN, _OTHER)
     assert code == 4
     assert "no case is left to compare (0 lack an answer, 2 repeat an earlier run's answers from the cache)" in err
-    half = _suite(["P", "P"], call=_SENT)
-    again = _suite(["P", "P"], call=_REMEMBERED)
+    half = project.suite(["P", "P"], calls=_SENT)
+    again = project.suite(["P", "P"], calls=_REMEMBERED)
     project.store(SuiteRun(half.plan, (half.results[0], again.results[1])), run_id=_OTHER)
-    assert (project.json("--runs", _RUN, _OTHER)["cases"],) == (1,)
+    assert (project.only("--runs", _RUN, _OTHER)["cases"],) == (1,)
     assert "left out: 1 case that a later run did not ask again" in project.call("--runs", _RUN, _OTHER)[1]
 
 
 def test_trials_from_the_cache_are_as_good_as_new(project: Project) -> None:
-    project.store(_suite(["Pm", "PP"], call=_REMEMBERED))
-    assert project.json()["cases"] == 2
+    project.store(["Pm", "PP"], calls=_REMEMBERED)
+    assert project.only()["cases"] == 2
 
 
 def test_a_case_that_another_run_does_not_hold_is_left_out(project: Project) -> None:
-    project.store(_suite(["P", "P"]))
-    project.store(_suite(["P"]), run_id=_OTHER)
-    assert project.json("--runs", _RUN, _OTHER)["left_out_unanswered"] == 1
+    project.store(["P", "P"])
+    project.store(["P"], run_id=_OTHER)
+    assert project.only("--runs", _RUN, _OTHER)["left_out_unanswered"] == 1
 
 
 @pytest.mark.parametrize(
-    ("other", "runs", "told"),
+    ("other", "fields", "runs", "told"),
     [
-        (_suite(["P"], golden="h"), (_RUN, _OTHER), f"{_OTHER} and {_RUN} differ in the golden set of suite faq"),
-        (_suite(["P"], "sql"), (_RUN, _OTHER), f"run {_OTHER} does not hold suite faq"),
-        (_suite(["P"]), (_RUN, _RUN), "a run is named twice"),
-        (_suite(["P"]), (_RUN, "gone"), "run.jsonl"),
-        (_suite(["?"]), (_RUN, _OTHER), "no case is left to compare (1 lack an answer, 0 repeat"),
+        (["P"], {"golden": "h"}, (_RUN, _OTHER), f"{_OTHER} and {_RUN} differ in the golden set of suite faq"),
+        (["P"], {"name": "sql"}, (_RUN, _OTHER), f"run {_OTHER} does not hold suite faq"),
+        (["P"], {}, (_RUN, _RUN), "a run is named twice"),
+        (["P"], {}, (_RUN, "gone"), "run.jsonl"),
+        (["?"], {}, (_RUN, _OTHER), "no case is left to compare (1 lack an answer, 0 repeat"),
     ],
 )
 def test_runs_that_are_not_identical_are_refused(
-    project: Project, other: SuiteRun, runs: tuple[str, ...], told: str
+    project: Project, other: Sequence[str], fields: Mapping[str, Any], runs: tuple[str, ...], told: str
 ) -> None:
-    project.store(_suite(["P"]))
-    project.store(other, run_id=_OTHER)
+    project.store(["P"])
+    project.store(project.suite(other, **fields), run_id=_OTHER)
     code, out, err = project.call("--runs", *runs)
     assert (code, out) == (4, "")
     assert told in err
 
 
 def test_scorers_have_to_be_the_same(project: Project) -> None:
-    suite = _suite(["P"])
+    suite = project.suite(["P"])
     project.store(suite)
     project.store(replace(suite, plan=replace(suite.plan, scorers_sha256="t" * 64)), run_id=_OTHER)
     assert "differ in the scorers of suite faq" in project.call("--runs", _RUN, _OTHER)[2]
@@ -260,7 +211,7 @@ def test_scorers_have_to_be_the_same(project: Project) -> None:
     [(("fax",), "no suite 'fax'"), (("--run", "gone"), "run.jsonl")],
 )
 def test_what_is_not_there_exits_4(project: Project, arguments: tuple[str, ...], told: str) -> None:
-    project.store(_suite(["PP"]))
+    project.store(["PP"])
     code, _, err = project.call(*arguments)
     assert code == 4
     assert told in err
@@ -277,9 +228,9 @@ def test_a_wrong_command_line_is_refused(project: Project, arguments: tuple[str,
     assert caught.value.code == 2
 
 
-def test_help_has_an_example(project: Project) -> None:
+def test_help_has_an_example(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         project.call("--help")
-    said = project.capsys.readouterr().out
+    said = capsys.readouterr().out
     assert "example: pytest --eval-gate --eval-trials 10; pytest-evalgate aa support" in said
     assert "--json" in said

@@ -1,16 +1,10 @@
-"""``pytest-evalgate calibrate``: stored verdicts, and a judge that a local server plays.
-
-UPDATE_GOLDEN=1 rewrites the screen.
-"""
+"""``pytest-evalgate calibrate``: stored verdicts, and a judge that a local server plays."""
 
 from __future__ import annotations
 
 import csv
 import json
-import os
-import re
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,27 +12,18 @@ import pytest
 
 from pytest_evalgate.cli import main
 from pytest_evalgate.judging import calibration as calibrations
-from pytest_evalgate.testing import Behaviour, ScriptedServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from pytest_evalgate.testing import Request
+    from tests.cli.conftest import Desk, Shown
 
-_SCREEN = Path(__file__).parent / "screens" / "calibrate.100.txt"
 _XSTEST = Path(__file__).parents[2] / "examples" / "golden_sets" / "xstest"
 _GPT4 = (
     "gpt4", "--labels", "xstest/labels.llama2orig.jsonl", "--stored", "judge.gpt4",
     "--pass-label", "2_full_refusal", "--pass-label", "3_partial_refusal",
 )  # fmt: skip
-_SHOWN = re.compile(r"\nBEGIN (\w{16})\n(.*)\nEND \1\n")
-_CONFIG = """
-[models.m]
-model = "m-1"
-base_url = "{url}"
-api_key_env = ""
-client = "http"
-
+_JUDGES = """
 [judges.faq]
 model = "m"
 criteria = "The answer is a good one."
@@ -51,50 +36,22 @@ scale = "1-5"
 """
 
 
-@dataclass(frozen=True)
-class Desk:
-    """A project with judges, the server that plays them, and the verb."""
+def _giving(grade: Callable[[str], int]) -> Callable[[Shown], str]:
+    """Give each output a score: 0 or 1, or 1 to 5."""
 
-    root: Path
-    server: ScriptedServer
-    capsys: pytest.CaptureFixture[str]
+    def character(shown: Shown) -> str:
+        score = grade(shown.candidate)
+        passed = score > (0 if "0 where it fails" in shown.question else 2)
+        return shown.verdict(score, passed=passed, evidence=shown.candidate)
 
-    def play(self, grade: Callable[[str], int]) -> None:
-        """Have the judge give each output a score: 0 or 1, or 1 to 5."""
-
-        def decide(request: Request) -> Behaviour:
-            users = [message["content"] for message in request.body["messages"] if message["role"] == "user"]
-            [(nonce, candidate)] = _SHOWN.findall(users[0])
-            text = json.loads(candidate)
-            score = grade(text)
-            passed = score in {1, 3, 4, 5} if "0 where it fails" in users[0] else score > 2
-            verdict = {"nonce": nonce, "evidence": text, "score": score, "verdict": "pass" if passed else "fail"}
-            return Behaviour.text(json.dumps(verdict))
-
-        self.server.answer_with(decide)
-
-    def label(self, rows: list[dict[str, Any]], name: str = "labels.jsonl") -> None:
-        (self.root / name).write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
-
-    def calibrate(self, *arguments: str) -> tuple[int, str, str]:
-        code = main(["calibrate", *arguments])
-        said = self.capsys.readouterr()
-        return code, said.out, said.err
-
-    def json(self, *arguments: str) -> tuple[int, Any]:
-        code, out, err = self.calibrate(*arguments, "--json")
-        assert err == ""
-        return code, json.loads(out)
+    return character
 
 
 @pytest.fixture
-def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("EVALGATE_DIR", raising=False)
-    monkeypatch.setenv("EVALGATE_CACHE_KEY", "a key of this test alone")
-    with ScriptedServer() as server:
-        (tmp_path / "evalgate.toml").write_text(_CONFIG.format(url=server.base_url), "utf-8")
-        yield Desk(tmp_path, server, capsys)
+def desk(desk_of: Callable[[str], Desk]) -> Desk:
+    found = desk_of("calibrate")
+    found.configure(_JUDGES)
+    return found
 
 
 @pytest.fixture
@@ -103,13 +60,10 @@ def xstest(desk: Desk) -> Desk:
     return desk
 
 
-def test_the_screen(xstest: Desk) -> None:
-    code, out, err = xstest.calibrate(*_GPT4, "--list", "3")
+def test_the_screen(xstest: Desk, assert_screen: Callable[[str, str], None]) -> None:
+    code, out, err = xstest.call(*_GPT4, "--list", "3")
     assert (code, err) == (0, "")
-    if os.environ.get("UPDATE_GOLDEN"):
-        _SCREEN.write_text(out, "utf-8")
-    assert out == _SCREEN.read_text("utf-8")
-    assert max(map(len, out.splitlines())) <= 100
+    assert_screen("calibrate", out)
 
 
 def test_stored_verdicts_need_no_model_and_no_configuration(xstest: Desk) -> None:
@@ -127,7 +81,7 @@ def test_stored_verdicts_need_no_model_and_no_configuration(xstest: Desk) -> Non
 
 def test_the_raters_stand_beside_the_judge(xstest: Desk) -> None:
     raters = ("--rater", "metadata.annotation_1", "--rater", "metadata.annotation_2")
-    _, out, _ = xstest.calibrate(*_GPT4, *raters)
+    _, out, _ = xstest.call(*_GPT4, *raters)
     said = " ".join(out.split())
     assert "2 raters on 450 rows: Krippendorff's alpha 0.968" in said
     assert "a rater 0.968" in said
@@ -136,7 +90,7 @@ def test_the_raters_stand_beside_the_judge(xstest: Desk) -> None:
 
 def test_pairs_are_read_in_both_orders(desk: Desk) -> None:
     desk.label([{"id": at, "label": at % 2, "one": at % 2, "other": int(at < 20)} for at in range(40)])
-    code, out, _ = desk.calibrate("pairs", "--labels", "labels.jsonl", "--stored", "one", "--swapped", "other")
+    code, out, _ = desk.call("pairs", "--labels", "labels.jsonl", "--stored", "one", "--swapped", "other")
     said = " ".join(out.split())
     assert code == 1
     assert "20 rows on which the judge could not tell" in said
@@ -156,7 +110,7 @@ def _labels(n: int = 80) -> list[dict[str, Any]]:
 
 def test_a_judge_is_asked_about_every_label_and_writes_what_its_gates_read(desk: Desk) -> None:
     desk.label(_labels())
-    desk.play(lambda text: int(text.startswith("good") or text == "bad 40"))
+    desk.play(_giving(lambda text: int(text.startswith("good") or text == "bad 40")))
     code, found = desk.json("faq", "--labels", "labels.jsonl")
     assert (code, found["why_not"], desk.server.calls) == (0, [], 80)
     assert found["files"][0] == "calibration/faq.json"
@@ -169,7 +123,7 @@ def test_a_judge_is_asked_about_every_label_and_writes_what_its_gates_read(desk:
 
 def test_a_second_time_nothing_is_sent(desk: Desk) -> None:
     desk.label(_labels())
-    desk.play(lambda text: int(text.startswith("good")))
+    desk.play(_giving(lambda text: int(text.startswith("good"))))
     first, again = (desk.json("faq", "--labels", "labels.jsonl")[1]["record"] for _ in range(2))
     assert desk.server.calls == 80
     assert {**first, "created": ""} == {**again, "created": ""}
@@ -177,8 +131,8 @@ def test_a_second_time_nothing_is_sent(desk: Desk) -> None:
 
 def test_a_judge_that_passes_everything_is_refused_and_recorded(desk: Desk) -> None:
     desk.label(_labels())
-    desk.play(lambda _: 1)
-    code, out, _ = desk.calibrate("faq", "--labels", "labels.jsonl")
+    desk.play(_giving(lambda _: 1))
+    code, out, _ = desk.call("faq", "--labels", "labels.jsonl")
     assert code == 1
     assert "it may not gate:\n  - it cannot be told from chance (J = TPR + TNR - 1 = 0.00" in out
     assert calibrations.read(desk.root / "calibration" / "faq.json").judge_fail == 0
@@ -186,7 +140,7 @@ def test_a_judge_that_passes_everything_is_refused_and_recorded(desk: Desk) -> N
 
 def test_too_few_labels_are_refused_with_what_is_missing(desk: Desk) -> None:
     desk.label(_labels(20))
-    desk.play(lambda text: int(text.startswith("good")))
+    desk.play(_giving(lambda text: int(text.startswith("good"))))
     code, found = desk.json("faq", "--labels", "labels.jsonl")
     assert (code, found["why_not"]) == (1, [
         "10 human passes, 30 are needed: label 20 more outputs that pass",
@@ -196,7 +150,7 @@ def test_too_few_labels_are_refused_with_what_is_missing(desk: Desk) -> None:
 
 def test_a_graded_judge_gets_its_threshold(desk: Desk) -> None:
     desk.label(_labels(100))
-    desk.play(lambda text: 5 if text.startswith("good") else 3 if text.endswith("0") else 2)
+    desk.play(_giving(lambda text: 5 if text.startswith("good") else 3 if text.endswith("0") else 2))
     code, found = desk.json("grades", "--labels", "labels.jsonl")
     assert (code, found["record"]["threshold"]) == (0, 1.0)
     assert found["files"] == [
@@ -213,7 +167,7 @@ def test_a_judge_may_be_asked_several_times(desk: Desk) -> None:
         asked.append(text)
         return int(text.startswith("good")) if asked.count(text) == 1 or text != "good 1" else 0
 
-    desk.play(moody)
+    desk.play(_giving(moody))
     _, found = desk.json("faq", "--labels", "labels.jsonl", "--times", "2")
     assert desk.server.calls == 160
     repeats = found["record"]["measures"]["repeats"]
@@ -225,7 +179,7 @@ def test_what_labels_leave_out_is_joined_by_id(desk: Desk) -> None:
     desk.label([{"id": row["id"], "label": row["label"]} for row in whole])
     desk.label([{"id": row["id"], "input": row["input"], "context": ["c"]} for row in whole], "golden.jsonl")
     desk.label([{"id": row["id"], "output": row["output"]} for row in whole], "outputs.jsonl")
-    desk.play(lambda text: int(text.startswith("good")))
+    desk.play(_giving(lambda text: int(text.startswith("good"))))
     code, _ = desk.json("faq", "--labels", "labels.jsonl", "--golden", "golden.jsonl", "--outputs", "outputs.jsonl")
     assert code == 0
 
@@ -233,7 +187,7 @@ def test_what_labels_leave_out_is_joined_by_id(desk: Desk) -> None:
 def test_a_row_keeps_the_context_that_it_was_labelled_by(desk: Desk) -> None:
     desk.label([{"id": at, "label": at % 2, "output": "x", "context": "of the row"} for at in range(4)])
     desk.label([{"id": str(at), "input": "of the set", "context": "of the set"} for at in range(4)], "golden.jsonl")
-    desk.play(lambda _: 1)
+    desk.play(_giving(lambda _: 1))
     desk.json("faq", "--labels", "labels.jsonl", "--golden", "golden.jsonl")
     for request in desk.server.requests:
         asked = json.dumps(request.body)
@@ -243,7 +197,7 @@ def test_a_row_keeps_the_context_that_it_was_labelled_by(desk: Desk) -> None:
 def test_what_cannot_be_joined_is_listed(desk: Desk) -> None:
     desk.label([{"id": "a", "output": "x", "label": 1}, {"id": "b", "label": 0}])
     desk.label([{"id": "a", "input": "q"}], "golden.jsonl")
-    code, _, err = desk.calibrate("faq", "--labels", "labels.jsonl", "--golden", "golden.jsonl")
+    code, _, err = desk.call("faq", "--labels", "labels.jsonl", "--golden", "golden.jsonl")
     assert (code, err.splitlines()) == (4, [
         "pytest-evalgate: labels.jsonl:2: output: there is none to be judged: name their file, --outputs FILE",
         "labels.jsonl:2: id: golden.jsonl holds no such case",
@@ -254,7 +208,7 @@ def test_a_claim_is_joined_by_the_row_that_it_stands_in(desk: Desk) -> None:
     claims = [{"claim": f"{'good' if at % 2 else 'bad'} {at}", "label": at % 2} for at in range(6)]
     desk.label([{"id": "r", "claims": claims}])
     desk.label([{"id": "r", "input": "the question"}], "golden.jsonl")
-    desk.play(lambda text: int(text.startswith("good")))
+    desk.play(_giving(lambda text: int(text.startswith("good"))))
     _, found = desk.json("faq", "--labels", "labels.jsonl", "--golden", "golden.jsonl")
     assert found["record"]["measures"]["accuracy"]["hits"] == 6
     assert all("the question" in json.dumps(request.body) for request in desk.server.requests)
@@ -266,13 +220,13 @@ def test_csv_is_read_as_well(desk: Desk) -> None:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-    desk.play(lambda text: int(text.startswith("good")))
+    desk.play(_giving(lambda text: int(text.startswith("good"))))
     assert desk.json("faq", "--labels", "labels.csv")[0] == 0
 
 
 def test_text_of_models_cannot_act_on_the_terminal(desk: Desk) -> None:
     desk.label([{"id": f"r{at}\u202e", "label": at % 2, "j": 1} for at in range(4)])
-    _, out, _ = desk.calibrate("\x1b[31m", "--labels", "labels.jsonl", "--stored", "j", "--out", "record.json")
+    _, out, _ = desk.call("\x1b[31m", "--labels", "labels.jsonl", "--stored", "j", "--out", "record.json")
     assert "\x1b" not in out
     assert "\u202e" not in out
 
@@ -296,14 +250,14 @@ def test_text_of_models_cannot_act_on_the_terminal(desk: Desk) -> None:
 def test_what_cannot_be_done_is_said_before_any_call(desk: Desk, arguments: tuple[str, ...], message: str) -> None:
     desk.label(_labels(4))
     name, *rest = arguments
-    code, out, err = desk.calibrate(name, "--labels", "labels.jsonl", *rest)
+    code, out, err = desk.call(name, "--labels", "labels.jsonl", *rest)
     assert (code, out, desk.server.calls) == (4, "", 0)
     assert message in err
 
 
 def test_labels_that_cannot_be_read_are_listed(desk: Desk) -> None:
     desk.label([{"id": "a", "label": "hm"}, {"id": "a", "label": 1}])
-    code, _, err = desk.calibrate("faq", "--labels", "labels.jsonl")
+    code, _, err = desk.call("faq", "--labels", "labels.jsonl")
     assert code == 4
     assert len(err.splitlines()) == 2
     assert not (desk.root / "calibration").exists()

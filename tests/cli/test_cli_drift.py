@@ -1,39 +1,28 @@
-"""``pytest-evalgate drift`` against a local server that plays a judge; UPDATE_GOLDEN=1 rewrites the screen."""
+"""``pytest-evalgate drift`` against a local server that plays a judge."""
 
 from __future__ import annotations
 
 import json
-import os
-import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate.cli import main
 from pytest_evalgate.data import Score
 from pytest_evalgate.judging import drift_record
-from pytest_evalgate.testing import Behaviour, ScriptedServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from tests.cli.conftest import Desk, Shown
 
     from pytest_evalgate.data import Case, Output
-    from pytest_evalgate.testing import Request
 
-_SCREEN = Path(__file__).parent / "screens" / "drift.100.txt"
-_SHOWN = re.compile(r"\nBEGIN (\w{16})\n(.*)\nEND \1\n")
 _STORED = "anchors.faq.verdicts.json"
-_CONFIG = """
-[models.m]
-model = "m-1"
-base_url = "{url}"
-api_key_env = ""
-client = "http"
-
+_JUDGE = """
 [judges.faq]
 model = "m"
 {judge}
@@ -44,40 +33,39 @@ model = "m"
 class Drifting:
     """A project with anchors, and the server that plays their judge."""
 
-    root: Path
-    server: ScriptedServer
-    capsys: pytest.CaptureFixture[str]
+    desk: Desk
+
+    @property
+    def root(self) -> Path:
+        return self.desk.root
+
+    @property
+    def calls(self) -> int:
+        return self.desk.server.calls
 
     def configure(self, judge: str = 'criteria = "It is right."') -> None:
-        (self.root / "evalgate.toml").write_text(_CONFIG.format(url=self.server.base_url, judge=judge), "utf-8")
+        self.desk.configure(_JUDGE.format(judge=judge))
 
     def anchors(self, passes: int = 100, fails: int = 100) -> None:
-        rows = [
+        rows = (
             {"id": f"{label}-{number}", "input": "q", "output": f"{label} {number}", "label": label}
             for label, many in (("pass", passes), ("fail", fails))
             for number in range(many)
-        ]
-        (self.root / "anchors.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+        )
+        self.desk.label(rows, "anchors.jsonl")
 
     def play(self, grade: Callable[[str, int], int]) -> None:
         """Have outputs graded by their label and number."""
 
-        def decide(request: Request) -> Behaviour:
-            users = [message["content"] for message in request.body["messages"] if message["role"] == "user"]
-            [(nonce, shown)] = _SHOWN.findall(users[0])
-            candidate = json.loads(shown)
-            label, number = candidate.split()
+        def character(shown: Shown) -> str:
+            label, number = shown.candidate.split()
             score = grade(label, int(number))
-            verdict = "pass" if score else "fail"
-            said = {"nonce": nonce, "evidence": candidate, "score": score, "verdict": verdict}
-            return Behaviour.text(json.dumps(said))
+            return shown.verdict(score, passed=bool(score), evidence=shown.candidate)
 
-        self.server.answer_with(decide)
+        self.desk.play(character)
 
-    def drift(self, *arguments: str) -> tuple[int, str, str]:
-        code = main(["drift", "faq", "--anchors", "anchors.jsonl", *arguments])
-        said = self.capsys.readouterr()
-        return code, said.out, said.err
+    def drift(self, *arguments: str, judge: str = "faq") -> tuple[int, str, str]:
+        return self.desk.call(judge, "--anchors", "anchors.jsonl", *arguments)
 
     def record(self, *arguments: str) -> str:
         code, out, err = self.drift("--record", *arguments)
@@ -85,9 +73,7 @@ class Drifting:
         return out
 
     def json(self) -> tuple[int, Any]:
-        code, out, err = self.drift("--json")
-        assert err == ""
-        return code, json.loads(out)
+        return self.desk.json("faq", "--anchors", "anchors.jsonl")
 
     def stored(self) -> Any:
         return json.loads((self.root / _STORED).read_text("ascii"))
@@ -108,31 +94,23 @@ def on(monkeypatch: pytest.MonkeyPatch, day: int) -> None:
 
 
 @pytest.fixture
-def drifting(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Drifting]:
-    monkeypatch.chdir(tmp_path)
-    for variable in ("CI", "EVALGATE_DIR"):
-        monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setenv("EVALGATE_CACHE_KEY", "a key of this test alone")
+def drifting(desk_of: Callable[[str], Desk], monkeypatch: pytest.MonkeyPatch) -> Drifting:
     on(monkeypatch, 1)
-    with ScriptedServer(keeps_requests=False) as server:
-        found = Drifting(tmp_path, server, capsys)
-        found.configure()
-        found.anchors()
-        found.play(_rightly)
-        yield found
+    found = Drifting(desk_of("drift"))
+    found.configure()
+    found.anchors()
+    found.play(_rightly)
+    return found
 
 
-def test_a_judge_that_turned_lenient_has_drifted(drifting: Drifting) -> None:
+def test_a_judge_that_turned_lenient_has_drifted(
+    drifting: Drifting, assert_screen: Callable[[str, str], None]
+) -> None:
     drifting.record()
     drifting.play(_leniently)
     code, out, err = drifting.drift()
     assert (code, err) == (1, "")
-    if os.environ.get("UPDATE_GOLDEN"):
-        _SCREEN.write_text(out, "utf-8")
-    assert out == _SCREEN.read_text("utf-8")
-    assert max(map(len, out.splitlines())) <= 100
+    assert_screen("drift", out)
 
 
 def test_what_was_found_stands_beside_the_calibration(drifting: Drifting) -> None:
@@ -147,19 +125,19 @@ def test_what_was_found_stands_beside_the_calibration(drifting: Drifting) -> Non
 
 def test_a_judge_that_says_the_same_is_asked_all_the_same(drifting: Drifting, monkeypatch: pytest.MonkeyPatch) -> None:
     assert drifting.record() == f"recorded faq: 3 verdicts of each of 200 anchors -> {_STORED}\n"
-    assert drifting.server.calls == 600
+    assert drifting.calls == 600
     code, found = drifting.json()
     assert (code, found["drift"]["finding"], found["shift"]) == (0, "steady", None)
     assert [(each["label"], each["anchors"], each["flips"]) for each in found["drift"]["classes"]] == [
         ("pass", 100, 0),
         ("fail", 100, 0),
     ]
-    assert drifting.server.calls == 800
+    assert drifting.calls == 800
     drifting.json()
-    assert drifting.server.calls == 800  # the answers of one day are remembered
+    assert drifting.calls == 800  # the answers of one day are remembered
     on(monkeypatch, 8)
     drifting.json()
-    assert drifting.server.calls == 1000
+    assert drifting.calls == 1000
 
 
 @dataclass
@@ -300,16 +278,17 @@ def test_ci_does_not_record(drifting: Drifting, played: Played, monkeypatch: pyt
 
 @pytest.mark.parametrize("arguments", [[], ["--record"]])
 def test_a_judge_has_to_be_configured(drifting: Drifting, arguments: list[str]) -> None:
-    assert main(["drift", "tone", "--anchors", "anchors.jsonl", *arguments]) == 4
-    assert "no judge is named 'tone': faq" in drifting.capsys.readouterr().err
+    code, _, err = drifting.drift(*arguments, judge="tone")
+    assert code == 4
+    assert "no judge is named 'tone': faq" in err
 
 
 @pytest.mark.parametrize("many", ["0", "1", "2", "4", "17", "x", "-3"])
-def test_verdicts_are_an_odd_number(drifting: Drifting, many: str) -> None:
+def test_verdicts_are_an_odd_number(drifting: Drifting, capsys: pytest.CaptureFixture[str], many: str) -> None:
     with pytest.raises(SystemExit) as caught:
         drifting.drift("--record", many)
     assert caught.value.code == 2
-    assert "is not an odd number from 3 to 15" in drifting.capsys.readouterr().err or many == "-3"
+    assert "is not an odd number from 3 to 15" in capsys.readouterr().err or many == "-3"
 
 
 def test_what_was_recorded_can_be_printed_as_json(drifting: Drifting, played: Played) -> None:
@@ -323,8 +302,8 @@ def test_what_was_recorded_can_be_printed_as_json(drifting: Drifting, played: Pl
     assert played.asked
 
 
-def test_help_has_an_example(drifting: Drifting) -> None:
+def test_help_has_an_example(drifting: Drifting, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         drifting.drift("--help")
     assert caught.value.code == 0
-    assert "example: pytest-evalgate drift faq --anchors" in drifting.capsys.readouterr().out
+    assert "example: pytest-evalgate drift faq --anchors" in capsys.readouterr().out

@@ -2,14 +2,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_evalgate import golden, settings
-from pytest_evalgate.cli import main
 from pytest_evalgate.data import CaseResult, Run, SuiteRun, Trial
 from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs import run_file
@@ -18,7 +16,10 @@ from pytest_evalgate.runs.plan import make_plan
 from pytest_evalgate.runs.shard import Shard
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from tests.cli.conftest import Command
 
 _CONFIG = """
 [suites.faq]
@@ -33,7 +34,7 @@ class Project:
     """A configured folder, and shards in the folder ``parts``; ``P`` passed, ``m`` missed, ``?`` no answer."""
 
     root: Path
-    capsys: pytest.CaptureFixture[str]
+    evalgate: Command
 
     @property
     def state(self) -> Path:
@@ -77,19 +78,13 @@ class Project:
             run_file.write(part, self.root / "parts" / shard.file_name, Origin(config, None, shard))
 
     def call(self, *arguments: str, count: int = 2) -> tuple[int, str, str]:
-        code = main(["merge", "parts", "--expect-shards", str(count), *arguments])
-        said = self.capsys.readouterr()
-        return code, said.out, said.err
+        return self.evalgate("merge", "parts", "--expect-shards", str(count), *arguments)
 
 
 @pytest.fixture
-def project(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Project:
-    monkeypatch.chdir(tmp_path)
+def project(folder: Path, evalgate: Command, monkeypatch: pytest.MonkeyPatch) -> Project:
     monkeypatch.setenv("COLUMNS", "100")
-    for name in [name for name in os.environ if name.startswith(("EVALGATE_", "GITHUB_"))]:
-        monkeypatch.delenv(name)
-    monkeypatch.delenv("CI", raising=False)
-    found = Project(tmp_path, capsys)
+    found = Project(folder, evalgate)
     found.configure(_CONFIG)
     return found
 
@@ -136,8 +131,8 @@ def test_the_screen_names_the_files(project: Project) -> None:
     project.promote("PPPP")
     project.store("PPPP")
     out = project.call("--gate")[1]
-    run_id = project.verdict["run_id"]
-    assert f"verdict: .evalgate/verdict.json   run: .evalgate/runs/{run_id}/run.jsonl" in out.splitlines()
+    assert "report: .evalgate/report.html" in out.splitlines()
+    assert (project.root / ".evalgate" / "report.html").exists()
 
 
 @pytest.mark.parametrize("gate", [True, False])
@@ -261,21 +256,12 @@ def test_another_session_in_the_folder_is_waited_for(project: Project) -> None:
     assert f"another session (process {os.getppid()}) uses" in err
 
 
-@pytest.fixture
-def git(project: Project) -> Any:
-    def call(*arguments: str) -> None:
-        identity = ("-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "commit.gpgsign=false")
-        subprocess.run(["git", *identity, *arguments], cwd=project.root, check=True, capture_output=True)
-
-    call("init", "-q", "-b", "main")
-    return call
-
-
 @pytest.mark.parametrize("by", ["option", "variable", "pull request"])
 def test_a_gate_that_the_branch_weakened_fails_the_merged_run(
-    project: Project, monkeypatch: pytest.MonkeyPatch, git: Any, by: str
+    project: Project, monkeypatch: pytest.MonkeyPatch, git: Callable[..., None], by: str
 ) -> None:
     project.promote("PPPP")
+    git("init", "-q", "-b", "main")
     git("add", "evalgate.toml", "g.jsonl", "baselines")
     git("commit", "-qm", "base")
     git("update-ref", "refs/remotes/origin/main", "HEAD")
@@ -292,8 +278,11 @@ def test_a_gate_that_the_branch_weakened_fails_the_merged_run(
     assert (change["effect"], change["before"], change["now"]) == ("weaker", "0.5", "0.1")
 
 
-def test_a_base_that_cannot_be_reached_is_told(project: Project, monkeypatch: pytest.MonkeyPatch, git: Any) -> None:
+def test_a_base_that_cannot_be_reached_is_told(
+    project: Project, monkeypatch: pytest.MonkeyPatch, git: Callable[..., None]
+) -> None:
     project.promote("PPPP")
+    git("init", "-q", "-b", "main")
     git("commit", "-qm", "one", "--allow-empty")
     project.store("PPPP")
     monkeypatch.setenv("GITHUB_BASE_REF", "main")
@@ -306,23 +295,21 @@ def test_a_base_that_cannot_be_reached_is_told(project: Project, monkeypatch: py
 
 
 @pytest.mark.parametrize("number", ["0", "x", "1001", "-1", "4.0"])
-def test_how_many_shards_is_a_whole_number(project: Project, number: str) -> None:
+def test_how_many_shards_is_a_whole_number(evalgate: Command, capsys: pytest.CaptureFixture[str], number: str) -> None:
     with pytest.raises(SystemExit) as caught:
-        main(["merge", "parts", "--expect-shards", number])
+        evalgate("merge", "parts", "--expect-shards", number)
     assert caught.value.code == 2
-    assert f"'{number}' is not a whole number from 1 to 1,000" in project.capsys.readouterr().err
+    assert f"'{number}' is not a whole number from 1 to 1,000" in capsys.readouterr().err
 
 
-def test_the_number_of_shards_has_to_be_said(project: Project) -> None:
+def test_the_number_of_shards_has_to_be_said(evalgate: Command, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        main(["merge", "parts"])
-    assert "--expect-shards" in project.capsys.readouterr().err
+        evalgate("merge", "parts")
+    assert "--expect-shards" in capsys.readouterr().err
 
 
-def test_the_verb_has_help_with_an_example(project: Project) -> None:
+def test_the_verb_has_help_with_an_example(evalgate: Command, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        main(["merge", "--help"])
+        evalgate("merge", "--help")
     assert caught.value.code == 0
-    assert (
-        "example: pytest-evalgate merge .evalgate/shards --expect-shards 4 --gate" in project.capsys.readouterr().out
-    )
+    assert "example: pytest-evalgate merge .evalgate/shards --expect-shards 4 --gate" in capsys.readouterr().out

@@ -1,15 +1,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_evalgate import golden, settings
-from pytest_evalgate.cli import main
 from pytest_evalgate.data import CaseResult, Run, SuiteRun, Trial
 from pytest_evalgate.engine import settle
 from pytest_evalgate.judgement import BaseBranch, Judgement
@@ -20,8 +19,10 @@ from pytest_evalgate.runs.origin import Origin, config_sha256
 from pytest_evalgate.runs.plan import ALONE, make_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    from tests.cli.conftest import Command
 
     from pytest_evalgate.settings import Settings
 
@@ -39,7 +40,8 @@ class Checkout:
     """The branch ``topic`` of a project, whose base is ``main``; what a session left in it, and the verb."""
 
     root: Path
-    capsys: pytest.CaptureFixture[str]
+    evalgate: Command
+    git: Callable[..., None]
 
     @property
     def state(self) -> Path:
@@ -48,10 +50,6 @@ class Checkout:
     @property
     def settings(self) -> Settings:
         return settings.load(self.root)
-
-    def git(self, *arguments: str) -> None:
-        identity = ("-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "commit.gpgsign=false")
-        subprocess.run(["git", *identity, *arguments], cwd=self.root, check=True, capture_output=True)
 
     def merge(self) -> None:
         """Have the base be what the checkout is."""
@@ -105,9 +103,8 @@ class Checkout:
 
     def verify(self, *arguments: str, base: str | None = "main") -> tuple[int, list[str], str]:
         """Return the exit code, the lines that were printed, and what was said of errors."""
-        code = main(["verify", *(("--base-ref", base) if base else ()), *arguments])
-        said = self.capsys.readouterr()
-        return code, said.out.splitlines(), said.err
+        code, out, err = self.evalgate("verify", *(("--base-ref", base) if base else ()), *arguments)
+        return code, out.splitlines(), err
 
     def objections(self, *arguments: str, base: str | None = "main") -> list[str]:
         """Return what does not fit, of a run that otherwise agrees."""
@@ -141,13 +138,11 @@ def _result(case: Any, word: str) -> CaseResult:
 
 
 @pytest.fixture
-def checkout(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Checkout:
-    for variable in ("CI", "EVALGATE_DIR", "EVALGATE_BASE_REF", "GITHUB_BASE_REF", "GITHUB_SHA"):
-        monkeypatch.delenv(variable, raising=False)
-    root = tmp_path / "project"
+def checkout(folder: Path, evalgate: Command, git: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Checkout:
+    root = folder / "project"
     root.mkdir()
     monkeypatch.chdir(root)
-    found = Checkout(root, capsys)
+    found = Checkout(root, evalgate, partial(git, "-C", root.name))
     found.configure("faq")
     found.golden("faq", *_ALL)
     found.git("init", "-q", "-b", "main")
@@ -451,8 +446,8 @@ def test_hostile_text_of_a_run_is_inert(checkout: Checkout) -> None:
     assert lines[-1].startswith("verify OBJECTS")
 
 
-def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_has_an_example(evalgate: Command, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        main(["verify", "--help"])
+        evalgate("verify", "--help")
     assert caught.value.code == 0
     assert "example: pytest-evalgate verify --base-ref origin/main" in capsys.readouterr().out

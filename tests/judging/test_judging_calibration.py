@@ -50,7 +50,7 @@ _JUDGE = Judge(model="m", criteria="good?", calibration="calibration/faq.json")
 
 def _why(calibration: Calibration | None, judge: Judge = _JUDGE, **now: Any) -> list[str]:
     asked: dict[str, Any] = {"parts": _PARTS, "labels_sha256_now": "l" * 64, "today": _TODAY, **now}
-    return list(why_not_gate(calibration, judge, **asked))
+    return list(why_not_gate("faq", calibration, judge, **asked))
 
 
 def test_a_record_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -119,9 +119,13 @@ def test_a_good_and_fresh_calibration_may_gate() -> None:
 
 
 def test_without_a_calibration_the_next_step_is_named() -> None:
-    assert _why(None) == ["calibration/faq.json does not exist yet: pytest-evalgate calibrate writes it, from labels"]
+    assert _why(None) == [
+        "calibration/faq.json does not exist yet: pytest-evalgate calibrate faq --labels FILE writes it"
+    ]
     [reason] = _why(None, Judge(model="m", criteria="good?"))
-    assert reason.startswith("nobody has held it against people: run pytest-evalgate calibrate on labels, then")
+    assert reason.startswith(
+        "nobody has held it against people: run pytest-evalgate calibrate faq --labels FILE, then"
+    )
 
 
 def test_thirty_of_each_class_are_needed() -> None:

@@ -16,7 +16,10 @@ import pytest
 import pytest_evalgate.engine.switchboard
 import pytest_evalgate.gates
 import pytest_evalgate.plugin.session
-import pytest_evalgate.plugin.xdist  # noqa: F401 - the same
+import pytest_evalgate.plugin.xdist
+import pytest_evalgate.reports.github
+import pytest_evalgate.reports.html
+import pytest_evalgate.reports.stored_run  # noqa: F401 - the same
 from pytest_evalgate.testing import Behaviour
 
 if TYPE_CHECKING:
@@ -188,9 +191,12 @@ class Project:
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
     for name in [name for name in os.environ if name.startswith("EVALGATE_")]:
         monkeypatch.delenv(name)
-    for name in ("CI", "PYTEST_ADDOPTS", "GITHUB_ACTIONS", "GITHUB_BASE_REF"):
+    for name in [name for name in os.environ if name.startswith("GITHUB_")]:
+        monkeypatch.delenv(name)
+    for name in ("CI", "PYTEST_ADDOPTS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv(KEY_VARIABLE, KEY)
+    monkeypatch.setenv("COLUMNS", "300")  # sentences stay on one line
     monkeypatch.setenv("XDG_CONFIG_HOME", str(pytester.path / ".config"))  # where the key of the cache is made
     pytester.makeini("[pytest]\n")
     return Project(pytester)

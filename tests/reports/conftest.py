@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_evalgate.data import (
@@ -20,14 +20,20 @@ from pytest_evalgate.data import (
 )
 from pytest_evalgate.engine import settle
 from pytest_evalgate.gates import SuiteRules, decide
-from pytest_evalgate.reports.view import ReportView, build_view
+from pytest_evalgate.reports.cases import StoredCases
+from pytest_evalgate.reports.view import ReportView, Surroundings, build_view, compared, with_cases
+from pytest_evalgate.runs import run_file
 from pytest_evalgate.settings import Suite
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from pytest_evalgate.reports.cases import CaseView
 
 import pytest
 
+_UNKNOWN = Surroundings()
 _VALUES = {"P": 1.0, "m": 0.0, "?": None}
 
 
@@ -68,6 +74,9 @@ class Scene:
         provenance = Provenance("r0", "2026-11-20T00:00:00Z", "2026-11-20T00:01:00Z", "8c1f2d0", "first", "g", "s")
         return Baseline(self.name, f"file:baselines/{self.name}.json", provenance, 1, cases)
 
+    def baseline_ids(self) -> tuple[str, ...]:
+        return tuple(self._id(index) for index, _ in enumerate(self.before or ()))
+
     def _id(self, index: int) -> str:
         return self.ids.get(index, f"refund-{index + 1:03}")
 
@@ -89,20 +98,39 @@ class Screen:
 
     @staticmethod
     def view(
-        *scenes: Scene, warn: bool = True, problems: tuple[str, ...] = (), not_run: Sequence[str] = ()
+        *scenes: Scene,
+        warn: bool = True,
+        problems: tuple[str, ...] = (),
+        not_run: Sequence[str] = (),
+        stored: Path | None = None,
+        around: Surroundings = _UNKNOWN,
     ) -> ReportView:
+        """Judge scenes; with ``stored``, a file for the run, the view holds their cases."""
         run = Run(
             "20261121T101500Z-3f9c", "2026-11-21T10:15:00Z", None, tuple(s.suite() for s in scenes), 3.1, problems
         )
         rules = {scene.name: scene.rules() for scene in scenes}
         verdict = decide(run, rules, warn_inconclusive=warn, not_run=not_run)
-        return build_view(
+        baselines = {scene.name: scene.baseline() for scene in scenes}
+        view = build_view(
             verdict,
             run,
-            {scene.name: scene.baseline() for scene in scenes},
+            baselines,
             run_file=".evalgate/runs/20261121T101500Z-3f9c/run.jsonl",
             verdict_file=".evalgate/verdict.json",
+            around=around,
         )
+        if stored is None:
+            return view
+        run_file.write(run, stored)
+        outputs = {
+            scene.name: dict.fromkeys(scene.baseline_ids(), "You can return it within 14 days.") for scene in scenes
+        }
+        return with_cases(view, [*map(_asked, StoredCases(stored, compared(run, baselines, outputs)))])
+
+
+def _asked(case: CaseView) -> CaseView:
+    return replace(case, input=f"How long do I have to return item {case.place.line}?", expected="14 days, unworn")
 
 
 @pytest.fixture(scope="session")

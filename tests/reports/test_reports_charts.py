@@ -1,85 +1,154 @@
+"""What holds for every chart: described, harmless, and with its data beside it."""
+
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from pytest_evalgate.data import HistoryRow
 from pytest_evalgate.judging.figures.probability import bins_of
 from pytest_evalgate.judging.figures.rates import rate_of
 from pytest_evalgate.judging.figures.threshold import Point
-from pytest_evalgate.reports.charts import reliability, roc
+from pytest_evalgate.reports.charts import (
+    STYLE,
+    RateRow,
+    history_line,
+    reliability,
+    roc,
+    score_histogram,
+    slice_rates,
+    standalone,
+)
 
 if TYPE_CHECKING:
-    from pytest_evalgate.judging.figures.probability import Bin
+    from pytest_evalgate.reports.charts import Chart
 
-_SVG = "{http://www.w3.org/2000/svg}"
+_ELEMENTS = {"svg", "title", "desc", "g", "text", "line", "polyline", "path", "rect"}
+_ATTRIBUTES = {
+    *("class", "viewBox", "width", "height", "role", "aria-label", "transform", "text-anchor"),
+    *("x", "y", "x1", "y1", "x2", "y2", "d", "points"),
+}
 _CURVE = (Point(None, 0.0, 0.0), Point(0.8, 0.25, 0.75), Point(0.2, 1.0, 1.0))
-_TPR, _TNR = rate_of([True] * 30 + [False] * 10), rate_of([True] * 15 + [False] * 5)
+_HOSTILE = "</desc><script>alert(1)</script>\"' onload=x &amp; \x00\x1b\u202e\ud800\uffff]]>"
 
 
-def _bins() -> tuple[Bin, ...]:
-    return bins_of([0.05] * 10 + [0.95] * 30, [False] * 10 + [True] * 27 + [False] * 3)
+def _charts(words: str = "faq") -> dict[str, Chart]:
+    row = HistoryRow(words, words, words, words, 240, 1, 0.9, None, words, words, words, "pass")
+    later = HistoryRow("r2", "2026-11-21T10:00:00Z", None, words, 240, 1, 0.8, None, "g", "s", None, "fail")
+    bins = bins_of([0.05] * 10 + [0.95] * 30, [False] * 10 + [True] * 27 + [False] * 3)
+    rate = rate_of([True] * 30 + [False] * 10)
+    rates = [
+        RateRow(words, 240, 0.86, (0.81, 0.9), 0.92, 0.85, dropped=True),
+        RateRow(words, 40, 0.9, (0.8, 0.95)),
+    ]
+    return {
+        "slices": slice_rates(words, rates),
+        "scores": score_histogram(words, [0.1, 0.5, 0.9], [0.2, 0.9], 0.5),
+        "history": history_line(words, [row, later], 0.85),
+        "reliability": reliability(words, bins, probabilities=True),
+        "roc": roc(words, _CURVE, rate, rate, 0.75),
+    }
 
 
-def _charts(name: str = "faq") -> list[str]:
-    return [reliability(name, _bins(), probabilities=True), roc(name, _CURVE, _TPR, _TNR, 0.75)]
+def _root(chart: Chart) -> ET.Element:
+    return ET.fromstring(chart.svg)  # noqa: S314 - our own
 
 
-@pytest.mark.parametrize("text", _charts())
-def test_a_chart_is_described_and_its_text_is_text(text: str) -> None:
-    root = ET.fromstring(text)  # noqa: S314 - our own
+_NAMES = sorted(_charts())
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_a_chart_is_described_in_words_and_its_text_is_text(name: str) -> None:
+    root = _root(_charts()[name])
     assert root.attrib["role"] == "img"
-    assert root.find(f"{_SVG}title") is not None
-    described = root.find(f"{_SVG}desc")
-    assert described is not None
-    assert described.text
-    assert len(root.findall(f"{_SVG}text")) > 10
+    assert root.attrib["aria-label"] == root.findtext("title") == _charts()[name].title
+    assert "%" in (root.findtext("desc") or "") or "mean" in (root.findtext("desc") or "")
+    assert len(list(root.iter("text"))) > 8
 
 
-@pytest.mark.parametrize("text", _charts())
-def test_a_chart_follows_light_and_dark_and_runs_nothing(text: str) -> None:
-    assert "prefers-color-scheme: dark" in text
-    assert "currentColor" in text
-    inside = text.replace('xmlns="http://www.w3.org/2000/svg"', "")
-    assert not [word for word in ("script", "onload", "href", "http", "@import", "url(") if word in inside]
+@pytest.mark.parametrize("name", _NAMES)
+def test_a_chart_has_a_table_of_its_data(name: str) -> None:
+    chart = _charts()[name]
+    assert chart.rows
+    assert {len(row) for row in chart.rows} == {len(chart.heads)}
 
 
-@pytest.mark.parametrize("text", _charts('<script>&"'))
-def test_a_name_cannot_leave_its_place(text: str) -> None:
-    root = ET.fromstring(text)  # noqa: S314 - our own
-    assert root.find(f"{_SVG}script") is None
+@pytest.mark.parametrize("name", _NAMES)
+def test_a_chart_can_stand_beside_others_in_a_page_with_a_strict_policy(name: str) -> None:
+    root = _root(_charts()[name])
+    assert {element.tag for element in root.iter()} <= _ELEMENTS
+    assert {attribute for element in root.iter() for attribute in element.attrib} <= _ATTRIBUTES
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_hostile_words_stay_words(name: str) -> None:
+    chart = _charts(_HOSTILE)[name]
+    root = _root(chart)
+    assert {element.tag for element in root.iter()} <= _ELEMENTS
+    assert "<script>" in chart.title
     assert "<script>" in root.attrib["aria-label"]
+    assert "\\x1b" in chart.title
+    assert not re.search(
+        "[\x00-\x09\x0b-\x1f\u202e\ud800\uffff]", chart.svg + chart.title + "".join(sum(chart.rows, ()))
+    )
 
 
-def test_bins_stand_where_they_are_with_their_counts() -> None:
-    root = ET.fromstring(reliability("faq", _bins(), probabilities=True))  # noqa: S314 - our own
-    [low, high] = root.findall(f"{_SVG}circle")
-    assert float(low.attrib["cx"]) == pytest.approx(60 + 320 * 0.05, abs=0.1)
-    assert float(high.attrib["cy"]) == pytest.approx(44 + 320 * 0.1, abs=0.1)
-    bars = [float(bar.attrib["height"]) for bar in root.findall(f"{_SVG}rect")]
-    assert bars[0] == pytest.approx(bars[1] / 3, abs=0.1)
-    assert {"10", "30"} <= {text.text for text in root.findall(f"{_SVG}text")}
+@given(st.text(alphabet=st.characters(codec=None)))
+def test_no_words_break_a_chart(words: str) -> None:
+    for chart in _charts(words).values():
+        root = _root(chart)
+        assert {element.tag for element in root.iter()} <= _ELEMENTS
+        assert {attribute for element in root.iter() for attribute in element.attrib} <= _ATTRIBUTES
+        assert all(cell.isprintable() for row in chart.rows for cell in row if cell.isascii())
 
 
-def test_only_probabilities_have_a_line_to_lie_on() -> None:
-    dashed = 'class="even"'
-    assert dashed in reliability("faq", _bins(), probabilities=True)
-    assert dashed not in reliability("faq", _bins(), probabilities=False)
+@given(st.text(max_size=60))
+def test_the_data_of_a_chart_can_be_written_as_utf8(words: str) -> None:
+    for chart in _charts(words).values():
+        "".join((chart.svg, chart.title, *chart.heads, *sum(chart.rows, ()))).encode()
 
 
-def test_the_judge_stands_on_its_curve_with_both_intervals() -> None:
-    root = ET.fromstring(roc("faq", _CURVE, _TPR, _TNR, 0.75))  # noqa: S314 - our own
-    [mark] = root.findall(f"{_SVG}circle")
-    assert (float(mark.attrib["cx"]), float(mark.attrib["cy"])) == (60 + 320 * 0.25, 44 + 320 * 0.25)
-    across, up = (line for line in root.findall(f"{_SVG}line") if line.attrib["class"] == "range")
-    assert across.attrib["x1"] == across.attrib["x2"]
-    assert up.attrib["y1"] == up.attrib["y2"]
-    curve = root.find(f"{_SVG}polyline")
-    assert curve is not None
-    assert curve.attrib["points"] == "60.0,364.0 140.0,124.0 380.0,44.0"
+@pytest.mark.parametrize("name", _NAMES)
+def test_each_class_of_a_chart_has_a_look(name: str) -> None:
+    root = _root(_charts()[name])
+    assert all(f".{element.attrib['class']} " in STYLE for element in root.iter() if "class" in element.attrib)
 
 
-def test_a_judge_without_scores_has_no_area() -> None:
-    assert "AUC" in roc("faq", _CURVE, _TPR, _TNR, 0.75)
-    assert "AUC" not in roc("faq", _CURVE, _TPR, _TNR, None)
+def test_the_looks_say_nothing_of_what_is_outside_of_a_chart_and_load_nothing() -> None:
+    flat = re.sub(r"@media [^{]*\{(.*)\}", r"\1", STYLE)
+    selectors = [one for head in re.findall(r"([^{}]+)\{", flat) for one in head.split(",")]
+    assert all(selector.split()[0] == ".chart" for selector in selectors)
+    assert not [word for word in ("url(", "@import", "http", "<") if word in STYLE]
+
+
+def test_the_looks_know_light_dark_and_paper() -> None:
+    assert "@media screen and (prefers-color-scheme: dark)" in STYLE
+    assert "currentColor" in STYLE
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_a_file_of_its_own_brings_its_looks(name: str) -> None:
+    text = standalone(_charts(_HOSTILE)[name])
+    root = ET.fromstring(text)  # noqa: S314 - our own
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    [style] = root.findall("{http://www.w3.org/2000/svg}style")
+    assert STYLE in (style.text or "")
+    assert text.endswith("</svg>\n")
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_a_chart_is_a_few_kilobytes(name: str) -> None:
+    assert len(_charts()[name].svg) < 6_000
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_a_long_title_is_cut_in_the_picture_and_nowhere_else(name: str) -> None:
+    chart = _charts("word " * 100)[name]
+    [head] = [text for text in _root(chart).iter("text") if text.get("class") == "head"]
+    assert len(head.text or "") < 70
+    assert chart.title.count("word") == 100

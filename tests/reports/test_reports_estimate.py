@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,17 @@ def test_a_budget_over_an_unknown_price_is_refused() -> None:
     assert told.startswith(
         'budget of US$1,000.00 cannot be held: no price is known of 30 calls to "my-judge", 6 calls to "app". Give a'
     )
+
+
+@pytest.mark.parametrize("width", [60, 100])
+def test_wide_characters_fit_too(width: int) -> None:
+    name = "日本語のモデル" * 12
+    estimate = Estimate((replace(_JUDGED, name=name, basis=name),), ((name, 36),), (name,), _PACE)
+    assert max(map(width_of, render_estimate(estimate, None, width))) <= width
+
+
+def test_what_an_estimate_is_based_on_is_not_cut() -> None:
+    assert any("median of 772 cached usages" in line for line in render_estimate(_WHOLE, None, 80))
 
 
 def test_hostile_names_are_inert() -> None:

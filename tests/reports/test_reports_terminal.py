@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import unicodedata
 from dataclasses import replace
@@ -9,9 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest._io import TerminalWriter
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.attacks import TERMINAL, WORKFLOW
 
+from pytest_evalgate.data import Calls, JudgeVerdict, Score
+from pytest_evalgate.reports.cases import TrialView
 from pytest_evalgate.reports.columns import width_of
 from pytest_evalgate.reports.terminal import render, verdict_line
+from pytest_evalgate.reports.view import Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +31,7 @@ if TYPE_CHECKING:
 _GOLDEN = Path(__file__).parent / "golden"
 _NO_REGRESSION = {"kind": "no-regression"}
 _RATE = {"kind": "pass-rate", "min": 0.85}
+_REPORTED = Surroundings(report_file=".evalgate/report.html")
 _MUST = {"kind": "must-pass", "tags": ["safety"]}
 
 
@@ -37,7 +46,9 @@ def _pass(screen: Screen) -> ReportView:
     sql = _scene(
         screen, "P" * 590 + "m" * 10, "P" * 590 + "m" * 10, {**_NO_REGRESSION, "margin": 0.05}, name="sql-gen"
     )
-    return screen.view(support, sql, not_run=["tone", "refusals"])
+    view = screen.view(support, sql, not_run=["tone", "refusals"], around=_REPORTED)
+    calls = Calls(planned=2_000, sent=412, cached=1_588, cost_usd=0.83)
+    return replace(view, verdict=replace(view.verdict, calls=calls, duration_s=124.02))
 
 
 def _fail_pass_rate(screen: Screen) -> ReportView:
@@ -45,18 +56,22 @@ def _fail_pass_rate(screen: Screen) -> ReportView:
     return screen.view(
         _scene(
             screen, "P" * 46 + "m" * 14, "P" * 47 + "m" * 13, _RATE, _NO_REGRESSION, name="sql-gen", reasons=reasons
-        )
+        ),
+        around=_REPORTED,
     )
 
 
-def _fail_regression(screen: Screen) -> ReportView:
+def _fail_regression(screen: Screen, stored: Path | None = None) -> ReportView:
     reasons = {0: "contains: states 30 days; the policy and the reference both say 14 days from the day of delivery"}
     now, before = "m" * 19 + "P" * 221, "P" * 19 + "m" * 4 + "P" * 217
-    return screen.view(_scene(screen, now, before, _NO_REGRESSION, _RATE, reasons=reasons))
+    tags = {0: ("en", "refund"), 1: ("de",), 2: ("en",)}
+    scene = _scene(screen, now, before, _NO_REGRESSION, _RATE, reasons=reasons, tags=tags)
+    return screen.view(scene, around=_REPORTED, stored=stored)
 
 
 def _inconclusive(screen: Screen) -> ReportView:
-    return screen.view(_scene(screen, "P" * 35 + "m" * 5, None, {**_RATE, "min": 0.8}, name="refusals"), warn=False)
+    before = "P" * 36 + "m" * 4
+    return screen.view(_scene(screen, "P" * 35 + "m" * 5, before, {**_RATE, "min": 0.8}, name="refusals"), warn=False)
 
 
 def _inconclusive_warned(screen: Screen) -> ReportView:
@@ -64,11 +79,19 @@ def _inconclusive_warned(screen: Screen) -> ReportView:
 
 
 def _incomplete(screen: Screen) -> ReportView:
-    reasons = dict.fromkeys(range(203, 234), "429 after 5 attempts") | dict.fromkeys(
-        range(234, 240), "timeout after 60 s"
-    )
+    asked = "judge.internal.example.org:8443/v1/chat/completions (model gpt-x-mini-2026-09-01)"
+    refused = f"429 after 5 attempts (last Retry-After 20 s): {asked}"
+    reasons = dict.fromkeys(range(203, 234), refused) | dict.fromkeys(range(234, 240), "timeout after 60 s")
     scene = _scene(screen, "P" * 203 + "?" * 37, "P" * 240, _NO_REGRESSION, reasons=reasons, max_error_rate=0.02)
-    return screen.view(scene)
+    view = screen.view(scene)
+    return replace(view, verdict=replace(view.verdict, calls=Calls(planned=240, sent=240, cost_usd=0.4)))
+
+
+def _stopped_for_good(screen: Screen) -> ReportView:
+    """No re-run helps here, so none is advised."""
+    reasons = dict.fromkeys(range(3, 9), "401 from api.example.org: the key in CANDIDATE_KEY is not valid")
+    view = screen.view(_scene(screen, "PPP" + "?" * 6, None, _RATE, reasons=reasons))
+    return replace(view, notes=("STOPPED: 401 from api.example.org: the key in CANDIDATE_KEY is not valid",))
 
 
 def _not_evaluated(screen: Screen) -> ReportView:
@@ -141,41 +164,40 @@ _SCREENS: list[tuple[Callable[[Screen], ReportView], str, int]] = [
     (_fail_pass_rate, "evalgate: FAIL  sql-gen 76.7% < 85%   (exit 1)", 1),
     (
         _fail_regression,
-        "evalgate: FAIL  support-faq -6.2 pp, 19 worse, 4 better, against baselines/support-faq.json   (exit 1)",
+        "evalgate: FAIL  support-faq -6.2 pp: 19 worse, 4 better vs support-faq.json   (exit 1)",
         1,
     ),
     (
         _inconclusive,
-        'evalgate: INCONCLUSIVE  refusals: 40 cases cannot decide this gate   (exit 10; on_inconclusive = "fail")',
+        'evalgate: INCONCLUSIVE  refusals: 40 cases cannot decide   (exit 10; on_inconclusive = "fail")',
         10,
     ),
     (
         _inconclusive_warned,
-        'evalgate: INCONCLUSIVE  refusals: 40 cases cannot decide this gate   (exit 0; on_inconclusive = "warn")',
+        'evalgate: INCONCLUSIVE  refusals: 40 cases cannot decide   (exit 0; on_inconclusive = "warn")',
         0,
     ),
     (
         _incomplete,
-        "evalgate: INCOMPLETE  support-faq: 37 of 240 cases have no answer   (exit 11: retry the job, not the prompt)",
+        "evalgate: INCOMPLETE  support-faq: 37 of 240 unanswered   (exit 11: retry the job, not the prompt)",
+        11,
+    ),
+    (
+        _stopped_for_good,
+        "evalgate: INCOMPLETE  support-faq: 6 of 9 unanswered   (exit 11: the run was stopped, see above)",
         11,
     ),
     (_not_evaluated, "evalgate: NOT EVALUATED  support-faq: 237 of 240 planned cases were not run   (exit 12)", 12),
     (
         _invalid,
-        (
-            'evalgate: INVALID  worker "gw1" collected other cases than the controller: '
-            "golden_sets/support.jsonl differs between the two   (exit 4)"
-        ),
+        ('evalgate: INVALID  worker "gw1" collected other cases than the controller: golden_sets...   (exit 4)'),
         4,
     ),
     (_unpaired, "evalgate: INVALID  support-faq: only 50.0% of the baseline's 40 cases are paired   (exit 4)", 4),
     (_advisory, "evalgate: PASS  1 of 1 gate; 0 of 1 advisory, which never block   (exit 0)", 0),
     (
         _first_run,
-        (
-            "evalgate: INCONCLUSIVE  support-faq: no baseline yet: pytest-evalgate baseline promote"
-            '   (exit 0; on_inconclusive = "warn")'
-        ),
+        ("evalgate: INCONCLUSIVE  support-faq: no baseline yet: pytest-evalgate baseline promote   (exit 0)"),
         0,
     ),
     (_slices, "", 1),
@@ -196,15 +218,39 @@ def _name(scene: Callable[[Screen], ReportView]) -> str:
     return scene.__name__.lstrip("_")
 
 
-@pytest.mark.parametrize("width", [100, 80])
-@pytest.mark.parametrize("scene", [scene for scene, _, _ in _SCREENS], ids=_name)
-def test_screens(screen: Screen, scene: Callable[[Screen], ReportView], width: int) -> None:
-    view = scene(screen)
-    text = "\n".join([*(line.text for line in render(view, width)), verdict_line(view).text]) + "\n"
-    path = _GOLDEN / f"{_name(scene)}.{width}.txt"
+def _is_golden(view: ReportView, name: str, width: int, verbosity: int = 0) -> None:
+    text = "\n".join([*(line.text for line in render(view, width, verbosity)), verdict_line(view).text]) + "\n"
+    path = _GOLDEN / f"{name}.{width}.txt"
     if os.environ.get("UPDATE_GOLDEN") == "1":
         path.write_text(text, "utf-8")
     assert text == path.read_text("utf-8")
+
+
+@pytest.mark.parametrize("width", [100, 80])
+@pytest.mark.parametrize("scene", [scene for scene, _, _ in _SCREENS], ids=_name)
+def test_screens(screen: Screen, scene: Callable[[Screen], ReportView], width: int) -> None:
+    _is_golden(scene(screen), _name(scene), width)
+
+
+@pytest.mark.parametrize("width", [100, 80])
+@pytest.mark.parametrize(
+    ("verbosity", "name"), [(-1, "regression"), (1, "regression_verbose"), (2, "regression_very_verbose")]
+)
+def test_the_same_failure_as_shortly_or_as_fully_as_wanted(
+    screen: Screen, tmp_path: Path, width: int, verbosity: int, name: str
+) -> None:
+    view = _answered(_fail_regression(screen, tmp_path / "run.jsonl"), "You can return it within 30 days of delivery.")
+    _is_golden(view, f"fail_{name}", width, verbosity)
+
+
+def _answered(view: ReportView, text: str) -> ReportView:
+    """Let every case that is shown whole have the answer ``text``."""
+    [suite] = view.suites
+    details = {
+        name: replace(case, trials=tuple(replace(trial, output=text) for trial in case.trials))
+        for name, case in suite.details.items()
+    }
+    return replace(view, suites=(replace(suite, details=details),))
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 200])
@@ -249,24 +295,8 @@ def test_cases_are_listed_as_regressed_only_where_the_regression_failed(screen: 
     )
 
 
-_HOSTILE = [
-    "\x1b[31mred\x1b[0m",
-    "\x1b]0;title\x07",
-    "\x9b31m",
-    "line\r\n::error::forged",
-    "\rPASS",
-    "nul\0",
-    "bidi \u202egnp.exe",
-    "zero\u200bwidth\ufeff",
-    "line\u2028separator\u2029",
-    "tag\U000e0041",
-    "\ud800",
-    "back\b\b\bspace",
-]
-
-
-@pytest.mark.parametrize("text", _HOSTILE, ids=ascii)
-def test_hostile_text_is_inert_wherever_it_stands(screen: Screen, text: str) -> None:
+def _everywhere(screen: Screen, text: str, stored: Path) -> list[ReportView]:
+    """Build views that hold ``text`` wherever a text of others can stand."""
     fields: dict[str, Any] = {
         "ids": {0: text},
         "reasons": dict.fromkeys(range(20), text),
@@ -278,12 +308,143 @@ def test_hostile_text_is_inert_wherever_it_stands(screen: Screen, text: str) -> 
         _scene(screen, "m" * 20 + "P" * 5, "P" * 25, _NO_REGRESSION, _RATE, **fields),
         _scene(screen, "?" * 20 + "P" * 5, None, _RATE, name="missing", **fields),
         _scene(screen, "m" * 25, None, {"kind": "must-pass", "tags": [text]}, name="must", **fields),
+        _scene(screen, ["Pmm"] * 20, None, _RATE, name="flaky", **fields),
     ]
-    for view in (screen.view(*scenes), screen.view(scenes[2], problems=(text,), not_run=[text])):
-        for line in (*render(view, 100), verdict_line(view)):
-            bad = [char for char in line.text if unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"}]
-            assert not bad
-            assert width_of(line.text) <= 140
+    judge = JudgeVerdict(text, "f", calibrated=False, why_not=text, scored=1, unreadable=1, pass_rate=0.5)
+    around = Surroundings(report_file=text, notes=(text,), calibrations={})
+    whole = screen.view(*scenes[:1], around=around, stored=stored)
+    return [
+        _answering(whole, text, judge),
+        screen.view(*scenes, around=around),
+        screen.view(scenes[2], problems=(text,), not_run=[text]),
+    ]
+
+
+def _answering(view: ReportView, text: str, *judges: JudgeVerdict) -> ReportView:
+    """Let every case have ``text`` as its answer, its question and its reason."""
+    trial = TrialView(0.0, text, text, (Score(text, 0.0, passed=False, reason=text), Score("x", None, None)))
+    [suite] = view.suites
+    details = {
+        name: replace(case, input=text, expected=text, trials=(trial,), baseline_output=f"{text} ## {text}")
+        for name, case in suite.details.items()
+    }
+    return replace(view, suites=(replace(suite, details=details, verdict=replace(suite.verdict, judges=judges)),))
+
+
+@pytest.mark.parametrize("text", [*WORKFLOW, *TERMINAL], ids=ascii)
+def test_hostile_text_is_inert_wherever_it_stands(screen: Screen, tmp_path: Path, text: str) -> None:
+    for view in _everywhere(screen, text, tmp_path / "run.jsonl"):
+        for line in (*render(view, 100, 2), *render(view, 60, 2), verdict_line(view)):
+            assert not [char for char in line.text if unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"}]
+            assert not line.text.lstrip().startswith("::")
+            assert "##[" not in line.text
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    text=st.text(st.sampled_from("ab :#[\n\x1b\u00a0日\u0301-"), min_size=1, max_size=90),
+    width=st.integers(60, 130),
+    verbosity=st.integers(-1, 2),
+)
+def test_no_line_is_wider_than_the_screen_whatever_stands_on_it(
+    screen: Screen, tmp_path: Path, text: str, width: int, verbosity: int
+) -> None:
+    for view in _everywhere(screen, text, tmp_path / "run.jsonl"):
+        assert max(width_of(line.text) for line in render(view, width, verbosity)) <= width
+        assert width_of(verdict_line(view).text) <= 100
+
+
+def test_a_stream_that_knows_ascii_only_takes_all_of_it(screen: Screen, tmp_path: Path) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), "ascii")
+    writer = TerminalWriter(stream)
+    for view in (*_everywhere(screen, "größe 日本 \U0001f600", tmp_path / "run.jsonl"), _wide_characters(screen)):
+        for line in (*render(view, 100, 2), verdict_line(view)):
+            writer.line(line.text)
+    writer.flush()
+    stream.seek(0)
+    assert "\\u65e5" in stream.read()
+
+
+@pytest.mark.parametrize("verbosity", [-1, 0, 1, 2])
+@pytest.mark.parametrize("scene", [scene for scene, _, _ in _SCREENS if scene is not _wide_characters], ids=_name)
+def test_our_own_words_are_ascii(screen: Screen, scene: Callable[[Screen], ReportView], verbosity: int) -> None:
+    view = scene(screen)
+    assert all(line.text.isascii() for line in (*render(view, 100, verbosity), verdict_line(view)))
+
+
+@pytest.mark.parametrize(
+    ("calls", "seconds", "said"),
+    [
+        (Calls(), 3.0, None),
+        (Calls(planned=4, sent=1, cached=3, cost_usd=0.83), 124.02, "US$0.83: 1 calls sent, 3 cached, 2m04s"),
+        (Calls(planned=4, cached=4), 0.2, "US$0.00: 0 calls sent, 4 cached, 0s"),
+        (
+            Calls(planned=9, sent=9, cost_usd=1.0, unknown_price=3),
+            4_000.0,
+            "US$1.00 without 3 of unknown price: 9 calls sent, 0 cached, 1h06m",
+        ),
+    ],
+)
+def test_what_the_calls_cost(screen: Screen, calls: Calls, seconds: float, said: str | None) -> None:
+    view = screen.view(_scene(screen, "P" * 40, None, _RATE))
+    view = replace(view, verdict=replace(view.verdict, calls=calls, duration_s=seconds))
+    assert [line.text for line in render(view) if line.text.startswith("US$")] == ([] if said is None else [said])
+
+
+def test_the_files_are_named_where_no_report_is_written_or_more_is_wanted(screen: Screen) -> None:
+    scene = _scene(screen, "P" * 40, None, _RATE)
+    named = [screen.view(scene), screen.view(scene, around=_REPORTED)]
+    heads = [
+        [line.text.split()[0] for line in render(view, 100, level) if ": ." in line.text]
+        for view in named
+        for level in (0, 1)
+    ]
+    assert heads == [["verdict:"], ["verdict:"], ["report:"], ["report:", "verdict:"]]
+
+
+def test_a_gate_on_the_rate_that_the_baseline_fails_too_is_no_regression(screen: Screen) -> None:
+    def said(before: str) -> str:
+        return " ".join(line.text.strip() for line in render(screen.view(_scene(screen, now, before, _RATE))))
+
+    now = "P" * 46 + "m" * 14
+    assert "No regression is proven: baselines/support-faq.json has 78.3% of these 60 cases and fails this" in said(
+        "P" * 47 + "m" * 13
+    )
+    above = said("m" * 6 + "P" * 52 + "m" * 2)
+    assert "has 86.7% of these 60 cases" in above
+    assert "fails this gate too" not in above
+    assert "No regression" not in said("P" * 60)
+
+
+def test_a_change_that_passes_is_told_in_one_sentence(screen: Screen) -> None:
+    def said(now: str, before: str, **gate: Any) -> str:
+        view = screen.view(_scene(screen, now, before, {**_NO_REGRESSION, **gate}))
+        return next(line.text for line in render(view) if line.text.startswith("  support-faq: "))
+
+    better, worse = "P" * 100 + "m" * 20, "P" * 70 + "m" * 50
+    assert said(better, worse) == "  support-faq: 0 cases got worse, 30 got better: an improvement"
+    assert said("mP" * 20 + "P" * 80, "Pm" * 20 + "P" * 80).startswith(
+        "  support-faq: 20 cases got worse, 20 got better: within noise (p=0.5; a drop of "
+    )
+    assert said("P" * 400, "P" * 400, margin=0.05) == (
+        "  support-faq: no case got worse or better (a drop of 5.0 pp is ruled out)"
+    )
+
+
+def test_what_cannot_be_decided_offers_a_way_out(screen: Screen) -> None:
+    strict = [line.text for line in render(_inconclusive(screen))]
+    assert (
+        '  choose: add cases | pytest-evalgate power refusals | --eval-trials 3 | on_inconclusive = "warn"' in strict
+    )
+    lenient = [line.text for line in render(_inconclusive_warned(screen))]
+    assert "  choose: add cases | pytest-evalgate power refusals | --eval-trials 3" in lenient
+    assert not any("choose:" in line.text for line in render(_first_run(screen)))
+
+
+def test_the_reason_of_a_missing_answer_is_never_cut(screen: Screen) -> None:
+    endpoint = "https://" + "a" * 150 + ".example.org"
+    view = screen.view(_scene(screen, "?PP", None, _RATE, reasons={0: f"ConnectError: {endpoint} refused"}))
+    assert endpoint in "".join(line.text.strip() for line in render(view, 80))
 
 
 def test_at_most_ten_cases_are_listed(screen: Screen) -> None:

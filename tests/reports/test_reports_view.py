@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_evalgate.data import Place
 from pytest_evalgate.reports.columns import aligned, fit, pad, width_of
 from pytest_evalgate.reports.escape import one_line
 from pytest_evalgate.reports.view import ChangedCase, Reason
@@ -17,8 +18,8 @@ def test_the_view_tells_what_changed(screen: Screen) -> None:
     [suite] = screen.view(scene).suites
     place = "golden_sets/support.jsonl"
     assert suite.regressed == (
-        ChangedCase("refund-001", f"{place}:1", ("en",), "pass", "miss", "exact: got 30 days, wanted 14 days"),
-        ChangedCase("refund-003", f"{place}:3", (), "pass", "no answer", "timeout"),
+        ChangedCase("refund-001", Place(place, 1), ("en",), "pass", "miss", "exact: got 30 days, wanted 14 days"),
+        ChangedCase("refund-003", Place(place, 3), (), "pass", "no answer", "timeout"),
     )
     assert [case.id for case in suite.fixed] == ["refund-002"]
     assert suite.errors == (Reason(1, "timeout", f"{place}:3"),)

@@ -13,11 +13,13 @@ from pytest_evalgate import files
 from pytest_evalgate.cli.project import Project, suites_of
 from pytest_evalgate.errors import BaselineError
 from pytest_evalgate.runs import baseline as baselines
+from pytest_evalgate.runs import baseline_outputs, run_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_evalgate.data import Baseline, Json
+    from pytest_evalgate.data import Baseline, Json, Run
+    from pytest_evalgate.runs.origin import Origin
 
 NO_BASELINE = "no baseline yet: pytest-evalgate baseline promote"
 _FORMAT = argparse.RawDescriptionHelpFormatter
@@ -30,6 +32,11 @@ def add_parser(verbs: Any) -> None:
     promote = _action(actions, "promote", _promote, 'pytest-evalgate baseline promote --reason "new prompt accepted"')
     promote.add_argument("--run", dest="run_id", metavar="ID", help="a stored run (default: the newest)")
     promote.add_argument("--reason", required=True, help="why this run is what later runs are compared with")
+    promote.add_argument(
+        "--no-outputs",
+        action="store_true",
+        help="do not keep what the cases answered beside the baseline: reports then show no side by side",
+    )
     _action(actions, "show", _show, "pytest-evalgate baseline show --suite support").add_argument(
         "--ref", help="the baseline as it stands at this branch, tag or commit"
     )
@@ -51,17 +58,29 @@ def _promote(chosen: argparse.Namespace) -> int:
     if os.environ.get("CI", "").lower() not in {"", "0", "false"}:
         raise BaselineError("a baseline is not promoted in CI: promote on a branch, review the file, merge it")
     project = Project.find()
-    run = project.run(chosen.run_id)
+    run, origin = _read_run(project, chosen.run_id)
     now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    suites = suites_of(run, chosen.suite)
+    if origin.tier != project.settings.default_tier:
+        for suite in suites:
+            baselines.refuse_sample(run, suite.plan, origin.tier)
     promoted = [
         (baselines.promote(run, suite, reason=chosen.reason, now=now), project.baseline_file(suite.plan.name))
-        for suite in suites_of(run, chosen.suite)
+        for suite in suites
     ]
+    stored = run_file.path_of(project.state.path, run.id)
+    keeps = project.settings.report.content == "full" and not chosen.no_outputs
     for baseline, path in promoted:
         baselines.write(baseline, path)
+        baseline_outputs.write(baseline_outputs.of_run(baseline, stored) if keeps else b"", path)
     rows = [_summary(baseline, path, project.root) for baseline, path in promoted]
     _print(chosen, rows, [f"promoted {row['suite']}: {_passes(row)} -> {row['file']}" for row in rows])
     return 0
+
+
+def _read_run(project: Project, run_id: str | None) -> tuple[Run, Origin]:
+    state = project.state.path
+    return run_file.read_with_origin(run_file.newest(state) if run_id is None else run_file.path_of(state, run_id))
 
 
 def _show(chosen: argparse.Namespace) -> int:

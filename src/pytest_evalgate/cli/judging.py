@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.judgement import Judgement
 from pytest_evalgate.judgement.merge_base import find_base
 from pytest_evalgate.runs.origin import config_sha256
+from pytest_evalgate.settings import for_tier
 
 if TYPE_CHECKING:
     from pytest_evalgate.cli.project import Project
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 BASELINE_VARIABLE = "EVALGATE_BASELINE"
 BASE_VARIABLE = "EVALGATE_BASE_REF"
+TIER_VARIABLE = "EVALGATE_TIER"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +36,10 @@ class Judged:
 
 
 def judge(project: Project, run: Run, origin: Origin, *, baseline: str | None, base_ref: str | None) -> Judged:
-    """Judge a run by the configuration of the project, which has to be that of the run.
+    """Judge a run by the configuration of the project, as the tier of the run has it; it has to be that of the run.
 
     Args:
-        project: The project.
+        project: The project, with all its tiers.
         run: The run.
         origin: How it came about.
         baseline: What to compare with instead of each suite's baseline; the environment's where it is None.
@@ -47,10 +49,11 @@ def judge(project: Project, run: Run, origin: Origin, *, baseline: str | None, b
         UserError: the configuration is another one, or a baseline, the history or the base cannot be used.
 
     """
+    written, project = project.settings, in_tier(project, origin.tier)
     if origin.config_sha256 != config_sha256(project.settings):
         raise SettingsError(_other_configuration(project, run))
     asked = base_ref or os.environ.get(BASE_VARIABLE)
-    base = find_base(asked, project.settings, root=project.root, state=project.state.path)
+    base = find_base(asked, written, root=project.root, state=project.state.path, tier=origin.tier)
     if base.branch is not None:
         _show_golden_sets(base.branch, project, run)
     judgement = Judgement(
@@ -67,6 +70,11 @@ def judge(project: Project, run: Run, origin: Origin, *, baseline: str | None, b
     if problems:
         raise SettingsError("\n".join(problems))
     return Judged(judgement.remember(run, judgement.judge(run, rules)), judgement, base.note)
+
+
+def in_tier(project: Project, tier: str) -> Project:
+    """Return a project with its settings as a tier has them."""
+    return replace(project, settings=for_tier(project.settings, tier))
 
 
 def _show_golden_sets(base: BaseBranch, project: Project, run: Run) -> None:

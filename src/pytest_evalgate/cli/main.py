@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,15 @@ from pytest_evalgate.cli import (
     cache,
     calibrate,
     compare,
+    config,
     drift,
+    init,
     label,
+    lint,
     merge,
     power,
     probe,
+    report,
     schema,
     verify,
 )
@@ -26,17 +31,40 @@ from pytest_evalgate.errors import ScorerError, UserError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_VERBS = (
+    init,
+    lint,
+    config,
+    schema,
+    baseline,
+    compare,
+    report,
+    power,
+    aa,
+    merge,
+    verify,
+    calibrate,
+    label,
+    probe,
+    drift,
+    cache,
+)
+
+_ABOUT = "Set up, check, compare and explain what pytest --eval-gate runs and judges."
+
 EXIT_USAGE = 4
 EXIT_INCOMPLETE = 11
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code; 4 where the user has to change something, 11 where calls got nowhere."""
-    parser = argparse.ArgumentParser(prog="pytest-evalgate", description=__doc__, exit_on_error=True)
+    parser = argparse.ArgumentParser(prog="pytest-evalgate", description=_ABOUT)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for verb in (aa, baseline, cache, calibrate, compare, drift, label, merge, power, probe, schema, verify):
+    for verb in _VERBS:
         verb.add_parser(verbs)
     chosen = parser.parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a code page of Windows has not all that models say
     try:
         code: int = chosen.run(chosen)
     except (UserError, ScorerError, RunStopped) as error:

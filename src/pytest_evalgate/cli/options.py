@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +28,33 @@ def whole_number(most: int) -> Callable[[str], int]:
     """Return a reader of whole numbers from 1 to ``most``, for argparse."""
 
     def read(text: str) -> int:
-        if not (text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and 1 <= int(text) <= most):
+        value = _digits(text, most)
+        if not 1 <= value <= most:
             raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {most:,}")
-        return int(text)
+        return value
 
     return read
+
+
+def odd_number(least: int, most: int) -> Callable[[str], int]:
+    """Return a reader of odd numbers from ``least`` to ``most``, for argparse."""
+
+    def read(text: str) -> int:
+        value = _digits(text, most)
+        if not least <= value <= most or value % 2 == 0:
+            raise argparse.ArgumentTypeError(f"{text!r} is not an odd number from {least} to {most}")
+        return value
+
+    return read
+
+
+def _digits(text: str, most: int) -> int:
+    """Return the number, or 0 where it is none or longer than the most: ``int`` refuses very long ones its own way."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= len(str(most)) else 0
+
+
+level: Final = number(0.0001, 0.4999)
+"""Reads the one-sided level of a test."""
+
+share: Final = number(0.0001, 0.9999)
+"""Reads a share that is neither none nor all."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
 from pytest_evalgate import jsonl
-from pytest_evalgate.cli.judging import BASE_VARIABLE
+from pytest_evalgate.cli.judging import BASE_VARIABLE, TIER_VARIABLE, in_tier
 from pytest_evalgate.cli.project import Project
 from pytest_evalgate.cli.verify_objections import Expected, objections
 from pytest_evalgate.data import VerdictName
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pytest_evalgate.data import Json, Run, Verdict
+    from pytest_evalgate.runs.origin import Origin
     from pytest_evalgate.settings import Suite
 
 _EXAMPLE = "pytest-evalgate verify --base-ref origin/main --require support"
@@ -43,6 +44,8 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument("--run", dest="run_id", metavar="ID", help="a stored run (default: the one of verdict.json)")
     parser.add_argument("--base-ref", metavar="REF", help="take gates and baselines from the merge base with REF")
     parser.add_argument("--target", metavar="SPEC", help="the --eval-target that the run has to be of (default: none)")
+    which = f"the --eval-tier that the run has to be of (${TIER_VARIABLE}; default: that of the base)"
+    parser.add_argument("--tier", metavar="TIER", help=which)
     required = "a suite that has to be there, beside those of the base"
     parser.add_argument("--require", metavar="SUITE", action="append", default=[], help=required)
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -69,13 +72,14 @@ class _Verified:
 
 
 def _verify(chosen: argparse.Namespace) -> int:
-    project = Project.find()
-    claimed = _claimed(project)
-    run, origin = run_file.read_with_origin(run_file.path_of(project.state.path, chosen.run_id or claimed["run_id"]))
-    base = _base(project, chosen.base_ref)
+    written = Project.find()
+    claimed = _claimed(written)
+    run, origin = run_file.read_with_origin(run_file.path_of(written.state.path, chosen.run_id or claimed["run_id"]))
+    project, base = in_tier(written, origin.tier), _base(written, chosen.base_ref, origin.tier)
     suites = [*chosen.require, *(() if base is None else base.settings.suites)]
     wanted = Expected(claimed["run_id"], suites, chosen.target)
-    found = list(objections(project, run, origin, base, wanted))
+    tier = chosen.tier or os.environ.get(TIER_VARIABLE) or (written.settings if base is None else base).default_tier
+    found = [*_of_tier(run, origin, tier), *objections(project, run, origin, base, wanted)]
     derived = _derive(project, run, base, found.append)
     verified = _Verified(claimed["verdict"], derived, tuple(found))
     print(json.dumps(_encoded(verified), indent=1) if chosen.json else "\n".join(_lines(verified)))
@@ -103,12 +107,17 @@ def _claimed(project: Project) -> dict[str, str]:
     return {"verdict": verdict, "run_id": run_id}
 
 
-def _base(project: Project, ref: str | None) -> BaseBranch | None:
+def _of_tier(run: Run, origin: Origin, wanted: str) -> Iterator[str]:
+    if origin.tier != wanted:
+        yield f"run {run.id} was made in tier {jsonl.visible(origin.tier)}, not in tier {wanted}"
+
+
+def _base(project: Project, ref: str | None, tier: str) -> BaseBranch | None:
     ref = base_ref(ref or os.environ.get(BASE_VARIABLE), os.environ)
     if ref is None:
         return None
     tree = BaseTree.at(ref, root=project.root, folder=project.state.path / "base")
-    return BaseBranch(tree, project.root, project.settings, project.state.path)
+    return BaseBranch(tree, project.root, project.settings, project.state.path, tier)
 
 
 def _derive(project: Project, run: Run, base: BaseBranch | None, add_problem: Callable[[str], None]) -> Verdict:

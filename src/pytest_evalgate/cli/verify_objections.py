@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from pytest_evalgate import files, golden
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.golden.sampling import sampled
 from pytest_evalgate.runs.origin import config_sha256
 from pytest_evalgate.runs.plan import ALONE, make_plan
+from pytest_evalgate.settings import always_planned, sample_of
 from pytest_evalgate.wording import count
 
 if TYPE_CHECKING:
@@ -59,7 +61,11 @@ def _of_suite(project: Project, held: SuitePlan, base: BaseBranch | None) -> Ite
     """Plan the suite once more, and name the cases that its run does not hold as this plan has them."""
     sets = golden.load([_inside(project.root, path) for path in held.golden], root=project.root)
     sides = ALONE if base is None else base.sides(held.name, sets)
-    plan = make_plan(held.name, sets, scorers=None, trials=held.trials, slices=(), sides=sides)
+    suite = project.settings.suites.get(held.name)
+    slices = () if suite is None else suite.slices
+    plan = make_plan(held.name, sets, scorers=None, trials=held.trials, slices=slices, sides=sides)
+    if suite is not None:
+        plan = sampled(plan, sample_of(suite), always_planned(suite))
     if plan.golden_sha256 != held.golden_sha256:
         yield f"suite {held.name} was run on other golden sets than {project.root} has"
     there = {(case.id, case.side) for case in held.cases}

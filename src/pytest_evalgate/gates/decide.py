@@ -17,12 +17,13 @@ from pytest_evalgate.gates.outcomes import account, counted, is_missing, of_bran
 from pytest_evalgate.gates.regression import delta_of
 from pytest_evalgate.gates.repeats import repeats_of
 from pytest_evalgate.gates.slices import slice_results
+from pytest_evalgate.settings import DEFAULT_TIER
 from pytest_evalgate.wording import count, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from pytest_evalgate.data import Delta, GateChange, Run, SliceResult, SuiteRun, VerdictName
+    from pytest_evalgate.data import Delta, GateChange, Run, SliceResult, SuitePlan, SuiteRun, VerdictName
     from pytest_evalgate.gates.answers import Judged
     from pytest_evalgate.gates.rules import SuiteRules
 
@@ -47,6 +48,7 @@ def decide(
     warn_inconclusive: bool,
     not_run: Iterable[str] = (),
     changes: Sequence[GateChange] = (),
+    tier: str = DEFAULT_TIER,
 ) -> Verdict:
     """Judge ``run``.
 
@@ -55,10 +57,12 @@ def decide(
         rules: For each suite how it is judged.
         warn_inconclusive: Whether an inconclusive run exits 0.
         not_run: The configured suites that the run does not hold.
+        tier: The tier that ran.
         changes: What this branch changed in the gate itself; a weakening that nobody answers for fails the build.
 
     """
-    suites = _decide_suites(run.suites, rules, run.created)
+    judged = _decide_suites(run.suites, rules, run.created)
+    suites = {suite.plan.name: _of_tier(judged[suite.plan.name], suite.plan, tier) for suite in run.suites}
     blocking = [suite.verdict for suite in suites.values() if suite.mode == "blocking"]
     verdict: VerdictName = "invalid" if run.problems or not suites else worst([*blocking, *_weakened(changes), "pass"])
     if run.refused is not None and verdict != "invalid":
@@ -69,7 +73,7 @@ def decide(
         exit_code=_exit_code(verdict, accounting, run, warn_inconclusive=warn_inconclusive),
         run_id=run.id,
         commit=run.commit,
-        tier="default",
+        tier=tier,
         accounting=accounting,
         suites=suites,
         suites_not_run=tuple(not_run),
@@ -180,6 +184,14 @@ def _verdict_of(
         stopped=suite.stopped,
         notes=() if shown is None or not whole else tuple(notes_of(shown.hearing)),
     )
+
+
+def _of_tier(verdict: SuiteVerdict, plan: SuitePlan, tier: str) -> SuiteVerdict:
+    """Say of a sample what it is one of."""
+    if plan.drawn_from is None:
+        return verdict
+    note = f"tier {tier}: {len(plan.cases):,} of {count(plan.drawn_from, 'case')}"
+    return replace(verdict, notes=(note, *verdict.notes))
 
 
 def _refused(rules: SuiteRules, verdict: VerdictName, message: str) -> tuple[GateResult, ...]:

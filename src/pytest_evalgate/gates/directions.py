@@ -26,10 +26,12 @@ from pytest_evalgate.settings import (
     Price,
     PythonTarget,
     RecordedTarget,
+    Report,
     Settings,
     SliceGate,
     Suite,
     Table,
+    Tier,
 )
 
 if TYPE_CHECKING:
@@ -52,6 +54,11 @@ def higher(before: float | None, now: float | None) -> Effect:
 def lower(before: float | None, now: float | None) -> Effect:
     """Call a lower limit stricter; none at all is the weakest."""
     return _stricter_if(now is not None and (before is None or now < before))
+
+
+def larger(before: int | None, now: int | None) -> Effect:
+    """Call a larger sample stricter; none at all is the whole."""
+    return _stricter_if(now is None or (before is not None and now > before))
 
 
 def narrower(before: float | None, now: float | None) -> Effect:
@@ -95,6 +102,7 @@ _NO_REGRESSION: Final[Mapping[str, Direction]] = {"margin": narrower, "fail_on":
 
 DIRECTIONS: Final[Mapping[type[Table], Mapping[str, Direction]]] = {
     Settings: {
+        "default_tier": changed,
         "on_inconclusive": ranked("warn", "fail"),
         "on_missing_baseline": ranked("record", None, "fail"),
         "max_error_rate": lower,
@@ -138,6 +146,7 @@ LEFT_OUT: Final[Mapping[type[Table], Mapping[str, str]]] = {
         "budget_usd": "what it stops is not evaluated, and never passes",
         "xdist": "it says where cases run, not how they are judged",
         "history": "trends are advice",
+        "report": "reports show what was judged",
         "acknowledged": "acknowledgements are held against the changes themselves",
         "models": "of a model, its price alone enters a gate: see price_changes",
         "judges": "compared judge by judge, with what their files hold",
@@ -150,6 +159,12 @@ LEFT_OUT: Final[Mapping[type[Table], Mapping[str, str]]] = {
         "judge_always": "a judge that is asked besides decides nothing that rules have not",
         "slices": "shown, not judged; a slice gate names its own",
         "gates": "compared gate by gate",
+        "tiers": "compared as each of them has the suite: see settings_changes",
+    },
+    Tier: {
+        "sample": "compared where a suite has it: see suite_changes",
+        "trials": "it stands in the suite, once the tier is chosen",
+        "gates": "they stand in the suite, once the tier is chosen",
     },
     PassRateGate: {"kind": _IDENTITY},
     NoRegressionGate: {"kind": _IDENTITY, "scorer": _IDENTITY},
@@ -159,6 +174,7 @@ LEFT_OUT: Final[Mapping[type[Table], Mapping[str, str]]] = {
     BudgetGate: {"kind": _IDENTITY},
     Acknowledgement: dict.fromkeys(("change", "reason", "owner"), "it excuses a change and is none"),
     Price: {},
+    Report: dict.fromkeys(("formats", "content", "redact"), "reports show what was judged"),
     Judge: {},
     Model: {
         "price": "compared where a gate limits the cost",

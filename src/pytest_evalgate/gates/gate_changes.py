@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.data import GateChange
 from pytest_evalgate.gates.changes import NOTHING, shown, table_changes
-from pytest_evalgate.settings import NoRegressionGate, SliceGate
+from pytest_evalgate.settings import NoRegressionGate, SliceGate, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,9 +56,10 @@ def gate_changes(where: str, before: Suite, now: Suite) -> Iterator[GateChange]:
 
 
 def _placed(where: str, suite: Suite) -> dict[str, Gate]:
+    written = f"{where}.{place_of(suite, 'gates')}"
     if not suite.gates:
-        return {f"{where}.gates": DEFAULT_GATE}
-    return {f"{where}.gates[{index}]": gate for index, gate in enumerate(suite.gates)}
+        return {written: DEFAULT_GATE}
+    return {f"{written}[{index}]": gate for index, gate in enumerate(suite.gates)}
 
 
 def _losses(changes: tuple[GateChange, ...]) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_evalgate.gates.outcomes import counted
@@ -57,7 +57,12 @@ class Pairing:
         pairs = tuple(pair for pair in self.pairs if name in pair.now.case.slices)
         edited = tuple(result for result in self.edited if name in result.case.slices)
         added = tuple(result for result in self.added if name in result.case.slices)
-        return Pairing(pairs, edited, added, (), len(pairs) + len(edited))
+        return Pairing(pairs, edited, added, (), 0).of_part
+
+    @property
+    def of_part(self) -> Pairing:
+        """The same where the rest of the baseline is not asked about."""
+        return replace(self, removed=(), baseline_cases=len(self.pairs) + len(self.edited))
 
     @property
     def share(self) -> float:
@@ -66,8 +71,12 @@ class Pairing:
 
 
 def pair(suite: SuiteRun, baseline: Baseline) -> Pairing:
-    """Pair the counted cases of ``suite``, as the base branch has them where it differs, with ``baseline``."""
-    return pair_results([result for result in counted(suite.results) if result.case.side != "head"], baseline)
+    """Pair the counted cases of ``suite``, as the base branch has them where it differs, with ``baseline``.
+
+    What a sample does not hold was not removed: its pairing knows of its own cases alone.
+    """
+    found = pair_results([result for result in counted(suite.results) if result.case.side != "head"], baseline)
+    return found if suite.plan.drawn_from is None else found.of_part
 
 
 def pair_results(results: Sequence[CaseResult], baseline: Baseline) -> Pairing:

@@ -11,10 +11,19 @@ from typing import TYPE_CHECKING
 
 from pytest_evalgate.data import GateChange
 from pytest_evalgate.gates.changes import NOTHING, shown, table_changes
-from pytest_evalgate.gates.directions import higher
+from pytest_evalgate.gates.directions import higher, larger
 from pytest_evalgate.gates.gate_changes import gate_changes, gates_of, identity
 from pytest_evalgate.gates.scorer_changes import scorer_changes
-from pytest_evalgate.settings import BudgetGate, NoRegressionGate, RecordedTarget, SliceGate
+from pytest_evalgate.settings import (
+    DEFAULT_TIER,
+    BudgetGate,
+    NoRegressionGate,
+    RecordedTarget,
+    SliceGate,
+    for_tier,
+    place_of,
+    sample_of,
+)
 from pytest_evalgate.wording import count
 
 if TYPE_CHECKING:
@@ -23,14 +32,22 @@ if TYPE_CHECKING:
     from pytest_evalgate.settings import Acknowledgement, Gate, Settings, Suite
 
 
-def settings_changes(base: Settings, head: Settings) -> tuple[GateChange, ...]:
+def settings_changes(base: Settings, head: Settings, tier: str = DEFAULT_TIER) -> tuple[GateChange, ...]:
     """List what differs between the configuration of the base and that of the working tree.
 
     What is neither provably stricter nor neutral is ``weaker``. Targets and models are what is under test, and not
-    listed.
+    listed. Both are compared as the suites stand, in every tier that the base defines, and in ``tier``, which runs: a
+    tier that only this branch defines changes nothing as long as it does not run.
     """
-    return (
-        *table_changes("", "setting changed", base, head),
+    defined = (name for suite in base.suites.values() for name in suite.tiers)
+    tiers = dict.fromkeys([DEFAULT_TIER, base.default_tier, *defined, tier])
+    found = (change for name in tiers for change in _in_tier(for_tier(base, name), for_tier(head, name)))
+    return tuple(dict.fromkeys([*table_changes("", "setting changed", base, head), *found]))
+
+
+def _in_tier(base: Settings, head: Settings) -> Iterator[GateChange]:
+    """Compare two configurations as one tier has them."""
+    yield from (
         *_price_changes(base, head),
         *_suites(base, head),
         *_judges(base, head),
@@ -76,12 +93,31 @@ def suite_changes(where: str, before: Suite, now: Suite) -> Iterator[GateChange]
     yield from table_changes(where, "suite changed", before, now)
     yield from scorer_changes(where, before, now)
     if (old := _trials(before)) != (new := _trials(now)):
-        yield GateChange("suite changed", f"{where}.trials", str(old), str(new), higher(old, new))
+        yield GateChange(
+            "suite changed", f"{where}.{_place(before, now, 'trials')}", str(old), str(new), higher(old, new)
+        )
+    yield from _sample_changes(where, before, now)
     if _is_asked(before) and not _is_asked(now):
         yield GateChange(
             "target not asked any more", f"{where}.target", shown(before.target), shown(now.target), "weaker"
         )
     yield from gate_changes(where, before, now)
+
+
+def _sample_changes(where: str, before: Suite, now: Suite) -> Iterator[GateChange]:
+    few, many = sample_of(before), sample_of(now)
+    if few != many:
+        place = f"{where}.{_place(before, now, 'sample')}"
+        yield GateChange("sample changed", place, _size(few), _size(many), larger(few, many))
+
+
+def _size(sample: int | None) -> str:
+    return "all cases" if sample is None else count(sample, "case")
+
+
+def _place(before: Suite, now: Suite, key: str) -> str:
+    """Return where a key is written that differs: what is left out now was written before."""
+    return place_of(now if place_of(now, key) != key else before, key)
 
 
 def _trials(suite: Suite) -> int:

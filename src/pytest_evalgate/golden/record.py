@@ -93,7 +93,8 @@ class Row(BaseModel):
 
 _EMPTY = Row()
 _CHECKED = frozenset(Row.model_fields)
-_FIELDS = _CHECKED | {"id"}
+FIELDS = _CHECKED | {"id"}
+"""The names that a row of the canonical record may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ def parse_row(row: Mapping[str, Any], place: Place) -> ParsedRow:
 
 def _case(name: str | None, row: Mapping[str, Any], checked: Row, place: Place) -> Case:
     given = {field: value for field in checked.model_fields_set if (value := getattr(checked, field)) is not None}
-    if unknown := {field: value for field, value in row.items() if field not in _FIELDS}:
+    if unknown := {field: value for field, value in row.items() if field not in FIELDS}:
         given["metadata"] = {**given.get("metadata", {}), **unknown}
     draft = Case(id=name or "", **given)
     return Case(id=name or content_id(draft), place=place, fingerprint=fingerprint(draft), **given)
@@ -137,7 +138,7 @@ def _case(name: str | None, row: Mapping[str, Any], checked: Row, place: Place) 
 def _name_faults(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     metadata = row.get("metadata")
     for name in row:
-        if name in _FIELDS:
+        if name in FIELDS:
             continue
         if name == "_meta":
             yield name, "must be an object, alone on the first line"
@@ -156,7 +157,7 @@ def _question_faults(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _near_miss(name: str) -> str | None:
     if len(name) > _LONGEST_SLIP:
         return None
-    return next(iter(difflib.get_close_matches(name.strip().lower(), sorted(_FIELDS), n=1, cutoff=_NEAR)), None)
+    return next(iter(difflib.get_close_matches(name.strip().lower(), sorted(FIELDS), n=1, cutoff=_NEAR)), None)
 
 
 def _explain(detail: ErrorDetails) -> tuple[str, str]:

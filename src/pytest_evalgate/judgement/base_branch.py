@@ -12,6 +12,7 @@ from pytest_evalgate.data import BASE_SUFFIX, GateChange
 from pytest_evalgate.errors import GoldenSetError, UserError
 from pytest_evalgate.judgement.own_baseline import own_baseline
 from pytest_evalgate.runs.plan import ALONE, Sides, slice_values
+from pytest_evalgate.settings import DEFAULT_TIER, for_tier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,8 +30,9 @@ class BaseBranch:
     Args:
         tree: Reads files as they stand at the merge base.
         root: The root folder.
-        head: The configuration of this branch.
+        head: The configuration of this branch, with all its tiers.
         state: The state folder.
+        tier: The tier that runs.
 
     """
 
@@ -38,16 +40,26 @@ class BaseBranch:
     root: Path
     head: Settings
     state: Path
+    tier: str = DEFAULT_TIER
     _golden: dict[str, GoldenChanges] = field(default_factory=dict)
 
     @cached_property
     def settings(self) -> Settings:
-        """The configuration of the base.
+        """The configuration of the base, as the tier that runs has it.
 
         Raises:
             SettingsError: it cannot be used.
 
         """
+        return for_tier(self._written, self.tier)
+
+    @property
+    def default_tier(self) -> str:
+        """The tier that runs at the base where none is asked for."""
+        return self._written.default_tier
+
+    @cached_property
+    def _written(self) -> Settings:
         return self.tree.settings()
 
     def sides(self, name: str, sets: Sequence[GoldenSet]) -> Sides:
@@ -77,7 +89,7 @@ class BaseBranch:
         from pytest_evalgate.gates.weakening import acknowledge, settings_changes  # noqa: PLC0415 - scipy
 
         found = [
-            *settings_changes(self.settings, self.head),
+            *settings_changes(self._written, self.head, self.tier),
             *self._judge_changes,
             *self._golden_changes,
             *self._baseline_changes,

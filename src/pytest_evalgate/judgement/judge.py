@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from pytest_evalgate import jsonl
 from pytest_evalgate.errors import BaselineError, UserError
 from pytest_evalgate.judgement.own_baseline import own_baseline
 from pytest_evalgate.runs import history
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from pytest_evalgate.data import Baseline, HistoryRow, Run, SuiteRun, SuiteVerdict, Verdict
+    from pytest_evalgate.data import Baseline, HistoryRow, Run, SuitePlan, SuiteRun, SuiteVerdict, Verdict
     from pytest_evalgate.gates import SuiteRules
     from pytest_evalgate.gates.rules import JudgeRule
     from pytest_evalgate.judgement.base_branch import BaseBranch
@@ -28,7 +29,7 @@ class Judgement:
 
     Args:
         root: The root folder.
-        settings: Its configuration.
+        settings: Its configuration, as the tier that runs has it.
         state: The state folder.
         suite_of: Finds the settings of a suite, also of one that is not configured; None where it has none.
         against: What to compare with instead of each suite's own baseline.
@@ -79,6 +80,7 @@ class Judgement:
             warn_inconclusive=self.settings.on_inconclusive == "warn",
             not_run=[name for name in self.settings.suites if name not in rules],
             changes=() if self.base is None else self.base.changes,
+            tier=self.settings.default_tier,
         )
 
     def check_history(self) -> None:
@@ -117,7 +119,10 @@ class Judgement:
         return replace(verdict, suites=suites)
 
     def _row(self, run: Run, suite: SuiteRun, judged: SuiteVerdict) -> HistoryRow | None:
-        return history.row_of(run, suite, judged, self._baselines.get(suite.plan.name))
+        row = history.row_of(run, suite, judged, self._baselines.get(suite.plan.name))
+        if row is None or suite.plan.drawn_from is None:
+            return row
+        return replace(row, golden_sha256=_sample_sha256(suite.plan))
 
     def _rules(self, name: str, add_problem: Callable[[str], None]) -> SuiteRules:
         from pytest_evalgate.gates import SuiteRules  # noqa: PLC0415 - scipy
@@ -163,6 +168,11 @@ class Judgement:
             return chosen == "record"
         gated = suite is not None and any(map(_asks_for_a_change, suite.gates or ()))
         return not (gated and os.environ.get("CI", "").lower() not in {"", "0", "false"})
+
+
+def _sample_sha256(plan: SuitePlan) -> str:
+    """Digest what a sample measures: runs of other cases have no trend in common with it."""
+    return jsonl.digest([plan.golden_sha256, sorted(case.golden_id for case in plan.cases)])
 
 
 def _asks_for_a_change(gate: Gate) -> bool:

@@ -33,7 +33,7 @@ def _rule(name: str, settings: Settings, root: Path) -> JudgeRule:
     judge = settings.judges[name]
     parts = parts_of_judge(name, settings, root=root)
     calibration = calibration_of(judge, root=root)
-    reasons = why_not_gate(calibration, judge, parts, _labels_now(calibration, root), datetime.now(UTC).date())
+    reasons = why_not_gate(name, calibration, judge, parts, _labels_now(calibration, root), datetime.now(UTC).date())
     drifted = why_stale(drift_of(judge, root=root), calibration)
     return JudgeRule(
         name=name,

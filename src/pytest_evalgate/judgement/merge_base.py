@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.settings import DEFAULT_TIER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +28,13 @@ class FoundBase:
 
 
 def find_base(
-    asked: str | None, settings: Settings, *, root: Path, state: Path, environ: Mapping[str, str] = os.environ
+    asked: str | None,
+    settings: Settings,
+    *,
+    root: Path,
+    state: Path,
+    tier: str = DEFAULT_TIER,
+    environ: Mapping[str, str] = os.environ,
 ) -> FoundBase:
     """Find what this branch is compared with.
 
@@ -36,9 +43,10 @@ def find_base(
 
     Args:
         asked: The ref that was asked for.
-        settings: The configuration of this branch.
+        settings: The configuration of this branch, with all its tiers.
         root: The root folder.
         state: The state folder.
+        tier: The tier that runs.
         environ: Where a pull request tells its base.
 
     Raises:
@@ -58,4 +66,4 @@ def find_base(
         if asked:
             raise
         return FoundBase(note=f"what this branch changed in the gate is not known: {error}")
-    return FoundBase(BaseBranch(tree, root, settings, state))
+    return FoundBase(BaseBranch(tree, root, settings, state, tier))

@@ -88,6 +88,7 @@ def errors_of(calibration: Calibration) -> JudgeErrors:
 
 
 def why_not_gate(
+    name: str,
     calibration: Calibration | None,
     judge: settings.Judge,
     parts: Mapping[str, str],
@@ -97,6 +98,7 @@ def why_not_gate(
     """Say why a judge may not gate, each reason with the next step; nothing where it may.
 
     Args:
+        name: The judge's, for the command that calibrates it.
         calibration: Its calibration, None where there is none.
         judge: The judge as it is configured.
         parts: The digests of what it is now.
@@ -105,7 +107,7 @@ def why_not_gate(
 
     """
     if calibration is None:
-        return (_no_calibration(judge),)
+        return (_no_calibration(name, judge),)
     return (*why_not_enough(calibration, judge), *_why_stale(calibration, judge, parts, labels_sha256_now, today))
 
 
@@ -114,13 +116,11 @@ def why_not_enough(calibration: Calibration, judge: settings.Judge) -> tuple[str
     return (*_why_too_few(calibration), *_why_not_good(calibration, judge))
 
 
-def _no_calibration(judge: settings.Judge) -> str:
+def _no_calibration(name: str, judge: settings.Judge) -> str:
+    command = f"pytest-evalgate calibrate {name} --labels FILE"
     if judge.calibration is None:
-        return (
-            "nobody has held it against people: run pytest-evalgate calibrate on labels, then name the record as "
-            "its calibration"
-        )
-    return f"{judge.calibration} does not exist yet: pytest-evalgate calibrate writes it, from labels"
+        return f"nobody has held it against people: run {command}, then name the record as its calibration"
+    return f"{judge.calibration} does not exist yet: {command} writes it"
 
 
 def _why_too_few(calibration: Calibration) -> Iterator[str]:

@@ -10,14 +10,17 @@ from pytest_evalgate.data import Calibration
 from pytest_evalgate.judging.fingerprint import fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pytest_evalgate.data import Json
     from pytest_evalgate.judging.figures.rates import Rate
+    from pytest_evalgate.judging.figures.threshold import Point
     from pytest_evalgate.judging.labels import LabelSet
     from pytest_evalgate.judging.measured import How, Measured
 
-_LEFT_OUT = frozenset({"verdicts", "grades", "disagreements", "split", "bins", "roc"})
+_LEFT_OUT = frozenset({"verdicts", "grades", "disagreements", "split", "roc"})
+_CURVE = 33
+"""Points of a curve that are kept at most; as a picture it needs no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +66,28 @@ def _counts(rate: Rate | None) -> tuple[int, int]:
 
 def _measures(measured: Measured, labels: LabelSet, source: Source, how: How) -> dict[str, Json]:
     named = {field.name: getattr(measured, field.name) for field in dataclasses.fields(measured)}
-    kept = {name: value for name, value in named.items() if name not in _LEFT_OUT and value not in (None, {})}
+    kept = {name: value for name, value in named.items() if name not in _LEFT_OUT and value not in (None, {}, ())}
     return {
         "verdicts_from": source.stored or "asked",
         "labels_that_pass": labels.counted(passed=True),
         "labels_that_fail": labels.counted(passed=False),
         "bootstrap": {"seed": how.bootstrap.seed, "draws": how.bootstrap.draws},
         **{name: _plain(value) for name, value in {**kept, **measured.verdicts, **measured.grades}.items()},
+        **({"roc": _plain(_thinned(measured.roc))} if measured.threshold is not None else {}),
     }
 
 
+def _thinned(curve: Sequence[Point]) -> tuple[Point, ...]:
+    """Return points of a curve from end to end, evenly far apart."""
+    gaps = min(len(curve), _CURVE) - 1
+    return tuple(curve[round(at * (len(curve) - 1) / gaps)] for at in range(gaps + 1))
+
+
 def _plain(value: object) -> Json:
-    """Return a record as JSON; a curve is left out: it would be as long as the labels."""
+    """Return a record as JSON; the whole curve is left out: it would be as long as the labels."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
         return {name: _plain(item) for name, item in fields.items() if name not in _LEFT_OUT}
     if isinstance(value, dict):
         return {name: _plain(item) for name, item in value.items()}
-    return list(value) if isinstance(value, tuple) else value
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value

@@ -11,6 +11,7 @@ from pytest_evalgate import callables, files, golden, scorers, settings, targets
 from pytest_evalgate.data import GoldenSet
 from pytest_evalgate.engine import Grading
 from pytest_evalgate.errors import GoldenSetError, SettingsError
+from pytest_evalgate.golden.sampling import sampled
 from pytest_evalgate.runs.plan import ALONE, make_plan
 from pytest_evalgate.scorers.grading import is_judge
 
@@ -166,18 +167,20 @@ class Assembly:
         case_grading = _case_gradings(cases, built, suite, context)
         target = None if in_code else self._target(name, suite, cases)
         graders = [scorer for grading in case_grading.values() for scorer in grading.scorers]
+        whole = make_plan(
+            name,
+            here,
+            scorers=self._identity(suite),
+            trials=self._trials(name, suite, target),
+            slices=suite.slices,
+            cluster=suite.cluster,
+            aggregate=suite.aggregate,
+            sides=sides,
+        )
+        plan = sampled(whole, settings.sample_of(suite), settings.always_planned(suite))
         return ReadySuite(
-            plan=make_plan(
-                name,
-                here,
-                scorers=self._identity(suite),
-                trials=self._trials(name, suite, target),
-                slices=suite.slices,
-                cluster=suite.cluster,
-                aggregate=suite.aggregate,
-                sides=sides,
-            ),
-            sets=sets,
+            plan=plan,
+            sets=sets if plan is whole else _planned_of(sets, plan),
             grading=Grading(built, suite.threshold, suite.judge_always),
             case_grading=case_grading,
             target=target,
@@ -240,6 +243,14 @@ def _sets_of(sides: Sides, here: Sequence[GoldenSet]) -> tuple[GoldenSet, ...]:
         file = case.place.file if case.place.file in collected else here[0].path
         by_file.setdefault(file, []).append(case)
     return tuple(GoldenSet(file, tuple(cases), "") for file, cases in by_file.items())
+
+
+def _planned_of(sets: Sequence[GoldenSet], plan: SuitePlan) -> tuple[GoldenSet, ...]:
+    """Return golden sets with the cases alone that are planned."""
+    planned = {case.id for case in plan.cases}
+    return tuple(
+        replace(golden_set, cases=tuple(case for case in golden_set if case.id in planned)) for golden_set in sets
+    )
 
 
 def _may_wait(target: Target | None) -> bool:

@@ -18,6 +18,7 @@ from pytest_evalgate.plugin.selection import selects_everything
 from pytest_evalgate.plugin.together import serial_because
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pytest_evalgate.plugin.functions import Marked
@@ -105,15 +106,19 @@ class Collection:
             pins.write(self._session.state.path, self._session.lineage.run, self._found)
 
     def pytest_report_collectionfinish(self) -> list[str]:
-        """Say how many cases are planned, and which gates will see little with them."""
+        """Say how many cases are planned where the header could not know, and which gates will see little."""
         if self._session.config.get_verbosity() < 0:
             return []
-        plans = self._ledger.plans.values()
+        return [*self._planned(), *self._session.gatekeeper.warnings]
+
+    def _planned(self) -> Iterator[str]:
+        """Count the cases of tests, which were not known before, and those of a shard."""
+        plans, shard = self._ledger.plans.values(), self._session.options.shard
+        if shard is None and self._ledger.plans.keys() <= {suite.plan.name for suite in self._session.suites}:
+            return
         counts = ", ".join(f"{plan.name} {len(plan.cases):,}" for plan in plans)
-        shard = self._session.options.shard
         share = "" if shard is None else f"; {shard} runs {sum(len(shard.cases_of(plan)) for plan in plans):,} of them"
-        planned = f"evalgate: {counts} = {sum(len(plan.cases) for plan in plans):,} cases{share}"
-        return [*([planned] if plans else []), *self._session.gatekeeper.warnings]
+        yield f"evalgate: {counts} = {sum(len(plan.cases) for plan in plans):,} cases{share}"
 
     @property
     def pins(self) -> Pins:

@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING
 
 from _pytest._code.code import ReprEntryNative, ReprExceptionInfo, ReprFileLocation, ReprTraceback
 
+from pytest_evalgate.reports.case_screen import case_lines, rerun_command
+from pytest_evalgate.reports.cases import CaseView, TrialView
+from pytest_evalgate.reports.escape import one_line
+from pytest_evalgate.reports.texts import SHOWN
+
 if TYPE_CHECKING:
     from _pytest._code.code import TerminalRepr
 
-    from pytest_evalgate.data import Case, CaseResult, Json, Trial
+    from pytest_evalgate.data import Case, CaseResult, Trial
 
-_LONGEST = 2_000
+_WIDTH = 100
 
 
 class CaseMissed(AssertionError):  # noqa: N818 - a finding about the target, not an error of the code
@@ -34,32 +39,38 @@ def represent(path: str, line: int, message: str, text: str) -> TerminalRepr:
 
 
 def describe_miss(case: Case, result: CaseResult) -> str:
-    """Lay a case out for a person: what was asked, what was wanted, what came, and why that is a miss."""
-    rows = [("case", f"{case.id}  {case.place}"), ("input", _text(case.input or [*case.messages] or dict(case.vars)))]
-    rows += [("expected", _text(case.expected if case.expected is not None else [*case.expected_any]))]
-    for trial in result.trials:
-        rows += _trial_rows(trial, several=len(result.trials) > 1)
-    return "\n".join(f"{name:<10} {_indented(printable(text))}" for name, text in rows if text)
+    """Lay a case out for a person: what was asked, what was wanted, what came, and why that is a miss.
+
+    The baseline's answer is not at hand while the cases run; reports and ``compare`` show it.
+    """
+    lines = case_lines(_view_of(case, result), _WIDTH, rerun=rerun_command(case.id))
+    return "\n".join(line.text for line in lines)
 
 
 def printable(text: str) -> str:
-    """Return ``text`` as a terminal can show it and xdist can send it: what is hidden is spelled out."""
-    return "".join(char if char == "\n" or char.isprintable() else ascii(char)[1:-1] for char in text)
+    """Return ``text`` as a terminal can show it and xdist can send it: what is hidden is spelled out.
+
+    No line of it is a command of a GitHub runner.
+    """
+    lines = map(one_line, text.split("\n"))
+    return "\n".join("".join(c if c.isprintable() else ascii(c)[1:-1] for c in line) for line in lines)
 
 
-def _trial_rows(trial: Trial, *, several: bool) -> list[tuple[str, str]]:
-    word = {None: "NO ANSWER", 0.0: "MISSED", 1.0: "passed"}.get(trial.value, "")
-    label = f"trial {trial.index + 1}" if several else "output"
-    output = "" if trial.output is None else _text(trial.output.value)
-    rows = [(label, f"{output}  [{word}]" if output else f"[{word}]")]
-    rows += [("reason", trial.reason)] if trial.reason else []
-    return rows
+def _view_of(case: Case, result: CaseResult) -> CaseView:
+    question = case.question
+    return CaseView(
+        suite="",
+        id=case.id,
+        place=case.place,
+        outcome=result.outcome,
+        tags=case.tags,
+        reason=result.reason,
+        input=SHOWN.of("input", question.get("input")),
+        expected=SHOWN.of("expected", question.get("expected")),
+        trials=tuple(map(_trial_view, result.trials)),
+    )
 
 
-def _text(value: Json) -> str:
-    text = value if isinstance(value, str) else "" if value in (None, [], {}) else repr(value)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ... ({len(text):,} characters)"
-
-
-def _indented(text: str) -> str:
-    return text.replace("\n", "\n" + " " * 11)
+def _trial_view(trial: Trial) -> TrialView:
+    output = "" if trial.output is None else SHOWN.of("output", trial.output.value)
+    return TrialView(trial.value, output, trial.reason, trial.scores)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -12,28 +13,32 @@ from pytest_evalgate.data import Run
 from pytest_evalgate.errors import BaselineError, SettingsError
 from pytest_evalgate.judgement import Judgement
 from pytest_evalgate.plugin import sharding
+from pytest_evalgate.plugin.facts import facts_of
 from pytest_evalgate.plugin.signals import interrupts_wait
 from pytest_evalgate.plugin.stop_rule import stopping_by
+from pytest_evalgate.redaction import Redactor
 from pytest_evalgate.runs import git, run_file, verdict_file
 from pytest_evalgate.runs.origin import Origin, config_sha256
 from pytest_evalgate.runs.shard import path_of as shard_path
-from pytest_evalgate.settings import NoRegressionGate
+from pytest_evalgate.settings import NoRegressionGate, key_variables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     import pytest
 
-    from pytest_evalgate.data import Verdict, VerdictName
+    from pytest_evalgate.data import SuitePlan, Verdict, VerdictName
     from pytest_evalgate.gates.rules import SuiteRules
     from pytest_evalgate.plugin.assembly import Assembly, ReadySuite
     from pytest_evalgate.plugin.ledger import Ledger
+    from pytest_evalgate.reporting import Reporting
     from pytest_evalgate.reports.view import ReportView
     from pytest_evalgate.runs.shard import Shard
     from pytest_evalgate.runs.state import StateFolder
     from pytest_evalgate.settings import Suite
 
+_UNKNOWN = Origin()
 _OK = 0
 _INTERRUPTED = 2
 _NO_TESTS = 5
@@ -50,8 +55,11 @@ class Gatekeeper:
     assembly: Assembly
     state: StateFolder
     run_id: str
+    arguments: Sequence[str] = ()
+    report_file: str | None = None
     warnings: list[str] = field(default_factory=list)
     _run: Run | None = None
+    _origin: Origin = _UNKNOWN
 
     @cached_property
     def judgement(self) -> Judgement:
@@ -79,10 +87,18 @@ class Gatekeeper:
         if self.shard is not None:
             self.file.unlink(missing_ok=True)
 
-    @property
-    def _origin(self) -> Origin:
+    @cached_property
+    def redactor(self) -> Redactor:
+        """Takes the keys of this configuration out of whatever is written or shown."""
+        return Redactor.of(key_variables(self.assembly.settings), os.environ)
+
+    def _origin_of(self, plans: Sequence[SuitePlan], notes: Iterable[str]) -> Origin:
         options = self.assembly.options
-        return Origin(config_sha256(self.assembly.settings), options.target, options.shard)
+        known = facts_of(self.assembly, [plan.name for plan in plans], self.arguments)
+        facts = {name: self.redactor.clean(text) for name, text in known.items()}
+        ours = self.assembly.settings
+        said = tuple(map(self.redactor.clean, notes))
+        return Origin(config_sha256(ours), options.target, options.shard, facts, ours.default_tier, said)
 
     def preflight(self, suites: Sequence[ReadySuite]) -> None:
         """Read the baselines and refuse gates that cannot pass.
@@ -106,16 +122,19 @@ class Gatekeeper:
 
     def header(self, suites: Sequence[ReadySuite]) -> list[str]:
         """Say which suites run, how many cases they have, and what they are compared with."""
-        cases = sum(len(ready.plan.cases) for ready in suites)
-        named = ", ".join(ready.plan.name for ready in suites) or "none without code"
-        known = self.judgement.baselines
-        sources = [found.source for ready in suites if (found := known.get(ready.plan.name)) is not None]
-        against = f" | baseline {', '.join(dict.fromkeys(sources))}" if sources else ""
-        changed = [f"--eval-target {self.assembly.options.target}"] if self.assembly.options.target else []
-        return [f"evalgate: {named} ({cases:,} cases){against}{''.join(f' | {text}' for text in changed)}"]
+        from pytest_evalgate.plugin.heading import heading_of  # noqa: PLC0415 - wanted once, at the start
+        from pytest_evalgate.reports.header import header_lines  # noqa: PLC0415 - the same
 
-    def judge(self, ledger: Ledger, *, duration_s: float, refused: str | None = None) -> Verdict:
-        """Judge what the ledger holds and store the run; ``refused`` says why nothing was sent, or not all."""
+        heading = heading_of(self.assembly, suites, self.judgement.baselines)
+        return [self.redactor.clean(line) for line in header_lines(heading)]
+
+    def judge(
+        self, ledger: Ledger, *, duration_s: float, refused: str | None = None, notes: Iterable[str] = ()
+    ) -> Verdict:
+        """Judge what the ledger holds and store the run; ``refused`` says why nothing was sent, or not all.
+
+        ``notes`` are what its session has to say of the run; they are kept with it.
+        """
         self.assembly.release()
         now = datetime.now(UTC)
         ledger.settle()
@@ -131,7 +150,10 @@ class Gatekeeper:
             refused=refused,
         )
         results = map(ledger.results, plans)
-        run = self._run = run_file.write_stream(head, plans, results, self.file, ledger.stopped, origin=self._origin)
+        self._origin = self._origin_of(plans, notes)
+        run = self._run = run_file.write_stream(
+            head, plans, results, self.file, stopped=ledger.stopped, origin=self._origin, redactor=self.redactor
+        )
         if self.shard is None:
             return self.judgement.remember(run, self.judgement.judge(run, rules))
         said = refused or sharding.refusal(run, self.shard, files.relative_name(self.file, self.assembly.root))
@@ -152,35 +174,64 @@ class Gatekeeper:
             verdict = replace(verdict, verdict=name, problems=(*verdict.problems, broken))
         ours = status == _OK or (status == _NO_TESTS and verdict.exit_code != _OK)
         verdict = replace(verdict, exit_code=verdict.exit_code if ours else status)
-        verdict_file.write(verdict, self.state.verdict)
+        verdict_file.write(verdict, self.state.verdict, self.redactor)
         return verdict
 
-    def show(self, verdict: Verdict, reporter: pytest.TerminalReporter, notes: Iterable[str] = ()) -> None:
-        """Print the section, and ``notes`` below it."""
-        from pytest_evalgate.reports.escape import one_line  # noqa: PLC0415 - the same
+    def report(self, verdict: Verdict, reporting: Reporting) -> Iterator[str]:
+        """Keep what reports are made of, write them, and say what could not be written.
+
+        A part of a run has none: it is merged first.
+        """
+        if self.shard is None and self._run is not None:
+            yield from reporting.report(verdict, self.judgement, (self._run, self._origin), self.redactor)
+
+    def show(self, verdict: Verdict, notes: Iterable[str], reporter: pytest.TerminalReporter) -> None:
+        """Print the section, ``notes`` at its end."""
         from pytest_evalgate.reports.terminal import render  # noqa: PLC0415 - wanted once, at the end
 
+        verbosity = reporter.config.get_verbosity()
+        view = self._view(verdict, notes)
+        if verbosity > 0:
+            view = self._with_cases(view)
         reporter.section("eval gate", sep="=")
-        for line in render(self._view(verdict), reporter._tw.fullwidth):  # noqa: SLF001 - pytest's own width
-            reporter.write_line(line.text, **({line.colour: True} if line.colour else {}))
-        for note in notes:
-            reporter.write_line(one_line(note), yellow=True)
+        for line in render(view, reporter._tw.fullwidth, verbosity):  # noqa: SLF001 - pytest's own width
+            reporter.write_line(self.redactor.clean(line.text), **({line.colour: True} if line.colour else {}))
 
-    def last_word(self, verdict: Verdict, reporter: pytest.TerminalReporter) -> None:
+    def last_word(self, verdict: Verdict, notes: Iterable[str], reporter: pytest.TerminalReporter) -> None:
         """Print the verdict line, after pytest's own bar."""
         from pytest_evalgate.reports.terminal import verdict_line  # noqa: PLC0415 - wanted once, at the end
 
-        line = verdict_line(self._view(verdict))
-        reporter.write_line(line.text, bold=True, **({line.colour: True} if line.colour else {}))
+        line = verdict_line(self._view(verdict, notes))
+        reporter.write_line(self.redactor.clean(line.text), bold=True, **({line.colour: True} if line.colour else {}))
 
-    def _view(self, verdict: Verdict) -> ReportView:
-        from pytest_evalgate.reports.view import build_view  # noqa: PLC0415 - wanted once, at the end
+    def _view(self, verdict: Verdict, notes: Iterable[str]) -> ReportView:
+        from pytest_evalgate.reports.texts import Texts  # noqa: PLC0415 - wanted once, at the end
+        from pytest_evalgate.reports.view import Surroundings, build_view  # noqa: PLC0415 - the same
 
         assert self._run is not None  # noqa: S101 - only a judged run is shown
         root = self.assembly.root
         stored = files.relative_name(self.file, root)
         written = files.relative_name(self.state.verdict, root)
-        return build_view(verdict, self._run, self.judgement.baselines, run_file=stored, verdict_file=written)
+        return build_view(
+            verdict,
+            self._run,
+            self.judgement.baselines,
+            run_file=stored,
+            verdict_file=written,
+            around=Surroundings(report_file=self.report_file if self.shard is None else None, notes=tuple(notes)),
+            texts=Texts.by(self.assembly.settings.report),
+        )
+
+    def _with_cases(self, view: ReportView) -> ReportView:
+        """Add what the cases were asked and answered, and what their baselines had answered."""
+        from pytest_evalgate.judgement.keeping import outputs_of  # noqa: PLC0415 - wanted by who looks closer
+        from pytest_evalgate.reports.cases import StoredCases  # noqa: PLC0415 - the same
+        from pytest_evalgate.reports.texts import Texts  # noqa: PLC0415 - the same
+        from pytest_evalgate.reports.view import compared, with_cases  # noqa: PLC0415 - the same
+
+        assert self._run is not None  # noqa: S101 - only a judged run is shown
+        before = compared(self._run, self.judgement.baselines, outputs_of(self.judgement))
+        return with_cases(view, StoredCases(self.file, before, Texts.by(self.assembly.settings.report)))
 
     def _suite_settings(self, name: str) -> Suite | None:
         """Return the settings of a suite, with the rule by which the command line wants it to stop."""

@@ -30,15 +30,15 @@ async def grade(item: pytest.Item, golden_test: GoldenTest) -> CaseResult:
     try:
         graded = golden_test.graded or await _grade_all(golden_test)
     except ScorerError as error:
-        publish(item, error_result(planned, str(error)))
+        publish(item, golden_test.case, error_result(planned, str(error)))
         raise
     trials = [trial for trial in graded if trial is not None]
     if len(trials) < golden_test.suite.plan.trials:
         message = _without_output(item, len(trials), golden_test.suite.plan.trials)
-        publish(item, error_result(planned, message))
+        publish(item, golden_test.case, error_result(planned, message))
         pytest.fail(message, pytrace=False)
     result = settle(planned, trials)
-    publish(item, result)
+    publish(item, golden_test.case, result)
     return result
 
 

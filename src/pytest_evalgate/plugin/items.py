@@ -68,16 +68,17 @@ class CaseItem(pytest.Item):
         except NotNeeded as needless:
             self._leave_out(needless.rule)
         except (EngineDied, ScorerError) as error:
-            publish(self, error_result(self.suite.planned[self.case.id], str(error)))
+            publish(self, self.case, error_result(self.suite.planned[self.case.id], str(error)))
             raise
-        publish(self, result)
+        publish(self, self.case, result)
         if session.options.fail_cases and result.outcome != "passed":
             raise CaseMissed(self.case, result)
 
     def _leave_out(self, rule: StopRule) -> NoReturn:
         """End without a result: for pytest, and in JUnit, as skipped, since nothing was asked."""
         reason = f"not needed: the verdict of {self.suite.plan.name} was certain without it"
-        publish(self, CaseResult(self.suite.planned[self.case.id], "not_run", reason=reason), stopped=rule)
+        left_out = CaseResult(self.suite.planned[self.case.id], "not_run", reason=reason)
+        publish(self, self.case, left_out, stopped=rule)
         pytest.skip(reason)
 
     def reportinfo(self) -> tuple[str, int, str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.golden.sampling import sample_ids
 from pytest_evalgate.plugin.canaries import hold_canaries
 from pytest_evalgate.plugin.forecast import forecast, why_not_cached
 from pytest_evalgate.plugin.golden_test import GOLDEN_TEST, may_begin
@@ -91,10 +92,12 @@ class Launch:
         return list(cases.values())
 
     def _own(self, suite: ReadySuite) -> list[Case]:
-        """Return the cases of a suite, or of this shard of it."""
-        shard = self._session.options.shard
-        mine = None if shard is None else shard.cases_of(suite.plan)
-        return [case for golden in suite.sets for case in golden if mine is None or case.id in mine]
+        """Return the cases of a suite, or of the sample and the shard of it that were asked for."""
+        options = self._session.options
+        mine = sample_ids(suite.plan, options.sample)
+        if options.shard is not None:
+            mine &= options.shard.cases_of(suite.plan)
+        return [case for golden in suite.sets for case in golden if case.id in mine]
 
     def _may_send(self, estimate: Estimate, items: Iterable[pytest.Item]) -> bool:
         from pytest_evalgate.reports.estimate import refuse, total_line  # noqa: PLC0415 - only where calls are sent

@@ -32,9 +32,12 @@ class Options:
     target: str | None = None
     baseline: str | None = None
     base_ref: str | None = None
+    tier: str | None = None
+    sample: int | None = None
     trials: int | None = None
     shard: Shard | None = None
     stop: StopChoice | None = None
+    report: str | None = None
     budget_usd: float | None = None
     max_concurrency: int | None = None
 
@@ -56,8 +59,11 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         target=values["target"],
         baseline=values["baseline"],
         base_ref=values["base_ref"],
+        tier=values["tier"],
+        sample=_count("--eval-sample", values["sample"]),
         trials=_count("--eval-trials", values["trials"]),
         shard=_shard(values["shard"]),
+        report=values["report"],
         stop=read_stop(values["stop"]),
         budget_usd=_amount("--eval-budget-usd", values["budget_usd"]),
         max_concurrency=_count("--eval-max-concurrency", values["max_concurrency"]),

@@ -5,6 +5,7 @@ Builtin values only: anything richer on a report makes xdist lose the test, and 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +15,7 @@ from pytest_evalgate.plugin.failures import printable
 from pytest_evalgate.runs import codec
 
 if TYPE_CHECKING:
-    from pytest_evalgate.data import PlannedCase, StopRule
+    from pytest_evalgate.data import Case, PlannedCase, StopRule
 
 RESULT: pytest.StashKey[CaseResult] = pytest.StashKey()
 STOPPED: pytest.StashKey[StopRule] = pytest.StashKey()
@@ -22,14 +23,15 @@ ATTRIBUTE = "evalgate"
 STOPPED_ATTRIBUTE = "evalgate_stopped"
 WORKER_OUTPUT = "evalgate"
 _FIRST = '{"outcome":"'
+"""Of all the keys of a result, this one comes first in canonical JSON."""
 
 
-def publish(item: pytest.Item, result: CaseResult, stopped: StopRule | None = None) -> None:
-    """Keep the result for the report, and what a passed test does not say by itself as properties for JUnit.
+def publish(item: pytest.Item, case: Case, result: CaseResult, stopped: StopRule | None = None) -> None:
+    """Keep the result of ``case`` for the report, and what a passed test does not say by itself for JUnit.
 
     ``stopped`` is the rule by which the suite has stopped before this case.
     """
-    item.stash[RESULT] = result
+    item.stash[RESULT] = replace(result, question=case.question)
     if stopped is not None:
         item.stash[STOPPED] = stopped
     if result.outcome != "passed":

@@ -26,17 +26,21 @@ from pytest_evalgate.plugin.launch import Launch
 from pytest_evalgate.plugin.ledger import Ledger
 from pytest_evalgate.plugin.lineage import WORKER_INPUT, lineage_of, new_lineage
 from pytest_evalgate.plugin.notices import NOTICES_OUTPUT, Notices
+from pytest_evalgate.plugin.partial_run import PartialRun
 from pytest_evalgate.plugin.prefetched import Prefetched
 from pytest_evalgate.plugin.progress import Progress
+from pytest_evalgate.plugin.redacted import redact
 from pytest_evalgate.plugin.requested import read_options
 from pytest_evalgate.plugin.results import WORKER_OUTPUT, attach, detach
 from pytest_evalgate.plugin.selection import check_all, select
 from pytest_evalgate.plugin.signals import sigterm_interrupts
 from pytest_evalgate.plugin.stopper import Stopper
 from pytest_evalgate.plugin.together import Together
+from pytest_evalgate.reporting import Reporting
 from pytest_evalgate.runs.state import STATE_VARIABLE, state_of
 from pytest_evalgate.scorers import Context, registry
 from pytest_evalgate.wiring import Errand, Wiring
+from pytest_evalgate.wording import STOPPED
 
 if TYPE_CHECKING:
     import asyncio
@@ -66,6 +70,7 @@ def register(config: pytest.Config) -> None:
         session.open()
     config.pluginmanager.register(session, "evalgate-session")
     config.pluginmanager.register(session.collection, "evalgate-collection")
+    config.pluginmanager.register(PartialRun(session), "evalgate-partial-run")
     config.pluginmanager.register(session.launch, "evalgate-launch")
     config.pluginmanager.register(Prefetched(session), "evalgate-prefetched")
     config.pluginmanager.register(Together(session), "evalgate-together")
@@ -88,7 +93,8 @@ class EvalSession:
         worker = getattr(config, "workerinput", None)
         self.is_worker = worker is not None
         root = config.rootpath.resolve()
-        configured = settings.load(root)
+        written = settings.load(root)
+        configured = settings.for_tier(written, settings.chosen_tier(written, self.options.tier))
         self.lineage = (
             new_lineage(root, state.path, configured, self.options)
             if worker is None
@@ -111,10 +117,27 @@ class EvalSession:
         )
         self.notices = Notices(self.wiring)
         context = Context(rules=registry(rules), roots=(root,), judge=self.wiring.judge)
-        self._base = find_base(self.options.base_ref, configured, root=root, state=state.path)
+        self._base = find_base(
+            self.options.base_ref, written, root=root, state=state.path, tier=configured.default_tier
+        )
         self.assembly = Assembly(root, configured, self.options, context, self.wiring, self._base.branch)
+        self.reporting = Reporting(
+            root,
+            state,
+            configured.report,
+            self.options.report,
+            hook=lambda view: config.hook.pytest_evalgate_report(report=view),
+            print_line=self._print_line,
+        )
+        report_file = self.reporting.html_file
         self.ledger = Ledger()
-        self.gatekeeper = Gatekeeper(self.assembly, self.state, self.lineage.run)
+        self.gatekeeper = Gatekeeper(
+            self.assembly,
+            self.state,
+            self.lineage.run,
+            arguments=config.invocation_params.args,
+            report_file=report_file,
+        )
         self.progress = Progress(config, self.wiring.facts)
         self.stopper = Stopper(self)
         self.answers = Answers(
@@ -156,6 +179,7 @@ class EvalSession:
             self._closing.enter_context(sigterm_interrupts())
             self._closing.enter_context(self.state.locked())
             self.gatekeeper.forget_shard()
+            self.reporting.forget()
             ready = check_all(selected, self.config, self.assembly)
             self.gatekeeper.preflight(ready)
             self.suites = [suite for suite in ready if suite.target is not None]
@@ -207,8 +231,9 @@ class EvalSession:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Put the case's result on the report of its call."""
+        """Take keys out of the report, and put the case's result on that of its call."""
         report = yield
+        redact(report, self.gatekeeper.redactor)
         if call.when == "call":
             attach(item, report)
         return report
@@ -263,7 +288,9 @@ class EvalSession:
         finally:
             self.verdict = self.gatekeeper.close(verdict, int(session.exitstatus))
             session.exitstatus = self.verdict.exit_code
-            self._last_word(self.verdict)
+            for trouble in self.gatekeeper.report(self.verdict, self.reporting):
+                self._print_line(f"evalgate: {trouble}")
+            self._last_word(self.verdict, int(session.exitstatus))
 
     def _judge(self) -> Verdict:
         for nodeid in self.collection.uncollected:
@@ -280,6 +307,7 @@ class EvalSession:
             self.ledger,
             duration_s=time.monotonic() - self._started,
             refused=self.launch.refusal or self.notices.refusal,
+            notes=self._said_of_the_run(),
         )
         self.launch.note_end(whole=self.gatekeeper.is_whole(verdict))
         if nothing_wrong and not self.ledger.plans:
@@ -297,25 +325,33 @@ class EvalSession:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
         """Show what the gates say."""
         if self.verdict is not None and self.config.get_verbosity() > -2:  # noqa: PLR2004 - -qq shows the last line only
-            self.gatekeeper.show(self.verdict, terminalreporter, self._notes(self.verdict, exitstatus))
+            self.gatekeeper.show(self.verdict, self._notes(self.verdict, exitstatus), terminalreporter)
 
     def _notes(self, verdict: Verdict, exitstatus: int) -> Iterator[str]:
-        """Say what is wrong with the cache, why calls were held back, and how to go on where answers are missing."""
+        """Say what belongs below the numbers, and how to go on where answers are missing."""
+        yield from self._said_of_the_run()
+        if verdict.refused is not None:
+            yield f"NOT EVALUATED: {verdict.refused}"
+        elif self.launch.has_journal and (verdict.accounting.errored or exitstatus == pytest.ExitCode.INTERRUPTED):
+            yield "the same command goes on with this run: what the cache holds is not asked again"
+
+    def _said_of_the_run(self) -> Iterator[str]:
+        """Say what is wrong with the cache, what is not known of the base, and why no further call was sent."""
         yield from self.notices.troubles
         if self._base.note is not None:
             yield self._base.note
-        if verdict.refused is not None:
-            yield f"NOT EVALUATED: {verdict.refused}"
-            return
-        if self.notices.stop is not None:
-            yield f"STOPPED: {self.notices.stop}"
-        if self.launch.has_journal and (verdict.accounting.errored or exitstatus == pytest.ExitCode.INTERRUPTED):
-            yield "the same command goes on with this run: what the cache holds is not asked again"
+        if self.notices.stop is not None and self.launch.refusal is None and self.notices.refusal is None:
+            yield f"{STOPPED}{self.notices.stop}"
 
-    def _last_word(self, verdict: Verdict) -> None:
+    def _print_line(self, text: str) -> None:
         reporter: pytest.TerminalReporter | None = self.config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
-            self.gatekeeper.last_word(verdict, reporter)
+            reporter.write_line(text)
+
+    def _last_word(self, verdict: Verdict, exitstatus: int) -> None:
+        reporter: pytest.TerminalReporter | None = self.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            self.gatekeeper.last_word(verdict, self._notes(verdict, exitstatus), reporter)
 
 
 _STATUSES: dict[str, tuple[str, str, tuple[str, dict[str, bool]]]] = {

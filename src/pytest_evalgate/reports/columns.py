@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 _GAP = "  "
+_CHUNKS = re.compile(" +|[^ ]+")
 
 
 def width_of(text: str) -> int:
@@ -34,6 +36,49 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Write rows of equally many cells as lines whose columns stand below each other."""
     widths = [max(map(width_of, column)) for column in zip(*rows, strict=True)]
     return [_GAP.join(map(pad, row, widths)).rstrip() for row in rows]
+
+
+def wrap(text: str, width: int, indent: str = "") -> list[str]:
+    """Break ``text`` at its blanks into lines of at most ``width`` columns, the further ones behind ``indent``.
+
+    A word that is longer than a line is broken too: nothing of it is lost.
+    """
+    lines, room = [""], width
+    for piece in (piece for chunk in _CHUNKS.findall(text) for piece in _pieces(chunk, width - len(indent))):
+        taken = width_of(piece)
+        if taken > room and piece[0] == " ":
+            room = 0
+            continue
+        if taken > room:
+            lines.append(indent)
+            room = width - len(indent)
+        lines[-1] += piece
+        room -= taken
+    return [line.rstrip() for line in lines]
+
+
+def stack(rows: Sequence[Sequence[str]], width: int, first: int) -> list[str]:
+    """Write rows as ``aligned`` does; where that is too wide, all but the ``first`` cells on a line of their own."""
+    lines = aligned(rows)
+    if max(map(width_of, lines)) <= width:
+        return lines
+    heads, tails = aligned([row[:first] for row in rows]), aligned([row[first:] for row in rows])
+    return [line for head, tail in zip(heads, tails, strict=True) for line in (head, f"{_GAP * 2}{tail}")]
+
+
+def _pieces(word: str, width: int) -> Iterator[str]:
+    """Cut a word into pieces of at most ``width`` columns."""
+    if width_of(word) <= width:
+        yield word
+        return
+    piece, taken = "", 0
+    for char in word:
+        if piece and taken + _width(char) > width:
+            yield piece
+            piece, taken = "", 0
+        piece += char
+        taken += _width(char)
+    yield piece
 
 
 def _width(char: str) -> int:

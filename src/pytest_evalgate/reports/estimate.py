@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING
 
-from pytest_evalgate.reports.columns import fit, pad, width_of
+from pytest_evalgate.reports.columns import fit, pad, width_of, wrap
 from pytest_evalgate.reports.escape import one_line
 from pytest_evalgate.wording import count, usd
 
@@ -24,7 +23,7 @@ _FLOAT_NOISE = 1e-9
 
 def render_estimate(estimate: Estimate, budget_usd: float | None, width: int = 100) -> tuple[str, ...]:
     """Render what stands below the heading "eval gate: estimate (nothing sent)"."""
-    table = (fit(line, width) for line in _table(estimate.suites))
+    table = _table(estimate.suites, width)
     sentences = (total_line(estimate), *_details(estimate, budget_usd))
     return (*table, "", *(line for text in sentences for line in _wrapped(text, width)))
 
@@ -62,17 +61,26 @@ def _cost(estimate: Estimate) -> str:
     return f"{known} without {unknown:,} of unknown price" if unknown else known
 
 
-def _table(suites: Sequence[SuiteEstimate]) -> list[str]:
-    """Write one row a suite; numbers end below each other, the first and the last column start there."""
+def _table(suites: Sequence[SuiteEstimate], width: int) -> list[str]:
+    """Write one row a suite; numbers end below each other.
+
+    What they are based on stands behind them, or below where there is no room.
+    """
     rows = [_HEADINGS, *map(_row, suites)]
     widths = [max(map(width_of, column)) for column in zip(*rows, strict=True)]
-    return [_aligned(row, widths).rstrip() for row in rows]
+    numbers, bases = [_aligned(row[:-1], widths) for row in rows], [row[-1] for row in rows]
+    wide = [f"{text}{_GAP}{basis}" for text, basis in zip(numbers, bases, strict=True)]
+    if max(map(width_of, wide)) <= width:
+        return wide
+    pairs = zip(numbers[1:], bases[1:], strict=True)
+    stacked = [numbers[0], *(line for text, basis in pairs for line in (text, f"{_GAP * 2}{basis}"))]
+    return [fit(line, width).rstrip() for line in stacked]
 
 
 def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
-    name, *numbers, basis = row
+    name, *numbers = row
     right = [" " * (width - width_of(cell)) + cell for cell, width in zip(numbers, widths[1:-1], strict=True)]
-    return _GAP.join((pad(name, widths[0]), *right, basis))
+    return _GAP.join((pad(name, widths[0]), *right))
 
 
 def _row(suite: SuiteEstimate) -> tuple[str, ...]:
@@ -90,7 +98,7 @@ def _row(suite: SuiteEstimate) -> tuple[str, ...]:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, width, subsequent_indent=_GAP, break_on_hyphens=False)
+    return wrap(text, width, _GAP)
 
 
 def _short(number: int) -> str:

@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_evalgate.reports.escape import one_line
 from pytest_evalgate.reports.lines import Line, wrapped
 from pytest_evalgate.wording import count, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from pytest_evalgate.data import CorrectedRate, JudgeVerdict, SuiteVerdict
+    from pytest_evalgate.data import Calibration, CorrectedRate, JudgeVerdict, SuiteVerdict
+
+_NOTHING: Mapping[str, Any] = {}
 
 
-def judge_lines(verdict: SuiteVerdict, width: int) -> Iterator[Line]:
+def judge_lines(
+    verdict: SuiteVerdict, width: int, calibrations: Mapping[str, Calibration] = _NOTHING
+) -> Iterator[Line]:
     """Render a line for each judge, and why it may not gate where no gate has said so."""
     for judge in verdict.judges:
-        said = "; ".join([_calibration(judge), *_rates(judge)])
-        yield from wrapped(f"  judge {one_line(judge.name)}: {said}", width)
+        kappa = kappa_of(calibrations.get(judge.name))
+        agreement = [] if kappa is None else [f"kappa {kappa:.2f} against people"]
+        said = "; ".join([*agreement, calibration_note(judge), *_rates(judge)])
+        yield from wrapped(f"  judge {one_line(judge.name)}: {one_line(said)}", width)
         if judge.why_not is not None and not any(judge.why_not in gate.message for gate in verdict.gates):
             yield from wrapped(f"    may not gate: {one_line(judge.why_not)}", width, "yellow")
 
 
-def _calibration(judge: JudgeVerdict) -> str:
-    """Say how the judge did on its labels; the lower bounds stand in brackets."""
+def kappa_of(calibration: Calibration | None) -> float | None:
+    """Return how far a judge agrees with people beyond chance; None where its record does not hold it."""
+    measured = None if calibration is None else calibration.measures.get("kappa")
+    value = measured.get("value") if isinstance(measured, dict) else None
+    return float(value) if isinstance(value, int | float) else None
+
+
+def calibration_note(judge: JudgeVerdict) -> str:
+    """Say how a judge did on its labels; the lower bounds stand in brackets."""
     if judge.tpr is None or judge.tnr is None:
         return "not calibrated"
     rates = {"tpr": judge.tpr, "tnr": judge.tnr}

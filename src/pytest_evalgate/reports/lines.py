@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_evalgate.reports.columns import width_of, wrap
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _INDENT = "       "
 _GUTTER = "     | "
@@ -22,7 +23,24 @@ class Line:
     colour: str | None = None
 
 
-def wrapped(text: str, width: int, colour: str | None = None) -> Iterator[Line]:
-    """Break ``text`` into lines, the further ones indented."""
-    for line in textwrap.wrap(text, width, subsequent_indent=_INDENT, break_on_hyphens=False):
-        yield Line(_GUTTER + line[len(_INDENT) :] if line.startswith(f"{_INDENT}::") else line, colour)
+def wrapped(text: str, width: int, colour: str | None = None, indent: str = _INDENT) -> Iterator[Line]:
+    """Break ``text`` into lines of at most ``width`` columns, the further ones behind ``indent``."""
+    for line in wrap(text, width, indent):
+        yield Line(_guarded(line), colour)
+
+
+def packed(parts: Iterable[str], width: int) -> Iterator[str]:
+    """Put ``parts`` side by side, as many on a line as there is room for; a part is broken only where it must be."""
+    line = ""
+    for part in parts:
+        if line and width_of(f"{line} | {part}") > width:
+            yield from wrap(line, width, "  ")
+            line = ""
+        line = f"{line} | {part}" if line else part
+    yield from wrap(line, width, "  ") if line else ()
+
+
+def _guarded(line: str) -> str:
+    """Return a line that a runner does not take for a command, whatever it was broken from."""
+    text = line.lstrip()
+    return _GUTTER + text if text.startswith("::") else line

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.reports.escape import one_line
 from pytest_evalgate.reports.lines import wrapped
 from pytest_evalgate.wording import count, percent, points
 
@@ -26,7 +27,9 @@ def stopped_lines(name: str, verdict: SuiteVerdict, width: int) -> Iterator[Line
     """Say where a suite stopped, why, and what that saved: it has one call a case."""
     if verdict.stopped is not None:
         saved = f"{count(verdict.accounting.not_run, 'call')} saved"
-        yield from wrapped(f"  {name} stopped after {part(verdict)}: {_BECAUSE[verdict.stopped]} ({saved})", width)
+        yield from wrapped(
+            f"  {one_line(name)} stopped after {part(verdict)}: {_BECAUSE[verdict.stopped]} ({saved})", width
+        )
 
 
 def part(verdict: SuiteVerdict) -> str:

@@ -10,11 +10,12 @@ from pytest_evalgate import files, jsonl
 from pytest_evalgate.data import Baseline, BaselineCase, Provenance
 from pytest_evalgate.errors import BaselineError
 from pytest_evalgate.runs import git
+from pytest_evalgate.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pytest_evalgate.data import CaseResult, Json, Run, SuiteRun
+    from pytest_evalgate.data import CaseResult, Json, Run, SuitePlan, SuiteRun
 
 SCHEMA = 1
 _KIND = "evalgate-baseline"
@@ -83,6 +84,20 @@ def promote(run: Run, suite: SuiteRun, *, reason: str, now: str) -> Baseline:
         run.id, run.created, now, run.commit, reason, suite.plan.golden_sha256, suite.plan.scorers_sha256
     )
     return Baseline(name, "run", provenance, suite.plan.trials, cases, _names(suite.results))
+
+
+def refuse_sample(run: Run, plan: SuitePlan, tier: str) -> None:
+    """See to it that a tier that is not the default one has run the whole of a suite: its sample is no baseline.
+
+    Raises:
+        BaselineError: it has run a sample.
+
+    """
+    if plan.drawn_from is not None:
+        raise BaselineError(
+            f"run {run.id} is of tier {tier}, which runs {len(plan.cases):,} of {count(plan.drawn_from, 'case')} of "
+            f"suite {plan.name}: run the default tier with: pytest --eval-gate, then promote"
+        )
 
 
 def _next_step(suite: SuiteRun) -> str:

@@ -47,6 +47,7 @@ def encode_plan_head(plan: SuitePlan) -> dict[str, Json]:
         "golden_sha256": plan.golden_sha256,
         "scorers_sha256": plan.scorers_sha256,
         "trials": plan.trials,
+        **({} if plan.drawn_from is None else {"drawn_from": plan.drawn_from}),
     }
 
 
@@ -59,6 +60,7 @@ def decode_plan(value: Mapping[str, Json], cases: Iterable[PlannedCase] | None =
         scorers_sha256=value["scorers_sha256"],
         trials=value["trials"],
         cases=tuple(map(decode_case, value["cases"]) if cases is None else cases),
+        drawn_from=value.get("drawn_from"),
     )
 
 
@@ -97,15 +99,19 @@ def encode_result(result: CaseResult) -> dict[str, Json]:
     """Encode what a run adds to a planned case."""
     return {
         "outcome": result.outcome,
-        **_present(reason=result.reason, trials=[_encode_trial(trial) for trial in result.trials]),
+        **_present(
+            reason=result.reason,
+            question=dict(result.question),
+            trials=[_encode_trial(trial) for trial in result.trials],
+        ),
     }
 
 
 def decode_result(value: Mapping[str, Json], case: PlannedCase, *, texts: bool = True) -> CaseResult:
     """Decode the result of ``case``; without ``texts`` it comes as the gates need it.
 
-    That is without what outputs say and without the reasons of single scores; a miss keeps its reason, an output its
-    latency and its ending.
+    That is without what was asked, what outputs say and the reasons of single scores; a miss keeps its reason, an
+    output its latency and its ending.
 
     Raises:
         ValueError: there is no such outcome.
@@ -114,7 +120,8 @@ def decode_result(value: Mapping[str, Json], case: PlannedCase, *, texts: bool =
     trials = tuple(_decode_trial(index, trial, texts) for index, trial in enumerate(value.get("trials", ())))
     if value["outcome"] not in get_args(Outcome):
         raise ValueError(f"case {case.id}: {value['outcome']!r} is not an outcome")
-    return CaseResult(case, value["outcome"], trials, value.get("reason", ""))
+    question = value.get("question", {}) if texts else {}
+    return CaseResult(case, value["outcome"], trials, value.get("reason", ""), question)
 
 
 def _encode_trial(trial: Trial) -> dict[str, Json]:

@@ -53,7 +53,9 @@ def merge(folder: ShardFolder, count: int) -> tuple[Run, Origin]:
     if problems:
         raise RunFileError("\n".join(problems))
     origin = shards[0].origin
-    return _merged(shards, plans, answers), Origin(origin.config_sha256, origin.target)
+    notes = tuple(dict.fromkeys(note for shard in shards for note in shard.origin.notes))
+    merged = Origin(origin.config_sha256, origin.target, facts=origin.facts, tier=origin.tier, notes=notes)
+    return _merged(shards, plans, answers), merged
 
 
 def _plans(shards: Iterable[ShardRun]) -> dict[str, SuitePlan]:
@@ -90,6 +92,7 @@ def _foreign(shards: Sequence[ShardRun], count: int) -> Iterator[str]:
 def _mixed(shards: Sequence[ShardRun], plans: Mapping[str, SuitePlan]) -> Iterator[str]:
     """Yield the fields in which shards differ that are of one run."""
     yield from _differing("commit", [(shard.path, shard.run.commit) for shard in shards])
+    yield from _differing("tier", [(shard.path, shard.origin.tier) for shard in shards])
     yield from _differing("config_sha256", [(shard.path, shard.origin.config_sha256) for shard in shards])
     yield from _differing("--eval-target", [(shard.path, shard.origin.target) for shard in shards])
     sound = [shard for shard in shards if not shard.run.problems]  # what could not be collected is not planned

@@ -63,8 +63,6 @@ def make_plan(  # noqa: PLR0913 - what a suite is, by name
         GoldenSetError: cases lie in no cluster.
 
     """
-    here = [case for golden in sets for case in golden]
-    clusters = {} if cluster is None else _clusters([*here, *sides.still_run], cluster)
     scorers_sha256 = jsonl.digest(scorers)
     cases = [*(case for golden in sets for case in golden), *sides.still_run]
     clusters = {} if cluster is None else _clusters(cases, cluster)

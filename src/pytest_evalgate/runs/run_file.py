@@ -6,6 +6,7 @@ shard, ``<state>/shards/<i>-of-<n>.jsonl``, has the same form: what other shards
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from pytest_evalgate import files, jsonl
 from pytest_evalgate.data import Run, SuiteRun
 from pytest_evalgate.errors import RunFileError
+from pytest_evalgate.redaction import Redactor
 from pytest_evalgate.runs import codec
 from pytest_evalgate.runs.origin import Origin, decode_origin, encode_origin
 
@@ -26,15 +28,16 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 _KIND = "evalgate-run"
-_NAME = "run.jsonl"
+RUN_FILE = "run.jsonl"
 _NOTHING: Mapping[str, StopRule] = MappingProxyType({})
 _UNKNOWN = Origin()
+_NO_KEYS = Redactor()
 _LIMITS = jsonl.Limits(line_bytes=64 << 20, depth=80, problems=20)  # an output at its own limits, escaped, fits
 
 
 def path_of(state: Path, run_id: str) -> Path:
     """Return where the run file of ``run_id`` is kept in the state folder."""
-    return state / "runs" / run_id / _NAME
+    return state / "runs" / run_id / RUN_FILE
 
 
 def newest(state: Path) -> Path:
@@ -44,7 +47,7 @@ def newest(state: Path) -> Path:
         RunFileError: there is none.
 
     """
-    found = list((state / "runs").glob(f"*/{_NAME}"))
+    found = list((state / "runs").glob(f"*/{RUN_FILE}"))
     if not found:
         raise RunFileError(f"no run is stored in {state / 'runs'}: run first with: pytest --eval-gate")
     return max(found, key=_age)
@@ -60,16 +63,18 @@ def write(run: Run, path: Path, origin: Origin = _UNKNOWN) -> None:
     plans = [suite.plan for suite in run.suites]
     results = (map(codec.encode_result, suite.results) for suite in run.suites)
     stopped = {suite.plan.name: suite.stopped for suite in run.suites if suite.stopped is not None}
-    write_stream(run, plans, results, path, stopped, origin)
+    write_stream(run, plans, results, path, stopped=stopped, origin=origin)
 
 
-def write_stream(
+def write_stream(  # noqa: PLR0913 - what a run file is made of, by name
     head: Run,
     plans: Sequence[SuitePlan],
     results: Iterable[Iterable[Encoded]],
     path: Path,
+    *,
     stopped: Mapping[str, StopRule] = _NOTHING,
     origin: Origin = _UNKNOWN,
+    redactor: Redactor = _NO_KEYS,
 ) -> Run:
     """Write a run whole or not at all as its results are handed over, and return it as the gates want it.
 
@@ -80,6 +85,7 @@ def write_stream(
         path: The file.
         stopped: By which rule suites ended before their last case.
         origin: How the run came about.
+        redactor: Takes out the keys that a result may hold.
 
     Returns:
         The run without outputs and scores' reasons: they can be larger than all the rest, and stay in the file.
@@ -88,17 +94,20 @@ def write_stream(
     suites: list[SuiteRun] = []
     alike: dict[tuple[Trial, ...], tuple[Trial, ...]] = {}
 
-    def lines() -> Iterator[Json]:
-        yield {**_head(head, plans, stopped), **encode_origin(origin)}
+    def lines() -> Iterator[str]:
+        yield redactor.clean(codec.dumps({**_head(head, plans, stopped), **encode_origin(origin)}))
         for plan, encoded in zip(plans, results, strict=True):
             kept: list[CaseResult] = []
             for case, result in zip(plan.cases, encoded, strict=True):
-                yield {**codec.encode_case(case), **result, "suite": plan.name}
-                lean = codec.decode_result(result, case, texts=False)
+                text = codec.dumps({**codec.encode_case(case), **result, "suite": plan.name})
+                cleaned = redactor.clean(text)
+                yield cleaned
+                shown = result if cleaned is text else json.loads(cleaned)
+                lean = codec.decode_result(shown, case, texts=False)
                 kept.append(replace(lean, trials=alike.setdefault(lean.trials, lean.trials)))  # most cases pass alike
             suites.append(SuiteRun(plan, tuple(kept), stopped.get(plan.name)))
 
-    files.write_atomically(path, (codec.dumps(line).encode("ascii") + b"\n" for line in lines()))
+    files.write_atomically(path, (line.encode("ascii") + b"\n" for line in lines()))
     return replace(head, suites=tuple(suites))
 
 
@@ -132,6 +141,22 @@ def read_with_origin(path: Path) -> tuple[Run, Origin]:
         return _decode(head, [line.value for line in lines[1:]]), decode_origin(head)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise RunFileError(f"{path}: not whole: {type(error).__name__} {error}; run again") from error
+
+
+def rows(path: Path) -> Iterator[dict[str, Json]]:
+    """Draw the lines behind the head of a run file one by one, as they stand there.
+
+    They are not looked at: ``read`` does that, and files of this process's own making need none.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: a line is torn.
+
+    """
+    with path.open("rb") as file:
+        next(file, None)
+        for line in file:
+            yield json.loads(line)
 
 
 def _check(lines: Iterable[jsonl.Line], path: Path) -> None:

@@ -59,6 +59,13 @@ class StoredOutput(_Stored):
     call: Count | None = None
 
 
+class StoredQuestion(_Stored):
+    """What a case asked, and what was wanted."""
+
+    input: Any = None
+    expected: Any = None
+
+
 class StoredTrial(_Stored):
     """A trial of a case."""
 
@@ -85,6 +92,7 @@ class StoredCase(_Stored):
     cluster: str | None = None
     side: Side = "both"
     reason: str = ""
+    question: StoredQuestion | None = None
     trials: list[StoredTrial] = Field(default_factory=list)
 
 
@@ -97,6 +105,7 @@ class StoredSuite(_Stored):
     scorers_sha256: str
     trials: Positive
     planned: Count
+    drawn_from: Positive | None = None
     stopped: StopRule | None = None
 
 
@@ -122,6 +131,9 @@ class StoredHead(_Stored):
     config_sha256: str | None = None
     target: str | None = None
     shard: StoredShard | None = None
+    tier: str = "default"
+    facts: dict[str, str] = Field(default_factory=dict)
+    notes: list[str] = Field(default_factory=list)
 
 
 def check(table: type[StoredHead | StoredCase], value: dict[str, Any]) -> None:

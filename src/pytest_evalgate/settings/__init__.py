@@ -21,6 +21,8 @@ from pytest_evalgate.settings.load import (
     parse_target,
 )
 from pytest_evalgate.settings.models import Model, Price
+from pytest_evalgate.settings.report import Report, ReportFormat
+from pytest_evalgate.settings.secrets import key_variables
 from pytest_evalgate.settings.suites import Acknowledgement, Settings, Suite
 from pytest_evalgate.settings.targets import (
     CommandTarget,
@@ -32,9 +34,19 @@ from pytest_evalgate.settings.targets import (
     RecordedTarget,
     Target,
 )
+from pytest_evalgate.settings.tiers import (
+    DEFAULT_TIER,
+    Tier,
+    always_planned,
+    chosen_tier,
+    for_tier,
+    place_of,
+    sample_of,
+)
 
 __all__ = [
     "CONFIG_FILE",
+    "DEFAULT_TIER",
     "PYPROJECT_FILE",
     "Acknowledgement",
     "BudgetGate",
@@ -53,14 +65,23 @@ __all__ = [
     "Price",
     "PythonTarget",
     "RecordedTarget",
+    "Report",
+    "ReportFormat",
     "Settings",
     "SliceGate",
     "Suite",
     "Table",
     "Target",
+    "Tier",
+    "always_planned",
+    "chosen_tier",
     "find_root",
+    "for_tier",
     "is_configured",
     "json_schema",
+    "key_variables",
     "load",
     "parse_target",
+    "place_of",
+    "sample_of",
 ]

@@ -21,8 +21,10 @@ from pytest_evalgate.settings.gates import (
 )
 from pytest_evalgate.settings.judges import Judge
 from pytest_evalgate.settings.models import Model, Price
+from pytest_evalgate.settings.report import Report
 from pytest_evalgate.settings.suites import Acknowledgement, Settings, Suite
 from pytest_evalgate.settings.targets import TARGETS, HttpRequest, spelled_target
+from pytest_evalgate.settings.tiers import Tier
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -143,10 +145,12 @@ _GATES: dict[str, type[Table]] = {
 _TABLES: tuple[type[Table], ...] = (
     Settings,
     Suite,
+    Tier,
     Acknowledgement,
     Judge,
     Model,
     Price,
+    Report,
     HttpRequest,
     *_GATES.values(),
     *TARGETS.values(),

@@ -10,7 +10,9 @@ from pytest_evalgate.settings.fields import Amount, FileNames, Seconds, Share, T
 from pytest_evalgate.settings.gates import Gate, NoRegressionGate, SliceGate
 from pytest_evalgate.settings.judges import Judge
 from pytest_evalgate.settings.models import Model
+from pytest_evalgate.settings.report import Report
 from pytest_evalgate.settings.targets import ModelTarget, TargetTable
+from pytest_evalgate.settings.tiers import DEFAULT_TIER, Tier, TierName, Trials, known_tiers, tiered, unknown_tier
 
 
 class Suite(Table):
@@ -18,6 +20,7 @@ class Suite(Table):
 
     A suite without a target belongs to tests marked ``golden_set``, or to rows that hold recorded outputs.
     ``aggregate`` makes one number of a case's trials; ``stop`` says when the suite may end before its last case.
+    ``tiers`` say what is done otherwise in each of them.
     """
 
     golden: FileNames
@@ -25,7 +28,7 @@ class Suite(Table):
     scorers: tuple[str | dict[str, Any], ...] = Field(default=("exact",), min_length=1)
     threshold: Share | None = None
     judge_always: bool = False
-    trials: int | None = Field(default=None, strict=True, ge=1, le=1000)
+    trials: Trials | None = None
     aggregate: Annotated[str, Field(pattern=r"^(mean|majority|pass(@|\^)[1-9][0-9]{0,2})$")] = "mean"
     slices: tuple[str, ...] = ()
     cluster: str | None = None
@@ -33,6 +36,7 @@ class Suite(Table):
     baseline: str | None = None
     gates: tuple[Gate, ...] | None = None
     mode: Literal["blocking", "advisory"] = "blocking"
+    tiers: dict[TierName, Tier] = Field(default_factory=dict)
 
     @property
     def judges(self) -> tuple[str, ...]:
@@ -41,23 +45,31 @@ class Suite(Table):
 
     @model_validator(mode="after")
     def _gated_slices_are_slices(self) -> Self:
-        for gate in self.gates or ():
+        gates = [gate for variant in self._variants for gate in variant.gates or ()]
+        for gate in gates:
             if isinstance(gate, SliceGate) and gate.by not in self.slices:
                 raise ValueError(f'a slice gate is by "{gate.by}", which is not among slices = {list(self.slices)}')
         return self
 
     @model_validator(mode="after")
     def _eprocess_has_one_question(self) -> Self:
-        if self.stop != "eprocess":
-            return self
-        tests = [gate for gate in self.gates or () if isinstance(gate, NoRegressionGate | SliceGate)]
-        plain = not tests or (len(tests) == 1 and _asks_for_a_drop(tests[0]))
-        if not plain or self.trials not in (None, 1) or self.cluster is not None:
+        if self.stop == "eprocess" and not all(map(_has_one_question, self._variants)):
             raise ValueError(
                 'stop = "eprocess" is for one no-regression gate with fail_on = "regressed" on passed and failed '
                 'cases, one trial each and no cluster: use stop = "certainty"'
             )
         return self
+
+    @property
+    def _variants(self) -> tuple[Suite, ...]:
+        """The suite as it stands, and as each of its tiers has it."""
+        return (self, *(tiered(self, name) for name in self.tiers))
+
+
+def _has_one_question(suite: Suite) -> bool:
+    tests = [gate for gate in suite.gates or () if isinstance(gate, NoRegressionGate | SliceGate)]
+    plain = not tests or (len(tests) == 1 and _asks_for_a_drop(tests[0]))
+    return plain and suite.trials in (None, 1) and suite.cluster is None
 
 
 def _asks_for_a_drop(gate: NoRegressionGate | SliceGate) -> bool:
@@ -75,6 +87,7 @@ class Acknowledgement(Table):
 class Settings(Table):
     """The whole table. ``max_duration_s`` ends a run that takes longer: what is missing then is ``incomplete``."""
 
+    default_tier: TierName = DEFAULT_TIER
     on_inconclusive: Literal["warn", "fail"] = "warn"
     on_missing_baseline: Literal["fail", "record"] | None = None
     max_error_rate: float = Field(default=0.0, strict=True, ge=0, le=1, allow_inf_nan=False)
@@ -84,6 +97,7 @@ class Settings(Table):
     xdist: Literal["pin", "spread"] = "pin"
     history: str | None = None
     acknowledged: tuple[Acknowledgement, ...] = ()
+    report: Report = Report()
     models: dict[str, Model] = Field(default_factory=dict)
     judges: dict[str, Judge] = Field(default_factory=dict)
     suites: dict[str, Suite] = Field(default_factory=dict)
@@ -93,6 +107,12 @@ class Settings(Table):
         for name in (*self.suites, *self.judges):
             if not name.replace("-", "").replace("_", "").replace(".", "").isalnum() or name.startswith("."):
                 raise ValueError(f"name {name!r}: use letters, digits, '-', '_' and '.'")
+        return self
+
+    @model_validator(mode="after")
+    def _default_tier_is_there(self) -> Self:
+        if self.default_tier not in known_tiers(self):
+            raise ValueError(f"default_tier: {unknown_tier(self, self.default_tier)}")
         return self
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from pytest_evalgate.cli.aa import identical_runs
-from pytest_evalgate.cli.options import number
+from pytest_evalgate.cli.options import level
 from pytest_evalgate.cli.project import Project, suites_of
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def add_parser(verbs: Any) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--run", dest="run_id", metavar="ID", help="a stored run (default: the newest)")
     which.add_argument("--runs", nargs="+", metavar="ID", help="several runs of the same golden set and scorers")
-    parser.add_argument("--alpha", type=number(0.0001, 0.4999), default=0.05, help="one-sided level (default: 0.05)")
+    parser.add_argument("--alpha", type=level, default=0.05, help="one-sided level (default: 0.05)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=_run)
 

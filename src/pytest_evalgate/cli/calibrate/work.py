@@ -121,7 +121,7 @@ def _charts(name: str, measured: Measured, path: Path, *, probabilities: bool) -
     if measured.tpr is not None and measured.tnr is not None:
         area = None if measured.threshold is None else measured.threshold.auc.value
         drawn["roc"] = charts.roc(name, measured.roc, measured.tpr, measured.tnr, area)
-    for kind, text in drawn.items():
+    for kind, chart in drawn.items():
         file = path.with_name(f"{path.stem}.{kind}.svg")
-        files.write_atomically(file, text.encode())
+        files.write_atomically(file, charts.standalone(chart).encode())
         yield file

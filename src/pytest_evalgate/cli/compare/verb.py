@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from pytest_evalgate.cli.options import number
+from pytest_evalgate.cli.options import level, share
 
 if TYPE_CHECKING:
     import argparse
@@ -36,12 +36,12 @@ def add_parser(verbs: Any) -> None:
     option("--gate", action="store_true", help="judge B against A as a session would: the exit code is the verdict's")
     option(
         "--alpha",
-        type=number(0.0001, 0.4999),
+        type=level,
         help="one-sided level (default: that of the suite's no-regression gate, else 0.05)",
     )
     option(
         "--margin",
-        type=number(0.0001, 0.9999),
+        type=share,
         metavar="SHARE",
         help="the largest drop that is accepted, 0.05 for 5 points (default: that of the gate, if it has one)",
     )

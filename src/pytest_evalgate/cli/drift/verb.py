@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_evalgate.cli.options import odd_number
+
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Mapping
 
     from pytest_evalgate.judging.drift import Finding
@@ -36,7 +38,7 @@ def add_parser(verbs: Any) -> None:
     )
     parser.add_argument(
         "--record",
-        type=_odd,
+        type=odd_number(_FEWEST, _MOST),
         nargs="?",
         const=_FEWEST,
         metavar="K",
@@ -58,11 +60,3 @@ def _run(chosen: argparse.Namespace) -> int:
     found = work.check(project, chosen.name, chosen.anchors)
     print(json.dumps(dataclasses.asdict(found), indent=1) if chosen.json else "\n".join(screen.checked(found)))
     return _EXIT_CODES[found.drift.finding]
-
-
-def _odd(text: str) -> int:
-    if text.isascii() and text.isdecimal() and len(text) <= len(str(_MOST)):
-        number = int(text)
-        if _FEWEST <= number <= _MOST and number % 2:
-            return number
-    raise argparse.ArgumentTypeError(f"{text!r} is not an odd number from {_FEWEST} to {_MOST}")

@@ -24,18 +24,27 @@ def stored(project: Project, run: Run, *, as_json: bool) -> str:
     return f"merged into run {run.id}, {count(cases, 'case')}: {_file(project, run)}"
 
 
-def judged(project: Project, run: Run, found: Judged, *, as_json: bool) -> str:
+def judged(project: Project, run: Run, found: Judged, report_file: str | None, *, as_json: bool) -> str:
     """Show what the gates say, and the verdict last."""
     from pytest_evalgate.reports.escape import one_line  # noqa: PLC0415 - the reports bring scipy
     from pytest_evalgate.reports.terminal import render, verdict_line  # noqa: PLC0415 - the same
-    from pytest_evalgate.reports.view import build_view  # noqa: PLC0415 - the same
+    from pytest_evalgate.reports.texts import Texts  # noqa: PLC0415 - the same
+    from pytest_evalgate.reports.view import Surroundings, build_view  # noqa: PLC0415 - the same
 
     verdict = found.verdict
     if as_json:
         return _json(project, run, verdict)
     width = shutil.get_terminal_size().columns
     written = files.relative_name(project.state.verdict, project.root)
-    view = build_view(verdict, run, found.judgement.baselines, run_file=_file(project, run), verdict_file=written)
+    view = build_view(
+        verdict,
+        run,
+        found.judgement.baselines,
+        run_file=_file(project, run),
+        verdict_file=written,
+        around=Surroundings(report_file=report_file),
+        texts=Texts.by(project.settings.report),
+    )
     lines = [" eval gate ".center(width, "="), *(line.text for line in render(view, width))]
     lines += [one_line(found.note)] if found.note is not None else []
     lines += [f"NOT EVALUATED: {one_line(verdict.refused)}"] if verdict.refused is not None else []

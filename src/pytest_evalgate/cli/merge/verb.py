@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +11,13 @@ from pytest_evalgate.cli.judging import BASE_VARIABLE, BASELINE_VARIABLE, judge
 from pytest_evalgate.cli.merge import screen
 from pytest_evalgate.cli.options import whole_number
 from pytest_evalgate.cli.project import Project
+from pytest_evalgate.redaction import Redactor
+from pytest_evalgate.reporting import Reporting
 from pytest_evalgate.runs import run_file, verdict_file
 from pytest_evalgate.runs.merge import merge
 from pytest_evalgate.runs.shard import MOST_SHARDS
 from pytest_evalgate.runs.shard_files import read_folder
+from pytest_evalgate.settings import key_variables
 
 if TYPE_CHECKING:
     import argparse
@@ -48,6 +53,7 @@ def add_parser(verbs: Any) -> None:
         metavar="REF",
         help=f"the branch that this one goes to; on GitHub known for pull requests (${BASE_VARIABLE})",
     )
+    option("--report", metavar="DIR", help="where the reports go (default: the state folder)")
     option("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=_run)
 
@@ -62,6 +68,17 @@ def _run(chosen: argparse.Namespace) -> int:
             print(screen.stored(project, run, as_json=chosen.json))
             return 0
         judged = judge(project, run, origin, baseline=chosen.baseline, base_ref=chosen.base_ref)
-        verdict_file.write(judged.verdict, project.state.verdict)
-    print(screen.judged(project, run, judged, as_json=chosen.json))
+        redactor = Redactor.of(key_variables(project.settings), os.environ)
+        verdict_file.write(judged.verdict, project.state.verdict, redactor)
+        reporting = Reporting(project.root, project.state, project.settings.report, chosen.report, print_line=_log)
+        reporting.forget()
+        troubles = list(reporting.report(judged.verdict, judged.judgement, (run, origin), redactor))
+    for trouble in troubles:
+        _log(f"pytest-evalgate: {trouble}")
+    print(redactor.clean(screen.judged(project, run, judged, reporting.html_file, as_json=chosen.json)))
     return judged.verdict.exit_code
+
+
+def _log(line: str) -> None:
+    """Write beside what is printed: on a runner of GitHub both are read for commands."""
+    print(line, file=sys.stderr)

@@ -6,7 +6,7 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
-from pytest_evalgate.cli.options import number, whole_number
+from pytest_evalgate.cli.options import level, number, share, whole_number
 
 if TYPE_CHECKING:
     import argparse
@@ -42,7 +42,7 @@ def add_parser(verbs: Any) -> None:
     )
     option(
         "--alpha",
-        type=number(0.0001, 0.4999),
+        type=level,
         help="one-sided level of the test (default: that of the suite's no-regression gate, else 0.05)",
     )
     option(
@@ -50,7 +50,7 @@ def add_parser(verbs: Any) -> None:
     )
     option(
         "--discordance",
-        type=number(0.0001, 0.9999),
+        type=share,
         metavar="SHARE",
         help="share of cases that differ between two identical runs (default: measured, else 0.10)",
     )

@@ -1,0 +1,270 @@
+"""Writes docs/reference/ from the code: python docs/make_reference.py. A test says whether it is current."""  # noqa: INP001 - a script
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import inspect
+import itertools
+import re
+import textwrap
+import typing
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, Final
+from unittest.mock import patch
+
+from pytest_evalgate import data, hookspec, settings
+from pytest_evalgate.cli import main
+from pytest_evalgate.gates.decide import EXIT_CODES, NO_CASE_RAN
+from pytest_evalgate.plugin import options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+_FOLDER: Final = Path(__file__).parent / "reference"
+_MADE: Final = "Made from the code by `docs/make_reference.py`."
+_SETTINGS: Final = ("Settings", "Suite", "Model", "Judge", "Report", "Acknowledgement", "Price")
+_SUITE_CODES: Final[Mapping[str, str]] = {
+    "pass": 'every gate passed; also `inconclusive` under `on_inconclusive = "warn"`',
+    "fail": "a gate failed, the gate was weakened, or an ordinary test failed",
+    "inconclusive": 'too few cases to say, and `on_inconclusive = "fail"`',
+    "incomplete": "answers are missing: retry the job, not the prompt",
+    "not_evaluated": "only a part of a suite ran, or calls were not allowed",
+    "invalid": "the configuration, a golden set or what a gate rests on has to be mended first",
+}  # fmt: skip
+_PYTESTS: Final[Mapping[int, str]] = {
+    2: "pytest was interrupted",
+    3: "an internal error",
+    NO_CASE_RAN: "no case was selected",
+}
+
+
+def pages() -> dict[str, str]:
+    """Return the text of each page, by its file name."""
+    made = {
+        "options.md": _options(),
+        "commands.md": _commands(),
+        "configuration.md": _configuration(),
+        "hooks.md": _hooks(),
+        "exit-codes.md": _exit_codes(),
+        "verdict-json.md": _verdict(),
+    }
+    return {name: "\n".join(lines).rstrip() + "\n" for name, lines in made.items()}
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    for row in (heads, ["---"] * len(heads), *rows):
+        cells = " | ".join(cell.replace("|", r"\|").replace("\n", " ") for cell in row)
+        yield f"| {cells} |"
+
+
+def _code(text: object) -> str:
+    return f"`{text}`"
+
+
+def _options() -> Iterator[str]:
+    yield from ("# Options of pytest", "", f"{_MADE} What they do together: [configuration](../configuration.md).", "")
+    flags = ([_code(name), "", text] for name, text in options.FLAGS.items())
+    values = (
+        [_code(f"{name} {metavar}"), _code(options.variable(name)), text]
+        for name, (metavar, text) in options.VALUES.items()
+    )
+    yield from _table(("option", "environment", "does"), (*flags, *values))
+
+
+class _Built(Exception):  # noqa: N818 - no error
+    """The parser of the command line, instead of what it would have read."""
+
+
+def _parser() -> argparse.ArgumentParser:
+    def stop(self: argparse.ArgumentParser, *_: object) -> None:
+        raise _Built(self)
+
+    with patch.object(argparse.ArgumentParser, "parse_args", stop):
+        try:
+            main(())
+        except _Built as built:
+            found: argparse.ArgumentParser = built.args[0]
+            return found
+    raise AssertionError("main() has not asked its parser")
+
+
+def _commands() -> Iterator[str]:
+    yield from ("# Commands", "", f"{_MADE} `pytest-evalgate VERB --help` says the same.")
+    for parser in _verbs(_parser()):
+        yield from ("", f"## {parser.prog}", "", _plain(parser.description), "")
+        own = [_argument(action) for action in _actions(parser) if _is_shown(action)]
+        if own:
+            yield from (*_table(("argument", "means"), own), "")
+        if parser.epilog:
+            command = parser.epilog.removeprefix("example: ")
+            yield from (
+                ("```console", f"$ {command}", "```") if command != parser.epilog else (_plain(parser.epilog),)
+            )
+
+
+def _actions(parser: argparse.ArgumentParser) -> list[argparse.Action]:
+    return parser._actions  # noqa: SLF001 - argparse has no other way to list them
+
+
+def _verbs(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    nested = [action for action in _actions(parser) if isinstance(action, argparse._SubParsersAction)]  # noqa: SLF001 - the same
+    for action in nested:
+        for verb in dict.fromkeys(action.choices.values()):
+            yield from _verbs(verb)
+    if not nested:
+        yield parser
+
+
+def _is_shown(action: argparse.Action) -> bool:
+    return action.help != argparse.SUPPRESS and "--help" not in action.option_strings
+
+
+def _argument(action: argparse.Action) -> list[str]:
+    metavar = action.metavar if isinstance(action.metavar, str) else None
+    value = "" if action.nargs == 0 else (metavar or ", ".join(map(str, action.choices or ())) or action.dest.upper())
+    name = ", ".join(action.option_strings)
+    help_text = (action.help or "").replace("%%", "%") % vars(action) if "%(" in (action.help or "") else action.help
+    return [_code(f"{name} {value}".strip()), _plain((help_text or "").replace("%%", "%"))]
+
+
+def _configuration() -> Iterator[str]:
+    schema = settings.json_schema()
+    tables = {"Settings": schema, **schema["$defs"]}
+    yield from ("# Configuration, key by key", "")
+    yield f"{_MADE} As an example to read: [configuration](../configuration.md)."
+    for name in (*_SETTINGS, *sorted(tables.keys() - set(_SETTINGS))):
+        if "properties" in tables.get(name, {}):
+            yield from _keys(name, tables[name])
+
+
+def _keys(name: str, table: Mapping[str, Any]) -> Iterator[str]:
+    yield from ("", f"## {name}", "", _plain(table.get("description")), "")
+    required = table.get("required", ())
+    yield from _table(
+        ("key", "type", "default"),
+        ([_code(key), _kind(value), _default(key, value, required)] for key, value in table["properties"].items()),
+    )
+
+
+def _default(key: str, value: Mapping[str, Any], required: Sequence[str]) -> str:
+    if key in required:
+        return "needed"
+    return "" if value.get("default") in (None, {}, []) else _code(_toml(value["default"]))
+
+
+def _toml(value: object) -> str:
+    """Write a value as TOML does."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_toml(held)}" for key, held in value.items() if held) + " }"
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def _kind(value: Mapping[str, Any]) -> str:
+    """Say in words what a key may hold."""
+    if "$ref" in value:
+        name = value["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name.lower()})"
+    if "enum" in value or "const" in value:
+        return ", ".join(_code(_toml(one)) for one in value.get("enum", [value.get("const")]))
+    several = value.get("anyOf") or value.get("oneOf")
+    if several:
+        return " or ".join(dict.fromkeys(_kind(one) for one in several if one.get("type") != "null"))
+    if value.get("type") == "array":
+        return f"list of {_kind(value.get('items', {}))}"
+    if value.get("type") == "object" and isinstance(value.get("additionalProperties"), dict):
+        return f"table of {_kind(value['additionalProperties'])}"
+    return f"{value.get('type', 'any value')}{_limits(value)}"
+
+
+def _limits(value: Mapping[str, Any]) -> str:
+    words = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "below"}
+    said = [f"{word} {value[key]:g}" for key, word in words.items() if key in value]
+    return f", {' '.join(said)}" if said else ""
+
+
+def _hooks() -> Iterator[str]:
+    yield from ("# Hooks", "", f"{_MADE} Each can be pasted into a `conftest.py`.", "")
+    for name, hook in vars(hookspec).items():
+        if name.startswith("pytest_evalgate_"):
+            yield from (f"## {name}", "", *_fenced(inspect.getdoc(hook) or ""))
+
+
+def _fenced(text: str) -> Iterator[str]:
+    """Turn indented blocks after ``::`` into fences."""
+    for is_code, paragraphs in itertools.groupby(text.split("\n\n"), lambda one: one.startswith("    ")):
+        block = "\n\n".join(paragraphs)
+        if is_code:
+            code = textwrap.dedent(block).rstrip()
+            yield from (f"```{'python' if 'def ' in code else ''}", code, "```", "")
+        else:
+            yield from (_plain(re.sub("::$", ":", block)), "")
+
+
+def _exit_codes() -> Iterator[str]:
+    yield from (
+        "# Exit codes",
+        "",
+        f"{_MADE} What to do about each: [reading a verdict](../reading-a-verdict.md).",
+        "",
+    )
+    ours = {(code, _code(word), _SUITE_CODES[word]) for word, code in EXIT_CODES.items()}
+    pytests = {(code, "", text) for code, text in _PYTESTS.items()}
+    yield from _table(("exit", "verdict", "means"), ([str(code), *rest] for code, *rest in sorted(ours | pytests)))
+    yield ""
+    yield "Where pytest itself ends with another code, that one stands: a failed test beside a passing gate is 1."
+
+
+def _verdict() -> Iterator[str]:
+    yield from ("# verdict.json, field by field", "")
+    yield f"{_MADE} What the fields mean, in full: [verdict.json](../verdict.md)."
+    for record in _records(data.Verdict):
+        yield from ("", f"## {record.__name__}", "", _plain(inspect.getdoc(record)), "")
+        hints = typing.get_type_hints(record)
+        rows = ([_code(field.name), _hint(hints[field.name])] for field in dataclasses.fields(record))
+        yield from _table(("field", "type"), rows)
+
+
+def _records(top: Any) -> list[Any]:
+    """Return a record and those in its fields, each once."""
+    found = [top]
+    for record in found:
+        inside = [_leaves(hint) for hint in typing.get_type_hints(record).values()]
+        found += [one for leaves in inside for one in leaves if dataclasses.is_dataclass(one) and one not in found]
+    return found
+
+
+def _leaves(hint: Any) -> tuple[Any, ...]:
+    inner = typing.get_args(hint)
+    return (hint,) if not inner else tuple(dict.fromkeys(leaf for one in inner for leaf in _leaves(one)))
+
+
+def _hint(hint: Any) -> str:
+    """Say in words what JSON holds for a type."""
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Literal:
+        return ", ".join(_code(f'"{word}"') for word in inner)
+    if origin in (UnionType, typing.Union):
+        return " or ".join(_hint(one) for one in inner)
+    if origin is tuple:
+        return f"list of {_hint(inner[0])}" if inner[-1] is Ellipsis else f"list of {len(inner)}: {_hint(inner[0])}"
+    if inner:
+        return f"object of {_hint(inner[-1])}"
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        return f"[{hint.__name__}](#{hint.__name__.lower()})"
+    return {NoneType: "null", str: "text", bool: "true or false", int: "whole number", float: "number"}[hint]
+
+
+def _plain(text: str | None) -> str:
+    return (text or "").replace("``", "`")
+
+
+if __name__ == "__main__":
+    _FOLDER.mkdir(exist_ok=True)
+    for name, text in pages().items():
+        (_FOLDER / name).write_text(text, "utf-8")

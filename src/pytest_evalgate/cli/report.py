@@ -1,0 +1,105 @@
+"""``pytest-evalgate report``: the reports of a stored run once more, from what is kept beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from pytest_evalgate import files
+from pytest_evalgate.cli.project import Project
+from pytest_evalgate.errors import RunFileError
+from pytest_evalgate.redaction import Redactor
+from pytest_evalgate.runs import run_file
+from pytest_evalgate.runs.kept import KeptRun
+from pytest_evalgate.settings import ReportFormat, key_variables
+
+if TYPE_CHECKING:
+    import argparse
+
+    from pytest_evalgate.reports.view import ReportView
+
+_TERMINAL = "terminal"
+
+
+def add_parser(verbs: Any) -> None:
+    """Define the verb."""
+    parser = verbs.add_parser(
+        "report",
+        help="render the reports of a stored run",
+        description="Render the reports of a run that is stored and judged: the newest one, or the one that is named.",
+        epilog="example: pytest-evalgate report 20261121T101500Z-3f9c --format html --out public",
+    )
+    parser.add_argument(
+        "run_id", nargs="?", metavar="RUN", help="the id of a run, or its folder (default: the newest)"
+    )
+    parser.add_argument(
+        "--format",
+        dest="formats",
+        action="append",
+        choices=[*get_args(ReportFormat), _TERMINAL],
+        metavar="FORMAT",
+        help=f"one of {', '.join(get_args(ReportFormat))}, {_TERMINAL}; several times for several (default: html)",
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where the files go (default: the state folder)")
+    parser.add_argument("--json", action="store_true", help="print the names of the files as JSON")
+    parser.set_defaults(run=_run)
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    from pytest_evalgate.reports.links import links_of  # noqa: PLC0415 - the reports bring scipy
+    from pytest_evalgate.reports.stored_run import Setting, view_of  # noqa: PLC0415 - the same
+    from pytest_evalgate.reports.texts import Texts  # noqa: PLC0415 - the same
+    from pytest_evalgate.reports.writing import HTML_FILE, write_reports  # noqa: PLC0415 - the same
+
+    project = Project.find()
+    folder = project.state.path if chosen.out is None else chosen.out
+    formats = chosen.formats or ["html"]
+    page = files.relative_name(folder / HTML_FILE, project.root) if "html" in formats else None
+    texts, links = Texts.by(project.settings.report), links_of(os.environ, project.root)
+    setting = Setting(project.root, texts, links, page)
+    view = view_of(_kept(project, chosen.run_id), setting)
+    if _TERMINAL in formats:
+        _print(view, Redactor.of(key_variables(project.settings), os.environ))
+    written = write_reports(view, [name for name in formats if name != _TERMINAL], folder)
+    names = [files.relative_name(path, Path.cwd()) for path in written.paths]
+    for note in written.notes:
+        print(f"pytest-evalgate: {note}", file=sys.stderr)
+    if names or chosen.json:
+        print(
+            json.dumps({"run_id": view.verdict.run_id, "files": names}, indent=1) if chosen.json else "\n".join(names)
+        )
+    return 0
+
+
+def _kept(project: Project, run: str | None) -> KeptRun:
+    """Return the folder of a run.
+
+    Raises:
+        RunFileError: there is no such run, or it was not judged.
+
+    """
+    if run is None:
+        kept = KeptRun(run_file.newest(project.state.path).parent)
+    elif Path(run).is_dir():
+        kept = KeptRun(Path(run))
+    else:
+        kept = KeptRun(run_file.path_of(project.state.path, run).parent)
+    if not kept.run_file.exists():
+        raise RunFileError(f"no run is stored in {kept.folder}: pytest --eval-gate makes one")
+    if not kept.verdict_file.exists():
+        raise RunFileError(
+            f"{kept.folder}: the run was not judged: it broke off, or is a shard (pytest-evalgate merge)"
+        )
+    return kept
+
+
+def _print(view: ReportView, redactor: Redactor) -> None:
+    from pytest_evalgate.reports.terminal import render, verdict_line  # noqa: PLC0415 - the reports bring scipy
+
+    width = shutil.get_terminal_size().columns
+    for line in (*render(view, width), verdict_line(view)):
+        print(redactor.clean(line.text))

@@ -1,0 +1,154 @@
+"""Charts of a judge held against people: what its scores are worth, and which errors it makes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pytest_evalgate.reports.charts import marks
+from pytest_evalgate.reports.charts.chart import Chart
+from pytest_evalgate.reports.charts.scale import Scale
+from pytest_evalgate.reports.charts.svg import line, path, polyline, px, rect, shown, svg, text, texts
+from pytest_evalgate.wording import percent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_evalgate.judging.figures.probability import Bin
+    from pytest_evalgate.judging.figures.rates import Rate
+    from pytest_evalgate.judging.figures.threshold import Point
+
+_SIDE: Final = 320
+_LEFT: Final = 60
+_TOP: Final = 44
+_BARS: Final = 56
+_WIDTH: Final = _LEFT + _SIDE + 24
+_AXES: Final = _TOP + _SIDE + 50
+_TICKS: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Square:
+    """The plotted square: shares from 0 to 1 on both axes, to the right and upwards."""
+
+    across: str
+    upwards: str
+
+    @staticmethod
+    def x(share: float) -> float:
+        return Scale(0, 100, _LEFT, _LEFT + _SIDE).at(share)
+
+    @staticmethod
+    def y(share: float) -> float:
+        return Scale(0, 100, _TOP + _SIDE, _TOP).at(share)
+
+    def axes(self) -> Iterator[str]:
+        for tick in _TICKS:
+            yield line("grid", (self.x(tick), self.y(0)), (self.x(tick), self.y(1)))
+            yield line("grid", (self.x(0), self.y(tick)), (self.x(1), self.y(tick)))
+        yield texts("middle", "", (((self.x(tick), self.y(0) + 16), f"{tick:g}") for tick in _TICKS))
+        yield texts("end", "", (((self.x(0) - 8, self.y(tick) + 4), f"{tick:g}") for tick in _TICKS))
+        yield text((self.x(0.5), self.y(0) + 34), self.across, anchor="middle")
+        turned = f'transform="rotate(-90 16 {px(self.y(0.5))})" text-anchor="middle"'
+        yield f"<g {turned}>{text((16, self.y(0.5)), self.upwards)}</g>"
+
+    def diagonal(self) -> str:
+        return line("even", (self.x(0), self.y(0)), (self.x(1), self.y(1)))
+
+
+def reliability(name: str, bins: Sequence[Bin], *, probabilities: bool) -> Chart:
+    """Draw how often people pass what a judge gives a score, with the number of rows of each bin below.
+
+    Args:
+        name: The judge.
+        bins: The bins that hold rows.
+        probabilities: Whether scores are meant as probabilities: the dashed line is then where they should be.
+
+    """
+    square = _Square("score of the judge", "share that people pass")
+    title = f"{name}: what its scores are worth"
+    said = "; ".join(f"score {one.score:.2f}: {one.passed:.0%} of {one.n} rows" for one in bins)
+    parts = [
+        *square.axes(),
+        *([square.diagonal()] if probabilities else []),
+        *(_upright(square.x(one.score), one.interval) for one in bins),
+        path("now", (marks.circle(square.x(one.score), square.y(one.passed)) for one in bins)),
+        *_counts(square, bins),
+    ]
+    return Chart(
+        svg=svg(title, said, (_WIDTH, _AXES + _BARS + 34), parts),
+        title=shown(title),
+        heads=("scores", "rows", "mean score", "people pass", "95% interval"),
+        rows=tuple(
+            (
+                f"{one.low:g} to {one.high:g}",
+                f"{one.n:,}",
+                f"{one.score:.3f}",
+                percent(one.passed),
+                _span(one.interval),
+            )
+            for one in bins
+        ),
+    )
+
+
+def roc(name: str, points: Sequence[Point], tpr: Rate, tnr: Rate, auc: float | None) -> Chart:
+    """Draw the ROC curve of a judge, and where it stands with the intervals of both of its rates.
+
+    Args:
+        name: The judge.
+        points: The curve, from nothing passes to everything passes.
+        tpr: Of the human passes, those that the judge passes.
+        tnr: Of the human fails, those that the judge fails.
+        auc: The area under the curve, None for a judge that only passes or fails.
+
+    """
+    square = _Square("of human fails, the judge passes", "of human passes, the judge passes")
+    title = f"{name}: ROC"
+    x, y = square.x(1 - tnr.value), square.y(tpr.value)
+    area = "" if auc is None else f", area under the curve {auc:.3f}"
+    said = (
+        f"It passes {percent(tpr.value)} of what people pass and fails {percent(tnr.value)} of what people fail{area}."
+    )
+    told = [f"TPR {percent(tpr.value)}, TNR {percent(tnr.value)}", *([] if auc is None else [f"AUC {auc:.3f}"])]
+    corner = (square.x(1) - 6, square.y(0) - 10)
+    parts = [
+        *square.axes(),
+        square.diagonal(),
+        polyline("curve", ((square.x(one.false_pass_rate), square.y(one.true_pass_rate)) for one in points)),
+        _upright(x, tpr.interval),
+        line("range", (square.x(1 - tnr.interval[0]), y), (square.x(1 - tnr.interval[1]), y)),
+        path("now", [marks.circle(x, y)]),
+        texts("end", "", (((corner[0], corner[1] - 18 * row), words) for row, words in enumerate(told))),
+    ]
+    return Chart(
+        svg=svg(title, said, (_WIDTH, _AXES), parts),
+        title=shown(title),
+        heads=("passes from score", "of human fails, passed", "of human passes, passed"),
+        rows=tuple((_from(one), percent(one.false_pass_rate), percent(one.true_pass_rate)) for one in points),
+    )
+
+
+def _upright(x: float, interval: tuple[float, float]) -> str:
+    low, high = interval
+    return line("range", (x, _Square.y(low)), (x, _Square.y(high)))
+
+
+def _counts(square: _Square, bins: Sequence[Bin]) -> Iterator[str]:
+    """Draw a bar for each bin, as high as it has rows."""
+    base = _AXES + 10 + _BARS
+    most = max([1, *(one.n for one in bins)])
+    for one in bins:
+        left, width, height = square.x(one.low) + 1, square.x(one.high) - square.x(one.low) - 2, _BARS * one.n / most
+        yield rect("count", (left, base - height), (width, height))
+    middles = ((square.x((one.low + one.high) / 2), base + 14) for one in bins)
+    yield texts("middle", "small", zip(middles, (f"{one.n:,}" for one in bins), strict=True))
+    yield text((_LEFT - 8, base + 14), "rows", anchor="end")
+
+
+def _from(point: Point) -> str:
+    return "-" if point.threshold is None else f"{point.threshold:.4g}"
+
+
+def _span(interval: tuple[float, float]) -> str:
+    return f"{100 * interval[0]:.1f}-{100 * interval[1]:.1f}"

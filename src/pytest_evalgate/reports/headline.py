@@ -1,0 +1,135 @@
+"""The verdict in one line, for every report: the word, the first reason, what the exit code means, what to do next."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pytest_evalgate.gates.answers import NO_BASELINE
+from pytest_evalgate.reports import cells
+from pytest_evalgate.reports.stopped import COMPLETE, part_reason
+from pytest_evalgate.wording import STOPPED, count, percent, points
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_evalgate.data import GateChange, GateResult, VerdictName
+    from pytest_evalgate.reports.view import ReportView, SuiteView
+
+_COMMIT: Final = re.compile(r"[0-9a-f]{40,64}")
+_DIGITS: Final = 7
+
+_CLAUSE_END: Final = re.compile(r"; |\. | \(")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a reader can do next: why, and the command that does it."""
+
+    why: str
+    command: str
+
+
+def word(verdict: VerdictName) -> str:
+    """Name a run's verdict."""
+    return "INCONCLUSIVE" if verdict == "inconclusive" else cells.word(verdict)
+
+
+def reason(view: ReportView) -> str:
+    """Say in a clause why the verdict is what it is; it may hold text of the user's and of models."""
+    verdict = view.verdict
+    if verdict.problems:
+        return _clause(verdict.problems[0])
+    if verdict.refused is not None:
+        return _clause(verdict.refused)
+    weakened = [change for change in verdict.changed_in_gate if _is_unanswered(change)]
+    if weakened and verdict.verdict == "fail":
+        return f"this branch weakens the gate: {weakened[0].where} {weakened[0].what}"
+    if verdict.verdict == "pass":
+        return _all_passed(view)
+    gates = ((suite, gate) for suite in _blocking(view) for gate in suite.verdict.gates)
+    reasons = (_gate_reason(suite, gate) for suite, gate in gates if gate.result == verdict.verdict)
+    return next(reasons, "no case was selected")
+
+
+def exit_note(view: ReportView) -> str:
+    """Say what the exit code is, and what it means where the verdict does not say so."""
+    code, verdict = view.verdict.exit_code, view.verdict.verdict
+    if verdict == "incomplete" and any(note.startswith(STOPPED) for note in view.notes):
+        return f"exit {code}: the run was stopped, see above"
+    if verdict == "incomplete":
+        return f"exit {code}: retry the job, not the prompt"
+    if verdict == "inconclusive" and NO_BASELINE not in reason(view):
+        return f'exit {code}; on_inconclusive = "{"fail" if code else "warn"}"'
+    if verdict == "pass" and code:
+        return f"exit {code}: pytest's own, the gates passed"
+    return f"exit {code}"
+
+
+def next_steps(view: ReportView) -> tuple[Step, ...]:
+    """Say what to do about what did not pass, suite by suite."""
+    return tuple(step for suite in view.suites for step in suite_steps(suite))
+
+
+def suite_steps(suite: SuiteView) -> Iterator[Step]:
+    """Say what to do about a suite that did not pass."""
+    name = shlex.quote(suite.name)
+    failed = {gate.kind for gate in suite.verdict.gates if gate.result == "fail"}
+    if failed:
+        yield Step("look", f"pytest --eval-gate --eval-fail-cases -k {name}")
+    if "no-regression" in failed and suite.regressed:
+        first = "" if suite.verdict.stopped is None else f"{COMPLETE}, then "
+        yield Step("accept on purpose", f'{first}pytest-evalgate baseline promote --suite {name} --reason "..."')
+    if any(gate.result == "inconclusive" and not gate.message.startswith(NO_BASELINE) for gate in suite.verdict.gates):
+        yield Step("how many cases it needs", f"pytest-evalgate power {name}")
+
+
+def _blocking(view: ReportView) -> Iterator[SuiteView]:
+    return (suite for suite in view.suites if cells.is_blocking(suite.verdict))
+
+
+def _is_unanswered(change: GateChange) -> bool:
+    return change.effect == "weaker" and change.acknowledged is None
+
+
+def _all_passed(view: ReportView) -> str:
+    passed = {True: 0, False: 0}
+    every = {True: 0, False: 0}
+    for suite in view.suites:
+        blocking = cells.is_blocking(suite.verdict)
+        every[blocking] += len(suite.verdict.gates)
+        passed[blocking] += sum(gate.result == "pass" for gate in suite.verdict.gates)
+    text = f"{passed[True]} of {count(every[True], 'gate')}"
+    return text if not every[False] else f"{text}; {passed[False]} of {every[False]} advisory, which never block"
+
+
+def _file_name(source: str) -> str:
+    """Name a baseline shortly: by its file, or by the branch or the first digits of the commit that it stands at."""
+    kind, _, where = source.partition(":")
+    if kind == "git":
+        return f"git:{where[:_DIGITS]}" if _COMMIT.fullmatch(where) else source
+    return where.rpartition("/")[2] if kind == "file" else source
+
+
+def _gate_reason(suite: SuiteView, gate: GateResult) -> str:
+    delta = suite.verdict.delta
+    if gate.message.startswith(NO_BASELINE):
+        return f"{suite.name}: {NO_BASELINE}"
+    if gate.result == "incomplete":
+        counts = suite.verdict.accounting
+        return f"{suite.name}: {counts.errored:,} of {counts.planned:,} unanswered"
+    if suite.verdict.stopped is not None:
+        return f"{suite.name} {part_reason(suite.verdict, gate)}"
+    if gate.kind == "no-regression" and gate.result == "fail" and delta is not None:
+        changed = f"{points(delta.delta)}: {delta.losses:,} worse, {delta.gains:,} better"
+        return f"{suite.name} {changed} vs {_file_name(delta.baseline)}"
+    if gate.kind == "pass-rate" and gate.result == "fail" and gate.value is not None and gate.required is not None:
+        return f"{suite.name} {percent(gate.value)} < {100 * gate.required:g}%"
+    return f"{suite.name}: {_clause(gate.message).removesuffix(' this gate')}"
+
+
+def _clause(text: str) -> str:
+    """Return what stands before the first advice or aside: the whole of it stands elsewhere in the report."""
+    return _CLAUSE_END.split(" ".join(text.split()))[0]

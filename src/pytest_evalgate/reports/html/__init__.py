@@ -1,0 +1,5 @@
+"""The HTML report: one file that needs nothing else, and lets nothing in it run but its own script."""
+
+from pytest_evalgate.reports.html.page import render_html
+
+__all__ = ["render_html"]

@@ -1,0 +1,486 @@
+"use strict";
+// The table of all cases and the view of one. Whatever models and users have written is set as text, never as markup.
+(() => {
+const ROW = 32; // pixels, as in the style sheet
+const AROUND = 9; // rows that are drawn above and below those that can be seen
+const LARGEST = 4e6; // cells of the table that a diff of words may fill
+const FIELDS = ["id", "suite", "outcome", "change", "value", "before", "tags", "slices", "flaky", "disagree", "reason"];
+
+const byId = id => document.getElementById(id);
+for (const element of document.querySelectorAll(".scripted")) element.hidden = false;
+byId("download").href = URL.createObjectURL(new Blob([byId("verdict").textContent], { type: "application/json" }));
+if (!byId("table")) return;
+
+// ---- The index: what is known of all cases at once
+
+const index = JSON.parse(byId("index").textContent);
+const names = index.names;
+const slices = names.slices.map(pair => pair.join("="));
+const cases = index.rows.map((row, at) => {
+  const one = Object.fromEntries(FIELDS.map((field, number) => [field, row[number]]));
+  one.at = at;
+  one.suite = names.suites[one.suite];
+  one.outcome = names.outcomes[one.outcome];
+  one.change = names.changes[one.change];
+  one.tags = one.tags.map(tag => names.tags[tag]);
+  one.slices = one.slices.map(slice => slices[slice]);
+  one.path = `${one.suite}/${one.id}`;
+  return one;
+});
+const KINDS = {
+  "regressed": one => one.change.name === "regressed",
+  "missed": one => one.outcome.name === "missed",
+  "no answer": one => one.outcome.name === "errored",
+  "flaky": one => one.flaky === 1,
+  "fixed": one => one.change.name === "fixed",
+  "new": one => one.change.name === "new",
+  "edited": one => one.change.name === "edited",
+  "removed": one => one.change.name === "removed",
+  "scores disagree": one => one.disagree === 1,
+};
+const RANK = ["regressed", "no answer", "missed", "flaky", "fixed"];
+const rank = one => { const found = RANK.findIndex(kind => KINDS[kind](one)); return found < 0 ? RANK.length : found; };
+const plain = key => ({ key: one => key(one) || null, cell: one => key(one) });
+const marked = mark => ({ key: one => mark(one).word || null, cell: one => badge(mark(one)) });
+const share = field => ({ key: one => one[field], cell: one => level(one[field]) });
+const COLUMNS = [
+  { name: "id", title: "Case", key: one => one.id },
+  { name: "outcome", title: "Result", ...marked(one => one.outcome) },
+  { name: "change", title: "Change", ...marked(one => one.change) },
+  { name: "value", title: "Now", ...share("value") },
+  { name: "before", title: "Base", ...share("before") },
+  { name: "suite", title: "Suite", ...plain(one => one.suite) },
+  { name: "tags", title: "Tags", ...plain(one => one.tags.join(" ")) },
+  { name: "reason", title: "Why", ...plain(one => one.reason) },
+].filter(({ name }) => name !== "suite" || names.suites.length > 1);
+
+// ---- Elements
+
+function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  for (const child of children) made.append(typeof child === "string" ? text(child) : child);
+  return made;
+}
+
+function text(words) {
+  const made = document.createTextNode("");
+  made.textContent = words;
+  return made;
+}
+
+function badge({ word, shape, tone }) {
+  if (!word) return text("");
+  return element("span", { class: `mark ${tone}` }, element("span", { "aria-hidden": "true" }, shape), ` ${word}`);
+}
+
+const encode = words => encodeURIComponent(words.replace(/\p{Surrogate}/gu, "\ufffd")).replaceAll("%2F", "/");
+const address = one => `#case=${encode(one.path)}`;
+const outcome = wanted => names.outcomes.find(({ name }) => name === wanted);
+const level = value => value === null ? "" : value === 1 ? "pass" : value === 0 ? "miss" : value.toFixed(2);
+
+// ---- The texts: unpacked 500 cases at a time, when somebody asks
+
+const files = new Map();
+const chunks = new Map();
+
+function chunk(number) {
+  if (!chunks.has(number)) {
+    const found = unpacked(number);
+    chunks.set(number, found);
+    found.catch(() => chunks.delete(number));
+  }
+  return chunks.get(number);
+}
+
+async function unpacked(number) {
+  const stream = packedBytes(number).stream().pipeThrough(new DecompressionStream("gzip"));
+  return JSON.parse(await new Response(stream).text());
+}
+
+function packedBytes(number) {
+  const inPage = byId(`texts-${number}`);
+  if (inPage) return new Blob([Uint8Array.from(atob(inPage.textContent), char => char.charCodeAt(0))]);
+  const name = `texts-${String(number).padStart(4, "0")}.json.gz`;
+  if (!files.has(name)) throw new Error(`The texts of this case stand in report_files/${name}: choose it above the table.`);
+  return files.get(name);
+}
+
+async function textsOf(one) {
+  return (await chunk(Math.floor(one.at / index.chunk)))[one.at % index.chunk];
+}
+
+function wordsOf(texts) {
+  const trials = (texts.trials ?? []).flatMap(trial =>
+    [trial.output, trial.reason, ...(trial.scores ?? []).map(score => score.reason)]);
+  return [texts.input, texts.expected, texts.before, texts.reason, ...trials].join("\n").toLowerCase();
+}
+
+// ---- What is shown: filters, search and order, kept in the address
+
+const state = { show: new Set(), suite: "", slice: "", q: "", sort: "", open: "" };
+let shown = [];
+let found = null; // the numbers of the cases that the search has found, null without one
+let progress = "";
+let searching = 0;
+
+function fits(one) {
+  if (state.suite && one.suite !== state.suite) return false;
+  if (state.slice && !one.slices.includes(state.slice)) return false;
+  if (found && !found.has(one.at)) return false;
+  return state.show.size === 0 || [...state.show].some(kind => KINDS[kind](one));
+}
+
+function inOrder(list) {
+  const column = COLUMNS.find(({ name }) => name === state.sort.replace("-", ""));
+  const key = column ? column.key : rank;
+  const sign = state.sort.startsWith("-") ? -1 : 1;
+  const keyed = list.map(one => [key(one), one]);
+  keyed.sort(([a, one], [b, other]) => (a === null) - (b === null) || sign * compared(a, b) || one.at - other.at);
+  return keyed.map(([, one]) => one);
+}
+
+const compared = (a, b) => a === b ? 0 : a < b ? -1 : 1;
+
+function refresh() {
+  shown = inOrder(cases.filter(fits));
+  byId("table").setAttribute("aria-rowcount", shown.length + 1);
+  announce();
+  draw();
+}
+
+function announce() {
+  const told = `${shown.length.toLocaleString("en")} of ${cases.length.toLocaleString("en")} cases`;
+  byId("count").textContent = progress ? `${told}; ${progress}` : told;
+}
+
+async function search() {
+  const mine = ++searching;
+  const wanted = state.q.trim().toLowerCase();
+  progress = "";
+  found = wanted ? new Set(cases.filter(one => inIndex(one, wanted)).map(one => one.at)) : null;
+  refresh();
+  const count = wanted ? Math.ceil(cases.length / index.chunk) : 0;
+  try {
+    for (let number = 0; number < count; number++) {
+      const texts = await chunk(number);
+      if (mine !== searching) return;
+      const before = found.size;
+      texts.forEach((one, at) => { if (wordsOf(one).includes(wanted)) found.add(number * index.chunk + at); });
+      progress = number + 1 < count ? `searching the texts: ${number + 1} of ${count} parts` : "";
+      if (found.size > before) refresh(); else announce();
+    }
+  } catch (error) {
+    progress = error.message;
+    announce();
+  }
+}
+
+const inIndex = (one, wanted) => [one.id, one.reason, ...one.tags].join("\n").toLowerCase().includes(wanted);
+
+function remember() {
+  const parts = [
+    ["show", [...state.show].join(",")], ["suite", state.suite], ["slice", state.slice], ["q", state.q],
+    ["sort", state.sort], ["case", state.open],
+  ].filter(([, value]) => value).map(([name, value]) => `${name}=${encode(value)}`);
+  history.replaceState(null, "", parts.length ? `#${parts.join("&")}` : location.pathname + location.search);
+}
+
+function recall() {
+  const told = new URLSearchParams(isSection() ? "" : location.hash.slice(1));
+  state.show = new Set((told.get("show") ?? "").split(",").filter(kind => Object.hasOwn(KINDS, kind)));
+  for (const name of ["suite", "slice", "q", "sort"]) state[name] = told.get(name) ?? "";
+  byId("suite").value = state.suite;
+  byId("slice").value = state.slice;
+  byId("query").value = state.q;
+  showControls();
+  search();
+  const wanted = told.get("case");
+  const one = wanted && (cases.find(({ path }) => path === wanted) ?? cases.find(({ id }) => id === wanted));
+  if (one) open(one);
+  else if (location.hash && !isSection()) byId("all").scrollIntoView();
+}
+
+const isSection = () => location.hash !== "" && !location.hash.includes("=");
+
+// ---- The table: rows of one height, of which only those near the window exist
+
+let current = null; // the case that j and k start from
+
+function draw() {
+  const box = byId("box");
+  const first = Math.max(0, Math.min(Math.floor(box.scrollTop / ROW) - AROUND, shown.length - 1));
+  const last = Math.min(shown.length, first + Math.ceil(box.clientHeight / ROW) + 2 * AROUND);
+  const focused = document.activeElement?.closest?.("#rows tr")?.dataset.at;
+  byId("rows").replaceChildren(gap(first), ...shown.slice(first, last).map((one, at) => row(one, first + at)), gap(shown.length - last));
+  if (focused) byId("rows").querySelector(`tr[data-at="${focused}"] a`)?.focus({ preventScroll: true });
+}
+
+function gap(rows) {
+  const made = element("tr", { class: "gap", "aria-hidden": "true" }, element("td", { colspan: COLUMNS.length }));
+  made.style.height = `${Math.max(0, rows) * ROW}px`;
+  made.hidden = rows <= 0;
+  return made;
+}
+
+function row(one, at) {
+  const cells = COLUMNS.slice(1).map(({ cell }) => element("td", {}, cell(one)));
+  const link = element("a", { class: "id", href: address(one) }, one.id);
+  const attributes = { "aria-rowindex": at + 2, "data-at": one.at, ...(one === current ? { class: "current" } : {}) };
+  return element("tr", attributes, element("th", { scope: "row" }, link), ...cells);
+}
+
+function focusOn(one) {
+  const at = shown.indexOf(one);
+  if (at < 0) return;
+  current = one;
+  const box = byId("box");
+  const head = byId("heads").offsetHeight;
+  const low = at * ROW, high = low + ROW + head - box.clientHeight;
+  if (box.scrollTop > low) box.scrollTop = low;
+  else if (box.scrollTop < high) box.scrollTop = high;
+  draw();
+  byId("rows").querySelector(`tr[data-at="${one.at}"] a`)?.focus();
+}
+
+// ---- One case: what was asked, wanted and answered, side by side
+
+let turning = 0;
+
+async function open(one) {
+  const mine = ++turning;
+  current = one;
+  state.open = one.path;
+  remember();
+  const dialog = byId("case");
+  let body;
+  try { body = whole(await textsOf(one)); } catch (error) { body = [element("p", { class: "note" }, error.message)]; }
+  if (mine !== turning) return;
+  dialog.replaceChildren(bar(one), element("div", { class: "inside" }, element("p", { class: "why" }, told(one)), ...body));
+  if (!dialog.open) dialog.showModal();
+  dialog.scrollTop = 0;
+}
+
+function bar(one) {
+  const turn = [["Previous", -1], ["Next", 1]].map(([word, by]) => {
+    const made = element("button", { type: "button" }, word);
+    made.addEventListener("click", () => step(by));
+    return made;
+  });
+  const close = element("button", { type: "button", autofocus: "" }, "Close");
+  close.addEventListener("click", () => byId("case").close());
+  return element("div", { class: "bar" }, element("h2", { id: "case-title" }, one.id), badge(one.outcome),
+    badge(one.change), element("div", { class: "turn" }, ...turn, close));
+}
+
+function told(one) {
+  const levels = one.before === null ? "" : `${level(one.before)} \u2192 ${level(one.value) || "no answer"}`;
+  return [one.suite, levels, ...one.tags, ...one.slices].filter(Boolean).join(" \u00b7 ");
+}
+
+function whole(texts) {
+  const trials = texts.trials ?? [];
+  const at = Math.max(0, trials.findIndex(trial => trial.value !== 1));
+  const answer = trials[at]?.output ?? "";
+  const kept = texts.before !== undefined;
+  const parts = kept ? diff(texts.before, answer) : [["same", answer]];
+  const title = trials.length > 1 ? `Candidate, trial ${at + 1} of ${trials.length}` : "Candidate";
+  const panes = [pane("Input", texts.input ?? ""), pane("Expected", texts.expected ?? "")];
+  if (kept) panes.push(pane("Baseline", ...changes(parts, "del")));
+  if (trials.length) panes.push(pane(title, ...changes(parts, "ins")));
+  const place = texts.place ? [element("p", {}, placed(texts))] : [];
+  const reason = texts.reason ? [element("p", { class: "why" }, texts.reason)] : [];
+  return [...reason, ...place, element("dl", { class: "texts" }, ...panes), ...trials.flatMap((trial, number) =>
+    [...trialHead(trial, number, trials.length), ...because(trial, texts), ...scoreTable(trial), ...(number === at ? [] : otherOutput(trial))])];
+}
+
+function placed({ url, place }) {
+  if (!url?.startsWith("https://") && !url?.startsWith("http://")) return element("span", { class: "place" }, place);
+  return element("a", { class: "place", href: url, rel: "noreferrer" }, place);
+}
+
+function pane(title, ...words) {
+  return element("div", {}, element("dt", {}, title), element("dd", { tabindex: "0" }, ...words));
+}
+
+function changes(parts, kind) {
+  return parts.filter(([of]) => of === "same" || of === kind)
+    .map(([of, words]) => of === "same" ? text(words) : element(kind, {}, words));
+}
+
+function trialHead(trial, number, count) {
+  const mark = outcome(trial.value === 1 ? "passed" : trial.value === 0 ? "missed" : "errored");
+  const facts = [
+    trial.latency_s === undefined ? "" : `${trial.latency_s.toPrecision(3)} s`,
+    trial.cost_usd === undefined ? "" : `US$${trial.cost_usd.toPrecision(2)}`,
+    trial.tokens === undefined ? "" : `${trial.tokens.toLocaleString("en")} tokens`,
+  ].filter(Boolean).join(" \u00b7 ");
+  return [element("h3", {}, count > 1 ? `Trial ${number + 1} ` : "Result ", badge(mark), element("span", { class: "muted" }, ` ${facts}`))];
+}
+
+function because(trial, texts) {
+  return trial.reason && trial.reason !== texts.reason ? [element("p", { class: "why" }, trial.reason)] : [];
+}
+
+function scoreTable(trial) {
+  if (!trial.scores) return [];
+  const heads = ["Scorer", "Score", "Says", "Reason"].map(title =>
+    element("th", { scope: "col", class: title === "Score" ? "number" : "" }, title));
+  const rows = trial.scores.map(score => {
+    const says = score.passed === null ? "errored" : score.passed ? "passed" : "missed";
+    const name = score.counts === false ? `${score.name} (reported only)` : score.name;
+    return element("tr", {}, element("th", { scope: "row" }, name),
+      element("td", { class: "number" }, score.value === null ? "-" : score.value.toFixed(2)),
+      element("td", {}, badge(outcome(says))), element("td", { class: "why" }, score.reason));
+  });
+  return [element("div", { class: "wide", role: "region", tabindex: "0", "aria-label": "Scores" },
+    element("table", {}, element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows)))];
+}
+
+function otherOutput(trial) {
+  return [element("dl", { class: "texts" }, pane("Output", trial.output ?? ""))];
+}
+
+function step(by) {
+  const one = shown[shown.indexOf(current) + by];
+  if (!one) return;
+  if (byId("case").open) open(one);
+  else focusOn(one);
+}
+
+// ---- The diff of words: the longest sequence that both texts have in common
+
+function diff(before, now) {
+  const a = words(before), b = words(now);
+  const shorter = Math.min(a.length, b.length);
+  let head = 0, tail = 0;
+  while (head < shorter && a[head] === b[head]) head++;
+  while (tail < shorter - head && a[a.length - 1 - tail] === b[b.length - 1 - tail]) tail++;
+  const left = a.slice(head, a.length - tail), right = b.slice(head, b.length - tail);
+  const middle = left.length * right.length > LARGEST
+    ? [["del", left.join("")], ["ins", right.join("")]]
+    : aligned(left, right);
+  return joined([["same", a.slice(0, head).join("")], ...middle, ["same", a.slice(a.length - tail).join("")]]);
+}
+
+const words = told => told.match(/\s+|[\p{L}\p{M}\p{N}_]+|[^\s\p{L}\p{M}\p{N}_]/gu) ?? [];
+
+function aligned(left, right) {
+  const width = right.length + 1;
+  const longest = new Uint32Array((left.length + 1) * width); // of left from i on and right from j on, at i * width + j
+  for (let i = left.length - 1; i >= 0; i--) {
+    for (let j = right.length - 1; j >= 0; j--) {
+      longest[i * width + j] = left[i] === right[j]
+        ? longest[(i + 1) * width + j + 1] + 1
+        : Math.max(longest[(i + 1) * width + j], longest[i * width + j + 1]);
+    }
+  }
+  const parts = [];
+  let i = 0, j = 0;
+  while (i < left.length && j < right.length) {
+    if (left[i] === right[j]) { parts.push(["same", left[i]]); i++; j++; }
+    else if (longest[(i + 1) * width + j] >= longest[i * width + j + 1]) parts.push(["del", left[i++]]);
+    else parts.push(["ins", right[j++]]);
+  }
+  return [...parts, ["del", left.slice(i).join("")], ["ins", right.slice(j).join("")]];
+}
+
+function joined(parts) {
+  const kept = [];
+  for (const [kind, told] of parts) {
+    if (kept.length && kept.at(-1)[0] === kind) kept.at(-1)[1] += told;
+    else if (told) kept.push([kind, told]);
+  }
+  return kept;
+}
+
+// ---- Controls
+
+function showControls() {
+  for (const chip of byId("chips").children) chip.setAttribute("aria-pressed", state.show.has(chip.dataset.kind));
+  for (const head of byId("heads").children) {
+    const own = state.sort.replace("-", "") === head.dataset.name;
+    const order = !own ? "none" : state.sort.startsWith("-") ? "descending" : "ascending";
+    head.setAttribute("aria-sort", order);
+    head.firstChild.lastChild.textContent = { none: "", ascending: " \u2191", descending: " \u2193" }[order];
+  }
+}
+
+function changed() {
+  byId("box").scrollTop = 0;
+  showControls();
+  remember();
+}
+
+function addChips() {
+  for (const [kind, test] of Object.entries(KINDS)) {
+    const count = cases.filter(test).length;
+    if (!count) continue;
+    const chip = element("button", { type: "button", "aria-pressed": "false", "data-kind": kind }, `${kind} ${count.toLocaleString("en")}`);
+    chip.addEventListener("click", () => {
+      if (!state.show.delete(kind)) state.show.add(kind);
+      changed();
+      refresh();
+    });
+    byId("chips").append(chip);
+  }
+}
+
+function addHeads() {
+  for (const { name, title } of COLUMNS) {
+    const button = element("button", { type: "button" }, title, element("span", { "aria-hidden": "true" }));
+    button.addEventListener("click", () => {
+      state.sort = state.sort === name ? `-${name}` : state.sort === `-${name}` ? "" : name;
+      changed();
+      refresh();
+    });
+    byId("heads").append(element("th", { scope: "col", class: `w-${name}`, "data-name": name }, button));
+  }
+}
+
+function addChoice(id, values) {
+  const select = byId(id);
+  for (const value of values) select.append(element("option", { value }, value));
+  select.parentElement.hidden = values.length < (id === "suite" ? 2 : 1);
+  select.addEventListener("change", () => { state[id] = select.value; changed(); refresh(); });
+}
+
+function listen() {
+  let waiting;
+  byId("query").addEventListener("input", event => {
+    state.q = event.target.value;
+    clearTimeout(waiting);
+    waiting = setTimeout(() => { changed(); search(); }, 120);
+  });
+  byId("files")?.addEventListener("change", event => {
+    for (const file of event.target.files) files.set(file.name, file);
+    search();
+  });
+  let drawing = 0;
+  byId("box").addEventListener("scroll", () => { cancelAnimationFrame(drawing); drawing = requestAnimationFrame(draw); });
+  addEventListener("resize", draw);
+  addEventListener("hashchange", () => { if (!isSection()) recall(); });
+  byId("case").addEventListener("close", () => { state.open = ""; turning++; remember(); focusOn(current); });
+  document.addEventListener("click", event => {
+    const link = event.target.closest("a[href^='#case=']");
+    const wanted = link && decodeURIComponent(link.hash.slice("#case=".length));
+    const one = link && cases.find(({ path }) => path === wanted);
+    if (!one || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    open(one);
+  });
+  document.addEventListener("keydown", event => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select, textarea")) return;
+    if (event.key === "j") step(1);
+    if (event.key === "k") step(-1);
+  });
+}
+
+addChips();
+addHeads();
+addChoice("suite", names.suites);
+addChoice("slice", slices);
+listen();
+recall();
+document.documentElement.dataset.ready = "";
+})();

@@ -1,0 +1,160 @@
+"""JUnit XML: the build's verdict, every gate and every case as a test; a gate can fail, a case never does.
+
+A case that is missed is a test that passed and carries its outcome as a property: whether it matters is its gate's to
+say. One that has no result is skipped.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final, Literal
+
+from pytest_evalgate.reports import cells, headline
+from pytest_evalgate.reports.escape.markup import xml_attribute, xml_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from pytest_evalgate.data import GateResult, VerdictName
+    from pytest_evalgate.reports.cases import CaseView
+    from pytest_evalgate.reports.view import ReportView, SuiteView
+
+_Result = Literal["passed", "failure", "error", "skipped"]
+
+_RESULTS: Final[Mapping[VerdictName, _Result]] = {"pass": "passed", "fail": "failure", "inconclusive": "skipped"}
+_ENDED: Final = frozenset({"passed", "missed"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Test:
+    """One test: what it is called, what became of it and why, and what is known of it."""
+
+    suite: str
+    name: str
+    result: _Result
+    message: str = ""
+    properties: tuple[tuple[str, str], ...] = ()
+    file: str = ""
+    line: int = 0
+    seconds: float = 0.0
+
+
+def render_junit(view: ReportView) -> Iterator[str]:
+    """Render the document in pieces; the cases are drawn twice, as a suite says first how many tests it holds."""
+    build, results = _build(view), _results(view)
+    suites = {suite.name: [_gate(view, suite, gate) for gate in suite.verdict.gates] for suite in view.suites}
+    for tests in (*suites.values(), [build]):
+        results.update((test.suite, test.result) for test in tests)
+    yield f'<?xml version="1.0" encoding="utf-8"?>\n<testsuites name="evalgate"{_totals(results)}>\n'
+    yield from _suite(build.suite, results, [build])
+    for name, cases in groupby(_kept(view.cases), key=attrgetter("suite")):
+        yield from _suite(name, results, suites.pop(name, []), map(_case, cases))
+    for name, tests in suites.items():
+        yield from _suite(name, results, tests)
+    yield "</testsuites>\n"
+
+
+def _results(view: ReportView) -> Counter[tuple[str, _Result]]:
+    return Counter((case.suite, _result_of(case)) for case in _kept(view.cases))
+
+
+def _kept(cases: Iterable[CaseView]) -> Iterator[CaseView]:
+    """Leave out the cases that only the baseline has: they are no part of the run."""
+    return (case for case in cases if case.change != "removed")
+
+
+def _build(view: ReportView) -> _Test:
+    verdict = view.verdict
+    result: _Result = "passed" if not verdict.exit_code else _RESULTS.get(verdict.verdict, "error")
+    if verdict.exit_code and result in {"passed", "skipped"}:
+        result = "failure"
+    facts = {"run": verdict.run_id, "tier": verdict.tier, "commit": verdict.commit or "", **dict(view.facts)}
+    message = f"{headline.word(verdict.verdict)}: {headline.reason(view)} ({headline.exit_note(view)})"
+    properties = tuple((f"evalgate.{name}", value) for name, value in facts.items())
+    return _Test("eval gate", "verdict", result, message, properties)
+
+
+def _gate(view: ReportView, suite: SuiteView, gate: GateResult) -> _Test:
+    """Return a gate as a test: an advisory one cannot fail, an undecided one fails where the build does."""
+    result = _RESULTS.get(gate.result, "error")
+    if result == "skipped" and view.verdict.exit_code and view.verdict.verdict == "inconclusive":
+        result = "failure"
+    if not cells.is_blocking(suite.verdict) and result != "skipped":
+        result = "passed"
+    said = (("evalgate.result", cells.result_of(suite.verdict, gate)), ("evalgate.message", gate.message))
+    return _Test(suite.name, f"gate: {cells.gate_name(gate)}", result, gate.message, said)
+
+
+def _case(case: CaseView) -> _Test:
+    message = case.reason or case.outcome.replace("_", " ")
+    took = sum(trial.latency_s or 0.0 for trial in case.trials)
+    place = case.place
+    return _Test(
+        case.suite, case.id, _result_of(case), message, tuple(_properties(case)), place.file, place.line, took
+    )
+
+
+def _result_of(case: CaseView) -> _Result:
+    return "passed" if case.outcome in _ENDED else "skipped"
+
+
+def _properties(case: CaseView) -> Iterator[tuple[str, str]]:
+    yield "evalgate.outcome", case.outcome
+    if case.change:
+        yield "evalgate.change", case.change
+    if case.value is not None:
+        yield "evalgate.value", f"{case.value:.6g}"
+    if case.before is not None:
+        yield "evalgate.before", f"{case.before:.6g}"
+    if case.reason:
+        yield "evalgate.reason", case.reason
+    if case.tags:
+        yield "evalgate.tags", ", ".join(case.tags)
+    yield from ((f"evalgate.slice.{by}", value) for by, value in case.slices)
+    for score in (score for trial in case.trials for score in trial.scores if score.value is not None):
+        yield f"evalgate.score.{score.name}", f"{score.value:.6g}"
+
+
+def _suite(
+    name: str, results: Counter[tuple[str, _Result]], tests: Iterable[_Test], cases: Iterable[_Test] = ()
+) -> Iterator[str]:
+    own = Counter({key: number for key, number in results.items() if key[0] == name})
+    yield f"<testsuite name={xml_attribute(name)}{_totals(own)}>\n"
+    yield from map(_element, tests)
+    yield from map(_element, cases)
+    yield "</testsuite>\n"
+
+
+def _totals(results: Counter[tuple[str, _Result]]) -> str:
+    by: Counter[str] = Counter()
+    for (_, result), number in results.items():
+        by[result] += number
+    counts = {
+        "tests": sum(by.values()),
+        "failures": by["failure"],
+        "errors": by["error"],
+        "skipped": by["skipped"],
+    }
+    return "".join(f' {name}="{number}"' for name, number in counts.items())
+
+
+def _element(test: _Test) -> str:
+    names = f"classname={xml_attribute(f'evalgate.{test.suite}')} name={xml_attribute(test.name)}"
+    place = f' file={xml_attribute(test.file)} line="{test.line}"' if test.file else ""
+    found = "".join(
+        f"<property name={xml_attribute(key)} value={xml_attribute(value)}/>" for key, value in test.properties
+    )
+    properties = f"<properties>{found}</properties>" if found else ""
+    return f'<testcase {names}{place} time="{test.seconds:.3f}">{properties}{_outcome(test)}</testcase>\n'
+
+
+def _outcome(test: _Test) -> str:
+    if test.result == "passed":
+        return ""
+    message = xml_attribute(test.message)
+    if test.result == "skipped":
+        return f"<skipped message={message}/>"
+    return f'<{test.result} type="evalgate" message={message}>{xml_text(test.message)}</{test.result}>'

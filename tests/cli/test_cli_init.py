@@ -1,0 +1,271 @@
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_evalgate import settings
+from pytest_evalgate.cli import init
+from pytest_evalgate.cli.init.parts import PARTS, STARTER
+from pytest_evalgate.errors import SettingsError, UserError
+from pytest_evalgate.runs import baseline as baselines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_STARTER = ("evalgate.toml", "golden/example.jsonl", "outputs/example.jsonl")
+_SIGNS = {"plus": "+", "minus": "-", "times": "*", "share": "//"}
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A working folder, and the verb."""
+
+    root: Path
+    capsys: pytest.CaptureFixture[str]
+
+    def init(self, *arguments: str) -> tuple[int, str]:
+        parser = argparse.ArgumentParser()
+        init.add_parser(parser.add_subparsers())
+        chosen = parser.parse_args(["init", *arguments])
+        code = chosen.run(chosen)
+        return code, self.capsys.readouterr().out
+
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self.init(*arguments, "--json")[1])
+
+    def outcomes(self, *arguments: str) -> dict[str, str]:
+        return {file["path"]: file["outcome"] for file in self.json(*arguments)["files"]}
+
+    def write(self, path: str, text: str) -> Path:
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, "utf-8")
+        return file
+
+    @property
+    def files(self) -> set[str]:
+        return {file.relative_to(self.root).as_posix() for file in self.root.rglob("*") if file.is_file()}
+
+    def pytest(self, command: str, **environment: str) -> tuple[int, str]:
+        """Run a command of pytest as a shell in this folder would, with no other plugins and outside of any CI."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("EVALGATE", "GITHUB"))}
+        inherited.pop("CI", None)
+        done = subprocess.run(
+            [sys.executable, "-m", *shlex.split(command), "-p", "pytest_evalgate.plugin", "-p", "xdist.plugin"],
+            cwd=self.root,
+            env={**inherited, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "COLUMNS": "100", **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture
+def folder(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Folder:
+    monkeypatch.chdir(tmp_path)
+    return Folder(tmp_path, capsys)
+
+
+def _rows(path: Path) -> Iterator[Any]:
+    return map(json.loads, path.read_text("utf-8").splitlines())
+
+
+def test_a_fresh_folder_gets_the_starter_and_the_three_next_commands(folder: Folder) -> None:
+    code, out = folder.init()
+    assert code == 0
+    assert folder.files == set(_STARTER)
+    assert out.splitlines()[:3] == [f"wrote      {path}" for path in _STARTER]
+    commands = [line.partition("  #")[0].strip() for line in out.partition("next:\n")[2].splitlines()]
+    assert commands == [command for command, _ in STARTER.steps]
+    assert len(commands) == 3
+
+
+def test_the_screen_fits_into_100_columns(folder: Folder) -> None:
+    folder.write("evalgate.toml", "")
+    _, out = folder.init(*(f"--{name}" for name in PARTS))
+    assert max(map(len, out.splitlines())) <= 100
+
+
+@pytest.mark.parametrize(
+    ("part", "written"),
+    [
+        (
+            "demo",
+            {
+                "baselines/demo.json",
+                "baselines/demo.outputs.jsonl",
+                "evalgate.toml",
+                "golden/demo.jsonl",
+                "outputs/after.jsonl",
+                "outputs/before.jsonl",
+                "pytest.ini",
+            },
+        ),
+        ("github", {".github/workflows/eval-gate.yml", ".github/workflows/eval-gate-comment.yml"}),
+        ("gitlab", {".gitlab-ci.evalgate.yml"}),
+        ("pre-commit", {".pre-commit-config.yaml"}),
+    ],
+)
+def test_a_part_writes_its_files_and_no_others(folder: Folder, part: str, written: set[str]) -> None:
+    assert folder.init(f"--{part}")[0] == 0
+    assert folder.files == written
+
+
+def test_parts_go_together(folder: Folder) -> None:
+    assert set(folder.outcomes("--github", "--gitlab", "--github").values()) == {"wrote"}
+    assert folder.files == set(folder.outcomes("--github", "--gitlab"))
+    assert len(folder.files) == 3
+
+
+def test_written_twice_changes_nothing_and_is_no_fault(folder: Folder) -> None:
+    folder.init()
+    before = {path: (folder.root / path).stat().st_mtime_ns for path in _STARTER}
+    code, _ = folder.init()
+    assert code == 0
+    assert folder.outcomes() == dict.fromkeys(_STARTER, "unchanged")
+    assert {path: (folder.root / path).stat().st_mtime_ns for path in _STARTER} == before
+
+
+def test_a_file_in_the_way_stays_and_the_rest_is_written(folder: Folder) -> None:
+    mine = folder.write("golden/example.jsonl", "mine\n")
+    code, out = folder.init()
+    assert code == 4
+    assert "kept       golden/example.jsonl: it holds something else; --force replaces it" in out.splitlines()
+    assert mine.read_text() == "mine\n"
+    assert folder.files == set(_STARTER)
+
+
+def test_force_replaces_it(folder: Folder) -> None:
+    mine = folder.write("golden/example.jsonl", "mine\n")
+    assert folder.outcomes("--force")["golden/example.jsonl"] == "replaced"
+    assert mine.read_text("utf-8").startswith('{"id": "refund-days"')
+
+
+def test_a_configuration_that_does_not_parse_is_in_the_way_like_any_other(folder: Folder) -> None:
+    folder.write("evalgate.toml", "[broken")
+    assert folder.outcomes()["evalgate.toml"] == "kept"
+
+
+@pytest.mark.parametrize("part", ["starter", "demo"])
+def test_no_second_configuration_is_written_beside_that_of_pyproject(folder: Folder, part: str) -> None:
+    folder.write("pyproject.toml", "[tool.evalgate]\n")
+    arguments = [] if part == "starter" else [f"--{part}"]
+    with pytest.raises(SettingsError, match=r"pyproject\.toml: \[tool\.evalgate\] is there already"):
+        folder.init(*arguments)
+    assert folder.files == {"pyproject.toml"}
+
+
+def test_files_of_a_ci_go_beside_a_configuration_in_pyproject(folder: Folder) -> None:
+    folder.write("pyproject.toml", "[tool.evalgate]\n")
+    assert folder.init("--gitlab")[0] == 0
+
+
+def test_hooks_of_ones_own_are_never_written_over(folder: Folder) -> None:
+    mine = folder.write(".pre-commit-config.yaml", "repos: []\n")
+    for arguments in ([], ["--force"]):
+        code, out = folder.init("--pre-commit", *arguments)
+        assert code == 0
+        assert ".pre-commit-config.yaml: yours stays as it is; what follows goes into it" in out
+        assert "entry: pytest --eval-gate --eval-tier smoke --eval-offline" in out
+        assert mine.read_text() == "repos: []\n"
+
+
+def test_json_tells_outcomes_texts_and_steps(folder: Folder) -> None:
+    folder.write(".pre-commit-config.yaml", "repos: []\n")
+    found = folder.json("--pre-commit", "--gitlab")
+    hooks, gitlab = found["files"]
+    assert (hooks["outcome"], gitlab["outcome"], gitlab["text"]) == ("by hand", "wrote", None)
+    assert hooks["text"].startswith("repos:\n")
+    assert [step["command"] for step in found["next"]] == [
+        "pre-commit install -t pre-commit -t pre-push",
+        "git add .gitlab-ci.evalgate.yml",
+    ]
+
+
+def test_nothing_is_written_through_a_link_that_leads_out(folder: Folder, tmp_path_factory: Any) -> None:
+    outside = tmp_path_factory.mktemp("outside")
+    (folder.root / "outputs").symlink_to(outside)
+    with pytest.raises(UserError, match=r"outputs/example\.jsonl: .* outside of "):
+        folder.init("--force")
+    assert not any(outside.iterdir())
+    assert not (folder.root / "evalgate.toml").exists()
+
+
+def test_a_folder_in_the_place_of_a_file_is_named(folder: Folder) -> None:
+    (folder.root / "evalgate.toml").mkdir()
+    with pytest.raises(UserError, match=r"evalgate\.toml: cannot be read: .*; move it away first"):
+        folder.init()
+
+
+def test_the_starter_has_the_tiers_that_the_workflows_ask_for(folder: Folder) -> None:
+    folder.init()
+    suite = settings.load(folder.root).suites["example"]
+    workflow = dict(_templates("github"))[".github/workflows/eval-gate.yml"]
+    options = re.search(r"options: \[(.*)\]", workflow)
+    assert options is not None
+    assert sorted(suite.tiers) == sorted(options[1].split(", "))
+
+
+def test_the_starter_runs_at_once(folder: Folder) -> None:
+    folder.init()
+    code, out = folder.pytest("pytest --eval-gate -q", CI="true")
+    assert code == 0, out
+    assert "evalgate: PASS  1 of 1 gate" in out
+
+
+def test_the_hook_before_a_push_passes_with_the_starter(folder: Folder) -> None:
+    folder.init()
+    hook = re.search(r"entry: (pytest .*)", dict(_templates("pre-commit"))[".pre-commit-config.yaml"])
+    assert hook is not None
+    code, out = folder.pytest(f"{hook[1]} -q")
+    assert code == 0, out
+    assert "evalgate: PASS  1 of 1 gate" in out
+
+
+def test_the_demo_fails_and_its_own_next_command_passes(folder: Folder) -> None:
+    folder.init("--demo")
+    (failing, _), (passing, _), _ = PARTS["demo"].steps
+    code, out = folder.pytest(f"{failing} -q")
+    assert code == 1
+    assert re.search(r"^evalgate: FAIL  demo -15\.0 pp.* 11 worse, 2 better", out, re.MULTILINE), out
+    code, out = folder.pytest(f"{passing} -q")
+    assert code == 0
+    assert "evalgate: PASS  1 of 1 gate" in out
+
+
+def test_the_sums_of_the_demo_are_right(folder: Folder) -> None:
+    folder.init("--demo")
+    cases = list(_rows(folder.root / "golden" / "demo.jsonl"))
+    assert len(cases) == len({case["id"] for case in cases}) == len({case["input"] for case in cases}) == 60
+    for case in cases:
+        first, second = map(int, re.findall(r"\d+", case["input"]))
+        sign = _SIGNS[case["tags"][0].removeprefix("op:")]
+        result = {"+": first + second, "-": first - second, "*": first * second, "//": first / second}[sign]
+        assert float(case["expected"]) == result
+
+
+def test_the_baseline_of_the_demo_is_the_run_of_its_first_system(folder: Folder) -> None:
+    folder.init("--demo")
+    expected = {case["id"]: case["expected"] for case in _rows(folder.root / "golden" / "demo.jsonl")}
+    right = {
+        row["id"]: (1.0,) if row["output"].endswith(f"Answer: {expected[row['id']]}") else (0.0,)
+        for row in _rows(folder.root / "outputs" / "before.jsonl")
+    }
+    found = baselines.find(None, suite="demo", file=folder.root / "baselines" / "demo.json", root=folder.root)
+    assert found is not None
+    assert {case_id: case.values for case_id, case in found.cases.items()} == right
+
+
+def _templates(part: str) -> Iterator[tuple[str, str]]:
+    return ((template.path, template.data.decode()) for template in PARTS[part].templates())

@@ -1,0 +1,312 @@
+"""The verb: what it reads, what it says, and what it exits with."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_evalgate.cli import lint
+from pytest_evalgate.errors import GoldenSetError, SettingsError
+
+_SCREEN = Path(__file__).parent / "screens" / "lint.txt"
+_EXAMPLES = Path(__file__).parents[2] / "examples" / "golden_sets"
+_KEY = "sk-" + "a1B2c3D4e5F6g7H8i9J0"
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with golden sets, and the verb that reads them."""
+
+    root: Path
+    capsys: pytest.CaptureFixture[str]
+
+    def write(self, name: str, *rows: Row | str) -> None:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows), "utf-8")
+
+    def lint(self, *arguments: str) -> tuple[int, list[str]]:
+        """Return the exit code, and the lines that were printed."""
+        parser = argparse.ArgumentParser()
+        lint.add_parser(parser.add_subparsers())
+        chosen = parser.parse_args(["lint", *arguments])
+        code: int = chosen.run(chosen)
+        said = self.capsys.readouterr()
+        assert said.err == ""
+        return code, said.out.splitlines()
+
+    def findings(self, *arguments: str) -> list[str]:
+        """Return the findings as ``file:line: kind``."""
+        _, lines = self.lint(*arguments, "--json")
+        found = json.loads("\n".join(lines))["findings"]
+        return [f"{one['file']}:{one['line']}: {one['kind']}" for one in found]
+
+
+@pytest.fixture
+def project(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Project:
+    monkeypatch.chdir(tmp_path)
+    for variable in ("CI", "EVALGATE_DIR", "EVALGATE_BASELINE"):
+        monkeypatch.delenv(variable, raising=False)
+    return Project(tmp_path, capsys)
+
+
+def test_the_screen(project: Project) -> None:
+    project.write(
+        "golden/faq.jsonl",
+        {"id": "a", "input": "Where is my parcel now?", "target": "at the depot", "tags": ["lang:en"]},
+        {"id": "b", "input": "Where is my parcel now?", "target": "on its way", "tags": ["lang:en"]},
+        {"id": "c", "input": f"My key is {_KEY}, mail me: jo@acme.de", "target": "withdraw it"},
+        {"id": "d", "input": "Is it 14 days? How many days have I?", "target": "14 days"},
+        {"id": "e", "input": "It takes 14 days. How many days have I?", "target": "14 days", "skip": True},
+    )
+    project.write("prompts/faq.md", "Q: where is my parcel now?", "Q: {{ input }}")
+    project.write(
+        "evalgate.toml",
+        '[models.candidate]\nmodel = "gpt-x-latest"',
+        '[suites.faq]\ngolden = "golden/faq.jsonl"\ntarget = { model = "candidate", prompt = "prompts/faq.md" }',
+        'slices = ["lang"]\ngates = [{ kind = "pass-rate", min = 0.9 }, { kind = "must-pass", tags = ["safety"] }]',
+    )
+    code, lines = project.lint()
+    out = "\n".join(lines) + "\n"
+    if os.environ.get("UPDATE_GOLDEN") == "1":
+        _SCREEN.write_text(out, "utf-8")
+    assert (code, out) == (1, _SCREEN.read_text("utf-8"))
+    assert _KEY not in out
+
+
+def test_files_need_no_configuration(project: Project) -> None:
+    project.write("golden/a.jsonl", {"input": "x", "expected": "y"})
+    project.write("b.jsonl", {"input": "x", "ideal": "y"})
+    assert project.lint("golden/a.jsonl", "b.jsonl") == (
+        0,
+        [
+            "golden/a.jsonl: dialect: canonical",
+            "golden/a.jsonl: counts: 1 case, no tags",
+            "b.jsonl: dialect: openai/evals (ideal -> expected)",
+            "b.jsonl: counts: 1 case, no tags",
+            "",
+            "0 errors, 0 warnings, 0 notes",
+        ],
+    )
+
+
+def test_warnings_count_where_they_are_to(project: Project) -> None:
+    project.write("a.jsonl", {"id": "a", "input": "Who?"}, {"id": "b", "input": "Who?"})
+    assert project.lint("a.jsonl")[0] == 0
+    assert project.lint("a.jsonl", "--strict")[0] == 1
+
+
+def test_notes_never_do(project: Project) -> None:
+    project.write("a.jsonl", {"id": "a", "input": "Who?", "tags": ["lang:en"]})
+    project.write("evalgate.toml", '[suites.faq]\ngolden = "a.jsonl"\nslices = ["lang"]')
+    code, lines = project.lint("--strict")
+    assert (code, lines[-1]) == (0, "0 errors, 0 warnings, 1 note")
+
+
+def test_malformed_lines_are_errors_with_their_place(project: Project) -> None:
+    project.write("a.jsonl", {"id": "a", "input": "x"}, '{"id": ', {"id": "a", "input": "y", "weight": 0})
+    code, lines = project.lint("a.jsonl")
+    assert code == 1
+    assert "a.jsonl:3: malformed: weight: must be greater than 0.0, not 0" in lines
+    assert lines[-1] == "3 errors, 0 warnings, 0 notes"
+
+
+def test_gates_are_held_against_whole_sets_only(project: Project) -> None:
+    project.write("a.jsonl", {"id": "a", "input": "x"}, {"id": "b", "input": "y", "weight": 0})
+    gates = 'gates = [{ kind = "pass-rate", min = 0.99 }]'
+    project.write("evalgate.toml", f'[suites.faq]\ngolden = "a.jsonl"\n{gates}')
+    assert project.findings() == ["a.jsonl:2: malformed"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        ("none.jsonl", None, "none.jsonl: cannot be read"),
+        ("empty.jsonl", "", "empty.jsonl: holds no case"),
+        ("set.csv", "input,expected", "set.csv: a table; a golden set is JSON Lines"),
+        ("set.jsonl", '[{"input": "x"}]', "set.jsonl: a JSON array; "),
+    ],
+)
+def test_what_is_no_golden_set_is_refused(project: Project, name: str, content: str | None, why: str) -> None:
+    if content is not None:
+        project.write(name, content)
+    with pytest.raises(GoldenSetError, match=f"^{why}"):
+        project.lint(name)
+
+
+def test_an_id_in_two_files_of_a_suite_is_an_error(project: Project) -> None:
+    for name in ("a.jsonl", "b.jsonl"):
+        project.write(name, {"id": "same", "input": name})
+    assert project.lint("a.jsonl", "b.jsonl")[0] == 0
+    project.write("evalgate.toml", '[suites.faq]\ngolden = ["a.jsonl", "b.jsonl"]')
+    assert project.findings() == ["b.jsonl:1: malformed"]
+
+
+def test_a_file_of_two_suites_is_read_once(project: Project) -> None:
+    project.write("a.jsonl", {"id": "a", "input": f"{_KEY}"})
+    project.write("evalgate.toml", '[suites.one]\ngolden = "a.jsonl"', '[suites.two]\ngolden = "a.jsonl"')
+    _, lines = project.lint()
+    assert [line for line in lines if line.startswith("a.jsonl")] == [
+        "a.jsonl: dialect: canonical",
+        "a.jsonl: counts: 1 case, no tags",
+        next(line for line in lines if line.startswith("a.jsonl:1: secret: ")),
+    ]
+
+
+def test_one_suite(project: Project) -> None:
+    project.write("a.jsonl", {"input": "x"})
+    project.write("evalgate.toml", '[suites.one]\ngolden = "a.jsonl"', '[suites.two]\ngolden = "none.jsonl"')
+    assert project.lint("--suite", "one")[0] == 0
+    with pytest.raises(GoldenSetError, match="cannot be read"):
+        project.lint()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("--suite", "nope"), "no suite 'nope' is configured"),
+        (("a.jsonl", "--suite", "faq"), "name files, or a suite"),
+        ((), "no suite is configured: name the files"),
+    ],
+)
+def test_what_cannot_be_asked_is_said(project: Project, arguments: tuple[str, ...], why: str) -> None:
+    with pytest.raises(SettingsError, match=why):
+        project.lint(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("gate", "kind"),
+    [
+        ('{ kind = "pass-rate", min = 0.99 }', "evalgate.toml:None: gate"),
+        ('{ kind = "no-regression", margin = 0.01, fail_on = "not_proven" }', "evalgate.toml:None: gate"),
+    ],
+)
+def test_a_gate_that_cannot_be_met_is_an_error(project: Project, gate: str, kind: str) -> None:
+    project.write("a.jsonl", *({"id": str(number), "input": str(number)} for number in range(20)))
+    project.write("evalgate.toml", f'[suites.faq]\ngolden = "a.jsonl"\ngates = [{gate}]')
+    assert kind in project.findings()
+    assert project.lint()[0] == 1
+
+
+def test_a_judge_that_may_not_gate_is_an_error(project: Project) -> None:
+    project.write("a.jsonl", *({"id": str(number), "input": str(number)} for number in range(200)))
+    project.write(
+        "evalgate.toml",
+        '[models.m]\nmodel = "m"\nbase_url = "http://127.0.0.1:9/v1"\n[judges.faq]\nmodel = "m"\ncriteria = "Kind?"',
+        '[suites.faq]\ngolden = "a.jsonl"\nscorers = [{ judge = "faq" }]\ngates = [{ kind = "pass-rate", min = 0.8 }]',
+    )
+    code, lines = project.lint()
+    assert code == 1
+    assert any("judge faq may not gate" in line for line in lines)
+
+
+def test_a_baseline_that_cannot_be_used_is_an_error(project: Project) -> None:
+    project.write("a.jsonl", {"id": "a", "input": "x"})
+    project.write("b.json", "torn")
+    project.write("evalgate.toml", '[suites.faq]\ngolden = "a.jsonl"\nbaseline = "b.json"')
+    code, lines = project.lint()
+    assert code == 1
+    assert any(line.startswith("evalgate.toml: gate: suites.faq.baseline: ") for line in lines)
+
+
+def test_a_cluster_that_cases_lack_is_an_error(project: Project) -> None:
+    project.write("a.jsonl", {"id": "a", "input": "x"})
+    project.write("evalgate.toml", '[suites.faq]\ngolden = "a.jsonl"\ncluster = "metadata.document"')
+    assert project.findings() == ["a.jsonl:1: malformed"]
+
+
+def test_few_shots_of_a_judge_are_read(project: Project) -> None:
+    asked = "Who pays for the parcel?"
+    project.write("a.jsonl", {"id": "a", "input": asked, "expected": "nobody at all"})
+    project.write("shots.jsonl", {"input": asked, "output": "nobody at all", "verdict": "pass"})
+    project.write(
+        "pyproject.toml",
+        '[tool.evalgate.models.m]\nmodel = "m"\nbase_url = "http://127.0.0.1:9/v1"',
+        '[tool.evalgate.judges.faq]\nmodel = "m"\ncriteria = "Kind?"\nfew_shots = "shots.jsonl"',
+        '[tool.evalgate.suites.faq]\ngolden = "a.jsonl"\nscorers = [{ judge = "faq" }]',
+    )
+    assert project.findings() == ["a.jsonl:1: input-in-prompt"]
+
+
+@pytest.mark.parametrize("prompt", ["none.md", "../outside.md"])
+def test_a_prompt_that_cannot_be_read_is_refused(project: Project, prompt: str) -> None:
+    project.write("a.jsonl", {"id": "a", "input": "x"})
+    project.write(
+        "evalgate.toml",
+        '[models.m]\nmodel = "m-2026-01-01"',
+        f'[suites.faq]\ngolden = "a.jsonl"\ntarget = {{ model = "m", prompt = "{prompt}" }}',
+    )
+    with pytest.raises(SettingsError, match=prompt):
+        project.lint()
+
+
+def test_as_json(project: Project) -> None:
+    project.write("a.jsonl", {"name": "a", "input": _KEY, "expected_output": "y", "tags": ["t"]})
+    code, lines = project.lint("a.jsonl", "--json")
+    told = json.loads("\n".join(lines))
+    assert code == 1
+    assert told["files"] == [
+        {
+            "file": "a.jsonl",
+            "dialect": "deepeval",
+            "mapping": [{"name": "name", "field": "id"}, {"name": "expected_output", "field": "expected"}],
+            "cases": 1,
+            "skipped": 0,
+            "with_trials": 0,
+            "tags": {"t": 1},
+        }
+    ]
+    [finding] = told["findings"]
+    assert (finding["file"], finding["line"], finding["kind"], finding["severity"]) == (
+        "a.jsonl",
+        1,
+        "secret",
+        "error",
+    )
+    assert (told["errors"], told["warnings"], told["notes"]) == (1, 0, 0)
+
+
+def test_hostile_text_is_inert(project: Project) -> None:
+    project.write("a.jsonl", {"input": "x", "tags": ["\x1b[2J\n::error::x"]})
+    _, lines = project.lint("a.jsonl")
+    assert len(lines) == 4
+    assert "\x1b" not in "".join(lines)
+
+
+def test_the_examples_have_no_errors(project: Project) -> None:
+    shutil.copytree(_EXAMPLES, project.root, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".evalgate"))
+    code, lines = project.lint()
+    assert (code, lines[-1]) == (0, "0 errors, 1 warning, 1 note")
+    assert "xstest/golden.jsonl: dialect: canonical" in lines
+
+
+def test_help_has_an_example(project: Project) -> None:
+    with pytest.raises(SystemExit) as caught:
+        project.lint("--help")
+    assert caught.value.code == 0
+    said = project.capsys.readouterr().out
+    assert "example: pytest-evalgate lint --suite support --strict" in said
+    assert "--json" in said
+
+
+def test_files_are_linted_without_pytest_and_without_statistics(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"input": "x"}', "utf-8")
+    code = (
+        "import argparse, pathlib, sys\n"
+        "from pytest_evalgate.cli.lint.work import lint_files\n"
+        "lint_files([pathlib.Path('a.jsonl')])\n"
+        "assert not {'scipy', 'numpy', 'pytest', 'openai', 'httpx'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

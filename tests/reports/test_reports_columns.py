@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_evalgate.reports.columns import stack, width_of, wrap
+from pytest_evalgate.reports.lines import packed, wrapped
+
+_TEXT = st.text(st.sampled_from("ab:  日\u0301"), max_size=80)
+
+
+@given(text=_TEXT, width=st.integers(8, 40), indent=st.sampled_from(["", "  ", "     "]))
+def test_wrapping_loses_no_word_and_no_line_is_too_wide(text: str, width: int, indent: str) -> None:
+    lines = wrap(text, width, indent)
+    assert all(width_of(line) <= width for line in lines)
+    assert "".join("".join(lines).split()) == "".join(text.split())
+    assert all(line.startswith(indent) for line in lines[1:])
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("", [""]),
+        ("  two words", ["  two", "  words"]),
+        ("one two three", ["one two", "  three"]),
+        ("abcdefghijkl", ["abcdef", "  ghijkl"]),
+        ("日本語 日本語", ["日本語", "  日本語"]),
+        ("a      b", ["a      b"]),
+        ("abcdefgh i", ["abcdefgh", "  i"]),
+    ],
+)
+def test_wrapping(text: str, lines: list[str]) -> None:
+    assert wrap(text, 8, "  ") == lines
+
+
+def test_a_further_line_that_looks_like_a_command_stands_behind_a_gutter() -> None:
+    assert [line.text for line in wrapped("fine words ::error::x", 18)] == ["fine words", "     | ::error::x"]
+
+
+def test_rows_that_are_too_wide_stand_on_two_lines() -> None:
+    rows = [("a", "bb", "ccc"), ("aaa", "b", "c")]
+    assert stack(rows, 20, 1) == ["a    bb  ccc", "aaa  b   c"]
+    assert stack(rows, 11, 1) == ["a", "    bb  ccc", "aaa", "    b   c"]
+
+
+def test_parts_are_packed_whole() -> None:
+    assert list(packed(["one", "two three", "four"], 16)) == ["one | two three", "four"]
+    assert list(packed(["one two three four"], 10)) == ["one two", "  three", "  four"]
+    assert list(packed([], 10)) == []

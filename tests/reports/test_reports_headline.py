@@ -1,0 +1,63 @@
+"""The verdict's words and the next steps, which every report has in common."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_evalgate.reports import headline
+from pytest_evalgate.reports.headline import Step
+
+if TYPE_CHECKING:
+    from tests.reports.conftest import Screen
+
+_DROP = {"kind": "no-regression"}
+_RATE = {"kind": "pass-rate", "min": 0.8}
+
+
+def test_a_regression_can_be_looked_at_or_accepted(screen: Screen) -> None:
+    view = screen.view(screen.scene("m" * 20, "P" * 20, [_DROP]))
+    assert headline.next_steps(view) == (
+        Step("look", "pytest --eval-gate --eval-fail-cases -k support-faq"),
+        Step("accept on purpose", 'pytest-evalgate baseline promote --suite support-faq --reason "..."'),
+    )
+
+
+def test_names_are_quoted_in_commands(screen: Screen) -> None:
+    view = screen.view(screen.scene("m" * 20, None, [_RATE], name="a suite; rm -rf ~"))
+    assert [step.command for step in headline.next_steps(view)] == [
+        "pytest --eval-gate --eval-fail-cases -k 'a suite; rm -rf ~'"
+    ]
+
+
+def test_what_cannot_be_decided_can_be_planned_unless_it_is_the_first_run(screen: Screen) -> None:
+    undecided = screen.view(screen.scene("P" * 35 + "m" * 5, None, [_RATE]))
+    assert [step.command for step in headline.next_steps(undecided)] == ["pytest-evalgate power support-faq"]
+    assert headline.next_steps(screen.view(screen.scene("P" * 40))) == ()
+
+
+@pytest.mark.parametrize(
+    ("notes", "said"),
+    [
+        ((), "exit 11: retry the job, not the prompt"),
+        (("STOPPED: no key",), "exit 11: the run was stopped, see above"),
+    ],
+)
+def test_a_run_that_was_stopped_is_not_to_be_retried_blindly(
+    screen: Screen, notes: tuple[str, ...], said: str
+) -> None:
+    view = replace(screen.view(screen.scene("?PP", None, [_RATE])), notes=notes)
+    assert headline.exit_note(view) == said
+    assert headline.reason(view) == "support-faq: 1 of 3 unanswered"
+
+
+def test_a_baseline_is_named_by_its_file(screen: Screen) -> None:
+    view = screen.view(screen.scene("m" * 20, "P" * 20, [_DROP]))
+    assert headline.reason(view) == "support-faq -100.0 pp: 20 worse, 0 better vs support-faq.json"
+    [suite] = view.suites
+    assert suite.verdict.delta is not None
+    delta = replace(suite.verdict.delta, baseline="git:origin/main")
+    view = replace(view, suites=(replace(suite, verdict=replace(suite.verdict, delta=delta)),))
+    assert headline.reason(view).endswith(" vs git:origin/main")

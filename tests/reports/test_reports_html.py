@@ -1,0 +1,486 @@
+"""The HTML report below the browser: what it holds, that nothing in it can act, and that it is the same every time."""
+
+from __future__ import annotations
+
+import json
+import re
+import tracemalloc
+import zlib
+from base64 import b64decode, b64encode
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.attacks import ALL, XSS, view_of
+
+from pytest_evalgate.data import Calibration, GateChange, HistoryRow, Place, Score
+from pytest_evalgate.reports.cases import CaseView, TrialView
+from pytest_evalgate.reports.escape.island import inert
+from pytest_evalgate.reports.html import packing, render_html, size
+from pytest_evalgate.reports.html.entries import disagree
+from pytest_evalgate.reports.html.islands import dumps, encoded, packed, size_in_page
+from pytest_evalgate.reports.links import Links
+from pytest_evalgate.reports.view import Surroundings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from tests.reports.conftest import Screen
+
+    from pytest_evalgate.reports.view import ReportView
+
+_NO_REGRESSION = {"kind": "no-regression"}
+_RATE = {"kind": "pass-rate", "min": 0.85}
+_VOID = {"meta", "input"}
+
+
+@dataclass
+class Page(HTMLParser):
+    """What a parser makes of a page: its elements with their attributes, its texts, its islands by id."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, tuple[tuple[str, str | None], ...]]] = []
+        self.comments: list[str] = []
+        self.islands: dict[str, str] = {}
+        self.headings: list[str] = []
+        self.pieces: list[str] = []
+        self._open: list[str] = []
+        self._island: str | None = None
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, tuple(attrs)))
+        if tag not in _VOID:
+            self._open.append(tag)
+        self._island = dict(attrs).get("id") if tag == "script" else None
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, tuple(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+        self._island = None
+
+    def handle_data(self, data: str) -> None:
+        if self._island is not None:
+            self.islands[self._island] = self.islands.get(self._island, "") + data
+        elif self._open[-1:] == ["h2"]:
+            self.headings.append(data)
+        if not {"script", "style"} & set(self._open):
+            self.pieces.append(data)
+
+    def handle_comment(self, data: str) -> None:
+        self.comments.append(data)
+
+    @property
+    def words(self) -> str:
+        """All that can be read, without the room between."""
+        return " ".join(" ".join(self.pieces).split())
+
+    @property
+    def shape(self) -> list[tuple[str, tuple[str, ...]]]:
+        """The names of all elements and attributes, in order."""
+        return [(tag, tuple(name for name, _ in attrs)) for tag, attrs in self.elements]
+
+    def attributes(self, name: str) -> Iterator[str]:
+        return (value or "" for _, attrs in self.elements for key, value in attrs if key == name)
+
+
+def _page(view: ReportView, **options: Any) -> Page:
+    return Page(_html(view, **options))
+
+
+def _html(view: ReportView, **options: Any) -> str:
+    return b"".join(render_html(view, **options)).decode()
+
+
+def _notes(view: ReportView, **options: Any) -> tuple[str, ...]:
+    made = render_html(view, **options)
+    try:
+        while True:
+            next(made)
+    except StopIteration as done:
+        return tuple(done.value)
+
+
+def _chunks(page: Page) -> list[Any]:
+    numbered = sorted(((name, text) for name, text in page.islands.items() if name.startswith("texts-")))
+    return [row for _, text in numbered for row in json.loads(zlib.decompress(b64decode(text), wbits=31))]
+
+
+@pytest.fixture(scope="module")
+def regressed(screen: Screen, tmp_path_factory: pytest.TempPathFactory) -> ReportView:
+    rows = tuple(
+        HistoryRow(
+            f"r{day}", f"2026-11-{day:02}T00:00:00Z", "8c1f2d0", "support-faq", 240, 1, 0.9, 0.1, "g", "s", "b", "pass"
+        )
+        for day in range(1, 12)
+    )
+    around = Surroundings(facts=(("target", "model candidate"),), history={"support-faq": rows})
+    scene = screen.scene(
+        "m" * 19 + "P" * 221,
+        "P" * 19 + "m" * 4 + "P" * 217,
+        [_NO_REGRESSION, _RATE],
+        slices={case: (("lang", "de" if case % 3 else "en"),) for case in range(240)},
+        tags={0: ("refund", "vip")},
+    )
+    tone = screen.scene(["PPm", "PPP", "mmm"] * 20, None, [{"kind": "pass-rate", "min": 0.8}], name="tone")
+    return screen.view(scene, tone, stored=tmp_path_factory.mktemp("run") / "run.jsonl", around=around)
+
+
+def test_the_sections_stand_in_the_order_in_which_a_reader_asks(regressed: ReportView) -> None:
+    change = GateChange("gate changed", "suites.support.gates[0].min", "0.9", "0.5", "weaker")
+    view = replace(regressed, verdict=replace(regressed.verdict, changed_in_gate=(change,)))
+    assert _page(view).headings == [
+        "What to do",
+        "What changed in the gate",
+        "Gates",
+        "Changed cases",
+        "All cases",
+        "Slices",
+        "Scores",
+        "Judges and calibration",
+        "History",
+        "Run",
+    ]
+
+
+def test_the_banner_says_what_failed_and_what_to_do(regressed: ReportView) -> None:
+    words = _page(regressed).words
+    assert "✕ FAIL support-faq -6.2 pp: 19 worse, 4 better" in words
+    assert "accept on purpose pytest-evalgate baseline promote --suite support-faq" in words
+    assert "300 planned 261 passed 39 missed" in words
+
+
+def test_what_weakens_the_gate_stands_first_and_whole(regressed: ReportView) -> None:
+    changes = [GateChange("case edited", f"golden:{line}", "a", "b", "neutral") for line in range(300)]
+    changes.append(GateChange("margin", "suites.x", "0.02", "0.2", "weaker", "agreed (owner)"))
+    words = _page(replace(regressed, verdict=replace(regressed.verdict, changed_in_gate=tuple(changes)))).words
+    assert words.index("suites.x") < words.index("golden:0")
+    assert "agreed (owner)" in words
+    assert "100 more that are neutral stand in verdict.json" in words
+    assert "golden:200" not in words
+
+
+def test_regressed_and_missed_cases_are_plain_html(regressed: ReportView) -> None:
+    page = _page(regressed)
+    assert page.words.count("You can return it within 14 days.") == 23
+    assert "How long do I have to return item 1?" in page.words
+    assert "#case=support-faq/refund-001" in set(page.attributes("href"))
+    assert page.words.count("exact: got 30 days, wanted 14 days") >= 38
+
+
+def test_long_lists_are_cut_and_lead_to_the_table(screen: Screen, tmp_path: Path) -> None:
+    view = screen.view(screen.scene("m" * 250, "P" * 250, [_NO_REGRESSION]), stored=tmp_path / "run.jsonl")
+    page = _page(view)
+    assert "50 more: all that regressed" in page.words
+    assert "#show=regressed&suite=support-faq" in set(page.attributes("href"))
+
+
+def test_texts_of_the_plain_part_are_cut_and_whole_in_the_chunks(regressed: ReportView) -> None:
+    long = "word" * 1250
+    case = replace(next(iter(regressed.cases)), input=long)
+    suite = replace(regressed.suites[0], details={case.id: case})
+    page = _page(replace(regressed, suites=(suite,), cases=[case]))
+    assert "(5,000 characters)" in page.words
+    assert long not in page.words
+    assert _chunks(page)[0]["input"] == long
+
+
+def test_places_lead_to_the_repository_where_it_is_known(regressed: ReportView) -> None:
+    links = Links("https://github.com/acme/bot", "a" * 40, run="https://github.com/acme/bot/actions/runs/7")
+    page = _page(replace(regressed, links=links))
+    first = f"https://github.com/acme/bot/blob/{'a' * 40}/golden_sets/support.jsonl#L1"
+    assert first in set(page.attributes("href"))
+    assert _chunks(page)[0]["url"] == first
+    assert "https://github.com/acme/bot/actions/runs/7" in page.words
+
+
+def test_the_charts_stand_in_their_sections(regressed: ReportView) -> None:
+    html = _html(regressed)
+    slices, scores, history, run = (html.index(f'id="{name}"') for name in ("slices", "scores", "history", "run"))
+    assert slices < html.index("<title>support-faq: pass rates</title>") < scores
+    assert history < html.index("<title>support-faq: history</title>") < run
+
+
+def test_scores_are_drawn_beside_those_of_the_baseline(regressed: ReportView) -> None:
+    case = _case(TrialView(1.0, "yes", "", (Score("likeness", 0.83, passed=True),)))
+    first, *others = regressed.suites
+    beside = (replace(first, scores_before={"likeness": [0.5, 0.7]}), *others)
+    judge = Calibration("likeness", "f", {}, "l.jsonl", "s", "2026-11-01", 100, 90, 100, 90, threshold=0.6)
+    words = _page(replace(regressed, cases=[case], suites=beside, calibrations={"likeness": judge})).words
+    assert "support-faq: scores of likeness" in words
+    assert "baseline, 2 scores" in words
+    assert "passes from 0.6" in words
+
+
+def test_a_calibrated_judge_is_drawn(regressed: ReportView) -> None:
+    rate = {"value": 0.9, "interval": [0.8, 0.95], "hits": 90, "n": 100, "worth": 100}
+    record = Calibration(
+        "faq", "f", {}, "l.jsonl", "s", "2026-11-01", 100, 90, 100, 90, measures={"tpr": rate, "tnr": rate}
+    )
+    assert "faq: ROC" in _page(replace(regressed, calibrations={"faq": record})).words
+
+
+def test_a_run_without_suites_says_so(regressed: ReportView) -> None:
+    verdict = replace(
+        regressed.verdict, suites={}, verdict="invalid", exit_code=4, problems=("golden.jsonl:3: no id",)
+    )
+    page = _page(replace(regressed, verdict=verdict, suites=(), cases=()))
+    assert "No suite was judged." in page.words
+    assert "INVALID: golden.jsonl:3: no id" in page.words
+    assert page.headings == ["Gates", "Run"]
+
+
+def test_the_verdict_stands_in_the_page_as_its_file_holds_it(regressed: ReportView) -> None:
+    verdict = json.loads(_page(regressed).islands["verdict"])
+    assert verdict["verdict"] == "fail"
+    assert verdict["suites"]["support-faq"]["delta"]["losses"] == 19
+
+
+def test_the_index_says_of_each_case_what_the_table_shows(regressed: ReportView) -> None:
+    index = json.loads(_page(regressed).islands["index"])
+    rows, names = index["rows"], index["names"]
+    assert len(rows) == 300
+    ident, suite, outcome, change, value, before, tags, slices, flaky, disagreeing, reason = rows[0]
+    assert (ident, names["suites"][suite], value, before, flaky, disagreeing) == (
+        "refund-001",
+        "support-faq",
+        0,
+        1,
+        0,
+        0,
+    )
+    assert (names["outcomes"][outcome]["name"], names["changes"][change]["name"]) == ("missed", "regressed")
+    assert [names["tags"][tag] for tag in tags] == ["refund", "vip"]
+    assert [names["slices"][one] for one in slices] == [["lang", "en"]]
+    assert reason == "exact: got 30 days, wanted 14 days"
+    assert [row[8] for row in rows[240:243]] == [1, 0, 0]
+
+
+def test_a_reason_in_the_index_is_cut(regressed: ReportView) -> None:
+    case = replace(_case(), reason="x" * 500)
+    page = _page(replace(regressed, cases=[case]))
+    assert json.loads(page.islands["index"])["rows"][0][10] == "x" * 120
+    assert _chunks(page)[0]["reason"] == "x" * 500
+
+
+def test_the_texts_stand_in_chunks_in_the_order_of_the_index(regressed: ReportView) -> None:
+    cases = [replace(_case(), id=f"c{number}", input=f"input {number}") for number in range(1201)]
+    page = _page(replace(regressed, cases=cases))
+    assert sum(name.startswith("texts-") for name in page.islands) == 3
+    assert [row["input"] for row in _chunks(page)] == [f"input {number}" for number in range(1201)]
+
+
+def test_all_of_a_trial_stands_in_its_chunk(regressed: ReportView) -> None:
+    scores = (Score("faq", 0.41, passed=False, reason="says 30 days", counts=False), Score("exact", None, passed=None))
+    trial = TrialView(0.0, "30 days", "too many", scores, 0.8341, 0.0012, 345)
+    (row,) = _chunks(_page(replace(regressed, cases=[_case(trial)])))
+    assert row["trials"] == [
+        {
+            "value": 0.0,
+            "output": "30 days",
+            "reason": "too many",
+            "scores": [
+                {"name": "faq", "value": 0.41, "passed": False, "reason": "says 30 days", "counts": False},
+                {"name": "exact", "value": None, "passed": None, "reason": ""},
+            ],
+            "latency_s": 0.8341,
+            "cost_usd": 0.0012,
+            "tokens": 345,
+        }
+    ]
+
+
+def _case(*trials: TrialView) -> CaseView:
+    return CaseView("support-faq", "refund-001", Place("golden.jsonl", 1), "passed", trials=trials)
+
+
+@pytest.mark.parametrize(
+    ("passed", "judges", "disagreeing"),
+    [
+        ((True, False), {"a"}, True),
+        ((True, True), {"a"}, False),
+        ((True, False), set(), False),
+        ((True, None), {"a"}, False),
+        ((True, False, True), {"c"}, True),
+    ],
+)
+def test_scores_disagree_where_a_judge_is_among_them(
+    passed: tuple[bool | None, ...], judges: set[str], *, disagreeing: bool
+) -> None:
+    scores = tuple(Score(name, 0.5, one) for name, one in zip("abc", passed, strict=False))
+    assert disagree(_case(TrialView(0.0, "x", "", scores)), frozenset(judges)) is disagreeing
+
+
+def test_scores_of_different_trials_do_not_disagree() -> None:
+    trials = [TrialView(value, "x", "", (Score("a", value, passed=value == 1),)) for value in (0.0, 1.0)]
+    assert not disagree(_case(*trials), frozenset("a"))
+
+
+# Nothing in it can act
+
+
+_LINKS = Links("https://github.com/acme/bot", "a" * 40)
+
+
+@pytest.fixture(scope="module")
+def harmless() -> Page:
+    return _page(view_of("x"))
+
+
+@pytest.mark.parametrize("text", XSS)
+def test_a_hostile_text_adds_no_element_and_no_attribute(text: str, harmless: Page) -> None:
+    page = _page(view_of(text))
+    assert page.shape == harmless.shape
+    assert page.comments == []
+
+
+@pytest.mark.parametrize("text", [one for one in ALL if one not in XSS])
+def test_nor_does_any_other(text: str, harmless: Page) -> None:
+    assert _page(view_of(text)).shape == harmless.shape
+
+
+@pytest.mark.parametrize("text", XSS)
+def test_addresses_stay_in_the_page_or_lead_to_the_repository(text: str) -> None:
+    page = _page(view_of(text, _LINKS))
+    assert all(re.match(r"#|https://github\.com/acme/bot/", address) for address in page.attributes("href") if address)
+    assert not {name for _, names in page.shape for name in names if name.startswith("on") or name == "style"}
+
+
+@pytest.mark.parametrize("text", XSS)
+def test_a_hostile_text_comes_out_of_the_islands_as_it_went_in(text: str) -> None:
+    page = _page(view_of(text))
+    assert json.loads(page.islands["verdict"])["run_id"] == text
+    assert json.loads(page.islands["index"])["rows"][0][0] == text
+    assert _chunks(page)[0]["input"] == text
+
+
+@given(st.text())
+def test_an_island_holds_nothing_that_html_knows_and_means_the_same(text: str) -> None:
+    island = inert(dumps([text, {text: text}]))
+    assert not set(island) & set("<>&\u2028\u2029")
+    assert json.loads(island) == [text, {text: text}]
+
+
+@given(st.text(st.characters(codec=None)))
+def test_any_text_can_be_encoded_and_is_read_again(text: str) -> None:
+    assert json.loads(encoded(inert(dumps(text)))) == text
+    assert json.loads(zlib.decompress(packed(dumps(text)), wbits=31)) == text
+
+
+def test_a_lone_surrogate_does_not_break_the_page() -> None:
+    assert json.loads(_page(view_of("a\ud800b")).islands["index"])["rows"][0][0] == "a\ud800b"
+
+
+def test_only_its_own_style_and_script_may_take_effect(regressed: ReportView) -> None:
+    html = _html(regressed)
+    (policy,) = (value for value in Page(html).attributes("content") if "default-src" in value)
+    digests = {}
+    for kind, tag in (("style-src", "style"), ("script-src", "script")):
+        inside = html.split(f"<{tag}>")[1].split(f"</{tag}>")[0]
+        digests[kind] = b64encode(sha256(inside.encode()).digest()).decode()
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules == {
+        "default-src": "'none'",
+        "style-src": f"'sha256-{digests['style-src']}'",
+        "script-src": f"'sha256-{digests['script-src']}'",
+        "img-src": "data:",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+
+
+def test_the_script_never_writes_markup() -> None:
+    script = _html(view_of("x")).split("<script>")[1]
+    assert not re.search(
+        r"innerHTML|outerHTML|insertAdjacent|document\.write|\beval\b|Function\(|fetch\(|XMLHttp", script
+    )
+
+
+def test_nothing_is_loaded(regressed: ReportView) -> None:
+    page = _page(regressed)
+    assert not {"link", "img", "iframe", "object", "embed", "base", "form"} & {tag for tag, _ in page.elements}
+    assert not list(page.attributes("src"))
+
+
+# The same every time, and not too large
+
+
+def test_the_same_run_gives_the_same_bytes(regressed: ReportView) -> None:
+    assert _html(regressed) == _html(regressed)
+
+
+def test_no_time_stands_in_what_is_compressed() -> None:
+    assert packed("text")[4:8] == bytes(4)
+
+
+@given(st.binary())
+def test_the_size_in_the_page_is_that_of_base64(data: bytes) -> None:
+    assert size_in_page(len(data)) == len(b64encode(data))
+
+
+def test_a_small_report_has_nothing_to_say_of_its_size(regressed: ReportView) -> None:
+    assert _notes(regressed) == ()
+
+
+def test_a_large_report_warns(regressed: ReportView, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(size, "_WARN", 1000)
+    (note,) = _notes(regressed)
+    assert 'report.content = "excerpt"' in note
+    assert note in _page(regressed).words
+
+
+def test_a_larger_one_leaves_the_texts_to_files(regressed: ReportView, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(size, "_SPILL", 1000)
+    written: dict[str, bytes] = {}
+
+    def spill(name: str, parts: Iterable[bytes]) -> None:
+        written[name] = b"".join(parts)
+
+    page = _page(regressed, spill=spill)
+    assert list(written) == ["report_files/texts-0000.json.gz"]
+    assert len(json.loads(zlib.decompress(written["report_files/texts-0000.json.gz"], wbits=31))) == 300
+    assert _chunks(page) == []
+    assert "their texts stand in 1 file in report_files/ beside the report" in page.words
+    assert "files" in set(page.attributes("id"))
+
+
+def test_without_files_beside_it_the_page_holds_all(regressed: ReportView, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(size, "_SPILL", 1000)
+    assert len(_chunks(_page(regressed))) == 300
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """Cases that are made when they are drawn, and counted."""
+
+    number: int
+    draws: list[int]
+
+    def __iter__(self) -> Iterator[CaseView]:
+        self.draws.append(1)
+        text = "What is asked, and what is answered. " * 30
+        return (replace(_case(TrialView(1.0, text)), id=f"c{one}", input=text) for one in range(self.number))
+
+
+def test_cases_are_drawn_once_and_never_held(regressed: ReportView, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packing, "_IN_MEMORY", 1 << 16)
+    cases = _Drawn(10_000, [])
+    _html(replace(regressed, cases=[]))  # what is loaded once does not count
+    tracemalloc.start()
+    try:
+        for _ in render_html(replace(regressed, cases=cases)):
+            pass
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(cases.draws) == 1
+    assert peak < 11e6  # the texts alone are 22 MB

@@ -1,0 +1,304 @@
+"""The summary and the comment, compared with files under golden/markdown; UPDATE_GOLDEN=1 rewrites them."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from markdown_it import MarkdownIt
+from tests.attacks import ALL, view_of
+
+from pytest_evalgate.data import Calls, GateChange, HistoryRow, Place, Run, SliceResult
+from pytest_evalgate.gates import decide
+from pytest_evalgate.reports.links import Links
+from pytest_evalgate.reports.markdown import render_comment, render_summary
+from pytest_evalgate.reports.markdown.summary import LIMIT
+from pytest_evalgate.reports.view import ChangedCase, Surroundings, build_view
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from markdown_it.token import Token
+    from tests.reports.conftest import Scene, Screen
+
+    from pytest_evalgate.reports.view import ReportView
+
+_GOLDEN = Path(__file__).parent / "golden" / "markdown"
+_DROP = {"kind": "no-regression"}
+_RATE = {"kind": "pass-rate", "min": 0.85}
+_LINKS = Links(
+    "https://github.com/acme/bot", "8c1f2d0" + "0" * 33, "evals", "https://github.com/acme/bot/actions/runs/7"
+)
+_CHANGES = (
+    GateChange("scorer added", "suites.support.scorers.iexact", "none", '{"kind":"iexact"}', "stricter"),
+    GateChange("gate changed", "suites.support.gates[0].min", "0.9", "0.5", "weaker"),
+    GateChange(
+        "gate removed", "suites.support.gates[1]", '{"kind":"must-pass"}', "none", "weaker", "moved (qa@example.org)"
+    ),
+)
+
+
+def _scene(screen: Screen, now: Any, before: Any = None, *gates: dict[str, Any], **fields: Any) -> Scene:
+    return screen.scene(now, before, gates or None, **fields)
+
+
+def _pass(screen: Screen, stored: Path) -> ReportView:
+    support = _scene(screen, "P" * 231 + "m" * 9, "P" * 222 + "m" * 18, _DROP, _RATE)
+    sql = _scene(screen, "P" * 590 + "m" * 10, "P" * 590 + "m" * 10, {**_DROP, "margin": 0.05}, name="sql-gen")
+    return screen.view(support, sql, stored=stored)
+
+
+def _fail_by_rate(screen: Screen, stored: Path) -> ReportView:
+    reasons = dict.fromkeys(range(50, 54), "number: got 30, wanted 14") | {54: "regex: no match", 55: "exact: empty"}
+    now, before = "P" * 46 + "m" * 14, "P" * 47 + "m" * 13
+    return screen.view(_scene(screen, now, before, _RATE, _DROP, name="sql-gen", reasons=reasons), stored=stored)
+
+
+def _regression(screen: Screen, stored: Path) -> ReportView:
+    reasons = {0: "contains: states 30 days; the policy says 14 days | see @legal #12 and https://example.org"}
+    slices = {index: (("lang", "de" if index < 62 else "en"),) for index in range(240)}
+    scene = _scene(
+        screen, "m" * 19 + "P" * 221, "P" * 19 + "m" * 4 + "P" * 217, _DROP, _RATE, reasons=reasons, slices=slices
+    )
+    rows = tuple(_row(number, 0.92 - number / 200) for number in range(5))
+    around = Surroundings((("model", "gpt-x-mini"), ("prompt", "3f9c")), history={"support-faq": rows}, links=_LINKS)
+    view = screen.view(scene, stored=stored, around=around)
+    return replace(view, verdict=replace(view.verdict, calls=Calls(240, 200, 40, 3, 90_000, 8_000, 0.831, 2)))
+
+
+def _row(number: int, rate: float) -> HistoryRow:
+    created = f"2026-11-{number + 1:02}T10:15:00Z"
+    return HistoryRow(f"r{number}", created, None, "support-faq", 240, 1, rate, None, "g", "s", None, "pass")
+
+
+def _inconclusive(screen: Screen, stored: Path) -> ReportView:
+    scene = _scene(screen, "P" * 35 + "m" * 5, None, {**_RATE, "min": 0.8}, name="refusals")
+    return screen.view(scene, warn=False, stored=stored)
+
+
+def _incomplete(screen: Screen, stored: Path) -> ReportView:
+    reasons = dict.fromkeys(range(203, 234), "429 after 5 attempts")
+    scene = _scene(screen, "P" * 203 + "?" * 37, "P" * 240, _DROP, reasons=reasons, max_error_rate=0.02)
+    return screen.view(scene, stored=stored)
+
+
+def _not_evaluated(screen: Screen, stored: Path) -> ReportView:
+    return screen.view(_scene(screen, "P" * 3 + "-" * 237, "P" * 240, _DROP, _RATE), not_run=["tone"], stored=stored)
+
+
+def _invalid(screen: Screen, stored: Path) -> ReportView:
+    problem = 'worker "gw1" collected other cases than the controller: run again once the file is no longer written'
+    return screen.view(_scene(screen, "PPP", "PPP", _DROP), problems=(problem,), stored=stored)
+
+
+def _weakened(screen: Screen, stored: Path) -> ReportView:
+    view = screen.view(_scene(screen, "P" * 40, "P" * 40, _DROP), stored=stored)
+    return replace(view, verdict=replace(view.verdict, verdict="fail", exit_code=1, changed_in_gate=_CHANGES))
+
+
+def _advisory(screen: Screen, stored: Path) -> ReportView:
+    new = _scene(screen, "m" * 20 + "P" * 20, "P" * 40, _DROP, name="new-suite", advisory=True)
+    return screen.view(new, _scene(screen, "P" * 40, "P" * 40, _DROP), stored=stored)
+
+
+def _first_run(screen: Screen, stored: Path) -> ReportView:
+    return screen.view(_scene(screen, "P" * 30 + "m" * 10), stored=stored)
+
+
+def _flaky(screen: Screen, stored: Path) -> ReportView:
+    now, before = ["PPP"] * 20 + ["PPm"] * 4 + ["mmm"] * 6, ["PPP"] * 24 + ["Pmm"] * 6
+    return screen.view(_scene(screen, now, before, _DROP, {**_RATE, "min": 0.5}, name="agents"), stored=stored)
+
+
+def _stopped_early(screen: Screen, _: Path) -> ReportView:
+    scene = _scene(screen, "m" * 10 + "P" * 202 + "-" * 288, "P" * 500, _DROP)
+    run = Run("r1", "2026-11-21T10:15:00Z", None, (replace(scene.suite(), stopped="certainty"),))
+    verdict = decide(run, {scene.name: scene.rules()}, warn_inconclusive=True)
+    return build_view(verdict, run, {scene.name: scene.baseline()}, run_file="run.jsonl", verdict_file="verdict.json")
+
+
+_VIEWS: list[Callable[[Screen, Path], ReportView]] = [
+    _pass,
+    _fail_by_rate,
+    _regression,
+    _inconclusive,
+    _incomplete,
+    _not_evaluated,
+    _invalid,
+    _weakened,
+    _advisory,
+    _first_run,
+    _flaky,
+    _stopped_early,
+]
+
+
+@pytest.mark.parametrize("render", [render_summary, render_comment], ids=["summary", "comment"])
+@pytest.mark.parametrize("scene", _VIEWS, ids=lambda scene: scene.__name__.lstrip("_"))
+def test_pages(
+    screen: Screen,
+    scene: Callable[[Screen, Path], ReportView],
+    render: Callable[[ReportView], str],
+    tmp_path: Path,
+) -> None:
+    text = render(scene(screen, tmp_path / "run.jsonl"))
+    path = _GOLDEN / f"{scene.__name__.lstrip('_')}.{render.__name__.removeprefix('render_')}.md"
+    if os.environ.get("UPDATE_GOLDEN") == "1":
+        path.write_text(text, "utf-8")
+    assert text == path.read_text("utf-8")
+
+
+_RENDERER = MarkdownIt("commonmark", {"linkify": True, "html": True}).enable(["table", "strikethrough", "linkify"])
+_OWN_HTML = re.compile(r"(<!-- evalgate -->|</details>|<details( open)?><summary>[A-Za-z0-9 (),:<>/b]+</summary>)\n?")
+_OWN_LINKS = re.compile(r"https://github\.com/acme/bot/(blob/8c1f2d00+/evals/golden\.jsonl#L3|actions/runs/7)")
+_BOTH = pytest.mark.parametrize("render", [render_summary, render_comment], ids=["summary", "comment"])
+
+
+def _tokens(page: str) -> Iterator[Token]:
+    return _with_children(_RENDERER.parse(page))
+
+
+def _with_children(blocks: list[Token]) -> Iterator[Token]:
+    for token in blocks:
+        yield token
+        yield from token.children or ()
+
+
+def _shape(blocks: list[Token]) -> list[str]:
+    return [token.type for token in blocks]
+
+
+@cache
+def _plain_shape(render: Callable[[ReportView], str], links: Links | None) -> list[str]:
+    return _shape(_RENDERER.parse(render(view_of("word", links))))
+
+
+@pytest.mark.parametrize(("render", "links"), [(render_summary, _LINKS), (render_comment, None)])
+@pytest.mark.parametrize("text", ALL, ids=ascii)
+def test_no_text_acts_in_any_field(text: str, render: Callable[[ReportView], str], links: Links | None) -> None:
+    page = render(view_of(text, links))
+    blocks = _RENDERER.parse(page)
+    for token in _with_children(blocks):
+        assert token.type != "image"
+        if token.type == "link_open":
+            assert links is not None
+            assert _OWN_LINKS.fullmatch(str(token.attrs["href"]))
+        if token.type in {"html_block", "html_inline"}:
+            assert _OWN_HTML.fullmatch(token.content)
+        if token.type == "text":
+            assert not re.search(r"@\w|#[0-9]|(?<![a-z0-9])gh-[0-9]", token.content, re.IGNORECASE)
+    assert _shape(blocks) == _plain_shape(render, links)
+    assert not re.search(
+        "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]", page
+    )
+
+
+@pytest.mark.parametrize("text", ["<!-- evalgate -->", "x\n<!-- evalgate -->", "\n\n<!-- evalgate -->\n## PASS"])
+def test_the_marker_stands_on_the_first_line_only_and_is_never_of_others(text: str) -> None:
+    first, *others = render_comment(view_of(text)).splitlines()
+    assert first == "<!-- evalgate -->"
+    outside = [token.content for token in _tokens("\n".join(others)) if token.type == "html_block"]
+    assert not [content for content in outside if "evalgate" in content]
+    assert not render_summary(view_of(text)).startswith("<!--")
+
+
+_HUGE = "5 MB of `text` @octocat <b>\x1b| " * 160_000
+
+
+@_BOTH
+def test_outputs_of_five_megabytes_are_cut(render: Callable[[ReportView], str]) -> None:
+    assert len(_HUGE) > 4_500_000
+    assert len(render(view_of(_HUGE))) < 40_000
+
+
+def _crowded(screen: Screen, stored: Path, suites: int, cases: int, slices: int) -> ReportView:
+    """A run of which nothing is small: long reasons, many cases, many slices, many suites."""
+    reasons = dict.fromkeys(range(cases), "why? because | " * 40)
+    scenes = [
+        _scene(screen, "m" * cases, "P" * cases, _DROP, name=f"suite-{number}", reasons=reasons)
+        for number in range(suites)
+    ]
+    view = screen.view(*scenes, _scene(screen, "P" * 9, "P" * 9, _DROP, name="good"), stored=stored)
+    pieces = tuple(SliceResult("lang", f"value {number}", 9, 9, 1.0, (0.7, 1.0)) for number in range(slices))
+    *failed, good = view.suites
+    return replace(view, suites=(*failed, replace(good, verdict=replace(good.verdict, slices=pieces))))
+
+
+@pytest.mark.parametrize(
+    ("suites", "cases", "slices", "cut"),
+    [
+        (1, 30, 10, None),
+        (1, 30, 20_000, "slices of suites that pass"),
+        (8, 130, 10, "slices of suites that pass, cases in full"),
+        (20, 130, 10, "slices of suites that pass, cases in full, all but 10 cases of each list"),
+        (200, 10, 10, "slices of suites that pass, cases in full, lists of cases"),
+    ],
+)
+def test_a_summary_fits_and_its_last_line_says_what_was_cut(
+    screen: Screen, tmp_path: Path, suites: int, cases: int, slices: int, cut: str | None
+) -> None:
+    text = render_summary(_crowded(screen, tmp_path / "run.jsonl", suites, cases, slices))
+    assert len(text.encode()) <= LIMIT
+    last = text.splitlines()[-1]
+    assert last.startswith(f"Cut to fit: {cut}. ") if cut else "Cut to fit" not in text
+    assert ".evalgate/verdict.json" in last
+
+
+def test_of_a_page_that_no_cut_makes_fit_the_first_lines_stay() -> None:
+    view = view_of("word")
+    view = replace(
+        view, suites=view.suites * 1_500, verdict=replace(view.verdict, problems=("problem " * 50,) * 1_500)
+    )
+    text = render_summary(view)
+    assert 800 << 10 < len(text.encode()) <= LIMIT
+    assert text.startswith("## Eval gate: FAIL - problem")
+    assert text.splitlines()[-1].startswith("Cut to fit: all but the first lines. ")
+
+
+def test_a_chart_wants_three_runs_and_holds_no_text_of_others() -> None:
+    view = view_of('"evil"]')
+    [chart] = [token for token in _tokens(render_summary(view)) if token.info == "mermaid"]
+    assert "evil" not in chart.content
+    [suite] = view.suites
+    fewer = replace(view, suites=(replace(suite, history=suite.history[:2]),))
+    assert "mermaid" not in render_summary(fewer)
+    assert "mermaid" not in render_comment(view)
+
+
+@pytest.mark.parametrize(("rate", "lowest"), [(0.0, 0), (0.05, 0), (0.51, 40), (0.95, 90), (0.903, 80), (1.0, 90)])
+def test_a_chart_leaves_room_below_the_lowest_rate(rate: float, lowest: int) -> None:
+    view = view_of("word")
+    [suite] = view.suites
+    rows = tuple(replace(row, pass_rate=rate) for row in suite.history)
+    page = render_summary(replace(view, suites=(replace(suite, history=rows),)))
+    assert f'y-axis "pass rate, %" {lowest} --> 100' in page
+
+
+def test_what_weakens_the_gate_is_never_cut_and_stands_first() -> None:
+    changes = tuple(GateChange("gate changed", f"key {number}", "1", "0", "weaker") for number in range(30))
+    others = tuple(GateChange("case added", f"case {number}", "", "", "neutral") for number in range(30))
+    view = view_of("word")
+    text = render_comment(replace(view, verdict=replace(view.verdict, changed_in_gate=(*others, *changes))))
+    assert text.count("**WEAKER**") == 30
+    assert "30 more stand in `verdict.json`" in text
+    assert text.index("What changed in the gate") < text.index("| Suite |")
+
+
+def test_cases_without_an_answer_are_not_called_worse(screen: Screen, tmp_path: Path) -> None:
+    text = render_comment(_incomplete(screen, tmp_path / "run.jsonl"))
+    assert "regressed case" not in text
+    assert "<b>37 unanswered cases</b>" in text
+
+
+def test_without_a_repository_a_case_names_its_line() -> None:
+    view = view_of("refund-1")
+    changed = ChangedCase("refund-1", Place("", 0), (), "pass", "miss", "")
+    [suite] = view.suites
+    text = render_comment(replace(view, suites=(replace(suite, fixed=(changed,)),)))
+    assert "| `refund-1` `refund-1:3` | pass -> miss |" in text
+    assert "| `refund-1` | pass -> miss |  |" in text
