@@ -43,11 +43,13 @@ class Opened:
 
     def rows(self) -> list[str]:
         """Return the ids of the cases in the table that exist."""
-        return self.page.locator("#rows tr:not(.gap) th").all_text_contents()
+        shown: list[str] = self.page.locator("#rows tr:not(.gap) th").all_text_contents()
+        return shown
 
     def counted(self) -> str:
         """Return how many cases are shown, as it is told."""
-        return self.page.locator("#count").inner_text()
+        told: str = self.page.locator("#count").inner_text()
+        return told
 
 
 @pytest.fixture(scope="module")

@@ -45,6 +45,13 @@ def island(name: str, parts: Iterable[bytes]) -> Iterator[bytes]:
     yield b"</script>\n"
 
 
-def packed_island(number: int, data: bytes) -> bytes:
-    """Return the element that holds a chunk of texts."""
-    return b'<script type="text/plain" id="texts-%d">%b</script>\n' % (number, b64encode(data))
+def packed_island(name: str, parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield an element that holds compressed bytes in base64; each part but the last is of a length that 3 divides."""
+    yield f'<script type="text/plain" id="{name}">'.encode()
+    yield from map(b64encode, parts)
+    yield b"</script>\n"
+
+
+def squeezer() -> zlib._Compress:
+    """Return what compresses a text piece by piece, as ``packed`` does at once."""
+    return zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)

@@ -7,9 +7,8 @@ from itertools import islice
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Final, Self
 
-from pytest_evalgate.reports.escape.island import inert
 from pytest_evalgate.reports.html.entries import Index, texts
-from pytest_evalgate.reports.html.islands import dumps, encoded, packed, size_in_page
+from pytest_evalgate.reports.html.islands import dumps, encoded, packed, size_in_page, squeezer
 from pytest_evalgate.reports.html.scores import Gathered
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ CHUNK: Final = 500
 """Cases whose texts are unpacked together."""
 
 _IN_MEMORY: Final = 8 << 20
-_COPIED: Final = 1 << 18
+_COPIED: Final = 3 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +42,10 @@ class PackedCases:
     @property
     def size(self) -> int:
         """How many bytes of a page they take."""
-        return self.index_size + sum(map(size_in_page, self.sizes))
+        return size_in_page(self.index_size) + sum(map(size_in_page, self.sizes))
 
     def index_parts(self) -> Iterator[bytes]:
-        """Yield the index, piece by piece."""
+        """Yield the index, compressed, in pieces of a length that 3 divides."""
         self.index.seek(0)
         while piece := self.index.read(_COPIED):
             yield piece
@@ -74,14 +73,16 @@ def pack(view: ReportView) -> PackedCases:
     judges = {name: frozenset(one.name for one in suite.judges) for name, suite in view.verdict.suites.items()}
     lines, gathered, sizes = Index(judges), Gathered(), list[int]()
     index, chunks = (SpooledTemporaryFile(_IN_MEMORY) for _ in range(2))  # noqa: SIM115 - PackedCases closes them
-    index.write(b'{"rows":[')
+    squeeze = squeezer()
+    index.write(squeeze.compress(b'{"rows":['))
     for batch in _batches(view.cases):
         for case in batch:
             gathered.add(case)
         rows = dumps([lines.line(case) for case in batch])[1:-1]
-        index.write(encoded(inert(("," if sizes else "") + rows)))
+        index.write(squeeze.compress(encoded(("," if sizes else "") + rows)))
         sizes.append(chunks.write(packed(dumps([texts(case, view.links) for case in batch]))))
-    index.write(encoded(inert(f'],"chunk":{CHUNK},"names":{dumps(lines.names())}}}')))
+    index.write(squeeze.compress(encoded(f'],"chunk":{CHUNK},"names":{dumps(lines.names())}}}')))
+    index.write(squeeze.flush())
     return PackedCases(index, index.tell(), chunks, sizes, gathered.by_suite)
 
 

@@ -75,9 +75,9 @@ def _context(view: ReportView, cases: PackedCases) -> dict[str, Any]:
 def _data(view: ReportView, cases: PackedCases, *, spilled: bool) -> Iterator[bytes]:
     verdict = inert(islands.dumps(verdict_file.encode(view.verdict)))
     yield from islands.island("verdict", [islands.encoded(verdict)])
-    yield from islands.island("index", cases.index_parts())
-    if not spilled:
-        yield from (islands.packed_island(number, chunk) for number, chunk in enumerate(cases.drawn_chunks()))
+    yield from islands.packed_island("index", cases.index_parts())
+    for number, chunk in enumerate(() if spilled else cases.drawn_chunks()):
+        yield from islands.packed_island(f"texts-{number}", [chunk])
 
 
 def _pieces(templates: Environment, name: str, page: dict[str, Any]) -> Iterator[bytes]:

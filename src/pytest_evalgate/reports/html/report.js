@@ -1,6 +1,6 @@
 "use strict";
 // The table of all cases and the view of one. Whatever models and users have written is set as text, never as markup.
-(() => {
+(async () => {
 const ROW = 32; // pixels, as in the style sheet
 const AROUND = 9; // rows that are drawn above and below those that can be seen
 const LARGEST = 4e6; // cells of the table that a diff of words may fill
@@ -13,7 +13,7 @@ if (!byId("table")) return;
 
 // ---- The index: what is known of all cases at once
 
-const index = JSON.parse(byId("index").textContent);
+const index = JSON.parse(await unzipped(bytesOf(byId("index"))));
 const names = index.names;
 const slices = names.slices.map(pair => pair.join("="));
 const cases = index.rows.map((row, at) => {
@@ -94,13 +94,20 @@ function chunk(number) {
 }
 
 async function unpacked(number) {
-  const stream = packedBytes(number).stream().pipeThrough(new DecompressionStream("gzip"));
-  return JSON.parse(await new Response(stream).text());
+  return JSON.parse(await unzipped(packedBytes(number)));
+}
+
+function unzipped(blob) {
+  return new Response(blob.stream().pipeThrough(new DecompressionStream("gzip"))).text();
+}
+
+function bytesOf(island) {
+  return new Blob([Uint8Array.from(atob(island.textContent), char => char.charCodeAt(0))]);
 }
 
 function packedBytes(number) {
   const inPage = byId(`texts-${number}`);
-  if (inPage) return new Blob([Uint8Array.from(atob(inPage.textContent), char => char.charCodeAt(0))]);
+  if (inPage) return bytesOf(inPage);
   const name = `texts-${String(number).padStart(4, "0")}.json.gz`;
   if (!files.has(name)) throw new Error(`The texts of this case stand in report_files/${name}: choose it above the table.`);
   return files.get(name);
