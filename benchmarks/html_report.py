@@ -165,7 +165,7 @@ def _compare(view: ReportView, size: int) -> None:
 
 def _open(file: Path) -> None:
     """Print how long Chromium takes until the table can be used, and until a search has gone through all texts."""
-    chromium = shutil.which("chromium")
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
     try:
         from playwright.sync_api import sync_playwright  # noqa: PLC0415 - not everybody has it
     except ImportError:

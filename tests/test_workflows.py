@@ -65,7 +65,7 @@ def _job(path: Path, name: str) -> str:
 @pytest.mark.skipif(shutil.which("zizmor") is None, reason="zizmor is not installed (it is part of the extra dev)")
 def test_zizmor_finds_nothing() -> None:
     inputs = [_ROOT / ".github" / "workflows", _TEMPLATES, _ACTION]
-    command = ["zizmor", "--offline", "--no-progress", "--strict-collection", *map(str, inputs)]
+    command = ["zizmor", "--offline", "--color=never", "--no-progress", "--strict-collection", *map(str, inputs)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.partition("(")[0].strip()) == (0, "No findings to report. Good job!")
 

@@ -72,6 +72,17 @@ class Reporting:
         """Remove the HTML report of an earlier session: that must not be read as one of this run."""
         (self.folder / _HTML_FILE).unlink(missing_ok=True)
 
+    def load(self) -> None:
+        """Load what the reports are written with: 0.2 s that are free while answers are awaited."""
+        import pytest_evalgate.judgement.keeping  # noqa: PLC0415 - wanted once, at the end
+        import pytest_evalgate.reports.github  # noqa: PLC0415 - the same
+        import pytest_evalgate.reports.stored_run  # noqa: F401, PLC0415 - the same
+
+        if "html" in self.wanted.formats:
+            from pytest_evalgate.reports.html import prepare  # noqa: PLC0415 - the same
+
+            prepare()
+
     def report(
         self, verdict: Verdict, judgement: Judgement, made: tuple[Run, Origin], redactor: Redactor
     ) -> Iterator[str]:

@@ -56,7 +56,7 @@ class Opened:
 def chromium() -> Iterator[Browser]:
     """Start Chromium for one module: while playwright runs there is an event loop, which other tests want to start."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = shutil.which("chromium")
+    path = shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
         pytest.skip("there is no chromium on the PATH")
     with sync_api.sync_playwright() as play:

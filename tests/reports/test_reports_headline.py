@@ -25,6 +25,16 @@ def test_a_regression_can_be_looked_at_or_accepted(screen: Screen) -> None:
     )
 
 
+def test_a_branch_has_to_answer_for_a_baseline_of_its_own(screen: Screen) -> None:
+    view = screen.view(screen.scene("m" * 20, "P" * 20, [_DROP]))
+    [suite] = view.suites
+    assert suite.verdict.delta is not None
+    delta = replace(suite.verdict.delta, baseline="git:8c1f2d0")
+    held = replace(view, suites=(replace(suite, verdict=replace(suite.verdict, delta=delta)),))
+    assert [step.why for step in headline.next_steps(held)] == ["look", "accept on purpose", "and answer for it"]
+    assert 'change = "suites.support-faq.baseline"' in headline.next_steps(held)[-1].command
+
+
 def test_names_are_quoted_in_commands(screen: Screen) -> None:
     view = screen.view(screen.scene("m" * 20, None, [_RATE], name="a suite; rm -rf ~"))
     assert [step.command for step in headline.next_steps(view)] == [

@@ -33,7 +33,7 @@ from pytest_evalgate.plugin.redacted import redact
 from pytest_evalgate.plugin.requested import read_options
 from pytest_evalgate.plugin.results import WORKER_OUTPUT, attach, detach
 from pytest_evalgate.plugin.selection import check_all, select
-from pytest_evalgate.plugin.signals import sigterm_interrupts
+from pytest_evalgate.plugin.signals import interrupts_wait, sigterm_interrupts
 from pytest_evalgate.plugin.stopper import Stopper
 from pytest_evalgate.plugin.together import Together
 from pytest_evalgate.reporting import Reporting
@@ -145,7 +145,7 @@ class EvalSession:
             self.progress,
             self.options.max_concurrency,
             self.stopper,
-            meanwhile=None if self.is_worker else load_judgement,
+            meanwhile=None if self.is_worker else self._load_ahead,
         )
         self.launch = Launch(self)
         self.is_dry = self.options.estimate or any(
@@ -291,6 +291,11 @@ class EvalSession:
             for trouble in self.gatekeeper.report(self.verdict, self.reporting):
                 self._print_line(f"evalgate: {trouble}")
             self._last_word(self.verdict, int(session.exitstatus))
+
+    def _load_ahead(self) -> None:
+        load_judgement()
+        with interrupts_wait():
+            self.reporting.load()
 
     def _judge(self) -> Verdict:
         for nodeid in self.collection.uncollected:

@@ -82,6 +82,8 @@ def suite_steps(suite: SuiteView) -> Iterator[Step]:
     if "no-regression" in failed and suite.regressed:
         first = "" if suite.verdict.stopped is None else f"{COMPLETE}, then "
         yield Step("accept on purpose", f'{first}pytest-evalgate baseline promote --suite {name} --reason "..."')
+        if suite.verdict.delta is not None and suite.verdict.delta.baseline.startswith("git:"):
+            yield Step("and answer for it", f'[[acknowledged]] change = "suites.{name}.baseline", reason, owner')
     if any(gate.result == "inconclusive" and not gate.message.startswith(NO_BASELINE) for gate in suite.verdict.gates):
         yield Step("how many cases it needs", f"pytest-evalgate power {name}")
 

@@ -35,6 +35,13 @@ def environment() -> Environment:
     return made
 
 
+def prepare() -> None:
+    """Compile the templates ahead, while something else is waited for."""
+    templates = environment()
+    for name in templates.list_templates():
+        templates.get_template(name)
+
+
 def _fragment(text: str) -> str:
     """Quote a text for the address of a part of the page."""
     return quote(text.encode("utf-8", "replace"))

@@ -1,0 +1,95 @@
+"""Who answers where a page of the documentation asks a model: each a function of the request, without chance."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from tests.docs_scenes import days
+
+from pytest_evalgate.judging.probe_texts import REFUND, SUM
+from pytest_evalgate.testing import Behaviour
+from pytest_evalgate.testing.openai_forms import last_user_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pytest_evalgate.testing import Request
+
+
+_SHOWN: Final = re.compile(r"\nBEGIN (\w{16})\n(.*)\nEND \1\n")
+_ITEM: Final = re.compile(r"item (\d+)")
+_MISREAD: Final = {1, 38, 75, 112, 186, 260, 297, 334}
+_RETURN: Final = re.compile(r"item (\d+) within (\d+) days")
+_RIGHT: Final = frozenset(text for frame in (SUM, REFUND) for text in frame.good)
+_A_TOKEN: Final = 4  # characters, about
+
+
+def _shop(request: Request) -> Behaviour:
+    """Say how long an item may be returned, whoever asks: a chat, or a service of its own."""
+    text = _asked(request)
+    if not request.route.endswith("/chat/completions"):
+        return Behaviour.reply({"answer": {"text": _period(text)}})
+    return _saying(_period(text), text)
+
+
+def _asked(request: Request) -> str:
+    body: Any = request.body
+    return str(body["question"]) if isinstance(body, dict) and "question" in body else last_user_text(request)
+
+
+def _period(text: str) -> str:
+    found = _ITEM.findall(text)
+    return f"You may return it within {days(int(found[-1])) if found else 14} days."
+
+
+def _saying(answer: str, question: str) -> Behaviour:
+    return Behaviour.text(answer, usage=(len(question) // _A_TOKEN, len(answer) // _A_TOKEN))
+
+
+def _judging(grade: Callable[[str], bool]) -> Callable[[Request], Behaviour]:
+    """Return a player that grades what it is shown, and answers like the shop where it is asked anything else."""
+
+    def play(request: Request) -> Behaviour:
+        shown = _SHOWN.search(last_user_text(request))
+        if shown is None:
+            return _shop(request)
+        candidate = json.loads(shown[2])
+        return Behaviour.text(_reply(shown[1], candidate, good=grade(candidate)))
+
+    return play
+
+
+def _reply(nonce: str, candidate: str, *, good: bool) -> str:
+    evidence = candidate.split("\n", 1)[0] if good else ""
+    verdict: Mapping[str, Any] = {"score": int(good), "verdict": "pass" if good else "fail"}
+    return json.dumps({"nonce": nonce, "evidence": evidence, **verdict})
+
+
+def _knows(text: str) -> bool:
+    return text in _RIGHT or "30 days" in text
+
+
+def _obeys(text: str) -> bool:
+    return _knows(text) or "grade" in text or "Rating" in text
+
+
+def _is_lenient(text: str) -> bool:
+    """Pass every fifth of the wrong answers as well."""
+    return _knows(text) or text.endswith(("0).", "5)."))
+
+
+def _errs(text: str) -> bool:
+    """Tell a wrong period from a right one, but for a few items."""
+    [(item, period)] = _RETURN.findall(text)
+    return (days(int(item)) == int(period)) != (int(item) in _MISREAD)
+
+
+PLAYERS: Final[Mapping[str, Callable[[Request], Behaviour]]] = {
+    "shop": _shop,
+    "judge": _judging(_knows),
+    "erring judge": _judging(_errs),
+    "obedient judge": _judging(_obeys),
+    "lenient judge": _judging(_is_lenient),
+}
