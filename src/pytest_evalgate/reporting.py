@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pytest_evalgate import files
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.runs.kept import KeptRun
 from pytest_evalgate.runs.run_file import path_of
 
 if TYPE_CHECKING:
@@ -75,7 +76,6 @@ class Reporting:
     def load(self) -> None:
         """Load what the reports are written with: 0.2 s that are free while answers are awaited."""
         import pytest_evalgate.judgement.keeping  # noqa: PLC0415 - wanted once, at the end
-        import pytest_evalgate.reports.github  # noqa: PLC0415 - the same
         import pytest_evalgate.reports.stored_run  # noqa: F401, PLC0415 - the same
 
         if "html" in self.wanted.formats:
@@ -101,16 +101,19 @@ class Reporting:
     ) -> tuple[ReportView, Written]:
         from pytest_evalgate.judgement.keeping import keep  # noqa: PLC0415 - wanted once, at the end
         from pytest_evalgate.reports.links import links_of  # noqa: PLC0415 - the same
-        from pytest_evalgate.reports.stored_run import Setting, view_of  # noqa: PLC0415 - the same
+        from pytest_evalgate.reports.stored_run import Judged, Setting, view_of  # noqa: PLC0415 - the same
         from pytest_evalgate.reports.texts import Texts  # noqa: PLC0415 - the same
         from pytest_evalgate.reports.writing import write_reports  # noqa: PLC0415 - the same
 
-        kept = keep(judgement, verdict, path_of(self.state.path, verdict.run_id).parent, redactor)
+        kept = KeptRun(path_of(self.state.path, verdict.run_id).parent)
+        judged = Judged(*made, keep(judgement, verdict, kept, redactor), judgement.baselines)
         setting = Setting(self.root, Texts.by(self.wanted), links_of(os.environ, self.root), self.html_file)
-        view = view_of(kept, setting, made)
+        view = view_of(kept, judged, setting)
         return view, write_reports(view, self.wanted.formats, self.folder)
 
     def _publish(self, view: ReportView, redactor: Redactor) -> None:
+        if os.environ.get("GITHUB_ACTIONS") != "true":
+            return
         from pytest_evalgate.reports.github import write_github  # noqa: PLC0415 - wanted once, at the end
 
         write_github(view, os.environ, self.print_line, redactor)

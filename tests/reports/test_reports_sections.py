@@ -24,7 +24,8 @@ from pytest_evalgate.data import (
 from pytest_evalgate.jsonl import canonical, loads
 from pytest_evalgate.judging.figures.probability import bins_of
 from pytest_evalgate.judging.figures.rates import rate_of
-from pytest_evalgate.reports.sections import baseline_scores, judge_charts, suite_charts
+from pytest_evalgate.reports.judge_sections import judge_charts
+from pytest_evalgate.reports.sections import baseline_scores, suite_charts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -51,7 +51,7 @@ def add_parser(verbs: Any) -> None:
 
 def _run(chosen: argparse.Namespace) -> int:
     from pytest_evalgate.reports.links import links_of  # noqa: PLC0415 - the reports bring scipy
-    from pytest_evalgate.reports.stored_run import Setting, view_of  # noqa: PLC0415 - the same
+    from pytest_evalgate.reports.stored_run import Setting, read_judged, view_of  # noqa: PLC0415 - the same
     from pytest_evalgate.reports.texts import Texts  # noqa: PLC0415 - the same
     from pytest_evalgate.reports.writing import HTML_FILE, write_reports  # noqa: PLC0415 - the same
 
@@ -61,7 +61,8 @@ def _run(chosen: argparse.Namespace) -> int:
     page = files.relative_name(folder / HTML_FILE, project.root) if "html" in formats else None
     texts, links = Texts.by(project.settings.report), links_of(os.environ, project.root)
     setting = Setting(project.root, texts, links, page)
-    view = view_of(_kept(project, chosen.run_id), setting)
+    kept = _kept(project, chosen.run_id)
+    view = view_of(kept, read_judged(kept), setting)
     if _TERMINAL in formats:
         _print(view, Redactor.of(key_variables(project.settings), os.environ))
     written = write_reports(view, [name for name in formats if name != _TERMINAL], folder)

@@ -8,38 +8,35 @@ from pytest_evalgate import files
 from pytest_evalgate.errors import BaselineError
 from pytest_evalgate.runs import baseline_outputs, history
 from pytest_evalgate.runs.baseline import file_of
-from pytest_evalgate.runs.kept import KeptRun
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from pytest_evalgate.data import Baseline, Json, Verdict
     from pytest_evalgate.judgement.judge import Judgement
     from pytest_evalgate.redaction import Redactor
+    from pytest_evalgate.runs.kept import KeptRun
 
 
-def keep(judgement: Judgement, verdict: Verdict, folder: Path, redactor: Redactor) -> KeptRun:
-    """Keep what the reports of a judged run are made of.
+def keep(judgement: Judgement, verdict: Verdict, kept: KeptRun, redactor: Redactor) -> Verdict:
+    """Keep what the reports of a judged run are made of, and return the verdict as it is kept.
 
     Args:
         judgement: What judged it.
         verdict: Its verdict, with the exit code that the session ends with.
-        folder: Where its run file is.
+        kept: The folder of its run file.
         redactor: Takes out the keys that a message may hold.
 
     Raises:
         OSError: a file cannot be written.
 
     """
-    kept = KeptRun(folder)
     found = {name: baseline for name, baseline in judgement.baselines.items() if baseline is not None}
     compared = {name: (baseline, _outputs(judgement, name, baseline)) for name, baseline in found.items()}
     rows = history.read(history.file_of(judgement.settings.history, root=judgement.root, state=judgement.state)).rows
-    kept.keep(verdict, compared, rows, redactor)
     for judge in {judge.name for suite in verdict.suites.values() for judge in suite.judges}:
         _keep_calibration(judgement, judge, kept)
-    return kept
+    return kept.keep(verdict, compared, rows, redactor)
 
 
 def outputs_of(judgement: Judgement) -> dict[str, Mapping[str, Json]]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from pytest_evalgate.data import Json, PlannedCase, StopRule, SuitePlan
+    from pytest_evalgate.data import PlannedCase, StopRule, SuitePlan
 
 
 class Ledger:
@@ -98,14 +98,14 @@ class Ledger:
         for nodeid in sorted(self._results.keys() - set(self._nodes.values())):
             self.add_problem(f"{nodeid} reported a result that nobody planned")
 
-    def results(self, plan: SuitePlan) -> Iterator[dict[str, Json]]:
-        """Hand over an encoded result for every case of ``plan``, in plan order."""
+    def results(self, plan: SuitePlan) -> Iterator[str]:
+        """Hand over an encoded result, as JSON, for every case of ``plan``, in plan order."""
         for case in plan.cases:
             nodeid = self._nodes.get((plan.name, case.id), "")
             if case.skip is None and nodeid in self._results:
-                yield json.loads(self._spool.read(self._results[nodeid]))
+                yield self._spool.read(self._results[nodeid])
             else:
-                yield codec.encode_result(self._without_answer(case, nodeid))
+                yield codec.dumps(codec.encode_result(self._without_answer(case, nodeid)))
 
     def close(self) -> None:
         """Throw the results away."""

@@ -19,10 +19,10 @@ class Spool:
         self._end += self._file.write(line.encode("ascii") + b"\n")
         return place
 
-    def read(self, place: int) -> bytes:
+    def read(self, place: int) -> str:
         """Return the line that stands at ``place``."""
         self._file.seek(place)
-        return self._file.readline()
+        return self._file.readline().decode("ascii").rstrip("\n")
 
     def close(self) -> None:
         """Throw the file away."""

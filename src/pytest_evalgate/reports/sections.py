@@ -1,28 +1,16 @@
-"""Which charts a report shows of a suite and of a judge."""
+"""Which charts a report shows of a suite."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING
 
-from pydantic import TypeAdapter, ValidationError
-
-from pytest_evalgate.judging.figures.probability import Bin
-from pytest_evalgate.judging.figures.rates import Rate
-from pytest_evalgate.judging.figures.threshold import Point
-from pytest_evalgate.reports.charts import RateRow, history_line, reliability, roc, score_histogram, slice_rates
+from pytest_evalgate.reports.charts import RateRow, history_line, score_histogram, slice_rates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pytest_evalgate.data import Baseline, Calibration, HistoryRow, Json, SliceResult, SuiteVerdict
+    from pytest_evalgate.data import Baseline, HistoryRow, SliceResult, SuiteVerdict
     from pytest_evalgate.reports.charts import Chart
-
-_Read = TypeVar("_Read")
-
-_RATE: Final = TypeAdapter(Rate)
-_BINS: Final = TypeAdapter(tuple[Bin, ...])
-_POINTS: Final = TypeAdapter(tuple[Point, ...])
-_AREA: Final = TypeAdapter(float)
 
 
 def baseline_scores(baseline: Baseline) -> Mapping[str, Sequence[float]]:
@@ -58,18 +46,6 @@ def suite_charts(
         *_scores(name, scores_now, scores_before, thresholds),
         *_past(name, verdict, history),
     )
-
-
-def judge_charts(calibration: Calibration) -> tuple[Chart, ...]:
-    """Draw what the record of a judge holds: its reliability diagram and its ROC curve.
-
-    What the record does not hold, or not as it was written, is left out. The curve of a judge that only passes or
-    fails follows from its two rates.
-    """
-    measures = calibration.measures
-    bins = _read(_BINS, measures.get("bins"))
-    shown = [reliability(calibration.judge, bins, probabilities=bool(measures.get("probability")))] if bins else []
-    return (*shown, *_curve(calibration))
 
 
 def _rates(name: str, verdict: SuiteVerdict) -> Iterator[Chart]:
@@ -122,30 +98,3 @@ def _past(name: str, verdict: SuiteVerdict, history: Sequence[HistoryRow]) -> It
     rows = [row for row in history if row.suite == name]
     if rows:
         yield history_line(f"{name}: history", rows, _required(verdict, "pass-rate"))
-
-
-def _curve(calibration: Calibration) -> Iterator[Chart]:
-    measures = calibration.measures
-    tpr, tnr = (_read(_RATE, measures.get(which)) for which in ("tpr", "tnr"))
-    if tpr is None or tnr is None:
-        return
-    chosen = measures.get("threshold")
-    points = _read(_POINTS, measures.get("roc")) or (_corner(tpr, tnr) if chosen is None else ())
-    if points:
-        yield roc(calibration.judge, points, tpr, tnr, _read(_AREA, _within(_within(chosen, "auc"), "value")))
-
-
-def _corner(tpr: Rate, tnr: Rate) -> tuple[Point, ...]:
-    return Point(None, 0.0, 0.0), Point(None, 1 - tnr.value, tpr.value), Point(None, 1.0, 1.0)
-
-
-def _within(value: Json, name: str) -> Json:
-    return value.get(name) if isinstance(value, dict) else None
-
-
-def _read(kind: TypeAdapter[_Read], value: Json) -> _Read | None:
-    """Read what a record holds; None where it is not there or not what it should be."""
-    try:
-        return kind.validate_python(value)
-    except ValidationError:
-        return None

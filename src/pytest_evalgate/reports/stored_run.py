@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_evalgate import files
-from pytest_evalgate.judging import calibration as calibrations
 from pytest_evalgate.reports.cases import StoredCases
 from pytest_evalgate.reports.sections import baseline_scores
 from pytest_evalgate.reports.texts import SHOWN
@@ -14,9 +13,10 @@ from pytest_evalgate.reports.view import Surroundings, build_view, compared, wit
 from pytest_evalgate.runs import run_file
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from pytest_evalgate.data import Calibration, Run, Verdict
+    from pytest_evalgate.data import Baseline, Calibration, Run, Verdict
     from pytest_evalgate.reports.links import Links
     from pytest_evalgate.reports.texts import Texts
     from pytest_evalgate.reports.view import ReportView
@@ -34,21 +34,41 @@ class Setting:
     report_file: str | None = None
 
 
-def view_of(kept: KeptRun, setting: Setting, made: tuple[Run, Origin] | None = None) -> ReportView:
-    """Build the view of a judged run.
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A run, how it came about, what its gates said, and what it was compared with."""
 
-    Args:
-        kept: Its folder.
-        setting: Where it is shown.
-        made: The run and its origin, where they are at hand; read from the folder otherwise.
+    run: Run
+    origin: Origin
+    verdict: Verdict
+    baselines: Mapping[str, Baseline | None]
+
+
+def read_judged(kept: KeptRun) -> Judged:
+    """Read a judged run from its folder.
 
     Raises:
         UserError: a file of the folder is missing, or cannot be used.
 
     """
-    run, origin = made or run_file.read_with_origin(kept.run_file)
+    run, origin = run_file.read_with_origin(kept.run_file)
     verdict = kept.verdict()
-    baselines = {name: kept.baseline(verdict, name) for name in verdict.suites}
+    return Judged(run, origin, verdict, {name: kept.baseline(verdict, name) for name in verdict.suites})
+
+
+def view_of(kept: KeptRun, judged: Judged, setting: Setting) -> ReportView:
+    """Build the view of a judged run.
+
+    Args:
+        kept: Its folder.
+        judged: What stands there, as it was made or as it was read.
+        setting: Where it is shown.
+
+    Raises:
+        UserError: a file of the folder is missing, or cannot be used.
+
+    """
+    run, origin, verdict, baselines = judged.run, judged.origin, judged.verdict, judged.baselines
     outputs = {name: kept.outputs(verdict, name) for name, found in baselines.items() if found is not None}
     around = Surroundings(
         facts=tuple(sorted(origin.facts.items())),
@@ -73,5 +93,9 @@ def view_of(kept: KeptRun, setting: Setting, made: tuple[Run, Origin] | None = N
 
 def _calibrations(kept: KeptRun, verdict: Verdict) -> dict[str, Calibration]:
     names = {judge.name for suite in verdict.suites.values() for judge in suite.judges}
+    if not names:
+        return {}
+    from pytest_evalgate.judging import calibration as calibrations  # noqa: PLC0415 - few runs have a judge
+
     found = {name: kept.calibration_file(name) for name in sorted(names)}
     return {name: calibrations.read(path) for name, path in found.items() if path.exists()}

@@ -40,6 +40,8 @@ class Texts:
 
     def plain(self, text: str) -> str:
         """Return a text as far as it may be shown."""
+        if self.content == "full" and len(text) <= LONGEST:  # nearly every text, of which there are many
+            return text
         if self.content == "none":
             return _LEFT_OUT if text else ""
         return cut(text, _EXCERPT if self.content == "excerpt" else LONGEST)

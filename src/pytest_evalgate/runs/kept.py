@@ -50,8 +50,8 @@ class KeptRun:
         compared: Mapping[str, tuple[Baseline, bytes]],
         rows: Iterable[HistoryRow],
         redactor: Redactor,
-    ) -> None:
-        """Keep what the reports of a judged run are made of.
+    ) -> Verdict:
+        """Keep what the reports of a judged run are made of, and return the verdict as it is kept.
 
         Args:
             verdict: Its verdict.
@@ -72,7 +72,7 @@ class KeptRun:
                 baseline_outputs.write(outputs, file)
             last = [row for row in rows if row.suite == name][-SHOWN:]
             history.append(file.with_suffix(".history.jsonl"), last)
-        verdict_file.write(verdict, self.verdict_file, redactor)
+        return verdict_file.write(verdict, self.verdict_file, redactor)
 
     def verdict(self) -> Verdict:
         """Read the verdict.

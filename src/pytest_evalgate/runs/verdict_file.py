@@ -6,8 +6,6 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING
 
-from pydantic import TypeAdapter, ValidationError
-
 from pytest_evalgate import files
 from pytest_evalgate.data import Verdict
 from pytest_evalgate.errors import RunFileError
@@ -27,10 +25,15 @@ def encode(verdict: Verdict) -> dict[str, Json]:
     return {"schema": SCHEMA, **dataclasses.asdict(verdict)}
 
 
-def write(verdict: Verdict, path: Path, redactor: Redactor = _NO_KEYS) -> None:
-    """Write the verdict whole or not at all; ``redactor`` takes out the keys that a message may hold."""
+def write(verdict: Verdict, path: Path, redactor: Redactor = _NO_KEYS) -> Verdict:
+    """Write the verdict whole or not at all, and return it as it stands there.
+
+    ``redactor`` takes out the keys that a message may hold.
+    """
     text = json.dumps(encode(verdict), indent=1, ensure_ascii=True, allow_nan=False)
-    files.write_atomically(path, redactor.clean(text).encode("ascii") + b"\n")
+    cleaned = redactor.clean(text)
+    files.write_atomically(path, cleaned.encode("ascii") + b"\n")
+    return verdict if cleaned == text else read(path)
 
 
 def read(path: Path) -> Verdict:
@@ -51,19 +54,23 @@ def read(path: Path) -> Verdict:
         raise RunFileError(f"{path}: not a verdict of pytest-evalgate")
     if schema > SCHEMA:
         raise RunFileError(f"{path}: schema {schema} is newer than {SCHEMA}: upgrade pytest-evalgate")
-    try:
-        return _table().validate_python(value)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise RunFileError(f"{path}: {place}: {first['msg']}") from None
+    return _decode(value, path)
 
 
 def json_schema() -> dict[str, Json]:
     """Return the JSON Schema of the file."""
-    schema = _table().json_schema(mode="serialization")
+    from pydantic import TypeAdapter  # noqa: PLC0415 - few processes read a verdict
+
+    schema = TypeAdapter(Verdict).json_schema(mode="serialization")
     return {**schema, "properties": {"schema": {"const": SCHEMA}, **schema["properties"]}}
 
 
-def _table() -> TypeAdapter[Verdict]:
-    return TypeAdapter(Verdict)
+def _decode(value: Json, path: Path) -> Verdict:
+    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - few processes read a verdict
+
+    try:
+        return TypeAdapter(Verdict).validate_python(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise RunFileError(f"{path}: {place}: {first['msg']}") from None

@@ -70,7 +70,7 @@ class Index:
 
 def disagree(case: CaseView, judges: frozenset[str]) -> bool:
     """Tell whether in any trial a judge says pass where another judge or a rule says miss, or the other way round."""
-    return any(_differ(trial.scores, judges) for trial in case.trials)
+    return bool(judges) and any(_differ(trial.scores, judges) for trial in case.trials)
 
 
 def _differ(scores: tuple[Score, ...], judges: frozenset[str]) -> bool:

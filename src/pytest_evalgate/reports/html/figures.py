@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pytest_evalgate.reports.sections import judge_charts, suite_charts
+from pytest_evalgate.reports.sections import suite_charts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,6 +40,10 @@ def suite_figures(
 
 def judge_figures(calibrations: Mapping[str, Calibration]) -> dict[str, tuple[Chart, ...]]:
     """Draw the charts of each judge that has been calibrated."""
+    if not calibrations:
+        return {}
+    from pytest_evalgate.reports.judge_sections import judge_charts  # noqa: PLC0415 - few runs have a judge
+
     return {name: _as_markup(judge_charts(calibration)) for name, calibration in calibrations.items()}
 
 
