@@ -65,6 +65,14 @@ def test_the_reports_lie_in_the_state_folder_and_the_screen_names_the_page(
     assert document["verdict"] == compared.verdict
 
 
+@_BOTH
+def test_a_case_that_fails_as_a_test_stands_beside_what_its_baseline_answered(
+    compared: Project, args: tuple[str, ...]
+) -> None:
+    result = compared.run("--eval-fail-cases", *args)
+    result.stdout.fnmatch_lines(["baseline   pass    yes", "candidate  MISSED  yes, or so", "reason   | *"])
+
+
 def test_the_baseline_keeps_what_its_cases_answered(compared: Project) -> None:
     kept = (compared.state / "baselines" / "faq.outputs.jsonl").read_text("ascii")
     assert [json.loads(line) for line in kept.splitlines()] == [

@@ -39,10 +39,10 @@ def keep(judgement: Judgement, verdict: Verdict, kept: KeptRun, redactor: Redact
     return kept.keep(verdict, compared, rows, redactor)
 
 
-def outputs_of(judgement: Judgement) -> dict[str, Mapping[str, Json]]:
-    """Return what the cases of the baselines answered that a run was judged by, by suite and case."""
-    found = {name: baseline for name, baseline in judgement.baselines.items() if baseline is not None}
-    return {name: baseline_outputs.parse(_outputs(judgement, name, baseline)) for name, baseline in found.items()}
+def outputs_of(judgement: Judgement, suite: str) -> Mapping[str, Json]:
+    """Return what the cases of the baseline of a suite answered, by id; nothing where that is not known."""
+    baseline = judgement.baselines.get(suite)
+    return {} if baseline is None else baseline_outputs.parse(_outputs(judgement, suite, baseline))
 
 
 def _outputs(judgement: Judgement, name: str, baseline: Baseline) -> bytes:

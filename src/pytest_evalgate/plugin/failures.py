@@ -5,6 +5,7 @@ pytest keeps its representations private; this is the only module that touches t
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from _pytest._code.code import ReprEntryNative, ReprExceptionInfo, ReprFileLocation, ReprTraceback
@@ -17,17 +18,25 @@ from pytest_evalgate.reports.texts import SHOWN
 if TYPE_CHECKING:
     from _pytest._code.code import TerminalRepr
 
-    from pytest_evalgate.data import Case, CaseResult, Trial
+    from pytest_evalgate.data import Case, CaseResult, Json, Trial
 
 _WIDTH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What the baseline says of a case: its mean over the trials, and its first output where that was kept."""
+
+    value: float
+    output: Json = None
 
 
 class CaseMissed(AssertionError):  # noqa: N818 - a finding about the target, not an error of the code
     """A case below its bar, or without an answer, under ``--eval-fail-cases``."""
 
-    def __init__(self, case: Case, result: CaseResult) -> None:
-        """Keep the case and its result for the representation."""
-        self.text = describe_miss(case, result)
+    def __init__(self, case: Case, result: CaseResult, before: Before | None = None) -> None:
+        """Keep the case and its result for the representation, and what its baseline says where it has one."""
+        self.text = describe_miss(case, result, before)
         super().__init__(result.reason or result.outcome)
 
 
@@ -38,12 +47,9 @@ def represent(path: str, line: int, message: str, text: str) -> TerminalRepr:
     return ReprExceptionInfo(traceback, ReprFileLocation(path, line, printable(message)))
 
 
-def describe_miss(case: Case, result: CaseResult) -> str:
-    """Lay a case out for a person: what was asked, what was wanted, what came, and why that is a miss.
-
-    The baseline's answer is not at hand while the cases run; reports and ``compare`` show it.
-    """
-    lines = case_lines(_view_of(case, result), _WIDTH, rerun=rerun_command(case.id))
+def describe_miss(case: Case, result: CaseResult, before: Before | None = None) -> str:
+    """Lay a case out for a person: what was asked and wanted, what came before and now, and why that is a miss."""
+    lines = case_lines(_view_of(case, result, before), _WIDTH, rerun=rerun_command(case.id))
     return "\n".join(line.text for line in lines)
 
 
@@ -56,8 +62,9 @@ def printable(text: str) -> str:
     return "\n".join("".join(c if c.isprintable() else ascii(c)[1:-1] for c in line) for line in lines)
 
 
-def _view_of(case: Case, result: CaseResult) -> CaseView:
+def _view_of(case: Case, result: CaseResult, before: Before | None) -> CaseView:
     question = case.question
+    answered = None if before is None or before.output is None else SHOWN.of("output", before.output)
     return CaseView(
         suite="",
         id=case.id,
@@ -68,6 +75,8 @@ def _view_of(case: Case, result: CaseResult) -> CaseView:
         input=SHOWN.of("input", question.get("input")),
         expected=SHOWN.of("expected", question.get("expected")),
         trials=tuple(map(_trial_view, result.trials)),
+        before=None if before is None else before.value,
+        baseline_output=answered,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -23,14 +24,15 @@ from pytest_evalgate.runs.shard import path_of as shard_path
 from pytest_evalgate.settings import NoRegressionGate, key_variables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import pytest
 
-    from pytest_evalgate.data import SuitePlan, Verdict, VerdictName
+    from pytest_evalgate.data import Case, Json, SuitePlan, Verdict, VerdictName
     from pytest_evalgate.gates.rules import SuiteRules
     from pytest_evalgate.plugin.assembly import Assembly, ReadySuite
+    from pytest_evalgate.plugin.failures import Before
     from pytest_evalgate.plugin.ledger import Ledger
     from pytest_evalgate.reporting import Reporting
     from pytest_evalgate.reports.view import ReportView
@@ -60,6 +62,7 @@ class Gatekeeper:
     warnings: list[str] = field(default_factory=list)
     _run: Run | None = None
     _origin: Origin = _UNKNOWN
+    _outputs: dict[str, Mapping[str, Json]] = field(default_factory=dict)
 
     @cached_property
     def judgement(self) -> Judgement:
@@ -159,6 +162,24 @@ class Gatekeeper:
         said = refused or sharding.refusal(run, self.shard, files.relative_name(self.file, self.assembly.root))
         return sharding.unjudged(self.judgement.judge(replace(run, refused=said), rules), self.shard)
 
+    def before(self, suite: ReadySuite, case: Case) -> Before | None:
+        """Return what the baseline says of a case, for who looks at it; None where it does not know it so."""
+        from pytest_evalgate.plugin.failures import Before  # noqa: PLC0415 - wanted by --eval-fail-cases
+
+        with contextlib.suppress(BaselineError):  # the controller has refused it, where it is needed
+            baseline = self.judgement.baseline_of(suite.plan.name)
+            known = None if baseline is None else baseline.cases.get(case.golden_id)
+            if known is not None and known.fingerprint == suite.planned[case.id].fingerprint:
+                return Before(known.mean, self._outputs_before(suite.plan.name).get(case.golden_id))
+        return None
+
+    def _outputs_before(self, suite: str) -> Mapping[str, Json]:
+        from pytest_evalgate.judgement.keeping import outputs_of  # noqa: PLC0415 - wanted by who looks closer
+
+        if suite not in self._outputs:
+            self._outputs[suite] = outputs_of(self.judgement, suite)
+        return self._outputs[suite]
+
     def is_whole(self, verdict: Verdict) -> bool:
         """Tell whether every case that this session was to run has its answer."""
         left = verdict.accounting.not_run
@@ -224,13 +245,13 @@ class Gatekeeper:
 
     def _with_cases(self, view: ReportView) -> ReportView:
         """Add what the cases were asked and answered, and what their baselines had answered."""
-        from pytest_evalgate.judgement.keeping import outputs_of  # noqa: PLC0415 - wanted by who looks closer
-        from pytest_evalgate.reports.cases import StoredCases  # noqa: PLC0415 - the same
+        from pytest_evalgate.reports.cases import StoredCases  # noqa: PLC0415 - wanted by who looks closer
         from pytest_evalgate.reports.texts import Texts  # noqa: PLC0415 - the same
         from pytest_evalgate.reports.view import compared, with_cases  # noqa: PLC0415 - the same
 
         assert self._run is not None  # noqa: S101 - only a judged run is shown
-        before = compared(self._run, self.judgement.baselines, outputs_of(self.judgement))
+        outputs = {suite.name: self._outputs_before(suite.name) for suite in view.suites}
+        before = compared(self._run, self.judgement.baselines, outputs)
         return with_cases(view, StoredCases(self.file, before, Texts.by(self.assembly.settings.report)))
 
     def _suite_settings(self, name: str) -> Suite | None:

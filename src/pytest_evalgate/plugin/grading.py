@@ -16,6 +16,7 @@ from pytest_evalgate.plugin.results import error_result, publish
 
 if TYPE_CHECKING:
     from pytest_evalgate.data import CaseResult, Output
+    from pytest_evalgate.plugin.failures import Before
     from pytest_evalgate.plugin.golden_test import GoldenTest
 
 
@@ -70,12 +71,12 @@ async def grade_trial(
     return replace(graded, calls=(*ahead.calls, *graded.calls))
 
 
-def fail(golden_test: GoldenTest, result: CaseResult) -> NoReturn:
+def fail(golden_test: GoldenTest, result: CaseResult, before: Before | None) -> NoReturn:
     """Fail the test of a missed case: with what its body raised, else with the case laid out."""
     for made in golden_test.bodies.made:
         if isinstance(made, BaseException):
             raise made
-    pytest.fail(f"{printable(result.reason)}\n{describe_miss(golden_test.case, result)}", pytrace=False)
+    pytest.fail(f"{printable(result.reason)}\n{describe_miss(golden_test.case, result, before)}", pytrace=False)
 
 
 async def _grade_all(golden_test: GoldenTest) -> list[Trial | None]:

@@ -72,7 +72,7 @@ class CaseItem(pytest.Item):
             raise
         publish(self, self.case, result)
         if session.options.fail_cases and result.outcome != "passed":
-            raise CaseMissed(self.case, result)
+            raise CaseMissed(self.case, result, session.gatekeeper.before(self.suite, self.case))
 
     def _leave_out(self, rule: StopRule) -> NoReturn:
         """End without a result: for pytest, and in JUnit, as skipped, since nothing was asked."""

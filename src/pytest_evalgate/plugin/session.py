@@ -208,7 +208,8 @@ class EvalSession:
         if golden_test is not None:
             graded = self.answers.graded(golden_test.suite, grading.grade(item, golden_test))
             if self.options.fail_cases and graded.outcome != "passed":
-                grading.fail(golden_test, graded)
+                before = self.gatekeeper.before(golden_test.suite, golden_test.case)
+                grading.fail(golden_test, graded, before)
         return result
 
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
