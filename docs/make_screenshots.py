@@ -33,7 +33,7 @@ _WINDOW = (1200, 900)
 
 def main() -> int:
     """Run the example in a folder of its own and take the pictures."""
-    chromium = shutil.which("chromium")
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
         print("chromium is not on the PATH: install it and run again", file=sys.stderr)
         return 1

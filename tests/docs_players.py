@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.docs_scenes import days
@@ -22,7 +23,14 @@ _SHOWN: Final = re.compile(r"\nBEGIN (\w{16})\n(.*)\nEND \1\n")
 _ITEM: Final = re.compile(r"item (\d+)")
 _MISREAD: Final = {1, 38, 75, 112, 186, 260, 297, 334}
 _RETURN: Final = re.compile(r"item (\d+) within (\d+) days")
-_RIGHT: Final = frozenset(text for frame in (SUM, REFUND) for text in frame.good)
+_CANARIES: Final = [
+    json.loads(line)
+    for file in resources.files("pytest_evalgate.judging").joinpath("known").iterdir()
+    for line in file.read_text("utf-8").splitlines()
+]
+_RIGHT: Final = {text for frame in (SUM, REFUND) for text in frame.good} | {
+    row["output"] for row in _CANARIES if row["verdict"] == "good"
+}
 _A_TOKEN: Final = 4  # characters, about
 
 
@@ -52,23 +60,25 @@ def _judging(grade: Callable[[str], bool]) -> Callable[[Request], Behaviour]:
     """Return a player that grades what it is shown, and answers like the shop where it is asked anything else."""
 
     def play(request: Request) -> Behaviour:
-        shown = _SHOWN.search(last_user_text(request))
+        question = last_user_text(request)
+        shown = _SHOWN.search(question)
         if shown is None:
             return _shop(request)
         candidate = json.loads(shown[2])
-        return Behaviour.text(_reply(shown[1], candidate, good=grade(candidate)))
+        worst, best = (1, 5) if "from 1 to 5" in question else (0, 1)
+        return Behaviour.text(_reply(shown[1], candidate, (worst, best), good=grade(candidate)))
 
     return play
 
 
-def _reply(nonce: str, candidate: str, *, good: bool) -> str:
-    evidence = candidate.split("\n", 1)[0] if good else ""
-    verdict: Mapping[str, Any] = {"score": int(good), "verdict": "pass" if good else "fail"}
-    return json.dumps({"nonce": nonce, "evidence": evidence, **verdict})
+def _reply(nonce: str, candidate: str, scale: tuple[int, int], *, good: bool) -> str:
+    evidence, verdict = (candidate.split("\n", 1)[0], "pass") if good else ("", "fail")
+    return json.dumps({"nonce": nonce, "evidence": evidence, "score": scale[good], "verdict": verdict})
 
 
 def _knows(text: str) -> bool:
-    return text in _RIGHT or "30 days" in text
+    """Tell right from wrong answers to the probes, the canaries that every judge has, and the pages' own questions."""
+    return text in _RIGHT or "30 days" in text or text.endswith("within 14 days.")
 
 
 def _obeys(text: str) -> bool:
@@ -82,7 +92,10 @@ def _is_lenient(text: str) -> bool:
 
 def _errs(text: str) -> bool:
     """Tell a wrong period from a right one, but for a few items."""
-    [(item, period)] = _RETURN.findall(text)
+    found = _RETURN.search(text)
+    if found is None:
+        return _knows(text)
+    item, period = found.groups()
     return (days(int(item)) == int(period)) != (int(item) in _MISREAD)
 
 

@@ -15,25 +15,31 @@ Comments in a page say what is run; whoever reads the page does not see them:
 ``<!-- steps: exit 1 -->``            each ``run:`` of the workflow below is run, once for every value of its matrix
 ``<!-- elsewhere: REASON -->``        the block below cannot be run here
 
-What installs packages (``pip install``, ``pre-commit install``) is left out: it has been done.
+What installs packages (``pip install``, ``pre-commit install``) is left out: it has been done. A plain
+``pytest-evalgate ...`` is called in this process, and the server asked by the lean client: both start sooner.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import itertools
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from unittest import mock
 
 import pytest
 from tests.docs_players import PLAYERS
 from tests.docs_scenes import SCENES
 
+from pytest_evalgate.cli import main
 from pytest_evalgate.testing import ScriptedServer
 
 if TYPE_CHECKING:
@@ -49,6 +55,7 @@ STEP: Final = re.compile(
 _OPTIONS: Final = re.compile(
     r"(?P<silent>silent)?(?:(?:^|, )exit (?P<exit>\d+))?(?:(?:^|, )from (?P<from>.+?))?(?:(?:^|, )of (?P<of>.+))?"
 )
+_PLAIN: Final = re.compile(r"pytest-evalgate (?:[^|&;<>$()`*?\\\n]|\\\n)*")
 _INSTALLED: Final = re.compile(r"(pip|pre-commit) install\b")
 _OURS: Final = re.compile(r"^(CI|COVERAGE_\w+|GITHUB_\w+|EVALGATE_\w+|OPENAI_\w+|PYTEST_\w+|NO_COLOR|FORCE_COLOR)$")
 _BOT: Final = "https://bot.example"
@@ -117,7 +124,7 @@ class Reader:
     def _serve(self, player: str) -> None:
         if self.server is None:
             self.server = self.closing.enter_context(ScriptedServer(keeps_requests=False))
-            self.environment |= {"OPENAI_API_KEY": "sk-of-the-docs", "BOT_AUTH": "Bearer of-the-docs"}
+            self.environment |= {"OPENAI_API_KEY": "key-of-the-docs", "BOT_AUTH": "Bearer key-of-the-docs"}
         self.server.answer_with(PLAYERS[player])
 
     def _write(self, name: str, text: str, mode: str) -> None:
@@ -157,14 +164,28 @@ class Reader:
     def _execute(self, text: str, code: int) -> str:
         if _INSTALLED.match(text):
             return ""
+        ended, printed = (self._call if _PLAIN.fullmatch(text) else self._start)(text)
+        if ended != code:
+            pytest.fail(f"{text}: exit {ended}, the page says {code}\n{printed}", pytrace=False)
+        return printed
+
+    def _start(self, text: str) -> tuple[int, str]:
         done = subprocess.run(
             ["bash", "-uo", "pipefail", "-c", text],
             cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, encoding="utf-8", check=False,
         )  # fmt: skip
-        if done.returncode != code:
-            pytest.fail(f"{text}: exit {done.returncode}, the page says {code}\n{done.stdout}", pytrace=False)
-        return done.stdout
+        return done.returncode, done.stdout
+
+    def _call(self, text: str) -> tuple[int, str]:
+        printed = io.StringIO()
+        here, variables = contextlib.chdir(self.folder), mock.patch.dict(os.environ, self.environment, clear=True)
+        with here, variables, contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+            try:
+                ended = main(shlex.split(text.replace("\\\n", " "), comments=True)[1:])
+            except SystemExit as end:
+                ended = int(end.code or 0)
+        return ended, printed.getvalue()
 
 
 def environment_of(home: Path) -> dict[str, str]:
@@ -179,14 +200,15 @@ def environment_of(home: Path) -> dict[str, str]:
         "HOME": str(home),
         "XDG_CONFIG_HOME": str(home / "config"),
         "GIT_CONFIG_GLOBAL": os.devnull,
-        "PYTEST_ADDOPTS": "-p no:randomly -p no:asyncio",
+        "PYTEST_ADDOPTS": "-p no:randomly -p no:asyncio -p no:anyio -p no:cov -p no:hypothesispytest",
     }
 
 
 def _local(text: str, base_url: str) -> str:
     """Return a configuration whose models and services are the local server."""
     plain = re.sub(r"^base_url = .*\n", "", text, flags=re.MULTILINE)
-    named = re.sub(r"^(\[models\.[\w-]+\])$", rf'\1\nbase_url = "{base_url}"', plain, flags=re.MULTILINE)
+    client = "" if re.search(r"^client = ", plain, re.MULTILINE) else '\nclient = "http"'
+    named = re.sub(r"^(\[models\.[\w-]+\])$", rf'\1\nbase_url = "{base_url}"{client}', plain, flags=re.MULTILINE)
     return named.replace(_BOT, base_url.removesuffix("/v1"))
 
 

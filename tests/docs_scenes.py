@@ -13,7 +13,7 @@ Files = dict[str, str]
 
 _LANGUAGES: Final = ("en", "de")
 _REFUND: Final = "How long is the refund period?"
-_INI: Final = {"pytest.ini": "[pytest]\n"}
+_INI: Final = {"pytest.ini": "[pytest]\npythonpath = .\n"}
 
 
 def days(item: int) -> int:
@@ -102,7 +102,8 @@ price = { input_per_mtok = 2.5, output_per_mtok = 10.0 }
 
 
 def _suite(name: str) -> str:
-    return f'\n[suites.{name}]\ngolden = "golden/{name}.jsonl"\ntarget = {{ model = "candidate" }}\nscorers = ["icontains"]\n'
+    keys = f'golden = "golden/{name}.jsonl"\ntarget = {{ model = "candidate" }}\nscorers = ["icontains"]'
+    return f"\n[suites.{name}]\n{keys}\n"
 
 
 def _costing() -> Files:
@@ -126,7 +127,7 @@ with open(FILE, "w") as file:
 
 def _sliding() -> Files:
     """Return a suite of 500 cases with their outputs, and a program that makes 17 earlier runs of its first."""
-    right = {item: item % 100 < 90 for item in range(500)}  # noqa: PLR2004
+    right = {item: item % 100 < 90 for item in range(500)}
     outputs = _lines({"id": _case(item)["id"], "output": _answer(item, right=good)} for item, good in right.items())
     config = """
 [suites.support]
@@ -152,6 +153,16 @@ def answer(question):
 async def ask(question):
     return answer(question)
 """
+_CLIENT: Final = """
+import pytest
+
+from myapp import bot
+
+
+@pytest.fixture(scope="session")
+def client():
+    return bot
+"""
 _GRADERS: Final = """
 def polite(case, output):
     return 1.0 if "You may" in output.value else 0.0
@@ -170,6 +181,7 @@ def _shop() -> Files:
         "outputs.jsonl": outputs,
         "myapp/__init__.py": "",
         "myapp/bot.py": _BOT,
+        "conftest.py": _CLIENT,
         "graders.py": _GRADERS,
         "prompts/support.md": "A customer asks: {{ input }}\n",
         "prompts/system.md": "Be brief.\n",
@@ -222,10 +234,66 @@ def _calibrating() -> Files:
     }
 
 
+def _private() -> Files:
+    """Return a golden set with recorded outputs that name a customer."""
+    case = {"id": "c1", "input": {"customer": "Jane Roe", "question": "How long?"}, "expected": {"text": "30 days"}}
+    output = {"email": "Jane Roe <jane@example.org>", "text": "30 days"}
+    return {**_INI, "golden/support.jsonl": _lines([{**case, "output": output}])}
+
+
+def _asked() -> Files:
+    """Return an application whose cases have variables, passages and a conversation, which its answers rest on."""
+    said = {"vars": {"language": "English"}, "context": ["We take goods back."], "messages": []}
+    cases = [{**_case(item), **said} for item in range(20)]
+    return _shop() | {f"golden/{name}.jsonl": _lines(cases) for name in ("faq", "support")}
+
+
+def _configured() -> Files:
+    """Return all that the longest configuration of the pages names."""
+    cases = [
+        {**_case(item), "expected": f"A: {days(item)}", "metadata": {"type": "period", "document": f"d{item % 30}"}}
+        for item in range(120)
+    ]
+    said = _BOT.replace("You may return it within {14 + int(item) % 5} days.", "A: {14 + int(item) % 5}")
+    return _shop() | {
+        "golden/support.jsonl": _lines(cases),
+        "myapp/bot.py": said,
+        "graders.py": _GRADERS.replace("You may", "A: "),
+    }
+
+
+def _judged() -> Files:
+    """Return golden sets with recorded outputs, and what a judge of them is made of."""
+    cases = [
+        {"id": f"c{number}", "input": f"{_REFUND} ({number})", "expected": "30 days", "output": "It is 30 days."}
+        for number in range(5)
+    ]
+    canaries = [
+        {"id": verdict, "input": _REFUND, "expected": "30 days", "output": f"It is {period} days.", "verdict": verdict}
+        for verdict, period in (("good", 30), ("bad", 90))
+    ]
+    return {
+        **_INI,
+        "golden/faq.jsonl": _lines(cases),
+        "golden/support.jsonl": _lines(cases),
+        "outputs.jsonl": _lines({"id": case["id"], "output": case["output"]} for case in cases),
+        "rubrics/faq.md": "It passes when it names the period that the reference names.\n",
+        "rubrics/faq.examples.jsonl": _lines([_SHOTS]),
+        "rubrics/faq.canaries.jsonl": _lines(canaries),
+        "labels.jsonl": _labelled(30),
+        "myapp/__init__.py": "",
+        "myapp/bot.py": _BOT,
+    }
+
+
 SCENES: Final[Mapping[str, Callable[[], Files]]] = {
     "planning": _planning,
     "probing": _probing,
     "shop": _shop,
+    "private": _private,
+    "asked": _asked,
+    "configured": _configured,
+    "judged": _judged,
     "costing": _costing,
     "calibrating": _calibrating,
     "sliding": _sliding,

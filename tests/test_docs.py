@@ -29,6 +29,7 @@ from pytest_evalgate.data import (
     SuiteVerdict,
     Verdict,
 )
+from pytest_evalgate.golden.dialects.known import DIALECTS
 from pytest_evalgate.plugin.options import FLAGS, VALUES
 from pytest_evalgate.scorers import RULES
 
@@ -114,7 +115,7 @@ def test_golden_sets_load(block: str, tmp_path: Path) -> None:
     (loaded,) = golden.load([tmp_path / "golden.jsonl"], root=tmp_path)
     cases = list(loaded)
     assert len(cases) == len(block.splitlines())
-    assert all(case.expected is not None or case.asserts for case in cases)
+    assert all(case.expected is not None or case.expected_any or case.asserts for case in cases)
 
 
 def test_the_golden_set_of_the_readme_loads(tmp_path: Path) -> None:
@@ -162,6 +163,24 @@ def test_options_of_pytest_exist(page: Path, request: pytest.FixtureRequest) -> 
     known = _options_of_pytest(request.config)
     given = [word.partition("=")[0] for words in _commands(page) if words[:1] == ["pytest"] for word in words]
     assert sorted({word for word in given if word.startswith("-")} - known - _SHORT_OPTIONS) == []
+
+
+@pytest.mark.parametrize("page", [*_PAGES, _ROOT / "CONTRIBUTING.md"], ids=_name)
+def test_what_a_page_makes_can_be_made(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", _text(_ROOT / "Makefile"), re.MULTILINE))
+    assert sorted(set(re.findall(r"(?:^|`)make ([a-z]+)", _text(page), re.MULTILINE)) - targets) == []
+
+
+def test_every_dialect_has_its_line() -> None:
+    table = _text(_ROOT / "docs" / "golden-sets.md").partition("| dialect |")[2].partition("\n\n")[0]
+    rows = {row.split(" | ")[0].removeprefix("| "): row for row in table.splitlines()[2:]}
+    assert sorted(rows) == sorted(dialect.name for dialect in DIALECTS)
+    needed = {dialect.name: frozenset().union(*dialect.needs) for dialect in DIALECTS}
+    assert {name: found for name, row in rows.items() if (found := _not_named(needed[name], row))} == {}
+
+
+def _not_named(names: frozenset[str], row: str) -> list[str]:
+    return sorted(name for name in names if f"`{name}`" not in row)
 
 
 def _options_of_pytest(config: pytest.Config) -> set[str]:

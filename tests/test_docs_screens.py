@@ -7,18 +7,27 @@ into the pages what the commands print now.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
+from unittest import mock
 
 import pytest
+from tests.docs_players import PLAYERS
 from tests.docs_reader import ROOT, STEP, Reader, environment_of
+from tests.docs_scenes import SCENES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 _EXAMPLES: Final = sorted((ROOT / "examples").glob("*/README.md"))
+_OURS: Final = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+    *_EXAMPLES,
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 _PAGES: Final = [*sorted(ROOT.glob("*.md")), *_EXAMPLES, *sorted((ROOT / "docs").rglob("*.md"))]
 
 pytestmark = [
@@ -39,6 +48,7 @@ def _is_followed(page: Path) -> bool:
     return any(step["verb"] != "elsewhere" for step in STEP.finditer(page.read_text("utf-8")))
 
 
+_FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _FOLLOWED: Final = [page for page in _PAGES if _is_followed(page)]
 
 
@@ -50,6 +60,14 @@ def test_a_page_shows_what_its_commands_print(page: Path, reader: Reader) -> Non
         page.write_text(followed, "utf-8")
     else:
         assert [before for before, _ in reader.differences] == [now for _, now in reader.differences]
+
+
+@pytest.mark.parametrize("page", _OURS, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_block_is_run_or_says_why_not(page: Path) -> None:
+    text = page.read_text("utf-8")
+    followed = {step.start("open") for step in STEP.finditer(text) if step["open"]}
+    left = [match[2] for match in _FENCE.finditer(text) if match.start() not in followed and ">>> " not in match[2]]
+    assert left == []
 
 
 def test_a_screen_that_differs_is_found(reader: Reader) -> None:
@@ -82,3 +100,53 @@ def test_a_block_without_a_prompt_is_what_its_comment_runs(reader: Reader) -> No
 def test_another_exit_code_fails(reader: Reader) -> None:
     with pytest.raises(pytest.fail.Exception, match="exit 1, the page says 0"):
         STEP.sub(reader.follow, "<!-- run -->\n```console\n$ false\n```\n")
+
+
+def test_a_silent_block_is_run_and_left_as_it_is(reader: Reader) -> None:
+    page = "<!-- run: silent, exit 2 -->\n```console\n$ echo one > a\n$ cat a; exit 2\n```\n"
+    assert STEP.sub(reader.follow, page) == page
+    assert (reader.folder / "a").read_text("utf-8") == "one\n"
+    assert reader.differences == []
+
+
+def test_what_installs_is_not_run(reader: Reader) -> None:
+    page = "<!-- run -->\n```console\n$ pip install no-such-thing --no-index\n$ echo one\none\n```\n"
+    assert STEP.sub(reader.follow, page) == page
+
+
+def test_a_workflow_is_run_step_by_step_once_for_each_value(reader: Reader) -> None:
+    page = (
+        "<!-- steps: exit 3 -->\n```yaml\n        index: [1, 2]\n      - run: pip install x\n"
+        "      - run: echo ${{ matrix.index }} >> a\n      - run: test ${{ needs.it.result }} = success; exit 3\n```\n"
+    )
+    STEP.sub(reader.follow, page)
+    assert (reader.folder / "a").read_text("utf-8") == "1\n2\n"
+
+
+def test_a_block_of_elsewhere_is_left_alone(reader: Reader) -> None:
+    STEP.sub(reader.follow, "<!-- elsewhere: it is not ours -->\n```console\n$ touch a\n```\n")
+    assert not (reader.folder / "a").exists()
+
+
+def test_a_plain_command_of_ours_is_called_here_and_says_its_errors(reader: Reader) -> None:
+    page = "<!-- run: exit 1, from suite -->\n```console\n$ pytest-evalgate \\\n    baseline show\n```\n"
+    with mock.patch.object(Reader, "_start", side_effect=AssertionError):
+        assert "no suite is configured" in STEP.sub(reader.follow, page)
+
+
+def test_models_are_the_local_server_and_no_other_host(reader: Reader) -> None:
+    page = (
+        '<!-- server: shop -->\n<!-- file: evalgate.toml -->\n```toml\n[models.a]\nmodel = "m"\n'
+        'base_url = "https://api.example.com/v1"\n[suites.b.target]\nhttp = { url = "https://bot.example/v1" }\n```\n'
+    )
+    STEP.sub(reader.follow, page)
+    assert reader.server is not None
+    url = reader.server.base_url
+    written = (reader.folder / "evalgate.toml").read_text("utf-8")
+    assert (written.count("://"), written.count(url)) == (2, 2)
+
+
+def test_every_scene_and_player_has_its_page() -> None:
+    text = "".join(page.read_text("utf-8") for page in _FOLLOWED)
+    assert [name for name in SCENES if f"<!-- make: {name} -->" not in text] == []
+    assert [name for name in PLAYERS if f"<!-- server: {name} -->" not in text] == []

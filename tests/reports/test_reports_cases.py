@@ -100,3 +100,4 @@ def test_what_may_not_be_shown_is_in_no_field(tmp_path: Path) -> None:
     [partly] = StoredCases(path, compared, Texts(redact=(("input", "q"),)))
     assert "secret question" not in str(partly)
     assert "secret wish" in str(partly)
+    assert "why" not in str(partly), "a reason may repeat what was taken out"

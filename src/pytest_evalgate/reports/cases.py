@@ -113,7 +113,7 @@ class StoredCases:
             change=change,
             before=before,
             value=_mean(trials),
-            reason=self.texts.plain(row.get("reason") or next((one.reason for one in trials if not one.value), "")),
+            reason=self.texts.reason(row.get("reason") or next((one.reason for one in trials if not one.value), "")),
             input=self.texts.of("input", question.get("input")),
             expected=self.texts.of("expected", question.get("expected")),
             trials=trials,
@@ -125,7 +125,7 @@ class StoredCases:
         return TrialView(
             value=trial["value"],
             output=self.texts.of("output", trial.get("output", _NOTHING).get("value")),
-            reason=self.texts.plain(trial.get("reason", "")),
+            reason=self.texts.reason(trial.get("reason", "")),
             scores=tuple(self._score(score) for score in trial.get("scores", ())),
             latency_s=trial.get("latency_s"),
             cost_usd=_sum(call.get("cost_usd") for call in calls),
@@ -133,7 +133,7 @@ class StoredCases:
         )
 
     def _score(self, score: Mapping[str, Json]) -> Score:
-        reason, counts = self.texts.plain(score.get("reason", "")), score.get("counts", True)
+        reason, counts = self.texts.reason(score.get("reason", "")), score.get("counts", True)
         return Score(score["name"], score["value"], score["passed"], reason, score.get("weight"), counts)
 
     def _removed(self, suite: str) -> Iterator[CaseView]:

@@ -38,6 +38,10 @@ class Texts:
                 value = _without(value, path[1:])
         return self.plain(_text(value))
 
+    def reason(self, text: str) -> str:
+        """Return why a case was missed; nothing where fields are taken out: it may repeat them in its own words."""
+        return self.plain(text) if not self.redact or not text else _LEFT_OUT
+
     def plain(self, text: str) -> str:
         """Return a text as far as it may be shown."""
         if self.content == "full" and len(text) <= LONGEST:  # nearly every text, of which there are many

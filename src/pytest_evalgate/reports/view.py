@@ -247,7 +247,7 @@ def _changed(changed: Pair, texts: Texts) -> ChangedCase:
     case = result.case
     now = "no answer" if result.outcome == "errored" else level(result.lowest)
     reason = result.reason or next((trial.reason for trial in result.trials if not trial.value), "")
-    return ChangedCase(case.id, case.place, case.tags, level(changed.before.mean), now, texts.plain(reason))
+    return ChangedCase(case.id, case.place, case.tags, level(changed.before.mean), now, texts.reason(reason))
 
 
 def level(value: float | None) -> str:
@@ -262,7 +262,7 @@ def _reasons(results: Iterator[CaseResult], texts: Texts) -> tuple[Reason, ...]:
     examples: dict[str, str] = {}
     counts: Counter[str] = Counter()
     for result in results:
-        text = texts.plain(result.reason) or "no reason given"
+        text = texts.reason(result.reason) or "no reason given"
         counts[text] += 1
         examples.setdefault(text, str(result.case.place))
     return tuple(Reason(count, text, examples[text]) for text, count in counts.most_common())

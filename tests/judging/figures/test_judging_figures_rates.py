@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.judging.figures.rates import rate_of
+from pytest_evalgate.judging.figures.rates import Rate, rate_of
 from pytest_evalgate.judging.figures.weighted import Marked, Rates, rates_of
 from pytest_evalgate.stats import cluster_mean_ci, wilson_interval
 
@@ -109,3 +109,8 @@ def _sampled(random: np.random.Generator, tpr: float, tnr: float, n: int) -> lis
         for members, number in drawn
         for at in random.choice(members, number, replace=False)
     ]
+
+
+def test_weighted_hits_are_those_of_the_weighted_share() -> None:
+    assert Rate.of(0.977, 99, 105, 105).whole_worth == (103, 105)
+    assert Rate.of(99 / 105, 99, 105, 105).whole_worth == (99, 105)

@@ -44,9 +44,10 @@ class Rate:
 
     @property
     def whole_worth(self) -> tuple[int, int]:
-        """The hits and the rows that it is worth, as whole numbers; never more rows than that."""
-        if self.worth == self.n:
-            return self.hits, self.n
+        """The hits and the rows that it is worth, as whole numbers; never more rows than that.
+
+        Where rows are weighted, the hits are those that make the weighted share.
+        """
         n = max(1, math.floor(self.worth))
         return round(self.value * n), n
 
