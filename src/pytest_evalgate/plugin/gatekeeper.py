@@ -27,15 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    import pytest
-
     from pytest_evalgate.data import Case, Json, SuitePlan, Verdict, VerdictName
     from pytest_evalgate.gates.rules import SuiteRules
     from pytest_evalgate.plugin.assembly import Assembly, ReadySuite
     from pytest_evalgate.plugin.failures import Before
     from pytest_evalgate.plugin.ledger import Ledger
     from pytest_evalgate.reporting import Reporting
-    from pytest_evalgate.reports.view import ReportView
     from pytest_evalgate.runs.shard import Shard
     from pytest_evalgate.runs.state import StateFolder
     from pytest_evalgate.settings import Suite
@@ -60,7 +57,7 @@ class Gatekeeper:
     arguments: Sequence[str] = ()
     report_file: str | None = None
     warnings: list[str] = field(default_factory=list)
-    _run: Run | None = None
+    run: Run | None = None
     _origin: Origin = _UNKNOWN
     _outputs: dict[str, Mapping[str, Json]] = field(default_factory=dict)
 
@@ -154,7 +151,7 @@ class Gatekeeper:
         )
         results = map(ledger.results, plans)
         self._origin = self._origin_of(plans, notes)
-        run = self._run = run_file.write_stream(
+        run = self.run = run_file.write_stream(
             head, plans, results, self.file, stopped=ledger.stopped, origin=self._origin, redactor=self.redactor
         )
         if self.shard is None:
@@ -170,10 +167,11 @@ class Gatekeeper:
             baseline = self.judgement.baseline_of(suite.plan.name)
             known = None if baseline is None else baseline.cases.get(case.golden_id)
             if known is not None and known.fingerprint == suite.planned[case.id].fingerprint:
-                return Before(known.mean, self._outputs_before(suite.plan.name).get(case.golden_id))
+                return Before(known.mean, self.outputs_before(suite.plan.name).get(case.golden_id))
         return None
 
-    def _outputs_before(self, suite: str) -> Mapping[str, Json]:
+    def outputs_before(self, suite: str) -> Mapping[str, Json]:
+        """Return what the cases of the baseline of a suite answered, by id; read once."""
         from pytest_evalgate.judgement.keeping import outputs_of  # noqa: PLC0415 - wanted by who looks closer
 
         if suite not in self._outputs:
@@ -183,8 +181,8 @@ class Gatekeeper:
     def is_whole(self, verdict: Verdict) -> bool:
         """Tell whether every case that this session was to run has its answer."""
         left = verdict.accounting.not_run
-        if self.shard is not None and self._run is not None:
-            left = sharding.lost(self._run, self.shard)
+        if self.shard is not None and self.run is not None:
+            left = sharding.lost(self.run, self.shard)
         return not (left or verdict.accounting.errored)
 
     def close(self, verdict: Verdict, status: int) -> Verdict:
@@ -203,56 +201,8 @@ class Gatekeeper:
 
         A part of a run has none: it is merged first.
         """
-        if self.shard is None and self._run is not None:
-            yield from reporting.report(verdict, self.judgement, (self._run, self._origin), self.redactor)
-
-    def show(self, verdict: Verdict, notes: Iterable[str], reporter: pytest.TerminalReporter) -> None:
-        """Print the section, ``notes`` at its end."""
-        from pytest_evalgate.reports.terminal import render  # noqa: PLC0415 - wanted once, at the end
-
-        verbosity = reporter.config.get_verbosity()
-        view = self._view(verdict, notes)
-        if verbosity > 0:
-            view = self._with_cases(view)
-        reporter.section("eval gate", sep="=")
-        for line in render(view, reporter._tw.fullwidth, verbosity):  # noqa: SLF001 - pytest's own width
-            reporter.write_line(self.redactor.clean(line.text), **({line.colour: True} if line.colour else {}))
-
-    def last_word(self, verdict: Verdict, notes: Iterable[str], reporter: pytest.TerminalReporter) -> None:
-        """Print the verdict line, after pytest's own bar."""
-        from pytest_evalgate.reports.terminal import verdict_line  # noqa: PLC0415 - wanted once, at the end
-
-        line = verdict_line(self._view(verdict, notes))
-        reporter.write_line(self.redactor.clean(line.text), bold=True, **({line.colour: True} if line.colour else {}))
-
-    def _view(self, verdict: Verdict, notes: Iterable[str]) -> ReportView:
-        from pytest_evalgate.reports.texts import Texts  # noqa: PLC0415 - wanted once, at the end
-        from pytest_evalgate.reports.view import Surroundings, build_view  # noqa: PLC0415 - the same
-
-        assert self._run is not None  # noqa: S101 - only a judged run is shown
-        root = self.assembly.root
-        stored = files.relative_name(self.file, root)
-        written = files.relative_name(self.state.verdict, root)
-        return build_view(
-            verdict,
-            self._run,
-            self.judgement.baselines,
-            run_file=stored,
-            verdict_file=written,
-            around=Surroundings(report_file=self.report_file if self.shard is None else None, notes=tuple(notes)),
-            texts=Texts.by(self.assembly.settings.report),
-        )
-
-    def _with_cases(self, view: ReportView) -> ReportView:
-        """Add what the cases were asked and answered, and what their baselines had answered."""
-        from pytest_evalgate.reports.cases import StoredCases  # noqa: PLC0415 - wanted by who looks closer
-        from pytest_evalgate.reports.texts import Texts  # noqa: PLC0415 - the same
-        from pytest_evalgate.reports.view import compared, with_cases  # noqa: PLC0415 - the same
-
-        assert self._run is not None  # noqa: S101 - only a judged run is shown
-        outputs = {suite.name: self._outputs_before(suite.name) for suite in view.suites}
-        before = compared(self._run, self.judgement.baselines, outputs)
-        return with_cases(view, StoredCases(self.file, before, Texts.by(self.assembly.settings.report)))
+        if self.shard is None and self.run is not None:
+            yield from reporting.report(verdict, self.judgement, (self.run, self._origin), self.redactor)
 
     def _suite_settings(self, name: str) -> Suite | None:
         """Return the settings of a suite, with the rule by which the command line wants it to stop."""

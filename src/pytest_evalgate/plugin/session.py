@@ -6,7 +6,6 @@ import contextlib
 import gc
 import os
 import time
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,16 +21,17 @@ from pytest_evalgate.plugin.collection import Collection
 from pytest_evalgate.plugin.current import SESSION
 from pytest_evalgate.plugin.gatekeeper import Gatekeeper, load_judgement
 from pytest_evalgate.plugin.golden_test import GOLDEN_TEST, Recorder
+from pytest_evalgate.plugin.judging import Judging
 from pytest_evalgate.plugin.launch import Launch
 from pytest_evalgate.plugin.ledger import Ledger
 from pytest_evalgate.plugin.lineage import WORKER_INPUT, lineage_of, new_lineage
-from pytest_evalgate.plugin.notices import NOTICES_OUTPUT, Notices
+from pytest_evalgate.plugin.notices import Notices
 from pytest_evalgate.plugin.partial_run import PartialRun
 from pytest_evalgate.plugin.prefetched import Prefetched
 from pytest_evalgate.plugin.progress import Progress
 from pytest_evalgate.plugin.redacted import redact
 from pytest_evalgate.plugin.requested import read_options
-from pytest_evalgate.plugin.results import WORKER_OUTPUT, attach, detach
+from pytest_evalgate.plugin.results import attach, detach
 from pytest_evalgate.plugin.selection import check_all, select
 from pytest_evalgate.plugin.signals import interrupts_wait, sigterm_interrupts
 from pytest_evalgate.plugin.stopper import Stopper
@@ -40,13 +40,11 @@ from pytest_evalgate.reporting import Reporting
 from pytest_evalgate.runs.state import STATE_VARIABLE, state_of
 from pytest_evalgate.scorers import Context, registry
 from pytest_evalgate.wiring import Errand, Wiring
-from pytest_evalgate.wording import STOPPED
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Generator, Iterable, Iterator, Mapping
+    from collections.abc import Generator, Iterable, Mapping
 
-    from pytest_evalgate.data import Verdict
     from pytest_evalgate.plugin.assembly import ReadySuite
     from pytest_evalgate.runs.state import StateFolder
 
@@ -69,6 +67,7 @@ def register(config: pytest.Config) -> None:
         session = config.stash[SESSION] = EvalSession(config, state)
         session.open()
     config.pluginmanager.register(session, "evalgate-session")
+    config.pluginmanager.register(Judging(session), "evalgate-judging")
     config.pluginmanager.register(session.collection, "evalgate-collection")
     config.pluginmanager.register(PartialRun(session), "evalgate-partial-run")
     config.pluginmanager.register(session.launch, "evalgate-launch")
@@ -117,17 +116,17 @@ class EvalSession:
         )
         self.notices = Notices(self.wiring)
         context = Context(rules=registry(rules), roots=(root,), judge=self.wiring.judge)
-        self._base = find_base(
+        self.base = find_base(
             self.options.base_ref, written, root=root, state=state.path, tier=configured.default_tier
         )
-        self.assembly = Assembly(root, configured, self.options, context, self.wiring, self._base.branch)
+        self.assembly = Assembly(root, configured, self.options, context, self.wiring, self.base.branch)
         self.reporting = Reporting(
             root,
             state,
             configured.report,
             self.options.report,
             hook=lambda view: config.hook.pytest_evalgate_report(report=view),
-            print_line=self._print_line,
+            print_line=self.print_line,
         )
         report_file = self.reporting.html_file
         self.ledger = Ledger()
@@ -151,11 +150,10 @@ class EvalSession:
         self.is_dry = self.options.estimate or any(
             config.getoption(name) for name in ("collectonly", "setuponly", "setupplan")
         )
-        self.verdict: Verdict | None = None
         self.suites: list[ReadySuite] = []
         self._golden_files: frozenset[str] = frozenset()
         self.collection = Collection(self)
-        self._started = time.monotonic()
+        self.started = time.monotonic()
         self._closing = contextlib.ExitStack()
 
     @cached_property
@@ -255,109 +253,16 @@ class EvalSession:
             return None
         return _STATUSES.get(self.ledger.not_passed.get(report.nodeid, ""))
 
-    # -- judging
-
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
-        """Judge after the last item; a failed gate fails the session as a failed test does."""
-        try:
-            result = yield
-        finally:
-            if not self.is_controller:
-                self.wiring.close()  # judging takes a second, after -x and Ctrl-C too: nothing is sent meanwhile
-        if not self.is_worker and not self.is_dry:
-            verdict = self._judge()
-            session.testsfailed += verdict.verdict == "fail"
-        return result
-
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
-        """Judge what an interrupted session left, set the exit code, and have the last word."""
-        if self.is_worker:
-            output = self.config.workeroutput  # type: ignore[attr-defined]  # xdist's
-            output[WORKER_OUTPUT] = self.ledger.export()
-            output[NOTICES_OUTPUT] = self.notices.export()
-            return (yield)
-        if self.is_dry:
-            if self.is_controller and self.options.estimate and session.exitstatus == _NO_TESTS:
-                session.exitstatus = pytest.ExitCode.OK  # the controller of xdist collects nothing itself
-            return (yield)
-        verdict = self.verdict or self._judge()
-        self._remember_missed()
-        try:
-            return (yield)
-        finally:
-            self.verdict = self.gatekeeper.close(verdict, int(session.exitstatus))
-            session.exitstatus = self.verdict.exit_code
-            for trouble in self.gatekeeper.report(self.verdict, self.reporting):
-                self._print_line(f"evalgate: {trouble}")
-            self._last_word(self.verdict, int(session.exitstatus))
-
     def _load_ahead(self) -> None:
         load_judgement()
         with interrupts_wait():
             self.reporting.load()
 
-    def _judge(self) -> Verdict:
-        for nodeid in self.collection.uncollected:
-            self.ledger.add_problem(f"{nodeid} could not be collected")
-        for problem in self.notices.problems:
-            self.ledger.add_problem(problem)
-        if self.is_controller and not self.ledger.plans:  # its workers were stopped before they could say
-            for suite in self.suites:
-                self.ledger.add_plan(suite.plan)
-        nothing_wrong = not self.ledger.problems
-        if not self.ledger.plans:
-            self.ledger.add_problem("no case was selected: " + " ".join(self.config.invocation_params.args))
-        verdict = self.gatekeeper.judge(
-            self.ledger,
-            duration_s=time.monotonic() - self._started,
-            refused=self.launch.refusal or self.notices.refusal,
-            notes=self._said_of_the_run(),
-        )
-        self.launch.note_end(whole=self.gatekeeper.is_whole(verdict))
-        if nothing_wrong and not self.ledger.plans:
-            verdict = replace(verdict, exit_code=int(_NO_TESTS))
-        self.verdict = verdict
-        return verdict
-
-    def _remember_missed(self) -> None:
-        """Let ``--lf`` run missed cases again; its store is private to pytest, so do without where it changed."""
-        lastfailed = getattr(self.config.pluginmanager.get_plugin("lfplugin"), "lastfailed", None)
-        if isinstance(lastfailed, dict):
-            wrong = (nodeid for nodeid, outcome in self.ledger.not_passed.items() if outcome != "not_run")
-            lastfailed.update(dict.fromkeys(wrong, True))
-
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
-        """Show what the gates say."""
-        if self.verdict is not None and self.config.get_verbosity() > -2:  # noqa: PLR2004 - -qq shows the last line only
-            self.gatekeeper.show(self.verdict, self._notes(self.verdict, exitstatus), terminalreporter)
-
-    def _notes(self, verdict: Verdict, exitstatus: int) -> Iterator[str]:
-        """Say what belongs below the numbers, and how to go on where answers are missing."""
-        yield from self._said_of_the_run()
-        if verdict.refused is not None:
-            yield f"NOT EVALUATED: {verdict.refused}"
-        elif self.launch.has_journal and (verdict.accounting.errored or exitstatus == pytest.ExitCode.INTERRUPTED):
-            yield "the same command goes on with this run: what the cache holds is not asked again"
-
-    def _said_of_the_run(self) -> Iterator[str]:
-        """Say what is wrong with the cache, what is not known of the base, and why no further call was sent."""
-        yield from self.notices.troubles
-        if self._base.note is not None:
-            yield self._base.note
-        if self.notices.stop is not None and self.launch.refusal is None and self.notices.refusal is None:
-            yield f"{STOPPED}{self.notices.stop}"
-
-    def _print_line(self, text: str) -> None:
+    def print_line(self, text: str) -> None:
+        """Write a line to the terminal, if there is one."""
         reporter: pytest.TerminalReporter | None = self.config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
             reporter.write_line(text)
-
-    def _last_word(self, verdict: Verdict, exitstatus: int) -> None:
-        reporter: pytest.TerminalReporter | None = self.config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is not None:
-            self.gatekeeper.last_word(verdict, self._notes(verdict, exitstatus), reporter)
 
 
 _STATUSES: dict[str, tuple[str, str, tuple[str, dict[str, bool]]]] = {
