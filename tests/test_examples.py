@@ -84,7 +84,8 @@ def test_the_systems_swapped(examples: Path, pytester: pytest.Pytester) -> None:
     assert delta["p"] == pytest.approx(_numbers("gsm8k")["6b_verification vs 6b_finetuning"]["mcnemar_midp"] / 2)
     result.stdout.fnmatch_lines([
         "*gsm8k-test-0003 *gsm8k/golden.jsonl:4 *pass -> miss *got 60, wanted 540*",
-        "*... 283 more: pytest-evalgate compare --suite gsm8k --regressed",
+        "*... 283 more:*",
+            "*pytest-evalgate compare baselines/gsm8k.6b_verification.json *",
         "evalgate: FAIL*293 worse, 64 better*(exit 1)",
     ])  # fmt: skip
 

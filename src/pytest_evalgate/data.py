@@ -47,7 +47,8 @@ def _nothing() -> Mapping[str, Any]:
     return _NOTHING
 
 
-def _golden_id(case_id: str, side: Side) -> str:
+def golden_id_of(case_id: str, side: Side) -> str:
+    """Return the id by which the golden set knows a case that a run knows as ``case_id``."""
     return case_id.removesuffix(BASE_SUFFIX) if side == "base" else case_id
 
 
@@ -100,7 +101,7 @@ class Case:
     @property
     def golden_id(self) -> str:
         """The id in the golden set: what targets and recordings know the case by."""
-        return _golden_id(self.id, self.side)
+        return golden_id_of(self.id, self.side)
 
     @property
     def question(self) -> dict[str, Json]:
@@ -205,7 +206,7 @@ class PlannedCase:
     @property
     def golden_id(self) -> str:
         """The id in the golden set, which is the one that a baseline knows."""
-        return _golden_id(self.id, self.side)
+        return golden_id_of(self.id, self.side)
 
 
 @dataclass(frozen=True, slots=True)

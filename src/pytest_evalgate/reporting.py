@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from pytest_evalgate import files
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.reports.links import links_of, on_github
+from pytest_evalgate.reports.writing import HTML_FILE, write_reports
 from pytest_evalgate.runs.kept import KeptRun
 from pytest_evalgate.runs.run_file import path_of
 
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
     from pytest_evalgate.runs.origin import Origin
     from pytest_evalgate.runs.state import StateFolder
     from pytest_evalgate.settings import Report
-
-_HTML_FILE = "report.html"
 
 
 @dataclass
@@ -67,11 +67,11 @@ class Reporting:
     @property
     def html_file(self) -> str | None:
         """The HTML report as messages name it; None where none is written."""
-        return files.relative_name(self.folder / _HTML_FILE, self.root) if "html" in self.wanted.formats else None
+        return files.relative_name(self.folder / HTML_FILE, self.root) if "html" in self.wanted.formats else None
 
     def forget(self) -> None:
         """Remove the HTML report of an earlier session: that must not be read as one of this run."""
-        (self.folder / _HTML_FILE).unlink(missing_ok=True)
+        (self.folder / HTML_FILE).unlink(missing_ok=True)
 
     def load(self) -> None:
         """Load what the reports are written with: 0.2 s that are free while answers are awaited."""
@@ -100,19 +100,17 @@ class Reporting:
         self, verdict: Verdict, judgement: Judgement, made: tuple[Run, Origin], redactor: Redactor
     ) -> tuple[ReportView, Written]:
         from pytest_evalgate.judgement.keeping import keep  # noqa: PLC0415 - wanted once, at the end
-        from pytest_evalgate.reports.links import links_of  # noqa: PLC0415 - the same
-        from pytest_evalgate.reports.stored_run import Judged, Setting, view_of  # noqa: PLC0415 - the same
+        from pytest_evalgate.reports.stored_run import JudgedRun, Setting, view_of  # noqa: PLC0415 - the same
         from pytest_evalgate.reports.texts import Texts  # noqa: PLC0415 - the same
-        from pytest_evalgate.reports.writing import write_reports  # noqa: PLC0415 - the same
 
         kept = KeptRun(path_of(self.state.path, verdict.run_id).parent)
-        judged = Judged(*made, keep(judgement, verdict, kept, redactor), judgement.baselines)
+        judged = JudgedRun(*made, keep(judgement, verdict, kept, redactor), judgement.baselines)
         setting = Setting(self.root, Texts.by(self.wanted), links_of(os.environ, self.root), self.html_file)
         view = view_of(kept, judged, setting)
         return view, write_reports(view, self.wanted.formats, self.folder)
 
     def _publish(self, view: ReportView, redactor: Redactor) -> None:
-        if os.environ.get("GITHUB_ACTIONS") != "true":
+        if not on_github(os.environ):
             return
         from pytest_evalgate.reports.github import write_github  # noqa: PLC0415 - wanted once, at the end
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+OPTIONS: Final = "options"
+"""The fact that holds what of the command line changes what is run and what it is compared with."""
+
 STOPPED: Final = "STOPPED: "
 """A note that begins so says why the run sent no further call."""
 

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_evalgate.reports import headline
 from pytest_evalgate.reports.headline import Step
+from pytest_evalgate.reports.view import Surroundings
 
 if TYPE_CHECKING:
     from tests.reports.conftest import Screen
@@ -33,6 +34,29 @@ def test_a_branch_has_to_answer_for_a_baseline_of_its_own(screen: Screen) -> Non
     held = replace(view, suites=(replace(suite, verdict=replace(suite.verdict, delta=delta)),))
     assert [step.why for step in headline.next_steps(held)] == ["look", "accept on purpose", "and answer for it"]
     assert 'change = "suites.support-faq.baseline"' in headline.next_steps(held)[-1].command
+
+
+def test_the_next_step_runs_what_was_run(screen: Screen) -> None:
+    around = Surroundings(facts=(("options", "--eval-target recorded:b.jsonl"),))
+    view = screen.view(screen.scene("m" * 20, "P" * 20, [_DROP]), around=around)
+    assert headline.next_steps(view)[0].command.endswith(" -k support-faq --eval-target recorded:b.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("source", "side"),
+    [
+        ("file:baselines/a b.json", "'baselines/a b.json' "),
+        ("git:origin/main", "git:origin/main "),
+        (f"git:{'8c1f2d0' * 5}abcde", "git:8c1f2d0 "),
+        ("run", ""),
+    ],
+)
+def test_cases_are_compared_with_what_the_gate_compared_them_with(screen: Screen, source: str, side: str) -> None:
+    [suite] = screen.view(screen.scene("m" * 20, "P" * 20, [_DROP])).suites
+    assert suite.verdict.delta is not None
+    verdict = replace(suite.verdict, delta=replace(suite.verdict.delta, baseline=source))
+    command = headline.compare_command("faq", verdict, regressed=True)
+    assert command == f"pytest-evalgate compare {side}--suite faq --regressed"
 
 
 def test_names_are_quoted_in_commands(screen: Screen) -> None:

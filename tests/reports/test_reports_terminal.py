@@ -450,4 +450,4 @@ def test_the_reason_of_a_missing_answer_is_never_cut(screen: Screen) -> None:
 def test_at_most_ten_cases_are_listed(screen: Screen) -> None:
     text = [line.text for line in render(_fail_regression(screen))]
     assert sum("pass -> miss" in line for line in text) == 10
-    assert "  ... 9 more: pytest-evalgate compare --suite support-faq --regressed" in text
+    assert "  ... 9 more: pytest-evalgate compare baselines/support-faq.json --suite support-faq --regressed" in text

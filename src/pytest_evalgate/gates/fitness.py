@@ -20,6 +20,12 @@ def unfit(gate: Gate, suite: SuiteRun, rules: SuiteRules) -> str | None:
     return unfit_judge(gate, rules) or (ungraded(suite.results, rules) if _counts_passes(gate) else None)
 
 
+def unfit_judges(rules: SuiteRules) -> tuple[str, ...]:
+    """Say which judges may not gate, and which gates rest on one that cannot carry them; each reason once."""
+    refused = [judge.refusal for judge in rules.judges.values()]
+    return tuple(filter(None, dict.fromkeys([*refused, *(unfit_judge(gate, rules) for gate in rules.effective)])))
+
+
 def unfit_judge(gate: Gate, rules: SuiteRules) -> str | None:
     """Say which judge cannot carry ``gate`` whatever a run says, and why, if one cannot: known before it is run."""
     reasons = (why_unfit(judge) for judge in _rests_on(gate, rules))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_evalgate import jsonl, settings
+from pytest_evalgate.wording import OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -26,6 +27,10 @@ def facts_of(assembly: Assembly, suites: Iterable[str], arguments: Iterable[str]
 
 def _facts(assembly: Assembly, suites: Iterable[str], arguments: Iterable[str]) -> Iterator[tuple[str, str]]:
     yield "command", shlex.join(["pytest", *arguments])
+    given = {"--eval-tier": assembly.options.tier, "--eval-target": assembly.options.target}
+    given["--eval-baseline"] = assembly.options.baseline
+    if options := [word for name, value in given.items() if value for word in (name, value)]:
+        yield OPTIONS, shlex.join(options)
     for name in suites:
         suite = assembly.suite_settings(name)
         target = None if suite is None else assembly.target_settings(suite)

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_evalgate.data import Case, Json, SuitePlan, Verdict, VerdictName
-    from pytest_evalgate.gates.rules import SuiteRules
     from pytest_evalgate.plugin.assembly import Assembly, ReadySuite
     from pytest_evalgate.plugin.failures import Before
     from pytest_evalgate.plugin.ledger import Ledger
@@ -58,7 +57,7 @@ class Gatekeeper:
     report_file: str | None = None
     warnings: list[str] = field(default_factory=list)
     run: Run | None = None
-    _origin: Origin = _UNKNOWN
+    origin: Origin = _UNKNOWN
     _outputs: dict[str, Mapping[str, Json]] = field(default_factory=dict)
 
     @cached_property
@@ -150,9 +149,9 @@ class Gatekeeper:
             refused=refused,
         )
         results = map(ledger.results, plans)
-        self._origin = self._origin_of(plans, notes)
+        self.origin = self._origin_of(plans, notes)
         run = self.run = run_file.write_stream(
-            head, plans, results, self.file, stopped=ledger.stopped, origin=self._origin, redactor=self.redactor
+            head, plans, results, self.file, stopped=ledger.stopped, origin=self.origin, redactor=self.redactor
         )
         if self.shard is None:
             return self.judgement.remember(run, self.judgement.judge(run, rules))
@@ -202,7 +201,7 @@ class Gatekeeper:
         A part of a run has none: it is merged first.
         """
         if self.shard is None and self.run is not None:
-            yield from reporting.report(verdict, self.judgement, (self.run, self._origin), self.redactor)
+            yield from reporting.report(verdict, self.judgement, (self.run, self.origin), self.redactor)
 
     def _suite_settings(self, name: str) -> Suite | None:
         """Return the settings of a suite, with the rule by which the command line wants it to stop."""
@@ -217,21 +216,14 @@ class Gatekeeper:
         usual = suite is None or (suite.aggregate == "mean" and suite.cluster is None and not suite.judges)
         if plain and usual and len(ready.plan.cases) > _PLENTY:
             return []
-        from pytest_evalgate.gates.foresight import foresee  # noqa: PLC0415 - scipy
+        from pytest_evalgate.gates.fitness import unfit_judges  # noqa: PLC0415 - scipy
+        from pytest_evalgate.gates.foresight import foresee  # noqa: PLC0415 - the same
 
         name = ready.plan.name
         rules = self.judgement.rules([name], lambda _: None)[name]
         seen = foresee(ready.plan, rules)
         self.warnings += [f"evalgate: {name}: {text}" for text in seen.warnings]
-        return [*seen.problems, *_unfit(rules)]
-
-
-def _unfit(rules: SuiteRules) -> Iterable[str]:
-    """Name the judges that may not gate, and the gates that rest on one that cannot carry them; each reason once."""
-    from pytest_evalgate.gates.fitness import unfit_judge  # noqa: PLC0415 - scipy
-
-    refused = [judge.refusal for judge in rules.judges.values()]
-    return filter(None, dict.fromkeys([*refused, *(unfit_judge(gate, rules) for gate in rules.effective)]))
+        return [*seen.problems, *unfit_judges(rules)]
 
 
 def load_judgement() -> None:

@@ -49,7 +49,11 @@ def _view(keeper: Gatekeeper, verdict: Verdict, notes: Iterable[str]) -> ReportV
         keeper.judgement.baselines,
         run_file=files.relative_name(keeper.file, root),
         verdict_file=files.relative_name(keeper.state.verdict, root),
-        around=Surroundings(report_file=keeper.report_file if keeper.shard is None else None, notes=tuple(notes)),
+        around=Surroundings(
+            facts=tuple(keeper.origin.facts.items()),
+            report_file=keeper.report_file if keeper.shard is None else None,
+            notes=tuple(notes),
+        ),
         texts=Texts.by(keeper.assembly.settings.report),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from pytest_evalgate.data import Place, Score
+from pytest_evalgate.data import Place, Score, golden_id_of
 from pytest_evalgate.reports.texts import SHOWN, Texts
 from pytest_evalgate.runs import run_file
 
@@ -100,8 +100,7 @@ class StoredCases:
         change, before = compared.changes.get(row["id"], ("", None))
         question = row.get("question", _NOTHING)
         side = row.get("side", "both")
-        golden_id = row["id"].removesuffix("@base") if side == "base" else row["id"]
-        output = compared.outputs.get(golden_id)
+        output = compared.outputs.get(golden_id_of(row["id"], side))
         return CaseView(
             suite=row["suite"],
             id=row["id"],

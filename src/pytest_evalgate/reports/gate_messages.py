@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from pytest_evalgate.gates.answers import NO_BASELINE
 from pytest_evalgate.reports import cells, headline
 from pytest_evalgate.reports.escape import one_line
-from pytest_evalgate.reports.lines import Line, packed, wrapped
+from pytest_evalgate.reports.headline import compare_command
+from pytest_evalgate.reports.lines import Line, packed, with_command, wrapped
 from pytest_evalgate.reports.suite_table import gate_colour, gate_name
 from pytest_evalgate.wording import count, p_value, percent, points
 
@@ -67,7 +68,7 @@ def _change(name: str, verdict: SuiteVerdict, gate: GateResult, width: int) -> I
     changed = f"{count(delta.losses, 'case')} got worse, {delta.gains:,} got better"
     noise = f"within noise (p={p_value(delta.p)}; {_reach(delta, gate)})"
     yield from wrapped(f"  {name}: {changed}: {'an improvement' if delta.lower > 0 else noise}", width)
-    yield from wrapped(f"       list them: pytest-evalgate compare --suite {name}", width)
+    yield from with_command("list them:", one_line(compare_command(name, verdict)), width, "       ")
 
 
 def _reach(delta: Delta, gate: GateResult) -> str:

@@ -16,6 +16,7 @@ from pytest_evalgate.redaction import Redactor
 from pytest_evalgate.reports import cells, headline
 from pytest_evalgate.reports.escape import one_line
 from pytest_evalgate.reports.escape.workflow import command
+from pytest_evalgate.reports.links import on_github
 from pytest_evalgate.reports.markdown import render_summary
 from pytest_evalgate.reports.texts import cut
 from pytest_evalgate.reports.view import DETAILED
@@ -95,7 +96,7 @@ def write_github(
         redactor: Takes out keys.
 
     """
-    if environ.get("GITHUB_ACTIONS") != "true":
+    if not on_github(environ):
         return
     for line in annotate(view):
         print_line(redactor.clean(line))

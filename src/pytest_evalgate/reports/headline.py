@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Final
 from pytest_evalgate.gates.answers import NO_BASELINE
 from pytest_evalgate.reports import cells
 from pytest_evalgate.reports.stopped import COMPLETE, part_reason
-from pytest_evalgate.wording import STOPPED, count, percent, points
+from pytest_evalgate.wording import OPTIONS, STOPPED, count, percent, points
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_evalgate.data import GateChange, GateResult, VerdictName
+    from pytest_evalgate.data import GateChange, GateResult, SuiteVerdict, VerdictName
     from pytest_evalgate.reports.view import ReportView, SuiteView
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{40,64}")
@@ -70,15 +70,25 @@ def exit_note(view: ReportView) -> str:
 
 def next_steps(view: ReportView) -> tuple[Step, ...]:
     """Say what to do about what did not pass, suite by suite."""
-    return tuple(step for suite in view.suites for step in suite_steps(suite))
+    options = dict(view.facts).get(OPTIONS, "")
+    return tuple(step for suite in view.suites for step in suite_steps(suite, options))
 
 
-def suite_steps(suite: SuiteView) -> Iterator[Step]:
-    """Say what to do about a suite that did not pass."""
+def compare_command(name: str, verdict: SuiteVerdict, *, regressed: bool = False) -> str:
+    """Return the command that lists the cases of a suite beside those that it was compared with."""
+    kind, _, where = ("", "", "") if verdict.delta is None else verdict.delta.baseline.partition(":")
+    against = {"file": where, "git": f"git:{where[:_DIGITS] if _COMMIT.fullmatch(where) else where}"}.get(kind)
+    side = [] if against is None else [shlex.quote(against)]
+    only = ["--regressed"] if regressed else []
+    return " ".join(["pytest-evalgate compare", *side, "--suite", shlex.quote(name), *only])
+
+
+def suite_steps(suite: SuiteView, options: str = "") -> Iterator[Step]:
+    """Say what to do about a suite that did not pass; ``options`` are those that its run was given."""
     name = shlex.quote(suite.name)
     failed = {gate.kind for gate in suite.verdict.gates if gate.result == "fail"}
     if failed:
-        yield Step("look", f"pytest --eval-gate --eval-fail-cases -k {name}")
+        yield Step("look", f"pytest --eval-gate --eval-fail-cases -k {name}{options and f' {options}'}")
     if "no-regression" in failed and suite.regressed:
         first = "" if suite.verdict.stopped is None else f"{COMPLETE}, then "
         yield Step("accept on purpose", f'{first}pytest-evalgate baseline promote --suite {name} --reason "..."')

@@ -29,6 +29,17 @@ def wrapped(text: str, width: int, colour: str | None = None, indent: str = _IND
         yield Line(_guarded(line), colour)
 
 
+def with_command(head: str, command: str, width: int, indent: str = "") -> Iterator[Line]:
+    """Put a command behind what it is for, or below it; one that is broken can still be pasted into a shell."""
+    if width_of(f"{indent}{head} {command}") <= width:
+        yield Line(f"{indent}{head} {command}")
+        return
+    yield from wrapped(f"{indent}{head}", width)
+    *pieces, last = wrap(command, width - len(indent) - 6)
+    for piece in (*(f"{piece} \\" for piece in pieces), last):
+        yield Line(_guarded(f"{indent}    {piece}"))
+
+
 def packed(parts: Iterable[str], width: int) -> Iterator[str]:
     """Put ``parts`` side by side, as many on a line as there is room for; a part is broken only where it must be."""
     line = ""

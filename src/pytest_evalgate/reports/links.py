@@ -34,6 +34,11 @@ class Links:
         return f"{self.repository}/blob/{self.commit}/{quote(path, errors='surrogatepass')}#L{place.line}"
 
 
+def on_github(environ: Mapping[str, str]) -> bool:
+    """Tell whether this is a job of GitHub's, whose runner reads the log for commands."""
+    return environ.get("GITHUB_ACTIONS") == "true"
+
+
 def links_of(environ: Mapping[str, str], root: Path) -> Links | None:
     """Return what the environment of a GitHub runner says of the checkout at ``root``; None anywhere else."""
     server, name = environ.get("GITHUB_SERVER_URL", ""), environ.get("GITHUB_REPOSITORY", "")

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 from pytest_evalgate.reports.case_screen import case_lines, rerun_command
 from pytest_evalgate.reports.columns import aligned, fit, width_of, wrap
 from pytest_evalgate.reports.escape import one_line
+from pytest_evalgate.reports.headline import compare_command
 from pytest_evalgate.reports.judges import calibration_note
-from pytest_evalgate.reports.lines import Line, wrapped
+from pytest_evalgate.reports.lines import Line, with_command
 from pytest_evalgate.reports.worddiff import marked_diff
 
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ def regressed_lines(suite: SuiteView, width: int, verbosity: int) -> Iterator[Li
         if verbosity > 0 and number < _DETAILED:
             yield from _change(suite.details.get(case.id), width)
     if more := len(suite.regressed) - len(shown):
-        command = f"pytest-evalgate compare --suite {one_line(suite.name)} --regressed"
-        yield from wrapped(f"  ... {more:,} more: {command}", width)
+        command = one_line(compare_command(suite.name, suite.verdict, regressed=True))
+        yield from with_command(f"... {more:,} more:", command, width, "  ")
     if verbosity > 1:
         yield from _whole(suite, width)
 

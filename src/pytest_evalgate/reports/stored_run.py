@@ -35,7 +35,7 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedRun:
     """A run, how it came about, what its gates said, and what it was compared with."""
 
     run: Run
@@ -44,7 +44,7 @@ class Judged:
     baselines: Mapping[str, Baseline | None]
 
 
-def read_judged(kept: KeptRun) -> Judged:
+def read_judged(kept: KeptRun) -> JudgedRun:
     """Read a judged run from its folder.
 
     Raises:
@@ -53,10 +53,10 @@ def read_judged(kept: KeptRun) -> Judged:
     """
     run, origin = run_file.read_with_origin(kept.run_file)
     verdict = kept.verdict()
-    return Judged(run, origin, verdict, {name: kept.baseline(verdict, name) for name in verdict.suites})
+    return JudgedRun(run, origin, verdict, {name: kept.baseline(verdict, name) for name in verdict.suites})
 
 
-def view_of(kept: KeptRun, judged: Judged, setting: Setting) -> ReportView:
+def view_of(kept: KeptRun, judged: JudgedRun, setting: Setting) -> ReportView:
     """Build the view of a judged run.
 
     Args:

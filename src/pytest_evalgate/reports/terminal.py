@@ -10,13 +10,13 @@ from pytest_evalgate.reports.columns import fit, width_of
 from pytest_evalgate.reports.escape import one_line
 from pytest_evalgate.reports.gate_changes import gate_change_lines
 from pytest_evalgate.reports.gate_messages import message_lines
-from pytest_evalgate.reports.lines import Line, wrapped
+from pytest_evalgate.reports.lines import Line, with_command, wrapped
 from pytest_evalgate.reports.reasons import errored_lines, missed_lines
 from pytest_evalgate.reports.regressed import regressed_lines
 from pytest_evalgate.reports.slices import slice_lines
 from pytest_evalgate.reports.stopped import stopped_lines
 from pytest_evalgate.reports.suite_table import colour_of, table_lines
-from pytest_evalgate.wording import usd
+from pytest_evalgate.wording import OPTIONS, usd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +69,7 @@ def _lines(view: ReportView, width: int, verbosity: int) -> Iterator[Line]:
     for note in view.notes:
         yield from wrapped(one_line(note), width, "yellow")
     for suite in view.suites:
-        yield from _steps(suite, width)
+        yield from _steps(suite, view, width)
 
 
 def _details(suite: SuiteView, view: ReportView, width: int, verbosity: int) -> Iterator[Line]:
@@ -122,11 +122,8 @@ def _duration(seconds: float) -> str:
     return f"{whole // _HOUR}h{whole % _HOUR // _MINUTE:02}m"
 
 
-def _steps(suite: SuiteView, width: int) -> Iterator[Line]:
+def _steps(suite: SuiteView, view: ReportView, width: int) -> Iterator[Line]:
     """Say what to do about a suite that failed; one that could not be decided has said so itself."""
     if suite.verdict.verdict == "fail":
-        for step in headline.suite_steps(suite):
-            command = one_line(step.command)
-            together = f"{step.why}: {command}"
-            texts = [together] if width_of(together) <= width else [f"{step.why}:", f"  {command}"]
-            yield from (line for text in texts for line in wrapped(text, width))
+        for step in headline.suite_steps(suite, dict(view.facts).get(OPTIONS, "")):
+            yield from with_command(f"{step.why}:", one_line(step.command), width)

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.cli.project import Project
     from pytest_evalgate.data import Place, SuitePlan
-    from pytest_evalgate.gates.rules import SuiteRules
     from pytest_evalgate.settings import Suite
 
 
@@ -21,20 +20,13 @@ def gate_findings(project: Project, suite: Suite, plan: SuitePlan, place: Place)
     name = plan.name
     if suite.gates is None and suite.baseline is None and not project.baseline_file(name).exists():
         return
-    from pytest_evalgate.gates.foresight import foresee  # noqa: PLC0415 - scipy, where there is a gate
+    from pytest_evalgate.gates.fitness import unfit_judges  # noqa: PLC0415 - scipy, where there is a gate
+    from pytest_evalgate.gates.foresight import foresee  # noqa: PLC0415 - the same
 
     problems: list[str] = []
     judgement = Judgement(project.root, project.settings, project.state.path, project.settings.suites.get)
     rules = judgement.rules([name], problems.append)[name]
     seen = foresee(plan, rules)
-    problems += [f"suites.{name}.gates: {text}" for text in (*seen.problems, *_unfit(rules))]
+    problems += [f"suites.{name}.gates: {text}" for text in (*seen.problems, *unfit_judges(rules))]
     yield from (Finding(place, "gate", "error", text) for text in dict.fromkeys(problems))
     yield from (Finding(place, "gate", "warning", f"suites.{name}.gates: {text}") for text in seen.warnings)
-
-
-def _unfit(rules: SuiteRules) -> Iterator[str]:
-    """Name the judges that may not gate, and the gates that rest on one that cannot carry them."""
-    from pytest_evalgate.gates.fitness import unfit_judge  # noqa: PLC0415 - scipy, where there is a gate
-
-    yield from filter(None, (judge.refusal for judge in rules.judges.values()))
-    yield from filter(None, (unfit_judge(gate, rules) for gate in rules.effective))

@@ -6,6 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, Literal
 
 from pytest_evalgate.reports.escape.markdown import fenced
+from pytest_evalgate.reports.headline import compare_command
 from pytest_evalgate.reports.markdown.parts import case_name, folded_away, name, prose, shell, table
 from pytest_evalgate.reports.texts import cut
 from pytest_evalgate.reports.view import level
@@ -56,8 +57,7 @@ def _changed(
         (case_name(case.id, case.place, links), f"{case.before} -> {case.now}", prose(case.reason))
         for case in cases[:listed]
     )
-    only = " --regressed" if how == "regressed" else ""
-    every = f"all: {shell(f'pytest-evalgate compare --suite {suite.name}{only}')}"
+    every = f"all: {shell(compare_command(suite.name, suite.verdict, regressed=how == 'regressed'))}"
     blocks = [table(("Case", "Was -> now", "Why"), rows), *([every] if len(cases) > listed else [])]
     return folded_away(_title(f"{how} case", len(cases), len(cases), listed), *blocks, opened=opened)
 
