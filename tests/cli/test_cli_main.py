@@ -46,3 +46,12 @@ def test_the_schema_needs_no_statistics_and_no_pytest() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_reader_that_has_read_enough_ends_the_verb_in_silence() -> None:
+    code = "import sys; from pytest_evalgate.cli import main; sys.exit(main(['schema']))"
+    verb = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert verb.stdout is not None
+    verb.stdout.close()
+    _, complaints = verb.communicate(timeout=60)
+    assert (verb.returncode, complaints) == (141, b"")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from pytest_evalgate.cli import main
+
 if TYPE_CHECKING:
     import pytest
     from tests.plugin.conftest import Project
@@ -40,8 +42,7 @@ def test_a_model_its_judge_and_the_budget(project: Project, server: ScriptedServ
 def test_the_baseline_is_named_with_where_it_came_from(project: Project) -> None:
     project.suite({"a": "yes"}, baseline='"b.json"')
     assert project.run().ret == 0
-    promote = ["baseline", "promote", "--reason", "first"]
-    assert project.pytester.run("pytest-evalgate", *promote).ret == 0
+    assert main(["baseline", "promote", "--reason", "first"]) == 0
     made = json.loads((project.path / "b.json").read_text("utf-8"))["provenance"]["created"][:10]
     assert _header(project.run())[1:] == [f"evalgate: baseline b.json ({made})"]
 

@@ -376,7 +376,7 @@ def test_our_own_words_are_ascii(screen: Screen, scene: Callable[[Screen], Repor
     ("calls", "seconds", "said"),
     [
         (Calls(), 3.0, None),
-        (Calls(planned=4, sent=1, cached=3, cost_usd=0.83), 124.02, "US$0.83: 1 calls sent, 3 cached, 2m04s"),
+        (Calls(planned=4, sent=1, cached=3, cost_usd=0.83), 124.02, "US$0.83: 1 call sent, 3 cached, 2m04s"),
         (Calls(planned=4, cached=4), 0.2, "US$0.00: 0 calls sent, 4 cached, 0s"),
         (
             Calls(planned=9, sent=9, cost_usd=1.0, unknown_price=3),

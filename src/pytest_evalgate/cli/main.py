@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,7 @@ _ABOUT = "Set up, check, compare and explain what pytest --eval-gate runs and ju
 
 EXIT_USAGE = 4
 EXIT_INCOMPLETE = 11
+EXIT_PIPE = 141  # as the shell reports a command that SIGPIPE ended
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,7 +69,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # a code page of Windows has not all that models say
     try:
         code: int = chosen.run(chosen)
+        sys.stdout.flush()
     except (UserError, ScorerError, RunStopped) as error:
         print(f"pytest-evalgate: {error}", file=sys.stderr)
         return EXIT_INCOMPLETE if isinstance(error, RunStopped) else EXIT_USAGE
+    except BrokenPipeError:  # `| head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter's last flush complains
+        return EXIT_PIPE
     return code

@@ -136,10 +136,14 @@ def _unjudged(suite: SuiteRun, rules: SuiteRules) -> tuple[VerdictName, str] | N
         return "invalid", shortage
     if accounting.errored / accounting.planned > rules.max_error_rate:  # a product would round past the limit
         return "incomplete", (
-            f"{accounting.errored:,} of {count(accounting.planned, 'case')} have no answer "
+            f"{accounting.errored:,} of {count(accounting.planned, 'case')} {_have(accounting.errored)} no answer "
             f"(limit: {percent(rules.max_error_rate)} missing); retry the job, not the prompt"
         )
     return None
+
+
+def _have(cases: int) -> str:
+    return "has" if cases == 1 else "have"
 
 
 def _verdict_of(

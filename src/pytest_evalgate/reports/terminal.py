@@ -16,7 +16,7 @@ from pytest_evalgate.reports.regressed import regressed_lines
 from pytest_evalgate.reports.slices import slice_lines
 from pytest_evalgate.reports.stopped import stopped_lines
 from pytest_evalgate.reports.suite_table import colour_of, table_lines
-from pytest_evalgate.wording import OPTIONS, usd
+from pytest_evalgate.wording import OPTIONS, count, usd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,7 +110,7 @@ def _stored(view: ReportView, width: int) -> Iterator[Line]:
 
 def _spent(calls: Calls) -> str:
     unknown = f" without {calls.unknown_price:,} of unknown price" if calls.unknown_price else ""
-    return f"{usd(calls.cost_usd)}{unknown}: {calls.sent:,} calls sent, {calls.cached:,} cached"
+    return f"{usd(calls.cost_usd)}{unknown}: {count(calls.sent, 'call')} sent, {calls.cached:,} cached"
 
 
 def _duration(seconds: float) -> str:
