@@ -19,7 +19,7 @@ def root(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     (tmp_path / "package").mkdir()
     (tmp_path / "package" / "ä b.py").write_text("two")
     if request.param == "git":
-        (tmp_path / ".gitignore").write_text("__pycache__/\n.evalgate/\n")
+        (tmp_path / ".gitignore").write_text(".evalgate/\n")
         subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
         subprocess.run(["git", "add", "app.py"], cwd=tmp_path, check=True)
     return tmp_path

@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _MOST_FILES = 50_000
-_SKIPPED = frozenset({"__pycache__", "node_modules", "venv", "build", "dist"})
+_COMPILED = "__pycache__"
+_SKIPPED = frozenset({_COMPILED, "node_modules", "venv", "build", "dist"})
 
 
 def tree_sha256(root: Path, without: Path) -> str | None:
     """Digest names, sizes and times of the files below ``root`` that git does not ignore.
 
-    Where git does not know the folder, hidden folders and the usual build folders are left out.
+    What Python compiles is left out: it appears with the first run. Where git does not know the folder, hidden folders and the usual build folders are left out.
 
     Args:
         root: The folder.
@@ -51,7 +52,8 @@ def _of_git(root: Path) -> list[str] | None:
         done = subprocess.run(command, cwd=root, capture_output=True, check=True, timeout=20)  # noqa: S603 - fixed words
     except (OSError, subprocess.SubprocessError):
         return None
-    return sorted({os.fsdecode(name) for name in done.stdout.split(b"\0") if name})
+    names = {os.fsdecode(name) for name in done.stdout.split(b"\0") if name}
+    return sorted(name for name in names if _COMPILED not in name.split("/"))
 
 
 def _walk(root: Path) -> Iterator[str]:
