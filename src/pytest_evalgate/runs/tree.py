@@ -20,7 +20,8 @@ _SKIPPED = frozenset({_COMPILED, "node_modules", "venv", "build", "dist"})
 def tree_sha256(root: Path, without: Path) -> str | None:
     """Digest names, sizes and times of the files below ``root`` that git does not ignore.
 
-    What Python compiles is left out: it appears with the first run. Where git does not know the folder, hidden folders and the usual build folders are left out.
+    What Python compiles is left out: it appears with the first run. Where git does not know the folder, hidden
+    folders and the usual build folders are left out as well.
 
     Args:
         root: The folder.
