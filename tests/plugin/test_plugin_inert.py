@@ -99,6 +99,23 @@ def test_a_plain_session_loads_nothing_heavy(project: Project) -> None:
     assert {name.partition(".")[0] for name in added - ours} <= sys.stdlib_module_names
 
 
+def test_our_modules_are_imported_as_they_are_written(project: Project) -> None:
+    project.suite({"a": "yes"})
+    project.write(
+        "conftest.py",
+        "import sys\n"
+        "def pytest_unconfigure(config):\n"
+        "    ours = [sys.modules[name] for name in sorted(sys.modules) if name.startswith('pytest_evalgate.')]\n"
+        "    rewritten = {module.__name__ for module in ours if 'Rewriting' in type(module.__loader__).__name__}\n"
+        "    print(len(ours) > 100, sorted(rewritten))\n",
+    )
+    command = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-s", "--eval-gate")
+    result = project.pytester.run(*command, "--disable-plugin-autoload", "-p", "pytest_evalgate.plugin")
+    assert result.ret == 0
+    light = ("plugin", "plugin.options", "plugin.server_fixture")
+    assert f"True {[f'pytest_evalgate.{name}' for name in light]}" in result.outlines
+
+
 def test_the_option_needs_the_plugin(project: Project) -> None:
     result = project.run("-p", "no:pytest_evalgate")
     assert result.ret == 4

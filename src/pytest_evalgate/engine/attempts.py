@@ -8,8 +8,6 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from tenacity import AsyncRetrying, retry_if_exception_type
-
 from pytest_evalgate.calls import CallFailed, CallRecord, RunStopped
 from pytest_evalgate.engine.breaker import Breaker
 from pytest_evalgate.engine.faults import CallFault
@@ -135,6 +133,8 @@ class RetryingClient:
         try:
             return await self._attempt(tries)
         except CallFault as fault:
+            from tenacity import AsyncRetrying, retry_if_exception_type  # noqa: PLC0415 - most runs do without
+
             retrying = AsyncRetrying(
                 retry=retry_if_exception_type(CallFault),
                 wait=self._pause_s,

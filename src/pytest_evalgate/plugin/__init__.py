@@ -33,6 +33,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Remove the verdict of an earlier session before a conftest can break this one off."""
     if early_config.known_args_namespace.eval_gate:
+        _import_as_written(early_config)
         from pytest_evalgate.runs.state import STATE_VARIABLE, state_of  # noqa: PLC0415 - only for gated sessions
 
         state_of(early_config.rootpath, os.environ.get(STATE_VARIABLE)).verdict.unlink(missing_ok=True)
@@ -65,6 +66,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         return
     if any(NOT_RUN in reason for reason in _skip_reasons(terminalreporter)) or _is_configured(config):
         terminalreporter.write_line(_HINT)
+
+
+def _import_as_written(config: pytest.Config) -> None:
+    """Take our modules back from pytest's rewriting of asserts: it made 200 imports cost 0.45 s instead of 0.23.
+
+    There is no public way out but a word in the docstring of each module, which saves nothing.
+    """
+    marked = getattr(config.pluginmanager.rewrite_hook, "_must_rewrite", None)
+    if isinstance(marked, set):
+        package = __package__.partition(".")[0]
+        marked -= {name for name in marked if name.partition(".")[0] == package}
+        config.pluginmanager.rewrite_hook.mark_rewrite()  # forgets what it has looked up
 
 
 def _skip_reasons(terminalreporter: pytest.TerminalReporter) -> Iterator[str]:

@@ -59,6 +59,32 @@ def test_what_is_asked_twice_is_sent_once(cache: ReplyCache, ask: Ask) -> None:
     assert (again.value, again.attempts, again.cost_usd) == ("paid", 0, 0.0)
 
 
+def test_what_an_estimate_has_found_is_not_looked_up_again(cache: ReplyCache, put: Put, ask: Ask) -> None:
+    put(cache, value="kept")
+    memory = Memory(cache)
+    assert memory.recall(ask()) is not None
+    cache.close()
+    assert asyncio.run(CachedClient(_Endpoint(), memory).send(ask())).value == "kept"
+
+
+def test_what_an_estimate_has_missed_may_be_there_by_now(cache: ReplyCache, put: Put, ask: Ask) -> None:
+    memory, endpoint = Memory(cache), _Endpoint()
+    assert memory.recall(ask()) is None
+    put(cache, value="of another process")
+    assert asyncio.run(CachedClient(endpoint, memory).send(ask())).value == "of another process"
+    assert endpoint.asked == 0
+
+
+def test_an_estimate_of_many_calls_keeps_some(
+    cache: ReplyCache, put: Put, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory_module, "_MOST_RECALLED", 0)
+    put(cache, value="kept")
+    memory = Memory(cache)
+    assert memory.recall(ask()) is not None
+    assert asyncio.run(CachedClient(_Endpoint(), memory).send(ask())).value == "kept"
+
+
 def test_each_trial_is_asked_by_itself(cache: ReplyCache, ask: Ask) -> None:
     endpoint = _Endpoint()
     endpoint.open.set()

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from pytest_evalgate.engine.cache.store import ReplyCache
 
 _NO_CASSETTES: Final[Mapping[str, Entry]] = MappingProxyType({})
+_MOST_RECALLED: Final = 20_000
+"""Answers that an estimate has found and that are kept until they are asked for: some 40 MB."""
+
 _FIRST_LOOK_S: Final = 0.02
 _LONGEST_LOOK_S: Final = 0.2
 _PATIENCE_S: Final = 600.0
@@ -55,12 +58,17 @@ class Memory:
         self._offline = offline
         self._flights = Flights()
         self._asked: asyncio.Future[dict[Question, Entry]] | None = None
+        self._recalled: dict[str, Reply | None] = {}
         self.misses = 0
         """Calls that were not remembered while offline."""
 
     def recall(self, call: Call) -> Reply | None:
-        """Return what is remembered of ``call``, as a reply that cost nothing."""
-        return self._find(key_of(call))
+        """Return what is remembered of ``call``, as a reply that cost nothing; it is kept until it is asked for."""
+        key = key_of(call)
+        reply = self._find(key)
+        if len(self._recalled) < _MOST_RECALLED:
+            self._recalled[key] = reply
+        return reply
 
     async def remember(self, call: Call, produce: Callable[[], Awaitable[Reply]]) -> Reply:
         """Return what is remembered of ``call``, or what ``produce`` returns, and remember that.
@@ -73,7 +81,7 @@ class Memory:
 
         """
         key = key_of(call)
-        if (reply := self._find(key)) is not None:
+        if (reply := self._known(key)) is not None:
             return reply
         if self._offline:
             self.misses += 1
@@ -111,6 +119,10 @@ class Memory:
             if self._cache.find(key) is not None:
                 return False
         return taken
+
+    def _known(self, key: str) -> Reply | None:
+        """Return what was recalled, once; from then on, and where nothing was, what is there by now."""
+        return self._recalled.pop(key) if key in self._recalled else self._find(key)
 
     def _find(self, key: str) -> Reply | None:
         reply = self._cache.find(key)

@@ -6,9 +6,9 @@ import asyncio
 import queue
 import threading
 import time
-from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _FAREWELL_S: Final = 10.0
 @dataclass(frozen=True, slots=True)
 class _Order:
     entry: Entry
-    done: Future[None] = field(default_factory=Future)
+    done: asyncio.Future[None]
 
 
 class Writer:
@@ -43,12 +43,12 @@ class Writer:
 
     async def write(self, entry: Entry) -> None:
         """Return when ``entry`` is committed; it will be, also where nobody waits for it any more."""
-        order = _Order(entry)
-        self._orders.put(order)
+        done = asyncio.get_running_loop().create_future()
+        self._orders.put(_Order(entry, done))
         if self._thread is None:
             self._thread = threading.Thread(target=self._live, name="evalgate-cache", daemon=True)
             self._thread.start()
-        await asyncio.wrap_future(order.done)
+        await done
 
     def close(self) -> None:
         """Commit what is left and end the thread."""
@@ -85,9 +85,17 @@ class Writer:
 
 
 def _answer(orders: Sequence[_Order], error: BaseException | None) -> None:
+    """Wake those who wait: each loop once, since that takes a system call."""
+    for loop, those in groupby(orders, lambda order: order.done.get_loop()):
+        with suppress(RuntimeError):  # closed: nobody waits any more
+            loop.call_soon_threadsafe(_wake, tuple(those), error)
+
+
+def _wake(orders: Sequence[_Order], error: BaseException | None) -> None:
     for order in orders:
-        with suppress(InvalidStateError):  # cancelled: nobody waits for it any more
-            if error is None:
-                order.done.set_result(None)
-            else:
-                order.done.set_exception(error)
+        if order.done.done():  # cancelled: nobody waits for it any more
+            continue
+        if error is None:
+            order.done.set_result(None)
+        else:
+            order.done.set_exception(error)

@@ -7,9 +7,8 @@ from urllib.parse import urlsplit
 
 from pytest_evalgate.calls import Reply
 from pytest_evalgate.engine.clients.http import encode
-from pytest_evalgate.engine.clients.opening import Opening
+from pytest_evalgate.engine.clients.opening import connections_of
 from pytest_evalgate.engine.clients.shape import check_size
-from pytest_evalgate.engine.clients.shards import Shards
 from pytest_evalgate.engine.faults import Sender
 from pytest_evalgate.engine.secrets import read_secret
 from pytest_evalgate.jsonl import loads
@@ -42,14 +41,14 @@ class EndpointClient:
 
         """
         keys = {
-            header: read_secret(name, environ, f"{place}.headers_env.{header}")
+            header.lower(): read_secret(name, environ, f"{place}.headers_env.{header}")
             for header, name in request.headers_env.items()
         }
         self._keys = {header: key.value for header, key in keys.items()}
         self._sender = Sender(request.url, secrets=tuple(keys.values()))
         self._origin = _origin(request.url)
         self._wants_json = request.output is not None
-        self._shards = Opening(lambda: Shards(self._sender), self._sender)
+        self._connections = connections_of(self._sender)
 
     async def open(self) -> None:
         """Load what the first call would otherwise wait for.
@@ -58,7 +57,7 @@ class EndpointClient:
             CallFault: no connection can be made.
 
         """
-        await self._shards.get()
+        await self._connections.get()
 
     async def send(self, call: Call) -> Reply:
         """Send ``call`` once; the reply's value is JSON where the application says so or has to, else text.
@@ -72,16 +71,16 @@ class EndpointClient:
             raise self._sender.fault("bad_request", f"{url} leads to another host than the one that is configured")
         body = call.payload["body"]
         content = None if body is None else encode(body)
-        shards = await self._shards.get()
-        answer = await shards.exchange(call.payload["method"], url, self._headers(call, content), content)
+        connections = await self._connections.get()
+        answer = await connections.exchange(call.payload["method"], url, self._headers(call, content), content)
         if not 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's class of successes
             raise self._sender.classify(answer)
         return Reply(self._value(answer))
 
     async def close(self) -> None:
         """Close the connections."""
-        if shards := await self._shards.get_if_made():
-            await shards.close()
+        if connections := await self._connections.get_if_made():
+            await connections.close()
 
     def _headers(self, call: Call, content: bytes | None) -> dict[str, str]:
         literal = {name.lower(): value for name, value in call.payload["headers"].items()}

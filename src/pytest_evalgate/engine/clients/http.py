@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from pytest_evalgate.engine.clients.opening import Opening
+from pytest_evalgate.engine.clients.opening import connections_of
 from pytest_evalgate.engine.clients.shape import PATHS, read_reply
-from pytest_evalgate.engine.clients.shards import Shards
 from pytest_evalgate.engine.faults import Sender
 
 if TYPE_CHECKING:
@@ -17,16 +16,16 @@ if TYPE_CHECKING:
 
 
 class HttpClient:
-    """Makes one attempt at a call with httpx, which is imported for the first one; whoever sends bounds the time."""
+    """Makes one attempt at a call, with libraries that are loaded for the first one; whoever sends bounds the time."""
 
     def __init__(self, model: Model, key: Secret | None) -> None:
         """Send to ``model``, with ``key`` where there is one."""
         self._sender = Sender(model.base_url, model.model, (key,) if key else ())
         self._base_url = model.base_url.rstrip("/")
-        self._headers = {"Content-Type": "application/json"} | (
-            {"Authorization": f"Bearer {key.value}"} if key else {}
+        self._headers = {"content-type": "application/json"} | (
+            {"authorization": f"Bearer {key.value}"} if key else {}
         )
-        self._shards = Opening(lambda: Shards(self._sender), self._sender)
+        self._connections = connections_of(self._sender)
 
     async def open(self) -> None:
         """Load what the first call would otherwise wait for.
@@ -35,7 +34,7 @@ class HttpClient:
             CallFault: no connection can be made.
 
         """
-        await self._shards.get()
+        await self._connections.get()
 
     async def send(self, call: Call) -> Reply:
         """Send ``call`` once.
@@ -44,15 +43,15 @@ class HttpClient:
             CallFault: there is no answer.
 
         """
-        shards = await self._shards.get()
+        connections = await self._connections.get()
         content = encode(call.payload)
-        answer = await shards.exchange("POST", self._base_url + PATHS[call.kind], self._headers, content)
+        answer = await connections.exchange("POST", self._base_url + PATHS[call.kind], self._headers, content)
         return read_reply(call.kind, answer, self._sender)
 
     async def close(self) -> None:
         """Close the connections."""
-        if shards := await self._shards.get_if_made():
-            await shards.close()
+        if connections := await self._connections.get_if_made():
+            await connections.close()
 
 
 def encode(value: object) -> bytes:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pytest_evalgate.engine.clients.connections import Connections
     from pytest_evalgate.engine.faults import Sender
 
 T = TypeVar("T")
@@ -45,3 +46,14 @@ class Opening(Generic[T]):
         await asyncio.wait([self._made])
         failed = self._made.cancelled() or self._made.exception() is not None
         return None if failed else self._made.result()
+
+
+def connections_of(sender: Sender) -> Opening[Connections]:
+    """Return connections for the requests of ``sender``."""
+
+    def make() -> Connections:
+        from pytest_evalgate.engine.clients.connections import Connections  # noqa: PLC0415 - httpx, 0.05 s
+
+        return Connections(sender)
+
+    return Opening(make, sender)
