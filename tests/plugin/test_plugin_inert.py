@@ -112,8 +112,10 @@ def test_our_modules_are_imported_as_they_are_written(project: Project) -> None:
     command = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-s", "--eval-gate")
     result = project.pytester.run(*command, "--disable-plugin-autoload", "-p", "pytest_evalgate.plugin")
     assert result.ret == 0
-    light = ("plugin", "plugin.options", "plugin.server_fixture")
-    assert f"True {[f'pytest_evalgate.{name}' for name in light]}" in result.outlines
+    early, looks_like_a_test = ["", ".options", ".server_fixture"], ".golden_test"
+    assert (
+        f"True {[f'pytest_evalgate.plugin{name}' for name in sorted([*early, looks_like_a_test])]}" in result.outlines
+    )
 
 
 def test_the_option_needs_the_plugin(project: Project) -> None:
