@@ -198,6 +198,16 @@ def test_texts_of_the_plain_part_are_cut_and_whole_in_the_chunks(regressed: Repo
     assert _chunks(page)[0]["input"] == long
 
 
+def test_a_case_that_was_never_answered_is_shown_without_an_output(regressed: ReportView) -> None:
+    case = replace(next(iter(regressed.suites[0].details.values())), trials=(), outcome="errored")
+    suite = replace(regressed.suites[0], details={case.id: case})
+    shape = (
+        _html(replace(regressed, suites=(suite,))).partition('<details class="whole">')[2].partition("</article>")[0]
+    )
+    assert "<dt>Input</dt>" in shape
+    assert "<dt>Candidate</dt>" not in shape
+
+
 def test_places_lead_to_the_repository_where_it_is_known(regressed: ReportView) -> None:
     links = Links("https://github.com/acme/bot", "a" * 40, run="https://github.com/acme/bot/actions/runs/7")
     page = _page(replace(regressed, links=links))

@@ -44,12 +44,17 @@ class Launch:
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
         """Say what will be sent; run nothing where that is all that was asked for, or where it may not be sent.
 
+        Of xdist's workers the one that gets what is pinned begins here, while others are still collecting.
+
         Raises:
             pytest.UsageError: a key that will be needed is not there, or a prompt does not fit a case.
 
         """
         ours = self._session
-        if ours.is_worker or _is_broken(session) or (ours.is_dry and not ours.options.estimate):
+        if _is_broken(session) or (ours.is_dry and not ours.options.estimate):
+            return None
+        if ours.is_worker:
+            self._begin_early(session)
             return None
         estimate = self._forecast(session.items)
         if ours.options.estimate:
@@ -63,11 +68,25 @@ class Launch:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> None:
         """In a worker of xdist, begin with the first eval item: all others follow it to the same worker."""
+        if self._session.is_worker and _is_early(item):
+            self._begin_as_worker(item.session)
+
+    def _begin_early(self, session: pytest.Session) -> None:
+        """Begin in the worker to which everything is pinned, unless the controller has not let the run go yet."""
+        from pytest_evalgate.plugin.xdist import FIRST  # noqa: PLC0415 - only where tests are distributed
+
         ours = self._session
-        if ours.is_worker and _is_early(item) and not self._has_begun:
-            self._has_begun = True
-            if ours.assembly.settings.xdist == "pin" and journal.claim(ours.state.path, ours.lineage.run):
-                self._begin(item.session.items)
+        is_first = session.config.workerinput["workerid"] == FIRST  # type: ignore[attr-defined]  # xdist's
+        if is_first and journal.is_begun(ours.state.path, ours.lineage.run):
+            self._begin_as_worker(session)
+
+    def _begin_as_worker(self, session: pytest.Session) -> None:
+        ours = self._session
+        if self._has_begun:
+            return
+        self._has_begun = True
+        if ours.assembly.settings.xdist == "pin" and journal.claim(ours.state.path, ours.lineage.run):
+            self._begin(session.items)
 
     def note_end(self, *, whole: bool) -> None:
         """Note in the journal that the run was judged."""

@@ -145,7 +145,7 @@ class EvalSession:
             self.progress,
             self.options.max_concurrency,
             self.stopper,
-            meanwhile=None if self.is_worker else self._load_ahead,
+            meanwhile=None if self.is_worker else self.load_ahead,
         )
         self.launch = Launch(self)
         self.is_dry = self.options.estimate or any(
@@ -256,7 +256,8 @@ class EvalSession:
             return None
         return _STATUSES.get(self.ledger.not_passed.get(report.nodeid, ""))
 
-    def _load_ahead(self) -> None:
+    def load_ahead(self) -> None:
+        """Load what the run is judged with and shown by, while answers are awaited: 0.3 s."""
         load_judgement()
         with interrupts_wait():
             self.reporting.load()

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _PINNED = "evalgate"
 
+FIRST = "gw0"
+"""The worker that gets what is pinned, so that it can begin before the others have collected."""
+
 
 class Distribution:
     """What an eval session adds to xdist's controller."""
@@ -29,6 +32,7 @@ class Distribution:
         """Distribute the tests of ``session``."""
         self._session = session
         self._nodes: set[Any] = set()
+        self._has_loaded = False
 
     def pytest_configure_node(self, node: Any) -> None:
         """Tell a worker the names of the run."""
@@ -39,6 +43,12 @@ class Distribution:
         """Schedule what starts ahead on one worker, so that one engine, one limiter and one budget see it all."""
         pins = self._session.assembly.settings.xdist == "pin"
         return PinnedScheduling(config, log, self._is_early if pins else _never)
+
+    def pytest_runtest_logreport(self) -> None:
+        """Load what the run is judged with while the workers wait for answers."""
+        if not self._has_loaded:
+            self._has_loaded = True
+            self._session.load_ahead()
 
     def pytest_keyboard_interrupt(self) -> None:
         """Interrupt the workers that wait for calls: execnet would let them wait for five more seconds."""
@@ -94,9 +104,17 @@ class PinnedScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist ship
     def _split_scope(self, nodeid: str) -> str:
         return _PINNED if self._is_eval(nodeid) else self._scope_of(nodeid)
 
+    def schedule(self) -> None:
+        """Let the first worker choose first: where there is too little work, the base class ends the last ones."""
+        if self.collection is None:
+            others = {node: self.assigned_work.pop(node) for node in self.nodes if not _is_first(node)}
+            self.assigned_work.update(others)
+        super().schedule()
+
     def _assign_work_unit(self, node: Any) -> None:
         """Send the next scope; the base class looks each index up in a list, which is quadratic in the cases."""
-        scope, tests = self.workqueue.popitem(last=False)
+        scope = _PINNED if _is_first(node) and _PINNED in self.workqueue else next(iter(self.workqueue))
+        tests = self.workqueue.pop(scope)
         unit = self.assigned_work.setdefault(node, {})[scope] = _Unit(tests)
         if not self._index:
             self._index = {nodeid: index for index, nodeid in enumerate(self.registered_collections[node])}
@@ -115,6 +133,7 @@ class PinnedScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist ship
         running = (nodeid for unit in workload.values() for nodeid, done in unit.items() if not done)
         crashed: str | None = next(running, None)
         if crashed is None:
+            self._works_ahead &= not _is_first(node)  # which may be lost before anything is scheduled
             return None
         if self._is_eval(crashed) and self._works_ahead:
             self._works_ahead = False  # it was busy with many cases at once; the next one takes them one by one
@@ -134,6 +153,10 @@ class PinnedScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist ship
         super()._reschedule(node)
         while not node.shutting_down and self._pending_of(self.assigned_work[node]) <= 1:
             super()._reschedule(node)
+
+
+def _is_first(node: Any) -> bool:
+    return node.gateway.id == FIRST  # type: ignore[no-any-return]  # xdist ships no types
 
 
 def _own_scope(nodeid: str) -> str:

@@ -54,6 +54,11 @@ def begin(state: Path, head: JournalHead, plans: Iterable[SuitePlan]) -> None:
     files.write_atomically(_path(state, head.run), [_line(line) for line in lines])
 
 
+def is_begun(state: Path, run: str) -> bool:
+    """Tell whether the journal of a run is there: from then on calls may be sent."""
+    return _path(state, run).exists()
+
+
 def finish(state: Path, run: str, *, whole: bool) -> None:
     """Note that the run was judged, and whether every planned case has its answer."""
     with _path(state, run).open("ab") as file:
