@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 import shutil
 import ssl
 import subprocess
@@ -13,14 +14,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_evalgate.calls import Call
+from pytest_evalgate.engine.clients import SdkClient
 from pytest_evalgate.engine.clients.connections import Connections
 from pytest_evalgate.engine.clients.shape import MOST_BYTES
 from pytest_evalgate.engine.faults import Answer, CallFault, Sender
 from pytest_evalgate.engine.secrets import Secret
+from pytest_evalgate.settings import Model
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
+
+    from pytest_evalgate.calls import Reply
 
     Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -342,3 +348,66 @@ def test_a_proxy_of_the_environment_is_gone_through_unless_the_host_is_excepted(
     direct = _Server(_OK)
     assert _ask(direct.talk)[0].body == b"ok"
     assert direct.heads[0].startswith("POST /v1/chat")
+
+
+# --- the same under the SDK -----------------------------------------------------------------------------------------
+
+_CHAT = json.dumps({"model": "m", "choices": [{"message": {"content": "hello"}, "finish_reason": "stop"}]}).encode()
+
+
+def _ask_sdk(base_url: str, *, times: int = 1) -> list[Reply]:
+    async def ask() -> list[Reply]:
+        client = SdkClient(Model(model="m", base_url=base_url, api_key_env=""), None)
+        try:
+            return [
+                await client.send(Call("chat", base_url, "m", {"model": "m", "messages": []})) for _ in range(times)
+            ]
+        finally:
+            await client.close()
+
+    return asyncio.run(asyncio.wait_for(ask(), 20))
+
+
+def _through_sdk(server: _Server, *, context: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> list[Reply]:
+    async def ask() -> list[Reply]:
+        async with _served(server.talk, context) as url:
+            return await asyncio.to_thread(_ask_sdk, url.replace("127.0.0.1", host), times=3)
+
+    return asyncio.run(ask())
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "packed"])
+def test_the_sdk_keeps_connections_and_unpacks(pack: Callable[[bytes], bytes]) -> None:
+    body = pack(_CHAT)
+    coding = b"" if body == _CHAT else b"Content-Encoding: gzip\r\n"
+    server = _Server(b"HTTP/1.1 200 OK\r\n%sContent-Length: %d\r\n\r\n%s" % (coding, len(body), body))
+    assert [reply.value for reply in _through_sdk(server)] == ["hello"] * 3
+    assert server.connections == 1
+    assert server.heads[0].startswith("POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1:")
+
+
+def test_the_sdk_speaks_tls_with_who_is_known_alone(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(_CHAT), _CHAT)
+    with pytest.raises(CallFault, match="CERTIFICATE_VERIFY_FAILED"):
+        _through_sdk(_Server(answer), context=_tls(certificate), host="localhost")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    assert len(_through_sdk(_Server(answer), context=_tls(certificate), host="localhost")) == 3
+
+
+def test_the_sdk_goes_through_a_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    proxy = _Server(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(_CHAT), _CHAT))
+
+    async def ask() -> list[Reply]:
+        async with _served(proxy.talk) as through:
+            monkeypatch.setenv("http_proxy", through.removesuffix("/v1"))
+            monkeypatch.setenv("no_proxy", "")
+            return await asyncio.to_thread(_ask_sdk, "http://nowhere.invalid/v1", times=2)
+
+    assert [reply.value for reply in asyncio.run(ask())] == ["hello"] * 2
+    assert proxy.heads[0].startswith("POST http://nowhere.invalid/v1/chat/completions HTTP/1.1")
+
+
+def test_what_the_sdk_cannot_read_is_a_fault_of_the_connection() -> None:
+    with pytest.raises(CallFault, match="RemoteProtocolError") as caught:
+        _through_sdk(_Server(b"SMTP ready\r\n\r\n", hangs_up=True))
+    assert caught.value.kind == "connection"

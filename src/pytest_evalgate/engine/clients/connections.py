@@ -1,26 +1,30 @@
-"""Connections that are kept: each request goes out on one that is free, or on a new one."""
+"""Connections to one host, with the words for what goes wrong on them."""
 
 from __future__ import annotations
 
-import urllib.request
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 import h11
 import httpx
 
-from pytest_evalgate.engine.clients.wire import DirectWire, ProxiedWire, Request
+from pytest_evalgate.engine.clients.proxied import ProxiedWire
+from pytest_evalgate.engine.clients.proxies import proxy_of
+from pytest_evalgate.engine.clients.shape import MOST_BYTES
+from pytest_evalgate.engine.clients.wire import DirectWire, Request
+from pytest_evalgate.engine.clients.wires import Wires
 from pytest_evalgate.engine.faults import Answer
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Mapping
 
     from pytest_evalgate.engine.clients.wire import Wire
     from pytest_evalgate.engine.faults import Sender
 
 _KNOWN: Final = 100
 """URLs that are kept parsed."""
+
+_PIECE: Final = 64 * 1024
 
 _HEADERS: Final = {"accept": "*/*", "accept-encoding": "gzip, deflate", "user-agent": "pytest-evalgate"}
 
@@ -43,10 +47,12 @@ class Connections:
 
         """
         self._sender = sender
-        self._proxy = _proxy_of(sender.url)
+        self._proxy = proxy_of(sender.url)
         self._context = _context() if sender.url.lower().startswith("https:") else None
+        if self._proxy is not None:
+            ProxiedWire(self._proxy, self._context)  # tells now what is wrong with it
+        self._wires = Wires(self._connect)
         self._urls: dict[str, httpx.URL] = {}
-        self._free: list[Wire] = [] if self._proxy is None else [self._proxied(self._proxy)]
 
     async def exchange(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None) -> Answer:
         """Send one request and read its reply; names in ``headers`` are in lower case.
@@ -56,41 +62,23 @@ class Connections:
 
         """
         try:
-            request = Request(method, self._url(url), {**_HEADERS, **headers}, content)
-            wire = await self._take(request.url)
-            try:
-                response = await wire.exchange(request)
-            finally:
-                await self._give(wire)
+            response = await self._wires.exchange(Request(method, self._url(url), {**_HEADERS, **headers}, content))
+            fields = httpx.Headers(response.headers)
+            body = await _unpacked(fields, response.body) if "content-encoding" in fields else response.body
         except _UNSENDABLE as error:
             raise self._sender.fault("bad_request", _name(error)) from error
         except _LOST as error:
             raise self._sender.fault("connection", _name(error)) from error
-        return Answer(response.status, response.headers, self._sender.redact_body(response.body))
+        return Answer(response.status, fields, self._sender.redact_body(body))
 
     async def close(self) -> None:
         """Close the connections."""
-        for wire in self._free:
-            await wire.close()
+        await self._wires.close()
 
-    async def _take(self, url: httpx.URL) -> Wire:
-        while self._free:
-            if (wire := self._free.pop()).is_open:
-                return wire
-            await wire.close()
+    async def _connect(self, request: Request) -> Wire:
         if self._proxy is not None:
-            return self._proxied(self._proxy)
-        return await DirectWire.to(url, self._context)
-
-    def _proxied(self, proxy: str) -> ProxiedWire:
-        return ProxiedWire(proxy, self._context)
-
-    async def _give(self, wire: Wire) -> None:
-        """Keep ``wire`` where it may carry another request."""
-        if wire.is_open:
-            self._free.append(wire)
-        else:
-            await wire.close()
+            return ProxiedWire(self._proxy, self._context)
+        return await DirectWire.to(request.url, self._context)
 
     def _url(self, url: str) -> httpx.URL:
         """Parse a URL; that of a model is always the same one, and takes as long as a tenth of a call."""
@@ -101,20 +89,31 @@ class Connections:
         return parsed
 
 
+class _Packed(httpx.AsyncByteStream):
+    """A body for httpx to unpack, in pieces: nobody knows how much comes out."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for start in range(0, len(self._body), _PIECE):
+            yield self._body[start : start + _PIECE]
+
+
+async def _unpacked(headers: httpx.Headers, body: bytes) -> bytes:
+    """Return all of a packed body, or a little more of it than any answer holds."""
+    unpacked = bytearray()
+    async for chunk in httpx.Response(200, headers=headers, stream=_Packed(body)).aiter_bytes():
+        unpacked += chunk
+        if len(unpacked) > MOST_BYTES:
+            break
+    return bytes(unpacked)
+
+
 def _context() -> ssl.SSLContext:
     context = httpx.create_ssl_context()
     context.set_alpn_protocols(["http/1.1"])
     return context
-
-
-def _proxy_of(url: str) -> str | None:
-    """Return the proxy that the environment names for a URL; None for none."""
-    parts = urlsplit(url)
-    proxies = urllib.request.getproxies()
-    named = proxies.get(parts.scheme) or proxies.get("all")
-    if not named or urllib.request.proxy_bypass(parts.netloc.rpartition("@")[2]):
-        return None
-    return named if "://" in named else f"http://{named}"
 
 
 def _name(error: Exception) -> str:

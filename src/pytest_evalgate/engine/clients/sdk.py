@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from pytest_evalgate.engine.clients.opening import Opening
+from pytest_evalgate.engine.clients.proxies import proxy_of
 from pytest_evalgate.engine.clients.shape import PATHS, read_reply
 from pytest_evalgate.engine.faults import Answer, Sender
 
@@ -84,8 +86,20 @@ def _make(model: Model, key: Secret | None) -> AsyncOpenAI:
         base_url=model.base_url,
         max_retries=0,
         timeout=None,
-        http_client=openai.DefaultAsyncHttpxClient(limits=limits, follow_redirects=False),
+        http_client=openai.DefaultAsyncHttpxClient(
+            limits=limits, follow_redirects=False, transport=_transport(model.base_url, type(limits))
+        ),
     )
+
+
+def _transport(base_url: str, limits: type) -> Any:
+    """Return our own transport; None, for the SDK's, where a proxy is to be gone through."""
+    if proxy_of(base_url) is not None:
+        return None
+    from pytest_evalgate.engine.clients.sdk_transport import SdkTransport  # noqa: PLC0415 - h11
+
+    library = importlib.import_module(limits.__module__.partition(".")[0])
+    return SdkTransport(library, library.create_ssl_context() if base_url.lower().startswith("https:") else None)
 
 
 def _cause(error: Exception) -> str:

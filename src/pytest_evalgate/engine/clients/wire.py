@@ -7,36 +7,60 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 import h11
-import httpx
 
 from pytest_evalgate.engine.clients.shape import MOST_BYTES
 from pytest_evalgate.engine.clients.stream import Stream
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
-_KEEP_S: Final = 120.0
+KEEP_S: Final = 120.0
+"""How long a connection is kept that nobody uses."""
 _MOST_HEADERS: Final = 100 * 1024
 _PORTS: Final = {"http": 80, "https": 443}
 
 
+class Url(Protocol):
+    """A URL, of httpx or of httpx2."""
+
+    @property
+    def scheme(self) -> str:
+        """``http`` or ``https``."""
+
+    @property
+    def raw_host(self) -> bytes:
+        """The host."""
+
+    @property
+    def port(self) -> int | None:
+        """The port, if it is not the usual one."""
+
+    @property
+    def netloc(self) -> bytes:
+        """The host with the port, as it stands in the header."""
+
+    @property
+    def raw_path(self) -> bytes:
+        """The path with the query."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What goes out; ``content`` is None where there is no body."""
+    """What goes out; names in ``headers`` are in lower case, and ``content`` is None where there is no body."""
 
     method: str
-    url: httpx.URL
+    url: Url
     headers: Mapping[str, str]
     content: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came back. A body that is longer than any answer is not read to its end."""
+    """What came back; a body that is longer than any answer was not read to its end, and may be packed."""
 
     status: int
-    headers: httpx.Headers
+    headers: list[tuple[bytes, bytes]]
     body: bytes
 
 
@@ -53,7 +77,7 @@ class Wire(Protocol):
         Raises:
             h11.ProtocolError: a side does not speak HTTP/1.1,
             OSError: the connection is lost,
-            httpx.HTTPError: or the same in the words of httpx.
+            Exception: or the same in the words of a library.
 
         """
 
@@ -76,7 +100,7 @@ class DirectWire:
         self._used = time.monotonic()
 
     @classmethod
-    async def to(cls, url: httpx.URL, context: ssl.SSLContext | None) -> DirectWire:
+    async def to(cls, url: Url, context: ssl.SSLContext | None) -> DirectWire:
         """Return a wire to the host of ``url``, with TLS where there is a ``context``.
 
         Raises:
@@ -89,16 +113,15 @@ class DirectWire:
     def is_open(self) -> bool:
         """Tell whether it may carry another request: a server that hung up, or complained, meanwhile is left alone."""
         idle = self._state.our_state is h11.IDLE and self._stream.is_quiet
-        return idle and time.monotonic() - self._used < _KEEP_S
+        return idle and time.monotonic() - self._used < KEEP_S
 
     async def exchange(self, request: Request) -> Response:
         """Send one request, and read the response; see `Wire`. Where that breaks off, the wire is closed."""
         self._stream.send(b"".join(self._state.send(event) or b"" for event in _events(request)))
         head = await self._head()
-        headers = httpx.Headers(head.headers.raw_items())
-        body = await _joined(self._decoded(headers) if "content-encoding" in headers else self._body())
+        body = await self._body()
         self._make_ready()
-        return Response(head.status_code, headers, body)
+        return Response(head.status_code, head.headers.raw_items(), body)
 
     async def close(self) -> None:
         """Hang up."""
@@ -118,14 +141,11 @@ class DirectWire:
             raise ConnectionResetError("the server has hung up without an answer")
         return event
 
-    async def _body(self) -> AsyncIterator[bytes]:
-        while isinstance(event := await self._next(), h11.Data):
-            yield event.data
-
-    async def _decoded(self, headers: httpx.Headers) -> AsyncIterator[bytes]:
-        response = httpx.Response(200, headers=headers, stream=_Chunks(self._body()))
-        async for chunk in response.aiter_bytes():
-            yield chunk
+    async def _body(self) -> bytes:
+        body = bytearray()
+        while len(body) <= MOST_BYTES and isinstance(event := await self._next(), h11.Data):
+            body += event.data
+        return bytes(body)
 
     async def _next(self) -> object:
         while (event := self._state.next_event()) is h11.NEED_DATA:
@@ -134,46 +154,6 @@ class DirectWire:
                 return h11.ConnectionClosed()  # h11 would say that it cannot handle this
             self._state.receive_data(data)
         return event
-
-
-class ProxiedWire:
-    """A wire that leads through a proxy, of httpx's own."""
-
-    is_open = True
-
-    def __init__(self, proxy: str, context: ssl.SSLContext | None) -> None:
-        """Connect with the first request; without a ``context`` by httpx's own.
-
-        Raises:
-            ValueError: there are no such proxies.
-
-        """
-        # no timeouts: whoever sends bounds the time, and those of httpx are for each read
-        alone = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=_KEEP_S)
-        self._transport = httpx.AsyncHTTPTransport(verify=context or True, limits=alone, proxy=proxy)
-
-    async def exchange(self, request: Request) -> Response:
-        """Send one request, and read the response; see `Wire`."""
-        asked = httpx.Request(request.method, request.url, headers=request.headers, content=request.content)
-        response = await self._transport.handle_async_request(asked)
-        try:
-            return Response(response.status_code, response.headers, await _joined(response.aiter_bytes()))
-        finally:
-            await response.aclose()
-
-    async def close(self) -> None:
-        """Hang up."""
-        await self._transport.aclose()
-
-
-class _Chunks(httpx.AsyncByteStream):
-    """A body for httpx to decode."""
-
-    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
-        self._chunks = chunks
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._chunks
 
 
 def _events(request: Request) -> Iterator[h11.Event]:
@@ -191,13 +171,3 @@ def _length_of(request: Request) -> Mapping[str, str]:
     if request.content is None:
         return {"content-length": "0"} if request.method in {"POST", "PUT", "PATCH"} else {}
     return {"content-length": str(len(request.content))}
-
-
-async def _joined(chunks: AsyncIterator[bytes]) -> bytes:
-    """Return all of a body, or a little more of it than any answer holds."""
-    body = bytearray()
-    async for chunk in chunks:
-        body += chunk
-        if len(body) > MOST_BYTES:
-            break
-    return bytes(body)
