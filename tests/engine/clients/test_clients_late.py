@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from pytest_evalgate.calls import Call, CallFailed
+from pytest_evalgate.calls import Call, CallFailed, Reply
 from pytest_evalgate.engine.clients import HttpClient, SdkClient, model_client
 from pytest_evalgate.engine.clients.late import LateClient
 from pytest_evalgate.settings import Model
@@ -32,6 +34,42 @@ def test_nothing_is_made_before_the_first_call() -> None:
     with ScriptedServer() as server:
         server.script(Behaviour.text("yes"))
         assert asyncio.run(live()) == ["once"]
+
+
+class _Noting:
+    """Takes a moment to open, and notes who is sent."""
+
+    def __init__(self) -> None:
+        self.is_open = asyncio.get_running_loop().create_future()
+        self.sent: list[str] = []
+
+    async def open(self) -> None:
+        if not self.is_open.done():
+            await asyncio.shield(self.is_open)
+
+    async def send(self, call: Call) -> Reply:
+        self.sent.append(call.label)
+        return Reply("yes")
+
+
+def test_who_comes_when_the_client_was_just_opened_waits_behind_those_who_waited() -> None:
+    async def live() -> list[str]:
+        client: Any = _Noting()
+        late = LateClient(lambda: client, around=lambda client: client)
+
+        async def come_at_once() -> None:
+            while not client.is_open.done():  # noqa: ASYNC110 - the very turn of the loop is what matters
+                await asyncio.sleep(0)
+            await late.send(replace(_CALL, label="c"))
+
+        waiting = [asyncio.ensure_future(late.send(replace(_CALL, label=label))) for label in "ab"]
+        last = asyncio.ensure_future(come_at_once())
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_soon(client.is_open.set_result, None)
+        await asyncio.gather(*waiting, last)
+        return list(client.sent)
+
+    assert asyncio.run(live()) == ["a", "b", "c"]
 
 
 def test_a_missing_key_is_no_fault_of_the_application() -> None:

@@ -5,6 +5,7 @@ What is remembered is answered without its key, and no call waits for a library 
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from pytest_evalgate.calls import CallFailed
@@ -32,6 +33,7 @@ class LateClient:
         self._around = around
         self._made: Client | None = None
         self._way: ModelClient | None = None
+        self._turn = asyncio.Lock()
 
     def made(self) -> Client:
         """Return the client, made now if it was not there.
@@ -51,9 +53,9 @@ class LateClient:
             CallFailed: the client cannot be made or opened, or there is no answer.
 
         """
-        if self._way is None:
-            client = await self._opened()
-            self._way = self._way or self._around(client)  # of those who waited, the first has made it
+        async with self._turn:  # who comes while the client is just opened does not overtake those who waited for it
+            if self._way is None:
+                self._way = self._around(await self._opened())
         return await self._way.send(call)
 
     async def close(self) -> None:
