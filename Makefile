@@ -38,7 +38,7 @@ bench: $(VENV)/.bench
 	$(BENCH) -m benchmarks.startup
 	$(BENCH) -m benchmarks.recorded_cases
 	$(BENCH) -m benchmarks.rate_limit
-	$(BENCH) -m benchmarks.calls --rounds 1
+	$(BENCH) -m benchmarks.calls --sizes 200,1000 --concurrency 32,64,128 --rounds 1
 	-$(BENCH) -m benchmarks.distributions
 	$(BENCH) -m benchmarks.judgement
 	$(BENCH) -m benchmarks.false_alarms --builds 200

@@ -1,8 +1,8 @@
 """Calls through the engine, beside the same calls in a bare loop over the same client, and beside the limit.
 
-Two calls a case at 200 ms each. ``--second trial`` (the default) makes the second one by ``trials = 2``: it waits for
-nothing. ``--second none`` makes one call a case. The limit is ceil(calls / c) latencies. Bare and ours run in turn, as
-whole processes; of the rounds the least is taken.
+Two calls a case at 200 ms each: the target's, and that of a judge that is shown its answer. ``--second trial`` makes
+the second one by ``trials = 2``, which waits for nothing; ``--second none`` makes one call a case. The limit is
+ceil(calls / c) latencies. Bare and ours run in turn, as whole processes; of the rounds the least is taken.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ HEAD: Final = """\
                          s      s      s                                            bare  floor   ours   over (bound 1)
 """
 SECONDS: Final = {
+    "judge": "a target's and a judge's call a case",
     "trial": "2 calls a case, by trials = 2",
     "none": "1 call a case",
 }
@@ -56,16 +57,19 @@ class Work:
 
     @property
     def calls(self) -> int:
-        return self.cases * self.trials
+        return self.chains * self.length
 
     @property
-    def trials(self) -> int:
-        return 2 if self.second == "trial" else 1
+    def chains(self) -> int:
+        return 2 * self.cases if self.second == "trial" else self.cases
+
+    @property
+    def length(self) -> int:
+        return 2 if self.second == "judge" else 1
 
     @property
     def limit_s(self) -> float:
-        rounds = math.ceil(self.cases * self.trials / self.concurrency)
-        return rounds * LATENCY_S
+        return math.ceil(self.calls / self.concurrency) * LATENCY_S
 
     def one(self) -> Work:
         """Return the same with a single case: what it takes is the start-up."""
@@ -97,7 +101,7 @@ def main() -> int:
     chosen = _arguments()
     print(f"calls: {LATENCY_S * 1000:.0f} ms each, {SECONDS[chosen.second]}")
     print(f"  {processes.machine()}; least of {chosen.rounds} rounds, bare and ours in turn")
-    with processes.scripted_server(LATENCY_S) as server:
+    with processes.judging_server(LATENCY_S) as server:
         for client in chosen.clients.split(","):
             _print_client(server, client, chosen)
     print(f"  {processes.machine()}")
@@ -142,12 +146,13 @@ def _row(server: Server, work: Work, rounds: int) -> Row:
 
 
 def _project(folder: Path, server: Server, work: Work) -> Path:
-    asked = projects.Asked(server.base_url, work.client, work.concurrency, trials=work.trials)
+    trials, judged = work.chains // work.cases, work.second == "judge"
+    asked = projects.Asked(server.base_url, work.client, work.concurrency, trials, judged)
     return projects.write(folder, work.cases, asked.toml())
 
 
 def _bare(server: Server, folder: Path, work: Work) -> Run:
-    numbers = map(str, (work.cases * work.trials, 1, work.concurrency))
+    numbers = map(str, (work.chains, work.length, work.concurrency))
     used = processes.run([sys.executable, "-m", "benchmarks.bare", work.client, server.base_url, *numbers], folder)
     return Run(used, server.counts())
 
@@ -206,7 +211,7 @@ def _arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--sizes", default="1000", help="cases, such as 200,1000")
     parser.add_argument("--concurrency", help="calls at a time; those that have a bound unless told")
     parser.add_argument("--clients", default="openai,http")
-    parser.add_argument("--second", default="trial", choices=SECONDS, help="what makes the second call of a case")
+    parser.add_argument("--second", default="judge", choices=SECONDS, help="what makes the second call of a case")
     parser.add_argument("--rounds", type=int, default=2)
     return parser.parse_args(arguments)
 

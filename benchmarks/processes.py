@@ -69,7 +69,20 @@ class Server:
 @contextlib.contextmanager
 def scripted_server(latency_s: float, *limits: str) -> Iterator[Server]:
     """Run ``python -m pytest_evalgate.testing`` with those limits."""
-    command = [sys.executable, "-m", "pytest_evalgate.testing", "--latency", str(latency_s), *limits]
+    with _served("pytest_evalgate.testing", "--latency", str(latency_s), *limits) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def judging_server(latency_s: float) -> Iterator[Server]:
+    """Run ``python -m benchmarks.judging_server``."""
+    with _served("benchmarks.judging_server", str(latency_s)) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def _served(*arguments: str) -> Iterator[Server]:
+    command = [sys.executable, "-m", *arguments]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(Path.cwd())
     ) as process:

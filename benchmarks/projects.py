@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 GOLDEN = "golden.jsonl"
+PASSAGE = "modulo 97?"
+"""Stands in every question."""
+
+_JUDGE = '[judges.sure]\nmodel = "scripted"\ncriteria = "Does it ask for a number?"\nreport_only = true\n'
+_JUDGED = '"exact", { judge = "sure" }'
 
 FLOOR = """
 import json
@@ -35,12 +40,13 @@ def pytest_collect_file(file_path, parent):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A model at the scripted server, and how it is asked."""
+    """A model at the scripted server, and how it is asked; ``judged`` has it asked once more, as the judge."""
 
     base_url: str
     client: str
     concurrency: int
     trials: int = 1
+    judged: bool = False
     requests_per_minute: int | None = None
 
     def toml(self) -> str:
@@ -50,7 +56,8 @@ class Asked:
             f'[models.scripted]\nmodel = "scripted"\nbase_url = "{self.base_url}"\napi_key_env = "{KEY_VARIABLE}"\n'
             f'client = "{self.client}"\nmax_concurrency = {self.concurrency}\n{pace}'
             "price = { input_per_mtok = 0.15, output_per_mtok = 0.60 }\n"
-            + suite_toml('{ model = "scripted" }', self.trials)
+            + (_JUDGE if self.judged else "")
+            + suite_toml('{ model = "scripted" }', self.trials, _JUDGED if self.judged else '"exact"')
         )
 
 
@@ -74,4 +81,4 @@ def write(folder: Path, cases: int, toml: str) -> Path:
 
 def question(number: int) -> str:
     """Return the input of a case: some 400 characters, as a short question with its context has."""
-    return f"What is {number} modulo 97? " * 15
+    return f"What is {number} {PASSAGE} " * 15

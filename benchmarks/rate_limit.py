@@ -59,7 +59,7 @@ def main() -> int:
 
 def _measure(trial: Trial) -> None:
     with processes.scripted_server(LATENCY_S, *trial.limits) as server, tempfile.TemporaryDirectory() as folder:
-        asked = projects.Asked(server.base_url, "http", 64, 2, trial.requests_per_minute)
+        asked = projects.Asked(server.base_url, "http", 64, trials=2, requests_per_minute=trial.requests_per_minute)
         once = processes.gate(projects.write(Path(folder, "one"), 1, asked.toml()), projects.GOLDEN)
         server.counts()
         project = projects.write(Path(folder, "many"), trial.cases, asked.toml())

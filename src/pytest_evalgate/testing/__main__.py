@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Serve until the input ends."""
     chosen = _parser().parse_args(arguments)
     limits = Limits(chosen.capacity, chosen.requests_per_second, chosen.burst)
-    _allow_many_connections()
+    allow_many_connections()
     with ScriptedServer(limits, keeps_requests=False) as server:
         server.script(Behaviour.echo(latency_s=chosen.latency))
         print(server.base_url, flush=True)  # noqa: T201 - a command line tool prints
@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _allow_many_connections() -> None:
+def allow_many_connections() -> None:
     """Ask the system for as many open files as it allows: the usual 1,024 are fewer than the connections."""
     with contextlib.suppress(ImportError, OSError, ValueError):  # no such module on Windows, nor such a limit
         import resource  # noqa: PLC0415 - the same
