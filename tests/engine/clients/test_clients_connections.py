@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import json
 import shutil
@@ -278,6 +279,27 @@ def test_a_request_that_is_given_up_takes_its_connection_with_it() -> None:
             return answer
 
     assert asyncio.run(ask()).body == b"2"
+
+
+def test_a_run_that_ends_while_it_connects_leaves_no_socket_behind() -> None:
+    async def ask(url: str, turns: int) -> None:
+        connections = Connections(Sender(url))
+        asking = [asyncio.ensure_future(connections.exchange("POST", url, {}, b"{}")) for _ in range(10)]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+        await connections.close()
+
+    async def ask_again_and_again() -> None:
+        async with _served(_Server(_OK).talk) as url:
+            for turns in range(1, 8):
+                await ask(url.replace("127.0.0.1", "localhost"), turns)
+                await ask(url, turns)
+
+    asyncio.run(ask_again_and_again())
+    gc.collect()  # a socket that nobody has closed is a warning, and warnings are errors
 
 
 # --- TLS and proxies ------------------------------------------------------------------------------------------------

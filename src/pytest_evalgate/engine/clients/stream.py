@@ -8,9 +8,6 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import ssl
 
-_EYEBALLS_S: Final = 0.25
-"""How long the first address of a host is tried alone (RFC 8305)."""
-
 _MOST_AT_ONCE: Final = 64 * 1024
 
 
@@ -40,10 +37,9 @@ class Stream(asyncio.Protocol):
             OSError: nobody is there, or not who it should be.
 
         """
-        loop = asyncio.get_running_loop()
-        _, stream = await loop.create_connection(
-            cls, host, port, ssl=context, happy_eyeballs_delay=_EYEBALLS_S, server_hostname=host if context else None
-        )
+        # one address after the other: asyncio's race between them loses sockets where a run ends meanwhile (3.11)
+        loop, name = asyncio.get_running_loop(), host if context else None
+        _, stream = await loop.create_connection(cls, host, port, ssl=context, server_hostname=name)
         return stream
 
     @property

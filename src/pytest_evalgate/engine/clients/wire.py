@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 KEEP_S: Final = 120.0
 """How long a connection is kept that nobody uses."""
+
 _MOST_HEADERS: Final = 100 * 1024
 _PORTS: Final = {"http": 80, "https": 443}
 
@@ -88,9 +89,8 @@ class Wire(Protocol):
 class DirectWire:
     """A wire that leads straight to the endpoint: h11 over a `Stream`.
 
-    It takes a fifth of a millisecond of CPU a request, and httpx, whose pools search all of their connections for each
-    request and whose anyio goes around the event loop for each of its locks, 0.7 in pools of 2 and 5 to 8 in one of
-    64 (httpx 0.28, httpcore 1.0).
+    It takes 0.2 ms of CPU a request. httpx takes 0.7 in pools of 2 connections and 5 to 8 in one of 64: a pool looks
+    through all of its connections for each request, and anyio goes around the event loop for each lock (httpx 0.28).
     """
 
     def __init__(self, stream: Stream) -> None:
