@@ -39,6 +39,7 @@ _PINNED = re.compile(r"[\w-]+/[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 _OTHER_VARIABLES = {"EVALGATE_CACHE_KEY", "EVALGATE_DIR"}
 _BASH = shutil.which("bash")
 _NODE = shutil.which("node")
+_ZIZMOR = Path(sys.executable).with_name("zizmor")  # of the venv that runs the tests, whether it is active or not
 
 
 def _by_name(paths: list[Path]) -> pytest.MarkDecorator:
@@ -62,10 +63,10 @@ def _job(path: Path, name: str) -> str:
     return found[1]
 
 
-@pytest.mark.skipif(shutil.which("zizmor") is None, reason="zizmor is not installed (it is part of the extra dev)")
+@pytest.mark.skipif(not _ZIZMOR.exists(), reason="zizmor is not installed (it is part of the extra dev)")
 def test_zizmor_finds_nothing() -> None:
     inputs = [_ROOT / ".github" / "workflows", _TEMPLATES, _ACTION]
-    command = ["zizmor", "--offline", "--color=never", "--no-progress", "--strict-collection", *map(str, inputs)]
+    command = [str(_ZIZMOR), "--offline", "--color=never", "--no-progress", "--strict-collection", *map(str, inputs)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.partition("(")[0].strip()) == (0, "No findings to report. Good job!")
 
