@@ -9,8 +9,7 @@ import httpx
 
 from pytest_evalgate.engine.clients.proxied import ProxiedWire
 from pytest_evalgate.engine.clients.proxies import proxy_of
-from pytest_evalgate.engine.clients.shape import MOST_BYTES
-from pytest_evalgate.engine.clients.wire import DirectWire, Request
+from pytest_evalgate.engine.clients.wire import DirectWire, Request, bounded
 from pytest_evalgate.engine.clients.wires import Wires
 from pytest_evalgate.engine.faults import Answer
 
@@ -64,7 +63,9 @@ class Connections:
         try:
             response = await self._wires.exchange(Request(method, self._url(url), {**_HEADERS, **headers}, content))
             fields = httpx.Headers(response.headers)
-            body = await _unpacked(fields, response.body) if "content-encoding" in fields else response.body
+            body = response.body
+            if "content-encoding" in fields:
+                body = await bounded(httpx.Response(200, headers=fields, stream=_Packed(body)).aiter_bytes())
         except _UNSENDABLE as error:
             raise self._sender.fault("bad_request", _name(error)) from error
         except _LOST as error:
@@ -98,16 +99,6 @@ class _Packed(httpx.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for start in range(0, len(self._body), _PIECE):
             yield self._body[start : start + _PIECE]
-
-
-async def _unpacked(headers: httpx.Headers, body: bytes) -> bytes:
-    """Return all of a packed body, or a little more of it than any answer holds."""
-    unpacked = bytearray()
-    async for chunk in httpx.Response(200, headers=headers, stream=_Packed(body)).aiter_bytes():
-        unpacked += chunk
-        if len(unpacked) > MOST_BYTES:
-            break
-    return bytes(unpacked)
 
 
 def _context() -> ssl.SSLContext:

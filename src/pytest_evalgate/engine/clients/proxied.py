@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from pytest_evalgate.engine.clients.shape import MOST_BYTES
-from pytest_evalgate.engine.clients.wire import KEEP_S, Response
+from pytest_evalgate.engine.clients.wire import KEEP_S, Response, bounded
 
 if TYPE_CHECKING:
     import ssl
@@ -35,15 +34,10 @@ class ProxiedWire:
         """Send one request, and read the response; see `Wire`."""
         asked = httpx.Request(request.method, str(request.url), headers=request.headers, content=request.content)
         response = await self._transport.handle_async_request(asked)
-        body = bytearray()
         try:
-            async for chunk in response.aiter_raw():
-                body += chunk
-                if len(body) > MOST_BYTES:
-                    break
+            return Response(response.status_code, response.headers.raw, await bounded(response.aiter_raw()))
         finally:
             await response.aclose()
-        return Response(response.status_code, response.headers.raw, bytes(body))
 
     async def close(self) -> None:
         """Hang up."""

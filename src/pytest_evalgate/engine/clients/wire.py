@@ -13,7 +13,7 @@ from pytest_evalgate.engine.clients.stream import Stream
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterator, Mapping
+    from collections.abc import AsyncIterable, Iterator, Mapping
 
 KEEP_S: Final = 120.0
 """How long a connection is kept that nobody uses."""
@@ -171,3 +171,13 @@ def _length_of(request: Request) -> Mapping[str, str]:
     if request.content is None:
         return {"content-length": "0"} if request.method in {"POST", "PUT", "PATCH"} else {}
     return {"content-length": str(len(request.content))}
+
+
+async def bounded(chunks: AsyncIterable[bytes]) -> bytes:
+    """Return all of a body, or a little more of it than any answer holds."""
+    body = bytearray()
+    async for chunk in chunks:
+        body += chunk
+        if len(body) > MOST_BYTES:
+            break
+    return bytes(body)
