@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from tests.gates.conftest import decide_suite
 
 from pytest_evalgate.gates import SuiteRules
 from pytest_evalgate.gates.correction import Correction, correction_of
-from pytest_evalgate.gates.decide import decide_suite
 from pytest_evalgate.settings import Suite
 from pytest_evalgate.stats.judged import JudgeErrors, judged_rate
 

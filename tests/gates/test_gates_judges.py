@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.gates.conftest import decide_suite
 
 from pytest_evalgate.gates import SuiteRules, decide
-from pytest_evalgate.gates.decide import decide_suite
 from pytest_evalgate.gates.judges import judge_verdicts
 from pytest_evalgate.stats.intervals import wilson_interval
 from pytest_evalgate.stats.judged import JudgeErrors, judged_rate

@@ -4,10 +4,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.gates.conftest import decide_suite
 
 from pytest_evalgate.data import Score, SuiteRun, Trial
 from pytest_evalgate.gates import SuiteRules
-from pytest_evalgate.gates.decide import decide_suite
 from pytest_evalgate.gates.mean_score import judge_mean_score
 from pytest_evalgate.settings import MeanScoreGate, NoRegressionGate
 from pytest_evalgate.stats.intervals import clopper_pearson_lower_one_sided

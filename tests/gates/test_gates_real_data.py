@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 from scipy.stats import beta, binom, binomtest, t
+from tests.gates.conftest import decide_suite
 
 from pytest_evalgate import golden, targets
 from pytest_evalgate.data import Run, SuiteRun
 from pytest_evalgate.engine import Grading, run_case
 from pytest_evalgate.engine.immediate import drive
 from pytest_evalgate.gates import SuiteRules
-from pytest_evalgate.gates.decide import decide_suite
 from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs.plan import make_plan
 from pytest_evalgate.scorers import Context, PatternMatcher, build_all

@@ -3,10 +3,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.gates.conftest import decide_suite
 
 from pytest_evalgate.data import Repeats
 from pytest_evalgate.gates import SuiteRules
-from pytest_evalgate.gates.decide import decide_suite
 from pytest_evalgate.gates.repeats import repeats_of
 from pytest_evalgate.stats.repeats import icc_anova
 from pytest_evalgate.stats.stability import flip_rate

@@ -4,9 +4,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.gates.conftest import decide_suite
 
 from pytest_evalgate.gates import SuiteRules
-from pytest_evalgate.gates.decide import decide_suite
 from pytest_evalgate.gates.slices import slice_results
 from pytest_evalgate.settings import NoRegressionGate, SliceGate
 from pytest_evalgate.stats.intervals import clopper_pearson_lower_one_sided

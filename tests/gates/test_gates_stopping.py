@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.gates.conftest import decide_suite
 
 from pytest_evalgate.data import CaseResult
 from pytest_evalgate.gates import SuiteRules, decide
-from pytest_evalgate.gates.decide import decide_suite
 from pytest_evalgate.gates.stopping import can_stop, may_stop
 from pytest_evalgate.settings import (
     BudgetGate,
