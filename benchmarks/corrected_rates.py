@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from benchmarks import builds, processes
 
-from pytest_evalgate import stats
+from pytest_evalgate.stats.intervals import wilson_interval
 from pytest_evalgate.stats.judged import JudgeErrors, judged_rate
+from pytest_evalgate.stats.paired import mcnemar_midp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,7 +113,7 @@ def _covers(setting: Setting, rng: np.random.Generator) -> Iterator[str]:
         yield "corrected"
     if found.lower <= setting.rate:
         yield "lower"
-    alone = stats.wilson_interval(passed, CASES)
+    alone = wilson_interval(passed, CASES)
     if alone.lower <= setting.rate <= alone.upper:
         yield "alone"
     low, high = _of_labels_alone(passed / CASES, errors, rng)
@@ -138,7 +139,7 @@ def _failed(rng: np.random.Generator, judge: tuple[float, float], drop: float, n
         build = builds.simulate(rng, CASES, drop)
         before, now = (_read(rng, passes[0], *judge) for passes in (build.baseline, build.candidate))
         losses, gains = int(np.count_nonzero(before & ~now)), int(np.count_nonzero(now & ~before))
-        found += stats.mcnemar_midp(losses, gains) <= ALPHA
+        found += mcnemar_midp(losses, gains) <= ALPHA
     return found / number
 
 

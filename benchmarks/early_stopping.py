@@ -1,8 +1,8 @@
 """How many calls early stopping saves, and what it does to the verdict, beside the figures of STATISTICS section 5.
 
 Builds of the reference scenario are simulated (``builds``) and judged whole by ``gates.decide``; beside it stands what
-each rule says at the case where it stops. Each cell reads "builds failed in percent / share of the calls made".
-Certainty takes the cases that the baseline failed first; the e-process takes them in random order.
+certainty says at the case where it stops. Each cell reads "builds failed in percent / share of the calls made".
+The cases that the baseline failed are taken first.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 from benchmarks import builds, processes
 
-from pytest_evalgate import stats
 from pytest_evalgate.settings import NoRegressionGate
+from pytest_evalgate.stats.bounds import tango_bounds
+from pytest_evalgate.stats.paired import mcnemar_midp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,20 +32,15 @@ MARGIN: Final = 0.05
 SEED: Final = 20_261_121
 
 ALPHA: Final = 0.05
-ALPHA_MONITORED: Final = 0.01
-ALPHA_LEFT: Final = 0.04
 
 DROP: Final = NoRegressionGate(kind="no-regression", alpha=ALPHA)
 BEYOND: Final = NoRegressionGate(kind="no-regression", alpha=ALPHA, margin=MARGIN)
-LEFT: Final = NoRegressionGate(kind="no-regression", alpha=ALPHA_LEFT)
 
 WITH_MARGIN: Final = "certainty, margin 5 points"
 EXPECTED: Final = {
     "full run": "4.7/1.00 38/1.00 92/1.00 100/1.00 100/1.00",
     "certainty": "4.7/.97 38/.94 92/.79 100/.58 100/.40",
     WITH_MARGIN: "",
-    "e-process .05 only": "2.4/.52 17/.74 68/.61 100/.24 100/.09",
-    "e-process .01 + final .04": "3.8/.72 34/.91 90/.80 100/.36 100/.13",
 }
 
 
@@ -82,16 +78,17 @@ class Judged:
 
 def stops(so_far: Progress, gate: NoRegressionGate) -> Literal["fail", "pass"] | None:
     """Return the verdict that the remaining cases cannot change any more; None while they can."""
-    left = {"remaining_baseline_pass": so_far.left_passed, "remaining_baseline_fail": so_far.left_missed}
-    test = stats.certainty(losses=so_far.losses, gains=so_far.gains, alpha=gate.alpha, **left)
-    if test.decided == "not_regressed":
+    best = so_far.losses, so_far.gains + so_far.left_missed
+    worst = so_far.losses + so_far.left_passed, so_far.gains
+    if not _fails(*worst, so_far.cases, gate):
         return "pass"
-    if gate.margin is None:
-        return "fail" if test.decided == "regressed" else None
-    bounds = stats.certainty_bounds(losses=so_far.losses, gains=so_far.gains, n=so_far.cases, alpha=gate.alpha, **left)
-    if bounds.if_worst.lower > -gate.margin:
-        return "pass"
-    return "fail" if test.decided == "regressed" and bounds.if_best.lower <= -gate.margin else None
+    return "fail" if _fails(*best, so_far.cases, gate) else None
+
+
+def _fails(losses: int, gains: int, cases: int, gate: NoRegressionGate) -> bool:
+    if mcnemar_midp(losses, gains) > gate.alpha:
+        return False
+    return gate.margin is None or tango_bounds(losses, gains, cases, gate.alpha).lower <= -gate.margin
 
 
 def main() -> int:
@@ -123,13 +120,11 @@ def _cell(column: list[Judged], rule: str) -> str:
 
 
 def _judge(records: Records, build: Build) -> Judged:
-    drop, beyond, left = (records.judge(build, [gate]).verdict == "fail" for gate in (DROP, BEYOND, LEFT))
+    drop, beyond = (records.judge(build, [gate]).verdict == "fail" for gate in (DROP, BEYOND))
     rules = {
         "full run": Ended(drop, 1.0),
         "certainty": _certain(build, DROP),
         WITH_MARGIN: _certain(build, BEYOND),
-        "e-process .05 only": _monitored(build.changes, ALPHA, otherwise=False),
-        "e-process .01 + final .04": _monitored(build.changes, ALPHA_MONITORED, otherwise=left),
     }
     return Judged(rules, {"certainty": drop, WITH_MARGIN: beyond})
 
@@ -155,14 +150,6 @@ def _progress(passed: npt.NDArray[np.bool_], changes: npt.NDArray[np.int8], done
         left_missed=len(passed) - done - left,
         cases=len(passed),
     )
-
-
-def _monitored(changes: npt.NDArray[np.int8], alpha: float, *, otherwise: bool) -> Ended:
-    """Look after every case at ``alpha``; a run that this does not end fails as ``otherwise`` says."""
-    found = stats.monitored(changes.tolist(), MARGIN, alpha)
-    if found.at is None:
-        return Ended(otherwise, 1.0)
-    return Ended(found.decided == "regressed", (found.at + 1) / len(changes))
 
 
 def _arguments() -> argparse.Namespace:

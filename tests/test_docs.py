@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pytest_evalgate import golden, settings, stats
+from pytest_evalgate import golden, settings
 from pytest_evalgate.cli import main
 from pytest_evalgate.data import (
     Accounting,
@@ -32,6 +32,7 @@ from pytest_evalgate.data import (
 from pytest_evalgate.golden.dialects.known import DIALECTS
 from pytest_evalgate.plugin.options import FLAGS, VALUES
 from pytest_evalgate.scorers import RULES
+from pytest_evalgate.stats.intervals import clopper_pearson_lower_one_sided, wilson_interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -243,7 +244,7 @@ def test_the_table_of_intervals_is_that_of_the_gates() -> None:
     text = _text(_ROOT / "docs" / "statistics.md")
     for n in (20, 50, 100, 200, 500, 1000):
         passes = round(0.9 * n)
-        interval, least = stats.wilson_interval(passes, n), stats.clopper_pearson_lower_one_sided(passes, n)
+        interval, least = wilson_interval(passes, n), clopper_pearson_lower_one_sided(passes, n)
         assert f"| {n:,} | {100 * interval.lower:.1f}-{100 * interval.upper:.1f} | {100 * least:.1f} |\n" in text
 
 

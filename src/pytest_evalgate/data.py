@@ -29,8 +29,8 @@ FindingName = Literal[
 ]
 """What a delta test says (STATISTICS section 2)."""
 
-StopRule = Literal["certainty", "eprocess"]
-"""Why a suite may end before its last case: its verdict cannot change any more, or its e-process has decided."""
+StopRule = Literal["certainty"]
+"""Why a suite may end before its last case: its verdict cannot change any more."""
 
 Side = Literal["both", "head", "base"]
 """Where a case stands: on this branch and at its base, or on one of them only."""

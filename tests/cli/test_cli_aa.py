@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate import stats
 from pytest_evalgate.calls import CallRecord
 from pytest_evalgate.data import SuiteRun
+from pytest_evalgate.stats.stability import aa_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -43,7 +43,7 @@ def test_each_trial_is_a_run(project: Project) -> None:
     cases = _flipping(6, cases=50, flaky=20)
     project.store(cases)
     found = project.only()
-    wanted = stats.aa_runs([[int(word[trial] == "P") for word in cases] for trial in range(6)])
+    wanted = aa_runs([[int(word[trial] == "P") for word in cases] for trial in range(6)])
     assert (found["runs"], found["cases"], found["comparisons"], found["independent"]) == (6, 50, 30, 3)
     assert found["false_alarm_rate"] == wanted.false_alarm_rate
     assert found["expected_false_alarm_rate"] == wanted.expected_false_alarm_rate

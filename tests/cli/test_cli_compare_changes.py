@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_evalgate import stats
 from pytest_evalgate.cli.compare.changes import changes_of
 from pytest_evalgate.data import (
     Baseline,
@@ -19,6 +18,8 @@ from pytest_evalgate.data import (
 )
 from pytest_evalgate.engine import settle
 from pytest_evalgate.gates import pair
+from pytest_evalgate.stats.families import holm_adjusted
+from pytest_evalgate.stats.stability import flaky_case_midp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,12 +52,10 @@ def test_flaky_cases_are_tested_together() -> None:
     before = [(1.0,) * 19 + (0.0,), (1, 1, 0), (1, 0, 0)]
     found = _changes(before, ["P" + "m" * 19, "Pmm", "PPm"])
     alone = [
-        stats.flaky_case_midp(
-            baseline_passes=passes, baseline_trials=trials, candidate_passes=now, candidate_trials=trials
-        )
+        flaky_case_midp(baseline_passes=passes, baseline_trials=trials, candidate_passes=now, candidate_trials=trials)
         for passes, now, trials in ((19, 1, 20), (2, 1, 3), (1, 2, 3))
     ]
-    assert [case.p for case in found.flaky] == pytest.approx(sorted(stats.holm_adjusted(alone)))
+    assert [case.p for case in found.flaky] == pytest.approx(sorted(holm_adjusted(alone)))
     assert [(case.case, case.dropped) for case in found.flaky] == [("c0", True), ("c1", False), ("c2", False)]
 
 

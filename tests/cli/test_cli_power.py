@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_evalgate import stats
+from pytest_evalgate.stats.bounds import tango_bounds
+from pytest_evalgate.stats.needed import passes_needed
+from pytest_evalgate.stats.planning import (
+    drop_on_top,
+    mcnemar_power,
+    mcnemar_sample_size,
+    mde_mcnemar,
+    not_proven_sample_size,
+)
+from pytest_evalgate.stats.power import mde_mean, variance_clusters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +64,7 @@ def test_nothing_has_to_be_configured(project: Project) -> None:
 def test_the_smallest_drop_is_the_one_that_a_verdict_shows(project: Project, cases: int, points: float) -> None:
     [one, *_] = project.only("--cases", str(cases))["columns"]
     assert one["smallest_drop_points"]["flipping"] == pytest.approx(points, abs=0.05)
-    assert one["smallest_drop_points"]["flipping"] == pytest.approx(100 * stats.mde_mcnemar(cases, 0.1).mde)
+    assert one["smallest_drop_points"]["flipping"] == pytest.approx(100 * mde_mcnemar(cases, 0.1).mde)
 
 
 def test_fifty_cases_with_one_trial_cannot_show_a_drop_of_cases_that_flip(project: Project) -> None:
@@ -67,17 +76,17 @@ def test_fifty_cases_with_one_trial_cannot_show_a_drop_of_cases_that_flip(projec
 def test_cases_needed_are_those_of_the_reference_formula(project: Project) -> None:
     [one, *_] = project.only("--cases", "200")["columns"]
     assert one["cases_needed"] == {
-        "flipping": stats.mcnemar_sample_size(0.075, 0.025).n,
-        "steady": stats.mcnemar_sample_size(0.1, 0.05).n,
+        "flipping": mcnemar_sample_size(0.075, 0.025).n,
+        "steady": mcnemar_sample_size(0.1, 0.05).n,
     }
-    assert one["smallest_drop_points"]["steady"] == pytest.approx(100 * (stats.drop_on_top(200, 0.1) or 0))
+    assert one["smallest_drop_points"]["steady"] == pytest.approx(100 * (drop_on_top(200, 0.1) or 0))
     assert one["cases_not_proven"] == 248
 
 
 def test_no_number_of_trials_makes_up_for_too_few_cases_to_prove_a_margin(project: Project) -> None:
     *_, many = project.only("--cases", "200", "--trials", "500")["columns"]
     fewest = many["cases_not_proven"]
-    assert stats.tango_bounds(0, 0, fewest).lower > -0.05 >= stats.tango_bounds(0, 0, fewest - 1).lower
+    assert tango_bounds(0, 0, fewest).lower > -0.05 >= tango_bounds(0, 0, fewest - 1).lower
 
 
 def test_trials_do_most_for_cases_that_flip(project: Project) -> None:
@@ -90,8 +99,8 @@ def test_trials_do_most_for_cases_that_flip(project: Project) -> None:
 
 def test_the_chance_to_find_the_drop_is_exact(project: Project) -> None:
     assert project.only("--cases", "200")["found_percent"] == {
-        "flipping": pytest.approx(100 * stats.mcnemar_power(200, 0.075, 0.025)),
-        "steady": pytest.approx(100 * stats.mcnemar_power(200, 0.1, 0.05)),
+        "flipping": pytest.approx(100 * mcnemar_power(200, 0.075, 0.025)),
+        "steady": pytest.approx(100 * mcnemar_power(200, 0.1, 0.05)),
     }
 
 
@@ -104,14 +113,14 @@ def test_further_trials_get_a_column_and_count_for_the_chance(project: Project) 
 
 def test_power_and_alpha_are_those_that_are_asked_for(project: Project) -> None:
     [one, *_] = project.only("--cases", "200", "--power", "90", "--alpha", "0.01")["columns"]
-    assert one["cases_needed"]["flipping"] == stats.mcnemar_sample_size(0.075, 0.025, 0.01, 0.9).n
+    assert one["cases_needed"]["flipping"] == mcnemar_sample_size(0.075, 0.025, 0.01, 0.9).n
 
 
 def test_a_drop_that_is_larger_than_what_flips_hits_steady_cases(project: Project) -> None:
     plan = project.only("--cases", "20", "--drop", "30")
     assert plan["columns"][0]["cases_needed"]["flipping"] is None
     assert plan["found_percent"]["flipping"] is None
-    assert plan["found_percent"]["steady"] == pytest.approx(100 * stats.mcnemar_power(20, 0.35, 0.05))
+    assert plan["found_percent"]["steady"] == pytest.approx(100 * mcnemar_power(20, 0.35, 0.05))
 
 
 def test_a_drop_that_has_no_room_is_said_to_have_none(project: Project) -> None:
@@ -143,8 +152,8 @@ def test_the_gates_of_the_suite_are_planned_for(project: Project) -> None:
     plan = project.only("faq", "--cases", "200")
     assert (plan["alpha"], plan["fewest_losses"]) == (0.01, 6)
     assert plan["margin_points"] == pytest.approx(3)
-    assert plan["columns"][0]["cases_not_proven"] == stats.not_proven_sample_size(0.1, 0.03, 0.01)
-    assert plan["pass_rate_gates"] == [{"minimum_percent": 85.0, "passes": stats.passes_needed(200, 0.85)}]
+    assert plan["columns"][0]["cases_not_proven"] == not_proven_sample_size(0.1, 0.03, 0.01)
+    assert plan["pass_rate_gates"] == [{"minimum_percent": 85.0, "passes": passes_needed(200, 0.85)}]
     assert project.only("faq", "--cases", "200", "--alpha", "0.05")["alpha"] == 0.05
 
 
@@ -272,7 +281,7 @@ def test_clusters_count_rather_than_cases(project: Project) -> None:
     project.configure(_CLUSTERED)
     project.store(["P"] * 40, clusters=10)
     plan = project.only("--discordance", "0.1")
-    wanted = stats.mde_mean(stats.variance_clusters(0.1, 40, 10, 0.2) ** 0.5, 9)
+    wanted = mde_mean(variance_clusters(0.1, 40, 10, 0.2) ** 0.5, 9)
     assert plan["clusters"] == {
         "key": "metadata.document",
         "number": 10,

@@ -22,6 +22,7 @@ from pytest_evalgate.data import (
     Trial,
 )
 from pytest_evalgate.engine import settle
+from pytest_evalgate.gates import decide
 from pytest_evalgate.gates.evidence import Evidence
 from pytest_evalgate.gates.measure import Measure
 from pytest_evalgate.gates.outcomes import counted
@@ -31,6 +32,8 @@ from pytest_evalgate.gates.rules import JudgeRule
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pytest_evalgate.data import SuiteVerdict
+    from pytest_evalgate.gates import SuiteRules
     from pytest_evalgate.gates.correction import Correction
     from pytest_evalgate.gates.measure import Completion
 
@@ -44,6 +47,12 @@ _RULE_AND_JUDGE: Mapping[str, tuple[bool, bool | None, bool]] = {
     "x": (False, False, True),
 }
 """What the rule says, what the judge says, and whether it was asked."""
+
+
+def decide_suite(suite: SuiteRun, rules: SuiteRules) -> SuiteVerdict:
+    """Decide one suite as if it were the whole build."""
+    run = Run("r", "", None, (suite,))
+    return decide(run, {suite.plan.name: rules}, warn_inconclusive=True).suites[suite.plan.name]
 
 
 class Build:

@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.gates.conftest import decide_suite
 
 from pytest_evalgate.data import GateChange, SuiteRun
 from pytest_evalgate.gates import SuiteRules, decide
 from pytest_evalgate.gates.answers import Hearing, judge_all, name_of
-from pytest_evalgate.gates.decide import decide_suite
 from pytest_evalgate.settings import Suite
 
 if TYPE_CHECKING:

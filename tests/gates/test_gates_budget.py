@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.gates.conftest import decide_suite
 
 from pytest_evalgate.calls import CallRecord
 from pytest_evalgate.data import CaseResult, Output, Place, PlannedCase, SuiteRun, Trial
@@ -11,7 +12,6 @@ from pytest_evalgate.engine import settle
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.gates import SuiteRules
 from pytest_evalgate.gates.budget import judge_budget
-from pytest_evalgate.gates.decide import decide_suite
 from pytest_evalgate.settings import BudgetGate, load
 from pytest_evalgate.wording import seconds, usd
 

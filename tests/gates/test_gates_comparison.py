@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate import stats
 from pytest_evalgate.gates.comparison import Pairs
+from pytest_evalgate.stats.clusters import cluster_delta
+from pytest_evalgate.stats.findings import finding
+from pytest_evalgate.stats.planning import drop_on_top, mde_mcnemar
+from pytest_evalgate.stats.power import mde_mean
 
 
 def _pairs(before: list[float], now: list[float], clusters: list[int] | None = None, *, single: bool = True) -> Pairs:
@@ -42,7 +45,7 @@ def test_the_test_follows_the_trials_and_the_clusters(pairs: Pairs, test: str) -
 
 
 def test_single_trials_are_a_table_of_pairs() -> None:
-    found, wanted = _table(60, 9, 2).finding(0.05, 0.1), stats.finding(both_pass=49, losses=9, gains=2, both_fail=0)
+    found, wanted = _table(60, 9, 2).finding(0.05, 0.1), finding(both_pass=49, losses=9, gains=2, both_fail=0)
     assert (found.p, found.lower, found.upper) == (wanted.p, wanted.lower, wanted.upper)
     assert found.delta == -7 / 60
 
@@ -123,7 +126,7 @@ def test_the_p_of_a_larger_drop_has_its_ends() -> None:
 
 @pytest.mark.parametrize("n", [100, 500])
 def test_the_smallest_drop_of_single_trials_is_connors(n: int) -> None:
-    wanted = stats.mde_mcnemar(n, discordance=21 / (n + 2), alpha_one_sided=0.05, power=0.8)
+    wanted = mde_mcnemar(n, discordance=21 / (n + 2), alpha_one_sided=0.05, power=0.8)
     assert _table(n, 10, 10).smallest_drop(0.05) == wanted.mde
 
 
@@ -131,26 +134,26 @@ def test_the_smallest_drop_of_means_follows_their_spread() -> None:
     quiet, noisy = _means(20, 100, drop=0.2), _means(20, 100, drop=0.8)
     assert quiet.smallest_drop(0.05) == pytest.approx((noisy.smallest_drop(0.05) or 0) / 4)
     se = float((noisy.now - noisy.before).std(ddof=1)) / 10
-    assert noisy.smallest_drop(0.05) == pytest.approx(stats.mde_mean(se, 99, 0.05, 0.8))
+    assert noisy.smallest_drop(0.05) == pytest.approx(mde_mean(se, 99, 0.05, 0.8))
 
 
 def test_the_smallest_drop_of_clusters_has_their_degrees_of_freedom() -> None:
     pairs = _pairs([1.0] * 60, [0.0] * 6 + [1.0] * 54, [case // 6 for case in range(60)])
-    found = stats.cluster_delta((pairs.now - pairs.before).tolist(), [case // 6 for case in range(60)])
-    assert pairs.smallest_drop(0.05) == stats.mde_mean(found.se, 9, 0.05, 0.8)
+    found = cluster_delta((pairs.now - pairs.before).tolist(), [case // 6 for case in range(60)])
+    assert pairs.smallest_drop(0.05) == mde_mean(found.se, 9, 0.05, 0.8)
     assert (pairs.smallest_drop(0.05) or 0) > (_table(60, 6, 0).smallest_drop(0.05) or 1) / 2
 
 
 def test_pairs_without_any_change_can_show_a_drop_all_the_same() -> None:
-    assert _means(0, 1000).smallest_drop(0.05) == pytest.approx(stats.mde_mean(1 / math.sqrt(1000 * 1002), 999))
+    assert _means(0, 1000).smallest_drop(0.05) == pytest.approx(mde_mean(1 / math.sqrt(1000 * 1002), 999))
     assert _means(0, 1000).visible_drop(0.05) == _means(0, 1000).smallest_drop(0.05)
-    assert _table(1000, 0, 0).visible_drop(0.05) == stats.drop_on_top(1000, 0.0, 0.05, 0.8)
+    assert _table(1000, 0, 0).visible_drop(0.05) == drop_on_top(1000, 0.0, 0.05, 0.8)
 
 
 def test_a_few_pairs_show_what_adds_to_their_flips() -> None:
     few = _table(20, 2, 1)
     assert few.smallest_drop(0.05) is None
-    assert few.visible_drop(0.05) == stats.drop_on_top(20, 3 / 21, 0.05, 0.8)
+    assert few.visible_drop(0.05) == drop_on_top(20, 3 / 21, 0.05, 0.8)
     assert _table(3, 1, 1).visible_drop(0.05) is None  # four losses are the fewest that a test can reject by
 
 

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from tests.gates.conftest import decide_suite
 
-from pytest_evalgate import stats
 from pytest_evalgate.gates import SuiteRules
 from pytest_evalgate.gates.correction import Correction, correction_of
-from pytest_evalgate.gates.decide import decide_suite
 from pytest_evalgate.settings import Suite
-from pytest_evalgate.stats.judged import JudgeErrors
+from pytest_evalgate.stats.judged import JudgeErrors, judged_rate
 
 if TYPE_CHECKING:
     from tests.gates.conftest import Build
@@ -42,16 +41,9 @@ def test_only_what_the_judge_alone_failed_is_its_refusal(build: Build) -> None:
 
 def test_a_judged_rate_is_that_of_rogan_and_gladen(build: Build) -> None:
     rate = build.seen(build.judged("P" * 150 + "m" * 50), correction=_FAQ).corrected.rate
-    wanted = stats.rogan_gladen(
-        n=200,
-        judged_pass=150,
-        human_pass=50,
-        judge_pass_given_human_pass=45,
-        human_fail=50,
-        judge_fail_given_human_fail=40,
-    )
-    assert rate.value == pytest.approx(wanted.theta)
-    assert rate.interval == pytest.approx((wanted.lee_ci95.lower, wanted.lee_ci95.upper))
+    wanted = judged_rate(n=200, passed=0.75, refused=0.25, errors=_ERRORS)
+    assert rate.value == pytest.approx((0.75 - 0.2) / 0.7)
+    assert rate.interval == pytest.approx((wanted.interval.lower, wanted.interval.upper))
     assert rate.interval[0] < rate.lower < rate.value
     assert rate.judged is not None
     assert (rate.judged.raw, rate.judged.plausible) == (0.75, True)

@@ -3,11 +3,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
+from tests.gates.conftest import decide_suite
 
 from pytest_evalgate.data import VerdictName
 from pytest_evalgate.gates import EXIT_CODES, SuiteRules, decide
 from pytest_evalgate.gates.answers import worst
-from pytest_evalgate.gates.decide import decide_suite
 from pytest_evalgate.settings import Suite
 
 if TYPE_CHECKING:

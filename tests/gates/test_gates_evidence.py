@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_evalgate import stats
 from pytest_evalgate.data import Accounting, CaseResult, Place, PlannedCase, Score, ScoreSummary, Trial
 from pytest_evalgate.gates.outcomes import account, counted, is_missing, of_branch, score_summaries
+from pytest_evalgate.stats.clusters import cluster_mean_ci
+from pytest_evalgate.stats.intervals import clopper_pearson_lower_one_sided
 
 if TYPE_CHECKING:
     from tests.gates.conftest import Build
@@ -49,7 +50,7 @@ def _clustered(build: Build, letters: str, clusters: str) -> SuiteRun:
 def test_the_rate_of_clusters_rests_on_their_effective_number(build: Build) -> None:
     letters, clusters = "PPPPmmmmPPPPPPPm", "aaaabbbbccccdddd"
     rate = build.seen(_clustered(build, letters, clusters)).rate
-    wanted = stats.cluster_mean_ci([float(letter == "P") for letter in letters], list(clusters), 0.95)
+    wanted = cluster_mean_ci([float(letter == "P") for letter in letters], list(clusters), 0.95)
     assert (rate.n, rate.value, rate.n_eff) == (16, 11 / 16, wanted.n_eff)
     assert 4 <= rate.n_eff < 16
     assert (rate.lower, rate.interval) == (
@@ -73,7 +74,7 @@ def test_one_cluster_is_a_single_observation(build: Build, letters: str, is_one:
 
 def test_trials_inside_clusters_are_first_made_one_number_a_case(build: Build) -> None:
     suite = _clustered(build, "PPmm PPPP mmmm Pmmm", "aabb")
-    wanted = stats.cluster_mean_ci([0.5, 1.0, 0.0, 0.25], [0, 0, 1, 1], 0.95)
+    wanted = cluster_mean_ci([0.5, 1.0, 0.0, 0.25], [0, 0, 1, 1], 0.95)
     assert build.seen(suite).rate.n_eff == wanted.n_eff
     assert build.seen(suite).rate.value == 0.4375
 
@@ -91,7 +92,7 @@ def test_an_aggregate_is_worth_its_cases_and_no_more(build: Build, aggregate: st
     rate = build.seen(build.suite("PPPP PPmm mPPP"), aggregate=aggregate).rate
     assert rate.value == pytest.approx(value)
     assert (rate.n, rate.n_eff) == (3, 3)
-    assert rate.lower == pytest.approx(stats.clopper_pearson_lower_one_sided(3 * value, 3, 0.95))
+    assert rate.lower == pytest.approx(clopper_pearson_lower_one_sided(3 * value, 3, 0.95))
 
 
 def test_a_single_case_has_an_aggregate_too(build: Build) -> None:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate import stats
 from pytest_evalgate.gates.family import Question, TestName, adjusted
+from pytest_evalgate.stats.paired import mcnemar_midp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,18 +81,6 @@ def test_several_suites_step_down_by_holm() -> None:
     assert _rejected([*questions, _overall(0.2, suite="d")]) == [True, False, False, False]
 
 
-@given(st.lists(st.floats(0, 1), max_size=4), st.lists(st.floats(0, 1), max_size=6), st.floats(0.001, 0.49))
-def test_with_one_alpha_it_is_the_gate_family_of_the_statistics(
-    overall: list[float], slices: list[float], alpha: float
-) -> None:
-    questions = [_overall(p, alpha, suite=str(index)) for index, p in enumerate(overall)]
-    wanted = stats.gate_family(overall, slices, alpha)
-    rejected = _rejected([*questions, *_slices(*slices, alpha=alpha)])
-    borders = [*overall, *slices]
-    if not any(abs(p * k - alpha) < 1e-12 for p in borders for k in range(1, 13)):  # the two round differently
-        assert rejected == [*wanted.overall_rejected, *wanted.slices_rejected]
-
-
 def test_a_gate_with_a_smaller_alpha_takes_part_in_proportion() -> None:
     strict, usual = _overall(0.004, 0.01, suite="strict"), _overall(0.03, 0.05, suite="usual")
     found = adjusted([strict, usual])
@@ -146,7 +134,7 @@ def _family_of(rng: np.random.Generator, suites: int, cases: int, slices: int) -
 
 
 def _midp(flips: npt.NDArray[np.int64]) -> float:
-    return stats.mcnemar_midp(int(np.sum(np.equal(flips, -1))), int(np.sum(np.equal(flips, 1))))
+    return mcnemar_midp(int(np.sum(np.equal(flips, -1))), int(np.sum(np.equal(flips, 1))))
 
 
 def test_a_build_of_several_suites_and_slices_fails_by_luck_in_alpha_at_most() -> None:

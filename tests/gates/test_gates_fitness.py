@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.gates.conftest import decide_suite
 
 from pytest_evalgate.gates import SuiteRules
-from pytest_evalgate.gates.decide import decide_suite
 from pytest_evalgate.gates.fitness import unfit, why_unfit
 from pytest_evalgate.settings import Suite
 

@@ -6,11 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.gates.conftest import decide_suite
 
-from pytest_evalgate import stats
 from pytest_evalgate.gates import SuiteRules, decide
-from pytest_evalgate.gates.decide import decide_suite
 from pytest_evalgate.gates.judges import judge_verdicts
+from pytest_evalgate.stats.intervals import wilson_interval
+from pytest_evalgate.stats.judged import JudgeErrors, judged_rate
 
 if TYPE_CHECKING:
     from tests.gates.conftest import Build
@@ -34,25 +35,18 @@ def test_graded_and_unreadable_answers_are_counted(build: Build) -> None:
 
 def test_its_rate_is_that_of_its_own_verdicts_with_their_errors_taken_out(build: Build) -> None:
     found = _say(build.judged("P" * 150 + "m" * 30 + "x" * 20 + "r" * 99), build.judge())
-    wanted = stats.rogan_gladen(
-        n=200,
-        judged_pass=150,
-        human_pass=50,
-        judge_pass_given_human_pass=45,
-        human_fail=50,
-        judge_fail_given_human_fail=40,
-    )
+    wanted = judged_rate(n=200, passed=0.75, refused=0.25, errors=JudgeErrors(50, 45, 50, 40))
     assert found.corrected is not None
-    assert found.corrected.value == pytest.approx(wanted.theta)
-    assert found.corrected.interval == pytest.approx((wanted.lee_ci95.lower, wanted.lee_ci95.upper))
+    assert found.corrected.value == pytest.approx((0.75 - 0.2) / 0.7)
+    assert found.corrected.interval == pytest.approx((wanted.interval.lower, wanted.interval.upper))
     assert found.corrected.interval[0] < found.corrected.lower < found.corrected.value
     assert found.corrected.method == "rogan-gladen"
 
 
 def test_its_errors_come_with_their_lower_bounds(build: Build) -> None:
     found = _say(build.judged("P"), build.judge())
-    assert found.tpr == (0.9, stats.wilson_interval(45, 50).lower)
-    assert found.tnr == (0.8, stats.wilson_interval(40, 50).lower)
+    assert found.tpr == (0.9, wilson_interval(45, 50).lower)
+    assert found.tnr == (0.8, wilson_interval(40, 50).lower)
     assert (found.name, found.fingerprint, found.calibrated, found.labels) == ("faq", "f", True, 100)
 
 

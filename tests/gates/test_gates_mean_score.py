@@ -4,13 +4,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.gates.conftest import decide_suite
 
-from pytest_evalgate import stats
 from pytest_evalgate.data import Score, SuiteRun, Trial
 from pytest_evalgate.gates import SuiteRules
-from pytest_evalgate.gates.decide import decide_suite
 from pytest_evalgate.gates.mean_score import judge_mean_score
 from pytest_evalgate.settings import MeanScoreGate, NoRegressionGate
+from pytest_evalgate.stats.intervals import clopper_pearson_lower_one_sided
+from pytest_evalgate.stats.scores import mean_score_ci
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +50,7 @@ def test_the_mean_or_its_lower_bound_has_to_reach_the_minimum(
 
 def test_a_gate_result_carries_its_numbers(build: Build) -> None:
     found = _judge(build, _MARKS, 0.7)
-    wanted = stats.mean_score_ci([mark for [mark] in _MARKS])
+    wanted = mean_score_ci([mark for [mark] in _MARKS])
     assert (found.kind, found.of, found.required) == ("mean-score", "tone", 0.7)
     assert found.value == pytest.approx(0.84)
     assert found.bound == wanted.lower_one_sided_exact
@@ -66,7 +67,7 @@ def test_trials_of_a_case_are_averaged_first(build: Build) -> None:
 
 def test_marks_of_nothing_but_passes_and_misses_are_a_pass_rate(build: Build) -> None:
     found = _judge(build, [[1.0]] * 40 + [[0.0]] * 10, 0.7)
-    assert found.bound == stats.clopper_pearson_lower_one_sided(40, 50, 0.95)
+    assert found.bound == clopper_pearson_lower_one_sided(40, 50, 0.95)
 
 
 def test_clusters_are_what_the_bound_rests_on(build: Build) -> None:
@@ -75,7 +76,7 @@ def test_clusters_are_what_the_bound_rests_on(build: Build) -> None:
     results = [replace(result, case=case) for result, case in zip(suite.results, cases, strict=True)]
     found = judge_mean_score(_gate(0.7), build.seen(results))
     assert found.value == pytest.approx(0.84)
-    assert found.bound == pytest.approx(stats.clopper_pearson_lower_one_sided(0.84 * 5, 5, 0.95))
+    assert found.bound == pytest.approx(clopper_pearson_lower_one_sided(0.84 * 5, 5, 0.95))
     assert found.result == "inconclusive"
 
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate import stats
 from pytest_evalgate.data import BaselineCase, CaseResult, Score, Trial
 from pytest_evalgate.gates.measure import Measure
+from pytest_evalgate.stats.aggregates import pass_at_k
 
 if TYPE_CHECKING:
     from random import Random
@@ -54,7 +54,7 @@ def test_pass_at_k_and_pass_hat_k_are_those_of_the_statistics(build: Build, pass
     if passed + missed < k:
         return
     trials = "P" * passed + "m" * missed
-    wanted = stats.pass_at_k(n=passed + missed, c=passed, k=k)
+    wanted = pass_at_k(n=passed + missed, c=passed, k=k)
     assert _number(build, trials, f"pass@{k}") == wanted.pass_at_k
     assert _number(build, trials, f"pass^{k}") == wanted.pass_hat_k
 

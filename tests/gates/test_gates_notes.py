@@ -3,9 +3,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.gates.conftest import decide_suite
 
 from pytest_evalgate.gates import SuiteRules
-from pytest_evalgate.gates.decide import decide_suite
 from pytest_evalgate.settings import NoRegressionGate
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.gates.conftest import decide_suite
 
 from pytest_evalgate.data import SuiteRun
 from pytest_evalgate.gates import SuiteRules, decide
 from pytest_evalgate.gates.answers import judge_all
-from pytest_evalgate.gates.decide import decide_suite
 from pytest_evalgate.settings import MustPassGate, NoRegressionGate, PassRateGate, SliceGate
 
 if TYPE_CHECKING:

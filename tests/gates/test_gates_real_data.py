@@ -11,17 +11,18 @@ from typing import Any
 
 import pytest
 from scipy.stats import beta, binom, binomtest, t
+from tests.gates.conftest import decide_suite
 
-from pytest_evalgate import golden, stats, targets
+from pytest_evalgate import golden, targets
 from pytest_evalgate.data import Run, SuiteRun
 from pytest_evalgate.engine import Grading, run_case
 from pytest_evalgate.engine.immediate import drive
 from pytest_evalgate.gates import SuiteRules
-from pytest_evalgate.gates.decide import decide_suite
 from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs.plan import make_plan
 from pytest_evalgate.scorers import Context, PatternMatcher, build_all
 from pytest_evalgate.settings import NoRegressionGate, PassRateGate, SliceGate
+from pytest_evalgate.stats.intervals import clopper_pearson_interval
 
 _TESTS = Path(__file__).parents[1]
 _EXAMPLES = _TESTS.parent / "examples" / "golden_sets"
@@ -80,7 +81,7 @@ def test_gsm8k_accuracy(system: str) -> None:
     assert (judged.passed, judged.cases) == (expected["k"], expected["n"])
     assert judged.pass_rate == pytest.approx(expected["rate"], abs=1e-12)
     assert judged.interval == pytest.approx(expected["wilson95"], abs=1e-12)
-    exact = stats.clopper_pearson_interval(passes=judged.passed, n=judged.cases, confidence=0.95)
+    exact = clopper_pearson_interval(passes=judged.passed, n=judged.cases, confidence=0.95)
     assert (exact.lower, exact.upper) == pytest.approx(expected["clopper_pearson95"], abs=1e-9)
     assert judged.verdict == ("pass" if system == "6b_verification" else "fail")
 

@@ -3,12 +3,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.gates.conftest import decide_suite
 
-from pytest_evalgate import stats
 from pytest_evalgate.data import Repeats
 from pytest_evalgate.gates import SuiteRules
-from pytest_evalgate.gates.decide import decide_suite
 from pytest_evalgate.gates.repeats import repeats_of
+from pytest_evalgate.stats.repeats import icc_anova
+from pytest_evalgate.stats.stability import flip_rate
 
 if TYPE_CHECKING:
     from tests.gates.conftest import Build
@@ -25,7 +26,7 @@ def test_without_two_trials_of_a_case_there_is_nothing_to_say(build: Build, tria
 
 def test_flips_and_likeness_of_the_trials(build: Build) -> None:
     found = _repeats(build, "PPm PPP mmm Pmm", n_eff=7.5)
-    flips, icc = stats.flip_rate([2, 3, 0, 1], [3] * 4), stats.icc_anova([2, 3, 0, 1], 3)
+    flips, icc = flip_rate([2, 3, 0, 1], [3] * 4), icc_anova([2, 3, 0, 1], 3)
     assert icc is not None
     assert found == Repeats(flips.rate, 2, icc.icc, icc.design_effect, 7.5)
     assert found.flip_rate == pytest.approx((2 / 3 + 0 + 0 + 2 / 3) / 4)

@@ -4,12 +4,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.gates.conftest import decide_suite
 
-from pytest_evalgate import stats
 from pytest_evalgate.gates import SuiteRules
-from pytest_evalgate.gates.decide import decide_suite
 from pytest_evalgate.gates.slices import slice_results
 from pytest_evalgate.settings import NoRegressionGate, SliceGate
+from pytest_evalgate.stats.intervals import clopper_pearson_lower_one_sided
+from pytest_evalgate.stats.slices import slice_shrinkage
 
 if TYPE_CHECKING:
     from tests.gates.conftest import Build
@@ -75,7 +76,7 @@ def test_a_slice_knows_whether_a_gate_tests_it_and_at_which_p(build: Build) -> N
 def test_rates_are_drawn_towards_that_of_their_kind(build: Build) -> None:
     fields = _sliced(*"a" * 40, *"b" * 40, *"c" * 2)
     found = _described(build.seen(build.suite("P" * 38 + "mm" + "P" * 30 + "m" * 10 + "PP", fields=fields)))
-    wanted = stats.slice_shrinkage([38, 30, 2], [40, 40, 2])
+    wanted = slice_shrinkage([38, 30, 2], [40, 40, 2])
     assert [piece.shrunken for piece in found] == pytest.approx(list(wanted.shrunk))
     assert found[2].pass_rate == 1.0
     assert found[2].shrunken is not None
@@ -239,7 +240,7 @@ def test_the_worst_slice_gives_the_gate_its_numbers(build: Build) -> None:
     suite = build.suite("P" * 30 + "m" * 20 + "P" * 45 + "m" * 5, fields=_sliced(*"a" * 50, *"b" * 50))
     [gate] = decide_suite(suite, SuiteRules(gates=(_gate(min=0.8),))).gates
     assert (gate.result, gate.value) == ("fail", 0.6)
-    assert gate.bound == pytest.approx(stats.clopper_pearson_lower_one_sided(30, 50, 0.95))
+    assert gate.bound == pytest.approx(clopper_pearson_lower_one_sided(30, 50, 0.95))
 
 
 def test_a_minimum_without_any_slice_is_invalid(build: Build) -> None:

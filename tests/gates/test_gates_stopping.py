@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.gates.conftest import decide_suite
 
 from pytest_evalgate.data import CaseResult
 from pytest_evalgate.gates import SuiteRules, decide
-from pytest_evalgate.gates.decide import decide_suite
-from pytest_evalgate.gates.eprocess import place_in_order
 from pytest_evalgate.gates.stopping import can_stop, may_stop
 from pytest_evalgate.settings import (
     BudgetGate,
@@ -141,39 +140,6 @@ def test_several_trials_now_or_then_cannot_stop(build: Build) -> None:
 def test_clusters_cannot_stop(build: Build) -> None:
     plan = build.suite("PP", fields={0: {"cluster": "a"}, 1: {"cluster": "b"}}).plan
     assert not can_stop(plan, SuiteRules(baseline=build.baseline("PP")))
-
-
-def _in_order(build: Build, now: str, done: int) -> SuiteRun:
-    """Return the suite after the first ``done`` cases of the e-process's order."""
-    whole = build.suite(now)
-    seen = set(sorted((result.case.id for result in whole.results), key=lambda id_: _place(build, id_))[:done])
-    left = tuple(r if r.case.id in seen else CaseResult(r.case, "not_run") for r in whole.results)
-    return replace(whole, results=left)
-
-
-def _place(build: Build, case_id: str) -> bytes:
-    return place_in_order(build.case(int(case_id[1:])))
-
-
-def test_the_e_process_stops_at_a_drop(build: Build) -> None:
-    rules = {"faq": SuiteRules(baseline=build.baseline("P" * 60), stop="eprocess")}
-    stops = [bool(may_stop([_in_order(build, "m" * 60, done)], rules)) for done in range(20)]
-    assert stops == [False] * 9 + [True] * 11  # E = 2^10 B(10, 1) (1 - 2^-10) reaches 100 with the ninth loss
-
-
-def test_the_e_process_stops_where_a_margin_is_ruled_out(build: Build) -> None:
-    gates = (NoRegressionGate(kind="no-regression", margin=0.2),)
-    rules = {"faq": SuiteRules(gates=gates, baseline=build.baseline("P" * 60), stop="eprocess")}
-    stops = [bool(may_stop([_in_order(build, "P" * 60, done)], rules)) for done in range(50)]
-    assert stops.index(True) == stops.count(False) > 10
-
-
-def test_the_e_process_heeds_no_case_out_of_its_order(build: Build) -> None:
-    rules = {"faq": SuiteRules(baseline=build.baseline("P" * 60), stop="eprocess")}
-    suite = _in_order(build, "m" * 60, 20)
-    first = min((result.case.id for result in suite.results), key=lambda id_: _place(build, id_))
-    holed = tuple(CaseResult(r.case, "not_run") if r.case.id == first else r for r in suite.results)
-    assert may_stop([replace(suite, results=holed)], rules) == frozenset()
 
 
 _OUTCOMES = st.lists(st.tuples(st.sampled_from("PPPm"), st.sampled_from("Pmmm")), min_size=15, max_size=30)

@@ -25,7 +25,7 @@ from pytest_evalgate.judging.measure import measure
 from pytest_evalgate.judging.measured import How
 from pytest_evalgate.judging.record import Source, record_of
 from pytest_evalgate.settings import Judge
-from pytest_evalgate.stats import wilson_interval
+from pytest_evalgate.stats.intervals import wilson_interval
 from pytest_evalgate.stats.judged import JudgeErrors
 
 _XSTEST = Path(__file__).parents[2] / "examples" / "golden_sets" / "xstest"

@@ -13,15 +13,14 @@ from pytest_evalgate.reports.view import build_view
 if TYPE_CHECKING:
     from tests.reports.conftest import Screen
 
-    from pytest_evalgate.data import StopRule
     from pytest_evalgate.reports.view import ReportView
 
 _DROP = {"kind": "no-regression"}
 
 
-def _view(screen: Screen, now: str, before: str, *gates: dict[str, Any], rule: StopRule = "certainty") -> ReportView:
+def _view(screen: Screen, now: str, before: str, *gates: dict[str, Any]) -> ReportView:
     scene = screen.scene(now, before, gates or (_DROP,))
-    run = Run("r1", "2026-11-21T10:15:00Z", None, (replace(scene.suite(), stopped=rule),))
+    run = Run("r1", "2026-11-21T10:15:00Z", None, (replace(scene.suite(), stopped="certainty"),))
     verdict = decide(run, {scene.name: scene.rules()}, warn_inconclusive=True)
     return build_view(verdict, run, {scene.name: scene.baseline()}, run_file="r", verdict_file="v")
 
@@ -57,11 +56,6 @@ def test_no_rate_of_a_part_is_shown(screen: Screen) -> None:
 def test_a_gate_without_a_number_names_itself(screen: Screen) -> None:
     view = _view(screen, "m" * 10 + "-" * 30, "P" * 40, {"kind": "must-pass"})
     assert verdict_line(view).text == "evalgate: FAIL  support-faq must-pass after 10 of 40 cases   (exit 1)"
-
-
-def test_the_e_process_is_named(screen: Screen) -> None:
-    text = _screen(_view(screen, "m" * 30 + "-" * 10, "P" * 40, rule="eprocess"))
-    assert "stopped after 30 of 40 cases: its e-process had decided (10 calls saved)" in text
 
 
 def test_skipped_cases_are_none_of_those_that_were_to_run(screen: Screen) -> None:

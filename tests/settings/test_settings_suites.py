@@ -82,47 +82,13 @@ def test_the_history_and_what_somebody_answers_for_are_read(tmp_path: Path) -> N
         (f'{_SUITE}suites.faq.agregate = "mean"', 'suites.faq.agregate: unknown key: did you mean "aggregate"?'),
         (f"{_SUITE}suites.faq.stops = 'never'", 'suites.faq.stops: unknown key: did you mean "stop"?'),
         (
-            f'{_SUITE}suites.faq.stop = "early"',
-            "suites.faq.stop: Input should be 'certainty', 'eprocess' or 'never' (got 'early')",
+            f'{_SUITE}suites.faq.stop = "eprocess"',
+            "suites.faq.stop: Input should be 'certainty' or 'never' (got 'eprocess')",
         ),
     ],
 )
 def test_what_is_wrong_is_named_with_its_place(tmp_path: Path, text: str, told: str) -> None:
     assert _refused(tmp_path, text) == told
-
-
-_EPROCESS = f'{_SUITE}suites.faq.stop = "eprocess"\n'
-
-
-@pytest.mark.parametrize(
-    "more",
-    [
-        "",
-        "suites.faq.trials = 1\n",
-        'suites.faq.gates = [{ kind = "no-regression", margin = 0.05 }, { kind = "must-pass" }]\n',
-        'suites.faq.gates = [{ kind = "pass-rate", min = 0.8 }]\n',
-    ],
-)
-def test_an_eprocess_is_for_one_plain_question(tmp_path: Path, more: str) -> None:
-    assert _load(tmp_path, _EPROCESS + more).suites["faq"].stop == "eprocess"
-
-
-@pytest.mark.parametrize(
-    "more",
-    [
-        "suites.faq.trials = 3\n",
-        'suites.faq.cluster = "metadata.document"\n',
-        'suites.faq.gates = [{ kind = "no-regression", scorer = "tone" }]\n',
-        'suites.faq.gates = [{ kind = "no-regression", fail_on = "not_proven", margin = 0.05 }]\n',
-        'suites.faq.gates = [{ kind = "no-regression" }, { kind = "no-regression", alpha = 0.01 }]\n',
-        'suites.faq.slices = ["a"]\nsuites.faq.gates = [{ kind = "no-regression" }, { kind = "slice", by = "a" }]\n',
-    ],
-)
-def test_an_eprocess_for_anything_else_is_refused(tmp_path: Path, more: str) -> None:
-    assert _refused(tmp_path, _EPROCESS + more) == (
-        'suites.faq: stop = "eprocess" is for one no-regression gate with fail_on = "regressed" on passed and failed '
-        'cases, one trial each and no cluster: use stop = "certainty"'
-    )
 
 
 def _matches_schema(text: str) -> bool:
@@ -131,7 +97,7 @@ def _matches_schema(text: str) -> bool:
 
 def test_the_schema_knows_the_keys() -> None:
     assert _matches_schema(f'history = "h"\n{_ACKNOWLEDGED}{_SUITE}suites.faq.aggregate = "pass@2"\n')
-    assert _matches_schema(f'{_SUITE}suites.faq.stop = "eprocess"\nsuites.faq.cluster = "metadata.doc"\n')
+    assert _matches_schema(f'{_SUITE}suites.faq.stop = "never"\nsuites.faq.cluster = "metadata.doc"\n')
     assert not _matches_schema(f'{_SUITE}suites.faq.aggregate = "pass@0"\n')
     assert not _matches_schema(f'{_SUITE}suites.faq.stop = "early"\n')
     assert not _matches_schema('acknowledged = [{ change = "a", reason = "b" }]\n')

@@ -138,11 +138,6 @@ def test_a_name_of_a_tier_is_plain(tmp_path: Path) -> None:
     assert "suites.law.tiers" in _refused(tmp_path, f'{_TEXT}[suites.law.tiers."a b"]\nsample = 5\n')
 
 
-def test_an_eprocess_has_one_question_in_every_tier(tmp_path: Path) -> None:
-    said = _refused(tmp_path, f'{_TEXT}stop = "eprocess"\n[suites.law.tiers.deep]\ntrials = 2\n')
-    assert said.startswith('suites.law: stop = "eprocess" is for one no-regression gate')
-
-
 def test_what_is_always_planned_are_the_tags_of_the_gates_that_the_tier_has() -> None:
     assert always_planned(_faq("release")) == {"safety", "law"}
     assert always_planned(_faq("smoke")) == frozenset()

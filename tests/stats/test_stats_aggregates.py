@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import itertools
-import math
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_evalgate.stats import aggregate_values, finding_of_means, pass_at_k, pass_k_dataset
+from pytest_evalgate.stats.aggregates import aggregate_values, pass_at_k
+from pytest_evalgate.stats.findings import finding_of_means
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 holds = settings(deadline=None, database=None, max_examples=150)
-AGGREGATES = ("mean", "majority", "pass_at_k", "pass_hat_k")
 
 
 @st.composite
@@ -58,31 +57,6 @@ def test_cases_may_have_different_numbers_of_trials() -> None:
         ]
 
 
-@holds
-@given(successes=st.lists(st.integers(0, 5), min_size=2, max_size=30), k=st.integers(1, 5))
-def test_dataset_averages_the_values_of_its_cases(successes: list[int], k: int) -> None:
-    found = pass_k_dataset(5, successes, k)
-    for aggregate in AGGREGATES:
-        values = aggregate_values(successes, [5] * len(successes), aggregate, k)  # type: ignore[arg-type]
-        part = getattr(found, aggregate)
-        assert part.mean == pytest.approx(values.mean())
-        assert part.se == pytest.approx(values.std(ddof=1) / math.sqrt(len(values)), abs=1e-12)
-
-
-def test_one_case_has_no_standard_error() -> None:
-    found = pass_k_dataset(5, [3], 2)
-    assert (found.mean.mean, found.mean.se) == (0.6, None)
-
-
-def test_clusters_of_cases_that_agree_widen_the_standard_error() -> None:
-    successes, documents = [5, 5, 5, 0, 0, 0, 4, 4, 4], ["a"] * 3 + ["b"] * 3 + ["c"] * 3
-    alone, together = pass_k_dataset(5, successes, 2), pass_k_dataset(5, successes, 2, documents)
-    assert together.pass_hat_k.mean == pytest.approx(alone.pass_hat_k.mean)
-    assert together.pass_hat_k.se is not None
-    assert alone.pass_hat_k.se is not None
-    assert together.pass_hat_k.se > 1.5 * alone.pass_hat_k.se
-
-
 def test_the_change_of_an_aggregate_is_tested_by_case() -> None:
     before, after = (aggregate_values(passes, [4] * 8, "pass_hat_k", 2) for passes in ([4] * 8, [3] * 8))
     found = finding_of_means(baseline=before, candidate=after)
@@ -101,9 +75,6 @@ def test_the_change_of_an_aggregate_is_tested_by_case() -> None:
         (lambda: aggregate_values([1, 0.5], [2, 2], "mean"), r"successes\[1\] must be a whole number, got 0.5"),
         (lambda: aggregate_values([0], [0], "mean"), r"trials\[0\] must be a number from 1 "),
         (lambda: aggregate_values([1, 1], [5, 2], "pass_at_k", 3), "got k = 3 of n = 2"),
-        (lambda: pass_k_dataset(5, [], 1), "trials must be a list of one or more numbers"),
-        (lambda: pass_k_dataset(5, [math.nan], 1), r"successes\[0\] must be a number from 0 to 5, got nan"),
-        (lambda: pass_k_dataset(5, [1, 2], 1, ["a", "a"]), "at least 2 different ones are needed, got 1"),
     ],
 )
 def test_unusable_counts_are_refused(call: Callable[[], object], message: str) -> None:

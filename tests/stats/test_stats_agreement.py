@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_evalgate.stats import agreement_binary, agreement_graded, classification, wilson_interval
+from pytest_evalgate.stats.agreement import agreement_binary, agreement_graded
+from pytest_evalgate.stats.classes import classification
+from pytest_evalgate.stats.intervals import wilson_interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,17 +20,6 @@ if TYPE_CHECKING:
 holds = settings(deadline=None, database=None, max_examples=150)
 verdicts = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=1, max_size=30)
 grades = st.lists(st.tuples(st.integers(1, 5), st.integers(1, 5)), min_size=2, max_size=20)
-
-
-def test_what_judges_need_loads_on_first_use() -> None:
-    code = (
-        "import sys; from pytest_evalgate import stats\n"
-        "print('pytest_evalgate.stats.agreement' in sys.modules)\n"
-        "stats.agreement_binary\n"
-        "print('pytest_evalgate.stats.agreement' in sys.modules, hasattr(stats, 'agreement_of_all'))"
-    )
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert said.split() == ["False", "True", "False"]
 
 
 def sides(cases: list[tuple[int, int]]) -> tuple[list[int], list[int]]:
@@ -64,6 +53,12 @@ def test_swapping_pass_and_fail_swaps_the_rates(cases: list[tuple[int, int]]) ->
     turned = agreement_binary(*sides([(1 - human, 1 - judge) for human, judge in cases]))
     assert (turned.tpr, turned.tnr) == (found.tnr, found.tpr)
     assert turned.krippendorff_nominal == pytest.approx(found.krippendorff_nominal)
+
+
+def test_the_counts_behind_the_rates_are_reported() -> None:
+    found = agreement_binary([1] * 80 + [0] * 20, [1] * 72 + [0] * 8 + [0] * 15 + [1] * 5)
+    assert (found.human_pass, found.judge_pass_given_human_pass) == (80, 72)
+    assert (found.human_fail, found.judge_fail_given_human_fail) == (20, 15)
 
 
 @pytest.mark.parametrize("side", [0, 1])

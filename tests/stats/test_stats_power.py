@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_evalgate import stats
-from pytest_evalgate.stats import (
+from pytest_evalgate.stats.planning import mcnemar_power, not_proven_sample_size
+from pytest_evalgate.stats.power import (
     mde_mean,
     mean_power,
     paired_mean_sample_size,
@@ -105,11 +105,11 @@ def test_alike_cases_of_a_cluster_are_worth_one() -> None:
         (lambda: variance_trials(0.1, 0.1, 0, 10), "k must be a whole number, 1 or more, got 0"),
         (lambda: variance_clusters(0.1, 10, 11, 0.1), "n must be a whole number, 11 or more, got 10"),
         (lambda: variance_clusters(0.1, 10, 2, 1.1), "icc must lie from 0 to 1, got 1.1"),
-        (lambda: stats.mcnemar_power(0, 0.1, 0.1), "n must be a whole number, 1 or more, got 0"),
-        (lambda: stats.mcnemar_power(10, 0.6, 0.5), "p_loss must lie from 0 to 0.5, got 0.6"),
-        (lambda: stats.mcnemar_power(10, 0.1, 0.1, 0.5), "alpha_one_sided must lie strictly between 0 and 0.5"),
-        (lambda: stats.not_proven_sample_size(0.0, 0.05), "discordance must lie strictly between 0 and 1, got 0"),
-        (lambda: stats.not_proven_sample_size(0.1, 5), "margin must lie strictly between 0 and 1, got 5"),
+        (lambda: mcnemar_power(0, 0.1, 0.1), "n must be a whole number, 1 or more, got 0"),
+        (lambda: mcnemar_power(10, 0.6, 0.5), "p_loss must lie from 0 to 0.5, got 0.6"),
+        (lambda: mcnemar_power(10, 0.1, 0.1, 0.5), "alpha_one_sided must lie strictly between 0 and 0.5"),
+        (lambda: not_proven_sample_size(0.0, 0.05), "discordance must lie strictly between 0 and 1, got 0"),
+        (lambda: not_proven_sample_size(0.1, 5), "margin must lie strictly between 0 and 1, got 5"),
     ],
 )
 def test_unusable_plans_are_refused(call: Callable[[], object], message: str) -> None:

@@ -10,7 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_evalgate.stats import aa_runs, flaky_case_midp, flip_rate, mcnemar_midp, mcnemar_power, wilson_interval
+from pytest_evalgate.stats.intervals import wilson_interval
+from pytest_evalgate.stats.paired import mcnemar_midp
+from pytest_evalgate.stats.planning import mcnemar_power
+from pytest_evalgate.stats.stability import aa_runs, flaky_case_midp, flip_rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_evalgate.stats import cusum_down, ewma, robust_z, run_sigma
+from pytest_evalgate.stats.trend import cusum_down, ewma, robust_z, run_sigma
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from pytest_evalgate.data import GateResult
 from pytest_evalgate.gates.budget import judge_budget
 from pytest_evalgate.gates.correction import correction_of
-from pytest_evalgate.gates.eprocess import p_while_looking
 from pytest_evalgate.gates.evidence import Evidence
 from pytest_evalgate.gates.family import Question, TestName, adjusted
 from pytest_evalgate.gates.fitness import unfit
@@ -136,17 +135,12 @@ class Hearing:
     def _ask(self, index: int, gate: Gate) -> Iterator[Question]:
         name = self.suite.plan.name
         if isinstance(gate, NoRegressionGate) and self.refusal(gate) is None:
-            p = self._p_of(gate)
+            p = p_of(gate, self.pairs(gate))
             if p is not None:
                 yield Question(TestName(name, index), p, gate.alpha)
         elif isinstance(gate, SliceGate) and gate.min is None and self.refusal(gate) is None:
             for piece, pairs in tested(self.compared, gate.by):
                 yield Question(TestName(name, index, piece), pairs.finding(gate.alpha).p, gate.alpha)
-
-    def _p_of(self, gate: NoRegressionGate) -> float | None:
-        if self.rules.stop == "eprocess" and gate.fail_on == "regressed" and gate.scorer is None:
-            return p_while_looking(gate, self.compared)
-        return p_of(gate, self.pairs(gate))
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_evalgate import stats
+from pytest_evalgate.stats.clusters import cluster_delta
+from pytest_evalgate.stats.families import fewest_losses
+from pytest_evalgate.stats.findings import Finding, finding, finding_name, finding_of_means
 from pytest_evalgate.stats.numeric import ROUNDING
 from pytest_evalgate.stats.paired import standard_error
+from pytest_evalgate.stats.planning import drop_on_top, mde_mcnemar
+from pytest_evalgate.stats.power import mde_mean
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -57,7 +61,7 @@ class Pairs:
         """Tell whether there are pairs, and more than one cluster of them where they come in clusters."""
         return len(self) > 0 and (self.clusters is None or len(np.unique(self.clusters)) > 1)
 
-    def finding(self, alpha: float, margin: float | None = None) -> stats.Finding:
+    def finding(self, alpha: float, margin: float | None = None) -> Finding:
         """Test testable pairs for a drop at one-sided ``alpha``.
 
         With one trial in both runs: McNemar's mid-p test and Tango's bounds. Otherwise the per-case numbers, or the
@@ -68,18 +72,18 @@ class Pairs:
         if self.youden == 1:
             return found
         delta, lower, upper = (max(-1.0, min(1.0, x / self.youden)) for x in (found.delta, found.lower, found.upper))
-        name = stats.finding_name(found.p, lower, alpha, margin)
+        name = finding_name(found.p, lower, alpha, margin)
         return replace(found, name=name, delta=delta, lower=lower, upper=upper)
 
-    def _of_verdicts(self, alpha: float, margin: float | None) -> stats.Finding:
+    def _of_verdicts(self, alpha: float, margin: float | None) -> Finding:
         if not self._is_table:
             clusters = None if self.clusters is None else self.clusters.tolist()
-            return stats.finding_of_means(
+            return finding_of_means(
                 baseline=self.before, candidate=self.now, clusters=clusters, alpha=alpha, margin=margin
             )
         both_pass = int(np.count_nonzero((self.before == 1) & (self.now == 1)))
         both_fail = len(self) - self.losses - self.gains - both_pass
-        return stats.finding(
+        return finding(
             both_pass=both_pass, losses=self.losses, gains=self.gains, both_fail=both_fail, alpha=alpha, margin=margin
         )
 
@@ -107,22 +111,22 @@ class Pairs:
     def _smallest_drop_of_verdicts(self, alpha: float) -> float | None:
         n, differ = len(self), self.losses + self.gains
         if self._is_table:
-            found = stats.mde_mcnemar(n, discordance=(differ + 1) / (n + 2), alpha_one_sided=alpha, power=POWER)
+            found = mde_mcnemar(n, discordance=(differ + 1) / (n + 2), alpha_one_sided=alpha, power=POWER)
             return found.mde if found.reachable else None
         units, se = self._units_and_error()
         if units == 1:
             return None
         se = se or 1 / math.sqrt(units * (units + 2))  # none differs: as if one of two more did
-        drop = stats.mde_mean(se, units - 1, alpha, POWER)
+        drop = mde_mean(se, units - 1, alpha, POWER)
         return drop if drop < 1 else None
 
     def visible_drop(self, alpha: float) -> float | None:
         """Return the smallest drop that another run like this one could show; None where it could show none."""
         drop = self.smallest_drop(alpha)
-        if drop is not None or not self._is_table or len(self) < stats.fewest_losses(alpha):
+        if drop is not None or not self._is_table or len(self) < fewest_losses(alpha):
             return drop
         discordance = (self.losses + self.gains) / (len(self) + 1)
-        return self._behind_the_judge(stats.drop_on_top(len(self), discordance, alpha, POWER))
+        return self._behind_the_judge(drop_on_top(len(self), discordance, alpha, POWER))
 
     def _behind_the_judge(self, drop: float | None) -> float | None:
         return None if drop is None or drop / self.youden > 1 else drop / self.youden
@@ -135,6 +139,6 @@ class Pairs:
         """Return the number of cases, or of clusters, and the standard error of the mean change."""
         change = self.now - self.before
         if self.clusters is not None:
-            found = stats.cluster_delta(change, self.clusters.tolist())
+            found = cluster_delta(change, self.clusters.tolist())
             return found.df + 1, found.se
         return len(change), standard_error(change)

@@ -85,11 +85,6 @@ def decide(
     )
 
 
-def decide_suite(suite: SuiteRun, rules: SuiteRules) -> SuiteVerdict:
-    """Judge one suite as if it were the whole build."""
-    return _decide_suites([suite], {suite.plan.name: rules}, created="")[suite.plan.name]
-
-
 def _exit_code(verdict: VerdictName, accounting: Accounting, run: Run, *, warn_inconclusive: bool) -> int:
     if verdict == "inconclusive" and warn_inconclusive:
         return 0

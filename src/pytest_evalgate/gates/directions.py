@@ -88,9 +88,9 @@ def _files(before: tuple[str, ...], now: tuple[str, ...]) -> Effect:
     return "neutral" if set(before) <= set(now) else "weaker"
 
 
-def _stop(before: str, now: str) -> Effect:
-    """Tell lossless rules from the e-process, which spends a part of the alpha."""
-    return "weaker" if "eprocess" in (before, now) else "neutral"
+def _stop(_before: str, _now: str) -> Effect:
+    """Call every change neutral: stopping on certainty never changes a verdict."""
+    return "neutral"
 
 
 def _fail_on(_before: str, now: str) -> Effect:

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_evalgate import stats
 from pytest_evalgate.gates.comparison import Pairs
 from pytest_evalgate.gates.outcomes import counted
+from pytest_evalgate.stats.clusters import cluster_mean_ci
+from pytest_evalgate.stats.intervals import clopper_pearson_lower_one_sided, wilson_interval
+from pytest_evalgate.stats.repeats import repeats_effective_n
+from pytest_evalgate.stats.scores import mean_score_ci
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -184,25 +187,25 @@ def _rate_as_it_is(cases: Cases) -> Rate:
         passes, n = round(float(cases.values.sum())), len(cases)
         return _rate(n, passes / n, float(n), passes)
     if cases.is_mean:
-        found = stats.repeats_effective_n(np.rint(cases.values * cases.trials), cases.trials, CONFIDENCE)
+        found = repeats_effective_n(np.rint(cases.values * cases.trials), cases.trials, CONFIDENCE)
         return _rate(len(cases), found.mean, found.n_eff)
     if len(cases) == 1:
         return _rate(1, float(cases.values[0]), 1.0)
-    mean = stats.mean_score_ci(cases.values, confidence=CONFIDENCE)
+    mean = mean_score_ci(cases.values, confidence=CONFIDENCE)
     return _rate(len(cases), mean.mean, mean.n_eff)
 
 
 def _rate_of_clusters(cases: Cases, clusters: npt.NDArray[np.int64]) -> Rate:
     if len(np.unique(clusters)) == 1:  # however many cases it has, it is a single observation
         return _rate(len(cases), float(cases.values.mean()), 1.0)
-    found = stats.cluster_mean_ci(cases.values, clusters.tolist(), CONFIDENCE)
+    found = cluster_mean_ci(cases.values, clusters.tolist(), CONFIDENCE)
     return _rate(len(cases), found.mean, found.n_eff)
 
 
 def _rate(n: int, value: float, n_eff: float, passes: float | None = None) -> Rate:
     passes = value * n_eff if passes is None else passes
-    interval = stats.wilson_interval(passes, n_eff, CONFIDENCE)
-    lower = stats.clopper_pearson_lower_one_sided(passes, n_eff, CONFIDENCE)
+    interval = wilson_interval(passes, n_eff, CONFIDENCE)
+    lower = clopper_pearson_lower_one_sided(passes, n_eff, CONFIDENCE)
     return Rate(n, value, (interval.lower, interval.upper), lower, n_eff)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_evalgate import stats
+from pytest_evalgate.stats.families import holm_adjusted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -69,5 +69,5 @@ def _holm(questions: Sequence[Question], factor: float) -> dict[TestName, float]
     scaled = [question.p / weight for question, weight in zip(questions, weights, strict=True)]
     return {
         question.name: min(1.0, p * factor * weight)
-        for question, weight, p in zip(questions, weights, stats.holm_adjusted(scaled), strict=True)
+        for question, weight, p in zip(questions, weights, holm_adjusted(scaled), strict=True)
     }

@@ -6,12 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_evalgate import stats
 from pytest_evalgate.gates.evidence import ONE_CLUSTER
 from pytest_evalgate.gates.measure import Measure
 from pytest_evalgate.gates.pass_rate import unattainable
 from pytest_evalgate.settings import MeanScoreGate, NoRegressionGate, PassRateGate, SliceGate
+from pytest_evalgate.stats.families import fewest_losses
 from pytest_evalgate.stats.numeric import upper_z
+from pytest_evalgate.stats.planning import drop_on_top
+from pytest_evalgate.stats.power import mde_mean
 from pytest_evalgate.wording import count, points
 
 if TYPE_CHECKING:
@@ -98,7 +100,7 @@ def _warnings(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules) 
 
 def _coarse(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules, alpha: float) -> Iterator[str]:
     units, word = _units(cases)
-    fewest, n = stats.fewest_losses(alpha), len(cases)
+    fewest, n = fewest_losses(alpha), len(cases)
     if n < fewest:
         yield f"{count(n, 'case')} cannot prove any drop: {fewest} losses are the fewest that can fail a build"
         return
@@ -114,9 +116,9 @@ def _coarse(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules, al
 
 def _smallest_drop(units: int, trials: int, before: int, discordance: float, alpha: float) -> float | None:
     if trials == before == 1:
-        return stats.drop_on_top(units, discordance, alpha, _POWER)
+        return drop_on_top(units, discordance, alpha, _POWER)
     se = math.sqrt(discordance / 2 * (1 / trials + 1 / before) / units)
-    drop = stats.mde_mean(se, units - 1, alpha, _POWER) if units > 1 else 1.0
+    drop = mde_mean(se, units - 1, alpha, _POWER) if units > 1 else 1.0
     return drop if drop < 1 else None
 
 
@@ -126,7 +128,7 @@ def _small_slices(gate: SliceGate, cases: Sequence[PlannedCase]) -> Iterator[str
         for by, value in case.slices:
             if by == gate.by:
                 sizes[value] = sizes.get(value, 0) + 1
-    fewest = stats.fewest_losses(gate.alpha / 2)
+    fewest = fewest_losses(gate.alpha / 2)
     small = [value for value, size in sizes.items() if size < fewest]
     if small:
         named = ", ".join(small[:3]) + (f" and {len(small) - 3:,} more" if len(small) > 3 else "")  # noqa: PLR2004

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from pytest_evalgate import stats
+from pytest_evalgate.stats.aggregates import aggregate_values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,5 +79,5 @@ class Measure:
         if self.aggregate == "mean" or not trials:
             return sums / counts
         if self.aggregate == "majority":
-            return stats.aggregate_values(sums, counts, "majority")
-        return stats.aggregate_values(sums, counts, _AGGREGATES[self.aggregate[:5]], self.trials)
+            return aggregate_values(sums, counts, "majority")
+        return aggregate_values(sums, counts, _AGGREGATES[self.aggregate[:5]], self.trials)

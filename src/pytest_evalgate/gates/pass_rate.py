@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Literal
 
-from pytest_evalgate import stats
 from pytest_evalgate.data import GateResult
 from pytest_evalgate.gates.evidence import CONFIDENCE, ONE_CLUSTER
+from pytest_evalgate.stats.needed import cases_needed, passes_needed
 from pytest_evalgate.wording import count, percent
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ def verdict_of_rate(rate: Rate, least: float, bound: Literal["ci", "point"]) -> 
 
 def unattainable(gate: PassRateGate, cases: int) -> str | None:
     """Say why ``gate`` cannot pass with ``cases`` cases even if all of them pass; None if it can."""
-    if gate.bound == "point" or stats.passes_needed(cases, gate.min, CONFIDENCE) is not None:
+    if gate.bound == "point" or passes_needed(cases, gate.min, CONFIDENCE) is not None:
         return None
-    enough = stats.cases_needed(1.0, gate.min, CONFIDENCE)
+    enough = cases_needed(1.0, gate.min, CONFIDENCE)
     more = f"use at least {enough:,} cases, a lower min" if enough else "use a lower min"
     return (
         f"pass-rate >= {percent(gate.min)} cannot pass with {count(cases, 'case')}, even if all pass: "
@@ -63,7 +63,7 @@ def _failed(gate: PassRateGate, rate: Rate) -> str:
         return f"{percent(rate.value)} passed, {percent(gate.min)} wanted ({_worth(rate)})"
     exact = gate.bound == "ci"
     fewest = math.ceil((gate.min - _FLOAT_NOISE) * rate.n)
-    needed = stats.passes_needed(rate.n, gate.min, CONFIDENCE) if exact else fewest
+    needed = passes_needed(rate.n, gate.min, CONFIDENCE) if exact else fewest
     wanted = f"{needed:,} needed" if needed is not None else "no number of passes would be enough"
     return f"{rate.value * rate.n:,.0f} of {rate.n:,} passed, {wanted}"
 
@@ -81,7 +81,7 @@ def _advice(gate: PassRateGate, rate: Rate) -> str:
     if rate.judged is not None:
         more = "cases" if rate.judged.limit >= gate.min else "labels for the judge (however many the cases)"
         return f" At this rate more {more} would pass it."
-    enough = stats.cases_needed(rate.value, gate.min, CONFIDENCE)
+    enough = cases_needed(rate.value, gate.min, CONFIDENCE)
     if enough is None:
         return ""
     in_all = math.ceil(enough * rate.n / rate.n_eff)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_evalgate import stats
 from pytest_evalgate.data import Delta, GateResult
 from pytest_evalgate.gates.evidence import ONE_CLUSTER
+from pytest_evalgate.stats.findings import Finding, equivalent, finding_name
+from pytest_evalgate.stats.planning import not_proven_sample_size
 from pytest_evalgate.wording import count, p_value, percent, points
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ FEWEST_PAIRED = 0.9
 class Compared:
     """A finished comparison: the test by itself, its p among the other tests of the build, and what that says."""
 
-    test: stats.Finding
+    test: Finding
     p: float
     name: FindingName
 
@@ -32,7 +33,7 @@ def compare(pairs: Pairs, *, alpha: float, margin: float | None, p: float | None
     """Compare testable pairs; ``p`` is the adjusted one where other tests share the alpha."""
     test = pairs.finding(alpha, margin)
     p = test.p if p is None else p
-    return Compared(test, p, stats.finding_name(p, test.lower, alpha, margin))
+    return Compared(test, p, finding_name(p, test.lower, alpha, margin))
 
 
 def delta_of(
@@ -66,7 +67,7 @@ def delta_of(
         removed=len(pairing.removed),
         edited=len(pairing.edited),
         p_adjusted=found.p,
-        equivalent=None if margin is None else stats.equivalent(lower, upper, margin),
+        equivalent=None if margin is None else equivalent(lower, upper, margin),
         youden=pairs.youden,
     )
 
@@ -157,7 +158,7 @@ def _more_cases(pairs: Pairs, alpha: float, margin: float) -> str:
     """Say how many cases would rule a drop of the margin out, if nothing has changed."""
     n = len(pairs)
     discordance = (pairs.losses + pairs.gains + 1) / (n + 2)
-    wanted = stats.not_proven_sample_size(min(1.0, discordance), margin * pairs.youden, alpha)
+    wanted = not_proven_sample_size(min(1.0, discordance), margin * pairs.youden, alpha)
     if wanted <= n:
         return " If nothing has changed, a second look would most likely rule it out: more trials"
     return (

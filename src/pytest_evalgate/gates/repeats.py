@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_evalgate import stats
 from pytest_evalgate.data import Repeats
+from pytest_evalgate.stats.repeats import icc_anova
+from pytest_evalgate.stats.stability import flip_rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,8 +23,8 @@ def repeats_of(results: Iterable[CaseResult], n_eff: float) -> Repeats | None:
         return None
     passes = [round(sum(values)) for values in several]
     counts = [len(values) for values in several]
-    flips = stats.flip_rate(passes, counts)
-    icc = stats.icc_anova(passes, counts[0]) if len(set(counts)) == 1 else None
+    flips = flip_rate(passes, counts)
+    icc = icc_anova(passes, counts[0]) if len(set(counts)) == 1 else None
     return Repeats(
         flip_rate=flips.rate,
         flaky=flips.flaky,

@@ -60,7 +60,7 @@ class SuiteRules:
     record_without_baseline: bool = True
     max_error_rate: float = 0.0
     aggregate: str = "mean"
-    stop: Literal["certainty", "eprocess", "never"] = "certainty"
+    stop: Literal["certainty", "never"] = "certainty"
     is_new: bool = False
     judges: Mapping[str, JudgeRule] = field(default_factory=dict)
 

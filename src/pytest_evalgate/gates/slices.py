@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from pytest_evalgate import stats
 from pytest_evalgate.data import GateResult, SliceResult
 from pytest_evalgate.gates.evidence import rate_of
 from pytest_evalgate.gates.pass_rate import verdict_of_rate
 from pytest_evalgate.gates.regression import delta_of
+from pytest_evalgate.stats.families import fewest_losses
+from pytest_evalgate.stats.slices import slice_shrinkage
 from pytest_evalgate.wording import count, p_value, percent, points
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def judge_slice_changes(gate: SliceGate, evidence: Evidence, levels: Levels) -> 
 
 
 def _too_small(slices: Iterable[Pairs], alpha: float) -> str:
-    fewest = stats.fewest_losses(alpha)
+    fewest = fewest_losses(alpha)
     small = sum(pairs.losses + pairs.gains < fewest for pairs in slices)
     return f"; {small:,} too small to gate (fewer than {fewest} changed cases)" if small else ""
 
@@ -145,8 +146,6 @@ def _delta(evidence: Evidence, name: SliceName, source: str, alpha: float, p: fl
 def _with_shrunken(found: Sequence[SliceResult]) -> Iterator[SliceResult]:
     for _, group in groupby(found, key=lambda piece: piece.by):
         pieces = list(group)
-        shrunk = stats.slice_shrinkage(
-            [piece.pass_rate * piece.n for piece in pieces], [piece.n for piece in pieces]
-        ).shrunk
+        shrunk = slice_shrinkage([piece.pass_rate * piece.n for piece in pieces], [piece.n for piece in pieces]).shrunk
         for piece, rate in zip(pieces, shrunk, strict=True):
             yield replace(piece, shrunken=rate)

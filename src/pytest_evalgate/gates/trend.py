@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pytest_evalgate import stats
 from pytest_evalgate.data import Trend
+from pytest_evalgate.stats.trend import RobustZ, cusum_down, ewma, robust_z, run_sigma
 from pytest_evalgate.wording import count, percent
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def trend_of(history: Sequence[HistoryRow], now: HistoryRow) -> Trend | None:
     rates = [run.pass_rate for run in runs]
     usual = _usual(runs)
     slide = _slide(rates, usual)
-    found = stats.robust_z(rates[:-1], now.pass_rate, now.cases)
+    found = robust_z(rates[:-1], now.pass_rate, now.cases)
     if slide.alarm:
         message = _slid(runs[slide.start :], usual)
     elif found.alert:
@@ -92,7 +92,7 @@ def _usual(runs: Sequence[HistoryRow]) -> _Usual:
     flips = [run.discordance for run in first if run.discordance is not None]
     # without a baseline, the most that chance makes of such a rate; and never none, or one case would be an alarm
     discordance = max(float(np.median(flips)) if flips else 2 * level * (1 - level), 1 / cases)
-    return _Usual(level, stats.run_sigma(rates, discordance, cases))
+    return _Usual(level, run_sigma(rates, discordance, cases))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +108,8 @@ class _Slide:
 def _slide(rates: Sequence[float], usual: _Usual) -> _Slide:
     """Sum up what the runs lack; no alarm where the moving average is back, as the sum needs long to come down."""
     slack, limit = _SLACK * usual.sigma, _LIMIT * usual.sigma
-    sums = stats.cusum_down(rates, usual.level, slack, limit).s
-    average = stats.ewma(rates, _NEWEST_WEIGHS, usual.level, usual.sigma).ewma[-1]
+    sums = cusum_down(rates, usual.level, slack, limit).s
+    average = ewma(rates, _NEWEST_WEIGHS, usual.level, usual.sigma).ewma[-1]
     start = max((place + 1 for place, lacking in enumerate(sums) if lacking == 0), default=0)
     return _Slide(sums[-1], limit, start, alarm=sums[-1] > limit and average < usual.level - slack)
 
@@ -127,7 +127,7 @@ def _slid(runs: Sequence[HistoryRow], usual: _Usual) -> str:
     )
 
 
-def _unusual(now: HistoryRow, found: stats.RobustZ, earlier: int) -> str:
+def _unusual(now: HistoryRow, found: RobustZ, earlier: int) -> str:
     word = "little" if now.pass_rate < found.median else "much"
     return (
         f"{now.suite} passed unusually {word}: {percent(now.pass_rate)}, "

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 
 import numpy as np
 
-from pytest_evalgate import stats
+from pytest_evalgate.stats.consistency import judge_self_consistency
+from pytest_evalgate.stats.distributions import js_divergence, ks_statistic
+from pytest_evalgate.stats.families import holm_adjusted
 from pytest_evalgate.stats.numeric import at_least
 
 if TYPE_CHECKING:
@@ -107,8 +109,8 @@ def drift(anchors: Sequence[Rejudged]) -> Drift:
 
     """
     counts = [_counted(label, anchors) for label in get_args(Label)]
-    p = stats.holm_adjusted([_p(count, count.flips) for count in counts])
-    p_worst = stats.holm_adjusted([_p(count, count.flips + count.unanswered) for count in counts])
+    p = holm_adjusted([_p(count, count.flips) for count in counts])
+    p_worst = holm_adjusted([_p(count, count.flips + count.unanswered) for count in counts])
     return Drift(
         finding="drifted" if min(p) <= ALPHA else "incomplete" if min(p_worst) <= ALPHA else "steady",
         classes=tuple(_with_p(*each) for each in zip(counts, p, p_worst, strict=True)),
@@ -138,9 +140,9 @@ def shift(stored: Sequence[float], now: Sequence[float]) -> Shift:
         ValueError: one of them is empty, or a grade is not finite.
 
     """
-    moved = stats.ks_statistic(stored, now)
+    moved = ks_statistic(stored, now)
     bins = [np.histogram(grades, bins=_GRADES, range=(0.0, 1.0))[0] for grades in (stored, now)]
-    return Shift(moved.D, moved.p, stats.js_divergence(*bins).divergence_bits)
+    return Shift(moved.D, moved.p, js_divergence(*bins).divergence_bits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +164,7 @@ def _counted(label: Label, anchors: Sequence[Rejudged]) -> _Counts:
         flips=len(flipped),
         to_pass=sum(flipped),
         unanswered=sum(anchor.now is None for anchor in group),
-        flip_rate=stats.judge_self_consistency([anchor.stored for anchor in group]).flip_rate,
+        flip_rate=judge_self_consistency([anchor.stored for anchor in group]).flip_rate,
     )
 
 

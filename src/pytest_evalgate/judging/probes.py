@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate import stats
 from pytest_evalgate.data import Case, Output
 from pytest_evalgate.judging.canaries import Canary
 from pytest_evalgate.judging.material import material_of
 from pytest_evalgate.judging.probe_texts import REFUND, SUM, candidates
 from pytest_evalgate.judging.question import messages
+from pytest_evalgate.stats.intervals import clopper_pearson_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,7 +111,7 @@ def bound(found: int, trials: int) -> float:
         ValueError: ``trials`` is not positive, or ``found`` is not from 0 to ``trials``.
 
     """
-    return stats.clopper_pearson_interval(found, trials, 0.90).upper
+    return clopper_pearson_interval(found, trials, 0.90).upper
 
 
 def literal_arrives(told: Instructions) -> bool:

@@ -206,7 +206,7 @@ class Gatekeeper:
     def _suite_settings(self, name: str) -> Suite | None:
         """Return the settings of a suite, with the rule by which the command line wants it to stop."""
         suite = self.assembly.suite_settings(name)
-        return None if suite is None else stopping_by(self.assembly.options.stop, name, suite)
+        return None if suite is None else stopping_by(self.assembly.options.stop, suite)
 
     def _foresee(self, ready: ReadySuite) -> list[str]:
         """Return why gates cannot pass, and keep the warnings; a large suite with plain gates needs no look ahead."""

@@ -29,7 +29,7 @@ VALUES = {
     "--eval-sample": ("N", "run N cases of every suite to see how it goes; a part of a suite is never judged"),
     "--eval-trials": ("K", "trials of each case, instead of each suite's own number"),
     "--eval-shard": ("I/N", "run one of N parts of every suite; pytest-evalgate merge judges them together"),
-    "--eval-stop": ("RULE", "when suites may end before their last case: certainty, eprocess or never"),
+    "--eval-stop": ("RULE", "when suites may end before their last case: certainty or never"),
     "--eval-report": ("DIR", "where the reports go; the state folder where this is not said"),
     "--eval-budget-usd": ("X", "what the run may spend: it is refused beforehand, or stopped on the way"),
     "--eval-max-concurrency": ("N", "at most so many trials at once, over all suites"),

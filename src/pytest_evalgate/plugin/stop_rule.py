@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, get_args
 
-from pydantic import ValidationError
-
-from pytest_evalgate import settings
 from pytest_evalgate.errors import SettingsError
 
 if TYPE_CHECKING:
     from pytest_evalgate.settings import Suite
 
-StopChoice = Literal["certainty", "eprocess", "never"]
+StopChoice = Literal["certainty", "never"]
 
 
 def read_stop(text: str | None) -> StopChoice | None:
@@ -31,17 +28,6 @@ def read_stop(text: str | None) -> StopChoice | None:
     return None
 
 
-def stopping_by(rule: StopChoice | None, name: str, suite: Suite) -> Suite:
-    """Return the settings of a suite that stops by ``rule``; by its own where that is None.
-
-    Raises:
-        SettingsError: the suite does not go with the rule.
-
-    """
-    if rule is None:
-        return suite
-    try:
-        return settings.Suite.model_validate({**dict(suite), "stop": rule})
-    except ValidationError as error:
-        said = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
-        raise SettingsError(f"--eval-stop {rule}: suites.{name}: {said}") from None
+def stopping_by(rule: StopChoice | None, suite: Suite) -> Suite:
+    """Return the settings of a suite that stops by ``rule``; by its own if that is None."""
+    return suite if rule is None else suite.model_copy(update={"stop": rule})

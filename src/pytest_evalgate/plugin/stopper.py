@@ -30,16 +30,12 @@ _LOOKS: Final = 50
 """How often a suite is looked at on its way: a look at 1,000 cases takes 4 ms."""
 
 
-def order_of(cases: Iterable[PlannedCase], rule: StopRule, baseline: Baseline) -> list[PlannedCase]:
-    """Return ``cases`` in the order in which they are begun.
+def order_of(cases: Iterable[PlannedCase], baseline: Baseline) -> list[PlannedCase]:
+    """Return ``cases`` in the order in which they are started: those that the baseline failed come first.
 
-    The e-process wants an order that has nothing to do with outcomes. Certainty comes soonest where the cases that the
-    baseline failed come first: of them nothing can come but gains, and what has not run counts as one of them.
+    Certainty comes soonest in this order: such a case can only become a gain, and a case that has not run counts as
+    one.
     """
-    if rule == "eprocess":
-        from pytest_evalgate.gates.eprocess import place_in_order  # noqa: PLC0415 - scipy, before the first call
-
-        return sorted(cases, key=place_in_order)
     missed = {case_id for case_id, before in baseline.cases.items() if before.mean < 1}
     return sorted(cases, key=lambda case: case.golden_id not in missed)
 
@@ -65,10 +61,10 @@ class Stopper:
         """
         orders: dict[str, Iterator[CaseItem]] = {}
         for suite, mine in _by_suite(items):
-            found = self._rule(suite, mine)
-            if found is not None:
-                self._watched[suite.plan.name] = _Watch.of(suite.plan, found[0])
-                order = order_of(suite.plan.cases, *found)
+            baseline = self._stoppable_by(suite, mine)
+            if baseline is not None:
+                self._watched[suite.plan.name] = _Watch.of(suite.plan)
+                order = order_of(suite.plan.cases, baseline)
                 orders[suite.plan.name] = iter([mine[case.id] for case in order if case.id in mine])
         return [next(orders[name]) if (name := _suite_of(item)) in orders else item for item in items]
 
@@ -96,17 +92,17 @@ class Stopper:
             self._watched[name].take_in(case, future)
         if any(watch.is_due for name, watch in self._watched.items() if name not in self._stopped):
             for name in self._certain():
-                self._stopped[name] = self._watched[name].rule
+                self._stopped[name] = "certainty"
 
-    def _rule(self, suite: ReadySuite, items: Mapping[str, CaseItem]) -> tuple[StopRule, Baseline] | None:
-        """Return the rule and the baseline by which a suite may stop, if so; the gates have their say later."""
+    def _stoppable_by(self, suite: ReadySuite, items: Mapping[str, CaseItem]) -> Baseline | None:
+        """Return the baseline by which a suite may stop; None if it may not. The gates are asked later."""
         options, judgement, name = self._session.options, self._session.gatekeeper.judgement, suite.plan.name
         whole = all(case.id in items for case in suite.plan.cases if case.skip is None)
         known = judgement.suite_of(name)
         if known is None or known.stop == "never" or not whole or not isinstance(suite.target, _Asked):
             return None
         baseline = None if options.offline or options.shard is not None else judgement.baseline_of(name)
-        return None if baseline is None or suite.plan.trials > 1 else (known.stop, baseline)
+        return None if suite.plan.trials > 1 else baseline
 
     def _note(self, name: str, case: PlannedCase, future: Future[Trial]) -> None:
         self._news.append((name, case, future))
@@ -126,7 +122,7 @@ class Stopper:
 
     def _so_far(self, plan: SuitePlan) -> SuiteRun:
         """Return what is known of a suite; of those that are not watched, nothing."""
-        watch = self._watched.get(plan.name) or _Watch.of(plan, "certainty")
+        watch = self._watched.get(plan.name) or _Watch.of(plan)
         return SuiteRun(plan, tuple(watch.results.values()), self._stopped.get(plan.name))
 
 
@@ -141,15 +137,14 @@ class _Asked(Target, Protocol):
 class _Watch:
     """What became of the cases of a suite, in plan order, and how many of them since they were last looked at."""
 
-    rule: StopRule
     results: dict[str, CaseResult]
     fresh: int = 0
 
     @classmethod
-    def of(cls, plan: SuitePlan, rule: StopRule) -> _Watch:
+    def of(cls, plan: SuitePlan) -> _Watch:
         """Begin before the first case."""
         outcomes = {case.id: CaseResult(case, "not_run" if case.skip is None else "skipped") for case in plan.cases}
-        return cls(rule, outcomes)
+        return cls(outcomes)
 
     @property
     def is_due(self) -> bool:

@@ -11,25 +11,19 @@ from pytest_evalgate.wording import count, percent, points
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_evalgate.data import Delta, GateResult, StopRule, SuiteVerdict
+    from pytest_evalgate.data import Delta, GateResult, SuiteVerdict
     from pytest_evalgate.reports.lines import Line
 
 COMPLETE: Final = "pytest --eval-gate --eval-stop never"
 """The command that sends what a stopped run left out."""
 
-_BECAUSE: dict[StopRule, str] = {
-    "certainty": "its verdict was certain",
-    "eprocess": "its e-process had decided",
-}
-
 
 def stopped_lines(name: str, verdict: SuiteVerdict, width: int) -> Iterator[Line]:
-    """Say where a suite stopped, why, and what that saved: it has one call a case."""
+    """Return the lines that say after which case a suite stopped, and how many calls that saved: one a case."""
     if verdict.stopped is not None:
         saved = f"{count(verdict.accounting.not_run, 'call')} saved"
-        yield from wrapped(
-            f"  {one_line(name)} stopped after {part(verdict)}: {_BECAUSE[verdict.stopped]} ({saved})", width
-        )
+        text = f"  {one_line(name)} stopped after {part(verdict)}: its verdict was certain ({saved})"
+        yield from wrapped(text, width)
 
 
 def part(verdict: SuiteVerdict) -> str:

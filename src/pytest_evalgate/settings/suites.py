@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from pytest_evalgate.settings.fields import Amount, FileNames, Seconds, Share, Table
-from pytest_evalgate.settings.gates import Gate, NoRegressionGate, SliceGate
+from pytest_evalgate.settings.gates import Gate, SliceGate
 from pytest_evalgate.settings.judges import Judge
 from pytest_evalgate.settings.models import Model
 from pytest_evalgate.settings.report import Report
@@ -32,7 +32,7 @@ class Suite(Table):
     aggregate: Annotated[str, Field(pattern=r"^(mean|majority|pass(@|\^)[1-9][0-9]{0,2})$")] = "mean"
     slices: tuple[str, ...] = ()
     cluster: str | None = None
-    stop: Literal["certainty", "eprocess", "never"] = "certainty"
+    stop: Literal["certainty", "never"] = "certainty"
     baseline: str | None = None
     gates: tuple[Gate, ...] | None = None
     mode: Literal["blocking", "advisory"] = "blocking"
@@ -51,29 +51,10 @@ class Suite(Table):
                 raise ValueError(f'a slice gate is by "{gate.by}", which is not among slices = {list(self.slices)}')
         return self
 
-    @model_validator(mode="after")
-    def _eprocess_has_one_question(self) -> Self:
-        if self.stop == "eprocess" and not all(map(_has_one_question, self._variants)):
-            raise ValueError(
-                'stop = "eprocess" is for one no-regression gate with fail_on = "regressed" on passed and failed '
-                'cases, one trial each and no cluster: use stop = "certainty"'
-            )
-        return self
-
     @property
     def _variants(self) -> tuple[Suite, ...]:
         """The suite as it stands, and as each of its tiers has it."""
         return (self, *(tiered(self, name) for name in self.tiers))
-
-
-def _has_one_question(suite: Suite) -> bool:
-    tests = [gate for gate in suite.gates or () if isinstance(gate, NoRegressionGate | SliceGate)]
-    plain = not tests or (len(tests) == 1 and _asks_for_a_drop(tests[0]))
-    return plain and suite.trials in (None, 1) and suite.cluster is None
-
-
-def _asks_for_a_drop(gate: NoRegressionGate | SliceGate) -> bool:
-    return isinstance(gate, NoRegressionGate) and gate.fail_on == "regressed" and gate.scorer is None
 
 
 class Acknowledgement(Table):

@@ -9,12 +9,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from pytest_evalgate.stats.checks import Numbers, as_whole_numbers, check_counts, check_same_length
-from pytest_evalgate.stats.clusters import mean_se_df
-from pytest_evalgate.stats.paired import standard_error
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
-
     import numpy.typing as npt
 
 Aggregate = Literal["mean", "majority", "pass_at_k", "pass_hat_k"]
@@ -29,24 +25,6 @@ class PassAtK:
 
     pass_at_k: float
     pass_hat_k: float
-
-
-@dataclass(frozen=True, slots=True)
-class MeanSe:
-    """A mean over cases and its standard error, None for a single case."""
-
-    mean: float
-    se: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class PassKDataset:
-    """Each aggregate as a mean over cases."""
-
-    pass_at_k: MeanSe
-    pass_hat_k: MeanSe
-    mean: MeanSe
-    majority: MeanSe
 
 
 def pass_at_k(n: int, c: int, k: int) -> PassAtK:
@@ -89,25 +67,3 @@ def aggregate_values(successes: Numbers, trials: Numbers, aggregate: Aggregate, 
     pairs = list(zip(n.astype(int).tolist(), c.astype(int).tolist(), strict=True))
     value = {pair: getattr(pass_at_k(*pair, k), aggregate) for pair in set(pairs)}  # few differ among many cases
     return np.array([value[pair] for pair in pairs])
-
-
-def pass_k_dataset(n: int, successes: Numbers, k: int, clusters: Sequence[Hashable] | None = None) -> PassKDataset:
-    """Average every aggregate over N cases with ``n`` trials each, of which ``successes[i]`` passed; shape (N,).
-
-    The standard error is that over the per-case values, so it contains the choice of the cases; with ``clusters``,
-    shape (N,), that of their sums. Source: Chen et al. 2021; Yao et al. 2024; Miller 2024.
-
-    Raises:
-        ValueError: no case, successes outside 0 to ``n``, a fraction, NaN, ``k`` outside 1 to ``n``, unequal lengths,
-            or a single cluster.
-
-    """
-
-    def averaged(aggregate: Aggregate) -> MeanSe:
-        values = aggregate_values(successes, [n] * len(successes), aggregate, k)
-        if clusters is not None:
-            mean, se, _ = mean_se_df(values, clusters)
-            return MeanSe(mean, se)
-        return MeanSe(float(values.mean()), standard_error(values) if len(values) > 1 else None)
-
-    return PassKDataset(averaged("pass_at_k"), averaged("pass_hat_k"), averaged("mean"), averaged("majority"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from pytest_evalgate.stats.checks import check_alpha, check_counts, check_inside, check_table
+from pytest_evalgate.stats.checks import check_alpha, check_counts
 from pytest_evalgate.stats.intervals import Interval, wilson_interval
 from pytest_evalgate.stats.numeric import bisect, upper_z
 
@@ -16,20 +16,6 @@ class UnpairedDelta:
 
     delta: float
     ci95: Interval
-
-
-def tango_interval(*, both_pass: int, losses: int, gains: int, both_fail: int, confidence: float = 0.95) -> Interval:
-    """Return the two-sided score interval of ``delta = (gains - losses) / n``.
-
-    All d that the score test does not reject. Source: Tango 1998.
-
-    Raises:
-        ValueError: a count is negative, not whole or NaN, there is no pair, or ``confidence`` is outside (0, 1).
-
-    """
-    n = check_table(both_pass=both_pass, losses=losses, gains=gains, both_fail=both_fail)
-    check_inside("confidence", confidence, 0.0, 1.0)
-    return tango_bounds(losses, gains, n, (1 - confidence) / 2)
 
 
 def tango_bounds(losses: int, gains: int, n: int, alpha: float = 0.05) -> Interval:
@@ -47,47 +33,6 @@ def tango_bounds(losses: int, gains: int, n: int, alpha: float = 0.05) -> Interv
     check_alpha(alpha)
     z = upper_z(alpha)
     return Interval(lower=_tango_lower(losses, gains, n, z), upper=-_tango_lower(gains, losses, n, z))
-
-
-def newcombe_paired_interval(
-    *, both_pass: int, losses: int, gains: int, both_fail: int, confidence: float = 0.95
-) -> Interval:
-    """Return the two-sided square-and-add interval of ``delta``, with a continuity-corrected correlation.
-
-    Source: Newcombe 1998, method 10.
-
-    Raises:
-        ValueError: a count is negative, not whole or NaN, there is no pair, or ``confidence`` is outside (0, 1).
-
-    """
-    n = check_table(both_pass=both_pass, losses=losses, gains=gains, both_fail=both_fail)
-    before, after = both_pass + losses, both_pass + gains
-    margins = float(before * (n - before)) * float(after * (n - after))
-    phi = _corrected_phi(both_pass * both_fail - losses * gains, n, margins)
-    baseline, candidate = wilson_interval(before, n, confidence), wilson_interval(after, n, confidence)
-    delta = (gains - losses) / n
-    return Interval(
-        lower=delta - _square_and_add(after / n - candidate.lower, baseline.upper - before / n, phi),
-        upper=delta + _square_and_add(candidate.upper - after / n, before / n - baseline.lower, phi),
-    )
-
-
-def bonett_price_interval(
-    *, both_pass: int, losses: int, gains: int, both_fail: int, confidence: float = 0.95
-) -> Interval:
-    """Return the two-sided Wald interval of ``delta`` after one loss and one gain are added; cut at -1 and 1.
-
-    Source: Bonett & Price 2012.
-
-    Raises:
-        ValueError: a count is negative, not whole or NaN, there is no pair, or ``confidence`` is outside (0, 1).
-
-    """
-    n = check_table(both_pass=both_pass, losses=losses, gains=gains, both_fail=both_fail)
-    check_inside("confidence", confidence, 0.0, 1.0)
-    loss, gain = (losses + 1) / (n + 2), (gains + 1) / (n + 2)
-    half = upper_z((1 - confidence) / 2) * math.sqrt((loss + gain - (gain - loss) ** 2) / (n + 2))
-    return Interval(lower=max(-1.0, gain - loss - half), upper=min(1.0, gain - loss + half))
 
 
 def unpaired_newcombe(
@@ -130,14 +75,3 @@ def _tango_z(d: float, losses: int, gains: int, n: int) -> float:
     root = math.sqrt(max(0.0, b * b - 4 * a * c))
     q = (root - b) / (2 * a) if b <= 0 else -2 * c / (root + b)  # never the difference of two like numbers
     return numerator / math.sqrt(n * (2 * q + d * (1 - d)))
-
-
-def _corrected_phi(k: float, n: int, margins: float) -> float:
-    if margins == 0:
-        return 0.0
-    corrected = k - n / 2 if k > n / 2 else min(k, 0)
-    return corrected / math.sqrt(margins)
-
-
-def _square_and_add(one: float, other: float, phi: float) -> float:
-    return math.sqrt(max(0.0, one * one - 2 * phi * one * other + other * other))

@@ -13,7 +13,7 @@ from pytest_evalgate.stats.checks import Numbers, check_alpha, check_inside, che
 from pytest_evalgate.stats.clusters import cluster_sums, drop_p, mean_se_df
 from pytest_evalgate.stats.intervals import Interval
 from pytest_evalgate.stats.numeric import ROUNDING, upper_t, upper_z
-from pytest_evalgate.stats.paired import MOST_FLIPS, flip_signs, mcnemar_midp, paired_differences, standard_error
+from pytest_evalgate.stats.paired import MOST_FLIPS, mcnemar_midp, paired_differences, sign_flip_midp, standard_error
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -122,7 +122,7 @@ def finding_of_means(
     else:
         sums, (delta, se, _) = cluster_sums(differences, clusters), mean_se_df(differences, clusters)
     exact = int(np.count_nonzero(np.abs(sums) > ROUNDING)) <= MOST_FLIPS
-    p = flip_signs(sums).p_regress_midp if exact else drop_p(delta, se, len(sums) - 1)
+    p = sign_flip_midp(sums) if exact else drop_p(delta, se, len(sums) - 1)
     bounds = _student_bounds(delta, se, len(sums), alpha)
     name = finding_name(p, bounds.lower, alpha, margin)
     return Finding(name, _test_name(exact, clusters is not None), delta, p, bounds.lower, bounds.upper)

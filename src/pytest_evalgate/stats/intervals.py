@@ -66,23 +66,6 @@ def clopper_pearson_lower_one_sided(passes: float, n: float, confidence: float =
     return float(special.betaincinv(passes, n - passes + 1, 1 - confidence)) if passes > 0 else 0.0
 
 
-def jeffreys_interval(passes: float, n: float, confidence: float = 0.95) -> Interval:
-    """Return the equal-tailed interval of the rate under the Beta(1/2, 1/2) prior.
-
-    Close to ``confidence`` on average, below it in places (0.86 instead of 0.95 at n = 20), hence not for gates.
-    Source: Brown, Cai & DasGupta 2001.
-
-    Raises:
-        ValueError: ``n`` is not positive, ``passes`` is not from 0 to ``n``, ``confidence`` is outside (0, 1).
-
-    """
-    tail = _two_sided_tail(passes, n, confidence)
-    shape = (passes + 0.5, n - passes + 0.5)
-    return _closed_at_the_ends(
-        passes, n, float(special.betaincinv(*shape, tail)), float(special.betainccinv(*shape, tail))
-    )
-
-
 def _two_sided_tail(passes: float, n: float, confidence: float) -> float:
     check_rate(passes, n)
     check_inside("confidence", confidence, 0.0, 1.0)

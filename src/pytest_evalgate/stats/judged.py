@@ -83,8 +83,8 @@ def judged_rate(*, n: float, passed: float, refused: float, errors: JudgeErrors)
     With ``w = passed + refused``, the share that the judge decided, the rate is ``(passed - (1 - TNR) w) / J``. Its
     interval is that of Lee et al. (smoothed rates, and a shift), with the share that rules decide as uncertain as the
     rest: cases fall into passed, refused and missed by rules as they come. Taken as fixed, that share would leave the
-    lower bound of a run of which rules decide half a coverage of 78 to 84 % (n = 200 and 500). Without such misses the
-    interval is that of `rogan_gladen`; of a judge that never errs it is near that of Agresti and Coull.
+    lower bound of a run of which rules decide half a coverage of 78 to 84 % (n = 200 and 500). For a judge
+    that never errs the interval is near that of Agresti and Coull.
 
     The lower bound is never above the exact one of a run in which all is good that rules have not missed: a judge that
     passes more than its errors allow proves no more than that.

@@ -5,7 +5,8 @@ import pytest
 
 from pytest_evalgate.judging.figures.figure import Bootstrap, Figure
 from pytest_evalgate.judging.figures.panel import Panel, Rated, _fleiss_of_draws, panel_of
-from pytest_evalgate.stats import agreement_binary, fleiss_kappa, krippendorff_missing
+from pytest_evalgate.stats.agreement import agreement_binary
+from pytest_evalgate.stats.raters import fleiss_kappa, krippendorff_missing
 
 _FEW = Bootstrap(draws=40)
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pytest_evalgate.judging.figures.figure import Bootstrap
 from pytest_evalgate.judging.figures.probability import bins_of, probability_figures
-from pytest_evalgate.stats import calibration
+from pytest_evalgate.stats.probabilities import calibration
 
 
 def test_figures_are_those_of_the_statistics_with_intervals() -> None:

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from pytest_evalgate.judging.figures.rates import Rate, rate_of
 from pytest_evalgate.judging.figures.weighted import Marked, Rates, rates_of
-from pytest_evalgate.stats import cluster_mean_ci, wilson_interval
+from pytest_evalgate.stats.clusters import cluster_mean_ci
+from pytest_evalgate.stats.intervals import wilson_interval
 
 
 def test_rows_of_their_own_have_wilsons_interval() -> None:

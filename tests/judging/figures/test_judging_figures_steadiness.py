@@ -4,7 +4,7 @@ import pytest
 
 from pytest_evalgate.judging.figures.figure import Bootstrap
 from pytest_evalgate.judging.figures.steadiness import position_of, repeats_of
-from pytest_evalgate.stats import judge_self_consistency
+from pytest_evalgate.stats.consistency import judge_self_consistency
 
 
 def test_a_judge_is_asked_again() -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from pytest_evalgate.judging.figures.figure import Bootstrap
 from pytest_evalgate.judging.figures.threshold import FOLDS, Aim, AimName, Threshold, _folds, choose
-from pytest_evalgate.stats import threshold_cost, threshold_fixed_specificity, threshold_youden
+from pytest_evalgate.stats.thresholds import threshold_cost, threshold_fixed_specificity, threshold_youden
 
 _FEW = Bootstrap(draws=20)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pytest_evalgate.judging.figures.figure import Bootstrap
 from pytest_evalgate.judging.figures.grades import grade_figures
 from pytest_evalgate.judging.figures.verdicts import FIGURES, cells_of, of_tables, verdict_figures
-from pytest_evalgate.stats import AgreementGraded, agreement_binary, agreement_graded
+from pytest_evalgate.stats.agreement import AgreementGraded, agreement_binary, agreement_graded
 
 
 @given(rows=st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2))

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_evalgate import stats
+from pytest_evalgate.stats.stability import aa_runs
 
 if TYPE_CHECKING:
     from pytest_evalgate.cli.aa.identical_runs import IdenticalRuns
+    from pytest_evalgate.stats.intervals import Interval
 
 _SHOWN = 20
 
@@ -54,7 +55,7 @@ class FalseAlarms:
 
 def measure(runs: IdenticalRuns, alpha: float) -> FalseAlarms:
     """Hold every run against every other one, at one-sided ``alpha``."""
-    found = stats.aa_runs(runs.outcomes, alpha)
+    found = aa_runs(runs.outcomes, alpha)
     any_drop, any_loss = _naive(runs.outcomes)
     flaky = _flaky(runs)
     return FalseAlarms(
@@ -95,5 +96,5 @@ def _flaky(runs: IdenticalRuns) -> tuple[FlakyCase, ...]:
     return tuple(FlakyCase(case.id, str(case.place), passes) for case, passes in found)
 
 
-def _pair(interval: stats.Interval) -> tuple[float, float]:
+def _pair(interval: Interval) -> tuple[float, float]:
     return interval.lower, interval.upper

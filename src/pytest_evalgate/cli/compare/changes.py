@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_evalgate import stats
 from pytest_evalgate.cli.compare.forms import UNANSWERED
+from pytest_evalgate.stats.families import holm_adjusted
+from pytest_evalgate.stats.stability import flaky_case_midp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -98,7 +99,7 @@ def _changed(pair: Pair) -> ChangedCase:
 def _flaky(pairs: Iterable[Pair], alpha: float) -> tuple[FlakyCase, ...]:
     """Return the flaky cases, the most suspicious first; a family of tests by Holm's procedure."""
     found = [pair for pair in pairs if 0 < pair.before.mean < 1 and 0 < pair.now.lowest < 1 and _is_counted(pair)]
-    levels = stats.holm_adjusted([_midp(pair) for pair in found]) if found else []
+    levels = holm_adjusted([_midp(pair) for pair in found]) if found else []
     cases = [_flaky_case(pair, float(p), alpha) for pair, p in zip(found, levels, strict=True)]
     return tuple(sorted(cases, key=lambda case: case.p))
 
@@ -114,7 +115,7 @@ def _values(result: CaseResult) -> list[float | None]:
 
 def _midp(pair: Pair) -> float:
     values = _values(pair.now)
-    return stats.flaky_case_midp(
+    return flaky_case_midp(
         baseline_passes=pair.before.values.count(1.0),
         baseline_trials=len(pair.before.values),
         candidate_passes=values.count(1.0),

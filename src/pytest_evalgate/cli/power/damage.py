@@ -10,8 +10,10 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from pytest_evalgate import stats
+from pytest_evalgate.stats.families import fewest_losses
 from pytest_evalgate.stats.numeric import bisect
+from pytest_evalgate.stats.planning import drop_on_top, mcnemar_power, mcnemar_sample_size, mde_mcnemar
+from pytest_evalgate.stats.power import mean_power, paired_mean_sample_size, variance_trials
 
 Hits = Literal["flipping", "steady"]
 """Which cases a drop hits: those that flip between identical runs, or those that always passed."""
@@ -53,7 +55,7 @@ class Damage:
     def variance(self, drop: float, trials: int) -> float:
         """Return the variance of one case's change of its mean over ``trials`` in both runs."""
         between = 0.0 if self.hits == "flipping" else drop * (1 - drop)
-        return stats.variance_trials(between, self.flips / 2, k=trials, n=1).var_delta
+        return variance_trials(between, self.flips / 2, k=trials, n=1).var_delta
 
 
 def cases_needed(damage: Damage, drop: float, trials: int, level: Level) -> int | None:
@@ -65,11 +67,11 @@ def cases_needed(damage: Damage, drop: float, trials: int, level: Level) -> int 
     if not 0 < drop <= damage.largest:
         return None
     if trials == 1:
-        found = stats.mcnemar_sample_size(*damage.shares(drop), level.alpha, level.power)
-        return max(found.n, stats.fewest_losses(level.alpha))
+        found = mcnemar_sample_size(*damage.shares(drop), level.alpha, level.power)
+        return max(found.n, fewest_losses(level.alpha))
     sd = max(math.sqrt(damage.variance(drop, trials)), drop / _STEADIEST)
-    means = stats.paired_mean_sample_size(sd, drop, level.alpha, level.power)
-    return max(means.n, stats.fewest_losses(level.alpha))
+    means = paired_mean_sample_size(sd, drop, level.alpha, level.power)
+    return max(means.n, fewest_losses(level.alpha))
 
 
 def smallest_drop(damage: Damage, cases: int, trials: int, level: Level) -> float | None:
@@ -88,11 +90,11 @@ def smallest_drop(damage: Damage, cases: int, trials: int, level: Level) -> floa
 
 
 def _smallest_of_one_trial(damage: Damage, cases: int, level: Level) -> float | None:
-    if cases < stats.fewest_losses(level.alpha):
+    if cases < fewest_losses(level.alpha):
         return None
     if damage.hits == "steady":
-        return stats.drop_on_top(cases, damage.flips, level.alpha, level.power)
-    found = stats.mde_mcnemar(cases, damage.flips, level.alpha, level.power)
+        return drop_on_top(cases, damage.flips, level.alpha, level.power)
+    found = mde_mcnemar(cases, damage.flips, level.alpha, level.power)
     return found.mde if found.reachable else None
 
 
@@ -104,8 +106,8 @@ def power_of(damage: Damage, drop: float, cases: int, trials: int, alpha: float)
     if not 0 < drop <= damage.largest:
         return None
     if trials == 1:
-        return stats.mcnemar_power(cases, *damage.shares(drop), alpha)
+        return mcnemar_power(cases, *damage.shares(drop), alpha)
     if cases == 1:
         return 0.0
     se = math.sqrt(damage.variance(drop, trials) / cases)
-    return stats.mean_power(min(drop, _FARTHEST * se), se, cases - 1, alpha)
+    return mean_power(min(drop, _FARTHEST * se), se, cases - 1, alpha)

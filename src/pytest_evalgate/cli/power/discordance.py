@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_evalgate import stats
 from pytest_evalgate.gates.foresight import USUAL_DISCORDANCE
 from pytest_evalgate.gates.pairing import pair
+from pytest_evalgate.stats.stability import flip_rate
 from pytest_evalgate.wording import count
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _of_trials(cases: Iterable[Sequence[float | None]], whose: str) -> Discordan
     if not usable:
         return None
     trials = [len(values) for values in usable]
-    flips = stats.flip_rate([values.count(1.0) for values in usable], trials)
+    flips = flip_rate([values.count(1.0) for values in usable], trials)
     n = len(usable)
     share = min(max(flips.rate, 1 / (n + 2)), (n + 1) / (n + 2))  # no flip in n cases is not yet "never"
     least, most = min(trials), max(trials)

@@ -6,11 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_evalgate import stats
 from pytest_evalgate.cli.power.damage import HITS, Damage, Level, cases_needed, power_of, smallest_drop
 from pytest_evalgate.cli.power.discordance import Discordance, estimate
 from pytest_evalgate.cli.power.evidence import cases_of, evidence_of
+from pytest_evalgate.stats.families import fewest_losses
+from pytest_evalgate.stats.needed import passes_needed
 from pytest_evalgate.stats.numeric import upper_z
+from pytest_evalgate.stats.planning import not_proven_sample_size
+from pytest_evalgate.stats.power import mde_mean, variance_clusters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -132,7 +135,7 @@ def _plan(project: Project, evidence: Evidence, wish: Wish) -> PowerPlan:
         columns=tuple(_column(asked, trials) for trials in sorted({*_COLUMNS, asked.trials})),
         found_percent={damage.hits: _found(asked, damage) for damage in asked.damages},
         margin_points=100 * asked.margin,
-        fewest_losses=stats.fewest_losses(asked.level.alpha),
+        fewest_losses=fewest_losses(asked.level.alpha),
         pass_rate_gates=tuple(_passes(gate, cases) for gate in evidence.pass_rates),
         clusters=_clusters(evidence, asked),
     )
@@ -165,7 +168,7 @@ def _not_proven(asked: _Question, trials: int) -> int:
     level, margin = asked.level, asked.margin
     # even where nothing changes, the lower bound is -z²/(n + z²), whatever the trials
     fewest = math.floor(upper_z(level.alpha) ** 2 * (1 - margin) / margin) + 1
-    return max(fewest, stats.not_proven_sample_size(asked.flips.share / trials, margin, level.alpha, level.power))
+    return max(fewest, not_proven_sample_size(asked.flips.share / trials, margin, level.alpha, level.power))
 
 
 def _found(asked: _Question, damage: Damage) -> float | None:
@@ -175,7 +178,7 @@ def _found(asked: _Question, damage: Damage) -> float | None:
 
 def _passes(gate: PassRateGate, cases: int) -> PassesNeeded:
     at_once = math.ceil((gate.min - _FLOAT_NOISE) * cases)
-    return PassesNeeded(100 * gate.min, at_once if gate.bound == "point" else stats.passes_needed(cases, gate.min))
+    return PassesNeeded(100 * gate.min, at_once if gate.bound == "point" else passes_needed(cases, gate.min))
 
 
 def _clusters(evidence: Evidence, asked: _Question) -> Clusters | None:
@@ -184,6 +187,6 @@ def _clusters(evidence: Evidence, asked: _Question) -> Clusters | None:
     number = evidence.clusters
     if number is None or not _FEWEST_CLUSTERS <= number <= asked.cases:
         return Clusters(evidence.configured.cluster, number, None)
-    variance = stats.variance_clusters(asked.flips.share / asked.trials, asked.cases, number, CLUSTER_ICC)
-    drop = stats.mde_mean(math.sqrt(variance), number - 1, asked.level.alpha, asked.level.power)
+    variance = variance_clusters(asked.flips.share / asked.trials, asked.cases, number, CLUSTER_ICC)
+    drop = mde_mean(math.sqrt(variance), number - 1, asked.level.alpha, asked.level.power)
     return Clusters(evidence.configured.cluster, number, 100 * drop if drop < 1 else None)
