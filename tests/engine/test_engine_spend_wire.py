@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from tests.support.behaviours import Behaviour
+from tests.support.server import ScriptedServer
+
 from pytest_evalgate.calls import Call, Reply, RunStopped
 from pytest_evalgate.engine.attempts import Patience, RetryingClient
 from pytest_evalgate.engine.budget import Budget
@@ -13,7 +16,6 @@ from pytest_evalgate.engine.limiter import Limiter, Limits
 from pytest_evalgate.engine.prices import Prices
 from pytest_evalgate.engine.spend import MeteredClient, Spend
 from pytest_evalgate.settings import Model, Price
-from pytest_evalgate.testing import Behaviour, ScriptedServer
 
 
 async def _send(server: ScriptedServer, number: int, budget_usd: float) -> tuple[list[object], Spend, Halt]:

@@ -6,15 +6,15 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support.behaviours import Behaviour
 
 from pytest_evalgate.cli import main
 from pytest_evalgate.plugin import progress
-from pytest_evalgate.testing import Behaviour
 
 if TYPE_CHECKING:
     from tests.plugin.conftest import Project
-
-    from pytest_evalgate.testing import Request, ScriptedServer
+    from tests.support.replies import Request
+    from tests.support.server import ScriptedServer
 
 _CLIENTS = ("openai", "http")
 _LOW_GATE = '{ kind = "pass-rate", min = 0.3, bound = "point" }'

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
+from tests.support.behaviours import QUOTA_CODES, Behaviour
 
 from pytest_evalgate.engine.attempts import Patience
-from pytest_evalgate.testing import QUOTA_CODES, Behaviour
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tests.plugin.conftest import Project
-
-    from pytest_evalgate.testing import Request, ScriptedServer
+    from tests.support.replies import Request
+    from tests.support.server import ScriptedServer
 
 _CLIENTS = ("openai", "http")
 _HANGS = {"timeout_s": "0.3"}

@@ -6,15 +6,13 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-
-from pytest_evalgate.testing import Behaviour
+from tests.support.behaviours import Behaviour
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.plugin.conftest import Project
-
-    from pytest_evalgate.testing import ScriptedServer
+    from tests.support.server import ScriptedServer
 
 _NOTING = (
     "import pathlib\n"

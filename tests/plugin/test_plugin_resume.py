@@ -13,16 +13,16 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.behaviours import Behaviour
 
 from pytest_evalgate.engine.cache import ReplyCache, find_seal
-from pytest_evalgate.testing import Behaviour
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.plugin.conftest import Project
-
-    from pytest_evalgate.testing import Request, ScriptedServer
+    from tests.support.replies import Request
+    from tests.support.server import ScriptedServer
 
 _PATIENCE_S = 30
 _ANSWER = "def answer(question):\n    note(question)\n    return 'yes'\n"

@@ -10,19 +10,19 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support.behaviours import Behaviour
 
 from pytest_evalgate.cli import main
 from pytest_evalgate.data import Baseline, BaselineCase, Place, PlannedCase, Provenance
 from pytest_evalgate.gates.eprocess import place_in_order
 from pytest_evalgate.plugin.stopper import order_of
-from pytest_evalgate.testing import Behaviour
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from tests.plugin.conftest import Project
-
-    from pytest_evalgate.testing import Request, ScriptedServer
+    from tests.support.replies import Request
+    from tests.support.server import ScriptedServer
 
 _IDS = [f"c{index:02}" for index in range(40)]
 _ONE_BY_ONE = {"max_concurrency": "1"}

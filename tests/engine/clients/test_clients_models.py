@@ -13,13 +13,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support.behaviours import QUOTA_CODES, Behaviour
+from tests.support.server import Limits, ScriptedServer
 
 from pytest_evalgate.calls import Call, CallFailed, RunStopped
 from pytest_evalgate.engine.clients import HttpClient, SdkClient, model_client
 from pytest_evalgate.engine.halt import Halt
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.settings import Model
-from pytest_evalgate.testing import QUOTA_CODES, Behaviour, Limits, ScriptedServer
 
 if TYPE_CHECKING:
     from tests.engine.clients.conftest import Caller

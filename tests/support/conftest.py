@@ -1,4 +1,4 @@
-"""A running server, and a client without cleverness: one raw request over ``http.client``."""
+"""A running fault server, and a raw client over ``http.client``."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
-
-from pytest_evalgate.testing import ScriptedServer
+from tests.support.server import ScriptedServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -8,13 +8,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from pytest_evalgate.testing import QUOTA_CODES, Behaviour
+from tests.support.behaviours import QUOTA_CODES, Behaviour
 
 if TYPE_CHECKING:
-    from tests.testing.conftest import Client, Got
-
-    from pytest_evalgate.testing import ScriptedServer
+    from tests.support.conftest import Client, Got
+    from tests.support.server import ScriptedServer
 
 RESPONSES = "/v1/responses"
 

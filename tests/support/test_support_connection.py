@@ -11,14 +11,13 @@ from urllib.parse import urlsplit
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from pytest_evalgate.testing import Behaviour, Limits, ScriptedServer
-from pytest_evalgate.testing.connection import pieces_of
+from tests.support.behaviours import Behaviour
+from tests.support.server import Limits, ScriptedServer, split_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.testing.conftest import Client
+    from tests.support.conftest import Client
 
 GET = b"GET /%d HTTP/1.1\r\n\r\n"
 
@@ -122,7 +121,7 @@ def status_of(server: ScriptedServer) -> int:
 
 @given(body=st.binary(max_size=200), count=st.integers(1, 250))
 def test_a_body_is_cut_into_pieces_that_make_it_up(body: bytes, count: int) -> None:
-    pieces = pieces_of(body, count)
+    pieces = split_body(body, count)
     assert b"".join(pieces) == body
     assert len(pieces) <= count
     assert all(pieces)

@@ -8,12 +8,14 @@ import sys
 import time
 import urllib.request
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-STARTED = (sys.executable, "-m", "pytest_evalgate.testing")
+ROOT = Path(__file__).resolve().parents[2]
+STARTED = (sys.executable, "-m", "tests.support")
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,9 @@ class Running:
 
 @contextlib.contextmanager
 def started(*arguments: str) -> Iterator[Running]:
-    with subprocess.Popen([*STARTED, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [*STARTED, *arguments], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         url = process.stdout.readline()
@@ -84,6 +88,6 @@ def test_faster_calls_than_the_rate_are_refused() -> None:
 
 
 def test_wrong_options_are_said() -> None:
-    done = subprocess.run([*STARTED, "--latency", "slow"], capture_output=True, text=True, check=False)
+    done = subprocess.run([*STARTED, "--latency", "slow"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "invalid float value: 'slow'" in done.stderr
