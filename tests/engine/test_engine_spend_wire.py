@@ -21,7 +21,7 @@ from pytest_evalgate.settings import Model, Price
 async def _send(server: ScriptedServer, number: int, budget_usd: float) -> tuple[list[object], Spend, Halt]:
     model = Model(model="m", base_url=server.base_url, price=Price(input_per_mtok=0, output_per_mtok=1_000))
     halt, spend, http = Halt(), Spend(), HttpClient(model, None)
-    retrying = RetryingClient(http, Limiter(Limits(8), halt), halt, "m", Patience(5.0, first_pause_s=0.01))
+    retrying = RetryingClient(http, Limiter(Limits(8), halt), halt, "m", Patience(60.0, first_pause_s=0.01))
     client = MeteredClient(retrying, Prices({"candidate": model}), spend, Budget(budget_usd, halt))
     payload = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 100}
     calls = [Call("chat", server.base_url, "m", payload, trial, route="candidate") for trial in range(number)]

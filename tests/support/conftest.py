@@ -48,7 +48,7 @@ class Client:
 
 
 def connect(server: ScriptedServer) -> http.client.HTTPConnection:
-    return http.client.HTTPConnection(urlsplit(server.base_url).netloc, timeout=20)
+    return http.client.HTTPConnection(urlsplit(server.base_url).netloc, timeout=60)
 
 
 @pytest.fixture

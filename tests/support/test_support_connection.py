@@ -23,7 +23,7 @@ GET = b"GET /%d HTTP/1.1\r\n\r\n"
 
 
 def dial(server: ScriptedServer) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", urlsplit(server.base_url).port or 0), timeout=20)
+    return socket.create_connection(("127.0.0.1", urlsplit(server.base_url).port or 0), timeout=60)
 
 
 def read_to_end(sock: socket.socket) -> bytes:
@@ -107,7 +107,7 @@ def test_calls_in_flight_are_counted_at_their_peak(server: ScriptedServer) -> No
 
 
 def wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.001)

@@ -24,11 +24,11 @@ class Running:
     port: int
 
     def dial(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=60)
 
     def get(self, path: str, method: str = "GET") -> Any:
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method)
-        with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310 - the same
+        with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310 - the same
             return json.loads(response.read())
 
     def status(self) -> int:
@@ -51,7 +51,7 @@ def started(*arguments: str) -> Iterator[Running]:
             yield Running(process, int(url.removesuffix("/v1\n").rpartition(":")[2]))
         finally:
             process.stdin.close()
-            assert process.wait(timeout=20) == 0
+            assert process.wait(timeout=60) == 0
 
 
 def test_it_counts_holds_many_connections_and_ends_with_its_input() -> None:

@@ -73,7 +73,7 @@ def test_the_script_can_change_between_calls(server: ScriptedServer, client: Cli
 
 def test_many_threads_ask_at_once(server: ScriptedServer) -> None:
     def ask(number: int) -> bytes:
-        with socket.create_connection(address_of(server), timeout=20) as sock:
+        with socket.create_connection(address_of(server), timeout=60) as sock:
             sock.sendall(b"POST /x HTTP/1.1\r\nConnection: close\r\nContent-Length: 3\r\n\r\n%03d" % number)
             return b"".join(iter(lambda: sock.recv(4096), b""))[-3:]
 
@@ -87,7 +87,7 @@ def test_leaving_drops_every_connection_and_ends_the_thread() -> None:
     with ScriptedServer() as server:
         server.script(Behaviour.hang())
         address = address_of(server)
-        idle, waiting = (socket.create_connection(address, timeout=20) for _ in range(2))
+        idle, waiting = (socket.create_connection(address, timeout=60) for _ in range(2))
         waiting.sendall(b"GET /x HTTP/1.1\r\n\r\n")
         while server.calls < 1:
             time.sleep(0.001)
@@ -96,13 +96,13 @@ def test_leaving_drops_every_connection_and_ends_the_thread() -> None:
         assert (idle.recv(1), waiting.recv(1)) == (b"", b"")
     assert not threads()
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(address, timeout=20)
+        socket.create_connection(address, timeout=60)
 
 
 def test_no_connection_outlives_the_server_though_it_was_just_being_made() -> None:
     for _ in range(50):
         with ScriptedServer() as server:
-            sock = socket.create_connection(address_of(server), timeout=20)
+            sock = socket.create_connection(address_of(server), timeout=60)
         with sock, contextlib.suppress(ConnectionResetError):
             assert sock.recv(1) == b""
 
@@ -120,7 +120,7 @@ def threads() -> list[threading.Thread]:
 def test_a_server_can_run_again(server: ScriptedServer) -> None:
     again = ScriptedServer()
     for _ in range(2):
-        with again, socket.create_connection(address_of(again), timeout=20) as sock:
+        with again, socket.create_connection(address_of(again), timeout=60) as sock:
             sock.sendall(b"GET /x HTTP/1.1\r\n\r\n")
             assert sock.recv(12) == b"HTTP/1.1 200"
             assert again.base_url != server.base_url

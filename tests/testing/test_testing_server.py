@@ -135,7 +135,7 @@ def test_leaving_closes_every_connection_and_ends_the_threads() -> None:
         waiting.sendall(b"GET /x HTTP/1.1\r\n\r\n")
         while server.calls < 1:
             time.sleep(0.001)
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before
     with idle, waiting:
         assert (idle.recv(1), waiting.recv(1)) == (b"", b"")
     with pytest.raises(ConnectionRefusedError):

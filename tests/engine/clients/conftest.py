@@ -33,7 +33,7 @@ class Caller:
     halt: Halt = field(default_factory=Halt)
     pressure: Pressure | None = None
 
-    def ask(self, *questions: str, kind: CallKind = "chat", timeout_s: float = 5.0, **settings: Any) -> list[Any]:
+    def ask(self, *questions: str, kind: CallKind = "chat", timeout_s: float = 60.0, **settings: Any) -> list[Any]:
         """Ask all at the same time; the replies, or the errors in their place."""
         return asyncio.run(self._ask(questions, kind, timeout_s, settings))
 
