@@ -8,20 +8,20 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.projects import PASSAGE
-
-from pytest_evalgate.testing import Behaviour, ScriptedServer
-from pytest_evalgate.testing.__main__ import allow_many_connections
+from tests.support.__main__ import raise_open_file_limit
+from tests.support.behaviours import Behaviour
+from tests.support.server import ScriptedServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_evalgate.testing import Request
+    from tests.support.replies import Request
 
 _NONCE: Final = re.compile(r'- nonce: the text "([0-9a-f]{16})"')
 
 
 def main() -> None:
-    allow_many_connections()
+    raise_open_file_limit()
     with ScriptedServer(keeps_requests=False) as server:
         server.answer_with(_grading(float(sys.argv[1])))
         print(server.base_url, flush=True)

@@ -68,8 +68,8 @@ class Server:
 
 @contextlib.contextmanager
 def scripted_server(latency_s: float, *limits: str) -> Iterator[Server]:
-    """Run ``python -m pytest_evalgate.testing`` with those limits."""
-    with _served("pytest_evalgate.testing", "--latency", str(latency_s), *limits) as server:
+    """Run ``python -m tests.support`` with these limits."""
+    with _served("tests.support", "--latency", str(latency_s), *limits) as server:
         yield server
 
 

@@ -8,15 +8,15 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.docs_scenes import days
+from tests.support.behaviours import Behaviour
+from tests.support.replies import last_user_text
 
 from pytest_evalgate.judging.probe_texts import REFUND, SUM
-from pytest_evalgate.testing import Behaviour
-from pytest_evalgate.testing.openai_forms import last_user_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pytest_evalgate.testing import Request
+    from tests.support.replies import Request
 
 
 _SHOWN: Final = re.compile(r"\nBEGIN (\w{16})\n(.*)\nEND \1\n")

@@ -38,9 +38,9 @@ from unittest import mock
 import pytest
 from tests.docs_players import PLAYERS
 from tests.docs_scenes import SCENES
+from tests.support.server import ScriptedServer
 
 from pytest_evalgate.cli import main
-from pytest_evalgate.testing import ScriptedServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -75,7 +75,7 @@ def opened(chromium: Browser, tmp_path: Path) -> Iterator[Open]:
         file.write_bytes(b"".join(render_html(view, spill)))
         contexts.append(chromium.new_context(**{"viewport": {"width": 1280, "height": 900}, **how}))
         made = Opened(contexts[-1].new_page())
-        made.page.set_default_timeout(10_000)
+        made.page.set_default_timeout(30_000)
         made.listen()
         made.page.goto(f"{file.as_uri()}{at}")
         if how.get("java_script_enabled", True):

@@ -13,18 +13,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support.behaviours import Behaviour
+from tests.support.server import ScriptedServer
 
 from pytest_evalgate.cli import main
 from pytest_evalgate.data import CaseResult, Place, PlannedCase, Run, SuitePlan, SuiteRun, Trial
 from pytest_evalgate.engine import settle
 from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs import run_file
-from pytest_evalgate.testing import Behaviour, ScriptedServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from pytest_evalgate.testing import Request
+    from tests.support.replies import Request
 
 Command = Callable[..., tuple[int, str, str]]
 """Calls a verb and returns the exit code, what was printed, and what was said of errors."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.behaviours import Behaviour
 
 from pytest_evalgate.judging.probe_texts import REFUND, SUM
-from pytest_evalgate.testing import Behaviour
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,6 +11,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support.behaviours import Behaviour
+from tests.support.server import ScriptedServer
 
 # pytester forgets what a run imported; numpy does not bear being imported twice
 import pytest_evalgate.engine.switchboard
@@ -20,13 +22,10 @@ import pytest_evalgate.plugin.xdist
 import pytest_evalgate.reports.github
 import pytest_evalgate.reports.html
 import pytest_evalgate.reports.stored_run  # noqa: F401 - the same
-from pytest_evalgate.testing import Behaviour
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
-
-    from pytest_evalgate.testing import ScriptedServer
 
     Json = Any
 
@@ -213,10 +212,11 @@ def _loaded_clients() -> None:
 
 
 @pytest.fixture
-def server(_loaded_clients: None, evalgate_server: ScriptedServer) -> ScriptedServer:
-    """Says "yes" to everything."""
-    evalgate_server.script(Behaviour.text("yes"))
-    return evalgate_server
+def server(_loaded_clients: None) -> Iterator[ScriptedServer]:
+    """Replies "yes" to everything."""
+    with ScriptedServer() as server:
+        server.script(Behaviour.text("yes"))
+        yield server
 
 
 @pytest.fixture

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.plugin.conftest import Project
-
-    from pytest_evalgate.testing import ScriptedServer
+    from tests.support.server import ScriptedServer
 
 _AGAINST_MAIN = ("--eval-base-ref", "main")
 _FOUR: dict[str, str | None] = {"a": "yes", "b": "yes", "c": "yes", "hard": "no"}

@@ -6,15 +6,15 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support.behaviours import Behaviour
 
 from pytest_evalgate.cli import main
 from pytest_evalgate.plugin import progress
-from pytest_evalgate.testing import Behaviour
 
 if TYPE_CHECKING:
     from tests.plugin.conftest import Project
-
-    from pytest_evalgate.testing import Request, ScriptedServer
+    from tests.support.replies import Request
+    from tests.support.server import ScriptedServer
 
 _CLIENTS = ("openai", "http")
 _LOW_GATE = '{ kind = "pass-rate", min = 0.3, bound = "point" }'
@@ -218,7 +218,7 @@ def test_a_missed_case_stops_a_session_that_stops_at_the_first_failure(
     project: Project, server: ScriptedServer
 ) -> None:
     project.model_suite(server, *(f"case-{number:02}" for number in range(40)), model={"max_concurrency": "1"})
-    server.script(Behaviour.text("no", latency_s=0.2))
+    server.script(Behaviour.text("no", latency_s=1))
     assert project.run("--eval-fail-cases", "-x").ret == 1
     assert project.verdict["accounting"]["missed"] == 1
     assert project.verdict["accounting"]["not_run"] == 39
@@ -235,7 +235,7 @@ def test_without_it_a_missed_case_stops_nothing(project: Project, server: Script
 
 def test_an_ordinary_test_that_fails_stops_the_calls(project: Project, server: ScriptedServer) -> None:
     project.model_suite(server, *(f"case-{number:02}" for number in range(40)), model={"max_concurrency": "1"})
-    server.script(Behaviour.text("yes", latency_s=0.2))
+    server.script(Behaviour.text("yes", latency_s=1))
     project.write("aaa/test_it.py", "def test_it():\n    assert False\n")
     assert project.run("-x", "aaa", "golden").ret == 1
     assert server.calls < 40

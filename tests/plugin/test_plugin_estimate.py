@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-
-from pytest_evalgate.testing import Behaviour
+from tests.support.behaviours import Behaviour
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.plugin.conftest import Project
-
-    from pytest_evalgate.testing import ScriptedServer
+    from tests.support.server import ScriptedServer
 
 _DEAR = Behaviour.text("yes", usage=(1_000_000, 0))  # a dollar, a thousand times what was estimated
 _WORKERS = pytest.mark.parametrize("args", [(), ("-n2",)], ids=["serial", "n2"])

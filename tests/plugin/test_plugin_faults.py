@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
+from tests.support.behaviours import QUOTA_CODES, Behaviour
 
 from pytest_evalgate.engine.attempts import Patience
-from pytest_evalgate.testing import QUOTA_CODES, Behaviour
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tests.plugin.conftest import Project
-
-    from pytest_evalgate.testing import Request, ScriptedServer
+    from tests.support.replies import Request
+    from tests.support.server import ScriptedServer
 
 _CLIENTS = ("openai", "http")
 _HANGS = {"timeout_s": "0.3"}
+"""Meant to fire. On a busy machine it fires for the other cases as well, which then are asked again."""
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +76,9 @@ def test_what_becomes_of_a_case(project: Project, server: ScriptedServer, row: R
     server.answer_with(_asking_for("b", row.fault))
     result = project.run()
     assert result.ret == project.verdict["exit_code"] == row.code
-    assert Counter(project.asked(server)) == {"a": 1, "b": row.sent, "c": 1}
+    asked = Counter(project.asked(server))
+    assert asked["b"] == row.sent
+    assert row.model is _HANGS or (asked["a"], asked["c"]) == (1, 1)
     assert project.outcomes == {"a": "passed", "b": row.outcome, "c": "passed"}
     reason = project.rows["b"]["reason"]
     assert row.says in reason
@@ -85,7 +88,9 @@ def test_what_becomes_of_a_case(project: Project, server: ScriptedServer, row: R
     assert call["attempts"] == row.sent
     server.script(Behaviour.text("yes"))
     assert project.run().ret == 0  # whatever was no answer in full is asked again
-    assert Counter(project.asked(server)) == {"a": 1, "b": row.sent + 1, "c": 1}
+    again = Counter(project.asked(server)) - asked
+    assert set(again) == {"b"}
+    assert row.model is _HANGS or again["b"] == 1
 
 
 @pytest.mark.parametrize("client", _CLIENTS)

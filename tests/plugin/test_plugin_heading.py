@@ -10,8 +10,7 @@ from pytest_evalgate.cli import main
 if TYPE_CHECKING:
     import pytest
     from tests.plugin.conftest import Project
-
-    from pytest_evalgate.testing import ScriptedServer
+    from tests.support.server import ScriptedServer
 
 
 def _header(result: pytest.RunResult) -> list[str]:

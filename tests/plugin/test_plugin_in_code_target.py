@@ -6,15 +6,13 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-
-from pytest_evalgate.testing import Behaviour
+from tests.support.behaviours import Behaviour
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.plugin.conftest import Project
-
-    from pytest_evalgate.testing import ScriptedServer
+    from tests.support.server import ScriptedServer
 
 _NOTING = (
     "import pathlib\n"
@@ -105,7 +103,7 @@ def test_more_trials_than_recordings_are_refused(project: Project) -> None:
 def test_all_targets_are_asked_before_the_first_body_runs(code: Callable[..., Project]) -> None:
     project = code(
         "def test_code(case, output):\n    assert output.value == 'together'\n    return 'yes'\n",
-        "import threading\nbarrier = threading.Barrier(4, timeout=10)\n"
+        "import threading\nbarrier = threading.Barrier(4, timeout=60)\n"
         "def answer(question):\n    barrier.wait()\n    return 'together'\n",
         *"abcd",
     )

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support.behaviours import Behaviour
 
 from pytest_evalgate import settings
 from pytest_evalgate.data import Calibration
@@ -17,14 +18,13 @@ from pytest_evalgate.judging.configured import parts_of_judge
 from pytest_evalgate.judging.drift_record import DriftRecord
 from pytest_evalgate.judging.fingerprint import fingerprint
 from pytest_evalgate.judging.labels import digest
-from pytest_evalgate.testing import Behaviour
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.plugin.conftest import Project
-
-    from pytest_evalgate.testing import ReceivedRequest, ScriptedServer
+    from tests.support.replies import Request
+    from tests.support.server import ScriptedServer
 
 _NONCE = re.compile(r'- nonce: the text "([0-9a-f]{16})"')
 _WORKERS = pytest.mark.parametrize("args", [(), ("-n2",)], ids=["serial", "n2"])
@@ -33,11 +33,11 @@ _LABELS = "labels.jsonl"
 _HOLDS = 30
 
 
-def _text(request: ReceivedRequest) -> str:
+def _text(request: Request) -> str:
     return str(request.body["messages"][-1]["content"])
 
 
-def _is_judges(request: ReceivedRequest) -> bool:
+def _is_judges(request: Request) -> bool:
     return _NONCE.search(_text(request)) is not None
 
 
@@ -47,7 +47,7 @@ def _asked(server: ScriptedServer) -> tuple[int, int]:
     return len(server.requests) - judged, judged
 
 
-def _reply(request: ReceivedRequest, *, good: bool) -> Behaviour:
+def _reply(request: Request, *, good: bool) -> Behaviour:
     nonce = _NONCE.search(_text(request))
     assert nonce is not None
     found = (
@@ -58,14 +58,14 @@ def _reply(request: ReceivedRequest, *, good: bool) -> Behaviour:
     return Behaviour.text(json.dumps({"nonce": nonce[1], **found}))
 
 
-def _answer(request: ReceivedRequest) -> Behaviour:
+def _answer(request: Request) -> Behaviour:
     """Answer cases whose id begins with "r" in red and all others in blue; the judge likes blue."""
     if _is_judges(request):
         return _reply(request, good="it is blue" in _text(request))
     return Behaviour.text("it is red" if _text(request).endswith(("r1", "r2")) else "it is blue")
 
 
-def _broken(request: ReceivedRequest) -> Behaviour:
+def _broken(request: Request) -> Behaviour:
     return _reply(request, good=True) if _is_judges(request) else Behaviour.text("it is blue")
 
 

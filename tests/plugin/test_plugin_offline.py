@@ -11,8 +11,7 @@ from pytest_evalgate.cli import main
 
 if TYPE_CHECKING:
     from tests.plugin.conftest import Project
-
-    from pytest_evalgate.testing import ScriptedServer
+    from tests.support.server import ScriptedServer
 
 _WORKERS = pytest.mark.parametrize("args", [(), ("-n2",)], ids=["serial", "n2"])
 

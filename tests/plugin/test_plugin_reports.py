@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.plugin.conftest import Project
-
-    from pytest_evalgate.testing import ScriptedServer
+    from tests.support.server import ScriptedServer
 
 _FORMATS = 'report.formats = ["html", "markdown", "csv", "json", "junit"]'
 _FILES = {"report.html", "summary.md", "comment.md", "cases.csv", "report.json", "junit.xml"}

@@ -13,18 +13,18 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.behaviours import Behaviour
 
 from pytest_evalgate.engine.cache import ReplyCache, find_seal
-from pytest_evalgate.testing import Behaviour
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.plugin.conftest import Project
+    from tests.support.replies import Request
+    from tests.support.server import ScriptedServer
 
-    from pytest_evalgate.testing import Request, ScriptedServer
-
-_PATIENCE_S = 30
+_PATIENCE_S = 60
 _ANSWER = "def answer(question):\n    note(question)\n    return 'yes'\n"
 
 
@@ -69,7 +69,7 @@ def test_an_interrupt_while_calls_hang_ends_the_session_and_a_rerun_goes_on(
     sent_at = time.monotonic()
     send(process.pid, number)
     said = _end_of(process)
-    assert time.monotonic() - sent_at < 5  # it takes 0.5 s
+    assert time.monotonic() - sent_at < 30  # it takes 0.5 s
     assert process.returncode == project.verdict["exit_code"] == 2
     assert project.verdict["verdict"] == "not_evaluated"
     assert "the same command goes on with this run: what the cache holds is not asked again" in said
@@ -153,7 +153,7 @@ def answer(question):
     note(question)
     if question == "c" and not os.environ["MENDED"]:
         os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(0.5)
+        time.sleep(30)  # the thread is not waited for
     return "yes"
 """
 
@@ -223,7 +223,7 @@ def test_with_a_version_answers_are_kept_from_run_to_run(project: Project) -> No
 
 _TOGETHER = """
 import threading
-ALL_HERE = threading.Barrier(8, timeout=20)
+ALL_HERE = threading.Barrier(8, timeout=60)
 def answer(question):
     ALL_HERE.wait()
     return "yes"
@@ -233,7 +233,7 @@ import asyncio
 ARRIVED = []
 async def answer(question):
     ARRIVED.append(question)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(ARRIVED) < 8:
             await asyncio.sleep(0.001)
     return "yes"

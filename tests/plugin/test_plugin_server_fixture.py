@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from typing import TYPE_CHECKING
+
+from pytest_evalgate import testing
 
 if TYPE_CHECKING:
     from tests.plugin.conftest import Project
@@ -40,3 +43,23 @@ def test_the_fixture_alone_loads_no_server(project: Project) -> None:
     )
     command = (sys.executable, "-m", "pytest", "--disable-plugin-autoload", "-p", "no:cacheprovider", *_FIXTURE)
     assert project.pytester.run(*command).ret == 0
+
+
+def test_the_examples_of_the_package_run(project: Project) -> None:
+    assert testing.__doc__ is not None
+    paragraphs = testing.__doc__.split("\n\n")
+    examples = [textwrap.dedent(text) for text in paragraphs if text.startswith("    ")]
+    project.write("test_examples.py", "\n\n".join(["import myapp.bot", *examples]))
+    project.write("myapp/__init__.py", "")
+    project.write(
+        "myapp/bot.py",
+        """
+import openai
+
+def answer(question):
+    messages = [{"role": "user", "content": question}]
+    with openai.OpenAI() as client:
+        return client.chat.completions.create(model="gpt-x-mini", messages=messages).choices[0].message.content
+""",
+    )
+    project.run(*_FIXTURE, "test_examples.py", gate=False).assert_outcomes(passed=2)

@@ -10,18 +10,18 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support.behaviours import Behaviour
 
 from pytest_evalgate.cli import main
 from pytest_evalgate.data import Baseline, BaselineCase, Place, PlannedCase, Provenance
 from pytest_evalgate.plugin.stopper import order_of
-from pytest_evalgate.testing import Behaviour
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from tests.plugin.conftest import Project
-
-    from pytest_evalgate.testing import Request, ScriptedServer
+    from tests.support.replies import Request
+    from tests.support.server import ScriptedServer
 
 _IDS = [f"c{index:02}" for index in range(40)]
 _ONE_BY_ONE = {"max_concurrency": "1"}
@@ -31,8 +31,8 @@ _WHOLE = ("--eval-stop", "never")
 
 
 _QUICK = 12
-_SLOW_S = 0.25
-"""A session that stops has seconds for it: after the first calls each takes so long, and there are 40."""
+_SLOW_S = 1.25
+"""A session has 30 seconds to stop: after the first calls each takes so long, and there are 40."""
 
 
 def _missing(missed: Collection[str], slow: Collection[str] = ()) -> Callable[[Request], Behaviour]:
@@ -304,9 +304,12 @@ _CODE = """
 import os
 import time
 
+asked = []
+
 def answer(question):
     note(question)
-    time.sleep(float(os.environ.get("PACE", "0")))
+    asked.append(question)
+    time.sleep(float(os.environ.get("PACE", "0")) if len(asked) > 12 else 0)
     return {word!r}
 """
 
@@ -320,7 +323,7 @@ def test_an_application_is_spared_as_a_model_is(project: Project, monkeypatch: p
     _promote(project)
     (project.path / "calls").unlink()
     project.write_bot(_CODE.format(word="no"))
-    monkeypatch.setenv("PACE", "0.1")
+    monkeypatch.setenv("PACE", "1.25")
     assert project.run().ret == 1
     assert 4 <= len(project.calls) <= 36
     monkeypatch.delenv("PACE")

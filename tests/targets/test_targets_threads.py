@@ -27,7 +27,7 @@ def test_no_more_threads_are_started_than_allowed_and_none_beforehand() -> None:
 
 
 def test_functions_run_side_by_side() -> None:
-    barrier = threading.Barrier(3, timeout=10)
+    barrier = threading.Barrier(3, timeout=60)
     threads = DaemonThreads(3)
 
     async def meet() -> list[int]:
@@ -64,5 +64,5 @@ async def main():
 
 asyncio.run(main())
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert (done.stdout, done.stderr) == ("given up\n", "")

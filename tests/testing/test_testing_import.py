@@ -23,13 +23,13 @@ def test_the_package_alone_loads_nothing_of_its_own() -> None:
 
 def test_every_name_loads_without_pytest() -> None:
     loaded = _loaded("from pytest_evalgate.testing import *")
-    assert "pytest_evalgate.testing.server" in loaded
+    assert {"pytest_evalgate.testing.server", "pytest_evalgate.testing.fakes"} <= loaded
     assert not {"pytest", "_pytest", "openai", "httpx"} & loaded
 
 
 def test_the_server_does_not_load_the_fakes() -> None:
-    loaded = _loaded("from pytest_evalgate.testing import ScriptedServer, Behaviour, Limits")
-    assert not {"pytest_evalgate.testing.fakes", "pydantic", "pytest_evalgate.scorers"} & loaded
+    loaded = _loaded("from pytest_evalgate.testing import Behaviour, Request, ScriptedServer")
+    assert not {"pytest_evalgate.testing.fakes", "asyncio", "pydantic", "pytest_evalgate.scorers"} & loaded
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

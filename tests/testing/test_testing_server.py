@@ -1,137 +1,167 @@
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import socket
 import threading
 import time
+import urllib.error
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import openai
 import pytest
 
-from pytest_evalgate.testing import Behaviour, Counts, ScriptedServer
+from pytest_evalgate.testing import Behaviour, Request, ScriptedServer
 
 if TYPE_CHECKING:
-    from tests.testing.conftest import Client
+    from collections.abc import Iterator
 
 
-def test_the_openai_package_understands_both_forms(server: ScriptedServer) -> None:
-    server.queue(Behaviour.text("30 days", usage=(7, 2)), Behaviour.tool_calls(("look_up", {"id": 7})))
-    with openai.OpenAI(base_url=server.base_url, api_key="any", max_retries=0) as client:
-        completion = client.chat.completions.create(model="m", messages=[{"role": "user", "content": "How long?"}])
-        response = client.responses.create(model="m", input="How long?")
-        echoed = client.responses.create(model="m", input="How long?")
-    assert completion.choices[0].message.content == "30 days"
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: ScriptedServer) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=server.base_url, api_key="sk-1", max_retries=0) as client:
+        yield client
+
+
+def chat(client: openai.OpenAI) -> str | None:
+    reply = client.chat.completions.create(model="m", messages=[{"role": "user", "content": "How long?"}])
+    return reply.choices[0].message.content
+
+
+def get(server: ScriptedServer, path: str = "/ask", body: bytes | None = None) -> tuple[str, str]:
+    with urllib.request.urlopen(server.base_url + path, body, timeout=60) as response:  # noqa: S310 - loopback
+        return response.headers["content-type"], response.read().decode()
+
+
+def test_a_text_fits_the_path(server: ScriptedServer, client: openai.OpenAI) -> None:
+    server.script(Behaviour.text("30 days", usage=(7, 2)))
+    completion = client.chat.completions.create(model="m", messages=[{"role": "user", "content": "How long?"}])
+    response = client.responses.create(model="m", input="How long?")
+    assert completion.choices[0].message.content == response.output_text == "30 days"
+    assert completion.model == response.model == "m"
     assert completion.usage is not None
-    assert completion.usage.total_tokens == 9
-    assert response.output[0].type == "function_call"
-    assert (echoed.output_text, echoed.model) == ("How long?", "m")
-    assert [request.path for request in server.requests] == ["/v1/chat/completions", *["/v1/responses"] * 2]
+    assert (completion.usage.prompt_tokens, completion.usage.total_tokens) == (7, 9)
+    assert response.usage is not None
+    assert (response.usage.output_tokens, response.usage.total_tokens) == (2, 9)
+    assert get(server) == ("text/plain; charset=utf-8", "30 days")
 
 
-def test_the_openai_package_raises_what_it_should(server: ScriptedServer) -> None:
-    cases = [
-        (Behaviour.rate_limited(), openai.RateLimitError),
-        (Behaviour.unauthorized(), openai.AuthenticationError),
-        (Behaviour.unauthorized(403), openai.PermissionDeniedError),
-        (Behaviour.unknown_model(), openai.NotFoundError),
-        (Behaviour.status(529), openai.InternalServerError),
-        (Behaviour.torn(), openai.APIConnectionError),
-        (Behaviour.reset(), openai.APIConnectionError),
-    ]
-    server.queue(*[behaviour for behaviour, _ in cases])
-
-    async def ask_all() -> None:
-        async with openai.AsyncOpenAI(base_url=server.base_url, api_key="any", max_retries=0) as client:
-            for _, error in cases:
-                with pytest.raises(error):
-                    await client.chat.completions.create(model="m", messages=[])
-
-    asyncio.run(ask_all())
-    assert server.calls == len(cases)
+def test_it_replies_ok_until_a_script_is_set(server: ScriptedServer, client: openai.OpenAI) -> None:
+    assert chat(client) == "ok"
+    server.queue(Behaviour.text("first"), Behaviour.text("second"))
+    server.script(Behaviour.text("usual"))
+    assert [chat(client) for _ in range(4)] == ["first", "second", "usual", "usual"]
 
 
-def test_requests_are_kept_as_they_came(server: ScriptedServer, client: Client) -> None:
-    client.ask(Authorization="Bearer k")
-    client.ask("/other?x=1", b"plain", "PUT")
-    first, second = server.requests
-    assert (first.number, first.method, first.path, first.model) == (1, "POST", "/v1/chat/completions", "gpt-x-mini")
-    assert first.headers["authorization"] == "Bearer k"
-    assert (second.number, second.method, second.path, second.body) == (2, "PUT", "/other?x=1", "plain")
-    assert first.at < second.at
+def test_any_json_value_is_a_reply(server: ScriptedServer) -> None:
+    server.queue(Behaviour.reply({"answer": ["é"]}), Behaviour.reply("text"))
+    assert get(server) == ("application/json", '{"answer": ["\\u00e9"]}')
+    assert get(server) == ("application/json", '"text"')
 
 
-def test_the_script_can_change_between_calls(server: ScriptedServer, client: Client) -> None:
-    server.queue(Behaviour.text("queued"))
-    server.script(Behaviour.text("scripted"))
-    said = [client.ask().said, client.ask().said]
-    server.answer_with(lambda request: Behaviour.text(f"for {request.model}"))
-    assert [*said, client.ask().said] == ["queued", "scripted", "for gpt-x-mini"]
+def test_the_openai_package_raises_what_it_should(server: ScriptedServer, client: openai.OpenAI) -> None:
+    server.queue(Behaviour.rate_limited(retry_after=0.5), Behaviour.rate_limited(None), Behaviour.status(500))
+    with pytest.raises(openai.RateLimitError) as limited:
+        chat(client)
+    assert limited.value.response.headers["retry-after"] == "0.5"
+    with pytest.raises(openai.RateLimitError) as limited:
+        chat(client)
+    assert "retry-after" not in limited.value.response.headers
+    with pytest.raises(openai.InternalServerError, match="scripted error 500"):
+        chat(client)
 
 
-def test_many_threads_ask_at_once(server: ScriptedServer) -> None:
-    def ask(number: int) -> bytes:
-        with socket.create_connection(address_of(server), timeout=20) as sock:
-            sock.sendall(b"POST /x HTTP/1.1\r\nConnection: close\r\nContent-Length: 3\r\n\r\n%03d" % number)
-            return b"".join(iter(lambda: sock.recv(4096), b""))[-3:]
+def test_the_openai_package_retries_after_a_429(server: ScriptedServer, client: openai.OpenAI) -> None:
+    server.queue(Behaviour.rate_limited(retry_after=0))
+    assert chat(client.with_options(max_retries=1)) == "ok"
+    assert server.calls == 2
 
+
+def test_a_status_with_a_body(server: ScriptedServer) -> None:
+    server.script(Behaviour.status(503, "down", headers={"Content-Type": "text/x-note", "X-A": "1"}))
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        get(server)
+    with caught.value as response:
+        assert (response.code, response.read()) == (503, b"down")
+        assert (response.headers.get_all("content-type"), response.headers["x-a"]) == (["text/x-note"], "1")
+
+
+def test_a_stream_is_refused(server: ScriptedServer, client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="does not support stream=True"):
+        client.chat.completions.create(model="m", messages=[{"role": "user", "content": "Hello?"}], stream=True)
+    assert server.calls == 1
+
+
+def test_latency(server: ScriptedServer) -> None:
+    server.script(Behaviour.text("late", latency_s=0.05))
+    start = time.monotonic()
+    get(server)
+    assert time.monotonic() - start >= 0.05
+
+
+def test_requests_are_recorded(server: ScriptedServer, client: openai.OpenAI) -> None:
+    chat(client)
+    get(server, "/ask?x=1")
+    get(server, "/ask", "é".encode())
+    first, second, third = server.requests
+    assert (first.method, first.path, first.body["model"]) == ("POST", "/v1/chat/completions", "m")
+    assert first.headers["authorization"] == "Bearer sk-1"
+    assert "sk-1" not in repr(first)
+    assert (second.method, second.path, second.body) == ("GET", "/v1/ask?x=1", None)
+    assert (third.body, server.calls) == ("é", 3)
+
+
+def test_requests_of_many_threads_each_get_one_behaviour(server: ScriptedServer) -> None:
+    server.queue(*[Behaviour.text(str(number)) for number in range(100)])
     with ThreadPoolExecutor(16) as pool:
-        assert list(pool.map(ask, range(100, 200))) == [b"%03d" % number for number in range(100, 200)]
-    assert server.counts == Counts(100, 0, server.peak_in_flight, 100)
-    assert [request.number for request in server.requests] == list(range(1, 101))
+        replies = list(pool.map(lambda _: get(server)[1], range(100)))
+    assert sorted(map(int, replies)) == list(range(100))
+    assert server.calls == 100
 
 
-def test_leaving_drops_every_connection_and_ends_the_thread() -> None:
+def test_leaving_closes_every_connection_and_ends_the_threads() -> None:
+    before = set(threading.enumerate())
     with ScriptedServer() as server:
-        server.script(Behaviour.hang())
-        address = address_of(server)
-        idle, waiting = (socket.create_connection(address, timeout=20) for _ in range(2))
+        server.script(Behaviour.text("", latency_s=3600))
+        address = (urlsplit(server.base_url).hostname, urlsplit(server.base_url).port)
+        idle, waiting = (socket.create_connection(address, timeout=60) for _ in range(2))
         waiting.sendall(b"GET /x HTTP/1.1\r\n\r\n")
         while server.calls < 1:
             time.sleep(0.001)
-        assert threads()
+    assert set(threading.enumerate()) <= before
     with idle, waiting:
         assert (idle.recv(1), waiting.recv(1)) == (b"", b"")
-    assert not threads()
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(address, timeout=20)
+        socket.create_connection(address, timeout=60)
 
 
-def test_no_connection_outlives_the_server_though_it_was_just_being_made() -> None:
-    for _ in range(50):
-        with ScriptedServer() as server:
-            sock = socket.create_connection(address_of(server), timeout=20)
-        with sock, contextlib.suppress(ConnectionResetError):
-            assert sock.recv(1) == b""
+def test_a_client_that_leaves_early_disturbs_nothing(
+    server: ScriptedServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    server.queue(Behaviour.text("x" * 10_000_000, latency_s=0.02))
+    with socket.create_connection((urlsplit(server.base_url).hostname, urlsplit(server.base_url).port)) as leaving:
+        leaving.sendall(b"GET /x HTTP/1.1\r\n\r\n")
+        while server.calls < 1:
+            time.sleep(0.001)
+    assert get(server)[1] == "ok"
+    assert capfd.readouterr().err == ""
 
 
-def test_a_server_leaves_on_an_error_too() -> None:
-    with pytest.raises(KeyError), ScriptedServer():
-        raise KeyError
-    assert not threads()
-
-
-def threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "scripted-server"]
-
-
-def test_a_server_can_run_again(server: ScriptedServer) -> None:
+def test_a_server_can_run_again() -> None:
     again = ScriptedServer()
-    for _ in range(2):
-        with again, socket.create_connection(address_of(again), timeout=20) as sock:
-            sock.sendall(b"GET /x HTTP/1.1\r\n\r\n")
-            assert sock.recv(12) == b"HTTP/1.1 200"
-            assert again.base_url != server.base_url
-    assert again.calls == 2
-
-
-def test_a_server_that_does_not_run_has_no_address() -> None:
+    for calls in (1, 2):
+        with again:
+            assert (get(again)[1], again.calls) == ("ok", calls)
     with pytest.raises(RuntimeError, match="use it in a with statement"):
-        ScriptedServer().base_url  # noqa: B018 - the look-up is what is tried
+        again.base_url  # noqa: B018 - the look-up is what is tried
 
 
-def address_of(server: ScriptedServer) -> tuple[str, int]:
-    host, _, port = server.base_url.removeprefix("http://").removesuffix("/v1").partition(":")
-    return host, int(port)
+def test_a_request_shows_no_header() -> None:
+    assert "sk-1" not in repr(Request("POST", "/", {"authorization": "Bearer sk-1"}, None))

@@ -1,4 +1,4 @@
-"""The fixture ``evalgate_server``: a local server with a script, for tests of one's own target."""
+"""The fixture ``evalgate_server``: a scripted server for tests of your own target."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def evalgate_server() -> Iterator[ScriptedServer]:
-    """A local server that speaks OpenAI's API and answers as it is told; see ``pytest_evalgate.testing``."""
-    from pytest_evalgate.testing import ScriptedServer  # noqa: PLC0415 - asyncio, for those alone who ask for it
+    """Scripted OpenAI-compatible server on this machine; see ``pytest_evalgate.testing``."""
+    from pytest_evalgate.testing import ScriptedServer  # noqa: PLC0415 - http.server, only if a test uses the fixture
 
     with ScriptedServer() as server:
         yield server

@@ -1,6 +1,6 @@
-"""What tests of your own targets, scorers and hooks need: fakes of the seams, and a local server with a script.
+"""Helpers for tests of your own targets, scorers and hooks.
 
-A scorer, graded as the configuration would::
+Grade one output with a scorer as the configuration would::
 
     from pytest_evalgate import Case
     from pytest_evalgate.testing import grade_once
@@ -9,12 +9,12 @@ A scorer, graded as the configuration would::
         (score,) = grade_once({"kind": "number", "tolerance": 0.1}, case=Case("a", expected=2), output="about 2.05")
         assert score.passed
 
-A target of your own, here ``myapp.bot.answer``, against a server that speaks OpenAI's API on this machine. The
-fixture ``evalgate_server`` is a `ScriptedServer` that runs for one test: no key, no network, no cost::
+Test your own target, here ``myapp.bot.answer``, against a scripted OpenAI-compatible server on this machine. The
+fixture ``evalgate_server`` is a `ScriptedServer` that runs for one test. It needs no key and no network::
 
     from pytest_evalgate.testing import Behaviour
 
-    def test_the_bot_comes_back_after_a_429(evalgate_server, monkeypatch):
+    def test_the_bot_retries_after_a_429(evalgate_server, monkeypatch):
         monkeypatch.setenv("OPENAI_BASE_URL", evalgate_server.base_url)
         monkeypatch.setenv("OPENAI_API_KEY", "any")
         evalgate_server.queue(Behaviour.rate_limited(retry_after=0))
@@ -23,7 +23,7 @@ fixture ``evalgate_server`` is a `ScriptedServer` that runs for one test: no key
         assert evalgate_server.calls == 2
         assert evalgate_server.requests[0].body["model"] == "gpt-x-mini"
 
-Without pytest: ``with ScriptedServer() as server: ...``. What it can do is listed at `Behaviour`.
+Without pytest: ``with ScriptedServer() as server: ...``. `Behaviour` lists the possible responses.
 """
 
 from __future__ import annotations
@@ -32,40 +32,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_evalgate.testing.behaviours import Behaviour
-    from pytest_evalgate.testing.exchange import Answer, Request
     from pytest_evalgate.testing.fakes import FixedScorer, ScriptedTarget, grade_once
-    from pytest_evalgate.testing.limits import Limits
-    from pytest_evalgate.testing.server import ScriptedServer
-    from pytest_evalgate.testing.status_answers import QUOTA_CODES
-    from pytest_evalgate.testing.traffic import Counts
+    from pytest_evalgate.testing.server import Behaviour, Request, ScriptedServer
 
-__all__ = [
-    "QUOTA_CODES",
-    "Answer",
-    "Behaviour",
-    "Counts",
-    "FixedScorer",
-    "Limits",
-    "Request",
-    "ScriptedServer",
-    "ScriptedTarget",
-    "grade_once",
-]
+__all__ = ["Behaviour", "FixedScorer", "Request", "ScriptedServer", "ScriptedTarget", "grade_once"]
 
-_HOMES = {
-    "behaviours": ("Behaviour",),
-    "exchange": ("Answer", "Request"),
-    "fakes": ("FixedScorer", "ScriptedTarget", "grade_once"),
-    "limits": ("Limits",),
-    "server": ("ScriptedServer",),
-    "status_answers": ("QUOTA_CODES",),
-    "traffic": ("Counts",),
-}
+_SERVER_NAMES = {"Behaviour", "Request", "ScriptedServer"}
 
 
 def __getattr__(name: str) -> Any:
-    for home, names in _HOMES.items():
-        if name in names:
-            return getattr(importlib.import_module(f"{__name__}.{home}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = "server" if name in _SERVER_NAMES else "fakes"
+    return getattr(importlib.import_module(f"{__name__}.{module}"), name)

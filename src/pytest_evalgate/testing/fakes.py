@@ -1,4 +1,4 @@
-"""Fakes of the seams, and one output graded as the configuration would."""
+"""Fakes of target and scorer, and `grade_once`."""
 
 from __future__ import annotations
 
@@ -19,52 +19,54 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ScriptedTarget:
-    """A target that answers from a script: the output of each case by its id.
+    """A target that returns scripted outputs.
 
-    An exception in the script is raised; a case that is not in it has no answer. ``asked`` lists the calls as
-    (case id, trial).
+    Args:
+        script: Output by case id. An exception is raised; a case without an entry raises `MissingAnswer`.
+        asked: The calls so far, as (case id, trial).
+
     """
 
     script: Mapping[str, Json | BaseException]
     asked: list[tuple[str, int]] = field(default_factory=list)
 
     async def answer(self, case: Case, trial: int) -> Output:
-        """Return what the script says."""
+        """Return the scripted output."""
         self.asked.append((case.id, trial))
         if case.id not in self.script:
             raise MissingAnswer(f"the script has no output for {case.id}")
-        said = self.script[case.id]
-        if isinstance(said, BaseException):
-            raise said
-        return Output(said)
+        value = self.script[case.id]
+        if isinstance(value, BaseException):
+            raise value
+        return Output(value)
 
 
 @dataclass(frozen=True)
 class FixedScorer:
-    """A scorer that gives every output the same value; None for "could not tell"."""
+    """A scorer that gives every output the same value; None means that it could not tell."""
 
     value: float | None
     name: str = "fixed"
 
     async def score(self, case: Case, output: Output) -> Score:  # noqa: ARG002 - the seam's signature
-        """Return the value as a score that passes from 1.0 on."""
+        """Return the value as a score that passes if it is at least 1."""
         return Score(self.name, self.value, None if self.value is None else self.value >= 1)
 
 
 def grade_once(
     *specs: str | Mapping[str, Any], case: Case, output: Json, root: Path | None = None
 ) -> tuple[Score, ...]:
-    """Grade one output with scorers as they stand in the configuration.
+    """Grade one output with scorers as the configuration would.
 
     Args:
         specs: Scorers, such as ``"exact"`` or ``{"kind": "number", "tolerance": 0.1}``.
-        case: What is asked and wanted.
+        case: The case, with its input and expected output.
         output: What the target returned.
-        root: The folder below which functions of your own lie.
+        root: The folder from which your own functions are imported.
 
     Raises:
-        SettingsError: a scorer cannot be built.
-        ScorerError: a scorer broke.
+        SettingsError: A scorer cannot be built.
+        ScorerError: A scorer failed.
 
     """
     with PatternMatcher() as matcher:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support.server import ScriptedServer
 
 from pytest_evalgate.calls import Call
 from pytest_evalgate.engine.attempts import Patience, RetryingClient
@@ -14,7 +15,6 @@ from pytest_evalgate.engine.clients import model_client
 from pytest_evalgate.engine.halt import Halt
 from pytest_evalgate.engine.limiter import Limiter, Limits, Pressure
 from pytest_evalgate.settings import Model
-from pytest_evalgate.testing import ScriptedServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ class Caller:
     halt: Halt = field(default_factory=Halt)
     pressure: Pressure | None = None
 
-    def ask(self, *questions: str, kind: CallKind = "chat", timeout_s: float = 5.0, **settings: Any) -> list[Any]:
+    def ask(self, *questions: str, kind: CallKind = "chat", timeout_s: float = 60.0, **settings: Any) -> list[Any]:
         """Ask all at the same time; the replies, or the errors in their place."""
         return asyncio.run(self._ask(questions, kind, timeout_s, settings))
 

@@ -5,6 +5,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support.behaviours import Behaviour
+from tests.support.server import ScriptedServer
 
 from pytest_evalgate.calls import Call, Reply
 from pytest_evalgate.engine.clients import EndpointClient
@@ -12,7 +14,6 @@ from pytest_evalgate.engine.clients.shape import MOST_BYTES
 from pytest_evalgate.engine.faults import CallFault
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.settings import HttpRequest
-from pytest_evalgate.testing import Behaviour, ScriptedServer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,12 +5,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.support.behaviours import Behaviour
+from tests.support.server import ScriptedServer
 
 from pytest_evalgate.calls import Call, CallFailed, Reply
 from pytest_evalgate.engine.clients import HttpClient, SdkClient, model_client
 from pytest_evalgate.engine.clients.late import LateClient
 from pytest_evalgate.settings import Model
-from pytest_evalgate.testing import Behaviour, ScriptedServer
 
 _CALL = Call("chat", "", "m", {"model": "m", "messages": [{"role": "user", "content": "a"}]})
 

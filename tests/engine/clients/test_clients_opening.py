@@ -45,7 +45,7 @@ def test_what_was_being_made_when_the_run_ended_is_nothing_to_close() -> None:
     release = threading.Event()
 
     async def end() -> str | None:
-        opening = Opening(lambda: str(release.wait(10)), _SENDER)
+        opening = Opening(lambda: str(release.wait(60)), _SENDER)
         waiting = asyncio.ensure_future(opening.get())
         await asyncio.sleep(0)
         for task in asyncio.all_tasks() - {asyncio.current_task()}:  # as the engine does when it stops

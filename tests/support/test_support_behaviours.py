@@ -8,13 +8,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from pytest_evalgate.testing import QUOTA_CODES, Behaviour
+from tests.support.behaviours import QUOTA_CODES, Behaviour
 
 if TYPE_CHECKING:
-    from tests.testing.conftest import Client, Got
-
-    from pytest_evalgate.testing import ScriptedServer
+    from tests.support.conftest import Client, Got
+    from tests.support.server import ScriptedServer
 
 RESPONSES = "/v1/responses"
 
@@ -140,6 +138,7 @@ def test_a_hanging_call_sends_no_byte(server: ScriptedServer, client: Client) ->
     with pytest.raises(TimeoutError):
         client.ask()
     client.connection.close()
+    client.connection.timeout = 60
     assert client.ask().said == "Hello?"
 
 
@@ -159,9 +158,10 @@ def test_a_trickle_sends_its_head_at_once_and_its_body_in_pieces(server: Scripte
 def test_a_trickle_of_one_piece_keeps_the_body_back(server: ScriptedServer, client: Client) -> None:
     server.queue(Behaviour.trickle(chunks=1, every_s=3600.0))
     client.connection.request("POST", "/v1/chat/completions", "{}")
-    client.connection.sock.settimeout(0.1)
-    with client.connection.getresponse() as response, pytest.raises(TimeoutError):
-        response.read()
+    with client.connection.getresponse() as response:
+        client.connection.sock.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            response.read()
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", RESPONSES])

@@ -1,6 +1,6 @@
-"""HTTP/1.1 as far as the scripted server needs it: requests out of a buffer, answers into bytes.
+"""The part of HTTP/1.1 that the fault server needs: parses requests, formats response heads.
 
-Written for speed: a server that is slower than its clients would measure itself.
+Written for speed: benchmarks must not measure their own server.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_evalgate.testing.exchange import Answer
+    from tests.support.replies import Response
 
 HEAD_LIMIT: Final = 64 * 1024
 BODY_LIMIT: Final = 64 * 1024 * 1024
@@ -25,7 +25,7 @@ _PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A request as it stood on the wire; ``headers`` by lower-case name."""
+    """A parsed request; ``headers`` by lower-case name."""
 
     method: str
     path: str
@@ -34,15 +34,17 @@ class Message:
 
     @property
     def is_last(self) -> bool:
-        """Tell whether the client wants the connection closed after the answer."""
+        """Whether the client asks to close the connection after the response."""
         return self.headers.get("connection", "").lower() == "close"
 
 
 def take_message(buffer: bytearray) -> Message | None:
-    """Take the first request off ``buffer``; None, and the buffer as it was, while it is not all there.
+    """Remove the first request from ``buffer`` and return it.
+
+    Return None and leave the buffer unchanged while the request is incomplete.
 
     Raises:
-        ValueError: it is no HTTP/1.1 request, or larger than the limits.
+        ValueError: It is not an HTTP/1.1 request, or larger than the limits.
 
     """
     end = buffer.find(_HEAD_END, 0, HEAD_LIMIT)
@@ -61,13 +63,13 @@ def take_message(buffer: bytearray) -> Message | None:
     return Message(method, path, headers, body)
 
 
-def head_of(answer: Answer, *, is_last: bool = False) -> bytes:
-    """Return the head of ``answer``, up to and with its blank line; the last one says that the connection closes."""
+def format_head(response: Response, *, is_last: bool = False) -> bytes:
+    """Return the head of ``response`` with its blank line. The last one announces that the connection closes."""
     lines = [
-        f"HTTP/1.1 {answer.status} {_PHRASES.get(answer.status, 'Unknown')}",
-        f"content-type: {answer.content_type}",
-        f"content-length: {len(answer.body)}",
-        *(f"{name}: {value}" for name, value in answer.headers.items()),
+        f"HTTP/1.1 {response.status} {_PHRASES.get(response.status, 'Unknown')}",
+        f"content-type: {response.content_type}",
+        f"content-length: {len(response.body)}",
+        *(f"{name}: {value}" for name, value in response.headers.items()),
         *(("connection: close",) if is_last else ()),
     ]
     return "\r\n".join([*lines, "\r\n"]).encode("utf-8", "replace")
@@ -76,7 +78,7 @@ def head_of(answer: Answer, *, is_last: bool = False) -> bytes:
 def _head(text: str) -> tuple[str, str, dict[str, str]]:
     first, *rest = text.split("\r\n")
     words = first.split(" ")
-    if len(words) != 3 or not words[2].startswith("HTTP/1."):  # noqa: PLR2004 - method, path, version
+    if len(words) != 3 or not words[2].startswith("HTTP/1."):
         raise ValueError(f"not an HTTP/1.1 request line: {first[:100]!r}")
     headers = {}
     for line in rest:
@@ -89,13 +91,13 @@ def _head(text: str) -> tuple[str, str, dict[str, str]]:
 
 def _sized(buffer: bytearray, start: int, length: str) -> tuple[bytes, int] | None:
     if not _DECIMAL.fullmatch(length):
-        raise ValueError(f"content-length is no number: {length[:100]!r}")
+        raise ValueError(f"content-length is not a number: {length[:100]!r}")
     end = start + _bounded(int(length))
     return (bytes(buffer[start:end]), end) if len(buffer) >= end else None
 
 
 def _chunks(buffer: bytearray, at: int) -> tuple[bytes, int] | None:
-    """Return a chunked body and where it ends; trailers are not taken."""
+    """Return a chunked body and its end. Trailers are not supported."""
     body = bytearray()
     while (line_end := buffer.find(b"\r\n", at)) >= 0:
         start = line_end + 2
@@ -113,7 +115,7 @@ def _chunks(buffer: bytearray, at: int) -> tuple[bytes, int] | None:
 def _chunk_size(line: bytes) -> int:
     number = line.partition(b";")[0].strip()
     if not _HEX.fullmatch(number):
-        raise ValueError(f"not the size of a chunk: {line[:100]!r}")
+        raise ValueError(f"not a chunk size: {line[:100]!r}")
     return int(number, 16)
 
 

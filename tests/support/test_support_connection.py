@@ -11,20 +11,19 @@ from urllib.parse import urlsplit
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from pytest_evalgate.testing import Behaviour, Limits, ScriptedServer
-from pytest_evalgate.testing.connection import pieces_of
+from tests.support.behaviours import Behaviour
+from tests.support.server import Limits, ScriptedServer, split_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.testing.conftest import Client
+    from tests.support.conftest import Client
 
 GET = b"GET /%d HTTP/1.1\r\n\r\n"
 
 
 def dial(server: ScriptedServer) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", urlsplit(server.base_url).port or 0), timeout=20)
+    return socket.create_connection(("127.0.0.1", urlsplit(server.base_url).port or 0), timeout=60)
 
 
 def read_to_end(sock: socket.socket) -> bytes:
@@ -108,7 +107,7 @@ def test_calls_in_flight_are_counted_at_their_peak(server: ScriptedServer) -> No
 
 
 def wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.001)
@@ -122,7 +121,7 @@ def status_of(server: ScriptedServer) -> int:
 
 @given(body=st.binary(max_size=200), count=st.integers(1, 250))
 def test_a_body_is_cut_into_pieces_that_make_it_up(body: bytes, count: int) -> None:
-    pieces = pieces_of(body, count)
+    pieces = split_body(body, count)
     assert b"".join(pieces) == body
     assert len(pieces) <= count
     assert all(pieces)

@@ -1,4 +1,4 @@
-"""A running server, and a client without cleverness: one raw request over ``http.client``."""
+"""A running fault server, and a raw client over ``http.client``."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
-
-from pytest_evalgate.testing import ScriptedServer
+from tests.support.server import ScriptedServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,7 +48,7 @@ class Client:
 
 
 def connect(server: ScriptedServer) -> http.client.HTTPConnection:
-    return http.client.HTTPConnection(urlsplit(server.base_url).netloc, timeout=20)
+    return http.client.HTTPConnection(urlsplit(server.base_url).netloc, timeout=60)
 
 
 @pytest.fixture

@@ -8,12 +8,14 @@ import sys
 import time
 import urllib.request
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-STARTED = (sys.executable, "-m", "pytest_evalgate.testing")
+ROOT = Path(__file__).resolve().parents[2]
+STARTED = (sys.executable, "-m", "tests.support")
 
 
 @dataclass(frozen=True)
@@ -22,11 +24,11 @@ class Running:
     port: int
 
     def dial(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=60)
 
     def get(self, path: str, method: str = "GET") -> Any:
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method)
-        with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310 - the same
+        with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310 - the same
             return json.loads(response.read())
 
     def status(self) -> int:
@@ -37,7 +39,9 @@ class Running:
 
 @contextlib.contextmanager
 def started(*arguments: str) -> Iterator[Running]:
-    with subprocess.Popen([*STARTED, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [*STARTED, *arguments], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         url = process.stdout.readline()
@@ -47,7 +51,7 @@ def started(*arguments: str) -> Iterator[Running]:
             yield Running(process, int(url.removesuffix("/v1\n").rpartition(":")[2]))
         finally:
             process.stdin.close()
-            assert process.wait(timeout=20) == 0
+            assert process.wait(timeout=60) == 0
 
 
 def test_it_counts_holds_many_connections_and_ends_with_its_input() -> None:
@@ -84,6 +88,6 @@ def test_faster_calls_than_the_rate_are_refused() -> None:
 
 
 def test_wrong_options_are_said() -> None:
-    done = subprocess.run([*STARTED, "--latency", "slow"], capture_output=True, text=True, check=False)
+    done = subprocess.run([*STARTED, "--latency", "slow"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "invalid float value: 'slow'" in done.stderr

@@ -8,26 +8,24 @@ from typing import Any
 import pytest
 from openai.types.chat import ChatCompletion
 from openai.types.responses import Response
+from tests.support.replies import Reply, Request, last_user_text, make_response
 
-from pytest_evalgate.testing import Request
-from pytest_evalgate.testing.openai_forms import Said, answer_in_form, last_user_text
-
-PLAIN = Said("30 days")
-CALLED = Said(None, "tool_calls", tool_calls=(("look_up", {"id": 7}),))
+PLAIN = Reply("30 days")
+CALLED = Reply(None, "tool_calls", tool_calls=(("look_up", {"id": 7}),))
 
 
 def request_of(body: Any, path: str = "/v1/chat/completions") -> Request:
     return Request(3, "POST", path, {}, body, 0.0)
 
 
-def chat(said: Said, **body: Any) -> ChatCompletion:
-    answer = answer_in_form(said, request_of({"model": "asked", **body}))
-    return ChatCompletion.model_validate_json(answer.body, strict=True)
+def chat(said: Reply, **body: Any) -> ChatCompletion:
+    response = make_response(said, request_of({"model": "asked", **body}))
+    return ChatCompletion.model_validate_json(response.body, strict=True)
 
 
-def respond(said: Said, **body: Any) -> Response:
-    answer = answer_in_form(said, request_of({"model": "asked", **body}, "/v1/responses"))
-    return Response.model_validate_json(answer.body)
+def respond(said: Reply, **body: Any) -> Response:
+    response = make_response(said, request_of({"model": "asked", **body}, "/v1/responses"))
+    return Response.model_validate_json(response.body)
 
 
 def test_a_chat_completion() -> None:
@@ -47,18 +45,18 @@ def test_a_response() -> None:
 
 
 def test_a_refusal_has_no_text() -> None:
-    message = chat(Said(None, refusal="no")).choices[0].message
+    message = chat(Reply(None, refusal="no")).choices[0].message
     assert (message.content, message.refusal) == (None, "no")
-    got = respond(Said(None, refusal="no"))
+    got = respond(Reply(None, refusal="no"))
     assert got.output_text == ""
     assert got.model_dump()["output"][0]["content"] == [{"type": "refusal", "refusal": "no"}]
 
 
 @pytest.mark.parametrize(
     ("said", "reason"),
-    [(Said("30", "length"), "max_output_tokens"), (Said("", "content_filter"), "content_filter")],
+    [(Reply("30", "length"), "max_output_tokens"), (Reply("", "content_filter"), "content_filter")],
 )
-def test_an_answer_that_was_cut_says_why(said: Said, reason: str) -> None:
+def test_an_answer_that_was_cut_says_why(said: Reply, reason: str) -> None:
     assert chat(said).choices[0].finish_reason == said.finish_reason
     got = respond(said)
     assert got.incomplete_details is not None
@@ -76,33 +74,33 @@ def test_tool_calls() -> None:
 
 
 def test_usage_can_be_left_out_and_set() -> None:
-    assert chat(Said("x", usage=None)).usage is None
-    assert respond(Said("x", usage=None)).usage is None
-    usage = chat(Said("x", usage=(7, 3))).usage
+    assert chat(Reply("x", usage=None)).usage is None
+    assert respond(Reply("x", usage=None)).usage is None
+    usage = chat(Reply("x", usage=(7, 3))).usage
     assert usage is not None
     assert (usage.prompt_tokens, usage.completion_tokens) == (7, 3)
 
 
 def test_another_model_may_answer() -> None:
-    assert chat(Said("x", model="other")).model == "other"
-    assert respond(Said("x", model="other")).model == "other"
+    assert chat(Reply("x", model="other")).model == "other"
+    assert respond(Reply("x", model="other")).model == "other"
 
 
 def test_the_form_follows_the_path_without_its_query() -> None:
-    answer = answer_in_form(PLAIN, request_of({}, "/openai/deployments/d/chat/completions?api-version=1"))
-    assert json.loads(answer.body)["object"] == "chat.completion"
+    response = make_response(PLAIN, request_of({}, "/openai/deployments/d/chat/completions?api-version=1"))
+    assert json.loads(response.body)["object"] == "chat.completion"
 
 
-@pytest.mark.parametrize(("said", "text"), [(PLAIN, b"30 days"), (Said(None, refusal="no"), b"no"), (CALLED, b"")])
-def test_any_other_path_gets_plain_text(said: Said, text: bytes) -> None:
-    answer = answer_in_form(said, request_of({}, "/ask"))
-    assert (answer.body, answer.content_type) == (text, "text/plain; charset=utf-8")
+@pytest.mark.parametrize(("said", "text"), [(PLAIN, b"30 days"), (Reply(None, refusal="no"), b"no"), (CALLED, b"")])
+def test_any_other_path_gets_plain_text(said: Reply, text: bytes) -> None:
+    response = make_response(said, request_of({}, "/ask"))
+    assert (response.body, response.content_type) == (text, "text/plain; charset=utf-8")
 
 
 def test_a_stream_is_refused_and_not_answered_in_one_piece() -> None:
-    answer = answer_in_form(PLAIN, request_of({"stream": True}))
-    assert answer.status == 400
-    assert "stream=True" in json.loads(answer.body)["error"]["message"]
+    response = make_response(PLAIN, request_of({"stream": True}))
+    assert response.status == 400
+    assert "stream=True" in json.loads(response.body)["error"]["message"]
 
 
 @pytest.mark.parametrize(

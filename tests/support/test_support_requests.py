@@ -3,9 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
-from pytest_evalgate.testing import Request
-from pytest_evalgate.testing.exchange import body_of
+from tests.support.replies import Request, parse_body
 
 
 @pytest.mark.parametrize(
@@ -14,7 +12,7 @@ from pytest_evalgate.testing.exchange import body_of
     ids=["nothing", "JSON", "text", "no UTF-8", "deep"],
 )
 def test_a_body_is_parsed_where_it_is_json(raw: bytes, body: Any) -> None:
-    assert body_of(raw) == body
+    assert parse_body(raw) == body
 
 
 @pytest.mark.parametrize(("body", "model"), [({"model": "m"}, "m"), ({}, ""), ([1], ""), (None, "")])

@@ -3,9 +3,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from pytest_evalgate.testing import Answer
-from pytest_evalgate.testing.http1 import BODY_LIMIT, HEAD_LIMIT, Message, head_of, take_message
+from tests.support.http1 import BODY_LIMIT, HEAD_LIMIT, Message, format_head, take_message
+from tests.support.replies import Response
 
 BODIES = st.binary(max_size=200)
 
@@ -74,11 +73,11 @@ def test_the_head_is_read() -> None:
         (b"\x16\x03\x01\x02\r\n\r\n", "not an HTTP/1.1 request line"),
         (b"GET / HTTP/2\r\n\r\n", "not an HTTP/1.1 request line"),
         (b"GET / HTTP/1.1\r\nnonsense\r\n\r\n", "not a header: 'nonsense'"),
-        (b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", "content-length is no number: '-1'"),
-        (b"GET / HTTP/1.1\r\nContent-Length: \xb2\r\n\r\n", "content-length is no number"),
+        (b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", "content-length is not a number: '-1'"),
+        (b"GET / HTTP/1.1\r\nContent-Length: \xb2\r\n\r\n", "content-length is not a number"),
         (b"GET / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (BODY_LIMIT + 1), "the limit is"),
-        (b"GET / HTTP/1.1\r\nContent-Length: %b\r\n\r\n" % (b"9" * 5000), "content-length is no number"),
-        (b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n", "not the size of a chunk"),
+        (b"GET / HTTP/1.1\r\nContent-Length: %b\r\n\r\n" % (b"9" * 5000), "content-length is not a number"),
+        (b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n", "not a chunk size"),
         (b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nfffffff\r\n", "the limit is"),
         (b"A" * HEAD_LIMIT, "the head of the request is longer"),
     ],
@@ -89,8 +88,8 @@ def test_what_is_no_request_is_refused(wire: bytes, why: str) -> None:
 
 
 def test_the_head_of_an_answer() -> None:
-    answer = Answer(429, "é".encode(), "text/plain", {"Retry-After": "1", "X-Note": "é"})
-    lines = head_of(answer).decode("utf-8").split("\r\n")
+    response = Response(429, "é".encode(), "text/plain", {"Retry-After": "1", "X-Note": "é"})
+    lines = format_head(response).decode("utf-8").split("\r\n")
     assert lines == [
         "HTTP/1.1 429 Too Many Requests",
         "content-type: text/plain",
@@ -103,9 +102,9 @@ def test_the_head_of_an_answer() -> None:
 
 
 def test_the_last_answer_says_that_the_connection_closes() -> None:
-    assert b"connection: close\r\n\r\n" in head_of(Answer(), is_last=True)
-    assert b"connection" not in head_of(Answer())
+    assert b"connection: close\r\n\r\n" in format_head(Response(), is_last=True)
+    assert b"connection" not in format_head(Response())
 
 
 def test_a_status_that_http_does_not_name_has_a_phrase_all_the_same() -> None:
-    assert head_of(Answer(529)).startswith(b"HTTP/1.1 529 Unknown\r\n")
+    assert format_head(Response(529)).startswith(b"HTTP/1.1 529 Unknown\r\n")

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from pytest_evalgate.testing import Counts, Request
-from pytest_evalgate.testing.traffic import Traffic
+from tests.support.replies import Request
+from tests.support.server import Counts, Traffic
 
 REQUEST = Request(1, "POST", "/v1/x", {}, None, 0.0)
 

@@ -6,8 +6,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
-
-from pytest_evalgate.testing.status_answers import retry_headers, status_answer
+from tests.support.behaviours import retry_headers, status_response
 
 
 @pytest.mark.parametrize(
@@ -24,9 +23,9 @@ from pytest_evalgate.testing.status_answers import retry_headers, status_answer
     ],
 )
 def test_a_status_alone_comes_with_an_error_in_the_form_of_openai(status: int, kind: str, code: str | None) -> None:
-    answer = status_answer(status)
-    error = json.loads(answer.body)["error"]
-    assert (answer.status, answer.content_type) == (status, "application/json")
+    response = status_response(status)
+    error = json.loads(response.body)["error"]
+    assert (response.status, response.content_type) == (status, "application/json")
     assert error == {"message": f"scripted error {status}", "type": kind, "param": None, "code": code}
 
 
@@ -40,13 +39,13 @@ def test_a_status_alone_comes_with_an_error_in_the_form_of_openai(status: int, k
     ],
 )
 def test_a_body_has_the_type_that_fits_it(body: Any, raw: bytes, kind: str) -> None:
-    answer = status_answer(200, body)
-    assert (answer.body, answer.content_type) == (raw, kind)
+    response = status_response(200, body)
+    assert (response.body, response.content_type) == (raw, kind)
 
 
 def test_the_content_type_can_be_said_and_stands_there_once() -> None:
-    answer = status_answer(200, "{}", {"Content-Type": "application/json", "X-A": "1"})
-    assert (answer.content_type, answer.headers) == ("application/json", {"X-A": "1"})
+    response = status_response(200, "{}", {"Content-Type": "application/json", "X-A": "1"})
+    assert (response.content_type, response.headers) == ("application/json", {"X-A": "1"})
 
 
 @pytest.mark.parametrize(
