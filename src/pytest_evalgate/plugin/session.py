@@ -169,7 +169,6 @@ class EvalSession:
     def open(self) -> None:
         """Select the suites, and on the controller refuse now what could not be run or judged."""
         self._closing.callback(self.ledger.close)
-        self._closing.callback(self.assembly.context.matcher.close)
         self._closing.callback(self.wiring.close)
         self.config.add_cleanup(self._closing.close)
         selected = select(self.config, self.assembly)

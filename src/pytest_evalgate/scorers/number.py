@@ -13,7 +13,6 @@ from pytest_evalgate.data import Case, Json, Mark, Output
 from pytest_evalgate.errors import ScorerError
 from pytest_evalgate.jsonl import visible
 from pytest_evalgate.scorers.regex import Engine, Flags, Pattern, beyond, find
-from pytest_evalgate.scorers.safe_regex import PatternMatcher  # noqa: TC001 - the builder reads it from the signature
 from pytest_evalgate.scorers.wanted import any_wanted, shown, text_of
 
 if TYPE_CHECKING:
@@ -63,7 +62,6 @@ def number(  # noqa: PLR0913 - its keywords are what users may write
     output: Output,
     /,
     *,
-    matcher: PatternMatcher,
     engine: Engine = "re",
     pattern: Pattern | None = None,
     flags: Flags = (),
@@ -79,7 +77,6 @@ def number(  # noqa: PLR0913 - its keywords are what users may write
     Args:
         case: wants any of ``expected_any``, or ``expected``: a number, or text with exactly one in it.
         output: what the target returned; no number in it is a miss.
-        matcher: given by the builder.
         engine: which library matches ``pattern``.
         pattern: where to look for the number.
         flags: any of "ignorecase", "multiline", "dotall".
@@ -88,15 +85,14 @@ def number(  # noqa: PLR0913 - its keywords are what users may write
         relative: the distance that still passes, as a share of the wanted number; the wider one counts.
 
     Raises:
-        ScorerError: what is wanted is not one number.
-        PatternTimeout: matching took too long.
+        ScorerError: what is wanted is not one number, or matching took too long.
 
     """
     wanted = [_wanted(one) for one in any_wanted(case, value)]
     text = text_of(output)
     place = "the output"
     if pattern is not None:
-        found = find(pattern, text, matcher=matcher, engine=engine, flags=flags, how="last")
+        found = find(pattern, text, engine=engine, flags=flags, how="last")
         if found.cut:
             return Mark(None, beyond(text))
         if found.text is None:
