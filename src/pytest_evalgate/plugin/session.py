@@ -113,6 +113,7 @@ class EvalSession:
                 max_concurrency=self.options.max_concurrency,
             ),
             workers=worker["workercount"] if worker is not None and configured.xdist == "spread" else 1,
+            shared=worker is not None and worker["workercount"] > 1,
             hooks=_merged(config.hook.pytest_evalgate_targets()),
         )
         self.notices = Notices(self.wiring)
