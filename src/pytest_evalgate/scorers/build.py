@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_evalgate.errors import SettingsError
-from pytest_evalgate.scorers.callables import resolve
+from pytest_evalgate import callables
+from pytest_evalgate.errors import CallableError, SettingsError
 from pytest_evalgate.scorers.params import Entry, SpecError, near, read_params, validated
 from pytest_evalgate.scorers.registry import MEASURES, RULES
 from pytest_evalgate.scorers.scorer import BuiltScorer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from pytest_evalgate.data import Case, Output
@@ -111,7 +112,23 @@ def _python(name: Any, given: Mapping[str, Any], context: Context) -> BuiltScore
     if not isinstance(name, str):
         raise SpecError(f'python = {name!r} is not a string of the form "package.module:function"')
     entry = validated(Entry, given, "python")
-    return _scorer(name.rpartition(":")[2], resolve(name, context.roots), entry, _GRADED_THRESHOLD)
+    return _scorer(name.rpartition(":")[2], _resolved(name, context.roots), entry, _GRADED_THRESHOLD)
+
+
+def _resolved(spec: str, roots: Sequence[Path]) -> Callable[..., object]:
+    """Import the function ``package.module:function`` and check that it takes a case and an output."""
+    try:
+        function = callables.resolve(spec, roots)
+        signature = inspect.signature(function)
+    except CallableError as error:
+        raise SpecError(str(error)) from error
+    except ValueError:  # some compiled functions have no signature
+        return function
+    try:
+        signature.bind("case", "output")
+    except TypeError as error:
+        raise SpecError(f'python = "{spec}" takes {signature!s:.200}, not (case, output): {error}') from error
+    return function
 
 
 def _judge(name: Any, given: Mapping[str, Any], context: Context) -> WeighedScorer:
