@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import pytest_evalgate.scorers as package
-from pytest_evalgate.data import Case, Mark, Output, Place, Score
+from pytest_evalgate.data import Case, Graded, Output, Place, Returned, Score
 from pytest_evalgate.errors import GoldenSetError, ScorerError, SettingsError
 from pytest_evalgate.protocols import Scorer
 from pytest_evalgate.scorers import (
@@ -29,14 +29,15 @@ if TYPE_CHECKING:
     from tests.scorers.conftest import ScoreOf
 
 
-def half(case: Case, output: Output, /, *, value: float = 0.5, words: list[str] | None = None) -> Mark:
-    return Mark(value, f"{case.id} {output.value} {words}")
+def half(case: Case, output: Output, /, *, value: float = 0.5, words: list[str] | None = None) -> Graded:
+    return value, f"{case.id} {output.value} {words}"
 
 
-def broken(case: Case, output: Output, /, *, result: Any = None) -> Mark:  # noqa: ARG001 - a rule takes both
+def broken(case: Case, output: Output, /, *, result: Any = None) -> Returned:  # noqa: ARG001 - a rule takes both
     if result is None:
         raise ValueError("broken")
-    return Mark(result)
+    returned: Returned = result
+    return returned
 
 
 def test_a_built_scorer_is_a_frozen_scorer(context: Context) -> None:
@@ -139,17 +140,17 @@ def test_the_registry_cannot_be_changed_and_keeps_the_built_in_rules() -> None:
         registry({"exact": half})
 
 
-def reserved(case: Case, output: Output, /, *, weight: float = 1) -> Mark:  # noqa: ARG001 - a rule takes both
-    return Mark(weight)
+def reserved(case: Case, output: Output, /, *, weight: float = 1) -> Returned:  # noqa: ARG001 - a rule takes both
+    return weight
 
 
-def untyped(case: Case, output: Output, /, *, value: Nope = 1) -> Mark:  # type: ignore[name-defined]  # noqa: ARG001, F821 - the fault that is tested
-    return Mark(value)
+def untyped(case: Case, output: Output, /, *, value: Nope = 1) -> Returned:  # type: ignore[name-defined]  # noqa: ARG001, F821 - the fault that is tested
+    return value, ""
 
 
 class Odd:
-    def __call__(self, case: Case, output: Output, /, **_: Any) -> Mark:  # noqa: ARG002 - a rule takes both
-        return Mark(1)
+    def __call__(self, case: Case, output: Output, /, **_: Any) -> Returned:  # noqa: ARG002 - a rule takes both
+        return 1
 
 
 @pytest.mark.parametrize(

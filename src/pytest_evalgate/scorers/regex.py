@@ -7,14 +7,16 @@ import importlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
-from pytest_evalgate.data import Case, Mark, Output
 from pytest_evalgate.errors import ScorerError
 from pytest_evalgate.jsonl import quoted
 from pytest_evalgate.scorers.wanted import any_wanted, as_texts, listed, shown, text_of
+
+if TYPE_CHECKING:
+    from pytest_evalgate.data import Case, Graded, Output
 
 TEXT_LIMIT: Final = 1_000_000
 """Characters of a text in which `re` looks for a pattern."""
@@ -77,7 +79,7 @@ def regex(
     pattern: Pattern | None = None,
     flags: Flags = (),
     full: bool = False,
-) -> Mark:
+) -> Graded:
     r"""Pass when a pattern matches: ``pattern``, or else what the case expects (one of ``expected_any`` will do).
 
     The engine ``re`` is the `regex` package in its version 0 mode, which can be given a deadline. It accepts what the
@@ -110,9 +112,9 @@ def regex(
     for one in patterns:
         found = find(one, text, engine=engine, flags=flags, how=how)
         if found.text is not None and not (full and found.cut):
-            return Mark(1.0, f"{shown(one)} matches {shown(found.text)}")
+            return 1.0, f"{shown(one)} matches {shown(found.text)}"
         cut |= found.cut
-    return Mark(None, beyond(text)) if cut else Mark(0.0, f"no match of {listed(patterns)}")
+    return (None, beyond(text)) if cut else (0.0, f"no match of {listed(patterns)}")
 
 
 def find(

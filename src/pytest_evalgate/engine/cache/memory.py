@@ -81,7 +81,8 @@ class Memory:
         """Return what is remembered of ``call``, or what ``produce`` returns, and remember that.
 
         It is called once for all who ask at the same time (in all processes, if the memory is shared), and only a
-        complete answer is kept: before this returns, so that it is never paid twice. Whatever ``produce`` raises is raised, and not kept.
+        complete answer is kept: before this returns, so that it is never paid twice. Whatever ``produce`` raises is
+        raised, and not kept.
 
         Raises:
             CallFailed: nothing is remembered and the memory is offline.
