@@ -10,14 +10,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_evalgate.data import Case, Mark, Output, Score
+    from pytest_evalgate.data import Case, Output, Score
     from pytest_evalgate.errors import EvalgateError, MissingAnswer
     from pytest_evalgate.protocols import Rule, Scorer, Target
 
-__all__ = ["Case", "EvalgateError", "Mark", "MissingAnswer", "Output", "Rule", "Score", "Scorer", "Target"]
+__all__ = ["Case", "EvalgateError", "MissingAnswer", "Output", "Rule", "Score", "Scorer", "Target"]
 
 _HOMES = {
-    "data": ("Case", "Mark", "Output", "Score"),
+    "data": ("Case", "Output", "Score"),
     "errors": ("EvalgateError", "MissingAnswer"),
     "protocols": ("Rule", "Scorer", "Target"),
 }

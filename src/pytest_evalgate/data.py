@@ -144,16 +144,8 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """What a scorer function says: a value in [0, 1], or None where it could not tell, and why."""
-
-    value: float | None
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Score:
-    """One scorer's mark on one output, held against that scorer's threshold.
+    """One scorer's value for one output, compared with that scorer's threshold.
 
     ``passed`` is None where ``value`` is: unknown is neither a pass nor a miss. What does not ``count`` is reported
     and decides nothing: a judge that may not gate. ``calls`` are those that it took, kept with the trial.
@@ -166,6 +158,13 @@ class Score:
     weight: float | None = None
     counts: bool = True
     calls: tuple[CallRecord, ...] = field(default=(), compare=False)
+
+
+Graded = tuple[float | None, str]
+"""The value of an output in [0, 1], or None if the scorer could not tell, and the reason."""
+
+Returned = Graded | Score | float | None
+"""What the function of a scorer may return; a bool is a float to a type checker."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,12 +19,12 @@ hookspec = pluggy.HookspecMarker("pytest")
 def pytest_evalgate_scorers() -> Mapping[str, Rule]:  # type: ignore[empty-body]
     """Return rule scorers of your own by name; suites and asserts then use them like the built-in ones.
 
-    A rule takes the case, the output and the parameters of its configuration entry, and returns a Mark::
-
-        from pytest_evalgate import Mark
+    A rule takes the case, the output and the parameters of its configuration entry. It returns a bool, a number in
+    [0, 1], a pair (value, reason), a Score, or None if it could not tell::
 
         def ends_politely(case, output, /, *, closing="Kind regards"):
-            return Mark(float(str(output.value).rstrip().endswith(closing)), f"does not end with {closing!r}")
+            passed = str(output.value).rstrip().endswith(closing)
+            return passed, "" if passed else f"does not end with {closing!r}"
 
         def pytest_evalgate_scorers():
             return {"ends-politely": ends_politely}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from pytest_evalgate.calls import Call, Reply
-    from pytest_evalgate.data import Case, Mark, Output, Score
+    from pytest_evalgate.data import Case, Output, Returned, Score
 
 
 @runtime_checkable
@@ -55,10 +55,10 @@ class ModelClient(Protocol):
 
 
 class Rule(Protocol):
-    """A rule as a plain function: ``(case, output, **params) -> Mark``; the registry maps names to rules.
+    """A rule as a plain function: ``(case, output, **params) -> value``; the registry maps names to rules.
 
     mypy takes functions with parameters of their own for this shape, and none with ``*args`` left out.
     """
 
-    def __call__(self, case: Case, output: Output, /, *args: Any, **params: Any) -> Mark:
-        """Return the mark of ``output``."""
+    def __call__(self, case: Case, output: Output, /, *args: Any, **params: Any) -> Returned:
+        """Return the value of ``output``."""

@@ -56,6 +56,7 @@ class Wiring:
         state: Where the cache lies.
         errand: The run, and what it may do.
         workers: How many processes share the limits and the budget.
+        shared: Whether other processes may send the same calls at the same time.
         hooks: What the hook ``pytest_evalgate_targets`` brings.
 
     """
@@ -65,6 +66,7 @@ class Wiring:
     state: StateFolder
     errand: Errand
     workers: int = 1
+    shared: bool = False
     hooks: Mapping[str, Callable[..., Target]] = field(default_factory=dict)
     _targets: list[Target] = field(default_factory=list)
     _applications: dict[str, settings.HttpRequest] = field(default_factory=dict)
@@ -104,7 +106,7 @@ class Wiring:
         from pytest_evalgate.engine.cache import Memory, cassette  # noqa: PLC0415 - diskcache
 
         cassettes = cassette.read(cassette.in_folder(self.state.path), root=self.root)
-        return Memory(self.cache, cassettes=cassettes, offline=self.errand.offline)
+        return Memory(self.cache, cassettes=cassettes, offline=self.errand.offline, shared=self.shared)
 
     @cached_property
     def client(self) -> Switchboard:

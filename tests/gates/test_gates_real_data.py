@@ -20,7 +20,7 @@ from pytest_evalgate.engine.immediate import drive
 from pytest_evalgate.gates import SuiteRules
 from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs.plan import make_plan
-from pytest_evalgate.scorers import Context, PatternMatcher, build_all
+from pytest_evalgate.scorers import Context, build_all
 from pytest_evalgate.settings import NoRegressionGate, PassRateGate, SliceGate
 from pytest_evalgate.stats.intervals import clopper_pearson_interval
 
@@ -50,12 +50,11 @@ def _suite(
     slices = [by] if by else []
     plan = make_plan(name, sets, scorers=[spec], trials=len(recorded), slices=slices, cluster=cluster)
     cases = [case for golden_set in sets for case in golden_set]
-    with PatternMatcher() as matcher:
-        grading = Grading(build_all([spec], context=Context(matcher=matcher)))
-        results = tuple(
-            drive(run_case(target, grading, case, planned, plan.trials))
-            for case, planned in zip(cases, plan.cases, strict=True)
-        )
+    grading = Grading(build_all([spec], context=Context()))
+    results = tuple(
+        drive(run_case(target, grading, case, planned, plan.trials))
+        for case, planned in zip(cases, plan.cases, strict=True)
+    )
     return SuiteRun(plan, results)
 
 

@@ -14,10 +14,9 @@ def broken(case, output):
     return 1.0
 """
 _HOOK = """
-from pytest_evalgate import Mark
 
 def ends_politely(case, output, /, *, closing="Yours"):
-    return Mark(float(output.value.endswith(closing)), f"does not end with {closing!r}")
+    return output.value.endswith(closing), f"does not end with {closing!r}"
 
 def pytest_evalgate_scorers():
     return {"ends-politely": ends_politely}

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from pytest_evalgate.data import Case, Output, Place, Score
-from pytest_evalgate.scorers import Context, PatternMatcher, build
+from pytest_evalgate.scorers import Context, build
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 
 class ScoreOf(Protocol):
@@ -17,14 +17,8 @@ class ScoreOf(Protocol):
 
 
 @pytest.fixture(scope="session")
-def matcher() -> Iterator[PatternMatcher]:
-    with PatternMatcher() as matcher:
-        yield matcher
-
-
-@pytest.fixture(scope="session")
-def context(matcher: PatternMatcher) -> Context:
-    return Context(matcher=matcher, place="suites.faq.scorers")
+def context() -> Context:
+    return Context(place="suites.faq.scorers")
 
 
 @pytest.fixture(scope="session")

@@ -47,7 +47,6 @@ def _score(spec: dict[str, Any], root: Path) -> Score:
         ("return None", None, None, "could not tell"),
         ("return (None, 'too short')", None, None, "too short"),
         ("return (0.2, 'rude')", 0.2, False, "rude"),
-        ("return Mark(0.7, 'fine')", 0.7, True, "fine"),
         ("return Score('x', 0.1, True, 'low')", 0.1, False, "low"),
         ("return np.float32(0.5)", 0.5, True, ""),
         ("return (1, 'x' * 600)", 1.0, True, "x" * 499 + "…"),
@@ -65,7 +64,7 @@ def test_what_a_function_may_return(
     module: Callable[[str], str],
     tmp_path: Path,
 ) -> None:
-    imports = "import numpy as np\nfrom pytest_evalgate.data import Mark, Score\n"
+    imports = "import numpy as np\nfrom pytest_evalgate.data import Score\n"
     name = module(f"{imports}{define} tone(case, output):\n    {body}\n")
     assert _score({"python": f"{name}:tone"}, tmp_path / "app") == Score("tone", value, passed=passed, reason=reason)
 

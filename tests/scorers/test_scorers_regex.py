@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import importlib
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -64,24 +63,20 @@ def test_beyond_the_limit_the_head_decides_or_nothing_does(score_of: ScoreOf) ->
         ({"pattern": "a", "engine": "perl"}, 'engine = "perl"'),
         ({"pattern": 5}, "pattern = 5"),
         ({"pattern": "a", "full": 1}, "full = 1"),
-        ({"pattern": "(?i)" + "[\0-\U0010ffff]" * 1900}, "took longer"),  # a pattern that is slow to read
+        ({"pattern": "(a{1000}){1000}"}, "its repetitions multiply to more than 20,000 parts"),
     ],
 )
 @pytest.mark.parametrize("kind", ["regex", "not-regex"])
 def test_a_bad_pattern_is_found_when_the_scorer_is_built(
     kind: str, spec: dict[str, Any], problem: str, score_of: ScoreOf
 ) -> None:
-    start = time.monotonic()
     with pytest.raises(SettingsError, match=problem) as caught:
         score_of({"kind": kind, **spec}, "text")
     assert str(caught.value).startswith("suites.faq.scorers: ")
-    assert time.monotonic() - start < 30
 
 
 def test_re2_stops_no_one(score_of: ScoreOf) -> None:
-    start = time.monotonic()
     assert score_of({"kind": "regex", "pattern": "(a+)+$", "engine": "re2"}, "a" * 5000 + "b").passed is False
-    assert time.monotonic() - start < 30
 
 
 def test_a_missing_re2_says_what_to_install(monkeypatch: pytest.MonkeyPatch, score_of: ScoreOf) -> None:
@@ -93,5 +88,5 @@ def test_a_missing_re2_says_what_to_install(monkeypatch: pytest.MonkeyPatch, sco
         return real(name, package)
 
     monkeypatch.setattr(importlib, "import_module", without_re2)
-    with pytest.raises(SettingsError, match=r'needs google-re2: pip install "pytest-evalgate\[regex\]"'):
+    with pytest.raises(SettingsError, match=r'needs google-re2: pip install "pytest-evalgate\[re2\]"'):
         score_of({"kind": "regex", "pattern": "a", "engine": "re2"}, "a")

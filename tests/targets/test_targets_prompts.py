@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -65,7 +64,12 @@ def _refused(template: str, case: Case = _CASE) -> str:
         ("{{ person|tojson(indent=1) }}", '{\n "name": "Ada",\n "items": 3\n}'),
         ("{{ 'a' + lang }} {{ 2 * 3 + 7 % 4 }} {{ lang|replace('d', 'n')|upper }}", "ade 9 NE"),
         ("{% raw %}{{ input }}{% endraw %}{# a comment #}", "{{ input }}"),
-        ("<b>{{ '&' }}</b>", "<b>&</b>"),
+        ("<b>{{ '&' }}{{ ['<']|tojson }}</b>", '<b>&["<"]</b>'),
+        ("{% set who = person.name %}{{ who ~ '/' ~ lang }}", "Ada/de"),
+        ("{% macro item(x) %}- {{ x }}\n{% endmacro %}{% for x in facts %}{{ item(x) }}{% endfor %}", "- a\n- b\n"),
+        ("{% for n in range(3) %}{{ n }}{% endfor %} {{ [facts, 1] }}", '012 [["a", "b"], 1]'),
+        ("{% for key, value in vars.items() %}{{ key }} {% endfor %}", "lang facts person input "),
+        ("{{ input.upper() }} {{ input|wordcount }}", "WHERE IS MY MONEY? 4"),
         ("one line end is cut\n", "one line end is cut"),
     ],
 )
@@ -94,79 +98,53 @@ def test_an_undefined_name_is_told_with_template_line_and_case() -> None:
     [
         ("a\n{{ input", "prompts/faq.md:2: unexpected end of template"),
         ("{% if input %}", "prompts/faq.md:1: Unexpected end of template"),
-        ("{{ input|shout }}", "prompts/faq.md:1: no filter is named shout; there are abs, capitalize"),
-        ("\n{% include 'secrets.txt' %}", "prompts/faq.md:2: include is not part of prompt templates"),
-        ("{% extends 'a' %}", "prompts/faq.md:1: extends is not part"),
-        ("{% from 'a' import b %}", "prompts/faq.md:1: fromimport is not part"),
-        ("{% set a = 1 %}", "prompts/faq.md:1: set is not part"),
-        ("{% set a %}b{% endset %}", "prompts/faq.md:1: set is not part"),
-        ("{% with a = 1 %}{% endwith %}", "prompts/faq.md:1: with is not part"),
-        ("{% block a %}{{ self.a() }}{% endblock %}", "prompts/faq.md:1: block is not part"),
-        ("{% filter upper %}a{% endfilter %}", "prompts/faq.md:1: filterblock is not part"),
-        ("{{ input ~ lang }}", "prompts/faq.md:1: ~ (write one {{ }} after the other) is not part"),
-        ("{% for a in facts recursive %}{% endfor %}", "prompts/faq.md:1: a recursive loop is not part"),
-        ("{{ [facts, facts] }}", "prompts/faq.md:1: a list or dict that is written in a prompt template holds"),
-        ("{{ {'a': facts} }}", "prompts/faq.md:1: a list or dict that is written in a prompt template holds"),
-        ("{{ (facts, 1) }}", "prompts/faq.md:1: a list or dict that is written in a prompt template holds"),
+        ("a\n\n{{ input|shout }}", "prompts/faq.md:3: No filter named 'shout'."),
+        ("{% nothing %}", "prompts/faq.md:1: Encountered unknown tag 'nothing'."),
         ("{{ " + "(" * 900 + "1" + ")" * 900 + " }}", "prompts/faq.md: nested too deeply"),
         ("{% for a in facts %}" * 30 + "{% endfor %}" * 30, "prompts/faq.md: nested too deeply"),
     ],
 )
-def test_what_is_no_prompt_template_is_refused_when_it_is_loaded(template: str, told: str) -> None:
+def test_what_is_no_template_is_refused_when_it_is_loaded(template: str, told: str) -> None:
     with pytest.raises(SettingsError) as caught:
         parse_prompt(template, name="prompts/faq.md")
     assert str(caught.value).startswith(told)
 
 
-_BOMBS = [
-    "{% for a in range(10**9) %}{% endfor %}",
-    "{% for a in big %}{% for b in big %}{% for c in big %}{% endfor %}{% endfor %}{% endfor %}",
-    "{% for a in big %}{% for b in big if false %}{% endfor %}{% endfor %}",
-    "{% for a in big %}{{ loop.length }}{% for b in big %}{{ loop.last }}{% endfor %}{% endfor %}",
-    "{% for a in big %}{{ text }}{% endfor %}",
-    "{{ 'x' * 10**10 }}",
-    "{{ 'x' * 10000000000 }}",
-    "{{ 10000000000 * 'x' }}",
-    "{{ big * 10000000000 }}",
-    "{{ 'x'.ljust(10**10) }}",
-    "{{ 'x'|center(10**10) }}",
-    "{{ 'x'|indent(10**10) }}",
-    "{{ 1|round(1000000000, 'ceil') }}",
-    "{{ 10**10**10 }}",
-    "{{ '%10000000000d' % 1 }}",
-    "{{ '%10000000000d' % (1,) }}",
-    "{{ '{:>10000000000}'.format(1) }}",
-    "{{ '{:>10000000000}'|format(1) }}",
-    "{{ text + text }}",
-    "{{ text|replace('', text) }}",
-    "{{ big|join(text) }}",
-    "{{ [[[]]]|tojson(indent=10000000) }}",
-    "{{ text }}{{ text }}",
-    "{{ quotes|tojson|tojson|tojson|tojson }}",
-    "{% set a = [big, big] %}",
-    "{% macro f() %}{{ f() }}{{ f() }}{% endmacro %}{{ f() }}",
-    "{{ lipsum(n=1000000000) }}",
-    "{{ cycler }}",
-]
+@pytest.mark.parametrize(
+    "template",
+    [
+        "\n{% include 'secrets.txt' %}",
+        "\n{% extends 'a' %}",
+        "\n{% from 'a' import b %}",
+    ],
+)
+def test_a_template_loads_no_other_file(template: str) -> None:
+    assert _refused(template).startswith("prompts/faq.md:2: no loader for this environment specified; in case")
 
 
-@pytest.mark.parametrize("template", _BOMBS)
-def test_template_bombs_end_at_once(template: str) -> None:
-    case = Case("bomb", vars={"big": list(range(5000)), "text": "x" * 900_000, "quotes": '"' * 90_000})
-    before = time.thread_time()
-    told = _refused(template, case)
-    assert told.startswith("prompts/faq.md")
-    assert time.thread_time() - before < 4, "the bound is 2 s of the thread's own time"
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for a in big %}{{ text }}{% endfor %}",
+        "{% for a in big %}{% for b in big %}{% for c in big %}{{ c }}{% endfor %}{% endfor %}{% endfor %}",
+        "{{ text }}{{ text }}",
+        "{{ text ~ text }}",
+    ],
+)
+def test_a_text_that_is_too_long_is_not_rendered_to_its_end(template: str) -> None:
+    case = Case("long", vars={"big": list(range(5000)), "text": "x" * 900_000})
+    assert "its text is longer than 1,048,576 characters; in case" in _refused(template, case)
 
 
-def test_loops_whose_rounds_are_few_and_slow_end_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_evalgate.targets.prompt_language.MOST_CPU_S", 0.0)
-    assert "its loops take more than 0 s" in _refused("{% for a in facts %}{% endfor %}")
-
-
-def test_as_many_rounds_as_a_case_may_need() -> None:
-    case = Case("long", vars={"rows": list(range(9_999))})
-    assert _render("{% for row in rows %}{% endfor %}.", case) == "."
+@pytest.mark.parametrize(
+    ("template", "told"),
+    [
+        ("{% for a in range(10**9) %}{% endfor %}", "prompts/faq.md:1: Range too big"),
+        ("{% macro f() %}{{ f() }}{% endmacro %}\n{{ f() }}", "prompts/faq.md:1: maximum recursion depth"),
+    ],
+)
+def test_a_template_that_would_not_end_is_an_error(template: str, told: str) -> None:
+    assert _refused(template).startswith(told)
 
 
 _INJECTED = [
@@ -204,28 +182,32 @@ def test_values_come_out_as_they_went_in(text: str, value: Any) -> None:
         "{{ ''.__class__ }}",
         "{{ input.__class__.__mro__ }}",
         "{{ input['__class__'] }}",
-        "{{ input.format }}",
         "{{ input|attr('__class__') }}",
+        "{{ '{0.__class__}'.format(input) }}",
         "{{ vars.__class__ }}",
         "{{ case.__init__.__globals__ }}",
-        "{{ vars.get }}",
-        "{{ vars.items }}",
-        "{{ facts|map(attribute='__class__')|list }}",
-        "{{ facts|map('attr', '__class__')|list }}",
-        "{{ self }}",
+        "{{ facts|map(attribute='__class__')|join }}",
+        "{{ facts|map('attr', '__class__')|join }}",
         "{{ self.__init__ }}",
         "{{ cycler.__init__.__globals__ }}",
         "{{ lipsum.__globals__ }}",
-        "{{ namespace }}",
-        "{{ range }}",
-        "{{ input.upper() }}",
         "{% for a in facts %}{{ loop.__class__ }}{% endfor %}",
-        "{% for a in facts %}{{ loop.cycle }}{% endfor %}",
-        "{{ 'a' | counted rounds }}",
     ],
 )
-def test_no_python_object_is_within_reach(attack: str) -> None:
-    assert _refused(attack).startswith("prompts/faq.md:1: ")
+def test_attributes_with_underscores_are_refused(attack: str) -> None:
+    told = _refused(attack)
+    assert told.startswith("prompts/faq.md:1: ")
+    assert "is unsafe" in told or "has no attribute '__" in told
+
+
+@pytest.mark.parametrize("template", ["{{ vars.get }}", "{{ range }}", "{{ self }}", "{{ namespace }}"])
+def test_a_value_that_is_not_json_is_no_prompt(template: str) -> None:
+    assert "is not JSON serializable; in case" in _refused(template)
+
+
+@pytest.mark.parametrize("change", ["{{ facts.append(1) }}", "{{ vars.clear() }}", "{{ case.tags.pop() }}"])
+def test_a_template_cannot_change_the_case(change: str) -> None:
+    assert "is unsafe" in _refused(change) or "not safely callable" in _refused(change)
 
 
 @pytest.mark.parametrize(

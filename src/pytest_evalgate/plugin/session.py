@@ -113,6 +113,7 @@ class EvalSession:
                 max_concurrency=self.options.max_concurrency,
             ),
             workers=worker["workercount"] if worker is not None and configured.xdist == "spread" else 1,
+            shared=worker is not None and worker["workercount"] > 1,
             hooks=_merged(config.hook.pytest_evalgate_targets()),
         )
         self.notices = Notices(self.wiring)
@@ -169,7 +170,6 @@ class EvalSession:
     def open(self) -> None:
         """Select the suites, and on the controller refuse now what could not be run or judged."""
         self._closing.callback(self.ledger.close)
-        self._closing.callback(self.assembly.context.matcher.close)
         self._closing.callback(self.wiring.close)
         self.config.add_cleanup(self._closing.close)
         selected = select(self.config, self.assembly)

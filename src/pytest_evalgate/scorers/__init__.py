@@ -4,16 +4,12 @@ from pytest_evalgate.scorers.asserts import case_scorers, check_asserts
 from pytest_evalgate.scorers.build import Context, build, build_all
 from pytest_evalgate.scorers.grading import grade, passes
 from pytest_evalgate.scorers.registry import RULES, registry
-from pytest_evalgate.scorers.safe_regex import PatternError, PatternMatcher, PatternTimeout
 from pytest_evalgate.scorers.scorer import BuiltScorer
 
 __all__ = [
     "RULES",
     "BuiltScorer",
     "Context",
-    "PatternError",
-    "PatternMatcher",
-    "PatternTimeout",
     "build",
     "build_all",
     "case_scorers",

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_evalgate.errors import SettingsError
-from pytest_evalgate.scorers.callables import resolve
+from pytest_evalgate import callables
+from pytest_evalgate.errors import CallableError, SettingsError
 from pytest_evalgate.scorers.params import Entry, SpecError, near, read_params, validated
 from pytest_evalgate.scorers.registry import MEASURES, RULES
-from pytest_evalgate.scorers.safe_regex import PatternMatcher
 from pytest_evalgate.scorers.scorer import BuiltScorer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from pytest_evalgate.data import Case, Output
@@ -31,14 +31,12 @@ _GRADED_THRESHOLD: Final = 0.5
 class Context:
     """What scorers are built with.
 
-    ``rules`` are the rules by name, ``roots`` the folders below which the user's own code lies, ``matcher`` runs the
-    patterns of all scorers and is for the owner of the context to close, ``place`` is what messages call the
-    specification. ``judge`` makes the scorer of a judge that the configuration names.
+    ``rules`` are the rules by name, ``roots`` the folders below which the user's own code lies, ``place`` is what
+    messages call the specification. ``judge`` makes the scorer of a judge that the configuration names.
     """
 
     rules: Mapping[str, Rule] = field(default_factory=lambda: RULES)
     roots: tuple[Path, ...] = ()
-    matcher: PatternMatcher = field(default_factory=PatternMatcher)
     place: str = "scorers"
     judge: MakesJudge | None = None
 
@@ -104,7 +102,7 @@ def _rule(kind: Any, given: Mapping[str, Any], context: Context) -> BuiltScorer:
     if not isinstance(kind, str) or kind not in context.rules:
         raise SpecError(f'unknown scorer "{kind}"{near(str(kind), context.rules) or _known(context.rules)}')
     rule = context.rules[kind]
-    entry, params = read_params(kind, rule, given, context.matcher)
+    entry, params = read_params(kind, rule, given)
     threshold = _GRADED_THRESHOLD if kind in MEASURES else _RULE_THRESHOLD
     scorer = _scorer(kind, functools.partial(rule, **params), entry, threshold)
     return replace(scorer, waits=rule is not RULES.get(kind))
@@ -113,14 +111,30 @@ def _rule(kind: Any, given: Mapping[str, Any], context: Context) -> BuiltScorer:
 def _python(name: Any, given: Mapping[str, Any], context: Context) -> BuiltScorer:
     if not isinstance(name, str):
         raise SpecError(f'python = {name!r} is not a string of the form "package.module:function"')
-    entry = validated(Entry, given, "python", context.matcher)
-    return _scorer(name.rpartition(":")[2], resolve(name, context.roots), entry, _GRADED_THRESHOLD)
+    entry = validated(Entry, given, "python")
+    return _scorer(name.rpartition(":")[2], _resolved(name, context.roots), entry, _GRADED_THRESHOLD)
+
+
+def _resolved(spec: str, roots: Sequence[Path]) -> Callable[..., object]:
+    """Import the function ``package.module:function`` and check that it takes a case and an output."""
+    try:
+        function = callables.resolve(spec, roots)
+        signature = inspect.signature(function)
+    except CallableError as error:
+        raise SpecError(str(error)) from error
+    except ValueError:  # some compiled functions have no signature
+        return function
+    try:
+        signature.bind("case", "output")
+    except TypeError as error:
+        raise SpecError(f'python = "{spec}" takes {signature!s:.200}, not (case, output): {error}') from error
+    return function
 
 
 def _judge(name: Any, given: Mapping[str, Any], context: Context) -> WeighedScorer:
     if context.judge is None or not isinstance(name, str):
         raise SpecError(f"judge = {name!r}: name a table [judges.NAME] of the configuration")
-    return context.judge(name, validated(Entry, given, "judge", context.matcher))
+    return context.judge(name, validated(Entry, given, "judge"))
 
 
 def _scorer(name: str, function: Callable[[Case, Output], object], entry: Entry, threshold: float) -> BuiltScorer:

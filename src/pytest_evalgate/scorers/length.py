@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
-from pytest_evalgate.data import Case, Mark, Output
 from pytest_evalgate.scorers.wanted import text_of
+
+if TYPE_CHECKING:
+    from pytest_evalgate.data import Case, Graded, Output
 
 
 def _bounding(most: int | None, info: ValidationInfo) -> int | None:
@@ -30,7 +32,7 @@ def length(
     *,
     min: Least | None = None,  # noqa: A002 - the name that users write
     max: Most = None,  # noqa: A002 - the name that users write
-) -> Mark:
+) -> Graded:
     """Pass when the output has at least ``min`` and at most ``max`` characters."""
     return _bounded(len(text_of(output)), min, max, "characters")
 
@@ -42,14 +44,14 @@ def word_count(
     *,
     min: Least | None = None,  # noqa: A002 - the name that users write
     max: Most = None,  # noqa: A002 - the name that users write
-) -> Mark:
+) -> Graded:
     """Pass when the output has at least ``min`` and at most ``max`` words, which white space sets apart."""
     return _bounded(len(text_of(output).split()), min, max, "words")
 
 
-def _bounded(count: int, least: int | None, most: int | None, unit: str) -> Mark:
+def _bounded(count: int, least: int | None, most: int | None, unit: str) -> Graded:
     if least is not None and count < least:
-        return Mark(0.0, f"{count:,} {unit}, fewer than {least:,}")
+        return 0.0, f"{count:,} {unit}, fewer than {least:,}"
     if most is not None and count > most:
-        return Mark(0.0, f"{count:,} {unit}, more than {most:,}")
-    return Mark(1.0, f"{count:,} {unit}")
+        return 0.0, f"{count:,} {unit}, more than {most:,}"
+    return 1.0, f"{count:,} {unit}"

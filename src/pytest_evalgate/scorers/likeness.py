@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import AfterValidator, Field
 
-from pytest_evalgate.data import Case, Mark, Output
 from pytest_evalgate.errors import ScorerError
 from pytest_evalgate.scorers import overlap
 from pytest_evalgate.scorers.references import nearest, references
@@ -15,6 +14,8 @@ from pytest_evalgate.scorers.wanted import listed, shown, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from pytest_evalgate.data import Case, Graded, Output
 
 MOST_PAIRS: Final = 5_000_000
 """Words of an output times words of its reference that ROUGE-L compares: 2.5 s and 140 MB."""
@@ -40,7 +41,7 @@ ForSacrebleu = Annotated[str | None, _Checked, AfterValidator(_with("sacrebleu")
 ForRouge = Annotated[str | None, _Checked, AfterValidator(_with("rouge_score.rouge_scorer"))]
 
 
-def bleu(case: Case, output: Output, /, *, value: ForSacrebleu = None) -> Mark:
+def bleu(case: Case, output: Output, /, *, value: ForSacrebleu = None) -> Graded:
     """Return sacrebleu's sentence BLEU, from 0 to 1.
 
     Args:
@@ -54,17 +55,17 @@ def bleu(case: Case, output: Output, /, *, value: ForSacrebleu = None) -> Mark:
     """
     wanted = _filled(references(case, value))
     score = overlap.sentence_bleu(text_of(output), wanted)
-    return Mark(score, f"BLEU {score:.3f} with {listed(wanted)}")
+    return score, f"BLEU {score:.3f} with {listed(wanted)}"
 
 
-def chrf(case: Case, output: Output, /, *, value: ForSacrebleu = None) -> Mark:
+def chrf(case: Case, output: Output, /, *, value: ForSacrebleu = None) -> Graded:
     """Return sacrebleu's sentence chrF2 with the best reference, from 0 to 1; references as `bleu`."""
     wanted = _filled(references(case, value))
     score = overlap.sentence_chrf(text_of(output), wanted)
-    return Mark(score, f"chrF {score:.3f} with {listed(wanted)}")
+    return score, f"chrF {score:.3f} with {listed(wanted)}"
 
 
-def rouge_l(case: Case, output: Output, /, *, value: ForRouge = None) -> Mark:
+def rouge_l(case: Case, output: Output, /, *, value: ForRouge = None) -> Graded:
     """Return rouge-score's F1 of ROUGE-L with the best reference, from 0 to 1; references as `bleu`.
 
     None where the output is too long to be compared.
@@ -72,9 +73,9 @@ def rouge_l(case: Case, output: Output, /, *, value: ForRouge = None) -> Mark:
     text, wanted = text_of(output), _filled(references(case, value))
     words = _words(text)
     if words * max(map(_words, wanted)) > MOST_PAIRS:
-        return Mark(None, f"the output has {words:,} words, too many for ROUGE-L: bound it with word-count")
+        return None, f"the output has {words:,} words, too many for ROUGE-L: bound it with word-count"
     score, reference = nearest(_rouge_l, text, wanted)
-    return Mark(score, f"ROUGE-L {score:.3f} with {shown(reference)}")
+    return score, f"ROUGE-L {score:.3f} with {shown(reference)}"
 
 
 def _rouge_l(prediction: str, reference: str) -> float:

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import Field
 
-from pytest_evalgate.data import Case, Json, Mark, Output
 from pytest_evalgate.errors import ScorerError
 from pytest_evalgate.jsonl import visible
 from pytest_evalgate.scorers.regex import Engine, Flags, Pattern, beyond, find
-from pytest_evalgate.scorers.safe_regex import PatternMatcher  # noqa: TC001 - the builder reads it from the signature
 from pytest_evalgate.scorers.wanted import any_wanted, shown, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from pytest_evalgate.data import Case, Graded, Json, Output
 
 Distance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -63,14 +63,13 @@ def number(  # noqa: PLR0913 - its keywords are what users may write
     output: Output,
     /,
     *,
-    matcher: PatternMatcher,
     engine: Engine = "re",
     pattern: Pattern | None = None,
     flags: Flags = (),
     value: int | float | str | None = None,  # noqa: PYI041 - a large int must not become a float
     tolerance: Distance = 0.0,
     relative: Distance = 0.0,
-) -> Mark:
+) -> Graded:
     r"""Pass when the number in the output is the one that is wanted.
 
     It is the last number of the output; with a ``pattern``, the first number in what the pattern's last match holds
@@ -79,7 +78,6 @@ def number(  # noqa: PLR0913 - its keywords are what users may write
     Args:
         case: wants any of ``expected_any``, or ``expected``: a number, or text with exactly one in it.
         output: what the target returned; no number in it is a miss.
-        matcher: given by the builder.
         engine: which library matches ``pattern``.
         pattern: where to look for the number.
         flags: any of "ignorecase", "multiline", "dotall".
@@ -88,29 +86,28 @@ def number(  # noqa: PLR0913 - its keywords are what users may write
         relative: the distance that still passes, as a share of the wanted number; the wider one counts.
 
     Raises:
-        ScorerError: what is wanted is not one number.
-        PatternTimeout: matching took too long.
+        ScorerError: what is wanted is not one number, or matching took too long.
 
     """
     wanted = [_wanted(one) for one in any_wanted(case, value)]
     text = text_of(output)
     place = "the output"
     if pattern is not None:
-        found = find(pattern, text, matcher=matcher, engine=engine, flags=flags, how="last")
+        found = find(pattern, text, engine=engine, flags=flags, how="last")
         if found.cut:
-            return Mark(None, beyond(text))
+            return None, beyond(text)
         if found.text is None:
-            return Mark(0.0, f"no number matches pattern {shown(pattern)}")
+            return 0.0, f"no number matches pattern {shown(pattern)}"
         text, place = found.text, f"{shown(found.text)}, which matches pattern {shown(pattern)}"
     got = next(numbers_in(text, backwards=pattern is None), None)
-    return Mark(0.0, f"no number in {place}") if got is None else _compared(got, wanted, tolerance, relative)
+    return (0.0, f"no number in {place}") if got is None else _compared(got, wanted, tolerance, relative)
 
 
-def _compared(got: Number, wanted: list[Number], tolerance: float, relative: float) -> Mark:
+def _compared(got: Number, wanted: list[Number], tolerance: float, relative: float) -> Graded:
     with localcontext(_unbounded()):
         passed = any(_near(got.value, one.value, tolerance, relative) for one in wanted)
     want = " or ".join(visible(one.written) for one in wanted[:3])
-    return Mark(float(passed), f"got {visible(got.written)}, wanted {want}")
+    return float(passed), f"got {visible(got.written)}, wanted {want}"
 
 
 def _near(got: Decimal, wanted: Decimal, tolerance: float, relative: float) -> bool:

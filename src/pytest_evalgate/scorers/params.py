@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from pytest_evalgate.scorers.safe_regex import PatternMatcher
 from pytest_evalgate.scorers.wanted import shown
 
 if TYPE_CHECKING:
@@ -47,23 +46,19 @@ def near(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {close}?" if close else ""
 
 
-def read_params(
-    kind: str, rule: Rule, spec: Mapping[str, Any], matcher: PatternMatcher
-) -> tuple[Entry, dict[str, Any]]:
+def read_params(kind: str, rule: Rule, spec: Mapping[str, Any]) -> tuple[Entry, dict[str, Any]]:
     """Check ``spec`` and split it into what every scorer has and the keyword arguments of ``rule``.
 
     Raises:
         SpecError: a parameter is unknown, or its value is of no use; all problems are named.
 
     """
-    hints = parameters(rule)
     function: Any = rule  # a function can be hashed, which the protocol does not say
-    entry = validated(_model(kind, function), spec, kind, matcher)
-    given = {name: getattr(entry, name) for name in hints if hints[name] is not PatternMatcher}
-    return entry, given | {name: matcher for name, hint in hints.items() if hint is PatternMatcher}
+    entry = validated(_model(kind, function), spec, kind)
+    return entry, {name: getattr(entry, name) for name in parameters(rule)}
 
 
-def validated(model: type[Entry], spec: Mapping[str, Any], kind: str, matcher: PatternMatcher) -> Entry:
+def validated(model: type[Entry], spec: Mapping[str, Any], kind: str) -> Entry:
     """Read ``spec`` into ``model``.
 
     Raises:
@@ -71,7 +66,7 @@ def validated(model: type[Entry], spec: Mapping[str, Any], kind: str, matcher: P
 
     """
     try:
-        return model.model_validate(dict(spec), context=matcher)
+        return model.model_validate(dict(spec))
     except ValidationError as error:
         problems = (_problem(kind, model, detail) for detail in error.errors(include_url=False))
         raise SpecError("; ".join(problems)) from error
@@ -106,9 +101,7 @@ def _keywords(rule: Rule) -> list[inspect.Parameter]:
 def _model(kind: str, rule: Rule) -> type[Entry]:
     hints = parameters(rule)
     defaults = {one.name: ... if one.default is inspect.Parameter.empty else one.default for one in _keywords(rule)}
-    fields: dict[str, Any] = {
-        name: (hint, defaults[name]) for name, hint in hints.items() if hint is not PatternMatcher
-    }
+    fields: dict[str, Any] = {name: (hint, defaults[name]) for name, hint in hints.items()}
     return create_model(kind, __base__=Entry, **fields)
 
 

@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any, Final, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
-from pytest_evalgate.data import Case, Mark, Output
 from pytest_evalgate.errors import ScorerError
-from pytest_evalgate.scorers.pattern_worker import matched
-from pytest_evalgate.scorers.safe_regex import TEXT_LIMIT, Found, How, PatternMatcher
+from pytest_evalgate.jsonl import quoted
 from pytest_evalgate.scorers.wanted import any_wanted, as_texts, listed, shown, text_of
 
-Flags = Sequence[Literal["ignorecase", "multiline", "dotall"]]
+if TYPE_CHECKING:
+    from pytest_evalgate.data import Case, Graded, Output
+
+TEXT_LIMIT: Final = 1_000_000
+"""Characters of a text in which `re` looks for a pattern."""
+
+DEADLINE_S: Final = 0.5
+"""Seconds that `re` has for one match; only a pattern that backtracks without end needs more."""
+
+_MOST_COPIES: Final = 20_000
+"""The `regex` package copies what must be repeated when it compiles, which has no deadline: ``(a{1000}){1000}`` takes
+270 MB, and each of several nested ``+`` doubles what is inside."""
 
 _FLAGS: Final = {"ignorecase": re.IGNORECASE, "multiline": re.MULTILINE, "dotall": re.DOTALL}
 _INLINE: Final = {"ignorecase": "i", "multiline": "m", "dotall": "s"}
+_PARTS: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^]\\])*+(?:\]|\Z)|\{(?P<least>\d+)(?P<more>,\d*)?\}|.", re.DOTALL)
+
+Flags = Sequence[Literal["ignorecase", "multiline", "dotall"]]
+
+How = Literal["search", "full", "last"]
+"""``search`` finds the first match, ``last`` the last one, ``full`` one of the whole text."""
 
 
 def _installed(engine: str) -> str:
@@ -28,53 +45,64 @@ def _installed(engine: str) -> str:
 
 
 def _well_formed(pattern: str, info: ValidationInfo) -> str:
-    """Have the engine read the pattern, `re` with its deadline: reading can hang too."""
-    matcher: Any = info.context
     try:
-        if info.data.get("engine") == "re2":
-            _compiled(pattern, ())
-        else:
-            matcher.check(pattern)
+        _compiled(pattern, info.data.get("engine", "re"), ())
     except ScorerError as error:
         raise ValueError(str(error)) from error
     return pattern
 
 
 Engine = Annotated[Literal["re", "re2"], AfterValidator(_installed)]
-"""``re`` has a deadline; ``re2`` (extra ``regex``) needs none, and knows no look-around and no back-references."""
+"""``re`` has a deadline; ``re2`` (extra ``re2``) needs none, and knows no look-around and no back-references."""
 
 Pattern = Annotated[str, Field(min_length=1, max_length=10_000), AfterValidator(_well_formed)]
-"""A pattern that is read when the scorer is built; stands after ``engine`` in a rule's signature."""
+"""A pattern that is compiled when the scorer is built; follows ``engine`` in a rule's signature."""
 
 
-def regex(  # noqa: PLR0913 - its keywords are what users may write
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The text that a pattern matched: its first group that took part, else the whole match; None without a match.
+
+    ``cut`` is True if the text was longer than `TEXT_LIMIT` and only its head was searched.
+    """
+
+    text: str | None
+    cut: bool = False
+
+
+def regex(
     case: Case,
     output: Output,
     /,
     *,
-    matcher: PatternMatcher,
     engine: Engine = "re",
     pattern: Pattern | None = None,
     flags: Flags = (),
     full: bool = False,
-) -> Mark:
-    """Pass when a pattern matches: ``pattern``, or else what the case expects (one of ``expected_any`` will do).
+) -> Graded:
+    r"""Pass when a pattern matches: ``pattern``, or else what the case expects (one of ``expected_any`` will do).
+
+    The engine ``re`` is the `regex` package in its version 0 mode, which can be given a deadline. It accepts what the
+    standard library's `re` accepts and finds the same, except that:
+
+    * some of what `re` reads as text is syntax: ``a{e<=1}`` is an approximate match, ``[[:alpha:]]`` a class;
+    * some of what `re` refuses is syntax: ``\p{L}``, ``\X``, ``\R``, ``\K``, ``(?R)``, ``(?|...)``,
+      ``(?<name>...)``, a look-behind of variable length, a group name that is used twice;
+    * patterns whose nested repetitions multiply, such as ``(a{1000}){1000}``, are refused.
 
     Args:
-        case: holds the pattern where none is given.
+        case: holds the pattern if none is given.
         output: what the target returned.
-        matcher: given by the builder.
         engine: which library matches.
         pattern: the regular expression.
         flags: any of "ignorecase", "multiline", "dotall".
         full: the whole output has to match, not a part of it.
 
     Returns:
-        1.0 or 0.0; None where the output is longer than `safe_regex.TEXT_LIMIT` and its head does not decide.
+        1.0 or 0.0; None if the output is longer than `TEXT_LIMIT` and its head does not decide.
 
     Raises:
-        PatternTimeout: matching took too long.
-        PatternError: a pattern that the case expects is malformed.
+        ScorerError: matching took too long, or a pattern that the case expects is malformed.
 
     """
     text = text_of(output)
@@ -82,18 +110,41 @@ def regex(  # noqa: PLR0913 - its keywords are what users may write
     how: How = "full" if full else "search"
     cut = False
     for one in patterns:
-        found = find(one, text, matcher=matcher, engine=engine, flags=flags, how=how)
+        found = find(one, text, engine=engine, flags=flags, how=how)
         if found.text is not None and not (full and found.cut):
-            return Mark(1.0, f"{shown(one)} matches {shown(found.text)}")
+            return 1.0, f"{shown(one)} matches {shown(found.text)}"
         cut |= found.cut
-    return Mark(None, beyond(text)) if cut else Mark(0.0, f"no match of {listed(patterns)}")
+    return (None, beyond(text)) if cut else (0.0, f"no match of {listed(patterns)}")
 
 
-def find(pattern: str, text: str, *, matcher: PatternMatcher, engine: str, flags: Flags, how: How) -> Found:
-    """Look for ``pattern`` with the engine of that name; see `PatternMatcher.find`."""
-    if engine == "re":
-        return matcher.find(pattern, text, flags=sum(_FLAGS[flag] for flag in set(flags)), how=how)
-    return Found(matched(_compiled(pattern, flags), text, how))
+def find(
+    pattern: str,
+    text: str,
+    *,
+    engine: str = "re",
+    flags: Flags = (),
+    how: How = "search",
+    deadline_s: float = DEADLINE_S,
+) -> Found:
+    """Look for ``pattern`` in ``text``; `re` looks in the first `TEXT_LIMIT` characters.
+
+    Raises:
+        ScorerError: the pattern is malformed, or `re` took longer than ``deadline_s``.
+
+    """
+    compiled = _compiled(pattern, engine, flags)
+    if engine == "re2":
+        return Found(_matched(compiled, text, how))
+    try:
+        found = _matched(compiled, text[:TEXT_LIMIT], how, timeout=deadline_s)
+    except TimeoutError:
+        raise ScorerError(
+            f"pattern {quoted(pattern)} took longer than {deadline_s} s and was stopped: "
+            'make it simpler, or use engine = "re2", which cannot hang'
+        ) from None
+    except MemoryError as error:
+        raise ScorerError(f"pattern {quoted(pattern)} took too much memory: make it simpler") from error
+    return Found(found, cut=len(text) > TEXT_LIMIT)
 
 
 def beyond(text: str) -> str:
@@ -101,7 +152,62 @@ def beyond(text: str) -> str:
     return f"the output has {len(text):,} characters; a pattern is looked for in the first {TEXT_LIMIT:,} of them"
 
 
-def _compiled(pattern: str, flags: Flags) -> Any:
+def _matched(compiled: Any, text: str, how: How, **limits: float) -> str | None:
+    if how == "last":
+        match = None
+        for match in compiled.finditer(text, **limits):  # noqa: B007 - the last one, and a list of all may be long
+            pass
+    else:
+        match = (compiled.fullmatch if how == "full" else compiled.search)(text, **limits)
+    if match is None:
+        return None
+    found: str = next((group for group in match.groups() if group is not None), match[0])
+    return found
+
+
+def _compiled(pattern: str, engine: str, flags: Flags) -> Any:
+    if engine == "re2":
+        return _re2_compiled(pattern, flags)
+    return _re_compiled(pattern, sum(_FLAGS[flag] for flag in set(flags)))
+
+
+@functools.lru_cache(maxsize=256)
+def _re_compiled(pattern: str, flags: int) -> Any:
+    import regex as engine  # noqa: PLC0415 - 25 ms, and only patterns need it
+
+    if _copies(pattern) > _MOST_COPIES:
+        raise ScorerError(
+            f"pattern {quoted(pattern)}: its repetitions multiply to more than {_MOST_COPIES:,} parts: make it simpler"
+        )
+    try:
+        return engine.compile(pattern, engine.V0 | flags)
+    except (engine.error, ArithmeticError, RecursionError, MemoryError, ValueError) as error:
+        raise ScorerError(f"pattern {quoted(pattern)}: {str(error) or type(error).__name__}") from error
+
+
+def _copies(pattern: str) -> int:
+    """Return about how many parts are compiled on account of ``{n}`` and ``+``, and no fewer."""
+    copies = last = 0
+    groups = [0]
+    for part in _PARTS.finditer(pattern):
+        match part[0][0]:
+            case "(":
+                groups.append(1)
+                continue
+            case ")" if len(groups) > 1:
+                last = groups.pop()
+            case "+":
+                copies += last
+            case "{" if part["least"]:
+                last *= max(0, int(part["least"][:9]) - (not part["more"]))
+                copies += last
+            case _:
+                last = 1
+        groups[-1] += last
+    return copies
+
+
+def _re2_compiled(pattern: str, flags: Flags) -> Any:
     re2 = _re2()
     options = re2.Options()
     options.log_errors = False  # it would write to standard error
@@ -117,4 +223,4 @@ def _re2() -> Any:
     try:
         return importlib.import_module("re2")
     except ImportError as error:
-        raise ValueError('engine = "re2" needs google-re2: pip install "pytest-evalgate[regex]"') from error
+        raise ValueError('engine = "re2" needs google-re2: pip install "pytest-evalgate[re2]"') from error

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Concatenate, Final
 
-from pytest_evalgate.data import Case, Mark, Output
+from pytest_evalgate.data import Case, Graded, Output, Returned
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.scorers.length import length, word_count
 from pytest_evalgate.scorers.likeness import bleu, chrf, rouge_l
@@ -31,26 +31,29 @@ from pytest_evalgate.scorers.text import (
 if TYPE_CHECKING:
     from pytest_evalgate.protocols import Rule
 
-RuleFunction = Callable[Concatenate[Case, Output, ...], Mark]
+BuiltIn = Callable[Concatenate[Case, Output, ...], Graded]
+"""A rule of ours."""
+
+RuleFunction = Callable[Concatenate[Case, Output, ...], Returned]
 """A rule with keywords of its own, which the type of `Rule` does not take."""
 
 
-def negated(rule: RuleFunction) -> Rule:
+def negated(rule: BuiltIn) -> BuiltIn:
     """Make the rule that passes where ``rule`` misses; what ``rule`` could not tell, it cannot tell either."""
 
     @functools.wraps(rule)
-    def opposite(case: Case, output: Output, /, **params: Any) -> Mark:
-        mark = rule(case, output, **params)
-        return mark if mark.value is None else Mark(1 - mark.value, mark.reason)
+    def opposite(case: Case, output: Output, /, **params: Any) -> Graded:
+        value, reason = rule(case, output, **params)
+        return None if value is None else 1 - value, reason
 
     return opposite
 
 
-def ignoring_case(rule: RuleFunction) -> Rule:
+def ignoring_case(rule: BuiltIn) -> BuiltIn:
     """Make the form of ``rule`` that has ``ignore_case`` set, and no such parameter."""
 
     @functools.wraps(rule)
-    def folded(case: Case, output: Output, /, **params: Any) -> Mark:
+    def folded(case: Case, output: Output, /, **params: Any) -> Graded:
         return rule(case, output, ignore_case=True, **params)
 
     signature = inspect.signature(rule)
@@ -59,7 +62,7 @@ def ignoring_case(rule: RuleFunction) -> Rule:
     return folded
 
 
-_TEXT: Final[dict[str, RuleFunction]] = {
+_TEXT: Final[dict[str, BuiltIn]] = {
     "exact": exact,
     "contains": contains,
     "contains-any": contains_any,
@@ -67,7 +70,7 @@ _TEXT: Final[dict[str, RuleFunction]] = {
     "starts-with": starts_with,
     "ends-with": ends_with,
 }
-_BINARY: Final[dict[str, RuleFunction]] = {
+_BINARY: Final[dict[str, BuiltIn]] = {
     **_TEXT,
     **{f"i{name}": ignoring_case(rule) for name, rule in _TEXT.items()},
     "one-of": one_of,
@@ -78,7 +81,7 @@ _BINARY: Final[dict[str, RuleFunction]] = {
     "word-count": word_count,
     "squad-em": squad_em,
 }
-_MEASURES: Final[dict[str, RuleFunction]] = {
+_MEASURES: Final[dict[str, BuiltIn]] = {
     "squad-f1": squad_f1,
     "bleu": bleu,
     "chrf": chrf,
@@ -88,12 +91,12 @@ _MEASURES: Final[dict[str, RuleFunction]] = {
     "ndcg-at-k": ndcg_at_k,
     "mrr": mrr,
 }
-_GRADED: Final[dict[str, RuleFunction]] = {"json-fields": json_fields, **_MEASURES}  # "not" of a share means nothing
+_GRADED: Final[dict[str, BuiltIn]] = {"json-fields": json_fields, **_MEASURES}  # "not" of a share means nothing
 
 MEASURES: Final = frozenset(_MEASURES)
 """The rules that measure how good an output is, and hardly ever find it perfect: they pass from 0.5 on."""
 
-RULES: Final[Mapping[str, Rule]] = MappingProxyType(
+RULES: Final[Mapping[str, BuiltIn]] = MappingProxyType(
     {**_BINARY, **{f"not-{name}": negated(rule) for name, rule in _BINARY.items()}, **_GRADED}
 )
 """The built-in rules; every one that passes or misses has a ``not-`` form."""

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from pytest_evalgate.data import Case, Json, Mark, Output
 from pytest_evalgate.errors import ScorerError
 from pytest_evalgate.jsonl import loads
 from pytest_evalgate.scorers.ranking import retrieval
 from pytest_evalgate.scorers.wanted import Text, all_wanted, listed, shown
 
+if TYPE_CHECKING:
+    from pytest_evalgate.data import Case, Graded, Json, Output
+
 Cut = Annotated[int, Field(ge=1)]
 
 
-def precision_at_k(case: Case, output: Output, /, *, k: Cut, field: Text | None = None) -> Mark:
+def precision_at_k(case: Case, output: Output, /, *, k: Cut, field: Text | None = None) -> Graded:
     """Return the share of relevant documents among the first ``k``, missing ones counted as irrelevant.
 
     Args:
@@ -33,35 +35,35 @@ def precision_at_k(case: Case, output: Output, /, *, k: Cut, field: Text | None 
     return _measured("precision_at_k", case, output, k, field)
 
 
-def recall_at_k(case: Case, output: Output, /, *, k: Cut, field: Text | None = None) -> Mark:
+def recall_at_k(case: Case, output: Output, /, *, k: Cut, field: Text | None = None) -> Graded:
     """Return the share of the relevant documents that are among the first ``k``; arguments as `precision_at_k`."""
     return _measured("recall_at_k", case, output, k, field)
 
 
-def ndcg_at_k(case: Case, output: Output, /, *, k: Cut, field: Text | None = None) -> Mark:
+def ndcg_at_k(case: Case, output: Output, /, *, k: Cut, field: Text | None = None) -> Graded:
     """Return the normalised discounted cumulative gain of the first ``k``; arguments as `precision_at_k`."""
     return _measured("ndcg_at_k", case, output, k, field)
 
 
-def mrr(case: Case, output: Output, /, *, field: Text | None = None) -> Mark:
+def mrr(case: Case, output: Output, /, *, field: Text | None = None) -> Graded:
     """Return 1 / rank of the first relevant document, 0 without one; arguments as `precision_at_k`."""
     return _measured("mrr", case, output, 1, field)
 
 
-def _measured(measure: str, case: Case, output: Output, k: int, field: str | None) -> Mark:
+def _measured(measure: str, case: Case, output: Output, k: int, field: str | None) -> Graded:
     try:
         ranked = _ranked(output, field)
     except ValueError as error:
-        return Mark(0.0, str(error))
+        return 0.0, str(error)
     try:
         relevance = _relevance(case)
         found = retrieval(ranked, relevance, k)
     except ValueError as error:
         raise ScorerError(str(error)) from error
     if found is None:
-        return Mark(None, "no document is relevant, so there is nothing to find")
+        return None, "no document is relevant, so there is nothing to find"
     relevant = [one for one, grade in relevance.items() if grade > 0]
-    return Mark(getattr(found, measure), f"ranked {listed(ranked) or 'nothing'}; relevant: {listed(relevant)}")
+    return getattr(found, measure), f"ranked {listed(ranked) or 'nothing'}; relevant: {listed(relevant)}"
 
 
 def _relevance(case: Case) -> dict[str, float]:

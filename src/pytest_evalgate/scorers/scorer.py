@@ -8,7 +8,7 @@ import numbers
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from pytest_evalgate.data import Case, Mark, Output, Score
+from pytest_evalgate.data import Case, Graded, Output, Score
 from pytest_evalgate.errors import ScorerError
 from pytest_evalgate.protocols import Scorer
 
@@ -55,31 +55,32 @@ class BuiltScorer:
         """
         try:
             said = self.function(case, output)
-            mark = _mark(await said if inspect.isawaitable(said) else said)
+            value, reason = _graded(await said if inspect.isawaitable(said) else said)
         except Exception as error:
             cause = str(error) if isinstance(error, ScorerError) else f"{type(error).__name__}: {error}"
             raise ScorerError(f'{case.place}: case "{case.id}": scorer "{self.name}": {cause}') from error
-        passed = None if mark.value is None else mark.value >= self.threshold
-        return Score(self.name, mark.value, passed, mark.reason, self.weight)
+        passed = None if value is None else value >= self.threshold
+        return Score(self.name, value, passed, reason, self.weight)
 
 
-def _mark(said: object) -> Mark:
-    """Read what a function returned: a Mark, a Score, a bool, a number, a pair (value, reason), or None."""
+def _graded(said: object) -> Graded:
+    """Read what a function returned: a bool, a number, a pair (value, reason), a Score, or None."""
     value, reason = _value_and_reason(said)
     if value is None:
-        return Mark(None, reason or "could not tell")
+        return None, reason or "could not tell"
     if not isinstance(value, numbers.Real):
         raise ScorerError(
-            f"returned {value!r:.80}, which is {type(value).__name__}: return a number in [0, 1], or None"
+            f"returned {value!r:.80}, which is {type(value).__name__}: "
+            "return a bool, a number in [0, 1], (value, reason), a Score or None"
         )
     number = float(value)
     if not (math.isfinite(number) and 0 <= number <= 1):
         raise ScorerError(f"returned {value!r:.80}, which is not in [0, 1]")
-    return Mark(number, reason)
+    return number, reason
 
 
 def _value_and_reason(said: object) -> tuple[object, str]:
-    if isinstance(said, Mark | Score):
+    if isinstance(said, Score):
         pair: tuple[object, object] = (said.value, said.reason)
     elif isinstance(said, tuple):
         if len(said) != _PAIR:

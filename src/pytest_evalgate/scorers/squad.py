@@ -8,12 +8,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate.data import Case, Mark, Output
 from pytest_evalgate.scorers.references import nearest, references
 from pytest_evalgate.scorers.wanted import shown, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pytest_evalgate.data import Case, Graded, Output
 
 _ARTICLE: Final = re.compile(r"\b(?:a|an|the)\b")
 _NO_PUNCTUATION: Final = str.maketrans("", "", string.punctuation)
@@ -49,7 +50,7 @@ def squad(prediction: str, reference: str | Sequence[str]) -> Squad:
     )
 
 
-def squad_em(case: Case, output: Output, /, *, value: str | None = None) -> Mark:
+def squad_em(case: Case, output: Output, /, *, value: str | None = None) -> Graded:
     """Pass when the output and a reference are the same, but for case, punctuation, articles and white space.
 
     Args:
@@ -62,14 +63,14 @@ def squad_em(case: Case, output: Output, /, *, value: str | None = None) -> Mark
     text, wanted = text_of(output), references(case, value)
     same, _ = nearest(_same, text, wanted)
     if same:
-        return Mark(1.0, f"is {shown(text)}")
-    return Mark(0.0, f"wanted {' or '.join(map(shown, wanted[:3]))}, got {shown(text)}")
+        return 1.0, f"is {shown(text)}"
+    return 0.0, f"wanted {' or '.join(map(shown, wanted[:3]))}, got {shown(text)}"
 
 
-def squad_f1(case: Case, output: Output, /, *, value: str | None = None) -> Mark:
+def squad_f1(case: Case, output: Output, /, *, value: str | None = None) -> Graded:
     """Return the F1 of the words that the output and its best reference have in common; references as `squad_em`."""
     f1, reference = nearest(_f1, text_of(output), references(case, value))
-    return Mark(f1, f"word F1 {f1:.3f} with {shown(reference)}")
+    return f1, f"word F1 {f1:.3f} with {shown(reference)}"
 
 
 def _normalised(text: str) -> str:

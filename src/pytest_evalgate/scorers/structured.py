@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import Field
 
-from pytest_evalgate.data import Case, Json, Mark, Output
+from pytest_evalgate.data import Json  # noqa: TC001 - the builder reads it from the signature
 from pytest_evalgate.errors import ScorerError
 from pytest_evalgate.jsonl import canonical, loads
 from pytest_evalgate.scorers.wanted import any_wanted, same, shown
+
+if TYPE_CHECKING:
+    from pytest_evalgate.data import (
+        Case,
+        Graded,
+        Output,
+    )
 
 _Path = tuple[str, ...]
 
@@ -18,18 +25,18 @@ _ABSENT: Final = object()
 _NAMED: Final = 3  # how many fields that differ a reason names
 
 
-def json_valid(case: Case, output: Output, /) -> Mark:  # noqa: ARG001 - every rule takes the case
+def json_valid(case: Case, output: Output, /) -> Graded:  # noqa: ARG001 - every rule takes the case
     """Pass when the output is JSON: a value already, or text that parses strictly (no NaN, no duplicate keys)."""
     try:
         _parsed(output)
     except ValueError as error:
-        return Mark(0.0, str(error))
-    return Mark(1.0, "is JSON")
+        return 0.0, str(error)
+    return 1.0, "is JSON"
 
 
 def json_fields(
     case: Case, output: Output, /, *, fields: Annotated[Mapping[str, Json], Field(min_length=1)] | None = None
-) -> Mark:
+) -> Graded:
     """Return the share of the wanted fields that the output has with the wanted value.
 
     Args:
@@ -46,8 +53,8 @@ def json_fields(
     try:
         got = _parsed(output)
     except ValueError as error:
-        return Mark(0.0, str(error))
-    return max((_agreement(got, choice) for choice in choices), key=lambda mark: mark.value or 0.0)
+        return 0.0, str(error)
+    return max((_agreement(got, choice) for choice in choices), key=lambda graded: graded[0] or 0.0)
 
 
 def _parsed(output: Output) -> Json:
@@ -81,15 +88,15 @@ def _leaves(value: Json, path: _Path) -> Iterator[tuple[_Path, Json]]:
         yield from _leaves(member, (*path, key))
 
 
-def _agreement(got: Json, wanted: Mapping[_Path, Json]) -> Mark:
+def _agreement(got: Json, wanted: Mapping[_Path, Json]) -> Graded:
     found = {path: _at(got, path) for path in wanted}
     differing = [path for path, value in wanted.items() if not _agrees(found[path], value)]
     if not differing:
-        return Mark(1.0, f"all {len(wanted)} fields agree")
+        return 1.0, f"all {len(wanted)} fields agree"
     named = (f"{'.'.join(path)}: wanted {shown(wanted[path])}, got {_shown(found[path])}" for path in differing)
     more = f"; and {len(differing) - _NAMED} more" if len(differing) > _NAMED else ""
     reason = "; ".join(one for one, _ in zip(named, range(_NAMED), strict=False)) + more
-    return Mark(1 - len(differing) / len(wanted), reason)
+    return 1 - len(differing) / len(wanted), reason
 
 
 def _at(value: Json, path: _Path) -> Json:

@@ -9,7 +9,7 @@ import operator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate.data import Case, Json, Mark, Output
+from pytest_evalgate.data import Json  # noqa: TC001 - the builder reads it from the signature
 from pytest_evalgate.scorers.wanted import (
     Text,
     Texts,
@@ -26,8 +26,16 @@ from pytest_evalgate.scorers.wanted import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from pytest_evalgate.data import (
+        Case,
+        Graded,
+        Output,
+    )
 
-def exact(case: Case, output: Output, /, *, value: Json = None, strip: bool = True, ignore_case: bool = False) -> Mark:
+
+def exact(
+    case: Case, output: Output, /, *, value: Json = None, strip: bool = True, ignore_case: bool = False
+) -> Graded:
     """Pass when the output equals what is wanted.
 
     Two strings are compared without the white space around them; anything else is compared as JSON values, so 1
@@ -52,32 +60,32 @@ def one_of(
     values: Values | None = None,
     strip: bool = True,
     ignore_case: bool = False,
-) -> Mark:
+) -> Graded:
     """Pass when the output equals one of ``values``, or of the case's list of expected values; compares as `exact`."""
     return _equal(output, all_wanted(case, values), strip=strip, ignore_case=ignore_case)
 
 
-def contains(case: Case, output: Output, /, *, value: Text | None = None, ignore_case: bool = False) -> Mark:
+def contains(case: Case, output: Output, /, *, value: Text | None = None, ignore_case: bool = False) -> Graded:
     """Pass when the output holds ``value``, or else what the case expects (one of ``expected_any`` will do)."""
     return _related(output, as_texts(any_wanted(case, value)), _HAS, ignore_case=ignore_case)
 
 
-def contains_any(case: Case, output: Output, /, *, values: Texts | None = None, ignore_case: bool = False) -> Mark:
+def contains_any(case: Case, output: Output, /, *, values: Texts | None = None, ignore_case: bool = False) -> Graded:
     """Pass when the output holds at least one of ``values``, or of the case's list of expected values."""
     return _related(output, as_texts(all_wanted(case, values)), _HAS, ignore_case=ignore_case)
 
 
-def contains_all(case: Case, output: Output, /, *, values: Texts | None = None, ignore_case: bool = False) -> Mark:
+def contains_all(case: Case, output: Output, /, *, values: Texts | None = None, ignore_case: bool = False) -> Graded:
     """Pass when the output holds each of ``values``, or of the case's list of expected values."""
     return _related(output, as_texts(all_wanted(case, values)), _HAS, need=all, ignore_case=ignore_case)
 
 
-def starts_with(case: Case, output: Output, /, *, value: Text | None = None, ignore_case: bool = False) -> Mark:
+def starts_with(case: Case, output: Output, /, *, value: Text | None = None, ignore_case: bool = False) -> Graded:
     """Pass when the output starts with ``value``, or else with what the case expects."""
     return _related(output, as_texts(any_wanted(case, value)), _STARTS, ignore_case=ignore_case)
 
 
-def ends_with(case: Case, output: Output, /, *, value: Text | None = None, ignore_case: bool = False) -> Mark:
+def ends_with(case: Case, output: Output, /, *, value: Text | None = None, ignore_case: bool = False) -> Graded:
     """Pass when the output ends with ``value``, or else with what the case expects."""
     return _related(output, as_texts(any_wanted(case, value)), _ENDS, ignore_case=ignore_case)
 
@@ -103,16 +111,16 @@ def _related(
     *,
     need: Callable[[Sequence[bool]], bool] = any,
     ignore_case: bool,
-) -> Mark:
+) -> Graded:
     fold = str.casefold if ignore_case else str
     text = fold(text_of(output))
     held = [relation.holds(text, fold(one)) for one in wanted]
     passed = need(held)
     deciding = [one for one, holds in zip(wanted, held, strict=True) if holds == passed]
-    return Mark(float(passed), f"{relation.yes if passed else relation.no} {listed(deciding)}")
+    return float(passed), f"{relation.yes if passed else relation.no} {listed(deciding)}"
 
 
-def _equal(output: Output, wanted: Sequence[Json], *, strip: bool, ignore_case: bool) -> Mark:
+def _equal(output: Output, wanted: Sequence[Json], *, strip: bool, ignore_case: bool) -> Graded:
     def form(value: Json) -> Json:
         if not isinstance(value, str):
             return value
@@ -122,5 +130,5 @@ def _equal(output: Output, wanted: Sequence[Json], *, strip: bool, ignore_case: 
     got = form(output.value)
     passed = any(same(got, form(one)) for one in wanted)
     if passed:
-        return Mark(1.0, f"is {shown(output.value)}")
-    return Mark(0.0, f"wanted {' or '.join(map(shown, wanted[:3]))}, got {shown(output.value)}")
+        return 1.0, f"is {shown(output.value)}"
+    return 0.0, f"wanted {' or '.join(map(shown, wanted[:3]))}, got {shown(output.value)}"

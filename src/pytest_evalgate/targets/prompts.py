@@ -1,24 +1,52 @@
-"""Prompt templates: read from files that the configuration names, filled with the values of a case."""
+"""Prompt templates: read from files that the configuration names, filled with the values of a case.
+
+Templates are Jinja in its sandbox. They are as trusted as the configuration, which may name Python functions; the
+values that they are filled with are data, and are never read as templates.
+"""
 
 from __future__ import annotations
 
+import json
 import traceback
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from jinja2 import Template, TemplateSyntaxError, UndefinedError
+from jinja2 import StrictUndefined, Template, TemplateSyntaxError, Undefined, UndefinedError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from pytest_evalgate import jsonl
 from pytest_evalgate.errors import SettingsError
-from pytest_evalgate.targets.prompt_language import METER, Meter, PromptEnvironment, counting
-from pytest_evalgate.targets.variables import variables_of
+from pytest_evalgate.targets.variables import text_of, variables_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_evalgate.data import Case
 
+MOST_CHARACTERS: Final = 1 << 20
+"""Characters of a rendered prompt."""
+
 _MOST_BYTES: Final = 256 << 10
+
+
+class _PromptEnvironment(ImmutableSandboxedEnvironment):
+    """Jinja for text that a model reads: values are JSON, not HTML and not Python's repr."""
+
+    def __init__(self) -> None:
+        """Load no other templates: there is no loader."""
+        super().__init__(
+            autoescape=False,  # a prompt is not HTML
+            undefined=StrictUndefined,
+            finalize=lambda value: value if isinstance(value, Undefined) else text_of(value),
+        )
+        self.filters["tojson"] = _json_text  # Jinja's own escapes <, >, & and ' for HTML
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """Look up a key of a case before a method of its dict: ``person.items`` may be data."""
+        if isinstance(obj, Mapping) and attribute in obj:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +63,9 @@ class Prompt:
             SettingsError: a name is not defined, or the text cannot be made; names template, line and case.
 
         """
-        meter, variables = Meter(), variables_of(case)
+        variables = variables_of(case)
         try:
-            return "".join(map(meter.piece, self.template.generate({**variables, METER: meter})))
+            return _capped(self.template.generate(variables))
         except Exception as error:  # noqa: BLE001 - whatever goes wrong inside is said with its place
             told = f"{error}; there are {', '.join(variables)}" if isinstance(error, UndefinedError) else str(error)
             where = f"in case {jsonl.quoted(case.id)} ({case.place})"
@@ -61,10 +89,9 @@ def parse_prompt(text: str, *, name: str) -> Prompt:
         SettingsError: it is not a prompt template; names file and line.
 
     """
-    environment = PromptEnvironment()
+    environment = _PromptEnvironment()
     try:
-        tree = counting(environment.parse(text))
-        code = environment.compile(tree, name, name)
+        code = environment.compile(text, name, name)
     except TemplateSyntaxError as error:
         raise SettingsError(f"{name}:{error.lineno}: {error.message}") from None
     except (
@@ -73,7 +100,22 @@ def parse_prompt(text: str, *, name: str) -> Prompt:
         SyntaxError,
     ) as error:  # Python's own limits, met by the code that Jinja writes
         raise SettingsError(f"{name}: nested too deeply: {error or type(error).__name__}; make it flatter") from None
-    return Prompt(name, Template.from_code(environment, code, {}))
+    return Prompt(name, Template.from_code(environment, code, environment.make_globals(None)))
+
+
+def _capped(pieces: Iterable[str]) -> str:
+    """Join the pieces of a text as they are rendered, so that a loop ends when the text is too long."""
+    text, characters = [], 0
+    for piece in pieces:
+        characters += len(piece)
+        if characters > MOST_CHARACTERS:
+            raise ValueError(f"its text is longer than {MOST_CHARACTERS:,} characters")
+        text.append(piece)
+    return "".join(text)
+
+
+def _json_text(value: Any, indent: int | None = None) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
 
 
 def _read(path: Path, name: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_evalgate.data import Output, Score
 from pytest_evalgate.errors import MissingAnswer
-from pytest_evalgate.scorers import Context, PatternMatcher, build_all, grade
+from pytest_evalgate.scorers import Context, build_all, grade
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,7 +69,5 @@ def grade_once(
         ScorerError: A scorer failed.
 
     """
-    with PatternMatcher() as matcher:
-        context = Context(roots=() if root is None else (root,), matcher=matcher)
-        built = build_all(specs, context=context)
-        return asyncio.run(grade(case, Output(output), built, threshold=1.0))
+    built = build_all(specs, context=Context(roots=() if root is None else (root,)))
+    return asyncio.run(grade(case, Output(output), built, threshold=1.0))

@@ -68,7 +68,7 @@ def test_what_an_estimate_has_found_is_not_looked_up_again(cache: ReplyCache, pu
 
 
 def test_what_an_estimate_has_missed_may_be_there_by_now(cache: ReplyCache, put: Put, ask: Ask) -> None:
-    memory, endpoint = Memory(cache), _Endpoint()
+    memory, endpoint = Memory(cache, shared=True), _Endpoint()
     assert memory.recall(ask()) is None
     put(cache, value="of another process")
     assert asyncio.run(CachedClient(endpoint, memory).send(ask())).value == "of another process"
@@ -253,7 +253,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _with_leases(cache: ReplyCache, leases: _Leases, monkeypatch: pytest.MonkeyPatch) -> Memory:
     monkeypatch.setattr(type(cache), "leases", property(lambda _: leases))
-    return Memory(cache)
+    return Memory(cache, shared=True)
 
 
 @pytest.mark.usefixtures("quick")
@@ -298,6 +298,18 @@ def test_a_failure_gives_the_lease_back(cache: ReplyCache, ask: Ask, monkeypatch
     with pytest.raises(CallFailed, match="gone"):
         asyncio.run(CachedClient(endpoint, _with_leases(cache, leases, monkeypatch)).send(ask()))
     assert leases.held == []
+
+
+def test_a_memory_that_is_not_shared_takes_no_lease_and_looks_once(
+    cache: ReplyCache, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    monkeypatch.setattr(type(cache), "find", lambda _, key: looked.append(key))
+    monkeypatch.delattr(type(cache), "leases")
+    endpoint = _Endpoint()
+    endpoint.open.set()
+    assert asyncio.run(CachedClient(endpoint, Memory(cache)).send(ask())).value == "paid"
+    assert looked == [key_of(ask())]
 
 
 def test_without_a_cache_calls_are_made_all_the_same(tmp_path: Path, seal: Seal, ask: Ask) -> None:

@@ -32,7 +32,7 @@ async def pay(call):
 
 async def main():
     with ReplyCache(folder, Seal(b"k" * 32), run=str(os.getpid())) as cache:
-        memory = Memory(cache)
+        memory = Memory(cache, shared=True)
         replies = await asyncio.gather(*(memory.remember(call, lambda call=call: pay(call)) for call in calls))
         assert [reply.value for reply in replies] == [call.label for call in calls]
         assert cache.trouble is None, cache.trouble

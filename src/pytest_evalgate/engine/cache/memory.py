@@ -43,7 +43,12 @@ class Memory:
     """
 
     def __init__(
-        self, cache: ReplyCache, *, cassettes: Mapping[str, Entry] = _NO_CASSETTES, offline: bool = False
+        self,
+        cache: ReplyCache,
+        *,
+        cassettes: Mapping[str, Entry] = _NO_CASSETTES,
+        offline: bool = False,
+        shared: bool = False,
     ) -> None:
         """Look up in ``cache``, then in ``cassettes``.
 
@@ -51,11 +56,13 @@ class Memory:
             cache: Where answers are kept.
             cassettes: Entries by key, from `cassette.read`.
             offline: Nothing is asked: what is not remembered is missing.
+            shared: Other processes may send the same calls now, so that each call takes a lease and looks again.
 
         """
         self._cache = cache
         self._cassettes = cassettes
         self._offline = offline
+        self._shared = shared
         self._flights = Flights()
         self._asked: asyncio.Future[dict[Question, Entry]] | None = None
         self._recalled: dict[str, Reply | None] = {}
@@ -73,8 +80,9 @@ class Memory:
     async def remember(self, call: Call, produce: Callable[[], Awaitable[Reply]]) -> Reply:
         """Return what is remembered of ``call``, or what ``produce`` returns, and remember that.
 
-        It is called once for all who ask at the same time, in whichever process, and only a complete answer is kept:
-        before this returns, so that it is never paid twice. Whatever ``produce`` raises is raised, and not kept.
+        It is called once for all who ask at the same time (in all processes, if the memory is shared), and only a
+        complete answer is kept: before this returns, so that it is never paid twice. Whatever ``produce`` raises is
+        raised, and not kept.
 
         Raises:
             CallFailed: nothing is remembered and the memory is offline.
@@ -89,13 +97,18 @@ class Memory:
         return await self._flights.share(key, lambda: self._obtain(key, call, produce))
 
     async def _obtain(self, key: str, call: Call, produce: Callable[[], Awaitable[Reply]]) -> Reply:
+        if not self._shared:
+            return await self._produce(call, produce)
         async with self._leased(key):
             if (reply := self._cache.find(key)) is not None:  # another process was faster
                 return reply
-            reply = await produce()
-            if reply.finish == "complete":
-                await self._cache.put(call, reply)
-            return reply
+            return await self._produce(call, produce)
+
+    async def _produce(self, call: Call, produce: Callable[[], Awaitable[Reply]]) -> Reply:
+        reply = await produce()
+        if reply.finish == "complete":
+            await self._cache.put(call, reply)
+        return reply
 
     @asynccontextmanager
     async def _leased(self, key: str) -> AsyncIterator[None]:
