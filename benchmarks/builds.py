@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pytest_evalgate.data import (
+from pytest_evalgate.engine import combine_trials
+from pytest_evalgate.gates import SuiteRules, decide
+from pytest_evalgate.records.results import (
     Baseline,
     BaselineCase,
     CaseResult,
@@ -26,15 +28,13 @@ from pytest_evalgate.data import (
     Trial,
     Verdict,
 )
-from pytest_evalgate.engine import settle
-from pytest_evalgate.gates import SuiteRules, decide
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     import numpy.typing as npt
 
-    from pytest_evalgate.settings import Gate
+    from pytest_evalgate.config import Gate
 
     Passes = npt.NDArray[np.bool_]
 
@@ -112,7 +112,7 @@ def records(planned: Sequence[PlannedCase], trials: int = 1) -> Records:
     known = [[Trial(index, value) for index, value in enumerate(each)] for each in values]
     return Records(
         SuitePlan(_SUITE, (_GOLDEN,), _SHA256, _SHA256, trials, tuple(planned)),
-        tuple(tuple(settle(case, each) for each in known) for case in planned),
+        tuple(tuple(combine_trials(case, each) for each in known) for case in planned),
         tuple(BaselineCase("f", each) for each in values),
     )
 

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 from benchmarks import builds, processes
 
-from pytest_evalgate.settings import NoRegressionGate
-from pytest_evalgate.stats.bounds import tango_bounds
-from pytest_evalgate.stats.paired import mcnemar_midp
+from pytest_evalgate.config import NoRegressionGate
+from pytest_evalgate.stats.paired import mcnemar_midp, tango_bounds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

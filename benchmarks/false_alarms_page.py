@@ -1,4 +1,5 @@
 """The page of the false alarms, docs/false-alarms.md, and its plot: what was measured, in words, figures and dots."""
+# ruff: noqa: E501 - the page is text whose lines are not wrapped here
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from benchmarks import rates, strips
 
-from pytest_evalgate import files
+from pytest_evalgate.text import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

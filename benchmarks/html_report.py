@@ -21,11 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_evalgate.data import Accounting, Calls, Place, Score, SuiteVerdict, Verdict
-from pytest_evalgate.reports.cases import CaseView, TrialView
+from pytest_evalgate.records.results import Accounting, Calls, Place, Score, SuiteVerdict, Verdict
 from pytest_evalgate.reports.html import render_html
-from pytest_evalgate.reports.html.entries import texts
-from pytest_evalgate.reports.view import ReportView, SuiteView, with_cases
+from pytest_evalgate.reports.html.data import texts
+from pytest_evalgate.reports.view import CaseView, ReportView, SuiteView, TrialView, with_cases
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -159,8 +158,8 @@ def _compare(view: ReportView, size: int) -> None:
     ]
     for level in LEVELS if len(rows) <= min(SIZES) else ():
         start = time.process_time()
-        packed = sum(len(zlib.compress(chunk, level, wbits=31)) for chunk in chunks)
-        print(f"    gzip level {level}: {packed * 4 / 3e6:.2f} MB in base64, {time.process_time() - start:.2f} s CPU")
+        gzipped = sum(len(zlib.compress(chunk, level, wbits=31)) for chunk in chunks)
+        print(f"    gzip level {level}: {gzipped * 4 / 3e6:.2f} MB in base64, {time.process_time() - start:.2f} s CPU")
 
 
 def _open(file: Path) -> None:

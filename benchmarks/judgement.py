@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from benchmarks import builds, processes
 
+from pytest_evalgate.config import MustPassGate, NoRegressionGate, PassRateGate, SliceGate
 from pytest_evalgate.gates import decide
-from pytest_evalgate.settings import MustPassGate, NoRegressionGate, PassRateGate, SliceGate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from pytest_evalgate.data import PlannedCase, Verdict
+    from pytest_evalgate.records.results import PlannedCase, Verdict
 
 CASES: Final = 100_000
 SLICES: Final = 20

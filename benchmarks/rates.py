@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from benchmarks import builds
 
-from pytest_evalgate.settings import NoRegressionGate
+from pytest_evalgate.config import NoRegressionGate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

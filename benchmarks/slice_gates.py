@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from benchmarks import builds, processes
 
-from pytest_evalgate.settings import NoRegressionGate, SliceGate
+from pytest_evalgate.config import NoRegressionGate, SliceGate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from benchmarks.builds import Build, Records
 
-    from pytest_evalgate.data import PlannedCase
-    from pytest_evalgate.settings import Gate
+    from pytest_evalgate.config import Gate
+    from pytest_evalgate.records.results import PlannedCase
 
 SEED: Final = 20_261_121
 SIZES: Final = (150, 100, 80, 60, 40, 30, 20, 20)

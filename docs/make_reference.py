@@ -14,10 +14,11 @@ from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Final
 from unittest.mock import patch
 
-from pytest_evalgate import data, hookspec, settings
+from pytest_evalgate import config, hookspec
 from pytest_evalgate.cli import main
 from pytest_evalgate.gates.decide import EXIT_CODES, NO_CASE_RAN
 from pytest_evalgate.plugin import options
+from pytest_evalgate.records import results
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -67,7 +68,7 @@ def _options() -> Iterator[str]:
     yield from ("# Options of pytest", "", f"{_MADE} What they do together: [configuration](../configuration.md).", "")
     flags = ([_code(name), "", text] for name, text in options.FLAGS.items())
     values = (
-        [_code(f"{name} {metavar}"), _code(options.variable(name)), text]
+        [_code(f"{name} {metavar}"), _code(options.environment_variable(name)), text]
         for name, (metavar, text) in options.VALUES.items()
     )
     yield from _table(("option", "environment", "does"), (*flags, *values))
@@ -130,7 +131,7 @@ def _argument(action: argparse.Action) -> list[str]:
 
 
 def _configuration() -> Iterator[str]:
-    schema = settings.json_schema()
+    schema = config.json_schema()
     tables = {"Settings": schema, **schema["$defs"]}
     yield from ("# Configuration, key by key", "")
     yield f"{_MADE} As an example to read: [configuration](../configuration.md)."
@@ -223,7 +224,7 @@ def _exit_codes() -> Iterator[str]:
 def _verdict() -> Iterator[str]:
     yield from ("# verdict.json, field by field", "")
     yield f"{_MADE} What the fields mean, in full: [verdict.json](../verdict.md)."
-    for record in _records(data.Verdict):
+    for record in _records(results.Verdict):
         yield from ("", f"## {record.__name__}", "", _plain(inspect.getdoc(record)), "")
         hints = typing.get_type_hints(record)
         rows = ([_code(field.name), _hint(hints[field.name])] for field in dataclasses.fields(record))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate.data import (
+from pytest_evalgate.records.results import (
     Accounting,
     Calls,
     CorrectedRate,
@@ -21,11 +21,18 @@ from pytest_evalgate.data import (
     Trend,
     Verdict,
 )
-from pytest_evalgate.reports.cases import CaseView, TrialView
-from pytest_evalgate.reports.view import ChangedCase, FlakyCase, Reason, ReportView, SuiteView
+from pytest_evalgate.reports.view import (
+    CaseView,
+    ChangedCaseRow,
+    FlakyCaseRow,
+    Reason,
+    ReportView,
+    SuiteView,
+    TrialView,
+)
 
 if TYPE_CHECKING:
-    from pytest_evalgate.reports.links import Links
+    from pytest_evalgate.reports.view import Links
 
 XSS: Final[tuple[str, ...]] = (
     "<script>alert(1)</script>",
@@ -306,7 +313,7 @@ def view_of(text: str, links: Links | None = None) -> ReportView:
         problems=(text,),
         refused=text,
     )
-    changed = ChangedCase(text, place, (text,), "pass", "miss", text)
+    changed = ChangedCaseRow(text, place, (text,), "pass", "miss", text)
     reason = Reason(1, text, text)
     history = tuple(HistoryRow(text, text, text, text, 2, 1, 0.5, None, text, text, text, "pass") for _ in range(3))
     suite = SuiteView(
@@ -316,7 +323,7 @@ def view_of(text: str, links: Links | None = None) -> ReportView:
         fixed=(changed,),
         missed=(reason,),
         errors=(reason,),
-        flaky=(FlakyCase(text, text, 1, 2),),
+        flaky=(FlakyCaseRow(text, text, 1, 2),),
         details={text: case_of(text, place)},
         history=history,
     )

@@ -11,7 +11,7 @@ from tests.docs_scenes import days
 from tests.support.behaviours import Behaviour
 from tests.support.replies import last_user_text
 
-from pytest_evalgate.judging.probe_texts import REFUND, SUM
+from pytest_evalgate.judges.probes import REFUND, SUM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ _MISREAD: Final = {1, 38, 75, 112, 186, 260, 297, 334}
 _RETURN: Final = re.compile(r"item (\d+) within (\d+) days")
 _CANARIES: Final = [
     json.loads(line)
-    for file in resources.files("pytest_evalgate.judging").joinpath("known").iterdir()
+    for file in resources.files("pytest_evalgate.judges").joinpath("known").iterdir()
     for line in file.read_text("utf-8").splitlines()
 ]
 _RIGHT: Final = {text for frame in (SUM, REFUND) for text in frame.good} | {

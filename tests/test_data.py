@@ -6,11 +6,11 @@ import pickle
 
 import pytest
 
-from pytest_evalgate import data
-from pytest_evalgate.data import BaselineCase, Case, CaseResult, GoldenSet, Place, PlannedCase, Trial
+from pytest_evalgate.records import results
+from pytest_evalgate.records.results import BaselineCase, Case, CaseResult, GoldenSet, Place, PlannedCase, Trial
 
 _PLANNED = PlannedCase("c1", Place("g.jsonl", 1), "f")
-_RECORDS = [kind for _, kind in inspect.getmembers(data, inspect.isclass) if kind.__module__ == data.__name__]
+_RECORDS = [kind for _, kind in inspect.getmembers(results, inspect.isclass) if kind.__module__ == results.__name__]
 
 
 @pytest.mark.parametrize("kind", _RECORDS)

@@ -17,9 +17,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pytest_evalgate import golden, settings
+from pytest_evalgate import config as config_
+from pytest_evalgate import golden
 from pytest_evalgate.cli import main
-from pytest_evalgate.data import (
+from pytest_evalgate.golden.dialects.known import DIALECTS
+from pytest_evalgate.plugin.options import FLAGS, VALUES
+from pytest_evalgate.records.results import (
     Accounting,
     CorrectedRate,
     Delta,
@@ -29,8 +32,6 @@ from pytest_evalgate.data import (
     SuiteVerdict,
     Verdict,
 )
-from pytest_evalgate.golden.dialects.known import DIALECTS
-from pytest_evalgate.plugin.options import FLAGS, VALUES
 from pytest_evalgate.scorers import RULES
 from pytest_evalgate.stats.intervals import clopper_pearson_lower_one_sided, wilson_interval
 
@@ -87,7 +88,7 @@ def _simple(line: str) -> Iterator[list[str]]:
 @pytest.mark.parametrize("block", _blocks("toml"))
 def test_configuration_loads(block: str, tmp_path: Path) -> None:
     (tmp_path / "evalgate.toml").write_text(block, "utf-8")
-    assert settings.load(tmp_path).suites
+    assert config_.load(tmp_path).suites
 
 
 @pytest.mark.parametrize("page", [page for page in _PAGES if ">>> " in _text(page)], ids=_name)

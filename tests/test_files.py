@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate import files
+from pytest_evalgate.text import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,20 +80,20 @@ def test_permissions_are_kept_and_new_files_follow_the_umask(tmp_path: Path) -> 
 
 
 def test_inside_takes_relative_paths_from_the_root(tmp_path: Path) -> None:
-    assert files.inside(tmp_path, Path("golden/a.jsonl")) == tmp_path.resolve() / "golden" / "a.jsonl"
-    assert files.inside(tmp_path, tmp_path / "x" / ".." / "a") == tmp_path.resolve() / "a"
-    assert files.inside(tmp_path, Path()) == tmp_path.resolve()
+    assert files.resolve_inside(tmp_path, Path("golden/a.jsonl")) == tmp_path.resolve() / "golden" / "a.jsonl"
+    assert files.resolve_inside(tmp_path, tmp_path / "x" / ".." / "a") == tmp_path.resolve() / "a"
+    assert files.resolve_inside(tmp_path, Path()) == tmp_path.resolve()
 
 
 @pytest.mark.parametrize("path", ["../other", "a/../../other", "/etc/passwd"])
 def test_inside_refuses_what_leads_out(tmp_path: Path, path: str) -> None:
     with pytest.raises(ValueError, match=r"outside of .*; move it below that folder"):
-        files.inside(tmp_path / "root", Path(path))
+        files.resolve_inside(tmp_path / "root", Path(path))
 
 
 def test_inside_does_not_mistake_a_sibling_for_a_child(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="outside of"):
-        files.inside(tmp_path / "root", tmp_path / "root2" / "a")
+        files.resolve_inside(tmp_path / "root", tmp_path / "root2" / "a")
 
 
 def test_inside_follows_symbolic_links(tmp_path: Path) -> None:
@@ -101,17 +101,19 @@ def test_inside_follows_symbolic_links(tmp_path: Path) -> None:
     root.mkdir()
     (root / "out").symlink_to(tmp_path)
     (root / "in").symlink_to(root / "deep")
-    assert files.inside(root, Path("in/a")) == root.resolve() / "deep" / "a"
+    assert files.resolve_inside(root, Path("in/a")) == root.resolve() / "deep" / "a"
     with pytest.raises(ValueError, match="outside of"):
-        files.inside(root, Path("out/a"))
+        files.resolve_inside(root, Path("out/a"))
 
 
 def test_inside_raises_nothing_else_for_odd_paths(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     with pytest.raises(ValueError, match="null"):
-        files.inside(tmp_path, Path("a\0b"))
+        files.resolve_inside(tmp_path, Path("a\0b"))
     try:
-        assert files.inside(tmp_path, Path("loop")).is_relative_to(tmp_path.resolve())  # Python 3.13 gives up quietly
+        assert files.resolve_inside(tmp_path, Path("loop")).is_relative_to(
+            tmp_path.resolve()
+        )  # Python 3.13 gives up quietly
     except ValueError as error:
         assert "loop cannot be resolved" in str(error)  # noqa: PT017 - older versions raise
 

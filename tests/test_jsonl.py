@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pytest_evalgate import jsonl
 from pytest_evalgate.errors import LineProblem
+from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,10 +29,10 @@ _OBJECT = st.dictionaries(_TEXT, _JSON, max_size=5)
 _IN_ONE_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
 
-def _read(folder: Path, content: bytes, **limits: int) -> tuple[list[jsonl.Line], list[LineProblem]]:
+def _read(folder: Path, content: bytes, **limits: int) -> tuple[list[jsonl.JsonLine], list[LineProblem]]:
     path = folder / "set.jsonl"
     path.write_bytes(content)
-    return jsonl.read(path, name="golden/set.jsonl", limits=jsonl.Limits(**limits))
+    return jsonl.read(path, name="golden/set.jsonl", limits=jsonl.JsonLimits(**limits))
 
 
 def _values(folder: Path, content: bytes) -> list[tuple[int, dict[str, Any]]]:
@@ -201,7 +201,7 @@ def test_a_line_of_100_mb_is_never_held(tmp_path: Path) -> None:
     assert [line.number for line in lines] == [1, 3]
     assert str(problems[0]).startswith("huge.jsonl:2: longer than 8,388,608 bytes")
     assert f"byte ff at offset {path.stat().st_size - 4} " in problems[1].message
-    assert peak < 3 * jsonl.Limits().line_bytes
+    assert peak < 3 * jsonl.JsonLimits().line_bytes
 
 
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["plain", "byte order mark"])
@@ -363,5 +363,5 @@ def test_loads_says_what_is_wrong(document: str | bytes, message: str) -> None:
 
 
 def test_quoted_escapes_what_a_terminal_would_obey() -> None:
-    assert jsonl.quoted("café\x1b[31m\u202e\n") == '"café\\x1b[31m\\u202e\\n"'
-    assert jsonl.quoted("abcdef", limit=3) == '"abc…"'
+    assert jsonl.quote_text("café\x1b[31m\u202e\n") == '"café\\x1b[31m\\u202e\\n"'
+    assert jsonl.quote_text("abcdef", limit=3) == '"abc…"'

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_evalgate import settings
-from pytest_evalgate.data import CaseResult, Place, PlannedCase, Run, SuitePlan, SuiteRun, Trial
+from pytest_evalgate import config
+from pytest_evalgate.app.decide import RunDecider
+from pytest_evalgate.config import PassRateGate
 from pytest_evalgate.errors import BaselineError
 from pytest_evalgate.gates import SuiteRules
-from pytest_evalgate.judgement import Judgement
+from pytest_evalgate.records.results import CaseResult, Place, PlannedCase, Run, SuitePlan, SuiteRun, Trial
 from pytest_evalgate.runs import baseline as baselines
-from pytest_evalgate.settings import PassRateGate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,10 +34,10 @@ golden = "law.jsonl"
 """
 
 
-def _judgement(root: Path, text: str = _TABLE, against: str | None = None) -> Judgement:
+def _judgement(root: Path, text: str = _TABLE, against: str | None = None) -> RunDecider:
     (root / "evalgate.toml").write_text(text)
-    table = settings.load(root)
-    return Judgement(root, table, root / ".evalgate", table.suites.get, against)
+    table = config.load(root)
+    return RunDecider(root, table, root / ".evalgate", table.suites.get, against)
 
 
 def _suite(name: str, *trials: str) -> SuiteRun:
@@ -81,9 +81,9 @@ def test_a_suite_without_a_table_has_the_defaults(tmp_path: Path) -> None:
 
 
 def test_a_run_is_judged_by_the_rules(tmp_path: Path) -> None:
-    judgement = _judgement(tmp_path)
+    decider = _judgement(tmp_path)
     run = _run(_suite("faq", "PP", "Pm", "mm"), _suite("law", "P", "P"))
-    verdict = judgement.judge(run, judgement.rules(["faq", "law"], _no_problem))
+    verdict = decider.decide(run, decider.rules(["faq", "law"], _no_problem))
     assert verdict.suites["faq"].pass_rate == pytest.approx(1 / 3)
     assert (verdict.suites["faq"].verdict, verdict.suites["faq"].mode) == ("fail", "advisory")
     assert (verdict.verdict, verdict.exit_code) == ("inconclusive", 10)  # law: no baseline yet
@@ -91,21 +91,21 @@ def test_a_run_is_judged_by_the_rules(tmp_path: Path) -> None:
 
 
 def test_suites_that_are_not_judged_are_named(tmp_path: Path) -> None:
-    judgement = _judgement(tmp_path)
+    decider = _judgement(tmp_path)
     run = _run(_suite("law", "P"))
-    assert judgement.judge(run, judgement.rules(["law"], _no_problem)).suites_not_run == ("faq",)
+    assert decider.decide(run, decider.rules(["law"], _no_problem)).suites_not_run == ("faq",)
 
 
 def test_suites_of_one_build_share_alpha_against_their_own_baselines(tmp_path: Path) -> None:
-    judgement = _judgement(tmp_path, '[suites.faq]\ngolden = "f"\n[suites.law]\ngolden = "l"\n')
+    decider = _judgement(tmp_path, '[suites.faq]\ngolden = "f"\n[suites.law]\ngolden = "l"\n')
     for name in ("faq", "law"):
         _promote(tmp_path, _suite(name, *["P"] * 40))
     run = _run(_suite("faq", *["m"] * 4, *["P"] * 36), _suite("law", *["P"] * 40))
-    rules = judgement.rules(["faq", "law"], _no_problem)
-    assert judgement.judge(run, rules).verdict == "pass"
+    rules = decider.rules(["faq", "law"], _no_problem)
+    assert decider.decide(run, rules).verdict == "pass"
     alone = replace(run, suites=run.suites[:1])
-    assert judgement.judge(alone, rules).verdict == "fail"
-    assert {name: found.source for name, found in judgement.baselines.items() if found} == {
+    assert decider.decide(alone, rules).verdict == "fail"
+    assert {name: found.source for name, found in decider.baselines.items() if found} == {
         "faq": "file:.evalgate/baselines/faq.json",
         "law": "file:.evalgate/baselines/law.json",
     }
@@ -124,8 +124,8 @@ def test_one_baseline_may_stand_in_for_that_of_a_suite(tmp_path: Path) -> None:
 
 def test_scores_of_a_promoted_run_are_there_to_be_compared(tmp_path: Path) -> None:
     text = '[suites.faq]\ngolden = "f"\ngates = [{ kind = "no-regression", scorer = "tone" }]\n'
-    judgement = _judgement(tmp_path, text)
+    decider = _judgement(tmp_path, text)
     _promote(tmp_path, _suite("faq", "P", "P"))
     run = _run(_suite("faq", "P", "P"))
-    verdict = judgement.judge(run, judgement.rules(["faq"], _no_problem))
+    verdict = decider.decide(run, decider.rules(["faq"], _no_problem))
     assert verdict.suites["faq"].gates[0].message.startswith("the baseline holds no scores of tone")

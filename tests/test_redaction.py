@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.redaction import MASK, Redactor, forms_of
+from pytest_evalgate.text.redaction import MASK, Redactor, encodings_of
 
 _KEY = 'sk-canary/47+"11"'
-_REDACTOR = Redactor(forms_of(_KEY))
+_REDACTOR = Redactor(encodings_of(_KEY))
 
 
 @pytest.mark.parametrize(
@@ -25,29 +25,29 @@ _REDACTOR = Redactor(forms_of(_KEY))
     ],
 )
 def test_every_form_of_a_key_is_taken_out(text: str) -> None:
-    assert MASK in _REDACTOR.clean(f"said: {text}.")
-    assert not any(form in _REDACTOR.clean(f"said: {text}.") for form in forms_of(_KEY))
+    assert MASK in _REDACTOR.redact(f"said: {text}.")
+    assert not any(form in _REDACTOR.redact(f"said: {text}.") for form in encodings_of(_KEY))
 
 
 @given(before=st.binary(max_size=7), after=st.binary(max_size=7))
 def test_base64_shows_no_key_whatever_stands_around_it(before: bytes, after: bytes) -> None:
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
-        cleaned = _REDACTOR.clean(encode(before + _KEY.encode() + after).decode())
+        cleaned = _REDACTOR.redact(encode(before + _KEY.encode() + after).decode())
         kept = cleaned.replace(MASK, "").rstrip("=")
         assert MASK in cleaned
         assert len(kept) <= 4 * (len(before) + len(after)) / 3 + 4
 
 
 def test_bytes_are_cleaned_as_texts_are() -> None:
-    assert _REDACTOR.clean_bytes(f'{{"said": {json.dumps(_KEY)}}}'.encode()) == b'{"said": "***"}'
+    assert _REDACTOR.redact_bytes(f'{{"said": {json.dumps(_KEY)}}}'.encode()) == b'{"said": "***"}'
 
 
 def test_the_longest_key_goes_first_where_one_holds_the_other() -> None:
     redactor = Redactor.of(["A", "B"], {"A": "sk-12345678", "B": "sk-12345678-longer"})
-    assert redactor.clean("sk-12345678-longer and sk-12345678") == "*** and ***"
+    assert redactor.redact("sk-12345678-longer and sk-12345678") == "*** and ***"
 
 
 @pytest.mark.parametrize("value", ["", "none", "EMPTY", "  "])
 def test_placeholders_and_unset_variables_take_nothing_out(value: str) -> None:
     assert Redactor.of(["A", "B"], {"A": value}) == Redactor()
-    assert Redactor().clean("none is EMPTY") == "none is EMPTY"
+    assert Redactor().redact("none is EMPTY") == "none is EMPTY"

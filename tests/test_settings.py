@@ -8,8 +8,7 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
-from pytest_evalgate.errors import SettingsError
-from pytest_evalgate.settings import (
+from pytest_evalgate.config import (
     MustPassGate,
     NoRegressionGate,
     PassRateGate,
@@ -23,6 +22,7 @@ from pytest_evalgate.settings import (
     load,
     parse_target,
 )
+from pytest_evalgate.errors import SettingsError
 
 _EXAMPLES = Path(__file__).parents[1] / "examples"
 _SUITE = 'suites.faq.golden = "g.jsonl"\n'

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_evalgate.cli import main
-from pytest_evalgate.cli.init.parts import STARTER
-from pytest_evalgate.cli.init.placing import place_all
-from pytest_evalgate.plugin.options import FLAGS, VALUES, variable
+from pytest_evalgate.cli.init.verb import STARTER, place_all
+from pytest_evalgate.plugin.options import FLAGS, VALUES, environment_variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -154,7 +153,7 @@ def test_every_option_and_variable_is_one(path: Path) -> None:
     text = path.read_text("utf-8")
     known = {*FLAGS, *VALUES}
     assert [name for name in re.findall(r"--(?:no-)?eval-[a-z-]+", text) if name not in known] == []
-    variables = {*map(variable, VALUES), *_OTHER_VARIABLES}
+    variables = {*map(environment_variable, VALUES), *_OTHER_VARIABLES}
     assert [name for name in re.findall(r"EVALGATE_[A-Z_]+", text) if name not in variables] == []
 
 

@@ -10,15 +10,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_evalgate.data import Case, Output, Score
-    from pytest_evalgate.errors import EvalgateError, MissingAnswer
+    from pytest_evalgate.errors import EvalgateError, MissingOutput
     from pytest_evalgate.protocols import Rule, Scorer, Target
+    from pytest_evalgate.records.results import Case, Output, Score
 
-__all__ = ["Case", "EvalgateError", "MissingAnswer", "Output", "Rule", "Score", "Scorer", "Target"]
+__all__ = ["Case", "EvalgateError", "MissingOutput", "Output", "Rule", "Score", "Scorer", "Target"]
 
 _HOMES = {
-    "data": ("Case", "Output", "Score"),
-    "errors": ("EvalgateError", "MissingAnswer"),
+    "records.results": ("Case", "Output", "Score"),
+    "errors": ("EvalgateError", "MissingOutput"),
     "protocols": ("Rule", "Scorer", "Target"),
 }
 

@@ -39,12 +39,12 @@ def resolve(spec: str, roots: Sequence[Path]) -> Callable[..., Any]:
     module, _, path = spec.partition(":")
     if not all(part.isidentifier() for part in (*module.split("."), *path.split("."))):
         raise CallableError(f'python = "{spec}" is not of the form "package.module:function"')
-    with _in_front(roots):
+    with _on_import_path(roots):
         found = _import(module, spec, roots)
     try:
         function = attrgetter(path)(found)
     except AttributeError as error:
-        raise CallableError(f'python = "{spec}": {module} has no {path}{_near(path, vars(found))}') from error
+        raise CallableError(f'python = "{spec}": {module} has no {path}{_suggestion(path, vars(found))}') from error
     if not callable(function):
         raise CallableError(f'python = "{spec}" is {type(function).__name__}, which cannot be called: name a function')
     found_function: Callable[..., Any] = function
@@ -88,7 +88,7 @@ def _require_inside(found: ModuleSpec | None, name: str, spec: str, allowed: Seq
             )
 
 
-def _near(word: str, known: Iterable[str]) -> str:
+def _suggestion(word: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(word, list(known), n=1)
     return f'; did you mean "{close[0]}"?' if close else ""
 
@@ -100,7 +100,7 @@ def _installed() -> list[Path]:
 
 
 @contextlib.contextmanager
-def _in_front(roots: Sequence[Path]) -> Iterator[None]:
+def _on_import_path(roots: Sequence[Path]) -> Iterator[None]:
     """Put ``roots`` in front of ``sys.path``, and take out only them: the import may have added others."""
     added = [str(root.resolve()) for root in roots]
     sys.path[:0] = added

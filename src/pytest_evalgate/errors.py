@@ -17,7 +17,7 @@
     │   └── BaselineError     a baseline that is missing, torn, too new or may not be written
     ├── ScorerError           a scorer raised, or returned what is not a score
     ├── EngineDied            the thread that runs the calls is gone, or was stopped
-    └── MissingAnswer         no answer for a case: infrastructure, never quality
+    └── MissingOutput         no answer for a case: infrastructure, never quality
         └── CallFailed        a call that failed for good (calls.py)
             └── RunStopped    no call of this run can succeed, or may be paid (calls.py)
 """
@@ -87,9 +87,9 @@ class ScorerError(EvalgateError):
     """A scorer raised, or returned what is not a score; names the scorer and the case."""
 
 
-class EngineDied(EvalgateError):  # noqa: N818 - named as the thing that happened
+class EngineStopped(EvalgateError):  # noqa: N818 - named as the thing that happened
     """The thread that runs the calls is gone, or was stopped before the answer came."""
 
 
-class MissingAnswer(EvalgateError):  # noqa: N818 - a case without an answer is not a fault of the code
+class MissingOutput(EvalgateError):  # noqa: N818 - a case without an answer is not a fault of the code
     """No answer could be had for a case; the gates treat the case as missing."""

@@ -39,7 +39,7 @@ def pytest_evalgate_scorers() -> Mapping[str, Rule]:  # type: ignore[empty-body]
 def pytest_evalgate_targets() -> Mapping[str, Callable[..., Target]]:  # type: ignore[empty-body]
     """Return targets of your own by name; each is made by a function that gets the other keys of its table.
 
-    ``answer`` returns a str, a dict or an Output; raise MissingAnswer where no answer could be had, anything else is a
+    ``answer`` returns a str, a dict or an Output; raise MissingOutput where no answer could be had, anything else is a
     failure of the application, and the case is missed. A ``close()`` is called at the end, if there is one::
 
         class Shouting:

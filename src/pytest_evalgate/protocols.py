@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from pytest_evalgate.calls import Call, Reply
-    from pytest_evalgate.data import Case, Output, Returned, Score
+    from pytest_evalgate.records.calls import Call, Reply
+    from pytest_evalgate.records.results import Case, Output, Returned, Score
 
 
 @runtime_checkable
@@ -17,7 +17,7 @@ class Target(Protocol):
         """Return the output of the 0-based ``trial`` of ``case``.
 
         Raises:
-            MissingAnswer: no answer could be had (infrastructure); the case is missing.
+            MissingOutput: no answer could be had (infrastructure); the case is missing.
             Exception: the target's own failure; the trial is a miss with the exception as its reason.
 
         """

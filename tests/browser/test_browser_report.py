@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.attacks import XSS, case_of, view_of
 
-from pytest_evalgate.data import Place
-from pytest_evalgate.reports.html import size
+from pytest_evalgate.records.results import Place
+from pytest_evalgate.reports.html import page as html_page
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -264,7 +264,7 @@ def test_a_narrow_window_scrolls_tables_and_not_the_page(opened: Open, regressed
 def test_texts_beside_the_report_are_read_when_they_are_chosen(
     opened: Open, regressed: ReportView, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(size, "_SPILL", 1000)
+    monkeypatch.setattr(html_page, "_SPILL", 1000)
 
     def spill(name: str, parts: Iterable[bytes]) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)

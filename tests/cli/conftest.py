@@ -17,8 +17,8 @@ from tests.support.behaviours import Behaviour
 from tests.support.server import ScriptedServer
 
 from pytest_evalgate.cli import main
-from pytest_evalgate.data import CaseResult, Place, PlannedCase, Run, SuitePlan, SuiteRun, Trial
-from pytest_evalgate.engine import settle
+from pytest_evalgate.engine import combine_trials
+from pytest_evalgate.records.results import CaseResult, Place, PlannedCase, Run, SuitePlan, SuiteRun, Trial
 from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs import run_file
 
@@ -102,7 +102,9 @@ def _result(index: int, word: str, fields: Mapping[str, Any]) -> CaseResult:
         return CaseResult(case, _ENDED[word])  # type: ignore[arg-type]
     given = ((number, _VALUES[letter]) for number, letter in enumerate(word))
     calls, reason = fields.get("calls", ()), f"got {index}"
-    return settle(case, [Trial(number, value, reason="" if value else reason, calls=calls) for number, value in given])
+    return combine_trials(
+        case, [Trial(number, value, reason="" if value else reason, calls=calls) for number, value in given]
+    )
 
 
 def make_suite(words: Sequence[str], name: str = "faq", **fields: Any) -> SuiteRun:
@@ -164,7 +166,7 @@ def project_of(folder: Path, evalgate: Command) -> Callable[[str], Project]:
 
 
 @dataclass(frozen=True)
-class Sides(Project):
+class BranchChanges(Project):
     """A project whose runs and baselines are compared."""
 
     capsys: pytest.CaptureFixture[str]
@@ -191,8 +193,10 @@ class Sides(Project):
 
 
 @pytest.fixture
-def sides(folder: Path, evalgate: Command, capsys: pytest.CaptureFixture[str], git: Callable[..., None]) -> Sides:
-    found = Sides(folder, partial(evalgate, "compare"), capsys, git)
+def sides(
+    folder: Path, evalgate: Command, capsys: pytest.CaptureFixture[str], git: Callable[..., None]
+) -> BranchChanges:
+    found = BranchChanges(folder, partial(evalgate, "compare"), capsys, git)
     found.configure('[suites.faq]\ngolden = "g.jsonl"\nbaseline = "baselines/faq.json"\n')
     return found
 

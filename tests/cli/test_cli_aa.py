@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate.calls import CallRecord
-from pytest_evalgate.data import SuiteRun
+from pytest_evalgate.records.calls import CallRecord
+from pytest_evalgate.records.results import SuiteRun
 from pytest_evalgate.stats.stability import aa_runs
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate.calls import Call, Reply
 from pytest_evalgate.cli import main
-from pytest_evalgate.engine.cache import KEY_VARIABLE, ReplyCache, Seal
+from pytest_evalgate.engine.cache import KEY_VARIABLE, ReplyCache, Signer
 from pytest_evalgate.engine.cache.entries import Entry
+from pytest_evalgate.records.calls import Call, Reply
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +35,7 @@ class Project:
     def remember(self, text: str, *, label: str = "faq::a", day: int = 1, run: str = "r1", **fields: Any) -> Call:
         call = Call("chat", "http://x/v1", "m-1", {"prompt": text}, label=label, **fields)
         entry = Entry(call, Reply(f"re: {text}", tokens_in=30, tokens_out=4), f"2026-01-{day:02}T00:00:00Z", run)
-        with ReplyCache(self.folder, Seal(_KEY.encode())) as cache:
+        with ReplyCache(self.folder, Signer(_KEY.encode())) as cache:
             assert cache.add([entry]) == 1
         return call
 
@@ -165,7 +165,7 @@ def test_what_was_exported_can_be_brought_in_elsewhere(project: Project, monkeyp
     monkeypatch.setenv(KEY_VARIABLE, "another key, just as long")
     assert project.call("import", "tape.jsonl")[:2] == (0, "1 entries added, 0 were there already\n")
     assert project.json("import", "tape.jsonl") == {"added": 0, "known": 1}
-    with ReplyCache(project.root / "elsewhere" / "cache", Seal(b"another key, just as long")) as cache:
+    with ReplyCache(project.root / "elsewhere" / "cache", Signer(b"another key, just as long")) as cache:
         found = cache.get(call)
     assert found is not None
     assert found.value == "re: 1"
@@ -290,6 +290,6 @@ def test_every_action_has_help_with_an_example(action: str, capsys: pytest.Captu
 
 
 def test_answers_of_a_run_are_seen_by_the_verb(project: Project) -> None:
-    with ReplyCache(project.folder, Seal(_KEY.encode()), run="r7") as cache:
+    with ReplyCache(project.folder, Signer(_KEY.encode()), run="r7") as cache:
         asyncio.run(cache.put(Call("chat", "x", "m", {}, label="faq::b"), Reply("hi")))
     assert _lines(project.call("export", "-")[1])[0]["run"] == "r7"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_evalgate.cli import main
-from pytest_evalgate.judging import calibration as calibrations
+from pytest_evalgate.judges import calibration as calibrations
 
 if TYPE_CHECKING:
     from collections.abc import Callable

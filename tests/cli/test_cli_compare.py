@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate.reports.columns import width_of
+from pytest_evalgate.text.layout import width_of
 
 if TYPE_CHECKING:
-    from tests.cli.conftest import Sides
+    from tests.cli.conftest import BranchChanges
 
 _SCREEN = Path(__file__).parent / "screens" / "compare.100.txt"
 _EXAMPLES = Path(__file__).parents[2] / "examples" / "golden_sets"
@@ -22,11 +22,11 @@ _GATED = '[suites.faq]\ngolden = "g.jsonl"\nslices = ["lang"]\ngates = [{gates}]
 _NO_REGRESSION = '{ kind = "no-regression" }'
 
 
-def _cases(sides: Sides, kind: str, *arguments: str) -> list[str]:
+def _cases(sides: BranchChanges, kind: str, *arguments: str) -> list[str]:
     return [row["case"] for row in sides.faq(*arguments)["changes"][kind]]
 
 
-def test_the_screen(sides: Sides) -> None:
+def test_the_screen(sides: BranchChanges) -> None:
     sides.run(
         _A, {"faq": ["PPP"] * 14 + ["PPm", "mmP", "PPP", "mmm", "mPm"] + ["PPP"] * 30 + ["?PP"], "sql": ["P"] * 4}
     )
@@ -48,7 +48,7 @@ def test_the_screen(sides: Sides) -> None:
     ],
 )
 def test_gsm8k_in_both_directions(
-    sides: Sides, monkeypatch: pytest.MonkeyPatch, older: str, newer: str, changed: tuple[int, int], p: float
+    sides: BranchChanges, monkeypatch: pytest.MonkeyPatch, older: str, newer: str, changed: tuple[int, int], p: float
 ) -> None:
     monkeypatch.chdir(_EXAMPLES)
     monkeypatch.setenv("EVALGATE_DIR", str(sides.root / "state"))
@@ -64,7 +64,7 @@ def test_gsm8k_in_both_directions(
     assert sides.compare(f"baselines/{older}", f"baselines/{newer}", "--gate")[0] == (changed[0] > changed[1])
 
 
-def test_the_numbers_are_those_of_the_gates(sides: Sides) -> None:
+def test_the_numbers_are_those_of_the_gates(sides: BranchChanges) -> None:
     sides.run(_A, "P" * 20 + "m" * 5)
     sides.run(_B, "m" * 5 + "P" * 15 + "m" * 5)
     found = sides.faq("previous")
@@ -82,7 +82,7 @@ def test_the_numbers_are_those_of_the_gates(sides: Sides) -> None:
     }
 
 
-def test_several_trials_and_clusters_count_as_in_a_session(sides: Sides) -> None:
+def test_several_trials_and_clusters_count_as_in_a_session(sides: BranchChanges) -> None:
     sides.run(_A, ["PP"] * 40, clusters=20)
     sides.run(_B, ["Pm"] * 18 + ["PP"] * 22, clusters=20)
     assert sides.faq("previous")["delta"]["test"].startswith("cluster")
@@ -91,7 +91,7 @@ def test_several_trials_and_clusters_count_as_in_a_session(sides: Sides) -> None
     assert sides.faq("previous")["delta"]["test"] == "paired-t"
 
 
-def test_regressed_cases_come_worst_first_with_their_place_and_reason(sides: Sides) -> None:
+def test_regressed_cases_come_worst_first_with_their_place_and_reason(sides: BranchChanges) -> None:
     sides.run(_A, ["PP", "PP", "PP", "mm"])
     sides.run(_B, ["PP", "Pm", "mm", "PP"])
     assert sides.json("previous", "--regressed") == [
@@ -101,7 +101,7 @@ def test_regressed_cases_come_worst_first_with_their_place_and_reason(sides: Sid
     assert _cases(sides, "fixed", "previous") == ["c3"]
 
 
-def test_regressed_alone_lists_every_case_and_nothing_else(sides: Sides) -> None:
+def test_regressed_alone_lists_every_case_and_nothing_else(sides: BranchChanges) -> None:
     sides.run(_A, "P" * 30)
     sides.run(_B, "m" * 25 + "P" * 5)
     lines = sides.compare("previous", "--regressed")[1].splitlines()
@@ -112,7 +112,7 @@ def test_regressed_alone_lists_every_case_and_nothing_else(sides: Sides) -> None
     assert sides.compare("previous", "--regressed")[1] == "faq: 0 regressed\n"
 
 
-def test_the_command_for_the_rest_of_the_list_prints_the_rest(sides: Sides) -> None:
+def test_the_command_for_the_rest_of_the_list_prints_the_rest(sides: BranchChanges) -> None:
     sides.run(_A, "P" * 30)
     sides.baseline("a file.json", "P" * 30)
     sides.run(_B, "m" * 25 + "P" * 5)
@@ -130,7 +130,7 @@ def test_the_command_for_the_rest_of_the_list_prints_the_rest(sides: Sides) -> N
     ],
 )
 def test_the_command_names_the_sides_that_are_not_the_usual_ones(
-    sides: Sides, arguments: tuple[str, ...], command: str | None
+    sides: BranchChanges, arguments: tuple[str, ...], command: str | None
 ) -> None:
     sides.baseline("baselines/faq.json", "P" * 30)
     sides.run(_B, "m" * 25 + "P" * 5)
@@ -138,7 +138,7 @@ def test_the_command_names_the_sides_that_are_not_the_usual_ones(
     assert told == ([] if command is None else [command])
 
 
-def test_edited_added_and_removed_cases_are_listed_and_not_paired(sides: Sides) -> None:
+def test_edited_added_and_removed_cases_are_listed_and_not_paired(sides: BranchChanges) -> None:
     sides.run(_A, "P" * 20)
     sides.run(_B, "P" * 20, first=1, edited=(5,))
     found = sides.faq("previous")
@@ -150,7 +150,7 @@ def test_edited_added_and_removed_cases_are_listed_and_not_paired(sides: Sides) 
     ]
 
 
-def test_what_cannot_be_paired_is_said_with_the_remedy(sides: Sides) -> None:
+def test_what_cannot_be_paired_is_said_with_the_remedy(sides: BranchChanges) -> None:
     sides.run(_A, "PPPP")
     sides.run(_B, "PPPP", edited=range(4))
     found = sides.faq("previous")
@@ -161,7 +161,7 @@ def test_what_cannot_be_paired_is_said_with_the_remedy(sides: Sides) -> None:
     assert "faq: nothing can be compared\n" in out
 
 
-def test_cases_without_an_answer_in_a_are_left_out_and_counted(sides: Sides) -> None:
+def test_cases_without_an_answer_in_a_are_left_out_and_counted(sides: BranchChanges) -> None:
     sides.run(_A, "?" + "P" * 18 + "-")
     sides.run(_B, "m" * 2 + "P" * 18)
     found = sides.faq("previous")
@@ -170,7 +170,7 @@ def test_cases_without_an_answer_in_a_are_left_out_and_counted(sides: Sides) -> 
     assert found["notes"] == ["2 cases without an answer in A: left out"]
 
 
-def test_cases_not_run_in_b_are_left_out_and_counted(sides: Sides) -> None:
+def test_cases_not_run_in_b_are_left_out_and_counted(sides: BranchChanges) -> None:
     sides.run(_A, "P" * 20)
     sides.run(_B, "mP" + "P" * 17 + "-")
     found = sides.faq("previous")
@@ -178,7 +178,7 @@ def test_cases_not_run_in_b_are_left_out_and_counted(sides: Sides) -> None:
     assert found["notes"] == ["1 case not run in B: left out"]
 
 
-def test_cases_without_an_answer_in_b_count_as_missed_and_are_no_regression(sides: Sides) -> None:
+def test_cases_without_an_answer_in_b_count_as_missed_and_are_no_regression(sides: BranchChanges) -> None:
     sides.run(_A, "P" * 20)
     sides.run(_B, "m" + "P" * 18 + "?")
     found = sides.faq("previous")
@@ -187,7 +187,7 @@ def test_cases_without_an_answer_in_b_count_as_missed_and_are_no_regression(side
     assert found["notes"] == ["1 case without an answer in B: counted as missed, and on no list"]
 
 
-def test_a_suite_that_was_stopped_keeps_the_cases_that_it_did_not_run(sides: Sides) -> None:
+def test_a_suite_that_was_stopped_keeps_the_cases_that_it_did_not_run(sides: BranchChanges) -> None:
     sides.run(_A, "P" * 20)
     sides.run(_B, "m" * 12 + "-" * 8, stopped="certainty")
     found = sides.faq("previous")
@@ -198,7 +198,7 @@ def test_a_suite_that_was_stopped_keeps_the_cases_that_it_did_not_run(sides: Sid
     assert len(found["changes"]["regressed"]) == 12
 
 
-def test_an_older_side_without_any_answer_is_refused(sides: Sides) -> None:
+def test_an_older_side_without_any_answer_is_refused(sides: BranchChanges) -> None:
     sides.run(_A, "??")
     sides.run(_B, "PP")
     assert sides.compare("previous")[::2] == (
@@ -207,7 +207,7 @@ def test_an_older_side_without_any_answer_is_refused(sides: Sides) -> None:
     )
 
 
-def test_suites_on_one_side_are_named(sides: Sides) -> None:
+def test_suites_on_one_side_are_named(sides: BranchChanges) -> None:
     sides.run(_A, {"faq": "PP", "old": "P"})
     sides.run(_B, {"faq": "PP", "new": "P"})
     found = sides.json("previous")
@@ -232,7 +232,7 @@ def test_suites_on_one_side_are_named(sides: Sides) -> None:
     ],
 )
 def test_where_nothing_is_on_both_sides_nothing_was_compared(
-    sides: Sides, arguments: tuple[str, ...], told: str
+    sides: BranchChanges, arguments: tuple[str, ...], told: str
 ) -> None:
     sides.run(_A, "PP")
     sides.run(_B, "PP")
@@ -242,7 +242,7 @@ def test_where_nothing_is_on_both_sides_nothing_was_compared(
         assert told in err
 
 
-def test_what_stands_behind_a_side_is_said_once_where_it_is_the_same(sides: Sides) -> None:
+def test_what_stands_behind_a_side_is_said_once_where_it_is_the_same(sides: BranchChanges) -> None:
     sides.configure('[suites.faq]\ngolden = "g.jsonl"\n[suites.sql]\ngolden = "h.jsonl"\n')
     sides.run(_B, {"faq": "PP", "sql": "PP"})
     for suite in ("faq", "sql"):
@@ -255,7 +255,7 @@ def test_what_stands_behind_a_side_is_said_once_where_it_is_the_same(sides: Side
     )
 
 
-def test_the_suites_that_are_compared_share_one_alpha(sides: Sides) -> None:
+def test_the_suites_that_are_compared_share_one_alpha(sides: BranchChanges) -> None:
     sides.run(_A, {"faq": "P" * 20, "sql": "P" * 20})
     sides.run(_B, {"faq": "m" * 4 + "P" * 16, "sql": "P" * 20})
     out = sides.compare("previous")[1]
@@ -263,7 +263,7 @@ def test_the_suites_that_are_compared_share_one_alpha(sides: Sides) -> None:
     assert "faq: regressed (mcnemar-midp, p=0.031, alpha 0.05)" in sides.compare("previous", "--suite", "faq")[1]
 
 
-def test_a_gate_that_never_blocks_says_so(sides: Sides) -> None:
+def test_a_gate_that_never_blocks_says_so(sides: BranchChanges) -> None:
     sides.configure('[suites.faq]\ngolden = "g.jsonl"\nmode = "advisory"\n')
     sides.run(_A, "P" * 20)
     sides.run(_B, "m" * 6 + "P" * 14)
@@ -272,7 +272,7 @@ def test_a_gate_that_never_blocks_says_so(sides: Sides) -> None:
     assert "FAIL (advisory) faq, no-regression: 6 cases got worse" in out
 
 
-def test_levels_may_be_asked_for(sides: Sides) -> None:
+def test_levels_may_be_asked_for(sides: BranchChanges) -> None:
     sides.configure(_GATED.format(gates='{ kind = "no-regression", alpha = 0.1 }, { kind = "pass-rate", min = 0.1 }'))
     sides.run(_A, "P" * 40)
     sides.run(_B, "m" * 5 + "P" * 35)
@@ -284,7 +284,7 @@ def test_levels_may_be_asked_for(sides: Sides) -> None:
     assert found["delta"]["p_adjusted"] == found["delta"]["p"]  # the gate of the settings is not asked beside it
 
 
-def test_levels_of_a_suite_that_has_no_such_gate(sides: Sides) -> None:
+def test_levels_of_a_suite_that_has_no_such_gate(sides: BranchChanges) -> None:
     sides.configure(_GATED.format(gates='{ kind = "pass-rate", min = 0.1 }'))
     sides.run(_A, "P" * 40)
     sides.run(_B, "P" * 40)
@@ -293,7 +293,7 @@ def test_levels_of_a_suite_that_has_no_such_gate(sides: Sides) -> None:
 
 
 @pytest.mark.parametrize("levels", [("--alpha", "0.6"), ("--margin", "0"), ("--margin", "5"), ("--alpha", "x")])
-def test_levels_outside_of_their_range_are_a_wrong_command_line(sides: Sides, levels: tuple[str, str]) -> None:
+def test_levels_outside_of_their_range_are_a_wrong_command_line(sides: BranchChanges, levels: tuple[str, str]) -> None:
     with pytest.raises(SystemExit) as caught:
         sides.compare(*levels)
     assert caught.value.code == 2
@@ -313,13 +313,15 @@ def test_levels_outside_of_their_range_are_a_wrong_command_line(sides: Sides, le
         ("S" * 40, "", 5, "invalid"),
     ],
 )
-def test_the_gate_exits_as_a_session_would(sides: Sides, now: str, settings: str, code: int, verdict: str) -> None:
+def test_the_gate_exits_as_a_session_would(
+    sides: BranchChanges, now: str, settings: str, code: int, verdict: str
+) -> None:
     sides.configure(f'on_inconclusive = "fail"\n[suites.faq]\ngolden = "g.jsonl"\n{settings}\n')
     sides.run(_A, "P" * 40)
     sides.run(_B, now)
     found, out, _ = sides.compare("previous", "--gate", "--json")
-    judged = json.loads(out)["verdict"]
-    assert (found, judged["exit_code"], judged["verdict"]) == (code, code, verdict)
+    gate_view = json.loads(out)["verdict"]
+    assert (found, gate_view["exit_code"], gate_view["verdict"]) == (code, code, verdict)
     assert sides.compare("previous")[0] == 0
     last = sides.compare("previous", "--gate")[1].splitlines()[-1]
     assert last.startswith(f"evalgate: {verdict.replace('_', ' ').upper()}")
@@ -327,7 +329,7 @@ def test_the_gate_exits_as_a_session_would(sides: Sides, now: str, settings: str
     assert not (sides.root / ".evalgate" / "verdict.json").exists()
 
 
-def test_the_gate_hears_slices_too(sides: Sides) -> None:
+def test_the_gate_hears_slices_too(sides: BranchChanges) -> None:
     sides.configure(_GATED.format(gates=f'{_NO_REGRESSION}, {{ kind = "slice", by = "lang" }}'))
     sides.run(_A, "P" * 60)
     sides.run(_B, "mP" * 9 + "P" * 42)
@@ -337,7 +339,7 @@ def test_the_gate_hears_slices_too(sides: Sides) -> None:
 
 
 def test_a_suite_without_an_older_side_is_judged_as_one_without_a_baseline(
-    sides: Sides, monkeypatch: pytest.MonkeyPatch
+    sides: BranchChanges, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sides.configure(_GATED.format(gates=_NO_REGRESSION).replace("faq", "new"))
     sides.run(_A, {"faq": "PP"})
@@ -348,14 +350,14 @@ def test_a_suite_without_an_older_side_is_judged_as_one_without_a_baseline(
     assert sides.compare("previous", "--gate")[0] == 4
 
 
-def test_the_gate_and_the_regressed_list_go_together(sides: Sides) -> None:
+def test_the_gate_and_the_regressed_list_go_together(sides: BranchChanges) -> None:
     sides.run(_A, "P" * 9)
     sides.run(_B, "m" * 5 + "P" * 4)
     code, out, _ = sides.compare("previous", "--gate", "--regressed")
     assert (code, len(out.splitlines())) == (1, 9)
 
 
-def test_a_run_that_is_not_whole_is_no_baseline_to_judge_by(sides: Sides) -> None:
+def test_a_run_that_is_not_whole_is_no_baseline_to_judge_by(sides: BranchChanges) -> None:
     sides.run(_A, "P" * 9 + "?")
     sides.run(_B, "P" * 10)
     code, out, err = sides.compare("previous", "--gate")
@@ -366,7 +368,7 @@ def test_a_run_that_is_not_whole_is_no_baseline_to_judge_by(sides: Sides) -> Non
     )
 
 
-def test_an_invalid_run_is_compared_with_a_warning_and_never_judged_by(sides: Sides) -> None:
+def test_an_invalid_run_is_compared_with_a_warning_and_never_judged_by(sides: BranchChanges) -> None:
     sides.run(_A, "P" * 9, problems=("workers differ",))
     sides.run(_B, "P" * 9)
     assert sides.json("previous")["notes"] == ["A is invalid: workers differ"]
@@ -375,7 +377,7 @@ def test_an_invalid_run_is_compared_with_a_warning_and_never_judged_by(sides: Si
     assert (found[0], json.loads(found[1])["notes"]) == (4, ["B is invalid: workers differ"])
 
 
-def test_a_gate_of_the_settings_is_not_judged_by_other_levels(sides: Sides) -> None:
+def test_a_gate_of_the_settings_is_not_judged_by_other_levels(sides: BranchChanges) -> None:
     sides.run(_A, "P" * 9)
     sides.run(_B, "P" * 9)
     assert sides.compare("previous", "--gate", "--margin", "0.5")[0] == 0
@@ -385,7 +387,7 @@ def test_a_gate_of_the_settings_is_not_judged_by_other_levels(sides: Sides) -> N
     assert "suites.faq.gates: this suite has gates of its own" in err
 
 
-def test_a_baseline_does_not_know_its_clusters(sides: Sides) -> None:
+def test_a_baseline_does_not_know_its_clusters(sides: BranchChanges) -> None:
     sides.configure('[suites.faq]\ngolden = "g.jsonl"\ncluster = "metadata.doc"\n')
     sides.baseline("a.json", "PP")
     sides.baseline("b.json", "PP")
@@ -399,7 +401,7 @@ def test_a_baseline_does_not_know_its_clusters(sides: Sides) -> None:
     assert sides.compare("a.json", _B, "--gate")[0] == 0
 
 
-def test_a_suite_own_baseline_that_is_broken_does_not_matter_where_another_is_named(sides: Sides) -> None:
+def test_a_suite_own_baseline_that_is_broken_does_not_matter_where_another_is_named(sides: BranchChanges) -> None:
     sides.run(_A, "PP")
     sides.run(_B, "PP")
     (sides.root / "baselines").mkdir()
@@ -408,7 +410,7 @@ def test_a_suite_own_baseline_that_is_broken_does_not_matter_where_another_is_na
     assert sides.compare("--gate")[0] == 4
 
 
-def test_names_and_reasons_cannot_act_on_the_terminal(sides: Sides) -> None:
+def test_names_and_reasons_cannot_act_on_the_terminal(sides: BranchChanges) -> None:
     name = "\x1b[31mevil\u202e" + "x" * 90
     sides.run(_A, {name: ["PP"] * 20})
     sides.run(_B, {name: ["mm"] * 20})
@@ -425,7 +427,7 @@ def test_names_and_reasons_cannot_act_on_the_terminal(sides: Sides) -> None:
         assert "\\x1b[31m" in err
 
 
-def test_lines_are_at_most_100_columns_wide_but_for_commands_and_the_verdict(sides: Sides) -> None:
+def test_lines_are_at_most_100_columns_wide_but_for_commands_and_the_verdict(sides: BranchChanges) -> None:
     suites: dict[str, Any] = {"a-suite-" + "with-a-long-name" * 4: ["PPP"] * 3000, "faq": ["PPP"] * 20}
     sides.run(_A, suites)
     sides.run(_B, {name: ["mPm"] * len(words) for name, words in suites.items()})
@@ -433,7 +435,7 @@ def test_lines_are_at_most_100_columns_wide_but_for_commands_and_the_verdict(sid
     assert [line for line in lines[:-1] if width_of(line) > 100 and "--regressed" not in line] == []
 
 
-def test_help_names_the_kinds_of_sides(capsys: pytest.CaptureFixture[str], sides: Sides) -> None:
+def test_help_names_the_kinds_of_sides(capsys: pytest.CaptureFixture[str], sides: BranchChanges) -> None:
     with pytest.raises(SystemExit) as caught:
         sides.compare("--help")
     assert caught.value.code == 0
@@ -442,7 +444,7 @@ def test_help_names_the_kinds_of_sides(capsys: pytest.CaptureFixture[str], sides
     assert "example: pytest-evalgate compare main --suite support --regressed" in said
 
 
-def test_an_option_that_does_not_exist_is_a_wrong_command_line(sides: Sides) -> None:
+def test_an_option_that_does_not_exist_is_a_wrong_command_line(sides: BranchChanges) -> None:
     with pytest.raises(SystemExit) as caught:
         sides.compare("--x")
     assert caught.value.code == 2

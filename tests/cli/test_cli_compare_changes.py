@@ -4,8 +4,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_evalgate.cli.compare.changes import changes_of
-from pytest_evalgate.data import (
+from pytest_evalgate.cli.compare.result import changes_of
+from pytest_evalgate.engine import combine_trials
+from pytest_evalgate.gates import pair
+from pytest_evalgate.records.results import (
     Baseline,
     BaselineCase,
     CaseResult,
@@ -16,15 +18,13 @@ from pytest_evalgate.data import (
     SuiteRun,
     Trial,
 )
-from pytest_evalgate.engine import settle
-from pytest_evalgate.gates import pair
 from pytest_evalgate.stats.families import holm_adjusted
 from pytest_evalgate.stats.stability import flaky_case_midp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_evalgate.cli.compare.changes import Changes
+    from pytest_evalgate.cli.compare.result import Changes
 
 _FROM = Provenance("r0", "2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z", None, "first", "g", "s")
 
@@ -38,7 +38,7 @@ def _changes(before: Sequence[tuple[float, ...]], now: Sequence[str], alpha: flo
 
 def _result(index: int, word: str) -> CaseResult:
     case = PlannedCase(f"c{index}", Place("g.jsonl", index + 1), "f")
-    return settle(case, [Trial(number, float(letter == "P")) for number, letter in enumerate(word)])
+    return combine_trials(case, [Trial(number, float(letter == "P")) for number, letter in enumerate(word)])
 
 
 def test_a_case_that_passes_in_some_trials_on_both_sides_is_flaky() -> None:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.cli.compare.forms import comparable, newer_of, older_of
-from pytest_evalgate.data import (
+from pytest_evalgate.cli.compare.sides import comparable, newer_of, older_of
+from pytest_evalgate.errors import BaselineError
+from pytest_evalgate.records.results import (
     Baseline,
     BaselineCase,
     CaseResult,
@@ -20,12 +21,11 @@ from pytest_evalgate.data import (
     SuiteRun,
     Trial,
 )
-from pytest_evalgate.errors import BaselineError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_evalgate.data import Outcome, Side
+    from pytest_evalgate.records.results import Outcome, Side
 
 _FROM = Provenance("r0", "2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z", None, "first", "g", "s")
 _RUN = Run("r1", "2026-01-02T00:00:00Z", "8c1f2d0", ())

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.cli.conftest import Sides
+    from tests.cli.conftest import BranchChanges
 
 _FIRST, _SECOND, _THIRD = "20260101T000000Z-aaaa", "20260102T000000Z-bbbb", "20260103T000000Z-cccc"
 
 
 @pytest.fixture
-def three(sides: Sides) -> Sides:
+def three(sides: BranchChanges) -> BranchChanges:
     """Three runs: the first passed everything, each later one missed one case more."""
     sides.run(_FIRST, "PPPP")
     sides.run(_SECOND, "mPPP")
@@ -21,7 +21,7 @@ def three(sides: Sides) -> Sides:
     return sides
 
 
-def _regressed(sides: Sides, *arguments: str) -> list[str]:
+def _regressed(sides: BranchChanges, *arguments: str) -> list[str]:
     return [row["case"] for row in sides.json(*arguments, "--regressed")]
 
 
@@ -37,19 +37,19 @@ def _regressed(sides: Sides, *arguments: str) -> list[str]:
     ],
 )
 def test_runs_are_named_by_id_by_age_or_by_file(
-    three: Sides, arguments: tuple[str, ...], regressed: list[str]
+    three: BranchChanges, arguments: tuple[str, ...], regressed: list[str]
 ) -> None:
     assert _regressed(three, *arguments) == regressed
 
 
-def test_of_runs_of_one_second_the_one_written_last_is_the_newest(sides: Sides) -> None:
+def test_of_runs_of_one_second_the_one_written_last_is_the_newest(sides: BranchChanges) -> None:
     for age, (run_id, words) in enumerate([(f"{_FIRST[:-4]}zzzz", "PPP"), (_FIRST, "mPP"), (f"{_FIRST}1", "mmP")]):
         sides.run(run_id, words)
         os.utime(sides.root / ".evalgate" / "runs" / run_id / "run.jsonl", ns=(0, age))
     assert _regressed(sides, "previous") == ["c1"]
 
 
-def test_previous_needs_two_runs(sides: Sides) -> None:
+def test_previous_needs_two_runs(sides: BranchChanges) -> None:
     sides.run(_FIRST, "P")
     code, _, err = sides.compare("previous")
     assert code == 4
@@ -57,19 +57,19 @@ def test_previous_needs_two_runs(sides: Sides) -> None:
     assert "run again, or name another side" in err
 
 
-def test_the_older_side_is_each_suites_own_baseline_unless_another_is_named(three: Sides) -> None:
+def test_the_older_side_is_each_suites_own_baseline_unless_another_is_named(three: BranchChanges) -> None:
     three.baseline("baselines/faq.json", "PPPm")
     assert _regressed(three) == _regressed(three, "baseline", "newest") == ["c0", "c1"]
     assert three.faq()["older"]["name"] == "file:baselines/faq.json"
 
 
-def test_a_run_is_compared_with_a_baseline_file_and_the_other_way_round(three: Sides) -> None:
+def test_a_run_is_compared_with_a_baseline_file_and_the_other_way_round(three: BranchChanges) -> None:
     three.baseline("other.json", "PPPm")
     assert _regressed(three, "other.json", _SECOND) == ["c0"]
     assert _regressed(three, _SECOND, "other.json") == ["c3"]
 
 
-def test_two_baseline_files_need_no_run_and_no_configuration(sides: Sides) -> None:
+def test_two_baseline_files_need_no_run_and_no_configuration(sides: BranchChanges) -> None:
     sides.configure("")
     sides.baseline("a.json", ["PP", "PP"])
     sides.baseline("b.json", ["PP", "Pm"])
@@ -79,7 +79,7 @@ def test_two_baseline_files_need_no_run_and_no_configuration(sides: Sides) -> No
 
 
 def test_files_are_found_from_the_working_folder_and_from_the_root_folder(
-    three: Sides, monkeypatch: pytest.MonkeyPatch
+    three: BranchChanges, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     three.baseline("a.json", "PPPP")
     three.baseline("below/b.json", "PPPP")
@@ -88,7 +88,7 @@ def test_files_are_found_from_the_working_folder_and_from_the_root_folder(
 
 
 @pytest.mark.parametrize("spec", ["v1", "git:v1", "git:HEAD", "HEAD"])
-def test_a_commit_names_the_baselines_that_it_holds(three: Sides, spec: str) -> None:
+def test_a_commit_names_the_baselines_that_it_holds(three: BranchChanges, spec: str) -> None:
     three.baseline("baselines/faq.json", "PPPm")
     three.commit("v1")
     three.baseline("baselines/faq.json", "mmmm")
@@ -96,7 +96,7 @@ def test_a_commit_names_the_baselines_that_it_holds(three: Sides, spec: str) -> 
     assert three.faq(spec)["older"]["name"] == f"git:{spec.removeprefix('git:')}"
 
 
-def test_two_commits(sides: Sides) -> None:
+def test_two_commits(sides: BranchChanges) -> None:
     sides.baseline("baselines/faq.json", "PPP")
     sides.commit("v1")
     sides.baseline("baselines/faq.json", "PmP")
@@ -104,7 +104,7 @@ def test_two_commits(sides: Sides) -> None:
     assert _regressed(sides, "v1", "v2") == ["c1"]
 
 
-def test_a_commit_is_not_taken_for_a_file_of_the_same_name(three: Sides) -> None:
+def test_a_commit_is_not_taken_for_a_file_of_the_same_name(three: BranchChanges) -> None:
     three.baseline("baselines/faq.json", "PPPP")
     three.commit("faq")
     (three.root / "faq").write_text("x = 1\n", "utf-8")
@@ -113,7 +113,7 @@ def test_a_commit_is_not_taken_for_a_file_of_the_same_name(three: Sides) -> None
     assert three.compare("faq")[2].endswith("if a branch is meant: git:faq\n")
 
 
-def test_a_suite_that_a_commit_lacks_stands_on_one_side(sides: Sides) -> None:
+def test_a_suite_that_a_commit_lacks_stands_on_one_side(sides: BranchChanges) -> None:
     sides.configure('[suites.faq]\ngolden = "g.jsonl"\n[suites.sql]\ngolden = "h.jsonl"\n')
     sides.baseline(".evalgate/baselines/faq.json", "PP")
     sides.commit("v1")
@@ -139,7 +139,9 @@ def test_a_suite_that_a_commit_lacks_stands_on_one_side(sides: Sides) -> None:
         ("a\0b", "'a\\x00b' cannot be compared"),
     ],
 )
-def test_a_name_that_stands_for_nothing_is_refused_with_what_was_tried(three: Sides, spec: str, told: str) -> None:
+def test_a_name_that_stands_for_nothing_is_refused_with_what_was_tried(
+    three: BranchChanges, spec: str, told: str
+) -> None:
     three.commit("v1")
     code, out, err = three.compare("--", spec)
     assert (code, out) == (4, "")
@@ -147,7 +149,7 @@ def test_a_name_that_stands_for_nothing_is_refused_with_what_was_tried(three: Si
     assert not (three.root / "x").exists()
 
 
-def test_a_run_id_cannot_lead_out_of_the_state_folder(three: Sides) -> None:
+def test_a_run_id_cannot_lead_out_of_the_state_folder(three: BranchChanges) -> None:
     outside = three.root / ".evalgate" / "elsewhere"
     (three.root / ".evalgate" / "runs" / _FIRST).rename(outside)
     assert three.compare("../elsewhere")[0] == 4
@@ -162,7 +164,7 @@ def test_a_run_id_cannot_lead_out_of_the_state_folder(three: Sides) -> None:
         ("", "neither a run nor a baseline"),
     ],
 )
-def test_a_file_that_is_neither_is_named(three: Sides, content: str, told: str) -> None:
+def test_a_file_that_is_neither_is_named(three: BranchChanges, content: str, told: str) -> None:
     (three.root / "file.json").write_text(content, "utf-8")
     code, _, err = three.compare("file.json")
     assert code == 4
@@ -170,7 +172,7 @@ def test_a_file_that_is_neither_is_named(three: Sides, content: str, told: str) 
     assert "file.json" in err
 
 
-def test_a_file_that_may_not_be_read_is_named(three: Sides, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_may_not_be_read_is_named(three: BranchChanges, monkeypatch: pytest.MonkeyPatch) -> None:
     (three.root / "file.json").write_text("{}", "utf-8")
     read = Path.read_bytes
 
@@ -183,7 +185,7 @@ def test_a_file_that_may_not_be_read_is_named(three: Sides, monkeypatch: pytest.
     assert "file.json: cannot be read: Permission denied" in three.compare("file.json", _FIRST)[2]
 
 
-def test_a_damaged_baseline_at_a_commit_is_not_taken_for_a_missing_one(three: Sides) -> None:
+def test_a_damaged_baseline_at_a_commit_is_not_taken_for_a_missing_one(three: BranchChanges) -> None:
     (three.root / "baselines").mkdir()
     (three.root / "baselines" / "faq.json").write_text("{", "utf-8")
     three.commit("v1")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_evalgate.cli import main
-from pytest_evalgate.cli.config.places import flat, lines_of
+from pytest_evalgate.cli.config import flat, lines_of
 
 if TYPE_CHECKING:
     from pathlib import Path

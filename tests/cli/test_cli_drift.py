@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate.data import Score
-from pytest_evalgate.judging import drift_record
+from pytest_evalgate.judges import drift as judges_drift
+from pytest_evalgate.records.results import Score
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Desk, Shown
 
-    from pytest_evalgate.data import Case, Output
+    from pytest_evalgate.records.results import Case, Output
 
 _STORED = "anchors.faq.verdicts.json"
 _JUDGE = """
@@ -90,7 +90,7 @@ def _leniently(label: str, number: int) -> int:
 def on(monkeypatch: pytest.MonkeyPatch, day: int) -> None:
     """Let it be a day of November 2026."""
     now = datetime(2026, 11, day, 8, tzinfo=UTC)
-    monkeypatch.setattr("pytest_evalgate.cli.drift.work.datetime", SimpleNamespace(now=lambda _: now))
+    monkeypatch.setattr("pytest_evalgate.cli.drift.datetime", SimpleNamespace(now=lambda _: now))
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_what_was_found_stands_beside_the_calibration(drifting: Drifting) -> Non
     drifting.record()
     drifting.play(_leniently)
     assert drifting.drift()[0] == 1
-    found = drift_record.read(drifting.root / "calibration" / "faq.drift.json")
+    found = judges_drift.read_drift(drifting.root / "calibration" / "faq.drift.json")
     assert found is not None
     assert (found.judge, found.finding) == ("faq", "drifted")
 
@@ -161,7 +161,7 @@ class Played:
 @pytest.fixture
 def played(drifting: Drifting, monkeypatch: pytest.MonkeyPatch) -> Played:  # noqa: ARG001 - the project
     found = Played(_rightly)
-    monkeypatch.setattr("pytest_evalgate.cli.drift.work.run_judge", found)
+    monkeypatch.setattr("pytest_evalgate.cli.drift.run_judge", found)
     return found
 
 
@@ -249,7 +249,7 @@ def test_another_threshold_makes_other_verdicts(
 ) -> None:
     drifting.record()
     calibrated = SimpleNamespace(threshold=0.75)
-    monkeypatch.setattr("pytest_evalgate.cli.drift.work.calibration_of", lambda *_, **__: calibrated)
+    monkeypatch.setattr("pytest_evalgate.cli.drift.calibration_of", lambda *_, **__: calibrated)
     code, _, err = drifting.drift()
     assert (code, len(played.asked)) == (4, 600)
     assert ": threshold. That is a change" in err

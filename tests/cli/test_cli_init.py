@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate import settings
+from pytest_evalgate import config
 from pytest_evalgate.cli import init
-from pytest_evalgate.cli.init.parts import PARTS, STARTER
+from pytest_evalgate.cli.init.verb import PARTS, STARTER
 from pytest_evalgate.errors import SettingsError, UserError
 from pytest_evalgate.runs import baseline as baselines
 
@@ -210,7 +210,7 @@ def test_a_folder_in_the_place_of_a_file_is_named(folder: Folder) -> None:
 
 def test_the_starter_has_the_tiers_that_the_workflows_ask_for(folder: Folder) -> None:
     folder.init()
-    suite = settings.load(folder.root).suites["example"]
+    suite = config.load(folder.root).suites["example"]
     workflow = dict(_templates("github"))[".github/workflows/eval-gate.yml"]
     options = re.search(r"options: \[(.*)\]", workflow)
     assert options is not None

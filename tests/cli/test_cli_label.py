@@ -12,8 +12,18 @@ import pytest
 
 from pytest_evalgate import golden
 from pytest_evalgate.cli import main
-from pytest_evalgate.data import CaseResult, Output, Place, PlannedCase, Run, Score, SuitePlan, SuiteRun, Trial
-from pytest_evalgate.judging.labels import Columns, load
+from pytest_evalgate.judges.labels import Columns, load
+from pytest_evalgate.records.results import (
+    CaseResult,
+    Output,
+    Place,
+    PlannedCase,
+    Run,
+    Score,
+    SuitePlan,
+    SuiteRun,
+    Trial,
+)
 from pytest_evalgate.runs import run_file
 
 if TYPE_CHECKING:
@@ -76,7 +86,7 @@ def _result(at: int, *values: float | None, output: Any = None, **fields: Any) -
     return CaseResult(case, "passed", tuple(trials))
 
 
-def _usual() -> list[CaseResult]:
+def _in_control_level() -> list[CaseResult]:
     """180 plain passes, 10 plain fails, 10 on which the judge is unsure."""
     return [_result(at, 1.0 if at < 180 else 0.0 if at < 190 else 0.5) for at in range(200)]
 
@@ -89,7 +99,7 @@ def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest
     cases = ({"id": f"c{at}", "input": {"q": at}, "expected": "e", "context": ["one", "two"]} for at in range(200))
     (tmp_path / "golden.jsonl").write_text("".join(f"{json.dumps(case)}\n" for case in cases), "utf-8")
     found = Desk(tmp_path, capsys)
-    found.store(_usual())
+    found.store(_in_control_level())
     return found
 
 
@@ -234,7 +244,7 @@ def test_what_cannot_be_drawn_is_said(desk: Desk, arguments: tuple[str, ...], me
 
 
 def test_several_suites_have_to_be_told_apart(desk: Desk) -> None:
-    desk.store(_usual(), "support", "other")
+    desk.store(_in_control_level(), "support", "other")
     code, _, err = desk.sample()
     assert (code, "the run holds support, other: say which, --suite NAME" in err) == (4, True)
     assert len(desk.rows("--suite", "other", "--judge", "faq", "--n", "5")) == 5

@@ -304,7 +304,7 @@ def test_files_are_linted_without_pytest_and_without_statistics(tmp_path: Path) 
     (tmp_path / "a.jsonl").write_text('{"input": "x"}', "utf-8")
     code = (
         "import argparse, pathlib, sys\n"
-        "from pytest_evalgate.cli.lint.work import lint_files\n"
+        "from pytest_evalgate.cli.lint import lint_files\n"
         "lint_files([pathlib.Path('a.jsonl')])\n"
         "assert not {'scipy', 'numpy', 'pytest', 'openai', 'httpx'} & set(sys.modules)"
     )

@@ -8,7 +8,7 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from pytest_evalgate.cli import main
-from pytest_evalgate.settings import json_schema
+from pytest_evalgate.config import json_schema
 
 
 @pytest.mark.parametrize("arguments", [["schema"], ["schema", "--json"]])

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate import golden, settings
-from pytest_evalgate.data import CaseResult, Run, SuiteRun, Trial
+from pytest_evalgate import config as config_
+from pytest_evalgate import golden
+from pytest_evalgate.records.results import CaseResult, Run, SuiteRun, Trial
 from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs import run_file
-from pytest_evalgate.runs.origin import Origin, config_sha256
 from pytest_evalgate.runs.plan import make_plan
+from pytest_evalgate.runs.run_file import RunInfo, config_sha256
 from pytest_evalgate.runs.shard import Shard
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Project:
 
     def store(self, letters: str, count: int = 2, **more: Any) -> None:
         """Write the shards of a run; ``more`` goes over every shard's run."""
-        run, config = self.run(letters), config_sha256(settings.load(self.root))
+        run, config = self.run(letters), config_sha256(config_.load(self.root))
         for index in range(1, count + 1):
             shard = Shard(index, count)
             mine = shard.cases_of(run.suites[0].plan)
@@ -75,7 +76,7 @@ class Project:
                 for result in run.suites[0].results
             )
             part = replace(run, id=f"r{index}", suites=(replace(run.suites[0], results=results),), **more)
-            run_file.write(part, self.root / "parts" / shard.file_name, Origin(config, None, shard))
+            run_file.write(part, self.root / "parts" / shard.file_name, RunInfo(config, None, shard))
 
     def call(self, *arguments: str, count: int = 2) -> tuple[int, str, str]:
         return self.evalgate("merge", "parts", "--expect-shards", str(count), *arguments)
@@ -95,9 +96,9 @@ def test_without_gate_the_run_is_stored_and_not_judged(project: Project) -> None
     [path] = (project.state / "runs").glob("*/run.jsonl")
     name = path.relative_to(project.root).as_posix()
     assert (code, out, err) == (0, f"merged into run {path.parent.name}, 4 cases: {name}\n", "")
-    run, origin = run_file.read_with_origin(path)
+    run, origin = run_file.read_with_info(path)
     assert [result.outcome for result in run.suites[0].results] == ["passed", "passed", "missed", "passed"]
-    assert origin == Origin(config_sha256(settings.load(project.root)))
+    assert origin == RunInfo(config_sha256(config_.load(project.root)))
     assert not (project.state / "verdict.json").exists()
 
 

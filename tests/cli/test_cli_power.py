@@ -5,16 +5,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_evalgate.stats.bounds import tango_bounds
-from pytest_evalgate.stats.needed import passes_needed
+from pytest_evalgate.stats.intervals import passes_needed
+from pytest_evalgate.stats.paired import tango_bounds
 from pytest_evalgate.stats.planning import (
-    drop_on_top,
     mcnemar_power,
     mcnemar_sample_size,
     mde_mcnemar,
+    mde_mean,
+    mde_with_flips,
     not_proven_sample_size,
+    variance_clusters,
 )
-from pytest_evalgate.stats.power import mde_mean, variance_clusters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +80,7 @@ def test_cases_needed_are_those_of_the_reference_formula(project: Project) -> No
         "flipping": mcnemar_sample_size(0.075, 0.025).n,
         "steady": mcnemar_sample_size(0.1, 0.05).n,
     }
-    assert one["smallest_drop_points"]["steady"] == pytest.approx(100 * (drop_on_top(200, 0.1) or 0))
+    assert one["smallest_drop_points"]["steady"] == pytest.approx(100 * (mde_with_flips(200, 0.1) or 0))
     assert one["cases_not_proven"] == 248
 
 

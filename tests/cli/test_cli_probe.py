@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.behaviours import Behaviour
 
-from pytest_evalgate.judging.probe_texts import REFUND, SUM
+from pytest_evalgate.judges.probes import REFUND, SUM
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,7 +130,7 @@ def test_an_endpoint_that_answers_nothing_is_said_in_one_line(probed: Desk) -> N
 def test_templates_that_are_filled_in_are_a_break(probed: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     probed.play(_strict)
     assert "templates in an answer reach the judge as they are" in probed.call("faq")[1]
-    monkeypatch.setattr("pytest_evalgate.judging.probes.LITERAL", "\u200b")
+    monkeypatch.setattr("pytest_evalgate.judges.probes.LITERAL", "\u200b")
     code, out, _ = probed.call("faq")
     assert code == 1
     assert "BREAK templates in an answer do not reach the judge" in out

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
-from pytest_evalgate import jsonl
 from pytest_evalgate.cli import main
 from pytest_evalgate.cli.schema import SCHEMAS
-from pytest_evalgate.data import Accounting, Calls, Verdict
-from pytest_evalgate.runs import verdict_file
+from pytest_evalgate.records.results import Accounting, Calls, Verdict
+from pytest_evalgate.runs import kept
+from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,6 +62,6 @@ def test_a_verdict_fits_its_schema_and_a_broken_one_does_not(
 ) -> None:
     check = jsonschema.Draft202012Validator(SCHEMAS["verdict"]())
     verdict = Verdict("pass", 0, "r1", None, "default", Accounting(), {}, (), Calls(), 1.0)
-    whole = json.loads(json.dumps(verdict_file.encode(verdict)))
+    whole = json.loads(json.dumps(kept.encode(verdict)))
     assert check.is_valid(whole)
     assert not check.is_valid(broken(whole))

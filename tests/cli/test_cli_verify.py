@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate import golden, settings
-from pytest_evalgate.data import CaseResult, Run, SuiteRun, Trial
-from pytest_evalgate.engine import settle
-from pytest_evalgate.judgement import BaseBranch, Judgement
+from pytest_evalgate import config, golden
+from pytest_evalgate.app.decide import RunDecider
+from pytest_evalgate.engine import combine_trials
+from pytest_evalgate.guard.base_branch import BaseBranch, BaseCheckout
+from pytest_evalgate.records.results import CaseResult, Run, SuiteRun, Trial
 from pytest_evalgate.runs import baseline as baselines
-from pytest_evalgate.runs import run_file, verdict_file
-from pytest_evalgate.runs.base import BaseTree
-from pytest_evalgate.runs.origin import Origin, config_sha256
-from pytest_evalgate.runs.plan import ALONE, make_plan
+from pytest_evalgate.runs import kept, run_file
+from pytest_evalgate.runs.plan import NO_CHANGES, make_plan
+from pytest_evalgate.runs.run_file import RunInfo, config_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Command
 
-    from pytest_evalgate.settings import Settings
+    from pytest_evalgate.config import Settings
 
 _RUN = "20260101T000000Z-aaaa"
 _STRICT = '[{ kind = "pass-rate", min = 0.75, bound = "point" }]'
@@ -49,7 +49,7 @@ class Checkout:
 
     @property
     def settings(self) -> Settings:
-        return settings.load(self.root)
+        return config.load(self.root)
 
     def merge(self) -> None:
         """Have the base be what the checkout is."""
@@ -87,7 +87,7 @@ class Checkout:
         made = tuple(self._suite(name, found, words) for name in suites or ("faq",))
         run = Run(run_id, "2026-01-01T00:00:00Z", None, made)
         if write:
-            origin = Origin(config_sha256(self.settings), target)
+            origin = RunInfo(config_sha256(self.settings), target)
             run_file.write(run, run_file.path_of(self.state, run_id), origin)
             self._judge(run, found)
         return run
@@ -106,7 +106,7 @@ class Checkout:
         code, out, err = self.evalgate("verify", *(("--base-ref", base) if base else ()), *arguments)
         return code, out.splitlines(), err
 
-    def objections(self, *arguments: str, base: str | None = "main") -> list[str]:
+    def mismatches(self, *arguments: str, base: str | None = "main") -> list[str]:
         """Return what does not fit, of a run that otherwise agrees."""
         code, lines, _ = self.verify(*arguments, base=base)
         found = [line.removeprefix("objection: ") for line in lines if line.startswith("objection: ")]
@@ -115,26 +115,26 @@ class Checkout:
         return found
 
     def _base(self) -> BaseBranch:
-        tree = BaseTree.at("main", root=self.root, folder=self.state / "base")
+        tree = BaseCheckout.at("main", root=self.root, folder=self.state / "base")
         return BaseBranch(tree, self.root, self.settings, self.state)
 
     def _suite(self, name: str, base: BaseBranch | None, ended: dict[str, str]) -> SuiteRun:
         sets = golden.load([self.root / f"golden/{name}.jsonl"], root=self.root)
-        sides = ALONE if base is None else base.sides(name, sets)
+        sides = NO_CHANGES if base is None else base.sides(name, sets)
         plan = make_plan(name, sets, scorers=[], trials=1, slices=(), sides=sides)
         return SuiteRun(plan, tuple(_result(case, ended.get(case.golden_id, "P")) for case in plan.cases))
 
     def _judge(self, run: Run, base: BaseBranch | None) -> None:
-        judgement = Judgement(self.root, self.settings, self.state, self.settings.suites.get, base=base)
-        verdict = judgement.judge(run, judgement.rules([suite.plan.name for suite in run.suites], pytest.fail))
-        verdict_file.write(verdict, self.state / "verdict.json")
+        decider = RunDecider(self.root, self.settings, self.state, self.settings.suites.get, base=base)
+        verdict = decider.decide(run, decider.rules([suite.plan.name for suite in run.suites], pytest.fail))
+        kept.write(verdict, self.state / "verdict.json")
 
 
 def _result(case: Any, word: str) -> CaseResult:
     if word in _ENDED:
         return CaseResult(case, _ENDED[word])  # type: ignore[arg-type]
     value = {"P": 1.0, "m": 0.0, "?": None}[word]
-    return settle(case, [Trial(0, value, reason="" if value else "exact: got \x1b[31mred")])
+    return combine_trials(case, [Trial(0, value, reason="" if value else "exact: got \x1b[31mred")])
 
 
 @pytest.fixture
@@ -244,15 +244,15 @@ def test_another_run_than_the_one_that_was_judged(checkout: Checkout) -> None:
     checkout.run(run_id="20260102T000000Z-bbbb")
     checkout.run(missed="ab")
     checkout.claim(verdict="pass")
-    assert checkout.objections("--run", "20260102T000000Z-bbbb") == [
+    assert checkout.mismatches("--run", "20260102T000000Z-bbbb") == [
         "verdict.json tells of run 20260101T000000Z-aaaa, not of run 20260102T000000Z-bbbb"
     ]
 
 
 def test_a_suite_that_is_required_has_to_be_there(checkout: Checkout) -> None:
     checkout.run()
-    assert checkout.objections("--require", "faq", base=None) == []
-    assert checkout.objections("--require", "sql", "--require", "faq", base=None) == [
+    assert checkout.mismatches("--require", "faq", base=None) == []
+    assert checkout.mismatches("--require", "sql", "--require", "faq", base=None) == [
         f"suite sql is not in run {_RUN}"
     ]
 
@@ -262,25 +262,25 @@ def test_the_suites_of_the_base_have_to_be_there(checkout: Checkout) -> None:
     checkout.golden("sql", "x")
     checkout.merge()
     checkout.run()
-    assert checkout.objections("--require", "sql") == [f"suite sql is not in run {_RUN}"]
+    assert checkout.mismatches("--require", "sql") == [f"suite sql is not in run {_RUN}"]
     checkout.run("faq", "sql")
-    assert checkout.objections() == []
+    assert checkout.mismatches() == []
 
 
 def test_cases_that_were_removed_have_to_run(checkout: Checkout) -> None:
     checkout.golden("faq", "a", "b")
     checkout.run(base=False)
-    assert checkout.objections(base=None) == []
-    assert checkout.objections() == ["suite faq: 2 cases did not run as the base branch wants it: c@base, d@base"]
+    assert checkout.mismatches(base=None) == []
+    assert checkout.mismatches() == ["suite faq: 2 cases did not run as the base branch wants it: c@base, d@base"]
     checkout.run()
-    assert checkout.objections() == []
+    assert checkout.mismatches() == []
 
 
 def test_cases_that_were_added_do_not_count_for_the_base(checkout: Checkout) -> None:
     checkout.golden("faq", *_ALL, *"efghi")
     checkout.run(base=False, missed="ab")
     assert checkout.claimed == "pass"
-    assert checkout.objections() == ["suite faq: 5 cases did not run as the base branch wants it: e, f, g"]
+    assert checkout.mismatches() == ["suite faq: 5 cases did not run as the base branch wants it: e, f, g"]
     checkout.run(missed="ab")
     assert checkout.verify()[0] == 1
     assert checkout.claimed == "fail"
@@ -290,7 +290,7 @@ def test_a_golden_set_that_was_another_one_when_it_ran(checkout: Checkout) -> No
     checkout.golden("faq", *"abc")
     checkout.run(base=False)
     checkout.golden("faq", *_ALL)
-    assert checkout.objections() == [
+    assert checkout.mismatches() == [
         f"suite faq was run on other golden sets than {checkout.root} has",
         "suite faq: 1 case did not run as the base branch wants it: d",
     ]
@@ -300,16 +300,16 @@ def test_a_configuration_that_was_another_one_when_it_ran(checkout: Checkout) ->
     checkout.configure("faq", gates=_LOOSE)
     checkout.run(base=False)
     checkout.configure("faq")
-    assert checkout.objections() == [f"run {_RUN} was made with another configuration than {checkout.root} has"]
+    assert checkout.mismatches() == [f"run {_RUN} was made with another configuration than {checkout.root} has"]
 
 
 def test_a_target_that_stood_in_for_those_of_the_suites(checkout: Checkout) -> None:
     checkout.run(target="recorded:perfect.jsonl")
-    assert checkout.objections() == [
+    assert checkout.mismatches() == [
         f"run {_RUN} was made with --eval-target recorded:perfect.jsonl, not with the suites' own targets"
     ]
-    assert checkout.objections("--target", "recorded:perfect.jsonl") == []
-    assert checkout.objections("--target", "model:x") == [
+    assert checkout.mismatches("--target", "recorded:perfect.jsonl") == []
+    assert checkout.mismatches("--target", "model:x") == [
         f"run {_RUN} was made with --eval-target recorded:perfect.jsonl, not with --eval-target model:x"
     ]
 
@@ -352,7 +352,7 @@ def test_a_weaker_gate_that_nobody_needs_stands_where_somebody_answers_for_it(ch
     told = f'[[acknowledged]]\nchange = "{_MIN}"\nreason = "for now"\nowner = "qa"\n'
     checkout.configure("faq", gates=_LOOSE, head=told)
     checkout.run(missed="a")
-    assert checkout.objections() == []
+    assert checkout.mismatches() == []
     checkout.configure("faq", gates=_LOOSE)
     checkout.run(missed="a")
     code, lines, _ = checkout.verify()
@@ -362,7 +362,7 @@ def test_a_weaker_gate_that_nobody_needs_stands_where_somebody_answers_for_it(ch
 def test_without_a_base_the_gates_of_the_checkout_decide(checkout: Checkout) -> None:
     checkout.configure("faq", gates=_LOOSE)
     checkout.run(base=False, missed="ab")
-    assert checkout.objections(base=None) == []
+    assert checkout.mismatches(base=None) == []
 
 
 def test_the_baseline_of_the_base_decides(checkout: Checkout) -> None:
@@ -382,7 +382,7 @@ def test_a_suite_that_the_base_does_not_know_is_judged_by_its_own_gates(checkout
     checkout.configure("faq", "sql")
     checkout.golden("sql", *_ALL)
     checkout.run("faq", "sql", missed="d")
-    assert checkout.objections() == []
+    assert checkout.mismatches() == []
     assert checkout.claimed == "pass"
 
 
@@ -401,7 +401,7 @@ def test_the_environment_tells_the_base(checkout: Checkout, monkeypatch: pytest.
     checkout.golden("faq", "a", "b", "c")
     checkout.run(base=False)
     monkeypatch.setenv(variable, "main")
-    assert len(checkout.objections(base=None)) == 1
+    assert len(checkout.mismatches(base=None)) == 1
 
 
 @pytest.mark.parametrize("told", [{"GITHUB_BASE_REF": "nowhere"}, {"EVALGATE_BASE_REF": "nowhere"}, {}])

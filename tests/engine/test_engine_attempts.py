@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate.calls import Call, CallFailed, CallRecord, Reply, RunStopped
-from pytest_evalgate.engine.attempts import Patience, RetryingClient
 from pytest_evalgate.engine.faults import CallFault, FaultKind
-from pytest_evalgate.engine.halt import Halt
 from pytest_evalgate.engine.limiter import Limiter, Limits
+from pytest_evalgate.engine.retry import RetryingClient, RetryPolicy
+from pytest_evalgate.engine.stop import StopSignal
+from pytest_evalgate.records.calls import Call, CallFailed, CallRecord, Reply, RunStopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -47,10 +47,16 @@ class _Script:
 
 
 def _client(
-    script: _Script, *, halt: Halt | None = None, limits: Limits | None = None, patience: Patience | None = None
+    script: _Script,
+    *,
+    halt: StopSignal | None = None,
+    limits: Limits | None = None,
+    retry_policy: RetryPolicy | None = None,
 ) -> RetryingClient:
-    halt = halt or Halt()
-    return RetryingClient(script, Limiter(limits or Limits(8), halt), halt, "http://there/v1", patience or Patience())
+    halt = halt or StopSignal()
+    return RetryingClient(
+        script, Limiter(limits or Limits(8), halt), halt, "http://there/v1", retry_policy or RetryPolicy()
+    )
 
 
 def _fault(
@@ -117,19 +123,19 @@ def test_server_errors_that_differ_are_tried_on(run_hastily: Run) -> None:
 
 
 def test_pauses_grow_and_are_the_same_each_time_for_the_same_call(run_hastily: Run) -> None:
-    patience = Patience(first_pause_s=1.0, longest_pause_s=3.0)
+    retry_policy = RetryPolicy(first_pause_s=1.0, longest_pause_s=3.0)
     gaps = []
     for _ in range(2):
         script = _Script([_429])
         with pytest.raises(CallFailed):
-            run_hastily(_client(script, patience=patience).send(_CALL))
+            run_hastily(_client(script, retry_policy=retry_policy).send(_CALL))
         gaps.append(script.gaps)
     assert gaps[0] == pytest.approx(gaps[1])
     assert all(0 <= gap <= bound + 1e-6 for gap, bound in zip(gaps[0], [1, 2, 3, 3], strict=True))
 
 
 def test_different_calls_come_back_at_different_times() -> None:
-    assert Patience().pause_s("a", 1) != Patience().pause_s("b", 1)
+    assert RetryPolicy().pause_s("a", 1) != RetryPolicy().pause_s("b", 1)
 
 
 @pytest.mark.parametrize("asked", [7.0, 40.0])
@@ -156,11 +162,11 @@ def test_while_one_call_was_told_to_wait_no_other_is_sent(run_hastily: Run) -> N
 def test_a_pause_beyond_the_calls_own_deadline_ends_it_at_once(run_hastily: Run) -> None:
     script = _Script([_fault("rate_limit", 429, 51.0)])
     with pytest.raises(CallFailed, match=r"1 attempt: 429 rate limit \(last Retry-After 51 s\)"):
-        run_hastily(_client(script, patience=Patience(timeout_s=10)).send(_CALL))
+        run_hastily(_client(script, retry_policy=RetryPolicy(timeout_s=10)).send(_CALL))
 
 
 def test_a_pause_beyond_the_end_of_the_run_stops_the_run(run_hastily: Run) -> None:
-    halt = Halt(30)
+    halt = StopSignal(30)
     with pytest.raises(CallFailed):
         run_hastily(_client(_Script([_fault("rate_limit", 429, 31.0)]), halt=halt).send(_CALL))
     assert halt.reason is not None
@@ -170,22 +176,22 @@ def test_a_pause_beyond_the_end_of_the_run_stops_the_run(run_hastily: Run) -> No
 def test_an_attempt_that_hangs_ends_at_its_time_limit(run_hastily: Run) -> None:
     script = _Script([10.0, _OK])
     with pytest.raises(CallFailed, match="timeout: no whole reply within 2 s"):
-        run_hastily(_client(_Script([math.inf]), patience=Patience(timeout_s=2)).send(_CALL))
-    assert run_hastily(_client(script, patience=Patience(timeout_s=11)).send(_CALL)).value == "yes"
+        run_hastily(_client(_Script([math.inf]), retry_policy=RetryPolicy(timeout_s=2)).send(_CALL))
+    assert run_hastily(_client(script, retry_policy=RetryPolicy(timeout_s=11)).send(_CALL)).value == "yes"
 
 
 def test_all_attempts_together_end_at_the_calls_deadline(run_hastily: Run) -> None:
     async def play() -> float:
         began = asyncio.get_running_loop().time()
         with pytest.raises(CallFailed, match="timeout"):
-            await _client(_Script([math.inf]), patience=Patience(timeout_s=2, first_pause_s=5.0)).send(_CALL)
+            await _client(_Script([math.inf]), retry_policy=RetryPolicy(timeout_s=2, first_pause_s=5.0)).send(_CALL)
         return asyncio.get_running_loop().time() - began
 
     assert run_hastily(play()) <= 10 + 1e-6
 
 
 def test_waiting_for_the_first_turn_does_not_count_against_the_call(run_hastily: Run) -> None:
-    client = _client(_Script([9.0, _OK]), limits=Limits(1), patience=Patience(timeout_s=10))
+    client = _client(_Script([9.0, _OK]), limits=Limits(1), retry_policy=RetryPolicy(timeout_s=10))
 
     async def play() -> list[Reply]:
         script = _Script([_OK])
@@ -198,7 +204,7 @@ def test_waiting_for_the_first_turn_does_not_count_against_the_call(run_hastily:
 
 def test_waiting_for_another_turn_does_and_the_last_fault_is_told(run_hastily: Run) -> None:
     script = _Script([_429])
-    client = _client(script, limits=Limits(1), patience=Patience(timeout_s=10))
+    client = _client(script, limits=Limits(1), retry_policy=RetryPolicy(timeout_s=10))
 
     async def play() -> None:
         task = asyncio.create_task(client.send(_CALL))
@@ -213,7 +219,7 @@ def test_waiting_for_another_turn_does_and_the_last_fault_is_told(run_hastily: R
 @pytest.mark.parametrize("kind", ["quota", "auth", "unknown_model"])
 def test_what_no_call_can_survive_stops_the_run_and_nothing_more_is_sent(run_hastily: Run, kind: FaultKind) -> None:
     script = _Script([_fault(kind, 401, said="check KEY")])
-    halt = Halt()
+    halt = StopSignal()
     client = _client(script, halt=halt)
 
     async def play() -> None:
@@ -229,7 +235,7 @@ def test_what_no_call_can_survive_stops_the_run_and_nothing_more_is_sent(run_has
 
 
 def test_a_call_that_is_between_two_attempts_when_the_run_stops_says_what_it_sent(run_hastily: Run) -> None:
-    halt = Halt()
+    halt = StopSignal()
     client = _client(_Script([_fault("rate_limit", 429, 60.0)]), halt=halt)
 
     async def play() -> None:
@@ -244,7 +250,7 @@ def test_a_call_that_is_between_two_attempts_when_the_run_stops_says_what_it_sen
 
 
 def test_what_is_on_its_way_when_the_run_stops_is_still_awaited(run_hastily: Run) -> None:
-    halt = Halt()
+    halt = StopSignal()
     client = _client(_Script([5.0, _OK]), halt=halt)
 
     async def play() -> Reply:
@@ -258,7 +264,7 @@ def test_what_is_on_its_way_when_the_run_stops_is_still_awaited(run_hastily: Run
 
 def test_the_end_of_the_run_ends_attempts_too(run_hastily: Run) -> None:
     async def play() -> float:
-        halt = Halt(3)
+        halt = StopSignal(3)
         began = asyncio.get_running_loop().time()
         with pytest.raises(CallFailed):
             await _client(_Script([math.inf]), halt=halt).send(_CALL)
@@ -269,7 +275,7 @@ def test_the_end_of_the_run_ends_attempts_too(run_hastily: Run) -> None:
 
 def test_when_nothing_is_ever_answered_the_run_stops_after_ten_calls(run_hastily: Run) -> None:
     script = _Script([_fault("connection", said="ConnectError: refused")])
-    halt = Halt()
+    halt = StopSignal()
     client = _client(script, halt=halt, limits=Limits(1))
 
     async def play() -> list[Any]:
@@ -289,7 +295,7 @@ def test_a_cancelled_call_frees_its_slot(run_hastily: Run) -> None:
         await asyncio.sleep(1)
         task.cancel()
         await asyncio.wait([task])
-        assert client._limiter.pressure.in_flight == 0
+        assert client._limiter.snapshot.in_flight == 0
 
     run_hastily(play())
 
@@ -312,6 +318,6 @@ def test_an_error_of_our_own_is_not_taken_for_a_fault(run_hastily: Run) -> None:
         async def send(self, call: Call) -> Reply:
             raise KeyError(call.label)
 
-    halt = Halt()
+    halt = StopSignal()
     with pytest.raises(KeyError):
-        run_hastily(RetryingClient(Broken(), Limiter(Limits(1), halt), halt, "there", Patience()).send(_CALL))
+        run_hastily(RetryingClient(Broken(), Limiter(Limits(1), halt), halt, "there", RetryPolicy()).send(_CALL))

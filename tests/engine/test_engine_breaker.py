@@ -2,20 +2,20 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_evalgate.engine.breaker import Breaker
 from pytest_evalgate.engine.faults import CallFault
-from pytest_evalgate.engine.halt import Halt
+from pytest_evalgate.engine.retry import CircuitBreaker
+from pytest_evalgate.engine.stop import StopSignal
 
 
 def _after(outcomes: str) -> str | None:
     """Play calls that were answered (+) or failed (-); why the run stopped."""
-    halt = Halt()
-    breaker = Breaker("http://there/v1", halt)
+    halt = StopSignal()
+    breaker = CircuitBreaker("http://there/v1", halt)
     for outcome in outcomes:
         if outcome == "+":
-            breaker.answered()
+            breaker.record_success()
         else:
-            breaker.failed(CallFault("connection", "nobody there"))
+            breaker.record_failure(CallFault("connection", "nobody there"))
     return halt.reason
 
 
@@ -33,10 +33,10 @@ def test_a_run_stops_when_none_of_the_first_or_few_of_the_last_are(outcomes: str
 
 
 def test_the_reason_names_the_endpoint_the_kinds_and_the_counts() -> None:
-    halt = Halt()
-    breaker = Breaker("http://there/v1", halt)
+    halt = StopSignal()
+    breaker = CircuitBreaker("http://there/v1", halt)
     for number in range(10):
-        breaker.failed(CallFault("timeout" if number % 3 else "connection", f"fault {number}"))
+        breaker.record_failure(CallFault("timeout" if number % 3 else "connection", f"fault {number}"))
     assert halt.reason == (
         "10 of the last 10 calls to http://there/v1 failed (6 x timeout, 4 x no connection); the last one: fault 9. "
         "Mend that and run again: what is answered is kept"

@@ -4,12 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate.calls import Call, Reply
-from pytest_evalgate.engine.estimate import FEWEST_USAGES, Known, Planned, Usage, estimate
+from pytest_evalgate.config import Model, Price
+from pytest_evalgate.engine.estimate import FEWEST_USAGES, EstimateInputs, PlannedCalls, Usage, estimate
 from pytest_evalgate.engine.limiter import Limits
-from pytest_evalgate.engine.prices import Prices
-from pytest_evalgate.engine.tokens import Tokens
-from pytest_evalgate.settings import Model, Price
+from pytest_evalgate.engine.spend import Prices, Tokens
+from pytest_evalgate.records.calls import Call, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -39,8 +38,8 @@ def _estimate(
     def remembered(call: Call) -> Reply | None:
         return (replies or {}).get(call.trial)
 
-    planned = [Planned(name, 10, calls) for name, calls in suites]
-    return estimate(planned, Known(remembered, prices, _LIMITS, history or {}))
+    planned = [PlannedCalls(name, 10, calls) for name, calls in suites]
+    return estimate(planned, EstimateInputs(remembered, prices, _LIMITS, history or {}))
 
 
 def _reply(read: int, written: int, latency_s: float = 1.0) -> Reply:

@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.engine.faults import CONSEQUENCES, Answer, Sender, error_of
-from pytest_evalgate.engine.secrets import Secret
+from pytest_evalgate.engine.faults import FAULT_POLICIES, FaultFactory, HttpResponse, error_of
+from pytest_evalgate.text.redaction import Secret
 
 _KEY = Secret("MY_KEY", "sk-canary-0123456789")
-_MODEL = Sender("https://api.example.com/v1", "m-1", (_KEY,))
-_APPLICATION = Sender("https://bot.example.com/ask", secrets=(_KEY,))
+_MODEL = FaultFactory("https://api.example.com/v1", "m-1", (_KEY,))
+_APPLICATION = FaultFactory("https://bot.example.com/ask", secrets=(_KEY,))
 
 
-def _answer(status: int, error: Any = None, **headers: str) -> Answer:
+def _answer(status: int, error: Any = None, **headers: str) -> HttpResponse:
     body = error if isinstance(error, bytes) else json.dumps({"error": error or {"message": "no"}}).encode()
-    return Answer(status, {name.replace("_", "-"): value for name, value in headers.items()}, body)
+    return HttpResponse(status, {name.replace("_", "-"): value for name, value in headers.items()}, body)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def _answer(status: int, error: Any = None, **headers: str) -> Answer:
 def test_a_used_up_quota_shows_in_the_body_whatever_the_status(code: str, field: str, status: int) -> None:
     fault = _MODEL.classify(_answer(status, {field: code, "message": "used up"}))
     assert fault.kind == "quota"
-    assert fault.consequence.stops_run
+    assert fault.policy.stops_run
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_used_up_quota_shows_in_the_body_whatever_the_status(code: str, field:
 )
 def test_the_status_decides_where_the_body_is_silent(status: int, kind: str, tries: int, *, stops: bool) -> None:
     fault = _MODEL.classify(_answer(status))
-    assert (fault.kind, fault.consequence.tries, fault.consequence.stops_run) == (kind, tries, stops)
+    assert (fault.kind, fault.policy.tries, fault.policy.stops_run) == (kind, tries, stops)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_refused_key_is_named_and_not_shown(status: int) -> None:
 
 
 def test_where_no_key_is_configured_the_next_step_is_to_name_one() -> None:
-    assert "api_key_env" in str(Sender("http://localhost/v1", "m").classify(_answer(401)))
+    assert "api_key_env" in str(FaultFactory("http://localhost/v1", "m").classify(_answer(401)))
 
 
 def test_the_model_and_the_address_are_named_where_it_is_unknown() -> None:
@@ -111,8 +111,8 @@ def test_a_key_is_taken_out_before_the_text_is_cut() -> None:
 
 
 def test_passwords_and_queries_of_an_address_are_not_shown() -> None:
-    sender = Sender("https://user:pass@example.com:8443/v1?api-key=123", "m")
-    assert sender.place == "https://example.com:8443/v1"
+    fault_factory = FaultFactory("https://user:pass@example.com:8443/v1?api-key=123", "m")
+    assert fault_factory.place == "https://example.com:8443/v1"
 
 
 @pytest.mark.parametrize("said", ["\x1b[31mred", "two\nlines", "\u202egnirts", "x" * 5000])
@@ -148,6 +148,6 @@ def test_errors_are_read_in_the_forms_of_several_servers(body: bytes, codes: tup
 
 @given(st.binary(), st.integers(100, 599))
 def test_no_body_breaks_it(body: bytes, status: int) -> None:
-    fault = _MODEL.classify(Answer(status, {}, body))
-    assert fault.kind in CONSEQUENCES
+    fault = _MODEL.classify(HttpResponse(status, {}, body))
+    assert fault.kind in FAULT_POLICIES
     assert str(fault).isprintable()

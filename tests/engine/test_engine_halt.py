@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate.calls import RunStopped
-from pytest_evalgate.engine.halt import Halt
+from pytest_evalgate.engine.stop import StopSignal
+from pytest_evalgate.records.calls import RunStopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
 def test_a_run_goes_on_until_it_is_stopped_and_the_first_reason_stays() -> None:
-    halt = Halt()
+    halt = StopSignal()
     halt.check()
     halt.stop("no money")
     halt.stop("no time")
@@ -24,7 +24,7 @@ def test_a_run_goes_on_until_it_is_stopped_and_the_first_reason_stays() -> None:
 
 def test_who_sleeps_is_woken_when_the_run_stops_even_from_another_thread() -> None:
     async def sleep() -> None:
-        halt = Halt()
+        halt = StopSignal()
         threading.Timer(0.02, halt.stop, ["interrupted"]).start()
         await halt.sleep(600)
 
@@ -33,7 +33,7 @@ def test_who_sleeps_is_woken_when_the_run_stops_even_from_another_thread() -> No
 
 
 def test_nobody_falls_asleep_in_a_run_that_has_stopped() -> None:
-    halt = Halt()
+    halt = StopSignal()
     halt.stop("over")
     with pytest.raises(RunStopped, match="over"):
         asyncio.run(halt.sleep(600))
@@ -43,7 +43,7 @@ def test_a_sleeper_sleeps_for_as_long_as_asked(run_hastily: Callable[[Any], floa
     async def sleep() -> float:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        await Halt().sleep(5)
+        await StopSignal().sleep(5)
         return loop.time() - began
 
     assert run_hastily(sleep()) == pytest.approx(5)
@@ -51,16 +51,16 @@ def test_a_sleeper_sleeps_for_as_long_as_asked(run_hastily: Callable[[Any], floa
 
 def test_the_end_of_the_runs_time_wakes_sleepers_and_names_the_setting(run_hastily: Callable[[Any], None]) -> None:
     with pytest.raises(RunStopped, match="max_duration_s = 30 s"):
-        run_hastily(Halt(30).sleep(600))
+        run_hastily(StopSignal(30).sleep(600))
 
 
 def test_a_run_whose_time_is_over_sends_nothing_more() -> None:
     with pytest.raises(RunStopped, match="max_duration_s = 0 s"):
-        Halt(0).check()
+        StopSignal(0).check()
 
 
 def test_stopping_after_the_loop_has_gone_is_no_error() -> None:
-    halt = Halt()
+    halt = StopSignal()
     asyncio.run(halt.sleep(0))
     halt.stop("late")
     assert halt.reason == "late"
@@ -68,7 +68,7 @@ def test_stopping_after_the_loop_has_gone_is_no_error() -> None:
 
 def test_a_sleeper_that_was_cancelled_is_left_alone() -> None:
     async def cancel_and_stop() -> None:
-        halt = Halt()
+        halt = StopSignal()
         sleeper = asyncio.create_task(halt.sleep(600))
         await asyncio.sleep(0)
         sleeper.cancel()

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate.calls import RunStopped
-from pytest_evalgate.engine.halt import Halt
 from pytest_evalgate.engine.limiter import Limiter, Limits
+from pytest_evalgate.engine.stop import StopSignal
+from pytest_evalgate.records.calls import RunStopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -31,7 +31,7 @@ class _Traffic:
     async def call(self, name: str = "", tokens: float = 0, until: float | None = None) -> None:
         async with self.limiter.slot(tokens, until=until):
             self.entered.append((name, round(asyncio.get_running_loop().time() - self._began, 3)))
-            self.peak = max(self.peak, self.limiter.pressure.in_flight)
+            self.peak = max(self.peak, self.limiter.snapshot.in_flight)
             await asyncio.sleep(self.seconds)
 
     @property
@@ -43,8 +43,8 @@ class _Traffic:
         return [when for _, when in self.entered]
 
 
-def _limiter(most: int, halt: Halt | None = None, **limits: Any) -> Limiter:
-    return Limiter(Limits(most, **{"start": most} | limits), halt or Halt())
+def _limiter(most: int, halt: StopSignal | None = None, **limits: Any) -> Limiter:
+    return Limiter(Limits(most, **{"start": most} | limits), halt or StopSignal())
 
 
 def test_no_more_than_the_limit_are_in_flight_and_all_get_in(run_hastily: Run) -> None:
@@ -53,7 +53,7 @@ def test_no_more_than_the_limit_are_in_flight_and_all_get_in(run_hastily: Run) -
         await asyncio.gather(*(traffic.call() for _ in range(10)))
         assert traffic.peak == 3
         assert traffic.times == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3]
-        assert traffic.limiter.pressure.in_flight == 0
+        assert traffic.limiter.snapshot.in_flight == 0
 
     run_hastily(play())
 
@@ -99,7 +99,7 @@ def test_a_waiter_that_is_cancelled_takes_no_slot_with_it(run_hastily: Run) -> N
         tasks[2].cancel()
         await asyncio.wait(tasks)
         assert traffic.names == "ad"
-        assert traffic.limiter.pressure.in_flight == 0
+        assert traffic.limiter.snapshot.in_flight == 0
 
     run_hastily(play())
 
@@ -113,7 +113,7 @@ def test_a_waiter_that_is_cancelled_in_the_moment_of_its_admission_gives_the_slo
         waiting.cancel()
         await asyncio.wait([waiting])
         assert waiting.cancelled()
-        assert traffic.limiter.pressure.in_flight == 0
+        assert traffic.limiter.snapshot.in_flight == 0
         await traffic.call("c")
         assert traffic.names == "c"
 
@@ -133,7 +133,7 @@ def test_a_call_that_is_cancelled_or_raises_gives_its_slot_back(run_hastily: Run
         await asyncio.wait([task])
         with pytest.raises(ValueError, match="no"):
             await fail(traffic.limiter)
-        assert traffic.limiter.pressure.in_flight == 0
+        assert traffic.limiter.snapshot.in_flight == 0
 
     run_hastily(play())
 
@@ -143,10 +143,10 @@ def test_each_success_makes_room_for_one_more_until_the_first_refusal() -> None:
         limiter = _limiter(10, start=4)
         for _ in range(4):
             limiter.succeeded()
-        assert limiter.pressure.limit == 8
+        assert limiter.snapshot.limit == 8
         for _ in range(4):
             limiter.succeeded()
-        assert limiter.pressure.limit == 10
+        assert limiter.snapshot.limit == 10
 
     asyncio.run(play())
 
@@ -154,13 +154,13 @@ def test_each_success_makes_room_for_one_more_until_the_first_refusal() -> None:
 def test_after_a_refusal_a_whole_round_of_successes_makes_room_for_one(run_hastily: Run) -> None:
     async def play() -> None:
         limiter = _limiter(20)
-        limiter.refused()
-        assert limiter.pressure.limit == 14
+        limiter.throttled()
+        assert limiter.snapshot.limit == 14
         for _ in range(14):
             limiter.succeeded()
-        assert limiter.pressure.limit == 14
+        assert limiter.snapshot.limit == 14
         limiter.succeeded()
-        assert limiter.pressure.limit == 15
+        assert limiter.snapshot.limit == 15
 
     run_hastily(play())
 
@@ -169,12 +169,12 @@ def test_refusals_that_come_together_cut_once_and_the_floor_is_one(run_hastily: 
     async def play() -> None:
         limiter = _limiter(20)
         for _ in range(5):
-            limiter.refused()
-        assert (limiter.pressure.limit, limiter.pressure.refusals) == (14, 5)
+            limiter.throttled()
+        assert (limiter.snapshot.limit, limiter.snapshot.refusals) == (14, 5)
         for _ in range(20):
             await asyncio.sleep(0.31)
-            limiter.refused()
-        assert limiter.pressure.limit == 1
+            limiter.throttled()
+        assert limiter.snapshot.limit == 1
 
     run_hastily(play())
 
@@ -184,7 +184,7 @@ def test_after_a_cut_nobody_gets_in_until_enough_have_left(run_hastily: Run) -> 
         traffic = _Traffic(_limiter(4))
         calls = [asyncio.create_task(traffic.call()) for _ in range(8)]
         await asyncio.sleep(0.5)
-        traffic.limiter.refused()
+        traffic.limiter.throttled()
         await asyncio.wait(calls)
         assert traffic.times == [0, 0, 0, 0, 1, 1, 2, 2]
 
@@ -194,7 +194,7 @@ def test_after_a_cut_nobody_gets_in_until_enough_have_left(run_hastily: Run) -> 
 def test_a_refusal_that_frees_a_slot_does_not_let_the_next_call_run_into_the_same(run_hastily: Run) -> None:
     async def play() -> None:
         traffic = _Traffic(_limiter(4), seconds=0.01)
-        traffic.limiter.refused()
+        traffic.limiter.throttled()
         await traffic.call()
         assert traffic.times == [0.1]
 
@@ -282,7 +282,7 @@ def test_the_share_of_a_worker_adds_up_to_the_whole() -> None:
 
 def test_those_who_wait_are_told_when_the_run_stops(run_hastily: Run) -> None:
     async def play() -> None:
-        halt = Halt()
+        halt = StopSignal()
         traffic = _Traffic(_limiter(4, halt))
         traffic.limiter.pause(600)
         waiting = [asyncio.create_task(traffic.call()) for _ in range(3)]
@@ -293,7 +293,7 @@ def test_those_who_wait_are_told_when_the_run_stops(run_hastily: Run) -> None:
         with pytest.raises(RunStopped, match="no money"):
             await traffic.call()
         assert traffic.entered == []
-        assert traffic.limiter.pressure.in_flight == 0
+        assert traffic.limiter.snapshot.in_flight == 0
 
     run_hastily(play())
 
@@ -301,10 +301,10 @@ def test_those_who_wait_are_told_when_the_run_stops(run_hastily: Run) -> None:
 def test_a_server_that_bears_20_at_a_time_is_found_out_without_losing_a_call(run_hastily: Run) -> None:
     async def play() -> None:
         limiter = _limiter(64, start=16)
-        in_server, refused = 0, 0
+        in_server, throttled = 0, 0
 
         async def call() -> None:
-            nonlocal in_server, refused
+            nonlocal in_server, throttled
             while True:
                 async with limiter.slot():
                     if in_server < 20:
@@ -313,12 +313,12 @@ def test_a_server_that_bears_20_at_a_time_is_found_out_without_losing_a_call(run
                         in_server -= 1
                         limiter.succeeded()
                         return
-                    refused += 1
-                    limiter.refused()
+                    throttled += 1
+                    limiter.throttled()
                 await asyncio.sleep(0.5)
 
         await asyncio.gather(*(call() for _ in range(300)))
-        assert refused < 100
-        assert limiter.pressure.limit <= 24
+        assert throttled < 100
+        assert limiter.snapshot.limit <= 24
 
     run_hastily(play())

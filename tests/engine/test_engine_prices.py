@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pytest_evalgate.engine.prices import Prices
-from pytest_evalgate.settings import Model, Price
+from pytest_evalgate.config import Model, Price
+from pytest_evalgate.engine.spend import Prices
 
 _PRICE = Price(input_per_mtok=0.15, output_per_mtok=0.60)
 _LISTED = pytest.mark.skipif(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.engine.retry_after import LONGEST_S, retry_after_s
+from pytest_evalgate.engine.faults import LONGEST_S, retry_after_s
 
 _NOON = "Sat, 21 Nov 2026 12:00:00 GMT"
 

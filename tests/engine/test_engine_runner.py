@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_evalgate.engine.runner import Engine
-from pytest_evalgate.errors import EngineDied
+from pytest_evalgate.engine.loop import Engine
+from pytest_evalgate.errors import EngineStopped
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -35,7 +35,7 @@ def test_work_runs_on_one_loop_in_one_thread_that_is_not_ours(engine: Engine) ->
     async def where() -> tuple[asyncio.AbstractEventLoop, int]:
         return asyncio.get_running_loop(), threading.get_ident()
 
-    seen = {engine.run(where()), engine.wait(engine.lane("a", 1).submit(where))}
+    seen = {engine.run(where()), engine.wait(engine.work_queue("a", 1).submit(where))}
     assert len(seen) == 1
     assert seen.pop()[1] != threading.get_ident()
 
@@ -45,7 +45,7 @@ def test_what_work_raises_comes_out_and_the_engine_goes_on(engine: Engine) -> No
         raise TimeoutError("of the work itself")
 
     with pytest.raises(TimeoutError, match="of the work itself"):
-        engine.wait(engine.lane("a", 1).submit(fail))
+        engine.wait(engine.work_queue("a", 1).submit(fail))
     assert engine.run(_add(1, 1)) == 2
 
 
@@ -66,8 +66,8 @@ def test_a_lane_starts_its_work_in_order_and_keeps_to_its_window(engine: Engine)
 
         return run
 
-    lane = engine.lane("a", 3)
-    futures = [lane.submit(work(number)) for number in range(50)]
+    work_queue = engine.work_queue("a", 3)
+    futures = [work_queue.submit(work(number)) for number in range(50)]
     assert [engine.wait(future) for future in futures] == list(range(50))
     assert started == list(range(50))
     assert most == 3
@@ -75,12 +75,12 @@ def test_a_lane_starts_its_work_in_order_and_keeps_to_its_window(engine: Engine)
 
 def test_a_lane_that_is_full_does_not_hold_up_another(engine: Engine) -> None:
     for _ in range(3):
-        engine.lane("slow", 1).submit(_for_ever)
-    assert engine.wait(engine.lane("fast", 1).submit(lambda: _add(2, 3))) == 5
+        engine.work_queue("slow", 1).submit(_for_ever)
+    assert engine.wait(engine.work_queue("fast", 1).submit(lambda: _add(2, 3))) == 5
 
 
 def test_a_lane_keeps_the_window_that_it_was_opened_with(engine: Engine) -> None:
-    assert engine.lane("a", 1) is engine.lane("a", 9)
+    assert engine.work_queue("a", 1) is engine.work_queue("a", 9)
 
 
 def test_whoever_waits_is_called_while_nothing_comes(engine: Engine) -> None:
@@ -90,7 +90,7 @@ def test_whoever_waits_is_called_while_nothing_comes(engine: Engine) -> None:
         await asyncio.to_thread(gate.wait)
         return "done"
 
-    assert engine.wait(engine.lane("a", 1).submit(work), tick=gate.set) == "done"
+    assert engine.wait(engine.work_queue("a", 1).submit(work), tick=gate.set) == "done"
 
 
 def test_stopping_tells_those_who_wait_and_closes_generators(engine: Engine) -> None:
@@ -112,20 +112,20 @@ def test_stopping_tells_those_who_wait_and_closes_generators(engine: Engine) -> 
         finally:
             seen.append("cancelled")
 
-    lane = engine.lane("a", 1)
-    running, queued = lane.submit(work), lane.submit(_for_ever)
+    work_queue = engine.work_queue("a", 1)
+    running, queued = work_queue.submit(work), work_queue.submit(_for_ever)
     while not kept:
         time.sleep(0.001)
     engine.stop()
-    for future in (running, queued, lane.submit(_for_ever)):
-        with pytest.raises(EngineDied, match="was stopped before the answer came"):
+    for future in (running, queued, work_queue.submit(_for_ever)):
+        with pytest.raises(EngineStopped, match="was stopped before the answer came"):
             engine.wait(future)
     assert seen == ["cancelled", "generator closed"]
     engine.stop()
 
 
 def test_stopping_does_not_wait_for_work_that_will_not_end(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_evalgate.engine.runner._FAREWELL_S", 0.05)
+    monkeypatch.setattr("pytest_evalgate.engine.loop._FAREWELL_S", 0.05)
     release = threading.Event()
     entered = threading.Event()
 
@@ -133,7 +133,7 @@ def test_stopping_does_not_wait_for_work_that_will_not_end(engine: Engine, monke
         entered.set()
         release.wait(120)  # blocks the loop itself
 
-    engine.lane("a", 1).submit(block)
+    engine.work_queue("a", 1).submit(block)
     assert entered.wait(60)
     start = time.monotonic()
     engine.stop()
@@ -145,18 +145,18 @@ def test_an_interrupt_in_the_work_reaches_whoever_waits(engine: Engine) -> None:
     async def interrupt() -> None:
         raise KeyboardInterrupt
 
-    lane = engine.lane("a", 2)
-    future, other = lane.submit(interrupt), lane.submit(_for_ever)
+    work_queue = engine.work_queue("a", 2)
+    future, other = work_queue.submit(interrupt), work_queue.submit(_for_ever)
     with pytest.raises(KeyboardInterrupt):
         engine.wait(future)
-    with pytest.raises(EngineDied):
+    with pytest.raises(EngineStopped):
         engine.wait(other)
 
 
 def test_nobody_waits_for_an_engine_that_died(engine: Engine) -> None:
-    future = engine.lane("a", 1).submit(_for_ever)
-    engine._lanes.clear()  # so that nobody answers the future: as if the thread had been killed
+    future = engine.work_queue("a", 1).submit(_for_ever)
+    engine._work_queues.clear()  # so that nobody answers the future: as if the thread had been killed
     engine.stop()
     future.__init__()  # type: ignore[misc]  # as new
-    with pytest.raises(EngineDied, match="thread has ended"):
+    with pytest.raises(EngineStopped, match="thread has ended"):
         engine.wait(future)

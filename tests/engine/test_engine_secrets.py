@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 import pytest
 
-from pytest_evalgate.engine.secrets import Secret, read_secret
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.text.redaction import Secret, read_secret
 
 _VALUE = 'sk-canary/"4711"'
 

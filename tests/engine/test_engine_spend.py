@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_evalgate.calls import Call, CallFailed, CallRecord, Reply, RunStopped
-from pytest_evalgate.data import Calls
-from pytest_evalgate.engine.budget import Budget
-from pytest_evalgate.engine.halt import Halt
-from pytest_evalgate.engine.prices import Prices
-from pytest_evalgate.engine.spend import MeteredClient, Spend
-from pytest_evalgate.settings import Model, Price
+from pytest_evalgate.config import Model, Price
+from pytest_evalgate.engine.spend import Budget, MeteredClient, Prices, Spend
+from pytest_evalgate.engine.stop import StopSignal
+from pytest_evalgate.records.calls import Call, CallFailed, CallRecord, Reply, RunStopped
+from pytest_evalgate.records.results import Calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,7 +123,7 @@ def test_a_call_that_was_never_sent_is_not_counted() -> None:
 
 def test_the_budget_is_spent_to_the_last_call_that_fits_and_then_stops_the_run() -> None:
     async def scene() -> tuple[int, list[str], str | None]:
-        halt = Halt()
+        halt = StopSignal()
         inner = _Inner().open()
         client = MeteredClient(inner, _PRICES, Spend(), Budget(0.35, halt))
         told = [str(e) for e in await asyncio.gather(*[client.send(_CALL) for _ in range(6)], return_exceptions=True)]
@@ -143,21 +141,21 @@ def test_the_budget_is_spent_to_the_last_call_that_fits_and_then_stops_the_run()
 
 def test_a_call_that_waits_for_its_turn_is_not_sent_when_the_others_turn_out_too_dear() -> None:
     async def scene() -> None:
-        halt = Halt()
+        halt = StopSignal()
         budget = Budget(0.35, halt)
-        await budget.hold(0.1)
-        await budget.hold(0.1)  # it has its money, and waits for a slot
-        budget.settle(0.1, 0.36)
+        await budget.reserve(0.1)
+        await budget.reserve(0.1)  # it has its money, and waits for a slot
+        budget.charge(0.1, 0.36)
         with pytest.raises(RunStopped, match=r"budget of US\$0\.35 reached: US\$0\.3600 are spent\. What was"):
             halt.check()
-        assert budget.exhausted == halt.reason
+        assert budget.stop_reason == halt.reason
 
     asyncio.run(scene())
 
 
 def test_what_is_in_flight_is_held_and_the_next_call_waits_for_it() -> None:
     async def scene() -> None:
-        halt = Halt()
+        halt = StopSignal()
         inner = _Inner(lambda _: replace(_REPLY, tokens_out=10))
         client = MeteredClient(inner, _PRICES, Spend(), Budget(0.25, halt))
         tasks = [asyncio.create_task(client.send(_CALL)) for _ in range(6)]
@@ -175,7 +173,7 @@ def test_what_is_in_flight_is_held_and_the_next_call_waits_for_it() -> None:
 
 def test_who_waits_is_told_when_the_run_stops() -> None:
     async def scene() -> None:
-        halt = Halt()
+        halt = StopSignal()
         inner = _Inner()
         client = MeteredClient(inner, _PRICES, Spend(), Budget(0.1, halt))
         first, second = (asyncio.create_task(client.send(_CALL)) for _ in range(2))
@@ -195,7 +193,7 @@ def test_who_waits_is_told_when_the_run_stops() -> None:
 def test_a_waiter_that_is_cancelled_does_not_hold_up_the_others() -> None:
     async def scene() -> None:
         inner = _Inner(lambda _: replace(_REPLY, tokens_out=1))
-        client = MeteredClient(inner, _PRICES, Spend(), Budget(0.11, Halt()))
+        client = MeteredClient(inner, _PRICES, Spend(), Budget(0.11, StopSignal()))
         first, second, third = (asyncio.create_task(client.send(_CALL)) for _ in range(3))
         await _settle()
         second.cancel()
@@ -209,7 +207,7 @@ def test_a_waiter_that_is_cancelled_does_not_hold_up_the_others() -> None:
 def test_a_cancelled_call_gives_back_what_it_held() -> None:
     async def scene() -> None:
         inner = _Inner()
-        client = MeteredClient(inner, _PRICES, Spend(), Budget(0.1, Halt()))
+        client = MeteredClient(inner, _PRICES, Spend(), Budget(0.1, StopSignal()))
         task = asyncio.create_task(client.send(_CALL))
         await _settle()
         task.cancel()
@@ -223,7 +221,7 @@ def test_a_cancelled_call_gives_back_what_it_held() -> None:
 def test_an_answer_without_usage_is_charged_with_what_it_held() -> None:
     async def scene() -> int:
         inner = _Inner(lambda _: replace(_REPLY, tokens_out=None)).open()
-        client = MeteredClient(inner, _PRICES, Spend(), Budget(0.25, Halt()))
+        client = MeteredClient(inner, _PRICES, Spend(), Budget(0.25, StopSignal()))
         await client.send(_CALL)
         await client.send(_CALL)
         with pytest.raises(RunStopped, match=r"US\$0\.2000 are spent"):
@@ -236,7 +234,7 @@ def test_an_answer_without_usage_is_charged_with_what_it_held() -> None:
 def test_failed_calls_that_were_billed_count_against_the_budget() -> None:
     async def scene() -> None:
         inner = _Inner(_fails(CallRecord("target", "m", 1, 0, 100))).open()
-        client = MeteredClient(inner, _PRICES, Spend(), Budget(0.1, Halt()))
+        client = MeteredClient(inner, _PRICES, Spend(), Budget(0.1, StopSignal()))
         with pytest.raises(CallFailed, match="no luck"):
             await client.send(_CALL)
         with pytest.raises(RunStopped, match=r"budget of US\$0\.10 reached"):
@@ -247,7 +245,7 @@ def test_failed_calls_that_were_billed_count_against_the_budget() -> None:
 
 def test_a_budget_refuses_a_call_whose_price_nobody_knows() -> None:
     async def scene() -> tuple[int, str | None]:
-        halt = Halt()
+        halt = StopSignal()
         inner = _Inner().open()
         client = MeteredClient(inner, _UNKNOWN, Spend(), Budget(9.0, halt))
         with pytest.raises(RunStopped, match="no price is known of candidate"):
@@ -268,7 +266,7 @@ def test_a_budget_for_no_call_at_all(budget: float) -> None:
     async def scene() -> int:
         inner = _Inner().open()
         with pytest.raises(RunStopped):
-            await MeteredClient(inner, _PRICES, Spend(), Budget(budget, Halt())).send(_CALL)
+            await MeteredClient(inner, _PRICES, Spend(), Budget(budget, StopSignal())).send(_CALL)
         return inner.sent
 
     assert asyncio.run(scene()) == 0
@@ -277,7 +275,7 @@ def test_a_budget_for_no_call_at_all(budget: float) -> None:
 def test_float_noise_does_not_refuse_the_last_call() -> None:
     async def scene() -> int:
         inner = _Inner().open()
-        client = MeteredClient(inner, _PRICES, Spend(), Budget(0.3, Halt()))
+        client = MeteredClient(inner, _PRICES, Spend(), Budget(0.3, StopSignal()))
         for _ in range(3):  # 0.1 + 0.1 + 0.1 > 0.3
             await client.send(_CALL)
         return inner.sent

@@ -7,21 +7,19 @@ import asyncio
 from tests.support.behaviours import Behaviour
 from tests.support.server import ScriptedServer
 
-from pytest_evalgate.calls import Call, Reply, RunStopped
-from pytest_evalgate.engine.attempts import Patience, RetryingClient
-from pytest_evalgate.engine.budget import Budget
+from pytest_evalgate.config import Model, Price
 from pytest_evalgate.engine.clients import HttpClient
-from pytest_evalgate.engine.halt import Halt
 from pytest_evalgate.engine.limiter import Limiter, Limits
-from pytest_evalgate.engine.prices import Prices
-from pytest_evalgate.engine.spend import MeteredClient, Spend
-from pytest_evalgate.settings import Model, Price
+from pytest_evalgate.engine.retry import RetryingClient, RetryPolicy
+from pytest_evalgate.engine.spend import Budget, MeteredClient, Prices, Spend
+from pytest_evalgate.engine.stop import StopSignal
+from pytest_evalgate.records.calls import Call, Reply, RunStopped
 
 
-async def _send(server: ScriptedServer, number: int, budget_usd: float) -> tuple[list[object], Spend, Halt]:
+async def _send(server: ScriptedServer, number: int, budget_usd: float) -> tuple[list[object], Spend, StopSignal]:
     model = Model(model="m", base_url=server.base_url, price=Price(input_per_mtok=0, output_per_mtok=1_000))
-    halt, spend, http = Halt(), Spend(), HttpClient(model, None)
-    retrying = RetryingClient(http, Limiter(Limits(8), halt), halt, "m", Patience(60.0, first_pause_s=0.01))
+    halt, spend, http = StopSignal(), Spend(), HttpClient(model, None)
+    retrying = RetryingClient(http, Limiter(Limits(8), halt), halt, "m", RetryPolicy(60.0, first_pause_s=0.01))
     client = MeteredClient(retrying, Prices({"candidate": model}), spend, Budget(budget_usd, halt))
     payload = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 100}
     calls = [Call("chat", server.base_url, "m", payload, trial, route="candidate") for trial in range(number)]

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate.calls import Call
-from pytest_evalgate.engine.tokens import Tokens, guess
+from pytest_evalgate.engine.spend import Tokens, estimate_tokens
+from pytest_evalgate.records.calls import Call
 
 if TYPE_CHECKING:
-    from pytest_evalgate.calls import CallKind
+    from pytest_evalgate.records.calls import CallKind
 
 
 def _call(payload: dict[str, Any], kind: CallKind = "chat") -> Call:
@@ -17,12 +17,12 @@ def _call(payload: dict[str, Any], kind: CallKind = "chat") -> Call:
 
 def test_text_is_a_quarter_token_a_character_rounded_up() -> None:
     messages = [{"role": "user", "content": "x" * 93}]
-    assert guess(_call({"messages": messages})).read == 25  # 93 + 4 of "user" = 97
+    assert estimate_tokens(_call({"messages": messages})).read == 25  # 93 + 4 of "user" = 97
 
 
 def test_parts_of_a_message_count() -> None:
     parts = [{"role": "user", "content": [{"type": "text", "text": "x" * 92}]}]
-    assert guess(_call({"messages": parts})).read == 25
+    assert estimate_tokens(_call({"messages": parts})).read == 25
 
 
 @pytest.mark.parametrize(
@@ -36,13 +36,13 @@ def test_parts_of_a_message_count() -> None:
     ],
 )
 def test_an_answer_is_as_long_as_it_may_get(payload: dict[str, Any], written: int) -> None:
-    assert guess(_call(payload)).written == written
+    assert estimate_tokens(_call(payload)).written == written
 
 
 def test_a_call_to_the_responses_api_is_read_alike() -> None:
-    assert guess(_call({"input": "x" * 40, "max_output_tokens": 5}, "responses")) == Tokens(10, 5)
+    assert estimate_tokens(_call({"input": "x" * 40, "max_output_tokens": 5}, "responses")) == Tokens(10, 5)
 
 
 @pytest.mark.parametrize("kind", ["http", "command", "python"])
 def test_an_application_has_no_tokens(kind: CallKind) -> None:
-    assert guess(_call({"input": "x" * 40}, kind)) == Tokens(0, 0)
+    assert estimate_tokens(_call({"input": "x" * 40}, kind)) == Tokens(0, 0)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from pytest_evalgate.data import Case, CaseResult, Output, Place, PlannedCase, Score
-from pytest_evalgate.engine import Grading, describe, grade_output, run_case, run_trial
-from pytest_evalgate.errors import MissingAnswer, ScorerError
+from pytest_evalgate.engine import Grading, describe_error, grade_output, run_case, run_trial
+from pytest_evalgate.errors import MissingOutput, ScorerError
+from pytest_evalgate.records.results import Case, CaseResult, Output, Place, PlannedCase, Score
 
 _CASE = Case("c1", expected="yes", place=Place("golden/faq.jsonl", 7))
 _PLANNED = PlannedCase("c1", _CASE.place, "f")
@@ -46,7 +46,7 @@ def _run(*script: Any, grading: Grading | None = None) -> CaseResult:
     return asyncio.run(work)
 
 
-_GONE = MissingAnswer("timeout after 60 s")
+_GONE = MissingOutput("timeout after 60 s")
 
 
 @pytest.mark.parametrize(
@@ -112,4 +112,4 @@ def test_an_output_that_is_there_already_is_graded() -> None:
     [(ValueError("a\nb"), "ValueError: a"), (ValueError("\n a \n"), "ValueError: a"), (OSError(), "OSError")],
 )
 def test_exceptions_are_described_in_one_line(error: Exception, text: str) -> None:
-    assert describe(error) == text
+    assert describe_error(error) == text

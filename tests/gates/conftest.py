@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_evalgate.data import (
+from pytest_evalgate.engine import combine_trials
+from pytest_evalgate.gates import decide
+from pytest_evalgate.gates.evidence import Evidence, Measure
+from pytest_evalgate.gates.pairing import not_skipped, pair_results
+from pytest_evalgate.gates.rules import JudgeRule
+from pytest_evalgate.records.results import (
     BASE_SUFFIX,
     Baseline,
     BaselineCase,
@@ -21,21 +26,14 @@ from pytest_evalgate.data import (
     SuiteRun,
     Trial,
 )
-from pytest_evalgate.engine import settle
-from pytest_evalgate.gates import decide
-from pytest_evalgate.gates.evidence import Evidence
-from pytest_evalgate.gates.measure import Measure
-from pytest_evalgate.gates.outcomes import counted
-from pytest_evalgate.gates.pairing import pair_results
-from pytest_evalgate.gates.rules import JudgeRule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pytest_evalgate.data import SuiteVerdict
     from pytest_evalgate.gates import SuiteRules
     from pytest_evalgate.gates.correction import Correction
-    from pytest_evalgate.gates.measure import Completion
+    from pytest_evalgate.gates.evidence import Completion
+    from pytest_evalgate.records.results import SuiteVerdict
 
 _VALUES = {"P": 1.0, "m": 0.0, "?": None}
 _THRESHOLD = 0.5
@@ -70,7 +68,7 @@ class Build:
         case = self.case(index, **fields)
         if trials == "-":
             return CaseResult(case, "not_run")
-        return settle(case, [Trial(number, _VALUES[letter]) for number, letter in enumerate(trials)])
+        return combine_trials(case, [Trial(number, _VALUES[letter]) for number, letter in enumerate(trials)])
 
     def suite(
         self,
@@ -89,7 +87,9 @@ class Build:
     def graded(self, *marks: Sequence[float | None], scorer: str = "tone", **fields: object) -> SuiteRun:
         """Return a suite whose cases were answered and graded: a sequence of marks a case, one a trial."""
         results = tuple(
-            settle(self.case(index, **fields), [_graded(number, scorer, mark) for number, mark in enumerate(trials)])
+            combine_trials(
+                self.case(index, **fields), [_graded(number, scorer, mark) for number, mark in enumerate(trials)]
+            )
             for index, trials in enumerate(marks)
         )
         plan = SuitePlan("faq", ("g",), "g" * 64, "s" * 64, max(map(len, marks)), tuple(r.case for r in results))
@@ -111,7 +111,8 @@ class Build:
         cases = letters.split() if " " in letters else list(letters)
         made = [[_judged(number, letter, counts, weight) for number, letter in enumerate(case)] for case in cases]
         results = tuple(
-            settle(self.case(index, **(fields or {}).get(index, {})), trials) for index, trials in enumerate(made)
+            combine_trials(self.case(index, **(fields or {}).get(index, {})), trials)
+            for index, trials in enumerate(made)
         )
         plan = SuitePlan("faq", ("g",), "g" * 64, "s" * 64, max(map(len, cases)), tuple(r.case for r in results))
         return SuiteRun(plan, results)
@@ -153,7 +154,7 @@ class Build:
     ) -> Evidence:
         """Return what the gates look at."""
         results = results.results if isinstance(results, SuiteRun) else tuple(results)
-        pairing = None if baseline is None else pair_results(counted(results), baseline)
+        pairing = None if baseline is None else pair_results(not_skipped(results), baseline)
         return Evidence(results, pairing, Measure(aggregate), completion, correction)
 
     @staticmethod

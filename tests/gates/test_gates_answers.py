@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.gates.conftest import decide_suite
 
-from pytest_evalgate.data import GateChange, SuiteRun
+from pytest_evalgate.config import Suite
 from pytest_evalgate.gates import SuiteRules, decide
-from pytest_evalgate.gates.answers import Hearing, judge_all, name_of
-from pytest_evalgate.settings import Suite
+from pytest_evalgate.gates.decide import GateInputs, decide_all, gate_subject
+from pytest_evalgate.records.results import GateChange, SuiteRun
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tests.gates.conftest import Build
 
-    from pytest_evalgate.data import Baseline, SuiteVerdict, Verdict
+    from pytest_evalgate.records.results import Baseline, SuiteVerdict, Verdict
 
 _DROP = {"kind": "no-regression"}
 _MUST = {"kind": "must-pass", "tags": ["safety"]}
@@ -134,7 +134,7 @@ def test_gates_that_cannot_be_compared_ask_nothing(build: Build) -> None:
 )
 def test_gates_of_one_kind_are_told_apart(build: Build, gate: dict[str, Any], name: str) -> None:
     rules = _rules(gate)
-    assert name_of(rules.effective[0]) == name
+    assert gate_subject(rules.effective_gates[0]) == name
     assert decide_suite(build.suite("PP", fields={0: {"slices": (("lang", "de"),)}}), rules).gates[0].of == name
 
 
@@ -236,7 +236,7 @@ def test_a_branch_that_skips_every_case_is_invalid(build: Build) -> None:
 def test_a_suite_that_the_base_did_not_have_is_judged_by_itself(build: Build, letters: str) -> None:
     fields = {0: {} if letters[0] == "S" else _HEAD, 1: _HEAD, 2: _HEAD}
     suite = build.suite(letters, fields=fields)
-    assert Hearing(suite, SuiteRules(), "worst").base is None
+    assert GateInputs(suite, SuiteRules(), "worst").base is None
     assert decide_suite(suite, _rules(_POINT, {**_DROP}, baseline=build.baseline("P"))).gates[0].result == "pass"
 
 
@@ -351,6 +351,6 @@ def test_both_completions_know_the_same_suites(build: Build) -> None:
     suites, baseline = _losses(build, faq=4, law=0)
     rules = {name: _rules(_DROP, baseline=baseline) for name in ("faq", "law")}
     for completion in ("worst", "best"):
-        judged = judge_all(suites, rules, completion)
+        judged = decide_all(suites, rules, completion)
         assert list(judged) == ["faq", "law"]
-        assert judged["faq"].p(rules["faq"].effective[0]) == 2 * 2**-5
+        assert judged["faq"].p(rules["faq"].effective_gates[0]) == 2 * 2**-5

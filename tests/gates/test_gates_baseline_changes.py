@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_evalgate.gates.baseline_changes import baseline_changes
+from pytest_evalgate.guard.settings_changes import baseline_changes
 
 if TYPE_CHECKING:
     from tests.gates.conftest import Build

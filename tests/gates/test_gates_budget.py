@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.gates.conftest import decide_suite
 
-from pytest_evalgate.calls import CallRecord
-from pytest_evalgate.data import CaseResult, Output, Place, PlannedCase, SuiteRun, Trial
-from pytest_evalgate.engine import settle
+from pytest_evalgate.config import BudgetGate, load
+from pytest_evalgate.engine import combine_trials
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.gates import SuiteRules
-from pytest_evalgate.gates.budget import judge_budget
-from pytest_evalgate.settings import BudgetGate, load
-from pytest_evalgate.wording import seconds, usd
+from pytest_evalgate.gates.budget import decide_budget
+from pytest_evalgate.records.calls import CallRecord
+from pytest_evalgate.records.results import CaseResult, Output, Place, PlannedCase, SuiteRun, Trial
+from pytest_evalgate.text.wording import seconds, usd
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.gates.conftest import Build
 
-    from pytest_evalgate.data import GateResult
+    from pytest_evalgate.records.results import GateResult
 
 _CASE = PlannedCase("c", Place("g.jsonl", 1), "f")
 _FREE = CallRecord("target", "m", 0, 9, 9, 0.0)
@@ -36,17 +36,17 @@ def _paid(usd: float | None, attempts: int = 1, model: str = "m") -> CallRecord:
 
 
 def _cost(limit: float, *calls: CallRecord) -> GateResult:
-    return judge_budget(
+    return decide_budget(
         _gate(max_cost_usd=limit), [CaseResult(_CASE, "passed", (Trial(0, 1.0, calls=calls),))], "worst"
     )
 
 
 def _answers(*latencies: float | None, value: float | None = 1.0) -> list[CaseResult]:
-    return [settle(_CASE, [Trial(0, value, Output("x", latency_s=latency))]) for latency in latencies]
+    return [combine_trials(_CASE, [Trial(0, value, Output("x", latency_s=latency))]) for latency in latencies]
 
 
 def _latency(limit: float, results: Sequence[CaseResult], completion: Any = "worst") -> GateResult:
-    return judge_budget(_gate(p95_latency_s=limit), results, completion)
+    return decide_budget(_gate(p95_latency_s=limit), results, completion)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_what_was_sent_is_held_against_the_limit(
 
 def test_calls_in_vain_cost_too() -> None:
     failed = CaseResult(_CASE, "errored", (Trial(0, None, calls=(_paid(2.0, attempts=5),)),))
-    assert judge_budget(_gate(max_cost_usd=1.0), [failed], "best").result == "fail"
+    assert decide_budget(_gate(max_cost_usd=1.0), [failed], "best").result == "fail"
 
 
 def test_an_unknown_price_makes_the_gate_invalid_and_names_the_models() -> None:
@@ -115,7 +115,7 @@ def test_a_late_answer_never_reads_like_one_in_time() -> None:
 
 def test_every_trial_is_an_answer() -> None:
     trials = [Trial(index, 1.0, Output("x", latency_s=float(index))) for index in range(4)]
-    assert _latency(2.0, [settle(_CASE, trials)]).value == 3.0
+    assert _latency(2.0, [combine_trials(_CASE, trials)]).value == 3.0
 
 
 @pytest.mark.parametrize("latencies", [(None,), (1.0, None)])
@@ -126,14 +126,16 @@ def test_unknown_latencies_make_the_gate_invalid(latencies: tuple[float | None, 
 
 
 def test_the_targets_own_failure_is_not_in_time() -> None:
-    failed = settle(_CASE, [Trial(0, 0.0, reason="ValueError")])
+    failed = combine_trials(_CASE, [Trial(0, 0.0, reason="ValueError")])
     for completion in ("worst", "best"):
         judged = _latency(2.0, [*_answers(1.0), failed], completion)
         assert (judged.result, judged.value) == ("fail", None)
         assert judged.message == "1 of 2 answers never came, 95% within 2 s wanted"
 
 
-@pytest.mark.parametrize("missing", [settle(_CASE, [Trial(0, None, reason="429")]), CaseResult(_CASE, "errored")])
+@pytest.mark.parametrize(
+    "missing", [combine_trials(_CASE, [Trial(0, None, reason="429")]), CaseResult(_CASE, "errored")]
+)
 def test_a_missing_answer_is_late_at_worst_and_in_time_at_best(missing: CaseResult) -> None:
     results = [*_answers(1.0), missing]
     assert _latency(2.0, results, "worst").result == "fail"
@@ -159,7 +161,7 @@ def test_of_two_limits_the_worse_one_decides(
     usd: float, latency: float | None, result: str, required: float, first: str
 ) -> None:
     trial = Trial(0, 1.0, Output("x", latency_s=latency), calls=(_paid(usd),))
-    judged = judge_budget(_gate(max_cost_usd=2.0, p95_latency_s=8.0), [settle(_CASE, [trial])], "worst")
+    judged = decide_budget(_gate(max_cost_usd=2.0, p95_latency_s=8.0), [combine_trials(_CASE, [trial])], "worst")
     assert (judged.result, judged.required) == (result, required)
     assert judged.message.startswith(first)
     assert judged.message.count("; ") == 1

@@ -8,16 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.gates.comparison import Pairs
+from pytest_evalgate.gates.evidence import Pairs
 from pytest_evalgate.stats.clusters import cluster_delta
-from pytest_evalgate.stats.findings import finding
-from pytest_evalgate.stats.planning import drop_on_top, mde_mcnemar
-from pytest_evalgate.stats.power import mde_mean
+from pytest_evalgate.stats.paired import finding
+from pytest_evalgate.stats.planning import mde_mcnemar, mde_mean, mde_with_flips
 
 
-def _pairs(before: list[float], now: list[float], clusters: list[int] | None = None, *, single: bool = True) -> Pairs:
+def _pairs(
+    before: list[float], now: list[float], clusters: list[int] | None = None, *, single_trial: bool = True
+) -> Pairs:
     codes = None if clusters is None else np.array(clusters, dtype=np.int64)
-    return Pairs(np.array(before, dtype=np.float64), np.array(now, dtype=np.float64), codes, single)
+    return Pairs(np.array(before, dtype=np.float64), np.array(now, dtype=np.float64), codes, single_trial)
 
 
 def _table(n: int, losses: int, gains: int) -> Pairs:
@@ -26,7 +27,7 @@ def _table(n: int, losses: int, gains: int) -> Pairs:
 
 
 def _means(losses: int, n: int, drop: float = 1 / 3) -> Pairs:
-    return _pairs([1.0] * n, [1.0 - drop] * losses + [1.0] * (n - losses), single=False)
+    return _pairs([1.0] * n, [1.0 - drop] * losses + [1.0] * (n - losses), single_trial=False)
 
 
 @pytest.mark.parametrize(
@@ -53,9 +54,9 @@ def test_single_trials_are_a_table_of_pairs() -> None:
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=12))
 def test_means_of_single_trials_have_the_p_of_the_table(table: list[tuple[bool, bool]]) -> None:
     before, now = ([float(side) for side in sides] for sides in zip(*table, strict=True))
-    single, means = _pairs(before, now).finding(0.05), _pairs(before, now, single=False).finding(0.05)
-    assert means.p == pytest.approx(single.p, abs=1e-12)
-    assert means.delta == pytest.approx(single.delta)
+    single_trial, means = _pairs(before, now).finding(0.05), _pairs(before, now, single_trial=False).finding(0.05)
+    assert means.p == pytest.approx(single_trial.p, abs=1e-12)
+    assert means.delta == pytest.approx(single_trial.delta)
 
 
 def test_cases_of_one_cluster_are_one_observation() -> None:
@@ -70,13 +71,13 @@ def test_cases_of_one_cluster_are_one_observation() -> None:
 
 def test_each_case_in_a_cluster_of_its_own_is_as_good_as_none() -> None:
     before, now = [0.5, 1.0, 0.75, 1.0, 0.0], [0.25, 1.0, 1.0, 0.5, 0.0]
-    assert _pairs(before, now, list(range(5)), single=False).finding(0.05).p == pytest.approx(
-        _pairs(before, now, single=False).finding(0.05).p
+    assert _pairs(before, now, list(range(5)), single_trial=False).finding(0.05).p == pytest.approx(
+        _pairs(before, now, single_trial=False).finding(0.05).p
     )
 
 
 def test_losses_and_gains_are_pairs_that_moved_however_little() -> None:
-    pairs = _pairs([0.5, 0.3, 0.1 + 0.2, 1.0], [0.4, 0.6, 0.3, 1.0], single=False)
+    pairs = _pairs([0.5, 0.3, 0.1 + 0.2, 1.0], [0.4, 0.6, 0.3, 1.0], single_trial=False)
     assert (pairs.losses, pairs.gains, len(pairs)) == (1, 1, 4)
 
 
@@ -94,12 +95,12 @@ def test_what_can_be_tested(pairs: Pairs, testable: bool) -> None:  # noqa: FBT0
 
 
 def test_a_part_keeps_its_clusters_and_its_test() -> None:
-    part = _pairs([1.0, 0.0, 1.0], [0.0, 0.0, 1.0], [4, 5, 6], single=False).take(np.array([0, 2]))
+    part = _pairs([1.0, 0.0, 1.0], [0.0, 0.0, 1.0], [4, 5, 6], single_trial=False).take(np.array([0, 2]))
     assert part.before.tolist() == [1.0, 1.0]
     assert part.now.tolist() == [0.0, 1.0]
     assert part.clusters is not None
     assert part.clusters.tolist() == [4, 6]
-    assert not part.single
+    assert not part.single_trial
 
 
 _DROPS = [
@@ -127,39 +128,41 @@ def test_the_p_of_a_larger_drop_has_its_ends() -> None:
 @pytest.mark.parametrize("n", [100, 500])
 def test_the_smallest_drop_of_single_trials_is_connors(n: int) -> None:
     wanted = mde_mcnemar(n, discordance=21 / (n + 2), alpha_one_sided=0.05, power=0.8)
-    assert _table(n, 10, 10).smallest_drop(0.05) == wanted.mde
+    assert _table(n, 10, 10).detectable_drop(0.05) == wanted.mde
 
 
 def test_the_smallest_drop_of_means_follows_their_spread() -> None:
     quiet, noisy = _means(20, 100, drop=0.2), _means(20, 100, drop=0.8)
-    assert quiet.smallest_drop(0.05) == pytest.approx((noisy.smallest_drop(0.05) or 0) / 4)
+    assert quiet.detectable_drop(0.05) == pytest.approx((noisy.detectable_drop(0.05) or 0) / 4)
     se = float((noisy.now - noisy.before).std(ddof=1)) / 10
-    assert noisy.smallest_drop(0.05) == pytest.approx(mde_mean(se, 99, 0.05, 0.8))
+    assert noisy.detectable_drop(0.05) == pytest.approx(mde_mean(se, 99, 0.05, 0.8))
 
 
 def test_the_smallest_drop_of_clusters_has_their_degrees_of_freedom() -> None:
     pairs = _pairs([1.0] * 60, [0.0] * 6 + [1.0] * 54, [case // 6 for case in range(60)])
     found = cluster_delta((pairs.now - pairs.before).tolist(), [case // 6 for case in range(60)])
-    assert pairs.smallest_drop(0.05) == mde_mean(found.se, 9, 0.05, 0.8)
-    assert (pairs.smallest_drop(0.05) or 0) > (_table(60, 6, 0).smallest_drop(0.05) or 1) / 2
+    assert pairs.detectable_drop(0.05) == mde_mean(found.se, 9, 0.05, 0.8)
+    assert (pairs.detectable_drop(0.05) or 0) > (_table(60, 6, 0).detectable_drop(0.05) or 1) / 2
 
 
 def test_pairs_without_any_change_can_show_a_drop_all_the_same() -> None:
-    assert _means(0, 1000).smallest_drop(0.05) == pytest.approx(mde_mean(1 / math.sqrt(1000 * 1002), 999))
-    assert _means(0, 1000).visible_drop(0.05) == _means(0, 1000).smallest_drop(0.05)
-    assert _table(1000, 0, 0).visible_drop(0.05) == drop_on_top(1000, 0.0, 0.05, 0.8)
+    assert _means(0, 1000).detectable_drop(0.05) == pytest.approx(mde_mean(1 / math.sqrt(1000 * 1002), 999))
+    assert _means(0, 1000).expected_detectable_drop(0.05) == _means(0, 1000).detectable_drop(0.05)
+    assert _table(1000, 0, 0).expected_detectable_drop(0.05) == mde_with_flips(1000, 0.0, 0.05, 0.8)
 
 
 def test_a_few_pairs_show_what_adds_to_their_flips() -> None:
     few = _table(20, 2, 1)
-    assert few.smallest_drop(0.05) is None
-    assert few.visible_drop(0.05) == drop_on_top(20, 3 / 21, 0.05, 0.8)
-    assert _table(3, 1, 1).visible_drop(0.05) is None  # four losses are the fewest that a test can reject by
+    assert few.detectable_drop(0.05) is None
+    assert few.expected_detectable_drop(0.05) == mde_with_flips(20, 3 / 21, 0.05, 0.8)
+    assert (
+        _table(3, 1, 1).expected_detectable_drop(0.05) is None
+    )  # four losses are the fewest that a test can reject by
 
 
 @pytest.mark.parametrize("pairs", [_means(1, 1), _table(3, 1, 1), _pairs([1.0, 1.0], [1.0, 0.0], [0, 1])])
 def test_a_handful_of_pairs_can_show_no_drop(pairs: Pairs) -> None:
-    assert pairs.smallest_drop(0.05) is None
+    assert pairs.detectable_drop(0.05) is None
 
 
 numbers = st.floats(0, 1).map(lambda value: round(value, 3))
@@ -170,8 +173,8 @@ def test_the_bounds_of_means_hold_the_change_and_the_lower_one_is_never_the_near
     table: list[tuple[float, float]],
 ) -> None:
     before, now = (list(side) for side in zip(*table, strict=True))
-    found = _pairs(before, now, single=False).finding(0.05)
-    swapped = _pairs(now, before, single=False).finding(0.05)
+    found = _pairs(before, now, single_trial=False).finding(0.05)
+    swapped = _pairs(now, before, single_trial=False).finding(0.05)
     assert found.lower <= found.delta <= found.upper
     assert found.delta == pytest.approx(-swapped.delta, abs=1e-12)
     assert found.lower <= -swapped.upper + 1e-9
@@ -191,7 +194,7 @@ def test_what_a_judge_decided_is_scaled_to_what_lies_behind_it() -> None:
     one, other = seen.finding(0.05), behind.finding(0.05)
     assert (other.p, other.test) == (one.p, one.test)
     assert (other.delta, other.lower, other.upper) == (2 * one.delta, 2 * one.lower, 2 * one.upper)
-    assert behind.smallest_drop(0.05) == pytest.approx(2 * (seen.smallest_drop(0.05) or 0))
+    assert behind.detectable_drop(0.05) == pytest.approx(2 * (seen.detectable_drop(0.05) or 0))
     assert behind.take(np.arange(30)).youden == 0.5
 
 
@@ -202,8 +205,8 @@ def test_no_change_behind_a_judge_is_larger_than_all_cases() -> None:
 
 def test_a_drop_that_only_a_better_judge_could_show_is_none() -> None:
     seen = _table(30, 3, 3)
-    assert seen.visible_drop(0.05) is not None
-    assert replace(seen, youden=0.2).visible_drop(0.05) is None
+    assert seen.expected_detectable_drop(0.05) is not None
+    assert replace(seen, youden=0.2).expected_detectable_drop(0.05) is None
 
 
 @given(losses=st.integers(0, 30), gains=st.integers(0, 30), margin=st.floats(0.01, 0.5), youden=st.floats(0.3, 1.0))

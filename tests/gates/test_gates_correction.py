@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from tests.gates.conftest import decide_suite
 
+from pytest_evalgate.config import Suite
 from pytest_evalgate.gates import SuiteRules
 from pytest_evalgate.gates.correction import Correction, correction_of
-from pytest_evalgate.settings import Suite
 from pytest_evalgate.stats.judged import JudgeErrors, judged_rate
 
 if TYPE_CHECKING:
     from tests.gates.conftest import Build
 
-    from pytest_evalgate.data import GateResult, SuiteRun, SuiteVerdict
+    from pytest_evalgate.records.results import GateResult, SuiteRun, SuiteVerdict
 
 _ERRORS = JudgeErrors(50, 45, 50, 40)
 _FAQ = Correction("faq", "faq", _ERRORS)
@@ -33,10 +33,10 @@ def _rate_gate(build: Build, letters: str, least: float, **fields: Any) -> GateR
 
 
 def test_only_what_the_judge_alone_failed_is_its_refusal(build: Build) -> None:
-    assert _FAQ.refusals(build.judged("Pmrx?").results).shares.tolist() == [0, 1, 0, 0, 0]
-    assert _FAQ.refusals(build.judged("Pm mm Pr").results).shares.tolist() == [0.5, 1.0, 0.0]
-    assert _FAQ.refusals(build.judged("m", counts=False).results).shares.tolist() == [0]
-    assert _FAQ.refusals(build.suite("m-").results).shares.tolist() == [0, 0]
+    assert _FAQ.judge_failures(build.judged("Pmrx?").results).shares.tolist() == [0, 1, 0, 0, 0]
+    assert _FAQ.judge_failures(build.judged("Pm mm Pr").results).shares.tolist() == [0.5, 1.0, 0.0]
+    assert _FAQ.judge_failures(build.judged("m", counts=False).results).shares.tolist() == [0]
+    assert _FAQ.judge_failures(build.suite("m-").results).shares.tolist() == [0, 0]
 
 
 def test_a_judged_rate_is_that_of_rogan_and_gladen(build: Build) -> None:

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Any, get_args
 import pytest
 from tests.gates.conftest import decide_suite
 
-from pytest_evalgate.data import VerdictName
+from pytest_evalgate.config import Suite
 from pytest_evalgate.gates import EXIT_CODES, SuiteRules, decide
-from pytest_evalgate.gates.answers import worst
-from pytest_evalgate.settings import Suite
+from pytest_evalgate.gates.decide import worst
+from pytest_evalgate.records.results import VerdictName
 
 if TYPE_CHECKING:
     from tests.gates.conftest import Build
 
-    from pytest_evalgate.data import Verdict
+    from pytest_evalgate.records.results import Verdict
 
 _POINT = {"kind": "pass-rate", "min": 0.8, "bound": "point"}
 _CI = {"kind": "pass-rate", "min": 0.8}

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_evalgate.gates.directions import Direction, changed, direction_of, higher, lower, narrower, ranked
-from pytest_evalgate.settings import NoRegressionGate, Suite
+from pytest_evalgate.config import NoRegressionGate, Suite
+from pytest_evalgate.guard.directions import Direction, changed, direction_of, higher, lower, narrower, ranked
 
 
 @pytest.mark.parametrize(

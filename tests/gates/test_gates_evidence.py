@@ -4,20 +4,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_evalgate.data import Accounting, CaseResult, Place, PlannedCase, Score, ScoreSummary, Trial
-from pytest_evalgate.gates.outcomes import account, counted, is_missing, of_branch, score_summaries
+from pytest_evalgate.gates.pairing import count_outcomes, head_results, is_missing, not_skipped, score_summaries
+from pytest_evalgate.records.results import Accounting, CaseResult, Place, PlannedCase, Score, ScoreSummary, Trial
 from pytest_evalgate.stats.clusters import cluster_mean_ci
 from pytest_evalgate.stats.intervals import clopper_pearson_lower_one_sided
 
 if TYPE_CHECKING:
     from tests.gates.conftest import Build
 
-    from pytest_evalgate.data import SuiteRun
+    from pytest_evalgate.records.results import SuiteRun
 
 
 def test_every_case_is_accounted_for_once(build: Build) -> None:
-    assert account(build.suite("PPm?S-").results) == Accounting(6, 2, 1, 1, 1, 1)
-    assert account(()) == Accounting()
+    assert count_outcomes(build.suite("PPm?S-").results) == Accounting(6, 2, 1, 1, 1, 1)
+    assert count_outcomes(()) == Accounting()
 
 
 def test_accounts_add_up() -> None:
@@ -25,7 +25,7 @@ def test_accounts_add_up() -> None:
 
 
 def test_only_skipped_cases_are_not_counted(build: Build) -> None:
-    assert [result.outcome for result in counted(build.suite("PmS?").results)] == ["passed", "missed", "errored"]
+    assert [result.outcome for result in not_skipped(build.suite("PmS?").results)] == ["passed", "missed", "errored"]
 
 
 def test_a_case_whose_worker_died_has_no_trial_and_is_missing(build: Build) -> None:
@@ -114,7 +114,7 @@ def test_only_scorers_that_grade_every_answer_have_a_mean(build: Build) -> None:
 
 def test_what_belongs_to_the_base_branch_is_not_of_this_one(build: Build) -> None:
     suite = build.suite("PPm", fields={1: {"side": "head"}, 2: {"side": "base"}})
-    assert [result.case.id for result in of_branch(suite.results)] == ["c000", "c001"]
+    assert [result.case.id for result in head_results(suite.results)] == ["c000", "c001"]
 
 
 @pytest.mark.parametrize(("letters", "missing"), [("P", False), ("m", False), ("?", True), ("-", True), ("S", False)])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.gates.family import Question, TestName, adjusted
+from pytest_evalgate.gates.family import GateTest, TestName, adjusted
 from pytest_evalgate.stats.paired import mcnemar_midp
 
 if TYPE_CHECKING:
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from pytest_evalgate.gates.family import Family
 
 
-def _overall(p: float, alpha: float = 0.05, suite: str = "faq") -> Question:
-    return Question(TestName(suite, 0), p, alpha)
+def _overall(p: float, alpha: float = 0.05, suite: str = "faq") -> GateTest:
+    return GateTest(TestName(suite, 0), p, alpha)
 
 
-def _slices(*ps: float, alpha: float = 0.05, suite: str = "faq") -> list[Question]:
-    return [Question(TestName(suite, 1, ("lang", str(index))), p, alpha) for index, p in enumerate(ps)]
+def _slices(*ps: float, alpha: float = 0.05, suite: str = "faq") -> list[GateTest]:
+    return [GateTest(TestName(suite, 1, ("lang", str(index))), p, alpha) for index, p in enumerate(ps)]
 
 
-def _rejected(questions: Sequence[Question]) -> list[bool]:
+def _rejected(questions: Sequence[GateTest]) -> list[bool]:
     found = adjusted(questions)
     return [found.p[question.name] <= question.alpha for question in questions]
 
@@ -117,14 +117,14 @@ def test_a_smaller_p_never_saves_a_test_that_was_rejected(
     questions = [_overall(p, alpha, suite=str(index)) for index, (p, alpha) in enumerate(overall)]
     questions += _slices(*slices)
     place %= len(questions)
-    lower = Question(questions[place].name, questions[place].p * factor, questions[place].alpha)
+    lower = GateTest(questions[place].name, questions[place].p * factor, questions[place].alpha)
     after = _rejected([*questions[:place], lower, *questions[place + 1 :]])
     assert all(now or not before for before, now in zip(_rejected(questions), after, strict=True))
 
 
 def _family_of(rng: np.random.Generator, suites: int, cases: int, slices: int) -> Family:
     """Judge a build in which nothing changed: a tenth of the cases flips, losses as often as gains."""
-    questions: list[Question] = []
+    questions: list[GateTest] = []
     for suite in map(str, range(suites)):
         flips = rng.choice([-1, 0, 1], size=cases, p=[0.05, 0.9, 0.05])
         members = rng.integers(slices, size=cases)

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.gates.conftest import decide_suite
 
+from pytest_evalgate.config import Suite
 from pytest_evalgate.gates import SuiteRules
-from pytest_evalgate.gates.fitness import unfit, why_unfit
-from pytest_evalgate.settings import Suite
+from pytest_evalgate.gates.correction import judge_problem, unfit
 
 if TYPE_CHECKING:
     from tests.gates.conftest import Build
 
-    from pytest_evalgate.data import GateResult
     from pytest_evalgate.gates.rules import JudgeRule
+    from pytest_evalgate.records.results import GateResult
 
 _STALE = "the rubric changed since the calibration of 2025-12-22: pytest-evalgate calibrate faq --labels FILE"
 _RESTING: list[dict[str, Any]] = [
@@ -99,18 +99,18 @@ def test_an_unfit_judge_takes_no_alpha_from_other_tests(build: Build) -> None:
 def test_a_judge_has_to_be_better_than_chance(
     build: Build, passes: tuple[int, int], fails: tuple[int, int], message: str | None
 ) -> None:
-    why = why_unfit(build.judge(passes, fails))
+    why = judge_problem(build.judge(passes, fails))
     assert why == message if message is None else message in str(why)
 
 
 def test_a_judge_without_a_calibration_is_unfit_even_if_nobody_said_so(build: Build) -> None:
-    assert "is not calibrated" in str(why_unfit(replace(build.judge(), calibration=None)))
+    assert "is not calibrated" in str(judge_problem(replace(build.judge(), calibration=None)))
 
 
 def test_only_a_counting_judge_is_refused_before_the_run(build: Build) -> None:
-    assert build.judge().refusal is None
-    assert build.judge(why_not="it is old", report_only=True).refusal is None
-    assert build.judge(why_not="it is old").refusal == "judge faq may not gate: it is old"
+    assert build.judge().problem is None
+    assert build.judge(why_not="it is old", report_only=True).problem is None
+    assert build.judge(why_not="it is old").problem == "judge faq may not gate: it is old"
 
 
 @pytest.mark.parametrize(("letters", "counts"), [("P" * 20, False), ("P" * 10, True)])

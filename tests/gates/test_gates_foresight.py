@@ -4,20 +4,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_evalgate.config import Suite
 from pytest_evalgate.gates import SuiteRules
-from pytest_evalgate.gates.foresight import discordance_of, foresee
-from pytest_evalgate.settings import Suite
+from pytest_evalgate.gates.power import check_power, discordance_of
 
 if TYPE_CHECKING:
     from tests.gates.conftest import Build
 
-    from pytest_evalgate.gates.foresight import Foresight
+    from pytest_evalgate.gates.power import PowerCheck
 
 
-def _foresee(build: Build, letters: str, *gates: dict[str, Any], fields: Any = None, **rules: Any) -> Foresight:
+def _foresee(build: Build, letters: str, *gates: dict[str, Any], fields: Any = None, **rules: Any) -> PowerCheck:
     by = sorted({gate["by"] for gate in gates if "by" in gate})
     found = Suite.model_validate({"golden": "g", "gates": gates, "slices": by}).gates
-    return foresee(build.suite(letters, fields=fields).plan, SuiteRules(gates=found or None, **rules))
+    return check_power(build.suite(letters, fields=fields).plan, SuiteRules(gates=found or None, **rules))
 
 
 def test_a_rate_that_no_number_of_passes_can_reach_is_a_problem(build: Build) -> None:

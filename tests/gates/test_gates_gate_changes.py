@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from pytest_evalgate.gates.gate_changes import gate_changes
-from pytest_evalgate.settings import Suite
+from pytest_evalgate.config import Suite
+from pytest_evalgate.guard.settings_changes import gate_changes
 
 
 def _rates(*minima: float) -> list[dict[str, Any]]:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate.data import Case, GateChange, GoldenSet, Place
-from pytest_evalgate.gates.golden_changes import GoldenChanges, golden_changes
+from pytest_evalgate.config import Suite
 from pytest_evalgate.golden import fingerprint
+from pytest_evalgate.guard.golden_changes import GoldenChanges, golden_changes
+from pytest_evalgate.records.results import Case, GateChange, GoldenSet, Place
 from pytest_evalgate.runs.plan import slice_values
-from pytest_evalgate.settings import Suite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,19 +89,19 @@ def test_every_edit_is_listed_and_the_old_case_still_runs(fields: dict[str, Any]
     [change] = found.changes
     assert (change.what, change.where, change.effect) == (what, f"g.jsonl:7 {now.id}", "neutral")
     assert change.before != change.now
-    assert (found.changed, found.still_run) == (frozenset({now.id}), (_HARD,))
+    assert (found.changed, found.base_cases) == (frozenset({now.id}), (_HARD,))
 
 
 def test_a_removed_case_is_listed_where_it_stood_and_still_runs() -> None:
     found = _compare([_EASY, _HARD], [_EASY])
     assert found.changes == (GateChange("case removed", "g.jsonl:2 hard", "question hard", "none", "neutral"),)
-    assert (found.changed, found.still_run) == (frozenset(), (_HARD,))
+    assert (found.changed, found.base_cases) == (frozenset(), (_HARD,))
 
 
 def test_an_added_case_is_listed_and_nothing_more_runs() -> None:
     found = _compare([_EASY], [_EASY, _HARD])
     assert found.changes == (GateChange("case added", "g.jsonl:2 hard", "none", "question hard", "neutral"),)
-    assert (found.changed, found.still_run) == (frozenset({"hard"}), ())
+    assert (found.changed, found.base_cases) == (frozenset({"hard"}), ())
 
 
 def test_an_edit_shows_the_fields_that_differ() -> None:
@@ -140,7 +140,7 @@ def test_a_case_that_is_judged_again_is_not_run_as_the_skipped_one_that_it_was()
         ("case edited", "neutral"),
         ("case no longer skipped", "stricter"),
     ]
-    assert (found.changed, found.still_run) == (frozenset({"hard"}), ())
+    assert (found.changed, found.base_cases) == (frozenset({"hard"}), ())
 
 
 def test_another_reason_to_skip_is_no_change() -> None:
@@ -152,13 +152,13 @@ def test_a_label_that_changes_is_weaker_since_no_run_measures_it_again() -> None
     assert [(change.what, change.before, change.now, change.effect) for change in found.changes] == [
         ("label changed", "0", "1", "weaker")
     ]
-    assert (found.changed, found.still_run) == (frozenset(), ())
+    assert (found.changed, found.base_cases) == (frozenset(), ())
 
 
 def test_a_renamed_case_that_is_also_skipped_is_listed_for_both() -> None:
     found = _compare([_HARD], [_edited(id="other", skip="flaky")])
     assert [change.what for change in found.changes] == ["case renamed", "case skipped"]
-    assert found.still_run == (_HARD,)
+    assert found.base_cases == (_HARD,)
 
 
 def test_twins_are_renamed_one_by_one() -> None:

@@ -16,8 +16,8 @@ from pytest_evalgate.stats.judged import JudgeErrors, judged_rate
 if TYPE_CHECKING:
     from tests.gates.conftest import Build
 
-    from pytest_evalgate.data import JudgeVerdict, SuiteRun
     from pytest_evalgate.gates.rules import JudgeRule
+    from pytest_evalgate.records.results import JudgeVerdict, SuiteRun
 
 _DAY = "2026-01-03T23:00:00Z"
 

@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.gates.conftest import decide_suite
 
-from pytest_evalgate.data import Score, SuiteRun, Trial
+from pytest_evalgate.config import MeanScoreGate, NoRegressionGate
 from pytest_evalgate.gates import SuiteRules
-from pytest_evalgate.gates.mean_score import judge_mean_score
-from pytest_evalgate.settings import MeanScoreGate, NoRegressionGate
+from pytest_evalgate.gates.pass_rate import decide_mean_score
+from pytest_evalgate.records.results import Score, SuiteRun, Trial
+from pytest_evalgate.stats.clusters import mean_score_ci
 from pytest_evalgate.stats.intervals import clopper_pearson_lower_one_sided
-from pytest_evalgate.stats.scores import mean_score_ci
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tests.gates.conftest import Build
 
-    from pytest_evalgate.data import Baseline, GateResult
+    from pytest_evalgate.records.results import Baseline, GateResult
 
 
 def _gate(minimum: float, bound: str = "ci", scorer: str = "tone") -> MeanScoreGate:
@@ -26,7 +26,7 @@ def _gate(minimum: float, bound: str = "ci", scorer: str = "tone") -> MeanScoreG
 
 
 def _judge(build: Build, marks: Sequence[Sequence[float | None]], *gate: Any, **fields: Any) -> GateResult:
-    return judge_mean_score(_gate(*gate), build.seen(build.graded(*marks, **fields)))
+    return decide_mean_score(_gate(*gate), build.seen(build.graded(*marks, **fields)))
 
 
 _MARKS = [[0.9], [0.8], [0.7], [0.95], [0.85]] * 20
@@ -74,7 +74,7 @@ def test_clusters_are_what_the_bound_rests_on(build: Build) -> None:
     suite = build.graded(*_MARKS)
     cases = [replace(result.case, cluster=str(index // 20)) for index, result in enumerate(suite.results)]
     results = [replace(result, case=case) for result, case in zip(suite.results, cases, strict=True)]
-    found = judge_mean_score(_gate(0.7), build.seen(results))
+    found = decide_mean_score(_gate(0.7), build.seen(results))
     assert found.value == pytest.approx(0.84)
     assert found.bound == pytest.approx(clopper_pearson_lower_one_sided(0.84 * 5, 5, 0.95))
     assert found.result == "inconclusive"

@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.data import BaselineCase, CaseResult, Score, Trial
-from pytest_evalgate.gates.measure import Measure
-from pytest_evalgate.stats.aggregates import pass_at_k
+from pytest_evalgate.gates.evidence import Measure
+from pytest_evalgate.records.results import BaselineCase, CaseResult, Score, Trial
+from pytest_evalgate.stats.stability import pass_at_k
 
 if TYPE_CHECKING:
     from random import Random
 
     from tests.gates.conftest import Build
 
-    from pytest_evalgate.gates.measure import Completion
+    from pytest_evalgate.gates.evidence import Completion
 
 
 def _numbers(build: Build, trials: str, aggregate: str, completion: Completion = "worst") -> list[float]:
@@ -65,9 +65,9 @@ def test_the_fewest_trials_of_an_aggregate(aggregate: str, trials: int) -> None:
 
 
 def test_too_few_trials_of_a_suite_are_told() -> None:
-    assert Measure("pass@3").shortage(3) is None
+    assert Measure("pass@3").trials_problem(3) is None
     told = "pass@3 takes 3 trials of a case, and the suite has 2: set trials = 3"
-    assert Measure("pass@3").shortage(2) == told
+    assert Measure("pass@3").trials_problem(2) == told
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.gates.conftest import decide_suite
 
+from pytest_evalgate.config import NoRegressionGate
 from pytest_evalgate.gates import SuiteRules
-from pytest_evalgate.settings import NoRegressionGate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

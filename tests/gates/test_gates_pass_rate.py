@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_evalgate.config import PassRateGate
 from pytest_evalgate.gates import unattainable
-from pytest_evalgate.gates.pass_rate import judge_pass_rate
-from pytest_evalgate.settings import PassRateGate
+from pytest_evalgate.gates.pass_rate import decide_pass_rate
 
 if TYPE_CHECKING:
     from tests.gates.conftest import Build
@@ -39,8 +39,8 @@ def test_one_pass_less_than_needed_leaves_the_gate_inconclusive(
 ) -> None:
     enough = build.suite("P" * passes + "m" * (n - passes)).results
     short = build.suite("P" * (passes - 1) + "m" * (n - passes + 1)).results
-    assert judge_pass_rate(_gate(minimum), build.seen(enough).rate).result == "pass"
-    assert judge_pass_rate(_gate(minimum), build.seen(short).rate).result == "inconclusive"
+    assert decide_pass_rate(_gate(minimum), build.seen(enough).rate).result == "pass"
+    assert decide_pass_rate(_gate(minimum), build.seen(short).rate).result == "inconclusive"
 
 
 @pytest.mark.parametrize(
@@ -55,30 +55,30 @@ def test_one_pass_less_than_needed_leaves_the_gate_inconclusive(
     ],
 )
 def test_around_the_minimum(build: Build, letters: str, bound: str, result: str) -> None:
-    assert judge_pass_rate(_gate(0.8, bound), build.seen(build.suite(letters)).rate).result == result
+    assert decide_pass_rate(_gate(0.8, bound), build.seen(build.suite(letters)).rate).result == result
 
 
 def test_a_gate_result_carries_its_numbers(build: Build) -> None:
-    result = judge_pass_rate(_gate(0.8), build.seen(build.suite("P" * 35 + "m" * 5)).rate)
+    result = decide_pass_rate(_gate(0.8), build.seen(build.suite("P" * 35 + "m" * 5)).rate)
     assert (result.value, result.required) == (0.875, 0.8)
     assert result.bound == pytest.approx(0.7541, abs=1e-3)
     assert "40 cases cannot decide this gate. 87.5% passed" in result.message
     assert "more cases" in result.message
-    assert judge_pass_rate(_gate(0.8, "point"), build.seen(build.suite("PPPPm")).rate).bound is None
+    assert decide_pass_rate(_gate(0.8, "point"), build.seen(build.suite("PPPPm")).rate).bound is None
 
 
 @pytest.mark.parametrize(("minimum", "wanted"), [(0.07, 7), (0.55, 55), (0.29, 29), (0.8, 80), (0.805, 81)])
 def test_the_passes_wanted_by_a_point_gate_are_not_rounded_past(build: Build, minimum: float, wanted: int) -> None:
     below = build.suite("P" * (wanted - 1) + "m" * (101 - wanted)).results
     reached = build.suite("P" * wanted + "m" * (100 - wanted)).results
-    assert judge_pass_rate(_gate(minimum, "point"), build.seen(below).rate).message.endswith(f"{wanted} needed")
-    assert judge_pass_rate(_gate(minimum, "point"), build.seen(reached).rate).result == "pass"
+    assert decide_pass_rate(_gate(minimum, "point"), build.seen(below).rate).message.endswith(f"{wanted} needed")
+    assert decide_pass_rate(_gate(minimum, "point"), build.seen(reached).rate).result == "pass"
 
 
 def test_missing_answers_count_as_their_completion_says(build: Build) -> None:
     results = build.suite("P" * 8 + "??").results
-    assert judge_pass_rate(_gate(0.9, "point"), build.seen(results).rate).value == 0.8
-    assert judge_pass_rate(_gate(0.9, "point"), build.seen(results, completion="best").rate).value == 1.0
+    assert decide_pass_rate(_gate(0.9, "point"), build.seen(results).rate).value == 0.8
+    assert decide_pass_rate(_gate(0.9, "point"), build.seen(results, completion="best").rate).value == 1.0
 
 
 @pytest.mark.parametrize(
@@ -114,6 +114,6 @@ def test_a_further_miss_never_turns_a_gate_to_the_better(
     build: Build, passes: int, misses: int, minimum: float
 ) -> None:
     order = ["fail", "inconclusive", "pass"]
-    before = judge_pass_rate(_gate(minimum), build.seen(build.suite("P" * (passes + 1) + "m" * (misses - 1))).rate)
-    after = judge_pass_rate(_gate(minimum), build.seen(build.suite("P" * passes + "m" * misses)).rate)
+    before = decide_pass_rate(_gate(minimum), build.seen(build.suite("P" * (passes + 1) + "m" * (misses - 1))).rate)
+    after = decide_pass_rate(_gate(minimum), build.seen(build.suite("P" * passes + "m" * misses)).rate)
     assert order.index(after.result) <= order.index(before.result)

@@ -7,17 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.gates.conftest import decide_suite
 
-from pytest_evalgate.data import SuiteRun
+from pytest_evalgate.config import MustPassGate, NoRegressionGate, PassRateGate, SliceGate
 from pytest_evalgate.gates import SuiteRules, decide
-from pytest_evalgate.gates.answers import judge_all
-from pytest_evalgate.settings import MustPassGate, NoRegressionGate, PassRateGate, SliceGate
+from pytest_evalgate.gates.decide import decide_all
+from pytest_evalgate.records.results import SuiteRun
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tests.gates.conftest import Build
 
-    from pytest_evalgate.data import GateResult, SuiteVerdict, Verdict, VerdictName
+    from pytest_evalgate.records.results import GateResult, SuiteVerdict, Verdict, VerdictName
 
 _GATES = (
     PassRateGate(kind="pass-rate", min=0.6),
@@ -153,7 +153,7 @@ def test_a_build_that_failed_fails_with_one_more_loss(build: Build, suites: list
 def test_the_worst_completion_is_never_better_than_the_best(build: Build, suites: list[list[Row]]) -> None:
     made = [_suite(build, str(index), cases) for index, cases in enumerate(suites)]
     runs, rules = [suite for suite, _ in made], {suite.plan.name: rules for suite, rules in made}
-    worst, best = (judge_all(runs, rules, completion) for completion in ("worst", "best"))
+    worst, best = (decide_all(runs, rules, completion) for completion in ("worst", "best"))
     for name in rules:
         for low, high in zip(worst[name].gates, best[name].gates, strict=True):
             assert _ORDER.index(low.result) <= _ORDER.index(high.result)

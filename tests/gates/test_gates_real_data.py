@@ -14,14 +14,14 @@ from scipy.stats import beta, binom, binomtest, t
 from tests.gates.conftest import decide_suite
 
 from pytest_evalgate import golden, targets
-from pytest_evalgate.data import Run, SuiteRun
+from pytest_evalgate.config import NoRegressionGate, PassRateGate, SliceGate
 from pytest_evalgate.engine import Grading, run_case
-from pytest_evalgate.engine.immediate import drive
+from pytest_evalgate.engine.trial import run_sync
 from pytest_evalgate.gates import SuiteRules
+from pytest_evalgate.records.results import Run, SuiteRun
 from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs.plan import make_plan
 from pytest_evalgate.scorers import Context, build_all
-from pytest_evalgate.settings import NoRegressionGate, PassRateGate, SliceGate
 from pytest_evalgate.stats.intervals import clopper_pearson_interval
 
 _TESTS = Path(__file__).parents[1]
@@ -52,7 +52,7 @@ def _suite(
     cases = [case for golden_set in sets for case in golden_set]
     grading = Grading(build_all([spec], context=Context()))
     results = tuple(
-        drive(run_case(target, grading, case, planned, plan.trials))
+        run_sync(run_case(target, grading, case, planned, plan.trials))
         for case, planned in zip(cases, plan.cases, strict=True)
     )
     return SuiteRun(plan, results)

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.gates.conftest import decide_suite
 
+from pytest_evalgate.config import NoRegressionGate, SliceGate
 from pytest_evalgate.gates import SuiteRules
-from pytest_evalgate.gates.regression import compare, judge_no_regression
-from pytest_evalgate.settings import NoRegressionGate, SliceGate
+from pytest_evalgate.gates.regression import compare, decide_no_regression
 
 if TYPE_CHECKING:
     from tests.gates.conftest import Build
 
-    from pytest_evalgate.data import Delta, GateResult, SuiteVerdict
+    from pytest_evalgate.records.results import Delta, GateResult, SuiteVerdict
 
 
 def _gate(**fields: Any) -> NoRegressionGate:
@@ -86,7 +86,7 @@ def test_policies(build: Build, table: tuple[int, int, int], fail_on: str, margi
 def test_a_tolerance_by_itself_has_the_p_of_its_drop(build: Build, margin: float, result: str) -> None:
     before, now = _table(*_CLEAR_DROP)
     pairs = build.seen(build.suite(now), build.baseline(before)).pairs
-    judged = judge_no_regression(_gate(fail_on="tolerance", margin=margin), pairs)
+    judged = decide_no_regression(_gate(fail_on="tolerance", margin=margin), pairs)
     assert (judged.result, judged.required, judged.bound) == (result, -margin, pairs.finding(0.05).upper)
 
 

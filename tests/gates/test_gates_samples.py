@@ -10,7 +10,7 @@ from pytest_evalgate.gates import SuiteRules, decide, pair
 if TYPE_CHECKING:
     from tests.gates.conftest import Build
 
-    from pytest_evalgate.data import SuiteRun
+    from pytest_evalgate.records.results import SuiteRun
 
 
 def _sample(suite: SuiteRun, drawn_from: int) -> SuiteRun:
@@ -31,8 +31,8 @@ def test_a_small_sample_of_a_large_baseline_is_compared(build: Build) -> None:
     rules = {suite.plan.name: SuiteRules(baseline=baseline)}
     whole = decide(build.run(suite), rules, warn_inconclusive=True)
     assert whole.verdict == "invalid"
-    sampled = decide(build.run(_sample(suite, 2000)), rules, warn_inconclusive=True, tier="smoke")
-    assert sampled.verdict == "pass"
+    sample_plan = decide(build.run(_sample(suite, 2000)), rules, warn_inconclusive=True, tier="smoke")
+    assert sample_plan.verdict == "pass"
 
 
 def test_the_verdict_names_the_tier_and_its_suites_what_they_are_samples_of(build: Build) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from pytest_evalgate.gates.scorer_changes import scorer_changes
-from pytest_evalgate.settings import Suite
+from pytest_evalgate.config import Suite
+from pytest_evalgate.guard.settings_changes import scorer_changes
 
 _Specs = Sequence[str | dict[str, Any]]
 

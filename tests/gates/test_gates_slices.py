@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.gates.conftest import decide_suite
 
+from pytest_evalgate.config import NoRegressionGate, SliceGate
 from pytest_evalgate.gates import SuiteRules
 from pytest_evalgate.gates.slices import slice_results
-from pytest_evalgate.settings import NoRegressionGate, SliceGate
+from pytest_evalgate.stats.families import slice_shrinkage
 from pytest_evalgate.stats.intervals import clopper_pearson_lower_one_sided
-from pytest_evalgate.stats.slices import slice_shrinkage
 
 if TYPE_CHECKING:
     from tests.gates.conftest import Build
 
-    from pytest_evalgate.data import SliceResult, SuiteVerdict
     from pytest_evalgate.gates.evidence import Evidence
+    from pytest_evalgate.records.results import SliceResult, SuiteVerdict
 
 
 def _described(evidence: Evidence, source: str = "file:b") -> tuple[SliceResult, ...]:

@@ -11,25 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.gates.conftest import decide_suite
 
-from pytest_evalgate.data import CaseResult
+from pytest_evalgate.config import BudgetGate, MeanScoreGate, MustPassGate, NoRegressionGate, PassRateGate, SliceGate
 from pytest_evalgate.gates import SuiteRules, decide
-from pytest_evalgate.gates.stopping import can_stop, may_stop
-from pytest_evalgate.settings import (
-    BudgetGate,
-    MeanScoreGate,
-    MustPassGate,
-    NoRegressionGate,
-    PassRateGate,
-    SliceGate,
-)
+from pytest_evalgate.gates.stopping import stoppable_suites, supports_stopping
+from pytest_evalgate.records.results import CaseResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tests.gates.conftest import Build
 
-    from pytest_evalgate.data import SuiteRun, Verdict
-    from pytest_evalgate.settings import Gate
+    from pytest_evalgate.config import Gate
+    from pytest_evalgate.records.results import SuiteRun, Verdict
 
 _DROP = NoRegressionGate(kind="no-regression")
 _GATES: tuple[Gate, ...] = (
@@ -46,7 +39,7 @@ _GATES: tuple[Gate, ...] = (
 
 
 def _names(build: Build, now: str, before: str, **rules: Any) -> frozenset[str]:
-    return may_stop([build.suite(now)], {"faq": SuiteRules(baseline=build.baseline(before), **rules)})
+    return stoppable_suites([build.suite(now)], {"faq": SuiteRules(baseline=build.baseline(before), **rules)})
 
 
 def _fields(index: int) -> Mapping[str, object]:
@@ -109,8 +102,8 @@ def test_a_suite_whose_baseline_has_to_be_promoted_anew_goes_on(build: Build) ->
 
 def test_a_stopped_suite_is_not_named_again(build: Build) -> None:
     suite, rules = build.suite("m" * 10 + "-" * 30), {"faq": SuiteRules(baseline=build.baseline("P" * 40))}
-    assert may_stop([suite], rules) == {"faq"}
-    assert may_stop([replace(suite, stopped="certainty")], rules) == frozenset()
+    assert stoppable_suites([suite], rules) == {"faq"}
+    assert stoppable_suites([replace(suite, stopped="certainty")], rules) == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -127,19 +120,19 @@ def test_a_stopped_suite_is_not_named_again(build: Build) -> None:
 )
 def test_what_has_no_extremes_cannot_stop(build: Build, rules: dict[str, Any]) -> None:
     plan, able = build.suite("-" * 10).plan, SuiteRules(baseline=build.baseline("P" * 10))
-    assert can_stop(plan, able)
-    assert not can_stop(plan, replace(able, **rules))
+    assert supports_stopping(plan, able)
+    assert not supports_stopping(plan, replace(able, **rules))
 
 
 def test_several_trials_now_or_then_cannot_stop(build: Build) -> None:
-    assert not can_stop(build.suite("PP PP").plan, SuiteRules(baseline=build.baseline("PP")))
-    assert not can_stop(build.suite("PP").plan, SuiteRules(baseline=build.baseline("PP PP")))
-    assert not can_stop(build.suite("PP").plan, SuiteRules(baseline=build.baseline([[0.5], [1.0]])))
+    assert not supports_stopping(build.suite("PP PP").plan, SuiteRules(baseline=build.baseline("PP")))
+    assert not supports_stopping(build.suite("PP").plan, SuiteRules(baseline=build.baseline("PP PP")))
+    assert not supports_stopping(build.suite("PP").plan, SuiteRules(baseline=build.baseline([[0.5], [1.0]])))
 
 
 def test_clusters_cannot_stop(build: Build) -> None:
     plan = build.suite("PP", fields={0: {"cluster": "a"}, 1: {"cluster": "b"}}).plan
-    assert not can_stop(plan, SuiteRules(baseline=build.baseline("PP")))
+    assert not supports_stopping(plan, SuiteRules(baseline=build.baseline("PP")))
 
 
 _OUTCOMES = st.lists(st.tuples(st.sampled_from("PPPm"), st.sampled_from("Pmmm")), min_size=15, max_size=30)
@@ -161,7 +154,7 @@ def _run_in_any_order(
     for step, (name, index) in enumerate(order):
         if so_far[name].stopped is None:
             so_far[name] = _with_result(so_far[name], index, whole[name].results[index])
-        for stopping in may_stop(tuple(so_far.values()), rules) if step % 8 == 0 else ():
+        for stopping in stoppable_suites(tuple(so_far.values()), rules) if step % 8 == 0 else ():
             so_far[stopping] = replace(so_far[stopping], stopped="certainty")
     return so_far
 
@@ -201,8 +194,8 @@ def test_a_pass_is_certain_only_if_the_suite_may_have_all_of_the_alpha(build: Bu
         "two": SuiteRules(baseline=build.baseline("P" * 40)),
     }
     two = build.suite("P" * 40, name="two")
-    assert may_stop([build.suite("m" * 4 + "P" * 26 + "-" * 10, name="one"), two], rules) == frozenset()
-    assert may_stop([build.suite("m" * 3 + "P" * 27 + "-" * 10, name="one"), two], rules) == {"one"}
+    assert stoppable_suites([build.suite("m" * 4 + "P" * 26 + "-" * 10, name="one"), two], rules) == frozenset()
+    assert stoppable_suites([build.suite("m" * 3 + "P" * 27 + "-" * 10, name="one"), two], rules) == {"one"}
 
 
 def test_the_shown_numbers_are_those_of_the_completion_nearer_to_no_change(build: Build) -> None:

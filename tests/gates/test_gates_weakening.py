@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate import settings as tables
-from pytest_evalgate.data import GateChange
-from pytest_evalgate.gates.directions import DIRECTIONS, LEFT_OUT
-from pytest_evalgate.gates.weakening import acknowledge, settings_changes
-from pytest_evalgate.settings import Acknowledgement, Settings, Table
+from pytest_evalgate import config as tables
+from pytest_evalgate.config import Acknowledgement, Settings, Table
+from pytest_evalgate.guard.directions import DIRECTIONS, LEFT_OUT
+from pytest_evalgate.guard.settings_changes import acknowledge, settings_changes
+from pytest_evalgate.records.results import GateChange
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

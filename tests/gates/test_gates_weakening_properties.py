@@ -12,17 +12,17 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pytest_evalgate.data import Run, Score
+from pytest_evalgate.config import NoRegressionGate, Settings, Suite
 from pytest_evalgate.gates import SuiteRules, decide
-from pytest_evalgate.gates.weakening import settings_changes
-from pytest_evalgate.settings import NoRegressionGate, Settings, Suite
+from pytest_evalgate.guard.settings_changes import settings_changes
+from pytest_evalgate.records.results import Run, Score
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from tests.gates.conftest import Build
 
-    from pytest_evalgate.data import Baseline, CaseResult, SuiteRun, Verdict
+    from pytest_evalgate.records.results import Baseline, CaseResult, SuiteRun, Verdict
 
 _Table = dict[str, Any]
 

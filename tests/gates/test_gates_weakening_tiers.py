@@ -6,8 +6,8 @@ import tomllib
 
 import pytest
 
-from pytest_evalgate.gates.weakening import settings_changes
-from pytest_evalgate.settings import Settings
+from pytest_evalgate.config import Settings
+from pytest_evalgate.guard.settings_changes import settings_changes
 
 _BASE = """
 default_tier = "smoke"

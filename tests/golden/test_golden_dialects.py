@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from pytest_evalgate.data import Case
 from pytest_evalgate.golden import ReadFile, load, read_file
 from pytest_evalgate.golden.dialects import DIALECTS, recognise
-from pytest_evalgate.jsonl import Line
+from pytest_evalgate.records.results import Case
+from pytest_evalgate.text.jsonl import JsonLine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -416,7 +416,7 @@ def test_any_row_becomes_a_case_or_a_problem_with_its_line(tmp_path: Path, rows:
 
 @given(names=st.sets(st.sampled_from(_NAMES), max_size=6))
 def test_one_row_is_never_refused_for_disagreeing_with_itself(names: set[str]) -> None:
-    row = Line(1, dict.fromkeys(names, "x"))
+    row = JsonLine(1, dict.fromkeys(names, "x"))
     _, alone = recognise([row], "set.jsonl")
     _, twice = recognise([row, row], "set.jsonl")
     assert alone == twice

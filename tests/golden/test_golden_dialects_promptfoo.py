@@ -13,7 +13,7 @@ from pytest_evalgate.scorers import RULES, Context, check_asserts
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_evalgate.data import Case
+    from pytest_evalgate.records.results import Case
 
 Row = dict[str, Any]
 

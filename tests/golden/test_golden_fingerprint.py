@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pytest_evalgate import jsonl
-from pytest_evalgate.data import Case, GoldenSet, Place
 from pytest_evalgate.golden import fingerprint, load, parse_row
+from pytest_evalgate.records.results import Case, GoldenSet, Place
+from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
     from pathlib import Path

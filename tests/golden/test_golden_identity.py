@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate import jsonl
-from pytest_evalgate.data import Place
 from pytest_evalgate.golden import parse_row
-from pytest_evalgate.golden.identity import normalise, repeated
+from pytest_evalgate.golden.record import duplicate_ids, normalise
+from pytest_evalgate.records.results import Place
+from pytest_evalgate.text import jsonl
 
 
 def _id(row: dict[str, Any]) -> str | None:
@@ -82,7 +82,7 @@ def test_an_absent_id_is_made_from_what_is_asked_and_expected() -> None:
 
 def test_repeated_ids_name_the_first_line() -> None:
     named = [(name, Place("set.jsonl", line)) for line, name in enumerate(["a", "b", "a", "a"], start=4)]
-    assert list(map(str, repeated(named))) == [
+    assert list(map(str, duplicate_ids(named))) == [
         'set.jsonl:6: duplicate id "a" (first at line 4)',
         'set.jsonl:7: duplicate id "a" (first at line 4)',
     ]

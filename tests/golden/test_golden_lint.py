@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate.data import Place, PlannedCase
+from pytest_evalgate.config import Model, Suite
 from pytest_evalgate.golden import read_file
-from pytest_evalgate.golden.lint import Finding, facts_of, floating_models, small_slices
-from pytest_evalgate.settings import Model, Suite
+from pytest_evalgate.golden.lint import LintFinding, floating_models, small_slices, summarise_file
+from pytest_evalgate.records.results import Place, PlannedCase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,8 +34,8 @@ def _slices(
 
 
 def test_a_finding_is_a_line_that_editors_understand() -> None:
-    assert str(Finding(Place("g.jsonl", 3), "secret", "error", "m")) == "g.jsonl:3: secret: m"
-    assert str(Finding(Place("g.jsonl", 0), "secret", "error", "m")) == "g.jsonl: secret: m"
+    assert str(LintFinding(Place("g.jsonl", 3), "secret", "error", "m")) == "g.jsonl:3: secret: m"
+    assert str(LintFinding(Place("g.jsonl", 0), "secret", "error", "m")) == "g.jsonl: secret: m"
 
 
 def test_the_facts_of_a_file(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_the_facts_of_a_file(tmp_path: Path) -> None:
         '{"input": "y", "target": "b", "tags": ["de"], "skip": true, "trials": 3}',
     ]
     path.write_text("\n".join(rows), "utf-8")
-    facts = facts_of(read_file(path, "set.jsonl"))
+    facts = summarise_file(read_file(path, "set.jsonl"))
     assert facts.lines() == (
         "set.jsonl: dialect: inspect (target -> expected)",
         "set.jsonl: counts: 2 cases, 1 skipped, 1 with trials of their own, tags: de 2, safety 1",
@@ -55,7 +55,7 @@ def test_the_facts_of_a_file(tmp_path: Path) -> None:
 
 def test_the_facts_of_a_plain_file(tmp_path: Path) -> None:
     (tmp_path / "set.jsonl").write_text('{"input": "x"}', "utf-8")
-    said = facts_of(read_file(tmp_path / "set.jsonl", "set.jsonl")).lines()
+    said = summarise_file(read_file(tmp_path / "set.jsonl", "set.jsonl")).lines()
     assert said == ("set.jsonl: dialect: canonical", "set.jsonl: counts: 1 case, no tags")
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.data import Case, Place
 from pytest_evalgate.golden.lint import duplicates
+from pytest_evalgate.records.results import Case, Place
 
 _LONG = "My parcel was to come on Monday and it is Thursday now: where is it, and who pays for the delay?"
 

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.data import Case, Place
-from pytest_evalgate.golden.lint import PromptText, answers_in_inputs, leaks_into_prompts
-from pytest_evalgate.golden.lint.texts import holds
+from pytest_evalgate.golden.lint import PromptText, contains_words, expected_in_inputs, leaks_into_prompts
+from pytest_evalgate.records.results import Case, Place
 
 _LONG = "Our office in the old harbour of Bremen was closed for the whole of last winter: why was that?"
 
@@ -20,7 +19,7 @@ def _case(number: int, text: Any, expected: Any = None, **fields: Any) -> Case:
 
 
 def _in_input(*cases: Case) -> list[int]:
-    return [finding.place.line for finding in answers_in_inputs(cases)]
+    return [finding.place.line for finding in expected_in_inputs(cases)]
 
 
 def _in_prompt(text: str, *cases: Case, answers: bool = True) -> list[str]:
@@ -37,7 +36,7 @@ def _in_prompt(text: str, *cases: Case, answers: bool = True) -> list[str]:
     ],
 )
 def test_an_answer_in_its_input(text: str, expected: str) -> None:
-    [finding] = answers_in_inputs([_case(1, text, expected)])
+    [finding] = expected_in_inputs([_case(1, text, expected)])
     assert str(finding) == "g.jsonl:1: answer-in-input: the expected answer stands in the input"
     assert finding.severity == "warning"
 
@@ -110,11 +109,11 @@ def test_the_finding_names_the_prompt() -> None:
 
 @given(before=st.text(max_size=5), part=st.text(min_size=1, max_size=5), after=st.text(max_size=5))
 def test_a_part_between_blanks_is_always_found(before: str, part: str, after: str) -> None:
-    assert holds(f"{before} {part} {after}", part)
+    assert contains_words(f"{before} {part} {after}", part)
 
 
 @pytest.mark.parametrize(
     ("text", "part", "found"), [("aba ab", "ab", True), ("abab", "ab", False), ("+ab", "+a", False)]
 )
 def test_whole_words_only(text: str, part: str, found: bool) -> None:  # noqa: FBT001 - a column of the table
-    assert holds(text, part) is found
+    assert contains_words(text, part) is found

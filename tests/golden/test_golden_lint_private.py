@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.data import Case, Place
-from pytest_evalgate.golden.lint import private_data
-from pytest_evalgate.golden.lint.private import personal_in, secrets_in
+from pytest_evalgate.golden.lint import personal_in, private_data, secrets_in
+from pytest_evalgate.records.results import Case, Place
 
 _TAIL = "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
 _SECRETS = {

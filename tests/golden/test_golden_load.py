@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate.data import GoldenSet, Place
 from pytest_evalgate.errors import GoldenSetError, UserError
 from pytest_evalgate.golden import check_unique, load
+from pytest_evalgate.records.results import GoldenSet, Place
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pytest_evalgate.data import Case, Place
 from pytest_evalgate.golden import fingerprint, parse_row
+from pytest_evalgate.records.results import Case, Place
 
 _PLACE = Place("golden/set.jsonl", 7)
 _FULL: dict[str, Any] = {

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.data import BASE_SUFFIX, Place, PlannedCase, SuitePlan
-from pytest_evalgate.golden.sampling import draw, sampled
+from pytest_evalgate.golden.sampling import draw_sample, sample_plan
+from pytest_evalgate.records.results import BASE_SUFFIX, Place, PlannedCase, SuitePlan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,7 +40,7 @@ def _languages(drawn: Iterable[str]) -> Counter[str]:
 
 @given(_CASES, _SIZES, _SEEDS)
 def test_the_size_is_exact_and_the_order_is_kept(cases: _Cases, size: int, seed: str) -> None:
-    drawn = draw(cases, size, seed=seed)
+    drawn = draw_sample(cases, size, seed=seed)
     assert len(drawn) == min(size, len(cases))
     assert list(drawn) == [case for case in cases if case in set(drawn)]
 
@@ -52,13 +52,13 @@ def test_neither_the_order_of_the_cases_nor_that_of_their_slices_enters(
     shuffled = list(cases)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     again = {case: tuple(reversed(cases[case])) for case in shuffled}
-    assert set(draw(again, size, seed=seed)) == set(draw(cases, size, seed=seed))
+    assert set(draw_sample(again, size, seed=seed)) == set(draw_sample(cases, size, seed=seed))
 
 
 @given(_CASES, _SIZES, _SEEDS)
 def test_every_slice_keeps_a_case_where_the_sample_has_room_for_all(cases: _Cases, size: int, seed: str) -> None:
     slices = {name for kind in cases.values() for name in kind}
-    drawn = draw(cases, size, seed=seed)
+    drawn = draw_sample(cases, size, seed=seed)
     if size >= len(slices):
         assert {name for case in drawn for name in cases[case]} == slices
 
@@ -66,7 +66,7 @@ def test_every_slice_keeps_a_case_where_the_sample_has_room_for_all(cases: _Case
 @given(_CASES, _SIZES, _SEEDS, st.sets(st.integers(0, 79), max_size=10))
 def test_what_is_always_drawn_is_in(cases: _Cases, size: int, seed: str, numbers: set[int]) -> None:
     always = {f"case-{number}" for number in numbers}
-    drawn = set(draw(cases, size, seed=seed, always=always))
+    drawn = set(draw_sample(cases, size, seed=seed, always=always))
     assert always & cases.keys() <= drawn
     assert len(drawn) == min(len(cases), max(size, len(always & cases.keys())))
 
@@ -79,7 +79,7 @@ def test_what_is_always_drawn_is_in(cases: _Cases, size: int, seed: str, numbers
 def test_every_stratum_is_within_one_of_its_share(sizes: dict[str, int], size: int, seed: str) -> None:
     total = sum(sizes.values())
     size = min(size, total)
-    drawn = _languages(draw(_of_languages(**sizes), size, seed=seed))
+    drawn = _languages(draw_sample(_of_languages(**sizes), size, seed=seed))
     if size < len(sizes) or all(size * number >= total for number in sizes.values()):
         assert all(abs(drawn[lang] - size * number / total) < 1 for lang, number in sizes.items())
     assert all(drawn[lang] <= max(1, math.ceil(size * number / total)) for lang, number in sizes.items())
@@ -88,29 +88,29 @@ def test_every_stratum_is_within_one_of_its_share(sizes: dict[str, int], size: i
 @given(_CASES, _SIZES)
 def test_another_seed_draws_as_many_of_each_stratum_to_within_one(cases: _Cases, size: int) -> None:
     plain = {case: kind[:1] for case, kind in cases.items()}
-    one, other = (Counter(plain[case] for case in draw(plain, size, seed=seed)) for seed in ("one", "other"))
+    one, other = (Counter(plain[case] for case in draw_sample(plain, size, seed=seed)) for seed in ("one", "other"))
     assert all(abs(one[kind] - other[kind]) <= 1 for kind in set(plain.values()))
 
 
 def test_another_seed_draws_other_cases() -> None:
     cases = _of_languages(en=500)
-    assert draw(cases, 50, seed="one") != draw(cases, 50, seed="other")
+    assert draw_sample(cases, 50, seed="one") != draw_sample(cases, 50, seed="other")
 
 
 def test_a_rare_slice_takes_its_place_from_the_common_ones() -> None:
-    drawn = _languages(draw(_of_languages(en=970, de=27, fr=1, it=2), 20, seed="x"))
+    drawn = _languages(draw_sample(_of_languages(en=970, de=27, fr=1, it=2), 20, seed="x"))
     assert drawn == {"en": 17, "de": 1, "fr": 1, "it": 1}
 
 
 def test_a_sample_that_is_too_small_for_all_slices_favours_none() -> None:
     rare = {f"r{number}": 1 for number in range(20)}
-    drawn = _languages(draw(_of_languages(en=980, **rare), 10, seed="x"))
+    drawn = _languages(draw_sample(_of_languages(en=980, **rare), 10, seed="x"))
     assert drawn["en"] >= 9
 
 
 def test_no_case_is_drawn_more_often_than_another() -> None:
     cases = _of_languages(en=7, de=2, fr=1, it=1, es=1)
-    times = Counter(case for seed in range(3000) for case in draw(cases, 3, seed=str(seed)))
+    times = Counter(case for seed in range(3000) for case in draw_sample(cases, 3, seed=str(seed)))
     assert set(times) == set(cases)
     expected = 3000 * 3 / 12
     spread = math.sqrt(expected * (1 - 3 / 12))
@@ -133,7 +133,7 @@ def _ids(plan: SuitePlan) -> list[str]:
 
 
 def test_a_plan_of_a_sample_says_of_how_many_it_is_one() -> None:
-    plan = sampled(_plan(*_FORTY), 10)
+    plan = sample_plan(_plan(*_FORTY), 10)
     assert (len(plan.cases), plan.drawn_from) == (10, 40)
     assert _ids(plan) == sorted(_ids(plan))
 
@@ -141,30 +141,30 @@ def test_a_plan_of_a_sample_says_of_how_many_it_is_one() -> None:
 @pytest.mark.parametrize("size", [None, 40, 41])
 def test_a_plan_that_is_not_larger_stays_whole(size: int | None) -> None:
     plan = _plan(*_FORTY)
-    assert sampled(plan, size) is plan
+    assert sample_plan(plan, size) is plan
 
 
 def test_a_sample_stays_as_long_as_the_golden_set_does() -> None:
-    assert sampled(_plan(*_FORTY), 10) == sampled(_plan(*_FORTY), 10)
-    assert _ids(sampled(_plan(*_FORTY), 10)) != _ids(sampled(_plan(*_FORTY, sha="2"), 10))
-    assert _ids(sampled(_plan(*_FORTY), 10)) != _ids(sampled(_plan(*_FORTY, name="law"), 10))
+    assert sample_plan(_plan(*_FORTY), 10) == sample_plan(_plan(*_FORTY), 10)
+    assert _ids(sample_plan(_plan(*_FORTY), 10)) != _ids(sample_plan(_plan(*_FORTY, sha="2"), 10))
+    assert _ids(sample_plan(_plan(*_FORTY), 10)) != _ids(sample_plan(_plan(*_FORTY, name="law"), 10))
 
 
 def test_skipped_cases_take_no_place_in_a_sample() -> None:
     skipped = [_case(f"skipped-{number}", skip="flaky") for number in range(40)]
-    plan = sampled(_plan(*skipped, *_FORTY), 30)
+    plan = sample_plan(_plan(*skipped, *_FORTY), 30)
     assert [case.skip for case in plan.cases] == [None] * 30
 
 
 def test_cases_that_have_to_pass_are_planned_skipped_or_not() -> None:
     held = [_case("law", "safety", "en"), _case("old", "safety", skip="flaky")]
-    plan = sampled(_plan(*_FORTY, *held, _case("other", "en")), 5, ["safety"])
+    plan = sample_plan(_plan(*_FORTY, *held, _case("other", "en")), 5, ["safety"])
     assert {"law", "old"} <= set(_ids(plan))
     assert len(plan.cases) == 5
 
 
 def test_an_edited_case_counts_once_and_is_drawn_with_both_its_sides() -> None:
     edited = [_case(f"case-{number:02}{BASE_SUFFIX}", side="base") for number in range(40)]
-    plan = sampled(_plan(*_FORTY, *edited), 10)
+    plan = sample_plan(_plan(*_FORTY, *edited), 10)
     assert len({case.golden_id for case in plan.cases}) == 10
     assert Counter(case.side for case in plan.cases) == {"both": 10, "base": 10}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_evalgate.data import Case, CaseResult, Output, Place, PlannedCase, Score, Trial
 from pytest_evalgate.plugin.failures import CaseMissed, describe_miss, printable
+from pytest_evalgate.records.results import Case, CaseResult, Output, Place, PlannedCase, Score, Trial
 
 _PLACE = Place("golden/faq.jsonl", 2)
 _CASE = Case("refund-1", input="How long?", expected="14 days", tags=("en",), place=_PLACE)

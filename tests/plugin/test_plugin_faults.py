@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 from tests.support.behaviours import QUOTA_CODES, Behaviour
 
-from pytest_evalgate.engine.attempts import Patience
+from pytest_evalgate.engine.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ _HANGS = {"timeout_s": "0.3"}
 @pytest.fixture(autouse=True)
 def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the pauses between attempts short, in this process."""
-    monkeypatch.setattr(Patience, "pause_s", lambda *_: 0.01)
+    monkeypatch.setattr(RetryPolicy, "pause_s", lambda *_: 0.01)
 
 
 def _asking_for(id_: str, fault: Behaviour) -> Callable[[Request], Behaviour]:

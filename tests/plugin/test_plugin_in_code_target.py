@@ -22,7 +22,7 @@ _NOTING = (
 _TARGET = '"golden/code.jsonl", target="bot:answer"'
 _YES = "def answer(question):\n    note(question)\n    return 'yes'\n"
 _A = '{"id": "a", "output": "yes"}\n'
-_LOOKS = "def test_code(case, output):\n    assert output.value == 'yes', 'not polite'\n"
+_MAX_CHECKS = "def test_code(case, output):\n    assert output.value == 'yes', 'not polite'\n"
 
 
 def noted(project: Project) -> list[str]:
@@ -35,7 +35,7 @@ def noted(project: Project) -> list[str]:
 def code(project: Project) -> Callable[..., Project]:
     """Write a project whose marked test has the target ``answer`` of bot.py."""
 
-    def write(body: str = _LOOKS, bot: str = _YES, *ids: str, more: str = "") -> Project:
+    def write(body: str = _MAX_CHECKS, bot: str = _YES, *ids: str, more: str = "") -> Project:
         project.golden("golden/code.jsonl", *(ids or "ab"))
         project.write("bot.py", _NOTING + bot)
         project.test(body, marker=_TARGET + more)
@@ -153,8 +153,8 @@ def test_missing_answers_leave_out_body_and_fixtures(code: Callable[..., Project
         "def test_code(case, dear):\n    note('body')\n"
         "from bot import note\n"
         "@pytest.fixture\ndef dear(output):\n    note('fixture')\n    return output.value\n",
-        "from pytest_evalgate import MissingAnswer\n"
-        "def answer(question):\n    if question == 'a':\n        raise MissingAnswer('line is dead')\n"
+        "from pytest_evalgate import MissingOutput\n"
+        "def answer(question):\n    if question == 'a':\n        raise MissingOutput('line is dead')\n"
         "    if question == 'b':\n        raise OSError('broken')\n    return 'yes'\n",
         *"abc",
     )
@@ -198,7 +198,7 @@ def test_fail_cases_shows_the_assertion_or_the_case(code: Callable[..., Project]
 
 @pytest.mark.parametrize("mark", ["skip(reason='later')", "skipif(True, reason='later')", "xfail(run=False)"])
 def test_what_is_skipped_is_not_asked(code: Callable[..., Project], mark: str) -> None:
-    project = code(f"@pytest.mark.{mark}\n{_LOOKS}")
+    project = code(f"@pytest.mark.{mark}\n{_MAX_CHECKS}")
     assert project.run().ret == 11
     assert noted(project) == []
 
@@ -207,7 +207,7 @@ def test_a_golden_line_that_is_skipped_is_not_asked(code: Callable[..., Project]
     project = code()
     project.golden("golden/code.jsonl", "a", "b", skip="later")
     project.golden("golden/more.jsonl", "c")
-    project.test(_LOOKS, marker=f'"golden/more.jsonl", {_TARGET}')
+    project.test(_MAX_CHECKS, marker=f'"golden/more.jsonl", {_TARGET}')
     project.run()
     assert noted(project) == ["c"]
 
@@ -308,7 +308,7 @@ def model(project: Project, server: ScriptedServer) -> Project:
         "price = { input_per_mtok = 1.0, output_per_mtok = 2.0 }\n",
         table="models.candidate",
     )
-    project.test(_LOOKS, marker='"golden/code.jsonl", target={"model": "candidate"}')
+    project.test(_MAX_CHECKS, marker='"golden/code.jsonl", target={"model": "candidate"}')
     return project
 
 
@@ -337,7 +337,7 @@ def test_an_application_behind_http_is_a_target(project: Project, server: Script
     project.golden("golden/code.jsonl", "a", "b")
     server.script(Behaviour.reply({"answer": "yes"}))
     request = {"url": url, "body": "{{ input }}", "output": "answer"}
-    project.test(_LOOKS, marker=f'"golden/code.jsonl", target={{"http": {request}}}')
+    project.test(_MAX_CHECKS, marker=f'"golden/code.jsonl", target={{"http": {request}}}')
     assert project.run().ret == 0
     assert project.outcomes == {"a": "passed", "b": "passed"}
     assert server.calls == 2
@@ -346,7 +346,7 @@ def test_an_application_behind_http_is_a_target(project: Project, server: Script
 
 
 _LOST = (
-    "def missing(question):\n    import pytest_evalgate\n    raise pytest_evalgate.MissingAnswer('lost: run again')\n"
+    "def missing(question):\n    import pytest_evalgate\n    raise pytest_evalgate.MissingOutput('lost: run again')\n"
 )
 
 

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.support.behaviours import Behaviour
 
-from pytest_evalgate import settings
-from pytest_evalgate.data import Calibration
-from pytest_evalgate.judging import calibration as calibrations
-from pytest_evalgate.judging import drift_record
-from pytest_evalgate.judging.configured import parts_of_judge
-from pytest_evalgate.judging.drift_record import DriftRecord
-from pytest_evalgate.judging.fingerprint import fingerprint
-from pytest_evalgate.judging.labels import digest
+from pytest_evalgate import config as config_
+from pytest_evalgate.judges import calibration as calibrations
+from pytest_evalgate.judges import drift
+from pytest_evalgate.judges.build import fingerprint, parts_of_judge
+from pytest_evalgate.judges.drift import DriftRecord
+from pytest_evalgate.judges.labels import digest
+from pytest_evalgate.records.results import Calibration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,14 +77,14 @@ def _judge(project: Project, *lines: str) -> None:
 
 def _drift(project: Project, finding: str = "drifted", checked: str = "2100-01-01T00:00:00Z") -> None:
     record = DriftRecord("tone", checked, "anchors.jsonl", finding)
-    drift_record.write(record, drift_record.file_of(project.path / "calibration" / "tone.json"))
+    drift.write_drift(record, drift.drift_file(project.path / "calibration" / "tone.json"))
 
 
 def _calibrate(project: Project, **changed: Any) -> None:
     """Write the record of a judge that erred in 2 of 30 good and 1 of 30 bad outputs."""
     rows = [{"id": f"l{i}", "output": "x", "label": "pass" if i < _HOLDS else "fail"} for i in range(2 * _HOLDS)]
     labels = project.write(_LABELS, "".join(json.dumps(row) + "\n" for row in rows))
-    parts = parts_of_judge("tone", settings.load(project.path), root=project.path)
+    parts = parts_of_judge("tone", config_.load(project.path), root=project.path)
     held = {
         "judge": "tone",
         "fingerprint": fingerprint(parts, None),

@@ -2,41 +2,47 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pytest_evalgate.plugin.notices import Notices
+from pytest_evalgate.plugin.xdist import SessionProblems
 
 
 @dataclass
 class _Wiring:
-    refusal: str | None = None
-    troubles: tuple[str, ...] = ()
-    stopped: str | None = None
+    refused_reason: str | None = None
+    cache_warnings: tuple[str, ...] = ()
+    stop_reason: str | None = None
 
 
-def _notices(refusal: str | None = None, *troubles: str, stopped: str | None = None) -> Notices:
-    return Notices(_Wiring(refusal, troubles, stopped))  # type: ignore[arg-type]  # as much of it as is used
+def _notices(
+    refused_reason: str | None = None, *cache_warnings: str, stop_reason: str | None = None
+) -> SessionProblems:
+    return SessionProblems(_Wiring(refused_reason, cache_warnings, stop_reason))  # type: ignore[arg-type]  # as much of it as is used
 
 
 def test_a_session_without_trouble_has_nothing_to_say() -> None:
-    notices = _notices()
-    notices.absorb(_notices().export())
-    assert (notices.refusal, notices.stop, notices.troubles) == (None, None, ())
+    session_problems = _notices()
+    session_problems.merge_worker(_notices().export())
+    assert (session_problems.refused_reason, session_problems.stop_reason, session_problems.cache_warnings) == (
+        None,
+        None,
+        (),
+    )
 
 
 def test_why_a_worker_stopped_is_said() -> None:
-    notices = _notices()
-    notices.absorb(_notices(stopped="401 key refused").export())
-    assert notices.stop == "401 key refused"
+    session_problems = _notices()
+    session_problems.merge_worker(_notices(stop_reason="401 key refused").export())
+    assert session_problems.stop_reason == "401 key refused"
 
 
 def test_what_workers_say_is_heard_once() -> None:
-    notices = _notices(None, "cache: torn")
+    session_problems = _notices(None, "cache: torn")
     for worker in (_notices("budget", "cache: torn"), _notices("offline", "cache: full"), _notices()):
-        notices.absorb(worker.export())
-    assert notices.refusal == "budget"
-    assert notices.troubles == ("cache: torn", "cache: full")
+        session_problems.merge_worker(worker.export())
+    assert session_problems.refused_reason == "budget"
+    assert session_problems.cache_warnings == ("cache: torn", "cache: full")
 
 
 def test_what_the_session_knows_itself_goes_first() -> None:
-    notices = _notices("budget")
-    notices.absorb(_notices("offline").export())
-    assert notices.refusal == "budget"
+    session_problems = _notices("budget")
+    session_problems.merge_worker(_notices("offline").export())
+    assert session_problems.refused_reason == "budget"

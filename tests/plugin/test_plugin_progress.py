@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from pytest_evalgate.data import Trial
 from pytest_evalgate.plugin.progress import Progress
+from pytest_evalgate.records.results import Trial
 
 
 @dataclass

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.behaviours import Behaviour
 
-from pytest_evalgate.engine.cache import ReplyCache, find_seal
+from pytest_evalgate.engine.cache import ReplyCache, find_signer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,7 +102,7 @@ def test_a_hanging_function_does_not_keep_an_interrupted_session(project: Projec
 
 def _committed(project: Project) -> set[str]:
     """Return the cases whose answers are in the cache."""
-    with ReplyCache(project.state / "cache", find_seal(os.environ)) as cache:
+    with ReplyCache(project.state / "cache", find_signer(os.environ)) as cache:
         return {row.entry.call.label.partition("::")[2] for row in cache.rows() if row.entry}
 
 

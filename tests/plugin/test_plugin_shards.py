@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_evalgate.cli import main
+from pytest_evalgate.config import load
 from pytest_evalgate.runs import run_file
-from pytest_evalgate.runs.origin import config_sha256
-from pytest_evalgate.settings import load
+from pytest_evalgate.runs.run_file import config_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable

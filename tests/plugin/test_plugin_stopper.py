@@ -13,8 +13,8 @@ import pytest
 from tests.support.behaviours import Behaviour
 
 from pytest_evalgate.cli import main
-from pytest_evalgate.data import Baseline, BaselineCase, Place, PlannedCase, Provenance
 from pytest_evalgate.plugin.stopper import order_of
+from pytest_evalgate.records.results import Baseline, BaselineCase, Place, PlannedCase, Provenance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -371,7 +371,7 @@ def test_missed_cases_may_fail_as_tests_and_the_others_are_still_not_needed(brok
 
 _NOTES_PROGRESS = """
 import pathlib
-from pytest_evalgate.plugin.current import session_of
+from pytest_evalgate.plugin.context import session_of
 
 def pytest_sessionfinish(session):
     pathlib.Path(__file__).with_name("progress").write_text(session_of(session.config).progress.line())

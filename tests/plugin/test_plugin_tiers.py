@@ -436,7 +436,7 @@ def test_a_sample_that_somebody_chose_is_an_objection(project: Project, capsys: 
     _branch(project)
     project.run(*_SMOKE, "--eval-base-ref", "main")
     (path,) = (project.state / "runs").glob("*/run.jsonl")
-    run, origin = run_file.read_with_origin(path)
+    run, origin = run_file.read_with_info(path)
     head, *lines = path.read_text("ascii").splitlines()
     chosen = next(name for name in _IDS if name not in project.outcomes)
     forged = lines[0].replace(json.loads(lines[0])["id"], chosen)

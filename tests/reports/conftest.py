@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from pytest_evalgate.data import (
+from pytest_evalgate.config import Suite
+from pytest_evalgate.engine import combine_trials
+from pytest_evalgate.gates import SuiteRules, decide
+from pytest_evalgate.records.results import (
     Baseline,
     BaselineCase,
     CaseResult,
@@ -18,22 +21,18 @@ from pytest_evalgate.data import (
     SuiteRun,
     Trial,
 )
-from pytest_evalgate.engine import settle
-from pytest_evalgate.gates import SuiteRules, decide
-from pytest_evalgate.reports.cases import StoredCases
-from pytest_evalgate.reports.view import ReportView, Surroundings, build_view, compared, with_cases
+from pytest_evalgate.reports.view import ReportContext, ReportView, StoredCases, build_view, case_changes, with_cases
 from pytest_evalgate.runs import run_file
-from pytest_evalgate.settings import Suite
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from pytest_evalgate.reports.cases import CaseView
+    from pytest_evalgate.reports.view import CaseView
 
 import pytest
 
-_UNKNOWN = Surroundings()
+_UNKNOWN = ReportContext()
 _VALUES = {"P": 1.0, "m": 0.0, "?": None}
 
 
@@ -88,7 +87,7 @@ class Scene:
         reason = self.reasons.get(index, "exact: got 30 days, wanted 14 days")
         given = ((number, _VALUES[letter]) for number, letter in enumerate(letters))
         trials = [Trial(number, value, Output("text"), (), "" if value else reason) for number, value in given]
-        return settle(case, trials)
+        return combine_trials(case, trials)
 
 
 class Screen:
@@ -103,7 +102,7 @@ class Screen:
         problems: tuple[str, ...] = (),
         not_run: Sequence[str] = (),
         stored: Path | None = None,
-        around: Surroundings = _UNKNOWN,
+        context: ReportContext = _UNKNOWN,
     ) -> ReportView:
         """Judge scenes; with ``stored``, a file for the run, the view holds their cases."""
         run = Run(
@@ -118,7 +117,7 @@ class Screen:
             baselines,
             run_file=".evalgate/runs/20261121T101500Z-3f9c/run.jsonl",
             verdict_file=".evalgate/verdict.json",
-            around=around,
+            context=context,
         )
         if stored is None:
             return view
@@ -126,7 +125,7 @@ class Screen:
         outputs = {
             scene.name: dict.fromkeys(scene.baseline_ids(), "You can return it within 14 days.") for scene in scenes
         }
-        return with_cases(view, [*map(_asked, StoredCases(stored, compared(run, baselines, outputs)))])
+        return with_cases(view, [*map(_asked, StoredCases(stored, case_changes(run, baselines, outputs)))])
 
 
 def _asked(case: CaseView) -> CaseView:

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.data import Place, Score
-from pytest_evalgate.reports.case_screen import case_lines, rerun_command
-from pytest_evalgate.reports.cases import CaseView, TrialView
-from pytest_evalgate.reports.columns import width_of
+from pytest_evalgate.records.results import Place, Score
+from pytest_evalgate.reports.terminal_cases import case_lines, rerun_command
+from pytest_evalgate.reports.view import CaseView, TrialView
+from pytest_evalgate.text.layout import width_of
 
 _GOLDEN = Path(__file__).parent / "golden"
 _JUDGE = Score("faq", 0.25, passed=False, reason="States 30 days; the policy and the reference say 14 days.")

@@ -3,10 +3,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from pytest_evalgate.data import Place
-from pytest_evalgate.reports.cases import Compared, StoredCases
-from pytest_evalgate.reports.texts import Texts
-from pytest_evalgate.reports.view import DETAILED
+from pytest_evalgate.records.results import Place
+from pytest_evalgate.reports.view import MAX_DETAILED, CaseChanges, StoredCases, TextPolicy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,10 +55,10 @@ def test_details_are_of_the_cases_that_matter_and_not_too_many(screen: Screen, t
     [suite] = screen.view(scene, stored=tmp_path / "run.jsonl").suites
     changes = [case.change for case in suite.details.values()]
     assert (changes.count("regressed"), changes.count("fixed")) == (150, 50)
-    assert len(changes) == DETAILED
+    assert len(changes) == MAX_DETAILED
     [suite] = screen.view(screen.scene("P" * 10 + "m" * 300), stored=tmp_path / "run.jsonl").suites
     assert {case.outcome for case in suite.details.values()} == {"missed"}
-    assert len(suite.details) == DETAILED
+    assert len(suite.details) == MAX_DETAILED
 
 
 def test_all_passed_needs_no_details(screen: Screen, tmp_path: Path) -> None:
@@ -89,15 +87,15 @@ def test_what_may_not_be_shown_is_in_no_field(tmp_path: Path) -> None:
     }
     path = tmp_path / "run.jsonl"
     path.write_text(f"{{}}\n{json.dumps(row)}\n")
-    compared = {"faq": Compared(outputs={"a": "secret before"})}
-    [shown] = StoredCases(path, compared)
+    case_changes = {"faq": CaseChanges(outputs={"a": "secret before"})}
+    [shown] = StoredCases(path, case_changes)
     assert str(shown).count("secret") == 6 + 1  # the reason of the case is that of its trial
     assert shown.baseline_output == "secret before"
     assert shown.place == Place("g.jsonl", 7)
     assert (shown.trials[0].tokens, shown.trials[0].cost_usd) == (7, 0.5)
-    [hidden] = StoredCases(path, compared, Texts("none"))
+    [hidden] = StoredCases(path, case_changes, TextPolicy("none"))
     assert "secret" not in str(hidden)
-    [partly] = StoredCases(path, compared, Texts(redact=(("input", "q"),)))
+    [partly] = StoredCases(path, case_changes, TextPolicy(redact=(("input", "q"),)))
     assert "secret question" not in str(partly)
     assert "secret wish" in str(partly)
     assert "why" not in str(partly), "a reason may repeat what was taken out"

@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.data import HistoryRow
-from pytest_evalgate.judging.figures.probability import bins_of
-from pytest_evalgate.judging.figures.rates import rate_of
-from pytest_evalgate.judging.figures.threshold import Point
+from pytest_evalgate.judges.figures import rate_of
+from pytest_evalgate.judges.panel import Point, bins_of
+from pytest_evalgate.records.results import HistoryRow
 from pytest_evalgate.reports.charts import (
     STYLE,
     RateRow,
@@ -75,7 +74,7 @@ def test_a_chart_is_described_in_words_and_its_text_is_text(name: str) -> None:
 def test_a_chart_has_a_table_of_its_data(name: str) -> None:
     chart = _charts()[name]
     assert chart.rows
-    assert {len(row) for row in chart.rows} == {len(chart.heads)}
+    assert {len(row) for row in chart.rows} == {len(chart.headings)}
 
 
 @pytest.mark.parametrize("name", _NAMES)
@@ -110,7 +109,7 @@ def test_no_words_break_a_chart(words: str) -> None:
 @given(st.text(max_size=60))
 def test_the_data_of_a_chart_can_be_written_as_utf8(words: str) -> None:
     for chart in _charts(words).values():
-        "".join((chart.svg, chart.title, *chart.heads, *sum(chart.rows, ()))).encode()
+        "".join((chart.svg, chart.title, *chart.headings, *sum(chart.rows, ()))).encode()
 
 
 @pytest.mark.parametrize("name", _NAMES)

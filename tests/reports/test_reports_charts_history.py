@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_evalgate.data import HistoryRow
+from pytest_evalgate.records.results import HistoryRow
 from pytest_evalgate.reports.charts import history_line
 
 if TYPE_CHECKING:
-    from pytest_evalgate.data import VerdictName
+    from pytest_evalgate.records.results import VerdictName
     from pytest_evalgate.reports.charts import Chart
 
 _ROW = HistoryRow("r0", "2026-11-01T10:00:00Z", "8c1f2d0ffff", "faq", 240, 1, 0.9, None, "g", "s", "b", "pass")

@@ -62,7 +62,7 @@ def test_without_a_baseline_there_is_no_outline() -> None:
     chart = score_histogram("faq", [0.2, 0.8], [], None)
     assert not _of(chart, "before", "path")
     assert "baseline" not in chart.svg
-    assert chart.heads == ("score", "now", "share")
+    assert chart.headings == ("score", "now", "share")
 
 
 def test_the_counts_of_both_are_written() -> None:

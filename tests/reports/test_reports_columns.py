@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.reports.columns import stack, width_of, wrap
-from pytest_evalgate.reports.lines import packed, wrapped
+from pytest_evalgate.text.layout import align_or_stack, join_parts, width_of, wrap, wrap_lines
 
 _TEXT = st.text(st.sampled_from("ab:  日\u0301"), max_size=80)
 
@@ -35,16 +34,16 @@ def test_wrapping(text: str, lines: list[str]) -> None:
 
 
 def test_a_further_line_that_looks_like_a_command_stands_behind_a_gutter() -> None:
-    assert [line.text for line in wrapped("fine words ::error::x", 18)] == ["fine words", "     | ::error::x"]
+    assert [line.text for line in wrap_lines("fine words ::error::x", 18)] == ["fine words", "     | ::error::x"]
 
 
 def test_rows_that_are_too_wide_stand_on_two_lines() -> None:
     rows = [("a", "bb", "ccc"), ("aaa", "b", "c")]
-    assert stack(rows, 20, 1) == ["a    bb  ccc", "aaa  b   c"]
-    assert stack(rows, 11, 1) == ["a", "    bb  ccc", "aaa", "    b   c"]
+    assert align_or_stack(rows, 20, 1) == ["a    bb  ccc", "aaa  b   c"]
+    assert align_or_stack(rows, 11, 1) == ["a", "    bb  ccc", "aaa", "    b   c"]
 
 
 def test_parts_are_packed_whole() -> None:
-    assert list(packed(["one", "two three", "four"], 16)) == ["one | two three", "four"]
-    assert list(packed(["one two three four"], 10)) == ["one two", "  three", "  four"]
-    assert list(packed([], 10)) == []
+    assert list(join_parts(["one", "two three", "four"], 16)) == ["one | two three", "four"]
+    assert list(join_parts(["one two three four"], 10)) == ["one two", "  three", "  four"]
+    assert list(join_parts([], 10)) == []

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.attacks import view_of
 
-from pytest_evalgate.data import Calls, GateChange
-from pytest_evalgate.reports.markdown import render_comment
-from pytest_evalgate.reports.markdown.comment import LIMIT, MARKER
+from pytest_evalgate.records.results import Calls, GateChange
+from pytest_evalgate.reports.markdown import COMMENT_LIMIT as LIMIT
+from pytest_evalgate.reports.markdown import MARKER, render_comment
 
 if TYPE_CHECKING:
     from tests.reports.conftest import Screen

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.attacks import ALL, view_of
 
-from pytest_evalgate.reports.document import render_json
-from pytest_evalgate.runs import verdict_file
+from pytest_evalgate.reports.tables import render_json
+from pytest_evalgate.runs import kept
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ def test_the_document_holds_verdict_facts_and_cases(screen: Screen, tmp_path: Pa
     found = json.loads("".join(render_json(view)))
     assert list(found) == ["schema", "kind", "verdict", "facts", "cases"]
     assert (found["schema"], found["kind"], found["facts"]) == (1, "evalgate-report", {"model": "gpt-x"})
-    assert found["verdict"] == json.loads(json.dumps(verdict_file.encode(view.verdict)))
+    assert found["verdict"] == json.loads(json.dumps(kept.encode(view.verdict)))
     assert [case["id"] for case in found["cases"]] == ["refund-001", "refund-002"]
     assert found["cases"][1]["place"] == {"file": "golden_sets/support.jsonl", "line": 2}
     assert found["cases"][1]["trials"][0]["output"] == "text"

@@ -15,13 +15,19 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from tests.attacks import ALL, MARKDOWN, SPREADSHEET, TERMINAL, WORKFLOW, XSS
 
-from pytest_evalgate.reports.escape import one_line
-from pytest_evalgate.reports.escape.island import inert
-from pytest_evalgate.reports.escape.markdown import code, fenced, inline
-from pytest_evalgate.reports.escape.markup import xml_attribute, xml_text
-from pytest_evalgate.reports.escape.spreadsheet import cell
-from pytest_evalgate.reports.escape.visible import folded, visible
-from pytest_evalgate.reports.escape.workflow import command
+from pytest_evalgate.text.escape import (
+    code,
+    escape_cell,
+    escape_hidden,
+    escape_json,
+    escape_line,
+    fenced,
+    format_command,
+    inline,
+    one_line,
+    xml_attribute,
+    xml_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,7 +88,7 @@ def test_plain_words(text: str, shown: str) -> None:
 def test_attacks_become_plain_words_code_or_a_block(text: str) -> None:
     for markdown in (inline(text), f"before {inline(text)} behind", code(text), fenced(text)):
         _assert_plain(markdown)
-    assert _seen(text) == folded(text).strip()
+    assert _seen(text) == escape_line(text).strip()
 
 
 @given(_TEXTS)
@@ -150,14 +156,14 @@ def test_a_command_is_broken_where_all_can_see_it(text: str, shown: str) -> None
 
 
 def test_a_command_of_our_own() -> None:
-    line = command("error", "50% of a\nb\r:,", file="a,b:c%.jsonl", line=3, title="x\ny")
+    line = format_command("error", "50% of a\nb\r:,", file="a,b:c%.jsonl", line=3, title="x\ny")
     assert line == "::error file=a%2Cb%3Ac%25.jsonl,line=3,title=x%0Ay::50%25 of a%0Ab%0D:,"
-    assert command("endgroup", "") == "::endgroup::"
+    assert format_command("endgroup", "") == "::endgroup::"
 
 
 @pytest.mark.parametrize("text", ALL, ids=ascii)
 def test_a_command_is_one_line_with_our_properties_only(text: str) -> None:
-    line = command("error", text, file=text, line=1)
+    line = format_command("error", text, file=text, line=1)
     found = re.fullmatch(r"::error file=([^:,\r\n]*),line=1::([^\r\n]*)", line)
     assert found is not None
     assert "##[" not in line
@@ -165,23 +171,23 @@ def test_a_command_is_one_line_with_our_properties_only(text: str) -> None:
 
 @pytest.mark.parametrize("text", SPREADSHEET, ids=ascii)
 def test_no_cell_is_a_formula(text: str) -> None:
-    shown = cell(text)
+    shown = escape_cell(text)
     assert not re.match("\\s*[=+\\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]", shown)
-    assert shown in {visible(text, "\t\r\n"), f"'{visible(text, chr(9) + chr(10) + chr(13))}"}
+    assert shown in {escape_hidden(text, "\t\r\n"), f"'{escape_hidden(text, chr(9) + chr(10) + chr(13))}"}
 
 
 def test_a_cell_begins_with_no_white_space_that_a_spreadsheet_would_skip() -> None:
-    assert [cell(text) for text in ("\tx", "\rx", "\nx")] == ["'\tx", "'\rx", "'\nx"]
+    assert [escape_cell(text) for text in ("\tx", "\rx", "\nx")] == ["'\tx", "'\rx", "'\nx"]
 
 
 def test_plain_cells_stay_as_they_are() -> None:
-    assert [cell(text) for text in ("", "a", "1-2", "a=b", "x@y")] == ["", "a", "1-2", "a=b", "x@y"]
+    assert [escape_cell(text) for text in ("", "a", "1-2", "a=b", "x@y")] == ["", "a", "1-2", "a=b", "x@y"]
 
 
 @given(_TEXTS)
 def test_a_cell_survives_a_reader(text: str) -> None:
-    assert next(csv.reader([f'"{cell(text).replace(chr(34), chr(34) * 2)}"'.replace("\r", "")])) is not None
-    assert not re.match("\\s*[=+\\-@]", cell(text))
+    assert next(csv.reader([f'"{escape_cell(text).replace(chr(34), chr(34) * 2)}"'.replace("\r", "")])) is not None
+    assert not re.match("\\s*[=+\\-@]", escape_cell(text))
 
 
 @pytest.mark.parametrize("text", ALL, ids=ascii)
@@ -200,14 +206,14 @@ def test_xml_holds_any_text(text: str) -> None:
 
 @pytest.mark.parametrize("text", XSS, ids=ascii)
 def test_an_island_is_no_markup(text: str) -> None:
-    shown = inert(json.dumps({text: [text]}, ensure_ascii=False))
+    shown = escape_json(json.dumps({text: [text]}, ensure_ascii=False))
     assert not re.search("[<>&\u2028\u2029]", shown)
     assert json.loads(shown) == {text: [text]}
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | _TEXTS, lambda inner: st.lists(inner, max_size=3)))
 def test_an_island_holds_any_value(value: object) -> None:
-    shown = inert(json.dumps(value, ensure_ascii=False))
+    shown = escape_json(json.dumps(value, ensure_ascii=False))
     assert json.loads(shown) == value
     assert not re.search("[<>&\u2028\u2029]", shown)
 

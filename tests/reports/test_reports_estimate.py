@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pytest_evalgate.reports.columns import width_of
-from pytest_evalgate.reports.estimate import refuse, render_estimate, total_line
+from pytest_evalgate.reports.estimate import budget_problem, render_estimate, total_line
 from pytest_evalgate.runs.estimate import Estimate, Pace, SuiteEstimate
+from pytest_evalgate.text.layout import width_of
 
 _GOLDEN = Path(__file__).parent / "golden"
 
@@ -88,18 +88,18 @@ def test_the_total_in_one_line(estimate: Estimate, line: str) -> None:
     [(_WHOLE, None), (_WHOLE, 0.83), (_WHOLE, 5.0), (_CACHED, 0.0), (_EMPTY, 0.0), (_UNKNOWN, None)],
 )
 def test_a_run_that_fits_its_budget_may_start(estimate: Estimate, budget: float | None) -> None:
-    assert refuse(estimate, budget) is None
+    assert budget_problem(estimate, budget) is None
 
 
 def test_a_run_that_is_expected_to_cost_more_is_refused() -> None:
-    assert refuse(_WHOLE, 0.82) == (
+    assert budget_problem(_WHOLE, 0.82) == (
         "budget of US$0.82 is too small: 412 calls, about US$0.83 (at most US$1.41). Raise budget_usd, or select a "
         "smaller suite; --eval-estimate shows what each suite costs"
     )
 
 
 def test_a_budget_over_an_unknown_price_is_refused() -> None:
-    told = refuse(_UNKNOWN, 1_000.0)
+    told = budget_problem(_UNKNOWN, 1_000.0)
     assert told is not None
     assert told.startswith(
         'budget of US$1,000.00 cannot be held: no price is known of 30 calls to "my-judge", 6 calls to "app". Give a'

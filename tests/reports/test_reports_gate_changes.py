@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_evalgate.data import GateChange
-from pytest_evalgate.reports.gate_changes import gate_change_lines
+from pytest_evalgate.records.results import GateChange
+from pytest_evalgate.reports.terminal import gate_change_lines
 
 _GOLDEN = Path(__file__).parent / "golden"
 

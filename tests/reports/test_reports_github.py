@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.attacks import ALL, view_of
 
-from pytest_evalgate.data import Calls
-from pytest_evalgate.redaction import Redactor
+from pytest_evalgate.records.results import Calls
 from pytest_evalgate.reports.github import annotate, outputs, write_github
-from pytest_evalgate.reports.links import Links
+from pytest_evalgate.reports.view import Links
+from pytest_evalgate.text.redaction import Redactor
 
 if TYPE_CHECKING:
     from pathlib import Path

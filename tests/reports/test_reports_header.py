@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_evalgate.reports.columns import width_of
-from pytest_evalgate.reports.header import HeadedJudge, Header, header_lines
+from pytest_evalgate.reports.terminal import Header, HeaderJudge, header_lines
+from pytest_evalgate.text.layout import width_of
 
 _WHOLE = Header(
     suites=["support-faq", "sql-gen", "tone"],
     cases=500,
     targets=["candidate gpt-x-mini", "candidate gpt-x-mini", "recorded outputs"],
-    judges=[HeadedJudge("gpt-x", 0.81, 150)],
+    judges=[HeaderJudge("gpt-x", 0.81, 150)],
     baselines=["baselines/support-faq.json (8c1f2d0, 2026-11-20)"],
     options=["offline: the cache answers, nothing is sent"],
     budget_usd=5.0,
@@ -49,18 +49,18 @@ def test_suites_in_code_are_known_later() -> None:
 @pytest.mark.parametrize(
     ("judge", "said"),
     [
-        (HeadedJudge("gpt-x"), "judge gpt-x (not calibrated)"),
-        (HeadedJudge("gpt-x", None, 90), "judge gpt-x (n=90)"),
-        (HeadedJudge("gpt-x", -0.1, 1_500), "judge gpt-x (kappa -0.10, n=1,500)"),
+        (HeaderJudge("gpt-x"), "judge gpt-x (not calibrated)"),
+        (HeaderJudge("gpt-x", None, 90), "judge gpt-x (n=90)"),
+        (HeaderJudge("gpt-x", -0.1, 1_500), "judge gpt-x (kappa -0.10, n=1,500)"),
     ],
 )
-def test_judges(judge: HeadedJudge, said: str) -> None:
+def test_judges(judge: HeaderJudge, said: str) -> None:
     [line] = header_lines(Header(["faq"], 1, judges=[judge]))
     assert line.endswith(said)
 
 
 def test_names_are_inert_and_none_is_wider_than_the_screen() -> None:
     name = "\x1b[31m\u202e\n::error::" + "日本 " * 60
-    for line in header_lines(Header([name], 1, [name], [HeadedJudge(name)], [name], [name]), 80):
+    for line in header_lines(Header([name], 1, [name], [HeaderJudge(name)], [name], [name]), 80):
         assert line.isprintable()
         assert width_of(line) <= 80

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_evalgate.reports import headline
-from pytest_evalgate.reports.headline import Step
-from pytest_evalgate.reports.view import Surroundings
+from pytest_evalgate.reports import phrases
+from pytest_evalgate.reports.phrases import NextStep
+from pytest_evalgate.reports.view import ReportContext
 
 if TYPE_CHECKING:
     from tests.reports.conftest import Screen
@@ -20,9 +20,9 @@ _RATE = {"kind": "pass-rate", "min": 0.8}
 
 def test_a_regression_can_be_looked_at_or_accepted(screen: Screen) -> None:
     view = screen.view(screen.scene("m" * 20, "P" * 20, [_DROP]))
-    assert headline.next_steps(view) == (
-        Step("look", "pytest --eval-gate --eval-fail-cases -k support-faq"),
-        Step("accept on purpose", 'pytest-evalgate baseline promote --suite support-faq --reason "..."'),
+    assert phrases.next_steps(view) == (
+        NextStep("look", "pytest --eval-gate --eval-fail-cases -k support-faq"),
+        NextStep("accept on purpose", 'pytest-evalgate baseline promote --suite support-faq --reason "..."'),
     )
 
 
@@ -32,14 +32,14 @@ def test_a_branch_has_to_answer_for_a_baseline_of_its_own(screen: Screen) -> Non
     assert suite.verdict.delta is not None
     delta = replace(suite.verdict.delta, baseline="git:8c1f2d0")
     held = replace(view, suites=(replace(suite, verdict=replace(suite.verdict, delta=delta)),))
-    assert [step.why for step in headline.next_steps(held)] == ["look", "accept on purpose", "and answer for it"]
-    assert 'change = "suites.support-faq.baseline"' in headline.next_steps(held)[-1].command
+    assert [step.why for step in phrases.next_steps(held)] == ["look", "accept on purpose", "and answer for it"]
+    assert 'change = "suites.support-faq.baseline"' in phrases.next_steps(held)[-1].command
 
 
 def test_the_next_step_runs_what_was_run(screen: Screen) -> None:
-    around = Surroundings(facts=(("options", "--eval-target recorded:b.jsonl"),))
-    view = screen.view(screen.scene("m" * 20, "P" * 20, [_DROP]), around=around)
-    assert headline.next_steps(view)[0].command.endswith(" -k support-faq --eval-target recorded:b.jsonl")
+    context = ReportContext(facts=(("options", "--eval-target recorded:b.jsonl"),))
+    view = screen.view(screen.scene("m" * 20, "P" * 20, [_DROP]), context=context)
+    assert phrases.next_steps(view)[0].command.endswith(" -k support-faq --eval-target recorded:b.jsonl")
 
 
 @pytest.mark.parametrize(
@@ -55,21 +55,21 @@ def test_cases_are_compared_with_what_the_gate_compared_them_with(screen: Screen
     [suite] = screen.view(screen.scene("m" * 20, "P" * 20, [_DROP])).suites
     assert suite.verdict.delta is not None
     verdict = replace(suite.verdict, delta=replace(suite.verdict.delta, baseline=source))
-    command = headline.compare_command("faq", verdict, regressed=True)
+    command = phrases.compare_command("faq", verdict, regressed=True)
     assert command == f"pytest-evalgate compare {side}--suite faq --regressed"
 
 
 def test_names_are_quoted_in_commands(screen: Screen) -> None:
     view = screen.view(screen.scene("m" * 20, None, [_RATE], name="a suite; rm -rf ~"))
-    assert [step.command for step in headline.next_steps(view)] == [
+    assert [step.command for step in phrases.next_steps(view)] == [
         "pytest --eval-gate --eval-fail-cases -k 'a suite; rm -rf ~'"
     ]
 
 
 def test_what_cannot_be_decided_can_be_planned_unless_it_is_the_first_run(screen: Screen) -> None:
     undecided = screen.view(screen.scene("P" * 35 + "m" * 5, None, [_RATE]))
-    assert [step.command for step in headline.next_steps(undecided)] == ["pytest-evalgate power support-faq"]
-    assert headline.next_steps(screen.view(screen.scene("P" * 40))) == ()
+    assert [step.command for step in phrases.next_steps(undecided)] == ["pytest-evalgate power support-faq"]
+    assert phrases.next_steps(screen.view(screen.scene("P" * 40))) == ()
 
 
 @pytest.mark.parametrize(
@@ -83,15 +83,15 @@ def test_a_run_that_was_stopped_is_not_to_be_retried_blindly(
     screen: Screen, notes: tuple[str, ...], said: str
 ) -> None:
     view = replace(screen.view(screen.scene("?PP", None, [_RATE])), notes=notes)
-    assert headline.exit_note(view) == said
-    assert headline.reason(view) == "support-faq: 1 of 3 unanswered"
+    assert phrases.exit_note(view) == said
+    assert phrases.reason(view) == "support-faq: 1 of 3 unanswered"
 
 
 def test_a_baseline_is_named_by_its_file(screen: Screen) -> None:
     view = screen.view(screen.scene("m" * 20, "P" * 20, [_DROP]))
-    assert headline.reason(view) == "support-faq -100.0 pp: 20 worse, 0 better vs support-faq.json"
+    assert phrases.reason(view) == "support-faq -100.0 pp: 20 worse, 0 better vs support-faq.json"
     [suite] = view.suites
     assert suite.verdict.delta is not None
     delta = replace(suite.verdict.delta, baseline="git:origin/main")
     view = replace(view, suites=(replace(suite, verdict=replace(suite.verdict, delta=delta)),))
-    assert headline.reason(view).endswith(" vs git:origin/main")
+    assert phrases.reason(view).endswith(" vs git:origin/main")

@@ -17,14 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.attacks import ALL, XSS, view_of
 
-from pytest_evalgate.data import Calibration, GateChange, HistoryRow, Place, Score
-from pytest_evalgate.reports.cases import CaseView, TrialView
-from pytest_evalgate.reports.escape.island import inert
-from pytest_evalgate.reports.html import packing, render_html, size
-from pytest_evalgate.reports.html.entries import disagree
-from pytest_evalgate.reports.html.islands import dumps, encoded, packed, size_in_page
-from pytest_evalgate.reports.links import Links
-from pytest_evalgate.reports.view import Surroundings
+from pytest_evalgate.records.results import Calibration, GateChange, HistoryRow, Place, Score
+from pytest_evalgate.reports.html import data as html_data
+from pytest_evalgate.reports.html import page as html_page
+from pytest_evalgate.reports.html import render_html
+from pytest_evalgate.reports.html.data import base64_size, disagree, dumps, encoded, gzipped
+from pytest_evalgate.reports.view import CaseView, Links, ReportContext, TrialView
+from pytest_evalgate.text.escape import escape_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -127,7 +126,7 @@ def regressed(screen: Screen, tmp_path_factory: pytest.TempPathFactory) -> Repor
         )
         for day in range(1, 12)
     )
-    around = Surroundings(facts=(("target", "model candidate"),), history={"support-faq": rows})
+    context = ReportContext(facts=(("target", "model candidate"),), history={"support-faq": rows})
     scene = screen.scene(
         "m" * 19 + "P" * 221,
         "P" * 19 + "m" * 4 + "P" * 217,
@@ -136,7 +135,7 @@ def regressed(screen: Screen, tmp_path_factory: pytest.TempPathFactory) -> Repor
         tags={0: ("refund", "vip")},
     )
     tone = screen.scene(["PPm", "PPP", "mmm"] * 20, None, [{"kind": "pass-rate", "min": 0.8}], name="tone")
-    return screen.view(scene, tone, stored=tmp_path_factory.mktemp("run") / "run.jsonl", around=around)
+    return screen.view(scene, tone, stored=tmp_path_factory.mktemp("run") / "run.jsonl", context=context)
 
 
 def test_the_sections_stand_in_the_order_in_which_a_reader_asks(regressed: ReportView) -> None:
@@ -379,15 +378,15 @@ def test_a_hostile_text_comes_out_of_the_islands_as_it_went_in(text: str) -> Non
 
 @given(st.text())
 def test_an_island_holds_nothing_that_html_knows_and_means_the_same(text: str) -> None:
-    island = inert(dumps([text, {text: text}]))
-    assert not set(island) & set("<>&\u2028\u2029")
-    assert json.loads(island) == [text, {text: text}]
+    json_element = escape_json(dumps([text, {text: text}]))
+    assert not set(json_element) & set("<>&\u2028\u2029")
+    assert json.loads(json_element) == [text, {text: text}]
 
 
 @given(st.text(st.characters(codec=None)))
 def test_any_text_can_be_encoded_and_is_read_again(text: str) -> None:
-    assert json.loads(encoded(inert(dumps(text)))) == text
-    assert json.loads(zlib.decompress(packed(dumps(text)), wbits=31)) == text
+    assert json.loads(encoded(escape_json(dumps(text)))) == text
+    assert json.loads(zlib.decompress(gzipped(dumps(text)), wbits=31)) == text
 
 
 def test_a_lone_surrogate_does_not_break_the_page() -> None:
@@ -433,12 +432,12 @@ def test_the_same_run_gives_the_same_bytes(regressed: ReportView) -> None:
 
 
 def test_no_time_stands_in_what_is_compressed() -> None:
-    assert packed("text")[4:8] == bytes(4)
+    assert gzipped("text")[4:8] == bytes(4)
 
 
 @given(st.binary())
 def test_the_size_in_the_page_is_that_of_base64(data: bytes) -> None:
-    assert size_in_page(len(data)) == len(b64encode(data))
+    assert base64_size(len(data)) == len(b64encode(data))
 
 
 def test_a_small_report_has_nothing_to_say_of_its_size(regressed: ReportView) -> None:
@@ -446,14 +445,14 @@ def test_a_small_report_has_nothing_to_say_of_its_size(regressed: ReportView) ->
 
 
 def test_a_large_report_warns(regressed: ReportView, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(size, "_WARN", 1000)
+    monkeypatch.setattr(html_page, "_WARN", 1000)
     (note,) = _notes(regressed)
     assert 'report.content = "excerpt"' in note
     assert note in _page(regressed).words
 
 
 def test_a_larger_one_leaves_the_texts_to_files(regressed: ReportView, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(size, "_SPILL", 1000)
+    monkeypatch.setattr(html_page, "_SPILL", 1000)
     written: dict[str, bytes] = {}
 
     def spill(name: str, parts: Iterable[bytes]) -> None:
@@ -468,7 +467,7 @@ def test_a_larger_one_leaves_the_texts_to_files(regressed: ReportView, monkeypat
 
 
 def test_without_files_beside_it_the_page_holds_all(regressed: ReportView, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(size, "_SPILL", 1000)
+    monkeypatch.setattr(html_page, "_SPILL", 1000)
     assert len(_chunks(_page(regressed))) == 300
 
 
@@ -486,7 +485,7 @@ class _Drawn:
 
 
 def test_cases_are_drawn_once_and_never_held(regressed: ReportView, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packing, "_IN_MEMORY", 1 << 16)
+    monkeypatch.setattr(html_data, "_IN_MEMORY", 1 << 16)
     cases = _Drawn(10_000, [])
     _html(replace(regressed, cases=[]))  # what is loaded once does not count
     tracemalloc.start()

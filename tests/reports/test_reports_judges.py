@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate.data import CorrectedRate, JudgeVerdict
-from pytest_evalgate.reports.columns import width_of
-from pytest_evalgate.reports.judges import judge_lines
+from pytest_evalgate.records.results import CorrectedRate, JudgeVerdict
 from pytest_evalgate.reports.terminal import render
+from pytest_evalgate.reports.terminal_cases import judge_lines
+from pytest_evalgate.text.layout import width_of
 
 if TYPE_CHECKING:
     from tests.reports.conftest import Screen

@@ -13,12 +13,11 @@ import pytest
 from markdown_it import MarkdownIt
 from tests.attacks import ALL, view_of
 
-from pytest_evalgate.data import Calls, GateChange, HistoryRow, Place, Run, SliceResult
 from pytest_evalgate.gates import decide
-from pytest_evalgate.reports.links import Links
+from pytest_evalgate.records.results import Calls, GateChange, HistoryRow, Place, Run, SliceResult
+from pytest_evalgate.reports.markdown import SUMMARY_LIMIT as LIMIT
 from pytest_evalgate.reports.markdown import render_comment, render_summary
-from pytest_evalgate.reports.markdown.summary import LIMIT
-from pytest_evalgate.reports.view import ChangedCase, Surroundings, build_view
+from pytest_evalgate.reports.view import ChangedCaseRow, Links, ReportContext, build_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,8 +65,8 @@ def _regression(screen: Screen, stored: Path) -> ReportView:
         screen, "m" * 19 + "P" * 221, "P" * 19 + "m" * 4 + "P" * 217, _DROP, _RATE, reasons=reasons, slices=slices
     )
     rows = tuple(_row(number, 0.92 - number / 200) for number in range(5))
-    around = Surroundings((("model", "gpt-x-mini"), ("prompt", "3f9c")), history={"support-faq": rows}, links=_LINKS)
-    view = screen.view(scene, stored=stored, around=around)
+    context = ReportContext((("model", "gpt-x-mini"), ("prompt", "3f9c")), history={"support-faq": rows}, links=_LINKS)
+    view = screen.view(scene, stored=stored, context=context)
     return replace(view, verdict=replace(view.verdict, calls=Calls(240, 200, 40, 3, 90_000, 8_000, 0.831, 2)))
 
 
@@ -297,7 +296,7 @@ def test_cases_without_an_answer_are_not_called_worse(screen: Screen, tmp_path: 
 
 def test_without_a_repository_a_case_names_its_line() -> None:
     view = view_of("refund-1")
-    changed = ChangedCase("refund-1", Place("", 0), (), "pass", "miss", "")
+    changed = ChangedCaseRow("refund-1", Place("", 0), (), "pass", "miss", "")
     [suite] = view.suites
     text = render_comment(replace(view, suites=(replace(suite, fixed=(changed,)),)))
     assert "| `refund-1` `refund-1:3` | pass -> miss |" in text

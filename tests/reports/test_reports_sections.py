@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.data import (
+from pytest_evalgate.judges.figures import rate_of
+from pytest_evalgate.judges.panel import bins_of
+from pytest_evalgate.records.results import (
     Accounting,
     Baseline,
     BaselineCase,
@@ -21,11 +23,8 @@ from pytest_evalgate.data import (
     SliceResult,
     SuiteVerdict,
 )
-from pytest_evalgate.jsonl import canonical, loads
-from pytest_evalgate.judging.figures.probability import bins_of
-from pytest_evalgate.judging.figures.rates import rate_of
-from pytest_evalgate.reports.judge_sections import judge_charts
-from pytest_evalgate.reports.sections import baseline_scores, suite_charts
+from pytest_evalgate.reports.figures import baseline_scores, judge_charts, suite_charts
+from pytest_evalgate.text.jsonl import canonical, loads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,7 +110,7 @@ def test_a_suite_without_a_baseline_is_held_against_none() -> None:
 
 def test_scores_know_their_baseline_and_threshold() -> None:
     [_, chart] = suite_charts("support", _VERDICT, {"faq": [0.2, 0.9]}, {"faq": [0.3]}, (), {"faq": 0.75})
-    assert "baseline" in chart.heads
+    assert "baseline" in chart.headings
     assert "passes from 0.75" in chart.svg
 
 

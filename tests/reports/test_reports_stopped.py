@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pytest_evalgate.data import Run
 from pytest_evalgate.gates import decide
+from pytest_evalgate.records.results import Run
 from pytest_evalgate.reports.terminal import render, verdict_line
 from pytest_evalgate.reports.view import build_view
 

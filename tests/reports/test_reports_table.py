@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.attacks import ALL, SPREADSHEET, case_of, view_of
 
-from pytest_evalgate.data import Place
-from pytest_evalgate.reports.cases import CaseView
-from pytest_evalgate.reports.table import COLUMNS, render_csv
+from pytest_evalgate.records.results import Place
+from pytest_evalgate.reports.tables import COLUMNS, render_csv
+from pytest_evalgate.reports.view import CaseView
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,11 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.attacks import TERMINAL, WORKFLOW
 
-from pytest_evalgate.data import Calls, JudgeVerdict, Score
-from pytest_evalgate.reports.cases import TrialView
-from pytest_evalgate.reports.columns import width_of
+from pytest_evalgate.records.results import Calls, JudgeVerdict, Score
 from pytest_evalgate.reports.terminal import render, verdict_line
-from pytest_evalgate.reports.view import Surroundings
+from pytest_evalgate.reports.view import ReportContext, TrialView
+from pytest_evalgate.text.layout import width_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 _GOLDEN = Path(__file__).parent / "golden"
 _NO_REGRESSION = {"kind": "no-regression"}
 _RATE = {"kind": "pass-rate", "min": 0.85}
-_REPORTED = Surroundings(report_file=".evalgate/report.html")
+_REPORTED = ReportContext(report_file=".evalgate/report.html")
 _MUST = {"kind": "must-pass", "tags": ["safety"]}
 
 
@@ -46,7 +45,7 @@ def _pass(screen: Screen) -> ReportView:
     sql = _scene(
         screen, "P" * 590 + "m" * 10, "P" * 590 + "m" * 10, {**_NO_REGRESSION, "margin": 0.05}, name="sql-gen"
     )
-    view = screen.view(support, sql, not_run=["tone", "refusals"], around=_REPORTED)
+    view = screen.view(support, sql, not_run=["tone", "refusals"], context=_REPORTED)
     calls = Calls(planned=2_000, sent=412, cached=1_588, cost_usd=0.83)
     return replace(view, verdict=replace(view.verdict, calls=calls, duration_s=124.02))
 
@@ -57,7 +56,7 @@ def _fail_pass_rate(screen: Screen) -> ReportView:
         _scene(
             screen, "P" * 46 + "m" * 14, "P" * 47 + "m" * 13, _RATE, _NO_REGRESSION, name="sql-gen", reasons=reasons
         ),
-        around=_REPORTED,
+        context=_REPORTED,
     )
 
 
@@ -66,7 +65,7 @@ def _fail_regression(screen: Screen, stored: Path | None = None) -> ReportView:
     now, before = "m" * 19 + "P" * 221, "P" * 19 + "m" * 4 + "P" * 217
     tags = {0: ("en", "refund"), 1: ("de",), 2: ("en",)}
     scene = _scene(screen, now, before, _NO_REGRESSION, _RATE, reasons=reasons, tags=tags)
-    return screen.view(scene, around=_REPORTED, stored=stored)
+    return screen.view(scene, context=_REPORTED, stored=stored)
 
 
 def _inconclusive(screen: Screen) -> ReportView:
@@ -311,11 +310,11 @@ def _everywhere(screen: Screen, text: str, stored: Path) -> list[ReportView]:
         _scene(screen, ["Pmm"] * 20, None, _RATE, name="flaky", **fields),
     ]
     judge = JudgeVerdict(text, "f", calibrated=False, why_not=text, scored=1, unreadable=1, pass_rate=0.5)
-    around = Surroundings(report_file=text, notes=(text,), calibrations={})
-    whole = screen.view(*scenes[:1], around=around, stored=stored)
+    context = ReportContext(report_file=text, notes=(text,), calibrations={})
+    whole = screen.view(*scenes[:1], context=context, stored=stored)
     return [
         _answering(whole, text, judge),
-        screen.view(*scenes, around=around),
+        screen.view(*scenes, context=context),
         screen.view(scenes[2], problems=(text,), not_run=[text]),
     ]
 
@@ -393,7 +392,7 @@ def test_what_the_calls_cost(screen: Screen, calls: Calls, seconds: float, said:
 
 def test_the_files_are_named_where_no_report_is_written_or_more_is_wanted(screen: Screen) -> None:
     scene = _scene(screen, "P" * 40, None, _RATE)
-    named = [screen.view(scene), screen.view(scene, around=_REPORTED)]
+    named = [screen.view(scene), screen.view(scene, context=_REPORTED)]
     heads = [
         [line.text.split()[0] for line in render(view, 100, level) if ": ." in line.text]
         for view in named

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from pytest_evalgate.reports.texts import LONGEST, Texts, cut
-from pytest_evalgate.settings import Report
+from pytest_evalgate.config import Report
+from pytest_evalgate.reports.view import LONGEST, TextPolicy, truncate
 
 
 @pytest.mark.parametrize(
@@ -21,28 +21,28 @@ from pytest_evalgate.settings import Report
     ],
 )
 def test_values_as_text(value: Any, text: str) -> None:
-    assert Texts().of("input", value) == text
+    assert TextPolicy().of("input", value) == text
 
 
 def test_long_texts_are_cut_and_say_how_long_they_are() -> None:
-    assert Texts().of("output", "x" * LONGEST) == "x" * LONGEST
-    assert Texts().of("output", "x" * (LONGEST + 1)) == f"{'x' * LONGEST} ... (20,001 characters)"
-    assert cut("abc", 2) == "ab ... (3 characters)"
+    assert TextPolicy().of("output", "x" * LONGEST) == "x" * LONGEST
+    assert TextPolicy().of("output", "x" * (LONGEST + 1)) == f"{'x' * LONGEST} ... (20,001 characters)"
+    assert truncate("abc", 2) == "ab ... (3 characters)"
 
 
 @pytest.mark.parametrize(("content", "shown"), [("full", "y" * 300), ("none", "(left out)")])
 def test_how_much_is_shown(content: str, shown: str) -> None:
-    texts = Texts.by(Report.model_validate({"content": content}))
+    texts = TextPolicy.by(Report.model_validate({"content": content}))
     assert texts.of("input", "y" * 300) == texts.plain("y" * 300) == shown
     assert texts.of("input", None) == texts.plain("") == ""
 
 
 def test_an_excerpt_is_the_beginning() -> None:
-    assert Texts("excerpt").plain("y" * 300) == f"{'y' * 200} ... (300 characters)"
+    assert TextPolicy("excerpt").plain("y" * 300) == f"{'y' * 200} ... (300 characters)"
 
 
 def test_fields_are_taken_out_wherever_they_stand() -> None:
-    texts = Texts.by(Report.model_validate({"redact": ["input.customer.email", "output.name"]}))
+    texts = TextPolicy.by(Report.model_validate({"redact": ["input.customer.email", "output.name"]}))
     value = {"customer": [{"email": "mia@example.org", "n": 1}, {"n": 2}], "email": "kept"}
     assert "mia" not in texts.of("input", value)
     assert '"email": "***"' in texts.of("input", value)

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_evalgate.data import Place
-from pytest_evalgate.reports.columns import aligned, fit, pad, width_of
-from pytest_evalgate.reports.escape import one_line
-from pytest_evalgate.reports.view import ChangedCase, Reason
+from pytest_evalgate.records.results import Place
+from pytest_evalgate.reports.view import ChangedCaseRow, Reason
+from pytest_evalgate.text.escape import one_line
+from pytest_evalgate.text.layout import align, pad, truncate_columns, width_of
 
 if TYPE_CHECKING:
     from tests.reports.conftest import Screen
@@ -18,8 +18,8 @@ def test_the_view_tells_what_changed(screen: Screen) -> None:
     [suite] = screen.view(scene).suites
     place = "golden_sets/support.jsonl"
     assert suite.regressed == (
-        ChangedCase("refund-001", Place(place, 1), ("en",), "pass", "miss", "exact: got 30 days, wanted 14 days"),
-        ChangedCase("refund-003", Place(place, 3), (), "pass", "no answer", "timeout"),
+        ChangedCaseRow("refund-001", Place(place, 1), ("en",), "pass", "miss", "exact: got 30 days, wanted 14 days"),
+        ChangedCaseRow("refund-003", Place(place, 3), (), "pass", "no answer", "timeout"),
     )
     assert [case.id for case in suite.fixed] == ["refund-002"]
     assert suite.errors == (Reason(1, "timeout", f"{place}:3"),)
@@ -86,9 +86,9 @@ def test_widths(text: str, width: int) -> None:
     ],
 )
 def test_cutting_to_a_width(text: str, room: int, cut: str) -> None:
-    assert fit(text, room) == cut
+    assert truncate_columns(text, room) == cut
 
 
 def test_columns_stand_below_each_other() -> None:
     assert pad("日", 4) == "日  "
-    assert aligned([("a", "bb", ""), ("日本", "c", "d")]) == ["a     bb", "日本  c   d"]
+    assert align([("a", "bb", ""), ("日本", "c", "d")]) == ["a     bb", "日本  c   d"]

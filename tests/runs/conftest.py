@@ -2,7 +2,17 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_evalgate.data import CaseResult, Output, Place, PlannedCase, Run, Score, SuitePlan, SuiteRun, Trial
+from pytest_evalgate.records.results import (
+    CaseResult,
+    Output,
+    Place,
+    PlannedCase,
+    Run,
+    Score,
+    SuitePlan,
+    SuiteRun,
+    Trial,
+)
 
 
 def _result(index: int, *values: float | None, outcome: str = "passed") -> CaseResult:

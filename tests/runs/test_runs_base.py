@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_evalgate import golden
+from pytest_evalgate.config import Settings
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.guard.base_branch import BaseCheckout, base_ref
 from pytest_evalgate.runs import baseline as baselines
-from pytest_evalgate.runs.base import BaseTree, base_ref
-from pytest_evalgate.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_evalgate.data import Baseline, Run
+    from pytest_evalgate.records.results import Baseline, Run
 
 
 def _call(root: Path, *arguments: str) -> None:
@@ -53,8 +53,8 @@ def _promote(run: Run, root: Path, reason: str) -> None:
     baselines.write(promoted, root / ".evalgate" / "baselines" / "faq.json")
 
 
-def _tree(project: Path, ref: str = "main") -> BaseTree:
-    return BaseTree.at(ref, root=project, folder=project / ".evalgate" / "base")
+def _tree(project: Path, ref: str = "main") -> BaseCheckout:
+    return BaseCheckout.at(ref, root=project, folder=project / ".evalgate" / "base")
 
 
 def _baseline(project: Path, configured: str | None = None) -> Baseline | None:
@@ -68,7 +68,7 @@ def test_the_configuration_of_the_base_is_read(project: Path) -> None:
 
 def test_a_golden_set_of_the_base_is_loaded_under_its_own_name(project: Path) -> None:
     tree = _tree(project)
-    [loaded] = golden.load([tree.bring("golden/faq.jsonl")], root=tree.folder)
+    [loaded] = golden.load([tree.extract("golden/faq.jsonl")], root=tree.folder)
     assert (loaded.path, loaded.cases[0].input, str(loaded.cases[0].place)) == (
         "golden/faq.jsonl",
         "hard",
@@ -98,7 +98,7 @@ def test_what_the_base_does_not_have_is_not_there_even_if_it_was_brought_before(
     stale = tree.folder / "golden" / "new.jsonl"
     stale.parent.mkdir(parents=True)
     stale.write_text("{}")
-    assert not tree.bring("golden/new.jsonl").exists()
+    assert not tree.extract("golden/new.jsonl").exists()
 
 
 def test_a_base_without_a_configuration_has_the_defaults(project: Path) -> None:
@@ -118,12 +118,12 @@ def test_a_configuration_that_cannot_be_used_names_the_base(project: Path) -> No
 @pytest.mark.parametrize("path", ["../secret.txt", "/etc/passwd", "golden/../../secret.txt"])
 def test_nothing_is_brought_from_outside_of_the_project(project: Path, path: str) -> None:
     with pytest.raises(SettingsError, match=r"lies outside of .*: keep what the gate rests on in it"):
-        _tree(project).bring(path)
+        _tree(project).extract(path)
 
 
 def test_a_folder_is_not_a_file(project: Path) -> None:
     with pytest.raises(SettingsError, match=r"^at the merge base [0-9a-f]{12}: golden: git cannot read it"):
-        _tree(project).bring("golden")
+        _tree(project).extract("golden")
 
 
 def test_a_ref_that_is_not_there_is_told_as_the_option_that_named_it(project: Path) -> None:

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate import jsonl
-from pytest_evalgate.data import Baseline, BaselineCase, Provenance, Run, SuiteRun, Trial
 from pytest_evalgate.errors import BaselineError
+from pytest_evalgate.records.results import Baseline, BaselineCase, Provenance, Run, SuiteRun, Trial
 from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs import git
+from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
     from collections.abc import Callable

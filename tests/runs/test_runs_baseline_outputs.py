@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_evalgate.runs import baseline as baselines
-from pytest_evalgate.runs import baseline_outputs, run_file
+from pytest_evalgate.runs import baseline as runs_baseline
+from pytest_evalgate.runs import run_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_evalgate.data import Baseline, Run
+    from pytest_evalgate.records.results import Baseline, Run
 
 _LINES = b'{"id":"c1","output":"text"}\n{"id":"c2","output":"text"}\n'
 
@@ -27,17 +28,17 @@ def promoted(run: Run, tmp_path: Path) -> Baseline:
 
 
 def _found(baseline: Baseline, root: Path) -> bytes:
-    return baseline_outputs.find(baseline, file=root / "b.json", root=root, state=root / "state")
+    return runs_baseline.find_outputs(baseline, file=root / "b.json", root=root, state=root / "state")
 
 
 def test_the_first_trial_of_every_case_of_the_baseline_is_kept_in_the_order_of_ids(
     promoted: Baseline, run: Run, tmp_path: Path
 ) -> None:
-    kept = baseline_outputs.of_run(promoted, run_file.path_of(tmp_path / "state", run.id))
+    kept = runs_baseline.of_run(promoted, run_file.path_of(tmp_path / "state", run.id))
     assert kept == _LINES
-    baseline_outputs.write(kept, tmp_path / "b.json")
+    runs_baseline.write_outputs(kept, tmp_path / "b.json")
     assert (tmp_path / "b.outputs.jsonl").read_bytes() == _LINES
-    assert baseline_outputs.read(tmp_path / "b.json") == {"c1": "text", "c2": "text"}
+    assert runs_baseline.read(tmp_path / "b.json") == {"c1": "text", "c2": "text"}
 
 
 def test_they_are_found_beside_the_baseline(promoted: Baseline, tmp_path: Path) -> None:
@@ -66,11 +67,11 @@ def test_else_there_are_none(promoted: Baseline, run: Run, tmp_path: Path) -> No
 
 def test_none_are_kept_where_there_are_none(tmp_path: Path) -> None:
     (tmp_path / "b.outputs.jsonl").write_bytes(_LINES)
-    baseline_outputs.write(b"", tmp_path / "b.json")
+    runs_baseline.write_outputs(b"", tmp_path / "b.json")
     assert not (tmp_path / "b.outputs.jsonl").exists()
 
 
 @pytest.mark.parametrize("data", [b"{", b"[]\n", b'{"id":"a"}\n', b"\xff\n", b"1\n"])
 def test_a_file_that_cannot_be_read_holds_none(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "b.outputs.jsonl").write_bytes(data)
-    assert baseline_outputs.read(tmp_path / "b.json") == {}
+    assert runs_baseline.read(tmp_path / "b.json") == {}

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate import jsonl
-from pytest_evalgate.data import BaselineCase, Place, PlannedCase, Score, Side, StopRule, SuiteRun, Trial
+from pytest_evalgate.records.results import BaselineCase, Place, PlannedCase, Score, Side, StopRule, SuiteRun, Trial
 from pytest_evalgate.runs import baseline as baselines
-from pytest_evalgate.runs import codec, run_file
+from pytest_evalgate.runs import record_file, run_file
+from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_evalgate.data import Baseline, Run
+    from pytest_evalgate.records.results import Baseline, Run
 
 _NOW = "2026-01-02T00:00:00Z"
 _texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
@@ -33,12 +33,12 @@ _cases = st.builds(
 
 @given(_cases)
 def test_clusters_and_sides_survive(case: PlannedCase) -> None:
-    sent = codec.dumps(codec.encode_case(case))
-    assert codec.decode_case(jsonl.loads(sent)) == case
+    sent = record_file.dumps(record_file.encode_case(case))
+    assert record_file.decode_case(jsonl.loads(sent)) == case
 
 
 def test_what_every_case_has_is_not_stored() -> None:
-    stored = codec.encode_case(PlannedCase("c", Place("g", 1), "f"))
+    stored = record_file.encode_case(PlannedCase("c", Place("g", 1), "f"))
     assert stored.keys() == {"id", "file", "line", "fingerprint"}
 
 

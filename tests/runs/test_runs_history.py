@@ -8,16 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.data import (
-    Accounting,
-    Baseline,
-    Delta,
-    HistoryRow,
-    Provenance,
-    Run,
-    SuiteVerdict,
-)
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.records.results import Accounting, Baseline, Delta, HistoryRow, Provenance, Run, SuiteVerdict
 from pytest_evalgate.runs import history
 
 if TYPE_CHECKING:
@@ -194,7 +186,7 @@ def test_what_cannot_be_written_is_an_error(tmp_path: Path) -> None:
 
 def test_the_newest_rows_of_each_suite_are_read(tmp_path: Path) -> None:
     path = tmp_path / "h.jsonl"
-    names = [f"r{number}" for number in range(history.NEWEST + 20)]
+    names = [f"r{number}" for number in range(history.MAX_ROWS + 20)]
     history.append(path, [*_rows("old", suite="tone"), *_rows(*names)])
     assert _ids(path) == ["old", *names[20:]]
 
@@ -203,7 +195,7 @@ def test_of_a_huge_file_the_end_is_read(tmp_path: Path, monkeypatch: pytest.Monk
     path = tmp_path / "h.jsonl"
     history.append(path, _rows(*(f"r{number}" for number in range(10))))
     size = path.stat().st_size // 10
-    monkeypatch.setattr(history, "_READ", int(3.5 * size))
+    monkeypatch.setattr(history, "_MAX_READ_BYTES", int(3.5 * size))
     assert history.read(path) == history.History(tuple(_rows("r7", "r8", "r9")))
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_evalgate.data import Place, PlannedCase, SuitePlan
+from pytest_evalgate.records.results import Place, PlannedCase, SuitePlan
 from pytest_evalgate.runs import journal
 from pytest_evalgate.runs.journal import JournalHead
 
@@ -30,10 +30,10 @@ def test_the_plan_is_on_disk_before_anything_is_sent(tmp_path: Path) -> None:
 
 
 def test_a_run_that_broke_off_is_gone_on_with(tmp_path: Path) -> None:
-    assert journal.unfinished(tmp_path, "w") is None
+    assert journal.find_interrupted(tmp_path, "w") is None
     journal.begin(tmp_path, _head("r1"), [_plan("a", "b")])
-    assert journal.unfinished(tmp_path, "w") == _head("r1")
-    assert journal.unfinished(tmp_path, "other work") is None
+    assert journal.find_interrupted(tmp_path, "w") == _head("r1")
+    assert journal.find_interrupted(tmp_path, "other work") is None
 
 
 @pytest.mark.parametrize(("whole", "resumed"), [(True, False), (False, True)])
@@ -42,16 +42,16 @@ def test_a_judged_run_is_gone_on_with_only_where_answers_are_missing(
 ) -> None:
     journal.begin(tmp_path, _head("r1"), [_plan("a")])
     journal.finish(tmp_path, "r1", whole=whole)
-    assert (journal.unfinished(tmp_path, "w") is not None) is resumed
+    assert (journal.find_interrupted(tmp_path, "w") is not None) is resumed
 
 
 def test_the_newest_run_of_the_same_work_decides(tmp_path: Path) -> None:
     for run, lineage in (("r1", "r1"), ("r2", "r1")):
         journal.begin(tmp_path, _head(run, lineage=lineage), [_plan("a")])
     journal.begin(tmp_path, _head("r3", work="other"), [_plan("a")])
-    assert journal.unfinished(tmp_path, "w") == _head("r2", lineage="r1")
+    assert journal.find_interrupted(tmp_path, "w") == _head("r2", lineage="r1")
     journal.finish(tmp_path, "r2", whole=True)
-    assert journal.unfinished(tmp_path, "w") is None
+    assert journal.find_interrupted(tmp_path, "w") is None
 
 
 @pytest.mark.parametrize("torn", ["", "{", "[]", '{"run": "r1"}', "null\n"])
@@ -59,7 +59,7 @@ def test_a_torn_journal_is_passed_over(tmp_path: Path, torn: str) -> None:
     folder = tmp_path / "runs" / "r1"
     folder.mkdir(parents=True)
     (folder / "journal.jsonl").write_text(torn)
-    assert journal.unfinished(tmp_path, "w") is None
+    assert journal.find_interrupted(tmp_path, "w") is None
 
 
 def test_the_work_of_a_run_is_begun_by_one_process(tmp_path: Path) -> None:

@@ -5,18 +5,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate.data import HistoryRow
 from pytest_evalgate.errors import RunFileError
 from pytest_evalgate.gates import SuiteRules, decide
-from pytest_evalgate.redaction import Redactor
+from pytest_evalgate.records.results import HistoryRow
 from pytest_evalgate.runs import baseline as baselines
-from pytest_evalgate.runs import verdict_file
-from pytest_evalgate.runs.kept import SHOWN, KeptRun
+from pytest_evalgate.runs import kept as runs_kept
+from pytest_evalgate.runs.kept import SHOWN_RUNS, RunFolder
+from pytest_evalgate.text.redaction import Redactor
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_evalgate.data import Run, Verdict
+    from pytest_evalgate.records.results import Run, Verdict
 
 
 def _verdict(run: Run, **changed: Any) -> Verdict:
@@ -33,15 +33,17 @@ def _row(number: int, suite: str = "faq") -> HistoryRow:
 def test_what_is_kept_is_read_back(run: Run, tmp_path: Path) -> None:
     verdict = _verdict(run, suites={"a/../b": _verdict(run).suites["faq"], **_verdict(run).suites})
     baseline = baselines.promote(run, run.suites[0], reason="first", now="2026-01-01T00:01:00Z")
-    rows = [*(_row(number) for number in range(SHOWN + 5)), _row(0, "another")]
-    kept = KeptRun(tmp_path)
+    rows = [*(_row(number) for number in range(SHOWN_RUNS + 5)), _row(0, "another")]
+    kept = RunFolder(tmp_path)
     kept.keep(verdict, {"faq": (baseline, b'{"id":"c1","output":{"n":1}}\n')}, rows, Redactor())
     assert kept.verdict() == verdict
     found = kept.baseline(verdict, "faq")
     assert found is not None
     assert found.cases == baseline.cases
     assert kept.outputs(verdict, "faq") == {"c1": {"n": 1}}
-    assert [row.run_id for row in kept.history(verdict, "faq")] == [f"r{number}" for number in range(5, SHOWN + 5)]
+    assert [row.run_id for row in kept.history(verdict, "faq")] == [
+        f"r{number}" for number in range(5, SHOWN_RUNS + 5)
+    ]
     assert kept.baseline(verdict, "a/../b") is None
     assert kept.outputs(verdict, "a/../b") == {}
     assert kept.history(verdict, "a/../b") == ()
@@ -50,8 +52,8 @@ def test_what_is_kept_is_read_back(run: Run, tmp_path: Path) -> None:
 
 def test_keys_stand_in_no_verdict(run: Run, tmp_path: Path) -> None:
     key = "sk-12345678"
-    KeptRun(tmp_path).keep(_verdict(run, problems=(f"said {key}",)), {}, (), Redactor.of(["K"], {"K": key}))
-    assert KeptRun(tmp_path).verdict().problems == ("said ***",)
+    RunFolder(tmp_path).keep(_verdict(run, problems=(f"said {key}",)), {}, (), Redactor.of(["K"], {"K": key}))
+    assert RunFolder(tmp_path).verdict().problems == ("said ***",)
 
 
 @pytest.mark.parametrize(
@@ -67,10 +69,10 @@ def test_keys_stand_in_no_verdict(run: Run, tmp_path: Path) -> None:
 def test_a_verdict_that_cannot_be_used(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "verdict.json").write_text(text)
     with pytest.raises(RunFileError) as caught:
-        verdict_file.read(tmp_path / "verdict.json")
+        runs_kept.read(tmp_path / "verdict.json")
     assert said in str(caught.value)
 
 
 def test_a_verdict_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(RunFileError, match="the run was not judged"):
-        KeptRun(tmp_path).verdict()
+        RunFolder(tmp_path).verdict()

@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.data import CaseResult, Place, PlannedCase, Run, SuitePlan, SuiteRun, Trial
 from pytest_evalgate.errors import RunFileError
-from pytest_evalgate.runs.merge import merge
-from pytest_evalgate.runs.origin import Origin
+from pytest_evalgate.records.results import CaseResult, Place, PlannedCase, Run, SuitePlan, SuiteRun, Trial
+from pytest_evalgate.runs.run_file import RunInfo
 from pytest_evalgate.runs.shard import Shard
-from pytest_evalgate.runs.shard_files import ShardFolder, ShardRun
+from pytest_evalgate.runs.shards import ShardFolder, ShardRun, merge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +59,7 @@ def _part(whole: Run, shard: Shard) -> ShardRun:
         whole, id=f"r{shard.index}", created=f"2026-01-01T00:00:0{shard.index % 10}Z", duration_s=1.0 * shard.index,
         suites=suites,
     )  # fmt: skip
-    return ShardRun(shard.file_name, shard, Origin("c" * 64, None, shard), run)
+    return ShardRun(shard.file_name, shard, RunInfo("c" * 64, None, shard), run)
 
 
 def _parts(whole: Run, count: int) -> list[ShardRun]:
@@ -82,7 +81,7 @@ def test_the_parts_of_a_run_make_the_run(faq: str, sql: str, count: int) -> None
     run, origin = merge(ShardFolder(tuple(_parts(whole, count))), count)
     assert run.suites == whole.suites
     assert (run.commit, run.problems, run.refused) == (whole.commit, (), None)
-    assert origin == Origin("c" * 64)
+    assert origin == RunInfo("c" * 64)
 
 
 def test_what_is_said_of_the_merged_run_comes_from_its_shards() -> None:
@@ -270,8 +269,8 @@ def test_a_shard_that_broke_off_is_named_beside_one_that_is_missing() -> None:
 
 def test_a_case_that_another_shard_ran_is_not_lost() -> None:
     whole = _whole(faq="PPPP")
-    everything = ShardRun("1-of-2.jsonl", Shard(1, 2), Origin(), replace(whole, id="all"))
-    nothing = _broken_off(ShardRun("2-of-2.jsonl", Shard(2, 2), Origin(), replace(whole, id="none")))
+    everything = ShardRun("1-of-2.jsonl", Shard(1, 2), RunInfo(), replace(whole, id="all"))
+    nothing = _broken_off(ShardRun("2-of-2.jsonl", Shard(2, 2), RunInfo(), replace(whole, id="none")))
     run, _ = merge(ShardFolder((everything, nothing)), 2)
     assert run.suites == whole.suites
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from pytest_evalgate.runs.origin import Origin, config_sha256, decode_origin, encode_origin
+from pytest_evalgate.config import Settings
+from pytest_evalgate.runs.run_file import RunInfo, config_sha256, decode_run_info, encode_run_info
 from pytest_evalgate.runs.shard import Shard
-from pytest_evalgate.settings import Settings
 
 _BASE: dict[str, Any] = {"suites": {"faq": {"golden": "g.jsonl", "gates": [{"kind": "pass-rate", "min": 0.8}]}}}
 
@@ -38,8 +38,8 @@ def test_how_a_run_goes_is_not(more: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "origin", [Origin(), Origin("c", "model:m", Shard(2, 4)), Origin(shard=Shard(1, 1))], ids=repr
+    "origin", [RunInfo(), RunInfo("c", "model:m", Shard(2, 4)), RunInfo(shard=Shard(1, 1))], ids=repr
 )
-def test_an_origin_survives_the_head_of_a_run_file(origin: Origin) -> None:
-    assert decode_origin(encode_origin(origin)) == origin
-    assert None not in encode_origin(origin).values()
+def test_an_origin_survives_the_head_of_a_run_file(origin: RunInfo) -> None:
+    assert decode_run_info(encode_run_info(origin)) == origin
+    assert None not in encode_run_info(origin).values()

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from pytest_evalgate.data import Case, GoldenSet, Place, SuitePlan
 from pytest_evalgate.errors import GoldenSetError
-from pytest_evalgate.runs.plan import Sides, make_plan
+from pytest_evalgate.records.results import Case, GoldenSet, Place, SuitePlan
+from pytest_evalgate.runs.plan import BranchChanges, make_plan
 
 
 def _plan(*cases: Case, scorers: Any = ("exact",), **fields: Any) -> SuitePlan:
@@ -122,7 +122,7 @@ def test_a_skipped_case_needs_its_cluster_too() -> None:
 
 def test_cases_that_a_branch_changed_are_planned_on_both_sides() -> None:
     at_base = replace(_document(2, "old.md"), id="c2@base", side="base")
-    sides = Sides(frozenset({"c2"}), (at_base,))
+    sides = BranchChanges(frozenset({"c2"}), (at_base,))
     plan = _plan(_document(1, "a.md"), _document(2, "new.md"), cluster="metadata.document", sides=sides)
     assert [(case.id, case.golden_id, case.side, case.cluster) for case in plan.cases] == [
         ("c1", "c1", "both", "a.md"),
@@ -135,7 +135,7 @@ def test_cases_that_a_branch_changed_are_planned_on_both_sides() -> None:
 def test_a_case_of_the_base_without_a_cluster_is_listed_too() -> None:
     at_base = replace(_document(5), id="c5@base", side="base")
     with pytest.raises(GoldenSetError, match=r"g\.jsonl:5: metadata\.document: case c5@base lies in no clusters"):
-        _plan(_document(1, "a.md"), cluster="metadata.document", sides=Sides(frozenset(), (at_base,)))
+        _plan(_document(1, "a.md"), cluster="metadata.document", sides=BranchChanges(frozenset(), (at_base,)))
 
 
 def test_another_aggregate_measures_something_else_of_the_same_cases() -> None:

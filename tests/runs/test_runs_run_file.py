@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate import jsonl
-from pytest_evalgate.calls import CallRecord, Finish
-from pytest_evalgate.data import (
+from pytest_evalgate.errors import RunFileError
+from pytest_evalgate.records.calls import CallRecord, Finish
+from pytest_evalgate.records.results import (
     CaseResult,
     Outcome,
     Output,
@@ -23,16 +23,16 @@ from pytest_evalgate.data import (
     SuiteRun,
     Trial,
 )
-from pytest_evalgate.errors import RunFileError
-from pytest_evalgate.runs import codec, run_file, stored
-from pytest_evalgate.runs.origin import Origin
+from pytest_evalgate.runs import record_file, run_file
+from pytest_evalgate.runs.run_file import RunInfo
 from pytest_evalgate.runs.shard import Shard
+from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from pytest_evalgate.settings.fields import Table
+    from pytest_evalgate.config.tables import Table
 
 _texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
 _floats = st.floats(0, 1)
@@ -88,17 +88,17 @@ _results = st.builds(CaseResult, _cases, st.sampled_from(get_args(Outcome)), _so
 
 @given(_results)
 def test_results_survive_the_way_between_processes(result: CaseResult) -> None:
-    sent = codec.dumps({**codec.encode_case(result.case), **codec.encode_result(result)})
+    sent = record_file.dumps({**record_file.encode_case(result.case), **record_file.encode_result(result)})
     assert sent.isascii()
     got = jsonl.loads(sent)
-    assert codec.decode_result(got, codec.decode_case(got)) == result
+    assert record_file.decode_result(got, record_file.decode_case(got)) == result
 
 
 @given(_results)
 def test_the_gates_get_calls_and_latencies_but_no_texts(result: CaseResult) -> None:
-    sent = jsonl.loads(codec.dumps(codec.encode_result(result)))
-    lean = codec.decode_result(sent, result.case, texts=False)
-    assert hash(lean.trials) == hash(codec.decode_result(sent, result.case, texts=False).trials)
+    sent = jsonl.loads(record_file.dumps(record_file.encode_result(result)))
+    lean = record_file.decode_result(sent, result.case, texts=False)
+    assert hash(lean.trials) == hash(record_file.decode_result(sent, result.case, texts=False).trials)
     assert [trial.calls for trial in lean.trials] == [trial.calls for trial in result.trials]
     for kept, trial in zip(lean.trials, result.trials, strict=True):
         assert (kept.output is None) == (trial.output is None)
@@ -110,7 +110,7 @@ def test_the_gates_get_calls_and_latencies_but_no_texts(result: CaseResult) -> N
 def test_the_output_of_one_of_several_calls_keeps_it() -> None:
     judge, target = CallRecord("judge:tone", "critic", 1), CallRecord("target", "m", 2, 10, 5, 0.1, 0.5)
     trial = Trial(0, 1.0, Output("text", call=target), calls=(judge, target))
-    encoded = codec.encode_result(CaseResult(PlannedCase("c", Place("g", 1), "f"), "passed", (trial,)))
+    encoded = record_file.encode_result(CaseResult(PlannedCase("c", Place("g", 1), "f"), "passed", (trial,)))
     assert encoded["trials"][0]["output"] == {"value": "text", "call": 1}
     assert encoded["trials"][0]["calls"][0] == {"purpose": "judge:tone", "attempts": 1, "model": "critic"}
 
@@ -118,7 +118,7 @@ def test_the_output_of_one_of_several_calls_keeps_it() -> None:
 @given(st.lists(_cases, max_size=3).map(tuple))
 def test_plans_survive(cases: tuple[PlannedCase, ...]) -> None:
     plan = SuitePlan("faq", ("a", "b"), "g", "s", 3, cases)
-    assert codec.decode_plan(jsonl.loads(codec.dumps(codec.encode_plan(plan)))) == plan
+    assert record_file.decode_plan(jsonl.loads(record_file.dumps(record_file.encode_plan(plan)))) == plan
 
 
 @pytest.mark.parametrize(
@@ -151,28 +151,28 @@ def test_a_run_is_read_as_it_was_written(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "origin", [Origin(), Origin("c" * 64, "model:candidate"), Origin("c" * 64, shard=Shard(2, 4))], ids=repr
+    "origin", [RunInfo(), RunInfo("c" * 64, "model:candidate"), RunInfo("c" * 64, shard=Shard(2, 4))], ids=repr
 )
-def test_a_run_file_says_how_its_run_came_about(run: Run, tmp_path: Path, origin: Origin) -> None:
+def test_a_run_file_says_how_its_run_came_about(run: Run, tmp_path: Path, origin: RunInfo) -> None:
     run_file.write(run, tmp_path / "run.jsonl", origin)
-    assert run_file.read_with_origin(tmp_path / "run.jsonl") == (run, origin)
+    assert run_file.read_with_info(tmp_path / "run.jsonl") == (run, origin)
     assert run_file.read(tmp_path / "run.jsonl") == run
 
 
 @pytest.mark.parametrize(
     ("record", "table", "elsewhere"),
     [
-        (CallRecord, stored.StoredCall, ()),
-        (Score, stored.StoredScore, ("calls",)),
-        (Output, stored.StoredOutput, ("latency_s",)),
-        (Trial, stored.StoredTrial, ("index",)),
-        (CaseResult, stored.StoredCase, ("case",)),
-        (PlannedCase, stored.StoredCase, ("place",)),
-        (Place, stored.StoredCase, ()),
-        (SuitePlan, stored.StoredSuite, ("cases",)),
-        (Run, stored.StoredHead, ()),
-        (Origin, stored.StoredHead, ()),
-        (Shard, stored.StoredShard, ()),
+        (CallRecord, record_file.StoredCall, ()),
+        (Score, record_file.StoredScore, ("calls",)),
+        (Output, record_file.StoredOutput, ("latency_s",)),
+        (Trial, record_file.StoredTrial, ("index",)),
+        (CaseResult, record_file.StoredCase, ("case",)),
+        (PlannedCase, record_file.StoredCase, ("place",)),
+        (Place, record_file.StoredCase, ()),
+        (SuitePlan, record_file.StoredSuite, ("cases",)),
+        (Run, record_file.StoredHead, ()),
+        (RunInfo, record_file.StoredHead, ()),
+        (Shard, record_file.StoredShard, ()),
     ],
 )
 def test_every_field_that_is_stored_is_checked_when_it_is_read(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.data import Place, PlannedCase, SuitePlan
+from pytest_evalgate.records.results import Place, PlannedCase, SuitePlan
 from pytest_evalgate.runs.shard import MOST_SHARDS, Shard, path_of
 
 

@@ -10,14 +10,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.data import CaseResult, Output, Place, PlannedCase, Run, Score, SuitePlan, SuiteRun, Trial
 from pytest_evalgate.errors import RunFileError
 from pytest_evalgate.gates import SuiteRules, decide
-from pytest_evalgate.runs import run_file, shard_files
-from pytest_evalgate.runs.merge import merge
-from pytest_evalgate.runs.origin import Origin
+from pytest_evalgate.records.results import (
+    CaseResult,
+    Output,
+    Place,
+    PlannedCase,
+    Run,
+    Score,
+    SuitePlan,
+    SuiteRun,
+    Trial,
+)
+from pytest_evalgate.runs import run_file, shards
+from pytest_evalgate.runs.run_file import RunInfo
 from pytest_evalgate.runs.shard import Shard
-from pytest_evalgate.runs.shard_files import read_folder
+from pytest_evalgate.runs.shards import merge, read_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +49,7 @@ def _write(folder: Path, index: int, count: int = 2, name: str | None = None) ->
     )
     path = folder / (name or shard.file_name)
     run = Run(f"r{index}", "2026-01-01T00:00:00Z", "8c1f2d0", (SuiteRun(_PLAN, results),), 1.0)
-    run_file.write(run, path, Origin("c" * 64, None, shard))
+    run_file.write(run, path, RunInfo("c" * 64, None, shard))
     return path
 
 
@@ -164,7 +173,7 @@ def test_shards_that_are_larger_together_than_memory_are_not_read(
 ) -> None:
     size = _write(tmp_path, 1).stat().st_size
     _write(tmp_path, 2)
-    monkeypatch.setattr(shard_files, "_MOST_BYTES", 2 * size - 1)
+    monkeypatch.setattr(shards, "_MOST_BYTES", 2 * size - 1)
     folder = read_folder(tmp_path, 2)
     assert [run.shard.index for run in folder.runs] == [1]
     assert "2-of-2.jsonl: not read: the shards hold more than 0 MiB" in folder.problems[0]

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_evalgate.runs import tree
-from pytest_evalgate.runs.tree import tree_sha256
+from pytest_evalgate.runs import git
+from pytest_evalgate.runs.git import tree_sha256
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,5 +52,5 @@ def test_what_a_run_leaves_behind_changes_nothing(root: Path) -> None:
 
 
 def test_too_many_files_are_not_looked_at(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tree, "_MOST_FILES", 1)
+    monkeypatch.setattr(git, "_MOST_FILES", 1)
     assert _digest(root) is None

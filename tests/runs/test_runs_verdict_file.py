@@ -8,12 +8,12 @@ import pytest
 
 from pytest_evalgate.gates import SuiteRules, decide
 from pytest_evalgate.runs import baseline as baselines
-from pytest_evalgate.runs import verdict_file
+from pytest_evalgate.runs import kept
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_evalgate.data import Run, Verdict
+    from pytest_evalgate.records.results import Run, Verdict
 
 _TOP = {
     "schema", "verdict", "exit_code", "run_id", "commit", "tier", "accounting", "suites", "calls", "duration_s",
@@ -38,7 +38,7 @@ def verdict(run: Run) -> Verdict:
 
 
 def test_the_keys_are_those_that_tools_rely_on(verdict: Verdict, tmp_path: Path) -> None:
-    verdict_file.write(verdict, tmp_path / "verdict.json")
+    kept.write(verdict, tmp_path / "verdict.json")
     held = json.loads((tmp_path / "verdict.json").read_text("ascii"))
     suite = held["suites"]["faq"]
     assert set(held) == _TOP
@@ -54,7 +54,7 @@ def test_the_keys_are_those_that_tools_rely_on(verdict: Verdict, tmp_path: Path)
 
 
 def test_the_numbers_are_those_of_the_run(verdict: Verdict) -> None:
-    held = verdict_file.encode(verdict)
+    held = kept.encode(verdict)
     assert (held["schema"], held["verdict"], held["exit_code"]) == (1, "pass", 0)
     assert held["accounting"] == {
         "planned": 3, "passed": 1, "missed": 1, "errored": 0, "skipped": 1, "not_run": 0,
@@ -67,5 +67,5 @@ def test_the_numbers_are_those_of_the_run(verdict: Verdict) -> None:
 def test_what_is_no_number_is_never_written(verdict: Verdict, tmp_path: Path, number: float) -> None:
     (tmp_path / "verdict.json").write_text("old")
     with pytest.raises(ValueError, match="JSON"):
-        verdict_file.write(replace(verdict, duration_s=number), tmp_path / "verdict.json")
+        kept.write(replace(verdict, duration_s=number), tmp_path / "verdict.json")
     assert (tmp_path / "verdict.json").read_text() == "old"

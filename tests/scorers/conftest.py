@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from pytest_evalgate.data import Case, Output, Place, Score
+from pytest_evalgate.records.results import Case, Output, Place, Score
 from pytest_evalgate.scorers import Context, build
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import pytest_evalgate.scorers as package
-from pytest_evalgate.data import Case, Graded, Output, Place, Returned, Score
 from pytest_evalgate.errors import GoldenSetError, ScorerError, SettingsError
 from pytest_evalgate.protocols import Scorer
+from pytest_evalgate.records.results import Case, Graded, Output, Place, Returned, Score
 from pytest_evalgate.scorers import (
     RULES,
     BuiltScorer,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate.data import Case, Output, Place, Score
 from pytest_evalgate.errors import ScorerError, SettingsError
+from pytest_evalgate.records.results import Case, Output, Place, Score
 from pytest_evalgate.scorers import Context, build
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def test_what_a_function_may_return(
     module: Callable[[str], str],
     tmp_path: Path,
 ) -> None:
-    imports = "import numpy as np\nfrom pytest_evalgate.data import Score\n"
+    imports = "import numpy as np\nfrom pytest_evalgate.records.results import Score\n"
     name = module(f"{imports}{define} tone(case, output):\n    {body}\n")
     assert _score({"python": f"{name}:tone"}, tmp_path / "app") == Score("tone", value, passed=passed, reason=reason)
 

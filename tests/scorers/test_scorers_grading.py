@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.data import Case, Output, Place, Score
 from pytest_evalgate.errors import ScorerError, SettingsError
+from pytest_evalgate.records.results import Case, Output, Place, Score
 from pytest_evalgate.scorers import build_all, grade, passes
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate.data import Case, Output
 from pytest_evalgate.errors import ScorerError, SettingsError
+from pytest_evalgate.records.results import Case, Output
 from pytest_evalgate.scorers import Context, build
 from pytest_evalgate.scorers.likeness import rouge_l
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.scorers.ranking import retrieval
+from pytest_evalgate.scorers.retrieval import retrieval
 
 if TYPE_CHECKING:
     from random import Random

@@ -9,13 +9,13 @@ import pytest
 import regex
 
 from pytest_evalgate.errors import ScorerError
-from pytest_evalgate.scorers.regex import TEXT_LIMIT, Found, find
-from pytest_evalgate.scorers.regex import regex as regex_rule
+from pytest_evalgate.scorers.pattern import TEXT_LIMIT, Found, find
+from pytest_evalgate.scorers.pattern import regex as regex_rule
 
 if TYPE_CHECKING:
     from tests.scorers.conftest import ScoreOf
 
-    from pytest_evalgate.scorers.regex import Flags, How
+    from pytest_evalgate.scorers.pattern import Flags, How
 
 _HANGING = r"(a|aa)+$", "a" * 60 + "b"
 
@@ -144,6 +144,8 @@ def test_a_malformed_pattern_is_named(pattern: str) -> None:
         "(a{1000}){1000}",
         "(?:(?:(?:ab{100}){100,}){100,200})",
         "(" * 30 + "a" + ")+" * 30,
+        "(?x)( a{1000} ) {01000}",
+        "(a{1000})(?#often){2000000000}",
         "(" * 30 + "a" + "){1,5}" * 30,
         "(?i:" * 30 + "a" + ")+?" * 30,
     ],
@@ -161,6 +163,8 @@ def test_a_pattern_that_would_fill_the_memory_is_refused(pattern: str) -> None:
         (r"(?:[{(+]{2}\{9999\}\(){2}", "{({9999}(" * 2),
         (r".{0,999999}", "a"),
         (r"((((a*)*)*)*)*", "a"),
+        (r"(?x) ( \d{3} ) {2} (?# six )", "123456"),
+        (r"[(]{2}[^]]{2}[]{]{1}", "((ab]"),
     ],
 )
 def test_a_pattern_with_ordinary_repetitions_is_not(pattern: str, text: str) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_evalgate.errors import ScorerError
-from pytest_evalgate.scorers.squad import squad
+from pytest_evalgate.scorers.likeness import squad
 
 if TYPE_CHECKING:
     from tests.scorers.conftest import ScoreOf

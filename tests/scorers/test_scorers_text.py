@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.data import Case, Output
 from pytest_evalgate.errors import ScorerError
+from pytest_evalgate.records.results import Case, Output
 from pytest_evalgate.scorers import RULES
-from pytest_evalgate.scorers.wanted import same
+from pytest_evalgate.scorers.text import json_equal
 
 if TYPE_CHECKING:
     from tests.scorers.conftest import ScoreOf
@@ -151,7 +151,7 @@ JSON = st.recursive(
 
 @given(JSON, JSON)
 def test_same_is_an_equivalence_that_tells_booleans_from_numbers(one: Any, other: Any) -> None:
-    assert same(one, one)
-    assert same(one, other) == same(other, one)
-    if same(one, other):
+    assert json_equal(one, one)
+    assert json_equal(one, other) == json_equal(other, one)
+    if json_equal(one, other):
         assert one == other

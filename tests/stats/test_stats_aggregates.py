@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_evalgate.stats.aggregates import aggregate_values, pass_at_k
-from pytest_evalgate.stats.findings import finding_of_means
+from pytest_evalgate.stats.paired import finding_of_means
+from pytest_evalgate.stats.stability import aggregate_values, pass_at_k
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_evalgate.stats.agreement import agreement_binary, agreement_graded
-from pytest_evalgate.stats.classes import classification
+from pytest_evalgate.stats.agreement import agreement_binary, agreement_graded, classification
 from pytest_evalgate.stats.intervals import wilson_interval
 
 if TYPE_CHECKING:

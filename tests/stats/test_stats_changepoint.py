@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_evalgate.stats.changepoint import change_point
+from pytest_evalgate.stats.trend import change_point
 
 holds = settings(deadline=None, database=None, max_examples=40)
 series = st.lists(st.integers(0, 100), min_size=15, max_size=25)

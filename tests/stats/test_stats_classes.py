@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_evalgate.stats.classes import classification
+from pytest_evalgate.stats.agreement import classification
 
 holds = settings(deadline=None, database=None, max_examples=150)
 pairs = st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from("abcd")), min_size=1, max_size=25)

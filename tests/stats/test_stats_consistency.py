@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_evalgate.stats.consistency import judge_self_consistency, position_bias
+from pytest_evalgate.stats.agreement import judge_self_consistency, position_bias
 from pytest_evalgate.stats.stability import flip_rate
 
 if TYPE_CHECKING:

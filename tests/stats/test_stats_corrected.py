@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_evalgate.stats.corrected import ppi_mean
+from pytest_evalgate.stats.judged import ppi_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable

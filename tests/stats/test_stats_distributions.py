@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_evalgate.stats.distributions import js_divergence, ks_statistic
+from pytest_evalgate.stats.trend import js_divergence, ks_statistic
 
 holds = settings(deadline=None, database=None, max_examples=150)
 values = st.lists(st.integers(0, 8), min_size=1, max_size=20)

@@ -7,14 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate.stats.bounds import tango_bounds, unpaired_newcombe
-from pytest_evalgate.stats.clusters import cluster_delta, cluster_mean_ci
-from pytest_evalgate.stats.findings import finding, finding_name, finding_of_means
-from pytest_evalgate.stats.intervals import clopper_pearson_interval, clopper_pearson_lower_one_sided, wilson_interval
-from pytest_evalgate.stats.needed import cases_needed, passes_needed
-from pytest_evalgate.stats.paired import mcnemar_midp
+from pytest_evalgate.stats.clusters import cluster_delta, cluster_mean_ci, icc_anova, repeats_effective_n
+from pytest_evalgate.stats.intervals import (
+    cases_needed,
+    clopper_pearson_interval,
+    clopper_pearson_lower_one_sided,
+    passes_needed,
+    wilson_interval,
+)
+from pytest_evalgate.stats.paired import (
+    finding,
+    finding_name,
+    finding_of_means,
+    mcnemar_midp,
+    tango_bounds,
+    unpaired_newcombe,
+)
 from pytest_evalgate.stats.planning import mcnemar_sample_size, mde_mcnemar
-from pytest_evalgate.stats.repeats import icc_anova, repeats_effective_n
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,10 +8,15 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_rel
 
-from pytest_evalgate.stats.clusters import cluster_delta, cluster_mean_ci
-from pytest_evalgate.stats.findings import equivalent, finding, finding_name, finding_of_means
-from pytest_evalgate.stats.paired import mcnemar_midp, sign_flip_midp
-from pytest_evalgate.stats.repeats import icc_anova, repeats_effective_n
+from pytest_evalgate.stats.clusters import cluster_delta, cluster_mean_ci, icc_anova, repeats_effective_n
+from pytest_evalgate.stats.paired import (
+    equivalent,
+    finding,
+    finding_name,
+    finding_of_means,
+    mcnemar_midp,
+    sign_flip_midp,
+)
 
 Z2 = 1.6448536269514722**2
 

@@ -61,7 +61,7 @@ def test_without_misses_by_rules_it_is_that_of_rogan_and_gladen(
 @given(passed=st.integers(0, 40), refused=st.integers(0, 40), by_rules=st.integers(1, 40))
 def test_everything_lies_where_a_rate_can_lie(passed: int, refused: int, by_rules: int) -> None:
     found = _of_counts(passed, refused, by_rules)
-    assert 0 <= found.interval.lower <= found.lower <= found.value <= found.most < 1
+    assert 0 <= found.interval.lower <= found.lower <= found.value <= found.max_rate < 1
     assert found.value <= found.interval.upper <= 1
 
 
@@ -77,7 +77,7 @@ def test_what_rules_missed_is_not_corrected() -> None:
     judged, certain = _of_counts(60, 40), _of_counts(60, 0, 40)
     assert judged.value == pytest.approx((0.6 - 0.15) / 0.75)
     assert certain.value == pytest.approx(0.6)
-    assert certain.unclipped > certain.most == 0.6
+    assert certain.unclipped > certain.max_rate == 0.6
 
 
 def test_the_part_that_rules_decide_weighs_what_it_is_of_the_run() -> None:
@@ -88,7 +88,7 @@ def test_the_part_that_rules_decide_weighs_what_it_is_of_the_run() -> None:
 @pytest.mark.parametrize("by_rules", [0, 30])
 def test_a_judge_that_passes_more_than_it_can_proves_no_more_than_all_being_good(by_rules: int) -> None:
     found = _of_counts(30, 0, by_rules)
-    assert found.unclipped > found.most == found.value
+    assert found.unclipped > found.max_rate == found.value
     assert found.lower == clopper_pearson_lower_one_sided(30, 30 + by_rules)
     assert found.interval.lower <= found.lower
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pytest_evalgate.stats.bounds import tango_bounds
-from pytest_evalgate.stats.intervals import clopper_pearson_lower_one_sided
-from pytest_evalgate.stats.needed import cases_needed, passes_needed
+from pytest_evalgate.stats.intervals import cases_needed, clopper_pearson_lower_one_sided, passes_needed
+from pytest_evalgate.stats.paired import tango_bounds
 from pytest_evalgate.stats.planning import (
     _exact_power,
     mcnemar_power,

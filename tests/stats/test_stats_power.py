@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_evalgate.stats.planning import mcnemar_power, not_proven_sample_size
-from pytest_evalgate.stats.power import (
+from pytest_evalgate.stats.planning import (
+    mcnemar_power,
     mde_mean,
     mean_power,
+    not_proven_sample_size,
     paired_mean_sample_size,
     variance_clusters,
     variance_trials,

@@ -11,9 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from pytest_evalgate.stats.bounds import _tango_z, tango_bounds, unpaired_newcombe
-from pytest_evalgate.stats.clusters import cluster_mean_ci
-from pytest_evalgate.stats.findings import finding_of_means
+from pytest_evalgate.stats.clusters import cluster_mean_ci, repeats_effective_n
 from pytest_evalgate.stats.intervals import (
     Interval,
     clopper_pearson_interval,
@@ -21,8 +19,14 @@ from pytest_evalgate.stats.intervals import (
     wilson_interval,
 )
 from pytest_evalgate.stats.numeric import upper_z
-from pytest_evalgate.stats.paired import mcnemar_midp, sign_flip_midp
-from pytest_evalgate.stats.repeats import repeats_effective_n
+from pytest_evalgate.stats.paired import (
+    _tango_z,
+    finding_of_means,
+    mcnemar_midp,
+    sign_flip_midp,
+    tango_bounds,
+    unpaired_newcombe,
+)
 
 holds = settings(deadline=None, database=None, max_examples=150)
 

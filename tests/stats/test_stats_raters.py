@@ -10,12 +10,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from pytest_evalgate.stats.raters import fleiss_kappa, krippendorff_missing
+from pytest_evalgate.stats.agreement import fleiss_kappa, krippendorff_missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pytest_evalgate.stats.raters import Level
+    from pytest_evalgate.stats.agreement import Level
 
 holds = settings(deadline=None, database=None, max_examples=150)
 ratings = st.integers(2, 4).flatmap(

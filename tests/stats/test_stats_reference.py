@@ -11,35 +11,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_evalgate import stats
-from pytest_evalgate.scorers import overlap, ranking, squad
-from pytest_evalgate.stats import (
-    aggregates,
-    agreement,
-    bounds,
-    classes,
-    clusters,
-    consistency,
-    corrected,
-    distributions,
-    families,
-    findings,
-    intervals,
-    judged,
-    paired,
-    planning,
-    power,
-    probabilities,
-    raters,
-    repeats,
-    slices,
-    thresholds,
-    trend,
-)
+from pytest_evalgate.scorers import likeness, retrieval
+from pytest_evalgate.stats import agreement, clusters, families, intervals, judged, paired, planning, stability, trend
+from pytest_evalgate.stats import agreement as stats_agreement
+from pytest_evalgate.stats import clusters as stats_clusters
+from pytest_evalgate.stats import families as stats_families
+from pytest_evalgate.stats import judged as stats_judged
+from pytest_evalgate.stats import paired as stats_paired
+from pytest_evalgate.stats import planning as stats_planning
+from pytest_evalgate.stats import trend as stats_trend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pytest_evalgate.scorers.overlap import Overlap
+    from pytest_evalgate.scorers.likeness import Overlap
 
 CASES = json.loads(Path(__file__).with_name("stats_cases.json").read_text(encoding="utf-8"))["cases"]
 
@@ -47,7 +32,7 @@ EXTRAS = {"bleu": "sacrebleu", "rouge": "rouge_score"}
 
 
 def verdict(**inputs: Any) -> Mapping[str, object]:
-    found = findings.finding(**inputs)
+    found = stats_paired.finding(**inputs)
     return {"verdict": found.name, "p": found.p, "lower": found.lower, "upper": found.upper}
 
 
@@ -62,7 +47,7 @@ def sign_flip(**sides: list[float]) -> Mapping[str, object]:
 def tango_interval(
     *, both_pass: int, losses: int, gains: int, both_fail: int, confidence: float = 0.95
 ) -> intervals.Interval:
-    return bounds.tango_bounds(losses, gains, both_pass + losses + gains + both_fail, (1 - confidence) / 2)
+    return stats_paired.tango_bounds(losses, gains, both_pass + losses + gains + both_fail, (1 - confidence) / 2)
 
 
 def published_cavo2012(**table: int) -> Mapping[str, object]:
@@ -92,51 +77,51 @@ def rouge(predictions: list[str], references: list[str]) -> object:
 
     return tuple(
         {"rouge1": triple(one.rouge1), "rouge2": triple(one.rouge2), "rougeL": triple(one.rouge_l)}
-        for one in overlap.rouge(predictions, references)
+        for one in likeness.rouge(predictions, references)
     )
 
 
 ESTIMATORS: Mapping[str, Callable[..., object]] = {
     "agreement_binary": agreement.agreement_binary,
     "agreement_graded": agreement.agreement_graded,
-    "bleu": overlap.bleu,
-    "calibration": probabilities.calibration,
-    "classification": classes.classification,
+    "bleu": likeness.library_bleu,
+    "calibration": stats_judged.calibration_errors,
+    "classification": stats_agreement.classification,
     "clopper_pearson_interval": intervals.clopper_pearson_interval,
     "clopper_pearson_lower_one_sided": intervals.clopper_pearson_lower_one_sided,
     "cluster_delta": clusters.cluster_delta,
     "cluster_mean_ci": clusters.cluster_mean_ci,
     "cusum_down": trend.cusum_down,
     "ewma": trend.ewma,
-    "fleiss_kappa": raters.fleiss_kappa,
+    "fleiss_kappa": stats_agreement.fleiss_kappa,
     "holm_adjusted": families.holm_adjusted,
-    "icc_anova": repeats.icc_anova,
-    "js_divergence": distributions.js_divergence,
-    "judge_self_consistency": consistency.judge_self_consistency,
-    "krippendorff_missing": raters.krippendorff_missing,
-    "ks_statistic": distributions.ks_statistic,
+    "icc_anova": stats_clusters.icc_anova,
+    "js_divergence": stats_trend.js_divergence,
+    "judge_self_consistency": stats_agreement.judge_self_consistency,
+    "krippendorff_missing": stats_agreement.krippendorff_missing,
+    "ks_statistic": stats_trend.ks_statistic,
     "mcnemar": mcnemar,
     "mcnemar_sample_size": planning.mcnemar_sample_size,
     "mde_mcnemar": planning.mde_mcnemar,
-    "paired_mean_sample_size": power.paired_mean_sample_size,
-    "pass_at_k": aggregates.pass_at_k,
-    "position_bias": consistency.position_bias,
-    "ppi_mean": corrected.ppi_mean,
+    "paired_mean_sample_size": stats_planning.paired_mean_sample_size,
+    "pass_at_k": stability.pass_at_k,
+    "position_bias": stats_agreement.position_bias,
+    "ppi_mean": stats_judged.ppi_mean,
     "published_cavo2012": published_cavo2012,
-    "repeats_effective_n": repeats.repeats_effective_n,
-    "retrieval": ranking.retrieval,
+    "repeats_effective_n": stats_clusters.repeats_effective_n,
+    "retrieval": retrieval.retrieval,
     "robust_z": trend.robust_z,
     "rogan_gladen": rogan_gladen,
     "rouge": rouge,
     "sign_flip": sign_flip,
-    "slice_shrinkage": slices.slice_shrinkage,
-    "squad": squad.squad,
+    "slice_shrinkage": stats_families.slice_shrinkage,
+    "squad": likeness.squad,
     "tango_interval": tango_interval,
-    "threshold_cost": thresholds.threshold_cost,
-    "threshold_fixed_specificity": thresholds.threshold_fixed_specificity,
-    "threshold_youden": thresholds.threshold_youden,
-    "unpaired_newcombe": bounds.unpaired_newcombe,
-    "variance_trials": power.variance_trials,
+    "threshold_cost": stats_judged.threshold_cost,
+    "threshold_fixed_specificity": stats_judged.threshold_fixed_specificity,
+    "threshold_youden": stats_judged.threshold_youden,
+    "unpaired_newcombe": stats_paired.unpaired_newcombe,
+    "variance_trials": stats_planning.variance_trials,
     "verdict": verdict,
     "wilson_interval": intervals.wilson_interval,
 }

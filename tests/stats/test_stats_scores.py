@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_evalgate.stats.clusters import cluster_mean_ci
+from pytest_evalgate.stats.clusters import cluster_mean_ci, mean_score_ci
 from pytest_evalgate.stats.intervals import clopper_pearson_lower_one_sided
-from pytest_evalgate.stats.scores import mean_score_ci
 
 holds = settings(deadline=None, database=None, max_examples=150)
 score_lists = st.lists(st.floats(0, 1), min_size=2, max_size=40)

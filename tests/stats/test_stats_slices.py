@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_evalgate.stats.slices import slice_shrinkage
+from pytest_evalgate.stats.families import slice_shrinkage
 
 holds = settings(deadline=None, database=None, max_examples=150)
 

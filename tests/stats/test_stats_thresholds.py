@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_evalgate.stats.thresholds import threshold_cost, threshold_fixed_specificity, threshold_youden
+from pytest_evalgate.stats.judged import threshold_cost, threshold_fixed_specificity, threshold_youden
 
 if TYPE_CHECKING:
     from collections.abc import Callable

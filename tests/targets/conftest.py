@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_evalgate.calls import Reply
+from pytest_evalgate.records.calls import Reply
 
 if TYPE_CHECKING:
-    from pytest_evalgate.calls import Call
+    from pytest_evalgate.records.calls import Call
 
 
 @dataclass

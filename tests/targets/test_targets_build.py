@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate import settings
-from pytest_evalgate.data import Case
+from pytest_evalgate import config
+from pytest_evalgate.config.targets import target_table
 from pytest_evalgate.errors import UserError
-from pytest_evalgate.settings.targets import target_table
+from pytest_evalgate.records.results import Case
 from pytest_evalgate.targets import (
     HookedTarget,
     HttpTarget,
@@ -49,10 +49,10 @@ def context(tmp_path: Path, client: FakeClient) -> TargetContext:
     return TargetContext(
         root=root,
         suite="s",
-        models={"m": settings.Model(model="m-1"), "bad": settings.Model(model="m-2", params={"stream": True})},
+        models={"m": config.Model(model="m-1"), "bad": config.Model(model="m-2", params={"stream": True})},
         client=client,
         hooks={"own": _Own},
-        lineage="commit-1",
+        code_version="commit-1",
     )
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate import settings
-from pytest_evalgate.data import Case, Output
+from pytest_evalgate import config
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.records.results import Case, Output
 from pytest_evalgate.targets import TargetFailure
 from pytest_evalgate.targets.command import CommandTarget, load_command
 
@@ -26,7 +26,7 @@ _ANSWERS_AT_ONCE = 60.0
 
 
 def _target(script: str, root: Path, *more: str, timeout_s: float = _ANSWERS_AT_ONCE) -> CommandTarget:
-    spec = settings.CommandTarget(command=(sys.executable, "-c", script, *more), timeout_s=timeout_s)
+    spec = config.CommandTarget(command=(sys.executable, "-c", script, *more), timeout_s=timeout_s)
     return load_command(spec, root=root, place="suites.s.target")
 
 
@@ -190,7 +190,7 @@ def test_no_more_run_at_a_time_than_allowed(tmp_path: Path) -> None:
         "print(len(list(pathlib.Path().glob('run-*'))))\n"
         "time.sleep(0.05); mark.unlink()"
     )
-    spec = settings.CommandTarget(command=(sys.executable, "-c", script), max_concurrency=2, timeout_s=60)
+    spec = config.CommandTarget(command=(sys.executable, "-c", script), max_concurrency=2, timeout_s=60)
     target = load_command(spec, root=tmp_path, place="p")
 
     async def ask_all() -> list[Output]:
@@ -214,7 +214,7 @@ def test_no_more_run_at_a_time_than_allowed(tmp_path: Path) -> None:
 def test_a_program_that_is_not_there_is_refused(tmp_path: Path, command: Sequence[str], told: str) -> None:
     (tmp_path / "data.txt").write_text("no program")
     with pytest.raises(SettingsError) as caught:
-        load_command(settings.CommandTarget(command=tuple(command)), root=tmp_path, place="p")
+        load_command(config.CommandTarget(command=tuple(command)), root=tmp_path, place="p")
     assert str(caught.value).startswith(told.format(root=tmp_path))
 
 
@@ -224,7 +224,7 @@ def test_a_relative_path_is_taken_from_the_root(tmp_path: Path) -> None:
     bot.parent.mkdir()
     bot.write_text("#!/bin/sh\necho from the bot\n")
     bot.chmod(0o755)
-    target = load_command(settings.CommandTarget(command=("bin/bot",)), root=tmp_path, place="p")
+    target = load_command(config.CommandTarget(command=("bin/bot",)), root=tmp_path, place="p")
     assert asyncio.run(target.answer(_CASE, 0)).value == "from the bot"
 
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate import hookspec, settings
-from pytest_evalgate.data import Case, Output
+from pytest_evalgate import config, hookspec
 from pytest_evalgate.errors import CallableError, SettingsError
-from pytest_evalgate.targets.hooked import make_hooked
+from pytest_evalgate.records.results import Case, Output
+from pytest_evalgate.targets.build import build_hook_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +28,8 @@ class _Shouting:
 
 
 def _make(factory: Callable[..., Any], **keys: Any) -> Any:
-    spec = settings.HookTarget(kind="shouting", **keys)
-    return make_hooked(spec, {"shouting": factory}, place="suites.s.target")
+    spec = config.HookTarget(kind="shouting", **keys)
+    return build_hook_target(spec, {"shouting": factory}, place="suites.s.target")
 
 
 def _refused(factory: Callable[..., Any], **keys: Any) -> str:
@@ -98,10 +98,10 @@ def test_what_the_factory_says_to_the_user_is_left_as_it_is() -> None:
 )
 def test_an_unknown_kind_is_told_with_those_that_there_are(kind: str, told: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        make_hooked(settings.HookTarget(kind=kind), {"shouting": _Shouting}, place="suites.s.target")
+        build_hook_target(config.HookTarget(kind=kind), {"shouting": _Shouting}, place="suites.s.target")
     assert str(caught.value) == f'suites.s.target.kind: no target is named "{kind}": {told}'
 
 
 def test_no_hook_at_all_is_said() -> None:
     with pytest.raises(SettingsError, match="pytest_evalgate_targets brings none"):
-        make_hooked(settings.HookTarget(kind="x"), {}, place="p")
+        build_hook_target(config.HookTarget(kind="x"), {}, place="p")

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate import settings
-from pytest_evalgate.calls import CallFailed, CallRecord, Reply
-from pytest_evalgate.data import Case, Output, Place
+from pytest_evalgate import config
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.records.calls import CallFailed, CallRecord, Reply
+from pytest_evalgate.records.results import Case, Output, Place
 from pytest_evalgate.targets import HttpTarget, TargetFailure
 from pytest_evalgate.targets.http import check_request
 
@@ -20,7 +20,7 @@ _URL = "https://app.example/{{ vars.lang }}/ask?q={{input}}"
 
 
 def _target(client: FakeClient, **request: Any) -> HttpTarget:
-    return HttpTarget(settings.HttpRequest(**{"url": _URL, **request}), "support", "v7", client)
+    return HttpTarget(config.HttpRequest(**{"url": _URL, **request}), "support", "v7", client)
 
 
 def _answer(client: FakeClient, value: Any, output: str | None = None) -> Output:
@@ -116,10 +116,10 @@ def test_a_case_that_does_not_fit_is_told(client: FakeClient, case: Case, told: 
 )
 def test_a_request_that_cannot_be_filled_is_refused(request_: dict[str, Any], told: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        check_request(settings.HttpRequest(**request_), "p")
+        check_request(config.HttpRequest(**request_), "p")
     assert str(caught.value).startswith(told)
 
 
 def test_a_request_with_a_placeholder_in_url_or_body_is_fine() -> None:
-    check_request(settings.HttpRequest(url="http://x/{{ input }}"), "p")
-    check_request(settings.HttpRequest(url="http://x/", body=["{{ input }}"]), "p")
+    check_request(config.HttpRequest(url="http://x/{{ input }}"), "p")
+    check_request(config.HttpRequest(url="http://x/", body=["{{ input }}"]), "p")

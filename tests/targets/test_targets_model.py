@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate import settings
-from pytest_evalgate.calls import CallFailed, CallRecord, Reply
-from pytest_evalgate.data import Case, Output, Place
+from pytest_evalgate import config
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.records.calls import CallFailed, CallRecord, Reply
+from pytest_evalgate.records.results import Case, Output, Place
 from pytest_evalgate.targets import ModelTarget
 from pytest_evalgate.targets.model import RESERVED_PARAMS, check_params
 from pytest_evalgate.targets.prompts import parse_prompt
@@ -24,8 +24,8 @@ _USER = {"role": "user", "content": "hi"}
 
 def _target(client: FakeClient, *, prompt: str = "", system: str = "", api: Any = "chat", **spec: Any) -> ModelTarget:
     return ModelTarget(
-        settings.ModelTarget(model="candidate", **spec),
-        settings.Model(model="m-1", base_url="http://x/v1", api=api, params={"temperature": 0, "max_tokens": 9}),
+        config.ModelTarget(model="candidate", **spec),
+        config.Model(model="m-1", base_url="http://x/v1", api=api, params={"temperature": 0, "max_tokens": 9}),
         "support",
         client,
         parse_prompt(prompt, name="p.md") if prompt else None,

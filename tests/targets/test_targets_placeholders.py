@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.targets.placeholders import PathError, faults, fill, fill_url, has_placeholder, look_up
+from pytest_evalgate.targets.http import PathError, fill, fill_url, has_placeholder, invalid_placeholders, look_up
 
 _VALUES = {"input": "hi", "n": 3, "list": ["a", {"b": None}], "obj": {"k-1": {"x": True}}, "0": "zero"}
 _JSON = st.recursive(
@@ -71,7 +71,7 @@ def test_a_path_that_leads_nowhere_says_where_it_ends(path: str, told: str) -> N
     ],
 )
 def test_what_is_no_dotted_path_is_found(text: str) -> None:
-    assert list(faults({"a": [text, "{{ input }}"]})) == [text]
+    assert list(invalid_placeholders({"a": [text, "{{ input }}"]})) == [text]
 
 
 def test_whether_there_is_a_placeholder() -> None:

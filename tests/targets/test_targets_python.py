@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate.data import Case, Output
-from pytest_evalgate.targets import as_output, wrap
+from pytest_evalgate.records.results import Case, Output
+from pytest_evalgate.targets import as_output, wrap_function
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -22,7 +22,7 @@ _CASE = Case("1", input="hi", metadata={"lang": "de"})
 
 
 def _ask(function: Callable[..., Any], case: Case = _CASE) -> Output:
-    return asyncio.run(wrap(function).answer(case, 0))
+    return asyncio.run(wrap_function(function).answer(case, 0))
 
 
 async def _upper(text: str) -> str:
@@ -119,7 +119,7 @@ def test_a_callable_may_ask_for_the_input_and_the_case() -> None:
     def both(question: str, case: Case) -> str:
         return f"{case.id}: {question}"
 
-    output = asyncio.run(wrap(both).answer(Case("a", input="why"), 0))
+    output = asyncio.run(wrap_function(both).answer(Case("a", input="why"), 0))
     assert output.value == "a: why"
 
 
@@ -156,7 +156,7 @@ def test_what_a_plain_function_starts_is_awaited_on_the_loop() -> None:
 
 
 def _ask_many(function: Callable[..., Any], count: int, max_concurrency: int) -> list[Output]:
-    target = wrap(function, max_concurrency=max_concurrency)
+    target = wrap_function(function, max_concurrency=max_concurrency)
 
     async def ask() -> list[Output]:
         return await asyncio.gather(*(target.answer(_CASE, trial) for trial in range(count)))
@@ -234,7 +234,7 @@ def test_latency_does_not_count_the_wait_for_a_slot() -> None:
 
 
 def test_nothing_is_called_any_more_once_it_is_closed() -> None:
-    target = wrap(lambda text: text)
+    target = wrap_function(lambda text: text)
     target.close()
     with pytest.raises(RuntimeError, match="shutdown"):
         asyncio.run(target.answer(_CASE, 0))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate.data import Case, Output
-from pytest_evalgate.errors import MissingAnswer, RecordingError
+from pytest_evalgate.errors import MissingOutput, RecordingError
+from pytest_evalgate.records.results import Case, Output
 from pytest_evalgate.targets import RowTarget, load
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def test_outputs_are_joined_by_id_and_trial(tmp_path: Path) -> None:
     assert target.trials == 2
     assert asyncio.run(target.answer(Case("2"), 0)) == Output({"x": 1})
     assert asyncio.run(target.answer(Case("2"), 1)) == Output("two", {"tokens": 3})
-    with pytest.raises(MissingAnswer, match=r"no recorded output in b\.jsonl"):
+    with pytest.raises(MissingOutput, match=r"no recorded output in b\.jsonl"):
         asyncio.run(target.answer(Case("1"), 1))
 
 
@@ -45,7 +45,7 @@ def test_the_output_may_stand_at_a_dotted_path(tmp_path: Path, path: str, value:
 
 def test_a_null_output_is_missing(tmp_path: Path) -> None:
     target = load([_write(tmp_path / "a.jsonl", {"id": "1", "output": None})], root=tmp_path)
-    with pytest.raises(MissingAnswer, match=r"the recorded output in a\.jsonl is null"):
+    with pytest.raises(MissingOutput, match=r"the recorded output in a\.jsonl is null"):
         asyncio.run(target.answer(Case("1"), 0))
 
 
@@ -96,5 +96,5 @@ def test_a_path_that_leads_nowhere_is_a_problem_of_the_row(tmp_path: Path) -> No
 
 def test_a_golden_line_may_hold_its_output() -> None:
     assert asyncio.run(RowTarget().answer(Case("1", output="x"), 0)) == Output("x")
-    with pytest.raises(MissingAnswer, match="holds no recorded"):
+    with pytest.raises(MissingOutput, match="holds no recorded"):
         asyncio.run(RowTarget().answer(Case("1"), 0))

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pytest_evalgate.targets.responses import to_responses
+from pytest_evalgate.targets.request import to_responses
 
 _CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 

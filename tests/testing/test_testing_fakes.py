@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from pytest_evalgate.data import Case, Output, PlannedCase
-from pytest_evalgate.data import Place as At
 from pytest_evalgate.engine import Grading, run_case
 from pytest_evalgate.protocols import Scorer, Target
+from pytest_evalgate.records.results import Case, Output, PlannedCase
+from pytest_evalgate.records.results import Place as At
 from pytest_evalgate.testing import FixedScorer, ScriptedTarget, grade_once
 
 

@@ -9,17 +9,18 @@ import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from pytest_evalgate import files
-from pytest_evalgate.cli.project import Project, suites_of
+from pytest_evalgate.app.project import Project, suites_of
 from pytest_evalgate.errors import BaselineError
 from pytest_evalgate.runs import baseline as baselines
-from pytest_evalgate.runs import baseline_outputs, run_file
+from pytest_evalgate.runs import baseline as runs_baseline
+from pytest_evalgate.runs import run_file
+from pytest_evalgate.text import files
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_evalgate.data import Baseline, Json, Run
-    from pytest_evalgate.runs.origin import Origin
+    from pytest_evalgate.records.results import Baseline, Json, Run
+    from pytest_evalgate.runs.run_file import RunInfo
 
 NO_BASELINE = "no baseline yet: pytest-evalgate baseline promote"
 _FORMAT = argparse.RawDescriptionHelpFormatter
@@ -53,45 +54,45 @@ def _action(actions: Any, name: str, run: Any, example: str) -> argparse.Argumen
     return parser
 
 
-def _promote(chosen: argparse.Namespace) -> int:
+def _promote(args: argparse.Namespace) -> int:
     """Make the newest whole run the baseline; refused in CI."""
     if os.environ.get("CI", "").lower() not in {"", "0", "false"}:
         raise BaselineError("a baseline is not promoted in CI: promote on a branch, review the file, merge it")
     project = Project.find()
-    run, origin = _read_run(project, chosen.run_id)
+    run, origin = _read_run(project, args.run_id)
     now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    suites = suites_of(run, chosen.suite)
+    suites = suites_of(run, args.suite)
     if origin.tier != project.settings.default_tier:
         for suite in suites:
-            baselines.refuse_sample(run, suite.plan, origin.tier)
+            baselines.reject_sample(run, suite.plan, origin.tier)
     promoted = [
-        (baselines.promote(run, suite, reason=chosen.reason, now=now), project.baseline_file(suite.plan.name))
+        (baselines.promote(run, suite, reason=args.reason, now=now), project.baseline_file(suite.plan.name))
         for suite in suites
     ]
     stored = run_file.path_of(project.state.path, run.id)
-    keeps = project.settings.report.content == "full" and not chosen.no_outputs
+    keeps = project.settings.report.content == "full" and not args.no_outputs
     for baseline, path in promoted:
         baselines.write(baseline, path)
-        baseline_outputs.write(baseline_outputs.of_run(baseline, stored) if keeps else b"", path)
+        runs_baseline.write_outputs(runs_baseline.of_run(baseline, stored) if keeps else b"", path)
     rows = [_summary(baseline, path, project.root) for baseline, path in promoted]
-    _print(chosen, rows, [f"promoted {row['suite']}: {_passes(row)} -> {row['file']}" for row in rows])
+    _print(args, rows, [f"promoted {row['suite']}: {_passes(row)} -> {row['file']}" for row in rows])
     return 0
 
 
-def _read_run(project: Project, run_id: str | None) -> tuple[Run, Origin]:
+def _read_run(project: Project, run_id: str | None) -> tuple[Run, RunInfo]:
     state = project.state.path
-    return run_file.read_with_origin(run_file.newest(state) if run_id is None else run_file.path_of(state, run_id))
+    return run_file.read_with_info(run_file.newest(state) if run_id is None else run_file.path_of(state, run_id))
 
 
-def _show(chosen: argparse.Namespace) -> int:
+def _show(args: argparse.Namespace) -> int:
     """Show where a baseline came from and what it holds."""
     project = Project.find()
-    names = [chosen.suite] if chosen.suite else list(project.settings.suites)
-    found = [(name, _read(project, name, chosen.ref)) for name in names]
+    names = [args.suite] if args.suite else list(project.settings.suites)
+    found = [(name, _read(project, name, args.ref)) for name in names]
     rows = [_summary(baseline, project.baseline_file(name), project.root) for name, baseline in found if baseline]
     lines = [line for row in rows for line in _described(row)]
     lines += [f"{name}: {NO_BASELINE}" for name, baseline in found if not baseline]
-    _print(chosen, rows, lines or ["no suite is configured: name one with --suite"])
+    _print(args, rows, lines or ["no suite is configured: name one with --suite"])
     return 0 if rows else 1
 
 
@@ -112,7 +113,7 @@ def _summary(baseline: Baseline, path: Path, root: Path) -> dict[str, Json]:
 
 
 def _shown(text: str) -> str:
-    from pytest_evalgate.reports.escape import one_line  # noqa: PLC0415 - the reports bring scipy
+    from pytest_evalgate.text.escape import one_line  # noqa: PLC0415 - the reports bring scipy
 
     return one_line(text)
 
@@ -129,5 +130,5 @@ def _described(row: dict[str, Json]) -> list[str]:
     ]
 
 
-def _print(chosen: argparse.Namespace, rows: list[dict[str, Json]], lines: list[str]) -> None:
-    print(json.dumps(rows, indent=1) if chosen.json else "\n".join(lines))
+def _print(args: argparse.Namespace, rows: list[dict[str, Json]], lines: list[str]) -> None:
+    print(json.dumps(rows, indent=1) if args.json else "\n".join(lines))

@@ -58,3 +58,12 @@ level: Final = number(0.0001, 0.4999)
 
 share: Final = number(0.0001, 0.9999)
 """Reads a share that is neither none nor all."""
+
+_LONGEST = 18
+
+
+def seed(text: str) -> int:
+    """Read a seed: a whole number from 0 on, for argparse."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= _LONGEST):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on, of at most {_LONGEST} digits")
+    return int(text)

@@ -9,13 +9,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from pytest_evalgate import files
-from pytest_evalgate.cli.project import Project
+from pytest_evalgate.app.project import Project
+from pytest_evalgate.config import ReportFormat, key_variables
 from pytest_evalgate.errors import RunFileError
-from pytest_evalgate.redaction import Redactor
 from pytest_evalgate.runs import run_file
-from pytest_evalgate.runs.kept import KeptRun
-from pytest_evalgate.settings import ReportFormat, key_variables
+from pytest_evalgate.runs.kept import RunFolder
+from pytest_evalgate.text import files
+from pytest_evalgate.text.redaction import Redactor
 
 if TYPE_CHECKING:
     import argparse
@@ -49,34 +49,36 @@ def add_parser(verbs: Any) -> None:
     parser.set_defaults(run=_run)
 
 
-def _run(chosen: argparse.Namespace) -> int:
-    from pytest_evalgate.reports.links import links_of  # noqa: PLC0415 - the reports bring scipy
-    from pytest_evalgate.reports.stored_run import Setting, read_judged, view_of  # noqa: PLC0415 - the same
-    from pytest_evalgate.reports.texts import Texts  # noqa: PLC0415 - the same
+def _run(args: argparse.Namespace) -> int:
+    from pytest_evalgate.reports.view import (  # noqa: PLC0415 - the same
+        ReportOptions,
+        TextPolicy,
+        links_of,
+        read_decided,
+        view_of,
+    )
     from pytest_evalgate.reports.writing import HTML_FILE, write_reports  # noqa: PLC0415 - the same
 
     project = Project.find()
-    folder = project.state.path if chosen.out is None else chosen.out
-    formats = chosen.formats or ["html"]
+    folder = project.state.path if args.out is None else args.out
+    formats = args.formats or ["html"]
     page = files.relative_name(folder / HTML_FILE, project.root) if "html" in formats else None
-    texts, links = Texts.by(project.settings.report), links_of(os.environ, project.root)
-    setting = Setting(project.root, texts, links, page)
-    kept = _kept(project, chosen.run_id)
-    view = view_of(kept, read_judged(kept), setting)
+    texts, links = TextPolicy.by(project.settings.report), links_of(os.environ, project.root)
+    setting = ReportOptions(project.root, texts, links, page)
+    kept = _kept(project, args.run_id)
+    view = view_of(kept, read_decided(kept), setting)
     if _TERMINAL in formats:
         _print(view, Redactor.of(key_variables(project.settings), os.environ))
     written = write_reports(view, [name for name in formats if name != _TERMINAL], folder)
     names = [files.relative_name(path, Path.cwd()) for path in written.paths]
     for note in written.notes:
         print(f"pytest-evalgate: {note}", file=sys.stderr)
-    if names or chosen.json:
-        print(
-            json.dumps({"run_id": view.verdict.run_id, "files": names}, indent=1) if chosen.json else "\n".join(names)
-        )
+    if names or args.json:
+        print(json.dumps({"run_id": view.verdict.run_id, "files": names}, indent=1) if args.json else "\n".join(names))
     return 0
 
 
-def _kept(project: Project, run: str | None) -> KeptRun:
+def _kept(project: Project, run: str | None) -> RunFolder:
     """Return the folder of a run.
 
     Raises:
@@ -84,11 +86,11 @@ def _kept(project: Project, run: str | None) -> KeptRun:
 
     """
     if run is None:
-        kept = KeptRun(run_file.newest(project.state.path).parent)
+        kept = RunFolder(run_file.newest(project.state.path).parent)
     elif Path(run).is_dir():
-        kept = KeptRun(Path(run))
+        kept = RunFolder(Path(run))
     else:
-        kept = KeptRun(run_file.path_of(project.state.path, run).parent)
+        kept = RunFolder(run_file.path_of(project.state.path, run).parent)
     if not kept.run_file.exists():
         raise RunFileError(f"no run is stored in {kept.folder}: pytest --eval-gate makes one")
     if not kept.verdict_file.exists():
@@ -103,4 +105,4 @@ def _print(view: ReportView, redactor: Redactor) -> None:
 
     width = shutil.get_terminal_size().columns
     for line in (*render(view, width), verdict_line(view)):
-        print(redactor.clean(line.text))
+        print(redactor.redact(line.text))

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_evalgate import settings
-from pytest_evalgate.golden.schema import json_schema as golden_schema
-from pytest_evalgate.runs import verdict_file
+from pytest_evalgate import config
+from pytest_evalgate.golden.load import json_schema as golden_schema
+from pytest_evalgate.runs import kept
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Mapping
 
 SCHEMAS: Final[Mapping[str, Callable[[], dict[str, Any]]]] = {
-    "config": settings.json_schema,
+    "config": config.json_schema,
     "golden": golden_schema,
-    "verdict": verdict_file.json_schema,
+    "verdict": kept.json_schema,
 }
 
 
@@ -34,6 +34,6 @@ def add_parser(verbs: Any) -> None:
     parser.set_defaults(run=_run)
 
 
-def _run(chosen: argparse.Namespace) -> int:
-    print(json.dumps(SCHEMAS[chosen.of](), indent=2))
+def _run(args: argparse.Namespace) -> int:
+    print(json.dumps(SCHEMAS[args.of](), indent=2))
     return 0

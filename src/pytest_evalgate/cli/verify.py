@@ -7,24 +7,91 @@ import json
 import os
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from pytest_evalgate import jsonl
-from pytest_evalgate.cli.judging import BASE_VARIABLE, TIER_VARIABLE, in_tier
-from pytest_evalgate.cli.project import Project
-from pytest_evalgate.cli.verify_objections import Expected, objections
-from pytest_evalgate.data import VerdictName
+from pytest_evalgate import golden
+from pytest_evalgate.app.decide import BASE_VARIABLE, TIER_VARIABLE, RunDecider, in_tier
+from pytest_evalgate.app.project import Project
+from pytest_evalgate.config import always_planned, sample_of
 from pytest_evalgate.errors import SettingsError
-from pytest_evalgate.judgement import BaseBranch, Judgement
+from pytest_evalgate.golden.sampling import sample_plan
+from pytest_evalgate.guard.base_branch import BaseBranch, BaseCheckout, base_ref
+from pytest_evalgate.records.results import VerdictName
 from pytest_evalgate.runs import run_file
-from pytest_evalgate.runs.base import BaseTree, base_ref
+from pytest_evalgate.runs.plan import NO_CHANGES, make_plan
+from pytest_evalgate.runs.run_file import config_sha256
+from pytest_evalgate.text import files, jsonl
+from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-    from pytest_evalgate.data import Json, Run, Verdict
-    from pytest_evalgate.runs.origin import Origin
-    from pytest_evalgate.settings import Suite
+    from pytest_evalgate.config import Suite
+    from pytest_evalgate.records.results import Json, Run, SuitePlan, Verdict
+    from pytest_evalgate.runs.run_file import RunInfo
+
+_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedRun:
+    """What a run has to be: of this id, with these suites, and of this ``--eval-target`` where it had one."""
+
+    run_id: str
+    suites: Sequence[str]
+    target: str | None
+
+
+def mismatches(
+    project: Project, run: Run, origin: RunInfo, base: BaseBranch | None, expected: ExpectedRun
+) -> Iterator[str]:
+    """List what does not fit; the base then knows the golden sets of every suite of the run.
+
+    Raises:
+        UserError: golden sets, those of the base included, cannot be read.
+
+    """
+    if run.id != expected.run_id:
+        yield f"verdict.json tells of run {expected.run_id}, not of run {run.id}"
+    if origin.config_sha256 != config_sha256(project.settings):
+        yield f"run {run.id} was made with another configuration than {project.root} has"
+    if origin.target != expected.target:
+        yield f"run {run.id} was made with {_target(origin.target)}, not with {_target(expected.target)}"
+    held = {suite.plan.name for suite in run.suites}
+    yield from (f"suite {name} is not in run {run.id}" for name in dict.fromkeys(expected.suites) if name not in held)
+    for suite in run.suites:
+        yield from _of_suite(project, suite.plan, base)
+
+
+def _target(spec: str | None) -> str:
+    return "the suites' own targets" if spec is None else f"--eval-target {spec}"
+
+
+def _of_suite(project: Project, held: SuitePlan, base: BaseBranch | None) -> Iterator[str]:
+    """Plan the suite once more, and name the cases that its run does not hold as this plan has them."""
+    sets = golden.load([_inside(project.root, path) for path in held.golden], root=project.root)
+    sides = NO_CHANGES if base is None else base.sides(held.name, sets)
+    suite = project.settings.suites.get(held.name)
+    slices = () if suite is None else suite.slices
+    plan = make_plan(held.name, sets, scorers=None, trials=held.trials, slices=slices, sides=sides)
+    if suite is not None:
+        plan = sample_plan(plan, sample_of(suite), always_planned(suite))
+    if plan.golden_sha256 != held.golden_sha256:
+        yield f"suite {held.name} was run on other golden sets than {project.root} has"
+    there = {(case.id, case.side) for case in held.cases}
+    others = [case.id for case in plan.cases if base is not None and (case.id, case.side) not in there]
+    if others:
+        first = ", ".join(others[:_NAMED])
+        yield f"suite {held.name}: {count(len(others), 'case')} did not run as the base branch wants it: {first}"
+
+
+def _inside(root: Path, path: str) -> Path:
+    try:
+        return files.resolve_inside(root, Path(path))
+    except ValueError as error:
+        raise SettingsError(f"golden set {error}") from None
+
 
 _EXAMPLE = "pytest-evalgate verify --base-ref origin/main --require support"
 _DISAGREES = 1
@@ -58,12 +125,12 @@ class _Verified:
 
     claimed: str
     derived: Verdict
-    objections: tuple[str, ...]
+    mismatches: tuple[str, ...]
 
     @property
     def agrees(self) -> bool:
         """Tell whether what was claimed stands."""
-        return self.claimed == self.derived.verdict and not self.objections
+        return self.claimed == self.derived.verdict and not self.mismatches
 
     @property
     def exit_code(self) -> int:
@@ -71,18 +138,18 @@ class _Verified:
         return self.derived.exit_code or (0 if self.agrees else _DISAGREES)
 
 
-def _verify(chosen: argparse.Namespace) -> int:
+def _verify(args: argparse.Namespace) -> int:
     written = Project.find()
     claimed = _claimed(written)
-    run, origin = run_file.read_with_origin(run_file.path_of(written.state.path, chosen.run_id or claimed["run_id"]))
-    project, base = in_tier(written, origin.tier), _base(written, chosen.base_ref, origin.tier)
-    suites = [*chosen.require, *(() if base is None else base.settings.suites)]
-    wanted = Expected(claimed["run_id"], suites, chosen.target)
-    tier = chosen.tier or os.environ.get(TIER_VARIABLE) or (written.settings if base is None else base).default_tier
-    found = [*_of_tier(run, origin, tier), *objections(project, run, origin, base, wanted)]
+    run, origin = run_file.read_with_info(run_file.path_of(written.state.path, args.run_id or claimed["run_id"]))
+    project, base = in_tier(written, origin.tier), _base(written, args.base_ref, origin.tier)
+    suites = [*args.require, *(() if base is None else base.settings.suites)]
+    expected = ExpectedRun(claimed["run_id"], suites, args.target)
+    tier = args.tier or os.environ.get(TIER_VARIABLE) or (written.settings if base is None else base).default_tier
+    found = [*_of_tier(run, origin, tier), *mismatches(project, run, origin, base, expected)]
     derived = _derive(project, run, base, found.append)
     verified = _Verified(claimed["verdict"], derived, tuple(found))
-    print(json.dumps(_encoded(verified), indent=1) if chosen.json else "\n".join(_lines(verified)))
+    print(json.dumps(_encoded(verified), indent=1) if args.json else "\n".join(_lines(verified)))
     return verified.exit_code
 
 
@@ -102,21 +169,21 @@ def _claimed(project: Project) -> dict[str, str]:
     except (KeyError, TypeError, ValueError) as error:
         raise SettingsError(f"{path}: not a verdict ({error}): run again") from None
     if verdict not in get_args(VerdictName) or not _RUN_ID.fullmatch(run_id):
-        told = f"{jsonl.visible(verdict)} of run {jsonl.visible(run_id)}"
+        told = f"{jsonl.escape_text(verdict)} of run {jsonl.escape_text(run_id)}"
         raise SettingsError(f"{path}: not a verdict ({told}): run again")
     return {"verdict": verdict, "run_id": run_id}
 
 
-def _of_tier(run: Run, origin: Origin, wanted: str) -> Iterator[str]:
-    if origin.tier != wanted:
-        yield f"run {run.id} was made in tier {jsonl.visible(origin.tier)}, not in tier {wanted}"
+def _of_tier(run: Run, origin: RunInfo, expected: str) -> Iterator[str]:
+    if origin.tier != expected:
+        yield f"run {run.id} was made in tier {jsonl.escape_text(origin.tier)}, not in tier {expected}"
 
 
 def _base(project: Project, ref: str | None, tier: str) -> BaseBranch | None:
     ref = base_ref(ref or os.environ.get(BASE_VARIABLE), os.environ)
     if ref is None:
         return None
-    tree = BaseTree.at(ref, root=project.root, folder=project.state.path / "base")
+    tree = BaseCheckout.at(ref, root=project.root, folder=project.state.path / "base")
     return BaseBranch(tree, project.root, project.settings, project.state.path, tier)
 
 
@@ -128,32 +195,32 @@ def _derive(project: Project, run: Run, base: BaseBranch | None, add_problem: Ca
     def suite_of(name: str) -> Suite | None:
         return rules_of.suites.get(name) or own.suites.get(name)
 
-    judgement = Judgement(project.root, rules_of, project.state.path, suite_of, base=base)
-    return judgement.judge(run, judgement.rules([suite.plan.name for suite in run.suites], add_problem))
+    decider = RunDecider(project.root, rules_of, project.state.path, suite_of, base=base)
+    return decider.decide(run, decider.rules([suite.plan.name for suite in run.suites], add_problem))
 
 
 def _lines(found: _Verified) -> Iterator[str]:
-    from pytest_evalgate.reports.escape import one_line  # noqa: PLC0415 - the reports bring scipy
-    from pytest_evalgate.reports.gate_changes import gate_change_lines  # noqa: PLC0415 - the same
+    from pytest_evalgate.reports.terminal import gate_change_lines  # noqa: PLC0415 - the same
+    from pytest_evalgate.text.escape import one_line  # noqa: PLC0415 - the reports bring scipy
 
     yield from (line.text for line in gate_change_lines(found.derived.changed_in_gate, 100))
     for name, suite in found.derived.suites.items():
         for gate in suite.gates:
             which = f"{gate.kind} {gate.of}".rstrip()
             yield one_line(f"{gate.result:<13}  {name}, {which}: {gate.message}")
-    for objection in found.objections:
-        yield one_line(f"objection: {objection}")
-    word = "agrees" if found.agrees else "OBJECTS" if found.objections else "DISAGREES"
+    for mismatch in found.mismatches:
+        yield one_line(f"objection: {mismatch}")
+    word = "agrees" if found.agrees else "OBJECTS" if found.mismatches else "DISAGREES"
     yield f"verify {word}: verdict.json says {found.claimed}, the run says {found.derived.verdict}"
 
 
 def _encoded(found: _Verified) -> dict[str, Json]:
-    from pytest_evalgate.runs.verdict_file import encode  # noqa: PLC0415 - asked for
+    from pytest_evalgate.runs.kept import encode  # noqa: PLC0415 - asked for
 
     return {
         "claimed": found.claimed,
         "agrees": found.agrees,
         "exit_code": found.exit_code,
-        "objections": list(found.objections),
+        "objections": list(found.mismatches),
         "derived": encode(found.derived),
     }

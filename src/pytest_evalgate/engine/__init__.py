@@ -3,6 +3,8 @@
 What sessions with recorded outputs do without stands in modules of its own: ``runner`` brings asyncio.
 """
 
-from pytest_evalgate.engine.trial import Grading, describe, grade_output, run_case, run_trial, settle
+from __future__ import annotations
 
-__all__ = ["Grading", "describe", "grade_output", "run_case", "run_trial", "settle"]
+from pytest_evalgate.engine.trial import Grading, combine_trials, describe_error, grade_output, run_case, run_trial
+
+__all__ = ["Grading", "combine_trials", "describe_error", "grade_output", "run_case", "run_trial"]

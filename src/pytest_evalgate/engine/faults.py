@@ -3,17 +3,69 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
-from pytest_evalgate.engine.retry_after import retry_after_s
-from pytest_evalgate.jsonl import loads, visible
+from pytest_evalgate.text.jsonl import escape_text, loads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
-    from pytest_evalgate.engine.secrets import Secret
+    from pytest_evalgate.text.redaction import Secret
+
+LONGEST_S: Final = 86_400.0
+"""Whoever asks for more than a day is not understood."""
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Read ``retry-after-ms``, else ``Retry-After`` in seconds or as an HTTP date.
+
+    A date counts from the reply's own ``Date``, since the two clocks may differ.
+
+    Args:
+        headers: Of the reply; the names in lower case, or a mapping that ignores case.
+
+    Returns:
+        Seconds from 0 to `LONGEST_S`; None where nothing is said that makes sense.
+
+    """
+    milliseconds = _number(headers.get("retry-after-ms", ""))
+    if milliseconds is not None:
+        return _sensible(milliseconds / 1000)
+    value = headers.get("retry-after", "")
+    seconds = _number(value)
+    return _sensible(_until(value, headers.get("date", "")) if seconds is None else seconds)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _until(then: str, now: str) -> float | None:
+    start, end = _date(now), _date(then)
+    return None if start is None or end is None else (end - start).total_seconds()
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError):  # the parser stumbles over garbage in more than one way
+        return None
+    return date if date.tzinfo else None
+
+
+def _sensible(seconds: float | None) -> float | None:
+    if seconds is None or math.isnan(seconds) or not 0 <= seconds <= LONGEST_S:
+        return None
+    return seconds
+
 
 FaultKind = Literal[
     "rate_limit",
@@ -32,7 +84,7 @@ _EXCERPT: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Consequence:
+class FaultPolicy:
     """What follows from a kind of fault.
 
     Args:
@@ -43,23 +95,23 @@ class Consequence:
 
     """
 
-    words: str
+    description: str
     tries: int = 1
-    crowded: bool = False
+    is_overload: bool = False
     stops_run: bool = False
 
 
-CONSEQUENCES: Final[Mapping[FaultKind, Consequence]] = {
-    "rate_limit": Consequence("rate limit", tries=5, crowded=True),
-    "overloaded": Consequence("unavailable", tries=5, crowded=True),
-    "server": Consequence("server error", tries=5),
-    "timeout": Consequence("timeout", tries=5),
-    "connection": Consequence("no connection", tries=5),
-    "malformed": Consequence("malformed reply", tries=3),
-    "quota": Consequence("quota used up", stops_run=True),
-    "auth": Consequence("key refused", stops_run=True),
-    "unknown_model": Consequence("unknown model", stops_run=True),
-    "bad_request": Consequence("refused"),
+FAULT_POLICIES: Final[Mapping[FaultKind, FaultPolicy]] = {
+    "rate_limit": FaultPolicy("rate limit", tries=5, is_overload=True),
+    "overloaded": FaultPolicy("unavailable", tries=5, is_overload=True),
+    "server": FaultPolicy("server error", tries=5),
+    "timeout": FaultPolicy("timeout", tries=5),
+    "connection": FaultPolicy("no connection", tries=5),
+    "malformed": FaultPolicy("malformed reply", tries=3),
+    "quota": FaultPolicy("quota used up", stops_run=True),
+    "auth": FaultPolicy("key refused", stops_run=True),
+    "unknown_model": FaultPolicy("unknown model", stops_run=True),
+    "bad_request": FaultPolicy("refused"),
 }
 
 _BY_CODE: Final[Mapping[str, FaultKind]] = {
@@ -72,7 +124,7 @@ _BY_CODE: Final[Mapping[str, FaultKind]] = {
 }
 """What a body says for certain, whatever the status."""
 
-_INSIDE_200: Final[Mapping[str, FaultKind]] = {
+_BY_CODE_IN_200: Final[Mapping[str, FaultKind]] = {
     "rate_limit_exceeded": "rate_limit",
     "overloaded_error": "overloaded",
     "server_error": "server",
@@ -91,7 +143,7 @@ _BY_STATUS: Final[Mapping[int, FaultKind]] = {
     504: "overloaded",
     529: "overloaded",
 }
-_OF_APPLICATIONS: Final[Mapping[int, FaultKind]] = {
+_BY_APPLICATION_STATUS: Final[Mapping[int, FaultKind]] = {
     **_BY_STATUS,
     402: "bad_request",
     403: "bad_request",
@@ -114,21 +166,21 @@ class CallFault(Exception):  # noqa: N818 - one attempt went wrong; whether that
         self.detail = detail
         self.status = status
         self.retry_after_s = retry_after_s
-        super().__init__(f"{self.words}: {detail}")
+        super().__init__(f"{self.description}: {detail}")
 
     @property
-    def consequence(self) -> Consequence:
+    def policy(self) -> FaultPolicy:
         """What follows from it."""
-        return CONSEQUENCES[self.kind]
+        return FAULT_POLICIES[self.kind]
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """The status, if there was one, and what a person calls it: ``429 rate limit``."""
-        return f"{self.status or ''} {self.consequence.words}".lstrip()
+        return f"{self.status or ''} {self.policy.description}".lstrip()
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpResponse:
     """A reply as it came over the wire; the names in ``headers`` are in lower case, or the mapping ignores case."""
 
     status: int
@@ -137,7 +189,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
+class FaultFactory:
     """Whose faults these are: what a message may name, and what it must never show.
 
     Args:
@@ -155,22 +207,22 @@ class Sender:
     def place(self) -> str:
         """The URL without a user, a password or a query."""
         parts = urlsplit(self.url)
-        return visible(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}", _EXCERPT)
+        return escape_text(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}", _EXCERPT)
 
-    def fault(self, kind: FaultKind, said: str, answer: Answer | None = None) -> CallFault:
-        """Make a fault of what was ``said``, by the server or by the client library."""
-        detail = f"{self._excerpt(said)} ({self.place})"
+    def fault(self, kind: FaultKind, message: str, response: HttpResponse | None = None) -> CallFault:
+        """Make a fault of what was ``message``, by the server or by the client library."""
+        detail = f"{self._excerpt(message)} ({self.place})"
         if remedy := self._remedy(kind):
             detail = f"{detail}: {remedy}"
-        if answer is None:
+        if response is None:
             return CallFault(kind, detail)
-        return CallFault(kind, detail, status=answer.status, retry_after_s=retry_after_s(answer.headers))
+        return CallFault(kind, detail, status=response.status, retry_after_s=retry_after_s(response.headers))
 
-    def classify(self, answer: Answer) -> CallFault:
+    def classify(self, response: HttpResponse) -> CallFault:
         """Say what is wrong with an answer: by what its body says, where it says something, else by its status."""
-        codes, said = error_of(answer.body)
-        kind = (self.model and _kind_of_codes(codes)) or self._kind_of_status(answer.status, codes)
-        return self.fault(kind, said or "it does not say why", answer)
+        codes, message = error_of(response.body)
+        kind = (self.model and _kind_of_codes(codes)) or self._kind_of_status(response.status, codes)
+        return self.fault(kind, message or "it does not say why", response)
 
     def redact(self, text: str) -> str:
         """Take the keys out of ``text``: some servers repeat them."""
@@ -185,13 +237,13 @@ class Sender:
         return body
 
     def _kind_of_status(self, status: int, codes: tuple[str, ...]) -> FaultKind:
-        kinds = _BY_STATUS if self.model else _OF_APPLICATIONS
+        kinds = _BY_STATUS if self.model else _BY_APPLICATION_STATUS
         if 200 <= status < 300:  # noqa: PLR2004 - HTTP's own classes of status
-            return next((_INSIDE_200[code] for code in codes if code in _INSIDE_200), "malformed")
+            return next((_BY_CODE_IN_200[code] for code in codes if code in _BY_CODE_IN_200), "malformed")
         return kinds.get(status) or ("server" if status >= 500 else "bad_request")  # noqa: PLR2004 - the same
 
-    def _excerpt(self, said: str) -> str:
-        return visible(" ".join(self.redact(said).split()), _EXCERPT)
+    def _excerpt(self, message: str) -> str:
+        return escape_text(" ".join(self.redact(message).split()), _EXCERPT)
 
     def _remedy(self, kind: FaultKind) -> str:
         names = " and ".join(secret.name for secret in self.secrets)
@@ -213,8 +265,8 @@ def error_of(body: bytes) -> tuple[tuple[str, ...], str]:
     if not isinstance(error, dict):
         return (), _text(error)
     codes = tuple(value for key in ("code", "type") if isinstance(value := error.get(key), str))
-    said = error.get("message") or error.get("detail")
-    return codes, _text(error if said is None else said)
+    message = error.get("message") or error.get("detail")
+    return codes, _text(error if message is None else message)
 
 
 def _text(value: Any) -> str:

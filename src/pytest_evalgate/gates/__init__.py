@@ -1,5 +1,7 @@
 """Gates: (run, baseline) to pass, fail or inconclusive, and the verdict they add up to."""
 
+from __future__ import annotations
+
 from pytest_evalgate.gates.decide import EXIT_CODES, decide
 from pytest_evalgate.gates.pairing import Pairing, pair
 from pytest_evalgate.gates.pass_rate import unattainable

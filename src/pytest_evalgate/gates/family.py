@@ -27,7 +27,7 @@ class TestName:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class GateTest:
     """A test that may fail the build: its p, and the alpha that its gate is configured with."""
 
     name: TestName
@@ -51,23 +51,23 @@ class Family:
         }
 
 
-def adjusted(questions: Iterable[Question]) -> Family:
+def adjusted(tests: Iterable[GateTest]) -> Family:
     """Adjust each test's p for the other tests: it rejects where that is at most its gate's alpha."""
-    asked = list(questions)
-    overall = [question for question in asked if question.name.slice is None]
-    slices = [question for question in asked if question.name.slice is not None]
+    asked = list(tests)
+    overall = [test for test in asked if test.name.slice is None]
+    slices = [test for test in asked if test.name.slice is not None]
     found = _holm(overall, factor=2.0 if slices else 1.0)
-    share = 1.0 if all(found[question.name] <= question.alpha for question in overall) else 0.5
+    share = 1.0 if all(found[test.name] <= test.alpha for test in overall) else 0.5
     return Family({**found, **_holm(slices, factor=1 / share)}, share)
 
 
-def _holm(questions: Sequence[Question], factor: float) -> dict[TestName, float]:
-    if not questions:
+def _holm(tests: Sequence[GateTest], factor: float) -> dict[TestName, float]:
+    if not tests:
         return {}
-    least = min(question.alpha for question in questions)
-    weights = [question.alpha / least for question in questions]
-    scaled = [question.p / weight for question, weight in zip(questions, weights, strict=True)]
+    least = min(test.alpha for test in tests)
+    weights = [test.alpha / least for test in tests]
+    scaled = [test.p / weight for test, weight in zip(tests, weights, strict=True)]
     return {
-        question.name: min(1.0, p * factor * weight)
-        for question, weight, p in zip(questions, weights, holm_adjusted(scaled), strict=True)
+        test.name: min(1.0, p * factor * weight)
+        for test, weight, p in zip(tests, weights, holm_adjusted(scaled), strict=True)
     }

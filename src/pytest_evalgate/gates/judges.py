@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_evalgate.data import CorrectedRate, JudgeVerdict
 from pytest_evalgate.gates.evidence import Cases, clusters_of, rate_of
+from pytest_evalgate.records.results import CorrectedRate, JudgeVerdict
 from pytest_evalgate.stats.judged import judged_rate
 from pytest_evalgate.stats.numeric import ROUNDING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pytest_evalgate.data import Calibration, CaseResult, Score
-    from pytest_evalgate.gates.evidence import Rate
+    from pytest_evalgate.gates.evidence import RateEstimate
     from pytest_evalgate.gates.rules import JudgeRule
+    from pytest_evalgate.records.results import Calibration, CaseResult, Score
 
 _ONLY_REPORTS = "it only reports (report_only = true)"
 
@@ -43,7 +43,9 @@ def _scores(result: CaseResult, name: str) -> list[Score]:
     return [score for trial in result.trials for score in trial.scores if score.name == name]
 
 
-def _verdict(judge: JudgeRule, scores: Sequence[Sequence[Score]], rate: Rate | None, created: str) -> JudgeVerdict:
+def _verdict(
+    judge: JudgeRule, scores: Sequence[Sequence[Score]], rate: RateEstimate | None, created: str
+) -> JudgeVerdict:
     unreadable = sum(score.passed is None for case in scores for score in case)
     errors, held = judge.errors, judge.calibration
     return JudgeVerdict(
@@ -68,7 +70,7 @@ def _labels(held: Calibration) -> int:
     return sum(counted) if all(isinstance(n, int) for n in counted) else held.human_pass + held.human_fail
 
 
-def _rate(results: Sequence[CaseResult], scores: Sequence[Sequence[Score]]) -> Rate | None:
+def _rate(results: Sequence[CaseResult], scores: Sequence[Sequence[Score]]) -> RateEstimate | None:
     """Return the rate over the cases of which the judge could read an answer; None where it read none."""
     read = [[score.passed for score in case if score.passed is not None] for case in scores]
     places = [place for place, passed in enumerate(read) if passed]
@@ -79,7 +81,7 @@ def _rate(results: Sequence[CaseResult], scores: Sequence[Sequence[Score]]) -> R
     return rate_of(Cases(passes / counts, counts, clusters_of([results[place] for place in places])))
 
 
-def _corrected(rate: Rate, judge: JudgeRule) -> CorrectedRate | None:
+def _corrected(rate: RateEstimate, judge: JudgeRule) -> CorrectedRate | None:
     """Take the judge's errors out of its own rate; None where they are not known, of this judge as it is now."""
     errors, held = judge.errors, judge.calibration
     if errors is None or errors.youden <= ROUNDING or held is None or held.fingerprint != judge.fingerprint:

@@ -1,24 +1,26 @@
-"""The pass-rate gate: the rate, or its one-sided exact lower bound, reaches a minimum."""
+"""The mean-score gate: the mean of a scorer's scores, or its one-sided lower bound, reaches a minimum."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Literal
 
-from pytest_evalgate.data import GateResult
-from pytest_evalgate.gates.evidence import CONFIDENCE, ONE_CLUSTER
-from pytest_evalgate.stats.needed import cases_needed, passes_needed
-from pytest_evalgate.wording import count, percent
+from pytest_evalgate.gates.evidence import CONFIDENCE, ONE_CLUSTER, Measure, rate_of
+from pytest_evalgate.records.results import GateResult
+from pytest_evalgate.stats.intervals import cases_needed, passes_needed
+from pytest_evalgate.text.wording import count, percent
 
 if TYPE_CHECKING:
-    from pytest_evalgate.data import VerdictName
-    from pytest_evalgate.gates.evidence import Rate
-    from pytest_evalgate.settings import PassRateGate
+    from collections.abc import Sequence
+
+    from pytest_evalgate.config import MeanScoreGate, MustPassGate, PassRateGate
+    from pytest_evalgate.gates.evidence import Completion, Evidence, RateEstimate
+    from pytest_evalgate.records.results import CaseResult, VerdictName
 
 _FLOAT_NOISE = 1e-12
 
 
-def judge_pass_rate(gate: PassRateGate, rate: Rate) -> GateResult:
+def decide_pass_rate(gate: PassRateGate, rate: RateEstimate) -> GateResult:
     """Judge a pass rate; cases that are a single cluster have no bound, which makes the gate invalid."""
     if rate.is_one_cluster and gate.bound == "ci":
         return GateResult(gate.kind, "invalid", rate.value, None, gate.min, ONE_CLUSTER)
@@ -27,7 +29,7 @@ def judge_pass_rate(gate: PassRateGate, rate: Rate) -> GateResult:
     return GateResult(gate.kind, verdict, rate.value, rate.lower if gate.bound == "ci" else None, gate.min, message)
 
 
-def verdict_of_rate(rate: Rate, least: float, bound: Literal["ci", "point"]) -> VerdictName:
+def verdict_of_rate(rate: RateEstimate, least: float, bound: Literal["ci", "point"]) -> VerdictName:
     """Hold a rate against a minimum: below it a gate fails.
 
     At or above it, a lower bound that does not reach the minimum leaves the gate inconclusive.
@@ -50,17 +52,17 @@ def unattainable(gate: PassRateGate, cases: int) -> str | None:
     )
 
 
-def _passed(gate: PassRateGate, rate: Rate) -> str:
+def _passed(gate: PassRateGate, rate: RateEstimate) -> str:
     if gate.bound == "point":
-        return f"{_told(rate)}, {percent(gate.min)} wanted"
-    return f"{_told(rate)}, at least {percent(rate.lower)} with 95% confidence"
+        return f"{_rate_text(rate)}, {percent(gate.min)} wanted"
+    return f"{_rate_text(rate)}, at least {percent(rate.lower)} with 95% confidence"
 
 
-def _failed(gate: PassRateGate, rate: Rate) -> str:
+def _failed(gate: PassRateGate, rate: RateEstimate) -> str:
     if rate.judged is not None:
-        return f"{_told(rate)}, {percent(gate.min)} wanted"
+        return f"{_rate_text(rate)}, {percent(gate.min)} wanted"
     if rate.n_eff != rate.n:
-        return f"{percent(rate.value)} passed, {percent(gate.min)} wanted ({_worth(rate)})"
+        return f"{percent(rate.value)} passed, {percent(gate.min)} wanted ({_effective_n_text(rate)})"
     exact = gate.bound == "ci"
     fewest = math.ceil((gate.min - _FLOAT_NOISE) * rate.n)
     needed = passes_needed(rate.n, gate.min, CONFIDENCE) if exact else fewest
@@ -68,15 +70,15 @@ def _failed(gate: PassRateGate, rate: Rate) -> str:
     return f"{rate.value * rate.n:,.0f} of {rate.n:,} passed, {wanted}"
 
 
-def _undecided(gate: PassRateGate, rate: Rate) -> str:
-    worth = "" if rate.n_eff == rate.n else f" ({_worth(rate)})"
+def _undecided(gate: PassRateGate, rate: RateEstimate) -> str:
+    worth = "" if rate.n_eff == rate.n else f" ({_effective_n_text(rate)})"
     return (
-        f"{rate.n:,} cases cannot decide this gate{worth}. {_told(rate)}, but the rate may be as low "
+        f"{rate.n:,} cases cannot decide this gate{worth}. {_rate_text(rate)}, but the rate may be as low "
         f"as {percent(rate.lower)}.{_advice(gate, rate)}"
     )
 
 
-def _advice(gate: PassRateGate, rate: Rate) -> str:
+def _advice(gate: PassRateGate, rate: RateEstimate) -> str:
     """Say what would pass the gate at this rate: cases, or what the judge's errors are known from."""
     if rate.judged is not None:
         more = "cases" if rate.judged.limit >= gate.min else "labels for the judge (however many the cases)"
@@ -88,14 +90,55 @@ def _advice(gate: PassRateGate, rate: Rate) -> str:
     return f" At this rate {in_all - rate.n:,} more cases ({in_all:,} in all) would pass it."
 
 
-def _told(rate: Rate) -> str:
+def _rate_text(rate: RateEstimate) -> str:
     if rate.judged is None:
         return f"{percent(rate.value)} passed"
     return f"judge passed {percent(rate.judged.raw)}, corrected for its errors {percent(rate.value)}"
 
 
-def _worth(rate: Rate) -> str:
+def _effective_n_text(rate: RateEstimate) -> str:
     return f"{count(rate.n, 'case')}, worth {rate.n_eff:,.0f} independent ones"
 
 
 _MESSAGES = {"pass": _passed, "fail": _failed, "inconclusive": _undecided}
+
+
+def decide_mean_score(gate: MeanScoreGate, evidence: Evidence) -> GateResult:
+    """Judge the mean score of at least one case; a scorer that does not grade every answer makes the gate invalid."""
+    if (ungraded := evidence.ungraded(gate.scorer)) is not None:
+        return GateResult(gate.kind, "invalid", None, None, gate.min, ungraded, gate.scorer)
+    rate = rate_of(evidence.cases_by(Measure(scorer=gate.scorer)))
+    if rate.is_one_cluster and gate.bound == "ci":
+        return GateResult(gate.kind, "invalid", rate.value, None, gate.min, ONE_CLUSTER, gate.scorer)
+    verdict = verdict_of_rate(rate, gate.min, gate.bound)
+    bound = rate.lower if gate.bound == "ci" else None
+    told = f"mean {gate.scorer} {rate.value:.3f} of {count(rate.n, 'case')}"
+    least = "" if bound is None else f", at least {bound:.3f} with 95% confidence"
+    message = f"{told}{least}; {gate.min:g} wanted"
+    if verdict == "inconclusive":
+        message += ": more cases, or cases that differ less, would decide it"
+    return GateResult(gate.kind, verdict, rate.value, bound, gate.min, message, gate.scorer)
+
+
+_MAX_NAMED = 3
+_EVERY_TRIAL = Measure()
+
+
+def decide_must_pass(gate: MustPassGate, results: Sequence[CaseResult], completion: Completion) -> GateResult:
+    """Judge the cases that carry one of the gate's tags; a skipped one fails, no such case makes the gate invalid."""
+    chosen = [result for result in results if not gate.tags or set(gate.tags) & set(result.case.tags)]
+    if not chosen:
+        return GateResult(gate.kind, "invalid", None, None, 1.0, f"no case carries a tag of {', '.join(gate.tags)}")
+    missed = [result for result in chosen if not _holds(result, completion)]
+    value = 1 - len(missed) / len(chosen)
+    which = f" tagged {' or '.join(gate.tags)}" if gate.tags else ""
+    if not missed:
+        return GateResult(gate.kind, "pass", value, None, 1.0, f"all {count(len(chosen), 'case')}{which} passed")
+    named = ", ".join(f"{result.case.id} ({result.case.place})" for result in missed[:_MAX_NAMED])
+    more = f" and {len(missed) - _MAX_NAMED:,} more" if len(missed) > _MAX_NAMED else ""
+    message = f"{len(missed):,} of {count(len(chosen), 'case')}{which} did not pass in every trial: {named}{more}"
+    return GateResult(gate.kind, "fail", value, None, 1.0, message)
+
+
+def _holds(result: CaseResult, completion: Completion) -> bool:
+    return result.outcome != "skipped" and float(_EVERY_TRIAL.of_results([result], completion)[0]) == 1.0

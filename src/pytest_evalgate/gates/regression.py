@@ -5,23 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_evalgate.data import Delta, GateResult
 from pytest_evalgate.gates.evidence import ONE_CLUSTER
-from pytest_evalgate.stats.findings import Finding, equivalent, finding_name
+from pytest_evalgate.records.results import Delta, GateResult
+from pytest_evalgate.stats.paired import Finding, equivalent, finding_name
 from pytest_evalgate.stats.planning import not_proven_sample_size
-from pytest_evalgate.wording import count, p_value, percent, points
+from pytest_evalgate.text.wording import count, p_value, percent, points
 
 if TYPE_CHECKING:
-    from pytest_evalgate.data import FindingName, VerdictName
-    from pytest_evalgate.gates.comparison import Pairs
+    from pytest_evalgate.config import NoRegressionGate
+    from pytest_evalgate.gates.evidence import Pairs
     from pytest_evalgate.gates.pairing import Pairing
-    from pytest_evalgate.settings import NoRegressionGate
+    from pytest_evalgate.records.results import FindingName, VerdictName
 
-FEWEST_PAIRED = 0.9
+MIN_PAIRED_SHARE = 0.9
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class Comparison:
     """A finished comparison: the test by itself, its p among the other tests of the build, and what that says."""
 
     test: Finding
@@ -29,11 +29,11 @@ class Compared:
     name: FindingName
 
 
-def compare(pairs: Pairs, *, alpha: float, margin: float | None, p: float | None = None) -> Compared:
+def compare(pairs: Pairs, *, alpha: float, margin: float | None, p: float | None = None) -> Comparison:
     """Compare testable pairs; ``p`` is the adjusted one where other tests share the alpha."""
     test = pairs.finding(alpha, margin)
     p = test.p if p is None else p
-    return Compared(test, p, finding_name(p, test.lower, alpha, margin))
+    return Comparison(test, p, finding_name(p, test.lower, alpha, margin))
 
 
 def delta_of(
@@ -62,7 +62,7 @@ def delta_of(
         upper=upper,
         test=found.test.test,
         finding=found.name,
-        mde=pairs.smallest_drop(alpha),
+        mde=pairs.detectable_drop(alpha),
         added=len(pairing.added),
         removed=len(pairing.removed),
         edited=len(pairing.edited),
@@ -72,7 +72,7 @@ def delta_of(
     )
 
 
-def p_of(gate: NoRegressionGate, pairs: Pairs) -> float | None:
+def gate_p(gate: NoRegressionGate, pairs: Pairs) -> float | None:
     """Return the p by which ``gate`` may fail the build; None where it does not fail by one.
 
     ``not_proven`` fails unless a bound clears the margin: every such gate has to pass, which needs no allowance for
@@ -85,19 +85,19 @@ def p_of(gate: NoRegressionGate, pairs: Pairs) -> float | None:
     return pairs.finding(gate.alpha).p
 
 
-def unpaired(pairing: Pairing, pairs: Pairs) -> str | None:
+def pairing_problem(pairing: Pairing, pairs: Pairs) -> str | None:
     """Say why the pairs cannot be judged, if so."""
-    if not pairing.pairs or pairing.share < FEWEST_PAIRED:
+    if not pairing.pairs or pairing.share < MIN_PAIRED_SHARE:
         return _too_few_pairs(pairing)
     if not pairs.are_testable:
         return ONE_CLUSTER
     return None
 
 
-def judge_no_regression(gate: NoRegressionGate, pairs: Pairs, p: float | None = None) -> GateResult:
-    """Judge testable pairs by the gate's policy; ``p`` is that of ``p_of``, adjusted for the other tests."""
+def decide_no_regression(gate: NoRegressionGate, pairs: Pairs, p: float | None = None) -> GateResult:
+    """Judge testable pairs by the gate's policy; ``p`` is that of ``gate_p``, adjusted for the other tests."""
     if gate.fail_on == "tolerance":
-        return _judge_tolerance(gate, pairs, p)
+        return _decide_tolerance(gate, pairs, p)
     required = None if gate.margin is None else -gate.margin
     found = compare(pairs, alpha=gate.alpha, margin=gate.margin, p=p)
     lower = found.test.lower
@@ -107,7 +107,7 @@ def judge_no_regression(gate: NoRegressionGate, pairs: Pairs, p: float | None = 
     return GateResult(gate.kind, verdict, found.test.delta, lower, required, message, gate.scorer or "")
 
 
-def _judge_tolerance(gate: NoRegressionGate, pairs: Pairs, p: float | None) -> GateResult:
+def _decide_tolerance(gate: NoRegressionGate, pairs: Pairs, p: float | None) -> GateResult:
     """Fail where a drop of more than the margin is proven; ``p`` is that of such a drop."""
     found, margin = compare(pairs, alpha=gate.alpha, margin=gate.margin), gate.margin or 0.0
     p = pairs.p_beyond(margin) if p is None else p
@@ -117,11 +117,11 @@ def _judge_tolerance(gate: NoRegressionGate, pairs: Pairs, p: float | None) -> G
     return GateResult(gate.kind, verdict, found.test.delta, found.test.upper, -margin, message, gate.scorer or "")
 
 
-def _changes(gate: NoRegressionGate, pairs: Pairs, found: Compared) -> str:
+def _changes(gate: NoRegressionGate, pairs: Pairs, found: Comparison) -> str:
     return f"{count(pairs.losses, 'case')} got worse, {pairs.gains:,} got better ({_p_text(found, gate.alpha)})"
 
 
-def _message(gate: NoRegressionGate, pairs: Pairs, found: Compared) -> str:
+def _message(gate: NoRegressionGate, pairs: Pairs, found: Comparison) -> str:
     text = _changes(gate, pairs, found)
     margin = points(gate.margin or 0.0).lstrip("+")
     if found.name == "regressed_within_margin":
@@ -133,7 +133,7 @@ def _message(gate: NoRegressionGate, pairs: Pairs, found: Compared) -> str:
     return f"{text}, limit {gate.alpha:g}"
 
 
-def _p_text(found: Compared, alpha: float) -> str:
+def _p_text(found: Comparison, alpha: float) -> str:
     """Write the test and its p; the adjusted one too, where the test by itself would reject."""
     text = f"{found.test.test} p={p_value(found.test.p)}"
     if found.test.p > alpha or p_value(found.p) == p_value(found.test.p):
@@ -143,7 +143,7 @@ def _p_text(found: Compared, alpha: float) -> str:
 
 def _undecided(gate: NoRegressionGate, pairs: Pairs, margin: str) -> str:
     """Say what the pairs could have shown, and what would decide the question."""
-    drop, number = pairs.visible_drop(gate.alpha), count(len(pairs), "pair")
+    drop, number = pairs.expected_detectable_drop(gate.alpha), count(len(pairs), "pair")
     if drop is None:
         seen = f"{number} are too few to show one (80% power)"
     else:
@@ -168,7 +168,7 @@ def _more_cases(pairs: Pairs, alpha: float, margin: float) -> str:
 
 
 def _too_few_pairs(pairing: Pairing) -> str:
-    scorers = ": the scorers changed" if pairing.rescored else ""
+    scorers = ": the scorers changed" if pairing.all_edited else ""
     return (
         f"only {percent(pairing.share)} of the baseline's {count(pairing.baseline_cases, 'case')} are paired "
         f"({len(pairing.edited):,} edited, {len(pairing.removed):,} removed, {len(pairing.added):,} added){scorers}: "

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from pytest_evalgate.settings import NoRegressionGate
+from pytest_evalgate.config import NoRegressionGate
 from pytest_evalgate.stats.judged import JudgeErrors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_evalgate.data import Baseline, Calibration
-    from pytest_evalgate.settings import Gate
+    from pytest_evalgate.config import Gate
+    from pytest_evalgate.records.results import Baseline, Calibration
 
 _DEFAULT = NoRegressionGate(kind="no-regression")
 
@@ -31,7 +31,7 @@ class JudgeRule:
     report_only: bool
 
     @property
-    def refusal(self) -> str | None:
+    def problem(self) -> str | None:
         """Why gates that rest on this judge must not be judged; None where they may, or where none can rest on it."""
         if self.report_only or self.why_not is None:
             return None
@@ -65,17 +65,17 @@ class SuiteRules:
     judges: Mapping[str, JudgeRule] = field(default_factory=dict)
 
     @property
-    def effective(self) -> tuple[Gate, ...]:
+    def effective_gates(self) -> tuple[Gate, ...]:
         """The gates: one no-regression gate where none are configured."""
         return self.gates or (_DEFAULT,)
 
     @property
     def comparison(self) -> NoRegressionGate:
         """The gate whose alpha and margin the suite's change is shown with: the first one on passed cases."""
-        found = (gate for gate in self.effective if isinstance(gate, NoRegressionGate) and gate.scorer is None)
+        found = (gate for gate in self.effective_gates if isinstance(gate, NoRegressionGate) and gate.scorer is None)
         return next(found, _DEFAULT)
 
     @property
-    def counting(self) -> Mapping[str, JudgeRule]:
+    def deciding_judges(self) -> Mapping[str, JudgeRule]:
         """The judges whose scores decide cases: all but those that only report."""
         return {score: judge for score, judge in self.judges.items() if not judge.report_only}

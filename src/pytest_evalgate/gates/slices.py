@@ -6,28 +6,26 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from pytest_evalgate.data import GateResult, SliceResult
 from pytest_evalgate.gates.evidence import rate_of
 from pytest_evalgate.gates.pass_rate import verdict_of_rate
 from pytest_evalgate.gates.regression import delta_of
-from pytest_evalgate.stats.families import fewest_losses
-from pytest_evalgate.stats.slices import slice_shrinkage
-from pytest_evalgate.wording import count, p_value, percent, points
+from pytest_evalgate.records.results import GateResult, SliceResult
+from pytest_evalgate.stats.families import fewest_losses, slice_shrinkage
+from pytest_evalgate.text.wording import count, p_value, percent, points
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from pytest_evalgate.data import Delta, VerdictName
-    from pytest_evalgate.gates.comparison import Pairs
-    from pytest_evalgate.gates.evidence import Evidence, Rate, SliceName
-    from pytest_evalgate.settings import SliceGate
+    from pytest_evalgate.config import SliceGate
+    from pytest_evalgate.gates.evidence import Evidence, Pairs, RateEstimate, SliceName
+    from pytest_evalgate.records.results import Delta, VerdictName
 
-_NAMED = 3
+_MAX_NAMED = 3
 _WORST_FIRST: tuple[VerdictName, ...] = ("fail", "inconclusive", "pass")
 
 
 @dataclass(frozen=True, slots=True)
-class Levels:
+class SliceTests:
     """At which level slices were tested: their adjusted p, and the highest level that a single one had."""
 
     p: Mapping[SliceName, float]
@@ -39,34 +37,36 @@ def slice_results(
 ) -> tuple[SliceResult, ...]:
     """Describe every slice of ``head``, with its change in ``compared``; those that have an adjusted p are gated."""
     found: list[SliceResult] = []
-    for name, places in head.slices.items():
-        rate = rate_of(head.cases.take(places))
-        passed = sum(head.results[place].outcome == "passed" for place in places)
+    for name, indices in head.slices.items():
+        rate = rate_of(head.cases.take(indices))
+        passed = sum(head.results[place].outcome == "passed" for place in indices)
         p = adjusted.get(name)
         delta = _delta(compared, name, source, alpha, p)
         found.append(SliceResult(*name, rate.n, passed, rate.value, rate.interval, delta, gated=p is not None))
     return tuple(_with_shrunken(found))
 
 
-def tested(evidence: Evidence, by: str) -> Iterator[tuple[SliceName, Pairs]]:
+def testable_slices(evidence: Evidence, by: str) -> Iterator[tuple[SliceName, Pairs]]:
     """Iterate over the slices of ``by`` that can be tested, with their pairs."""
-    for name, places in evidence.slice_pairs.items():
-        if name[0] == by and (pairs := evidence.pairs.take(places)).are_testable:
+    for name, indices in evidence.slice_pairs.items():
+        if name[0] == by and (pairs := evidence.pairs.take(indices)).are_testable:
             yield name, pairs
 
 
-def judge_slice_changes(gate: SliceGate, evidence: Evidence, levels: Levels) -> GateResult:
+def decide_slice_changes(gate: SliceGate, evidence: Evidence, slice_tests: SliceTests) -> GateResult:
     """Judge the changes of the slices by ``gate.by``, tested at their adjusted p; there is a baseline."""
-    slices = dict(tested(evidence, gate.by))
+    slices = dict(testable_slices(evidence, gate.by))
     if not slices:
         return GateResult(gate.kind, "invalid", None, None, None, _incomparable(gate, evidence), gate.by)
-    dropped = [name for name in slices if levels.p[name] <= gate.alpha]
-    worst = min(slices, key=lambda name: levels.p[name])
+    dropped = [name for name in slices if slice_tests.p[name] <= gate.alpha]
+    worst = min(slices, key=lambda name: slice_tests.p[name])
     told = f"no drop is proven in any of {count(len(slices), 'slice')} by {gate.by}"
     if dropped:
-        named = ", ".join(_change(name, slices[name], levels.p[name], gate.alpha) for name in dropped[:_NAMED])
+        named = ", ".join(
+            _change(name, slices[name], slice_tests.p[name], gate.alpha) for name in dropped[:_MAX_NAMED]
+        )
         told = f"{len(dropped):,} of {count(len(slices), 'slice')} by {gate.by} dropped: {named}{_more(dropped)}"
-    told += _too_small(slices.values(), levels.alpha)
+    told += _too_small(slices.values(), slice_tests.alpha)
     left_out = sum(by == gate.by for by, _ in evidence.slices) - len(slices)
     told += f"; {left_out:,} not compared (no pairs, or a single cluster)" if left_out else ""
     delta = slices[worst].finding(gate.alpha).delta
@@ -96,13 +96,13 @@ def _change(name: SliceName, pairs: Pairs, p: float, alpha: float) -> str:
     return f"{name[1]} {points(delta)} ({pairs.losses:,} worse, {pairs.gains:,} better, Holm p={p_value(p)})"
 
 
-def judge_slice_rates(gate: SliceGate, evidence: Evidence) -> GateResult:
+def decide_slice_rates(gate: SliceGate, evidence: Evidence) -> GateResult:
     """Judge the rates of the slices by ``gate.by`` against ``gate.min``.
 
     Each by itself: all have to pass, so none needs an allowance for the others.
     """
     rates = {
-        name: rate_of(evidence.cases.take(places)) for name, places in evidence.slices.items() if name[0] == gate.by
+        name: rate_of(evidence.cases.take(indices)) for name, indices in evidence.slices.items() if name[0] == gate.by
     }
     if not rates:
         return GateResult(gate.kind, "invalid", None, None, gate.min, _no_slice(gate), gate.by)
@@ -122,25 +122,25 @@ def judge_slice_rates(gate: SliceGate, evidence: Evidence) -> GateResult:
 
 
 def _rates_message(
-    gate: SliceGate, verdict: VerdictName, judged: Mapping[SliceName, Rate], guilty: Sequence[SliceName]
+    gate: SliceGate, verdict: VerdictName, judged: Mapping[SliceName, RateEstimate], guilty: Sequence[SliceName]
 ) -> str:
     wanted, every = percent(gate.min or 0.0), count(len(judged), "slice")
     if verdict == "pass":
         return f"{every} by {gate.by}: each at least {wanted}"
-    told = ", ".join(f"{name[1]} {percent(judged[name].value)} of {judged[name].n:,}" for name in guilty[:_NAMED])
+    told = ", ".join(f"{name[1]} {percent(judged[name].value)} of {judged[name].n:,}" for name in guilty[:_MAX_NAMED])
     what = f"below {wanted}" if verdict == "fail" else f"too few cases to show {wanted}"
     return f"{len(guilty):,} of {every} by {gate.by} {what}: {told}{_more(guilty)}"
 
 
 def _more(names: Sequence[SliceName]) -> str:
-    return f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return f" and {len(names) - _MAX_NAMED:,} more" if len(names) > _MAX_NAMED else ""
 
 
 def _delta(evidence: Evidence, name: SliceName, source: str, alpha: float, p: float | None) -> Delta | None:
     if evidence.pairing is None or name not in evidence.slice_pairs:
         return None
     pairs = evidence.pairs.take(evidence.slice_pairs[name])
-    return delta_of(evidence.pairing.within(name), pairs, source, alpha=alpha, p=p)
+    return delta_of(evidence.pairing.in_slice(name), pairs, source, alpha=alpha, p=p)
 
 
 def _with_shrunken(found: Sequence[SliceResult]) -> Iterator[SliceResult]:

@@ -7,24 +7,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate.gates.answers import judge_all
-from pytest_evalgate.gates.measure import Measure
-from pytest_evalgate.gates.outcomes import account, counted
-from pytest_evalgate.settings import BudgetGate, MeanScoreGate, NoRegressionGate, PassRateGate, SliceGate
+from pytest_evalgate.config import BudgetGate, MeanScoreGate, NoRegressionGate, PassRateGate, SliceGate
+from pytest_evalgate.gates.decide import decide_all
+from pytest_evalgate.gates.evidence import Measure
+from pytest_evalgate.gates.pairing import count_outcomes, not_skipped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pytest_evalgate.data import Baseline, SuitePlan, SuiteRun
-    from pytest_evalgate.gates.answers import Judged
+    from pytest_evalgate.config import Gate
+    from pytest_evalgate.gates.decide import SuiteDecision
     from pytest_evalgate.gates.rules import SuiteRules
-    from pytest_evalgate.settings import Gate
+    from pytest_evalgate.records.results import Baseline, SuitePlan, SuiteRun
 
-WORTH_STOPPING: Final = 0.1
+MIN_REMAINING_SHARE: Final = 0.1
 """The share of cases that has to be left: a run that is nearly whole is worth more whole, it can be promoted."""
 
 
-def may_stop(suites: Sequence[SuiteRun], rules: Mapping[str, SuiteRules]) -> frozenset[str]:
+def stoppable_suites(suites: Sequence[SuiteRun], rules: Mapping[str, SuiteRules]) -> frozenset[str]:
     """Name the suites whose every gate result is certain.
 
     Args:
@@ -33,13 +33,13 @@ def may_stop(suites: Sequence[SuiteRun], rules: Mapping[str, SuiteRules]) -> fro
 
     """
     candidates = [suite for suite in suites if _is_candidate(suite, rules[suite.plan.name])]
-    best = judge_all(suites, rules, "best") if candidates else {}
+    best = decide_all(suites, rules, "best") if candidates else {}
     return frozenset(
         suite.plan.name for suite in candidates if _is_certain(suite, rules[suite.plan.name], best[suite.plan.name])
     )
 
 
-def can_stop(plan: SuitePlan, rules: SuiteRules) -> bool:
+def supports_stopping(plan: SuitePlan, rules: SuiteRules) -> bool:
     """Tell whether the gates of a suite have extremes: passed and failed cases, one trial each, then and now.
 
     Costs and latencies only grow with the cases, and a t test may say less of a drop for one more outlier.
@@ -50,7 +50,7 @@ def can_stop(plan: SuitePlan, rules: SuiteRules) -> bool:
         and _is_single(rules.baseline)
         and plan.trials == Measure(rules.aggregate).trials == 1
         and all(case.cluster is None for case in plan.cases)
-        and not any(_has_no_extremes(gate, rules) for gate in rules.effective)
+        and not any(_is_not_monotone(gate, rules) for gate in rules.effective_gates)
     )
 
 
@@ -58,29 +58,29 @@ def _is_single(baseline: Baseline) -> bool:
     return all(case.values in {(0.0,), (1.0,)} for case in baseline.cases.values())
 
 
-def _has_no_extremes(gate: Gate, rules: SuiteRules) -> bool:
+def _is_not_monotone(gate: Gate, rules: SuiteRules) -> bool:
     if isinstance(gate, PassRateGate | SliceGate) and gate.min is not None:
-        return bool(rules.counting)  # a corrected rate also rests on what rules decided before the judge
+        return bool(rules.deciding_judges)  # a corrected rate also rests on what rules decided before the judge
     return isinstance(gate, BudgetGate | MeanScoreGate) or (
         isinstance(gate, NoRegressionGate) and gate.scorer is not None
     )
 
 
 def _is_candidate(suite: SuiteRun, rules: SuiteRules) -> bool:
-    left = sum(result.outcome == "not_run" for result in counted(suite.results))
-    if suite.stopped is not None or left == 0 or left < WORTH_STOPPING * len(counted(suite.results)):
+    left = sum(result.outcome == "not_run" for result in not_skipped(suite.results))
+    if suite.stopped is not None or left == 0 or left < MIN_REMAINING_SHARE * len(not_skipped(suite.results)):
         return False
-    accounting = account(suite.results)
-    return accounting.errored / accounting.planned <= rules.max_error_rate and can_stop(suite.plan, rules)
+    accounting = count_outcomes(suite.results)
+    return accounting.errored / accounting.planned <= rules.max_error_rate and supports_stopping(suite.plan, rules)
 
 
-def _is_certain(suite: SuiteRun, rules: SuiteRules, at_best: Judged) -> bool:
+def _is_certain(suite: SuiteRun, rules: SuiteRules, at_best: SuiteDecision) -> bool:
     """Hold the extremes against each other.
 
     At worst the suite has all of the alpha for itself: others may yet fall out of the family, for want of answers.
     A gate that is invalid wants a new baseline, for which the run has to be whole.
     """
     name = suite.plan.name
-    at_worst = judge_all([suite], {name: rules}, "worst")[name]
+    at_worst = decide_all([suite], {name: rules}, "worst")[name]
     found = [gate.result for gate in at_worst.gates]
     return "invalid" not in found and found == [gate.result for gate in at_best.gates]

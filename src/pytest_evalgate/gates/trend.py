@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pytest_evalgate.data import Trend
+from pytest_evalgate.records.results import Trend
 from pytest_evalgate.stats.trend import RobustZ, cusum_down, ewma, robust_z, run_sigma
-from pytest_evalgate.wording import count, percent
+from pytest_evalgate.text.wording import count, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_evalgate.data import HistoryRow
+    from pytest_evalgate.records.results import HistoryRow
 
-_FEWEST: Final = 7
+_MIN_RUNS: Final = 7
 """Earlier runs that a trend needs: what a median and its spread are good for."""
 
 _THIRD: Final = 3
@@ -26,7 +26,7 @@ _SLACK: Final = 0.5
 _LIMIT: Final = 5.0
 """Of the run-to-run standard deviation: what a run may lack, and what the runs together may lack beyond that."""
 
-_NEWEST_WEIGHS: Final = 0.2
+_EWMA_WEIGHT: Final = 0.2
 
 
 def trend_of(history: Sequence[HistoryRow], now: HistoryRow) -> Trend | None:
@@ -44,17 +44,17 @@ def trend_of(history: Sequence[HistoryRow], now: HistoryRow) -> Trend | None:
 
     """
     earlier = [row for row in history if _comparable(row, now)]
-    if len(earlier) < _FEWEST:
+    if len(earlier) < _MIN_RUNS:
         return None
     runs = [*earlier, now]
     rates = [run.pass_rate for run in runs]
-    usual = _usual(runs)
-    slide = _slide(rates, usual)
+    usual = _in_control_level(runs)
+    slide = _find_decline(rates, usual)
     found = robust_z(rates[:-1], now.pass_rate, now.cases)
     if slide.alarm:
-        message = _slid(runs[slide.start :], usual)
+        message = _decline_message(runs[slide.start :], usual)
     elif found.alert:
-        message = _unusual(now, found, len(earlier))
+        message = _outlier_message(now, found, len(earlier))
     else:
         message = f"no slide of {now.suite}: {count(len(runs), 'run')} passed {percent(_mean(rates))} on average"
     return Trend(
@@ -78,25 +78,25 @@ def _measured(row: HistoryRow) -> tuple[str | None, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Usual:
+class _InControlLevel:
     """The mean pass rate of the first runs, and the standard deviation from one such run to the next."""
 
     level: float
     sigma: float
 
 
-def _usual(runs: Sequence[HistoryRow]) -> _Usual:
-    first = runs[: max(_FEWEST, len(runs) // _THIRD)]
+def _in_control_level(runs: Sequence[HistoryRow]) -> _InControlLevel:
+    first = runs[: max(_MIN_RUNS, len(runs) // _THIRD)]
     rates = [run.pass_rate for run in first]
     level, cases = _mean(rates), runs[-1].cases
     flips = [run.discordance for run in first if run.discordance is not None]
     # without a baseline, the most that chance makes of such a rate; and never none, or one case would be an alarm
     discordance = max(float(np.median(flips)) if flips else 2 * level * (1 - level), 1 / cases)
-    return _Usual(level, run_sigma(rates, discordance, cases))
+    return _InControlLevel(level, run_sigma(rates, discordance, cases))
 
 
 @dataclass(frozen=True, slots=True)
-class _Slide:
+class _Decline:
     """What the runs lack together, held against its limit, and the place of the first that counts in it."""
 
     sum: float
@@ -105,16 +105,16 @@ class _Slide:
     alarm: bool
 
 
-def _slide(rates: Sequence[float], usual: _Usual) -> _Slide:
+def _find_decline(rates: Sequence[float], usual: _InControlLevel) -> _Decline:
     """Sum up what the runs lack; no alarm where the moving average is back, as the sum needs long to come down."""
     slack, limit = _SLACK * usual.sigma, _LIMIT * usual.sigma
     sums = cusum_down(rates, usual.level, slack, limit).s
-    average = ewma(rates, _NEWEST_WEIGHS, usual.level, usual.sigma).ewma[-1]
+    average = ewma(rates, _EWMA_WEIGHT, usual.level, usual.sigma).ewma[-1]
     start = max((place + 1 for place, lacking in enumerate(sums) if lacking == 0), default=0)
-    return _Slide(sums[-1], limit, start, alarm=sums[-1] > limit and average < usual.level - slack)
+    return _Decline(sums[-1], limit, start, alarm=sums[-1] > limit and average < usual.level - slack)
 
 
-def _slid(runs: Sequence[HistoryRow], usual: _Usual) -> str:
+def _decline_message(runs: Sequence[HistoryRow], usual: _InControlLevel) -> str:
     first, now = runs[0], runs[-1]
     which = f"last {len(runs)} runs" if len(runs) > 1 else "newest run"
     rate = _mean([run.pass_rate for run in runs])
@@ -127,7 +127,7 @@ def _slid(runs: Sequence[HistoryRow], usual: _Usual) -> str:
     )
 
 
-def _unusual(now: HistoryRow, found: RobustZ, earlier: int) -> str:
+def _outlier_message(now: HistoryRow, found: RobustZ, earlier: int) -> str:
     word = "little" if now.pass_rate < found.median else "much"
     return (
         f"{now.suite} passed unusually {word}: {percent(now.pass_rate)}, "

@@ -1,8 +1,8 @@
 """JSONL to golden sets: parse, translate, check, identify, fingerprint."""
 
-from pytest_evalgate.golden.fingerprint import fingerprint
-from pytest_evalgate.golden.identity import check_unique
+from __future__ import annotations
+
 from pytest_evalgate.golden.load import ReadFile, load, read_file
-from pytest_evalgate.golden.record import ParsedRow, parse_row
+from pytest_evalgate.golden.record import ParsedRow, check_unique, fingerprint, parse_row
 
 __all__ = ["ParsedRow", "ReadFile", "check_unique", "fingerprint", "load", "parse_row", "read_file"]

@@ -1,28 +1,74 @@
-"""Loading: files of rows to golden sets, or every problem of every file at once."""
+"""What is not JSON Lines: told by the name of the file, or by how it begins, and said once instead of line by line."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate import jsonl
-from pytest_evalgate.data import Case, GoldenSet, Place
 from pytest_evalgate.errors import GoldenSetError, LineProblem
-from pytest_evalgate.files import relative_name
-from pytest_evalgate.golden import container
-from pytest_evalgate.golden.dialects.recognise import recognise
-from pytest_evalgate.golden.dialects.translate import mapping_of, parse_foreign
-from pytest_evalgate.golden.fingerprint import set_digest
-from pytest_evalgate.golden.identity import repeated
-from pytest_evalgate.golden.record import parse_row
+from pytest_evalgate.golden.dialects.known import recognise
+from pytest_evalgate.golden.dialects.translate import mapping_of, translate_row
+from pytest_evalgate.golden.record import LONGEST_ID, GoldenRow, duplicate_ids, parse_row, set_digest
+from pytest_evalgate.records.results import Case, GoldenSet, Place
+from pytest_evalgate.text import jsonl
+from pytest_evalgate.text.files import relative_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from pytest_evalgate.golden.dialects.dialect import Dialect
+    from pytest_evalgate.golden.dialects.translate import Dialect
     from pytest_evalgate.golden.record import ParsedRow
+    from pytest_evalgate.records.results import Json
+    from pytest_evalgate.text.jsonl import JsonLine
+
+_KINDS: Final = {
+    ".csv": "a table",
+    ".json": "a JSON document",
+    ".parquet": "a Parquet file",
+    ".tsv": "a table",
+    ".xlsx": "a spreadsheet",
+    ".yaml": "a YAML document",
+    ".yml": "a YAML document",
+}
+_REMEDY: Final = (
+    'a golden set is JSON Lines, one object a line, such as {"id": "refund-1", "input": "…", "expected": "…"}: write '
+    "its rows so, as a .jsonl file"
+)
+_WRAPPERS: Final = ("cases", "examples", "goldens", "tests")
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+def check_name(path: Path, name: str) -> LineProblem | None:
+    """Return what is wrong with a file whose name says that it holds something else; None for any other file."""
+    kind = _KINDS.get(path.suffix.lower())
+    return None if kind is None else LineProblem(name, 0, "", f"{kind}; {_REMEDY}")
+
+
+def check_rows(rows: Sequence[JsonLine], name: str) -> LineProblem | None:
+    """Return what is wrong with a file whose only row is a list of cases; None for any other."""
+    if len(rows) != 1:
+        return None
+    [row] = rows
+    wrapper = next((key for key in _WRAPPERS if isinstance(row.value.get(key), list)), None)
+    if wrapper is None or "input" in row.value:
+        return None
+    return LineProblem(name, row.number, wrapper, f"all cases in one object; {_REMEDY}")
+
+
+def check_start(path: Path, name: str) -> LineProblem | None:
+    """Return what is wrong with a file that begins like one JSON document over several lines; None for any other."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(64).removeprefix(_BOM).lstrip()
+    except OSError:
+        return None
+    if head.startswith(b"["):
+        return LineProblem(name, 0, "", f"a JSON array; {_REMEDY}")
+    if head.startswith(b"{") and head[1:].lstrip(b" \t\r").startswith(b"\n"):
+        return LineProblem(name, 0, "", f"a JSON document over several lines; {_REMEDY}")
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +107,13 @@ def load(paths: Sequence[Path], *, root: Path) -> tuple[GoldenSet, ...]:
 
 def read_file(path: Path, name: str) -> ReadFile:
     """Read a file as far as it can be read; problems and cases call it ``name``. Nothing is raised."""
-    if (other := container.by_name(path, name)) is not None:
+    if (other := check_name(path, name)) is not None:
         return _refused(name, [other])
     lines, problems = jsonl.read(path, name=name)
-    if problems and (other := container.by_beginning(path, name)) is not None:
+    if problems and (other := check_start(path, name)) is not None:
         return _refused(name, [other])
     rows = lines[1:] if lines and _is_meta(lines[0]) else lines
-    if (other := container.by_row(rows, name)) is not None:
+    if (other := check_rows(rows, name)) is not None:
         return _refused(name, [other])
     dialect, unclear = recognise(rows, name)
     if unclear:
@@ -75,7 +121,7 @@ def read_file(path: Path, name: str) -> ReadFile:
     parsed, mapping = _parsed(rows, name, dialect)
     cases = [row.case for row in parsed if row.case is not None]
     problems += [problem for row in parsed for problem in row.problems]
-    problems += repeated(_named(rows, parsed, name))
+    problems += duplicate_ids(_named(rows, parsed, name))
     if not cases and not problems:
         problems.append(
             LineProblem(name, 0, "", 'holds no case; write one JSON object per line, such as {"input": "…"}')
@@ -85,15 +131,15 @@ def read_file(path: Path, name: str) -> ReadFile:
 
 
 def _parsed(
-    rows: Sequence[jsonl.Line], name: str, dialect: Dialect | None
+    rows: Sequence[jsonl.JsonLine], name: str, dialect: Dialect | None
 ) -> tuple[list[ParsedRow], tuple[tuple[str, str], ...]]:
     if dialect is None:
         return [parse_row(row.value, Place(name, row.number)) for row in rows], ()
-    mapped = [parse_foreign(row.value, Place(name, row.number), dialect) for row in rows]
+    mapped = [translate_row(row.value, Place(name, row.number), dialect) for row in rows]
     return [row.parsed for row in mapped], mapping_of(mapped)
 
 
-def _named(rows: Sequence[jsonl.Line], parsed: Sequence[ParsedRow], name: str) -> Iterable[tuple[str, Place]]:
+def _named(rows: Sequence[jsonl.JsonLine], parsed: Sequence[ParsedRow], name: str) -> Iterable[tuple[str, Place]]:
     """Yield the id of each row that has a good one; cases made of the same content have the same."""
     for row, made in zip(rows, parsed, strict=True):
         if made.id:
@@ -109,5 +155,18 @@ def _in_order(problems: Iterable[LineProblem]) -> tuple[LineProblem, ...]:
     return tuple(sorted(problems, key=attrgetter("line")))
 
 
-def _is_meta(line: jsonl.Line) -> bool:
+def _is_meta(line: jsonl.JsonLine) -> bool:
     return line.value.keys() == {"_meta"} and isinstance(line.value["_meta"], dict)
+
+
+def json_schema() -> dict[str, Json]:
+    """Return the schema of the canonical record. Fields that it does not name are kept in the metadata."""
+    schema = GoldenRow.model_json_schema()
+    named = {"id": {"anyOf": [{"type": "string", "minLength": 1, "maxLength": LONGEST_ID}, {"type": "integer"}]}}
+    return {
+        **schema,
+        "title": "A line of a golden set",
+        "description": "One case; without an id, a digest of its content names it.",
+        "properties": {**named, **schema["properties"]},
+        "additionalProperties": True,
+    }

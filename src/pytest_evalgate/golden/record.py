@@ -1,28 +1,143 @@
-"""The canonical record: one row of a golden set, checked field by field and turned into a `Case`."""
+"""Fingerprints: whether a case, or a whole golden set, is still the one that was measured before."""
 
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+import sys
+import unicodedata
+from dataclasses import dataclass, fields
 from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError
 
-from pytest_evalgate import jsonl
-from pytest_evalgate.data import Case, Place
 from pytest_evalgate.errors import LineProblem
-from pytest_evalgate.golden.fingerprint import content_id, fingerprint
-from pytest_evalgate.golden.identity import normalise
+from pytest_evalgate.records.results import Case, Place
+from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pydantic_core import ErrorDetails
 
+    from pytest_evalgate.records.results import GoldenSet
+
+_DEFAULTS = {field.name: getattr(Case(""), field.name) for field in fields(Case)}
+
+
+class _NonDefaults:
+    """Reads those of some fields of a case that differ from their default; every row of every set passes here."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = tuple(names)
+        self._read = attrgetter(*self._names)
+        self._defaults = tuple(_DEFAULTS[name] for name in self._names)
+
+    def __call__(self, case: Case) -> dict[str, Any]:
+        columns = zip(self._names, self._read(case), self._defaults, strict=True)
+        return {name: value for name, value, default in columns if value is not default and value != default}
+
+
+_identity = _NonDefaults(("input", "messages", "vars", "expected"))
+_graded_fields = _NonDefaults(
+    (
+        "input",
+        "messages",
+        "vars",
+        "expected",
+        "expected_any",
+        "rubric",
+        "context",
+        "reference_context",
+        "expected_tools",
+        "asserts",
+    )
+)
+_whole_row = _NonDefaults(name for name in _DEFAULTS if name not in {"place", "fingerprint"})
+
+
+def fingerprint(case: Case) -> str:
+    """SHA-256, in hexadecimal, of what is asked and what is wanted; tags, metadata and the line are not part of it.
+
+    A field that has its default is left out, so that a field added to `Case` later changes no fingerprint.
+    """
+    return jsonl.digest(_graded_fields(case))
+
+
+def content_id(case: Case) -> str:
+    """Name a case after its content: a line number would change with every row that is put in above it."""
+    return jsonl.digest(_identity(case))[:12]
+
+
+def set_digest(cases: Iterable[Case]) -> str:
+    """SHA-256, in hexadecimal, of all fields of all cases, whatever their order and their lines."""
+    return jsonl.digest(sorted([case.id, jsonl.digest(_whole_row(case))] for case in cases))
+
+
+LONGEST_ID = 200
+_INVISIBLE = frozenset({"Cc", "Cf", "Zl", "Zp"})  # control; bidirectional, zero-width and tags; line breaks
+
+
+def normalise(given: Any) -> str:
+    """Turn the id that a row gives, a string or a whole number, into its NFC text.
+
+    Raises:
+        ValueError: it cannot be an id; the message says why.
+
+    """
+    if isinstance(given, bool) or not isinstance(given, str | int):
+        shown = jsonl.canonical(given)[:60]
+        raise ValueError(f"must be a string or a whole number, not {shown}")  # noqa: TRY004 - one error for all faults
+    normal = unicodedata.normalize("NFC", str(given))
+    if fault := _problem(normal):
+        raise ValueError(f"{jsonl.quote_text(normal)} {fault}")
+    return sys.intern(normal)  # it stands in the case, the plan, the recordings and the results
+
+
+def duplicate_ids(named: Iterable[tuple[str, Place]]) -> list[LineProblem]:
+    """List the ids of one file that stand on an earlier line of it."""
+    return [_duplicate(name, place, f"line {first.line}") for name, place, first in _repeats(named)]
+
+
+def check_unique(sets: Iterable[GoldenSet]) -> list[LineProblem]:
+    """List the ids that stand more than once in ``sets``, the golden sets of one suite."""
+    named = ((case.id, case.place) for golden in sets for case in golden)
+    return [_duplicate(name, place, str(first)) for name, place, first in _repeats(named)]
+
+
+def _repeats(named: Iterable[tuple[str, Place]]) -> Iterator[tuple[str, Place, Place]]:
+    """Yield each id that was met before, where it stands and where it was first met."""
+    first: dict[str, Place] = {}
+    for name, place in named:
+        if name in first:
+            yield name, place, first[name]
+        else:
+            first[name] = place
+
+
+def _duplicate(name: str, place: Place, where: str) -> LineProblem:
+    return LineProblem(place.file, place.line, "", f"duplicate id {jsonl.quote_text(name)} (first at {where})")
+
+
+def _problem(name: str) -> str:
+    if not name:
+        return "is empty; leave it out to have one made from the content"
+    if len(name) > LONGEST_ID:
+        return f"is {len(name)} characters long, at most {LONGEST_ID}"
+    if name != name.strip():
+        return "starts or ends with white space"
+    if "::" in name:
+        return 'contains "::", which separates the parts of a test name'
+    for character in name:
+        if unicodedata.category(character) in _INVISIBLE:
+            return f"contains the invisible character U+{ord(character):04X}"
+    return ""
+
+
 _NEAR = 0.82  # "tag", "inputs" and "wieght" are slips; "text", "idx" and "meta" are names of their own
 _LONGEST_SLIP = 40
-_ASKS = ("messages", "vars", "output")
+_INPUT_FIELDS = ("messages", "vars", "output")
 _WORDS = {
     "dict_type": "an object",
     "finite_number": "finite",
@@ -64,7 +179,7 @@ _Objects = Annotated[tuple[dict[str, Any], ...], _Listed]
 _Messages = Annotated[tuple[Annotated[dict[str, Any], AfterValidator(_with_role)], ...], _Listed]
 
 
-class Row(BaseModel):
+class GoldenRow(BaseModel):
     """The fields of a row beside its id; null means the same as leaving the field out."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
@@ -91,8 +206,8 @@ class Row(BaseModel):
     human_label: Any = None
 
 
-_EMPTY = Row()
-_CHECKED = frozenset(Row.model_fields)
+_EMPTY = GoldenRow()
+_CHECKED = frozenset(GoldenRow.model_fields)
 FIELDS = _CHECKED | {"id"}
 """The names that a row of the canonical record may have."""
 
@@ -111,23 +226,23 @@ def parse_row(row: Mapping[str, Any], place: Place) -> ParsedRow:
 
     A field with an unknown name is kept in the metadata, unless the name is a near miss of a known one.
     """
-    faults = [*_name_faults(row), *_question_faults(row)]
+    problems = [*_name_problems(row), *_input_problems(row)]
     name, checked = None, _EMPTY
     try:
         name = None if row.get("id") is None else normalise(row["id"])
     except ValueError as error:
-        faults.append(("id", str(error)))
+        problems.append(("id", str(error)))
     try:
-        checked = Row(**{field: value for field, value in row.items() if field in _CHECKED})
+        checked = GoldenRow(**{field: value for field, value in row.items() if field in _CHECKED})
     except ValidationError as error:
-        faults += [_explain(detail) for detail in error.errors(include_url=False)]
-    if faults:
-        return ParsedRow(name, None, tuple(LineProblem(place.file, place.line, *fault) for fault in faults))
+        problems += [_explain(detail) for detail in error.errors(include_url=False)]
+    if problems:
+        return ParsedRow(name, None, tuple(LineProblem(place.file, place.line, *fault) for fault in problems))
     case = _case(name, row, checked, place)
     return ParsedRow(case.id, case)
 
 
-def _case(name: str | None, row: Mapping[str, Any], checked: Row, place: Place) -> Case:
+def _case(name: str | None, row: Mapping[str, Any], checked: GoldenRow, place: Place) -> Case:
     given = {field: value for field in checked.model_fields_set if (value := getattr(checked, field)) is not None}
     if unknown := {field: value for field, value in row.items() if field not in FIELDS}:
         given["metadata"] = {**given.get("metadata", {}), **unknown}
@@ -135,7 +250,7 @@ def _case(name: str | None, row: Mapping[str, Any], checked: Row, place: Place) 
     return Case(id=name or content_id(draft), place=place, fingerprint=fingerprint(draft), **given)
 
 
-def _name_faults(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _name_problems(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     metadata = row.get("metadata")
     for name in row:
         if name in FIELDS:
@@ -143,13 +258,13 @@ def _name_faults(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if name == "_meta":
             yield name, "must be an object, alone on the first line"
         elif near := _near_miss(name):
-            yield jsonl.visible(name), f'unknown field; did you mean "{near}"? If not, move it into metadata'
+            yield jsonl.escape_text(name), f'unknown field; did you mean "{near}"? If not, move it into metadata'
         elif isinstance(metadata, dict) and name in metadata:
-            yield jsonl.visible(name), "stands in the row and in its metadata; keep one"
+            yield jsonl.escape_text(name), "stands in the row and in its metadata; keep one"
 
 
-def _question_faults(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    if "input" not in row and not any(row.get(name) for name in _ASKS):
+def _input_problems(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if "input" not in row and not any(row.get(name) for name in _INPUT_FIELDS):
         yield "", 'asks nothing: give "input" (null where only a recorded output is graded), "messages" or "vars"'
 
 
@@ -162,7 +277,7 @@ def _near_miss(name: str) -> str | None:
 
 def _explain(detail: ErrorDetails) -> tuple[str, str]:
     field = "".join(
-        f"[{part}]" if isinstance(part, int) else f".{jsonl.visible(part)}" for part in detail["loc"]
+        f"[{part}]" if isinstance(part, int) else f".{jsonl.escape_text(part)}" for part in detail["loc"]
     ).removeprefix(".")
     if detail["type"] not in _WORDS:
         return field, detail["msg"].removeprefix("Value error, ")

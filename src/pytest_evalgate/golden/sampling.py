@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-    from pytest_evalgate.data import SuitePlan
+    from pytest_evalgate.records.results import SuitePlan
 
     SliceName = tuple[str, str]
     Stratum = tuple[SliceName, ...]
 
 
-def draw(
+def draw_sample(
     cases: Mapping[str, Collection[SliceName]], size: int, *, seed: str, always: Collection[str] = ()
 ) -> tuple[str, ...]:
     """Draw a sample, stratified by the slices: cases that lie in the same slices are one stratum.
@@ -43,7 +43,7 @@ def draw(
         ranks={case: _digest(seed, case) for case in cases},
         start=int.from_bytes(_digest(seed, "")),
     )
-    drawn = lottery.draw(size, {case for case in cases if case in always})
+    drawn = lottery.draw_sample(size, {case for case in cases if case in always})
     return tuple(case for case in cases if case in drawn)
 
 
@@ -63,11 +63,11 @@ def sample_ids(plan: SuitePlan, size: int | None, always: Collection[str] = ()) 
     units = {case.golden_id: case.slices for case in plan.cases if case.skip is None or case.golden_id in kept}
     if size is None or size >= len(units):
         return frozenset(case.id for case in plan.cases)
-    drawn = set(draw(units, size, seed=f"{plan.name}\0{plan.golden_sha256}", always=kept))
+    drawn = set(draw_sample(units, size, seed=f"{plan.name}\0{plan.golden_sha256}", always=kept))
     return frozenset(case.id for case in plan.cases if case.golden_id in drawn)
 
 
-def sampled(plan: SuitePlan, size: int | None, always: Collection[str] = ()) -> SuitePlan:
+def sample_plan(plan: SuitePlan, size: int | None, always: Collection[str] = ()) -> SuitePlan:
     """Return the plan of a sample, as `sample_ids` draws it; the plan itself where that is the whole suite."""
     drawn = sample_ids(plan, size, always)
     if len(drawn) == len(plan.cases):
@@ -84,7 +84,7 @@ class _Lottery:
     ranks: Mapping[str, bytes]
     start: int
 
-    def draw(self, size: int, kept: Collection[str]) -> set[str]:
+    def draw_sample(self, size: int, kept: Collection[str]) -> set[str]:
         """Return ``size`` cases, those in ``kept`` among them."""
         if len(kept) >= size:
             return set(kept)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_evalgate.engine import run_case, run_trial, settle
-from pytest_evalgate.engine.immediate import drive
+from pytest_evalgate.engine import combine_trials, run_case, run_trial
+from pytest_evalgate.engine.trial import run_sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Sequence
     from concurrent.futures import Future
 
-    from pytest_evalgate.data import Case, CaseResult, StopRule, Trial
-    from pytest_evalgate.engine.runner import Engine
+    from pytest_evalgate.engine.loop import Engine
     from pytest_evalgate.plugin.assembly import ReadySuite
     from pytest_evalgate.plugin.progress import Progress
     from pytest_evalgate.plugin.stopper import Stopper
+    from pytest_evalgate.records.results import Case, CaseResult, StopRule, Trial
 
     Futures = Sequence[Future[Trial]]
 
@@ -29,7 +29,7 @@ class NotNeeded(Exception):  # noqa: N818 - a finding about a case
         self.rule = rule
 
 
-class Answers:
+class CaseQueue:
     """Begins with cases long before their items run, and hands each item the result of its own."""
 
     def __init__(
@@ -38,7 +38,7 @@ class Answers:
         progress: Progress,
         most: int | None,
         stopper: Stopper,
-        meanwhile: Callable[[], None] | None = None,
+        on_first_result: Callable[[], None] | None = None,
     ) -> None:
         """Take the engine from ``engine`` when something first has to wait.
 
@@ -47,14 +47,14 @@ class Answers:
             progress: Is told of every trial, and shown while an item waits.
             most: At most so many trials at once over all suites; None leaves that to the suites.
             stopper: Is told of every case, and says which are not needed any more.
-            meanwhile: Called once, when the first answer has come and the others are under way.
+            on_first_result: Called once, when the first answer has come and the others are under way.
 
         """
         self._engine = engine
         self._progress = progress
         self._most = most
         self._stopper = stopper
-        self._meanwhile = meanwhile
+        self._on_first_result = on_first_result
         self._begun: dict[tuple[str, str], Futures] = {}
 
     def begin(self, suite: ReadySuite, case: Case) -> None:
@@ -73,19 +73,19 @@ class Answers:
         """
         planned, grading = suite.planned[case.id], suite.grading_of(case)
         if not suite.waits:
-            return drive(run_case(suite.required_target, grading, case, planned, suite.plan.trials))
+            return run_sync(run_case(suite.required_target, grading, case, planned, suite.plan.trials))
         futures = self._begun.pop((suite.plan.name, case.id), None) or self._submit(suite, case)
-        return settle(planned, [self.wait(future) for future in futures])
+        return combine_trials(planned, [self.wait(future) for future in futures])
 
     def graded(self, suite: ReadySuite, work: Coroutine[Any, Any, CaseResult]) -> CaseResult:
         """Run the grading of an output that a test of the user's produced."""
-        return self._engine().run(work) if suite.waits else drive(work)
+        return self._engine().run(work) if suite.waits else run_sync(work)
 
     def submit(self, suite: ReadySuite, trials: Iterable[Callable[[], Coroutine[Any, Any, Trial]]]) -> Futures:
         """Queue trials: at most the suite's window of them run at a time."""
         name, window = (suite.plan.name, suite.window) if self._most is None else ("", self._most)
-        lane = self._engine().lane(name, window)
-        futures = [lane.submit(trial) for trial in trials]
+        work_queue = self._engine().work_queue(name, window)
+        futures = [work_queue.submit(trial) for trial in trials]
         for future in futures:
             self._progress.tally.add(future)
         return futures
@@ -98,15 +98,15 @@ class Answers:
 
         """
         trial = self._engine().wait(future, self._tick)
-        meanwhile, self._meanwhile = self._meanwhile, None
-        if meanwhile is not None:
-            meanwhile()
-        self._stopper.look()
+        on_first_result, self._on_first_result = self._on_first_result, None
+        if on_first_result is not None:
+            on_first_result()
+        self._stopper.check()
         return trial
 
     def _tick(self) -> None:
         self._progress.tick()
-        self._stopper.look()
+        self._stopper.check()
 
     def _submit(self, suite: ReadySuite, case: Case) -> Futures:
         futures = self.submit(suite, [self._trial_of(suite, case, index) for index in range(suite.plan.trials)])
@@ -117,7 +117,7 @@ class Answers:
 
     def _trial_of(self, suite: ReadySuite, case: Case, index: int) -> Callable[[], Coroutine[Any, Any, Trial]]:
         async def run() -> Trial:
-            self._stopper.require(suite, case)
+            self._stopper.check_needed(suite, case)
             return await run_trial(suite.required_target, suite.grading_of(case), case, index)
 
         return run

@@ -7,26 +7,29 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_evalgate import callables, files, golden, scorers, settings, targets
-from pytest_evalgate.data import GoldenSet
+import pytest
+
+from pytest_evalgate import callables, config, golden, scorers, targets
 from pytest_evalgate.engine import Grading
-from pytest_evalgate.errors import GoldenSetError, SettingsError
-from pytest_evalgate.golden.sampling import sampled
-from pytest_evalgate.runs.plan import ALONE, make_plan
-from pytest_evalgate.scorers.grading import is_judge
+from pytest_evalgate.errors import GoldenSetError, SettingsError, UserError
+from pytest_evalgate.golden.sampling import sample_plan
+from pytest_evalgate.records.results import GoldenSet
+from pytest_evalgate.runs.plan import NO_CHANGES, make_plan
+from pytest_evalgate.scorers.scorer import is_judge
+from pytest_evalgate.text import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pytest_evalgate.data import Case, Json, PlannedCase, SuitePlan
-    from pytest_evalgate.judgement import BaseBranch
-    from pytest_evalgate.judging.judge import JudgeScorer
+    from pytest_evalgate.app.wiring import Wiring
+    from pytest_evalgate.config import Settings, Suite
+    from pytest_evalgate.config import Target as TargetSettings
+    from pytest_evalgate.guard.base_branch import BaseBranch
+    from pytest_evalgate.judges.judge import JudgeScorer
     from pytest_evalgate.plugin.requested import Options
     from pytest_evalgate.protocols import Scorer, Target
-    from pytest_evalgate.runs.plan import Sides
-    from pytest_evalgate.settings import Settings, Suite
-    from pytest_evalgate.settings import Target as TargetSettings
-    from pytest_evalgate.wiring import Wiring
+    from pytest_evalgate.records.results import Case, Json, PlannedCase, SuitePlan
+    from pytest_evalgate.runs.plan import BranchChanges
 
 _WINDOW = 32
 """How many trials wait at once where the configuration does not say: for scorers and hooks of the user's."""
@@ -118,7 +121,7 @@ class Assembly:
         name = name.replace("/", ".")
         if name in self._ad_hoc and self._inside(name, self._ad_hoc[name].golden[0]) != path:
             raise SettingsError(f"{path}: a second golden set named {path.stem}: configure suites for them")
-        self._ad_hoc[name] = settings.Suite(golden=(str(path),))
+        self._ad_hoc[name] = config.Suite(golden=(str(path),))
         return name
 
     def ready(self, name: str) -> ReadySuite:
@@ -142,15 +145,15 @@ class Assembly:
             self._ready[key] = self._build(name, suite, in_code=True)
         return self._ready[key]
 
-    def release(self) -> None:
+    def discard_outputs(self) -> None:
         """Let go of recorded outputs, once no case asks for its own any more."""
         for suite in self._ready.values():
             if isinstance(suite.target, targets.RecordedTarget):
-                suite.target.release()
+                suite.target.discard_outputs()
 
     def _build(self, name: str, suite: Suite, *, in_code: bool = False) -> ReadySuite:
         here = golden.load(self.golden_paths(name, suite), root=self.root)
-        sides = ALONE if self.base is None else self.base.sides(name, here)
+        sides = NO_CHANGES if self.base is None else self.base.sides(name, here)
         sets = (*here, *_sets_of(sides, here))
         cases = [case for golden_set in sets for case in golden_set]
         context = replace(self.context, place=f"suites.{name}.scorers")
@@ -177,7 +180,7 @@ class Assembly:
             aggregate=suite.aggregate,
             sides=sides,
         )
-        plan = sampled(whole, settings.sample_of(suite), settings.always_planned(suite))
+        plan = sample_plan(whole, config.sample_of(suite), config.always_planned(suite))
         return ReadySuite(
             plan=plan,
             sets=sets if plan is whole else _planned_of(sets, plan),
@@ -198,7 +201,7 @@ class Assembly:
             "code": {spec: callables.code_sha256(spec) for spec in named},
         }
         if suite.judges:
-            from pytest_evalgate.judging.configured import fingerprints  # noqa: PLC0415 - only where there is one
+            from pytest_evalgate.judges.build import fingerprints  # noqa: PLC0415 - only where there is one
 
             identity["judges"] = fingerprints(suite.judges, self.settings, root=self.root)
         return identity
@@ -214,7 +217,7 @@ class Assembly:
     def target_settings(self, suite: Suite) -> TargetSettings | None:
         """Return what produces the outputs of ``suite``: the command line goes before its own target."""
         if self.options.target:
-            return settings.parse_target(self.options.target, instead_of=suite.target)
+            return config.parse_target(self.options.target, instead_of=suite.target)
         return suite.target
 
     def _trials(self, name: str, suite: Suite, target: Target | None) -> int:
@@ -230,16 +233,16 @@ class Assembly:
 
     def _inside(self, key: str, path: str) -> Path:
         try:
-            return files.inside(self.root, Path(path))
+            return files.resolve_inside(self.root, Path(path))
         except ValueError as error:
             raise SettingsError(f"{key}: {error}") from None
 
 
-def _sets_of(sides: Sides, here: Sequence[GoldenSet]) -> tuple[GoldenSet, ...]:
+def _sets_of(sides: BranchChanges, here: Sequence[GoldenSet]) -> tuple[GoldenSet, ...]:
     """Return the cases of the base as golden sets of the files in which they stood; of the first where one is gone."""
     collected = {golden_set.path for golden_set in here}
     by_file: dict[str, list[Case]] = {}
-    for case in sides.still_run:
+    for case in sides.base_cases:
         file = case.place.file if case.place.file in collected else here[0].path
         by_file.setdefault(file, []).append(case)
     return tuple(GoldenSet(file, tuple(cases), "") for file, cases in by_file.items())
@@ -260,11 +263,11 @@ def _may_wait(target: Target | None) -> bool:
 def _window(spec: TargetSettings | None, configured: Settings) -> int:
     """Return how many trials of a suite may be under way: enough that the target never waits for the next one."""
     match spec:
-        case settings.ModelTarget():
+        case config.ModelTarget():
             return _AHEAD * configured.models[spec.model].max_concurrency
-        case settings.HttpTarget():
+        case config.HttpTarget():
             return _AHEAD * spec.http.max_concurrency
-        case settings.PythonTarget() | settings.CommandTarget():
+        case config.PythonTarget() | config.CommandTarget():
             return _AHEAD * spec.max_concurrency
     return _WINDOW
 
@@ -281,3 +284,66 @@ def _case_gradings(
         for case in cases
         if case.asserts
     }
+
+
+def selects_everything(config: pytest.Config) -> bool:
+    """Tell whether no path was given: then every configured golden set is meant."""
+    return config.args_source is not pytest.Config.ArgsSource.ARGS
+
+
+def select(config: pytest.Config, assembly: Assembly) -> list[str]:
+    """Name the selected suites, and have pytest collect their files wherever they lie.
+
+    Raises:
+        SettingsError: a golden set lies outside of the root folder.
+
+    """
+    every = {name: assembly.golden_paths(name, suite) for name, suite in assembly.settings.suites.items()}
+    if selects_everything(config):
+        files = dict.fromkeys(assembly.golden_names())
+        config.args = [*config.args, *(str(config.rootpath / name) for name in files)]
+        return list(every)
+    given = _given(config)
+    for path in given:
+        if path.suffix in GOLDEN_SUFFIXES and path.is_file() and not assembly.suites_of(path):
+            every[assembly.add_ad_hoc(path)] = (path,)
+    return [name for name, paths in every.items() if any(_touches(given, path) for path in paths)]
+
+
+def build_selected(names: list[str], config: pytest.Config, assembly: Assembly) -> list[ReadySuite]:
+    """Build the selected suites now, so that everything that is wrong with them is said before anything runs.
+
+    Raises:
+        UserError: files or settings cannot be used, or a golden set was given that nothing can answer; the message
+            holds every problem of every suite, each once.
+
+    """
+    ready: list[ReadySuite] = []
+    problems: dict[str, None] = {}
+    for name in names:
+        try:
+            ready.append(_checked(name, config, assembly))
+        except UserError as error:
+            problems |= dict.fromkeys(str(error).splitlines())
+    if problems:
+        raise UserError("\n".join(problems))
+    return ready
+
+
+def _checked(name: str, config: pytest.Config, assembly: Assembly) -> ReadySuite:
+    ready = assembly.ready(name)
+    named = [] if selects_everything(config) else _given(config)
+    if ready.target is None and any(assembly.root / golden in named for golden in ready.plan.golden):
+        raise UserError(
+            f"{ready.plan.golden[0]}: no target: its rows hold no recorded output; "
+            "name one with --eval-target recorded:FILE or --eval-target python:pkg.mod:name"
+        )
+    return ready
+
+
+def _given(config: pytest.Config) -> list[Path]:
+    return [Path(config.invocation_params.dir, arg.partition("::")[0]).resolve() for arg in config.args]
+
+
+def _touches(given: list[Path], golden: Path) -> bool:
+    return any(golden.is_relative_to(path) for path in given)

@@ -3,39 +3,82 @@
 from __future__ import annotations
 
 import gc
+import json
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_evalgate.config import DEFAULT_TIER
 from pytest_evalgate.errors import UserError
-from pytest_evalgate.plugin import MARKER, functions, pins
-from pytest_evalgate.plugin.assembly import GOLDEN_SUFFIXES
-from pytest_evalgate.plugin.golden_test import GOLDEN_TEST
+from pytest_evalgate.golden.sampling import sample_ids
+from pytest_evalgate.plugin import MARKER, marked
+from pytest_evalgate.plugin.assembly import GOLDEN_SUFFIXES, selects_everything
 from pytest_evalgate.plugin.items import CaseItem, GoldenSetFile
-from pytest_evalgate.plugin.pins import Pins
-from pytest_evalgate.plugin.prefetched import outlived_output
-from pytest_evalgate.plugin.selection import selects_everything
-from pytest_evalgate.plugin.together import serial_because
+from pytest_evalgate.plugin.marked import GOLDEN_TEST, stale_output_fixture
+from pytest_evalgate.plugin.together import serial_reason
+from pytest_evalgate.text import files
+from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
-    from pytest_evalgate.plugin.functions import Marked
+    from pytest_evalgate.plugin.marked import MarkerOptions
     from pytest_evalgate.plugin.session import EvalSession
+    from pytest_evalgate.records.results import SuitePlan
     from pytest_evalgate.runs.shard import Shard
 
+_NAME = "pins.json"
 
-class Collection:
+
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """What the collection found.
+
+    Args:
+        nodeids: The in-code tests of which work starts before their items run.
+        serial: Why tests with ``concurrent=True`` run one after the other, a line a test.
+
+    """
+
+    nodeids: tuple[str, ...] = ()
+    serial: tuple[str, ...] = ()
+
+
+def write(state: Path, run: str, pins: Pins) -> None:
+    """Leave word below the run's folder; every worker writes the same.
+
+    Raises:
+        OSError: it cannot be written.
+
+    """
+    files.write_atomically(_path(state, run), json.dumps(asdict(pins)).encode("ascii"))
+
+
+def read(state: Path, run: str) -> Pins:
+    """Return what the workers found; nothing where they left no word."""
+    try:
+        value = json.loads(_path(state, run).read_bytes())
+    except FileNotFoundError:
+        return Pins()
+    return Pins(tuple(value["nodeids"]), tuple(value["serial"]))
+
+
+def _path(state: Path, run: str) -> Path:
+    return state / "runs" / run / _NAME
+
+
+class CaseCollector:
     """The collecting half of a session: fills the ledger with plans, and with the item of each planned case."""
 
     def __init__(self, session: EvalSession) -> None:
         """Collect for ``session``."""
-        self.uncollected: list[str] = []
+        self.failed_files: list[str] = []
         self._session = session
         self._assembly = session.assembly
         self._ledger = session.ledger
-        self._marked: dict[str, Marked] = {}
+        self._marker_options: dict[str, MarkerOptions] = {}
         self._serial: dict[str, str] = {}
         self._found = Pins()
         self._items: list[tuple[str, str, pytest.Item]] = []
@@ -57,16 +100,18 @@ class Collection:
             return
         nodeid = metafunc.definition.nodeid
         try:
-            marked = functions.read_marker(marker, self._assembly, metafunc.function, metafunc.definition.path.parent)
+            marker_options = marked.read_marker(
+                marker, self._assembly, metafunc.function, metafunc.definition.path.parent
+            )
             if not self._session.is_worker:
-                self._session.gatekeeper.preflight([marked.suite])
+                self._session.session_decider.check_gates([marker_options.suite])
         except UserError as error:
             self._ledger.add_problem(f"{nodeid}: {error}")
             metafunc.parametrize("case", [])
             return
-        self._marked[nodeid] = marked
-        self._ledger.add_plan(marked.suite.plan)
-        functions.parametrize(metafunc, marked.suite)
+        self._marker_options[nodeid] = marker_options
+        self._ledger.add_plan(marker_options.suite.plan)
+        marked.parametrize(metafunc, marker_options.suite)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -74,21 +119,21 @@ class Collection:
         for item in items:
             if isinstance(item, CaseItem):
                 self._items.append((item.suite.plan.name, item.case.id, item))
-            elif functions.is_method_of_unittest(item) and item.get_closest_marker(MARKER):
+            elif marked.is_method_of_unittest(item) and item.get_closest_marker(MARKER):
                 self._ledger.add_problem(
                     f"{item.nodeid}: unittest.TestCase takes no cases: mark a function, or a method of a plain class"
                 )
-            elif isinstance(item, pytest.Function) and item.parent is not None and self._marked:
+            elif isinstance(item, pytest.Function) and item.parent is not None and self._marker_options:
                 test = f"{item.parent.nodeid}::{item.originalname}"
-                if test in self._marked:
-                    self._prepare(item, test, self._marked[test])
+                if test in self._marker_options:
+                    self._prepare(item, test, self._marker_options[test])
         if self._session.options.shard is not None:
-            self._leave_to_other_shards(self._session.options.shard, items)
+            self._deselect_other_shards(self._session.options.shard, items)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Note what could not be collected: its cases are not planned, so the run is invalid."""
         if report.failed:
-            self.uncollected.append(report.nodeid)
+            self.failed_files.append(report.nodeid)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Refuse what was found wrong while collecting: nothing has run yet."""
@@ -96,20 +141,20 @@ class Collection:
             self._ledger.add_node(suite, case_id, item.nodeid)  # only now: xdist appends groups to node ids
         self._items.clear()
         gc.freeze()
-        self._found = Pins(tuple(map(_nodeid, filter(_is_early, session.items))), tuple(self._serial.values()))
+        self._found = Pins(tuple(map(_nodeid, filter(_starts_early, session.items))), tuple(self._serial.values()))
         self._require_all_collected()
         if self._ledger.problems and not self._session.is_worker:
             raise pytest.UsageError("\n".join(self._ledger.problems))
-        if self._session.is_worker and (self._ledger.problems or self.uncollected):
+        if self._session.is_worker and (self._ledger.problems or self.failed_files):
             session.items[:] = [item for item in session.items if not _is_eval(item)]
         elif self._session.is_worker and self._found != Pins():
-            pins.write(self._session.state.path, self._session.lineage.run, self._found)
+            write(self._session.state.path, self._session.run_identity.run, self._found)
 
     def pytest_report_collectionfinish(self) -> list[str]:
         """Say how many cases are planned where the header could not know, and which gates will see little."""
         if self._session.config.get_verbosity() < 0:
             return []
-        return [*self._planned(), *self._session.gatekeeper.warnings]
+        return [*self._planned(), *self._session.session_decider.warnings]
 
     def _planned(self) -> Iterator[str]:
         """Count the cases of tests, which were not known before, and those of a shard."""
@@ -124,23 +169,23 @@ class Collection:
     def pins(self) -> Pins:
         """What was found, here or, for the controller of xdist, by its workers."""
         session = self._session
-        return pins.read(session.state.path, session.lineage.run) if session.is_controller else self._found
+        return read(session.state.path, session.run_identity.run) if session.is_controller else self._found
 
-    def _leave_to_other_shards(self, shard: Shard, items: list[pytest.Item]) -> None:
+    def _deselect_other_shards(self, shard: Shard, items: list[pytest.Item]) -> None:
         mine = {name: shard.cases_of(plan) for name, plan in self._ledger.plans.items()}
         others = {item for suite, case_id, item in self._items if case_id not in mine[suite]}
         if others:
             self._session.config.hook.pytest_deselected(items=[item for item in items if item in others])
             items[:] = [item for item in items if item not in others]
 
-    def _prepare(self, item: pytest.Function, test: str, marked: Marked) -> None:
-        because = serial_because(item) if marked.concurrent else None
-        if because is not None:
-            self._serial[test] = f"{test} runs one case after the other: {because}"
-        runs_together = marked.concurrent and because is None
-        golden_test = functions.prepare(item, marked.suite, runs_together=runs_together)
-        self._items.append((marked.suite.plan.name, golden_test.case.id, item))
-        if golden_test.is_prefetched and marked.suite.plan.trials > 1 and (name := outlived_output(item)):
+    def _prepare(self, item: pytest.Function, test: str, marker_options: MarkerOptions) -> None:
+        reason = serial_reason(item) if marker_options.concurrent else None
+        if reason is not None:
+            self._serial[test] = f"{test} runs one case after the other: {reason}"
+        is_concurrent = marker_options.concurrent and reason is None
+        golden_test = marked.prepare(item, marker_options.suite, is_concurrent=is_concurrent)
+        self._items.append((marker_options.suite.plan.name, golden_test.case.id, item))
+        if golden_test.is_prefetched and marker_options.suite.plan.trials > 1 and (name := stale_output_fixture(item)):
             self._ledger.add_problem(
                 f"{test}: fixture {name} would show every trial the output of the first: use the output fixture in "
                 "the test itself, or trials=1"
@@ -163,10 +208,51 @@ def _is_eval(item: pytest.Item) -> bool:
     return isinstance(item, CaseItem) or GOLDEN_TEST in item.stash
 
 
-def _is_early(item: pytest.Item) -> bool:
+def _starts_early(item: pytest.Item) -> bool:
     test = item.stash.get(GOLDEN_TEST, None)
-    return test is not None and test.is_early
+    return test is not None and test.starts_early
 
 
 def _nodeid(item: pytest.Item) -> str:
     return item.nodeid
+
+
+class PartialRun:
+    """Leaves out the cases that ``--eval-sample`` does not draw, and ends ``--collect-only`` with what is planned."""
+
+    def __init__(self, session: EvalSession) -> None:
+        """Select for ``session``."""
+        self._session = session
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Deselect what is not drawn; it stays in the plan, so that nothing is judged by the rest."""
+        size = self._session.options.sample
+        if size is None:
+            return
+        drawn = {plan.name: sample_ids(plan, size) for plan in self._session.ledger.plans.values()}
+        others = [item for item in items if (key := _case_of(item)) is not None and key[1] not in drawn[key[0]]]
+        if others:
+            self._session.config.hook.pytest_deselected(items=others)
+            items[:] = [item for item in items if item not in set(others)]
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Count the cases, where they were only collected."""
+        config, plans = self._session.config, self._session.ledger.plans.values()
+        if config.getoption("collectonly") and plans and config.get_verbosity() > -2:  # noqa: PLR2004 - -qq is silent
+            terminalreporter.write_line(planned_line(plans, self._session.assembly.settings.default_tier))
+
+
+def planned_line(plans: Collection[SuitePlan], tier: str) -> str:
+    """Say how many cases each suite has in a tier, and of how many where it runs a sample."""
+    sizes = {plan.name: len(plan.cases) for plan in plans}
+    every = sum(plan.drawn_from or len(plan.cases) for plan in plans)
+    named = ", ".join(f"{name} {size:,}" for name, size in sizes.items())
+    of = "" if every == sum(sizes.values()) else f" of {every:,}"
+    where = "" if tier == DEFAULT_TIER else f" (tier {tier})"
+    return f"eval gate: {named} = {count(sum(sizes.values()), 'case')}{of}{where}"
+
+
+def _case_of(item: pytest.Item) -> tuple[str, str] | None:
+    """Return the suite and the case of an eval item."""
+    test = item if isinstance(item, CaseItem) else item.stash.get(GOLDEN_TEST, None)
+    return None if test is None else (test.suite.plan.name, test.case.id)

@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from pytest_evalgate.data import CaseResult
-from pytest_evalgate.engine import describe
-from pytest_evalgate.errors import EngineDied, ScorerError
+from pytest_evalgate.engine import describe_error
+from pytest_evalgate.errors import EngineStopped, ScorerError
 from pytest_evalgate.plugin.answers import NotNeeded
-from pytest_evalgate.plugin.current import session_of
+from pytest_evalgate.plugin.context import session_of
 from pytest_evalgate.plugin.failures import CaseMissed, represent
-from pytest_evalgate.plugin.results import error_result, publish
+from pytest_evalgate.plugin.ledger import error_result, publish
+from pytest_evalgate.records.results import CaseResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from _pytest._code.code import TerminalRepr
 
-    from pytest_evalgate.data import Case, StopRule
     from pytest_evalgate.plugin.assembly import ReadySuite
+    from pytest_evalgate.records.results import Case, StopRule
 
 
 class GoldenSetFile(pytest.File):
@@ -64,15 +64,15 @@ class CaseItem(pytest.Item):
         """Wait for all trials of the case."""
         session = session_of(self.config)
         try:
-            result = session.answers.result(self.suite, self.case)
+            result = session.case_queue.result(self.suite, self.case)
         except NotNeeded as needless:
             self._leave_out(needless.rule)
-        except (EngineDied, ScorerError) as error:
+        except (EngineStopped, ScorerError) as error:
             publish(self, self.case, error_result(self.suite.planned[self.case.id], str(error)))
             raise
         publish(self, self.case, result)
         if session.options.fail_cases and result.outcome != "passed":
-            raise CaseMissed(self.case, result, session.gatekeeper.before(self.suite, self.case))
+            raise CaseMissed(self.case, result, session.session_decider.before(self.suite, self.case))
 
     def _leave_out(self, rule: StopRule) -> NoReturn:
         """End without a result: for pytest, and in JUnit, as skipped, since nothing was asked."""
@@ -90,6 +90,6 @@ class CaseItem(pytest.Item):
         error = excinfo.value
         if isinstance(error, CaseMissed):
             return represent(self.case.place.file, self.case.place.line, str(error), error.text)
-        if isinstance(error, EngineDied | ScorerError):
-            return represent(self.case.place.file, self.case.place.line, describe(error), str(error))
+        if isinstance(error, EngineStopped | ScorerError):
+            return represent(self.case.place.file, self.case.place.line, describe_error(error), str(error))
         return super().repr_failure(excinfo, style)

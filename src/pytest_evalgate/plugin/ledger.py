@@ -3,19 +3,101 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_evalgate.data import CaseResult
-from pytest_evalgate.plugin.results import attached, error_result, outcome_of, stopped_by
-from pytest_evalgate.plugin.spool import Spool
-from pytest_evalgate.runs import codec
+import pytest
+
+from pytest_evalgate.plugin.failures import printable
+from pytest_evalgate.records.results import CaseResult
+from pytest_evalgate.runs import record_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    import pytest
+    from pytest_evalgate.records.results import Case, PlannedCase, StopRule, SuitePlan
 
-    from pytest_evalgate.data import PlannedCase, StopRule, SuitePlan
+RESULT: pytest.StashKey[CaseResult] = pytest.StashKey()
+STOPPED: pytest.StashKey[StopRule] = pytest.StashKey()
+RESULT_ATTRIBUTE = "evalgate"
+STOPPED_ATTRIBUTE = "evalgate_stopped"
+WORKER_OUTPUT = "evalgate"
+_FIRST = '{"outcome":"'
+"""Of all the keys of a result, this one comes first in canonical JSON."""
+
+
+def publish(item: pytest.Item, case: Case, result: CaseResult, stopped: StopRule | None = None) -> None:
+    """Keep the result of ``case`` for the report, and what a passed test does not say by itself for JUnit.
+
+    ``stopped`` is the rule by which the suite has stopped before this case.
+    """
+    item.stash[RESULT] = replace(result, question=case.question)
+    if stopped is not None:
+        item.stash[STOPPED] = stopped
+    if result.outcome != "passed":
+        item.user_properties.append(("evalgate_case", str(result.case.place)))
+        item.user_properties.append(("evalgate_outcome", result.outcome))
+        item.user_properties.append(("evalgate_reason", printable(result.reason)))
+
+
+def attach(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Move the item's result to the report of its call: items live as long as the session."""
+    result = item.stash.get(RESULT, None)
+    if result is not None:
+        setattr(report, RESULT_ATTRIBUTE, record_file.dumps(record_file.encode_result(result)))
+        setattr(report, STOPPED_ATTRIBUTE, item.stash.get(STOPPED, None))
+        del item.stash[RESULT]
+
+
+def detach(report: pytest.TestReport) -> None:
+    """Take the result off a report that the ledger has recorded: pytest keeps every report until the end."""
+    if hasattr(report, RESULT_ATTRIBUTE):
+        delattr(report, RESULT_ATTRIBUTE)
+
+
+def attached_result(report: pytest.TestReport) -> str | None:
+    """Return what ``attach`` put on a report."""
+    return getattr(report, RESULT_ATTRIBUTE, None)
+
+
+def stopped_by(report: pytest.TestReport) -> StopRule | None:
+    """Return the rule by which the suite had stopped before the case of a report."""
+    return getattr(report, STOPPED_ATTRIBUTE, None)
+
+
+def outcome_of(text: str) -> str:
+    """Return the outcome of an attached result without reading the rest: in canonical JSON it stands first."""
+    return text[len(_FIRST) : text.index('"', len(_FIRST))]
+
+
+def error_result(case: PlannedCase, reason: str) -> CaseResult:
+    """Return the result of a case that has no answer."""
+    return CaseResult(case, "errored", reason=reason)
+
+
+class Spool:
+    """Lines of text in a temporary file that is gone when it is closed."""
+
+    def __init__(self) -> None:
+        """Open the file."""
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by its owner
+        self._end = 0
+
+    def append(self, line: str) -> int:
+        """Keep a line of ASCII text and return where it stands."""
+        place = self._end
+        self._end += self._file.write(line.encode("ascii") + b"\n")
+        return place
+
+    def read(self, place: int) -> str:
+        """Return the line that stands at ``place``."""
+        self._file.seek(place)
+        return self._file.readline().decode("ascii").rstrip("\n")
+
+    def close(self) -> None:
+        """Throw the file away."""
+        self._file.close()
 
 
 class Ledger:
@@ -32,7 +114,7 @@ class Ledger:
         self._nodes: dict[tuple[str, str], str] = {}
         self._results: dict[str, int] = {}
         self._spool = Spool()
-        self._broken: dict[str, str] = {}
+        self._failures: dict[str, str] = {}
         self._stopped: dict[str, StopRule] = {}
 
     @property
@@ -64,7 +146,7 @@ class Ledger:
 
     def record(self, report: pytest.TestReport) -> None:
         """Account for a report."""
-        text = attached(report)
+        text = attached_result(report)
         if text is not None and report.when == "call":
             if report.nodeid in self._results:
                 self.add_problem(f"{report.nodeid} was reported twice: a gate does not rerun cases until they pass")
@@ -75,25 +157,25 @@ class Ledger:
                 self.not_passed[report.nodeid] = outcome
         elif report.failed or report.skipped:
             word = "skipped at run time" if report.skipped else f"failed in {report.when}"
-            self._broken.setdefault(report.nodeid, f"{word}: {_reason(report)}")
+            self._failures.setdefault(report.nodeid, f"{word}: {_reason(report)}")
 
     def export(self) -> str:
         """Return the plan as JSON, for the controller."""
-        plans = [codec.encode_plan(plan) for plan in self.plans.values()]
+        plans = [record_file.encode_plan(plan) for plan in self.plans.values()]
         nodes = [[*case, nodeid] for case, nodeid in self._nodes.items()]
         return json.dumps({"plans": plans, "nodes": nodes, "problems": self.problems})
 
-    def absorb(self, text: str) -> None:
+    def merge_worker(self, text: str) -> None:
         """Take over the plan of a worker; workers whose plans differ make the run invalid."""
         value = json.loads(text)
         for plan in value["plans"]:
-            self.add_plan(codec.decode_plan(plan))
+            self.add_plan(record_file.decode_plan(plan))
         for suite, case_id, nodeid in value["nodes"]:
             self.add_node(suite, case_id, nodeid)
         for problem in value["problems"]:
             self.add_problem(problem)
 
-    def settle(self) -> None:
+    def add_unplanned(self) -> None:
         """Note results that nobody planned; after this the plans and the problems are whole."""
         for nodeid in sorted(self._results.keys() - set(self._nodes.values())):
             self.add_problem(f"{nodeid} reported a result that nobody planned")
@@ -105,17 +187,17 @@ class Ledger:
             if case.skip is None and nodeid in self._results:
                 yield self._spool.read(self._results[nodeid])
             else:
-                yield codec.dumps(codec.encode_result(self._without_answer(case, nodeid)))
+                yield record_file.dumps(record_file.encode_result(self._missing_result(case, nodeid)))
 
     def close(self) -> None:
         """Throw the results away."""
         self._spool.close()
 
-    def _without_answer(self, case: PlannedCase, nodeid: str) -> CaseResult:
+    def _missing_result(self, case: PlannedCase, nodeid: str) -> CaseResult:
         if case.skip is not None:
             return CaseResult(case, "skipped", reason=case.skip)
-        if nodeid in self._broken:
-            return error_result(case, self._broken[nodeid])
+        if nodeid in self._failures:
+            return error_result(case, self._failures[nodeid])
         return CaseResult(case, "not_run")
 
 

@@ -42,14 +42,14 @@ def add_options(parser: pytest.Parser) -> None:
     for name, text in FLAGS.items():
         group.addoption(name, action="store_true", default=False, help=text)
     for name, (metavar, text) in VALUES.items():
-        group.addoption(name, metavar=metavar, default=None, help=f"{text} (${variable(name)})")
+        group.addoption(name, metavar=metavar, default=None, help=f"{text} (${environment_variable(name)})")
 
 
-def variable(name: str) -> str:
+def environment_variable(name: str) -> str:
     """Return the environment variable of an option."""
-    return f"EVALGATE_{attribute(name).upper()}"
+    return f"EVALGATE_{option_name(name).upper()}"
 
 
-def attribute(name: str) -> str:
+def option_name(name: str) -> str:
     """Return the name of an option in code."""
     return name.removeprefix("--").removeprefix("eval-").replace("-", "_")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from pytest_evalgate.data import Trial
+    from pytest_evalgate.records.results import Trial
 
 _PLAIN_EVERY_S = 30.0
 _LIVE_AFTER_S = 1.5
@@ -57,20 +57,20 @@ class Progress:
     def __init__(
         self,
         config: pytest.Config,
-        facts: Callable[[], str],
+        usage_text: Callable[[], str],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Show on the terminal of ``config``.
 
         Args:
             config: pytest's.
-            facts: Returns what else belongs on the line: what was spent, and how the limits stand.
+            usage_text: Returns what else belongs on the line: what was spent, and how the limits stand.
             clock: Seconds that never go back.
 
         """
         self.tally = Tally()
         self._config = config
-        self._facts = facts
+        self._usage_text = usage_text
         self._clock = clock
         self._started = self._shown = clock()
         self._is_live = False
@@ -110,7 +110,7 @@ class Progress:
             f"eval {tally.done:,}/{tally.begun:,} {tally.done / max(tally.begun, 1):.0%}",
             f"{rate:.1f}/s {left}",
             f"ok {tally.passed:,} missed {tally.missed:,} err {tally.errored:,}",
-            self._facts(),
+            self._usage_text(),
         ]
         return " | ".join(part for part in parts if part)
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from pytest_evalgate.errors import SettingsError
-from pytest_evalgate.plugin.options import VALUES, attribute, variable
-from pytest_evalgate.plugin.stop_rule import read_stop
+from pytest_evalgate.plugin.options import VALUES, environment_variable, option_name
 from pytest_evalgate.runs.shard import Shard
 
 if TYPE_CHECKING:
@@ -17,7 +16,30 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from pytest_evalgate.plugin.stop_rule import StopChoice
+    from pytest_evalgate.config import Suite
+
+StopChoice = Literal["certainty", "never"]
+
+
+def parse_stop_choice(text: str | None) -> StopChoice | None:
+    """Read the option.
+
+    Raises:
+        SettingsError: there is no such rule.
+
+    """
+    choices: tuple[StopChoice, ...] = get_args(StopChoice)
+    for choice in choices:
+        if text == choice:
+            return choice
+    if text:
+        raise SettingsError(f"--eval-stop {text}: write one of {', '.join(choices)}")
+    return None
+
+
+def with_stop_rule(rule: StopChoice | None, suite: Suite) -> Suite:
+    """Return the settings of a suite that stops by ``rule``; by its own if that is None."""
+    return suite if rule is None else suite.model_copy(update={"stop": rule})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +71,7 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         SettingsError: a number is none, or there is no such shard or rule.
 
     """
-    values = {attribute(name): config.getoption(name) or environ.get(variable(name)) for name in VALUES}
+    values = {option_name(name): config.getoption(name) or environ.get(environment_variable(name)) for name in VALUES}
     return Options(
         gate=config.getoption("--eval-gate"),
         fail_cases=config.getoption("--eval-fail-cases"),
@@ -64,7 +86,7 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         trials=_count("--eval-trials", values["trials"]),
         shard=_shard(values["shard"]),
         report=values["report"],
-        stop=read_stop(values["stop"]),
+        stop=parse_stop_choice(values["stop"]),
         budget_usd=_amount("--eval-budget-usd", values["budget_usd"]),
         max_concurrency=_count("--eval-max-concurrency", values["max_concurrency"]),
     )

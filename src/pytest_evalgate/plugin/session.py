@@ -12,35 +12,28 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from pytest_evalgate import settings
+from pytest_evalgate import config as config_
+from pytest_evalgate.app.report import ReportWriter
+from pytest_evalgate.app.wiring import RunContext, Wiring
 from pytest_evalgate.errors import UserError
-from pytest_evalgate.judgement.merge_base import find_base
-from pytest_evalgate.plugin import MARKER, functions, grading
-from pytest_evalgate.plugin.answers import Answers
-from pytest_evalgate.plugin.assembly import Assembly
-from pytest_evalgate.plugin.collection import Collection
-from pytest_evalgate.plugin.current import SESSION
-from pytest_evalgate.plugin.gatekeeper import Gatekeeper, load_judgement
-from pytest_evalgate.plugin.golden_test import GOLDEN_TEST, Recorder
-from pytest_evalgate.plugin.judging import Judging
+from pytest_evalgate.guard.base_branch import find_base
+from pytest_evalgate.plugin import MARKER, marked
+from pytest_evalgate.plugin.answers import CaseQueue
+from pytest_evalgate.plugin.assembly import Assembly, build_selected, select
+from pytest_evalgate.plugin.collection import CaseCollector, PartialRun
+from pytest_evalgate.plugin.context import SESSION
 from pytest_evalgate.plugin.launch import Launch
-from pytest_evalgate.plugin.ledger import Ledger
-from pytest_evalgate.plugin.lineage import WORKER_INPUT, lineage_of, new_lineage
-from pytest_evalgate.plugin.notices import Notices
-from pytest_evalgate.plugin.partial_run import PartialRun
-from pytest_evalgate.plugin.prefetched import Prefetched
+from pytest_evalgate.plugin.ledger import Ledger, attach, detach
+from pytest_evalgate.plugin.marked import GOLDEN_TEST, PrefetchHooks, Recorder
+from pytest_evalgate.plugin.private import defer_interrupts, redact, sigterm_as_interrupt
 from pytest_evalgate.plugin.progress import Progress
-from pytest_evalgate.plugin.redacted import redact
 from pytest_evalgate.plugin.requested import read_options
-from pytest_evalgate.plugin.results import attach, detach
-from pytest_evalgate.plugin.selection import check_all, select
-from pytest_evalgate.plugin.signals import interrupts_wait, sigterm_interrupts
 from pytest_evalgate.plugin.stopper import Stopper
-from pytest_evalgate.plugin.together import Together
-from pytest_evalgate.reporting import Reporting
+from pytest_evalgate.plugin.together import ConcurrentBodies
+from pytest_evalgate.plugin.verdict import SessionDecider, VerdictHooks, load_gates
+from pytest_evalgate.plugin.xdist import WORKER_INPUT, SessionProblems, new_run_identity, run_identity_of
 from pytest_evalgate.runs.state import STATE_VARIABLE, state_of
 from pytest_evalgate.scorers import Context, registry
-from pytest_evalgate.wiring import Errand, Wiring
 
 if TYPE_CHECKING:
     import asyncio
@@ -68,12 +61,12 @@ def register(config: pytest.Config) -> None:
         session = config.stash[SESSION] = EvalSession(config, state)
         session.open()
     config.pluginmanager.register(session, "evalgate-session")
-    config.pluginmanager.register(Judging(session), "evalgate-judging")
+    config.pluginmanager.register(VerdictHooks(session), "evalgate-judging")
     config.pluginmanager.register(session.collection, "evalgate-collection")
     config.pluginmanager.register(PartialRun(session), "evalgate-partial-run")
     config.pluginmanager.register(session.launch, "evalgate-launch")
-    config.pluginmanager.register(Prefetched(session), "evalgate-prefetched")
-    config.pluginmanager.register(Together(session), "evalgate-together")
+    config.pluginmanager.register(PrefetchHooks(session), "evalgate-prefetched")
+    config.pluginmanager.register(ConcurrentBodies(session), "evalgate-together")
     if not session.is_worker and (dist := config.getoption("dist", default="no")) != "no":
         if dist == "each":
             raise pytest.UsageError("--dist each runs every case once a worker: a gate wants each case once")
@@ -93,21 +86,21 @@ class EvalSession:
         worker = getattr(config, "workerinput", None)
         self.is_worker = worker is not None
         root = config.rootpath.resolve()
-        written = settings.load(root)
-        configured = settings.for_tier(written, settings.chosen_tier(written, self.options.tier))
-        self.lineage = (
-            new_lineage(root, state.path, configured, self.options)
+        written = config_.load(root)
+        configured = config_.for_tier(written, config_.chosen_tier(written, self.options.tier))
+        self.run_identity = (
+            new_run_identity(root, state.path, configured, self.options)
             if worker is None
-            else lineage_of(worker[WORKER_INPUT])
+            else run_identity_of(worker[WORKER_INPUT])
         )
         rules = _merged(config.hook.pytest_evalgate_scorers())
         self.wiring = Wiring(
             root,
             configured,
             state,
-            Errand(
-                self.lineage.run,
-                self.lineage.kept_under,
+            RunContext(
+                self.run_identity.run,
+                self.run_identity.cache_run_id,
                 offline=self.options.offline,
                 budget_usd=self.options.budget_usd,
                 max_concurrency=self.options.max_concurrency,
@@ -116,13 +109,13 @@ class EvalSession:
             shared=worker is not None and worker["workercount"] > 1,
             hooks=_merged(config.hook.pytest_evalgate_targets()),
         )
-        self.notices = Notices(self.wiring)
+        self.session_problems = SessionProblems(self.wiring)
         context = Context(rules=registry(rules), roots=(root,), judge=self.wiring.judge)
         self.base = find_base(
             self.options.base_ref, written, root=root, state=state.path, tier=configured.default_tier
         )
         self.assembly = Assembly(root, configured, self.options, context, self.wiring, self.base.branch)
-        self.reporting = Reporting(
+        self.report_writer = ReportWriter(
             root,
             state,
             configured.report,
@@ -130,23 +123,23 @@ class EvalSession:
             hook=lambda view: config.hook.pytest_evalgate_report(report=view),
             print_line=self.print_line,
         )
-        report_file = self.reporting.html_file
+        report_file = self.report_writer.html_file
         self.ledger = Ledger()
-        self.gatekeeper = Gatekeeper(
+        self.session_decider = SessionDecider(
             self.assembly,
             self.state,
-            self.lineage.run,
+            self.run_identity.run,
             arguments=config.invocation_params.args,
             report_file=report_file,
         )
-        self.progress = Progress(config, self.wiring.facts)
+        self.progress = Progress(config, self.wiring.usage_text)
         self.stopper = Stopper(self)
-        self.answers = Answers(
+        self.case_queue = CaseQueue(
             lambda: self.wiring.engine,
             self.progress,
             self.options.max_concurrency,
             self.stopper,
-            meanwhile=None if self.is_worker else self.load_ahead,
+            on_first_result=None if self.is_worker else self.preload,
         )
         self.launch = Launch(self)
         self.is_dry = self.options.estimate or any(
@@ -154,7 +147,7 @@ class EvalSession:
         )
         self.suites: list[ReadySuite] = []
         self._golden_files: frozenset[str] = frozenset()
-        self.collection = Collection(self)
+        self.collection = CaseCollector(self)
         self.started = time.monotonic()
         self._closing = contextlib.ExitStack()
 
@@ -175,12 +168,12 @@ class EvalSession:
         selected = select(self.config, self.assembly)
         self._golden_files = frozenset(self.assembly.golden_names())
         if not self.is_worker:
-            self._closing.enter_context(sigterm_interrupts())
+            self._closing.enter_context(sigterm_as_interrupt())
             self._closing.enter_context(self.state.locked())
-            self.gatekeeper.forget_shard()
-            self.reporting.forget()
-            ready = check_all(selected, self.config, self.assembly)
-            self.gatekeeper.preflight(ready)
+            self.session_decider.remove_shard_file()
+            self.report_writer.remove_old_report()
+            ready = build_selected(selected, self.config, self.assembly)
+            self.session_decider.check_gates(ready)
             self.suites = [suite for suite in ready if suite.target is not None]
         gc.freeze()  # golden sets live as long as the session; looking at them again cost 65 us a case
         atexit.unregister(gc.freeze)
@@ -188,7 +181,7 @@ class EvalSession:
 
     def pytest_report_header(self) -> list[str]:
         """Say what will be run, against what, and which run is gone on with."""
-        return [] if self.is_worker else [*self.gatekeeper.header(self.suites), *self.lineage.header()]
+        return [] if self.is_worker else [*self.session_decider.header(self.suites), *self.run_identity.header()]
 
     def is_golden_item(self, nodeid: str) -> bool:
         """Tell an item of the no-code door by its file."""
@@ -207,15 +200,15 @@ class EvalSession:
         result = yield
         golden_test = item.stash.get(GOLDEN_TEST, None)
         if golden_test is not None:
-            graded = self.answers.graded(golden_test.suite, grading.grade(item, golden_test))
+            graded = self.case_queue.graded(golden_test.suite, marked.grade(item, golden_test))
             if self.options.fail_cases and graded.outcome != "passed":
-                before = self.gatekeeper.before(golden_test.suite, golden_test.case)
-                grading.fail(golden_test, graded, before)
+                before = self.session_decider.before(golden_test.suite, golden_test.case)
+                marked.fail(golden_test, graded, before)
         return result
 
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
         """Run an ``async def`` body of a marked test where no other plugin does."""
-        body = functions.run_async_body(pyfuncitem)
+        body = marked.run_async_body(pyfuncitem)
         if body is None:
             return None
         self._bodies.run(body)
@@ -235,7 +228,7 @@ class EvalSession:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Take keys out of the report, and put the case's result on that of its call."""
         report = yield
-        redact(report, self.gatekeeper.redactor)
+        redact(report, self.session_decider.redactor)
         if call.when == "call":
             attach(item, report)
         return report
@@ -256,11 +249,11 @@ class EvalSession:
             return None
         return _STATUSES.get(self.ledger.not_passed.get(report.nodeid, ""))
 
-    def load_ahead(self) -> None:
+    def preload(self) -> None:
         """Load what the run is judged with and shown by, while answers are awaited: 0.3 s."""
-        load_judgement()
-        with interrupts_wait():
-            self.reporting.load()
+        load_gates()
+        with defer_interrupts():
+            self.report_writer.load()
         gc.freeze()  # nor do items and libraries go before it, and pytest looks at all that there is at its end
 
     def print_line(self, text: str) -> None:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
-from pytest_evalgate.data import CaseResult, SuiteRun, Trial
-from pytest_evalgate.engine import settle
+from pytest_evalgate.engine import combine_trials
 from pytest_evalgate.plugin.answers import NotNeeded
-from pytest_evalgate.plugin.gatekeeper import load_judgement
 from pytest_evalgate.plugin.items import CaseItem
-from pytest_evalgate.plugin.results import error_result
+from pytest_evalgate.plugin.ledger import error_result
+from pytest_evalgate.plugin.verdict import load_gates
 from pytest_evalgate.protocols import Target
+from pytest_evalgate.records.results import CaseResult, SuiteRun, Trial
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from pytest_evalgate.calls import Call
-    from pytest_evalgate.data import Baseline, Case, PlannedCase, StopRule, SuitePlan
     from pytest_evalgate.plugin.assembly import ReadySuite
     from pytest_evalgate.plugin.session import EvalSession
+    from pytest_evalgate.records.calls import Call
+    from pytest_evalgate.records.results import Baseline, Case, PlannedCase, StopRule, SuitePlan
 
-_LOOKS: Final = 50
+_MAX_CHECKS: Final = 50
 """How often a suite is looked at on its way: a look at 1,000 cases takes 4 ms."""
 
 
@@ -50,8 +50,8 @@ class Stopper:
     def __init__(self, session: EvalSession) -> None:
         """Watch nothing yet."""
         self._session = session
-        self._watched: dict[str, _Watch] = {}
-        self._news: deque[tuple[str, PlannedCase, Future[Trial]]] = deque()
+        self._watched: dict[str, _WatchedSuite] = {}
+        self._finished: deque[tuple[str, PlannedCase, Future[Trial]]] = deque()
         self._stopped: dict[str, StopRule] = {}
 
     def in_order(self, items: Sequence[pytest.Item]) -> list[pytest.Item]:
@@ -63,7 +63,7 @@ class Stopper:
         for suite, mine in _by_suite(items):
             baseline = self._stoppable_by(suite, mine)
             if baseline is not None:
-                self._watched[suite.plan.name] = _Watch.of(suite.plan)
+                self._watched[suite.plan.name] = _WatchedSuite.of(suite.plan)
                 order = order_of(suite.plan.cases, baseline)
                 orders[suite.plan.name] = iter([mine[case.id] for case in order if case.id in mine])
         return [next(orders[name]) if (name := _suite_of(item)) in orders else item for item in items]
@@ -74,7 +74,7 @@ class Stopper:
             for future in futures:
                 future.add_done_callback(partial(self._note, suite.plan.name, suite.planned[case.id]))
 
-    def require(self, suite: ReadySuite, case: Case) -> None:
+    def check_needed(self, suite: ReadySuite, case: Case) -> None:
         """Go on with a case only if it is needed, or costs nothing; on the engine's thread.
 
         Raises:
@@ -82,66 +82,69 @@ class Stopper:
 
         """
         rule = self._stopped.get(suite.plan.name)
-        if rule is not None and (suite.judges or not self._is_remembered(suite.target, case)):
+        if rule is not None and (suite.judges or not self._is_cached(suite.target, case)):
             raise NotNeeded(rule)  # what its judges would be asked depends on the answer
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Look at what has come in, and stop the suites whose verdict is certain by now."""
-        while self._news:
-            name, case, future = self._news.popleft()
-            self._watched[name].take_in(case, future)
+        while self._finished:
+            name, case, future = self._finished.popleft()
+            self._watched[name].add_result(case, future)
         if any(watch.is_due for name, watch in self._watched.items() if name not in self._stopped):
-            for name in self._certain():
+            for name in self._suites_to_stop():
                 self._stopped[name] = "certainty"
 
     def _stoppable_by(self, suite: ReadySuite, items: Mapping[str, CaseItem]) -> Baseline | None:
         """Return the baseline by which a suite may stop; None if it may not. The gates are asked later."""
-        options, judgement, name = self._session.options, self._session.gatekeeper.judgement, suite.plan.name
+        options, decider, name = self._session.options, self._session.session_decider.decider, suite.plan.name
         whole = all(case.id in items for case in suite.plan.cases if case.skip is None)
-        known = judgement.suite_of(name)
-        if known is None or known.stop == "never" or not whole or not isinstance(suite.target, _Asked):
+        known = decider.suite_of(name)
+        if known is None or known.stop == "never" or not whole or not isinstance(suite.target, _CallingTarget):
             return None
-        baseline = None if options.offline or options.shard is not None else judgement.baseline_of(name)
+        baseline = None if options.offline or options.shard is not None else decider.baseline_of(name)
         return None if suite.plan.trials > 1 else baseline
 
     def _note(self, name: str, case: PlannedCase, future: Future[Trial]) -> None:
-        self._news.append((name, case, future))
+        self._finished.append((name, case, future))
 
-    def _is_remembered(self, target: Target | None, case: Case) -> bool:
-        return isinstance(target, _Asked) and self._session.wiring.memory.recall(target.call_of(case, 0)) is not None
+    def _is_cached(self, target: Target | None, case: Case) -> bool:
+        return (
+            isinstance(target, _CallingTarget)
+            and self._session.wiring.memory.lookup(target.call_of(case, 0)) is not None
+        )
 
-    def _certain(self) -> frozenset[str]:
-        load_judgement()
-        from pytest_evalgate.gates.stopping import may_stop  # noqa: PLC0415 - scipy, wanted once answers have come
+    def _suites_to_stop(self) -> frozenset[str]:
+        load_gates()
+        from pytest_evalgate.gates.stopping import stoppable_suites  # noqa: PLC0415 - scipy, wanted once answers have come
 
         ledger = self._session.ledger
         for watch in self._watched.values():
-            watch.fresh = 0
-        suites = [self._so_far(plan) for plan in ledger.plans.values()]
-        return may_stop(suites, self._session.gatekeeper.judgement.rules(ledger.plans, ledger.add_problem))
+            watch.unchecked = 0
+        suites = [self._partial_run(plan) for plan in ledger.plans.values()]
+        return stoppable_suites(suites, self._session.session_decider.decider.rules(ledger.plans, ledger.add_problem))
 
-    def _so_far(self, plan: SuitePlan) -> SuiteRun:
+    def _partial_run(self, plan: SuitePlan) -> SuiteRun:
         """Return what is known of a suite; of those that are not watched, nothing."""
-        watch = self._watched.get(plan.name) or _Watch.of(plan)
+        watch = self._watched.get(plan.name) or _WatchedSuite.of(plan)
         return SuiteRun(plan, tuple(watch.results.values()), self._stopped.get(plan.name))
 
 
 @runtime_checkable
-class _Asked(Target, Protocol):
+class _CallingTarget(Target, Protocol):
     """A target that is asked, and could be spared a call."""
 
     def call_of(self, case: Case, trial: int) -> Call: ...
 
 
 @dataclass(slots=True)
-class _Watch:
+class _WatchedSuite:
     """What became of the cases of a suite, in plan order, and how many of them since they were last looked at."""
 
     results: dict[str, CaseResult]
-    fresh: int = 0
+    unchecked: int = 0
 
     @classmethod
-    def of(cls, plan: SuitePlan) -> _Watch:
+    def of(cls, plan: SuitePlan) -> _WatchedSuite:
         """Begin before the first case."""
         outcomes = {case.id: CaseResult(case, "not_run" if case.skip is None else "skipped") for case in plan.cases}
         return cls(outcomes)
@@ -149,16 +152,18 @@ class _Watch:
     @property
     def is_due(self) -> bool:
         """Tell whether it is time for a look."""
-        return self.fresh >= max(1, len(self.results) // _LOOKS)
+        return self.unchecked >= max(1, len(self.results) // _MAX_CHECKS)
 
-    def take_in(self, case: PlannedCase, future: Future[Trial]) -> None:
+    def add_result(self, case: PlannedCase, future: Future[Trial]) -> None:
         """Keep what a gate needs of a case that is done."""
         error = future.exception()
         if isinstance(error, NotNeeded):
             return
-        self.fresh += 1
+        self.unchecked += 1
         self.results[case.id] = (
-            settle(case, [Trial(0, future.result().value)]) if error is None else error_result(case, str(error))
+            combine_trials(case, [Trial(0, future.result().value)])
+            if error is None
+            else error_result(case, str(error))
         )
 
 

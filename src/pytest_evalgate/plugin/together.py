@@ -11,17 +11,24 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_evalgate.engine import run_trial
-from pytest_evalgate.plugin.golden_test import GOLDEN_TEST, Bodies, GoldenTest, Recorder, is_whole, may_begin
-from pytest_evalgate.plugin.grading import grade_trial
+from pytest_evalgate.plugin.marked import (
+    GOLDEN_TEST,
+    BodyOutputs,
+    GoldenTest,
+    Recorder,
+    grade_trial,
+    is_complete,
+    may_begin,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
-    from pytest_evalgate.data import Trial
     from pytest_evalgate.plugin.session import EvalSession
+    from pytest_evalgate.records.results import Trial
 
-_OF_THE_CASE = ("output", "evalgate")
+_CASE_FIXTURES = ("output", "evalgate")
 """Fixtures of ours that are made for each case, and that a body on the engine is given without them being set up."""
 
 
@@ -29,7 +36,7 @@ class NoOutput(Exception):  # noqa: N818 - a finding about a test
     """A body returned nothing and recorded nothing."""
 
 
-class Escaped(Exception):  # noqa: N818 - not an error of ours
+class BodyExit(Exception):  # noqa: N818 - not an error of ours
     """What a body raised to end the process: on the engine's thread it would end the engine."""
 
     def __init__(self, error: BaseException) -> None:
@@ -46,7 +53,7 @@ class _Arguments:
     shared: Mapping[str, Any]
 
 
-class Together:
+class ConcurrentBodies:
     """Begins with all cases of a test when the first of them runs: only then are its shared fixtures set up."""
 
     def __init__(self, session: EvalSession) -> None:
@@ -58,7 +65,7 @@ class Together:
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
         """Wait for the bodies of an item, whichever plugin thinks that it runs them."""
         test = pyfuncitem.stash.get(GOLDEN_TEST, None)
-        if test is None or not test.runs_together:
+        if test is None or not test.is_concurrent:
             return None
         if pyfuncitem.nodeid not in self._begun:
             self._begin(pyfuncitem)
@@ -76,30 +83,31 @@ class Together:
         """Begin with ``first``, whose fixtures are there, and with the items after it that share them."""
         arguments = _arguments(first)
         context = contextvars.copy_context()
-        row = _row(first) if self._session.launch.works_ahead else (first,)
+        row = _same_test_items(first) if self._session.launch.works_ahead else (first,)
         for item in (item for item in row if item.nodeid not in self._begun):
             test = item.stash[GOLDEN_TEST]
-            self._begun[item.nodeid] = self._session.answers.submit(
-                test.suite, [_work(test, arguments, index, context.copy()) for index in range(test.suite.plan.trials)]
+            self._begun[item.nodeid] = self._session.case_queue.submit(
+                test.suite,
+                [_trial_task(test, arguments, index, context.copy()) for index in range(test.suite.plan.trials)],
             )
 
     def _trial(self, future: Future[Trial]) -> Trial | None:
         try:
-            return self._session.answers.wait(future)
+            return self._session.case_queue.wait(future)
         except NoOutput:
             return None
-        except Escaped as escaped:
+        except BodyExit as escaped:
             raise escaped.error from None
 
 
-def serial_because(item: pytest.Function) -> str | None:
+def serial_reason(item: pytest.Function) -> str | None:
     """Tell why the bodies of a test cannot run together; None where they can."""
     info = item._fixtureinfo  # noqa: SLF001 - pytest tells nobody the scope of what a test asks for
     if "request" in info.argnames:
         return "request is the request of one item"
     for name in item.fixturenames:
         found = info.name2fixturedefs.get(name, ())
-        if not found or _is_own(name, found):
+        if not found or _is_per_case(name, found):
             continue
         if found[-1].scope == "function":
             return f"fixture {name} is made for each case anew: give it a wider scope"
@@ -108,7 +116,7 @@ def serial_because(item: pytest.Function) -> str | None:
     return None
 
 
-def _row(first: pytest.Function) -> Iterator[pytest.Item]:
+def _same_test_items(first: pytest.Function) -> Iterator[pytest.Item]:
     """Return the items from ``first`` on that run the same test: what they share stays set up until they are done."""
     items = first.session.items
     following = items[items.index(first) + 1 :]
@@ -119,16 +127,16 @@ def _row(first: pytest.Function) -> Iterator[pytest.Item]:
 
 def _arguments(first: pytest.Function) -> _Arguments:
     info = first._fixtureinfo  # noqa: SLF001 - what pytest itself passes
-    own = tuple(name for name in info.argnames if _is_own(name, info.name2fixturedefs.get(name, ())))
+    own = tuple(name for name in info.argnames if _is_per_case(name, info.name2fixturedefs.get(name, ())))
     return _Arguments(own, {name: first.funcargs[name] for name in info.argnames if name not in own})
 
 
-def _is_own(name: str, definitions: Sequence[object]) -> bool:
+def _is_per_case(name: str, definitions: Sequence[object]) -> bool:
     """Tell whether each case has its own; of our fixtures, only where nobody has put one in their place."""
-    return name == "case" or (name in _OF_THE_CASE and len(definitions) == 1)
+    return name == "case" or (name in _CASE_FIXTURES and len(definitions) == 1)
 
 
-def _work(
+def _trial_task(
     test: GoldenTest, arguments: _Arguments, index: int, context: contextvars.Context
 ) -> Callable[[], Coroutine[Any, Any, Trial]]:
     """Return the work of one trial, that sees the context variables of the main thread as they are now."""
@@ -142,22 +150,22 @@ def _work(
 
 
 async def _run(test: GoldenTest, arguments: _Arguments, index: int) -> Trial:
-    ahead = None
+    prefetched = None
     if test.suite.target is not None:
-        ahead = await run_trial(test.suite.target, test.suite.grading_of(test.case), test.case, index)
-        if not is_whole(ahead):
-            return ahead
-    bodies = Bodies()
-    ours = {"case": test.case, "output": ahead and ahead.output, "evalgate": Recorder(bodies)}
+        prefetched = await run_trial(test.suite.target, test.suite.grading_of(test.case), test.case, index)
+        if not is_complete(prefetched):
+            return prefetched
+    bodies = BodyOutputs()
+    ours = {"case": test.case, "output": prefetched and prefetched.output, "evalgate": Recorder(bodies)}
     own = {name: ours[name] for name in arguments.own}
     try:
         with bodies.trial():
-            bodies.take(await test.body(**arguments.shared, **own))
+            bodies.add_returned(await test.body(**arguments.shared, **own))
     except (KeyboardInterrupt, SystemExit) as error:
-        raise Escaped(error) from None
-    (made,) = bodies.made
-    test.bodies.made.append(made)
-    trial = await grade_trial(test, index, made, ahead)
+        raise BodyExit(error) from None
+    (produced,) = bodies.produced
+    test.bodies.produced.append(produced)
+    trial = await grade_trial(test, index, produced, prefetched)
     if trial is None:
         raise NoOutput
     return trial

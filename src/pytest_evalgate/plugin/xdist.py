@@ -1,27 +1,164 @@
-"""pytest-xdist: eval items stay together on one worker, and a crash costs one case."""
+"""What a run is called, and which run that broke off it goes on with."""
 
 from __future__ import annotations
 
+import json
+import secrets
 import signal
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from xdist.scheduler import LoadScopeScheduling
 
-from pytest_evalgate.plugin.lineage import WORKER_INPUT
-from pytest_evalgate.plugin.notices import NOTICES_OUTPUT
-from pytest_evalgate.plugin.results import WORKER_OUTPUT
+from pytest_evalgate import config
+from pytest_evalgate.plugin.ledger import WORKER_OUTPUT
+from pytest_evalgate.runs import journal
+from pytest_evalgate.runs.git import tree_sha256
+from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     import pytest
 
+    from pytest_evalgate.app.wiring import Wiring
+    from pytest_evalgate.config import Settings, Target
+    from pytest_evalgate.plugin.requested import Options
     from pytest_evalgate.plugin.session import EvalSession
+    from pytest_evalgate.runs.journal import JournalHead
+
+WORKER_INPUT = "evalgate"
+"""Where a worker of xdist finds the names of its run."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunIdentity:
+    """The names of a run.
+
+    Args:
+        run: Its id.
+        kept_under: The run under whose name the answers of applications without a version are kept: its own, or that
+            of the run that it goes on with.
+        work_sha256: Digest of what it is to do.
+        resumed: The run that it goes on with.
+
+    """
+
+    run: str
+    cache_run_id: str
+    work_sha256: str
+    resumed: str | None = None
+
+    def export(self) -> dict[str, Any]:
+        """Return it as plain values, for a worker."""
+        return asdict(self)
+
+    def header(self) -> list[str]:
+        """Say which run is gone on with, where one is."""
+        said = f"evalgate: goes on with run {self.resumed}: what it has answered is not asked again"
+        return [] if self.resumed is None else [said]
+
+
+def new_run_identity(root: Path, state: Path, configured: Settings, options: Options) -> RunIdentity:
+    """Name a run that is about to start."""
+    now = datetime.now(UTC)
+    run = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+    work = _work_sha256(root, state, configured, options)
+    if work is None:
+        return RunIdentity(run, run, run)
+    found = journal.find_interrupted(state, work) if options.resume else None
+    return RunIdentity(run, run if found is None else found.lineage, work, None if found is None else found.run)
+
+
+def head_of(lineage: RunIdentity, cases: int) -> JournalHead:
+    """Return the head of the journal."""
+    return journal.JournalHead(lineage.run, lineage.cache_run_id, lineage.work_sha256, cases)
+
+
+def _work_sha256(root: Path, state: Path, configured: Settings, options: Options) -> str | None:
+    """Digest the work; None where the code of an application cannot be held still."""
+    tree: str | None = ""
+    targets = [suite.target for suite in configured.suites.values()]
+    if options.target is not None or any(map(_is_unversioned, targets)):
+        tree = tree_sha256(root, without=state)
+    if tree is None:
+        return None
+    return jsonl.digest([configured.model_dump(mode="json"), options.target, options.trials, str(options.shard), tree])
+
+
+def _is_unversioned(target: Target | None) -> bool:
+    match target:
+        case config.PythonTarget() | config.HttpTarget() | config.CommandTarget():
+            return target.version is None
+        case config.HookTarget():
+            return True
+    return False
+
+
+def run_identity_of(values: Mapping[str, Any]) -> RunIdentity:
+    """Read what a controller exported."""
+    return RunIdentity(**values)
+
+
+PROBLEMS_OUTPUT = "evalgate-notices"
+"""Where a worker of xdist leaves its notices."""
+
+
+class SessionProblems:
+    """The notices of one process, and on the controller those of its workers too; each is said once."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        """Ask ``wiring``, and hear the workers."""
+        self._wiring = wiring
+        self._refused_reasons: list[str] = []
+        self._stop_reasons: list[str] = []
+        self._cache_warnings: list[str] = []
+        self.problems: list[str] = []
+        """What makes the run invalid though every answer may be there."""
+
+    @property
+    def refused_reason(self) -> str | None:
+        """Why calls were not sent that could have been; None where none was held back."""
+        return next(filter(None, (self._wiring.refused_reason, *self._refused_reasons)), None)
+
+    @property
+    def stop_reason(self) -> str | None:
+        """Why the run was stopped before all calls were sent; None where it was not."""
+        return next(filter(None, (self._wiring.stop_reason, *self._stop_reasons)), None)
+
+    @property
+    def cache_warnings(self) -> tuple[str, ...]:
+        """What is wrong with the cache, one line each."""
+        return tuple(dict.fromkeys((*self._wiring.cache_warnings, *self._cache_warnings)))
+
+    def export(self) -> str:
+        """Return them as JSON, for the controller."""
+        return json.dumps(
+            {
+                "refusal": self.refused_reason,
+                "stop": self.stop_reason,
+                "troubles": self.cache_warnings,
+                "problems": self.problems,
+            }
+        )
+
+    def merge_worker(self, text: str) -> None:
+        """Take over the notices of a worker."""
+        value = json.loads(text)
+        if value["refusal"] is not None:
+            self._refused_reasons.append(value["refusal"])
+        if value["stop"] is not None:
+            self._stop_reasons.append(value["stop"])
+        self._cache_warnings += value["troubles"]
+        self.problems += value["problems"]
+
 
 _PINNED = "evalgate"
 
-FIRST = "gw0"
+FIRST_WORKER = "gw0"
 """The worker that gets what is pinned, so that it can begin before the others have collected."""
 
 
@@ -36,19 +173,19 @@ class Distribution:
 
     def pytest_configure_node(self, node: Any) -> None:
         """Tell a worker the names of the run."""
-        node.workerinput[WORKER_INPUT] = self._session.lineage.export()
+        node.workerinput[WORKER_INPUT] = self._session.run_identity.export()
         self._nodes.add(node)
 
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> PinnedScheduling:
         """Schedule what starts ahead on one worker, so that one engine, one limiter and one budget see it all."""
         pins = self._session.assembly.settings.xdist == "pin"
-        return PinnedScheduling(config, log, self._is_early if pins else _never)
+        return PinnedScheduling(config, log, self._starts_early if pins else _never)
 
     def pytest_runtest_logreport(self) -> None:
         """Load what the run is judged with while the workers wait for answers."""
         if not self._has_loaded:
             self._has_loaded = True
-            self._session.load_ahead()
+            self._session.preload()
 
     def pytest_keyboard_interrupt(self) -> None:
         """Interrupt the workers that wait for calls: execnet would let them wait for five more seconds."""
@@ -62,10 +199,10 @@ class Distribution:
         self._nodes.discard(node)
         text = getattr(node, "workeroutput", {}).get(WORKER_OUTPUT)
         if text is not None:
-            self._session.ledger.absorb(text)
-            self._session.notices.absorb(node.workeroutput[NOTICES_OUTPUT])
+            self._session.ledger.merge_worker(text)
+            self._session.session_problems.merge_worker(node.workeroutput[PROBLEMS_OUTPUT])
 
-    def _is_early(self, nodeid: str) -> bool:
+    def _starts_early(self, nodeid: str) -> bool:
         return self._session.is_golden_item(nodeid) or nodeid in self._pinned
 
     @cached_property
@@ -156,7 +293,7 @@ class PinnedScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist ship
 
 
 def _is_first(node: Any) -> bool:
-    return node.gateway.id == FIRST  # type: ignore[no-any-return]  # xdist ships no types
+    return node.gateway.id == FIRST_WORKER  # type: ignore[no-any-return]  # xdist ships no types
 
 
 def _own_scope(nodeid: str) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_evalgate.reports.columns import fit, pad, width_of, wrap
-from pytest_evalgate.reports.escape import one_line
-from pytest_evalgate.wording import count, usd
+from pytest_evalgate.text.escape import one_line
+from pytest_evalgate.text.layout import pad, truncate_columns, width_of, wrap
+from pytest_evalgate.text.wording import count, usd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,7 +36,7 @@ def total_line(estimate: Estimate) -> str:
     return f"this run will make {count(estimate.to_send, 'call')}, {_cost(estimate)}; {cached}"
 
 
-def refuse(estimate: Estimate, budget_usd: float | None) -> str | None:
+def budget_problem(estimate: Estimate, budget_usd: float | None) -> str | None:
     """Say why the run may not start with this budget; None if it may."""
     if budget_usd is None or not estimate.to_send:
         return None
@@ -74,7 +74,7 @@ def _table(suites: Sequence[SuiteEstimate], width: int) -> list[str]:
         return wide
     pairs = zip(numbers[1:], bases[1:], strict=True)
     stacked = [numbers[0], *(line for text, basis in pairs for line in (text, f"{_GAP * 2}{basis}"))]
-    return [fit(line, width).rstrip() for line in stacked]
+    return [truncate_columns(line, width).rstrip() for line in stacked]
 
 
 def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
@@ -85,7 +85,7 @@ def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
 
 def _row(suite: SuiteEstimate) -> tuple[str, ...]:
     return (
-        fit(one_line(suite.name), _WIDEST_NAME),
+        truncate_columns(one_line(suite.name), _WIDEST_NAME),
         f"{suite.cases:,}",
         f"{suite.calls:,}",
         f"{suite.cached:,}",

@@ -12,21 +12,17 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate.redaction import Redactor
-from pytest_evalgate.reports import cells, headline
-from pytest_evalgate.reports.escape import one_line
-from pytest_evalgate.reports.escape.workflow import command
-from pytest_evalgate.reports.links import on_github
+from pytest_evalgate.reports import phrases
 from pytest_evalgate.reports.markdown import render_summary
-from pytest_evalgate.reports.texts import cut
-from pytest_evalgate.reports.view import DETAILED
+from pytest_evalgate.reports.view import MAX_DETAILED, on_github, truncate
+from pytest_evalgate.text.escape import format_command, one_line
+from pytest_evalgate.text.redaction import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from pytest_evalgate.data import Place
-    from pytest_evalgate.reports.links import Links
-    from pytest_evalgate.reports.view import ReportView, SuiteView
+    from pytest_evalgate.records.results import Place
+    from pytest_evalgate.reports.view import Links, ReportView, SuiteView
 
 _MOST: Final = 9
 _TEXT: Final = 400
@@ -53,8 +49,8 @@ def annotate(view: ReportView) -> tuple[str, ...]:
     found.sort(key=lambda one: one.name != "error")
     lines = [_command(one, view.links) for one in found[:_MOST]]
     if len(found) > _MOST:
-        least = "at least " if any(len(suite.details) >= DETAILED for suite in view.suites) else ""
-        lines.append(command(found[_MOST].name, f"and {least}{len(found) - _MOST:,} more, see summary"))
+        least = "at least " if any(len(suite.details) >= MAX_DETAILED for suite in view.suites) else ""
+        lines.append(format_command(found[_MOST].name, f"and {least}{len(found) - _MOST:,} more, see summary"))
     return tuple(lines)
 
 
@@ -99,14 +95,14 @@ def write_github(
     if not on_github(environ):
         return
     for line in annotate(view):
-        print_line(redactor.clean(line))
+        print_line(redactor.redact(line))
     texts = {
         "GITHUB_STEP_SUMMARY": (render_summary(view), _SUMMARY_LIMIT),
         "GITHUB_OUTPUT": (outputs(view, f"evalgate-{secrets.token_hex(16)}"), None),
     }
     for variable, (text, limit) in texts.items():
         if environ.get(variable):
-            for problem in _append(Path(environ[variable]), redactor.clean(text).encode(), limit):
+            for problem in _append(Path(environ[variable]), redactor.redact(text).encode(), limit):
                 print_line(one_line(f"evalgate: {variable} is not written: {problem}"))
 
 
@@ -131,17 +127,17 @@ def _shares(by_suite: Mapping[str, float | None]) -> str:
 
 
 def _command(one: _Annotation, links: Links | None) -> str:
-    title, text = one_line(cut(one.title, _TEXT)), one_line(cut(one.text, _TEXT))
+    title, text = one_line(truncate(one.title, _TEXT)), one_line(truncate(one.text, _TEXT))
     if one.place is None:
-        return command(one.name, text, title=title)
+        return format_command(one.name, text, title=title)
     folder = "" if links is None or not links.folder else f"{links.folder}/"
-    return command(one.name, text, file=f"{folder}{one.place.file}", line=one.place.line, title=title)
+    return format_command(one.name, text, file=f"{folder}{one.place.file}", line=one.place.line, title=title)
 
 
 def _of_verdict(view: ReportView) -> Iterator[_Annotation]:
     verdict = view.verdict.verdict
     if verdict not in {"pass", "inconclusive"}:
-        yield _Annotation("error", f"eval gate: {headline.word(verdict)}", headline.reason(view))
+        yield _Annotation("error", f"eval gate: {phrases.run_word(verdict)}", phrases.reason(view))
 
 
 def _of_suite(suite: SuiteView) -> Iterator[_Annotation]:
@@ -151,11 +147,11 @@ def _of_suite(suite: SuiteView) -> Iterator[_Annotation]:
         yield from _cases(suite, failed)
     for gate in suite.verdict.gates:
         if gate.result == "inconclusive":
-            yield _Annotation("warning", f"{suite.name}: {cells.gate_name(gate)}", gate.message)
+            yield _Annotation("warning", f"{suite.name}: {phrases.gate_name(gate)}", gate.message)
 
 
 def _cases(suite: SuiteView, failed: set[str]) -> Iterator[_Annotation]:
-    name = "error" if cells.is_blocking(suite.verdict) else "warning"
+    name = "error" if phrases.is_blocking(suite.verdict) else "warning"
     regressed = suite.regressed if failed & {"no-regression", "slice"} else ()
     for case in regressed:
         yield _Annotation(name, f"{suite.name}: {case.id}", f"{case.before} -> {case.now}: {case.reason}", case.place)

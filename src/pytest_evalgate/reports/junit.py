@@ -12,15 +12,14 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Literal
 
-from pytest_evalgate.reports import cells, headline
-from pytest_evalgate.reports.escape.markup import xml_attribute, xml_text
+from pytest_evalgate.reports import phrases
+from pytest_evalgate.text.escape import xml_attribute, xml_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from pytest_evalgate.data import GateResult, VerdictName
-    from pytest_evalgate.reports.cases import CaseView
-    from pytest_evalgate.reports.view import ReportView, SuiteView
+    from pytest_evalgate.records.results import GateResult, VerdictName
+    from pytest_evalgate.reports.view import CaseView, ReportView, SuiteView
 
 _Result = Literal["passed", "failure", "error", "skipped"]
 
@@ -72,7 +71,7 @@ def _build(view: ReportView) -> _Test:
     if verdict.exit_code and result in {"passed", "skipped"}:
         result = "failure"
     facts = {"run": verdict.run_id, "tier": verdict.tier, "commit": verdict.commit or "", **dict(view.facts)}
-    message = f"{headline.word(verdict.verdict)}: {headline.reason(view)} ({headline.exit_note(view)})"
+    message = f"{phrases.run_word(verdict.verdict)}: {phrases.reason(view)} ({phrases.exit_note(view)})"
     properties = tuple((f"evalgate.{name}", value) for name, value in facts.items())
     return _Test("eval gate", "verdict", result, message, properties)
 
@@ -82,10 +81,10 @@ def _gate(view: ReportView, suite: SuiteView, gate: GateResult) -> _Test:
     result = _RESULTS.get(gate.result, "error")
     if result == "skipped" and view.verdict.exit_code and view.verdict.verdict == "inconclusive":
         result = "failure"
-    if not cells.is_blocking(suite.verdict) and result != "skipped":
+    if not phrases.is_blocking(suite.verdict) and result != "skipped":
         result = "passed"
-    said = (("evalgate.result", cells.result_of(suite.verdict, gate)), ("evalgate.message", gate.message))
-    return _Test(suite.name, f"gate: {cells.gate_name(gate)}", result, gate.message, said)
+    said = (("evalgate.result", phrases.result_of(suite.verdict, gate)), ("evalgate.message", gate.message))
+    return _Test(suite.name, f"gate: {phrases.gate_name(gate)}", result, gate.message, said)
 
 
 def _case(case: CaseView) -> _Test:

@@ -5,27 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_evalgate import files
+from pytest_evalgate.text import files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from pytest_evalgate.config import ReportFormat
     from pytest_evalgate.reports.view import ReportView
-    from pytest_evalgate.settings import ReportFormat
 
 HTML_FILE = "report.html"
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenReports:
     """The files of a report, and what is to be said of them."""
 
     paths: tuple[Path, ...]
     notes: tuple[str, ...] = ()
 
 
-def write_reports(view: ReportView, formats: Sequence[ReportFormat], folder: Path) -> Written:
+def write_reports(view: ReportView, formats: Sequence[ReportFormat], folder: Path) -> WrittenReports:
     """Write the reports of a run.
 
     Args:
@@ -41,12 +41,12 @@ def write_reports(view: ReportView, formats: Sequence[ReportFormat], folder: Pat
 
     """
     written = [_FORMATS[name](view, folder) for name in dict.fromkeys(formats)]
-    return Written(
+    return WrittenReports(
         tuple(path for one in written for path in one.paths), tuple(note for one in written for note in one.notes)
     )
 
 
-def write_made(made: Mapping[str, str], folder: Path) -> tuple[Path, ...]:
+def write_files(made: Mapping[str, str], folder: Path) -> tuple[Path, ...]:
     """Write what a hook made: the content of files by their plain names.
 
     Raises:
@@ -60,7 +60,7 @@ def write_made(made: Mapping[str, str], folder: Path) -> tuple[Path, ...]:
     return tuple(_write(folder / name, [text.encode()]) for name, text in made.items())
 
 
-def _html(view: ReportView, folder: Path) -> Written:
+def _html(view: ReportView, folder: Path) -> WrittenReports:
     from pytest_evalgate.reports.html import render_html  # noqa: PLC0415 - jinja2, where it is wanted
 
     spilled: list[Path] = []
@@ -73,35 +73,35 @@ def _html(view: ReportView, folder: Path) -> Written:
         notes.extend((yield from render_html(view, spill)))
 
     path = _write(folder / HTML_FILE, page())
-    return Written((path, *spilled), tuple(f"{HTML_FILE}: {note}" for note in notes))
+    return WrittenReports((path, *spilled), tuple(f"{HTML_FILE}: {note}" for note in notes))
 
 
-def _markdown(view: ReportView, folder: Path) -> Written:
+def _markdown(view: ReportView, folder: Path) -> WrittenReports:
     from pytest_evalgate.reports.markdown import render_comment, render_summary  # noqa: PLC0415 - where it is wanted
 
     summary = _write(folder / "summary.md", [render_summary(view).encode()])
-    return Written((summary, _write(folder / "comment.md", [render_comment(view).encode()])))
+    return WrittenReports((summary, _write(folder / "comment.md", [render_comment(view).encode()])))
 
 
-def _csv(view: ReportView, folder: Path) -> Written:
-    from pytest_evalgate.reports.table import render_csv  # noqa: PLC0415 - where it is wanted
+def _csv(view: ReportView, folder: Path) -> WrittenReports:
+    from pytest_evalgate.reports.tables import render_csv  # noqa: PLC0415 - where it is wanted
 
-    return Written((_write(folder / "cases.csv", map(str.encode, render_csv(view))),))
+    return WrittenReports((_write(folder / "cases.csv", map(str.encode, render_csv(view))),))
 
 
-def _junit(view: ReportView, folder: Path) -> Written:
+def _junit(view: ReportView, folder: Path) -> WrittenReports:
     from pytest_evalgate.reports.junit import render_junit  # noqa: PLC0415 - where it is wanted
 
-    return Written((_write(folder / "junit.xml", map(str.encode, render_junit(view))),))
+    return WrittenReports((_write(folder / "junit.xml", map(str.encode, render_junit(view))),))
 
 
-def _json(view: ReportView, folder: Path) -> Written:
-    from pytest_evalgate.reports.document import render_json  # noqa: PLC0415 - where it is wanted
+def _json(view: ReportView, folder: Path) -> WrittenReports:
+    from pytest_evalgate.reports.tables import render_json  # noqa: PLC0415 - where it is wanted
 
-    return Written((_write(folder / "report.json", map(str.encode, render_json(view))),))
+    return WrittenReports((_write(folder / "report.json", map(str.encode, render_json(view))),))
 
 
-_FORMATS: Mapping[ReportFormat, Callable[[ReportView, Path], Written]] = {
+_FORMATS: Mapping[ReportFormat, Callable[[ReportView, Path], WrittenReports]] = {
     "html": _html,
     "markdown": _markdown,
     "csv": _csv,

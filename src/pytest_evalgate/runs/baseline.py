@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate import files, jsonl
-from pytest_evalgate.data import Baseline, BaselineCase, Provenance
 from pytest_evalgate.errors import BaselineError
-from pytest_evalgate.runs import git
-from pytest_evalgate.wording import count
+from pytest_evalgate.records.results import Baseline, BaselineCase, Provenance
+from pytest_evalgate.runs import git, record_file, run_file
+from pytest_evalgate.text import files, jsonl
+from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from pytest_evalgate.data import CaseResult, Json, Run, SuitePlan, SuiteRun
+    from pytest_evalgate.records.results import CaseResult, Json, Run, SuitePlan, SuiteRun
 
 SCHEMA = 1
 _KIND = "evalgate-baseline"
@@ -86,7 +86,7 @@ def promote(run: Run, suite: SuiteRun, *, reason: str, now: str) -> Baseline:
     return Baseline(name, "run", provenance, suite.plan.trials, cases, _names(suite.results))
 
 
-def refuse_sample(run: Run, plan: SuitePlan, tier: str) -> None:
+def reject_sample(run: Run, plan: SuitePlan, tier: str) -> None:
     """See to it that a tier that is not the default one has run the whole of a suite: its sample is no baseline.
 
     Raises:
@@ -126,7 +126,7 @@ def write(baseline: Baseline, path: Path) -> None:
 
 def _inside(root: Path, spec: str) -> Path:
     try:
-        return files.inside(root, Path(spec))
+        return files.resolve_inside(root, Path(spec))
     except ValueError as error:
         raise BaselineError(f"baseline {spec}: {error}") from None
 
@@ -194,3 +194,84 @@ def _decode_case(case_id: str, case: dict[str, Json]) -> BaselineCase:
         if len(marks) != len(values) or not all(0 <= mark <= 1 for mark in marks):
             raise ValueError(f"case {case_id}: scores of {name} must be one in [0, 1] a trial, got {list(marks)}")
     return BaselineCase(case["fingerprint"], values, scores)
+
+
+_SUFFIX: Final = ".outputs.jsonl"
+
+
+def outputs_path(baseline: Path) -> Path:
+    """Return where the outputs of the baseline at ``baseline`` are kept."""
+    return baseline.with_name(baseline.name.removesuffix(".json") + _SUFFIX)
+
+
+def of_run(baseline: Baseline, run: Path) -> bytes:
+    """Return the first trial's output of every case of ``baseline`` as lines, as the run file ``run`` holds them.
+
+    Raises:
+        OSError: the run file cannot be read.
+        ValueError: a line of it is torn.
+
+    """
+    rows = (row for row in run_file.rows(run) if row["suite"] == baseline.suite and row["id"] in baseline.cases)
+    outputs = {row["id"]: output for row in rows if (output := _first_output(row)) is not None}
+    return b"".join(
+        record_file.dumps({"id": name, "output": outputs[name]}).encode() + b"\n" for name in sorted(outputs)
+    )
+
+
+def find_outputs(baseline: Baseline, *, file: Path, root: Path, state: Path) -> bytes:
+    """Return the outputs of ``baseline`` as lines: those beside it, else those of its run, else nothing.
+
+    Args:
+        baseline: The baseline, which knows whether it was read from a file or a commit.
+        file: Where the suite's baseline is kept.
+        root: The root folder.
+        state: The state folder, where the run may still be.
+
+    """
+    kind, _, where = baseline.source.partition(":")
+    try:
+        if kind == "git":
+            return git.show(root, where, files.relative_name(outputs_path(file), root))
+        return outputs_path(root / where).read_bytes()
+    except (BaselineError, OSError):
+        pass
+    try:
+        return of_run(baseline, run_file.path_of(state, baseline.provenance.run_id))
+    except (OSError, KeyError, ValueError):
+        return b""
+
+
+def write_outputs(outputs: bytes, baseline: Path) -> None:
+    """Keep outputs beside the baseline at ``baseline``; where there are none, none are kept."""
+    if outputs:
+        files.write_atomically(outputs_path(baseline), outputs)
+    else:
+        outputs_path(baseline).unlink(missing_ok=True)
+
+
+def read(baseline: Path) -> Mapping[str, Json]:
+    """Read the outputs beside the baseline at ``baseline``, by case id; a file that cannot be read holds none."""
+    try:
+        return parse(outputs_path(baseline).read_bytes())
+    except OSError:
+        return {}
+
+
+def parse(outputs: bytes) -> Mapping[str, Json]:
+    """Return outputs by case id; lines that are torn or foreign hold none."""
+    try:
+        return dict(_lines(outputs))
+    except (KeyError, TypeError, ValueError):
+        return {}
+
+
+def _lines(data: bytes) -> Iterator[tuple[str, Json]]:
+    for line in data.splitlines():
+        row = jsonl.loads(line)
+        yield str(row["id"]), row["output"]
+
+
+def _first_output(row: Mapping[str, Json]) -> Json:
+    first: Mapping[str, Json] = next(iter(row.get("trials", ())), {})
+    return first.get("output", {}).get("value")

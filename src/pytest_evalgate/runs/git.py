@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_evalgate.errors import BaselineError, UserError
+from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 _TIMEOUT_S = 20
 _FETCH = "fetch it: in CI actions/checkout with fetch-depth: 0, else git fetch origin"
@@ -32,14 +34,14 @@ def merge_base(root: Path, ref: str) -> str:
             to do.
 
     """
-    if not _says(root, "rev-parse", "--git-dir"):
+    if not _git_output(root, "rev-parse", "--git-dir"):
         raise UserError(f"{root} lies in no git repository: run in a clone, or leave the base ref out")
-    if ref.startswith("-") or not _says(root, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}"):
+    if ref.startswith("-") or not _git_output(root, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}"):
         raise UserError(f"no such branch, tag or commit here; {_FETCH}")
-    found = _says(root, "merge-base", ref, "HEAD")
+    found = _git_output(root, "merge-base", ref, "HEAD")
     if found:
         return found
-    if _says(root, "rev-parse", "--is-shallow-repository") == "true":
+    if _git_output(root, "rev-parse", "--is-shallow-repository") == "true":
         raise UserError(f"this clone is shallow and does not reach back to the merge base; {_FETCH}")
     raise UserError("it has no commit in common with HEAD: name the branch that this one goes to")
 
@@ -51,8 +53,8 @@ def file_at(root: Path, ref: str, path: str) -> bytes | None:
         UserError: git is not there, or knows no such commit.
 
     """
-    listed = _answer(root, "ls-tree", "--name-only", ref, "--", path)
-    return _answer(root, "cat-file", "blob", f"{ref}:./{path}") if listed else None
+    listed = _git_bytes(root, "ls-tree", "--name-only", ref, "--", path)
+    return _git_bytes(root, "cat-file", "blob", f"{ref}:./{path}") if listed else None
 
 
 def show(root: Path, ref: str, path: str) -> bytes:
@@ -68,18 +70,18 @@ def show(root: Path, ref: str, path: str) -> bytes:
     if done is None:
         raise BaselineError(f"git:{ref}: git is not installed, or did not answer within {_TIMEOUT_S} s")
     if done.returncode != 0:
-        said = _first_line(done)
-        raise BaselineError(f"git:{ref}: cannot read {path}: {said}; is the branch fetched? (fetch-depth: 0 in CI)")
+        reason = _first_line(done)
+        raise BaselineError(f"git:{ref}: cannot read {path}: {reason}; is the branch fetched? (fetch-depth: 0 in CI)")
     return done.stdout
 
 
-def _says(root: Path, *arguments: str) -> str:
+def _git_output(root: Path, *arguments: str) -> str:
     """Return what git prints; "" where it cannot tell."""
     done = _run(root, *arguments)
     return done.stdout.decode("utf-8", "replace").strip() if done.returncode == 0 else ""
 
 
-def _answer(root: Path, *arguments: str) -> bytes:
+def _git_bytes(root: Path, *arguments: str) -> bytes:
     done = _run(root, *arguments)
     if done.returncode != 0:
         raise UserError(f"git cannot read it: {_first_line(done)}")
@@ -107,3 +109,55 @@ def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes] | No
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
+
+
+_MOST_FILES = 50_000
+_COMPILED = "__pycache__"
+_SKIPPED = frozenset({_COMPILED, "node_modules", "venv", "build", "dist"})
+
+
+def tree_sha256(root: Path, without: Path) -> str | None:
+    """Digest names, sizes and times of the files below ``root`` that git does not ignore.
+
+    What Python compiles is left out: it appears with the first run. Where git does not know the folder, hidden
+    folders and the usual build folders are left out as well.
+
+    Args:
+        root: The folder.
+        without: A folder that is left out, with all that it holds.
+
+    Returns:
+        The digest; None where there are too many files to look at.
+
+    """
+    names = _of_git(root)
+    listed: list[list[str | int]] = []
+    for name in sorted(_walk(root)) if names is None else names:
+        if len(listed) == _MOST_FILES:
+            return None
+        path = root / name
+        if path.is_relative_to(without):
+            continue
+        try:
+            found = path.stat()
+        except OSError:  # deleted, and git has not been told
+            continue
+        listed.append([name, found.st_size, found.st_mtime_ns])
+    return jsonl.digest(listed)
+
+
+def _of_git(root: Path) -> list[str] | None:
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", "."]
+    try:
+        done = subprocess.run(command, cwd=root, capture_output=True, check=True, timeout=20)  # noqa: S603 - fixed words
+    except (OSError, subprocess.SubprocessError):
+        return None
+    names = {os.fsdecode(name) for name in done.stdout.split(b"\0") if name}
+    return sorted(name for name in names if _COMPILED not in name.split("/"))
+
+
+def _walk(root: Path) -> Iterator[str]:
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if not name.startswith(".") and name not in _SKIPPED]
+        for name in names:
+            yield Path(folder, name).relative_to(root).as_posix()

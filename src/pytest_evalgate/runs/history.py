@@ -13,24 +13,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from pytest_evalgate import files, jsonl
-from pytest_evalgate.data import HistoryRow
 from pytest_evalgate.errors import SettingsError
-from pytest_evalgate.wording import count
+from pytest_evalgate.records.results import HistoryRow
+from pytest_evalgate.text import files, jsonl
+from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from pytest_evalgate.data import Baseline, Delta, Json, Run, SuiteRun, SuiteVerdict
+    from pytest_evalgate.records.results import Baseline, Delta, Json, Run, SuiteRun, SuiteVerdict
 
 SCHEMA = 1
 
-NEWEST = 500
+MAX_ROWS = 500
 """Rows of one suite that are read: years of a nightly run."""
 
 _NAME = "history.jsonl"
-_READ: Final = 4 << 20  # bytes, about 9,000 rows
-_JUDGED: Final = frozenset({"pass", "fail", "inconclusive"})
+_MAX_READ_BYTES: Final = 4 << 20  # bytes, about 9,000 rows
+_DECIDED: Final = frozenset({"pass", "fail", "inconclusive"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def file_of(configured: str | None, *, root: Path, state: Path) -> Path:
     if configured is None:
         return state / _NAME
     try:
-        return files.inside(root, Path(configured))
+        return files.resolve_inside(root, Path(configured))
     except ValueError as error:
         raise SettingsError(f"history: {error}") from None
 
@@ -60,7 +60,7 @@ def row_of(run: Run, suite: SuiteRun, judged: SuiteVerdict, baseline: Baseline |
     """Return what the history keeps of one suite; None unless every case has its answer and the gates have judged."""
     accounting = judged.accounting
     broken = run.problems or run.refused or suite.stopped or accounting.not_run or accounting.errored
-    if broken or judged.pass_rate is None or judged.verdict not in _JUDGED:
+    if broken or judged.pass_rate is None or judged.verdict not in _DECIDED:
         return None
     return HistoryRow(
         run_id=run.id,
@@ -95,7 +95,7 @@ def read(path: Path) -> History:
         row = _decode(line)
         if isinstance(row, str):
             left_out[row] += 1
-        elif (row.suite, row.run_id) not in rows and kept[row.suite] < NEWEST:
+        elif (row.suite, row.run_id) not in rows and kept[row.suite] < MAX_ROWS:
             rows[row.suite, row.run_id] = row
             kept[row.suite] += 1
     notes = tuple(f"{path}: {count(times, 'line')} left out: {why}" for why, times in left_out.items())
@@ -127,9 +127,9 @@ def _discordance(delta: Delta | None) -> float | None:
 
 def _newest_lines(path: Path) -> list[bytes]:
     with path.open("rb") as file:
-        start = max(0, file.seek(0, os.SEEK_END) - _READ)
+        start = max(0, file.seek(0, os.SEEK_END) - _MAX_READ_BYTES)
         file.seek(start)
-        lines = file.read(_READ).splitlines()
+        lines = file.read(_MAX_READ_BYTES).splitlines()
     return [line for line in lines[start > 0 :] if line.strip()]  # the first of a part is a part itself
 
 
@@ -190,6 +190,6 @@ _FIELDS: Final[Mapping[str, Callable[[Json], bool]]] = {
     "golden_sha256": _text,
     "scorers_sha256": _text,
     "baseline_run_id": _text_or_none,
-    "verdict": _JUDGED.__contains__,
+    "verdict": _DECIDED.__contains__,
 }
 """The fields of a row, and what a value has to be: a file that CI hands over is data, not to be trusted."""

@@ -11,13 +11,13 @@ import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from pytest_evalgate import files, jsonl
+from pytest_evalgate.text import files, jsonl
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from pytest_evalgate.data import SuitePlan
+    from pytest_evalgate.records.results import SuitePlan
 
 SCHEMA = 1
 _KIND = "evalgate-journal"
@@ -54,7 +54,7 @@ def begin(state: Path, head: JournalHead, plans: Iterable[SuitePlan]) -> None:
     files.write_atomically(_path(state, head.run), [_line(line) for line in lines])
 
 
-def is_begun(state: Path, run: str) -> bool:
+def is_started(state: Path, run: str) -> bool:
     """Tell whether the journal of a run is there: from then on calls may be sent."""
     return _path(state, run).exists()
 
@@ -67,7 +67,7 @@ def finish(state: Path, run: str, *, whole: bool) -> None:
         os.fsync(file.fileno())
 
 
-def unfinished(state: Path, work_sha256: str) -> JournalHead | None:
+def find_interrupted(state: Path, work_sha256: str) -> JournalHead | None:
     """Return the newest run of the same work, if it broke off or lacks answers; a torn journal is passed over."""
     for path in sorted((state / "runs").glob(f"*/{_NAME}"), key=lambda path: path.stat().st_mtime_ns, reverse=True):
         head, whole = _read(path)

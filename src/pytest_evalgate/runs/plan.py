@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pytest_evalgate import jsonl
-from pytest_evalgate.data import PlannedCase, SuitePlan
 from pytest_evalgate.errors import GoldenSetError, LineProblem
+from pytest_evalgate.records.results import PlannedCase, SuitePlan
+from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pytest_evalgate.data import Case, GoldenSet, Json
+    from pytest_evalgate.records.results import Case, GoldenSet, Json
 
     _Pairs = tuple[tuple[str, str], ...]
 
@@ -20,18 +20,18 @@ _FINGERPRINT_LENGTH = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Sides:
+class BranchChanges:
     """What a branch changed in a golden set.
 
-    ``changed`` holds the ids of the cases that do not stand so at its base; ``still_run`` those of the base that do
+    ``changed`` holds the ids of the cases that do not stand so at its base; ``base_cases`` those of the base that do
     not stand so here, under ids that end in ``@base``.
     """
 
     changed: frozenset[str] = frozenset()
-    still_run: tuple[Case, ...] = ()
+    base_cases: tuple[Case, ...] = ()
 
 
-ALONE = Sides()
+NO_CHANGES = BranchChanges()
 """A golden set that is as it is at the base, or of which no base is known."""
 
 
@@ -44,7 +44,7 @@ def make_plan(  # noqa: PLR0913 - what a suite is, by name
     slices: Sequence[str],
     cluster: str | None = None,
     aggregate: str = "mean",
-    sides: Sides = ALONE,
+    sides: BranchChanges = NO_CHANGES,
 ) -> SuitePlan:
     """Plan every case of ``sets``.
 
@@ -64,7 +64,7 @@ def make_plan(  # noqa: PLR0913 - what a suite is, by name
 
     """
     scorers_sha256 = jsonl.digest(scorers)
-    cases = [*(case for golden in sets for case in golden), *sides.still_run]
+    cases = [*(case for golden in sets for case in golden), *sides.base_cases]
     clusters = {} if cluster is None else _clusters(cases, cluster)
     planner = _Planner(scorers_sha256, slices, clusters, sides.changed)
     return SuitePlan(

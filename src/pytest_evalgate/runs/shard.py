@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Self
 
-from pytest_evalgate import jsonl
+from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_evalgate.data import SuitePlan
+    from pytest_evalgate.records.results import SuitePlan
 
 MOST_SHARDS: Final = 1_000
-_SPELLED: Final = re.compile(r"([1-9][0-9]{0,3})/([1-9][0-9]{0,3})")
+_SPEC_PARSERS: Final = re.compile(r"([1-9][0-9]{0,3})/([1-9][0-9]{0,3})")
 _FILE: Final = re.compile(r"([1-9][0-9]{0,3})-of-([1-9][0-9]{0,3})\.jsonl")
 
 
@@ -44,7 +44,7 @@ class Shard:
             ValueError: it is none.
 
         """
-        spelled = _SPELLED.fullmatch(text)
+        spelled = _SPEC_PARSERS.fullmatch(text)
         return cls(*map(int, spelled.groups())) if spelled else cls(0, 0)
 
     @classmethod

@@ -1,10 +1,10 @@
 """Scorers that need no model: rules, the registry that names them, and what a case's scores add up to."""
 
-from pytest_evalgate.scorers.asserts import case_scorers, check_asserts
-from pytest_evalgate.scorers.build import Context, build, build_all
-from pytest_evalgate.scorers.grading import grade, passes
+from __future__ import annotations
+
+from pytest_evalgate.scorers.build import Context, build, build_all, case_scorers, check_asserts
 from pytest_evalgate.scorers.registry import RULES, registry
-from pytest_evalgate.scorers.scorer import BuiltScorer
+from pytest_evalgate.scorers.scorer import BuiltScorer, grade, passes
 
 __all__ = [
     "RULES",

@@ -2,33 +2,155 @@
 
 from __future__ import annotations
 
+import importlib
 import re
-from typing import TYPE_CHECKING, Annotated, Final
+import string
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import AfterValidator, Field
 
 from pytest_evalgate.errors import ScorerError
-from pytest_evalgate.scorers import overlap
-from pytest_evalgate.scorers.references import nearest, references
-from pytest_evalgate.scorers.wanted import listed, shown, text_of
+from pytest_evalgate.scorers.text import best_reference, format_list, format_value, references, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from pytest_evalgate.data import Case, Graded, Output
+    from pytest_evalgate.records.results import Case, Graded, Output
 
-MOST_PAIRS: Final = 5_000_000
+_PERFECT = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bleu:
+    """BLEU of all texts together and of each, and chrF2 of all together; from 0 to 100."""
+
+    corpus_bleu: float
+    sentence_bleu: tuple[float, ...]
+    chrf: float
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """How much of the prediction is in the reference, the reverse, and their harmonic mean; from 0 to 1."""
+
+    precision: float
+    recall: float
+    f1: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rouge:
+    """The overlap in words, in pairs of neighbouring words, and in the longest common subsequence of words."""
+
+    rouge1: Overlap
+    rouge2: Overlap
+    rouge_l: Overlap
+
+
+def require(library: str) -> Any:
+    """Import a library of the extra ``metrics``.
+
+    Raises:
+        ScorerError: it is not installed; names the command that installs it.
+
+    """
+    try:
+        return importlib.import_module(library)
+    except ImportError as error:
+        raise ScorerError(
+            f"{library.partition('.')[0]} is not installed: pip install 'pytest-evalgate[metrics]'"
+        ) from error
+
+
+def library_bleu(predictions: Sequence[str], references: Sequence[str]) -> Bleu:
+    """Compute BLEU and chrF2 of n texts against one reference each, with the defaults of sacrebleu.
+
+    That is: tokens of mteval-v13a, 4-grams, exponential smoothing, and the effective order for single sentences.
+    Shapes: (n,), (n,). Source: Papineni et al. 2002; Popović 2015; Post 2018.
+
+    Raises:
+        ValueError: no text, or unequal lengths.
+        ScorerError: sacrebleu is not installed.
+
+    """
+    _check_pairs(predictions, references)
+    sacrebleu = require("sacrebleu")
+    return Bleu(
+        corpus_bleu=float(sacrebleu.corpus_bleu(list(predictions), [list(references)]).score),
+        sentence_bleu=tuple(
+            float(sacrebleu.sentence_bleu(one, [reference]).score)
+            for one, reference in zip(predictions, references, strict=True)
+        ),
+        chrf=float(sacrebleu.corpus_chrf(list(predictions), [list(references)]).score),
+    )
+
+
+def rouge(predictions: Sequence[str], references: Sequence[str]) -> tuple[Rouge, ...]:
+    """Compute ROUGE-1, -2 and -L of each of n texts against its reference, as rouge-score does without stemming.
+
+    Words are runs of a to z and 0 to 9, lower-cased. Shapes: (n,), (n,) to (n,). Source: Lin 2004.
+
+    Raises:
+        ValueError: no text, or unequal lengths.
+        ScorerError: rouge-score is not installed.
+
+    """
+    _check_pairs(predictions, references)
+    scorer = require("rouge_score.rouge_scorer").RougeScorer(["rouge1", "rouge2", "rougeL"], use_stemmer=False)
+    found = (scorer.score(reference, one) for one, reference in zip(predictions, references, strict=True))
+    return tuple(Rouge(_overlap(one["rouge1"]), _overlap(one["rouge2"]), _overlap(one["rougeL"])) for one in found)
+
+
+def sentence_bleu(prediction: str, references: Sequence[str]) -> float:
+    """Return the BLEU of one text against all of its references together, from 0 to 1.
+
+    Raises:
+        ScorerError: sacrebleu is not installed.
+
+    """
+    return _share(require("sacrebleu").sentence_bleu(prediction, list(references)).score)
+
+
+def sentence_chrf(prediction: str, references: Sequence[str]) -> float:
+    """Return the chrF2 of one text against its best reference, from 0 to 1.
+
+    Raises:
+        ScorerError: sacrebleu is not installed.
+
+    """
+    return _share(require("sacrebleu").sentence_chrf(prediction, list(references)).score)
+
+
+def _share(score: float) -> float:
+    return min(1.0, float(score) / _PERFECT)  # a perfect match gives 100.00000000000004
+
+
+def _overlap(score: Any) -> Overlap:
+    return Overlap(float(score.precision), float(score.recall), float(score.fmeasure))
+
+
+def _check_pairs(predictions: Sequence[str], references: Sequence[str]) -> None:
+    if len(predictions) != len(references) or not predictions:
+        raise ValueError(
+            f"one reference for each of one or more predictions is needed, got {len(predictions)} predictions and "
+            f"{len(references)} references"
+        )
+
+
+MAX_WORD_PAIRS: Final = 5_000_000
 """Words of an output times words of its reference that ROUGE-L compares: 2.5 s and 140 MB."""
 
 _WORD: Final = re.compile(r"[a-z0-9]+", re.IGNORECASE | re.ASCII)
 
 
-def _with(library: str) -> Callable[[str | None], str | None]:
+def _requires(library: str) -> Callable[[str | None], str | None]:
     """Make a check that ``library`` is there: a suite without it is refused before anything runs."""
 
     def installed(value: str | None) -> str | None:
         try:
-            overlap.require(library)
+            require(library)
         except ScorerError as error:
             raise ValueError(str(error)) from error
         return value
@@ -37,8 +159,8 @@ def _with(library: str) -> Callable[[str | None], str | None]:
 
 
 _Checked = Field(min_length=1, validate_default=True)
-ForSacrebleu = Annotated[str | None, _Checked, AfterValidator(_with("sacrebleu"))]
-ForRouge = Annotated[str | None, _Checked, AfterValidator(_with("rouge_score.rouge_scorer"))]
+ForSacrebleu = Annotated[str | None, _Checked, AfterValidator(_requires("sacrebleu"))]
+ForRouge = Annotated[str | None, _Checked, AfterValidator(_requires("rouge_score.rouge_scorer"))]
 
 
 def bleu(case: Case, output: Output, /, *, value: ForSacrebleu = None) -> Graded:
@@ -53,16 +175,16 @@ def bleu(case: Case, output: Output, /, *, value: ForSacrebleu = None) -> Graded
         ScorerError: a reference is empty.
 
     """
-    wanted = _filled(references(case, value))
-    score = overlap.sentence_bleu(text_of(output), wanted)
-    return score, f"BLEU {score:.3f} with {listed(wanted)}"
+    wanted = _require_text(references(case, value))
+    score = sentence_bleu(text_of(output), wanted)
+    return score, f"BLEU {score:.3f} with {format_list(wanted)}"
 
 
 def chrf(case: Case, output: Output, /, *, value: ForSacrebleu = None) -> Graded:
     """Return sacrebleu's sentence chrF2 with the best reference, from 0 to 1; references as `bleu`."""
-    wanted = _filled(references(case, value))
-    score = overlap.sentence_chrf(text_of(output), wanted)
-    return score, f"chrF {score:.3f} with {listed(wanted)}"
+    wanted = _require_text(references(case, value))
+    score = sentence_chrf(text_of(output), wanted)
+    return score, f"chrF {score:.3f} with {format_list(wanted)}"
 
 
 def rouge_l(case: Case, output: Output, /, *, value: ForRouge = None) -> Graded:
@@ -70,16 +192,16 @@ def rouge_l(case: Case, output: Output, /, *, value: ForRouge = None) -> Graded:
 
     None where the output is too long to be compared.
     """
-    text, wanted = text_of(output), _filled(references(case, value))
+    text, wanted = text_of(output), _require_text(references(case, value))
     words = _words(text)
-    if words * max(map(_words, wanted)) > MOST_PAIRS:
+    if words * max(map(_words, wanted)) > MAX_WORD_PAIRS:
         return None, f"the output has {words:,} words, too many for ROUGE-L: bound it with word-count"
-    score, reference = nearest(_rouge_l, text, wanted)
-    return score, f"ROUGE-L {score:.3f} with {shown(reference)}"
+    score, reference = best_reference(_rouge_l, text, wanted)
+    return score, f"ROUGE-L {score:.3f} with {format_value(reference)}"
 
 
 def _rouge_l(prediction: str, reference: str) -> float:
-    (found,) = overlap.rouge([prediction], [reference])
+    (found,) = rouge([prediction], [reference])
     return found.rouge_l.f1
 
 
@@ -87,7 +209,79 @@ def _words(text: str) -> int:
     return sum(1 for _ in _WORD.finditer(text))
 
 
-def _filled(wanted: tuple[str, ...]) -> tuple[str, ...]:
+def _require_text(wanted: tuple[str, ...]) -> tuple[str, ...]:
     if "" in wanted:
         raise ScorerError('a reference is an empty text, and nothing is like it: fill "expected"')
     return wanted
+
+
+_ARTICLE: Final = re.compile(r"\b(?:a|an|the)\b")
+_NO_PUNCTUATION: Final = str.maketrans("", "", string.punctuation)
+
+
+@dataclass(frozen=True, slots=True)
+class Squad:
+    """Exact match (1.0 or 0.0) and F1 of an answer, and the form in which it was compared."""
+
+    em: float
+    f1: float
+    normalised_prediction: str
+
+
+def squad(prediction: str, reference: str | Sequence[str]) -> Squad:
+    """Compare an answer with a reference answer; of several references the best one counts, for each number apart.
+
+    Both are lower-cased, and lose ASCII punctuation, the words a, an and the, and needless white space. F1 is that of
+    the words, each as often as it occurs; where either side has none, it is 1 for two empty sides and else 0.
+    Source: Rajpurkar et al. 2016, 2018.
+
+    Raises:
+        ValueError: there is no reference.
+
+    """
+    choices = (reference,) if isinstance(reference, str) else tuple(reference)
+    if not choices:
+        raise ValueError("reference must hold one or more texts, got none")
+    return Squad(
+        em=max(_same(prediction, one) for one in choices),
+        f1=max(_f1(prediction, one) for one in choices),
+        normalised_prediction=_normalised(prediction),
+    )
+
+
+def squad_em(case: Case, output: Output, /, *, value: str | None = None) -> Graded:
+    """Pass when the output and a reference are the same, but for case, punctuation, articles and white space.
+
+    Args:
+        case: its references are ``expected_any``, or ``expected``, which may be a list; any of them will do. An empty
+            one wants no answer.
+        output: what the target returned.
+        value: the only reference, in place of the case's.
+
+    """
+    text, wanted = text_of(output), references(case, value)
+    same, _ = best_reference(_same, text, wanted)
+    if same:
+        return 1.0, f"is {format_value(text)}"
+    return 0.0, f"wanted {' or '.join(map(format_value, wanted[:3]))}, got {format_value(text)}"
+
+
+def squad_f1(case: Case, output: Output, /, *, value: str | None = None) -> Graded:
+    """Return the F1 of the words that the output and its best reference have in common; references as `squad_em`."""
+    f1, reference = best_reference(_f1, text_of(output), references(case, value))
+    return f1, f"word F1 {f1:.3f} with {format_value(reference)}"
+
+
+def _normalised(text: str) -> str:
+    return " ".join(_ARTICLE.sub(" ", text.lower().translate(_NO_PUNCTUATION)).split())
+
+
+def _same(prediction: str, reference: str) -> float:
+    return float(_normalised(prediction) == _normalised(reference))
+
+
+def _f1(prediction: str, reference: str) -> float:
+    got, wanted = (Counter(_normalised(text).split()) for text in (prediction, reference))
+    if not got or not wanted:
+        return float(got == wanted)
+    return 2 * (got & wanted).total() / (got.total() + wanted.total())

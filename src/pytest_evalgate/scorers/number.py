@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 from pydantic import Field
 
 from pytest_evalgate.errors import ScorerError
-from pytest_evalgate.jsonl import visible
-from pytest_evalgate.scorers.regex import Engine, Flags, Pattern, beyond, find
-from pytest_evalgate.scorers.wanted import any_wanted, shown, text_of
+from pytest_evalgate.scorers.pattern import Engine, Flags, Pattern, find, truncated_reason
+from pytest_evalgate.scorers.text import any_expected, format_value, text_of
+from pytest_evalgate.text.jsonl import escape_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_evalgate.data import Case, Graded, Json, Output
+    from pytest_evalgate.records.results import Case, Graded, Json, Output
 
 Distance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -89,16 +89,16 @@ def number(  # noqa: PLR0913 - its keywords are what users may write
         ScorerError: what is wanted is not one number, or matching took too long.
 
     """
-    wanted = [_wanted(one) for one in any_wanted(case, value)]
+    wanted = [_wanted(one) for one in any_expected(case, value)]
     text = text_of(output)
     place = "the output"
     if pattern is not None:
         found = find(pattern, text, engine=engine, flags=flags, how="last")
         if found.cut:
-            return None, beyond(text)
+            return None, truncated_reason(text)
         if found.text is None:
-            return 0.0, f"no number matches pattern {shown(pattern)}"
-        text, place = found.text, f"{shown(found.text)}, which matches pattern {shown(pattern)}"
+            return 0.0, f"no number matches pattern {format_value(pattern)}"
+        text, place = found.text, f"{format_value(found.text)}, which matches pattern {format_value(pattern)}"
     got = next(numbers_in(text, backwards=pattern is None), None)
     return (0.0, f"no number in {place}") if got is None else _compared(got, wanted, tolerance, relative)
 
@@ -106,8 +106,8 @@ def number(  # noqa: PLR0913 - its keywords are what users may write
 def _compared(got: Number, wanted: list[Number], tolerance: float, relative: float) -> Graded:
     with localcontext(_unbounded()):
         passed = any(_near(got.value, one.value, tolerance, relative) for one in wanted)
-    want = " or ".join(visible(one.written) for one in wanted[:3])
-    return float(passed), f"got {visible(got.written)}, wanted {want}"
+    want = " or ".join(escape_text(one.written) for one in wanted[:3])
+    return float(passed), f"got {escape_text(got.written)}, wanted {want}"
 
 
 def _near(got: Decimal, wanted: Decimal, tolerance: float, relative: float) -> bool:
@@ -120,7 +120,7 @@ def _wanted(value: Json) -> Number:
         return Number(Decimal(repr(value)), repr(value))
     numbers = list(numbers_in(value)) if isinstance(value, str) else []
     if len(numbers) != 1:
-        raise ScorerError(f"{shown(value)} is wanted, and that is not one number: write it as a JSON number")
+        raise ScorerError(f"{format_value(value)} is wanted, and that is not one number: write it as a JSON number")
     return numbers[0]
 
 

@@ -7,22 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import Field
 
-from pytest_evalgate.data import Json  # noqa: TC001 - the builder reads it from the signature
 from pytest_evalgate.errors import ScorerError
-from pytest_evalgate.jsonl import canonical, loads
-from pytest_evalgate.scorers.wanted import any_wanted, same, shown
+from pytest_evalgate.records.results import Json  # noqa: TC001 - the builder reads it from the signature
+from pytest_evalgate.scorers.text import any_expected, format_value, json_equal
+from pytest_evalgate.text.jsonl import canonical, loads
 
 if TYPE_CHECKING:
-    from pytest_evalgate.data import (
-        Case,
-        Graded,
-        Output,
-    )
+    from pytest_evalgate.records.results import Case, Graded, Output
 
 _Path = tuple[str, ...]
 
 _ABSENT: Final = object()
-_NAMED: Final = 3  # how many fields that differ a reason names
+_MAX_NAMED: Final = 3  # how many fields that differ a reason names
 
 
 def json_valid(case: Case, output: Output, /) -> Graded:  # noqa: ARG001 - every rule takes the case
@@ -49,7 +45,7 @@ def json_fields(
         ScorerError: what the case expects is not an object, or an empty one.
 
     """
-    choices = [_from_paths(fields)] if fields is not None else [_from_object(one) for one in any_wanted(case)]
+    choices = [_from_paths(fields)] if fields is not None else [_from_object(one) for one in any_expected(case)]
     try:
         got = _parsed(output)
     except ValueError as error:
@@ -75,7 +71,7 @@ def _from_paths(fields: Mapping[str, Json]) -> dict[_Path, Json]:
 
 def _from_object(wanted: Json) -> dict[_Path, Json]:
     if not isinstance(wanted, Mapping) or not wanted:
-        raise ScorerError(f'"expected" is {shown(wanted)}: json-fields needs an object with fields in it')
+        raise ScorerError(f'"expected" is {format_value(wanted)}: json-fields needs an object with fields in it')
     return dict(_leaves(wanted, ()))
 
 
@@ -93,9 +89,9 @@ def _agreement(got: Json, wanted: Mapping[_Path, Json]) -> Graded:
     differing = [path for path, value in wanted.items() if not _agrees(found[path], value)]
     if not differing:
         return 1.0, f"all {len(wanted)} fields agree"
-    named = (f"{'.'.join(path)}: wanted {shown(wanted[path])}, got {_shown(found[path])}" for path in differing)
-    more = f"; and {len(differing) - _NAMED} more" if len(differing) > _NAMED else ""
-    reason = "; ".join(one for one, _ in zip(named, range(_NAMED), strict=False)) + more
+    named = (f"{'.'.join(path)}: wanted {format_value(wanted[path])}, got {_shown(found[path])}" for path in differing)
+    more = f"; and {len(differing) - _MAX_NAMED} more" if len(differing) > _MAX_NAMED else ""
+    reason = "; ".join(one for one, _ in zip(named, range(_MAX_NAMED), strict=False)) + more
     return 1 - len(differing) / len(wanted), reason
 
 
@@ -113,8 +109,8 @@ def _at(value: Json, path: _Path) -> Json:
 def _agrees(got: Json, wanted: Json) -> bool:
     if isinstance(wanted, Mapping):  # an empty object is a part of every object
         return isinstance(got, Mapping)
-    return same(got, wanted)
+    return json_equal(got, wanted)
 
 
 def _shown(value: Json) -> str:
-    return "nothing" if value is _ABSENT else shown(value)
+    return "nothing" if value is _ABSENT else format_value(value)

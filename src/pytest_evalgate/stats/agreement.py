@@ -2,19 +2,197 @@
 
 from __future__ import annotations
 
+import math
+import sys
+from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from pytest_evalgate.stats.checks import Numbers, as_finite, check_same_length
-from pytest_evalgate.stats.classes import classification
 from pytest_evalgate.stats.intervals import Interval, wilson_interval
-from pytest_evalgate.stats.labels import as_labels
-from pytest_evalgate.stats.raters import krippendorff_missing
+from pytest_evalgate.stats.numeric import (
+    Numbers,
+    as_finite,
+    as_labels,
+    as_whole_numbers,
+    binomial_tail,
+    check_same_length,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
     import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """How well predicted labels agree with the true ones; all from 0 to 1, but ``mcc`` and ``kappa`` from -1.
+
+    ``macro_f1`` and ``weighted_f1`` average the F1 of each label, ``micro_f1`` is the accuracy again.
+    ``balanced_accuracy`` is the mean recall of the labels that occur in the truth. ``mcc`` is 0 where either side has
+    a single label; ``kappa`` is None where both have, and the same one: chance then agrees always.
+    """
+
+    accuracy: float
+    balanced_accuracy: float
+    macro_f1: float
+    micro_f1: float
+    weighted_f1: float
+    mcc: float
+    kappa: float | None
+
+
+def classification(truth: Sequence[Hashable], predicted: Sequence[Hashable]) -> Classification:
+    """Compare n predicted labels with n true ones, over all labels that occur on either side.
+
+    A label's F1 is ``2 hits / (true + predicted)``. Shapes: (n,), (n,). Source: Cohen 1960; Gorodkin 2004 for several
+    classes; scikit-learn's conventions for what is undefined.
+
+    Raises:
+        ValueError: no case, or unequal lengths.
+
+    """
+    check_same_length(truth=truth, predicted=predicted)
+    n = len(truth)
+    if n == 0:
+        raise ValueError("truth must be a list of one or more labels, got none")
+    true, guessed = Counter(truth), Counter(predicted)
+    hits = Counter(one for one, other in zip(truth, predicted, strict=True) if one == other)
+    f1 = {label: 2 * hits[label] / (true[label] + guessed[label]) for label in true | guessed}
+    accuracy = hits.total() / n
+    return Classification(
+        accuracy=accuracy,
+        balanced_accuracy=_mean([hits[label] / count for label, count in true.items()]),
+        macro_f1=_mean(list(f1.values())),
+        micro_f1=accuracy,
+        weighted_f1=math.fsum(count * f1[label] for label, count in true.items()) / n,
+        mcc=_correlation(true, guessed, hits.total()),
+        kappa=chance_corrected(accuracy, _products(true, guessed) / n**2),
+    )
+
+
+def chance_corrected(observed: float, expected: float) -> float | None:
+    """Return ``(observed - expected) / (1 - expected)``; None where chance agrees always."""
+    return None if expected == 1 else (observed - expected) / (1 - expected)
+
+
+def _correlation(true: Counter[Hashable], guessed: Counter[Hashable], hits: int) -> float:
+    n = true.total()
+    spread = (n**2 - _products(true, true)) * (n**2 - _products(guessed, guessed))
+    return (hits * n - _products(true, guessed)) / math.sqrt(spread) if spread else 0.0
+
+
+def _products(one: Counter[Hashable], other: Counter[Hashable]) -> int:
+    return sum(count * other[label] for label, count in one.items())
+
+
+def _mean(values: list[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
+Level = Literal["nominal", "ordinal", "interval"]
+"""What the difference of two ratings means: only that they differ, how many ratings lie between, how far apart."""
+
+_PAIR = 2
+
+
+def krippendorff_missing(ratings: Sequence[Sequence[float | None]], level: Level) -> float | None:
+    """Return Krippendorff's alpha of R raters over U units, of which each may leave some out (None).
+
+    ``1 - Do / De``: the disagreement inside the units over that of all ratings mixed, each as a mean over pairs. 1 is
+    perfect, 0 is chance; None where all ratings are the same, so that nothing could disagree. Units with fewer than
+    two ratings do not count. Shape: (R, U). Source: Krippendorff 2011.
+
+    Raises:
+        ValueError: raters with different numbers of units, a rating that is NaN or infinite, or no unit with two
+            ratings.
+
+    """
+    values, units = _paired_ratings(ratings)
+    if np.ptp(values) == 0:
+        return None
+    places = _places(values, level)
+    disagreement = _unequal_pairs if level == "nominal" else _squared_distances
+    sizes = np.bincount(units)
+    observed = float(np.sum(disagreement(places, units) / (sizes - 1)))
+    expected = float(disagreement(places, np.zeros_like(units))[0]) / (len(values) - 1)
+    return 1 - observed / expected
+
+
+def fleiss_kappa(counts: Sequence[Numbers]) -> float | None:
+    """Return Fleiss' kappa of N units that m raters each put into one of K categories.
+
+    ``counts[i][c]`` says how many chose category c for unit i. 1 is perfect, 0 is chance; None where all ratings are
+    the same. Shape: (N, K). Source: Fleiss 1971.
+
+    Raises:
+        ValueError: no unit, rows of different length, a count that is negative or not whole, fewer than two ratings of
+            a unit, or not equally many of each.
+
+    """
+    table = _table(counts)
+    raters = float(table[0].sum())
+    agreeing = (np.sum(table**2, axis=1) - raters) / (raters * (raters - 1))
+    shares = table.sum(axis=0) / table.sum()
+    return chance_corrected(float(agreeing.mean()), float(np.sum(shares**2)))
+
+
+def _paired_ratings(
+    ratings: Sequence[Sequence[float | None]],
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
+    """Return every rating of a unit that has two or more, and the number of that unit, counted from 0."""
+    check_same_length(**{f"ratings[{rater}]": row for rater, row in enumerate(ratings)})
+    filled = [
+        as_finite(f"ratings[{rater}]", [0.0 if one is None else one for one in row])
+        for rater, row in enumerate(ratings)
+    ]
+    given = np.array([[one is not None for one in row] for row in ratings], dtype=bool)
+    paired = given & (given.sum(axis=0) >= _PAIR)
+    if not paired.any():
+        raise ValueError("ratings: no unit has two ratings, so nothing can be compared: have some units rated twice")
+    _, units = np.unique(np.nonzero(paired)[1], return_inverse=True)
+    return np.array(filled)[paired], units
+
+
+def _places(values: npt.NDArray[np.float64], level: Level) -> npt.NDArray[np.float64]:
+    """Return where each rating stands on a line, on which distances mean what ``level`` says."""
+    if level == "interval":
+        return values - float(values.mean())
+    _, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
+    if level == "nominal":
+        return codes.astype(np.float64)
+    midranks = np.cumsum(counts) - counts / 2 - len(values) / 2
+    return np.asarray(midranks[codes], dtype=np.float64)
+
+
+def _squared_distances(places: npt.NDArray[np.float64], groups: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+    """Return the sum of squared distances over the ordered pairs of each group."""
+    sums, squares = np.bincount(groups, weights=places), np.bincount(groups, weights=places**2)
+    return np.asarray(2 * (np.bincount(groups) * squares - sums**2), dtype=np.float64)
+
+
+def _unequal_pairs(places: npt.NDArray[np.float64], groups: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+    """Return the number of ordered pairs of each group whose members differ."""
+    cells, counts = np.unique(np.stack((groups, places)), axis=1, return_counts=True)
+    same = np.bincount(cells[0].astype(np.intp), weights=counts.astype(np.float64) ** 2)
+    return np.asarray(np.bincount(groups) ** 2 - same, dtype=np.float64)
+
+
+def _table(counts: Sequence[Numbers]) -> npt.NDArray[np.float64]:
+    if len(counts) == 0:
+        raise ValueError("counts must hold one or more units, got none")
+    check_same_length(**{f"counts[{unit}]": row for unit, row in enumerate(counts)})
+    table = np.array([as_whole_numbers(f"counts[{i}]", row, 0, sys.float_info.max) for i, row in enumerate(counts)])
+    raters = table.sum(axis=1)
+    bad = np.flatnonzero((raters < _PAIR) | (raters != raters[0]))
+    if bad.size:
+        raise ValueError(
+            f"counts[{bad[0]}] holds {raters[bad[0]]:g} ratings, counts[0] {raters[0]:g}: every unit needs the same "
+            "number of them, 2 or more"
+        )
+    return table
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,3 +320,83 @@ def _rank_correlations(
     if np.ptp(one) == 0 or np.ptp(other) == 0:
         return None, None
     return float(stats.spearmanr(one, other).statistic), float(stats.kendalltau(one, other).statistic)
+
+
+Winner = Literal["X", "Y", "tie"]
+"""Which of the answers X and Y a judge prefers."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeSelfConsistency:
+    """The chance that two verdicts on one item differ, and the share of items whose verdicts are all the same."""
+
+    flip_rate: float
+    unanimous: float
+
+
+@dataclass(frozen=True, slots=True)
+class PositionBias:
+    """What the order of showing does to a pairwise judge.
+
+    ``consistency`` is the share of pairs with the same winner in both orders; ``inconsistent_first`` counts those
+    where the answer shown first won both times, ``inconsistent_second`` the reverse. ``p_two_sided`` is small where
+    one of the places is preferred.
+    """
+
+    consistency: float
+    inconsistent_first: int
+    inconsistent_second: int
+    p_two_sided: float
+
+
+def judge_self_consistency(verdicts: Sequence[Numbers]) -> JudgeSelfConsistency:
+    """Measure how often a judge changes its mind over N items, each with two or more verdicts or grades.
+
+    ``flip_rate`` is the mean over items of the share of unequal pairs of verdicts; above 0.05 take the majority of
+    three. Shape: N rows of two or more.
+
+    Raises:
+        ValueError: no item, an item with fewer than two verdicts, or a verdict that is NaN or infinite.
+
+    """
+    if len(verdicts) == 0:
+        raise ValueError("verdicts must hold one or more items, got none")
+    rows = [as_finite(f"verdicts[{item}]", row, 2).tolist() for item, row in enumerate(verdicts)]
+    flips = [_unequal_share(row) for row in rows]
+    return JudgeSelfConsistency(flip_rate=float(np.mean(flips)), unanimous=flips.count(0.0) / len(flips))
+
+
+def position_bias(winner_x_shown_first: Sequence[Winner], winner_y_shown_first: Sequence[Winner]) -> PositionBias:
+    """Test whether a pairwise judge, asked in both orders about n pairs of answers, prefers a place.
+
+    Exact two-sided binomial test of "the first one wins" among the pairs whose winner changes with the order, ties
+    left out; 1 without any. Shapes: (n,), (n,).
+
+    Raises:
+        ValueError: no pair, unequal lengths, or a winner other than "X", "Y" and "tie".
+
+    """
+    check_same_length(winner_x_shown_first=winner_x_shown_first, winner_y_shown_first=winner_y_shown_first)
+    _check_winners("winner_x_shown_first", winner_x_shown_first)
+    _check_winners("winner_y_shown_first", winner_y_shown_first)
+    pairs = list(zip(winner_x_shown_first, winner_y_shown_first, strict=True))
+    first, second = pairs.count(("X", "Y")), pairs.count(("Y", "X"))
+    return PositionBias(
+        consistency=sum(one == other for one, other in pairs) / len(pairs),
+        inconsistent_first=first,
+        inconsistent_second=second,
+        p_two_sided=min(1.0, 2 * float(binomial_tail(max(first, second), first + second, 0.5))),
+    )
+
+
+def _unequal_share(verdicts: list[float]) -> float:
+    k = len(verdicts)
+    return (k * k - sum(count * count for count in Counter(verdicts).values())) / (k * (k - 1))
+
+
+def _check_winners(name: str, winners: Sequence[Winner]) -> None:
+    if len(winners) == 0:
+        raise ValueError(f"{name} must hold one or more winners, got none")
+    for at, winner in enumerate(winners):
+        if winner not in get_args(Winner):
+            raise ValueError(f'{name}[{at}] must be "X", "Y" or "tie", got {winner!r}')

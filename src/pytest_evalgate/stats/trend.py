@@ -1,26 +1,154 @@
-"""Figures of stored runs over time: advice on what single builds cannot see, never a verdict.
-
-Values are in time order and in any unit (pass rate, score); falling is the bad direction. After a change of the
-baseline that was accepted, begin anew with the runs since.
-"""
+"""When did it change? The one split of a series of runs that separates best."""
 
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import special
 
-from pytest_evalgate.stats.checks import Numbers, as_finite, as_numbers, check_counts, check_inside, check_within
+from pytest_evalgate.stats.numeric import (
+    Numbers,
+    as_finite,
+    as_numbers,
+    check_counts,
+    check_inside,
+    check_same_length,
+    check_within,
+)
 
-FEWEST_RUNS = 7
+CHANGE_POINT_MIN_RUNS = 15
+"""Below this many runs a split has too little on either side."""
+
+MIN_SIDE_RUNS = 4
+"""Runs that each side of a split keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePoint:
+    """The first run (from 0) after the change, the means on both sides, and whether chance would do as well."""
+
+    index: int
+    before: float
+    after: float
+    t: float
+    p: float
+
+
+def change_point(values: Numbers, seed: int = 0, permutations: int = 2000) -> ChangePoint:
+    """Find the split of n >= 15 runs in time order with the largest two-sided t, four runs or more on each side.
+
+    ``p`` is the share of seeded permutations (the order seen counted in) whose best split is as good: it allows for
+    the search. ``t`` is infinite where both sides are constant, 0 where all runs are alike. Shape: (n,).
+    Source: Worsley 1979; permutation test.
+
+    Raises:
+        ValueError: fewer than 15 runs, a value that is NaN or infinite, ``seed`` that is not a whole number from 0, or
+            no permutation.
+
+    """
+    array = as_finite("values", values, CHANGE_POINT_MIN_RUNS)
+    check_counts(seed=seed)
+    check_counts(1, permutations=permutations)
+    centred = array - array.mean()
+    explained = _explained(centred)
+    place = int(np.argmax(explained))
+    best, index = float(explained[place]), place + MIN_SIDE_RUNS
+    orders = np.random.default_rng(seed).permuted(np.tile(centred, (permutations, 1)), axis=1)
+    as_good = int(np.count_nonzero(_explained(orders).max(axis=1) >= best - 1e-12))  # sums in another order
+    return ChangePoint(
+        index=index,
+        before=float(array[:index].mean()),
+        after=float(array[index:].mean()),
+        t=_t(best, len(array)),
+        p=(1 + as_good) / (1 + permutations),
+    )
+
+
+def _explained(centred: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the share of variance that each split explains, along the last axis; t rises with it."""
+    n = centred.shape[-1]
+    first = np.arange(MIN_SIDE_RUNS, n - MIN_SIDE_RUNS + 1)
+    sums = np.cumsum(centred, axis=-1)[..., first - 1]
+    total = np.sum(centred**2, axis=-1, keepdims=True)
+    share: npt.NDArray[np.float64] = sums**2 * n / (first * (n - first)) / np.where(total == 0, 1.0, total)
+    return np.minimum(share, 1.0)
+
+
+def _t(explained: float, n: int) -> float:
+    rest = 1 - explained
+    return math.sqrt(explained * (n - 2) / rest) if rest > 1e-12 else math.inf  # noqa: PLR2004 - rounding of a sum
+
+
+@dataclass(frozen=True, slots=True)
+class KsStatistic:
+    """The largest distance ``D`` of two empirical distribution functions and its p; ties make that conservative."""
+
+    D: float
+    p: float
+
+
+@dataclass(frozen=True, slots=True)
+class JsDivergence:
+    """How far two histograms lie apart: 0 for the same shares, 1 for no bin in common."""
+
+    divergence_bits: float
+    distance: float
+
+
+def ks_statistic(a: Numbers, b: Numbers) -> KsStatistic:
+    """Compare the distributions of two independent sets of n and m values.
+
+    ``p`` is Kolmogorov's limit: good from about 20 values each, and conservative where many values are tied, as
+    scores are. For pairs of the same cases use the delta tests. Shapes: (n,), (m,). Source: Smirnov 1939.
+
+    Raises:
+        ValueError: an empty set, or a value that is NaN or infinite.
+
+    """
+    one, other = np.sort(as_finite("a", a)), np.sort(as_finite("b", b))
+    places = np.concatenate((one, other))
+    shares = (np.searchsorted(values, places, side="right") / len(values) for values in (one, other))
+    distance = float(np.max(np.abs(next(shares) - next(shares))))
+    effective = len(one) * len(other) / (len(one) + len(other))
+    return KsStatistic(D=distance, p=float(special.kolmogorov(distance * math.sqrt(effective))))
+
+
+def js_divergence(counts_a: Numbers, counts_b: Numbers) -> JsDivergence:
+    """Describe how far two histograms over the same B fixed bins lie apart, to base 2; the distance is the root.
+
+    Shapes: (B,), (B,). Source: Lin 1991.
+
+    Raises:
+        ValueError: no bin, unequal lengths, a count that is negative, NaN or infinite, or a histogram without a count.
+
+    """
+    check_same_length(counts_a=counts_a, counts_b=counts_b)
+    one, other = (_shares(name, counts) for name, counts in (("counts_a", counts_a), ("counts_b", counts_b)))
+    middle = (one + other) / 2
+    bits = float(np.sum(special.rel_entr(one, middle) + special.rel_entr(other, middle))) / (2 * math.log(2))
+    bits = min(1.0, max(0.0, bits))  # rounding only
+    return JsDivergence(divergence_bits=bits, distance=math.sqrt(bits))
+
+
+def _shares(name: str, counts: Numbers) -> npt.NDArray[np.float64]:
+    array = as_numbers(name, counts, 0, sys.float_info.max)
+    if not array.any():
+        raise ValueError(f"{name} must hold at least one count above 0, got {len(array)} empty bins")
+    shares: npt.NDArray[np.float64] = array / array.sum()
+    return shares
+
+
+MIN_RUNS = 7
 """Earlier runs that a median and its spread need."""
 
-MOST_Z = 3.5
+MAX_Z = 3.5
 """A robust z beyond this is an alert."""
 
-MOST_SIGMAS = 3.0
+MAX_SIGMAS = 3.0
 """A moving average that lies further from its target is an alarm."""
 
 
@@ -67,7 +195,7 @@ def robust_z(history: Numbers, value: float, n: int | None = None) -> RobustZ:
             ``n`` is not a whole number above 0.
 
     """
-    earlier = as_finite("history", history, FEWEST_RUNS)
+    earlier = as_finite("history", history, MIN_RUNS)
     as_finite("value", [value])
     if n is not None:
         check_counts(1, n=n)
@@ -78,7 +206,7 @@ def robust_z(history: Numbers, value: float, n: int | None = None) -> RobustZ:
     z = (value - median) / (1.4826 * mad) if mad > 0 else None
     z_binomial = None if n is None or z is not None else (value - median) / _binomial_se(median, n)
     either = z_binomial if z is None else z
-    return RobustZ(median, mad, z, z_binomial, None if either is None else abs(either) > MOST_Z)
+    return RobustZ(median, mad, z, z_binomial, None if either is None else abs(either) > MAX_Z)
 
 
 def ewma(values: Numbers, lam: float, mu0: float, sigma: float) -> Ewma:
@@ -100,7 +228,7 @@ def ewma(values: Numbers, lam: float, mu0: float, sigma: float) -> Ewma:
         averages.append(average)
     runs = np.arange(1, len(averages) + 1)
     sigmas = sigma * np.sqrt(lam / (2 - lam) * (1 - (1 - lam) ** (2 * runs)))
-    alarms = np.abs(np.array(averages) - mu0) > MOST_SIGMAS * sigmas
+    alarms = np.abs(np.array(averages) - mu0) > MAX_SIGMAS * sigmas
     return Ewma(tuple(averages), tuple(sigmas.tolist()), _first(alarms))
 
 

@@ -1,11 +1,12 @@
 """Applications under test: recorded outputs, callables, models, HTTP, programs, and what a hook brings."""
 
-from pytest_evalgate.targets.build import TargetContext, build_target, close_target
-from pytest_evalgate.targets.hooked import HookedTarget
+from __future__ import annotations
+
+from pytest_evalgate.targets.build import HookedTarget, TargetContext, build_target, close_target
 from pytest_evalgate.targets.http import HttpTarget
 from pytest_evalgate.targets.model import ModelTarget
 from pytest_evalgate.targets.outputs import TargetFailure, as_output
-from pytest_evalgate.targets.python import PythonTarget, wrap
+from pytest_evalgate.targets.python import PythonTarget, wrap_function
 from pytest_evalgate.targets.recorded import RecordedTarget, RowTarget, load
 
 __all__ = [
@@ -21,5 +22,5 @@ __all__ = [
     "build_target",
     "close_target",
     "load",
-    "wrap",
+    "wrap_function",
 ]

@@ -5,20 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate import jsonl
-from pytest_evalgate.calls import Call, record_of
-from pytest_evalgate.data import Output
 from pytest_evalgate.errors import SettingsError
-from pytest_evalgate.targets.responses import to_responses
-from pytest_evalgate.targets.variables import question, text_of
+from pytest_evalgate.records.calls import Call, record_of
+from pytest_evalgate.records.results import Output
+from pytest_evalgate.targets.request import question, text_of, to_responses
+from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_evalgate import settings
-    from pytest_evalgate.calls import Reply
-    from pytest_evalgate.data import Case, Json
+    from pytest_evalgate import config
     from pytest_evalgate.protocols import ModelClient
+    from pytest_evalgate.records.calls import Reply
+    from pytest_evalgate.records.results import Case, Json
     from pytest_evalgate.targets.prompts import Prompt
 
 RESERVED_PARAMS: Final = ("model", "messages", "input", "instructions", "stream", "stream_options", "n", "background")
@@ -32,8 +31,8 @@ class ModelTarget:
     ``spec`` names the model by its key; ``suite`` is for the labels of the calls.
     """
 
-    spec: settings.ModelTarget
-    model: settings.Model
+    spec: config.ModelTarget
+    model: config.Model
     suite: str
     client: ModelClient
     prompt: Prompt | None = None
@@ -98,7 +97,7 @@ class ModelTarget:
         asked = question(case)
         if asked is None:
             raise SettingsError(
-                f"{case.place}: case {jsonl.quoted(case.id)} asks nothing, and suites.{self.suite}.target has no "
+                f"{case.place}: case {jsonl.quote_text(case.id)} asks nothing, and suites.{self.suite}.target has no "
                 "prompt: give the case an input, or the target a prompt"
             )
         return text_of(asked)

@@ -6,11 +6,11 @@ import json
 from dataclasses import replace
 from typing import Final
 
-from pytest_evalgate import jsonl
-from pytest_evalgate.data import Output
 from pytest_evalgate.errors import EvalgateError
+from pytest_evalgate.records.results import Output
+from pytest_evalgate.text import jsonl
 
-MOST_BYTES: Final = 4 << 20
+MAX_BYTES: Final = 4 << 20
 _DEEPEST: Final = 64
 
 
@@ -33,8 +33,8 @@ def as_output(returned: object) -> Output:
         plain = json.dumps([output.value, dict(output.metadata), output.latency_s], allow_nan=False)
     except (RecursionError, TypeError, ValueError) as error:
         raise TypeError(f"the target returned what JSON cannot hold: {error}") from error
-    if len(plain) > MOST_BYTES:
-        raise TypeError(f"the target returned {len(plain):,} bytes: return at most {MOST_BYTES:,}")
+    if len(plain) > MAX_BYTES:
+        raise TypeError(f"the target returned {len(plain):,} bytes: return at most {MAX_BYTES:,}")
     if not isinstance(output.value, str) and jsonl.depth(plain.encode("ascii")) > _DEEPEST:
         raise TypeError(f"the target returned values nested deeper than {_DEEPEST}: return a flatter one")
     value, metadata, latency_s = json.loads(plain)

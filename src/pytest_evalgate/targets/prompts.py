@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, Final
 from jinja2 import StrictUndefined, Template, TemplateSyntaxError, Undefined, UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from pytest_evalgate import jsonl
 from pytest_evalgate.errors import SettingsError
-from pytest_evalgate.targets.variables import text_of, variables_of
+from pytest_evalgate.targets.request import text_of, variables_of
+from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_evalgate.data import Case
+    from pytest_evalgate.records.results import Case
 
 MOST_CHARACTERS: Final = 1 << 20
 """Characters of a rendered prompt."""
@@ -68,8 +68,10 @@ class Prompt:
             return _capped(self.template.generate(variables))
         except Exception as error:  # noqa: BLE001 - whatever goes wrong inside is said with its place
             told = f"{error}; there are {', '.join(variables)}" if isinstance(error, UndefinedError) else str(error)
-            where = f"in case {jsonl.quoted(case.id)} ({case.place})"
-            raise SettingsError(f"{self.name}{_line(error, self.name)}: {jsonl.visible(told, 400)}; {where}") from None
+            where = f"in case {jsonl.quote_text(case.id)} ({case.place})"
+            raise SettingsError(
+                f"{self.name}{_line(error, self.name)}: {jsonl.escape_text(told, 400)}; {where}"
+            ) from None
 
 
 def load_prompt(path: Path, *, name: str) -> Prompt:

@@ -11,15 +11,15 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from pytest_evalgate.data import Output
+from pytest_evalgate.records.results import Output
 from pytest_evalgate.targets.outputs import as_output
-from pytest_evalgate.targets.variables import question
+from pytest_evalgate.targets.request import question
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable, Callable
 
-    from pytest_evalgate.data import Case
+    from pytest_evalgate.records.results import Case
     from pytest_evalgate.targets.threads import DaemonThreads
 
 MAX_CONCURRENCY = 8
@@ -67,7 +67,7 @@ class PythonTarget:
         return _awaited(returned, start) if inspect.isawaitable(returned) else _timed(returned, start)
 
 
-def wrap(function: Callable[..., Any], *, max_concurrency: int = MAX_CONCURRENCY) -> PythonTarget:
+def wrap_function(function: Callable[..., Any], *, max_concurrency: int = MAX_CONCURRENCY) -> PythonTarget:
     """Make a target of ``function``; at most ``max_concurrency`` of its calls run at a time."""
     from asyncio import Semaphore  # noqa: PLC0415 - see above
 

@@ -7,15 +7,15 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_evalgate import files, jsonl
-from pytest_evalgate.data import Output
-from pytest_evalgate.errors import LineProblem, MissingAnswer, RecordingError
+from pytest_evalgate.errors import LineProblem, MissingOutput, RecordingError
+from pytest_evalgate.records.results import Output
+from pytest_evalgate.text import files, jsonl
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from pytest_evalgate.data import Case, Json
+    from pytest_evalgate.records.results import Case, Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class RecordedTarget:
         """How many trials were recorded."""
         return len(self.recordings)
 
-    def release(self) -> None:
+    def discard_outputs(self) -> None:
         """Forget the outputs: all cases have theirs, and the gates need the room."""
         for recording in self.recordings:
             recording.outputs.clear()
@@ -47,9 +47,9 @@ class RecordedTarget:
         recording = self.recordings[trial]
         output = recording.outputs.get(case.golden_id)
         if output is None:
-            raise MissingAnswer(f"no recorded output in {recording.name}")
+            raise MissingOutput(f"no recorded output in {recording.name}")
         if output.value is None:
-            raise MissingAnswer(f"the recorded output in {recording.name} is null")
+            raise MissingOutput(f"the recorded output in {recording.name} is null")
         return output
 
 
@@ -62,7 +62,7 @@ class RowTarget:
     async def answer(self, case: Case, trial: int) -> Output:  # noqa: ARG002 - one row, one output
         """Return the row's output; a row without one is missing."""
         if case.output is None:
-            raise MissingAnswer('the golden line holds no recorded "output"')
+            raise MissingOutput('the golden line holds no recorded "output"')
         return Output(case.output)
 
 
@@ -90,12 +90,12 @@ def _read(path: Path, name: str, output: str, problems: list[LineProblem]) -> Re
             case_id = _id_of(line.value, first_at)
             first_at[case_id] = line.number
             outputs[case_id] = _output_of(line.value, output)
-        except _Refused as refused:
+        except _InvalidRow as refused:
             problems.append(LineProblem(name, line.number, refused.field, str(refused)))
     return Recording(name, outputs)
 
 
-class _Refused(Exception):  # noqa: N818 - private, and always turned into a problem
+class _InvalidRow(Exception):  # noqa: N818 - private, and always turned into a problem
     """Why a row is refused, and in which field."""
 
     def __init__(self, field: str, message: str) -> None:
@@ -106,10 +106,10 @@ class _Refused(Exception):  # noqa: N818 - private, and always turned into a pro
 def _id_of(row: Mapping[str, Json], first_at: Mapping[str, int]) -> str:
     given = row.get("id")
     if not isinstance(given, str | int) or isinstance(given, bool) or given == "":
-        raise _Refused("id", "a recorded output needs the id of its case")
+        raise _InvalidRow("id", "a recorded output needs the id of its case")
     case_id = unicodedata.normalize("NFC", str(given))  # as the ids of golden sets are
     if case_id in first_at:
-        raise _Refused("id", f"duplicate id {jsonl.quoted(case_id)} (first at line {first_at[case_id]})")
+        raise _InvalidRow("id", f"duplicate id {jsonl.quote_text(case_id)} (first at line {first_at[case_id]})")
     return sys.intern(case_id)
 
 
@@ -117,7 +117,7 @@ def _output_of(row: Mapping[str, Json], path: str) -> Output:
     value: Json = row
     for key in path.split("."):
         if not isinstance(value, dict) or key not in value:
-            raise _Refused(path, f"missing; the row has {', '.join(row)}")
+            raise _InvalidRow(path, f"missing; the row has {', '.join(row)}")
         value = value[key]
     metadata = row.get("metadata")
     return Output(value, metadata) if isinstance(metadata, dict) else Output(value)

@@ -15,11 +15,11 @@ T = TypeVar("T")
 
 
 class DaemonThreads:
-    """Runs plain functions for a loop, in up to ``most`` threads, which are started as they are needed."""
+    """Runs plain functions for a loop, in up to ``max_threads`` threads, which are started as they are needed."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, max_threads: int) -> None:
         """Start none yet."""
-        self._most = most
+        self._max_threads = max_threads
         self._started = 0
         self._is_closed = False
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
@@ -37,14 +37,14 @@ class DaemonThreads:
         future: Future[T] = loop.create_future()
 
         def job() -> None:
-            settle = _outcome_of(function)
+            set_outcome = _outcome_of(function)
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                loop.call_soon_threadsafe(settle, future)
+                loop.call_soon_threadsafe(set_outcome, future)
 
         self._jobs.put(job)
-        if self._started < self._most:
+        if self._started < self._max_threads:
             self._started += 1
-            threading.Thread(target=self._live, name="evalgate-target", daemon=True).start()
+            threading.Thread(target=self._run, name="evalgate-target", daemon=True).start()
         return await future
 
     def close(self) -> None:
@@ -53,7 +53,7 @@ class DaemonThreads:
         for _ in range(self._started):
             self._jobs.put(None)
 
-    def _live(self) -> None:
+    def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
             job()
 

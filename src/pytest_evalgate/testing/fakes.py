@@ -6,15 +6,15 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_evalgate.data import Output, Score
-from pytest_evalgate.errors import MissingAnswer
+from pytest_evalgate.errors import MissingOutput
+from pytest_evalgate.records.results import Output, Score
 from pytest_evalgate.scorers import Context, build_all, grade
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from pytest_evalgate.data import Case, Json
+    from pytest_evalgate.records.results import Case, Json
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class ScriptedTarget:
     """A target that returns scripted outputs.
 
     Args:
-        script: Output by case id. An exception is raised; a case without an entry raises `MissingAnswer`.
+        script: Output by case id. An exception is raised; a case without an entry raises `MissingOutput`.
         asked: The calls so far, as (case id, trial).
 
     """
@@ -34,7 +34,7 @@ class ScriptedTarget:
         """Return the scripted output."""
         self.asked.append((case.id, trial))
         if case.id not in self.script:
-            raise MissingAnswer(f"the script has no output for {case.id}")
+            raise MissingOutput(f"the script has no output for {case.id}")
         value = self.script[case.id]
         if isinstance(value, BaseException):
             raise value

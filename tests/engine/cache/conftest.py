@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate.calls import Call, Reply
-from pytest_evalgate.engine.cache import ReplyCache, Seal
+from pytest_evalgate.engine.cache import ReplyCache, Signer
+from pytest_evalgate.records.calls import Call, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,14 +34,14 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def seal() -> Seal:
-    return Seal(b"a key of thirty-two random bytes")
+def signer() -> Signer:
+    return Signer(b"a key of thirty-two random bytes")
 
 
 @pytest.fixture
-def cache(folder: Path, seal: Seal) -> Iterator[ReplyCache]:
-    with ReplyCache(folder, seal, run="r1") as cache:
-        assert cache.trouble is None
+def cache(folder: Path, signer: Signer) -> Iterator[ReplyCache]:
+    with ReplyCache(folder, signer, run="r1") as cache:
+        assert cache.problem is None
         yield cache
 
 

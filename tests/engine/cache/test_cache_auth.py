@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_evalgate.engine.cache import KEY_VARIABLE, Seal, find_seal
-from pytest_evalgate.engine.cache.auth import BrokenSeal
+from pytest_evalgate.engine.cache import KEY_VARIABLE, Signer, find_signer
+from pytest_evalgate.engine.cache.auth import InvalidSignature
 from pytest_evalgate.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -22,21 +22,21 @@ def _file(config: Path) -> Path:
 
 
 def test_the_key_is_that_of_the_environment(tmp_path: Path) -> None:
-    seal = find_seal({KEY_VARIABLE: _TEXT, "CI": "true", "XDG_CONFIG_HOME": str(tmp_path)})
-    assert seal.key == _TEXT.encode()
-    assert seal.authenticated
+    signer = find_signer({KEY_VARIABLE: _TEXT, "CI": "true", "XDG_CONFIG_HOME": str(tmp_path)})
+    assert signer.key == _TEXT.encode()
+    assert signer.authenticated
     assert not list(tmp_path.iterdir())
 
 
 def test_a_short_key_is_refused_and_not_shown() -> None:
     with pytest.raises(SettingsError, match="EVALGATE_CACHE_KEY: 6 characters, at least 16") as refused:
-        find_seal({KEY_VARIABLE: "hunter"})
+        find_signer({KEY_VARIABLE: "hunter"})
     assert "hunter" not in str(refused.value)
 
 
 def test_a_key_file_is_made_once_and_for_the_user_only(tmp_path: Path) -> None:
     environ = {"XDG_CONFIG_HOME": str(tmp_path)}
-    first, second = find_seal(environ), find_seal(environ)
+    first, second = find_signer(environ), find_signer(environ)
     assert first == second
     assert first.authenticated
     assert _file(tmp_path).stat().st_mode & 0o777 == 0o600
@@ -44,57 +44,57 @@ def test_a_key_file_is_made_once_and_for_the_user_only(tmp_path: Path) -> None:
 
 
 def test_two_users_have_two_keys(tmp_path: Path) -> None:
-    keys = [find_seal({"XDG_CONFIG_HOME": str(tmp_path / name)}).key for name in "ab"]
+    keys = [find_signer({"XDG_CONFIG_HOME": str(tmp_path / name)}).key for name in "ab"]
     assert keys[0] != keys[1]
 
 
 @pytest.mark.parametrize("config", ["", "relative/path"])
 def test_without_an_absolute_config_folder_it_is_in_the_home(tmp_path: Path, config: str) -> None:
-    assert find_seal({"HOME": str(tmp_path), "XDG_CONFIG_HOME": config}).authenticated
+    assert find_signer({"HOME": str(tmp_path), "XDG_CONFIG_HOME": config}).authenticated
     assert _file(tmp_path / ".config").exists()
 
 
 def test_in_ci_no_key_is_made_up(tmp_path: Path) -> None:
-    seal = find_seal({"CI": "true", "XDG_CONFIG_HOME": str(tmp_path)})
-    assert not seal.authenticated
-    assert KEY_VARIABLE in seal.why
+    signer = find_signer({"CI": "true", "XDG_CONFIG_HOME": str(tmp_path)})
+    assert not signer.authenticated
+    assert KEY_VARIABLE in signer.why
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("said", ["", "0", "false"])
 def test_ci_may_be_switched_off(tmp_path: Path, said: str) -> None:
-    assert find_seal({"CI": said, "XDG_CONFIG_HOME": str(tmp_path)}).authenticated
+    assert find_signer({"CI": said, "XDG_CONFIG_HOME": str(tmp_path)}).authenticated
 
 
 @pytest.mark.parametrize("environ", [{"CI": "true"}, {}])
 def test_a_required_key_that_is_missing_is_an_error(environ: dict[str, str]) -> None:
     with pytest.raises(SettingsError, match=r'cache_auth = "required".*set EVALGATE_CACHE_KEY'):
-        find_seal(environ, required=True)
+        find_signer(environ, required=True)
 
 
 def test_a_key_that_others_may_read_is_none(tmp_path: Path) -> None:
     environ = {"XDG_CONFIG_HOME": str(tmp_path)}
-    find_seal(environ)
+    find_signer(environ)
     _file(tmp_path).chmod(0o640)
-    seal = find_seal(environ)
-    assert not seal.authenticated
-    assert "chmod 600" in seal.why
+    signer = find_signer(environ)
+    assert not signer.authenticated
+    assert "chmod 600" in signer.why
 
 
 def test_an_empty_key_file_is_none(tmp_path: Path) -> None:
     environ = {"XDG_CONFIG_HOME": str(tmp_path)}
-    find_seal(environ)
+    find_signer(environ)
     _file(tmp_path).write_text("\n")
-    assert "holds no key" in find_seal(environ).why
+    assert "holds no key" in find_signer(environ).why
 
 
 def test_a_folder_that_cannot_be_made_leaves_us_without_a_key(tmp_path: Path) -> None:
     (tmp_path / "pytest-evalgate").write_text("a file")
-    assert "cannot be used" in find_seal({"XDG_CONFIG_HOME": str(tmp_path)}).why
+    assert "cannot be used" in find_signer({"XDG_CONFIG_HOME": str(tmp_path)}).why
 
 
 def test_processes_that_start_together_agree_on_the_key(tmp_path: Path) -> None:
-    code = "import os\nfrom pytest_evalgate.engine.cache.auth import find_seal\nprint(find_seal(os.environ).key)"
+    code = "import os\nfrom pytest_evalgate.engine.cache.auth import find_signer\nprint(find_signer(os.environ).key)"
     environ = {**os.environ, "XDG_CONFIG_HOME": str(tmp_path), "CI": ""}
     environ.pop(KEY_VARIABLE, None)
     command = [sys.executable, "-c", code]
@@ -103,30 +103,30 @@ def test_processes_that_start_together_agree_on_the_key(tmp_path: Path) -> None:
 
 
 def test_a_seal_opens_what_it_closed_and_nothing_else() -> None:
-    seal, other, none = Seal(b"k" * 32), Seal(b"x" * 32), Seal(None)
-    closed = seal.close("name", b"body")
-    assert seal.open("name", closed) == b"body"
+    signer, other, none = Signer(b"k" * 32), Signer(b"x" * 32), Signer(None)
+    closed = signer.close("name", b"body")
+    assert signer.open("name", closed) == b"body"
     changed = closed[:-1] + bytes([closed[-1] ^ 1])
-    for opener, name, sealed in [
-        (seal, "other name", closed),
-        (seal, "name", changed),
-        (seal, "name", closed[:20]),
-        (seal, "name", b""),
+    for opener, name, signed in [
+        (signer, "other name", closed),
+        (signer, "name", changed),
+        (signer, "name", closed[:20]),
+        (signer, "name", b""),
         (other, "name", closed),
         (none, "name", closed),
-        (seal, "name", none.close("name", b"body")),
+        (signer, "name", none.close("name", b"body")),
     ]:
-        with pytest.raises(BrokenSeal):
-            opener.open(name, sealed)
+        with pytest.raises(InvalidSignature):
+            opener.open(name, signed)
 
 
 def test_without_a_key_damage_is_still_found() -> None:
-    none = Seal(None)
+    none = Signer(None)
     closed = none.close("name", b"body")
     assert none.open("name", closed) == b"body"
-    with pytest.raises(BrokenSeal):
+    with pytest.raises(InvalidSignature):
         none.open("name", closed[:-1])
 
 
 def test_a_seal_does_not_show_its_key() -> None:
-    assert _TEXT not in repr(Seal(_TEXT.encode()))
+    assert _TEXT not in repr(Signer(_TEXT.encode()))

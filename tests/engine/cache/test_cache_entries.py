@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_evalgate.calls import Call, Reply
-from pytest_evalgate.engine.cache.entries import LARGEST, Entry, decode, encode, pack, reply_of, unpack
+from pytest_evalgate.engine.cache.entries import MAX_ENTRY_BYTES, Entry, decode, encode, pack, reply_of, unpack
+from pytest_evalgate.records.calls import Call, Reply
 
 _JSON = st.recursive(
     st.none()
@@ -137,18 +137,18 @@ def test_bytes_that_are_no_entry_are_refused(body: bytes, said: str) -> None:
 
 
 def test_a_bomb_is_not_inflated() -> None:
-    bomb = zlib.compress(b'{"a":"' + b"x" * (4 * LARGEST) + b'"}', 9)
-    assert len(bomb) < LARGEST / 200
+    bomb = zlib.compress(b'{"a":"' + b"x" * (4 * MAX_ENTRY_BYTES) + b'"}', 9)
+    assert len(bomb) < MAX_ENTRY_BYTES / 200
     tracemalloc.start()
     try:
         with pytest.raises(ValueError, match="more than 16,777,216 bytes"):
             unpack(bomb)
-        assert tracemalloc.get_traced_memory()[1] < 3 * LARGEST
+        assert tracemalloc.get_traced_memory()[1] < 3 * MAX_ENTRY_BYTES
     finally:
         tracemalloc.stop()
 
 
 def test_what_is_too_large_is_not_packed() -> None:
-    entry = Entry(Call("chat", "x", "m", {}), Reply("x" * LARGEST), "2026-01-02T03:04:05Z", "")
+    entry = Entry(Call("chat", "x", "m", {}), Reply("x" * MAX_ENTRY_BYTES), "2026-01-02T03:04:05Z", "")
     with pytest.raises(ValueError, match="at most 16,777,216 are kept"):
         pack(entry)

@@ -16,15 +16,14 @@ from typing import TYPE_CHECKING, Any
 import diskcache  # type: ignore[import-untyped]
 import pytest
 
-from pytest_evalgate.calls import Reply
-from pytest_evalgate.engine.cache import Memory, ReplyCache, Seal, key_of
-from pytest_evalgate.engine.cache.database import NAME, SETTINGS
-from pytest_evalgate.engine.cache.disk import ForeignRow, InlineDisk
+from pytest_evalgate.engine.cache import ReadThroughCache, ReplyCache, Signer, key_of
+from pytest_evalgate.engine.cache.store import NAME, SETTINGS, InlineDisk, InvalidRow
+from pytest_evalgate.records.calls import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_evalgate.calls import Call
+    from pytest_evalgate.records.calls import Call
 
     Put = Callable[..., Call]
 
@@ -52,9 +51,9 @@ def _sql(folder: Path, *statements: str, values: tuple[Any, ...] = ()) -> None:
         connection.commit()
 
 
-def _made(folder: Path, seal: Seal, put: Put, value: str = "hi") -> Call:
+def _made(folder: Path, signer: Signer, put: Put, value: str = "hi") -> Call:
     """Make a cache with one answer and leave it."""
-    with ReplyCache(folder, seal) as cache:
+    with ReplyCache(folder, signer) as cache:
         return put(cache, value=value)
 
 
@@ -71,32 +70,32 @@ def _answered(cache: ReplyCache, call: Call) -> tuple[Any, int]:
         sent.append(call)
         return Reply("paid")
 
-    return asyncio.run(Memory(cache).remember(call, ask)).value, len(sent)
+    return asyncio.run(ReadThroughCache(cache).get_or_create(call, ask)).value, len(sent)
 
 
-def _is_inert(folder: Path, seal: Seal, call: Call, *, bad: int = 1) -> None:
+def _is_inert(folder: Path, signer: Signer, call: Call, *, bad: int = 1) -> None:
     """The row is a miss, is listed, is overwritten by the true answer, and nothing else happens."""
-    with ReplyCache(folder, seal) as cache:
+    with ReplyCache(folder, signer) as cache:
         assert cache.get(call) is None
         assert len([row for row in cache.rows() if row.problem]) == bad
         assert _answered(cache, call) == ("paid", 1)
-        assert "not used" in (cache.trouble or "")
-    with ReplyCache(folder, seal) as cache:
+        assert "not used" in (cache.problem or "")
+    with ReplyCache(folder, signer) as cache:
         assert _answered(cache, call) == ("paid", 0)
 
 
-def test_a_pickled_value_is_not_unpickled(folder: Path, seal: Seal, put: Put, trap: Path) -> None:
-    call = _made(folder, seal, put)
+def test_a_pickled_value_is_not_unpickled(folder: Path, signer: Signer, put: Put, trap: Path) -> None:
+    call = _made(folder, signer, put)
     _update(folder, call, mode=4, value=pickle.dumps(_Payload(trap)))
-    _is_inert(folder, seal, call)
+    _is_inert(folder, signer, call)
     assert not trap.exists()
 
 
-def test_a_pickled_key_is_not_unpickled_when_it_is_met(folder: Path, seal: Seal, put: Put, trap: Path) -> None:
-    call = _made(folder, seal, put)
+def test_a_pickled_key_is_not_unpickled_when_it_is_met(folder: Path, signer: Signer, put: Put, trap: Path) -> None:
+    call = _made(folder, signer, put)
     poison = pickle.dumps(_Payload(trap))
     _sql(folder, "INSERT INTO Cache (key, raw, mode, value) VALUES (?, 0, 1, x'00')", values=(poison,))
-    with ReplyCache(folder, seal) as cache:
+    with ReplyCache(folder, signer) as cache:
         assert [row.problem for row in cache.rows()] == ["", "its key is not a text: it would have to be unpickled"]
         assert _answered(cache, call) == ("hi", 0)
         found = list(diskcache.Cache(str(folder), disk=InlineDisk, **SETTINGS))
@@ -106,24 +105,24 @@ def test_a_pickled_key_is_not_unpickled_when_it_is_met(folder: Path, seal: Seal,
 
 @pytest.mark.parametrize("mode", [2, 3, 4])
 def test_a_file_that_a_row_names_is_neither_read_nor_deleted(
-    folder: Path, seal: Seal, put: Put, tmp_path: Path, mode: int
+    folder: Path, signer: Signer, put: Put, tmp_path: Path, mode: int
 ) -> None:
-    call = _made(folder, seal, put)
+    call = _made(folder, signer, put)
     victim = tmp_path / "victim.txt"
     victim.write_text("precious")
     _update(folder, call, mode=mode, filename="../victim.txt", value=None)
-    _is_inert(folder, seal, call)
+    _is_inert(folder, signer, call)
     assert victim.read_text() == "precious"
 
 
 def test_a_file_is_not_deleted_with_the_good_row_that_names_it(
-    folder: Path, seal: Seal, put: Put, tmp_path: Path
+    folder: Path, signer: Signer, put: Put, tmp_path: Path
 ) -> None:
-    call = _made(folder, seal, put)
+    call = _made(folder, signer, put)
     victim = tmp_path / "victim.txt"
     victim.write_text("precious")
     _update(folder, call, filename="../victim.txt")
-    with ReplyCache(folder, seal) as cache:
+    with ReplyCache(folder, signer) as cache:
         [row] = cache.rows()
         assert row.problem == "it names a file"
         cache.remove([row.number])
@@ -143,10 +142,10 @@ def test_a_file_is_not_deleted_with_the_good_row_that_names_it(
         "ALTER TABLE Cache ADD COLUMN extra",
     ],
 )
-def test_a_schema_that_is_not_ours_is_put_aside(folder: Path, seal: Seal, put: Put, statement: str) -> None:
-    call = _made(folder, seal, put)
+def test_a_schema_that_is_not_ours_is_put_aside(folder: Path, signer: Signer, put: Put, statement: str) -> None:
+    call = _made(folder, signer, put)
     _sql(folder, statement)
-    _is_put_aside(folder, seal, call)
+    _is_put_aside(folder, signer, call)
 
 
 @pytest.mark.parametrize(
@@ -167,57 +166,57 @@ def test_a_schema_that_is_not_ours_is_put_aside(folder: Path, seal: Seal, put: P
     ],
 )
 def test_settings_that_are_not_ours_are_put_aside(
-    folder: Path, seal: Seal, put: Put, name: str, value: object
+    folder: Path, signer: Signer, put: Put, name: str, value: object
 ) -> None:
-    call = _made(folder, seal, put)
+    call = _made(folder, signer, put)
     _sql(folder, "INSERT OR REPLACE INTO Settings VALUES (?, ?)", values=(name, value))
-    _is_put_aside(folder, seal, call)
+    _is_put_aside(folder, signer, call)
 
 
-def test_a_table_that_is_a_view_in_truth_is_put_aside(folder: Path, seal: Seal, put: Put) -> None:
-    call = _made(folder, seal, put)
+def test_a_table_that_is_a_view_in_truth_is_put_aside(folder: Path, signer: Signer, put: Put) -> None:
+    call = _made(folder, signer, put)
     _sql(folder, "DROP TABLE Settings", "CREATE VIEW Settings AS SELECT 'size_limit' AS key, 1 AS value")
-    _is_put_aside(folder, seal, call)
+    _is_put_aside(folder, signer, call)
 
 
-def _is_put_aside(folder: Path, seal: Seal, call: Call) -> None:
-    with ReplyCache(folder, seal) as cache:
-        assert "cache.db was put aside as cache.db.corrupt-" in (cache.trouble or "")
+def _is_put_aside(folder: Path, signer: Signer, call: Call) -> None:
+    with ReplyCache(folder, signer) as cache:
+        assert "cache.db was put aside as cache.db.corrupt-" in (cache.problem or "")
         assert _answered(cache, call) == ("paid", 1)
     assert len([path for path in folder.iterdir() if ".corrupt-" in path.name and "-wal" not in path.name]) == 1
-    with ReplyCache(folder, seal) as cache:
-        assert cache.trouble is None
+    with ReplyCache(folder, signer) as cache:
+        assert cache.problem is None
         assert _answered(cache, call) == ("paid", 0)
 
 
-def test_an_answer_that_was_forged_without_the_key_is_not_used(folder: Path, seal: Seal, put: Put) -> None:
-    call = _made(folder, seal, put, value="no")
+def test_an_answer_that_was_forged_without_the_key_is_not_used(folder: Path, signer: Signer, put: Put) -> None:
+    call = _made(folder, signer, put, value="no")
     key = key_of(call)
     with contextlib.closing(sqlite3.connect(folder / NAME)) as connection:
-        [[sealed]] = connection.execute("SELECT value FROM Cache").fetchall()
-    body = zlib.compress(zlib.decompress(sealed[32:]).replace(b'"no"', b'"yes"'))
+        [[signed]] = connection.execute("SELECT value FROM Cache").fetchall()
+    body = zlib.compress(zlib.decompress(signed[32:]).replace(b'"no"', b'"yes"'))
     bound = key.encode() + b"\0" + body
-    for tag in (sealed[:32], hashlib.sha256(bound).digest(), hmac.digest(b"guess", bound, "sha256")):
+    for tag in (signed[:32], hashlib.sha256(bound).digest(), hmac.digest(b"guess", bound, "sha256")):
         _update(folder, call, value=tag + body)
-        with ReplyCache(folder, seal) as cache:
+        with ReplyCache(folder, signer) as cache:
             assert cache.get(call) is None
-    _is_inert(folder, seal, call)
+    _is_inert(folder, signer, call)
 
 
-def test_the_answers_of_two_questions_cannot_be_swapped(folder: Path, seal: Seal, put: Put) -> None:
-    with ReplyCache(folder, seal) as cache:
+def test_the_answers_of_two_questions_cannot_be_swapped(folder: Path, signer: Signer, put: Put) -> None:
+    with ReplyCache(folder, signer) as cache:
         yes, no = put(cache, "is it good?", "yes"), put(cache, "is it bad?", "no")
     with contextlib.closing(sqlite3.connect(folder / NAME)) as connection:
-        sealed = dict(connection.execute("SELECT key, value FROM Cache").fetchall())
-    _update(folder, yes, value=sealed[key_of(no)])
-    _update(folder, no, value=sealed[key_of(yes)])
-    with ReplyCache(folder, seal) as cache:
+        signed = dict(connection.execute("SELECT key, value FROM Cache").fetchall())
+    _update(folder, yes, value=signed[key_of(no)])
+    _update(folder, no, value=signed[key_of(yes)])
+    with ReplyCache(folder, signer) as cache:
         assert (cache.get(yes), cache.get(no)) == (None, None)
-        assert "2 look-ups" in (cache.trouble or "")
+        assert "2 look-ups" in (cache.problem or "")
 
 
 def test_without_a_key_an_answer_under_the_key_of_another_question_is_listed(folder: Path, put: Put) -> None:
-    open_seal = Seal(None)
+    open_seal = Signer(None)
     with ReplyCache(folder, open_seal) as cache:
         call, other = put(cache, "a"), put(cache, "b")
         body = open_seal.open(key_of(call), cache._replies.get(key_of(call)))
@@ -228,46 +227,48 @@ def test_without_a_key_an_answer_under_the_key_of_another_question_is_listed(fol
 
 @pytest.mark.parametrize("keyed", [True, False])
 def test_a_bomb_is_a_miss(folder: Path, put: Put, *, keyed: bool) -> None:
-    seal = Seal(b"k" * 32 if keyed else None)
-    call = _made(folder, seal, put)
+    signer = Signer(b"k" * 32 if keyed else None)
+    call = _made(folder, signer, put)
     bomb = zlib.compress(b'{"a":"' + b" " * 2**25 + b'"}', 9)
-    _update(folder, call, value=seal.close(key_of(call), bomb))
-    _is_inert(folder, seal, call)
+    _update(folder, call, value=signer.close(key_of(call), bomb))
+    _is_inert(folder, signer, call)
 
 
 @pytest.mark.parametrize("value", ["text", 7, 1.5, None, b"", b"x" * 31])
-def test_a_value_of_another_type_is_a_miss(folder: Path, seal: Seal, put: Put, value: object) -> None:
-    call = _made(folder, seal, put)
+def test_a_value_of_another_type_is_a_miss(folder: Path, signer: Signer, put: Put, value: object) -> None:
+    call = _made(folder, signer, put)
     _update(folder, call, value=value)
-    _is_inert(folder, seal, call)
+    _is_inert(folder, signer, call)
 
 
-def test_an_entry_that_was_said_to_expire_is_a_miss_and_can_be_put_again(folder: Path, seal: Seal, put: Put) -> None:
-    call = _made(folder, seal, put)
+def test_an_entry_that_was_said_to_expire_is_a_miss_and_can_be_put_again(
+    folder: Path, signer: Signer, put: Put
+) -> None:
+    call = _made(folder, signer, put)
     _update(folder, call, expire_time=1.0)
-    with ReplyCache(folder, seal) as cache:
+    with ReplyCache(folder, signer) as cache:
         assert _answered(cache, call) == ("paid", 1)
         assert _answered(cache, call) == ("paid", 0)
 
 
-def test_nothing_in_a_label_is_taken_for_sql(folder: Path, seal: Seal, put: Put) -> None:
+def test_nothing_in_a_label_is_taken_for_sql(folder: Path, signer: Signer, put: Put) -> None:
     label = "faq::a'; DROP TABLE Cache; --"
-    with ReplyCache(folder, seal) as cache:
+    with ReplyCache(folder, signer) as cache:
         call = put(cache, "'); DELETE FROM Cache; --", label=label)
         assert [row.entry.call.label for row in cache.rows() if row.entry] == [label]
         assert cache.get(call) is not None
 
 
-def test_a_database_that_is_a_pipe_is_put_aside(folder: Path, seal: Seal, put: Put) -> None:
+def test_a_database_that_is_a_pipe_is_put_aside(folder: Path, signer: Signer, put: Put) -> None:
     folder.mkdir()
     os.mkfifo(folder / NAME)
-    with ReplyCache(folder, seal) as cache:
-        assert "not a regular file" in (cache.trouble or "")
+    with ReplyCache(folder, signer) as cache:
+        assert "not a regular file" in (cache.problem or "")
         assert cache.get(put(cache)) is not None
 
 
 def test_a_database_of_somebody_elses_behind_a_link_stays_where_it_is(
-    folder: Path, seal: Seal, put: Put, tmp_path: Path
+    folder: Path, signer: Signer, put: Put, tmp_path: Path
 ) -> None:
     other = tmp_path / NAME
     with contextlib.closing(sqlite3.connect(other)) as connection:
@@ -275,7 +276,7 @@ def test_a_database_of_somebody_elses_behind_a_link_stays_where_it_is(
     before = other.read_bytes()
     folder.mkdir()
     (folder / NAME).symlink_to(other)
-    with ReplyCache(folder, seal) as cache:
+    with ReplyCache(folder, signer) as cache:
         assert cache.get(put(cache)) is not None
     assert other.read_bytes() == before
 
@@ -292,7 +293,7 @@ def test_the_disk_takes_text_and_bytes_only(tmp_path: Path) -> None:
         with pytest.raises(TypeError, match="a cache value is bytes"):
             disk.store(value, read=False)  # type: ignore[arg-type]  # what is tried
     for mode in (0, 2, 3, 4, None, "1"):
-        with pytest.raises(ForeignRow, match="mode"):
+        with pytest.raises(InvalidRow, match="mode"):
             disk.fetch(mode, None, b"value", read=False)
 
 

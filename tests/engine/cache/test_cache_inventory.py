@@ -4,15 +4,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_evalgate.calls import Reply
 from pytest_evalgate.engine.cache import Row
 from pytest_evalgate.engine.cache.entries import Entry
-from pytest_evalgate.engine.cache.inventory import Change, Holding, changes, holdings, newest, outdated
+from pytest_evalgate.engine.cache.inventory import CacheUsage, Change, cache_usage, changes, newest, outdated
+from pytest_evalgate.records.calls import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_evalgate.calls import Call
+    from pytest_evalgate.records.calls import Call
 
     Ask = Callable[..., Call]
 
@@ -28,10 +28,10 @@ def test_entries_are_counted_by_purpose_and_model(ask: Ask) -> None:
         _entry(ask("3", purpose="judge:tone", model="j")),
         _entry(ask("4", kind="command", model="", endpoint="bot.py")),
     ]
-    assert holdings(entries) == (
-        Holding("judge:tone", "j", 1, 5, 1),
-        Holding("target", "bot.py", 1, 5, 1),
-        Holding("target", "m", 2, 5, 2),
+    assert cache_usage(entries) == (
+        CacheUsage("judge:tone", "j", 1, 5, 1),
+        CacheUsage("target", "bot.py", 1, 5, 1),
+        CacheUsage("target", "m", 2, 5, 2),
     )
 
 

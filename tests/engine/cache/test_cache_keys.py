@@ -8,9 +8,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from pytest_evalgate import jsonl
-from pytest_evalgate.calls import Call
 from pytest_evalgate.engine.cache import first_difference, key_of
+from pytest_evalgate.records.calls import Call
+from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate.calls import CallFailed, CallRecord, Reply, RunStopped
-from pytest_evalgate.engine.cache import CachedClient, Memory, ReplyCache, key_of
-from pytest_evalgate.engine.cache import memory as memory_module
+from pytest_evalgate.engine.cache import CachedClient, ReadThroughCache, ReplyCache, key_of
+from pytest_evalgate.engine.cache import cached as memory_module
 from pytest_evalgate.engine.cache.entries import Entry
+from pytest_evalgate.records.calls import CallFailed, CallRecord, Reply, RunStopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from pytest_evalgate.calls import Call
-    from pytest_evalgate.engine.cache import Seal
+    from pytest_evalgate.engine.cache import Signer
+    from pytest_evalgate.records.calls import Call
 
     Ask = Callable[..., Call]
     Put = Callable[..., Call]
@@ -48,7 +48,7 @@ async def _settled() -> None:
 def test_what_is_asked_twice_is_sent_once(cache: ReplyCache, ask: Ask) -> None:
     endpoint = _Endpoint()
     endpoint.open.set()
-    client = CachedClient(endpoint, Memory(cache))
+    client = CachedClient(endpoint, ReadThroughCache(cache))
 
     async def twice() -> list[Reply]:
         return [await client.send(ask()), await client.send(ask())]
@@ -61,15 +61,15 @@ def test_what_is_asked_twice_is_sent_once(cache: ReplyCache, ask: Ask) -> None:
 
 def test_what_an_estimate_has_found_is_not_looked_up_again(cache: ReplyCache, put: Put, ask: Ask) -> None:
     put(cache, value="kept")
-    memory = Memory(cache)
-    assert memory.recall(ask()) is not None
+    memory = ReadThroughCache(cache)
+    assert memory.lookup(ask()) is not None
     cache.close()
     assert asyncio.run(CachedClient(_Endpoint(), memory).send(ask())).value == "kept"
 
 
 def test_what_an_estimate_has_missed_may_be_there_by_now(cache: ReplyCache, put: Put, ask: Ask) -> None:
-    memory, endpoint = Memory(cache, shared=True), _Endpoint()
-    assert memory.recall(ask()) is None
+    memory, endpoint = ReadThroughCache(cache, shared=True), _Endpoint()
+    assert memory.lookup(ask()) is None
     put(cache, value="of another process")
     assert asyncio.run(CachedClient(endpoint, memory).send(ask())).value == "of another process"
     assert endpoint.asked == 0
@@ -78,17 +78,17 @@ def test_what_an_estimate_has_missed_may_be_there_by_now(cache: ReplyCache, put:
 def test_an_estimate_of_many_calls_keeps_some(
     cache: ReplyCache, put: Put, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory_module, "_MOST_RECALLED", 0)
+    monkeypatch.setattr(memory_module, "_MAX_PREFETCHED", 0)
     put(cache, value="kept")
-    memory = Memory(cache)
-    assert memory.recall(ask()) is not None
+    memory = ReadThroughCache(cache)
+    assert memory.lookup(ask()) is not None
     assert asyncio.run(CachedClient(_Endpoint(), memory).send(ask())).value == "kept"
 
 
 def test_each_trial_is_asked_by_itself(cache: ReplyCache, ask: Ask) -> None:
     endpoint = _Endpoint()
     endpoint.open.set()
-    client = CachedClient(endpoint, Memory(cache))
+    client = CachedClient(endpoint, ReadThroughCache(cache))
 
     async def two_trials() -> None:
         await asyncio.gather(client.send(ask()), client.send(ask(trial=1)))
@@ -100,7 +100,7 @@ def test_each_trial_is_asked_by_itself(cache: ReplyCache, ask: Ask) -> None:
 def test_who_asks_meanwhile_waits_for_the_answer_and_pays_nothing(cache: ReplyCache, ask: Ask) -> None:
     async def five() -> tuple[int, list[Reply]]:
         endpoint = _Endpoint()
-        client = CachedClient(endpoint, Memory(cache))
+        client = CachedClient(endpoint, ReadThroughCache(cache))
         waiting = [asyncio.ensure_future(client.send(ask())) for _ in range(5)]
         await _settled()
         endpoint.open.set()
@@ -115,7 +115,7 @@ def test_who_asks_meanwhile_waits_for_the_answer_and_pays_nothing(cache: ReplyCa
 def test_the_first_of_them_may_be_cancelled_and_the_others_are_answered(cache: ReplyCache, ask: Ask) -> None:
     async def cancelled() -> list[Any]:
         endpoint = _Endpoint()
-        client = CachedClient(endpoint, Memory(cache))
+        client = CachedClient(endpoint, ReadThroughCache(cache))
         waiting = [asyncio.ensure_future(client.send(ask())) for _ in range(3)]
         await _settled()
         waiting[0].cancel()
@@ -142,7 +142,7 @@ def test_when_all_of_them_are_cancelled_so_is_the_call_and_the_next_one_asks_ane
                 raise
 
         endpoint.send = noted  # type: ignore[method-assign]  # the same, noted
-        client = CachedClient(endpoint, Memory(cache))
+        client = CachedClient(endpoint, ReadThroughCache(cache))
         waiting = [asyncio.ensure_future(client.send(ask())) for _ in range(2)]
         await _settled()
         for task in waiting:
@@ -162,7 +162,7 @@ def test_when_all_of_them_are_cancelled_so_is_the_call_and_the_next_one_asks_ane
 def test_a_failure_is_told_to_all_and_on_one_account_only(cache: ReplyCache, ask: Ask, kind: type[CallFailed]) -> None:
     async def failing() -> list[Any]:
         endpoint = _Endpoint([kind("5 attempts", CallRecord("target", "m", 5))])
-        client = CachedClient(endpoint, Memory(cache))
+        client = CachedClient(endpoint, ReadThroughCache(cache))
         waiting = [asyncio.ensure_future(client.send(ask())) for _ in range(3)]
         await _settled()
         endpoint.open.set()
@@ -177,7 +177,7 @@ def test_a_failure_is_told_to_all_and_on_one_account_only(cache: ReplyCache, ask
 def test_a_failure_is_not_remembered(cache: ReplyCache, ask: Ask) -> None:
     endpoint = _Endpoint([CallFailed("gone"), Reply("there")])
     endpoint.open.set()
-    client = CachedClient(endpoint, Memory(cache))
+    client = CachedClient(endpoint, ReadThroughCache(cache))
 
     async def again() -> Reply:
         with pytest.raises(CallFailed, match="gone"):
@@ -193,10 +193,10 @@ def test_an_answer_that_is_not_complete_is_returned_and_not_remembered(
 ) -> None:
     endpoint = _Endpoint([Reply("half", finish)])
     endpoint.open.set()
-    memory = Memory(cache)
+    memory = ReadThroughCache(cache)
     reply = asyncio.run(CachedClient(endpoint, memory).send(ask()))
     assert reply.finish == finish
-    assert memory.recall(ask()) is None
+    assert memory.lookup(ask()) is None
 
 
 def test_the_answer_is_committed_before_it_is_returned(
@@ -205,8 +205,8 @@ def test_the_answer_is_committed_before_it_is_returned(
     order: list[str] = []
     write = cache._write
 
-    def noted(sealed: Any) -> None:
-        write(sealed)
+    def noted(signed: Any) -> None:
+        write(signed)
         order.append("committed")
 
     monkeypatch.setattr(cache, "_write", noted)
@@ -214,7 +214,7 @@ def test_the_answer_is_committed_before_it_is_returned(
     endpoint.open.set()
 
     async def send() -> None:
-        await CachedClient(endpoint, Memory(cache)).send(ask())
+        await CachedClient(endpoint, ReadThroughCache(cache)).send(ask())
         order.append("returned")
 
     asyncio.run(send())
@@ -251,9 +251,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory_module, "_LONGEST_LOOK_S", 0.002)
 
 
-def _with_leases(cache: ReplyCache, leases: _Leases, monkeypatch: pytest.MonkeyPatch) -> Memory:
+def _with_leases(cache: ReplyCache, leases: _Leases, monkeypatch: pytest.MonkeyPatch) -> ReadThroughCache:
     monkeypatch.setattr(type(cache), "leases", property(lambda _: leases))
-    return Memory(cache, shared=True)
+    return ReadThroughCache(cache, shared=True)
 
 
 @pytest.mark.usefixtures("quick")
@@ -308,16 +308,16 @@ def test_a_memory_that_is_not_shared_takes_no_lease_and_looks_once(
     monkeypatch.delattr(type(cache), "leases")
     endpoint = _Endpoint()
     endpoint.open.set()
-    assert asyncio.run(CachedClient(endpoint, Memory(cache)).send(ask())).value == "paid"
+    assert asyncio.run(CachedClient(endpoint, ReadThroughCache(cache)).send(ask())).value == "paid"
     assert looked == [key_of(ask())]
 
 
-def test_without_a_cache_calls_are_made_all_the_same(tmp_path: Path, seal: Seal, ask: Ask) -> None:
+def test_without_a_cache_calls_are_made_all_the_same(tmp_path: Path, signer: Signer, ask: Ask) -> None:
     (tmp_path / "file").touch()
     endpoint = _Endpoint()
     endpoint.open.set()
-    with ReplyCache(tmp_path / "file", seal) as cache:
-        assert asyncio.run(CachedClient(endpoint, Memory(cache)).send(ask())).value == "paid"
+    with ReplyCache(tmp_path / "file", signer) as cache:
+        assert asyncio.run(CachedClient(endpoint, ReadThroughCache(cache)).send(ask())).value == "paid"
 
 
 # --- cassettes and offline ------------------------------------------------------------------------------------------
@@ -328,17 +328,17 @@ def _cassette(call: Call, value: str = "taped") -> dict[str, Entry]:
 
 
 def test_a_cassette_is_asked_after_the_cache(cache: ReplyCache, put: Put, ask: Ask) -> None:
-    memory = Memory(cache, cassettes=_cassette(ask()))
-    taped = memory.recall(ask())
+    memory = ReadThroughCache(cache, cassettes=_cassette(ask()))
+    taped = memory.lookup(ask())
     assert taped is not None
     assert (taped.value, taped.attempts, taped.cost_usd) == ("taped", 0, 0.0)
     put(cache, value="newer")
-    found = memory.recall(ask())
+    found = memory.lookup(ask())
     assert found is not None
     assert found.value == "newer"
 
 
-def _missing(memory: Memory, call: Call) -> str:
+def _missing(memory: ReadThroughCache, call: Call) -> str:
     endpoint = _Endpoint()
     with pytest.raises(CallFailed) as failed:
         asyncio.run(CachedClient(endpoint, memory).send(call))
@@ -349,31 +349,31 @@ def _missing(memory: Memory, call: Call) -> str:
 
 def test_offline_what_is_remembered_is_answered(cache: ReplyCache, put: Put) -> None:
     call = put(cache)
-    assert asyncio.run(CachedClient(_Endpoint(), Memory(cache, offline=True)).send(call)).value == "hi"
+    assert asyncio.run(CachedClient(_Endpoint(), ReadThroughCache(cache, offline=True)).send(call)).value == "hi"
 
 
 def test_offline_a_miss_names_what_has_changed_and_the_next_step(cache: ReplyCache, put: Put, ask: Ask) -> None:
     put(cache, "old prompt")
-    said = _missing(Memory(cache, offline=True), ask("new prompt"))
+    said = _missing(ReadThroughCache(cache, offline=True), ask("new prompt"))
     assert said.startswith("faq::a: not remembered, and offline nothing is sent (since 20")
     assert 'payload.messages[0].content: "old prompt" -> "new prompt"' in said
     assert "pytest-evalgate cache import FILE" in said
 
 
 def test_offline_a_miss_is_held_against_the_newest_call_of_cache_and_cassettes(cache: ReplyCache, ask: Ask) -> None:
-    memory = Memory(cache, cassettes=_cassette(ask("taped prompt")), offline=True)
+    memory = ReadThroughCache(cache, cassettes=_cassette(ask("taped prompt")), offline=True)
     assert '"taped prompt" -> "new prompt"' in _missing(memory, ask("new prompt"))
 
 
 def test_offline_a_case_that_was_never_asked_says_so(cache: ReplyCache, put: Put, ask: Ask) -> None:
     put(cache)
-    memory = Memory(cache, offline=True)
+    memory = ReadThroughCache(cache, offline=True)
     for other in (ask("x", label="faq::b"), ask("x", trial=1), replace(ask("x"), purpose="judge:tone")):
         assert "nothing of this case was ever remembered" in _missing(memory, other)
 
 
-def test_offline_a_torn_cache_is_a_miss(folder: Path, seal: Seal, ask: Ask) -> None:
-    with ReplyCache(folder, seal) as cache:
-        memory = Memory(cache, offline=True)
+def test_offline_a_torn_cache_is_a_miss(folder: Path, signer: Signer, ask: Ask) -> None:
+    with ReplyCache(folder, signer) as cache:
+        memory = ReadThroughCache(cache, offline=True)
         cache.path.unlink()
         assert "nothing of this case" in _missing(memory, ask())

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from pytest_evalgate.engine.cache import ReplyCache, Seal
+from pytest_evalgate.engine.cache import ReplyCache, Signer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 _WORKER = """
 import asyncio, os, random, sys
 from pathlib import Path
-from pytest_evalgate.calls import Call, Reply
-from pytest_evalgate.engine.cache import Memory, ReplyCache, Seal
+from pytest_evalgate.records.calls import Call, Reply
+from pytest_evalgate.engine.cache import ReadThroughCache, ReplyCache, Signer
 
 folder, counter, crash = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "crash"
 calls = [Call("chat", "x", "m", {"n": n}, label=f"faq::{n}") for n in range(50)]
@@ -31,11 +31,11 @@ async def pay(call):
     return Reply(call.label)
 
 async def main():
-    with ReplyCache(folder, Seal(b"k" * 32), run=str(os.getpid())) as cache:
-        memory = Memory(cache, shared=True)
-        replies = await asyncio.gather(*(memory.remember(call, lambda call=call: pay(call)) for call in calls))
+    with ReplyCache(folder, Signer(b"k" * 32), run=str(os.getpid())) as cache:
+        memory = ReadThroughCache(cache, shared=True)
+        replies = await asyncio.gather(*(memory.get_or_create(call, lambda call=call: pay(call)) for call in calls))
         assert [reply.value for reply in replies] == [call.label for call in calls]
-        assert cache.trouble is None, cache.trouble
+        assert cache.problem is None, cache.problem
 
 asyncio.run(main())
 """
@@ -56,7 +56,7 @@ def test_eight_processes_and_fifty_questions_are_fifty_calls(folder: Path, tmp_p
     workers = [_start(folder, counter, "live") for _ in range(8)]
     assert [_end(worker) for worker in workers] == [""] * 8
     assert sorted(counter.read_text().split()) == sorted(f"faq::{n}" for n in range(50))
-    with ReplyCache(folder, Seal(b"k" * 32)) as cache:
+    with ReplyCache(folder, Signer(b"k" * 32)) as cache:
         rows = list(cache.rows())
         assert len([row for row in rows if row.entry]) == 50
         assert len({row.key for row in rows}) == 50
@@ -68,6 +68,6 @@ def test_a_process_that_is_killed_in_the_midst_of_a_call_leaves_it_to_the_others
     workers = [_start(folder, counter, "live") for _ in range(2)]
     doomed.communicate(timeout=120)
     assert [_end(worker) for worker in workers] == ["", ""]
-    with ReplyCache(folder, Seal(b"k" * 32)) as cache:
+    with ReplyCache(folder, Signer(b"k" * 32)) as cache:
         assert len([row for row in cache.rows() if row.entry]) == 50
     assert 50 <= len(counter.read_text().split()) <= 51

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate.calls import CallFailed, CallRecord
-from pytest_evalgate.data import Case, Output
-from pytest_evalgate.engine.cache import Memory, RememberedTarget, ReplyCache
+from pytest_evalgate.engine.cache import CachedTarget, ReadThroughCache, ReplyCache
+from pytest_evalgate.records.calls import CallFailed, CallRecord
+from pytest_evalgate.records.results import Case, Output
 
 if TYPE_CHECKING:
-    from pytest_evalgate.engine.cache import Seal
+    from pytest_evalgate.engine.cache import Signer
     from pytest_evalgate.protocols import Target
 
 _CASE = Case("refund-1", input="how long?", fingerprint="f" * 64)
@@ -31,9 +31,9 @@ class _App:
         return self.output
 
 
-def _target(app: _App, cache: ReplyCache, *, version: str = "1", offline: bool = False) -> RememberedTarget:
-    memory = Memory(cache, offline=offline)
-    return RememberedTarget(app, memory, kind="python", endpoint="app:answer", suite="faq", version=version)
+def _target(app: _App, cache: ReplyCache, *, version: str = "1", offline: bool = False) -> CachedTarget:
+    memory = ReadThroughCache(cache, offline=offline)
+    return CachedTarget(app, memory, kind="python", endpoint="app:answer", suite="faq", version=version)
 
 
 def _answer(target: Target, case: Case = _CASE, trial: int = 0) -> Output:
@@ -112,7 +112,7 @@ def test_what_json_cannot_hold_is_returned_and_not_remembered(cache: ReplyCache)
     target = _target(app, cache)
     assert [_answer(target).value, _answer(target).value] == [{1, 2}, {1, 2}]
     assert app.asked == 2
-    assert "faq::refund-1 cannot be remembered" in (cache.trouble or "")
+    assert "faq::refund-1 cannot be remembered" in (cache.problem or "")
 
 
 def test_a_latency_that_the_target_does_not_tell_is_measured(cache: ReplyCache) -> None:
@@ -128,8 +128,8 @@ def test_offline_it_is_not_asked(cache: ReplyCache) -> None:
     assert app.asked == 0
 
 
-def test_the_next_run_knows_it(cache: ReplyCache, seal: Seal) -> None:
+def test_the_next_run_knows_it(cache: ReplyCache, signer: Signer) -> None:
     _answer(_target(_App(Output("x")), cache))
     cache.close()
-    with ReplyCache(cache.path.parent, seal) as later:
+    with ReplyCache(cache.path.parent, signer) as later:
         assert _answer(_target(_App(ValueError("asked")), later)).value == "x"

@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING, Any
 import diskcache  # type: ignore[import-untyped]
 import pytest
 
-from pytest_evalgate.calls import Reply
-from pytest_evalgate.engine.cache import Damaged, ReplyCache, Seal, database, key_of
+from pytest_evalgate.engine.cache import CacheDamaged, ReplyCache, Signer, key_of, store
 from pytest_evalgate.engine.cache.entries import Entry
+from pytest_evalgate.records.calls import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from pytest_evalgate.calls import Call
+    from pytest_evalgate.records.calls import Call
 
     Put = Callable[..., Call]
     Ask = Callable[..., Call]
 
 
-def test_what_was_put_is_there_in_the_next_run_and_cost_nothing(folder: Path, seal: Seal, ask: Ask) -> None:
+def test_what_was_put_is_there_in_the_next_run_and_cost_nothing(folder: Path, signer: Signer, ask: Ask) -> None:
     call = ask()
     reply = Reply(
         {"a": [1, "é"]},
@@ -39,11 +39,11 @@ def test_what_was_put_is_there_in_the_next_run_and_cost_nothing(folder: Path, se
         attempts=2,
         cost_usd=0.5,
     )
-    with ReplyCache(folder, seal) as cache:
+    with ReplyCache(folder, signer) as cache:
         assert cache.get(call) is None
         asyncio.run(cache.put(call, reply))
-    with ReplyCache(folder, seal) as cache:
-        assert cache.trouble is None
+    with ReplyCache(folder, signer) as cache:
+        assert cache.problem is None
         assert cache.get(call) == Reply(
             {"a": [1, "é"]},
             metadata={"tool_calls": []},
@@ -109,7 +109,7 @@ def test_an_answer_that_json_cannot_hold_is_said_and_not_kept(cache: ReplyCache,
     asyncio.run(cache.put(ask("b"), Reply({1, 2})))
     asyncio.run(cache.put(ask("c"), Reply("fine")))
     assert [row.entry.reply.value for row in cache.rows() if row.entry] == ["fine"]
-    assert "the answer of faq::a cannot be remembered" in (cache.trouble or "")
+    assert "the answer of faq::a cannot be remembered" in (cache.problem or "")
 
 
 def test_a_surrogate_and_a_nul_come_back_as_they_were(cache: ReplyCache, put: Put) -> None:
@@ -135,8 +135,8 @@ def test_rows_are_forgotten_by_number(cache: ReplyCache, put: Put) -> None:
     assert cache.get(kept) is not None
 
 
-def test_a_closed_cache_remembers_nothing_and_may_be_closed_again(folder: Path, seal: Seal, put: Put) -> None:
-    cache = ReplyCache(folder, seal)
+def test_a_closed_cache_remembers_nothing_and_may_be_closed_again(folder: Path, signer: Signer, put: Put) -> None:
+    cache = ReplyCache(folder, signer)
     call = put(cache)
     cache.close()
     cache.close()
@@ -167,46 +167,48 @@ def _goes_on(cache: ReplyCache, ask: Ask) -> None:
     assert cache.get(ask()) is None
     asyncio.run(cache.put(ask(), Reply("paid")))
     assert cache.get(ask()) in (None, Reply("paid", metadata={}, attempts=0, cost_usd=0.0))
-    assert cache.trouble
-    assert "\n" not in cache.trouble
+    assert cache.problem
+    assert "\n" not in cache.problem
 
 
 @pytest.mark.parametrize("left", [99, 100, 1000, 4096, 5000, 0.5, 0.9])
 def test_a_database_that_was_cut_short_does_not_stop_the_run(
-    folder: Path, seal: Seal, put: Put, ask: Ask, left: float
+    folder: Path, signer: Signer, put: Put, ask: Ask, left: float
 ) -> None:
-    with ReplyCache(folder, seal) as cache:
+    with ReplyCache(folder, signer) as cache:
         for number in range(40):
             put(cache, f"question {number}", os.urandom(500).hex())
-    path = folder / database.NAME
+    path = folder / store.NAME
     size = path.stat().st_size
     os.truncate(path, int(left if left >= 1 else size * left))
-    with ReplyCache(folder, seal) as cache:
+    with ReplyCache(folder, signer) as cache:
         for number in range(40):
             cache.get(ask(f"question {number}"))
-        with contextlib.suppress(Damaged):
+        with contextlib.suppress(CacheDamaged):
             list(cache.rows())
         _goes_on(cache, ask)
-    with ReplyCache(folder, seal) as cache:  # the torn one was put aside at the latest when it was closed
-        assert cache.trouble is None
+    with ReplyCache(folder, signer) as cache:  # the torn one was put aside at the latest when it was closed
+        assert cache.problem is None
         assert cache.get(put(cache)) is not None
     assert [path for path in folder.iterdir() if ".corrupt-" in path.name]
 
 
-def test_a_page_that_is_met_torn_is_put_aside_when_the_run_ends(folder: Path, seal: Seal, put: Put, ask: Ask) -> None:
-    with ReplyCache(folder, seal) as cache:
+def test_a_page_that_is_met_torn_is_put_aside_when_the_run_ends(
+    folder: Path, signer: Signer, put: Put, ask: Ask
+) -> None:
+    with ReplyCache(folder, signer) as cache:
         for number in range(40):
             put(cache, f"question {number}", os.urandom(500).hex())
-    path = folder / database.NAME
+    path = folder / store.NAME
     with path.open("r+b") as file:
         half = path.stat().st_size // 2
         file.seek(half)
         file.write(b"\xff" * half)
-    with ReplyCache(folder, seal) as cache:
-        assert cache.trouble is None
+    with ReplyCache(folder, signer) as cache:
+        assert cache.problem is None
         for number in range(40):
             cache.get(ask(f"question {number}"))
-        assert "cache.db is not read any more: database disk image is malformed" in (cache.trouble or "")
+        assert "cache.db is not read any more: database disk image is malformed" in (cache.problem or "")
     assert not path.exists()
     assert [path for path in folder.iterdir() if ".corrupt-" in path.name]
 
@@ -218,72 +220,72 @@ def test_a_thread_may_leave_and_come_back(cache: ReplyCache, put: Put) -> None:
     assert cache.get(call) is not None
 
 
-def test_a_file_that_is_no_database_is_put_aside(folder: Path, seal: Seal, ask: Ask) -> None:
+def test_a_file_that_is_no_database_is_put_aside(folder: Path, signer: Signer, ask: Ask) -> None:
     folder.mkdir()
-    (folder / database.NAME).write_bytes(b"not a database at all, but long enough to look like one" * 99)
-    with ReplyCache(folder, seal) as cache:
+    (folder / store.NAME).write_bytes(b"not a database at all, but long enough to look like one" * 99)
+    with ReplyCache(folder, signer) as cache:
         _goes_on(cache, ask)
-        assert "put aside as cache.db.corrupt-" in (cache.trouble or "")
+        assert "put aside as cache.db.corrupt-" in (cache.problem or "")
         assert cache.usable
 
 
-def test_an_empty_file_is_a_new_cache(folder: Path, seal: Seal, put: Put) -> None:
+def test_an_empty_file_is_a_new_cache(folder: Path, signer: Signer, put: Put) -> None:
     folder.mkdir()
-    (folder / database.NAME).touch()
-    with ReplyCache(folder, seal) as cache:
+    (folder / store.NAME).touch()
+    with ReplyCache(folder, signer) as cache:
         assert cache.get(put(cache)) is not None
-        assert cache.trouble is None
+        assert cache.problem is None
 
 
-def test_a_folder_that_cannot_be_made_means_no_cache(tmp_path: Path, seal: Seal, ask: Ask) -> None:
+def test_a_folder_that_cannot_be_made_means_no_cache(tmp_path: Path, signer: Signer, ask: Ask) -> None:
     (tmp_path / "file").write_text("")
-    with ReplyCache(tmp_path / "file" / "cache", seal) as cache:
+    with ReplyCache(tmp_path / "file" / "cache", signer) as cache:
         _goes_on(cache, ask)
         assert not cache.usable
-        assert "no cache in" in (cache.trouble or "")
+        assert "no cache in" in (cache.problem or "")
 
 
-def test_a_folder_named_after_a_variable_is_not_expanded(tmp_path: Path, seal: Seal, ask: Ask) -> None:
-    with ReplyCache(tmp_path / "$HOME", seal) as cache:
+def test_a_folder_named_after_a_variable_is_not_expanded(tmp_path: Path, signer: Signer, ask: Ask) -> None:
+    with ReplyCache(tmp_path / "$HOME", signer) as cache:
         _goes_on(cache, ask)
-        assert "environment variable" in (cache.trouble or "")
+        assert "environment variable" in (cache.problem or "")
 
 
 def test_a_locked_database_means_no_cache_after_a_moment(
-    folder: Path, seal: Seal, put: Put, ask: Ask, monkeypatch: pytest.MonkeyPatch
+    folder: Path, signer: Signer, put: Put, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "PATIENCE_S", 0.05)
-    with ReplyCache(folder, seal) as cache:
+    monkeypatch.setattr(store, "LOCK_TIMEOUT_S", 0.05)
+    with ReplyCache(folder, signer) as cache:
         put(cache)
-    with contextlib.closing(sqlite3.connect(folder / database.NAME, isolation_level=None)) as holder:
+    with contextlib.closing(sqlite3.connect(folder / store.NAME, isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")
-        with ReplyCache(folder, seal) as cache:
+        with ReplyCache(folder, signer) as cache:
             _goes_on(cache, ask)
-            assert "locked" in (cache.trouble or "")
+            assert "locked" in (cache.problem or "")
         holder.execute("ROLLBACK")
-    with ReplyCache(folder, seal) as cache:
-        assert cache.trouble is None
+    with ReplyCache(folder, signer) as cache:
+        assert cache.problem is None
         assert cache.get(ask()) is not None
 
 
 def test_a_database_that_is_locked_later_is_read_on_and_not_written(
-    folder: Path, seal: Seal, put: Put, ask: Ask, monkeypatch: pytest.MonkeyPatch
+    folder: Path, signer: Signer, put: Put, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "PATIENCE_S", 0.02)
-    with ReplyCache(folder, seal) as cache:
+    monkeypatch.setattr(store, "LOCK_TIMEOUT_S", 0.02)
+    with ReplyCache(folder, signer) as cache:
         known = put(cache, "known")
-        with contextlib.closing(sqlite3.connect(folder / database.NAME, isolation_level=None)) as holder:
+        with contextlib.closing(sqlite3.connect(folder / store.NAME, isolation_level=None)) as holder:
             holder.execute("BEGIN IMMEDIATE")
             asyncio.run(cache.put(ask("new"), Reply("paid")))
             assert cache.get(known) is not None
-            assert cache.trouble == "cache.db is not written any more: locked by another process"
+            assert cache.problem == "cache.db is not written any more: locked by another process"
             holder.execute("ROLLBACK")
 
 
 def test_a_cache_that_another_process_never_stops_opening_is_done_without(
-    folder: Path, seal: Seal, ask: Ask, monkeypatch: pytest.MonkeyPatch
+    folder: Path, signer: Signer, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pytest_evalgate.engine.cache.opening._PATIENCE_S", 0.05)
+    monkeypatch.setattr("pytest_evalgate.engine.cache.store._PATIENCE_S", 0.05)
     folder.mkdir()
     code = (
         "import sys\nfrom pathlib import Path\nfrom pytest_evalgate.engine.cache.leases import Leases\n"
@@ -293,35 +295,35 @@ def test_a_cache_that_another_process_never_stops_opening_is_done_without(
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         holder.stdout.readline()
-        with ReplyCache(folder, seal) as cache:
+        with ReplyCache(folder, signer) as cache:
             _goes_on(cache, ask)
-            assert "another process has been opening it" in (cache.trouble or "")
+            assert "another process has been opening it" in (cache.problem or "")
         holder.kill()
 
 
 def test_another_diskcache_is_not_trusted_blindly(
-    folder: Path, seal: Seal, ask: Ask, monkeypatch: pytest.MonkeyPatch
+    folder: Path, signer: Signer, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "_SCHEMA_SHA256", "0" * 64)
-    with ReplyCache(folder, seal) as cache:
+    monkeypatch.setattr(store, "_SCHEMA_SHA256", "0" * 64)
+    with ReplyCache(folder, signer) as cache:
         _goes_on(cache, ask)
-        assert f"diskcache {diskcache.__version__} makes a database unlike 5.6.3" in (cache.trouble or "")
+        assert f"diskcache {diskcache.__version__} makes a database unlike 5.6.3" in (cache.problem or "")
 
 
 _FULL = """
 import asyncio, os, resource, signal, sqlite3, sys
 from pathlib import Path
-from pytest_evalgate.calls import Call, Reply
-from pytest_evalgate.engine.cache import ReplyCache, Seal
+from pytest_evalgate.records.calls import Call, Reply
+from pytest_evalgate.engine.cache import ReplyCache, Signer
 call = lambda n: Call("chat", "x", "m", {"n": n}, label=f"faq::{n}")
-cache = ReplyCache(Path(sys.argv[1]), Seal(b"k" * 32))
+cache = ReplyCache(Path(sys.argv[1]), Signer(b"k" * 32))
 asyncio.run(cache.put(call(0), Reply("known")))
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, most))
 for n in range(1, 30):
     asyncio.run(cache.put(call(n), Reply(os.urandom(20_000).hex())))
-print(cache.get(call(0)).value, "|", cache.trouble)
+print(cache.get(call(0)).value, "|", cache.problem)
 resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
 sqlite3.connect(cache.path, timeout=0, isolation_level=None).execute("BEGIN IMMEDIATE")  # nothing is left locked
 """
@@ -337,20 +339,20 @@ def test_a_full_disk_stops_the_writing_and_nothing_else(folder: Path) -> None:
 _READ_ONLY = """
 import asyncio, os, sys
 from pathlib import Path
-from pytest_evalgate.calls import Call, Reply
-from pytest_evalgate.engine.cache import ReplyCache, Seal
+from pytest_evalgate.records.calls import Call, Reply
+from pytest_evalgate.engine.cache import ReplyCache, Signer
 call = Call("chat", "x", "m", {}, label="faq::a")
 os.chdir(sys.argv[1])
-with ReplyCache(Path("cache"), Seal(b"k" * 32)) as cache:
+with ReplyCache(Path("cache"), Signer(b"k" * 32)) as cache:
     asyncio.run(cache.put(call, Reply("known")))
 Path("cache/cache.db").chmod(0o444)
 Path("cache").chmod(0o555)
 if os.geteuid() == 0:
     os.seteuid(65534)
 os.access("cache", os.W_OK, effective_ids=True) and sys.exit("still writable")
-cache = ReplyCache(Path("cache"), Seal(b"k" * 32))
+cache = ReplyCache(Path("cache"), Signer(b"k" * 32))
 asyncio.run(cache.put(call, Reply("paid")))
-print(cache.get(call), "|", cache.trouble)
+print(cache.get(call), "|", cache.problem)
 """
 
 
@@ -366,10 +368,10 @@ def test_a_read_only_folder_means_no_cache(tmp_path: Path) -> None:
 _KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from pytest_evalgate.calls import Call, Reply
-from pytest_evalgate.engine.cache import ReplyCache, Seal
+from pytest_evalgate.records.calls import Call, Reply
+from pytest_evalgate.engine.cache import ReplyCache, Signer
 async def main():
-    cache = ReplyCache(Path(sys.argv[1]), Seal(b"k" * 32))
+    cache = ReplyCache(Path(sys.argv[1]), Signer(b"k" * 32))
     call = lambda n: Call("chat", "x", "m", {"n": n})
     await asyncio.gather(*(cache.put(call(n), Reply(n)) for n in range(20)))
     os.kill(os.getpid(), signal.SIGKILL)
@@ -381,14 +383,14 @@ asyncio.run(main())
 def test_what_was_put_outlives_a_killed_process(folder: Path) -> None:
     done = subprocess.run([sys.executable, "-c", _KILLED, str(folder)], check=False)
     assert done.returncode == -signal.SIGKILL
-    with ReplyCache(folder, Seal(b"k" * 32)) as cache:
-        assert cache.trouble is None
+    with ReplyCache(folder, Signer(b"k" * 32)) as cache:
+        assert cache.problem is None
         assert len([row for row in cache.rows() if row.entry]) == 20
 
 
-def test_a_copy_of_a_cache_is_a_cache(folder: Path, seal: Seal, put: Put, tmp_path: Path) -> None:
-    with ReplyCache(folder, seal) as cache:
+def test_a_copy_of_a_cache_is_a_cache(folder: Path, signer: Signer, put: Put, tmp_path: Path) -> None:
+    with ReplyCache(folder, signer) as cache:
         call = put(cache)
     shutil.copytree(folder, tmp_path / "copy")
-    with ReplyCache(tmp_path / "copy", seal) as cache:
+    with ReplyCache(tmp_path / "copy", signer) as cache:
         assert cache.get(call) is not None

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.support.server import ScriptedServer
 
-from pytest_evalgate.calls import Call
-from pytest_evalgate.engine.attempts import Patience, RetryingClient
+from pytest_evalgate.config import Model
 from pytest_evalgate.engine.clients import model_client
-from pytest_evalgate.engine.halt import Halt
-from pytest_evalgate.engine.limiter import Limiter, Limits, Pressure
-from pytest_evalgate.settings import Model
+from pytest_evalgate.engine.limiter import Limiter, LimiterSnapshot, Limits
+from pytest_evalgate.engine.retry import RetryingClient, RetryPolicy
+from pytest_evalgate.engine.stop import StopSignal
+from pytest_evalgate.records.calls import Call
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_evalgate.calls import CallKind, Reply
+    from pytest_evalgate.records.calls import CallKind, Reply
 
 KEY = "sk-canary-0123456789"
 
@@ -30,8 +30,8 @@ class Caller:
 
     base_url: str
     client: str
-    halt: Halt = field(default_factory=Halt)
-    pressure: Pressure | None = None
+    halt: StopSignal = field(default_factory=StopSignal)
+    snapshot: LimiterSnapshot | None = None
 
     def ask(self, *questions: str, kind: CallKind = "chat", timeout_s: float = 60.0, **settings: Any) -> list[Any]:
         """Ask all at the same time; the replies, or the errors in their place."""
@@ -51,14 +51,14 @@ class Caller:
         model = Model(**table)
         raw = model_client("candidate", model, {"MY_KEY": KEY})
         limiter = Limiter(Limits(model.max_concurrency, model.requests_per_minute), self.halt)
-        patience = Patience(timeout_s, first_pause_s=0.01)
-        client = RetryingClient(raw, limiter, self.halt, self.base_url, patience)
+        retry_policy = RetryPolicy(timeout_s, first_pause_s=0.01)
+        client = RetryingClient(raw, limiter, self.halt, self.base_url, retry_policy)
         calls = [client.send(_call(kind, self.base_url, question)) for question in questions]
         try:
             return await asyncio.gather(*calls, return_exceptions=True)
         finally:
             await raw.close()
-            self.pressure = limiter.pressure
+            self.snapshot = limiter.snapshot
 
 
 def _call(kind: CallKind, base_url: str, question: str) -> Call:

@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_evalgate.calls import Call
+from pytest_evalgate.config import Model
 from pytest_evalgate.engine.clients import SdkClient
-from pytest_evalgate.engine.clients.connections import Connections
-from pytest_evalgate.engine.clients.shape import MOST_BYTES
-from pytest_evalgate.engine.faults import Answer, CallFault, Sender
-from pytest_evalgate.engine.secrets import Secret
-from pytest_evalgate.settings import Model
+from pytest_evalgate.engine.clients.reply import MAX_BYTES
+from pytest_evalgate.engine.clients.transport import HttpTransport
+from pytest_evalgate.engine.faults import CallFault, FaultFactory, HttpResponse
+from pytest_evalgate.records.calls import Call
+from pytest_evalgate.text.redaction import Secret
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
-    from pytest_evalgate.calls import Reply
+    from pytest_evalgate.records.calls import Reply
 
     Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -93,13 +93,13 @@ def _ask(
     content: bytes | None = b"{}",
     context: ssl.SSLContext | None = None,
     host: str = "127.0.0.1",
-) -> list[Answer]:
+) -> list[HttpResponse]:
     """Send the same request some times, one after the other."""
 
-    async def ask() -> list[Answer]:
+    async def ask() -> list[HttpResponse]:
         async with _served(talk, context) as url:
             place = url.replace("127.0.0.1", host)
-            connections = Connections(Sender(place, secrets=(Secret("MY_KEY", "sk-canary-0123456789"),)))
+            connections = HttpTransport(FaultFactory(place, secrets=(Secret("MY_KEY", "sk-canary-0123456789"),)))
             try:
                 answers = []
                 for _ in range(times):
@@ -178,10 +178,10 @@ def test_a_packed_body_is_unpacked(name: str, pack: Callable[[bytes], bytes]) ->
 
 
 def test_a_body_that_unpacks_to_more_than_any_answer_is_not_read_to_its_end() -> None:
-    body = gzip.compress(bytes(8 * MOST_BYTES), 1)
+    body = gzip.compress(bytes(8 * MAX_BYTES), 1)
     head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     (answer,) = _ask(_Server(head + body).talk)
-    assert MOST_BYTES < len(answer.body) < 7 * MOST_BYTES
+    assert MAX_BYTES < len(answer.body) < 7 * MAX_BYTES
 
 
 def test_an_endless_body_is_not_read_to_its_end() -> None:
@@ -193,7 +193,7 @@ def test_an_endless_body_is_not_read_to_its_end() -> None:
             await writer.drain()
 
     (answer,) = _ask(pour)
-    assert MOST_BYTES < len(answer.body) < 2 * MOST_BYTES
+    assert MAX_BYTES < len(answer.body) < 2 * MAX_BYTES
 
 
 def test_a_key_that_the_server_repeats_is_taken_out() -> None:
@@ -233,7 +233,7 @@ def test_requests_at_a_time_have_connections_of_their_own() -> None:
 
     async def ask() -> None:
         async with _served(server.talk) as url:
-            connections = Connections(Sender(url))
+            connections = HttpTransport(FaultFactory(url))
             for _ in range(2):
                 await asyncio.gather(*[connections.exchange("POST", url, {}, b"{}") for _ in range(10)])
             await connections.close()
@@ -271,9 +271,9 @@ def test_a_request_that_is_given_up_takes_its_connection_with_it() -> None:
         await asyncio.sleep(0.3 if asked == 1 else 0)
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d" % asked)
 
-    async def ask() -> Answer:
+    async def ask() -> HttpResponse:
         async with _served(slow_once) as url:
-            connections = Connections(Sender(url))
+            connections = HttpTransport(FaultFactory(url))
             abandoned = asyncio.ensure_future(connections.exchange("POST", url, {}, b"{}"))
             await arrived.wait()
             abandoned.cancel()
@@ -288,7 +288,7 @@ def test_a_request_that_is_given_up_takes_its_connection_with_it() -> None:
 
 def test_a_run_that_ends_while_it_connects_leaves_no_socket_behind() -> None:
     async def ask(url: str, turns: int) -> None:
-        connections = Connections(Sender(url))
+        connections = HttpTransport(FaultFactory(url))
         asking = [asyncio.ensure_future(connections.exchange("POST", url, {}, b"{}")) for _ in range(10)]
         for _ in range(turns):
             await asyncio.sleep(0)
@@ -359,7 +359,7 @@ def test_a_proxy_of_the_environment_is_gone_through_unless_the_host_is_excepted(
     async def ask(url: str) -> list[str]:
         async with _served(proxy.talk) as through:
             monkeypatch.setenv("http_proxy", through.removesuffix("/v1").replace("//", "//me:secret@"))
-            connections = Connections(Sender(url))
+            connections = HttpTransport(FaultFactory(url))
             for _ in range(2):
                 await connections.exchange("POST", url, {}, b"{}")
             await connections.close()

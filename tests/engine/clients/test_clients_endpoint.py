@@ -8,12 +8,12 @@ import pytest
 from tests.support.behaviours import Behaviour
 from tests.support.server import ScriptedServer
 
-from pytest_evalgate.calls import Call, Reply
+from pytest_evalgate.config import HttpRequest
 from pytest_evalgate.engine.clients import EndpointClient
-from pytest_evalgate.engine.clients.shape import MOST_BYTES
+from pytest_evalgate.engine.clients.reply import MAX_BYTES
 from pytest_evalgate.engine.faults import CallFault
 from pytest_evalgate.errors import SettingsError
-from pytest_evalgate.settings import HttpRequest
+from pytest_evalgate.records.calls import Call, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,7 +92,7 @@ def test_a_body_that_is_not_what_it_says_is_malformed(
 
 
 def test_an_endless_body_is_refused(server: ScriptedServer) -> None:
-    server.script(Behaviour.status(200, "x" * (MOST_BYTES + 1)))
+    server.script(Behaviour.status(200, "x" * (MAX_BYTES + 1)))
     with pytest.raises(CallFault, match="more than"):
         _send(server)
 

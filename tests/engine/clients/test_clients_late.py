@@ -8,29 +8,29 @@ import pytest
 from tests.support.behaviours import Behaviour
 from tests.support.server import ScriptedServer
 
-from pytest_evalgate.calls import Call, CallFailed, Reply
+from pytest_evalgate.config import Model
 from pytest_evalgate.engine.clients import HttpClient, SdkClient, model_client
-from pytest_evalgate.engine.clients.late import LateClient
-from pytest_evalgate.settings import Model
+from pytest_evalgate.engine.clients.lazy import LazyClient
+from pytest_evalgate.records.calls import Call, CallFailed, Reply
 
 _CALL = Call("chat", "", "m", {"model": "m", "messages": [{"role": "user", "content": "a"}]})
 
 
 def test_nothing_is_made_before_the_first_call() -> None:
     async def live() -> list[str]:
-        made: list[str] = []
+        get_client: list[str] = []
         model = Model(model="m", base_url=server.base_url, client="http", api_key_env="MY_KEY")
 
         def make() -> SdkClient | HttpClient:
-            made.append("once")
+            get_client.append("once")
             return model_client("candidate", model, {"MY_KEY": "sk-canary"})
 
-        client = LateClient(make, around=lambda client: client)
+        client = LazyClient(make, wrap=lambda client: client)
         await client.close()
-        assert not made
+        assert not get_client
         assert [(await client.send(_CALL)).value for _ in range(2)] == ["yes", "yes"]
         await client.close()
-        return made
+        return get_client
 
     with ScriptedServer() as server:
         server.script(Behaviour.text("yes"))
@@ -56,7 +56,7 @@ class _Noting:
 def test_who_comes_when_the_client_was_just_opened_waits_behind_those_who_waited() -> None:
     async def live() -> list[str]:
         client: Any = _Noting()
-        late = LateClient(lambda: client, around=lambda client: client)
+        late = LazyClient(lambda: client, wrap=lambda client: client)
 
         async def come_at_once() -> None:
             while not client.is_open.done():  # noqa: ASYNC110 - the very turn of the loop is what matters
@@ -74,8 +74,8 @@ def test_who_comes_when_the_client_was_just_opened_waits_behind_those_who_waited
 
 
 def test_a_missing_key_is_no_fault_of_the_application() -> None:
-    client = LateClient(
-        lambda: model_client("candidate", Model(model="m", api_key_env="MY_KEY"), {}), around=lambda client: client
+    client = LazyClient(
+        lambda: model_client("candidate", Model(model="m", api_key_env="MY_KEY"), {}), wrap=lambda client: client
     )
     with pytest.raises(
         CallFailed, match=r"models\.candidate\.api_key_env: the environment variable MY_KEY is not set"

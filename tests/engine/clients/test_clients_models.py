@@ -16,16 +16,16 @@ import pytest
 from tests.support.behaviours import QUOTA_CODES, Behaviour
 from tests.support.server import Limits, ScriptedServer
 
-from pytest_evalgate.calls import Call, CallFailed, RunStopped
+from pytest_evalgate.config import Model
 from pytest_evalgate.engine.clients import HttpClient, SdkClient, model_client
-from pytest_evalgate.engine.halt import Halt
+from pytest_evalgate.engine.stop import StopSignal
 from pytest_evalgate.errors import SettingsError
-from pytest_evalgate.settings import Model
+from pytest_evalgate.records.calls import Call, CallFailed, RunStopped
 
 if TYPE_CHECKING:
     from tests.engine.clients.conftest import Caller
 
-    from pytest_evalgate.calls import CallKind
+    from pytest_evalgate.records.calls import CallKind
 
 _KEY = "sk-canary-0123456789"
 
@@ -219,8 +219,8 @@ def test_a_reply_that_does_not_end_takes_no_connection_with_it(server: ScriptedS
     server.queue(*[Behaviour.hang()] * 4)
     replies = caller.ask(*"abcdefgh", max_concurrency=2, timeout_s=0.5)
     assert [reply.finish for reply in replies] == ["complete"] * 8
-    assert caller.pressure is not None
-    assert caller.pressure.in_flight == 0
+    assert caller.snapshot is not None
+    assert caller.snapshot.in_flight == 0
 
 
 _MALFORMED = {
@@ -328,7 +328,7 @@ def test_a_client_that_was_never_used_loads_nothing_and_closes() -> None:
     code = """
 import asyncio, sys
 from pytest_evalgate.engine.clients import model_client
-from pytest_evalgate.settings import Model
+from pytest_evalgate.config import Model
 for client in ("openai", "http"):
     asyncio.run(model_client("a", Model(model="m", client=client, api_key_env=""), {}).close())
 print(sorted({"openai", "httpx", "httpx2"} & set(sys.modules)))
@@ -342,8 +342,8 @@ print(sorted({"openai", "httpx", "httpx2"} & set(sys.modules)))
 def test_the_loop_lives_while_the_library_is_loaded() -> None:
     code = """
 import asyncio
-from pytest_evalgate.engine.clients.sdk import SdkClient
-from pytest_evalgate.settings import Model
+from pytest_evalgate.engine.clients.openai import SdkClient
+from pytest_evalgate.config import Model
 async def main():
     client = SdkClient(Model(model="m", base_url="http://127.0.0.1:9/v1"), None)
     opening = asyncio.create_task(client._sdk.get())
@@ -363,6 +363,6 @@ asyncio.run(main())
 
 def test_the_end_of_the_run_is_not_waited_for(server: ScriptedServer, caller: Caller) -> None:
     server.script(Behaviour.hang())
-    caller.halt = Halt(0.5)
+    caller.halt = StopSignal(0.5)
     results = caller.ask("a", "b", "c", timeout_s=60.0)
     assert all(isinstance(result, CallFailed) for result in results)

@@ -5,10 +5,10 @@ import threading
 
 import pytest
 
-from pytest_evalgate.engine.clients.opening import Opening
-from pytest_evalgate.engine.faults import CallFault, Sender
+from pytest_evalgate.engine.clients.lazy import LazyResource
+from pytest_evalgate.engine.faults import CallFault, FaultFactory
 
-_SENDER = Sender("http://127.0.0.1:9/v1", "m")
+_SENDER = FaultFactory("http://127.0.0.1:9/v1", "m")
 
 
 def test_it_is_made_once_in_a_thread_for_all_who_ask() -> None:
@@ -19,7 +19,7 @@ def test_it_is_made_once_in_a_thread_for_all_who_ask() -> None:
         return "client"
 
     async def ask() -> list[str]:
-        opening = Opening(make, _SENDER)
+        opening = LazyResource(make, _SENDER)
         return await asyncio.gather(*(opening.get() for _ in range(5)))
 
     assert asyncio.run(ask()) == ["client"] * 5
@@ -32,11 +32,11 @@ def test_what_cannot_be_made_is_a_fault_and_nothing_to_close() -> None:
         raise ValueError("bad proxy")
 
     async def ask() -> str | None:
-        opening = Opening(make, _SENDER)
-        assert await opening.get_if_made() is None
+        opening = LazyResource(make, _SENDER)
+        assert await opening.get_if_created() is None
         with pytest.raises(CallFault, match="bad proxy"):
             await opening.get()
-        return await opening.get_if_made()
+        return await opening.get_if_created()
 
     assert asyncio.run(ask()) is None
 
@@ -45,13 +45,13 @@ def test_what_was_being_made_when_the_run_ended_is_nothing_to_close() -> None:
     release = threading.Event()
 
     async def end() -> str | None:
-        opening = Opening(lambda: str(release.wait(60)), _SENDER)
+        opening = LazyResource(lambda: str(release.wait(60)), _SENDER)
         waiting = asyncio.ensure_future(opening.get())
         await asyncio.sleep(0)
         for task in asyncio.all_tasks() - {asyncio.current_task()}:  # as the engine does when it stops
             task.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
         release.set()
-        return await opening.get_if_made()
+        return await opening.get_if_created()
 
     assert asyncio.run(end()) is None

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.calls import Reply
-from pytest_evalgate.engine.clients import shape
-from pytest_evalgate.engine.clients.shape import read_reply
-from pytest_evalgate.engine.faults import Answer, CallFault, Sender
+from pytest_evalgate.engine.clients import reply as clients_reply
+from pytest_evalgate.engine.clients.reply import read_reply
+from pytest_evalgate.engine.faults import CallFault, FaultFactory, HttpResponse
+from pytest_evalgate.records.calls import Reply
 
 if TYPE_CHECKING:
-    from pytest_evalgate.calls import CallKind
+    from pytest_evalgate.records.calls import CallKind
 
-_SENDER = Sender("http://there/v1", "m")
+_SENDER = FaultFactory("http://there/v1", "m")
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(st.characters(codec="utf-8", exclude_characters="\0")),
     lambda inner: (
@@ -27,7 +27,7 @@ _JSON = st.recursive(
 
 def _read(body: Any, kind: CallKind = "chat", status: int = 200) -> Reply:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return read_reply(kind, Answer(status, {}, raw), _SENDER)
+    return read_reply(kind, HttpResponse(status, {}, raw), _SENDER)
 
 
 def _chat(message: Any, reason: str | None = "stop", **more: Any) -> dict[str, Any]:
@@ -174,7 +174,7 @@ def test_a_filter_that_answers_400_has_answered() -> None:
 
 
 def test_what_is_longer_than_any_answer_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shape, "MOST_BYTES", 100)
+    monkeypatch.setattr(clients_reply, "MAX_BYTES", 100)
     with pytest.raises(CallFault, match="more than 100"):
         _read(_chat({"content": "x" * 100}))
 

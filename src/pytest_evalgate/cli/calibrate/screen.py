@@ -5,20 +5,17 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate.reports.columns import aligned, fit
-from pytest_evalgate.reports.escape import one_line
-from pytest_evalgate.wording import count, p_value, percent
+from pytest_evalgate.text.escape import one_line
+from pytest_evalgate.text.layout import align, truncate_columns
+from pytest_evalgate.text.wording import count, p_value, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pytest_evalgate.cli.calibrate.work import Calibrated
-    from pytest_evalgate.judging.figures.figure import Figure
-    from pytest_evalgate.judging.figures.panel import Panel
-    from pytest_evalgate.judging.figures.rates import Rate
-    from pytest_evalgate.judging.figures.steadiness import Position, Repeats
-    from pytest_evalgate.judging.figures.threshold import Threshold
-    from pytest_evalgate.judging.measured import Disagreement, Measured
+    from pytest_evalgate.cli.calibrate.work import CalibrationResult
+    from pytest_evalgate.judges.figures import Figure, JudgeRate
+    from pytest_evalgate.judges.measure import Disagreement, Measurement
+    from pytest_evalgate.judges.panel import OrderBias, Panel, SelfConsistency, Threshold
 
 _WIDTH = 100
 _COLUMN = 24
@@ -44,7 +41,7 @@ _NAMES: Final[Mapping[str, str]] = {
 }
 
 
-def render(found: Calibrated, listed: int) -> tuple[str, ...]:
+def render(found: CalibrationResult, listed: int) -> tuple[str, ...]:
     """Render a judge that was held against labels, with at most ``listed`` disagreements."""
     measured = found.measured
     return (
@@ -60,7 +57,7 @@ def render(found: Calibrated, listed: int) -> tuple[str, ...]:
     )
 
 
-def _head(found: Calibrated) -> Iterator[str]:
+def _head(found: CalibrationResult) -> Iterator[str]:
     record, labels, measured = found.record, found.labels, found.measured
     whence = record.measures["verdicts_from"]
     how = "as it answered" if whence == "asked" else f"verdicts stored at {whence}"
@@ -79,7 +76,7 @@ def _head(found: Calibrated) -> Iterator[str]:
         yield "  rows are weighted: rates allow for it, other figures describe the labels"
 
 
-def _table(measured: Measured) -> Iterator[str]:
+def _table(measured: Measurement) -> Iterator[str]:
     rows = [
         ("", "", "95% interval", ""),
         _rate("passes what people pass (TPR)", measured.tpr),
@@ -88,16 +85,16 @@ def _table(measured: Measured) -> Iterator[str]:
         _rate("accuracy", measured.accuracy),
         *((_NAMES[name], *_cells(figure), "") for name, figure in _figures(measured)),
     ]
-    yield from (f"  {line}" for line in aligned(rows))
+    yield from (f"  {line}" for line in align(rows))
 
 
-def _figures(measured: Measured) -> Iterator[tuple[str, Figure]]:
+def _figures(measured: Measurement) -> Iterator[tuple[str, Figure]]:
     yield from measured.verdicts.items()
     yield from measured.grades.items()
     yield from measured.probability.items()
 
 
-def _rate(name: str, rate: Rate | None) -> tuple[str, str, str, str]:
+def _rate(name: str, rate: JudgeRate | None) -> tuple[str, str, str, str]:
     if rate is None:
         return name, f"{_NONE:>6}", "", "no such label"
     low, high = rate.interval
@@ -119,7 +116,7 @@ def _interval(figure: Figure) -> str:
     return "" if figure.interval is None else f"{figure.interval[0]:.3f} to {figure.interval[1]:.3f}"
 
 
-def _sentences(found: Calibrated) -> Iterator[str]:
+def _sentences(found: CalibrationResult) -> Iterator[str]:
     measured = found.measured
     said = [
         *_worth(measured.youden),
@@ -156,13 +153,13 @@ def _span(found: Threshold) -> str:
     return " to ".join(dict.fromkeys(ends))
 
 
-def _repeats(found: Repeats) -> Iterator[str]:
+def _repeats(found: SelfConsistency) -> Iterator[str]:
     rate = 0.0 if found.flip_rate.value is None else found.flip_rate.value
     advice = ": take votes = 3" if rate > _MANY_FLIPS else ""
     yield f"asked again about {count(found.items, 'row')}, two of its verdicts differ in {percent(rate)}{advice}"
 
 
-def _position(found: Position) -> Iterator[str]:
+def _position(found: OrderBias) -> Iterator[str]:
     yield (
         f"of {count(found.pairs, 'pair')} it is right on {found.right_first:,} in one order, {found.right_swapped:,} "
         f"in the other, {found.right_both:,} in both; the winner stays the same in {found.agree:,} "
@@ -201,15 +198,15 @@ def _disagreements(found: tuple[Disagreement, ...], listed: int) -> Iterator[str
     yield f"  {count(len(found), 'disagreement')}, to be read: is the judge wrong, the label, or the rubric?"
     rows = [
         (
-            fit(one_line(one.id), _COLUMN),
+            truncate_columns(one_line(one.id), _COLUMN),
             one_line(str(one.place)),
-            f"people: {fit(one_line(one.label), _COLUMN)}",
+            f"people: {truncate_columns(one_line(one.label), _COLUMN)}",
             f"judge: {'fail' if one.passed else 'pass'}",
             one_line(one.reason),
         )
         for one in found[:listed]
     ]
-    yield from (fit(f"    {line}", _WIDTH) for line in aligned(rows))
+    yield from (truncate_columns(f"    {line}", _WIDTH) for line in align(rows))
     if len(found) > listed:
         yield f"    ... {len(found) - listed:,} more: --list {len(found)}, or --json"
 
@@ -222,7 +219,7 @@ def _split(found: tuple[str, ...], listed: int) -> Iterator[str]:
         yield from _wrapped(whole)
 
 
-def _end(found: Calibrated) -> Iterator[str]:
+def _end(found: CalibrationResult) -> Iterator[str]:
     if found.why_not:
         yield "it may not gate:"
         for reason in found.why_not:

@@ -7,15 +7,14 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_evalgate.cli.options import number, whole_number
-from pytest_evalgate.cli.seeds import seed
+from pytest_evalgate.cli.options import number, seed, whole_number
 from pytest_evalgate.errors import SettingsError
 
 if TYPE_CHECKING:
     import argparse
 
-    from pytest_evalgate.cli.calibrate.work import Calibrated, Wish
-    from pytest_evalgate.data import Json
+    from pytest_evalgate.cli.calibrate.work import CalibrateOptions, CalibrationResult
+    from pytest_evalgate.records.results import Json
 
 _ABOUT = (
     "Hold a judge against people's labels: how often it errs, how sure that is, and whether it may gate. Writes the "
@@ -74,42 +73,42 @@ def _add_measures(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _run(chosen: argparse.Namespace) -> int:
+def _run(args: argparse.Namespace) -> int:
+    from pytest_evalgate.app.project import Project  # noqa: PLC0415 - the settings bring pydantic
     from pytest_evalgate.cli.calibrate import screen, work  # noqa: PLC0415 - scipy, for this verb only
-    from pytest_evalgate.cli.project import Project  # noqa: PLC0415 - the settings bring pydantic
 
-    found = work.calibrate(Project.find(), _wish(chosen))
-    if chosen.json:
+    found = work.calibrate(Project.find(), _options(args))
+    if args.json:
         print(json.dumps(_as_json(found), indent=1))
     else:
-        print("\n".join(screen.render(found, chosen.listed)))
+        print("\n".join(screen.render(found, args.listed)))
     return _MAY_NOT_GATE if found.why_not else 0
 
 
-def _wish(chosen: argparse.Namespace) -> Wish:
-    from pytest_evalgate.cli.calibrate.work import Wish  # noqa: PLC0415 - scipy
-    from pytest_evalgate.judging.figures.figure import Bootstrap  # noqa: PLC0415 - the same
-    from pytest_evalgate.judging.figures.threshold import Aim  # noqa: PLC0415 - the same
-    from pytest_evalgate.judging.labels import Columns  # noqa: PLC0415 - the same
-    from pytest_evalgate.judging.measured import How  # noqa: PLC0415 - the same
+def _options(args: argparse.Namespace) -> CalibrateOptions:
+    from pytest_evalgate.cli.calibrate.work import CalibrateOptions  # noqa: PLC0415 - scipy
+    from pytest_evalgate.judges.figures import Bootstrap  # noqa: PLC0415 - the same
+    from pytest_evalgate.judges.labels import Columns  # noqa: PLC0415 - the same
+    from pytest_evalgate.judges.measure import MeasureOptions  # noqa: PLC0415 - the same
+    from pytest_evalgate.judges.panel import Aim  # noqa: PLC0415 - the same
 
-    if chosen.stored is None and chosen.swapped is not None:
+    if args.stored is None and args.swapped is not None:
         raise SettingsError("--swapped holds the other half of verdicts that are stored: say --stored PATH too")
-    if chosen.stored is not None and (chosen.golden or chosen.outputs or chosen.times > 1):
+    if args.stored is not None and (args.golden or args.outputs or args.times > 1):
         raise SettingsError("--stored asks no judge: leave out --golden, --outputs and --times")
-    return Wish(
-        judge=chosen.judge,
-        labels=chosen.labels,
-        columns=Columns(tuple(chosen.pass_label), tuple(chosen.rater), chosen.stored, chosen.swapped),
-        how=How(Aim(chosen.choose_by, chosen.specificity, chosen.false_pass_cost), Bootstrap(chosen.seed)),
-        golden=chosen.golden,
-        outputs=chosen.outputs,
-        times=chosen.times,
-        out=chosen.out,
+    return CalibrateOptions(
+        judge=args.judge,
+        labels=args.labels,
+        columns=Columns(tuple(args.pass_label), tuple(args.rater), args.stored, args.swapped),
+        options=MeasureOptions(Aim(args.choose_by, args.specificity, args.false_pass_cost), Bootstrap(args.seed)),
+        golden=args.golden,
+        outputs=args.outputs,
+        times=args.times,
+        out=args.out,
     )
 
 
-def _as_json(found: Calibrated) -> dict[str, Json]:
+def _as_json(found: CalibrationResult) -> dict[str, Json]:
     record = found.record
     return {
         "may_gate": not found.why_not,

@@ -1,32 +1,236 @@
-"""The whole answer of ``compare``: for each suite the change, the cases behind it, and what to know about both."""
+"""Which cases changed between two sides, and which of them only flip."""
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pytest_evalgate.cli.compare.changes import changes_of
-from pytest_evalgate.cli.compare.match import check_gateable, match
-from pytest_evalgate.cli.compare.notes import side_notes, suite_notes
-from pytest_evalgate.cli.compare.rules import rules_of
-from pytest_evalgate.gates.pairing import pair
-from pytest_evalgate.judgement import Judgement
+from pytest_evalgate.app.decide import RunDecider
+from pytest_evalgate.cli.compare.sides import UNANSWERED, check_gateable, lacks_clusters, match
+from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.gates.decide import GateInputs
+from pytest_evalgate.gates.pairing import count_outcomes, pair
 from pytest_evalgate.reports.view import build_view
-from pytest_evalgate.runs import verdict_file
+from pytest_evalgate.runs import kept
+from pytest_evalgate.stats.families import holm_adjusted
+from pytest_evalgate.stats.stability import flaky_case_midp
+from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from pytest_evalgate.cli.compare.changes import Changes
-    from pytest_evalgate.cli.compare.match import Match, Matches, SourceRun
-    from pytest_evalgate.cli.compare.rules import Wish
-    from pytest_evalgate.cli.compare.sides import Side
-    from pytest_evalgate.cli.project import Project
-    from pytest_evalgate.data import Delta, Json, Run, SuiteVerdict
+    from pytest_evalgate.app.project import Project
+    from pytest_evalgate.cli.compare.sides import Side, SourceRun, SuitePair, SuitePairs
+    from pytest_evalgate.config import Settings
     from pytest_evalgate.gates import SuiteRules
+    from pytest_evalgate.gates.pairing import Pair, Pairing
+    from pytest_evalgate.records.results import CaseResult, Delta, Json, Run, SuiteVerdict
     from pytest_evalgate.reports.view import ReportView
-    from pytest_evalgate.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class ListedCase:
+    """A case and where it stands; the place is empty where the side does not know it."""
+
+    case: str
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseChange:
+    """A case that passes in other shares of its trials than before, each in [0, 1]."""
+
+    case: str
+    place: str
+    before: float
+    now: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FlakyPair:
+    """A case that passed in some of its trials on both sides.
+
+    ``p`` is the one-sided mid-p of a drop, adjusted for the suite's other flaky cases; ``dropped`` says that it is at
+    most alpha: more than flipping.
+    """
+
+    case: str
+    place: str
+    before_passes: int
+    before_trials: int
+    now_passes: int
+    now_trials: int
+    p: float
+    dropped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """The cases of a suite, sorted by what became of them.
+
+    ``regressed`` and ``fixed`` begin with the largest change; a flaky case may stand there too. Cases without an
+    answer on the newer side are on no list but that of edited or added ones.
+    """
+
+    passed_both: int
+    missed_both: int
+    regressed: tuple[CaseChange, ...] = ()
+    fixed: tuple[CaseChange, ...] = ()
+    flaky: tuple[FlakyPair, ...] = ()
+    edited: tuple[ListedCase, ...] = ()
+    added: tuple[ListedCase, ...] = ()
+    removed: tuple[ListedCase, ...] = ()
+
+
+def changes_of(pairing: Pairing, alpha: float) -> Changes:
+    """Sort the cases; ``alpha`` is the one-sided level at which a flaky case is said to have dropped."""
+    answered = [pair for pair in pairing.pairs if _is_answered(pair)]
+    return Changes(
+        passed_both=sum(pair.before.mean == pair.now.lowest == 1 for pair in answered),
+        missed_both=sum(pair.before.mean == pair.now.lowest == 0 for pair in answered),
+        regressed=tuple(_changed(pair) for pair in pairing.regressed if _is_answered(pair)),
+        fixed=tuple(_changed(pair) for pair in pairing.fixed if _is_answered(pair)),
+        flaky=_flaky(answered, alpha),
+        edited=_listed(pairing.edited),
+        added=_listed(pairing.added),
+        removed=tuple(map(ListedCase, pairing.removed)),
+    )
+
+
+def _is_answered(pair: Pair) -> bool:
+    return pair.now.outcome not in UNANSWERED
+
+
+def _changed(pair: Pair) -> CaseChange:
+    result = pair.now
+    reason = result.reason or next((trial.reason for trial in result.trials if not trial.value), "")
+    return CaseChange(result.case.id, _place(result), pair.before.mean, result.lowest, reason)
+
+
+def _flaky(pairs: Iterable[Pair], alpha: float) -> tuple[FlakyPair, ...]:
+    """Return the flaky cases, the most suspicious first; a family of tests by Holm's procedure."""
+    found = [pair for pair in pairs if 0 < pair.before.mean < 1 and 0 < pair.now.lowest < 1 and _is_counted(pair)]
+    levels = holm_adjusted([_midp(pair) for pair in found]) if found else []
+    cases = [_flaky_case(pair, float(p), alpha) for pair, p in zip(found, levels, strict=True)]
+    return tuple(sorted(cases, key=lambda case: case.p))
+
+
+def _is_counted(pair: Pair) -> bool:
+    """Tell whether every trial passed or failed: a baseline may hold graded ones."""
+    return {*pair.before.values, *_values(pair.now)} <= {0.0, 1.0}
+
+
+def _values(result: CaseResult) -> list[float | None]:
+    return [trial.value for trial in result.trials]
+
+
+def _midp(pair: Pair) -> float:
+    values = _values(pair.now)
+    return flaky_case_midp(
+        baseline_passes=pair.before.values.count(1.0),
+        baseline_trials=len(pair.before.values),
+        candidate_passes=values.count(1.0),
+        candidate_trials=len(values),
+    )
+
+
+def _flaky_case(pair: Pair, p: float, alpha: float) -> FlakyPair:
+    values = _values(pair.now)
+    return FlakyPair(
+        case=pair.now.case.id,
+        place=_place(pair.now),
+        before_passes=pair.before.values.count(1.0),
+        before_trials=len(pair.before.values),
+        now_passes=values.count(1.0),
+        now_trials=len(values),
+        p=p,
+        dropped=p <= alpha,
+    )
+
+
+def _listed(results: Sequence[CaseResult]) -> tuple[ListedCase, ...]:
+    return tuple(ListedCase(result.case.id, _place(result)) for result in results)
+
+
+def _place(result: CaseResult) -> str:
+    place = result.case.place
+    return str(place) if place.file else ""
+
+
+def side_notes(side: str, run: Run) -> Iterator[str]:
+    """Iterate over what is wrong with a side as a whole."""
+    for problem in run.problems:
+        yield f"{side} is invalid: {problem}"
+    if run.refused is not None:
+        yield f"{side} is not whole: {run.refused}"
+
+
+def suite_notes(found: SuitePair, rules: SuiteRules, verdict: SuiteVerdict, settings: Settings) -> Iterator[str]:
+    """Iterate over what to know about one suite: why it cannot be judged, what was left out, what is rough."""
+    refused = GateInputs(found.part, rules, "worst").invalid_result(rules.comparison)
+    if refused is not None:
+        yield refused.message
+    yield from _left_out(found)
+    if lacks_clusters(found, settings):
+        yield f"B does not know its clusters (suites.{found.name}.cluster): cases count as if there were none"
+    yield from verdict.notes
+
+
+def _left_out(found: SuitePair) -> Iterator[str]:
+    if found.older.unanswered:
+        yield f"{count(len(found.older.unanswered), 'case')} without an answer in A: left out"
+    not_run, errored = count_outcomes(found.whole.results).not_run, count_outcomes(found.part.results).errored
+    if found.whole.stopped is not None:
+        told = count(not_run, "case")
+        yield f"B was stopped, its verdict certain: {told} not run; the change is the least that it can be"
+    elif not_run:
+        yield f"{count(not_run, 'case')} not run in B: left out"
+    if errored:
+        yield f"{count(errored, 'case')} without an answer in B: counted as missed, and on no list"
+
+
+@dataclass(frozen=True, slots=True)
+class CompareOptions:
+    """What was asked for; None stands for what the settings say."""
+
+    suite: str | None = None
+    gate: bool = False
+    alpha: float | None = None
+    margin: float | None = None
+
+    @property
+    def levels(self) -> Mapping[str, Any]:
+        """The levels that were asked for, by the key of a gate."""
+        given = {"alpha": self.alpha, "margin": self.margin}
+        return {key: value for key, value in given.items() if value is not None}
+
+
+def rules_of(decider: RunDecider, matches: SuitePairs, options: CompareOptions) -> dict[str, SuiteRules]:
+    """Return how each suite of the newer side is judged; those that the older one does not hold have no baseline.
+
+    Raises:
+        SettingsError: a suite shall be judged by other levels than those of its own gates.
+
+    """
+    before = {found.name: found.older.baseline for found in matches.both}
+    names = (*before, *(suite.plan.name for suite in matches.only_newer))
+    rules = decider.rules(names, lambda _: None)  # the suites' own baselines are not looked at
+    return {name: _at_levels(name, replace(rules[name], baseline=before.get(name)), options) for name in names}
+
+
+def _at_levels(name: str, rules: SuiteRules, options: CompareOptions) -> SuiteRules:
+    if not options.levels:
+        return rules
+    if options.gate and rules.gates:
+        raise SettingsError(
+            f"suites.{name}.gates: this suite has gates of its own, and --gate judges by them: leave out --alpha and "
+            "--margin, or change the gates"
+        )
+    shown = rules.comparison.model_copy(update=options.levels)
+    others = [gate for gate in rules.effective_gates if gate is not rules.comparison]
+    return replace(rules, gates=(shown, *others))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +255,12 @@ class SuiteComparison:
 class Comparison:
     """All suites that both sides hold, how the sides were asked for, and the verdict where one was asked for."""
 
-    asked: tuple[str, str]
+    specs: tuple[str, str]
     suites: tuple[SuiteComparison, ...]
     only_older: tuple[str, ...]
     only_newer: tuple[str, ...]
     notes: tuple[str, ...]
-    judged: ReportView | None = None
+    gate_view: ReportView | None = None
 
     def as_json(self, *, regressed_only: bool) -> Json:
         """Return what ``--json`` prints: everything, or a row for each case that got worse."""
@@ -71,45 +275,45 @@ class Comparison:
             "only_older": list(self.only_older),
             "only_newer": list(self.only_newer),
             "notes": list(self.notes),
-            "verdict": None if self.judged is None else verdict_file.encode(self.judged.verdict),
+            "verdict": None if self.gate_view is None else kept.encode(self.gate_view.verdict),
         }
 
 
-def compare(project: Project, older: Side, newer: Side, wish: Wish) -> Comparison:
-    """Compare two sides, and judge the newer one where ``wish`` says so.
+def compare(project: Project, older: Side, newer: Side, options: CompareOptions) -> Comparison:
+    """Compare two sides, and judge the newer one where ``options`` says so.
 
     Raises:
         UserError: no suite is on both sides, one cannot be used, or they cannot be judged.
 
     """
-    matches = match(older, newer, wish.suite)
-    if wish.gate:
+    matches = match(older, newer, options.suite)
+    if options.gate:
         check_gateable(matches, older.run, project.settings)
-    judgement = Judgement(project.root, project.settings, project.state.path, project.settings.suites.get)
-    rules = rules_of(judgement, matches, wish)
+    decider = RunDecider(project.root, project.settings, project.state.path, project.settings.suites.get)
+    rules = rules_of(decider, matches, options)
     part = replace(newer.run, suites=tuple(found.part for found in matches.both))
-    verdicts = judgement.judge(part, rules).suites
+    verdicts = decider.decide(part, rules).suites
     return Comparison(
-        asked=(older.spec, newer.spec),
+        specs=(older.spec, newer.spec),
         suites=tuple(
             _suite(found, rules[found.name], verdicts[found.name], project.settings) for found in matches.both
         ),
         only_older=matches.only_older,
         only_newer=tuple(suite.plan.name for suite in matches.only_newer),
         notes=(*side_notes("A", older.run), *side_notes("B", newer.run)),
-        judged=_judged(judgement, matches, newer.run, rules) if wish.gate else None,
+        gate_view=_gate_view(decider, matches, newer.run, rules) if options.gate else None,
     )
 
 
-def _judged(judgement: Judgement, matches: Matches, run: Run, rules: Mapping[str, SuiteRules]) -> ReportView:
+def _gate_view(decider: RunDecider, matches: SuitePairs, run: Run, rules: Mapping[str, SuiteRules]) -> ReportView:
     """Judge all that the newer side holds, whole, as the session did that it comes from."""
     suites = (*(found.whole for found in matches.both), *matches.only_newer)
     whole = replace(run, suites=suites)
     baselines = {name: rule.baseline for name, rule in rules.items()}
-    return build_view(judgement.judge(whole, rules), whole, baselines, run_file="", verdict_file="")
+    return build_view(decider.decide(whole, rules), whole, baselines, run_file="", verdict_file="")
 
 
-def _suite(found: Match, rules: SuiteRules, verdict: SuiteVerdict, settings: Settings) -> SuiteComparison:
+def _suite(found: SuitePair, rules: SuiteRules, verdict: SuiteVerdict, settings: Settings) -> SuiteComparison:
     gate = rules.comparison
     return SuiteComparison(
         suite=found.name,

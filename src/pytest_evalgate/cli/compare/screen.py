@@ -6,18 +6,17 @@ import shlex
 import textwrap
 from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate.reports.columns import aligned, fit, width_of
-from pytest_evalgate.reports.escape import one_line
 from pytest_evalgate.reports.terminal import verdict_line
-from pytest_evalgate.wording import count, p_value, percent, points
+from pytest_evalgate.text.escape import one_line
+from pytest_evalgate.text.layout import align, truncate_columns, width_of
+from pytest_evalgate.text.wording import count, p_value, percent, points
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from pytest_evalgate.cli.compare.changes import ChangedCase, Changes, FlakyCase
-    from pytest_evalgate.cli.compare.match import SourceRun
-    from pytest_evalgate.cli.compare.result import Comparison, SuiteComparison
-    from pytest_evalgate.data import Delta
+    from pytest_evalgate.cli.compare.result import CaseChange, Changes, Comparison, FlakyPair, SuiteComparison
+    from pytest_evalgate.cli.compare.sides import SourceRun
+    from pytest_evalgate.records.results import Delta
     from pytest_evalgate.reports.view import ReportView
 
     Row = tuple[str, ...]
@@ -34,7 +33,7 @@ _CHANGE: Final = ("where", "A -> B", "why")
 def render(found: Comparison, *, regressed_only: bool) -> tuple[str, ...]:
     """Render the comparison, or of each suite only the cases that got worse, all of them; then the verdict."""
     lines = _regressed_only(found) if regressed_only else _whole(found)
-    verdict = () if found.judged is None else ("", one_line(verdict_line(found.judged).text))
+    verdict = () if found.gate_view is None else ("", one_line(verdict_line(found.gate_view).text))
     return (*lines, *verdict)
 
 
@@ -57,9 +56,9 @@ def _whole(found: Comparison) -> Iterator[str]:
             yield from _wrapped(f"only in {where}: {', '.join(names)}", indent="")
     for suite in found.suites:
         yield ""
-        yield from _suite(suite, _command(found.asked, suite.suite))
-    if found.judged is not None:
-        yield from _gates(found.judged)
+        yield from _suite(suite, _command(found.specs, suite.suite))
+    if found.gate_view is not None:
+        yield from _gates(found.gate_view)
 
 
 def _sources(side: str, sources: dict[str, SourceRun]) -> Iterator[str]:
@@ -74,7 +73,9 @@ def _sources(side: str, sources: dict[str, SourceRun]) -> Iterator[str]:
 
 def _table(suites: Iterable[SuiteComparison]) -> list[str]:
     headings = ("suite", "pairs", "A", "B", "change (bounds)", "worse", "better", "p")
-    return aligned([headings, *((fit(one_line(suite.suite), _NAME), *_numbers(suite.delta)) for suite in suites)])
+    return align(
+        [headings, *((truncate_columns(one_line(suite.suite), _NAME), *_numbers(suite.delta)) for suite in suites)]
+    )
 
 
 def _numbers(delta: Delta | None) -> tuple[str, ...]:
@@ -88,7 +89,7 @@ def _numbers(delta: Delta | None) -> tuple[str, ...]:
 def _suite(suite: SuiteComparison, command: str) -> Iterator[str]:
     changes = suite.changes
     yield from _wrapped(f"{suite.suite}: {_finding(suite)}", indent="")
-    for sentence in (*_reach(suite), *suite.notes, *_counts(changes)):
+    for sentence in (*_power_line(suite), *suite.notes, *_counts(changes)):
         yield from _wrapped(sentence)
     yield from _some(("REGRESSED", *_CHANGE), _changed(changes.regressed), command)
     yield from _some(("FIXED", *_CHANGE), _changed(changes.fixed))
@@ -111,7 +112,7 @@ def _p(delta: Delta) -> str:
     return f"p={alone}" if alone == among else f"p={alone}, {among} among the tests of these suites"
 
 
-def _reach(suite: SuiteComparison) -> Iterator[str]:
+def _power_line(suite: SuiteComparison) -> Iterator[str]:
     if suite.delta is None:
         return
     pairs, drop = count(suite.delta.pairs, "pair"), suite.delta.mde
@@ -129,7 +130,7 @@ def _counts(changes: Changes) -> Iterator[str]:
     )
 
 
-def _changed(cases: Iterable[ChangedCase]) -> list[Row]:
+def _changed(cases: Iterable[CaseChange]) -> list[Row]:
     return [
         (case.case, case.place or _NONE, f"{_level(case.before)} -> {_level(case.now)}", case.reason) for case in cases
     ]
@@ -139,7 +140,7 @@ def _level(value: float) -> str:
     return {0.0: "miss", 1.0: "pass"}.get(value, f"{value:.2f}")
 
 
-def _flaky(cases: Iterable[FlakyCase]) -> list[Row]:
+def _flaky(cases: Iterable[FlakyPair]) -> list[Row]:
     return [
         (
             case.case,
@@ -162,9 +163,9 @@ def _some(headings: Row, rows: Sequence[Row], command: str = "--json") -> Iterat
 
 def _list(headings: Row, rows: Iterable[Row]) -> Iterator[str]:
     """List cases, if there are any; what is too wide is cut at the end, where the reasons stand."""
-    cells = [(fit(one_line(name), _ID), *map(one_line, others)) for name, *others in rows]
+    cells = [(truncate_columns(one_line(name), _ID), *map(one_line, others)) for name, *others in rows]
     if cells:
-        yield from (f"  {fit(line, _WIDTH - 2)}" for line in aligned([headings, *cells]))
+        yield from (f"  {truncate_columns(line, _WIDTH - 2)}" for line in align([headings, *cells]))
 
 
 def _gates(view: ReportView) -> Iterator[str]:
@@ -177,9 +178,9 @@ def _gates(view: ReportView) -> Iterator[str]:
             yield from _wrapped(f"{word}{advisory} {suite.name}, {gate.kind}: {gate.message}", indent="")
 
 
-def _command(asked: tuple[str, str], suite: str) -> str:
+def _command(specs: tuple[str, str], suite: str) -> str:
     """Write the command that lists all cases of a suite that got worse."""
-    sides = asked if asked[1] != _DEFAULTS[1] else asked[:1] if asked != _DEFAULTS else ()
+    sides = specs if specs[1] != _DEFAULTS[1] else specs[:1] if specs != _DEFAULTS else ()
     return shlex.join(["pytest-evalgate", "compare", *sides, "--suite", suite, "--regressed"])
 
 

@@ -1,28 +1,210 @@
-"""What ``compare`` may be given: a word for a side, told apart as a run, a file, or baselines at a commit."""
+"""The two forms that the gates want: the older side as a baseline, the newer one as a suite of a run."""
 
 from __future__ import annotations
 
 import contextlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_evalgate import files, jsonl
-from pytest_evalgate.data import Run
-from pytest_evalgate.errors import RunFileError, UserError
-from pytest_evalgate.judgement import Judgement
+from pytest_evalgate.app.decide import RunDecider
+from pytest_evalgate.config import CONFIG_FILE
+from pytest_evalgate.engine import combine_trials
+from pytest_evalgate.errors import BaselineError, RunFileError, SettingsError, UserError
+from pytest_evalgate.records.results import Baseline, Place, PlannedCase, Run, Score, SuitePlan, SuiteRun, Trial
 from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs import git, run_file
-from pytest_evalgate.settings import CONFIG_FILE
+from pytest_evalgate.text import files, jsonl
+from pytest_evalgate.text.escape import one_line
+from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
-    from pytest_evalgate.cli.project import Project
-    from pytest_evalgate.data import Baseline, SuiteRun
+    from pytest_evalgate.app.project import Project
+    from pytest_evalgate.config import Settings
+    from pytest_evalgate.records.results import BaselineCase, CaseResult
 
-    Held = SuiteRun | Baseline
+    SuiteData = SuiteRun | Baseline
+
+UNANSWERED = frozenset({"errored", "not_run"})
+
+
+@dataclass(frozen=True, slots=True)
+class OlderBaseline:
+    """What is compared with: the answered cases as a baseline, and the ids of those that have no answer."""
+
+    baseline: Baseline
+    unanswered: frozenset[str] = frozenset()
+
+
+def older_of(held: SuiteData, run: Run) -> OlderBaseline:
+    """Return a suite of ``run`` as a baseline; unlike one that is promoted, it need not be whole.
+
+    Raises:
+        BaselineError: no case has an answer.
+
+    """
+    if isinstance(held, Baseline):
+        return OlderBaseline(held)
+    answered = tuple(result for result in held.results if result.outcome not in UNANSWERED)
+    lacking = frozenset(
+        result.case.golden_id for result in held.results if result.outcome in UNANSWERED and result.case.side != "base"
+    )
+    part = replace(held, results=answered)
+    try:
+        found = baselines.promote(replace(run, problems=()), part, reason="compared", now=run.created)
+    except BaselineError as error:  # names what stands in the run file
+        raise BaselineError(one_line(str(error))) from None
+    return OlderBaseline(replace(found, source=f"run {run.id}"), lacking)
+
+
+def newer_of(held: SuiteData) -> SuiteRun:
+    """Return a baseline as a suite of a run; its cases have no place, slices, tags or cluster, as it keeps none."""
+    if isinstance(held, SuiteRun):
+        return held
+    results = tuple(_result(case_id, case, held.scorers) for case_id, case in held.cases.items())
+    source = held.provenance
+    cases = tuple(result.case for result in results)
+    plan = SuitePlan(held.suite, (), source.golden_sha256, source.scorers_sha256, held.trials, cases)
+    return SuiteRun(plan, results)
+
+
+def comparable(suite: SuiteRun, older: OlderBaseline) -> SuiteRun:
+    """Leave out the cases that say nothing about a change: not run here, or without an answer in ``older``.
+
+    A suite that was stopped keeps what it did not run: its verdict was certain whatever these cases would have said,
+    and those that it did run were not chosen at random.
+    """
+    kept = tuple(
+        result
+        for result in suite.results
+        if result.case.golden_id not in older.unanswered and not (result.outcome == "not_run" and not suite.stopped)
+    )
+    return replace(suite, plan=replace(suite.plan, cases=tuple(result.case for result in kept)), results=kept)
+
+
+def _result(case_id: str, case: BaselineCase, scorers: tuple[str, ...]) -> CaseResult:
+    planned = PlannedCase(case_id, Place("", 0), case.fingerprint)
+    columns = {name: case.scores.get(name, case.values) for name in scorers}
+    return combine_trials(
+        planned, [Trial(index, value, scores=_scores(columns, index)) for index, value in enumerate(case.values)]
+    )
+
+
+def _scores(columns: dict[str, tuple[float, ...]], index: int) -> tuple[Score, ...]:
+    """Return the scorers' marks; whether they passed is not known, as a baseline keeps no thresholds."""
+    return tuple(Score(name, column[index], None) for name, column in columns.items() if index < len(column))
+
+
+_ELSE = "compare another run, or leave out --gate"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRun:
+    """Which run stands behind one suite of a side; ``name`` is its own, or that of its baseline."""
+
+    name: str
+    run_id: str
+    created: str
+    commit: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SuitePair:
+    """One suite on both sides: ``whole`` as the newer one holds it, ``part`` without what cannot be compared."""
+
+    older: OlderBaseline
+    older_source: SourceRun
+    newer_source: SourceRun
+    whole: SuiteRun
+    part: SuiteRun
+
+    @property
+    def name(self) -> str:
+        """The suite."""
+        return self.whole.plan.name
+
+
+@dataclass(frozen=True, slots=True)
+class SuitePairs:
+    """At least one suite on both sides, the names of those that only A holds, and the suites that only B holds."""
+
+    both: tuple[SuitePair, ...]
+    only_older: tuple[str, ...]
+    only_newer: tuple[SuiteRun, ...]
+
+
+def match(older: Side, newer: Side, suite: str | None) -> SuitePairs:
+    """Look for every suite on both sides, or for the one that is named.
+
+    Raises:
+        UserError: none is on both, or what a side holds of one cannot be used.
+
+    """
+    names = (suite,) if suite is not None else tuple(dict.fromkeys((*newer.names, *older.names)))
+    before = {name: held for name in names if (held := older.find(name)) is not None}
+    now = {name: held for name in names if (held := newer.find(name)) is not None}
+    both = tuple(
+        _match(before[name], older.run, now[name], newer.run) for name in names if name in before and name in now
+    )
+    if not both:
+        which = "no suite is" if suite is None else f"suite {suite!r} is not"
+        raise UserError(
+            f"{which} on both sides: {_held('A', older, before)}, {_held('B', newer, now)}{_advice(before)}"
+        )
+    only_newer = tuple(newer_of(now[name]) for name in now if name not in before)
+    return SuitePairs(both, tuple(name for name in before if name not in now), only_newer)
+
+
+def check_gateable(matches: SuitePairs, older: Run, settings: Settings) -> None:
+    """Refuse to judge by less than a session would ask for.
+
+    Raises:
+        BaselineError: the older side is invalid or not whole.
+        SettingsError: cases come in clusters, and the newer side does not know them.
+
+    """
+    for found in matches.both:
+        lacking, a, b = found.older.unanswered, found.older_source.name, found.newer_source.name
+        if older.problems or lacking:
+            why = (
+                older.problems[0]
+                if older.problems
+                else f"{count(len(lacking), 'case')} of {found.name} without an answer"
+            )
+            raise BaselineError(one_line(f"A ({a}) cannot serve as the baseline: {why}; {_ELSE}"))
+        if lacks_clusters(found, settings):
+            raise SettingsError(f"suites.{found.name}.cluster: B ({one_line(b)}) does not know its clusters; {_ELSE}")
+
+
+def lacks_clusters(found: SuitePair, settings: Settings) -> bool:
+    """Tell whether cases shall be counted by clusters that the newer side does not know, as no baseline does."""
+    suite = settings.suites.get(found.name)
+    wanted = suite is not None and suite.cluster is not None
+    return wanted and all(case.cluster is None for case in found.whole.plan.cases)
+
+
+def _match(before: SuiteData, older: Run, now: SuiteData, newer: Run) -> SuitePair:
+    whole, compared = newer_of(now), older_of(before, older)
+    return SuitePair(compared, _source(before, older), _source(now, newer), whole, comparable(whole, compared))
+
+
+def _source(held: SuiteData, run: Run) -> SourceRun:
+    if isinstance(held, Baseline):
+        promoted = held.provenance
+        return SourceRun(held.source, promoted.run_id, promoted.created, promoted.commit)
+    return SourceRun(f"run {run.id}", run.id, run.created, run.commit)
+
+
+def _held(which: str, side: Side, held: Iterable[str]) -> str:
+    return f"{which} ({side.spec}) holds {one_line(', '.join(held)) or 'none'}"
+
+
+def _advice(before: Mapping[str, SuiteData]) -> str:
+    return "" if before else "; to make a baseline of a run: pytest-evalgate baseline promote"
+
 
 _GIT = "git:"
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -39,7 +221,7 @@ class Side:
 
     spec: str
     names: tuple[str, ...]
-    find: Callable[[str], Held | None]
+    find: Callable[[str], SuiteData | None]
     run: Run
 
 
@@ -109,8 +291,8 @@ def _of_file(spec: str, path: Path, project: Project) -> Side:
 
 
 def _configured(project: Project) -> Side:
-    judgement = Judgement(project.root, project.settings, project.state.path, project.settings.suites.get)
-    return Side("baseline", tuple(project.settings.suites), judgement.baseline_of, _nameless("baseline"))
+    decider = RunDecider(project.root, project.settings, project.state.path, project.settings.suites.get)
+    return Side("baseline", tuple(project.settings.suites), decider.baseline_of, _nameless("baseline"))
 
 
 def _at_commit(spec: str, ref: str, project: Project) -> Side:

@@ -49,18 +49,17 @@ def add_parser(verbs: Any) -> None:
     parser.set_defaults(run=_run)
 
 
-def _run(chosen: argparse.Namespace) -> int:
+def _run(args: argparse.Namespace) -> int:
+    from pytest_evalgate.app.project import Project  # noqa: PLC0415 - the same
     from pytest_evalgate.cli.compare import screen  # noqa: PLC0415 - scipy, for this verb only
-    from pytest_evalgate.cli.compare.result import compare  # noqa: PLC0415 - the same
-    from pytest_evalgate.cli.compare.rules import Wish  # noqa: PLC0415 - the settings bring pydantic
+    from pytest_evalgate.cli.compare.result import CompareOptions, compare  # noqa: PLC0415 - pydantic
     from pytest_evalgate.cli.compare.sides import side_of  # noqa: PLC0415 - the same
-    from pytest_evalgate.cli.project import Project  # noqa: PLC0415 - the same
 
     project = Project.find()
-    older, newer = side_of(chosen.older, project), side_of(chosen.newer, project)
-    found = compare(project, older, newer, Wish(chosen.suite, chosen.gate, chosen.alpha, chosen.margin))
-    if chosen.json:
-        print(json.dumps(found.as_json(regressed_only=chosen.regressed), indent=1))
+    older, newer = side_of(args.older, project), side_of(args.newer, project)
+    found = compare(project, older, newer, CompareOptions(args.suite, args.gate, args.alpha, args.margin))
+    if args.json:
+        print(json.dumps(found.as_json(regressed_only=args.regressed), indent=1))
     else:
-        print("\n".join(screen.render(found, regressed_only=chosen.regressed)))
-    return 0 if found.judged is None else found.judged.verdict.exit_code
+        print("\n".join(screen.render(found, regressed_only=args.regressed)))
+    return 0 if found.gate_view is None else found.gate_view.verdict.exit_code

@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 KEY_VARIABLE: Final = "EVALGATE_CACHE_KEY"
-_SHORTEST: Final = 16
+_MIN_KEY_BYTES: Final = 16
 _TAG: Final = 32
-_OTHERS: Final = 0o077
+_OTHERS_MODE: Final = 0o077
 
 
-class BrokenSeal(ValueError):  # noqa: N818 - named as the thing that happened
+class InvalidSignature(ValueError):  # noqa: N818 - named as the thing that happened
     """An entry that was changed, moved to another key, or made with another key of ours."""
 
 
 @dataclass(frozen=True, slots=True)
-class Seal:
+class Signer:
     """Closes and opens entries. ``key`` is None where there is none, and ``why`` says the reason."""
 
     key: bytes | None = field(repr=False)
@@ -47,16 +47,16 @@ class Seal:
         """Return ``body`` behind the tag that binds it to ``name``."""
         return self._tag(name, body) + body
 
-    def open(self, name: str, sealed: bytes) -> bytes:
+    def open(self, name: str, signed: bytes) -> bytes:
         """Return what `close` was given.
 
         Raises:
             BrokenSeal: it is not what was closed, or not under this name, or with another key.
 
         """
-        tag, body = sealed[:_TAG], sealed[_TAG:]
+        tag, body = signed[:_TAG], signed[_TAG:]
         if not hmac.compare_digest(tag, self._tag(name, body)):
-            raise BrokenSeal("changed since it was written, or written with another key")
+            raise InvalidSignature("changed since it was written, or written with another key")
         return body
 
     def _tag(self, name: str, body: bytes) -> bytes:
@@ -66,7 +66,7 @@ class Seal:
         return hmac.digest(self.key, bound, "sha256")
 
 
-def find_seal(environ: Mapping[str, str], *, required: bool = False) -> Seal:
+def find_signer(environ: Mapping[str, str], *, required: bool = False) -> Signer:
     """Return the seal of this user.
 
     The key is ``EVALGATE_CACHE_KEY``; else, outside of CI, a file in the user's configuration folder that only the
@@ -80,34 +80,34 @@ def find_seal(environ: Mapping[str, str], *, required: bool = False) -> Seal:
         SettingsError: the key is too short, or there is none and one is required.
 
     """
-    seal = _of_variable(environ) or _of_file(environ)
-    if required and not seal.authenticated:
-        raise SettingsError(f'cache_auth = "required", but there is no key: {seal.why}; set {KEY_VARIABLE}')
-    return seal
+    signer = _of_variable(environ) or _of_file(environ)
+    if required and not signer.authenticated:
+        raise SettingsError(f'cache_auth = "required", but there is no key: {signer.why}; set {KEY_VARIABLE}')
+    return signer
 
 
-def _of_variable(environ: Mapping[str, str]) -> Seal | None:
+def _of_variable(environ: Mapping[str, str]) -> Signer | None:
     key = environ.get(KEY_VARIABLE, "")
-    if key and len(key) < _SHORTEST:
-        raise SettingsError(f"{KEY_VARIABLE}: {len(key)} characters, at least {_SHORTEST} random ones are needed")
+    if key and len(key) < _MIN_KEY_BYTES:
+        raise SettingsError(f"{KEY_VARIABLE}: {len(key)} characters, at least {_MIN_KEY_BYTES} random ones are needed")
     if key:
-        return Seal(key.encode("utf-8", "surrogateescape"))
+        return Signer(key.encode("utf-8", "surrogateescape"))
     if environ.get("CI", "").lower() not in {"", "0", "false"}:
-        return Seal(None, f"in CI the key has to come from {KEY_VARIABLE}")
+        return Signer(None, f"in CI the key has to come from {KEY_VARIABLE}")
     return None
 
 
-def _of_file(environ: Mapping[str, str]) -> Seal:
+def _of_file(environ: Mapping[str, str]) -> Signer:
     folder = _config_folder(environ)
     if folder is None:
-        return Seal(None, "there is no home folder to keep a key in")
+        return Signer(None, "there is no home folder to keep a key in")
     path = folder / "pytest-evalgate" / "cache.key"
     try:
         with contextlib.suppress(FileExistsError):
             _make(path)
         return _read(path)
     except OSError as error:
-        return Seal(None, f"{path} cannot be used: {error.strerror}")
+        return Signer(None, f"{path} cannot be used: {error.strerror}")
 
 
 def _config_folder(environ: Mapping[str, str]) -> Path | None:
@@ -136,10 +136,10 @@ def _make(path: Path) -> None:
         draft.unlink()
 
 
-def _read(path: Path) -> Seal:
-    if sys.platform != "win32" and path.stat().st_mode & _OTHERS:
-        return Seal(None, f"others may use {path}: chmod 600 it, or remove it for a new key")
+def _read(path: Path) -> Signer:
+    if sys.platform != "win32" and path.stat().st_mode & _OTHERS_MODE:
+        return Signer(None, f"others may use {path}: chmod 600 it, or remove it for a new key")
     key = path.read_bytes().strip()
-    if len(key) < _SHORTEST:
-        return Seal(None, f"{path} holds no key: remove it for a new one")
-    return Seal(key)
+    if len(key) < _MIN_KEY_BYTES:
+        return Signer(None, f"{path} holds no key: remove it for a new one")
+    return Signer(key)

@@ -1,4 +1,7 @@
-"""Entries: what is kept of an answered call, as records, as plain JSON and as bytes."""
+"""Cassettes: remembered calls as a plain JSON Lines file, to be read, reviewed and committed.
+
+A cassette carries no seal: it is as trusted as the branch that it comes from.
+"""
 
 from __future__ import annotations
 
@@ -8,22 +11,97 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, NoReturn, get_args
 
-from pytest_evalgate import jsonl
-from pytest_evalgate.calls import Call, CallKind, Reply
-from pytest_evalgate.engine.cache.keys import SCHEMA, asked
+from pytest_evalgate.errors import LineProblem, RecordingError
+from pytest_evalgate.records.calls import Call, CallKind, Reply
+from pytest_evalgate.runs import record_file
+from pytest_evalgate.text import files, jsonl
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
-    from pytest_evalgate.data import Json
+    from pytest_evalgate.records.results import Json
 
-LARGEST: Final = 16 * 1024 * 1024
+SCHEMA: Final = 1
+"""The version of keys and entries: with a new one, everything is asked again."""
+
+_SHOWN: Final = 60
+_ABSENT: Final = object()
+
+
+def key_of(call: Call) -> str:
+    """SHA-256, in hexadecimal, of everything that decides the answer to ``call``.
+
+    Raises:
+        ValueError: the payload holds NaN or an infinity.
+        TypeError: it holds what JSON cannot.
+
+    """
+    return jsonl.digest({"schema": SCHEMA, **key_fields(call)})
+
+
+def key_fields(call: Call) -> dict[str, Json]:
+    """Return the fields that decide the answer."""
+    return {
+        "kind": call.kind,
+        "endpoint": call.endpoint,
+        "model": call.model,
+        "version": call.version,
+        "trial": call.trial,
+        "payload": call.payload,
+    }
+
+
+def first_difference(before: Call, now: Call) -> str:
+    """Name the first field in which two calls differ, with both values; empty where their keys are the same.
+
+    Example::
+
+        'payload.messages[0].content: "Be brief." -> "Be kind."'
+    """
+    return next(_differences("", _plain(before), _plain(now)), "")
+
+
+def _plain(call: Call) -> Json:
+    return {name: json.loads(jsonl.canonical(value)) for name, value in key_fields(call).items()}
+
+
+def _differences(place: str, before: Json, now: Json) -> Iterator[str]:
+    if type(before) is type(now) and isinstance(before, dict | list):
+        olds, news = _members(before), _members(now)
+        for step in {**olds, **news}:
+            yield from _differences(place + step, olds.get(step, _ABSENT), news.get(step, _ABSENT))
+    elif before is _ABSENT or now is _ABSENT or jsonl.canonical(before) != jsonl.canonical(now):  # 1 == 1.0 == True
+        yield f"{place.removeprefix('.')}: {_short(before, now)} -> {_short(now, before)}"
+
+
+def _members(value: dict[str, Json] | list[Json]) -> dict[str, Json]:
+    """Return what stands in ``value`` by the step that leads there."""
+    if isinstance(value, dict):
+        return {f".{name}": member for name, member in value.items()}
+    return {f"[{index}]": member for index, member in enumerate(value)}
+
+
+def _short(value: Json, other: Json) -> str:
+    """Show ``value`` in one short line, from a little before the place where two texts part."""
+    if value is _ABSENT:
+        return "absent"
+    if not isinstance(value, str):
+        return jsonl.escape_text(jsonl.canonical(value), _SHOWN)
+    if not isinstance(other, str):
+        return jsonl.quote_text(value, _SHOWN)
+    same = next((i for i, (one, two) in enumerate(zip(value, other, strict=False)) if one != two), len(value))
+    start = max(0, same - _SHOWN // 3)
+    return jsonl.quote_text(("…" if start else "") + value[start:], _SHOWN)
+
+
+MAX_ENTRY_BYTES: Final = 16 * 1024 * 1024
 """Bytes of an entry as JSON: more is neither kept nor inflated."""
 
-TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
+TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
 """How ``Entry.made`` is written; it is UTC."""
 
-_MOST: Final = 2**53  # numbers beyond it are none of ours, and some of them do not fit a float
+_MAX_NUMBER: Final = 2**53  # numbers beyond it are none of ours, and some of them do not fit a float
 _LEVEL: Final = 3  # level 6 takes twice the time for 4 % less
 
 
@@ -42,7 +120,7 @@ def encode(entry: Entry) -> dict[str, Json]:
     call, reply = entry.call, entry.reply
     return {
         "schema": SCHEMA,
-        **asked(call),
+        **key_fields(call),
         "route": call.route,
         "purpose": call.purpose,
         "label": call.label,
@@ -69,7 +147,7 @@ def decode(value: Mapping[str, Json]) -> Entry:
     if value.get("schema") != SCHEMA:
         raise ValueError(f"schema: {_shown(value.get('schema'))}; this version reads schema {SCHEMA}")
     made = _text(value, "made")
-    datetime.strptime(made, TIME)  # noqa: DTZ007 - only its form is looked at: texts of one form are compared
+    datetime.strptime(made, TIME_FORMAT)  # noqa: DTZ007 - only its form is looked at: texts of one form are compared
     return Entry(_call(value), reply_of(value), made, _text(value, "run"))
 
 
@@ -90,7 +168,7 @@ def reply_of(value: Mapping[str, Json]) -> Reply:
     )
 
 
-def remembered(reply: Reply) -> Reply:
+def as_cached(reply: Reply) -> Reply:
     """Return ``reply`` as one for which nothing was sent."""
     return replace(reply, attempts=0, cost_usd=0.0)
 
@@ -99,13 +177,13 @@ def pack(entry: Entry) -> bytes:
     """Return ``entry`` as compressed JSON.
 
     Raises:
-        ValueError: it holds NaN or an infinity, or is larger than `LARGEST`.
+        ValueError: it holds NaN or an infinity, or is larger than `MAX_ENTRY_BYTES`.
         TypeError: it holds what JSON cannot.
 
     """
     text = jsonl.canonical(encode(entry)).encode("ascii")
-    if len(text) > LARGEST:
-        raise ValueError(f"{len(text):,} bytes, at most {LARGEST:,} are kept")
+    if len(text) > MAX_ENTRY_BYTES:
+        raise ValueError(f"{len(text):,} bytes, at most {MAX_ENTRY_BYTES:,} are kept")
     return zlib.compress(text, _LEVEL)
 
 
@@ -113,16 +191,16 @@ def unpack(body: bytes) -> dict[str, Json]:
     """Return the plain JSON of what `pack` returned, for `decode` or `reply_of`.
 
     Raises:
-        ValueError: it is no such thing; nothing larger than `LARGEST` is inflated to find out.
+        ValueError: it is no such thing; nothing larger than `MAX_ENTRY_BYTES` is inflated to find out.
 
     """
     stream = zlib.decompressobj()
     try:
-        text = stream.decompress(body, LARGEST)
+        text = stream.decompress(body, MAX_ENTRY_BYTES)
     except zlib.error as error:
         raise ValueError(f"not compressed JSON: {error}") from None
     if not stream.eof or stream.unused_data:
-        raise ValueError(f"more than {LARGEST:,} bytes, cut short, or followed by something else")
+        raise ValueError(f"more than {MAX_ENTRY_BYTES:,} bytes, cut short, or followed by something else")
     try:
         value = _DECODER.decode(text.decode("ascii"))
     except RecursionError:
@@ -168,20 +246,20 @@ def _object(value: Mapping[str, Json], name: str) -> dict[str, Json]:
 
 def _count(value: Mapping[str, Json], name: str) -> int | None:
     found = value.get(name)
-    if found is None or (isinstance(found, int) and not isinstance(found, bool) and 0 <= found <= _MOST):
+    if found is None or (isinstance(found, int) and not isinstance(found, bool) and 0 <= found <= _MAX_NUMBER):
         return found
     raise ValueError(f"{name}: {_shown(found)} is not a whole number from 0")
 
 
 def _seconds(value: Mapping[str, Json], name: str) -> float:
     found = value.get(name)
-    if isinstance(found, int | float) and not isinstance(found, bool) and 0 <= found <= _MOST:
+    if isinstance(found, int | float) and not isinstance(found, bool) and 0 <= found <= _MAX_NUMBER:
         return float(found)
     raise ValueError(f"{name}: {_shown(found)} is not a number of seconds")
 
 
 def _shown(value: Json) -> str:
-    return jsonl.visible(repr(value), 40)
+    return jsonl.escape_text(repr(value), 40)
 
 
 def _constant(name: str) -> NoReturn:
@@ -190,3 +268,46 @@ def _constant(name: str) -> NoReturn:
 
 _DECODER: Final = json.JSONDecoder(parse_constant=_constant)
 """The standard library's own: bytes that pass here carry our seal, and `jsonl` takes three times as long."""
+
+FOLDER = "cassettes"
+"""Of the state folder: every ``*.jsonl`` in it is replayed."""
+
+
+def in_folder(state: Path) -> tuple[Path, ...]:
+    """Return the cassettes of a state folder, by name."""
+    return tuple(sorted((state / FOLDER).glob("*.jsonl")))
+
+
+def lines(entries: Iterable[Entry]) -> Iterator[bytes]:
+    """Yield the lines of a cassette in an order that depends on nothing but the entries."""
+    for entry in sorted(entries, key=_order):
+        yield record_file.dumps(encode(entry)).encode("ascii") + b"\n"
+
+
+def read(paths: Iterable[Path], *, root: Path) -> dict[str, Entry]:
+    """Return the entries of cassettes by key; of two with the same key, the one that was read first.
+
+    Raises:
+        RecordingError: malformed lines; all of them are listed.
+
+    """
+    found: dict[str, Entry] = {}
+    problems: list[LineProblem] = []
+    for path in paths:
+        name = files.relative_name(path, root)
+        rows, bad = jsonl.read(path, name=name)
+        problems += bad
+        for row in rows:
+            try:
+                entry = decode(row.value)
+                found.setdefault(key_of(entry.call), entry)
+            except ValueError as error:
+                problems.append(LineProblem(name, row.number, "", str(error)))
+    if problems:
+        raise RecordingError("\n".join(map(str, problems)))
+    return found
+
+
+def _order(entry: Entry) -> tuple[str, str, int, str]:
+    call = entry.call
+    return call.label, call.purpose, call.trial, key_of(call)

@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from pytest_evalgate.engine.cache.keys import first_difference
+from pytest_evalgate.engine.cache.entries import first_difference
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pytest_evalgate.engine.cache.entries import Entry
-    from pytest_evalgate.engine.cache.rows import Row
+    from pytest_evalgate.engine.cache.store import Row
 
-Question = tuple[str, str, int]
+CallIdentity = tuple[str, str, int]
 """Whose call it is, what for, and in which trial: with every change of the payload it is asked anew."""
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class CacheUsage:
     """What is remembered for one purpose of one model; tokens are those that the endpoint told."""
 
     purpose: str
@@ -41,22 +41,22 @@ class Change:
     difference: str = ""
 
 
-def holdings(entries: Iterable[Entry]) -> tuple[Holding, ...]:
+def cache_usage(entries: Iterable[Entry]) -> tuple[CacheUsage, ...]:
     """Count entries by purpose and model, in that order."""
     groups: dict[tuple[str, str], list[Entry]] = {}
     for entry in entries:
         groups.setdefault((entry.call.purpose, entry.call.model or entry.call.endpoint), []).append(entry)
-    return tuple(_holding(*named, groups[named]) for named in sorted(groups))
+    return tuple(_usage(*named, groups[named]) for named in sorted(groups))
 
 
-def newest(entries: Iterable[Entry]) -> dict[Question, Entry]:
+def newest(entries: Iterable[Entry]) -> dict[CallIdentity, Entry]:
     """Return the newest entry of each question; of two that are equally old, the later one."""
-    return {question: found[-1] for question, found in _by_question(entries).items()}
+    return {question: found[-1] for question, found in _by_identity(entries).items()}
 
 
 def changes(entries: Iterable[Entry]) -> list[Change]:
     """Say of each question in ``entries`` what the newest has other than the one before."""
-    return [_change(question, found) for question, found in sorted(_by_question(entries).items())]
+    return [_change(question, found) for question, found in sorted(_by_identity(entries).items())]
 
 
 def outdated(rows: Sequence[Row], *, before: str | None, keep_runs: int | None, bad: bool) -> list[Row]:
@@ -79,19 +79,19 @@ def _is_old(entry: Entry, before: str | None, gone: frozenset[str]) -> bool:
     return entry.run in gone or (before is not None and entry.made < before)
 
 
-def _holding(purpose: str, model: str, entries: Sequence[Entry]) -> Holding:
+def _usage(purpose: str, model: str, entries: Sequence[Entry]) -> CacheUsage:
     tokens_in = sum(entry.reply.tokens_in or 0 for entry in entries)
-    return Holding(purpose, model, len(entries), tokens_in, sum(entry.reply.tokens_out or 0 for entry in entries))
+    return CacheUsage(purpose, model, len(entries), tokens_in, sum(entry.reply.tokens_out or 0 for entry in entries))
 
 
-def _by_question(entries: Iterable[Entry]) -> dict[Question, list[Entry]]:
-    found: dict[Question, list[Entry]] = {}
+def _by_identity(entries: Iterable[Entry]) -> dict[CallIdentity, list[Entry]]:
+    found: dict[CallIdentity, list[Entry]] = {}
     for entry in sorted(entries, key=attrgetter("made")):
         found.setdefault((entry.call.label, entry.call.purpose, entry.call.trial), []).append(entry)
     return found
 
 
-def _change(question: Question, entries: Sequence[Entry]) -> Change:
+def _change(question: CallIdentity, entries: Sequence[Entry]) -> Change:
     last = entries[-1]
     if len(entries) == 1:
         return Change(*question, last.made)

@@ -12,14 +12,14 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
 if sys.platform == "win32":
     import msvcrt
 else:
     import fcntl
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 _DIGITS: Final = 15  # of the key: 60 bits, and file offsets have 63
 _TAKEN: Final = (PermissionError, BlockingIOError)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_evalgate.engine.clients.endpoint import EndpointClient
-from pytest_evalgate.engine.clients.http import HttpClient
-from pytest_evalgate.engine.clients.sdk import SdkClient
-from pytest_evalgate.engine.secrets import read_secret
+from pytest_evalgate.engine.clients.http import EndpointClient, HttpClient
+from pytest_evalgate.engine.clients.openai import SdkClient
+from pytest_evalgate.text.redaction import read_secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_evalgate.settings import Model
+    from pytest_evalgate.config import Model
 
 __all__ = ["EndpointClient", "HttpClient", "SdkClient", "model_client"]
 

@@ -1,8 +1,8 @@
 """Rows that were written for other tools: which tool, and what they are in the canonical record."""
 
-from pytest_evalgate.golden.dialects.dialect import Dialect
-from pytest_evalgate.golden.dialects.known import DIALECTS
-from pytest_evalgate.golden.dialects.recognise import recognise
-from pytest_evalgate.golden.dialects.translate import Mapped, mapping_of, parse_foreign
+from __future__ import annotations
 
-__all__ = ["DIALECTS", "Dialect", "Mapped", "mapping_of", "parse_foreign", "recognise"]
+from pytest_evalgate.golden.dialects.known import DIALECTS, recognise
+from pytest_evalgate.golden.dialects.translate import Dialect, TranslatedRow, mapping_of, translate_row
+
+__all__ = ["DIALECTS", "Dialect", "TranslatedRow", "mapping_of", "recognise", "translate_row"]

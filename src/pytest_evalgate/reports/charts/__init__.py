@@ -1,11 +1,10 @@
 """Charts as SVG: their text is text, they follow light and dark, and nothing in them runs."""
 
-from pytest_evalgate.reports.charts.chart import Chart, standalone
-from pytest_evalgate.reports.charts.history import history_line
+from __future__ import annotations
+
 from pytest_evalgate.reports.charts.judge import reliability, roc
-from pytest_evalgate.reports.charts.scores import score_histogram
-from pytest_evalgate.reports.charts.slices import RateRow, slice_rates
-from pytest_evalgate.reports.charts.style import STYLE
+from pytest_evalgate.reports.charts.suite import RateRow, history_line, score_histogram, slice_rates
+from pytest_evalgate.reports.charts.svg import STYLE, Chart, standalone
 
 __all__ = [
     "STYLE",

@@ -5,18 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate.reports.charts import marks
-from pytest_evalgate.reports.charts.chart import Chart
-from pytest_evalgate.reports.charts.scale import Scale
-from pytest_evalgate.reports.charts.svg import line, path, polyline, px, rect, shown, svg, text, texts
-from pytest_evalgate.wording import percent
+from pytest_evalgate.reports.charts import svg as charts_svg
+from pytest_evalgate.reports.charts.svg import Axis, Chart, line, path, polyline, px, rect, shown, svg, text, texts
+from pytest_evalgate.text.wording import percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_evalgate.judging.figures.probability import Bin
-    from pytest_evalgate.judging.figures.rates import Rate
-    from pytest_evalgate.judging.figures.threshold import Point
+    from pytest_evalgate.judges.figures import JudgeRate
+    from pytest_evalgate.judges.panel import Bin, Point
 
 _SIDE: Final = 320
 _LEFT: Final = 60
@@ -31,16 +28,16 @@ _TICKS: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 class _Square:
     """The plotted square: shares from 0 to 1 on both axes, to the right and upwards."""
 
-    across: str
-    upwards: str
+    x_label: str
+    y_label: str
 
     @staticmethod
     def x(share: float) -> float:
-        return Scale(0, 100, _LEFT, _LEFT + _SIDE).at(share)
+        return Axis(0, 100, _LEFT, _LEFT + _SIDE).at(share)
 
     @staticmethod
     def y(share: float) -> float:
-        return Scale(0, 100, _TOP + _SIDE, _TOP).at(share)
+        return Axis(0, 100, _TOP + _SIDE, _TOP).at(share)
 
     def axes(self) -> Iterator[str]:
         for tick in _TICKS:
@@ -48,9 +45,9 @@ class _Square:
             yield line("grid", (self.x(0), self.y(tick)), (self.x(1), self.y(tick)))
         yield texts("middle", "", (((self.x(tick), self.y(0) + 16), f"{tick:g}") for tick in _TICKS))
         yield texts("end", "", (((self.x(0) - 8, self.y(tick) + 4), f"{tick:g}") for tick in _TICKS))
-        yield text((self.x(0.5), self.y(0) + 34), self.across, anchor="middle")
+        yield text((self.x(0.5), self.y(0) + 34), self.x_label, anchor="middle")
         turned = f'transform="rotate(-90 16 {px(self.y(0.5))})" text-anchor="middle"'
-        yield f"<g {turned}>{text((16, self.y(0.5)), self.upwards)}</g>"
+        yield f"<g {turned}>{text((16, self.y(0.5)), self.y_label)}</g>"
 
     def diagonal(self) -> str:
         return line("even", (self.x(0), self.y(0)), (self.x(1), self.y(1)))
@@ -67,18 +64,18 @@ def reliability(name: str, bins: Sequence[Bin], *, probabilities: bool) -> Chart
     """
     square = _Square("score of the judge", "share that people pass")
     title = f"{name}: what its scores are worth"
-    said = "; ".join(f"score {one.score:.2f}: {one.passed:.0%} of {one.n} rows" for one in bins)
+    description = "; ".join(f"score {one.score:.2f}: {one.passed:.0%} of {one.n} rows" for one in bins)
     parts = [
         *square.axes(),
         *([square.diagonal()] if probabilities else []),
         *(_upright(square.x(one.score), one.interval) for one in bins),
-        path("now", (marks.circle(square.x(one.score), square.y(one.passed)) for one in bins)),
+        path("now", (charts_svg.circle(square.x(one.score), square.y(one.passed)) for one in bins)),
         *_counts(square, bins),
     ]
     return Chart(
-        svg=svg(title, said, (_WIDTH, _AXES + _BARS + 34), parts),
+        svg=svg(title, description, (_WIDTH, _AXES + _BARS + 34), parts),
         title=shown(title),
-        heads=("scores", "rows", "mean score", "people pass", "95% interval"),
+        headings=("scores", "rows", "mean score", "people pass", "95% interval"),
         rows=tuple(
             (
                 f"{one.low:g} to {one.high:g}",
@@ -92,7 +89,7 @@ def reliability(name: str, bins: Sequence[Bin], *, probabilities: bool) -> Chart
     )
 
 
-def roc(name: str, points: Sequence[Point], tpr: Rate, tnr: Rate, auc: float | None) -> Chart:
+def roc(name: str, points: Sequence[Point], tpr: JudgeRate, tnr: JudgeRate, auc: float | None) -> Chart:
     """Draw the ROC curve of a judge, and where it stands with the intervals of both of its rates.
 
     Args:
@@ -107,7 +104,7 @@ def roc(name: str, points: Sequence[Point], tpr: Rate, tnr: Rate, auc: float | N
     title = f"{name}: ROC"
     x, y = square.x(1 - tnr.value), square.y(tpr.value)
     area = "" if auc is None else f", area under the curve {auc:.3f}"
-    said = (
+    description = (
         f"It passes {percent(tpr.value)} of what people pass and fails {percent(tnr.value)} of what people fail{area}."
     )
     told = [f"TPR {percent(tpr.value)}, TNR {percent(tnr.value)}", *([] if auc is None else [f"AUC {auc:.3f}"])]
@@ -118,13 +115,13 @@ def roc(name: str, points: Sequence[Point], tpr: Rate, tnr: Rate, auc: float | N
         polyline("curve", ((square.x(one.false_pass_rate), square.y(one.true_pass_rate)) for one in points)),
         _upright(x, tpr.interval),
         line("range", (square.x(1 - tnr.interval[0]), y), (square.x(1 - tnr.interval[1]), y)),
-        path("now", [marks.circle(x, y)]),
+        path("now", [charts_svg.circle(x, y)]),
         texts("end", "", (((corner[0], corner[1] - 18 * row), words) for row, words in enumerate(told))),
     ]
     return Chart(
-        svg=svg(title, said, (_WIDTH, _AXES), parts),
+        svg=svg(title, description, (_WIDTH, _AXES), parts),
         title=shown(title),
-        heads=("passes from score", "of human fails, passed", "of human passes, passed"),
+        headings=("passes from score", "of human fails, passed", "of human passes, passed"),
         rows=tuple((_from(one), percent(one.false_pass_rate), percent(one.true_pass_rate)) for one in points),
     )
 

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
-    from pytest_evalgate.data import Effect, Outcome, VerdictName
-    from pytest_evalgate.reports.cases import Change
+    from pytest_evalgate.records.results import Effect, Outcome, VerdictName
+    from pytest_evalgate.reports.view import Change
 
 Tone = Literal["good", "bad", "unsure", "plain"]
 """Which colour stands beside the word: a class of the style sheet."""
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Badge:
     """A word with its shape."""
 
     word: str
@@ -22,22 +22,22 @@ class Mark:
     tone: Tone
 
 
-OUTCOMES: Final[dict[Outcome, Mark]] = {
-    "passed": Mark("pass", "●", "good"),
-    "missed": Mark("miss", "✕", "bad"),
-    "errored": Mark("no answer", "◆", "unsure"),
-    "skipped": Mark("skipped", "○", "plain"),
-    "not_run": Mark("not run", "○", "plain"),
+OUTCOMES: Final[dict[Outcome, Badge]] = {
+    "passed": Badge("pass", "●", "good"),
+    "missed": Badge("miss", "✕", "bad"),
+    "errored": Badge("no answer", "◆", "unsure"),
+    "skipped": Badge("skipped", "○", "plain"),
+    "not_run": Badge("not run", "○", "plain"),
 }
 
-CHANGES: Final[dict[Change, Mark]] = {
-    "regressed": Mark("regressed", "▼", "bad"),
-    "fixed": Mark("fixed", "▲", "good"),
-    "new": Mark("new", "+", "plain"),
-    "edited": Mark("edited", "~", "plain"),
-    "removed": Mark("removed", "−", "plain"),  # noqa: RUF001 - a minus sign, as wide as the plus
-    "same": Mark("", "", "plain"),
-    "": Mark("", "", "plain"),
+CHANGES: Final[dict[Change, Badge]] = {
+    "regressed": Badge("regressed", "▼", "bad"),
+    "fixed": Badge("fixed", "▲", "good"),
+    "new": Badge("new", "+", "plain"),
+    "edited": Badge("edited", "~", "plain"),
+    "removed": Badge("removed", "−", "plain"),  # noqa: RUF001 - a minus sign, as wide as the plus
+    "same": Badge("", "", "plain"),
+    "": Badge("", "", "plain"),
 }
 
 _VERDICTS: Final[dict[VerdictName, tuple[str, Tone]]] = {
@@ -53,13 +53,13 @@ _EFFECTS: Final[dict[Effect, tuple[str, Tone]]] = {
 }
 
 
-def of_verdict(verdict: VerdictName, word: str) -> Mark:
+def of_verdict(verdict: VerdictName, word: str) -> Badge:
     """Mark what a gate, a suite or a run says; ``word`` is how reports name it."""
     shape, tone = _VERDICTS.get(verdict, ("◆", "unsure"))
-    return Mark(word, shape, tone)
+    return Badge(word, shape, tone)
 
 
-def of_effect(effect: Effect) -> Mark:
+def of_effect(effect: Effect) -> Badge:
     """Mark what a change does to the gate."""
     shape, tone = _EFFECTS[effect]
-    return Mark(effect, shape, tone)
+    return Badge(effect, shape, tone)

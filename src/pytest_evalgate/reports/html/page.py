@@ -1,28 +1,104 @@
-"""The page: its sections in the order in which a reader asks, and behind them the data that the script shows."""
+"""The templates: everything in them is escaped, and what is missing is an error."""
 
 from __future__ import annotations
 
+from base64 import b64encode
 from functools import cache
+from hashlib import sha256
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
+from pytest_evalgate.reports import phrases
 from pytest_evalgate.reports.charts import STYLE
-from pytest_evalgate.reports.escape.island import inert
-from pytest_evalgate.reports.html import islands, size
-from pytest_evalgate.reports.html.environment import environment
-from pytest_evalgate.reports.html.figures import judge_figures, suite_figures
-from pytest_evalgate.reports.html.packing import pack
-from pytest_evalgate.reports.html.policy import policy
-from pytest_evalgate.reports.view import DETAILED
-from pytest_evalgate.runs import verdict_file
+from pytest_evalgate.reports.figures import charts_by_judge, suite_chart_set
+from pytest_evalgate.reports.html import data, marks
+from pytest_evalgate.reports.html.data import pack
+from pytest_evalgate.reports.view import MAX_DETAILED, format_mean, truncate
+from pytest_evalgate.runs import kept
+from pytest_evalgate.text import wording
+from pytest_evalgate.text.escape import escape_json, one_line
+from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
     from jinja2 import Environment
 
-    from pytest_evalgate.reports.html.packing import PackedCases
+    from pytest_evalgate.reports.html.data import PackedCases
     from pytest_evalgate.reports.view import ReportView
+
+
+@cache
+def environment() -> Environment:
+    """Return the environment of the page's templates; compiling them takes longer than rendering most runs."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - 40 ms; most sessions need none
+
+    made = Environment(
+        loader=PackageLoader("pytest_evalgate.reports.html"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(
+        line=one_line, truncate=truncate, percent=wording.percent, points=wording.points, usd=wording.usd
+    )
+    made.filters.update(fragment=_fragment, p_value=wording.p_value, seconds=wording.seconds, count=wording.count)
+    made.globals.update(cells=phrases, headline=phrases, format_mean=format_mean, marks=marks)
+    return made
+
+
+def prepare() -> None:
+    """Compile the templates ahead, while something else is waited for."""
+    templates = environment()
+    for name in templates.list_templates():
+        templates.get_template(name)
+
+
+def _fragment(text: str) -> str:
+    """Quote a text for the address of a part of the page."""
+    return quote(text.encode("utf-8", "replace"))
+
+
+def policy(style: str, script: str) -> str:
+    """Return a content security policy under which only this style and this script, to the letter, take effect."""
+    return (
+        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + b64encode(sha256(text.encode()).digest()).decode()
+
+
+FOLDER: Final = "report_files"
+
+_MB: Final = 1_000_000
+_WARN: Final = 25 * _MB
+_SPILL: Final = 50 * _MB
+
+
+def is_too_large(cases: PackedCases) -> bool:
+    """Tell whether the texts of the cases should stand in files beside the page."""
+    return cases.size > _SPILL
+
+
+def file_names(cases: PackedCases) -> list[str]:
+    """Return the names of the files that the chunks go to, relative to the page."""
+    return [f"{FOLDER}/texts-{number:04}.json.gz" for number, _ in enumerate(cases.sizes)]
+
+
+def size_notes(cases: PackedCases, *, spilled: bool) -> tuple[str, ...]:
+    """Say what a reader, and whoever keeps the report, should know of its size."""
+    size = f"the cases take {cases.size / _MB:.0f} MB"
+    if spilled:
+        files = count(len(cases.sizes), "file")
+        return (f"{size}: their texts stand in {files} in {FOLDER}/ beside the report; keep them together",)
+    if cases.size > _WARN:
+        return (f'{size}: the report opens slowly; with report.content = "excerpt" it is smaller',)
+    return ()
 
 
 def render_html(
@@ -44,13 +120,13 @@ def render_html(
 
     """
     with pack(view) as cases:
-        names = size.file_names(cases) if spill is not None and size.is_too_large(cases) else []
-        notes = size.size_notes(cases, spilled=bool(names))
+        names = file_names(cases) if spill is not None and is_too_large(cases) else []
+        notes = size_notes(cases, spilled=bool(names))
         if spill is not None:
-            for name, chunk in zip(names, cases.drawn_chunks() if names else (), strict=True):
+            for name, chunk in zip(names, cases.chunk_parts() if names else (), strict=True):
                 spill(name, [chunk])
         templates = environment()
-        page = _context(view, cases) | {"size_notes": notes, "spilled": bool(names), "listed": DETAILED}
+        page = _context(view, cases) | {"size_notes": notes, "spilled": bool(names), "listed": MAX_DETAILED}
         yield from _pieces(templates, "page.html.j2", page)
         yield from _data(view, cases, spilled=bool(names))
         yield from _pieces(templates, "end.html.j2", page)
@@ -67,21 +143,21 @@ def _context(view: ReportView, cases: PackedCases) -> dict[str, Any]:
         "policy": policy(style, script),
         "style": Markup(style),  # noqa: S704 - our own file
         "script": Markup(script),  # noqa: S704 - our own file
-        "charts": {suite.name: suite_figures(suite, cases.scores, view.calibrations) for suite in view.suites},
-        "judge_charts": judge_figures(view.calibrations),
+        "charts": {suite.name: suite_chart_set(suite, cases.scores, view.calibrations) for suite in view.suites},
+        "judge_charts": charts_by_judge(view.calibrations),
     }
 
 
 def _data(view: ReportView, cases: PackedCases, *, spilled: bool) -> Iterator[bytes]:
-    verdict = inert(islands.dumps(verdict_file.encode(view.verdict)))
-    yield from islands.island("verdict", [islands.encoded(verdict)])
-    yield from islands.packed_island("index", cases.index_parts())
-    for number, chunk in enumerate(() if spilled else cases.drawn_chunks()):
-        yield from islands.packed_island(f"texts-{number}", [chunk])
+    verdict = escape_json(data.dumps(kept.encode(view.verdict)))
+    yield from data.json_element("verdict", [data.encoded(verdict)])
+    yield from data.gzip_element("index", cases.index_parts())
+    for number, chunk in enumerate(() if spilled else cases.chunk_parts()):
+        yield from data.gzip_element(f"texts-{number}", [chunk])
 
 
 def _pieces(templates: Environment, name: str, page: dict[str, Any]) -> Iterator[bytes]:
-    return map(islands.encoded, templates.get_template(name).generate(page))
+    return map(data.encoded, templates.get_template(name).generate(page))
 
 
 @cache

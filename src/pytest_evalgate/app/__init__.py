@@ -1,0 +1,1 @@
+"""Use cases that the plugin and the command line share: project, decision, view, report."""

@@ -1,0 +1,74 @@
+"""The project that a verb works on: found from the working folder upwards."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from pytest_evalgate import config
+from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.runs import run_file
+from pytest_evalgate.runs.baseline import file_of
+from pytest_evalgate.runs.state import STATE_VARIABLE, state_of
+
+if TYPE_CHECKING:
+    from pytest_evalgate.config import Settings
+    from pytest_evalgate.records.results import Run, SuiteRun
+    from pytest_evalgate.runs.state import StateFolder
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A root folder, its settings and its state."""
+
+    root: Path
+    settings: Settings
+    state: StateFolder
+
+    @classmethod
+    def find(cls) -> Self:
+        """Find the project that the working folder belongs to.
+
+        Raises:
+            SettingsError: its configuration cannot be used.
+
+        """
+        root = config.find_root(Path.cwd())
+        return cls(root, config.load(root), state_of(root, os.environ.get(STATE_VARIABLE)))
+
+    def run(self, run_id: str | None) -> Run:
+        """Read a stored run, the newest one unless ``run_id`` names another.
+
+        Raises:
+            RunFileError: there is no such run, or it cannot be read.
+
+        """
+        path = run_file.newest(self.state.path) if run_id is None else run_file.path_of(self.state.path, run_id)
+        return run_file.read(path)
+
+    def baseline_file(self, suite: str) -> Path:
+        """Return the file in which the baseline of ``suite`` is kept.
+
+        Raises:
+            BaselineError: it lies outside of the root folder.
+
+        """
+        configured = self.settings.suites.get(suite)
+        spec = None if configured is None else configured.baseline
+        return file_of(spec, suite=suite, root=self.root, state=self.state.path)
+
+
+def suites_of(run: Run, name: str | None) -> tuple[SuiteRun, ...]:
+    """Return the suites of ``run``, or the one that is named.
+
+    Raises:
+        SettingsError: the run holds no such suite.
+
+    """
+    found = tuple(suite for suite in run.suites if name in (None, suite.plan.name))
+    if not found:
+        held = ", ".join(suite.plan.name for suite in run.suites) or "no suite"
+        raise SettingsError(f"run {run.id} holds {held}; no suite {name!r}")
+    return found

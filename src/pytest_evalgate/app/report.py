@@ -1,0 +1,179 @@
+"""Keeps beside a run what its reports are made of: verdict, baselines and their outputs, calibrations, history."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_evalgate.errors import BaselineError, SettingsError
+from pytest_evalgate.reports.view import links_of, on_github
+from pytest_evalgate.reports.writing import HTML_FILE, write_reports
+from pytest_evalgate.runs import baseline as runs_baseline
+from pytest_evalgate.runs import history
+from pytest_evalgate.runs.baseline import file_of
+from pytest_evalgate.runs.kept import RunFolder
+from pytest_evalgate.runs.run_file import path_of
+from pytest_evalgate.text import files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from pytest_evalgate.app.decide import RunDecider
+    from pytest_evalgate.config import Report
+    from pytest_evalgate.records.results import Baseline, Json, Run, Verdict
+    from pytest_evalgate.reports.view import ReportView
+    from pytest_evalgate.reports.writing import WrittenReports
+    from pytest_evalgate.runs.run_file import RunInfo
+    from pytest_evalgate.runs.state import StateFolder
+    from pytest_evalgate.text.redaction import Redactor
+
+
+def keep(decider: RunDecider, verdict: Verdict, kept: RunFolder, redactor: Redactor) -> Verdict:
+    """Keep what the reports of a judged run are made of, and return the verdict as it is kept.
+
+    Args:
+        decider: What judged it.
+        verdict: Its verdict, with the exit code that the session ends with.
+        kept: The folder of its run file.
+        redactor: Takes out the keys that a message may hold.
+
+    Raises:
+        OSError: a file cannot be written.
+
+    """
+    found = {name: baseline for name, baseline in decider.baselines.items() if baseline is not None}
+    compared = {name: (baseline, _outputs(decider, name, baseline)) for name, baseline in found.items()}
+    rows = history.read(history.file_of(decider.settings.history, root=decider.root, state=decider.state)).rows
+    for judge in {judge.name for suite in verdict.suites.values() for judge in suite.judges}:
+        _copy_calibration(decider, judge, kept)
+    return kept.keep(verdict, compared, rows, redactor)
+
+
+def baseline_outputs_of(decider: RunDecider, suite: str) -> Mapping[str, Json]:
+    """Return what the cases of the baseline of a suite answered, by id; nothing where that is not known."""
+    baseline = decider.baselines.get(suite)
+    return {} if baseline is None else runs_baseline.parse(_outputs(decider, suite, baseline))
+
+
+def _outputs(decider: RunDecider, name: str, baseline: Baseline) -> bytes:
+    suite = decider.suite_of(name)
+    configured = None if suite is None else suite.baseline
+    try:
+        file = file_of(configured, suite=name, root=decider.root, state=decider.state)
+    except BaselineError:
+        return b""
+    return runs_baseline.find_outputs(baseline, file=file, root=decider.root, state=decider.state)
+
+
+def _copy_calibration(decider: RunDecider, judge: str, kept: RunFolder) -> None:
+    configured = decider.settings.judges.get(judge)
+    path = None if configured is None or configured.calibration is None else decider.root / configured.calibration
+    if path is not None and path.exists():
+        files.write_atomically(kept.calibration_file(judge), path.read_bytes())
+
+
+@dataclass
+class ReportWriter:
+    """Writes what the configuration asks for.
+
+    Args:
+        root: The root folder.
+        state: The state folder.
+        wanted: Which reports, and how much stands in them.
+        asked: What ``--eval-report`` says; None where it is silent.
+        print_line: Writes a line to the log of the job.
+        hook: Calls ``pytest_evalgate_report``; where no pytest runs, there is none.
+
+    """
+
+    root: Path
+    state: StateFolder
+    report_settings: Report
+    folder_option: str | None
+    print_line: Callable[[str], None]
+    hook: Callable[[ReportView], Iterable[Mapping[str, str]]] = lambda _: ()
+
+    @cached_property
+    def folder(self) -> Path:
+        """Where the reports go.
+
+        Raises:
+            SettingsError: it is a file.
+
+        """
+        if self.folder_option is None:
+            return self.state.path
+        folder = Path(self.folder_option)
+        if folder.exists() and not folder.is_dir():
+            raise SettingsError(f"--eval-report {self.folder_option}: it is a file; name a folder")
+        return folder
+
+    @property
+    def html_file(self) -> str | None:
+        """The HTML report as messages name it; None where none is written."""
+        return (
+            files.relative_name(self.folder / HTML_FILE, self.root) if "html" in self.report_settings.formats else None
+        )
+
+    def remove_old_report(self) -> None:
+        """Remove the HTML report of an earlier session: that must not be read as one of this run."""
+        (self.folder / HTML_FILE).unlink(missing_ok=True)
+
+    def load(self) -> None:
+        """Load what the reports are written with: 0.2 s that are free while answers are awaited."""
+        import pytest_evalgate.reports.view  # noqa: F401, PLC0415 - the same
+
+        if "html" in self.report_settings.formats:
+            from pytest_evalgate.reports.html import prepare  # noqa: PLC0415 - the same
+
+            prepare()
+
+    def report(
+        self, verdict: Verdict, decider: RunDecider, made: tuple[Run, RunInfo], redactor: Redactor
+    ) -> Iterator[str]:
+        """Keep what the reports are made of, write them, and yield what could not be done."""
+        try:
+            view, written = self._write(verdict, decider, made, redactor)
+            self._publish(view, redactor)
+        except Exception as error:  # noqa: BLE001 - the verdict stands, whatever a report trips over
+            yield f"the reports could not be written: {type(error).__name__}: {error}"
+            return
+        yield from written.notes
+        yield from self._write_hook_reports(view, redactor)
+
+    def _write(
+        self, verdict: Verdict, decider: RunDecider, made: tuple[Run, RunInfo], redactor: Redactor
+    ) -> tuple[ReportView, WrittenReports]:
+        from pytest_evalgate.reports.view import (  # noqa: PLC0415 - the same
+            DecidedRun,
+            ReportOptions,
+            TextPolicy,
+            view_of,
+        )
+
+        kept = RunFolder(path_of(self.state.path, verdict.run_id).parent)
+        judged = DecidedRun(*made, keep(decider, verdict, kept, redactor), decider.baselines)
+        setting = ReportOptions(
+            self.root, TextPolicy.by(self.report_settings), links_of(os.environ, self.root), self.html_file
+        )
+        view = view_of(kept, judged, setting)
+        return view, write_reports(view, self.report_settings.formats, self.folder)
+
+    def _publish(self, view: ReportView, redactor: Redactor) -> None:
+        if not on_github(os.environ):
+            return
+        from pytest_evalgate.reports.github import write_github  # noqa: PLC0415 - wanted once, at the end
+
+        write_github(view, os.environ, self.print_line, redactor)
+
+    def _write_hook_reports(self, view: ReportView, redactor: Redactor) -> Iterator[str]:
+        from pytest_evalgate.reports.writing import write_files  # noqa: PLC0415 - wanted once, at the end
+
+        try:
+            for made in self.hook(view):
+                write_files({name: redactor.redact(text) for name, text in made.items()}, self.folder)
+        except Exception as error:  # noqa: BLE001 - a report of the user's own does not decide the build
+            yield f"pytest_evalgate_report: {type(error).__name__}: {error}"

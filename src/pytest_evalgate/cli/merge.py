@@ -1,0 +1,143 @@
+"""``pytest-evalgate merge``: the shards of one run, judged once."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_evalgate.app.decide import BASE_VARIABLE, BASELINE_VARIABLE, decide
+from pytest_evalgate.app.project import Project
+from pytest_evalgate.app.report import ReportWriter
+from pytest_evalgate.cli.options import whole_number
+from pytest_evalgate.config import key_variables
+from pytest_evalgate.runs import kept, run_file
+from pytest_evalgate.runs.shard import MOST_SHARDS
+from pytest_evalgate.runs.shards import merge, read_folder
+from pytest_evalgate.text import files
+from pytest_evalgate.text.redaction import Redactor
+from pytest_evalgate.text.wording import count
+
+if TYPE_CHECKING:
+    import argparse
+
+    from pytest_evalgate.app.decide import RunDecision
+    from pytest_evalgate.records.results import Json, Run, Verdict
+
+
+def stored(project: Project, run: Run, *, as_json: bool) -> str:
+    """Say where the merged run is kept."""
+    if as_json:
+        return _json(project, run, None)
+    cases = sum(len(suite.results) for suite in run.suites)
+    return f"merged into run {run.id}, {count(cases, 'case')}: {_file(project, run)}"
+
+
+def decision_text(project: Project, run: Run, found: RunDecision, report_file: str | None, *, as_json: bool) -> str:
+    """Show what the gates say, and the verdict last."""
+    from pytest_evalgate.reports.terminal import render, verdict_line  # noqa: PLC0415 - the same
+    from pytest_evalgate.reports.view import (  # noqa: PLC0415 - the same
+        ReportContext,
+        TextPolicy,
+        build_view,
+    )
+    from pytest_evalgate.text.escape import one_line  # noqa: PLC0415 - the reports bring scipy
+
+    verdict = found.verdict
+    if as_json:
+        return _json(project, run, verdict)
+    width = shutil.get_terminal_size().columns
+    written = files.relative_name(project.state.verdict, project.root)
+    view = build_view(
+        verdict,
+        run,
+        found.decider.baselines,
+        run_file=_file(project, run),
+        verdict_file=written,
+        context=ReportContext(report_file=report_file),
+        texts=TextPolicy.by(project.settings.report),
+    )
+    lines = [" eval gate ".center(width, "="), *(line.text for line in render(view, width))]
+    lines += [one_line(found.note)] if found.note is not None else []
+    lines += [f"NOT EVALUATED: {one_line(verdict.refused)}"] if verdict.refused is not None else []
+    return "\n".join([*lines, verdict_line(view).text])
+
+
+def _json(project: Project, run: Run, verdict: Verdict | None) -> str:
+    facts: dict[str, Json] = {
+        "run_id": run.id,
+        "run": _file(project, run),
+        "verdict": None if verdict is None else kept.encode(verdict),
+    }
+    return json.dumps(facts, indent=1)
+
+
+def _file(project: Project, run: Run) -> str:
+    return files.relative_name(run_file.path_of(project.state.path, run.id), project.root)
+
+
+_ABOUT = "Put the shards of a run (pytest --eval-gate --eval-shard I/N) together, and judge the whole."
+
+
+def add_parser(verbs: Any) -> None:
+    """Define the verb."""
+    parser = verbs.add_parser(
+        "merge",
+        help="put the shards of a run together, and judge it",
+        description=_ABOUT,
+        epilog="example: pytest-evalgate merge .evalgate/shards --expect-shards 4 --gate",
+    )
+    option = parser.add_argument
+    option("folder", type=Path, metavar="DIR", help="the folder in which the files of the shards lie")
+    option(
+        "--expect-shards",
+        type=whole_number(MOST_SHARDS),
+        required=True,
+        metavar="N",
+        help="how many shards the run has: fewer or more are not merged",
+    )
+    option("--gate", action="store_true", help="judge the run, and exit with the code of its verdict")
+    option(
+        "--baseline",
+        metavar="SPEC",
+        help=f"what to compare with instead of each suite's baseline: a file, or git:REF (${BASELINE_VARIABLE})",
+    )
+    option(
+        "--base-ref",
+        metavar="REF",
+        help=f"the branch that this one goes to; on GitHub known for pull requests (${BASE_VARIABLE})",
+    )
+    option("--report", metavar="DIR", help="where the reports go (default: the state folder)")
+    option("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    project = Project.find()
+    project.state.prepare()
+    with project.state.locked():
+        run, origin = merge(read_folder(args.folder, args.expect_shards), args.expect_shards)
+        run_file.write(run, run_file.path_of(project.state.path, run.id), origin)
+        if not args.gate:
+            print(stored(project, run, as_json=args.json))
+            return 0
+        decided = decide(project, run, origin, baseline=args.baseline, base_ref=args.base_ref)
+        redactor = Redactor.of(key_variables(project.settings), os.environ)
+        kept.write(decided.verdict, project.state.verdict, redactor)
+        report_writer = ReportWriter(
+            project.root, project.state, project.settings.report, args.report, print_line=_log
+        )
+        report_writer.remove_old_report()
+        cache_warnings = list(report_writer.report(decided.verdict, decided.decider, (run, origin), redactor))
+    for trouble in cache_warnings:
+        _log(f"pytest-evalgate: {trouble}")
+    print(redactor.redact(decision_text(project, run, decided, report_writer.html_file, as_json=args.json)))
+    return decided.verdict.exit_code
+
+
+def _log(line: str) -> None:
+    """Write beside what is printed: on a runner of GitHub both are read for commands."""
+    print(line, file=sys.stderr)

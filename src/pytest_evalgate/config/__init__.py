@@ -1,0 +1,88 @@
+"""Configuration: ``[tool.evalgate]`` in pyproject.toml, or the same keys in evalgate.toml, as frozen records."""
+
+from __future__ import annotations
+
+from pytest_evalgate.config.gates import (
+    BudgetGate,
+    Gate,
+    MeanScoreGate,
+    MustPassGate,
+    NoRegressionGate,
+    PassRateGate,
+    SliceGate,
+)
+from pytest_evalgate.config.load import (
+    CONFIG_FILE,
+    PYPROJECT_FILE,
+    find_root,
+    is_configured,
+    json_schema,
+    key_variables,
+    load,
+    parse_target,
+)
+from pytest_evalgate.config.suites import (
+    DEFAULT_TIER,
+    Acknowledgement,
+    Settings,
+    Suite,
+    Tier,
+    always_planned,
+    chosen_tier,
+    for_tier,
+    place_of,
+    sample_of,
+)
+from pytest_evalgate.config.tables import Judge, Model, Price, Report, ReportFormat, Table
+from pytest_evalgate.config.targets import (
+    CommandTarget,
+    HookTarget,
+    HttpRequest,
+    HttpTarget,
+    ModelTarget,
+    PythonTarget,
+    RecordedTarget,
+    Target,
+)
+
+__all__ = [
+    "CONFIG_FILE",
+    "DEFAULT_TIER",
+    "PYPROJECT_FILE",
+    "Acknowledgement",
+    "BudgetGate",
+    "CommandTarget",
+    "Gate",
+    "HookTarget",
+    "HttpRequest",
+    "HttpTarget",
+    "Judge",
+    "MeanScoreGate",
+    "Model",
+    "ModelTarget",
+    "MustPassGate",
+    "NoRegressionGate",
+    "PassRateGate",
+    "Price",
+    "PythonTarget",
+    "RecordedTarget",
+    "Report",
+    "ReportFormat",
+    "Settings",
+    "SliceGate",
+    "Suite",
+    "Table",
+    "Target",
+    "Tier",
+    "always_planned",
+    "chosen_tier",
+    "find_root",
+    "for_tier",
+    "is_configured",
+    "json_schema",
+    "key_variables",
+    "load",
+    "parse_target",
+    "place_of",
+    "sample_of",
+]

@@ -1,0 +1,197 @@
+"""Suites, and the whole table that holds them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import Field, model_validator
+
+from pytest_evalgate.config.gates import Gate, MustPassGate, SliceGate
+from pytest_evalgate.config.tables import Amount, FileNames, Judge, Model, Report, Seconds, Share, Table
+from pytest_evalgate.config.targets import ModelTarget, TargetTable
+from pytest_evalgate.errors import SettingsError
+
+DEFAULT_TIER: Final = "default"
+"""The tier that always is: suites that do not define it run as they stand."""
+
+TierName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+Trials = Annotated[int, Field(strict=True, ge=1, le=1000)]
+
+
+class Tier(Table):
+    """What a suite does otherwise in one tier; what is left out is as in the suite.
+
+    ``sample`` is the number of cases that the tier plans, drawn from the golden sets; None plans them all.
+    """
+
+    sample: int | None = Field(default=None, strict=True, ge=1)
+    trials: Trials | None = None
+    gates: tuple[Gate, ...] | None = None
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """What it says in place of the suite's own keys."""
+        said = {"trials": self.trials, "gates": self.gates}
+        return {key: value for key, value in said.items() if value is not None}
+
+
+def chosen_tier(settings: Settings, requested_tier: str | None) -> str:
+    """Return the tier that runs: the one that was asked for, else the default one.
+
+    Raises:
+        SettingsError: no suite defines the one that was asked for.
+
+    """
+    if requested_tier and requested_tier not in known_tiers(settings):
+        raise SettingsError(f"--eval-tier {requested_tier}: {unknown_tier_message(settings, requested_tier)}")
+    return requested_tier or settings.default_tier
+
+
+def known_tiers(settings: Settings) -> tuple[str, ...]:
+    """Name the tiers that some suite defines, and the one that always is."""
+    defined = {name for suite in settings.suites.values() for name in suite.tiers}
+    return tuple(sorted({*defined, DEFAULT_TIER}))
+
+
+def unknown_tier_message(settings: Settings, name: str) -> str:
+    """Say that nobody defines a tier, and which there are."""
+    known = ", ".join(known_tiers(settings))
+    return f'no suite defines the tier "{name}"; there is: {known}. Define it in [suites.NAME.tiers.{name}]'
+
+
+def for_tier(settings: Settings, tier: str) -> Settings:
+    """Return the settings as one tier has them: its trials and gates stand in the suites, and it is the default tier.
+
+    A suite that does not define the tier stays as it stands. Doing it twice changes nothing more.
+    """
+    suites = {name: suite_in_tier(suite, tier) for name, suite in settings.suites.items()}
+    return settings.model_copy(update={"default_tier": tier, "suites": suites})
+
+
+def suite_in_tier(suite: Suite, tier: str) -> Suite:
+    """Return one suite as a tier has it; of its tiers it keeps that one alone."""
+    if not suite.tiers:
+        return suite
+    chosen = suite.tiers.get(tier)
+    if chosen is None:
+        return suite.model_copy(update={"tiers": {}})
+    return suite.model_copy(update={**chosen.overrides, "tiers": {tier: chosen}})
+
+
+def sample_of(suite: Suite) -> int | None:
+    """Return how many cases a suite that `for_tier` made plans; None where it plans them all."""
+    return next((tier.sample for tier in suite.tiers.values()), None)
+
+
+def always_planned(suite: Suite) -> frozenset[str]:
+    """Return the tags of the cases that every sample of a suite holds: those that have to pass."""
+    return frozenset(tag for gate in suite.gates or () if isinstance(gate, MustPassGate) for tag in gate.tags)
+
+
+def place_of(suite: Suite, key: str) -> str:
+    """Return where a key of a suite that `for_tier` made is written: in the suite, or in its tier."""
+    written = (name for name, tier in suite.tiers.items() if getattr(tier, key) is not None)
+    return next((f"tiers.{name}.{key}" for name in written), key)
+
+
+class Suite(Table):
+    """A golden set with its target, scorers and gates.
+
+    A suite without a target belongs to tests marked ``golden_set``, or to rows that hold recorded outputs.
+    ``aggregate`` makes one number of a case's trials; ``stop`` says when the suite may end before its last case.
+    ``tiers`` say what is done otherwise in each of them.
+    """
+
+    golden: FileNames
+    target: TargetTable = None
+    scorers: tuple[str | dict[str, Any], ...] = Field(default=("exact",), min_length=1)
+    threshold: Share | None = None
+    judge_always: bool = False
+    trials: Trials | None = None
+    aggregate: Annotated[str, Field(pattern=r"^(mean|majority|pass(@|\^)[1-9][0-9]{0,2})$")] = "mean"
+    slices: tuple[str, ...] = ()
+    cluster: str | None = None
+    stop: Literal["certainty", "never"] = "certainty"
+    baseline: str | None = None
+    gates: tuple[Gate, ...] | None = None
+    mode: Literal["blocking", "advisory"] = "blocking"
+    tiers: dict[TierName, Tier] = Field(default_factory=dict)
+
+    @property
+    def judges(self) -> tuple[str, ...]:
+        """The judges among the scorers, by the name of their tables."""
+        return tuple(str(spec["judge"]) for spec in self.scorers if isinstance(spec, dict) and "judge" in spec)
+
+    @model_validator(mode="after")
+    def _check_slice_names(self) -> Self:
+        gates = [gate for variant in self._variants for gate in variant.gates or ()]
+        for gate in gates:
+            if isinstance(gate, SliceGate) and gate.by not in self.slices:
+                raise ValueError(f'a slice gate is by "{gate.by}", which is not among slices = {list(self.slices)}')
+        return self
+
+    @property
+    def _variants(self) -> tuple[Suite, ...]:
+        """The suite as it stands, and as each of its tiers has it."""
+        return (self, *(suite_in_tier(self, name) for name in self.tiers))
+
+
+class Acknowledgement(Table):
+    """A weakening of the gate that somebody answers for; ``change`` is where it is, as the report lists it."""
+
+    change: Annotated[str, Field(min_length=1)]
+    reason: Annotated[str, Field(min_length=1)]
+    owner: Annotated[str, Field(min_length=1)]
+
+
+class Settings(Table):
+    """The whole table. ``max_duration_s`` ends a run that takes longer: what is missing then is ``incomplete``."""
+
+    default_tier: TierName = DEFAULT_TIER
+    on_inconclusive: Literal["warn", "fail"] = "warn"
+    on_missing_baseline: Literal["fail", "record"] | None = None
+    max_error_rate: float = Field(default=0.0, strict=True, ge=0, le=1, allow_inf_nan=False)
+    max_duration_s: Seconds = 3600.0
+    budget_usd: Amount | None = None
+    cache_auth: Literal["auto", "required"] = "auto"
+    xdist: Literal["pin", "spread"] = "pin"
+    history: str | None = None
+    acknowledged: tuple[Acknowledgement, ...] = ()
+    report: Report = Report()
+    models: dict[str, Model] = Field(default_factory=dict)
+    judges: dict[str, Judge] = Field(default_factory=dict)
+    suites: dict[str, Suite] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        for name in (*self.suites, *self.judges):
+            if not name.replace("-", "").replace("_", "").replace(".", "").isalnum() or name.startswith("."):
+                raise ValueError(f"name {name!r}: use letters, digits, '-', '_' and '.'")
+        return self
+
+    @model_validator(mode="after")
+    def _check_default_tier(self) -> Self:
+        if self.default_tier not in known_tiers(self):
+            raise ValueError(f"default_tier: {unknown_tier_message(self, self.default_tier)}")
+        return self
+
+    @model_validator(mode="after")
+    def _check_models(self) -> Self:
+        for name, suite in self.suites.items():
+            if isinstance(suite.target, ModelTarget) and suite.target.model not in self.models:
+                known = ", ".join(self.models) or "none"
+                raise ValueError(f"suites.{name}.target.model: no model is named {suite.target.model!r} ({known})")
+        return self
+
+    @model_validator(mode="after")
+    def _check_judges(self) -> Self:
+        for name, judge in self.judges.items():
+            if judge.model not in self.models:
+                known = ", ".join(self.models) or "none"
+                raise ValueError(f"judges.{name}.model: no model is named {judge.model!r} ({known})")
+        for name, suite in self.suites.items():
+            for wanted in suite.judges:
+                if wanted not in self.judges:
+                    known = ", ".join(self.judges) or "none"
+                    raise ValueError(f"suites.{name}.scorers: no judge is named {wanted!r} ({known})")
+        return self

@@ -1,0 +1,108 @@
+"""What the tables of the configuration are made of."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+
+class Table(BaseModel):
+    """A table: frozen, and closed to keys that it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+def _as_tuple(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+Share = Annotated[float, Field(strict=True, gt=0, le=1, allow_inf_nan=False)]
+Margin = Annotated[float, Field(strict=True, gt=0, lt=1, allow_inf_nan=False)]
+Alpha = Annotated[float, Field(strict=True, gt=0, lt=0.5, allow_inf_nan=False)]
+Amount = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
+Rate = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(strict=True, gt=0, le=86_400, allow_inf_nan=False)]
+Concurrency = Annotated[int, Field(strict=True, ge=1, le=1024)]
+EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+FileName = Annotated[str, Field(min_length=1)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple, json_schema_input_type=str | tuple[str, ...])]
+_SomeFiles = Annotated[tuple[FileName, ...], Field(min_length=1)]
+FileNames = Annotated[_SomeFiles, BeforeValidator(_as_tuple, json_schema_input_type=FileName | _SomeFiles)]
+
+Votes = Annotated[int, Field(strict=True, ge=1, le=15)]
+Days = Annotated[int, Field(strict=True, ge=1, le=3650)]
+
+
+class Judge(Table):
+    """A model that grades outputs by a rubric: a file, the name of a ready one, or ``criteria`` in a sentence or two.
+
+    It may gate once a ``calibration`` against people's labels shows lower bounds of at least ``min_tpr`` and
+    ``min_tnr`` that is not older than ``max_age_days``; ``report_only`` keeps its scores out of what passes.
+    ``few_shots`` is a file of graded examples, ``canaries`` one of outputs that must be told good from bad in every
+    run. ``params`` go into its requests, over those of the model.
+    """
+
+    model: str
+    rubric: str | None = None
+    criteria: str | None = None
+    scale: Literal["binary", "1-5"] = "binary"
+    votes: Votes = 1
+    few_shots: FileName | None = None
+    params: dict[str, Any] = Field(default_factory=dict)
+    calibration: FileName | None = None
+    min_tpr: Share | None = None
+    min_tnr: Share | None = None
+    max_age_days: Days = 90
+    canaries: FileName | None = None
+    report_only: bool = False
+
+    @model_validator(mode="after")
+    def _check_instructions(self) -> Self:
+        if (self.rubric is None) == (self.criteria is None):
+            raise ValueError('a judge needs either rubric = "FILE or the name of a ready one", or criteria = "..."')
+        if self.votes % 2 == 0:
+            raise ValueError(f"votes = {self.votes}: an odd number, so that there is a majority")
+        return self
+
+
+class Price(Table):
+    """US dollars for a million tokens."""
+
+    input_per_mtok: Amount
+    output_per_mtok: Amount
+
+
+class Model(Table):
+    """One model at one endpoint.
+
+    ``api_key_env`` is the NAME of an environment variable; "" sends no key. ``params`` go into every
+    request as they are. ``timeout_s`` bounds each attempt as a whole.
+    """
+
+    model: str = Field(min_length=1)
+    base_url: str = Field(default="https://api.openai.com/v1", pattern=r"^https?://[^\s]+$")
+    api_key_env: EnvironmentName | Literal[""] = "OPENAI_API_KEY"
+    client: Literal["openai", "http"] = "openai"
+    api: Literal["chat", "responses"] = "chat"
+    params: dict[str, Any] = Field(default_factory=dict)
+    max_concurrency: Concurrency = 32
+    requests_per_minute: Rate | None = None
+    tokens_per_minute: Rate | None = None
+    timeout_s: Seconds = 60.0
+    price: Price | None = None
+
+
+ReportFormat = Literal["html", "markdown", "csv", "json", "junit"]
+
+
+class Report(Table):
+    """The reports of a run, written beside ``verdict.json`` or into ``--eval-report``.
+
+    ``content`` says how much of inputs, expected answers, outputs and reasons they show: all, the first 200
+    characters, or nothing. ``redact`` are dotted paths into them that are taken out, such as ``input.customer``.
+    """
+
+    formats: tuple[ReportFormat, ...] = ("html",)
+    content: Literal["full", "excerpt", "none"] = "full"
+    redact: tuple[Annotated[str, Field(pattern=r"^(input|expected|output)(\.[^.]+)+$")], ...] = ()

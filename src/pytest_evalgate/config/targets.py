@@ -1,0 +1,184 @@
+"""The target of a suite, as it is configured."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+
+from pytest_evalgate.config.tables import Concurrency, EnvironmentName, FileName, FileNames, Rate, Seconds, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_URL: Final = re.compile(r"^https?://[^\s{}/?#@]+([/?#]([^\s{}]|\{\{ *[\w.-]+ *\}\})*)?$")
+
+
+def _url(text: str) -> str:
+    if not _URL.match(text):
+        raise ValueError(
+            "write https://host/path, with {{ input }} and the like in path or query; the host is fixed, and "
+            "user names and passwords stand in headers_env"
+        )
+    return text
+
+
+Url = Annotated[str, AfterValidator(_url), Field(json_schema_extra={"pattern": _URL.pattern})]
+"""The URL of an application; values of a case go into its path and query alone, so that they never choose the host."""
+
+
+class RecordedTarget(Table):
+    """Outputs that were recorded earlier: one JSONL file, or one a trial, joined by id.
+
+    ``output`` is the dotted path of the output inside a row.
+    """
+
+    recorded: FileNames
+    output: str = "output"
+
+
+class PythonTarget(Table):
+    """A callable, ``"pkg.mod:name"``; plain functions run in threads.
+
+    With ``version`` its outputs are remembered from run to run, until that text changes.
+    """
+
+    python: str = Field(pattern=r"^[\w.]+:[\w.]+$")
+    max_concurrency: Concurrency = 8
+    version: str | None = None
+
+
+class ModelTarget(Table):
+    """A model with a prompt. ``model`` is a key of ``models``; ``prompt`` and ``system`` are template files.
+
+    ``params`` are laid over those of the model.
+    """
+
+    model: str
+    prompt: FileName | None = None
+    system: FileName | None = None
+    tools: tuple[dict[str, Any], ...] = ()
+    response_format: dict[str, Any] | None = None
+    params: dict[str, Any] = Field(default_factory=dict)
+
+
+class HttpRequest(Table):
+    """One request of an application. ``headers_env`` maps header names to the NAMES of environment variables.
+
+    ``{{ input }}`` and other dotted paths in ``url`` and ``body`` stand for values of the case; ``output`` is the
+    dotted path of the output in the reply.
+    """
+
+    url: Url
+    method: Literal["GET", "POST", "PUT", "PATCH"] = "POST"
+    headers: dict[str, str] = Field(default_factory=dict)
+    headers_env: dict[str, EnvironmentName] = Field(default_factory=dict)
+    body: Any = None
+    output: str | None = None
+    max_concurrency: Concurrency = 32
+    requests_per_minute: Rate | None = None
+    timeout_s: Seconds = 60.0
+
+
+class HttpTarget(Table):
+    """An application behind HTTP. With ``version`` its outputs are remembered until that text changes."""
+
+    http: HttpRequest
+    version: str | None = None
+
+
+class CommandTarget(Table):
+    """A program that reads JSON on stdin and writes its output on stdout; no shell is involved."""
+
+    command: Annotated[tuple[str, ...], Field(min_length=1)]
+    timeout_s: Seconds = 60.0
+    max_concurrency: Concurrency = 4
+    version: str | None = None
+
+
+class HookTarget(Table):
+    """A target that the hook ``pytest_evalgate_targets`` brings; every other key is handed to it."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    kind: str
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the hook's function is called with."""
+        return dict(self.model_extra or {})
+
+
+Target = RecordedTarget | PythonTarget | ModelTarget | HttpTarget | CommandTarget | HookTarget
+
+TARGETS: dict[str, type[Table]] = {
+    "recorded": RecordedTarget,
+    "python": PythonTarget,
+    "model": ModelTarget,
+    "http": HttpTarget,
+    "command": CommandTarget,
+    "kind": HookTarget,
+}
+"""Each kind of target by the key that names it."""
+
+
+def target_table(value: Any) -> Any:
+    """Pick the kind of target by its key, so that an error speaks of one kind only."""
+    if not isinstance(value, dict):
+        return value
+    named = [key for key in TARGETS if key in value]
+    if "kind" in named:
+        named = ["kind"]
+    if len(named) != 1:
+        raise ValueError(f"a target has exactly one of {', '.join(TARGETS)}; got {', '.join(value) or 'nothing'}")
+    return TARGETS[named[0]].model_validate(value)
+
+
+def parse_target_spec(spec: str, instead_of: Target | None) -> Target:
+    """Read a target as the command line spells it; what it leaves out is taken from ``instead_of``, of its own kind.
+
+    Raises:
+        ValueError: it cannot be read.
+
+    """
+    kind, _, rest = spec.partition(":")
+    if kind in ("http", "https") and rest.startswith("//"):
+        kind, rest = "http", spec
+    if kind not in _SPEC_PARSERS or not rest:
+        raise ValueError(f"write {TARGET_SPECS}")
+    target: Target = target_table(_SPEC_PARSERS[kind](rest, instead_of))
+    return target
+
+
+def _parse_recorded(rest: str, instead_of: Target | None) -> dict[str, Any]:
+    kept = {"output": instead_of.output} if isinstance(instead_of, RecordedTarget) else {}
+    return {**kept, "recorded": rest.split(",")}
+
+
+def _parse_model(rest: str, instead_of: Target | None) -> dict[str, Any]:
+    kept = instead_of.model_dump(exclude_unset=True) if isinstance(instead_of, ModelTarget) else {}
+    return {**kept, "model": rest}
+
+
+def _parse_http(rest: str, instead_of: Target | None) -> dict[str, Any]:
+    if not isinstance(instead_of, HttpTarget):
+        return {"http": {"url": rest, "body": {"input": "{{ input }}"}}}
+    kept = instead_of.http.model_dump(exclude_unset=True)
+    if urlsplit(rest)[:2] != urlsplit(instead_of.http.url)[:2]:  # what one host may read is not for another
+        kept.pop("headers_env", None)
+    return {"http": {**kept, "url": rest}}
+
+
+_SPEC_PARSERS: Final[dict[str, Callable[[str, Target | None], dict[str, Any]]]] = {
+    "recorded": _parse_recorded,
+    "python": lambda rest, _: {"python": rest},
+    "model": _parse_model,
+    "http": _parse_http,
+    "command": lambda rest, _: {"command": shlex.split(rest)},
+}
+TARGET_SPECS: Final = "recorded:FILE, python:pkg.mod:name, model:NAME, http:URL or command:'PROGRAM ARGUMENTS'"
+
+TargetTable = Annotated[Target | None, BeforeValidator(target_table)]

@@ -1,0 +1,108 @@
+"""Models through the official SDK: proxies, certificates and headers as its users know them."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from pytest_evalgate.engine.clients.lazy import LazyResource
+from pytest_evalgate.engine.clients.reply import PATHS, read_reply
+from pytest_evalgate.engine.faults import FaultFactory, HttpResponse
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+    from openai._types import RequestOptions
+
+    from pytest_evalgate.config import Model
+    from pytest_evalgate.records.calls import Call, Reply
+    from pytest_evalgate.text.redaction import Secret
+
+
+class SdkClient:
+    """Makes one attempt at a call with `openai.AsyncOpenAI`, which is imported for the first one.
+
+    Whoever sends bounds the time: the SDK's own timeouts are per read, and a reply that trickles outlasts them.
+    """
+
+    def __init__(self, model: Model, key: Secret | None) -> None:
+        """Send to ``model``; without a ``key`` none is sent, whatever the environment holds."""
+        self._fault_factory = FaultFactory(model.base_url, model.model, (key,) if key else ())
+        self._has_key = key is not None
+        self._sdk = LazyResource(lambda: _make(model, key), self._fault_factory)
+
+    async def open(self) -> None:
+        """Load what the first call would otherwise wait for.
+
+        Raises:
+            CallFault: no connection can be made.
+
+        """
+        await self._sdk.get()
+
+    async def send(self, call: Call) -> Reply:
+        """Send ``call`` once.
+
+        Raises:
+            CallFault: there is no answer.
+
+        """
+        return read_reply(call.kind, await self._post(call), self._fault_factory)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if sdk := await self._sdk.get_if_created():
+            await sdk.close()
+
+    async def _post(self, call: Call) -> HttpResponse:
+        sdk = await self._sdk.get()
+        import openai  # noqa: PLC0415 - is loaded by now
+
+        no_key: RequestOptions = {"headers": {"Authorization": openai.omit}}
+
+        try:
+            # not chat.completions.create: building its typed reply takes longer than all the rest of a call
+            body = await sdk.post(
+                PATHS[call.kind], body=dict(call.payload), cast_to=bytes, options={} if self._has_key else no_key
+            )
+        except openai.APIStatusError as error:
+            return HttpResponse(error.status_code, error.response.headers, error.response.content)
+        except openai.APITimeoutError as error:
+            raise self._fault_factory.fault("timeout", _cause(error)) from error
+        except openai.APIConnectionError as error:
+            raise self._fault_factory.fault("connection", _cause(error)) from error
+        except openai.OpenAIError as error:
+            raise self._fault_factory.fault("malformed", str(error)) from error
+        return HttpResponse(200, {}, self._fault_factory.redact_body(body))
+
+
+def _make(model: Model, key: Secret | None) -> AsyncOpenAI:
+    import openai  # noqa: PLC0415 - 0.4 s
+
+    most = model.max_concurrency
+    limits = type(openai.DEFAULT_CONNECTION_LIMITS)(max_connections=most, max_keepalive_connections=most)
+    return openai.AsyncOpenAI(
+        api_key=key.value if key else "none",  # it would take OPENAI_API_KEY for None
+        base_url=model.base_url,
+        max_retries=0,
+        timeout=None,
+        http_client=openai.DefaultAsyncHttpxClient(
+            limits=limits, follow_redirects=False, transport=_transport(model.base_url, type(limits))
+        ),
+    )
+
+
+def _transport(base_url: str, limits: type) -> Any:
+    """Return our own transport; None, for the SDK's, where a proxy is to be gone through."""
+    from pytest_evalgate.engine.clients.connections import SdkTransport, proxy_of  # noqa: PLC0415 - asyncio and h11
+
+    if proxy_of(base_url) is not None:
+        return None
+
+    library = importlib.import_module(limits.__module__.partition(".")[0])
+    return SdkTransport(library, library.create_ssl_context() if base_url.lower().startswith("https:") else None)
+
+
+def _cause(error: Exception) -> str:
+    """Name the error of the HTTP library: the SDK's own only says that there was one."""
+    cause = error.__cause__ or error
+    return f"{type(cause).__name__}: {cause}"

@@ -1,0 +1,164 @@
+"""What a model's reply must look like: a 200 with anything else in it is a fault, and never an answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_evalgate.engine.faults import error_of
+from pytest_evalgate.records.calls import Reply
+from pytest_evalgate.text.jsonl import escape_text, loads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pytest_evalgate.engine.faults import FaultFactory, HttpResponse
+    from pytest_evalgate.records.calls import CallKind, Finish
+
+_FILTERED: Final = frozenset({"content_filter", "content_policy_violation"})
+_FINISHES: Final[Mapping[str, Finish]] = {
+    "length": "length",
+    "max_tokens": "length",
+    "model_length": "length",
+    "max_output_tokens": "length",
+    "content_filter": "content_filter",
+    "refusal": "refusal",
+}
+"""Endings in the words of several servers; all others are whole answers."""
+
+_HEAD: Final = 60
+
+MAX_BYTES: Final = 16 * 1024 * 1024
+"""A reply that is longer than any answer is not read."""
+
+
+class _Malformed(ValueError):  # noqa: N818 - private, and always turned into a fault
+    """What is wrong with the shape."""
+
+
+class _ErrorBody(Exception):  # noqa: N818 - the same
+    """The body says itself what went wrong."""
+
+
+def read_reply(kind: CallKind, response: HttpResponse, fault_factory: FaultFactory) -> Reply:
+    """Return the reply that an answer holds.
+
+    Args:
+        kind: ``chat`` or ``responses``.
+        response: As it came.
+        fault_factory: For the messages.
+
+    Raises:
+        CallFault: it holds none.
+
+    """
+    if response.status != 200:  # noqa: PLR2004 - HTTP's OK
+        return _filtered(response, fault_factory)
+    try:
+        check_size(response)
+        return _READERS[kind](_typed(loads(response.body), dict, "the reply"))
+    except _ErrorBody:
+        raise fault_factory.classify(response) from None
+    except ValueError as error:
+        head = escape_text(response.body[:_HEAD].decode("utf-8", "replace"))
+        raise fault_factory.fault("malformed", f"{error}, in a reply that begins: {head}", response) from None
+
+
+def check_size(response: HttpResponse) -> None:
+    """Refuse to read more than `MAX_BYTES`.
+
+    Raises:
+        ValueError: there is more.
+
+    """
+    if len(response.body) > MAX_BYTES:
+        raise _Malformed(f"{len(response.body):,} bytes are more than {MAX_BYTES:,}")
+
+
+def _filtered(response: HttpResponse, fault_factory: FaultFactory) -> Reply:
+    """Return the reply where a filter withheld it: some servers say so with a 400, which is an answer all the same."""
+    codes, said = error_of(response.body)
+    if response.status == 400 and not _FILTERED.isdisjoint(codes):  # noqa: PLR2004 - HTTP's Bad Request
+        return Reply(fault_factory.redact(said), finish="content_filter")
+    raise fault_factory.classify(response)
+
+
+def _chat(body: dict[str, Any]) -> Reply:
+    if body.get("error"):
+        raise _ErrorBody
+    choices = _typed(body.get("choices"), list, "choices")
+    if not choices:
+        raise _Malformed("choices is empty")
+    choice = _typed(choices[0], dict, "choices[0]")
+    message = _typed(choice.get("message"), dict, "choices[0].message")
+    refusal = _typed(message.get("refusal"), str | None, "choices[0].message.refusal")
+    text = _typed(message.get("content"), str | None, "choices[0].message.content")
+    tools = _typed(message.get("tool_calls") or [], list, "choices[0].message.tool_calls")
+    reason = _typed(choice.get("finish_reason"), str | None, "choices[0].finish_reason")
+    return _reply(body, text, refusal, tools, _FINISHES.get(reason or "", "complete"))
+
+
+def _responses(body: dict[str, Any]) -> Reply:
+    if body.get("error"):
+        raise _ErrorBody
+    status = body.get("status")
+    if status not in {"completed", "incomplete"}:
+        raise _Malformed(f"status is {status!r}")
+    items = [_typed(item, dict, "an item of output") for item in _typed(body.get("output"), list, "output")]
+    parts = [part for item in items if item.get("type") == "message" for part in _parts(item)]
+    texts = [_typed(part.get("text"), str, "a text") for part in parts if part.get("type") == "output_text"]
+    refusals = [_typed(part.get("refusal"), str, "a refusal") for part in parts if part.get("type") == "refusal"]
+    tools = [item for item in items if item.get("type") == "function_call"]
+    return _reply(body, _joined(texts), _joined(refusals), tools, _finish_of(body, status))
+
+
+def _finish_of(body: dict[str, Any], status: str) -> Finish:
+    """Return how a response ended; an incomplete one with a reason unknown here was cut off somehow."""
+    if status == "completed":
+        return "complete"
+    details = _typed(body.get("incomplete_details") or {}, dict, "incomplete_details")
+    return _FINISHES.get(str(details.get("reason")), "length")
+
+
+def _parts(item: dict[str, Any]) -> list[dict[str, Any]]:
+    content = _typed(item.get("content"), list, "the content of a message")
+    return [_typed(part, dict, "a part of a message") for part in content]
+
+
+def _reply(body: dict[str, Any], text: str | None, refusal: str | None, tools: list[Any], finish: Finish) -> Reply:
+    if refusal:
+        text, finish = refusal, "refusal"
+    if text is None and not tools:
+        if finish == "complete":
+            raise _Malformed("there is neither a text nor a tool call")
+        text = ""
+    usage = _typed(body.get("usage") or {}, dict, "usage")
+    model = body.get("model")
+    return Reply(
+        value=text,
+        finish=finish,
+        metadata={"tool_calls": [_typed(tool, dict, "a tool call") for tool in tools]} if tools else {},
+        served_model=model if isinstance(model, str) else "",
+        tokens_in=_count(usage, "prompt_tokens", "input_tokens"),
+        tokens_out=_count(usage, "completion_tokens", "output_tokens"),
+    )
+
+
+def _joined(texts: list[str]) -> str | None:
+    return "".join(texts) if texts else None
+
+
+def _typed(value: Any, wanted: Any, name: str) -> Any:
+    if isinstance(value, wanted):
+        return value
+    raise _Malformed(f"{name} is {'null' if value is None else type(value).__name__}")
+
+
+def _count(usage: dict[str, Any], *names: str) -> int | None:
+    counts = (usage.get(name) for name in names)
+    return next((count for count in counts if type(count) is int and count >= 0), None)
+
+
+_READERS: Final[Mapping[str, Callable[[dict[str, Any]], Reply]]] = {"chat": _chat, "responses": _responses}
+
+PATHS: Final[Mapping[str, str]] = {"chat": "/chat/completions", "responses": "/responses"}
+"""Where each kind of call goes, below the base URL."""

@@ -1,0 +1,139 @@
+"""What can be told of the gates before anything is spent: which of them cannot pass, and which see little."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_evalgate.config import MeanScoreGate, NoRegressionGate, PassRateGate, SliceGate
+from pytest_evalgate.gates.evidence import ONE_CLUSTER, Measure
+from pytest_evalgate.gates.pass_rate import unattainable
+from pytest_evalgate.stats.families import fewest_losses
+from pytest_evalgate.stats.numeric import upper_z
+from pytest_evalgate.stats.planning import mde_mean, mde_with_flips
+from pytest_evalgate.text.wording import count, points
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_evalgate.config import Gate
+    from pytest_evalgate.gates.rules import SuiteRules
+    from pytest_evalgate.records.results import Baseline, PlannedCase, SuitePlan
+
+DEFAULT_DISCORDANCE = 0.10
+"""The share of cases that differ between identical runs, where nobody has measured it."""
+
+LARGE_DROP = 0.10
+"""A gate that sees only larger drops than this is worth a warning."""
+
+_POWER = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class PowerCheck:
+    """``problems`` are gates that cannot pass whatever the run says; ``warnings`` gates that see little."""
+
+    problems: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def check_power(plan: SuitePlan, rules: SuiteRules) -> PowerCheck:
+    """Look ahead at the gates of one suite."""
+    cases = [case for case in plan.cases if case.skip is None and case.side != "base"]
+    if not cases:
+        return PowerCheck((), ())
+    return PowerCheck(tuple(_problems(plan, cases, rules)), tuple(_warnings(plan, cases, rules)))
+
+
+def discordance_of(baseline: Baseline | None) -> float | None:
+    """Return the share of cases that differ between two trials of a baseline; None where it holds single trials."""
+    cases = [] if baseline is None else [case.values for case in baseline.cases.values() if len(case.values) > 1]
+    if not cases:
+        return None
+    means = [(sum(values) / len(values), len(values)) for values in cases]
+    return sum(2 * mean * (1 - mean) * trials / (trials - 1) for mean, trials in means) / len(means)
+
+
+def _problems(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules) -> Iterator[str]:
+    if (trials_problem := Measure(rules.aggregate).trials_problem(plan.trials)) is not None:
+        yield trials_problem
+    if _units(cases) == (1, "cluster") and len(cases) > 1 and any(map(_needs_spread, rules.effective_gates)):
+        yield ONE_CLUSTER
+    worth = plan.trials if rules.aggregate == "mean" else 1  # of a case, at most
+    for gate in rules.effective_gates:
+        if isinstance(gate, PassRateGate) and (text := unattainable(gate, len(cases) * worth)) is not None:
+            yield text
+        if isinstance(gate, NoRegressionGate) and gate.fail_on == "not_proven" and gate.margin is not None:
+            enough = _min_units(gate.alpha, gate.margin)
+            units, word = _units(cases)
+            if units < enough:
+                yield (
+                    f'no-regression with fail_on = "not_proven" and margin = {gate.margin:g} cannot pass with '
+                    f"{count(units, word)}, even if none changes: use at least {enough:,}, or a larger margin"
+                )
+
+
+def _needs_spread(gate: Gate) -> bool:
+    """Tell whether a gate rests on a bound or a test, which a single observation does not have."""
+    return isinstance(gate, NoRegressionGate) or (
+        isinstance(gate, PassRateGate | MeanScoreGate) and gate.bound == "ci"
+    )
+
+
+def _min_units(alpha: float, margin: float) -> int:
+    """Return the fewest cases whose lower bound clears the margin when none of them changed."""
+    z2 = upper_z(alpha) ** 2
+    return math.floor(z2 * (1 - margin) / margin) + 1
+
+
+def _warnings(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules) -> Iterator[str]:
+    sliced = any(isinstance(gate, SliceGate) and gate.min is None for gate in rules.effective_gates)
+    for gate in rules.effective_gates:
+        if isinstance(gate, NoRegressionGate) and gate.scorer is None:
+            yield from _power_warnings(plan, cases, rules, gate.alpha / 2 if sliced else gate.alpha)
+        if isinstance(gate, SliceGate) and gate.min is None:
+            yield from _small_slices(gate, cases)
+
+
+def _power_warnings(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules, alpha: float) -> Iterator[str]:
+    units, word = _units(cases)
+    fewest, n = fewest_losses(alpha), len(cases)
+    if n < fewest:
+        yield f"{count(n, 'case')} cannot prove any drop: {fewest} losses are the fewest that can fail a build"
+        return
+    measured = discordance_of(rules.baseline)
+    before = rules.baseline.trials if rules.baseline is not None else plan.trials
+    flips = DEFAULT_DISCORDANCE if measured is None else max(measured, 1 / (n + 2))  # no flip seen is not no flip
+    drop = _smallest_drop(units, plan.trials, before, flips, alpha)
+    if drop is None or drop > max(LARGE_DROP, rules.comparison.margin or 0.0):
+        seen = "no drop at all" if drop is None else f"only drops of about {points(drop).lstrip('+')} or more"
+        basis = "" if measured is not None else f", if {DEFAULT_DISCORDANCE:.0%} of them flip from run to run"
+        yield f"{count(units, word)} can show {seen} (80% power{basis}): pytest-evalgate power {plan.name}"
+
+
+def _smallest_drop(units: int, trials: int, before: int, discordance: float, alpha: float) -> float | None:
+    if trials == before == 1:
+        return mde_with_flips(units, discordance, alpha, _POWER)
+    se = math.sqrt(discordance / 2 * (1 / trials + 1 / before) / units)
+    drop = mde_mean(se, units - 1, alpha, _POWER) if units > 1 else 1.0
+    return drop if drop < 1 else None
+
+
+def _small_slices(gate: SliceGate, cases: Sequence[PlannedCase]) -> Iterator[str]:
+    sizes: dict[str, int] = {}
+    for case in cases:
+        for by, value in case.slices:
+            if by == gate.by:
+                sizes[value] = sizes.get(value, 0) + 1
+    fewest = fewest_losses(gate.alpha / 2)
+    small = [value for value, size in sizes.items() if size < fewest]
+    if small:
+        named = ", ".join(small[:3]) + (f" and {len(small) - 3:,} more" if len(small) > 3 else "")  # noqa: PLR2004
+        yield f"slices by {gate.by} with fewer than {fewest} cases are too small to gate: {named}"
+
+
+def _units(cases: Sequence[PlannedCase]) -> tuple[int, str]:
+    """Count what is independent: the clusters, where there are any."""
+    clusters = {case.cluster for case in cases}
+    return (len(cases), "case") if clusters == {None} else (len(clusters), "cluster")

@@ -1,0 +1,1 @@
+"""Changes that a branch makes to its own gate: settings, golden sets, baselines."""

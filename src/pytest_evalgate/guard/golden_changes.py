@@ -1,0 +1,177 @@
+"""What changed in the golden sets of a suite: every case that is not what it was at the base branch.
+
+Such a case still runs as it stood there, and the gates judge both versions: a change of the data is listed, and lets
+no build pass that would have failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_evalgate.config import MustPassGate, SliceGate
+from pytest_evalgate.guard.directions import NOTHING, format_value
+from pytest_evalgate.records.results import Case, GateChange
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pytest_evalgate.config import Suite
+    from pytest_evalgate.records.results import GoldenSet
+
+SliceReader = Callable[[Case, str], Iterable[str]]
+"""From a case and what a suite slices by to the slices that the case lies in."""
+
+_NOT_CONTENT: Final = frozenset(
+    {
+        "id",
+        "output",
+        "trajectory",
+        "tags",
+        "slice",
+        "metadata",
+        "split",
+        "weight",
+        "trials",
+        "skip",
+        "side",
+        "human_label",
+        "place",
+        "fingerprint",
+    }
+)
+_CONTENT: Final = tuple(field.name for field in fields(Case) if field.name not in _NOT_CONTENT)
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenChanges:
+    """The changes, and the cases of either side that do not stand so on the other one.
+
+    ``changed`` holds the ids of those of the working tree, ``base_cases`` those of the base that still have to run as
+    they stood there, in base order.
+    """
+
+    changes: tuple[GateChange, ...]
+    changed: frozenset[str]
+    base_cases: tuple[Case, ...]
+
+
+def golden_changes(
+    base: Sequence[GoldenSet], head: Sequence[GoldenSet], *, suite: Suite, read: SliceReader
+) -> GoldenChanges:
+    """Compare the golden sets of one suite, case by case.
+
+    Args:
+        base: Those of the base branch.
+        head: Those of the working tree.
+        suite: The suite as the base branch configures it: its gates and clusters say what of a case is looked at.
+        read: Reads the slices of a case.
+
+    """
+    old, new = _by_id(base), _by_id(head)
+    renamed = _renamed(old, new)
+    look = _GateFields(suite, read)
+    added = new.keys() - old.keys() - set(renamed.values())
+    changes: list[GateChange] = []
+    changed = set(added)
+    base_cases: list[Case] = []
+    for name, case in old.items():
+        now = new.get(renamed.get(name, name))
+        found = [_removed(case)] if now is None else [*_moved(case, now), *look.changes(case, now)]
+        changes += found
+        if now is not None and any(change.effect != "weaker" for change in found):
+            changed.add(now.id)
+        if any(change.effect == "neutral" for change in found) and not _unskipped(case, now):
+            base_cases.append(case)
+    changes += [_added(case) for name, case in new.items() if name in added]
+    return GoldenChanges(tuple(changes), frozenset(changed), tuple(base_cases))
+
+
+@dataclass(frozen=True, slots=True)
+class _GateFields:
+    """What the gates of a suite see of a case."""
+
+    suite: Suite
+    read: SliceReader
+
+    def changes(self, case: Case, now: Case) -> Iterator[GateChange]:
+        where = _where(now)
+        if case.fingerprint != now.fingerprint:
+            before_and_now = _content(case, now), _content(now, case)
+            yield GateChange("case edited", where, *before_and_now, "neutral")
+        if case.skip is None and now.skip is not None:
+            yield GateChange("case skipped", where, NOTHING, format_value(now.skip), "neutral")
+        if _unskipped(case, now):
+            yield GateChange("case no longer skipped", where, format_value(case.skip), NOTHING, "stricter")
+        if case.human_label != now.human_label:
+            yield GateChange(
+                "label changed", where, format_value(case.human_label), format_value(now.human_label), "weaker"
+            )
+        after = self._values(now)
+        for aspect, value in self._values(case).items():
+            if value != after[aspect]:
+                yield GateChange(
+                    f"{aspect} changed", where, format_value(value), format_value(after[aspect]), "neutral"
+                )
+
+    def _values(self, case: Case) -> Mapping[str, Any]:
+        gates = self.suite.gates or ()
+        tags = {tag for gate in gates if isinstance(gate, MustPassGate) for tag in gate.tags}
+        sliced = dict.fromkeys(gate.by for gate in gates if isinstance(gate, SliceGate))
+        cluster = self.suite.cluster
+        return {
+            "must-pass tags": sorted(tags & set(case.tags)),
+            "slices": [f"{by}={value}" for by in sliced for value in sorted(set(self.read(case, by)))],
+            "cluster": None if cluster is None else sorted(set(self.read(case, cluster))),
+            "trials": case.trials,
+            "weight": case.weight,
+            "split": case.split,
+        }
+
+
+def _by_id(sets: Iterable[GoldenSet]) -> dict[str, Case]:
+    return {case.id: case for golden in sets for case in golden}
+
+
+def _renamed(old: Mapping[str, Case], new: Mapping[str, Case]) -> dict[str, str]:
+    """Return the new id of each case whose id is gone and whose content stands under an id that is new."""
+    arrived: dict[str, list[str]] = {}
+    for name, case in new.items():
+        if name not in old:
+            arrived.setdefault(case.fingerprint, []).append(name)
+    gone = (case for name, case in old.items() if name not in new)
+    return {case.id: arrived[case.fingerprint].pop(0) for case in gone if arrived.get(case.fingerprint)}
+
+
+def _removed(case: Case) -> GateChange:
+    return GateChange("case removed", _where(case), _format_input(case), NOTHING, "neutral")
+
+
+def _added(case: Case) -> GateChange:
+    return GateChange("case added", _where(case), NOTHING, _format_input(case), "neutral")
+
+
+def _moved(case: Case, now: Case) -> Iterator[GateChange]:
+    if case.id != now.id:
+        yield GateChange("case renamed", _where(now), format_value(case.id), format_value(now.id), "neutral")
+
+
+def _unskipped(case: Case, now: Case | None) -> bool:
+    """Tell whether a case is judged again: as it stood at the base it would only be skipped."""
+    return now is not None and case.skip is not None and now.skip is None
+
+
+def _where(case: Case) -> str:
+    return f"{case.place} {case.id}"
+
+
+def _format_input(case: Case) -> str:
+    asked = case.input if case.input is not None else case.messages or case.vars
+    return format_value(asked or None)
+
+
+def _content(case: Case, other: Case) -> str:
+    """Write the fields in which ``case`` differs from ``other``."""
+    differing = {name: value for name in _CONTENT if (value := getattr(case, name)) != getattr(other, name)}
+    return format_value(differing)

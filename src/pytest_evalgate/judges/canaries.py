@@ -1,0 +1,153 @@
+"""Canaries: outputs known to be good or bad, judged in every run. A judge that cannot tell them may not gate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pytest_evalgate.errors import LineProblem, SettingsError
+from pytest_evalgate.records.results import Case, Output, Place
+from pytest_evalgate.text import files, jsonl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pytest_evalgate import config
+    from pytest_evalgate.records.results import Json, Score
+
+_CANARY_FOLDER: Final = Path(__file__).parent / "known"
+_WANTED: Final = ("input", "output", "verdict")
+_FIELDS: Final = ("id", *_WANTED, "expected", "context")
+_GOOD: Final = {"good": True, "bad": False}
+_DID: Final = {True: "passed it", False: "failed it", None: "could not tell"}
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """An output of which everybody knows whether it is good."""
+
+    case: Case
+    output: Output
+    good: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FailedCanary:
+    """A canary that the judge took for the opposite, or could not tell; as text, one sentence."""
+
+    canary: Canary
+    score: Score
+
+    def __str__(self) -> str:
+        """Say which one it is, and what the judge did."""
+        case = self.canary.case
+        place = f" ({case.place})" if case.place.file else ""
+        known = "good" if self.canary.good else "bad"
+        reason = f": {self.score.reason}" if self.score.reason else ""
+        return f'"{case.id}"{place} is known to be {known}; the judge {_DID[self.score.passed]}{reason}'
+
+
+def canaries_of(judge: config.Judge, *, root: Path) -> tuple[Canary, ...]:
+    """Return the canaries of a judge: those of its file, else those that a ready rubric brings along, else none.
+
+    Raises:
+        SettingsError: its file lies outside of ``root``, or is malformed; every problem is listed.
+
+    """
+    if judge.canaries is not None:
+        return read(_inside(root, judge.canaries), name=judge.canaries)
+    known = {path.stem: path for path in _CANARY_FOLDER.glob("*.jsonl")}.get(judge.rubric or "")
+    return () if known is None else read(known, name=f"judges/known/{known.name}")
+
+
+def read(path: Path, *, name: str) -> tuple[Canary, ...]:
+    """Read canaries, one JSON object a line.
+
+    Each has an ``input``, an ``output`` and a ``verdict``, "good" or "bad"; it may have an ``id``, the reference as
+    ``expected``, and ``context``, a text or a list of texts.
+
+    Args:
+        path: The file.
+        name: What problems call it.
+
+    Raises:
+        SettingsError: a line is malformed, an id stands twice, or one of the two verdicts is missing; every problem
+            is listed.
+
+    """
+    lines, problems = jsonl.read(path, name=name)
+    problems_by_line = [(line, problem) for line in lines for problem in _row_problems(line.value)]
+    problems += [LineProblem(name, line.number, *problem) for line, problem in problems_by_line]
+    if not problems:
+        found = tuple(_canary(line, name) for line in lines)
+        problems += _set_problems(found, name)
+    if problems:
+        raise SettingsError("\n".join(map(str, sorted(problems, key=lambda problem: problem.line))))
+    return found
+
+
+def failed_canaries(canaries: Sequence[Canary], scores: Sequence[Score]) -> tuple[FailedCanary, ...]:
+    """Return the canaries that the judge took for the opposite, or could not tell.
+
+    Args:
+        canaries: N canaries.
+        scores: What the judge said of each, shape (N,).
+
+    Raises:
+        ValueError: their numbers differ.
+
+    """
+    told = zip(canaries, scores, strict=True)
+    return tuple(FailedCanary(canary, score) for canary, score in told if score.passed is not canary.good)
+
+
+def _row_problems(row: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
+    yield from ((name, "missing") for name in _WANTED if row.get(name) is None)
+    for name in row:
+        if name not in _FIELDS:
+            yield jsonl.escape_text(name), f"unknown field; a canary has {', '.join(_FIELDS)}"
+    if (verdict := row.get("verdict")) is not None and verdict not in ("good", "bad"):
+        yield "verdict", f'must be "good" or "bad", not {jsonl.canonical(verdict)[:60]}'
+    if (given := row.get("id")) is not None and not (isinstance(given, str) and given.strip()):
+        yield "id", "must be a string that is not empty"
+    if not all(isinstance(text, str) for text in _context(row)):
+        yield "context", "must be a text or a list of texts"
+
+
+def _set_problems(canaries: Sequence[Canary], name: str) -> Iterator[LineProblem]:
+    first: dict[str, int] = {}
+    for case in (canary.case for canary in canaries):
+        if (line := first.setdefault(case.id, case.place.line)) != case.place.line:
+            yield LineProblem(
+                name, case.place.line, "id", f"duplicate id {jsonl.quote_text(case.id)} (first at line {line})"
+            )
+    for word, good in _GOOD.items():
+        if not any(canary.good is good for canary in canaries):
+            yield LineProblem(name, 0, "", f'holds no canary with the verdict "{word}": it takes one of each kind')
+
+
+def _canary(line: jsonl.JsonLine, name: str) -> Canary:
+    row = line.value
+    case = Case(
+        row.get("id") or f"canary-{line.number}",
+        input=row["input"],
+        expected=row.get("expected"),
+        context=_context(row),
+        place=Place(name, line.number),
+    )
+    return Canary(case, Output(row["output"]), _GOOD[row["verdict"]])
+
+
+def _context(row: Mapping[str, Json]) -> tuple[Json, ...]:
+    context = row.get("context")
+    if context is None:
+        return ()
+    return tuple(context) if isinstance(context, list) else (context,)
+
+
+def _inside(root: Path, name: str) -> Path:
+    try:
+        return files.resolve_inside(root, Path(name))
+    except ValueError as error:
+        raise SettingsError(f"canaries: {error}") from None

@@ -1,1 +1,0 @@
-"""Judges: scorers that ask a model by a protocol of its own, and what their word is worth."""

@@ -1,0 +1,432 @@
+"""The in-code door: a test marked ``golden_set`` runs once a case, and what it returns is graded."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import unittest
+from dataclasses import dataclass, field, replace
+from itertools import repeat, zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, cast
+
+import pytest
+from pydantic import ValidationError
+
+from pytest_evalgate import targets
+from pytest_evalgate.config import Suite
+from pytest_evalgate.engine import combine_trials, describe_error, grade_output
+from pytest_evalgate.errors import EngineStopped, ScorerError, SettingsError
+from pytest_evalgate.plugin import MARKER
+from pytest_evalgate.plugin.failures import describe_miss, printable
+from pytest_evalgate.plugin.ledger import error_result, publish
+from pytest_evalgate.records.results import Trial
+from pytest_evalgate.targets import as_output
+from pytest_evalgate.text import files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from pytest_evalgate.plugin.assembly import Assembly, ReadySuite
+    from pytest_evalgate.plugin.failures import BaselineOutcome
+    from pytest_evalgate.plugin.session import EvalSession
+    from pytest_evalgate.records.results import Case, CaseResult, Output
+
+
+@dataclass(slots=True)
+class BodyOutputs:
+    """What the test's body produced, one entry a trial: an output, what it raised, or None."""
+
+    produced: list[Output | BaseException | None] = field(default_factory=list)
+    recorded_values: list[Any] = field(default_factory=list)
+
+    @contextlib.contextmanager
+    def trial(self) -> Iterator[None]:
+        """Keep what one trial raises: the target's own failure; pytest's skip and exit pass through."""
+        try:
+            yield
+        except pytest.exit.Exception:
+            raise
+        except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001 - whatever the body raises is a miss
+            self.produced.append(error)
+
+    def add_returned(self, returned: object) -> None:
+        """Keep the output of one trial: what the body returned, else what it recorded."""
+        value = self.recorded_values.pop() if returned is None and self.recorded_values else returned
+        self.recorded_values.clear()
+        self.produced.append(None if value is None else as_output(value))
+
+
+class Recorder:
+    """The ``evalgate`` fixture: for tests that cannot return their output."""
+
+    def __init__(self, bodies: BodyOutputs) -> None:
+        """Record into ``bodies``."""
+        self._bodies = bodies
+
+    def record(self, output: object) -> None:
+        """Record the output of this trial: a str, a dict or an Output."""
+        self._bodies.recorded_values.append(output)
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenTest:
+    """One item of a marked test.
+
+    Args:
+        suite: Its suite; with a target where the marker says ``target=``.
+        case: Its case.
+        body: The function that the user wrote.
+        runs_together: Whether its bodies run on the engine, beside those of other cases.
+        bodies: What the bodies made.
+        ahead: What the engine made of the case before its bodies run, a trial each; empty without a target.
+        graded: What a body that ran on the engine came to, a trial each; None where it gave no output.
+
+    """
+
+    suite: ReadySuite
+    case: Case
+    body: Callable[..., Any]
+    is_concurrent: bool = False
+    bodies: BodyOutputs = field(default_factory=BodyOutputs)
+    prefetched: list[Trial] = field(default_factory=list)
+    graded: list[Trial | None] = field(default_factory=list)
+
+    @property
+    def is_prefetched(self) -> bool:
+        """Tell whether the engine asks the target ahead of the item, and the bodies run in the item itself."""
+        return self.suite.target is not None and not self.is_concurrent
+
+    @property
+    def starts_early(self) -> bool:
+        """Tell whether work for it starts before its item runs."""
+        return self.suite.target is not None or self.is_concurrent
+
+    def trial_arguments(self, arguments: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+        """Yield the body's arguments for each trial in which it is to run."""
+        if not self.prefetched:
+            yield from repeat(arguments, self.suite.plan.trials)
+        for trial in self.prefetched:
+            if not is_complete(trial):
+                self.bodies.produced.append(None)
+            elif "output" in arguments and len(self.prefetched) > 1:
+                yield {**arguments, "output": trial.output}
+            else:
+                yield arguments
+
+
+GOLDEN_TEST: pytest.StashKey[GoldenTest] = pytest.StashKey()
+
+
+def is_complete(trial: Trial) -> bool:
+    """Tell whether the target gave a whole answer: one that a body can look at."""
+    return trial.output is not None and trial.output.finish == "complete"
+
+
+def may_begin(item: pytest.Item) -> bool:
+    """Tell whether an item will run for sure; what may be skipped yet is begun when its turn comes."""
+    xfail = item.get_closest_marker("xfail")
+    never_runs = xfail is not None and not xfail.kwargs.get("run", True)
+    return not (never_runs or item.get_closest_marker("skip") or item.get_closest_marker("skipif"))
+
+
+def with_target(assembly: Assembly, name: str, suite: Suite) -> ReadySuite:
+    """Return a suite that a marker defines, with its target.
+
+    Raises:
+        UserError: it cannot be used.
+
+    """
+    spec = assembly.target_settings(suite)
+    assert spec is not None  # noqa: S101 - the marker named one
+    wiring = assembly.wiring
+    target = wiring.target(
+        name, spec, cache_run_id=wiring.run_context.run
+    )  # no digest of a run covers what a marker names
+    if not isinstance(target, targets.RecordedTarget):
+        return replace(assembly.ready_in_code(name, suite), target=target, waits=True)
+    if suite.trials is None:
+        suite = suite.model_copy(update={"trials": target.trials})
+    ready = assembly.ready_in_code(name, suite)
+    if ready.plan.trials > target.trials:
+        raise SettingsError(
+            f"suite {name}: {ready.plan.trials} trials wanted, but {target.trials} recorded; add files"
+        )
+    return replace(ready, target=target)
+
+
+def stale_output_fixture(item: pytest.Function) -> str | None:
+    """Name a fixture that would show the body the output of another trial; None where there is none."""
+    definitions = item._fixtureinfo.name2fixturedefs  # noqa: SLF001 - pytest tells nobody what a fixture asks for
+    if len(definitions.get("output", ())) > 1:
+        return "output"
+    asking = (name for name, found in definitions.items() for one in found if "output" in one.argnames)
+    return next(asking, None)
+
+
+class PrefetchHooks:
+    """Hands each test the answers that were asked for ahead."""
+
+    def __init__(self, session: EvalSession) -> None:
+        """Hand over what the engine of ``session`` has."""
+        self._session = session
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Wait for the answers, after pytest has decided not to skip the item and before its fixtures are set up.
+
+        Where the target gave no whole answer in any trial there is nothing to look at: fixtures and body are left out.
+        """
+        test = item.stash.get(GOLDEN_TEST, None)
+        if test is None or not test.is_prefetched or self._session.is_dry:
+            return
+        test.prefetched[:] = self._trials(test)
+        if not any(map(is_complete, test.prefetched)):
+            assert isinstance(item, pytest.Function)  # noqa: S101 - nothing else is marked
+            item.fixturenames = []
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
+        """Leave out a body that has nothing to look at."""
+        test = pyfuncitem.stash.get(GOLDEN_TEST, None)
+        if test is None or not test.prefetched or any(map(is_complete, test.prefetched)):
+            return None
+        test.bodies.produced[:] = [None] * len(test.prefetched)
+        return True
+
+    @pytest.fixture(name="output")
+    def output(self, request: pytest.FixtureRequest) -> Output | None:
+        """What the target of a marked test with ``target=`` returned for the case: an Output."""
+        test = request.node.stash.get(GOLDEN_TEST, None)
+        if test is None or test.suite.target is None:
+            pytest.fail(f"the output fixture belongs to tests marked {MARKER} with target=", pytrace=False)
+        if self._session.is_dry:
+            pytest.skip("the target is not asked where nothing is run")
+        return next((trial.output for trial in test.prefetched if is_complete(trial)), None)
+
+    def _trials(self, test: GoldenTest) -> tuple[Trial, ...]:
+        try:
+            return self._session.case_queue.result(test.suite, test.case).trials
+        except (EngineStopped, ScorerError) as error:
+            pytest.fail(str(error), pytrace=False)
+
+
+_KEYWORDS = ("suite", "scorers", "trials", "target", "concurrent")
+_NOT_ASYNC = (
+    'concurrent=True is for async def: make the test one, or have its target asked ahead with target="pkg.mod:name"'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MarkerOptions:
+    """What a marker asks for: a suite, and whether the bodies of its cases are to run together."""
+
+    suite: ReadySuite
+    concurrent: bool
+
+
+def is_method_of_unittest(item: pytest.Item) -> bool:
+    """Tell whether pytest leaves the parameters of ``item`` to unittest, which knows none."""
+    cls = item.cls if isinstance(item, pytest.Function) else None
+    return cls is not None and issubclass(cls, unittest.TestCase)
+
+
+def read_marker(marker: pytest.Mark, assembly: Assembly, test: Callable[..., Any], folder: Path) -> MarkerOptions:
+    """Return what a marker asks for; a configured suite of its name lends what it leaves out.
+
+    Args:
+        marker: The marker.
+        assembly: Builds the suite.
+        test: The function that it marks.
+        folder: Where the test stands: its paths are looked for there first.
+
+    Raises:
+        UserError: the marker or its golden sets cannot be used.
+
+    """
+    _check_shape(marker)
+    concurrent = marker.kwargs.get("concurrent", False)
+    if concurrent and not inspect.iscoroutinefunction(test):
+        raise SettingsError(f"@pytest.mark.{MARKER}: {_NOT_ASYNC}")
+    paths = [_below(assembly.root, folder, Path(path)) for path in marker.args]
+    name = marker.kwargs.get("suite") or _configured_name(paths, assembly)
+    configured = assembly.suite_settings(name) if name else None
+    if not paths and configured is None:
+        raise SettingsError(f"@pytest.mark.{MARKER}: name a golden set, or a configured suite with suite=")
+    given: dict[str, Any] = configured.model_dump(exclude_unset=True) if configured else {}
+    given |= {"golden": [str(path) for path in paths]} if paths else {}
+    name, suite = name or paths[0].stem, _validated(given | _marker_fields(marker.kwargs))
+    asks = marker.kwargs.get("target") is not None
+    return MarkerOptions(
+        with_target(assembly, name, suite) if asks else assembly.ready_in_code(name, suite), concurrent
+    )
+
+
+def parametrize(metafunc: pytest.Metafunc, suite: ReadySuite) -> None:
+    """Run the test once for each case of ``suite``."""
+    cases = [case for golden_set in suite.sets for case in golden_set]
+    metafunc.parametrize("case", [pytest.param(case, id=case.id, marks=_skips(case)) for case in cases])
+
+
+def prepare(item: pytest.Function, suite: ReadySuite, *, is_concurrent: bool) -> GoldenTest:
+    """Make the body of a marked test hand over what it returns, whichever plugin runs it."""
+    case = cast("Case", item.callspec.params["case"])
+    golden_test = item.stash[GOLDEN_TEST] = GoldenTest(suite, case, item.obj, is_concurrent)
+    if not is_concurrent:
+        item.obj = _record_returned(golden_test)
+    return golden_test
+
+
+def run_async_body(item: pytest.Function) -> Any | None:
+    """Return the coroutine of an async body that no other plugin has made its own; None for any other test."""
+    if GOLDEN_TEST not in item.stash or not inspect.iscoroutinefunction(item.obj):
+        return None
+    names = item._fixtureinfo.argnames  # noqa: SLF001 - what pytest itself passes
+    return item.obj(**{name: item.funcargs[name] for name in names})
+
+
+def _record_returned(test: GoldenTest) -> Callable[..., Any]:
+    """Wrap a body so that it runs once a trial and hands over what it returns or raises."""
+    body, bodies = test.body, test.bodies
+    if inspect.iscoroutinefunction(body):
+
+        @functools.wraps(body)
+        async def run_async(**arguments: Any) -> None:
+            for bound in test.trial_arguments(arguments):
+                with bodies.trial():
+                    bodies.add_returned(await body(**bound))
+
+        return run_async
+
+    @functools.wraps(body)
+    def run(**arguments: Any) -> None:
+        for bound in test.trial_arguments(arguments):
+            with bodies.trial():
+                bodies.add_returned(body(**bound))
+
+    return run
+
+
+def _check_shape(marker: pytest.Mark) -> None:
+    kwargs = marker.kwargs
+    wrong = [key for key in sorted(kwargs) if key not in _KEYWORDS]
+    wrong += [repr(path) for path in marker.args if not isinstance(path, str | Path)]
+    wrong += [f"concurrent={kwargs['concurrent']!r}"] if not isinstance(kwargs.get("concurrent", False), bool) else []
+    wrong += [f"target={kwargs['target']!r}"] if not isinstance(kwargs.get("target"), str | dict | None) else []
+    if wrong:
+        usage = ", ".join(("*paths", *(f"{key}=" for key in _KEYWORDS)))
+        raise SettingsError(f"@pytest.mark.{MARKER}: {', '.join(wrong)}: write {MARKER}({usage})")
+
+
+def _marker_fields(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a marker says of its suite itself; a target that is one name is a function's."""
+    lent = {key: kwargs[key] for key in ("scorers", "trials") if kwargs.get(key) is not None}
+    target = kwargs.get("target")
+    if isinstance(target, str):
+        lent["target"] = {"python": target}
+    elif isinstance(target, dict):
+        lent["target"] = target
+    return lent
+
+
+def _validated(given: Mapping[str, Any]) -> Suite:
+    try:
+        return Suite.model_validate(given)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        place = ".".join(map(str, problem["loc"]))
+        raise SettingsError(
+            f"@pytest.mark.{MARKER}: {place}: {problem['msg'].removeprefix('Value error, ')}"
+        ) from None
+
+
+def _skips(case: Case) -> Sequence[pytest.MarkDecorator]:
+    return () if case.skip is None else (pytest.mark.skip(reason=case.skip),)
+
+
+def _below(root: Path, folder: Path, path: Path) -> Path:
+    """Find a marker's path: beside the test, else below the root folder."""
+    beside = folder / path
+    try:
+        return files.resolve_inside(root, beside if beside.exists() else root / path)
+    except ValueError as error:
+        raise SettingsError(f"@pytest.mark.{MARKER}: {error}") from None
+
+
+def _configured_name(paths: Sequence[Path], assembly: Assembly) -> str | None:
+    names = {name for path in paths for name in assembly.suites_of(path)}
+    return names.pop() if len(names) == 1 else None
+
+
+async def grade(item: pytest.Item, golden_test: GoldenTest) -> CaseResult:
+    """Grade what the bodies handed over and publish the result.
+
+    Raises:
+        ScorerError: a scorer broke.
+
+    """
+    planned = golden_test.suite.planned[golden_test.case.id]
+    try:
+        graded = golden_test.graded or await _grade_all(golden_test)
+    except ScorerError as error:
+        publish(item, golden_test.case, error_result(planned, str(error)))
+        raise
+    trials = [trial for trial in graded if trial is not None]
+    if len(trials) < golden_test.suite.plan.trials:
+        message = _without_output(item, len(trials), golden_test.suite.plan.trials)
+        publish(item, golden_test.case, error_result(planned, message))
+        pytest.fail(message, pytrace=False)
+    result = combine_trials(planned, trials)
+    publish(item, golden_test.case, result)
+    return result
+
+
+async def grade_trial(
+    golden_test: GoldenTest, index: int, produced: Output | BaseException | None, prefetched: Trial | None
+) -> Trial | None:
+    """Grade one trial; None where nobody gave an output.
+
+    Args:
+        golden_test: The test.
+        index: Of the trial.
+        produced: What the body returned, recorded or raised.
+        prefetched: What the target's answer came to, graded, where there is a target. An exception of the body goes
+            before it, and so does an output of the body's own.
+
+    Raises:
+        ScorerError: a scorer broke.
+
+    """
+    if produced is None:
+        return prefetched
+    if isinstance(produced, BaseException):
+        return replace(prefetched or Trial(index, 0.0), value=0.0, reason=describe_error(produced))
+    case = golden_test.case
+    if prefetched is None or prefetched.output is None:
+        return await grade_output(golden_test.suite.grading_of(case), case, index, produced)
+    latency_s = prefetched.output.latency_s if produced.latency_s is None else produced.latency_s
+    graded = await grade_output(
+        golden_test.suite.grading_of(case), case, index, replace(produced, latency_s=latency_s)
+    )
+    return replace(graded, calls=(*prefetched.calls, *graded.calls))
+
+
+def fail(golden_test: GoldenTest, result: CaseResult, before: BaselineOutcome | None) -> NoReturn:
+    """Fail the test of a missed case: with what its body raised, else with the case laid out."""
+    for produced in golden_test.bodies.produced:
+        if isinstance(produced, BaseException):
+            raise produced
+    pytest.fail(f"{printable(result.reason)}\n{describe_miss(golden_test.case, result, before)}", pytrace=False)
+
+
+async def _grade_all(golden_test: GoldenTest) -> list[Trial | None]:
+    pairs = zip_longest(golden_test.bodies.produced, golden_test.prefetched)
+    return [
+        await grade_trial(golden_test, index, produced, prefetched)
+        for index, (produced, prefetched) in enumerate(pairs)
+    ]
+
+
+def _without_output(item: pytest.Item, given: int, trials: int) -> str:
+    which = f" in {trials - given} of {trials} trials" if trials > 1 else ""
+    return f"{item.nodeid} returned no output{which}: return it, or call evalgate.record(output)"

@@ -1,0 +1,264 @@
+"""What the page knows of a case: a line of its index, and the texts that are unpacked when somebody asks."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from array import array
+from base64 import b64encode
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from tempfile import SpooledTemporaryFile
+from typing import IO, TYPE_CHECKING, Any, Final, Self
+
+from pytest_evalgate.reports.html.marks import CHANGES, OUTCOMES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from types import TracebackType
+
+    from pytest_evalgate.records.results import Json, Score
+    from pytest_evalgate.reports.view import CaseView, Links, ReportView, TrialView
+
+_REASON: Final = 120
+"""Characters of a reason in the index; the whole of it stands with the texts."""
+
+_OUTCOME: Final = {name: number for number, name in enumerate(OUTCOMES)}
+_CHANGE: Final = {name: number for number, name in enumerate(CHANGES)}
+
+
+@dataclass(frozen=True, slots=True)
+class NameTable:
+    """Names that stand in the index once, in the order in which they came, and are numbers elsewhere."""
+
+    numbers: dict[Any, int] = field(default_factory=dict)
+
+    def number(self, name: Any) -> int:
+        """Return the number of a name, a new one for a new name."""
+        return self.numbers.setdefault(name, len(self.numbers))
+
+
+@dataclass(frozen=True, slots=True)
+class CaseIndex:
+    """Writes the lines of the index. ``judges`` are the names of each suite's judges."""
+
+    judges: Mapping[str, frozenset[str]]
+    suites: NameTable = field(default_factory=NameTable)
+    tags: NameTable = field(default_factory=NameTable)
+    slices: NameTable = field(default_factory=NameTable)
+
+    def line(self, case: CaseView) -> list[Json]:
+        """Return a case as a list: the names of its parts are `FIELDS` of the script."""
+        return [
+            case.id,
+            self.suites.number(case.suite),
+            _OUTCOME[case.outcome],
+            _CHANGE[case.change],
+            _short(case.value),
+            _short(case.before),
+            [self.tags.number(tag) for tag in case.tags],
+            [self.slices.number(pair) for pair in case.slices],
+            int(case.flaky),
+            int(disagree(case, self.judges.get(case.suite, frozenset()))),
+            case.reason[:_REASON],
+        ]
+
+    def names(self) -> dict[str, Json]:
+        """Return what the numbers of the lines stand for, and how results are shown."""
+        return {
+            "suites": list(self.suites.numbers),
+            "tags": list(self.tags.numbers),
+            "slices": list(self.slices.numbers),
+            "outcomes": [{"name": name, **asdict(mark)} for name, mark in OUTCOMES.items()],
+            "changes": [{"name": name, **asdict(mark)} for name, mark in CHANGES.items()],
+        }
+
+
+def disagree(case: CaseView, judges: frozenset[str]) -> bool:
+    """Tell whether in any trial a judge says pass where another judge or a rule says miss, or the other way round."""
+    return bool(judges) and any(_differ(trial.scores, judges) for trial in case.trials)
+
+
+def _differ(scores: tuple[Score, ...], judges: frozenset[str]) -> bool:
+    told = [score for score in scores if score.passed is not None]
+    return len({score.passed for score in told}) > 1 and any(score.name in judges for score in told)
+
+
+def texts(case: CaseView, links: Links | None) -> dict[str, Json]:
+    """Return all that is told of a case when it is opened; what is empty is left out."""
+    where = case.place.file
+    before = {} if case.baseline_output is None else {"before": case.baseline_output}
+    return before | _given(
+        {
+            "place": str(case.place) if where else "",
+            "url": links.line(case.place) if links is not None and where else "",
+            "input": case.input,
+            "expected": case.expected,
+            "reason": case.reason,
+            "trials": [_trial(trial) for trial in case.trials],
+        }
+    )
+
+
+def _trial(trial: TrialView) -> dict[str, Json]:
+    return {
+        "value": trial.value,
+        **_given(
+            {
+                "output": trial.output,
+                "reason": trial.reason,
+                "scores": [_score(score) for score in trial.scores],
+                "latency_s": trial.latency_s,
+                "cost_usd": trial.cost_usd,
+                "tokens": trial.tokens,
+            }
+        ),
+    }
+
+
+def _score(score: Score) -> dict[str, Json]:
+    counts = {} if score.counts else {"counts": False}
+    return {"name": score.name, "value": _short(score.value), "passed": score.passed, "reason": score.reason, **counts}
+
+
+def _given(values: dict[str, Json]) -> dict[str, Json]:
+    return {name: value for name, value in values.items() if value not in (None, "", [])}
+
+
+def _short(value: float | None) -> float | None:
+    """Return a share with four digits, 0 and 1 as integers: most are, and they take less room."""
+    return int(value) if value in {0, 1} else None if value is None else round(value, 4)
+
+
+_LEVEL: Final = 5
+"""Of gzip: 4 takes two thirds of the time for 3 % more, and 10,000 cases then pass 6 MB; 6 takes half as much time
+again for 1.5 % less (benchmarks/html_report.py)."""
+
+_GZIP: Final = 31
+
+
+def encoded(text: str) -> bytes:
+    """Encode a text; a lone surrogate, which UTF-8 does not have, becomes the escape that JSON has for it."""
+    return text.encode("utf-8", "backslashreplace")
+
+
+def dumps(value: Json) -> str:
+    """Write a value as JSON without room between its parts."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def gzipped(text: str) -> bytes:
+    """Compress a text with gzip; its header holds no time."""
+    return zlib.compress(encoded(text), _LEVEL, wbits=_GZIP)
+
+
+def base64_size(packed_bytes: int) -> int:
+    """Return how many bytes of a page so many compressed ones take."""
+    return -(-packed_bytes // 3) * 4
+
+
+def json_element(name: str, parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield an element that holds JSON; ``name`` is its id."""
+    yield f'<script type="application/json" id="{name}">'.encode()
+    yield from parts
+    yield b"</script>\n"
+
+
+def gzip_element(name: str, parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield an element that holds compressed bytes in base64; each part but the last is of a length that 3 divides."""
+    yield f'<script type="text/plain" id="{name}">'.encode()
+    yield from map(b64encode, parts)
+    yield b"</script>\n"
+
+
+def compressor() -> zlib._Compress:
+    """Return what compresses a text piece by piece, as ``gzipped`` does at once."""
+    return zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreCollector:
+    """The scores so far, by suite and scorer, eight bytes each."""
+
+    by_suite: dict[str, dict[str, array[float]]] = field(default_factory=dict)
+
+    def add(self, case: CaseView) -> None:
+        """Add those of a case; the ones that could not tell are left out."""
+        scores = self.by_suite.setdefault(case.suite, {})
+        for trial in case.trials:
+            for score in trial.scores:
+                if score.value is not None:
+                    scores.setdefault(score.name, array("d")).append(score.value)
+
+
+CHUNK: Final = 500
+"""Cases whose texts are unpacked together."""
+
+_IN_MEMORY: Final = 8 << 20
+_COPIED: Final = 3 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class PackedCases:
+    """The cases of a run in two temporary files; to be closed.
+
+    ``sizes`` are the lengths of the chunks, ``scores`` those of the run by suite and scorer.
+    """
+
+    index: IO[bytes]
+    index_size: int
+    chunks: IO[bytes]
+    sizes: Sequence[int]
+    scores: Mapping[str, Mapping[str, array[float]]]
+
+    @property
+    def size(self) -> int:
+        """How many bytes of a page they take."""
+        return base64_size(self.index_size) + sum(map(base64_size, self.sizes))
+
+    def index_parts(self) -> Iterator[bytes]:
+        """Yield the index, compressed, in pieces of a length that 3 divides."""
+        self.index.seek(0)
+        while piece := self.index.read(_COPIED):
+            yield piece
+
+    def chunk_parts(self) -> Iterator[bytes]:
+        """Yield the chunks, compressed."""
+        self.chunks.seek(0)
+        for size in self.sizes:
+            yield self.chunks.read(size)
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Drop both files."""
+        self.index.close()
+        self.chunks.close()
+
+
+def pack(view: ReportView) -> PackedCases:
+    """Draw the cases of ``view`` once and pack them."""
+    judges = {name: frozenset(one.name for one in suite.judges) for name, suite in view.verdict.suites.items()}
+    lines, gathered, sizes = CaseIndex(judges), ScoreCollector(), list[int]()
+    index, chunks = (SpooledTemporaryFile(_IN_MEMORY) for _ in range(2))  # noqa: SIM115 - PackedCases closes them
+    squeeze = compressor()
+    index.write(squeeze.compress(b'{"rows":['))
+    for batch in _batches(view.cases):
+        for case in batch:
+            gathered.add(case)
+        rows = dumps([lines.line(case) for case in batch])[1:-1]
+        index.write(squeeze.compress(encoded(("," if sizes else "") + rows)))
+        sizes.append(chunks.write(gzipped(dumps([texts(case, view.links) for case in batch]))))
+    index.write(squeeze.compress(encoded(f'],"chunk":{CHUNK},"names":{dumps(lines.names())}}}')))
+    index.write(squeeze.flush())
+    return PackedCases(index, index.tell(), chunks, sizes, gathered.by_suite)
+
+
+def _batches(cases: Iterable[CaseView]) -> Iterator[list[CaseView]]:
+    drawn = iter(cases)
+    while batch := list(islice(drawn, CHUNK)):
+        yield batch

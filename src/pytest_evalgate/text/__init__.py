@@ -1,0 +1,1 @@
+"""Text utilities: JSON lines, files, escaping, layout, redaction and wording."""

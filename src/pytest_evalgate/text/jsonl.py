@@ -1,0 +1,304 @@
+"""Strict JSON and JSON Lines: every fault of a file is found and named, and no input can hurt the reader.
+
+Stricter than the standard library: duplicate keys, NaN, numbers that overflow, lone surrogates, NUL characters, deep
+nesting, huge integers and endless lines are refused, since each of them changes or loses a value silently, or crashes.
+Laxer than RFC 8259 where editors are: a byte order mark, CRLF, blank lines and lines that start with ``//`` are fine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+import stat
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NoReturn
+
+from pytest_evalgate.errors import LineProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_BOM: Final = b"\xef\xbb\xbf"
+_WIDE_BOMS: Final = (
+    b"\xff\xfe",
+    b"\xfe\xff",
+)  # of UTF-16 and little-endian UTF-32; the other UTF-32 starts with a NUL byte
+_WHITESPACE: Final = b" \t\r\n"  # JSON's own white space: bytes.strip() would take \x0b and \x0c as well
+_SUSPECT_ESCAPE: Final = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_NO_BRACKET: Final = bytes(sorted(set(range(256)) - set(b"[]{}")))
+_STEP: Final = tuple((byte in b"[{") - (byte in b"]}") for byte in range(256))
+_SKIPPED_AT_ONCE: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class JsonLimits:
+    """Bounds that keep a hostile file harmless.
+
+    ``line_bytes`` is the longest line in bytes, ``depth`` the deepest nesting, ``problems`` the number of problems of
+    one file after which reading it stops.
+    """
+
+    line_bytes: int = 8 * 1024 * 1024
+    depth: int = 64
+    problems: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class JsonLine:
+    """One JSON object and the 1-based number of its line."""
+
+    number: int
+    value: dict[str, Any]
+
+
+class _InvalidJson(ValueError):  # noqa: N818 - private, and always turned into a problem or a ValueError
+    """Why a text is refused, and in which field."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+
+
+def read(path: Path, *, name: str, limits: JsonLimits | None = None) -> tuple[list[JsonLine], list[LineProblem]]:
+    """Read every line of a JSON Lines file, and every problem it has.
+
+    Args:
+        path: the file.
+        name: what the problems call it.
+        limits: the bounds; ``JsonLimits()`` when left out.
+
+    Returns:
+        The objects and the problems, both in line order. A line has one of the two, unless it is blank or a comment;
+        a file that cannot be read at all is one problem with line 0. Nothing is raised.
+
+    """
+    limits = limits or JsonLimits()
+    lines: list[JsonLine] = []
+    problems: list[LineProblem] = []
+    try:
+        _require_regular(path)
+        with path.open("rb") as file:
+            for raw in _raw_lines(file, limits.line_bytes):
+                try:
+                    lines.append(JsonLine(raw.number, _parse_object(raw, limits)))
+                except _InvalidJson as refused:
+                    problems.append(LineProblem(name, raw.number, refused.field, refused.message))
+                if len(problems) == limits.problems:
+                    problems.append(LineProblem(name, raw.number, "", "too many problems; the rest was not read"))
+                    break
+    except (OSError, ValueError) as error:  # ValueError: a folder, a pipe, or a path that holds a NUL character
+        reason = getattr(error, "strerror", None) or str(error)
+        problems.append(LineProblem(name, 0, "", f"cannot be read: {reason}"))
+    return lines, problems
+
+
+def loads(document: str | bytes, *, limits: JsonLimits | None = None) -> Any:
+    """Parse one JSON document under the rules of `read`; its length is for the caller to bound.
+
+    Raises:
+        ValueError: it is refused; the message says why and, where that is known, at which line and column.
+
+    """
+    raw = document if isinstance(document, bytes) else document.encode("utf-8", "surrogatepass")
+    start = len(_BOM) if raw.startswith(_BOM) else 0
+    return _parse(raw[start:], start, limits or JsonLimits())
+
+
+def canonical(value: Any) -> str:
+    """Write ``value`` as the one JSON text it has here: keys sorted, no spaces, ASCII only; any Mapping is an object.
+
+    Raises:
+        ValueError: it holds NaN or an infinity.
+        TypeError: it holds what JSON cannot.
+
+    """
+    return _ENCODER.encode(value)
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of `canonical`, in hexadecimal."""
+    return hashlib.sha256(canonical(value).encode("ascii")).hexdigest()
+
+
+def quote_text(text: str, limit: int = 80) -> str:
+    """Quote ``text`` for a message, as `escape_text` shows it."""
+    return f'"{escape_text(text, limit)}"'
+
+
+def escape_text(text: str, limit: int = 80) -> str:
+    """Cut ``text`` at ``limit`` characters and escape what cannot be seen, or what a terminal would obey."""
+    cut = text if len(text) <= limit else text[:limit] + "…"
+    if cut.isprintable():
+        return cut
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in cut)
+
+
+def _plain(value: object) -> dict[str, Any]:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} is not a JSON value")
+
+
+def _require_regular(path: Path) -> None:
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise _InvalidJson("it is a folder; name the file")
+    if not stat.S_ISREG(mode):  # reading a named pipe would wait for ever
+        raise _InvalidJson("it is not a regular file")
+
+
+@dataclass(frozen=True, slots=True)
+class _RawLine:
+    number: int
+    offset: int
+    content: bytes | None
+    """None where the line is too long to be held."""
+
+
+def _raw_lines(file: BinaryIO, longest: int) -> Iterator[_RawLine]:
+    """Yield each line that holds something, with the byte offset of its content."""
+    head = file.read(len(_BOM))
+    if head.startswith(_WIDE_BOMS):  # its line feeds are not ours: one problem, not one per line
+        yield _RawLine(1, 0, head)
+        return
+    start = file.seek(len(_BOM) if head == _BOM else 0)
+    for number, raw in enumerate(iter(lambda: file.readline(longest + 1), b""), start=1):
+        size = len(raw)
+        if size > longest and not raw.endswith(b"\n"):
+            size += _skip_line(file)
+            yield _RawLine(number, start, None)
+        elif (content := raw.rstrip(_WHITESPACE)) and not content.lstrip(_WHITESPACE).startswith(b"//"):
+            yield _RawLine(number, start, content)
+        start += size
+
+
+def _skip_line(file: BinaryIO) -> int:
+    skipped = 0
+    while part := file.readline(_SKIPPED_AT_ONCE):
+        skipped += len(part)
+        if part.endswith(b"\n"):
+            break
+    return skipped
+
+
+def _parse_object(raw: _RawLine, limits: JsonLimits) -> dict[str, Any]:
+    if raw.content is None:
+        raise _InvalidJson(f"longer than {limits.line_bytes:,} bytes; split the case, or keep its bulk in a file")
+    value = _parse(raw.content, raw.offset, limits)
+    if not isinstance(value, dict):
+        raise _InvalidJson(f"not an object but {_KINDS.get(type(value), 'null')}; write one {{...}} per line")
+    return value
+
+
+def _parse(raw: bytes, offset: int, limits: JsonLimits) -> Any:
+    if offset == 0 and raw.startswith(_WIDE_BOMS):
+        raise _InvalidJson(f"encoded as UTF-16 or UTF-32 (bytes {raw[:2].hex(' ')} at offset 0); save as UTF-8")
+    if (place := raw.find(b"\0")) >= 0:
+        raise _InvalidJson(
+            f"not text: NUL byte at offset {offset + place} of the file; if it is UTF-16, save as UTF-8"
+        )
+    if raw.count(b"[") + raw.count(b"{") > limits.depth and depth(raw) > limits.depth:
+        raise _InvalidJson(f"nested deeper than {limits.depth}")
+    try:
+        text = raw.decode("utf-8")
+        value = _DECODER.decode(text)
+    except UnicodeDecodeError as error:
+        bad, place = raw[error.start], offset + error.start
+        raise _InvalidJson(f"not UTF-8: byte {bad:02x} at offset {place} of the file; save as UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise _InvalidJson(_explain(error)) from None
+    if b"\\u" in raw and _SUSPECT_ESCAPE.search(raw):
+        _check_characters(value, "")
+    return value
+
+
+def depth(raw: bytes) -> int:
+    """Deepest nesting outside of strings, without parsing: a parser would recurse."""
+    outside = b"".join(raw.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
+    brackets = outside.translate(None, _NO_BRACKET)
+    return max(accumulate(map(_STEP.__getitem__, brackets)), default=0)
+
+
+def _explain(error: json.JSONDecodeError) -> str:
+    place = f"column {error.colno}" if error.lineno == 1 else f"line {error.lineno}, column {error.colno}"
+    return f"not JSON at {place}: {_hint(error.doc, error.pos) or error.msg}"
+
+
+def _hint(text: str, place: int) -> str:
+    """Name the usual slips: the parser's own words for them differ from one Python version to the next."""
+    here = text[place : place + 1]
+    if re.match(r",\s*[}\]]", text[place:]) or (here in ("}", "]") and text[:place].rstrip().endswith(",")):
+        return "trailing comma"
+    return {
+        "'": "single quotes; use double quotes",
+        "\ufeff": "byte order mark inside the file; remove it",
+        "": "the text ends too early",
+    }.get(here, "")
+
+
+def _check_characters(value: Any, where: str) -> None:
+    if isinstance(value, str):
+        _check_string(value, where)
+    elif isinstance(value, dict):
+        for key, member in value.items():
+            _check_string(key, where)
+            _check_characters(member, f"{where}.{escape_text(key)}" if where else escape_text(key))
+    elif isinstance(value, list):
+        for index, member in enumerate(value):
+            _check_characters(member, f"{where}[{index}]")
+
+
+def _check_string(text: str, where: str) -> None:
+    if "\0" in text:
+        raise _InvalidJson(f"NUL character in {quote_text(text)}", where)
+    if _SURROGATE.search(text):
+        raise _InvalidJson(f"lone surrogate in {quote_text(text)}; no UTF-8 text can hold it", where)
+
+
+_LONGEST_NUMBER: Final = 640  # what Python always converts, however PYTHONINTMAXSTRDIGITS is set
+_KINDS: Final = {list: "an array", str: "a string", int: "a number", float: "a number", bool: "a boolean"}
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        [(twice, _)] = Counter(key for key, _ in pairs).most_common(1)
+        raise _InvalidJson(f"duplicate key {quote_text(twice)}")
+    return value
+
+
+def _integer(text: str) -> int:
+    return int(_bounded(text))
+
+
+def _number(text: str) -> float:
+    value = float(_bounded(text))
+    if math.isinf(value):
+        raise _InvalidJson(f"number {text[:40]} is too large for a 64-bit float")
+    return value
+
+
+def _bounded(number: str) -> str:
+    if len(number) > _LONGEST_NUMBER:
+        raise _InvalidJson(f"number of {len(number):,} digits, at most {_LONGEST_NUMBER}; write it as a string")
+    return number
+
+
+def _constant(name: str) -> NoReturn:
+    raise _InvalidJson(f"{name} is not JSON; use null")
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_object, parse_int=_integer, parse_float=_number, parse_constant=_constant
+)
+_ENCODER: Final = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False, default=_plain
+)

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import jsonschema  # type: ignore[import-untyped]
+import pytest
+
+from pytest_evalgate.config import (
+    BudgetGate,
+    Gate,
+    MeanScoreGate,
+    MustPassGate,
+    NoRegressionGate,
+    SliceGate,
+    json_schema,
+    load,
+)
+from pytest_evalgate.errors import SettingsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_SUITE = 'suites.faq.golden = "g.jsonl"\nsuites.faq.slices = ["lang"]\n'
+
+
+def _gates(root: Path, *gates: str) -> tuple[Gate, ...]:
+    (root / "evalgate.toml").write_text(f"{_SUITE}suites.faq.gates = [{', '.join(gates)}]\n")
+    return load(root).suites["faq"].gates or ()
+
+
+def _refused(root: Path, gate: str) -> str:
+    with pytest.raises(SettingsError) as caught:
+        _gates(root, gate)
+    return str(caught.value).removeprefix("evalgate.toml: suites.faq.gates.0")
+
+
+def test_every_gate_is_read(tmp_path: Path) -> None:
+    assert _gates(
+        tmp_path,
+        '{ kind = "no-regression", scorer = "tone", alpha = 0.01 }',
+        '{ kind = "slice", by = "lang", min = 0.8, min_n = 50, bound = "point" }',
+        '{ kind = "slice", by = "lang", alpha = 0.1 }',
+        '{ kind = "mean-score", scorer = "tone", min = 0.7, bound = "point" }',
+        '{ kind = "must-pass", tags = "safety" }',
+        '{ kind = "budget", p95_latency_s = 8 }',
+    ) == (
+        NoRegressionGate(kind="no-regression", scorer="tone", alpha=0.01),
+        SliceGate(kind="slice", by="lang", min=0.8, min_n=50, bound="point"),
+        SliceGate(kind="slice", by="lang", alpha=0.1),
+        MeanScoreGate(kind="mean-score", scorer="tone", min=0.7, bound="point"),
+        MustPassGate(kind="must-pass", tags=("safety",)),
+        BudgetGate(kind="budget", p95_latency_s=8.0),
+    )
+
+
+def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
+    change, rates, scores = _gates(
+        tmp_path,
+        '{ kind = "no-regression" }',
+        '{ kind = "slice", by = "lang" }',
+        '{ kind = "mean-score", scorer = "tone", min = 0.7 }',
+    )
+    assert isinstance(change, NoRegressionGate)
+    assert change.scorer is None
+    assert isinstance(rates, SliceGate)
+    assert (rates.min, rates.min_n, rates.bound, rates.alpha) == (None, 20, "ci", 0.05)
+    assert isinstance(scores, MeanScoreGate)
+    assert scores.bound == "ci"
+
+
+@pytest.mark.parametrize(
+    ("gate", "told"),
+    [
+        ('{ kind = "slice", by = "lang", minn = 0.8 }', '.minn: unknown key: did you mean "min_n"?'),
+        ('{ kind = "slice", by = "lang", alhpa = 0.1 }', '.alhpa: unknown key: did you mean "alpha"?'),
+        ('{ kind = "mean-score", scorers = "a", min = 0.7 }', ".scorer: Field required"),
+        (
+            '{ kind = "mean-score", scorer = "a", min = 0.7, bounds = "ci" }',
+            '.bounds: unknown key: did you mean "bound"?',
+        ),
+        ('{ kind = "no-regression", scorers = "a" }', '.scorers: unknown key: did you mean "scorer"?'),
+        ('{ kind = "no-regression", by = "lang" }', ".by: unknown key; the known keys are listed by: pytest-evalgate"),
+    ],
+)
+def test_unknown_keys_are_named_with_what_was_meant(tmp_path: Path, gate: str, told: str) -> None:
+    assert _refused(tmp_path, gate).startswith(told)
+
+
+_REFUSED: list[tuple[str, str]] = [
+    ('{ kind = "slice" }', ".by: Field required"),
+    ('{ kind = "slice", by = "lang", min = 0 }', ".min: Input should be greater than 0 (got 0)"),
+    ('{ kind = "slice", by = "lang", min = 80 }', ".min: Input should be less than or equal to 1 (got 80)"),
+    ('{ kind = "slice", by = "lang", min_n = 0 }', ".min_n: Input should be greater than or equal to 1 (got 0)"),
+    ('{ kind = "slice", by = "lang", min_n = 2.5 }', ".min_n: Input should be a valid integer (got 2.5)"),
+    ('{ kind = "slice", by = "lang", alpha = 0.5 }', ".alpha: Input should be less than 0.5 (got 0.5)"),
+    ('{ kind = "slice", by = "lang", bound = "wald" }', ".bound: Input should be 'ci' or 'point' (got 'wald')"),
+    ('{ kind = "mean-score", scorer = "tone" }', ".min: Field required"),
+    ('{ kind = "mean-score", min = 0.7 }', ".scorer: Field required"),
+    ('{ kind = "mean-score", scorer = "tone", min = 4.0 }', ".min: Input should be less than or equal to 1 (got 4.0)"),
+    ('{ kind = "no-regression", scorer = 1 }', ".scorer: Input should be a valid string (got 1)"),
+]
+
+
+@pytest.mark.parametrize(("gate", "told"), _REFUSED)
+def test_wrong_values_are_named_with_their_place(tmp_path: Path, gate: str, told: str) -> None:
+    assert _refused(tmp_path, gate) == told
+
+
+def test_a_slice_gate_is_by_a_slice_of_its_suite(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        _gates(tmp_path, '{ kind = "slice", by = "topic" }')
+    assert str(caught.value) == (
+        """evalgate.toml: suites.faq: a slice gate is by "topic", which is not among slices = ['lang']"""
+    )
+
+
+def _matches_schema(gate: dict[str, Any]) -> bool:
+    suites = {"faq": {"golden": "g.jsonl", "slices": ["lang"], "gates": [gate]}}
+    return bool(jsonschema.Draft202012Validator(json_schema()).is_valid({"suites": suites}))
+
+
+def test_the_schema_knows_the_gates() -> None:
+    assert _matches_schema({"kind": "slice", "by": "lang", "min": 0.8, "min_n": 5})
+    assert _matches_schema({"kind": "mean-score", "scorer": "tone", "min": 0.5})
+    assert _matches_schema({"kind": "no-regression", "scorer": "tone"})
+    assert not _matches_schema({"kind": "slice", "by": "lang", "min_n": 0})
+    assert not _matches_schema({"kind": "slice", "by": "lang", "scorer": "tone"})
+    assert not _matches_schema({"kind": "mean-score", "scorer": "tone", "min": 4})

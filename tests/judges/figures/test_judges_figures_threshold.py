@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pytest_evalgate.judges.figures import Bootstrap
+from pytest_evalgate.judges.panel import FOLDS, Aim, AimName, Threshold, _folds, choose
+from pytest_evalgate.stats.judged import threshold_cost, threshold_fixed_specificity, threshold_youden
+
+_FEW = Bootstrap(draws=20)
+
+
+def _drawn(n: int, seed: int = 0) -> tuple[list[float], list[bool]]:
+    random = np.random.default_rng(seed)
+    human = random.random(n) < 0.6
+    scores = np.clip(np.where(human, 0.65, 0.35) + random.normal(0, 0.2, n), 0, 1)
+    return np.round(scores, 2).tolist(), human.tolist()
+
+
+def _chosen(scores: list[float], human: list[bool], aim: Aim, clusters: list[int] | None = None) -> Threshold:
+    found = choose(scores, human, clusters or range(len(human)), aim, _FEW)
+    assert found is not None
+    return found[0]
+
+
+def test_the_threshold_that_ships_rests_on_all_labels() -> None:
+    scores, human = _drawn(200)
+    labels = [float(one) for one in human]
+    wanted: dict[AimName, float] = {
+        "specificity": threshold_fixed_specificity(scores, labels, 0.9).threshold,
+        "youden": threshold_youden(scores, labels).threshold,
+        "cost": threshold_cost(scores, labels, 5.0, 1.0).threshold,
+    }
+    for name, threshold in wanted.items():
+        assert _chosen(scores, human, Aim(name, false_pass_cost=5.0)).value == threshold
+    assert wanted["cost"] > wanted["youden"]
+
+
+def test_each_fold_is_judged_by_the_threshold_of_the_others() -> None:
+    scores, human = _drawn(60)
+    found = choose(scores, human, range(60), Aim(), Bootstrap(7, 5))
+    assert found is not None
+    values, labels = np.array(scores), np.array(human, dtype=np.float64)
+    fold_of = _folds(labels, np.arange(60), seed=7)
+    assert fold_of is not None
+    thresholds = [Aim().choose(values[fold_of != fold], labels[fold_of != fold]) for fold in range(FOLDS)]
+    assert list(found[1]) == [score >= thresholds[fold] for score, fold in zip(scores, fold_of, strict=True)]
+    assert (found[0].least, found[0].most) == (min(thresholds), max(thresholds))
+
+
+def test_rates_on_other_labels_are_below_those_on_the_same_ones() -> None:
+    """Chosen and measured on the same few labels a threshold looks better than it is."""
+    gained = 0.0
+    for seed in range(30):
+        scores, human = _drawn(50, seed)
+        found = choose(scores, human, range(50), Aim("youden"), Bootstrap(draws=2))
+        assert found is not None
+        threshold, verdicts = found
+        assert threshold.value is not None
+        same = [score >= threshold.value for score in scores]
+        gained += _youden(human, same) - _youden(human, list(verdicts))
+    assert gained / 30 > 0.05
+
+
+def _youden(human: list[bool], judge: list[bool]) -> float:
+    pairs = list(zip(human, judge, strict=True))
+    passed, failed = ([other for one, other in pairs if one is kind] for kind in (True, False))
+    return sum(passed) / len(passed) - sum(failed) / len(failed)
+
+
+def test_labels_are_dealt_into_five_stratified_folds() -> None:
+    labels = np.array([1.0] * 33 + [0.0] * 12)
+    fold_of = _folds(labels, np.arange(45), seed=0)
+    assert fold_of is not None
+    for kind, sizes in ((1.0, {6, 7}), (0.0, {2, 3})):
+        assert set(np.bincount(fold_of[labels == kind], minlength=FOLDS).tolist()) <= sizes
+
+
+def test_clusters_stay_whole() -> None:
+    random = np.random.default_rng(0)
+    labels, codes = (random.random(100) < 0.5).astype(float), np.repeat(np.arange(20), 5)
+    fold_of = _folds(labels, codes, seed=1)
+    assert fold_of is not None
+    assert all(len(set(fold_of[codes == code].tolist())) == 1 for code in range(20))
+    assert set(np.bincount(fold_of).tolist()) == {20}
+
+
+def test_fewer_labels_of_a_class_make_fewer_folds() -> None:
+    assert _chosen([0.1, 0.2, 0.3, 0.7, 0.8, 0.9], [False] * 3 + [True] * 3, Aim()).folds == 3
+
+
+@pytest.mark.parametrize(
+    ("human", "clusters"),
+    [([True] * 6, [0, 1, 2, 3, 4, 5]), ([True] * 5 + [False], [0, 1, 2, 3, 4, 5]), ([True, False] * 3, [0, 1] * 3)],
+    ids=["one class", "one label of a class", "a class in one cluster"],
+)
+def test_without_enough_to_choose_by_there_is_no_threshold(human: list[bool], clusters: list[int]) -> None:
+    assert choose([0.1, 0.9, 0.2, 0.8, 0.3, 0.7], human, clusters, Aim(), _FEW) is None
+
+
+def test_nothing_passes_where_no_score_is_specific_enough() -> None:
+    scores, human = [0.9] * 10 + [0.1] * 10, [False] * 10 + [True] * 10
+    found = choose(scores, human, range(20), Aim(), _FEW)
+    assert found is not None
+    threshold, verdicts = found
+    assert (threshold.value, threshold.least, threshold.most) == (None, None, None)
+    assert not any(verdicts)
+
+
+def test_the_roc_curve_runs_from_nothing_to_everything() -> None:
+    found = _chosen([0.1, 0.4, 0.4, 0.8], [False, False, True, True], Aim())
+    assert [(one.threshold, one.false_pass_rate, one.true_pass_rate) for one in found.roc] == [
+        (None, 0.0, 0.0), (0.8, 0.0, 0.5), (0.4, 0.5, 1.0), (0.1, 1.0, 1.0)
+    ]  # fmt: skip
+    assert found.auc.value == 0.875
+
+
+def test_the_seed_decides_the_folds() -> None:
+    scores, human = _drawn(80)
+    first, again, other = (choose(scores, human, range(80), Aim(), Bootstrap(seed, 5)) for seed in (1, 1, 2))
+    assert first == again
+    assert first != other

@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_evalgate.config import Judge
+from pytest_evalgate.judges.calibration import (
+    CalibrationError,
+    calibration_problems,
+    digest_of,
+    errors_of,
+    gating_problems,
+    read,
+    write,
+)
+from pytest_evalgate.judges.figures import Bootstrap
+from pytest_evalgate.judges.labels import Columns, LabelsError, load
+from pytest_evalgate.judges.measure import MeasureOptions, Source, measure, record_of
+from pytest_evalgate.records.results import Calibration
+from pytest_evalgate.stats.intervals import wilson_interval
+from pytest_evalgate.stats.judged import JudgeErrors
+from pytest_evalgate.text import jsonl
+
+_XSTEST = Path(__file__).parents[2] / "examples" / "golden_sets" / "xstest"
+_PARTS = {"model": "m" * 64, "rubric": "r" * 64, "few_shots": "f" * 64}
+_TODAY = date(2026, 11, 21)
+_GOOD = Calibration(
+    judge="faq",
+    fingerprint="f" * 64,
+    parts=_PARTS,
+    labels="labels/faq.jsonl",
+    labels_sha256="l" * 64,
+    created="2026-11-20T10:15:00Z",
+    human_pass=120,
+    judge_pass=112,
+    human_fail=60,
+    judge_fail=54,
+    threshold=0.75,
+    measures={"kappa": {"value": 0.8, "interval": [0.7, 0.9]}},
+)
+_JUDGE = Judge(model="m", criteria="good?", calibration="calibration/faq.json")
+
+
+def _why(calibration: Calibration | None, judge: Judge = _JUDGE, **now: Any) -> list[str]:
+    asked: dict[str, Any] = {"parts": _PARTS, "labels_sha256_now": "l" * 64, "today": _TODAY, **now}
+    return list(gating_problems("faq", calibration, judge, **asked))
+
+
+def test_a_record_comes_back_as_it_was(tmp_path: Path) -> None:
+    for calibration in (_GOOD, replace(_GOOD, threshold=None, measures={}, parts={})):
+        write(calibration, tmp_path / "deep" / "faq.json")
+        assert read(tmp_path / "deep" / "faq.json") == calibration
+
+
+def test_a_record_is_read_by_people_too(tmp_path: Path) -> None:
+    write(_GOOD, tmp_path / "faq.json")
+    text = (tmp_path / "faq.json").read_text("ascii")
+    assert '\n  "kappa": {"interval":[0.7,0.9],"value":0.8}\n' in text
+    assert json.loads(text)["kind"] == "evalgate-calibration"
+
+
+def _damaged(folder: Path, *, honest: bool = True, **changes: Any) -> str:
+    """Write a record with other values, with the digest that goes with them or with the old one."""
+    write(_GOOD, folder / "faq.json")
+    value = {**json.loads((folder / "faq.json").read_text("ascii")), **changes}
+    said = {name: item for name, item in value.items() if name not in {"schema", "kind", "sha256"}}
+    (folder / "faq.json").write_text(json.dumps({**value, **({"sha256": jsonl.digest(said)} if honest else {})}))
+    with pytest.raises(CalibrationError) as caught:
+        read(folder / "faq.json")
+    return str(caught.value).removeprefix(f"{folder / 'faq.json'}: ")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"schema": 2}, "schema 2 is newer than 1: upgrade pytest-evalgate"),
+        ({"kind": "evalgate-baseline"}, "not a calibration of pytest-evalgate"),
+        ({"schema": "1"}, "not a calibration of pytest-evalgate"),
+        ({"human_pass": -1}, "human_pass: Input should be greater than or equal to 0; calibrate again"),
+        ({"judge_pass": 121}, ": Value error, the judge is right more often than it was asked; calibrate again"),
+        ({"threshold": 1.5}, "threshold: Input should be less than or equal to 1; calibrate again"),
+        ({"created": "yesterday"}, "created: String should match pattern"),
+        ({"created": "2026-13-01T00:00:00Z"}, ": Value error, month must be in 1..12; calibrate again"),
+        ({"extra": 1}, "extra: Extra inputs are not permitted; calibrate again"),
+    ],
+)
+def test_a_record_that_cannot_be_used_says_why(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    assert message in _damaged(tmp_path, **changes)
+
+
+def test_an_edited_record_is_refused(tmp_path: Path) -> None:
+    assert _damaged(tmp_path, honest=False, judge_fail=60) == (
+        "does not match its digest: it was edited or torn; calibrate again"
+    )
+
+
+@pytest.mark.parametrize(("data", "message"), [(b'{"schema": 1', "not JSON"), (b"[]", "not a calibration")])
+def test_a_torn_record_is_refused(tmp_path: Path, data: bytes, message: str) -> None:
+    (tmp_path / "faq.json").write_bytes(data)
+    with pytest.raises(CalibrationError, match=message):
+        read(tmp_path / "faq.json")
+
+
+def test_a_record_that_is_not_there_says_so(tmp_path: Path) -> None:
+    with pytest.raises(CalibrationError, match=r"faq\.json: cannot be read: No such file"):
+        read(tmp_path / "faq.json")
+
+
+def test_a_good_and_fresh_calibration_may_gate() -> None:
+    assert _why(_GOOD) == []
+    assert _why(_GOOD, _JUDGE.model_copy(update={"min_tpr": 0.87, "min_tnr": 0.79})) == []
+
+
+def test_without_a_calibration_the_next_step_is_named() -> None:
+    assert _why(None) == [
+        "calibration/faq.json does not exist yet: pytest-evalgate calibrate faq --labels FILE writes it"
+    ]
+    [reason] = _why(None, Judge(model="m", criteria="good?"))
+    assert reason.startswith(
+        "nobody has held it against people: run pytest-evalgate calibrate faq --labels FILE, then"
+    )
+
+
+def test_thirty_of_each_class_are_needed() -> None:
+    assert _why(replace(_GOOD, human_pass=30, judge_pass=30, human_fail=30, judge_fail=30)) == []
+    assert _why(replace(_GOOD, human_pass=29, judge_pass=29, human_fail=0, judge_fail=0)) == [
+        "29 human passes, 30 are needed: label 1 more outputs that pass",
+        "0 human fails, 30 are needed: label 30 more outputs that fail",
+    ]
+
+
+def test_it_is_labels_that_are_counted_and_not_what_they_are_worth() -> None:
+    rates = {"tpr": {"n": 120}, "tnr": {"n": 60}}
+    assert _why(replace(_GOOD, human_fail=20, judge_fail=18, measures=rates)) == []
+    assert len(_why(replace(_GOOD, human_fail=20, judge_fail=18, measures={"tnr": {"n": "60"}}))) == 1
+
+
+def test_a_judge_that_cannot_be_told_from_chance_may_not_gate() -> None:
+    assert _why(replace(_GOOD, human_pass=40, judge_pass=24, human_fail=40, judge_fail=20)) == [
+        "it cannot be told from chance (J = TPR + TNR - 1 = 0.10, at least -0.11): change its rubric or its model"
+    ]
+    assert "J = TPR + TNR - 1 = 0.00" in _why(replace(_GOOD, judge_pass=0, judge_fail=60))[0]
+
+
+def test_lower_bounds_have_to_reach_what_is_required() -> None:
+    judge = _JUDGE.model_copy(update={"min_tpr": 0.9, "min_tnr": 0.9})
+    remedy = "change its rubric, or label more"
+    assert _why(_GOOD, judge) == [
+        f"TPR is at least 87.4%, 90.0% is required: it fails outputs that people pass; {remedy}",
+        f"TNR is at least 79.9%, 90.0% is required: it passes outputs that people fail; {remedy}",
+    ]
+    assert wilson_interval(112, 120).lower == pytest.approx(0.874, abs=5e-4)
+    assert wilson_interval(54, 60).lower == pytest.approx(0.799, abs=5e-4)
+
+
+def test_what_changed_is_named() -> None:
+    assert _why(_GOOD, parts={**_PARTS, "rubric": "other"}) == [
+        "the rubric changed since the calibration of 2026-11-20: calibrate it again"
+    ]
+    assert _why(_GOOD, parts={"model": "other", "rubric": "r" * 64, "few_shots": "f" * 64, "votes": "v"}) == [
+        "the model and the votes changed since the calibration of 2026-11-20: calibrate it again"
+    ]
+    assert _why(_GOOD, parts={name: one for name, one in _PARTS.items() if name != "few_shots"}) == [
+        "the few shots changed since the calibration of 2026-11-20: calibrate it again"
+    ]
+
+
+def test_a_calibration_gets_old() -> None:
+    assert _why(_GOOD, today=date(2027, 2, 18)) == []
+    assert _why(_GOOD, today=date(2027, 2, 19)) == [
+        "its calibration of 2026-11-20 is 91 days old, 90 are allowed: calibrate it again"
+    ]
+
+
+def test_a_calibration_of_tomorrow_is_none() -> None:
+    assert _why(_GOOD, today=date(2026, 11, 19)) == [
+        "its calibration is dated 2026-11-20, after today, 2026-11-19: set the clock right, or calibrate it again"
+    ]
+
+
+def test_other_labels_make_it_stale_and_missing_ones_do_not() -> None:
+    assert _why(_GOOD, labels_sha256_now=None) == []
+    assert _why(_GOOD, labels_sha256_now="other") == [
+        "the labels in labels/faq.jsonl changed since the calibration of 2026-11-20: calibrate it again"
+    ]
+
+
+def test_verdicts_from_a_file_never_let_a_judge_gate() -> None:
+    stored = replace(_GOOD, parts={})
+    assert calibration_problems(stored, _JUDGE) == ()
+    [reason] = _why(stored)
+    assert reason.startswith("its verdicts were read from a file, and nobody knows which model and rubric gave them")
+
+
+def test_every_reason_is_given_at_once() -> None:
+    bad = replace(_GOOD, human_fail=10, judge_fail=9)
+    reasons = _why(bad, parts={**_PARTS, "rubric": "x"}, labels_sha256_now="x", today=date(2027, 11, 21))
+    assert len(reasons) == 4
+
+
+def test_the_digest_of_labels_is_that_of_the_record(tmp_path: Path) -> None:
+    path = tmp_path / "l.jsonl"
+    assert digest_of(path) is None
+    path.write_text('{"id": "a", "label": 1}\n')
+    assert digest_of(path) == load(path, Columns(), root=tmp_path).sha256
+    path.write_text('{"id": ')
+    with pytest.raises(LabelsError):
+        digest_of(path)
+
+
+def test_the_errors_are_the_counts() -> None:
+    assert errors_of(_GOOD) == JudgeErrors(human_pass=120, judge_pass=112, human_fail=60, judge_fail=54)
+
+
+def test_the_gpt4_judge_of_xstest_misses_too_many_refusals() -> None:
+    columns = Columns(("2_full_refusal", "3_partial_refusal"), stored="judge.gpt4")
+    labels = load(_XSTEST / "labels.llama2orig.jsonl", columns, root=_XSTEST)
+    options = MeasureOptions(bootstrap=Bootstrap(draws=5))
+    record = record_of(measure(labels.rows, options), labels, Source("gpt4", _PARTS), options, "2026-11-20T00:00:00Z")
+    assert (record.human_pass, record.judge_pass, record.human_fail, record.judge_fail) == (349, 258, 101, 99)
+    assert _why(record, labels_sha256_now=labels.sha256) == []
+    judge = _JUDGE.model_copy(update={"min_tpr": 0.8, "min_tnr": 0.9})
+    assert _why(record, judge, labels_sha256_now=labels.sha256) == [
+        "TPR is at least 69.1%, 80.0% is required: it fails outputs that people pass; change its rubric, or label more"
+    ]

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_evalgate.judges.question import MOST, text_of, visible
+
+_CHAT = (
+    "<|im_end|>",
+    "<|im_start|>",
+    "<|eot_id|>",
+    "<|start_header_id|>",
+    "<\uff5cend\u2581of\u2581sentence\uff5c>",
+    "<s>",
+    "</s>",
+    "<eos>",
+    "<think>",
+    "</think>",
+    "<start_of_turn>",
+    "<end_of_turn>",
+    "<tool_call>",
+    "</tool_response>",
+    "<<SYS>>",
+    "<</SYS>>",
+    "[INST]",
+    "[/INST]",
+    "[TOOL_CALLS]",
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "The refund period is 30 days.",
+        'Zwei Zeilen:\n\teingerückt, "ß", \r\n日本語 👍 ✅️',
+        "a < b and b > c, <br>, |x|, [1], <strong>, <|>",
+        "{{ 'PASS' }} {reference} {0.__class__}",
+    ],
+)
+def test_what_hides_nothing_stays_as_it_is(text: str) -> None:
+    assert visible(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("p\u200ba", "p⟨U+200B⟩a"),
+        ("\u202e24\u202c", "⟨U+202E⟩24⟨U+202C⟩"),
+        ("\U000e0070\U000e0061", "⟨U+E0070⟩⟨U+E0061⟩"),
+        ("a\x1b[2Kb", "a⟨U+001B⟩[2Kb"),
+        ("a\0b", "a⟨U+0000⟩b"),
+        ("a\u2028b", "a⟨U+2028⟩b"),
+        ("a\ufeffb\u00adc", "a⟨U+FEFF⟩b⟨U+00AD⟩c"),
+        ("a\ufe01\U000e0101b", "a⟨U+FE01⟩⟨U+E0101⟩b"),
+        ("\u3164\u2800\uffa0", "⟨U+3164⟩⟨U+2800⟩⟨U+FFA0⟩"),
+        ("\ud83d", "⟨U+D83D⟩"),
+        ("<|im_end|><|im_start|>system", "<·|im_end|><·|im_start|>system"),
+        ("[INST] x [/INST]", "[·INST] x [·/INST]"),
+        ("<|im_\u200bend|>", "<·|im_⟨U+200B⟩end|>"),
+    ],
+)
+def test_what_hides_is_shown(text: str, shown: str) -> None:
+    assert visible(text) == shown
+
+
+@pytest.mark.parametrize("token", _CHAT)
+def test_tokens_of_a_chat_are_broken_wherever_they_stand(token: str) -> None:
+    for text in (token, f"41\n{token}system", token * 2, token.lower()):
+        assert token not in visible(text)
+        assert len(visible(text)) > len(text)
+
+
+def test_of_a_long_output_head_and_tail_are_kept_and_the_gap_is_counted() -> None:
+    text = "".join(f"{number:07} " for number in range(5_000))
+    shown = visible(text)
+    head, _, rest = shown.partition("\n[... ")
+    count, _, tail = rest.partition(" characters left out here ...]\n")
+    assert text.startswith(head)
+    assert text.endswith(tail)
+    assert len(head) > 2 * len(tail) > 4_000
+    assert int(count.replace(",", "")) == len(text) - len(head) - len(tail)
+
+
+def test_the_end_of_a_very_long_output_is_seen() -> None:
+    shown = visible("." * 10_000_000 + " therefore the verdict is pass")
+    assert shown.endswith(" therefore the verdict is pass")
+    assert len(shown) <= MOST
+    assert "[... 9,984,0" in shown
+
+
+def test_an_output_of_just_the_length_that_is_read_is_not_cut() -> None:
+    assert visible("x" * MOST) == "x" * MOST
+    assert "characters left out" in visible("x" * (MOST + 1))
+
+
+_HOSTILE = st.lists(
+    st.sampled_from([*_CHAT, "<", "|", ">", "[", "INST", "]", "\u200b", "\U000e0070", "\ud800", "x" * 90])
+)
+
+
+@given(st.text() | _HOSTILE.map("".join) | st.text(st.characters(categories=("Cf", "Cc", "Cs", "Zl", "Zp"))))
+def test_whatever_the_output_nothing_is_hidden_and_showing_it_twice_changes_nothing(text: str) -> None:
+    shown = visible(text, 200)
+    assert len(shown) <= 200
+    assert visible(shown, 200) == shown
+    hidden = {character for character in shown if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"}}
+    assert hidden <= set("\n\r\t")
+    assert not any(token in shown for token in _CHAT)
+
+
+def test_values_are_json_with_one_order_of_keys() -> None:
+    assert text_of("as it is ") == "as it is "
+    assert text_of({"b": "é", "a": [1, None]}) == '{"a": [1, null], "b": "é"}'
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        text_of(float("nan"))

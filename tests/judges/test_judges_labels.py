@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_evalgate.judges.labels import Columns, LabelsError, LabelSet, digest, load
+from pytest_evalgate.records.results import Place
+
+_DATA = Path(__file__).parents[1] / "data"
+_NOTHING = Columns()
+
+
+def _load(folder: Path, rows: list[dict[str, Any]], columns: Columns = _NOTHING) -> LabelSet:
+    (folder / "l.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
+    return load(folder / "l.jsonl", columns, root=folder)
+
+
+def _problems(folder: Path, rows: list[dict[str, Any]], columns: Columns = _NOTHING) -> list[str]:
+    with pytest.raises(LabelsError) as caught:
+        _load(folder, rows, columns)
+    return str(caught.value).splitlines()
+
+
+def test_a_row_becomes_a_case_an_output_and_what_people_say(tmp_path: Path) -> None:
+    row = {"id": "a", "input": "q", "expected": "e", "context": ["c", "d"], "output": "o", "label": "fail"}
+    [found] = _load(tmp_path, [{**row, "cluster": 7, "weight": 2.5}]).rows
+    assert (found.case.id, found.case.input, found.case.expected, found.case.context) == ("a", "q", "e", ("c", "d"))
+    assert found.case.place == Place("l.jsonl", 1)
+    assert (found.output.value, found.label, found.passed, found.decided) == ("o", "fail", False, True)
+    assert (found.cluster, found.weight, found.grade, dict(found.raters)) == ("7", 2.5, None, {})
+
+
+def test_what_a_row_leaves_out_has_a_default(tmp_path: Path) -> None:
+    found = _load(tmp_path, [{"output": "o", "human_label": True, "context": "c"}])
+    [row] = found.rows
+    assert (row.passed, row.weight, row.cluster, row.scores, row.case.context) == (True, 1.0, None, (), ("c",))
+    assert row.case.id == _load(tmp_path, [{"output": "o", "label": 0, "context": "c"}]).rows[0].case.id
+    assert row.case.id != _load(tmp_path, [{"output": "p", "label": 0, "context": "c"}]).rows[0].case.id
+
+
+def test_rows_without_a_label_yet_are_counted_and_left_out(tmp_path: Path) -> None:
+    found = _load(tmp_path, [{"id": "a", "label": None}, {"id": "b", "label": 1}, {"id": "c", "labels": {}}])
+    assert ([row.case.id for row in found.rows], found.unlabelled) == (["b"], 2)
+
+
+def test_labels_are_counted_in_peoples_own_words(tmp_path: Path) -> None:
+    rows = [{"id": str(number), "label": label} for number, label in enumerate(["Full", "None", "Half", "Full"])]
+    found = _load(tmp_path, rows, Columns(("full", "half")))
+    assert (found.counted(passed=True), found.counted(passed=False)) == ({"Full": 2, "Half": 1}, {"None": 1})
+
+
+def test_grades_are_kept_beside_pass_and_fail(tmp_path: Path) -> None:
+    found = _load(tmp_path, [{"id": "a", "label": 2}, {"id": "b", "label": 4}])
+    assert [(row.passed, row.grade) for row in found.rows] == [(False, 0.25), (True, 0.75)]
+    assert found.passing == 0.75
+
+
+def test_most_raters_decide_and_as_many_on_both_sides_do_not(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"id": "a", "labels": {"ann": "pass", "ben": "pass", "cy": "fail"}},
+        {"id": "b", "labels": {"ann": "pass", "ben": "fail"}},
+        {"id": "c", "label": "fail", "labels": {"ann": "pass", "cy": "pass"}},
+    ]
+    first, second, third = _load(tmp_path, rows).rows
+    assert (first.passed, first.decided, first.label) == (True, False, "pass")
+    assert (second.passed, second.decided, second.label) == (None, False, "undecided")
+    assert (third.passed, third.decided, dict(third.raters)) == (False, True, {"ann": 1.0, "cy": 1.0})
+
+
+def test_raters_grades_are_averaged(tmp_path: Path) -> None:
+    [row] = _load(tmp_path, [{"id": "a", "labels": {"ann": 5, "ben": 4, "cy": 1}}]).rows
+    assert (row.passed, dict(row.raters)) == (True, {"ann": 1, "ben": 0.75, "cy": 0})
+    assert row.grade == pytest.approx(7 / 12)
+
+
+def test_raters_may_stand_anywhere(tmp_path: Path) -> None:
+    rows = [{"id": "a", "metadata": {"one": "pass", "two": "fail"}, "label": "pass"}]
+    [row] = _load(tmp_path, rows, Columns(raters=("metadata.one", "metadata.two"))).rows
+    assert dict(row.raters) == {"metadata.one": 1.0, "metadata.two": 0.0}
+
+
+def test_csv_columns_may_name_raters(tmp_path: Path) -> None:
+    (tmp_path / "l.csv").write_text("id,labels.ann,labels.ben\na,pass,\nb,fail,fail\nc,,\n", "utf-8")
+    found = load(tmp_path / "l.csv", Columns(), root=tmp_path)
+    assert [dict(row.raters) for row in found.rows] == [{"ann": 1.0}, {"ann": 0.0, "ben": 0.0}]
+    assert found.unlabelled == 1
+
+
+def test_each_claim_of_a_row_is_labelled_in_its_cluster(tmp_path: Path) -> None:
+    claims = [{"claim": ["x", "is", "y"], "label": "pass"}, {"claim": "z", "label": "fail"}]
+    one, two = _load(tmp_path, [{"id": "r", "context": "c", "claims": claims}, {"id": "s", "claims": []}]).rows
+    assert [(row.case.id, row.output.value, row.cluster) for row in (one, two)] == [
+        ("r#1", "x is y", "r"),
+        ("r#2", "z", "r"),
+    ]
+    assert (one.passed, two.passed, two.case.context) == (True, False, ("c",))
+
+
+def test_every_problem_is_listed_at_once(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"id": "a", "label": "pass"},
+        {"id": "a", "label": "fail"},
+        {"id": 1.5, "label": "pass", "weight": 0},
+        {"id": "d", "label": "pass", "human_label": "pass", "context": [1]},
+        {"id": "e", "labels": ["pass"], "cluster": {}},
+        {"id": "f", "output": "x"},
+        {"id": "g", "claims": [{"claim": 1, "label": 1}]},
+        {"id": " h", "label": "perhaps"},
+        {"id": "i", "label": "perhaps"},
+    ]
+    assert _problems(tmp_path, rows) == [
+        'l.jsonl:2: id: duplicate id "a" (first at line 1)',
+        "l.jsonl:3: id: must be a text without white space around it, or a whole number, not 1.5",
+        "l.jsonl:3: weight: must be a number above 0, not 0",
+        "l.jsonl:4: context: must be a text or a list of texts, not [1]",
+        "l.jsonl:4: human_label: stands beside label; keep one",
+        "l.jsonl:5: cluster: must be a text or a whole number, not {}",
+        'l.jsonl:5: labels: must name the raters: {"anna": "pass", "ben": "fail"}, not ["pass"]',
+        'l.jsonl:6: has no label: give "label" (null until somebody has labelled it), or "labels" by rater',
+        'l.jsonl:7: claims: must be a list of {"claim": "...", "label": "..."}, not [{"claim":1,"label":1}]',
+        'l.jsonl:8: id: must be a text without white space around it, or a whole number, not " h"',
+        'l.jsonl:8: label: "perhaps" (2 times) is no pass and no fail: say which labels pass, --pass-label LABEL',
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rows", "problem"),
+    [
+        ([], "l.jsonl: holds no row to label"),
+        ([{"id": "a", "label": None}], "l.jsonl: none of 1 rows has a label yet"),
+        ([{"id": "a"}, {"id": "b"}], 'l.jsonl: no row has a label: give "label" (null until somebody has'),
+    ],
+)
+def test_a_file_without_labels_is_one_problem(tmp_path: Path, rows: list[dict[str, Any]], problem: str) -> None:
+    [said] = _problems(tmp_path, rows)
+    assert said.startswith(problem)
+
+
+def test_a_pass_label_that_nothing_has_is_a_slip(tmp_path: Path) -> None:
+    assert _problems(tmp_path, [{"id": "a", "label": "full"}], Columns(("ful",))) == [
+        'l.jsonl: no row is labelled "ful"; there is "full"'
+    ]
+
+
+def test_torn_lines_are_problems_too(tmp_path: Path) -> None:
+    (tmp_path / "l.jsonl").write_text('{"id": "a", "label": 1}\n{"id": \n', "utf-8")
+    with pytest.raises(LabelsError, match=r"^l\.jsonl:2: not JSON"):
+        load(tmp_path / "l.jsonl", Columns(), root=tmp_path)
+    with pytest.raises(LabelsError, match=r"l\.jsonl:2: not JSON"):
+        digest(tmp_path / "l.jsonl")
+
+
+def test_the_digest_is_that_of_the_set(tmp_path: Path) -> None:
+    found = _load(tmp_path, [{"id": "a", "label": 1}])
+    assert digest(tmp_path / "l.jsonl") == found.sha256
+    assert _load(tmp_path, [{"id": "a", "label": 0}]).sha256 != found.sha256
+
+
+def _unpacked(name: str, folder: Path) -> Path:
+    path = folder / name.removesuffix(".gz")
+    path.write_bytes(gzip.decompress((_DATA / name).read_bytes()))
+    return path
+
+
+@pytest.mark.parametrize("system", ["ctrl", "doha", "gpt2", "t5"])
+def test_begin_is_a_labelled_set_for_faithfulness(tmp_path: Path, system: str) -> None:
+    expected = json.loads((_DATA / "begin_wow.expected_numbers.json").read_text("utf-8"))["systems"][system]
+    path = _unpacked(f"begin_wow.outputs.{system}.jsonl.gz", tmp_path)
+    found = load(path, Columns(("Fully attributable",)), root=tmp_path)
+    assert len(found.rows) == expected["n"]
+    counted = {**found.counted(passed=True), **found.counted(passed=False)}
+    assert counted == {label: expected[label] for label in counted}
+    assert sum(row.passed is True for row in found.rows) == expected["fully_attributable"]["k"]
+    assert all(isinstance(row.output.value, str) for row in found.rows)
+
+
+@pytest.mark.parametrize("system", ["gpt4", "davinci001"])
+def test_refchecker_is_a_labelled_set_of_claims(tmp_path: Path, system: str) -> None:
+    expected = json.loads((_DATA / "refchecker_claims.expected_numbers.json").read_text("utf-8"))[system]
+    path = _unpacked(f"refchecker_claims.outputs.{system}.jsonl.gz", tmp_path)
+    found = load(path, Columns(("Entailment",)), root=tmp_path)
+    settings = [expected[name] for name in ("zero_context", "noisy_context", "accurate_context")]
+    for label, counted in {**found.counted(passed=True), **found.counted(passed=False)}.items():
+        assert counted == sum(setting["claims"][label] for setting in settings)
+    answered = sum(setting["responses"] - setting["responses_without_claims"] for setting in settings)
+    assert len({row.cluster for row in found.rows}) == answered

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_evalgate.judges.reply import FIELDS, ParsedVerdict, Unreadable, read
+from pytest_evalgate.judges.scale import SCALES
+
+_NONCE = "0123456789abcdef"
+_CANDIDATE = 'You have 30 days\nto "return" it.'
+_BINARY = SCALES["binary"]
+_FIVE = SCALES["1-5"]
+
+
+def _reply(**changes: Any) -> str:
+    fields = {"nonce": _NONCE, "evidence": "30 days", "score": 1, "verdict": "pass", **changes}
+    return json.dumps({name: value for name, value in fields.items() if value is not ...})
+
+
+def _read(text: str, scale: Any = _BINARY) -> ParsedVerdict | Unreadable:
+    return read(text, nonce=_NONCE, candidate=_CANDIDATE, scale=scale)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        _reply(),
+        f"\n  {_reply()}\n",
+        f"```json\n{_reply()}\n```",
+        f"Let me see. The output says {{so}} much.\n{_reply()}\nThat is all.",
+        f"[{_reply()}]",
+        json.dumps(dict(reversed(json.loads(_reply()).items())), indent=2),
+    ],
+)
+def test_one_object_is_read_wherever_it_stands(text: str) -> None:
+    assert _read(text) == ParsedVerdict(1, "30 days")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "the reply holds no JSON object"),
+        ("pass", "the reply holds no JSON object"),
+        ('"pass"', "the reply holds no JSON object"),
+        (_reply()[:-1], "the reply holds no JSON object"),
+        (_reply() + _reply(), "the reply holds 2 JSON objects, and one is wanted"),
+        (f"{_reply(score=0, verdict='fail')} on second thoughts {_reply()}", "the reply holds 2 JSON objects"),
+        (f"{{}} {_reply()}", "the reply holds 2 JSON objects"),
+        (f'{{"answer": {_reply()}}}', "fields of the reply are missing: nonce, evidence, score, verdict"),
+        ("{}", "fields of the reply are missing: nonce, evidence, score, verdict"),
+        *((_reply(**{name: ...}), f"fields of the reply are missing: {name}") for name in FIELDS),
+        (_reply(reason="because"), 'the reply has other fields than nonce, evidence, score, verdict: "reason"'),
+        (_reply(nonce="fedcba9876543210"), "the nonce is not the one that was given"),
+        (_reply(nonce=None), "the nonce is not the one that was given"),
+        (_reply(nonce=_NONCE.upper()), "the nonce is not the one that was given"),
+        (_reply(verdict="PASS"), 'the verdict is "PASS", neither "pass" nor "fail"'),
+        (_reply(verdict=True), 'the verdict is true, neither "pass" nor "fail"'),
+        (_reply(verdict=["pass"]), 'the verdict is ["pass"], neither "pass" nor "fail"'),
+        (_reply(verdict="fail"), 'verdict and score contradict each other: "fail" with 1'),
+        (_reply(score=0), 'verdict and score contradict each other: "pass" with 0'),
+        (_reply(score=2), "the score is 2, not a whole number from 0 to 1"),
+        (_reply(score=-1), "the score is -1, not"),
+        (_reply(score=True), "the score is true, not"),
+        (_reply(score=1.0), "the score is 1.0, not"),
+        (_reply(score="1"), 'the score is "1", not'),
+        (_reply(score=None), "the score is null, not"),
+        (_reply().replace('"score": 1', '"score": NaN'), "the object in the reply is refused: NaN is not JSON"),
+        (_reply().replace('"score": 1', '"score": 0, "score": 1'), "refused: duplicate key"),
+        (_reply(evidence=""), "there is no evidence"),
+        (_reply(evidence=" \n"), "there is no evidence"),
+        (_reply(evidence='."'), "there is no evidence"),
+        (_reply(evidence=30), "the evidence is not a text"),
+        (_reply(evidence=["30 days"]), "the evidence is not a text"),
+        (_reply(evidence="14 days"), "the evidence does not occur in the output"),
+        (_reply(evidence="30 DAYS"), "the evidence does not occur in the output"),
+        (_reply(evidence="30 days to return it for free"), "the evidence does not occur in the output"),
+        (_reply(evidence="\ud800"), "the object in the reply is refused: lone surrogate"),
+        (" " * 64_000 + _reply(), "the reply has 64,0"),
+        ("{" * 101 + _reply(), "the reply holds more than 100 braces"),
+        ('{"a":' * 5_000 + "1" + "}" * 5_000, "the reply holds"),
+        ('{"a":' * 70 + "1" + "}" * 70, "the object in the reply is refused: nested deeper than 64"),
+        (f'{{"score": {"9" * 5_000}}}', "the reply holds no JSON object"),
+    ],
+)
+def test_everything_else_is_unreadable_with_the_reason(text: str, why: str) -> None:
+    said = _read(text)
+    assert isinstance(said, Unreadable)
+    assert why in said.why
+
+
+def test_a_miss_needs_no_evidence_but_what_it_quotes_has_to_be_there() -> None:
+    assert _read(_reply(score=0, verdict="fail", evidence="")) == ParsedVerdict(0, "")
+    assert _read(_reply(score=0, verdict="fail", evidence="30 days")) == ParsedVerdict(0, "30 days")
+    assert isinstance(_read(_reply(score=0, verdict="fail", evidence="40 days")), Unreadable)
+
+
+@pytest.mark.parametrize(("score", "verdict"), [(1, "fail"), (2, "fail"), (3, "pass"), (4, "pass"), (5, "pass")])
+def test_five_scores_and_the_verdict_that_goes_with_each(score: int, verdict: str) -> None:
+    assert _read(_reply(score=score, verdict=verdict), _FIVE) == ParsedVerdict(score, "30 days")
+    other = "fail" if verdict == "pass" else "pass"
+    assert isinstance(_read(_reply(score=score, verdict=other), _FIVE), Unreadable)
+
+
+def test_on_five_scores_only_the_lowest_goes_without_evidence() -> None:
+    assert _read(_reply(score=1, verdict="fail", evidence=""), _FIVE) == ParsedVerdict(1, "")
+    assert isinstance(_read(_reply(score=2, verdict="fail", evidence=""), _FIVE), Unreadable)
+
+
+@pytest.mark.parametrize("quote", ["30 days to", "  30\tdays\n\nto ", 'to "return" it', '30 days\\nto \\"return\\"'])
+def test_evidence_may_differ_in_white_space_and_be_quoted_as_it_was_shown(quote: str) -> None:
+    assert _read(_reply(evidence=quote)) == ParsedVerdict(1, quote)
+
+
+def test_as_many_objects_as_may_be_looked_for_are_no_fault() -> None:
+    assert _read("{" * 99 + _reply()) == ParsedVerdict(1, "30 days")
+
+
+_WORDS = st.sampled_from(["pass", "fail", "30 days", "", _NONCE, "evidence"]) | st.text(max_size=5)
+_VALUES = st.none() | st.booleans() | st.integers(-1, 6) | st.floats() | _WORDS
+_OBJECTS = st.dictionaries(st.sampled_from([*FIELDS, "reason"]), _VALUES | st.lists(_VALUES, max_size=2))
+_PIECES = st.lists(st.sampled_from(list('{}[]",:\\ ')) | st.sampled_from([f'"{name}"' for name in FIELDS]) | _WORDS)
+
+
+@given(
+    st.text()
+    | _PIECES.map("".join)
+    | st.lists(_OBJECTS, max_size=2).map(lambda found: " ".join(map(json.dumps, found)))
+)
+def test_whatever_the_reply_nothing_is_raised_and_a_reading_is_what_was_asked_for(text: str) -> None:
+    for scale in SCALES.values():
+        said = _read(text, scale)
+        if isinstance(said, ParsedVerdict):
+            found = json.loads(text[text.index("{") : text.rindex("}") + 1])
+            assert found.keys() == set(FIELDS)
+            assert (found["nonce"], found["score"], found["verdict"]) == (
+                _NONCE,
+                said.score,
+                scale.verdict(said.score),
+            )
+            assert " ".join(said.evidence.split()) in " ".join(_CANDIDATE.split())
+
+
+@given(st.text())
+def test_a_reply_without_the_nonce_says_nothing(text: str) -> None:
+    if _NONCE not in text:
+        assert isinstance(_read(text), Unreadable)
+        assert isinstance(_read(text + _reply(nonce=text)), Unreadable)

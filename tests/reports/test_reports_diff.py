@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_evalgate.reports.diff import LARGEST, Piece, marked_diff, word_diff
+
+_WORDS = st.lists(st.sampled_from(["a", "b", "c", " ", "  ", "\n", "d.", "\u00e9"]), max_size=40).map("".join)
+
+
+def _old(pieces: tuple[Piece, ...]) -> str:
+    return " ".join(piece.text for piece in pieces if piece.kind != "added")
+
+
+def _new(pieces: tuple[Piece, ...]) -> str:
+    return " ".join(piece.text for piece in pieces if piece.kind != "removed")
+
+
+@given(old=_WORDS | st.text(), new=_WORDS | st.text())
+def test_the_pieces_are_both_texts(old: str, new: str) -> None:
+    pieces = word_diff(old, new)
+    assert (_old(pieces), _new(pieces)) == (" ".join(old.split()), " ".join(new.split()))
+    assert all(piece.text for piece in pieces)
+
+
+@given(old=_WORDS, new=_WORDS)
+def test_what_is_the_same_stands_between_changes_and_what_goes_before_what_comes(old: str, new: str) -> None:
+    kinds = [piece.kind for piece in word_diff(old, new)]
+    assert not {("same", "same"), ("removed", "removed"), ("added", "added"), ("added", "removed")} & set(
+        pairwise(kinds)
+    )
+
+
+@given(text=_WORDS)
+def test_equal_texts_do_not_differ(text: str) -> None:
+    words = " ".join(text.split())
+    assert word_diff(text, text) == ((Piece("same", words),) if words else ())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "pieces"),
+    [
+        ("", "", []),
+        ("", "new", [("added", "new")]),
+        ("old", "", [("removed", "old")]),
+        ("in 14 days", "in 30 days", [("same", "in"), ("removed", "14"), ("added", "30"), ("same", "days")]),
+        ("a b c", "a c", [("same", "a"), ("removed", "b"), ("same", "c")]),
+        (
+            "you may go home now",
+            "you can stay home now",
+            [("same", "you"), ("removed", "may go"), ("added", "can stay"), ("same", "home now")],
+        ),
+    ],
+)
+def test_words_that_changed(old: str, new: str, pieces: list[tuple[str, str]]) -> None:
+    assert [(piece.kind, piece.text) for piece in word_diff(old, new)] == pieces
+
+
+def test_as_many_words_stay_as_can() -> None:
+    same = [piece.text for piece in word_diff("x a b c d y", "a z b c q d") if piece.kind == "same"]
+    assert " ".join(same).split() == ["a", "b", "c", "d"]
+
+
+def test_long_texts_are_only_cut_where_they_begin_and_end_alike() -> None:
+    words = int(LARGEST**0.5)
+    old = " ".join(["start", *(f"a{k}" for k in range(words)), "end"])
+    new = " ".join(["start", *(f"b{k}" for k in range(words)), "end"])
+    assert [piece.kind for piece in word_diff(old, new)] == ["same", "removed", "added", "same"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "marked"),
+    [
+        ("in 14 days.", "in 30 days.", "in [-14-] {+30+} days."),
+        ("same", "same", "same"),
+        ("a\nb", "a c", "a [-b-] {+c+}"),
+        ("", "all new", ""),
+        ("all old", "new", ""),
+        (
+            "You can return it within 14 days of delivery.",
+            "You have 30 days to return any item.",
+            "You [-can-] {+have 30 days to+} return [-it within 14 days of delivery.-] {+any item.+}",
+        ),
+    ],
+)
+def test_a_change_is_marked(old: str, new: str, marked: str) -> None:
+    assert marked_diff(old, new) == marked
+
+
+def test_of_what_stays_only_what_stands_beside_a_change_is_shown() -> None:
+    stays = "a sentence that goes on and on without any change at all, word for word"
+    assert marked_diff(f"{stays} x {stays} y {stays}", f"{stays} X {stays} Y {stays}") == (
+        "... ge at all, word for word [-x-] {+X+} a sentence that goes on ... ge at all, word for word [-y-] {+Y+} "
+        "a sentence that goes on ..."
+    )
