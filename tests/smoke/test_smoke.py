@@ -1,7 +1,7 @@
 """Smoke test of an installed distribution: packaged files, console script, one run, one call through each client.
 
-It needs pytest and the installed package only: no other file of the repository. ``make smoke`` runs it from the wheel, in
-an empty environment, with the newest and with the oldest allowed dependencies.
+It needs pytest and the installed package only, no other file of the repository. ``make smoke`` runs it from the wheel
+in an empty environment, with the newest and with the oldest allowed dependencies.
 """
 
 from __future__ import annotations
