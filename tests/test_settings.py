@@ -142,7 +142,7 @@ def test_what_is_not_a_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_table_that_is_none_is_not_overlooked(tmp_path: Path) -> None:
     told = _refused(tmp_path, "[tool]\nevalgate = 5\n", "pyproject.toml")
-    assert told == "pyproject.toml: tool.evalgate has to be a table, not 5"
+    assert told == "pyproject.toml: tool.evalgate must be a table, not 5"
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_a_table_that_is_none_is_not_overlooked(tmp_path: Path) -> None:
             _SUITE + "suites.faq.target = { recorded = 'a', outptu = 'b' }",
             'suites.faq.target.outptu: unknown key: did you mean "output"?',
         ),
-        ("zzz = 1", "zzz: unknown key; the known keys are listed by: pytest-evalgate schema"),
+        ("zzz = 1", "zzz: unknown key; list the known keys with: pytest-evalgate schema"),
         (
             "[suites.must-pass]\ngolden = 'g'\nscorer = []",
             'suites.must-pass.scorer: unknown key: did you mean "scorers"?',

@@ -79,7 +79,7 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
             '.bounds: unknown key: did you mean "bound"?',
         ),
         ('{ kind = "no-regression", scorers = "a" }', '.scorers: unknown key: did you mean "scorer"?'),
-        ('{ kind = "no-regression", by = "lang" }', ".by: unknown key; the known keys are listed by: pytest-evalgate"),
+        ('{ kind = "no-regression", by = "lang" }', ".by: unknown key; list the known keys with: pytest-evalgate"),
     ],
 )
 def test_unknown_keys_are_named_with_what_was_meant(tmp_path: Path, gate: str, told: str) -> None:

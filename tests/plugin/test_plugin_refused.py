@@ -133,9 +133,9 @@ def test_a_baseline_that_is_there_is_compared_with(project: Project) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('"values":[1]', '"values":[0]', "do not match their digest"),
+        ('"values":[1]', '"values":[0]', "does not match its digest"),
         ('"schema": 1', '"schema": 99', "schema 99 is newer"),
-        ('"suite": "faq"', '"suite": "other"', "holds suite 'other', wanted 'faq'"),
+        ('"suite": "faq"', '"suite": "other"', "is the baseline of suite 'other', not of 'faq'"),
         ('"kind": "evalgate-baseline"', '"kind": "x"', "not a baseline"),
         (" }\n}\n", "", "promote a run again"),
     ],

@@ -58,22 +58,22 @@ def _stopped(run: Run) -> Run:
         (
             lambda run: _with(run, outcome="not_run", trials=()),
             "x",
-            "is not whole: 1 of 3 cases of suite faq were not run; run the whole suite again, then promote",
+            "is not complete: 1 of 3 cases of suite faq were not run; run the whole suite again, then promote",
         ),
         (
             lambda run: _stopped(_with(run, outcome="not_run", trials=())),
             "x",
-            "stopped early: send what is missing with: pytest --eval-gate --eval-stop never, then promote",
+            "stopped early: run the remaining cases with: pytest --eval-gate --eval-stop never, then promote",
         ),
-        (lambda run: _with(run, outcome="errored"), "x", "is not whole: 1 of 3 cases of suite faq have no answer"),
+        (lambda run: _with(run, outcome="errored"), "x", "is not complete: 1 of 3 cases of suite faq have no output"),
         (
             lambda run: replace(run, suites=(SuiteRun(run.suites[0].plan, run.suites[0].results[2:]),)),
             "x",
-            "holds no answered case of suite faq",
+            "has no case of suite faq with an output",
         ),
     ],
 )
-def test_what_cannot_be_promoted(run: Run, change: Callable[[Run], Run], reason: str, told: str) -> None:
+def test_an_incomplete_run_is_not_promoted(run: Run, change: Callable[[Run], Run], reason: str, told: str) -> None:
     with pytest.raises(BaselineError) as caught:
         _promote(change(run), reason)
     assert told in str(caught.value)
@@ -116,7 +116,7 @@ def test_any_ids_and_values_survive(
 
 def test_no_file_yet_is_none_unless_it_was_asked_for(tmp_path: Path) -> None:
     assert _find(tmp_path) is None
-    with pytest.raises(BaselineError, match=r"baseline b\.json: cannot be read: No such file"):
+    with pytest.raises(BaselineError, match=r"file:b\.json: cannot be read: No such file"):
         _find(tmp_path, "b.json")
 
 
@@ -138,16 +138,16 @@ def _digested(cases: Any) -> dict[str, Any]:
         ({"schema": 2}, "schema 2 is newer than 1: upgrade pytest-evalgate"),
         ({"schema": "2"}, "not a baseline of pytest-evalgate"),
         ({"kind": "evalgate-run"}, "not a baseline of pytest-evalgate"),
-        ({"suite": "other"}, "holds suite 'other', wanted 'faq'"),
-        ({"cases": {}}, "the cases do not match their digest: the file was edited or torn"),
-        ({"cases_sha256": "0"}, "the cases do not match their digest"),
-        ({"provenance": {}}, "malformed: TypeError"),
-        ({"trials": None, "provenance": None}, "malformed: TypeError"),
-        (_digested(["c1"]), "malformed: AttributeError"),
-        (_digested({"c1": 1}), "malformed: TypeError"),
-        (_digested({"c1": {"values": [1]}}), "malformed: KeyError"),
-        (_digested({"c1": {"fingerprint": "f", "values": []}}), "values must lie in [0, 1], got []"),
-        (_digested({"c1": {"fingerprint": "f", "values": [2]}}), "values must lie in [0, 1], got [2]"),
+        ({"suite": "other"}, "is the baseline of suite 'other', not of 'faq'"),
+        ({"cases": {}}, "the content does not match its digest: it was edited or cut; promote a run again"),
+        ({"cases_sha256": "0"}, "the content does not match its digest"),
+        ({"provenance": {}}, "provenance.run_id: Field required"),
+        ({"trials": None, "provenance": None}, "provenance: Input should be an object"),
+        (_digested(["c1"]), "cases: Input should be an object"),
+        (_digested({"c1": 1}), "cases.c1: Input should be an object"),
+        (_digested({"c1": {"values": [1]}}), "cases.c1.fingerprint: Field required"),
+        (_digested({"c1": {"fingerprint": "f", "values": []}}), "values must be in [0, 1], got []"),
+        (_digested({"c1": {"fingerprint": "f", "values": [2]}}), "values must be in [0, 1], got [2.0]"),
     ],
 )
 def test_what_is_not_a_baseline_is_refused(run: Run, tmp_path: Path, fields: dict[str, Any], told: str) -> None:
@@ -234,3 +234,11 @@ def test_the_commit_that_is_checked_out(repository: Path, tmp_path: Path, monkey
     assert git.commit(repository) is None
     with pytest.raises(BaselineError, match="git is not installed"):
         git.show(repository, "v1", "b.json")
+
+
+def test_a_sample_is_refused_as_a_baseline_and_all_cases_are_not(run: Run) -> None:
+    [suite] = run.suites
+    sampled = replace(suite.plan, drawn_from=1319)
+    with pytest.raises(BaselineError, match=r"tier smoke, which runs 3 of 1,319 cases of suite faq: run the default"):
+        baselines.reject_sample(run, sampled, "smoke")
+    baselines.reject_sample(run, suite.plan, "smoke")

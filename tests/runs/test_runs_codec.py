@@ -9,9 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.records.results import BaselineCase, Place, PlannedCase, Score, Side, StopRule, SuiteRun, Trial
+from pytest_evalgate.records.results import (
+    BaselineCase,
+    Place,
+    PlannedCase,
+    Score,
+    Side,
+    StopRule,
+    SuitePlan,
+    SuiteRun,
+    Trial,
+)
 from pytest_evalgate.runs import baseline as baselines
-from pytest_evalgate.runs import record_file, run_file
+from pytest_evalgate.runs import codec, record_file, run_file
 from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
@@ -33,12 +43,17 @@ _cases = st.builds(
 
 @given(_cases)
 def test_clusters_and_sides_survive(case: PlannedCase) -> None:
-    sent = record_file.dumps(record_file.encode_case(case))
-    assert record_file.decode_case(jsonl.loads(sent)) == case
+    sent = record_file.dumps(codec.encode_case(case))
+    assert codec.decode_case(jsonl.loads(sent)) == case
+
+
+def test_the_size_that_a_sample_is_drawn_from_survives() -> None:
+    plan = SuitePlan("faq", ("g.jsonl",), "g", "s", 1, (), drawn_from=1319)
+    assert codec.decode_plan(codec.encode_plan(plan)) == plan
 
 
 def test_what_every_case_has_is_not_stored() -> None:
-    stored = record_file.encode_case(PlannedCase("c", Place("g", 1), "f"))
+    stored = codec.encode_case(PlannedCase("c", Place("g", 1), "f"))
     assert stored.keys() == {"id", "file", "line", "fingerprint"}
 
 

@@ -59,7 +59,7 @@ def test_keys_stand_in_no_verdict(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "not a verdict: "),
+        ("", "not JSON at column 1: the text ends too early; run again with: pytest --eval-gate"),
         ("[]", "not a verdict of pytest-evalgate"),
         ('{"schema": 2}', "schema 2 is newer than 1: upgrade pytest-evalgate"),
         ('{"schema": 1}', "verdict: "),
@@ -74,5 +74,8 @@ def test_a_verdict_that_cannot_be_used(tmp_path: Path, text: str, said: str) -> 
 
 
 def test_a_verdict_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(RunFileError, match="the run was not judged"):
+    with pytest.raises(
+        RunFileError,
+        match=r"verdict\.json: cannot be read: .*; run again with: pytest --eval-gate",
+    ):
         RunFolder(tmp_path).verdict()
