@@ -99,7 +99,7 @@ def test_a_wrong_suite(project: Project, keys: str, said: str) -> None:
         (("--eval-trials", "0"), "--eval-trials 0: give a whole number from 1"),
         (("--eval-trials", "many"), "--eval-trials many"),
         (("--eval-target", "bot:answer"), "--eval-target bot:answer: write recorded:FILE, python:pkg.mod:name"),
-        (("--eval-baseline", "none.json"), "suites.faq.baseline: baseline none.json"),
+        (("--eval-baseline", "none.json"), "suites.faq.baseline: file:none.json"),
         (("--eval-baseline", "git:no-such-branch"), "suites.faq.baseline: "),
         (("-n", "2", "--dist", "each"), "--dist each"),
     ],
