@@ -110,7 +110,7 @@ def test_a_slice_gate_is_by_a_slice_of_its_suite(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as caught:
         _gates(tmp_path, '{ kind = "slice", by = "topic" }')
     assert str(caught.value) == (
-        """evalgate.toml: suites.faq: a slice gate is by "topic", which is not among slices = ['lang']"""
+        """evalgate.toml: suites.faq: a slice gate is by "topic", which is not in slices = ['lang']"""
     )
 
 

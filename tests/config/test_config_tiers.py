@@ -109,14 +109,14 @@ def test_a_tier_that_nobody_defines_cannot_be_asked_for() -> None:
     with pytest.raises(SettingsError) as caught:
         chosen_tier(_settings(), "smok")
     assert str(caught.value) == (
-        '--eval-tier smok: no suite defines the tier "smok"; there is: default, release, smoke. '
+        '--eval-tier smok: no suite defines the tier "smok"; known are: default, release, smoke. '
         "Define it in [suites.NAME.tiers.smok]"
     )
 
 
 def test_a_tier_that_nobody_defines_cannot_be_the_default(tmp_path: Path) -> None:
     said = _refused(tmp_path, f'default_tier = "deep"\n{_TEXT}')
-    assert said.startswith('default_tier: no suite defines the tier "deep"; there is: default, release, smoke')
+    assert said.startswith('default_tier: no suite defines the tier "deep"; known are: default, release, smoke')
 
 
 @pytest.mark.parametrize(
