@@ -69,7 +69,7 @@ def test_a_file_at_a_commit_that_is_not_there(forked: tuple[Path, str]) -> None:
 
 def test_no_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    with pytest.raises(UserError, match="lies in no git repository"):
+    with pytest.raises(UserError, match="is not in a git repository"):
         git.merge_base(tmp_path, "main")
 
 

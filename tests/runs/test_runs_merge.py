@@ -114,13 +114,13 @@ def test_a_missing_shard_is_named_with_the_cases_that_nobody_ran() -> None:
     ]
     ran = [case for case in mine if case != "faq/c2"]
     assert _refused([second]) == [
-        f"shard 1 of 2 is missing (1-of-2.jsonl): nobody ran {len(ran)} case{'s' * (len(ran) > 1)} ({', '.join(ran)})"
+        f"shard 1 of 2 is missing (1-of-2.jsonl): {len(ran)} case{'s' * (len(ran) > 1)} not run ({', '.join(ran)})"
     ]
 
 
 def test_of_many_cases_that_nobody_ran_the_first_are_named() -> None:
     [line] = _refused([_part(_whole(faq="P" * 40), Shard(1, 2))])
-    assert "nobody ran 20 cases (faq/c" in line
+    assert "20 cases not run (faq/c" in line
     assert line.endswith(" and 15 more)")
 
 
@@ -148,16 +148,16 @@ def test_a_shard_that_is_there_twice_is_refused() -> None:
     first, second = _parts(_WHOLE, 2)
     copy = replace(first, path="2-of-2.jsonl")
     assert _refused([first, second, replace(first, path="copy")])[0] == (
-        "1-of-2.jsonl, copy: each holds shard 1 of 2; keep the one that belongs to this run"
+        "1-of-2.jsonl, copy: each contains shard 1 of 2; keep the one that belongs to this run"
     )
     lines = _refused([first, copy])
-    assert lines[0].startswith("1-of-2.jsonl, 2-of-2.jsonl: each holds shard 1 of 2")
+    assert lines[0].startswith("1-of-2.jsonl, 2-of-2.jsonl: each contains shard 1 of 2")
     assert lines[1].startswith("shard 2 of 2 is missing")
 
 
 def test_another_number_of_shards_is_refused() -> None:
     lines = _refused(_parts(_WHOLE, 3))
-    assert lines[0] == "1-of-3.jsonl: holds shard 1 of 3, expected are 2 shards"
+    assert lines[0] == "1-of-3.jsonl: contains shard 1 of 3, expected one of 2"
     assert len(lines) == 3
 
 
@@ -182,11 +182,11 @@ def _recommitted(shard: ShardRun) -> ShardRun:
 
 
 def _reconfigured(shard: ShardRun) -> ShardRun:
-    return replace(shard, origin=replace(shard.origin, config_sha256="other"))
+    return replace(shard, info=replace(shard.info, config_sha256="other"))
 
 
 def _retargeted(shard: ShardRun) -> ShardRun:
-    return replace(shard, origin=replace(shard.origin, target="model:b"))
+    return replace(shard, info=replace(shard.info, target="model:b"))
 
 
 def _without_sql(shard: ShardRun) -> ShardRun:
@@ -243,7 +243,7 @@ def test_a_case_with_two_results_is_refused() -> None:
         for result in suite.results
     )
     twice = replace(second, run=replace(second.run, suites=(replace(suite, results=results),)))
-    assert _refused([first, twice]) == [f"1-of-2.jsonl, 2-of-2.jsonl: each holds a result of 1 case (faq/{stolen})"]
+    assert _refused([first, twice]) == [f"1-of-2.jsonl, 2-of-2.jsonl: each contains a result of 1 case (faq/{stolen})"]
 
 
 def _broken_off(shard: ShardRun, **fields: Any) -> ShardRun:
@@ -257,7 +257,7 @@ def _broken_off(shard: ShardRun, **fields: Any) -> ShardRun:
 def test_a_shard_that_broke_off_is_named_with_its_cases() -> None:
     first, second = _parts(_whole(faq="PPPP"), 2)
     [line] = _refused([first, _broken_off(second)])
-    assert line.startswith("2-of-2.jsonl: not whole: nobody ran 2 cases (faq/c")
+    assert line.startswith("2-of-2.jsonl: incomplete: 2 cases not run (faq/c")
     assert line.endswith("); run shard 2 of 2 again")
 
 
@@ -282,7 +282,7 @@ def test_a_result_that_says_skipped_of_a_case_that_is_not_is_no_result() -> None
         replace(result, outcome="skipped") if result.outcome == "passed" else result for result in suite.results
     )
     [line] = _refused([first, replace(second, run=replace(second.run, suites=(replace(suite, results=results),)))])
-    assert "2-of-2.jsonl: not whole: nobody ran 2 cases" in line
+    assert "2-of-2.jsonl: incomplete: 2 cases not run" in line
 
 
 def test_what_makes_a_shard_invalid_makes_the_run_invalid() -> None:

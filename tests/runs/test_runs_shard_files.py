@@ -78,7 +78,7 @@ def test_only_files_that_lie_directly_in_the_folder_are_read(tmp_path: Path) -> 
     [
         ("gone", "gone: cannot be read: No such file or directory; name the folder of the shards"),
         ("file", "file: cannot be read: Not a directory"),
-        ("empty", "empty: holds no shard (a file such as 1-of-4.jsonl); where each lies in a folder of its own"),
+        ("empty", "empty: contains no shard (a file such as 1-of-4.jsonl); if each is in a subfolder"),
     ],
 )
 def test_a_folder_without_shards_is_an_error(tmp_path: Path, folder: str, told: str) -> None:
@@ -95,7 +95,7 @@ def test_shards_of_another_number_are_not_read(tmp_path: Path) -> None:
         (tmp_path / f"{index}-of-9.jsonl").write_text("not read")
     [problem] = read_folder(tmp_path, 2).problems
     assert problem == (
-        f"{tmp_path}: expected are 2 shards, but there is 1-of-9.jsonl, 2-of-9.jsonl, 3-of-9.jsonl, 4-of-9.jsonl, "
+        f"{tmp_path}: expected 2 shards, but it contains 1-of-9.jsonl, 2-of-9.jsonl, 3-of-9.jsonl, 4-of-9.jsonl, "
         "5-of-9.jsonl and 2 more"
     )
 
@@ -173,10 +173,10 @@ def test_shards_that_are_larger_together_than_memory_are_not_read(
 ) -> None:
     size = _write(tmp_path, 1).stat().st_size
     _write(tmp_path, 2)
-    monkeypatch.setattr(shards, "_MOST_BYTES", 2 * size - 1)
+    monkeypatch.setattr(shards, "_MAX_BYTES", 2 * size - 1)
     folder = read_folder(tmp_path, 2)
     assert [run.shard.index for run in folder.runs] == [1]
-    assert "2-of-2.jsonl: not read: the shards hold more than 0 MiB" in folder.problems[0]
+    assert "2-of-2.jsonl: not read: the shards are larger than 0 MiB" in folder.problems[0]
 
 
 def test_a_renamed_shard_is_what_its_head_says(tmp_path: Path) -> None:
