@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from pytest_evalgate.errors import BaselineError
 from pytest_evalgate.records.results import Baseline, BaselineCase, Provenance, Run, SuiteRun, Trial
 from pytest_evalgate.runs import baseline as baselines
-from pytest_evalgate.runs import git
+from pytest_evalgate.runs import git, run_file
 from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
 
 _NOW = "2026-01-02T00:00:00Z"
 
@@ -242,3 +243,65 @@ def test_a_sample_is_refused_as_a_baseline_and_all_cases_are_not(run: Run) -> No
     with pytest.raises(BaselineError, match=r"tier smoke, which runs 3 of 1,319 cases of suite faq: run the default"):
         baselines.reject_sample(run, sampled, "smoke")
     baselines.reject_sample(run, suite.plan, "smoke")
+
+
+_LINES = b'{"id":"c1","output":"text"}\n{"id":"c2","output":"text"}\n'
+
+
+@pytest.fixture
+def promoted(run: Run, tmp_path: Path) -> Baseline:
+    """The baseline of a stored run, written to ``b.json``."""
+    run_file.write(run, run_file.path_of(tmp_path / "state", run.id))
+    found = baselines.promote(run, run.suites[0], reason="first", now="2026-01-01T00:01:00Z")
+    baselines.write(found, tmp_path / "b.json")
+    return replace(found, source="file:b.json")
+
+
+def _found(baseline: Baseline, root: Path) -> bytes:
+    return baselines.find_outputs(baseline, file=root / "b.json", root=root, state=root / "state")
+
+
+def test_the_first_trial_of_every_case_of_the_baseline_is_kept_in_the_order_of_ids(
+    promoted: Baseline, run: Run, tmp_path: Path
+) -> None:
+    kept = baselines.of_run(promoted, run_file.path_of(tmp_path / "state", run.id))
+    assert kept == _LINES
+    baselines.write_outputs(kept, tmp_path / "b.json")
+    assert (tmp_path / "b.outputs.jsonl").read_bytes() == _LINES
+    assert baselines.read(tmp_path / "b.json") == {"c1": "text", "c2": "text"}
+
+
+def test_they_are_found_beside_the_baseline(promoted: Baseline, tmp_path: Path) -> None:
+    (tmp_path / "b.outputs.jsonl").write_bytes(b'{"id":"c1","output":1}\n')
+    assert _found(promoted, tmp_path) == b'{"id":"c1","output":1}\n'
+
+
+def test_they_are_found_at_the_commit_of_the_baseline(promoted: Baseline, tmp_path: Path) -> None:
+    (tmp_path / "b.outputs.jsonl").write_bytes(b'{"id":"c1","output":"committed"}\n')
+    identity = ("-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "commit.gpgsign=false")
+    for arguments in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "x"), ("tag", "then")):
+        subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True)
+    (tmp_path / "b.outputs.jsonl").write_bytes(b"")
+    assert b"committed" in _found(replace(promoted, source="git:then"), tmp_path)
+
+
+def test_else_they_are_those_of_its_run(promoted: Baseline, tmp_path: Path) -> None:
+    assert _found(promoted, tmp_path) == _LINES
+    assert _found(replace(promoted, source="git:nowhere"), tmp_path) == _LINES
+
+
+def test_else_there_are_none(promoted: Baseline, run: Run, tmp_path: Path) -> None:
+    run_file.path_of(tmp_path / "state", run.id).unlink()
+    assert _found(promoted, tmp_path) == b""
+
+
+def test_none_are_kept_where_there_are_none(tmp_path: Path) -> None:
+    (tmp_path / "b.outputs.jsonl").write_bytes(_LINES)
+    baselines.write_outputs(b"", tmp_path / "b.json")
+    assert not (tmp_path / "b.outputs.jsonl").exists()
+
+
+@pytest.mark.parametrize("data", [b"{", b"[]\n", b'{"id":"a"}\n', b"\xff\n", b"1\n"])
+def test_a_file_that_cannot_be_read_holds_none(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "b.outputs.jsonl").write_bytes(data)
+    assert baselines.read(tmp_path / "b.json") == {}

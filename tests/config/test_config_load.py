@@ -24,7 +24,7 @@ from pytest_evalgate.config import (
 )
 from pytest_evalgate.errors import SettingsError
 
-_EXAMPLES = Path(__file__).parents[1] / "examples"
+_EXAMPLES = Path(__file__).parents[2] / "examples"
 _SUITE = 'suites.faq.golden = "g.jsonl"\n'
 
 
