@@ -211,7 +211,7 @@ def _trial(**fields: Any) -> Callable[[list[Any]], None]:
     ("change", "told"),
     [
         (_drop_last, ": not a whole run: suite faq has 2 of 3 cases; run again with: pytest --eval-gate"),
-        (_again, ": not a whole run: suite faq has 2 of 3 cases"),
+        (_again, ": not a whole run: it contains a case or a suite twice"),
         (lambda lines: lines.append(lines[1]), ": not a whole run: it contains a case or a suite twice"),
         (lambda lines: lines[0]["suites"].append(lines[0]["suites"][0]), "it contains a case or a suite twice"),
         (_head(schema=2), ":1: schema 2 is newer than 1: upgrade pytest-evalgate to read it"),

@@ -88,12 +88,15 @@ def promote(run: Run, suite: SuiteRun, *, reason: str, now: str) -> Baseline:
     if run.problems:
         raise BaselineError(f"run {run.id} is invalid and cannot be promoted: {run.problems[0]}")
     name = suite.plan.name
+    next_step = "run the whole suite again"
+    if suite.stopped is not None:
+        next_step = "the suite stopped early: run the remaining cases with: pytest --eval-gate --eval-stop never"
     for outcome, problem in (("not_run", "were not run"), ("errored", "have no output")):
         affected = sum(result.outcome == outcome for result in suite.results)
         if affected:
             raise BaselineError(
                 f"run {run.id} is not complete: {affected} of {len(suite.results)} cases of suite {name} {problem}; "
-                f"{_completing_step(suite)}, then promote"
+                f"{next_step}, then promote"
             )
     counted = [result for result in suite.results if result.outcome != "skipped" and result.case.side != "base"]
     cases = {result.case.id: _baseline_case(result) for result in counted}
@@ -103,12 +106,6 @@ def promote(run: Run, suite: SuiteRun, *, reason: str, now: str) -> Baseline:
         run.id, run.created, now, run.commit, reason, suite.plan.golden_sha256, suite.plan.scorers_sha256
     )
     return Baseline(name, "run", provenance, suite.plan.trials, cases, _scorer_names(suite.results))
-
-
-def _completing_step(suite: SuiteRun) -> str:
-    if suite.stopped is None:
-        return "run the whole suite again"
-    return "the suite stopped early: run the remaining cases with: pytest --eval-gate --eval-stop never"
 
 
 def _baseline_case(result: CaseResult) -> BaselineCase:

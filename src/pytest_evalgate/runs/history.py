@@ -20,7 +20,7 @@ from pytest_evalgate.text import files
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pytest_evalgate.records.results import Baseline, Delta, Run, SuiteRun, SuiteVerdict
+    from pytest_evalgate.records.results import Baseline, Run, SuiteRun, SuiteVerdict
 
 MAX_ROWS: Final = 500
 """Rows of one suite that are read: more than a year of a nightly run."""
@@ -59,6 +59,7 @@ def row_of(run: Run, suite: SuiteRun, decided: SuiteVerdict, baseline: Baseline 
     incomplete = run.problems or run.refused or suite.stopped or accounting.not_run or accounting.errored
     if incomplete or decided.pass_rate is None or decided.verdict not in _DECIDED:
         return None
+    delta = decided.delta
     return HistoryRow(
         run_id=run.id,
         created=run.created,
@@ -67,16 +68,12 @@ def row_of(run: Run, suite: SuiteRun, decided: SuiteVerdict, baseline: Baseline 
         cases=decided.cases,
         trials=decided.trials,
         pass_rate=decided.pass_rate,
-        discordance=_discordance(decided.delta),
+        discordance=(delta.losses + delta.gains) / delta.pairs if delta is not None and delta.pairs else None,
         golden_sha256=suite.plan.golden_sha256,
         scorers_sha256=suite.plan.scorers_sha256,
         baseline_run_id=None if baseline is None else baseline.provenance.run_id,
         verdict=decided.verdict,
     )
-
-
-def _discordance(delta: Delta | None) -> float | None:
-    return (delta.losses + delta.gains) / delta.pairs if delta is not None and delta.pairs else None
 
 
 def read(path: Path) -> History:

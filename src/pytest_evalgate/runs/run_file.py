@@ -165,7 +165,7 @@ def read_with_info(path: Path) -> tuple[Run, RunInfo]:
         except ValueError as error:
             raise RunFileError(f"{path}:{line.number}: {error}; {_AGAIN}") from None
     try:
-        suites = _decode_suites(head, [line.value for line in lines[1:]])
+        suites = tuple(_decode_suites(head, [line.value for line in lines[1:]]))
     except ValueError as error:
         raise RunFileError(f"{path}: not a whole run: {error}; {_AGAIN}") from None
     run = Run(head.id, head.created, head.commit, suites, head.duration_s, head.problems, head.refused)
@@ -244,13 +244,9 @@ _HEAD: Final = RecordFile(
 
 
 def _head(run: Run, plans: Sequence[SuitePlan], stopped: Mapping[str, StopRule], info: RunInfo) -> _Head:
-    suites = tuple(
+    suites = (
         _SuiteHead(
-            name=plan.name,
-            golden=plan.golden,
-            golden_sha256=plan.golden_sha256,
-            scorers_sha256=plan.scorers_sha256,
-            trials=plan.trials,
+            *(plan.name, plan.golden, plan.golden_sha256, plan.scorers_sha256, plan.trials),
             planned=len(plan.cases),
             drawn_from=plan.drawn_from,
             stopped=stopped.get(plan.name),
@@ -258,44 +254,26 @@ def _head(run: Run, plans: Sequence[SuitePlan], stopped: Mapping[str, StopRule],
         for plan in plans
     )
     return _Head(
-        id=run.id,
-        created=run.created,
-        commit=run.commit,
-        duration_s=run.duration_s,
-        suites=suites,
-        problems=run.problems,
-        refused=run.refused,
-        config_sha256=info.config_sha256,
-        target=info.target,
-        shard=info.shard,
-        facts=dict(info.facts),
-        tier=info.tier,
-        notes=info.notes,
+        *(run.id, run.created, run.commit, run.duration_s, tuple(suites), run.problems, run.refused),
+        *(info.config_sha256, info.target, info.shard, dict(info.facts), info.tier, info.notes),
     )
 
 
-def _decode_suites(head: _Head, rows: Sequence[Mapping[str, Json]]) -> tuple[SuiteRun, ...]:
+def _decode_suites(head: _Head, rows: Sequence[Mapping[str, Json]]) -> Iterator[SuiteRun]:
     results: dict[str, dict[str, CaseResult]] = {suite.name: {} for suite in head.suites}
     for row in rows:
         if row["suite"] not in results:
             raise ValueError(f"the head does not list suite {jsonl.quote_text(row['suite'])}")
         results[row["suite"]][row["id"]] = codec.decode_result(row, codec.decode_case(row))
-    for suite in head.suites:
-        if len(results[suite.name]) != suite.planned:
-            raise ValueError(f"suite {suite.name} has {len(results[suite.name])} of {suite.planned} cases")
-    if len(rows) != sum(suite.planned for suite in head.suites):
+    if len(rows) > sum(map(len, results.values())) or len(results) < len(head.suites):
         raise ValueError("it contains a case or a suite twice")
-    return tuple(_decode_suite(suite, tuple(results[suite.name].values())) for suite in head.suites)
-
-
-def _decode_suite(suite: _SuiteHead, results: tuple[CaseResult, ...]) -> SuiteRun:
-    plan = SuitePlan(
-        name=suite.name,
-        golden=suite.golden,
-        golden_sha256=suite.golden_sha256,
-        scorers_sha256=suite.scorers_sha256,
-        trials=suite.trials,
-        cases=tuple(result.case for result in results),
-        drawn_from=suite.drawn_from,
-    )
-    return SuiteRun(plan, results, suite.stopped)
+    for suite in head.suites:
+        found = tuple(results[suite.name].values())
+        if len(found) != suite.planned:
+            raise ValueError(f"suite {suite.name} has {len(found)} of {suite.planned} cases")
+        plan = SuitePlan(
+            *(suite.name, suite.golden, suite.golden_sha256, suite.scorers_sha256, suite.trials),
+            cases=tuple(result.case for result in found),
+            drawn_from=suite.drawn_from,
+        )
+        yield SuiteRun(plan, found, suite.stopped)

@@ -186,15 +186,13 @@ def _differences(shards: Sequence[ShardRun], plans: Plans) -> Iterator[str]:
     yield from _compare("config_sha256", [(shard.path, shard.info.config_sha256) for shard in shards])
     yield from _compare("--eval-target", [(shard.path, shard.info.target) for shard in shards])
     valid = [shard for shard in shards if not shard.run.problems]  # a suite that was not collected is not planned
-    yield from _compare("suites", [(shard.path, _suite_names(shard)) for shard in valid])
+    yield from _compare(
+        "suites", [(shard.path, ", ".join(suite.plan.name for suite in shard.run.suites)) for shard in valid]
+    )
     for name in plans:
         found = [(shard.path, suite.plan) for shard in shards for suite in shard.run.suites if suite.plan.name == name]
         prefix = f"suite {jsonl.escape_text(name)}: "
         yield from list(_compare_plans(prefix, found)) or _compare_cases(prefix, found)
-
-
-def _suite_names(shard: ShardRun) -> str:
-    return ", ".join(suite.plan.name for suite in shard.run.suites)
 
 
 def _compare_plans(prefix: str, plans: Sequence[tuple[str, SuitePlan]]) -> Iterator[str]:
