@@ -29,7 +29,7 @@ MAX_BYTES: Final = 256 << 20
 """The largest file that is read: a baseline of a million cases has about 100 MiB."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RecordFile(Generic[T]):
     """The format of one kind of file.
 

@@ -188,7 +188,7 @@ def rows(path: Path) -> Iterator[dict[str, Json]]:
             yield json.loads(line)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _SuiteHead:
     """A suite in the head. ``planned`` is the number of its cases, so that a cut file is detected."""
 
@@ -202,7 +202,7 @@ class _SuiteHead:
     stopped: StopRule | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Head:
     """The first line: a run without its results, and its `RunInfo`."""
 
