@@ -264,11 +264,11 @@ def _found(baseline: Baseline, root: Path) -> bytes:
 def test_the_first_trial_of_every_case_of_the_baseline_is_kept_in_the_order_of_ids(
     promoted: Baseline, run: Run, tmp_path: Path
 ) -> None:
-    kept = baselines.of_run(promoted, run_file.path_of(tmp_path / "state", run.id))
+    kept = baselines.outputs_of(promoted, run_file.path_of(tmp_path / "state", run.id))
     assert kept == _LINES
     baselines.write_outputs(kept, tmp_path / "b.json")
     assert (tmp_path / "b.outputs.jsonl").read_bytes() == _LINES
-    assert baselines.read(tmp_path / "b.json") == {"c1": "text", "c2": "text"}
+    assert baselines.read_outputs(tmp_path / "b.json") == {"c1": "text", "c2": "text"}
 
 
 def test_they_are_found_beside_the_baseline(promoted: Baseline, tmp_path: Path) -> None:
@@ -304,4 +304,4 @@ def test_none_are_kept_where_there_are_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize("data", [b"{", b"[]\n", b'{"id":"a"}\n', b"\xff\n", b"1\n"])
 def test_a_file_that_cannot_be_read_holds_none(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "b.outputs.jsonl").write_bytes(data)
-    assert baselines.read(tmp_path / "b.json") == {}
+    assert baselines.read_outputs(tmp_path / "b.json") == {}

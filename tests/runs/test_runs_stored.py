@@ -95,7 +95,10 @@ def test_a_stored_journal_is_found_and_written_back_unchanged(tmp_path: Path) ->
 
 
 def test_stored_outputs_of_a_baseline_are_read() -> None:
-    assert baseline.read(_STORED / "baseline.json") == {"refund-1": "30 days", "refund-2": "Ein Monat \u2013 30 Tage"}
+    assert baseline.read_outputs(_STORED / "baseline.json") == {
+        "refund-1": "30 days",
+        "refund-2": "Ein Monat \u2013 30 Tage",
+    }
 
 
 def test_the_head_of_a_stored_run_file_is_read() -> None:

@@ -55,7 +55,7 @@ def keep(decider: RunDecider, verdict: Verdict, kept: RunFolder, redactor: Redac
 def baseline_outputs_of(decider: RunDecider, suite: str) -> Mapping[str, Json]:
     """Return what the cases of the baseline of a suite answered, by id; nothing where that is not known."""
     baseline = decider.baselines.get(suite)
-    return {} if baseline is None else runs_baseline.parse(_outputs(decider, suite, baseline))
+    return {} if baseline is None else runs_baseline.parse_outputs(_outputs(decider, suite, baseline))
 
 
 def _outputs(decider: RunDecider, name: str, baseline: Baseline) -> bytes:

@@ -192,7 +192,7 @@ def outputs_path(baseline: Path) -> Path:
     return baseline.with_name(baseline.name.removesuffix(".json") + _OUTPUTS)
 
 
-def of_run(baseline: Baseline, run: Path) -> bytes:
+def outputs_of(baseline: Baseline, run: Path) -> bytes:
     """Return the first trial's output of every case of ``baseline``, as lines, from the run file ``run``.
 
     Raises:
@@ -229,7 +229,7 @@ def find_outputs(baseline: Baseline, *, file: Path, root: Path, state: Path) -> 
     except (BaselineError, OSError):
         pass
     try:
-        return of_run(baseline, run_file.path_of(state, baseline.provenance.run_id))
+        return outputs_of(baseline, run_file.path_of(state, baseline.provenance.run_id))
     except (OSError, KeyError, ValueError):
         return b""
 
@@ -242,15 +242,15 @@ def write_outputs(outputs: bytes, baseline: Path) -> None:
         outputs_path(baseline).unlink(missing_ok=True)
 
 
-def read(baseline: Path) -> Mapping[str, Json]:
+def read_outputs(baseline: Path) -> Mapping[str, Json]:
     """Return the outputs beside the baseline file ``baseline``, by case id; empty if they cannot be read."""
     try:
-        return parse(outputs_path(baseline).read_bytes())
+        return parse_outputs(outputs_path(baseline).read_bytes())
     except OSError:
         return {}
 
 
-def parse(outputs: bytes) -> Mapping[str, Json]:
+def parse_outputs(outputs: bytes) -> Mapping[str, Json]:
     """Return outputs by case id; empty if a line is malformed."""
     try:
         rows = map(jsonl.loads, outputs.splitlines())

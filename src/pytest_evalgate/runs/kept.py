@@ -131,7 +131,7 @@ class RunFolder:
 
     def outputs(self, verdict: Verdict, suite: str) -> Mapping[str, Json]:
         """Return the outputs of a suite's baseline, by case id; empty if they were not kept."""
-        return baselines.read(self._file_of(verdict, suite))
+        return baselines.read_outputs(self._file_of(verdict, suite))
 
     def history(self, verdict: Verdict, suite: str) -> tuple[HistoryRow, ...]:
         """Return the last runs of a suite, oldest first."""
