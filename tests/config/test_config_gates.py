@@ -53,7 +53,7 @@ def test_every_gate_is_read(tmp_path: Path) -> None:
     )
 
 
-def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
+def test_missing_keys_have_their_defaults(tmp_path: Path) -> None:
     change, rates, scores = _gates(
         tmp_path,
         '{ kind = "no-regression" }',
@@ -82,7 +82,7 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
         ('{ kind = "no-regression", by = "lang" }', ".by: unknown key; list the known keys with: pytest-evalgate"),
     ],
 )
-def test_unknown_keys_are_named_with_what_was_meant(tmp_path: Path, gate: str, told: str) -> None:
+def test_unknown_keys_are_reported_with_a_suggestion(tmp_path: Path, gate: str, told: str) -> None:
     assert _refused(tmp_path, gate).startswith(told)
 
 
@@ -102,11 +102,11 @@ _REFUSED: list[tuple[str, str]] = [
 
 
 @pytest.mark.parametrize(("gate", "told"), _REFUSED)
-def test_wrong_values_are_named_with_their_place(tmp_path: Path, gate: str, told: str) -> None:
+def test_wrong_values_are_reported_with_their_place(tmp_path: Path, gate: str, told: str) -> None:
     assert _refused(tmp_path, gate) == told
 
 
-def test_a_slice_gate_is_by_a_slice_of_its_suite(tmp_path: Path) -> None:
+def test_a_slice_gate_needs_a_slice_of_its_suite(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as caught:
         _gates(tmp_path, '{ kind = "slice", by = "topic" }')
     assert str(caught.value) == (

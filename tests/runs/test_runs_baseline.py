@@ -31,7 +31,7 @@ def _find(root: Path, spec: str | None = None, suite: str = "faq") -> Baseline |
     return baselines.find(spec, suite=suite, file=root / "b.json", root=root)
 
 
-def test_a_promoted_run_holds_one_value_a_trial(run: Run) -> None:
+def test_a_promoted_run_has_one_value_for_each_trial(run: Run) -> None:
     baseline = _promote(run)
     assert baseline.cases == {"c1": BaselineCase("f1", (1.0, 1.0)), "c2": BaselineCase("f2", (0.0, 1.0))}
     assert (baseline.suite, baseline.trials) == ("faq", 2)
@@ -115,7 +115,7 @@ def test_any_ids_and_values_survive(
     assert _find(root) == baseline
 
 
-def test_no_file_yet_is_none_unless_it_was_asked_for(tmp_path: Path) -> None:
+def test_a_missing_baseline_is_none_unless_it_is_configured(tmp_path: Path) -> None:
     assert _find(tmp_path) is None
     with pytest.raises(BaselineError, match=r"file:b\.json: cannot be read: No such file"):
         _find(tmp_path, "b.json")
@@ -151,7 +151,7 @@ def _digested(cases: Any) -> dict[str, Any]:
         (_digested({"c1": {"fingerprint": "f", "values": [2]}}), "values must be in [0, 1], got [2.0]"),
     ],
 )
-def test_what_is_not_a_baseline_is_refused(run: Run, tmp_path: Path, fields: dict[str, Any], told: str) -> None:
+def test_a_malformed_baseline_is_refused(run: Run, tmp_path: Path, fields: dict[str, Any], told: str) -> None:
     path = tmp_path / "b.json"
     baselines.write(_promote(run), path)
     path.write_text(json.dumps({**json.loads(path.read_text("ascii")), **fields}))
@@ -162,7 +162,7 @@ def test_what_is_not_a_baseline_is_refused(run: Run, tmp_path: Path, fields: dic
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b"{", b"\xff", b"null"])
-def test_what_is_no_json_object_is_refused(tmp_path: Path, text: bytes) -> None:
+def test_a_file_without_a_json_object_is_refused(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "b.json").write_bytes(text)
     with pytest.raises(BaselineError, match=r"^file:b\.json: "):
         _find(tmp_path)
@@ -285,7 +285,7 @@ def test_they_are_found_at_the_commit_of_the_baseline(promoted: Baseline, tmp_pa
     assert b"committed" in _found(replace(promoted, source="git:then"), tmp_path)
 
 
-def test_else_they_are_those_of_its_run(promoted: Baseline, tmp_path: Path) -> None:
+def test_without_a_file_they_are_those_of_the_run(promoted: Baseline, tmp_path: Path) -> None:
     assert _found(promoted, tmp_path) == _LINES
     assert _found(replace(promoted, source="git:nowhere"), tmp_path) == _LINES
 
@@ -302,6 +302,6 @@ def test_none_are_kept_where_there_are_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("data", [b"{", b"[]\n", b'{"id":"a"}\n', b"\xff\n", b"1\n"])
-def test_a_file_that_cannot_be_read_holds_none(tmp_path: Path, data: bytes) -> None:
+def test_an_unreadable_file_has_no_outputs(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "b.outputs.jsonl").write_bytes(data)
     assert baselines.read_outputs(tmp_path / "b.json") == {}

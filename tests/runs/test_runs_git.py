@@ -128,7 +128,7 @@ def test_it_changes_with_every_file_that_is_edited_added_or_removed(root: Path) 
     assert None not in seen
 
 
-def test_what_a_run_leaves_behind_changes_nothing(root: Path) -> None:
+def test_files_that_a_run_creates_do_not_change_the_digest(root: Path) -> None:
     before = _digest(root)
     for name in (".evalgate/verdict.json", "__pycache__/app.pyc", "state/verdict.json"):
         (root / name).parent.mkdir()

@@ -32,7 +32,7 @@ def _row(number: int, suite: str = "faq") -> HistoryRow:
     )
 
 
-def test_what_is_kept_is_read_back(run: Run, tmp_path: Path) -> None:
+def test_a_run_folder_is_read_as_it_was_written(run: Run, tmp_path: Path) -> None:
     verdict = _verdict(run, suites={"a/../b": _verdict(run).suites["faq"], **_verdict(run).suites})
     baseline = baselines.promote(run, run.suites[0], reason="first", now="2026-01-01T00:01:00Z")
     rows = [*(_row(number) for number in range(SHOWN_RUNS + 5)), _row(0, "another")]
@@ -52,7 +52,7 @@ def test_what_is_kept_is_read_back(run: Run, tmp_path: Path) -> None:
     assert not (tmp_path.parent / "b.json").exists()
 
 
-def test_keys_stand_in_no_verdict(run: Run, tmp_path: Path) -> None:
+def test_secrets_are_removed_from_the_verdict(run: Run, tmp_path: Path) -> None:
     key = "sk-12345678"
     RunFolder(tmp_path).keep(_verdict(run, problems=(f"said {key}",)), {}, (), Redactor.of(["K"], {"K": key}))
     assert RunFolder(tmp_path).verdict().problems == ("said ***",)
@@ -68,14 +68,14 @@ def test_keys_stand_in_no_verdict(run: Run, tmp_path: Path) -> None:
         ('{"schema": 1, "verdict": "green"}', "verdict: Input should be 'pass', "),
     ],
 )
-def test_a_verdict_that_cannot_be_used(tmp_path: Path, text: str, said: str) -> None:
+def test_a_malformed_verdict_is_refused(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "verdict.json").write_text(text)
     with pytest.raises(RunFileError) as caught:
         kept_files.read(tmp_path / "verdict.json")
     assert said in str(caught.value)
 
 
-def test_a_verdict_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_verdict_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         RunFileError,
         match=r"verdict\.json: cannot be read: .*; run again with: pytest --eval-gate",
@@ -132,7 +132,7 @@ def test_the_numbers_are_those_of_the_run(verdict: Verdict) -> None:
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
-def test_what_is_no_number_is_never_written(verdict: Verdict, tmp_path: Path, number: float) -> None:
+def test_nan_and_infinity_are_never_written(verdict: Verdict, tmp_path: Path, number: float) -> None:
     (tmp_path / "verdict.json").write_text("old")
     with pytest.raises(ValueError, match="JSON"):
         kept.write(replace(verdict, duration_s=number), tmp_path / "verdict.json")

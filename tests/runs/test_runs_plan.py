@@ -48,7 +48,7 @@ def test_slices(by: str, values: list[str]) -> None:
     assert case.slices == tuple((by, value) for value in values)
 
 
-def test_a_planned_case_knows_what_the_gates_need() -> None:
+def test_a_planned_case_has_the_fields_that_gates_need() -> None:
     plan = _plan(_CASE, Case("c2", skip="flaky"), trials=3)
     assert (plan.name, plan.golden, plan.golden_sha256, plan.trials) == ("faq", ("g.jsonl",), "sha", 3)
     assert [(case.id, case.place, case.skip) for case in plan.cases] == [
@@ -93,7 +93,7 @@ def test_a_cluster_is_named_as_a_slice_is(case: Case, by: str, cluster: str) -> 
     assert _plan(case, cluster=by).cases[0].cluster == cluster
 
 
-def test_without_a_key_cases_stand_for_themselves() -> None:
+def test_without_a_cluster_key_cases_are_independent() -> None:
     assert _plan(_document(1, "a.md")).cases[0].cluster is None
 
 

@@ -251,7 +251,7 @@ def _trial(**fields: Any) -> Callable[[list[Any]], None]:
         (lambda lines: lines.clear(), ":1: not a run file of pytest-evalgate"),
     ],
 )
-def test_what_is_not_a_whole_run_is_refused(
+def test_an_incomplete_or_malformed_run_is_refused(
     run: Run, tmp_path: Path, change: Callable[[list[Any]], None], told: str
 ) -> None:
     path = tmp_path / "run.jsonl"
@@ -267,7 +267,7 @@ def test_what_is_not_a_whole_run_is_refused(
 
 
 @pytest.mark.parametrize("cut", [1, 50, 400])
-def test_a_torn_file_is_refused(run: Run, tmp_path: Path, cut: int) -> None:
+def test_a_cut_file_is_refused(run: Run, tmp_path: Path, cut: int) -> None:
     path = tmp_path / "run.jsonl"
     run_file.write(run, path)
     path.write_bytes(path.read_bytes()[: -cut - 1])

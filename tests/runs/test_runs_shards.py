@@ -101,7 +101,7 @@ def test_the_parts_of_a_run_make_the_run(faq: str, sql: str, count: int) -> None
     assert origin == RunInfo("c" * 64)
 
 
-def test_what_is_said_of_the_merged_run_comes_from_its_shards() -> None:
+def test_the_head_of_the_merged_run_comes_from_its_shards() -> None:
     run, _ = merge(ShardFolder(tuple(_parts(_WHOLE, 3))), 3)
     assert run.created == "2026-01-01T00:00:03Z"
     assert run.duration_s == 3.0
@@ -121,7 +121,7 @@ def test_other_runs_of_the_shards_make_another_run() -> None:
     assert one.id != other.id
 
 
-def test_a_missing_shard_is_named_with_the_cases_that_nobody_ran() -> None:
+def test_a_missing_shard_is_listed_with_its_cases() -> None:
     whole = _whole(faq="PPsP")
     [second] = [_part(whole, Shard(2, 2))]
     mine = [
@@ -135,7 +135,7 @@ def test_a_missing_shard_is_named_with_the_cases_that_nobody_ran() -> None:
     ]
 
 
-def test_of_many_cases_that_nobody_ran_the_first_are_named() -> None:
+def test_only_the_first_of_many_missing_cases_are_listed() -> None:
     [line] = _refused([_part(_whole(faq="P" * 40), Shard(1, 2))])
     assert "20 cases not run (faq/c" in line
     assert line.endswith(" and 15 more)")
@@ -146,7 +146,7 @@ def test_every_missing_shard_is_named() -> None:
     assert [line.partition(" is missing")[0] for line in lines] == ["shard 1 of 4", "shard 3 of 4", "shard 4 of 4"]
 
 
-def test_a_missing_shard_without_cases_is_missing_all_the_same() -> None:
+def test_a_missing_shard_without_cases_is_reported() -> None:
     assert _refused([_part(_whole(faq=""), Shard(1, 2))]) == ["shard 2 of 2 is missing (2-of-2.jsonl)"]
 
 
@@ -154,14 +154,14 @@ def test_without_any_shard_all_are_missing() -> None:
     assert len(_refused([])) == 2
 
 
-def test_a_shard_that_is_there_but_cannot_be_read_is_not_missing_too() -> None:
+def test_an_unreadable_shard_is_not_reported_as_missing() -> None:
     folder = ShardFolder((_part(_WHOLE, Shard(1, 2)),), ("2-of-2.jsonl: torn",), frozenset({2}))
     with pytest.raises(RunFileError) as caught:
         merge(folder, 2)
     assert str(caught.value) == "2-of-2.jsonl: torn"
 
 
-def test_a_shard_that_is_there_twice_is_refused() -> None:
+def test_a_duplicate_shard_is_refused() -> None:
     first, second = _parts(_WHOLE, 2)
     copy = replace(first, path="2-of-2.jsonl")
     assert _refused([first, second, replace(first, path="copy")])[0] == (
@@ -236,14 +236,14 @@ def _with_case(shard: ShardRun, **fields: Any) -> ShardRun:
     [{"tags": ("safety",)}, {"slices": (("lang", "de"),)}, {"cluster": "d1"}, {"place": Place("g", 9)}],
     ids=str,
 )
-def test_cases_that_are_not_planned_alike_are_refused(fields: dict[str, Any]) -> None:
+def test_different_plans_of_a_case_are_refused(fields: dict[str, Any]) -> None:
     first, second = _parts(_whole(faq="PPP"), 2)
     assert _refused([first, _with_case(second, **fields)])[0] == (
         "not of one run: suite faq: cases: 1-of-2.jsonl and 2-of-2.jsonl differ, first in c2"
     )
 
 
-def test_everything_that_is_wrong_is_said_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     first, second, _ = _parts(_WHOLE, 3)
     said = "\n".join(_refused([first, _retargeted(_reconfigured(_recommitted(second)))], 3))
     for told in ("commit: ", "config_sha256: ", "--eval-target: ", "shard 3 of 3 is missing"):
@@ -271,14 +271,14 @@ def _broken_off(shard: ShardRun, **fields: Any) -> ShardRun:
     return replace(shard, run=replace(shard.run, suites=suites, **fields))
 
 
-def test_a_shard_that_broke_off_is_named_with_its_cases() -> None:
+def test_an_incomplete_shard_is_listed_with_its_cases() -> None:
     first, second = _parts(_whole(faq="PPPP"), 2)
     [line] = _refused([first, _broken_off(second)])
     assert line.startswith("2-of-2.jsonl: incomplete: 2 cases not run (faq/c")
     assert line.endswith("); run shard 2 of 2 again")
 
 
-def test_a_shard_that_broke_off_is_named_beside_one_that_is_missing() -> None:
+def test_incomplete_and_missing_shards_are_both_listed() -> None:
     first, second, _ = _parts(_whole(faq="PPPPPP"), 3)
     lines = _refused([first, _broken_off(second)], 3)
     assert [line.partition(":")[0] for line in lines] == ["shard 3 of 3 is missing (3-of-3.jsonl)", "2-of-3.jsonl"]
@@ -292,7 +292,7 @@ def test_a_case_that_another_shard_ran_is_not_lost() -> None:
     assert run.suites == whole.suites
 
 
-def test_a_result_that_says_skipped_of_a_case_that_is_not_is_no_result() -> None:
+def test_a_skipped_result_of_a_case_without_skip_does_not_count() -> None:
     first, second = _parts(_whole(faq="PPPP"), 2)
     suite = second.run.suites[0]
     results = tuple(
@@ -302,7 +302,7 @@ def test_a_result_that_says_skipped_of_a_case_that_is_not_is_no_result() -> None
     assert "2-of-2.jsonl: incomplete: 2 cases not run" in line
 
 
-def test_what_makes_a_shard_invalid_makes_the_run_invalid() -> None:
+def test_problems_of_a_shard_make_the_run_invalid() -> None:
     first, second = _parts(_WHOLE, 2)
     broken = _broken_off(_without_sql(second), problems=("test_x.py could not be collected", "both"))
     run, _ = merge(ShardFolder((replace(first, run=replace(first.run, problems=("both",))), broken)), 2)
@@ -311,14 +311,14 @@ def test_what_makes_a_shard_invalid_makes_the_run_invalid() -> None:
     assert any(result.outcome == "not_run" for suite in run.suites for result in suite.results)
 
 
-def test_a_shard_that_was_refused_its_calls_leaves_a_run_that_was() -> None:
+def test_a_refused_shard_makes_a_refused_run() -> None:
     first, second = _parts(_WHOLE, 2)
     run, _ = merge(ShardFolder((first, _broken_off(second, refused="over budget"))), 2)
     assert run.refused == "shard 2 of 2: over budget"
     assert any(result.outcome == "not_run" for result in run.suites[0].results)
 
 
-def test_names_are_shown_as_a_terminal_may_have_them() -> None:
+def test_names_are_escaped_for_terminals() -> None:
     first, second = _parts(_whole(**{"f\x1b[31m": "PP"}), 2)
     lines = _refused([_broken_off(first), _broken_off(_retargeted(second))])
     assert lines
@@ -454,7 +454,7 @@ def test_a_link_to_a_file_within_the_folder_is_followed(tmp_path: Path) -> None:
     assert [run.shard.index for run in read_folder(tmp_path, 2).runs] == [1]
 
 
-def test_a_line_without_an_end_is_not_held(tmp_path: Path) -> None:
+def test_an_endless_line_is_not_read_into_memory(tmp_path: Path) -> None:
     with (tmp_path / "1-of-1.jsonl").open("wb") as file:
         file.truncate((64 << 20) + 10)  # a hole: it takes no room on the disk
     [problem] = read_folder(tmp_path, 1).problems
@@ -472,7 +472,7 @@ def test_shards_that_are_larger_together_than_memory_are_not_read(
     assert "2-of-2.jsonl: not read: the shards are larger than 0 MiB" in folder.problems[0]
 
 
-def test_a_renamed_shard_is_what_its_head_says(tmp_path: Path) -> None:
+def test_the_head_decides_the_shard_of_a_renamed_file(tmp_path: Path) -> None:
     _write(tmp_path, 1)
     _write(tmp_path, 1, name="2-of-2.jsonl")
     assert [run.shard.index for run in read_folder(tmp_path, 2).runs] == [1, 1]

@@ -36,7 +36,7 @@ def test_a_text_fits_the_path(got: Any) -> None:
     assert got(Behaviour.text("30 days"), "/ask").raw == b"30 days"
 
 
-def test_a_text_ends_uses_and_comes_from_what_is_told(got: Any) -> None:
+def test_a_text_has_the_given_ending_usage_and_model(got: Any) -> None:
     reply = got(Behaviour.text("30", finish_reason="length", usage=(7, 2), model="other")).json
     assert (reply["choices"][0]["finish_reason"], reply["model"]) == ("length", "other")
     assert reply["usage"] == {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}
@@ -52,7 +52,7 @@ def test_a_text_ends_uses_and_comes_from_what_is_told(got: Any) -> None:
         Behaviour.status(503, latency_s=0.05),
     ],
 )
-def test_an_answer_takes_its_time(got: Any, behaviour: Behaviour) -> None:
+def test_a_response_has_the_given_latency(got: Any, behaviour: Behaviour) -> None:
     start = time.monotonic()
     got(behaviour)
     assert time.monotonic() - start >= 0.05
@@ -66,7 +66,7 @@ def test_any_json_value(got: Any) -> None:
     assert got(Behaviour.reply({"answer": ["30 days"]}), "/ask").json == {"answer": ["30 days"]}
 
 
-def test_ends_that_are_no_whole_answer(got: Any) -> None:
+def test_endings_of_incomplete_replies(got: Any) -> None:
     choices = [
         got(behaviour).json["choices"][0]
         for behaviour in (Behaviour.refusal("no"), Behaviour.cut_off("The"), Behaviour.content_filter())
@@ -96,7 +96,7 @@ def test_a_status_with_a_body(got: Any) -> None:
     assert (reply.raw, reply.headers["content-type"]) == (b"down for today", "text/x-note")
 
 
-def test_rate_limits_say_when_to_come_back(got: Any) -> None:
+def test_rate_limits_have_a_retry_header(got: Any) -> None:
     replies = [
         got(Behaviour.rate_limited()),
         got(Behaviour.rate_limited("garbage")),
@@ -108,7 +108,7 @@ def test_rate_limits_say_when_to_come_back(got: Any) -> None:
     assert said == [("1", None), ("garbage", None), (None, "1500"), (None, None)]
 
 
-def test_a_date_counts_from_the_moment_of_the_answer(got: Any) -> None:
+def test_a_date_counts_from_the_time_of_the_response(got: Any) -> None:
     behaviour = Behaviour.rate_limited(60, form="date", skew_s=-3600.0)
     headers = got(behaviour).headers
     assert headers["retry-after"].endswith(" GMT")
@@ -167,7 +167,7 @@ def test_a_trickle_of_one_piece_keeps_the_body_back(server: ScriptedServer, clie
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", RESPONSES])
-def test_truncated_json_is_framed_as_if_it_were_whole(got: Any, path: str) -> None:
+def test_truncated_json_has_a_matching_content_length(got: Any, path: str) -> None:
     reply = got(Behaviour.truncated(), path)
     assert (reply.status, reply.headers["content-type"]) == (200, "application/json")
     assert len(reply.raw) == int(reply.headers["content-length"])
@@ -175,7 +175,7 @@ def test_truncated_json_is_framed_as_if_it_were_whole(got: Any, path: str) -> No
         reply.json  # noqa: B018 - parsing is what is tried
 
 
-def test_a_torn_answer_ends_before_its_length(got: Any) -> None:
+def test_a_torn_response_is_shorter_than_its_content_length(got: Any) -> None:
     with pytest.raises(http.client.IncompleteRead) as caught:
         got(Behaviour.torn())
     assert caught.value.partial
@@ -187,7 +187,7 @@ def test_a_reset_drops_the_connection(got: Any) -> None:
         got(Behaviour.reset())
 
 
-def test_a_page_in_place_of_an_answer(got: Any) -> None:
+def test_an_html_page_in_place_of_a_response(got: Any) -> None:
     reply = got(Behaviour.html())
     assert (reply.status, reply.headers["content-type"], reply.raw[:9]) == (200, "text/html", b"<!doctype")
     assert got(Behaviour.html(502)).status == 502
@@ -199,7 +199,7 @@ def test_an_error_that_comes_with_200(got: Any) -> None:
 
 
 @pytest.mark.parametrize(("null", "choices"), [(False, []), (True, None)])
-def test_an_answer_without_choices(got: Any, choices: Any, *, null: bool) -> None:
+def test_a_response_without_choices(got: Any, choices: Any, *, null: bool) -> None:
     assert got(Behaviour.no_choices(null=null)).json["choices"] == choices
     assert got(Behaviour.no_choices(null=null), RESPONSES).json["output"] == choices
 
@@ -238,7 +238,7 @@ def test_a_body_has_the_type_that_fits_it(body: Any, raw: bytes, kind: str) -> N
     assert (response.body, response.content_type) == (raw, kind)
 
 
-def test_the_content_type_can_be_said_and_stands_there_once() -> None:
+def test_the_content_type_can_be_replaced() -> None:
     response = status_response(200, "{}", {"Content-Type": "application/json", "X-A": "1"})
     assert (response.content_type, response.headers) == ("application/json", {"X-A": "1"})
 

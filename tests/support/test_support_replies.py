@@ -54,7 +54,7 @@ def test_a_refusal_has_no_text() -> None:
     ("said", "reason"),
     [(Reply("30", "length"), "max_output_tokens"), (Reply("", "content_filter"), "content_filter")],
 )
-def test_an_answer_that_was_cut_says_why(said: Reply, reason: str) -> None:
+def test_an_incomplete_reply_has_a_reason(said: Reply, reason: str) -> None:
     assert chat(said).choices[0].finish_reason == said.finish_reason
     got = respond(said)
     assert got.incomplete_details is not None
@@ -79,7 +79,7 @@ def test_usage_can_be_left_out_and_set() -> None:
     assert (usage.prompt_tokens, usage.completion_tokens) == (7, 3)
 
 
-def test_another_model_may_answer() -> None:
+def test_the_served_model_may_differ() -> None:
     assert chat(Reply("x", model="other")).model == "other"
     assert respond(Reply("x", model="other")).model == "other"
 
@@ -95,7 +95,7 @@ def test_any_other_path_gets_plain_text(said: Reply, text: bytes) -> None:
     assert (response.body, response.content_type) == (text, "text/plain; charset=utf-8")
 
 
-def test_a_stream_is_refused_and_not_answered_in_one_piece() -> None:
+def test_a_stream_is_refused() -> None:
     response = make_response(PLAIN, request_of({"stream": True}))
     assert response.status == 400
     assert "stream=True" in json.loads(response.body)["error"]["message"]
@@ -116,7 +116,7 @@ def test_a_stream_is_refused_and_not_answered_in_one_piece() -> None:
         (None, "null"),
     ],
 )
-def test_what_the_user_said_last(body: Any, text: str) -> None:
+def test_the_last_user_message(body: Any, text: str) -> None:
     assert last_user_text(request_of(body)) == text
 
 

@@ -42,7 +42,7 @@ def test_the_openai_package_understands_both_forms(server: ScriptedServer) -> No
     assert [request.path for request in server.requests] == ["/v1/chat/completions", *["/v1/responses"] * 2]
 
 
-def test_the_openai_package_raises_what_it_should(server: ScriptedServer) -> None:
+def test_the_openai_package_raises_its_errors(server: ScriptedServer) -> None:
     cases = [
         (Behaviour.rate_limited(), openai.RateLimitError),
         (Behaviour.unauthorized(), openai.AuthenticationError),
@@ -174,7 +174,7 @@ def test_a_client_may_have_it_closed(server: ScriptedServer, client: Client) -> 
         assert read_to_end(sock).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
-def test_requests_that_come_at_once_are_answered_in_order(server: ScriptedServer) -> None:
+def test_pipelined_requests_are_served_in_order(server: ScriptedServer) -> None:
     server.answer_with(
         lambda request: Behaviour.text(f"[{request.path}]", latency_s=0.05 if request.number == 1 else 0)
     )
@@ -203,7 +203,7 @@ def test_a_chunked_request_is_read(server: ScriptedServer, client: Client) -> No
     assert server.requests[0].body == {"model": "m", "input": "a" * 1000}
 
 
-def test_what_is_no_http_is_answered_400_and_closed(server: ScriptedServer) -> None:
+def test_malformed_http_gets_400_and_a_close(server: ScriptedServer) -> None:
     with dial(server) as sock:
         sock.sendall(b"what is this\r\n\r\n")
         answer = read_to_end(sock)
@@ -270,11 +270,11 @@ def said(dispatcher: Dispatcher) -> str:
     return text
 
 
-def test_it_echoes_until_told_otherwise() -> None:
+def test_it_echoes_until_a_script_is_set() -> None:
     assert said(dispatcher_of()) == "Hello?"
 
 
-def test_what_is_queued_goes_before_the_script() -> None:
+def test_the_queue_comes_before_the_script() -> None:
     dispatcher = dispatcher_of()
     dispatcher.decide = lambda _: Behaviour.text("usual")
     dispatcher.queue.extend([Behaviour.text("first"), Behaviour.text("second")])
@@ -308,7 +308,7 @@ def _nothing(_: Any) -> Any:
         (lambda _: Behaviour(_nothing), "raised TypeError: it returned None, expected a Response"),
     ],
 )
-def test_a_broken_script_is_told_to_the_client(decide: Any, message: str) -> None:
+def test_a_raising_script_is_reported_to_the_client(decide: Any, message: str) -> None:
     dispatcher = dispatcher_of()
     dispatcher.decide = decide
     response = dispatcher.begin(ASKED).response()
@@ -316,7 +316,7 @@ def test_a_broken_script_is_told_to_the_client(decide: Any, message: str) -> Non
     assert json.loads(response.body)["error"]["message"] == f"the script of the fault server {message}"
 
 
-def test_what_the_limits_refuse_never_reaches_the_script() -> None:
+def test_requests_above_the_limits_never_reach_the_script() -> None:
     dispatcher = dispatcher_of(Limits(capacity=1))
     dispatcher.queue.append(Behaviour.text("first"))
     admitted, refused = dispatcher.begin(ASKED), dispatcher.begin(ASKED)
@@ -349,7 +349,7 @@ def test_no_more_than_the_capacity_is_worked_on(in_flight: int, *, admitted: boo
     assert Admission(Limits(capacity=2)).admits(in_flight, 0.0) is admitted
 
 
-def test_a_burst_goes_through_and_then_the_rate_holds() -> None:
+def test_a_burst_is_admitted_and_then_the_rate_applies() -> None:
     admission = Admission(Limits(requests_per_second=10, burst=3))
     assert [admission.admits(0, 0.0) for _ in range(5)] == [True, True, True, False, False]
     assert [admission.admits(0, 0.25) for _ in range(3)] == [True, True, False]
@@ -362,7 +362,7 @@ def test_a_long_pause_fills_the_bucket_and_no_more() -> None:
     assert [admission.admits(0, 1000.0) for _ in range(3)] == [True, True, False]
 
 
-def test_what_the_capacity_refuses_costs_no_token() -> None:
+def test_requests_above_the_capacity_cost_no_token() -> None:
     admission = Admission(Limits(capacity=1, requests_per_second=1, burst=1))
     assert not admission.admits(1, 0.0)
     assert admission.admits(0, 0.0)
@@ -393,7 +393,7 @@ def test_the_requests_need_not_be_kept() -> None:
     assert (traffic.counts.calls, traffic.requests) == (3, ())
 
 
-def test_a_reset_forgets_all_but_what_is_in_flight() -> None:
+def test_a_reset_keeps_only_requests_in_flight() -> None:
     traffic = busy()
     traffic.reset()
     assert traffic.counts == Counts(calls=0, refused=0, peak_in_flight=1, connections=0)
