@@ -118,7 +118,7 @@ def test_a_tier_that_no_suite_defines_is_a_usage_error(project: Project) -> None
     _tier(project, sample=3)
     result = project.run("--eval-tier", "deep")
     assert result.ret == 4
-    result.stderr.fnmatch_lines(['*--eval-tier deep: no suite defines the tier "deep"; there is: default, smoke.*'])
+    result.stderr.fnmatch_lines(['*--eval-tier deep: no suite defines the tier "deep"; known are: default, smoke.*'])
 
 
 def test_gates_and_trials_are_those_of_the_tier(project: Project) -> None:
