@@ -175,7 +175,7 @@ def test_a_pause_beyond_the_end_of_the_run_stops_the_run(run_hastily: Run) -> No
 
 def test_an_attempt_that_hangs_ends_at_its_time_limit(run_hastily: Run) -> None:
     script = _Script([10.0, _OK])
-    with pytest.raises(CallFailed, match="timeout: no whole reply within 2 s"):
+    with pytest.raises(CallFailed, match="timeout: no complete reply within 2 s"):
         run_hastily(_client(_Script([math.inf]), retry_policy=RetryPolicy(timeout_s=2)).send(_CALL))
     assert run_hastily(_client(script, retry_policy=RetryPolicy(timeout_s=11)).send(_CALL)).value == "yes"
 

@@ -39,5 +39,5 @@ def test_the_reason_names_the_endpoint_the_kinds_and_the_counts() -> None:
         breaker.record_failure(CallFault("timeout" if number % 3 else "connection", f"fault {number}"))
     assert halt.reason == (
         "10 of the last 10 calls to http://there/v1 failed (6 x timeout, 4 x no connection); the last one: fault 9. "
-        "Mend that and run again: what is answered is kept"
+        "Fix this and run again (replies received so far are cached)"
     )

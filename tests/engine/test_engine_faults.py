@@ -100,8 +100,7 @@ def test_where_no_key_is_configured_the_next_step_is_to_name_one() -> None:
 def test_the_model_and_the_address_are_named_where_it_is_unknown() -> None:
     message = str(_MODEL.classify(_answer(404, {"code": "model_not_found", "message": "no such model"})))
     assert message == (
-        "404 unknown model: no such model (https://api.example.com/v1): "
-        "is 'm-1' the model's name there, and base_url right?"
+        "404 unknown model: no such model (https://api.example.com/v1): check the model name 'm-1' and base_url"
     )
 
 

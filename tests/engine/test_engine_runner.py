@@ -118,14 +118,14 @@ def test_stopping_tells_those_who_wait_and_closes_generators(engine: Engine) -> 
         time.sleep(0.001)
     engine.stop()
     for future in (running, queued, work_queue.submit(_for_ever)):
-        with pytest.raises(EngineStopped, match="was stopped before the answer came"):
+        with pytest.raises(EngineStopped, match="was stopped before the reply came"):
             engine.wait(future)
     assert seen == ["cancelled", "generator closed"]
     engine.stop()
 
 
 def test_stopping_does_not_wait_for_work_that_will_not_end(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_evalgate.engine.loop._FAREWELL_S", 0.05)
+    monkeypatch.setattr("pytest_evalgate.engine.loop._STOP_TIMEOUT_S", 0.05)
     release = threading.Event()
     entered = threading.Event()
 

@@ -134,8 +134,8 @@ def test_the_budget_is_spent_to_the_last_call_that_fits_and_then_stops_the_run()
     assert len(told) == 3
     assert set(told) == {reason}
     assert reason == (
-        "budget of US$0.35 reached: US$0.3000 are spent, and the next call may cost US$0.1000. What was answered is "
-        "kept: raise budget_usd and run again"
+        "budget of US$0.35 reached: US$0.3000 spent, and the next call may cost US$0.1000. Raise budget_usd "
+        "and run again (replies received so far are cached)"
     )
 
 
@@ -146,7 +146,7 @@ def test_a_call_that_waits_for_its_turn_is_not_sent_when_the_others_turn_out_too
         await budget.reserve(0.1)
         await budget.reserve(0.1)  # it has its money, and waits for a slot
         budget.charge(0.1, 0.36)
-        with pytest.raises(RunStopped, match=r"budget of US\$0\.35 reached: US\$0\.3600 are spent\. What was"):
+        with pytest.raises(RunStopped, match=r"budget of US\$0\.35 reached: US\$0\.3600 spent\. Raise"):
             halt.check()
         assert budget.stop_reason == halt.reason
 
@@ -224,7 +224,7 @@ def test_an_answer_without_usage_is_charged_with_what_it_held() -> None:
         client = MeteredClient(inner, _PRICES, Spend(), Budget(0.25, StopSignal()))
         await client.send(_CALL)
         await client.send(_CALL)
-        with pytest.raises(RunStopped, match=r"US\$0\.2000 are spent"):
+        with pytest.raises(RunStopped, match=r"US\$0\.2000 spent"):
             await client.send(_CALL)
         return inner.sent
 
@@ -248,16 +248,14 @@ def test_a_budget_refuses_a_call_whose_price_nobody_knows() -> None:
         halt = StopSignal()
         inner = _Inner().open()
         client = MeteredClient(inner, _UNKNOWN, Spend(), Budget(9.0, halt))
-        with pytest.raises(RunStopped, match="no price is known of candidate"):
+        with pytest.raises(RunStopped, match="the price of candidate is unknown"):
             await client.send(_CALL)
         return inner.sent, halt.reason
 
     sent, reason = asyncio.run(scene())
     assert sent == 0
     assert reason is not None
-    assert reason.startswith(
-        "budget of US$9.00 cannot be held: no price is known of candidate. Give a model its price"
-    )
+    assert reason.startswith("budget of US$9.00 cannot be enforced: the price of candidate is unknown. Set price = {")
     assert "input_per_mtok = ..." in reason
 
 

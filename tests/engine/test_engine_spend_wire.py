@@ -39,7 +39,7 @@ def test_answers_are_bought_until_the_budget_is_spent() -> None:
     assert round(spend.calls.cost_usd, 6) == 0.95
     assert {reply.cost_usd for reply in answered} == {0.05}
     assert halt.reason is not None
-    assert halt.reason.startswith("budget of US$1.00 reached: US$0.9500 are spent")
+    assert halt.reason.startswith("budget of US$1.00 reached: US$0.9500 spent")
 
 
 def test_retries_are_counted_and_cost_nothing_by_themselves() -> None:

@@ -205,7 +205,7 @@ def test_a_key_that_the_server_repeats_is_taken_out() -> None:
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (b"", "hung up without an answer"),
+        (b"", "closed the connection without a response"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", "RemoteProtocolError"),
         (b"SMTP ready\r\n\r\n", "RemoteProtocolError"),
         (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 200_000, "RemoteProtocolError"),
