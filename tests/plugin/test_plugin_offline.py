@@ -56,7 +56,7 @@ def test_what_is_not_remembered_is_never_sent_nor_judged(
     assert server.calls == 0
     assert project.verdict["verdict"] == "not_evaluated"
     assert project.verdict["refused"].startswith("--eval-offline: answers that are not remembered: 2,")
-    assert "nothing of this case was ever remembered" in project.rows["a"]["reason"]
+    assert "no call of this case is cached" in project.rows["a"]["reason"]
     result.stdout.fnmatch_lines(["NOT EVALUATED: --eval-offline: answers*pytest-evalgate cache import FILE"])
 
 

@@ -104,8 +104,8 @@ def test_processes_that_start_together_agree_on_the_key(tmp_path: Path) -> None:
 
 def test_a_seal_opens_what_it_closed_and_nothing_else() -> None:
     signer, other, none = Signer(b"k" * 32), Signer(b"x" * 32), Signer(None)
-    closed = signer.close("name", b"body")
-    assert signer.open("name", closed) == b"body"
+    closed = signer.sign("name", b"body")
+    assert signer.verify("name", closed) == b"body"
     changed = closed[:-1] + bytes([closed[-1] ^ 1])
     for opener, name, signed in [
         (signer, "other name", closed),
@@ -114,18 +114,18 @@ def test_a_seal_opens_what_it_closed_and_nothing_else() -> None:
         (signer, "name", b""),
         (other, "name", closed),
         (none, "name", closed),
-        (signer, "name", none.close("name", b"body")),
+        (signer, "name", none.sign("name", b"body")),
     ]:
         with pytest.raises(InvalidSignature):
-            opener.open(name, signed)
+            opener.verify(name, signed)
 
 
 def test_without_a_key_damage_is_still_found() -> None:
     none = Signer(None)
-    closed = none.close("name", b"body")
-    assert none.open("name", closed) == b"body"
+    closed = none.sign("name", b"body")
+    assert none.verify("name", closed) == b"body"
     with pytest.raises(InvalidSignature):
-        none.open("name", closed[:-1])
+        none.verify("name", closed[:-1])
 
 
 def test_a_seal_does_not_show_its_key() -> None:

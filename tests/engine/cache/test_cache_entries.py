@@ -123,8 +123,8 @@ def test_a_malformed_reply_is_refused(field: str, value: object) -> None:
         (b"", "more than|cut short"),
         (b"not zlib", "not compressed JSON"),
         (zlib.compress(b"[1]"), "not an object"),
-        (zlib.compress(b'{"a":1}')[:-3], "cut short"),
-        (zlib.compress(b'{"a":1}') + b"x", "followed by something else"),
+        (zlib.compress(b'{"a":1}')[:-3], "truncated"),
+        (zlib.compress(b'{"a":1}') + b"x", "followed by other data"),
         (zlib.compress(b'{"a":NaN}'), "NaN is not JSON"),
         (zlib.compress(b'{"a":' + b"[" * 200_000), "nested too deep"),
         (zlib.compress(b'{"a":"\xff"}'), "ascii"),
@@ -150,5 +150,5 @@ def test_a_bomb_is_not_inflated() -> None:
 
 def test_what_is_too_large_is_not_packed() -> None:
     entry = Entry(Call("chat", "x", "m", {}), Reply("x" * MAX_ENTRY_BYTES), "2026-01-02T03:04:05Z", "")
-    with pytest.raises(ValueError, match="at most 16,777,216 are kept"):
+    with pytest.raises(ValueError, match="at most 16,777,216 are cached"):
         pack(entry)

@@ -181,7 +181,7 @@ def test_a_table_that_is_a_view_in_truth_is_put_aside(folder: Path, signer: Sign
 
 def _is_put_aside(folder: Path, signer: Signer, call: Call) -> None:
     with ReplyCache(folder, signer) as cache:
-        assert "cache.db was put aside as cache.db.corrupt-" in (cache.problem or "")
+        assert "cache.db was moved to cache.db.corrupt-" in (cache.problem or "")
         assert _answered(cache, call) == ("paid", 1)
     assert len([path for path in folder.iterdir() if ".corrupt-" in path.name and "-wal" not in path.name]) == 1
     with ReplyCache(folder, signer) as cache:
@@ -216,13 +216,13 @@ def test_the_answers_of_two_questions_cannot_be_swapped(folder: Path, signer: Si
 
 
 def test_without_a_key_an_answer_under_the_key_of_another_question_is_listed(folder: Path, put: Put) -> None:
-    open_seal = Signer(None)
-    with ReplyCache(folder, open_seal) as cache:
+    signer = Signer(None)
+    with ReplyCache(folder, signer) as cache:
         call, other = put(cache, "a"), put(cache, "b")
-        body = open_seal.open(key_of(call), cache._replies.get(key_of(call)))
-    _update(folder, other, value=open_seal.close(key_of(other), body))
-    with ReplyCache(folder, open_seal) as cache:
-        assert [row.problem for row in cache.rows()] == ["", "it stands under the key of another call"]
+        body = signer.verify(key_of(call), cache._replies.get(key_of(call)))
+    _update(folder, other, value=signer.sign(key_of(other), body))
+    with ReplyCache(folder, signer) as cache:
+        assert [row.problem for row in cache.rows()] == ["", "it is stored under the key of another call"]
 
 
 @pytest.mark.parametrize("keyed", [True, False])
@@ -230,7 +230,7 @@ def test_a_bomb_is_a_miss(folder: Path, put: Put, *, keyed: bool) -> None:
     signer = Signer(b"k" * 32 if keyed else None)
     call = _made(folder, signer, put)
     bomb = zlib.compress(b'{"a":"' + b" " * 2**25 + b'"}', 9)
-    _update(folder, call, value=signer.close(key_of(call), bomb))
+    _update(folder, call, value=signer.sign(key_of(call), bomb))
     _is_inert(folder, signer, call)
 
 

@@ -20,8 +20,8 @@ import sys
 from pathlib import Path
 from pytest_evalgate.engine.cache.leases import Leases
 leases = Leases(Path(sys.argv[1]))
-with leases.alone(0) if sys.argv[2] == "alone" else __import__("contextlib").nullcontext():
-    print(sys.argv[2] == "alone" or leases.take(sys.argv[2]), flush=True)
+with leases.exclusive(0) if sys.argv[2] == "exclusive" else __import__("contextlib").nullcontext():
+    print(sys.argv[2] == "exclusive" or leases.acquire(sys.argv[2]), flush=True)
     sys.stdin.read(1)
 """
 
@@ -48,44 +48,44 @@ def leases(tmp_path: Path) -> Iterator[Leases]:
 
 def test_one_process_has_the_lease_and_the_others_do_not(leases: Leases, tmp_path: Path) -> None:
     with _held(tmp_path / "leases", _ONE):
-        assert not leases.take(_ONE)
-        assert leases.take(_TWO)
-        with leases.alone(0) as alone:
-            assert alone
+        assert not leases.acquire(_ONE)
+        assert leases.acquire(_TWO)
+        with leases.exclusive(0) as acquired:
+            assert acquired
 
 
 def test_killing_the_holder_frees_the_lease(leases: Leases, tmp_path: Path) -> None:
     with _held(tmp_path / "leases", _ONE) as holder:
         holder.kill()
         holder.wait()
-        assert leases.take(_ONE)
+        assert leases.acquire(_ONE)
 
 
 def test_a_lease_that_was_given_back_is_to_be_had(leases: Leases, tmp_path: Path) -> None:
-    assert leases.take(_ONE)
-    leases.give(_ONE)
+    assert leases.acquire(_ONE)
+    leases.release(_ONE)
     with _held(tmp_path / "leases", _ONE):
-        assert not leases.take(_ONE)
+        assert not leases.acquire(_ONE)
 
 
 def test_two_processes_do_not_open_a_cache_at_once(leases: Leases, tmp_path: Path) -> None:
-    with _held(tmp_path / "leases", "alone"):
-        with leases.alone(0.05) as alone:
-            assert not alone
-        assert leases.take(_ONE)
-    with leases.alone(60) as alone:
-        assert alone
+    with _held(tmp_path / "leases", "exclusive"):
+        with leases.exclusive(0.05) as acquired:
+            assert not acquired
+        assert leases.acquire(_ONE)
+    with leases.exclusive(60) as acquired:
+        assert acquired
 
 
 def test_the_lease_file_holds_nothing(leases: Leases, tmp_path: Path) -> None:
-    leases.take(_ONE)
+    leases.acquire(_ONE)
     assert (tmp_path / "leases").read_bytes() == b""
 
 
 def test_closed_leases_hinder_nobody(leases: Leases) -> None:
     leases.close()
-    assert leases.take(_ONE)
-    leases.give(_ONE)
+    assert leases.acquire(_ONE)
+    leases.release(_ONE)
     leases.close()
 
 

@@ -232,7 +232,7 @@ class _Leases:
         self.then = then
         self.held: list[str] = []
 
-    def take(self, key: str) -> bool:
+    def acquire(self, key: str) -> bool:
         self.left -= 1
         if self.left == 0:
             self.then()
@@ -241,14 +241,14 @@ class _Leases:
         self.held.append(key)
         return True
 
-    def give(self, key: str) -> None:
+    def release(self, key: str) -> None:
         self.held.remove(key)
 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory_module, "_FIRST_LOOK_S", 0.001)
-    monkeypatch.setattr(memory_module, "_LONGEST_LOOK_S", 0.002)
+    monkeypatch.setattr(memory_module, "_FIRST_POLL_S", 0.001)
+    monkeypatch.setattr(memory_module, "_LONGEST_POLL_S", 0.002)
 
 
 def _with_leases(cache: ReplyCache, leases: _Leases, monkeypatch: pytest.MonkeyPatch) -> ReadThroughCache:
@@ -284,7 +284,7 @@ def test_where_the_other_process_fails_the_waiting_one_asks(
 def test_a_process_that_is_halted_is_not_waited_for_for_ever(
     cache: ReplyCache, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory_module, "_PATIENCE_S", 0.01)
+    monkeypatch.setattr(memory_module, "_LEASE_TIMEOUT_S", 0.01)
     endpoint = _Endpoint()
     endpoint.open.set()
     client = CachedClient(endpoint, _with_leases(cache, _Leases(10**9), monkeypatch))
@@ -355,7 +355,7 @@ def test_offline_what_is_remembered_is_answered(cache: ReplyCache, put: Put) -> 
 def test_offline_a_miss_names_what_has_changed_and_the_next_step(cache: ReplyCache, put: Put, ask: Ask) -> None:
     put(cache, "old prompt")
     said = _missing(ReadThroughCache(cache, offline=True), ask("new prompt"))
-    assert said.startswith("faq::a: not remembered, and offline nothing is sent (since 20")
+    assert said.startswith("faq::a: not cached, and an offline run sends nothing (changed since 20")
     assert 'payload.messages[0].content: "old prompt" -> "new prompt"' in said
     assert "pytest-evalgate cache import FILE" in said
 
@@ -369,11 +369,11 @@ def test_offline_a_case_that_was_never_asked_says_so(cache: ReplyCache, put: Put
     put(cache)
     memory = ReadThroughCache(cache, offline=True)
     for other in (ask("x", label="faq::b"), ask("x", trial=1), replace(ask("x"), purpose="judge:tone")):
-        assert "nothing of this case was ever remembered" in _missing(memory, other)
+        assert "no call of this case is cached" in _missing(memory, other)
 
 
 def test_offline_a_torn_cache_is_a_miss(folder: Path, signer: Signer, ask: Ask) -> None:
     with ReplyCache(folder, signer) as cache:
         memory = ReadThroughCache(cache, offline=True)
         cache.path.unlink()
-        assert "nothing of this case" in _missing(memory, ask())
+        assert "no call of this case" in _missing(memory, ask())

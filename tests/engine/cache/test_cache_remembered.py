@@ -112,7 +112,7 @@ def test_what_json_cannot_hold_is_returned_and_not_remembered(cache: ReplyCache)
     target = _target(app, cache)
     assert [_answer(target).value, _answer(target).value] == [{1, 2}, {1, 2}]
     assert app.asked == 2
-    assert "faq::refund-1 cannot be remembered" in (cache.problem or "")
+    assert "faq::refund-1 cannot be cached" in (cache.problem or "")
 
 
 def test_a_latency_that_the_target_does_not_tell_is_measured(cache: ReplyCache) -> None:
@@ -123,7 +123,7 @@ def test_a_latency_that_the_target_does_not_tell_is_measured(cache: ReplyCache) 
 
 def test_offline_it_is_not_asked(cache: ReplyCache) -> None:
     app = _App(Output("x"))
-    with pytest.raises(CallFailed, match="faq::refund-1: not remembered"):
+    with pytest.raises(CallFailed, match="faq::refund-1: not cached"):
         _answer(_target(app, cache, offline=True))
     assert app.asked == 0
 

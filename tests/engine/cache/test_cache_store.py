@@ -71,7 +71,7 @@ def test_an_entry_knows_its_run_and_its_time(cache: ReplyCache, put: Put) -> Non
 
 @pytest.mark.parametrize("finish", ["length", "content_filter", "refusal"])
 def test_an_answer_that_is_not_complete_is_never_put(cache: ReplyCache, ask: Ask, finish: Any) -> None:
-    with pytest.raises(ValueError, match=f"faq::a: an answer that ended by {finish}"):
+    with pytest.raises(ValueError, match=f"faq::a: a reply that ended by {finish}"):
         asyncio.run(cache.put(ask(), Reply("hi", finish)))
     assert list(cache.rows()) == []
 
@@ -109,7 +109,7 @@ def test_an_answer_that_json_cannot_hold_is_said_and_not_kept(cache: ReplyCache,
     asyncio.run(cache.put(ask("b"), Reply({1, 2})))
     asyncio.run(cache.put(ask("c"), Reply("fine")))
     assert [row.entry.reply.value for row in cache.rows() if row.entry] == ["fine"]
-    assert "the answer of faq::a cannot be remembered" in (cache.problem or "")
+    assert "the reply to faq::a cannot be cached" in (cache.problem or "")
 
 
 def test_a_surrogate_and_a_nul_come_back_as_they_were(cache: ReplyCache, put: Put) -> None:
@@ -208,7 +208,7 @@ def test_a_page_that_is_met_torn_is_put_aside_when_the_run_ends(
         assert cache.problem is None
         for number in range(40):
             cache.get(ask(f"question {number}"))
-        assert "cache.db is not read any more: database disk image is malformed" in (cache.problem or "")
+        assert "cache.db is no longer read: database disk image is malformed" in (cache.problem or "")
     assert not path.exists()
     assert [path for path in folder.iterdir() if ".corrupt-" in path.name]
 
@@ -225,7 +225,7 @@ def test_a_file_that_is_no_database_is_put_aside(folder: Path, signer: Signer, a
     (folder / store.NAME).write_bytes(b"not a database at all, but long enough to look like one" * 99)
     with ReplyCache(folder, signer) as cache:
         _goes_on(cache, ask)
-        assert "put aside as cache.db.corrupt-" in (cache.problem or "")
+        assert "moved to cache.db.corrupt-" in (cache.problem or "")
         assert cache.usable
 
 
@@ -278,18 +278,18 @@ def test_a_database_that_is_locked_later_is_read_on_and_not_written(
             holder.execute("BEGIN IMMEDIATE")
             asyncio.run(cache.put(ask("new"), Reply("paid")))
             assert cache.get(known) is not None
-            assert cache.problem == "cache.db is not written any more: locked by another process"
+            assert cache.problem == "cache.db is no longer written: locked by another process"
             holder.execute("ROLLBACK")
 
 
 def test_a_cache_that_another_process_never_stops_opening_is_done_without(
     folder: Path, signer: Signer, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pytest_evalgate.engine.cache.store._PATIENCE_S", 0.05)
+    monkeypatch.setattr("pytest_evalgate.engine.cache.store._OPEN_TIMEOUT_S", 0.05)
     folder.mkdir()
     code = (
         "import sys\nfrom pathlib import Path\nfrom pytest_evalgate.engine.cache.leases import Leases\n"
-        "with Leases(Path(sys.argv[1])).alone(0):\n    print(flush=True)\n    sys.stdin.read(1)\n"
+        "with Leases(Path(sys.argv[1])).exclusive(0):\n    print(flush=True)\n    sys.stdin.read(1)\n"
     )
     command = [sys.executable, "-c", code, str(folder / "leases")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
@@ -333,7 +333,7 @@ sqlite3.connect(cache.path, timeout=0, isolation_level=None).execute("BEGIN IMME
 def test_a_full_disk_stops_the_writing_and_nothing_else(folder: Path) -> None:
     done = subprocess.run([sys.executable, "-c", _FULL, str(folder)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("known | cache.db is not written any more: ")
+    assert done.stdout.startswith("known | cache.db is no longer written: ")
 
 
 _READ_ONLY = """
