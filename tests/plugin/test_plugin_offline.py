@@ -71,7 +71,7 @@ def test_a_part_that_is_remembered_is_not_judged_alone(warm: Project, server: Sc
 def test_what_has_changed_since_is_named(warm: Project, server: ScriptedServer) -> None:
     warm.write("prompt.md", "Kindly: {{ input }}")
     assert warm.run("--eval-offline").ret == 12
-    assert 'this has changed: payload.messages[0].content: "Briefly: a" -> "Kindly: a"' in warm.rows["a"]["reason"]
+    assert 'payload.messages[0].content: "Briefly: a" -> "Kindly: a"' in warm.rows["a"]["reason"]
     assert server.calls == 2
 
 

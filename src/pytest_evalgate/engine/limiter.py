@@ -138,7 +138,7 @@ class Limiter:
             self._release()
 
     def succeeded(self) -> None:
-        """Raise the number of slots after a call that was answered."""
+        """Raise the number of slots after a call that succeeded."""
         growth = 1.0 if self._refusals == 0 else 1 / self._limit
         self._limit = min(self._max_limit, self._limit + growth)
         self._admit()

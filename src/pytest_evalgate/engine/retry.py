@@ -59,7 +59,7 @@ class RetryPolicy:
 
 
 class RetryingClient:
-    """Client that repeats each call until it is answered, or until further attempts cannot succeed."""
+    """Client that repeats each call until it succeeds, or until further attempts cannot succeed."""
 
     def __init__(
         self, inner: ModelClient, limiter: Limiter, stop_signal: StopSignal, endpoint: str, retry_policy: RetryPolicy
@@ -237,7 +237,7 @@ class CircuitBreaker:
         self._last: deque[CallFault | None] = deque(maxlen=_WINDOW)
 
     def record_success(self) -> None:
-        """Count a call that was answered."""
+        """Count a call that succeeded."""
         self._last.append(None)
 
     def record_failure(self, fault: CallFault) -> None:

@@ -38,7 +38,7 @@ class Spend:
         """The totals so far."""
 
     def add(self, record: CallRecord) -> None:
-        """Count a call that was sent, answered or not, or one that was served from the cache."""
+        """Count a call: sent, successful or not, or served from the cache."""
         calls = self.calls
         if not record.attempts:
             self.calls = replace(calls, planned=calls.planned + 1, cached=calls.cached + 1)

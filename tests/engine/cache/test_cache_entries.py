@@ -120,7 +120,7 @@ def test_a_malformed_reply_is_refused(field: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        (b"", "more than|cut short"),
+        (b"", "more than|truncated"),
         (b"not zlib", "not compressed JSON"),
         (zlib.compress(b"[1]"), "not an object"),
         (zlib.compress(b'{"a":1}')[:-3], "truncated"),

@@ -172,7 +172,7 @@ class ReadThroughCache:
 
         """
         key = key_of(call)
-        # the result of `lookup` is used once: another process may have answered a missing call since
+        # the result of `lookup` is used once: another process may have cached a missing reply since
         if (reply := self._prefetched.pop(key) if key in self._prefetched else self._find(key)) is not None:
             return reply
         if self._offline:

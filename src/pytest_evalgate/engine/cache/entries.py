@@ -43,7 +43,7 @@ _ABSENT: Final = object()
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An answered call, with the time of its reply (UTC, ISO 8601) and its run."""
+    """A call and its reply, with the time of the reply (UTC, ISO 8601) and the run."""
 
     call: Call
     reply: Reply
