@@ -262,7 +262,7 @@ async def test_the_capacity_of_a_server_is_found_without_losing_a_call() -> None
     assert limiter.snapshot.limit <= 24
 
 
-# --- token bucket --------------------------------------------------------------------------------------------------
+# --- token bucket ---------------------------------------------------------------------------------------------------
 
 
 def _sent(bucket: TokenBucket, amounts: list[float], seconds: float) -> list[float]:

@@ -221,7 +221,7 @@ def test_a_reply_is_committed_before_it_is_returned(
     assert order == ["committed", "returned"]
 
 
-# --- leases --------------------------------------------------------------------------------------------------------
+# --- leases ---------------------------------------------------------------------------------------------------------
 
 
 class _Leases:
@@ -320,7 +320,7 @@ def test_without_a_usable_cache_calls_are_sent(tmp_path: Path, signer: Signer, a
         assert asyncio.run(CachedClient(endpoint, ReadThroughCache(cache)).send(ask())).value == "paid"
 
 
-# --- cassettes and offline -----------------------------------------------------------------------------------------
+# --- cassettes and offline ------------------------------------------------------------------------------------------
 
 
 def _cassette(call: Call, value: str = "taped") -> dict[str, Entry]:
@@ -354,10 +354,10 @@ def test_offline_a_cached_call_has_its_reply(cache: ReplyCache, put: Put) -> Non
 
 def test_offline_a_miss_names_the_change_and_the_next_step(cache: ReplyCache, put: Put, ask: Ask) -> None:
     put(cache, "old prompt")
-    said = _missing(ReadThroughCache(cache, offline=True), ask("new prompt"))
-    assert said.startswith("faq::a: not cached, and an offline run sends nothing (changed since 20")
-    assert 'payload.messages[0].content: "old prompt" -> "new prompt"' in said
-    assert "pytest-evalgate cache import FILE" in said
+    message = _missing(ReadThroughCache(cache, offline=True), ask("new prompt"))
+    assert message.startswith("faq::a: not cached, and an offline run sends nothing (changed since 20")
+    assert 'payload.messages[0].content: "old prompt" -> "new prompt"' in message
+    assert "pytest-evalgate cache import FILE" in message
 
 
 def test_offline_a_miss_is_compared_with_cassettes_too(cache: ReplyCache, ask: Ask) -> None:
@@ -379,7 +379,7 @@ def test_offline_an_unreadable_cache_is_a_miss(folder: Path, signer: Signer, ask
         assert "no call of this case" in _missing(cached, ask())
 
 
-# --- targets ---------------------------------------------------------------------------------------------------------
+# --- targets --------------------------------------------------------------------------------------------------------
 
 _CASE = Case("refund-1", input="how long?", fingerprint="f" * 64)
 

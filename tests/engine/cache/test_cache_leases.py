@@ -97,7 +97,7 @@ def test_a_lease_file_that_is_a_link_is_rejected(tmp_path: Path) -> None:
         Leases(tmp_path / "link")
 
 
-# --- calls of several processes --------------------------------------------------------------------------------------
+# --- calls of several processes -------------------------------------------------------------------------------------
 
 _WORKER = """
 import asyncio, os, random, sys

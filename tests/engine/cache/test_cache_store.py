@@ -159,7 +159,7 @@ def test_every_connection_distrusts_the_schema(cache: ReplyCache) -> None:
     assert cache._replies._sql("PRAGMA mmap_size").fetchall() in ([(0,)], [])
 
 
-# --- damage --------------------------------------------------------------------------------------------------------
+# --- damage ---------------------------------------------------------------------------------------------------------
 
 
 def _stays_harmless(cache: ReplyCache, ask: Ask) -> None:
