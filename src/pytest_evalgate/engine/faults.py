@@ -29,8 +29,8 @@ FaultKind = Literal[
     "bad_request",
 ]
 
+# A Retry-After of more than a day is ignored as nonsense.
 LONGEST_S: Final = 86_400.0
-"""A Retry-After of more than a day is ignored as nonsense."""
 
 _EXCERPT: Final = 200
 

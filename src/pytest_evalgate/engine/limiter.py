@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from pytest_evalgate.engine.stop import StopSignal
 
 _DECREASE_FACTOR: Final = 0.7
+# Calls that were sent together are refused together: that is one sign of overload, not many.
 _DECREASE_INTERVAL_S: Final = 0.3
-"""Calls that were sent together are refused together: that is one sign of overload, not many."""
 
+# Pause after a refusal: it frees a slot at once, and the next call would be refused as well.
 _COOL_DOWN_S: Final = 0.1
-"""Pause after a refusal: it frees a slot at once, and the next call would be refused as well."""
 
 _SLOW_START_S: Final = 0.1
+# For a while after a pause, calls start at this distance: sent all at once, they would all be refused before the
+# first refusal could hold back the others.
 _SLOW_START_GAP_S: Final = 0.004
-"""For a while after a pause, calls start at this distance: sent all at once, they would all be refused before
-the first refusal could hold back the others."""
 
+# Share of the rate that may go out at once: so little that no minute noticeably exceeds its limit.
 _BURST_S: Final = 0.25
-"""Share of the rate that may go out at once: so little that no minute noticeably exceeds its limit."""
 
 _ROUNDING: Final = 1e-9
 
@@ -139,6 +139,7 @@ class Limiter:
 
     def succeeded(self) -> None:
         """Raise the number of slots after a call that succeeded."""
+        # slow start until the first refusal, then one slot per round: `_limit` successes add 1 / `_limit` each
         growth = 1.0 if self._refusals == 0 else 1 / self._limit
         self._limit = min(self._max_limit, self._limit + growth)
         self._admit()
@@ -196,6 +197,7 @@ class Limiter:
 
     def _next_queue(self) -> deque[_Waiter] | None:
         """Return the queue whose head is next, without waiters that gave up."""
+        # retries first: their deadlines are running, and a new call would only add to an overload
         for queue in (self._retries, self._new_calls):
             while queue and queue[0].ready.done():
                 queue.popleft()
@@ -217,7 +219,7 @@ class Limiter:
         if self._requests is not None:
             self._requests.take(1)
         self.spend(tokens)
-        if _now() < self._paused_until + _SLOW_START_S:
+        if _now() < self._paused_until + _SLOW_START_S:  # also after the cool-down that follows each refusal
             self._next_start = _now() + _SLOW_START_GAP_S
 
 

@@ -20,11 +20,11 @@ T = TypeVar("T")
 _STOPPED: Final = "the engine was stopped before the reply came: run again"
 _ENDED: Final = "the engine's thread has ended, no reply can come: run again"
 
+# Interval at which `Engine.wait` checks that the thread is alive: without it, a dead loop would block for ever.
 _POLL_S: Final = 0.25
-"""Interval at which `Engine.wait` checks that the thread is alive: without it, a dead loop would block for ever."""
 
+# Time for cancelling what is left. The thread is a daemon: it cannot outlive the process.
 _STOP_TIMEOUT_S: Final = 3.0
-"""Time for cancelling what is left. The thread is a daemon: it cannot outlive the process."""
 
 
 class Engine:
@@ -147,6 +147,7 @@ class WorkQueue:
 
     def _finish(self, task: asyncio.Task[Any]) -> None:
         future = self._tasks.pop(task)
+        # KeyboardInterrupt and SystemExit are in `exception` as well; asyncio ends the loop on them by itself
         if task.cancelled():
             future.set_exception(EngineStopped(_STOPPED))
         elif (error := task.exception()) is not None:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from pytest_evalgate.protocols import ModelClient
     from pytest_evalgate.records.calls import Call, Reply
 
+# After this many equal server errors another attempt is not worth its time: the server fails on this request.
 _MAX_EQUAL_ERRORS: Final = 3
-"""After this many equal server errors another attempt is not worth its time: the server fails on this request."""
 
 _FIRST_CALLS: Final = 10
 _WINDOW: Final = 20
@@ -143,11 +143,12 @@ class RetryingClient:
 
     async def _send_once(self, attempts: _Attempts) -> Reply:
         start = _now()
-        if attempts.deadline is None:
+        if attempts.deadline is None:  # starts here, since new calls may queue for a slot for a long time
             attempts.deadline = start + self._retry_policy.call_s
         attempts.sent += 1
         end = min(start + self._retry_policy.timeout_s, attempts.deadline, self._stop_signal.deadline)
         try:
+            # bounds the whole reply: timeouts of HTTP libraries apply to each read, so a trickled body outlasts them
             async with asyncio.timeout_at(end):
                 reply = await self._inner.send(attempts.call)
         except TimeoutError:
@@ -168,8 +169,9 @@ class RetryingClient:
                 )
 
     def _pause_s(self, state: RetryCallState) -> float:
-        attempts: _Attempts = state.args[0]
+        attempts: _Attempts = state.args[0]  # tenacity passes the arguments of `_retry`
         call = attempts.call
+        # seeded by the call: the same in every run, but different calls do not come back at the same time
         seed = digest([call.endpoint, call.model, call.payload, call.trial])
         return max(self._retry_policy.pause_s(seed, attempts.sent), attempts.faults[-1].retry_after_s or 0.0)
 

@@ -74,7 +74,7 @@ class Routes:
     async def send(self, call: Call) -> Reply:
         """Return the reply to ``call``, cached or new."""
         reply = await self._client_for(call.route).send(call)
-        if reply.cached:
+        if reply.cached:  # MeteredClient counts the others
             self._spend.add(record_of(call, reply))
         return reply
 
@@ -127,6 +127,7 @@ class Routes:
 
     def _add_client(self, route: str, make: Callable[[], Client], wrap: Callable[[Client], ModelClient]) -> None:
         lazy = self._lazy_clients[route] = LazyClient(make, wrap)
+        # the cache is outermost: a cached call reads no key, needs no budget and waits for no slot
         self._clients[route] = CachedClient(MeteredClient(lazy, self.prices, self._spend, self._budget), self._cache)
 
     def _with_retries(

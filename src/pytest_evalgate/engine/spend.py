@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from pytest_evalgate.protocols import ModelClient
     from pytest_evalgate.records.calls import Call, CallRecord, Reply
 
+# Relative error of `estimate_tokens`: English text has 3 to 5 characters per token, other languages fewer.
 ESTIMATE_ERROR: Final = 0.4
-"""Relative error of `estimate_tokens`: English text has 3 to 5 characters per token, other languages fewer."""
 
 _CHARACTERS_PER_TOKEN: Final = 4
 _DEFAULT_REPLY_TOKENS: Final = 256
@@ -135,6 +135,7 @@ class Budget:
 
         """
         self._stop_signal.check()
+        # in a loop, and in the order of arrival: a call that was woken may find that another one took the room
         while self._reserved and not self._fits(usd + sum(self._reserved)):
             waiter = self._stop_signal.waiter()
             self._waiting.append(waiter)

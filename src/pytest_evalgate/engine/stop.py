@@ -71,7 +71,7 @@ class StopSignal:
         """
         self.check()
         loop = asyncio.get_running_loop()
-        if self._loop is not loop:
+        if self._loop is not loop:  # the first wait on this loop: only now is there a loop for the timer
             self._loop = loop
             if self.deadline < math.inf:
                 loop.call_at(self.deadline, self._expire)

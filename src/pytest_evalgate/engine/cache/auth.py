@@ -60,6 +60,7 @@ class Signer:
         return body
 
     def _tag(self, name: str, body: bytes) -> bytes:
+        # the name is signed, too: else replies could be swapped between calls
         bound = name.encode("utf-8", "surrogatepass") + b"\0" + body
         if self.key is None:
             return hashlib.sha256(bound).digest()

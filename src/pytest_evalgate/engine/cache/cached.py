@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 _NO_CASSETTES: Final[Mapping[str, Entry]] = MappingProxyType({})
 
+# Replies that an estimate keeps for the run after it: about 40 MB.
 _MAX_PREFETCHED: Final = 20_000
-"""Replies that an estimate keeps for the run after it: about 40 MB."""
 
 _FIRST_POLL_S: Final = 0.02
 _LONGEST_POLL_S: Final = 0.2
+# Time to wait for another process: it may be suspended while it holds the lease.
 _LEASE_TIMEOUT_S: Final = 600.0
-"""Time to wait for another process: it may be suspended while it holds the lease."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,11 +263,11 @@ class SingleFlight:
             pending = self._pending[key] = _PendingCall(asyncio.ensure_future(fetch()))
         pending.waiting += 1
         try:
-            reply = await asyncio.shield(pending.task)
+            reply = await asyncio.shield(pending.task)  # a cancelled caller must not cancel the call of the others
         except CallFailed as failed:
             if pending.claim_cost():
                 raise
-            raise type(failed)(str(failed)) from failed
+            raise type(failed)(str(failed)) from failed  # without the record, which would count its cost twice
         finally:
             pending.waiting -= 1
             if not pending.waiting:

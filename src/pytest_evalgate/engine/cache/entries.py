@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.records.results import Json
 
+# Version of keys and entries; with a new one, no old entry is used.
 SCHEMA: Final = 1
-"""Version of keys and entries; with a new one, no old entry is used."""
 
+# Maximum size of an entry as JSON: larger ones are neither stored nor inflated.
 MAX_ENTRY_BYTES: Final = 16 * 1024 * 1024
-"""Maximum size of an entry as JSON: larger ones are neither stored nor inflated."""
 
+# Format of ``Entry.made``, in UTC.
 TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
-"""Format of ``Entry.made``, in UTC."""
 
+# Folder inside the state folder; every ``*.jsonl`` in it is replayed.
 FOLDER: Final = "cassettes"
-"""Folder inside the state folder; every ``*.jsonl`` in it is replayed."""
 
 _MAX_NUMBER: Final = 2**53  # floats represent whole numbers up to here exactly
 _COMPRESSION_LEVEL: Final = 3  # level 6 takes twice the time for 4 % less

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.calls import Call, Reply
 
 NAME: Final = "cache.db"
+# Time to wait for a locked database. After it, the run continues without the cache.
 LOCK_TIMEOUT_S: Final = 2.0
-"""Time to wait for a locked database. After it, the run continues without the cache."""
 
 SETTINGS: Final[Mapping[str, Any]] = {
     "statistics": 0,
@@ -60,8 +60,8 @@ SETTINGS: Final[Mapping[str, Any]] = {
 """Settings of every cache, and all that its table of settings may contain."""
 
 _COUNTERS: Final = frozenset({"count", "size", "hits", "misses"})
+# Of the tables, indexes and triggers that diskcache 5.6.3 creates.
 _SCHEMA_SHA256: Final = "91921ee26f684c33c8e6c083499ba4dc7092cccda47fffe7c5662d8f812dd399"
-"""Of the tables, indexes and triggers that diskcache 5.6.3 creates."""
 
 _OPEN_TIMEOUT_S: Final = 10.0
 _MAX_COMMIT_ATTEMPTS: Final = 5
@@ -262,7 +262,7 @@ class ReplyCache:
             self._write(signed)
         except _STORAGE_ERRORS as error:
             self.disconnect()  # a transaction may still be open
-            self._disable(error, reads=False)
+            self._disable(error, reads=False)  # what is cached can still be read
 
     def _write(self, signed: Sequence[tuple[str, bytes]]) -> None:
         for attempt in range(1, _MAX_COMMIT_ATTEMPTS + 1):
@@ -280,6 +280,7 @@ class ReplyCache:
         """Stop using the cache: what failed once would fail, or wait, again for each call."""
         self._can_write = False
         self._can_read = self._can_read and not reads
+        # its subclasses are errors of access (locked, full); corruption is a DatabaseError itself
         self._damaged = self._damaged or type(error) is sqlite3.DatabaseError
         use = "read" if reads else "written"
         reason = "locked by another process" if isinstance(error, diskcache.Timeout) else str(error)
@@ -338,7 +339,7 @@ def _open_exclusively(folder: Path, leases: Leases) -> _OpenCache:
         with _translate_errors():
             replies = diskcache.Cache(name, timeout=LOCK_TIMEOUT_S, disk=InlineDisk, **SETTINGS)
             replies.close()  # connections belong to a thread, and this one may never look up a reply
-        _inspect(path)
+        _inspect(path)  # also if it is new: another version of diskcache may create another schema
         return _OpenCache(replies, leases, note)
 
 
@@ -425,8 +426,8 @@ def _translate_errors() -> Iterator[None]:
 
 # --- rows -----------------------------------------------------------------------------------------------------------
 
+# diskcache's mark for a value that is stored in its row.
 _MODE_RAW: Final = 1
-"""diskcache's mark for a value that is stored in its row."""
 
 
 class InvalidRow(ValueError):  # noqa: N818 - named as what was found
@@ -505,11 +506,11 @@ def _read_rows(path: Path, signer: Signer) -> Iterator[Row]:
 
 # --- writing --------------------------------------------------------------------------------------------------------
 
+# Maximum of entries in one transaction, since other processes wait for its end.
 _MAX_BATCH: Final = 256
-"""Maximum of entries in one transaction, since other processes wait for its end."""
 
+# Time to collect a batch: a commit takes 0.4 ms, however much it contains.
 _BATCH_S: Final = 0.005
-"""Time to collect a batch: a commit takes 0.4 ms, however much it contains."""
 
 _JOIN_TIMEOUT_S: Final = 10.0
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterable, Awaitable, Callable, Iterator, Mapping
 
+# Time for which an idle connection is kept.
 KEEP_ALIVE_S: Final = 120.0
-"""Time for which an idle connection is kept."""
 
 _MAX_HEADER_BYTES: Final = 100 * 1024
 _MAX_READ_BYTES: Final = 64 * 1024

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 PATHS: Final[Mapping[str, str]] = {"chat": "/chat/completions", "responses": "/responses"}
 """Path of each kind of call, below the base URL."""
 
+# Bytes of the longest body that is read.
 MAX_BYTES: Final = 16 * 1024 * 1024
-"""Bytes of the longest body that is read."""
 
 _EXCERPT: Final = 60
 _FILTERED: Final = frozenset({"content_filter", "content_policy_violation"})
@@ -119,12 +119,12 @@ def _responses(body: dict[str, Any]) -> Reply:
     finish: Finish = "complete"
     if status == "incomplete":
         details = _typed(body.get("incomplete_details") or {}, dict, "incomplete_details")
-        finish = _FINISHES.get(str(details.get("reason")), "length")
+        finish = _FINISHES.get(str(details.get("reason")), "length")  # an unknown reason: the reply is still not whole
     return _reply(body, "".join(texts) if texts else None, "".join(refusals), tools, finish)
 
 
 def _reply(body: dict[str, Any], text: str | None, refusal: str | None, tools: list[Any], finish: Finish) -> Reply:
-    if refusal:
+    if refusal:  # in its own field, while finish_reason is "stop"
         text, finish = refusal, "refusal"
     if text is None and not tools:
         if finish == "complete":
@@ -150,6 +150,7 @@ def _typed(value: Any, expected: Any, name: str) -> Any:
 
 def _count(usage: dict[str, Any], *names: str) -> int | None:
     counts = (usage.get(name) for name in names)
+    # `type(...) is int` excludes booleans; an unknown usage is None, never 0, since it has a price
     return next((count for count in counts if type(count) is int and count >= 0), None)
 
 
