@@ -151,13 +151,13 @@ def test_an_invalid_header_is_rejected_before_anything_is_sent(headers: dict[str
 
 
 def test_a_response_has_its_status_headers_and_body() -> None:
-    (answer,) = _ask(_Server(b"HTTP/1.1 429 Slow\r\nRetry-After: 3\r\nContent-Length: 1\r\n\r\nx").talk)
-    assert (answer.status, answer.headers["retry-after"], answer.body) == (429, "3", b"x")
+    (response,) = _ask(_Server(b"HTTP/1.1 429 Slow\r\nRetry-After: 3\r\nContent-Length: 1\r\n\r\nx").talk)
+    assert (response.status, response.headers["retry-after"], response.body) == (429, "3", b"x")
 
 
 def test_informational_responses_are_skipped() -> None:
-    (answer,) = _ask(_Server(b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" + _OK).talk)
-    assert (answer.status, answer.body) == (200, b"ok")
+    (response,) = _ask(_Server(b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" + _OK).talk)
+    assert (response.status, response.body) == (200, b"ok")
 
 
 def test_a_body_may_be_chunked_or_end_with_the_connection() -> None:
@@ -173,15 +173,15 @@ def test_a_compressed_body_is_decompressed(name: str, pack: Callable[[bytes], by
     body = pack(b'{"a": 1}')
     head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {name}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     server = _Server(head + body)
-    assert [answer.body for answer in _ask(server.talk, times=2)] == [b'{"a": 1}'] * 2
+    assert [response.body for response in _ask(server.talk, times=2)] == [b'{"a": 1}'] * 2
     assert server.connections == 1
 
 
 def test_a_decompression_bomb_is_not_read_to_its_end() -> None:
     body = gzip.compress(bytes(8 * MAX_BYTES), 1)
     head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-    (answer,) = _ask(_Server(head + body).talk)
-    assert MAX_BYTES < len(answer.body) < 7 * MAX_BYTES
+    (response,) = _ask(_Server(head + body).talk)
+    assert MAX_BYTES < len(response.body) < 7 * MAX_BYTES
 
 
 def test_an_endless_body_is_not_read_to_its_end() -> None:
@@ -192,14 +192,14 @@ def test_an_endless_body_is_not_read_to_its_end() -> None:
             writer.write(b"x" * 65536)
             await writer.drain()
 
-    (answer,) = _ask(pour)
-    assert MAX_BYTES < len(answer.body) < 2 * MAX_BYTES
+    (response,) = _ask(pour)
+    assert MAX_BYTES < len(response.body) < 2 * MAX_BYTES
 
 
 def test_a_key_that_the_server_repeats_is_redacted() -> None:
     body = b"you sent sk-canary-0123456789"
-    (answer,) = _ask(_Server(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)).talk)
-    assert b"canary" not in answer.body
+    (response,) = _ask(_Server(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)).talk)
+    assert b"canary" not in response.body
 
 
 @pytest.mark.parametrize(
@@ -254,22 +254,22 @@ def test_simultaneous_requests_have_separate_connections() -> None:
     ids=["closed", "Connection: close", "HTTP/1.0", "late 408", "trailing response"],
 )
 def test_a_connection_that_is_closed_or_has_unexpected_bytes_is_not_used_again(server: _Server) -> None:
-    answers = _ask(server.talk, times=3)
-    assert [(answer.status, answer.body) for answer in answers] == [(200, b"ok")] * 3
+    responses = _ask(server.talk, times=3)
+    assert [(response.status, response.body) for response in responses] == [(200, b"ok")] * 3
     assert server.connections == 3
 
 
 def test_a_cancelled_request_closes_its_connection() -> None:
-    asked = 0
+    requests = 0
     arrived = asyncio.Event()
 
     async def slow_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal asked
-        asked += 1
+        nonlocal requests
+        requests += 1
         await reader.readuntil(b"\r\n\r\n{}")
         arrived.set()
-        await asyncio.sleep(0.3 if asked == 1 else 0)
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d" % asked)
+        await asyncio.sleep(0.3 if requests == 1 else 0)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d" % requests)
 
     async def ask() -> HttpResponse:
         async with _served(slow_once) as url:
@@ -279,9 +279,9 @@ def test_a_cancelled_request_closes_its_connection() -> None:
             abandoned.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await abandoned
-            answer = await transport.exchange("POST", url, {}, b"{}")
+            response = await transport.exchange("POST", url, {}, b"{}")
             await transport.close()
-            return answer
+            return response
 
     assert asyncio.run(ask()).body == b"2"
 
@@ -335,8 +335,8 @@ def _tls(certificate: Path) -> ssl.SSLContext:
 def test_tls_accepts_a_trusted_certificate(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     server = _Server(_OK)
-    answers = _ask(server.talk, times=2, context=_tls(certificate), host="localhost")
-    assert [answer.body for answer in answers] == [b"ok"] * 2
+    responses = _ask(server.talk, times=2, context=_tls(certificate), host="localhost")
+    assert [response.body for response in responses] == [b"ok"] * 2
     assert server.connections == 1
 
 
@@ -416,11 +416,11 @@ def test_the_sdk_keeps_connections_and_decompresses(pack: Callable[[bytes], byte
 
 
 def test_the_sdk_accepts_only_a_trusted_certificate(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(_CHAT), _CHAT)
+    response = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(_CHAT), _CHAT)
     with pytest.raises(CallFault, match="CERTIFICATE_VERIFY_FAILED"):
-        _through_sdk(_Server(answer), context=_tls(certificate), host="localhost")
+        _through_sdk(_Server(response), context=_tls(certificate), host="localhost")
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    assert len(_through_sdk(_Server(answer), context=_tls(certificate), host="localhost")) == 3
+    assert len(_through_sdk(_Server(response), context=_tls(certificate), host="localhost")) == 3
 
 
 def test_the_sdk_uses_a_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
