@@ -93,5 +93,5 @@ def test_text_that_is_not_json_misses_and_says_why(score_of: ScoreOf) -> None:
 
 @pytest.mark.parametrize("expected", ["text", 5, [], {}])
 def test_expected_must_be_an_object_with_fields(expected: Any, score_of: ScoreOf) -> None:
-    with pytest.raises(ScorerError, match="json-fields needs an object with fields in it"):
+    with pytest.raises(ScorerError, match="json-fields needs an object with at least one field"):
         score_of("json-fields", "{}", expected=expected)

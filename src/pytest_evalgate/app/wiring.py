@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.judges.judge import JudgeScorer
     from pytest_evalgate.protocols import Target
     from pytest_evalgate.runs.state import StateFolder
-    from pytest_evalgate.scorers.registry import Entry as ScorerEntry
+    from pytest_evalgate.scorers.registry import ScorerOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +225,7 @@ class Wiring:
             return target
         return self._with_cache(suite, spec, target, cache_run_id)
 
-    def judge(self, name: str, entry: ScorerEntry) -> JudgeScorer:
+    def judge(self, name: str, entry: ScorerOptions) -> JudgeScorer:
         """Build the scorer of a judge, with all that its calls go through.
 
         Raises:
