@@ -14,7 +14,7 @@ from pytest_evalgate import config
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.records.results import Case, Output
 from pytest_evalgate.targets import TargetFailure
-from pytest_evalgate.targets.command import CommandTarget, load_command
+from pytest_evalgate.targets.command import CommandTargetRunner, load_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ _ANSWERS_AT_ONCE = 60.0
 """Seconds that no answer here needs: on a busy machine an interpreter may start slowly."""
 
 
-def _target(script: str, root: Path, *more: str, timeout_s: float = _ANSWERS_AT_ONCE) -> CommandTarget:
+def _target(script: str, root: Path, *more: str, timeout_s: float = _ANSWERS_AT_ONCE) -> CommandTargetRunner:
     spec = config.CommandTarget(command=(sys.executable, "-c", script, *more), timeout_s=timeout_s)
     return load_command(spec, root=root, place="suites.s.target")
 
@@ -100,8 +100,8 @@ def test_it_runs_in_the_root_folder_and_without_a_shell(tmp_path: Path) -> None:
             "exit code 1; stderr: a | b\\x1b[31m",
         ),
         ("import os; os.kill(os.getpid(), 9)", "ended by SIGKILL"),
-        ("import sys; sys.stdout.buffer.write(b'ab\\xff')", "it wrote what is not UTF-8, at byte 2"),
-        ("print('{\"output\": null}')", "the output that it wrote is null"),
+        ("import sys; sys.stdout.buffer.write(b'ab\\xff')", "its stdout is not UTF-8, at byte 2"),
+        ("print('{\"output\": null}')", 'the "output" that it wrote is null'),
         ("import sys\nwhile True: sys.stdout.write('x' * 65536)", "it wrote more than 4,194,304 bytes"),
     ],
 )
@@ -144,7 +144,7 @@ def test_a_timeout_names_itself_and_ends_the_whole_group(tmp_path: Path) -> None
         "print('thinking', file=sys.stderr, flush=True)\n"
         "time.sleep(600)"
     )
-    assert _failure(script, tmp_path, timeout_s=2) == "no answer within timeout_s = 2; stderr: thinking"
+    assert _failure(script, tmp_path, timeout_s=2) == "no output within timeout_s = 2; stderr: thinking"
     _require_ended(tmp_path)
 
 
@@ -155,7 +155,7 @@ def test_a_child_that_keeps_the_pipe_open_is_ended_too(tmp_path: Path) -> None:
         "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
         "pathlib.Path('pids').write_text(str(child.pid))\n"
     )
-    assert _failure(script, tmp_path, timeout_s=2).startswith("no answer within timeout_s = 2")
+    assert _failure(script, tmp_path, timeout_s=2).startswith("no output within timeout_s = 2")
     _require_ended(tmp_path)
 
 
@@ -205,9 +205,9 @@ def test_no_more_run_at_a_time_than_allowed(tmp_path: Path) -> None:
         (("no-such-program-here", "x"), "p.command: no-such-program-here is not a program on PATH: write its path"),
         (
             ("bin/bot",),
-            "p.command: {root}/bin/bot is not a program that can be run: write its path, relative to {root}",
+            "p.command: {root}/bin/bot is not an executable file: write its path, relative to {root}",
         ),
-        (("./data.txt",), "p.command: {root}/data.txt is not a program that can be run"),
+        (("./data.txt",), "p.command: {root}/data.txt is not an executable file"),
         (("",), "p.command:  is not a program on PATH"),
     ],
 )
@@ -229,7 +229,7 @@ def test_a_relative_path_is_taken_from_the_root(tmp_path: Path) -> None:
 
 
 def test_a_program_that_goes_away_is_a_miss(tmp_path: Path) -> None:
-    target: Any = CommandTarget((str(tmp_path / "gone"),), tmp_path, 1.0, asyncio.Semaphore(1))
+    target: Any = CommandTargetRunner((str(tmp_path / "gone"),), tmp_path, 1.0, asyncio.Semaphore(1))
     with pytest.raises(TargetFailure, match="gone could not be started"):
         asyncio.run(target.answer(_CASE, 0))
     with pytest.raises(TargetFailure, match="could not be started: embedded null byte"):

@@ -11,7 +11,7 @@ from pytest_evalgate import config
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.records.calls import CallFailed, CallRecord, Reply
 from pytest_evalgate.records.results import Case, Output, Place
-from pytest_evalgate.targets import ModelTarget
+from pytest_evalgate.targets import ModelTargetRunner
 from pytest_evalgate.targets.model import RESERVED_PARAMS, check_params
 from pytest_evalgate.targets.prompts import parse_prompt
 
@@ -22,8 +22,10 @@ _CASE = Case("c1", input="Why?", vars={"lang": "de"}, place=Place("g.jsonl", 3))
 _USER = {"role": "user", "content": "hi"}
 
 
-def _target(client: FakeClient, *, prompt: str = "", system: str = "", api: Any = "chat", **spec: Any) -> ModelTarget:
-    return ModelTarget(
+def _target(
+    client: FakeClient, *, prompt: str = "", system: str = "", api: Any = "chat", **spec: Any
+) -> ModelTargetRunner:
+    return ModelTargetRunner(
         config.ModelTarget(model="candidate", **spec),
         config.Model(model="m-1", base_url="http://x/v1", api=api, params={"temperature": 0, "max_tokens": 9}),
         "support",
@@ -33,7 +35,7 @@ def _target(client: FakeClient, *, prompt: str = "", system: str = "", api: Any 
     )
 
 
-def _messages(target: ModelTarget, case: Case = _CASE) -> Any:
+def _messages(target: ModelTargetRunner, case: Case = _CASE) -> Any:
     return target.call_of(case, 0).payload["messages"]
 
 
@@ -77,7 +79,7 @@ def test_what_is_asked(client: FakeClient, case: Case, prompt: str, asked: Any) 
 
 def test_a_case_that_asks_nothing_is_told(client: FakeClient) -> None:
     with pytest.raises(
-        SettingsError, match=r'g\.jsonl:3: case "a" asks nothing, and suites\.support\.target has no p'
+        SettingsError, match=r'g\.jsonl:3: case "a" has no input, and suites\.support\.target has no p'
     ):
         _target(client).call_of(Case("a", place=Place("g.jsonl", 3)), 0)
 
@@ -145,11 +147,11 @@ def test_a_call_without_an_answer_is_a_missing_one(client: FakeClient) -> None:
 
 @pytest.mark.parametrize("name", RESERVED_PARAMS)
 def test_params_that_the_target_sets_are_refused(name: str) -> None:
-    with pytest.raises(SettingsError, match=rf"^models\.m\.params\.{name}: the target sets it: take it out$"):
+    with pytest.raises(SettingsError, match=rf"^models\.m\.params\.{name}: the target sets it: remove it$"):
         check_params({name: 1}, "models.m.params")
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, dt.date(2026, 1, 1), {"deep": [math.nan]}])
 def test_params_that_json_cannot_hold_are_refused(value: Any) -> None:
-    with pytest.raises(SettingsError, match=r"^models\.m\.params: it goes out as JSON, which cannot hold it"):
+    with pytest.raises(SettingsError, match=r"^models\.m\.params: it cannot be sent as JSON"):
         check_params({"temperature": value}, "models.m.params")

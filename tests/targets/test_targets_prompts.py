@@ -84,7 +84,7 @@ def test_what_is_wanted_is_not_for_the_prompt(name: str) -> None:
 
 def test_an_undefined_name_is_told_with_template_line_and_case() -> None:
     assert _refused("a\nb {{ langg }}") == (
-        "prompts/faq.md:2: 'langg' is undefined; there are lang, facts, person, input, vars, case; "
+        "prompts/faq.md:2: 'langg' is undefined; defined are lang, facts, person, input, vars, case; "
         'in case "refund-1" (golden/faq.jsonl:17)'
     )
     assert _refused("{% for x in\n nothing.there %}{% endfor %}").startswith(
@@ -133,7 +133,7 @@ def test_a_template_loads_no_other_file(template: str) -> None:
 )
 def test_a_text_that_is_too_long_is_not_rendered_to_its_end(template: str) -> None:
     case = Case("long", vars={"big": list(range(5000)), "text": "x" * 900_000})
-    assert "its text is longer than 1,048,576 characters; in case" in _refused(template, case)
+    assert "the rendered prompt is longer than 1,048,576 characters; in case" in _refused(template, case)
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_a_template_cannot_change_the_case(change: str) -> None:
     ("raw", "told"),
     [
         (b"a\xff", "faq.md: not UTF-8: byte at offset 1 of the file; save as UTF-8"),
-        (b"x" * (300 << 10), "faq.md: larger than 262,144 bytes; put the bulk into the cases"),
+        (b"x" * (300 << 10), "faq.md: larger than 262,144 bytes; move its data into the cases"),
     ],
 )
 def test_a_file_that_holds_no_template_is_refused(tmp_path: Path, raw: bytes, told: str) -> None:

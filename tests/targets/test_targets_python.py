@@ -101,7 +101,7 @@ def test_other_returns_are_refused_by_their_type(returned: Any) -> None:
     ],
 )
 def test_what_json_cannot_hold_is_refused_wherever_it_stands(returned: Any) -> None:
-    with pytest.raises(TypeError, match="the target returned what JSON cannot hold"):
+    with pytest.raises(TypeError, match="the target returned a value that is not JSON"):
         as_output(returned)
 
 
