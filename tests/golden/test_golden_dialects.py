@@ -259,7 +259,7 @@ def test_what_is_canonical_today_stays_so(tmp_path: Path, row: Row) -> None:
 def test_a_slip_in_a_canonical_row_is_still_called_one(tmp_path: Path) -> None:
     [unknown, nothing] = _problems(tmp_path, {"input": "x", "expected": "a"}, {"inputs": "y", "expected": "b"})
     assert unknown == 'set.jsonl:2: inputs: unknown field; did you mean "input"? If not, move it into metadata'
-    assert nothing.startswith("set.jsonl:2: asks nothing")
+    assert nothing.startswith("set.jsonl:2: has no input")
 
 
 def test_a_name_that_no_dialect_knows_is_held_against_the_known_ones(tmp_path: Path) -> None:
@@ -271,15 +271,17 @@ def test_rows_of_two_dialects_are_refused_with_both_lines(tmp_path: Path) -> Non
     plain, first, second = {"input": "x"}, {"input": "y", "target": "a"}, {"input": "z", "expected_output": "b"}
     [problem] = _problems(tmp_path, plain, first, second)
     assert problem == (
-        'set.jsonl:3: reads as deepeval ("expected_output"), and line 2 as inspect ("target"): a file holds rows of '
-        "one dialect, so split it, or use the canonical names"
+        'set.jsonl:3: the dialect is deepeval ("expected_output"), but that of line 2 is inspect ("target"): '
+        "split the file, or use the canonical names"
     )
     assert _read(tmp_path, plain, first, second).golden.cases == ()
 
 
 def test_a_canonical_row_among_others_is_refused(tmp_path: Path) -> None:
     [problem] = _problems(tmp_path, {"input": "y", "target": "a"}, {"input": "x", "expected": "b"})
-    assert problem.startswith('set.jsonl:2: reads as canonical ("expected"), and line 1 as inspect ("target")')
+    assert problem.startswith(
+        'set.jsonl:2: the dialect is canonical ("expected"), but that of line 1 is inspect ("target")'
+    )
 
 
 def test_a_row_that_says_less_goes_with_the_others(tmp_path: Path) -> None:
@@ -305,9 +307,9 @@ def test_a_row_that_says_less_goes_with_the_others(tmp_path: Path) -> None:
         ),
         (
             {"inputs": {"q": "x"}, "outputs": "a"},
-            ["what is wanted (langsmith, phoenix)", "what was recorded (mlflow)"],
+            ["the expected value (langsmith, phoenix", "a recorded output (mlflow)"],
         ),
-        ({"external_id": "p", "input": "x", "output": "a"}, ["what is wanted (phoenix)", "what was recorded"]),
+        ({"external_id": "p", "input": "x", "output": "a"}, ["the expected value (phoenix)", "a recorded output"]),
     ],
     ids=json.dumps,
 )
@@ -323,7 +325,7 @@ def test_outputs_are_recorded_where_expectations_say_what_is_wanted(tmp_path: Pa
     case = _case(tmp_path, {**inputs, "expectations": {"expected_response": "c"}})
     assert (case.expected, case.output) == ("c", {"a": "b"})
     [problem] = _problems(tmp_path, inputs, {**inputs, "expectations": {"expected_response": "c"}})
-    assert 'reads as mlflow ("expectations"), and line 1 as langsmith ("inputs")' in problem
+    assert 'the dialect is mlflow ("expectations"), but that of line 1 is langsmith ("inputs")' in problem
 
 
 @pytest.mark.parametrize(
@@ -347,7 +349,7 @@ def test_reference_outputs_are_unwrapped(tmp_path: Path, outputs: Any, expected:
         ({"input": "x", "expected_output": "a", "retrieval_context": 3}, "retrieval_context: must be a list, not 3"),
         (
             {"input": "x", "target": "a", "sandbox": "b", "metadata": {"sandbox": 1}},
-            'sandbox: says the same as "metadata": keep one',
+            'sandbox: means the same as "metadata": keep one',
         ),
         ({"user_input": "x", "reference_contexts": ["a", 1]}, "reference_contexts[1]: must be a string, not 1"),
         ({"inputs": "x", "expectations": []}, "expectations: must be an object, not []"),
@@ -356,9 +358,9 @@ def test_reference_outputs_are_unwrapped(tmp_path: Path, outputs: Any, expected:
         ({"item": "x"}, 'item: must be an object, not "x"'),
         (
             {"inputs": "x", "evaluators": [{"LLMJudge": "nice"}]},
-            'evaluators[0]: {"LLMJudge":"nice"}: a model decides it',
+            'evaluators[0]: {"LLMJudge":"nice"} needs a model',
         ),
-        ({"inputs": "x", "evaluators": ["IsPolite"]}, 'evaluators[0]: "IsPolite": there is no scorer that means this'),
+        ({"inputs": "x", "evaluators": ["IsPolite"]}, 'evaluators[0]: "IsPolite" has no equivalent scorer'),
         ({"inputs": "x", "evaluators": {}}, "evaluators: must be a list, not {}"),
         ({"name": "a::b", "input": "x", "expected_output": "a"}, 'name: "a::b" contains "::"'),
         ({"question": "x", "answer": "a", "trials": 0}, "trials: must be at least 1, not 0"),
@@ -394,7 +396,7 @@ def test_a_set_loads_with_its_first_line_about_the_file(tmp_path: Path) -> None:
 
 
 _NAMES = sorted(
-    {name for dialect in DIALECTS for part in dialect.parts for name in part.names} | {"expected", "asserts"}
+    {name for dialect in DIALECTS for rule in dialect.rules for name in rule.names} | {"expected", "asserts"}
 )
 _TEXT = st.text(st.characters(codec="ascii", exclude_characters="\0"), max_size=5)
 _KEYS = st.sampled_from([*_NAMES, "role", "content", "type", "value"])
