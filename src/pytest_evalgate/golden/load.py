@@ -80,7 +80,8 @@ def read_file(path: Path, name: str) -> ReadFile:
     lines, problems = jsonl.read(path, name=name)
     if problems and (problem := _start_problem(path, name)) is not None:
         return _unreadable(name, [problem])
-    rows = lines[1:] if lines and _is_meta(lines[0]) else lines
+    has_meta = bool(lines) and lines[0].value.keys() == {"_meta"} and isinstance(lines[0].value["_meta"], dict)
+    rows = lines[1:] if has_meta else lines
     if (problem := _wrapper_problem(rows, name)) is not None:
         return _unreadable(name, [problem])
     dialect, dialect_problems = recognise(rows, name)
@@ -116,10 +117,6 @@ def _start_problem(path: Path, name: str) -> LineProblem | None:
     if head.startswith(b"{") and head[1:].lstrip(b" \t\r").startswith(b"\n"):
         return LineProblem(name, 0, "", f"a JSON document over several lines, {_REMEDY}")
     return None
-
-
-def _is_meta(line: JsonLine) -> bool:
-    return line.value.keys() == {"_meta"} and isinstance(line.value["_meta"], dict)
 
 
 def _wrapper_problem(rows: Sequence[JsonLine], name: str) -> LineProblem | None:

@@ -88,7 +88,6 @@ FIELDS: Final = _CHECKED | {"id"}
 """The names of the fields of a canonical row."""
 
 _EMPTY: Final = GoldenRow()
-_INPUT_FIELDS: Final = ("messages", "vars", "output")
 _SIMILARITY: Final = 0.82  # "tag", "inputs" and "wieght" are typing errors; "text", "idx" and "meta" are other names
 _LONGEST_TYPO: Final = 40
 _REQUIREMENTS: Final = {
@@ -118,7 +117,11 @@ def parse_row(row: Mapping[str, Any], place: Place) -> ParsedRow:
 
     A field with an unknown name goes into the metadata, unless the name is close to that of a known field.
     """
-    problems = [*_name_problems(row), *_input_problems(row)]
+    problems = list(_name_problems(row))
+    if "input" not in row and not any(row.get(name) for name in ("messages", "vars", "output")):
+        problems.append(
+            ("", 'has no input: add "input" (null if only a recorded output is graded), "messages" or "vars"')
+        )
     name, checked = None, _EMPTY
     try:
         name = None if row.get("id") is None else normalise(row["id"])
@@ -134,7 +137,9 @@ def parse_row(row: Mapping[str, Any], place: Place) -> ParsedRow:
     if unknown := {field: value for field, value in row.items() if field not in FIELDS}:
         given["metadata"] = {**given.get("metadata", {}), **unknown}
     draft = Case(id=name or "", **given)
-    case = Case(id=name or _content_id(draft), place=place, fingerprint=fingerprint(draft), **given)
+    # an id from the content, because a line number would change with every row that is added above
+    case_id = name or jsonl.digest(_identity(draft))[:12]
+    case = Case(id=case_id, place=place, fingerprint=fingerprint(draft), **given)
     return ParsedRow(case.id, case)
 
 
@@ -157,11 +162,6 @@ def _near_miss(name: str) -> str | None:
         return None
     near = difflib.get_close_matches(name.strip().lower(), sorted(FIELDS), n=1, cutoff=_SIMILARITY)
     return next(iter(near), None)
-
-
-def _input_problems(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    if "input" not in row and not any(row.get(name) for name in _INPUT_FIELDS):
-        yield "", 'has no input: add "input" (null if only a recorded output is graded), "messages" or "vars"'
 
 
 def _explain(detail: ErrorDetails) -> tuple[str, str]:
@@ -264,11 +264,6 @@ def fingerprint(case: Case) -> str:
     Fields with their default are left out, so that a field added to `Case` later changes no fingerprint.
     """
     return jsonl.digest(_graded_fields(case))
-
-
-def _content_id(case: Case) -> str:
-    """Return an id generated from the content; a line number would change with every row that is added above."""
-    return jsonl.digest(_identity(case))[:12]
 
 
 def set_digest(cases: Iterable[Case]) -> str:

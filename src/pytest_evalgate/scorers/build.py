@@ -16,9 +16,9 @@ from pytest_evalgate.scorers.registry import (
     SpecError,
     read_options,
     read_params,
-    suggestion,
 )
 from pytest_evalgate.scorers.scorer import BuiltScorer
+from pytest_evalgate.text.wording import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -89,16 +89,19 @@ def _build(spec: str | Mapping[str, Any], context: Context) -> WeightedScorer:
         raise SpecError(f'{sorted(given)}: a scorer needs one of "kind" (the name of a rule), "python", "judge"')
     if "python" in given:
         return _python(given.pop("python"), given, context)
-    if "judge" in given:
-        return _judge(given.pop("judge"), given, context)
-    return _rule(given.pop("kind"), given, context)
+    if "kind" in given:
+        return _rule(given.pop("kind"), given, context)
+    name = given.pop("judge")
+    if context.judge is None or not isinstance(name, str):
+        raise SpecError(f"judge = {name!r}: write the NAME of a [judges.NAME] table of the configuration")
+    return context.judge(name, read_options(ScorerOptions, given, "judge"))
 
 
 def _rule(kind: Any, given: Mapping[str, Any], context: Context) -> BuiltScorer:
     if not isinstance(kind, str) or kind not in context.rules:
         plain = sorted(name for name in context.rules if not name.startswith("not-"))
         known = f"; known are {', '.join(plain)}, and not- forms"
-        raise SpecError(f'unknown scorer "{kind}"{suggestion(str(kind), context.rules) or known}')
+        raise SpecError(f'unknown scorer "{kind}"{did_you_mean(str(kind), context.rules) or known}')
     rule = context.rules[kind]
     options, params = read_params(kind, rule, given)
     threshold = _GRADED_THRESHOLD if kind in MEASURES else _RULE_THRESHOLD
@@ -127,12 +130,6 @@ def _import_function(spec: str, roots: Sequence[Path]) -> Callable[..., object]:
     except TypeError as error:
         raise SpecError(f'python = "{spec}" takes {signature!s:.200}, not (case, output): {error}') from error
     return function
-
-
-def _judge(name: Any, given: Mapping[str, Any], context: Context) -> WeightedScorer:
-    if context.judge is None or not isinstance(name, str):
-        raise SpecError(f"judge = {name!r}: write the NAME of a [judges.NAME] table of the configuration")
-    return context.judge(name, read_options(ScorerOptions, given, "judge"))
 
 
 def _scorer(

@@ -6,7 +6,6 @@ A rule is a plain function ``(case, output, /, *, parameters)``. Its signature i
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 from collections.abc import Callable, Mapping
@@ -34,10 +33,9 @@ from pytest_evalgate.scorers.text import (
     starts_with,
     word_count,
 )
+from pytest_evalgate.text.wording import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from pytest_evalgate.protocols import Rule
 
 BuiltIn = Callable[Concatenate[Case, Output, ...], Graded]
@@ -124,19 +122,15 @@ def registry(extra: Mapping[str, RuleFunction]) -> Mapping[str, Rule]:
     for name, rule in extra.items():
         if name in RULES:
             raise SettingsError(f'the rule "{name}" is built in and cannot be replaced: register it as another name')
-        _check_usable(name, rule)
+        if not inspect.isfunction(rule):
+            raise SettingsError(f'the rule "{name}" is {type(rule).__name__}, not a function: register a function')
+        try:
+            taken = RESERVED & parameters(rule).keys()
+        except SpecError as error:
+            raise SettingsError(f'the rule "{name}": {error}') from error
+        if taken:
+            raise SettingsError(f'the rule "{name}" has a parameter "{min(taken)}", which every scorer has: rename it')
     return MappingProxyType({**RULES, **extra})
-
-
-def _check_usable(name: str, rule: RuleFunction) -> None:
-    if not inspect.isfunction(rule):
-        raise SettingsError(f'the rule "{name}" is {type(rule).__name__}, not a function: register a plain function')
-    try:
-        taken = RESERVED & parameters(rule).keys()
-    except SpecError as error:
-        raise SettingsError(f'the rule "{name}": {error}') from error
-    if taken:
-        raise SettingsError(f'the rule "{name}" has a parameter "{min(taken)}", which every scorer has: rename it')
 
 
 class SpecError(ValueError):
@@ -223,7 +217,7 @@ def _problem(kind: str, model: type[ScorerOptions], detail: Any) -> str:
     name = str(detail["loc"][0])
     where = ".".join(map(str, detail["loc"]))
     if detail["type"] == "extra_forbidden":
-        return f'unknown parameter "{name}" of {kind}{suggestion(name, model.model_fields)}'
+        return f'unknown parameter "{name}" of {kind}{did_you_mean(name, model.model_fields)}'
     if detail["type"] == "missing":
         return f'"{where}" is missing'
     if detail["type"] == "value_error":  # raised by one of our validators, whose messages name the parameter
@@ -233,9 +227,3 @@ def _problem(kind: str, model: type[ScorerOptions], detail: Any) -> str:
     except (TypeError, ValueError):  # a date or NaN from a TOML file
         given = repr(detail["input"])
     return f"{where} = {given}: {detail['msg']}"
-
-
-def suggestion(word: str, known: Iterable[str]) -> str:
-    """Return ``; did you mean "x"?`` if a known word is close to ``word``, else an empty string."""
-    close = " or ".join(f'"{match}"' for match in difflib.get_close_matches(word, list(known)))
-    return f"; did you mean {close}?" if close else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate
@@ -75,16 +76,13 @@ def _relevance(case: Case) -> dict[str, float]:
     if case.reference_context:
         return dict.fromkeys(case.reference_context, 1.0)
     if isinstance(case.expected, Mapping):
-        return {one: _grade(one, grade) for one, grade in case.expected.items()}
+        for one, grade in case.expected.items():
+            if isinstance(grade, bool) or not isinstance(grade, int | float):
+                raise ScorerError(
+                    f'"expected" grades {format_value(one)} as {format_value(grade)}: a grade is a number, 0 or more'
+                )
+        return {one: float(grade) for one, grade in case.expected.items()}
     return dict.fromkeys(map(_id, () if case.expected == [] else all_expected(case)), 1.0)
-
-
-def _grade(document: str, grade: Json) -> float:
-    if isinstance(grade, bool) or not isinstance(grade, int | float):
-        raise ScorerError(
-            f'"expected" grades {format_value(document)} as {format_value(grade)}: a grade is a number, 0 or more'
-        )
-    return float(grade)
 
 
 def _ranked(output: Output, field: str | None) -> list[str]:
@@ -137,7 +135,14 @@ def retrieval(ranked: Sequence[str], relevance: Mapping[str, float], k: int) -> 
         ValueError: A document is ranked twice, a grade is negative, NaN or infinite, or ``k`` is below 1.
 
     """
-    _check(ranked, relevance, k)
+    if k < 1:
+        raise ValueError(f"k must be 1 or more, got {k}")
+    if len(set(ranked)) < len(ranked):
+        twice = Counter(ranked).most_common(1)[0][0]
+        raise ValueError(f'document "{twice}" is ranked twice: list each document once')
+    for document, grade in relevance.items():
+        if not 0 <= grade < math.inf:
+            raise ValueError(f'relevance of document "{document}" must be 0 or more and finite, got {grade}')
     relevant = sum(grade > 0 for grade in relevance.values())
     if not relevant:
         return None
@@ -162,16 +167,3 @@ def _precision_sum(hits: Sequence[bool]) -> float:
 
 def _discounted(gains: Iterable[float]) -> float:
     return math.fsum(gain / math.log2(rank + 1) for rank, gain in enumerate(gains, 1))
-
-
-def _check(ranked: Sequence[str], relevance: Mapping[str, float], k: int) -> None:
-    if k < 1:
-        raise ValueError(f"k must be 1 or more, got {k}")
-    seen: set[str] = set()
-    for one in ranked:
-        if one in seen:
-            raise ValueError(f'document "{one}" is ranked twice: list each document once')
-        seen.add(one)
-    for one, grade in relevance.items():
-        if not 0 <= grade < math.inf:
-            raise ValueError(f'relevance of document "{one}" must be 0 or more and finite, got {grade}')

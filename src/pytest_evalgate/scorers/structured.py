@@ -87,7 +87,8 @@ def _agreement(got: Json, wanted: Mapping[_Path, Json]) -> Graded:
     if not differing:
         return 1.0, f"all {len(wanted)} fields agree"
     named = [
-        f"{'.'.join(path)}: wanted {format_value(wanted[path])}, got {_format(found[path])}"
+        f"{'.'.join(path)}: wanted {format_value(wanted[path])}, got "
+        f"{'nothing' if found[path] is _ABSENT else format_value(found[path])}"
         for path in differing[:_MAX_NAMED]
     ]
     more = [f"and {len(differing) - _MAX_NAMED} more"] if len(differing) > _MAX_NAMED else []
@@ -110,7 +111,3 @@ def _agrees(got: Json, wanted: Json) -> bool:
     if isinstance(wanted, Mapping):  # an expected empty object matches every object
         return isinstance(got, Mapping)
     return json_equal(got, wanted)
-
-
-def _format(value: Json) -> str:
-    return "nothing" if value is _ABSENT else format_value(value)

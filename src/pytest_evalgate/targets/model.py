@@ -42,7 +42,16 @@ class ModelTargetRunner:
             SettingsError: A template cannot be filled from ``case``, or the case has no input.
 
         """
-        chat = self._chat(case)
+        chat: dict[str, Json] = {
+            **self.model.params,
+            **self.spec.params,
+            "model": self.model.model,
+            "messages": self._messages(case),
+        }
+        if self.spec.tools:
+            chat["tools"] = list(self.spec.tools)
+        if self.spec.response_format is not None:
+            chat["response_format"] = self.spec.response_format
         return Call(
             kind=self.model.api,
             endpoint=self.model.base_url,
@@ -72,14 +81,6 @@ class ModelTargetRunner:
         if reply.served_model not in ("", call.model):
             metadata["served_model"] = reply.served_model
         return Output(value, metadata, reply.latency_s, reply.finish, record_of(call, reply))
-
-    def _chat(self, case: Case) -> dict[str, Json]:
-        body: dict[str, Json] = {"model": self.model.model, "messages": self._messages(case)}
-        if self.spec.tools:
-            body["tools"] = list(self.spec.tools)
-        if self.spec.response_format is not None:
-            body["response_format"] = self.spec.response_format
-        return {**self.model.params, **self.spec.params, **body}
 
     def _messages(self, case: Case) -> list[dict[str, Json]]:
         system = [{"role": "system", "content": self.system.render(case)}] if self.system else []

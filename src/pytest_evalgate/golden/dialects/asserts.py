@@ -123,11 +123,15 @@ def promptfoo_scorers(value: Any, row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_columns(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Rewrite a row of a table as a test."""
+    """Rewrite a row of a table as a test; ``__metadata:`` columns and unknown special columns become metadata."""
     cells = {name: value for name, value in row.items() if value not in (None, "")}
     special = {name: value for name, value in cells.items() if name.startswith("__")}
     wanted = [value for name, value in special.items() if re.fullmatch(r"__expected\d*", name)]
-    metadata = {name.removeprefix(_METADATA): value for name, value in special.items() if _is_metadata(name)}
+    metadata = {
+        name.removeprefix(_METADATA): value
+        for name, value in special.items()
+        if name not in _SPECIAL_COLUMNS and not name.startswith(("__config:", "__expected"))
+    }
     prompt = {name: special[f"__{name}"] for name in ("prefix", "suffix") if f"__{name}" in special}
     configured = {name: value for name, value in special.items() if name.startswith("__config:")}
     test = {
@@ -140,11 +144,6 @@ def read_columns(row: Mapping[str, Any]) -> dict[str, Any]:
         "metadata": metadata,
     }
     return {name: value for name, value in test.items() if value not in (None, {})}
-
-
-def _is_metadata(name: str) -> bool:
-    """Return whether a special column is metadata: ``__metadata:`` columns and unknown ones are."""
-    return name not in _SPECIAL_COLUMNS and not name.startswith(("__config:", "__expected"))
 
 
 def _cell(text: Any, metric: Any) -> dict[str, Any]:

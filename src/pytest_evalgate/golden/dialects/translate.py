@@ -197,16 +197,12 @@ def read_input(value: Any) -> dict[str, Any]:
 
     The value of an object with one key is the input as well, and ``messages`` in an object become messages.
     """
-    if isinstance(value, dict):
-        return {"vars": value, **_read_variables(value)}
-    return {"messages": _messages(value)} if _is_conversation(value) else {"input": value}
-
-
-def _read_variables(value: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {"messages": _messages(value)} if _is_conversation(value) else {"input": value}
     if _is_conversation(value.get("messages")):
         others = {key: member for key, member in value.items() if key != "messages"}
-        return {"messages": _messages(value["messages"]), "vars": others}
-    return read_input(next(iter(value.values()))) | {"vars": value} if len(value) == 1 else {}
+        return {"vars": others, "messages": _messages(value["messages"])}
+    return {**(read_input(next(iter(value.values()))) if len(value) == 1 else {}), "vars": value}
 
 
 def _is_conversation(value: Any) -> bool:
@@ -297,12 +293,12 @@ def read_expectations(value: Any) -> dict[str, Any]:
         are_texts = isinstance(guidelines, list) and all(isinstance(one, str) for one in guidelines)
         found["rubric"] = "\n".join(guidelines) if are_texts else guidelines
     if (documents := rest.pop("expected_retrieved_context", None)) is not None:
-        found["reference_context"] = list(map(_document, documents)) if isinstance(documents, list) else documents
+        if isinstance(documents, list):
+            documents = [
+                one.get("content") or one.get("doc_uri") if isinstance(one, dict) else one for one in documents
+            ]
+        found["reference_context"] = documents
     return found | ({"metadata": rest} if rest else {})
-
-
-def _document(value: Any) -> Any:
-    return value.get("content") or value.get("doc_uri") if isinstance(value, dict) else value
 
 
 def read_item(value: Any) -> dict[str, Any]:
