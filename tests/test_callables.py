@@ -66,7 +66,7 @@ def test_specs_of_another_form_are_refused(root: Path, spec: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "told"),
+    ("spec", "message"),
     [
         ("app_t2:answr", 'app_t2 has no answr; did you mean "answer"?'),
         ("app_t2:name", "is str, which cannot be called: name a function"),
@@ -75,14 +75,14 @@ def test_specs_of_another_form_are_refused(root: Path, spec: str) -> None:
         ("app_t2.deeper:answer", "cannot be imported: ModuleNotFoundError"),
     ],
 )
-def test_what_is_not_there_is_named(root: Path, spec: str, told: str) -> None:
+def test_a_missing_module_or_function_is_named(root: Path, spec: str, message: str) -> None:
     with pytest.raises(CallableError) as caught:
         callables.resolve(spec, [root])
     assert str(caught.value).startswith(f'python = "{spec}"')
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
-def test_a_module_that_breaks_while_it_is_imported_says_why(root: Path) -> None:
+def test_a_module_that_fails_on_import_is_reported(root: Path) -> None:
     (root / "broken_t2.py").write_text("raise RuntimeError('no database')\n")
     with pytest.raises(CallableError, match="cannot be imported: RuntimeError: no database; it has to be in"):
         callables.resolve("broken_t2:answer", [root])

@@ -61,7 +61,9 @@ def code_sha256(spec: str) -> str:
 
 
 def _import(module: str, spec: str, roots: Sequence[Path]) -> Any:
-    allowed = [*(root.resolve() for root in roots), *_installed()]
+    paths = sysconfig.get_paths()
+    installed = [*(paths[key] for key in _INSTALLED), *site.getsitepackages(), site.getusersitepackages()]
+    allowed = [*(root.resolve() for root in roots), *(Path(folder).resolve() for folder in installed)]
     parts = module.split(".")
     try:
         for end in range(1, len(parts) + 1):
@@ -89,12 +91,6 @@ def _require_inside(found: ModuleSpec | None, name: str, spec: str, allowed: Seq
                 f'python = "{spec}": {name} is at {place}, outside of the root folder and of the installed '
                 "packages; move it into the root folder, or install it"
             )
-
-
-def _installed() -> list[Path]:
-    paths = sysconfig.get_paths()
-    folders = [*(paths[key] for key in _INSTALLED), *site.getsitepackages(), site.getusersitepackages()]
-    return [Path(folder).resolve() for folder in folders]
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Promptfoo's asserts: each becomes a scorer that there is, or an error that names it."""
+"""Asserts of promptfoo: each becomes an equivalent scorer, or an error that names it."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_an_assert_is_a_scorer_that_there_is(tmp_path: Path, given: Row, spec: R
     ],
     ids=json.dumps,
 )
-def test_what_has_no_counterpart_is_an_error_with_its_line(tmp_path: Path, given: Row, message: str) -> None:
+def test_an_assert_without_an_equivalent_is_an_error_with_its_line(tmp_path: Path, given: Row, message: str) -> None:
     assert _problem(tmp_path, _test(given)).startswith(f"set.jsonl:1: {message}")
 
 
@@ -111,7 +111,7 @@ def test_what_has_no_counterpart_is_an_error_with_its_line(tmp_path: Path, given
     ],
     ids=json.dumps,
 )
-def test_so_is_what_would_change_the_meaning_of_a_row(tmp_path: Path, more: Row, message: str) -> None:
+def test_a_field_that_would_change_the_meaning_of_a_row_is_an_error(tmp_path: Path, more: Row, message: str) -> None:
     assert _problem(tmp_path, _test({"type": "equals", "value": "a"}, **more)).startswith(f"set.jsonl:1: {message}")
 
 

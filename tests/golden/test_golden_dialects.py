@@ -1,4 +1,4 @@
-"""Rows of other tools load as they are, in the way that is told; where two readings are true they are refused."""
+"""Rows of other tools: each dialect is recognised and translated, and ambiguous rows are refused."""
 
 from __future__ import annotations
 
@@ -224,7 +224,7 @@ def test_every_dialect_is_tried_here() -> None:
     assert {dialect.name for dialect in DIALECTS} == set(_ROWS)
 
 
-def test_the_mapping_is_told(tmp_path: Path) -> None:
+def test_the_mapping_lists_renamed_fields(tmp_path: Path) -> None:
     read = _read(tmp_path, {"name": "n", "input": "x"}, {"input": "y", "expected_output": "a", "comments": "c"})
     assert (read.dialect, read.mapping) == (
         "deepeval",
@@ -251,7 +251,7 @@ def test_a_canonical_file_has_no_mapping(tmp_path: Path) -> None:
     ],
     ids=json.dumps,
 )
-def test_what_is_canonical_today_stays_so(tmp_path: Path, row: Row) -> None:
+def test_canonical_rows_with_foreign_names_stay_canonical(tmp_path: Path, row: Row) -> None:
     assert _read(tmp_path, row).dialect == ""
     assert _problems(tmp_path, row) == []
 
@@ -262,7 +262,7 @@ def test_a_slip_in_a_canonical_row_is_still_called_one(tmp_path: Path) -> None:
     assert nothing.startswith("set.jsonl:2: has no input")
 
 
-def test_a_name_that_no_dialect_knows_is_held_against_the_known_ones(tmp_path: Path) -> None:
+def test_an_unknown_name_in_a_dialect_is_compared_with_the_canonical_names(tmp_path: Path) -> None:
     [problem] = _problems(tmp_path, {"input": "x", "target": "a", "tag": "b"})
     assert problem == 'set.jsonl:1: tag: unknown field; did you mean "tags"? If not, move it into metadata'
 
@@ -284,7 +284,7 @@ def test_a_canonical_row_among_others_is_refused(tmp_path: Path) -> None:
     )
 
 
-def test_a_row_that_says_less_goes_with_the_others(tmp_path: Path) -> None:
+def test_a_row_with_few_fields_has_the_dialect_of_the_others(tmp_path: Path) -> None:
     read = _read(
         tmp_path, {"input": "x"}, {"id": "b", "input": "y", "expected_output": "a"}, {"input": "z", "name": "n"}
     )
@@ -313,13 +313,13 @@ def test_a_row_that_says_less_goes_with_the_others(tmp_path: Path) -> None:
     ],
     ids=json.dumps,
 )
-def test_what_can_be_read_in_two_ways_is_refused_with_both(tmp_path: Path, row: Row, readings: list[str]) -> None:
+def test_an_ambiguous_row_is_an_error_that_names_both_readings(tmp_path: Path, row: Row, readings: list[str]) -> None:
     [problem] = _problems(tmp_path, row)
     assert problem.startswith("set.jsonl:1: ")
     assert [reading for reading in readings if reading not in problem] == []
 
 
-def test_outputs_are_recorded_where_expectations_say_what_is_wanted(tmp_path: Path) -> None:
+def test_outputs_are_recorded_outputs_if_there_are_expectations(tmp_path: Path) -> None:
     inputs = {"inputs": {"q": "x"}, "outputs": {"a": "b"}}
     assert _case(tmp_path, inputs).expected == "b"
     case = _case(tmp_path, {**inputs, "expectations": {"expected_response": "c"}})
@@ -367,7 +367,7 @@ def test_reference_outputs_are_unwrapped(tmp_path: Path, outputs: Any, expected:
     ],
     ids=json.dumps,
 )
-def test_problems_are_told_in_the_words_of_the_row(tmp_path: Path, row: Row, problem: str) -> None:
+def test_problems_use_the_names_of_the_row(tmp_path: Path, row: Row, problem: str) -> None:
     [found] = _problems(tmp_path, row)
     assert found.startswith(f"set.jsonl:1: {problem}")
 
@@ -377,7 +377,7 @@ def test_a_repeated_name_is_a_repeated_id(tmp_path: Path) -> None:
     assert _problems(tmp_path, *rows) == ['set.jsonl:2: duplicate id "n" (first at line 1)']
 
 
-def test_null_says_nothing(tmp_path: Path) -> None:
+def test_null_is_the_same_as_absent(tmp_path: Path) -> None:
     row = {"name": None, "input": "x", "expected_output": "a", "context": None, "comments": None}
     case = _case(tmp_path, row)
     assert (case.expected, case.reference_context, case.metadata) == ("a", (), {})

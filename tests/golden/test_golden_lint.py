@@ -84,7 +84,7 @@ def test_another_question(other: str) -> None:
     assert _duplicates(_case(1, _PARCEL), _case(2, other)) == []
 
 
-def test_two_words_are_alike_only_where_they_are_the_same() -> None:
+def test_single_words_are_near_duplicates_only_if_they_are_equal() -> None:
     assert _duplicates(_case(1, "Bonn?"), _case(2, "bonn"), _case(3, "Berlin?")) == ["2 near-duplicate warning"]
 
 
@@ -102,7 +102,7 @@ def test_messages_and_variables_ask_too() -> None:
     assert _duplicates(_case(1, None, vars={"q": "a"}), _case(2, None, vars={"q": "b"})) == []
 
 
-def test_cases_that_ask_nothing_are_left_alone() -> None:
+def test_cases_without_input_are_never_duplicates() -> None:
     assert _duplicates(_case(1, None, output="a"), _case(2, None, output="a")) == []
 
 
@@ -115,7 +115,7 @@ _LETTERS = st.lists(st.sampled_from("abcde"), min_size=1, max_size=12).map(" ".j
 
 
 @given(texts=st.lists(_LETTERS, min_size=2, max_size=12))
-def test_the_join_finds_what_comparing_all_pairs_finds(texts: list[str]) -> None:
+def test_the_join_finds_the_same_as_comparing_all_pairs(texts: list[str]) -> None:
     cases = [_case(number, text) for number, text in enumerate(dict.fromkeys(texts), start=1)]
     expected = {
         case.place.line
@@ -205,11 +205,11 @@ def test_a_large_part_of_an_input_in_a_prompt_is_a_warning() -> None:
 
 
 @pytest.mark.parametrize("text", ["why was that", "our office", "", None])
-def test_a_few_common_words_are_no_leak(text: str | None) -> None:
+def test_a_few_common_words_are_not_a_leak(text: str | None) -> None:
     assert _in_prompt(f"Answer: {_OFFICE}", _case(1, text)) == []
 
 
-def test_an_answer_of_one_case_alone_in_a_prompt() -> None:
+def test_an_answer_of_exactly_one_case_in_a_prompt() -> None:
     cases = [_case(1, "Who wrote it?", "Annette Kolb"), _case(2, "Who else?", "Somebody Else")]
     assert _in_prompt("Answer in full, such as Annette Kolb.", *cases) == ["1 answer-in-prompt warning"]
 
@@ -219,7 +219,7 @@ def test_an_answer_that_several_cases_have_is_a_label_that_a_prompt_has_to_name(
     assert _in_prompt("Answer refund, or delivery.", *cases) == []
 
 
-def test_answers_among_few_shots_of_a_judge_give_nothing_away() -> None:
+def test_answers_in_the_few_shots_of_a_judge_are_not_a_leak() -> None:
     case = _case(1, "Who wrote it?", "Annette Kolb")
     assert _in_prompt("Annette Kolb", case, answers=False) == []
 
@@ -237,7 +237,7 @@ def test_a_part_between_blanks_is_always_found(before: str, part: str, after: st
 @pytest.mark.parametrize(
     ("text", "part", "found"), [("aba ab", "ab", True), ("abab", "ab", False), ("+ab", "+a", False)]
 )
-def test_whole_words_only(text: str, part: str, found: bool) -> None:  # noqa: FBT001 - a column of the table
+def test_only_whole_words_are_found(text: str, part: str, found: bool) -> None:  # noqa: FBT001 - a column of the table
     assert contains_words(text, part) is found
 
 
@@ -390,7 +390,7 @@ def test_a_finding_is_a_line_that_editors_understand() -> None:
     assert str(LintFinding(Place("g.jsonl", 0), "secret", "error", "m")) == "g.jsonl: secret: m"
 
 
-def test_the_facts_of_a_file(tmp_path: Path) -> None:
+def test_the_summary_of_a_file(tmp_path: Path) -> None:
     path = tmp_path / "set.jsonl"
     rows = [
         '{"input": "x", "target": "a", "tags": ["de", "safety", "de"]}',
@@ -405,23 +405,23 @@ def test_the_facts_of_a_file(tmp_path: Path) -> None:
     assert facts.as_json()["mapping"] == [{"name": "target", "field": "expected"}]
 
 
-def test_the_facts_of_a_plain_file(tmp_path: Path) -> None:
+def test_the_summary_of_a_canonical_file(tmp_path: Path) -> None:
     (tmp_path / "set.jsonl").write_text('{"input": "x"}', "utf-8")
-    said = summarise_file(read_file(tmp_path / "set.jsonl", "set.jsonl")).lines()
-    assert said == ("set.jsonl: dialect: canonical", "set.jsonl: counts: 1 case, no tags")
+    lines = summarise_file(read_file(tmp_path / "set.jsonl", "set.jsonl")).lines()
+    assert lines == ("set.jsonl: dialect: canonical", "set.jsonl: counts: 1 case, no tags")
 
 
-def test_a_slice_that_nobody_is_in() -> None:
-    told = (
+def test_an_empty_slice_is_reported() -> None:
+    message = (
         "evalgate.toml: empty-slice: suites.faq: no case has a slice by region: tag the cases, or remove it from the "
         "suite"
     )
-    assert _slices([], _planned({"de": 20}), ("lang", "region")) == [f"warning {told}"]
+    assert _slices([], _planned({"de": 20}), ("lang", "region")) == [f"warning {message}"]
     gate = {"kind": "slice", "by": "region"}
-    assert _slices([gate], _planned({"de": 20}), ("region",)) == [f"error {told}"]
+    assert _slices([gate], _planned({"de": 20}), ("region",)) == [f"error {message}"]
 
 
-def test_slices_below_the_size_that_a_gate_wants() -> None:
+def test_slices_below_the_minimum_of_a_gate_are_reported() -> None:
     gate = {"kind": "slice", "by": "lang", "min": 0.8, "min_n": 50}
     [below] = _slices([gate], _planned({"de": 50, "fr": 49, "it": 3}))
     assert below == (
@@ -430,7 +430,7 @@ def test_slices_below_the_size_that_a_gate_wants() -> None:
     )
 
 
-def test_slices_that_are_judged_on_very_few_cases() -> None:
+def test_slices_with_few_cases_are_reported() -> None:
     [few] = _slices([], _planned({"de": 20, "fr": 19}))
     assert few == "note evalgate.toml: tiny-slice: suites.faq: slices by lang with fewer than 20 cases: fr (19 cases)"
     [many] = _slices([], _planned({f"l{number}": 1 for number in range(7)}))
@@ -464,12 +464,12 @@ def test_must_pass_wants_a_case_with_its_tag() -> None:
         "ft:gpt-x-0613:acme",
     ],
 )
-def test_a_dated_model_stays(model: str) -> None:
+def test_a_dated_model_is_not_floating(model: str) -> None:
     assert list(floating_models({"m": Model(model=model)}, _PLACE)) == []
 
 
 @pytest.mark.parametrize("model", ["gpt-4o", "gpt-x", "claude-x-5-sonnet", "llama-3-70b", "gpt-4.1-mini"])
-def test_a_hosted_model_without_a_date_moves(model: str) -> None:
+def test_a_hosted_model_without_a_date_is_floating(model: str) -> None:
     [finding] = floating_models({"m": Model(model=model)}, _PLACE)
     assert str(finding).startswith(f"evalgate.toml: floating-model: models.m: {model} has no date or version")
     assert finding.severity == "warning"
@@ -477,11 +477,11 @@ def test_a_hosted_model_without_a_date_moves(model: str) -> None:
 
 @pytest.mark.parametrize("url", ["https://api.openai.com/v1", "http://127.0.0.1:8080/v1"])
 @pytest.mark.parametrize("model", ["gpt-x-latest", "llama:latest", "latest"])
-def test_the_latest_moves_wherever_it_is(model: str, url: str) -> None:
+def test_latest_is_floating_on_any_host(model: str, url: str) -> None:
     [finding] = floating_models({"m": Model(model=model, base_url=url)}, _PLACE)
     assert "changes when its host releases a new version" in finding.message
 
 
 @pytest.mark.parametrize("host", ["localhost:11434", "127.0.0.1", "10.0.0.7", "[::1]:80", "gpu.internal", "vllm"])
-def test_a_model_of_ones_own_stays(host: str) -> None:
+def test_a_model_on_a_local_host_is_not_floating(host: str) -> None:
     assert list(floating_models({"m": Model(model="llama-3-70b", base_url=f"http://{host}/v1")}, _PLACE)) == []

@@ -185,7 +185,7 @@ def test_a_file_of_labels_is_not_a_golden_set(tmp_path: Path) -> None:
     assert "has no input" in problem
 
 
-def test_the_same_id_in_two_files_is_for_the_suite_to_judge(tmp_path: Path) -> None:
+def test_an_id_in_two_files_is_a_problem_of_the_suite_only(tmp_path: Path) -> None:
     paths = [
         _write(tmp_path / "a.jsonl", {"id": "one", "input": "x"}, {"id": "two", "input": "x"}),
         _write(tmp_path / "b.jsonl", {"id": "three", "input": "x"}, {"id": "two", "input": "x"}),
@@ -236,7 +236,7 @@ def _file_problem(folder: Path, name: str, content: str) -> str:
         ("set.parquet", "a Parquet file"),
     ],
 )
-def test_another_kind_of_file_is_told_by_its_name(tmp_path: Path, name: str, kind: str) -> None:
+def test_another_format_is_recognised_by_the_file_name(tmp_path: Path, name: str, kind: str) -> None:
     assert _file_problem(tmp_path, name, '{"input": "x"}').startswith(f"{name}: {kind}, {_REMEDY}")
 
 
@@ -254,8 +254,8 @@ def test_an_object_over_several_lines_is_one_problem(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("key", ["cases", "examples", "goldens", "tests"])
 def test_all_cases_in_one_object_are_one_problem(tmp_path: Path, key: str) -> None:
-    said = _file_problem(tmp_path, "set.jsonl", f'{{"{key}": [{{"input": "x"}}]}}')
-    assert said.startswith(f"set.jsonl:1: {key}: all cases in one object, {_REMEDY}")
+    problem = _file_problem(tmp_path, "set.jsonl", f'{{"{key}": [{{"input": "x"}}]}}')
+    assert problem.startswith(f"set.jsonl:1: {key}: all cases in one object, {_REMEDY}")
 
 
 def test_a_case_with_such_a_field_is_a_case(tmp_path: Path) -> None:

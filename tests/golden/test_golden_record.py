@@ -119,7 +119,7 @@ def test_a_near_miss_of_a_field_is_an_error(name: str, meant: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["text", "note", "category", "label", "meta", "source_file", "question", "x" * 5000])
-def test_a_name_of_its_own_is_none(name: str) -> None:
+def test_an_unknown_name_that_resembles_no_field_is_metadata(name: str) -> None:
     assert _case(input="x", **{name: 1}).metadata == {name: 1}
 
 
@@ -251,7 +251,7 @@ def test_bad_ids_say_why(given_id: object, message: str) -> None:
     assert message in problem.message
 
 
-def test_an_absent_id_is_made_from_what_is_asked_and_expected() -> None:
+def test_an_absent_id_is_generated_from_input_and_expected_value() -> None:
     row = {"input": "x", "expected": 1}
     made = _id(row)
     assert made == jsonl.digest({"expected": 1, "input": "x"})[:12]
@@ -336,7 +336,7 @@ def test_the_fingerprint_is_pinned() -> None:
     ],
     ids=str,
 )
-def test_what_is_asked_or_wanted_changes_it(change: dict[str, Any]) -> None:
+def test_input_and_expected_values_change_the_fingerprint(change: dict[str, Any]) -> None:
     assert _fingerprint(**change) != _fingerprint()
 
 
@@ -358,7 +358,7 @@ def test_what_is_asked_or_wanted_changes_it(change: dict[str, Any]) -> None:
     ],
     ids=str,
 )
-def test_nothing_else_does(change: dict[str, Any]) -> None:
+def test_other_fields_do_not_change_the_fingerprint(change: dict[str, Any]) -> None:
     assert _fingerprint(**change) == _fingerprint()
 
 
@@ -405,7 +405,7 @@ def test_order_and_encoding_change_nothing(
 
 @given(rows=_ROWS)
 @_IN_ONE_FOLDER
-def test_loading_keeps_what_was_written(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
+def test_loading_keeps_all_values(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
     golden = _load_bytes(tmp_path, "\n".join(map(json.dumps, rows)).encode())
     for case, row in zip(golden, rows, strict=True):
         assert (case.input, case.expected, case.metadata) == (

@@ -303,7 +303,7 @@ def _score(spec: dict[str, Any], root: Path) -> Score:
     ],
 )
 @pytest.mark.parametrize("define", ["def", "async def"])
-def test_what_a_function_may_return(
+def test_every_allowed_return_value_becomes_a_score(
     define: str,
     body: str,
     value: float | None,
@@ -394,7 +394,9 @@ def test_a_name_that_is_no_string(value: Any, tmp_path: Path) -> None:
         build({"python": value}, context=Context(roots=(tmp_path,)))
 
 
-def test_a_module_that_breaks_says_how(module: Callable[[str], str], tmp_path: Path) -> None:
+def test_a_module_that_fails_on_import_is_reported_with_its_error(
+    module: Callable[[str], str], tmp_path: Path
+) -> None:
     name = module("raise RuntimeError('no licence')\n")
     with pytest.raises(SettingsError, match="cannot be imported: RuntimeError: no licence") as caught:
         build({"python": f"{name}:tone"}, context=Context(roots=(tmp_path / "app",)))

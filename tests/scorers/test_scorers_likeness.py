@@ -168,7 +168,7 @@ answers = st.text(alphabet="ab the.,\n", max_size=20)
         ("a", "", 1, 1),
     ],
 )
-def test_answers_are_compared_by_their_words(prediction: str, reference: str, em: float, f1: float) -> None:
+def test_answers_are_compared_by_normalised_words(prediction: str, reference: str, em: float, f1: float) -> None:
     found = squad(prediction, reference)
     assert [found.em, found.f1] == pytest.approx([em, f1])
 
@@ -185,7 +185,7 @@ def test_no_reference_is_refused() -> None:
 
 
 @given(one=answers, other=answers)
-def test_f1_does_not_depend_on_the_side_and_is_one_where_the_words_are_the_same(one: str, other: str) -> None:
+def test_f1_is_symmetric_and_at_least_the_exact_match(one: str, other: str) -> None:
     found = squad(one, other)
     assert found.f1 == squad(other, one).f1
     assert 0 <= found.em <= found.f1 <= 1
@@ -209,7 +209,7 @@ def test_squad_em(output: object, expected: object, *, passed: bool, score_of: S
     assert score_of("not-squad-em", output, expected=expected).passed is not passed
 
 
-def test_squad_em_says_what_was_wanted(score_of: ScoreOf) -> None:
+def test_squad_em_names_the_references_in_its_reason(score_of: ScoreOf) -> None:
     assert (
         score_of("squad-em", "Rome", expected=["Paris", "Lutetia"]).reason == 'wanted "Paris" or "Lutetia", got "Rome"'
     )

@@ -51,7 +51,7 @@ def test_the_pattern_may_come_from_the_case(score_of: ScoreOf) -> None:
         score_of("regex", "17 eggs", expected="(")
 
 
-def test_beyond_the_limit_the_head_decides_or_nothing_does(score_of: ScoreOf) -> None:
+def test_beyond_the_limit_only_a_match_in_the_beginning_decides(score_of: ScoreOf) -> None:
     long = "needle" + "x" * 1_000_000
     assert score_of({"kind": "regex", "pattern": "needle"}, long).passed is True
     for kind in ("regex", "not-regex"):
@@ -85,11 +85,13 @@ def test_a_bad_pattern_is_found_when_the_scorer_is_built(
     assert str(caught.value).startswith("suites.faq.scorers: ")
 
 
-def test_re2_stops_no_one(score_of: ScoreOf) -> None:
+def test_re2_takes_linear_time(score_of: ScoreOf) -> None:
     assert score_of({"kind": "regex", "pattern": "(a+)+$", "engine": "re2"}, "a" * 5000 + "b").passed is False
 
 
-def test_a_missing_re2_says_what_to_install(monkeypatch: pytest.MonkeyPatch, score_of: ScoreOf) -> None:
+def test_a_missing_re2_is_reported_with_the_command_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch, score_of: ScoreOf
+) -> None:
     real = importlib.import_module
 
     def without_re2(name: str, package: str | None = None) -> Any:

@@ -57,7 +57,7 @@ def test_the_ideal_ranking_has_an_ndcg_of_one_and_no_other_has_more(
     assert 0 <= other.ndcg_at_k <= 1 + 1e-12
 
 
-def test_what_was_not_judged_is_not_relevant() -> None:
+def test_documents_without_a_grade_are_not_relevant() -> None:
     found = retrieval(["x", "y", "a"], {"a": 1}, 3)
     assert found is not None
     assert (found.precision_at_k, found.mrr, found.ndcg_at_k) == (1 / 3, 1 / 3, 1 / 2)
@@ -140,7 +140,7 @@ def test_a_ranking_may_be_written_in_several_ways(output: Any, field: str | None
         ({"expected": "The answer.", "reference_context": ("c",)}, 1 / 3),
     ],
 )
-def test_what_is_relevant_stands_in_the_case(case: dict[str, Any], value: float, score_of: ScoreOf) -> None:
+def test_the_relevant_documents_come_from_the_case(case: dict[str, Any], value: float, score_of: ScoreOf) -> None:
     assert score_of("mrr", RANKED, **case).value == pytest.approx(value)
 
 
@@ -155,7 +155,7 @@ def test_half_passes_and_less_does_not(score_of: ScoreOf) -> None:
 
 
 @pytest.mark.parametrize("expected", [[], {}, {"a": 0}])
-def test_without_a_relevant_document_the_rule_cannot_tell(expected: Any, score_of: ScoreOf) -> None:
+def test_without_a_relevant_document_the_score_is_unknown(expected: Any, score_of: ScoreOf) -> None:
     score = score_of("mrr", RANKED, expected=expected)
     assert (score.value, score.passed) == (None, None)
     assert score.reason == "no document is relevant, so there is nothing to find"
@@ -195,7 +195,7 @@ def test_a_field_that_the_output_lacks_is_a_miss(score_of: ScoreOf) -> None:
         (["a"], {"expected": {"a": -1}}, 'relevance of document "a" must be 0 or more'),
     ],
 )
-def test_what_cannot_be_measured_is_an_error(
+def test_a_ranking_that_cannot_be_measured_is_an_error(
     output: Any, case: dict[str, Any], message: str, score_of: ScoreOf
 ) -> None:
     with pytest.raises(ScorerError, match=message):

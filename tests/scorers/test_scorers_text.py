@@ -108,7 +108,7 @@ def test_reason(spec: str | dict[str, Any], output: str, reason: str, score_of: 
 @pytest.mark.parametrize(
     "kind", ["exact", "iexact", "one-of", "contains", "contains-all", "not-contains", "ends-with", "regex", "number"]
 )
-def test_nothing_to_compare_with_is_an_error_not_a_pass(kind: str, score_of: ScoreOf) -> None:
+def test_without_an_expected_value_every_rule_raises(kind: str, score_of: ScoreOf) -> None:
     with pytest.raises(ScorerError, match=rf'golden/faq.jsonl:3: case "q1": scorer "{kind}": nothing to compare with'):
         score_of(kind, "anything")
 
@@ -153,7 +153,7 @@ JSON = st.recursive(
 
 
 @given(JSON, JSON)
-def test_same_is_an_equivalence_that_tells_booleans_from_numbers(one: Any, other: Any) -> None:
+def test_json_equality_is_symmetric_and_separates_booleans_from_numbers(one: Any, other: Any) -> None:
     assert json_equal(one, one)
     assert json_equal(one, other) == json_equal(other, one)
     if json_equal(one, other):

@@ -90,11 +90,11 @@ def test_the_prompt_is_read_from_its_file(context: TargetContext, client: FakeCl
     assert client.calls[0].payload["messages"] == [{"role": "user", "content": "Q: hi"}]
 
 
-@pytest.mark.parametrize(("version", "told"), [("v7", "v7"), (None, "commit-1")])
-def test_the_version_of_an_application(version: str | None, told: str, context: TargetContext) -> None:
+@pytest.mark.parametrize(("version", "message"), [("v7", "v7"), (None, "commit-1")])
+def test_the_version_of_an_application(version: str | None, message: str, context: TargetContext) -> None:
     target = _build({"http": {"url": "http://x/{{ input }}"}, "version": version}, context)
     assert isinstance(target, HttpTargetRunner)
-    assert target.call_of(_CASE, 0).version == told
+    assert target.call_of(_CASE, 0).version == message
 
 
 def test_closing_ends_the_threads(context: TargetContext) -> None:
@@ -105,7 +105,7 @@ def test_closing_ends_the_threads(context: TargetContext) -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "told"),
+    ("table", "message"),
     [
         ({"recorded": "../outside.md"}, "suites.s.target.recorded: ../outside.md leads to"),
         ({"model": "m", "prompt": "../outside.md"}, "suites.s.target.prompt: ../outside.md leads to"),
@@ -129,14 +129,16 @@ def test_closing_ends_the_threads(context: TargetContext) -> None:
         ({"kind": "other"}, 'suites.s.target.kind: no target is named "other"'),
     ],
 )
-def test_what_cannot_be_built_is_told(table: dict[str, Any], told: str, context: TargetContext) -> None:
+def test_a_target_that_cannot_be_built_is_an_error_with_its_place(
+    table: dict[str, Any], message: str, context: TargetContext
+) -> None:
     with pytest.raises(UserError) as caught:
         _build(table, context)
-    assert str(caught.value).startswith(told)
+    assert str(caught.value).startswith(message)
 
 
 @pytest.mark.parametrize("table", [{"model": "m"}, {"http": {"url": "http://x/{{ input }}"}}])
-def test_without_a_client_nothing_that_sends_is_built(table: dict[str, Any], context: TargetContext) -> None:
+def test_without_a_client_model_and_http_targets_are_refused(table: dict[str, Any], context: TargetContext) -> None:
     unsent = TargetContext(context.root, "s", context.models)
     with pytest.raises(UserError, match=r"suites\.s\.target: it sends calls, and this command sends none"):
         _build(table, unsent)
@@ -195,7 +197,7 @@ def test_closing_it_closes_the_users_target() -> None:
     assert target.inner.is_closed
 
 
-def test_a_target_without_close_is_left_alone() -> None:
+def test_a_target_without_close_can_be_closed() -> None:
     class Quiet:
         async def answer(self, case: Case, trial: int) -> Any:
             return f"{case.id}{trial}"
@@ -203,7 +205,7 @@ def test_a_target_without_close_is_left_alone() -> None:
     _make(Quiet).close()
 
 
-def test_what_it_returns_is_checked() -> None:
+def test_the_output_of_a_hook_target_is_checked() -> None:
     class Wrong:
         async def answer(self, case: Case, trial: int) -> Any:
             return (case.id, trial)
@@ -212,7 +214,7 @@ def test_what_it_returns_is_checked() -> None:
         asyncio.run(_make(Wrong).answer(Case("a"), 0))
 
 
-def test_a_factory_that_cannot_make_one_is_told() -> None:
+def test_a_failing_factory_is_reported_with_its_error() -> None:
     def broken() -> Any:
         raise OSError("no model file")
 
@@ -223,7 +225,7 @@ def test_a_factory_that_cannot_make_one_is_told() -> None:
     )
 
 
-def test_what_the_factory_says_to_the_user_is_left_as_it_is() -> None:
+def test_a_user_error_of_the_factory_is_passed_on() -> None:
     def strict() -> Any:
         raise CallableError("set BOT_HOME")
 
@@ -232,15 +234,15 @@ def test_what_the_factory_says_to_the_user_is_left_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "told"),
+    ("kind", "message"),
     [("shoutin", 'did you mean "shouting"?'), ("xyz", "the hook pytest_evalgate_targets provides: shouting")],
 )
-def test_an_unknown_kind_is_told_with_those_that_there_are(kind: str, told: str) -> None:
+def test_an_unknown_kind_is_reported_with_the_known_ones(kind: str, message: str) -> None:
     with pytest.raises(SettingsError) as caught:
         build_hook_target(config.HookTarget(kind=kind), {"shouting": _Shouting}, place="suites.s.target")
-    assert str(caught.value) == f'suites.s.target.kind: no target is named "{kind}": {told}'
+    assert str(caught.value) == f'suites.s.target.kind: no target is named "{kind}": {message}'
 
 
-def test_no_hook_at_all_is_said() -> None:
+def test_an_absent_hook_is_reported() -> None:
     with pytest.raises(SettingsError, match="pytest_evalgate_targets provides: none"):
         build_hook_target(config.HookTarget(kind="x"), {}, place="p")

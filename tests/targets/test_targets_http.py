@@ -72,13 +72,13 @@ def test_secrets_are_no_part_of_the_call(client: FakeClient, monkeypatch: pytest
         ({"answer": False}, "answer", False),
     ],
 )
-def test_the_output_stands_at_its_path(client: FakeClient, value: Any, output: str | None, taken: Any) -> None:
+def test_the_output_is_read_from_its_path(client: FakeClient, value: Any, output: str | None, taken: Any) -> None:
     record = CallRecord("target", _URL, 1, latency_s=0.5)
     assert _answer(client, value, output) == Output(taken, {"status": 200}, 0.5, "complete", record)
 
 
 @pytest.mark.parametrize(
-    ("value", "output", "told"),
+    ("value", "output", "message"),
     [
         (
             {"status": "ok", "detail": 1},
@@ -93,11 +93,11 @@ def test_the_output_stands_at_its_path(client: FakeClient, value: Any, output: s
     ],
 )
 def test_a_reply_without_an_output_is_the_failure_of_the_application(
-    client: FakeClient, value: Any, output: str | None, told: str
+    client: FakeClient, value: Any, output: str | None, message: str
 ) -> None:
     with pytest.raises(TargetFailure) as caught:
         _answer(client, value, output)
-    assert str(caught.value).startswith(told)
+    assert str(caught.value).startswith(message)
 
 
 def test_a_failed_transport_is_a_missing_answer(client: FakeClient) -> None:
@@ -107,31 +107,31 @@ def test_a_failed_transport_is_a_missing_answer(client: FakeClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("case", "told"),
+    ("case", "message"),
     [
         (Case("a", input="x", place=Place("g.jsonl", 9)), "there is no vars.lang: vars has no keys"),
         (Case("a", input="x", vars={"lang": ".."}, place=Place("g.jsonl", 9)), "https://app.example/../ask?q=x would"),
     ],
 )
-def test_a_case_that_does_not_fit_is_told(client: FakeClient, case: Case, told: str) -> None:
+def test_a_case_without_a_needed_value_is_reported(client: FakeClient, case: Case, message: str) -> None:
     with pytest.raises(SettingsError) as caught:
         _target(client).call_of(case, 0)
-    assert str(caught.value).startswith(f"suites.support.target.http: {told}")
+    assert str(caught.value).startswith(f"suites.support.target.http: {message}")
     assert str(caught.value).endswith('in case "a" (g.jsonl:9)')
 
 
 @pytest.mark.parametrize(
-    ("request_", "told"),
+    ("request_", "message"),
     [
         ({"url": "http://x/a", "body": {"q": "{{ input|upper }}"}}, 'p: "{{ input|upper }}": write a dotted path'),
         ({"url": "http://x/a"}, "p: every case would send the same request: put {{ input }} into"),
         ({"url": "http://x/a", "body": {"q": "fixed"}}, "p: every case would send the same request"),
     ],
 )
-def test_a_request_that_cannot_be_filled_is_refused(request_: dict[str, Any], told: str) -> None:
+def test_a_request_that_cannot_be_filled_is_refused(request_: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError) as caught:
         check_request(config.HttpRequest(**request_), "p")
-    assert str(caught.value).startswith(told)
+    assert str(caught.value).startswith(message)
 
 
 def test_a_request_with_a_placeholder_in_url_or_body_is_fine() -> None:
@@ -164,12 +164,12 @@ _JSON = st.recursive(
         ("{ input } {input}", "{ input } {input}"),
     ],
 )
-def test_values_take_the_place_of_their_names(template: Any, filled: Any) -> None:
+def test_placeholders_are_replaced_by_values(template: Any, filled: Any) -> None:
     assert fill(template, _VALUES) == filled
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "message"),
     [
         ("answer", "there is no answer: the whole has input, n, list, obj, 0"),
         ("list.7", "there is no list.7: list is a list of 2"),
@@ -181,10 +181,10 @@ def test_values_take_the_place_of_their_names(template: Any, filled: Any) -> Non
         ("input.__class__", "there is no input.__class__: input is text"),
     ],
 )
-def test_a_path_that_leads_nowhere_says_where_it_ends(path: str, told: str) -> None:
+def test_a_missing_path_is_reported_with_its_last_part(path: str, message: str) -> None:
     with pytest.raises(PathError) as caught:
         look_up(_VALUES, path)
-    assert str(caught.value) == told
+    assert str(caught.value) == message
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_a_path_that_leads_nowhere_says_where_it_ends(path: str, told: str) -> N
         "{{}}",
     ],
 )
-def test_what_is_no_dotted_path_is_found(text: str) -> None:
+def test_malformed_placeholders_are_found(text: str) -> None:
     assert list(invalid_placeholders({"a": [text, "{{ input }}"]})) == [text]
 
 
@@ -210,12 +210,12 @@ def test_whether_there_is_a_placeholder() -> None:
 
 
 @given(_JSON)
-def test_a_value_arrives_whole_and_is_never_looked_into(value: Any) -> None:
+def test_a_value_is_inserted_whole_and_never_parsed(value: Any) -> None:
     assert fill({"q": "{{ input }}"}, {"input": value}) == {"q": value}
 
 
 @given(st.text(), st.text())
-def test_text_inside_of_text_is_put_in_as_it_is(one: str, two: str) -> None:
+def test_text_is_inserted_unchanged(one: str, two: str) -> None:
     assert fill("<{{ one }}|{{ two }}>", {"one": one, "two": two}) == f"<{one}|{two}>"
 
 

@@ -50,7 +50,7 @@ def test_a_null_output_is_missing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", ["", 0, False, [], {}])
-def test_what_is_empty_is_an_answer(tmp_path: Path, value: Any) -> None:
+def test_an_empty_value_is_an_output(tmp_path: Path, value: Any) -> None:
     target = load([_write(tmp_path / "a.jsonl", {"id": "1", "output": value})], root=tmp_path)
     assert asyncio.run(target.answer(Case("1"), 0)) == Output(value)
 
@@ -94,7 +94,7 @@ def test_a_path_that_leads_nowhere_is_a_problem_of_the_row(tmp_path: Path) -> No
         load([file], root=tmp_path, output="output.text")
 
 
-def test_a_golden_line_may_hold_its_output() -> None:
+def test_a_golden_row_may_contain_its_output() -> None:
     assert asyncio.run(RowTargetRunner().answer(Case("1", output="x"), 0)) == Output("x")
     with pytest.raises(MissingOutput, match="has no recorded"):
         asyncio.run(RowTargetRunner().answer(Case("1"), 0))

@@ -128,7 +128,7 @@ def retrieval(ranked: Sequence[str], relevance: Mapping[str, float], k: int) -> 
 
     Precision divides by ``k``, even if the ranking is shorter; recall and average precision divide by the number of
     relevant documents. ``mrr`` is 1 / rank of the first relevant document anywhere in the ranking, 0 without one. nDCG
-    has the grade as gain, ``log2(rank + 1)`` as discount, and the best ranking of all judged documents as ideal.
+    has the grade as gain, ``log2(rank + 1)`` as discount, and the best ranking of all graded documents as ideal.
     Source: Järvelin & Kekäläinen 2002; trec_eval.
 
     Raises:

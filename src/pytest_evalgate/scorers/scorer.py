@@ -36,7 +36,10 @@ async def grade(case: Case, output: Output, scorers: Sequence[Scorer], *, every:
     if not scorers:
         raise ScorerError(f'{case.place}: case "{case.id}" has no scorers: add at least one to the suite')
     scores = [await scorer.score(case, output) for scorer in scorers if not is_judge(scorer)]
-    if every or not _is_missed(scores):
+    # without weights one miss decides, so that the judges' scores could not change the result
+    weighted = any(score.weight is not None for score in scores)
+    is_missed = not weighted and any(score.counts and score.passed is False for score in scores)
+    if every or not is_missed:
         scores += [await scorer.score(case, output) for scorer in scorers if is_judge(scorer)]
     return tuple(scores)
 
@@ -44,12 +47,6 @@ async def grade(case: Case, output: Output, scorers: Sequence[Scorer], *, every:
 def is_judge(scorer: Scorer) -> TypeGuard[Any]:
     """Return whether a scorer asks a model, which takes time and money."""
     return getattr(scorer, "is_judge", False)
-
-
-def _is_missed(scores: Sequence[Score]) -> bool:
-    """Return whether the output misses, whatever the remaining scores are. Never true if a score has a weight."""
-    weighted = any(score.weight is not None for score in scores)
-    return not weighted and any(score.counts and score.passed is False for score in scores)
 
 
 def passes(scores: Sequence[Score], threshold: float | None) -> bool | None:

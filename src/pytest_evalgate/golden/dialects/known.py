@@ -233,7 +233,9 @@ def recognise(lines: Sequence[JsonLine], file: str) -> tuple[Dialect | None, lis
     for line in lines:
         matches = _matches(frozenset(line.value))
         if matches.ambiguous:
-            return None, [LineProblem(file, line.number, "", _ambiguity_message(matches.ambiguous, line.value))]
+            markers = [f'{one.name} ("{one.marker(frozenset(line.value))}")' for one in matches.ambiguous]
+            message = f"can be read as {' or '.join(markers)}, with different expected values: keep one of the fields"
+            return None, [LineProblem(file, line.number, "", message)]
         if possible.isdisjoint(matches.names):
             return None, [LineProblem(file, line.number, "", _mixture_message(lines, line))]
         possible &= matches.names
@@ -257,11 +259,6 @@ def _matches(names: frozenset[str]) -> _Matches:
     if len(rivals) > 1:
         return _Matches(frozenset(), (rivals[0], rivals[1]))
     return _Matches(frozenset({CANONICAL, *(dialect.name for dialect in DIALECTS if dialect.allows(names))}))
-
-
-def _ambiguity_message(candidates: Sequence[Dialect], row: Mapping[str, Any]) -> str:
-    named = " or ".join(f'{dialect.name} ("{dialect.marker(frozenset(row))}")' for dialect in candidates)
-    return f"can be read as {named}, with different expected values: keep one of the fields"
 
 
 def _mixture_message(lines: Sequence[JsonLine], line: JsonLine) -> str:
