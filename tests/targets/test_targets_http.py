@@ -83,13 +83,13 @@ def test_the_output_is_read_from_its_path(client: FakeClient, value: Any, output
         (
             {"status": "ok", "detail": 1},
             "answer.text",
-            "in the reply, there is no answer.text: the whole has status, de",
+            "in the reply, there is no answer.text: the top level has status, de",
         ),
         ({"answer": "x"}, "answer.text", "in the reply, there is no answer.text: answer is text"),
-        ([], "0", "in the reply, there is no 0: the whole is a list of 0"),
-        ("oh\nno", "answer", 'in the reply, there is no answer: the whole is text: "oh\\nno"'),
+        ([], "0", "in the reply, there is no 0: the top level is a list of 0"),
+        ("oh\nno", "answer", 'in the reply, there is no answer: the top level is text: "oh\\nno"'),
         ({"answer": None}, "answer", "in the reply, answer is null"),
-        (None, None, "in the reply, the whole is null"),
+        (None, None, "the reply is null"),
     ],
 )
 def test_a_reply_without_an_output_is_the_failure_of_the_application(
@@ -171,7 +171,7 @@ def test_placeholders_are_replaced_by_values(template: Any, filled: Any) -> None
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("answer", "there is no answer: the whole has input, n, list, obj, 0"),
+        ("answer", "there is no answer: the top level has input, n, list, obj, 0"),
         ("list.7", "there is no list.7: list is a list of 2"),
         ("list.b", "there is no list.b: list is a list of 2"),
         ("input.text", "there is no input.text: input is text"),

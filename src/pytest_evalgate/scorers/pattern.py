@@ -1,7 +1,7 @@
 """The rule ``regex``, and the bounded search that every rule with a pattern uses.
 
 A pattern comes from a configuration or a golden set, and may backtrack without end. The engine ``re`` is the `regex`
-package (https://pypi.org/project/regex/), because its matching accepts a timeout; the standard library's does not.
+package (https://github.com/mrabarnett/mrab-regex), because it has a timeout; the standard library has none.
 """
 
 from __future__ import annotations

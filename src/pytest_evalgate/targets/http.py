@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _PLACEHOLDER: Final = re.compile(r"\{\{ *([\w-]+(?:\.[\w-]+)*) *\}\}")
 _WHOLE: Final = re.compile(rf"\A{_PLACEHOLDER.pattern}\Z")
 _DOTS: Final = frozenset({".", ".."})
-_SHOWN: Final = 200  # characters of a reply in a message
+_QUOTED: Final = 200  # characters of a reply in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +91,10 @@ class HttpTargetRunner:
         try:
             value = reply.value if path is None else look_up(reply.value, path)
         except PathError as error:
-            shown = jsonl.quote_text(reply.value, _SHOWN) if isinstance(reply.value, str) else ""
-            raise TargetFailure(f"in the reply, {error}{shown and f': {shown}'}") from None
+            text = f": {jsonl.quote_text(reply.value, _QUOTED)}" if isinstance(reply.value, str) else ""
+            raise TargetFailure(f"in the reply, {error}{text}") from None
         if value is None:
-            raise TargetFailure(f"in the reply, {path or 'the whole'} is null")
+            raise TargetFailure("the reply is null" if path is None else f"in the reply, {path} is null")
         return Output(value, dict(reply.metadata), reply.latency_s, reply.finish, record_of(call, reply))
 
 
@@ -134,7 +134,7 @@ def look_up(value: Json, path: str) -> Json:
         try:
             value = value[int(part)] if isinstance(value, list) else value[part]
         except (IndexError, KeyError, TypeError, ValueError):
-            raise PathError(f"there is no {path}: {'.'.join(done) or 'the whole'} {_describe(value)}") from None
+            raise PathError(f"there is no {path}: {'.'.join(done) or 'the top level'} {_describe(value)}") from None
         done.append(part)
     return value
 

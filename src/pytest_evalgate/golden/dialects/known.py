@@ -54,6 +54,7 @@ _PROMPTFOO: Final = (
     *(read_field("asserts", name, read=asserts.refuse_threshold) for name in ("threshold", "assertScoringFunction")),
 )
 
+# The most specific dialects first: if several fit all rows of a file, the first of them is used.
 DIALECTS: Final = (
     Dialect(
         "promptfoo columns",
