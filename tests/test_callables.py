@@ -100,11 +100,27 @@ def test_a_module_outside_of_the_root_is_refused_before_it_runs(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="symbolic links need a privilege there")
-def test_a_link_out_of_the_root_is_refused_before_it_runs(root: Path, tmp_path: Path) -> None:
-    (tmp_path / "linked.py").write_text("raise SystemExit('it ran')\n")
-    (root / "linked_t2.py").symlink_to(tmp_path / "linked.py")
-    with pytest.raises(CallableError, match="linked_t2 is at"):
-        callables.resolve("linked_t2:answer", [root])
+@pytest.mark.parametrize("link", ["linked_t2.py", "folder_t2"])
+def test_a_link_out_of_the_root_is_refused_before_it_runs(root: Path, tmp_path: Path, link: str) -> None:
+    outside = tmp_path / "elsewhere"
+    outside.mkdir()
+    (outside / "linked_t2.py").write_text("raise SystemExit('it ran')\n")
+    (root / link).symlink_to(outside / "linked_t2.py" if link.endswith(".py") else outside)
+    module = "linked_t2" if link.endswith(".py") else "folder_t2.linked_t2"
+    with pytest.raises(CallableError, match=r"_t2 is at .*elsewhere"):
+        callables.resolve(f"{module}:answer", [root])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="symbolic links need a privilege there")
+def test_a_link_within_the_root_is_followed(root: Path) -> None:
+    (root / "inner_t2.py").symlink_to(root / "shop" / "bot_t2.py")
+    assert callables.resolve("inner_t2:answer", [root])("hi") == "hi"
+
+
+def test_a_package_without_init_file_is_found(root: Path) -> None:
+    (root / "plain_t2").mkdir()
+    (root / "plain_t2" / "deep.py").write_text(_CODE)
+    assert callables.resolve("plain_t2.deep:answer", [root])("hi") == "hi"
 
 
 def test_the_code_digest_is_that_of_the_file(root: Path) -> None:

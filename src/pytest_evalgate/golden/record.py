@@ -1,7 +1,7 @@
 """The canonical row of a golden set, and the case that it becomes: fields, id and fingerprint.
 
-`parse_row` is the way in. The fingerprint shows whether a case, the digest whether a golden set, is the one that an
-earlier run measured.
+`parse_row` is the entry. Two runs are compared by fingerprints: an equal fingerprint shows that a case did not change,
+an equal digest that a golden set did not.
 """
 
 from __future__ import annotations
