@@ -51,7 +51,7 @@ def test_the_same_question_twice() -> None:
             _case(3, "Why?", expected="a"),
         ]
     )
-    assert str(finding) == 'g.jsonl:3: duplicate: same input as "c1" (g.jsonl:1), which counts it twice'
+    assert str(finding) == 'g.jsonl:3: duplicate: same input as "c1" (g.jsonl:1), so it counts twice: remove one'
     assert finding.severity == "warning"
 
 

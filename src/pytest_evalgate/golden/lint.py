@@ -51,7 +51,7 @@ class LintFinding:
 MIN_SIMILARITY: Final = 0.8
 """Smallest Jaccard index of the word pairs of two near-duplicates."""
 
-_BITS: Final = 32
+_BITS: Final = 32  # of a word's number; a pair is one integer of 64 bits
 _LONGEST_LIST: Final = 32
 """A pair in more cases than this belongs to a template; only the first of these cases are compared because of it."""
 
@@ -72,7 +72,9 @@ def duplicates(cases: Iterable[Case]) -> Iterator[LintFinding]:
             message = f"same input as {where}, but another expected value: correct one of them"
             yield LintFinding(case.place, "contradiction", "warning", message)
         else:
-            yield LintFinding(case.place, "duplicate", "warning", f"same input as {where}, which counts it twice")
+            yield LintFinding(
+                case.place, "duplicate", "warning", f"same input as {where}, so it counts twice: remove one"
+            )
     yield from _near_duplicates(list(first.values()))
 
 
@@ -132,7 +134,7 @@ _SHORTEST: Final = 4
 """Characters of the shortest answer that is searched for; many texts contain shorter ones by chance."""
 
 _MOST_CHOICES: Final = 50
-_GRAM: Final = 8
+_GRAM: Final = 8  # words
 _FEWEST_WORDS: Final = 4
 _OVERLAP: Final = 0.5
 

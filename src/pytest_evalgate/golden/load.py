@@ -40,7 +40,7 @@ _REMEDY: Final = (
     'not JSON Lines: convert it to a .jsonl file with one object a line, such as {"id": "refund-1", "input": "…", '
     '"expected": "…"}'
 )
-_WRAPPERS: Final = ("cases", "examples", "goldens", "tests")
+_WRAPPERS: Final = ("cases", "examples", "goldens", "tests")  # keys of the list in a file that is one object
 _BOM: Final = b"\xef\xbb\xbf"
 
 

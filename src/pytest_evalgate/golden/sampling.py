@@ -127,6 +127,7 @@ def _allocate(
             allocation[stratum] = at_least[stratum]
             places -= at_least[stratum]
         total -= sum(open_sizes.pop(stratum) for stratum in short)
+    # integers throughout, so that the shares are exact
     edges = list(accumulate(open_sizes.values(), initial=0))
     points_before = [(places * edge + start % total) // total for edge in edges] if total else [0]
     for i, stratum in enumerate(open_sizes):

@@ -116,6 +116,7 @@ _UNBOUNDED: Final = Context(Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
 
 
 def _is_near(got: Decimal, wanted: Decimal, tolerance: float, relative: float) -> bool:
+    # repr() keeps 0.1 exact: Decimal(0.1) is 0.1000000000000000055...
     allowed = max(Decimal(repr(tolerance)), Decimal(repr(relative)) * abs(wanted))
     return got == wanted or abs(got - wanted) <= allowed
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import Case
 
 _STDERR_CHARS: Final = 2000
-_KILL_WAIT_S: Final = 2.0
+_KILL_WAIT_S: Final = 2.0  # until the pipes of a killed program are closed
 _STDIN, _STDOUT = 0, 1
 
 
@@ -136,6 +136,7 @@ async def run_program(argv: Sequence[str], text: bytes, *, folder: Path, timeout
 
     """
     loop, options = asyncio.get_running_loop(), dict[str, Any](_OWN_GROUP)
+    # create_subprocess_exec() is simpler, but its communicate() reads any amount of output
     try:
         transport, protocol = await loop.subprocess_exec(_ProgramProtocol, *argv, cwd=folder, **options)
     except (OSError, ValueError) as error:  # ValueError: an argument contains a NUL character
@@ -188,7 +189,7 @@ if sys.platform == "win32":
         return f"exit code {code}"
 
 else:
-    _OWN_GROUP = {"start_new_session": True}
+    _OWN_GROUP = {"start_new_session": True}  # so that killpg() also ends the programs that it started
 
     def _kill_group(transport: asyncio.SubprocessTransport) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):

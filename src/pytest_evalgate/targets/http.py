@@ -166,6 +166,7 @@ def fill_url(template: str, variables: Mapping[str, Json]) -> str:
         PathError: There is no value for a placeholder, or a value is ``.`` or ``..`` and would change the path.
 
     """
+    # with safe="", a slash in a value adds no part to the path
     url = _replace(template, variables, lambda value: quote(text_of(value), safe=""))
     path = url.partition("://")[2].partition("?")[0]
     if _DOTS.intersection(path.split("/")):

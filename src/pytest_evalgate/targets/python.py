@@ -66,7 +66,7 @@ class PythonTargetRunner:
             if self.is_async:
                 output = self._call(case)
             else:
-                run = contextvars.copy_context().run
+                run = contextvars.copy_context().run  # as asyncio.to_thread() does
                 output = await self.threads.run(lambda: run(self._call_in_thread, case))
             return output if isinstance(output, Output) else await output
 

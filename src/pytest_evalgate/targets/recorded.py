@@ -118,7 +118,7 @@ def _id_of(row: Mapping[str, Json], first_at: Mapping[str, int]) -> str:
     case_id = unicodedata.normalize("NFC", str(given))  # as golden/record.py does with the ids of cases
     if case_id in first_at:
         raise _InvalidRow("id", f"duplicate id {jsonl.quote_text(case_id)} (first at line {first_at[case_id]})")
-    return sys.intern(case_id)
+    return sys.intern(case_id)  # the cases and the results contain the same id
 
 
 def _output_of(row: Mapping[str, Json], path: str) -> Output:
