@@ -133,9 +133,9 @@ def test_gates_are_held_against_whole_sets_only(project: Project) -> None:
     ("name", "content", "why"),
     [
         ("none.jsonl", None, "none.jsonl: cannot be read"),
-        ("empty.jsonl", "", "empty.jsonl: holds no case"),
-        ("set.csv", "input,expected", "set.csv: a table; a golden set is JSON Lines"),
-        ("set.jsonl", '[{"input": "x"}]', "set.jsonl: a JSON array; "),
+        ("empty.jsonl", "", "empty.jsonl: contains no case"),
+        ("set.csv", "input,expected", "set.csv: a table, not JSON Lines"),
+        ("set.jsonl", '[{"input": "x"}]', "set.jsonl: a JSON array, "),
     ],
 )
 def test_what_is_no_golden_set_is_refused(project: Project, name: str, content: str | None, why: str) -> None:

@@ -50,7 +50,7 @@ def test_the_scale_is_that_of_the_judge(make_judge: MakeJudge) -> None:
         ({"few_shots": "none.jsonl"}, "^judges.faq: none.jsonl: cannot be read"),
         ({"params": {"messages": []}}, "^judges.faq.params.messages: the judge sets it"),
         ({"params": {"n": 2}}, "^judges.faq.params.n: the judge sets it"),
-        ({"params": {"x": float("nan")}}, "^judges.faq.params: it goes out as JSON"),
+        ({"params": {"x": float("nan")}}, "^judges.faq.params: it cannot be sent as JSON"),
         ({"model": {"params": {"stream": True}}}, "^models.judge-model.params.stream: the judge sets it"),
         (
             {"rubric": "pairwise-preference", "scale": "1-5"},

@@ -337,7 +337,7 @@ _APPLICATION = {
     "answers": (Behaviour.reply({"answer": "yes"}), 1, "passed", ""),
     "comes back": (Behaviour.status(503), 5, "errored", "5 attempts: 503 unavailable"),
     "finds nothing": (Behaviour.status(404), 1, "errored", "1 attempt: 404 refused"),
-    "answers otherwise": (Behaviour.reply({"text": "yes"}), 1, "missed", "in the reply there is"),
+    "answers otherwise": (Behaviour.reply({"text": "yes"}), 1, "missed", "in the reply, there is"),
     "refuses the key": (Behaviour.unauthorized(), 1, "errored", "check the environment variable CANDIDATE_KEY"),
 }
 

@@ -256,7 +256,7 @@ def test_a_golden_set_asks_no_judge(judged: Project, server: ScriptedServer) -> 
     judged.golden("golden/faq.jsonl", "b1", asserts=[{"judge": "tone"}])
     result = judged.run()
     assert (result.ret, server.calls) == (4, 0)
-    assert "a golden set is data and asks no model" in result.stderr.str()
+    assert "a golden set cannot ask a model" in result.stderr.str()
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ class Assembly:
     def discard_outputs(self) -> None:
         """Let go of recorded outputs, once no case asks for its own any more."""
         for suite in self._ready.values():
-            if isinstance(suite.target, targets.RecordedTarget):
+            if isinstance(suite.target, targets.RecordedTargetRunner):
                 suite.target.discard_outputs()
 
     def _build(self, name: str, suite: Suite, *, in_code: bool = False) -> ReadySuite:
@@ -211,7 +211,7 @@ class Assembly:
         if spec is not None:
             return self.wiring.target(name, spec)
         if any(case.output is not None for case in cases):
-            return targets.RowTarget()
+            return targets.RowTargetRunner()
         return None
 
     def target_settings(self, suite: Suite) -> TargetSettings | None:
@@ -222,12 +222,12 @@ class Assembly:
 
     def _trials(self, name: str, suite: Suite, target: Target | None) -> int:
         wanted = self.options.trials or suite.trials
-        if isinstance(target, targets.RecordedTarget):
+        if isinstance(target, targets.RecordedTargetRunner):
             recorded = target.trials
             if wanted is not None and wanted > recorded:
                 raise SettingsError(f"suites.{name}.trials: {wanted} wanted, but {recorded} recorded; add files")
             return wanted or recorded
-        if isinstance(target, targets.RowTarget) and wanted not in (None, 1):
+        if isinstance(target, targets.RowTargetRunner) and wanted not in (None, 1):
             raise SettingsError(f"suites.{name}.trials: {wanted} wanted, but a golden line holds one recorded output")
         return wanted or 1
 
@@ -257,7 +257,7 @@ def _planned_of(sets: Sequence[GoldenSet], plan: SuitePlan) -> tuple[GoldenSet, 
 
 
 def _may_wait(target: Target | None) -> bool:
-    return not isinstance(target, targets.RecordedTarget | targets.RowTarget | None)
+    return not isinstance(target, targets.RecordedTargetRunner | targets.RowTargetRunner | None)
 
 
 def _window(spec: TargetSettings | None, configured: Settings) -> int:

@@ -15,7 +15,7 @@ from pytest_evalgate.plugin.marked import GOLDEN_TEST, may_begin
 from pytest_evalgate.plugin.xdist import head_of
 from pytest_evalgate.records.results import Output
 from pytest_evalgate.runs import journal
-from pytest_evalgate.targets import HttpTarget, ModelTarget, RecordedTarget, TargetFailure
+from pytest_evalgate.targets import HttpTargetRunner, ModelTargetRunner, RecordedTargetRunner, TargetFailure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
@@ -130,8 +130,8 @@ def _calls(suite: ReadySuite, cases: Sequence[Case], wiring: Wiring) -> Iterator
                 yield from judge.calls_of(case, output or _TYPICAL_OUTPUT)
 
 
-def _sends_calls(target: Target | None) -> TypeGuard[ModelTarget | HttpTarget]:
-    return isinstance(target, ModelTarget | HttpTarget)
+def _sends_calls(target: Target | None) -> TypeGuard[ModelTargetRunner | HttpTargetRunner]:
+    return isinstance(target, ModelTargetRunner | HttpTargetRunner)
 
 
 def _output(suite: ReadySuite, case: Case, trial: int, call: Call | None, wiring: Wiring) -> Output | None:
@@ -140,7 +140,7 @@ def _output(suite: ReadySuite, case: Case, trial: int, call: Call | None, wiring
         reply = wiring.memory.lookup(call)
         with contextlib.suppress(TargetFailure):
             return None if reply is None else suite.target.output_of(call, reply)
-    if isinstance(suite.target, RecordedTarget):
+    if isinstance(suite.target, RecordedTargetRunner):
         return suite.target.recordings[trial].outputs.get(case.golden_id)
     return Output(case.output) if case.output is not None else None
 
@@ -347,9 +347,9 @@ def _starts_early(item: pytest.Item) -> bool:
 
 def _routes(suite: ReadySuite, judges: Mapping[str, Judge]) -> Iterator[str]:
     """Iterate over the routes that the calls of a suite take."""
-    if isinstance(suite.target, ModelTarget):
+    if isinstance(suite.target, ModelTargetRunner):
         yield suite.target.spec.model
-    elif isinstance(suite.target, HttpTarget):
+    elif isinstance(suite.target, HttpTargetRunner):
         yield suite.plan.name
     yield from (judges[name].model for name in suite.judge_names)
 

@@ -144,7 +144,7 @@ def with_target(assembly: Assembly, name: str, suite: Suite) -> ReadySuite:
     target = wiring.target(
         name, spec, cache_run_id=wiring.run_context.run
     )  # no digest of a run covers what a marker names
-    if not isinstance(target, targets.RecordedTarget):
+    if not isinstance(target, targets.RecordedTargetRunner):
         return replace(assembly.ready_in_code(name, suite), target=target, waits=True)
     if suite.trials is None:
         suite = suite.model_copy(update={"trials": target.trials})

@@ -1,16 +1,20 @@
+"""Grading of one output, and the values that a scorer's function may return."""
+
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_evalgate.errors import ScorerError, SettingsError
 from pytest_evalgate.records.results import Case, Output, Place, Score
-from pytest_evalgate.scorers import build_all, grade, passes
+from pytest_evalgate.scorers import BuiltScorer, build_all, grade, passes
 
 if TYPE_CHECKING:
     from pytest_evalgate.scorers import Context
@@ -64,12 +68,12 @@ def test_the_weighted_mean_has_to_reach_the_threshold(
 
 
 def test_weights_need_a_threshold() -> None:
-    with pytest.raises(SettingsError, match='the scorers "s1" have a weight, and the suite no threshold'):
+    with pytest.raises(SettingsError, match='the scorers "s1" have a weight, but the suite has no threshold'):
         passes(_scores(1.0, 1.0, weights=(None, 2)), None)
 
 
 def test_no_scores_never_pass() -> None:
-    with pytest.raises(ScorerError, match="nothing passes without having been scored"):
+    with pytest.raises(ScorerError, match="no score counts"):
         passes([], 0.0)
 
 
@@ -85,7 +89,7 @@ def test_unknown_never_turns_into_a_pass(given_values: list[float | None], weigh
 
 def test_grade_scores_with_every_scorer_in_order(context: Context) -> None:
     scorers = build_all(["exact", "json-valid", {"kind": "icontains", "value": "PAR"}], context=context)
-    scores = asyncio.run(grade(CASE, Output("Paris"), scorers, threshold=None))
+    scores = asyncio.run(grade(CASE, Output("Paris"), scorers))
     assert [(score.name, score.passed) for score in scores] == [
         ("exact", True),
         ("json-valid", False),
@@ -96,7 +100,7 @@ def test_grade_scores_with_every_scorer_in_order(context: Context) -> None:
 
 def test_grade_with_no_scorers_is_an_error() -> None:
     with pytest.raises(ScorerError, match=r'golden/faq\.jsonl:3: case "q1" has no scorers'):
-        asyncio.run(grade(CASE, Output("Paris"), (), threshold=None))
+        asyncio.run(grade(CASE, Output("Paris"), ()))
 
 
 @dataclass(frozen=True)
@@ -108,9 +112,65 @@ class Slow:
         return Score(self.name, 1.0, passed=True, weight=2)
 
 
-def test_grade_takes_any_scorer_and_wants_a_threshold_for_weights() -> None:
-    assert asyncio.run(grade(CASE, Output(""), [Slow()], threshold=0.5)) == (
-        Score("slow", 1.0, passed=True, weight=2),
-    )
-    with pytest.raises(SettingsError, match="the suite no threshold"):
-        asyncio.run(grade(CASE, Output(""), [Slow()], threshold=None))
+def test_grade_takes_any_scorer() -> None:
+    assert asyncio.run(grade(CASE, Output(""), [Slow()])) == (Score("slow", 1.0, passed=True, weight=2),)
+
+
+def _score(returned: object, *, is_async: bool) -> Score:
+    def tone(case: Case, output: Output) -> object:  # noqa: ARG001 - the seam
+        if isinstance(returned, Exception):
+            raise returned
+        return returned
+
+    async def async_tone(case: Case, output: Output) -> object:
+        await asyncio.sleep(0)
+        return tone(case, output)
+
+    return asyncio.run(BuiltScorer("tone", async_tone if is_async else tone, 0.5).score(CASE, Output("out")))
+
+
+@pytest.mark.parametrize(
+    ("returned", "value", "passed", "reason"),
+    [
+        (True, 1.0, True, ""),
+        (False, 0.0, False, ""),
+        (0.5, 0.5, True, ""),
+        (0.49, 0.49, False, ""),
+        (1, 1.0, True, ""),
+        (None, None, None, "could not tell"),
+        ((None, "too short"), None, None, "too short"),
+        ((0.2, "rude"), 0.2, False, "rude"),
+        (Score("x", 0.1, passed=True, reason="low"), 0.1, False, "low"),
+        (np.float32(0.5), 0.5, True, ""),
+        ((1, "x" * 600), 1.0, True, "x" * 499 + "…"),
+    ],
+)
+@pytest.mark.parametrize("is_async", [False, True])
+def test_every_allowed_return_value_becomes_a_score(
+    returned: object, value: float | None, *, passed: bool | None, reason: str, is_async: bool
+) -> None:
+    assert _score(returned, is_async=is_async) == Score("tone", value, passed=passed, reason=reason)
+
+
+@pytest.mark.parametrize(
+    ("returned", "problem"),
+    [
+        (math.nan, r"returned nan, which is not in \[0, 1\]"),
+        (math.inf, "returned inf"),
+        (1.5, "returned 1.5"),
+        (-0.1, "returned -0.1"),
+        (5, "returned 5"),
+        ("yes", "returned 'yes', which is str"),
+        ({"value": 1}, "which is dict"),
+        ((1, 2, 3), "a tuple of 3"),
+        ((1, 2), "the reason 2, which is int"),
+        (1j, "which is complex"),
+        (KeyError("tone"), "KeyError: 'tone'"),
+    ],
+)
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_bad_return_names_scorer_case_and_value(returned: object, problem: str, *, is_async: bool) -> None:
+    with pytest.raises(ScorerError, match=problem) as caught:
+        _score(returned, is_async=is_async)
+    assert str(caught.value).startswith('golden/faq.jsonl:3: case "q1": scorer "tone": ')
+    assert caught.value.__cause__ is not None

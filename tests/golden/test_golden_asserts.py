@@ -1,4 +1,4 @@
-"""Promptfoo's asserts: each becomes a scorer that there is, or an error that names it."""
+"""Asserts of promptfoo: each becomes an equivalent scorer, or an error that names it."""
 
 from __future__ import annotations
 
@@ -71,47 +71,47 @@ def test_an_assert_is_a_scorer_that_there_is(tmp_path: Path, given: Row, spec: R
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"type": "llm-rubric", "value": "nice"}, 'assert[0].type: "llm-rubric": a model decides it'),
-        ({"type": "python", "value": "x"}, 'assert[0].type: "python": a golden set names no code'),
-        ({"type": "latency", "threshold": 5}, 'assert[0].type: "latency": a whole run is held to it'),
-        ({"type": "levenshtein", "value": "a"}, 'assert[0].type: "levenshtein": there is no scorer that means this'),
-        ({"type": "contians", "value": "a"}, 'assert[0].type: "contians": there is no scorer that means this'),
-        ({"type": "not-bleu", "value": "a"}, 'assert[0].type: "not-bleu": there is no scorer that means this'),
+        ({"type": "llm-rubric", "value": "nice"}, 'assert[0].type: "llm-rubric" needs a model'),
+        ({"type": "python", "value": "x"}, 'assert[0].type: "python" is code, which a golden set cannot run'),
+        ({"type": "latency", "threshold": 5}, 'assert[0].type: "latency" applies to the whole run'),
+        ({"type": "levenshtein", "value": "a"}, 'assert[0].type: "levenshtein" has no equivalent scorer'),
+        ({"type": "contians", "value": "a"}, 'assert[0].type: "contians" has no equivalent scorer'),
+        ({"type": "not-bleu", "value": "a"}, 'assert[0].type: "not-bleu" has no equivalent scorer'),
         ({"type": "is-json", "value": {"type": "object"}}, "assert[0].value: no scorer checks a schema"),
-        ({"type": "equals"}, "assert[0].value: must be a text, not null"),
-        ({"type": "contains", "value": ""}, 'assert[0].value: must be a text, not ""'),
-        ({"type": "contains-any", "value": [[]]}, "assert[0].value: must be a text, not []"),
-        ({"type": "contains-all", "value": ""}, 'assert[0].value: must be a text, not ""'),
+        ({"type": "equals"}, "assert[0].value: must be a non-empty string or a number, not null"),
+        ({"type": "contains", "value": ""}, 'assert[0].value: must be a non-empty string or a number, not ""'),
+        ({"type": "contains-any", "value": [[]]}, "assert[0].value: must be a non-empty string or a number, not []"),
+        ({"type": "contains-all", "value": ""}, 'assert[0].value: must be a non-empty string or a number, not ""'),
         ({"type": "equals", "value": {"a": "{{ other }}"}}, 'assert[0].value: "{{ other }}" is a template'),
         ({"type": "word-count", "value": "few"}, "assert[0].value: must be a whole number"),
         ({"type": "word-count", "value": "9" * 5000}, "assert[0].value: must be a whole number"),
         ({"type": "contains", "value": "{{ other }}"}, 'assert[0].value: "{{ other }}" is a template'),
         ({"type": "contains", "value": "{% if x %}"}, 'assert[0].value: "{% if x %}" is a template'),
-        ({"type": "equals", "value": "file://a.txt"}, "assert[0].value: names a file"),
-        ({"type": "equals", "value": "a", "threshold": 0.5}, 'assert[0].threshold: "equals" passes or misses'),
-        ({"type": "equals", "value": "a", "transform": "x"}, "assert[0].transform: has no counterpart here"),
+        ({"type": "equals", "value": "file://a.txt"}, "assert[0].value: refers to a file"),
+        ({"type": "equals", "value": "a", "threshold": 0.5}, 'assert[0].threshold: "equals" is not graded'),
+        ({"type": "equals", "value": "a", "transform": "x"}, "assert[0].transform: is not supported here"),
         ({"value": "a"}, 'assert[0]: needs a "type" that is a string'),
     ],
     ids=json.dumps,
 )
-def test_what_has_no_counterpart_is_an_error_with_its_line(tmp_path: Path, given: Row, message: str) -> None:
+def test_an_assert_without_an_equivalent_is_an_error_with_its_line(tmp_path: Path, given: Row, message: str) -> None:
     assert _problem(tmp_path, _test(given)).startswith(f"set.jsonl:1: {message}")
 
 
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ({"threshold": 0.5}, "threshold: 0.5: here every assert has to pass"),
+        ({"threshold": 0.5}, "threshold: 0.5 is not supported, because every assert has to pass"),
         ({"assertScoringFunction": "file://x"}, "assertScoringFunction: "),
-        ({"options": {"transform": "output.trim()"}}, "options.transform: changes what is asked or graded"),
-        ({"vars": {"q": ["a", "b"]}}, "vars.q: is a list, which makes one case of each member"),
-        ({"vars": {"q": "file://q.txt"}}, "vars.q: names a file"),
+        ({"options": {"transform": "output.trim()"}}, "options.transform: changes the prompt or the graded text"),
+        ({"vars": {"q": ["a", "b"]}}, "vars.q: is a list, which promptfoo expands to one case for each member"),
+        ({"vars": {"q": "file://q.txt"}}, "vars.q: refers to a file"),
         ({"vars": "q.csv"}, 'vars: must be an object, not "q.csv"'),
         ({"assert": {"type": "equals"}}, "assert: must be a list"),
     ],
     ids=json.dumps,
 )
-def test_so_is_what_would_change_the_meaning_of_a_row(tmp_path: Path, more: Row, message: str) -> None:
+def test_a_field_that_would_change_the_meaning_of_a_row_is_an_error(tmp_path: Path, more: Row, message: str) -> None:
     assert _problem(tmp_path, _test({"type": "equals", "value": "a"}, **more)).startswith(f"set.jsonl:1: {message}")
 
 
@@ -149,10 +149,10 @@ def test_a_cell_is_an_assert(tmp_path: Path, cell: str, spec: Row) -> None:
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"__expected": "grade: is it nice?"}, 'assert[0].type: "grade": a model decides it'),
-        ({"__expected": "a", "__expected2": "similar(0.8): a"}, 'assert[1].type: "similar": there is no scorer'),
-        ({"__expected": "a", "__prefix": "Say: "}, "options.prefix: changes what is asked"),
-        ({"__expected": "a", "__threshold": 0.5}, "threshold: 0.5: here every assert has to pass"),
+        ({"__expected": "grade: is it nice?"}, 'assert[0].type: "grade" needs a model'),
+        ({"__expected": "a", "__expected2": "similar(0.8): a"}, 'assert[1].type: "similar" has no equivalent scorer'),
+        ({"__expected": "a", "__prefix": "Say: "}, "options.prefix: changes the prompt"),
+        ({"__expected": "a", "__threshold": 0.5}, "threshold: 0.5 is not supported, because every assert has to pass"),
         ({"__expected": "a", "__config:__expected:threshold": 1}, "threshold: "),
     ],
     ids=json.dumps,

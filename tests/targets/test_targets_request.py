@@ -44,7 +44,7 @@ def _mapped(**chat: Any) -> dict[str, Any]:
         ({"tool_choice": "auto"}, {"tool_choice": "auto"}),
     ],
 )
-def test_parameters_in_the_words_of_the_other_api(chat: dict[str, Any], responses: dict[str, Any]) -> None:
+def test_parameters_are_translated(chat: dict[str, Any], responses: dict[str, Any]) -> None:
     assert _mapped(**chat) == {"input": [], **responses}
 
 
