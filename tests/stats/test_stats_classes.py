@@ -60,7 +60,7 @@ def test_one_label_only_leaves_kappa_open() -> None:
 
 
 def test_unusable_labels_are_refused() -> None:
-    with pytest.raises(ValueError, match="truth must be a list of one or more labels"):
+    with pytest.raises(ValueError, match="truth must contain at least one label"):
         classification([], [])
     with pytest.raises(ValueError, match=r"one entry per case is needed in each of .*'predicted': 2"):
         classification(["a"], ["a", "b"])

@@ -70,10 +70,10 @@ def test_a_tie_in_one_order_is_inconsistent_and_takes_no_side() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: judge_self_consistency([]), "verdicts must hold one or more items"),
+        (lambda: judge_self_consistency([]), "verdicts must contain at least one item"),
         (lambda: judge_self_consistency([[1, 1], [1]]), r"verdicts\[1\] must be a list of 2 or more numbers"),
         (lambda: judge_self_consistency([[1, math.nan]]), r"verdicts\[0\]\[1\] must be a finite number, got nan"),
-        (lambda: position_bias([], []), "winner_x_shown_first must hold one or more winners"),
+        (lambda: position_bias([], []), "winner_x_shown_first must contain at least one winner"),
         (lambda: position_bias(["X"], ["X", "Y"]), "one entry per case is needed"),
         (lambda: position_bias(["X", unknown], ["X", "Y"]), r'winner_x_shown_first\[1\] must be "X", .* got \'Z\''),
         (lambda: position_bias(["X"], [unknown]), r"winner_y_shown_first\[0\] must be"),

@@ -60,8 +60,8 @@ def test_differences_of_two_systems_can_be_negative() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: ppi_mean([1], [1], [1, 0]), "human must hold 2 or more values, got 1"),
-        (lambda: ppi_mean([1, 0], [1, 0], [1]), "judge_unlabelled must hold 2 or more values, got 1"),
+        (lambda: ppi_mean([1], [1], [1, 0]), "human must contain at least 2 values, got 1"),
+        (lambda: ppi_mean([1, 0], [1, 0], [1]), "judge_unlabelled must contain at least 2 values, got 1"),
         (lambda: ppi_mean([1, 0], [1, 0], []), "judge_unlabelled must be a list of one or more numbers"),
         (lambda: ppi_mean([1, 0], [1], [1, 0]), "one entry per case is needed"),
         (lambda: ppi_mean([1, 2], [1, 0], [1, 0]), r"human\[1\] must be a number from -1 to 1, got 2"),

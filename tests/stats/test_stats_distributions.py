@@ -75,5 +75,5 @@ def test_unusable_sets_are_refused() -> None:
         js_divergence([1], [1, 2])
     with pytest.raises(ValueError, match=r"counts_b\[1\] must be a number from 0 to .* got -1"):
         js_divergence([1, 2], [1, -1])
-    with pytest.raises(ValueError, match="counts_a must hold at least one count above 0, got 2 empty bins"):
+    with pytest.raises(ValueError, match="counts_a must contain at least one count above 0, got 2 empty bins"):
         js_divergence([0, 0], [1, 1])

@@ -114,8 +114,8 @@ def test_a_perfect_judge_is_parted_at_its_lowest_pass() -> None:
     ("scores", "human", "message"),
     [
         ([], [], "human must be a list of one or more numbers"),
-        ([1, 2], [1, 1], "human must hold passes and fails, got 2 passes of 2"),
-        ([1, 2], [0, 0], "human must hold passes and fails, got 0 passes of 2"),
+        ([1, 2], [1, 1], "human must contain passes and fails, got 2 passes of 2"),
+        ([1, 2], [0, 0], "human must contain passes and fails, got 0 passes of 2"),
         ([1], [0, 1], "one entry per case is needed"),
         ([1, math.nan], [0, 1], r"scores\[1\] must be a finite number, got nan"),
         ([1, 2], [0, 2], r"human\[1\] must be a number from 0 to 1, got 2"),
