@@ -56,7 +56,7 @@ def test_several_suites_share_one_alpha(build: Build) -> None:
     assert delta is not None
     assert (delta.p, delta.p_adjusted) == (2**-5, 3 * 2**-5)
     assert delta.finding == "inconclusive"
-    assert "p=0.031, 0.094 among the tests of this build)" in together.suites["faq"].gates[0].message
+    assert "p=0.031, 0.094 adjusted for the other tests of this build)" in together.suites["faq"].gates[0].message
 
 
 def test_a_suite_that_dropped_leaves_its_alpha_to_the_next(build: Build) -> None:
@@ -218,18 +218,18 @@ def test_what_cannot_be_judged_at_the_base_is_no_pass(build: Build) -> None:
     fields |= {index: {"cluster": "one", **_BASE} for index in range(20, 30)}
     judged = decide_suite(build.suite("P" * 30, fields=fields), _rules({**_POINT, "bound": "ci"}))
     assert judged.verdict == "invalid"
-    assert judged.gates[0].message.startswith("on the cases of the base branch: all cases lie in one cluster")
+    assert judged.gates[0].message.startswith("on the cases of the base branch: all cases are in one cluster")
 
 
 def test_a_branch_that_holds_no_case_any_more_is_invalid(build: Build) -> None:
     judged = _of_two_branches(build, "PPP", *[_BASE] * 3, gates=[_POINT])
     assert (judged.verdict, judged.pass_rate, judged.cases) == ("invalid", None, 0)
-    assert judged.gates[0].message == "no case of suite faq is left: all are removed"
+    assert judged.gates[0].message == "suite faq has no case to decide: all are removed"
 
 
 def test_a_branch_that_skips_every_case_is_invalid(build: Build) -> None:
     judged = _of_two_branches(build, "SSPP", *[_HEAD] * 2, *[_BASE] * 2, gates=[_POINT])
-    assert judged.gates[0].message == "no case of suite faq is left: all 2 are skipped"
+    assert judged.gates[0].message == "suite faq has no case to decide: all 2 are skipped"
 
 
 @pytest.mark.parametrize("letters", ["PPP", "SPP"])
@@ -263,7 +263,7 @@ def test_a_baseline_with_too_few_trials_for_the_aggregate_is_invalid(build: Buil
     judged = decide_suite(suite, rules)
     assert [gate.result for gate in judged.gates] == ["invalid", "invalid"]
     assert judged.gates[0].message == (
-        "the baseline holds 1 trial of a case, and pass^2 takes 2: promote a run with trials = 2"
+        "the baseline has 1 trial of a case, but pass^2 needs 2: promote a run with trials = 2"
     )
     assert (judged.delta, judged.slices[0].delta) == (None, None)
 
@@ -271,7 +271,7 @@ def test_a_baseline_with_too_few_trials_for_the_aggregate_is_invalid(build: Buil
 def test_a_suite_with_too_few_trials_for_its_aggregate_is_invalid(build: Build) -> None:
     judged = decide_suite(build.suite("PPP PPP"), _rules(_POINT, aggregate="pass^4"))
     assert (judged.verdict, judged.pass_rate) == ("invalid", None)
-    assert judged.gates[0].message == "pass^4 takes 4 trials of a case, and the suite has 3: set trials = 4"
+    assert judged.gates[0].message == "pass^4 needs 4 trials of a case, but the suite has 3: set trials = 4"
 
 
 def test_an_aggregate_is_what_the_rate_and_the_change_are_made_of(build: Build) -> None:

@@ -52,14 +52,14 @@ def _latency(limit: float, results: Sequence[CaseResult], completion: Any = "wor
 @pytest.mark.parametrize(
     ("calls", "limit", "result", "value", "message"),
     [
-        ([_paid(0.5), _paid(0.25)], 1.0, "pass", 0.75, "cost US$0.75 for 2 calls, at most US$1.00 wanted"),
-        ([_paid(0.5), _paid(0.5)], 1.0, "pass", 1.0, "cost US$1.00 for 2 calls, at most US$1.00 wanted"),
-        ([_paid(0.1)] * 3, 0.3, "pass", 0.3, "cost US$0.30 for 3 calls, at most US$0.30 wanted"),
-        ([_paid(1.5)], 1.0, "fail", 1.5, "cost US$1.50, at most US$1.00 wanted"),
-        ([_paid(1.0004)], 1.0, "fail", 1.0004, "cost US$1.000400, at most US$1.00 wanted"),
-        ([_paid(0.5), _FREE], 0.5, "pass", 0.5, "cost US$0.50 for 1 call, at most US$0.50 wanted"),
-        ([_FREE], 0.0, "pass", 0.0, "cost US$0.00 for 0 calls, at most US$0.00 wanted"),
-        ([_paid(0.0012)], 0.001, "fail", 0.0012, "cost US$0.0012, at most US$0.0010 wanted"),
+        ([_paid(0.5), _paid(0.25)], 1.0, "pass", 0.75, "cost US$0.75 for 2 calls, at most US$1.00 allowed"),
+        ([_paid(0.5), _paid(0.5)], 1.0, "pass", 1.0, "cost US$1.00 for 2 calls, at most US$1.00 allowed"),
+        ([_paid(0.1)] * 3, 0.3, "pass", 0.3, "cost US$0.30 for 3 calls, at most US$0.30 allowed"),
+        ([_paid(1.5)], 1.0, "fail", 1.5, "cost US$1.50, at most US$1.00 allowed"),
+        ([_paid(1.0004)], 1.0, "fail", 1.0004, "cost US$1.000400, at most US$1.00 allowed"),
+        ([_paid(0.5), _FREE], 0.5, "pass", 0.5, "cost US$0.50 for 1 call, at most US$0.50 allowed"),
+        ([_FREE], 0.0, "pass", 0.0, "cost US$0.00 for 0 calls, at most US$0.00 allowed"),
+        ([_paid(0.0012)], 0.001, "fail", 0.0012, "cost US$0.0012, at most US$0.0010 allowed"),
     ],
 )
 def test_what_was_sent_is_held_against_the_limit(
@@ -84,7 +84,7 @@ def test_calls_in_vain_cost_too() -> None:
 def test_an_unknown_price_makes_the_gate_invalid_and_names_the_models() -> None:
     judged = _cost(9.0, _paid(0.1), _paid(None, model="local"), _paid(None, model="app"), _paid(None, model="local"))
     assert (judged.result, judged.value, judged.required) == ("invalid", None, 9.0)
-    assert judged.message.startswith("nobody knows what 3 calls to app, local cost. Give the model a price = {")
+    assert judged.message.startswith("the cost of 3 calls to app, local is unknown. Give the model a price = {")
 
 
 def test_a_remembered_answer_of_unknown_price_costs_nothing() -> None:
@@ -94,7 +94,7 @@ def test_a_remembered_answer_of_unknown_price_costs_nothing() -> None:
 def test_where_nothing_was_called_the_message_says_so() -> None:
     judged = _cost(1.0)
     assert (judged.result, judged.value) == ("pass", 0.0)
-    assert judged.message == "cost US$0.00: no call was made that could be counted, at most US$1.00 wanted"
+    assert judged.message == "cost US$0.00: no calls were counted, at most US$1.00 allowed"
 
 
 @pytest.mark.parametrize(("slow", "result", "value"), [(0, "pass", 1.0), (1, "pass", 1.0), (2, "fail", 9.0)])
@@ -105,12 +105,12 @@ def test_nineteen_of_twenty_answers_come_in_time(slow: int, result: str, value: 
 
 def test_the_limit_itself_is_in_time() -> None:
     judged = _latency(2.0, _answers(2.0))
-    assert (judged.result, judged.message) == ("pass", "95% of 1 answer came within 2 s, 2 s wanted")
+    assert (judged.result, judged.message) == ("pass", "95% of 1 output arrived within 2 s, 2 s allowed")
 
 
 def test_a_late_answer_never_reads_like_one_in_time() -> None:
     judged = _latency(2.0, _answers(2.0004))
-    assert (judged.result, judged.message) == ("fail", "95% of 1 answer came within 2.000400 s, 2 s wanted")
+    assert (judged.result, judged.message) == ("fail", "95% of 1 output arrived within 2.000400 s, 2 s allowed")
 
 
 def test_every_trial_is_an_answer() -> None:
@@ -122,7 +122,7 @@ def test_every_trial_is_an_answer() -> None:
 def test_unknown_latencies_make_the_gate_invalid(latencies: tuple[float | None, ...]) -> None:
     judged = _latency(2.0, _answers(*latencies))
     assert (judged.result, judged.value) == ("invalid", None)
-    assert judged.message.startswith(f"nobody knows how long 1 of {len(latencies)} answer")
+    assert judged.message.startswith(f"the latency of 1 of {len(latencies)} output")
 
 
 def test_the_targets_own_failure_is_not_in_time() -> None:
@@ -130,7 +130,7 @@ def test_the_targets_own_failure_is_not_in_time() -> None:
     for completion in ("worst", "best"):
         judged = _latency(2.0, [*_answers(1.0), failed], completion)
         assert (judged.result, judged.value) == ("fail", None)
-        assert judged.message == "1 of 2 answers never came, 95% within 2 s wanted"
+        assert judged.message == "1 of 2 outputs are missing, 95% within 2 s required"
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_an_answer_that_could_not_be_graded_came_all_the_same() -> None:
         (3.0, 1.0, "fail", 2.0, "cost"),
         (1.0, 9.0, "fail", 8.0, "95%"),
         (3.0, 9.0, "fail", 2.0, "cost"),
-        (3.0, None, "invalid", 8.0, "nobody knows how long"),
+        (3.0, None, "invalid", 8.0, "the latency of"),
     ],
 )
 def test_of_two_limits_the_worse_one_decides(

@@ -113,24 +113,29 @@ def test_a_passing_gate_says_both_rates(build: Build) -> None:
     assert gate.value == pytest.approx((0.8 - 0.2) / 0.7)
     assert gate.bound is not None
     least = f"{100 * gate.bound:.1f}%"
-    assert gate.message == f"judge passed 80.0%, corrected for its errors 85.7%, at least {least} with 95% confidence"
+    assert (
+        gate.message
+        == f"judge passed 80.0%, 85.7% after correction for its errors, at least {least} with 95% confidence"
+    )
 
 
 def test_a_failing_gate_says_both_rates(build: Build) -> None:
     gate = _rate_gate(build, "P" * 56 + "m" * 144, 0.2)
-    assert gate.message == "judge passed 28.0%, corrected for its errors 11.4%, 20.0% wanted"
+    assert gate.message == "judge passed 28.0%, 11.4% after correction for its errors, 20.0% required"
     point = _rate_gate(build, "P" * 160 + "m" * 40, 0.7, bound="point")
     assert (point.result, point.bound) == ("pass", None)
-    assert point.message == "judge passed 80.0%, corrected for its errors 85.7%, 70.0% wanted"
+    assert point.message == "judge passed 80.0%, 85.7% after correction for its errors, 70.0% required"
 
 
 def test_an_undecided_gate_says_whether_cases_or_labels_are_missing(build: Build) -> None:
     by_cases = _rate_gate(build, "P" * 80 + "m" * 20, 0.75)
     by_labels = _rate_gate(build, "P" * 800 + "m" * 200, 0.82)
     assert by_cases.result == by_labels.result == "inconclusive"
-    assert by_cases.message.startswith("100 cases cannot decide this gate. judge passed 80.0%, corrected for its")
+    assert by_cases.message.startswith(
+        "100 cases cannot decide this gate. judge passed 80.0%, 85.7% after correction for its"
+    )
     assert by_cases.message.endswith("At this rate more cases would pass it.")
-    assert by_labels.message.endswith("more labels for the judge (however many the cases) would pass it.")
+    assert by_labels.message.endswith("more labels for the judge would.")
 
 
 def test_missing_answers_count_as_certain_misses_and_as_passes(build: Build) -> None:
@@ -171,7 +176,7 @@ def test_the_cases_of_the_base_are_corrected_too(build: Build) -> None:
     [gate] = _decide(build, suite, {"kind": "pass-rate", "min": 0.05, "bound": "point"}).gates
     assert (
         gate.message
-        == "on the cases of the base branch: judge passed 0.0%, corrected for its errors 0.0%, 5.0% wanted"
+        == "on the cases of the base branch: judge passed 0.0%, 0.0% after correction for its errors, 5.0% required"
     )
 
 
@@ -196,7 +201,7 @@ def test_weighted_scores_are_not_corrected(build: Build) -> None:
     judged = _decide(build, build.judged("P" * 30, weight=0.5), {"kind": "pass-rate", "min": 0.5})
     assert judged.gates[0].value == 1.0
     [note] = judged.notes
-    assert note.startswith("rates and changes are not corrected for the errors of judges: the scores are weighted")
+    assert note.startswith("rates and changes are not corrected for judge errors: scores are weighted")
 
 
 def test_two_judges_are_not_corrected(build: Build) -> None:
@@ -205,7 +210,7 @@ def test_two_judges_are_not_corrected(build: Build) -> None:
     judges = {"faq": build.judge(), "exact": named}
     judged = _decide(build, suite, {"kind": "pass-rate", "min": 0.5}, judges=judges)
     assert judged.gates[0].message.startswith("100.0% passed")
-    assert judged.notes[0].endswith("errors of judges: 2 judges decide together")
+    assert judged.notes[0].endswith("judge errors: 2 judges decide together")
 
 
 @pytest.mark.parametrize("judge", [{"why_not": "it is old"}, {"report_only": True}, {"passes": (25, 50)}])

@@ -125,7 +125,7 @@ def test_within_the_budget_both_completions_have_to_agree(
     assert judged.verdict == result
     if result == "incomplete":
         assert judged.suites["faq"].gates[0].message == (
-            "the missing answers decide between fail or pass; retry the job"
+            "fail or pass, depending on the missing results; retry the job"
         )
 
 

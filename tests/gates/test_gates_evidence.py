@@ -108,8 +108,8 @@ def test_only_scorers_that_grade_every_answer_have_a_mean(build: Build) -> None:
     failed = CaseResult(build.case(2), "missed", (Trial(0, 0.0, reason="it raised"),))
     assert build.seen([*results, failed]).scorers == {"tone"}
     assert build.seen([*results, failed]).ungraded("tone") is None
-    assert build.seen(results).ungraded("fact") == "no scorer named fact grades every answer: those that do are tone"
-    assert build.seen([failed]).ungraded("tone") == "no scorer named tone grades every answer: those that do are none"
+    assert build.seen(results).ungraded("fact") == "no scorer named fact grades every output; scorers that do: tone"
+    assert build.seen([failed]).ungraded("tone") == "no scorer named tone grades every output; scorers that do: none"
 
 
 def test_what_belongs_to_the_base_branch_is_not_of_this_one(build: Build) -> None:

@@ -10,7 +10,7 @@ from tests.gates.conftest import decide_suite
 
 from pytest_evalgate.config import Suite
 from pytest_evalgate.gates import SuiteRules
-from pytest_evalgate.gates.correction import judge_problem, unfit
+from pytest_evalgate.gates.correction import gate_problem, judge_problem
 
 if TYPE_CHECKING:
     from tests.gates.conftest import Build
@@ -71,7 +71,7 @@ def test_a_judge_that_only_reports_is_in_nobodys_way(build: Build, gate: dict[st
 def test_no_gate_can_rest_on_the_scores_of_a_judge_that_only_reports(build: Build, gate: dict[str, Any]) -> None:
     refused = _gate(build, gate, build.judge(report_only=True))
     assert refused.result == "invalid"
-    assert refused.message.startswith("judge faq only reports: no gate can rest on it")
+    assert refused.message.startswith("judge faq is report_only, so no gate can use it")
 
 
 def test_an_unfit_judge_takes_no_alpha_from_other_tests(build: Build) -> None:
@@ -82,7 +82,7 @@ def test_an_unfit_judge_takes_no_alpha_from_other_tests(build: Build) -> None:
     rules = SuiteRules(gates=gates, baseline=baseline, judges={"faq": build.judge(why_not=_STALE)})
     refused, judged = decide_suite(build.judged("r" * 4 + "P" * 36), rules).gates
     assert (refused.result, judged.result) == ("invalid", "fail")
-    assert "among the tests of this build" not in judged.message
+    assert "adjusted for the other tests" not in judged.message
 
 
 @pytest.mark.parametrize(
@@ -117,12 +117,12 @@ def test_only_a_counting_judge_is_refused_before_the_run(build: Build) -> None:
 def test_answers_that_passed_without_the_judge_are_not_judged_by_it(build: Build, letters: str, counts: bool) -> None:  # noqa: FBT001 - a column of a table
     suite = build.judged(letters, counts=counts) if not counts else build.suite(letters)
     gate, *_ = Suite.model_validate({"golden": "g", "gates": [_RESTING[0]]}).gates or ()
-    message = unfit(gate, suite, SuiteRules(gates=(gate,), judges={"faq": build.judge()}))
-    assert message == f"{len(letters)} answers passed without a verdict of judge faq: run the suite again"
+    message = gate_problem(gate, SuiteRules(gates=(gate,), judges={"faq": build.judge()}), suite.results)
+    assert message == f"{len(letters)} outputs passed without a verdict of judge faq: run the suite again"
 
 
 def test_the_first_judge_that_is_unfit_is_named(build: Build) -> None:
     gate, *_ = Suite.model_validate({"golden": "g", "gates": [_RESTING[0]]}).gates or ()
     tone = replace(build.judge(why_not="it is old"), name="tone")
     rules = SuiteRules(gates=(gate,), judges={"faq": build.judge(), "tone": tone})
-    assert unfit(gate, build.judged("m"), rules) == "judge tone may not gate: it is old"
+    assert gate_problem(gate, rules, build.judged("m").results) == "judge tone may not gate: it is old"

@@ -38,7 +38,7 @@ def test_a_margin_that_no_change_would_clear_is_a_problem(build: Build, cases: i
 
 def test_an_aggregate_without_its_trials_is_a_problem(build: Build) -> None:
     trials = " ".join(["PPP"] * 60)
-    told = "pass^4 takes 4 trials of a case, and the suite has 3: set trials = 4"
+    told = "pass^4 needs 4 trials of a case, but the suite has 3: set trials = 4"
     assert _foresee(build, trials, aggregate="pass^4").problems == (told,)
     assert _foresee(build, trials, aggregate="pass^3").problems == ()
 
@@ -76,8 +76,8 @@ def test_clusters_count_where_cases_come_in_them(build: Build) -> None:
 @pytest.mark.parametrize(
     ("cases", "told"),
     [
-        (3, "3 cases cannot prove any drop: 4 losses are the fewest that can fail a build"),
-        (40, "40 cases can show only drops of about 21.5 pp or more (80% power, if 10% of them flip from run to run)"),
+        (3, "3 cases cannot prove any drop: a build fails with 4 losses or more"),
+        (40, "40 cases can detect only drops of about 21.5 pp or more (80% power, if 10% of them flip between runs)"),
         (400, None),
     ],
 )

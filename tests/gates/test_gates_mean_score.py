@@ -54,10 +54,10 @@ def test_a_gate_result_carries_its_numbers(build: Build) -> None:
     assert (found.kind, found.of, found.required) == ("mean-score", "tone", 0.7)
     assert found.value == pytest.approx(0.84)
     assert found.bound == wanted.lower_one_sided_exact
-    assert found.message == "mean tone 0.840 of 100 cases, at least 0.767 with 95% confidence; 0.7 wanted"
-    assert _judge(build, _MARKS, 0.7, "point").message == "mean tone 0.840 of 100 cases; 0.7 wanted"
+    assert found.message == "mean tone 0.840 of 100 cases, at least 0.767 with 95% confidence; 0.7 required"
+    assert _judge(build, _MARKS, 0.7, "point").message == "mean tone 0.840 of 100 cases; 0.7 required"
     assert _judge(build, _MARKS, 0.8).message.endswith(
-        "; 0.8 wanted: more cases, or cases that differ less, would decide it"
+        "; 0.8 required: more cases, or scores with less variance, would decide it"
     )
 
 
@@ -83,14 +83,14 @@ def test_clusters_are_what_the_bound_rests_on(build: Build) -> None:
 def test_a_single_cluster_has_no_bound(build: Build) -> None:
     found = _judge(build, _MARKS, 0.7, cluster="one")
     assert (found.result, found.bound) == ("invalid", None)
-    assert found.message.startswith("all cases lie in one cluster")
+    assert found.message.startswith("all cases are in one cluster")
     assert _judge(build, _MARKS, 0.7, "point", cluster="one").result == "pass"
 
 
 def test_a_scorer_that_nobody_knows_is_invalid(build: Build) -> None:
     found = _judge(build, _MARKS, 0.7, "ci", "tune")
     assert (found.result, found.value, found.of) == ("invalid", None, "tune")
-    assert found.message == "no scorer named tune grades every answer: those that do are tone"
+    assert found.message == "no scorer named tune grades every output; scorers that do: tone"
 
 
 def _decided(suite: SuiteRun, gate: MeanScoreGate, error_rate: float = 1.0) -> GateResult:
@@ -159,7 +159,7 @@ def test_a_scorer_that_the_baseline_does_not_hold_cannot_be_compared(build: Buil
     rules = SuiteRules(gates=(_no_regression(),), baseline=build.baseline("P" * 20))
     [gate] = decide_suite(build.graded(*[[0.7]] * 20), rules).gates
     assert (gate.result, gate.of) == ("invalid", "tone")
-    assert gate.message == "the baseline holds no scores of tone: promote a run that tone has graded"
+    assert gate.message == "the baseline has no scores of tone: promote a run that tone has graded"
 
 
 def test_a_scorer_that_does_not_grade_every_answer_cannot_be_compared(build: Build) -> None:
@@ -167,7 +167,7 @@ def test_a_scorer_that_does_not_grade_every_answer_cannot_be_compared(build: Bui
     [gate] = decide_suite(build.graded(*[[0.7]] * 20), rules).gates
     assert (gate.result, gate.message) == (
         "invalid",
-        "no scorer named fact grades every answer: those that do are tone",
+        "no scorer named fact grades every output; scorers that do: tone",
     )
 
 
@@ -176,4 +176,4 @@ def test_the_margin_of_a_score_is_in_points_of_the_score(build: Build) -> None:
     rules = SuiteRules(gates=(_no_regression(margin=0.2),), baseline=_baseline(build, [0.9] * 30))
     [gate] = decide_suite(suite, rules).gates
     assert (gate.result, gate.required) == ("pass", -0.2)
-    assert gate.message.endswith("a drop, but of less than 20.0 pp")
+    assert gate.message.endswith("a drop, but smaller than 20.0 pp")

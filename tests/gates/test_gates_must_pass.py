@@ -41,7 +41,7 @@ def test_without_tags_every_case_is_meant(build: Build) -> None:
 
 def test_no_case_with_the_tag_is_invalid(build: Build) -> None:
     result = decide_must_pass(_gate("safety", "law"), build.suite("PP").results, "worst")
-    assert (result.result, result.message) == ("invalid", "no case carries a tag of safety, law")
+    assert (result.result, result.message) == ("invalid", "no case has a tag of safety, law")
 
 
 @pytest.mark.parametrize(("letters", "worst", "best"), [("?P", "fail", "pass"), ("?m", "fail", "fail")])

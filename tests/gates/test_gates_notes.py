@@ -22,7 +22,7 @@ def _notes(build: Build, trials: Sequence[str], clusters: Sequence[str] = (), **
 @pytest.mark.parametrize(("clusters", "noted"), [(9, True), (10, False)])
 def test_few_clusters_are_noted(build: Build, clusters: int, noted: bool) -> None:  # noqa: FBT001 - a column of a table
     notes = _notes(build, ["P", "m"] * 10, [str(case % clusters) for case in range(20)])
-    assert notes == (("only 9 clusters: bounds that rest on so few are rough; 10 are a start",) if noted else ())
+    assert notes == (("only 9 clusters: bounds are rough with fewer than 10",) if noted else ())
 
 
 def test_a_single_cluster_is_noted_too(build: Build) -> None:
@@ -57,7 +57,7 @@ def test_clusters_bound_their_trials(build: Build) -> None:
 @pytest.mark.parametrize(
     ("cases", "margin", "before", "noted"),
     [
-        (199, 0.05, "PP", ("199 pairs of means: below 200 a margin may be cleared too easily",)),
+        (199, 0.05, "PP", ("only 199 pairs of means: below 200 a margin may be cleared too easily",)),
         (200, 0.05, "PP", ()),
         (199, None, "PP", ()),
         (199, 0.05, "P", ()),
@@ -78,8 +78,8 @@ def test_a_part_of_a_suite_has_no_notes(build: Build) -> None:
 def test_a_corrected_change_says_what_it_assumes(build: Build) -> None:
     rules = SuiteRules(baseline=build.baseline("P" * 40), judges={"faq": build.judge()})
     [note] = decide_suite(build.judged("P" * 32 + "m" * 8), rules).notes
-    assert note.startswith("the change is what judge faq sees, divided by its TPR + TNR - 1 of 0.70")
-    assert note.endswith("assumes the judge errs equally on both")
+    assert note.startswith("the change is the one that judge faq measures, divided by its TPR + TNR - 1 of 0.70")
+    assert note.endswith("assumes equal error rates on the baseline and on this run")
 
 
 @pytest.mark.parametrize("judge", [{"passes": (50, 50), "fails": (50, 50)}, {"report_only": True}])
@@ -92,4 +92,4 @@ def test_a_change_that_is_not_divided_assumes_nothing(build: Build, judge: dict[
 def test_a_rate_that_the_judge_cannot_come_to_is_noted(build: Build, letters: str, noted: bool) -> None:  # noqa: FBT001 - a column of a table
     notes = decide_suite(build.judged(letters), SuiteRules(judges={"faq": build.judge()})).notes
     assert bool(notes) == noted
-    assert not noted or "which does not go with its tpr of 0.90 and tnr of 0.80: it may err otherwise here" in notes[0]
+    assert not noted or "which its tpr of 0.90 and tnr of 0.80 cannot produce: its error rates may differ" in notes[0]

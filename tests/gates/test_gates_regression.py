@@ -164,7 +164,7 @@ def test_messages_name_the_cases_the_p_and_what_could_be_seen(build: Build) -> N
     assert "limit 0.05" in _judge(build, *_CLEAR_DROP).message
     assert "no drop is proven" in _judge(build, *_NO_DROP).message
     assert "(80% power)" in _judge(build, *_NO_DROP).message
-    assert "less than 5.0 pp" in _judge(build, *_SMALL_DROP, margin=0.05).message
+    assert "smaller than 5.0 pp" in _judge(build, *_SMALL_DROP, margin=0.05).message
     assert "5.0 pp or more is ruled out" in _judge(build, *_NO_DROP, margin=0.05).message
 
 

@@ -6,7 +6,7 @@ import pytest
 from tests.gates.conftest import decide_suite
 
 from pytest_evalgate.gates import SuiteRules
-from pytest_evalgate.gates.decide import self_consistency_of
+from pytest_evalgate.gates.pairing import repeats_of
 from pytest_evalgate.records.results import Repeats
 from pytest_evalgate.stats.clusters import icc_anova
 from pytest_evalgate.stats.stability import flip_rate
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def _repeats(build: Build, trials: str, n_eff: float = 1.0) -> Repeats | None:
-    return self_consistency_of(build.suite(trials).results, n_eff)
+    return repeats_of(build.suite(trials).results, n_eff)
 
 
 @pytest.mark.parametrize("trials", ["P m P", "P? ?? m?", "- -"])

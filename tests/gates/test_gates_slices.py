@@ -163,7 +163,7 @@ def test_gates_by_the_same_slices_have_a_p_each(build: Build) -> None:
 @pytest.mark.parametrize(
     ("slices", "before", "told"),
     [
-        ("", "P" * 20, "no case lies in a slice by steps"),
+        ("", "P" * 20, "no case is in a slice by steps"),
         ("a" * 20, "", "only 0.0% of the baseline's 0 cases are paired"),
     ],
 )
@@ -182,7 +182,7 @@ def test_slices_that_the_baseline_does_not_hold_are_no_pass(build: Build) -> Non
     [gate] = decide_suite(suite, SuiteRules(gates=(_gate(),), baseline=build.baseline("P" * 18))).gates
     assert gate.result == "invalid"
     assert gate.message == (
-        "the baseline holds no case of a slice by steps: refresh it: pytest-evalgate baseline promote"
+        "the baseline has no case of a slice by steps: refresh it: pytest-evalgate baseline promote"
     )
 
 
@@ -193,7 +193,7 @@ def test_slices_that_are_clusters_cannot_be_compared(build: Build) -> None:
     ).gates
     assert (gate.result, gate.message) == (
         "invalid",
-        "each slice by steps lies in one cluster: slice by something else, or take cluster out",
+        "each slice by steps is a single cluster: slice by another tag, or remove cluster",
     )
 
 
@@ -232,7 +232,7 @@ def test_slices_with_a_minimum_and_too_few_cases_are_shown_and_not_judged(build:
     suite = build.suite("P" * 40 + "m" * 19, fields=_sliced(*"a" * 40, *"b" * 19))
     judged = decide_suite(suite, SuiteRules(gates=(_gate(min=0.8),)))
     assert judged.verdict == "pass"
-    assert judged.gates[0].message == "1 slice by steps: each at least 80.0%; 1 with fewer than 20 cases not judged"
+    assert judged.gates[0].message == "1 slice by steps: each at least 80.0%; 1 with fewer than 20 cases not decided"
     assert [(piece.value, piece.gated) for piece in judged.slices] == [("a", False), ("b", False)]
 
 
@@ -245,4 +245,4 @@ def test_the_worst_slice_gives_the_gate_its_numbers(build: Build) -> None:
 
 def test_a_minimum_without_any_slice_is_invalid(build: Build) -> None:
     [gate] = decide_suite(build.suite("PP"), SuiteRules(gates=(_gate(min=0.8),))).gates
-    assert (gate.result, gate.message) == ("invalid", "no case lies in a slice by steps")
+    assert (gate.result, gate.message) == ("invalid", "no case is in a slice by steps")

@@ -75,7 +75,7 @@ def test_a_steady_suite_has_no_alarm() -> None:
     found = _trend(_rows([*_STEADY, 0.90]))
     assert (found.alarm, found.since) == (False, None)
     assert found.level == pytest.approx(0.9)
-    assert found.message == "no slide of support: 8 runs passed 90.0% on average"
+    assert found.message == "no decline of support: 8 runs passed 90.0% on average"
 
 
 def test_a_slide_is_told_with_its_first_run() -> None:
@@ -84,7 +84,7 @@ def test_a_slide_is_told_with_its_first_run() -> None:
     assert found.cusum > found.limit
     assert found.since == "r8"
     assert found.message == (
-        "support has slid: its last 7 runs passed 87.5% on average, 2.5 points below the usual 90.0%, "
+        "support has declined: its last 7 runs passed 87.5% on average, 2.5 points below the usual 90.0%, "
         "and no gate failed; first seen in run r8 (commit 0000008)"
     )
 
@@ -110,8 +110,8 @@ def test_one_deep_drop_is_told_of_the_newest_run() -> None:
 @pytest.mark.parametrize(
     ("rate", "said"),
     [
-        (0.875, "support passed unusually little: 87.5%, where the median of 9 earlier runs is 90.0%"),
-        (0.925, "support passed unusually much: 92.5%, where the median of 9 earlier runs is 90.0%"),
+        (0.875, "support has an unusually low pass rate: 87.5% (median of 9 earlier runs: 90.0%)"),
+        (0.925, "support has an unusually high pass rate: 92.5% (median of 9 earlier runs: 90.0%)"),
     ],
 )
 def test_one_odd_run_is_told_without_an_alarm(rate: float, said: str) -> None:

@@ -1,4 +1,4 @@
-"""What the judges of a suite say, and what that is worth: the lines behind the gates that rest on them."""
+"""Verdicts of a suite's judges for the report: their rates, raw and corrected, and their calibration."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from pytest_evalgate.gates.rules import JudgeRule
     from pytest_evalgate.records.results import Calibration, CaseResult, Score
 
-_ONLY_REPORTS = "it only reports (report_only = true)"
+_ONLY_REPORTS = "report_only = true"
 
 
 def judge_verdicts(
     results: Sequence[CaseResult], judges: Mapping[str, JudgeRule], created: str, *, whole: bool
 ) -> Iterator[JudgeVerdict]:
-    """Iterate over what each judge says of the cases that count; the rates are those of its own verdicts.
+    """Iterate over the verdicts of each judge on the cases that count; the rates are over its own scores.
 
     Args:
-        results: The cases, whatever their rules said of them.
+        results: The cases that count.
         judges: The judges, by the name of their scores.
-        created: When the run was made, UTC, ISO 8601: the calibration's age is that on this day. Empty if unknown.
-        whole: Whether all cases have run; a part of them has no rate.
+        created: Time of the run (UTC, ISO 8601), for the age of the calibration; empty if unknown.
+        whole: Whether all cases have run; a partial run has no rate.
 
     """
     for name, judge in judges.items():
@@ -65,13 +65,13 @@ def _verdict(
 
 
 def _labels(held: Calibration) -> int:
-    """Count the labels themselves, which may be worth fewer."""
+    """Return the number of labels, which is more than their effective number if they are weighted."""
     counted = [held.measures.get(name, {}).get("n") for name in ("tpr", "tnr")]
     return sum(counted) if all(isinstance(n, int) for n in counted) else held.human_pass + held.human_fail
 
 
 def _rate(results: Sequence[CaseResult], scores: Sequence[Sequence[Score]]) -> RateEstimate | None:
-    """Return the rate over the cases of which the judge could read an answer; None where it read none."""
+    """Return the rate over the cases with a readable verdict; None if there are none."""
     read = [[score.passed for score in case if score.passed is not None] for case in scores]
     places = [place for place, passed in enumerate(read) if passed]
     if not places:
@@ -82,7 +82,7 @@ def _rate(results: Sequence[CaseResult], scores: Sequence[Sequence[Score]]) -> R
 
 
 def _corrected(rate: RateEstimate, judge: JudgeRule) -> CorrectedRate | None:
-    """Take the judge's errors out of its own rate; None where they are not known, of this judge as it is now."""
+    """Correct the judge's own rate for its errors; None unless it is calibrated and unchanged since."""
     errors, held = judge.errors, judge.calibration
     if errors is None or errors.youden <= ROUNDING or held is None or held.fingerprint != judge.fingerprint:
         return None
