@@ -62,7 +62,7 @@ def _latency(limit: float, results: Sequence[CaseResult], completion: Any = "wor
         ([_paid(0.0012)], 0.001, "fail", 0.0012, "cost US$0.0012, at most US$0.0010 allowed"),
     ],
 )
-def test_what_was_sent_is_held_against_the_limit(
+def test_the_cost_of_sent_calls_is_compared_with_the_limit(
     calls: list[CallRecord], limit: float, result: str, value: float, message: str
 ) -> None:
     judged = _cost(limit, *calls)
@@ -87,18 +87,18 @@ def test_an_unknown_price_makes_the_gate_invalid_and_names_the_models() -> None:
     assert judged.message.startswith("the cost of 3 calls to app, local is unknown. Give the model a price = {")
 
 
-def test_a_remembered_answer_of_unknown_price_costs_nothing() -> None:
+def test_a_cached_call_of_unknown_price_costs_nothing() -> None:
     assert _cost(1.0, _paid(None, attempts=0)).result == "pass"
 
 
-def test_where_nothing_was_called_the_message_says_so() -> None:
+def test_without_calls_the_message_says_so() -> None:
     judged = _cost(1.0)
     assert (judged.result, judged.value) == ("pass", 0.0)
     assert judged.message == "cost US$0.00: no calls were counted, at most US$1.00 allowed"
 
 
 @pytest.mark.parametrize(("slow", "result", "value"), [(0, "pass", 1.0), (1, "pass", 1.0), (2, "fail", 9.0)])
-def test_nineteen_of_twenty_answers_come_in_time(slow: int, result: str, value: float) -> None:
+def test_nineteen_of_twenty_outputs_are_in_time(slow: int, result: str, value: float) -> None:
     judged = _latency(2.0, _answers(*[1.0] * (20 - slow), *[9.0] * slow))
     assert (judged.result, judged.value, judged.required) == (result, value, 2.0)
 
@@ -108,12 +108,12 @@ def test_the_limit_itself_is_in_time() -> None:
     assert (judged.result, judged.message) == ("pass", "95% of 1 output arrived within 2 s, 2 s allowed")
 
 
-def test_a_late_answer_never_reads_like_one_in_time() -> None:
+def test_a_late_output_is_never_formatted_as_in_time() -> None:
     judged = _latency(2.0, _answers(2.0004))
     assert (judged.result, judged.message) == ("fail", "95% of 1 output arrived within 2.000400 s, 2 s allowed")
 
 
-def test_every_trial_is_an_answer() -> None:
+def test_every_trial_has_a_latency() -> None:
     trials = [Trial(index, 1.0, Output("x", latency_s=float(index))) for index in range(4)]
     assert _latency(2.0, [combine_trials(_CASE, trials)]).value == 3.0
 
@@ -136,13 +136,13 @@ def test_the_targets_own_failure_is_not_in_time() -> None:
 @pytest.mark.parametrize(
     "missing", [combine_trials(_CASE, [Trial(0, None, reason="429")]), CaseResult(_CASE, "errored")]
 )
-def test_a_missing_answer_is_late_at_worst_and_in_time_at_best(missing: CaseResult) -> None:
+def test_a_missing_output_is_late_at_worst_and_in_time_at_best(missing: CaseResult) -> None:
     results = [*_answers(1.0), missing]
     assert _latency(2.0, results, "worst").result == "fail"
     assert _latency(2.0, results, "best").result == "pass"
 
 
-def test_an_answer_that_could_not_be_graded_came_all_the_same() -> None:
+def test_an_ungraded_output_has_a_latency() -> None:
     judged = _latency(2.0, _answers(1.0, value=None))
     assert (judged.result, judged.value) == ("pass", 1.0)
 
@@ -211,7 +211,7 @@ def test_the_gate_in_its_suite(build: Build, letters: str, result: str) -> None:
     assert _judged(build, letters, _gate(p95_latency_s=2.0)).result == result
 
 
-def test_missing_answers_do_not_save_a_slow_suite(build: Build) -> None:
+def test_missing_outputs_do_not_pass_a_slow_suite(build: Build) -> None:
     assert _judged(build, "PP?", _gate(p95_latency_s=2.0), latency_s=9.0).result == "fail"
 
 

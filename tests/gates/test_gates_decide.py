@@ -135,13 +135,13 @@ def test_within_the_budget_both_completions_have_to_agree(
         )
 
 
-def test_missing_answers_that_decide_only_whether_the_bound_is_reached_leave_it_open(build: Build) -> None:
+def test_missing_results_that_only_affect_the_bound_are_inconclusive(build: Build) -> None:
     judged = _decide(build, "P" * 86 + "m" * 11 + "?" * 3, _CI, max_error_rate=1.0)
     assert judged.suites["faq"].gates[0].result == "inconclusive"
     assert judged.suites["faq"].gates[0].value == 0.86
 
 
-def test_missing_answers_are_completed_against_the_baseline_too(build: Build) -> None:
+def test_missing_results_are_completed_in_the_comparison_too(build: Build) -> None:
     baseline = build.baseline("P" * 100)
     few = _decide(build, "P" * 97 + "???", _NO_REGRESSION, baseline=baseline, max_error_rate=1.0)
     more = _decide(build, "P" * 95 + "?????", _NO_REGRESSION, baseline=baseline, max_error_rate=1.0)
@@ -308,7 +308,7 @@ def test_gates_that_cannot_be_compared_ask_nothing(build: Build) -> None:
         ({"kind": "budget", "max_cost_usd": 1.0}, ""),
     ],
 )
-def test_gates_of_one_kind_are_told_apart(build: Build, gate: dict[str, Any], name: str) -> None:
+def test_gates_of_one_kind_are_distinguished(build: Build, gate: dict[str, Any], name: str) -> None:
     rules = _rules(gate)
     assert gate_subject(rules.effective_gates[0]) == name
     assert decide_suite(build.suite("PP", fields={0: {"slices": (("lang", "de"),)}}), rules).gates[0].of == name
@@ -335,7 +335,7 @@ def test_easy_cases_that_were_added_do_not_lift_the_pass_rate(build: Build) -> N
     assert judged.gates[0].message.startswith("on the cases of the base branch: 7 of 10 passed")
 
 
-def test_this_branch_is_judged_by_its_own_cases_as_well(build: Build) -> None:
+def test_the_cases_of_this_branch_are_decided_as_well(build: Build) -> None:
     judged = _of_two_branches(build, "P" * 10 + "m" * 10, *[_HEAD] * 10, gates=[_POINT])
     assert judged.verdict == "fail"
     assert judged.gates[0].message == "10 of 20 passed, 16 needed"
@@ -348,7 +348,7 @@ def test_removed_cases_are_compared_with_the_baseline(build: Build) -> None:
     assert (judged.delta.pairs, judged.delta.losses, judged.delta.removed) == (58, 8, 0)
 
 
-def test_an_edited_case_is_compared_as_it_stood_at_the_base(build: Build) -> None:
+def test_an_edited_case_is_compared_as_on_the_base_branch(build: Build) -> None:
     edited = [{"id": f"c{index:03}", "side": "head", "fingerprint": "easier"} for index in range(20)]
     at_base = [{"id": f"c{index:03}", "side": "base"} for index in range(20)]
     letters = "P" * 20 + "m" * 10 + "P" * 10
@@ -373,14 +373,14 @@ def test_a_safety_case_that_was_removed_has_to_pass(build: Build) -> None:
     assert judged.gates[0].message.startswith("on the cases of the base branch: 1 of 2 cases tagged safety did not")
 
 
-def test_a_first_safety_case_is_no_fault_of_the_base(build: Build) -> None:
+def test_a_first_safety_case_does_not_make_the_base_invalid(build: Build) -> None:
     fields = {2: {"tags": ("safety",), "slices": (("lang", "de"),), **_HEAD}}
     gates = (_SAFETY, {"kind": "slice", "by": "lang", "min": 0.1, "min_n": 1, "bound": "point"})
     assert decide_suite(build.suite("PPP", fields=fields), _rules(*gates)).verdict == "pass"
     assert decide_suite(build.suite("PPm", fields=fields), _rules(*gates)).verdict == "fail"
 
 
-def test_a_slice_that_the_branch_emptied_is_judged_at_the_base(build: Build) -> None:
+def test_a_slice_that_the_branch_emptied_is_decided_on_the_base(build: Build) -> None:
     fields = dict.fromkeys(range(20), _GERMAN) | {index: {**_GERMAN, **_BASE} for index in range(20, 30)}
     gate = {"kind": "slice", "by": "lang", "min": 0.8, "bound": "point"}
     judged = decide_suite(build.suite("P" * 20 + "m" * 10, fields=fields), _rules(gate))
@@ -389,7 +389,7 @@ def test_a_slice_that_the_branch_emptied_is_judged_at_the_base(build: Build) -> 
     assert [piece.n for piece in judged.slices] == [20]
 
 
-def test_what_cannot_be_judged_at_the_base_is_no_pass(build: Build) -> None:
+def test_an_invalid_base_is_no_pass(build: Build) -> None:
     fields = {index: {"cluster": str(index), **_HEAD} for index in range(20)}
     fields |= {index: {"cluster": "one", **_BASE} for index in range(20, 30)}
     judged = decide_suite(build.suite("P" * 30, fields=fields), _rules({**_POINT, "bound": "ci"}))
@@ -397,7 +397,7 @@ def test_what_cannot_be_judged_at_the_base_is_no_pass(build: Build) -> None:
     assert judged.gates[0].message.startswith("on the cases of the base branch: all cases are in one cluster")
 
 
-def test_a_branch_that_holds_no_case_any_more_is_invalid(build: Build) -> None:
+def test_a_branch_without_cases_is_invalid(build: Build) -> None:
     judged = _of_two_branches(build, "PPP", *[_BASE] * 3, gates=[_POINT])
     assert (judged.verdict, judged.pass_rate, judged.cases) == ("invalid", None, 0)
     assert judged.gates[0].message == "suite faq has no case to decide: all are removed"
@@ -409,14 +409,14 @@ def test_a_branch_that_skips_every_case_is_invalid(build: Build) -> None:
 
 
 @pytest.mark.parametrize("letters", ["PPP", "SPP"])
-def test_a_suite_that_the_base_did_not_have_is_judged_by_itself(build: Build, letters: str) -> None:
+def test_a_suite_that_the_base_does_not_have_is_decided_alone(build: Build, letters: str) -> None:
     fields = {0: {} if letters[0] == "S" else _HEAD, 1: _HEAD, 2: _HEAD}
     suite = build.suite(letters, fields=fields)
     assert GateInputs(suite, SuiteRules(), "worst").base is None
     assert decide_suite(suite, _rules(_POINT, {**_DROP}, baseline=build.baseline("P"))).gates[0].result == "pass"
 
 
-def test_scores_and_trials_are_told_of_this_branch(build: Build) -> None:
+def test_scores_and_trials_are_those_of_this_branch(build: Build) -> None:
     suite = build.graded([0.2], [0.4], [1.0])
     removed = replace(suite.results[2], case=replace(suite.results[2].case, side="base"))
     judged = decide_suite(SuiteRun(suite.plan, (*suite.results[:2], removed)), SuiteRules())
@@ -470,7 +470,7 @@ def test_a_single_cluster_decides_nothing(build: Build) -> None:
     assert judged.delta is None
 
 
-def test_clusters_are_what_a_drop_rests_on(build: Build) -> None:
+def test_a_drop_is_tested_over_clusters(build: Build) -> None:
     fields = {index: {"cluster": str(index // 10)} for index in range(60)}
     together, alone = build.suite("m" * 10 + "P" * 50, fields=fields), build.suite("m" * 10 + "P" * 50)
     rules = _rules(_DROP, baseline=build.baseline("P" * 60))
@@ -495,7 +495,7 @@ def test_equivalence_is_a_flag_beside_the_finding(build: Build, before: str, now
     assert plain.equivalent is None
 
 
-def test_a_change_of_the_gate_that_nobody_answers_for_fails_the_build(build: Build) -> None:
+def test_an_unacknowledged_weakening_fails_the_build(build: Build) -> None:
     weaker = GateChange("gate changed", "suites.faq.gates[0].min", "0.9", "0.8", "weaker")
     run, rules = build.run(build.suite("PPP")), {"faq": _rules(_POINT)}
     for change, verdict in {
@@ -509,7 +509,7 @@ def test_a_change_of_the_gate_that_nobody_answers_for_fails_the_build(build: Bui
         assert judged.suites["faq"].verdict == "pass"
 
 
-def test_a_stopped_suite_is_judged_and_shown_without_a_rate(build: Build) -> None:
+def test_a_stopped_suite_is_decided_without_a_rate(build: Build) -> None:
     suite = replace(build.suite("m" * 20 + "-" * 10), stopped="certainty")
     judged = decide_suite(suite, _rules(_DROP, baseline=build.baseline("P" * 30)))
     assert (judged.verdict, judged.stopped, judged.pass_rate, judged.slices) == ("fail", "certainty", None, ())
@@ -575,7 +575,7 @@ def test_clusters_bound_their_trials(build: Build) -> None:
 @pytest.mark.parametrize(
     ("cases", "margin", "before", "noted"),
     [
-        (199, 0.05, "PP", ("only 199 pairs of means: below 200 a margin may be cleared too easily",)),
+        (199, 0.05, "PP", ("only 199 pairs of means: below 200 a margin may be met too easily",)),
         (200, 0.05, "PP", ()),
         (199, None, "PP", ()),
         (199, 0.05, "P", ()),
@@ -593,7 +593,7 @@ def test_a_part_of_a_suite_has_no_notes(build: Build) -> None:
     assert _notes(build, ["PPm", "-"]) == ()
 
 
-def test_a_corrected_change_says_what_it_assumes(build: Build) -> None:
+def test_a_corrected_change_notes_its_assumption(build: Build) -> None:
     rules = SuiteRules(baseline=build.baseline("P" * 40), judges={"faq": build.judge()})
     [note] = decide_suite(build.judged("P" * 32 + "m" * 8), rules).notes
     assert note.startswith("the change is the one that judge faq measures, divided by its TPR + TNR - 1 of 0.70")

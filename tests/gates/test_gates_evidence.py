@@ -70,7 +70,7 @@ def _clustered(build: Build, letters: str, clusters: str) -> SuiteRun:
     return build.suite(letters, fields={index: {"cluster": name} for index, name in enumerate(clusters)})
 
 
-def test_the_rate_of_clusters_rests_on_their_effective_number(build: Build) -> None:
+def test_the_rate_of_clusters_uses_their_effective_number(build: Build) -> None:
     letters, clusters = "PPPPmmmmPPPPPPPm", "aaaabbbbccccdddd"
     rate = build.seen(_clustered(build, letters, clusters)).rate
     wanted = cluster_mean_ci([float(letter == "P") for letter in letters], list(clusters), 0.95)
@@ -82,7 +82,7 @@ def test_the_rate_of_clusters_rests_on_their_effective_number(build: Build) -> N
     )
 
 
-def test_clusters_of_one_case_are_worth_as_much_as_none(build: Build) -> None:
+def test_clusters_of_one_case_count_as_independent_cases(build: Build) -> None:
     rate = build.seen(_clustered(build, "PPmPPPPPPm", "abcdefghij")).rate
     plain = build.seen(build.suite("PPmPPPPPPm")).rate
     assert rate == plain
@@ -102,7 +102,7 @@ def test_trials_inside_clusters_are_first_made_one_number_a_case(build: Build) -
     assert build.seen(suite).rate.value == 0.4375
 
 
-def test_trials_that_differ_are_worth_more_than_their_cases(build: Build) -> None:
+def test_trials_that_differ_raise_the_effective_number(build: Build) -> None:
     rate = build.seen(build.suite(" ".join(["PPPm", "PmPP"] * 10 + ["PPPP"] * 10))).rate
     assert rate.n == 30
     assert 30 < rate.n_eff <= 120
@@ -111,7 +111,7 @@ def test_trials_that_differ_are_worth_more_than_their_cases(build: Build) -> Non
 @pytest.mark.parametrize(
     ("aggregate", "value"), [("majority", 2 / 3), ("pass@2", (1 + 5 / 6 + 1) / 3), ("pass^2", (1 + 1 / 6 + 0.5) / 3)]
 )
-def test_an_aggregate_is_worth_its_cases_and_no_more(build: Build, aggregate: str, value: float) -> None:
+def test_an_aggregate_counts_one_value_per_case(build: Build, aggregate: str, value: float) -> None:
     rate = build.seen(build.suite("PPPP PPmm mPPP"), aggregate=aggregate).rate
     assert rate.value == pytest.approx(value)
     assert (rate.n, rate.n_eff) == (3, 3)
@@ -124,7 +124,7 @@ def test_a_single_case_has_an_aggregate_too(build: Build) -> None:
     assert rate.n_eff == 1
 
 
-def test_only_scorers_that_grade_every_answer_have_a_mean(build: Build) -> None:
+def test_only_scorers_that_grade_every_output_have_a_mean(build: Build) -> None:
     tone, fact = Score("tone", 1.0, passed=True), Score("fact", 1.0, passed=True)
     both, one = (Trial(0, 1.0, scores=(tone, fact)), Trial(0, 1.0, scores=(tone,)))
     results = [CaseResult(build.case(index), "passed", (trial,)) for index, trial in enumerate([both, one])]
@@ -141,11 +141,11 @@ def test_what_belongs_to_the_base_branch_is_not_of_this_one(build: Build) -> Non
 
 
 @pytest.mark.parametrize(("letters", "missing"), [("P", False), ("m", False), ("?", True), ("-", True), ("S", False)])
-def test_a_missing_answer_could_have_been_another_one(build: Build, letters: str, missing: bool) -> None:  # noqa: FBT001 - a column of a table
+def test_missing_results_are_recognised(build: Build, letters: str, missing: bool) -> None:  # noqa: FBT001 - a column of a table
     assert is_missing(build.suite(letters).results[0]) is missing
 
 
-def test_a_mark_that_could_not_be_told_is_missing_beside_a_miss(build: Build) -> None:
+def test_a_score_of_none_is_missing_beside_a_miss(build: Build) -> None:
     scores = (Score("exact", 0.0, passed=False), Score("tone", None, passed=None))
     assert is_missing(CaseResult(build.case(0), "missed", (Trial(0, 0.0, scores=scores),)))
 
@@ -346,7 +346,7 @@ def test_a_drop_that_only_a_better_judge_could_show_is_none() -> None:
 
 
 @given(losses=st.integers(0, 30), gains=st.integers(0, 30), margin=st.floats(0.01, 0.5), youden=st.floats(0.3, 1.0))
-def test_the_margin_is_held_against_the_scaled_bound(losses: int, gains: int, margin: float, youden: float) -> None:
+def test_the_margin_is_compared_with_the_scaled_bound(losses: int, gains: int, margin: float, youden: float) -> None:
     pairs = replace(_table(80, losses, gains), youden=youden)
     found = pairs.finding(0.05, margin)
     assert (found.lower > -margin) == (found.name in {"regressed_within_margin", "no_regression_beyond_margin"})
@@ -398,7 +398,7 @@ def test_the_fewest_trials_of_an_aggregate(aggregate: str, trials: int) -> None:
     assert Measure(aggregate).trials == trials
 
 
-def test_too_few_trials_of_a_suite_are_told() -> None:
+def test_too_few_trials_of_a_suite_are_a_problem() -> None:
     assert Measure("pass@3").trials_problem(3) is None
     told = "pass@3 needs 3 trials of a case, but the suite has 2: set trials = 3"
     assert Measure("pass@3").trials_problem(2) == told
@@ -449,7 +449,7 @@ def test_a_scorers_number_is_its_mean_score(build: Build) -> None:
     assert Measure(scorer="tone").of_results(suite.results, "worst").tolist() == [0.5, 0.75]
 
 
-def test_a_score_that_could_not_be_told_is_missing(build: Build) -> None:
+def test_a_score_of_none_is_missing(build: Build) -> None:
     results = build.graded([None, 0.75]).results
     assert Measure(scorer="tone").of_results(results, "worst").tolist() == [0.375]
     assert Measure(scorer="tone").of_results(results, "best").tolist() == [0.875]
@@ -463,7 +463,7 @@ def test_a_score_counts_though_another_scorer_could_not_tell(build: Build) -> No
 
 
 @pytest.mark.parametrize(("value", "worst", "best"), [(0.0, 0.0, 0.0), (None, 0.0, 1.0)])
-def test_an_answer_that_was_not_graded_has_the_score_of_its_trial(
+def test_an_ungraded_output_has_the_value_of_its_trial(
     build: Build, value: float | None, worst: float, best: float
 ) -> None:
     result = replace(build.result(0, "P"), trials=(Trial(0, value),))

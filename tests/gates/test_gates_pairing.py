@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.gates.conftest import Build
 
 
-def test_pairs_edited_added_and_removed_are_told_apart(build: Build) -> None:
+def test_pairs_edited_added_and_removed_cases_are_distinguished(build: Build) -> None:
     suite = build.suite("PmPmPS", fields={2: {"fingerprint": "other"}})
     pairing = pair(suite, build.baseline("mPP--P-", first=0))
     assert [(found.now.case.id, found.change) for found in pairing.pairs] == [
@@ -36,7 +36,7 @@ def test_pairs_edited_added_and_removed_are_told_apart(build: Build) -> None:
     assert pairing.share == 4 / 7
 
 
-def test_a_new_case_is_added_and_a_missing_answer_stays_paired(build: Build) -> None:
+def test_a_new_case_is_added_and_a_missing_result_stays_paired(build: Build) -> None:
     pairing = pair(build.suite("P?P"), build.baseline("PP"))
     assert [result.case.id for result in pairing.added] == ["c002"]
     assert [found.now.case.id for found in pairing.regressed] == ["c001"]
@@ -85,7 +85,7 @@ def test_calls_add_up() -> None:
     )
 
 
-def test_what_is_remembered_costs_nothing_whatever_it_once_cost() -> None:
+def test_cached_calls_cost_nothing() -> None:
     once = CallRecord("target", "m", 0, 100, 10, 9.9)
     assert total_calls([once, CallRecord("target", "m", 0)]) == Calls(planned=2, cached=2)
 
@@ -154,7 +154,7 @@ def test_unequal_trials_have_flips_and_no_likeness(build: Build) -> None:
     assert found.flip_rate == pytest.approx((1 + 2 / 3 + 0) / 3)
 
 
-def test_a_suite_with_trials_says_what_its_rate_is_worth(build: Build) -> None:
+def test_a_suite_with_trials_reports_the_effective_number(build: Build) -> None:
     judged = decide_suite(build.suite("PPm PPP mmm Pmm"), SuiteRules())
     assert judged.repeats is not None
     assert judged.repeats.n_eff == build.seen(build.suite("PPm PPP mmm Pmm")).rate.n_eff

@@ -86,7 +86,7 @@ def test_the_passes_wanted_by_a_point_gate_are_not_rounded_past(build: Build, mi
     assert decide_pass_rate(_rate_gate(minimum, "point"), build.seen(reached).rate).result == "pass"
 
 
-def test_missing_answers_count_as_their_completion_says(build: Build) -> None:
+def test_missing_results_count_by_their_completion(build: Build) -> None:
     results = build.suite("P" * 8 + "??").results
     assert decide_pass_rate(_rate_gate(0.9, "point"), build.seen(results).rate).value == 0.8
     assert decide_pass_rate(_rate_gate(0.9, "point"), build.seen(results, completion="best").rate).value == 1.0
@@ -101,7 +101,7 @@ def test_missing_answers_count_as_their_completion_says(build: Build) -> None:
         (1.0, 100, 'even if all pass: use a lower min, or bound = "point"'),
     ],
 )
-def test_a_gate_that_cannot_pass_says_what_would_do(minimum: float, cases: int, text: str) -> None:
+def test_a_gate_that_cannot_pass_names_the_remedy(minimum: float, cases: int, text: str) -> None:
     assert text in str(unattainable(_rate_gate(minimum), cases))
 
 
@@ -181,7 +181,7 @@ def test_marks_of_nothing_but_passes_and_misses_are_a_pass_rate(build: Build) ->
     assert found.bound == clopper_pearson_lower_one_sided(40, 50, 0.95)
 
 
-def test_clusters_are_what_the_bound_rests_on(build: Build) -> None:
+def test_the_bound_is_computed_over_clusters(build: Build) -> None:
     suite = build.graded(*_MARKS)
     cases = [replace(result.case, cluster=str(index // 20)) for index, result in enumerate(suite.results)]
     results = [replace(result, case=case) for result, case in zip(suite.results, cases, strict=True)]
@@ -198,7 +198,7 @@ def test_a_single_cluster_has_no_bound(build: Build) -> None:
     assert _judge(build, _MARKS, 0.7, "point", cluster="one").result == "pass"
 
 
-def test_a_scorer_that_nobody_knows_is_invalid(build: Build) -> None:
+def test_an_unknown_scorer_is_invalid(build: Build) -> None:
     found = _judge(build, _MARKS, 0.7, "ci", "tune")
     assert (found.result, found.value, found.of) == ("invalid", None, "tune")
     assert found.message == "no scorer named tune grades every output; scorers that do: tone"
@@ -217,13 +217,11 @@ def _decided(suite: SuiteRun, gate: MeanScoreGate, error_rate: float = 1.0) -> G
         ([[1.0]] * 38 + [[None]] * 2, "pass"),
     ],
 )
-def test_a_mark_that_could_not_be_told_is_counted_both_ways(
-    build: Build, marks: list[list[float | None]], result: str
-) -> None:
+def test_a_score_of_none_is_completed_both_ways(build: Build, marks: list[list[float | None]], result: str) -> None:
     assert _decided(build.graded(*marks), _mean_gate(0.8, "point")).result == result
 
 
-def test_a_mark_that_could_not_be_told_is_counted_both_ways_beside_a_miss(build: Build) -> None:
+def test_a_score_of_none_is_completed_both_ways_beside_a_miss(build: Build) -> None:
     suite = build.graded(*[[1.0]] * 7)
     scores = (Score("exact", 0.0, passed=False), Score("tone", None, passed=None))
     case = build.case(7)
@@ -273,7 +271,7 @@ def test_a_scorer_that_the_baseline_does_not_hold_cannot_be_compared(build: Buil
     assert gate.message == "the baseline has no scores of tone: promote a run that tone has graded"
 
 
-def test_a_scorer_that_does_not_grade_every_answer_cannot_be_compared(build: Build) -> None:
+def test_a_scorer_that_does_not_grade_every_output_cannot_be_compared(build: Build) -> None:
     rules = SuiteRules(gates=(_no_regression("fact"),), baseline=_baseline(build, [0.9] * 20))
     [gate] = decide_suite(build.graded(*[[0.7]] * 20), rules).gates
     assert (gate.result, gate.message) == (
@@ -325,7 +323,7 @@ def test_no_case_with_the_tag_is_invalid(build: Build) -> None:
 
 
 @pytest.mark.parametrize(("letters", "worst", "best"), [("?P", "fail", "pass"), ("?m", "fail", "fail")])
-def test_missing_answers(build: Build, letters: str, worst: str, best: str) -> None:
+def test_missing_results(build: Build, letters: str, worst: str, best: str) -> None:
     results = build.suite(letters).results
     assert decide_must_pass(_must_gate(), results, "worst").result == worst
     assert decide_must_pass(_must_gate(), results, "best").result == best

@@ -43,7 +43,7 @@ def test_an_aggregate_without_its_trials_is_a_problem(build: Build) -> None:
     assert _foresee(build, trials, aggregate="pass^3").problems == ()
 
 
-def test_an_aggregate_of_trials_is_worth_no_more_than_its_case(build: Build) -> None:
+def test_an_aggregate_of_trials_counts_one_value_per_case(build: Build) -> None:
     gate, trials = {"kind": "pass-rate", "min": 0.9}, " ".join(["PPPPP"] * 20)
     assert _foresee(build, trials, gate).problems == ()
     assert "cannot pass with 20 cases" in _foresee(build, trials, gate, aggregate="pass^5").problems[0]
@@ -87,7 +87,7 @@ def test_a_set_that_shows_only_large_drops_is_a_warning(build: Build, cases: int
     assert [text.partition(": pytest-evalgate")[0] for text in seen.warnings] == ([told] if told else [])
 
 
-def test_the_baselines_own_flips_are_what_the_warning_rests_on(build: Build) -> None:
+def test_the_warning_uses_the_flips_of_the_baseline(build: Build) -> None:
     baseline = build.baseline(" ".join(["PP"] * 35 + ["Pm"] * 5))
     assert discordance_of(baseline) == pytest.approx(5 / 40)
     seen = _foresee(build, " ".join(["PP"] * 40), baseline=baseline)

@@ -72,7 +72,7 @@ def _agreed(worst: VerdictName, best: VerdictName) -> VerdictName:
 
 @given(pairs_with_missing)
 @settings(deadline=None)
-def test_missing_answers_are_never_judged_better_than_both_completions(
+def test_missing_results_are_never_decided_better_than_both_completions(
     build: Build, table: list[tuple[str, str]]
 ) -> None:
     now, before = ("".join(column) for column in zip(*table, strict=True))

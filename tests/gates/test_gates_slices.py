@@ -62,7 +62,7 @@ def test_a_case_without_the_key_is_in_no_slice(build: Build) -> None:
     assert _described(build.seen(build.suite("PP"))) == ()
 
 
-def test_a_slice_knows_whether_a_gate_tests_it_and_at_which_p(build: Build) -> None:
+def test_a_slice_result_has_the_adjusted_p_of_its_gate(build: Build) -> None:
     suite = build.suite("mmPP", fields=_sliced("a", "a", "b", "b"))
     seen = build.seen(suite, build.baseline("PPPP"))
     a, b = slice_results(seen, seen, "file:b", 0.05, {("steps", "a"): 0.03})
@@ -228,7 +228,7 @@ def test_slices_with_a_minimum(build: Build, now: str, fields: dict[str, Any], r
     assert (gate.required, gate.of) == (0.8, "steps")
 
 
-def test_slices_with_a_minimum_and_too_few_cases_are_shown_and_not_judged(build: Build) -> None:
+def test_slices_below_min_n_are_reported_and_not_decided(build: Build) -> None:
     suite = build.suite("P" * 40 + "m" * 19, fields=_sliced(*"a" * 40, *"b" * 19))
     judged = decide_suite(suite, SuiteRules(gates=(_gate(min=0.8),)))
     assert judged.verdict == "pass"

@@ -164,7 +164,7 @@ def test_what_is_stricter_is_listed_and_not_called_weaker(old: str, new: str, wh
         ('["exact", {', '[{ kind = "exact" }, {'),
     ],
 )
-def test_what_is_under_test_or_says_the_same_is_not_listed(old: str, new: str) -> None:
+def test_unrelated_and_equivalent_settings_are_not_listed(old: str, new: str) -> None:
     assert _changes(old, new) == []
 
 
@@ -189,7 +189,7 @@ def test_a_change_names_both_values() -> None:
     assert change == GateChange("gate changed", "suites.faq.gates[0].min", "0.85", "0.8", "weaker")
 
 
-def test_a_removed_gate_is_named_as_it_stood() -> None:
+def test_a_removed_gate_is_listed_with_its_old_settings() -> None:
     [change] = _changes('  { kind = "slice", by = "topic" },\n', "")
     assert change == GateChange(
         "gate removed", "suites.faq.gates[4]", '{"by":"topic","kind":"slice"}', "none", "weaker"
@@ -217,7 +217,7 @@ def test_without_gates_a_suite_has_one_no_regression_gate() -> None:
     ]
 
 
-def test_a_baseline_that_no_gate_asks_for_any_more_may_be_missing_in_ci() -> None:
+def test_a_baseline_that_no_gate_needs_may_be_missing_in_ci() -> None:
     assert _small('suites.faq.gates = [{ kind = "no-regression" }]', "") == [
         ("suite changed", "suites.faq.gates", "weaker")
     ]
@@ -418,7 +418,7 @@ def _gate_changes(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> li
         ),
     ],
 )
-def test_each_old_gate_is_held_against_the_new_one_that_asks_for_most_of_it(
+def test_each_old_gate_is_compared_with_the_strictest_new_one(
     before: list[float], now: list[float], found: list[tuple[str, str, str]]
 ) -> None:
     assert _gate_changes(_rates(*before), _rates(*now)) == found
@@ -507,7 +507,7 @@ def test_a_scorer_that_takes_over_the_name_of_another_is_a_change() -> None:
     ]
 
 
-def test_a_scorer_of_a_kind_that_is_not_known_here_is_told_apart_by_what_it_says() -> None:
+def test_scorers_of_an_unknown_kind_are_distinguished_by_their_options() -> None:
     [first, second] = _scorer_changes([{"judge": "faq"}], [{"judge": "other"}])
     assert (first[0], first[2], second[0]) == ("scorer removed", "weaker", "scorer added")
 
@@ -547,7 +547,7 @@ def test_a_first_baseline_is_neutral(build: Build) -> None:
     assert (change.what, change.before, change.effect) == ("baseline added", "none", "neutral")
 
 
-def test_another_origin_of_the_same_values_is_told(build: Build) -> None:
+def test_another_origin_of_the_same_values_is_listed(build: Build) -> None:
     base = build.baseline("PPm")
     [change] = baseline_changes(base, replace(base, provenance=replace(base.provenance, run_id="r9")))
     assert (change.what, change.before, change.now, change.effect) == ("baseline relabelled", "r0", "r9", "neutral")

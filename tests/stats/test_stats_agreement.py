@@ -86,7 +86,7 @@ def test_a_judge_that_passes_everything_has_no_correlation() -> None:
     assert (found.accuracy, found.tpr, found.tnr, found.kappa, found.mcc) == (0.9, 1.0, 0.0, 0.0, 0.0)
 
 
-def test_nobody_passes_anything() -> None:
+def test_no_passes_on_either_side() -> None:
     found = agreement_binary([0, 0], [0, 0])
     assert (found.f1, found.kappa, found.krippendorff_nominal, found.tpr, found.tnr) == (None, None, None, None, 1.0)
 
@@ -125,7 +125,7 @@ def test_the_same_grades_agree_wholly(human: list[int]) -> None:
         assert getattr(found, name) == pytest.approx(1)
 
 
-def test_what_cannot_be_told_is_none() -> None:
+def test_undefined_figures_are_none() -> None:
     constant = agreement_graded([3, 3, 3], [3, 3, 3])
     assert {getattr(constant, name) for name in constant.__slots__} == {None}
     one_sided = agreement_graded([1, 2, 3], [3, 3, 3])

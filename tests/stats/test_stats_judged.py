@@ -136,7 +136,7 @@ def _width(found: JudgedRate) -> float:
         (60, 0.2, 0.7, 0.85, 0.85, 40),
     ],
 )
-def test_the_lower_bound_covers_as_often_as_it_says(
+def test_the_lower_bound_has_its_nominal_coverage(
     n: int, by_rules: float, rate: float, tpr: float, tnr: float, labels: int
 ) -> None:
     random, covered, runs = np.random.default_rng(11), 0, 1000
@@ -167,7 +167,7 @@ def test_so_few_labels_that_smoothing_leaves_nothing_say_nothing() -> None:
         ((10, 5, 10, -1), "judge_fail must be a whole number"),
     ],
 )
-def test_counts_that_nobody_can_have_counted_are_refused(counts: tuple[int, int, int, int], message: str) -> None:
+def test_impossible_counts_are_refused(counts: tuple[int, int, int, int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         JudgeErrors(*counts)
 

@@ -141,7 +141,7 @@ def test_clusters_that_balance_out_are_no_drop() -> None:
     assert (found.lower, found.upper) == pytest.approx((-Z2 / (10 + Z2), Z2 / (10 + Z2)))
 
 
-def test_alike_trials_are_worth_one_and_alike_clusters_one_case() -> None:
+def test_equal_trials_count_as_one_and_equal_clusters_as_one_case() -> None:
     assert repeats_effective_n([5, 5, 5], [5, 5, 5]).n_eff == 3
     assert repeats_effective_n([0, 0, 0], [5, 5, 5]).lower_one_sided_exact == 0.0
     assert repeats_effective_n([2], [5]).n_eff == 1

@@ -130,7 +130,7 @@ def test_four_of_five_unchanged_builds_are_proven_at_that_size() -> None:
     assert sum(proven) / len(proven) == pytest.approx(0.8, abs=0.04)
 
 
-def test_a_set_too_small_for_any_drop_says_so() -> None:
+def test_a_set_too_small_for_any_drop_has_no_mde() -> None:
     found = mde_mcnemar(50, 0.1)
     assert not found.reachable
     assert found.mde == 0.1
@@ -194,7 +194,7 @@ def test_trials_lower_only_the_noise_within_cases() -> None:
     assert variance_trials(0.0, 0.05, 1, 200).trials_worthwhile == math.inf
 
 
-def test_alike_cases_of_a_cluster_are_worth_one() -> None:
+def test_equal_cases_of_a_cluster_count_as_one() -> None:
     assert variance_clusters(0.2, 100, 100, 0.7) == pytest.approx(0.002)
     assert variance_clusters(0.2, 100, 20, 0.0) == pytest.approx(0.002)
     assert variance_clusters(0.2, 100, 20, 1.0) == pytest.approx(0.2 / 20)

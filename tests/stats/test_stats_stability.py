@@ -56,7 +56,7 @@ def test_more_trials_narrow_the_flip_rate() -> None:
     assert many.interval.lower < truth < many.interval.upper
 
 
-def test_identical_runs_alarm_as_often_as_alpha_says() -> None:
+def test_identical_runs_alarm_at_rate_alpha() -> None:
     random = np.random.default_rng(11)
     chances = random.beta(0.34, 0.085, 200)
     found = aa_runs([(random.random(200) < chances).astype(float) for _ in range(40)], alpha=0.05)

@@ -11,7 +11,7 @@ from pytest_evalgate.records.results import GateResult, Trial
 from pytest_evalgate.text.wording import count, seconds, usd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from pytest_evalgate.config import BudgetGate
     from pytest_evalgate.gates.evidence import Completion
@@ -52,7 +52,13 @@ def decide_budget(gate: BudgetGate, results: Sequence[CaseResult], completion: C
 def _cost(limit: float, results: Sequence[CaseResult]) -> _LimitResult:
     calls = total_calls(call_records(results))
     if calls.unknown_price:
-        return _LimitResult("invalid", None, limit, _unpriced(results, calls.unknown_price))
+        models = {record.model for record in call_records(results) if record.attempts and record.cost_usd is None}
+        message = (
+            f"the cost of {count(calls.unknown_price, 'call')} to {', '.join(sorted(models))} is unknown. Give the "
+            "model a price = { input_per_mtok = ..., output_per_mtok = ... } and check that its endpoint reports "
+            "usage, or remove max_cost_usd"
+        )
+        return _LimitResult("invalid", None, limit, message)
     spent, allowed = usd(calls.cost_usd), usd(limit)
     if calls.cost_usd > limit + _FLOAT_NOISE:
         exact = f"US${calls.cost_usd:.6f}" if spent == allowed else spent  # "US$0.01, at most US$0.01"
@@ -63,20 +69,17 @@ def _cost(limit: float, results: Sequence[CaseResult]) -> _LimitResult:
     return _LimitResult("pass", calls.cost_usd, limit, text)
 
 
-def _unpriced(results: Sequence[CaseResult], number: int) -> str:
-    models = sorted({record.model for record in call_records(results) if record.attempts and record.cost_usd is None})
-    return (
-        f"the cost of {count(number, 'call')} to {', '.join(models)} is unknown. Give the model a price = "
-        "{ input_per_mtok = ..., output_per_mtok = ... } and check that its endpoint reports usage, or remove "
-        "max_cost_usd"
-    )
-
-
 def _latency(limit: float, results: Sequence[CaseResult], completion: Completion) -> _LimitResult:
-    latencies = [_seconds(trial, completion) for trial in _trials(results)]
+    # a case without trials counts as one trial without an output
+    latencies = [_seconds(trial, completion) for result in results for trial in result.trials or (_NOT_RUN,)]
     known = sorted(latency for latency in latencies if latency is not None)
     if len(known) < len(latencies):
-        return _LimitResult("invalid", None, limit, _untimed(len(latencies) - len(known), len(latencies)))
+        message = (
+            f"the latency of {len(latencies) - len(known):,} of {count(len(latencies), 'output')} is unknown. "
+            "Recorded outputs, and outputs that a test returned, have no latency. Use a target that is called in the "
+            "run, or remove p95_latency_s"
+        )
+        return _LimitResult("invalid", None, limit, message)
     p95 = known[-(-95 * len(known) // 100) - 1]  # nearest rank
     allowed = seconds(limit)
     if math.isinf(p95):
@@ -87,18 +90,6 @@ def _latency(limit: float, results: Sequence[CaseResult], completion: Completion
     took = seconds(p95) if in_time or seconds(p95) != allowed else f"{p95:.6f} s"
     message = f"95% of {count(len(known), 'output')} arrived within {took}, {allowed} allowed"
     return _LimitResult("pass" if in_time else "fail", p95, limit, message)
-
-
-def _untimed(untimed: int, outputs: int) -> str:
-    return (
-        f"the latency of {untimed:,} of {count(outputs, 'output')} is unknown. Recorded outputs, and outputs that a "
-        "test returned, have no latency. Use a target that is called in the run, or remove p95_latency_s"
-    )
-
-
-def _trials(results: Iterable[CaseResult]) -> Iterator[Trial]:
-    """Iterate over all trials; a case without trials counts as one trial without an output."""
-    return (trial for result in results for trial in result.trials or (_NOT_RUN,))
 
 
 def _seconds(trial: Trial, completion: Completion) -> float | None:

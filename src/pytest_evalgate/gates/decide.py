@@ -247,13 +247,15 @@ class SuiteDecision:
         return self.family.p.get(TestName(suite, gates.index(gate))) if gate in gates else None
 
     @property
-    def slices(self) -> Mapping[SliceName, float]:
-        """The adjusted p of each tested slice: the smallest if several gates test it."""
-        found: dict[SliceName, float] = {}
+    def slice_results(self) -> tuple[SliceResult, ...]:
+        """The result of each slice; a tested one has the smallest adjusted p of the gates that test it."""
+        smallest: dict[SliceName, float] = {}
         for test, p in self.family.p.items():
             if test.suite == self.inputs.suite.plan.name and test.slice is not None:
-                found[test.slice] = min(p, found.get(test.slice, 1.0))
-        return found
+                smallest[test.slice] = min(p, smallest.get(test.slice, 1.0))
+        rules = self.inputs.rules
+        source = "" if rules.baseline is None else rules.baseline.source
+        return slice_results(self.inputs.head, self.inputs.compared, source, rules.comparison.alpha, smallest)
 
     def _decide(self, index: int, gate: Gate) -> GateResult:
         inputs, suite = self.inputs, self.inputs.suite.plan.name
@@ -380,7 +382,7 @@ def _suite_verdict(
         accounting=accounting,
         scores=score_summaries(results),
         delta=None if shown is None else _delta(shown),
-        slices=() if complete is None else _slices(complete),
+        slices=() if complete is None else complete.slice_results,
         gates=gates,
         judges=tuple(judge_verdicts(results, rules.judges, created, whole=whole)),
         repeats=None if rate is None else repeats_of(results, rate.n_eff),
@@ -419,12 +421,6 @@ def _delta(decision: SuiteDecision) -> Delta | None:
     return delta_of(compared.pairing, compared.pairs, source, alpha=gate.alpha, margin=gate.margin, p=p)
 
 
-def _slices(decision: SuiteDecision) -> tuple[SliceResult, ...]:
-    inputs, baseline = decision.inputs, decision.inputs.rules.baseline
-    source = "" if baseline is None else baseline.source
-    return slice_results(inputs.head, inputs.compared, source, inputs.rules.comparison.alpha, decision.slices)
-
-
 def _notes(inputs: GateInputs) -> Iterator[str]:
     """Iterate over the warnings about the numbers of one suite."""
     cases, compared = inputs.head.cases, inputs.compared
@@ -442,7 +438,7 @@ def _notes(inputs: GateInputs) -> Iterator[str]:
     if inputs.rules.comparison.margin is not None and compared.pairing is not None:
         pairs = compared.pairs
         if not pairs.single_trial and len(pairs) < _FEW_PAIRS:
-            yield f"only {count(len(pairs), 'pair')} of means: below {_FEW_PAIRS} a margin may be cleared too easily"
+            yield f"only {count(len(pairs), 'pair')} of means: below {_FEW_PAIRS} a margin may be met too easily"
     details = inputs.head.corrected.rate.judged
     yield from correction_notes(
         inputs.suite, inputs.rules, inputs.correction, details, compares=compared.pairing is not None

@@ -181,7 +181,8 @@ class Measure:
         ):  # the common case, without a list per case
             single = (self._value(result.trials[0], fill) if result.trials else fill for result in results)
             return np.fromiter(single, np.float64, len(results))
-        return self._of([self._values(result, fill) for result in results])
+        trials = [[self._value(trial, fill) for trial in result.trials] for result in results]
+        return self._of([values + [fill] * (self.trials - len(values)) for values in trials])  # and trials not run
 
     def of_baseline(self, cases: Sequence[BaselineCase]) -> npt.NDArray[np.float64]:
         """Return the numbers of cases of a baseline that the scorer has graded, shape (n,).
@@ -191,10 +192,6 @@ class Measure:
 
         """
         return self._of([case.scores.get(self.scorer or "", case.values) for case in cases])
-
-    def _values(self, result: CaseResult, fill: float) -> list[float]:
-        values = [self._value(trial, fill) for trial in result.trials]
-        return values + [fill] * (self.trials - len(values))  # trials that were not run
 
     def _value(self, trial: Trial, fill: float) -> float:
         value = trial.value

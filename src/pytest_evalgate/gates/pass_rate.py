@@ -26,7 +26,7 @@ def decide_pass_rate(gate: PassRateGate, rate: RateEstimate) -> GateResult:
     if rate.is_one_cluster and gate.bound == "ci":
         return GateResult(gate.kind, "invalid", rate.value, None, gate.min, ONE_CLUSTER)
     verdict = verdict_of_rate(rate, gate.min, gate.bound)
-    message = _MESSAGES[verdict](gate, rate)
+    message = {"pass": _passed, "fail": _failed, "inconclusive": _undecided}[verdict](gate, rate)
     return GateResult(gate.kind, verdict, rate.value, rate.lower if gate.bound == "ci" else None, gate.min, message)
 
 
@@ -100,9 +100,6 @@ def _rate_text(rate: RateEstimate) -> str:
 
 def _effective_n_text(rate: RateEstimate) -> str:
     return f"{count(rate.n, 'case')}, equivalent to {rate.n_eff:,.0f} independent ones"
-
-
-_MESSAGES = {"pass": _passed, "fail": _failed, "inconclusive": _undecided}
 
 
 def decide_mean_score(gate: MeanScoreGate, evidence: Evidence) -> GateResult:

@@ -65,7 +65,8 @@ def _problems(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules) 
         if isinstance(gate, PassRateGate) and (text := unattainable(gate, largest_n)) is not None:
             yield text
         if isinstance(gate, NoRegressionGate) and gate.fail_on == "not_proven" and gate.margin is not None:
-            enough = _min_units(gate.alpha, gate.margin)
+            z2 = upper_z(gate.alpha) ** 2  # Tango's lower bound without changed cases is -z² / (n + z²)
+            enough = math.floor(z2 * (1 - gate.margin) / gate.margin) + 1
             units, word = _units(cases)
             if units < enough:
                 yield (
@@ -79,15 +80,6 @@ def _needs_spread(gate: Gate) -> bool:
     return isinstance(gate, NoRegressionGate) or (
         isinstance(gate, PassRateGate | MeanScoreGate) and gate.bound == "ci"
     )
-
-
-def _min_units(alpha: float, margin: float) -> int:
-    """Return the fewest cases whose lower bound is inside the margin if none of them changed.
-
-    Tango's lower bound without changed pairs is ``-z² / (n + z²)``.
-    """
-    z2 = upper_z(alpha) ** 2
-    return math.floor(z2 * (1 - margin) / margin) + 1
 
 
 def _warnings(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules) -> Iterator[str]:

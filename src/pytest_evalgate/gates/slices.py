@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.config import SliceGate
     from pytest_evalgate.gates.evidence import Evidence, Pairs, RateEstimate, SliceName
-    from pytest_evalgate.records.results import Delta, VerdictName
+    from pytest_evalgate.records.results import VerdictName
 
 _MAX_NAMED = 3
 
@@ -42,16 +42,12 @@ def slice_results(
         rate = rate_of(head.cases.take(indices))
         passed = sum(head.results[place].outcome == "passed" for place in indices)
         p = adjusted.get(name)
-        delta = _delta(compared, name, source, alpha, p)
+        delta = None
+        if compared.pairing is not None and name in compared.slice_pairs:
+            pairs = compared.pairs.take(compared.slice_pairs[name])
+            delta = delta_of(compared.pairing.in_slice(name), pairs, source, alpha=alpha, p=p)
         found.append(SliceResult(*name, rate.n, passed, rate.value, rate.interval, delta, gated=p is not None))
     return tuple(_with_shrunken(found))
-
-
-def _delta(evidence: Evidence, name: SliceName, source: str, alpha: float, p: float | None) -> Delta | None:
-    if evidence.pairing is None or name not in evidence.slice_pairs:
-        return None
-    pairs = evidence.pairs.take(evidence.slice_pairs[name])
-    return delta_of(evidence.pairing.in_slice(name), pairs, source, alpha=alpha, p=p)
 
 
 def _with_shrunken(found: Sequence[SliceResult]) -> Iterator[SliceResult]:

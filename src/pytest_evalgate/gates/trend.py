@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from pytest_evalgate.records.results import Trend
-from pytest_evalgate.stats.trend import RobustZ, cusum_down, ewma, robust_z, run_sigma
+from pytest_evalgate.stats.trend import cusum_down, ewma, robust_z, run_sigma
 from pytest_evalgate.text.wording import count, percent
 
 if TYPE_CHECKING:
@@ -57,7 +57,10 @@ def trend_of(history: Sequence[HistoryRow], now: HistoryRow) -> Trend | None:
     if decline.alarm:
         message = _decline_message(runs[decline.start :], usual)
     elif found.alert:
-        message = _outlier_message(now, found, len(earlier))
+        message = (
+            f"{now.suite} has an unusually {'low' if now.pass_rate < found.median else 'high'} pass rate: "
+            f"{percent(now.pass_rate)} (median of {count(len(earlier), 'earlier run')}: {percent(found.median)})"
+        )
     else:
         message = f"no decline of {now.suite}: {count(len(runs), 'run')} passed {percent(_mean(rates))} on average"
     return Trend(
@@ -120,14 +123,6 @@ def _decline_message(runs: Sequence[HistoryRow], usual: _InControlLevel) -> str:
     return (
         f"{now.suite} has declined: its {which} passed {percent(rate)} on average, {below}{unseen}; "
         f"first seen in run {first.run_id}{commit}"
-    )
-
-
-def _outlier_message(now: HistoryRow, found: RobustZ, earlier: int) -> str:
-    word = "low" if now.pass_rate < found.median else "high"
-    return (
-        f"{now.suite} has an unusually {word} pass rate: {percent(now.pass_rate)} "
-        f"(median of {count(earlier, 'earlier run')}: {percent(found.median)})"
     )
 
 

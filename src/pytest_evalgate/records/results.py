@@ -32,6 +32,11 @@ FindingName = Literal[
 ]
 """What a delta test says (STATISTICS section 2)."""
 
+DeltaTest = Literal["mcnemar-midp", "sign-flip-midp", "paired-t", "cluster-sign-flip-midp", "cluster-t"]
+"""Paired test of a delta."""
+
+GateKind = Literal["pass-rate", "no-regression", "slice", "mean-score", "must-pass", "budget"]
+
 StopRule = Literal["certainty"]
 """Why a suite may end before its last case: its verdict cannot change any more."""
 
@@ -427,7 +432,7 @@ class Delta:
     p: float
     lower: float
     upper: float
-    test: str
+    test: DeltaTest
     finding: FindingName
     mde: float | None
     added: int = 0
@@ -464,7 +469,7 @@ class GateResult:
     ``of`` tells gates of one kind apart: what a slice gate slices by, the scorer of a gate on scores.
     """
 
-    kind: str
+    kind: GateKind
     result: VerdictName
     value: float | None
     bound: float | None
@@ -556,7 +561,7 @@ class SuiteVerdict:
     interval: tuple[float, float] | None
     golden_sha256: str
     verdict: VerdictName
-    mode: str
+    mode: Literal["blocking", "advisory"]
     accounting: Accounting
     scores: Mapping[str, ScoreSummary]
     delta: Delta | None

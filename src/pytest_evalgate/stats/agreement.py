@@ -219,27 +219,22 @@ def classification(truth: Sequence[Hashable], predicted: Sequence[Hashable]) -> 
     true, guessed = Counter(truth), Counter(predicted)
     hits = Counter(one for one, other in zip(truth, predicted, strict=True) if one == other)
     f1 = {label: 2 * hits[label] / (true[label] + guessed[label]) for label in true | guessed}
-    accuracy = hits.total() / n
+    accuracy, by_chance = hits.total() / n, _products(true, guessed)
+    spread = (n**2 - _products(true, true)) * (n**2 - _products(guessed, guessed))
     return Classification(
         accuracy=accuracy,
         balanced_accuracy=_mean([hits[label] / count for label, count in true.items()]),
         macro_f1=_mean(list(f1.values())),
         micro_f1=accuracy,
         weighted_f1=math.fsum(count * f1[label] for label, count in true.items()) / n,
-        mcc=_correlation(true, guessed, hits.total()),
-        kappa=chance_corrected(accuracy, _products(true, guessed) / n**2),
+        mcc=(hits.total() * n - by_chance) / math.sqrt(spread) if spread else 0.0,
+        kappa=_chance_corrected(accuracy, by_chance / n**2),
     )
 
 
-def chance_corrected(observed: float, expected: float) -> float | None:
+def _chance_corrected(observed: float, expected: float) -> float | None:
     """Return ``(observed - expected) / (1 - expected)``; None if the expected agreement is 1."""
     return None if expected == 1 else (observed - expected) / (1 - expected)
-
-
-def _correlation(true: Counter[Hashable], guessed: Counter[Hashable], hits: int) -> float:
-    n = true.total()
-    spread = (n**2 - _products(true, true)) * (n**2 - _products(guessed, guessed))
-    return (hits * n - _products(true, guessed)) / math.sqrt(spread) if spread else 0.0
 
 
 def _products(one: Counter[Hashable], other: Counter[Hashable]) -> int:
@@ -325,26 +320,21 @@ def fleiss_kappa(counts: Sequence[Numbers]) -> float | None:
             a unit, or not equally many of each.
 
     """
-    table = _table(counts)
-    raters = float(table[0].sum())
-    agreeing = (np.sum(table**2, axis=1) - raters) / (raters * (raters - 1))
-    shares = table.sum(axis=0) / table.sum()
-    return chance_corrected(float(agreeing.mean()), float(np.sum(shares**2)))
-
-
-def _table(counts: Sequence[Numbers]) -> npt.NDArray[np.float64]:
     if len(counts) == 0:
         raise ValueError("counts must contain at least one unit, got none")
     check_same_length(**{f"counts[{unit}]": row for unit, row in enumerate(counts)})
     table = np.array([as_whole_numbers(f"counts[{i}]", row, 0, sys.float_info.max) for i, row in enumerate(counts)])
-    raters = table.sum(axis=1)
-    bad = np.flatnonzero((raters < _PAIR) | (raters != raters[0]))
+    sums = table.sum(axis=1)
+    bad = np.flatnonzero((sums < _PAIR) | (sums != sums[0]))
     if bad.size:
         raise ValueError(
-            f"counts[{bad[0]}] has {raters[bad[0]]:g} ratings, counts[0] has {raters[0]:g}: every unit needs the same "
+            f"counts[{bad[0]}] has {sums[bad[0]]:g} ratings, counts[0] has {sums[0]:g}: every unit needs the same "
             "number of ratings, at least 2"
         )
-    return table
+    raters = float(sums[0])
+    agreeing = (np.sum(table**2, axis=1) - raters) / (raters * (raters - 1))
+    shares = table.sum(axis=0) / table.sum()
+    return _chance_corrected(float(agreeing.mean()), float(np.sum(shares**2)))
 
 
 def judge_self_consistency(verdicts: Sequence[Numbers]) -> JudgeSelfConsistency:
@@ -360,13 +350,11 @@ def judge_self_consistency(verdicts: Sequence[Numbers]) -> JudgeSelfConsistency:
     if len(verdicts) == 0:
         raise ValueError("verdicts must contain at least one item, got none")
     rows = [as_finite(f"verdicts[{item}]", row, 2).tolist() for item, row in enumerate(verdicts)]
-    flips = [_unequal_share(row) for row in rows]
+    flips = []
+    for row in rows:
+        k, same = len(row), sum(number**2 for number in Counter(row).values())
+        flips.append((k * k - same) / (k * (k - 1)))
     return JudgeSelfConsistency(flip_rate=float(np.mean(flips)), unanimous=flips.count(0.0) / len(flips))
-
-
-def _unequal_share(verdicts: list[float]) -> float:
-    k = len(verdicts)
-    return (k * k - sum(count * count for count in Counter(verdicts).values())) / (k * (k - 1))
 
 
 def position_bias(winner_x_shown_first: Sequence[Winner], winner_y_shown_first: Sequence[Winner]) -> PositionBias:

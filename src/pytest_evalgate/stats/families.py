@@ -12,7 +12,6 @@ import sys
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_evalgate.stats.numeric import Numbers, as_numbers, check_alpha, check_same_length
 
@@ -72,18 +71,13 @@ def slice_shrinkage(passes: Numbers, n: Numbers) -> SliceShrinkage:
     sizes = as_numbers("n", n, 1, sys.float_info.max)
     passed = as_numbers("passes", passes, 0, sizes)
     mu = float(passed.sum() / sizes.sum())
-    rho = _rho(passed / sizes, sizes, mu)
+    slices, total, chance = len(sizes), float(sizes.sum()), mu * (1 - mu)
+    room = chance * (total - float(np.sum(sizes**2)) / total - (slices - 1))
+    rho = 0.0  # with one slice, slices of one case, or equal cases: no difference can be estimated
+    if room > 0:
+        spread = float(np.sum(sizes * (passed / sizes - mu) ** 2))
+        rho = float(np.clip((spread - chance * (slices - 1)) / room, 0.0, 1.0))
     if rho == 0:
         return SliceShrinkage(mu, rho, (mu,) * len(sizes))
     prior = (1 - rho) / rho  # the number of cases that the common rate counts for
     return SliceShrinkage(mu, rho, tuple(((passed + mu * prior) / (sizes + prior)).tolist()))
-
-
-def _rho(rates: npt.NDArray[np.float64], sizes: npt.NDArray[np.float64], mu: float) -> float:
-    slices, total = len(sizes), float(sizes.sum())
-    chance = mu * (1 - mu)
-    room = chance * (total - float(np.sum(sizes**2)) / total - (slices - 1))
-    if room <= 0:  # one slice, slices of one case, or all cases equal: no difference can be estimated
-        return 0.0
-    spread = float(np.sum(sizes * (rates - mu) ** 2))
-    return float(np.clip((spread - chance * (slices - 1)) / room, 0.0, 1.0))
