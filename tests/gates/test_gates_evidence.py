@@ -400,8 +400,8 @@ def test_the_fewest_trials_of_an_aggregate(aggregate: str, trials: int) -> None:
 
 def test_too_few_trials_of_a_suite_are_a_problem() -> None:
     assert Measure("pass@3").trials_problem(3) is None
-    told = "pass@3 needs 3 trials of a case, but the suite has 2: set trials = 3"
-    assert Measure("pass@3").trials_problem(2) == told
+    message = "pass@3 needs 3 trials of a case, but the suite has 2: set trials = 3"
+    assert Measure("pass@3").trials_problem(2) == message
 
 
 @pytest.mark.parametrize(

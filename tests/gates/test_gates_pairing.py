@@ -155,9 +155,9 @@ def test_unequal_trials_have_flips_and_no_likeness(build: Build) -> None:
 
 
 def test_a_suite_with_trials_reports_the_effective_number(build: Build) -> None:
-    judged = decide_suite(build.suite("PPm PPP mmm Pmm"), SuiteRules())
-    assert judged.repeats is not None
-    assert judged.repeats.n_eff == build.seen(build.suite("PPm PPP mmm Pmm")).rate.n_eff
+    decided = decide_suite(build.suite("PPm PPP mmm Pmm"), SuiteRules())
+    assert decided.repeats is not None
+    assert decided.repeats.n_eff == build.seen(build.suite("PPm PPP mmm Pmm")).rate.n_eff
     assert decide_suite(build.suite("PmP"), SuiteRules()).repeats is None
 
 

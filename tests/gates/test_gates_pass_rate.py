@@ -136,7 +136,7 @@ def _mean_gate(minimum: float, bound: str = "ci", scorer: str = "tone") -> MeanS
     return MeanScoreGate.model_validate({"kind": "mean-score", "scorer": scorer, "min": minimum, "bound": bound})
 
 
-def _judge(build: Build, marks: Sequence[Sequence[float | None]], *gate: Any, **fields: Any) -> GateResult:
+def _decide(build: Build, marks: Sequence[Sequence[float | None]], *gate: Any, **fields: Any) -> GateResult:
     return decide_mean_score(_mean_gate(*gate), build.seen(build.graded(*marks, **fields)))
 
 
@@ -156,28 +156,28 @@ _MARKS = [[0.9], [0.8], [0.7], [0.95], [0.85]] * 20
 def test_the_mean_or_its_lower_bound_has_to_reach_the_minimum(
     build: Build, minimum: float, bound: str, result: str
 ) -> None:
-    assert _judge(build, _MARKS, minimum, bound).result == result
+    assert _decide(build, _MARKS, minimum, bound).result == result
 
 
 def test_a_mean_score_result_has_its_numbers(build: Build) -> None:
-    found = _judge(build, _MARKS, 0.7)
+    found = _decide(build, _MARKS, 0.7)
     wanted = mean_score_ci([mark for [mark] in _MARKS])
     assert (found.kind, found.of, found.required) == ("mean-score", "tone", 0.7)
     assert found.value == pytest.approx(0.84)
     assert found.bound == wanted.lower_one_sided_exact
     assert found.message == "mean tone 0.840 of 100 cases, at least 0.767 with 95% confidence; 0.7 required"
-    assert _judge(build, _MARKS, 0.7, "point").message == "mean tone 0.840 of 100 cases; 0.7 required"
-    assert _judge(build, _MARKS, 0.8).message.endswith(
+    assert _decide(build, _MARKS, 0.7, "point").message == "mean tone 0.840 of 100 cases; 0.7 required"
+    assert _decide(build, _MARKS, 0.8).message.endswith(
         "; 0.8 required: more cases, or scores with less variance, would decide it"
     )
 
 
 def test_trials_of_a_case_are_averaged_first(build: Build) -> None:
-    assert _judge(build, [[1.0, 0.0], [1.0, 1.0]], 0.7, "point").value == 0.75
+    assert _decide(build, [[1.0, 0.0], [1.0, 1.0]], 0.7, "point").value == 0.75
 
 
 def test_marks_of_nothing_but_passes_and_misses_are_a_pass_rate(build: Build) -> None:
-    found = _judge(build, [[1.0]] * 40 + [[0.0]] * 10, 0.7)
+    found = _decide(build, [[1.0]] * 40 + [[0.0]] * 10, 0.7)
     assert found.bound == clopper_pearson_lower_one_sided(40, 50, 0.95)
 
 
@@ -192,14 +192,14 @@ def test_the_bound_is_computed_over_clusters(build: Build) -> None:
 
 
 def test_a_single_cluster_has_no_bound(build: Build) -> None:
-    found = _judge(build, _MARKS, 0.7, cluster="one")
+    found = _decide(build, _MARKS, 0.7, cluster="one")
     assert (found.result, found.bound) == ("invalid", None)
     assert found.message.startswith("all cases are in one cluster")
-    assert _judge(build, _MARKS, 0.7, "point", cluster="one").result == "pass"
+    assert _decide(build, _MARKS, 0.7, "point", cluster="one").result == "pass"
 
 
 def test_an_unknown_scorer_is_invalid(build: Build) -> None:
-    found = _judge(build, _MARKS, 0.7, "ci", "tune")
+    found = _decide(build, _MARKS, 0.7, "ci", "tune")
     assert (found.result, found.value, found.of) == ("invalid", None, "tune")
     assert found.message == "no scorer named tune grades every output; scorers that do: tone"
 
@@ -249,12 +249,12 @@ def test_mean_scores_are_compared_where_every_case_still_passes(build: Build) ->
     rules = SuiteRules(
         gates=(_no_regression(), NoRegressionGate(kind="no-regression")), baseline=_baseline(build, [0.9] * 20)
     )
-    judged = decide_suite(suite, rules)
-    assert [(gate.result, gate.of) for gate in judged.gates] == [("fail", "tone"), ("pass", "")]
-    assert judged.gates[0].value == pytest.approx(-0.2)
-    assert judged.gates[0].message.startswith("20 cases got worse, 0 got better (paired-t p=0")
-    assert judged.delta is not None
-    assert (judged.delta.delta, judged.delta.test) == (0.0, "mcnemar-midp")
+    decided = decide_suite(suite, rules)
+    assert [(gate.result, gate.of) for gate in decided.gates] == [("fail", "tone"), ("pass", "")]
+    assert decided.gates[0].value == pytest.approx(-0.2)
+    assert decided.gates[0].message.startswith("20 cases got worse, 0 got better (paired-t p=0")
+    assert decided.delta is not None
+    assert (decided.delta.delta, decided.delta.test) == (0.0, "mcnemar-midp")
 
 
 def test_scores_that_were_all_full_marks_are_no_table_of_passes(build: Build) -> None:

@@ -90,7 +90,7 @@ def _gate(**fields: Any) -> SliceGate:
 _OVERALL = NoRegressionGate(kind="no-regression")
 
 
-def _judged(
+def _decided(
     build: Build, now: str, slices: str, *gates: SliceGate | NoRegressionGate, before: str = ""
 ) -> SuiteVerdict:
     baseline = build.baseline(before or "P" * len(now))
@@ -99,7 +99,7 @@ def _judged(
 
 def test_a_drop_in_one_slice_fails_the_build(build: Build) -> None:
     now, slices = "P" * 150 + "m" * 8 + "P" * 42, "a" * 100 + "b" * 50 + "c" * 50
-    judged = _judged(build, now, slices, _gate())
+    judged = _decided(build, now, slices, _gate())
     assert judged.verdict == "fail"
     assert judged.gates[0].message == (
         "1 of 3 slices by steps dropped: c -16.0 pp (8 worse, 0 better, Holm p=0.0059); "
@@ -114,8 +114,8 @@ def test_a_drop_in_one_slice_fails_the_build(build: Build) -> None:
 def test_slices_share_alpha_with_the_overall_test(build: Build) -> None:
     now, slices = "m" * 5 + "P" * 20 + "P" * 9 + "P" * 6, "a" * 25 + "b" * 15
     before = "P" * 25 + "m" * 9 + "P" * 6
-    assert _judged(build, now, slices, _gate(), before=before).verdict == "fail"
-    shared = _judged(build, now, slices, _gate(), _OVERALL, before=before)
+    assert _decided(build, now, slices, _gate(), before=before).verdict == "fail"
+    shared = _decided(build, now, slices, _gate(), _OVERALL, before=before)
     assert [gate.result for gate in shared.gates] == ["pass", "pass"]
     assert "no drop is proven in any of 2 slices by steps" in shared.gates[0].message
     assert next(piece.delta.p_adjusted for piece in shared.slices if piece.delta) == pytest.approx(4 * 2**-6)
@@ -124,7 +124,7 @@ def test_slices_share_alpha_with_the_overall_test(build: Build) -> None:
 @pytest.mark.parametrize(("losses", "note"), [(3, "; 2 too small to gate (fewer than 4 changed cases)"), (4, "")])
 def test_a_slice_that_cannot_fail_is_named_too_small(build: Build, losses: int, note: str) -> None:
     now, slices = ("m" * losses + "P" * 20) * 2, "a" * (losses + 20) + "b" * (losses + 20)
-    [gate] = _judged(build, now, slices, _gate()).gates
+    [gate] = _decided(build, now, slices, _gate()).gates
     assert gate.message == f"no drop is proven in any of 2 slices by steps{note}"
 
 
@@ -135,7 +135,7 @@ def test_the_fewest_changed_cases_are_those_of_the_level_that_slices_have(build:
     assert (
         decide_suite(gains, undecided).gates[0].message.endswith("; 1 too small to gate (fewer than 5 changed cases)")
     )
-    dropped = _judged(build, "m" * 8 + "P" * 36, slices, _gate(), _OVERALL)
+    dropped = _decided(build, "m" * 8 + "P" * 36, slices, _gate(), _OVERALL)
     assert [gate.result for gate in dropped.gates] == ["fail", "fail"]
     assert dropped.gates[0].message.endswith("; 1 too small to gate (fewer than 4 changed cases)")
 
@@ -151,30 +151,30 @@ def test_overlapping_slices_are_tested_each_by_itself(build: Build) -> None:
 
 def test_many_dropped_slices_are_named_by_the_first_three(build: Build) -> None:
     now, slices = ("m" * 10) * 5, "".join(name * 10 for name in "abcde")
-    assert "and 2 more" in _judged(build, now, slices, _gate()).gates[0].message
+    assert "and 2 more" in _decided(build, now, slices, _gate()).gates[0].message
 
 
 def test_gates_by_the_same_slices_have_a_p_each(build: Build) -> None:
     now, slices = "m" * 7 + "P" * 43, "a" * 25 + "b" * 25
-    strict, usual = _judged(build, now, slices, _gate(alpha=0.001), _gate()).gates
+    strict, usual = _decided(build, now, slices, _gate(alpha=0.001), _gate()).gates
     assert (strict.result, usual.result) == ("pass", "fail")
 
 
 @pytest.mark.parametrize(
-    ("slices", "before", "told"),
+    ("slices", "before", "message"),
     [
         ("", "P" * 20, "no case is in a slice by steps"),
         ("a" * 20, "", "only 0.0% of the baseline's 0 cases are paired"),
     ],
 )
-def test_nothing_to_test_is_no_pass(build: Build, slices: str, before: str, told: str) -> None:
+def test_nothing_to_test_is_no_pass(build: Build, slices: str, before: str, message: str) -> None:
     suite = build.suite("P" * 20, fields=_sliced(*slices))
     held = build.baseline(before or "P")
     if not before:
         held = replace(held, cases={})
     [gate] = decide_suite(suite, SuiteRules(gates=(_gate(),), baseline=held)).gates
     assert gate.result == "invalid"
-    assert gate.message.startswith(told)
+    assert gate.message.startswith(message)
 
 
 def test_slices_that_the_baseline_does_not_hold_are_no_pass(build: Build) -> None:
@@ -212,7 +212,7 @@ def test_a_first_run_has_nothing_to_compare(build: Build) -> None:
 
 
 @pytest.mark.parametrize(
-    ("now", "fields", "result", "told"),
+    ("now", "fields", "result", "message"),
     [
         ("P" * 100, {}, "pass", "2 slices by steps: each at least 80.0%"),
         ("P" * 90 + "m" * 10, {"bound": "point"}, "pass", "2 slices by steps: each at least 80.0%"),
@@ -221,10 +221,10 @@ def test_a_first_run_has_nothing_to_compare(build: Build) -> None:
         ("P" * 60 + "m" * 40, {"min_n": 51}, "invalid", "no slice by steps has 51 cases: lower min_n, or add cases"),
     ],
 )
-def test_slices_with_a_minimum(build: Build, now: str, fields: dict[str, Any], result: str, told: str) -> None:
+def test_slices_with_a_minimum(build: Build, now: str, fields: dict[str, Any], result: str, message: str) -> None:
     suite = build.suite(now, fields=_sliced(*"a" * 50, *"b" * 50))
     [gate] = decide_suite(suite, SuiteRules(gates=(_gate(min=0.8, **fields),))).gates
-    assert (gate.result, gate.message) == (result, told)
+    assert (gate.result, gate.message) == (result, message)
     assert (gate.required, gate.of) == (0.8, "steps")
 
 

@@ -518,7 +518,7 @@ def test_the_same_baseline_is_no_change(build: Build) -> None:
 
 
 @pytest.mark.parametrize(
-    ("now", "told"),
+    ("now", "message"),
     [
         ("Pmm", "3 cases, 33.3% passed: 1 changed, 0 removed, 0 added"),
         ("PPP", "3 cases, 100.0% passed: 1 changed, 0 removed, 0 added"),
@@ -526,10 +526,10 @@ def test_the_same_baseline_is_no_change(build: Build) -> None:
         ("PPmm", "4 cases, 50.0% passed: 0 changed, 0 removed, 1 added"),
     ],
 )
-def test_an_edited_baseline_is_weaker_whichever_way(build: Build, now: str, told: str) -> None:
+def test_an_edited_baseline_is_weaker_whichever_way(build: Build, now: str, message: str) -> None:
     [change] = baseline_changes(build.baseline("PPm"), build.baseline(now))
     assert (change.what, change.where, change.effect) == ("baseline edited", "suites.faq.baseline", "weaker")
-    assert (change.before, change.now) == ("run r0, 3 cases, 66.7% passed", f"run r0, {told}")
+    assert (change.before, change.now) == ("run r0, 3 cases, 66.7% passed", f"run r0, {message}")
 
 
 def test_a_baseline_of_other_contents_is_edited(build: Build) -> None:

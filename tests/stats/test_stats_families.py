@@ -56,7 +56,7 @@ def test_unusable_p_values_are_refused() -> None:
         holm_adjusted([])
     with pytest.raises(ValueError, match=r"p\[1\] must be a number from 0 to 1, got nan"):
         holm_adjusted([0.5, math.nan])
-    with pytest.raises(ValueError, match=r"alpha must lie strictly between 0 and 0\.5, got 0\.0"):
+    with pytest.raises(ValueError, match=r"alpha must be strictly between 0 and 0\.5, got 0\.0"):
         fewest_losses(0.0)
 
 

@@ -163,7 +163,7 @@ def test_so_few_labels_that_smoothing_leaves_nothing_say_nothing() -> None:
     [
         ((0, 0, 10, 5), "human_pass must be a whole number, 1 or more, got 0"),
         ((10, 5, 0, 0), "human_fail must be a whole number, 1 or more, got 0"),
-        ((10, 11, 10, 5), "judge_pass must lie from 0 to 10, got 11"),
+        ((10, 11, 10, 5), "judge_pass must be from 0 to 10, got 11"),
         ((10, 5, 10, -1), "judge_fail must be a whole number"),
     ],
 )
@@ -175,9 +175,9 @@ def test_impossible_counts_are_refused(counts: tuple[int, int, int, int], messag
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"n": 0}, "n must lie strictly between 0 and inf, got 0"),
-        ({"passed": math.nan}, "passed must lie from 0 to 1, got nan"),
-        ({"refused": 0.4}, "refused must lie from 0 to 0.3"),
+        ({"n": 0}, "n must be strictly between 0 and inf, got 0"),
+        ({"passed": math.nan}, "passed must be from 0 to 1, got nan"),
+        ({"refused": 0.4}, "refused must be from 0 to 0.3"),
         ({"errors": JudgeErrors(50, 30, 50, 20)}, r"no better than chance: TPR \+ TNR - 1 is 0.000"),
     ],
 )
@@ -417,9 +417,9 @@ def test_unusable_labels_are_refused(
 
 
 def test_unusable_aims_are_refused() -> None:
-    with pytest.raises(ValueError, match="cost_false_pass must lie strictly between 0 and inf, got 0"):
+    with pytest.raises(ValueError, match="cost_false_pass must be strictly between 0 and inf, got 0"):
         threshold_cost([1, 2], [0, 1], 0, 1)
-    with pytest.raises(ValueError, match="cost_false_fail must lie strictly between 0 and inf, got nan"):
+    with pytest.raises(ValueError, match="cost_false_fail must be strictly between 0 and inf, got nan"):
         threshold_cost([1, 2], [0, 1], 1, math.nan)
-    with pytest.raises(ValueError, match=r"specificity must lie from 0 to 1, got 1.5"):
+    with pytest.raises(ValueError, match=r"specificity must be from 0 to 1, got 1.5"):
         threshold_fixed_specificity([1, 2], [0, 1], 1.5)

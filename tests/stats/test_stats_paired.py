@@ -51,13 +51,13 @@ def test_equivalence_takes_more_pairs_than_no_regression() -> None:
 
 
 def test_unknown_bounds_are_never_equivalent() -> None:
-    with pytest.raises(ValueError, match="upper must lie from -inf to inf, got nan"):
+    with pytest.raises(ValueError, match="upper must be from -inf to inf, got nan"):
         equivalent(-0.01, np.nan, 0.05)
-    with pytest.raises(ValueError, match=r"lower must lie from -inf to 0\.01, got nan"):
+    with pytest.raises(ValueError, match=r"lower must be from -inf to 0\.01, got nan"):
         equivalent(np.nan, 0.01, 0.05)
-    with pytest.raises(ValueError, match=r"lower must lie from -inf to -0.01, got 0.01"):
+    with pytest.raises(ValueError, match=r"lower must be from -inf to -0.01, got 0.01"):
         equivalent(0.01, -0.01, 0.05)
-    with pytest.raises(ValueError, match="margin must lie strictly between 0 and 1, got 0"):
+    with pytest.raises(ValueError, match="margin must be strictly between 0 and 1, got 0"):
         equivalent(-0.01, 0.01, 0.0)
 
 

@@ -1,7 +1,7 @@
 """Verdict of a run: evidence, tests, family correction, gate results, suite verdicts, run verdict, in this order.
 
-Missing results are counted once as failures and once as passes (worst and best completion). A gate result on which
-both completions agree stands; if they differ, the verdict is ``incomplete``.
+Missing results are counted once as failures and once as passes (worst and best completion). If that changes a gate
+result, the verdict is ``incomplete``.
 """
 
 from __future__ import annotations
@@ -221,8 +221,8 @@ def decide_all(
 def _family_name(inputs: GateInputs) -> str:
     """Return the family of a suite's tests.
 
-    An advisory suite cannot fail the build, so it takes no alpha from others. A new suite has a family of its own, or
-    adding a suite would be a way to make the tests of the others less strict.
+    An advisory suite cannot fail the build, so it takes no alpha from others. A new suite has its own family: otherwise
+    adding suites would make the tests of the others less strict.
     """
     if inputs.rules.advisory:
         return f"advisory {inputs.suite.plan.name}"

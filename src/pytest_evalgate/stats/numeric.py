@@ -27,7 +27,7 @@ def check_inside(name: str, value: float, low: float, high: float) -> None:
 
     """
     if not low < value < high:
-        raise ValueError(f"{name} must lie strictly between {low:g} and {high:g}, got {value}")
+        raise ValueError(f"{name} must be strictly between {low:g} and {high:g}, got {value}")
 
 
 def check_within(name: str, value: float, low: float, high: float) -> None:
@@ -38,7 +38,7 @@ def check_within(name: str, value: float, low: float, high: float) -> None:
 
     """
     if not low <= value <= high:
-        raise ValueError(f"{name} must lie from {low:g} to {high:g}, got {value}")
+        raise ValueError(f"{name} must be from {low:g} to {high:g}, got {value}")
 
 
 def check_alpha(alpha: float, name: str = "alpha") -> None:
