@@ -221,8 +221,8 @@ def decide_all(
 def _family_name(inputs: GateInputs) -> str:
     """Return the family of a suite's tests.
 
-    An advisory suite cannot fail the build, so it takes no alpha from others. A new suite has its own family: otherwise
-    adding suites would make the tests of the others less strict.
+    An advisory suite cannot fail the build, so it takes no alpha from others. A new suite has its own family:
+    otherwise adding suites would make the tests of the others less strict.
     """
     if inputs.rules.advisory:
         return f"advisory {inputs.suite.plan.name}"
