@@ -76,7 +76,7 @@ def test_clusters_count_where_cases_come_in_them(build: Build) -> None:
 @pytest.mark.parametrize(
     ("cases", "message"),
     [
-        (3, "3 cases cannot prove any drop: a build fails with 4 losses or more"),
+        (3, "3 cases cannot prove any drop: a build cannot fail with fewer than 4 losses"),
         (40, "40 cases can detect only drops of about 21.5 pp or more (80% power, if 10% of them flip between runs)"),
         (400, None),
     ],

@@ -193,7 +193,7 @@ def test_slices_that_are_clusters_cannot_be_compared(build: Build) -> None:
     ).gates
     assert (gate.result, gate.message) == (
         "invalid",
-        "each slice by steps is a single cluster: slice by another tag, or remove cluster",
+        "each slice by steps is a single cluster: slice by another field, or remove cluster",
     )
 
 

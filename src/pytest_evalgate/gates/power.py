@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -95,34 +96,27 @@ def _power_warnings(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteR
     units, word = _units(cases)
     fewest, n = fewest_losses(alpha), len(cases)
     if n < fewest:
-        yield f"{count(n, 'case')} cannot prove any drop: a build fails with {fewest} losses or more"
+        yield f"{count(n, 'case')} cannot prove any drop: a build cannot fail with fewer than {fewest} losses"
         return
     measured = discordance_of(rules.baseline)
     before = rules.baseline.trials if rules.baseline is not None else plan.trials
-    flips = (
-        DEFAULT_DISCORDANCE if measured is None else max(measured, 1 / (n + 2))
-    )  # no observed flip is no proof of none
-    drop = _smallest_drop(units, plan.trials, before, flips, alpha)
+    flips = DEFAULT_DISCORDANCE
+    if measured is not None:
+        flips = max(measured, 1 / (n + 2))  # no observed flip does not prove that there are none
+    if plan.trials == before == 1:
+        drop = mde_with_flips(units, flips, alpha, _POWER)
+    else:
+        se = math.sqrt(flips / 2 * (1 / plan.trials + 1 / before) / units)
+        smallest = mde_mean(se, units - 1, alpha, _POWER) if units > 1 else 1.0
+        drop = smallest if smallest < 1 else None
     if drop is None or drop > max(LARGE_DROP, rules.comparison.margin or 0.0):
         detectable = "no drop" if drop is None else f"only drops of about {points(drop).lstrip('+')} or more"
         basis = "" if measured is not None else f", if {DEFAULT_DISCORDANCE:.0%} of them flip between runs"
         yield f"{count(units, word)} can detect {detectable} (80% power{basis}): pytest-evalgate power {plan.name}"
 
 
-def _smallest_drop(units: int, trials: int, before: int, discordance: float, alpha: float) -> float | None:
-    if trials == before == 1:
-        return mde_with_flips(units, discordance, alpha, _POWER)
-    se = math.sqrt(discordance / 2 * (1 / trials + 1 / before) / units)
-    drop = mde_mean(se, units - 1, alpha, _POWER) if units > 1 else 1.0
-    return drop if drop < 1 else None
-
-
 def _small_slices(gate: SliceGate, cases: Sequence[PlannedCase]) -> Iterator[str]:
-    sizes: dict[str, int] = {}
-    for case in cases:
-        for by, value in case.slices:
-            if by == gate.by:
-                sizes[value] = sizes.get(value, 0) + 1
+    sizes = Counter(value for case in cases for by, value in case.slices if by == gate.by)
     fewest = fewest_losses(gate.alpha / 2)
     small = [value for value, size in sizes.items() if size < fewest]
     if small:

@@ -75,7 +75,9 @@ def decide_slice_changes(gate: SliceGate, evidence: Evidence, slice_tests: Slice
     message = f"no drop is proven in any of {count(len(slices), 'slice')} by {gate.by}"
     if dropped:
         named = ", ".join(
-            _change(name, slices[name], slice_tests.p[name], gate.alpha) for name in dropped[:_MAX_NAMED]
+            f"{name[1]} {points(slices[name].finding(gate.alpha).delta)} ({slices[name].losses:,} worse, "
+            f"{slices[name].gains:,} better, Holm p={p_value(slice_tests.p[name])})"
+            for name in dropped[:_MAX_NAMED]
         )
         message = f"{len(dropped):,} of {count(len(slices), 'slice')} by {gate.by} dropped: {named}{_more(dropped)}"
     fewest = fewest_losses(slice_tests.alpha)
@@ -89,15 +91,10 @@ def decide_slice_changes(gate: SliceGate, evidence: Evidence, slice_tests: Slice
 
 def _incomparable(gate: SliceGate, evidence: Evidence) -> str:
     if any(by == gate.by for by, _ in evidence.slice_pairs):
-        return f"each slice by {gate.by} is a single cluster: slice by another tag, or remove cluster"
+        return f"each slice by {gate.by} is a single cluster: slice by another field, or remove cluster"
     if any(by == gate.by for by, _ in evidence.slices):
         return f"the baseline has no case of a slice by {gate.by}: refresh it: pytest-evalgate baseline promote"
     return _no_slice(gate)
-
-
-def _change(name: SliceName, pairs: Pairs, p: float, alpha: float) -> str:
-    delta = pairs.finding(alpha).delta
-    return f"{name[1]} {points(delta)} ({pairs.losses:,} worse, {pairs.gains:,} better, Holm p={p_value(p)})"
 
 
 def decide_slice_rates(gate: SliceGate, evidence: Evidence) -> GateResult:
@@ -118,24 +115,24 @@ def decide_slice_rates(gate: SliceGate, evidence: Evidence) -> GateResult:
         return GateResult(gate.kind, "invalid", None, None, gate.min, message, gate.by)
     verdicts = {name: verdict_of_rate(rate, gate.min or 0.0, gate.bound) for name, rate in decided.items()}
     worst = min(decided, key=lambda name: (_WORST_FIRST.index(verdicts[name]), decided[name].value))
-    guilty = [name for name in decided if verdicts[name] == verdicts[worst]]
+    worst_slices = [name for name in decided if verdicts[name] == verdicts[worst]]
     rate, verdict = decided[worst], verdicts[worst]
     bound = rate.lower if gate.bound == "ci" else None
-    message = _rates_message(gate, verdict, decided, guilty) + note
+    message = _rates_message(gate, verdict, decided, worst_slices) + note
     return GateResult(gate.kind, verdict, rate.value, bound, gate.min, message, gate.by)
 
 
 def _rates_message(
-    gate: SliceGate, verdict: VerdictName, decided: Mapping[SliceName, RateEstimate], guilty: Sequence[SliceName]
+    gate: SliceGate, verdict: VerdictName, decided: Mapping[SliceName, RateEstimate], worst_slices: Sequence[SliceName]
 ) -> str:
     wanted, every = percent(gate.min or 0.0), count(len(decided), "slice")
     if verdict == "pass":
         return f"{every} by {gate.by}: each at least {wanted}"
     named = ", ".join(
-        f"{name[1]} {percent(decided[name].value)} of {decided[name].n:,}" for name in guilty[:_MAX_NAMED]
+        f"{name[1]} {percent(decided[name].value)} of {decided[name].n:,}" for name in worst_slices[:_MAX_NAMED]
     )
     what = f"below {wanted}" if verdict == "fail" else f"too few cases to show {wanted}"
-    return f"{len(guilty):,} of {every} by {gate.by} {what}: {named}{_more(guilty)}"
+    return f"{len(worst_slices):,} of {every} by {gate.by} {what}: {named}{_more(worst_slices)}"
 
 
 def _no_slice(gate: SliceGate) -> str:

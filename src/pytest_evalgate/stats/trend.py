@@ -260,16 +260,14 @@ def js_divergence(counts_a: Numbers, counts_b: Numbers) -> JsDivergence:
 
     """
     check_same_length(counts_a=counts_a, counts_b=counts_b)
-    one, other = (_shares(name, counts) for name, counts in (("counts_a", counts_a), ("counts_b", counts_b)))
+    shares = []
+    for name, counts in (("counts_a", counts_a), ("counts_b", counts_b)):
+        array = as_numbers(name, counts, 0, sys.float_info.max)
+        if not array.any():
+            raise ValueError(f"{name} must contain at least one count above 0, got {len(array)} empty bins")
+        shares.append(array / array.sum())
+    one, other = shares
     middle = (one + other) / 2
     bits = float(np.sum(special.rel_entr(one, middle) + special.rel_entr(other, middle))) / (2 * math.log(2))
     bits = min(1.0, max(0.0, bits))  # rounding only
     return JsDivergence(divergence_bits=bits, distance=math.sqrt(bits))
-
-
-def _shares(name: str, counts: Numbers) -> npt.NDArray[np.float64]:
-    array = as_numbers(name, counts, 0, sys.float_info.max)
-    if not array.any():
-        raise ValueError(f"{name} must contain at least one count above 0, got {len(array)} empty bins")
-    shares: npt.NDArray[np.float64] = array / array.sum()
-    return shares
