@@ -169,7 +169,7 @@ def test_the_budget_gate_does_not_trust_an_unknown_price(project: Project, serve
     project.model_suite(server, "a", gates='{ kind = "budget", max_cost_usd = 1.0 }')
     _unpriced(project)
     assert project.run().ret == 4
-    assert "nobody knows what 1 call to gpt-x-mini cost" in project.verdict["suites"]["faq"]["gates"][0]["message"]
+    assert "the cost of 1 call to gpt-x-mini is unknown" in project.verdict["suites"]["faq"]["gates"][0]["message"]
 
 
 def test_the_last_line_says_what_was_refused(

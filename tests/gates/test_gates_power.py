@@ -30,20 +30,20 @@ def test_a_margin_that_no_change_would_clear_is_a_problem(build: Build, cases: i
     gate = {"kind": "no-regression", "fail_on": "not_proven", "margin": 0.05}
     seen = _foresee(build, "P" * cases, gate)
     assert len(seen.problems) == problems
-    judged = build.seen(build.suite("P" * cases), build.baseline("P" * cases)).pairs.finding(0.05)
-    assert (judged.lower > -0.05) == (problems == 0)  # what is foreseen is what the gate would say
+    decided = build.seen(build.suite("P" * cases), build.baseline("P" * cases)).pairs.finding(0.05)
+    assert (decided.lower > -0.05) == (problems == 0)  # what is foreseen is what the gate would say
     if problems:
         assert "cannot pass with 51 cases, even if none changes: use at least 52" in seen.problems[0]
 
 
 def test_an_aggregate_without_its_trials_is_a_problem(build: Build) -> None:
     trials = " ".join(["PPP"] * 60)
-    told = "pass^4 takes 4 trials of a case, and the suite has 3: set trials = 4"
-    assert _foresee(build, trials, aggregate="pass^4").problems == (told,)
+    message = "pass^4 needs 4 trials of a case, but the suite has 3: set trials = 4"
+    assert _foresee(build, trials, aggregate="pass^4").problems == (message,)
     assert _foresee(build, trials, aggregate="pass^3").problems == ()
 
 
-def test_an_aggregate_of_trials_is_worth_no_more_than_its_case(build: Build) -> None:
+def test_an_aggregate_of_trials_counts_one_value_per_case(build: Build) -> None:
     gate, trials = {"kind": "pass-rate", "min": 0.9}, " ".join(["PPPPP"] * 20)
     assert _foresee(build, trials, gate).problems == ()
     assert "cannot pass with 20 cases" in _foresee(build, trials, gate, aggregate="pass^5").problems[0]
@@ -74,20 +74,20 @@ def test_clusters_count_where_cases_come_in_them(build: Build) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cases", "told"),
+    ("cases", "message"),
     [
-        (3, "3 cases cannot prove any drop: 4 losses are the fewest that can fail a build"),
-        (40, "40 cases can show only drops of about 21.5 pp or more (80% power, if 10% of them flip from run to run)"),
+        (3, "3 cases cannot prove any drop: a build cannot fail with fewer than 4 losses"),
+        (40, "40 cases can detect only drops of about 21.5 pp or more (80% power, if 10% of them flip between runs)"),
         (400, None),
     ],
 )
-def test_a_set_that_shows_only_large_drops_is_a_warning(build: Build, cases: int, told: str | None) -> None:
+def test_a_set_that_shows_only_large_drops_is_a_warning(build: Build, cases: int, message: str | None) -> None:
     seen = _foresee(build, "P" * cases)
     assert seen.problems == ()
-    assert [text.partition(": pytest-evalgate")[0] for text in seen.warnings] == ([told] if told else [])
+    assert [text.partition(": pytest-evalgate")[0] for text in seen.warnings] == ([message] if message else [])
 
 
-def test_the_baselines_own_flips_are_what_the_warning_rests_on(build: Build) -> None:
+def test_the_warning_uses_the_flips_of_the_baseline(build: Build) -> None:
     baseline = build.baseline(" ".join(["PP"] * 35 + ["Pm"] * 5))
     assert discordance_of(baseline) == pytest.approx(5 / 40)
     seen = _foresee(build, " ".join(["PP"] * 40), baseline=baseline)

@@ -1,20 +1,31 @@
-"""What changed in the gate (A24): every weakening of a configuration is found, and nothing else is called one."""
+"""Changes of the configuration and the baseline: every weakening is found, and nothing else is called weaker."""
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_evalgate import config as tables
-from pytest_evalgate.config import Acknowledgement, Settings, Table
+from pytest_evalgate.config import Acknowledgement, Settings, Suite, Table
 from pytest_evalgate.guard.directions import DIRECTIONS, NOT_COMPARED
-from pytest_evalgate.guard.settings_changes import acknowledge, settings_changes
+from pytest_evalgate.guard.settings_changes import (
+    acknowledge,
+    baseline_changes,
+    gate_changes,
+    scorer_changes,
+    settings_changes,
+)
 from pytest_evalgate.records.results import GateChange
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.gates.conftest import Build
+
 
 _BASE = """
 on_inconclusive = "fail"
@@ -153,7 +164,7 @@ def test_what_is_stricter_is_listed_and_not_called_weaker(old: str, new: str, wh
         ('["exact", {', '[{ kind = "exact" }, {'),
     ],
 )
-def test_what_is_under_test_or_says_the_same_is_not_listed(old: str, new: str) -> None:
+def test_unrelated_and_equivalent_settings_are_not_listed(old: str, new: str) -> None:
     assert _changes(old, new) == []
 
 
@@ -178,7 +189,7 @@ def test_a_change_names_both_values() -> None:
     assert change == GateChange("gate changed", "suites.faq.gates[0].min", "0.85", "0.8", "weaker")
 
 
-def test_a_removed_gate_is_named_as_it_stood() -> None:
+def test_a_removed_gate_is_listed_with_its_old_settings() -> None:
     [change] = _changes('  { kind = "slice", by = "topic" },\n', "")
     assert change == GateChange(
         "gate removed", "suites.faq.gates[4]", '{"by":"topic","kind":"slice"}', "none", "weaker"
@@ -206,7 +217,7 @@ def test_without_gates_a_suite_has_one_no_regression_gate() -> None:
     ]
 
 
-def test_a_baseline_that_no_gate_asks_for_any_more_may_be_missing_in_ci() -> None:
+def test_a_baseline_that_no_gate_needs_may_be_missing_in_ci() -> None:
     assert _small('suites.faq.gates = [{ kind = "no-regression" }]', "") == [
         ("suite changed", "suites.faq.gates", "weaker")
     ]
@@ -304,3 +315,239 @@ def test_a_change_of_the_same_place_can_be_acknowledged_anew() -> None:
     again: dict[str, Any] = {**_EARLIER.model_dump(), "reason": "smaller model"}
     [marked] = acknowledge([_weaker("a.min")], [_EARLIER, Acknowledgement(**again)], known=[_EARLIER])
     assert marked.acknowledged == "smaller model (jo)"
+
+
+_TIERS = """
+default_tier = "smoke"
+[suites.faq]
+golden = "faq.jsonl"
+trials = 3
+gates = [{ kind = "pass-rate", min = 0.9 }]
+[suites.faq.tiers.smoke]
+sample = 100
+trials = 2
+gates = [{ kind = "pass-rate", min = 0.8 }]
+[suites.faq.tiers.deep]
+sample = 500
+[suites.law]
+golden = "law.jsonl"
+"""
+_SMOKE = "suites.faq.tiers.smoke"
+
+
+def _tier_changes(old: str, new: str, tier: str = "smoke") -> list[tuple[str, str, str, str, str]]:
+    assert _TIERS.count(old) == 1
+    before, now = (Settings.model_validate(tomllib.loads(text)) for text in (_TIERS, _TIERS.replace(old, new)))
+    found = settings_changes(before, now, tier)
+    return [(change.what, change.where, change.before, change.now, change.effect) for change in found]
+
+
+@pytest.mark.parametrize("tier", ["default", "smoke", "deep"])
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        ("sample = 100", "sample = 50", ("sample changed", f"{_SMOKE}.sample", "100 cases", "50 cases", "weaker")),
+        ("sample = 100", "sample = 200", ("sample changed", f"{_SMOKE}.sample", "100 cases", "200 cases", "stricter")),
+        ("sample = 100\n", "", ("sample changed", f"{_SMOKE}.sample", "100 cases", "all cases", "stricter")),
+        ("trials = 2", "trials = 1", ("suite changed", f"{_SMOKE}.trials", "2", "1", "weaker")),
+        ("trials = 2\n", "", ("suite changed", f"{_SMOKE}.trials", "2", "3", "stricter")),
+        ("min = 0.8", "min = 0.7", ("gate changed", f"{_SMOKE}.gates[0].min", "0.8", "0.7", "weaker")),
+    ],
+)
+def test_a_change_of_a_tier_is_listed_whichever_tier_runs(
+    tier: str, old: str, new: str, found: tuple[str, ...]
+) -> None:
+    assert _tier_changes(old, new, tier) == [found]
+
+
+def test_what_tiers_share_is_listed_once() -> None:
+    assert _tier_changes("min = 0.9", "min = 0.85") == [
+        ("gate changed", "suites.faq.gates[0].min", "0.9", "0.85", "weaker")
+    ]
+
+
+def test_a_tier_that_is_gone_is_listed_by_what_stands_in_for_it() -> None:
+    table = _TIERS[_TIERS.index("[suites.faq.tiers.smoke]") : _TIERS.index("[suites.faq.tiers.deep]")]
+    elsewhere = "[suites.law.tiers.smoke]\nsample = 7\n"
+    assert _tier_changes(table, elsewhere) == [
+        ("suite changed", f"{_SMOKE}.trials", "2", "3", "stricter"),
+        ("sample changed", f"{_SMOKE}.sample", "100 cases", "all cases", "stricter"),
+        ("gate changed", "suites.faq.gates[0].min", "0.8", "0.9", "stricter"),
+        ("sample changed", "suites.law.tiers.smoke.sample", "all cases", "7 cases", "weaker"),
+    ]
+
+
+def test_a_tier_that_is_new_matters_where_it_runs() -> None:
+    table = '[suites.law]\ngolden = "law.jsonl"\n[suites.law.tiers.quick]\nsample = 5\n'
+    assert _tier_changes('[suites.law]\ngolden = "law.jsonl"\n', table) == []
+    assert _tier_changes('[suites.law]\ngolden = "law.jsonl"\n', table, "quick") == [
+        ("sample changed", "suites.law.tiers.quick.sample", "all cases", "5 cases", "weaker")
+    ]
+
+
+@pytest.mark.parametrize("now", ["deep", "default"])
+def test_another_default_tier_is_weaker(now: str) -> None:
+    assert _tier_changes('default_tier = "smoke"', f'default_tier = "{now}"', now) == [
+        ("setting changed", "default_tier", "smoke", now, "weaker")
+    ]
+
+
+def _rates(*minima: float) -> list[dict[str, Any]]:
+    return [{"kind": "pass-rate", "min": least} for least in minima]
+
+
+def _gate_changes(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    def suite(gates: list[dict[str, Any]]) -> Suite:
+        return Suite.model_validate({"golden": "g.jsonl", "slices": ["lang"], "gates": gates})
+
+    found = gate_changes("suites.faq", suite(before), suite(now))
+    return [(change.what, change.where.removeprefix("suites.faq."), change.effect) for change in found]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "found"),
+    [
+        ([0.8, 0.9], [0.9, 0.8], []),
+        ([0.8, 0.9], [0.9], [("gate changed", "gates[0].min", "stricter")]),
+        ([0.8, 0.9], [0.8], [("gate changed", "gates[0].min", "weaker")]),
+        ([0.9], [0.8, 0.95], [("gate changed", "gates[1].min", "stricter"), ("gate added", "gates[0]", "stricter")]),
+        (
+            [0.9, 0.7],
+            [0.8, 0.85],
+            [("gate changed", "gates[0].min", "weaker"), ("gate changed", "gates[1].min", "stricter")],
+        ),
+    ],
+)
+def test_each_old_gate_is_compared_with_the_strictest_new_one(
+    before: list[float], now: list[float], found: list[tuple[str, str, str]]
+) -> None:
+    assert _gate_changes(_rates(*before), _rates(*now)) == found
+
+
+def test_a_gate_of_another_scorer_does_not_stand_in() -> None:
+    def gate(scorer: str) -> dict[str, Any]:
+        return {"kind": "mean-score", "scorer": scorer, "min": 0.9}
+
+    assert _gate_changes([gate("a")], [gate("b")]) == [
+        ("gate removed", "gates[0]", "weaker"),
+        ("gate added", "gates[0]", "stricter"),
+    ]
+
+
+def test_a_slice_gate_on_rates_does_not_stand_in_for_one_on_changes() -> None:
+    change, rate = {"kind": "slice", "by": "lang"}, {"kind": "slice", "by": "lang", "min": 0.8}
+    assert _gate_changes([change], [rate])[0] == ("gate removed", "gates[0]", "weaker")
+    assert _gate_changes([rate], [change])[0] == ("gate removed", "gates[0]", "weaker")
+
+
+def test_a_must_pass_gate_may_stand_in_for_two() -> None:
+    def gate(*tags: str) -> dict[str, Any]:
+        return {"kind": "must-pass", "tags": tags}
+
+    assert {effect for _, _, effect in _gate_changes([gate("a"), gate("b")], [gate("a", "b")])} == {"stricter"}
+    assert {effect for _, _, effect in _gate_changes([gate("a", "b")], [gate()])} == {"stricter"}
+    assert "weaker" in {effect for _, _, effect in _gate_changes([gate()], [gate("a", "b")])}
+
+
+_Specs = Sequence[str | dict[str, Any]]
+
+
+def _scorer_changes(before: _Specs, now: _Specs) -> list[tuple[str, str, str]]:
+    old, new = (Suite(golden=("g.jsonl",), scorers=tuple(specs)) for specs in (before, now))
+    return [
+        (change.what, change.where.removeprefix("s.scorers."), change.effect)
+        for change in scorer_changes("s", old, new)
+    ]
+
+
+_PYTHON = {"python": "app.judge:polite"}
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "found"),
+    [
+        (["exact"], [{"kind": "exact"}], []),
+        (["exact", "number"], ["number", "exact"], []),
+        (["exact"], ["exact", "number"], [("scorer added", "number", "stricter")]),
+        (["exact", "number"], ["exact"], [("scorer removed", "number", "weaker")]),
+        (["exact"], ["iexact"], [("scorer removed", "exact", "weaker"), ("scorer added", "iexact", "stricter")]),
+        ([_PYTHON], [{**_PYTHON, "threshold": 0.6}], [("scorer changed", "polite", "stricter")]),
+        ([_PYTHON], [{**_PYTHON, "threshold": 0.5}], [("scorer changed", "polite", "neutral")]),
+        ([_PYTHON], [{**_PYTHON, "threshold": 0.4}], [("scorer changed", "polite", "weaker")]),
+        (
+            [{"kind": "json-fields"}],
+            [{"kind": "json-fields", "threshold": 0.9}],
+            [("scorer changed", "json-fields", "weaker")],
+        ),
+        (["exact", _PYTHON], ["exact", {**_PYTHON, "weight": 2}], [("scorer changed", "polite", "weaker")]),
+        ([{**_PYTHON, "weight": 2}], [{**_PYTHON, "weight": 2}, "exact"], [("scorer added", "exact", "weaker")]),
+        (
+            [{"kind": "exact", "name": "a"}],
+            ["exact"],
+            [("scorer removed", "a", "weaker"), ("scorer added", "exact", "stricter")],
+        ),
+    ],
+)
+def test_what_a_change_of_the_scorers_does(before: _Specs, now: _Specs, found: list[tuple[str, str, str]]) -> None:
+    assert _scorer_changes(before, now) == found
+
+
+def _contains(value: str, **more: str) -> dict[str, Any]:
+    return {"kind": "contains", "value": value, **more}
+
+
+def test_a_scorer_that_takes_over_the_name_of_another_is_a_change() -> None:
+    gated = [_contains("a"), _contains("b")]  # named contains and contains-2
+    assert ("scorer changed", "contains-2", "weaker") in _scorer_changes(
+        gated, [_contains("z", name="contains-2"), *gated]
+    )
+    assert _scorer_changes(gated, [gated[1], gated[0]]) == [
+        ("scorer changed", "contains", "weaker"),
+        ("scorer changed", "contains-2", "weaker"),
+    ]
+
+
+def test_scorers_of_an_unknown_kind_are_distinguished_by_their_options() -> None:
+    [first, second] = _scorer_changes([{"judge": "faq"}], [{"judge": "other"}])
+    assert (first[0], first[2], second[0]) == ("scorer removed", "weaker", "scorer added")
+
+
+def test_the_same_baseline_is_no_change(build: Build) -> None:
+    assert list(baseline_changes(build.baseline("PPm"), replace(build.baseline("PPm"), source="git:main"))) == []
+    assert list(baseline_changes(None, None)) == []
+
+
+@pytest.mark.parametrize(
+    ("now", "message"),
+    [
+        ("Pmm", "3 cases, 33.3% passed: 1 changed, 0 removed, 0 added"),
+        ("PPP", "3 cases, 100.0% passed: 1 changed, 0 removed, 0 added"),
+        ("PP", "2 cases, 100.0% passed: 0 changed, 1 removed, 0 added"),
+        ("PPmm", "4 cases, 50.0% passed: 0 changed, 0 removed, 1 added"),
+    ],
+)
+def test_an_edited_baseline_is_weaker_whichever_way(build: Build, now: str, message: str) -> None:
+    [change] = baseline_changes(build.baseline("PPm"), build.baseline(now))
+    assert (change.what, change.where, change.effect) == ("baseline edited", "suites.faq.baseline", "weaker")
+    assert (change.before, change.now) == ("run r0, 3 cases, 66.7% passed", f"run r0, {message}")
+
+
+def test_a_baseline_of_other_contents_is_edited(build: Build) -> None:
+    [change] = baseline_changes(build.baseline("PPm"), build.baseline("PPm", fingerprint="other"))
+    assert change.now.endswith("3 changed, 0 removed, 0 added")
+
+
+def test_a_removed_baseline_is_weaker(build: Build) -> None:
+    [change] = baseline_changes(build.baseline("PPm"), None)
+    assert (change.what, change.now, change.effect) == ("baseline removed", "none", "weaker")
+
+
+def test_a_first_baseline_is_neutral(build: Build) -> None:
+    [change] = baseline_changes(None, build.baseline("PPm"))
+    assert (change.what, change.before, change.effect) == ("baseline added", "none", "neutral")
+
+
+def test_another_origin_of_the_same_values_is_listed(build: Build) -> None:
+    base = build.baseline("PPm")
+    [change] = baseline_changes(base, replace(base, provenance=replace(base.provenance, run_id="r9")))
+    assert (change.what, change.before, change.now, change.effect) == ("baseline relabelled", "r0", "r9", "neutral")

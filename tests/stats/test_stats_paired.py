@@ -51,13 +51,13 @@ def test_equivalence_takes_more_pairs_than_no_regression() -> None:
 
 
 def test_unknown_bounds_are_never_equivalent() -> None:
-    with pytest.raises(ValueError, match="upper must lie from -inf to inf, got nan"):
+    with pytest.raises(ValueError, match="upper must be from -inf to inf, got nan"):
         equivalent(-0.01, np.nan, 0.05)
-    with pytest.raises(ValueError, match=r"lower must lie from -inf to 0\.01, got nan"):
+    with pytest.raises(ValueError, match=r"lower must be from -inf to 0\.01, got nan"):
         equivalent(np.nan, 0.01, 0.05)
-    with pytest.raises(ValueError, match=r"lower must lie from -inf to -0.01, got 0.01"):
+    with pytest.raises(ValueError, match=r"lower must be from -inf to -0.01, got 0.01"):
         equivalent(0.01, -0.01, 0.05)
-    with pytest.raises(ValueError, match="margin must lie strictly between 0 and 1, got 0"):
+    with pytest.raises(ValueError, match="margin must be strictly between 0 and 1, got 0"):
         equivalent(-0.01, 0.01, 0.0)
 
 
@@ -141,7 +141,7 @@ def test_clusters_that_balance_out_are_no_drop() -> None:
     assert (found.lower, found.upper) == pytest.approx((-Z2 / (10 + Z2), Z2 / (10 + Z2)))
 
 
-def test_alike_trials_are_worth_one_and_alike_clusters_one_case() -> None:
+def test_equal_trials_count_as_one_and_equal_clusters_as_one_case() -> None:
     assert repeats_effective_n([5, 5, 5], [5, 5, 5]).n_eff == 3
     assert repeats_effective_n([0, 0, 0], [5, 5, 5]).lower_one_sided_exact == 0.0
     assert repeats_effective_n([2], [5]).n_eff == 1

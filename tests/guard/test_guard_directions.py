@@ -59,5 +59,5 @@ def test_only_not_proven_fails_whenever_another_policy_does(before: str, now: st
     assert direction_of(gate, "fail_on")(before, now) == effect
 
 
-def test_a_key_that_nobody_thought_of_is_weaker_when_it_changes() -> None:
+def test_a_change_of_an_unlisted_key_is_weaker() -> None:
     assert direction_of(Suite(golden=("g.jsonl",)), "a key of tomorrow")(1, 2) == "weaker"

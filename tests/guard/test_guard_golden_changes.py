@@ -92,7 +92,7 @@ def test_every_edit_is_listed_and_the_old_case_still_runs(fields: dict[str, Any]
     assert (found.changed, found.base_cases) == (frozenset({now.id}), (_HARD,))
 
 
-def test_a_removed_case_is_listed_where_it_stood_and_still_runs() -> None:
+def test_a_removed_case_is_listed_with_its_old_place_and_still_runs() -> None:
     found = _compare([_EASY, _HARD], [_EASY])
     assert found.changes == (GateChange("case removed", "g.jsonl:2 hard", "question hard", "none", "neutral"),)
     assert (found.changed, found.base_cases) == (frozenset(), (_HARD,))
@@ -134,7 +134,7 @@ def test_a_case_may_move_to_another_file_of_the_suite() -> None:
     assert moved == GoldenChanges((), frozenset(), ())
 
 
-def test_a_case_that_is_judged_again_is_not_run_as_the_skipped_one_that_it_was() -> None:
+def test_a_case_that_is_no_longer_skipped_is_run() -> None:
     found = _compare([replace(_HARD, skip="flaky")], [_edited(input="other")])
     assert [(change.what, change.effect) for change in found.changes] == [
         ("case edited", "neutral"),
