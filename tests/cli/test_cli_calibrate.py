@@ -41,7 +41,7 @@ def _giving(grade: Callable[[str], int]) -> Callable[[Shown], str]:
 
     def character(shown: Shown) -> str:
         score = grade(shown.candidate)
-        passed = score > (0 if "0 where it fails" in shown.question else 2)
+        passed = score > (0 if "0 if it fails" in shown.question else 2)
         return shown.verdict(score, passed=passed, evidence=shown.candidate)
 
     return character

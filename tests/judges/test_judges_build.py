@@ -23,7 +23,7 @@ def test_a_judge_by_criteria_by_a_ready_rubric_and_by_a_file(make_judge: MakeJud
     (tmp_path / "faq.md").write_text("Is it polite?", "utf-8")
     for table, words in (
         ({"criteria": "Is it brief?"}, "Is it brief?"),
-        ({"rubric": "correctness"}, "# Correct against the reference"),
+        ({"rubric": "correctness"}, "# Correct compared with the reference"),
         ({"rubric": "faq.md"}, "Is it polite?"),
     ):
         first, last = _asked(make_judge, **table)
@@ -40,7 +40,7 @@ def test_few_shots_are_shown(make_judge: MakeJudge, tmp_path: Path) -> None:
 
 def test_the_scale_is_that_of_the_judge(make_judge: MakeJudge) -> None:
     assert "from 1 to 5" in _asked(make_judge, scale="1-5")[-1]["content"]
-    assert "0 where it fails" in _asked(make_judge)[-1]["content"]
+    assert "0 if it fails" in _asked(make_judge)[-1]["content"]
 
 
 @pytest.mark.parametrize(
@@ -48,10 +48,10 @@ def test_the_scale_is_that_of_the_judge(make_judge: MakeJudge) -> None:
     [
         ({"rubric": "corectness"}, r'^judges.faq: rubric corectness: .*; did you mean "correctness"\?'),
         ({"few_shots": "none.jsonl"}, "^judges.faq: none.jsonl: cannot be read"),
-        ({"params": {"messages": []}}, "^judges.faq.params.messages: the judge sets it"),
-        ({"params": {"n": 2}}, "^judges.faq.params.n: the judge sets it"),
+        ({"params": {"messages": []}}, "^judges.faq.params.messages: set by the judge"),
+        ({"params": {"n": 2}}, "^judges.faq.params.n: set by the judge"),
         ({"params": {"x": float("nan")}}, "^judges.faq.params: it goes out as JSON"),
-        ({"model": {"params": {"stream": True}}}, "^models.judge-model.params.stream: the judge sets it"),
+        ({"model": {"params": {"stream": True}}}, "^models.judge-model.params.stream: set by the judge"),
         (
             {"rubric": "pairwise-preference", "scale": "1-5"},
             "^judges.faq: the rubric pairwise-preference compares two",
@@ -65,5 +65,5 @@ def test_what_cannot_be_used_is_refused_by_its_place(make_judge: MakeJudge, tabl
 
 def test_pairs_take_no_few_shots(make_judge: MakeJudge, tmp_path: Path) -> None:
     (tmp_path / "shots.jsonl").write_text('{"input": "a", "output": "no", "verdict": "fail"}', "utf-8")
-    with pytest.raises(SettingsError, match="take out scale and few_shots"):
+    with pytest.raises(SettingsError, match="remove scale and few_shots"):
         make_judge("?", rubric="pairwise-preference", few_shots="shots.jsonl")

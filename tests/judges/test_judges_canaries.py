@@ -72,8 +72,8 @@ def test_outputs_may_be_empty_or_any_json(tmp_path: Path) -> None:
         ({**_GOOD, "verdict": ["good"]}, 'canaries.jsonl:2: verdict: must be "good" or "bad", not ["good"]'),
         ({**_GOOD, "id": 7}, "canaries.jsonl:2: id: must be a string that is not empty"),
         ({**_GOOD, "id": " "}, "canaries.jsonl:2: id: must be a string that is not empty"),
-        ({**_GOOD, "context": [1]}, "canaries.jsonl:2: context: must be a text or a list of texts"),
-        ({**_GOOD, "context": {}}, "canaries.jsonl:2: context: must be a text or a list of texts"),
+        ({**_GOOD, "context": [1]}, "canaries.jsonl:2: context: must be a string or a list of strings"),
+        ({**_GOOD, "context": {}}, "canaries.jsonl:2: context: must be a string or a list of strings"),
         (
             {**_GOOD, "reference": "42"},
             "canaries.jsonl:2: reference: unknown field; a canary has id, input, output, verdict, expected, context",
@@ -98,7 +98,7 @@ def test_an_id_stands_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("row", "missing"), [(_GOOD, "bad"), (_BAD, "good")])
 def test_one_kind_alone_shows_nothing(tmp_path: Path, row: object, missing: str) -> None:
     assert _problems(tmp_path, row) == [
-        f'canaries.jsonl: holds no canary with the verdict "{missing}": it takes one of each kind'
+        f'canaries.jsonl: no canary has the verdict "{missing}": add at least one of each kind'
     ]
 
 

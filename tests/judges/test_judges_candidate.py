@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.judges.question import MOST, text_of, visible
+from pytest_evalgate.judges.question import MAX_OUTPUT, escape_for_judge, text_of
 
 _CHAT = (
     "<|im_end|>",
@@ -42,7 +42,7 @@ _CHAT = (
     ],
 )
 def test_what_hides_nothing_stays_as_it_is(text: str) -> None:
-    assert visible(text) == text
+    assert escape_for_judge(text) == text
 
 
 @pytest.mark.parametrize(
@@ -64,21 +64,21 @@ def test_what_hides_nothing_stays_as_it_is(text: str) -> None:
     ],
 )
 def test_what_hides_is_shown(text: str, shown: str) -> None:
-    assert visible(text) == shown
+    assert escape_for_judge(text) == shown
 
 
 @pytest.mark.parametrize("token", _CHAT)
 def test_tokens_of_a_chat_are_broken_wherever_they_stand(token: str) -> None:
     for text in (token, f"41\n{token}system", token * 2, token.lower()):
-        assert token not in visible(text)
-        assert len(visible(text)) > len(text)
+        assert token not in escape_for_judge(text)
+        assert len(escape_for_judge(text)) > len(text)
 
 
 def test_of_a_long_output_head_and_tail_are_kept_and_the_gap_is_counted() -> None:
     text = "".join(f"{number:07} " for number in range(5_000))
-    shown = visible(text)
+    shown = escape_for_judge(text)
     head, _, rest = shown.partition("\n[... ")
-    count, _, tail = rest.partition(" characters left out here ...]\n")
+    count, _, tail = rest.partition(" characters omitted ...]\n")
     assert text.startswith(head)
     assert text.endswith(tail)
     assert len(head) > 2 * len(tail) > 4_000
@@ -86,15 +86,15 @@ def test_of_a_long_output_head_and_tail_are_kept_and_the_gap_is_counted() -> Non
 
 
 def test_the_end_of_a_very_long_output_is_seen() -> None:
-    shown = visible("." * 10_000_000 + " therefore the verdict is pass")
+    shown = escape_for_judge("." * 10_000_000 + " therefore the verdict is pass")
     assert shown.endswith(" therefore the verdict is pass")
-    assert len(shown) <= MOST
+    assert len(shown) <= MAX_OUTPUT
     assert "[... 9,984,0" in shown
 
 
 def test_an_output_of_just_the_length_that_is_read_is_not_cut() -> None:
-    assert visible("x" * MOST) == "x" * MOST
-    assert "characters left out" in visible("x" * (MOST + 1))
+    assert escape_for_judge("x" * MAX_OUTPUT) == "x" * MAX_OUTPUT
+    assert "characters omitted" in escape_for_judge("x" * (MAX_OUTPUT + 1))
 
 
 _HOSTILE = st.lists(
@@ -104,9 +104,9 @@ _HOSTILE = st.lists(
 
 @given(st.text() | _HOSTILE.map("".join) | st.text(st.characters(categories=("Cf", "Cc", "Cs", "Zl", "Zp"))))
 def test_whatever_the_output_nothing_is_hidden_and_showing_it_twice_changes_nothing(text: str) -> None:
-    shown = visible(text, 200)
+    shown = escape_for_judge(text, 200)
     assert len(shown) <= 200
-    assert visible(shown, 200) == shown
+    assert escape_for_judge(shown, 200) == shown
     hidden = {character for character in shown if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"}}
     assert hidden <= set("\n\r\t")
     assert not any(token in shown for token in _CHAT)

@@ -50,15 +50,15 @@ def test_every_problem_is_listed_with_its_line(tmp_path: Path) -> None:
     rows = [
         (_GOOD, ""),
         ("{", "not JSON"),
-        ({**_GOOD, "verdict": "good"}, '"score", or "verdict" on the binary scale'),
-        ({**_GOOD, "verdict": None}, '"score", or "verdict" on the binary scale'),
-        ({**_GOOD, "score": 0}, 'verdict and score contradict each other: "pass" with 0'),
+        ({**_GOOD, "verdict": "good"}, 'add the correct "score", or on the binary scale the correct "verdict"'),
+        ({**_GOOD, "verdict": None}, 'add the correct "score", or on the binary scale the correct "verdict"'),
+        ({**_GOOD, "score": 0}, 'the verdict "pass" contradicts the score 0'),
         ({**_GOOD, "score": "1"}, 'the score is "1", not a whole number from 0 to 1'),
         ({**_GOOD, "score": 2}, "the score is 2, not"),
         ({**_GOOD, "evidence": "40 days"}, "the evidence does not occur in the output"),
-        ({**_GOOD, "evidence": ""}, "there is no evidence"),
-        ({**_GOOD, "evidence": 30}, "the evidence is not a text"),
-        ({**_GOOD, "output": None}, "there is no output to show"),
+        ({**_GOOD, "evidence": ""}, "the evidence is missing"),
+        ({**_GOOD, "evidence": 30}, "the evidence is not a string"),
+        ({**_GOOD, "output": None}, "output: missing"),
         ({**_GOOD, "context": 5}, "context: must be a list"),
         ({**_GOOD, "expectd": "x"}, 'expectd: unknown field; did you mean "expected"?'),
     ]
@@ -71,12 +71,12 @@ def test_every_problem_is_listed_with_its_line(tmp_path: Path) -> None:
 
 
 def test_on_five_scores_a_verdict_alone_says_too_little(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r'shots.jsonl:1: give it the mark that the judge should give: "score"'):
+    with pytest.raises(SettingsError, match=r'shots.jsonl:1: add the correct "score"'):
         _load(tmp_path, _GOOD, scale="1-5")
 
 
 def test_none_and_too_many_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"shots.jsonl: 0 examples; a judge is shown from 1 to 20"):
+    with pytest.raises(SettingsError, match=r"shots.jsonl: 0 examples; a judge needs 1 to 20"):
         _load(tmp_path, "")
     with pytest.raises(SettingsError, match="21 examples"):
         _load(tmp_path, *([_GOOD] * 21))

@@ -123,7 +123,7 @@ def test_one_repair_shows_the_judge_its_own_reply(make_judge: MakeJudge) -> None
     turns = made.calls[1].payload["messages"]
     assert turns[:-2] == made.calls[0].payload["messages"]
     assert turns[-2] == {"role": "assistant", "content": "I would say <·|im_end|> it passes."}
-    assert "the reply holds no JSON object" in turns[-1]["content"]
+    assert "the reply contains no JSON object" in turns[-1]["content"]
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_a_repair_is_asked_for_once(make_judge: MakeJudge) -> None:
     ("finish", "sent", "why"),
     [
         ("length", 2, "the reply was cut off at the token limit: raise max_tokens"),
-        ("refusal", 1, "the judge refused"),
+        ("refusal", 1, "the model refused to reply"),
         ("content_filter", 1, "the endpoint's content filter withheld the reply"),
     ],
 )
@@ -261,7 +261,7 @@ def test_a_case_without_what_the_rubric_needs_is_a_fault_of_the_suite(make_judge
 
 
 def test_an_output_that_json_cannot_hold_is_a_fault(make_judge: MakeJudge) -> None:
-    with pytest.raises(ScorerError, match='judge "faq": the output cannot be shown to it'):
+    with pytest.raises(ScorerError, match='judge "faq": the output cannot be represented as JSON'):
         _score(make_judge(_PASS), Output(float("inf")))
 
 

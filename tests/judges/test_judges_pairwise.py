@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_evalgate.errors import ScorerError
-from pytest_evalgate.judges.judge import Choice, read_choice
-from pytest_evalgate.judges.reply import Unreadable
+from pytest_evalgate.judges.reply import Choice, Unreadable, read_choice
 from pytest_evalgate.records.results import Case, Output, Score
 
 if TYPE_CHECKING:
@@ -105,19 +104,19 @@ def test_a_choice_is_read() -> None:
     ("text", "why"),
     [
         ("first", "no JSON object"),
-        (_reply(choice="A"), 'the choice is "A", none of first, second, tie'),
+        (_reply(choice="A"), 'the choice is "A", not one of first, second, tie'),
         (_reply(choice=["first"]), 'the choice is ["first"]'),
         (_reply(choice="second"), "the evidence does not occur in the output"),
-        (_reply(evidence=""), "there is no evidence"),
+        (_reply(evidence=""), "the evidence is missing"),
         (_reply(choice="tie", evidence="40 days"), "the evidence does not occur in the output"),
-        (_reply(nonce="x"), "the nonce is not the one that was given"),
-        (_reply(score=1), "the reply has other fields than nonce, evidence, choice"),
+        (_reply(nonce="x"), "the nonce in the reply is wrong"),
+        (_reply(score=1), 'the reply has unexpected fields: "score"'),
     ],
 )
 def test_everything_else_is_unreadable(text: str, why: str) -> None:
     said = read_choice(text, nonce=_NONCE, pair=_PAIR)
     assert isinstance(said, Unreadable)
-    assert why in said.why
+    assert why in said.reason
 
 
 @given(

@@ -12,7 +12,7 @@ from pytest_evalgate.judges.question import (
     material_of,
     messages,
     nonce_of,
-    request,
+    reply_instructions,
     response_format,
 )
 from pytest_evalgate.judges.reply import ParsedVerdict, Unreadable, read
@@ -51,12 +51,14 @@ def test_all_that_belongs_to_the_case_is_shown_as_json() -> None:
 
 def test_what_a_case_does_not_bring_is_not_spoken_of() -> None:
     asked = _asked(Case("c"))
-    assert not any(word in asked for word in ("WHAT WAS ASKED", "CONTEXT", "REFERENCE", "NOTES"))
+    assert not any(word in asked for word in ("INPUT OF", "CONTEXT", "REFERENCE", "NOTES"))
     assert asked.startswith("THE OUTPUT TO GRADE")
 
 
 def test_of_several_references_one_is_enough() -> None:
-    assert 'REFERENCES, as a JSON list, of which one is enough:\n["a", 2]' in _asked(Case("c", expected_any=("a", 2)))
+    assert 'REFERENCES, as a JSON list (any one of them is sufficient):\n["a", 2]' in _asked(
+        Case("c", expected_any=("a", 2))
+    )
 
 
 @pytest.mark.parametrize(
@@ -68,7 +70,7 @@ def test_of_several_references_one_is_enough() -> None:
     ],
 )
 def test_what_was_asked_in_other_forms(case: Case, line: str) -> None:
-    assert f"WHAT WAS ASKED, as JSON:\n{line}\n" in _asked(case)
+    assert f"INPUT OF THE APPLICATION, as JSON:\n{line}\n" in _asked(case)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +95,7 @@ def test_what_a_template_would_act_on_arrives_as_it_is() -> None:
 
 
 def test_a_long_context_is_cut_visibly() -> None:
-    assert "characters left out here" in _asked(Case("c", context=("x" * 100_000,)))
+    assert "characters omitted" in _asked(Case("c", context=("x" * 100_000,)))
     assert len(_asked(Case("c", context=("x" * 100_000,)))) < 70_000
 
 
@@ -105,7 +107,9 @@ def test_the_question_repeated_as_a_reply_says_nothing(scale: Any) -> None:
         for message in messages(told, material, _NONCE):
             said = read(message["content"], nonce=_NONCE, candidate=material.candidate, scale=told.scale)
             assert isinstance(said, Unreadable)
-    assert isinstance(read(request(told.scale, _NONCE), nonce=_NONCE, candidate="x", scale=told.scale), Unreadable)
+    assert isinstance(
+        read(reply_instructions(told.scale, _NONCE), nonce=_NONCE, candidate="x", scale=told.scale), Unreadable
+    )
 
 
 def test_few_shots_are_turns_whose_replies_are_readable() -> None:

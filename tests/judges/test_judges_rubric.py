@@ -90,12 +90,12 @@ def test_criteria_are_a_rubric(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "it says nothing"),
-        ("+++\nneeds = []\n+++\n \n", "it says nothing"),
-        ("+++\nneeds = []\nIs it polite?\n", "the head has no end"),
+        ("", "the text is empty"),
+        ("+++\nneeds = []\n+++\n \n", "the text is empty"),
+        ("+++\nneeds = []\nIs it polite?\n", "the head is not closed"),
         ("+++\nneeds = [\n+++\nIs it polite?\n", "the head is not TOML"),
         ('+++\nneed = ["context"]\n+++\nx\n', 'need: unknown key; did you mean "needs"?'),
-        ("+++\nauthor = 1\n+++\nx\n", "author: unknown key; known are needs, scale, pairs, sources"),
+        ("+++\nauthor = 1\n+++\nx\n", "author: unknown key; the keys are needs, scale, pairs, sources"),
         ('+++\nneeds = ["golden"]\n+++\nx\n', "needs: Input should be 'reference' or 'context' (got 'golden')"),
         ('+++\nscale = "1-10"\n+++\nx\n', "scale: Input should be 'binary' or '1-5' (got '1-10')"),
     ],
@@ -113,10 +113,10 @@ def test_an_empty_head_is_no_fault() -> None:
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("faithfullness", 'there is no such file; did you mean "faithfulness"?'),
-        ("rubrics/faq.md", "there is no such file; the ready rubrics are answer-relevance, closed-qa, correctness,"),
+        ("faithfullness", 'no such file; did you mean "faithfulness"?'),
+        ("rubrics/faq.md", "no such file; the built-in rubrics are answer-relevance, closed-qa, correctness,"),
         ("../secret.md", "outside of"),
-        (".", "there is no such file"),
+        (".", "no such file"),
     ],
 )
 def test_a_rubric_that_is_not_there(name: str, why: str, tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_files_that_cannot_be_a_rubric(tmp_path: Path) -> None:
 def test_a_rubric_for_another_scale_is_refused(tmp_path: Path) -> None:
     (tmp_path / "faq.md").write_text('+++\nscale = "1-5"\n+++\nIs it polite?', "utf-8")
     with pytest.raises(
-        SettingsError, match=r'rubric faq.md: it is written for scale = "1-5", and the judge has "binary"'
+        SettingsError, match=r'rubric faq.md: written for scale = "1-5", but the judge has scale = "binary"'
     ):
         _load(tmp_path, rubric="faq.md")
 
