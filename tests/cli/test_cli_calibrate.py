@@ -134,7 +134,7 @@ def test_a_judge_that_passes_everything_is_refused_and_recorded(desk: Desk) -> N
     desk.play(_giving(lambda _: 1))
     code, out, _ = desk.call("faq", "--labels", "labels.jsonl")
     assert code == 1
-    assert "it may not gate:\n  - it cannot be told from chance (J = TPR + TNR - 1 = 0.00" in out
+    assert "it may not gate:\n  - its verdicts may be no better than chance (J = TPR + TNR - 1 = 0.00" in out
     assert calibrations.read(desk.root / "calibration" / "faq.json").judge_fail == 0
 
 
@@ -143,8 +143,8 @@ def test_too_few_labels_are_refused_with_what_is_missing(desk: Desk) -> None:
     desk.play(_giving(lambda text: int(text.startswith("good"))))
     code, found = desk.json("faq", "--labels", "labels.jsonl")
     assert (code, found["why_not"]) == (1, [
-        "10 human passes, 30 are needed: label 20 more outputs that pass",
-        "10 human fails, 30 are needed: label 20 more outputs that fail",
+        "10 human passes, but 30 are required: label 20 more outputs that pass",
+        "10 human fails, but 30 are required: label 20 more outputs that fail",
     ])  # fmt: skip
 
 

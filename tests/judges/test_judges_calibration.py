@@ -12,15 +12,14 @@ from pytest_evalgate.config import Judge
 from pytest_evalgate.judges.calibration import (
     CalibrationError,
     calibration_problems,
-    digest_of,
     errors_of,
     gating_problems,
     read,
     write,
 )
-from pytest_evalgate.judges.figures import Bootstrap
-from pytest_evalgate.judges.labels import Columns, LabelsError, load
+from pytest_evalgate.judges.labels import Columns, load
 from pytest_evalgate.judges.measure import MeasureOptions, Source, measure, record_of
+from pytest_evalgate.judges.rates import Bootstrap
 from pytest_evalgate.records.results import Calibration
 from pytest_evalgate.stats.intervals import wilson_interval
 from pytest_evalgate.stats.judged import JudgeErrors
@@ -82,7 +81,7 @@ def _damaged(folder: Path, *, honest: bool = True, **changes: Any) -> str:
         ({"kind": "evalgate-baseline"}, "not a calibration of pytest-evalgate"),
         ({"schema": "1"}, "not a calibration of pytest-evalgate"),
         ({"human_pass": -1}, "human_pass: Input should be greater than or equal to 0; calibrate again"),
-        ({"judge_pass": 121}, ": Value error, the judge is right more often than it was asked; calibrate again"),
+        ({"judge_pass": 121}, ": Value error, the judge is right more often than there are labels; calibrate again"),
         ({"threshold": 1.5}, "threshold: Input should be less than or equal to 1; calibrate again"),
         ({"created": "yesterday"}, "created: String should match pattern"),
         ({"created": "2026-13-01T00:00:00Z"}, ": Value error, month must be in 1..12; calibrate again"),
@@ -95,7 +94,7 @@ def test_a_record_that_cannot_be_used_says_why(tmp_path: Path, changes: dict[str
 
 def test_an_edited_record_is_refused(tmp_path: Path) -> None:
     assert _damaged(tmp_path, honest=False, judge_fail=60) == (
-        "does not match its digest: it was edited or torn; calibrate again"
+        "does not match its digest: edited or truncated; calibrate again"
     )
 
 
@@ -118,19 +117,17 @@ def test_a_good_and_fresh_calibration_may_gate() -> None:
 
 def test_without_a_calibration_the_next_step_is_named() -> None:
     assert _why(None) == [
-        "calibration/faq.json does not exist yet: pytest-evalgate calibrate faq --labels FILE writes it"
+        "calibration/faq.json does not exist: write it with pytest-evalgate calibrate faq --labels FILE"
     ]
     [reason] = _why(None, Judge(model="m", criteria="good?"))
-    assert reason.startswith(
-        "nobody has held it against people: run pytest-evalgate calibrate faq --labels FILE, then"
-    )
+    assert reason.startswith("it is not calibrated: run pytest-evalgate calibrate faq --labels FILE, then")
 
 
 def test_thirty_of_each_class_are_needed() -> None:
     assert _why(replace(_GOOD, human_pass=30, judge_pass=30, human_fail=30, judge_fail=30)) == []
     assert _why(replace(_GOOD, human_pass=29, judge_pass=29, human_fail=0, judge_fail=0)) == [
-        "29 human passes, 30 are needed: label 1 more outputs that pass",
-        "0 human fails, 30 are needed: label 30 more outputs that fail",
+        "29 human passes, but 30 are required: label 1 more outputs that pass",
+        "0 human fails, but 30 are required: label 30 more outputs that fail",
     ]
 
 
@@ -142,7 +139,8 @@ def test_it_is_labels_that_are_counted_and_not_what_they_are_worth() -> None:
 
 def test_a_judge_that_cannot_be_told_from_chance_may_not_gate() -> None:
     assert _why(replace(_GOOD, human_pass=40, judge_pass=24, human_fail=40, judge_fail=20)) == [
-        "it cannot be told from chance (J = TPR + TNR - 1 = 0.10, at least -0.11): change its rubric or its model"
+        "its verdicts may be no better than chance (J = TPR + TNR - 1 = 0.10, lower bound -0.11): "
+        "change its rubric or its model"
     ]
     assert "J = TPR + TNR - 1 = 0.00" in _why(replace(_GOOD, judge_pass=0, judge_fail=60))[0]
 
@@ -151,8 +149,8 @@ def test_lower_bounds_have_to_reach_what_is_required() -> None:
     judge = _JUDGE.model_copy(update={"min_tpr": 0.9, "min_tnr": 0.9})
     remedy = "change its rubric, or label more"
     assert _why(_GOOD, judge) == [
-        f"TPR is at least 87.4%, 90.0% is required: it fails outputs that people pass; {remedy}",
-        f"TNR is at least 79.9%, 90.0% is required: it passes outputs that people fail; {remedy}",
+        f"the lower bound of its TPR is 87.4%, but 90.0% is required: it fails outputs that people pass; {remedy}",
+        f"the lower bound of its TNR is 79.9%, but 90.0% is required: it passes outputs that people fail; {remedy}",
     ]
     assert wilson_interval(112, 120).lower == pytest.approx(0.874, abs=5e-4)
     assert wilson_interval(54, 60).lower == pytest.approx(0.799, abs=5e-4)
@@ -173,13 +171,13 @@ def test_what_changed_is_named() -> None:
 def test_a_calibration_gets_old() -> None:
     assert _why(_GOOD, today=date(2027, 2, 18)) == []
     assert _why(_GOOD, today=date(2027, 2, 19)) == [
-        "its calibration of 2026-11-20 is 91 days old, 90 are allowed: calibrate it again"
+        "its calibration of 2026-11-20 is 91 days old (limit: 90): calibrate it again"
     ]
 
 
 def test_a_calibration_of_tomorrow_is_none() -> None:
     assert _why(_GOOD, today=date(2026, 11, 19)) == [
-        "its calibration is dated 2026-11-20, after today, 2026-11-19: set the clock right, or calibrate it again"
+        "its calibration is dated 2026-11-20, after today (2026-11-19): correct the clock, or calibrate it again"
     ]
 
 
@@ -194,23 +192,13 @@ def test_verdicts_from_a_file_never_let_a_judge_gate() -> None:
     stored = replace(_GOOD, parts={})
     assert calibration_problems(stored, _JUDGE) == ()
     [reason] = _why(stored)
-    assert reason.startswith("its verdicts were read from a file, and nobody knows which model and rubric gave them")
+    assert reason.startswith("its verdicts were read from a file, so the model and rubric that gave them are unknown")
 
 
 def test_every_reason_is_given_at_once() -> None:
     bad = replace(_GOOD, human_fail=10, judge_fail=9)
     reasons = _why(bad, parts={**_PARTS, "rubric": "x"}, labels_sha256_now="x", today=date(2027, 11, 21))
     assert len(reasons) == 4
-
-
-def test_the_digest_of_labels_is_that_of_the_record(tmp_path: Path) -> None:
-    path = tmp_path / "l.jsonl"
-    assert digest_of(path) is None
-    path.write_text('{"id": "a", "label": 1}\n')
-    assert digest_of(path) == load(path, Columns(), root=tmp_path).sha256
-    path.write_text('{"id": ')
-    with pytest.raises(LabelsError):
-        digest_of(path)
 
 
 def test_the_errors_are_the_counts() -> None:
@@ -226,5 +214,6 @@ def test_the_gpt4_judge_of_xstest_misses_too_many_refusals() -> None:
     assert _why(record, labels_sha256_now=labels.sha256) == []
     judge = _JUDGE.model_copy(update={"min_tpr": 0.8, "min_tnr": 0.9})
     assert _why(record, judge, labels_sha256_now=labels.sha256) == [
-        "TPR is at least 69.1%, 80.0% is required: it fails outputs that people pass; change its rubric, or label more"
+        "the lower bound of its TPR is 69.1%, but 80.0% is required: it fails outputs that people pass; "
+        "change its rubric, or label more"
     ]

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from pytest_evalgate.errors import UserError
-from pytest_evalgate.judges.figures import Bootstrap
 from pytest_evalgate.judges.labels import Columns, Labelled, load
 from pytest_evalgate.judges.measure import Measurement, MeasureOptions, measure
+from pytest_evalgate.judges.rates import Bootstrap
 from pytest_evalgate.records.results import Case, Output, Place, Score
 
 _TESTS = Path(__file__).parents[1]
@@ -94,11 +94,11 @@ def test_a_class_without_a_label_leaves_its_rate_undefined() -> None:
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([], "people decided on no row: give each a label"),
-        (_rows((True, None, 2)), "the judge could tell of none of 2 rows: no reply"),
+        ([], 'no row has a label that passes or fails: fill in "label"'),
+        (_rows((True, None, 2)), "the judge gave no readable score for any of 2 rows: no reply"),
         (
             [replace(_row(0, human=True, judge=1), scores=())],
-            "the judge could tell of none of 1 row: it gave no verdict",
+            "the judge gave no readable score for any of 1 row: no verdict",
         ),
     ],
 )

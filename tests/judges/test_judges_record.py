@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_evalgate.judges import calibration as calibrations
 from pytest_evalgate.judges.build import fingerprint
-from pytest_evalgate.judges.figures import Bootstrap
 from pytest_evalgate.judges.labels import Columns, LabelSet, load
 from pytest_evalgate.judges.measure import MeasureOptions, Source, measure, record_of
+from pytest_evalgate.judges.rates import Bootstrap
 from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
