@@ -242,7 +242,7 @@ def test_text_of_models_cannot_act_on_the_terminal(desk: Desk) -> None:
         ),
         (
             ("faq", "--stored", "gone"),
-            "labels.jsonl: gone: no row holds it; the first one holds id, input, label, output",
+            "labels.jsonl: gone: no row has this path; the first row has id, input, label, output",
         ),
         (("../../up", "--stored", "label"), "the calibration of ../../up: calibration/../../up.json leads to"),
     ],

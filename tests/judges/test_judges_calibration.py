@@ -139,8 +139,10 @@ def test_it_is_labels_that_are_counted_and_not_what_they_are_worth() -> None:
 
 def test_a_judge_that_cannot_be_told_from_chance_may_not_gate() -> None:
     assert _why(replace(_GOOD, human_pass=40, judge_pass=24, human_fail=40, judge_fail=20)) == [
-        "its verdicts may be no better than chance (J = TPR + TNR - 1 = 0.10, lower bound -0.11): "
-        "change its rubric or its model"
+        (
+            "its verdicts may be no better than chance (J = TPR + TNR - 1 = 0.10, lower bound -0.11): "
+            "change its rubric or its model"
+        )
     ]
     assert "J = TPR + TNR - 1 = 0.00" in _why(replace(_GOOD, judge_pass=0, judge_fail=60))[0]
 
@@ -214,6 +216,8 @@ def test_the_gpt4_judge_of_xstest_misses_too_many_refusals() -> None:
     assert _why(record, labels_sha256_now=labels.sha256) == []
     judge = _JUDGE.model_copy(update={"min_tpr": 0.8, "min_tnr": 0.9})
     assert _why(record, judge, labels_sha256_now=labels.sha256) == [
-        "the lower bound of its TPR is 69.1%, but 80.0% is required: it fails outputs that people pass; "
-        "change its rubric, or label more"
+        (
+            "the lower bound of its TPR is 69.1%, but 80.0% is required: it fails outputs that people pass; "
+            "change its rubric, or label more"
+        )
     ]

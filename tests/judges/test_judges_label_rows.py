@@ -56,10 +56,13 @@ def test_a_csv_row_stands_at_its_first_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "l.csv:1: holds nothing; the first line names the columns, such as id,output,label"),
-        ("id,label,id\n1,2,3\n", "l.csv:1: id: names two columns"),
-        ("id,label\n1,pass\n2\n", "l.csv:3: 1 cells, the head line names 2 columns"),
-        ('id,label\n1,"pass\n', "l.csv:2: not CSV in UTF-8: unexpected end of data; save it so, or as JSONL"),
+        ("", "l.csv:1: empty file; the first line must name the columns, such as id,output,label"),
+        ("id,label,id\n1,2,3\n", "l.csv:1: id: duplicate column"),
+        ("id,label\n1,pass\n2\n", "l.csv:3: 1 cells, but the header has 2 columns"),
+        (
+            'id,label\n1,"pass\n',
+            "l.csv:2: not CSV in UTF-8: unexpected end of data; save it as UTF-8, or as JSONL",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_csv_file_is_said(tmp_path: Path, text: str, problem: str) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pytest_evalgate.judges.label_rows import LabelScale, scale_of, text_of
+from pytest_evalgate.judges.labels import LabelScale, normalise_label, scale_of
 
 
 @pytest.mark.parametrize("label", ["pass", "Passed ", "GOOD", "yes", True, 1, 1.0, "1"])
@@ -52,6 +52,6 @@ def test_what_is_not_all_grades_from_one_to_five_is_read_as_words(labels: list[A
 
 
 def test_labels_are_compared_without_case_white_space_and_empty_decimals() -> None:
-    assert [text_of(label) for label in (" Fully  OK ", 4.0, 3.5, True, "straße")] == [
+    assert [normalise_label(label) for label in (" Fully  OK ", 4.0, 3.5, True, "straße")] == [
         "fully  ok", "4", "3.5", "true", "strasse"
     ]  # fmt: skip

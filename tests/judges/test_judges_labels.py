@@ -114,25 +114,25 @@ def test_every_problem_is_listed_at_once(tmp_path: Path) -> None:
     ]
     assert _problems(tmp_path, rows) == [
         'l.jsonl:2: id: duplicate id "a" (first at line 1)',
-        "l.jsonl:3: id: must be a text without white space around it, or a whole number, not 1.5",
+        "l.jsonl:3: id: must be a string without surrounding white space, or a whole number, not 1.5",
         "l.jsonl:3: weight: must be a number above 0, not 0",
-        "l.jsonl:4: context: must be a text or a list of texts, not [1]",
-        "l.jsonl:4: human_label: stands beside label; keep one",
-        "l.jsonl:5: cluster: must be a text or a whole number, not {}",
-        'l.jsonl:5: labels: must name the raters: {"anna": "pass", "ben": "fail"}, not ["pass"]',
-        'l.jsonl:6: has no label: give "label" (null until somebody has labelled it), or "labels" by rater',
+        "l.jsonl:4: context: must be a string or a list of strings, not [1]",
+        "l.jsonl:4: human_label: given in addition to label: keep one of them",
+        "l.jsonl:5: cluster: must be a string or a whole number, not {}",
+        'l.jsonl:5: labels: must be labels by rater: {"anna": "pass", "ben": "fail"}, not ["pass"]',
+        'l.jsonl:6: no label: add "label" (null until it is known), or "labels" by rater',
         'l.jsonl:7: claims: must be a list of {"claim": "...", "label": "..."}, not [{"claim":1,"label":1}]',
-        'l.jsonl:8: id: must be a text without white space around it, or a whole number, not " h"',
-        'l.jsonl:8: label: "perhaps" (2 times) is no pass and no fail: say which labels pass, --pass-label LABEL',
+        'l.jsonl:8: id: must be a string without surrounding white space, or a whole number, not " h"',
+        'l.jsonl:8: label: unknown label "perhaps" (2 times): name the labels that pass with --pass-label LABEL',
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("rows", "problem"),
     [
-        ([], "l.jsonl: holds no row to label"),
+        ([], "l.jsonl: the file has no rows"),
         ([{"id": "a", "label": None}], "l.jsonl: none of 1 rows has a label yet"),
-        ([{"id": "a"}, {"id": "b"}], 'l.jsonl: no row has a label: give "label" (null until somebody has'),
+        ([{"id": "a"}, {"id": "b"}], 'l.jsonl: no row has a label: add "label" (null until it is known)'),
     ],
 )
 def test_a_file_without_labels_is_one_problem(tmp_path: Path, rows: list[dict[str, Any]], problem: str) -> None:
@@ -142,7 +142,7 @@ def test_a_file_without_labels_is_one_problem(tmp_path: Path, rows: list[dict[st
 
 def test_a_pass_label_that_nothing_has_is_a_slip(tmp_path: Path) -> None:
     assert _problems(tmp_path, [{"id": "a", "label": "full"}], Columns(("ful",))) == [
-        'l.jsonl: no row is labelled "ful"; there is "full"'
+        'l.jsonl: no row has the label "ful"; labels: "full"'
     ]
 
 

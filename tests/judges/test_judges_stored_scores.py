@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from pytest_evalgate.judges.label_rows import LabelRow, LabelScale, scale_of
-from pytest_evalgate.judges.labels import StoredScores
+from pytest_evalgate.judges.label_rows import LabelRow
+from pytest_evalgate.judges.labels import LabelScale, StoredScores, scale_of
 from pytest_evalgate.records.results import Place
 
 _WORDS = scale_of(["pass", "fail"])
@@ -63,16 +63,16 @@ def test_what_is_no_label_is_unreadable_and_never_a_fail() -> None:
     rows = _rows("1", "2", "tie", None)
     read = [StoredScores.at("judge.a", rows, scale).of(row) for row in rows]
     assert [[score.passed for score in scores] for scores in read] == [[True], [False], [None], []]
-    assert read[2][0].reason == '"tie" is none of the labels'
+    assert read[2][0].reason == '"tie" is not one of the labels'
 
 
 @pytest.mark.parametrize(
     ("verdicts", "fault"),
     [
-        ((7,), "l:1: judge.a: must be a number from 0 to 1, or a grade from 1 to 5 as all the others, not 7"),
-        ((4, 0.5), "l:2: judge.a: must be a number from 0 to 1, or a grade from 1 to 5 as all the others, not 0.5"),
-        (({"passed": True},), "l:1: judge.a: must be a verdict; name one of its fields, as judge.a.passed, not "),
-        (([[1]],), "l:1: judge.a: must be a verdict or a list of verdicts, not [1]"),
+        ((7,), "l:1: judge.a: must be a number from 0 to 1, or like all others a grade from 1 to 5, not 7"),
+        ((4, 0.5), "l:2: judge.a: must be a number from 0 to 1, or like all others a grade from 1 to 5, not 0.5"),
+        (({"passed": True},), "l:1: judge.a: must be a score; name one of its fields, such as judge.a.passed, not "),
+        (([[1]],), "l:1: judge.a: must be a score or a list of scores, not [1]"),
     ],
 )
 def test_what_cannot_be_a_verdict_is_named(verdicts: tuple[Any, ...], fault: str) -> None:
@@ -83,4 +83,4 @@ def test_what_cannot_be_a_verdict_is_named(verdicts: tuple[Any, ...], fault: str
 def test_a_path_that_no_row_has_is_one_problem_that_names_those_there_are() -> None:
     rows = [LabelRow(Place("l", 1), {"id": 1, "judge": {"b": 1}}), LabelRow(Place("l", 2), {"id": 2})]
     [fault] = StoredScores.at("judge.a", rows, _WORDS).problems(rows)
-    assert str(fault) == "l: judge.a: no row holds it; the first one holds id, judge.b"
+    assert str(fault) == "l: judge.a: no row has this path; the first row has id, judge.b"
