@@ -21,7 +21,7 @@ from pytest_evalgate.judges.panel import (
     self_consistency_of,
     verdict_agreement,
 )
-from pytest_evalgate.judges.rates import Bootstrap, Estimate
+from pytest_evalgate.judges.rates import Bootstrap, Statistic
 from pytest_evalgate.stats.agreement import (
     AgreementGraded,
     agreement_binary,
@@ -105,7 +105,7 @@ def test_without_a_row_that_all_rated_there_is_no_fleiss() -> None:
         RatedRow({"b": 1.0, "c": 1.0}, 1, judge=True),
         RatedRow({"a": 0.0, "c": 0.0}, 2, None),
     ]
-    assert _panel(rows).fleiss == Estimate(None)
+    assert _panel(rows).fleiss == Statistic(None)
 
 
 def test_grades_are_compared_as_grades_and_pass_where_rows_do() -> None:
@@ -120,7 +120,7 @@ def test_grades_are_compared_as_grades_and_pass_where_rows_do() -> None:
 
 def test_without_verdicts_of_a_judge_raters_are_still_compared() -> None:
     found = _panel([RatedRow(row.ratings, row.cluster, None) for row in _rows(0)])
-    assert (found.human, found.judge) == (_panel(_rows(0)).human, Estimate(None))
+    assert (found.human, found.judge) == (_panel(_rows(0)).human, Statistic(None))
 
 
 def test_single_ratings_make_no_panel() -> None:

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from pytest_evalgate.judges.rates import (
     Bootstrap,
-    Estimate,
     JudgeRate,
     Rates,
+    Statistic,
     WeightedRow,
     cluster_codes,
     rate_of,
@@ -156,9 +156,9 @@ def test_an_interval_holds_the_middle_of_the_draws() -> None:
 
 
 def test_draws_that_are_alike_or_mostly_undefined_make_no_interval() -> None:
-    assert Bootstrap().estimate(1.0, [1.0] * 100) == Estimate(1.0)
-    assert Bootstrap().estimate(0.5, [None] * 6 + [0.1, 0.9] * 47) == Estimate(0.5)
-    assert Bootstrap().estimate(None, [0.1, 0.9]) == Estimate(None)
+    assert Bootstrap().estimate(1.0, [1.0] * 100) == Statistic(1.0)
+    assert Bootstrap().estimate(0.5, [None] * 6 + [0.1, 0.9] * 47) == Statistic(0.5)
+    assert Bootstrap().estimate(None, [0.1, 0.9]) == Statistic(None)
     assert Bootstrap().estimate(0.5, [None] * 5 + [0.1] + [0.9] * 94).interval is not None
 
 

@@ -20,7 +20,7 @@ from pytest_evalgate.judges.panel import (
     self_consistency_of,
     verdict_agreement,
 )
-from pytest_evalgate.judges.rates import Bootstrap, Estimate, Rates, WeightedRow, rates_of
+from pytest_evalgate.judges.rates import Bootstrap, Rates, Statistic, WeightedRow, rates_of
 from pytest_evalgate.judges.threshold import Aim, Point, Threshold, bins_of, choose, probability_metrics
 from pytest_evalgate.records.results import Calibration
 from pytest_evalgate.text.wording import count
@@ -96,12 +96,12 @@ class Measurement:
     weighted: bool
     tpr: JudgeRate | None
     tnr: JudgeRate | None
-    youden: Estimate
+    youden: Statistic
     accuracy: JudgeRate
-    verdicts: Mapping[str, Estimate]
-    grades: Mapping[str, Estimate]
+    verdicts: Mapping[str, Statistic]
+    grades: Mapping[str, Statistic]
     threshold: Threshold | None
-    probability: Mapping[str, Estimate]
+    probability: Mapping[str, Statistic]
     bins: tuple[Bin, ...]
     roc: tuple[Point, ...]
     repeats: SelfConsistency | None
@@ -214,16 +214,16 @@ def _cluster(row: Labelled) -> Hashable:
     return (None, row.case.id) if row.cluster is None else row.cluster
 
 
-def _youden(rates: Rates) -> Estimate:
+def _youden(rates: Rates) -> Statistic:
     if rates.tpr is None or rates.tnr is None:
-        return Estimate(None)
+        return Statistic(None)
     both = (rates.tpr, rates.tnr)
     value = sum(rate.value for rate in both) - 1
     below, above = (math.hypot(*(rate.value - rate.interval[end] for rate in both)) for end in (0, 1))
-    return Estimate(value, (value - below, value + above))
+    return Statistic(value, (value - below, value + above))
 
 
-def _grades(judged: Sequence[_JudgedRow], bootstrap: Bootstrap) -> dict[str, Estimate]:
+def _grades(judged: Sequence[_JudgedRow], bootstrap: Bootstrap) -> dict[str, Statistic]:
     grades = [one.row.grade for one in judged if one.row.grade is not None]
     if len(grades) < len(judged):
         return {}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pytest_evalgate.judges.rates import Estimate, rate_of
+from pytest_evalgate.judges.rates import Statistic, rate_of
 from pytest_evalgate.stats.agreement import (
     AgreementGraded,
     Level,
@@ -36,7 +36,7 @@ _PAIR: Final = 2
 
 def verdict_agreement(
     human: Sequence[bool], judge: Sequence[bool], clusters: Sequence[Hashable], bootstrap: Bootstrap
-) -> dict[str, Estimate]:
+) -> dict[str, Statistic]:
     """Compare n verdicts of a judge with human labels by each of `VERDICT_METRICS`. Shapes: (n,) each."""
     found = agreement_binary([float(one) for one in human], [float(one) for one in judge])
     drawn = metrics_of_tables(bootstrap.tables(_cells(human, judge), clusters))
@@ -73,7 +73,7 @@ def metrics_of_tables(tables: Floats) -> Mapping[str, Floats]:
 
 def grade_agreement(
     human: Sequence[float], judge: Sequence[float], clusters: Sequence[Hashable], bootstrap: Bootstrap
-) -> dict[str, Estimate]:
+) -> dict[str, Statistic]:
     """Compare n grades of a judge with human grades on one scale by each metric of `AgreementGraded`.
 
     Shapes: (n,) each.
@@ -97,10 +97,10 @@ class Panel:
     raters: tuple[str, ...]
     rows: int
     level: Level
-    alpha: Estimate
-    fleiss: Estimate
-    human: Estimate
-    judge: Estimate
+    alpha: Statistic
+    fleiss: Statistic
+    human: Statistic
+    judge: Statistic
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +139,11 @@ def panel_of(rows: Sequence[RatedRow], passing: float, bootstrap: Bootstrap) -> 
         alpha=_alpha(shared, raters, level, bootstrap),
         fleiss=_fleiss(shared, raters, passing, bootstrap),
         human=human,
-        judge=judge if judged else Estimate(None),
+        judge=judge if judged else Statistic(None),
     )
 
 
-def _alpha(rows: Sequence[RatedRow], raters: Sequence[str], level: Level, bootstrap: Bootstrap) -> Estimate:
+def _alpha(rows: Sequence[RatedRow], raters: Sequence[str], level: Level, bootstrap: Bootstrap) -> Statistic:
     ratings = np.array([[row.ratings.get(rater, np.nan) for row in rows] for rater in raters])
 
     def alpha(of: Floats) -> float | None:
@@ -153,10 +153,10 @@ def _alpha(rows: Sequence[RatedRow], raters: Sequence[str], level: Level, bootst
     return bootstrap.estimate(alpha(ratings), drawn)
 
 
-def _fleiss(rows: Sequence[RatedRow], raters: Sequence[str], passing: float, bootstrap: Bootstrap) -> Estimate:
+def _fleiss(rows: Sequence[RatedRow], raters: Sequence[str], passing: float, bootstrap: Bootstrap) -> Statistic:
     complete = [row for row in rows if len(row.ratings) == len(raters)]
     if not complete:
-        return Estimate(None)
+        return Statistic(None)
     passes = np.array(
         [sum(rating >= passing for rating in row.ratings.values()) for row in complete], dtype=np.float64
     )
@@ -183,7 +183,7 @@ def _mean_kappa(
     bootstrap: Bootstrap,
     *,
     judge_replaces_rater: bool,
-) -> Estimate:
+) -> Statistic:
     """Return the mean, over the raters, of the kappa of one rater with the majority of the others."""
     clusters = [row.cluster for row in rows]
     kappas = []
@@ -210,8 +210,8 @@ class SelfConsistency:
     """
 
     items: int
-    flip_rate: Estimate
-    unanimous: Estimate
+    flip_rate: Statistic
+    unanimous: Statistic
 
 
 def self_consistency_of(
@@ -228,7 +228,7 @@ def self_consistency_of(
     flips = np.array([judge_self_consistency([row]).flip_rate for row, _ in repeated])
     drawn = [float(flips[rows].mean()) for rows in bootstrap.samples(repeated_clusters)]
     unanimous = rate_of([flip == 0 for flip in flips.tolist()], repeated_clusters)
-    return SelfConsistency(len(repeated), bootstrap.estimate(float(flips.mean()), drawn), unanimous.estimate)
+    return SelfConsistency(len(repeated), bootstrap.estimate(float(flips.mean()), drawn), unanimous.statistic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +246,7 @@ class OrderBias:
     right_swapped: int
     right_both: int
     agree: int
-    consistency: Estimate
+    consistency: Statistic
     first_wins: int
     second_wins: int
     p: float
@@ -271,7 +271,7 @@ def order_bias_of(
         right_swapped=sum(other for _, other in right),
         right_both=sum(one and other for one, other in right),
         agree=sum(agree),
-        consistency=rate_of(agree).estimate,
+        consistency=rate_of(agree).statistic,
         first_wins=found.inconsistent_first,
         second_wins=found.inconsistent_second,
         p=found.p_two_sided,

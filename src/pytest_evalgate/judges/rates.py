@@ -25,8 +25,8 @@ _MAX_UNDEFINED: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
-    """An estimate and its 95 % interval. Each is None if it is undefined."""
+class Statistic:
+    """A statistic and its 95 % interval. Each is None if it is undefined."""
 
     value: float | None
     interval: tuple[float, float] | None = None
@@ -56,7 +56,7 @@ class Bootstrap:
         for times in self._times(int(codes.max()) + 1):
             yield np.repeat(rows, times[codes])
 
-    def estimate(self, value: float | None, drawn: Sequence[float | None] | npt.NDArray[np.float64]) -> Estimate:
+    def estimate(self, value: float | None, drawn: Sequence[float | None] | npt.NDArray[np.float64]) -> Statistic:
         """Combine a value with its draws; None and NaN are undefined.
 
         There is no interval if more than 5 % of the draws are undefined, or if all draws are equal: they then carry no
@@ -65,9 +65,9 @@ class Bootstrap:
         numbers = np.array(drawn, dtype=np.float64)  # None becomes NaN
         defined = numbers[~np.isnan(numbers)]
         if value is None or len(defined) < (1 - _MAX_UNDEFINED) * len(numbers) or np.ptp(defined) == 0:
-            return Estimate(value)
+            return Statistic(value)
         low, high = np.percentile(defined, _PERCENTILES).tolist()
-        return Estimate(value, (low, high))
+        return Statistic(value, (low, high))
 
     def _times(self, clusters: int) -> Iterator[npt.NDArray[np.int64]]:
         """Yield how many times each cluster is drawn."""
@@ -103,9 +103,9 @@ class JudgeRate:
         return cls(value, (bounds.lower, bounds.upper), hits, n, worth)
 
     @property
-    def estimate(self) -> Estimate:
+    def statistic(self) -> Statistic:
         """The rate and its interval."""
-        return Estimate(self.value, self.interval)
+        return Statistic(self.value, self.interval)
 
     @property
     def whole_counts(self) -> tuple[int, int]:
@@ -115,7 +115,7 @@ class JudgeRate:
 
 
 def rate_of(hits: Sequence[bool], clusters: Sequence[Hashable] | None = None) -> JudgeRate:
-    """Estimate the share of hits among n >= 1 rows.
+    """Statistic the share of hits among n >= 1 rows.
 
     With clusters, the effective sample size is ``p (1 - p) / se²`` with the cluster-robust standard error, limited to
     the range from the number of clusters to n. Shapes: (n,), (n,). Source: Wilson 1927; Korn & Graubard 1998.
@@ -150,7 +150,7 @@ class Rates:
 
 
 def rates_of(rows: Sequence[WeightedRow]) -> Rates:
-    """Estimate the rates from n >= 1 rows.
+    """Statistic the rates from n >= 1 rows.
 
     If weights differ, rows with the same weight and the same verdict form a stratum. The share of human passes in a
     stratum is estimated with Jeffreys' prior, ``(x + 1/2) / (k + 1)``, so that a stratum in which no error was found

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
-from pytest_evalgate.judges.rates import Estimate, cluster_codes
+from pytest_evalgate.judges.rates import Statistic, cluster_codes
 from pytest_evalgate.stats.intervals import wilson_interval
 from pytest_evalgate.stats.judged import (
     calibration_errors,
@@ -75,7 +75,7 @@ class Threshold:
 
     value: float | None
     aim: AimName
-    auc: Estimate
+    auc: Statistic
     folds: int
     least: float | None
     most: float | None
@@ -160,7 +160,7 @@ class Bin:
 
 def probability_metrics(
     scores: Sequence[float], human: Sequence[bool], clusters: Sequence[Hashable], bootstrap: Bootstrap
-) -> dict[str, Estimate]:
+) -> dict[str, Statistic]:
     """Compare n probabilities of a pass with human labels: Brier score, log loss (nats), calibration error.
 
     Shapes: (n,) each.
