@@ -1,15 +1,95 @@
-"""Does a judge flip more than it did among its own stored verdicts?"""
+"""Drift: anchors, the check, stored verdicts and the record."""
 
 from __future__ import annotations
 
+import json
 import random
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from pytest_evalgate.judges.drift import Label, Rejudged, drift, majority, power_to_detect, shift
+from pytest_evalgate.judges.drift import (
+    AnchorsError,
+    DriftRecord,
+    DriftRecordError,
+    Label,
+    Rejudged,
+    StoredVerdicts,
+    StoredVerdictsError,
+    drift,
+    drift_file,
+    load,
+    majority,
+    of_scores,
+    power_to_detect,
+    read_drift,
+    read_verdicts,
+    shift,
+    verdicts_file,
+    write_drift,
+    write_verdicts,
+)
+from pytest_evalgate.judges.labels import LabelsError
+from pytest_evalgate.records.results import Score
+from pytest_evalgate.text import jsonl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+def _write(root: Path, passes: int, fails: int, *more: Mapping[str, object]) -> Path:
+    labels = ["pass"] * passes + ["fail"] * fails
+    rows = [{"id": f"a{at}", "input": "q", "output": f"o{at}", "label": label} for at, label in enumerate(labels)]
+    path = root / "anchors.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in (*rows, *more)), "utf-8")
+    return path
+
+
+def test_a_file_of_labels_makes_anchors(tmp_path: Path) -> None:
+    anchors = load(_write(tmp_path, 100, 120), root=tmp_path)
+    assert (anchors.name, len(anchors.rows)) == ("anchors.jsonl", 220)
+    assert [row.passed for row in anchors.rows] == [True] * 100 + [False] * 120
+
+
+@pytest.mark.parametrize(("passes", "fails", "said"), [(99, 200, "99 .* passed"), (200, 99, "99 .* failed")])
+def test_too_few_of_one_kind_are_refused(tmp_path: Path, passes: int, fails: int, said: str) -> None:
+    path = _write(tmp_path, passes, fails)
+    with pytest.raises(AnchorsError, match=rf"^anchors\.jsonl: {said}: anchors need 100 or more of each kind"):
+        load(path, root=tmp_path)
+
+
+def test_outputs_on_which_the_raters_part_are_no_anchors(tmp_path: Path) -> None:
+    torn = {"id": "torn", "output": "o", "labels": {"ann": "pass", "bob": "fail"}}
+    anchors = load(_write(tmp_path, 100, 100, torn), root=tmp_path)
+    assert "torn" not in {row.case.id for row in anchors.rows}
+    assert len(anchors.rows) == 200
+
+
+def test_a_malformed_file_lists_its_problems(tmp_path: Path) -> None:
+    path = _write(tmp_path, 100, 100, {"id": "a0", "output": "again", "label": "pass"})
+    with pytest.raises(LabelsError, match=r"anchors\.jsonl:201: .*a0"):
+        load(path, root=tmp_path)
+
+
+def test_each_time_is_a_question_of_its_own(tmp_path: Path) -> None:
+    anchors = load(_write(tmp_path, 100, 100), root=tmp_path)
+    [(case, output), *_] = anchors.asked("2026-11-21")
+    assert (case.id, case.input, output.value) == ("a0#2026-11-21", "q", "o0")
+    assert anchors.asked("2026-11-21") == anchors.asked("2026-11-21") != anchors.asked("2026-11-22")
+
+
+def test_what_is_left_out_has_to_leave_enough(tmp_path: Path) -> None:
+    anchors = load(_write(tmp_path, 101, 100), root=tmp_path)
+    ids = [row.case.id for row in anchors.rows]
+    assert len(anchors.only(ids[1:]).rows) == 200
+    with pytest.raises(AnchorsError, match="99 usable outputs that people passed"):
+        anchors.only(ids[2:])
+
 
 holds = settings(deadline=None, database=None, max_examples=100)
 verdicts = st.lists(st.booleans(), min_size=3, max_size=3).map(tuple)
@@ -159,3 +239,140 @@ def test_grades_that_moved_are_described() -> None:
 
 def test_neighbouring_grades_are_told_apart() -> None:
     assert shift([0.25] * 20, [0.5] * 20).js_bits == pytest.approx(1.0)
+
+
+_STORED = StoredVerdicts(
+    judge="faq",
+    created="2026-11-01T08:00:00Z",
+    parts={"rubric": "r" * 64},
+    anchors_sha256="a" * 64,
+    passed={"b": (True, True, False), "a": (False, False, False)},
+    values={"b": (1.0, 0.75, 0.25), "a": (0.0, 0.0, 0.0)},
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    found = tmp_path / "anchors.faq.verdicts.json"
+    write_verdicts(_STORED, found)
+    return found
+
+
+def _edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    value = json.loads(path.read_text("ascii"))
+    change(value)
+    path.write_text(json.dumps(value), "utf-8")
+
+
+def _edit_rows(path: Path, **row: object) -> None:
+    def change(value: dict[str, Any]) -> None:
+        value["verdicts"]["a"] = row
+        value["verdicts_sha256"] = jsonl.digest(value["verdicts"])
+
+    _edit(path, change)
+
+
+def test_what_is_written_is_read_back(path: Path) -> None:
+    assert read_verdicts(path, name="v.json") == _STORED
+
+
+def test_a_review_shows_one_line_an_anchor_in_the_order_of_ids(path: Path) -> None:
+    lines = path.read_text("ascii").splitlines()
+    assert lines[-4:-2] == [
+        '  "a": {"passed":[false,false,false]},',
+        '  "b": {"passed":[true,true,false],"values":[1.0,0.75,0.25]}',
+    ]
+
+
+def test_the_same_verdicts_are_the_same_bytes(path: Path) -> None:
+    before = path.read_bytes()
+    write_verdicts(replace(_STORED, passed=dict(sorted(_STORED.passed.items()))), path)
+    assert path.read_bytes() == before
+
+
+def test_each_judge_has_a_file_beside_the_anchors() -> None:
+    assert verdicts_file(Path("labels/anchors.jsonl"), "faq") == Path("labels/anchors.faq.verdicts.json")
+
+
+def test_an_anchor_without_all_of_its_verdicts_is_left_out() -> None:
+    good, bad, none = Score("faq", 0.75, passed=True), Score("faq", 0.25, passed=False), Score("faq", None, None)
+    passed, values = of_scores({"a": [good, bad, good], "b": [good, none, good]})
+    assert passed == {"a": (True, False, True)}
+    assert values == {"a": (0.75, 0.25, 0.75)}
+
+
+def test_nothing_stored_yet_says_how_it_is_done(tmp_path: Path) -> None:
+    with pytest.raises(StoredVerdictsError, match=r"^v\.json: no verdicts are stored yet: record them with --record$"):
+        read_verdicts(tmp_path / "none.json", name="v.json")
+
+
+def test_what_cannot_be_opened_is_said(tmp_path: Path) -> None:
+    with pytest.raises(StoredVerdictsError, match=r"^v\.json: cannot be read: Is a directory"):
+        read_verdicts(tmp_path, name="v.json")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", '{"kind": "other", "schema": 1}', '{"kind": "evalgate-anchors"}']
+)
+def test_another_file_is_refused(path: Path, text: str) -> None:
+    path.write_text(text, "utf-8")
+    with pytest.raises(StoredVerdictsError, match=r"^v\.json: .*; restore it from git, or record the verdicts again"):
+        read_verdicts(path, name="v.json")
+
+
+def test_an_edited_verdict_is_noticed(path: Path) -> None:
+    _edit(path, lambda value: value["verdicts"]["a"].update(passed=[True] * 3))
+    with pytest.raises(StoredVerdictsError, match="does not match its digest: edited or truncated"):
+        read_verdicts(path, name="v.json")
+
+
+def test_a_newer_schema_is_refused_by_name(path: Path) -> None:
+    _edit(path, lambda value: value.update(schema=2))
+    with pytest.raises(StoredVerdictsError, match="schema 2 is newer than 1: upgrade pytest-evalgate"):
+        read_verdicts(path, name="v.json")
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ({"passed": [True]}, "anchor a: passed must be 2 or more booleans"),
+        ({"passed": [1, 0, 1]}, "anchor a: passed must be 2 or more booleans"),
+        ({"passed": [True, True], "values": [1.0]}, r"anchor a: values must be in \[0, 1\], one per verdict"),
+        ({"passed": [True, True], "values": [1.0, 1.5]}, r"anchor a: values must be in \[0, 1\], one per verdict"),
+        ({"passed": [True, True], "values": [1.0, "x"]}, "malformed: ValueError"),
+        ({"values": [1.0]}, "malformed: KeyError 'passed'"),
+        ({"passed": None}, "malformed: TypeError"),
+    ],
+)
+def test_rows_that_are_none_are_refused(path: Path, row: dict[str, object], problem: str) -> None:
+    _edit_rows(path, **row)
+    with pytest.raises(StoredVerdictsError, match=problem):
+        read_verdicts(path, name="v.json")
+
+
+@pytest.mark.parametrize("missing", ["judge", "created", "parts", "anchors_sha256"])
+def test_every_part_of_the_head_is_needed(path: Path, missing: str) -> None:
+    _edit(path, lambda value: value.pop(missing))
+    with pytest.raises(StoredVerdictsError, match=f"malformed: KeyError '{missing}'"):
+        read_verdicts(path, name="v.json")
+
+
+_RECORD = DriftRecord("faq", "2026-11-20T10:00:00Z", "anchors.jsonl", "drifted")
+
+
+def test_a_drift_record_is_read_as_it_was_written(tmp_path: Path) -> None:
+    path = drift_file(tmp_path / "calibration" / "faq.json")
+    assert path == tmp_path / "calibration" / "faq.drift.json"
+    assert read_drift(path) is None
+    write_drift(_RECORD, path)
+    assert read_drift(path) == _RECORD
+
+
+@pytest.mark.parametrize(
+    "text", ["{}", "[]", "x", '{"kind": "evalgate-drift", "schema": 2}', '{"kind": "other", "schema": 1}']
+)
+def test_another_file_is_no_drift_record_and_is_refused_by_its_name(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "faq.drift.json"
+    path.write_text(text)
+    with pytest.raises(DriftRecordError, match=r"faq\.drift\.json: .*check again with pytest-evalgate drift"):
+        read_drift(path)

@@ -1,16 +1,27 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field
+from itertools import product
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pytest_evalgate.errors import ScorerError
+from pytest_evalgate.judges.judge import Vote, collect_votes, decided_value, reason, trivial_fail
+from pytest_evalgate.judges.question import Material
 from pytest_evalgate.records.calls import CallFailed, CallRecord, Reply, RunStopped
 from pytest_evalgate.records.results import Case, Output, Place, Score
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.judges.conftest import MadeJudge, MakeJudge
+
+    from pytest_evalgate.records.calls import Call
 
 _CASE = Case("c1", input="How long?", expected="30 days", place=Place("g.jsonl", 3), fingerprint="f")
 _OUTPUT = Output("It is 30 days, and more.")
@@ -310,3 +321,141 @@ def test_what_scorers_are_asked_about_themselves(make_judge: MakeJudge) -> None:
         None,
         True,
     )
+
+
+_MATERIAL = Material(Case("c"), "x")
+
+
+def _votes(*values: float | None) -> list[Vote]:
+    return [Vote(value, "no verdict" if value is None else f"says {value:g}", "why") for value in values]
+
+
+@dataclass
+class _Voter:
+    script: list[Vote]
+    asked: list[int] = field(default_factory=list)
+
+    def calls_of(self, material: Material, index: int) -> Iterator[Call]:
+        raise NotImplementedError
+
+    async def vote(self, material: Material, index: int) -> Vote:
+        assert material is _MATERIAL
+        self.asked.append(index)
+        return self.script[index]
+
+
+@pytest.mark.parametrize(
+    ("values", "outcome"),
+    [
+        ((1.0,), 1.0),
+        ((None,), None),
+        ((), None),
+        ((1.0, 1.0, 0.0), 1.0),
+        ((1.0, 0.0, 0.0), 0.0),
+        ((None, 1.0, 1.0), 1.0),
+        ((None, 0.0, 0.0), 0.0),
+        ((None, 1.0, 0.0), None),
+        ((None, None, 1.0), None),
+        ((0.25, 0.75, 0.5), 0.5),
+        ((None, 0.75, 0.75), 0.75),
+        ((None, 0.5, 0.75), None),
+        ((None, None, 0.5, 0.5, 0.5), 0.5),
+    ],
+)
+def test_the_outcome_is_the_median_where_what_is_unknown_cannot_move_it(
+    values: tuple[float | None, ...], outcome: float | None
+) -> None:
+    assert decided_value(_votes(*values), len(values) or 1) == outcome
+
+
+@given(st.lists(st.none() | st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), min_size=1, max_size=5), st.integers(0, 2))
+def test_settled_is_what_every_completion_says(values: list[float | None], more: int) -> None:
+    votes = (len(values) + more) | 1
+    known = [value for value in values if value is not None]
+    completions = {median([*known, *rest]) for rest in product((0.0, 0.5, 1.0), repeat=votes - len(known))}
+    assert decided_value(_votes(*values), votes) == (completions.pop() if len(completions) == 1 else None)
+
+
+@pytest.mark.parametrize(
+    ("values", "asked"),
+    [
+        ((1.0, 1.0, 0.0), 2),
+        ((1.0, 0.0, 1.0), 3),
+        ((0.0, 0.0, 1.0), 2),
+        ((0.75, 0.5, 0.5), 3),
+        ((None, 1.0, 1.0), 3),
+        ((None, None, 1.0), 2),
+        ((1.0, None, None), 3),
+        ((1.0, 1.0, 1.0, 0.0, 0.0), 3),
+        ((None, None, None, 1.0, 1.0), 3),
+    ],
+)
+def test_no_vote_is_asked_for_that_cannot_change_anything(values: tuple[float | None, ...], asked: int) -> None:
+    voter = _Voter(_votes(*values))
+    cast = asyncio.run(collect_votes(voter, _MATERIAL, len(values)))
+    assert voter.asked == list(range(asked))
+    assert cast == voter.script[:asked]
+
+
+@given(st.lists(st.none() | st.sampled_from([0.0, 0.5, 1.0]), min_size=5, max_size=5))
+def test_stopping_early_never_changes_the_outcome(values: list[float | None]) -> None:
+    cast = asyncio.run(collect_votes(_Voter(_votes(*values)), _MATERIAL, 5))
+    assert decided_value(cast, 5) == decided_value(_votes(*values), 5)
+
+
+def test_what_the_votes_say() -> None:
+    assert reason(_votes(1.0), 1.0) == "says 1: why"
+    assert reason([Vote(0.0, "fail", "")], 0.0) == "fail"
+    assert reason(_votes(0.0, 1.0, 1.0), 1.0) == "says 1: why; votes: says 0, says 1, says 1"
+    assert reason(_votes(1.0, None, 0.0), None) == "no verdict: why; votes: says 1, no verdict, says 0"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "the output is empty"),
+        (" \n\t\u3000", "the output is empty"),
+        (".", "the output has fewer than two letters or digits"),
+        (":", "the output has fewer than two letters or digits"),
+        ("- 4 -", "the output has fewer than two letters or digits"),
+        ("\u200b\u200b\U000e0070", "the output has fewer than two letters or digits"),
+        ("Solution", 'the output is only the opening of an answer: "Solution"'),
+        ("**solution:**\n", 'the output is only the opening of an answer: "**solution:**"'),
+        ("Thought process:", "the output is only the opening of an answer"),
+        ("Okay, let us work through this one step at a time.", "the output is only the opening of an answer"),
+        ("Let\u2019s think\nstep by step", "the output is only the opening of an answer"),
+        ("答案", "the output is only the opening of an answer"),
+        ("解説", "the output is only the opening of an answer"),
+        ("N/A", "the output is only the opening of an answer"),
+    ],
+)
+def test_an_output_without_content_fails(text: str, why: str) -> None:
+    assert (trivial_fail(text, ["42"]) or "").startswith(why)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "42",
+        "no",
+        "Solution: 42",
+        "Solutions",
+        "4 2",
+        "I cannot help with that.",
+        "Thought process: 17 + 25 = 42",
+        "解説です、答えは四十二",
+        "solution " * 20,
+    ],
+)
+def test_everything_that_says_something_is_for_the_judge(text: str) -> None:
+    assert trivial_fail(text, ["42"]) is None
+
+
+@pytest.mark.parametrize(("text", "reference"), [("4", 4), ("b ", "B"), ("Solution", "solution"), ("是", "是")])
+def test_what_is_wanted_is_for_the_judge_however_short(text: str, reference: object) -> None:
+    assert trivial_fail(text, ["other", reference]) is None
+    assert trivial_fail(text, []) is not None
+
+
+def test_nothing_is_a_miss_even_where_nothing_is_wanted() -> None:
+    assert trivial_fail(" ", [" "]) == "the output is empty"

@@ -7,7 +7,22 @@ from typing import Any
 
 import pytest
 
-from pytest_evalgate.judges.labels import Columns, LabelsError, LabelSet, digest, load
+from pytest_evalgate import config
+from pytest_evalgate.judges import labels
+from pytest_evalgate.judges.label_rows import LabelRow
+from pytest_evalgate.judges.labels import (
+    Columns,
+    LabelScale,
+    LabelsError,
+    LabelSet,
+    StoredScores,
+    digest,
+    load,
+    normalise_label,
+    scale_of,
+)
+from pytest_evalgate.judges.question import material_of
+from pytest_evalgate.judges.rubric import load_rubric
 from pytest_evalgate.records.results import Place
 
 _DATA = Path(__file__).parents[1] / "data"
@@ -188,3 +203,150 @@ def test_refchecker_is_a_labelled_set_of_claims(tmp_path: Path, system: str) -> 
         assert counted == sum(setting["claims"][label] for setting in settings)
     answered = sum(setting["responses"] - setting["responses_without_claims"] for setting in settings)
     assert len({row.cluster for row in found.rows}) == answered
+
+
+@pytest.mark.parametrize("label", ["pass", "Passed ", "GOOD", "yes", True, 1, 1.0, "1"])
+def test_words_for_a_pass(label: Any) -> None:
+    assert scale_of([label, "fail"]).passed(label) is True
+
+
+@pytest.mark.parametrize("label", ["fail", "Failed", "bad", "no", False, 0, "0"])
+def test_words_for_a_fail(label: Any) -> None:
+    assert scale_of([label, "pass"]).passed(label) is False
+
+
+@pytest.mark.parametrize("label", ["2_full_refusal", "maybe", 2, "", [1], {"a": 1}])
+def test_any_other_word_is_neither(label: Any) -> None:
+    assert scale_of([label, "pass"]).passed(label) is None
+
+
+def test_pass_labels_make_all_others_fails() -> None:
+    scale = scale_of(["Full", "partial", "none"], [" full", "PARTIAL"])
+    assert [scale.passed(label) for label in ("Full", "partial", "none", "other")] == [True, True, False, None]
+    assert not scale.graded
+
+
+def test_grades_pass_from_three_on() -> None:
+    scale = scale_of([1, 2, 3, 4, 5, 3.5])
+    assert scale.graded
+    assert [scale.passed(grade) for grade in (1, 2, 3, 3.5, 5)] == [False, False, True, True, True]
+    assert [scale.grade(grade) for grade in (1, 3, 3.5, 5)] == [0.0, 0.5, 0.625, 1.0]
+    assert scale.passing == 0.5
+
+
+def test_pass_labels_may_set_another_grade() -> None:
+    scale = scale_of([1, 2, 3, 4, 5], ["4", "5"])
+    assert (scale.graded, scale.passing, scale.passed(3)) == (True, 0.75, False)
+
+
+def test_numbers_of_which_low_ones_pass_are_names() -> None:
+    scale = scale_of([1, 2], ["1"])
+    assert (scale.graded, scale.grade(1), scale.passed(1), scale.passed(2)) == (False, None, True, False)
+
+
+@pytest.mark.parametrize("labels", [[0, 1], [1, 1], [0, 3], [3, 6], [3, "fail"], [True, 3]])
+def test_what_is_not_all_grades_from_one_to_five_is_read_as_words(labels: list[Any]) -> None:
+    assert scale_of(labels) == LabelScale(scale_of([]).passes, scale_of([]).fails)
+
+
+def test_labels_are_compared_without_case_white_space_and_empty_decimals() -> None:
+    assert [normalise_label(label) for label in (" Fully  OK ", 4.0, 3.5, True, "straße")] == [
+        "fully  ok", "4", "3.5", "true", "strasse"
+    ]  # fmt: skip
+
+
+_WORDS = scale_of(["pass", "fail"])
+
+
+def _rows(*verdicts: Any) -> list[LabelRow]:
+    return [LabelRow(Place("l", at), {"id": at, "judge": {"a": one}}) for at, one in enumerate(verdicts, start=1)]
+
+
+def _scores(scale: LabelScale, *verdicts: Any) -> list[list[tuple[float | None, bool | None]]]:
+    rows = _rows(*verdicts)
+    stored = StoredScores.at("judge.a", rows, scale)
+    assert list(stored.problems(rows)) == []
+    return [[(score.value, score.passed) for score in stored.of(row)] for row in rows]
+
+
+def _faults(scale: LabelScale, *verdicts: Any) -> list[str]:
+    rows = _rows(*verdicts)
+    return list(map(str, StoredScores.at("judge.a", rows, scale).problems(rows)))
+
+
+def test_words_and_truth_values_are_verdicts() -> None:
+    assert _scores(_WORDS, *["Pass", False, 1, 0]) == [[(1.0, True)], [(0.0, False)]] * 2
+
+
+def test_shares_are_scores_that_pass_from_a_half_on() -> None:
+    assert _scores(_WORDS, 0.49, 0.5, 1) == [[(0.49, False)], [(0.5, True)], [(1.0, True)]]
+    assert StoredScores.at("judge.a", _rows(0.4), _WORDS).probabilities
+
+
+def test_numbers_up_to_five_are_grades() -> None:
+    assert _scores(_WORDS, 2, 3, 5) == [[(0.25, False)], [(0.5, True)], [(1.0, True)]]
+    assert not StoredScores.at("judge.a", _rows(2), _WORDS).probabilities
+
+
+def test_one_is_the_lowest_grade_among_grades() -> None:
+    assert _scores(scale_of([1, 3, 5]), 1, 1) == [[(0.0, False)], [(0.0, False)]]
+    assert _scores(_WORDS, 1, 5)[0] == [(0.0, False)]
+
+
+def test_numbers_that_are_labels_are_no_grades() -> None:
+    assert _scores(scale_of([1, 2], ["1"]), 1, 2) == [[(1.0, True)], [(0.0, False)]]
+
+
+def test_grades_pass_as_peoples_do() -> None:
+    assert _scores(scale_of([1, 3, 4], ["4"]), 3, 4) == [[(0.5, False)], [(0.75, True)]]
+
+
+def test_a_list_holds_answers_to_repeated_questions() -> None:
+    assert _scores(_WORDS, ["pass", "fail", None]) == [[(1.0, True), (0.0, False), (None, None)]]
+
+
+def test_what_is_no_label_is_unreadable_and_never_a_fail() -> None:
+    scale = scale_of(["1", "2"], ["1"])
+    rows = _rows("1", "2", "tie", None)
+    read = [StoredScores.at("judge.a", rows, scale).of(row) for row in rows]
+    assert [[score.passed for score in scores] for scores in read] == [[True], [False], [None], []]
+    assert read[2][0].reason == '"tie" is not one of the labels'
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "fault"),
+    [
+        ((7,), "l:1: judge.a: must be a number from 0 to 1, or like all others a grade from 1 to 5, not 7"),
+        ((4, 0.5), "l:2: judge.a: must be a number from 0 to 1, or like all others a grade from 1 to 5, not 0.5"),
+        (({"passed": True},), "l:1: judge.a: must be a score; name one of its fields, such as judge.a.passed, not "),
+        (([[1]],), "l:1: judge.a: must be a score or a list of scores, not [1]"),
+    ],
+)
+def test_what_cannot_be_a_verdict_is_named(verdicts: tuple[Any, ...], fault: str) -> None:
+    [said] = _faults(_WORDS, *verdicts)
+    assert said.startswith(fault)
+
+
+def test_a_path_that_no_row_has_is_one_problem_that_names_those_there_are() -> None:
+    rows = [LabelRow(Place("l", 1), {"id": 1, "judge": {"b": 1}}), LabelRow(Place("l", 2), {"id": 2})]
+    [fault] = StoredScores.at("judge.a", rows, _WORDS).problems(rows)
+    assert str(fault) == "l: judge.a: no row has this path; the first row has id, judge.b"
+
+
+_FOLDER = Path(__file__).parents[2] / "examples" / "judges"
+
+
+@pytest.mark.parametrize(
+    ("judge", "file", "passes", "counts"),
+    [
+        ("faithfulness", "faithfulness.begin_wow.jsonl", "Fully attributable", (123, 77)),
+        ("preference", "pairwise-preference.llmbar.jsonl", "better", (64, 82)),
+    ],
+)
+def test_every_row_can_be_judged_and_both_classes_suffice(
+    judge: str, file: str, passes: str, counts: tuple[int, int]
+) -> None:
+    rubric = load_rubric(config.load(_FOLDER).judges[judge], root=_FOLDER)
+    found = labels.load(_FOLDER / file, Columns(pass_labels=(passes,)), root=_FOLDER)
+    assert (sum(found.counted(passed=True).values()), sum(found.counted(passed=False).values())) == counts
+    assert [row.case.id for row in found.rows if material_of(row.case, row.output).missing_input(rubric)] == []

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.judges.reply import FIELDS, ParsedVerdict, Unreadable, read
+from pytest_evalgate.judges.reply import FIELDS, Choice, ParsedVerdict, Unreadable, read, read_choice
 from pytest_evalgate.judges.scale import SCALES
 
 _NONCE = "0123456789abcdef"
@@ -152,3 +152,43 @@ def test_a_reply_without_the_nonce_says_nothing(text: str) -> None:
     if _NONCE not in text:
         assert isinstance(_read(text), Unreadable)
         assert isinstance(_read(text + _reply(nonce=text)), Unreadable)
+
+
+_PAIR = ("It is 30 days.", "Ask our staff.")
+
+
+def _choice(**changes: Any) -> str:
+    return json.dumps({"nonce": _NONCE, "evidence": "30 days", "choice": "first", **changes})
+
+
+def test_a_choice_is_read() -> None:
+    assert read_choice(_choice(), nonce=_NONCE, pair=_PAIR) == Choice("first", "30 days")
+    assert read_choice(_choice(choice="tie", evidence=""), nonce=_NONCE, pair=_PAIR) == Choice("tie", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("first", "no JSON object"),
+        (_choice(choice="A"), 'the choice is "A", not one of first, second, tie'),
+        (_choice(choice=["first"]), 'the choice is ["first"]'),
+        (_choice(choice="second"), "the evidence does not occur in the output"),
+        (_choice(evidence=""), "the evidence is missing"),
+        (_choice(choice="tie", evidence="40 days"), "the evidence does not occur in the output"),
+        (_choice(nonce="x"), "the nonce in the reply is wrong"),
+        (_choice(score=1), 'the reply has unexpected fields: "score"'),
+    ],
+)
+def test_every_other_choice_is_unreadable(text: str, why: str) -> None:
+    said = read_choice(text, nonce=_NONCE, pair=_PAIR)
+    assert isinstance(said, Unreadable)
+    assert why in said.reason
+
+
+@given(
+    st.text()
+    | st.dictionaries(st.sampled_from(["nonce", "evidence", "choice"]), st.none() | st.text()).map(json.dumps)
+)
+def test_no_choice_is_raised_and_nothing_is_chosen_without_the_nonce(text: str) -> None:
+    if _NONCE not in text:
+        assert isinstance(read_choice(text, nonce=_NONCE, pair=_PAIR), Unreadable)

@@ -1,15 +1,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pytest_evalgate.errors import ScorerError
-from pytest_evalgate.judges.reply import Choice, Unreadable, read_choice
 from pytest_evalgate.records.results import Case, Output, Score
 
 if TYPE_CHECKING:
@@ -17,8 +13,6 @@ if TYPE_CHECKING:
 
 _CASE = Case("c1", input="How long?", expected="Ask our staff.")
 _OUTPUT = Output("It is 30 days.")
-_NONCE = "0123456789abcdef"
-_PAIR = ("It is 30 days.", "Ask our staff.")
 
 
 def _score(made: MadeJudge, case: Case = _CASE) -> Score:
@@ -89,40 +83,3 @@ def test_votes_are_pairs_of_calls(make_judge: MakeJudge) -> None:
 def test_there_has_to_be_a_reference_to_compare_with(make_judge: MakeJudge) -> None:
     with pytest.raises(ScorerError, match="the rubric pairwise-preference needs a reference"):
         _score(make_judge(_says("first"), rubric="pairwise-preference"), Case("c1", input="How long?"))
-
-
-def _reply(**changes: Any) -> str:
-    return json.dumps({"nonce": _NONCE, "evidence": "30 days", "choice": "first", **changes})
-
-
-def test_a_choice_is_read() -> None:
-    assert read_choice(_reply(), nonce=_NONCE, pair=_PAIR) == Choice("first", "30 days")
-    assert read_choice(_reply(choice="tie", evidence=""), nonce=_NONCE, pair=_PAIR) == Choice("tie", "")
-
-
-@pytest.mark.parametrize(
-    ("text", "why"),
-    [
-        ("first", "no JSON object"),
-        (_reply(choice="A"), 'the choice is "A", not one of first, second, tie'),
-        (_reply(choice=["first"]), 'the choice is ["first"]'),
-        (_reply(choice="second"), "the evidence does not occur in the output"),
-        (_reply(evidence=""), "the evidence is missing"),
-        (_reply(choice="tie", evidence="40 days"), "the evidence does not occur in the output"),
-        (_reply(nonce="x"), "the nonce in the reply is wrong"),
-        (_reply(score=1), 'the reply has unexpected fields: "score"'),
-    ],
-)
-def test_everything_else_is_unreadable(text: str, why: str) -> None:
-    said = read_choice(text, nonce=_NONCE, pair=_PAIR)
-    assert isinstance(said, Unreadable)
-    assert why in said.reason
-
-
-@given(
-    st.text()
-    | st.dictionaries(st.sampled_from(["nonce", "evidence", "choice"]), st.none() | st.text()).map(json.dumps)
-)
-def test_nothing_is_raised_and_nothing_is_chosen_without_the_nonce(text: str) -> None:
-    if _NONCE not in text:
-        assert isinstance(read_choice(text, nonce=_NONCE, pair=_PAIR), Unreadable)
