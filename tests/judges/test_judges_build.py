@@ -24,7 +24,7 @@ def _asked(make_judge: MakeJudge, **table: Any) -> list[dict[str, Any]]:
     return list(call.payload["messages"])
 
 
-def test_a_judge_by_criteria_by_a_ready_rubric_and_by_a_file(make_judge: MakeJudge, tmp_path: Path) -> None:
+def test_the_rubric_may_be_criteria_a_built_in_one_or_a_file(make_judge: MakeJudge, tmp_path: Path) -> None:
     (tmp_path / "faq.md").write_text("Is it polite?", "utf-8")
     for table, words in (
         ({"criteria": "Is it brief?"}, "Is it brief?"),
@@ -36,7 +36,7 @@ def test_a_judge_by_criteria_by_a_ready_rubric_and_by_a_file(make_judge: MakeJud
         assert words in last["content"]
 
 
-def test_few_shots_are_shown(make_judge: MakeJudge, tmp_path: Path) -> None:
+def test_few_shots_become_turns(make_judge: MakeJudge, tmp_path: Path) -> None:
     row = {"input": "How long?", "output": "30 days", "verdict": "pass", "evidence": "30 days"}
     (tmp_path / "shots.jsonl").write_text(json.dumps(row), "utf-8")
     turns = _asked(make_judge, few_shots="shots.jsonl")
@@ -63,12 +63,12 @@ def test_the_scale_is_that_of_the_judge(make_judge: MakeJudge) -> None:
         ),
     ],
 )
-def test_what_cannot_be_used_is_refused_by_its_place(make_judge: MakeJudge, table: dict[str, Any], why: str) -> None:
+def test_invalid_settings_name_their_place(make_judge: MakeJudge, table: dict[str, Any], why: str) -> None:
     with pytest.raises(SettingsError, match=why):
         make_judge("?", **table)
 
 
-def test_pairs_take_no_few_shots(make_judge: MakeJudge, tmp_path: Path) -> None:
+def test_comparisons_reject_few_shots(make_judge: MakeJudge, tmp_path: Path) -> None:
     (tmp_path / "shots.jsonl").write_text('{"input": "a", "output": "no", "verdict": "fail"}', "utf-8")
     with pytest.raises(SettingsError, match="remove scale and few_shots"):
         make_judge("?", rubric="pairwise-preference", few_shots="shots.jsonl")
@@ -102,7 +102,7 @@ def _parts(
         (_parts(None, {"api": "responses"}), "model"),
     ],
 )
-def test_a_change_changes_its_own_part_alone(changed: dict[str, str], part: str) -> None:
+def test_each_setting_changes_one_part(changed: dict[str, str], part: str) -> None:
     before = _parts()
     assert [name for name in before if changed[name] != before[name]] == [part]
     assert fingerprint(changed, 0.5) != fingerprint(before, 0.5)
@@ -119,11 +119,11 @@ def test_a_change_changes_its_own_part_alone(changed: dict[str, str], part: str)
         {"model": "other-key"},
     ],
 )
-def test_what_no_verdict_depends_on_changes_nothing(judge: dict[str, Any]) -> None:
+def test_settings_that_do_not_affect_verdicts_change_no_part(judge: dict[str, Any]) -> None:
     assert _parts(judge) == _parts()
 
 
-def test_how_it_is_asked_and_read_are_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prompt_and_parser_are_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     before = _parts()
     monkeypatch.setattr(question, "RULES", question.RULES + "Be strict.")
     asked = _parts()

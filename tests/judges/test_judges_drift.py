@@ -50,20 +50,20 @@ def _write(root: Path, passes: int, fails: int, *more: Mapping[str, object]) -> 
     return path
 
 
-def test_a_file_of_labels_makes_anchors(tmp_path: Path) -> None:
+def test_a_label_file_can_be_used_as_anchors(tmp_path: Path) -> None:
     anchors = load(_write(tmp_path, 100, 120), root=tmp_path)
     assert (anchors.name, len(anchors.rows)) == ("anchors.jsonl", 220)
     assert [row.passed for row in anchors.rows] == [True] * 100 + [False] * 120
 
 
 @pytest.mark.parametrize(("passes", "fails", "said"), [(99, 200, "99 .* passed"), (200, 99, "99 .* failed")])
-def test_too_few_of_one_kind_are_refused(tmp_path: Path, passes: int, fails: int, said: str) -> None:
+def test_too_few_anchors_of_one_label_are_rejected(tmp_path: Path, passes: int, fails: int, said: str) -> None:
     path = _write(tmp_path, passes, fails)
     with pytest.raises(AnchorsError, match=rf"^anchors\.jsonl: {said}: anchors need 100 or more of each kind"):
         load(path, root=tmp_path)
 
 
-def test_outputs_on_which_the_raters_part_are_no_anchors(tmp_path: Path) -> None:
+def test_outputs_with_evenly_divided_raters_are_not_anchors(tmp_path: Path) -> None:
     torn = {"id": "torn", "output": "o", "labels": {"ann": "pass", "bob": "fail"}}
     anchors = load(_write(tmp_path, 100, 100, torn), root=tmp_path)
     assert "torn" not in {row.case.id for row in anchors.rows}
@@ -76,14 +76,14 @@ def test_a_malformed_file_lists_its_problems(tmp_path: Path) -> None:
         load(path, root=tmp_path)
 
 
-def test_each_time_is_a_question_of_its_own(tmp_path: Path) -> None:
+def test_each_check_uses_new_case_ids(tmp_path: Path) -> None:
     anchors = load(_write(tmp_path, 100, 100), root=tmp_path)
     [(case, output), *_] = anchors.asked("2026-11-21")
     assert (case.id, case.input, output.value) == ("a0#2026-11-21", "q", "o0")
     assert anchors.asked("2026-11-21") == anchors.asked("2026-11-21") != anchors.asked("2026-11-22")
 
 
-def test_what_is_left_out_has_to_leave_enough(tmp_path: Path) -> None:
+def test_too_few_remaining_anchors_are_rejected(tmp_path: Path) -> None:
     anchors = load(_write(tmp_path, 101, 100), root=tmp_path)
     ids = [row.case.id for row in anchors.rows]
     assert len(anchors.only(ids[1:]).rows) == 200
@@ -102,7 +102,7 @@ def _anchors(label: Label, *, steady: int, flipped: int, unanswered: int = 0) ->
     return [Rejudged(label, stored, verdict) for verdict in now]
 
 
-def test_a_judge_that_says_the_same_is_steady() -> None:
+def test_an_unchanged_judge_is_steady() -> None:
     found = drift([*_anchors("pass", steady=100, flipped=0), *_anchors("fail", steady=100, flipped=0)])
     assert found.finding == "steady"
     assert [(each.label, each.anchors, each.flips, each.p) for each in found.classes] == [
@@ -111,7 +111,7 @@ def test_a_judge_that_says_the_same_is_steady() -> None:
     ]
 
 
-def test_a_judge_that_turned_lenient_has_drifted_and_is_told_by_its_class() -> None:
+def test_a_more_lenient_judge_has_drifted() -> None:
     found = drift([*_anchors("pass", steady=100, flipped=0), *_anchors("fail", steady=90, flipped=10)])
     assert found.finding == "drifted"
     passes, fails = found.classes
@@ -120,13 +120,13 @@ def test_a_judge_that_turned_lenient_has_drifted_and_is_told_by_its_class() -> N
     assert passes.p == 1.0
 
 
-def test_few_flips_are_what_the_least_flip_rate_allows() -> None:
+def test_few_flips_are_within_the_minimum_flip_rate() -> None:
     found = drift([*_anchors("pass", steady=97, flipped=3), *_anchors("fail", steady=97, flipped=3)])
     assert found.finding == "steady"
     assert found.classes[0].p == pytest.approx(2 * binom.sf(2, 100, 0.01))
 
 
-def test_a_judge_that_flipped_before_may_flip_again() -> None:
+def test_the_flip_rate_of_stored_verdicts_is_allowed_for() -> None:
     """Ten of 100 anchors were torn when they were recorded: a flip rate of 6.7 %."""
     torn = [Rejudged("fail", (False, False, True), now=True)] * 10
     calm = _anchors("pass", steady=100, flipped=0)
@@ -143,7 +143,7 @@ def test_holm_takes_both_classes_together() -> None:
     assert (four.finding, five.finding) == ("steady", "drifted")
 
 
-def test_without_the_verdicts_that_decide_it_is_incomplete() -> None:
+def test_missing_decisive_verdicts_make_it_incomplete() -> None:
     fails = _anchors("fail", steady=95, flipped=2, unanswered=3)
     found = drift([*_anchors("pass", steady=100, flipped=0), *fails])
     assert found.finding == "incomplete"
@@ -151,7 +151,7 @@ def test_without_the_verdicts_that_decide_it_is_incomplete() -> None:
     assert found.classes[1].p > 0.01 > found.classes[1].p_worst
 
 
-def test_missing_verdicts_that_cannot_matter_do_not() -> None:
+def test_missing_verdicts_without_effect_are_ignored() -> None:
     fails = _anchors("fail", steady=98, flipped=0, unanswered=2)
     assert drift([*_anchors("pass", steady=100, flipped=0), *fails]).finding == "steady"
     fails = _anchors("fail", steady=78, flipped=20, unanswered=2)
@@ -177,20 +177,20 @@ def test_flips_are_counted_against_the_majority(rows: list[tuple[tuple[bool, ...
         ([Rejudged(label, (True,), now=True) for label in ("pass", "fail")], "a list of 2 or more"),
     ],
 )
-def test_what_cannot_be_tested_is_refused(anchors: list[Rejudged], message: str) -> None:
+def test_untestable_anchors_are_rejected(anchors: list[Rejudged], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         drift(anchors)
 
 
 @pytest.mark.parametrize(("flip_rate", "anchors"), [(0.0, 100), (0.02, 100), (0.05, 250), (0.3, 100)])
-def test_the_chance_to_detect_is_that_of_the_critical_number_of_flips(flip_rate: float, anchors: int) -> None:
+def test_power_is_the_tail_beyond_the_critical_number_of_flips(flip_rate: float, anchors: int) -> None:
     needed = next(flips for flips in range(anchors + 1) if binom.sf(flips - 1, anchors, max(flip_rate, 0.01)) <= 0.005)
     for share in (0.05, 0.2):
         turned = share * (1 - flip_rate) + (1 - share) * flip_rate
         assert power_to_detect(share, anchors, flip_rate) == pytest.approx(binom.sf(needed - 1, anchors, turned))
 
 
-def test_the_chances_that_the_least_number_of_anchors_rests_on() -> None:
+def test_power_with_the_smallest_number_of_anchors() -> None:
     assert power_to_detect(0.1, 100, 0.02) == pytest.approx(0.95, abs=0.005)
     assert power_to_detect(0.1, 50, 0.02) == pytest.approx(0.70, abs=0.005)
 
@@ -199,7 +199,7 @@ def test_too_few_anchors_find_nothing() -> None:
     assert power_to_detect(1.0, 1, 0.0) == 0.0
 
 
-def test_the_chances_stand_beside_the_counts() -> None:
+def test_power_is_part_of_the_result() -> None:
     found = drift([*_anchors("pass", steady=100, flipped=0), *_anchors("fail", steady=200, flipped=0)])
     for each in found.classes:
         assert [one.share for one in each.detections] == [0.05, 0.1, 0.2]
@@ -209,7 +209,7 @@ def test_the_chances_stand_beside_the_counts() -> None:
 
 
 @pytest.mark.parametrize("stored", [3, 5])
-def test_a_judge_that_did_not_change_raises_no_alarm(stored: int) -> None:
+def test_false_alarms_are_rare(stored: int) -> None:
     """400 checks at the level of 1 %: seeded, and with the noise that hurts most, a tenth of the anchors torn."""
     draw = random.Random(stored)  # noqa: S311 - a seeded simulation
     alarms = 0
@@ -237,7 +237,7 @@ def test_grades_that_moved_are_described() -> None:
     assert apart.p < 1e-9
 
 
-def test_neighbouring_grades_are_told_apart() -> None:
+def test_neighbouring_grades_fall_into_different_bins() -> None:
     assert shift([0.25] * 20, [0.5] * 20).js_bits == pytest.approx(1.0)
 
 
@@ -272,11 +272,11 @@ def _edit_rows(path: Path, **row: object) -> None:
     _edit(path, change)
 
 
-def test_what_is_written_is_read_back(path: Path) -> None:
+def test_stored_verdicts_round_trip(path: Path) -> None:
     assert read_verdicts(path, name="v.json") == _STORED
 
 
-def test_a_review_shows_one_line_an_anchor_in_the_order_of_ids(path: Path) -> None:
+def test_stored_verdicts_have_one_line_per_anchor_sorted_by_id(path: Path) -> None:
     lines = path.read_text("ascii").splitlines()
     assert lines[-4:-2] == [
         '  "a": {"passed":[false,false,false]},',
@@ -294,19 +294,19 @@ def test_each_judge_has_a_file_beside_the_anchors() -> None:
     assert verdicts_file(Path("labels/anchors.jsonl"), "faq") == Path("labels/anchors.faq.verdicts.json")
 
 
-def test_an_anchor_without_all_of_its_verdicts_is_left_out() -> None:
+def test_an_anchor_with_a_missing_verdict_is_left_out() -> None:
     good, bad, none = Score("faq", 0.75, passed=True), Score("faq", 0.25, passed=False), Score("faq", None, None)
     passed, values = of_scores({"a": [good, bad, good], "b": [good, none, good]})
     assert passed == {"a": (True, False, True)}
     assert values == {"a": (0.75, 0.25, 0.75)}
 
 
-def test_nothing_stored_yet_says_how_it_is_done(tmp_path: Path) -> None:
+def test_missing_stored_verdicts_name_the_next_step(tmp_path: Path) -> None:
     with pytest.raises(StoredVerdictsError, match=r"^v\.json: no verdicts are stored yet: record them with --record$"):
         read_verdicts(tmp_path / "none.json", name="v.json")
 
 
-def test_what_cannot_be_opened_is_said(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(StoredVerdictsError, match=r"^v\.json: cannot be read: Is a directory"):
         read_verdicts(tmp_path, name="v.json")
 
@@ -314,19 +314,19 @@ def test_what_cannot_be_opened_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", "null", '{"kind": "other", "schema": 1}', '{"kind": "evalgate-anchors"}']
 )
-def test_another_file_is_refused(path: Path, text: str) -> None:
+def test_another_file_is_not_stored_verdicts(path: Path, text: str) -> None:
     path.write_text(text, "utf-8")
     with pytest.raises(StoredVerdictsError, match=r"^v\.json: .*; restore it from git, or record the verdicts again"):
         read_verdicts(path, name="v.json")
 
 
-def test_an_edited_verdict_is_noticed(path: Path) -> None:
+def test_an_edited_verdict_is_rejected(path: Path) -> None:
     _edit(path, lambda value: value["verdicts"]["a"].update(passed=[True] * 3))
     with pytest.raises(StoredVerdictsError, match="does not match its digest: edited or truncated"):
         read_verdicts(path, name="v.json")
 
 
-def test_a_newer_schema_is_refused_by_name(path: Path) -> None:
+def test_a_newer_schema_is_rejected(path: Path) -> None:
     _edit(path, lambda value: value.update(schema=2))
     with pytest.raises(StoredVerdictsError, match="schema 2 is newer than 1: upgrade pytest-evalgate"):
         read_verdicts(path, name="v.json")
@@ -344,14 +344,14 @@ def test_a_newer_schema_is_refused_by_name(path: Path) -> None:
         ({"passed": None}, "malformed: TypeError"),
     ],
 )
-def test_rows_that_are_none_are_refused(path: Path, row: dict[str, object], problem: str) -> None:
+def test_malformed_rows_are_rejected(path: Path, row: dict[str, object], problem: str) -> None:
     _edit_rows(path, **row)
     with pytest.raises(StoredVerdictsError, match=problem):
         read_verdicts(path, name="v.json")
 
 
 @pytest.mark.parametrize("missing", ["judge", "created", "parts", "anchors_sha256"])
-def test_every_part_of_the_head_is_needed(path: Path, missing: str) -> None:
+def test_every_field_of_the_head_is_required(path: Path, missing: str) -> None:
     _edit(path, lambda value: value.pop(missing))
     with pytest.raises(StoredVerdictsError, match=f"malformed: KeyError '{missing}'"):
         read_verdicts(path, name="v.json")
@@ -360,7 +360,7 @@ def test_every_part_of_the_head_is_needed(path: Path, missing: str) -> None:
 _RECORD = DriftRecord("faq", "2026-11-20T10:00:00Z", "anchors.jsonl", "drifted")
 
 
-def test_a_drift_record_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_a_drift_record_round_trips(tmp_path: Path) -> None:
     path = drift_file(tmp_path / "calibration" / "faq.json")
     assert path == tmp_path / "calibration" / "faq.drift.json"
     assert read_drift(path) is None
@@ -371,7 +371,7 @@ def test_a_drift_record_is_read_as_it_was_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["{}", "[]", "x", '{"kind": "evalgate-drift", "schema": 2}', '{"kind": "other", "schema": 1}']
 )
-def test_another_file_is_no_drift_record_and_is_refused_by_its_name(tmp_path: Path, text: str) -> None:
+def test_another_file_is_not_a_drift_record(tmp_path: Path, text: str) -> None:
     path = tmp_path / "faq.drift.json"
     path.write_text(text)
     with pytest.raises(DriftRecordError, match=r"faq\.drift\.json: .*check again with pytest-evalgate drift"):

@@ -43,7 +43,7 @@ def _says(choice: str) -> Any:
         ("tie", "tie", 0.5, "tie: tie when first, tie when second"),
     ],
 )
-def test_what_counts_is_what_both_orders_agree_on(
+def test_both_orders_must_agree(
     make_judge: MakeJudge, when_first: str, when_second: str, value: float, reason: str
 ) -> None:
     made = make_judge(_says(when_first), _says(when_second), rubric="pairwise-preference")
@@ -52,7 +52,7 @@ def test_what_counts_is_what_both_orders_agree_on(
     assert len(score.calls) == 2
 
 
-def test_the_two_calls_differ_in_the_order_alone_and_neither_output_is_called_the_reference(
+def test_the_two_calls_differ_only_in_order(
     make_judge: MakeJudge,
 ) -> None:
     made = make_judge(_says("first"), rubric="pairwise-preference")
@@ -80,6 +80,6 @@ def test_votes_are_pairs_of_calls(make_judge: MakeJudge) -> None:
     assert score.reason.endswith("; votes: better, worse, better")
 
 
-def test_there_has_to_be_a_reference_to_compare_with(make_judge: MakeJudge) -> None:
+def test_a_comparison_needs_a_reference(make_judge: MakeJudge) -> None:
     with pytest.raises(ScorerError, match="the rubric pairwise-preference needs a reference"):
         _score(make_judge(_says("first"), rubric="pairwise-preference"), Case("c1", input="How long?"))

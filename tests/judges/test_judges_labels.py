@@ -40,7 +40,7 @@ def _problems(folder: Path, rows: list[dict[str, Any]], columns: Columns = _NOTH
     return str(caught.value).splitlines()
 
 
-def test_a_row_becomes_a_case_an_output_and_what_people_say(tmp_path: Path) -> None:
+def test_a_row_becomes_a_case_an_output_and_a_label(tmp_path: Path) -> None:
     row = {"id": "a", "input": "q", "expected": "e", "context": ["c", "d"], "output": "o", "label": "fail"}
     [found] = _load(tmp_path, [{**row, "cluster": 7, "weight": 2.5}]).rows
     assert (found.case.id, found.case.input, found.case.expected, found.case.context) == ("a", "q", "e", ("c", "d"))
@@ -49,7 +49,7 @@ def test_a_row_becomes_a_case_an_output_and_what_people_say(tmp_path: Path) -> N
     assert (found.cluster, found.weight, found.grade, dict(found.raters)) == ("7", 2.5, None, {})
 
 
-def test_what_a_row_leaves_out_has_a_default(tmp_path: Path) -> None:
+def test_optional_fields_have_defaults(tmp_path: Path) -> None:
     found = _load(tmp_path, [{"output": "o", "human_label": True, "context": "c"}])
     [row] = found.rows
     assert (row.passed, row.weight, row.cluster, row.scores, row.case.context) == (True, 1.0, None, (), ("c",))
@@ -62,7 +62,7 @@ def test_rows_without_a_label_yet_are_counted_and_left_out(tmp_path: Path) -> No
     assert ([row.case.id for row in found.rows], found.unlabelled) == (["b"], 2)
 
 
-def test_labels_are_counted_in_peoples_own_words(tmp_path: Path) -> None:
+def test_labels_are_counted_as_written(tmp_path: Path) -> None:
     rows = [{"id": str(number), "label": label} for number, label in enumerate(["Full", "None", "Half", "Full"])]
     found = _load(tmp_path, rows, Columns(("full", "half")))
     assert (found.counted(passed=True), found.counted(passed=False)) == ({"Full": 2, "Half": 1}, {"None": 1})
@@ -74,7 +74,7 @@ def test_grades_are_kept_beside_pass_and_fail(tmp_path: Path) -> None:
     assert found.passing == 0.75
 
 
-def test_most_raters_decide_and_as_many_on_both_sides_do_not(tmp_path: Path) -> None:
+def test_the_majority_of_raters_decides(tmp_path: Path) -> None:
     rows: list[dict[str, Any]] = [
         {"id": "a", "labels": {"ann": "pass", "ben": "pass", "cy": "fail"}},
         {"id": "b", "labels": {"ann": "pass", "ben": "fail"}},
@@ -92,7 +92,7 @@ def test_raters_grades_are_averaged(tmp_path: Path) -> None:
     assert row.grade == pytest.approx(7 / 12)
 
 
-def test_raters_may_stand_anywhere(tmp_path: Path) -> None:
+def test_raters_may_be_at_any_path(tmp_path: Path) -> None:
     rows = [{"id": "a", "metadata": {"one": "pass", "two": "fail"}, "label": "pass"}]
     [row] = _load(tmp_path, rows, Columns(raters=("metadata.one", "metadata.two"))).rows
     assert dict(row.raters) == {"metadata.one": 1.0, "metadata.two": 0.0}
@@ -155,13 +155,13 @@ def test_a_file_without_labels_is_one_problem(tmp_path: Path, rows: list[dict[st
     assert said.startswith(problem)
 
 
-def test_a_pass_label_that_nothing_has_is_a_slip(tmp_path: Path) -> None:
+def test_a_pass_label_that_no_row_has_is_a_problem(tmp_path: Path) -> None:
     assert _problems(tmp_path, [{"id": "a", "label": "full"}], Columns(("ful",))) == [
         'l.jsonl: no row has the label "ful"; labels: "full"'
     ]
 
 
-def test_torn_lines_are_problems_too(tmp_path: Path) -> None:
+def test_truncated_lines_are_problems(tmp_path: Path) -> None:
     (tmp_path / "l.jsonl").write_text('{"id": "a", "label": 1}\n{"id": \n', "utf-8")
     with pytest.raises(LabelsError, match=r"^l\.jsonl:2: not JSON"):
         load(tmp_path / "l.jsonl", Columns(), root=tmp_path)
@@ -216,7 +216,7 @@ def test_words_for_a_fail(label: Any) -> None:
 
 
 @pytest.mark.parametrize("label", ["2_full_refusal", "maybe", 2, "", [1], {"a": 1}])
-def test_any_other_word_is_neither(label: Any) -> None:
+def test_any_other_word_is_unknown(label: Any) -> None:
     assert scale_of([label, "pass"]).passed(label) is None
 
 
@@ -239,13 +239,13 @@ def test_pass_labels_may_set_another_grade() -> None:
     assert (scale.graded, scale.passing, scale.passed(3)) == (True, 0.75, False)
 
 
-def test_numbers_of_which_low_ones_pass_are_names() -> None:
+def test_numbers_are_names_if_the_lower_ones_pass() -> None:
     scale = scale_of([1, 2], ["1"])
     assert (scale.graded, scale.grade(1), scale.passed(1), scale.passed(2)) == (False, None, True, False)
 
 
 @pytest.mark.parametrize("labels", [[0, 1], [1, 1], [0, 3], [3, 6], [3, "fail"], [True, 3]])
-def test_what_is_not_all_grades_from_one_to_five_is_read_as_words(labels: list[Any]) -> None:
+def test_mixed_labels_are_read_as_words(labels: list[Any]) -> None:
     assert scale_of(labels) == LabelScale(scale_of([]).passes, scale_of([]).fails)
 
 
@@ -274,7 +274,7 @@ def _faults(scale: LabelScale, *verdicts: Any) -> list[str]:
     return list(map(str, StoredScores.at("judge.a", rows, scale).problems(rows)))
 
 
-def test_words_and_truth_values_are_verdicts() -> None:
+def test_words_and_booleans_are_verdicts() -> None:
     assert _scores(_WORDS, *["Pass", False, 1, 0]) == [[(1.0, True)], [(0.0, False)]] * 2
 
 
@@ -293,19 +293,19 @@ def test_one_is_the_lowest_grade_among_grades() -> None:
     assert _scores(_WORDS, 1, 5)[0] == [(0.0, False)]
 
 
-def test_numbers_that_are_labels_are_no_grades() -> None:
+def test_numbers_used_as_labels_are_not_grades() -> None:
     assert _scores(scale_of([1, 2], ["1"]), 1, 2) == [[(1.0, True)], [(0.0, False)]]
 
 
-def test_grades_pass_as_peoples_do() -> None:
+def test_grades_pass_from_the_pass_mark_of_the_labels() -> None:
     assert _scores(scale_of([1, 3, 4], ["4"]), 3, 4) == [[(0.5, False)], [(0.75, True)]]
 
 
-def test_a_list_holds_answers_to_repeated_questions() -> None:
+def test_a_list_is_repeated_scores() -> None:
     assert _scores(_WORDS, ["pass", "fail", None]) == [[(1.0, True), (0.0, False), (None, None)]]
 
 
-def test_what_is_no_label_is_unreadable_and_never_a_fail() -> None:
+def test_an_unknown_label_is_unreadable_not_a_fail() -> None:
     scale = scale_of(["1", "2"], ["1"])
     rows = _rows("1", "2", "tie", None)
     read = [StoredScores.at("judge.a", rows, scale).of(row) for row in rows]
@@ -322,12 +322,12 @@ def test_what_is_no_label_is_unreadable_and_never_a_fail() -> None:
         (([[1]],), "l:1: judge.a: must be a score or a list of scores, not [1]"),
     ],
 )
-def test_what_cannot_be_a_verdict_is_named(verdicts: tuple[Any, ...], fault: str) -> None:
+def test_an_invalid_score_is_reported(verdicts: tuple[Any, ...], fault: str) -> None:
     [said] = _faults(_WORDS, *verdicts)
     assert said.startswith(fault)
 
 
-def test_a_path_that_no_row_has_is_one_problem_that_names_those_there_are() -> None:
+def test_a_path_that_no_row_has_is_one_problem() -> None:
     rows = [LabelRow(Place("l", 1), {"id": 1, "judge": {"b": 1}}), LabelRow(Place("l", 2), {"id": 2})]
     [fault] = StoredScores.at("judge.a", rows, _WORDS).problems(rows)
     assert str(fault) == "l: judge.a: no row has this path; the first row has id, judge.b"
@@ -343,7 +343,7 @@ _FOLDER = Path(__file__).parents[2] / "examples" / "judges"
         ("preference", "pairwise-preference.llmbar.jsonl", "better", (64, 82)),
     ],
 )
-def test_every_row_can_be_judged_and_both_classes_suffice(
+def test_label_files_of_the_examples_fit_their_rubrics(
     judge: str, file: str, passes: str, counts: tuple[int, int]
 ) -> None:
     rubric = load_rubric(config.load(_FOLDER).judges[judge], root=_FOLDER)

@@ -64,7 +64,7 @@ def test_alpha_and_fleiss_are_those_of_the_statistics() -> None:
         assert one.interval[0] <= one.value <= one.interval[1]
 
 
-def test_draws_of_fleiss_are_what_the_statistics_make_of_each() -> None:
+def test_draws_of_fleiss_match_the_statistic() -> None:
     counts = np.array([[3.0, 0.0], [1.0, 2.0], [0.0, 3.0], [2.0, 1.0], [0.0, 3.0]])
     bootstrap = Bootstrap(draws=30)
     wanted = [fleiss_kappa(counts[rows].tolist()) for rows in bootstrap.samples(range(5))]
@@ -84,7 +84,7 @@ def test_two_raters_are_each_others_ceiling() -> None:
     assert found.judge.value == pytest.approx(sum(one or 0.0 for one in judge) / 2)
 
 
-def test_a_good_panel_stands_above_a_poor_judge() -> None:
+def test_raters_agree_better_than_a_poor_judge() -> None:
     found = _panel(_rows(2, 200))
     assert found.human.value is not None
     assert found.judge.value is not None
@@ -128,7 +128,7 @@ def test_single_ratings_make_no_panel() -> None:
 
 
 @given(rows=st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2))
-def test_figures_of_a_table_are_those_of_its_rows(rows: list[tuple[bool, bool]]) -> None:
+def test_metrics_of_a_table_are_those_of_its_rows(rows: list[tuple[bool, bool]]) -> None:
     human, judge = [one for one, _ in rows], [other for _, other in rows]
     table = _cells(human, judge).sum(axis=0, keepdims=True)
     wanted = agreement_binary([float(one) for one in human], [float(one) for one in judge])
@@ -137,7 +137,7 @@ def test_figures_of_a_table_are_those_of_its_rows(rows: list[tuple[bool, bool]])
         assert found[0] == pytest.approx(np.nan if value is None else value, nan_ok=True)
 
 
-def test_intervals_lie_around_their_figures() -> None:
+def test_intervals_contain_their_statistics() -> None:
     random = np.random.default_rng(1)
     human = random.random(300) < 0.7
     judge = human ^ (random.random(300) < 0.2)
@@ -170,7 +170,7 @@ def test_clusters_make_intervals_wider() -> None:
     assert clustered[1] - clustered[0] > 1.5 * (alone[1] - alone[0])
 
 
-def test_grades_have_every_figure_with_an_interval() -> None:
+def test_grades_have_every_metric_with_an_interval() -> None:
     random = np.random.default_rng(2)
     human = random.integers(0, 5, 120) / 4
     judge = np.clip(human + random.integers(-1, 2, 120) / 4, 0, 1)
@@ -183,7 +183,7 @@ def test_grades_have_every_figure_with_an_interval() -> None:
         assert one.interval[0] < getattr(wanted, name) < one.interval[1]
 
 
-def test_a_judge_is_asked_again() -> None:
+def test_self_consistency_of_repeated_verdicts() -> None:
     verdicts: list[list[float]] = [[1, 1, 0], [0, 0], [1], [1, 0], [1, 1]] * 6
     found = self_consistency_of(verdicts, range(30), Bootstrap(draws=100))
     assert found is not None
@@ -193,7 +193,7 @@ def test_a_judge_is_asked_again() -> None:
     assert found.flip_rate.interval[0] < wanted.flip_rate < found.flip_rate.interval[1]
 
 
-def test_single_verdicts_say_nothing_of_repeats() -> None:
+def test_single_verdicts_give_no_self_consistency() -> None:
     assert self_consistency_of([[1.0], []], range(2), Bootstrap(draws=5)) is None
 
 
@@ -208,12 +208,12 @@ def test_pairs_are_counted_in_both_orders() -> None:
     assert found.consistency.value == 0.6
 
 
-def test_a_judge_that_takes_the_first_one_is_biased() -> None:
+def test_a_judge_that_prefers_the_first_position_is_biased() -> None:
     found = order_bias_of([True] * 12, [True] * 12, [False] * 12)
     assert found is not None
     assert (found.right_both, found.first_wins, found.consistency.value) == (0, 12, 0.0)
     assert found.p == pytest.approx(2**-11)
 
 
-def test_no_pair_has_no_position() -> None:
+def test_no_pairs_give_no_order_bias() -> None:
     assert order_bias_of([], [], []) is None

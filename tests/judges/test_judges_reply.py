@@ -36,7 +36,7 @@ def _read(text: str, scale: Any = _BINARY) -> ParsedVerdict | Unreadable:
         json.dumps(dict(reversed(json.loads(_reply()).items())), indent=2),
     ],
 )
-def test_one_object_is_read_wherever_it_stands(text: str) -> None:
+def test_the_object_may_be_anywhere_in_the_reply(text: str) -> None:
     assert _read(text) == ParsedVerdict(1, "30 days")
 
 
@@ -89,26 +89,26 @@ def test_one_object_is_read_wherever_it_stands(text: str) -> None:
         (f'{{"score": {"9" * 5_000}}}', "the reply contains no JSON object"),
     ],
 )
-def test_everything_else_is_unreadable_with_the_reason(text: str, why: str) -> None:
+def test_any_other_reply_is_unreadable(text: str, why: str) -> None:
     said = _read(text)
     assert isinstance(said, Unreadable)
     assert why in said.reason
 
 
-def test_a_miss_needs_no_evidence_but_what_it_quotes_has_to_be_there() -> None:
+def test_a_fail_needs_no_evidence_but_its_quotes_must_occur() -> None:
     assert _read(_reply(score=0, verdict="fail", evidence="")) == ParsedVerdict(0, "")
     assert _read(_reply(score=0, verdict="fail", evidence="30 days")) == ParsedVerdict(0, "30 days")
     assert isinstance(_read(_reply(score=0, verdict="fail", evidence="40 days")), Unreadable)
 
 
 @pytest.mark.parametrize(("score", "verdict"), [(1, "fail"), (2, "fail"), (3, "pass"), (4, "pass"), (5, "pass")])
-def test_five_scores_and_the_verdict_that_goes_with_each(score: int, verdict: str) -> None:
+def test_scores_of_the_scale_of_five_and_their_verdicts(score: int, verdict: str) -> None:
     assert _read(_reply(score=score, verdict=verdict), _FIVE) == ParsedVerdict(score, "30 days")
     other = "fail" if verdict == "pass" else "pass"
     assert isinstance(_read(_reply(score=score, verdict=other), _FIVE), Unreadable)
 
 
-def test_on_five_scores_only_the_lowest_goes_without_evidence() -> None:
+def test_only_the_lowest_score_needs_no_evidence() -> None:
     assert _read(_reply(score=1, verdict="fail", evidence=""), _FIVE) == ParsedVerdict(1, "")
     assert isinstance(_read(_reply(score=2, verdict="fail", evidence=""), _FIVE), Unreadable)
 
@@ -118,7 +118,7 @@ def test_evidence_may_differ_in_white_space_and_be_quoted_as_it_was_shown(quote:
     assert _read(_reply(evidence=quote)) == ParsedVerdict(1, quote)
 
 
-def test_as_many_objects_as_may_be_looked_for_are_no_fault() -> None:
+def test_the_largest_number_of_braces_is_accepted() -> None:
     assert _read("{" * 99 + _reply()) == ParsedVerdict(1, "30 days")
 
 
@@ -133,7 +133,7 @@ _PIECES = st.lists(st.sampled_from(list('{}[]",:\\ ')) | st.sampled_from([f'"{na
     | _PIECES.map("".join)
     | st.lists(_OBJECTS, max_size=2).map(lambda found: " ".join(map(json.dumps, found)))
 )
-def test_whatever_the_reply_nothing_is_raised_and_a_reading_is_what_was_asked_for(text: str) -> None:
+def test_parsing_never_raises(text: str) -> None:
     for scale in SCALES.values():
         said = _read(text, scale)
         if isinstance(said, ParsedVerdict):
@@ -148,7 +148,7 @@ def test_whatever_the_reply_nothing_is_raised_and_a_reading_is_what_was_asked_fo
 
 
 @given(st.text())
-def test_a_reply_without_the_nonce_says_nothing(text: str) -> None:
+def test_a_reply_without_the_nonce_is_unreadable(text: str) -> None:
     if _NONCE not in text:
         assert isinstance(_read(text), Unreadable)
         assert isinstance(_read(text + _reply(nonce=text)), Unreadable)
@@ -189,6 +189,6 @@ def test_every_other_choice_is_unreadable(text: str, why: str) -> None:
     st.text()
     | st.dictionaries(st.sampled_from(["nonce", "evidence", "choice"]), st.none() | st.text()).map(json.dumps)
 )
-def test_no_choice_is_raised_and_nothing_is_chosen_without_the_nonce(text: str) -> None:
+def test_parsing_a_choice_never_raises(text: str) -> None:
     if _NONCE not in text:
         assert isinstance(read_choice(text, nonce=_NONCE, pair=_PAIR), Unreadable)

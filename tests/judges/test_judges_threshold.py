@@ -39,7 +39,7 @@ def _chosen(scores: list[float], human: list[bool], aim: Aim, clusters: list[int
     return found[0]
 
 
-def test_the_threshold_that_ships_rests_on_all_labels() -> None:
+def test_the_threshold_is_chosen_from_all_labels() -> None:
     scores, human = _drawn(200)
     labels = [float(one) for one in human]
     wanted: dict[AimName, float] = {
@@ -52,7 +52,7 @@ def test_the_threshold_that_ships_rests_on_all_labels() -> None:
     assert wanted["cost"] > wanted["youden"]
 
 
-def test_each_fold_is_judged_by_the_threshold_of_the_others() -> None:
+def test_each_fold_uses_the_threshold_of_the_others() -> None:
     scores, human = _drawn(60)
     found = choose(scores, human, range(60), Aim(), Bootstrap(7, 5))
     assert found is not None
@@ -64,7 +64,7 @@ def test_each_fold_is_judged_by_the_threshold_of_the_others() -> None:
     assert (found[0].least, found[0].most) == (min(thresholds), max(thresholds))
 
 
-def test_rates_on_other_labels_are_below_those_on_the_same_ones() -> None:
+def test_out_of_fold_rates_are_lower() -> None:
     """Chosen and measured on the same few labels a threshold looks better than it is."""
     gained = 0.0
     for seed in range(30):
@@ -84,7 +84,7 @@ def _youden(human: list[bool], judge: list[bool]) -> float:
     return sum(passed) / len(passed) - sum(failed) / len(failed)
 
 
-def test_labels_are_dealt_into_five_stratified_folds() -> None:
+def test_folds_are_stratified() -> None:
     labels = np.array([1.0] * 33 + [0.0] * 12)
     fold_of = _folds(labels, np.arange(45), seed=0)
     assert fold_of is not None
@@ -101,7 +101,7 @@ def test_clusters_stay_whole() -> None:
     assert set(np.bincount(fold_of).tolist()) == {20}
 
 
-def test_fewer_labels_of_a_class_make_fewer_folds() -> None:
+def test_few_labels_of_a_class_give_fewer_folds() -> None:
     assert _chosen([0.1, 0.2, 0.3, 0.7, 0.8, 0.9], [False] * 3 + [True] * 3, Aim()).folds == 3
 
 
@@ -110,11 +110,11 @@ def test_fewer_labels_of_a_class_make_fewer_folds() -> None:
     [([True] * 6, [0, 1, 2, 3, 4, 5]), ([True] * 5 + [False], [0, 1, 2, 3, 4, 5]), ([True, False] * 3, [0, 1] * 3)],
     ids=["one class", "one label of a class", "a class in one cluster"],
 )
-def test_without_enough_to_choose_by_there_is_no_threshold(human: list[bool], clusters: list[int]) -> None:
+def test_too_few_labels_give_no_threshold(human: list[bool], clusters: list[int]) -> None:
     assert choose([0.1, 0.9, 0.2, 0.8, 0.3, 0.7], human, clusters, Aim(), _FEW) is None
 
 
-def test_nothing_passes_where_no_score_is_specific_enough() -> None:
+def test_nothing_passes_if_no_threshold_is_specific_enough() -> None:
     scores, human = [0.9] * 10 + [0.1] * 10, [False] * 10 + [True] * 10
     found = choose(scores, human, range(20), Aim(), _FEW)
     assert found is not None
@@ -131,14 +131,14 @@ def test_the_roc_curve_runs_from_nothing_to_everything() -> None:
     assert found.auc.value == 0.875
 
 
-def test_the_seed_decides_the_folds() -> None:
+def test_the_seed_determines_the_folds() -> None:
     scores, human = _drawn(80)
     first, again, other = (choose(scores, human, range(80), Aim(), Bootstrap(seed, 5)) for seed in (1, 1, 2))
     assert first == again
     assert first != other
 
 
-def test_figures_are_those_of_the_statistics_with_intervals() -> None:
+def test_probability_metrics_are_those_of_the_statistics() -> None:
     random = np.random.default_rng(0)
     scores = random.random(200)
     human = random.random(200) < scores
