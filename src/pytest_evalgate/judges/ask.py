@@ -92,7 +92,7 @@ class JudgeClient:
         """
         first, reply = await self._send(question, question.messages, index)
         if reply is None or not isinstance(first.value, Unreadable) or reply.finish in ("refusal", "content_filter"):
-            return first
+            return first  # a question that was refused or filtered would be again
         shown = escape_for_judge(str(reply.value or ""), _MAX_REPLY_SHOWN) or "(nothing)"
         correction = f"Your reply could not be used: {first.value.reason}.\n\n{question.retry_prompt}"
         turns: list[Message] = [{"role": "assistant", "content": shown}, {"role": "user", "content": correction}]
@@ -116,6 +116,8 @@ class JudgeClient:
         return self._call(question, question.messages, index)
 
     def _call(self, question: JudgeQuestion[T], messages: Sequence[Message], index: int) -> Call:
+        # The judge's params may replace response_format, for endpoints without JSON schemas. The model's may not: its
+        # response_format is meant for targets.
         chat = {
             **self.model.params,
             "response_format": question.response_format,

@@ -167,7 +167,7 @@ def trivial_fail(text: str, references: Iterable[Json]) -> str | None:
 
 
 def _normalized(text: str) -> str:
-    return " ".join(text.split()).casefold().replace("\u2019", "'")
+    return " ".join(text.split()).casefold().replace("\u2019", "'")  # U+2019: typographic apostrophe
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +205,7 @@ async def collect_votes(voter: Voter, material: Material, votes: int) -> list[Vo
     cast: list[Vote] = []
     while len(cast) < votes and decided_value(cast, votes) is None:
         if sum(vote.value is None for vote in cast) > votes // 2:
-            break
+            break  # with most votes unreadable the median can no longer become known
         cast.append(await voter.vote(material, len(cast)))
     return cast
 

@@ -55,7 +55,7 @@ def _read_csv(path: Path, name: str) -> tuple[list[LabelRow], list[LineProblem]]
     problems: list[LineProblem] = []
     line = 0
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:  # Excel writes a byte order mark
             reader = csv.reader(file, strict=True)
             header = next(reader, [])
             problems += _header_problems(header, name)

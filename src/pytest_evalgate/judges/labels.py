@@ -326,6 +326,7 @@ class StoredScores:
     def at(cls, path: str, rows: Sequence[LabelRow], scale: LabelScale) -> StoredScores:
         """Determine from all scores if they are grades."""
         values = [value for row in rows for value in _values(row, path)]
+        # 1 alone could also be a share, and a number that is a label is one.
         grades = any(_is_grade(value) and value > 1 and scale.passed(value) is None for value in values)
         return cls(path, scale, scale.graded or grades)
 

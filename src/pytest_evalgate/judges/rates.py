@@ -79,6 +79,7 @@ class Bootstrap:
 def cluster_codes(clusters: Sequence[Hashable]) -> npt.NDArray[np.intp]:
     """Number the clusters from 0 in order of first appearance. Shape: (n,)."""
     numbers: dict[Hashable, int] = {}
+    # not np.unique: cluster names are of any hashable type, and need no order
     return np.array([numbers.setdefault(cluster, len(numbers)) for cluster in clusters], dtype=np.intp)
 
 

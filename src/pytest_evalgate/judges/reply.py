@@ -82,6 +82,7 @@ def read(text: str, *, nonce: str, candidate: str, scale: ScoreScale) -> ParsedV
 
 def _parse_verdict(found: dict[str, Any], candidate: str, scale: ScoreScale) -> ParsedVerdict:
     score, verdict = found["score"], found["verdict"]
+    # type(): true is an int in Python, and 1.0 equals 1, but neither is what the schema asks for.
     if type(score) is not int or not scale.lowest <= score <= scale.highest:
         raise _UnreadableReply(
             f"the score is {_format(score)}, not a whole number from {scale.lowest} to {scale.highest}"
@@ -151,7 +152,7 @@ def _objects(text: str) -> Iterator[tuple[int, int]]:
             return
         try:
             end = _DECODER.raw_decode(text, start)[1]
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError):  # the decoder recurses once per nesting level
             end = start + 1
         else:
             yield start, end

@@ -178,6 +178,7 @@ def bins_of(scores: Sequence[float], human: Sequence[bool]) -> tuple[Bin, ...]:
     """Sort n scores in [0, 1] into ten bins of equal width, closed above. Empty bins are left out."""
     members: dict[int, list[tuple[float, bool]]] = {}
     for score, passed in zip(scores, human, strict=True):
+        # ROUNDING: 0.1 * 3 is a little more than 0.3, and must not move to the next bin.
         members.setdefault(max(0, math.ceil(score * _BINS - ROUNDING) - 1), []).append((score, passed))
     return tuple(_bin(number, members[number]) for number in sorted(members))
 
