@@ -41,7 +41,7 @@ def _giving(grade: Callable[[str], int]) -> Callable[[Shown], str]:
 
     def character(shown: Shown) -> str:
         score = grade(shown.candidate)
-        passed = score > (0 if "0 where it fails" in shown.question else 2)
+        passed = score > (0 if "0 if it fails" in shown.question else 2)
         return shown.verdict(score, passed=passed, evidence=shown.candidate)
 
     return character
@@ -134,7 +134,7 @@ def test_a_judge_that_passes_everything_is_refused_and_recorded(desk: Desk) -> N
     desk.play(_giving(lambda _: 1))
     code, out, _ = desk.call("faq", "--labels", "labels.jsonl")
     assert code == 1
-    assert "it may not gate:\n  - it cannot be told from chance (J = TPR + TNR - 1 = 0.00" in out
+    assert "it may not gate:\n  - its verdicts may be no better than chance (J = TPR + TNR - 1 = 0.00" in out
     assert calibrations.read(desk.root / "calibration" / "faq.json").judge_fail == 0
 
 
@@ -143,8 +143,8 @@ def test_too_few_labels_are_refused_with_what_is_missing(desk: Desk) -> None:
     desk.play(_giving(lambda text: int(text.startswith("good"))))
     code, found = desk.json("faq", "--labels", "labels.jsonl")
     assert (code, found["why_not"]) == (1, [
-        "10 human passes, 30 are needed: label 20 more outputs that pass",
-        "10 human fails, 30 are needed: label 20 more outputs that fail",
+        "10 human passes, but 30 are required: label 20 more outputs that pass",
+        "10 human fails, but 30 are required: label 20 more outputs that fail",
     ])  # fmt: skip
 
 
@@ -242,7 +242,7 @@ def test_text_of_models_cannot_act_on_the_terminal(desk: Desk) -> None:
         ),
         (
             ("faq", "--stored", "gone"),
-            "labels.jsonl: gone: no row holds it; the first one holds id, input, label, output",
+            "labels.jsonl: gone: no row has this path; the first row has id, input, label, output",
         ),
         (("../../up", "--stored", "label"), "the calibration of ../../up: calibration/../../up.json leads to"),
     ],

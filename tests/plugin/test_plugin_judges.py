@@ -150,7 +150,7 @@ def test_only_what_has_changed_is_asked_again(judged: Project, server: ScriptedS
     [
         (
             lambda project: (project.path / "calibration" / "tone.json").unlink(),
-            "does not exist yet: pytest-evalgate calibrate",
+            "does not exist: write it with pytest-evalgate calibrate",
         ),
         (lambda project: project.write("rubrics/tone.md", "The answer names the color of the sea."), "rubric"),
         (lambda project: _calibrate(project, human_fail=3, judge_fail=3), "30"),

@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pytest_evalgate.cli.calibrate.work import CalibrationResult
-    from pytest_evalgate.judges.figures import Figure, JudgeRate
     from pytest_evalgate.judges.measure import Disagreement, Measurement
-    from pytest_evalgate.judges.panel import OrderBias, Panel, SelfConsistency, Threshold
+    from pytest_evalgate.judges.panel import OrderBias, Panel, SelfConsistency
+    from pytest_evalgate.judges.rates import JudgeRate
+    from pytest_evalgate.judges.rates import Statistic as Figure
+    from pytest_evalgate.judges.threshold import Threshold
 
 _WIDTH = 100
 _COLUMN = 24

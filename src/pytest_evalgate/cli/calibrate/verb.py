@@ -87,10 +87,10 @@ def _run(args: argparse.Namespace) -> int:
 
 def _options(args: argparse.Namespace) -> CalibrateOptions:
     from pytest_evalgate.cli.calibrate.work import CalibrateOptions  # noqa: PLC0415 - scipy
-    from pytest_evalgate.judges.figures import Bootstrap  # noqa: PLC0415 - the same
     from pytest_evalgate.judges.labels import Columns  # noqa: PLC0415 - the same
     from pytest_evalgate.judges.measure import MeasureOptions  # noqa: PLC0415 - the same
-    from pytest_evalgate.judges.panel import Aim  # noqa: PLC0415 - the same
+    from pytest_evalgate.judges.rates import Bootstrap  # noqa: PLC0415 - the same
+    from pytest_evalgate.judges.threshold import Aim  # noqa: PLC0415 - the same
 
     if args.stored is None and args.swapped is not None:
         raise SettingsError("--swapped holds the other half of verdicts that are stored: say --stored PATH too")

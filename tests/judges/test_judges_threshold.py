@@ -2,10 +2,26 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pytest_evalgate.judges.figures import Bootstrap
-from pytest_evalgate.judges.panel import FOLDS, Aim, AimName, Threshold, _folds, choose
-from pytest_evalgate.stats.judged import threshold_cost, threshold_fixed_specificity, threshold_youden
+from pytest_evalgate.judges.rates import Bootstrap
+from pytest_evalgate.judges.threshold import (
+    FOLDS,
+    Aim,
+    AimName,
+    Threshold,
+    _folds,
+    bins_of,
+    choose,
+    probability_metrics,
+)
+from pytest_evalgate.stats.judged import (
+    calibration_errors,
+    threshold_cost,
+    threshold_fixed_specificity,
+    threshold_youden,
+)
 
 _FEW = Bootstrap(draws=20)
 
@@ -23,7 +39,7 @@ def _chosen(scores: list[float], human: list[bool], aim: Aim, clusters: list[int
     return found[0]
 
 
-def test_the_threshold_that_ships_rests_on_all_labels() -> None:
+def test_the_threshold_is_chosen_from_all_labels() -> None:
     scores, human = _drawn(200)
     labels = [float(one) for one in human]
     wanted: dict[AimName, float] = {
@@ -36,7 +52,7 @@ def test_the_threshold_that_ships_rests_on_all_labels() -> None:
     assert wanted["cost"] > wanted["youden"]
 
 
-def test_each_fold_is_judged_by_the_threshold_of_the_others() -> None:
+def test_each_fold_uses_the_threshold_of_the_others() -> None:
     scores, human = _drawn(60)
     found = choose(scores, human, range(60), Aim(), Bootstrap(7, 5))
     assert found is not None
@@ -48,7 +64,7 @@ def test_each_fold_is_judged_by_the_threshold_of_the_others() -> None:
     assert (found[0].least, found[0].most) == (min(thresholds), max(thresholds))
 
 
-def test_rates_on_other_labels_are_below_those_on_the_same_ones() -> None:
+def test_out_of_fold_rates_are_lower() -> None:
     """Chosen and measured on the same few labels a threshold looks better than it is."""
     gained = 0.0
     for seed in range(30):
@@ -68,7 +84,7 @@ def _youden(human: list[bool], judge: list[bool]) -> float:
     return sum(passed) / len(passed) - sum(failed) / len(failed)
 
 
-def test_labels_are_dealt_into_five_stratified_folds() -> None:
+def test_folds_are_stratified() -> None:
     labels = np.array([1.0] * 33 + [0.0] * 12)
     fold_of = _folds(labels, np.arange(45), seed=0)
     assert fold_of is not None
@@ -85,7 +101,7 @@ def test_clusters_stay_whole() -> None:
     assert set(np.bincount(fold_of).tolist()) == {20}
 
 
-def test_fewer_labels_of_a_class_make_fewer_folds() -> None:
+def test_few_labels_of_a_class_give_fewer_folds() -> None:
     assert _chosen([0.1, 0.2, 0.3, 0.7, 0.8, 0.9], [False] * 3 + [True] * 3, Aim()).folds == 3
 
 
@@ -94,11 +110,11 @@ def test_fewer_labels_of_a_class_make_fewer_folds() -> None:
     [([True] * 6, [0, 1, 2, 3, 4, 5]), ([True] * 5 + [False], [0, 1, 2, 3, 4, 5]), ([True, False] * 3, [0, 1] * 3)],
     ids=["one class", "one label of a class", "a class in one cluster"],
 )
-def test_without_enough_to_choose_by_there_is_no_threshold(human: list[bool], clusters: list[int]) -> None:
+def test_too_few_labels_give_no_threshold(human: list[bool], clusters: list[int]) -> None:
     assert choose([0.1, 0.9, 0.2, 0.8, 0.3, 0.7], human, clusters, Aim(), _FEW) is None
 
 
-def test_nothing_passes_where_no_score_is_specific_enough() -> None:
+def test_nothing_passes_if_no_threshold_is_specific_enough() -> None:
     scores, human = [0.9] * 10 + [0.1] * 10, [False] * 10 + [True] * 10
     found = choose(scores, human, range(20), Aim(), _FEW)
     assert found is not None
@@ -115,8 +131,37 @@ def test_the_roc_curve_runs_from_nothing_to_everything() -> None:
     assert found.auc.value == 0.875
 
 
-def test_the_seed_decides_the_folds() -> None:
+def test_the_seed_determines_the_folds() -> None:
     scores, human = _drawn(80)
     first, again, other = (choose(scores, human, range(80), Aim(), Bootstrap(seed, 5)) for seed in (1, 1, 2))
     assert first == again
     assert first != other
+
+
+def test_probability_metrics_are_those_of_the_statistics() -> None:
+    random = np.random.default_rng(0)
+    scores = random.random(200)
+    human = random.random(200) < scores
+    found = probability_metrics(scores.tolist(), human.tolist(), range(200), Bootstrap(draws=40))
+    wanted = calibration_errors(scores, human.astype(float))
+    assert {name: one.value for name, one in found.items()} == {
+        "brier": wanted.brier, "log_loss": wanted.log_loss, "ece": wanted.ece
+    }  # fmt: skip
+    assert all(one.interval is not None for one in found.values())
+
+
+def test_bins_are_closed_above_and_the_first_one_below() -> None:
+    scores = [0.0, 0.1, 0.1000001, 0.2, 0.95, 1.0]
+    found = bins_of(scores, [False, False, True, True, True, False])
+    assert [(one.low, one.high, one.n) for one in found] == [(0, 0.1, 2), (0.1, 0.2, 2), (0.9, 1.0, 2)]
+    assert [(one.score, one.passed) for one in found[::2]] == [(0.05, 0.0), (0.975, 0.5)]
+
+
+@given(rows=st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1))
+def test_bins_add_up_to_the_calibration_error(rows: list[tuple[float, bool]]) -> None:
+    scores, human = [score for score, _ in rows], [passed for _, passed in rows]
+    found = bins_of(scores, human)
+    assert sum(one.n for one in found) == len(rows)
+    error = sum(one.n * abs(one.score - one.passed) for one in found) / len(rows)
+    assert error == pytest.approx(calibration_errors(scores, [float(one) for one in human]).ece, abs=1e-9)
+    assert all(one.interval[0] <= one.passed <= one.interval[1] for one in found)

@@ -5,12 +5,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.judges.figures import JudgeRate, Rates, WeightedRow, rate_of, rates_of
+from pytest_evalgate.judges.rates import (
+    Bootstrap,
+    JudgeRate,
+    Rates,
+    Statistic,
+    WeightedRow,
+    cluster_codes,
+    rate_of,
+    rates_of,
+)
 from pytest_evalgate.stats.clusters import cluster_mean_ci
 from pytest_evalgate.stats.intervals import wilson_interval
 
 
-def test_rows_of_their_own_have_wilsons_interval() -> None:
+def test_independent_rows_have_wilsons_interval() -> None:
     found, bounds = rate_of([True] * 8 + [False] * 2), wilson_interval(8, 10)
     assert (found.value, found.hits, found.n, found.worth) == (0.8, 8, 10, 10)
     assert found.interval == (bounds.lower, bounds.upper)
@@ -27,13 +36,13 @@ def test_clusters_are_those_of_the_gates(rows: list[tuple[bool, int]]) -> None:
     assert found.interval == pytest.approx((wanted.wilson_two_sided.lower, wanted.wilson_two_sided.upper))
 
 
-def test_clusters_that_agree_are_worth_no_more_than_their_number() -> None:
+def test_uniform_clusters_count_once() -> None:
     assert rate_of([True] * 20, ["a", "b"] * 10).worth == 2
     assert rate_of([True, False] * 10, ["a", "b"] * 10).worth == 2
     assert rate_of([True, False], ["a", "a"]).worth == 1
 
 
-def test_what_rows_are_worth_is_rounded_down() -> None:
+def test_the_effective_sample_size_is_rounded_down() -> None:
     found = rate_of([True] * 19 + [False], ["a"] * 10 + list("bcdefghijk"))
     hits, n = found.whole_counts
     assert n == int(found.worth) < 20
@@ -44,14 +53,14 @@ def _marked(*cells: tuple[bool, bool, float, int]) -> list[WeightedRow]:
     return [WeightedRow(human, judge, weight) for human, judge, weight, number in cells for _ in range(number)]
 
 
-def test_equal_weights_are_none() -> None:
+def test_equal_weights_have_no_effect() -> None:
     rows = _marked((True, True, 7.0, 30), (True, False, 7.0, 10), (False, False, 7.0, 18), (False, True, 7.0, 2))
     assert rates_of(rows) == Rates(
         rate_of([True] * 30 + [False] * 10), rate_of([True] * 18 + [False] * 2), rate_of([True] * 48 + [False] * 12)
     )
 
 
-def test_rows_count_for_the_outputs_that_they_stand_for() -> None:
+def test_rows_count_by_weight() -> None:
     rows = _marked((True, True, 100.0, 90), (False, True, 100.0, 10), (True, False, 1.0, 50), (False, False, 1.0, 50))
     found = rates_of(rows)
     assert found.tpr is not None
@@ -63,7 +72,7 @@ def test_rows_count_for_the_outputs_that_they_stand_for() -> None:
     assert found.tnr.worth <= 60
 
 
-def test_a_stratum_without_an_error_is_not_taken_for_perfect() -> None:
+def test_a_stratum_without_errors_is_not_assumed_perfect() -> None:
     found = rates_of(_marked((True, True, 20.0, 50), (False, False, 1.0, 50)))
     assert found.tnr is not None
     assert (found.tnr.hits, found.tnr.n) == (50, 50)
@@ -71,7 +80,7 @@ def test_a_stratum_without_an_error_is_not_taken_for_perfect() -> None:
     assert found.tnr.interval[0] < 0.6
 
 
-def test_weighted_clusters_are_worth_less() -> None:
+def test_clusters_reduce_the_effective_sample_size_of_weighted_rows() -> None:
     rows = _marked((True, True, 9.0, 40), (True, False, 1.0, 20), (False, False, 1.0, 20), (False, True, 9.0, 10))
     clustered = [WeightedRow(row.human, row.judge, row.weight, at // 10) for at, row in enumerate(rows)]
     plain, held = rates_of(rows), rates_of(clustered)
@@ -114,3 +123,48 @@ def _sampled(random: np.random.Generator, tpr: float, tnr: float, n: int) -> lis
 def test_weighted_hits_are_those_of_the_weighted_share() -> None:
     assert JudgeRate.of(0.977, 99, 105, 105).whole_counts == (103, 105)
     assert JudgeRate.of(99 / 105, 99, 105, 105).whole_counts == (99, 105)
+
+
+def test_clusters_are_numbered_as_they_appear() -> None:
+    assert cluster_codes(["b", "a", "b", None]).tolist() == [0, 1, 0, 2]
+
+
+def test_draws_are_of_whole_clusters() -> None:
+    cells = np.array([[1.0, 0.0], [1.0, 1.0], [5.0, 0.0]])
+    drawn = Bootstrap(draws=50).tables(cells, ["a", "a", "b"])
+    assert drawn.shape == (50, 2)
+    assert {tuple(row) for row in drawn.tolist()} == {(4.0, 2.0), (7.0, 1.0), (10.0, 0.0)}
+
+
+def test_samples_hold_the_rows_of_the_clusters_that_tables_add_up() -> None:
+    cells, clusters = np.arange(12.0).reshape(6, 2), ["a", "b", "a", "c", "b", "d"]
+    bootstrap = Bootstrap(seed=3, draws=20)
+    sums = [cells[rows].sum(axis=0) for rows in bootstrap.samples(clusters)]
+    assert np.allclose(sums, bootstrap.tables(cells, clusters))
+
+
+def test_the_seed_determines_the_draws() -> None:
+    cells = np.arange(20.0).reshape(20, 1)
+    one, again, other = (Bootstrap(seed, 10).tables(cells, range(20)).tolist() for seed in (1, 1, 2))
+    assert one == again != other
+
+
+def test_an_interval_contains_the_middle_of_the_draws() -> None:
+    found = Bootstrap().estimate(0.5, np.linspace(0, 1, 1001))
+    assert found.value == 0.5
+    assert found.interval == pytest.approx((0.025, 0.975))
+
+
+def test_equal_or_undefined_draws_give_no_interval() -> None:
+    assert Bootstrap().estimate(1.0, [1.0] * 100) == Statistic(1.0)
+    assert Bootstrap().estimate(0.5, [None] * 6 + [0.1, 0.9] * 47) == Statistic(0.5)
+    assert Bootstrap().estimate(None, [0.1, 0.9]) == Statistic(None)
+    assert Bootstrap().estimate(0.5, [None] * 5 + [0.1] + [0.9] * 94).interval is not None
+
+
+def test_the_interval_of_a_mean_has_the_width_of_its_standard_error() -> None:
+    values = np.random.default_rng(0).normal(size=(400, 1))
+    drawn = Bootstrap(draws=2000).tables(values, range(400))[:, 0] / 400
+    found = Bootstrap().estimate(float(values.mean()), drawn)
+    assert found.interval is not None
+    assert found.interval[1] - found.interval[0] == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.1)
