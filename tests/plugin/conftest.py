@@ -15,13 +15,6 @@ from tests.support.behaviours import Behaviour
 from tests.support.server import ScriptedServer
 
 # pytester forgets what a run imported; numpy does not bear being imported twice
-import pytest_evalgate.engine.routes
-import pytest_evalgate.gates
-import pytest_evalgate.plugin.session
-import pytest_evalgate.plugin.xdist
-import pytest_evalgate.reports.github
-import pytest_evalgate.reports.html
-import pytest_evalgate.reports.view  # noqa: F401 - the same
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

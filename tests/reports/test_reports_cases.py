@@ -3,8 +3,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from pytest_evalgate.app.view import CaseChanges, StoredCases
 from pytest_evalgate.records.results import Place
-from pytest_evalgate.reports.view import MAX_DETAILED, CaseChanges, StoredCases, TextPolicy
+from pytest_evalgate.reports.view import MAX_DETAILED, TextPolicy
 
 if TYPE_CHECKING:
     from pathlib import Path

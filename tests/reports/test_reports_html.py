@@ -17,12 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.attacks import ALL, XSS, view_of
 
+from pytest_evalgate.app.view import ReportContext
 from pytest_evalgate.records.results import Calibration, GateChange, HistoryRow, Place, Score
 from pytest_evalgate.reports.html import data as html_data
 from pytest_evalgate.reports.html import page as html_page
 from pytest_evalgate.reports.html import render_html
 from pytest_evalgate.reports.html.data import base64_size, disagree, dumps, encoded, gzipped
-from pytest_evalgate.reports.view import CaseView, Links, ReportContext, TrialView
+from pytest_evalgate.reports.view import CaseView, Links, TrialView
 from pytest_evalgate.text.escape import escape_json
 
 if TYPE_CHECKING:

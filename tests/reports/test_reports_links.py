@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from pytest_evalgate.records.results import Place
-from pytest_evalgate.reports.view import Links, links_of
+from pytest_evalgate.reports.github import links_of
+from pytest_evalgate.reports.view import Links
 
 _SHA, _HEAD = "a" * 40, "b" * 40
 _PUSH = {

@@ -13,11 +13,12 @@ import pytest
 from markdown_it import MarkdownIt
 from tests.attacks import ALL, view_of
 
+from pytest_evalgate.app.view import ReportContext, build_view
 from pytest_evalgate.gates import decide
 from pytest_evalgate.records.results import Calls, GateChange, HistoryRow, Place, Run, SliceResult
 from pytest_evalgate.reports.markdown import SUMMARY_LIMIT as LIMIT
 from pytest_evalgate.reports.markdown import render_comment, render_summary
-from pytest_evalgate.reports.view import ChangedCaseRow, Links, ReportContext, build_view
+from pytest_evalgate.reports.view import ChangedCaseRow, Links
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_evalgate.app.view import baseline_scores
 from pytest_evalgate.judges.figures import rate_of
 from pytest_evalgate.judges.panel import bins_of
 from pytest_evalgate.records.results import (
@@ -23,7 +24,7 @@ from pytest_evalgate.records.results import (
     SliceResult,
     SuiteVerdict,
 )
-from pytest_evalgate.reports.figures import baseline_scores, judge_charts, suite_charts
+from pytest_evalgate.reports.charts.sections import judge_charts, suite_charts
 from pytest_evalgate.text.jsonl import canonical, loads
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from pytest_evalgate.app.view import build_view
 from pytest_evalgate.gates import decide
 from pytest_evalgate.records.results import Run
 from pytest_evalgate.reports.terminal import render, verdict_line
-from pytest_evalgate.reports.view import build_view
 
 if TYPE_CHECKING:
     from tests.reports.conftest import Screen
@@ -35,7 +35,9 @@ def test_a_drop_is_at_least_what_has_been_seen(screen: Screen) -> None:
     assert "  support-faq stopped after 212 of 500 cases: its verdict was certain (288 calls saved)" in text
     assert "212 of 500 cases run  100.0  at most -2.0 pp" in text
     assert "288 cases that did not run counted as passed: 10 cases got worse, 0 got better" in text
-    assert verdict_line(view).text == ("evalgate: FAIL  support-faq at most -2.0 pp after 212 of 500 cases   (exit 1)")
+    assert verdict_line(view.verdict).text == (
+        "evalgate: FAIL  support-faq at most -2.0 pp after 212 of 500 cases   (exit 1)"
+    )
 
 
 def test_a_pass_says_how_bad_it_can_be_at_most(screen: Screen) -> None:
@@ -50,12 +52,12 @@ def test_no_rate_of_a_part_is_shown(screen: Screen) -> None:
     suite = view.verdict.suites["support-faq"]
     assert (suite.pass_rate, suite.interval) == (None, None)
     assert "100 of 200 cases run" in _screen(view)
-    assert "at most 50.0% < 85% after 100 of 200 cases" in verdict_line(view).text
+    assert "at most 50.0% < 85% after 100 of 200 cases" in verdict_line(view.verdict).text
 
 
 def test_a_gate_without_a_number_names_itself(screen: Screen) -> None:
     view = _view(screen, "m" * 10 + "-" * 30, "P" * 40, {"kind": "must-pass"})
-    assert verdict_line(view).text == "evalgate: FAIL  support-faq must-pass after 10 of 40 cases   (exit 1)"
+    assert verdict_line(view.verdict).text == "evalgate: FAIL  support-faq must-pass after 10 of 40 cases   (exit 1)"
 
 
 def test_skipped_cases_are_none_of_those_that_were_to_run(screen: Screen) -> None:

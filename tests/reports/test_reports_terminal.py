@@ -15,9 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.attacks import TERMINAL, WORKFLOW
 
+from pytest_evalgate.app.view import ReportContext
 from pytest_evalgate.records.results import Calls, JudgeVerdict, Score
 from pytest_evalgate.reports.terminal import render, verdict_line
-from pytest_evalgate.reports.view import ReportContext, TrialView
+from pytest_evalgate.reports.view import TrialView
 from pytest_evalgate.text.layout import width_of
 
 if TYPE_CHECKING:
@@ -218,7 +219,8 @@ def _name(scene: Callable[[Screen], ReportView]) -> str:
 
 
 def _is_golden(view: ReportView, name: str, width: int, verbosity: int = 0) -> None:
-    text = "\n".join([*(line.text for line in render(view, width, verbosity)), verdict_line(view).text]) + "\n"
+    lines = (*render(view, width, verbosity), verdict_line(view.verdict, view.notes))
+    text = "\n".join([*(line.text for line in lines), ""])
     path = _GOLDEN / f"{name}.{width}.txt"
     if os.environ.get("UPDATE_GOLDEN") == "1":
         path.write_text(text, "utf-8")
@@ -264,7 +266,7 @@ def test_no_line_is_wider_than_the_screen(screen: Screen, scene: Callable[[Scree
 def test_the_verdict_line(screen: Screen, scene: Callable[[Screen], ReportView], text: str, code: int) -> None:
     view = scene(screen)
     assert view.verdict.exit_code == code
-    line = verdict_line(view)
+    line = verdict_line(view.verdict, view.notes)
     assert line.text == (text or line.text)
     assert f"(exit {code}" in line.text
     colours = {"pass": "green", "fail": "red", "invalid": "red"}
@@ -274,7 +276,7 @@ def test_the_verdict_line(screen: Screen, scene: Callable[[Screen], ReportView],
 def test_a_pass_that_pytest_turns_down_says_so(screen: Screen) -> None:
     view = _pass(screen)
     view = replace(view, verdict=replace(view.verdict, exit_code=1))
-    assert verdict_line(view).text == "evalgate: PASS  3 of 3 gates   (exit 1: pytest's own, the gates passed)"
+    assert verdict_line(view.verdict).text == "evalgate: PASS  3 of 3 gates   (exit 1: pytest's own, the gates passed)"
 
 
 def test_the_blocking_suite_is_named_even_behind_an_advisory_one(screen: Screen) -> None:
@@ -282,7 +284,7 @@ def test_the_blocking_suite_is_named_even_behind_an_advisory_one(screen: Screen)
         _scene(screen, "m" * 20, None, _RATE, name="advised", advisory=True),
         _scene(screen, "m" * 20, None, _RATE, name="blocked"),
     )
-    assert verdict_line(view).text == "evalgate: FAIL  blocked 0.0% < 85%   (exit 1)"
+    assert verdict_line(view.verdict).text == "evalgate: FAIL  blocked 0.0% < 85%   (exit 1)"
 
 
 def test_cases_are_listed_as_regressed_only_where_the_regression_failed(screen: Screen) -> None:
@@ -333,7 +335,7 @@ def _answering(view: ReportView, text: str, *judges: JudgeVerdict) -> ReportView
 @pytest.mark.parametrize("text", [*WORKFLOW, *TERMINAL], ids=ascii)
 def test_hostile_text_is_inert_wherever_it_stands(screen: Screen, tmp_path: Path, text: str) -> None:
     for view in _everywhere(screen, text, tmp_path / "run.jsonl"):
-        for line in (*render(view, 100, 2), *render(view, 60, 2), verdict_line(view)):
+        for line in (*render(view, 100, 2), *render(view, 60, 2), verdict_line(view.verdict)):
             assert not [char for char in line.text if unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"}]
             assert not line.text.lstrip().startswith("::")
             assert "##[" not in line.text
@@ -350,14 +352,14 @@ def test_no_line_is_wider_than_the_screen_whatever_stands_on_it(
 ) -> None:
     for view in _everywhere(screen, text, tmp_path / "run.jsonl"):
         assert max(width_of(line.text) for line in render(view, width, verbosity)) <= width
-        assert width_of(verdict_line(view).text) <= 100
+        assert width_of(verdict_line(view.verdict).text) <= 100
 
 
 def test_a_stream_that_knows_ascii_only_takes_all_of_it(screen: Screen, tmp_path: Path) -> None:
     stream = io.TextIOWrapper(io.BytesIO(), "ascii")
     writer = TerminalWriter(stream)
     for view in (*_everywhere(screen, "größe 日本 \U0001f600", tmp_path / "run.jsonl"), _wide_characters(screen)):
-        for line in (*render(view, 100, 2), verdict_line(view)):
+        for line in (*render(view, 100, 2), verdict_line(view.verdict)):
             writer.line(line.text)
     writer.flush()
     stream.seek(0)
@@ -368,7 +370,7 @@ def test_a_stream_that_knows_ascii_only_takes_all_of_it(screen: Screen, tmp_path
 @pytest.mark.parametrize("scene", [scene for scene, _, _ in _SCREENS if scene is not _wide_characters], ids=_name)
 def test_our_own_words_are_ascii(screen: Screen, scene: Callable[[Screen], ReportView], verbosity: int) -> None:
     view = scene(screen)
-    assert all(line.text.isascii() for line in (*render(view, 100, verbosity), verdict_line(view)))
+    assert all(line.text.isascii() for line in (*render(view, 100, verbosity), verdict_line(view.verdict)))
 
 
 @pytest.mark.parametrize(

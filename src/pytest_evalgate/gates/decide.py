@@ -46,7 +46,7 @@ from pytest_evalgate.gates.slices import (
 from pytest_evalgate.records.results import Accounting, GateResult, Repeats, SuiteVerdict, Verdict
 from pytest_evalgate.stats.clusters import icc_anova
 from pytest_evalgate.stats.stability import flip_rate
-from pytest_evalgate.text.wording import count, percent
+from pytest_evalgate.text.wording import NO_BASELINE, count, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -69,7 +69,6 @@ if TYPE_CHECKING:
         VerdictName,
     )
 
-NO_BASELINE = "no baseline yet: pytest-evalgate baseline promote"
 
 _WORST_FIRST: tuple[VerdictName, ...] = ("invalid", "fail", "incomplete", "not_evaluated", "inconclusive", "pass")
 

@@ -6,6 +6,7 @@ Nothing is asked of GitHub itself, and no token is used: a runner reads all of t
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from dataclasses import dataclass
 from itertools import chain
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.reports import phrases
 from pytest_evalgate.reports.markdown import render_summary
-from pytest_evalgate.reports.view import MAX_DETAILED, on_github, truncate
+from pytest_evalgate.reports.view import MAX_DETAILED, Links, truncate
 from pytest_evalgate.text.escape import format_command, one_line
 from pytest_evalgate.text.redaction import Redactor
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from pytest_evalgate.records.results import Place
-    from pytest_evalgate.reports.view import Links, ReportView, SuiteView
+    from pytest_evalgate.reports.view import ReportView, SuiteView
 
 _MOST: Final = 9
 _TEXT: Final = 400
@@ -137,7 +138,7 @@ def _command(one: _Annotation, links: Links | None) -> str:
 def _of_verdict(view: ReportView) -> Iterator[_Annotation]:
     verdict = view.verdict.verdict
     if verdict not in {"pass", "inconclusive"}:
-        yield _Annotation("error", f"eval gate: {phrases.run_word(verdict)}", phrases.reason(view))
+        yield _Annotation("error", f"eval gate: {phrases.run_word(verdict)}", phrases.reason(view.verdict))
 
 
 def _of_suite(suite: SuiteView) -> Iterator[_Annotation]:
@@ -160,3 +161,41 @@ def _cases(suite: SuiteView, failed: set[str]) -> Iterator[_Annotation]:
         for shown in suite.details.values():
             if shown.outcome == "missed" and shown.id not in told:
                 yield _Annotation(name, f"{suite.name}: {shown.id}", f"missed: {shown.reason}", shown.place)
+
+
+_REPOSITORY: Final = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
+_SERVER: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?")
+_COMMIT: Final = re.compile(r"[0-9a-f]{40,64}")
+
+
+def on_github(environ: Mapping[str, str]) -> bool:
+    """Return whether this is a GitHub Actions job."""
+    return environ.get("GITHUB_ACTIONS") == "true"
+
+
+def links_of(environ: Mapping[str, str], root: Path) -> Links | None:
+    """Return the addresses of the repository that is checked out at ``root``; None outside of GitHub Actions."""
+    server, name = environ.get("GITHUB_SERVER_URL", ""), environ.get("GITHUB_REPOSITORY", "")
+    commit = _pull_request_head(environ) or environ.get("GITHUB_SHA", "")
+    if not (_SERVER.fullmatch(server) and _REPOSITORY.fullmatch(name) and _COMMIT.fullmatch(commit)):
+        return None
+    number = environ.get("GITHUB_RUN_ID", "")
+    run = f"{server}/{name}/actions/runs/{number}" if number.isdigit() else None
+    return Links(f"{server}/{name}", commit, _folder(environ.get("GITHUB_WORKSPACE"), root), run)
+
+
+def _pull_request_head(environ: Mapping[str, str]) -> str | None:
+    """Return the head commit of a pull request: ``GITHUB_SHA`` is a merge commit, whose pages GitHub drops later."""
+    try:
+        event = json.loads(Path(environ["GITHUB_EVENT_PATH"]).read_bytes())
+        sha = event["pull_request"]["head"]["sha"]
+    except (KeyError, OSError, TypeError, ValueError):
+        return None
+    return sha if isinstance(sha, str) else None
+
+
+def _folder(workspace: str | None, root: Path) -> str:
+    if not workspace:
+        return ""
+    top, here = Path(workspace).resolve(), root.resolve()
+    return here.relative_to(top).as_posix().removeprefix(".") if here.is_relative_to(top) else ""

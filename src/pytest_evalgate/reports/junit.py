@@ -71,7 +71,8 @@ def _build(view: ReportView) -> _Test:
     if verdict.exit_code and result in {"passed", "skipped"}:
         result = "failure"
     facts = {"run": verdict.run_id, "tier": verdict.tier, "commit": verdict.commit or "", **dict(view.facts)}
-    message = f"{phrases.run_word(verdict.verdict)}: {phrases.reason(view)} ({phrases.exit_note(view)})"
+    exit_note = phrases.exit_note(verdict, view.notes)
+    message = f"{phrases.run_word(verdict.verdict)}: {phrases.reason(verdict)} ({exit_note})"
     properties = tuple((f"evalgate.{name}", value) for name, value in facts.items())
     return _Test("eval gate", "verdict", result, message, properties)
 

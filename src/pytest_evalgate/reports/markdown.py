@@ -164,7 +164,7 @@ def _first_lines(text: str, note: str, size: Callable[[str], int], limit: int) -
 
 def header_section(view: ReportView, limits: PageLimits) -> Iterator[str]:
     """Write what stands above the numbers."""
-    yield f"## Eval gate: {phrases.run_word(view.verdict.verdict)} - {prose(phrases.reason(view))}"
+    yield f"## Eval gate: {phrases.run_word(view.verdict.verdict)} - {prose(phrases.reason(view.verdict))}"
     yield _in_short(view)
     if view.verdict.changed_in_gate:
         yield from _gate_changes(view.verdict.changed_in_gate, limits.listed)
@@ -183,7 +183,7 @@ def _in_short(view: ReportView) -> str:
     gates = [gate for suite in view.suites for gate in suite.verdict.gates]
     passed = sum(gate.result == "pass" for gate in gates)
     cases = count(view.verdict.accounting.planned, "case")
-    exit_note = phrases.exit_note(view)
+    exit_note = phrases.exit_note(view.verdict, view.notes)
     told = [f"{passed:,} of {count(len(gates), 'gate')} passed", cases, format_cost(view.verdict.calls), exit_note]
     return " · ".join(told)
 

@@ -7,15 +7,14 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate.gates.decide import NO_BASELINE
 from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.text.layout import wrap_lines
-from pytest_evalgate.text.wording import OPTIONS, STOPPED, count, percent, points
+from pytest_evalgate.text.wording import NO_BASELINE, OPTIONS, STOPPED, count, percent, points
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from pytest_evalgate.records.results import Delta, GateChange, GateResult, SuiteVerdict, VerdictName
+    from pytest_evalgate.records.results import Delta, GateChange, GateResult, SuiteVerdict, Verdict, VerdictName
     from pytest_evalgate.reports.view import ReportView, SuiteView
     from pytest_evalgate.text.layout import Line
 
@@ -145,9 +144,8 @@ def run_word(verdict: VerdictName) -> str:
     return "INCONCLUSIVE" if verdict == "inconclusive" else word(verdict)
 
 
-def reason(view: ReportView) -> str:
+def reason(verdict: Verdict) -> str:
     """Say in a clause why the verdict is what it is; it may hold text of the user's and of models."""
-    verdict = view.verdict
     if verdict.problems:
         return _clause(verdict.problems[0])
     if verdict.refused is not None:
@@ -156,22 +154,27 @@ def reason(view: ReportView) -> str:
     if weakened and verdict.verdict == "fail":
         return f"this branch weakens the gate: {weakened[0].where} {weakened[0].what}"
     if verdict.verdict == "pass":
-        return _all_passed(view)
-    gates = ((suite, gate) for suite in _blocking(view) for gate in suite.verdict.gates)
-    reasons = (_gate_reason(suite, gate) for suite, gate in gates if gate.result == verdict.verdict)
+        return _all_passed(verdict)
+    reasons = (
+        _gate_reason(name, suite, gate)
+        for name, suite in verdict.suites.items()
+        if is_blocking(suite)
+        for gate in suite.gates
+        if gate.result == verdict.verdict
+    )
     return next(reasons, "no case was selected")
 
 
-def exit_note(view: ReportView) -> str:
+def exit_note(verdict: Verdict, notes: Iterable[str] = ()) -> str:
     """Say what the exit code is, and what it means where the verdict does not say so."""
-    code, verdict = view.verdict.exit_code, view.verdict.verdict
-    if verdict == "incomplete" and any(note.startswith(STOPPED) for note in view.notes):
+    code, name = verdict.exit_code, verdict.verdict
+    if name == "incomplete" and any(note.startswith(STOPPED) for note in notes):
         return f"exit {code}: the run was stopped, see above"
-    if verdict == "incomplete":
+    if name == "incomplete":
         return f"exit {code}: retry the job, not the prompt"
-    if verdict == "inconclusive" and NO_BASELINE not in reason(view):
+    if name == "inconclusive" and NO_BASELINE not in reason(verdict):
         return f'exit {code}; on_inconclusive = "{"fail" if code else "warn"}"'
-    if verdict == "pass" and code:
+    if name == "pass" and code:
         return f"exit {code}: pytest's own, the gates passed"
     return f"exit {code}"
 
@@ -206,21 +209,17 @@ def suite_steps(suite: SuiteView, options: str = "") -> Iterator[NextStep]:
         yield NextStep("how many cases it needs", f"pytest-evalgate power {name}")
 
 
-def _blocking(view: ReportView) -> Iterator[SuiteView]:
-    return (suite for suite in view.suites if is_blocking(suite.verdict))
-
-
 def _is_unacknowledged(change: GateChange) -> bool:
     return change.effect == "weaker" and change.acknowledged is None
 
 
-def _all_passed(view: ReportView) -> str:
+def _all_passed(verdict: Verdict) -> str:
     passed = {True: 0, False: 0}
     every = {True: 0, False: 0}
-    for suite in view.suites:
-        blocking = is_blocking(suite.verdict)
-        every[blocking] += len(suite.verdict.gates)
-        passed[blocking] += sum(gate.result == "pass" for gate in suite.verdict.gates)
+    for suite in verdict.suites.values():
+        blocking = is_blocking(suite)
+        every[blocking] += len(suite.gates)
+        passed[blocking] += sum(gate.result == "pass" for gate in suite.gates)
     text = f"{passed[True]} of {count(every[True], 'gate')}"
     return text if not every[False] else f"{text}; {passed[False]} of {every[False]} advisory, which never block"
 
@@ -233,21 +232,21 @@ def _file_name(source: str) -> str:
     return where.rpartition("/")[2] if kind == "file" else source
 
 
-def _gate_reason(suite: SuiteView, gate: GateResult) -> str:
-    delta = suite.verdict.delta
+def _gate_reason(name: str, suite: SuiteVerdict, gate: GateResult) -> str:
+    delta = suite.delta
     if gate.message.startswith(NO_BASELINE):
-        return f"{suite.name}: {NO_BASELINE}"
+        return f"{name}: {NO_BASELINE}"
     if gate.result == "incomplete":
-        counts = suite.verdict.accounting
-        return f"{suite.name}: {counts.errored:,} of {counts.planned:,} unanswered"
-    if suite.verdict.stopped is not None:
-        return f"{suite.name} {stopped_reason(suite.verdict, gate)}"
+        counts = suite.accounting
+        return f"{name}: {counts.errored:,} of {counts.planned:,} unanswered"
+    if suite.stopped is not None:
+        return f"{name} {stopped_reason(suite, gate)}"
     if gate.kind == "no-regression" and gate.result == "fail" and delta is not None:
         changed = f"{points(delta.delta)}: {delta.losses:,} worse, {delta.gains:,} better"
-        return f"{suite.name} {changed} vs {_file_name(delta.baseline)}"
+        return f"{name} {changed} vs {_file_name(delta.baseline)}"
     if gate.kind == "pass-rate" and gate.result == "fail" and gate.value is not None and gate.required is not None:
-        return f"{suite.name} {percent(gate.value)} < {100 * gate.required:g}%"
-    return f"{suite.name}: {_clause(gate.message).removesuffix(' this gate')}"
+        return f"{name} {percent(gate.value)} < {100 * gate.required:g}%"
+    return f"{name}: {_clause(gate.message).removesuffix(' this gate')}"
 
 
 def _clause(text: str) -> str:

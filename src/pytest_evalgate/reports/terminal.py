@@ -7,7 +7,6 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate.gates.decide import NO_BASELINE
 from pytest_evalgate.reports import phrases
 from pytest_evalgate.reports.phrases import compare_command, stopped_lines
 from pytest_evalgate.reports.terminal_cases import errored_lines, judge_lines, missed_lines, regressed_lines
@@ -22,10 +21,10 @@ from pytest_evalgate.text.layout import (
     with_command,
     wrap_lines,
 )
-from pytest_evalgate.text.wording import OPTIONS, count, p_value, percent, points, usd
+from pytest_evalgate.text.wording import NO_BASELINE, OPTIONS, count, p_value, percent, points, usd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pytest_evalgate.records.results import (
         Calibration,
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
         Repeats,
         SliceResult,
         SuiteVerdict,
+        Verdict,
         VerdictName,
     )
     from pytest_evalgate.reports.view import FlakyCaseRow, ReportView, SuiteView
@@ -391,11 +391,10 @@ def render(view: ReportView, width: int = 100, verbosity: int = 0) -> tuple[Line
     return tuple(_escape_line(line, width) for line in _lines(view, width, verbosity))
 
 
-def verdict_line(view: ReportView) -> Line:
+def verdict_line(verdict: Verdict, notes: Iterable[str] = ()) -> Line:
     """Render the last line on the screen: the verdict, its first reason, the exit code."""
-    verdict = view.verdict
-    head, tail = f"evalgate: {phrases.run_word(verdict.verdict)}  ", f"   ({phrases.exit_note(view)})"
-    why = truncate_columns(one_line(phrases.reason(view)), _VERDICT_LINE - len(head + tail))
+    head, tail = f"evalgate: {phrases.run_word(verdict.verdict)}  ", f"   ({phrases.exit_note(verdict, notes)})"
+    why = truncate_columns(one_line(phrases.reason(verdict)), _VERDICT_LINE - len(head + tail))
     return Line(head + why + tail, colour_of(verdict.verdict))
 
 

@@ -7,6 +7,9 @@ from typing import Final
 OPTIONS: Final = "options"
 """The fact that holds what of the command line changes what is run and what it is compared with."""
 
+NO_BASELINE: Final = "no baseline yet: pytest-evalgate baseline promote"
+"""How messages about a missing baseline begin."""
+
 STOPPED: Final = "STOPPED: "
 """A note that begins so says why the run sent no further call."""
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from pytest_evalgate.reports import phrases
 from pytest_evalgate.reports.charts import STYLE
-from pytest_evalgate.reports.figures import charts_by_judge, suite_chart_set
+from pytest_evalgate.reports.charts.sections import charts_by_judge, suite_chart_set
 from pytest_evalgate.reports.html import data, marks
 from pytest_evalgate.reports.html.data import pack
 from pytest_evalgate.reports.view import MAX_DETAILED, format_mean, truncate

@@ -14,18 +14,9 @@ from pytest_evalgate.reports.charts import RateRow, history_line, reliability, r
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pytest_evalgate.records.results import Baseline, Calibration, HistoryRow, Json, SliceResult, SuiteVerdict
+    from pytest_evalgate.records.results import Calibration, HistoryRow, Json, SliceResult, SuiteVerdict
     from pytest_evalgate.reports.charts import Chart
     from pytest_evalgate.reports.view import SuiteView
-
-
-def baseline_scores(baseline: Baseline) -> Mapping[str, Sequence[float]]:
-    """Return the scores of a baseline by scorer, one a trial."""
-    cases = baseline.cases.values()
-    return {
-        scorer: [value for case in cases for value in case.scores.get(scorer, case.values)]
-        for scorer in baseline.scorers
-    }
 
 
 def suite_charts(
