@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.app.conftest import Repository
 
 _PULL_REQUEST = {"GITHUB_BASE_REF": "main"}
-_UNKNOWN = "what this branch changed in the gate is not known: "
+_UNKNOWN = "changes of this branch to its own gate are unknown: "
 
 
 def _find(root: Path, asked: str | None = None, **environ: str) -> FoundBase:

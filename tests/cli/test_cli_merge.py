@@ -188,8 +188,8 @@ def test_the_run_is_judged_by_the_configuration_that_it_was_made_with(project: P
     project.configure(_CONFIG.replace("min = 0.5", "min = 0.1"))
     code, _, err = project.call("--gate")
     assert code == 4
-    assert "was made with another configuration than" in err
-    assert err.endswith("has: judge it in a checkout of commit 8c1f2d0aaaaa\n")
+    assert "has another configuration than" in err
+    assert err.endswith(": decide it in a checkout of commit 8c1f2d0aaaaa\n")
     assert not (project.state / "verdict.json").exists()
     assert project.call()[0] == 0
 
@@ -289,7 +289,7 @@ def test_a_base_that_cannot_be_reached_is_told(
     monkeypatch.setenv("GITHUB_BASE_REF", "main")
     code, out, _ = project.call("--gate")
     assert code == 0
-    assert "what this branch changed in the gate is not known: --eval-base-ref origin/main: no such branch" in out
+    assert "changes of this branch to its own gate are unknown: --eval-base-ref origin/main: no such branch" in out
     code, _, err = project.call("--gate", "--base-ref", "gone")
     assert code == 4
     assert "--eval-base-ref gone: no such branch" in err

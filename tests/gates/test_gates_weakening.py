@@ -9,7 +9,7 @@ import pytest
 
 from pytest_evalgate import config as tables
 from pytest_evalgate.config import Acknowledgement, Settings, Table
-from pytest_evalgate.guard.directions import DIRECTIONS, LEFT_OUT
+from pytest_evalgate.guard.directions import DIRECTIONS, NOT_COMPARED
 from pytest_evalgate.guard.settings_changes import acknowledge, settings_changes
 from pytest_evalgate.records.results import GateChange
 
@@ -221,10 +221,10 @@ def _tables() -> Iterator[type[Table]]:
 
 @pytest.mark.parametrize("table", list(_tables()), ids=lambda table: table.__name__)
 def test_every_key_has_a_direction_or_a_reason_to_be_left_out(table: type[Table]) -> None:
-    directed, left_out = DIRECTIONS.get(table, {}).keys(), LEFT_OUT[table].keys()
+    directed, left_out = DIRECTIONS.get(table, {}).keys(), NOT_COMPARED[table].keys()
     assert directed | left_out == table.model_fields.keys()
     assert not directed & left_out
-    assert all(LEFT_OUT[table].values())
+    assert all(NOT_COMPARED[table].values())
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_a_folder_that_is_a_file_is_refused(compared: Project) -> None:
     compared.write("out", "")
     result = compared.run("--eval-report", "out")
     assert result.ret == 4
-    result.stderr.fnmatch_lines(["*--eval-report out: it is a file; name a folder*"])
+    result.stderr.fnmatch_lines(["*--eval-report out: this is a file, give a folder*"])
 
 
 def test_a_session_that_breaks_off_leaves_no_older_page(compared: Project) -> None:

@@ -117,7 +117,7 @@ def test_a_configuration_that_cannot_be_used_names_the_base(project: Path) -> No
 
 @pytest.mark.parametrize("path", ["../secret.txt", "/etc/passwd", "golden/../../secret.txt"])
 def test_nothing_is_brought_from_outside_of_the_project(project: Path, path: str) -> None:
-    with pytest.raises(SettingsError, match=r"lies outside of .*: keep what the gate rests on in it"):
+    with pytest.raises(SettingsError, match=r"is outside of .*: move files that the gate reads into it"):
         _tree(project).extract(path)
 
 
