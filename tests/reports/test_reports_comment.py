@@ -41,7 +41,7 @@ def test_a_pass_without_baselines_says_nothing_of_changes(screen: Screen) -> Non
 def test_calls_of_unknown_price_are_told(screen: Screen) -> None:
     view = _clean(screen)
     view = replace(view, verdict=replace(view.verdict, calls=Calls(cost_usd=0.83, unknown_price=36)))
-    assert render_comment(view).endswith(" US$0.83 and 36 calls of unknown price.\n")
+    assert render_comment(view).endswith(" US$0.83 plus 36 calls of unknown price.\n")
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_comment_fits_and_says_what_was_cut(screen: Screen, suites: int, cases
     text = render_comment(screen.view(*scenes))
     assert len(text.encode("utf-16-le")) // 2 <= LIMIT
     last = text.splitlines()[-1]
-    assert last.startswith(f"Cut to fit: {cut}. ") if cut else "Cut to fit" not in text
+    assert last.startswith(f"Left out to fit: {cut}. ") if cut else "Left out to fit" not in text
 
 
 def test_a_pass_of_so_few_cases_that_none_could_fail_makes_a_page(screen: Screen) -> None:

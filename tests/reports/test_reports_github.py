@@ -45,7 +45,7 @@ def test_cases_that_failed_a_gate_are_errors_on_their_lines(screen: Screen, tmp_
 def test_there_are_ten_and_the_last_says_how_many_more(screen: Screen, tmp_path: Path) -> None:
     lines = annotate(_failed(screen, tmp_path, 22))
     assert len(lines) == 10
-    assert lines[-1] == "::error::and 14 more, see summary"
+    assert lines[-1] == "::error::and 14 more: see the summary of the job"
     assert len(annotate(_failed(screen, tmp_path, 8))) == 9
     assert len(annotate(_failed(screen, tmp_path, 9))) == 10
 
@@ -53,7 +53,7 @@ def test_there_are_ten_and_the_last_says_how_many_more(screen: Screen, tmp_path:
 def test_where_not_all_cases_are_known_the_rest_is_a_bound(screen: Screen, tmp_path: Path) -> None:
     scene = screen.scene("m" * 230 + "P" * 10, None, (_RATE,))
     lines = annotate(screen.view(scene, stored=tmp_path / "run.jsonl"))
-    assert lines[-1] == "::error::and at least 192 more, see summary"
+    assert lines[-1] == "::error::and at least 192 more: see the summary of the job"
 
 
 def test_missed_cases_are_annotated_where_the_rate_failed(screen: Screen, tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_missed_cases_are_annotated_where_the_rate_failed(screen: Screen, tmp_pa
 def test_a_case_is_annotated_once(screen: Screen, tmp_path: Path) -> None:
     scene = screen.scene("m" * 20 + "P" * 20, "P" * 40, (_DROP, _RATE))
     view = screen.view(scene, stored=tmp_path / "run.jsonl")
-    assert annotate(view)[-1] == "::error::and 12 more, see summary"
+    assert annotate(view)[-1] == "::error::and 12 more: see the summary of the job"
 
 
 def test_an_advisory_suite_only_warns(screen: Screen, tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ def test_a_file_that_cannot_be_written_is_one_line(screen: Screen, tmp_path: Pat
     environ = _environ(tmp_path) | {"GITHUB_STEP_SUMMARY": f"{tmp_path}/{path}"}
     write_github(screen.view(screen.scene("PP", "PP", (_DROP,))), environ, lines.append)
     [line] = lines
-    assert line.startswith("evalgate: GITHUB_STEP_SUMMARY is not written: ")
+    assert line.startswith("evalgate: GITHUB_STEP_SUMMARY was not written: ")
     assert "\0" not in line
     assert (tmp_path / "output").exists()
 
@@ -207,7 +207,7 @@ def test_a_summary_that_would_hide_all_others_is_not_written(screen: Screen, tmp
     lines: list[str] = []
     write_github(screen.view(screen.scene("PP", "PP", (_DROP,))), _environ(tmp_path), lines.append)
     assert (tmp_path / "summary").stat().st_size == 1 << 20
-    assert "holds 1,048,576 bytes of 1,048,576 already" in lines[0]
+    assert "already has 1,048,576 of 1,048,576 bytes" in lines[0]
 
 
 def test_keys_are_taken_out_of_all_that_is_told(tmp_path: Path) -> None:

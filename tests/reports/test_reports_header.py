@@ -41,7 +41,7 @@ def test_where_nothing_is_known_nothing_is_said() -> None:
 
 def test_suites_in_code_are_known_later() -> None:
     assert header_lines(Header([], 0, budget_usd=1.0)) == (
-        "evalgate: no suite runs without code",
+        "evalgate: no configured suite runs",
         "evalgate: budget US$1.00",
     )
 

@@ -32,7 +32,7 @@ def test_a_branch_has_to_answer_for_a_baseline_of_its_own(screen: Screen) -> Non
     assert suite.verdict.delta is not None
     delta = replace(suite.verdict.delta, baseline="git:8c1f2d0")
     held = replace(view, suites=(replace(suite, verdict=replace(suite.verdict, delta=delta)),))
-    assert [step.why for step in phrases.next_steps(held)] == ["look", "accept on purpose", "and answer for it"]
+    assert [step.why for step in phrases.next_steps(held)] == ["look", "accept on purpose", "and acknowledge it"]
     assert 'change = "suites.support-faq.baseline"' in phrases.next_steps(held)[-1].command
 
 

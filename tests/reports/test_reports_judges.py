@@ -50,19 +50,19 @@ def test_a_judge_has_a_line(screen: Screen) -> None:
     [line] = _lines(screen, _JUDGE)
     assert line == (
         "  judge faq: tpr 0.91 (>= 0.83), tnr 0.88 (>= 0.79), 120 labels, 12 days old; "
-        "passed 86.0% of 200 answers, corrected 81.2% (75.3-87.0); 3 unreadable"
+        "passed 86.0% of 200 outputs, corrected 81.2% (75.3-87.0); 3 unreadable"
     )
 
 
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"unreadable": 0, "corrected": None}, "12 days old; passed 86.0% of 200 answers"),
+        ({"unreadable": 0, "corrected": None}, "12 days old; passed 86.0% of 200 outputs"),
         ({"age_days": 1, "labels": 1, "pass_rate": None, "unreadable": 0}, "(>= 0.79), 1 label, 1 day old"),
         ({"age_days": None, "pass_rate": None}, "(>= 0.79), 120 labels; 3 unreadable"),
         (
             {"tpr": None, "tnr": None, "corrected": None, "scored": 1},
-            "faq: not calibrated; passed 86.0% of 1 answer; ",
+            "faq: not calibrated; passed 86.0% of 1 output; ",
         ),
     ],
 )

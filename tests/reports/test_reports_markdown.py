@@ -245,7 +245,7 @@ def test_a_summary_fits_and_its_last_line_says_what_was_cut(
     text = render_summary(_crowded(screen, tmp_path / "run.jsonl", suites, cases, slices))
     assert len(text.encode()) <= LIMIT
     last = text.splitlines()[-1]
-    assert last.startswith(f"Cut to fit: {cut}. ") if cut else "Cut to fit" not in text
+    assert last.startswith(f"Left out to fit: {cut}. ") if cut else "Left out to fit" not in text
     assert ".evalgate/verdict.json" in last
 
 
@@ -257,7 +257,7 @@ def test_of_a_page_that_no_cut_makes_fit_the_first_lines_stay() -> None:
     text = render_summary(view)
     assert 800 << 10 < len(text.encode()) <= LIMIT
     assert text.startswith("## Eval gate: FAIL - problem")
-    assert text.splitlines()[-1].startswith("Cut to fit: all but the first lines. ")
+    assert text.splitlines()[-1].startswith("Left out to fit: all but the first lines. ")
 
 
 def test_a_chart_wants_three_runs_and_holds_no_text_of_others() -> None:
@@ -285,7 +285,7 @@ def test_what_weakens_the_gate_is_never_cut_and_stands_first() -> None:
     view = view_of("word")
     text = render_comment(replace(view, verdict=replace(view.verdict, changed_in_gate=(*others, *changes))))
     assert text.count("**WEAKER**") == 30
-    assert "30 more stand in `verdict.json`" in text
+    assert "30 more are in `verdict.json`" in text
     assert text.index("What changed in the gate") < text.index("| Suite |")
 
 

@@ -276,7 +276,9 @@ def test_the_verdict_line(screen: Screen, scene: Callable[[Screen], ReportView],
 def test_a_pass_that_pytest_turns_down_says_so(screen: Screen) -> None:
     view = _pass(screen)
     view = replace(view, verdict=replace(view.verdict, exit_code=1))
-    assert verdict_line(view.verdict).text == "evalgate: PASS  3 of 3 gates   (exit 1: pytest's own, the gates passed)"
+    assert (
+        verdict_line(view.verdict).text == "evalgate: PASS  3 of 3 gates   (exit 1: set by pytest, the gates passed)"
+    )
 
 
 def test_the_blocking_suite_is_named_even_behind_an_advisory_one(screen: Screen) -> None:
@@ -382,7 +384,7 @@ def test_our_own_words_are_ascii(screen: Screen, scene: Callable[[Screen], Repor
         (
             Calls(planned=9, sent=9, cost_usd=1.0, unknown_price=3),
             4_000.0,
-            "US$1.00 without 3 of unknown price: 9 calls sent, 0 cached, 1h06m",
+            "US$1.00 plus 3 calls of unknown price: 9 calls sent, 0 cached, 1h06m",
         ),
     ],
 )
@@ -408,11 +410,11 @@ def test_a_gate_on_the_rate_that_the_baseline_fails_too_is_no_regression(screen:
         return " ".join(line.text.strip() for line in render(screen.view(_scene(screen, now, before, _RATE))))
 
     now = "P" * 46 + "m" * 14
-    assert "No regression is proven: baselines/support-faq.json has 78.3% of these 60 cases and fails this" in said(
+    assert "No regression is proven: baselines/support-faq.json passes 78.3% of these 60 cases and fails this" in said(
         "P" * 47 + "m" * 13
     )
     above = said("m" * 6 + "P" * 52 + "m" * 2)
-    assert "has 86.7% of these 60 cases" in above
+    assert "passes 86.7% of these 60 cases" in above
     assert "fails this gate too" not in above
     assert "No regression" not in said("P" * 60)
 

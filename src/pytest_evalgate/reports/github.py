@@ -1,6 +1,6 @@
-"""What a GitHub runner is told: annotations on the golden set's lines, the step's outputs and its summary.
+"""GitHub Actions: annotations on lines of the golden set, the step's outputs and summary, and links to the repository.
 
-Nothing is asked of GitHub itself, and no token is used: a runner reads all of this from the log and from two files.
+No request is sent to GitHub and no token is used: the runner reads commands from the log, and two files.
 """
 
 from __future__ import annotations
@@ -25,15 +25,56 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import Place
     from pytest_evalgate.reports.view import ReportView, SuiteView
 
-_MOST: Final = 9
+_ANNOTATIONS: Final = 9  # GitHub shows ten of each step; the tenth counts the rest
 _TEXT: Final = 400
-_SUMMARY_LIMIT: Final = 1 << 20  # bytes; GitHub shows nothing of a step that has written more
+_SUMMARY_LIMIT: Final = 1 << 20  # bytes; GitHub shows no summary of a step that has written more
 _NO_KEYS: Final = Redactor()
+
+
+def write_github(
+    view: ReportView,
+    environ: Mapping[str, str],
+    print_line: Callable[[str], None],
+    redactor: Redactor = _NO_KEYS,
+) -> None:
+    """Report a run to the GitHub runner; outside of GitHub Actions, do nothing.
+
+    Args:
+        view: The run.
+        environ: The environment of the job.
+        print_line: Prints a line of the log. A file that cannot be written is reported there; it is no error.
+        redactor: Removes keys.
+
+    """
+    if not on_github(environ):
+        return
+    for line in annotate(view):
+        print_line(redactor.redact(line))
+    texts = {
+        "GITHUB_STEP_SUMMARY": (render_summary(view), _SUMMARY_LIMIT),
+        "GITHUB_OUTPUT": (outputs(view, f"evalgate-{secrets.token_hex(16)}"), None),
+    }
+    for variable, (text, limit) in texts.items():
+        if environ.get(variable):
+            for problem in _append(Path(environ[variable]), redactor.redact(text).encode(), limit):
+                print_line(one_line(f"evalgate: {variable} was not written: {problem}"))
+
+
+def _append(path: Path, data: bytes, limit: int | None) -> Iterator[str]:
+    """Append to a file, and yield the problem if that fails."""
+    try:
+        with path.open("ab") as file:
+            if limit is not None and file.tell() + len(data) > limit:
+                yield f"{path} already has {file.tell():,} of {limit:,} bytes: write other summaries in other steps"
+                return
+            file.write(data)
+    except (OSError, ValueError) as error:
+        yield f"{path}: {error}"
 
 
 @dataclass(frozen=True, slots=True)
 class _Annotation:
-    """A remark on a line of the golden set, or on the job where it has no place."""
+    """A message on a line of the golden set, or on the job if it has no place."""
 
     name: str
     title: str
@@ -42,27 +83,61 @@ class _Annotation:
 
 
 def annotate(view: ReportView) -> tuple[str, ...]:
-    """Return workflow commands: why the build fails, the cases of gates that failed, what no gate can decide.
+    """Return workflow commands for the reason of the verdict, the cases of failed gates, and inconclusive gates.
 
-    A runner shows ten of a step and drops the others without a word: the tenth says how many those are.
+    ::
+
+        ::error title=eval gate%3A FAIL::support-faq -6.2 pp: 19 worse, 4 better vs support-faq.json
+        ::error file=golden_sets/support.jsonl,line=1,title=support-faq%3A refund-001::pass -> miss: exact: got ...
     """
-    found = [*_of_verdict(view), *chain.from_iterable(map(_of_suite, view.suites))]
-    found.sort(key=lambda one: one.name != "error")
-    lines = [_command(one, view.links) for one in found[:_MOST]]
-    if len(found) > _MOST:
+    annotations = [*_verdict_annotations(view), *chain.from_iterable(map(_suite_annotations, view.suites))]
+    annotations.sort(key=lambda one: one.name != "error")
+    lines = [_workflow_command(one, view.links) for one in annotations[:_ANNOTATIONS]]
+    if len(annotations) > _ANNOTATIONS:
         least = "at least " if any(len(suite.details) >= MAX_DETAILED for suite in view.suites) else ""
-        lines.append(format_command(found[_MOST].name, f"and {least}{len(found) - _MOST:,} more, see summary"))
+        more = f"and {least}{len(annotations) - _ANNOTATIONS:,} more: see the summary of the job"
+        lines.append(format_command(annotations[_ANNOTATIONS].name, more))
     return tuple(lines)
 
 
-def outputs(view: ReportView, delimiter: str) -> str:
-    """Return what a step says to later ones, as the file behind ``GITHUB_OUTPUT`` holds it.
+def _verdict_annotations(view: ReportView) -> Iterator[_Annotation]:
+    verdict = view.verdict.verdict
+    if verdict not in {"pass", "inconclusive"}:
+        yield _Annotation("error", f"eval gate: {phrases.run_word(verdict)}", phrases.reason(view.verdict))
 
-    ``pass_rate`` and ``delta`` are shares: a number where the run has one suite, else a JSON object by suite.
+
+def _suite_annotations(suite: SuiteView) -> Iterator[_Annotation]:
+    failed = {gate.kind for gate in suite.verdict.gates if gate.result == "fail"}
+    name = "error" if phrases.is_blocking(suite.verdict) else "warning"
+    regressed = suite.regressed if failed & {"no-regression", "slice"} else ()
+    for row in regressed:
+        yield _Annotation(name, f"{suite.name}: {row.id}", f"{row.before} -> {row.now}: {row.reason}", row.place)
+    if failed - {"no-regression"}:
+        annotated = {row.id for row in regressed}
+        for case in suite.details.values():
+            if case.outcome == "missed" and case.id not in annotated:
+                yield _Annotation(name, f"{suite.name}: {case.id}", f"missed: {case.reason}", case.place)
+    for gate in suite.verdict.gates:
+        if gate.result == "inconclusive":
+            yield _Annotation("warning", f"{suite.name}: {phrases.gate_name(gate)}", gate.message)
+
+
+def _workflow_command(one: _Annotation, links: Links | None) -> str:
+    title, text = one_line(truncate(one.title, _TEXT)), one_line(truncate(one.text, _TEXT))
+    if one.place is None:
+        return format_command(one.name, text, title=title)
+    folder = "" if links is None or not links.folder else f"{links.folder}/"
+    return format_command(one.name, text, file=f"{folder}{one.place.file}", line=one.place.line, title=title)
+
+
+def outputs(view: ReportView, delimiter: str) -> str:
+    """Return the outputs of the step for later steps, in the format of the file ``GITHUB_OUTPUT``.
+
+    ``pass_rate`` and ``delta`` are shares: a number if the run has one suite, else a JSON object by suite.
 
     Args:
         view: The run.
-        delimiter: Ends a value; must be one that no value can hold as a line of its own.
+        delimiter: Ends a value; must not occur as a line of a value.
 
     """
     verdict = view.verdict
@@ -78,89 +153,12 @@ def outputs(view: ReportView, delimiter: str) -> str:
     return "".join(f"{name}<<{delimiter}\n{value}\n{delimiter}\n" for name, value in values.items())
 
 
-def write_github(
-    view: ReportView,
-    environ: Mapping[str, str],
-    print_line: Callable[[str], None],
-    redactor: Redactor = _NO_KEYS,
-) -> None:
-    """Tell the runner about a run; on any other machine, do nothing.
-
-    Args:
-        view: The run.
-        environ: The environment, which says whether and where to write.
-        print_line: Prints a line of the log; a file that cannot be written is one line there, and no error.
-        redactor: Takes out keys.
-
-    """
-    if not on_github(environ):
-        return
-    for line in annotate(view):
-        print_line(redactor.redact(line))
-    texts = {
-        "GITHUB_STEP_SUMMARY": (render_summary(view), _SUMMARY_LIMIT),
-        "GITHUB_OUTPUT": (outputs(view, f"evalgate-{secrets.token_hex(16)}"), None),
-    }
-    for variable, (text, limit) in texts.items():
-        if environ.get(variable):
-            for problem in _append(Path(environ[variable]), redactor.redact(text).encode(), limit):
-                print_line(one_line(f"evalgate: {variable} is not written: {problem}"))
-
-
-def _append(path: Path, data: bytes, limit: int | None) -> Iterator[str]:
-    """Append to a file, and yield why not."""
-    try:
-        with path.open("ab") as file:
-            if limit is not None and file.tell() + len(data) > limit:
-                yield f"{path} holds {file.tell():,} bytes of {limit:,} already: run other steps apart"
-                return
-            file.write(data)
-    except (OSError, ValueError) as error:
-        yield f"{path}: {error}"
-
-
 def _shares(by_suite: Mapping[str, float | None]) -> str:
     values = {name: None if share is None else round(share, 6) for name, share in by_suite.items()}
     if len(values) != 1:
         return json.dumps(values)
     [value] = values.values()
     return "" if value is None else json.dumps(value)
-
-
-def _command(one: _Annotation, links: Links | None) -> str:
-    title, text = one_line(truncate(one.title, _TEXT)), one_line(truncate(one.text, _TEXT))
-    if one.place is None:
-        return format_command(one.name, text, title=title)
-    folder = "" if links is None or not links.folder else f"{links.folder}/"
-    return format_command(one.name, text, file=f"{folder}{one.place.file}", line=one.place.line, title=title)
-
-
-def _of_verdict(view: ReportView) -> Iterator[_Annotation]:
-    verdict = view.verdict.verdict
-    if verdict not in {"pass", "inconclusive"}:
-        yield _Annotation("error", f"eval gate: {phrases.run_word(verdict)}", phrases.reason(view.verdict))
-
-
-def _of_suite(suite: SuiteView) -> Iterator[_Annotation]:
-    """Annotate the cases of the gates that failed, and say what a gate cannot decide."""
-    failed = {gate.kind for gate in suite.verdict.gates if gate.result == "fail"}
-    if failed:
-        yield from _cases(suite, failed)
-    for gate in suite.verdict.gates:
-        if gate.result == "inconclusive":
-            yield _Annotation("warning", f"{suite.name}: {phrases.gate_name(gate)}", gate.message)
-
-
-def _cases(suite: SuiteView, failed: set[str]) -> Iterator[_Annotation]:
-    name = "error" if phrases.is_blocking(suite.verdict) else "warning"
-    regressed = suite.regressed if failed & {"no-regression", "slice"} else ()
-    for case in regressed:
-        yield _Annotation(name, f"{suite.name}: {case.id}", f"{case.before} -> {case.now}: {case.reason}", case.place)
-    if failed - {"no-regression"}:
-        told = {case.id for case in regressed}
-        for shown in suite.details.values():
-            if shown.outcome == "missed" and shown.id not in told:
-                yield _Annotation(name, f"{suite.name}: {shown.id}", f"missed: {shown.reason}", shown.place)
 
 
 _REPOSITORY: Final = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
@@ -181,11 +179,11 @@ def links_of(environ: Mapping[str, str], root: Path) -> Links | None:
         return None
     number = environ.get("GITHUB_RUN_ID", "")
     run = f"{server}/{name}/actions/runs/{number}" if number.isdigit() else None
-    return Links(f"{server}/{name}", commit, _folder(environ.get("GITHUB_WORKSPACE"), root), run)
+    return Links(f"{server}/{name}", commit, _folder_in_repository(environ.get("GITHUB_WORKSPACE"), root), run)
 
 
 def _pull_request_head(environ: Mapping[str, str]) -> str | None:
-    """Return the head commit of a pull request: ``GITHUB_SHA`` is a merge commit, whose pages GitHub drops later."""
+    """Return the head commit of a pull request: ``GITHUB_SHA`` is its merge commit, which no branch keeps."""
     try:
         event = json.loads(Path(environ["GITHUB_EVENT_PATH"]).read_bytes())
         sha = event["pull_request"]["head"]["sha"]
@@ -194,7 +192,7 @@ def _pull_request_head(environ: Mapping[str, str]) -> str | None:
     return sha if isinstance(sha, str) else None
 
 
-def _folder(workspace: str | None, root: Path) -> str:
+def _folder_in_repository(workspace: str | None, root: Path) -> str:
     if not workspace:
         return ""
     top, here = Path(workspace).resolve(), root.resolve()
