@@ -16,7 +16,7 @@ def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:
     """Replace the file at ``path`` by ``data`` in one step that survives a crash; create parent folders.
 
     A reader sees the old bytes or the new ones, never a mixture: write a temporary file in the same folder, fsync it,
-    rename it, fsync the folder. On any error, including one raised by the iterable ``data``, the old file is unchanged.
+    rename it, fsync the folder. On any error, also one raised by the iterable ``data``, the old file is unchanged.
 
     Raises:
         OSError: the file cannot be written.
