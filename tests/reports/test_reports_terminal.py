@@ -1,4 +1,4 @@
-"""The screens, compared with files under golden/; UPDATE_GOLDEN=1 rewrites them."""
+"""The section, the verdict line and the header, compared with files under golden/; UPDATE_GOLDEN=1 rewrites them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.attacks import TERMINAL, WORKFLOW
 
-from pytest_evalgate.app.view import ReportContext
-from pytest_evalgate.records.results import Calls, JudgeVerdict, Score
-from pytest_evalgate.reports.terminal import render, verdict_line
+from pytest_evalgate.app.view import ReportContext, build_view
+from pytest_evalgate.gates import decide
+from pytest_evalgate.records.results import Calls, JudgeVerdict, Run, Score
+from pytest_evalgate.reports.terminal import Header, HeaderJudge, header_lines, render, verdict_line
 from pytest_evalgate.reports.view import TrialView
 from pytest_evalgate.text.layout import width_of
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from tests.reports.conftest import Scene, Screen
 
     from pytest_evalgate.reports.view import ReportView
+
 
 _GOLDEN = Path(__file__).parent / "golden"
 _NO_REGRESSION = {"kind": "no-regression"}
@@ -454,3 +456,122 @@ def test_at_most_ten_cases_are_listed(screen: Screen) -> None:
     text = [line.text for line in render(_fail_regression(screen))]
     assert sum("pass -> miss" in line for line in text) == 10
     assert "  ... 9 more: pytest-evalgate compare baselines/support-faq.json --suite support-faq --regressed" in text
+
+
+_DROP = {"kind": "no-regression"}
+
+
+def _view(screen: Screen, now: str, before: str, *gates: dict[str, Any]) -> ReportView:
+    scene = screen.scene(now, before, gates or (_DROP,))
+    run = Run("r1", "2026-11-21T10:15:00Z", None, (replace(scene.suite(), stopped="certainty"),))
+    verdict = decide(run, {scene.name: scene.rules()}, warn_inconclusive=True)
+    return build_view(verdict, run, {scene.name: scene.baseline()}, run_file="r", verdict_file="v")
+
+
+def _screen(view: ReportView) -> str:
+    return "\n".join(line.text for line in render(view, 140))
+
+
+def test_a_drop_is_at_least_what_has_been_seen(screen: Screen) -> None:
+    view = _view(screen, "m" * 10 + "P" * 202 + "-" * 288, "P" * 500)
+    text = _screen(view)
+    assert "  support-faq stopped after 212 of 500 cases: its verdict was certain (288 calls saved)" in text
+    assert "212 of 500 cases run  100.0  at most -2.0 pp" in text
+    assert "288 cases that did not run counted as passed: 10 cases got worse, 0 got better" in text
+    assert verdict_line(view.verdict).text == (
+        "evalgate: FAIL  support-faq at most -2.0 pp after 212 of 500 cases   (exit 1)"
+    )
+
+
+def test_a_pass_says_how_bad_it_can_be_at_most(screen: Screen) -> None:
+    text = _screen(_view(screen, "P" * 20 + "-" * 20, "m" * 20 + "P" * 20))
+    assert "20 of 40 cases run  50.0  at least 0.0 pp" in text
+    assert "20 cases that did not run counted as missed: 20 cases got worse, 20 got better" in text
+
+
+def test_no_rate_of_a_part_is_shown(screen: Screen) -> None:
+    rate = {"kind": "pass-rate", "min": 0.85}
+    view = _view(screen, "m" * 100 + "-" * 100, "P" * 200, rate)
+    suite = view.verdict.suites["support-faq"]
+    assert (suite.pass_rate, suite.interval) == (None, None)
+    assert "100 of 200 cases run" in _screen(view)
+    assert "at most 50.0% < 85% after 100 of 200 cases" in verdict_line(view.verdict).text
+
+
+def test_a_gate_without_a_number_names_itself(screen: Screen) -> None:
+    view = _view(screen, "m" * 10 + "-" * 30, "P" * 40, {"kind": "must-pass"})
+    assert verdict_line(view.verdict).text == "evalgate: FAIL  support-faq must-pass after 10 of 40 cases   (exit 1)"
+
+
+def test_skipped_cases_are_none_of_those_that_were_to_run(screen: Screen) -> None:
+    assert "stopped after 10 of 40 cases" in _screen(_view(screen, "m" * 10 + "-" * 30 + "S" * 5, "P" * 45))
+
+
+def test_what_is_accepted_has_to_be_completed_first(screen: Screen) -> None:
+    text = _screen(_view(screen, "m" * 10 + "-" * 30, "P" * 40))
+    assert "accept on purpose: pytest --eval-gate --eval-stop never, then pytest-evalgate baseline promote" in text
+
+
+def test_of_a_whole_suite_nothing_is_said(screen: Screen) -> None:
+    text = _screen(screen.view(screen.scene("m" * 40, "P" * 40, (_DROP,))))
+    assert "stopped" not in text
+    assert "--eval-stop" not in text
+
+
+_WHOLE = Header(
+    suites=["support-faq", "sql-gen", "tone"],
+    cases=500,
+    targets=["candidate gpt-x-mini", "candidate gpt-x-mini", "recorded outputs"],
+    judges=[HeaderJudge("gpt-x", 0.81, 150)],
+    baselines=["baselines/support-faq.json (8c1f2d0, 2026-11-20)"],
+    options=["offline: the cache answers, nothing is sent"],
+    budget_usd=5.0,
+)
+
+
+def test_it_says_what_runs_and_against_what() -> None:
+    assert header_lines(_WHOLE) == (
+        "evalgate: 3 suites, 500 cases | candidate gpt-x-mini | recorded outputs",
+        "evalgate: judge gpt-x (kappa 0.81, n=150)",
+        "evalgate: baseline baselines/support-faq.json (8c1f2d0, 2026-11-20)",
+        "evalgate: offline: the cache answers, nothing is sent | budget US$5.00",
+    )
+
+
+def test_what_fits_stands_on_two_lines() -> None:
+    header = replace(_WHOLE, tier="smoke", suites=["faq"], cases=1, targets=["candidate gpt-x-mini"], options=())
+    assert header_lines(header) == (
+        "evalgate: tier smoke | faq, 1 case | candidate gpt-x-mini | judge gpt-x (kappa 0.81, n=150)",
+        "evalgate: baseline baselines/support-faq.json (8c1f2d0, 2026-11-20) | budget US$5.00",
+    )
+
+
+def test_where_nothing_is_known_nothing_is_said() -> None:
+    assert header_lines(Header(["faq"], 240, ["recorded outputs"])) == ("evalgate: faq, 240 cases | recorded outputs",)
+
+
+def test_suites_in_code_are_known_later() -> None:
+    assert header_lines(Header([], 0, budget_usd=1.0)) == (
+        "evalgate: no configured suite runs",
+        "evalgate: budget US$1.00",
+    )
+
+
+@pytest.mark.parametrize(
+    ("judge", "said"),
+    [
+        (HeaderJudge("gpt-x"), "judge gpt-x (not calibrated)"),
+        (HeaderJudge("gpt-x", None, 90), "judge gpt-x (n=90)"),
+        (HeaderJudge("gpt-x", -0.1, 1_500), "judge gpt-x (kappa -0.10, n=1,500)"),
+    ],
+)
+def test_judges(judge: HeaderJudge, said: str) -> None:
+    [line] = header_lines(Header(["faq"], 1, judges=[judge]))
+    assert line.endswith(said)
+
+
+def test_names_are_inert_and_none_is_wider_than_the_screen() -> None:
+    name = "\x1b[31m\u202e\n::error::" + "日本 " * 60
+    for line in header_lines(Header([name], 1, [name], [HeaderJudge(name)], [name], [name]), 80):
+        assert line.isprintable()
+        assert width_of(line) <= 80
