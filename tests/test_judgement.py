@@ -118,7 +118,7 @@ def test_one_baseline_may_stand_in_for_that_of_a_suite(tmp_path: Path) -> None:
     found = _judgement(tmp_path, against="other.json").baseline_of("law")
     assert found is not None
     assert found.source == "file:other.json"
-    with pytest.raises(BaselineError, match="holds suite 'law', wanted 'faq'"):
+    with pytest.raises(BaselineError, match="is the baseline of suite 'law', not of 'faq'"):
         _judgement(tmp_path, against="other.json").baseline_of("faq")
 
 

@@ -161,7 +161,7 @@ def test_shards_that_make_no_run_exit_4_and_leave_no_verdict(project: Project) -
     (project.root / "parts" / "2-of-2.jsonl").unlink()
     code, out, err = project.call("--gate")
     assert (code, out) == (4, "")
-    assert err.startswith("pytest-evalgate: shard 2 of 2 is missing (2-of-2.jsonl): nobody ran 2 cases (faq/c")
+    assert err.startswith("pytest-evalgate: shard 2 of 2 is missing (2-of-2.jsonl): 2 cases not run (faq/c")
     assert not (project.state / "verdict.json").exists()
     assert not (project.state / "lock").exists()
 
@@ -170,7 +170,7 @@ def test_more_shards_than_expected_exit_4(project: Project) -> None:
     project.store("PPPP", count=3)
     code, _, err = project.call(count=2)
     assert code == 4
-    assert "parts: expected are 2 shards, but there is 1-of-3.jsonl, 2-of-3.jsonl, 3-of-3.jsonl" in err
+    assert "parts: expected 2 shards, but it contains 1-of-3.jsonl, 2-of-3.jsonl, 3-of-3.jsonl" in err
 
 
 def test_a_hostile_file_is_an_error_with_its_name(project: Project) -> None:

@@ -271,7 +271,7 @@ def test_outside_of_a_repository_there_is_no_base(project: Project, monkeypatch:
     project.suite(_FOUR, gates=_LOOSE)
     result = project.run(*_AGAINST_MAIN)
     assert (result.ret, project.has_verdict) == (4, False)
-    result.stderr.fnmatch_lines(["*lies in no git repository*"])
+    result.stderr.fnmatch_lines(["*is not in a git repository*"])
 
 
 def test_cases_of_the_base_have_node_ids_of_their_own(project: Project) -> None:

@@ -101,10 +101,10 @@ def test_a_budget_that_is_reached_stops_the_run_and_keeps_what_was_answered(
     assert result.ret == project.verdict["exit_code"] == 12
     assert project.asked(server) == ["a", "b"]
     assert project.verdict["verdict"] == "not_evaluated"
-    assert "budget of US$1.50 reached: US$2.0000 are spent" in project.verdict["refused"]
+    assert "budget of US$1.50 reached: US$2.0000 spent" in project.verdict["refused"]
     assert list(project.outcomes.values()) == ["passed"] * 2 + ["errored"] * 4
     assert project.verdict["calls"]["cost_usd"] == 2
-    result.stdout.fnmatch_lines(["NOT EVALUATED: budget of US$1.50 reached*raise budget_usd and run again"])
+    result.stdout.fnmatch_lines(["NOT EVALUATED: budget of US$1.50 reached*Raise budget_usd and run again*"])
     assert project.run("--eval-budget-usd", "9").ret == 0
     assert project.asked(server) == list("abcdef")
 
@@ -127,7 +127,7 @@ def test_a_budget_cannot_be_held_where_a_price_is_unknown(
     result = project.run("--eval-budget-usd", "5", *args)
     assert result.ret == project.verdict["exit_code"] == 12
     assert server.calls == 0
-    assert 'no price is known for 2 calls to "candidate"' in project.verdict["refused"]
+    assert 'the price of 2 calls to "candidate" is unknown' in project.verdict["refused"]
 
 
 def test_what_is_cached_fits_every_budget(project: Project, server: ScriptedServer) -> None:

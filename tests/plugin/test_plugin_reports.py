@@ -140,7 +140,7 @@ def test_reports_of_a_run_that_is_not_there_or_was_not_judged(
     for path in (compared.state / "runs").glob("*/verdict.json"):
         path.unlink()
     assert main(["report"]) == 4
-    assert "was not judged" in capsys.readouterr().err
+    assert "was not decided" in capsys.readouterr().err
 
 
 _HOOK = """

@@ -59,7 +59,7 @@ def keep(decider: RunDecider, verdict: Verdict, kept: RunFolder, redactor: Redac
 def baseline_outputs_of(decider: RunDecider, suite: str) -> Mapping[str, Json]:
     """Return the outputs of a suite's baseline by case id; none if they were not stored."""
     baseline = decider.baselines.get(suite)
-    return {} if baseline is None else runs_baseline.parse(_outputs(decider, suite, baseline))
+    return {} if baseline is None else runs_baseline.parse_outputs(_outputs(decider, suite, baseline))
 
 
 def _outputs(decider: RunDecider, name: str, baseline: Baseline) -> bytes:

@@ -138,8 +138,8 @@ class Wiring:
 
             self._client = Routes(
                 self.configured.models,
-                memory=self.memory,
-                halt=self.halt,
+                cache=self.memory,
+                stop_signal=self.halt,
                 spend=self.spend,
                 budget_usd=self.budget_usd and self.budget_usd / self.workers,
                 max_concurrency=self.run_context.max_concurrency,

@@ -27,16 +27,16 @@ def _send(server: ScriptedServer, *payloads: dict[str, Any], **settings: Any) ->
 
     async def send() -> list[Reply]:
         client = EndpointClient(request, {"BOT_KEY": _KEY}, "suites.bot.target.http")
-        usual = {"method": "POST", "url": url, "headers": {}, "body": {"q": "hi"}}
+        defaults = {"method": "POST", "url": url, "headers": {}, "body": {"q": "hi"}}
         try:
-            return [await client.send(Call("http", url, "", usual | payload)) for payload in payloads or ({},)]
+            return [await client.send(Call("http", url, "", defaults | payload)) for payload in payloads or ({},)]
         finally:
             await client.close()
 
     return asyncio.run(send())
 
 
-def test_the_request_goes_out_as_filled_with_the_keys_added(server: ScriptedServer) -> None:
+def test_a_request_has_the_payload_of_the_call_and_the_keys(server: ScriptedServer) -> None:
     server.script(Behaviour.reply({"answer": {"text": "hello"}}))
     url = server.base_url.removesuffix("/v1") + "/ask/7?lang=de%20AT"
     payload = {"method": "PUT", "url": url, "headers": {"X-Tenant": "a"}, "body": {"q": "hé"}}
@@ -49,13 +49,13 @@ def test_the_request_goes_out_as_filled_with_the_keys_added(server: ScriptedServ
     assert request.headers["content-type"] == "application/json"
 
 
-def test_a_get_has_no_body_and_no_type_of_one(server: ScriptedServer) -> None:
+def test_a_get_has_no_body_and_no_content_type(server: ScriptedServer) -> None:
     _send(server, {"method": "GET", "body": None})
     assert "content-type" not in server.requests[0].headers
     assert not server.requests[0].body
 
 
-def test_a_header_of_the_configuration_goes_before_the_usual_one(server: ScriptedServer) -> None:
+def test_a_configured_header_overrides_the_default(server: ScriptedServer) -> None:
     _send(server, {"headers": {"CONTENT-TYPE": "application/vnd.bot+json"}})
     assert server.requests[0].headers["content-type"] == "application/vnd.bot+json"
 
@@ -71,7 +71,7 @@ def test_a_header_of_the_configuration_goes_before_the_usual_one(server: Scripte
         ("", "text/plain", ""),
     ],
 )
-def test_the_value_is_json_where_the_application_says_so_else_text(
+def test_the_value_is_json_if_the_content_type_says_so_else_text(
     server: ScriptedServer, body: str, content_type: str, value: Any
 ) -> None:
     server.script(Behaviour.status(200, body, headers={"Content-Type": content_type}))
@@ -82,7 +82,7 @@ def test_the_value_is_json_where_the_application_says_so_else_text(
     ("body", "content_type"),
     [('{"a": ', "application/json"), (b"\xff\xfe", "text/plain"), ("<p>", "application/json")],
 )
-def test_a_body_that_is_not_what_it_says_is_malformed(
+def test_a_body_that_contradicts_its_content_type_is_malformed(
     server: ScriptedServer, body: str | bytes, content_type: str
 ) -> None:
     server.script(Behaviour.status(200, body, headers={"Content-Type": content_type}))
@@ -91,7 +91,7 @@ def test_a_body_that_is_not_what_it_says_is_malformed(
     assert fault.value.kind == "malformed"
 
 
-def test_an_endless_body_is_refused(server: ScriptedServer) -> None:
+def test_a_body_that_is_too_long_is_a_fault(server: ScriptedServer) -> None:
     server.script(Behaviour.status(200, "x" * (MAX_BYTES + 1)))
     with pytest.raises(CallFault, match="more than"):
         _send(server)
@@ -110,7 +110,7 @@ def test_an_endless_body_is_refused(server: ScriptedServer) -> None:
         (302, "bad_request"),
     ],
 )
-def test_a_status_that_is_no_success_is_a_fault(server: ScriptedServer, status: int, kind: str) -> None:
+def test_a_status_other_than_2xx_is_a_fault(server: ScriptedServer, status: int, kind: str) -> None:
     server.script(Behaviour.status(status, json.dumps({"detail": f"sorry, {_KEY}"})))
     with pytest.raises(CallFault, match="sorry") as fault:
         _send(server, headers_env={"X-Key": "BOT_KEY"})
@@ -126,26 +126,26 @@ def test_a_redirect_is_not_followed_with_the_key(server: ScriptedServer) -> None
         assert other.calls == 0
 
 
-def test_a_url_that_leads_to_another_host_is_never_called(server: ScriptedServer) -> None:
+def test_a_url_with_another_host_is_never_called(server: ScriptedServer) -> None:
     with ScriptedServer() as other:
         with pytest.raises(CallFault, match="another host"):
             _send(server, {"url": other.base_url}, headers_env={"X-Key": "BOT_KEY"})
         assert (server.calls, other.calls) == (0, 0)
 
 
-def test_no_case_sees_a_cookie_of_another_one(server: ScriptedServer) -> None:
+def test_cookies_are_not_kept(server: ScriptedServer) -> None:
     server.script(Behaviour.status(200, "{}", headers={"Set-Cookie": "session=1; Path=/"}))
     _send(server, {}, {})
     assert ["cookie" in request.headers for request in server.requests] == [False, False]
 
 
-def test_a_variable_that_is_not_set_is_an_error_before_anything_is_sent() -> None:
+def test_a_missing_key_is_an_error_before_anything_is_sent() -> None:
     request = HttpRequest(url="http://127.0.0.1:9/ask", headers_env={"X-Key": "NO_KEY"})
     with pytest.raises(SettingsError, match=r"suites\.bot\.target\.http\.headers_env\.X-Key: .* NO_KEY is not set"):
         EndpointClient(request, {}, "suites.bot.target.http")
 
 
-def test_nobody_there_is_a_fault_of_the_connection(server: ScriptedServer) -> None:
+def test_a_reset_connection_is_a_fault(server: ScriptedServer) -> None:
     server.script(Behaviour.reset())
     with pytest.raises(CallFault) as fault:
         _send(server)

@@ -31,7 +31,7 @@ async def _for_ever() -> None:
     await asyncio.Event().wait()
 
 
-def test_work_runs_on_one_loop_in_one_thread_that_is_not_ours(engine: Engine) -> None:
+def test_all_work_runs_on_one_loop_in_another_thread(engine: Engine) -> None:
     async def where() -> tuple[asyncio.AbstractEventLoop, int]:
         return asyncio.get_running_loop(), threading.get_ident()
 
@@ -40,7 +40,7 @@ def test_work_runs_on_one_loop_in_one_thread_that_is_not_ours(engine: Engine) ->
     assert seen.pop()[1] != threading.get_ident()
 
 
-def test_what_work_raises_comes_out_and_the_engine_goes_on(engine: Engine) -> None:
+def test_an_exception_of_the_work_is_raised_and_the_engine_continues(engine: Engine) -> None:
     async def fail() -> None:
         raise TimeoutError("of the work itself")
 
@@ -49,7 +49,7 @@ def test_what_work_raises_comes_out_and_the_engine_goes_on(engine: Engine) -> No
     assert engine.run(_add(1, 1)) == 2
 
 
-def test_a_lane_starts_its_work_in_order_and_keeps_to_its_window(engine: Engine) -> None:
+def test_a_queue_starts_its_work_in_order_within_its_window(engine: Engine) -> None:
     started: list[int] = []
     running = 0
     most = 0
@@ -73,17 +73,17 @@ def test_a_lane_starts_its_work_in_order_and_keeps_to_its_window(engine: Engine)
     assert most == 3
 
 
-def test_a_lane_that_is_full_does_not_hold_up_another(engine: Engine) -> None:
+def test_a_full_queue_does_not_delay_another(engine: Engine) -> None:
     for _ in range(3):
         engine.work_queue("slow", 1).submit(_for_ever)
     assert engine.wait(engine.work_queue("fast", 1).submit(lambda: _add(2, 3))) == 5
 
 
-def test_a_lane_keeps_the_window_that_it_was_opened_with(engine: Engine) -> None:
+def test_a_queue_keeps_its_first_window(engine: Engine) -> None:
     assert engine.work_queue("a", 1) is engine.work_queue("a", 9)
 
 
-def test_whoever_waits_is_called_while_nothing_comes(engine: Engine) -> None:
+def test_waiting_calls_tick(engine: Engine) -> None:
     gate = threading.Event()
 
     async def work() -> str:
@@ -93,7 +93,7 @@ def test_whoever_waits_is_called_while_nothing_comes(engine: Engine) -> None:
     assert engine.wait(engine.work_queue("a", 1).submit(work), tick=gate.set) == "done"
 
 
-def test_stopping_tells_those_who_wait_and_closes_generators(engine: Engine) -> None:
+def test_stopping_fails_all_futures_and_closes_generators(engine: Engine) -> None:
     seen: list[str] = []
 
     async def numbers() -> AsyncIterator[int]:
@@ -102,11 +102,11 @@ def test_stopping_tells_those_who_wait_and_closes_generators(engine: Engine) -> 
         finally:
             seen.append("generator closed")
 
-    kept: list[AsyncIterator[int]] = []
+    generators: list[AsyncIterator[int]] = []
 
     async def work() -> None:
-        kept.append(numbers())
-        await anext(kept[0])
+        generators.append(numbers())
+        await anext(generators[0])
         try:
             await asyncio.Event().wait()
         finally:
@@ -114,18 +114,18 @@ def test_stopping_tells_those_who_wait_and_closes_generators(engine: Engine) -> 
 
     work_queue = engine.work_queue("a", 1)
     running, queued = work_queue.submit(work), work_queue.submit(_for_ever)
-    while not kept:
+    while not generators:
         time.sleep(0.001)
     engine.stop()
     for future in (running, queued, work_queue.submit(_for_ever)):
-        with pytest.raises(EngineStopped, match="was stopped before the answer came"):
+        with pytest.raises(EngineStopped, match="was stopped before the reply came"):
             engine.wait(future)
     assert seen == ["cancelled", "generator closed"]
     engine.stop()
 
 
-def test_stopping_does_not_wait_for_work_that_will_not_end(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_evalgate.engine.loop._FAREWELL_S", 0.05)
+def test_stopping_does_not_wait_for_work_that_blocks(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_evalgate.engine.loop._STOP_TIMEOUT_S", 0.05)
     release = threading.Event()
     entered = threading.Event()
 
@@ -141,7 +141,7 @@ def test_stopping_does_not_wait_for_work_that_will_not_end(engine: Engine, monke
     release.set()
 
 
-def test_an_interrupt_in_the_work_reaches_whoever_waits(engine: Engine) -> None:
+def test_an_interrupt_in_the_work_is_raised_by_wait(engine: Engine) -> None:
     async def interrupt() -> None:
         raise KeyboardInterrupt
 
@@ -153,9 +153,9 @@ def test_an_interrupt_in_the_work_reaches_whoever_waits(engine: Engine) -> None:
         engine.wait(other)
 
 
-def test_nobody_waits_for_an_engine_that_died(engine: Engine) -> None:
+def test_waiting_for_an_ended_engine_raises(engine: Engine) -> None:
     future = engine.work_queue("a", 1).submit(_for_ever)
-    engine._work_queues.clear()  # so that nobody answers the future: as if the thread had been killed
+    engine._work_queues.clear()  # as if the thread had been killed: its future stays pending
     engine.stop()
     future.__init__()  # type: ignore[misc]  # as new
     with pytest.raises(EngineStopped, match="thread has ended"):

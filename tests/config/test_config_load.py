@@ -24,7 +24,7 @@ from pytest_evalgate.config import (
 )
 from pytest_evalgate.errors import SettingsError
 
-_EXAMPLES = Path(__file__).parents[1] / "examples"
+_EXAMPLES = Path(__file__).parents[2] / "examples"
 _SUITE = 'suites.faq.golden = "g.jsonl"\n'
 
 
@@ -85,7 +85,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     )
 
 
-def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
+def test_missing_keys_have_their_defaults(tmp_path: Path) -> None:
     settings = _load(tmp_path, _SUITE + 'suites.faq.gates = [{ kind = "no-regression" }]\n')
     suite = settings.suites["faq"]
     assert (settings.on_inconclusive, settings.on_missing_baseline, settings.max_error_rate) == ("warn", None, 0.0)
@@ -107,7 +107,7 @@ def test_no_file_is_no_configuration(tmp_path: Path) -> None:
     assert not is_configured(tmp_path)
 
 
-def test_pyproject_holds_the_same_keys(tmp_path: Path) -> None:
+def test_pyproject_has_the_same_keys(tmp_path: Path) -> None:
     text = '[tool.evalgate]\non_inconclusive = "fail"\n[tool.evalgate.suites.faq]\ngolden = "g.jsonl"\n'
     settings = _load(tmp_path, text, "pyproject.toml")
     assert (settings.on_inconclusive, list(settings.suites)) == ("fail", ["faq"])
@@ -134,15 +134,15 @@ def test_a_file_that_is_not_toml_is_refused_with_its_place(tmp_path: Path, text:
     assert _refused(tmp_path, text).startswith(told)
 
 
-def test_what_is_not_a_file_is_refused(tmp_path: Path) -> None:
+def test_a_folder_as_configuration_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "evalgate.toml").mkdir()
     with pytest.raises(SettingsError, match=r"evalgate\.toml: cannot be read: Is a directory"):
         load(tmp_path)
 
 
-def test_a_table_that_is_none_is_not_overlooked(tmp_path: Path) -> None:
+def test_a_value_in_place_of_the_table_is_refused(tmp_path: Path) -> None:
     told = _refused(tmp_path, "[tool]\nevalgate = 5\n", "pyproject.toml")
-    assert told == "pyproject.toml: tool.evalgate has to be a table, not 5"
+    assert told == "pyproject.toml: tool.evalgate must be a table, not 5"
 
 
 @pytest.mark.parametrize(
@@ -158,14 +158,14 @@ def test_a_table_that_is_none_is_not_overlooked(tmp_path: Path) -> None:
             _SUITE + "suites.faq.target = { recorded = 'a', outptu = 'b' }",
             'suites.faq.target.outptu: unknown key: did you mean "output"?',
         ),
-        ("zzz = 1", "zzz: unknown key; the known keys are listed by: pytest-evalgate schema"),
+        ("zzz = 1", "zzz: unknown key; list the known keys with: pytest-evalgate schema"),
         (
             "[suites.must-pass]\ngolden = 'g'\nscorer = []",
             'suites.must-pass.scorer: unknown key: did you mean "scorers"?',
         ),
     ],
 )
-def test_unknown_keys_are_named_with_what_was_meant(tmp_path: Path, text: str, told: str) -> None:
+def test_unknown_keys_are_reported_with_a_suggestion(tmp_path: Path, text: str, told: str) -> None:
     assert _refused(tmp_path, text) == f"evalgate.toml: {told}"
 
 
@@ -243,7 +243,7 @@ _REFUSED_BY_THE_MODEL_ONLY = [
 
 
 @pytest.mark.parametrize(("text", "told"), _REFUSED + _REFUSED_BY_THE_MODEL_ONLY)
-def test_wrong_values_are_named_with_their_place(tmp_path: Path, text: str, told: str) -> None:
+def test_wrong_values_are_reported_with_their_place(tmp_path: Path, text: str, told: str) -> None:
     assert _refused(tmp_path, text).startswith(f"evalgate.toml: {told}")
 
 
@@ -326,7 +326,7 @@ def test_the_schema_takes_every_key() -> None:
 @pytest.mark.parametrize(
     "text", [text for text, _ in _REFUSED if "nan" not in text] + ["zzz = 1", _SUITE + "suites.faq.scorer = ['exact']"]
 )
-def test_the_schema_refuses_what_the_settings_refuse(text: str) -> None:
+def test_the_schema_refuses_the_same_values_as_the_settings(text: str) -> None:
     assert not _matches_schema(text)
 
 

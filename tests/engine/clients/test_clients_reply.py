@@ -15,7 +15,7 @@ from pytest_evalgate.records.calls import Reply
 if TYPE_CHECKING:
     from pytest_evalgate.records.calls import CallKind
 
-_SENDER = FaultFactory("http://there/v1", "m")
+_FAULT_FACTORY = FaultFactory("http://there/v1", "m")
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(st.characters(codec="utf-8", exclude_characters="\0")),
     lambda inner: (
@@ -27,7 +27,7 @@ _JSON = st.recursive(
 
 def _read(body: Any, kind: CallKind = "chat", status: int = 200) -> Reply:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return read_reply(kind, HttpResponse(status, {}, raw), _SENDER)
+    return read_reply(kind, HttpResponse(status, {}, raw), _FAULT_FACTORY)
 
 
 def _chat(message: Any, reason: str | None = "stop", **more: Any) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def _response(*items: Any, status: str = "completed", **more: Any) -> dict[str, 
     return {"status": status, "output": list(items), **more}
 
 
-def _said(*parts: Any) -> dict[str, Any]:
+def _message(*parts: Any) -> dict[str, Any]:
     return {"type": "message", "content": list(parts)}
 
 
@@ -52,7 +52,7 @@ def test_a_chat_reply_is_read_with_its_model_and_usage() -> None:
 
 def test_a_response_is_read_with_its_model_and_usage() -> None:
     body = _response(
-        {"type": "reasoning"}, _said(_TEXT, _TEXT), model="m-2026", usage={"input_tokens": 5, "output_tokens": 2}
+        {"type": "reasoning"}, _message(_TEXT, _TEXT), model="m-2026", usage={"input_tokens": 5, "output_tokens": 2}
     )
     assert _read(body, "responses") == Reply(
         "hellohello", metadata={}, served_model="m-2026", tokens_in=5, tokens_out=2
@@ -60,7 +60,7 @@ def test_a_response_is_read_with_its_model_and_usage() -> None:
 
 
 @pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": None}, {"prompt_tokens": True}, {"prompt_tokens": -1}])
-def test_usage_that_is_not_told_is_unknown(usage: Any) -> None:
+def test_usage_that_is_not_reported_is_unknown(usage: Any) -> None:
     assert _read(_chat({"content": "hello"}, usage=usage)).tokens_in is None
 
 
@@ -79,7 +79,7 @@ def test_usage_that_is_not_told_is_unknown(usage: Any) -> None:
         ({"content": "a", "refusal": ""}, "stop", "a", "complete"),
     ],
 )
-def test_how_a_chat_ended_is_told(message: Any, reason: str | None, value: str, finish: str) -> None:
+def test_the_finish_of_a_chat_reply_is_read(message: Any, reason: str | None, value: str, finish: str) -> None:
     reply = _read(_chat(message, reason))
     assert (reply.value, reply.finish) == (value, finish)
 
@@ -88,21 +88,21 @@ def test_how_a_chat_ended_is_told(message: Any, reason: str | None, value: str, 
     ("body", "value", "finish"),
     [
         (
-            _response(_said(_TEXT), status="incomplete", incomplete_details={"reason": "max_output_tokens"}),
+            _response(_message(_TEXT), status="incomplete", incomplete_details={"reason": "max_output_tokens"}),
             "hello",
             "length",
         ),
         (_response(status="incomplete", incomplete_details={"reason": "content_filter"}), "", "content_filter"),
-        (_response(_said(_TEXT), status="incomplete"), "hello", "length"),
-        (_response(_said({"type": "refusal", "refusal": "No."})), "No.", "refusal"),
+        (_response(_message(_TEXT), status="incomplete"), "hello", "length"),
+        (_response(_message({"type": "refusal", "refusal": "No."})), "No.", "refusal"),
     ],
 )
-def test_how_a_response_ended_is_told(body: Any, value: str, finish: str) -> None:
+def test_the_finish_of_a_response_is_read(body: Any, value: str, finish: str) -> None:
     reply = _read(body, "responses")
     assert (reply.value, reply.finish) == (value, finish)
 
 
-def test_tool_calls_are_kept_beside_the_text_if_there_is_one() -> None:
+def test_tool_calls_are_in_the_metadata() -> None:
     tools = [{"id": "1", "type": "function", "function": {"name": "look_up", "arguments": "{}"}}]
     reply = _read(_chat({"content": None, "tool_calls": tools}, "tool_calls"))
     assert (reply.value, reply.finish, reply.metadata) == (None, "complete", {"tool_calls": tools})
@@ -111,7 +111,7 @@ def test_tool_calls_are_kept_beside_the_text_if_there_is_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "error"),
     [
         (b"", "ends too early"),
         (b'{"choices": [{"mess', "not JSON"),
@@ -134,14 +134,14 @@ def test_tool_calls_are_kept_beside_the_text_if_there_is_one() -> None:
         (b'{"choices": ' + b"[" * 100_000, "nested deeper"),
     ],
 )
-def test_whatever_has_another_shape_is_a_fault_that_says_what_is_wrong(body: Any, said: str) -> None:
-    with pytest.raises(CallFault, match=said) as fault:
+def test_a_malformed_chat_reply_is_a_fault_with_the_problem(body: Any, error: str) -> None:
+    with pytest.raises(CallFault, match=error) as fault:
         _read(body)
     assert fault.value.kind == "malformed"
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "error"),
     [
         ({}, "status is None"),
         (_response(status="in_progress"), "in_progress"),
@@ -149,11 +149,11 @@ def test_whatever_has_another_shape_is_a_fault_that_says_what_is_wrong(body: Any
         (_response(), "neither a text nor a tool call"),
         (_response(None), "item of output is null"),
         (_response({"type": "message"}), "content of a message is null"),
-        (_response(_said({"type": "output_text"})), "a text is null"),
+        (_response(_message({"type": "output_text"})), "a text is null"),
     ],
 )
-def test_the_same_goes_for_responses(body: Any, said: str) -> None:
-    with pytest.raises(CallFault, match=said) as fault:
+def test_a_malformed_response_is_a_fault_with_the_problem(body: Any, error: str) -> None:
+    with pytest.raises(CallFault, match=error) as fault:
         _read(body, "responses")
     assert fault.value.kind == "malformed"
 
@@ -162,18 +162,18 @@ def test_the_same_goes_for_responses(body: Any, said: str) -> None:
 @pytest.mark.parametrize(
     ("code", "fault_kind"), [("server_error", "server"), ("insufficient_quota", "quota"), ("what", "malformed")]
 )
-def test_an_error_inside_a_200_is_what_it_says_it_is(kind: CallKind, code: str, fault_kind: str) -> None:
+def test_an_error_in_a_200_is_classified_by_its_code(kind: CallKind, code: str, fault_kind: str) -> None:
     with pytest.raises(CallFault, match="sorry") as fault:
         _read({"status": "failed", "error": {"code": code, "message": "sorry"}}, kind)
     assert fault.value.kind == fault_kind
 
 
-def test_a_filter_that_answers_400_has_answered() -> None:
+def test_a_400_of_a_content_filter_is_a_reply() -> None:
     reply = _read({"error": {"code": "content_filter", "message": "withheld"}}, status=400)
     assert (reply.value, reply.finish) == ("withheld", "content_filter")
 
 
-def test_what_is_longer_than_any_answer_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_that_is_too_long_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clients_reply, "MAX_BYTES", 100)
     with pytest.raises(CallFault, match="more than 100"):
         _read(_chat({"content": "x" * 100}))
@@ -181,7 +181,7 @@ def test_what_is_longer_than_any_answer_is_not_read(monkeypatch: pytest.MonkeyPa
 
 @given(_JSON, st.sampled_from(["chat", "responses"]))
 def test_any_message_is_a_reply_or_a_fault(value: Any, kind: CallKind) -> None:
-    body = _chat(value) if kind == "chat" else _response(value, _said(value))
+    body = _chat(value) if kind == "chat" else _response(value, _message(value))
     try:
         reply = _read(body, kind)
     except CallFault as fault:
