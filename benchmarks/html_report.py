@@ -21,10 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_evalgate.app.view import with_cases
 from pytest_evalgate.records.results import Accounting, Calls, Place, Score, SuiteVerdict, Verdict
 from pytest_evalgate.reports.html import render_html
 from pytest_evalgate.reports.html.data import texts
-from pytest_evalgate.reports.view import CaseView, ReportView, SuiteView, TrialView, with_cases
+from pytest_evalgate.reports.view import CaseView, ReportView, SuiteView, TrialView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -271,7 +271,7 @@ def test_texts_beside_the_report_are_read_when_they_are_chosen(
         (tmp_path / name).write_bytes(b"".join(parts))
 
     report = opened(regressed, "#q=item+17", spill=spill)
-    report.page.get_by_text("choose it above the table").wait_for()
+    report.page.get_by_text("select that file above the table").wait_for()
     report.page.locator("#files").set_input_files(tmp_path / "report_files/texts-0000.json.gz")
     report.page.get_by_text("12 of 300 cases", exact=True).wait_for()
 

@@ -14,10 +14,11 @@ from pytest_evalgate.config import Model, Price
 from pytest_evalgate.engine.clients import HttpClient
 from pytest_evalgate.engine.limiter import Limiter, Limits
 from pytest_evalgate.engine.retry import RetryingClient, RetryPolicy
-from pytest_evalgate.engine.spend import Budget, MeteredClient, Prices, Spend, Tokens, estimate_tokens
+from pytest_evalgate.engine.spend import Budget, MeteredClient, Prices, Spend, Tokens, budget_problem, estimate_tokens
 from pytest_evalgate.engine.stop import StopSignal
 from pytest_evalgate.records.calls import Call, CallFailed, CallRecord, Reply, RunStopped
 from pytest_evalgate.records.results import Calls
+from pytest_evalgate.runs.estimate import Estimate, SuiteEstimate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -401,3 +402,29 @@ def test_a_call_of_the_responses_api_is_estimated_alike() -> None:
 @pytest.mark.parametrize("kind", ["http", "command", "python"])
 def test_an_application_has_no_tokens(kind: CallKind) -> None:
     assert _estimated({"input": "x" * 40}, kind) == Tokens(0, 0)
+
+
+_PRICED = Estimate((SuiteEstimate("faq", 240, 960, 412, 131_400, 28_100, 0.83, 1.41, "median"),))
+_UNPRICED = replace(_PRICED, unpriced=(("my-judge", 30), ("app", 6)))
+_CACHED = Estimate((SuiteEstimate("faq", 60, 240, 0, 0, 0, 0.0, 0.0, "all cached"),))
+
+
+@pytest.mark.parametrize(
+    ("estimate", "budget"), [(_PRICED, None), (_PRICED, 0.83), (_PRICED, 5.0), (_CACHED, 0.0), (_UNPRICED, None)]
+)
+def test_a_run_within_its_budget_may_start(estimate: Estimate, budget: float | None) -> None:
+    assert budget_problem(estimate, budget) is None
+
+
+def test_a_run_that_is_expected_to_cost_more_may_not_start() -> None:
+    assert budget_problem(_PRICED, 0.82) == (
+        "budget of US$0.82 is too small: 412 calls, about US$0.83 (at most US$1.41). Raise budget_usd, or select a "
+        "smaller suite; --eval-estimate shows the cost of each suite"
+    )
+
+
+def test_a_budget_needs_every_price() -> None:
+    assert budget_problem(_UNPRICED, 1_000.0) == (
+        'budget of US$1,000.00 cannot be enforced: the price of 30 calls to "my-judge", 6 calls to "app" is unknown. '
+        "Set price = { input_per_mtok = ..., output_per_mtok = ... } for the model, or remove the budget"
+    )

@@ -107,7 +107,7 @@ def test_every_problem_of_every_file_in_file_and_line_order(tmp_path: Path) -> N
         "golden/b.jsonl:5: NaN is not JSON; use null",
         'golden/b.jsonl:6: duplicate id "ok" (first at line 3)',
         "none.jsonl: cannot be read: No such file or directory",
-        'golden/a.jsonl:1: input: lone surrogate in "\\ud800"; no UTF-8 text can hold it',
+        'golden/a.jsonl:1: input: lone surrogate in "\\ud800", which UTF-8 cannot encode',
         f"golden/a.jsonl:2: {_ASKS_NOTHING}",
     ]
     assert [problem.line for problem in caught.value.problems] == [1, 2, 3, 3, 4, 5, 6, 0, 1, 2]

@@ -14,14 +14,14 @@ import pytest
 from tests.support.behaviours import Behaviour
 from tests.support.server import ScriptedServer
 
-# pytester forgets what a run imported; numpy does not bear being imported twice
+# pytester unloads the modules that a run imported, and numpy cannot be imported twice
+import pytest_evalgate.app.view
 import pytest_evalgate.engine.routes
 import pytest_evalgate.gates
 import pytest_evalgate.plugin.session
 import pytest_evalgate.plugin.xdist
 import pytest_evalgate.reports.github
-import pytest_evalgate.reports.html
-import pytest_evalgate.reports.view  # noqa: F401 - the same
+import pytest_evalgate.reports.html  # noqa: F401 - the same
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -129,7 +129,7 @@ def test_a_warm_rerun_sends_nothing_and_judges_alike(project: Project, server: S
     assert server.calls == 4
     assert (project.verdict["suites"], project.outcomes) == (suites, outcomes)
     assert project.verdict["calls"]["cost_usd"] == project.verdict["calls"]["sent"] == 0
-    result.stdout.fnmatch_lines(["evalgate: this run will make no call: all 4 are cached"])
+    result.stdout.fnmatch_lines(["evalgate: this run will make no calls: all 4 are cached"])
 
 
 def test_two_suites_that_ask_the_same_are_answered_by_one_call(project: Project, server: ScriptedServer) -> None:

@@ -127,7 +127,7 @@ def test_a_budget_cannot_be_held_where_a_price_is_unknown(
     result = project.run("--eval-budget-usd", "5", *args)
     assert result.ret == project.verdict["exit_code"] == 12
     assert server.calls == 0
-    assert 'no price is known of 2 calls to "candidate"' in project.verdict["refused"]
+    assert 'the price of 2 calls to "candidate" is unknown' in project.verdict["refused"]
 
 
 def test_what_is_cached_fits_every_budget(project: Project, server: ScriptedServer) -> None:

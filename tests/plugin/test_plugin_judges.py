@@ -249,7 +249,7 @@ def test_the_estimate_counts_the_judges_calls(judged: Project, server: ScriptedS
     judged.run("--eval-estimate").stdout.fnmatch_lines(["this run will make 10 calls*"])
     assert server.calls == 0
     judged.run()
-    judged.run("--eval-estimate").stdout.fnmatch_lines(["this run will make no call: all 10 are cached"])
+    judged.run("--eval-estimate").stdout.fnmatch_lines(["this run will make no calls: all 10 are cached"])
 
 
 def test_a_golden_set_asks_no_judge(judged: Project, server: ScriptedServer) -> None:

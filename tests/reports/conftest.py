@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from pytest_evalgate.app.view import ReportContext, build_view, with_cases
 from pytest_evalgate.config import Suite
 from pytest_evalgate.engine import combine_trials
 from pytest_evalgate.gates import SuiteRules, decide
@@ -21,14 +22,13 @@ from pytest_evalgate.records.results import (
     SuiteRun,
     Trial,
 )
-from pytest_evalgate.reports.view import ReportContext, ReportView, StoredCases, build_view, case_changes, with_cases
 from pytest_evalgate.runs import run_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from pytest_evalgate.reports.view import CaseView
+    from pytest_evalgate.reports.view import CaseView, ReportView
 
 import pytest
 
@@ -110,22 +110,21 @@ class Screen:
         )
         rules = {scene.name: scene.rules() for scene in scenes}
         verdict = decide(run, rules, warn_inconclusive=warn, not_run=not_run)
-        baselines = {scene.name: scene.baseline() for scene in scenes}
+        if stored is not None:
+            run_file.write(run, stored)
+            answer = "You can return it within 14 days."
+            outputs = {scene.name: dict.fromkeys(scene.baseline_ids(), answer) for scene in scenes}
+            context = replace(context, baseline_outputs=outputs)
         view = build_view(
             verdict,
             run,
-            baselines,
+            {scene.name: scene.baseline() for scene in scenes},
             run_file=".evalgate/runs/20261121T101500Z-3f9c/run.jsonl",
             verdict_file=".evalgate/verdict.json",
             context=context,
+            cases_from=stored,
         )
-        if stored is None:
-            return view
-        run_file.write(run, stored)
-        outputs = {
-            scene.name: dict.fromkeys(scene.baseline_ids(), "You can return it within 14 days.") for scene in scenes
-        }
-        return with_cases(view, [*map(_asked, StoredCases(stored, case_changes(run, baselines, outputs)))])
+        return view if stored is None else with_cases(view, [*map(_asked, view.cases)])
 
 
 def _asked(case: CaseView) -> CaseView:

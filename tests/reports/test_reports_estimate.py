@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_evalgate.reports.estimate import budget_problem, render_estimate, total_line
+from pytest_evalgate.reports.estimate import render_estimate, total_line
 from pytest_evalgate.runs.estimate import Estimate, Pace, SuiteEstimate
 from pytest_evalgate.text.layout import width_of
 
@@ -69,41 +69,18 @@ def test_no_line_is_wider_than_the_screen(name: str, width: int) -> None:
         (
             _PARTLY,
             (
-                "this run will make 224 calls, about US$0.31 (at most US$0.55) without 36 of unknown price; "
+                "this run will make 224 calls, about US$0.31 (at most US$0.55) plus 36 calls of unknown price; "
                 "772 of 996 are cached"
             ),
         ),
-        (_UNKNOWN, "this run will make 36 calls, at a price that nobody knows; 0 of 36 are cached"),
+        (_UNKNOWN, "this run will make 36 calls (price unknown); 0 of 36 are cached"),
         (_TINY, "this run will make 1 call, about US$0.000001 (at most US$0.0004); 0 of 1 are cached"),
-        (_CACHED, "this run will make no call: all 240 are cached"),
-        (_EMPTY, "this run will make no call"),
+        (_CACHED, "this run will make no calls: all 240 are cached"),
+        (_EMPTY, "this run will make no calls"),
     ],
 )
 def test_the_total_in_one_line(estimate: Estimate, line: str) -> None:
     assert total_line(estimate) == line
-
-
-@pytest.mark.parametrize(
-    ("estimate", "budget"),
-    [(_WHOLE, None), (_WHOLE, 0.83), (_WHOLE, 5.0), (_CACHED, 0.0), (_EMPTY, 0.0), (_UNKNOWN, None)],
-)
-def test_a_run_that_fits_its_budget_may_start(estimate: Estimate, budget: float | None) -> None:
-    assert budget_problem(estimate, budget) is None
-
-
-def test_a_run_that_is_expected_to_cost_more_is_refused() -> None:
-    assert budget_problem(_WHOLE, 0.82) == (
-        "budget of US$0.82 is too small: 412 calls, about US$0.83 (at most US$1.41). Raise budget_usd, or select a "
-        "smaller suite; --eval-estimate shows what each suite costs"
-    )
-
-
-def test_a_budget_over_an_unknown_price_is_refused() -> None:
-    told = budget_problem(_UNKNOWN, 1_000.0)
-    assert told is not None
-    assert told.startswith(
-        'budget of US$1,000.00 cannot be held: no price is known of 30 calls to "my-judge", 6 calls to "app". Give a'
-    )
 
 
 @pytest.mark.parametrize("width", [60, 100])

@@ -93,7 +93,7 @@ def test_every_weakening_is_listed_before_anything_else_however_many_there_are()
 def test_of_the_others_a_few_of_each_kind_are_listed_and_the_rest_is_counted() -> None:
     texts = [line.text for line in gate_change_lines(_SCREENS["only_data"], 100)]
     assert sum("case removed  golden" in text for text in texts) == 5
-    assert "           ... and 3 more: case removed (all stand in verdict.json)" in texts
+    assert "           ... and 3 more: case removed (all are in verdict.json)" in texts
     assert sum("case skipped  golden" in text for text in texts) == 5
     assert not any("more: case skipped" in text for text in texts)
 

@@ -1,26 +1,26 @@
-"""What a GitHub runner is told, and that no text of others tells it anything."""
+"""GitHub Actions: annotations, outputs, summary and links."""
 
 from __future__ import annotations
 
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.attacks import ALL, view_of
 
-from pytest_evalgate.records.results import Calls
-from pytest_evalgate.reports.github import annotate, outputs, write_github
+from pytest_evalgate.records.results import Calls, Place
+from pytest_evalgate.reports.github import annotate, links_of, outputs, write_github
 from pytest_evalgate.reports.view import Links
 from pytest_evalgate.text.redaction import Redactor
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.reports.conftest import Screen
 
     from pytest_evalgate.reports.view import ReportView
+
 
 _DROP = {"kind": "no-regression"}
 _RATE = {"kind": "pass-rate", "min": 0.85}
@@ -45,7 +45,7 @@ def test_cases_that_failed_a_gate_are_errors_on_their_lines(screen: Screen, tmp_
 def test_there_are_ten_and_the_last_says_how_many_more(screen: Screen, tmp_path: Path) -> None:
     lines = annotate(_failed(screen, tmp_path, 22))
     assert len(lines) == 10
-    assert lines[-1] == "::error::and 14 more, see summary"
+    assert lines[-1] == "::error::and 14 more: see the summary of the job"
     assert len(annotate(_failed(screen, tmp_path, 8))) == 9
     assert len(annotate(_failed(screen, tmp_path, 9))) == 10
 
@@ -53,7 +53,7 @@ def test_there_are_ten_and_the_last_says_how_many_more(screen: Screen, tmp_path:
 def test_where_not_all_cases_are_known_the_rest_is_a_bound(screen: Screen, tmp_path: Path) -> None:
     scene = screen.scene("m" * 230 + "P" * 10, None, (_RATE,))
     lines = annotate(screen.view(scene, stored=tmp_path / "run.jsonl"))
-    assert lines[-1] == "::error::and at least 192 more, see summary"
+    assert lines[-1] == "::error::and at least 192 more: see the summary of the job"
 
 
 def test_missed_cases_are_annotated_where_the_rate_failed(screen: Screen, tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_missed_cases_are_annotated_where_the_rate_failed(screen: Screen, tmp_pa
 def test_a_case_is_annotated_once(screen: Screen, tmp_path: Path) -> None:
     scene = screen.scene("m" * 20 + "P" * 20, "P" * 40, (_DROP, _RATE))
     view = screen.view(scene, stored=tmp_path / "run.jsonl")
-    assert annotate(view)[-1] == "::error::and 12 more, see summary"
+    assert annotate(view)[-1] == "::error::and 12 more: see the summary of the job"
 
 
 def test_an_advisory_suite_only_warns(screen: Screen, tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ def test_a_file_that_cannot_be_written_is_one_line(screen: Screen, tmp_path: Pat
     environ = _environ(tmp_path) | {"GITHUB_STEP_SUMMARY": f"{tmp_path}/{path}"}
     write_github(screen.view(screen.scene("PP", "PP", (_DROP,))), environ, lines.append)
     [line] = lines
-    assert line.startswith("evalgate: GITHUB_STEP_SUMMARY is not written: ")
+    assert line.startswith("evalgate: GITHUB_STEP_SUMMARY was not written: ")
     assert "\0" not in line
     assert (tmp_path / "output").exists()
 
@@ -207,7 +207,7 @@ def test_a_summary_that_would_hide_all_others_is_not_written(screen: Screen, tmp
     lines: list[str] = []
     write_github(screen.view(screen.scene("PP", "PP", (_DROP,))), _environ(tmp_path), lines.append)
     assert (tmp_path / "summary").stat().st_size == 1 << 20
-    assert "holds 1,048,576 bytes of 1,048,576 already" in lines[0]
+    assert "already has 1,048,576 of 1,048,576 bytes" in lines[0]
 
 
 def test_keys_are_taken_out_of_all_that_is_told(tmp_path: Path) -> None:
@@ -217,3 +217,58 @@ def test_keys_are_taken_out_of_all_that_is_told(tmp_path: Path) -> None:
     written = [*lines, (tmp_path / "summary").read_text("utf-8"), (tmp_path / "output").read_text("utf-8")]
     assert not [text for text in written if key in text]
     assert all("***" in text.replace("\\", "") for text in written[-2:])
+
+
+_SHA, _HEAD = "a" * 40, "b" * 40
+_PUSH = {
+    "GITHUB_SERVER_URL": "https://github.com",
+    "GITHUB_REPOSITORY": "acme/bot",
+    "GITHUB_SHA": _SHA,
+    "GITHUB_RUN_ID": "77",
+}
+_ROOT = Path("/w/bot")
+
+
+def test_of_a_push() -> None:
+    links = links_of(_PUSH, _ROOT)
+    assert links == Links("https://github.com/acme/bot", _SHA, "", "https://github.com/acme/bot/actions/runs/77")
+    assert links.line(Place("golden sets/ü#1.jsonl", 7)) == (
+        f"https://github.com/acme/bot/blob/{_SHA}/golden%20sets/%C3%BC%231.jsonl#L7"
+    )
+
+
+def test_a_pull_request_is_linked_at_its_own_commit(tmp_path: Path) -> None:
+    event = tmp_path / "event.json"
+    event.write_text(json.dumps({"pull_request": {"head": {"sha": _HEAD}}}))
+    found = links_of({**_PUSH, "GITHUB_EVENT_PATH": str(event)}, _ROOT)
+    assert found is not None
+    assert found.commit == _HEAD
+
+
+@pytest.mark.parametrize("event", ["", "[]", "{", '{"pull_request": null}', '{"pull_request": {"head": {"sha": 1}}}'])
+def test_an_event_that_says_nothing(tmp_path: Path, event: str) -> None:
+    path = tmp_path / "event.json"
+    path.write_text(event)
+    found = links_of({**_PUSH, "GITHUB_EVENT_PATH": str(path)}, _ROOT)
+    assert found is not None
+    assert found.commit == _SHA
+
+
+def test_a_root_folder_below_the_checkout() -> None:
+    found = links_of({**_PUSH, "GITHUB_WORKSPACE": "/w"}, _ROOT)
+    assert found is not None
+    assert found.line(Place("g.jsonl", 1)).endswith(f"/blob/{_SHA}/bot/g.jsonl#L1")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"GITHUB_SERVER_URL": "javascript:alert(1)//"},
+        {"GITHUB_REPOSITORY": "acme/bot](https://evil)"},
+        {"GITHUB_SHA": "HEAD"},
+        {"GITHUB_SERVER_URL": ""},
+    ],
+)
+def test_anything_else_has_no_links(wrong: dict[str, str]) -> None:
+    assert links_of({**_PUSH, **wrong}, _ROOT) is None
+    assert links_of({}, _ROOT) is None

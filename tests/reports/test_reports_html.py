@@ -17,12 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.attacks import ALL, XSS, view_of
 
+from pytest_evalgate.app.view import ReportContext
 from pytest_evalgate.records.results import Calibration, GateChange, HistoryRow, Place, Score
 from pytest_evalgate.reports.html import data as html_data
 from pytest_evalgate.reports.html import page as html_page
 from pytest_evalgate.reports.html import render_html
 from pytest_evalgate.reports.html.data import base64_size, disagree, dumps, encoded, gzipped
-from pytest_evalgate.reports.view import CaseView, Links, ReportContext, TrialView
+from pytest_evalgate.reports.view import CaseView, Links, TrialView
 from pytest_evalgate.text.escape import escape_json
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def test_the_sections_stand_in_the_order_in_which_a_reader_asks(regressed: Repor
     change = GateChange("gate changed", "suites.support.gates[0].min", "0.9", "0.5", "weaker")
     view = replace(regressed, verdict=replace(regressed.verdict, changed_in_gate=(change,)))
     assert _page(view).headings == [
-        "What to do",
+        "Next steps",
         "What changed in the gate",
         "Gates",
         "Changed cases",
@@ -168,7 +169,7 @@ def test_what_weakens_the_gate_stands_first_and_whole(regressed: ReportView) -> 
     words = _page(replace(regressed, verdict=replace(regressed.verdict, changed_in_gate=tuple(changes)))).words
     assert words.index("suites.x") < words.index("golden:0")
     assert "agreed (owner)" in words
-    assert "100 more that are neutral stand in verdict.json" in words
+    assert "100 more neutral changes are in verdict.json" in words
     assert "golden:200" not in words
 
 
@@ -183,7 +184,7 @@ def test_regressed_and_missed_cases_are_plain_html(regressed: ReportView) -> Non
 def test_long_lists_are_cut_and_lead_to_the_table(screen: Screen, tmp_path: Path) -> None:
     view = screen.view(screen.scene("m" * 250, "P" * 250, [_NO_REGRESSION]), stored=tmp_path / "run.jsonl")
     page = _page(view)
-    assert "50 more: all that regressed" in page.words
+    assert "50 more: all regressed cases" in page.words
     assert "#show=regressed&suite=support-faq" in set(page.attributes("href"))
 
 
@@ -247,7 +248,7 @@ def test_a_run_without_suites_says_so(regressed: ReportView) -> None:
         regressed.verdict, suites={}, verdict="invalid", exit_code=4, problems=("golden.jsonl:3: no id",)
     )
     page = _page(replace(regressed, verdict=verdict, suites=(), cases=()))
-    assert "No suite was judged." in page.words
+    assert "No suite was decided." in page.words
     assert "INVALID: golden.jsonl:3: no id" in page.words
     assert page.headings == ["Gates", "Run"]
 
@@ -462,7 +463,7 @@ def test_a_larger_one_leaves_the_texts_to_files(regressed: ReportView, monkeypat
     assert list(written) == ["report_files/texts-0000.json.gz"]
     assert len(json.loads(zlib.decompress(written["report_files/texts-0000.json.gz"], wbits=31))) == 300
     assert _chunks(page) == []
-    assert "their texts stand in 1 file in report_files/ beside the report" in page.words
+    assert "their texts are in 1 file in report_files/ beside the report" in page.words
     assert "files" in set(page.attributes("id"))
 
 

@@ -1,4 +1,4 @@
-"""The summary and the comment, compared with files under golden/markdown; UPDATE_GOLDEN=1 rewrites them."""
+"""Markdown for GitHub: the summary of a step and the comment on a pull request."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import pytest
 from markdown_it import MarkdownIt
 from tests.attacks import ALL, view_of
 
+from pytest_evalgate.app.view import ReportContext, build_view
 from pytest_evalgate.gates import decide
 from pytest_evalgate.records.results import Calls, GateChange, HistoryRow, Place, Run, SliceResult
-from pytest_evalgate.reports.markdown import SUMMARY_LIMIT as LIMIT
-from pytest_evalgate.reports.markdown import render_comment, render_summary
-from pytest_evalgate.reports.view import ChangedCaseRow, Links, ReportContext, build_view
+from pytest_evalgate.reports.markdown import COMMENT_LIMIT, MARKER, SUMMARY_LIMIT, render_comment, render_summary
+from pytest_evalgate.reports.view import ChangedCaseRow, Links
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tests.reports.conftest import Scene, Screen
 
     from pytest_evalgate.reports.view import ReportView
+
 
 _GOLDEN = Path(__file__).parent / "golden" / "markdown"
 _DROP = {"kind": "no-regression"}
@@ -242,9 +243,9 @@ def test_a_summary_fits_and_its_last_line_says_what_was_cut(
     screen: Screen, tmp_path: Path, suites: int, cases: int, slices: int, cut: str | None
 ) -> None:
     text = render_summary(_crowded(screen, tmp_path / "run.jsonl", suites, cases, slices))
-    assert len(text.encode()) <= LIMIT
+    assert len(text.encode()) <= SUMMARY_LIMIT
     last = text.splitlines()[-1]
-    assert last.startswith(f"Cut to fit: {cut}. ") if cut else "Cut to fit" not in text
+    assert last.startswith(f"Left out to fit: {cut}. ") if cut else "Left out to fit" not in text
     assert ".evalgate/verdict.json" in last
 
 
@@ -254,9 +255,9 @@ def test_of_a_page_that_no_cut_makes_fit_the_first_lines_stay() -> None:
         view, suites=view.suites * 1_500, verdict=replace(view.verdict, problems=("problem " * 50,) * 1_500)
     )
     text = render_summary(view)
-    assert 800 << 10 < len(text.encode()) <= LIMIT
+    assert 800 << 10 < len(text.encode()) <= SUMMARY_LIMIT
     assert text.startswith("## Eval gate: FAIL - problem")
-    assert text.splitlines()[-1].startswith("Cut to fit: all but the first lines. ")
+    assert text.splitlines()[-1].startswith("Left out to fit: all but the first lines. ")
 
 
 def test_a_chart_wants_three_runs_and_holds_no_text_of_others() -> None:
@@ -284,7 +285,7 @@ def test_what_weakens_the_gate_is_never_cut_and_stands_first() -> None:
     view = view_of("word")
     text = render_comment(replace(view, verdict=replace(view.verdict, changed_in_gate=(*others, *changes))))
     assert text.count("**WEAKER**") == 30
-    assert "30 more stand in `verdict.json`" in text
+    assert "30 more are in `verdict.json`" in text
     assert text.index("What changed in the gate") < text.index("| Suite |")
 
 
@@ -301,3 +302,86 @@ def test_without_a_repository_a_case_names_its_line() -> None:
     text = render_comment(replace(view, suites=(replace(suite, fixed=(changed,)),)))
     assert "| `refund-1` `refund-1:3` | pass -> miss |" in text
     assert "| `refund-1` | pass -> miss |  |" in text
+
+
+def _clean(screen: Screen) -> ReportView:
+    faq = screen.scene("P" * 39 + "m", "P" * 38 + "m" * 2, (_DROP,))
+    sql = screen.scene("P" * 40, "P" * 40, (_DROP,), name="sql-gen")
+    return screen.view(faq, sql)
+
+
+def test_a_pass_is_one_line(screen: Screen) -> None:
+    assert render_comment(_clean(screen)) == (
+        f"{MARKER}\nEval gate: pass - 2 suites, 80 cases, no drop is proven (largest change: `support-faq` +2.5 pp)."
+        " US$0.00.\n"
+    )
+
+
+def test_a_pass_without_baselines_says_nothing_of_changes(screen: Screen) -> None:
+    view = screen.view(screen.scene("P" * 40, None, ({"kind": "pass-rate", "min": 0.5},)))
+    assert render_comment(view) == f"{MARKER}\nEval gate: pass - 1 suite, 40 cases. US$0.00.\n"
+
+
+def test_calls_of_unknown_price_are_told(screen: Screen) -> None:
+    view = _clean(screen)
+    view = replace(view, verdict=replace(view.verdict, calls=Calls(cost_usd=0.83, unknown_price=36)))
+    assert render_comment(view).endswith(" US$0.83 plus 36 calls of unknown price.\n")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"exit_code": 1},
+        {"verdict": "inconclusive"},
+        {"changed_in_gate": (GateChange("case added", "golden.jsonl:3", "", "", "stricter"),)},
+    ],
+)
+def test_a_pass_with_anything_amiss_is_a_page(screen: Screen, changed: dict[str, Any]) -> None:
+    view = _clean(screen)
+    view = replace(view, verdict=replace(view.verdict, **changed))
+    assert render_comment(view).startswith(f"{MARKER}\n## Eval gate: ")
+
+
+def test_a_note_makes_a_page(screen: Screen) -> None:
+    assert "- NOTE cache: unauthenticated" in render_comment(
+        replace(_clean(screen), notes=("cache: unauthenticated",))
+    )
+
+
+def test_a_drop_within_the_margin_makes_a_page(screen: Screen) -> None:
+    view = screen.view(screen.scene("P" * 490 + "m" * 10, "P" * 500, ({**_DROP, "margin": 0.2},)))
+    assert view.verdict.verdict == "pass"
+    assert "10 regressed cases" in render_comment(view)
+
+
+@pytest.mark.parametrize(
+    ("suites", "cases", "cut"),
+    [
+        (1, 30, None),
+        (12, 30, "slices of suites that pass, all but 3 cases of each list"),
+        (45, 30, "slices of suites that pass, lists of cases"),
+        (700, 3, "all but the first lines"),
+    ],
+)
+def test_a_comment_fits_and_says_what_was_cut(screen: Screen, suites: int, cases: int, cut: str | None) -> None:
+    reasons = dict.fromkeys(range(cases), "\U0001f600 because " * 40)
+    scenes = [
+        screen.scene("m" * cases, "P" * cases, (_DROP,), f"suite-{number}", reasons=reasons)
+        for number in range(suites)
+    ]
+    text = render_comment(screen.view(*scenes))
+    assert len(text.encode("utf-16-le")) // 2 <= COMMENT_LIMIT
+    last = text.splitlines()[-1]
+    assert last.startswith(f"Left out to fit: {cut}. ") if cut else "Left out to fit" not in text
+
+
+def test_a_pass_of_so_few_cases_that_none_could_fail_makes_a_page(screen: Screen) -> None:
+    view = screen.view(screen.scene("mmm", "PPP", (_DROP,)))
+    assert view.verdict.verdict == "pass"
+    assert "3 regressed cases" in render_comment(view)
+
+
+def test_every_gate_that_did_not_pass_is_told_once() -> None:
+    text = render_comment(view_of("word"))
+    assert text.count("\n- **FAIL** `word`, ") == 1
+    assert text.count("\n- **UNSURE** `word`, ") == 1

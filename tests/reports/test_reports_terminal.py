@@ -1,4 +1,4 @@
-"""The screens, compared with files under golden/; UPDATE_GOLDEN=1 rewrites them."""
+"""The section, the verdict line and the header, compared with files under golden/; UPDATE_GOLDEN=1 rewrites them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.attacks import TERMINAL, WORKFLOW
 
-from pytest_evalgate.records.results import Calls, JudgeVerdict, Score
-from pytest_evalgate.reports.terminal import render, verdict_line
-from pytest_evalgate.reports.view import ReportContext, TrialView
+from pytest_evalgate.app.view import ReportContext, build_view
+from pytest_evalgate.gates import decide
+from pytest_evalgate.records.results import Calls, JudgeVerdict, Run, Score
+from pytest_evalgate.reports.terminal import Header, HeaderJudge, header_lines, render, verdict_line
+from pytest_evalgate.reports.view import TrialView
 from pytest_evalgate.text.layout import width_of
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from tests.reports.conftest import Scene, Screen
 
     from pytest_evalgate.reports.view import ReportView
+
 
 _GOLDEN = Path(__file__).parent / "golden"
 _NO_REGRESSION = {"kind": "no-regression"}
@@ -218,7 +221,8 @@ def _name(scene: Callable[[Screen], ReportView]) -> str:
 
 
 def _is_golden(view: ReportView, name: str, width: int, verbosity: int = 0) -> None:
-    text = "\n".join([*(line.text for line in render(view, width, verbosity)), verdict_line(view).text]) + "\n"
+    lines = (*render(view, width, verbosity), verdict_line(view.verdict, view.notes))
+    text = "\n".join([*(line.text for line in lines), ""])
     path = _GOLDEN / f"{name}.{width}.txt"
     if os.environ.get("UPDATE_GOLDEN") == "1":
         path.write_text(text, "utf-8")
@@ -264,7 +268,7 @@ def test_no_line_is_wider_than_the_screen(screen: Screen, scene: Callable[[Scree
 def test_the_verdict_line(screen: Screen, scene: Callable[[Screen], ReportView], text: str, code: int) -> None:
     view = scene(screen)
     assert view.verdict.exit_code == code
-    line = verdict_line(view)
+    line = verdict_line(view.verdict, view.notes)
     assert line.text == (text or line.text)
     assert f"(exit {code}" in line.text
     colours = {"pass": "green", "fail": "red", "invalid": "red"}
@@ -274,7 +278,9 @@ def test_the_verdict_line(screen: Screen, scene: Callable[[Screen], ReportView],
 def test_a_pass_that_pytest_turns_down_says_so(screen: Screen) -> None:
     view = _pass(screen)
     view = replace(view, verdict=replace(view.verdict, exit_code=1))
-    assert verdict_line(view).text == "evalgate: PASS  3 of 3 gates   (exit 1: pytest's own, the gates passed)"
+    assert (
+        verdict_line(view.verdict).text == "evalgate: PASS  3 of 3 gates   (exit 1: set by pytest, the gates passed)"
+    )
 
 
 def test_the_blocking_suite_is_named_even_behind_an_advisory_one(screen: Screen) -> None:
@@ -282,7 +288,7 @@ def test_the_blocking_suite_is_named_even_behind_an_advisory_one(screen: Screen)
         _scene(screen, "m" * 20, None, _RATE, name="advised", advisory=True),
         _scene(screen, "m" * 20, None, _RATE, name="blocked"),
     )
-    assert verdict_line(view).text == "evalgate: FAIL  blocked 0.0% < 85%   (exit 1)"
+    assert verdict_line(view.verdict).text == "evalgate: FAIL  blocked 0.0% < 85%   (exit 1)"
 
 
 def test_cases_are_listed_as_regressed_only_where_the_regression_failed(screen: Screen) -> None:
@@ -333,7 +339,7 @@ def _answering(view: ReportView, text: str, *judges: JudgeVerdict) -> ReportView
 @pytest.mark.parametrize("text", [*WORKFLOW, *TERMINAL], ids=ascii)
 def test_hostile_text_is_inert_wherever_it_stands(screen: Screen, tmp_path: Path, text: str) -> None:
     for view in _everywhere(screen, text, tmp_path / "run.jsonl"):
-        for line in (*render(view, 100, 2), *render(view, 60, 2), verdict_line(view)):
+        for line in (*render(view, 100, 2), *render(view, 60, 2), verdict_line(view.verdict)):
             assert not [char for char in line.text if unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"}]
             assert not line.text.lstrip().startswith("::")
             assert "##[" not in line.text
@@ -350,14 +356,14 @@ def test_no_line_is_wider_than_the_screen_whatever_stands_on_it(
 ) -> None:
     for view in _everywhere(screen, text, tmp_path / "run.jsonl"):
         assert max(width_of(line.text) for line in render(view, width, verbosity)) <= width
-        assert width_of(verdict_line(view).text) <= 100
+        assert width_of(verdict_line(view.verdict).text) <= 100
 
 
 def test_a_stream_that_knows_ascii_only_takes_all_of_it(screen: Screen, tmp_path: Path) -> None:
     stream = io.TextIOWrapper(io.BytesIO(), "ascii")
     writer = TerminalWriter(stream)
     for view in (*_everywhere(screen, "größe 日本 \U0001f600", tmp_path / "run.jsonl"), _wide_characters(screen)):
-        for line in (*render(view, 100, 2), verdict_line(view)):
+        for line in (*render(view, 100, 2), verdict_line(view.verdict)):
             writer.line(line.text)
     writer.flush()
     stream.seek(0)
@@ -368,7 +374,7 @@ def test_a_stream_that_knows_ascii_only_takes_all_of_it(screen: Screen, tmp_path
 @pytest.mark.parametrize("scene", [scene for scene, _, _ in _SCREENS if scene is not _wide_characters], ids=_name)
 def test_our_own_words_are_ascii(screen: Screen, scene: Callable[[Screen], ReportView], verbosity: int) -> None:
     view = scene(screen)
-    assert all(line.text.isascii() for line in (*render(view, 100, verbosity), verdict_line(view)))
+    assert all(line.text.isascii() for line in (*render(view, 100, verbosity), verdict_line(view.verdict)))
 
 
 @pytest.mark.parametrize(
@@ -380,7 +386,7 @@ def test_our_own_words_are_ascii(screen: Screen, scene: Callable[[Screen], Repor
         (
             Calls(planned=9, sent=9, cost_usd=1.0, unknown_price=3),
             4_000.0,
-            "US$1.00 without 3 of unknown price: 9 calls sent, 0 cached, 1h06m",
+            "US$1.00 plus 3 calls of unknown price: 9 calls sent, 0 cached, 1h06m",
         ),
     ],
 )
@@ -406,11 +412,11 @@ def test_a_gate_on_the_rate_that_the_baseline_fails_too_is_no_regression(screen:
         return " ".join(line.text.strip() for line in render(screen.view(_scene(screen, now, before, _RATE))))
 
     now = "P" * 46 + "m" * 14
-    assert "No regression is proven: baselines/support-faq.json has 78.3% of these 60 cases and fails this" in said(
+    assert "No regression is proven: baselines/support-faq.json passes 78.3% of these 60 cases and fails this" in said(
         "P" * 47 + "m" * 13
     )
     above = said("m" * 6 + "P" * 52 + "m" * 2)
-    assert "has 86.7% of these 60 cases" in above
+    assert "passes 86.7% of these 60 cases" in above
     assert "fails this gate too" not in above
     assert "No regression" not in said("P" * 60)
 
@@ -450,3 +456,122 @@ def test_at_most_ten_cases_are_listed(screen: Screen) -> None:
     text = [line.text for line in render(_fail_regression(screen))]
     assert sum("pass -> miss" in line for line in text) == 10
     assert "  ... 9 more: pytest-evalgate compare baselines/support-faq.json --suite support-faq --regressed" in text
+
+
+_DROP = {"kind": "no-regression"}
+
+
+def _view(screen: Screen, now: str, before: str, *gates: dict[str, Any]) -> ReportView:
+    scene = screen.scene(now, before, gates or (_DROP,))
+    run = Run("r1", "2026-11-21T10:15:00Z", None, (replace(scene.suite(), stopped="certainty"),))
+    verdict = decide(run, {scene.name: scene.rules()}, warn_inconclusive=True)
+    return build_view(verdict, run, {scene.name: scene.baseline()}, run_file="r", verdict_file="v")
+
+
+def _screen(view: ReportView) -> str:
+    return "\n".join(line.text for line in render(view, 140))
+
+
+def test_a_drop_is_at_least_what_has_been_seen(screen: Screen) -> None:
+    view = _view(screen, "m" * 10 + "P" * 202 + "-" * 288, "P" * 500)
+    text = _screen(view)
+    assert "  support-faq stopped after 212 of 500 cases: its verdict was certain (288 calls saved)" in text
+    assert "212 of 500 cases run  100.0  at most -2.0 pp" in text
+    assert "288 cases that did not run counted as passed: 10 cases got worse, 0 got better" in text
+    assert verdict_line(view.verdict).text == (
+        "evalgate: FAIL  support-faq at most -2.0 pp after 212 of 500 cases   (exit 1)"
+    )
+
+
+def test_a_pass_says_how_bad_it_can_be_at_most(screen: Screen) -> None:
+    text = _screen(_view(screen, "P" * 20 + "-" * 20, "m" * 20 + "P" * 20))
+    assert "20 of 40 cases run  50.0  at least 0.0 pp" in text
+    assert "20 cases that did not run counted as missed: 20 cases got worse, 20 got better" in text
+
+
+def test_no_rate_of_a_part_is_shown(screen: Screen) -> None:
+    rate = {"kind": "pass-rate", "min": 0.85}
+    view = _view(screen, "m" * 100 + "-" * 100, "P" * 200, rate)
+    suite = view.verdict.suites["support-faq"]
+    assert (suite.pass_rate, suite.interval) == (None, None)
+    assert "100 of 200 cases run" in _screen(view)
+    assert "at most 50.0% < 85% after 100 of 200 cases" in verdict_line(view.verdict).text
+
+
+def test_a_gate_without_a_number_names_itself(screen: Screen) -> None:
+    view = _view(screen, "m" * 10 + "-" * 30, "P" * 40, {"kind": "must-pass"})
+    assert verdict_line(view.verdict).text == "evalgate: FAIL  support-faq must-pass after 10 of 40 cases   (exit 1)"
+
+
+def test_skipped_cases_are_none_of_those_that_were_to_run(screen: Screen) -> None:
+    assert "stopped after 10 of 40 cases" in _screen(_view(screen, "m" * 10 + "-" * 30 + "S" * 5, "P" * 45))
+
+
+def test_what_is_accepted_has_to_be_completed_first(screen: Screen) -> None:
+    text = _screen(_view(screen, "m" * 10 + "-" * 30, "P" * 40))
+    assert "accept on purpose: pytest --eval-gate --eval-stop never, then pytest-evalgate baseline promote" in text
+
+
+def test_of_a_whole_suite_nothing_is_said(screen: Screen) -> None:
+    text = _screen(screen.view(screen.scene("m" * 40, "P" * 40, (_DROP,))))
+    assert "stopped" not in text
+    assert "--eval-stop" not in text
+
+
+_WHOLE = Header(
+    suites=["support-faq", "sql-gen", "tone"],
+    cases=500,
+    targets=["candidate gpt-x-mini", "candidate gpt-x-mini", "recorded outputs"],
+    judges=[HeaderJudge("gpt-x", 0.81, 150)],
+    baselines=["baselines/support-faq.json (8c1f2d0, 2026-11-20)"],
+    options=["offline: the cache answers, nothing is sent"],
+    budget_usd=5.0,
+)
+
+
+def test_it_says_what_runs_and_against_what() -> None:
+    assert header_lines(_WHOLE) == (
+        "evalgate: 3 suites, 500 cases | candidate gpt-x-mini | recorded outputs",
+        "evalgate: judge gpt-x (kappa 0.81, n=150)",
+        "evalgate: baseline baselines/support-faq.json (8c1f2d0, 2026-11-20)",
+        "evalgate: offline: the cache answers, nothing is sent | budget US$5.00",
+    )
+
+
+def test_what_fits_stands_on_two_lines() -> None:
+    header = replace(_WHOLE, tier="smoke", suites=["faq"], cases=1, targets=["candidate gpt-x-mini"], options=())
+    assert header_lines(header) == (
+        "evalgate: tier smoke | faq, 1 case | candidate gpt-x-mini | judge gpt-x (kappa 0.81, n=150)",
+        "evalgate: baseline baselines/support-faq.json (8c1f2d0, 2026-11-20) | budget US$5.00",
+    )
+
+
+def test_where_nothing_is_known_nothing_is_said() -> None:
+    assert header_lines(Header(["faq"], 240, ["recorded outputs"])) == ("evalgate: faq, 240 cases | recorded outputs",)
+
+
+def test_suites_in_code_are_known_later() -> None:
+    assert header_lines(Header([], 0, budget_usd=1.0)) == (
+        "evalgate: no configured suite runs",
+        "evalgate: budget US$1.00",
+    )
+
+
+@pytest.mark.parametrize(
+    ("judge", "said"),
+    [
+        (HeaderJudge("gpt-x"), "judge gpt-x (not calibrated)"),
+        (HeaderJudge("gpt-x", None, 90), "judge gpt-x (n=90)"),
+        (HeaderJudge("gpt-x", -0.1, 1_500), "judge gpt-x (kappa -0.10, n=1,500)"),
+    ],
+)
+def test_judges(judge: HeaderJudge, said: str) -> None:
+    [line] = header_lines(Header(["faq"], 1, judges=[judge]))
+    assert line.endswith(said)
+
+
+def test_names_are_inert_and_none_is_wider_than_the_screen() -> None:
+    name = "\x1b[31m\u202e\n::error::" + "日本 " * 60
+    for line in header_lines(Header([name], 1, [name], [HeaderJudge(name)], [name], [name]), 80):
+        assert line.isprintable()
+        assert width_of(line) <= 80

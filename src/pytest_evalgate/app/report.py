@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_evalgate.errors import BaselineError, SettingsError
-from pytest_evalgate.reports.view import links_of, on_github
+from pytest_evalgate.reports.view import TextPolicy
 from pytest_evalgate.reports.writing import HTML_FILE, write_reports
 from pytest_evalgate.runs import baseline as runs_baseline
 from pytest_evalgate.runs import history
@@ -128,7 +128,7 @@ class ReportWriter:
 
     def load(self) -> None:
         """Import what the reports need: 0.2 s that cost nothing while outputs are awaited."""
-        import pytest_evalgate.reports.view  # noqa: F401, PLC0415 - the same
+        import pytest_evalgate.app.view  # noqa: F401, PLC0415 - the gates, and with them scipy
 
         if "html" in self.report_settings.formats:
             from pytest_evalgate.reports.html import prepare  # noqa: PLC0415 - the same
@@ -154,12 +154,8 @@ class ReportWriter:
     def _write(
         self, verdict: Verdict, decider: RunDecider, made: tuple[Run, RunInfo], redactor: Redactor
     ) -> tuple[ReportView, WrittenReports]:
-        from pytest_evalgate.reports.view import (  # noqa: PLC0415 - the same
-            DecidedRun,
-            ReportOptions,
-            TextPolicy,
-            view_of,
-        )
+        from pytest_evalgate.app.view import DecidedRun, ReportOptions, view_of  # noqa: PLC0415 - scipy
+        from pytest_evalgate.reports.github import links_of  # noqa: PLC0415 - used once, at the end
 
         kept = RunFolder(path_of(self.state.path, verdict.run_id).parent)
         judged = DecidedRun(*made, keep(decider, verdict, kept, redactor), decider.baselines)
@@ -170,8 +166,6 @@ class ReportWriter:
         return view, write_reports(view, self.report_settings.formats, self.folder)
 
     def _publish(self, view: ReportView, redactor: Redactor) -> None:
-        if not on_github(os.environ):
-            return
         from pytest_evalgate.reports.github import write_github  # noqa: PLC0415 - wanted once, at the end
 
         write_github(view, os.environ, self.print_line, redactor)

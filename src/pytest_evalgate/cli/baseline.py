@@ -15,6 +15,7 @@ from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs import baseline as runs_baseline
 from pytest_evalgate.runs import run_file
 from pytest_evalgate.text import files
+from pytest_evalgate.text.wording import NO_BASELINE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import Baseline, Json, Run
     from pytest_evalgate.runs.run_file import RunInfo
 
-NO_BASELINE = "no baseline yet: pytest-evalgate baseline promote"
 _FORMAT = argparse.RawDescriptionHelpFormatter
 
 

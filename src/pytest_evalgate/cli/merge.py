@@ -38,12 +38,9 @@ def stored(project: Project, run: Run, *, as_json: bool) -> str:
 
 def decision_text(project: Project, run: Run, found: RunDecision, report_file: str | None, *, as_json: bool) -> str:
     """Return the section of the gates, with the verdict as its last line."""
+    from pytest_evalgate.app.view import ReportContext, build_view  # noqa: PLC0415 - the same
     from pytest_evalgate.reports.terminal import render, verdict_line  # noqa: PLC0415 - the same
-    from pytest_evalgate.reports.view import (  # noqa: PLC0415 - the same
-        ReportContext,
-        TextPolicy,
-        build_view,
-    )
+    from pytest_evalgate.reports.view import TextPolicy  # noqa: PLC0415 - the same
     from pytest_evalgate.text.escape import one_line  # noqa: PLC0415 - the reports bring scipy
 
     verdict = found.verdict
@@ -63,7 +60,7 @@ def decision_text(project: Project, run: Run, found: RunDecision, report_file: s
     lines = [" eval gate ".center(width, "="), *(line.text for line in render(view, width))]
     lines += [one_line(found.note)] if found.note is not None else []
     lines += [f"NOT EVALUATED: {one_line(verdict.refused)}"] if verdict.refused is not None else []
-    return "\n".join([*lines, verdict_line(view).text])
+    return "\n".join([*lines, verdict_line(verdict).text])
 
 
 def _json(project: Project, run: Run, verdict: Verdict | None) -> str:

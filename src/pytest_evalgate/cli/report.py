@@ -50,13 +50,9 @@ def add_parser(verbs: Any) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from pytest_evalgate.reports.view import (  # noqa: PLC0415 - the same
-        ReportOptions,
-        TextPolicy,
-        links_of,
-        read_decided,
-        view_of,
-    )
+    from pytest_evalgate.app.view import ReportOptions, read_decided, view_of  # noqa: PLC0415 - the same
+    from pytest_evalgate.reports.github import links_of  # noqa: PLC0415 - the same
+    from pytest_evalgate.reports.view import TextPolicy  # noqa: PLC0415 - the same
     from pytest_evalgate.reports.writing import HTML_FILE, write_reports  # noqa: PLC0415 - the same
 
     project = Project.find()
@@ -104,5 +100,5 @@ def _print(view: ReportView, redactor: Redactor) -> None:
     from pytest_evalgate.reports.terminal import render, verdict_line  # noqa: PLC0415 - the reports bring scipy
 
     width = shutil.get_terminal_size().columns
-    for line in (*render(view, width), verdict_line(view)):
+    for line in (*render(view, width), verdict_line(view.verdict, view.notes)):
         print(redactor.redact(line.text))

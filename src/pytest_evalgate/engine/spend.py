@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from pytest_evalgate.records.calls import CallFailed, record_of
 from pytest_evalgate.records.results import Calls
+from pytest_evalgate.text.escape import one_line
+from pytest_evalgate.text.wording import count
+from pytest_evalgate.text.wording import usd as format_usd
 
 if TYPE_CHECKING:
     import asyncio
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.engine.stop import StopSignal
     from pytest_evalgate.protocols import ModelClient
     from pytest_evalgate.records.calls import Call, CallRecord, Reply
+    from pytest_evalgate.runs.estimate import Estimate
 
 # Relative error of `estimate_tokens`: English text has 3 to 5 characters per token, other languages fewer.
 ESTIMATE_ERROR: Final = 0.4
@@ -271,3 +275,22 @@ def _characters(value: Any) -> int:
     if isinstance(value, Mapping):
         return sum(map(_characters, value.values()))
     return sum(map(_characters, value)) if isinstance(value, list | tuple) else 0
+
+
+def budget_problem(estimate: Estimate, budget_usd: float | None) -> str | None:
+    """Return why a run may not start with this budget; None if it may."""
+    if budget_usd is None or not estimate.to_send:
+        return None
+    if estimate.unpriced:
+        routes = ", ".join(f'{count(calls, "call")} to "{one_line(route)}"' for route, calls in estimate.unpriced)
+        return (
+            f"budget of {format_usd(budget_usd)} cannot be enforced: the price of {routes} is unknown. Set price = {{ "
+            "input_per_mtok = ..., output_per_mtok = ... } for the model, or remove the budget"
+        )
+    if estimate.usd > budget_usd + _FLOAT_NOISE:
+        return (
+            f"budget of {format_usd(budget_usd)} is too small: {count(estimate.to_send, 'call')}, about "
+            f"{format_usd(estimate.usd)} (at most {format_usd(estimate.at_most_usd)}). Raise budget_usd, or select a "
+            "smaller suite; --eval-estimate shows the cost of each suite"
+        )
+    return None

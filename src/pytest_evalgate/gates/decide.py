@@ -49,7 +49,7 @@ from pytest_evalgate.gates.slices import (
     testable_slices,
 )
 from pytest_evalgate.records.results import Accounting, GateResult, SuiteVerdict, Verdict
-from pytest_evalgate.text.wording import count, percent
+from pytest_evalgate.text.wording import NO_BASELINE, count, percent
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -69,8 +69,6 @@ if TYPE_CHECKING:
         SuiteRun,
         VerdictName,
     )
-
-NO_BASELINE: Final = "no baseline yet: pytest-evalgate baseline promote"
 
 EXIT_CODES: Mapping[VerdictName, int] = {
     "pass": 0,

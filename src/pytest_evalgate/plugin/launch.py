@@ -255,7 +255,8 @@ class Launch:
         return [case for golden in suite.sets for case in golden if case.id in mine]
 
     def _may_send(self, estimate: Estimate, items: Iterable[pytest.Item]) -> bool:
-        from pytest_evalgate.reports.estimate import budget_problem, total_line  # noqa: PLC0415 - only where calls are sent
+        from pytest_evalgate.engine.spend import budget_problem  # noqa: PLC0415 - only where calls are sent
+        from pytest_evalgate.reports.estimate import total_line  # noqa: PLC0415 - the same
 
         self._print(total_line(estimate))
         if estimate.to_send:

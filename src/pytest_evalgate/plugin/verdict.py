@@ -283,7 +283,7 @@ class SessionDecider:
 def load_gates() -> None:
     """Load what the gates are judged with: 0.2 s that are free while answers are awaited."""
     with defer_interrupts():
-        import pytest_evalgate.reports.view  # noqa: F401, PLC0415 - brings the gates, and with them scipy
+        import pytest_evalgate.app.view  # noqa: F401, PLC0415 - brings the gates, and with them scipy
 
 
 def print_section(
@@ -293,9 +293,7 @@ def print_section(
     from pytest_evalgate.reports.terminal import render  # noqa: PLC0415 - wanted once, at the end
 
     verbosity = reporter.config.get_verbosity()
-    view = _view(session_decider, verdict, notes)
-    if verbosity > 0:
-        view = _with_cases(session_decider, view)
+    view = _view(session_decider, verdict, notes, with_cases=verbosity > 0)
     reporter.section("eval gate", sep="=")
     for line in render(view, reporter._tw.fullwidth, verbosity):  # noqa: SLF001 - pytest's own width
         reporter.write_line(session_decider.redactor.redact(line.text), **({line.colour: True} if line.colour else {}))
@@ -307,18 +305,16 @@ def print_verdict_line(
     """Print the verdict line, after pytest's own bar."""
     from pytest_evalgate.reports.terminal import verdict_line  # noqa: PLC0415 - wanted once, at the end
 
-    line = verdict_line(_view(session_decider, verdict, notes))
+    line = verdict_line(verdict, notes)
     reporter.write_line(
         session_decider.redactor.redact(line.text), bold=True, **({line.colour: True} if line.colour else {})
     )
 
 
-def _view(session_decider: SessionDecider, verdict: Verdict, notes: Iterable[str]) -> ReportView:
-    from pytest_evalgate.reports.view import (  # noqa: PLC0415 - the same
-        ReportContext,
-        TextPolicy,
-        build_view,
-    )
+def _view(session_decider: SessionDecider, verdict: Verdict, notes: Iterable[str], *, with_cases: bool) -> ReportView:
+    """Build the view of the section; ``with_cases`` adds inputs and outputs, and those of the baselines."""
+    from pytest_evalgate.app.view import ReportContext, build_view  # noqa: PLC0415 - the same
+    from pytest_evalgate.reports.view import TextPolicy  # noqa: PLC0415 - the same
 
     assert session_decider.run is not None  # noqa: S101 - only a judged run is shown
     root = session_decider.assembly.root
@@ -331,26 +327,13 @@ def _view(session_decider: SessionDecider, verdict: Verdict, notes: Iterable[str
         context=ReportContext(
             facts=tuple(session_decider.origin.facts.items()),
             report_file=session_decider.report_file if session_decider.shard is None else None,
+            baseline_outputs={
+                name: session_decider.suite_baseline_outputs(name) for name in (verdict.suites if with_cases else ())
+            },
             notes=tuple(notes),
         ),
         texts=TextPolicy.by(session_decider.assembly.settings.report),
-    )
-
-
-def _with_cases(session_decider: SessionDecider, view: ReportView) -> ReportView:
-    """Add what the cases were asked and answered, and what their baselines had answered."""
-    from pytest_evalgate.reports.view import (  # noqa: PLC0415 - the same
-        StoredCases,
-        TextPolicy,
-        case_changes,
-        with_cases,
-    )
-
-    assert session_decider.run is not None  # noqa: S101 - only a judged run is shown
-    outputs = {suite.name: session_decider.suite_baseline_outputs(suite.name) for suite in view.suites}
-    before = case_changes(session_decider.run, session_decider.decider.baselines, outputs)
-    return with_cases(
-        view, StoredCases(session_decider.file, before, TextPolicy.by(session_decider.assembly.settings.report))
+        cases_from=session_decider.file if with_cases else None,
     )
 
 

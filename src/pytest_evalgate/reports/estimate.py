@@ -1,4 +1,4 @@
-"""The estimate as a screen, its one line before a paid run, and what it says against a budget."""
+"""Screen of ``--eval-estimate``, and the line about calls and cost that is printed before a paid run."""
 
 from __future__ import annotations
 
@@ -18,54 +18,43 @@ _GAP = "  "
 _HEADINGS = ("suite", "cases", "calls", "cached", "to send", "in tok", "out tok", "US$", "basis")
 _THOUSAND, _MILLION = 1_000, 1_000_000
 _MINUTE, _HOUR = 60, 3_600
-_FLOAT_NOISE = 1e-9
 
 
 def render_estimate(estimate: Estimate, budget_usd: float | None, width: int = 100) -> tuple[str, ...]:
-    """Render what stands below the heading "eval gate: estimate (nothing sent)"."""
+    """Render the section "eval gate: estimate (nothing sent)".
+
+    ::
+
+        suite        cases  calls  cached  to send  in tok  out tok   US$  basis
+        support-faq    240    960     772      188    131k      28k  0.31  median of 772 cached usages
+
+        this run will make 188 calls, about US$0.31 (at most US$0.55); 772 of 960 are cached
+        at 8 in parallel, 500 requests/min: about 2 min 10 s       budget: US$5.00
+        prices: genai-prices 0.2.3
+    """
     table = _table(estimate.suites, width)
     sentences = (total_line(estimate), *_details(estimate, budget_usd))
-    return (*table, "", *(line for text in sentences for line in _wrapped(text, width)))
+    return (*table, "", *(line for text in sentences for line in wrap(text, width, _GAP)))
 
 
 def total_line(estimate: Estimate) -> str:
-    """Say in one line what the run will send and cost; printed before every paid run."""
+    """Return how many calls the run will send and what they cost, in one line."""
     if not estimate.to_send:
-        return f"this run will make no call{f': all {estimate.calls:,} are cached' if estimate.calls else ''}"
+        return f"this run will make no calls{f': all {estimate.calls:,} are cached' if estimate.calls else ''}"
     cached = f"{estimate.calls - estimate.to_send:,} of {estimate.calls:,} are cached"
-    return f"this run will make {count(estimate.to_send, 'call')}, {_cost(estimate)}; {cached}"
-
-
-def budget_problem(estimate: Estimate, budget_usd: float | None) -> str | None:
-    """Say why the run may not start with this budget; None if it may."""
-    if budget_usd is None or not estimate.to_send:
-        return None
-    if estimate.unpriced:
-        return (
-            f"budget of {usd(budget_usd)} cannot be held: no price is known of {_unpriced(estimate)}. Give a model "
-            "its price = { input_per_mtok = ..., output_per_mtok = ... }; for anything else take the budget out"
-        )
-    if estimate.usd > budget_usd + _FLOAT_NOISE:
-        return (
-            f"budget of {usd(budget_usd)} is too small: {count(estimate.to_send, 'call')}, {_cost(estimate)}. Raise "
-            "budget_usd, or select a smaller suite; --eval-estimate shows what each suite costs"
-        )
-    return None
+    return f"this run will make {count(estimate.to_send, 'call')}{_cost(estimate)}; {cached}"
 
 
 def _cost(estimate: Estimate) -> str:
     unknown = sum(calls for _, calls in estimate.unpriced)
     if unknown == estimate.to_send:
-        return "at a price that nobody knows"
-    known = f"about {usd(estimate.usd)} (at most {usd(estimate.at_most_usd)})"
-    return f"{known} without {unknown:,} of unknown price" if unknown else known
+        return " (price unknown)"
+    known = f", about {usd(estimate.usd)} (at most {usd(estimate.at_most_usd)})"
+    return f"{known} plus {count(unknown, 'call')} of unknown price" if unknown else known
 
 
 def _table(suites: Sequence[SuiteEstimate], width: int) -> list[str]:
-    """Write one row a suite; numbers end below each other.
-
-    What they are based on stands behind them, or below where there is no room.
-    """
+    """Return one row for each suite, numbers right-aligned; the basis goes below its row if the row is too wide."""
     rows = [_HEADINGS, *map(_row, suites)]
     widths = [max(map(width_of, column)) for column in zip(*rows, strict=True)]
     numbers, bases = [_aligned(row[:-1], widths) for row in rows], [row[-1] for row in rows]
@@ -75,12 +64,6 @@ def _table(suites: Sequence[SuiteEstimate], width: int) -> list[str]:
     pairs = zip(numbers[1:], bases[1:], strict=True)
     stacked = [numbers[0], *(line for text, basis in pairs for line in (text, f"{_GAP * 2}{basis}"))]
     return [truncate_columns(line, width).rstrip() for line in stacked]
-
-
-def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
-    name, *numbers = row
-    right = [" " * (width - width_of(cell)) + cell for cell, width in zip(numbers, widths[1:-1], strict=True)]
-    return _GAP.join((pad(name, widths[0]), *right))
 
 
 def _row(suite: SuiteEstimate) -> tuple[str, ...]:
@@ -97,8 +80,10 @@ def _row(suite: SuiteEstimate) -> tuple[str, ...]:
     )
 
 
-def _wrapped(text: str, width: int) -> list[str]:
-    return wrap(text, width, _GAP)
+def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
+    name, *numbers = row
+    right = [" " * (width - width_of(cell)) + cell for cell, width in zip(numbers, widths[1:-1], strict=True)]
+    return _GAP.join((pad(name, widths[0]), *right))
 
 
 def _short(number: int) -> str:
@@ -110,8 +95,11 @@ def _short(number: int) -> str:
 def _details(estimate: Estimate, budget_usd: float | None) -> Iterator[str]:
     budget = f"budget: {'none' if budget_usd is None else usd(budget_usd)}"
     yield f"{_speed(estimate.pace)}       {budget}" if estimate.pace else budget
-    if estimate.to_send:
-        yield f"prices: {_sources(estimate)}"
+    if not estimate.to_send:
+        return
+    known = ", ".join(estimate.sources) or "none known"
+    unpriced = ", ".join(f'{count(calls, "call")} to "{one_line(route)}"' for route, calls in estimate.unpriced)
+    yield f"prices: {known}{f'. Unknown, and NOT in the total: {unpriced}' if unpriced else ''}"
 
 
 def _speed(pace: Pace) -> str:
@@ -120,8 +108,8 @@ def _speed(pace: Pace) -> str:
         limits.append(f"{pace.requests_per_minute:,.0f} requests/min")
     if pace.tokens_per_minute is not None:
         limits.append(f"{pace.tokens_per_minute:,.0f} tokens/min")
-    took = "time unknown, no answer was timed yet" if pace.seconds is None else f"about {_duration(pace.seconds)}"
-    return f"at {', '.join(limits)}: {took}"
+    unknown = "time unknown (no earlier call was timed)"
+    return f"at {', '.join(limits)}: {unknown if pace.seconds is None else f'about {_duration(pace.seconds)}'}"
 
 
 def _duration(seconds: float) -> str:
@@ -131,14 +119,3 @@ def _duration(seconds: float) -> str:
     if whole < _HOUR:
         return f"{whole // _MINUTE} min {whole % _MINUTE} s"
     return f"{whole // _HOUR:,} h {whole % _HOUR // _MINUTE} min"
-
-
-def _sources(estimate: Estimate) -> str:
-    known = ", ".join(estimate.sources) or "none known"
-    if not estimate.unpriced:
-        return known
-    return f"{known}. Without a known price, and NOT in the total: {_unpriced(estimate)}"
-
-
-def _unpriced(estimate: Estimate) -> str:
-    return ", ".join(f'{count(calls, "call")} to "{one_line(route)}"' for route, calls in estimate.unpriced)

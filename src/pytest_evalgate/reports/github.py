@@ -1,11 +1,12 @@
-"""What a GitHub runner is told: annotations on the golden set's lines, the step's outputs and its summary.
+"""GitHub Actions: annotations on lines of the golden set, the step's outputs and summary, and links to the repository.
 
-Nothing is asked of GitHub itself, and no token is used: a runner reads all of this from the log and from two files.
+No request is sent to GitHub and no token is used: the runner reads commands from the log, and two files.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from dataclasses import dataclass
 from itertools import chain
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.reports import phrases
 from pytest_evalgate.reports.markdown import render_summary
-from pytest_evalgate.reports.view import MAX_DETAILED, on_github, truncate
+from pytest_evalgate.reports.view import MAX_DETAILED, Links, truncate
 from pytest_evalgate.text.escape import format_command, one_line
 from pytest_evalgate.text.redaction import Redactor
 
@@ -22,17 +23,58 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from pytest_evalgate.records.results import Place
-    from pytest_evalgate.reports.view import Links, ReportView, SuiteView
+    from pytest_evalgate.reports.view import ReportView, SuiteView
 
-_MOST: Final = 9
+_ANNOTATIONS: Final = 9  # GitHub shows ten of each step; the tenth counts the rest
 _TEXT: Final = 400
-_SUMMARY_LIMIT: Final = 1 << 20  # bytes; GitHub shows nothing of a step that has written more
+_SUMMARY_LIMIT: Final = 1 << 20  # bytes; GitHub shows no summary of a step that has written more
 _NO_KEYS: Final = Redactor()
+
+
+def write_github(
+    view: ReportView,
+    environ: Mapping[str, str],
+    print_line: Callable[[str], None],
+    redactor: Redactor = _NO_KEYS,
+) -> None:
+    """Report a run to the GitHub runner; outside of GitHub Actions, do nothing.
+
+    Args:
+        view: The run.
+        environ: The environment of the job.
+        print_line: Prints a line of the log. A file that cannot be written is reported there; it is no error.
+        redactor: Removes keys.
+
+    """
+    if not on_github(environ):
+        return
+    for line in annotate(view):
+        print_line(redactor.redact(line))
+    texts = {
+        "GITHUB_STEP_SUMMARY": (render_summary(view), _SUMMARY_LIMIT),
+        "GITHUB_OUTPUT": (outputs(view, f"evalgate-{secrets.token_hex(16)}"), None),
+    }
+    for variable, (text, limit) in texts.items():
+        if environ.get(variable):
+            for problem in _append(Path(environ[variable]), redactor.redact(text).encode(), limit):
+                print_line(one_line(f"evalgate: {variable} was not written: {problem}"))
+
+
+def _append(path: Path, data: bytes, limit: int | None) -> Iterator[str]:
+    """Append to a file, and yield the problem if that fails."""
+    try:
+        with path.open("ab") as file:
+            if limit is not None and file.tell() + len(data) > limit:
+                yield f"{path} already has {file.tell():,} of {limit:,} bytes: write other summaries in other steps"
+                return
+            file.write(data)
+    except (OSError, ValueError) as error:
+        yield f"{path}: {error}"
 
 
 @dataclass(frozen=True, slots=True)
 class _Annotation:
-    """A remark on a line of the golden set, or on the job where it has no place."""
+    """A message on a line of the golden set, or on the job if it has no place."""
 
     name: str
     title: str
@@ -41,27 +83,61 @@ class _Annotation:
 
 
 def annotate(view: ReportView) -> tuple[str, ...]:
-    """Return workflow commands: why the build fails, the cases of gates that failed, what no gate can decide.
+    """Return workflow commands for the reason of the verdict, the cases of failed gates, and inconclusive gates.
 
-    A runner shows ten of a step and drops the others without a word: the tenth says how many those are.
+    ::
+
+        ::error title=eval gate%3A FAIL::support-faq -6.2 pp: 19 worse, 4 better vs support-faq.json
+        ::error file=golden_sets/support.jsonl,line=1,title=support-faq%3A refund-001::pass -> miss: exact: got ...
     """
-    found = [*_of_verdict(view), *chain.from_iterable(map(_of_suite, view.suites))]
-    found.sort(key=lambda one: one.name != "error")
-    lines = [_command(one, view.links) for one in found[:_MOST]]
-    if len(found) > _MOST:
+    annotations = [*_verdict_annotations(view), *chain.from_iterable(map(_suite_annotations, view.suites))]
+    annotations.sort(key=lambda one: one.name != "error")
+    lines = [_workflow_command(one, view.links) for one in annotations[:_ANNOTATIONS]]
+    if len(annotations) > _ANNOTATIONS:
         least = "at least " if any(len(suite.details) >= MAX_DETAILED for suite in view.suites) else ""
-        lines.append(format_command(found[_MOST].name, f"and {least}{len(found) - _MOST:,} more, see summary"))
+        more = f"and {least}{len(annotations) - _ANNOTATIONS:,} more: see the summary of the job"
+        lines.append(format_command(annotations[_ANNOTATIONS].name, more))
     return tuple(lines)
 
 
-def outputs(view: ReportView, delimiter: str) -> str:
-    """Return what a step says to later ones, as the file behind ``GITHUB_OUTPUT`` holds it.
+def _verdict_annotations(view: ReportView) -> Iterator[_Annotation]:
+    verdict = view.verdict.verdict
+    if verdict not in {"pass", "inconclusive"}:
+        yield _Annotation("error", f"eval gate: {phrases.run_word(verdict)}", phrases.reason(view.verdict))
 
-    ``pass_rate`` and ``delta`` are shares: a number where the run has one suite, else a JSON object by suite.
+
+def _suite_annotations(suite: SuiteView) -> Iterator[_Annotation]:
+    failed = {gate.kind for gate in suite.verdict.gates if gate.result == "fail"}
+    name = "error" if phrases.is_blocking(suite.verdict) else "warning"
+    regressed = suite.regressed if failed & {"no-regression", "slice"} else ()
+    for row in regressed:
+        yield _Annotation(name, f"{suite.name}: {row.id}", f"{row.before} -> {row.now}: {row.reason}", row.place)
+    if failed - {"no-regression"}:
+        annotated = {row.id for row in regressed}
+        for case in suite.details.values():
+            if case.outcome == "missed" and case.id not in annotated:
+                yield _Annotation(name, f"{suite.name}: {case.id}", f"missed: {case.reason}", case.place)
+    for gate in suite.verdict.gates:
+        if gate.result == "inconclusive":
+            yield _Annotation("warning", f"{suite.name}: {phrases.gate_name(gate)}", gate.message)
+
+
+def _workflow_command(one: _Annotation, links: Links | None) -> str:
+    title, text = one_line(truncate(one.title, _TEXT)), one_line(truncate(one.text, _TEXT))
+    if one.place is None:
+        return format_command(one.name, text, title=title)
+    folder = "" if links is None or not links.folder else f"{links.folder}/"
+    return format_command(one.name, text, file=f"{folder}{one.place.file}", line=one.place.line, title=title)
+
+
+def outputs(view: ReportView, delimiter: str) -> str:
+    """Return the outputs of the step for later steps, in the format of the file ``GITHUB_OUTPUT``.
+
+    ``pass_rate`` and ``delta`` are shares: a number if the run has one suite, else a JSON object by suite.
 
     Args:
         view: The run.
-        delimiter: Ends a value; must be one that no value can hold as a line of its own.
+        delimiter: Ends a value; must not occur as a line of a value.
 
     """
     verdict = view.verdict
@@ -77,47 +153,6 @@ def outputs(view: ReportView, delimiter: str) -> str:
     return "".join(f"{name}<<{delimiter}\n{value}\n{delimiter}\n" for name, value in values.items())
 
 
-def write_github(
-    view: ReportView,
-    environ: Mapping[str, str],
-    print_line: Callable[[str], None],
-    redactor: Redactor = _NO_KEYS,
-) -> None:
-    """Tell the runner about a run; on any other machine, do nothing.
-
-    Args:
-        view: The run.
-        environ: The environment, which says whether and where to write.
-        print_line: Prints a line of the log; a file that cannot be written is one line there, and no error.
-        redactor: Takes out keys.
-
-    """
-    if not on_github(environ):
-        return
-    for line in annotate(view):
-        print_line(redactor.redact(line))
-    texts = {
-        "GITHUB_STEP_SUMMARY": (render_summary(view), _SUMMARY_LIMIT),
-        "GITHUB_OUTPUT": (outputs(view, f"evalgate-{secrets.token_hex(16)}"), None),
-    }
-    for variable, (text, limit) in texts.items():
-        if environ.get(variable):
-            for problem in _append(Path(environ[variable]), redactor.redact(text).encode(), limit):
-                print_line(one_line(f"evalgate: {variable} is not written: {problem}"))
-
-
-def _append(path: Path, data: bytes, limit: int | None) -> Iterator[str]:
-    """Append to a file, and yield why not."""
-    try:
-        with path.open("ab") as file:
-            if limit is not None and file.tell() + len(data) > limit:
-                yield f"{path} holds {file.tell():,} bytes of {limit:,} already: run other steps apart"
-                return
-            file.write(data)
-    except (OSError, ValueError) as error:
-        yield f"{path}: {error}"
-
-
 def _shares(by_suite: Mapping[str, float | None]) -> str:
     values = {name: None if share is None else round(share, 6) for name, share in by_suite.items()}
     if len(values) != 1:
@@ -126,37 +161,39 @@ def _shares(by_suite: Mapping[str, float | None]) -> str:
     return "" if value is None else json.dumps(value)
 
 
-def _command(one: _Annotation, links: Links | None) -> str:
-    title, text = one_line(truncate(one.title, _TEXT)), one_line(truncate(one.text, _TEXT))
-    if one.place is None:
-        return format_command(one.name, text, title=title)
-    folder = "" if links is None or not links.folder else f"{links.folder}/"
-    return format_command(one.name, text, file=f"{folder}{one.place.file}", line=one.place.line, title=title)
+_REPOSITORY: Final = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
+_SERVER: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?")
+_COMMIT: Final = re.compile(r"[0-9a-f]{40,64}")
 
 
-def _of_verdict(view: ReportView) -> Iterator[_Annotation]:
-    verdict = view.verdict.verdict
-    if verdict not in {"pass", "inconclusive"}:
-        yield _Annotation("error", f"eval gate: {phrases.run_word(verdict)}", phrases.reason(view))
+def on_github(environ: Mapping[str, str]) -> bool:
+    """Return whether this is a GitHub Actions job."""
+    return environ.get("GITHUB_ACTIONS") == "true"
 
 
-def _of_suite(suite: SuiteView) -> Iterator[_Annotation]:
-    """Annotate the cases of the gates that failed, and say what a gate cannot decide."""
-    failed: set[str] = {gate.kind for gate in suite.verdict.gates if gate.result == "fail"}
-    if failed:
-        yield from _cases(suite, failed)
-    for gate in suite.verdict.gates:
-        if gate.result == "inconclusive":
-            yield _Annotation("warning", f"{suite.name}: {phrases.gate_name(gate)}", gate.message)
+def links_of(environ: Mapping[str, str], root: Path) -> Links | None:
+    """Return the addresses of the repository that is checked out at ``root``; None outside of GitHub Actions."""
+    server, name = environ.get("GITHUB_SERVER_URL", ""), environ.get("GITHUB_REPOSITORY", "")
+    commit = _pull_request_head(environ) or environ.get("GITHUB_SHA", "")
+    if not (_SERVER.fullmatch(server) and _REPOSITORY.fullmatch(name) and _COMMIT.fullmatch(commit)):
+        return None
+    number = environ.get("GITHUB_RUN_ID", "")
+    run = f"{server}/{name}/actions/runs/{number}" if number.isdigit() else None
+    return Links(f"{server}/{name}", commit, _folder_in_repository(environ.get("GITHUB_WORKSPACE"), root), run)
 
 
-def _cases(suite: SuiteView, failed: set[str]) -> Iterator[_Annotation]:
-    name = "error" if phrases.is_blocking(suite.verdict) else "warning"
-    regressed = suite.regressed if failed & {"no-regression", "slice"} else ()
-    for case in regressed:
-        yield _Annotation(name, f"{suite.name}: {case.id}", f"{case.before} -> {case.now}: {case.reason}", case.place)
-    if failed - {"no-regression"}:
-        told = {case.id for case in regressed}
-        for shown in suite.details.values():
-            if shown.outcome == "missed" and shown.id not in told:
-                yield _Annotation(name, f"{suite.name}: {shown.id}", f"missed: {shown.reason}", shown.place)
+def _pull_request_head(environ: Mapping[str, str]) -> str | None:
+    """Return the head commit of a pull request: ``GITHUB_SHA`` is its merge commit, which no branch keeps."""
+    try:
+        event = json.loads(Path(environ["GITHUB_EVENT_PATH"]).read_bytes())
+        sha = event["pull_request"]["head"]["sha"]
+    except (KeyError, OSError, TypeError, ValueError):
+        return None
+    return sha if isinstance(sha, str) else None
+
+
+def _folder_in_repository(workspace: str | None, root: Path) -> str:
+    if not workspace:
+        return ""
+    top, here = Path(workspace).resolve(), root.resolve()
+    return here.relative_to(top).as_posix().removeprefix(".") if here.is_relative_to(top) else ""

@@ -1,7 +1,7 @@
-"""JUnit XML: the build's verdict, every gate and every case as a test; a gate can fail, a case never does.
+"""JUnit report: the verdict, every gate and every case as a test. A gate can fail the build, a case never does.
 
-A case that is missed is a test that passed and carries its outcome as a property: whether it matters is its gate's to
-say. One that has no result is skipped.
+A missed case is a passed test with its outcome as a property, because its gates decide whether the miss matters.
+A case without a result is a skipped test.
 """
 
 from __future__ import annotations
@@ -24,12 +24,11 @@ if TYPE_CHECKING:
 _Result = Literal["passed", "failure", "error", "skipped"]
 
 _RESULTS: Final[Mapping[VerdictName, _Result]] = {"pass": "passed", "fail": "failure", "inconclusive": "skipped"}
-_ENDED: Final = frozenset({"passed", "missed"})
 
 
 @dataclass(frozen=True, slots=True)
 class _Test:
-    """One test: what it is called, what became of it and why, and what is known of it."""
+    """One test case element."""
 
     suite: str
     name: str
@@ -42,65 +41,73 @@ class _Test:
 
 
 def render_junit(view: ReportView) -> Iterator[str]:
-    """Render the document in pieces; the cases are drawn twice, as a suite says first how many tests it holds."""
-    build, results = _build(view), _results(view)
-    suites = {suite.name: [_gate(view, suite, gate) for gate in suite.verdict.gates] for suite in view.suites}
+    """Render the document in pieces.
+
+    ::
+
+        <testsuite name="support-faq" tests="242" failures="1" errors="0" skipped="0">
+        <testcase classname="evalgate.support-faq" name="gate: no-regression" time="0.000">...<failure ...></testcase>
+        <testcase classname="evalgate.support-faq" name="refund-001" file="golden/faq.jsonl" line="1" time="0.412">...
+
+    The cases are read twice, because a suite starts with the number of its tests.
+    """
+    build, results = _build_test(view), Counter((case.suite, _case_result(case)) for case in _own(view.cases))
+    suites = {suite.name: [_gate_test(view, suite, gate) for gate in suite.verdict.gates] for suite in view.suites}
     for tests in (*suites.values(), [build]):
         results.update((test.suite, test.result) for test in tests)
     yield f'<?xml version="1.0" encoding="utf-8"?>\n<testsuites name="evalgate"{_totals(results)}>\n'
     yield from _suite(build.suite, results, [build])
-    for name, cases in groupby(_kept(view.cases), key=attrgetter("suite")):
-        yield from _suite(name, results, suites.pop(name, []), map(_case, cases))
+    for name, cases in groupby(_own(view.cases), key=attrgetter("suite")):
+        yield from _suite(name, results, suites.pop(name, []), map(_case_test, cases))
     for name, tests in suites.items():
         yield from _suite(name, results, tests)
     yield "</testsuites>\n"
 
 
-def _results(view: ReportView) -> Counter[tuple[str, _Result]]:
-    return Counter((case.suite, _result_of(case)) for case in _kept(view.cases))
-
-
-def _kept(cases: Iterable[CaseView]) -> Iterator[CaseView]:
-    """Leave out the cases that only the baseline has: they are no part of the run."""
+def _own(cases: Iterable[CaseView]) -> Iterator[CaseView]:
+    """Leave out the cases that only the baseline has."""
     return (case for case in cases if case.change != "removed")
 
 
-def _build(view: ReportView) -> _Test:
+def _build_test(view: ReportView) -> _Test:
+    """Return the verdict of the run as a test; it fails whenever the exit code is not 0."""
     verdict = view.verdict
     result: _Result = "passed" if not verdict.exit_code else _RESULTS.get(verdict.verdict, "error")
     if verdict.exit_code and result in {"passed", "skipped"}:
         result = "failure"
     facts = {"run": verdict.run_id, "tier": verdict.tier, "commit": verdict.commit or "", **dict(view.facts)}
-    message = f"{phrases.run_word(verdict.verdict)}: {phrases.reason(view)} ({phrases.exit_note(view)})"
+    exit_note = phrases.exit_note(verdict, view.notes)
+    message = f"{phrases.run_word(verdict.verdict)}: {phrases.reason(verdict)} ({exit_note})"
     properties = tuple((f"evalgate.{name}", value) for name, value in facts.items())
     return _Test("eval gate", "verdict", result, message, properties)
 
 
-def _gate(view: ReportView, suite: SuiteView, gate: GateResult) -> _Test:
-    """Return a gate as a test: an advisory one cannot fail, an undecided one fails where the build does."""
+def _gate_test(view: ReportView, suite: SuiteView, gate: GateResult) -> _Test:
+    """Return a gate as a test: an advisory gate cannot fail; an inconclusive gate fails if it fails the build."""
     result = _RESULTS.get(gate.result, "error")
     if result == "skipped" and view.verdict.exit_code and view.verdict.verdict == "inconclusive":
         result = "failure"
     if not phrases.is_blocking(suite.verdict) and result != "skipped":
         result = "passed"
-    said = (("evalgate.result", phrases.result_of(suite.verdict, gate)), ("evalgate.message", gate.message))
-    return _Test(suite.name, f"gate: {phrases.gate_name(gate)}", result, gate.message, said)
-
-
-def _case(case: CaseView) -> _Test:
-    message = case.reason or case.outcome.replace("_", " ")
-    took = sum(trial.latency_s or 0.0 for trial in case.trials)
-    place = case.place
-    return _Test(
-        case.suite, case.id, _result_of(case), message, tuple(_properties(case)), place.file, place.line, took
+    properties = (
+        ("evalgate.result", phrases.result_of(suite.verdict, gate)),
+        ("evalgate.message", gate.message),
     )
+    return _Test(suite.name, f"gate: {phrases.gate_name(gate)}", result, gate.message, properties)
 
 
-def _result_of(case: CaseView) -> _Result:
-    return "passed" if case.outcome in _ENDED else "skipped"
+def _case_test(case: CaseView) -> _Test:
+    message = case.reason or case.outcome.replace("_", " ")
+    duration = sum(trial.latency_s or 0.0 for trial in case.trials)
+    properties, place = tuple(_case_properties(case)), case.place
+    return _Test(case.suite, case.id, _case_result(case), message, properties, place.file, place.line, duration)
 
 
-def _properties(case: CaseView) -> Iterator[tuple[str, str]]:
+def _case_result(case: CaseView) -> _Result:
+    return "passed" if case.outcome in {"passed", "missed"} else "skipped"
+
+
+def _case_properties(case: CaseView) -> Iterator[tuple[str, str]]:
     yield "evalgate.outcome", case.outcome
     if case.change:
         yield "evalgate.change", case.change
@@ -128,14 +135,14 @@ def _suite(
 
 
 def _totals(results: Counter[tuple[str, _Result]]) -> str:
-    by: Counter[str] = Counter()
+    by_result: Counter[str] = Counter()
     for (_, result), number in results.items():
-        by[result] += number
+        by_result[result] += number
     counts = {
-        "tests": sum(by.values()),
-        "failures": by["failure"],
-        "errors": by["error"],
-        "skipped": by["skipped"],
+        "tests": by_result.total(),
+        "failures": by_result["failure"],
+        "errors": by_result["error"],
+        "skipped": by_result["skipped"],
     }
     return "".join(f' {name}="{number}"' for name, number in counts.items())
 
@@ -143,10 +150,10 @@ def _totals(results: Counter[tuple[str, _Result]]) -> str:
 def _element(test: _Test) -> str:
     names = f"classname={xml_attribute(f'evalgate.{test.suite}')} name={xml_attribute(test.name)}"
     place = f' file={xml_attribute(test.file)} line="{test.line}"' if test.file else ""
-    found = "".join(
+    inside = "".join(
         f"<property name={xml_attribute(key)} value={xml_attribute(value)}/>" for key, value in test.properties
     )
-    properties = f"<properties>{found}</properties>" if found else ""
+    properties = f"<properties>{inside}</properties>" if inside else ""
     return f'<testcase {names}{place} time="{test.seconds:.3f}">{properties}{_outcome(test)}</testcase>\n'
 
 

@@ -1,4 +1,18 @@
-"""Markdown as GitHub renders it: the summary of a step, and the comment on a pull request."""
+"""Markdown for GitHub: the summary of a step, and the comment on a pull request.
+
+Both are the same page with other limits. A page that is too large is rendered again with less, and its last line says
+what was left out: GitHub shows no summary at all above 1 MiB, and rejects a comment above 65,536 characters.
+
+::
+
+    ## Eval gate: FAIL - support-faq -6.2 pp: 19 worse, 4 better vs support-faq.json
+
+    1 of 2 gates passed · 240 cases · US$0.31 · exit 1
+
+    |  | Suite | Pass rate (95% CI) | Base | Change (bounds) | Gate |
+    | --- | --- | --- | --- | --- | --- |
+    | **FAIL** | `support-faq` | 221/240 · 92.1% (88.0-94.9) | 98.3 | -6.2 pp (-9.8..-3.2) | no-regression |
+"""
 
 from __future__ import annotations
 
@@ -9,10 +23,9 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Literal
 
 from pytest_evalgate.reports import phrases
-from pytest_evalgate.reports.phrases import compare_command
 from pytest_evalgate.reports.view import MAX_DETAILED, format_mean, truncate
 from pytest_evalgate.text.escape import code, fenced, inline
-from pytest_evalgate.text.wording import count, p_value, percent, points, seconds, usd
+from pytest_evalgate.text.wording import count, percent, points, seconds, usd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,83 +43,22 @@ if TYPE_CHECKING:
     )
     from pytest_evalgate.reports.view import CaseView, FlakyCaseRow, Links, Reason, ReportView, SuiteView
 
-_NAME: Final = 120
-_PROSE: Final = 400
+MARKER: Final = "<!-- evalgate -->"
+"""First line of the comment: the workflow that updates the comment finds it by this line and by its author."""
 
+COMMENT_LIMIT: Final = 60_000
+"""UTF-16 code units; GitHub accepts 65,536."""
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Write a table; its cells are Markdown already."""
-    lines = [headings, ["---"] * len(headings), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-def collapsible(title: str, *blocks: str, opened: bool = False) -> str:
-    """Write a part that a reader opens; ``title`` is HTML, and never a text of others."""
-    head = f"<details{' open' if opened else ''}><summary>{title}</summary>"
-    return "\n\n".join([head, *blocks, "</details>"])
-
-
-def name(text: str) -> str:
-    """Write a name that others gave, cut where it is beyond reason."""
-    return code(truncate(text, _NAME))
-
-
-def shell(command: str) -> str:
-    """Write a command, which names what others have named."""
-    return code(truncate(command, _PROSE))
-
-
-def prose(text: str) -> str:
-    """Write a sentence that may hold text of others, cut where it is beyond reason."""
-    return inline(truncate(text, _PROSE))
-
-
-def case_name(case_id: str, place: Place, links: Links | None) -> str:
-    """Write a case's id as a link to its line, or with its place where nobody knows the repository."""
-    if links is None or not place.file:
-        return f"{name(case_id)} {name(str(place))}" if place.file else name(case_id)
-    return f"[{name(case_id)}]({links.line(place)})"
-
-
-def footer_section(view: ReportView, limits: PageLimits) -> Iterator[str]:
-    """Write what stands below the numbers."""
-    if view.verdict.suites_not_run:
-        yield f"Not run: {', '.join(map(name, view.verdict.suites_not_run))}"
-    if view.notes:
-        yield "\n".join(f"- NOTE {prose(note)}" for note in view.notes)
-    if limits.listed:
-        yield _facts(view)
-    steps = phrases.next_steps(view)
-    if steps:
-        yield "\n".join(f"- {step.why}: {shell(step.command)}" for step in steps)
-    yield where(view)
-
-
-def where(view: ReportView) -> str:
-    """Say where the whole report and the run are to be found."""
-    run = view.links.run if view.links is not None else None
-    told = [f"[Run and its artifacts]({run})"] if run is not None else []
-    if view.report_file is not None:
-        told.append(f"report: {name(view.report_file)}")
-    return " · ".join([*told, f"verdict: {name(view.verdict_file)}", f"run: {name(view.run_file)}"])
-
-
-def _facts(view: ReportView) -> str:
-    verdict = view.verdict
-    calls = f"{verdict.calls.sent:,} sent, {verdict.calls.cached:,} cached, {verdict.calls.retried:,} retried"
-    own = [("run", name(verdict.run_id)), ("tier", name(verdict.tier)), ("calls", calls)]
-    own += [("took", seconds(verdict.duration_s))]
-    commit = [] if verdict.commit is None else [("commit", name(verdict.commit))]
-    rows = [*own, *commit, *((prose(fact), shell(value)) for fact, value in view.facts)]
-    return collapsible(f"How it ran: {count(len(rows), 'fact')}", table(("Fact", ""), rows))
+SUMMARY_LIMIT: Final = 900 << 10
+"""Bytes; GitHub shows no summary of a step above 1 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
-class PageLimits:
+class _PageLimits:
     """How much of a run a page shows.
 
-    ``omitted`` names what is left out to make it fit. Each list shows ``listed`` cases, and each suite ``whole`` cases
-    with their texts; ``passing_slices`` says whether the slices of suites that pass are shown.
+    ``omitted`` names what is left out. Each list shows ``listed`` cases, and each suite ``whole`` cases with their
+    texts; ``passing_slices`` also shows the slices of suites that pass.
     """
 
     omitted: str = ""
@@ -116,155 +68,297 @@ class PageLimits:
     trends: bool = False
 
 
-_FIRST_LINES: Final = "all but the first lines"
+_SLICES: Final = "slices of suites that pass"
+_COMMENT_STEPS: Final = (
+    _PageLimits(),
+    _PageLimits(_SLICES, passing_slices=False),
+    _PageLimits(f"{_SLICES}, all but 3 cases of each list", 3, passing_slices=False),
+    _PageLimits(f"{_SLICES}, lists of cases", 0, passing_slices=False),
+)
+_SUMMARY_STEPS: Final = (
+    _PageLimits(listed=MAX_DETAILED, whole=MAX_DETAILED, trends=True),
+    _PageLimits(_SLICES, MAX_DETAILED, MAX_DETAILED, passing_slices=False, trends=True),
+    _PageLimits(f"{_SLICES}, cases in full", MAX_DETAILED, 0, passing_slices=False, trends=True),
+    _PageLimits(f"{_SLICES}, cases in full, all but 10 cases of each list", 10, 0, passing_slices=False),
+    _PageLimits(f"{_SLICES}, cases in full, lists of cases", 0, 0, passing_slices=False),
+)
 
 
-def render_to_fit(
-    render: Callable[[PageLimits], str],
-    limit_steps: Sequence[PageLimits],
+def render_comment(view: ReportView) -> str:
+    """Render the comment, at most 60,000 characters; one line if everything passed and nothing needs attention.
+
+    ::
+
+        <!-- evalgate -->
+        Eval gate: pass - 1 suite, 240 cases, no drop is proven (largest change: `support-faq` +0.4 pp). US$0.31.
+    """
+    if _is_clean(view):
+        return f"{MARKER}\n{_passed(view)}\n"
+    room = COMMENT_LIMIT - len(MARKER) - 1
+    text = _render_to_fit(partial(_page, view), _COMMENT_STEPS, _utf16_units, room, _where(view))
+    return f"{MARKER}\n{text}"
+
+
+def _utf16_units(text: str) -> int:
+    return len(text.encode("utf-16-le")) // 2
+
+
+def render_summary(view: ReportView) -> str:
+    """Render the summary of a step, at most 900 KiB."""
+    return _render_to_fit(partial(_page, view), _SUMMARY_STEPS, _bytes, SUMMARY_LIMIT, _where(view))
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode())
+
+
+def _is_clean(view: ReportView) -> bool:
+    """Return whether nothing needs the attention of a reviewer."""
+    verdict = view.verdict
+    return (
+        (verdict.verdict, verdict.exit_code) == ("pass", 0)
+        and not (verdict.changed_in_gate or view.notes)
+        and all(
+            suite.verdict.verdict == "pass" and not (_has_dropped(suite.verdict.delta) or suite.verdict.notes)
+            for suite in view.suites
+        )
+    )
+
+
+def _has_dropped(delta: Delta | None) -> bool:
+    """Return whether a suite dropped: within its margin, or with too few cases to prove it."""
+    return delta is not None and (delta.finding.startswith("regressed") or (delta.delta < 0 and delta.mde is None))
+
+
+def _passed(view: ReportView) -> str:
+    deltas = {suite.name: suite.verdict.delta.delta for suite in view.suites if suite.verdict.delta is not None}
+    text = f"{count(len(view.suites), 'suite')}, {count(view.verdict.accounting.planned, 'case')}"
+    if deltas:
+        largest = max(deltas, key=lambda suite: abs(deltas[suite]))
+        text += f", no drop is proven (largest change: {_name(largest)} {points(deltas[largest])})"
+    return f"Eval gate: pass - {text}. {_cost(view.verdict.calls)}."
+
+
+def _render_to_fit(
+    render: Callable[[_PageLimits], str],
+    limit_steps: Sequence[_PageLimits],
     size: Callable[[str], int],
     limit: int,
     where: str,
 ) -> str:
-    """Render the largest extent that fits, with a last line on what was cut.
+    """Render a page under the first limits that make it fit, with a last line that names what is left out.
 
     Args:
-        render: Writes the page.
-        limit_steps: What it may show, the most first.
-        size: Measures it.
+        render: Renders the page.
+        limit_steps: Limits to try, the most generous first.
+        size: Measures a text.
         limit: The largest size.
-        where: What the last line says of where the rest is, in Markdown.
+        where: Markdown that says where the rest is.
 
     Returns:
-        The page; of the smallest extent the first lines, where even that does not fit.
+        The page. If even the last limits do not make it fit, its first lines.
 
     """
     text = ""
     for limits in limit_steps:
         text = render(limits)
-        page = f"{text}\n\n{_note(limits.omitted, where)}\n" if limits.omitted else f"{text}\n"
-        if size(page) <= limit:
-            return page
-    return _first_lines(text, f"\n{_note(_FIRST_LINES, where)}\n", size, limit)
-
-
-def _note(omitted: str, where: str) -> str:
-    return f"Cut to fit: {omitted}. {where}"
-
-
-def _first_lines(text: str, note: str, size: Callable[[str], int], limit: int) -> str:
-    kept, room = [], limit - size(note)
+        fitted = f"{text}\n\nLeft out to fit: {limits.omitted}. {where}\n" if limits.omitted else f"{text}\n"
+        if size(fitted) <= limit:
+            return fitted
+    note = f"\nLeft out to fit: all but the first lines. {where}\n"
+    lines, room = [], limit - size(note)
     for line in text.splitlines(keepends=True):
         room -= size(line)
         if room < 0:
             break
-        kept.append(line)
-    return "".join(kept) + note
+        lines.append(line)
+    return "".join(lines) + note
 
 
-def header_section(view: ReportView, limits: PageLimits) -> Iterator[str]:
-    """Write what stands above the numbers."""
-    yield f"## Eval gate: {phrases.run_word(view.verdict.verdict)} - {prose(phrases.reason(view))}"
-    yield _in_short(view)
-    if view.verdict.changed_in_gate:
-        yield from _gate_changes(view.verdict.changed_in_gate, limits.listed)
-    yield from (f"**INVALID** {prose(problem)}" for problem in view.verdict.problems)
-    if view.verdict.refused is not None:
-        yield f"**NOT EVALUATED** {prose(view.verdict.refused)}"
+def _page(view: ReportView, limits: _PageLimits) -> str:
+    """Render the page: the verdict, the table of gates, their messages, each suite, and the facts of the run."""
+    table = [_gate_table(view.suites)] if view.suites else []
+    messages = list(chain.from_iterable(map(_gate_messages, view.suites)))
+    suites = chain.from_iterable(_suite(view, suite, limits) for suite in view.suites)
+    blocks = [*_header(view, limits), *table, *(["\n".join(messages)] if messages else []), *suites]
+    return "\n\n".join([*blocks, *_footer(view, limits)])
 
 
-def format_cost(calls: Calls) -> str:
-    """Say what the calls cost, and of how many nobody knows it."""
-    unknown = f" and {count(calls.unknown_price, 'call')} of unknown price" if calls.unknown_price else ""
+def _header(view: ReportView, limits: _PageLimits) -> Iterator[str]:
+    verdict = view.verdict
+    yield f"## Eval gate: {phrases.run_word(verdict.verdict)} - {_prose(phrases.reason(verdict))}"
+    gates = [gate for suite in view.suites for gate in suite.verdict.gates]
+    passed = f"{sum(gate.result == 'pass' for gate in gates):,} of {count(len(gates), 'gate')} passed"
+    cases = count(verdict.accounting.planned, "case")
+    yield " · ".join([passed, cases, _cost(verdict.calls), phrases.exit_note(verdict, view.notes)])
+    if verdict.changed_in_gate:
+        yield from _gate_changes(verdict.changed_in_gate, limits.listed)
+    yield from (f"**INVALID** {_prose(problem)}" for problem in verdict.problems)
+    if verdict.refused is not None:
+        yield f"**NOT EVALUATED** {_prose(verdict.refused)}"
+
+
+def _cost(calls: Calls) -> str:
+    unknown = f" plus {count(calls.unknown_price, 'call')} of unknown price" if calls.unknown_price else ""
     return f"{usd(calls.cost_usd)}{unknown}"
 
 
-def _in_short(view: ReportView) -> str:
-    gates = [gate for suite in view.suites for gate in suite.verdict.gates]
-    passed = sum(gate.result == "pass" for gate in gates)
-    cases = count(view.verdict.accounting.planned, "case")
-    exit_note = phrases.exit_note(view)
-    told = [f"{passed:,} of {count(len(gates), 'gate')} passed", cases, format_cost(view.verdict.calls), exit_note]
-    return " · ".join(told)
-
-
 def _gate_changes(changes: Sequence[GateChange], listed: int) -> Iterator[str]:
-    """List the changes, those that weaken the gate first and all of them."""
-    ordered = sorted(changes, key=lambda change: (change.effect != "weaker", change.what, change.effect))
-    weaker = sum(change.effect == "weaker" for change in changes)
-    shown = ordered[: max(weaker, listed)]
+    """Render the changes in the gate: all that weaken it, and others up to the limit."""
+    ordered = phrases.weakest_first(changes)
+    shown = ordered[: max(sum(change.effect == "weaker" for change in changes), listed)]
     yield "### What changed in the gate"
-    told = f"{weaker:,} of them weaker" if weaker else "none of them weaker"
-    yield f"{count(len(changes), 'change')} against the base branch, {told}"
-    yield table(("Effect", "What", "Where", "Before", "Now", "Acknowledged"), map(_row, shown))
+    yield phrases.count_gate_changes(changes)
+    yield _table(("Effect", "What", "Where", "Before", "Now", "Acknowledged"), map(_gate_change_row, shown))
     if len(ordered) > len(shown):
-        yield f"{len(ordered) - len(shown):,} more stand in `verdict.json`"
+        yield f"{len(ordered) - len(shown):,} more are in `verdict.json`"
 
 
-def _row(change: GateChange) -> tuple[str, ...]:
+def _gate_change_row(change: GateChange) -> tuple[str, ...]:
     effect = change.effect.upper()
     texts = (change.before, change.now, change.acknowledged or "")
-    return (
-        f"**{effect}**" if effect == "WEAKER" else effect,
-        prose(change.what),
-        name(change.where),
-        *map(prose, texts),
+    effect = f"**{effect}**" if effect == "WEAKER" else effect
+    return (effect, _prose(change.what), _name(change.where), *map(_prose, texts))
+
+
+_GATE_HEADINGS: Final = ("", "Suite", "Pass rate (95% CI)", "Base", "Change (bounds)", "Gate")
+_SAME: Final = ("", "", "", "")
+
+
+def _gate_table(suites: Sequence[SuiteView]) -> str:
+    """Render one row for each gate; the numbers of a suite are in its first row."""
+    return _table(_GATE_HEADINGS, (row for suite in suites for row in _gate_rows(suite)))
+
+
+def _gate_rows(suite: SuiteView) -> Iterator[tuple[str, ...]]:
+    verdict = suite.verdict
+    rate = phrases.rate(verdict).replace("  ", " · ")
+    first = (_name(suite.name), rate, phrases.base(verdict.delta), phrases.change(verdict))
+    for index, gate in enumerate(verdict.gates):
+        yield (_result(suite, gate), *(_SAME if index else first), _prose(phrases.gate_name(gate)))
+
+
+def _result(suite: SuiteView, gate: GateResult) -> str:
+    word = phrases.result_of(suite.verdict, gate)
+    return word if gate.result == "pass" else f"**{word}**"
+
+
+def _gate_messages(suite: SuiteView) -> Iterator[str]:
+    """Render the messages of the gates that did not pass; a message that several gates have appears once."""
+    messages = {gate.message: gate for gate in suite.verdict.gates if gate.result != "pass"}
+    for message, gate in messages.items():
+        yield f"- {_result(suite, gate)} {_name(suite.name)}, {_prose(phrases.gate_name(gate))}: {_prose(message)}"
+
+
+def _suite(view: ReportView, suite: SuiteView, limits: _PageLimits) -> Iterator[str]:
+    """Render the details of one suite, below its name if there are several suites."""
+    details = islice(suite.details.values(), limits.whole)
+    in_full = [_case_in_full(case, view.links) for case in details]
+    blocks = [*_case_lists(suite, view.links, limits), *_details(suite, limits)]
+    if in_full:
+        blocks.append(_collapsible(f"<b>{count(len(in_full), 'case')} in full</b>", *in_full))
+    if blocks and len(view.suites) > 1:
+        yield f"### {_name(suite.name)}"
+    yield from blocks
+
+
+_DECIDED: Final = frozenset({"pass", "fail", "inconclusive"})  # in other verdicts, "regressed" counts missing answers
+
+
+def _case_lists(suite: SuiteView, links: Links | None, limits: _PageLimits) -> Iterator[str]:
+    """Render the lists of cases as _collapsible sections; those that belong to a failed gate are open."""
+    if not limits.listed:
+        return
+    failed = {gate.kind for gate in suite.verdict.gates if gate.result == "fail"}
+    if suite.regressed and suite.verdict.verdict in _DECIDED:
+        yield _changed("regressed", suite, links, limits.listed, opened="no-regression" in failed)
+    if suite.missed:
+        yield _reasons("missed case", suite.missed, limits.listed, opened=bool(failed - {"no-regression"}))
+    if suite.errors:
+        yield _reasons("unanswered case", suite.errors, limits.listed, opened=True)
+    if suite.flaky:
+        yield _flaky(suite.flaky, limits.listed)
+    if suite.fixed:
+        yield _changed("fixed", suite, links, limits.listed)
+
+
+def _changed(
+    how: Literal["regressed", "fixed"], suite: SuiteView, links: Links | None, listed: int, *, opened: bool = False
+) -> str:
+    cases = suite.regressed if how == "regressed" else suite.fixed
+    rows = (
+        (_case_name(case.id, case.place, links), f"{case.before} -> {case.now}", _prose(case.reason))
+        for case in cases[:listed]
     )
+    command = phrases.compare_command(suite.name, suite.verdict, regressed=how == "regressed")
+    blocks = [_table(("Case", "Base -> now", "Reason"), rows)]
+    if len(cases) > listed:
+        blocks.append(f"all: {_command(command)}")
+    return _collapsible(_title(f"{how} case", len(cases), len(cases), listed), *blocks, opened=opened)
 
 
-_SLICE: Final = ("Slice", "Pass rate (95% CI)", "Change", "Worse / better", "p")
-_JUDGE: Final = ("Judge", "True passes found", "True misses found", "Labels", "Passed", "Corrected", "May gate")
+def _reasons(noun: str, reasons: Sequence[Reason], listed: int, *, opened: bool) -> str:
+    rows = ((f"{reason.count:,}", _prose(reason.text), _name(reason.example)) for reason in reasons[:listed])
+    title = _title(noun, sum(reason.count for reason in reasons), len(reasons), listed)
+    return _collapsible(title, _table(("Cases", "Reason", "First"), rows), opened=opened)
+
+
+def _flaky(cases: Sequence[FlakyCaseRow], listed: int) -> str:
+    rows = ((_name(case.id), _name(case.place), f"{case.passed} of {case.trials}") for case in cases[:listed])
+    title = _title("flaky case", len(cases), len(cases), listed)
+    return _collapsible(title, _table(("Case", "Place", "Trials passed"), rows))
+
+
+def _title(noun: str, cases: int, rows: int, listed: int) -> str:
+    return f"<b>{count(cases, noun)}</b>{f' (first {listed:,})' if rows > listed else ''}"
+
+
+_SLICE_HEADINGS: Final = ("Slice", "Pass rate (95% CI)", "Change", "Worse / better", "p")
+_JUDGE_HEADINGS: Final = ("Judge", "TPR", "TNR", "Labels", "Passed", "Corrected", "May gate")
 _FEWEST_RUNS: Final = 3
 
 
-def detail_sections(suite: SuiteView, limits: PageLimits) -> Iterator[str]:
-    """Write what a reader should know before trusting the numbers."""
+def _details(suite: SuiteView, limits: _PageLimits) -> Iterator[str]:
+    """Render slices, judges, warnings and the trend."""
     verdict = suite.verdict
     if verdict.slices and (limits.passing_slices or verdict.verdict != "pass"):
-        yield collapsible(count(len(verdict.slices), "slice"), *_slices(verdict))
+        yield _collapsible(count(len(verdict.slices), "slice"), *_slices(verdict))
     if verdict.judges:
-        yield collapsible(count(len(verdict.judges), "judge"), table(_JUDGE, map(_judge, verdict.judges)))
-    notes = [*verdict.notes, *_trend(verdict)]
+        table = _table(_JUDGE_HEADINGS, map(_judge_row, verdict.judges))
+        yield _collapsible(count(len(verdict.judges), "judge"), table)
+    trend = phrases.trend_warning(verdict)
+    notes = [*verdict.notes, *([] if trend is None else [trend])]
     if notes:
-        yield "\n".join(f"- NOTE {name(suite.name)}: {prose(note)}" for note in notes)
+        yield "\n".join(f"- NOTE {_name(suite.name)}: {_prose(note)}" for note in notes)
     if limits.trends and len(suite.history) >= _FEWEST_RUNS:
-        yield collapsible("Pass rate over the last runs", _chart(suite.history))
+        yield _collapsible("Pass rate over the last runs", _trend_chart(suite.history))
 
 
 def _slices(verdict: SuiteVerdict) -> Iterator[str]:
     for by, group in groupby(verdict.slices, key=attrgetter("by")):
         pieces = list(group)
-        how = "gated, Holm's p" if any(piece.gated for piece in pieces) else "not gated, each p by itself"
-        yield f"By {name(by)} ({how})"
-        yield table(_SLICE, map(_slice, pieces))
+        how = "gated, Holm's p" if any(piece.gated for piece in pieces) else "not gated, p not adjusted"
+        yield f"By {_name(by)} ({how})"
+        yield _table(_SLICE_HEADINGS, map(_slice_row, pieces))
 
 
-def _slice(piece: SliceResult) -> tuple[str, ...]:
+def _slice_row(piece: SliceResult) -> tuple[str, ...]:
     rate = f"{piece.passed:,}/{piece.n:,} · {phrases.share(piece.pass_rate, piece.interval)}"
-    delta = piece.delta
-    if delta is None:
-        return name(piece.value), rate, "-", "-", "-"
-    p = delta.p if delta.p_adjusted is None else delta.p_adjusted
-    return name(piece.value), rate, points(delta.delta), f"{delta.losses:,} / {delta.gains:,}", p_value(p)
+    return _name(piece.value), rate, *phrases.slice_change(piece)
 
 
-def _judge(judge: JudgeVerdict) -> tuple[str, ...]:
-    found = [
+def _judge_row(judge: JudgeVerdict) -> tuple[str, ...]:
+    rates = [
         "-" if rate is None else f"{percent(rate[0])} (at least {percent(rate[1])})" for rate in (judge.tpr, judge.tnr)
     ]
     passed = "-" if judge.pass_rate is None else f"{percent(judge.pass_rate)} of {judge.scored:,}"
     corrected = "-" if judge.corrected is None else phrases.share(judge.corrected.value, judge.corrected.interval)
-    may = "yes" if judge.why_not is None else f"no: {prose(judge.why_not)}"
-    return name(judge.name), *found, f"{judge.labels:,}", passed, corrected, may
+    may_gate = "yes" if judge.why_not is None else f"no: {_prose(judge.why_not)}"
+    return _name(judge.name), *rates, f"{judge.labels:,}", passed, corrected, may_gate
 
 
-def _trend(verdict: SuiteVerdict) -> Iterator[str]:
-    if verdict.trend is not None and (verdict.trend.alarm or "unusually" in verdict.trend.message):
-        yield verdict.trend.message
-
-
-def _chart(history: Sequence[HistoryRow]) -> str:
-    """Draw the rates; no text of others stands within, as Mermaid has an own language."""
+def _trend_chart(history: Sequence[HistoryRow]) -> str:
+    """Draw the pass rates as a Mermaid chart, of numbers only: foreign text could be Mermaid code."""
     rates = [100 * row.pass_rate for row in history]
     lowest = max(10 * int(min(rates) / 10 - 0.5), 0)
     lines = (
@@ -276,201 +370,88 @@ def _chart(history: Sequence[HistoryRow]) -> str:
     return fenced("\n".join(lines), "mermaid")
 
 
-_TEXT: Final = 600
-_JUDGED: Final = frozenset({"pass", "fail", "inconclusive"})  # else a case without an answer stood there as worse
+_CASE_TEXT: Final = 600
 
 
-def case_lists(suite: SuiteView, links: Links | None, limits: PageLimits) -> Iterator[str]:
-    """Write the lists of a suite, each for the reader to open; those that failed a gate stand open."""
-    if not limits.listed:
-        return
-    failed = {gate.kind for gate in suite.verdict.gates if gate.result == "fail"}
-    if suite.regressed and suite.verdict.verdict in _JUDGED:
-        yield _changed("regressed", suite, links, limits.listed, opened="no-regression" in failed)
-    if suite.missed:
-        opened = bool(failed - {"no-regression"})
-        yield _reasons("missed case", suite.missed, limits.listed, opened=opened)
-    if suite.errors:
-        yield _reasons("unanswered case", suite.errors, limits.listed, opened=True)
-    if suite.flaky:
-        yield _flaky(suite.flaky, limits.listed)
-    if suite.fixed:
-        yield _changed("fixed", suite, links, limits.listed)
-
-
-def whole_cases(suite: SuiteView, links: Links | None, limits: PageLimits) -> Iterator[str]:
-    """Write cases with their texts, for the reader to open."""
-    shown = [_whole(case, links) for case in islice(suite.details.values(), limits.whole)]
-    if shown:
-        yield collapsible(f"<b>{count(len(shown), 'case')} in full</b>", *shown)
-
-
-def _changed(
-    how: Literal["regressed", "fixed"], suite: SuiteView, links: Links | None, listed: int, *, opened: bool = False
-) -> str:
-    cases = suite.regressed if how == "regressed" else suite.fixed
-    rows = (
-        (case_name(case.id, case.place, links), f"{case.before} -> {case.now}", prose(case.reason))
-        for case in cases[:listed]
-    )
-    every = f"all: {shell(compare_command(suite.name, suite.verdict, regressed=how == 'regressed'))}"
-    blocks = [table(("Case", "Was -> now", "Why"), rows), *([every] if len(cases) > listed else [])]
-    return collapsible(_title(f"{how} case", len(cases), len(cases), listed), *blocks, opened=opened)
-
-
-def _reasons(noun: str, reasons: Sequence[Reason], listed: int, *, opened: bool) -> str:
-    rows = ((f"{reason.count:,}", prose(reason.text), name(reason.example)) for reason in reasons[:listed])
-    title = _title(noun, sum(reason.count for reason in reasons), len(reasons), listed)
-    return collapsible(title, table(("Cases", "Why", "First"), rows), opened=opened)
-
-
-def _flaky(cases: Sequence[FlakyCaseRow], listed: int) -> str:
-    rows = ((name(case.id), name(case.place), f"{case.passed} of {case.trials}") for case in cases[:listed])
-    title = _title("flaky case", len(cases), len(cases), listed)
-    return collapsible(title, table(("Case", "Where", "Trials passed"), rows))
-
-
-def _title(noun: str, cases: int, rows: int, listed: int) -> str:
-    return f"<b>{count(cases, noun)}</b>{f' (first {listed:,})' if rows > listed else ''}"
-
-
-def _whole(case: CaseView, links: Links | None) -> str:
+def _case_in_full(case: CaseView, links: Links | None) -> str:
     before = format_mean(case.before)
     now = format_mean(case.value) or "no answer"
-    head = f"#### {case_name(case.id, case.place, links)} {f'{before} -> {now}' if before else now}"
-    answers = [trial.output for trial in sorted(case.trials, key=lambda trial: trial.value == 1)]
+    head = f"#### {_case_name(case.id, case.place, links)} {f'{before} -> {now}' if before else now}"
+    outputs = [trial.output for trial in sorted(case.trials, key=lambda trial: trial.value == 1)]  # misses first
     texts = {
         "Input": case.input,
         "Expected": case.expected,
         "Baseline": case.baseline_output or "",
-        "Now": answers[0] if answers else "",
+        "Candidate": outputs[0] if outputs else "",
     }
-    why = [f"Why: {prose(case.reason)}"] if case.reason else []
-    blocks = (f"{title}\n\n{fenced(truncate(text, _TEXT))}" for title, text in texts.items() if text)
-    return "\n\n".join([head, *why, *blocks])
+    reason = [f"Reason: {_prose(case.reason)}"] if case.reason else []
+    blocks = (f"{title}\n\n{fenced(truncate(text, _CASE_TEXT))}" for title, text in texts.items() if text)
+    return "\n\n".join([head, *reason, *blocks])
 
 
-_HEADINGS = ("", "Suite", "Pass rate (95% CI)", "Base", "Change (bounds)", "Gate")
-_SAME = ("", "", "", "")
+def _footer(view: ReportView, limits: _PageLimits) -> Iterator[str]:
+    if view.verdict.suites_not_run:
+        yield f"Not run: {', '.join(map(_name, view.verdict.suites_not_run))}"
+    if view.notes:
+        yield "\n".join(f"- NOTE {_prose(note)}" for note in view.notes)
+    if limits.listed:
+        yield _facts(view)
+    steps = phrases.next_steps(view)
+    if steps:
+        yield "\n".join(f"- {step.why}: {_command(step.command)}" for step in steps)
+    yield _where(view)
 
 
-def gate_table(suites: Sequence[SuiteView]) -> str:
-    """Write one row a gate; what is said of its suite stands in the first of them."""
-    return table(_HEADINGS, (row for suite in suites for row in _rows(suite)))
-
-
-def gate_messages(suite: SuiteView) -> Iterator[str]:
-    """Write what the gates say that did not pass; what several of them say stands there once."""
-    said = {gate.message: gate for gate in suite.verdict.gates if gate.result != "pass"}
-    for message, gate in said.items():
-        yield f"- {_result(suite, gate)} {name(suite.name)}, {prose(phrases.gate_name(gate))}: {prose(message)}"
-
-
-def _rows(suite: SuiteView) -> Iterator[tuple[str, ...]]:
-    verdict = suite.verdict
-    rate = phrases.rate(verdict).replace("  ", " · ")
-    first = (name(suite.name), rate, phrases.base(verdict.delta), phrases.change(verdict))
-    for index, gate in enumerate(verdict.gates):
-        yield (_result(suite, gate), *(_SAME if index else first), prose(phrases.gate_name(gate)))
-
-
-def _result(suite: SuiteView, gate: GateResult) -> str:
-    word = phrases.result_of(suite.verdict, gate)
-    return word if gate.result == "pass" else f"**{word}**"
-
-
-def page(view: ReportView, limits: PageLimits) -> str:
-    """Write the page, its verdict first."""
-    table = [gate_table(view.suites)] if view.suites else []
-    said = list(chain.from_iterable(map(gate_messages, view.suites)))
-    messages = ["\n".join(said)] if said else []
-    suites = chain.from_iterable(_suite(view, suite, limits) for suite in view.suites)
-    return "\n\n".join([*header_section(view, limits), *table, *messages, *suites, *footer_section(view, limits)])
-
-
-def _suite(view: ReportView, suite: SuiteView, limits: PageLimits) -> Iterator[str]:
-    """Write what is said of one suite, below its name where there are others."""
-    blocks = [
-        *case_lists(suite, view.links, limits),
-        *detail_sections(suite, limits),
-        *whole_cases(suite, view.links, limits),
-    ]
-    if blocks and len(view.suites) > 1:
-        yield f"### {name(suite.name)}"
-    yield from blocks
-
-
-MARKER: Final = "<!-- evalgate -->"
-"""The first line: whoever updates the comment finds it by this, from the bot's own account."""
-
-COMMENT_LIMIT: Final = 60_000
-"""Characters in UTF-16; GitHub takes 65,536."""
-
-_LIMIT_STEPS: Final = (
-    PageLimits(),
-    PageLimits("slices of suites that pass", passing_slices=False),
-    PageLimits("slices of suites that pass, all but 3 cases of each list", 3, passing_slices=False),
-    PageLimits("slices of suites that pass, lists of cases", 0, passing_slices=False),
-)
-
-
-def render_comment(view: ReportView) -> str:
-    """Render the comment: at most 60,000 characters; what does not fit is cut, and the last line says so."""
-    if _is_clean(view):
-        return f"{MARKER}\n{_passed(view)}\n"
-    room = COMMENT_LIMIT - len(MARKER) - 1
-    return f"{MARKER}\n{render_to_fit(partial(page, view), _LIMIT_STEPS, _characters, room, where(view))}"
-
-
-def _characters(text: str) -> int:
-    return len(text.encode("utf-16-le")) // 2
-
-
-def _is_clean(view: ReportView) -> bool:
-    """Tell whether there is nothing that a reader should look at."""
+def _facts(view: ReportView) -> str:
     verdict = view.verdict
-    return (
-        (verdict.verdict, verdict.exit_code) == ("pass", 0)
-        and not (verdict.changed_in_gate or view.notes)
-        and all(map(_is_quiet, view.suites))
-    )
+    calls = f"{verdict.calls.sent:,} sent, {verdict.calls.cached:,} cached, {verdict.calls.retried:,} retried"
+    own = [("run", _name(verdict.run_id)), ("tier", _name(verdict.tier)), ("calls", calls)]
+    own += [("duration", seconds(verdict.duration_s))]
+    commit = [] if verdict.commit is None else [("commit", _name(verdict.commit))]
+    rows = [*own, *commit, *((_prose(fact), _command(value)) for fact, value in view.facts)]
+    return _collapsible(f"Run: {count(len(rows), 'fact')}", _table(("Fact", ""), rows))
 
 
-def _is_quiet(suite: SuiteView) -> bool:
-    return suite.verdict.verdict == "pass" and not (_has_dropped(suite.verdict.delta) or suite.verdict.notes)
+def _where(view: ReportView) -> str:
+    """Return the names of the report, the verdict and the run, and the address of the CI run if it is known."""
+    run = view.links.run if view.links is not None else None
+    parts = [f"[Run and its artifacts]({run})"] if run is not None else []
+    if view.report_file is not None:
+        parts.append(f"report: {_name(view.report_file)}")
+    return " · ".join([*parts, f"verdict: {_name(view.verdict_file)}", f"run: {_name(view.run_file)}"])
 
 
-def _has_dropped(delta: Delta | None) -> bool:
-    """Tell whether a suite dropped, be it that it may or that its cases are too few to prove it."""
-    return delta is not None and (delta.finding.startswith("regressed") or (delta.delta < 0 and delta.mde is None))
+_LONGEST_NAME: Final = 120
+_LONGEST_PROSE: Final = 400
 
 
-def _passed(view: ReportView) -> str:
-    deltas = {suite.name: suite.verdict.delta.delta for suite in view.suites if suite.verdict.delta is not None}
-    told = f"{count(len(view.suites), 'suite')}, {count(view.verdict.accounting.planned, 'case')}"
-    if deltas:
-        largest = max(deltas, key=lambda suite: abs(deltas[suite]))
-        told += f", no drop is proven (largest change: {name(largest)} {points(deltas[largest])})"
-    return f"Eval gate: pass - {told}. {format_cost(view.verdict.calls)}."
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Render a table of cells that are Markdown already."""
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-SUMMARY_LIMIT: Final = 900 << 10
-"""Bytes; of a step whose summary exceeds 1 MiB GitHub shows none at all."""
-
-_SLICES: Final = "slices of suites that pass"
-_SUMMARY_LIMIT_STEPS: Final = (
-    PageLimits(listed=MAX_DETAILED, whole=MAX_DETAILED, trends=True),
-    PageLimits(_SLICES, MAX_DETAILED, MAX_DETAILED, passing_slices=False, trends=True),
-    PageLimits(f"{_SLICES}, cases in full", MAX_DETAILED, 0, passing_slices=False, trends=True),
-    PageLimits(f"{_SLICES}, cases in full, all but 10 cases of each list", 10, 0, passing_slices=False),
-    PageLimits(f"{_SLICES}, cases in full, lists of cases", 0, 0, passing_slices=False),
-)
+def _collapsible(title: str, *blocks: str, opened: bool = False) -> str:
+    """Render a section that a reader can open; ``title`` is HTML and must not contain foreign text."""
+    head = f"<details{' open' if opened else ''}><summary>{title}</summary>"
+    return "\n\n".join([head, *blocks, "</details>"])
 
 
-def render_summary(view: ReportView) -> str:
-    """Render the summary: at most 900 KiB; what does not fit is cut, and the last line says so."""
-    return render_to_fit(partial(page, view), _SUMMARY_LIMIT_STEPS, _bytes, SUMMARY_LIMIT, where(view))
+def _name(text: str) -> str:
+    return code(truncate(text, _LONGEST_NAME))
 
 
-def _bytes(text: str) -> int:
-    return len(text.encode())
+def _command(command: str) -> str:
+    return code(truncate(command, _LONGEST_PROSE))
+
+
+def _prose(text: str) -> str:
+    """Escape and truncate a sentence that may contain foreign text."""
+    return inline(truncate(text, _LONGEST_PROSE))
+
+
+def _case_name(case_id: str, place: Place, links: Links | None) -> str:
+    """Render a case's id as a link to its line, or with its place if the repository is unknown."""
+    if links is None or not place.file:
+        return f"{_name(case_id)} {_name(str(place))}" if place.file else _name(case_id)
+    return f"[{_name(case_id)}]({links.line(place)})"

@@ -1,4 +1,4 @@
-"""What stands in the cells of a table of suites and gates, in whichever report."""
+"""Phrases that all reports share: the cells of the table of gates, the reason of the verdict, and the next steps."""
 
 from __future__ import annotations
 
@@ -7,51 +7,21 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate.gates.decide import NO_BASELINE
-from pytest_evalgate.text.escape import one_line
-from pytest_evalgate.text.layout import wrap_lines
-from pytest_evalgate.text.wording import OPTIONS, STOPPED, count, percent, points
+from pytest_evalgate.text.wording import NO_BASELINE, OPTIONS, STOPPED, count, p_value, percent, points
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from pytest_evalgate.records.results import Delta, GateChange, GateResult, SuiteVerdict, VerdictName
+    from pytest_evalgate.records.results import (
+        Delta,
+        GateChange,
+        GateResult,
+        SliceResult,
+        SuiteVerdict,
+        Verdict,
+        VerdictName,
+    )
     from pytest_evalgate.reports.view import ReportView, SuiteView
-    from pytest_evalgate.text.layout import Line
-
-COMPLETE_COMMAND: Final = "pytest --eval-gate --eval-stop never"
-"""The command that sends what a stopped run left out."""
-
-
-def stopped_lines(name: str, verdict: SuiteVerdict, width: int) -> Iterator[Line]:
-    """Return the lines that say after which case a suite stopped, and how many calls that saved: one a case."""
-    if verdict.stopped is not None:
-        saved = f"{count(verdict.accounting.not_run, 'call')} saved"
-        text = f"  {one_line(name)} stopped after {completed_part(verdict)}: its verdict was certain ({saved})"
-        yield from wrap_lines(text, width)
-
-
-def completed_part(verdict: SuiteVerdict) -> str:
-    """Say how many of the cases have run."""
-    counts = verdict.accounting
-    every = counts.planned - counts.skipped
-    return f"{every - counts.not_run:,} of {count(every, 'case')}"
-
-
-def change_at_least(verdict: SuiteVerdict, delta: Delta) -> str:
-    """Say on which side of ``delta`` the change lies, wherever the missing cases would have put it."""
-    return f"at {'most' if verdict.verdict == 'fail' else 'least'} {points(delta.delta)}"
-
-
-def stopped_reason(verdict: SuiteVerdict, gate: GateResult) -> str:
-    """Say in one clause why a gate does not pass."""
-    told, failed = str(gate.kind), gate.result == "fail"
-    if gate.kind == "no-regression" and failed and verdict.delta is not None:
-        told = change_at_least(verdict, verdict.delta)
-    if gate.kind == "pass-rate" and failed and gate.value is not None and gate.required is not None:
-        told = f"at most {percent(gate.value)} < {100 * gate.required:g}%"
-    return f"{told} after {completed_part(verdict)}"
-
 
 _WORDS: dict[VerdictName, str] = {
     "pass": "PASS",
@@ -62,31 +32,47 @@ _WORDS: dict[VerdictName, str] = {
     "invalid": "INVALID",
 }
 
+_COMMIT: Final = re.compile(r"[0-9a-f]{40,64}")
+_DIGITS: Final = 7
+_CLAUSE_END: Final = re.compile(r"; |\. | \(")
+_COMPLETE_COMMAND: Final = "pytest --eval-gate --eval-stop never"
+
 
 def word(result: VerdictName) -> str:
-    """Name what a gate or a suite says."""
+    """Return the word for the result of a gate or a suite; short, since it fills a table column."""
     return _WORDS[result]
 
 
+def run_word(verdict: VerdictName) -> str:
+    """Return the word for the verdict of a run."""
+    return "INCONCLUSIVE" if verdict == "inconclusive" else word(verdict)
+
+
 def result_of(verdict: SuiteVerdict, gate: GateResult) -> str:
-    """Name what a gate says, and whether it blocks."""
+    """Return the word for the result of a gate, marked if the gate is advisory."""
     return word(gate.result) + ("" if is_blocking(verdict) else " (advisory)")
 
 
 def is_blocking(verdict: SuiteVerdict) -> bool:
-    """Tell whether the gates of a suite can fail the build."""
+    """Return whether the gates of a suite can fail the build."""
     return verdict.mode == "blocking"
 
 
+def gate_name(gate: GateResult) -> str:
+    """Return the name of a gate: ``CI >= 85%``, ``must-pass billing``; it may contain text of the configuration."""
+    if gate.kind == "pass-rate" and gate.required is not None:
+        return f"{'CI' if gate.bound is not None else 'rate'} >= {100 * gate.required:g}%"
+    return f"{gate.kind} {gate.of}" if gate.of else gate.kind
+
+
 def rate(verdict: SuiteVerdict) -> str:
-    """Write the pass rate with its counts and its interval; how much has run, or was answered, where it is unknown."""
+    """Return ``221/240  92.1% (88.0-94.9)``, or the number of cases behind a pass rate that is not known yet."""
+    ended = verdict.accounting
     if verdict.stopped is not None:
         return f"{completed_part(verdict)} run"
     if _is_unanswered(verdict):
-        ended = verdict.accounting
-        return f"{ended.passed + ended.missed:,} answered, {ended.errored:,} without"
-    if verdict.accounting.not_run:
-        ended = verdict.accounting
+        return f"{ended.passed + ended.missed:,} answered, {ended.errored:,} missing"
+    if ended.not_run:
         return f"{ended.passed:,} of {ended.passed + ended.missed + ended.errored:,} run passed"
     if verdict.pass_rate is None or verdict.interval is None:
         return "-"
@@ -95,161 +81,181 @@ def rate(verdict: SuiteVerdict) -> str:
 
 
 def share(value: float, interval: tuple[float, float]) -> str:
-    """Write a share with its interval: ``92.1% (88.0-94.9)``."""
+    """Format a share with its interval: ``92.1% (88.0-94.9)``."""
     return f"{percent(value)} ({100 * interval[0]:.1f}-{100 * interval[1]:.1f})"
 
 
 def base(delta: Delta | None) -> str:
-    """Write the baseline's rate in percent, without the sign."""
+    """Return the baseline's pass rate in percent, without the sign."""
     return "-" if delta is None else f"{100 * delta.baseline_rate:.1f}"
 
 
 def change(verdict: SuiteVerdict) -> str:
-    """Write the change with its bounds."""
+    """Return the change with its bounds, ``-6.2 pp (-9.1..-3.4)``; of a stopped suite the bound that is certain."""
     delta = verdict.delta
     if delta is None or _is_unanswered(verdict):
         return "-"
     if verdict.stopped is not None:
-        return change_at_least(verdict, delta)
+        return _change_bound(verdict, delta)
     return f"{points(delta.delta)} ({100 * delta.lower:+.1f}..{100 * delta.upper:+.1f})"
 
 
 def _is_unanswered(verdict: SuiteVerdict) -> bool:
-    """Tell whether too many answers are missing to say anything of the suite."""
+    """Return whether missing answers leave the pass rate of the suite open."""
     return verdict.verdict == "incomplete" and bool(verdict.accounting.errored)
 
 
-def gate_name(gate: GateResult) -> str:
-    """Name a gate by its kind, its minimum and what it is of; what it is of is the user's own text."""
-    if gate.kind == "pass-rate" and gate.required is not None:
-        return f"{'CI' if gate.bound is not None else 'rate'} >= {100 * gate.required:g}%"
-    return f"{gate.kind} {gate.of}" if gate.of else gate.kind
+def _change_bound(verdict: SuiteVerdict, delta: Delta) -> str:
+    """Return the bound of the change that holds whatever the cases that did not run would have given."""
+    return f"at {'most' if verdict.verdict == 'fail' else 'least'} {points(delta.delta)}"
 
 
-_COMMIT: Final = re.compile(r"[0-9a-f]{40,64}")
-_DIGITS: Final = 7
-
-_CLAUSE_END: Final = re.compile(r"; |\. | \(")
-
-
-@dataclass(frozen=True, slots=True)
-class NextStep:
-    """What a reader can do next: why, and the command that does it."""
-
-    why: str
-    command: str
+def completed_part(verdict: SuiteVerdict) -> str:
+    """Return how many cases ran: ``212 of 500 cases``; skipped cases do not count."""
+    counts = verdict.accounting
+    every = counts.planned - counts.skipped
+    return f"{every - counts.not_run:,} of {count(every, 'case')}"
 
 
-def run_word(verdict: VerdictName) -> str:
-    """Name a run's verdict."""
-    return "INCONCLUSIVE" if verdict == "inconclusive" else word(verdict)
+def slice_change(piece: SliceResult) -> tuple[str, str, str]:
+    """Return the cells change, worse / better and p of a slice; p is Holm's if the slice is gated."""
+    delta = piece.delta
+    if delta is None:
+        return "-", "-", "-"
+    p = delta.p if delta.p_adjusted is None else delta.p_adjusted
+    return points(delta.delta), f"{delta.losses:,} / {delta.gains:,}", p_value(p)
 
 
-def reason(view: ReportView) -> str:
-    """Say in a clause why the verdict is what it is; it may hold text of the user's and of models."""
-    verdict = view.verdict
+def trend_warning(verdict: SuiteVerdict) -> str | None:
+    """Return the message of the trend if it needs attention."""
+    trend = verdict.trend
+    return trend.message if trend is not None and (trend.alarm or "unusually" in trend.message) else None
+
+
+def weakest_first(changes: Sequence[GateChange]) -> list[GateChange]:
+    """Return the changes in the gate, those that weaken it first, then by kind."""
+    return sorted(changes, key=lambda change: (change.effect != "weaker", change.what, change.effect))
+
+
+def count_gate_changes(changes: Sequence[GateChange]) -> str:
+    """Return ``3 changes against the base branch, 1 of them weaker``."""
+    weaker = sum(change.effect == "weaker" for change in changes)
+    weak = f"{weaker:,}" if weaker else "none"
+    return f"{count(len(changes), 'change')} against the base branch, {weak} of them weaker"
+
+
+def reason(verdict: Verdict) -> str:
+    """Return the reason of the verdict as one clause; it may contain text of users and models."""
     if verdict.problems:
-        return _clause(verdict.problems[0])
+        return _first_clause(verdict.problems[0])
     if verdict.refused is not None:
-        return _clause(verdict.refused)
-    weakened = [change for change in verdict.changed_in_gate if _is_unacknowledged(change)]
+        return _first_clause(verdict.refused)
+    weakened = [one for one in verdict.changed_in_gate if one.effect == "weaker" and one.acknowledged is None]
     if weakened and verdict.verdict == "fail":
         return f"this branch weakens the gate: {weakened[0].where} {weakened[0].what}"
     if verdict.verdict == "pass":
-        return _all_passed(view)
-    gates = ((suite, gate) for suite in _blocking(view) for gate in suite.verdict.gates)
-    reasons = (_gate_reason(suite, gate) for suite, gate in gates if gate.result == verdict.verdict)
+        return _all_passed(verdict)
+    reasons = (
+        _gate_reason(name, suite, gate)
+        for name, suite in verdict.suites.items()
+        if is_blocking(suite)
+        for gate in suite.gates
+        if gate.result == verdict.verdict
+    )
     return next(reasons, "no case was selected")
 
 
-def exit_note(view: ReportView) -> str:
-    """Say what the exit code is, and what it means where the verdict does not say so."""
-    code, verdict = view.verdict.exit_code, view.verdict.verdict
-    if verdict == "incomplete" and any(note.startswith(STOPPED) for note in view.notes):
-        return f"exit {code}: the run was stopped, see above"
-    if verdict == "incomplete":
-        return f"exit {code}: retry the job, not the prompt"
-    if verdict == "inconclusive" and NO_BASELINE not in reason(view):
-        return f'exit {code}; on_inconclusive = "{"fail" if code else "warn"}"'
-    if verdict == "pass" and code:
-        return f"exit {code}: pytest's own, the gates passed"
-    return f"exit {code}"
-
-
-def next_steps(view: ReportView) -> tuple[NextStep, ...]:
-    """Say what to do about what did not pass, suite by suite."""
-    options = dict(view.facts).get(OPTIONS, "")
-    return tuple(step for suite in view.suites for step in suite_steps(suite, options))
-
-
-def compare_command(name: str, verdict: SuiteVerdict, *, regressed: bool = False) -> str:
-    """Return the command that lists the cases of a suite beside those that it was compared with."""
-    kind, _, where = ("", "", "") if verdict.delta is None else verdict.delta.baseline.partition(":")
-    against = {"file": where, "git": f"git:{where[:_DIGITS] if _COMMIT.fullmatch(where) else where}"}.get(kind)
-    side = [] if against is None else [shlex.quote(against)]
-    only = ["--regressed"] if regressed else []
-    return " ".join(["pytest-evalgate compare", *side, "--suite", shlex.quote(name), *only])
-
-
-def suite_steps(suite: SuiteView, options: str = "") -> Iterator[NextStep]:
-    """Say what to do about a suite that did not pass; ``options`` are those that its run was given."""
-    name = shlex.quote(suite.name)
-    failed = {gate.kind for gate in suite.verdict.gates if gate.result == "fail"}
-    if failed:
-        yield NextStep("look", f"pytest --eval-gate --eval-fail-cases -k {name}{options and f' {options}'}")
-    if "no-regression" in failed and suite.regressed:
-        first = "" if suite.verdict.stopped is None else f"{COMPLETE_COMMAND}, then "
-        yield NextStep("accept on purpose", f'{first}pytest-evalgate baseline promote --suite {name} --reason "..."')
-        if suite.verdict.delta is not None and suite.verdict.delta.baseline.startswith("git:"):
-            yield NextStep("and answer for it", f'[[acknowledged]] change = "suites.{name}.baseline", reason, owner')
-    if any(gate.result == "inconclusive" and not gate.message.startswith(NO_BASELINE) for gate in suite.verdict.gates):
-        yield NextStep("how many cases it needs", f"pytest-evalgate power {name}")
-
-
-def _blocking(view: ReportView) -> Iterator[SuiteView]:
-    return (suite for suite in view.suites if is_blocking(suite.verdict))
-
-
-def _is_unacknowledged(change: GateChange) -> bool:
-    return change.effect == "weaker" and change.acknowledged is None
-
-
-def _all_passed(view: ReportView) -> str:
+def _all_passed(verdict: Verdict) -> str:
     passed = {True: 0, False: 0}
     every = {True: 0, False: 0}
-    for suite in view.suites:
-        blocking = is_blocking(suite.verdict)
-        every[blocking] += len(suite.verdict.gates)
-        passed[blocking] += sum(gate.result == "pass" for gate in suite.verdict.gates)
+    for suite in verdict.suites.values():
+        blocking = is_blocking(suite)
+        every[blocking] += len(suite.gates)
+        passed[blocking] += sum(gate.result == "pass" for gate in suite.gates)
     text = f"{passed[True]} of {count(every[True], 'gate')}"
     return text if not every[False] else f"{text}; {passed[False]} of {every[False]} advisory, which never block"
 
 
-def _file_name(source: str) -> str:
-    """Name a baseline shortly: by its file, or by the branch or the first digits of the commit that it stands at."""
+def _gate_reason(name: str, suite: SuiteVerdict, gate: GateResult) -> str:
+    delta, failed = suite.delta, gate.result == "fail"
+    if gate.message.startswith(NO_BASELINE):
+        return f"{name}: {NO_BASELINE}"
+    if gate.result == "incomplete":
+        return f"{name}: {suite.accounting.errored:,} of {suite.accounting.planned:,} unanswered"
+    below = ""
+    if gate.kind == "pass-rate" and failed and gate.value is not None and gate.required is not None:
+        below = f"{percent(gate.value)} < {100 * gate.required:g}%"
+    if suite.stopped is not None:
+        bound = f"at most {below}" if below else gate.kind
+        if gate.kind == "no-regression" and failed and delta is not None:
+            bound = _change_bound(suite, delta)
+        return f"{name} {bound} after {completed_part(suite)}"
+    if gate.kind == "no-regression" and failed and delta is not None:
+        changed = f"{points(delta.delta)}: {delta.losses:,} worse, {delta.gains:,} better"
+        return f"{name} {changed} vs {_short_source(delta.baseline)}"
+    return f"{name} {below}" if below else f"{name}: {_first_clause(gate.message).removesuffix(' this gate')}"
+
+
+def _short_source(source: str) -> str:
+    """Return the short name of a baseline: its file name, or its branch or abbreviated commit."""
     kind, _, where = source.partition(":")
     if kind == "git":
         return f"git:{where[:_DIGITS]}" if _COMMIT.fullmatch(where) else source
     return where.rpartition("/")[2] if kind == "file" else source
 
 
-def _gate_reason(suite: SuiteView, gate: GateResult) -> str:
-    delta = suite.verdict.delta
-    if gate.message.startswith(NO_BASELINE):
-        return f"{suite.name}: {NO_BASELINE}"
-    if gate.result == "incomplete":
-        counts = suite.verdict.accounting
-        return f"{suite.name}: {counts.errored:,} of {counts.planned:,} unanswered"
-    if suite.verdict.stopped is not None:
-        return f"{suite.name} {stopped_reason(suite.verdict, gate)}"
-    if gate.kind == "no-regression" and gate.result == "fail" and delta is not None:
-        changed = f"{points(delta.delta)}: {delta.losses:,} worse, {delta.gains:,} better"
-        return f"{suite.name} {changed} vs {_file_name(delta.baseline)}"
-    if gate.kind == "pass-rate" and gate.result == "fail" and gate.value is not None and gate.required is not None:
-        return f"{suite.name} {percent(gate.value)} < {100 * gate.required:g}%"
-    return f"{suite.name}: {_clause(gate.message).removesuffix(' this gate')}"
-
-
-def _clause(text: str) -> str:
-    """Return what stands before the first advice or aside: the whole of it stands elsewhere in the report."""
+def _first_clause(text: str) -> str:
+    """Return a message up to its first advice or aside: reports print the whole of it elsewhere."""
     return _CLAUSE_END.split(" ".join(text.split()))[0]
+
+
+def exit_note(verdict: Verdict, notes: Iterable[str] = ()) -> str:
+    """Return the exit code, with its meaning if the verdict alone does not explain it."""
+    code, name = verdict.exit_code, verdict.verdict
+    if name == "incomplete" and any(note.startswith(STOPPED) for note in notes):
+        return f"exit {code}: the run was stopped, see above"
+    if name == "incomplete":
+        return f"exit {code}: retry the job, not the prompt"
+    if name == "inconclusive" and NO_BASELINE not in reason(verdict):
+        return f'exit {code}; on_inconclusive = "{"fail" if code else "warn"}"'
+    if name == "pass" and code:
+        return f"exit {code}: set by pytest, the gates passed"
+    return f"exit {code}"
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """A command that a reader can run next, and its purpose."""
+
+    why: str
+    command: str
+
+
+def next_steps(view: ReportView) -> tuple[NextStep, ...]:
+    """Return the next steps of all suites that did not pass."""
+    options = dict(view.facts).get(OPTIONS, "")
+    return tuple(step for suite in view.suites for step in suite_steps(suite, options))
+
+
+def suite_steps(suite: SuiteView, options: str = "") -> Iterator[NextStep]:
+    """Yield the next steps of a suite that did not pass; ``options`` are the command line options of its run."""
+    name = shlex.quote(suite.name)
+    failed = {gate.kind for gate in suite.verdict.gates if gate.result == "fail"}
+    if failed:
+        yield NextStep("look", f"pytest --eval-gate --eval-fail-cases -k {name}{options and f' {options}'}")
+    if "no-regression" in failed and suite.regressed:
+        first = "" if suite.verdict.stopped is None else f"{_COMPLETE_COMMAND}, then "
+        yield NextStep("accept on purpose", f'{first}pytest-evalgate baseline promote --suite {name} --reason "..."')
+        if suite.verdict.delta is not None and suite.verdict.delta.baseline.startswith("git:"):
+            yield NextStep("and acknowledge it", f'[[acknowledged]] change = "suites.{name}.baseline", reason, owner')
+    if any(gate.result == "inconclusive" and not gate.message.startswith(NO_BASELINE) for gate in suite.verdict.gates):
+        yield NextStep("cases needed", f"pytest-evalgate power {name}")
+
+
+def compare_command(name: str, verdict: SuiteVerdict, *, regressed: bool = False) -> str:
+    """Return the command that lists the cases of a suite next to those of its baseline."""
+    kind, _, where = ("", "", "") if verdict.delta is None else verdict.delta.baseline.partition(":")
+    against = {"file": where, "git": f"git:{where[:_DIGITS] if _COMMIT.fullmatch(where) else where}"}.get(kind)
+    side = [] if against is None else [shlex.quote(against)]
+    only = ["--regressed"] if regressed else []
+    return " ".join(["pytest-evalgate compare", *side, "--suite", shlex.quote(name), *only])

@@ -1,4 +1,4 @@
-"""The whole report as one JSON document, for programs."""
+"""Reports for programs: the cases as CSV, and the whole report as one JSON document, both rendered case by case."""
 
 from __future__ import annotations
 
@@ -15,30 +15,6 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.records.results import Json, Score
     from pytest_evalgate.reports.view import CaseView, ReportView
-
-SCHEMA: Final = 1
-_KIND: Final = "evalgate-report"
-
-
-def render_json(view: ReportView) -> Iterator[str]:
-    """Render the document in pieces: the verdict as ``verdict.json`` has it, the facts, and the cases, one a line.
-
-    Raises:
-        ValueError: a score is no number that JSON can hold.
-
-    """
-    head = {"schema": SCHEMA, "kind": _KIND, "verdict": kept.encode(view.verdict), "facts": dict(view.facts)}
-    yield f'{_dumps(head)[:-1]}, "cases": ['
-    between = "\n"
-    for case in view.cases:
-        yield f"{between}{_dumps(asdict(case))}"
-        between = ",\n"
-    yield "\n]}\n"
-
-
-def _dumps(value: Json) -> str:
-    return json.dumps(value, ensure_ascii=True, allow_nan=False)
-
 
 COLUMNS: Final = (
     "suite",
@@ -65,7 +41,7 @@ _BETWEEN_TRIALS: Final = " | "
 
 
 class _Line:
-    """A file that hands back what is written to it."""
+    """A file whose ``write`` returns the text: the csv module returns it to the caller of ``writerow``."""
 
     @staticmethod
     def write(text: str) -> str:
@@ -73,41 +49,67 @@ class _Line:
 
 
 def render_csv(view: ReportView) -> Iterator[str]:
-    """Render the table line by line; scores, latencies, costs and outputs of several trials stand one behind another.
+    """Render one row for each case; the scores, latencies, costs and outputs of several trials share a cell.
 
-    Shares and times are plain numbers; what is unknown is empty.
+    ::
+
+        suite,id,file,line,outcome,change,before,now,trials,tags,slices,scores,latency_s,cost_usd,reason,...
+        support-faq,refund-001,golden/faq.jsonl,1,missed,regressed,1,0.5,2,,,exact=1 | exact=0,0.4 | 0.5, | ,...
+
+    Shares and times are plain numbers; unknown values are empty.
     """
-    writer: Any = csv.writer(_Line(), lineterminator="\r\n")  # hands on what the file's write returns
+    writer: Any = csv.writer(_Line(), lineterminator="\r\n")  # RFC 4180
     yield writer.writerow(COLUMNS)
     for case in view.cases:
         yield writer.writerow(_row(case))
 
 
 def _row(case: CaseView) -> Iterator[str]:
-    trials = case.trials
-    yield from (
-        escape_cell(case.suite),
-        escape_cell(case.id),
-        escape_cell(case.place.file),
-        str(case.place.line or ""),
-    )
+    trials, place = case.trials, case.place
+    yield from (escape_cell(case.suite), escape_cell(case.id), escape_cell(place.file), str(place.line or ""))
     yield from (case.outcome, case.change, _number(case.before), _number(case.value), str(len(trials)))
     yield escape_cell(";".join(case.tags))
     yield escape_cell(";".join(f"{by}={value}" for by, value in case.slices))
-    yield escape_cell(_joined(_scores(trial.scores) for trial in trials))
-    yield _joined(_number(trial.latency_s) for trial in trials)
-    yield _joined(_number(trial.cost_usd) for trial in trials)
+    yield escape_cell(_BETWEEN_TRIALS.join(_scores(trial.scores) for trial in trials))
+    yield _BETWEEN_TRIALS.join(_number(trial.latency_s) for trial in trials)
+    yield _BETWEEN_TRIALS.join(_number(trial.cost_usd) for trial in trials)
     yield from (escape_cell(case.reason), escape_cell(case.input), escape_cell(case.expected))
-    yield escape_cell(_joined(trial.output for trial in trials))
+    yield escape_cell(_BETWEEN_TRIALS.join(trial.output for trial in trials))
 
 
 def _scores(scores: Iterable[Score]) -> str:
     return ";".join(f"{score.name}={_number(score.value)}" for score in scores)
 
 
-def _joined(texts: Iterable[str]) -> str:
-    return _BETWEEN_TRIALS.join(texts)
-
-
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.6g}"
+
+
+SCHEMA: Final = 1
+
+
+def render_json(view: ReportView) -> Iterator[str]:
+    """Render the verdict as in ``verdict.json``, the facts, and the cases, one per line.
+
+    ::
+
+        {"schema": 1, "kind": "evalgate-report", "verdict": {...}, "facts": {...}, "cases": [
+        {"suite": "support-faq", "id": "refund-001", "place": {"file": "golden/faq.jsonl", "line": 1}, ...
+        ]}
+
+    Raises:
+        ValueError: a score is NaN or infinite.
+
+    """
+    verdict = kept.encode(view.verdict)
+    head = {"schema": SCHEMA, "kind": "evalgate-report", "verdict": verdict, "facts": dict(view.facts)}
+    yield f'{_dumps(head)[:-1]}, "cases": ['
+    between = "\n"
+    for case in view.cases:
+        yield f"{between}{_dumps(asdict(case))}"
+        between = ",\n"
+    yield "\n]}\n"
+
+
+def _dumps(value: Json) -> str:
+    return json.dumps(value, ensure_ascii=True, allow_nan=False)

@@ -1,4 +1,4 @@
-"""Reports to files: each format says which files it is made of, and they are written whole or not at all."""
+"""Report files: which files each format consists of. A renderer is imported only if its format is configured."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ HTML_FILE = "report.html"
 
 @dataclass(frozen=True, slots=True)
 class WrittenReports:
-    """The files of a report, and what is to be said of them."""
+    """The files that were written, and notes on them for the reader."""
 
     paths: tuple[Path, ...]
     notes: tuple[str, ...] = ()
 
 
 def write_reports(view: ReportView, formats: Sequence[ReportFormat], folder: Path) -> WrittenReports:
-    """Write the reports of a run.
+    """Write the reports of a run, each file atomically.
 
     Args:
         view: The run.
-        formats: Which reports.
-        folder: Where to; made where it is missing.
+        formats: The formats to write.
+        folder: The folder to write to; it is created if it does not exist.
 
     Returns:
-        What was written, in the order of ``formats``.
+        The files, in the order of ``formats``.
 
     Raises:
         OSError: a file cannot be written.
@@ -46,22 +46,22 @@ def write_reports(view: ReportView, formats: Sequence[ReportFormat], folder: Pat
     )
 
 
-def write_files(made: Mapping[str, str], folder: Path) -> tuple[Path, ...]:
-    """Write what a hook made: the content of files by their plain names.
+def write_files(texts: Mapping[str, str], folder: Path) -> tuple[Path, ...]:
+    """Write the files that a ``pytest_evalgate_report`` hook returned, by name.
 
     Raises:
         OSError: a file cannot be written.
-        ValueError: a name is not that of a file in ``folder``.
+        ValueError: a name is not a plain file name.
 
     """
-    for name in made:
+    for name in texts:
         if not name or name != name.strip() or set(name) & set("/\\:") or name.startswith("."):
-            raise ValueError(f"{name!r} is not the plain name of a file")
-    return tuple(_write(folder / name, [text.encode()]) for name, text in made.items())
+            raise ValueError(f"{name!r} is not a plain file name: leave out folders and a leading dot")
+    return tuple(_write(folder / name, [text.encode()]) for name, text in texts.items())
 
 
 def _html(view: ReportView, folder: Path) -> WrittenReports:
-    from pytest_evalgate.reports.html import render_html  # noqa: PLC0415 - jinja2, where it is wanted
+    from pytest_evalgate.reports.html import render_html  # noqa: PLC0415 - jinja2 takes 40 ms
 
     spilled: list[Path] = []
     notes: list[str] = []
@@ -77,26 +77,26 @@ def _html(view: ReportView, folder: Path) -> WrittenReports:
 
 
 def _markdown(view: ReportView, folder: Path) -> WrittenReports:
-    from pytest_evalgate.reports.markdown import render_comment, render_summary  # noqa: PLC0415 - where it is wanted
+    from pytest_evalgate.reports.markdown import render_comment, render_summary  # noqa: PLC0415 - if configured
 
     summary = _write(folder / "summary.md", [render_summary(view).encode()])
     return WrittenReports((summary, _write(folder / "comment.md", [render_comment(view).encode()])))
 
 
 def _csv(view: ReportView, folder: Path) -> WrittenReports:
-    from pytest_evalgate.reports.tables import render_csv  # noqa: PLC0415 - where it is wanted
+    from pytest_evalgate.reports.tables import render_csv  # noqa: PLC0415 - if configured
 
     return WrittenReports((_write(folder / "cases.csv", map(str.encode, render_csv(view))),))
 
 
 def _junit(view: ReportView, folder: Path) -> WrittenReports:
-    from pytest_evalgate.reports.junit import render_junit  # noqa: PLC0415 - where it is wanted
+    from pytest_evalgate.reports.junit import render_junit  # noqa: PLC0415 - if configured
 
     return WrittenReports((_write(folder / "junit.xml", map(str.encode, render_junit(view))),))
 
 
 def _json(view: ReportView, folder: Path) -> WrittenReports:
-    from pytest_evalgate.reports.tables import render_json  # noqa: PLC0415 - where it is wanted
+    from pytest_evalgate.reports.tables import render_json  # noqa: PLC0415 - if configured
 
     return WrittenReports((_write(folder / "report.json", map(str.encode, render_json(view))),))
 

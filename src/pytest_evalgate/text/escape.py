@@ -1,4 +1,14 @@
-"""One escaper a sink: each module knows what its reader would act on, and makes plain text of it."""
+"""Escaping: one function for each place that text of users and models is written to.
+
+============================  ==============================================
+terminal, log of a CI job     ``one_line``
+HTML, JSON in a script        Jinja's autoescape, ``escape_json``
+Markdown                      ``inline``, ``code``, ``fenced``
+XML                           ``xml_text``, ``xml_attribute``
+CSV                           ``escape_cell``
+GitHub workflow commands      ``format_command``
+============================  ==============================================
+"""
 
 from __future__ import annotations
 
@@ -8,53 +18,57 @@ from typing import Final
 from xml.sax.saxutils import escape
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+"""Unicode categories: control, format (bidirectional overrides), surrogate, private use, line and paragraph ends."""
 
 
 def escape_hidden(text: str, kept: str = "") -> str:
-    r"""Return ``text`` with what cannot be seen as its escape (``\x1b``, ``\u202e``), ``kept`` left as it is."""
+    r"""Replace invisible characters by escapes (``\x1b``, ``\u202e``), except the characters of ``kept``."""
     if text.isascii() and text.isprintable():
         return text
     hidden = {char for char in set(text) - set(kept) if unicodedata.category(char) in _HIDDEN}
-    return text.translate({ord(char): _shown(char) for char in hidden})
+    return text.translate({ord(char): _escape_of(char) for char in hidden})
+
+
+def _escape_of(char: str) -> str:
+    return f"\\x{ord(char):02x}" if ord(char) < 0x100 else f"\\u{ord(char):04x}"  # noqa: PLR2004 - one byte
 
 
 def escape_lines(text: str) -> str:
-    """Return ``text`` with the line ends of every system as line feeds, and what else cannot be seen as escapes."""
+    """Replace invisible characters by escapes, except tabs and line ends, which become line feeds."""
     return escape_hidden(text.replace("\r\n", "\n").replace("\r", "\n"), kept="\n\t")
 
 
 def escape_line(text: str) -> str:
-    """Return ``text`` as one line, what else cannot be seen as escapes."""
+    """Join the lines of ``text``, and replace invisible characters by escapes."""
     if any(char in text for char in "\n\r\t\v\f"):
         text = " ".join(text.split())
     return escape_hidden(text)
-
-
-def _shown(char: str) -> str:
-    return f"\\x{ord(char):02x}" if ord(char) < 0x100 else f"\\u{ord(char):04x}"  # noqa: PLR2004 - one byte
 
 
 _COMMAND: Final = re.compile(r"^(\s*)::")
 
 
 def one_line(text: str) -> str:
-    """Return ``text`` as one line that neither a terminal nor a GitHub runner can act on."""
+    """Return ``text`` as one line without terminal control sequences and GitHub workflow commands.
+
+    A runner obeys ``::`` at the start of a line, and the older ``##[`` anywhere.
+    """
     line = escape_line(text).replace("##[", "##\\[")
     return _COMMAND.sub(r"\1\\::", line)
 
 
-_ESCAPED: Final = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
-"""What could end or open something in HTML, or a line in a script: only strings hold it, so JSON stays as it is."""
+_IN_SCRIPT: Final = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+"""Characters that could end a script element or a line of it. In JSON they occur in strings only."""
 
 
 def escape_json(text: str) -> str:
-    """Return JSON that means the same and can stand in a page."""
-    for char, escaped in _ESCAPED.items():
+    """Return equivalent JSON that can be put into a script element."""
+    for char, escaped in _IN_SCRIPT.items():
         text = text.replace(char, escaped)
     return text
 
 
-_BREAK: Final = "&#8203;"
+_BREAK: Final = "&#8203;"  # a zero-width space: GitHub links "@name" and "#12", and no backslash prevents it
 _ENTITIES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;"}
 
 _MARKUP: Final = re.compile(
@@ -72,51 +86,54 @@ _BACKTICKS: Final = re.compile(r"`+")
 
 
 def inline(text: str) -> str:
-    """Return ``text`` as one line of plain words, wherever in a line, a cell or a link it stands."""
-    escaped = _MARKUP.sub(lambda found: _escape(found[0]), escape_line(text).strip())
+    """Return Markdown that shows ``text`` as plain words on one line, also in a table cell or a link."""
+    escaped = _MARKUP.sub(lambda found: _escape_markup(found[0]), escape_line(text).strip())
     return _REFERENCE.sub(rf"\g<0>{_BREAK}", escaped)
 
 
+def _escape_markup(text: str) -> str:
+    return _ENTITIES.get(text) or f"{text[:-1]}\\{text[-1]}"
+
+
 def code(text: str) -> str:
-    """Return ``text`` as a span of code, or as plain words where it holds what could end the span or a cell."""
+    """Return Markdown that shows ``text`` as a code span, or as plain words if it contains a backtick or a pipe."""
     line = escape_line(text)
     return inline(line) if not line or _NOT_IN_CODE.search(line) else f"`{line}`"
 
 
 def fenced(text: str, language: str = "") -> str:
-    """Return ``text`` as a block of code, in a fence longer than any run of backticks within."""
+    """Return Markdown that shows ``text`` as a code block; the fence is longer than any backticks in the text."""
     block = escape_lines(text)
     longest = max(map(len, _BACKTICKS.findall(block)), default=0)
     fence = "`" * max(longest + 1, 3)
     return f"{fence}{language}\n{block}\n{fence}"
 
 
-def _escape(text: str) -> str:
-    return _ENTITIES.get(text) or f"{text[:-1]}\\{text[-1]}"
-
-
-_NEVER: Final = re.compile("[\ufffe\uffff]")
+_NOT_XML: Final = re.compile("[\ufffe\uffff]")  # category Cn, hence not in _HIDDEN, but XML 1.0 forbids them
 _IN_ATTRIBUTES: Final = str.maketrans({'"': "&quot;", "\n": "&#10;", "\t": "&#9;"})
 
 
 def xml_text(text: str) -> str:
-    r"""Return ``text`` as the content of an element; what XML cannot hold is shown as its escape (``\x00``)."""
-    return escape(_NEVER.sub(lambda found: f"\\u{ord(found[0]):04x}", escape_lines(text)))
+    r"""Return ``text`` as the content of an element; characters that XML forbids become escapes (``\x00``)."""
+    return escape(_NOT_XML.sub(lambda found: f"\\u{ord(found[0]):04x}", escape_lines(text)))
 
 
 def xml_attribute(text: str) -> str:
-    """Return ``text`` as an attribute's value with its quotes; line ends and tabs are kept."""
+    """Return ``text`` as an attribute value, with its quotes; line ends and tabs are kept."""
     return f'"{xml_text(text).translate(_IN_ATTRIBUTES)}"'
 
 
-_FORMULA: Final = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_FORMULA: Final = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # ASCII and full-width
 _WHITESPACE: Final = ("\t", "\r", "\n")
 
 
 def escape_cell(text: str) -> str:
-    """Return ``text`` as a cell: an apostrophe stands before what a spreadsheet would compute."""
-    shown = escape_hidden(text, kept="\t\r\n")
-    return f"'{shown}" if shown.startswith(_WHITESPACE) or shown.lstrip().startswith(_FORMULA) else shown
+    """Return ``text`` as a CSV cell; an apostrophe keeps a spreadsheet from reading it as a formula.
+
+    See https://owasp.org/www-community/attacks/CSV_Injection.
+    """
+    cell = escape_hidden(text, kept="\t\r\n")
+    return f"'{cell}" if cell.startswith(_WHITESPACE) or cell.lstrip().startswith(_FORMULA) else cell
 
 
 _IN_MESSAGES = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
@@ -124,12 +141,11 @@ _IN_PROPERTIES = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A"
 
 
 def format_command(name: str, message: str, **properties: str | int) -> str:
-    """Return a command as a line, for example ``::error file=golden.jsonl,line=3::missed``."""
-    given = ",".join(
-        f"{key}={_workflow_shown(str(value)).translate(_IN_PROPERTIES)}" for key, value in properties.items()
-    )
-    return f"::{name}{' ' if given else ''}{given}::{_workflow_shown(message).translate(_IN_MESSAGES)}"
+    """Return a GitHub workflow command as a line: ``::error file=golden.jsonl,line=3::missed``."""
 
+    def escaped(text: str) -> str:
+        return escape_hidden(text, kept="\r\n").replace("##[", "##\\[")
 
-def _workflow_shown(text: str) -> str:
-    return escape_hidden(text, kept="\r\n").replace("##[", "##\\[")
+    pairs = (f"{key}={escaped(str(value)).translate(_IN_PROPERTIES)}" for key, value in properties.items())
+    given = ",".join(pairs)
+    return f"::{name}{' ' if given else ''}{given}::{escaped(message).translate(_IN_MESSAGES)}"

@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, and never outside of their root."""
+"""Files: atomic writes, and paths that must stay inside of the root folder."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:
-    """Replace the file at ``path`` by ``data`` in one step that survives a crash; parent folders are made.
+    """Replace the file at ``path`` by ``data`` in one step that survives a crash; create parent folders.
 
-    A reader sees the old bytes or the new ones, never a mixture: temporary file in the same folder, fsync, rename,
-    fsync of the folder. On any error, one raised while ``data`` is drawn included, the old file is as it was.
+    A reader sees the old bytes or the new ones, never a mixture: write a temporary file in the same folder, fsync it,
+    rename it, fsync the folder. On any error, also one raised by the iterable ``data``, the old file is unchanged.
 
     Raises:
         OSError: the file cannot be written.
@@ -29,7 +29,8 @@ def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:
             file.writelines([data] if isinstance(data, bytes) else data)
             file.flush()
             os.fsync(file.fileno())
-        _copy_permissions(path, temporary)
+        with contextlib.suppress(OSError):  # there is no old file, or the file system has no permissions
+            temporary.chmod(path.stat().st_mode & 0o777)
         temporary.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -38,17 +39,27 @@ def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:
     _sync_folder(path.parent)
 
 
+def _sync_folder(folder: Path) -> None:
+    """Make the rename durable: fsync of the file alone does not write the folder's entry."""
+    with contextlib.suppress(OSError):  # Windows cannot open a folder; some file systems cannot sync one
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def resolve_inside(root: Path, path: Path) -> Path:
-    """Resolve ``path``, symbolic links included, taking it from ``root`` where it is relative.
+    """Resolve ``path``, which is relative to ``root``, including symbolic links.
 
     Raises:
-        ValueError: it lies outside of ``root``; the message names both.
+        ValueError: it is outside of ``root``; the message names both.
 
     """
     try:
         top = root.resolve()
         resolved = (top / path).resolve()
-    except (OSError, RuntimeError) as error:  # a symbolic link that leads to itself
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of symbolic links, up to Python 3.12
         raise ValueError(f"{path} cannot be resolved: {error}") from error
     if not resolved.is_relative_to(top):
         raise ValueError(f"{path} leads to {resolved}, outside of {top}; move it below that folder")
@@ -56,24 +67,10 @@ def resolve_inside(root: Path, path: Path) -> Path:
 
 
 def relative_name(path: Path, root: Path) -> str:
-    """Name ``path`` with forward slashes: relative to ``root`` where it lies below it, else absolute."""
-    full = os.path.normpath(path.absolute())  # takes out "..", which Path.absolute keeps
+    """Return ``path`` with forward slashes: relative to ``root`` if it is below it, otherwise absolute."""
+    full = os.path.normpath(path.absolute())  # removes "..", which Path.absolute keeps
     places = ((full, os.path.normpath(root.absolute())), (os.path.realpath(path), os.path.realpath(root)))
     for place, top in places:
         if Path(place).is_relative_to(top):
             return Path(place).relative_to(top).as_posix()
     return Path(full).as_posix()
-
-
-def _copy_permissions(source: Path, target: Path) -> None:
-    with contextlib.suppress(OSError):  # there is no old file, or the file system has no permissions
-        target.chmod(source.stat().st_mode & 0o777)
-
-
-def _sync_folder(folder: Path) -> None:
-    with contextlib.suppress(OSError):  # Windows cannot open a folder, some file systems cannot sync one
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -1,8 +1,9 @@
-"""Strict JSON and JSON Lines: every fault of a file is found and named, and no input can hurt the reader.
+"""Strict JSON and JSON Lines: every problem of a file is found and named, and no input can harm the reader.
 
 Stricter than the standard library: duplicate keys, NaN, numbers that overflow, lone surrogates, NUL characters, deep
-nesting, huge integers and endless lines are refused, since each of them changes or loses a value silently, or crashes.
-Laxer than RFC 8259 where editors are: a byte order mark, CRLF, blank lines and lines that start with ``//`` are fine.
+nesting, huge integers and endless lines are problems, because each of them silently changes or loses a value, or
+crashes. More lenient than RFC 8259 for the sake of editors: a byte order mark, CRLF, blank lines and lines that start
+with ``//`` are accepted.
 """
 
 from __future__ import annotations
@@ -24,25 +25,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_BOM: Final = b"\xef\xbb\xbf"
-_WIDE_BOMS: Final = (
-    b"\xff\xfe",
-    b"\xfe\xff",
-)  # of UTF-16 and little-endian UTF-32; the other UTF-32 starts with a NUL byte
-_WHITESPACE: Final = b" \t\r\n"  # JSON's own white space: bytes.strip() would take \x0b and \x0c as well
-_SUSPECT_ESCAPE: Final = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
-_NO_BRACKET: Final = bytes(sorted(set(range(256)) - set(b"[]{}")))
-_STEP: Final = tuple((byte in b"[{") - (byte in b"]}") for byte in range(256))
-_SKIPPED_AT_ONCE: Final = 1 << 20
-
 
 @dataclass(frozen=True, slots=True)
 class JsonLimits:
-    """Bounds that keep a hostile file harmless.
+    """Bounds for one file.
 
-    ``line_bytes`` is the longest line in bytes, ``depth`` the deepest nesting, ``problems`` the number of problems of
-    one file after which reading it stops.
+    ``line_bytes`` is the longest line in bytes, ``depth`` the deepest nesting, ``problems`` the number of problems
+    after which reading stops.
     """
 
     line_bytes: int = 8 * 1024 * 1024
@@ -58,8 +47,8 @@ class JsonLine:
     value: dict[str, Any]
 
 
-class _InvalidJson(ValueError):  # noqa: N818 - private, and always turned into a problem or a ValueError
-    """Why a text is refused, and in which field."""
+class _InvalidJson(ValueError):  # noqa: N818 - private, and always turned into a LineProblem or a ValueError
+    """A problem of a text, and the field that has it."""
 
     def __init__(self, message: str, field: str = "") -> None:
         super().__init__(message)
@@ -68,16 +57,16 @@ class _InvalidJson(ValueError):  # noqa: N818 - private, and always turned into 
 
 
 def read(path: Path, *, name: str, limits: JsonLimits | None = None) -> tuple[list[JsonLine], list[LineProblem]]:
-    """Read every line of a JSON Lines file, and every problem it has.
+    """Read every line of a JSON Lines file, and every problem of it.
 
     Args:
-        path: the file.
-        name: what the problems call it.
-        limits: the bounds; ``JsonLimits()`` when left out.
+        path: The file.
+        name: Name of the file in the problems.
+        limits: Bounds; ``JsonLimits()`` by default.
 
     Returns:
-        The objects and the problems, both in line order. A line has one of the two, unless it is blank or a comment;
-        a file that cannot be read at all is one problem with line 0. Nothing is raised.
+        The objects and the problems, both in line order. A line has one of the two, unless it is blank or a comment.
+        A file that cannot be read is one problem with line 0; nothing is raised.
 
     """
     limits = limits or JsonLimits()
@@ -89,84 +78,46 @@ def read(path: Path, *, name: str, limits: JsonLimits | None = None) -> tuple[li
             for raw in _raw_lines(file, limits.line_bytes):
                 try:
                     lines.append(JsonLine(raw.number, _parse_object(raw, limits)))
-                except _InvalidJson as refused:
-                    problems.append(LineProblem(name, raw.number, refused.field, refused.message))
+                except _InvalidJson as problem:
+                    problems.append(LineProblem(name, raw.number, problem.field, problem.message))
                 if len(problems) == limits.problems:
                     problems.append(LineProblem(name, raw.number, "", "too many problems; the rest was not read"))
                     break
-    except (OSError, ValueError) as error:  # ValueError: a folder, a pipe, or a path that holds a NUL character
+    except (OSError, ValueError) as error:  # ValueError: a folder, a pipe, or a path that contains a NUL character
         reason = getattr(error, "strerror", None) or str(error)
         problems.append(LineProblem(name, 0, "", f"cannot be read: {reason}"))
     return lines, problems
-
-
-def loads(document: str | bytes, *, limits: JsonLimits | None = None) -> Any:
-    """Parse one JSON document under the rules of `read`; its length is for the caller to bound.
-
-    Raises:
-        ValueError: it is refused; the message says why and, where that is known, at which line and column.
-
-    """
-    raw = document if isinstance(document, bytes) else document.encode("utf-8", "surrogatepass")
-    start = len(_BOM) if raw.startswith(_BOM) else 0
-    return _parse(raw[start:], start, limits or JsonLimits())
-
-
-def canonical(value: Any) -> str:
-    """Write ``value`` as the one JSON text it has here: keys sorted, no spaces, ASCII only; any Mapping is an object.
-
-    Raises:
-        ValueError: it holds NaN or an infinity.
-        TypeError: it holds what JSON cannot.
-
-    """
-    return _ENCODER.encode(value)
-
-
-def digest(value: Any) -> str:
-    """SHA-256 of `canonical`, in hexadecimal."""
-    return hashlib.sha256(canonical(value).encode("ascii")).hexdigest()
-
-
-def quote_text(text: str, limit: int = 80) -> str:
-    """Quote ``text`` for a message, as `escape_text` shows it."""
-    return f'"{escape_text(text, limit)}"'
-
-
-def escape_text(text: str, limit: int = 80) -> str:
-    """Cut ``text`` at ``limit`` characters and escape what cannot be seen, or what a terminal would obey."""
-    cut = text if len(text) <= limit else text[:limit] + "…"
-    if cut.isprintable():
-        return cut
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in cut)
-
-
-def _plain(value: object) -> dict[str, Any]:
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"{type(value).__name__} is not a JSON value")
 
 
 def _require_regular(path: Path) -> None:
     mode = path.stat().st_mode
     if stat.S_ISDIR(mode):
         raise _InvalidJson("it is a folder; name the file")
-    if not stat.S_ISREG(mode):  # reading a named pipe would wait for ever
+    if not stat.S_ISREG(mode):  # reading a named pipe would block for ever
         raise _InvalidJson("it is not a regular file")
+
+
+_BOM: Final = b"\xef\xbb\xbf"
+_WIDE_BOMS: Final = (b"\xff\xfe", b"\xfe\xff")
+"""UTF-16 and little-endian UTF-32; big-endian UTF-32 starts with a NUL byte."""
+
+_WHITESPACE: Final = b" \t\r\n"  # of JSON: bytes.strip() would remove \x0b and \x0c too
+_SKIPPED_AT_ONCE: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class _RawLine:
+    """A line and its byte offset; ``content`` is None for a line that is too long to be read."""
+
     number: int
     offset: int
     content: bytes | None
-    """None where the line is too long to be held."""
 
 
 def _raw_lines(file: BinaryIO, longest: int) -> Iterator[_RawLine]:
-    """Yield each line that holds something, with the byte offset of its content."""
+    """Yield each line that is neither blank nor a comment."""
     head = file.read(len(_BOM))
-    if head.startswith(_WIDE_BOMS):  # its line feeds are not ours: one problem, not one per line
+    if head.startswith(_WIDE_BOMS):  # one problem, not one for each line feed byte
         yield _RawLine(1, 0, head)
         return
     start = file.seek(len(_BOM) if head == _BOM else 0)
@@ -189,16 +140,35 @@ def _skip_line(file: BinaryIO) -> int:
     return skipped
 
 
+def loads(document: str | bytes, *, limits: JsonLimits | None = None) -> Any:
+    """Parse one JSON document by the rules of ``read``; the caller limits its length.
+
+    Raises:
+        ValueError: the document has a problem; the message has line and column if they are known.
+
+    """
+    raw = document if isinstance(document, bytes) else document.encode("utf-8", "surrogatepass")
+    start = len(_BOM) if raw.startswith(_BOM) else 0
+    return _parse(raw[start:], start, limits or JsonLimits())
+
+
+_KINDS: Final = {list: "an array", str: "a string", int: "a number", float: "a number", bool: "a boolean"}
+
+
 def _parse_object(raw: _RawLine, limits: JsonLimits) -> dict[str, Any]:
     if raw.content is None:
-        raise _InvalidJson(f"longer than {limits.line_bytes:,} bytes; split the case, or keep its bulk in a file")
+        raise _InvalidJson(f"longer than {limits.line_bytes:,} bytes; split the case, or put its bulk into a file")
     value = _parse(raw.content, raw.offset, limits)
     if not isinstance(value, dict):
         raise _InvalidJson(f"not an object but {_KINDS.get(type(value), 'null')}; write one {{...}} per line")
     return value
 
 
+_SUSPECT_ESCAPE: Final = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+
+
 def _parse(raw: bytes, offset: int, limits: JsonLimits) -> Any:
+    """Parse ``raw``, which starts at byte ``offset`` of the file."""
     if offset == 0 and raw.startswith(_WIDE_BOMS):
         raise _InvalidJson(f"encoded as UTF-16 or UTF-32 (bytes {raw[:2].hex(' ')} at offset 0); save as UTF-8")
     if (place := raw.find(b"\0")) >= 0:
@@ -215,33 +185,37 @@ def _parse(raw: bytes, offset: int, limits: JsonLimits) -> Any:
         raise _InvalidJson(f"not UTF-8: byte {bad:02x} at offset {place} of the file; save as UTF-8") from None
     except json.JSONDecodeError as error:
         raise _InvalidJson(_explain(error)) from None
-    if b"\\u" in raw and _SUSPECT_ESCAPE.search(raw):
+    if b"\\u" in raw and _SUSPECT_ESCAPE.search(raw):  # walk through the value only if there is a reason to
         _check_characters(value, "")
     return value
 
 
+_NO_BRACKET: Final = bytes(sorted(set(range(256)) - set(b"[]{}")))
+_STEP: Final = tuple((byte in b"[{") - (byte in b"]}") for byte in range(256))
+
+
 def depth(raw: bytes) -> int:
-    """Deepest nesting outside of strings, without parsing: a parser would recurse."""
+    """Return the deepest nesting of brackets outside of strings, without recursion."""
     outside = b"".join(raw.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
     brackets = outside.translate(None, _NO_BRACKET)
     return max(accumulate(map(_STEP.__getitem__, brackets)), default=0)
 
 
 def _explain(error: json.JSONDecodeError) -> str:
+    """Return a message with the usual mistakes by name: the parser's messages differ between Python versions."""
     place = f"column {error.colno}" if error.lineno == 1 else f"line {error.lineno}, column {error.colno}"
-    return f"not JSON at {place}: {_hint(error.doc, error.pos) or error.msg}"
-
-
-def _hint(text: str, place: int) -> str:
-    """Name the usual slips: the parser's own words for them differ from one Python version to the next."""
-    here = text[place : place + 1]
-    if re.match(r",\s*[}\]]", text[place:]) or (here in ("}", "]") and text[:place].rstrip().endswith(",")):
-        return "trailing comma"
-    return {
+    text, here = error.doc, error.doc[error.pos : error.pos + 1]
+    if re.match(r",\s*[}\]]", text[error.pos :]) or (here in ("}", "]") and text[: error.pos].rstrip().endswith(",")):
+        return f"not JSON at {place}: trailing comma"
+    mistakes = {
         "'": "single quotes; use double quotes",
         "\ufeff": "byte order mark inside the file; remove it",
         "": "the text ends too early",
-    }.get(here, "")
+    }
+    return f"not JSON at {place}: {mistakes.get(here, error.msg)}"
+
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 def _check_characters(value: Any, where: str) -> None:
@@ -260,11 +234,10 @@ def _check_string(text: str, where: str) -> None:
     if "\0" in text:
         raise _InvalidJson(f"NUL character in {quote_text(text)}", where)
     if _SURROGATE.search(text):
-        raise _InvalidJson(f"lone surrogate in {quote_text(text)}; no UTF-8 text can hold it", where)
+        raise _InvalidJson(f"lone surrogate in {quote_text(text)}, which UTF-8 cannot encode", where)
 
 
-_LONGEST_NUMBER: Final = 640  # what Python always converts, however PYTHONINTMAXSTRDIGITS is set
-_KINDS: Final = {list: "an array", str: "a string", int: "a number", float: "a number", bool: "a boolean"}
+_LONGEST_NUMBER: Final = 640  # digits that Python converts under every value of PYTHONINTMAXSTRDIGITS
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -299,6 +272,43 @@ def _constant(name: str) -> NoReturn:
 _DECODER: Final = json.JSONDecoder(
     object_pairs_hook=_object, parse_int=_integer, parse_float=_number, parse_constant=_constant
 )
+
+
+def canonical(value: Any) -> str:
+    """Return the canonical JSON text of ``value``: keys sorted, no spaces, ASCII only; any Mapping is an object.
+
+    Raises:
+        ValueError: it contains NaN or an infinity.
+        TypeError: it contains something that JSON cannot represent.
+
+    """
+    return _ENCODER.encode(value)
+
+
+def _plain(value: object) -> dict[str, Any]:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} is not a JSON value")
+
+
 _ENCODER: Final = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False, default=_plain
 )
+
+
+def digest(value: Any) -> str:
+    """Return the SHA-256 of the canonical text, in hexadecimal."""
+    return hashlib.sha256(canonical(value).encode("ascii")).hexdigest()
+
+
+def quote_text(text: str, limit: int = 80) -> str:
+    """Return ``text`` in quotes for a message, truncated and escaped as by ``escape_text``."""
+    return f'"{escape_text(text, limit)}"'
+
+
+def escape_text(text: str, limit: int = 80) -> str:
+    """Truncate ``text`` to ``limit`` characters, and escape what is invisible or controls a terminal."""
+    cut = text if len(text) <= limit else text[:limit] + "…"
+    if cut.isprintable():
+        return cut
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in cut)

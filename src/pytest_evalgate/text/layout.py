@@ -1,4 +1,7 @@
-"""Text measured in the columns of a terminal: East Asian characters take two, combining marks none."""
+"""Layout for terminals: widths in columns, tables and wrapped lines.
+
+East Asian wide characters take two columns, combining marks none (Unicode UAX #11).
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,18 @@ _CHUNKS = re.compile(" +|[^ ]+")
 
 
 def width_of(text: str) -> int:
-    """Count the columns that ``text`` takes."""
+    """Return the number of columns that ``text`` takes."""
     return len(text) if text.isascii() else sum(map(_width, text))
 
 
+def _width(char: str) -> int:
+    if unicodedata.combining(char):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
 def truncate_columns(text: str, room: int) -> str:
-    """Cut ``text`` to at most ``room`` columns; three dots show the cut."""
+    """Truncate ``text`` to ``room`` columns, ending in three dots."""
     if width_of(text) <= room:
         return text
     kept = sum(used <= room - 3 for used in accumulate(map(_width, text)))
@@ -29,20 +38,29 @@ def truncate_columns(text: str, room: int) -> str:
 
 
 def pad(text: str, room: int) -> str:
-    """Fill ``text`` up to ``room`` columns."""
+    """Pad ``text`` to ``room`` columns."""
     return text + " " * (room - width_of(text))
 
 
 def align(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Write rows of equally many cells as lines whose columns stand below each other."""
+    """Return one line for each row, with aligned columns; all rows have the same number of cells."""
     widths = [max(map(width_of, column)) for column in zip(*rows, strict=True)]
     return [_GAP.join(map(pad, row, widths)).rstrip() for row in rows]
 
 
-def wrap(text: str, width: int, indent: str = "") -> list[str]:
-    """Break ``text`` at its blanks into lines of at most ``width`` columns, the further ones behind ``indent``.
+def align_or_stack(rows: Sequence[Sequence[str]], width: int, first: int) -> list[str]:
+    """Align rows; if that is too wide, put all cells after the ``first`` ones on a second line."""
+    lines = align(rows)
+    if max(map(width_of, lines)) <= width:
+        return lines
+    heads, tails = align([row[:first] for row in rows]), align([row[first:] for row in rows])
+    return [line for head, tail in zip(heads, tails, strict=True) for line in (head, f"{_GAP * 2}{tail}")]
 
-    A word that is longer than a line is broken too: nothing of it is lost.
+
+def wrap(text: str, width: int, indent: str = "") -> list[str]:
+    """Wrap ``text`` at its spaces; lines after the first start with ``indent``.
+
+    Unlike ``textwrap.wrap``, it counts columns and keeps runs of spaces. A word longer than a line is broken.
     """
     lines, room = [""], width
     for piece in (piece for chunk in _CHUNKS.findall(text) for piece in _pieces(chunk, width - len(indent))):
@@ -58,17 +76,8 @@ def wrap(text: str, width: int, indent: str = "") -> list[str]:
     return [line.rstrip() for line in lines]
 
 
-def align_or_stack(rows: Sequence[Sequence[str]], width: int, first: int) -> list[str]:
-    """Write rows as ``align`` does; where that is too wide, all but the ``first`` cells on a line of their own."""
-    lines = align(rows)
-    if max(map(width_of, lines)) <= width:
-        return lines
-    heads, tails = align([row[:first] for row in rows]), align([row[first:] for row in rows])
-    return [line for head, tail in zip(heads, tails, strict=True) for line in (head, f"{_GAP * 2}{tail}")]
-
-
 def _pieces(word: str, width: int) -> Iterator[str]:
-    """Cut a word into pieces of at most ``width`` columns."""
+    """Break a word into pieces of at most ``width`` columns."""
     if width_of(word) <= width:
         yield word
         return
@@ -82,33 +91,26 @@ def _pieces(word: str, width: int) -> Iterator[str]:
     yield piece
 
 
-def _width(char: str) -> int:
-    if unicodedata.combining(char):
-        return 0
-    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
-
-
 _INDENT = "       "
 _GUTTER = "     | "
-"""Stands before text that a runner of GitHub would take for one of its commands."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line and its colour, if it has one."""
+    """One line of a screen, and its colour."""
 
     text: str
     colour: str | None = None
 
 
 def wrap_lines(text: str, width: int, colour: str | None = None, indent: str = _INDENT) -> Iterator[Line]:
-    """Break ``text`` into lines of at most ``width`` columns, the further ones behind ``indent``."""
+    """Wrap ``text`` into lines of one colour."""
     for line in wrap(text, width, indent):
         yield Line(_guarded(line), colour)
 
 
 def with_command(head: str, command: str, width: int, indent: str = "") -> Iterator[Line]:
-    """Put a command behind what it is for, or below it; one that is broken can still be pasted into a shell."""
+    """Put a command after ``head``, or below it; a broken command ends in backslashes and can be pasted."""
     if width_of(f"{indent}{head} {command}") <= width:
         yield Line(f"{indent}{head} {command}")
         return
@@ -118,8 +120,14 @@ def with_command(head: str, command: str, width: int, indent: str = "") -> Itera
         yield Line(_guarded(f"{indent}    {piece}"))
 
 
+def _guarded(line: str) -> str:
+    """Put a line behind a gutter if wrapping made it start with ``::``, which a GitHub runner would obey."""
+    text = line.lstrip()
+    return _GUTTER + text if text.startswith("::") else line
+
+
 def join_parts(parts: Iterable[str], width: int) -> Iterator[str]:
-    """Put ``parts`` side by side, as many on a line as there is room for; a part is broken only where it must be."""
+    """Join parts by `` | ``, as many on a line as fit; only a part longer than a line is wrapped."""
     line = ""
     for part in parts:
         if line and width_of(f"{line} | {part}") > width:
@@ -127,9 +135,3 @@ def join_parts(parts: Iterable[str], width: int) -> Iterator[str]:
             line = ""
         line = f"{line} | {part}" if line else part
     yield from wrap(line, width, "  ") if line else ()
-
-
-def _guarded(line: str) -> str:
-    """Return a line that a runner does not take for a command, whatever it was broken from."""
-    text = line.lstrip()
-    return _GUTTER + text if text.startswith("::") else line

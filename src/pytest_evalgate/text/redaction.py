@@ -1,4 +1,4 @@
-"""Keys: read from the environment by name, shown nowhere."""
+"""Redaction: keys are read from the environment by name and replaced by ``***`` in everything that is written."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 MASK: Final = "***"
 
 MIN_KEY_LENGTH: Final = 8
-"""Shorter values are placeholders of local servers ("none", "EMPTY"): taking them out would garble plain words."""
+"""Shorter values are placeholders for local servers ("none", "EMPTY"); replacing them would garble ordinary words."""
 
 
-@lru_cache(maxsize=16)  # few keys, and every answer is looked through for them
+@lru_cache(maxsize=16)  # a run has few keys, and every reply is searched for them
 def encodings_of(value: str) -> tuple[str, ...]:
-    """Return how a key may stand in a text: as it is, quoted for a URL, escaped as JSON, in base64 at any offset."""
+    """Return the forms in which a key can occur in a text: plain, quoted for a URL, escaped as JSON, in base64."""
     if len(value) < MIN_KEY_LENGTH:
         return ()
     plain = (value, quote(value, safe=""), json.dumps(value)[1:-1])
@@ -32,7 +32,10 @@ def encodings_of(value: str) -> tuple[str, ...]:
 
 
 def _in_base64(value: str, offset: int) -> str:
-    """Return what base64 makes of a key that follows ``offset`` other bytes, whatever stands before and behind it."""
+    """Return the characters of base64 that depend on a key only, if it starts ``offset`` bytes after a group of three.
+
+    Base64 encodes three bytes as four characters, so the same key has three encodings.
+    """
     encoded = base64.b64encode(b"\0" * offset + value.encode()).decode().rstrip("=")
     bits = 8 * (offset + len(value.encode()))
     return encoded[-(-8 * offset // 6) : bits // 6]
@@ -40,25 +43,26 @@ def _in_base64(value: str, offset: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Redactor:
-    """Takes keys out of texts; ``forms`` are all the ways in which they may stand there."""
+    """Replaces keys in texts; ``forms`` are all the forms in which they can occur."""
 
     forms: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, names: Iterable[str], environ: Mapping[str, str]) -> Self:
-        """Make one for the environment variables ``names``; those that are not set do not matter."""
+        """Return a redactor for the values of the environment variables ``names``, as far as they are set."""
+        # longest first: a key can contain another one
         values = sorted({environ.get(name, "").strip() for name in names}, key=lambda value: (-len(value), value))
         return cls(tuple(form for value in values for form in encodings_of(value)))
 
     def redact(self, text: str) -> str:
-        """Return ``text`` with three stars where a key stood."""
+        """Return ``text`` with every key replaced by ``***``."""
         for form in self.forms:
             if form in text:
                 text = text.replace(form, MASK)
         return text
 
     def redact_bytes(self, data: bytes) -> bytes:
-        """Return UTF-8 with three stars where a key stood."""
+        """Return UTF-8 data with every key replaced by ``***``."""
         for form in self.forms:
             if form.encode() in data:
                 data = data.replace(form.encode(), MASK.encode())
@@ -67,25 +71,25 @@ class Redactor:
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """The value of the environment variable ``name``; it prints as ``***`` and cannot be pickled."""
+    """Value of the environment variable ``name``; it prints as ``***`` and cannot be pickled."""
 
     name: str
     value: str = field(repr=False)
 
     def redact(self, text: str) -> str:
-        """Replace the value in ``text``, also where it is quoted for a URL, escaped as JSON, or in base64."""
+        """Replace the value in ``text``, in every form."""
         return Redactor(encodings_of(self.value)).redact(text)
 
     def redact_bytes(self, data: bytes) -> bytes:
-        """Do as ``redact`` does to UTF-8."""
+        """Replace the value in UTF-8 data, in every form."""
         return Redactor(encodings_of(self.value)).redact_bytes(data)
 
     def __str__(self) -> str:
-        """Show nothing."""
+        """Return ``***``."""
         return MASK
 
     def __format__(self, spec: str) -> str:
-        """Show nothing."""
+        """Format ``***``."""
         return format(MASK, spec)
 
     def __reduce__(self) -> NoReturn:
@@ -95,24 +99,24 @@ class Secret:
             TypeError: always.
 
         """
-        raise TypeError(f"the value of {self.name} may not leave this process")
+        raise TypeError(f"the value of {self.name} cannot be sent to another process")
 
 
 def read_secret(name: str, environ: Mapping[str, str], place: str) -> Secret:
-    """Read a key.
+    """Read a key from the environment.
 
     Args:
-        name: Of the environment variable.
+        name: The environment variable.
         environ: The environment.
-        place: Where the configuration names it, such as ``models.candidate.api_key_env``.
+        place: The configuration key that names it, such as ``models.candidate.api_key_env``.
 
     Raises:
-        SettingsError: it is not set, or no header can carry it.
+        SettingsError: it is not set, or contains characters that an HTTP header cannot contain.
 
     """
     value = environ.get(name, "").strip()
     if not value:
         raise SettingsError(f"{place}: the environment variable {name} is not set; set it, or name another one")
     if not (value.isascii() and value.isprintable()):
-        raise SettingsError(f"{place}: {name} holds characters that no header can carry; set it again, on one line")
+        raise SettingsError(f"{place}: {name} has characters that an HTTP header cannot contain; set it again")
     return Secret(name, value)

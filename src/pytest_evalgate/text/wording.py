@@ -1,4 +1,4 @@
-"""Numbers as the gates' messages write them, and what several parts have to say alike."""
+"""Wording of numbers, and the phrases by which one module recognises a text of another."""
 
 from __future__ import annotations
 
@@ -8,42 +8,45 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 OPTIONS: Final = "options"
-"""The fact that holds what of the command line changes what is run and what it is compared with."""
+"""Name of the fact with the command line options that change what runs and what it is compared with."""
+
+NO_BASELINE: Final = "no baseline yet: pytest-evalgate baseline promote"
+"""Start of every message about a missing baseline."""
 
 STOPPED: Final = "STOPPED: "
-"""A note that begins so says why the run sent no further call."""
+"""Start of the note that gives the reason why a run stopped sending calls."""
 
 
 def percent(share: float) -> str:
-    """Write a share with one decimal: ``0.391`` is ``39.1%``."""
+    """Format a share with one decimal: ``0.391`` is ``39.1%``."""
     return f"{100 * share:.1f}%"
 
 
 def points(share: float) -> str:
-    """Write a difference of shares in percentage points with its sign: ``-0.062`` is ``-6.2 pp``."""
+    """Format a difference of shares in percentage points: ``-0.062`` is ``-6.2 pp``."""
     rounded = round(100 * share, 1)
     return f"{rounded:+.1f} pp" if rounded else "0.0 pp"
 
 
 def p_value(p: float) -> str:
-    """Write a p with two significant digits: ``0.0013``, ``2.4e-36``."""
+    """Format a p-value with two significant digits: ``0.0013``, ``2.4e-36``."""
     return f"{p:.2g}"
 
 
 def count(number: int, noun: str) -> str:
-    """Write a number with its noun: ``1 case``, ``1,319 cases``."""
+    """Format a number with its noun: ``1 case``, ``1,319 cases``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def usd(amount: float) -> str:
-    """Write US dollars in cents, or as exactly as small amounts need: ``US$0.83``, ``US$0.0012``, ``US$0.000030``."""
+    """Format US dollars in cents, or small amounts with more digits: ``US$0.83``, ``US$0.0012``, ``US$0.000030``."""
     if amount >= 0.005 or amount == 0:  # noqa: PLR2004 - half a cent
         return f"US${amount:,.2f}"
     return f"US${amount:.4f}" if amount >= 0.0001 else f"US${max(amount, 1e-6):.6f}"  # noqa: PLR2004 - four digits
 
 
 def seconds(duration: float) -> str:
-    """Write a latency with three significant digits: ``0.834 s``, ``12.3 s``."""
+    """Format a latency with three significant digits: ``0.834 s``, ``12.3 s``."""
     return f"{duration:.3g} s" if duration < 1000 else f"{duration:,.0f} s"  # noqa: PLR2004 - no exponent
 
 

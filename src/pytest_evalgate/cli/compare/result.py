@@ -11,7 +11,6 @@ from pytest_evalgate.cli.compare.sides import UNANSWERED, check_gateable, lacks_
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.gates.decide import GateInputs
 from pytest_evalgate.gates.pairing import count_outcomes, pair
-from pytest_evalgate.reports.view import build_view
 from pytest_evalgate.runs import kept
 from pytest_evalgate.stats.families import holm_adjusted
 from pytest_evalgate.stats.stability import flaky_case_midp
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.config import Settings
     from pytest_evalgate.gates import SuiteRules
     from pytest_evalgate.gates.pairing import Pair, Pairing
-    from pytest_evalgate.records.results import CaseResult, Delta, Json, Run, SuiteVerdict
-    from pytest_evalgate.reports.view import ReportView
+    from pytest_evalgate.records.results import CaseResult, Delta, Json, Run, SuiteVerdict, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +258,7 @@ class Comparison:
     only_older: tuple[str, ...]
     only_newer: tuple[str, ...]
     notes: tuple[str, ...]
-    gate_view: ReportView | None = None
+    gate_verdict: Verdict | None = None
 
     def as_json(self, *, regressed_only: bool) -> Json:
         """Return what ``--json`` prints: everything, or a row for each case that got worse."""
@@ -275,7 +273,7 @@ class Comparison:
             "only_older": list(self.only_older),
             "only_newer": list(self.only_newer),
             "notes": list(self.notes),
-            "verdict": None if self.gate_view is None else kept.encode(self.gate_view.verdict),
+            "verdict": None if self.gate_verdict is None else kept.encode(self.gate_verdict),
         }
 
 
@@ -301,16 +299,14 @@ def compare(project: Project, older: Side, newer: Side, options: CompareOptions)
         only_older=matches.only_older,
         only_newer=tuple(suite.plan.name for suite in matches.only_newer),
         notes=(*side_notes("A", older.run), *side_notes("B", newer.run)),
-        gate_view=_gate_view(decider, matches, newer.run, rules) if options.gate else None,
+        gate_verdict=_gate_verdict(decider, matches, newer.run, rules) if options.gate else None,
     )
 
 
-def _gate_view(decider: RunDecider, matches: SuitePairs, run: Run, rules: Mapping[str, SuiteRules]) -> ReportView:
+def _gate_verdict(decider: RunDecider, matches: SuitePairs, run: Run, rules: Mapping[str, SuiteRules]) -> Verdict:
     """Judge all that the newer side holds, whole, as the session did that it comes from."""
     suites = (*(found.whole for found in matches.both), *matches.only_newer)
-    whole = replace(run, suites=suites)
-    baselines = {name: rule.baseline for name, rule in rules.items()}
-    return build_view(decider.decide(whole, rules), whole, baselines, run_file="", verdict_file="")
+    return decider.decide(replace(run, suites=suites), rules)
 
 
 def _suite(found: SuitePair, rules: SuiteRules, verdict: SuiteVerdict, settings: Settings) -> SuiteComparison:

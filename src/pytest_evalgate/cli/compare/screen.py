@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.cli.compare.result import CaseChange, Changes, Comparison, FlakyPair, SuiteComparison
     from pytest_evalgate.cli.compare.sides import SourceRun
-    from pytest_evalgate.records.results import Delta
-    from pytest_evalgate.reports.view import ReportView
+    from pytest_evalgate.records.results import Delta, Verdict
 
     Row = tuple[str, ...]
 
@@ -33,7 +32,7 @@ _CHANGE: Final = ("where", "A -> B", "why")
 def render(found: Comparison, *, regressed_only: bool) -> tuple[str, ...]:
     """Render the comparison, or of each suite only the cases that got worse, all of them; then the verdict."""
     lines = _regressed_only(found) if regressed_only else _whole(found)
-    verdict = () if found.gate_view is None else ("", one_line(verdict_line(found.gate_view).text))
+    verdict = () if found.gate_verdict is None else ("", one_line(verdict_line(found.gate_verdict).text))
     return (*lines, *verdict)
 
 
@@ -57,8 +56,8 @@ def _whole(found: Comparison) -> Iterator[str]:
     for suite in found.suites:
         yield ""
         yield from _suite(suite, _command(found.specs, suite.suite))
-    if found.gate_view is not None:
-        yield from _gates(found.gate_view)
+    if found.gate_verdict is not None:
+        yield from _gates(found.gate_verdict)
 
 
 def _sources(side: str, sources: dict[str, SourceRun]) -> Iterator[str]:
@@ -168,14 +167,14 @@ def _list(headings: Row, rows: Iterable[Row]) -> Iterator[str]:
         yield from (f"  {truncate_columns(line, _WIDTH - 2)}" for line in align([headings, *cells]))
 
 
-def _gates(view: ReportView) -> Iterator[str]:
+def _gates(verdict: Verdict) -> Iterator[str]:
     """Say what each gate says, as the last lines of a session do."""
     yield ""
-    for suite in view.suites:
-        for gate in suite.verdict.gates:
-            advisory = " (advisory)" if suite.verdict.mode == "advisory" else ""
+    for name, suite in verdict.suites.items():
+        for gate in suite.gates:
+            advisory = " (advisory)" if suite.mode == "advisory" else ""
             word = gate.result.replace("_", " ").upper()
-            yield from _wrapped(f"{word}{advisory} {suite.name}, {gate.kind}: {gate.message}", indent="")
+            yield from _wrapped(f"{word}{advisory} {name}, {gate.kind}: {gate.message}", indent="")
 
 
 def _command(specs: tuple[str, str], suite: str) -> str:

@@ -62,4 +62,4 @@ def _run(args: argparse.Namespace) -> int:
         print(json.dumps(found.as_json(regressed_only=args.regressed), indent=1))
     else:
         print("\n".join(screen.render(found, regressed_only=args.regressed)))
-    return 0 if found.gate_view is None else found.gate_view.verdict.exit_code
+    return 0 if found.gate_verdict is None else found.gate_verdict.exit_code

@@ -1,4 +1,4 @@
-"""Charts as SVG: their text is text, they follow light and dark, and nothing in them runs."""
+"""SVG charts: text stays text, colours follow the light or dark scheme, and nothing in them is executed."""
 
 from __future__ import annotations
 

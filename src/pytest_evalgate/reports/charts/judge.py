@@ -1,4 +1,4 @@
-"""Charts of a judge held against people: what its scores are worth, and which errors it makes."""
+"""Charts of a calibrated judge: its reliability diagram and its ROC curve."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TICKS: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class _Square:
-    """The plotted square: shares from 0 to 1 on both axes, to the right and upwards."""
+    """The plot area: shares from 0 to 1 on both axes."""
 
     x_label: str
     y_label: str
@@ -54,16 +54,16 @@ class _Square:
 
 
 def reliability(name: str, bins: Sequence[Bin], *, probabilities: bool) -> Chart:
-    """Draw how often people pass what a judge gives a score, with the number of rows of each bin below.
+    """Draw the reliability diagram: share of human passes by score of the judge, with the size of each bin below.
 
     Args:
         name: The judge.
-        bins: The bins that hold rows.
-        probabilities: Whether scores are meant as probabilities: the dashed line is then where they should be.
+        bins: The bins that are not empty.
+        probabilities: Whether scores are probabilities; a dashed diagonal then shows perfect calibration.
 
     """
-    square = _Square("score of the judge", "share that people pass")
-    title = f"{name}: what its scores are worth"
+    square = _Square("score of the judge", "share of human passes")
+    title = f"{name}: reliability of its scores"
     description = "; ".join(f"score {one.score:.2f}: {one.passed:.0%} of {one.n} rows" for one in bins)
     parts = [
         *square.axes(),
@@ -75,7 +75,7 @@ def reliability(name: str, bins: Sequence[Bin], *, probabilities: bool) -> Chart
     return Chart(
         svg=svg(title, description, (_WIDTH, _AXES + _BARS + 34), parts),
         title=shown(title),
-        headings=("scores", "rows", "mean score", "people pass", "95% interval"),
+        headings=("scores", "rows", "mean score", "human passes", "95% interval"),
         rows=tuple(
             (
                 f"{one.low:g} to {one.high:g}",
@@ -90,24 +90,24 @@ def reliability(name: str, bins: Sequence[Bin], *, probabilities: bool) -> Chart
 
 
 def roc(name: str, points: Sequence[Point], tpr: JudgeRate, tnr: JudgeRate, auc: float | None) -> Chart:
-    """Draw the ROC curve of a judge, and where it stands with the intervals of both of its rates.
+    """Draw the ROC curve of a judge, and its operating point with the intervals of both rates.
 
     Args:
         name: The judge.
         points: The curve, from nothing passes to everything passes.
-        tpr: Of the human passes, those that the judge passes.
-        tnr: Of the human fails, those that the judge fails.
-        auc: The area under the curve, None for a judge that only passes or fails.
+        tpr: Share of the human passes that the judge passes.
+        tnr: Share of the human fails that the judge fails.
+        auc: Area under the curve; None for a judge that returns only pass or fail.
 
     """
-    square = _Square("of human fails, the judge passes", "of human passes, the judge passes")
+    square = _Square("human fails that the judge passes", "human passes that the judge passes")
     title = f"{name}: ROC"
     x, y = square.x(1 - tnr.value), square.y(tpr.value)
     area = "" if auc is None else f", area under the curve {auc:.3f}"
     description = (
-        f"It passes {percent(tpr.value)} of what people pass and fails {percent(tnr.value)} of what people fail{area}."
+        f"It passes {percent(tpr.value)} of the human passes and fails {percent(tnr.value)} of the human fails{area}."
     )
-    told = [f"TPR {percent(tpr.value)}, TNR {percent(tnr.value)}", *([] if auc is None else [f"AUC {auc:.3f}"])]
+    labels = [f"TPR {percent(tpr.value)}, TNR {percent(tnr.value)}", *([] if auc is None else [f"AUC {auc:.3f}"])]
     corner = (square.x(1) - 6, square.y(0) - 10)
     parts = [
         *square.axes(),
@@ -116,13 +116,20 @@ def roc(name: str, points: Sequence[Point], tpr: JudgeRate, tnr: JudgeRate, auc:
         _upright(x, tpr.interval),
         line("range", (square.x(1 - tnr.interval[0]), y), (square.x(1 - tnr.interval[1]), y)),
         path("now", [charts_svg.circle(x, y)]),
-        texts("end", "", (((corner[0], corner[1] - 18 * row), words) for row, words in enumerate(told))),
+        texts("end", "", (((corner[0], corner[1] - 18 * row), words) for row, words in enumerate(labels))),
     ]
     return Chart(
         svg=svg(title, description, (_WIDTH, _AXES), parts),
         title=shown(title),
-        headings=("passes from score", "of human fails, passed", "of human passes, passed"),
-        rows=tuple((_from(one), percent(one.false_pass_rate), percent(one.true_pass_rate)) for one in points),
+        headings=("passes from score", "human fails passed", "human passes passed"),
+        rows=tuple(
+            (
+                "-" if one.threshold is None else f"{one.threshold:.4g}",
+                percent(one.false_pass_rate),
+                percent(one.true_pass_rate),
+            )
+            for one in points
+        ),
     )
 
 
@@ -132,7 +139,7 @@ def _upright(x: float, interval: tuple[float, float]) -> str:
 
 
 def _counts(square: _Square, bins: Sequence[Bin]) -> Iterator[str]:
-    """Draw a bar for each bin, as high as it has rows."""
+    """Draw a bar for each bin, as high as its number of rows."""
     base = _AXES + 10 + _BARS
     most = max([1, *(one.n for one in bins)])
     for one in bins:
@@ -141,10 +148,6 @@ def _counts(square: _Square, bins: Sequence[Bin]) -> Iterator[str]:
     middles = ((square.x((one.low + one.high) / 2), base + 14) for one in bins)
     yield texts("middle", "small", zip(middles, (f"{one.n:,}" for one in bins), strict=True))
     yield text((_LEFT - 8, base + 14), "rows", anchor="end")
-
-
-def _from(point: Point) -> str:
-    return "-" if point.threshold is None else f"{point.threshold:.4g}"
 
 
 def _span(interval: tuple[float, float]) -> str:

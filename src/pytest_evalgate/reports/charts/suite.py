@@ -1,4 +1,4 @@
-"""The pass rate of a suite over its last runs."""
+"""Charts of a suite: pass rate over its last runs, distribution of scores, pass rates of its slices."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.records.results import HistoryRow
 
-_MOST: Final = 60
+_RUNS_DRAWN: Final = 60
 _WIDTH: Final = 680
 _LEFT: Final = 96
 _RIGHT: Final = 606
@@ -41,25 +41,25 @@ _MARGIN: Final = 16
 _LEGEND: Final = 44
 _LANE: Final = 16
 _PLOT: Final = 160
-_LABEL: Final = 78  # pixels that a date needs, with a gap
+_LABEL: Final = 78  # pixels of a date and a gap
 _DATE: Final = 10
 _COMMIT: Final = 7
 
 _WATCHED: Final = {"golden set": "golden_sha256", "scorers": "scorers_sha256", "baseline": "baseline_run_id"}
-"""What makes runs compare badly when it changes, and the field that tells."""
+"""Changes that make runs hard to compare, and the field that reveals each."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Point:
-    """A run, and what had changed since the one before it."""
+    """A run, and what changed since the run before it."""
 
     row: HistoryRow
     changed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class _Plot:
-    """Where runs and shares lie: a run has the same room as any other, whenever it was."""
+class _HistoryPlot:
+    """Positions of runs and shares; runs are equally spaced, whatever their dates."""
 
     points: Sequence[_Point]
     lanes: tuple[str, ...]
@@ -86,37 +86,37 @@ class _Plot:
 
 
 def history_line(title: str, rows: Sequence[HistoryRow], threshold: float | None) -> Chart:
-    """Draw the pass rate over the last sixty runs, and above them where what they are measured by has changed.
+    """Draw the pass rate over the last sixty runs; marks above them show changes of golden set, scorers or baseline.
 
     Args:
-        title: What the chart is called.
+        title: Title of the chart.
         rows: The runs of one suite, at least one, oldest first.
-        threshold: The pass rate that a gate asks for, None where none does.
+        threshold: The pass rate that a gate requires, None without such a gate.
 
     """
-    points = _points(rows)[-_MOST:]
+    points = _history_points(rows)[-_RUNS_DRAWN:]
     lanes = tuple(what for what in _WATCHED if any(what in point.changed for point in points))
     top = _LEGEND + _LANE * (len(lanes) + 1) + 8
     shares = [point.row.pass_rate for point in points] + ([] if threshold is None else [threshold])
-    plot = _Plot(points, lanes, Axis.around(shares, top + _PLOT, top))
+    plot = _HistoryPlot(points, lanes, Axis.around(shares, top + _PLOT, top))
     parts = [
-        *legend(list(_keys(points, threshold)), _MARGIN, _LEGEND),
-        *_axis(plot),
-        *_changes(plot),
-        *([] if threshold is None else [_level(plot, threshold)]),
+        *legend(list(_history_legend(points, threshold)), _MARGIN, _LEGEND),
+        *_history_axis(plot),
+        *_history_changes(plot),
+        *([] if threshold is None else [_history_threshold(plot, threshold)]),
         polyline("curve", plot.spots),
-        *_verdicts(plot),
-        *_labels(plot),
+        *_history_verdicts(plot),
+        *_history_labels(plot),
     ]
     return Chart(
-        svg=svg(title, _description(points, threshold), (_WIDTH, top + _PLOT + 46), parts),
+        svg=svg(title, _history_description(points, threshold), (_WIDTH, top + _PLOT + 46), parts),
         title=shown(title),
         headings=("run", "when", "commit", "cases", "pass rate", "verdict", "changed before it"),
-        rows=tuple(map(_cells, points)),
+        rows=tuple(map(_history_cells, points)),
     )
 
 
-def _points(rows: Sequence[HistoryRow]) -> list[_Point]:
+def _history_points(rows: Sequence[HistoryRow]) -> list[_Point]:
     return [_Point(rows[0]), *(_Point(now, tuple(_changed(before, now))) for before, now in pairwise(rows))]
 
 
@@ -126,7 +126,7 @@ def _changed(before: HistoryRow, now: HistoryRow) -> Iterator[str]:
             yield what
 
 
-def _keys(points: Sequence[_Point], threshold: float | None) -> Iterator[LegendEntry]:
+def _history_legend(points: Sequence[_Point], threshold: float | None) -> Iterator[LegendEntry]:
     verdicts = {point.row.verdict for point in points}
     drawn = {
         "pass": LegendEntry("now", charts_svg.circle, "pass"),
@@ -141,41 +141,41 @@ def _keys(points: Sequence[_Point], threshold: float | None) -> Iterator[LegendE
         yield LegendEntry("changed", charts_svg.pointer, "changed before this run")
 
 
-def _axis(plot: _Plot) -> Iterator[str]:
+def _history_axis(plot: _HistoryPlot) -> Iterator[str]:
     for _, y in plot.y_axis.ticks:
         yield line("grid", (_LEFT - 14, y), (_RIGHT + 14, y))
     yield texts("end", "", (((_LEFT - 22, y + 4), words) for words, y in plot.y_axis.ticks))
 
 
-def _changes(plot: _Plot) -> Iterator[str]:
-    """Draw a lane for each thing that changed, so that marks never lie on each other, and a line down from them."""
+def _history_changes(plot: _HistoryPlot) -> Iterator[str]:
+    """Draw one lane for each kind of change, so that marks never overlap, and a line down from each mark."""
     yield texts("end", "", (((_LEFT - 22, plot.lane(what) + 3), what) for what in plot.lanes))
     changed = [(plot.x(at), point.changed) for at, point in enumerate(plot.points) if point.changed]
     yield path("change", (f"M{px(x)} {px(plot.lane(what[0]))}V{px(plot.base)}" for x, what in changed))
     yield path("changed", (charts_svg.pointer(x, plot.lane(one)) for x, what in changed for one in what))
 
 
-def _level(plot: _Plot, threshold: float) -> str:
+def _history_threshold(plot: _HistoryPlot, threshold: float) -> str:
     y = plot.y_axis.at(threshold)
     return line("gate", (_LEFT - 14, y), (_RIGHT + 14, y))
 
 
-def _verdicts(plot: _Plot) -> Iterator[str]:
-    yield path("now", (charts_svg.circle(*spot) for spot in _where(plot, {"pass"})))
-    yield path("fail", (charts_svg.cross(*spot) for spot in _where(plot, {"fail"})))
+def _history_verdicts(plot: _HistoryPlot) -> Iterator[str]:
+    yield path("now", (charts_svg.circle(*spot) for spot in _with_verdict(plot, {"pass"})))
+    yield path("fail", (charts_svg.cross(*spot) for spot in _with_verdict(plot, {"fail"})))
     others = {point.row.verdict for point in plot.points} - {"pass", "fail"}
-    yield path("unsure", (charts_svg.diamond(*spot) for spot in _where(plot, others)))
+    yield path("unsure", (charts_svg.diamond(*spot) for spot in _with_verdict(plot, others)))
     x, y = plot.spots[-1]
     yield text((x + 20, y + 4), percent(plot.points[-1].row.pass_rate))
 
 
-def _where(plot: _Plot, verdicts: Iterable[str]) -> Iterator[Position]:
+def _with_verdict(plot: _HistoryPlot, verdicts: Iterable[str]) -> Iterator[Position]:
     wanted = frozenset(verdicts)
     return (spot for spot, point in zip(plot.spots, plot.points, strict=True) if point.row.verdict in wanted)
 
 
-def _labels(plot: _Plot) -> Iterator[str]:
-    """Write date and commit of the first, the last and, as far as there is room, of the marked runs."""
+def _history_labels(plot: _HistoryPlot) -> Iterator[str]:
+    """Draw date and commit of the first and the last run, and of runs with changes if there is room."""
     last = len(plot.points) - 1
     taken: list[int] = []
     for at in (0, last, *(at for at, point in enumerate(plot.points) if point.changed)):
@@ -194,27 +194,23 @@ def _commit(row: HistoryRow) -> str:
     return truncate_columns(shown(row.commit or "-")[:_COMMIT], _COMMIT)
 
 
-def _description(points: Sequence[_Point], threshold: float | None) -> str:
+def _history_description(points: Sequence[_Point], threshold: float | None) -> str:
     rates = [point.row.pass_rate for point in points]
     ends = f"from {_date(points[0].row)} to {_date(points[-1].row)}"
-    told = [f"{count(len(points), 'run')} {ends}: the last {percent(rates[-1])}"]
-    told.append(f"the lowest {percent(min(rates))}, the highest {percent(max(rates))}")
-    gate = "" if threshold is None else f" The gate asks for {percent(threshold)}."
+    parts = [f"{count(len(points), 'run')} {ends}: the last {percent(rates[-1])}"]
+    parts.append(f"the lowest {percent(min(rates))}, the highest {percent(max(rates))}")
+    gate = "" if threshold is None else f" The gate requires {percent(threshold)}."
     failed = sum(point.row.verdict == "fail" for point in points)
-    changes = [f"the {what} {count(times, 'time')}" for what in _WATCHED if (times := _times(points, what))]
+    times = Counter(what for point in points for what in point.changed)
+    changes = [f"the {what} {count(times[what], 'time')}" for what in _WATCHED if times[what]]
     changed = f" Changed: {', '.join(changes)}." if changes else ""
-    return f"{', '.join(told)}; {failed:,} failed.{gate}{changed}"
+    return f"{', '.join(parts)}; {failed:,} failed.{gate}{changed}"
 
 
-def _times(points: Sequence[_Point], what: str) -> int:
-    return sum(what in point.changed for point in points)
-
-
-def _cells(point: _Point) -> tuple[str, ...]:
+def _history_cells(point: _Point) -> tuple[str, ...]:
     row = point.row
-    told = (row.run_id, row.created, row.commit or "-")
-    changed = ", ".join(point.changed)
-    return (*map(shown, told), f"{row.cases:,}", percent(row.pass_rate), row.verdict, changed)
+    names = map(shown, (row.run_id, row.created, row.commit or "-"))
+    return (*names, f"{row.cases:,}", percent(row.pass_rate), row.verdict, ", ".join(point.changed))
 
 
 _SCORES_LEFT: Final = 84
@@ -226,9 +222,9 @@ _EDGES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class _Bins:
-    """How scores are sorted into ``number`` bins, and how wide each is drawn, in pixels.
+    """``number`` equal bins, each drawn ``width`` pixels wide.
 
-    A bin holds the scores from its lower edge on, so that a threshold parts bins as it parts scores.
+    A bin includes its lower edge, as a threshold does: a threshold on an edge separates bins as it separates scores.
     """
 
     number: int
@@ -261,7 +257,7 @@ _TWENTY: Final = _Bins(number=20, width=28, inset=1)
 
 @dataclass(frozen=True, slots=True)
 class _ScoresPlot:
-    """Both histograms; their heights are shares, so that they compare where one has more scores than the other."""
+    """Two histograms; heights are shares, so that they can be compared if one has more scores."""
 
     bins: _Bins
     now: Sequence[int]
@@ -282,26 +278,26 @@ class _ScoresPlot:
 
 
 def score_histogram(title: str, now: Sequence[float], before: Sequence[float], threshold: float | None) -> Chart:
-    """Draw how scores are spread over twenty bins, or over two where each is 0 or 1.
+    """Draw the distribution of scores in twenty bins, or in two if each score is 0 or 1.
 
     Args:
-        title: What the chart is called.
-        now: The scores of the run, at least one, each in [0, 1].
-        before: Those of the baseline, empty without one.
-        threshold: From which score on an output passes, None where nothing is to be marked.
+        title: Title of the chart.
+        now: The scores of the run in [0, 1], at least one.
+        before: The scores of the baseline, empty without one.
+        threshold: The lowest score that passes, None to draw no threshold.
 
     """
     bins = _TWO if {*now, *before} <= {0.0, 1.0} else _TWENTY
     plot = _ScoresPlot(bins, bins.counted(now), bins.counted(before), _LEGEND + _SCORES_LANE * (4 if before else 3))
     marked = threshold if bins is _TWENTY else None
     parts = [
-        *legend(list(_scores_keys(now, before, marked)), _MARGIN, _LEGEND),
-        *_axes(plot),
-        *_lanes(plot, baseline=bool(before)),
-        *_bars(plot),
+        *legend(list(_scores_legend(now, before, marked)), _MARGIN, _LEGEND),
+        *_scores_axes(plot),
+        *_scores_lanes(plot, baseline=bool(before)),
+        *_scores_bars(plot),
     ]
     if before:
-        parts.append(path("before", [_outline(plot)]))
+        parts.append(path("before", [_scores_outline(plot)]))
     if marked is not None:
         parts.append(line("gate", (bins.x(marked), plot.base), (bins.x(marked), plot.top)))
     return Chart(
@@ -312,7 +308,7 @@ def score_histogram(title: str, now: Sequence[float], before: Sequence[float], t
     )
 
 
-def _scores_keys(now: Sequence[float], before: Sequence[float], threshold: float | None) -> Iterator[LegendEntry]:
+def _scores_legend(now: Sequence[float], before: Sequence[float], threshold: float | None) -> Iterator[LegendEntry]:
     yield LegendEntry("bar", charts_svg.box, f"now, {count(len(now), 'score')}")
     if before:
         yield LegendEntry("before", charts_svg.dash, f"baseline, {count(len(before), 'score')}")
@@ -320,7 +316,7 @@ def _scores_keys(now: Sequence[float], before: Sequence[float], threshold: float
         yield LegendEntry("gate", charts_svg.stroke, f"passes from {threshold:.4g}")
 
 
-def _axes(plot: _ScoresPlot) -> Iterator[str]:
+def _scores_axes(plot: _ScoresPlot) -> Iterator[str]:
     bins = plot.bins
     for _, y in plot.y_axis.ticks:
         yield line("grid", (bins.x(0), y), (bins.x(1), y))
@@ -330,8 +326,8 @@ def _axes(plot: _ScoresPlot) -> Iterator[str]:
     yield text((bins.x(0.5), plot.base + 34), "score", anchor="middle")
 
 
-def _lanes(plot: _ScoresPlot, *, baseline: bool) -> Iterator[str]:
-    """Write the counts above the plot, where no bar, outline or threshold crosses them."""
+def _scores_lanes(plot: _ScoresPlot, *, baseline: bool) -> Iterator[str]:
+    """Draw the counts above the plot, where nothing crosses them."""
     lanes = [("baseline", plot.before), ("now", plot.now)] if baseline else [("now", plot.now)]
     for row, (words, counts) in enumerate(lanes):
         y = plot.top - _SCORES_LANE * (row + 1)
@@ -340,7 +336,7 @@ def _lanes(plot: _ScoresPlot, *, baseline: bool) -> Iterator[str]:
         yield texts("middle", "small", (((x, y), _short(one)) for x, one in placed if one))
 
 
-def _bars(plot: _ScoresPlot) -> Iterator[str]:
+def _scores_bars(plot: _ScoresPlot) -> Iterator[str]:
     bins = plot.bins
     for number, counted in enumerate(plot.now):
         if counted:
@@ -348,8 +344,8 @@ def _bars(plot: _ScoresPlot) -> Iterator[str]:
             yield rect("bar", (left, top), (bins.width - 2 * bins.inset, plot.base - top))
 
 
-def _outline(plot: _ScoresPlot) -> str:
-    """Return the skyline of the baseline, from base to base."""
+def _scores_outline(plot: _ScoresPlot) -> str:
+    """Return the outline of the baseline's histogram as path data."""
     edges = (_spot(plot, number) for number in range(plot.bins.number))
     return f"M{_SCORES_LEFT} {plot.base}" + "".join(f"V{px(y)}H{px(x)}" for x, y in edges) + f"V{plot.base}"
 
@@ -359,13 +355,13 @@ def _spot(plot: _ScoresPlot, number: int) -> Position:
 
 
 def _scores_description(now: Sequence[float], before: Sequence[float], threshold: float | None) -> str:
-    told = [f"{count(len(now), 'score')} now, mean {math.fsum(now) / len(now):.3f}."]
+    parts = [f"{count(len(now), 'score')} now, mean {math.fsum(now) / len(now):.3f}."]
     if before:
-        told.append(f"Baseline: {count(len(before), 'score')}, mean {math.fsum(before) / len(before):.3f}.")
+        parts.append(f"Baseline: {count(len(before), 'score')}, mean {math.fsum(before) / len(before):.3f}.")
     if threshold is not None:
         reached = sum(score >= threshold for score in now)
-        told.append(f"{reached:,} of {len(now):,} reach the threshold of {threshold:.4g}.")
-    return " ".join(told)
+        parts.append(f"{reached:,} of {len(now):,} reach the threshold of {threshold:.4g}.")
+    return " ".join(parts)
 
 
 def _scores_cells(plot: _ScoresPlot, number: int, *, baseline: bool) -> tuple[str, ...]:
@@ -379,15 +375,15 @@ def _share(counts: Sequence[int], one: int) -> float:
 
 
 def _short(number: int) -> str:
-    """Write a count in at most four characters: ``999``, ``1.2k``, ``12k``, ``3.4M``."""
+    """Format a count in at most four characters: ``999``, ``1.2k``, ``12k``, ``3.4M``."""
     for unit, size in (("M", 1_000_000), ("k", 1_000)):
-        if number >= 0.9995 * size:  # what would round to a thousand of the next smaller unit
+        if number >= 0.9995 * size:  # smaller values round to less than 1,000 of the next smaller unit
             value = number / size
             return f"{value:.1f}{unit}" if value < 9.95 else f"{value:.0f}{unit}"  # noqa: PLR2004 - rounds to ten
     return str(number)
 
 
-_SLICES_MOST: Final = 40
+_SLICES_DRAWN: Final = 40
 _MAX_NAMED: Final = 5
 _TOP: Final = 64
 _ROW: Final = 22
@@ -398,10 +394,10 @@ _NUMBERS: Final = 206  # pixels to the right of the plot
 
 @dataclass(frozen=True, slots=True)
 class RateRow:
-    """The pass rate of ``n`` cases with its 95 % interval; shares.
+    """The pass rate of ``n`` cases with its 95 % interval, as shares.
 
-    ``before`` is the baseline's rate and ``required`` what a gate asks for, None without one. ``dropped`` says that a
-    drop is proven.
+    ``before`` is the baseline's rate and ``required`` the rate that a gate requires, None without one. ``dropped``
+    means that a drop is proven.
     """
 
     name: str
@@ -414,14 +410,14 @@ class RateRow:
 
     @property
     def shares(self) -> Iterator[float]:
-        """All that is drawn of it."""
+        """All shares that are drawn."""
         yield from (self.rate, *self.interval)
         yield from (share for share in (self.before, self.required) if share is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class _SlicesPlot:
-    """Where rows and shares lie."""
+    """Positions of rows and shares."""
 
     rows: Sequence[RateRow]
     x_axis: Axis
@@ -439,30 +435,30 @@ class _SlicesPlot:
         return _TOP + _ROW * (number + 0.5)
 
     def spots(self, shares: Iterable[float | None]) -> Iterator[Position]:
-        """Yield where the shares lie, one a row; rows without one have no spot."""
+        """Yield the position of each row's share; a row without a share has none."""
         for number, share in enumerate(shares):
             if share is not None:
                 yield self.x_axis.at(share), self.y(number)
 
 
 def slice_rates(title: str, rows: Sequence[RateRow]) -> Chart:
-    """Draw pass rates as dots with their intervals, the baseline's as ticks, and the gates' thresholds as lines.
+    """Draw pass rates as dots with intervals, those of the baseline as ticks, and the gates' thresholds as lines.
 
     Args:
-        title: What the chart is called.
-        rows: At least one, the whole first. Forty are drawn, all of them stand in the table.
+        title: Title of the chart.
+        rows: At least one row, the whole suite first. Forty are drawn; the table of the chart has all.
 
     """
-    drawn = rows[:_SLICES_MOST]
+    drawn = rows[:_SLICES_DRAWN]
     longest = max(width_of(_name(row)) for row in drawn)
     shares = [share for row in drawn for share in row.shares]
     plot = _SlicesPlot(drawn, Axis.around(shares, _MARGIN + _LETTER * longest + 12, _WIDTH - _NUMBERS))
     more = len(rows) - len(drawn)
     parts = [
-        *legend(list(_slices_keys(drawn)), _MARGIN, 44),
+        *legend(list(_slices_legend(drawn)), _MARGIN, 44),
         *_slices_axis(plot),
         *_slices_labels(plot),
-        *_marks(plot),
+        *_slices_marks(plot),
     ]
     if more:
         parts.append(text((_MARGIN, plot.bottom + 38), f"{more:,} more in the table"))
@@ -474,8 +470,7 @@ def slice_rates(title: str, rows: Sequence[RateRow]) -> Chart:
     )
 
 
-def _slices_keys(rows: Sequence[RateRow]) -> Iterator[LegendEntry]:
-    """Yield the meaning of the marks that occur."""
+def _slices_legend(rows: Sequence[RateRow]) -> Iterator[LegendEntry]:
     yield LegendEntry("now", charts_svg.circle, "now, with its 95% interval")
     if any(row.dropped for row in rows):
         yield LegendEntry("bad", charts_svg.triangle, "dropped")
@@ -498,14 +493,14 @@ def _slices_labels(plot: _SlicesPlot) -> Iterator[str]:
     lines = [plot.y(number) + 4 for number in range(len(plot.rows))]
     names, numbers = plot.left - 10, _WIDTH - 78
     yield texts("end", "name", (((names, y), _name(row)) for y, row in zip(lines, plot.rows, strict=True)))
-    said = (f"{percent(row.rate)} of {row.n:,}" for row in plot.rows)
-    yield texts("end", "", (((numbers, y), words) for y, words in zip(lines, said, strict=True)))
-    dropped = [(y, row) for y, row in zip(lines, plot.rows, strict=True) if row.dropped]
+    rates = (f"{percent(row.rate)} of {row.n:,}" for row in plot.rows)
+    yield texts("end", "", (((numbers, y), words) for y, words in zip(lines, rates, strict=True)))
+    dropped = [y for y, row in zip(lines, plot.rows, strict=True) if row.dropped]
     if dropped:
-        yield texts("start", "word", (((numbers + 8, y), "dropped") for y, _ in dropped))
+        yield texts("start", "word", (((numbers + 8, y), "dropped") for y in dropped))
 
 
-def _marks(plot: _SlicesPlot) -> Iterator[str]:
+def _slices_marks(plot: _SlicesPlot) -> Iterator[str]:
     rows = plot.rows
     yield path("gate", (charts_svg.tall_stroke(*spot) for spot in plot.spots(row.required for row in rows)))
     yield path("range", (_range(plot, number, row) for number, row in enumerate(rows)))
@@ -526,14 +521,14 @@ def _name(row: RateRow) -> str:
 
 def _slices_description(rows: Sequence[RateRow]) -> str:
     whole, *slices = rows
-    told = [f"{whole.name}: {percent(whole.rate)} of {count(whole.n, 'case')}, 95% interval {_span(whole)}."]
+    parts = [f"{whole.name}: {percent(whole.rate)} of {count(whole.n, 'case')}, 95% interval {_span(whole)}."]
     if slices:
         least, most = (which(slices, key=lambda row: row.rate) for which in (min, max))
         ends = " to ".join(f"{percent(row.rate)} ({row.name})" for row in (least, most))
-        told.append(f"{count(len(slices), 'slice')} from {ends}.")
-    told += _listed("Dropped", [row.name for row in rows if row.dropped])
-    told += _listed("Below the gate", [row.name for row in rows if row.required and row.rate < row.required])
-    return " ".join(told)
+        parts.append(f"{count(len(slices), 'slice')} from {ends}.")
+    parts += _listed("Dropped", [row.name for row in rows if row.dropped])
+    parts += _listed("Below the gate", [row.name for row in rows if row.required and row.rate < row.required])
+    return " ".join(parts)
 
 
 def _listed(what: str, names: Sequence[str]) -> Iterator[str]:

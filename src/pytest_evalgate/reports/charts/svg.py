@@ -1,4 +1,4 @@
-"""A chart: a picture with the numbers that it is made of."""
+"""SVG elements: shapes, text, legends and axes, and the chart that they make up."""
 
 from __future__ import annotations
 
@@ -41,21 +41,21 @@ STYLE: Final = f"""\
 .chart .fail {{ stroke: var(--bad); stroke-width: 2.5 }}
 .chart .unsure {{ fill: none; stroke-width: 2 }}
 """
-"""Style sheet of all charts of a page; it says nothing of what is not inside of one."""
+"""Style sheet of all charts of a page; it applies to nothing else."""
 
 PAGE_STYLE: Final = """\
 .chart { color: #1f2328 }
 @media screen and (prefers-color-scheme: dark) { .chart { color: #f0f6fc } }
 """
-"""What a page gives a chart, for one that is a file of its own."""
+"""The colours that a page provides, for a chart that is a file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
     """A picture and the table of its data.
 
-    ``svg`` stands in an HTML page as it is; the page holds `STYLE` once. ``title``, ``headings`` and the cells of
-    ``rows`` are text, each on one line and not escaped.
+    ``svg`` is markup for an HTML page that contains `STYLE` once. ``title``, ``headings`` and the cells of ``rows``
+    are unescaped text, each on one line.
     """
 
     svg: str
@@ -65,7 +65,7 @@ class Chart:
 
 
 def standalone(chart: Chart) -> str:
-    """Return the picture as a file of its own, with its looks inside."""
+    """Return the picture as an SVG file that contains its style sheet."""
     tag, described = "<svg", "</desc>"
     named = chart.svg.replace(tag, f'{tag} xmlns="http://www.w3.org/2000/svg"', 1)
     return named.replace(described, f"{described}\n<style>\n{STYLE}{PAGE_STYLE}</style>", 1) + "\n"
@@ -73,24 +73,24 @@ def standalone(chart: Chart) -> str:
 
 Position = tuple[float, float]
 
-_TITLE_CELL: Final = 10  # pixels that a character of the title may take: capitals do
+_TITLE_CELL: Final = 10  # pixels of a wide character of the title
 _MARGIN: Final = 16
-_NO_XML: Final = {0xFFFE: "\ufffd", 0xFFFF: "\ufffd"}  # the two that XML forbids and `one_line` shows
+_NO_XML: Final = {0xFFFE: "\ufffd", 0xFFFF: "\ufffd"}  # forbidden in XML 1.0, and not escaped by one_line
 
 
 def shown(words: str) -> str:
-    """Return ``words`` on one line, with what XML forbids and what a reader cannot see written out."""
+    """Return ``words`` on one line, without characters that are invisible or forbidden in XML."""
     return one_line(words).translate(_NO_XML)
 
 
 def svg(title: str, description: str, size: tuple[int, int], parts: Iterable[str]) -> str:
-    """Put a picture together, to stand in an HTML page that holds the charts' style.
+    """Return the svg element of a chart.
 
     Args:
-        title: What it is called, written at its top.
-        description: What it shows, in words.
-        size: Its width and height.
-        parts: Its elements, the lowest first.
+        title: Title, drawn at the top.
+        description: Description for screen readers.
+        size: Width and height in pixels.
+        parts: Elements, from back to front.
 
     """
     width, height = size
@@ -108,12 +108,12 @@ def svg(title: str, description: str, size: tuple[int, int], parts: Iterable[str
 
 
 def px(value: float) -> str:
-    """Write a position or a length."""
+    """Format a position or a length."""
     return f"{value:.1f}".removesuffix(".0")
 
 
 def text(spot: Position, words: str, kind: str = "", anchor: str = "") -> str:
-    """Write words at ``spot``: their start, or what ``anchor`` (``middle``, ``end``) says."""
+    """Return a text element that starts at ``spot``, or has its ``anchor`` (``middle``, ``end``) there."""
     x, y = spot
     return (
         f'<text{_given("class", kind)} x="{px(x)}" y="{px(y)}"{_given("text-anchor", anchor)}>{_inside(words)}</text>'
@@ -121,30 +121,30 @@ def text(spot: Position, words: str, kind: str = "", anchor: str = "") -> str:
 
 
 def texts(anchor: str, kind: str, placed: Iterable[tuple[Position, str]]) -> str:
-    """Write a column or a row of words of one kind."""
+    """Return a group of text elements of one kind."""
     inside = "".join(text(spot, words) for spot, words in placed)
     return f'<g{_given("class", kind)} text-anchor="{anchor}">{inside}</g>'
 
 
 def path(kind: str, steps: Iterable[str]) -> str:
-    """Draw all marks of one kind by their path data; nothing where there are none."""
+    """Return one path for all marks of a kind; an empty text if there are none."""
     data = "".join(steps)
     return f'<path class="{kind}" d="{data}"/>' if data else ""
 
 
 def line(kind: str, start: Position, end: Position) -> str:
-    """Draw a straight line."""
+    """Return a straight line."""
     (x1, y1), (x2, y2) = start, end
     return f'<line class="{kind}" x1="{px(x1)}" y1="{px(y1)}" x2="{px(x2)}" y2="{px(y2)}"/>'
 
 
 def polyline(kind: str, spots: Iterable[Position]) -> str:
-    """Draw a line through all spots."""
+    """Return a line through all spots."""
     return f'<polyline class="{kind}" points="{" ".join(f"{px(x)},{px(y)}" for x, y in spots)}"/>'
 
 
 def rect(kind: str, corner: Position, size: Position) -> str:
-    """Draw a filled rectangle from its upper left corner."""
+    """Return a filled rectangle, given its upper left corner."""
     (x, y), (width, height) = corner, size
     return f'<rect class="{kind}" x="{px(x)}" y="{px(y)}" width="{px(width)}" height="{px(height)}"/>'
 
@@ -159,14 +159,14 @@ def _given(name: str, value: str) -> str:
 
 Shape = Callable[[float, float], str]
 
-_LETTER: Final = 6.8  # pixels, on the safe side for 12 pixels of any usual typeface
+_LETTER: Final = 6.8  # pixels of a character at a font size of 12 pixels, generous for common typefaces
 _SAMPLE: Final = 24
 _GAP: Final = 18
 
 
 @dataclass(frozen=True, slots=True)
 class LegendEntry:
-    """One entry of a legend: a mark as the chart draws it, and its meaning."""
+    """One entry of a legend: a mark as in the chart, and its meaning."""
 
     kind: str
     shape: Shape
@@ -174,52 +174,52 @@ class LegendEntry:
 
 
 def circle(x: float, y: float) -> str:
-    """Draw a dot."""
+    """Return path data of a dot."""
     return f"M{px(x - 4)} {px(y)}a4 4 0 1 0 8 0a4 4 0 1 0-8 0z"
 
 
 def triangle(x: float, y: float) -> str:
-    """Draw a triangle that points down, its middle at the spot."""
+    """Return path data of a triangle that points down."""
     return f"M{px(x - 6)} {px(y - 4)}h12l-6 10z"
 
 
 def pointer(x: float, y: float) -> str:
-    """Draw a triangle that points down and leaves room for one nine pixels off."""
+    """Return path data of a small triangle that points down; two of them fit nine pixels apart."""
     return f"M{px(x - 4)} {px(y - 3)}h8l-4 7z"
 
 
 def cross(x: float, y: float) -> str:
-    """Draw a diagonal cross."""
+    """Return path data of a diagonal cross."""
     return f"M{px(x - 4)} {px(y - 4)}l8 8m0-8l-8 8"
 
 
 def diamond(x: float, y: float) -> str:
-    """Draw a square on its corner."""
+    """Return path data of a diamond."""
     return f"M{px(x)} {px(y - 5)}l5 5-5 5-5-5z"
 
 
 def stroke(x: float, y: float) -> str:
-    """Draw a short upright line."""
+    """Return path data of a short vertical line."""
     return f"M{px(x)} {px(y - 7)}v14"
 
 
 def tall_stroke(x: float, y: float) -> str:
-    """Draw an upright line as high as a row, so that those of neighbouring rows meet."""
+    """Return path data of a vertical line as high as a row, so that lines of neighbouring rows meet."""
     return f"M{px(x)} {px(y - 11)}v22"
 
 
 def dash(x: float, y: float) -> str:
-    """Draw a short level line."""
+    """Return path data of a short horizontal line."""
     return f"M{px(x - 9)} {px(y)}h18"
 
 
 def box(x: float, y: float) -> str:
-    """Draw a small square."""
+    """Return path data of a small square."""
     return f"M{px(x - 5)} {px(y - 5)}h10v10h-10z"
 
 
 def legend(keys: Sequence[LegendEntry], left: float, y: float) -> Iterator[str]:
-    """Write the meaning of each mark on one line from ``left`` on, its middle at ``y``."""
+    """Draw the entries on one line that starts at ``left`` and is centred at ``y``."""
     for key in keys:
         yield path(key.kind, [key.shape(left + _SAMPLE / 2 - 3, y)])
         yield text((left + _SAMPLE, y + 4), key.words)
@@ -228,14 +228,14 @@ def legend(keys: Sequence[LegendEntry], left: float, y: float) -> Iterator[str]:
 
 _NARROWEST: Final = 20  # percent
 _STEPS: Final = ((20, 5), (50, 10), (100, 20))
-"""Up to which width, in percent, ticks stand how far apart."""
+"""(width of the axis, distance of its ticks), both in percent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """Shares from ``low`` to ``high``, whole percents, drawn from ``start`` to ``end``, pixels.
+    """An axis of shares: ``low`` to ``high`` in whole percent, drawn from ``start`` to ``end`` in pixels.
 
-    ``start`` is the greater one where shares grow upwards.
+    A vertical axis has ``start`` greater than ``end``, because pixels count downwards.
     """
 
     low: int
@@ -245,7 +245,7 @@ class Axis:
 
     @classmethod
     def around(cls, shares: Iterable[float], start: float, end: float) -> Self:
-        """Span at least one share by whole tenths: small differences near 100 % are what a reader looks for."""
+        """Return an axis around shares, in steps of ten percent: zero is left out to show differences near 100 %."""
         held = list(shares)
         low = max(0, math.floor(10 * min(held)) * 10)
         high = min(100, math.ceil(10 * max(held)) * 10)
@@ -253,13 +253,13 @@ class Axis:
         return cls(low, max(high, low + _NARROWEST), start, end)
 
     def at(self, share: float) -> float:
-        """Return where a share lies; one beyond an end lies there."""
+        """Return the position of a share; beyond an end of the axis, the position of that end."""
         part = (100 * share - self.low) / (self.high - self.low)
         return self.start + min(max(part, 0.0), 1.0) * (self.end - self.start)
 
     @property
     def ticks(self) -> tuple[tuple[str, float], ...]:
-        """Round percents, as text, and where they lie."""
+        """Labels of the ticks, and their positions."""
         step = next(step for width, step in _STEPS if self.high - self.low <= width)
         first = math.ceil(self.low / step) * step
         return tuple((f"{tick}%", self.at(tick / 100)) for tick in range(first, self.high + 1, step))

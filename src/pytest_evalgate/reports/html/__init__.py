@@ -1,4 +1,4 @@
-"""The HTML report: one file that needs nothing else, and lets nothing in it run but its own script."""
+"""HTML report: one file that loads nothing, with a content security policy that allows only its own script."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""What the page knows of a case: a line of its index, and the texts that are unpacked when somebody asks."""
+"""Data of the page: an index with one line for each case, and the texts of the cases in compressed chunks.
+
+The page decompresses the index at once, and a chunk of 500 cases when one of its texts is needed: 10,000 cases take
+less than 6 MB (benchmarks/html_report.py).
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.reports.view import CaseView, Links, ReportView, TrialView
 
 _REASON: Final = 120
-"""Characters of a reason in the index; the whole of it stands with the texts."""
+"""Characters of a reason in the index; the whole reason is with the texts."""
 
 _OUTCOME: Final = {name: number for number, name in enumerate(OUTCOMES)}
 _CHANGE: Final = {name: number for number, name in enumerate(CHANGES)}
@@ -29,18 +33,18 @@ _CHANGE: Final = {name: number for number, name in enumerate(CHANGES)}
 
 @dataclass(frozen=True, slots=True)
 class NameTable:
-    """Names that stand in the index once, in the order in which they came, and are numbers elsewhere."""
+    """Names that occur once in the index and are referred to by number, in order of first use."""
 
     numbers: dict[Any, int] = field(default_factory=dict)
 
     def number(self, name: Any) -> int:
-        """Return the number of a name, a new one for a new name."""
+        """Return the number of a name; a new name gets the next number."""
         return self.numbers.setdefault(name, len(self.numbers))
 
 
 @dataclass(frozen=True, slots=True)
 class CaseIndex:
-    """Writes the lines of the index. ``judges`` are the names of each suite's judges."""
+    """Encoder of the index. ``judges`` are the names of each suite's judges."""
 
     judges: Mapping[str, frozenset[str]]
     suites: NameTable = field(default_factory=NameTable)
@@ -48,7 +52,7 @@ class CaseIndex:
     slices: NameTable = field(default_factory=NameTable)
 
     def line(self, case: CaseView) -> list[Json]:
-        """Return a case as a list: the names of its parts are `FIELDS` of the script."""
+        """Return a case as a list; `FIELDS` in report.js names its elements."""
         return [
             case.id,
             self.suites.number(case.suite),
@@ -64,7 +68,7 @@ class CaseIndex:
         ]
 
     def names(self) -> dict[str, Json]:
-        """Return what the numbers of the lines stand for, and how results are shown."""
+        """Return the names behind the numbers, and the badges of outcomes and changes."""
         return {
             "suites": list(self.suites.numbers),
             "tags": list(self.tags.numbers),
@@ -75,20 +79,19 @@ class CaseIndex:
 
 
 def disagree(case: CaseView, judges: frozenset[str]) -> bool:
-    """Tell whether in any trial a judge says pass where another judge or a rule says miss, or the other way round."""
-    return bool(judges) and any(_differ(trial.scores, judges) for trial in case.trials)
-
-
-def _differ(scores: tuple[Score, ...], judges: frozenset[str]) -> bool:
-    told = [score for score in scores if score.passed is not None]
-    return len({score.passed for score in told}) > 1 and any(score.name in judges for score in told)
+    """Return whether, in any trial, the scores disagree on pass or miss and one of them is a judge's."""
+    for trial in case.trials if judges else ():
+        known = [score for score in trial.scores if score.passed is not None]
+        if len({score.passed for score in known}) > 1 and any(score.name in judges for score in known):
+            return True
+    return False
 
 
 def texts(case: CaseView, links: Links | None) -> dict[str, Json]:
-    """Return all that is told of a case when it is opened; what is empty is left out."""
+    """Return the texts that the page shows when a case is opened; empty values are left out."""
     where = case.place.file
     before = {} if case.baseline_output is None else {"before": case.baseline_output}
-    return before | _given(
+    return before | _not_empty(
         {
             "place": str(case.place) if where else "",
             "url": links.line(case.place) if links is not None and where else "",
@@ -103,7 +106,7 @@ def texts(case: CaseView, links: Links | None) -> dict[str, Json]:
 def _trial(trial: TrialView) -> dict[str, Json]:
     return {
         "value": trial.value,
-        **_given(
+        **_not_empty(
             {
                 "output": trial.output,
                 "reason": trial.reason,
@@ -121,69 +124,69 @@ def _score(score: Score) -> dict[str, Json]:
     return {"name": score.name, "value": _short(score.value), "passed": score.passed, "reason": score.reason, **counts}
 
 
-def _given(values: dict[str, Json]) -> dict[str, Json]:
+def _not_empty(values: dict[str, Json]) -> dict[str, Json]:
     return {name: value for name, value in values.items() if value not in (None, "", [])}
 
 
 def _short(value: float | None) -> float | None:
-    """Return a share with four digits, 0 and 1 as integers: most are, and they take less room."""
+    """Round a share to four digits, with 0 and 1 as integers: most shares are, and ``1`` is shorter than ``1.0``."""
     return int(value) if value in {0, 1} else None if value is None else round(value, 4)
 
 
 _LEVEL: Final = 5
-"""Of gzip: 4 takes two thirds of the time for 3 % more, and 10,000 cases then pass 6 MB; 6 takes half as much time
-again for 1.5 % less (benchmarks/html_report.py)."""
+"""Level of gzip. Level 4 takes two thirds of the time for 3 % more bytes, and 10,000 cases then exceed 6 MB; level 6
+takes 1.5 times as long for 1.5 % fewer bytes (benchmarks/html_report.py)."""
 
-_GZIP: Final = 31
+_GZIP: Final = 31  # window bits of zlib: 15, plus 16 for a gzip header
 
 
 def encoded(text: str) -> bytes:
-    """Encode a text; a lone surrogate, which UTF-8 does not have, becomes the escape that JSON has for it."""
+    """Encode a text as UTF-8; a lone surrogate, which UTF-8 cannot encode, becomes its JSON escape."""
     return text.encode("utf-8", "backslashreplace")
 
 
 def dumps(value: Json) -> str:
-    """Write a value as JSON without room between its parts."""
+    """Return compact JSON."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def gzipped(text: str) -> bytes:
-    """Compress a text with gzip; its header holds no time."""
+    """Compress a text with gzip; without a time in the header, so that equal runs give equal bytes."""
     return zlib.compress(encoded(text), _LEVEL, wbits=_GZIP)
 
 
 def base64_size(packed_bytes: int) -> int:
-    """Return how many bytes of a page so many compressed ones take."""
+    """Return the size of ``packed_bytes`` bytes in base64."""
     return -(-packed_bytes // 3) * 4
 
 
 def json_element(name: str, parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield an element that holds JSON; ``name`` is its id."""
+    """Yield a script element with JSON; ``name`` is its id."""
     yield f'<script type="application/json" id="{name}">'.encode()
     yield from parts
     yield b"</script>\n"
 
 
 def gzip_element(name: str, parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield an element that holds compressed bytes in base64; each part but the last is of a length that 3 divides."""
+    """Yield a script element with bytes in base64; the length of each part but the last must be divisible by three."""
     yield f'<script type="text/plain" id="{name}">'.encode()
     yield from map(b64encode, parts)
     yield b"</script>\n"
 
 
 def compressor() -> zlib._Compress:
-    """Return what compresses a text piece by piece, as ``gzipped`` does at once."""
+    """Return a compressor that works piece by piece, with the settings of ``gzipped``."""
     return zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreCollector:
-    """The scores so far, by suite and scorer, eight bytes each."""
+    """The scores of a run by suite and scorer, in eight bytes each."""
 
     by_suite: dict[str, dict[str, array[float]]] = field(default_factory=dict)
 
     def add(self, case: CaseView) -> None:
-        """Add those of a case; the ones that could not tell are left out."""
+        """Add the scores of a case, except unknown ones."""
         scores = self.by_suite.setdefault(case.suite, {})
         for trial in case.trials:
             for score in trial.scores:
@@ -192,17 +195,17 @@ class ScoreCollector:
 
 
 CHUNK: Final = 500
-"""Cases whose texts are unpacked together."""
+"""Cases in one chunk of texts."""
 
 _IN_MEMORY: Final = 8 << 20
-_COPIED: Final = 3 << 16
+_COPIED: Final = 3 << 16  # divisible by three, for base64
 
 
 @dataclass(frozen=True, slots=True)
 class PackedCases:
-    """The cases of a run in two temporary files; to be closed.
+    """The cases of a run in two temporary files, which the context manager closes.
 
-    ``sizes`` are the lengths of the chunks, ``scores`` those of the run by suite and scorer.
+    ``sizes`` are the lengths of the chunks, ``scores`` the scores of the run by suite and scorer.
     """
 
     index: IO[bytes]
@@ -213,17 +216,17 @@ class PackedCases:
 
     @property
     def size(self) -> int:
-        """How many bytes of a page they take."""
+        """Bytes that the cases take in a page."""
         return base64_size(self.index_size) + sum(map(base64_size, self.sizes))
 
     def index_parts(self) -> Iterator[bytes]:
-        """Yield the index, compressed, in pieces of a length that 3 divides."""
+        """Yield the compressed index in pieces whose length is divisible by three."""
         self.index.seek(0)
         while piece := self.index.read(_COPIED):
             yield piece
 
     def chunk_parts(self) -> Iterator[bytes]:
-        """Yield the chunks, compressed."""
+        """Yield the compressed chunks."""
         self.chunks.seek(0)
         for size in self.sizes:
             yield self.chunks.read(size)
@@ -235,13 +238,13 @@ class PackedCases:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Drop both files."""
+        """Close both files."""
         self.index.close()
         self.chunks.close()
 
 
 def pack(view: ReportView) -> PackedCases:
-    """Draw the cases of ``view`` once and pack them."""
+    """Read the cases of ``view`` once and pack them."""
     judges = {name: frozenset(one.name for one in suite.judges) for name, suite in view.verdict.suites.items()}
     lines, gathered, sizes = CaseIndex(judges), ScoreCollector(), list[int]()
     index, chunks = (SpooledTemporaryFile(_IN_MEMORY) for _ in range(2))  # noqa: SIM115 - PackedCases closes them

@@ -1,4 +1,4 @@
-"""What a reader sees of a result: a word, a shape and a tone; never a colour alone."""
+"""Badges of results: a word, a shape and a tone, because colour alone is not accessible (WCAG 1.4.1)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.reports.view import Change
 
 Tone = Literal["good", "bad", "unsure", "plain"]
-"""Which colour stands beside the word: a class of the style sheet."""
+"""Class of the style sheet that colours a badge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +54,12 @@ _EFFECTS: Final[dict[Effect, tuple[str, Tone]]] = {
 
 
 def of_verdict(verdict: VerdictName, word: str) -> Badge:
-    """Mark what a gate, a suite or a run says; ``word`` is how reports name it."""
+    """Return the badge of the result of a gate, a suite or a run; ``word`` is its text."""
     shape, tone = _VERDICTS.get(verdict, ("◆", "unsure"))
     return Badge(word, shape, tone)
 
 
 def of_effect(effect: Effect) -> Badge:
-    """Mark what a change does to the gate."""
+    """Return the badge of the effect of a change in the gate."""
     shape, tone = _EFFECTS[effect]
     return Badge(effect, shape, tone)

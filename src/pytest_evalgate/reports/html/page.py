@@ -1,4 +1,7 @@
-"""The templates: everything in them is escaped, and what is missing is an error."""
+"""The page: Jinja templates with autoescape and strict undefined values, between the style, the data and the script.
+
+The page is written in pieces. If its cases take more than 50 MB, their texts go to files beside it.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,10 @@ from urllib.parse import quote
 
 from pytest_evalgate.reports import phrases
 from pytest_evalgate.reports.charts import STYLE
-from pytest_evalgate.reports.figures import charts_by_judge, suite_chart_set
+from pytest_evalgate.reports.charts.sections import charts_by_judge, suite_chart_set
 from pytest_evalgate.reports.html import data, marks
 from pytest_evalgate.reports.html.data import pack
-from pytest_evalgate.reports.view import MAX_DETAILED, format_mean, truncate
+from pytest_evalgate.reports.view import MAX_DETAILED, truncate
 from pytest_evalgate.runs import kept
 from pytest_evalgate.text import wording
 from pytest_evalgate.text.escape import escape_json, one_line
@@ -31,8 +34,8 @@ if TYPE_CHECKING:
 
 @cache
 def environment() -> Environment:
-    """Return the environment of the page's templates; compiling them takes longer than rendering most runs."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - 40 ms; most sessions need none
+    """Return the environment of the templates; cached, since compiling them takes longer than rendering most runs."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - 40 ms
 
     made = Environment(
         loader=PackageLoader("pytest_evalgate.reports.html"),
@@ -45,24 +48,24 @@ def environment() -> Environment:
         line=one_line, truncate=truncate, percent=wording.percent, points=wording.points, usd=wording.usd
     )
     made.filters.update(fragment=_fragment, p_value=wording.p_value, seconds=wording.seconds, count=wording.count)
-    made.globals.update(cells=phrases, headline=phrases, format_mean=format_mean, marks=marks)
+    made.globals.update(phrases=phrases, marks=marks)
     return made
 
 
 def prepare() -> None:
-    """Compile the templates ahead, while something else is waited for."""
+    """Compile the templates; called while the session waits for outputs."""
     templates = environment()
     for name in templates.list_templates():
         templates.get_template(name)
 
 
 def _fragment(text: str) -> str:
-    """Quote a text for the address of a part of the page."""
+    """Quote a text for the fragment of an address, such as ``#case=...``."""
     return quote(text.encode("utf-8", "replace"))
 
 
 def policy(style: str, script: str) -> str:
-    """Return a content security policy under which only this style and this script, to the letter, take effect."""
+    """Return a content security policy that allows only this style sheet and this script, by their digests."""
     return (
         f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
         "img-src data:; base-uri 'none'; form-action 'none'"
@@ -80,24 +83,14 @@ _WARN: Final = 25 * _MB
 _SPILL: Final = 50 * _MB
 
 
-def is_too_large(cases: PackedCases) -> bool:
-    """Tell whether the texts of the cases should stand in files beside the page."""
-    return cases.size > _SPILL
-
-
-def file_names(cases: PackedCases) -> list[str]:
-    """Return the names of the files that the chunks go to, relative to the page."""
-    return [f"{FOLDER}/texts-{number:04}.json.gz" for number, _ in enumerate(cases.sizes)]
-
-
 def size_notes(cases: PackedCases, *, spilled: bool) -> tuple[str, ...]:
-    """Say what a reader, and whoever keeps the report, should know of its size."""
+    """Return notes on the size of the report, for its readers and for the person that stores it."""
     size = f"the cases take {cases.size / _MB:.0f} MB"
     if spilled:
         files = count(len(cases.sizes), "file")
-        return (f"{size}: their texts stand in {files} in {FOLDER}/ beside the report; keep them together",)
+        return (f"{size}: their texts are in {files} in {FOLDER}/ beside the report; keep them together",)
     if cases.size > _WARN:
-        return (f'{size}: the report opens slowly; with report.content = "excerpt" it is smaller',)
+        return (f'{size}: the report opens slowly; report.content = "excerpt" makes it smaller',)
     return ()
 
 
@@ -105,22 +98,23 @@ def render_html(
     view: ReportView,
     spill: Callable[[str, Iterable[bytes]], None] | None = None,
 ) -> Generator[bytes, None, tuple[str, ...]]:
-    """Render the report, piece by piece; the same run gives the same bytes.
+    """Render the page in pieces; the same run gives the same bytes.
 
     Args:
-        view: The run; its cases are drawn once and never held whole.
-        spill: Writes a file beside the report, by its name relative to it: a page beyond 50 MB leaves the texts of its
-            cases to such files. Without it the page holds them, however large it is.
+        view: The run; its cases are read once, and only 500 of them are in memory at a time.
+        spill: Writes a file beside the report, given its relative name; used for the texts of a page above 50 MB.
+            Without it, the page contains all texts.
 
     Yields:
         The page as UTF-8.
 
     Returns:
-        What should be told of its size; empty for most.
+        Notes on its size; usually none.
 
     """
     with pack(view) as cases:
-        names = file_names(cases) if spill is not None and is_too_large(cases) else []
+        too_large = spill is not None and cases.size > _SPILL
+        names = [f"{FOLDER}/texts-{number:04}.json.gz" for number, _ in enumerate(cases.sizes)] if too_large else []
         notes = size_notes(cases, spilled=bool(names))
         if spill is not None:
             for name, chunk in zip(names, cases.chunk_parts() if names else (), strict=True):
@@ -134,7 +128,7 @@ def render_html(
 
 
 def _context(view: ReportView, cases: PackedCases) -> dict[str, Any]:
-    from markupsafe import Markup  # noqa: PLC0415 - only who writes a report needs it
+    from markupsafe import Markup  # noqa: PLC0415 - comes with jinja2
 
     style, script = f"{_resource('report.css')}{STYLE}", _resource("report.js")
     return {

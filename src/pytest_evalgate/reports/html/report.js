@@ -1,9 +1,9 @@
 "use strict";
-// The table of all cases and the view of one. Whatever models and users have written is set as text, never as markup.
+// The table of all cases and the view of one case. Text of models and users is set as text, never as markup.
 (async () => {
 const ROW = 32; // pixels, as in the style sheet
-const AROUND = 9; // rows that are drawn above and below those that can be seen
-const LARGEST = 4e6; // cells of the table that a diff of words may fill
+const AROUND = 9; // rows drawn above and below the visible ones
+const LARGEST = 4e6; // pairs of words that a diff compares
 const FIELDS = ["id", "suite", "outcome", "change", "value", "before", "tags", "slices", "flaky", "disagree", "reason"];
 
 const byId = id => document.getElementById(id);
@@ -11,7 +11,7 @@ for (const element of document.querySelectorAll(".scripted")) element.hidden = f
 byId("download").href = URL.createObjectURL(new Blob([byId("verdict").textContent], { type: "application/json" }));
 if (!byId("table")) return;
 
-// ---- The index: what is known of all cases at once
+// ---- The index of all cases
 
 const index = JSON.parse(await unzipped(bytesOf(byId("index"))));
 const names = index.names;
@@ -51,7 +51,7 @@ const COLUMNS = [
   { name: "before", title: "Base", ...share("before") },
   { name: "suite", title: "Suite", ...plain(one => one.suite) },
   { name: "tags", title: "Tags", ...plain(one => one.tags.join(" ")) },
-  { name: "reason", title: "Why", ...plain(one => one.reason) },
+  { name: "reason", title: "Reason", ...plain(one => one.reason) },
 ].filter(({ name }) => name !== "suite" || names.suites.length > 1);
 
 // ---- Elements
@@ -79,7 +79,7 @@ const address = one => `#case=${encode(one.path)}`;
 const outcome = wanted => names.outcomes.find(({ name }) => name === wanted);
 const level = value => value === null ? "" : value === 1 ? "pass" : value === 0 ? "miss" : value.toFixed(2);
 
-// ---- The texts: unpacked 500 cases at a time, when somebody asks
+// ---- The texts, decompressed on demand, 500 cases at a time
 
 const files = new Map();
 const chunks = new Map();
@@ -109,7 +109,7 @@ function packedBytes(number) {
   const inPage = byId(`texts-${number}`);
   if (inPage) return bytesOf(inPage);
   const name = `texts-${String(number).padStart(4, "0")}.json.gz`;
-  if (!files.has(name)) throw new Error(`The texts of this case stand in report_files/${name}: choose it above the table.`);
+  if (!files.has(name)) throw new Error(`The texts of this case are in report_files/${name}: select that file above the table.`);
   return files.get(name);
 }
 
@@ -123,11 +123,11 @@ function wordsOf(texts) {
   return [texts.input, texts.expected, texts.before, texts.reason, ...trials].join("\n").toLowerCase();
 }
 
-// ---- What is shown: filters, search and order, kept in the address
+// ---- Filters, search and order, stored in the address
 
 const state = { show: new Set(), suite: "", slice: "", q: "", sort: "", open: "" };
 let shown = [];
-let found = null; // the numbers of the cases that the search has found, null without one
+let found = null; // numbers of the cases that match the search, null without a search
 let progress = "";
 let searching = 0;
 
@@ -157,8 +157,8 @@ function refresh() {
 }
 
 function announce() {
-  const told = `${shown.length.toLocaleString("en")} of ${cases.length.toLocaleString("en")} cases`;
-  byId("count").textContent = progress ? `${told}; ${progress}` : told;
+  const text = `${shown.length.toLocaleString("en")} of ${cases.length.toLocaleString("en")} cases`;
+  byId("count").textContent = progress ? `${text}; ${progress}` : text;
 }
 
 async function search() {
@@ -185,7 +185,7 @@ async function search() {
 
 const inIndex = (one, wanted) => [one.id, one.reason, ...one.tags].join("\n").toLowerCase().includes(wanted);
 
-function remember() {
+function writeAddress() {
   const parts = [
     ["show", [...state.show].join(",")], ["suite", state.suite], ["slice", state.slice], ["q", state.q],
     ["sort", state.sort], ["case", state.open],
@@ -193,16 +193,16 @@ function remember() {
   history.replaceState(null, "", parts.length ? `#${parts.join("&")}` : location.pathname + location.search);
 }
 
-function recall() {
-  const told = new URLSearchParams(isSection() ? "" : location.hash.slice(1));
-  state.show = new Set((told.get("show") ?? "").split(",").filter(kind => Object.hasOwn(KINDS, kind)));
-  for (const name of ["suite", "slice", "q", "sort"]) state[name] = told.get(name) ?? "";
+function readAddress() {
+  const params = new URLSearchParams(isSection() ? "" : location.hash.slice(1));
+  state.show = new Set((params.get("show") ?? "").split(",").filter(kind => Object.hasOwn(KINDS, kind)));
+  for (const name of ["suite", "slice", "q", "sort"]) state[name] = params.get(name) ?? "";
   byId("suite").value = state.suite;
   byId("slice").value = state.slice;
   byId("query").value = state.q;
   showControls();
   search();
-  const wanted = told.get("case");
+  const wanted = params.get("case");
   const one = wanted && (cases.find(({ path }) => path === wanted) ?? cases.find(({ id }) => id === wanted));
   if (one) open(one);
   else if (location.hash && !isSection()) byId("all").scrollIntoView();
@@ -210,9 +210,9 @@ function recall() {
 
 const isSection = () => location.hash !== "" && !location.hash.includes("=");
 
-// ---- The table: rows of one height, of which only those near the window exist
+// ---- The table: rows of equal height, of which only those near the window exist
 
-let current = null; // the case that j and k start from
+let current = null; // the case that the keys j and k start from
 
 function draw() {
   const box = byId("box");
@@ -250,7 +250,7 @@ function focusOn(one) {
   byId("rows").querySelector(`tr[data-at="${one.at}"] a`)?.focus();
 }
 
-// ---- One case: what was asked, wanted and answered, side by side
+// ---- One case: input, expected, baseline and candidate side by side
 
 let turning = 0;
 
@@ -258,12 +258,12 @@ async function open(one) {
   const mine = ++turning;
   current = one;
   state.open = one.path;
-  remember();
+  writeAddress();
   const dialog = byId("case");
   let body;
   try { body = whole(await textsOf(one)); } catch (error) { body = [element("p", { class: "note" }, error.message)]; }
   if (mine !== turning) return;
-  dialog.replaceChildren(bar(one), element("div", { class: "inside" }, element("p", { class: "why" }, told(one)), ...body));
+  dialog.replaceChildren(bar(one), element("div", { class: "inside" }, element("p", { class: "why" }, summary(one)), ...body));
   if (!dialog.open) dialog.showModal();
   dialog.scrollTop = 0;
 }
@@ -280,7 +280,7 @@ function bar(one) {
     badge(one.change), element("div", { class: "turn" }, ...turn, close));
 }
 
-function told(one) {
+function summary(one) {
   const levels = one.before === null ? "" : `${level(one.before)} \u2192 ${level(one.value) || "no answer"}`;
   return [one.suite, levels, ...one.tags, ...one.slices].filter(Boolean).join(" \u00b7 ");
 }
@@ -298,7 +298,7 @@ function whole(texts) {
   const place = texts.place ? [element("p", {}, placed(texts))] : [];
   const reason = texts.reason ? [element("p", { class: "why" }, texts.reason)] : [];
   return [...reason, ...place, element("dl", { class: "texts" }, ...panes), ...trials.flatMap((trial, number) =>
-    [...trialHead(trial, number, trials.length), ...because(trial, texts), ...scoreTable(trial), ...(number === at ? [] : otherOutput(trial))])];
+    [...trialHead(trial, number, trials.length), ...trialReason(trial, texts), ...scoreTable(trial), ...(number === at ? [] : otherOutput(trial))])];
 }
 
 function placed({ url, place }) {
@@ -325,13 +325,13 @@ function trialHead(trial, number, count) {
   return [element("h3", {}, count > 1 ? `Trial ${number + 1} ` : "Result ", badge(mark), element("span", { class: "muted" }, ` ${facts}`))];
 }
 
-function because(trial, texts) {
+function trialReason(trial, texts) {
   return trial.reason && trial.reason !== texts.reason ? [element("p", { class: "why" }, trial.reason)] : [];
 }
 
 function scoreTable(trial) {
   if (!trial.scores) return [];
-  const heads = ["Scorer", "Score", "Says", "Reason"].map(title =>
+  const heads = ["Scorer", "Score", "Result", "Reason"].map(title =>
     element("th", { scope: "col", class: title === "Score" ? "number" : "" }, title));
   const rows = trial.scores.map(score => {
     const says = score.passed === null ? "errored" : score.passed ? "passed" : "missed";
@@ -355,7 +355,7 @@ function step(by) {
   else focusOn(one);
 }
 
-// ---- The diff of words: the longest sequence that both texts have in common
+// ---- The diff of words: longest common subsequence
 
 function diff(before, now) {
   const a = words(before), b = words(now);
@@ -370,7 +370,7 @@ function diff(before, now) {
   return joined([["same", a.slice(0, head).join("")], ...middle, ["same", a.slice(a.length - tail).join("")]]);
 }
 
-const words = told => told.match(/\s+|[\p{L}\p{M}\p{N}_]+|[^\s\p{L}\p{M}\p{N}_]/gu) ?? [];
+const words = text => text.match(/\s+|[\p{L}\p{M}\p{N}_]+|[^\s\p{L}\p{M}\p{N}_]/gu) ?? [];
 
 function aligned(left, right) {
   const width = right.length + 1;
@@ -394,9 +394,9 @@ function aligned(left, right) {
 
 function joined(parts) {
   const kept = [];
-  for (const [kind, told] of parts) {
-    if (kept.length && kept.at(-1)[0] === kind) kept.at(-1)[1] += told;
-    else if (told) kept.push([kind, told]);
+  for (const [kind, text] of parts) {
+    if (kept.length && kept.at(-1)[0] === kind) kept.at(-1)[1] += text;
+    else if (text) kept.push([kind, text]);
   }
   return kept;
 }
@@ -416,7 +416,7 @@ function showControls() {
 function changed() {
   byId("box").scrollTop = 0;
   showControls();
-  remember();
+  writeAddress();
 }
 
 function addChips() {
@@ -466,8 +466,8 @@ function listen() {
   let drawing = 0;
   byId("box").addEventListener("scroll", () => { cancelAnimationFrame(drawing); drawing = requestAnimationFrame(draw); });
   addEventListener("resize", draw);
-  addEventListener("hashchange", () => { if (!isSection()) recall(); });
-  byId("case").addEventListener("close", () => { state.open = ""; turning++; remember(); focusOn(current); });
+  addEventListener("hashchange", () => { if (!isSection()) readAddress(); });
+  byId("case").addEventListener("close", () => { state.open = ""; turning++; writeAddress(); focusOn(current); });
   document.addEventListener("click", event => {
     const link = event.target.closest("a[href^='#case=']");
     const wanted = link && decodeURIComponent(link.hash.slice("#case=".length));
@@ -488,6 +488,6 @@ addHeads();
 addChoice("suite", names.suites);
 addChoice("slice", slices);
 listen();
-recall();
+readAddress();
 document.documentElement.dataset.ready = "";
 })();

@@ -84,6 +84,6 @@ def test_a_missing_secret_is_an_error_that_names_the_variable_and_the_place(envi
 
 @pytest.mark.parametrize("value", ["sk-1\r\nHost: evil", "schlüssel", "sk\x001"])
 def test_a_secret_that_no_header_can_carry_is_rejected_and_not_shown(value: str) -> None:
-    with pytest.raises(SettingsError, match="KEY holds characters") as error:
+    with pytest.raises(SettingsError, match="KEY has characters") as error:
         read_secret("KEY", {"KEY": value}, "models.a.api_key_env")
     assert value not in str(error.value)

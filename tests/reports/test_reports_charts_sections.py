@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_evalgate.app.view import baseline_scores
 from pytest_evalgate.judges.rates import rate_of
 from pytest_evalgate.judges.threshold import bins_of
 from pytest_evalgate.records.results import (
@@ -23,7 +24,7 @@ from pytest_evalgate.records.results import (
     SliceResult,
     SuiteVerdict,
 )
-from pytest_evalgate.reports.figures import baseline_scores, judge_charts, suite_charts
+from pytest_evalgate.reports.charts.sections import judge_charts, suite_charts
 from pytest_evalgate.text.jsonl import canonical, loads
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ def test_the_curve_of_a_graded_judge_is_drawn_where_the_record_holds_it() -> Non
 
 def test_the_reliability_of_a_graded_judge_is_drawn_where_the_record_holds_its_bins() -> None:
     [chart] = judge_charts(_record(bins=_BINS))
-    assert chart.title == "faq: what its scores are worth"
+    assert chart.title == "faq: reliability of its scores"
     assert [row[1] for row in chart.rows] == ["10", "30"]
 
 
@@ -191,7 +192,7 @@ _JSON = st.recursive(
 def test_what_a_record_should_not_hold_is_left_out(name: str, value: Any) -> None:
     whole = {**_RATES, **_GRADED, "bins": _BINS, "roc": _POINTS, "probability": {}}
     titles = _titles(judge_charts(_record(**{**whole, name: value})))
-    assert set(titles) <= {"faq: ROC", "faq: what its scores are worth"}
+    assert set(titles) <= {"faq: ROC", "faq: reliability of its scores"}
 
 
 @given(

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_evalgate.app.view import ReportContext
 from pytest_evalgate.reports import phrases
 from pytest_evalgate.reports.phrases import NextStep
-from pytest_evalgate.reports.view import ReportContext
 
 if TYPE_CHECKING:
     from tests.reports.conftest import Screen
@@ -32,7 +32,7 @@ def test_a_branch_has_to_answer_for_a_baseline_of_its_own(screen: Screen) -> Non
     assert suite.verdict.delta is not None
     delta = replace(suite.verdict.delta, baseline="git:8c1f2d0")
     held = replace(view, suites=(replace(suite, verdict=replace(suite.verdict, delta=delta)),))
-    assert [step.why for step in phrases.next_steps(held)] == ["look", "accept on purpose", "and answer for it"]
+    assert [step.why for step in phrases.next_steps(held)] == ["look", "accept on purpose", "and acknowledge it"]
     assert 'change = "suites.support-faq.baseline"' in phrases.next_steps(held)[-1].command
 
 
@@ -83,15 +83,15 @@ def test_a_run_that_was_stopped_is_not_to_be_retried_blindly(
     screen: Screen, notes: tuple[str, ...], said: str
 ) -> None:
     view = replace(screen.view(screen.scene("?PP", None, [_RATE])), notes=notes)
-    assert phrases.exit_note(view) == said
-    assert phrases.reason(view) == "support-faq: 1 of 3 unanswered"
+    assert phrases.exit_note(view.verdict, view.notes) == said
+    assert phrases.reason(view.verdict) == "support-faq: 1 of 3 unanswered"
 
 
 def test_a_baseline_is_named_by_its_file(screen: Screen) -> None:
     view = screen.view(screen.scene("m" * 20, "P" * 20, [_DROP]))
-    assert phrases.reason(view) == "support-faq -100.0 pp: 20 worse, 0 better vs support-faq.json"
+    assert phrases.reason(view.verdict) == "support-faq -100.0 pp: 20 worse, 0 better vs support-faq.json"
     [suite] = view.suites
     assert suite.verdict.delta is not None
     delta = replace(suite.verdict.delta, baseline="git:origin/main")
-    view = replace(view, suites=(replace(suite, verdict=replace(suite.verdict, delta=delta)),))
-    assert phrases.reason(view).endswith(" vs git:origin/main")
+    verdict = replace(view.verdict, suites={suite.name: replace(suite.verdict, delta=delta)})
+    assert phrases.reason(verdict).endswith(" vs git:origin/main")

@@ -1,4 +1,4 @@
-"""The charts of the page, by the section in which they stand."""
+"""Charts of the HTML report: which charts a suite and a judge have."""
 
 from __future__ import annotations
 
@@ -12,20 +12,11 @@ from pytest_evalgate.judges.threshold import Bin, Point
 from pytest_evalgate.reports.charts import RateRow, history_line, reliability, roc, score_histogram, slice_rates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from pytest_evalgate.records.results import Baseline, Calibration, HistoryRow, Json, SliceResult, SuiteVerdict
+    from pytest_evalgate.records.results import Calibration, HistoryRow, Json, SliceResult, SuiteVerdict
     from pytest_evalgate.reports.charts import Chart
     from pytest_evalgate.reports.view import SuiteView
-
-
-def baseline_scores(baseline: Baseline) -> Mapping[str, Sequence[float]]:
-    """Return the scores of a baseline by scorer, one a trial."""
-    cases = baseline.cases.values()
-    return {
-        scorer: [value for case in cases for value in case.scores.get(scorer, case.values)]
-        for scorer in baseline.scorers
-    }
 
 
 def suite_charts(
@@ -36,15 +27,15 @@ def suite_charts(
     history: Sequence[HistoryRow],
     thresholds: Mapping[str, float],
 ) -> tuple[Chart, ...]:
-    """Draw what there is to draw of a suite: its slices, the scores of each scorer, and its history.
+    """Draw all charts of a suite: its slices, the scores of each scorer, and its history.
 
     Args:
         name: The suite.
-        verdict: What its gates say.
+        verdict: Its verdict.
         scores_now: Its scores in [0, 1], by scorer.
-        scores_before: Those of its baseline, empty without one.
-        history: Rows of any suites, oldest first.
-        thresholds: From which score on an output passes, by scorer, where that is known.
+        scores_before: The scores of its baseline, empty without one.
+        history: Runs of any suites, oldest first.
+        thresholds: The lowest score that passes, by scorer, if known.
 
     """
     return (
@@ -83,7 +74,7 @@ def _slice(piece: SliceResult, verdict: SuiteVerdict) -> RateRow:
 
 
 def _required(verdict: SuiteVerdict, kind: str, of: str = "") -> float | None:
-    """Return the most that gates of a kind ask for, None where none asks for a rate."""
+    """Return the highest rate that gates of a kind require, None if none requires a rate."""
     asked = (gate.required for gate in verdict.gates if (gate.kind, gate.of) == (kind, of))
     return max((share for share in asked if share is not None), default=None)
 
@@ -108,7 +99,7 @@ def _past(name: str, verdict: SuiteVerdict, history: Sequence[HistoryRow]) -> It
 
 @dataclass(frozen=True, slots=True)
 class ChartSet:
-    """The charts of a suite; their pictures are markup."""
+    """The charts of a suite by section of the page, as markup."""
 
     rates: tuple[Chart, ...]
     scores: tuple[Chart, ...]
@@ -120,37 +111,34 @@ def suite_chart_set(
     now: Mapping[str, Mapping[str, Sequence[float]]],
     calibrations: Mapping[str, Calibration],
 ) -> ChartSet:
-    """Draw a suite's charts: ``now`` are the scores of the run by suite and scorer."""
+    """Draw the charts of a suite; ``now`` are the scores of the run by suite and scorer."""
     name, verdict = suite.name, suite.verdict
     thresholds = {judge: one.threshold for judge, one in calibrations.items() if one.threshold is not None}
-    rates = suite_charts(name, verdict, {}, {}, (), {})
-    spread = suite_charts(name, verdict, now.get(name, {}), suite.scores_before, (), thresholds)[len(rates) :]
-    past = suite_charts(name, verdict, {}, {}, suite.history, {})[len(rates) :]
-    return ChartSet(*(_as_markup(charts) for charts in (rates, spread, past)))
+    return ChartSet(
+        _as_markup(_rates(name, verdict)),
+        _as_markup(_scores(name, now.get(name, {}), suite.scores_before, thresholds)),
+        _as_markup(_past(name, verdict, suite.history)),
+    )
 
 
 def charts_by_judge(calibrations: Mapping[str, Calibration]) -> dict[str, tuple[Chart, ...]]:
-    """Draw the charts of each judge that has been calibrated."""
-    if not calibrations:
-        return {}
-
+    """Draw the charts of each calibrated judge."""
     return {name: _as_markup(judge_charts(calibration)) for name, calibration in calibrations.items()}
 
 
-def _as_markup(charts: tuple[Chart, ...]) -> tuple[Chart, ...]:
-    from markupsafe import Markup  # noqa: PLC0415 - only who writes a report needs it
+def _as_markup(charts: Iterable[Chart]) -> tuple[Chart, ...]:
+    from markupsafe import Markup  # noqa: PLC0415 - comes with jinja2, only for reports
 
-    return tuple(replace(chart, svg=Markup(chart.svg)) for chart in charts)  # noqa: S704 - its words are escaped
+    return tuple(replace(chart, svg=Markup(chart.svg)) for chart in charts)  # noqa: S704 - its texts are escaped
 
 
 _Read = TypeVar("_Read")
 
 
 def judge_charts(calibration: Calibration) -> tuple[Chart, ...]:
-    """Draw what the record of a judge holds: its reliability diagram and its ROC curve.
+    """Draw the reliability diagram and the ROC curve of a judge, as far as its calibration contains their data.
 
-    What the record does not hold, or not as it was written, is left out. The curve of a judge that only passes or
-    fails follows from its two rates.
+    The ROC curve of a judge that returns only pass or fail follows from its two rates.
     """
     measures = calibration.measures
     bins = _read(tuple[Bin, ...], measures.get("bins"))
@@ -164,13 +152,10 @@ def _curve(calibration: Calibration) -> Iterator[Chart]:
     if tpr is None or tnr is None:
         return
     chosen = measures.get("threshold")
-    points = _read(tuple[Point, ...], measures.get("roc")) or (_corner(tpr, tnr) if chosen is None else ())
+    corner = (Point(None, 0.0, 0.0), Point(None, 1 - tnr.value, tpr.value), Point(None, 1.0, 1.0))
+    points = _read(tuple[Point, ...], measures.get("roc")) or (corner if chosen is None else ())
     if points:
         yield roc(calibration.judge, points, tpr, tnr, _read(float, _within(_within(chosen, "auc"), "value")))
-
-
-def _corner(tpr: JudgeRate, tnr: JudgeRate) -> tuple[Point, ...]:
-    return Point(None, 0.0, 0.0), Point(None, 1 - tnr.value, tpr.value), Point(None, 1.0, 1.0)
 
 
 def _within(value: Json, name: str) -> Json:
@@ -178,7 +163,7 @@ def _within(value: Json, name: str) -> Json:
 
 
 def _read(kind: type[_Read], value: Json) -> _Read | None:
-    """Read what a record holds; None where it is not there or not what it should be."""
+    """Validate a value of a record; return None if it is missing or malformed: a person may have edited the file."""
     try:
         return TypeAdapter(kind).validate_python(value)
     except ValidationError:

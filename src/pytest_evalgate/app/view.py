@@ -1,0 +1,394 @@
+"""View builder: the one place that turns a decided run into what the reports show.
+
+``build_view`` pairs each suite with its baseline once; the changed cases, the flaky ones and the reasons of a suite
+come from there. The cases themselves stay in the run file: ``StoredCases`` reads them one by one each time a report
+iterates over them, because the texts of 100,000 cases do not fit into memory.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_evalgate.gates.pairing import pair
+from pytest_evalgate.records.results import Place, Score, golden_id_of
+from pytest_evalgate.reports.view import (
+    FULL_TEXT,
+    MAX_DETAILED,
+    CaseView,
+    ChangedCaseRow,
+    FlakyCaseRow,
+    Reason,
+    ReportView,
+    SuiteView,
+    TrialView,
+    format_mean,
+)
+from pytest_evalgate.runs import run_file as run_files
+from pytest_evalgate.text import files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from pytest_evalgate.gates.pairing import Pair, Pairing
+    from pytest_evalgate.records.results import (
+        Baseline,
+        Calibration,
+        CaseResult,
+        HistoryRow,
+        Json,
+        Run,
+        SuiteRun,
+        SuiteVerdict,
+        Verdict,
+    )
+    from pytest_evalgate.reports.view import Change, Links, TextPolicy
+    from pytest_evalgate.runs.kept import RunFolder
+    from pytest_evalgate.runs.run_file import RunInfo
+
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class ReportContext:
+    """What a view shows besides the results of the run; everything but the notes and facts is by suite or judge.
+
+    ``baseline_outputs`` are the outputs of the baselines by suite and golden id.
+    """
+
+    facts: tuple[tuple[str, str], ...] = ()
+    calibrations: Mapping[str, Calibration] = field(default_factory=lambda: _NOTHING)
+    history: Mapping[str, tuple[HistoryRow, ...]] = field(default_factory=lambda: _NOTHING)
+    scores_before: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=lambda: _NOTHING)
+    baseline_outputs: Mapping[str, Mapping[str, Json]] = field(default_factory=lambda: _NOTHING)
+    links: Links | None = None
+    report_file: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedRun:
+    """A run with its verdict and the baselines of its suites."""
+
+    run: Run
+    info: RunInfo
+    verdict: Verdict
+    baselines: Mapping[str, Baseline | None]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportOptions:
+    """How a stored run is shown: the folder that file names are relative to, and how much of the texts."""
+
+    root: Path
+    texts: TextPolicy = FULL_TEXT
+    links: Links | None = None
+    report_file: str | None = None
+
+
+def read_decided(kept: RunFolder) -> DecidedRun:
+    """Read a decided run from its folder.
+
+    Raises:
+        UserError: a file of the folder is missing or unusable.
+
+    """
+    run, info = run_files.read_with_info(kept.run_file)
+    verdict = kept.verdict()
+    return DecidedRun(run, info, verdict, {name: kept.baseline(verdict, name) for name in verdict.suites})
+
+
+def view_of(kept: RunFolder, decided: DecidedRun, options: ReportOptions) -> ReportView:
+    """Build the whole view of a run whose folder is complete.
+
+    Args:
+        kept: The folder of the run.
+        decided: The run, as it was made or as ``read_decided`` returned it.
+        options: How it is shown.
+
+    Raises:
+        UserError: a file of the folder is missing or unusable.
+
+    """
+    verdict = decided.verdict
+    compared = {name: baseline for name, baseline in decided.baselines.items() if baseline is not None}
+    context = ReportContext(
+        facts=tuple(sorted(decided.info.facts.items())),
+        calibrations=_calibrations(kept, verdict),
+        history={name: kept.history(verdict, name) for name in verdict.suites},
+        scores_before={name: baseline_scores(baseline) for name, baseline in compared.items()},
+        baseline_outputs={name: kept.outputs(verdict, name) for name in compared},
+        links=options.links,
+        report_file=options.report_file,
+        notes=decided.info.notes,
+    )
+    return build_view(
+        verdict,
+        decided.run,
+        decided.baselines,
+        run_file=files.relative_name(kept.run_file, options.root),
+        verdict_file=files.relative_name(kept.verdict_file, options.root),
+        context=context,
+        texts=options.texts,
+        cases_from=kept.run_file,
+    )
+
+
+def _calibrations(kept: RunFolder, verdict: Verdict) -> dict[str, Calibration]:
+    names = {judge.name for suite in verdict.suites.values() for judge in suite.judges}
+    if not names:
+        return {}
+    from pytest_evalgate.judges import calibration  # noqa: PLC0415 - pydantic and scipy; few runs have a judge
+
+    paths = {name: kept.calibration_file(name) for name in sorted(names)}
+    return {name: calibration.read(path) for name, path in paths.items() if path.exists()}
+
+
+def baseline_scores(baseline: Baseline) -> Mapping[str, Sequence[float]]:
+    """Return the scores of a baseline by scorer, one per trial; a scorer without own scores has the trial's value."""
+    cases = baseline.cases.values()
+    return {
+        scorer: [value for case in cases for value in case.scores.get(scorer, case.values)]
+        for scorer in baseline.scorers
+    }
+
+
+def build_view(  # noqa: PLR0913 - each is a separate part of the view
+    verdict: Verdict,
+    run: Run,
+    baselines: Mapping[str, Baseline | None],
+    *,
+    run_file: str,
+    verdict_file: str,
+    context: ReportContext | None = None,
+    texts: TextPolicy = FULL_TEXT,
+    cases_from: Path | None = None,
+) -> ReportView:
+    """Build the view of a decided run.
+
+    Args:
+        verdict: The verdict of the run.
+        run: The run.
+        baselines: The baseline of each suite, None for a suite without one.
+        run_file: Name of the run file, for the reader.
+        verdict_file: Name of the verdict file, for the reader.
+        context: What to show besides the results.
+        texts: How much of the texts to show.
+        cases_from: The run file to read the cases from; None for a view without cases.
+
+    """
+    context = context or ReportContext()
+    pairings = {
+        suite.plan.name: pair(suite, baseline)
+        for suite in run.suites
+        if (baseline := baselines.get(suite.plan.name)) is not None
+    }
+    view = ReportView(
+        verdict,
+        tuple(
+            _suite_view(suite, verdict.suites[name], pairings.get(name), context, texts)
+            for suite in run.suites
+            for name in [suite.plan.name]
+        ),
+        run_file,
+        verdict_file,
+        facts=context.facts,
+        calibrations=context.calibrations,
+        links=context.links,
+        report_file=context.report_file,
+        notes=context.notes,
+    )
+    if cases_from is None:
+        return view
+    changes = {
+        name: _case_changes(pairing, baseline, context.baseline_outputs.get(name, _NOTHING))
+        for name, pairing in pairings.items()
+        if (baseline := baselines[name]) is not None
+    }
+    return with_cases(view, StoredCases(cases_from, changes, texts))
+
+
+def with_cases(view: ReportView, cases: Iterable[CaseView]) -> ReportView:
+    """Add the cases of a run to its view, and to each suite the cases that are shown in full.
+
+    These are at most 200 per suite: the cases that regressed, then at most 50 fixed ones, then missed and errored ones
+    in the order of the plan.
+    """
+    wanted = {suite.name: _changed_ids(suite) for suite in view.suites}
+    found: dict[str, dict[str, CaseView]] = {name: {} for name in wanted}
+    room = {name: MAX_DETAILED - len(ids) for name, ids in wanted.items()}
+    accounting = view.verdict.accounting
+    if accounting.missed or accounting.errored or any(suite.fixed for suite in view.suites):
+        for case in cases:
+            if case.id in wanted[case.suite]:
+                found[case.suite][case.id] = case
+            elif case.outcome in {"missed", "errored"} and room[case.suite] > 0:
+                found[case.suite][case.id] = case
+                room[case.suite] -= 1
+    suites = tuple(replace(suite, details=found[suite.name]) for suite in view.suites)
+    return replace(view, suites=suites, cases=cases)
+
+
+def _changed_ids(suite: SuiteView) -> frozenset[str]:
+    changed = [*suite.regressed[:MAX_DETAILED], *suite.fixed[: MAX_DETAILED // 4]]
+    return frozenset(case.id for case in changed[:MAX_DETAILED])
+
+
+def _suite_view(
+    suite: SuiteRun, verdict: SuiteVerdict, pairing: Pairing | None, context: ReportContext, texts: TextPolicy
+) -> SuiteView:
+    name = suite.plan.name
+    return SuiteView(
+        name=name,
+        verdict=verdict,
+        regressed=() if pairing is None else tuple(_changed_row(one, texts) for one in pairing.regressed),
+        fixed=() if pairing is None else tuple(_changed_row(one, texts) for one in pairing.fixed),
+        missed=_reasons((result for result in suite.results if result.outcome == "missed"), texts),
+        errors=_reasons((result for result in suite.results if result.outcome == "errored"), texts),
+        flaky=_flaky_rows(suite.results),
+        history=context.history.get(name, ()),
+        scores_before=context.scores_before.get(name, _NOTHING),
+    )
+
+
+def _changed_row(changed: Pair, texts: TextPolicy) -> ChangedCaseRow:
+    result = changed.now
+    case = result.case
+    now = "no answer" if result.outcome == "errored" else format_mean(result.lowest)
+    reason = result.reason or next((trial.reason for trial in result.trials if not trial.value), "")
+    return ChangedCaseRow(case.id, case.place, case.tags, format_mean(changed.before.mean), now, texts.reason(reason))
+
+
+def _reasons(results: Iterator[CaseResult], texts: TextPolicy) -> tuple[Reason, ...]:
+    """Group cases by reason, most frequent first, with the first case of each group as the example."""
+    examples: dict[str, str] = {}
+    counts: Counter[str] = Counter()
+    for result in results:
+        text = texts.reason(result.reason) or "no reason given"
+        counts[text] += 1
+        examples.setdefault(text, str(result.case.place))
+    return tuple(Reason(count, text, examples[text]) for text, count in counts.most_common())
+
+
+def _flaky_rows(results: Iterable[CaseResult]) -> tuple[FlakyCaseRow, ...]:
+    """Return the flaky cases, the most evenly split first."""
+    flaky = [result for result in results if 0 < result.lowest < 1 and result.outcome != "errored"]
+    return tuple(
+        FlakyCaseRow(
+            result.case.id,
+            str(result.case.place),
+            sum(trial.value == 1 for trial in result.trials),
+            len(result.trials),
+        )
+        for result in sorted(flaky, key=lambda result: abs(result.lowest - 0.5))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CaseChanges:
+    """The cases of a suite in comparison with its baseline.
+
+    ``changes`` are change and baseline mean by case id, ``outputs`` the outputs of the baseline by golden id.
+    """
+
+    changes: Mapping[str, tuple[Change, float | None]] = field(default_factory=dict)
+    removed: tuple[str, ...] = ()
+    outputs: Mapping[str, Json] = field(default_factory=dict)
+
+
+def _case_changes(pairing: Pairing, baseline: Baseline, outputs: Mapping[str, Json]) -> CaseChanges:
+    def mean_before(golden_id: str) -> float | None:
+        return baseline.cases[golden_id].mean
+
+    changes: dict[str, tuple[Change, float | None]] = {
+        one.now.case.id: (_direction(one), one.before.mean) for one in pairing.pairs
+    }
+    changes |= {result.case.id: ("edited", mean_before(result.case.golden_id)) for result in pairing.edited}
+    changes |= {result.case.id: ("new", None) for result in pairing.added}
+    changes |= {case_id: ("removed", mean_before(case_id)) for case_id in pairing.removed}
+    return CaseChanges(changes, pairing.removed, outputs)
+
+
+def _direction(one: Pair) -> Change:
+    if one.now.outcome == "not_run" or one.change == 0:
+        return "same"
+    return "regressed" if one.change < 0 else "fixed"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCases:
+    """The cases of a run file, in the order of its plans; the removed cases of a suite follow its other cases.
+
+    Each iteration reads the file anew.
+    """
+
+    path: Path
+    changes: Mapping[str, CaseChanges] = field(default_factory=dict)
+    texts: TextPolicy = FULL_TEXT
+
+    def __iter__(self) -> Iterator[CaseView]:
+        """Read the cases from the file, one by one."""
+        suite = None
+        for row in run_files.rows(self.path):
+            if suite is not None and row["suite"] != suite:
+                yield from self._removed(suite)
+            suite = row["suite"]
+            yield self._case(row, self.changes.get(suite, CaseChanges()))
+        if suite is not None:
+            yield from self._removed(suite)
+
+    def _case(self, row: Mapping[str, Json], suite_changes: CaseChanges) -> CaseView:
+        trials = tuple(self._trial(trial) for trial in row.get("trials", ()))
+        change, before = suite_changes.changes.get(row["id"], ("", None))
+        question = row.get("question", _NOTHING)
+        side = row.get("side", "both")
+        output = suite_changes.outputs.get(golden_id_of(row["id"], side))
+        values = [trial.value for trial in trials if trial.value is not None]
+        return CaseView(
+            suite=row["suite"],
+            id=row["id"],
+            place=Place(row["file"], row["line"]),
+            outcome=row["outcome"],
+            tags=tuple(row.get("tags", ())),
+            slices=tuple((by, value) for by, value in row.get("slices", ())),
+            side=side,
+            change=change,
+            before=before,
+            value=sum(values) / len(values) if values else None,
+            reason=self.texts.reason(row.get("reason") or next((one.reason for one in trials if not one.value), "")),
+            input=self.texts.of("input", question.get("input")),
+            expected=self.texts.of("expected", question.get("expected")),
+            trials=trials,
+            baseline_output=None if output is None else self.texts.of("output", output),
+        )
+
+    def _trial(self, trial: Mapping[str, Json]) -> TrialView:
+        calls = trial.get("calls", ())
+        return TrialView(
+            value=trial["value"],
+            output=self.texts.of("output", trial.get("output", _NOTHING).get("value")),
+            reason=self.texts.reason(trial.get("reason", "")),
+            scores=tuple(self._score(score) for score in trial.get("scores", ())),
+            latency_s=trial.get("latency_s"),
+            cost_usd=_sum_known(call.get("cost_usd") for call in calls),
+            tokens=_sum_known(call.get(name) for call in calls for name in ("tokens_in", "tokens_out")),
+        )
+
+    def _score(self, score: Mapping[str, Json]) -> Score:
+        reason, counts = self.texts.reason(score.get("reason", "")), score.get("counts", True)
+        return Score(score["name"], score["value"], score["passed"], reason, score.get("weight"), counts)
+
+    def _removed(self, suite: str) -> Iterator[CaseView]:
+        suite_changes = self.changes.get(suite, CaseChanges())
+        for case_id in suite_changes.removed:
+            before = suite_changes.changes.get(case_id, ("", None))[1]
+            yield CaseView(suite, case_id, Place("", 0), "not_run", change="removed", before=before)
+
+
+def _sum_known(values: Iterable[Any]) -> Any:
+    """Add up the known values; None if there are none: an unknown cost is not zero."""
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
