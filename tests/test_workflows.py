@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_evalgate.cli import main
-from pytest_evalgate.cli.init.verb import STARTER, place_all
+from pytest_evalgate.cli.init import STARTER, place_all
 from pytest_evalgate.plugin.options import FLAGS, VALUES, environment_variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ROOT = Path(__file__).parents[1]
-_PARTS = _ROOT / "src" / "pytest_evalgate" / "cli" / "init" / "templates"
+_PARTS = _ROOT / "src" / "pytest_evalgate" / "cli" / "templates"
 _TEMPLATES = _PARTS / "github" / ".github" / "workflows"
 _GATE = _TEMPLATES / "eval-gate.yml"
 _COMMENT = _TEMPLATES / "eval-gate-comment.yml"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Project
 
 _RUN, _OTHER = "20260102T000000Z-bbbb", "20260103T000000Z-cccc"
-_AGAIN = "and 2 are the fewest to compare: pytest --eval-gate --eval-trials 10"
+_AGAIN = "and a comparison takes at least 2: pytest --eval-gate --eval-trials 10"
 _SENT, _REMEMBERED = (CallRecord("target", "m-1", 1),), (CallRecord("target", "m-1", 0),)
 
 
@@ -87,7 +87,7 @@ def test_a_case_with_a_missing_trial_is_left_out_and_counted(project: Project) -
     project.store(["PPP", "P?P", "PP", "S", "PmP"])
     found = project.only()
     assert (found["cases"], found["left_out_unanswered"]) == (2, 2)
-    assert "left out: 2 cases without an answer in every trial" in project.call()[1]
+    assert "left out: 2 cases without an output in every trial" in project.call()[1]
 
 
 def test_what_only_the_base_branch_holds_is_not_measured(project: Project) -> None:
@@ -103,7 +103,7 @@ def test_a_target_that_never_flips_is_said_to_be_deterministic(project: Project)
     project.store(["PPP", "mmm"])
     out = project.call()[1]
     assert "0 of 2 cases flipped" in out
-    assert "the target is deterministic, or its answers do not depend on the trial" in out
+    assert "the target is deterministic, or its outputs do not depend on the trial" in out
 
 
 def test_more_alarms_than_alpha_explains_are_pointed_out(project: Project) -> None:
@@ -135,7 +135,7 @@ def test_one_trial_is_not_enough(project: Project, arguments: tuple[str, ...]) -
     assert project.call(*arguments) == (
         4,
         "",
-        f"pytest-evalgate: run {_RUN} has 1 trial of each case of suite faq, {_AGAIN}\n",
+        f"pytest-evalgate: run {_RUN} has 1 trial for each case of suite faq, {_AGAIN}\n",
     )
 
 
@@ -160,12 +160,14 @@ def test_an_answer_from_the_cache_is_not_another_run(project: Project) -> None:
     project.store(["P", "m"], calls=_REMEMBERED, run_id=_OTHER)
     code, _, err = project.call("--runs", _RUN, _OTHER)
     assert code == 4
-    assert "no case is left to compare (0 lack an answer, 2 repeat an earlier run's answers from the cache)" in err
+    assert "no case is left to compare (0 without an output in every trial, 2 with an output from the cache)" in err
     half = project.suite(["P", "P"], calls=_SENT)
     again = project.suite(["P", "P"], calls=_REMEMBERED)
     project.store(SuiteRun(half.plan, (half.results[0], again.results[1])), run_id=_OTHER)
     assert (project.only("--runs", _RUN, _OTHER)["cases"],) == (1,)
-    assert "left out: 1 case that a later run did not ask again" in project.call("--runs", _RUN, _OTHER)[1]
+    assert (
+        "left out: 1 case whose output in a later run came from the cache" in project.call("--runs", _RUN, _OTHER)[1]
+    )
 
 
 def test_trials_from_the_cache_are_as_good_as_new(project: Project) -> None:
@@ -183,10 +185,10 @@ def test_a_case_that_another_run_does_not_hold_is_left_out(project: Project) -> 
     ("other", "fields", "runs", "told"),
     [
         (["P"], {"golden": "h"}, (_RUN, _OTHER), f"{_OTHER} and {_RUN} differ in the golden set of suite faq"),
-        (["P"], {"name": "sql"}, (_RUN, _OTHER), f"run {_OTHER} does not hold suite faq"),
+        (["P"], {"name": "sql"}, (_RUN, _OTHER), f"run {_OTHER} does not contain suite faq"),
         (["P"], {}, (_RUN, _RUN), "a run is named twice"),
         (["P"], {}, (_RUN, "gone"), "run.jsonl"),
-        (["?"], {}, (_RUN, _OTHER), "no case is left to compare (1 lack an answer, 0 repeat"),
+        (["?"], {}, (_RUN, _OTHER), "no case is left to compare (1 without an output in every trial, 0 with"),
     ],
 )
 def test_runs_that_are_not_identical_are_refused(

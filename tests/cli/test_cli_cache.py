@@ -69,7 +69,7 @@ def test_stats_count_by_purpose_and_model(project: Project) -> None:
     code, out, err = project.call("stats")
     assert (code, err) == (0, "")
     assert out.startswith(".evalgate/cache/cache.db: 3 entries, 0.")
-    assert "  judge:tone  m-1  1 entries, 30 tokens in, 4 out\n" in out
+    assert "  judge:tone  m-1  1 entry, 30 tokens in, 4 out\n" in out
     assert "  target  m-1  2 entries, 60 tokens in, 8 out\n" in out
     found = project.json("stats")
     assert (found["entries"], found["bad"], found["authenticated"]) == (3, 0, True)
@@ -89,9 +89,9 @@ def test_stats_say_what_is_not_to_be_trusted(project: Project, monkeypatch: pyte
     monkeypatch.delenv(KEY_VARIABLE)
     monkeypatch.setenv("CI", "true")
     out = project.call("stats")[1]
-    assert "1 of them fail their check and are not used: pytest-evalgate cache verify\n" in out
+    assert "1 of them failed the check and are not used: pytest-evalgate cache verify\n" in out
     assert "unauthenticated, checked for damage only: in CI the key has to come from EVALGATE_CACHE_KEY\n" in out
-    assert "cassette .evalgate/cassettes/faq.jsonl: 1 entries, as trusted as the branch that it is from\n" in out
+    assert "cassette .evalgate/cassettes/faq.jsonl: 1 entry, as trustworthy as the branch that contains it\n" in out
 
 
 def test_a_required_key_that_is_missing_is_a_usage_error(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +106,7 @@ def test_a_required_key_that_is_missing_is_a_usage_error(project: Project, monke
 def test_prune_wants_to_know_what_for(project: Project) -> None:
     assert project.call("prune")[::2] == (
         4,
-        "pytest-evalgate: cache prune: say what to forget: --older-than 30d, --keep-runs 20, or --bad\n",
+        "pytest-evalgate: cache prune: name what to remove: --older-than 30d, --keep-runs 20 or --bad\n",
     )
 
 
@@ -115,7 +115,7 @@ def test_prune_by_age(project: Project) -> None:
     project.remember("2", day=2)
     code, out, _ = project.call("prune", "--older-than", "0h")
     assert code == 0
-    assert out == "removed 2 entries (made 2026-01-01T00:00:00Z to 2026-01-02T00:00:00Z), 0 of them bad; 0 are left\n"
+    assert out == "removed 2 entries (made 2026-01-01T00:00:00Z to 2026-01-02T00:00:00Z), 0 of them bad; 0 left\n"
     assert project.json("stats")["entries"] == 0
 
 
@@ -135,7 +135,7 @@ def test_prune_of_what_is_never_used(project: Project) -> None:
     project.remember("1")
     project.remember("2")
     project.spoil()
-    assert project.call("prune", "--bad")[1] == "removed 1 entries, 1 of them bad; 1 are left\n"
+    assert project.call("prune", "--bad")[1] == "removed 1 entry, 1 of them bad; 1 left\n"
     assert project.call("verify")[0] == 0
 
 
@@ -160,10 +160,10 @@ def _lines(text: str) -> list[Any]:
 
 def test_what_was_exported_can_be_brought_in_elsewhere(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     call = project.remember("1")
-    assert project.call("export", "tape.jsonl")[:2] == (0, "1 entries -> tape.jsonl\n")
+    assert project.call("export", "tape.jsonl")[:2] == (0, "1 entry -> tape.jsonl\n")
     monkeypatch.setenv("EVALGATE_DIR", "elsewhere")
     monkeypatch.setenv(KEY_VARIABLE, "another key, just as long")
-    assert project.call("import", "tape.jsonl")[:2] == (0, "1 entries added, 0 were there already\n")
+    assert project.call("import", "tape.jsonl")[:2] == (0, "1 entry added, 0 already cached\n")
     assert project.json("import", "tape.jsonl") == {"added": 0, "known": 1}
     with ReplyCache(project.root / "elsewhere" / "cache", Signer(b"another key, just as long")) as cache:
         found = cache.get(call)
@@ -203,7 +203,7 @@ def test_a_malformed_cassette_is_not_brought_in(project: Project) -> None:
 
 def test_verify_of_a_sound_cache(project: Project) -> None:
     project.remember("1")
-    assert project.call("verify") == (0, "1 entries checked, 0 bad\n", "")
+    assert project.call("verify") == (0, "1 entry checked, 0 bad\n", "")
 
 
 def test_verify_lists_what_is_bad(project: Project) -> None:
@@ -258,7 +258,7 @@ def test_why_names_the_first_difference(project: Project) -> None:
     code, out, _ = project.call("why", "faq::a")
     assert code == 0
     assert out == (
-        "faq::a  target  trial 0: made 2026-01-02T00:00:00Z; since 2026-01-01T00:00:00Z this has changed: "
+        "faq::a  target  trial 0: made 2026-01-02T00:00:00Z; changed since 2026-01-01T00:00:00Z: "
         'payload.prompt: "old" -> "new"\n'
     )
     assert [row["label"] for row in project.json("why", "a")] == ["faq::a", "sql::a"]
@@ -266,8 +266,10 @@ def test_why_names_the_first_difference(project: Project) -> None:
 
 def test_why_says_when_there_is_nothing_to_compare(project: Project) -> None:
     project.remember("only")
-    assert project.call("why", "a")[1] == "faq::a  target  trial 0: made 2026-01-01T00:00:00Z; it is the only one\n"
-    assert project.call("why", "b")[:2] == (1, "nothing is remembered of b\n")
+    assert (
+        project.call("why", "a")[1] == "faq::a  target  trial 0: made 2026-01-01T00:00:00Z; there is no earlier call\n"
+    )
+    assert project.call("why", "b")[:2] == (1, "no call of b is cached\n")
 
 
 def test_what_was_remembered_cannot_write_to_the_terminal(project: Project) -> None:

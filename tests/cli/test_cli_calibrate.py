@@ -85,7 +85,7 @@ def test_the_raters_stand_beside_the_judge(xstest: Desk) -> None:
     said = " ".join(out.split())
     assert "2 raters on 450 rows: Krippendorff's alpha 0.968" in said
     assert "a rater 0.968" in said
-    assert "the judge in a rater's place 0.545" in said
+    assert "the judge in place of a rater 0.545" in said
 
 
 def test_pairs_are_read_in_both_orders(desk: Desk) -> None:
@@ -93,12 +93,12 @@ def test_pairs_are_read_in_both_orders(desk: Desk) -> None:
     code, out, _ = desk.call("pairs", "--labels", "labels.jsonl", "--stored", "one", "--swapped", "other")
     said = " ".join(out.split())
     assert code == 1
-    assert "20 rows on which the judge could not tell" in said
+    assert "20 rows without a readable verdict" in said
     assert (
-        "of 40 pairs it is right on 40 in one order, 20 in the other, 20 in both; the winner stays the same in 20"
+        "of 40 pairs it gets 40 right in one order, 20 in the other, 20 in both; the winner stays the same in 20"
         in said
     )
-    assert "first one shown 10 times, the second 10 times" in said
+    assert "first output 10 times and the second 10 times" in said
 
 
 def _labels(n: int = 80) -> list[dict[str, Any]]:
@@ -134,7 +134,7 @@ def test_a_judge_that_passes_everything_is_refused_and_recorded(desk: Desk) -> N
     desk.play(_giving(lambda _: 1))
     code, out, _ = desk.call("faq", "--labels", "labels.jsonl")
     assert code == 1
-    assert "it may not gate:\n  - it cannot be told from chance (J = TPR + TNR - 1 = 0.00" in out
+    assert "the judge may not gate:\n  - it cannot be told from chance (J = TPR + TNR - 1 = 0.00" in out
     assert calibrations.read(desk.root / "calibration" / "faq.json").judge_fail == 0
 
 
@@ -199,8 +199,8 @@ def test_what_cannot_be_joined_is_listed(desk: Desk) -> None:
     desk.label([{"id": "a", "input": "q"}], "golden.jsonl")
     code, _, err = desk.call("faq", "--labels", "labels.jsonl", "--golden", "golden.jsonl")
     assert (code, err.splitlines()) == (4, [
-        "pytest-evalgate: labels.jsonl:2: output: there is none to be judged: name their file, --outputs FILE",
-        "labels.jsonl:2: id: golden.jsonl holds no such case",
+        "pytest-evalgate: labels.jsonl:2: output: the output is missing: name the file of outputs, --outputs FILE",
+        "labels.jsonl:2: id: golden.jsonl contains no such case",
     ])  # fmt: skip
 
 
@@ -234,11 +234,11 @@ def test_text_of_models_cannot_act_on_the_terminal(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("nobody",), "no judge is named 'nobody' (faq, grades): configure it, or say --stored PATH"),
-        (("faq", "--swapped", "x"), "--swapped holds the other half of verdicts that are stored"),
+        (("nobody",), "no judge is named 'nobody' (configured: faq, grades): configure it, or add --stored PATH"),
+        (("faq", "--swapped", "x"), "--swapped needs the stored verdicts in the first order: add --stored PATH"),
         (
             ("faq", "--stored", "x", "--times", "2"),
-            "--stored asks no judge: leave out --golden, --outputs and --times",
+            "--stored sends no call: leave out --golden, --outputs and --times",
         ),
         (
             ("faq", "--stored", "gone"),
@@ -289,7 +289,7 @@ def test_a_seed_is_a_whole_number(capsys: pytest.CaptureFixture[str], seed: str)
     for arguments in (("calibrate", "faq", "--labels", "l"), ("label", "sample")):
         with pytest.raises(SystemExit):
             main([*arguments, f"--seed={seed}"])
-        assert "is not a whole number from 0 on" in capsys.readouterr().err
+        assert "is not a whole number from 0" in capsys.readouterr().err
 
 
 def test_another_seed_draws_others(xstest: Desk) -> None:

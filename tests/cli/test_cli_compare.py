@@ -106,7 +106,7 @@ def test_regressed_alone_lists_every_case_and_nothing_else(sides: BranchChanges)
     sides.run(_B, "m" * 25 + "P" * 5)
     lines = sides.compare("previous", "--regressed")[1].splitlines()
     assert lines[0] == "faq: 25 regressed"
-    assert lines[1].split() == ["REGRESSED", "where", "A", "->", "B", "why"]
+    assert lines[1].split() == ["REGRESSED", "place", "A", "->", "B", "reason"]
     assert [line.split()[0] for line in lines[2:]] == [f"c{index}" for index in range(25)]
     sides.run(_B, "P" * 30)
     assert sides.compare("previous", "--regressed")[1] == "faq: 0 regressed\n"
@@ -158,7 +158,7 @@ def test_what_cannot_be_paired_is_said_with_the_remedy(sides: BranchChanges) -> 
     assert "0.0% of the baseline's 4 cases are paired (4 edited" in found["notes"][0]
     code, out, _ = sides.compare("previous")
     assert code == 0
-    assert "faq: nothing can be compared\n" in out
+    assert "faq: no case can be compared\n" in out
 
 
 def test_cases_without_an_answer_in_a_are_left_out_and_counted(sides: BranchChanges) -> None:
@@ -167,7 +167,7 @@ def test_cases_without_an_answer_in_a_are_left_out_and_counted(sides: BranchChan
     found = sides.faq("previous")
     assert (found["delta"]["pairs"], found["delta"]["losses"]) == (18, 1)
     assert found["changes"]["added"] == []
-    assert found["notes"] == ["2 cases without an answer in A: left out"]
+    assert found["notes"] == ["2 cases without an output in A: left out"]
 
 
 def test_cases_not_run_in_b_are_left_out_and_counted(sides: BranchChanges) -> None:
@@ -184,7 +184,7 @@ def test_cases_without_an_answer_in_b_count_as_missed_and_are_no_regression(side
     found = sides.faq("previous")
     assert (found["delta"]["pairs"], found["delta"]["losses"]) == (20, 2)
     assert [row["case"] for row in found["changes"]["regressed"]] == ["c0"]
-    assert found["notes"] == ["1 case without an answer in B: counted as missed, and on no list"]
+    assert found["notes"] == ["1 case without an output in B: counted as missed, and not listed"]
 
 
 def test_a_suite_that_was_stopped_keeps_the_cases_that_it_did_not_run(sides: BranchChanges) -> None:
@@ -193,7 +193,7 @@ def test_a_suite_that_was_stopped_keeps_the_cases_that_it_did_not_run(sides: Bra
     found = sides.faq("previous")
     assert (found["delta"]["pairs"], found["delta"]["finding"]) == (20, "regressed")
     assert found["notes"] == [
-        "B was stopped, its verdict certain: 8 cases not run; the change is the least that it can be"
+        "B stopped early, when its verdict was certain: 8 cases not run; the change is a lower limit"
     ]
     assert len(found["changes"]["regressed"]) == 12
 
@@ -226,9 +226,9 @@ def test_suites_on_one_side_are_named(sides: BranchChanges) -> None:
     [
         (
             ("previous", "--suite", "fax"),
-            "suite 'fax' is not on both sides: A (previous) holds none, B (newest) holds none",
+            "suite 'fax' is not on both sides: A (previous) has none, B (newest) has none",
         ),
-        ((), "no suite is on both sides: A (baseline) holds none, B (newest) holds faq; to make a baseline of a run"),
+        ((), "no suite is on both sides: A (baseline) has none, B (newest) has faq; to make a baseline of a run"),
     ],
 )
 def test_where_nothing_is_on_both_sides_nothing_was_compared(
@@ -259,7 +259,7 @@ def test_the_suites_that_are_compared_share_one_alpha(sides: BranchChanges) -> N
     sides.run(_A, {"faq": "P" * 20, "sql": "P" * 20})
     sides.run(_B, {"faq": "m" * 4 + "P" * 16, "sql": "P" * 20})
     out = sides.compare("previous")[1]
-    assert "faq: inconclusive (mcnemar-midp, p=0.031, 0.062 among the tests of these suites, alpha 0.05)" in out
+    assert "faq: inconclusive (mcnemar-midp, p=0.031, 0.062 adjusted for the tests of these suites, alpha 0.05)" in out
     assert "faq: regressed (mcnemar-midp, p=0.031, alpha 0.05)" in sides.compare("previous", "--suite", "faq")[1]
 
 
@@ -363,7 +363,7 @@ def test_a_run_that_is_not_whole_is_no_baseline_to_judge_by(sides: BranchChanges
     code, out, err = sides.compare("previous", "--gate")
     assert (code, out) == (4, "")
     assert err == (
-        f"pytest-evalgate: A (run {_A}) cannot serve as the baseline: 1 case of faq without an answer; "
+        f"pytest-evalgate: A (run {_A}) cannot be the baseline: 1 case of faq without an output; "
         "compare another run, or leave out --gate\n"
     )
 
@@ -372,7 +372,7 @@ def test_an_invalid_run_is_compared_with_a_warning_and_never_judged_by(sides: Br
     sides.run(_A, "P" * 9, problems=("workers differ",))
     sides.run(_B, "P" * 9)
     assert sides.json("previous")["notes"] == ["A is invalid: workers differ"]
-    assert "cannot serve as the baseline: workers differ" in sides.compare("previous", "--gate")[2]
+    assert "cannot be the baseline: workers differ" in sides.compare("previous", "--gate")[2]
     found = sides.compare(_B, _A, "--gate", "--json")
     assert (found[0], json.loads(found[1])["notes"]) == (4, ["B is invalid: workers differ"])
 
@@ -384,7 +384,7 @@ def test_a_gate_of_the_settings_is_not_judged_by_other_levels(sides: BranchChang
     sides.configure(_GATED.format(gates=_NO_REGRESSION))
     code, _, err = sides.compare("previous", "--gate", "--margin", "0.5")
     assert code == 4
-    assert "suites.faq.gates: this suite has gates of its own" in err
+    assert "suites.faq.gates: with --gate the configured gates decide" in err
 
 
 def test_a_baseline_does_not_know_its_clusters(sides: BranchChanges) -> None:
@@ -392,11 +392,11 @@ def test_a_baseline_does_not_know_its_clusters(sides: BranchChanges) -> None:
     sides.baseline("a.json", "PP")
     sides.baseline("b.json", "PP")
     assert sides.faq("a.json", "b.json")["notes"] == [
-        "B does not know its clusters (suites.faq.cluster): cases count as if there were none"
+        "B does not contain the clusters (suites.faq.cluster): cases are counted without them"
     ]
     code, _, err = sides.compare("a.json", "b.json", "--gate")
     assert code == 4
-    assert "suites.faq.cluster: B (file:b.json) does not know its clusters" in err
+    assert "suites.faq.cluster: B (file:b.json) does not contain the clusters" in err
     sides.run(_B, "PP", clusters=2)
     assert sides.compare("a.json", _B, "--gate")[0] == 0
 
@@ -440,7 +440,7 @@ def test_help_names_the_kinds_of_sides(capsys: pytest.CaptureFixture[str], sides
         sides.compare("--help")
     assert caught.value.code == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "git:REF or the name of a branch" in said
+    assert "git:REF or name of a branch" in said
     assert "example: pytest-evalgate compare main --suite support --regressed" in said
 
 

@@ -109,8 +109,8 @@ def test_a_commit_is_not_taken_for_a_file_of_the_same_name(three: BranchChanges)
     three.commit("faq")
     (three.root / "faq").write_text("x = 1\n", "utf-8")
     assert _regressed(three, "git:faq") == ["c0", "c1"]
-    assert "faq: a file that is neither a run nor a baseline" in three.compare("faq")[2]
-    assert three.compare("faq")[2].endswith("if a branch is meant: git:faq\n")
+    assert "faq: the file is neither a run nor a baseline" in three.compare("faq")[2]
+    assert three.compare("faq")[2].endswith("to name a branch: git:faq\n")
 
 
 def test_a_suite_that_a_commit_lacks_stands_on_one_side(sides: BranchChanges) -> None:
@@ -130,13 +130,13 @@ def test_a_suite_that_a_commit_lacks_stands_on_one_side(sides: BranchChanges) ->
         ("../../etc", "there is no run"),
         ("a/" * 3000, "there is no run"),
         ("git:nowhere", "git cannot read it:"),
-        ("--output=x", "'--output=x' cannot be compared: name newest, previous"),
-        ("git:--output=x", "'git:--output=x' cannot be compared"),
-        ("git:", "'git:' cannot be compared"),
-        ("", "'' cannot be compared"),
-        ("  ", "'  ' cannot be compared"),
-        ("a\x1b[31m", "'a\\x1b[31m' cannot be compared"),
-        ("a\0b", "'a\\x00b' cannot be compared"),
+        ("--output=x", "'--output=x' names no side of a comparison: use newest, previous"),
+        ("git:--output=x", "'git:--output=x' names no side of a comparison"),
+        ("git:", "'git:' names no side of a comparison"),
+        ("", "'' names no side of a comparison"),
+        ("  ", "'  ' names no side of a comparison"),
+        ("a\x1b[31m", "'a\\x1b[31m' names no side of a comparison"),
+        ("a\0b", "'a\\x00b' names no side of a comparison"),
     ],
 )
 def test_a_name_that_stands_for_nothing_is_refused_with_what_was_tried(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_evalgate.cli import main
-from pytest_evalgate.cli.config import flat, lines_of
+from pytest_evalgate.cli.config import flatten, lines_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,7 +73,7 @@ def test_every_leaf_of_a_file_has_a_line_and_it_is_the_one_that_names_it(table: 
     lines = text.splitlines()
     for path, number in lines_of(text).items():
         assert lines[number - 1].startswith(f"{path.partition('.')[0].partition('[')[0]} = ")
-    assert lines_of(text).keys() == {path for path, value in flat(table) if value != {}}
+    assert lines_of(text).keys() == {path for path, value in flatten(table) if value != {}}
 
 
 def _toml(value: Any) -> str:

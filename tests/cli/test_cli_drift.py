@@ -194,15 +194,15 @@ def test_grades_are_described(drifting: Drifting, played: Played) -> None:
     assert found["shift"]["ks"] == pytest.approx(0.25)
     assert found["shift"]["js_bits"] > 0.1
     out = " ".join(drifting.drift()[1].split())
-    assert "grades, as a description: Kolmogorov-Smirnov distance 0.25" in out
-    assert out.endswith("STEADY: the judge flips no more than its stored verdicts did among themselves.")
+    assert "grades (description, no test): Kolmogorov-Smirnov distance 0.25" in out
+    assert out.endswith("STEADY: the judge flips no more often than its stored verdicts do among themselves.")
 
 
 def test_what_could_not_be_read_is_left_out_of_the_record(drifting: Drifting, played: Played) -> None:
     drifting.anchors(passes=101)
     played.grade = lambda label, number: None if (label, number) == ("pass", 7) else _rightly(label, number)
     assert "3 verdicts of each of 200 anchors" in (out := drifting.record())
-    assert out.endswith("; 1 anchor left out, without a readable verdict\n")
+    assert out.endswith("; 1 anchor without a readable verdict left out\n")
     assert "pass-7" not in drifting.stored()["verdicts"]
     played.grade = _rightly
     assert drifting.json()[1]["drift"]["classes"][0]["anchors"] == 100
@@ -221,7 +221,7 @@ def test_missing_verdicts_that_decide_leave_it_open(drifting: Drifting, played: 
     played.grade = lambda label, number: None if number < 10 else _rightly(label, number)
     code, out, _ = drifting.drift()
     assert code == 11
-    assert "INCOMPLETE: whether this is drift depends on the anchors without a verdict. Run it again." in out
+    assert "INCOMPLETE: the finding depends on the anchors without a verdict. Run the command again." in out
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def test_a_judge_that_was_changed_has_not_drifted(
     before = len(played.asked)
     code, _, err = drifting.drift()
     assert code == 4
-    assert f": {changed}. That is a change and no drift: record them again with --record" in err
+    assert f": {changed}. Such a change is no drift: record the verdicts again with --record" in err
     assert len(played.asked) == before
 
 
@@ -252,7 +252,7 @@ def test_another_threshold_makes_other_verdicts(
     monkeypatch.setattr("pytest_evalgate.cli.drift.calibration_of", lambda *_, **__: calibrated)
     code, _, err = drifting.drift()
     assert (code, len(played.asked)) == (4, 600)
-    assert ": threshold. That is a change" in err
+    assert ": threshold. Such a change" in err
 
 
 def test_other_anchors_need_other_verdicts(drifting: Drifting, played: Played) -> None:
@@ -260,7 +260,7 @@ def test_other_anchors_need_other_verdicts(drifting: Drifting, played: Played) -
     drifting.anchors(passes=120)
     code, _, err = drifting.drift()
     assert (code, len(played.asked)) == (4, 600)
-    assert ": anchors. That is a change" in err
+    assert ": anchors. Such a change" in err
 
 
 def test_nothing_recorded_says_what_to_do(drifting: Drifting, played: Played) -> None:
@@ -280,7 +280,7 @@ def test_ci_does_not_record(drifting: Drifting, played: Played, monkeypatch: pyt
 def test_a_judge_has_to_be_configured(drifting: Drifting, arguments: list[str]) -> None:
     code, _, err = drifting.drift(*arguments, judge="tone")
     assert code == 4
-    assert "no judge is named 'tone': faq" in err
+    assert "no judge is named 'tone' (configured: faq)" in err
 
 
 @pytest.mark.parametrize("many", ["0", "1", "2", "4", "17", "x", "-3"])

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
@@ -13,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_evalgate import config
-from pytest_evalgate.cli import init
-from pytest_evalgate.cli.init.verb import PARTS, STARTER
+from pytest_evalgate.cli.init import PARTS, STARTER
+from pytest_evalgate.cli.main import build_parser
 from pytest_evalgate.errors import SettingsError, UserError
 from pytest_evalgate.runs import baseline as baselines
 
@@ -34,9 +33,7 @@ class Folder:
     capsys: pytest.CaptureFixture[str]
 
     def init(self, *arguments: str) -> tuple[int, str]:
-        parser = argparse.ArgumentParser()
-        init.add_parser(parser.add_subparsers())
-        chosen = parser.parse_args(["init", *arguments])
+        chosen = build_parser(["init"]).parse_args(["init", *arguments])
         code = chosen.run(chosen)
         return code, self.capsys.readouterr().out
 
@@ -141,7 +138,7 @@ def test_a_file_in_the_way_stays_and_the_rest_is_written(folder: Folder) -> None
     mine = folder.write("golden/example.jsonl", "mine\n")
     code, out = folder.init()
     assert code == 4
-    assert "kept       golden/example.jsonl: it holds something else; --force replaces it" in out.splitlines()
+    assert "kept       golden/example.jsonl: a different file exists; --force replaces it" in out.splitlines()
     assert mine.read_text() == "mine\n"
     assert folder.files == set(_STARTER)
 
@@ -161,7 +158,7 @@ def test_a_configuration_that_does_not_parse_is_in_the_way_like_any_other(folder
 def test_no_second_configuration_is_written_beside_that_of_pyproject(folder: Folder, part: str) -> None:
     folder.write("pyproject.toml", "[tool.evalgate]\n")
     arguments = [] if part == "starter" else [f"--{part}"]
-    with pytest.raises(SettingsError, match=r"pyproject\.toml: \[tool\.evalgate\] is there already"):
+    with pytest.raises(SettingsError, match=r"pyproject\.toml: contains \[tool\.evalgate\]"):
         folder.init(*arguments)
     assert folder.files == {"pyproject.toml"}
 
@@ -176,7 +173,7 @@ def test_hooks_of_ones_own_are_never_written_over(folder: Folder) -> None:
     for arguments in ([], ["--force"]):
         code, out = folder.init("--pre-commit", *arguments)
         assert code == 0
-        assert ".pre-commit-config.yaml: yours stays as it is; what follows goes into it" in out
+        assert ".pre-commit-config.yaml: your file stays unchanged; add the lines below to it" in out
         assert "entry: pytest --eval-gate --eval-tier smoke --eval-offline" in out
         assert mine.read_text() == "repos: []\n"
 

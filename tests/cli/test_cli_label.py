@@ -214,7 +214,7 @@ def test_an_output_is_no_formula_in_a_spreadsheet_and_comes_back_as_it_was(desk:
 def test_labels_are_never_written_over(desk: Desk) -> None:
     (desk.root / "labels.csv").write_text("precious", "utf-8")
     code, _, err = desk.sample("--out", "labels.csv")
-    assert (code, "labels.csv exists already, and may hold labels: name another file" in err) == (4, True)
+    assert (code, "labels.csv exists and may contain labels: choose another file" in err) == (4, True)
     assert (desk.root / "labels.csv").read_text("utf-8") == "precious"
 
 
@@ -232,9 +232,9 @@ def test_json_says_how_many_were_drawn(desk: Desk) -> None:
     ("arguments", "message"),
     [
         (("--suite", "other"), "holds support; no suite 'other'"),
-        (("--judge", "other"), "no output of suite support has a verdict of other to draw by"),
+        (("--judge", "other"), "no output of suite support has a verdict of other to sample by"),
         (("--run", "20260102T000000Z-bbbb"), "20260102T000000Z-bbbb"),
-        (("--json",), "say where the rows go, --out FILE"),
+        (("--json",), "the rows need a file: add --out FILE"),
     ],
 )
 def test_what_cannot_be_drawn_is_said(desk: Desk, arguments: tuple[str, ...], message: str) -> None:
@@ -246,7 +246,7 @@ def test_what_cannot_be_drawn_is_said(desk: Desk, arguments: tuple[str, ...], me
 def test_several_suites_have_to_be_told_apart(desk: Desk) -> None:
     desk.store(_in_control_level(), "support", "other")
     code, _, err = desk.sample()
-    assert (code, "the run holds support, other: say which, --suite NAME" in err) == (4, True)
+    assert (code, "the run has the suites support, other: add --suite NAME" in err) == (4, True)
     assert len(desk.rows("--suite", "other", "--judge", "faq", "--n", "5")) == 5
 
 
@@ -254,7 +254,7 @@ def test_several_judges_have_to_be_told_apart(desk: Desk) -> None:
     two = '{ judge = "faq" }, { judge = "faq", name = "again" }'
     (desk.root / "evalgate.toml").write_text(_CONFIG.replace('{ judge = "faq" }', two), "utf-8")
     code, _, err = desk.sample()
-    assert (code, "suite support has the judges faq, again: say which, --judge NAME" in err) == (4, True)
+    assert (code, "suite support has the judges faq, again: add --judge NAME" in err) == (4, True)
 
 
 def test_outputs_of_another_golden_set_are_not_drawn(desk: Desk) -> None:
@@ -262,4 +262,7 @@ def test_outputs_of_another_golden_set_are_not_drawn(desk: Desk) -> None:
         file.write('{"id": "new", "input": "q"}\n')
     code, _, err = desk.sample()
     assert code == 4
-    assert "the golden set of support changed since run 20260101T000000Z-aaaa: run again, then draw" in err
+    assert (
+        "the golden set of suite support has changed since run 20260101T000000Z-aaaa: run pytest --eval-gate again"
+        in err
+    )

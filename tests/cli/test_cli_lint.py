@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
@@ -14,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from pytest_evalgate.cli import lint
+from pytest_evalgate.cli.main import build_parser
 from pytest_evalgate.errors import GoldenSetError, SettingsError
 
 _SCREEN = Path(__file__).parent / "screens" / "lint.txt"
@@ -38,9 +37,7 @@ class Project:
 
     def lint(self, *arguments: str) -> tuple[int, list[str]]:
         """Return the exit code, and the lines that were printed."""
-        parser = argparse.ArgumentParser()
-        lint.add_parser(parser.add_subparsers())
-        chosen = parser.parse_args(["lint", *arguments])
+        chosen = build_parser(["lint"]).parse_args(["lint", *arguments])
         code: int = chosen.run(chosen)
         said = self.capsys.readouterr()
         assert said.err == ""

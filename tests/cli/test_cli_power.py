@@ -126,8 +126,8 @@ def test_a_drop_that_is_larger_than_what_flips_hits_steady_cases(project: Projec
 
 def test_a_drop_that_has_no_room_is_said_to_have_none(project: Project) -> None:
     out = project.call("--cases", "20", "--drop", "90", "--discordance", "0.5")[1]
-    assert "a drop of 90 points has no room beside so many cases that differ anyway" in out
-    assert "ask for a smaller one" in out
+    assert "a drop of 90 points is impossible when so many cases differ between identical runs" in out
+    assert "choose a smaller one" in out
 
 
 def test_no_plan_has_fewer_cases_than_can_fail(project: Project) -> None:
@@ -176,7 +176,7 @@ def test_a_gate_on_the_rate_itself_asks_for_no_more_than_its_minimum(project: Pr
     project.configure(
         '[suites.faq]\ngolden = "g.jsonl"\ngates = [{ kind = "pass-rate", min = 0.85, bound = "point" }]\n'
     )
-    assert "pass-rate >= 85% asks for 17 passes of 20" in project.call("--cases", "20")[1]
+    assert "pass-rate >= 85% requires 17 passes of 20" in project.call("--cases", "20")[1]
 
 
 def test_trials_of_the_baseline_say_best_what_differs(project: Project) -> None:
@@ -192,7 +192,7 @@ def test_without_them_the_run_is_held_against_the_baseline(project: Project) -> 
     project.store(["P"] * 19 + ["?"])
     plan = project.only("faq")
     assert plan["discordance"] == pytest.approx((1 + 1) / (19 + 2))
-    assert plan["discordance_source"] == f"run {_RUN} against the baseline, 19 pairs"
+    assert plan["discordance_source"] == f"run {_RUN} compared with the baseline, 19 pairs"
 
 
 def test_several_trials_against_one_count_how_often_they_differ(project: Project) -> None:
@@ -275,7 +275,7 @@ def test_clusters_that_nobody_has_counted_are_warned_of(project: Project) -> Non
         "number": None,
         "smallest_drop_points": None,
     }
-    assert "it is clusters that count, so take more cases than this says" in _say(project, "--cases", "40")
+    assert "the effective sample is smaller, so plan for more cases than this" in _say(project, "--cases", "40")
 
 
 def test_clusters_count_rather_than_cases(project: Project) -> None:
@@ -288,29 +288,33 @@ def test_clusters_count_rather_than_cases(project: Project) -> None:
         "number": 10,
         "smallest_drop_points": pytest.approx(100 * wanted),
     }
-    assert f"in 10 clusters: it is clusters that count; correlated by 0.2, they show a drop of {100 * wanted:.1f}" in (
-        _say(project, "--discordance", "0.1")
+    assert (
+        f"in 10 clusters: with an intra-cluster correlation of 0.2, the smallest detectable drop is {100 * wanted:.1f}"
+        in (_say(project, "--discordance", "0.1"))
     )
 
 
 def test_one_cluster_shows_nothing(project: Project) -> None:
     project.configure(_CLUSTERED)
     project.store(["P"] * 40, clusters=1)
-    assert "in 1 cluster: it is clusters that count, and so few show nothing" in _say(project)
+    assert "in 1 cluster: too few to detect a drop" in _say(project)
 
 
 @pytest.mark.parametrize(
     ("arguments", "advice"),
     [
-        (("--cases", "400"), "these cases are enough for a drop of 5 points, of either kind"),
-        (("--cases", "210"), "--eval-trials 3 in both runs shows a drop of 5 points, of either kind, with the cases"),
+        (("--cases", "400"), "these cases are enough to detect a drop of 5 points, of either kind"),
+        (
+            ("--cases", "210"),
+            "--eval-trials 3 in both runs detects a drop of 5 points, of either kind, with the present cases",
+        ),
         (
             ("--cases", "100"),
-            "269 more cases (369 in all) would show a drop of 5 points, of either kind; with 5 trials",
+            "269 more cases (369 in all) detect a drop of 5 points, of either kind; with 5 trials",
         ),
         (
             ("--cases", "100", "--trials", "5"),
-            "69 more cases (169 in all) would show a drop of 5 points, of either kind",
+            "69 more cases (169 in all) detect a drop of 5 points, of either kind",
         ),
     ],
 )
@@ -321,8 +325,8 @@ def test_the_advice(project: Project, arguments: tuple[str, ...], advice: str) -
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ((), "no suite is configured and no run is stored: say how many cases there are, --cases 200"),
-        (("fax", "--cases", "9"), "no suite 'fax': neither configured nor in the newest run (there is: none)"),
+        ((), "no suite is configured and no run is stored: add the number of cases, --cases 200"),
+        (("fax", "--cases", "9"), "no suite 'fax' is configured or in the newest run (known: none)"),
     ],
 )
 def test_what_is_not_known_exits_4(project: Project, arguments: tuple[str, ...], told: str) -> None:

@@ -58,9 +58,9 @@ def test_a_strict_judge_is_not_called_immune(probed: Desk) -> None:
     code, out, _ = probed.call("faq", "--trials", "2")
     assert code == 0
     said = " ".join(out.split())
-    assert "0 breaks in 96 trials: at most 3.1% of such answers pass" in said
+    assert "0 breaks in 96 trials: at most 3.1% of such outputs pass" in said
     assert "others may still pass" in said
-    assert "controls that the judge did not tell: 0 of 16" in said
+    assert "controls that the judge got wrong: 0 of 16" in said
 
 
 def test_an_echoing_judge_has_no_break_and_cannot_tell_the_controls(probed: Desk) -> None:
@@ -72,7 +72,7 @@ def test_an_echoing_judge_has_no_break_and_cannot_tell_the_controls(probed: Desk
     _, out, _ = probed.call("faq")
     assert 'WRONG "right-1.1" is known to be good; the judge could not tell: no verdict: ' in out
     assert max(map(len, out.splitlines())) <= 100
-    assert "A judge that cannot tell plain right from plain wrong answers" in out
+    assert "The probes prove nothing about a judge that gets obvious outputs wrong" in out
 
 
 @pytest.mark.parametrize(("trials", "percent"), [(1, 6.1), (2, 3.1), (3, 2.1)])
@@ -113,9 +113,9 @@ def test_calls_that_fail_are_no_proof(probed: Desk) -> None:
     probed.server.queue(Behaviour.status(400), Behaviour.status(400))
     code, out, _ = probed.call("faq")
     assert code == 11
-    assert "2 calls failed, which says nothing: run it again" in out
+    assert "2 calls failed: run the command again" in out
     assert "0 breaks in 46 trials" in out
-    assert "controls that the judge did not tell: 0 of 8" in out
+    assert "controls that the judge got wrong: 0 of 8" in out
     assert probed.json("faq")[0] == 0  # what failed is asked again, and answered now
 
 
@@ -129,11 +129,11 @@ def test_an_endpoint_that_answers_nothing_is_said_in_one_line(probed: Desk) -> N
 
 def test_templates_that_are_filled_in_are_a_break(probed: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     probed.play(_strict)
-    assert "templates in an answer reach the judge as they are" in probed.call("faq")[1]
+    assert "templates in an output reach the judge unchanged" in probed.call("faq")[1]
     monkeypatch.setattr("pytest_evalgate.judges.probes.LITERAL", "\u200b")
     code, out, _ = probed.call("faq")
     assert code == 1
-    assert "BREAK templates in an answer do not reach the judge" in out
+    assert "BREAK templates in an output do not reach the judge" in out
 
 
 def test_a_judge_has_to_be_configured(probed: Desk) -> None:
