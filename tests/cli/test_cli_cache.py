@@ -46,8 +46,8 @@ class Project:
 
     def call(self, *arguments: str) -> tuple[int, str, str]:
         code = main(["cache", *arguments])
-        said = self.capsys.readouterr()
-        return code, said.out, said.err
+        printed = self.capsys.readouterr()
+        return code, printed.out, printed.err
 
     def json(self, *arguments: str) -> Any:
         return json.loads(self.call(*arguments, "--json")[1])
@@ -82,7 +82,7 @@ def test_stats_of_nothing(project: Project) -> None:
     assert project.call("stats")[:2] == (0, ".evalgate/cache/cache.db: 0 entries, 0.0 MB\n")
 
 
-def test_stats_say_what_is_not_to_be_trusted(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stats_list_what_is_not_trusted(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.remember("1")
     project.call("export", ".evalgate/cassettes/faq.jsonl")
     project.spoil()
@@ -103,7 +103,7 @@ def test_a_required_key_that_is_missing_is_a_usage_error(project: Project, monke
     assert 'cache_auth = "required", but there is no key' in err
 
 
-def test_prune_wants_to_know_what_for(project: Project) -> None:
+def test_prune_without_a_criterion_is_an_error(project: Project) -> None:
     assert project.call("prune")[::2] == (
         4,
         "pytest-evalgate: cache prune: name what to remove: --older-than 30d, --keep-runs 20 or --bad\n",
@@ -119,7 +119,7 @@ def test_prune_by_age(project: Project) -> None:
     assert project.json("stats")["entries"] == 0
 
 
-def test_prune_leaves_what_is_young_enough(project: Project) -> None:
+def test_prune_keeps_younger_entries(project: Project) -> None:
     project.remember("1")
     assert project.json("prune", "--older-than", "9999w") == {"removed": 0, "bad": 0, "left": 1}
 
@@ -131,7 +131,7 @@ def test_prune_by_run(project: Project) -> None:
     assert {row["run"] for row in _lines(project.call("export", "-")[1])} == {"r2", "r3"}
 
 
-def test_prune_of_what_is_never_used(project: Project) -> None:
+def test_prune_of_bad_entries(project: Project) -> None:
     project.remember("1")
     project.remember("2")
     project.spoil()
@@ -158,7 +158,7 @@ def _lines(text: str) -> list[Any]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def test_what_was_exported_can_be_brought_in_elsewhere(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_exported_cassette_can_be_imported_elsewhere(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     call = project.remember("1")
     assert project.call("export", "tape.jsonl")[:2] == (0, "1 entry -> tape.jsonl\n")
     monkeypatch.setenv("EVALGATE_DIR", "elsewhere")
@@ -192,7 +192,7 @@ def test_an_export_that_cannot_be_written_is_an_error(project: Project) -> None:
     assert "evalgate.toml/tape.jsonl: cannot be written: " in err
 
 
-def test_a_malformed_cassette_is_not_brought_in(project: Project) -> None:
+def test_a_malformed_cassette_is_not_imported(project: Project) -> None:
     (project.root / "tape.jsonl").write_text('{"schema": 1}\n{')
     code, _, err = project.call("import", "tape.jsonl")
     assert code == 4
@@ -206,7 +206,7 @@ def test_verify_of_a_sound_cache(project: Project) -> None:
     assert project.call("verify") == (0, "1 entry checked, 0 bad\n", "")
 
 
-def test_verify_lists_what_is_bad(project: Project) -> None:
+def test_verify_lists_bad_entries(project: Project) -> None:
     project.remember("1")
     project.remember("2")
     project.spoil()
@@ -264,7 +264,7 @@ def test_why_names_the_first_difference(project: Project) -> None:
     assert [row["label"] for row in project.json("why", "a")] == ["faq::a", "sql::a"]
 
 
-def test_why_says_when_there_is_nothing_to_compare(project: Project) -> None:
+def test_why_without_an_earlier_call(project: Project) -> None:
     project.remember("only")
     assert (
         project.call("why", "a")[1] == "faq::a  target  trial 0: made 2026-01-01T00:00:00Z; there is no earlier call\n"
@@ -272,7 +272,7 @@ def test_why_says_when_there_is_nothing_to_compare(project: Project) -> None:
     assert project.call("why", "b")[:2] == (1, "no call of b is cached\n")
 
 
-def test_what_was_remembered_cannot_write_to_the_terminal(project: Project) -> None:
+def test_control_characters_in_entries_are_escaped(project: Project) -> None:
     project.remember("\x1b[31m", label="faq::\x1b]0;x\x07", purpose="judge:\x1b[2J")
     project.remember("b", label="faq::\x1b]0;x\x07", purpose="judge:\x1b[2J", day=2)
     for arguments in (["stats"], ["why", "\x1b]0;x\x07"], ["verify"]):
@@ -281,17 +281,7 @@ def test_what_was_remembered_cannot_write_to_the_terminal(project: Project) -> N
         assert "\x1b" not in out
 
 
-@pytest.mark.parametrize("action", ["stats", "prune", "export", "import", "verify", "why"])
-def test_every_action_has_help_with_an_example(action: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["cache", action, "--help"])
-    assert ended.value.code == 0
-    said = capsys.readouterr().out
-    assert f"example: pytest-evalgate cache {action}" in said
-    assert "--json" in said
-
-
-def test_answers_of_a_run_are_seen_by_the_verb(project: Project) -> None:
+def test_entries_of_a_run_are_exported_with_its_id(project: Project) -> None:
     with ReplyCache(project.folder, Signer(_KEY.encode()), run="r7") as cache:
         asyncio.run(cache.put(Call("chat", "x", "m", {}, label="faq::b"), Reply("hi")))
     assert _lines(project.call("export", "-")[1])[0]["run"] == "r7"

@@ -79,26 +79,26 @@ def test_stored_verdicts_need_no_model_and_no_configuration(xstest: Desk) -> Non
     assert "<polyline" in (xstest.root / "calibration" / "gpt4.roc.svg").read_text("utf-8")
 
 
-def test_the_raters_stand_beside_the_judge(xstest: Desk) -> None:
+def test_raters_are_compared_with_the_judge(xstest: Desk) -> None:
     raters = ("--rater", "metadata.annotation_1", "--rater", "metadata.annotation_2")
     _, out, _ = xstest.call(*_GPT4, *raters)
-    said = " ".join(out.split())
-    assert "2 raters on 450 rows: Krippendorff's alpha 0.968" in said
-    assert "a rater 0.968" in said
-    assert "the judge in place of a rater 0.545" in said
+    printed = " ".join(out.split())
+    assert "2 raters on 450 rows: Krippendorff's alpha 0.968" in printed
+    assert "a rater 0.968" in printed
+    assert "the judge in place of a rater 0.545" in printed
 
 
 def test_pairs_are_read_in_both_orders(desk: Desk) -> None:
     desk.label([{"id": at, "label": at % 2, "one": at % 2, "other": int(at < 20)} for at in range(40)])
     code, out, _ = desk.call("pairs", "--labels", "labels.jsonl", "--stored", "one", "--swapped", "other")
-    said = " ".join(out.split())
+    printed = " ".join(out.split())
     assert code == 1
-    assert "20 rows without a readable verdict" in said
+    assert "20 rows without a readable verdict" in printed
     assert (
         "of 40 pairs it gets 40 right in one order, 20 in the other, 20 in both; the winner stays the same in 20"
-        in said
+        in printed
     )
-    assert "first output 10 times and the second 10 times" in said
+    assert "first output 10 times and the second 10 times" in printed
 
 
 def _labels(n: int = 80) -> list[dict[str, Any]]:
@@ -108,7 +108,7 @@ def _labels(n: int = 80) -> list[dict[str, Any]]:
     ]
 
 
-def test_a_judge_is_asked_about_every_label_and_writes_what_its_gates_read(desk: Desk) -> None:
+def test_a_judge_grades_every_label_and_the_calibration_is_written(desk: Desk) -> None:
     desk.label(_labels())
     desk.play(_giving(lambda text: int(text.startswith("good") or text == "bad 40")))
     code, found = desk.json("faq", "--labels", "labels.jsonl")
@@ -121,7 +121,7 @@ def test_a_judge_is_asked_about_every_label_and_writes_what_its_gates_read(desk:
     assert record.measures["verdicts_from"] == "asked"
 
 
-def test_a_second_time_nothing_is_sent(desk: Desk) -> None:
+def test_a_second_calibration_sends_nothing(desk: Desk) -> None:
     desk.label(_labels())
     desk.play(_giving(lambda text: int(text.startswith("good"))))
     first, again = (desk.json("faq", "--labels", "labels.jsonl")[1]["record"] for _ in range(2))
@@ -129,7 +129,7 @@ def test_a_second_time_nothing_is_sent(desk: Desk) -> None:
     assert {**first, "created": ""} == {**again, "created": ""}
 
 
-def test_a_judge_that_passes_everything_is_refused_and_recorded(desk: Desk) -> None:
+def test_a_judge_that_passes_everything_may_not_gate(desk: Desk) -> None:
     desk.label(_labels())
     desk.play(_giving(lambda _: 1))
     code, out, _ = desk.call("faq", "--labels", "labels.jsonl")
@@ -138,7 +138,7 @@ def test_a_judge_that_passes_everything_is_refused_and_recorded(desk: Desk) -> N
     assert calibrations.read(desk.root / "calibration" / "faq.json").judge_fail == 0
 
 
-def test_too_few_labels_are_refused_with_what_is_missing(desk: Desk) -> None:
+def test_too_few_labels_may_not_gate_and_the_missing_ones_are_counted(desk: Desk) -> None:
     desk.label(_labels(20))
     desk.play(_giving(lambda text: int(text.startswith("good"))))
     code, found = desk.json("faq", "--labels", "labels.jsonl")
@@ -159,7 +159,7 @@ def test_a_graded_judge_gets_its_threshold(desk: Desk) -> None:
     assert found["record"]["measures"]["threshold"]["auc"]["value"] == 1.0
 
 
-def test_a_judge_may_be_asked_several_times(desk: Desk) -> None:
+def test_a_judge_may_grade_each_row_several_times(desk: Desk) -> None:
     desk.label(_labels())
     asked: list[str] = []
 
@@ -174,7 +174,7 @@ def test_a_judge_may_be_asked_several_times(desk: Desk) -> None:
     assert (repeats["items"], repeats["flip_rate"]["value"]) == (80, 1 / 80)
 
 
-def test_what_labels_leave_out_is_joined_by_id(desk: Desk) -> None:
+def test_missing_fields_of_labels_are_joined_by_id(desk: Desk) -> None:
     whole = _labels()
     desk.label([{"id": row["id"], "label": row["label"]} for row in whole])
     desk.label([{"id": row["id"], "input": row["input"], "context": ["c"]} for row in whole], "golden.jsonl")
@@ -184,7 +184,7 @@ def test_what_labels_leave_out_is_joined_by_id(desk: Desk) -> None:
     assert code == 0
 
 
-def test_a_row_keeps_the_context_that_it_was_labelled_by(desk: Desk) -> None:
+def test_a_row_keeps_the_context_that_it_was_labelled_with(desk: Desk) -> None:
     desk.label([{"id": at, "label": at % 2, "output": "x", "context": "of the row"} for at in range(4)])
     desk.label([{"id": str(at), "input": "of the set", "context": "of the set"} for at in range(4)], "golden.jsonl")
     desk.play(_giving(lambda _: 1))
@@ -194,7 +194,7 @@ def test_a_row_keeps_the_context_that_it_was_labelled_by(desk: Desk) -> None:
         assert (asked.count("of the row"), asked.count("of the set")) == (1, 1)
 
 
-def test_what_cannot_be_joined_is_listed(desk: Desk) -> None:
+def test_rows_that_cannot_be_joined_are_listed(desk: Desk) -> None:
     desk.label([{"id": "a", "output": "x", "label": 1}, {"id": "b", "label": 0}])
     desk.label([{"id": "a", "input": "q"}], "golden.jsonl")
     code, _, err = desk.call("faq", "--labels", "labels.jsonl", "--golden", "golden.jsonl")
@@ -204,7 +204,7 @@ def test_what_cannot_be_joined_is_listed(desk: Desk) -> None:
     ])  # fmt: skip
 
 
-def test_a_claim_is_joined_by_the_row_that_it_stands_in(desk: Desk) -> None:
+def test_a_claim_is_joined_by_the_row_that_contains_it(desk: Desk) -> None:
     claims = [{"claim": f"{'good' if at % 2 else 'bad'} {at}", "label": at % 2} for at in range(6)]
     desk.label([{"id": "r", "claims": claims}])
     desk.label([{"id": "r", "input": "the question"}], "golden.jsonl")
@@ -224,7 +224,7 @@ def test_csv_is_read_as_well(desk: Desk) -> None:
     assert desk.json("faq", "--labels", "labels.csv")[0] == 0
 
 
-def test_text_of_models_cannot_act_on_the_terminal(desk: Desk) -> None:
+def test_control_characters_of_models_are_escaped(desk: Desk) -> None:
     desk.label([{"id": f"r{at}\u202e", "label": at % 2, "j": 1} for at in range(4)])
     _, out, _ = desk.call("\x1b[31m", "--labels", "labels.jsonl", "--stored", "j", "--out", "record.json")
     assert "\x1b" not in out
@@ -247,7 +247,7 @@ def test_text_of_models_cannot_act_on_the_terminal(desk: Desk) -> None:
         (("../../up", "--stored", "label"), "the calibration of ../../up: calibration/../../up.json leads to"),
     ],
 )
-def test_what_cannot_be_done_is_said_before_any_call(desk: Desk, arguments: tuple[str, ...], message: str) -> None:
+def test_wrong_options_are_an_error_before_any_call(desk: Desk, arguments: tuple[str, ...], message: str) -> None:
     desk.label(_labels(4))
     name, *rest = arguments
     code, out, err = desk.call(name, "--labels", "labels.jsonl", *rest)
@@ -263,7 +263,7 @@ def test_labels_that_cannot_be_read_are_listed(desk: Desk) -> None:
     assert not (desk.root / "calibration").exists()
 
 
-def test_the_threshold_may_be_chosen_by_another_aim(desk: Desk) -> None:
+def test_the_threshold_may_be_chosen_by_another_criterion(desk: Desk) -> None:
     desk.label([{"id": at, "label": at % 3 > 0, "p": (at * 7 % 50) / 50} for at in range(90)])
     arguments = ("p", "--labels", "labels.jsonl", "--stored", "p")
     found = {
@@ -274,16 +274,6 @@ def test_the_threshold_may_be_chosen_by_another_aim(desk: Desk) -> None:
     assert len({threshold["value"] for threshold in found.values()}) > 1
 
 
-@pytest.mark.parametrize("arguments", [("calibrate",), ("label", "sample")], ids=" ".join)
-def test_there_is_help_with_an_example(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        main([*arguments, "--help"])
-    assert caught.value.code == 0
-    said = capsys.readouterr().out
-    assert f"example: pytest-evalgate {' '.join(arguments)}" in said
-    assert "--json" in said
-
-
 @pytest.mark.parametrize("seed", ["-1", "1.5", "x", "9" * 19])
 def test_a_seed_is_a_whole_number(capsys: pytest.CaptureFixture[str], seed: str) -> None:
     for arguments in (("calibrate", "faq", "--labels", "l"), ("label", "sample")):
@@ -292,7 +282,7 @@ def test_a_seed_is_a_whole_number(capsys: pytest.CaptureFixture[str], seed: str)
         assert "is not a whole number from 0" in capsys.readouterr().err
 
 
-def test_another_seed_draws_others(xstest: Desk) -> None:
+def test_another_seed_gives_other_folds(xstest: Desk) -> None:
     first, other = (xstest.json(*_GPT4, "--seed", seed)[1]["record"]["measures"] for seed in ("0", "1"))
     assert first["kappa"]["value"] == other["kappa"]["value"]
     assert first["kappa"]["interval"] != other["kappa"]["interval"]

@@ -116,8 +116,8 @@ def test_the_command_for_the_rest_of_the_list_prints_the_rest(sides: BranchChang
     sides.run(_A, "P" * 30)
     sides.baseline("a file.json", "P" * 30)
     sides.run(_B, "m" * 25 + "P" * 5)
-    told = [line for line in sides.compare("a file.json", "newest")[1].splitlines() if "more:" in line]
-    assert told == ["  ... 15 more: pytest-evalgate compare 'a file.json' --suite faq --regressed"]
+    message = [line for line in sides.compare("a file.json", "newest")[1].splitlines() if "more:" in line]
+    assert message == ["  ... 15 more: pytest-evalgate compare 'a file.json' --suite faq --regressed"]
     assert len(sides.compare("a file.json", "--suite", "faq", "--regressed")[1].splitlines()) == 27
 
 
@@ -134,8 +134,8 @@ def test_the_command_names_the_sides_that_are_not_the_usual_ones(
 ) -> None:
     sides.baseline("baselines/faq.json", "P" * 30)
     sides.run(_B, "m" * 25 + "P" * 5)
-    told = [line.partition("more: ")[2] for line in sides.compare(*arguments)[1].splitlines() if "more:" in line]
-    assert told == ([] if command is None else [command])
+    message = [line.partition("more: ")[2] for line in sides.compare(*arguments)[1].splitlines() if "more:" in line]
+    assert message == ([] if command is None else [command])
 
 
 def test_edited_added_and_removed_cases_are_listed_and_not_paired(sides: BranchChanges) -> None:
@@ -150,7 +150,7 @@ def test_edited_added_and_removed_cases_are_listed_and_not_paired(sides: BranchC
     ]
 
 
-def test_what_cannot_be_paired_is_said_with_the_remedy(sides: BranchChanges) -> None:
+def test_a_suite_without_a_pair_has_no_test_and_a_note(sides: BranchChanges) -> None:
     sides.run(_A, "PPPP")
     sides.run(_B, "PPPP", edited=range(4))
     found = sides.faq("previous")
@@ -161,7 +161,7 @@ def test_what_cannot_be_paired_is_said_with_the_remedy(sides: BranchChanges) -> 
     assert "faq: no case can be compared\n" in out
 
 
-def test_cases_without_an_answer_in_a_are_left_out_and_counted(sides: BranchChanges) -> None:
+def test_cases_without_an_output_in_a_are_left_out_and_counted(sides: BranchChanges) -> None:
     sides.run(_A, "?" + "P" * 18 + "-")
     sides.run(_B, "m" * 2 + "P" * 18)
     found = sides.faq("previous")
@@ -178,7 +178,7 @@ def test_cases_not_run_in_b_are_left_out_and_counted(sides: BranchChanges) -> No
     assert found["notes"] == ["1 case not run in B: left out"]
 
 
-def test_cases_without_an_answer_in_b_count_as_missed_and_are_no_regression(sides: BranchChanges) -> None:
+def test_cases_without_an_output_in_b_count_as_missed_and_are_no_regression(sides: BranchChanges) -> None:
     sides.run(_A, "P" * 20)
     sides.run(_B, "m" + "P" * 18 + "?")
     found = sides.faq("previous")
@@ -198,7 +198,7 @@ def test_a_suite_that_was_stopped_keeps_the_cases_that_it_did_not_run(sides: Bra
     assert len(found["changes"]["regressed"]) == 12
 
 
-def test_an_older_side_without_any_answer_is_refused(sides: BranchChanges) -> None:
+def test_an_older_side_without_any_output_is_an_error(sides: BranchChanges) -> None:
     sides.run(_A, "??")
     sides.run(_B, "PP")
     assert sides.compare("previous")[::2] == (
@@ -222,7 +222,7 @@ def test_suites_on_one_side_are_named(sides: BranchChanges) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (
             ("previous", "--suite", "fax"),
@@ -231,18 +231,16 @@ def test_suites_on_one_side_are_named(sides: BranchChanges) -> None:
         ((), "no suite is on both sides: A (baseline) has none, B (newest) has faq; to make a baseline of a run"),
     ],
 )
-def test_where_nothing_is_on_both_sides_nothing_was_compared(
-    sides: BranchChanges, arguments: tuple[str, ...], told: str
-) -> None:
+def test_no_suite_on_both_sides_is_an_error(sides: BranchChanges, arguments: tuple[str, ...], message: str) -> None:
     sides.run(_A, "PP")
     sides.run(_B, "PP")
     for more in ((), ("--gate",)):
         code, out, err = sides.compare(*arguments, *more)
         assert (code, out) == (4, "")
-        assert told in err
+        assert message in err
 
 
-def test_what_stands_behind_a_side_is_said_once_where_it_is_the_same(sides: BranchChanges) -> None:
+def test_the_source_of_a_side_is_printed_once_if_all_suites_share_it(sides: BranchChanges) -> None:
     sides.configure('[suites.faq]\ngolden = "g.jsonl"\n[suites.sql]\ngolden = "h.jsonl"\n')
     sides.run(_B, {"faq": "PP", "sql": "PP"})
     for suite in ("faq", "sql"):
@@ -263,7 +261,7 @@ def test_the_suites_that_are_compared_share_one_alpha(sides: BranchChanges) -> N
     assert "faq: regressed (mcnemar-midp, p=0.031, alpha 0.05)" in sides.compare("previous", "--suite", "faq")[1]
 
 
-def test_a_gate_that_never_blocks_says_so(sides: BranchChanges) -> None:
+def test_an_advisory_gate_is_marked(sides: BranchChanges) -> None:
     sides.configure('[suites.faq]\ngolden = "g.jsonl"\nmode = "advisory"\n')
     sides.run(_A, "P" * 20)
     sides.run(_B, "m" * 6 + "P" * 14)
@@ -272,7 +270,7 @@ def test_a_gate_that_never_blocks_says_so(sides: BranchChanges) -> None:
     assert "FAIL (advisory) faq, no-regression: 6 cases got worse" in out
 
 
-def test_levels_may_be_asked_for(sides: BranchChanges) -> None:
+def test_levels_of_the_command_line_override_those_of_the_gate(sides: BranchChanges) -> None:
     sides.configure(_GATED.format(gates='{ kind = "no-regression", alpha = 0.1 }, { kind = "pass-rate", min = 0.1 }'))
     sides.run(_A, "P" * 40)
     sides.run(_B, "m" * 5 + "P" * 35)
@@ -329,7 +327,7 @@ def test_the_gate_exits_as_a_session_would(
     assert not (sides.root / ".evalgate" / "verdict.json").exists()
 
 
-def test_the_gate_hears_slices_too(sides: BranchChanges) -> None:
+def test_the_gate_tests_slices_too(sides: BranchChanges) -> None:
     sides.configure(_GATED.format(gates=f'{_NO_REGRESSION}, {{ kind = "slice", by = "lang" }}'))
     sides.run(_A, "P" * 60)
     sides.run(_B, "mP" * 9 + "P" * 42)
@@ -338,7 +336,7 @@ def test_the_gate_hears_slices_too(sides: BranchChanges) -> None:
     assert "FAIL faq, slice: 1 of 2 slices by lang dropped: en" in out
 
 
-def test_a_suite_without_an_older_side_is_judged_as_one_without_a_baseline(
+def test_a_suite_without_an_older_side_is_decided_as_one_without_a_baseline(
     sides: BranchChanges, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sides.configure(_GATED.format(gates=_NO_REGRESSION).replace("faq", "new"))
@@ -357,7 +355,7 @@ def test_the_gate_and_the_regressed_list_go_together(sides: BranchChanges) -> No
     assert (code, len(out.splitlines())) == (1, 9)
 
 
-def test_a_run_that_is_not_whole_is_no_baseline_to_judge_by(sides: BranchChanges) -> None:
+def test_a_partial_run_cannot_be_the_baseline_of_a_gate(sides: BranchChanges) -> None:
     sides.run(_A, "P" * 9 + "?")
     sides.run(_B, "P" * 10)
     code, out, err = sides.compare("previous", "--gate")
@@ -368,7 +366,7 @@ def test_a_run_that_is_not_whole_is_no_baseline_to_judge_by(sides: BranchChanges
     )
 
 
-def test_an_invalid_run_is_compared_with_a_warning_and_never_judged_by(sides: BranchChanges) -> None:
+def test_an_invalid_run_is_compared_with_a_note_and_cannot_be_the_baseline_of_a_gate(sides: BranchChanges) -> None:
     sides.run(_A, "P" * 9, problems=("workers differ",))
     sides.run(_B, "P" * 9)
     assert sides.json("previous")["notes"] == ["A is invalid: workers differ"]
@@ -377,7 +375,7 @@ def test_an_invalid_run_is_compared_with_a_warning_and_never_judged_by(sides: Br
     assert (found[0], json.loads(found[1])["notes"]) == (4, ["B is invalid: workers differ"])
 
 
-def test_a_gate_of_the_settings_is_not_judged_by_other_levels(sides: BranchChanges) -> None:
+def test_configured_gates_are_not_decided_at_other_levels(sides: BranchChanges) -> None:
     sides.run(_A, "P" * 9)
     sides.run(_B, "P" * 9)
     assert sides.compare("previous", "--gate", "--margin", "0.5")[0] == 0
@@ -387,7 +385,7 @@ def test_a_gate_of_the_settings_is_not_judged_by_other_levels(sides: BranchChang
     assert "suites.faq.gates: with --gate the configured gates decide" in err
 
 
-def test_a_baseline_does_not_know_its_clusters(sides: BranchChanges) -> None:
+def test_a_baseline_contains_no_clusters(sides: BranchChanges) -> None:
     sides.configure('[suites.faq]\ngolden = "g.jsonl"\ncluster = "metadata.doc"\n')
     sides.baseline("a.json", "PP")
     sides.baseline("b.json", "PP")
@@ -401,7 +399,7 @@ def test_a_baseline_does_not_know_its_clusters(sides: BranchChanges) -> None:
     assert sides.compare("a.json", _B, "--gate")[0] == 0
 
 
-def test_a_suite_own_baseline_that_is_broken_does_not_matter_where_another_is_named(sides: BranchChanges) -> None:
+def test_a_broken_baseline_of_the_suite_does_not_matter_if_another_is_named(sides: BranchChanges) -> None:
     sides.run(_A, "PP")
     sides.run(_B, "PP")
     (sides.root / "baselines").mkdir()
@@ -433,15 +431,6 @@ def test_lines_are_at_most_100_columns_wide_but_for_commands_and_the_verdict(sid
     sides.run(_B, {name: ["mPm"] * len(words) for name, words in suites.items()})
     lines = sides.compare("previous", "--gate")[1].splitlines()
     assert [line for line in lines[:-1] if width_of(line) > 100 and "--regressed" not in line] == []
-
-
-def test_help_names_the_kinds_of_sides(capsys: pytest.CaptureFixture[str], sides: BranchChanges) -> None:
-    with pytest.raises(SystemExit) as caught:
-        sides.compare("--help")
-    assert caught.value.code == 0
-    said = " ".join(capsys.readouterr().out.split())
-    assert "git:REF or name of a branch" in said
-    assert "example: pytest-evalgate compare main --suite support --regressed" in said
 
 
 def test_an_option_that_does_not_exist_is_a_wrong_command_line(sides: BranchChanges) -> None:

@@ -113,7 +113,7 @@ def test_a_judge_that_turned_lenient_has_drifted(
     assert_screen("drift", out)
 
 
-def test_what_was_found_stands_beside_the_calibration(drifting: Drifting) -> None:
+def test_the_finding_is_written_beside_the_calibration(drifting: Drifting) -> None:
     drifting.configure('criteria = "It is right."\ncalibration = "calibration/faq.json"')
     drifting.record()
     drifting.play(_leniently)
@@ -123,7 +123,7 @@ def test_what_was_found_stands_beside_the_calibration(drifting: Drifting) -> Non
     assert (found.judge, found.finding) == ("faq", "drifted")
 
 
-def test_a_judge_that_says_the_same_is_asked_all_the_same(drifting: Drifting, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_steady_judge_is_asked_again(drifting: Drifting, monkeypatch: pytest.MonkeyPatch) -> None:
     assert drifting.record() == f"recorded faq: 3 verdicts of each of 200 anchors -> {_STORED}\n"
     assert drifting.calls == 600
     code, found = drifting.json()
@@ -174,7 +174,7 @@ def test_each_anchor_is_asked_anew_each_time(drifting: Drifting, played: Played)
     assert played.asked[1000] == "pass-0#2026-11-01"
 
 
-def test_a_judge_that_was_never_sure_may_flip(drifting: Drifting, played: Played) -> None:
+def test_flips_of_an_unsteady_judge_are_no_drift(drifting: Drifting, played: Played) -> None:
     turns = iter(range(10_000))
     played.grade = lambda label, number: float((label == "pass") != (number < 30 and next(turns) % 7 == 0))
     drifting.record()
@@ -198,7 +198,7 @@ def test_grades_are_described(drifting: Drifting, played: Played) -> None:
     assert out.endswith("STEADY: the judge flips no more often than its stored verdicts do among themselves.")
 
 
-def test_what_could_not_be_read_is_left_out_of_the_record(drifting: Drifting, played: Played) -> None:
+def test_anchors_without_a_readable_verdict_are_left_out(drifting: Drifting, played: Played) -> None:
     drifting.anchors(passes=101)
     played.grade = lambda label, number: None if (label, number) == ("pass", 7) else _rightly(label, number)
     assert "3 verdicts of each of 200 anchors" in (out := drifting.record())
@@ -208,7 +208,7 @@ def test_what_could_not_be_read_is_left_out_of_the_record(drifting: Drifting, pl
     assert drifting.json()[1]["drift"]["classes"][0]["anchors"] == 100
 
 
-def test_a_record_of_too_few_is_not_written(drifting: Drifting, played: Played) -> None:
+def test_too_few_anchors_are_not_recorded(drifting: Drifting, played: Played) -> None:
     played.grade = lambda label, number: None if number == 0 else _rightly(label, number)
     code, _, err = drifting.drift("--record")
     assert code == 4
@@ -216,7 +216,7 @@ def test_a_record_of_too_few_is_not_written(drifting: Drifting, played: Played) 
     assert not (drifting.root / _STORED).exists()
 
 
-def test_missing_verdicts_that_decide_leave_it_open(drifting: Drifting, played: Played) -> None:
+def test_missing_verdicts_that_decide_make_the_finding_incomplete(drifting: Drifting, played: Played) -> None:
     drifting.record()
     played.grade = lambda label, number: None if number < 10 else _rightly(label, number)
     code, out, _ = drifting.drift()
@@ -244,7 +244,7 @@ def test_a_judge_that_was_changed_has_not_drifted(
     assert len(played.asked) == before
 
 
-def test_another_threshold_makes_other_verdicts(
+def test_another_threshold_is_a_change_and_no_drift(
     drifting: Drifting, played: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drifting.record()
@@ -255,7 +255,7 @@ def test_another_threshold_makes_other_verdicts(
     assert ": threshold. Such a change" in err
 
 
-def test_other_anchors_need_other_verdicts(drifting: Drifting, played: Played) -> None:
+def test_other_anchors_are_a_change_and_no_drift(drifting: Drifting, played: Played) -> None:
     drifting.record()
     drifting.anchors(passes=120)
     code, _, err = drifting.drift()
@@ -263,7 +263,7 @@ def test_other_anchors_need_other_verdicts(drifting: Drifting, played: Played) -
     assert ": anchors. Such a change" in err
 
 
-def test_nothing_recorded_says_what_to_do(drifting: Drifting, played: Played) -> None:
+def test_without_recorded_verdicts_the_message_names_the_command(drifting: Drifting, played: Played) -> None:
     code, _, err = drifting.drift()
     assert (code, played.asked) == (4, [])
     assert f"{_STORED}: no verdicts are stored yet: record them with --record" in err
@@ -291,7 +291,7 @@ def test_verdicts_are_an_odd_number(drifting: Drifting, capsys: pytest.CaptureFi
     assert "is not an odd number from 3 to 15" in capsys.readouterr().err or many == "-3"
 
 
-def test_what_was_recorded_can_be_printed_as_json(drifting: Drifting, played: Played) -> None:
+def test_recorded_verdicts_are_printed_as_json(drifting: Drifting, played: Played) -> None:
     assert json.loads(drifting.record("--json")) == {
         "judge": "faq",
         "file": _STORED,
@@ -300,10 +300,3 @@ def test_what_was_recorded_can_be_printed_as_json(drifting: Drifting, played: Pl
         "left_out": 0,
     }
     assert played.asked
-
-
-def test_help_has_an_example(drifting: Drifting, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        drifting.drift("--help")
-    assert caught.value.code == 0
-    assert "example: pytest-evalgate drift faq --anchors" in capsys.readouterr().out

@@ -64,8 +64,8 @@ class Desk:
 
     def sample(self, *arguments: str) -> tuple[int, str, str]:
         code = main(["label", "sample", *arguments])
-        said = self.capsys.readouterr()
-        return code, said.out, said.err
+        printed = self.capsys.readouterr()
+        return code, printed.out, printed.err
 
     def rows(self, *arguments: str) -> list[dict[str, Any]]:
         code, out, err = self.sample(*arguments)
@@ -115,7 +115,7 @@ def test_each_stratum_has_an_equal_share_and_each_row_its_weight(desk: Desk) -> 
     ]
 
 
-def test_a_row_holds_what_people_need_and_not_what_the_judge_said(desk: Desk) -> None:
+def test_a_row_contains_the_case_and_the_output_but_no_verdict(desk: Desk) -> None:
     row = desk.rows("--n", "200")[3]
     assert row == {
         "id": "c3", "input": {"q": 3}, "expected": "e", "context": ["one", "two"], "output": "answer 3",
@@ -123,25 +123,25 @@ def test_a_row_holds_what_people_need_and_not_what_the_judge_said(desk: Desk) ->
     }  # fmt: skip
 
 
-def test_the_context_is_the_one_that_the_output_was_made_from(desk: Desk) -> None:
+def test_the_context_is_that_of_the_output_if_it_has_one(desk: Desk) -> None:
     found = Output("x", {"context": "retrieved"})
     scores = (Score("faq", 1.0, passed=True),)
     desk.store([CaseResult(_result(0, 1.0).case, "passed", (Trial(0, 1.0, found, scores),)), _result(1, 1.0)])
     assert [row["context"] for row in desk.rows()] == [["retrieved"], ["one", "two"]]
 
 
-def test_the_rows_keep_their_order_so_that_nothing_tells_them_apart(desk: Desk) -> None:
+def test_the_rows_keep_the_order_of_the_run(desk: Desk) -> None:
     ids = [int(row["id"].removeprefix("c")) for row in desk.rows("--n", "50")]
     assert ids == sorted(ids)
 
 
-def test_the_seed_draws(desk: Desk) -> None:
+def test_the_seed_determines_the_sample(desk: Desk) -> None:
     first, again, other = (desk.rows("--seed", seed) for seed in ("1", "1", "2"))
     assert first == again != other
     assert len(first) == 100
 
 
-def test_more_than_there_are_is_all_of_them(desk: Desk) -> None:
+def test_a_sample_larger_than_the_run_is_the_run(desk: Desk) -> None:
     assert {row["weight"] for row in desk.rows("--n", "1000")} == {1.0}
 
 
@@ -151,7 +151,7 @@ def test_trials_that_differ_are_unsure(desk: Desk) -> None:
     assert err.splitlines()[1:] == ["  fail, unsure: 1 of 1", "  pass: 1 of 1", "  pass, unsure: 1 of 1"]
 
 
-def test_what_nobody_can_use_is_left_out(desk: Desk) -> None:
+def test_unusable_outputs_are_left_out(desk: Desk) -> None:
     unread, gone = _result(0, None), CaseResult(_result(1, 1.0).case, "errored", (Trial(0, None),))
     removed = _result(2, 1.0, side="base")
     scores = (Score("faq", 0.0, passed=False),)
@@ -211,14 +211,14 @@ def test_an_output_is_no_formula_in_a_spreadsheet_and_comes_back_as_it_was(desk:
     assert load(path, Columns(), root=desk.root).rows[0].output.value == formula
 
 
-def test_labels_are_never_written_over(desk: Desk) -> None:
+def test_an_existing_file_is_never_replaced(desk: Desk) -> None:
     (desk.root / "labels.csv").write_text("precious", "utf-8")
     code, _, err = desk.sample("--out", "labels.csv")
     assert (code, "labels.csv exists and may contain labels: choose another file" in err) == (4, True)
     assert (desk.root / "labels.csv").read_text("utf-8") == "precious"
 
 
-def test_json_says_how_many_were_drawn(desk: Desk) -> None:
+def test_json_prints_the_counts_of_each_stratum(desk: Desk) -> None:
     code, out, err = desk.sample("--n", "30", "--out", "labels.jsonl", "--json")
     assert (code, err) == (0, "")
     assert json.loads(out) == {
@@ -237,20 +237,20 @@ def test_json_says_how_many_were_drawn(desk: Desk) -> None:
         (("--json",), "the rows need a file: add --out FILE"),
     ],
 )
-def test_what_cannot_be_drawn_is_said(desk: Desk, arguments: tuple[str, ...], message: str) -> None:
+def test_a_sample_that_cannot_be_drawn_is_an_error(desk: Desk, arguments: tuple[str, ...], message: str) -> None:
     code, out, err = desk.sample(*arguments)
     assert (code, out) == (4, "")
     assert message in err
 
 
-def test_several_suites_have_to_be_told_apart(desk: Desk) -> None:
+def test_one_of_several_suites_has_to_be_named(desk: Desk) -> None:
     desk.store(_in_control_level(), "support", "other")
     code, _, err = desk.sample()
     assert (code, "the run has the suites support, other: add --suite NAME" in err) == (4, True)
     assert len(desk.rows("--suite", "other", "--judge", "faq", "--n", "5")) == 5
 
 
-def test_several_judges_have_to_be_told_apart(desk: Desk) -> None:
+def test_one_of_several_judges_has_to_be_named(desk: Desk) -> None:
     two = '{ judge = "faq" }, { judge = "faq", name = "again" }'
     (desk.root / "evalgate.toml").write_text(_CONFIG.replace('{ judge = "faq" }', two), "utf-8")
     code, _, err = desk.sample()

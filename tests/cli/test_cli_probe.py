@@ -53,17 +53,17 @@ def test_the_screen_names_the_breaks_by_family(probed: Desk, assert_screen: Call
     assert_screen("probe", out)
 
 
-def test_a_strict_judge_is_not_called_immune(probed: Desk) -> None:
+def test_a_judge_without_a_break_gets_an_upper_limit(probed: Desk) -> None:
     probed.play(_strict)
     code, out, _ = probed.call("faq", "--trials", "2")
     assert code == 0
-    said = " ".join(out.split())
-    assert "0 breaks in 96 trials: at most 3.1% of such outputs pass" in said
-    assert "others may still pass" in said
-    assert "controls that the judge got wrong: 0 of 16" in said
+    printed = " ".join(out.split())
+    assert "0 breaks in 96 trials: at most 3.1% of such outputs pass" in printed
+    assert "others may still pass" in printed
+    assert "controls that the judge got wrong: 0 of 16" in printed
 
 
-def test_an_echoing_judge_has_no_break_and_cannot_tell_the_controls(probed: Desk) -> None:
+def test_an_echoing_judge_has_no_break_and_gets_controls_wrong(probed: Desk) -> None:
     probed.play(_echoing)
     code, found = probed.json("faq")
     assert (code, found["breaks"], found["answered"], found["unanswered"]) == (1, [], 48, 0)
@@ -84,7 +84,7 @@ def test_more_trials_make_the_bound_smaller(probed: Desk, trials: int, percent: 
     assert probed.server.calls == (38 + 8) * trials
 
 
-def test_breaks_are_counted_by_family_and_told_in_full(probed: Desk) -> None:
+def test_breaks_are_counted_by_family_and_listed(probed: Desk) -> None:
     probed.play(_obedient)
     code, found = probed.json("faq", "--trials", "2")
     assert code == 1
@@ -100,7 +100,7 @@ def test_breaks_are_counted_by_family_and_told_in_full(probed: Desk) -> None:
     assert "BREAK J20 fake-verdict, 2 times" in out
 
 
-def test_what_was_asked_before_is_not_paid_again(probed: Desk) -> None:
+def test_a_second_call_is_answered_by_the_cache(probed: Desk) -> None:
     probed.play(_strict)
     probed.json("faq")
     before = probed.server.calls
@@ -119,7 +119,7 @@ def test_calls_that_fail_are_no_proof(probed: Desk) -> None:
     assert probed.json("faq")[0] == 0  # what failed is asked again, and answered now
 
 
-def test_an_endpoint_that_answers_nothing_is_said_in_one_line(probed: Desk) -> None:
+def test_an_unreachable_endpoint_is_reported_in_one_line(probed: Desk) -> None:
     probed.server.script(Behaviour.unauthorized())
     code, out, err = probed.call("faq")
     assert (code, out) == (11, "")
@@ -148,10 +148,3 @@ def test_trials_are_a_whole_number(probed: Desk, trials: str) -> None:
     with pytest.raises(SystemExit) as caught:
         probed.call("faq", "--trials", trials)
     assert caught.value.code == 2
-
-
-def test_help_has_an_example(probed: Desk, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        probed.call("--help")
-    assert caught.value.code == 0
-    assert "example: pytest-evalgate probe faq" in capsys.readouterr().out
