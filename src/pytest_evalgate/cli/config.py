@@ -53,7 +53,8 @@ def _run(args: argparse.Namespace) -> int:
     project = Project.find()
     tier = config.chosen_tier(project.settings, args.tier or os.environ.get("EVALGATE_TIER"))
     found = explain(project.settings, KeyLines.in_project(project.root), os.environ, tier)
-    values = [value for value in found if _contains(args.key, value.key)]
+    parts = (f"{args.key}.", f"{args.key}[")
+    values = [value for value in found if not args.key or value.key == args.key or value.key.startswith(parts)]
     printed = [value for value in values if args.explain or value.origin != _DEFAULT]
     print_result(args, printed, _lines(printed, explained=args.explain) or [f"{project.root}: nothing is set"])
     return 0 if values else 1
@@ -66,10 +67,6 @@ VERB: Final = Verb(
     _run,
     _add_arguments,
 )
-
-
-def _contains(table: str, key: str) -> bool:
-    return not table or key == table or key.startswith((f"{table}.", f"{table}["))
 
 
 def _lines(values: Sequence[ExplainedValue], *, explained: bool) -> list[str]:

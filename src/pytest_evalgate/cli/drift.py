@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from pytest_evalgate.judges.drift import Anchors, ClassDrift, DriftFinding
+    from pytest_evalgate.judges.drift import Anchors, DriftFinding
     from pytest_evalgate.records.results import Score
 
 _EXIT_CODES: Final[Mapping[DriftFinding, int]] = {"steady": 0, "drifted": 1, "incomplete": 11}
@@ -208,7 +208,9 @@ def _lines(found: DriftCheck) -> Iterator[str]:
     )
     yield ""
     yield _row("human label", ("anchors", "flips", "pass now", "fail now", "no verdict", "flip rate", "p"))
-    yield from (_row(each.label, _cells(each)) for each in classes)
+    for each in classes:
+        counts = (each.anchors, each.flips, each.to_pass, each.flips - each.to_pass, each.unanswered)
+        yield _row(each.label, (*(f"{n:,}" for n in counts), percent(each.flip_rate), p_value(each.p)))
     yield ""
     yield _row("chance of detection", (f"{100 * one.share:.0f}% turn" for one in classes[0].detections))
     for each in classes:
@@ -220,13 +222,6 @@ def _lines(found: DriftCheck) -> Iterator[str]:
             f"(p={p_value(found.shift.p)}, conservative), Jensen-Shannon divergence {found.shift.js_bits:.3f} bits"
         )
     yield from wrapped(_MESSAGES[found.drift.finding])
-
-
-def _cells(each: ClassDrift) -> Iterator[str]:
-    counts = (each.anchors, each.flips, each.to_pass, each.flips - each.to_pass, each.unanswered)
-    yield from (f"{number:,}" for number in counts)
-    yield percent(each.flip_rate)
-    yield p_value(each.p)
 
 
 def _row(name: str, cells: Iterable[str]) -> str:

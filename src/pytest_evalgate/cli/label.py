@@ -65,7 +65,8 @@ def _run(args: argparse.Namespace) -> int:
         whose = "" if judge is None else f" of {judge}"
         raise SettingsError(f"run {run.id}: no output of suite {suite.plan.name} has a verdict{whose} to sample by")
     drawn = draw(candidates, args.n, args.seed)
-    text = sheet(drawn, _cases(project.root, run.id, suite), _format(args))
+    is_csv = args.out is not None and args.out.suffix.lower() == ".csv"
+    text = sheet(drawn, _cases(project.root, run.id, suite), args.form or ("csv" if is_csv else "jsonl"))
     if args.out is None:
         print(text, end="")
     else:
@@ -114,12 +115,6 @@ def _cases(root: Path, run_id: str, suite: SuiteRun) -> dict[str, Case]:
             "then draw"
         )
     return {case.id: case for loaded in sets for case in loaded}
-
-
-def _format(args: argparse.Namespace) -> Format:
-    is_csv = args.out is not None and args.out.suffix.lower() == ".csv"
-    chosen: Format = args.form or ("csv" if is_csv else "jsonl")
-    return chosen
 
 
 def _print_summary(

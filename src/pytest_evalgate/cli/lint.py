@@ -87,7 +87,10 @@ def lint_suites(name: str | None) -> LintReport:
     """
     project = Project.find()
     suites = _suites(project, name)
-    paths = {suite_name: _golden_files(project.root, suite_name, suite) for suite_name, suite in suites.items()}
+    paths = {
+        suite_name: tuple(_inside(project.root, path, f"suites.{suite_name}.golden") for path in suite.golden)
+        for suite_name, suite in suites.items()
+    }
     read = _read([path for found in paths.values() for path in found], project.root)
     place = Place(CONFIG_FILE if (project.root / CONFIG_FILE).is_file() else PYPROJECT_FILE, 0)
     findings = [*lint.floating_models(project.settings.models, place)]
@@ -105,10 +108,6 @@ def _suites(project: Project, name: str | None) -> Mapping[str, Suite]:
     if name is not None and name not in suites:
         raise SettingsError(f"no suite {name!r} is configured (configured: {', '.join(suites) or 'none'})")
     return suites if name is None else {name: suites[name]}
-
-
-def _golden_files(root: Path, name: str, suite: Suite) -> tuple[Path, ...]:
-    return tuple(_inside(root, path, f"suites.{name}.golden") for path in suite.golden)
 
 
 def _inside(root: Path, path: str, where: str) -> Path:

@@ -250,27 +250,27 @@ def _changed(pair: Pair) -> CaseChange:
 
 def _flaky(pairs: Iterable[Pair], alpha: float) -> tuple[FlakyPair, ...]:
     """Return the flaky cases, smallest p first; p is adjusted by Holm's procedure."""
-    flaky = []
+    flaky, midp = [], []
     for each in pairs:
         before, now = each.before.values, [trial.value for trial in each.now.trials]
         counted = {*before, *now} <= {0.0, 1.0}  # a baseline may contain grades
         if counted and 0 < each.before.mean < 1 and 0 < each.now.lowest < 1:
-            flaky.append((each.now, (before.count(1.0), len(before), now.count(1.0), len(now))))
-    adjusted = holm_adjusted([_midp(*counts) for _, counts in flaky]) if flaky else []
+            before_passes, now_passes = before.count(1.0), now.count(1.0)
+            flaky.append((each.now, (before_passes, len(before), now_passes, len(now))))
+            midp.append(
+                flaky_case_midp(
+                    baseline_passes=before_passes,
+                    baseline_trials=len(before),
+                    candidate_passes=now_passes,
+                    candidate_trials=len(now),
+                )
+            )
+    adjusted = holm_adjusted(midp) if flaky else []
     cases = [
         FlakyPair(result.case.id, _place(result), *counts, p=float(p), dropped=bool(p <= alpha))
         for (result, counts), p in zip(flaky, adjusted, strict=True)
     ]
     return tuple(sorted(cases, key=lambda case: case.p))
-
-
-def _midp(before_passes: int, before_trials: int, now_passes: int, now_trials: int) -> float:
-    return flaky_case_midp(
-        baseline_passes=before_passes,
-        baseline_trials=before_trials,
-        candidate_passes=now_passes,
-        candidate_trials=now_trials,
-    )
 
 
 def _listed(results: Sequence[CaseResult]) -> tuple[ListedCase, ...]:

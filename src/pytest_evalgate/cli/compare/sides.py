@@ -70,7 +70,8 @@ def side_of(spec: str, project: Project) -> Side:
         raise UserError(f"{spec!r} names no side of a comparison: use {_CHOICES}")
     state = project.state.path
     if spec == "baseline":
-        return _configured(project)
+        decider = RunDecider(project.root, project.settings, project.state.path, project.settings.suites.get)
+        return Side(spec, tuple(project.settings.suites), decider.baseline_of, _placeholder(spec))
     if spec == "newest":
         return _of_run(spec, run_file.newest(state))
     if spec == "previous":
@@ -120,11 +121,6 @@ def _of_file(spec: str, path: Path, project: Project) -> Side:
     suite = str(value.get("suite")) if isinstance(value, dict) else ""
     baseline = baselines.find(str(path.absolute()), suite=suite, file=path, root=project.root)
     return Side(spec, (suite,), {suite: baseline}.get, _placeholder(spec))
-
-
-def _configured(project: Project) -> Side:
-    decider = RunDecider(project.root, project.settings, project.state.path, project.settings.suites.get)
-    return Side("baseline", tuple(project.settings.suites), decider.baseline_of, _placeholder("baseline"))
 
 
 def _at_commit(spec: str, ref: str, project: Project) -> Side:

@@ -152,7 +152,15 @@ def plans_of(project: Project, name: str | None, options: PowerOptions) -> tuple
 
 def _plan(project: Project, evidence: SuiteEvidence, options: PowerOptions) -> PowerPlan:
     cases, source = (options.cases, "as given") if options.cases else _count_cases(project, evidence)
-    inputs = _plan_inputs(evidence, options, cases)
+    given = Discordance(options.discordance, "as given") if options.discordance else None
+    inputs = _PlanInputs(
+        cases=cases,
+        trials=options.trials or evidence.trials,
+        drop=options.drop,
+        margin=evidence.margin or options.drop,
+        level=AlphaAndPower(options.alpha or evidence.alpha or _ALPHA, options.power),
+        flips=given or _estimate(evidence.baseline, evidence.run, evidence.suite),
+    )
     return PowerPlan(
         suite=evidence.name,
         cases=cases,
@@ -164,7 +172,10 @@ def _plan(project: Project, evidence: SuiteEvidence, options: PowerOptions) -> P
         discordance=inputs.flips.share,
         discordance_source=inputs.flips.source,
         columns=tuple(_column(inputs, trials) for trials in sorted({*_TRIALS, inputs.trials})),
-        found_percent={drop_model.kind: _found(inputs, drop_model) for drop_model in inputs.drop_models},
+        found_percent={
+            model.kind: _times_100(model.power(inputs.drop, inputs.cases, inputs.trials, inputs.level.alpha))
+            for model in inputs.drop_models
+        },
         margin_points=100 * inputs.margin,
         fewest_losses=fewest_losses(inputs.level.alpha),
         pass_rate_gates=tuple(_passes(gate, cases) for gate in evidence.pass_rates),
@@ -172,33 +183,20 @@ def _plan(project: Project, evidence: SuiteEvidence, options: PowerOptions) -> P
     )
 
 
-def _plan_inputs(evidence: SuiteEvidence, options: PowerOptions, cases: int) -> _PlanInputs:
-    return _PlanInputs(
-        cases=cases,
-        trials=options.trials or evidence.trials,
-        drop=options.drop,
-        margin=evidence.margin or options.drop,
-        level=AlphaAndPower(options.alpha or evidence.alpha or _ALPHA, options.power),
-        flips=Discordance(options.discordance, "as given")
-        if options.discordance
-        else _estimate(evidence.baseline, evidence.run, evidence.suite),
-    )
-
-
 def _column(inputs: _PlanInputs, trials: int) -> Column:
-    seen = {
-        drop_model.kind: _detectable_drop(drop_model, inputs.cases, trials, inputs.level)
-        for drop_model in inputs.drop_models
-    }
+    level, models = inputs.level, inputs.drop_models
     return Column(
         trials=trials,
-        smallest_drop_points={kind: None if drop is None else 100 * drop for kind, drop in seen.items()},
-        cases_needed={
-            drop_model.kind: _cases_needed(drop_model, inputs.drop, trials, inputs.level)
-            for drop_model in inputs.drop_models
+        smallest_drop_points={
+            model.kind: _times_100(model.detectable_drop(inputs.cases, trials, level)) for model in models
         },
+        cases_needed={model.kind: model.cases_needed(inputs.drop, trials, level) for model in models},
         cases_not_proven=_not_proven(inputs, trials),
     )
+
+
+def _times_100(share: float | None) -> float | None:
+    return None if share is None else 100 * share
 
 
 def _not_proven(inputs: _PlanInputs, trials: int) -> int:
@@ -206,11 +204,6 @@ def _not_proven(inputs: _PlanInputs, trials: int) -> int:
     # Even when nothing changes, the lower bound is -z²/(n + z²), regardless of the trials.
     fewest = math.floor(upper_z(level.alpha) ** 2 * (1 - margin) / margin) + 1
     return max(fewest, not_proven_sample_size(inputs.flips.share / trials, margin, level.alpha, level.power))
-
-
-def _found(inputs: _PlanInputs, drop_model: DropModel) -> float | None:
-    power = _power(drop_model, inputs.drop, inputs.cases, inputs.trials, inputs.level.alpha)
-    return None if power is None else 100 * power
 
 
 def _passes(gate: PassRateGate, cases: int) -> PassesNeeded:
@@ -291,7 +284,12 @@ def _gather(project: Project, name: str | None) -> tuple[SuiteEvidence, ...]:
         UserError: the newest run or a baseline cannot be read.
 
     """
-    run = _newest_run(project)
+    try:
+        newest = run_file.newest(project.state.path)
+    except RunFileError:  # no run is stored
+        run = None
+    else:
+        run = run_file.read(newest)
     configured = list(project.settings.suites)
     stored = [] if run is None else [suite.plan.name for suite in run.suites]
     if name is None:
@@ -320,14 +318,6 @@ def _count_cases(project: Project, evidence: SuiteEvidence) -> tuple[int, str]:
     raise SettingsError("no suite is configured and no run is stored: add the number of cases, --cases 200")
 
 
-def _newest_run(project: Project) -> Run | None:
-    try:
-        path = run_file.newest(project.state.path)
-    except RunFileError:
-        return None
-    return run_file.read(path)
-
-
 def _evidence(project: Project, name: str, run: Run | None) -> SuiteEvidence:
     configured = project.settings.suites.get(name)
     spec = None if configured is None else configured.baseline
@@ -351,18 +341,16 @@ def _estimate(baseline: Baseline | None, run: Run | None, suite: SuiteRun | None
     The sources in order: the baseline's own trials, the run compared with the baseline, the run's own trials, and an
     assumption if there is nothing to measure.
     """
+    of_baseline = () if baseline is None else (case.values for case in baseline.cases.values())
+    answered = () if suite is None else filter(_answered, suite.results)
+    run_id = "" if run is None else run.id
+    of_run = ([trial.value for trial in result.trials] for result in answered)
     return (
-        _of_baseline(baseline)
+        _of_trials(of_baseline, "the baseline's own trials")
         or _of_comparison(baseline, run, suite)
-        or _of_run(run, suite)
+        or _of_trials(of_run, f"the trials of run {run_id}")
         or Discordance(DEFAULT_DISCORDANCE, "an assumption; to measure it: pytest-evalgate aa")
     )
-
-
-def _of_baseline(baseline: Baseline | None) -> Discordance | None:
-    if baseline is None:
-        return None
-    return _of_trials((case.values for case in baseline.cases.values()), "the baseline's own trials")
 
 
 def _of_comparison(baseline: Baseline | None, run: Run | None, suite: SuiteRun | None) -> Discordance | None:
@@ -376,13 +364,6 @@ def _of_comparison(baseline: Baseline | None, run: Run | None, suite: SuiteRun |
     return Discordance(share, f"run {run.id} compared with the baseline, {count(len(pairs), 'pair')}")
 
 
-def _of_run(run: Run | None, suite: SuiteRun | None) -> Discordance | None:
-    if run is None or suite is None:
-        return None
-    values = ([trial.value for trial in result.trials] for result in suite.results if _answered(result))
-    return _of_trials(values, f"the trials of run {run.id}")
-
-
 def _of_trials(cases: Iterable[Sequence[float | None]], whose: str) -> Discordance | None:
     usable = [values for values in cases if len(values) >= _MIN_TRIALS and set(values) <= {0.0, 1.0}]
     if not usable:
@@ -390,9 +371,8 @@ def _of_trials(cases: Iterable[Sequence[float | None]], whose: str) -> Discordan
     trials = [len(values) for values in usable]
     flips = flip_rate([values.count(1.0) for values in usable], trials)
     n = len(usable)
-    share = min(
-        max(flips.rate, 1 / (n + 2)), (n + 1) / (n + 2)
-    )  # rule of succession: no flip in n cases does not prove a rate of 0
+    # rule of succession: no flip in n cases does not prove a rate of 0
+    share = min(max(flips.rate, 1 / (n + 2)), (n + 1) / (n + 2))
     least, most = min(trials), max(trials)
     number = f"{least}" if least == most else f"{least} to {most}"
     return Discordance(share, f"{whose}, {number} of each of {count(n, 'case')}")
@@ -432,57 +412,47 @@ class DropModel:
         between = 0.0 if self.kind == "flipping" else drop * (1 - drop)
         return variance_trials(between, self.flips / 2, k=trials, n=1).var_delta
 
+    def cases_needed(self, drop: float, trials: int, level: AlphaAndPower) -> int | None:
+        """Return the number of cases that detect ``drop``, a share, with ``trials`` in both runs; None if impossible.
 
-def _cases_needed(drop_model: DropModel, drop: float, trials: int, level: AlphaAndPower) -> int | None:
-    """Return the number of cases that detect a ``drop`` (a share) with ``trials`` in both runs; None if impossible.
+        One trial: Connor's formula for the paired test (Connor 1987). More: Student's test of the means. The result
+        is at least the number of losses that can fail the test at all.
+        """
+        if not 0 < drop <= self.largest:
+            return None
+        if trials == 1:
+            n = mcnemar_sample_size(*self.shares(drop), level.alpha, level.power).n
+        else:
+            sd = max(math.sqrt(self.variance(drop, trials)), drop / _MAX_STANDARD_DEVIATIONS)
+            n = paired_mean_sample_size(sd, drop, level.alpha, level.power).n
+        return max(n, fewest_losses(level.alpha))
 
-    One trial: Connor's formula for the paired test (Connor 1987). More: Student's test of the
-    means. The result is at least the number of losses that can fail the test at all.
-    """
-    if not 0 < drop <= drop_model.largest:
-        return None
-    if trials == 1:
-        found = mcnemar_sample_size(*drop_model.shares(drop), level.alpha, level.power)
-        return max(found.n, fewest_losses(level.alpha))
-    sd = max(math.sqrt(drop_model.variance(drop, trials)), drop / _MAX_STANDARD_DEVIATIONS)
-    means = paired_mean_sample_size(sd, drop, level.alpha, level.power)
-    return max(means.n, fewest_losses(level.alpha))
+    def detectable_drop(self, cases: int, trials: int, level: AlphaAndPower) -> float | None:
+        """Return the smallest drop, as a share, that so many cases and trials detect; None if they detect none."""
+        if trials == 1:
+            if cases < fewest_losses(level.alpha):
+                return None
+            if self.kind == "steady":
+                return mde_with_flips(cases, self.flips, level.alpha, level.power)
+            found = mde_mcnemar(cases, self.flips, level.alpha, level.power)
+            return found.mde if found.reachable else None
 
+        def too_small(drop: float) -> bool:
+            power = self.power(drop, cases, trials, level.alpha)
+            return power is None or power < level.power
 
-def _detectable_drop(drop_model: DropModel, cases: int, trials: int, level: AlphaAndPower) -> float | None:
-    """Return the smallest drop, as a share, that so many cases and trials detect; None if they detect none.
+        return None if too_small(self.largest) else bisect(too_small, inside=0.0, outside=self.largest)
 
-    This is the inverse of ``_cases_needed``.
-    """
-    if trials == 1:
-        return _smallest_of_one_trial(drop_model, cases, level)
+    def power(self, drop: float, cases: int, trials: int, alpha: float) -> float | None:
+        """Return the probability of detecting ``drop``, a share; None if a drop so large is impossible.
 
-    def too_small(drop: float) -> bool:
-        power = _power(drop_model, drop, cases, trials, level.alpha)
-        return power is None or power < level.power
-
-    return None if too_small(drop_model.largest) else bisect(too_small, inside=0.0, outside=drop_model.largest)
-
-
-def _smallest_of_one_trial(drop_model: DropModel, cases: int, level: AlphaAndPower) -> float | None:
-    if cases < fewest_losses(level.alpha):
-        return None
-    if drop_model.kind == "steady":
-        return mde_with_flips(cases, drop_model.flips, level.alpha, level.power)
-    found = mde_mcnemar(cases, drop_model.flips, level.alpha, level.power)
-    return found.mde if found.reachable else None
-
-
-def _power(drop_model: DropModel, drop: float, cases: int, trials: int, alpha: float) -> float | None:
-    """Return the probability of detecting a ``drop`` (a share); None if a drop so large is impossible.
-
-    One trial: exact, for McNemar's mid-p test. More: Student's test of the means.
-    """
-    if not 0 < drop <= drop_model.largest:
-        return None
-    if trials == 1:
-        return mcnemar_power(cases, *drop_model.shares(drop), alpha)
-    if cases == 1:
-        return 0.0
-    se = math.sqrt(drop_model.variance(drop, trials) / cases)
-    return mean_power(min(drop, _MAX_STANDARD_ERRORS * se), se, cases - 1, alpha)
+        One trial: exact, for McNemar's mid-p test. More: Student's test of the means.
+        """
+        if not 0 < drop <= self.largest:
+            return None
+        if trials == 1:
+            return mcnemar_power(cases, *self.shares(drop), alpha)
+        if cases == 1:
+            return 0.0
+        se = math.sqrt(self.variance(drop, trials) / cases)
+        return mean_power(min(drop, _MAX_STANDARD_ERRORS * se), se, cases - 1, alpha)
