@@ -23,7 +23,7 @@ from pytest_evalgate.text.wording import count, percent
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pytest_evalgate.records.results import CaseResult, PlannedCase, Run, SuiteRun
     from pytest_evalgate.stats.intervals import Interval
@@ -41,8 +41,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    measured = [measure(runs, args.alpha) for runs in _identical_runs(Project.find(), args)]
-    print_result(args, measured, ("\n\n".join("\n".join(_lines(found)) for found in measured),))
+    measured = [measure(runs, args.alpha) for runs in _measurable(Project.find(), args)]
+    screens = ("\n".join((*_head(found), "", *_gates(found), "", *_flips(found))) for found in measured)
+    print_result(args, measured, ["\n\n".join(screens)])
     return 0
 
 
@@ -55,15 +56,12 @@ VERB: Final = Verb(
 )
 
 
-def _identical_runs(project: Project, args: argparse.Namespace) -> list[IdenticalRuns]:
-    if args.runs:
-        stored = [project.run(run_id) for run_id in args.runs]
-        names = [suite.plan.name for suite in suites_of(stored[0], args.suite)]
-        return [from_runs(stored, name) for name in names]
-    run = project.run(args.run_id)
-    suites = suites_of(run, args.suite)
-    repeated = [suite for suite in suites if suite.plan.trials > 1]
-    return [from_trials(run, suite) for suite in repeated or suites]
+def _measurable(project: Project, args: argparse.Namespace) -> list[IdenticalRuns]:
+    runs = [project.run(run_id) for run_id in args.runs or [args.run_id]]
+    suites = suites_of(runs[0], args.suite)
+    if not args.runs:
+        suites = tuple(suite for suite in suites if suite.plan.trials > 1) or suites
+    return [identical_runs(runs, suite.plan.name) for suite in suites]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,25 +77,11 @@ class IdenticalRuns:
     cases: tuple[PlannedCase, ...]
     outcomes: tuple[tuple[bool, ...], ...]
     unanswered: int
-    cached: int = 0
+    cached: int
 
 
-def from_trials(run: Run, suite: SuiteRun) -> IdenticalRuns:
-    """Take each trial of a stored run as one run.
-
-    Raises:
-        RunFileError: the run has one trial for each case, or no case in which all trials have an output.
-
-    """
-    trials = suite.plan.trials
-    _check_several(trials, run, suite.plan.name)
-    results = _counted(suite)
-    complete = [(result.case, passed) for result in results if (passed := _passed(result, trials)) is not None]
-    return _joined(suite.plan.name, f"trials of run {run.id}", complete, len(results) - len(complete), 0)
-
-
-def from_runs(runs: Sequence[Run], name: str) -> IdenticalRuns:
-    """Take each trial of several stored runs of the same golden set and scorers as one run.
+def identical_runs(runs: Sequence[Run], name: str) -> IdenticalRuns:
+    """Take each trial of the stored runs as one run of suite ``name``.
 
     Raises:
         RunFileError: there is one run of one trial, a run is named twice or lacks the suite, golden sets or scorers
@@ -108,22 +92,20 @@ def from_runs(runs: Sequence[Run], name: str) -> IdenticalRuns:
     suites = [_suite(run, name) for run in ordered]
     _check_identical(ordered, suites)
     trials = [suite.plan.trials for suite in suites]
-    _check_several(sum(trials), ordered[0], name)
+    if sum(trials) < 2:  # noqa: PLR2004 - a comparison has two sides
+        raise RunFileError(
+            f"run {ordered[0].id} has 1 trial for each case of suite {name}, and a comparison takes at least 2: "
+            f"{_MEASURE}"
+        )
     later = [{result.case.id: result for result in suite.results} for suite in suites[1:]]
-    every = [(first, [results.get(first.case.id) for results in later]) for first in _counted(suites[0])]
+    counted = [each for each in suites[0].results if each.outcome != "skipped" and each.case.side != "base"]
+    every = [(first, [results.get(first.case.id) for results in later]) for first in counted]
     sent = [(first, others) for first, others in every if not any(map(_is_cached, others))]
-    complete = []
-    for first, others in sent:
-        of_runs = [_passed(result, number) for result, number in zip([first, *others], trials, strict=True)]
-        if None not in of_runs:
-            complete.append((first.case, tuple(passed for each in of_runs if each for passed in each)))
-    source = ", ".join(f"run {run.id}" for run in ordered)
-    return _joined(name, source, complete, len(sent) - len(complete), len(every) - len(sent))
-
-
-def _joined(
-    name: str, source: str, complete: Sequence[tuple[PlannedCase, tuple[bool, ...]]], unanswered: int, cached: int
-) -> IdenticalRuns:
+    complete = [
+        (first.case, passed) for first, others in sent if (passed := _passed([first, *others], trials)) is not None
+    ]
+    source = ", ".join(f"run {run.id}" for run in ordered) if later else f"trials of run {ordered[0].id}"
+    unanswered, cached = len(sent) - len(complete), len(every) - len(sent)
     if not complete:
         raise RunFileError(
             f"suite {name}, {source}: no case is left to compare ({unanswered:,} without an output in every trial, "
@@ -133,15 +115,14 @@ def _joined(
     return IdenticalRuns(name, source, cases, tuple(zip(*rows, strict=True)), unanswered, cached)
 
 
-def _counted(suite: SuiteRun) -> list[CaseResult]:
-    return [result for result in suite.results if result.outcome != "skipped" and result.case.side != "base"]
-
-
-def _passed(result: CaseResult | None, trials: int) -> tuple[bool, ...] | None:
-    """Return whether each of the first ``trials`` trials passed; None if one has no output."""
-    values = [] if result is None else [trial.value for trial in result.trials[:trials]]
-    if len(values) < trials or any(value is None for value in values):
-        return None
+def _passed(results: Iterable[CaseResult | None], trials: Iterable[int]) -> tuple[bool, ...] | None:
+    """Return whether each trial of a case passed, run by run; None if one has no output."""
+    values: list[float | None] = []
+    for result, number in zip(results, trials, strict=True):
+        of_run = [] if result is None else [trial.value for trial in result.trials[:number]]
+        if len(of_run) < number or None in of_run:
+            return None
+        values += of_run
     return tuple(value == 1 for value in values)
 
 
@@ -149,13 +130,6 @@ def _is_cached(result: CaseResult | None) -> bool:
     return result is not None and any(
         call.purpose == "target" and call.attempts == 0 for trial in result.trials for call in trial.calls
     )
-
-
-def _check_several(trials: int, run: Run, name: str) -> None:
-    if trials < 2:  # noqa: PLR2004 - a comparison has two sides
-        raise RunFileError(
-            f"run {run.id} has 1 trial for each case of suite {name}, and a comparison takes at least 2: {_MEASURE}"
-        )
 
 
 def _suite(run: Run, name: str) -> SuiteRun:
@@ -264,10 +238,6 @@ def _flaky(runs: IdenticalRuns) -> tuple[FlippingCase, ...]:
 
 def _ends(interval: Interval) -> tuple[float, float]:
     return interval.lower, interval.upper
-
-
-def _lines(found: FalseAlarms) -> tuple[str, ...]:
-    return (*_head(found), "", *_gates(found), "", *_flips(found))
 
 
 def _head(found: FalseAlarms) -> Iterator[str]:
