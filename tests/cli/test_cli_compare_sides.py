@@ -27,7 +27,7 @@ from pytest_evalgate.records.results import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests.cli.conftest import BranchChanges
+    from tests.cli.conftest import CompareProject
 
     from pytest_evalgate.records.results import Outcome, Side
 
@@ -35,7 +35,7 @@ _FIRST, _SECOND, _THIRD = "20260101T000000Z-aaaa", "20260102T000000Z-bbbb", "202
 
 
 @pytest.fixture
-def three(sides: BranchChanges) -> BranchChanges:
+def three(sides: CompareProject) -> CompareProject:
     """Three runs: the first passed everything, each later one missed one case more."""
     sides.run(_FIRST, "PPPP")
     sides.run(_SECOND, "mPPP")
@@ -43,7 +43,7 @@ def three(sides: BranchChanges) -> BranchChanges:
     return sides
 
 
-def _regressed(sides: BranchChanges, *arguments: str) -> list[str]:
+def _regressed(sides: CompareProject, *arguments: str) -> list[str]:
     return [row["case"] for row in sides.json(*arguments, "--regressed")]
 
 
@@ -59,19 +59,19 @@ def _regressed(sides: BranchChanges, *arguments: str) -> list[str]:
     ],
 )
 def test_runs_are_named_by_id_by_age_or_by_file(
-    three: BranchChanges, arguments: tuple[str, ...], regressed: list[str]
+    three: CompareProject, arguments: tuple[str, ...], regressed: list[str]
 ) -> None:
     assert _regressed(three, *arguments) == regressed
 
 
-def test_of_runs_of_one_second_the_one_written_last_is_the_newest(sides: BranchChanges) -> None:
+def test_of_runs_of_one_second_the_one_written_last_is_the_newest(sides: CompareProject) -> None:
     for age, (run_id, words) in enumerate([(f"{_FIRST[:-4]}zzzz", "PPP"), (_FIRST, "mPP"), (f"{_FIRST}1", "mmP")]):
         sides.run(run_id, words)
         os.utime(sides.root / ".evalgate" / "runs" / run_id / "run.jsonl", ns=(0, age))
     assert _regressed(sides, "previous") == ["c1"]
 
 
-def test_previous_needs_two_runs(sides: BranchChanges) -> None:
+def test_previous_needs_two_runs(sides: CompareProject) -> None:
     sides.run(_FIRST, "P")
     code, _, err = sides.compare("previous")
     assert code == 4
@@ -79,19 +79,19 @@ def test_previous_needs_two_runs(sides: BranchChanges) -> None:
     assert "run again, or name another side" in err
 
 
-def test_the_older_side_is_each_suites_own_baseline_unless_another_is_named(three: BranchChanges) -> None:
+def test_the_older_side_is_each_suites_own_baseline_unless_another_is_named(three: CompareProject) -> None:
     three.baseline("baselines/faq.json", "PPPm")
     assert _regressed(three) == _regressed(three, "baseline", "newest") == ["c0", "c1"]
     assert three.faq()["older"]["name"] == "file:baselines/faq.json"
 
 
-def test_a_run_is_compared_with_a_baseline_file_and_the_other_way_round(three: BranchChanges) -> None:
+def test_a_run_is_compared_with_a_baseline_file_and_the_other_way_round(three: CompareProject) -> None:
     three.baseline("other.json", "PPPm")
     assert _regressed(three, "other.json", _SECOND) == ["c0"]
     assert _regressed(three, _SECOND, "other.json") == ["c3"]
 
 
-def test_two_baseline_files_need_no_run_and_no_configuration(sides: BranchChanges) -> None:
+def test_two_baseline_files_need_no_run_and_no_configuration(sides: CompareProject) -> None:
     sides.configure("")
     sides.baseline("a.json", ["PP", "PP"])
     sides.baseline("b.json", ["PP", "Pm"])
@@ -101,7 +101,7 @@ def test_two_baseline_files_need_no_run_and_no_configuration(sides: BranchChange
 
 
 def test_files_are_found_from_the_working_folder_and_from_the_root_folder(
-    three: BranchChanges, monkeypatch: pytest.MonkeyPatch
+    three: CompareProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     three.baseline("a.json", "PPPP")
     three.baseline("below/b.json", "PPPP")
@@ -110,7 +110,7 @@ def test_files_are_found_from_the_working_folder_and_from_the_root_folder(
 
 
 @pytest.mark.parametrize("spec", ["v1", "git:v1", "git:HEAD", "HEAD"])
-def test_a_commit_names_the_baselines_that_it_holds(three: BranchChanges, spec: str) -> None:
+def test_a_commit_names_the_baselines_that_it_holds(three: CompareProject, spec: str) -> None:
     three.baseline("baselines/faq.json", "PPPm")
     three.commit("v1")
     three.baseline("baselines/faq.json", "mmmm")
@@ -118,7 +118,7 @@ def test_a_commit_names_the_baselines_that_it_holds(three: BranchChanges, spec: 
     assert three.faq(spec)["older"]["name"] == f"git:{spec.removeprefix('git:')}"
 
 
-def test_two_commits(sides: BranchChanges) -> None:
+def test_two_commits(sides: CompareProject) -> None:
     sides.baseline("baselines/faq.json", "PPP")
     sides.commit("v1")
     sides.baseline("baselines/faq.json", "PmP")
@@ -126,7 +126,7 @@ def test_two_commits(sides: BranchChanges) -> None:
     assert _regressed(sides, "v1", "v2") == ["c1"]
 
 
-def test_a_commit_is_not_taken_for_a_file_of_the_same_name(three: BranchChanges) -> None:
+def test_a_commit_is_not_taken_for_a_file_of_the_same_name(three: CompareProject) -> None:
     three.baseline("baselines/faq.json", "PPPP")
     three.commit("faq")
     (three.root / "faq").write_text("x = 1\n", "utf-8")
@@ -135,7 +135,7 @@ def test_a_commit_is_not_taken_for_a_file_of_the_same_name(three: BranchChanges)
     assert three.compare("faq")[2].endswith("to name a branch: git:faq\n")
 
 
-def test_a_suite_that_a_commit_lacks_is_on_one_side_only(sides: BranchChanges) -> None:
+def test_a_suite_that_a_commit_lacks_is_on_one_side_only(sides: CompareProject) -> None:
     sides.configure('[suites.faq]\ngolden = "g.jsonl"\n[suites.sql]\ngolden = "h.jsonl"\n')
     sides.baseline(".evalgate/baselines/faq.json", "PP")
     sides.commit("v1")
@@ -161,7 +161,7 @@ def test_a_suite_that_a_commit_lacks_is_on_one_side_only(sides: BranchChanges) -
         ("a\0b", "'a\\x00b' names no side of a comparison"),
     ],
 )
-def test_an_unknown_name_is_an_error_that_lists_what_was_tried(three: BranchChanges, spec: str, message: str) -> None:
+def test_an_unknown_name_is_an_error_that_lists_what_was_tried(three: CompareProject, spec: str, message: str) -> None:
     three.commit("v1")
     code, out, err = three.compare("--", spec)
     assert (code, out) == (4, "")
@@ -169,7 +169,7 @@ def test_an_unknown_name_is_an_error_that_lists_what_was_tried(three: BranchChan
     assert not (three.root / "x").exists()
 
 
-def test_a_run_id_cannot_lead_out_of_the_state_folder(three: BranchChanges) -> None:
+def test_a_run_id_cannot_lead_out_of_the_state_folder(three: CompareProject) -> None:
     outside = three.root / ".evalgate" / "elsewhere"
     (three.root / ".evalgate" / "runs" / _FIRST).rename(outside)
     assert three.compare("../elsewhere")[0] == 4
@@ -184,7 +184,7 @@ def test_a_run_id_cannot_lead_out_of_the_state_folder(three: BranchChanges) -> N
         ("", "neither a run nor a baseline"),
     ],
 )
-def test_a_file_that_is_neither_is_named(three: BranchChanges, content: str, message: str) -> None:
+def test_a_file_that_is_neither_is_named(three: CompareProject, content: str, message: str) -> None:
     (three.root / "file.json").write_text(content, "utf-8")
     code, _, err = three.compare("file.json")
     assert code == 4
@@ -192,7 +192,7 @@ def test_a_file_that_is_neither_is_named(three: BranchChanges, content: str, mes
     assert "file.json" in err
 
 
-def test_a_file_that_may_not_be_read_is_named(three: BranchChanges, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_may_not_be_read_is_named(three: CompareProject, monkeypatch: pytest.MonkeyPatch) -> None:
     (three.root / "file.json").write_text("{}", "utf-8")
     read = Path.read_bytes
 
@@ -205,7 +205,7 @@ def test_a_file_that_may_not_be_read_is_named(three: BranchChanges, monkeypatch:
     assert "file.json: cannot be read: Permission denied" in three.compare("file.json", _FIRST)[2]
 
 
-def test_a_damaged_baseline_at_a_commit_is_not_taken_for_a_missing_one(three: BranchChanges) -> None:
+def test_a_damaged_baseline_at_a_commit_is_not_taken_for_a_missing_one(three: CompareProject) -> None:
     (three.root / "baselines").mkdir()
     (three.root / "baselines" / "faq.json").write_text("{", "utf-8")
     three.commit("v1")

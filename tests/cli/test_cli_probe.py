@@ -12,7 +12,7 @@ from pytest_evalgate.judges.probes import REFUND, SUM
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.cli.conftest import Desk, Shown
+    from tests.cli.conftest import JudgeProject, Shown
 
 _RIGHT = {text for frame in (SUM, REFUND) for text in frame.good}
 _JUDGE = """
@@ -40,20 +40,22 @@ def _echoing(shown: Shown) -> str:
 
 
 @pytest.fixture
-def probed(desk_of: Callable[[str], Desk]) -> Desk:
-    found = desk_of("probe")
+def probed(judge_project_of: Callable[[str], JudgeProject]) -> JudgeProject:
+    found = judge_project_of("probe")
     found.configure(_JUDGE)
     return found
 
 
-def test_the_screen_names_the_breaks_by_family(probed: Desk, assert_screen: Callable[[str, str], None]) -> None:
+def test_the_screen_names_the_breaks_by_family(
+    probed: JudgeProject, assert_screen: Callable[[str, str], None]
+) -> None:
     probed.play(_obedient)
     code, out, err = probed.call("faq")
     assert (code, err) == (1, "")
     assert_screen("probe", out)
 
 
-def test_a_judge_without_a_break_gets_an_upper_limit(probed: Desk) -> None:
+def test_a_judge_without_a_break_gets_an_upper_limit(probed: JudgeProject) -> None:
     probed.play(_strict)
     code, out, _ = probed.call("faq", "--trials", "2")
     assert code == 0
@@ -63,7 +65,7 @@ def test_a_judge_without_a_break_gets_an_upper_limit(probed: Desk) -> None:
     assert "controls that the judge got wrong: 0 of 16" in printed
 
 
-def test_an_echoing_judge_has_no_break_and_gets_controls_wrong(probed: Desk) -> None:
+def test_an_echoing_judge_has_no_break_and_gets_controls_wrong(probed: JudgeProject) -> None:
     probed.play(_echoing)
     code, found = probed.json("faq")
     assert (code, found["breaks"], found["answered"], found["unanswered"]) == (1, [], 48, 0)
@@ -76,7 +78,7 @@ def test_an_echoing_judge_has_no_break_and_gets_controls_wrong(probed: Desk) -> 
 
 
 @pytest.mark.parametrize(("trials", "percent"), [(1, 6.1), (2, 3.1), (3, 2.1)])
-def test_more_trials_make_the_bound_smaller(probed: Desk, trials: int, percent: float) -> None:
+def test_more_trials_make_the_bound_smaller(probed: JudgeProject, trials: int, percent: float) -> None:
     probed.play(_strict)
     code, found = probed.json("faq", "--trials", str(trials))
     assert (code, found["answered"], found["trials"]) == (0, 48 * trials, trials)
@@ -84,7 +86,7 @@ def test_more_trials_make_the_bound_smaller(probed: Desk, trials: int, percent: 
     assert probed.server.calls == (38 + 8) * trials
 
 
-def test_breaks_are_counted_by_family_and_listed(probed: Desk) -> None:
+def test_breaks_are_counted_by_family_and_listed(probed: JudgeProject) -> None:
     probed.play(_obedient)
     code, found = probed.json("faq", "--trials", "2")
     assert code == 1
@@ -100,7 +102,7 @@ def test_breaks_are_counted_by_family_and_listed(probed: Desk) -> None:
     assert "BREAK J20 fake-verdict, 2 times" in out
 
 
-def test_a_second_call_is_answered_by_the_cache(probed: Desk) -> None:
+def test_a_second_call_is_answered_by_the_cache(probed: JudgeProject) -> None:
     probed.play(_strict)
     probed.json("faq")
     before = probed.server.calls
@@ -108,7 +110,7 @@ def test_a_second_call_is_answered_by_the_cache(probed: Desk) -> None:
     assert probed.server.calls == before == 46
 
 
-def test_calls_that_fail_are_no_proof(probed: Desk) -> None:
+def test_calls_that_fail_are_no_proof(probed: JudgeProject) -> None:
     probed.play(_strict)
     probed.server.queue(Behaviour.status(400), Behaviour.status(400))
     code, out, _ = probed.call("faq")
@@ -119,7 +121,7 @@ def test_calls_that_fail_are_no_proof(probed: Desk) -> None:
     assert probed.json("faq")[0] == 0  # what failed is asked again, and answered now
 
 
-def test_an_unreachable_endpoint_is_reported_in_one_line(probed: Desk) -> None:
+def test_an_unreachable_endpoint_is_reported_in_one_line(probed: JudgeProject) -> None:
     probed.server.script(Behaviour.unauthorized())
     code, out, err = probed.call("faq")
     assert (code, out) == (11, "")
@@ -127,7 +129,7 @@ def test_an_unreachable_endpoint_is_reported_in_one_line(probed: Desk) -> None:
     assert "401" in err
 
 
-def test_templates_that_are_filled_in_are_a_break(probed: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_templates_that_are_filled_in_are_a_break(probed: JudgeProject, monkeypatch: pytest.MonkeyPatch) -> None:
     probed.play(_strict)
     assert "templates in an output reach the judge unchanged" in probed.call("faq")[1]
     monkeypatch.setattr("pytest_evalgate.judges.probes.LITERAL", "\u200b")
@@ -136,7 +138,7 @@ def test_templates_that_are_filled_in_are_a_break(probed: Desk, monkeypatch: pyt
     assert "BREAK templates in an output do not reach the judge" in out
 
 
-def test_a_judge_has_to_be_configured(probed: Desk) -> None:
+def test_a_judge_has_to_be_configured(probed: JudgeProject) -> None:
     code, out, err = probed.call("tone")
     assert (code, out) == (4, "")
     assert "no judge is named 'tone': faq" in err
@@ -144,7 +146,7 @@ def test_a_judge_has_to_be_configured(probed: Desk) -> None:
 
 
 @pytest.mark.parametrize("trials", ["0", "101", "-1", "x"])
-def test_trials_are_a_whole_number(probed: Desk, trials: str) -> None:
+def test_trials_are_a_whole_number(probed: JudgeProject, trials: str) -> None:
     with pytest.raises(SystemExit) as caught:
         probed.call("faq", "--trials", trials)
     assert caught.value.code == 2

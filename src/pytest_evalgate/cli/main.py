@@ -85,7 +85,7 @@ def build_parser(imported: Collection[str]) -> argparse.ArgumentParser:
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for name, help_line in VERBS.items():
-        verb = verbs.add_parser(name, help=help_line)
+        verb = verbs.add_parser(name, help=help_line, description=f"{help_line[0].upper()}{help_line[1:]}.")
         if name in imported:
             define(verb, importlib.import_module(f"pytest_evalgate.cli.{name}").VERB)
     return parser
