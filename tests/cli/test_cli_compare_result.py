@@ -80,7 +80,7 @@ def test_graded_trials_are_not_counted_as_flips() -> None:
     assert [case.case for case in found.regressed] == ["c0"]
 
 
-def test_what_stayed_is_counted_apart_from_what_flips() -> None:
+def test_unchanged_cases_are_counted_apart_from_flaky_ones() -> None:
     found = _changes([(1, 1), (0, 0), (1, 0), (1, 1)], ["PP", "mm", "Pm", "Pm"])
     assert (found.passed_both, found.missed_both) == (1, 1)
     assert [case.case for case in found.regressed] == ["c3"]
