@@ -199,15 +199,15 @@ _FIXTURE = "@pytest.fixture{}\n{}def own():\n    return 1\n"
 @pytest.mark.parametrize(
     ("arguments", "more", "said"),
     [
-        ("case, tmp_path", "", "fixture tmp_path is made for each case anew: give it a wider scope"),
-        ("case, request", "", "request is the request of one item"),
-        ("case, own", _FIXTURE.format("", ""), "fixture own is made for each case anew"),
-        ("case", _FIXTURE.format("(autouse=True)", ""), "fixture own is made for each case anew"),
-        ("case", "def setup_function():\n    pass\n", "fixture *setup_function* is made for each case anew"),
+        ("case, tmp_path", "", "fixture tmp_path has function scope: give it a wider scope"),
+        ("case, request", "", "it uses request, which belongs to one item"),
+        ("case, own", _FIXTURE.format("", ""), "fixture own has function scope"),
+        ("case", _FIXTURE.format("(autouse=True)", ""), "fixture own has function scope"),
+        ("case", "def setup_function():\n    pass\n", "fixture *setup_function* has function scope"),
         (
             "case, evalgate",
             "@pytest.fixture\ndef evalgate():\n    pass\n",
-            "fixture evalgate is made for each case anew",
+            "fixture evalgate has function scope",
         ),
     ],
 )

@@ -149,7 +149,7 @@ def test_what_no_call_can_mend_ends_the_run(
     assert outcomes == ["passed"] * 2 + ["errored"] * 6
     assert says in project.rows["c"]["reason"]
     assert says in project.rows["h"]["reason"]
-    goes_on = "the same command goes on with this run: what the cache holds is not asked again"
+    goes_on = "run the same command again to resume this run: cached replies are not requested again"
     result.stdout.fnmatch_lines(["STOPPED: *", goes_on])
     server.script(Behaviour.text("yes"))
     assert project.run().ret == 0

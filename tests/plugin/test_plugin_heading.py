@@ -56,4 +56,4 @@ def test_what_of_the_command_line_changes_the_run_is_said(project: Project) -> N
     project.write_bot("def answer(question):\n    return 'yes'\n")
     [said, changed] = _header(project.run("--eval-target", "python:bot:answer", "--eval-offline"))
     assert said == "evalgate: faq, 1 case | candidate bot:answer"
-    assert changed == "evalgate: --eval-target python:bot:answer | offline: the cache answers, nothing is sent"
+    assert changed == "evalgate: --eval-target python:bot:answer | offline: cached replies only, nothing is sent"

@@ -50,7 +50,7 @@ def test_the_fixture_belongs_to_marked_tests(code: Project) -> None:
     code.write("test_other.py", "def test_other(evalgate):\n    evalgate.record('yes')\n")
     result = code.run()
     assert result.ret == 1
-    result.stdout.fnmatch_lines(["*the evalgate fixture belongs to tests marked golden_set*"])
+    result.stdout.fnmatch_lines(["*the evalgate fixture is only for tests marked golden_set*"])
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_method_of_unittest_is_refused(code: Project) -> None:
     code.test("class TestCode(__import__('unittest').TestCase):\n    def test_code(self):\n        assert False\n")
     result = code.run()
     assert result.ret == 4
-    result.stderr.fnmatch_lines(["*TestCode::test_code: unittest.TestCase takes no cases: mark a function*"])
+    result.stderr.fnmatch_lines(["*TestCode::test_code: unittest.TestCase methods take no cases: mark a function*"])
 
 
 @pytest.mark.parametrize("workers", [0, 2], ids=["serial", "n2"])
@@ -133,7 +133,7 @@ def test_two_tests_of_one_golden_set_need_names(code: Project) -> None:
         ('suite="none"', "name a golden set, or a configured suite with suite="),
         ("42", "golden_set: 42: write golden_set("),
         ('"golden/code.jsonl", concurrent=1', "golden_set: concurrent=1: write golden_set("),
-        ('"golden/code.jsonl", concurrent=True', "golden_set: concurrent=True is for async def"),
+        ('"golden/code.jsonl", concurrent=True', "golden_set: concurrent=True needs an async def"),
         ('"golden/code.jsonl", target=True', "golden_set: target=True: write golden_set("),
         ('"golden/code.jsonl", target="answer"', "golden_set: target.python: "),
         ('"golden/code.jsonl", target={}', "golden_set: target: a target has exactly one of"),

@@ -145,7 +145,7 @@ def test_a_fixture_may_ask_for_the_output_of_a_single_trial(code: Callable[..., 
     project.test(f"def test_code(case, {name}):\n    pass\n{fixture}", marker=f"{_TARGET}, trials=2")
     result = project.run()
     assert result.ret == 4
-    result.stderr.fnmatch_lines([f"*test_code: fixture {name} would show every trial the output of the first*"])
+    result.stderr.fnmatch_lines([f"*test_code: fixture {name} would return the output of the first trial in every trial*"])
 
 
 def test_missing_answers_leave_out_body_and_fixtures(code: Callable[..., Project]) -> None:
@@ -261,7 +261,7 @@ def test_the_output_fixture_belongs_to_tests_with_a_target(project: Project) -> 
     project.test("def test_code(case, output):\n    return 'yes'\n")
     result = project.run()
     assert result.ret == 1
-    result.stdout.fnmatch_lines(["*the output fixture belongs to tests marked golden_set with target=*"])
+    result.stdout.fnmatch_lines(["*the output fixture is only for tests marked golden_set with target=*"])
 
 
 @pytest.mark.parametrize("dist", ["load", "loadfile", "loadscope", "loadgroup", "worksteal"])

@@ -199,7 +199,7 @@ def test_judges_that_only_report_cannot_be_all_there_is(project: Project, server
     _judge(project, "report_only = true")
     result = project.run()
     assert (result.ret, server.calls) == (4, 0)
-    result.stderr.fnmatch_lines(["*suites.faq.scorers: only judges that may only report*"])
+    result.stderr.fnmatch_lines(["*suites.faq.scorers: all scorers are report-only judges*"])
 
 
 @pytest.mark.parametrize(("always", "judged_calls"), [("false", 3), ("true", 5)])
@@ -242,7 +242,7 @@ def test_a_judge_that_cannot_tell_its_canaries_apart_makes_the_run_invalid(
     _calibrate(judged)
     result = judged.run(*args)
     assert result.ret == judged.verdict["exit_code"] == 4
-    assert "1 of 2 canaries are broken" in judged.verdict["problems"][0]
+    assert "1 of 2 canaries failed" in judged.verdict["problems"][0]
 
 
 def test_the_estimate_counts_the_judges_calls(judged: Project, server: ScriptedServer) -> None:

@@ -57,7 +57,9 @@ def test_what_is_not_remembered_is_never_sent_nor_judged(
     assert project.verdict["verdict"] == "not_evaluated"
     assert project.verdict["refused"].startswith("--eval-offline: 2 calls are not in the cache")
     assert "nothing of this case was ever remembered" in project.rows["a"]["reason"]
-    result.stdout.fnmatch_lines(["NOT EVALUATED: --eval-offline: 2 calls are not in the cache*pytest-evalgate cache import FILE"])
+    result.stdout.fnmatch_lines(
+        ["NOT EVALUATED: --eval-offline: 2 calls are not in the cache*pytest-evalgate cache import FILE"]
+    )
 
 
 def test_a_part_that_is_remembered_is_not_judged_alone(warm: Project, server: ScriptedServer) -> None:

@@ -106,7 +106,7 @@ def test_a_suite_that_lies_in_one_shard_is_not_judged_either(project: Project) -
     suite = project.verdict["suites"]["faq"]
     assert (suite["verdict"], suite["pass_rate"], suite["delta"]) == ("not_evaluated", None, None)
     assert [gate["result"] for gate in suite["gates"]] == ["not_evaluated"]
-    assert suite["gates"][0]["message"] == "shard 1 of 1: judged when all are merged"
+    assert suite["gates"][0]["message"] == "shard 1 of 1: decided after all shards are merged"
     assert not (project.state / "history.jsonl").exists()
 
 
@@ -162,7 +162,7 @@ def test_a_part_of_a_shard_is_to_be_run_again(project: Project) -> None:
     [left_out, *_] = _ran(project, 1, 2)
     result = project.run("--eval-shard", "1/2", "--deselect", f"golden/faq.jsonl::{left_out}")
     assert result.ret == 12
-    result.stdout.fnmatch_lines(["NOT EVALUATED: not run: 1 case of shard 1 of 2; run it again, whole"])
+    result.stdout.fnmatch_lines(["NOT EVALUATED: not run: 1 case of shard 1 of 2; run this shard again"])
 
 
 def test_what_makes_a_run_invalid_makes_a_shard_invalid(project: Project) -> None:
@@ -178,7 +178,7 @@ def test_a_shard_that_is_whole_is_not_gone_on_with(project: Project) -> None:
     project.python_suite("def answer(question):\n    note(question)\n    return 'yes'\n", *"abcd")
     for _ in range(2):
         result = project.run("--eval-shard", "1/2")
-        result.stdout.no_fnmatch_line("*goes on with run*")
+        result.stdout.no_fnmatch_line("*resuming run*")
     assert len(project.calls) == 4
 
 

@@ -371,10 +371,9 @@ def test_missed_cases_may_fail_as_tests_and_the_others_are_still_not_needed(brok
 
 _NOTES_PROGRESS = """
 import pathlib
-from pytest_evalgate.plugin.context import session_of
 
 def pytest_sessionfinish(session):
-    pathlib.Path(__file__).with_name("progress").write_text(session_of(session.config).progress.line())
+    pathlib.Path(__file__).with_name("progress").write_text(session.config.pluginmanager.get_plugin("evalgate-session").progress.line())
 """
 
 

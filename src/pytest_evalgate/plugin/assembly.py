@@ -164,7 +164,7 @@ class Assembly:
             raise SettingsError(f"suites.{name}.threshold: missing; its scorers have weights, so it needs one")
         if not any(getattr(scorer, "counts", True) for scorer in built):
             raise SettingsError(
-                f"suites.{name}.scorers: only judges that may only report, so nothing decides what passes: calibrate "
+                f"suites.{name}.scorers: all scorers are report-only judges, so none decides what passes: calibrate "
                 "one (pytest-evalgate calibrate), or add a rule"
             )
         case_grading = _case_gradings(cases, built, suite, context)
