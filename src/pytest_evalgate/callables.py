@@ -1,4 +1,4 @@
-"""The user's own functions: found by name, only below the root folders or in what is installed."""
+"""Functions of the user, imported by name: only from below the root folders or from installed packages."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _INSTALLED: Final = ("stdlib", "platstdlib", "purelib", "platlib")
 def resolve(spec: str, roots: Sequence[Path]) -> Callable[..., Any]:
     """Import the function that ``spec`` names as ``package.module:function``.
 
-    Where each module lies is looked up, symbolic links resolved, before any of its code runs.
+    The location of each module is checked, with symbolic links resolved, before any of its code runs.
 
     Args:
-        spec: the name, with the root folders in front of ``sys.path``.
-        roots: the folders below which the user's code lies.
+        spec: The name; the root folders precede ``sys.path``.
+        roots: The folders of the user's code.
 
     Raises:
-        CallableError: no such function, or its file lies elsewhere.
+        CallableError: there is no such function, or its file is elsewhere.
 
     """
     module, _, path = spec.partition(":")
@@ -52,7 +52,7 @@ def resolve(spec: str, roots: Sequence[Path]) -> Callable[..., Any]:
 
 
 def code_sha256(spec: str) -> str:
-    """Return the digest of the file that a resolved function's module was read from."""
+    """Return the digest of the source file of a resolved function's module."""
     file = getattr(sys.modules[spec.partition(":")[0]], "__file__", None)
     return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else ""
 
@@ -70,8 +70,8 @@ def _import(module: str, spec: str, roots: Sequence[Path]) -> Any:
     except Exception as error:
         below = " or ".join(map(str, roots)) or "the root folder"
         raise CallableError(
-            f'python = "{spec}" cannot be imported: {type(error).__name__}: {error}; it has to lie below {below}, '
-            "or to be installed"
+            f'python = "{spec}" cannot be imported: {type(error).__name__}: {error}; it has to be below {below}, '
+            "or installed"
         ) from error
 
 
@@ -83,8 +83,8 @@ def _require_inside(found: ModuleSpec | None, name: str, spec: str, allowed: Seq
         place = Path(file).resolve()
         if not any(place.is_relative_to(folder) for folder in allowed):
             raise CallableError(
-                f'python = "{spec}": {name} lies at {place}, outside of the root folder and of what is '
-                "installed; move it below the root folder, or install it"
+                f'python = "{spec}": {name} is at {place}, outside the root folder and the installed '
+                "packages; move it below the root folder, or install it"
             )
 
 
@@ -101,7 +101,7 @@ def _installed() -> list[Path]:
 
 @contextlib.contextmanager
 def _on_import_path(roots: Sequence[Path]) -> Iterator[None]:
-    """Put ``roots`` in front of ``sys.path``, and take out only them: the import may have added others."""
+    """Put ``roots`` in front of ``sys.path``; remove only them afterwards, since the import may add other entries."""
     added = [str(root.resolve()) for root in roots]
     sys.path[:0] = added
     importlib.invalidate_caches()

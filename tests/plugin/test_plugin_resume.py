@@ -79,7 +79,9 @@ def test_an_interrupt_while_calls_hang_ends_the_session_and_a_rerun_goes_on(
     server.script(Behaviour.text("yes"))
     result = project.run()
     assert result.ret == 0
-    result.stdout.fnmatch_lines([f"evalgate: resuming run {broken_off}: outputs that it cached are not requested again"])
+    result.stdout.fnmatch_lines(
+        [f"evalgate: resuming run {broken_off}: outputs that it cached are not requested again"]
+    )
     assert len(project.asked(server)) == 5 + 5
     assert Counter(project.asked(server)[5:]) == Counter(set("abcdefgh") - set(project.asked(server)[:3]))
     assert project.verdict["calls"]["cached"] == 3
