@@ -11,6 +11,7 @@ from pytest_evalgate.cli import main
 from pytest_evalgate.config import load
 from pytest_evalgate.runs import run_file
 from pytest_evalgate.runs.run_file import config_sha256
+from pytest_evalgate.runs.shard import Shard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,18 +37,6 @@ def _ran(project: Project, index: int, count: int) -> list[str]:
         for result in suite.results
         if result.outcome not in {"not_run", "skipped"}
     ]
-
-
-@pytest.mark.parametrize("shard", ["0/4", "5/4", "x", "1/1001"])
-@pytest.mark.parametrize("by", ["option", "variable"])
-def test_what_is_no_shard_is_a_usage_error(
-    project: Project, monkeypatch: pytest.MonkeyPatch, shard: str, by: str
-) -> None:
-    project.suite(_OUTPUTS)
-    monkeypatch.setenv("EVALGATE_SHARD", shard if by == "variable" else "1/1")
-    result = project.run(*(() if by == "variable" else (f"--eval-shard={shard}",)))
-    assert result.ret == 4
-    result.stderr.fnmatch_lines([f"*--eval-shard {shard}: give I/N such as 2/4*"])
 
 
 def test_a_shard_runs_its_part_and_judges_nothing(
@@ -92,11 +81,9 @@ def test_workers_run_the_same_part(project: Project) -> None:
 def test_the_variable_names_a_shard_and_the_option_goes_before_it(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project.suite(_OUTPUTS)
     monkeypatch.setenv("EVALGATE_SHARD", "1/2")
-    assert project.run().ret == 12
-    assert project.run("--eval-shard", "2/2").ret == 12
-    assert sorted(path.name for path in (project.state / "shards").iterdir()) == ["1-of-2.jsonl", "2-of-2.jsonl"]
+    assert project.options().shard == Shard(1, 2)
+    assert project.options("--eval-shard", "2/2").shard == Shard(2, 2)
 
 
 def test_a_suite_that_lies_in_one_shard_is_not_judged_either(project: Project) -> None:
@@ -110,10 +97,9 @@ def test_a_suite_that_lies_in_one_shard_is_not_judged_either(project: Project) -
     assert not (project.state / "history.jsonl").exists()
 
 
-@pytest.mark.parametrize("args", [(), ("-n2",)], ids=str)
-def test_a_shard_without_cases_is_stored_too(project: Project, args: tuple[str, ...]) -> None:
+def test_a_shard_without_cases_is_stored_too(project: Project) -> None:
     project.suite({"a": "yes"})
-    found = [project.run("--eval-shard", f"{index}/3", *args).ret for index in (1, 2, 3)]
+    found = [project.run("--eval-shard", f"{index}/3", "-n2").ret for index in (1, 2, 3)]
     assert found == [12, 12, 12]
     assert sorted(len(_ran(project, index, 3)) for index in (1, 2, 3)) == [0, 0, 1]
 

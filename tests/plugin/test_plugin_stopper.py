@@ -345,15 +345,6 @@ def test_a_test_in_code_runs_all_of_its_cases(project: Project) -> None:
     assert project.verdict["accounting"]["missed"] == 40
 
 
-@pytest.mark.parametrize("rule", ["soon", "eprocess"])
-def test_an_unknown_rule_is_refused(project: Project, server: ScriptedServer, rule: str) -> None:
-    _suite(project, server)
-    result = project.run("--eval-stop", rule)
-    assert result.ret == 4
-    result.stderr.fnmatch_lines([f"*--eval-stop {rule}: write one of certainty, never"])
-    assert server.calls == 0
-
-
 def test_lf_does_not_take_what_was_not_needed_for_missed(broken: Project) -> None:
     broken.run(cache=True)
     sent = _sent(broken)
