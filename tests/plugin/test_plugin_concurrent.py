@@ -272,7 +272,7 @@ _NOTES = "async def test_code(case):\n    note(case.id)\n    return 'yes'\nfrom 
 
 @pytest.mark.parametrize(
     "args",
-    [["--collect-only"], ["--setup-only"], ["--setup-plan"], ["--eval-estimate"], ["-k", "nothing"]],
+    [["--setup-only"], ["--setup-plan"], ["--eval-estimate"]],
     ids=" ".join,
 )
 def test_no_body_runs_where_nothing_runs(code: Callable[..., Project], args: list[str]) -> None:
@@ -317,7 +317,7 @@ def test_a_scorer_that_breaks_is_an_error_of_the_test(code: Callable[..., Projec
     assert set(project.outcomes.values()) == {"errored"}
 
 
-@pytest.mark.parametrize("dist", ["load", "loadfile", "loadscope", "loadgroup", "worksteal"])
+@pytest.mark.parametrize("dist", ["load", "loadgroup", "worksteal"])
 def test_under_xdist_one_worker_runs_them_together(code: Callable[..., Project], dist: str) -> None:
     project = code(
         "@pytest.mark.xdist_group('some')\nasync def test_code(case):\n    note(f'{case.id}:{os.getpid()}')\n"

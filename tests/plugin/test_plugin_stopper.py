@@ -135,17 +135,23 @@ def test_under_xdist_the_worker_stops_and_the_controller_judges(broken: Project,
     result.stdout.fnmatch_lines(["*missed, * not needed in *"])
 
 
-@pytest.mark.parametrize("how", ["option", "environment", "suite"])
-def test_never_sends_everything(
-    project: Project, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, how: str
-) -> None:
-    _suite(project, server, **({"stop": '"never"'} if how == "suite" else {}))
+def test_never_sends_everything(project: Project, server: ScriptedServer) -> None:
+    _suite(project, server, stop='"never"')
     _promote(project)
     server.answer_with(_missing(_IDS))
-    if how == "environment":
-        monkeypatch.setenv("EVALGATE_STOP", "never")
-    assert project.run(*(_WHOLE if how == "option" else ())).ret == 1
+    assert project.run().ret == 1
     assert (_sent(project), project.verdict["suites"]["faq"]["stopped"]) == (40, None)
+
+
+def test_the_rule_of_the_command_line_goes_before_that_of_the_suite(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.suite({"a": "yes"}, stop='"certainty"')
+    monkeypatch.setenv("EVALGATE_STOP", "never")
+    assert project.options().stop == "never"
+    suite = project.decider(stop="never").decider.suite_of("faq")
+    assert suite is not None
+    assert suite.stop == "never"
 
 
 def test_a_build_that_is_as_good_as_its_baseline_runs_whole(broken: Project, server: ScriptedServer) -> None:

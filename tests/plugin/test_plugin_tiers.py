@@ -105,16 +105,14 @@ def test_only_what_is_planned_is_asked(project: Project, server: ScriptedServer)
     assert project.verdict["calls"]["planned"] == 5
 
 
-@pytest.mark.parametrize("by", ["option", "variable", "setting"])
-def test_how_a_tier_is_chosen(project: Project, monkeypatch: pytest.MonkeyPatch, by: str) -> None:
+def test_how_a_tier_is_chosen(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.suite(_YES)
     _tier(project, sample=3)
-    if by == "variable":
-        monkeypatch.setenv("EVALGATE_TIER", "smoke")
-    if by == "setting":
-        project.configure('default_tier = "smoke"')
-    assert project.run(*(_SMOKE if by == "option" else ())).ret == 0
-    assert len(project.outcomes) == 3
+    assert len(project.assembly(tier="smoke").ready("faq").plan.cases) == 3
+    monkeypatch.setenv("EVALGATE_TIER", "smoke")
+    assert project.options().tier == "smoke"
+    project.configure('default_tier = "smoke"')
+    assert len(project.assembly().ready("faq").plan.cases) == 3
 
 
 def test_a_tier_that_no_suite_defines_is_refused(project: Project) -> None:
@@ -131,13 +129,15 @@ def test_gates_and_trials_are_those_of_the_tier(project: Project) -> None:
     path = project.path / "evalgate.toml"
     path.write_text(path.read_text().replace('{ recorded = "golden/faq.out.jsonl" }', files))
     _tier(project, trials=1, gates=f"[{_HALF}]")
-    assert project.run().ret == 1
-    assert (project.verdict["tier"], _suite(project)["trials"]) == ("default", 2)
-    assert project.run(*_SMOKE).ret == 0
-    assert (_suite(project)["trials"], _suite(project)["cases"]) == (1, _SIZE)
-    assert _suite(project)["notes"] == []
-    assert project.run(*_SMOKE, "--eval-trials", "2").ret == 0
-    assert _suite(project)["trials"] == 2
+    bars = [
+        (
+            assembly.ready("faq").plan.trials,
+            [getattr(gate, "min", None) for gate in assembly.settings.suites["faq"].gates or ()],
+        )
+        for assembly in (project.assembly(), project.assembly(tier="smoke"))
+    ]
+    assert bars == [(2, [1.0]), (1, [0.5])]
+    assert _plan(project, trials=2).trials == 2
 
 
 def test_a_suite_without_the_tier_runs_whole(project: Project) -> None:
@@ -245,12 +245,8 @@ def test_an_ad_hoc_sample_is_a_part_and_judges_nothing(
 
 
 def test_an_ad_hoc_sample_comes_from_the_environment_too(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    project.suite(_YES)
-    project.test("return 'yes'")
-    project.golden("golden/code.jsonl", *_IDS)
     monkeypatch.setenv("EVALGATE_SAMPLE", "7")
-    assert project.run().ret == 12
-    assert {name: suite["passed"] for name, suite in project.verdict["suites"].items()} == {"faq": 7, "code": 7}
+    assert project.options().sample == 7
 
 
 @pytest.mark.parametrize("args", [(), ("-n2",)], ids=" ".join)
