@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pytest_evalgate.plugin.xdist import SessionProblems
+from pytest_evalgate.plugin.context import SessionProblems
 
 
 @dataclass
