@@ -61,7 +61,7 @@ def render(found: CalibrationResult, listed: int) -> tuple[str, ...]:
 def _head(found: CalibrationResult) -> Iterator[str]:
     record, labels, measured = found.record, found.labels, found.measured
     source = record.measures["verdicts_from"]
-    verdicts = "graded now" if source == "asked" else f"verdicts from {source}"
+    verdicts = "graded by the judge" if source == "asked" else f"verdicts from {source}"
     head = f"{record.judge}: measured against {count(measured.rows, 'label')} of {labels.name} ({verdicts})"
     yield from wrapped(one_line(head), indent="")
     for passed, name in ((True, "human passes"), (False, "human fails")):
