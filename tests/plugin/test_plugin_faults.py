@@ -326,7 +326,7 @@ def test_f30_an_entry_that_was_forged_is_not_used(
     result = project.run()
     assert result.ret == 0
     assert server.calls == 4
-    assert _said_once(result, "met an entry that was changed, or made with another key: not used")
+    assert _said_once(result, "found an entry that was changed, or written with another key: not used")
 
 
 def test_a_cache_without_a_key_is_called_unauthenticated(

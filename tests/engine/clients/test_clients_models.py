@@ -103,7 +103,7 @@ def test_retry_after_of_a_429_is_honoured(
     assert _gap(server) >= least_s - 0.02  # the two ends read their clocks apart
 
 
-@pytest.mark.parametrize("retry_after", ["soon", "-5", "inf", "nan", "1e300", None])
+@pytest.mark.parametrize("retry_after", ["soon", "1e300", None])
 def test_an_invalid_retry_after_of_a_429_is_ignored(
     server: ScriptedServer, caller: Caller, retry_after: str | None
 ) -> None:
