@@ -140,7 +140,7 @@ def gating_problems(
     if calibration is None:
         command = f"pytest-evalgate calibrate {name} --labels FILE"
         if judge.calibration is None:
-            return (f'it is not calibrated: run {command}, then set "calibration" to the file that it writes',)
+            return (f"it is not calibrated: run {command}, then set calibration to the file it writes",)
         return (f"{judge.calibration} does not exist: write it with {command}",)
     return (
         *calibration_problems(calibration, judge),
