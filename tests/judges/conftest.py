@@ -1,4 +1,4 @@
-"""A judge's model that answers from a script, and judges that ask it."""
+"""Scripted model of a judge, and judges that call it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.judges.judge import JudgeScorer
 
-Said = str | dict[str, Any] | Reply | Exception | Callable[[Call], Any]
+Scripted = str | dict[str, Any] | Reply | Exception | Callable[[Call], Any]
 
 
 def last_text(call: Call) -> str:
@@ -29,7 +29,7 @@ def last_text(call: Call) -> str:
 
 
 def nonce_of_call(call: Call) -> str:
-    """Return the nonce that the reply to a call has to repeat."""
+    """Return the nonce that the reply to a call must repeat."""
     found = re.search(r'- nonce: the text "([0-9a-f]{16})"', last_text(call))
     assert found is not None
     return found[1]
@@ -37,20 +37,20 @@ def nonce_of_call(call: Call) -> str:
 
 @dataclass
 class ScriptedModel:
-    """Says what the script says, a reply a call, the last one for ever; fields get the nonce of their call."""
+    """Client that sends one scripted reply per call, and repeats the last one. Dicts get the nonce of their call."""
 
-    script: list[Said]
+    script: list[Scripted]
     calls: list[Call] = field(default_factory=list)
 
     async def send(self, call: Call) -> Reply:
-        said = self.script[min(len(self.calls), len(self.script) - 1)]
+        reply = self.script[min(len(self.calls), len(self.script) - 1)]
         self.calls.append(call)
-        said = said(call) if callable(said) else said
-        if isinstance(said, Exception):
-            raise said
-        if isinstance(said, dict):
-            said = json.dumps({"nonce": nonce_of_call(call), **said})
-        return said if isinstance(said, Reply) else Reply(said, tokens_in=100, tokens_out=20, cost_usd=0.001)
+        reply = reply(call) if callable(reply) else reply
+        if isinstance(reply, Exception):
+            raise reply
+        if isinstance(reply, dict):
+            reply = json.dumps({"nonce": nonce_of_call(call), **reply})
+        return reply if isinstance(reply, Reply) else Reply(reply, tokens_in=100, tokens_out=20, cost_usd=0.001)
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,10 @@ MakeJudge = Callable[..., MadeJudge]
 
 @pytest.fixture
 def make_judge(tmp_path: Path) -> MakeJudge:
-    """Make a judge whose model says what it is given; ``build`` goes to `build_judge`, the rest into its table."""
+    """Build a judge with scripted replies. ``build`` is passed to `build_judge`; the rest are keys of its table."""
 
     def make(
-        *script: Said, build: dict[str, Any] | None = None, model: dict[str, Any] | None = None, **table: Any
+        *script: Scripted, build: dict[str, Any] | None = None, model: dict[str, Any] | None = None, **table: Any
     ) -> Any:
         if "rubric" not in table:
             table = {"criteria": "It names the refund period of 30 days.", **table}

@@ -64,7 +64,7 @@ def test_a_calibration_file_has_one_line_per_statistic(tmp_path: Path) -> None:
 
 
 def _damaged(folder: Path, *, honest: bool = True, **changes: Any) -> str:
-    """Write a record with other values, with the digest that goes with them or with the old one."""
+    """Write a calibration with changed values and with the new digest (``honest``) or the old one."""
     write(_GOOD, folder / "faq.json")
     value = {**json.loads((folder / "faq.json").read_text("ascii")), **changes}
     said = {name: item for name, item in value.items() if name not in {"schema", "kind", "sha256"}}

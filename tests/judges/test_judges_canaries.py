@@ -1,4 +1,4 @@
-"""Canaries: read, or brought along by a ready rubric, and those that a judge could not tell."""
+"""Canaries: files, those of built-in rubrics, and failures."""
 
 from __future__ import annotations
 

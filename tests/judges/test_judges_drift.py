@@ -96,7 +96,7 @@ verdicts = st.lists(st.booleans(), min_size=3, max_size=3).map(tuple)
 
 
 def _anchors(label: Label, *, steady: int, flipped: int, unanswered: int = 0) -> list[Rejudged]:
-    """Make anchors that were always told rightly when they were recorded."""
+    """Return anchors whose stored verdicts are all right."""
     stored = (label == "pass",) * 3
     now = [label == "pass"] * steady + [label != "pass"] * flipped + [None] * unanswered
     return [Rejudged(label, stored, verdict) for verdict in now]
@@ -127,7 +127,7 @@ def test_few_flips_are_within_the_minimum_flip_rate() -> None:
 
 
 def test_the_flip_rate_of_stored_verdicts_is_allowed_for() -> None:
-    """Ten of 100 anchors were torn when they were recorded: a flip rate of 6.7 %."""
+    """Ten of 100 anchors have contradictory stored verdicts: a flip rate of 6.7 %."""
     torn = [Rejudged("fail", (False, False, True), now=True)] * 10
     calm = _anchors("pass", steady=100, flipped=0)
     assert drift([*calm, *_anchors("fail", steady=90, flipped=0), *torn]).finding == "steady"
@@ -135,7 +135,7 @@ def test_the_flip_rate_of_stored_verdicts_is_allowed_for() -> None:
 
 
 def test_holm_takes_both_classes_together() -> None:
-    """Four flips of 100 are p = 0.018 alone; five are 0.0034, which is 0.0069 of two tests."""
+    """Four flips of 100 have p = 0.018 alone; five have 0.0034, or 0.0069 adjusted for two tests."""
     four, five = (
         drift([*_anchors("pass", steady=100, flipped=0), *_anchors("fail", steady=100 - flips, flipped=flips)])
         for flips in (4, 5)
@@ -210,7 +210,7 @@ def test_power_is_part_of_the_result() -> None:
 
 @pytest.mark.parametrize("stored", [3, 5])
 def test_false_alarms_are_rare(stored: int) -> None:
-    """400 checks at the level of 1 %: seeded, and with the noise that hurts most, a tenth of the anchors torn."""
+    """400 seeded checks at the level of 1 %, with the worst noise: a tenth of the anchors contradictory."""
     draw = random.Random(stored)  # noqa: S311 - a seeded simulation
     alarms = 0
     for _ in range(400):

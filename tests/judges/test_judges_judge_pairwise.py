@@ -20,7 +20,7 @@ def _score(made: MadeJudge, case: Case = _CASE) -> Score:
 
 
 def _says(choice: str) -> Any:
-    """Choose by place; the evidence is right whichever output stands there."""
+    """Return a reply that chooses by position, with evidence from the chosen output."""
 
     def reply(call: Any) -> dict[str, str]:
         text = call.payload["messages"][-1]["content"]

@@ -210,7 +210,7 @@ _PAIRS = Columns(("1",), stored="order_12.winner", swapped="order_21.winner")
 
 
 def _llmbar(folder: Path, judge: str, columns: Columns = _PAIRS, **fields: Any) -> list[Labelled]:
-    """Load the verdicts of one judge; ``fields`` are made of each row by functions."""
+    """Load the verdicts of one judge. ``fields`` are functions of a row."""
     whole = gzip.decompress((_TESTS / "data" / "llmbar.verdicts.jsonl.gz").read_bytes()).decode("utf-8")
     rows = [row for row in map(json.loads, whole.splitlines()) if row["judge"] == judge]
     lines = (json.dumps({**row, **{name: make(row) for name, make in fields.items()}}) for row in rows)
@@ -249,7 +249,7 @@ def test_llmbar_shows_a_position_bias(tmp_path: Path) -> None:
 
 
 def test_the_ratings_of_llmbar_make_a_judge_with_a_threshold(tmp_path: Path) -> None:
-    """The difference of the two ratings as the probability that the first answer is the better one."""
+    """Return the difference of the two ratings as the probability that the first output is better."""
     columns = Columns(("1",), stored="first")
     rows = _llmbar(tmp_path, "GPT-4/Rating", columns, first=_first_is_better)
     found = measure(rows, replace(_FEW, probabilities=True))

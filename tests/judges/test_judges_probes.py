@@ -1,4 +1,4 @@
-"""The probes against judges of three characters: one that echoes, one that obeys, one that is strict (A30)."""
+"""Probes against three scripted judges: an echoing, an obedient and a strict one."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _be_strict(nonce: str, candidate: str) -> str:
 
 @dataclass(frozen=True)
 class Character:
-    """A model that answers as ``says`` does, and keeps what it was asked."""
+    """A client that replies by a function and records its calls."""
 
     says: Callable[[str, str], str]
     asked: list[Call] = field(default_factory=list)

@@ -107,7 +107,7 @@ def test_lower_bounds_hold_in_samples_drawn_by_the_verdict(tpr: float, tnr: floa
 
 
 def _sampled(random: np.random.Generator, tpr: float, tnr: float, n: int) -> list[WeightedRow]:
-    """Draw a run of 1,000 outputs of which 85 % are good, and of it as many that the judge fails as it passes."""
+    """Sample equally many passed and failed outputs from a simulated run of 1,000 outputs, 85 % of them good."""
     human = random.random(1000) < 0.85
     judge = np.where(human, random.random(1000) < tpr, random.random(1000) >= tnr)
     passed, failed = np.flatnonzero(judge), np.flatnonzero(~judge)

@@ -65,7 +65,7 @@ def test_each_fold_uses_the_threshold_of_the_others() -> None:
 
 
 def test_out_of_fold_rates_are_lower() -> None:
-    """Chosen and measured on the same few labels a threshold looks better than it is."""
+    """A threshold chosen and measured on the same few labels looks better than it is."""
     gained = 0.0
     for seed in range(30):
         scores, human = _drawn(50, seed)

@@ -81,7 +81,7 @@ def gating_problems(
     if calibration is None:
         command = f"pytest-evalgate calibrate {name} --labels FILE"
         if judge.calibration is None:
-            return (f'it is not calibrated: run {command}, then set "calibration" to the file that it writes',)
+            return (f"it is not calibrated: run {command}, then set calibration to the file it writes",)
         return (f"{judge.calibration} does not exist: write it with {command}",)
     return (
         *calibration_problems(calibration, judge),
@@ -136,7 +136,11 @@ def _staleness_problems(
             "its verdicts were read from a file, so the model and rubric that gave them are unknown: "
             "calibrate it without --stored"
         )
-    elif changed := _changed_parts(calibration.parts, parts):
+    elif changed := [
+        part.replace("_", " ")
+        for part in dict.fromkeys((*parts, *calibration.parts))
+        if calibration.parts.get(part) != parts.get(part)
+    ]:
         yield f"the {' and the '.join(changed)} changed since the calibration of {created}: {_AGAIN}"
     if labels_sha256_now not in (None, calibration.labels_sha256):
         yield f"the labels in {calibration.labels} changed since the calibration of {created}: {_AGAIN}"
@@ -145,11 +149,6 @@ def _staleness_problems(
         yield f"its calibration of {created} is {count(age, 'day')} old (limit: {judge.max_age_days}): {_AGAIN}"
     if age < 0:
         yield f"its calibration is dated {created}, after today ({today}): correct the clock, or calibrate it again"
-
-
-def _changed_parts(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    names = dict.fromkeys((*now, *before))
-    return [name.replace("_", " ") for name in names if before.get(name) != now.get(name)]
 
 
 def _encode(calibration: Calibration) -> dict[str, Json]:

@@ -34,7 +34,7 @@ with 50 (`power_to_detect`).
 
 
 class AnchorsError(UserError):
-    """Anchors that are too few."""
+    """Too few anchors."""
 
 
 @dataclass(frozen=True, slots=True)

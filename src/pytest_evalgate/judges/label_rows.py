@@ -200,18 +200,18 @@ def row_problems(row: LabelRow) -> Iterator[LineProblem]:
 
 def label_problems(rows: Sequence[LabelRow], raters: Sequence[str]) -> Iterator[LineProblem]:
     """Yield each row without a field for a label; a single problem if no row has one."""
-    fields = {*_LABEL_FIELDS, "labels", "claims", *raters}
-    lacking = [row for row in rows if not _has_any(row, fields)]
+    fields = (*_LABEL_FIELDS, "labels", "claims", *raters)
+    lacking = [
+        row
+        for row in rows
+        if not any(field in row.values or at(row.values, field) is not None for field in fields)
+        and not any(field.startswith(_RATER) for field in row.values)
+    ]
     if rows and len(lacking) == len(rows):
         yield LineProblem(rows[0].place.file, 0, "", f"no row has a label: {_HOW_TO_LABEL}")
         return
     for row in lacking:
         yield _problem(row, "", f"no label: {_HOW_TO_LABEL}")
-
-
-def _has_any(row: LabelRow, fields: Iterable[str]) -> bool:
-    named = any(field in row.values or at(row.values, field) is not None for field in fields)
-    return named or any(field.startswith(_RATER) for field in row.values)
 
 
 def id_problems(rows: Sequence[LabelRow]) -> Iterator[LineProblem]:

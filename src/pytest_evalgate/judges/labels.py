@@ -6,10 +6,10 @@ scores, and `load` joins them to one `Labelled` per row.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from dataclasses import dataclass, field
 from operator import attrgetter
+from statistics import fmean
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -198,6 +198,7 @@ def _unknown_labels(rows: Sequence[LabelRow], columns: Columns, scale: LabelScal
 def _labelled(row: LabelRow, columns: Columns, scale: LabelScale, judges: Sequence[StoredScores]) -> Labelled:
     own, ratings = label_of(row), ratings_of(row, columns.raters)
     label = _majority(list(ratings.values()), scale) if own is None else own
+    graded = list(ratings.values()) if own is None else [own]
     cluster = row.values.get("cluster")
     return Labelled(
         case=case_of(row),
@@ -205,7 +206,7 @@ def _labelled(row: LabelRow, columns: Columns, scale: LabelScale, judges: Sequen
         label="undecided" if label is None else _display(label),
         passed=None if label is None else scale.passed(label),
         decided=own is not None,
-        grade=_grade(list(ratings.values()) if own is None else [own], scale),
+        grade=fmean(_rating(label, scale) for label in graded) if scale.graded else None,
         raters={rater: _rating(label, scale) for rater, label in ratings.items()},
         cluster=None if cluster is None else str(cluster),
         weight=float(row.values.get("weight") or 1.0),
@@ -222,10 +223,6 @@ def _majority(labels: list[Json], scale: LabelScale) -> Json:
         return None
     majority = passing if len(passing) > len(failing) else failing
     return Counter(map(_display, majority)).most_common(1)[0][0]
-
-
-def _grade(labels: list[Json], scale: LabelScale) -> float | None:
-    return math.fsum(_rating(label, scale) for label in labels) / len(labels) if scale.graded else None
 
 
 def _rating(label: Json, scale: LabelScale) -> float:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.judges.labels import Labelled, LabelSet
     from pytest_evalgate.judges.rates import JudgeRate
     from pytest_evalgate.judges.threshold import Bin
-    from pytest_evalgate.records.results import Json, Place, Score
+    from pytest_evalgate.records.results import Json, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,11 @@ def measure(rows: Sequence[Labelled], options: MeasureOptions) -> Measurement:
         else {},
         bins=bins_of(scores, human) if graded else (),
         roc=_roc(threshold, rates),
-        repeats=_repeats(labelled, options.bootstrap),
+        repeats=self_consistency_of(
+            [[score.value for score in row.scores if score.value is not None] for row in labelled],
+            [_cluster(row) for row in labelled],
+            options.bootstrap,
+        ),
         position=_position(labelled),
         panel=_panel(rows, judged, options),
         disagreements=tuple(
@@ -239,23 +243,14 @@ def _roc(threshold: Threshold | None, rates: Rates) -> tuple[Point, ...]:
     return Point(None, 0.0, 0.0), Point(None, 1 - rates.tnr.value, rates.tpr.value), Point(None, 1.0, 1.0)
 
 
-def _repeats(rows: Sequence[Labelled], bootstrap: Bootstrap) -> SelfConsistency | None:
-    values = [[score.value for score in row.scores if score.value is not None] for row in rows]
-    return self_consistency_of(values, [_cluster(row) for row in rows], bootstrap)
-
-
 def _position(rows: Sequence[Labelled]) -> OrderBias | None:
     if all(row.swapped is None for row in rows):
         return None
     return order_bias_of(
         [bool(row.passed) for row in rows],
         [row.scores[0].passed if row.scores else None for row in rows],
-        [_passed(row.swapped) for row in rows],
+        [None if row.swapped is None else row.swapped.passed for row in rows],
     )
-
-
-def _passed(score: Score | None) -> bool | None:
-    return None if score is None else score.passed
 
 
 def _panel(rows: Sequence[Labelled], judged: Sequence[_JudgedRow], options: MeasureOptions) -> Panel | None:

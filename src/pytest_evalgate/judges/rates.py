@@ -116,7 +116,7 @@ class JudgeRate:
 
 
 def rate_of(hits: Sequence[bool], clusters: Sequence[Hashable] | None = None) -> JudgeRate:
-    """Statistic the share of hits among n >= 1 rows.
+    """Estimate the share of hits among n >= 1 rows.
 
     With clusters, the effective sample size is ``p (1 - p) / se²`` with the cluster-robust standard error, limited to
     the range from the number of clusters to n. Shapes: (n,), (n,). Source: Wilson 1927; Korn & Graubard 1998.
@@ -151,7 +151,7 @@ class Rates:
 
 
 def rates_of(rows: Sequence[WeightedRow]) -> Rates:
-    """Statistic the rates from n >= 1 rows.
+    """Estimate the rates from n >= 1 rows.
 
     If weights differ, rows with the same weight and the same verdict form a stratum. The share of human passes in a
     stratum is estimated with Jeffreys' prior, ``(x + 1/2) / (k + 1)``, so that a stratum in which no error was found

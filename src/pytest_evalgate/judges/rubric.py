@@ -71,7 +71,7 @@ def load_rubric(judge: config.Judge, *, root: Path) -> Rubric:
     if judge.criteria is not None:
         return parse_rubric(judge.criteria, name="criteria")
     name = judge.rubric or ""
-    rubric = parse_rubric(_read(name, _path(name, root)), name=name)
+    rubric = parse_rubric(_read(name, root), name=name)
     if rubric.scale not in (None, judge.scale):
         raise SettingsError(
             f'rubric {name}: written for scale = "{rubric.scale}", but the judge has scale = "{judge.scale}"'
@@ -116,16 +116,12 @@ def _explain(problem: ErrorDetails) -> str:
     return f"{key}: {problem['msg']} (got {problem['input']!r:.60})"
 
 
-def _path(name: str, root: Path) -> Path:
-    if name in builtin_rubrics():
-        return _BUILTIN_FOLDER / f"{name}.md"
+def _read(name: str, root: Path) -> str:
     try:
-        return files.resolve_inside(root, Path(name))
+        builtin = name in builtin_rubrics()
+        path = _BUILTIN_FOLDER / f"{name}.md" if builtin else files.resolve_inside(root, Path(name))
     except ValueError as error:
         raise SettingsError(f"rubric {name}: {error}") from None
-
-
-def _read(name: str, path: Path) -> str:
     if not path.is_file():
         hint = _suggestion(name, builtin_rubrics()) or f"; the built-in rubrics are {', '.join(builtin_rubrics())}"
         raise SettingsError(f"rubric {name}: no such file{hint}")

@@ -180,11 +180,10 @@ def bins_of(scores: Sequence[float], human: Sequence[bool]) -> tuple[Bin, ...]:
     for score, passed in zip(scores, human, strict=True):
         # ROUNDING: 0.1 * 3 is a little more than 0.3, and must not move to the next bin.
         members.setdefault(max(0, math.ceil(score * _BINS - ROUNDING) - 1), []).append((score, passed))
-    return tuple(_bin(number, members[number]) for number in sorted(members))
-
-
-def _bin(number: int, members: Sequence[tuple[float, bool]]) -> Bin:
-    n, passed = len(members), sum(passed for _, passed in members)
-    bounds = wilson_interval(passed, n)
-    mean = math.fsum(score for score, _ in members) / n
-    return Bin(number / _BINS, (number + 1) / _BINS, n, mean, passed / n, (bounds.lower, bounds.upper))
+    bins = []
+    for number, rows in sorted(members.items()):
+        n, passes = len(rows), sum(passed for _, passed in rows)
+        bounds = wilson_interval(passes, n)
+        mean = math.fsum(score for score, _ in rows) / n
+        bins.append(Bin(number / _BINS, (number + 1) / _BINS, n, mean, passes / n, (bounds.lower, bounds.upper)))
+    return tuple(bins)
