@@ -400,12 +400,12 @@ def test_an_invalid_base_is_no_pass(build: Build) -> None:
 def test_a_branch_without_cases_is_invalid(build: Build) -> None:
     decided = _of_two_branches(build, "PPP", *[_BASE] * 3, gates=[_POINT])
     assert (decided.verdict, decided.pass_rate, decided.cases) == ("invalid", None, 0)
-    assert decided.gates[0].message == "suite faq has no case to decide: all are removed"
+    assert decided.gates[0].message == "no case to decide: all are removed"
 
 
 def test_a_branch_that_skips_every_case_is_invalid(build: Build) -> None:
     decided = _of_two_branches(build, "SSPP", *[_HEAD] * 2, *[_BASE] * 2, gates=[_POINT])
-    assert decided.gates[0].message == "suite faq has no case to decide: all 2 are skipped"
+    assert decided.gates[0].message == "no case to decide: all 2 are skipped"
 
 
 @pytest.mark.parametrize("letters", ["PPP", "SPP"])
