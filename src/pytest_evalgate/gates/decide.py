@@ -313,7 +313,7 @@ def _decide_suites(
         name = suite.plan.name
         decisions = [outcome[name] for outcome in outcomes if name in outcome]
         verdict = _suite_verdict(suite, rules[name], problems[name], decisions, created)
-        if suite.plan.drawn_from is not None:  # a sample
+        if suite.plan.drawn_from is not None:  # the suite is a sample
             note = f"tier {tier}: {len(suite.plan.cases):,} of {count(suite.plan.drawn_from, 'case')}"
             verdict = replace(verdict, notes=(note, *verdict.notes))
         verdicts[name] = verdict
