@@ -157,7 +157,7 @@ def test_a_verdict_that_stands(checkout: Checkout) -> None:
     assert checkout.verify() == (
         0,
         [
-            "pass           faq, pass-rate: 75.0% passed, 75.0% wanted",
+            "pass           faq, pass-rate: 75.0% passed, 75.0% required",
             "verify agrees: verdict.json says pass, the run says pass",
         ],
         "",

@@ -1,4 +1,4 @@
-"""Runs and baselines written as text: one letter a trial, cases separated by spaces where they have several."""
+"""Builder of runs and baselines from text: one letter a trial, cases separated by spaces if they have several."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _RULE_AND_JUDGE: Mapping[str, tuple[bool, bool | None, bool]] = {
     "r": (False, None, False),
     "x": (False, False, True),
 }
-"""What the rule says, what the judge says, and whether it was asked."""
+"""Verdict of the rule, verdict of the judge, and whether the judge was called."""
 
 
 def decide_suite(suite: SuiteRun, rules: SuiteRules) -> SuiteVerdict:
@@ -54,7 +54,7 @@ def decide_suite(suite: SuiteRun, rules: SuiteRules) -> SuiteVerdict:
 
 
 class Build:
-    """``P`` passed, ``m`` missed, ``?`` no answer, ``S`` skipped, ``-`` not run: ``"PPm"``, or ``"PPm mmm"``."""
+    """``P`` passed, ``m`` missed, ``?`` missing, ``S`` skipped, ``-`` not run: ``"PPm"``, or ``"PPm mmm"``."""
 
     @staticmethod
     def case(index: int, **fields: object) -> PlannedCase:
@@ -85,7 +85,7 @@ class Build:
         return SuiteRun(plan, results)
 
     def graded(self, *marks: Sequence[float | None], scorer: str = "tone", **fields: object) -> SuiteRun:
-        """Return a suite whose cases were answered and graded: a sequence of marks a case, one a trial."""
+        """Return a suite with graded outputs: a sequence of scores a case, one a trial."""
         results = tuple(
             combine_trials(
                 self.case(index, **fields), [_graded(number, scorer, mark) for number, mark in enumerate(trials)]
@@ -125,7 +125,7 @@ class Build:
         why_not: str | None = None,
         report_only: bool = False,
     ) -> JudgeRule:
-        """Return the judge ``faq``, which passed so many of the human passes, and failed so many of the fails."""
+        """Return the judge ``faq`` with the given counts: right of all human passes, and right of all human fails."""
         held = Calibration(
             "faq", "f", {}, "labels.jsonl", "l", "2025-12-22T09:00:00Z", passes[1], passes[0], fails[1], fails[0]
         )
@@ -152,7 +152,7 @@ class Build:
         aggregate: str = "mean",
         correction: Correction | None = None,
     ) -> Evidence:
-        """Return what the gates look at."""
+        """Return the evidence of the gates."""
         results = results.results if isinstance(results, SuiteRun) else tuple(results)
         pairing = None if baseline is None else pair_results(not_skipped(results), baseline)
         return Evidence(results, pairing, Measure(aggregate), completion, correction)

@@ -125,7 +125,7 @@ def test_unknown_latencies_make_the_gate_invalid(latencies: tuple[float | None, 
     assert decided.message.startswith(f"the latency of 1 of {len(latencies)} output")
 
 
-def test_the_targets_own_failure_is_not_in_time() -> None:
+def test_a_failure_of_the_target_is_not_in_time() -> None:
     failed = combine_trials(_CASE, [Trial(0, 0.0, reason="ValueError")])
     for completion in ("worst", "best"):
         decided = _latency(2.0, [*_answers(1.0), failed], completion)
@@ -230,7 +230,7 @@ def test_the_gate_is_configured(tmp_path: Path) -> None:
         (", p95_latency_s = 0.0", "suites.faq.gates.0.p95_latency_s: Input should be greater than 0"),
     ],
 )
-def test_what_is_wrong_with_a_budget_gate_is_said(tmp_path: Path, table: str, expected: str) -> None:
+def test_problems_of_a_budget_gate_are_reported(tmp_path: Path, table: str, expected: str) -> None:
     text = f'[suites.faq]\ngolden = "g.jsonl"\ngates = [{{ kind = "budget"{table} }}]\n'
     (tmp_path / "evalgate.toml").write_text(text, "utf-8")
     with pytest.raises(SettingsError) as caught:

@@ -34,7 +34,7 @@ def _rate_gate(build: Build, letters: str, least: float, **fields: Any) -> GateR
     return _decide(build, build.judged(letters), {"kind": "pass-rate", "min": least, **fields}).gates[0]
 
 
-def test_only_what_the_judge_alone_failed_is_its_refusal(build: Build) -> None:
+def test_only_failures_by_the_judge_alone_are_corrected(build: Build) -> None:
     assert _FAQ.judge_failures(build.judged("Pmrx?").results).shares.tolist() == [0, 1, 0, 0, 0]
     assert _FAQ.judge_failures(build.judged("Pm mm Pr").results).shares.tolist() == [0.5, 1.0, 0.0]
     assert _FAQ.judge_failures(build.judged("m", counts=False).results).shares.tolist() == [0]
@@ -52,7 +52,7 @@ def test_a_corrected_rate_is_that_of_rogan_and_gladen(build: Build) -> None:
 
 
 @pytest.mark.parametrize("misses", ["r", "x"])
-def test_what_rules_missed_is_missed_for_certain(build: Build, misses: str) -> None:
+def test_misses_by_rules_are_not_corrected(build: Build, misses: str) -> None:
     alone = build.seen(build.judged("P" * 75 + "m" * 25), correction=_FAQ).corrected.rate
     beside = build.seen(build.judged("P" * 75 + "m" * 25 + misses * 100), correction=_FAQ).corrected.rate
     assert beside.value == pytest.approx(alone.value / 2)
@@ -63,7 +63,7 @@ def test_a_suite_that_only_rules_missed_has_the_rate_that_it_has(build: Build) -
     assert (rate.value, rate.lower) == (0.0, 0.0)
 
 
-def test_the_rate_on_display_is_the_judges_own(build: Build) -> None:
+def test_the_reported_rate_is_not_corrected(build: Build) -> None:
     seen = build.seen(build.judged("P" * 75 + "m" * 25), correction=_FAQ)
     assert (seen.rate.value, seen.rate.judged) == (0.75, None)
     assert seen.corrected.rate.value != 0.75
@@ -104,7 +104,7 @@ def test_one_cluster_decides_no_gate(build: Build) -> None:
         ("P" * 56 + "r" * 144, 0.2, "pass"),
     ],
 )
-def test_the_gate_holds_the_corrected_rate_against_its_minimum(
+def test_the_gate_compares_the_corrected_rate_with_its_minimum(
     build: Build, letters: str, least: float, result: str
 ) -> None:
     assert _rate_gate(build, letters, least).result == result
@@ -166,7 +166,7 @@ def test_scores_are_not_corrected(build: Build) -> None:
     assert gate.value == pytest.approx(0.8)
 
 
-def test_the_verdict_shows_the_judges_own_rate(build: Build) -> None:
+def test_the_verdict_has_the_uncorrected_rate(build: Build) -> None:
     judged = _decide(build, build.judged("P" * 80 + "m" * 20), {"kind": "pass-rate", "min": 0.5})
     assert judged.pass_rate == 0.8
     assert judged.gates[0].value == pytest.approx(0.6 / 0.7)
@@ -228,7 +228,7 @@ def test_a_suite_without_judges_has_nothing_to_correct(build: Build) -> None:
 
 
 def test_the_bound_of_the_gate_has_its_nominal_coverage(build: Build) -> None:
-    """Answers are missed by rules (20%), good (80% of the rest) or bad; the judge errs as its labels say it may."""
+    """Outputs are missed by rules (20%), good (80% of the rest) or bad; the judge has its calibrated error rates."""
     random, covered, runs = np.random.default_rng(7), 0, 150
     for _ in range(runs):
         rules, good = random.random(120) < 0.2, random.random(120) < 0.8

@@ -35,7 +35,7 @@ def _decide(build: Build, letters: str, *gates: dict[str, Any], warn: bool = Tru
     return decide(build.run(build.suite(letters)), {"faq": _plain_rules(*gates, **fields)}, warn_inconclusive=warn)
 
 
-def test_every_verdict_has_an_exit_code_of_its_own() -> None:
+def test_every_verdict_has_its_exit_code() -> None:
     assert set(EXIT_CODES) == set(get_args(VerdictName))
     assert len(set(EXIT_CODES.values())) == len(EXIT_CODES)
 
@@ -86,7 +86,7 @@ def test_an_advisory_suite_never_blocks(build: Build, letters: str) -> None:
     assert decided.suites["new"].mode == "advisory"
 
 
-def test_problems_make_the_run_invalid_whatever_the_gates_say(build: Build) -> None:
+def test_problems_make_the_run_invalid(build: Build) -> None:
     run = build.run(build.suite("PPP"), problems=("a worker collected other cases",))
     decided = decide(run, {"faq": _plain_rules(_MUST)}, warn_inconclusive=True)
     assert (decided.verdict, decided.exit_code, decided.problems) == ("invalid", 4, run.problems)
@@ -211,7 +211,7 @@ def _rules(*gates: dict[str, Any], **fields: Any) -> SuiteRules:
 
 
 def _losses(build: Build, **losses: int) -> tuple[list[SuiteRun], Baseline]:
-    """Return suites of 60 cases that passed in the baseline, of which so many are lost."""
+    """Return suites of 60 cases that passed in the baseline, with the given numbers of losses."""
     return [build.suite("m" * lost + "P" * (60 - lost), name=name) for name, lost in losses.items()], build.baseline(
         "P" * 60
     )
@@ -252,7 +252,7 @@ def test_slices_of_one_suite_take_their_half_from_all(build: Build) -> None:
     assert _decide_suites(build, [suites[0], law], {"faq": plain, "law": sliced}).verdict == "pass"
 
 
-def test_an_advisory_suite_has_an_alpha_of_its_own(build: Build) -> None:
+def test_an_advisory_suite_has_its_own_alpha(build: Build) -> None:
     suites, baseline = _losses(build, faq=4, law=4, tax=4)
     blocking, advisory = _rules(_DROP, baseline=baseline), _rules(_DROP, baseline=baseline, advisory=True)
     decided = _decide_suites(build, suites, {"faq": blocking, "law": advisory, "tax": advisory})
@@ -289,7 +289,7 @@ def test_a_tolerance_shares_alpha_too(build: Build) -> None:
     assert together.suites["faq"].gates[0].message.endswith("a drop of more than 7.0 pp is not proven")
 
 
-def test_gates_that_cannot_be_compared_ask_nothing(build: Build) -> None:
+def test_gates_that_cannot_be_compared_have_no_test(build: Build) -> None:
     suites, baseline = _losses(build, faq=4, law=0)
     rules = {"faq": _rules(_DROP, baseline=baseline), "law": _rules(_DROP)}
     decided = _decide_suites(build, suites, rules)
@@ -400,12 +400,12 @@ def test_an_invalid_base_is_no_pass(build: Build) -> None:
 def test_a_branch_without_cases_is_invalid(build: Build) -> None:
     decided = _of_two_branches(build, "PPP", *[_BASE] * 3, gates=[_POINT])
     assert (decided.verdict, decided.pass_rate, decided.cases) == ("invalid", None, 0)
-    assert decided.gates[0].message == "suite faq has no case to decide: all are removed"
+    assert decided.gates[0].message == "no case to decide: all are removed"
 
 
 def test_a_branch_that_skips_every_case_is_invalid(build: Build) -> None:
     decided = _of_two_branches(build, "SSPP", *[_HEAD] * 2, *[_BASE] * 2, gates=[_POINT])
-    assert decided.gates[0].message == "suite faq has no case to decide: all 2 are skipped"
+    assert decided.gates[0].message == "no case to decide: all 2 are skipped"
 
 
 @pytest.mark.parametrize("letters", ["PPP", "SPP"])
@@ -450,7 +450,7 @@ def test_a_suite_with_too_few_trials_for_its_aggregate_is_invalid(build: Build) 
     assert decided.gates[0].message == "pass^4 needs 4 trials of a case, but the suite has 3: set trials = 4"
 
 
-def test_an_aggregate_is_what_the_rate_and_the_change_are_made_of(build: Build) -> None:
+def test_the_rate_and_the_change_are_those_of_the_aggregate(build: Build) -> None:
     now, before = "PPPm " * 20, "PPPP " * 20
     rules = _rules(_DROP, {**_POINT, "min": 0.6}, baseline=build.baseline(before.strip()))
     every = decide_suite(build.suite(now.strip()), replace(rules, aggregate="pass^4"))
@@ -601,7 +601,7 @@ def test_a_corrected_change_notes_its_assumption(build: Build) -> None:
 
 
 @pytest.mark.parametrize("judge", [{"passes": (50, 50), "fails": (50, 50)}, {"report_only": True}])
-def test_a_change_that_is_not_divided_assumes_nothing(build: Build, judge: dict[str, Any]) -> None:
+def test_a_change_that_is_not_divided_has_no_note(build: Build, judge: dict[str, Any]) -> None:
     rules = SuiteRules(baseline=build.baseline("P" * 40), judges={"faq": build.judge(**judge)})
     assert decide_suite(build.judged("P" * 32 + "m" * 8), rules).notes == ()
 

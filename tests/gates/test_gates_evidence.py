@@ -58,7 +58,7 @@ def test_a_case_whose_worker_died_has_no_trial_and_is_missing(build: Build) -> N
     assert build.seen(results, completion="best").rate.value == pytest.approx((2 / 3 + 1 + 1) / 3)
 
 
-def test_scores_are_averaged_where_a_scorer_could_tell() -> None:
+def test_scores_of_none_are_left_out_of_the_mean() -> None:
     scores = (Score("a", 1.0, passed=True), Score("b", None, passed=None))
     more = (Score("a", 0.5, passed=False), Score("b", None, passed=None))
     case = PlannedCase("c", Place("g", 1), "f")
@@ -135,7 +135,7 @@ def test_only_scorers_that_grade_every_output_have_a_mean(build: Build) -> None:
     assert build.seen([failed]).ungraded("tone") == "no scorer named tone grades every output; scorers that do: none"
 
 
-def test_what_belongs_to_the_base_branch_is_not_of_this_one(build: Build) -> None:
+def test_cases_of_the_base_branch_are_not_of_this_branch(build: Build) -> None:
     suite = build.suite("PPm", fields={1: {"side": "head"}, 2: {"side": "base"}})
     assert [result.case.id for result in head_results(suite.results)] == ["c000", "c001"]
 
@@ -205,14 +205,14 @@ def test_cases_of_one_cluster_are_one_observation() -> None:
     assert together.finding(0.05).lower < alone.finding(0.05).lower
 
 
-def test_each_case_in_a_cluster_of_its_own_is_as_good_as_none() -> None:
+def test_clusters_of_one_case_equal_no_clusters() -> None:
     before, now = [0.5, 1.0, 0.75, 1.0, 0.0], [0.25, 1.0, 1.0, 0.5, 0.0]
     assert _pairs(before, now, list(range(5)), single_trial=False).finding(0.05).p == pytest.approx(
         _pairs(before, now, single_trial=False).finding(0.05).p
     )
 
 
-def test_losses_and_gains_are_pairs_that_moved_however_little() -> None:
+def test_losses_and_gains_are_pairs_with_any_change() -> None:
     pairs = _pairs([0.5, 0.3, 0.1 + 0.2, 1.0], [0.4, 0.6, 0.3, 1.0], single_trial=False)
     assert (pairs.losses, pairs.gains, len(pairs)) == (1, 1, 4)
 
@@ -226,7 +226,7 @@ def test_losses_and_gains_are_pairs_that_moved_however_little() -> None:
         (_pairs([1.0, 1.0], [1.0, 0.0], [7, 8]), True),
     ],
 )
-def test_what_can_be_tested(pairs: Pairs, testable: bool) -> None:  # noqa: FBT001 - a column of a table
+def test_testable_pairs(pairs: Pairs, testable: bool) -> None:  # noqa: FBT001 - a column of a table
     assert pairs.are_testable is testable
 
 
@@ -281,13 +281,13 @@ def test_the_smallest_drop_of_clusters_has_their_degrees_of_freedom() -> None:
     assert (pairs.detectable_drop(0.05) or 0) > (_table(60, 6, 0).detectable_drop(0.05) or 1) / 2
 
 
-def test_pairs_without_any_change_can_show_a_drop_all_the_same() -> None:
+def test_pairs_without_any_change_have_an_mde() -> None:
     assert _means(0, 1000).detectable_drop(0.05) == pytest.approx(mde_mean(1 / math.sqrt(1000 * 1002), 999))
     assert _means(0, 1000).expected_detectable_drop(0.05) == _means(0, 1000).detectable_drop(0.05)
     assert _table(1000, 0, 0).expected_detectable_drop(0.05) == mde_with_flips(1000, 0.0, 0.05, 0.8)
 
 
-def test_a_few_pairs_show_what_adds_to_their_flips() -> None:
+def test_a_few_pairs_detect_drops_on_top_of_flips() -> None:
     few = _table(20, 2, 1)
     assert few.detectable_drop(0.05) is None
     assert few.expected_detectable_drop(0.05) == mde_with_flips(20, 3 / 21, 0.05, 0.8)
@@ -297,7 +297,7 @@ def test_a_few_pairs_show_what_adds_to_their_flips() -> None:
 
 
 @pytest.mark.parametrize("pairs", [_means(1, 1), _table(3, 1, 1), _pairs([1.0, 1.0], [1.0, 0.0], [0, 1])])
-def test_a_handful_of_pairs_can_show_no_drop(pairs: Pairs) -> None:
+def test_a_handful_of_pairs_can_detect_no_drop(pairs: Pairs) -> None:
     assert pairs.detectable_drop(0.05) is None
 
 
@@ -305,7 +305,7 @@ numbers = st.floats(0, 1).map(lambda value: round(value, 3))
 
 
 @given(st.lists(st.tuples(numbers, numbers), min_size=2, max_size=30))
-def test_the_bounds_of_means_hold_the_change_and_the_lower_one_is_never_the_nearer(
+def test_the_bounds_of_means_contain_the_change_and_the_lower_one_is_capped(
     table: list[tuple[float, float]],
 ) -> None:
     before, now = (list(side) for side in zip(*table, strict=True))
@@ -324,7 +324,7 @@ def test_swapping_the_runs_mirrors_the_bounds_of_a_table(losses: int, gains: int
     assert found.delta == -swapped.delta
 
 
-def test_what_a_judge_decided_is_scaled_to_what_lies_behind_it() -> None:
+def test_judged_changes_are_divided_by_youdens_j() -> None:
     seen = _table(200, 20, 4)
     behind = replace(seen, youden=0.5)
     one, other = seen.finding(0.05), behind.finding(0.05)
@@ -339,7 +339,7 @@ def test_no_change_behind_a_judge_is_larger_than_all_cases() -> None:
     assert (found.delta, found.lower, found.upper) == (-1.0, -1.0, -1.0)
 
 
-def test_a_drop_that_only_a_better_judge_could_show_is_none() -> None:
+def test_a_drop_that_only_a_better_judge_could_detect_is_none() -> None:
     seen = _table(30, 3, 3)
     assert seen.expected_detectable_drop(0.05) is not None
     assert replace(seen, youden=0.2).expected_detectable_drop(0.05) is None

@@ -123,7 +123,7 @@ def test_a_smaller_p_never_saves_a_test_that_was_rejected(
 
 
 def _family_of(rng: np.random.Generator, suites: int, cases: int, slices: int) -> Family:
-    """Judge a build in which nothing changed: a tenth of the cases flips, losses as often as gains."""
+    """Decide a build without a change: a tenth of the cases flips, losses as often as gains."""
     questions: list[GateTest] = []
     for suite in map(str, range(suites)):
         flips = rng.choice([-1, 0, 1], size=cases, p=[0.05, 0.9, 0.05])

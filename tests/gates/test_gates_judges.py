@@ -1,4 +1,4 @@
-"""What the judges of a suite say, and what that is worth."""
+"""Verdicts of judges: their rates, corrections and calibrations."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_graded_and_unreadable_outputs_are_counted(build: Build) -> None:
     assert found.pass_rate == pytest.approx(3 / 5)
 
 
-def test_its_rate_is_that_of_its_own_verdicts_with_their_errors_taken_out(build: Build) -> None:
+def test_the_rate_of_a_judge_is_corrected_for_its_errors(build: Build) -> None:
     found = _say(build.judged("P" * 150 + "m" * 30 + "x" * 20 + "r" * 99), build.judge())
     wanted = judged_rate(n=200, passed=0.75, refused=0.25, errors=JudgeErrors(50, 45, 50, 40))
     assert found.corrected is not None
@@ -71,7 +71,7 @@ def test_trials_of_one_case_are_not_counted_as_cases(build: Build) -> None:
     assert agreeing.corrected == single.corrected
 
 
-def test_a_case_of_which_nothing_could_be_read_is_left_out(build: Build) -> None:
+def test_a_case_without_readable_verdicts_is_left_out(build: Build) -> None:
     found = _say(build.judged("PP? ??? mm? PPP"), build.judge())
     assert (found.scored, found.unreadable) == (7, 5)
     assert found.pass_rate == pytest.approx(2 / 3)
@@ -87,7 +87,7 @@ def test_clusters_count_as_fewer_cases(build: Build) -> None:
 
 
 @pytest.mark.parametrize("letters", ["r", "??", "r?"])
-def test_a_judge_that_said_nothing_has_no_rate(build: Build, letters: str) -> None:
+def test_a_judge_without_verdicts_has_no_rate(build: Build, letters: str) -> None:
     found = _say(build.judged(letters), build.judge())
     assert (found.scored, found.pass_rate, found.corrected) == (0, None, None)
 
@@ -109,12 +109,12 @@ def test_an_uncalibrated_judge_has_only_a_rate(build: Build) -> None:
 
 
 @pytest.mark.parametrize("counts", [{"fails": (0, 0)}, {"passes": (25, 50), "fails": (20, 50)}])
-def test_errors_that_are_unknown_or_those_of_chance_correct_nothing(build: Build, counts: dict[str, Any]) -> None:
+def test_unknown_errors_and_those_of_chance_correct_nothing(build: Build, counts: dict[str, Any]) -> None:
     found = _say(build.judged("PPm"), build.judge(**counts))
     assert (found.calibrated, found.corrected) == (True, None)
 
 
-def test_the_errors_of_a_judge_as_it_was_do_not_correct_what_it_is_now(build: Build) -> None:
+def test_the_errors_of_a_changed_judge_correct_nothing(build: Build) -> None:
     found = _say(build.judged("PPm"), replace(build.judge(why_not="the rubric changed"), fingerprint="other"))
     assert (found.fingerprint, found.corrected) == ("other", None)
     assert found.tpr is not None

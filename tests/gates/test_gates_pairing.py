@@ -68,7 +68,7 @@ _records = st.lists(
 )
 
 
-def test_nothing_was_called() -> None:
+def test_a_run_without_calls() -> None:
     assert total_calls([]) == Calls()
 
 
@@ -96,7 +96,7 @@ def test_costs_are_rounded_to_a_millionth_of_a_dollar() -> None:
 
 
 @given(_records)
-def test_the_parts_make_the_whole(records: list[CallRecord]) -> None:
+def test_the_totals_of_suites_add_up(records: list[CallRecord]) -> None:
     calls = total_calls(records)
     assert calls.planned == calls.sent + calls.cached == len(records)
     assert sum(record.attempts for record in records) == calls.sent + calls.retried
@@ -110,7 +110,7 @@ def test_every_trial_of_every_case_counts_also_those_in_vain() -> None:
     assert list(call_records([first, second])) == [_TARGET, _JUDGE, _REMEMBERED, _UNPRICED]
 
 
-def test_the_verdict_holds_the_accounts_of_all_suites(build: Build) -> None:
+def test_the_verdict_has_the_calls_of_all_suites(build: Build) -> None:
     def with_calls(name: str, *calls: CallRecord) -> SuiteRun:
         suite = build.suite("P", name=name)
         [result] = suite.results
@@ -127,7 +127,7 @@ def _repeats(build: Build, trials: str, n_eff: float = 1.0) -> Repeats | None:
 
 
 @pytest.mark.parametrize("trials", ["P m P", "P? ?? m?", "- -"])
-def test_without_two_trials_of_a_case_there_is_nothing_to_say(build: Build, trials: str) -> None:
+def test_without_two_trials_of_a_case_there_are_no_repeats(build: Build, trials: str) -> None:
     assert _repeats(build, trials) is None
 
 
@@ -165,7 +165,7 @@ def _sample(suite: SuiteRun, drawn_from: int) -> SuiteRun:
     return replace(suite, plan=replace(suite.plan, drawn_from=drawn_from))
 
 
-def test_what_a_sample_does_not_hold_was_not_removed(build: Build) -> None:
+def test_cases_outside_of_a_sample_are_not_removed(build: Build) -> None:
     suite = build.suite("PmP", fields={2: {"fingerprint": "other"}})
     pairing = pair(_sample(suite, 9), build.baseline("PPPPPPPPP"))
     assert (pairing.removed, pairing.baseline_cases, pairing.share) == ((), 3, 2 / 3)
@@ -183,7 +183,7 @@ def test_a_small_sample_of_a_large_baseline_is_compared(build: Build) -> None:
     assert sample_plan.verdict == "pass"
 
 
-def test_the_verdict_names_the_tier_and_its_suites_what_they_are_samples_of(build: Build) -> None:
+def test_the_verdict_names_the_tier_and_the_size_of_its_samples(build: Build) -> None:
     suite = build.suite("PPP")
     rules = {suite.plan.name: SuiteRules()}
     verdict = decide(build.run(_sample(suite, 1319)), rules, warn_inconclusive=True, tier="smoke")

@@ -176,7 +176,7 @@ def test_trials_of_a_case_are_averaged_first(build: Build) -> None:
     assert _decide(build, [[1.0, 0.0], [1.0, 1.0]], 0.7, "point").value == 0.75
 
 
-def test_marks_of_nothing_but_passes_and_misses_are_a_pass_rate(build: Build) -> None:
+def test_scores_of_0_and_1_are_a_pass_rate(build: Build) -> None:
     found = _decide(build, [[1.0]] * 40 + [[0.0]] * 10, 0.7)
     assert found.bound == clopper_pearson_lower_one_sided(40, 50, 0.95)
 
@@ -264,7 +264,7 @@ def test_scores_that_were_all_full_marks_are_no_table_of_passes(build: Build) ->
     assert "(paired-t p=" in gate.message
 
 
-def test_a_scorer_that_the_baseline_does_not_hold_cannot_be_compared(build: Build) -> None:
+def test_a_scorer_that_is_not_in_the_baseline_cannot_be_compared(build: Build) -> None:
     rules = SuiteRules(gates=(_no_regression(),), baseline=build.baseline("P" * 20))
     [gate] = decide_suite(build.graded(*[[0.7]] * 20), rules).gates
     assert (gate.result, gate.of) == ("invalid", "tone")
@@ -334,7 +334,7 @@ def test_a_missed_trial_beside_a_missing_one_fails_either_way(build: Build) -> N
     assert decide_must_pass(_must_gate(), results, "best").result == "fail"
 
 
-def test_the_message_names_the_first_cases_and_where_they_stand(build: Build) -> None:
+def test_the_message_names_the_first_cases_and_their_places(build: Build) -> None:
     result = decide_must_pass(
         _must_gate("safety"), build.suite("mmmmmP", fields=dict.fromkeys(range(6), _SAFE)).results, "worst"
     )

@@ -59,15 +59,13 @@ def test_an_aggregate_of_trials_counts_one_value_per_case(build: Build) -> None:
         ({"kind": "must-pass"}, 0),
     ],
 )
-def test_a_single_cluster_is_a_problem_for_what_needs_spread(
-    build: Build, gate: dict[str, Any], problems: int
-) -> None:
+def test_a_single_cluster_is_a_problem_for_bounds_and_tests(build: Build, gate: dict[str, Any], problems: int) -> None:
     one = {index: {"cluster": "d"} for index in range(60)}
     assert len(_foresee(build, "P" * 60, gate, fields=one).problems) == problems
     assert _foresee(build, "P" * 60, gate, fields={**one, 0: {"cluster": "e"}}).problems == ()
 
 
-def test_clusters_count_where_cases_come_in_them(build: Build) -> None:
+def test_the_units_are_clusters_if_there_are_any(build: Build) -> None:
     gate = {"kind": "no-regression", "fail_on": "not_proven", "margin": 0.05}
     fields = {index: {"cluster": f"d{index // 2}"} for index in range(60)}
     assert "with 30 clusters" in _foresee(build, "P" * 60, gate, fields=fields).problems[0]
@@ -81,7 +79,7 @@ def test_clusters_count_where_cases_come_in_them(build: Build) -> None:
         (400, None),
     ],
 )
-def test_a_set_that_shows_only_large_drops_is_a_warning(build: Build, cases: int, message: str | None) -> None:
+def test_a_set_that_detects_only_large_drops_is_a_warning(build: Build, cases: int, message: str | None) -> None:
     seen = _foresee(build, "P" * cases)
     assert seen.problems == ()
     assert [text.partition(": pytest-evalgate")[0] for text in seen.warnings] == ([message] if message else [])
@@ -110,6 +108,6 @@ def test_slices_that_can_never_fail_are_named(build: Build) -> None:
     assert seen.warnings == ("slices by lang with fewer than 5 cases are too small to gate: de",)
 
 
-def test_nothing_is_foreseen_of_a_suite_that_skips_everything(build: Build) -> None:
+def test_a_suite_that_skips_everything_has_no_power_check(build: Build) -> None:
     seen = _foresee(build, "SS", {"kind": "pass-rate", "min": 0.9})
     assert (seen.problems, seen.warnings) == ((), ())

@@ -107,7 +107,7 @@ _SUITE_GATES = (
 )
 
 Row = tuple[str, str, str]
-"""Now, before, and the slice of one case."""
+"""Result, baseline and slice of one case."""
 
 rows = st.lists(
     st.tuples(st.sampled_from("Pm"), st.sampled_from("PPPm"), st.sampled_from("ab")), min_size=2, max_size=30

@@ -1,4 +1,4 @@
-"""Recorded outputs of real systems, through the project's own path, against numbers computed elsewhere."""
+"""Recorded outputs of real systems, decided by the gates and compared with independently computed numbers."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _suite(
 
 
 def _rows(name: str, file: str) -> dict[str, Any]:
-    """Return the rows of a file by their ids: what the tests below recompute from."""
+    """Return the rows of a file by their ids, for recomputation."""
     lines = (_EXAMPLES / name / file).read_text(encoding="utf-8").splitlines()
     return {row["id"]: row for row in map(json.loads, lines)}
 
@@ -120,7 +120,7 @@ def test_gsm8k_swapped_fails() -> None:
     assert "293 cases got worse, 64 got better" in judged.gates[0].message
 
 
-def test_gsm8k_slices_hold_every_case_once() -> None:
+def test_gsm8k_slices_contain_every_case_once() -> None:
     gate = NoRegressionGate(kind="no-regression")
     judged = decide_suite(_gsm8k("6b_verification"), _rules_against(_gsm8k("6b_finetuning"), gate))
     assert [piece.value for piece in judged.slices] == ["2", "3", "4", "5", "6", "7", "8", "9", "11"]
@@ -131,7 +131,7 @@ def test_gsm8k_slices_hold_every_case_once() -> None:
 
 
 def _correct_by_steps(system: str) -> dict[str, list[bool]]:
-    """Count by the flags that came with the answers, and the tags of the questions."""
+    """Count by the flags of the outputs and the tags of the questions."""
     answers, found = _rows("gsm8k", f"outputs.{system}.jsonl"), dict[str, list[bool]]()
     for case_id, question in _rows("gsm8k", "golden.jsonl").items():
         [steps] = (tag.removeprefix("steps:") for tag in question["tags"] if tag.startswith("steps:"))

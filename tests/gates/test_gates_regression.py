@@ -95,7 +95,7 @@ def test_four_losses_are_the_fewest_that_can_fail(build: Build, losses: int, res
     assert _judge(build, 50, losses, 0).result == result
 
 
-def test_a_stricter_alpha_asks_for_more(build: Build) -> None:
+def test_a_stricter_alpha_needs_more_losses(build: Build) -> None:
     assert _judge(build, 50, 5, 0, alpha=0.05).result == "fail"
     assert _judge(build, 50, 5, 0, alpha=0.01).result == "pass"
 
@@ -149,7 +149,7 @@ def test_one_pair_with_trials_has_finite_bounds(build: Build) -> None:
     assert -1 <= delta.lower <= delta.delta <= delta.upper <= 1
 
 
-def test_the_delta_counts_what_it_could_not_pair(build: Build) -> None:
+def test_the_delta_counts_unpaired_cases(build: Build) -> None:
     suite = build.suite("PmPP", fields={3: {"fingerprint": "other"}})
     delta = decide_suite(suite, SuiteRules(baseline=build.baseline("PPmPP", first=0))).delta
     assert delta is not None
@@ -159,7 +159,7 @@ def test_the_delta_counts_what_it_could_not_pair(build: Build) -> None:
     assert delta.mde is None
 
 
-def test_messages_name_the_cases_the_p_and_what_could_be_seen(build: Build) -> None:
+def test_messages_name_the_cases_the_p_and_the_mde(build: Build) -> None:
     assert _judge(build, *_CLEAR_DROP).message.startswith("40 cases got worse, 2 got better (mcnemar-midp p=")
     assert "limit 0.05" in _judge(build, *_CLEAR_DROP).message
     assert "no drop is proven" in _judge(build, *_NO_DROP).message
@@ -211,7 +211,7 @@ def test_the_margin_is_compared_with_the_corrected_change(build: Build) -> None:
     assert (behind.gates[0].value, behind.gates[0].bound) == (_delta(behind).delta, _delta(behind).lower)
 
 
-def test_what_is_not_proven_needs_more_cases_behind_a_judge(build: Build) -> None:
+def test_not_proven_needs_more_cases_with_a_judge(build: Build) -> None:
     seen, behind = (
         _judged(build, 100, 5, 5, report_only=only, margin=0.05, fail_on="not_proven").gates[0].message
         for only in (True, False)

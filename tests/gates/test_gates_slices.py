@@ -177,7 +177,7 @@ def test_nothing_to_test_is_no_pass(build: Build, slices: str, before: str, mess
     assert gate.message.startswith(message)
 
 
-def test_slices_that_the_baseline_does_not_hold_are_no_pass(build: Build) -> None:
+def test_slices_that_are_not_in_the_baseline_are_no_pass(build: Build) -> None:
     suite = build.suite("P" * 20, fields={index: {"slices": (("steps", "new"),)} for index in (18, 19)})
     [gate] = decide_suite(suite, SuiteRules(gates=(_gate(),), baseline=build.baseline("P" * 18))).gates
     assert gate.result == "invalid"

@@ -1,4 +1,4 @@
-"""When a suite may stop: never before its verdict, and that of the build, is the one of the whole run."""
+"""Early stopping: a suite stops only when its verdict and that of the build are those of the full run."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_every_gate_has_to_be_certain(build: Build) -> None:
     assert _names(build, now, before, gates=gates) == frozenset()
 
 
-def test_a_suite_that_is_nearly_whole_goes_on(build: Build) -> None:
+def test_a_nearly_complete_suite_does_not_stop(build: Build) -> None:
     assert _names(build, "m" * 36 + "-" * 4, "P" * 40) == {"faq"}
     assert _names(build, "m" * 37 + "-" * 3, "P" * 40) == frozenset()
     assert _names(build, "m" * 36 + "-" * 4 + "S" * 40, "P" * 40) == {"faq"}
@@ -95,7 +95,7 @@ def test_a_suite_with_too_many_errors_goes_on_for_the_sake_of_the_next_run(build
     assert _names(build, "mmmmmm?" + "-" * 33, "P" * 40, max_error_rate=0.0) == frozenset()
 
 
-def test_a_suite_whose_baseline_has_to_be_promoted_anew_goes_on(build: Build) -> None:
+def test_a_suite_that_needs_a_new_baseline_does_not_stop(build: Build) -> None:
     assert _names(build, "m" * 20 + "-" * 20, "P" * 20) == {"faq"}
     assert _names(build, "m" * 20 + "-" * 20, "P" * 60) == frozenset()
 
@@ -118,7 +118,7 @@ def test_a_stopped_suite_is_not_named_again(build: Build) -> None:
     ],
     ids="-".join,
 )
-def test_what_has_no_extremes_cannot_stop(build: Build, rules: dict[str, Any]) -> None:
+def test_suites_with_gates_that_are_not_monotone_do_not_stop(build: Build, rules: dict[str, Any]) -> None:
     plan, able = build.suite("-" * 10).plan, SuiteRules(baseline=build.baseline("P" * 10))
     assert supports_stopping(plan, able)
     assert not supports_stopping(plan, replace(able, **rules))
@@ -147,7 +147,7 @@ def _results(verdict: Verdict) -> dict[str, list[str]]:
 def _run_in_any_order(
     whole: Mapping[str, SuiteRun], rules: Mapping[str, SuiteRules], seed: int
 ) -> Mapping[str, SuiteRun]:
-    """Run the cases of all suites in a random order, look now and then, and stop what may stop."""
+    """Run the cases of all suites in a random order, check at intervals, and stop suites that may stop."""
     order = [(name, index) for name, suite in whole.items() for index, _ in enumerate(suite.results)]
     random.Random(seed).shuffle(order)  # noqa: S311 - an order, not a secret
     so_far = {name: _blank(suite) for name, suite in whole.items()}
@@ -169,10 +169,10 @@ def _with_result(suite: SuiteRun, index: int, result: CaseResult) -> SuiteRun:
 
 @given(_SUITES, st.text(st.sampled_from("PPPPPPPPPm?"), min_size=5, max_size=15), st.integers(0, 2**32))
 @settings(max_examples=40, deadline=None)
-def test_the_verdict_at_the_stop_is_that_of_the_whole_run_in_any_order(
+def test_the_verdict_at_the_stop_is_that_of_the_full_run_in_any_order(
     build: Build, drawn: list[tuple[list[tuple[str, str]], list[Gate], bool]], beside: str, seed: int
 ) -> None:
-    """Whatever stops keeps every result, also where a suite beside it ends without an answer."""
+    """A stopped suite keeps every gate result, also if another suite ends incomplete."""
     rules = {"beside": SuiteRules(baseline=build.baseline("P" * len(beside)), stop="never")}
     whole = {"beside": build.suite(beside, name="beside")}
     for number, (cases, gates, advisory) in enumerate(drawn):
@@ -188,7 +188,7 @@ def test_the_verdict_at_the_stop_is_that_of_the_whole_run_in_any_order(
 
 
 def test_a_pass_is_certain_only_if_the_suite_may_have_all_of_the_alpha(build: Build) -> None:
-    """Four losses do not fail one of two tests; but should the other suite end without answers, they may."""
+    """Four losses do not fail one of two tests, but they may if the other suite ends incomplete."""
     rules = {
         "one": SuiteRules(baseline=build.baseline("P" * 30 + "m" * 10)),
         "two": SuiteRules(baseline=build.baseline("P" * 40)),
@@ -198,7 +198,7 @@ def test_a_pass_is_certain_only_if_the_suite_may_have_all_of_the_alpha(build: Bu
     assert stoppable_suites([build.suite("m" * 3 + "P" * 27 + "-" * 10, name="one"), two], rules) == {"one"}
 
 
-def test_the_shown_numbers_are_those_of_the_completion_nearer_to_no_change(build: Build) -> None:
+def test_the_numbers_are_those_of_the_more_conservative_completion(build: Build) -> None:
     broken = replace(build.suite("m" * 10 + "-" * 30), stopped="certainty")
     better = replace(build.suite("P" * 20 + "-" * 20), stopped="certainty")
     dropped = decide_suite(broken, SuiteRules(baseline=build.baseline("P" * 40)))

@@ -49,7 +49,7 @@ def _trend(rows: Sequence[HistoryRow]) -> Trend:
 
 
 def _series(seed: int, runs: int, *, slide: float = 0.0, start: int = 0) -> list[HistoryRow]:
-    """Simulate runs of 500 cases, 50 of them flaky, that lose ``slide`` a run from run ``start`` on."""
+    """Simulate runs of 500 cases, 50 of them flaky, that decline by ``slide`` a run from run ``start`` on."""
     random = np.random.default_rng(seed)
     drops = slide * np.clip(np.arange(runs) - start, 0, None)
     rates = 0.85 + random.binomial(_FLAKY, 0.5, runs) / _CASES - drops
@@ -145,7 +145,7 @@ def test_two_lost_cases_that_stay_lost_are_an_alarm_where_nothing_flips() -> Non
 
 
 @pytest.mark.parametrize("field", ["golden_sha256", "scorers_sha256", "baseline_run_id", "suite"])
-def test_a_change_of_what_is_measured_resets_the_trend(field: str) -> None:
+def test_a_change_of_golden_set_scorers_or_baseline_resets_the_trend(field: str) -> None:
     before, after = _rows([0.95] * 10), _rows([*_STEADY, 0.90])
     now = replace(after[-1], run_id="now")
     changed = [replace(row, run_id=f"b{row.run_id}", **{field: "other"}) for row in before]  # type: ignore[arg-type]
@@ -166,7 +166,7 @@ def test_a_run_that_is_in_the_history_already_counts_once() -> None:
     assert trend_of(rows, rows[-1]) == _trend(rows)
 
 
-def test_the_first_third_of_many_runs_is_what_is_usual() -> None:
+def test_the_first_third_of_many_runs_is_the_in_control_level() -> None:
     rates = [*[0.90] * 7, *[0.93] * 3, *[0.90] * 20]
     assert _trend(_rows(rates[:29])).level == pytest.approx((7 * 0.90 + 2 * 0.93) / 9)
     assert _trend(_rows(rates)).level == pytest.approx(0.909)

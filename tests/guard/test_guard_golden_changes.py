@@ -1,4 +1,4 @@
-"""What changed in the data (A25): every edit of a golden set is listed, and what was there before still runs."""
+"""Changes of golden sets: every edit is listed, and the cases of the base branch still run."""
 
 from __future__ import annotations
 

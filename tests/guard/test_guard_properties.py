@@ -1,4 +1,4 @@
-"""The claim of the differ: where it calls nothing weaker, no run that failed under the base passes under the head."""
+"""If no change is called weaker, no run that fails under the base settings passes under those of the branch."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ _Table = dict[str, Any]
 
 _TAGS = {0: ("safety",), 1: ("law",)}
 _SHAPES = ("PP PP PP PP PP Pm", "PP PP Pm Pm mP mm", "PP Pm", "PP PP PP Pm mP P?", "PP PP PP PP PP PP PP PP PP Pm mP")
-"""What was and what is, of the cases to draw from: a small change, noise, a slump, missing answers, hardly a drop."""
+"""Baseline and result of the cases to draw from: a small change, noise, a large drop, missing results, a tiny drop."""
 
 
 @dataclass(frozen=True)
 class _Evidence:
-    """What one suite answered, now and in its baseline."""
+    """The results of one suite, now and in its baseline."""
 
     run: SuiteRun
     baseline: Baseline | None
 
 
 def _evidence(build: Build, name: str, seed: int) -> _Evidence:
-    """Draw a run; the seed decides on everything."""
+    """Draw a run from a seed."""
     chance = random.Random(f"{name}{seed}")  # noqa: S311 - answers, not a secret
     table = chance.choices(chance.choice(_SHAPES).split(), k=chance.randint(4, 40))
     trials = chance.choice([1, 1, 2])
@@ -94,9 +94,9 @@ def _rules(configured: Settings, suite: Suite, evidence: _Evidence, *, ci: bool)
 
 
 def _must_not_pass(before: Verdict) -> bool:
-    """Tell whether what is not weaker has to exit with an error as well.
+    """Return whether a change that is not weaker must exit with an error as well.
 
-    A gate that could not be judged, and an answer that was missing, have failed nothing yet.
+    Invalid gates and missing results have not failed a gate yet.
     """
     blocking = [suite for suite in before.suites.values() if suite.mode == "blocking"]
     said = {gate.result for suite in blocking for gate in suite.gates}
@@ -188,7 +188,7 @@ _tables = st.fixed_dictionaries(
 
 @st.composite
 def _edited(draw: st.DrawFn, table: _Table) -> _Table:
-    """Turn one screw: a policy, a suite more or less, a key of a suite, a gate more or less, a key of a gate."""
+    """Change one thing: a policy, a suite, a key of a suite, a gate, or a key of a gate."""
     screw = draw(st.sampled_from(["policy", "suite", "key", "more", "less", "gate", "gate"]))
     name = draw(st.sampled_from(sorted(table["suites"])))
     if screw == "policy":

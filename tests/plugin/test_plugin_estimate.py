@@ -161,7 +161,7 @@ def test_the_budget_of_the_command_line_goes_before_the_others(
 
 @pytest.mark.parametrize(
     ("limit", "code", "says"),
-    [("2.0", 0, "cost US$2.00 for 2 calls, at most US$2.00 wanted"), ("1.5", 1, "cost US$2.00, at most US$1.50")],
+    [("2.0", 0, "cost US$2.00 for 2 calls, at most US$2.00 allowed"), ("1.5", 1, "cost US$2.00, at most US$1.50")],
 )
 def test_the_budget_gate_judges_what_was_spent(
     project: Project, server: ScriptedServer, limit: str, code: int, says: str

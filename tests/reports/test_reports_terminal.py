@@ -209,7 +209,7 @@ _SCREENS: list[tuple[Callable[[Screen], ReportView], str, int]] = [
     (_wide_characters, "", 1),
     (
         _all_skipped,
-        "evalgate: INVALID  support-faq: no case of suite support-faq is left: all 3 are skipped   (exit 5)",
+        "evalgate: INVALID  support-faq: no case to decide: all 3 are skipped   (exit 5)",
         5,
     ),
     (_nothing, "evalgate: INVALID  no case was selected   (exit 5)", 5),

@@ -191,7 +191,7 @@ def test_a_unit_that_was_rated_once_does_not_count() -> None:
     assert krippendorff_missing([[1, 2, 3, 1, 9], [1, 2, 2, 1, None]], "interval") == whole
 
 
-def test_raters_who_agree_on_one_rating_prove_nothing() -> None:
+def test_raters_who_agree_on_one_rating_have_no_alpha() -> None:
     assert krippendorff_missing([[1, 1], [1, 1]], "nominal") is None
     assert fleiss_kappa([[3, 0], [3, 0]]) is None
 

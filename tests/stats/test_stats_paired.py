@@ -1,4 +1,4 @@
-"""What the delta tests say at the edges: no difference, equal differences, few pairs, clusters, many pairs."""
+"""Paired tests at the edges: no difference, equal differences, few pairs, clusters, many pairs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must hold for any data, and exactness against integer arithmetic."""
+"""Properties for any data, and exactness against integer arithmetic."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ IN_PART: Mapping[str, frozenset[str]] = {
     "rogan_gladen": frozenset({"theta", "theta_unclipped", "error"}),
     "sign_flip": frozenset({"p_regress_midp"}),
 }
-"""The fields that are computed of a quantity, unless all of them are."""
+"""The computed fields of a quantity, if not all of them are."""
 
 
 def wanted(case: Mapping[str, Any]) -> object:
@@ -158,7 +158,7 @@ def wanted(case: Mapping[str, Any]) -> object:
 
 
 def leaves(expected: object, actual: object, path: str = "") -> list[tuple[str, object, object]]:
-    """Pair every expected number or word with the actual one; a list stands for a tuple or an interval's two ends."""
+    """Pair every expected value with the actual one; a list means a tuple or the two limits of an interval."""
     if isinstance(expected, dict):
         read = actual.__getitem__ if isinstance(actual, dict) else lambda name: getattr(actual, name)
         return [leaf for name, part in expected.items() for leaf in leaves(part, read(name), f"{path}.{name}")]

@@ -311,7 +311,7 @@ def _decide_suites(
         name = suite.plan.name
         decisions = [outcome[name] for outcome in outcomes if name in outcome]
         verdict = _suite_verdict(suite, rules[name], problems[name], decisions, created)
-        if suite.plan.drawn_from is not None:  # a sample
+        if suite.plan.drawn_from is not None:  # the suite is a sample
             note = f"tier {tier}: {len(suite.plan.cases):,} of {count(suite.plan.drawn_from, 'case')}"
             verdict = replace(verdict, notes=(note, *verdict.notes))
         verdicts[name] = verdict
@@ -329,7 +329,7 @@ def _suite_problem(suite: SuiteRun, rules: SuiteRules) -> tuple[VerdictName, str
     here = head_results(suite.results)
     if not not_skipped(here):
         reason = f"all {len(here):,} are skipped" if here else "all are removed"
-        return "invalid", f"suite {suite.plan.name} has no case to decide: {reason}"
+        return "invalid", f"no case to decide: {reason}"
     if (trials_problem := Measure(rules.aggregate).trials_problem(suite.plan.trials)) is not None:
         return "invalid", trials_problem
     if accounting.errored / accounting.planned > rules.max_error_rate:  # a product would round past the limit

@@ -176,9 +176,8 @@ class Measure:
     def of_results(self, results: Sequence[CaseResult], completion: Completion) -> npt.NDArray[np.float64]:
         """Return the numbers of cases, shape (n,), with missing trials counted by ``completion``."""
         fill = _FILL[completion]
-        if self.trials == 1 and all(
-            len(result.trials) <= 1 for result in results
-        ):  # the common case, without a list per case
+        # nearly every suite; without a list per case
+        if self.trials == 1 and all(len(result.trials) <= 1 for result in results):
             single = (self._value(result.trials[0], fill) if result.trials else fill for result in results)
             return np.fromiter(single, np.float64, len(results))
         trials = [[self._value(trial, fill) for trial in result.trials] for result in results]
