@@ -81,8 +81,8 @@ def duplicates(cases: Iterable[Case]) -> Iterator[LintFinding]:
 def _near_duplicates(cases: Sequence[Case]) -> Iterator[LintFinding]:
     """Compare each case with the earlier ones that share one of its rarest word pairs.
 
-    This is prefix filtering (Chaudhuri, Ganti and Kaushik 2006, "A primitive operator for similarity joins"): two texts
-    with a Jaccard index of at least `MIN_SIMILARITY` share at least one of their rarest pairs.
+    This is prefix filtering (Chaudhuri, Ganti and Kaushik 2006, "A primitive operator for similarity joins"): two
+    texts with a Jaccard index of at least `MIN_SIMILARITY` share at least one of their rarest pairs.
     """
     numbers = _Numbers()
     shingles = [_shingles(input_text(case), numbers) for case in cases]
