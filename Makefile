@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH := $(VENV)/bench/bin/python
+SMOKE := env -u PYTHONPATH
 EVALS := cd examples/golden_sets && ../../$(BIN)/pytest --eval-gate --no-header -q
 
-.PHONY: demo test check bench browser docs realmodel coverage clean
+.PHONY: demo test check smoke smoke-oldest bench browser docs realmodel coverage clean
 
 demo: $(VENV)/.demo
 	@echo "== 1. a candidate that is better than its baseline: the gate passes"
@@ -25,6 +26,25 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# the wheel in an empty environment: what users install, with the newest and with the oldest allowed dependencies
+smoke: build/smoke/newest/.installed
+	$(SMOKE) build/smoke/newest/bin/python -m pytest --confcutdir tests/smoke -c tests/smoke/pytest.ini tests/smoke
+
+smoke-oldest: build/smoke/oldest/.installed
+	$(SMOKE) build/smoke/oldest/bin/python -m pytest --confcutdir tests/smoke -c tests/smoke/pytest.ini tests/smoke
+
+build/dist/.built: pyproject.toml $(shell find src -type f ! -name '*.pyc') | $(VENV)/.dev
+	rm -rf build/dist
+	$(BIN)/python -m hatchling build -t wheel -d build/dist
+	@touch $@
+
+build/smoke/%/.installed: build/dist/.built tests/smoke/oldest.txt
+	rm -rf $(@D)
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check \
+		$(if $(filter oldest,$*),--constraint tests/smoke/oldest.txt) build/dist/*.whl
+	@touch $@
 
 # as make test runs it, at twice the time
 coverage: $(VENV)/.dev

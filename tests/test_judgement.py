@@ -118,7 +118,7 @@ def test_one_baseline_may_stand_in_for_that_of_a_suite(tmp_path: Path) -> None:
     found = _judgement(tmp_path, against="other.json").baseline_of("law")
     assert found is not None
     assert found.source == "file:other.json"
-    with pytest.raises(BaselineError, match="holds suite 'law', wanted 'faq'"):
+    with pytest.raises(BaselineError, match="is the baseline of suite 'law', not of 'faq'"):
         _judgement(tmp_path, against="other.json").baseline_of("faq")
 
 
@@ -128,4 +128,4 @@ def test_scores_of_a_promoted_run_are_there_to_be_compared(tmp_path: Path) -> No
     _promote(tmp_path, _suite("faq", "P", "P"))
     run = _run(_suite("faq", "P", "P"))
     verdict = decider.decide(run, decider.rules(["faq"], _no_problem))
-    assert verdict.suites["faq"].gates[0].message.startswith("the baseline holds no scores of tone")
+    assert verdict.suites["faq"].gates[0].message.startswith("the baseline has no scores of tone")

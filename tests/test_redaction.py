@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import base64
 import json
+import pickle
 from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.text.redaction import MASK, Redactor, encodings_of
+from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.text.redaction import MASK, Redactor, Secret, encodings_of, read_secret
 
 _KEY = 'sk-canary/47+"11"'
 _REDACTOR = Redactor(encodings_of(_KEY))
@@ -51,3 +53,37 @@ def test_the_longest_key_goes_first_where_one_holds_the_other() -> None:
 def test_placeholders_and_unset_variables_take_nothing_out(value: str) -> None:
     assert Redactor.of(["A", "B"], {"A": value}) == Redactor()
     assert Redactor().redact("none is EMPTY") == "none is EMPTY"
+
+
+@pytest.mark.parametrize("show", [str, repr, "{}".format, "{:>9}".format, "%s".__mod__])
+def test_a_secret_never_shows_its_value(show: object) -> None:
+    assert callable(show)
+    shown = show(Secret("KEY", _KEY))
+    assert "canary" not in shown
+    assert "47" not in shown
+
+
+def test_a_secret_cannot_be_pickled() -> None:
+    with pytest.raises(TypeError, match="KEY"):
+        pickle.dumps(Secret("KEY", _KEY))
+
+
+def test_a_placeholder_is_not_redacted_from_plain_words() -> None:
+    assert Secret("KEY", "none").redact("none of them") == "none of them"
+
+
+def test_a_secret_is_read_by_name_without_surrounding_white_space() -> None:
+    assert read_secret("KEY", {"KEY": "sk-1\n"}, "models.a.api_key_env") == Secret("KEY", "sk-1")
+
+
+@pytest.mark.parametrize("environ", [{}, {"KEY": ""}, {"KEY": " \n"}])
+def test_a_missing_secret_is_an_error_that_names_the_variable_and_the_place(environ: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match=r"models\.a\.api_key_env: the environment variable KEY is not set"):
+        read_secret("KEY", environ, "models.a.api_key_env")
+
+
+@pytest.mark.parametrize("value", ["sk-1\r\nHost: evil", "schlüssel", "sk\x001"])
+def test_a_secret_that_no_header_can_carry_is_rejected_and_not_shown(value: str) -> None:
+    with pytest.raises(SettingsError, match="KEY holds characters") as error:
+        read_secret("KEY", {"KEY": value}, "models.a.api_key_env")
+    assert value not in str(error.value)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.app.conftest import Repository
 
 _PULL_REQUEST = {"GITHUB_BASE_REF": "main"}
-_UNKNOWN = "what this branch changed in the gate is not known: "
+_UNKNOWN = "changes of this branch to its own gate are unknown: "
 
 
 def _find(root: Path, asked: str | None = None, **environ: str) -> FoundBase:
@@ -56,7 +56,7 @@ def test_the_base_of_a_pull_request_is_that_of_the_remote(repository: Repository
     ("options", "why"),
     [
         (("--depth", "1"), "no such branch, tag or commit here"),
-        (("--depth", "1", "--no-single-branch"), "this clone is shallow and does not reach back"),
+        (("--depth", "1", "--no-single-branch"), "this clone is shallow and does not contain the merge base"),
     ],
     ids=["without the base", "without the merge base"],
 )
@@ -78,8 +78,8 @@ def test_a_folder_that_is_no_repository_cannot_tell(tmp_path: Path, monkeypatch:
     found = _find(tmp_path, **_PULL_REQUEST)
     assert found.branch is None
     assert found.note is not None
-    assert "lies in no git repository" in found.note
-    with pytest.raises(SettingsError, match="lies in no git repository"):
+    assert "is not in a git repository" in found.note
+    with pytest.raises(SettingsError, match="is not in a git repository"):
         _find(tmp_path, "main")
 
 

@@ -100,7 +100,7 @@ def test_nothing_is_promoted_where_one_suite_cannot_be(project: Project) -> None
     run_file.write(replace(run, suites=(run.suites[0], broken)), run_file.path_of(project.root / ".evalgate", "r"))
     code, _, err = project.call("promote", *_REASON)
     assert code == 4
-    assert "run r is not whole: 1 of 2 cases of suite sql were not run; run the whole suite again" in err
+    assert "run r is not complete: 1 of 2 cases of suite sql were not run; run the whole suite again" in err
     assert not (project.root / "baselines").exists()
 
 
@@ -149,7 +149,7 @@ def test_without_a_run_the_next_step_is_named(project: Project) -> None:
 
 def test_missing_answers_are_not_promoted(project: Project) -> None:
     project.store("r", "P?")
-    assert "1 of 2 cases of suite faq have no answer" in project.call("promote", *_REASON)[2]
+    assert "1 of 2 cases of suite faq have no output" in project.call("promote", *_REASON)[2]
 
 
 def test_show_says_where_a_baseline_came_from(project: Project) -> None:

@@ -225,7 +225,7 @@ def test_verify_of_a_cache_that_had_to_be_put_aside_is_not_sound(project: Projec
     (project.folder / "cache.db").write_bytes(b"not a database, whatever it is called" * 100)
     code, _, err = project.call("verify")
     assert code == 1
-    assert "cache.db was put aside as cache.db.corrupt-" in err
+    assert "cache.db was moved to cache.db.corrupt-" in err
     assert project.call("verify")[0] == 0
 
 

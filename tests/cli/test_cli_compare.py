@@ -203,7 +203,7 @@ def test_an_older_side_without_any_answer_is_refused(sides: BranchChanges) -> No
     sides.run(_B, "PP")
     assert sides.compare("previous")[::2] == (
         4,
-        f"pytest-evalgate: run {_A} holds no answered case of suite faq\n",
+        f"pytest-evalgate: run {_A} has no case of suite faq with an output\n",
     )
 
 

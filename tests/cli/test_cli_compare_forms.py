@@ -73,7 +73,7 @@ def test_a_stopped_run_lacks_what_it_did_not_run() -> None:
 
 
 def test_a_run_without_an_answer_is_no_baseline() -> None:
-    with pytest.raises(BaselineError, match="run r1 holds no answered case of suite faq"):
+    with pytest.raises(BaselineError, match="run r1 has no case of suite faq with an output"):
         older_of(_suite(_result("a", "errored")), _RUN)
 
 

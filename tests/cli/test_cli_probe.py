@@ -139,7 +139,7 @@ def test_templates_that_are_filled_in_are_a_break(probed: Desk, monkeypatch: pyt
 def test_a_judge_has_to_be_configured(probed: Desk) -> None:
     code, out, err = probed.call("tone")
     assert (code, out) == (4, "")
-    assert "no judge is named 'tone': faq" in err
+    assert "there is no judge 'tone'; configured judges: faq" in err
     assert probed.server.calls == 0
 
 

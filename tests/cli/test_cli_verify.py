@@ -208,7 +208,7 @@ def test_a_session_that_broke_off_has_no_verdict(checkout: Checkout) -> None:
     (checkout.state / "verdict.json").unlink()
     code, lines, err = checkout.verify()
     assert (code, lines) == (4, [])
-    assert err.endswith("verdict.json: no verdict (No such file or directory): the session did not come to its end\n")
+    assert err.endswith("no verdict (No such file or directory): the session was aborted, run it again\n")
 
 
 @pytest.mark.parametrize("text", ["", '{"verdict": "pass", "run', "[]", '{"verdict": "pass"}', '"pass"', "\xff"])
@@ -245,7 +245,7 @@ def test_another_run_than_the_one_that_was_judged(checkout: Checkout) -> None:
     checkout.run(missed="ab")
     checkout.claim(verdict="pass")
     assert checkout.mismatches("--run", "20260102T000000Z-bbbb") == [
-        "verdict.json tells of run 20260101T000000Z-aaaa, not of run 20260102T000000Z-bbbb"
+        "verdict.json belongs to run 20260101T000000Z-aaaa, not to run 20260102T000000Z-bbbb"
     ]
 
 
@@ -271,7 +271,7 @@ def test_cases_that_were_removed_have_to_run(checkout: Checkout) -> None:
     checkout.golden("faq", "a", "b")
     checkout.run(base=False)
     assert checkout.mismatches(base=None) == []
-    assert checkout.mismatches() == ["suite faq: 2 cases did not run as the base branch wants it: c@base, d@base"]
+    assert checkout.mismatches() == ["suite faq: 2 cases of the base branch did not run: c@base, d@base"]
     checkout.run()
     assert checkout.mismatches() == []
 
@@ -280,7 +280,7 @@ def test_cases_that_were_added_do_not_count_for_the_base(checkout: Checkout) -> 
     checkout.golden("faq", *_ALL, *"efghi")
     checkout.run(base=False, missed="ab")
     assert checkout.claimed == "pass"
-    assert checkout.mismatches() == ["suite faq: 5 cases did not run as the base branch wants it: e, f, g"]
+    assert checkout.mismatches() == ["suite faq: 5 cases of the base branch did not run: e, f, g"]
     checkout.run(missed="ab")
     assert checkout.verify()[0] == 1
     assert checkout.claimed == "fail"
@@ -291,8 +291,8 @@ def test_a_golden_set_that_was_another_one_when_it_ran(checkout: Checkout) -> No
     checkout.run(base=False)
     checkout.golden("faq", *_ALL)
     assert checkout.mismatches() == [
-        f"suite faq was run on other golden sets than {checkout.root} has",
-        "suite faq: 1 case did not run as the base branch wants it: d",
+        f"suite faq ran on other golden sets than those of {checkout.root}",
+        "suite faq: 1 case of the base branch did not run: d",
     ]
 
 
@@ -300,17 +300,17 @@ def test_a_configuration_that_was_another_one_when_it_ran(checkout: Checkout) ->
     checkout.configure("faq", gates=_LOOSE)
     checkout.run(base=False)
     checkout.configure("faq")
-    assert checkout.mismatches() == [f"run {_RUN} was made with another configuration than {checkout.root} has"]
+    assert checkout.mismatches() == [f"run {_RUN} has another configuration than {checkout.root}"]
 
 
 def test_a_target_that_stood_in_for_those_of_the_suites(checkout: Checkout) -> None:
     checkout.run(target="recorded:perfect.jsonl")
     assert checkout.mismatches() == [
-        f"run {_RUN} was made with --eval-target recorded:perfect.jsonl, not with the suites' own targets"
+        f"run {_RUN} used --eval-target recorded:perfect.jsonl, not the suites' own targets"
     ]
     assert checkout.mismatches("--target", "recorded:perfect.jsonl") == []
     assert checkout.mismatches("--target", "model:x") == [
-        f"run {_RUN} was made with --eval-target recorded:perfect.jsonl, not with --eval-target model:x"
+        f"run {_RUN} used --eval-target recorded:perfect.jsonl, not --eval-target model:x"
     ]
 
 
@@ -434,7 +434,7 @@ def test_as_json(checkout: Checkout) -> None:
     found = json.loads("\n".join(lines))
     assert (code, err, found["exit_code"]) == (1, "", 1)
     assert (found["claimed"], found["agrees"], found["derived"]["verdict"]) == ("pass", False, "pass")
-    assert found["objections"] == ["suite faq: 1 case did not run as the base branch wants it: d@base"]
+    assert found["objections"] == ["suite faq: 1 case of the base branch did not run: d@base"]
     assert [change["what"] for change in found["derived"]["changed_in_gate"]] == ["case removed"]
 
 

@@ -53,7 +53,7 @@ def test_every_gate_is_read(tmp_path: Path) -> None:
     )
 
 
-def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
+def test_missing_keys_have_their_defaults(tmp_path: Path) -> None:
     change, rates, scores = _gates(
         tmp_path,
         '{ kind = "no-regression" }',
@@ -79,10 +79,10 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
             '.bounds: unknown key: did you mean "bound"?',
         ),
         ('{ kind = "no-regression", scorers = "a" }', '.scorers: unknown key: did you mean "scorer"?'),
-        ('{ kind = "no-regression", by = "lang" }', ".by: unknown key; the known keys are listed by: pytest-evalgate"),
+        ('{ kind = "no-regression", by = "lang" }', ".by: unknown key; list the known keys with: pytest-evalgate"),
     ],
 )
-def test_unknown_keys_are_named_with_what_was_meant(tmp_path: Path, gate: str, told: str) -> None:
+def test_unknown_keys_are_reported_with_a_suggestion(tmp_path: Path, gate: str, told: str) -> None:
     assert _refused(tmp_path, gate).startswith(told)
 
 
@@ -102,15 +102,15 @@ _REFUSED: list[tuple[str, str]] = [
 
 
 @pytest.mark.parametrize(("gate", "told"), _REFUSED)
-def test_wrong_values_are_named_with_their_place(tmp_path: Path, gate: str, told: str) -> None:
+def test_wrong_values_are_reported_with_their_place(tmp_path: Path, gate: str, told: str) -> None:
     assert _refused(tmp_path, gate) == told
 
 
-def test_a_slice_gate_is_by_a_slice_of_its_suite(tmp_path: Path) -> None:
+def test_a_slice_gate_needs_a_slice_of_its_suite(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as caught:
         _gates(tmp_path, '{ kind = "slice", by = "topic" }')
     assert str(caught.value) == (
-        """evalgate.toml: suites.faq: a slice gate is by "topic", which is not among slices = ['lang']"""
+        """evalgate.toml: suites.faq: a slice gate is by "topic", which is not in slices = ['lang']"""
     )
 
 

@@ -6,11 +6,26 @@ from typing import TYPE_CHECKING
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
-from pytest_evalgate.config import Acknowledgement, Settings, json_schema, load
+from pytest_evalgate.config import (
+    Acknowledgement,
+    MustPassGate,
+    NoRegressionGate,
+    PassRateGate,
+    Settings,
+    Suite,
+    always_planned,
+    chosen_tier,
+    for_tier,
+    json_schema,
+    load,
+    place_of,
+    sample_of,
+)
 from pytest_evalgate.errors import SettingsError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
 
 _SUITE = 'suites.faq.golden = "g.jsonl"\n'
 _ACKNOWLEDGED = 'acknowledged = [{ change = "suites.faq.gates[0].min", reason = "agreed", owner = "mia" }]\n'
@@ -27,7 +42,7 @@ def _refused(root: Path, text: str) -> str:
     return str(caught.value).removeprefix("evalgate.toml: ")
 
 
-def test_what_makes_a_number_of_a_case_is_read(tmp_path: Path) -> None:
+def test_aggregate_cluster_stop_and_trials_are_read(tmp_path: Path) -> None:
     suite = _load(
         tmp_path,
         f'{_SUITE}suites.faq.aggregate = "pass^4"\nsuites.faq.cluster = "metadata.document"\n'
@@ -36,7 +51,7 @@ def test_what_makes_a_number_of_a_case_is_read(tmp_path: Path) -> None:
     assert (suite.aggregate, suite.cluster, suite.stop, suite.trials) == ("pass^4", "metadata.document", "never", 8)
 
 
-def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
+def test_missing_keys_have_their_defaults(tmp_path: Path) -> None:
     settings = _load(tmp_path, _SUITE)
     suite = settings.suites["faq"]
     assert (suite.aggregate, suite.cluster, suite.stop) == ("mean", None, "certainty")
@@ -51,13 +66,13 @@ def test_aggregates(tmp_path: Path, aggregate: str) -> None:
 @pytest.mark.parametrize(
     "aggregate", ["", "median", "pass", "pass@", "pass@0", "pass^-1", "pass^1000", "pass*3", "MEAN"]
 )
-def test_what_is_no_aggregate_is_refused(tmp_path: Path, aggregate: str) -> None:
+def test_an_unknown_aggregate_is_refused(tmp_path: Path, aggregate: str) -> None:
     told = _refused(tmp_path, f'{_SUITE}suites.faq.aggregate = "{aggregate}"')
     assert told.startswith("suites.faq.aggregate: String should match pattern")
     assert told.endswith(f"(got '{aggregate}')")
 
 
-def test_the_history_and_what_somebody_answers_for_are_read(tmp_path: Path) -> None:
+def test_history_and_acknowledgements_are_read(tmp_path: Path) -> None:
     settings = _load(tmp_path, f'history = "runs/history.jsonl"\n{_ACKNOWLEDGED}{_SUITE}')
     assert settings.history == "runs/history.jsonl"
     assert settings.acknowledged == (Acknowledgement(change="suites.faq.gates[0].min", reason="agreed", owner="mia"),)
@@ -87,7 +102,7 @@ def test_the_history_and_what_somebody_answers_for_are_read(tmp_path: Path) -> N
         ),
     ],
 )
-def test_what_is_wrong_is_named_with_its_place(tmp_path: Path, text: str, told: str) -> None:
+def test_problems_are_reported_with_their_place(tmp_path: Path, text: str, told: str) -> None:
     assert _refused(tmp_path, text) == told
 
 
@@ -101,3 +116,130 @@ def test_the_schema_knows_the_keys() -> None:
     assert not _matches_schema(f'{_SUITE}suites.faq.aggregate = "pass@0"\n')
     assert not _matches_schema(f'{_SUITE}suites.faq.stop = "early"\n')
     assert not _matches_schema('acknowledged = [{ change = "a", reason = "b" }]\n')
+
+
+_TEXT = """
+[suites.faq]
+golden = "faq.jsonl"
+trials = 3
+slices = ["lang"]
+gates = [{ kind = "pass-rate", min = 0.9 }]
+[suites.faq.tiers.smoke]
+sample = 100
+trials = 1
+[suites.faq.tiers.release]
+gates = [{ kind = "no-regression" }, { kind = "must-pass", tags = ["safety", "law"] }]
+[suites.law]
+golden = "law.jsonl"
+"""
+
+
+def _settings(text: str = _TEXT) -> Settings:
+    return Settings.model_validate(tomllib.loads(text))
+
+
+def _faq(tier: str) -> Suite:
+    return for_tier(_settings(), tier).suites["faq"]
+
+
+def _refused_tier(root: Path, text: str) -> str:
+    (root / "evalgate.toml").write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        load(root)
+    return str(caught.value).removeprefix("evalgate.toml: ")
+
+
+def test_a_tier_overrides_trials_and_gates() -> None:
+    assert (sample_of(_faq("smoke")), _faq("smoke").trials) == (100, 1)
+    assert _faq("smoke").gates == (PassRateGate(kind="pass-rate", min=0.9),)
+    assert (sample_of(_faq("release")), _faq("release").trials) == (None, 3)
+    assert _faq("release").gates == (
+        NoRegressionGate(kind="no-regression"),
+        MustPassGate(kind="must-pass", tags=("safety", "law")),
+    )
+
+
+@pytest.mark.parametrize("tier", ["default", "smoke", "release", "unheard-of"])
+def test_a_suite_without_the_tier_is_unchanged(tier: str) -> None:
+    assert for_tier(_settings(), tier).suites["law"] == _settings().suites["law"]
+
+
+def test_the_default_tier_is_the_unchanged_suite_unless_defined() -> None:
+    assert (_faq("default").trials, sample_of(_faq("default"))) == (3, None)
+    defined = for_tier(_settings(_TEXT + "[suites.law.tiers.default]\nsample = 5\n"), "default")
+    assert sample_of(defined.suites["law"]) == 5
+
+
+def test_the_chosen_tier_is_the_default_of_its_settings() -> None:
+    assert for_tier(_settings(), "smoke").default_tier == "smoke"
+
+
+@pytest.mark.parametrize("tier", ["default", "smoke", "release"])
+def test_choosing_twice_is_choosing_once(tier: str) -> None:
+    once = for_tier(_settings(), tier)
+    assert for_tier(once, tier) == once
+
+
+def test_settings_of_two_tiers_differ() -> None:
+    text = '[suites.faq]\ngolden = "g.jsonl"\n[suites.faq.tiers.a]\nsample = 1\n[suites.faq.tiers.b]\nsample = 2\n'
+    assert for_tier(_settings(text), "a").suites != for_tier(_settings(text), "b").suites
+
+
+@pytest.mark.parametrize(
+    ("default", "asked", "chosen"),
+    [
+        ("", None, "default"),
+        ("", "", "default"),
+        ("", "smoke", "smoke"),
+        ('default_tier = "smoke"\n', None, "smoke"),
+        ('default_tier = "smoke"\n', "release", "release"),
+        ('default_tier = "smoke"\n', "default", "default"),
+    ],
+)
+def test_which_tier_runs(default: str, asked: str | None, chosen: str) -> None:
+    assert chosen_tier(_settings(default + _TEXT), asked) == chosen
+
+
+def test_an_undefined_tier_cannot_be_requested() -> None:
+    with pytest.raises(SettingsError) as caught:
+        chosen_tier(_settings(), "smok")
+    assert str(caught.value) == (
+        '--eval-tier smok: no suite defines the tier "smok"; known are: default, release, smoke. '
+        "Define it in [suites.NAME.tiers.smok]"
+    )
+
+
+def test_an_undefined_tier_cannot_be_the_default(tmp_path: Path) -> None:
+    said = _refused_tier(tmp_path, f'default_tier = "deep"\n{_TEXT}')
+    assert said.startswith('default_tier: no suite defines the tier "deep"; known are: default, release, smoke')
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("sample = 0", "suites.law.tiers.deep.sample: Input should be greater than or equal to 1 (got 0)"),
+        ("sample = 1.5", "suites.law.tiers.deep.sample: Input should be a valid integer (got 1.5)"),
+        ("trials = 0", "suites.law.tiers.deep.trials: Input should be greater than or equal to 1 (got 0)"),
+        ("golden = 'x'", "suites.law.tiers.deep.golden: unknown key"),
+        ("samples = 5", 'suites.law.tiers.deep.samples: unknown key: did you mean "sample"?'),
+        ("gates = [{ kind = 'slice', by = 'lang' }]", 'suites.law: a slice gate is by "lang"'),
+    ],
+)
+def test_invalid_tiers_are_refused(tmp_path: Path, table: str, said: str) -> None:
+    assert _refused_tier(tmp_path, f"{_TEXT}[suites.law.tiers.deep]\n{table}\n").startswith(said)
+
+
+def test_a_name_of_a_tier_is_plain(tmp_path: Path) -> None:
+    assert "suites.law.tiers" in _refused_tier(tmp_path, f'{_TEXT}[suites.law.tiers."a b"]\nsample = 5\n')
+
+
+def test_samples_include_the_tags_of_must_pass_gates_of_the_tier() -> None:
+    assert always_planned(_faq("release")) == {"safety", "law"}
+    assert always_planned(_faq("smoke")) == frozenset()
+    assert always_planned(Suite(golden=("g.jsonl",), gates=(MustPassGate(kind="must-pass"),))) == frozenset()
+
+
+def test_the_place_of_a_key_is_the_suite_or_its_tier() -> None:
+    assert place_of(_faq("smoke"), "trials") == "tiers.smoke.trials"
+    assert place_of(_faq("smoke"), "gates") == "gates"
+    assert place_of(_faq("default"), "trials") == "trials"

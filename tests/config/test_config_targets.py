@@ -54,7 +54,7 @@ def test_a_target_from_the_command_line(spec: str, instead_of: Target | None, ta
     assert parse_target(spec, instead_of) == target
 
 
-def test_what_one_host_may_read_is_not_sent_to_another() -> None:
+def test_credentials_are_not_sent_to_another_host() -> None:
     moved = parse_target("https://other.example/ask", _HTTP)
     assert isinstance(moved, HttpTarget)
     assert (moved.http.headers_env, moved.http.output) == ({}, "a.b")
@@ -109,7 +109,7 @@ _URLS = [
 
 
 @pytest.mark.parametrize(("url", "fine"), _URLS)
-def test_a_url_has_a_host_of_its_own(url: str, fine: bool) -> None:  # noqa: FBT001 - a column of the table
+def test_a_url_has_a_fixed_host(url: str, fine: bool) -> None:  # noqa: FBT001 - a column of the table
     table = _table(f"{{ http = {{ url = '{url}' }} }}")
     assert _is_read(table) is fine
     assert jsonschema.Draft202012Validator(json_schema()).is_valid(table) is fine
@@ -142,7 +142,7 @@ def test_every_kind_of_target_is_read_and_matches_the_schema(target: str) -> Non
         "{ python = 'app:answer', max_concurrency = 0 }",
     ],
 )
-def test_what_is_refused_is_refused_by_the_schema_too(target: str) -> None:
+def test_the_schema_refuses_the_same_values(target: str) -> None:
     assert not _is_read(_table(target))
     assert not jsonschema.Draft202012Validator(json_schema()).is_valid(_table(target))
 

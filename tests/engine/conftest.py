@@ -1,22 +1,18 @@
-"""What tests of the engine share: a loop whose time passes at once."""
+"""Engine tests: ``async`` tests run on an event loop whose clock jumps over every wait."""
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import selectors
 import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
 
-T = TypeVar("T")
-
-
-class _Hasty(selectors.DefaultSelector):
-    """Instead of waiting until ``timeout``, it lets that time have passed."""
+class _JumpingSelector(selectors.DefaultSelector):
+    """Returns at once, and counts the time that it should have waited."""
 
     passed = 0.0
 
@@ -29,22 +25,22 @@ class _Hasty(selectors.DefaultSelector):
         return ready
 
 
-class _HastyLoop(asyncio.SelectorEventLoop):
+class _JumpingLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
-        self._hasty = _Hasty()
-        self._began = time.monotonic()
-        super().__init__(self._hasty)
+        self._jumping_selector = _JumpingSelector()
+        self._start = time.monotonic()
+        super().__init__(self._jumping_selector)
 
     def time(self) -> float:
-        return self._began + self._hasty.passed
+        return self._start + self._jumping_selector.passed
 
 
-@pytest.fixture
-def run_hastily() -> Callable[[Coroutine[Any, Any, T]], T]:
-    """Run a coroutine on a loop whose clock jumps over every wait, exactly to its end."""
-
-    def run(work: Coroutine[Any, Any, T]) -> T:
-        with asyncio.Runner(loop_factory=_HastyLoop) as runner:
-            return runner.run(work)
-
-    return run
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run an ``async`` test."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(pyfuncitem.obj).parameters}
+    with asyncio.Runner(loop_factory=_JumpingLoop) as runner:
+        runner.run(pyfuncitem.obj(**arguments))
+    return True

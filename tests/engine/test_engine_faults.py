@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.engine.faults import FAULT_POLICIES, FaultFactory, HttpResponse, error_of
+from pytest_evalgate.engine.faults import (
+    FAULT_POLICIES,
+    LONGEST_S,
+    FaultFactory,
+    HttpResponse,
+    error_of,
+    retry_after_s,
+)
 from pytest_evalgate.text.redaction import Secret
 
 _KEY = Secret("MY_KEY", "sk-canary-0123456789")
@@ -15,7 +22,7 @@ _MODEL = FaultFactory("https://api.example.com/v1", "m-1", (_KEY,))
 _APPLICATION = FaultFactory("https://bot.example.com/ask", secrets=(_KEY,))
 
 
-def _answer(status: int, error: Any = None, **headers: str) -> HttpResponse:
+def _response(status: int, error: Any = None, **headers: str) -> HttpResponse:
     body = error if isinstance(error, bytes) else json.dumps({"error": error or {"message": "no"}}).encode()
     return HttpResponse(status, {name.replace("_", "-"): value for name, value in headers.items()}, body)
 
@@ -34,8 +41,8 @@ def _answer(status: int, error: Any = None, **headers: str) -> HttpResponse:
 )
 @pytest.mark.parametrize("field", ["code", "type"])
 @pytest.mark.parametrize("status", [200, 400, 403, 429])
-def test_a_used_up_quota_shows_in_the_body_whatever_the_status(code: str, field: str, status: int) -> None:
-    fault = _MODEL.classify(_answer(status, {field: code, "message": "used up"}))
+def test_the_code_of_a_spent_quota_overrides_the_status(code: str, field: str, status: int) -> None:
+    fault = _MODEL.classify(_response(status, {field: code, "message": "used up"}))
     assert fault.kind == "quota"
     assert fault.policy.stops_run
 
@@ -61,8 +68,8 @@ def test_a_used_up_quota_shows_in_the_body_whatever_the_status(code: str, field:
         (200, "malformed", 3, False),
     ],
 )
-def test_the_status_decides_where_the_body_is_silent(status: int, kind: str, tries: int, *, stops: bool) -> None:
-    fault = _MODEL.classify(_answer(status))
+def test_without_a_code_the_status_decides(status: int, kind: str, tries: int, *, stops: bool) -> None:
+    fault = _MODEL.classify(_response(status))
     assert (fault.kind, fault.policy.tries, fault.policy.stops_run) == (kind, tries, stops)
 
 
@@ -77,57 +84,56 @@ def test_the_status_decides_where_the_body_is_silent(status: int, kind: str, tri
         (500, "server"),
     ],
 )
-def test_an_application_may_forbid_a_single_case(status: int, kind: str) -> None:
-    assert _APPLICATION.classify(_answer(status)).kind == kind
+def test_a_403_or_404_of_an_application_fails_one_case(status: int, kind: str) -> None:
+    assert _APPLICATION.classify(_response(status)).kind == kind
 
 
-def test_what_an_application_says_in_a_models_words_is_its_own_matter() -> None:
-    assert _APPLICATION.classify(_answer(500, {"code": "insufficient_quota"})).kind == "server"
+def test_codes_of_models_have_no_meaning_for_applications() -> None:
+    assert _APPLICATION.classify(_response(500, {"code": "insufficient_quota"})).kind == "server"
 
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refused_key_is_named_and_not_shown(status: int) -> None:
-    fault = _MODEL.classify(_answer(status, {"message": f"Incorrect API key provided: {_KEY.value}."}))
+    fault = _MODEL.classify(_response(status, {"message": f"Incorrect API key provided: {_KEY.value}."}))
     assert "MY_KEY" in str(fault)
     assert "Incorrect API key provided: ***." in str(fault)
     assert _KEY.value not in str(fault)
 
 
-def test_where_no_key_is_configured_the_next_step_is_to_name_one() -> None:
-    assert "api_key_env" in str(FaultFactory("http://localhost/v1", "m").classify(_answer(401)))
+def test_without_a_key_the_message_names_api_key_env() -> None:
+    assert "api_key_env" in str(FaultFactory("http://localhost/v1", "m").classify(_response(401)))
 
 
-def test_the_model_and_the_address_are_named_where_it_is_unknown() -> None:
-    message = str(_MODEL.classify(_answer(404, {"code": "model_not_found", "message": "no such model"})))
+def test_an_unknown_model_is_named_with_its_url() -> None:
+    message = str(_MODEL.classify(_response(404, {"code": "model_not_found", "message": "no such model"})))
     assert message == (
-        "404 unknown model: no such model (https://api.example.com/v1): "
-        "is 'm-1' the model's name there, and base_url right?"
+        "404 unknown model: no such model (https://api.example.com/v1): check the model name 'm-1' and base_url"
     )
 
 
-def test_a_key_is_taken_out_before_the_text_is_cut() -> None:
-    said = "x" * 190 + _KEY.value
-    assert "sk-" not in str(_MODEL.classify(_answer(400, {"message": said})))
+def test_a_key_is_redacted_before_the_text_is_truncated() -> None:
+    message = "x" * 190 + _KEY.value
+    assert "sk-" not in str(_MODEL.classify(_response(400, {"message": message})))
 
 
-def test_passwords_and_queries_of_an_address_are_not_shown() -> None:
+def test_passwords_and_queries_of_a_url_are_not_shown() -> None:
     fault_factory = FaultFactory("https://user:pass@example.com:8443/v1?api-key=123", "m")
     assert fault_factory.place == "https://example.com:8443/v1"
 
 
-@pytest.mark.parametrize("said", ["\x1b[31mred", "two\nlines", "\u202egnirts", "x" * 5000])
-def test_a_message_is_one_printable_line_of_bounded_length(said: str) -> None:
-    message = str(_MODEL.classify(_answer(400, {"message": said})))
+@pytest.mark.parametrize("message", ["\x1b[31mred", "two\nlines", "\u202egnirts", "x" * 5000])
+def test_a_message_is_one_printable_line_of_bounded_length(message: str) -> None:
+    message = str(_MODEL.classify(_response(400, {"message": message})))
     assert message.isprintable()
     assert len(message) < 300
 
 
-def test_what_the_server_asks_for_is_kept() -> None:
-    assert _MODEL.classify(_answer(429, retry_after="20")).retry_after_s == 20.0
+def test_a_fault_has_the_retry_after_of_the_response() -> None:
+    assert _MODEL.classify(_response(429, retry_after="20")).retry_after_s == 20.0
 
 
 @pytest.mark.parametrize(
-    ("body", "codes", "said"),
+    ("body", "codes", "message"),
     [
         (b'{"error": {"code": "c", "type": "t", "message": "m"}}', ("c", "t"), "m"),
         (b'{"error": {"code": 404, "message": "m"}}', (), "m"),
@@ -142,12 +148,69 @@ def test_what_the_server_asks_for_is_kept() -> None:
         (b"", (), ""),
     ],
 )
-def test_errors_are_read_in_the_forms_of_several_servers(body: bytes, codes: tuple[str, ...], said: str) -> None:
-    assert error_of(body) == (codes, said)
+def test_error_bodies_of_several_servers_are_understood(body: bytes, codes: tuple[str, ...], message: str) -> None:
+    assert error_of(body) == (codes, message)
 
 
 @given(st.binary(), st.integers(100, 599))
-def test_no_body_breaks_it(body: bytes, status: int) -> None:
+def test_any_body_is_classified(body: bytes, status: int) -> None:
     fault = _MODEL.classify(HttpResponse(status, {}, body))
     assert fault.kind in FAULT_POLICIES
     assert str(fault).isprintable()
+
+
+# --- Retry-After ----------------------------------------------------------------------------------------------------
+
+_NOON = "Sat, 21 Nov 2026 12:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "2"}, 2.0),
+        ({"retry-after": "0"}, 0.0),
+        ({"retry-after": "1.5"}, 1.5),
+        ({"retry-after": " 3 "}, 3.0),
+        ({"retry-after-ms": "250"}, 0.25),
+        ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
+        ({"retry-after-ms": "soon", "retry-after": "9"}, 9.0),
+        ({"retry-after": "Sat, 21 Nov 2026 12:00:07 GMT", "date": _NOON}, 7.0),
+        ({"retry-after": "Sat, 21 Nov 2026 13:00:07 +0100", "date": _NOON}, 7.0),
+    ],
+)
+def test_each_form_of_retry_after_is_understood(headers: dict[str, str], seconds: float) -> None:
+    assert retry_after_s(headers) == seconds
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"retry-after": ""},
+        {"retry-after": "soon"},
+        {"retry-after": "-1"},
+        {"retry-after": "inf"},
+        {"retry-after": "nan"},
+        {"retry-after": "1e9"},
+        {"retry-after": "86401"},
+        {"retry-after-ms": "-250"},
+        {"retry-after": "Sat, 21 Nov 2026 11:59:59 GMT", "date": _NOON},
+        {"retry-after": "Sat, 21 Nov 2026 12:00:07 GMT"},
+        {"retry-after": "Sat, 21 Nov 2026 12:00:07 GMT", "date": "today"},
+        {"retry-after": "Sat, 21 Nov 2026 12:00:07", "date": _NOON},
+        {"retry-after": "Sat, 99 Nov 2026 12:00:07 GMT", "date": _NOON},
+    ],
+)
+def test_an_invalid_retry_after_is_ignored(headers: dict[str, str]) -> None:
+    assert retry_after_s(headers) is None
+
+
+@given(st.dictionaries(st.sampled_from(["retry-after", "retry-after-ms", "date"]), st.text()))
+def test_any_text_gives_a_valid_wait_or_none(headers: dict[str, str]) -> None:
+    seconds = retry_after_s(headers)
+    assert seconds is None or 0 <= seconds <= LONGEST_S
+
+
+@given(st.floats())
+def test_any_number_is_a_wait_or_ignored(number: float) -> None:
+    assert retry_after_s({"retry-after": repr(number)}) == (number if 0 <= number <= LONGEST_S else None)

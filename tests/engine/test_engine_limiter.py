@@ -2,23 +2,20 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pytest_evalgate.engine.limiter import Limiter, Limits
+from pytest_evalgate.engine.limiter import Limiter, Limits, TokenBucket
 from pytest_evalgate.engine.stop import StopSignal
 from pytest_evalgate.records.calls import RunStopped
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-
-    Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
 @dataclass
 class _Traffic:
-    """Calls that take ``seconds`` each; who entered when, counted from the start."""
+    """Calls that take ``seconds`` each, with the times at which they were admitted."""
 
     limiter: Limiter
     seconds: float = 1.0
@@ -43,282 +40,269 @@ class _Traffic:
         return [when for _, when in self.entered]
 
 
-def _limiter(most: int, halt: StopSignal | None = None, **limits: Any) -> Limiter:
-    return Limiter(Limits(most, **{"start": most} | limits), halt or StopSignal())
+def _limiter(most: int, stop_signal: StopSignal | None = None, **limits: Any) -> Limiter:
+    return Limiter(Limits(most, **{"start": most} | limits), stop_signal or StopSignal())
 
 
-def test_no_more_than_the_limit_are_in_flight_and_all_get_in(run_hastily: Run) -> None:
-    async def play() -> None:
-        traffic = _Traffic(_limiter(3))
-        await asyncio.gather(*(traffic.call() for _ in range(10)))
-        assert traffic.peak == 3
-        assert traffic.times == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3]
-        assert traffic.limiter.snapshot.in_flight == 0
-
-    run_hastily(play())
+async def test_at_most_the_limit_of_calls_is_in_flight() -> None:
+    traffic = _Traffic(_limiter(3))
+    await asyncio.gather(*(traffic.call() for _ in range(10)))
+    assert traffic.peak == 3
+    assert traffic.times == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3]
+    assert traffic.limiter.snapshot.in_flight == 0
 
 
-def test_who_comes_first_goes_first(run_hastily: Run) -> None:
-    async def play() -> None:
-        traffic = _Traffic(_limiter(1))
-        await asyncio.gather(*(traffic.call(name) for name in "abcde"))
-        assert traffic.names == "abcde"
-
-    run_hastily(play())
+async def test_calls_are_admitted_in_their_order() -> None:
+    traffic = _Traffic(_limiter(1))
+    await asyncio.gather(*(traffic.call(name) for name in "abcde"))
+    assert traffic.names == "abcde"
 
 
-def test_a_call_that_was_sent_before_goes_before_those_that_were_not(run_hastily: Run) -> None:
-    async def play() -> None:
-        traffic = _Traffic(_limiter(1))
-        later = asyncio.get_running_loop().time() + 100
-        await asyncio.gather(traffic.call("a"), traffic.call("b"), traffic.call("c", until=later))
-        assert traffic.names == "acb"
-
-    run_hastily(play())
+async def test_retries_go_before_new_calls() -> None:
+    traffic = _Traffic(_limiter(1))
+    later = asyncio.get_running_loop().time() + 100
+    await asyncio.gather(traffic.call("a"), traffic.call("b"), traffic.call("c", until=later))
+    assert traffic.names == "acb"
 
 
-def test_nothing_free_by_the_deadline_is_a_timeout_and_leaves_the_others_alone(run_hastily: Run) -> None:
-    async def play() -> None:
-        traffic = _Traffic(_limiter(1), seconds=5)
-        soon = asyncio.get_running_loop().time() + 2
-        results = await asyncio.gather(
-            traffic.call("a"), traffic.call("b", until=soon), traffic.call("c"), return_exceptions=True
-        )
-        assert [type(result) for result in results] == [type(None), TimeoutError, type(None)]
-        assert traffic.times == [0, 5]
-
-    run_hastily(play())
+async def test_a_call_without_a_slot_by_its_deadline_times_out() -> None:
+    traffic = _Traffic(_limiter(1), seconds=5)
+    soon = asyncio.get_running_loop().time() + 2
+    results = await asyncio.gather(
+        traffic.call("a"), traffic.call("b", until=soon), traffic.call("c"), return_exceptions=True
+    )
+    assert [type(result) for result in results] == [type(None), TimeoutError, type(None)]
+    assert traffic.times == [0, 5]
 
 
-def test_a_waiter_that_is_cancelled_takes_no_slot_with_it(run_hastily: Run) -> None:
-    async def play() -> None:
-        traffic = _Traffic(_limiter(1))
-        tasks = [asyncio.create_task(traffic.call(name)) for name in "abcd"]
-        await asyncio.sleep(0.5)
-        tasks[1].cancel()
-        tasks[2].cancel()
-        await asyncio.wait(tasks)
-        assert traffic.names == "ad"
-        assert traffic.limiter.snapshot.in_flight == 0
-
-    run_hastily(play())
+async def test_a_cancelled_waiter_takes_no_slot() -> None:
+    traffic = _Traffic(_limiter(1))
+    tasks = [asyncio.create_task(traffic.call(name)) for name in "abcd"]
+    await asyncio.sleep(0.5)
+    tasks[1].cancel()
+    tasks[2].cancel()
+    await asyncio.wait(tasks)
+    assert traffic.names == "ad"
+    assert traffic.limiter.snapshot.in_flight == 0
 
 
-def test_a_waiter_that_is_cancelled_in_the_moment_of_its_admission_gives_the_slot_back(run_hastily: Run) -> None:
-    async def play() -> None:
-        traffic = _Traffic(_limiter(1))
-        async with traffic.limiter.slot():
-            waiting = asyncio.create_task(traffic.call("b"))
-            await asyncio.sleep(0)
-        waiting.cancel()
-        await asyncio.wait([waiting])
-        assert waiting.cancelled()
-        assert traffic.limiter.snapshot.in_flight == 0
-        await traffic.call("c")
-        assert traffic.names == "c"
-
-    run_hastily(play())
+async def test_a_waiter_cancelled_at_its_admission_releases_the_slot() -> None:
+    traffic = _Traffic(_limiter(1))
+    async with traffic.limiter.slot():
+        waiting = asyncio.create_task(traffic.call("b"))
+        await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    assert waiting.cancelled()
+    assert traffic.limiter.snapshot.in_flight == 0
+    await traffic.call("c")
+    assert traffic.names == "c"
 
 
-def test_a_call_that_is_cancelled_or_raises_gives_its_slot_back(run_hastily: Run) -> None:
+async def test_a_call_that_is_cancelled_or_raises_releases_its_slot() -> None:
     async def fail(limiter: Limiter) -> None:
         async with limiter.slot():
             raise ValueError("no")
 
-    async def play() -> None:
-        traffic = _Traffic(_limiter(1), seconds=100)
-        task = asyncio.create_task(traffic.call())
-        await asyncio.sleep(1)
-        task.cancel()
-        await asyncio.wait([task])
-        with pytest.raises(ValueError, match="no"):
-            await fail(traffic.limiter)
-        assert traffic.limiter.snapshot.in_flight == 0
-
-    run_hastily(play())
+    traffic = _Traffic(_limiter(1), seconds=100)
+    task = asyncio.create_task(traffic.call())
+    await asyncio.sleep(1)
+    task.cancel()
+    await asyncio.wait([task])
+    with pytest.raises(ValueError, match="no"):
+        await fail(traffic.limiter)
+    assert traffic.limiter.snapshot.in_flight == 0
 
 
-def test_each_success_makes_room_for_one_more_until_the_first_refusal() -> None:
-    async def play() -> None:
-        limiter = _limiter(10, start=4)
-        for _ in range(4):
-            limiter.succeeded()
-        assert limiter.snapshot.limit == 8
-        for _ in range(4):
-            limiter.succeeded()
-        assert limiter.snapshot.limit == 10
-
-    asyncio.run(play())
-
-
-def test_after_a_refusal_a_whole_round_of_successes_makes_room_for_one(run_hastily: Run) -> None:
-    async def play() -> None:
-        limiter = _limiter(20)
-        limiter.throttled()
-        assert limiter.snapshot.limit == 14
-        for _ in range(14):
-            limiter.succeeded()
-        assert limiter.snapshot.limit == 14
+async def test_each_success_adds_a_slot_until_the_first_refusal() -> None:
+    limiter = _limiter(10, start=4)
+    for _ in range(4):
         limiter.succeeded()
-        assert limiter.snapshot.limit == 15
-
-    run_hastily(play())
-
-
-def test_refusals_that_come_together_cut_once_and_the_floor_is_one(run_hastily: Run) -> None:
-    async def play() -> None:
-        limiter = _limiter(20)
-        for _ in range(5):
-            limiter.throttled()
-        assert (limiter.snapshot.limit, limiter.snapshot.refusals) == (14, 5)
-        for _ in range(20):
-            await asyncio.sleep(0.31)
-            limiter.throttled()
-        assert limiter.snapshot.limit == 1
-
-    run_hastily(play())
+    assert limiter.snapshot.limit == 8
+    for _ in range(4):
+        limiter.succeeded()
+    assert limiter.snapshot.limit == 10
 
 
-def test_after_a_cut_nobody_gets_in_until_enough_have_left(run_hastily: Run) -> None:
-    async def play() -> None:
-        traffic = _Traffic(_limiter(4))
-        calls = [asyncio.create_task(traffic.call()) for _ in range(8)]
-        await asyncio.sleep(0.5)
-        traffic.limiter.throttled()
-        await asyncio.wait(calls)
-        assert traffic.times == [0, 0, 0, 0, 1, 1, 2, 2]
-
-    run_hastily(play())
-
-
-def test_a_refusal_that_frees_a_slot_does_not_let_the_next_call_run_into_the_same(run_hastily: Run) -> None:
-    async def play() -> None:
-        traffic = _Traffic(_limiter(4), seconds=0.01)
-        traffic.limiter.throttled()
-        await traffic.call()
-        assert traffic.times == [0.1]
-
-    run_hastily(play())
+async def test_after_a_refusal_a_round_of_successes_adds_one_slot() -> None:
+    limiter = _limiter(20)
+    limiter.throttled()
+    assert limiter.snapshot.limit == 14
+    for _ in range(14):
+        limiter.succeeded()
+    assert limiter.snapshot.limit == 14
+    limiter.succeeded()
+    assert limiter.snapshot.limit == 15
 
 
-def test_a_pause_holds_everybody_back_and_a_shorter_one_does_not_end_it(run_hastily: Run) -> None:
-    async def play() -> None:
-        traffic = _Traffic(_limiter(8))
-        traffic.limiter.pause(3)
-        waiting = [asyncio.create_task(traffic.call()) for _ in range(2)]
-        await asyncio.sleep(1)
-        traffic.limiter.pause(0.5)
-        waiting.append(asyncio.create_task(traffic.call()))
-        await asyncio.wait(waiting)
-        assert [round(when, 1) for when in traffic.times] == [3, 3, 3]
-
-    run_hastily(play())
+async def test_simultaneous_refusals_decrease_the_limit_once_and_never_below_one() -> None:
+    limiter = _limiter(20)
+    for _ in range(5):
+        limiter.throttled()
+    assert (limiter.snapshot.limit, limiter.snapshot.refusals) == (14, 5)
+    for _ in range(20):
+        await asyncio.sleep(0.31)
+        limiter.throttled()
+    assert limiter.snapshot.limit == 1
 
 
-def test_after_a_pause_calls_go_out_one_by_one_so_that_a_refusal_can_still_hold_the_others_back(
-    run_hastily: Run,
-) -> None:
-    async def play() -> None:
-        traffic = _Traffic(_limiter(100))
-        traffic.limiter.pause(3)
-        waiting = [asyncio.create_task(traffic.call()) for _ in range(60)]
-        await asyncio.sleep(3.01)
-        assert len(traffic.entered) == 3
-        traffic.limiter.pause(1)
-        await asyncio.sleep(0.9)
-        assert len(traffic.entered) == 3
-        await asyncio.wait(waiting)
-        assert traffic.times[3] == pytest.approx(4.01)
-        assert traffic.times[-1] < 4.2
-
-    run_hastily(play())
+async def test_after_a_decrease_no_call_is_admitted_until_enough_have_ended() -> None:
+    traffic = _Traffic(_limiter(4))
+    calls = [asyncio.create_task(traffic.call()) for _ in range(8)]
+    await asyncio.sleep(0.5)
+    traffic.limiter.throttled()
+    await asyncio.wait(calls)
+    assert traffic.times == [0, 0, 0, 0, 1, 1, 2, 2]
 
 
-def test_a_pause_that_is_prolonged_while_calls_wait_for_its_end_holds(run_hastily: Run) -> None:
-    async def play() -> None:
-        traffic = _Traffic(_limiter(8))
-        traffic.limiter.pause(3)
-        waiting = asyncio.create_task(traffic.call())
-        await asyncio.sleep(1)
-        traffic.limiter.pause(5)
-        await waiting
-        assert traffic.times == [6]
-
-    run_hastily(play())
+async def test_a_refusal_is_followed_by_a_cool_down() -> None:
+    traffic = _Traffic(_limiter(4), seconds=0.01)
+    traffic.limiter.throttled()
+    await traffic.call()
+    assert traffic.times == [0.1]
 
 
-def test_requests_a_minute_are_spread_evenly(run_hastily: Run) -> None:
-    async def play() -> None:
-        traffic = _Traffic(_limiter(50, requests_per_minute=120.0))
-        await asyncio.gather(*(traffic.call() for _ in range(5)))
-        assert traffic.times == pytest.approx([0, 0.5, 1, 1.5, 2])
-
-    run_hastily(play())
-
-
-def test_tokens_a_minute_are_reserved_by_estimate_and_corrected_by_use(run_hastily: Run) -> None:
-    async def play() -> None:
-        traffic = _Traffic(_limiter(50, tokens_per_minute=60.0))
-        await traffic.call("a", tokens=11)
-        traffic.limiter.spend(20 - 11)
-        await traffic.call("b", tokens=1)
-        traffic.limiter.spend(-1)
-        await traffic.call("c", tokens=1)
-        assert traffic.times == pytest.approx([0, 20, 21])
-
-    run_hastily(play())
+async def test_a_pause_is_not_ended_by_a_shorter_one() -> None:
+    traffic = _Traffic(_limiter(8))
+    traffic.limiter.pause(3)
+    waiting = [asyncio.create_task(traffic.call()) for _ in range(2)]
+    await asyncio.sleep(1)
+    traffic.limiter.pause(0.5)
+    waiting.append(asyncio.create_task(traffic.call()))
+    await asyncio.wait(waiting)
+    assert [round(when, 1) for when in traffic.times] == [3, 3, 3]
 
 
-def test_without_a_limit_on_tokens_nothing_needs_to_be_estimated() -> None:
+async def test_after_a_pause_calls_start_one_by_one() -> None:
+    traffic = _Traffic(_limiter(100))
+    traffic.limiter.pause(3)
+    waiting = [asyncio.create_task(traffic.call()) for _ in range(60)]
+    await asyncio.sleep(3.01)
+    assert len(traffic.entered) == 3
+    traffic.limiter.pause(1)
+    await asyncio.sleep(0.9)
+    assert len(traffic.entered) == 3
+    await asyncio.wait(waiting)
+    assert traffic.times[3] == pytest.approx(4.01)
+    assert traffic.times[-1] < 4.2
+
+
+async def test_a_pause_can_be_prolonged_while_calls_wait() -> None:
+    traffic = _Traffic(_limiter(8))
+    traffic.limiter.pause(3)
+    waiting = asyncio.create_task(traffic.call())
+    await asyncio.sleep(1)
+    traffic.limiter.pause(5)
+    await waiting
+    assert traffic.times == [6]
+
+
+async def test_requests_per_minute_are_spread_evenly() -> None:
+    traffic = _Traffic(_limiter(50, requests_per_minute=120.0))
+    await asyncio.gather(*(traffic.call() for _ in range(5)))
+    assert traffic.times == pytest.approx([0, 0.5, 1, 1.5, 2])
+
+
+async def test_tokens_per_minute_are_estimated_and_corrected() -> None:
+    traffic = _Traffic(_limiter(50, tokens_per_minute=60.0))
+    await traffic.call("a", tokens=11)
+    traffic.limiter.spend(20 - 11)
+    await traffic.call("b", tokens=1)
+    traffic.limiter.spend(-1)
+    await traffic.call("c", tokens=1)
+    assert traffic.times == pytest.approx([0, 20, 21])
+
+
+def test_tokens_are_counted_only_if_they_are_limited() -> None:
     assert not _limiter(1).counts_tokens
     assert _limiter(1, tokens_per_minute=1000.0).counts_tokens
 
 
-def test_the_share_of_a_worker_adds_up_to_the_whole() -> None:
+def test_the_shares_of_the_workers_add_up_to_the_limits() -> None:
     share = Limits(10, requests_per_minute=500.0, tokens_per_minute=1000.0).shared_by(4)
     assert share == Limits(2, requests_per_minute=125.0, tokens_per_minute=250.0)
     assert Limits(2).shared_by(4) == Limits(1)
 
 
-def test_those_who_wait_are_told_when_the_run_stops(run_hastily: Run) -> None:
-    async def play() -> None:
-        halt = StopSignal()
-        traffic = _Traffic(_limiter(4, halt))
-        traffic.limiter.pause(600)
-        waiting = [asyncio.create_task(traffic.call()) for _ in range(3)]
-        await asyncio.sleep(1)
-        halt.stop("no money")
-        results = await asyncio.gather(*waiting, return_exceptions=True)
-        assert [type(result) for result in results] == [RunStopped] * 3
-        with pytest.raises(RunStopped, match="no money"):
-            await traffic.call()
-        assert traffic.entered == []
-        assert traffic.limiter.snapshot.in_flight == 0
-
-    run_hastily(play())
+async def test_a_stop_of_the_run_ends_all_waiting() -> None:
+    stop_signal = StopSignal()
+    traffic = _Traffic(_limiter(4, stop_signal))
+    traffic.limiter.pause(600)
+    waiting = [asyncio.create_task(traffic.call()) for _ in range(3)]
+    await asyncio.sleep(1)
+    stop_signal.stop("no money")
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(result) for result in results] == [RunStopped] * 3
+    with pytest.raises(RunStopped, match="no money"):
+        await traffic.call()
+    assert traffic.entered == []
+    assert traffic.limiter.snapshot.in_flight == 0
 
 
-def test_a_server_that_bears_20_at_a_time_is_found_out_without_losing_a_call(run_hastily: Run) -> None:
-    async def play() -> None:
-        limiter = _limiter(64, start=16)
-        in_server, throttled = 0, 0
+async def test_the_capacity_of_a_server_is_found_without_losing_a_call() -> None:
+    limiter = _limiter(64, start=16)
+    in_server, throttled = 0, 0
 
-        async def call() -> None:
-            nonlocal in_server, throttled
-            while True:
-                async with limiter.slot():
-                    if in_server < 20:
-                        in_server += 1
-                        await asyncio.sleep(0.2)
-                        in_server -= 1
-                        limiter.succeeded()
-                        return
-                    throttled += 1
-                    limiter.throttled()
-                await asyncio.sleep(0.5)
+    async def call() -> None:
+        nonlocal in_server, throttled
+        while True:
+            async with limiter.slot():
+                if in_server < 20:
+                    in_server += 1
+                    await asyncio.sleep(0.2)
+                    in_server -= 1
+                    limiter.succeeded()
+                    return
+                throttled += 1
+                limiter.throttled()
+            await asyncio.sleep(0.5)
 
-        await asyncio.gather(*(call() for _ in range(300)))
-        assert throttled < 100
-        assert limiter.snapshot.limit <= 24
+    await asyncio.gather(*(call() for _ in range(300)))
+    assert throttled < 100
+    assert limiter.snapshot.limit <= 24
 
-    run_hastily(play())
+
+# --- token bucket ---------------------------------------------------------------------------------------------------
+
+
+def _sent(bucket: TokenBucket, amounts: list[float], seconds: float) -> list[float]:
+    """Take each amount as soon as possible, for ``seconds``; return the times."""
+    now, times = 0.0, []
+    for amount in amounts:
+        while wait := bucket.wait_s(amount, now):
+            now += wait
+        if now > seconds:
+            break
+        bucket.take(amount)
+        times.append(now)
+    return times
+
+
+def test_a_slow_rate_has_equal_distances() -> None:
+    assert _sent(TokenBucket(60), [1] * 4, 10) == pytest.approx([0, 1, 2, 3])
+
+
+def test_a_fast_rate_starts_with_a_small_burst() -> None:
+    times = _sent(TokenBucket(2400), [1] * 20, 10)
+    assert times[:10] == [0] * 10
+    assert times[10] == pytest.approx(1 / 40)
+
+
+def test_an_amount_above_the_capacity_delays_the_next_one() -> None:
+    assert _sent(TokenBucket(60), [30, 1, 1], 100) == pytest.approx([0, 30, 31])
+
+
+def test_a_refill_does_not_exceed_the_capacity() -> None:
+    bucket = TokenBucket(60)
+    bucket.take(1)
+    bucket.take(-5)
+    assert bucket.wait_s(1, 0.0) == 0
+    bucket.take(1)
+    assert bucket.wait_s(1, 0.0) == pytest.approx(1)
+
+
+@given(st.floats(1, 100_000), st.integers(1, 300))
+def test_no_minute_exceeds_its_limit_by_more_than_the_burst(per_minute: float, wanted: int) -> None:
+    times = _sent(TokenBucket(per_minute), [1] * wanted, 60)
+    assert len(times) <= per_minute * 60.25 / 60 + 1 + 1e-6
+    assert len(times) == wanted or len(times) >= int(per_minute)

@@ -1,13 +1,20 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
+import sys
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support.behaviours import Behaviour
+from tests.support.server import ScriptedServer
 
 from pytest_evalgate.config import Model, Price
-from pytest_evalgate.engine.spend import Budget, MeteredClient, Prices, Spend
+from pytest_evalgate.engine.clients import HttpClient
+from pytest_evalgate.engine.limiter import Limiter, Limits
+from pytest_evalgate.engine.retry import RetryingClient, RetryPolicy
+from pytest_evalgate.engine.spend import Budget, MeteredClient, Prices, Spend, Tokens, estimate_tokens
 from pytest_evalgate.engine.stop import StopSignal
 from pytest_evalgate.records.calls import Call, CallFailed, CallRecord, Reply, RunStopped
 from pytest_evalgate.records.results import Calls
@@ -15,7 +22,9 @@ from pytest_evalgate.records.results import Calls
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# a call reads nothing and may write 100 tokens: it holds US$0.10
+    from pytest_evalgate.records.calls import CallKind
+
+# a call reads nothing and may write 100 tokens: it reserves US$0.10
 _CALL = Call("chat", "http://127.0.0.1/v1", "m", {"max_tokens": 100}, route="candidate")
 _REPLY = Reply("hello", tokens_in=0, tokens_out=100)
 _PRICES = Prices({"candidate": Model(model="m", price=Price(input_per_mtok=0, output_per_mtok=1_000))})
@@ -24,9 +33,9 @@ _UNKNOWN = Prices({})
 
 @dataclass
 class _Inner:
-    """Answers once ``opened``; counts what is in flight."""
+    """Client that replies when its gate is open."""
 
-    answer: Callable[[int], Reply] = lambda _: _REPLY
+    reply: Callable[[int], Reply] = lambda _: _REPLY
     sent: int = 0
     in_flight: int = 0
     peak: int = 0
@@ -39,7 +48,7 @@ class _Inner:
         self.peak = max(self.peak, self.in_flight)
         try:
             await self.gate.wait()
-            return self.answer(self.sent)
+            return self.reply(self.sent)
         finally:
             self.in_flight -= 1
 
@@ -48,11 +57,15 @@ class _Inner:
         return self
 
 
-def _fails(record: CallRecord | None) -> Callable[[int], Reply]:
-    def answer(_: int) -> Reply:
+def _failing(record: CallRecord | None) -> _Inner:
+    def fail(_: int) -> Reply:
         raise CallFailed("no luck", record)
 
-    return answer
+    return _Inner(fail).open()
+
+
+def _client(inner: _Inner, usd: float, stop_signal: StopSignal | None = None) -> MeteredClient:
+    return MeteredClient(inner, _PRICES, Spend(), Budget(usd, stop_signal or StopSignal()))
 
 
 async def _settle() -> None:
@@ -60,29 +73,26 @@ async def _settle() -> None:
         await asyncio.sleep(0)
 
 
-def test_a_reply_says_what_it_cost_and_is_counted() -> None:
-    async def scene() -> tuple[Reply, Calls]:
-        spend = Spend()
-        inner = _Inner(lambda _: replace(_REPLY, tokens_in=7, attempts=3)).open()
-        return await MeteredClient(inner, _PRICES, spend).send(_CALL), spend.calls
+# --- totals ---------------------------------------------------------------------------------------------------------
 
-    reply, calls = asyncio.run(scene())
+
+async def test_a_reply_has_its_cost_and_is_counted() -> None:
+    spend = Spend()
+    inner = _Inner(lambda _: replace(_REPLY, tokens_in=7, attempts=3)).open()
+    reply = await MeteredClient(inner, _PRICES, spend).send(_CALL)
     assert reply.cost_usd == pytest.approx(0.1)
-    assert replace(calls, cost_usd=0.0) == Calls(planned=1, sent=1, retried=2, tokens_in=7, tokens_out=100)
-    assert calls.cost_usd == pytest.approx(0.1)
+    assert replace(spend.calls, cost_usd=0.0) == Calls(planned=1, sent=1, retried=2, tokens_in=7, tokens_out=100)
+    assert spend.calls.cost_usd == pytest.approx(0.1)
 
 
-def test_an_unknown_price_is_counted_and_never_zero() -> None:
-    async def scene() -> tuple[Reply, Calls]:
-        spend = Spend()
-        return await MeteredClient(_Inner().open(), _UNKNOWN, spend).send(_CALL), spend.calls
-
-    reply, calls = asyncio.run(scene())
+async def test_an_unknown_price_is_counted_and_not_zero() -> None:
+    spend = Spend()
+    reply = await MeteredClient(_Inner().open(), _UNKNOWN, spend).send(_CALL)
     assert reply.cost_usd is None
-    assert (calls.sent, calls.unknown_price, calls.cost_usd) == (1, 1, 0.0)
+    assert (spend.calls.sent, spend.calls.unknown_price, spend.calls.cost_usd) == (1, 1, 0.0)
 
 
-def test_a_remembered_answer_is_counted_apart() -> None:
+def test_a_cached_reply_is_counted_apart() -> None:
     spend = Spend()
     spend.add(CallRecord("target", "m", 0, 5, 6, 0.0))
     spend.add(CallRecord("target", "m", 1, 1, 2, 0.5))
@@ -91,193 +101,303 @@ def test_a_remembered_answer_is_counted_apart() -> None:
 
 @pytest.mark.parametrize(
     ("record", "cost", "retried"),
+    [(CallRecord("target", "m", 5), 0.0, 4), (CallRecord("target", "m", 2, 0, 50), 0.05, 1)],
+)
+async def test_a_failed_call_costs_its_billed_tokens(record: CallRecord, cost: float, retried: int) -> None:
+    spend = Spend()
+    with pytest.raises(CallFailed, match="no luck") as failed:
+        await MeteredClient(_failing(record), _PRICES, spend).send(_CALL)
+    assert failed.value.record is not None
+    assert failed.value.record.cost_usd == pytest.approx(cost)
+    assert replace(failed.value.record, cost_usd=None) == record
+    assert (spend.calls.sent, spend.calls.retried) == (1, retried)
+    assert spend.calls.cost_usd == pytest.approx(cost)
+
+
+async def test_a_call_that_was_never_sent_is_not_counted() -> None:
+    spend = Spend()
+    with pytest.raises(CallFailed):
+        await MeteredClient(_failing(None), _PRICES, spend).send(_CALL)
+    assert spend.calls == Calls()
+
+
+# --- budget ---------------------------------------------------------------------------------------------------------
+
+
+async def test_the_budget_stops_the_run_after_the_last_call_that_fits() -> None:
+    stop_signal, inner = StopSignal(), _Inner().open()
+    client = _client(inner, 0.35, stop_signal)
+    results = await asyncio.gather(*[client.send(_CALL) for _ in range(6)], return_exceptions=True)
+    assert inner.sent == 3
+    stopped = [str(result) for result in results if isinstance(result, RunStopped)]
+    assert stopped == [stop_signal.reason] * 3
+    assert stop_signal.reason == (
+        "budget of US$0.35 reached: US$0.3000 spent, and the next call may cost US$0.1000. Raise budget_usd "
+        "and run again (replies received so far are cached)"
+    )
+
+
+async def test_a_call_that_waits_for_a_slot_is_not_sent_if_others_cost_more_than_reserved() -> None:
+    stop_signal = StopSignal()
+    budget = Budget(0.35, stop_signal)
+    await budget.reserve(0.1)
+    await budget.reserve(0.1)  # this one waits for a slot
+    budget.charge(0.1, 0.36)
+    with pytest.raises(RunStopped, match=r"budget of US\$0\.35 reached: US\$0\.3600 spent\. Raise"):
+        stop_signal.check()
+    assert budget.stop_reason == stop_signal.reason
+
+
+async def test_a_call_waits_for_the_reservations_of_calls_in_flight() -> None:
+    stop_signal = StopSignal()
+    inner = _Inner(lambda _: replace(_REPLY, tokens_out=10))
+    client = _client(inner, 0.25, stop_signal)
+    tasks = [asyncio.create_task(client.send(_CALL)) for _ in range(6)]
+    await _settle()
+    assert inner.sent == 2  # a third one could cost US$0.10 more, in all US$0.30
+    assert stop_signal.reason is None
+    inner.open()
+    await asyncio.gather(*tasks)
+    assert inner.sent == 6  # each cost a tenth of its reservation
+    assert inner.peak == 2
+    assert stop_signal.reason is None
+
+
+async def test_a_stop_of_the_run_ends_the_wait_for_the_budget() -> None:
+    stop_signal, inner = StopSignal(), _Inner()
+    client = _client(inner, 0.1, stop_signal)
+    first, second = (asyncio.create_task(client.send(_CALL)) for _ in range(2))
+    await _settle()
+    stop_signal.stop("interrupted")
+    with pytest.raises(RunStopped, match="interrupted"):
+        await second
+    inner.open()
+    assert (await first).value == "hello"
+    with pytest.raises(RunStopped, match="interrupted"):
+        await client.send(_CALL)
+    assert inner.sent == 1
+
+
+async def test_a_cancelled_waiter_does_not_block_the_others() -> None:
+    inner = _Inner(lambda _: replace(_REPLY, tokens_out=1))
+    client = _client(inner, 0.11)
+    first, second, third = (asyncio.create_task(client.send(_CALL)) for _ in range(3))
+    await _settle()
+    second.cancel()
+    inner.open()
+    await asyncio.gather(first, third)
+    assert inner.sent == 2
+
+
+async def test_a_cancelled_call_gives_back_its_reservation() -> None:
+    inner = _Inner()
+    client = _client(inner, 0.1)
+    task = asyncio.create_task(client.send(_CALL))
+    await _settle()
+    task.cancel()
+    await _settle()
+    inner.open()
+    assert (await client.send(_CALL)).value == "hello"
+
+
+async def test_a_reply_without_usage_is_charged_its_reservation() -> None:
+    inner = _Inner(lambda _: replace(_REPLY, tokens_out=None)).open()
+    client = _client(inner, 0.25)
+    for _ in range(2):
+        await client.send(_CALL)
+    with pytest.raises(RunStopped, match=r"US\$0\.2000 spent"):
+        await client.send(_CALL)
+    assert inner.sent == 2
+
+
+async def test_billed_failures_count_against_the_budget() -> None:
+    client = _client(_failing(CallRecord("target", "m", 1, 0, 100)), 0.1)
+    with pytest.raises(CallFailed, match="no luck"):
+        await client.send(_CALL)
+    with pytest.raises(RunStopped, match=r"budget of US\$0\.10 reached"):
+        await client.send(_CALL)
+
+
+async def test_a_budget_rejects_a_call_of_unknown_price() -> None:
+    stop_signal, inner = StopSignal(), _Inner().open()
+    with pytest.raises(RunStopped, match=r"input_per_mtok = \.\.\."):
+        await MeteredClient(inner, _UNKNOWN, Spend(), Budget(9.0, stop_signal)).send(_CALL)
+    assert inner.sent == 0
+    assert str(stop_signal.reason).startswith(
+        "budget of US$9.00 cannot be enforced: the price of candidate is unknown. Set price = {"
+    )
+
+
+@pytest.mark.parametrize("usd", [0.05, 0.0])
+async def test_a_budget_below_the_first_call_sends_none(usd: float) -> None:
+    inner = _Inner().open()
+    with pytest.raises(RunStopped):
+        await _client(inner, usd).send(_CALL)
+    assert inner.sent == 0
+
+
+async def test_float_noise_does_not_reject_the_last_call() -> None:
+    client = _client(_Inner().open(), 0.3)
+    for _ in range(3):  # 0.1 + 0.1 + 0.1 > 0.3
+        await client.send(_CALL)
+
+
+# --- budget and retries against a server ----------------------------------------------------------------------------
+
+
+async def _send(server: ScriptedServer, number: int, usd: float) -> tuple[list[object], Spend, StopSignal]:
+    model = Model(model="m", base_url=server.base_url, price=Price(input_per_mtok=0, output_per_mtok=1_000))
+    stop_signal, spend, http = StopSignal(), Spend(), HttpClient(model, None)
+    limiter = Limiter(Limits(8), stop_signal)
+    retrying = RetryingClient(http, limiter, stop_signal, "m", RetryPolicy(60.0, first_pause_s=0.01))
+    client = MeteredClient(retrying, Prices({"candidate": model}), spend, Budget(usd, stop_signal))
+    payload = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 100}
+    calls = [Call("chat", server.base_url, "m", payload, trial, route="candidate") for trial in range(number)]
+    try:
+        return list(await asyncio.gather(*map(client.send, calls), return_exceptions=True)), spend, stop_signal
+    finally:
+        await http.close()
+
+
+def test_rejected_calls_never_reach_the_server() -> None:
+    with ScriptedServer() as server:
+        server.script(Behaviour.text("ok", usage=(3, 50)))  # US$0.05 each, of US$0.10 reserved
+        results, spend, stop_signal = asyncio.run(_send(server, 30, 1.0))
+    replies = [result for result in results if isinstance(result, Reply)]
+    assert sum(isinstance(error, RunStopped) for error in results) == 30 - len(replies)
+    assert server.calls == len(replies) == spend.calls.sent == 19  # the 20th reply could have cost US$0.10
+    assert round(spend.calls.cost_usd, 6) == 0.95
+    assert {reply.cost_usd for reply in replies} == {0.05}
+    assert str(stop_signal.reason).startswith("budget of US$1.00 reached: US$0.9500 spent")
+
+
+def test_retries_are_counted_and_cost_nothing_themselves() -> None:
+    with ScriptedServer() as server:
+        server.script(Behaviour.text("ok", usage=(3, 50)))
+        server.queue(Behaviour.status(503), Behaviour.status(502))
+        results, spend, stop_signal = asyncio.run(_send(server, 1, 1.0))
+    assert isinstance(results[0], Reply)
+    assert (server.calls, spend.calls.sent, spend.calls.retried) == (3, 1, 2)
+    assert spend.calls.cost_usd == 0.05
+    assert stop_signal.reason is None
+
+
+# --- prices ---------------------------------------------------------------------------------------------------------
+
+_PRICE = Price(input_per_mtok=0.15, output_per_mtok=0.60)
+_LISTED = pytest.mark.skipif(
+    importlib.util.find_spec("genai_prices") is None, reason="needs the extra: pip install pytest-evalgate[prices]"
+)
+
+
+def _prices(name: str = "gpt-4o-mini", **fields: Any) -> Prices:
+    return Prices({"candidate": Model(model=name, **fields)})
+
+
+def test_a_configured_price_is_per_million_tokens() -> None:
+    prices = _prices(price=_PRICE)
+    assert prices.cost("candidate", 1_000_000, 0) == 0.15
+    assert prices.cost("candidate", 0, 1_000_000) == 0.60
+    assert prices.cost("candidate", 1_000, 500) == pytest.approx(0.00045)
+    assert prices.source("candidate") == "config"
+
+
+@pytest.mark.parametrize(("read", "written"), [(None, 5), (5, None), (None, None)])
+def test_unknown_tokens_have_an_unknown_cost(read: int | None, written: int | None) -> None:
+    assert _prices(price=_PRICE).cost("candidate", read, written) is None
+
+
+def test_a_configured_price_of_zero_is_known() -> None:
+    assert _prices(price=Price(input_per_mtok=0, output_per_mtok=0)).cost("candidate", 10, 10) == 0
+
+
+def test_an_application_has_no_price() -> None:
+    prices = _prices(price=_PRICE)
+    assert (prices.cost("support", 1, 1), prices.source("support")) == (None, None)
+
+
+def test_without_genai_prices_an_unconfigured_price_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "genai_prices", None)
+    prices = _prices()
+    assert (prices.cost("candidate", 1, 1), prices.source("candidate")) == (None, None)
+
+
+def test_genai_prices_is_not_loaded_if_every_price_is_configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "genai_prices", None)
+    assert _prices(price=_PRICE).source("candidate") == "config"
+
+
+@_LISTED
+def test_genai_prices_knows_a_model_at_its_own_endpoint() -> None:
+    prices = _prices("gpt-4o-mini-2024-07-18")
+    cost = prices.cost("candidate", 1_000, 100)
+    assert cost is not None
+    assert 0 < cost < 0.01
+    assert prices.cost("candidate", 0, 0) == 0
+    assert str(prices.source("candidate")).startswith("genai-prices ")
+
+
+@_LISTED
+def test_a_configured_price_overrides_genai_prices() -> None:
+    assert _prices(price=_PRICE).source("candidate") == "config"
+
+
+@_LISTED
+@pytest.mark.parametrize(
+    ("name", "base_url"),
     [
-        (CallRecord("target", "m", 5), 0.0, 4),
-        (CallRecord("target", "m", 2, 0, 50), 0.05, 1),
+        ("gpt-4o-mini", "http://127.0.0.1:8000/v1"),
+        ("gpt-4o-mini", "http://localhost:11434/v1"),
+        ("gpt-4o-mini", "https://llm.example.com/v1"),
+        ("a-model-of-our-own", "https://api.openai.com/v1"),
     ],
 )
-def test_a_call_in_vain_costs_what_was_billed_for_it(record: CallRecord, cost: float, retried: int) -> None:
-    async def scene() -> tuple[CallFailed, Calls]:
-        spend = Spend()
-        with pytest.raises(CallFailed, match="no luck") as caught:
-            await MeteredClient(_Inner(_fails(record)).open(), _PRICES, spend).send(_CALL)
-        return caught.value, spend.calls
-
-    failed, calls = asyncio.run(scene())
-    assert failed.record is not None
-    assert failed.record.cost_usd == pytest.approx(cost)
-    assert replace(failed.record, cost_usd=None) == record
-    assert (calls.sent, calls.retried) == (1, retried)
-    assert calls.cost_usd == pytest.approx(cost)
+def test_a_model_at_another_endpoint_has_an_unknown_price(name: str, base_url: str) -> None:
+    prices = _prices(name, base_url=base_url)
+    assert (prices.cost("candidate", 1_000, 100), prices.source("candidate")) == (None, None)
 
 
-def test_a_call_that_was_never_sent_is_not_counted() -> None:
-    async def scene() -> Calls:
-        spend = Spend()
-        with pytest.raises(CallFailed):
-            await MeteredClient(_Inner(_fails(None)).open(), _PRICES, spend).send(_CALL)
-        return spend.calls
+@_LISTED
+def test_a_listed_price_of_zero_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Free:
+        total_price = 0
 
-    assert asyncio.run(scene()) == Calls()
-
-
-def test_the_budget_is_spent_to_the_last_call_that_fits_and_then_stops_the_run() -> None:
-    async def scene() -> tuple[int, list[str], str | None]:
-        halt = StopSignal()
-        inner = _Inner().open()
-        client = MeteredClient(inner, _PRICES, Spend(), Budget(0.35, halt))
-        told = [str(e) for e in await asyncio.gather(*[client.send(_CALL) for _ in range(6)], return_exceptions=True)]
-        return inner.sent, [text for text in told if text.startswith("budget")], halt.reason
-
-    sent, told, reason = asyncio.run(scene())
-    assert sent == 3
-    assert len(told) == 3
-    assert set(told) == {reason}
-    assert reason == (
-        "budget of US$0.35 reached: US$0.3000 are spent, and the next call may cost US$0.1000. What was answered is "
-        "kept: raise budget_usd and run again"
-    )
+    monkeypatch.setattr("genai_prices.calc_price", lambda *_, **__: Free)
+    assert _prices().cost("candidate", 1_000, 100) is None
 
 
-def test_a_call_that_waits_for_its_turn_is_not_sent_when_the_others_turn_out_too_dear() -> None:
-    async def scene() -> None:
-        halt = StopSignal()
-        budget = Budget(0.35, halt)
-        await budget.reserve(0.1)
-        await budget.reserve(0.1)  # it has its money, and waits for a slot
-        budget.charge(0.1, 0.36)
-        with pytest.raises(RunStopped, match=r"budget of US\$0\.35 reached: US\$0\.3600 are spent\. What was"):
-            halt.check()
-        assert budget.stop_reason == halt.reason
-
-    asyncio.run(scene())
+# --- token estimates ------------------------------------------------------------------------------------------------
 
 
-def test_what_is_in_flight_is_held_and_the_next_call_waits_for_it() -> None:
-    async def scene() -> None:
-        halt = StopSignal()
-        inner = _Inner(lambda _: replace(_REPLY, tokens_out=10))
-        client = MeteredClient(inner, _PRICES, Spend(), Budget(0.25, halt))
-        tasks = [asyncio.create_task(client.send(_CALL)) for _ in range(6)]
-        await _settle()
-        assert inner.sent == 2  # a third one could cost US$0.10 more, in all US$0.30
-        assert halt.reason is None
-        inner.open()
-        await asyncio.gather(*tasks)
-        assert inner.sent == 6  # each cost a tenth of what it held
-        assert inner.peak == 2
-        assert halt.reason is None
-
-    asyncio.run(scene())
+def _estimated(payload: dict[str, Any], kind: CallKind = "chat") -> Tokens:
+    return estimate_tokens(Call(kind, "https://api.openai.com/v1", "m", payload))
 
 
-def test_who_waits_is_told_when_the_run_stops() -> None:
-    async def scene() -> None:
-        halt = StopSignal()
-        inner = _Inner()
-        client = MeteredClient(inner, _PRICES, Spend(), Budget(0.1, halt))
-        first, second = (asyncio.create_task(client.send(_CALL)) for _ in range(2))
-        await _settle()
-        halt.stop("interrupted")
-        with pytest.raises(RunStopped, match="interrupted"):
-            await second
-        inner.open()
-        assert (await first).value == "hello"
-        with pytest.raises(RunStopped, match="interrupted"):
-            await client.send(_CALL)
-        assert inner.sent == 1
-
-    asyncio.run(scene())
+@pytest.mark.parametrize(
+    ("content", "tokens"), [("x" * 93, 25), ([{"type": "text", "text": "x" * 92}], 25)], ids=["text", "parts"]
+)
+def test_four_characters_are_a_token_rounded_up(content: Any, tokens: int) -> None:
+    assert _estimated({"messages": [{"role": "user", "content": content}]}).read == tokens  # "user" counts, too
 
 
-def test_a_waiter_that_is_cancelled_does_not_hold_up_the_others() -> None:
-    async def scene() -> None:
-        inner = _Inner(lambda _: replace(_REPLY, tokens_out=1))
-        client = MeteredClient(inner, _PRICES, Spend(), Budget(0.11, StopSignal()))
-        first, second, third = (asyncio.create_task(client.send(_CALL)) for _ in range(3))
-        await _settle()
-        second.cancel()
-        inner.open()
-        await asyncio.gather(first, third)
-        assert inner.sent == 2
-
-    asyncio.run(scene())
-
-
-def test_a_cancelled_call_gives_back_what_it_held() -> None:
-    async def scene() -> None:
-        inner = _Inner()
-        client = MeteredClient(inner, _PRICES, Spend(), Budget(0.1, StopSignal()))
-        task = asyncio.create_task(client.send(_CALL))
-        await _settle()
-        task.cancel()
-        await _settle()
-        inner.open()
-        assert (await client.send(_CALL)).value == "hello"
-
-    asyncio.run(scene())
+@pytest.mark.parametrize(
+    ("payload", "written"),
+    [
+        ({}, 256),
+        ({"max_tokens": 17}, 17),
+        ({"max_completion_tokens": 18, "max_tokens": 17}, 18),
+        ({"max_output_tokens": 19}, 19),
+        ({"max_tokens": None}, 256),
+    ],
+)
+def test_a_reply_is_estimated_at_its_maximum(payload: dict[str, Any], written: int) -> None:
+    assert _estimated(payload).written == written
 
 
-def test_an_answer_without_usage_is_charged_with_what_it_held() -> None:
-    async def scene() -> int:
-        inner = _Inner(lambda _: replace(_REPLY, tokens_out=None)).open()
-        client = MeteredClient(inner, _PRICES, Spend(), Budget(0.25, StopSignal()))
-        await client.send(_CALL)
-        await client.send(_CALL)
-        with pytest.raises(RunStopped, match=r"US\$0\.2000 are spent"):
-            await client.send(_CALL)
-        return inner.sent
-
-    assert asyncio.run(scene()) == 2
+def test_a_call_of_the_responses_api_is_estimated_alike() -> None:
+    assert _estimated({"input": "x" * 40, "max_output_tokens": 5}, "responses") == Tokens(10, 5)
 
 
-def test_failed_calls_that_were_billed_count_against_the_budget() -> None:
-    async def scene() -> None:
-        inner = _Inner(_fails(CallRecord("target", "m", 1, 0, 100))).open()
-        client = MeteredClient(inner, _PRICES, Spend(), Budget(0.1, StopSignal()))
-        with pytest.raises(CallFailed, match="no luck"):
-            await client.send(_CALL)
-        with pytest.raises(RunStopped, match=r"budget of US\$0\.10 reached"):
-            await client.send(_CALL)
-
-    asyncio.run(scene())
-
-
-def test_a_budget_refuses_a_call_whose_price_nobody_knows() -> None:
-    async def scene() -> tuple[int, str | None]:
-        halt = StopSignal()
-        inner = _Inner().open()
-        client = MeteredClient(inner, _UNKNOWN, Spend(), Budget(9.0, halt))
-        with pytest.raises(RunStopped, match="no price is known of candidate"):
-            await client.send(_CALL)
-        return inner.sent, halt.reason
-
-    sent, reason = asyncio.run(scene())
-    assert sent == 0
-    assert reason is not None
-    assert reason.startswith(
-        "budget of US$9.00 cannot be held: no price is known of candidate. Give a model its price"
-    )
-    assert "input_per_mtok = ..." in reason
-
-
-@pytest.mark.parametrize("budget", [0.05, 0.0])
-def test_a_budget_for_no_call_at_all(budget: float) -> None:
-    async def scene() -> int:
-        inner = _Inner().open()
-        with pytest.raises(RunStopped):
-            await MeteredClient(inner, _PRICES, Spend(), Budget(budget, StopSignal())).send(_CALL)
-        return inner.sent
-
-    assert asyncio.run(scene()) == 0
-
-
-def test_float_noise_does_not_refuse_the_last_call() -> None:
-    async def scene() -> int:
-        inner = _Inner().open()
-        client = MeteredClient(inner, _PRICES, Spend(), Budget(0.3, StopSignal()))
-        for _ in range(3):  # 0.1 + 0.1 + 0.1 > 0.3
-            await client.send(_CALL)
-        return inner.sent
-
-    assert asyncio.run(scene()) == 3
+@pytest.mark.parametrize("kind", ["http", "command", "python"])
+def test_an_application_has_no_tokens(kind: CallKind) -> None:
+    assert _estimated({"input": "x" * 40}, kind) == Tokens(0, 0)

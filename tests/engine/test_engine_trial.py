@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pytest_evalgate.engine import Grading, describe_error, grade_output, run_case, run_trial
+from pytest_evalgate.engine.trial import run_sync
 from pytest_evalgate.errors import MissingOutput, ScorerError
 from pytest_evalgate.records.results import Case, CaseResult, Output, Place, PlannedCase, Score
 
@@ -16,16 +17,16 @@ _PLANNED = PlannedCase("c1", _CASE.place, "f")
 
 @dataclass(frozen=True)
 class _Target:
-    """Answers trial i with ``script[i]``; exceptions are raised."""
+    """Returns ``script[i]`` in trial i; raises it if it is an exception."""
 
     script: tuple[Any, ...]
 
     async def answer(self, case: Case, trial: int) -> Output:
         del case
-        said = self.script[trial]
-        if isinstance(said, BaseException):
-            raise said
-        return Output(said)
+        value = self.script[trial]
+        if isinstance(value, BaseException):
+            raise value
+        return Output(value)
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,7 @@ class _Exact:
 
 
 def _run(*script: Any, grading: Grading | None = None) -> CaseResult:
-    work = run_case(_Target(script), grading or Grading((_Exact(),)), _CASE, _PLANNED, len(script))
-    return asyncio.run(work)
+    return run_sync(run_case(_Target(script), grading or Grading((_Exact(),)), _CASE, _PLANNED, len(script)))
 
 
 _GONE = MissingOutput("timeout after 60 s")
@@ -65,7 +65,7 @@ _GONE = MissingOutput("timeout after 60 s")
         (("yes", _GONE, "yes"), "errored", [1.0, None, 1.0], "timeout after 60 s"),
     ],
 )
-def test_outcomes(script: tuple[Any, ...], outcome: str, values: list[float | None], reason: str) -> None:
+def test_trials_decide_a_case(script: tuple[Any, ...], outcome: str, values: list[float | None], reason: str) -> None:
     result = _run(*script)
     assert (result.outcome, result.reason) == (outcome, reason)
     assert [trial.value for trial in result.trials] == values
@@ -73,14 +73,14 @@ def test_outcomes(script: tuple[Any, ...], outcome: str, values: list[float | No
     assert result.case is _PLANNED
 
 
-def test_what_was_said_and_how_it_was_scored_is_kept() -> None:
+def test_a_trial_has_its_output_and_its_scores() -> None:
     [trial] = _run("no").trials
     assert trial.output == Output("no")
     assert trial.scores == (Score("exact", 0.0, passed=False, reason="got no"),)
     assert _run(ValueError()).trials[0].output is None
 
 
-def test_a_broken_scorer_is_no_miss() -> None:
+def test_the_error_of_a_scorer_is_raised() -> None:
     with pytest.raises(ScorerError, match=r"broke at golden/faq\.jsonl:7"):
         _run("yes", "broken")
 
@@ -96,14 +96,13 @@ def test_all_scorers_have_to_pass() -> None:
     assert (result.outcome, result.reason) == ("missed", "never")
 
 
-def test_an_interrupt_is_not_swallowed() -> None:
-    work = run_trial(_Target((KeyboardInterrupt(),)), Grading((_Exact(),)), _CASE, 0)
+def test_an_interrupt_is_raised() -> None:
     with pytest.raises(KeyboardInterrupt):
-        asyncio.run(work)
+        run_sync(run_trial(_Target((KeyboardInterrupt(),)), Grading((_Exact(),)), _CASE, 0))
 
 
-def test_an_output_that_is_there_already_is_graded() -> None:
-    trial = asyncio.run(grade_output(Grading((_Exact(),)), _CASE, 2, Output("yes")))
+def test_an_existing_output_is_graded() -> None:
+    trial = run_sync(grade_output(Grading((_Exact(),)), _CASE, 2, Output("yes")))
     assert (trial.index, trial.value, trial.reason) == (2, 1.0, "")
 
 
@@ -111,5 +110,17 @@ def test_an_output_that_is_there_already_is_graded() -> None:
     ("error", "text"),
     [(ValueError("a\nb"), "ValueError: a"), (ValueError("\n a \n"), "ValueError: a"), (OSError(), "OSError")],
 )
-def test_exceptions_are_described_in_one_line(error: Exception, text: str) -> None:
+def test_an_exception_is_described_in_one_line(error: Exception, text: str) -> None:
     assert describe_error(error) == text
+
+
+def test_run_sync_needs_no_event_loop() -> None:
+    async def work() -> int:
+        return 3
+
+    assert run_sync(work()) == 3
+
+
+def test_run_sync_rejects_work_that_suspends() -> None:
+    with pytest.raises(RuntimeError, match="needs an event loop"):
+        run_sync(asyncio.sleep(0))

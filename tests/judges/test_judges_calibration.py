@@ -81,12 +81,12 @@ def _damaged(folder: Path, *, honest: bool = True, **changes: Any) -> str:
         ({"schema": 2}, "schema 2 is newer than 1: upgrade pytest-evalgate"),
         ({"kind": "evalgate-baseline"}, "not a calibration of pytest-evalgate"),
         ({"schema": "1"}, "not a calibration of pytest-evalgate"),
-        ({"human_pass": -1}, "human_pass: Input should be greater than or equal to 0; calibrate again"),
-        ({"judge_pass": 121}, ": Value error, the judge is right more often than it was asked; calibrate again"),
-        ({"threshold": 1.5}, "threshold: Input should be less than or equal to 1; calibrate again"),
-        ({"created": "yesterday"}, "created: String should match pattern"),
-        ({"created": "2026-13-01T00:00:00Z"}, ": Value error, month must be in 1..12; calibrate again"),
-        ({"extra": 1}, "extra: Extra inputs are not permitted; calibrate again"),
+        ({"human_pass": -1}, "judge_pass must be from 0 to human_pass; calibrate again"),
+        ({"judge_pass": 121}, "judge_pass must be from 0 to human_pass; calibrate again"),
+        ({"threshold": 1.5}, "threshold: 1.5 is not in [0, 1]; calibrate again"),
+        ({"created": "yesterday"}, "time data 'yesterday' does not match format"),
+        ({"created": "2026-13-01T00:00:00Z"}, "time data '2026-13-01T00:00:00Z' does not match format"),
+        ({"extra": 1}, "extra: unknown key; calibrate again"),
     ],
 )
 def test_a_record_that_cannot_be_used_says_why(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
@@ -95,7 +95,7 @@ def test_a_record_that_cannot_be_used_says_why(tmp_path: Path, changes: dict[str
 
 def test_an_edited_record_is_refused(tmp_path: Path) -> None:
     assert _damaged(tmp_path, honest=False, judge_fail=60) == (
-        "does not match its digest: it was edited or torn; calibrate again"
+        "the content does not match its digest: it was edited or cut; calibrate again, or restore the file from git"
     )
 
 

@@ -93,7 +93,7 @@ def test_flips_are_counted_against_the_majority(rows: list[tuple[tuple[bool, ...
 @pytest.mark.parametrize(
     ("anchors", "message"),
     [
-        ([Rejudged("pass", (True, True), now=True)], "verdicts must hold one or more items"),
+        ([Rejudged("pass", (True, True), now=True)], "verdicts must contain at least one item"),
         ([Rejudged(label, (True,), now=True) for label in ("pass", "fail")], "a list of 2 or more"),
     ],
 )

@@ -250,7 +250,7 @@ def test_a_base_that_a_checkout_does_not_reach_is_told_and_fails_nothing(
     monkeypatch.setenv("GITHUB_BASE_REF", "main")
     result = project.run()
     assert (result.ret, project.verdict["changed_in_gate"]) == (0, [])
-    result.stdout.fnmatch_lines(["what this branch changed in the gate is not known: *origin/main*fetch-depth: 0*"])
+    result.stdout.fnmatch_lines(["changes of this branch to its own gate are unknown: *origin/main*fetch-depth: 0*"])
 
 
 @pytest.mark.parametrize("by_variable", [False, True])
@@ -271,7 +271,7 @@ def test_outside_of_a_repository_there_is_no_base(project: Project, monkeypatch:
     project.suite(_FOUR, gates=_LOOSE)
     result = project.run(*_AGAINST_MAIN)
     assert (result.ret, project.has_verdict) == (4, False)
-    result.stderr.fnmatch_lines(["*lies in no git repository*"])
+    result.stderr.fnmatch_lines(["*is not in a git repository*"])
 
 
 def test_cases_of_the_base_have_node_ids_of_their_own(project: Project) -> None:

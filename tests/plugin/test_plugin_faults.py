@@ -55,8 +55,8 @@ _ROWS = {
     "F10 503": Row(Behaviour.status(503), 5, "5 attempts: 503 unavailable"),
     "F10 529": Row(Behaviour.status(529), 5, "5 attempts: 529 unavailable"),
     "F11 reset": Row(Behaviour.reset(), 5, "5 attempts: no connection"),
-    "F12 hangs": Row(Behaviour.hang(), 5, "5 attempts: timeout: no whole reply within 0.", model=_HANGS),
-    "F12 trickles": Row(Behaviour.trickle(60, 0.1), 5, "timeout: no whole reply within 0.", model=_HANGS),
+    "F12 hangs": Row(Behaviour.hang(), 5, "5 attempts: timeout: no complete reply within 0.", model=_HANGS),
+    "F12 trickles": Row(Behaviour.trickle(60, 0.1), 5, "timeout: no complete reply within 0.", model=_HANGS),
     "F13 torn": Row(Behaviour.truncated(), 3, "3 attempts: 200 malformed reply"),
     "F13 a page": Row(Behaviour.html(), 3, "3 attempts: 200 malformed reply"),
     "F13 an error inside 200": Row(Behaviour.error_object(), 3, "3 attempts: 200 server error"),
@@ -126,11 +126,11 @@ def test_f04_a_server_that_asks_to_wait_for_longer_than_the_run_may_take_ends_it
 
 
 _FATAL = {
-    **{f"F05 {code}": (Behaviour.quota(code), "pay or raise the limit") for code in QUOTA_CODES},
-    "F05 402": (Behaviour.quota(status=402), "pay or raise the limit"),
+    **{f"F05 {code}": (Behaviour.quota(code), "add credit or raise the limit") for code in QUOTA_CODES},
+    "F05 402": (Behaviour.quota(status=402), "add credit or raise the limit"),
     "F06 401": (Behaviour.unauthorized(), "check the environment variable CANDIDATE_KEY"),
     "F06 403": (Behaviour.unauthorized(403), "check the environment variable CANDIDATE_KEY"),
-    "F08 unknown model": (Behaviour.unknown_model(), "is 'gpt-x-mini' the model's name there, and base_url right?"),
+    "F08 unknown model": (Behaviour.unknown_model(), "check the model name 'gpt-x-mini' and base_url"),
 }
 
 
@@ -259,7 +259,7 @@ def test_f30_a_corrupt_cache_is_put_aside_and_said_once(project: Project, server
     project.write(".evalgate/cache/cache.db", "SQLite format 3\0" + "garbage" * 1000)
     result = project.run()
     assert result.ret == 0
-    assert _said_once(result, "cache: cache.db was put aside as cache.db.corrupt-")
+    assert _said_once(result, "cache: cache.db was moved to cache.db.corrupt-")
     assert list((project.state / "cache").glob("cache.db.corrupt-*"))
     assert not _said_once(project.run(), "cache:")
     assert server.calls == 2
@@ -285,7 +285,7 @@ def test_f29_a_full_disk_costs_the_memory_and_no_answer(
         result = project.run(*args)
     assert result.ret == 0
     assert project.verdict["accounting"]["passed"] == server.calls == 2
-    assert _said_once(result, "cache: cache.db is not written any more: database or disk is full")
+    assert _said_once(result, "cache: cache.db is no longer written: database or disk is full")
 
 
 def test_f30_a_locked_cache_is_done_without(project: Project, server: ScriptedServer) -> None:

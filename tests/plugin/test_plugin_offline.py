@@ -55,23 +55,25 @@ def test_what_is_not_remembered_is_never_sent_nor_judged(
     assert result.ret == project.verdict["exit_code"] == 12
     assert server.calls == 0
     assert project.verdict["verdict"] == "not_evaluated"
-    assert project.verdict["refused"].startswith("--eval-offline: answers that are not remembered: 2,")
-    assert "nothing of this case was ever remembered" in project.rows["a"]["reason"]
-    result.stdout.fnmatch_lines(["NOT EVALUATED: --eval-offline: answers*pytest-evalgate cache import FILE"])
+    assert project.verdict["refused"].startswith("--eval-offline: 2 calls are not in the cache")
+    assert "no call of this case is cached" in project.rows["a"]["reason"]
+    result.stdout.fnmatch_lines(
+        ["NOT EVALUATED: --eval-offline: 2 calls are not in the cache*pytest-evalgate cache import FILE"]
+    )
 
 
 def test_a_part_that_is_remembered_is_not_judged_alone(warm: Project, server: ScriptedServer) -> None:
     warm.golden("golden/faq.jsonl", "a", "b", "c")
     assert warm.run("--eval-offline").ret == 12
     assert warm.outcomes == {"a": "passed", "b": "passed", "c": "errored"}
-    assert warm.verdict["refused"].startswith("--eval-offline: answers that are not remembered: 1,")
+    assert warm.verdict["refused"].startswith("--eval-offline: 1 call is not in the cache")
     assert server.calls == 2
 
 
 def test_what_has_changed_since_is_named(warm: Project, server: ScriptedServer) -> None:
     warm.write("prompt.md", "Kindly: {{ input }}")
     assert warm.run("--eval-offline").ret == 12
-    assert 'this has changed: payload.messages[0].content: "Briefly: a" -> "Kindly: a"' in warm.rows["a"]["reason"]
+    assert 'payload.messages[0].content: "Briefly: a" -> "Kindly: a"' in warm.rows["a"]["reason"]
     assert server.calls == 2
 
 

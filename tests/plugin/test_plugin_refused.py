@@ -99,7 +99,7 @@ def test_a_wrong_suite(project: Project, keys: str, said: str) -> None:
         (("--eval-trials", "0"), "--eval-trials 0: give a whole number from 1"),
         (("--eval-trials", "many"), "--eval-trials many"),
         (("--eval-target", "bot:answer"), "--eval-target bot:answer: write recorded:FILE, python:pkg.mod:name"),
-        (("--eval-baseline", "none.json"), "suites.faq.baseline: baseline none.json"),
+        (("--eval-baseline", "none.json"), "suites.faq.baseline: file:none.json"),
         (("--eval-baseline", "git:no-such-branch"), "suites.faq.baseline: "),
         (("-n", "2", "--dist", "each"), "--dist each"),
     ],
@@ -133,9 +133,9 @@ def test_a_baseline_that_is_there_is_compared_with(project: Project) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('"values":[1]', '"values":[0]', "do not match their digest"),
+        ('"values":[1]', '"values":[0]', "does not match its digest"),
         ('"schema": 1', '"schema": 99', "schema 99 is newer"),
-        ('"suite": "faq"', '"suite": "other"', "holds suite 'other', wanted 'faq'"),
+        ('"suite": "faq"', '"suite": "other"', "is the baseline of suite 'other', not of 'faq'"),
         ('"kind": "evalgate-baseline"', '"kind": "x"', "not a baseline"),
         (" }\n}\n", "", "promote a run again"),
     ],

@@ -93,7 +93,7 @@ def test_a_folder_that_is_a_file_is_refused(compared: Project) -> None:
     compared.write("out", "")
     result = compared.run("--eval-report", "out")
     assert result.ret == 4
-    result.stderr.fnmatch_lines(["*--eval-report out: it is a file; name a folder*"])
+    result.stderr.fnmatch_lines(["*--eval-report out: this is a file, give a folder*"])
 
 
 def test_a_session_that_breaks_off_leaves_no_older_page(compared: Project) -> None:
@@ -140,7 +140,7 @@ def test_reports_of_a_run_that_is_not_there_or_was_not_judged(
     for path in (compared.state / "runs").glob("*/verdict.json"):
         path.unlink()
     assert main(["report"]) == 4
-    assert "was not judged" in capsys.readouterr().err
+    assert "was not decided" in capsys.readouterr().err
 
 
 _HOOK = """

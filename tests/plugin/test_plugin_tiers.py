@@ -118,7 +118,7 @@ def test_a_tier_that_no_suite_defines_is_a_usage_error(project: Project) -> None
     _tier(project, sample=3)
     result = project.run("--eval-tier", "deep")
     assert result.ret == 4
-    result.stderr.fnmatch_lines(['*--eval-tier deep: no suite defines the tier "deep"; there is: default, smoke.*'])
+    result.stderr.fnmatch_lines(['*--eval-tier deep: no suite defines the tier "deep"; known are: default, smoke.*'])
 
 
 def test_gates_and_trials_are_those_of_the_tier(project: Project) -> None:
@@ -425,7 +425,7 @@ def test_a_run_of_another_tier_than_is_wanted_is_an_objection(
     _branch(project)
     assert project.run(*_SMOKE, "--eval-base-ref", "main").ret == 0
     assert main(["verify", "--base-ref", "main"]) == 1
-    assert "was made in tier smoke, not in tier default" in capsys.readouterr().out
+    assert "ran in tier smoke, not in tier default" in capsys.readouterr().out
     monkeypatch.setenv("EVALGATE_TIER", "smoke")
     assert main(["verify", "--base-ref", "main"]) == 0
 
@@ -443,4 +443,4 @@ def test_a_sample_that_somebody_chose_is_an_objection(project: Project, capsys: 
     path.write_text("\n".join([head, forged, *lines[1:]]) + "\n", "ascii")
     assert (run.suites[0].plan.drawn_from, origin.tier) == (40, "smoke")
     assert main(["verify", "--base-ref", "main", "--tier", "smoke"]) == 1
-    assert "objection: suite faq: 1 case did not run as the base branch wants it" in capsys.readouterr().out
+    assert "objection: suite faq: 1 case of the base branch did not run" in capsys.readouterr().out

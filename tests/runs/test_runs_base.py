@@ -82,7 +82,7 @@ def test_the_baseline_of_the_base_is_read(project: Path) -> None:
     assert (found.provenance.reason, found.source) == ("at the base", f"git:{_tree(project).commit}")
 
 
-def test_a_baseline_that_the_base_has_at_a_path_of_its_own(project: Path) -> None:
+def test_a_baseline_at_the_configured_path_of_the_base(project: Path) -> None:
     assert _baseline(project, "elsewhere/faq.json") is None
     assert _baseline(project, ".evalgate/baselines/faq.json") == _baseline(project)
 
@@ -93,7 +93,7 @@ def test_a_baseline_at_a_commit_is_read_there(project: Path) -> None:
     assert found == replace(found, source="git:main")
 
 
-def test_what_the_base_does_not_have_is_not_there_even_if_it_was_brought_before(project: Path) -> None:
+def test_a_stale_copy_of_a_file_that_the_base_lacks_is_removed(project: Path) -> None:
     tree = _tree(project)
     stale = tree.folder / "golden" / "new.jsonl"
     stale.parent.mkdir(parents=True)
@@ -116,8 +116,8 @@ def test_a_configuration_that_cannot_be_used_names_the_base(project: Path) -> No
 
 
 @pytest.mark.parametrize("path", ["../secret.txt", "/etc/passwd", "golden/../../secret.txt"])
-def test_nothing_is_brought_from_outside_of_the_project(project: Path, path: str) -> None:
-    with pytest.raises(SettingsError, match=r"lies outside of .*: keep what the gate rests on in it"):
+def test_files_outside_of_the_project_are_refused(project: Path, path: str) -> None:
+    with pytest.raises(SettingsError, match=r"is outside of .*: move files that the gate reads into it"):
         _tree(project).extract(path)
 
 
@@ -126,7 +126,7 @@ def test_a_folder_is_not_a_file(project: Path) -> None:
         _tree(project).extract("golden")
 
 
-def test_a_ref_that_is_not_there_is_told_as_the_option_that_named_it(project: Path) -> None:
+def test_an_unknown_ref_is_reported_with_its_option(project: Path) -> None:
     with pytest.raises(SettingsError, match=r"^--eval-base-ref origin/main: no such branch"):
         _tree(project, "origin/main")
 

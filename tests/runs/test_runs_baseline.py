@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from pytest_evalgate.errors import BaselineError
 from pytest_evalgate.records.results import Baseline, BaselineCase, Provenance, Run, SuiteRun, Trial
 from pytest_evalgate.runs import baseline as baselines
-from pytest_evalgate.runs import git
+from pytest_evalgate.runs import git, run_file
 from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
 
 _NOW = "2026-01-02T00:00:00Z"
 
@@ -30,7 +31,7 @@ def _find(root: Path, spec: str | None = None, suite: str = "faq") -> Baseline |
     return baselines.find(spec, suite=suite, file=root / "b.json", root=root)
 
 
-def test_a_promoted_run_holds_one_value_a_trial(run: Run) -> None:
+def test_a_promoted_run_has_one_value_for_each_trial(run: Run) -> None:
     baseline = _promote(run)
     assert baseline.cases == {"c1": BaselineCase("f1", (1.0, 1.0)), "c2": BaselineCase("f2", (0.0, 1.0))}
     assert (baseline.suite, baseline.trials) == ("faq", 2)
@@ -58,22 +59,22 @@ def _stopped(run: Run) -> Run:
         (
             lambda run: _with(run, outcome="not_run", trials=()),
             "x",
-            "is not whole: 1 of 3 cases of suite faq were not run; run the whole suite again, then promote",
+            "is not complete: 1 of 3 cases of suite faq were not run; run the whole suite again, then promote",
         ),
         (
             lambda run: _stopped(_with(run, outcome="not_run", trials=())),
             "x",
-            "stopped early: send what is missing with: pytest --eval-gate --eval-stop never, then promote",
+            "stopped early: run the remaining cases with: pytest --eval-gate --eval-stop never, then promote",
         ),
-        (lambda run: _with(run, outcome="errored"), "x", "is not whole: 1 of 3 cases of suite faq have no answer"),
+        (lambda run: _with(run, outcome="errored"), "x", "is not complete: 1 of 3 cases of suite faq have no output"),
         (
             lambda run: replace(run, suites=(SuiteRun(run.suites[0].plan, run.suites[0].results[2:]),)),
             "x",
-            "holds no answered case of suite faq",
+            "has no case of suite faq with an output",
         ),
     ],
 )
-def test_what_cannot_be_promoted(run: Run, change: Callable[[Run], Run], reason: str, told: str) -> None:
+def test_an_incomplete_run_is_not_promoted(run: Run, change: Callable[[Run], Run], reason: str, told: str) -> None:
     with pytest.raises(BaselineError) as caught:
         _promote(change(run), reason)
     assert told in str(caught.value)
@@ -114,9 +115,9 @@ def test_any_ids_and_values_survive(
     assert _find(root) == baseline
 
 
-def test_no_file_yet_is_none_unless_it_was_asked_for(tmp_path: Path) -> None:
+def test_a_missing_baseline_is_none_unless_it_is_configured(tmp_path: Path) -> None:
     assert _find(tmp_path) is None
-    with pytest.raises(BaselineError, match=r"baseline b\.json: cannot be read: No such file"):
+    with pytest.raises(BaselineError, match=r"file:b\.json: cannot be read: No such file"):
         _find(tmp_path, "b.json")
 
 
@@ -138,19 +139,19 @@ def _digested(cases: Any) -> dict[str, Any]:
         ({"schema": 2}, "schema 2 is newer than 1: upgrade pytest-evalgate"),
         ({"schema": "2"}, "not a baseline of pytest-evalgate"),
         ({"kind": "evalgate-run"}, "not a baseline of pytest-evalgate"),
-        ({"suite": "other"}, "holds suite 'other', wanted 'faq'"),
-        ({"cases": {}}, "the cases do not match their digest: the file was edited or torn"),
-        ({"cases_sha256": "0"}, "the cases do not match their digest"),
-        ({"provenance": {}}, "malformed: TypeError"),
-        ({"trials": None, "provenance": None}, "malformed: TypeError"),
-        (_digested(["c1"]), "malformed: AttributeError"),
-        (_digested({"c1": 1}), "malformed: TypeError"),
-        (_digested({"c1": {"values": [1]}}), "malformed: KeyError"),
-        (_digested({"c1": {"fingerprint": "f", "values": []}}), "values must lie in [0, 1], got []"),
-        (_digested({"c1": {"fingerprint": "f", "values": [2]}}), "values must lie in [0, 1], got [2]"),
+        ({"suite": "other"}, "is the baseline of suite 'other', not of 'faq'"),
+        ({"cases": {}}, "the content does not match its digest: it was edited or cut; promote a run again"),
+        ({"cases_sha256": "0"}, "the content does not match its digest"),
+        ({"provenance": {}}, "provenance.run_id: Field required"),
+        ({"trials": None, "provenance": None}, "provenance: Input should be an object"),
+        (_digested(["c1"]), "cases: Input should be an object"),
+        (_digested({"c1": 1}), "cases.c1: Input should be an object"),
+        (_digested({"c1": {"values": [1]}}), "cases.c1.fingerprint: Field required"),
+        (_digested({"c1": {"fingerprint": "f", "values": []}}), "values must be in [0, 1], got []"),
+        (_digested({"c1": {"fingerprint": "f", "values": [2]}}), "values must be in [0, 1], got [2.0]"),
     ],
 )
-def test_what_is_not_a_baseline_is_refused(run: Run, tmp_path: Path, fields: dict[str, Any], told: str) -> None:
+def test_a_malformed_baseline_is_refused(run: Run, tmp_path: Path, fields: dict[str, Any], told: str) -> None:
     path = tmp_path / "b.json"
     baselines.write(_promote(run), path)
     path.write_text(json.dumps({**json.loads(path.read_text("ascii")), **fields}))
@@ -161,7 +162,7 @@ def test_what_is_not_a_baseline_is_refused(run: Run, tmp_path: Path, fields: dic
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b"{", b"\xff", b"null"])
-def test_what_is_no_json_object_is_refused(tmp_path: Path, text: bytes) -> None:
+def test_a_file_without_a_json_object_is_refused(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "b.json").write_bytes(text)
     with pytest.raises(BaselineError, match=r"^file:b\.json: "):
         _find(tmp_path)
@@ -234,3 +235,73 @@ def test_the_commit_that_is_checked_out(repository: Path, tmp_path: Path, monkey
     assert git.commit(repository) is None
     with pytest.raises(BaselineError, match="git is not installed"):
         git.show(repository, "v1", "b.json")
+
+
+def test_a_sample_is_refused_as_a_baseline_and_all_cases_are_not(run: Run) -> None:
+    [suite] = run.suites
+    sampled = replace(suite.plan, drawn_from=1319)
+    with pytest.raises(BaselineError, match=r"tier smoke, which runs 3 of 1,319 cases of suite faq: run the default"):
+        baselines.reject_sample(run, sampled, "smoke")
+    baselines.reject_sample(run, suite.plan, "smoke")
+
+
+_LINES = b'{"id":"c1","output":"text"}\n{"id":"c2","output":"text"}\n'
+
+
+@pytest.fixture
+def promoted(run: Run, tmp_path: Path) -> Baseline:
+    """The baseline of a stored run, written to ``b.json``."""
+    run_file.write(run, run_file.path_of(tmp_path / "state", run.id))
+    found = baselines.promote(run, run.suites[0], reason="first", now="2026-01-01T00:01:00Z")
+    baselines.write(found, tmp_path / "b.json")
+    return replace(found, source="file:b.json")
+
+
+def _found(baseline: Baseline, root: Path) -> bytes:
+    return baselines.find_outputs(baseline, file=root / "b.json", root=root, state=root / "state")
+
+
+def test_the_first_trial_of_every_case_of_the_baseline_is_kept_in_the_order_of_ids(
+    promoted: Baseline, run: Run, tmp_path: Path
+) -> None:
+    kept = baselines.outputs_of(promoted, run_file.path_of(tmp_path / "state", run.id))
+    assert kept == _LINES
+    baselines.write_outputs(kept, tmp_path / "b.json")
+    assert (tmp_path / "b.outputs.jsonl").read_bytes() == _LINES
+    assert baselines.read_outputs(tmp_path / "b.json") == {"c1": "text", "c2": "text"}
+
+
+def test_they_are_found_beside_the_baseline(promoted: Baseline, tmp_path: Path) -> None:
+    (tmp_path / "b.outputs.jsonl").write_bytes(b'{"id":"c1","output":1}\n')
+    assert _found(promoted, tmp_path) == b'{"id":"c1","output":1}\n'
+
+
+def test_they_are_found_at_the_commit_of_the_baseline(promoted: Baseline, tmp_path: Path) -> None:
+    (tmp_path / "b.outputs.jsonl").write_bytes(b'{"id":"c1","output":"committed"}\n')
+    identity = ("-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "commit.gpgsign=false")
+    for arguments in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "x"), ("tag", "then")):
+        subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True)
+    (tmp_path / "b.outputs.jsonl").write_bytes(b"")
+    assert b"committed" in _found(replace(promoted, source="git:then"), tmp_path)
+
+
+def test_without_a_file_they_are_those_of_the_run(promoted: Baseline, tmp_path: Path) -> None:
+    assert _found(promoted, tmp_path) == _LINES
+    assert _found(replace(promoted, source="git:nowhere"), tmp_path) == _LINES
+
+
+def test_else_there_are_none(promoted: Baseline, run: Run, tmp_path: Path) -> None:
+    run_file.path_of(tmp_path / "state", run.id).unlink()
+    assert _found(promoted, tmp_path) == b""
+
+
+def test_none_are_kept_where_there_are_none(tmp_path: Path) -> None:
+    (tmp_path / "b.outputs.jsonl").write_bytes(_LINES)
+    baselines.write_outputs(b"", tmp_path / "b.json")
+    assert not (tmp_path / "b.outputs.jsonl").exists()
+
+
+@pytest.mark.parametrize("data", [b"{", b"[]\n", b'{"id":"a"}\n', b"\xff\n", b"1\n"])
+def test_an_unreadable_file_has_no_outputs(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "b.outputs.jsonl").write_bytes(data)
+    assert baselines.read_outputs(tmp_path / "b.json") == {}

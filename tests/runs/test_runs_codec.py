@@ -9,9 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.records.results import BaselineCase, Place, PlannedCase, Score, Side, StopRule, SuiteRun, Trial
+from pytest_evalgate.records.results import (
+    BaselineCase,
+    Place,
+    PlannedCase,
+    Score,
+    Side,
+    StopRule,
+    SuitePlan,
+    SuiteRun,
+    Trial,
+)
 from pytest_evalgate.runs import baseline as baselines
-from pytest_evalgate.runs import record_file, run_file
+from pytest_evalgate.runs import codec, record_file, run_file
 from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
@@ -33,12 +43,17 @@ _cases = st.builds(
 
 @given(_cases)
 def test_clusters_and_sides_survive(case: PlannedCase) -> None:
-    sent = record_file.dumps(record_file.encode_case(case))
-    assert record_file.decode_case(jsonl.loads(sent)) == case
+    sent = record_file.dumps(codec.encode_case(case))
+    assert codec.decode_case(jsonl.loads(sent)) == case
 
 
-def test_what_every_case_has_is_not_stored() -> None:
-    stored = record_file.encode_case(PlannedCase("c", Place("g", 1), "f"))
+def test_the_size_that_a_sample_is_drawn_from_survives() -> None:
+    plan = SuitePlan("faq", ("g.jsonl",), "g", "s", 1, (), drawn_from=1319)
+    assert codec.decode_plan(codec.encode_plan(plan)) == plan
+
+
+def test_default_values_are_not_stored() -> None:
+    stored = codec.encode_case(PlannedCase("c", Place("g", 1), "f"))
     assert stored.keys() == {"id", "file", "line", "fingerprint"}
 
 
@@ -84,11 +99,11 @@ def test_a_score_that_agrees_with_the_case_is_not_stored_twice(run: Run, tmp_pat
     assert '  "c1": {"fingerprint":"f1","values":[1,1]},' in (tmp_path / "b.json").read_text("ascii").splitlines()
 
 
-def test_a_mark_that_could_not_be_told_is_the_lowest_in_a_baseline(run: Run) -> None:
+def test_an_unknown_score_is_zero_in_a_baseline(run: Run) -> None:
     assert _promote(_graded(run, 0.75, None)).cases["c1"].scores == {"tone": (0.75, 0.0)}
 
 
-def test_an_answer_that_was_not_graded_is_the_lowest_in_a_baseline(run: Run) -> None:
+def test_an_ungraded_output_has_zero_scores_in_a_baseline(run: Run) -> None:
     graded = _graded(run, 0.75, 0.5)
     [suite] = graded.suites
     trials = (suite.results[0].trials[0], Trial(1, 0.0, reason="it raised"))
@@ -97,7 +112,7 @@ def test_an_answer_that_was_not_graded_is_the_lowest_in_a_baseline(run: Run) -> 
     assert baseline.cases["c1"].scores == {"tone": (0.75, 0.0)}
 
 
-def test_scores_stand_in_the_line_of_their_case(run: Run, tmp_path: Path) -> None:
+def test_scores_are_in_the_line_of_their_case(run: Run, tmp_path: Path) -> None:
     baselines.write(_promote(_graded(run, 0.75, 1.0)), tmp_path / "b.json")
     wanted = '  "c1": {"fingerprint":"f1","scores":{"tone":[0.75,1]},"values":[1,1]},'
     assert wanted in (tmp_path / "b.json").read_text("ascii").splitlines()
@@ -112,7 +127,7 @@ def test_a_baseline_from_before_scores_has_none(run: Run, tmp_path: Path) -> Non
     assert found.scorers == ()
 
 
-def test_what_only_the_base_still_holds_is_not_promoted(run: Run) -> None:
+def test_cases_of_the_base_are_not_promoted(run: Run) -> None:
     [suite] = run.suites
     at_base = replace(suite.results[1], case=replace(suite.results[1].case, id="c2@base", side="base"))
     mixed = replace(run, suites=(SuiteRun(suite.plan, (suite.results[0], at_base)),))

@@ -18,11 +18,17 @@ if TYPE_CHECKING:
 _ROW = HistoryRow(
     "r1", "2026-01-01T00:00:00Z", "8c1f2d0", "faq", 3, 2, 0.75, 0.5, "g" * 64, "s" * 64, "r0", "inconclusive"
 )
-_TORN = "torn, or not a row of the history; remove it to be rid of this note"
 
 
 def _rows(*ids: str, suite: str = "faq") -> list[HistoryRow]:
     return [replace(_ROW, run_id=name, suite=suite) for name in ids]
+
+
+def _skipped(read: history.History, path: Path) -> int:
+    [note] = read.notes
+    said, _, lines = note.removesuffix(")").partition("; remove the line to end this warning (lines skipped: ")
+    assert said.startswith(f"{path}: ")
+    return int(lines)
 
 
 def _ids(path: Path) -> list[str]:
@@ -64,7 +70,7 @@ def test_a_run_is_not_appended_twice(tmp_path: Path) -> None:
     ]
 
 
-def test_a_row_that_stands_there_twice_counts_once(tmp_path: Path) -> None:
+def test_a_duplicate_row_counts_once(tmp_path: Path) -> None:
     path = tmp_path / "h.jsonl"
     history.append(path, _rows("r1", "r2"))
     path.write_bytes(path.read_bytes() * 2)
@@ -76,11 +82,13 @@ def test_nothing_to_append_makes_no_file(tmp_path: Path) -> None:
     assert not (tmp_path / "h.jsonl").exists()
 
 
-def test_a_torn_last_line_is_left_out_and_spoils_nothing(tmp_path: Path) -> None:
+def test_a_cut_last_line_is_skipped_and_the_next_row_is_read(tmp_path: Path) -> None:
     path = tmp_path / "h.jsonl"
     history.append(path, _rows("r1", "r2"))
     path.write_bytes(path.read_bytes()[:-20])
-    assert history.read(path) == history.History(tuple(_rows("r1")), (f"{path}: 1 line left out: {_TORN}",))
+    read = history.read(path)
+    assert read.rows == tuple(_rows("r1"))
+    assert _skipped(read, path) == 1
     history.append(path, _rows("r3"))
     assert _ids(path) == ["r1", "r3"]
 
@@ -94,17 +102,18 @@ def test_a_last_line_without_its_line_feed_is_kept(tmp_path: Path) -> None:
     assert history.read(path).notes == ()
 
 
-def test_rows_of_a_newer_schema_are_left_out_and_said(tmp_path: Path) -> None:
+def test_rows_of_a_newer_schema_are_skipped_with_a_note(tmp_path: Path) -> None:
     path = tmp_path / "h.jsonl"
     history.append(path, _rows("r1"))
     with path.open("a") as file:
         file.write('{"schema":2,"run":"r2"}\n' * 2)
     read = history.read(path)
     assert [row.run_id for row in read.rows] == ["r1"]
-    assert read.notes == (f"{path}: 2 lines left out: a schema newer than 1: upgrade pytest-evalgate",)
+    newer = "schema 2 is newer than 1: upgrade pytest-evalgate to read it"
+    assert read.notes == (f"{path}: {newer} (lines skipped: 2)",)
 
 
-def test_blank_lines_and_unknown_fields_are_no_matter(tmp_path: Path) -> None:
+def test_blank_lines_and_unknown_fields_are_ignored(tmp_path: Path) -> None:
     path = tmp_path / "h.jsonl"
     history.append(path, _rows("r1"))
     path.write_text("\n\r\n" + json.dumps({**json.loads(path.read_text()), "mood": "fine"}) + "\r\n\n")
@@ -133,24 +142,26 @@ def test_blank_lines_and_unknown_fields_are_no_matter(tmp_path: Path) -> None:
         ("schema", "1"),
     ],
 )
-def test_a_row_with_a_value_that_cannot_be_is_left_out(tmp_path: Path, field: str, value: Any) -> None:
+def test_a_row_with_an_invalid_value_is_skipped(tmp_path: Path, field: str, value: Any) -> None:
     path = tmp_path / "h.jsonl"
     history.append(path, _rows("r1"))
     path.write_text(json.dumps({**json.loads(path.read_text()), field: value}))
-    assert history.read(path) == history.History((), (f"{path}: 1 line left out: {_TORN}",))
+    assert _skipped(history.read(path), path) == 1
 
 
 @pytest.mark.parametrize(
     "line", [b"{", b"[]", b"null", b"1", b'"schema"', b"\xff", b"{}", b'{"schema":1}', b"[" * 999]
 )
-def test_what_is_no_row_is_left_out(tmp_path: Path, line: bytes) -> None:
+def test_a_malformed_line_is_skipped(tmp_path: Path, line: bytes) -> None:
     path = tmp_path / "h.jsonl"
     path.write_bytes(line)
-    assert history.read(path).notes == (f"{path}: 1 line left out: {_TORN}",)
+    assert _skipped(history.read(path), path) == 1
 
 
 @given(st.binary(max_size=60))
-def test_no_bytes_stop_the_reader_or_the_next_row(tmp_path_factory: pytest.TempPathFactory, junk: bytes) -> None:
+def test_arbitrary_bytes_are_skipped_and_the_next_row_is_read(
+    tmp_path_factory: pytest.TempPathFactory, junk: bytes
+) -> None:
     path = tmp_path_factory.mktemp("history") / "h.jsonl"
     path.write_bytes(junk)
     assert history.read(path).rows == ()
@@ -175,11 +186,11 @@ def test_any_row_survives(tmp_path_factory: pytest.TempPathFactory, row: History
     assert history.read(path) == history.History((row,))
 
 
-def test_what_cannot_be_opened_is_a_note(tmp_path: Path) -> None:
-    assert history.read(tmp_path).notes == (f"{tmp_path}: cannot be read: Is a directory; the trend is left out",)
+def test_an_unreadable_file_is_a_note(tmp_path: Path) -> None:
+    assert history.read(tmp_path).notes == (f"{tmp_path}: cannot be read: Is a directory; reports have no trend",)
 
 
-def test_what_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+def test_an_unwritable_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError):
         history.append(tmp_path, _rows("r1"))
 
@@ -191,7 +202,7 @@ def test_the_newest_rows_of_each_suite_are_read(tmp_path: Path) -> None:
     assert _ids(path) == ["old", *names[20:]]
 
 
-def test_of_a_huge_file_the_end_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_end_of_a_huge_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "h.jsonl"
     history.append(path, _rows(*(f"r{number}" for number in range(10))))
     size = path.stat().st_size // 10
@@ -207,7 +218,7 @@ def test_where_the_history_is_kept(tmp_path: Path) -> None:
         history.file_of("../h.jsonl", root=tmp_path, state=state)
 
 
-_DELTA = Delta("file:b.json", 0.8, 10, 2, 1, -0.1, 0.5, -0.3, 0.1, "mcnemar", "inconclusive", None)
+_DELTA = Delta("file:b.json", 0.8, 10, 2, 1, -0.1, 0.5, -0.3, 0.1, "mcnemar-midp", "inconclusive", None)
 _BASELINE = Baseline("faq", "file:b.json", Provenance("r0", "c", "p", None, "why", "g", "s"), 1, {})
 
 
@@ -217,21 +228,21 @@ def _judged(**changes: Any) -> SuiteVerdict:
     return replace(judged, **changes)
 
 
-def test_the_row_of_a_judged_suite(run: Run) -> None:
+def test_the_row_of_a_decided_suite(run: Run) -> None:
     assert history.row_of(run, run.suites[0], _judged(), _BASELINE) == HistoryRow(
         run.id, run.created, run.commit, "faq", 2, 2, 0.75, 0.3, "g" * 64, "s" * 64, "r0", "pass"
     )
 
 
 @pytest.mark.parametrize("delta", [None, replace(_DELTA, pairs=0, losses=0, gains=0)])
-def test_without_pairs_nothing_is_known_of_flips(run: Run, delta: Delta | None) -> None:
+def test_without_pairs_the_discordance_is_unknown(run: Run, delta: Delta | None) -> None:
     row = history.row_of(run, run.suites[0], _judged(delta=delta), None)
     assert row is not None
     assert (row.discordance, row.baseline_run_id) == (None, None)
 
 
 @pytest.mark.parametrize("verdict", ["pass", "fail", "inconclusive"])
-def test_every_judgement_is_kept(run: Run, verdict: str) -> None:
+def test_every_decision_is_kept(run: Run, verdict: str) -> None:
     row = history.row_of(run, run.suites[0], _judged(verdict=verdict), None)
     assert row is not None
     assert row.verdict == verdict
@@ -248,12 +259,12 @@ def test_every_judgement_is_kept(run: Run, verdict: str) -> None:
         {"accounting": Accounting(planned=3, passed=2, not_run=1)},
     ],
 )
-def test_what_is_not_whole_and_judged_has_no_row(run: Run, judged: dict[str, Any]) -> None:
+def test_an_incomplete_or_undecided_suite_has_no_row(run: Run, judged: dict[str, Any]) -> None:
     assert history.row_of(run, run.suites[0], _judged(**judged), None) is None
 
 
 @pytest.mark.parametrize("broken", [{"problems": ("a worker died",)}, {"refused": "over the budget"}])
-def test_a_broken_run_has_no_row(run: Run, broken: dict[str, Any]) -> None:
+def test_an_invalid_or_refused_run_has_no_row(run: Run, broken: dict[str, Any]) -> None:
     assert history.row_of(replace(run, **broken), run.suites[0], _judged(), None) is None
 
 

@@ -29,7 +29,7 @@ def test_the_plan_is_on_disk_before_anything_is_sent(tmp_path: Path) -> None:
     assert cases == [{"suite": "faq", "case": name, "fingerprint": f"f-{name}"} for name in "ab"]
 
 
-def test_a_run_that_broke_off_is_gone_on_with(tmp_path: Path) -> None:
+def test_an_interrupted_run_is_found(tmp_path: Path) -> None:
     assert journal.find_interrupted(tmp_path, "w") is None
     journal.begin(tmp_path, _head("r1"), [_plan("a", "b")])
     assert journal.find_interrupted(tmp_path, "w") == _head("r1")
@@ -37,9 +37,7 @@ def test_a_run_that_broke_off_is_gone_on_with(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("whole", "resumed"), [(True, False), (False, True)])
-def test_a_judged_run_is_gone_on_with_only_where_answers_are_missing(
-    tmp_path: Path, *, whole: bool, resumed: bool
-) -> None:
+def test_a_decided_run_is_found_only_if_outputs_are_missing(tmp_path: Path, *, whole: bool, resumed: bool) -> None:
     journal.begin(tmp_path, _head("r1"), [_plan("a")])
     journal.finish(tmp_path, "r1", whole=whole)
     assert (journal.find_interrupted(tmp_path, "w") is not None) is resumed
@@ -55,12 +53,12 @@ def test_the_newest_run_of_the_same_work_decides(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("torn", ["", "{", "[]", '{"run": "r1"}', "null\n"])
-def test_a_torn_journal_is_passed_over(tmp_path: Path, torn: str) -> None:
+def test_a_malformed_journal_is_skipped(tmp_path: Path, torn: str) -> None:
     folder = tmp_path / "runs" / "r1"
     folder.mkdir(parents=True)
     (folder / "journal.jsonl").write_text(torn)
     assert journal.find_interrupted(tmp_path, "w") is None
 
 
-def test_the_work_of_a_run_is_begun_by_one_process(tmp_path: Path) -> None:
+def test_one_process_claims_the_work_of_a_run(tmp_path: Path) -> None:
     assert [journal.claim(tmp_path, run) for run in ("r1", "r1", "r2")] == [True, False, True]

@@ -48,7 +48,7 @@ def test_slices(by: str, values: list[str]) -> None:
     assert case.slices == tuple((by, value) for value in values)
 
 
-def test_a_planned_case_knows_what_the_gates_need() -> None:
+def test_a_planned_case_has_the_fields_that_gates_need() -> None:
     plan = _plan(_CASE, Case("c2", skip="flaky"), trials=3)
     assert (plan.name, plan.golden, plan.golden_sha256, plan.trials) == ("faq", ("g.jsonl",), "sha", 3)
     assert [(case.id, case.place, case.skip) for case in plan.cases] == [
@@ -93,7 +93,7 @@ def test_a_cluster_is_named_as_a_slice_is(case: Case, by: str, cluster: str) -> 
     assert _plan(case, cluster=by).cases[0].cluster == cluster
 
 
-def test_without_a_key_cases_stand_for_themselves() -> None:
+def test_without_a_cluster_key_cases_are_independent() -> None:
     assert _plan(_document(1, "a.md")).cases[0].cluster is None
 
 
@@ -102,21 +102,21 @@ def test_every_case_without_a_cluster_is_listed_with_its_place() -> None:
     with pytest.raises(GoldenSetError) as caught:
         _plan(*cases, cluster="metadata.document")
     assert str(caught.value).splitlines() == [
-        "g.jsonl:2: metadata.document: case c2 lies in no clusters: each case needs exactly one",
-        "g.jsonl:4: metadata.document: case c4 lies in no clusters: each case needs exactly one",
+        "g.jsonl:2: metadata.document: case c2 is in no clusters: each case needs exactly one",
+        "g.jsonl:4: metadata.document: case c4 is in no clusters: each case needs exactly one",
     ]
 
 
 def test_a_case_in_two_clusters_is_refused() -> None:
     case = Case("c1", tags=("book:moby", "book:emma"), place=Place("g.jsonl", 9))
     with pytest.raises(
-        GoldenSetError, match=r"g\.jsonl:9: book: case c1 lies in 2 clusters: each case needs exactly one"
+        GoldenSetError, match=r"g\.jsonl:9: book: case c1 is in 2 clusters: each case needs exactly one"
     ):
         _plan(case, cluster="book")
 
 
 def test_a_skipped_case_needs_its_cluster_too() -> None:
-    with pytest.raises(GoldenSetError, match="case c1 lies in no clusters"):
+    with pytest.raises(GoldenSetError, match="case c1 is in no clusters"):
         _plan(replace(_document(1), skip="flaky"), cluster="metadata.document")
 
 
@@ -134,7 +134,7 @@ def test_cases_that_a_branch_changed_are_planned_on_both_sides() -> None:
 
 def test_a_case_of_the_base_without_a_cluster_is_listed_too() -> None:
     at_base = replace(_document(5), id="c5@base", side="base")
-    with pytest.raises(GoldenSetError, match=r"g\.jsonl:5: metadata\.document: case c5@base lies in no clusters"):
+    with pytest.raises(GoldenSetError, match=r"g\.jsonl:5: metadata\.document: case c5@base is in no clusters"):
         _plan(_document(1, "a.md"), cluster="metadata.document", sides=BranchChanges(frozenset(), (at_base,)))
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_evalgate.config import Settings
 from pytest_evalgate.errors import RunFileError
 from pytest_evalgate.records.calls import CallRecord, Finish
 from pytest_evalgate.records.results import (
@@ -23,8 +24,8 @@ from pytest_evalgate.records.results import (
     SuiteRun,
     Trial,
 )
-from pytest_evalgate.runs import record_file, run_file
-from pytest_evalgate.runs.run_file import RunInfo
+from pytest_evalgate.runs import codec, record_file, run_file
+from pytest_evalgate.runs.run_file import RunInfo, config_sha256
 from pytest_evalgate.runs.shard import Shard
 from pytest_evalgate.text import jsonl
 
@@ -88,17 +89,17 @@ _results = st.builds(CaseResult, _cases, st.sampled_from(get_args(Outcome)), _so
 
 @given(_results)
 def test_results_survive_the_way_between_processes(result: CaseResult) -> None:
-    sent = record_file.dumps({**record_file.encode_case(result.case), **record_file.encode_result(result)})
+    sent = record_file.dumps({**codec.encode_case(result.case), **codec.encode_result(result)})
     assert sent.isascii()
     got = jsonl.loads(sent)
-    assert record_file.decode_result(got, record_file.decode_case(got)) == result
+    assert codec.decode_result(got, codec.decode_case(got)) == result
 
 
 @given(_results)
 def test_the_gates_get_calls_and_latencies_but_no_texts(result: CaseResult) -> None:
-    sent = jsonl.loads(record_file.dumps(record_file.encode_result(result)))
-    lean = record_file.decode_result(sent, result.case, texts=False)
-    assert hash(lean.trials) == hash(record_file.decode_result(sent, result.case, texts=False).trials)
+    sent = jsonl.loads(record_file.dumps(codec.encode_result(result)))
+    lean = codec.decode_result(sent, result.case, texts=False)
+    assert hash(lean.trials) == hash(codec.decode_result(sent, result.case, texts=False).trials)
     assert [trial.calls for trial in lean.trials] == [trial.calls for trial in result.trials]
     for kept, trial in zip(lean.trials, result.trials, strict=True):
         assert (kept.output is None) == (trial.output is None)
@@ -110,7 +111,7 @@ def test_the_gates_get_calls_and_latencies_but_no_texts(result: CaseResult) -> N
 def test_the_output_of_one_of_several_calls_keeps_it() -> None:
     judge, target = CallRecord("judge:tone", "critic", 1), CallRecord("target", "m", 2, 10, 5, 0.1, 0.5)
     trial = Trial(0, 1.0, Output("text", call=target), calls=(judge, target))
-    encoded = record_file.encode_result(CaseResult(PlannedCase("c", Place("g", 1), "f"), "passed", (trial,)))
+    encoded = codec.encode_result(CaseResult(PlannedCase("c", Place("g", 1), "f"), "passed", (trial,)))
     assert encoded["trials"][0]["output"] == {"value": "text", "call": 1}
     assert encoded["trials"][0]["calls"][0] == {"purpose": "judge:tone", "attempts": 1, "model": "critic"}
 
@@ -118,7 +119,7 @@ def test_the_output_of_one_of_several_calls_keeps_it() -> None:
 @given(st.lists(_cases, max_size=3).map(tuple))
 def test_plans_survive(cases: tuple[PlannedCase, ...]) -> None:
     plan = SuitePlan("faq", ("a", "b"), "g", "s", 3, cases)
-    assert record_file.decode_plan(jsonl.loads(record_file.dumps(record_file.encode_plan(plan)))) == plan
+    assert codec.decode_plan(jsonl.loads(record_file.dumps(codec.encode_plan(plan)))) == plan
 
 
 @pytest.mark.parametrize(
@@ -160,25 +161,19 @@ def test_a_run_file_says_how_its_run_came_about(run: Run, tmp_path: Path, origin
 
 
 @pytest.mark.parametrize(
-    ("record", "table", "elsewhere"),
+    ("record", "row", "elsewhere"),
     [
-        (CallRecord, record_file.StoredCall, ()),
-        (Score, record_file.StoredScore, ("calls",)),
-        (Output, record_file.StoredOutput, ("latency_s",)),
-        (Trial, record_file.StoredTrial, ("index",)),
-        (CaseResult, record_file.StoredCase, ("case",)),
-        (PlannedCase, record_file.StoredCase, ("place",)),
-        (Place, record_file.StoredCase, ()),
-        (SuitePlan, record_file.StoredSuite, ("cases",)),
-        (Run, record_file.StoredHead, ()),
-        (RunInfo, record_file.StoredHead, ()),
-        (Shard, record_file.StoredShard, ()),
+        (CallRecord, codec.CallRow, ()),
+        (Score, codec.ScoreRow, ("calls",)),
+        (Output, codec.OutputRow, ("latency_s",)),
+        (Trial, codec.TrialRow, ("index",)),
+        (CaseResult, codec.CaseRow, ("case",)),
+        (PlannedCase, codec.CaseRow, ("place",)),
+        (Place, codec.CaseRow, ()),
     ],
 )
-def test_every_field_that_is_stored_is_checked_when_it_is_read(
-    record: type, table: type[Table], elsewhere: tuple[str, ...]
-) -> None:
-    assert {field.name for field in fields(record)} - set(elsewhere) <= table.model_fields.keys()
+def test_every_stored_field_is_validated(record: type, row: type[Table], elsewhere: tuple[str, ...]) -> None:
+    assert {field.name for field in fields(record)} - set(elsewhere) <= row.model_fields.keys()
 
 
 def test_a_run_of_two_suites(run: Run, tmp_path: Path) -> None:
@@ -215,11 +210,11 @@ def _trial(**fields: Any) -> Callable[[list[Any]], None]:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (_drop_last, ": not whole: ValueError suite faq has 2 of 3 cases; run again"),
-        (_again, ": not whole: ValueError suite faq has 2 of 3 cases"),
-        (lambda lines: lines.append(lines[1]), ": not whole: ValueError a case or a suite stands there twice"),
-        (lambda lines: lines[0]["suites"].append(lines[0]["suites"][0]), "a case or a suite stands there twice"),
-        (_head(schema=2), ":1: schema 2 is newer than 1: upgrade pytest-evalgate"),
+        (_drop_last, ": not a whole run: suite faq has 2 of 3 cases; run again with: pytest --eval-gate"),
+        (_again, ": not a whole run: it contains a case or a suite twice"),
+        (lambda lines: lines.append(lines[1]), ": not a whole run: it contains a case or a suite twice"),
+        (lambda lines: lines[0]["suites"].append(lines[0]["suites"][0]), "it contains a case or a suite twice"),
+        (_head(schema=2), ":1: schema 2 is newer than 1: upgrade pytest-evalgate to read it"),
         (_head(schema="1"), ":1: not a run file of pytest-evalgate"),
         (_head(kind="other"), ":1: not a run file of pytest-evalgate"),
         (_head(suites=None), ":1: suites: "),
@@ -228,14 +223,14 @@ def _trial(**fields: Any) -> Callable[[list[Any]], None]:
         (_head(commit=5), ":1: commit: "),
         (_head(problems=[None]), ":1: problems.0: "),
         (_head(duration_s=-1), ":1: duration_s: "),
-        (_head(shard={"index": 0, "count": 2}), ":1: shard.index: "),
-        (_head(shard={"index": 3, "count": 2}), ": not whole: ValueError give I/N such as 2/4"),
+        (_head(shard={"index": "1", "count": 2}), ":1: shard.index: "),
+        (_head(shard={"index": 3, "count": 2}), ":1: shard: give I/N such as 2/4"),
         (_head(new=1), ":1: new: "),
         (_head(**{"\x1b[31m": 1}), ":1: \\x1b[31m: "),
         (_suite(trials=0), ":1: suites.0.trials: "),
         (_suite(golden="g.jsonl"), ":1: suites.0.golden: "),
         (_suite(stopped="bored"), ":1: suites.0.stopped: "),
-        (_row(suite="other"), ": not whole: KeyError 'other'"),
+        (_row(suite="other"), ': not a whole run: the head does not list suite "other"'),
         (_row(outcome="great"), ":2: outcome: "),
         (_row(id=1), ":2: id: "),
         (_row(line="1"), ":2: line: "),
@@ -249,15 +244,14 @@ def _trial(**fields: Any) -> Callable[[list[Any]], None]:
         (_trial(latency_s="fast"), ":2: trials.0.latency_s: "),
         (_trial(calls=[{"purpose": "target"}]), ":2: trials.0.calls.0.attempts: "),
         (_trial(calls=[{"purpose": "target", "attempts": -1}]), ":2: trials.0.calls.0.attempts: "),
-        (_trial(output={"value": "", "call": 0}), ": not whole: KeyError 0"),
-        (_trial(output=None), ": not whole: "),
+        (_trial(output={"value": "", "call": 0}), ": not a whole run: an output names call 0 of 0"),
         (_trial(output={"value": "", "finish": "odd"}), ":2: trials.0.output.finish: "),
         (_trial(scores=[{"name": "exact", "value": 7, "passed": True}]), ":2: trials.0.scores.0.value: "),
         (_trial(scores=[{"name": "exact", "value": 1, "passed": 1}]), ":2: trials.0.scores.0.passed: "),
         (lambda lines: lines.clear(), ":1: not a run file of pytest-evalgate"),
     ],
 )
-def test_what_is_not_a_whole_run_is_refused(
+def test_an_incomplete_or_malformed_run_is_refused(
     run: Run, tmp_path: Path, change: Callable[[list[Any]], None], told: str
 ) -> None:
     path = tmp_path / "run.jsonl"
@@ -273,7 +267,7 @@ def test_what_is_not_a_whole_run_is_refused(
 
 
 @pytest.mark.parametrize("cut", [1, 50, 400])
-def test_a_torn_file_is_refused(run: Run, tmp_path: Path, cut: int) -> None:
+def test_a_cut_file_is_refused(run: Run, tmp_path: Path, cut: int) -> None:
     path = tmp_path / "run.jsonl"
     run_file.write(run, path)
     path.write_bytes(path.read_bytes()[: -cut - 1])
@@ -295,3 +289,56 @@ def test_the_newest_run_is_found(run: Run, tmp_path: Path) -> None:
         run_file.write(replace(run, id=run_id), path)
         os.utime(path, (second, second))
     assert run_file.newest(tmp_path).parent.name == ids[1]
+
+
+_CASE = PlannedCase("a", Place("golden/faq.jsonl", 1), "f")
+_SAMPLE = SuitePlan("faq", ("golden/faq.jsonl",), "g", "s", 1, (_CASE,), drawn_from=1319)
+_OF_SAMPLE = Run(
+    "20260101T000000Z-1", "2026-01-01T00:00:00Z", None, (SuiteRun(_SAMPLE, (CaseResult(_CASE, "not_run"),)),)
+)
+
+
+@pytest.mark.parametrize("tier", ["default", "smoke"])
+def test_a_run_file_has_the_tier_and_the_size_that_a_sample_is_drawn_from(tmp_path: Path, tier: str) -> None:
+    run_file.write(_OF_SAMPLE, tmp_path / "run.jsonl", RunInfo(tier=tier))
+    assert run_file.read_with_info(tmp_path / "run.jsonl") == (_OF_SAMPLE, RunInfo(tier=tier))
+
+
+@pytest.mark.parametrize("old", ['"drawn_from":1319', '"tier":"smoke"'])
+def test_a_wrong_tier_or_sample_size_is_refused(tmp_path: Path, old: str) -> None:
+    path = tmp_path / "run.jsonl"
+    run_file.write(_OF_SAMPLE, path, RunInfo(tier="smoke"))
+    text = path.read_text("ascii")
+    assert old in text
+    path.write_text(text.replace(old, f"{old.partition(':')[0]}:-1"), "ascii")
+    with pytest.raises(RunFileError, match=r"run\.jsonl:1: "):
+        run_file.read(path)
+
+
+_SETTINGS: dict[str, Any] = {"suites": {"faq": {"golden": "g.jsonl", "gates": [{"kind": "pass-rate", "min": 0.8}]}}}
+
+
+def _digest(**more: Any) -> str:
+    return config_sha256(Settings.model_validate({**_SETTINGS, **more}))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"on_inconclusive": "fail"},
+        {"max_error_rate": 0.1},
+        {"models": {"candidate": {"model": "m"}}},
+        {"suites": {"faq": {"golden": "g.jsonl", "gates": [{"kind": "pass-rate", "min": 0.7}]}}},
+        {"suites": {**_SETTINGS["suites"], "sql": {"golden": "h.jsonl"}}},
+    ],
+    ids=str,
+)
+def test_settings_that_decide_the_verdict_are_digested(more: dict[str, Any]) -> None:
+    assert _digest(**more) != _digest()
+
+
+@pytest.mark.parametrize(
+    "more", [{"xdist": "spread"}, {"history": "h.jsonl"}, {"budget_usd": 1.0}, {"max_duration_s": 5.0}], ids=str
+)
+def test_settings_that_change_only_how_a_run_proceeds_are_not_digested(more: dict[str, Any]) -> None:
+    assert _digest(**more) == _digest()

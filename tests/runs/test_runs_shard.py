@@ -61,13 +61,13 @@ def test_a_shard_is_read(text: str, shard: Shard) -> None:
     "text",
     ["0/4", "5/4", "x", "", "1/0", "1/1001", "1/4/4", " 1/4", "01/4", "-1/4", "1/4\n", "¹/4", "1.0/4", "1/99999"],
 )
-def test_what_is_no_shard_is_refused(text: str) -> None:
+def test_an_invalid_shard_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"^give I/N such as 2/4: one of N shards, from 1 to N, N at most 1,000$"):
         Shard.parse(text)
 
 
 @given(_counts.flatmap(lambda count: st.builds(Shard, st.integers(1, count), st.just(count))))
-def test_the_name_of_a_file_says_which_shard_it_holds(shard: Shard) -> None:
+def test_the_name_of_a_file_names_its_shard(shard: Shard) -> None:
     assert Shard.of_file(shard.file_name) == shard
     assert path_of(Path("state"), shard) == Path("state/shards") / shard.file_name
 

@@ -31,7 +31,7 @@ def fed(wire: bytes, size: int) -> list[Message]:
 
 
 @given(bodies=st.lists(BODIES, min_size=1, max_size=4), size=st.integers(1, 400))
-def test_requests_arrive_whole_however_the_bytes_are_cut(bodies: list[bytes], size: int) -> None:
+def test_requests_are_parsed_from_any_split_of_the_bytes(bodies: list[bytes], size: int) -> None:
     assert [message.body for message in fed(b"".join(map(sized, bodies)), size)] == bodies
 
 
@@ -82,12 +82,12 @@ def test_the_head_is_read() -> None:
         (b"A" * HEAD_LIMIT, "the head of the request is longer"),
     ],
 )
-def test_what_is_no_request_is_refused(wire: bytes, why: str) -> None:
+def test_a_malformed_request_is_refused(wire: bytes, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         take_message(bytearray(wire))
 
 
-def test_the_head_of_an_answer() -> None:
+def test_the_head_of_a_response() -> None:
     response = Response(429, "é".encode(), "text/plain", {"Retry-After": "1", "X-Note": "é"})
     lines = format_head(response).decode("utf-8").split("\r\n")
     assert lines == [
@@ -101,7 +101,7 @@ def test_the_head_of_an_answer() -> None:
     ]
 
 
-def test_the_last_answer_says_that_the_connection_closes() -> None:
+def test_the_last_response_announces_the_close() -> None:
     assert b"connection: close\r\n\r\n" in format_head(Response(), is_last=True)
     assert b"connection" not in format_head(Response())
 

@@ -54,7 +54,7 @@ def started(*arguments: str) -> Iterator[Running]:
             assert process.wait(timeout=60) == 0
 
 
-def test_it_counts_holds_many_connections_and_ends_with_its_input() -> None:
+def test_it_counts_serves_many_connections_and_ends_with_its_input() -> None:
     with started("--latency", "0.01") as running, contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(running.dial()) for _ in range(1000)]
         for sock in sockets:
@@ -87,7 +87,7 @@ def test_faster_calls_than_the_rate_are_refused() -> None:
         assert [running.status() for _ in range(4)] == [200, 200, 429, 429]
 
 
-def test_wrong_options_are_said() -> None:
+def test_wrong_options_are_reported() -> None:
     done = subprocess.run([*STARTED, "--latency", "slow"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "invalid float value: 'slow'" in done.stderr

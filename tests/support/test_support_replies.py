@@ -1,5 +1,3 @@
-"""The bodies are held against the models of the openai package, which leave nothing out when they validate."""
-
 from __future__ import annotations
 
 import json
@@ -8,7 +6,7 @@ from typing import Any
 import pytest
 from openai.types.chat import ChatCompletion
 from openai.types.responses import Response
-from tests.support.replies import Reply, Request, last_user_text, make_response
+from tests.support.replies import Reply, Request, last_user_text, make_response, parse_body
 
 PLAIN = Reply("30 days")
 CALLED = Reply(None, "tool_calls", tool_calls=(("look_up", {"id": 7}),))
@@ -56,7 +54,7 @@ def test_a_refusal_has_no_text() -> None:
     ("said", "reason"),
     [(Reply("30", "length"), "max_output_tokens"), (Reply("", "content_filter"), "content_filter")],
 )
-def test_an_answer_that_was_cut_says_why(said: Reply, reason: str) -> None:
+def test_an_incomplete_reply_has_a_reason(said: Reply, reason: str) -> None:
     assert chat(said).choices[0].finish_reason == said.finish_reason
     got = respond(said)
     assert got.incomplete_details is not None
@@ -81,7 +79,7 @@ def test_usage_can_be_left_out_and_set() -> None:
     assert (usage.prompt_tokens, usage.completion_tokens) == (7, 3)
 
 
-def test_another_model_may_answer() -> None:
+def test_the_served_model_may_differ() -> None:
     assert chat(Reply("x", model="other")).model == "other"
     assert respond(Reply("x", model="other")).model == "other"
 
@@ -97,7 +95,7 @@ def test_any_other_path_gets_plain_text(said: Reply, text: bytes) -> None:
     assert (response.body, response.content_type) == (text, "text/plain; charset=utf-8")
 
 
-def test_a_stream_is_refused_and_not_answered_in_one_piece() -> None:
+def test_a_stream_is_refused() -> None:
     response = make_response(PLAIN, request_of({"stream": True}))
     assert response.status == 400
     assert "stream=True" in json.loads(response.body)["error"]["message"]
@@ -118,5 +116,27 @@ def test_a_stream_is_refused_and_not_answered_in_one_piece() -> None:
         (None, "null"),
     ],
 )
-def test_what_the_user_said_last(body: Any, text: str) -> None:
+def test_the_last_user_message(body: Any, text: str) -> None:
     assert last_user_text(request_of(body)) == text
+
+
+@pytest.mark.parametrize(
+    ("raw", "body"),
+    [(b"", None), (b'{"a": [1]}', {"a": [1]}), (b"a=1", "a=1"), (b"\xff", "\ufffd"), (b"[" * 100_000, "[" * 100_000)],
+    ids=["nothing", "JSON", "text", "no UTF-8", "deep"],
+)
+def test_a_body_is_parsed_where_it_is_json(raw: bytes, body: Any) -> None:
+    assert parse_body(raw) == body
+
+
+@pytest.mark.parametrize(("body", "model"), [({"model": "m"}, "m"), ({}, ""), ([1], ""), (None, "")])
+def test_the_model_that_is_asked(body: Any, model: str) -> None:
+    assert Request(1, "POST", "/v1/x", {}, body, 0.0).model == model
+
+
+def test_the_route_is_the_path_without_its_query() -> None:
+    assert Request(1, "POST", "/v1/x?api-version=1", {}, None, 0.0).route == "/v1/x"
+
+
+def test_a_request_does_not_show_its_key() -> None:
+    assert "sk-1" not in repr(Request(1, "POST", "/", {"authorization": "Bearer sk-1"}, None, 0.0))

@@ -66,7 +66,7 @@ def test_any_json_value_is_a_reply(server: ScriptedServer) -> None:
     assert get(server) == ("application/json", '"text"')
 
 
-def test_the_openai_package_raises_what_it_should(server: ScriptedServer, client: openai.OpenAI) -> None:
+def test_the_openai_package_raises_its_errors(server: ScriptedServer, client: openai.OpenAI) -> None:
     server.queue(Behaviour.rate_limited(retry_after=0.5), Behaviour.rate_limited(None), Behaviour.status(500))
     with pytest.raises(openai.RateLimitError) as limited:
         chat(client)

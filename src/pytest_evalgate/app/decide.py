@@ -1,4 +1,8 @@
-"""From a run to its verdict, and what the branch that brings the run changed in the gate itself."""
+"""Decision of a run: read the baselines, build the rules from the settings, evaluate the gates, append the history.
+
+The plugin calls `RunDecider` while its session ends; the commands ``merge``, ``compare`` and ``verify`` call `decide`
+with a stored run.
+"""
 
 from __future__ import annotations
 
@@ -36,15 +40,15 @@ if TYPE_CHECKING:
 
 @dataclass
 class RunDecider:
-    """Judges runs of one project by its settings.
+    """Decider of the runs of one project.
 
     Args:
-        root: The root folder.
-        settings: Its configuration, as the tier that runs has it.
-        state: The state folder.
-        suite_of: Finds the settings of a suite, also of one that is not configured; None where it has none.
-        against: What to compare with instead of each suite's own baseline.
-        base: What this branch is compared with; None where no base is known.
+        root: Root folder of the project.
+        settings: Configuration, with the values of the tier that ran.
+        state: State folder.
+        suite_of: Returns the settings of a suite, or None; in-code suites need not be configured.
+        against: Baseline to compare with instead of each suite's configured one.
+        base: The branch that this one is merged into, if it is known.
 
     """
 
@@ -58,14 +62,14 @@ class RunDecider:
 
     @property
     def baselines(self) -> Mapping[str, Baseline | None]:
-        """Those that were read so far, by suite."""
+        """The baselines read so far, by suite."""
         return self._baselines
 
     def baseline_of(self, name: str) -> Baseline | None:
-        """Return the baseline of a suite, read once; None where there is none yet.
+        """Return the baseline of a suite, read once; None if there is none yet.
 
         Raises:
-            BaselineError: it cannot be used.
+            BaselineError: the baseline cannot be used.
 
         """
         if name not in self._baselines:
@@ -78,12 +82,12 @@ class RunDecider:
         return self._baselines[name]
 
     def rules(self, names: Iterable[str], add_problem: Callable[[str], None]) -> dict[str, SuiteRules]:
-        """Return how each suite is judged; a baseline that cannot be used is handed to ``add_problem``."""
+        """Return the rules of each suite; baselines and judges that cannot be used are passed to ``add_problem``."""
         return {name: self._rules(name, add_problem) for name in names}
 
     def decide(self, run: Run, rules: Mapping[str, SuiteRules]) -> Verdict:
-        """Judge ``run``, and list what its branch changed in the gate itself."""
-        from pytest_evalgate.gates import decide  # noqa: PLC0415 - scipy, wanted only where a gate is judged
+        """Decide ``run``; the verdict lists what the branch changed in its own gate."""
+        from pytest_evalgate.gates import decide  # noqa: PLC0415 - scipy, 0.75 s
 
         return decide(
             run,
@@ -95,16 +99,16 @@ class RunDecider:
         )
 
     def check_history(self) -> None:
-        """See to it that the history can be kept.
+        """Check that the history can be written.
 
         Raises:
-            SettingsError: its file lies outside of the root folder.
+            SettingsError: its path is outside of the root folder.
 
         """
         history.file_of(self.settings.history, root=self.root, state=self.state)
 
     def append_history(self, run: Run, verdict: Verdict) -> Verdict:
-        """Add the suites that are whole to the history, and say on the verdict what it shows."""
+        """Append the complete suites of a run to the history, and return the verdict with their trends."""
         path = history.file_of(self.settings.history, root=self.root, state=self.state)
         rows = {
             suite.plan.name: row
@@ -120,7 +124,7 @@ class RunDecider:
         try:
             history.append(path, rows.values())
         except OSError as error:
-            notes.append(f"the history is not kept: {path}: {error.strerror}")
+            notes.append(f"the history could not be written: {path}: {error.strerror}")
         suites = {
             name: replace(suite, trend=trend_of(before.rows, rows[name]), notes=(*suite.notes, *notes))
             if name in rows
@@ -173,7 +177,7 @@ class RunDecider:
             return {}
 
     def _records_missing_baseline(self, suite: Suite | None) -> bool:
-        """Tell whether a missing baseline is recorded rather than refused: not in CI where a gate asks for one."""
+        """Return whether a missing baseline is acceptable. By default it is not in CI if a gate compares with one."""
         chosen = self.settings.on_missing_baseline
         if chosen is not None:
             return chosen == "record"
@@ -182,7 +186,7 @@ class RunDecider:
 
 
 def _sample_sha256(plan: SuitePlan) -> str:
-    """Digest what a sample measures: runs of other cases have no trend in common with it."""
+    """Return a digest of the sampled cases: only runs of the same sample share a trend."""
     return jsonl.digest([plan.golden_sha256, sorted(case.golden_id for case in plan.cases)])
 
 
@@ -197,7 +201,7 @@ TIER_VARIABLE = "EVALGATE_TIER"
 
 @dataclass(frozen=True, slots=True)
 class RunDecision:
-    """A run's verdict, by what it was judged, and what is to be said beside it."""
+    """The verdict of a run, its decider, and a note about the base branch."""
 
     verdict: Verdict
     decider: RunDecider
@@ -205,17 +209,17 @@ class RunDecision:
 
 
 def decide(project: Project, run: Run, origin: RunInfo, *, baseline: str | None, base_ref: str | None) -> RunDecision:
-    """Judge a run by the configuration of the project, as the tier of the run has it; it has to be that of the run.
+    """Decide a stored run by the configuration of the project, with the values of the run's tier.
 
     Args:
         project: The project, with all its tiers.
         run: The run.
-        origin: How it came about.
-        baseline: What to compare with instead of each suite's baseline; the environment's where it is None.
-        base_ref: What this branch is compared with; what the environment says where it is None.
+        origin: Settings and versions of the run.
+        baseline: Baseline to compare with instead of each suite's; by default from the environment.
+        base_ref: Branch that this one is merged into; by default from the environment.
 
     Raises:
-        UserError: the configuration is another one, or a baseline, the history or the base cannot be used.
+        UserError: the run has another configuration, or a baseline, the history or the base cannot be used.
 
     """
     written, project = project.settings, in_tier(project, origin.tier)
@@ -242,12 +246,12 @@ def decide(project: Project, run: Run, origin: RunInfo, *, baseline: str | None,
 
 
 def in_tier(project: Project, tier: str) -> Project:
-    """Return a project with its settings as a tier has them."""
+    """Return the project with the settings of a tier."""
     return replace(project, settings=for_tier(project.settings, tier))
 
 
 def _compare_golden_sets(base: BaseBranch, project: Project, run: Run) -> None:
-    """Let the base compare the golden sets of the suites that ran with its own."""
+    """Compare the golden sets of the suites that ran with those of the base."""
     for suite in run.suites:
         name = suite.plan.name
         if (configured := project.settings.suites.get(name)) is not None:
@@ -263,4 +267,4 @@ def _golden_files(root: Path, name: str, suite: Suite) -> list[Path]:
 
 def _configuration_mismatch(project: Project, run: Run) -> str:
     at = "" if run.commit is None else f" of commit {run.commit[:12]}"
-    return f"run {run.id} was made with another configuration than {project.root} has: judge it in a checkout{at}"
+    return f"run {run.id} has another configuration than {project.root}: decide it in a checkout{at}"

@@ -1,4 +1,4 @@
-"""Judges at work outside of pytest: each output graded once, through the engine and its cache."""
+"""Grading outside of pytest: one judge grades a list of outputs, through the engine and the cache."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
     from pytest_evalgate.protocols import Scorer
     from pytest_evalgate.records.results import Case, Output, Score
 
-_AHEAD = 2
+_AHEAD = 2  # twice as many queued as in flight: a free slot never waits for the next call to be prepared
 
 
 def run_judge(
     project: Project, name: str, cases: Sequence[tuple[Case, Output]]
 ) -> tuple[tuple[Score, ...], dict[str, str]]:
-    """Have a judge grade outputs; what it graded before is remembered.
+    """Grade outputs with a judge; cached grades are reused.
 
     Returns:
-        The scores, in order, and the parts of the judge's fingerprint.
+        The scores, in the order of ``cases``, and the parts of the judge's fingerprint.
 
     Raises:
-        UserError: there is no such judge, it cannot be used, or its key is missing.
-        RunStopped: no call can succeed, or may be paid.
+        UserError: there is no such judge, it cannot be used, or its API key is missing.
+        RunStopped: the run ended early: no further call can succeed, or the budget is spent.
 
     """
     judge = project.settings.judges.get(name)
     if judge is None:
-        known = ", ".join(project.settings.judges) or "none is configured"
-        raise SettingsError(f"no judge is named {name!r}: {known}")
+        known = ", ".join(project.settings.judges) or "none"
+        raise SettingsError(f"there is no judge {name!r}; configured judges: {known}")
     parts = parts_of_judge(name, project.settings, root=project.root)
     run = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
     wiring = Wiring(project.root, project.settings, project.state, RunContext(run, run))

@@ -1,4 +1,4 @@
-"""The project that a verb works on: found from the working folder upwards."""
+"""Project of a command: the root folder, its settings and its state, found from the working directory upwards."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A root folder, its settings and its state."""
+    """A root folder with its settings and its state folder."""
 
     root: Path
     settings: Settings
@@ -29,30 +29,30 @@ class Project:
 
     @classmethod
     def find(cls) -> Self:
-        """Find the project that the working folder belongs to.
+        """Find the project that contains the working directory.
 
         Raises:
-            SettingsError: its configuration cannot be used.
+            SettingsError: the configuration cannot be used.
 
         """
         root = config.find_root(Path.cwd())
         return cls(root, config.load(root), state_of(root, os.environ.get(STATE_VARIABLE)))
 
     def run(self, run_id: str | None) -> Run:
-        """Read a stored run, the newest one unless ``run_id`` names another.
+        """Read a stored run: the newest one, or the one with the id ``run_id``.
 
         Raises:
-            RunFileError: there is no such run, or it cannot be read.
+            RunFileError: there is no such run, or its file cannot be read.
 
         """
         path = run_file.newest(self.state.path) if run_id is None else run_file.path_of(self.state.path, run_id)
         return run_file.read(path)
 
     def baseline_file(self, suite: str) -> Path:
-        """Return the file in which the baseline of ``suite`` is kept.
+        """Return the path of the baseline of ``suite``.
 
         Raises:
-            BaselineError: it lies outside of the root folder.
+            BaselineError: the path is outside of the root folder.
 
         """
         configured = self.settings.suites.get(suite)
@@ -61,14 +61,14 @@ class Project:
 
 
 def suites_of(run: Run, name: str | None) -> tuple[SuiteRun, ...]:
-    """Return the suites of ``run``, or the one that is named.
+    """Return the suites of ``run``, or only the suite ``name``.
 
     Raises:
-        SettingsError: the run holds no such suite.
+        SettingsError: the run has no such suite.
 
     """
     found = tuple(suite for suite in run.suites if name in (None, suite.plan.name))
     if not found:
         held = ", ".join(suite.plan.name for suite in run.suites) or "no suite"
-        raise SettingsError(f"run {run.id} holds {held}; no suite {name!r}")
+        raise SettingsError(f"run {run.id} has no suite {name!r}; it has {held}")
     return found

@@ -1,4 +1,8 @@
-"""Keeps beside a run what its reports are made of: verdict, baselines and their outputs, calibrations, history."""
+"""Report of a decided run: store what the reports need beside the run, then write the configured reports.
+
+The folder of a run holds the verdict, the baselines with their outputs, the calibrations and the history as they were
+when the run was decided, so that ``pytest-evalgate report`` renders the same bytes again.
+"""
 
 from __future__ import annotations
 
@@ -32,13 +36,13 @@ if TYPE_CHECKING:
 
 
 def keep(decider: RunDecider, verdict: Verdict, kept: RunFolder, redactor: Redactor) -> Verdict:
-    """Keep what the reports of a judged run are made of, and return the verdict as it is kept.
+    """Store what the reports of a decided run need, and return the verdict as stored.
 
     Args:
-        decider: What judged it.
-        verdict: Its verdict, with the exit code that the session ends with.
-        kept: The folder of its run file.
-        redactor: Takes out the keys that a message may hold.
+        decider: The decider of the run, with the baselines that it read.
+        verdict: The verdict, with the exit code of the session.
+        kept: The folder of the run file.
+        redactor: Removes API keys from messages.
 
     Raises:
         OSError: a file cannot be written.
@@ -53,9 +57,9 @@ def keep(decider: RunDecider, verdict: Verdict, kept: RunFolder, redactor: Redac
 
 
 def baseline_outputs_of(decider: RunDecider, suite: str) -> Mapping[str, Json]:
-    """Return what the cases of the baseline of a suite answered, by id; nothing where that is not known."""
+    """Return the outputs of a suite's baseline by case id; none if they were not stored."""
     baseline = decider.baselines.get(suite)
-    return {} if baseline is None else runs_baseline.parse(_outputs(decider, suite, baseline))
+    return {} if baseline is None else runs_baseline.parse_outputs(_outputs(decider, suite, baseline))
 
 
 def _outputs(decider: RunDecider, name: str, baseline: Baseline) -> bytes:
@@ -77,15 +81,15 @@ def _copy_calibration(decider: RunDecider, judge: str, kept: RunFolder) -> None:
 
 @dataclass
 class ReportWriter:
-    """Writes what the configuration asks for.
+    """Writer of the configured reports.
 
     Args:
-        root: The root folder.
-        state: The state folder.
-        wanted: Which reports, and how much stands in them.
-        asked: What ``--eval-report`` says; None where it is silent.
+        root: Root folder of the project.
+        state: State folder.
+        report_settings: Formats, and how much text they contain.
+        folder_option: Value of ``--eval-report``, if given.
         print_line: Writes a line to the log of the job.
-        hook: Calls ``pytest_evalgate_report``; where no pytest runs, there is none.
+        hook: Calls the hook ``pytest_evalgate_report``; by default there is none.
 
     """
 
@@ -98,32 +102,32 @@ class ReportWriter:
 
     @cached_property
     def folder(self) -> Path:
-        """Where the reports go.
+        """The folder of the reports.
 
         Raises:
-            SettingsError: it is a file.
+            SettingsError: the path is a file.
 
         """
         if self.folder_option is None:
             return self.state.path
         folder = Path(self.folder_option)
         if folder.exists() and not folder.is_dir():
-            raise SettingsError(f"--eval-report {self.folder_option}: it is a file; name a folder")
+            raise SettingsError(f"--eval-report {self.folder_option}: this is a file, give a folder")
         return folder
 
     @property
     def html_file(self) -> str | None:
-        """The HTML report as messages name it; None where none is written."""
+        """Path of the HTML report for messages; None if it is not configured."""
         return (
             files.relative_name(self.folder / HTML_FILE, self.root) if "html" in self.report_settings.formats else None
         )
 
     def remove_old_report(self) -> None:
-        """Remove the HTML report of an earlier session: that must not be read as one of this run."""
+        """Remove the HTML report of an earlier session, so that it is not mistaken for the report of this run."""
         (self.folder / HTML_FILE).unlink(missing_ok=True)
 
     def load(self) -> None:
-        """Load what the reports are written with: 0.2 s that are free while answers are awaited."""
+        """Import what the reports need: 0.2 s that cost nothing while outputs are awaited."""
         import pytest_evalgate.reports.view  # noqa: F401, PLC0415 - the same
 
         if "html" in self.report_settings.formats:
@@ -134,11 +138,14 @@ class ReportWriter:
     def report(
         self, verdict: Verdict, decider: RunDecider, made: tuple[Run, RunInfo], redactor: Redactor
     ) -> Iterator[str]:
-        """Keep what the reports are made of, write them, and yield what could not be done."""
+        """Store what the reports need, write the reports, and yield the problems.
+
+        A report that fails never changes the verdict.
+        """
         try:
             view, written = self._write(verdict, decider, made, redactor)
             self._publish(view, redactor)
-        except Exception as error:  # noqa: BLE001 - the verdict stands, whatever a report trips over
+        except Exception as error:  # noqa: BLE001 - a failed report does not change the verdict
             yield f"the reports could not be written: {type(error).__name__}: {error}"
             return
         yield from written.notes
@@ -175,5 +182,5 @@ class ReportWriter:
         try:
             for made in self.hook(view):
                 write_files({name: redactor.redact(text) for name, text in made.items()}, self.folder)
-        except Exception as error:  # noqa: BLE001 - a report of the user's own does not decide the build
+        except Exception as error:  # noqa: BLE001 - a failed user report does not change the verdict
             yield f"pytest_evalgate_report: {type(error).__name__}: {error}"

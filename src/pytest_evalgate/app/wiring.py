@@ -1,15 +1,19 @@
-"""What the calls of a run go through, from the target to the wire; nothing of it is opened before it is needed."""
+"""Parts that the calls of a run go through: engine, cache, budget and clients.
+
+Each part is created on first use. A session with recorded outputs creates none of them, and so imports neither asyncio
+(16 ms), diskcache nor a client.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pytest_evalgate import config, targets
 from pytest_evalgate.text import jsonl
+from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -29,14 +33,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """What a run is called, and what was said of it on the command line.
+    """Identity of a run, and its limits from the command line.
 
     Args:
-        run: Its id.
-        kept_under: The run under whose name the answers of applications without a version are kept.
-        offline: Whether nothing may be sent.
-        budget_usd: What it may spend; None leaves that to the configuration.
-        max_concurrency: At most so many calls at once on each route; None leaves that to the models.
+        run: Id of the run.
+        cache_run_id: Run whose id stands for the version of targets without one: their outputs are cached under it.
+        offline: If true, no call is sent.
+        budget_usd: Budget in US dollars; None for the configured one.
+        max_concurrency: Upper limit of concurrent calls per route; None for the configured ones.
 
     """
 
@@ -49,16 +53,16 @@ class RunContext:
 
 @dataclass
 class Wiring:
-    """Engine, memory, budget and clients of one run.
+    """Engine, cache, budget and clients of one run.
 
     Args:
-        root: The root folder.
+        root: Root folder of the project.
         configured: The whole configuration.
-        state: Where the cache lies.
-        errand: The run, and what it may do.
-        workers: How many processes share the limits and the budget.
+        state: State folder, which contains the cache.
+        run_context: The run and its limits.
+        workers: Number of processes that share the limits and the budget.
         shared: Whether other processes may send the same calls at the same time.
-        hooks: What the hook ``pytest_evalgate_targets`` brings.
+        hooks: Targets from the hook ``pytest_evalgate_targets``, by kind.
 
     """
 
@@ -71,62 +75,81 @@ class Wiring:
     hooks: Mapping[str, Callable[..., Target]] = field(default_factory=dict)
     _targets: list[Target] = field(default_factory=list)
     _applications: dict[str, config.HttpRequest] = field(default_factory=dict)
+    _engine: Engine | None = None
+    _halt: StopSignal | None = None
+    _spend: Spend | None = None
+    _cache: ReplyCache | None = None
+    _memory: ReadThroughCache | None = None
+    _client: Routes | None = None
 
-    @cached_property
+    @property
     def engine(self) -> Engine:
-        """The thread on which everything waits."""
-        from pytest_evalgate.engine.loop import Engine  # noqa: PLC0415 - asyncio
+        """The thread whose event loop all calls run on."""
+        if self._engine is None:
+            from pytest_evalgate.engine.loop import Engine  # noqa: PLC0415 - asyncio
 
-        return Engine()
+            self._engine = Engine()
+        return self._engine
 
-    @cached_property
+    @property
     def halt(self) -> StopSignal:
-        """Whether calls may still be sent."""
-        from pytest_evalgate.engine.stop import StopSignal  # noqa: PLC0415 - asyncio
+        """The signal that ends the run early, with the deadline of the run."""
+        if self._halt is None:
+            from pytest_evalgate.engine.stop import StopSignal  # noqa: PLC0415 - asyncio
 
-        return StopSignal(self.configured.max_duration_s)
+            self._halt = StopSignal(self.configured.max_duration_s)
+        return self._halt
 
-    @cached_property
+    @property
     def spend(self) -> Spend:
-        """The accounts."""
-        from pytest_evalgate.engine.spend import Spend  # noqa: PLC0415 - only where calls are sent
+        """Calls, tokens and cost so far."""
+        if self._spend is None:
+            from pytest_evalgate.engine.spend import Spend  # noqa: PLC0415 - only if calls are sent
 
-        return Spend()
+            self._spend = Spend()
+        return self._spend
 
-    @cached_property
+    @property
     def cache(self) -> ReplyCache:
-        """Where answers are kept."""
-        from pytest_evalgate.engine.cache import ReplyCache, find_signer, folder_of  # noqa: PLC0415 - diskcache
+        """The reply cache on disk."""
+        if self._cache is None:
+            from pytest_evalgate.engine.cache import ReplyCache, find_signer, folder_of  # noqa: PLC0415 - diskcache
 
-        signer = find_signer(os.environ, required=self.configured.cache_auth == "required")
-        return ReplyCache(folder_of(self.state.path), signer, run=self.run_context.run)
+            signer = find_signer(os.environ, required=self.configured.cache_auth == "required")
+            self._cache = ReplyCache(folder_of(self.state.path), signer, run=self.run_context.run)
+        return self._cache
 
-    @cached_property
+    @property
     def memory(self) -> ReadThroughCache:
-        """What was answered before: the cache, and the cassettes under it."""
-        from pytest_evalgate.engine.cache import ReadThroughCache, entries  # noqa: PLC0415 - diskcache
+        """The cache in front of the clients; misses are looked up in the cassettes before a call is sent."""
+        if self._memory is None:
+            from pytest_evalgate.engine.cache import ReadThroughCache, entries  # noqa: PLC0415 - diskcache
 
-        cassettes = entries.read(entries.in_folder(self.state.path), root=self.root)
-        return ReadThroughCache(self.cache, cassettes=cassettes, offline=self.run_context.offline, shared=self.shared)
+            cassettes = entries.read(entries.in_folder(self.state.path), root=self.root)
+            offline = self.run_context.offline
+            self._memory = ReadThroughCache(self.cache, cassettes=cassettes, offline=offline, shared=self.shared)
+        return self._memory
 
-    @cached_property
+    @property
     def client(self) -> Routes:
-        """What sends calls."""
-        from pytest_evalgate.engine.routes import Routes  # noqa: PLC0415 - asyncio
+        """The routes that calls are sent on."""
+        if self._client is None:
+            from pytest_evalgate.engine.routes import Routes  # noqa: PLC0415 - asyncio
 
-        return Routes(
-            self.configured.models,
-            memory=self.memory,
-            halt=self.halt,
-            spend=self.spend,
-            budget_usd=self.budget_usd and self.budget_usd / self.workers,
-            max_concurrency=self.run_context.max_concurrency,
-            workers=self.workers,
-        )
+            self._client = Routes(
+                self.configured.models,
+                cache=self.memory,
+                stop_signal=self.halt,
+                spend=self.spend,
+                budget_usd=self.budget_usd and self.budget_usd / self.workers,
+                max_concurrency=self.run_context.max_concurrency,
+                workers=self.workers,
+            )
+        return self._client
 
     @property
     def limits(self) -> dict[str, Limits]:
-        """How fast each route may go."""
+        """Concurrency and rate limits of each route."""
         from pytest_evalgate.engine.limiter import Limits  # noqa: PLC0415 - asyncio
 
         models = {
@@ -140,70 +163,70 @@ class Wiring:
         return models | applications
 
     def entries(self) -> Iterator[Entry]:
-        """Yield all that the cache holds; nothing where it cannot be read."""
+        """Yield all entries of the cache; none if it cannot be read."""
         from pytest_evalgate.engine.cache import CacheDamaged, CacheUnavailable  # noqa: PLC0415 - diskcache
 
         with contextlib.suppress(CacheDamaged, CacheUnavailable):
             yield from (row.entry for row in self.cache.rows() if row.entry is not None)
 
     def usage_text(self) -> str:
-        """Say what was spent, and how the limits stand, for the progress line."""
-        if "client" not in vars(self):
+        """Return calls, cost and rate limits so far, for the progress line; empty if no call was made."""
+        if self._client is None:
             return ""
         calls = self.spend.calls
         budget = "" if self.budget_usd is None else f"/{self.budget_usd:.2f}"
-        said = [f"{calls.sent:,} sent, {calls.cached:,} cached", f"US${calls.cost_usd:.2f}{budget}"]
-        refusals = sum(limiter.snapshot.refusals for limiter in self.client.limiters)
+        parts = [f"{calls.sent:,} sent, {calls.cached:,} cached", f"US${calls.cost_usd:.2f}{budget}"]
+        limiters = [limiter.snapshot for limiter in self._client.limiters]
+        refusals = sum(limiter.refusals for limiter in limiters)
         if refusals:
-            said.append(
-                f"429s {refusals:,}, now {sum(one.snapshot.limit for one in self.client.limiters):,} at a time"
-            )
-        return " | ".join(said)
+            parts.append(f"429s {refusals:,}, now {sum(limiter.limit for limiter in limiters):,} at a time")
+        return " | ".join(parts)
 
     @property
     def budget_usd(self) -> float | None:
-        """What the run may spend; None for no limit."""
+        """Budget of the run in US dollars; None for no limit."""
         return self.configured.budget_usd if self.run_context.budget_usd is None else self.run_context.budget_usd
 
     @property
     def refused_reason(self) -> str | None:
-        """Why calls were held back that could have been sent: the budget, or ``--eval-offline``."""
-        if "client" in vars(self) and self.client.over_budget is not None:
-            return self.client.over_budget
-        if "memory" in vars(self) and self.memory.misses:
+        """Why calls were not sent although they could have been (the budget, ``--eval-offline``), if any."""
+        if self._client is not None and self._client.over_budget is not None:
+            return self._client.over_budget
+        if self._memory is not None and self._memory.misses:
+            verb = "is" if self._memory.misses == 1 else "are"
             return (
-                f"--eval-offline: answers that are not remembered: {self.memory.misses:,}, and nothing was sent for "
-                "them. Run once online, or import a cassette: pytest-evalgate cache import FILE"
+                f"--eval-offline: {count(self._memory.misses, 'call')} {verb} not in the cache and not sent: "
+                "run once online, or import a cassette: pytest-evalgate cache import FILE"
             )
         return None
 
     @property
     def stop_reason(self) -> str | None:
-        """Why the run was stopped on the way; None where it was not."""
-        return self.halt.reason if "halt" in vars(self) else None
+        """Why the run ended early, if it did."""
+        return None if self._halt is None else self._halt.reason
 
     @property
     def cache_warnings(self) -> tuple[str, ...]:
-        """What is wrong with the cache, if it was opened at all."""
-        if "cache" not in vars(self):
+        """Problems of the cache; none if it was never opened."""
+        if self._cache is None:
             return ()
-        signer = self.cache.signer
-        open_to_all = (
-            "" if signer.authenticated else f"unauthenticated: whoever writes it can forge answers; {signer.why}"
+        signer = self._cache.signer
+        unsigned = (
+            "" if signer.authenticated else f"unauthenticated: anyone who can write it can forge replies; {signer.why}"
         )
-        return tuple(f"cache: {said}" for said in (self.cache.problem, open_to_all) if said)
+        return tuple(f"cache: {text}" for text in (self._cache.problem, unsigned) if text)
 
     def target(self, suite: str, spec: config.Target, *, cache_run_id: str | None = None) -> Target:
-        """Build the target of a suite, with all that its calls go through.
+        """Build the target of a suite, with the client and the cache that its calls go through.
 
         Args:
-            suite: The suite.
-            spec: Its target.
-            cache_run_id: The run under whose name the answers of an application without a version are kept; that of
-                the lineage where it is not given.
+            suite: Name of the suite.
+            spec: Its configured target.
+            cache_run_id: Run under whose id outputs of a target without a version are cached; by default that of the
+                run context.
 
         Raises:
-            UserError: it cannot be used.
+            UserError: the target cannot be used.
 
         """
         cache_run_id = cache_run_id or self.run_context.cache_run_id
@@ -226,10 +249,10 @@ class Wiring:
         return self._with_cache(suite, spec, target, cache_run_id)
 
     def judge(self, name: str, entry: ScorerOptions) -> JudgeScorer:
-        """Build the scorer of a judge, with all that its calls go through.
+        """Build the scorer of a judge, with the client that its calls go through.
 
         Raises:
-            UserError: it cannot be used.
+            UserError: the judge cannot be used.
 
         """
         from pytest_evalgate.judges.build import build_judge, calibration_of  # noqa: PLC0415 - only if a judge is used
@@ -250,24 +273,24 @@ class Wiring:
         )
 
     def close(self) -> None:
-        """Stop the engine, and close what it used."""
-        if "engine" in vars(self):
-            if "client" in vars(self):
-                self.engine.at_exit(self.client.close)
-            if "cache" in vars(self):
-                self.engine.at_exit(self._disconnect)
-            self.engine.stop()
+        """Stop the engine, then close the connections, the targets and the cache."""
+        if self._engine is not None:
+            if self._client is not None:
+                self._engine.at_exit(self._client.close)
+            if self._cache is not None:
+                self._engine.at_exit(self._disconnect)
+            self._engine.stop()
         for target in self._targets:
             targets.close_target(target)
-        if "cache" in vars(self):
-            self.cache.close()
+        if self._cache is not None:
+            self._cache.close()
 
     async def _disconnect(self) -> None:
-        """Close the loop's own connection: SQLite wants that done in the thread that opened it."""
+        """Close the event loop's own database connection: SQLite wants this from the thread that opened it."""
         self.cache.disconnect()
 
     def _with_cache(self, suite: str, spec: config.Target, target: Target, cache_run_id: str) -> Target:
-        """Keep the outputs of an application that is called in this process, for a run that goes on with this one."""
+        """Cache the outputs of a target that runs on this machine, so that a resumed run does not repeat them."""
         from pytest_evalgate.engine.cache import CachedTarget  # noqa: PLC0415 - diskcache
 
         version = getattr(spec, "version", None)

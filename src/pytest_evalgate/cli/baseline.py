@@ -73,7 +73,7 @@ def _promote(args: argparse.Namespace) -> int:
     keeps = project.settings.report.content == "full" and not args.no_outputs
     for baseline, path in promoted:
         baselines.write(baseline, path)
-        runs_baseline.write_outputs(runs_baseline.of_run(baseline, stored) if keeps else b"", path)
+        runs_baseline.write_outputs(runs_baseline.outputs_of(baseline, stored) if keeps else b"", path)
     rows = [_summary(baseline, path, project.root) for baseline, path in promoted]
     _print(args, rows, [f"promoted {row['suite']}: {_passes(row)} -> {row['file']}" for row in rows])
     return 0

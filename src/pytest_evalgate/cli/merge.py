@@ -1,4 +1,4 @@
-"""``pytest-evalgate merge``: the shards of one run, judged once."""
+"""``pytest-evalgate merge``: merge the shards of a run, and decide the run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def stored(project: Project, run: Run, *, as_json: bool) -> str:
-    """Say where the merged run is kept."""
+    """Return where the merged run is stored."""
     if as_json:
         return _json(project, run, None)
     cases = sum(len(suite.results) for suite in run.suites)
@@ -37,7 +37,7 @@ def stored(project: Project, run: Run, *, as_json: bool) -> str:
 
 
 def decision_text(project: Project, run: Run, found: RunDecision, report_file: str | None, *, as_json: bool) -> str:
-    """Show what the gates say, and the verdict last."""
+    """Return the section of the gates, with the verdict as its last line."""
     from pytest_evalgate.reports.terminal import render, verdict_line  # noqa: PLC0415 - the same
     from pytest_evalgate.reports.view import (  # noqa: PLC0415 - the same
         ReportContext,
@@ -139,5 +139,5 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _log(line: str) -> None:
-    """Write beside what is printed: on a runner of GitHub both are read for commands."""
+    """Print to stderr: GitHub runners read workflow commands there too, and stdout stays parsable."""
     print(line, file=sys.stderr)

@@ -1,4 +1,4 @@
-"""``pytest-evalgate report``: the reports of a stored run once more, from what is kept beside it."""
+"""``pytest-evalgate report``: render the reports of a stored run from the files in its folder."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _kept(project: Project, run: str | None) -> RunFolder:
     """Return the folder of a run.
 
     Raises:
-        RunFileError: there is no such run, or it was not judged.
+        RunFileError: there is no such run, or it was not decided.
 
     """
     if run is None:
@@ -92,10 +92,10 @@ def _kept(project: Project, run: str | None) -> RunFolder:
     else:
         kept = RunFolder(run_file.path_of(project.state.path, run).parent)
     if not kept.run_file.exists():
-        raise RunFileError(f"no run is stored in {kept.folder}: pytest --eval-gate makes one")
+        raise RunFileError(f"no run is stored in {kept.folder}: run pytest --eval-gate")
     if not kept.verdict_file.exists():
         raise RunFileError(
-            f"{kept.folder}: the run was not judged: it broke off, or is a shard (pytest-evalgate merge)"
+            f"{kept.folder}: the run was not decided: it was aborted, or it is a shard (pytest-evalgate merge)"
         )
     return kept
 

@@ -1,4 +1,4 @@
-"""``pytest-evalgate verify``: the verdict once more, from the run file, by the configuration of the base branch."""
+"""``pytest-evalgate verify``: decide a stored run again, by the configuration of the base branch."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _NAMED = 3
 
 @dataclass(frozen=True, slots=True)
 class ExpectedRun:
-    """What a run has to be: of this id, with these suites, and of this ``--eval-target`` where it had one."""
+    """Expected run: its id, its suites and its ``--eval-target``."""
 
     run_id: str
     suites: Sequence[str]
@@ -46,18 +46,18 @@ class ExpectedRun:
 def mismatches(
     project: Project, run: Run, origin: RunInfo, base: BaseBranch | None, expected: ExpectedRun
 ) -> Iterator[str]:
-    """List what does not fit; the base then knows the golden sets of every suite of the run.
+    """Yield the differences between a run and what was expected; also load the golden sets of the base into ``base``.
 
     Raises:
-        UserError: golden sets, those of the base included, cannot be read.
+        UserError: a golden set of this checkout or of the base cannot be read.
 
     """
     if run.id != expected.run_id:
-        yield f"verdict.json tells of run {expected.run_id}, not of run {run.id}"
+        yield f"verdict.json belongs to run {expected.run_id}, not to run {run.id}"
     if origin.config_sha256 != config_sha256(project.settings):
-        yield f"run {run.id} was made with another configuration than {project.root} has"
+        yield f"run {run.id} has another configuration than {project.root}"
     if origin.target != expected.target:
-        yield f"run {run.id} was made with {_target(origin.target)}, not with {_target(expected.target)}"
+        yield f"run {run.id} used {_target(origin.target)}, not {_target(expected.target)}"
     held = {suite.plan.name for suite in run.suites}
     yield from (f"suite {name} is not in run {run.id}" for name in dict.fromkeys(expected.suites) if name not in held)
     for suite in run.suites:
@@ -69,7 +69,7 @@ def _target(spec: str | None) -> str:
 
 
 def _of_suite(project: Project, held: SuitePlan, base: BaseBranch | None) -> Iterator[str]:
-    """Plan the suite once more, and name the cases that its run does not hold as this plan has them."""
+    """Plan the suite again, and yield the differences from the cases of its run."""
     sets = golden.load([_inside(project.root, path) for path in held.golden], root=project.root)
     sides = NO_CHANGES if base is None else base.sides(held.name, sets)
     suite = project.settings.suites.get(held.name)
@@ -78,12 +78,12 @@ def _of_suite(project: Project, held: SuitePlan, base: BaseBranch | None) -> Ite
     if suite is not None:
         plan = sample_plan(plan, sample_of(suite), always_planned(suite))
     if plan.golden_sha256 != held.golden_sha256:
-        yield f"suite {held.name} was run on other golden sets than {project.root} has"
+        yield f"suite {held.name} ran on other golden sets than those of {project.root}"
     there = {(case.id, case.side) for case in held.cases}
     others = [case.id for case in plan.cases if base is not None and (case.id, case.side) not in there]
     if others:
         first = ", ".join(others[:_NAMED])
-        yield f"suite {held.name}: {count(len(others), 'case')} did not run as the base branch wants it: {first}"
+        yield f"suite {held.name}: {count(len(others), 'case')} of the base branch did not run: {first}"
 
 
 def _inside(root: Path, path: str) -> Path:
@@ -121,7 +121,7 @@ def add_parser(verbs: Any) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Verified:
-    """The verdict that was claimed, the one that was derived, and what else does not fit."""
+    """The claimed verdict, the derived verdict, and the mismatches."""
 
     claimed: str
     derived: Verdict
@@ -129,12 +129,12 @@ class _Verified:
 
     @property
     def agrees(self) -> bool:
-        """Tell whether what was claimed stands."""
+        """Return whether the claimed verdict is confirmed."""
         return self.claimed == self.derived.verdict and not self.mismatches
 
     @property
     def exit_code(self) -> int:
-        """The derived verdict's; never 0 where something does not fit."""
+        """Exit code of the derived verdict; never 0 if there is a mismatch."""
         return self.derived.exit_code or (0 if self.agrees else _DISAGREES)
 
 
@@ -154,10 +154,10 @@ def _verify(args: argparse.Namespace) -> int:
 
 
 def _claimed(project: Project) -> dict[str, str]:
-    """Read what the session said of itself.
+    """Read the claimed verdict and the run id from verdict.json.
 
     Raises:
-        SettingsError: there is no verdict, or it cannot be read: a session that broke off has none.
+        SettingsError: there is no verdict, or it cannot be read; an aborted session has none.
 
     """
     path = project.state.verdict
@@ -165,7 +165,7 @@ def _claimed(project: Project) -> dict[str, str]:
         value = jsonl.loads(path.read_bytes())
         verdict, run_id = str(value["verdict"]), str(value["run_id"])
     except OSError as error:
-        raise SettingsError(f"{path}: no verdict ({error.strerror}): the session did not come to its end") from None
+        raise SettingsError(f"{path}: no verdict ({error.strerror}): the session was aborted, run it again") from None
     except (KeyError, TypeError, ValueError) as error:
         raise SettingsError(f"{path}: not a verdict ({error}): run again") from None
     if verdict not in get_args(VerdictName) or not _RUN_ID.fullmatch(run_id):
@@ -176,7 +176,7 @@ def _claimed(project: Project) -> dict[str, str]:
 
 def _of_tier(run: Run, origin: RunInfo, expected: str) -> Iterator[str]:
     if origin.tier != expected:
-        yield f"run {run.id} was made in tier {jsonl.escape_text(origin.tier)}, not in tier {expected}"
+        yield f"run {run.id} ran in tier {jsonl.escape_text(origin.tier)}, not in tier {expected}"
 
 
 def _base(project: Project, ref: str | None, tier: str) -> BaseBranch | None:
@@ -188,7 +188,7 @@ def _base(project: Project, ref: str | None, tier: str) -> BaseBranch | None:
 
 
 def _derive(project: Project, run: Run, base: BaseBranch | None, add_problem: Callable[[str], None]) -> Verdict:
-    """Judge the run by the configuration of the base; suites that the base does not know by their own."""
+    """Decide the run by the configuration of the base; suites that the base does not have, by their own."""
     own = project.settings
     rules_of = own if base is None else base.settings
 

@@ -1,4 +1,4 @@
-"""The gates of a suite, as they are configured."""
+"""Gates of a suite, as the configuration has them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from pytest_evalgate.config.tables import Alpha, Amount, Margin, Names, Seconds,
 
 
 class PassRateGate(Table):
-    """The pass rate, or its one-sided exact lower bound at 95 %, reaches ``min``."""
+    """The pass rate is at least ``min``.
+
+    With ``bound = "ci"`` its exact one-sided 95 % lower bound must reach ``min``; with "point", the rate itself.
+    """
 
     kind: Literal["pass-rate"]
     min: Share
@@ -18,9 +21,12 @@ class PassRateGate(Table):
 
 
 class NoRegressionGate(Table):
-    """No proven drop against the baseline; ``margin`` is the largest drop that is accepted, as a share.
+    """The suite has not become worse than its baseline.
 
-    With ``scorer`` it is the mean of that scorer's scores that is compared, else the cases that pass.
+    It compares the cases that pass, or the mean score of ``scorer``. ``margin`` is the largest accepted drop, as a
+    share. ``fail_on`` is what fails the gate: "regressed" is a drop that is proven at ``alpha`` and may exceed
+    ``margin``; "not_proven" is a missing proof that the drop is smaller than ``margin``; "tolerance" is an observed
+    drop larger than ``margin``.
     """
 
     kind: Literal["no-regression"]
@@ -37,10 +43,11 @@ class NoRegressionGate(Table):
 
 
 class SliceGate(Table):
-    """Each slice of ``by`` is gated by itself: its pass rate is at least ``min``, or else it has not dropped.
+    """Each slice of ``by`` passes on its own.
 
-    With ``min``, slices of fewer than ``min_n`` cases are shown and not judged. Without it, no slice shows a proven
-    drop against the baseline, at the alpha that the build has left for slices.
+    With ``min``, the pass rate of each slice is at least ``min``; slices with fewer than ``min_n`` cases are reported
+    only, and ``bound`` is as in a pass-rate gate. Without ``min``, no slice has a proven drop against the baseline, at
+    ``alpha`` over all slices together.
     """
 
     kind: Literal["slice"]
@@ -52,7 +59,10 @@ class SliceGate(Table):
 
 
 class MeanScoreGate(Table):
-    """The mean of a scorer's scores, or its one-sided lower bound at 95 %, reaches ``min``."""
+    """The mean score of ``scorer`` is at least ``min``.
+
+    With ``bound = "ci"`` its one-sided 95 % lower bound must reach ``min``; with "point", the mean itself.
+    """
 
     kind: Literal["mean-score"]
     scorer: str
@@ -61,14 +71,14 @@ class MeanScoreGate(Table):
 
 
 class MustPassGate(Table):
-    """Every case that carries one of ``tags`` (every case, if there are none) passes in every trial."""
+    """Every case with one of ``tags`` passes in every trial; without ``tags``, every case does."""
 
     kind: Literal["must-pass"]
     tags: Names = ()
 
 
 class BudgetGate(Table):
-    """The run costs at most ``max_cost_usd``, and 95 % of the target's answers come within ``p95_latency_s``."""
+    """The run costs at most ``max_cost_usd``, and 95 % of the outputs arrive within ``p95_latency_s`` seconds."""
 
     kind: Literal["budget"]
     max_cost_usd: Amount | None = None

@@ -1,4 +1,4 @@
-"""Suites, and the whole table that holds them."""
+"""Suites with their tiers, and the settings as a whole."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from pytest_evalgate.config.targets import ModelTarget, TargetTable
 from pytest_evalgate.errors import SettingsError
 
 DEFAULT_TIER: Final = "default"
-"""The tier that always is: suites that do not define it run as they stand."""
+"""The tier that always exists. Suites that do not define it run unchanged in it."""
 
 TierName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 Trials = Annotated[int, Field(strict=True, ge=1, le=1000)]
 
 
 class Tier(Table):
-    """What a suite does otherwise in one tier; what is left out is as in the suite.
+    """The settings of a suite that differ in one tier, such as a quick one for each commit.
 
-    ``sample`` is the number of cases that the tier plans, drawn from the golden sets; None plans them all.
+    ``sample`` is the number of cases that are drawn from the golden sets; without it, all cases run. ``trials`` and
+    ``gates`` replace those of the suite.
     """
 
     sample: int | None = Field(default=None, strict=True, ge=1)
@@ -30,16 +31,16 @@ class Tier(Table):
 
     @property
     def overrides(self) -> dict[str, Any]:
-        """What it says in place of the suite's own keys."""
-        said = {"trials": self.trials, "gates": self.gates}
-        return {key: value for key, value in said.items() if value is not None}
+        """The keys of the suite that the tier replaces, with their values."""
+        values = {"trials": self.trials, "gates": self.gates}
+        return {key: value for key, value in values.items() if value is not None}
 
 
 def chosen_tier(settings: Settings, requested_tier: str | None) -> str:
-    """Return the tier that runs: the one that was asked for, else the default one.
+    """Return the tier to run: the requested one, else the default.
 
     Raises:
-        SettingsError: no suite defines the one that was asked for.
+        SettingsError: No suite defines the requested tier.
 
     """
     if requested_tier and requested_tier not in known_tiers(settings):
@@ -48,28 +49,28 @@ def chosen_tier(settings: Settings, requested_tier: str | None) -> str:
 
 
 def known_tiers(settings: Settings) -> tuple[str, ...]:
-    """Name the tiers that some suite defines, and the one that always is."""
+    """Return the names of the tiers that suites define, and of the default tier."""
     defined = {name for suite in settings.suites.values() for name in suite.tiers}
     return tuple(sorted({*defined, DEFAULT_TIER}))
 
 
 def unknown_tier_message(settings: Settings, name: str) -> str:
-    """Say that nobody defines a tier, and which there are."""
+    """Return the message for a tier that no suite defines."""
     known = ", ".join(known_tiers(settings))
-    return f'no suite defines the tier "{name}"; there is: {known}. Define it in [suites.NAME.tiers.{name}]'
+    return f'no suite defines the tier "{name}"; known are: {known}. Define it in [suites.NAME.tiers.{name}]'
 
 
 def for_tier(settings: Settings, tier: str) -> Settings:
-    """Return the settings as one tier has them: its trials and gates stand in the suites, and it is the default tier.
+    """Return the settings for one tier: its trials and gates replace those of the suites, and it is the default tier.
 
-    A suite that does not define the tier stays as it stands. Doing it twice changes nothing more.
+    Suites that do not define the tier are unchanged. The function is idempotent.
     """
     suites = {name: suite_in_tier(suite, tier) for name, suite in settings.suites.items()}
     return settings.model_copy(update={"default_tier": tier, "suites": suites})
 
 
 def suite_in_tier(suite: Suite, tier: str) -> Suite:
-    """Return one suite as a tier has it; of its tiers it keeps that one alone."""
+    """Return a suite as it is in a tier, with that tier as its only one."""
     if not suite.tiers:
         return suite
     chosen = suite.tiers.get(tier)
@@ -79,17 +80,17 @@ def suite_in_tier(suite: Suite, tier: str) -> Suite:
 
 
 def sample_of(suite: Suite) -> int | None:
-    """Return how many cases a suite that `for_tier` made plans; None where it plans them all."""
+    """Return the sample size of a suite from `for_tier`; None if all its cases run."""
     return next((tier.sample for tier in suite.tiers.values()), None)
 
 
 def always_planned(suite: Suite) -> frozenset[str]:
-    """Return the tags of the cases that every sample of a suite holds: those that have to pass."""
+    """Return the tags of the cases that every sample includes: those of must-pass gates."""
     return frozenset(tag for gate in suite.gates or () if isinstance(gate, MustPassGate) for tag in gate.tags)
 
 
 def place_of(suite: Suite, key: str) -> str:
-    """Return where a key of a suite that `for_tier` made is written: in the suite, or in its tier."""
+    """Return the place in which a key of a suite from `for_tier` is configured: the suite or its tier."""
     written = (name for name, tier in suite.tiers.items() if getattr(tier, key) is not None)
     return next((f"tiers.{name}.{key}" for name in written), key)
 
@@ -97,9 +98,14 @@ def place_of(suite: Suite, key: str) -> str:
 class Suite(Table):
     """A golden set with its target, scorers and gates.
 
-    A suite without a target belongs to tests marked ``golden_set``, or to rows that hold recorded outputs.
-    ``aggregate`` makes one number of a case's trials; ``stop`` says when the suite may end before its last case.
-    ``tiers`` say what is done otherwise in each of them.
+    ``golden`` is a file or a list of files. A suite without a ``target`` belongs to tests marked ``golden_set``, or
+    its golden set contains recorded outputs. A case passes if its scores reach ``threshold``; ``aggregate`` combines
+    its ``trials``. ``judge_always`` asks judges even if other scorers have already decided.
+
+    ``slices`` are tag keys or dotted paths by which results are broken down. ``cluster`` names what dependent cases
+    have in common, such as a conversation. ``stop = "certainty"`` ends the suite once its verdict cannot change.
+    ``baseline`` is a file or ``git:REF``. An ``advisory`` suite is reported and never fails the build. ``tiers``
+    change settings for some runs.
     """
 
     golden: FileNames
@@ -119,7 +125,7 @@ class Suite(Table):
 
     @property
     def judges(self) -> tuple[str, ...]:
-        """The judges among the scorers, by the name of their tables."""
+        """The names of the judges among the scorers."""
         return tuple(str(spec["judge"]) for spec in self.scorers if isinstance(spec, dict) and "judge" in spec)
 
     @model_validator(mode="after")
@@ -127,17 +133,20 @@ class Suite(Table):
         gates = [gate for variant in self._variants for gate in variant.gates or ()]
         for gate in gates:
             if isinstance(gate, SliceGate) and gate.by not in self.slices:
-                raise ValueError(f'a slice gate is by "{gate.by}", which is not among slices = {list(self.slices)}')
+                raise ValueError(f'a slice gate is by "{gate.by}", which is not in slices = {list(self.slices)}')
         return self
 
     @property
     def _variants(self) -> tuple[Suite, ...]:
-        """The suite as it stands, and as each of its tiers has it."""
+        """The suite, and the suite in each of its tiers."""
         return (self, *(suite_in_tier(self, name) for name in self.tiers))
 
 
 class Acknowledgement(Table):
-    """A weakening of the gate that somebody answers for; ``change`` is where it is, as the report lists it."""
+    """A weakening of the gate that has been approved.
+
+    ``change`` is its place, as the report prints it. ``reason`` and ``owner`` are shown in reports.
+    """
 
     change: Annotated[str, Field(min_length=1)]
     reason: Annotated[str, Field(min_length=1)]
@@ -145,7 +154,13 @@ class Acknowledgement(Table):
 
 
 class Settings(Table):
-    """The whole table. ``max_duration_s`` ends a run that takes longer: what is missing then is ``incomplete``."""
+    """The whole configuration.
+
+    ``max_error_rate`` is the share of cases of a suite that may have no output. ``max_duration_s`` stops a run that
+    takes longer; a suite that then lacks outputs is ``incomplete``. ``budget_usd`` refuses or stops a run that costs
+    more. ``cache_auth = "required"`` refuses to run without a secret that signs the cache. ``xdist = "pin"`` sends all
+    calls from one worker. ``history`` is the file of past runs. ``acknowledged`` lists approved weakenings.
+    """
 
     default_tier: TierName = DEFAULT_TIER
     on_inconclusive: Literal["warn", "fail"] = "warn"

@@ -1,4 +1,4 @@
-"""What the tables of the configuration are made of."""
+"""Value types of the configuration, and the tables of models, judges and reports."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 
 class Table(BaseModel):
-    """A table: frozen, and closed to keys that it does not know."""
+    """Base of all tables: frozen, and unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
@@ -35,12 +35,16 @@ Days = Annotated[int, Field(strict=True, ge=1, le=3650)]
 
 
 class Judge(Table):
-    """A model that grades outputs by a rubric: a file, the name of a ready one, or ``criteria`` in a sentence or two.
+    """A model that grades outputs.
 
-    It may gate once a ``calibration`` against people's labels shows lower bounds of at least ``min_tpr`` and
-    ``min_tnr`` that is not older than ``max_age_days``; ``report_only`` keeps its scores out of what passes.
-    ``few_shots`` is a file of graded examples, ``canaries`` one of outputs that must be told good from bad in every
-    run. ``params`` go into its requests, over those of the model.
+    ``model`` is a key of ``models``. Give either ``rubric`` (a file, or the name of a built-in rubric) or ``criteria``
+    (one or two sentences). ``votes`` is the number of times that each output is graded; the majority counts.
+
+    The scores can fail a build only while ``calibration``, made with human labels, is at most ``max_age_days`` old and
+    its lower bounds are at least ``min_tpr`` and ``min_tnr``. ``report_only`` reports the scores without using them.
+
+    ``few_shots`` is a file of graded examples for the prompt. ``canaries`` is a file of good and bad outputs that the
+    judge must grade correctly in every run. ``params`` are added to its requests and override those of the model.
     """
 
     model: str
@@ -60,24 +64,25 @@ class Judge(Table):
     @model_validator(mode="after")
     def _check_instructions(self) -> Self:
         if (self.rubric is None) == (self.criteria is None):
-            raise ValueError('a judge needs either rubric = "FILE or the name of a ready one", or criteria = "..."')
+            raise ValueError('a judge needs either rubric = "FILE or the name of a built-in one", or criteria = "..."')
         if self.votes % 2 == 0:
-            raise ValueError(f"votes = {self.votes}: an odd number, so that there is a majority")
+            raise ValueError(f"votes = {self.votes}: must be odd, so that there is a majority")
         return self
 
 
 class Price(Table):
-    """US dollars for a million tokens."""
+    """Price in US dollars per million tokens."""
 
     input_per_mtok: Amount
     output_per_mtok: Amount
 
 
 class Model(Table):
-    """One model at one endpoint.
+    """A model at an endpoint.
 
-    ``api_key_env`` is the NAME of an environment variable; "" sends no key. ``params`` go into every
-    request as they are. ``timeout_s`` bounds each attempt as a whole.
+    ``model`` is its name at the endpoint. ``api_key_env`` is the name of the environment variable that contains the
+    API key; "" sends none. ``params`` are added to every request. ``timeout_s`` limits each attempt, from the
+    connection to the last byte. ``price`` overrides the known price of the model.
     """
 
     model: str = Field(min_length=1)
@@ -97,10 +102,10 @@ ReportFormat = Literal["html", "markdown", "csv", "json", "junit"]
 
 
 class Report(Table):
-    """The reports of a run, written beside ``verdict.json`` or into ``--eval-report``.
+    """The reports of a run, written beside ``verdict.json`` or to ``--eval-report``.
 
-    ``content`` says how much of inputs, expected answers, outputs and reasons they show: all, the first 200
-    characters, or nothing. ``redact`` are dotted paths into them that are taken out, such as ``input.customer``.
+    ``content`` is how much of inputs, expected outputs, outputs and reasons they contain: "full", "excerpt" (the first
+    200 characters) or "none". ``redact`` lists dotted paths to remove from them, such as ``input.customer``.
     """
 
     formats: tuple[ReportFormat, ...] = ("html",)

@@ -1,4 +1,4 @@
-"""The target of a suite, as it is configured."""
+"""Targets of a suite, as the configuration or the command line has them."""
 
 from __future__ import annotations
 
@@ -20,20 +20,21 @@ _URL: Final = re.compile(r"^https?://[^\s{}/?#@]+([/?#]([^\s{}]|\{\{ *[\w.-]+ *\
 def _url(text: str) -> str:
     if not _URL.match(text):
         raise ValueError(
-            "write https://host/path, with {{ input }} and the like in path or query; the host is fixed, and "
-            "user names and passwords stand in headers_env"
+            "write https://host/path; use {{ input }} and other values of the case in the path and the query only, "
+            "and put user names and passwords in headers_env"
         )
     return text
 
 
 Url = Annotated[str, AfterValidator(_url), Field(json_schema_extra={"pattern": _URL.pattern})]
-"""The URL of an application; values of a case go into its path and query alone, so that they never choose the host."""
+"""URL of an application. Values of a case may appear in path and query only, so that they cannot choose the host."""
 
 
 class RecordedTarget(Table):
-    """Outputs that were recorded earlier: one JSONL file, or one a trial, joined by id.
+    """Recorded outputs.
 
-    ``output`` is the dotted path of the output inside a row.
+    ``recorded`` is a JSONL file, or a list of files, one for each trial. Rows are matched to cases by ``id``.
+    ``output`` is the dotted path of the output in a row.
     """
 
     recorded: FileNames
@@ -41,9 +42,9 @@ class RecordedTarget(Table):
 
 
 class PythonTarget(Table):
-    """A callable, ``"pkg.mod:name"``; plain functions run in threads.
+    """A Python function or coroutine function, ``"pkg.mod:name"``. Functions run in threads.
 
-    With ``version`` its outputs are remembered from run to run, until that text changes.
+    With ``version``, outputs are cached until that text changes.
     """
 
     python: str = Field(pattern=r"^[\w.]+:[\w.]+$")
@@ -52,9 +53,10 @@ class PythonTarget(Table):
 
 
 class ModelTarget(Table):
-    """A model with a prompt. ``model`` is a key of ``models``; ``prompt`` and ``system`` are template files.
+    """A model with a prompt.
 
-    ``params`` are laid over those of the model.
+    ``model`` is a key of ``models``. ``prompt`` and ``system`` are files with Jinja templates. ``params`` override
+    those of the model.
     """
 
     model: str
@@ -66,10 +68,11 @@ class ModelTarget(Table):
 
 
 class HttpRequest(Table):
-    """One request of an application. ``headers_env`` maps header names to the NAMES of environment variables.
+    """The request to send for each trial.
 
-    ``{{ input }}`` and other dotted paths in ``url`` and ``body`` stand for values of the case; ``output`` is the
-    dotted path of the output in the reply.
+    ``{{ input }}`` and other dotted paths in ``url`` and ``body`` are replaced by values of the case. ``headers_env``
+    maps header names to the names of environment variables that contain their values. ``output`` is the dotted path
+    of the output in the response; without it, the whole response is the output.
     """
 
     url: Url
@@ -84,14 +87,18 @@ class HttpRequest(Table):
 
 
 class HttpTarget(Table):
-    """An application behind HTTP. With ``version`` its outputs are remembered until that text changes."""
+    """An application with an HTTP API. With ``version``, outputs are cached until that text changes."""
 
     http: HttpRequest
     version: str | None = None
 
 
 class CommandTarget(Table):
-    """A program that reads JSON on stdin and writes its output on stdout; no shell is involved."""
+    """A program that reads the case as JSON from stdin and writes its output to stdout.
+
+    ``command`` is the program and its arguments; no shell is used. With ``version``, outputs are cached until that
+    text changes.
+    """
 
     command: Annotated[tuple[str, ...], Field(min_length=1)]
     timeout_s: Seconds = 60.0
@@ -100,7 +107,7 @@ class CommandTarget(Table):
 
 
 class HookTarget(Table):
-    """A target that the hook ``pytest_evalgate_targets`` brings; every other key is handed to it."""
+    """A target from the hook ``pytest_evalgate_targets``. All other keys are passed to it."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -108,7 +115,7 @@ class HookTarget(Table):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What the hook's function is called with."""
+        """The keyword arguments for the hook's function."""
         return dict(self.model_extra or {})
 
 
@@ -122,11 +129,11 @@ TARGETS: dict[str, type[Table]] = {
     "command": CommandTarget,
     "kind": HookTarget,
 }
-"""Each kind of target by the key that names it."""
+"""Target tables by the key that selects them."""
 
 
 def target_table(value: Any) -> Any:
-    """Pick the kind of target by its key, so that an error speaks of one kind only."""
+    """Validate a table as the kind of target that its key selects, so that errors concern that kind only."""
     if not isinstance(value, dict):
         return value
     named = [key for key in TARGETS if key in value]
@@ -138,10 +145,12 @@ def target_table(value: Any) -> Any:
 
 
 def parse_target_spec(spec: str, instead_of: Target | None) -> Target:
-    """Read a target as the command line spells it; what it leaves out is taken from ``instead_of``, of its own kind.
+    """Parse a target from the command line.
+
+    Settings that a spec cannot express are copied from ``instead_of`` if that is a target of the same kind.
 
     Raises:
-        ValueError: it cannot be read.
+        ValueError: The form is unknown, or a value is wrong.
 
     """
     kind, _, rest = spec.partition(":")
@@ -167,7 +176,7 @@ def _parse_http(rest: str, instead_of: Target | None) -> dict[str, Any]:
     if not isinstance(instead_of, HttpTarget):
         return {"http": {"url": rest, "body": {"input": "{{ input }}"}}}
     kept = instead_of.http.model_dump(exclude_unset=True)
-    if urlsplit(rest)[:2] != urlsplit(instead_of.http.url)[:2]:  # what one host may read is not for another
+    if urlsplit(rest)[:2] != urlsplit(instead_of.http.url)[:2]:  # credentials for one host must not be sent to another
         kept.pop("headers_env", None)
     return {"http": {**kept, "url": rest}}
 

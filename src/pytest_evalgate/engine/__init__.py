@@ -1,6 +1,6 @@
-"""Runs cases: their trials, what they call, and the loop on which they wait.
+"""Engine: runs trials, sends their calls and grades their outputs.
 
-What sessions with recorded outputs do without stands in modules of its own: ``runner`` brings asyncio.
+This package imports `trial` only. Sessions with recorded outputs need nothing else; `loop` would load asyncio.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""What can go wrong with one attempt, and what follows from it: wait and ask again, give up, or stop the run."""
+"""Faults of one attempt, classified: retry, give the call up, or stop the run."""
 
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -16,56 +15,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pytest_evalgate.text.redaction import Secret
-
-LONGEST_S: Final = 86_400.0
-"""Whoever asks for more than a day is not understood."""
-
-
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Read ``retry-after-ms``, else ``Retry-After`` in seconds or as an HTTP date.
-
-    A date counts from the reply's own ``Date``, since the two clocks may differ.
-
-    Args:
-        headers: Of the reply; the names in lower case, or a mapping that ignores case.
-
-    Returns:
-        Seconds from 0 to `LONGEST_S`; None where nothing is said that makes sense.
-
-    """
-    milliseconds = _number(headers.get("retry-after-ms", ""))
-    if milliseconds is not None:
-        return _sensible(milliseconds / 1000)
-    value = headers.get("retry-after", "")
-    seconds = _number(value)
-    return _sensible(_until(value, headers.get("date", "")) if seconds is None else seconds)
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-def _until(then: str, now: str) -> float | None:
-    start, end = _date(now), _date(then)
-    return None if start is None or end is None else (end - start).total_seconds()
-
-
-def _date(text: str) -> datetime | None:
-    try:
-        date = parsedate_to_datetime(text)
-    except (ValueError, TypeError, OverflowError):  # the parser stumbles over garbage in more than one way
-        return None
-    return date if date.tzinfo else None
-
-
-def _sensible(seconds: float | None) -> float | None:
-    if seconds is None or math.isnan(seconds) or not 0 <= seconds <= LONGEST_S:
-        return None
-    return seconds
-
 
 FaultKind = Literal[
     "rate_limit",
@@ -80,18 +29,21 @@ FaultKind = Literal[
     "bad_request",
 ]
 
+# A Retry-After of more than a day is ignored as nonsense.
+LONGEST_S: Final = 86_400.0
+
 _EXCERPT: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
 class FaultPolicy:
-    """What follows from a kind of fault.
+    """Consequences of a kind of fault.
 
     Args:
-        words: What a person calls it.
-        tries: Attempts in all that a call may make while it ends like this.
-        crowded: Fewer calls at a time may help.
-        stops_run: No call of the run can fare better.
+        description: Name of the kind in messages.
+        tries: Maximum number of attempts at a call whose last attempt ended so.
+        is_overload: Fewer simultaneous calls may help.
+        stops_run: No other call of the run can succeed either.
 
     """
 
@@ -114,6 +66,7 @@ FAULT_POLICIES: Final[Mapping[FaultKind, FaultPolicy]] = {
     "bad_request": FaultPolicy("refused"),
 }
 
+# The code in the body decides first, since several servers report a spent quota as 429, or any error as 200.
 _BY_CODE: Final[Mapping[str, FaultKind]] = {
     "insufficient_quota": "quota",
     "credit_balance_exhausted": "quota",
@@ -122,8 +75,6 @@ _BY_CODE: Final[Mapping[str, FaultKind]] = {
     "invalid_api_key": "auth",
     "model_not_found": "unknown_model",
 }
-"""What a body says for certain, whatever the status."""
-
 _BY_CODE_IN_200: Final[Mapping[str, FaultKind]] = {
     "rate_limit_exceeded": "rate_limit",
     "overloaded_error": "overloaded",
@@ -135,7 +86,7 @@ _BY_STATUS: Final[Mapping[int, FaultKind]] = {
     403: "auth",
     404: "unknown_model",
     408: "timeout",
-    409: "overloaded",  # another request holds a lock; the official clients ask again as well
+    409: "overloaded",  # another request holds a lock; the official SDK retries as well
     425: "overloaded",
     429: "rate_limit",
     502: "overloaded",
@@ -143,19 +94,19 @@ _BY_STATUS: Final[Mapping[int, FaultKind]] = {
     504: "overloaded",
     529: "overloaded",
 }
+# An application may forbid or not find what a single case asks for. Only its 401 concerns every call.
 _BY_APPLICATION_STATUS: Final[Mapping[int, FaultKind]] = {
     **_BY_STATUS,
     402: "bad_request",
     403: "bad_request",
     404: "bad_request",
 }
-"""An application may forbid, or not find, what a single case asks for: only its 401 is about us."""
 
 
-class CallFault(Exception):  # noqa: N818 - one attempt went wrong; whether that is an error shows later
-    """One attempt brought no answer.
+class CallFault(Exception):  # noqa: N818 - one failed attempt; a later one may succeed
+    """Failed attempt at a call.
 
-    ``detail`` is one printable line without a key in it; ``retry_after_s`` is what the server asked for, if it did.
+    ``detail`` is one printable line without secrets; ``retry_after_s`` is the wait that the server asked for, if any.
     """
 
     def __init__(
@@ -170,18 +121,18 @@ class CallFault(Exception):  # noqa: N818 - one attempt went wrong; whether that
 
     @property
     def policy(self) -> FaultPolicy:
-        """What follows from it."""
+        """Consequences of the fault."""
         return FAULT_POLICIES[self.kind]
 
     @property
     def description(self) -> str:
-        """The status, if there was one, and what a person calls it: ``429 rate limit``."""
+        """The status, if any, and the kind: ``429 rate limit``."""
         return f"{self.status or ''} {self.policy.description}".lstrip()
 
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """A reply as it came over the wire; the names in ``headers`` are in lower case, or the mapping ignores case."""
+    """An HTTP response; the names in ``headers`` are in lower case, or the mapping ignores case."""
 
     status: int
     headers: Mapping[str, str]
@@ -190,12 +141,12 @@ class HttpResponse:
 
 @dataclass(frozen=True, slots=True)
 class FaultFactory:
-    """Whose faults these are: what a message may name, and what it must never show.
+    """Makes the faults of one endpoint, with messages that never contain its secrets.
 
     Args:
-        url: Where the requests go.
-        model: The model's own name; empty for an application.
-        secrets: The keys that go with the requests.
+        url: URL of the endpoint.
+        model: Name of the model; empty for an application.
+        secrets: Keys that are sent with the requests.
 
     """
 
@@ -205,13 +156,14 @@ class FaultFactory:
 
     @property
     def place(self) -> str:
-        """The URL without a user, a password or a query."""
+        """The URL without user, password and query."""
         parts = urlsplit(self.url)
         return escape_text(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}", _EXCERPT)
 
     def fault(self, kind: FaultKind, message: str, response: HttpResponse | None = None) -> CallFault:
-        """Make a fault of what was ``message``, by the server or by the client library."""
-        detail = f"{self._excerpt(message)} ({self.place})"
+        """Return a fault with the ``message`` of the server or the client library."""
+        # redact before truncating: half of a key would not be recognised
+        detail = f"{escape_text(' '.join(self.redact(message).split()), _EXCERPT)} ({self.place})"
         if remedy := self._remedy(kind):
             detail = f"{detail}: {remedy}"
         if response is None:
@@ -219,19 +171,19 @@ class FaultFactory:
         return CallFault(kind, detail, status=response.status, retry_after_s=retry_after_s(response.headers))
 
     def classify(self, response: HttpResponse) -> CallFault:
-        """Say what is wrong with an answer: by what its body says, where it says something, else by its status."""
+        """Return the fault in a response: by the code in its body if there is a known one, else by its status."""
         codes, message = error_of(response.body)
         kind = (self.model and _kind_of_codes(codes)) or self._kind_of_status(response.status, codes)
-        return self.fault(kind, message or "it does not say why", response)
+        return self.fault(kind, message or "no reason given", response)
 
     def redact(self, text: str) -> str:
-        """Take the keys out of ``text``: some servers repeat them."""
+        """Replace the keys in ``text``: some servers repeat them."""
         for secret in self.secrets:
             text = secret.redact(text)
         return text
 
     def redact_body(self, body: bytes) -> bytes:
-        """Take the keys out of the body of an answer: what it says is kept and shown."""
+        """Replace the keys in the body of a response: its content is stored and shown."""
         for secret in self.secrets:
             body = secret.redact_bytes(body)
         return body
@@ -242,21 +194,18 @@ class FaultFactory:
             return next((_BY_CODE_IN_200[code] for code in codes if code in _BY_CODE_IN_200), "malformed")
         return kinds.get(status) or ("server" if status >= 500 else "bad_request")  # noqa: PLR2004 - the same
 
-    def _excerpt(self, message: str) -> str:
-        return escape_text(" ".join(self.redact(message).split()), _EXCERPT)
-
     def _remedy(self, kind: FaultKind) -> str:
         names = " and ".join(secret.name for secret in self.secrets)
         remedies: Mapping[FaultKind, str] = {
             "auth": f"check the environment variable {names}" if names else "name the key's variable in api_key_env",
-            "quota": "pay or raise the limit there, then run again: what is answered is kept",
-            "unknown_model": f"is {self.model!r} the model's name there, and base_url right?",
+            "quota": "add credit or raise the limit there, then run again (replies received so far are cached)",
+            "unknown_model": f"check the model name {self.model!r} and base_url",
         }
         return remedies.get(kind, "")
 
 
 def error_of(body: bytes) -> tuple[tuple[str, ...], str]:
-    """Return the codes and the message of an error's body; where it is no JSON object, the text is the message."""
+    """Return the codes and the message of an error body; a body that is not a JSON object is the message."""
     try:
         parsed = loads(body)
     except ValueError:
@@ -277,3 +226,42 @@ def _kind_of_codes(codes: tuple[str, ...]) -> FaultKind | None:
     if any(code.endswith("_spend_limit_exceeded") or code.startswith("billing") for code in codes):
         return "quota"
     return next((_BY_CODE[code] for code in codes if code in _BY_CODE), None)
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Return the wait that a server asks for: ``retry-after-ms``, else ``Retry-After`` in seconds or as an HTTP date.
+
+    A date is relative to the response's own ``Date``, since the clocks of server and client may differ.
+
+    Args:
+        headers: Of the response; names in lower case, or a mapping that ignores case.
+
+    Returns:
+        Seconds from 0 to `LONGEST_S`; None if there is no valid value.
+
+    """
+    seconds = _number(headers.get("retry-after-ms", ""))
+    if seconds is not None:
+        seconds /= 1000
+    else:
+        value = headers.get("retry-after", "")
+        seconds = _number(value)
+        if seconds is None:
+            start, end = _date(headers.get("date", "")), _date(value)
+            seconds = None if start is None or end is None else (end - start).total_seconds()
+    return seconds if seconds is not None and 0 <= seconds <= LONGEST_S else None  # NaN fails both comparisons
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError):  # the parser raises any of them for garbage
+        return None
+    return date if date.tzinfo else None

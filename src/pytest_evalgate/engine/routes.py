@@ -1,4 +1,8 @@
-"""From a target's call to the wire: each route has its client, and the layers around it."""
+"""Routes: the client of each model and application, with cache, budget, limits and retries around it.
+
+Layers, from the outside in: CachedClient, MeteredClient (prices and budget), LazyClient, RetryingClient (limiter,
+retry policy and circuit breaker), and the client that makes one attempt.
+"""
 
 from __future__ import annotations
 
@@ -27,42 +31,39 @@ if TYPE_CHECKING:
 
 
 class Routes:
-    """Sends each call the way of its route; a way is laid when it is first gone.
+    """Sends each call through its route's client. Clients are created on first use."""
 
-    Everybody's call goes through: memory, then budget, then limits and retries, then the wire.
-    """
-
-    def __init__(  # noqa: PLR0913 - the parts of one way
+    def __init__(  # noqa: PLR0913 - what the layers need
         self,
         models: Mapping[str, Model],
         *,
-        memory: ReadThroughCache,
-        halt: StopSignal,
+        cache: ReadThroughCache,
+        stop_signal: StopSignal,
         spend: Spend,
         budget_usd: float | None = None,
         max_concurrency: int | None = None,
         workers: int = 1,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
-        """Lay no way yet.
+        """Create no client yet.
 
         Args:
             models: The configured models; their names are routes.
-            memory: What was answered before.
-            halt: Whether calls may still be sent.
-            spend: The accounts.
-            budget_usd: What may be spent; None for no limit.
-            max_concurrency: At most so many calls at a time on each route; None leaves that to the models.
-            workers: How many processes share the limits.
-            environ: Where the keys are found.
+            cache: Replies of earlier calls.
+            stop_signal: Stops the run.
+            spend: Totals of the run's calls.
+            budget_usd: Maximum to spend; None for no limit.
+            max_concurrency: Maximum of simultaneous calls on each route; None leaves that to the models.
+            workers: Number of processes that share the limits.
+            environ: Environment variables that contain the keys.
 
         """
         self.prices = Prices(models)
         self._models = models
-        self._memory = memory
-        self._stop_signal = halt
+        self._cache = cache
+        self._stop_signal = stop_signal
         self._spend = spend
-        self._budget = None if budget_usd is None else Budget(budget_usd, halt)
+        self._budget = None if budget_usd is None else Budget(budget_usd, stop_signal)
         self._max_concurrency = max_concurrency
         self._workers = workers
         self._environ = environ
@@ -71,40 +72,41 @@ class Routes:
         self._clients: dict[str, ModelClient] = {}
 
     async def send(self, call: Call) -> Reply:
-        """Return the answer to ``call``, remembered or new."""
+        """Return the reply to ``call``, cached or new."""
         reply = await self._client_for(call.route).send(call)
-        if reply.cached:
+        if reply.cached:  # MeteredClient counts the others
             self._spend.add(record_of(call, reply))
         return reply
 
     def check_key(self, route: str) -> None:
-        """Look whether the keys of a route are there.
+        """Create the client of a route, which reads its keys.
 
         Raises:
-            SettingsError: one is not; names the variable.
+            SettingsError: a key is missing; names the environment variable.
 
         """
         self._client_for(route)
         self._lazy_clients[route].get_client()
 
     def add_application(self, route: str, request: HttpRequest) -> None:
-        """Lay the way to an application behind HTTP."""
-        limits = Limits(request.max_concurrency, request.requests_per_minute)
+        """Add the route to an application behind HTTP."""
         place = f"suites.{route}.target.http"
         self._add_client(
             route,
             lambda: EndpointClient(request, self._environ, place),
-            self._with_retries((request.url, ""), limits, request.timeout_s),
+            self._with_retries(
+                (request.url, ""), Limits(request.max_concurrency, request.requests_per_minute), request.timeout_s
+            ),
         )
 
     @property
     def over_budget(self) -> str | None:
-        """Why the budget let a call not pass; None where it has let all pass."""
+        """Reason why the budget rejected a call; None if it rejected none."""
         return None if self._budget is None else self._budget.stop_reason
 
     @property
     def limiters(self) -> tuple[Limiter, ...]:
-        """The limiters of all ways that were gone."""
+        """The limiters of all routes used so far."""
         return tuple(self._limiters.values())
 
     async def close(self) -> None:
@@ -124,22 +126,17 @@ class Routes:
         return self._clients[route]
 
     def _add_client(self, route: str, make: Callable[[], Client], wrap: Callable[[Client], ModelClient]) -> None:
-        late = self._lazy_clients[route] = LazyClient(make, wrap)
-        self._clients[route] = CachedClient(MeteredClient(late, self.prices, self._spend, self._budget), self._memory)
+        lazy = self._lazy_clients[route] = LazyClient(make, wrap)
+        # the cache is outermost: a cached call reads no key, needs no budget and waits for no slot
+        self._clients[route] = CachedClient(MeteredClient(lazy, self.prices, self._spend, self._budget), self._cache)
 
     def _with_retries(
-        self, place: tuple[str, str], limits: Limits, timeout_s: float
+        self, endpoint: tuple[str, str], limits: Limits, timeout_s: float
     ) -> Callable[[Client], ModelClient]:
-        """Return what lays limits and retries around a client; all ways to one place share its limits."""
-        if place not in self._limiters:
-            self._limiters[place] = Limiter(self._worker_limits(limits), self._stop_signal)
-        limiter, endpoint = self._limiters[place], " ".join(filter(None, place))
-        return lambda client: RetryingClient(client, limiter, self._stop_signal, endpoint, RetryPolicy(timeout_s))
-
-    def _worker_limits(self, limits: Limits) -> Limits:
-        wanted = (
-            limits.max_concurrency
-            if self._max_concurrency is None
-            else min(self._max_concurrency, limits.max_concurrency)
-        )
-        return replace(limits, max_concurrency=wanted).shared_by(self._workers)
+        """Return a function that wraps a client in limits and retries; routes to one endpoint share a limiter."""
+        if endpoint not in self._limiters:
+            if self._max_concurrency is not None:
+                limits = replace(limits, max_concurrency=min(self._max_concurrency, limits.max_concurrency))
+            self._limiters[endpoint] = Limiter(limits.shared_by(self._workers), self._stop_signal)
+        limiter, name = self._limiters[endpoint], " ".join(filter(None, endpoint))
+        return lambda client: RetryingClient(client, limiter, self._stop_signal, name, RetryPolicy(timeout_s))

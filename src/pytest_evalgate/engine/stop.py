@@ -1,4 +1,4 @@
-"""Whether this run may still send calls: one object for all of its clients."""
+"""Stop signal of a run: a cancellation token with a deadline, shared by all clients."""
 
 from __future__ import annotations
 
@@ -15,40 +15,40 @@ if TYPE_CHECKING:
 
 
 class StopSignal:
-    """Ends all waiting once no call of the run can succeed, or may be paid, any more.
+    """Ends all waiting when no further call of the run can succeed or may be paid.
 
     Example::
 
-        halt = Halt(max_duration_s=3600)
-        halt.stop("budget of US$2.00 reached")
-        halt.check()  # raises RunStopped
+        stop_signal = StopSignal(max_duration_s=3600)
+        stop_signal.stop("budget of US$2.00 reached")
+        stop_signal.check()  # raises RunStopped
     """
 
     def __init__(self, max_duration_s: float = math.inf) -> None:
-        """Let the run last ``max_duration_s`` seconds from now on."""
+        """Set the deadline to ``max_duration_s`` seconds from now."""
         self._max_duration_s = max_duration_s
         self._waiting: set[asyncio.Future[None]] = set()
         self._checks: list[Callable[[], None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self.deadline = time.monotonic() + max_duration_s
-        """When the run has to be over, on the monotonic clock, which is that of asyncio's loops too."""
+        """End of the run on the monotonic clock, which asyncio's event loops use as well."""
         self.reason: str | None = None
-        """Why the run has stopped; None while it goes on."""
+        """Reason of the stop; None if the run has not stopped."""
 
     def stop(self, reason: str) -> None:
-        """Stop the run, from any thread; the first reason stays. What has been sent is still awaited."""
+        """Stop the run; callable from any thread. The first reason stays. Requests in flight are still awaited."""
         if self.reason is None:
             self.reason = reason
             if self._loop is not None:
-                with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                with contextlib.suppress(RuntimeError):  # the loop is closed, so nothing waits on it
                     self._loop.call_soon_threadsafe(self._wake_all)
 
-    def add_check(self, look: Callable[[], None]) -> None:
-        """Have ``look`` called at each check of a run that goes on: it stops the run where it sees a reason."""
-        self._checks.append(look)
+    def add_check(self, check: Callable[[], None]) -> None:
+        """Call ``check`` whenever the signal is checked; it may stop the run."""
+        self._checks.append(check)
 
     def check(self) -> None:
-        """Go on only while calls may be sent.
+        """Return if calls may be sent.
 
         Raises:
             RunStopped: they may not.
@@ -56,14 +56,14 @@ class StopSignal:
         """
         if self.reason is None and self.deadline <= time.monotonic():
             self._expire()
-        for look in self._checks:
+        for check in self._checks:
             if self.reason is None:
-                look()
+                check()
         if self.reason is not None:
             raise RunStopped(self.reason)
 
     def waiter(self) -> asyncio.Future[None]:
-        """Return a future for somebody to wait for; it fails with RunStopped when the run stops.
+        """Return a future that fails with RunStopped when the run stops.
 
         Raises:
             RunStopped: it has stopped already.
@@ -71,7 +71,7 @@ class StopSignal:
         """
         self.check()
         loop = asyncio.get_running_loop()
-        if self._loop is not loop:
+        if self._loop is not loop:  # the first wait on this loop: only now is there a loop for the timer
             self._loop = loop
             if self.deadline < math.inf:
                 loop.call_at(self.deadline, self._expire)
@@ -81,10 +81,10 @@ class StopSignal:
         return future
 
     async def sleep(self, seconds: float) -> None:
-        """Wait.
+        """Sleep.
 
         Raises:
-            RunStopped: the run has stopped, or stopped meanwhile.
+            RunStopped: the run stopped before or during the sleep.
 
         """
         future = self.waiter()
@@ -96,8 +96,8 @@ class StopSignal:
 
     def _expire(self) -> None:
         self.stop(
-            f"the run has taken max_duration_s = {self._max_duration_s:g} s: raise it, or run again: what is answered "
-            "is kept"
+            f"the run reached max_duration_s = {self._max_duration_s:g} s: raise it, or run again "
+            "(replies received so far are cached)"
         )
 
     def _wake_all(self) -> None:

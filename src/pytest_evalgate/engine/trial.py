@@ -1,4 +1,7 @@
-"""Running what never waits, without an event loop: asyncio alone costs 16 ms and 3 MB."""
+"""Trials: call the target, grade the output, combine the trials of a case.
+
+Works without an event loop if nothing awaits (`run_sync`): importing asyncio alone takes 16 ms and 3 MB.
+"""
 
 from __future__ import annotations
 
@@ -11,43 +14,30 @@ from pytest_evalgate.records.results import CaseResult, Trial
 from pytest_evalgate.scorers import grade, passes
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import Coroutine, Mapping, Sequence
 
     from pytest_evalgate.protocols import Scorer, Target
     from pytest_evalgate.records.calls import CallRecord, Finish
-    from pytest_evalgate.records.results import Case, Output, PlannedCase, Score
+    from pytest_evalgate.records.results import Case, Output, PlannedCase
 
 T = TypeVar("T")
 
-
-def run_sync(work: Coroutine[Any, Any, T]) -> T:
-    """Run ``work`` that never waits for anything, without a loop.
-
-    Raises:
-        RuntimeError: it did wait.
-
-    """
-    try:
-        work.send(None)
-    except StopIteration as done:
-        value: T = done.value
-        return value
-    work.close()
-    raise RuntimeError("work that should never wait has waited")
-
-
 _FINISH_MESSAGES: Final[Mapping[Finish, str]] = {
-    "length": "the answer was cut off at the token limit: raise max_tokens, or ask for less",
-    "content_filter": "the endpoint's content filter withheld the answer",
+    "length": "the reply was cut off at the token limit: raise max_tokens, or ask for a shorter output",
+    "content_filter": "the endpoint's content filter withheld the reply",
     "refusal": "the model refused",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Grading:
-    """How outputs are graded: the scorers, and the threshold of their weighted mean if the suite weighs them.
+    """Scorers of a case.
 
-    Judges are asked after the rules, and only where these have not decided, unless ``judge_always``.
+    Args:
+        scorers: Rules and judges. Judges run after the rules, and only if the rules have not decided.
+        threshold: Minimum of the weighted mean of the scores; None if every score has to pass by itself.
+        judge_always: Run the judges even if the rules have decided.
+
     """
 
     scorers: tuple[Scorer, ...]
@@ -59,20 +49,20 @@ async def run_case(target: Target, grading: Grading, case: Case, planned: Planne
     """Run all trials of one case, one after the other.
 
     Raises:
-        ScorerError: a scorer broke.
+        ScorerError: a scorer failed.
 
     """
     return combine_trials(planned, [await run_trial(target, grading, case, index) for index in range(trials)])
 
 
 async def run_trial(target: Target, grading: Grading, case: Case, index: int) -> Trial:
-    """Ask ``target`` once and grade the output.
+    """Call ``target`` once and grade its output.
 
-    A MissingOutput makes the trial missing; any other exception is the target's own failure: a miss with the
-    exception as its reason. So is an answer that is not one in full.
+    MissingOutput makes the trial missing. Any other exception is the target's own failure: a miss with the exception
+    as its reason. An incomplete output is a miss, too.
 
     Raises:
-        ScorerError: a scorer broke.
+        ScorerError: a scorer failed.
 
     """
     try:
@@ -81,16 +71,16 @@ async def run_trial(target: Target, grading: Grading, case: Case, index: int) ->
         return Trial(index, None, reason=str(failed), calls=(failed.record,) if failed.record else ())
     except MissingOutput as missing:
         return Trial(index, None, reason=str(missing))
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the application raises counts against it
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - any exception of the application counts against it
         return Trial(index, 0.0, reason=describe_error(error))
     return await grade_output(grading, case, index, output)
 
 
 async def grade_output(grading: Grading, case: Case, index: int, output: Output) -> Trial:
-    """Grade an output that is there already.
+    """Grade an existing output.
 
     Raises:
-        ScorerError: a scorer broke.
+        ScorerError: a scorer failed.
 
     """
     calls: tuple[CallRecord, ...] = (output.call,) if output.call else ()
@@ -98,17 +88,18 @@ async def grade_output(grading: Grading, case: Case, index: int, output: Output)
         return Trial(index, 0.0, output, reason=_FINISH_MESSAGES[output.finish], calls=calls)
     try:
         scores = await grade(case, output, grading.scorers, every=grading.judge_always)
-    except CallFailed as failed:  # a judge that can be asked no more
+    except CallFailed as failed:  # the call of a judge
         return Trial(index, None, output, reason=str(failed), calls=(*calls, *filter(None, [failed.record])))
     calls += tuple(call for score in scores for call in score.calls)
     scores = tuple(replace(score, calls=()) if score.calls else score for score in scores)
     passed = passes(scores, grading.threshold)
-    value = None if passed is None else float(passed)
-    return Trial(index, value, output, scores, _why(scores, passed=passed), calls)
+    failing = () if passed else [score for score in scores if score.counts and not score.passed]
+    reason = "; ".join(f"{score.name}: {score.reason}" if score.reason else score.name for score in failing)
+    return Trial(index, None if passed is None else float(passed), output, scores, reason, calls)
 
 
 def combine_trials(planned: PlannedCase, trials: Sequence[Trial]) -> CaseResult:
-    """Make the case's result of its trials: it passes when most of them do, and is missing when one of them is."""
+    """Return the result of a case: passed if most trials passed, missing if any trial is missing."""
     values = [trial.value for trial in trials]
     if any(value is None for value in values):
         reason = next(trial.reason for trial in trials if trial.value is None)
@@ -119,13 +110,22 @@ def combine_trials(planned: PlannedCase, trials: Sequence[Trial]) -> CaseResult:
 
 
 def describe_error(error: BaseException) -> str:
-    """Name an exception in one line."""
+    """Return the type of an exception and the first line of its message."""
     text = str(error).strip().partition("\n")[0]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def _why(scores: Iterable[Score], *, passed: bool | None) -> str:
-    if passed:
-        return ""
-    guilty = [score for score in scores if score.counts and not score.passed]
-    return "; ".join(f"{score.name}: {score.reason}" if score.reason else score.name for score in guilty)
+def run_sync(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that never suspends, without an event loop.
+
+    Raises:
+        RuntimeError: it suspended.
+
+    """
+    try:
+        work.send(None)
+    except StopIteration as done:
+        value: T = done.value
+        return value
+    work.close()
+    raise RuntimeError("the coroutine suspended: it needs an event loop")

@@ -1,4 +1,8 @@
-"""The base branch: what its configuration, golden sets and baselines say, and how this branch differs from them."""
+"""Base branch: its configuration, golden sets and baselines at the merge base, and how this branch differs from them.
+
+`find_base` finds the merge base, `BaseCheckout` extracts files of that commit, and `BaseBranch` compares. A branch
+cannot loosen its own gate unseen: the base's baseline is used, and every other change is listed in the verdict.
+"""
 
 from __future__ import annotations
 
@@ -24,39 +28,165 @@ if TYPE_CHECKING:
     from pytest_evalgate.guard.golden_changes import GoldenChanges
     from pytest_evalgate.records.results import Baseline, Case, GoldenSet
 
-_COMMIT = "git:"
+OPTION = "--eval-base-ref"
+BASE_VARIABLE = "GITHUB_BASE_REF"
+_GIT = "git:"
+_FOLDER = "base"
 
 
-def own_baseline(
-    configured: str | None, *, suite: str, root: Path, state: Path, against: str | None = None
-) -> Baseline | None:
-    """Read the baseline of a suite; None where there is none yet.
+@dataclass(frozen=True, slots=True)
+class FoundBase:
+    """The base branch if it was found, else a note on why it could not be used."""
+
+    branch: BaseBranch | None = None
+    note: str | None = None
+
+
+def find_base(
+    requested_ref: str | None,
+    settings: Settings,
+    *,
+    root: Path,
+    state: Path,
+    tier: str = DEFAULT_TIER,
+    environ: Mapping[str, str] = os.environ,
+) -> FoundBase:
+    """Find the base that this branch is compared with.
+
+    The shallow checkout of a pull request may not contain its base; then a note is reported and nothing fails. A base
+    from the command line must exist.
 
     Args:
-        configured: Where the suite's own is, as its settings say: a file, or ``git:REF``.
-        suite: The suite.
-        root: The root folder.
-        state: The state folder.
-        against: What to compare with instead.
+        requested_ref: The ref from the command line, if any.
+        settings: Configuration of this branch, with all its tiers.
+        root: Root folder.
+        state: State folder.
+        tier: The tier that runs.
+        environ: Environment; GitHub sets ``GITHUB_BASE_REF`` for pull requests.
 
     Raises:
-        BaselineError: it cannot be used.
+        SettingsError: the ref from the command line cannot be used.
 
     """
-    file = baselines.file_of(configured, suite=suite, root=root, state=state)
-    commit = configured if configured is not None and configured.startswith(_COMMIT) else None
-    return baselines.find(against or commit, suite=suite, file=file, root=root)
+    ref = base_ref(requested_ref, environ)
+    if ref is None:
+        return FoundBase()
+
+    try:
+        tree = BaseCheckout.at(ref, root=root, folder=state / _FOLDER)
+    except SettingsError as error:
+        if requested_ref:
+            raise
+        return FoundBase(note=f"changes of this branch to its own gate are unknown: {error}")
+    return FoundBase(BaseBranch(tree, root, settings, state, tier))
+
+
+def base_ref(option: str | None, environ: Mapping[str, str]) -> str | None:
+    """Return the ref to compare with: the option, else the target branch of the pull request, else None."""
+    if option:
+        return option
+    branch = environ.get(BASE_VARIABLE)
+    return f"origin/{branch}" if branch else None
+
+
+@dataclass(frozen=True, slots=True)
+class BaseCheckout:
+    """Files of the project ``root`` at ``commit``, extracted into ``folder`` on demand."""
+
+    root: Path
+    commit: str
+    folder: Path
+
+    @classmethod
+    def at(cls, ref: str, *, root: Path, folder: Path) -> Self:
+        """Return the checkout of the merge base of ``ref`` and HEAD.
+
+        Args:
+            ref: A branch, a tag or a commit.
+            root: Root folder of the project.
+            folder: Folder for the extracted files; it is created, and files in it are overwritten.
+
+        Raises:
+            SettingsError: there is no git repository, no such ref or no merge base; the message names the next step.
+
+        """
+        try:
+            return cls(root, git.merge_base(root, ref), folder)
+        except UserError as error:
+            raise SettingsError(f"{OPTION} {ref}: {error}") from None
+
+    def extract(self, path: str) -> Path:
+        """Extract a file of the base and return its path; the path does not exist if the base has no such file.
+
+        Args:
+            path: The file, relative to the root folder; symbolic links are resolved in the working tree.
+
+        Raises:
+            SettingsError: the file is outside of the root folder, or cannot be read.
+
+        """
+        name = files.relative_name((self.root / path).resolve(), self.root.resolve())
+        if Path(name).is_absolute():
+            raise SettingsError(f"{self}: {path} is outside of {self.root}: move files that the gate reads into it")
+        here = self.folder / name
+        try:
+            data = git.file_at(self.root, self.commit, name)
+        except UserError as error:
+            raise SettingsError(f"{self}: {name}: {error}") from None
+        if data is None:
+            here.unlink(missing_ok=True)
+        else:
+            files.write_atomically(here, data)
+        return here
+
+    def settings(self) -> Settings:
+        """Read the configuration of the base; without one, return the defaults.
+
+        Raises:
+            SettingsError: the configuration cannot be used; each problem names the commit.
+
+        """
+        for name in (config.CONFIG_FILE, config.PYPROJECT_FILE):
+            self.extract(name)
+        try:
+            return config.load(self.folder)
+        except SettingsError as error:
+            raise SettingsError("\n".join(f"{self}: {line}" for line in str(error).splitlines())) from None
+
+    def baseline(self, suite: str, *, configured: str | None, state: Path) -> Baseline | None:
+        """Read the baseline of a suite at the base; None if the base has none.
+
+        Args:
+            suite: Name of the suite.
+            configured: Baseline configured at the base; ``git:REF`` is read at REF.
+            state: State folder of the project.
+
+        Raises:
+            BaselineError: the baseline cannot be used.
+
+        """
+        file = baselines.file_of(configured, suite=suite, root=self.root, state=state)
+        if configured is not None and configured.startswith(_GIT):
+            return baselines.find(configured, suite=suite, file=file, root=self.root)
+        name = files.relative_name(file, self.root)
+        if not self.extract(name).exists():
+            return None
+        return baselines.find(f"{_GIT}{self.commit}", suite=suite, file=file, root=self.root)
+
+    def __str__(self) -> str:
+        """Return the name of the base for messages."""
+        return f"at the merge base {self.commit[:12]}"
 
 
 @dataclass
 class BaseBranch:
-    """Compares this branch with its base.
+    """Comparison of this branch with its base.
 
     Args:
-        tree: Reads files as they stand at the merge base.
-        root: The root folder.
-        head: The configuration of this branch, with all its tiers.
-        state: The state folder.
+        tree: Files at the merge base.
+        root: Root folder.
+        head: Configuration of this branch, with all its tiers.
+        state: State folder.
         tier: The tier that runs.
 
     """
@@ -70,17 +200,17 @@ class BaseBranch:
 
     @cached_property
     def settings(self) -> Settings:
-        """The configuration of the base, as the tier that runs has it.
+        """Configuration of the base, with the values of the tier that runs.
 
         Raises:
-            SettingsError: it cannot be used.
+            SettingsError: the configuration cannot be used.
 
         """
         return for_tier(self._all_tiers, self.tier)
 
     @property
     def default_tier(self) -> str:
-        """The tier that runs at the base where none is asked for."""
+        """Default tier of the base."""
         return self._all_tiers.default_tier
 
     @cached_property
@@ -88,7 +218,7 @@ class BaseBranch:
         return self.tree.settings()
 
     def sides(self, name: str, sets: Sequence[GoldenSet]) -> BranchChanges:
-        """Say which cases of a suite this branch changed, and which of the base still run as they stood there.
+        """Return the cases of a suite that this branch changed, and the base's versions of them, which still run.
 
         Raises:
             UserError: the golden sets of the base cannot be read.
@@ -105,12 +235,12 @@ class BaseBranch:
         return BranchChanges(found.changed, tuple(map(_as_base_case, found.base_cases)))
 
     def has_suite(self, name: str) -> bool:
-        """Tell whether the base has a suite of that name."""
+        """Return whether the base has a suite of that name."""
         return name in self.settings.suites
 
     @cached_property
     def changes(self) -> tuple[GateChange, ...]:
-        """Everything that this branch changed in the gate; the sides of all its suites have been asked for."""
+        """Changes of this branch to the gate. Call `sides` for each suite first."""
         from pytest_evalgate.guard.settings_changes import acknowledge, settings_changes  # noqa: PLC0415 - scipy
 
         found = [
@@ -123,14 +253,14 @@ class BaseBranch:
         return tuple(map(_without_effect_if_unused, acknowledge(found, self.head.acknowledged, known=known)))
 
     def baseline(self, name: str, head: Baseline | None) -> Baseline | None:
-        """Return what a suite is compared with: nobody chooses that in a branch, unless somebody answers for it.
+        """Return the baseline to compare a suite with: the base's own, unless the change of it is acknowledged.
 
         Args:
-            name: The suite.
-            head: Its baseline in this checkout: it stands where the base has none.
+            name: Name of the suite.
+            head: Baseline in this checkout, used if the base has none.
 
         Raises:
-            BaselineError: the one of the base cannot be used.
+            BaselineError: the baseline of the base cannot be used.
 
         """
         if not self.has_suite(name):
@@ -141,7 +271,7 @@ class BaseBranch:
 
     @cached_property
     def _acknowledged_places(self) -> frozenset[str]:
-        """Where somebody answers for a change; what the base holds too was said of an earlier one."""
+        """Places of acknowledged changes. Acknowledgements that the base already has belong to earlier changes."""
         earlier = self.settings.acknowledged
         return frozenset(one.change for one in self.head.acknowledged if one not in earlier)
 
@@ -151,7 +281,7 @@ class BaseBranch:
     def _base_baseline(self, name: str) -> Baseline | None:
         configured = self.settings.suites[name].baseline
         if configured is None and Path(files.relative_name(self.state, self.root)).is_absolute():
-            return own_baseline(None, suite=name, root=self.root, state=self.state)  # no branch holds that folder
+            return own_baseline(None, suite=name, root=self.root, state=self.state)  # that folder is on no branch
         return self.tree.baseline(name, configured=configured, state=self.state)
 
     def _load(self, paths: Sequence[Path]) -> tuple[GoldenSet, ...]:
@@ -162,7 +292,7 @@ class BaseBranch:
 
     @property
     def _judge_changes(self) -> Iterator[GateChange]:
-        """List judges whose tables are as they were, and of which a file or the model behind the name is not."""
+        """Changes of judges whose tables are equal but whose files or models differ."""
         from pytest_evalgate.judges.build import parts_of_judge  # noqa: PLC0415 - few projects have one
 
         for name, judge in self.settings.judges.items():
@@ -183,7 +313,7 @@ class BaseBranch:
 
     @property
     def _baseline_changes(self) -> Iterator[GateChange]:
-        """Compare the baselines of the suites whose sides were asked for: others are not read in this session."""
+        """Changes of the baselines of the suites that run; other baselines are not read."""
         from pytest_evalgate.guard.settings_changes import baseline_changes  # noqa: PLC0415 - scipy
 
         for name in self._golden:
@@ -196,159 +326,28 @@ def _as_base_case(case: Case) -> Case:
 
 
 def _without_effect_if_unused(change: GateChange) -> GateChange:
-    """A baseline that nobody answers for is not used: it weakens nothing."""
+    """Return a baseline change as neutral if it is not acknowledged: the changed baseline is not used then."""
     if not change.what.startswith("baseline") or change.effect != "weaker" or change.acknowledged is not None:
         return change
     return replace(change, now=f"{change.now} (not used: the base's own is)", effect="neutral")
 
 
-_FOLDER = "base"
-
-
-@dataclass(frozen=True, slots=True)
-class FoundBase:
-    """The base branch, if there is one, and why there is none though one was told."""
-
-    branch: BaseBranch | None = None
-    note: str | None = None
-
-
-def find_base(
-    requested_ref: str | None,
-    settings: Settings,
-    *,
-    root: Path,
-    state: Path,
-    tier: str = DEFAULT_TIER,
-    environ: Mapping[str, str] = os.environ,
-) -> FoundBase:
-    """Find what this branch is compared with.
-
-    A pull request's own checkout may not reach back to its base: that is told in the report and fails nothing. A base
-    that was asked for has to be there.
+def own_baseline(
+    configured: str | None, *, suite: str, root: Path, state: Path, against: str | None = None
+) -> Baseline | None:
+    """Read the baseline of a suite in this checkout; None if there is none yet.
 
     Args:
-        requested_ref: The ref that was asked for.
-        settings: The configuration of this branch, with all its tiers.
-        root: The root folder.
-        state: The state folder.
-        tier: The tier that runs.
-        environ: Where a pull request tells its base.
+        configured: Configured baseline: a file, or ``git:REF``.
+        suite: Name of the suite.
+        root: Root folder.
+        state: State folder.
+        against: Baseline to use instead.
 
     Raises:
-        SettingsError: the ref that was asked for cannot be used.
+        BaselineError: the baseline cannot be used.
 
     """
-    ref = base_ref(requested_ref, environ)
-    if ref is None:
-        return FoundBase()
-
-    try:
-        tree = BaseCheckout.at(ref, root=root, folder=state / _FOLDER)
-    except SettingsError as error:
-        if requested_ref:
-            raise
-        return FoundBase(note=f"what this branch changed in the gate is not known: {error}")
-    return FoundBase(BaseBranch(tree, root, settings, state, tier))
-
-
-OPTION = "--eval-base-ref"
-BASE_VARIABLE = "GITHUB_BASE_REF"
-_GIT = "git:"
-
-
-def base_ref(option: str | None, environ: Mapping[str, str]) -> str | None:
-    """Return the ref to compare with: the option's, else the branch that a pull request goes to, else None."""
-    if option:
-        return option
-    branch = environ.get(BASE_VARIABLE)
-    return f"origin/{branch}" if branch else None
-
-
-@dataclass(frozen=True, slots=True)
-class BaseCheckout:
-    """Brings files of the project at ``root`` as they stand at ``commit`` into ``folder``, where loaders read them."""
-
-    root: Path
-    commit: str
-    folder: Path
-
-    @classmethod
-    def at(cls, ref: str, *, root: Path, folder: Path) -> Self:
-        """Find the merge base of ``ref`` and the commit that is checked out.
-
-        Args:
-            ref: A branch, a tag or a commit.
-            root: The root folder of the project.
-            folder: Where files of the base may be put; it is made, and what stands in it is written over.
-
-        Raises:
-            SettingsError: there is no git repository, no such ref, or no merge base; says what to do.
-
-        """
-        try:
-            return cls(root, git.merge_base(root, ref), folder)
-        except UserError as error:
-            raise SettingsError(f"{OPTION} {ref}: {error}") from None
-
-    def extract(self, path: str) -> Path:
-        """Put a file of the base into the folder, and return where it is; there is no file where the base has none.
-
-        Args:
-            path: The file, relative to the root folder; symbolic links are resolved as they stand now.
-
-        Raises:
-            SettingsError: it lies outside of the root folder, or cannot be read.
-
-        """
-        name = files.relative_name((self.root / path).resolve(), self.root.resolve())
-        if Path(name).is_absolute():
-            raise SettingsError(f"{self}: {path} lies outside of {self.root}: keep what the gate rests on in it")
-        here = self.folder / name
-        try:
-            data = git.file_at(self.root, self.commit, name)
-        except UserError as error:
-            raise SettingsError(f"{self}: {name}: {error}") from None
-        if data is None:
-            here.unlink(missing_ok=True)
-        else:
-            files.write_atomically(here, data)
-        return here
-
-    def settings(self) -> Settings:
-        """Read the configuration of the base; defaults where it had none.
-
-        Raises:
-            SettingsError: it cannot be used; each problem names the commit.
-
-        """
-        for name in (config.CONFIG_FILE, config.PYPROJECT_FILE):
-            self.extract(name)
-        try:
-            return config.load(self.folder)
-        except SettingsError as error:
-            raise SettingsError("\n".join(f"{self}: {line}" for line in str(error).splitlines())) from None
-
-    def baseline(self, suite: str, *, configured: str | None, state: Path) -> Baseline | None:
-        """Read the baseline of a suite; None where the base had none yet.
-
-        Args:
-            suite: The suite.
-            configured: Its baseline as the base configures it; one at another commit is read there.
-            state: The state folder of the project.
-
-        Raises:
-            BaselineError: it cannot be used.
-
-        """
-        file = baselines.file_of(configured, suite=suite, root=self.root, state=state)
-        if configured is not None and configured.startswith(_GIT):
-            return baselines.find(configured, suite=suite, file=file, root=self.root)
-        name = files.relative_name(file, self.root)
-        if not self.extract(name).exists():
-            return None
-        return baselines.find(f"{_GIT}{self.commit}", suite=suite, file=file, root=self.root)
-
-    def __str__(self) -> str:
-        """Name the base in messages."""
-        return f"at the merge base {self.commit[:12]}"
+    file = baselines.file_of(configured, suite=suite, root=root, state=state)
+    commit = configured if configured is not None and configured.startswith(_GIT) else None
+    return baselines.find(against or commit, suite=suite, file=file, root=root)

@@ -1,4 +1,7 @@
-"""Two tables of the same kind, key by key: what differs, and what that does to the gate."""
+"""Directions: for each configuration key, whether a change makes the gate stricter or weaker.
+
+`DIRECTIONS` and `NOT_COMPARED` together list every key of every table, which a test checks: a new key cannot escape.
+"""
 
 from __future__ import annotations
 
@@ -36,36 +39,36 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
 
 Direction = Callable[[Any, Any], Effect]
-"""From two values that differ, before and now, to what that does."""
+"""From two different values, before and now, to the effect on the gate."""
 
 
 def changed(_before: Any, _now: Any) -> Effect:
-    """Call every change weaker: nobody can tell for every run."""
+    """Return "weaker": the effect depends on the run, so the worst case is assumed."""
     return "weaker"
 
 
 def higher(before: float | None, now: float | None) -> Effect:
-    """Call a higher value stricter; none at all is the lowest."""
+    """Return the effect if a higher value is stricter; None is the lowest."""
     return _stricter_if(now is not None and (before is None or now > before))
 
 
 def lower(before: float | None, now: float | None) -> Effect:
-    """Call a lower limit stricter; none at all is the weakest."""
+    """Return the effect if a lower limit is stricter; None is no limit."""
     return _stricter_if(now is not None and (before is None or now < before))
 
 
 def larger(before: int | None, now: int | None) -> Effect:
-    """Call a larger sample stricter; none at all is the whole."""
+    """Return the effect if a larger sample is stricter; None is the whole golden set."""
     return _stricter_if(now is None or (before is not None and now > before))
 
 
 def narrower(before: float | None, now: float | None) -> Effect:
-    """Call a smaller margin stricter; none at all forgives nothing."""
+    """Return the effect if a smaller margin is stricter; None is no margin."""
     return _stricter_if(now is None or (before is not None and now < before))
 
 
 def ranked(*weakest_first: Hashable) -> Direction:
-    """Return the direction of values that have an order."""
+    """Return the direction of ordered values."""
     return lambda before, now: _stricter_if(weakest_first.index(now) > weakest_first.index(before))
 
 
@@ -74,7 +77,7 @@ def _stricter_if(is_stricter: bool) -> Effect:  # noqa: FBT001 - private
 
 
 def _tags(before: tuple[str, ...], now: tuple[str, ...]) -> Effect:
-    if not before:  # every case was meant
+    if not before:  # no tags: every case was included
         return "weaker"
     if set(before) == set(now):
         return "neutral"
@@ -82,17 +85,17 @@ def _tags(before: tuple[str, ...], now: tuple[str, ...]) -> Effect:
 
 
 def _files(before: tuple[str, ...], now: tuple[str, ...]) -> Effect:
-    """Tell whether all files are still there; the cases of new ones are listed by themselves."""
+    """Return "neutral" if no file was removed; the cases of added files are listed one by one."""
     return "neutral" if set(before) <= set(now) else "weaker"
 
 
 def _stop(_before: str, _now: str) -> Effect:
-    """Call every change neutral: stopping on certainty never changes a verdict."""
+    """Return "neutral": stopping on certainty never changes a verdict."""
     return "neutral"
 
 
 def _fail_on(_before: str, now: str) -> Effect:
-    """Call ``not_proven`` stricter than both others; these fail in runs in which the other one does not."""
+    """Return "stricter" for ``not_proven``; the other two are not ordered: each fails runs that the other passes."""
     return _stricter_if(now == "not_proven")
 
 
@@ -133,36 +136,36 @@ DIRECTIONS: Final[Mapping[type[Table], Mapping[str, Direction]]] = {
         "report_only": ranked(True, False),  # noqa: FBT003 - the two values of the key
     },
 }
-"""The direction of each key that decides builds."""
+"""Direction of each key that can change a verdict."""
 
-_UNDER_TEST: Final = "it is what is under test"
-_IDENTITY: Final = "gates are matched by it"
+_UNDER_TEST: Final = "it is under test"
+_IDENTITY: Final = "gates are matched by this key"
 
-LEFT_OUT: Final[Mapping[type[Table], Mapping[str, str]]] = {
+NOT_COMPARED: Final[Mapping[type[Table], Mapping[str, str]]] = {
     Settings: {
-        "max_duration_s": "what it cuts off is incomplete, and never passes",
-        "budget_usd": "what it stops is not evaluated, and never passes",
-        "xdist": "it says where cases run, not how they are judged",
-        "history": "trends are advice",
-        "report": "reports show what was judged",
-        "acknowledged": "acknowledgements are held against the changes themselves",
-        "models": "of a model, its price alone enters a gate: see price_changes",
-        "judges": "compared judge by judge, with what their files hold",
+        "max_duration_s": "a run that it stops is incomplete and never passes",
+        "budget_usd": "a run that it stops is not evaluated and never passes",
+        "xdist": "it controls where cases run, not how they are decided",
+        "history": "trends never decide a build",
+        "report": "reports do not decide a build",
+        "acknowledged": "acknowledgements are matched with the changes",
+        "models": "only the price of a model enters a gate: see price_changes",
+        "judges": "compared judge by judge, with the content of their files",
         "suites": "compared suite by suite",
     },
     Suite: {
-        "target": f"{_UNDER_TEST}, unless it stops being asked: see suite_changes",
+        "target": f"{_UNDER_TEST}; recorded outputs in place of calls are listed: see suite_changes",
         "scorers": "compared scorer by scorer",
-        "trials": "compared with what stands in for it where it is not set",
-        "judge_always": "a judge that is asked besides decides nothing that rules have not",
-        "slices": "shown, not judged; a slice gate names its own",
+        "trials": "compared with its effective value: see suite_changes",
+        "judge_always": "judges asked after a rule has failed do not change the verdict",
+        "slices": "shown only; a slice gate names its own slices",
         "gates": "compared gate by gate",
-        "tiers": "compared as each of them has the suite: see settings_changes",
+        "tiers": "each tier is compared: see settings_changes",
     },
     Tier: {
-        "sample": "compared where a suite has it: see suite_changes",
-        "trials": "it stands in the suite, once the tier is chosen",
-        "gates": "they stand in the suite, once the tier is chosen",
+        "sample": "compared in the suite: see suite_changes",
+        "trials": "part of the suite once the tier is chosen",
+        "gates": "part of the suite once the tier is chosen",
     },
     PassRateGate: {"kind": _IDENTITY},
     NoRegressionGate: {"kind": _IDENTITY, "scorer": _IDENTITY},
@@ -170,12 +173,12 @@ LEFT_OUT: Final[Mapping[type[Table], Mapping[str, str]]] = {
     MeanScoreGate: {"kind": _IDENTITY, "scorer": _IDENTITY},
     MustPassGate: {"kind": _IDENTITY},
     BudgetGate: {"kind": _IDENTITY},
-    Acknowledgement: dict.fromkeys(("change", "reason", "owner"), "it excuses a change and is none"),
+    Acknowledgement: dict.fromkeys(("change", "reason", "owner"), "an acknowledgement is not a change"),
     Price: {},
-    Report: dict.fromkeys(("formats", "content", "redact"), "reports show what was judged"),
+    Report: dict.fromkeys(("formats", "content", "redact"), "reports do not decide a build"),
     Judge: {},
     Model: {
-        "price": "compared where a gate limits the cost",
+        "price": "compared if a gate limits the cost",
         **dict.fromkeys(
             (
                 "model",
@@ -192,7 +195,7 @@ LEFT_OUT: Final[Mapping[type[Table], Mapping[str, str]]] = {
             _UNDER_TEST,
         ),
     },
-    RecordedTarget: {"recorded": "the number of its files is that of the trials", "output": _UNDER_TEST},
+    RecordedTarget: {"recorded": "the number of files is the number of trials", "output": _UNDER_TEST},
     PythonTarget: dict.fromkeys(("python", "max_concurrency", "version"), _UNDER_TEST),
     ModelTarget: dict.fromkeys(("model", "prompt", "system", "tools", "response_format", "params"), _UNDER_TEST),
     HttpTarget: dict.fromkeys(("http", "version"), _UNDER_TEST),
@@ -213,21 +216,18 @@ LEFT_OUT: Final[Mapping[type[Table], Mapping[str, str]]] = {
     CommandTarget: dict.fromkeys(("command", "timeout_s", "max_concurrency", "version"), _UNDER_TEST),
     HookTarget: {"kind": _UNDER_TEST},
 }
-"""Keys that are not compared as they stand, and why."""
+"""Keys that are not compared directly, with the reason."""
 
 
 def direction_of(now: Table, key: str) -> Direction:
-    """Return the direction of a key of ``now``; that of an alpha depends on what the gate makes of it."""
+    """Return the direction of a key of ``now``; the direction of ``alpha`` depends on the gate's policy."""
     if isinstance(now, NoRegressionGate) and key == "alpha":
         return _alpha(now)
     return DIRECTIONS[type(now)].get(key, changed)
 
 
 def _alpha(gate: NoRegressionGate) -> Direction:
-    """Return which alpha is stricter.
-
-    A higher one proves drops more easily, and as easily that they lie within a margin.
-    """
+    """Return the direction of ``alpha``: a higher one more easily proves drops, and that drops are within a margin."""
     if gate.fail_on == "not_proven":
         return lower
     return changed if gate.fail_on == "regressed" and gate.margin is not None else higher
@@ -238,17 +238,17 @@ _LONGEST: Final = 200
 
 
 def table_changes(where: str, what: str, before: Table, now: Table) -> Iterator[GateChange]:
-    """Compare two tables of one type; ``where`` is the key of the table, "" for the whole configuration."""
-    left_out = LEFT_OUT[type(now)]
+    """Yield the differences of two tables of one type; ``where`` is the key of the table, "" at the top level."""
+    not_compared = NOT_COMPARED[type(now)]
     for key in type(now).model_fields:
         old, new = getattr(before, key), getattr(now, key)
-        if old != new and key not in left_out:
+        if old != new and key not in not_compared:
             place = f"{where}.{key}" if where else key
             yield GateChange(what, place, format_value(old), format_value(new), direction_of(now, key)(old, new))
 
 
 def format_value(value: Any) -> str:
-    """Write a value of the configuration, or of a case, on one line of bounded length."""
+    """Return a value of the configuration or of a case as one line of bounded length."""
     if value is None:
         return NOTHING
     if isinstance(value, Table):

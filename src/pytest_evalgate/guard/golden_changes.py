@@ -1,7 +1,7 @@
-"""What changed in the golden sets of a suite: every case that is not what it was at the base branch.
+"""Changes of the golden sets of a suite between the base branch and the working tree.
 
-Such a case still runs as it stood there, and the gates judge both versions: a change of the data is listed, and lets
-no build pass that would have failed.
+The base's version of a changed case still runs, and the gates are evaluated on both versions: a data edit is listed,
+and cannot make a build pass that would have failed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import GoldenSet
 
 SliceReader = Callable[[Case, str], Iterable[str]]
-"""From a case and what a suite slices by to the slices that the case lies in."""
+"""From a case and a slice key to the slices of the case."""
 
 _NOT_CONTENT: Final = frozenset(
     {
@@ -46,11 +46,7 @@ _CONTENT: Final = tuple(field.name for field in fields(Case) if field.name not i
 
 @dataclass(frozen=True, slots=True)
 class GoldenChanges:
-    """The changes, and the cases of either side that do not stand so on the other one.
-
-    ``changed`` holds the ids of those of the working tree, ``base_cases`` those of the base that still have to run as
-    they stood there, in base order.
-    """
+    """The changes, the ids of changed cases in the working tree, and the base's versions that still have to run."""
 
     changes: tuple[GateChange, ...]
     changed: frozenset[str]
@@ -63,10 +59,10 @@ def golden_changes(
     """Compare the golden sets of one suite, case by case.
 
     Args:
-        base: Those of the base branch.
-        head: Those of the working tree.
-        suite: The suite as the base branch configures it: its gates and clusters say what of a case is looked at.
-        read: Reads the slices of a case.
+        base: Golden sets of the base branch.
+        head: Golden sets of the working tree.
+        suite: The suite as configured at the base: its gates and clusters determine which fields matter.
+        read: Returns the slices of a case.
 
     """
     old, new = _by_id(base), _by_id(head)
@@ -90,7 +86,7 @@ def golden_changes(
 
 @dataclass(frozen=True, slots=True)
 class _GateFields:
-    """What the gates of a suite see of a case."""
+    """Fields of a case that the gates of a suite use."""
 
     suite: Suite
     read: SliceReader
@@ -135,7 +131,7 @@ def _by_id(sets: Iterable[GoldenSet]) -> dict[str, Case]:
 
 
 def _renamed(old: Mapping[str, Case], new: Mapping[str, Case]) -> dict[str, str]:
-    """Return the new id of each case whose id is gone and whose content stands under an id that is new."""
+    """Return the new id of each case that was renamed: its id is gone, and a new id has the same content."""
     arrived: dict[str, list[str]] = {}
     for name, case in new.items():
         if name not in old:
@@ -158,7 +154,7 @@ def _moved(case: Case, now: Case) -> Iterator[GateChange]:
 
 
 def _unskipped(case: Case, now: Case | None) -> bool:
-    """Tell whether a case is judged again: as it stood at the base it would only be skipped."""
+    """Return whether a case is no longer skipped; the base's version would be skipped, so it need not run."""
     return now is not None and case.skip is not None and now.skip is None
 
 
@@ -172,6 +168,6 @@ def _format_input(case: Case) -> str:
 
 
 def _content(case: Case, other: Case) -> str:
-    """Write the fields in which ``case`` differs from ``other``."""
+    """Return the fields in which ``case`` differs from ``other``, on one line."""
     differing = {name: value for name in _CONTENT if (value := getattr(case, name)) != getattr(other, name)}
     return format_value(differing)

@@ -1,4 +1,8 @@
-"""What changed in the baseline of a suite: nobody chooses in a branch what that branch is compared with."""
+"""Changes of settings and baselines between the base branch and the working tree.
+
+`settings_changes` compares the configuration table by table, `baseline_changes` one baseline. A change that is not
+provably stricter or neutral is ``weaker``, so that no way of loosening a gate is missed.
+"""
 
 from __future__ import annotations
 
@@ -27,163 +31,18 @@ if TYPE_CHECKING:
     from pytest_evalgate.config import Acknowledgement, Gate, Settings, Suite
     from pytest_evalgate.records.results import Baseline, Effect
 
-
-def baseline_changes(base: Baseline | None, head: Baseline | None) -> Iterator[GateChange]:
-    """Compare the baseline of one suite at the base branch with that of the working tree; None where there is none.
-
-    A first baseline is neutral, since there was nothing to compare with. Cases that differ are weaker whichever way
-    they differ: a lower value is easier to reach, and a higher one belongs to another run.
-    """
-    if base is None and head is not None:
-        yield GateChange("baseline added", _where(head), NOTHING, _summary(head), "neutral")
-    elif base is not None and head is None:
-        yield GateChange("baseline removed", _where(base), _summary(base), NOTHING, "weaker")
-    elif base is not None and head is not None:
-        yield from _edits(base, head)
-
-
-def _edits(base: Baseline, head: Baseline) -> Iterator[GateChange]:
-    if base.cases != head.cases:
-        now = f"{_summary(head)}: {_differences(base, head)}"
-        yield GateChange("baseline edited", _where(head), _summary(base), now, "weaker")
-    elif (base.provenance, base.trials) != (head.provenance, head.trials):
-        told = base.provenance.run_id, head.provenance.run_id
-        yield GateChange("baseline relabelled", _where(head), *told, "neutral")
-
-
-def _where(baseline: Baseline) -> str:
-    return f"suites.{baseline.suite}.baseline"
-
-
-def _summary(baseline: Baseline) -> str:
-    mean = sum(case.mean for case in baseline.cases.values()) / len(baseline.cases)
-    return f"run {baseline.provenance.run_id}, {count(len(baseline.cases), 'case')}, {percent(mean)} passed"
-
-
-def _differences(base: Baseline, head: Baseline) -> str:
-    old, new = base.cases.keys(), head.cases.keys()
-    changed = sum(base.cases[name] != head.cases[name] for name in old & new)
-    return f"{changed:,} changed, {len(old - new):,} removed, {len(new - old):,} added"
-
-
 DEFAULT_GATE: Final = NoRegressionGate(kind="no-regression")
-"""The gate of a suite that has none configured."""
+"""The gate of a suite without configured gates."""
 
 _MATCHED_BY: Final = ("kind", "scorer", "by")
-
-
-def gates_of(suite: Suite) -> tuple[Gate, ...]:
-    """Return the gates that judge ``suite``."""
-    return suite.gates or (DEFAULT_GATE,)
-
-
-def gate_key(gate: Gate) -> tuple[object, ...]:
-    """Return what gates have in common that can stand in for one another."""
-    by_rate = isinstance(gate, SliceGate) and gate.min is not None
-    return (*(getattr(gate, key, None) for key in _MATCHED_BY), by_rate)
-
-
-def gate_changes(where: str, before: Suite, now: Suite) -> Iterator[GateChange]:
-    """Compare the gates of two suites; ``where`` is the key of the suite."""
-    old, new = _gates_by_place(where, before), _gates_by_place(where, now)
-    met: set[str] = set()
-    for place, gate in old.items():
-        candidates = {
-            now_place: tuple(table_changes(now_place, "gate changed", gate, other))
-            for now_place, other in new.items()
-            if gate_key(other) == gate_key(gate)
-        }
-        if not candidates:
-            yield GateChange("gate removed", place, format_value(gate), NOTHING, "weaker")
-            continue
-        best = min(candidates, key=lambda one: (*_losses(candidates[one]), one in met))
-        met.add(best)
-        yield from candidates[best]
-    for place, gate in new.items():
-        if place not in met:
-            yield GateChange("gate added", place, NOTHING, format_value(gate), "stricter")
-
-
-def _gates_by_place(where: str, suite: Suite) -> dict[str, Gate]:
-    written = f"{where}.{place_of(suite, 'gates')}"
-    if not suite.gates:
-        return {written: DEFAULT_GATE}
-    return {f"{written}[{index}]": gate for index, gate in enumerate(suite.gates)}
-
-
-def _losses(changes: tuple[GateChange, ...]) -> tuple[int, int]:
-    return sum(change.effect == "weaker" for change in changes), len(changes)
-
-
-_PYTHON_THRESHOLD: Final = 0.5
-
-
-def scorer_changes(where: str, before: Suite, now: Suite) -> Iterator[GateChange]:
-    """Compare the scorers of two suites; ``where`` is the key of the suite.
-
-    All scorers have to pass, so a further one is stricter. In a weighted mean every change may lift it.
-    """
-    old, new = _named(before), _named(now)
-    weighted = any("weight" in spec for spec in (*old.values(), *new.values()))
-    for name, spec in old.items():
-        place = f"{where}.scorers.{name}"
-        if name not in new:
-            yield GateChange("scorer removed", place, format_value(spec), NOTHING, "weaker")
-        elif new[name] != spec:
-            effect = "weaker" if weighted else _effect(spec, new[name])
-            yield GateChange("scorer changed", place, format_value(spec), format_value(new[name]), effect)
-    for name, spec in new.items():
-        if name not in old:
-            effect = "weaker" if weighted else "stricter"
-            yield GateChange("scorer added", f"{where}.scorers.{name}", NOTHING, format_value(spec), effect)
-
-
-def _named(suite: Suite) -> dict[str, dict[str, Any]]:
-    """Name the scorers as their scores are named: gates tell scores apart by it."""
-    named: dict[str, dict[str, Any]] = {}
-    for given in suite.scorers:
-        spec = {"kind": given} if isinstance(given, str) else given
-        label = _label(spec)
-        name, number = label, 1
-        while name in named:
-            number += 1
-            name = f"{label}-{number}"
-        named[name] = spec
-    return named
-
-
-def _label(spec: Mapping[str, Any]) -> str:
-    """Return the name that a scorer has before it is numbered."""
-    if "python" in spec and "name" not in spec:
-        return str(spec["python"]).rpartition(":")[2]
-    return str(spec.get("name") or spec.get("kind") or jsonl.canonical(spec))
-
-
-def _effect(before: Mapping[str, Any], now: Mapping[str, Any]) -> Effect:
-    if _without_threshold(before) != _without_threshold(now):
-        return "weaker"
-    old, new = _threshold(before), _threshold(now)
-    if old is None or new is None:
-        return "weaker"
-    return "neutral" if old == new else higher(old, new)
-
-
-def _without_threshold(spec: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in spec.items() if key != "threshold"}
-
-
-def _threshold(spec: Mapping[str, Any]) -> float | None:
-    """Return the threshold; None for a rule's own: which one that is, only the scorers know."""
-    threshold: float | None = spec.get("threshold", _PYTHON_THRESHOLD if "python" in spec else None)
-    return threshold
+_PYTHON_THRESHOLD: Final = 0.5  # of python scorers without one: graded from 0 to 1
 
 
 def settings_changes(base: Settings, head: Settings, tier: str = DEFAULT_TIER) -> tuple[GateChange, ...]:
-    """List what differs between the configuration of the base and that of the working tree.
+    """Return the differences between the configuration of the base and that of the working tree.
 
-    What is neither provably stricter nor neutral is ``weaker``. Targets and models are what is under test, and not
-    listed. Both are compared as the suites stand, in every tier that the base defines, and in ``tier``, which runs: a
-    tier that only this branch defines changes nothing as long as it does not run.
+    Targets and models are under test and not compared. The comparison covers every tier that the base defines, and
+    ``tier``, the one that runs: a tier that only this branch defines has no effect until it runs.
     """
     defined = (name for suite in base.suites.values() for name in suite.tiers)
     tiers = dict.fromkeys([DEFAULT_TIER, base.default_tier, *defined, tier])
@@ -192,7 +51,7 @@ def settings_changes(base: Settings, head: Settings, tier: str = DEFAULT_TIER) -
 
 
 def _in_tier(base: Settings, head: Settings) -> Iterator[GateChange]:
-    """Compare two configurations as one tier has them."""
+    """Yield the differences of two configurations in one tier."""
     yield from (
         *_price_changes(base, head),
         *_suites(base, head),
@@ -204,9 +63,9 @@ def _in_tier(base: Settings, head: Settings) -> Iterator[GateChange]:
 def acknowledge(
     changes: Iterable[GateChange], acknowledged: Iterable[Acknowledgement], *, known: Iterable[Acknowledgement] = ()
 ) -> tuple[GateChange, ...]:
-    """Mark the changes that somebody answers for, with the reason and the owner.
+    """Return the changes, acknowledged ones with their reason and owner.
 
-    ``known`` are the acknowledgements of the base: they were given for earlier changes, and do not count again.
+    ``known`` are the acknowledgements of the base: they belong to earlier changes and do not count again.
     """
     earlier = list(known)
     excuses = {one.change: f"{one.reason} ({one.owner})" for one in acknowledged if one not in earlier}
@@ -228,14 +87,14 @@ def _suites(base: Settings, head: Settings) -> Iterator[GateChange]:
 
 
 def _judges(base: Settings, head: Settings) -> Iterator[GateChange]:
-    """Compare the tables of the judges; one that is gone is listed with the scorers that named it."""
+    """Yield the changes of the judges; a removed judge is listed with the scorers that used it."""
     for name, judge in base.judges.items():
         if name in head.judges:
             yield from table_changes(f"judges.{name}", "judge changed", judge, head.judges[name])
 
 
 def suite_changes(where: str, before: Suite, now: Suite) -> Iterator[GateChange]:
-    """Compare two suites of one name; ``where`` is the key of the suite."""
+    """Yield the changes of one suite; ``where`` is the key of the suite."""
     yield from table_changes(where, "suite changed", before, now)
     yield from scorer_changes(where, before, now)
     if (old := _trials(before)) != (new := _trials(now)):
@@ -245,7 +104,7 @@ def suite_changes(where: str, before: Suite, now: Suite) -> Iterator[GateChange]
     yield from _sample_changes(where, before, now)
     if _is_run(before) and not _is_run(now):
         yield GateChange(
-            "target not asked any more",
+            "target not called any more",
             f"{where}.target",
             format_value(before.target),
             format_value(now.target),
@@ -266,7 +125,7 @@ def _size(sample: int | None) -> str:
 
 
 def _place(before: Suite, now: Suite, key: str) -> str:
-    """Return where a key is written that differs: what is left out now was written before."""
+    """Return the place of a key that differs, in the branch that sets it."""
     return place_of(now if place_of(now, key) != key else before, key)
 
 
@@ -276,15 +135,15 @@ def _trials(suite: Suite) -> int:
 
 
 def _is_run(suite: Suite) -> bool:
-    """Tell whether outputs come from a target that is run: recorded ones can be written by hand."""
+    """Return whether a target produces the outputs: recorded outputs can be written by hand."""
     return suite.target is not None and not isinstance(suite.target, RecordedTarget)
 
 
 def _optional_baseline(where: str, before: Suite, now: Suite) -> Iterator[GateChange]:
-    """Notice that no gate asks for a baseline by name any more: in CI a missing one is then no fault."""
+    """Yield a change if no configured gate needs a baseline any more: then a missing one no longer fails in CI."""
     if _needs_baseline(before) and not now.gates:
-        told = ("a missing baseline fails in CI", "a missing baseline is recorded")
-        yield GateChange("suite changed", f"{where}.gates", *told, "weaker")
+        effects = ("a missing baseline fails in CI", "a missing baseline is recorded")
+        yield GateChange("suite changed", f"{where}.gates", *effects, "weaker")
 
 
 def _needs_baseline(suite: Suite) -> bool:
@@ -313,16 +172,20 @@ def _limits_cost(gate: Gate) -> bool:
 
 
 def _added_tests(base: Settings, head: Settings) -> Iterator[GateChange]:
-    """List tests that are new: the tests of a build share its alpha, so each further one leaves less to the others.
+    """Yield added significance tests: the tests of a build share its alpha, so an added one weakens the others.
 
-    Those of a suite that is new share none as long as the base branch does not know it (`SuiteRules.is_new`).
+    Tests of a new suite do not share it until the base branch has that suite (`SuiteRules.is_new`).
     """
     before, now = _tests(base), _tests(head)
     now = Counter({test: number for test, number in now.items() if test[0] in base.suites})
     if not before & now:
         return
-    shares = f"{count(before.total(), 'test')} share the alpha", f"{count(now.total(), 'test')} share it"
-    for suite, _ in now - before:
+    added = now - before
+    shares = (
+        f"{count(before.total(), 'test')} share alpha",
+        f"{count(now.total(), 'test')} share alpha, {added.total()} of them new",
+    )
+    for suite, _ in added:
         yield GateChange("test added", f"suites.{suite}.gates", *shares, "weaker")
 
 
@@ -340,3 +203,144 @@ def _shares_alpha(gate: Gate) -> bool:
     if isinstance(gate, SliceGate):
         return gate.min is None
     return isinstance(gate, NoRegressionGate) and gate.fail_on != "not_proven"
+
+
+def gates_of(suite: Suite) -> tuple[Gate, ...]:
+    """Return the gates of ``suite``, configured or default."""
+    return suite.gates or (DEFAULT_GATE,)
+
+
+def gate_key(gate: Gate) -> tuple[object, ...]:
+    """Return the key by which a gate is matched with its counterpart of the other branch."""
+    by_rate = isinstance(gate, SliceGate) and gate.min is not None
+    return (*(getattr(gate, key, None) for key in _MATCHED_BY), by_rate)
+
+
+def gate_changes(where: str, before: Suite, now: Suite) -> Iterator[GateChange]:
+    """Yield the changes of a suite's gates; ``where`` is the key of the suite."""
+    old, new = _gates_by_place(where, before), _gates_by_place(where, now)
+    matched: set[str] = set()
+    for place, gate in old.items():
+        candidates = {
+            now_place: tuple(table_changes(now_place, "gate changed", gate, other))
+            for now_place, other in new.items()
+            if gate_key(other) == gate_key(gate)
+        }
+        if not candidates:
+            yield GateChange("gate removed", place, format_value(gate), NOTHING, "weaker")
+            continue
+        best = min(candidates, key=lambda one: (*_losses(candidates[one]), one in matched))
+        matched.add(best)
+        yield from candidates[best]
+    for place, gate in new.items():
+        if place not in matched:
+            yield GateChange("gate added", place, NOTHING, format_value(gate), "stricter")
+
+
+def _gates_by_place(where: str, suite: Suite) -> dict[str, Gate]:
+    written = f"{where}.{place_of(suite, 'gates')}"
+    if not suite.gates:
+        return {written: DEFAULT_GATE}
+    return {f"{written}[{index}]": gate for index, gate in enumerate(suite.gates)}
+
+
+def _losses(changes: tuple[GateChange, ...]) -> tuple[int, int]:
+    return sum(change.effect == "weaker" for change in changes), len(changes)
+
+
+def scorer_changes(where: str, before: Suite, now: Suite) -> Iterator[GateChange]:
+    """Yield the changes of a suite's scorers; ``where`` is the key of the suite.
+
+    All scorers have to pass, so an added one is stricter. In a weighted mean any change may raise the mean: weaker.
+    """
+    old, new = _named(before), _named(now)
+    weighted = any("weight" in spec for spec in (*old.values(), *new.values()))
+    for name, spec in old.items():
+        place = f"{where}.scorers.{name}"
+        if name not in new:
+            yield GateChange("scorer removed", place, format_value(spec), NOTHING, "weaker")
+        elif new[name] != spec:
+            effect = "weaker" if weighted else _effect(spec, new[name])
+            yield GateChange("scorer changed", place, format_value(spec), format_value(new[name]), effect)
+    for name, spec in new.items():
+        if name not in old:
+            effect = "weaker" if weighted else "stricter"
+            yield GateChange("scorer added", f"{where}.scorers.{name}", NOTHING, format_value(spec), effect)
+
+
+def _named(suite: Suite) -> dict[str, dict[str, Any]]:
+    """Return the scorers by the names of their scores, which gates refer to."""
+    named: dict[str, dict[str, Any]] = {}
+    for given in suite.scorers:
+        spec = {"kind": given} if isinstance(given, str) else given
+        label = _label(spec)
+        name, number = label, 1
+        while name in named:
+            number += 1
+            name = f"{label}-{number}"
+        named[name] = spec
+    return named
+
+
+def _label(spec: Mapping[str, Any]) -> str:
+    """Return the name of a scorer before numbering."""
+    if "python" in spec and "name" not in spec:
+        return str(spec["python"]).rpartition(":")[2]
+    return str(spec.get("name") or spec.get("kind") or jsonl.canonical(spec))
+
+
+def _effect(before: Mapping[str, Any], now: Mapping[str, Any]) -> Effect:
+    if _without_threshold(before) != _without_threshold(now):
+        return "weaker"
+    old, new = _threshold(before), _threshold(now)
+    if old is None or new is None:
+        return "weaker"
+    return "neutral" if old == new else higher(old, new)
+
+
+def _without_threshold(spec: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in spec.items() if key != "threshold"}
+
+
+def _threshold(spec: Mapping[str, Any]) -> float | None:
+    """Return the configured threshold; None for the default of a rule, which only the scorer knows."""
+    threshold: float | None = spec.get("threshold", _PYTHON_THRESHOLD if "python" in spec else None)
+    return threshold
+
+
+def baseline_changes(base: Baseline | None, head: Baseline | None) -> Iterator[GateChange]:
+    """Yield the changes of one suite's baseline between the base branch and the working tree.
+
+    A first baseline is neutral: there was nothing to compare with. Any difference of a case is weaker: a lower value
+    is easier to reach, and a higher value belongs to another run.
+    """
+    if base is None and head is not None:
+        yield GateChange("baseline added", _where(head), NOTHING, _summary(head), "neutral")
+    elif base is not None and head is None:
+        yield GateChange("baseline removed", _where(base), _summary(base), NOTHING, "weaker")
+    elif base is not None and head is not None:
+        yield from _edits(base, head)
+
+
+def _edits(base: Baseline, head: Baseline) -> Iterator[GateChange]:
+    if base.cases != head.cases:
+        now = f"{_summary(head)}: {_differences(base, head)}"
+        yield GateChange("baseline edited", _where(head), _summary(base), now, "weaker")
+    elif (base.provenance, base.trials) != (head.provenance, head.trials):
+        runs = base.provenance.run_id, head.provenance.run_id
+        yield GateChange("baseline relabelled", _where(head), *runs, "neutral")
+
+
+def _where(baseline: Baseline) -> str:
+    return f"suites.{baseline.suite}.baseline"
+
+
+def _summary(baseline: Baseline) -> str:
+    mean = sum(case.mean for case in baseline.cases.values()) / len(baseline.cases)
+    return f"run {baseline.provenance.run_id}, {count(len(baseline.cases), 'case')}, {percent(mean)} passed"
+
+
+def _differences(base: Baseline, head: Baseline) -> str:
+    old, new = base.cases.keys(), head.cases.keys()
+    changed = sum(base.cases[name] != head.cases[name] for name in old & new)
+    return f"{changed:,} changed, {len(old - new):,} removed, {len(new - old):,} added"

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import date
-from typing import TYPE_CHECKING, Annotated, Any, Final, Self
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Final
 
-from pydantic import ConfigDict, Field, ValidationError, model_validator
-
-from pytest_evalgate.config.tables import Table
 from pytest_evalgate.errors import UserError
 from pytest_evalgate.judges.labels import digest
 from pytest_evalgate.records.results import Calibration
+from pytest_evalgate.runs.record_file import RecordFile
 from pytest_evalgate.stats.judged import JudgeErrors
-from pytest_evalgate.text import files, jsonl
 from pytest_evalgate.text.wording import count, percent
 
 if TYPE_CHECKING:
@@ -23,12 +20,10 @@ if TYPE_CHECKING:
     from pytest_evalgate import config
     from pytest_evalgate.records.results import Json
 
-SCHEMA: Final = 1
 FEWEST: Final = 30
 """Human passes, and human fails, that a judge has to be held against before it may gate."""
-_KIND: Final = "evalgate-calibration"
 _AGAIN: Final = "calibrate it again"
-_Count = Annotated[int, Field(ge=0)]
+_TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 
 class CalibrationError(UserError):
@@ -36,30 +31,18 @@ class CalibrationError(UserError):
 
 
 def write(calibration: Calibration, path: Path) -> None:
-    """Write a calibration whole or not at all, with a digest of all that it says, one line a figure for reviews."""
-    value = {field.name: getattr(calibration, field.name) for field in dataclasses.fields(calibration)}
-    head = {"schema": SCHEMA, "kind": _KIND, **value, "sha256": jsonl.digest(value)}
-    measures = head.pop("measures")
-    lines = [f" {jsonl.canonical(name)}: {jsonl.canonical(item)}" for name, item in head.items()]
-    rows = [f"  {jsonl.canonical(name)}: {jsonl.canonical(item)}" for name, item in measures.items()]
-    text = "{\n" + ",\n".join(lines) + ',\n "measures": {\n' + ",\n".join(rows) + "\n }\n}\n"
-    files.write_atomically(path, text.encode("ascii"))
+    """Write a calibration whole or not at all, one line for each measure so that a review shows what changed."""
+    _CALIBRATION.write(calibration, path)
 
 
 def read(path: Path) -> Calibration:
     """Read a calibration.
 
     Raises:
-        CalibrationError: it is missing, cannot be read, is of a newer schema, or was edited or torn.
+        CalibrationError: It is missing, cut, edited, malformed or of a newer schema.
 
     """
-    try:
-        value = jsonl.loads(path.read_bytes())
-    except OSError as error:
-        raise CalibrationError(f"{path}: cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise CalibrationError(f"{path}: {error}; calibrate again, or restore the file from git") from None
-    return _parse(value, str(path))
+    return _CALIBRATION.read(path)
 
 
 def digest_of(labels: Path) -> str | None:
@@ -185,43 +168,30 @@ def _changed(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     return [name.replace("_", " ") for name in names if before.get(name) != now.get(name)]
 
 
-class _StoredCalibration(Table):
-    """What the file of a calibration may hold: it also comes from other machines, so every value is looked at."""
-
-    model_config = ConfigDict(strict=True)
-
-    judge: str
-    fingerprint: str
-    parts: dict[str, str]
-    labels: str
-    labels_sha256: str
-    created: Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$")]
-    human_pass: _Count
-    judge_pass: _Count
-    human_fail: _Count
-    judge_fail: _Count
-    threshold: Annotated[float, Field(ge=0, le=1)] | None
-    measures: dict[str, Any]
-
-    @model_validator(mode="after")
-    def _adds_up(self) -> Self:
-        date.fromisoformat(self.created[:10])
-        if self.judge_pass > self.human_pass or self.judge_fail > self.human_fail:
-            raise ValueError("the judge is right more often than it was asked")
-        return self
+def _encode(calibration: Calibration) -> dict[str, Json]:
+    return {field.name: getattr(calibration, field.name) for field in dataclasses.fields(calibration)}
 
 
-def _parse(value: Json, name: str) -> Calibration:
-    if not isinstance(value, dict) or value.get("kind") != _KIND or not isinstance(value.get("schema"), int):
-        raise CalibrationError(f"{name}: not a calibration of pytest-evalgate")
-    if value["schema"] > SCHEMA:
-        raise CalibrationError(f"{name}: schema {value['schema']} is newer than {SCHEMA}: upgrade pytest-evalgate")
-    said = {field: item for field, item in value.items() if field not in {"schema", "kind", "sha256"}}
-    if jsonl.digest(said) != value.get("sha256"):
-        raise CalibrationError(f"{name}: does not match its digest: it was edited or torn; calibrate again")
-    try:
-        return Calibration(**_StoredCalibration.model_validate(said).model_dump())
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = jsonl.escape_text(".".join(map(str, first["loc"])))
-        raise CalibrationError(f"{name}: {place}: {first['msg']}; calibrate again") from None
+def _check(calibration: Calibration) -> None:
+    if datetime.strptime(calibration.created, _TIME).strftime(_TIME) != calibration.created:  # noqa: DTZ007 - Z is UTC
+        raise ValueError(f"created: {calibration.created!r} is not a time such as 2026-01-31T12:00:00Z")
+    if not (0 <= calibration.judge_pass <= calibration.human_pass):
+        raise ValueError("judge_pass must be from 0 to human_pass")
+    if not (0 <= calibration.judge_fail <= calibration.human_fail):
+        raise ValueError("judge_fail must be from 0 to human_fail")
+    if calibration.threshold is not None and not 0 <= calibration.threshold <= 1:
+        raise ValueError(f"threshold: {calibration.threshold} is not in [0, 1]")
+
+
+_CALIBRATION: Final = RecordFile(
+    Calibration,
+    noun="a calibration",
+    kind="evalgate-calibration",
+    error=CalibrationError,
+    next_step="calibrate again, or restore the file from git",
+    rows="measures",
+    digest="all",
+    extra="forbid",
+    encode=_encode,
+    check=_check,
+)

@@ -9,11 +9,11 @@ import numpy as np
 
 from pytest_evalgate.errors import UserError
 from pytest_evalgate.judges import labels
+from pytest_evalgate.runs.record_file import RecordFile
 from pytest_evalgate.stats.agreement import judge_self_consistency
 from pytest_evalgate.stats.families import holm_adjusted
 from pytest_evalgate.stats.numeric import binomial_tail
 from pytest_evalgate.stats.trend import js_divergence, ks_statistic
-from pytest_evalgate.text import files, jsonl
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -224,10 +224,7 @@ def load(path: Path, *, root: Path) -> Anchors:
     return Anchors(found.name, found.sha256, found.rows).only(decided)
 
 
-SCHEMA: Final = 1
-_KIND: Final = "evalgate-drift"
 _DRIFTED: Final = "drifted"
-_AGAIN: Final = "check again with pytest-evalgate drift"
 
 
 class DriftRecordError(UserError):
@@ -249,30 +246,28 @@ def drift_file(calibration: Path) -> Path:
     return calibration.with_name(f"{calibration.stem}.drift.json")
 
 
+_DRIFT: Final = RecordFile(
+    DriftRecord,
+    noun="a drift record",
+    kind="evalgate-drift",
+    error=DriftRecordError,
+    next_step="check again with: pytest-evalgate drift",
+)
+
+
 def write_drift(record: DriftRecord, path: Path) -> None:
     """Write a record whole or not at all."""
-    held = {"schema": SCHEMA, "kind": _KIND, **asdict(record)}
-    files.write_atomically(path, jsonl.canonical(held).encode("ascii") + b"\n")
+    _DRIFT.write(record, path)
 
 
 def read_drift(path: Path) -> DriftRecord | None:
-    """Read a record; None where nobody has checked.
+    """Read a record; None if there is none.
 
     Raises:
-        DriftRecordError: it cannot be read, or is no such record.
+        DriftRecordError: It cannot be used.
 
     """
-    try:
-        value = jsonl.loads(path.read_bytes())
-        known = value["kind"] == _KIND and value["schema"] <= SCHEMA
-        record = DriftRecord(*(str(value[name]) for name in ("judge", "checked", "anchors", "finding")))
-    except FileNotFoundError:
-        return None
-    except (KeyError, OSError, TypeError, ValueError) as error:
-        raise DriftRecordError(f"{path}: malformed ({error}); {_AGAIN}") from None
-    if not known:
-        raise DriftRecordError(f"{path}: not a check of anchors that this version knows; {_AGAIN}")
-    return record
+    return _DRIFT.read(path) if path.exists() else None
 
 
 def drift_problem(record: DriftRecord | None, calibration: Calibration | None) -> str | None:
@@ -285,8 +280,6 @@ def drift_problem(record: DriftRecord | None, calibration: Calibration | None) -
     )
 
 
-_STORED_VERDICTS_KIND: Final = "evalgate-anchors"
-_STORED_VERDICTS_AGAIN: Final = "restore it from git, or record the verdicts again with --record"
 _FEWEST: Final = 2  # verdicts: one cannot show how often the judge changes its mind
 
 
@@ -329,26 +322,15 @@ def of_scores(
 
 
 def write_verdicts(verdicts: StoredVerdicts, path: Path) -> None:
-    """Write stored verdicts whole or not at all, one line an anchor so that a review shows what changed.
+    """Write stored verdicts whole or not at all, one line for each anchor so that a review shows what changed.
 
     Raises:
-        OSError: they cannot be written.
+        OSError: They cannot be written.
 
     """
-    rows = {anchor: _encode(verdicts, anchor) for anchor in sorted(verdicts.passed)}
-    head = {
-        "schema": SCHEMA,
-        "kind": _STORED_VERDICTS_KIND,
-        "judge": verdicts.judge,
-        "created": verdicts.created,
-        "parts": dict(verdicts.parts),
-        "anchors_sha256": verdicts.anchors_sha256,
-        "verdicts_sha256": jsonl.digest(rows),
-    }
-    lines = [f" {jsonl.canonical(name)}: {jsonl.canonical(value)}" for name, value in head.items()]
-    each = [f"  {jsonl.canonical(anchor)}: {jsonl.canonical(row)}" for anchor, row in rows.items()]
-    text = "{\n" + ",\n".join(lines) + ',\n "verdicts": {\n' + ",\n".join(each) + "\n }\n}\n"
-    files.write_atomically(path, text.encode("ascii"))
+    rows = {anchor: _anchor_row(verdicts, anchor) for anchor in sorted(verdicts.passed)}
+    file = _VerdictsFile(verdicts.judge, verdicts.created, dict(verdicts.parts), verdicts.anchors_sha256, rows)
+    _VERDICTS.write(file, path)
 
 
 def read_verdicts(path: Path, *, name: str) -> StoredVerdicts:
@@ -356,54 +338,75 @@ def read_verdicts(path: Path, *, name: str) -> StoredVerdicts:
 
     Args:
         path: The file.
-        name: What errors call it.
+        name: Its name in messages.
 
     Raises:
-        StoredVerdictsError: it is missing, torn, edited, malformed, or newer than this version knows.
+        StoredVerdictsError: It is missing, cut, edited, malformed or of a newer schema.
 
     """
-    try:
-        value = jsonl.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise StoredVerdictsError(f"{name}: no verdicts are stored yet: record them with --record") from None
-    except OSError as error:
-        raise StoredVerdictsError(f"{name}: cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise StoredVerdictsError(f"{name}: {error}; {_STORED_VERDICTS_AGAIN}") from None
-    if (
-        not isinstance(value, dict)
-        or value.get("kind") != _STORED_VERDICTS_KIND
-        or not isinstance(value.get("schema"), int)
-    ):
-        raise StoredVerdictsError(f"{name}: not a file of stored verdicts; {_STORED_VERDICTS_AGAIN}")
-    if value["schema"] > SCHEMA:
-        raise StoredVerdictsError(f"{name}: schema {value['schema']} is newer than {SCHEMA}: upgrade pytest-evalgate")
-    if jsonl.digest(value.get("verdicts")) != value.get("verdicts_sha256"):
-        raise StoredVerdictsError(
-            f"{name}: the verdicts do not match their digest: the file was edited or torn; {_STORED_VERDICTS_AGAIN}"
-        )
-    try:
-        return _decode(value)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise StoredVerdictsError(
-            f"{name}: malformed: {type(error).__name__} {error}; {_STORED_VERDICTS_AGAIN}"
-        ) from None
-
-
-def _encode(verdicts: StoredVerdicts, anchor: str) -> dict[str, Json]:
-    passed, values = verdicts.passed[anchor], verdicts.values[anchor]
-    row: dict[str, Json] = {"passed": list(passed)}
-    return row if values == tuple(map(float, passed)) else {**row, "values": list(values)}
-
-
-def _decode(value: Mapping[str, Json]) -> StoredVerdicts:
-    passed = {anchor: tuple(row["passed"]) for anchor, row in value["verdicts"].items()}
-    values = {anchor: tuple(map(float, row.get("values", row["passed"]))) for anchor, row in value["verdicts"].items()}
-    for anchor, said in passed.items():
-        if len(said) < _FEWEST or not all(isinstance(verdict, bool) for verdict in said):
-            raise ValueError(f"anchor {anchor}: passed must hold {_FEWEST} or more true or false, got {list(said)}")
-        if len(values[anchor]) != len(said) or not all(0 <= grade <= 1 for grade in values[anchor]):
-            raise ValueError(f"anchor {anchor}: values must be one in [0, 1] a verdict, got {list(values[anchor])}")
+    if not path.exists():
+        raise StoredVerdictsError(f"{name}: no verdicts are stored yet: record them with --record")
+    file = _VERDICTS.read(path, name)
     return StoredVerdicts(
-        value["judge"], value["created"], dict(value["parts"]), value["anchors_sha256"], passed, values
+        file.judge,
+        file.created,
+        file.parts,
+        file.anchors_sha256,
+        {anchor: row.passed for anchor, row in file.verdicts.items()},
+        {anchor: row.scores for anchor, row in file.verdicts.items()},
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _AnchorRow:
+    """The verdicts of one anchor. ``values`` are stored only if they are not 1 for a pass and 0 for a fail."""
+
+    passed: tuple[bool, ...]
+    values: tuple[float, ...] | None = None
+
+    @property
+    def scores(self) -> tuple[float, ...]:
+        return tuple(map(float, self.passed)) if self.values is None else self.values
+
+
+@dataclass(frozen=True, slots=True)
+class _VerdictsFile:
+    judge: str
+    created: str
+    parts: dict[str, str]
+    anchors_sha256: str
+    verdicts: dict[str, _AnchorRow]
+
+
+def _anchor_row(verdicts: StoredVerdicts, anchor: str) -> _AnchorRow:
+    passed, values = verdicts.passed[anchor], verdicts.values[anchor]
+    return _AnchorRow(passed, None if values == tuple(map(float, passed)) else values)
+
+
+def _encode(file: _VerdictsFile) -> dict[str, Json]:
+    value = asdict(file)
+    for row in value["verdicts"].values():
+        if row["values"] is None:
+            del row["values"]
+    return value
+
+
+def _check(file: _VerdictsFile) -> None:
+    for anchor, row in file.verdicts.items():
+        if len(row.passed) < _FEWEST:
+            raise ValueError(f"anchor {anchor}: passed must have at least {_FEWEST} verdicts, got {list(row.passed)}")
+        if len(row.scores) != len(row.passed) or not all(0 <= score <= 1 for score in row.scores):
+            raise ValueError(f"anchor {anchor}: values must be one in [0, 1] a verdict, got {list(row.scores)}")
+
+
+_VERDICTS: Final = RecordFile(
+    _VerdictsFile,
+    noun="a file of stored verdicts",
+    kind="evalgate-anchors",
+    error=StoredVerdictsError,
+    next_step="restore it from git, or record the verdicts again with --record",
+    rows="verdicts",
+    digest="rows",
+    encode=_encode,
+    check=_check,
+)

@@ -11,7 +11,7 @@ import pytest
 
 from pytest_evalgate.plugin.failures import printable
 from pytest_evalgate.records.results import CaseResult
-from pytest_evalgate.runs import record_file
+from pytest_evalgate.runs import codec, record_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -45,7 +45,7 @@ def attach(item: pytest.Item, report: pytest.TestReport) -> None:
     """Move the item's result to the report of its call: items live as long as the session."""
     result = item.stash.get(RESULT, None)
     if result is not None:
-        setattr(report, RESULT_ATTRIBUTE, record_file.dumps(record_file.encode_result(result)))
+        setattr(report, RESULT_ATTRIBUTE, record_file.dumps(codec.encode_result(result)))
         setattr(report, STOPPED_ATTRIBUTE, item.stash.get(STOPPED, None))
         del item.stash[RESULT]
 
@@ -161,7 +161,7 @@ class Ledger:
 
     def export(self) -> str:
         """Return the plan as JSON, for the controller."""
-        plans = [record_file.encode_plan(plan) for plan in self.plans.values()]
+        plans = [codec.encode_plan(plan) for plan in self.plans.values()]
         nodes = [[*case, nodeid] for case, nodeid in self._nodes.items()]
         return json.dumps({"plans": plans, "nodes": nodes, "problems": self.problems})
 
@@ -169,7 +169,7 @@ class Ledger:
         """Take over the plan of a worker; workers whose plans differ make the run invalid."""
         value = json.loads(text)
         for plan in value["plans"]:
-            self.add_plan(record_file.decode_plan(plan))
+            self.add_plan(codec.decode_plan(plan))
         for suite, case_id, nodeid in value["nodes"]:
             self.add_node(suite, case_id, nodeid)
         for problem in value["problems"]:
@@ -187,7 +187,7 @@ class Ledger:
             if case.skip is None and nodeid in self._results:
                 yield self._spool.read(self._results[nodeid])
             else:
-                yield record_file.dumps(record_file.encode_result(self._missing_result(case, nodeid)))
+                yield record_file.dumps(codec.encode_result(self._missing_result(case, nodeid)))
 
     def close(self) -> None:
         """Throw the results away."""

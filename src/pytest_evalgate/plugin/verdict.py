@@ -205,7 +205,7 @@ class SessionDecider:
         results = map(ledger.results, plans)
         self.origin = self._run_info(plans, notes)
         run = self.run = run_file.write_stream(
-            head, plans, results, self.file, stopped=ledger.stopped, origin=self.origin, redactor=self.redactor
+            head, plans, results, self.file, stopped=ledger.stopped, info=self.origin, redactor=self.redactor
         )
         if self.shard is None:
             return self.decider.append_history(run, self.decider.decide(run, rules))

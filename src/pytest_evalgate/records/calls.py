@@ -1,4 +1,4 @@
-"""Calls: requests that may cost money, what came back, and what is kept of them for the accounts."""
+"""Calls: requests that may cost money, their replies, and the records that are kept of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 CallKind = Literal["chat", "responses", "http", "command", "python"]
 
 Finish = Literal["complete", "length", "content_filter", "refusal"]
-"""How an answer ended; anything but ``complete`` is not an answer in full: it is shown apart and never cached."""
+"""How a reply ended. Only a ``complete`` one is graded and cached."""
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -25,18 +25,18 @@ def _nothing() -> Mapping[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request; the fields up to ``version`` decide its answer, and together they are its cache key.
+    """One request. The fields up to ``version`` decide the reply and form the cache key.
 
     Args:
-        kind: The way it is asked.
+        kind: The protocol.
         endpoint: Base URL of the model, URL of the application, or the name of the callable or command.
-        model: The model's own name; empty where no model is named.
-        payload: The body as JSON: parameters, messages, tools; or the input.
-        trial: 0-based: each trial is a call of its own.
-        version: What the payload cannot show: the version of the application's code, or a judge's fingerprint.
-        route: Which configured client sends it: a key of ``models``, or the suite of an ``http`` target.
+        model: The name of the model at the endpoint; empty if there is none.
+        payload: The body as JSON: parameters, messages and tools, or the input.
+        trial: Counts from 0. Each trial is a separate call.
+        version: What the payload does not contain: the version of the application's code, or a judge's fingerprint.
+        route: The configured client that sends it: a key of ``models``, or the suite of an ``http`` target.
         purpose: ``target``, or ``judge:NAME``.
-        label: Whose call it is, ``suite::case id``, for people.
+        label: ``suite::case id``, for messages.
 
     """
 
@@ -53,18 +53,18 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back of a call, checked.
+    """The validated reply to a call.
 
     Args:
         value: Text, or any JSON value.
         finish: How it ended.
-        metadata: What else the endpoint said that an output keeps, such as ``tool_calls``.
-        served_model: The model that the endpoint says has answered.
-        tokens_in: Tokens read; None where the endpoint does not say.
-        tokens_out: Tokens written; None where the endpoint does not say.
+        metadata: Other parts of the response that an output keeps, such as ``tool_calls``.
+        served_model: The model that replied, according to the endpoint.
+        tokens_in: Input tokens; None if the endpoint does not report them.
+        tokens_out: Output tokens; None if the endpoint does not report them.
         latency_s: Seconds that the successful attempt took.
-        attempts: Requests that were sent for it; 0 where it was remembered.
-        cost_usd: What it cost; None where the price is unknown. 0 where it was remembered.
+        attempts: Number of requests sent; 0 if the reply was cached.
+        cost_usd: Cost; None if the price is unknown, 0 if the reply was cached.
 
     """
 
@@ -80,13 +80,13 @@ class Reply:
 
     @property
     def cached(self) -> bool:
-        """Tell whether nothing was sent for it."""
+        """Whether the reply came from the cache."""
         return self.attempts == 0
 
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """What the accounts keep of a call; ``attempts`` is 0 where its answer was remembered."""
+    """What a run records of a call. ``attempts`` is 0 if the reply was cached."""
 
     purpose: str
     model: str
@@ -98,20 +98,20 @@ class CallRecord:
 
 
 class CallFailed(MissingOutput):
-    """A call without an answer; ``record`` says what was sent in vain."""
+    """A call without a reply. ``record`` has the requests that were sent."""
 
     def __init__(self, message: str, record: CallRecord | None = None) -> None:
-        """Keep the message and the record."""
+        """Store the message and the record."""
         super().__init__(message)
         self.record = record
 
 
 class RunStopped(CallFailed):
-    """No call of this run can succeed any more, or may be paid: none is sent from here on."""
+    """No further call of this run is sent: none can succeed, or none may be paid for."""
 
 
 def record_of(call: Call, reply: Reply) -> CallRecord:
-    """Return what the accounts keep of an answered call."""
+    """Return the record of a call that has a reply."""
     return CallRecord(
         call.purpose,
         call.model or call.endpoint,

@@ -1,14 +1,11 @@
-"""The records, in the order in which they flow.
+"""Records of a run, in the order of the data flow.
 
-``GoldenSet -> Case -> Trial(Output) -> Score -> CaseResult -> Run -> Verdict``. All are frozen; nothing flows back.
+``GoldenSet -> Case -> Trial(Output) -> Score -> CaseResult -> Run -> Verdict``. All are frozen.
 """
 
 from __future__ import annotations
 
-from collections.abc import (
-    Iterator,  # noqa: TC003 - verdict_file reads the records by their types
-    Mapping,  # noqa: TC003 - verdict_file reads the records by their types
-)
+from collections.abc import Iterator, Mapping  # noqa: TC003 - `runs.record_file` validates records by their types
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,10 +14,10 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.calls import CallRecord, Finish
 
 Json = Any
-"""A value that JSON can hold: None, bool, int, float, str, list or dict with str keys."""
+"""Any JSON value: None, bool, int, float, str, list, or dict with str keys."""
 
 Outcome = Literal["passed", "missed", "errored", "skipped", "not_run"]
-"""What became of a planned case. ``errored`` means: no answer, so the case is missing."""
+"""The outcome of a planned case. ``errored``: there is no output, so the case counts as missing."""
 
 VerdictName = Literal["pass", "fail", "inconclusive", "incomplete", "not_evaluated", "invalid"]
 
@@ -30,18 +27,23 @@ FindingName = Literal[
     "no_regression_beyond_margin",
     "inconclusive",
 ]
-"""What a delta test says (STATISTICS section 2)."""
+"""The result of a delta test: the comparison of a run with its baseline."""
+
+DeltaTest = Literal["mcnemar-midp", "sign-flip-midp", "paired-t", "cluster-sign-flip-midp", "cluster-t"]
+"""Paired test of a delta."""
+
+GateKind = Literal["pass-rate", "no-regression", "slice", "mean-score", "must-pass", "budget"]
 
 StopRule = Literal["certainty"]
-"""Why a suite may end before its last case: its verdict cannot change any more."""
+"""The rule by which a suite may end before its last case: its verdict cannot change any more."""
 
 Side = Literal["both", "head", "base"]
-"""Where a case stands: on this branch and at its base, or on one of them only."""
+"""The side of a case: on this branch (head) and at its base, or on one of them only."""
 
 BASE_SUFFIX = "@base"
 
 Effect = Literal["weaker", "stricter", "neutral"]
-"""What a change of the gate does to it. What is not provably stricter or neutral is weaker."""
+"""The effect of a change of the gate. A change that is not provably stricter or neutral is weaker."""
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -51,19 +53,19 @@ def _nothing() -> Mapping[str, Any]:
 
 
 def golden_id_of(case_id: str, side: Side) -> str:
-    """Return the id by which the golden set knows a case that a run knows as ``case_id``."""
+    """Return the id in the golden set of the case ``case_id`` of a run."""
     return case_id.removesuffix(BASE_SUFFIX) if side == "base" else case_id
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a case stands: a file, relative to the root folder, and a 1-based line."""
+    """The position of a case: a file, relative to the root folder, and a line, counted from 1."""
 
     file: str
     line: int
 
     def __str__(self) -> str:
-        """Render as ``file:line``."""
+        """Return ``file:line``."""
         return f"{self.file}:{self.line}"
 
 
@@ -71,9 +73,10 @@ class Place:
 class Case:
     """One line of a golden set.
 
-    ``fingerprint`` is the SHA-256 of what is asked and what is wanted (input, messages, vars, expected, rubric,
-    contexts, expected tools, asserts): two runs pair on it. Tags, metadata and the line number are not part of it.
-    ``side`` is "base" where the case stands so at the base branch only; its id then ends in ``@base``.
+    ``fingerprint`` is the SHA-256 of the input and of what is expected (input, messages, vars, expected, rubric,
+    contexts, expected tools, asserts), by which cases of two runs are paired. Tags, metadata and the line number are
+    not part of it. ``side`` is "base" if only the base branch has the case in this form; its id then ends in
+    ``@base``.
     """
 
     id: str
@@ -103,15 +106,15 @@ class Case:
 
     @property
     def golden_id(self) -> str:
-        """The id in the golden set: what targets and recordings know the case by."""
+        """The id in the golden set, which targets and recorded outputs use."""
         return golden_id_of(self.id, self.side)
 
     @property
     def question(self) -> dict[str, Json]:
-        """What is asked and what is wanted, as reports show them: ``input`` and ``expected``, where there are any."""
+        """The ``input`` and ``expected`` of the case for reports, if it has them."""
         asked = self.input if self.input is not None else [*self.messages] or dict(self.vars) or None
-        wanted = self.expected if self.expected is not None else [*self.expected_any] or self.rubric
-        return {name: value for name, value in (("input", asked), ("expected", wanted)) if value is not None}
+        expected = self.expected if self.expected is not None else [*self.expected_any] or self.rubric
+        return {name: value for name, value in (("input", asked), ("expected", expected)) if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,7 @@ class GoldenSet:
         return iter(self.cases)
 
     def __len__(self) -> int:
-        """Count the cases."""
+        """Return the number of cases."""
         return len(self.cases)
 
 
@@ -135,8 +138,8 @@ class GoldenSet:
 class Output:
     """What the target returned in one trial; ``value`` is text or any JSON value.
 
-    ``call`` is the call that brought it, where the engine made one. An output whose ``finish`` is not ``complete``
-    is not graded: its trial is a miss.
+    ``call`` is the call that returned it, if the engine sent one. An output whose ``finish`` is not ``complete`` is
+    not graded: its trial is a miss.
     """
 
     value: Json
@@ -150,8 +153,8 @@ class Output:
 class Score:
     """One scorer's value for one output, compared with that scorer's threshold.
 
-    ``passed`` is None where ``value`` is: unknown is neither a pass nor a miss. What does not ``count`` is reported
-    and decides nothing: a judge that may not gate. ``calls`` are those that it took, kept with the trial.
+    ``passed`` is None if ``value`` is: unknown is neither a pass nor a miss. A score that does not ``count``, such as
+    that of a judge without calibration, is reported only. ``calls`` are the calls of the scorer; the trial keeps them.
     """
 
     name: str
@@ -167,15 +170,15 @@ Graded = tuple[float | None, str]
 """The value of an output in [0, 1], or None if the scorer could not tell, and the reason."""
 
 Returned = Graded | Score | float | None
-"""What the function of a scorer may return; a bool is a float to a type checker."""
+"""What the function of a scorer may return. To a type checker, a bool is a float."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One run of one case: the output, its scores, and what they add up to.
+    """One run of one case: the output, its scores and the result.
 
-    ``value`` is 1.0 or 0.0; None means that the trial is missing, and ``reason`` says why. ``calls`` are the
-    target's and the judges' calls, those in vain included.
+    ``value`` is 1.0 or 0.0. None means that the trial is missing, for ``reason``. ``calls`` are the calls of the
+    target and the judges, failed ones included.
     """
 
     index: int
@@ -188,12 +191,12 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class PlannedCase:
-    """A case as the plan knows it: enough to account for it, to slice it and to pair it with a baseline.
+    """A case in a plan: what is needed to account for it, to slice it, and to pair it with a baseline.
 
-    ``fingerprint`` covers the case's content and the suite's scorers: cases that differ in it are not paired.
-    ``slices`` holds (by, value) pairs. ``cluster`` names what the case shares with others, where the suite says so.
-    ``side`` is "head" or "base" where the branch added, removed or edited the case: what stands at the base branch
-    still runs, under an id that ends in ``@base``.
+    ``fingerprint`` covers the content of the case and the scorers of its suite: cases that differ in it are not
+    paired. ``slices`` contains (by, value) pairs. ``cluster`` is what the case shares with dependent cases. ``side``
+    is "head" or "base" if the branch added, removed or edited the case. The form at the base still runs, with an id
+    that ends in ``@base``.
     """
 
     id: str
@@ -207,15 +210,15 @@ class PlannedCase:
 
     @property
     def golden_id(self) -> str:
-        """The id in the golden set, which is the one that a baseline knows."""
+        """The id in the golden set, which baselines use."""
         return golden_id_of(self.id, self.side)
 
 
 @dataclass(frozen=True, slots=True)
 class SuitePlan:
-    """What a run of one suite has to account for, in golden set order.
+    """The cases of a suite that a run must account for, in the order of the golden sets.
 
-    Of a tier that plans a sample, ``drawn_from`` is the number of cases that it was drawn from.
+    If the tier runs a sample, ``drawn_from`` is the number of cases from which it was drawn.
     """
 
     name: str
@@ -229,7 +232,7 @@ class SuitePlan:
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """All trials of one planned case in one run; ``question`` is the case's own, kept for reports."""
+    """All trials of one planned case in one run. ``question`` is that of the case, for reports."""
 
     case: PlannedCase
     outcome: Outcome
@@ -257,7 +260,7 @@ class CaseResult:
 class SuiteRun:
     """One suite of a run: its plan and one result for every planned case, in plan order.
 
-    ``stopped`` names the rule by which the suite ended before its last case: its verdict was certain.
+    ``stopped`` is the rule by which the suite ended before its last case.
     """
 
     plan: SuitePlan
@@ -267,9 +270,10 @@ class SuiteRun:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """All results of one session. ``created`` is UTC, ISO 8601; ``problems`` make the run invalid.
+    """All results of one session.
 
-    ``refused`` says why calls were not sent that would have been needed: the run is then not evaluated.
+    ``created`` is UTC, ISO 8601. ``problems`` make the run invalid. ``refused`` is the reason why calls were not sent;
+    the run is then not evaluated.
     """
 
     id: str
@@ -283,9 +287,9 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class BaselineCase:
-    """A case of a promoted run; ``values`` holds one value in [0, 1] a trial.
+    """A case of a promoted run. ``values`` has one value in [0, 1] for each trial.
 
-    ``scores`` holds the marks of those scorers that differ from ``values``, one a trial.
+    ``scores`` has the scores, one for each trial, of the scorers whose scores differ from ``values``.
     """
 
     fingerprint: str
@@ -300,7 +304,7 @@ class BaselineCase:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where a baseline came from."""
+    """The origin of a baseline."""
 
     run_id: str
     created: str
@@ -313,9 +317,9 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """A promoted run of one suite; ``source`` is the file (or ``git:REF``) that it was read from.
+    """A promoted run of one suite.
 
-    ``scorers`` names those that graded it.
+    ``source`` is ``file:PATH`` or ``git:REF``, from which it was read. ``scorers`` are the names of its scorers.
     """
 
     suite: str
@@ -328,13 +332,12 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """A judge held against people: the counts that correct its pass rate, and what it was when they were made.
+    """The comparison of a judge with human labels.
 
     ``parts`` are the digests that make up ``fingerprint`` (model, rubric, few-shots, parameters, protocol, threshold),
-    so that a change can be named. Of ``human_pass`` labels that passed the judge passed ``judge_pass``, of
-    ``human_fail`` that failed it failed ``judge_fail``, both on rows that did not choose the threshold, and as many as
-    the labels are worth where they come in clusters or are weighted. ``measures`` are the further figures, by name, as
-    the record file holds them.
+    so that a changed part can be named. Of ``human_pass`` labels that are passes, the judge passed ``judge_pass``; of
+    ``human_fail`` that are fails, it failed ``judge_fail``. Both count only rows that did not choose the threshold;
+    clustered or weighted labels count as their effective number. ``measures`` are further figures, by name.
     """
 
     judge: str
@@ -353,7 +356,7 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class CorrectedRate:
-    """A judge's pass rate with its errors taken out; ``lower`` is one-sided at 95 %, ``interval`` two-sided."""
+    """A judge's pass rate, corrected for its errors. ``lower`` is a one-sided 95 % bound, ``interval`` two-sided."""
 
     value: float
     interval: tuple[float, float]
@@ -363,10 +366,11 @@ class CorrectedRate:
 
 @dataclass(frozen=True, slots=True)
 class JudgeVerdict:
-    """One judge of a suite: whether it gates, what it says, and what that is worth.
+    """One judge of a suite.
 
-    ``why_not`` says why it may not gate, None where it may. ``scored`` outputs were graded, ``unreadable`` were not.
-    ``tpr`` and ``tnr`` are (value, lower bound) of its calibration.
+    ``why_not`` is the reason why its scores do not count; None if they do. ``scored`` outputs were graded;
+    ``unreadable`` is the number of replies without a grade. ``tpr`` and ``tnr`` are (value, lower bound) from its
+    calibration.
     """
 
     name: str
@@ -385,7 +389,7 @@ class JudgeVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Accounting:
-    """How many of the planned cases ended in which way; they add up."""
+    """Number of planned cases by outcome. The outcomes add up to ``planned``."""
 
     planned: int = 0
     passed: int = 0
@@ -395,13 +399,13 @@ class Accounting:
     not_run: int = 0
 
     def __add__(self, other: Accounting) -> Accounting:
-        """Add case by case."""
+        """Add the numbers of two suites."""
         return Accounting(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreSummary:
-    """A scorer's mean over ``n`` scored trials; None where nothing was scored."""
+    """The mean of a scorer over ``n`` scored trials; None if there are none."""
 
     mean: float | None
     n: int
@@ -409,13 +413,13 @@ class ScoreSummary:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """The paired comparison of a run with a baseline; shares, ``delta = candidate - baseline``.
+    """The paired comparison of a run with its baseline, in shares. ``delta`` is candidate minus baseline.
 
-    ``lower`` and ``upper`` are one-sided bounds at ``1 - alpha``; ``baseline_rate`` is over the pairs. Where answers
-    are missing, the numbers are those of the worst completion. ``p_adjusted`` allows for the other tests of the build,
-    and decides the finding. ``mde`` is the smallest drop that these pairs could have shown with a power of 80 %.
-    ``equivalent`` says that the change is proven to be smaller than the margin in both directions. ``youden`` is what
-    the change was divided by where a judge decides: it shows that share of a change.
+    ``lower`` and ``upper`` are one-sided bounds at ``1 - alpha``. ``baseline_rate`` is over the pairs. Missing outputs
+    are counted as failures. ``p_adjusted`` is adjusted for the other tests of the build and decides the finding.
+    ``mde`` is the smallest drop that these pairs can detect with a power of 80 %. ``equivalent`` means that the change
+    is proven to be smaller than the margin in both directions. If a judge decides, the change is divided by its
+    ``youden`` index, because a judge that errs shows only that share of a change.
     """
 
     baseline: str
@@ -427,7 +431,7 @@ class Delta:
     p: float
     lower: float
     upper: float
-    test: str
+    test: DeltaTest
     finding: FindingName
     mde: float | None
     added: int = 0
@@ -440,10 +444,10 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class SliceResult:
-    """One slice of a suite; ``delta`` is None without a baseline or without pairs.
+    """One slice of a suite. ``delta`` is None without a baseline or without pairs.
 
-    ``shrunken`` is the rate drawn towards that of all slices of this kind, the more the fewer cases it has: for
-    ranking and display, never for gating. ``gated`` says whether a gate tests the slice.
+    ``shrunken`` is the pass rate, shrunk towards that of all slices with the same ``by``; slices with fewer cases are
+    shrunk more. It is used to rank and display slices, never to gate. ``gated`` means that a gate tests the slice.
     """
 
     by: str
@@ -459,12 +463,12 @@ class SliceResult:
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """What one gate says. ``value`` is held against ``required``; ``bound`` is the bound that was used, if any.
+    """The result of one gate: ``value``, or ``bound`` if it uses one, compared with ``required``.
 
-    ``of`` tells gates of one kind apart: what a slice gate slices by, the scorer of a gate on scores.
+    ``of`` distinguishes gates of one kind: the slices of a slice gate, the scorer of a gate on scores.
     """
 
-    kind: str
+    kind: GateKind
     result: VerdictName
     value: float | None
     bound: float | None
@@ -475,11 +479,11 @@ class GateResult:
 
 @dataclass(frozen=True, slots=True)
 class Repeats:
-    """What the trials of a suite say beside its rate.
+    """The agreement of the trials of a suite.
 
-    ``flip_rate`` is the chance that two trials of one case differ; ``icc`` how alike the trials of a case are, and
-    ``design_effect`` how much less they are worth than as many cases (both None where undefined). ``n_eff`` is the
-    number of independent cases that the rate is worth.
+    ``flip_rate`` is the probability that two trials of one case differ, ``flaky`` the number of cases with different
+    trials. ``icc`` is the intraclass correlation of trials and ``design_effect`` the factor by which it increases the
+    variance (both None if undefined). ``n_eff`` is the effective number of independent cases.
     """
 
     flip_rate: float
@@ -491,7 +495,7 @@ class Repeats:
 
 @dataclass(frozen=True, slots=True)
 class HistoryRow:
-    """One suite of one judged, whole run, as the history keeps it. ``discordance`` is that against its baseline."""
+    """One suite of a complete run. ``discordance`` is the share of pairs that differ from the baseline."""
 
     run_id: str
     created: str
@@ -509,10 +513,10 @@ class HistoryRow:
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """What the last runs of a suite say together; advice, never a reason to fail.
+    """The trend of the last runs of a suite. It is advice and never fails a build.
 
-    ``runs`` are those since the golden set, the scorers or the baseline changed, this one included. ``alarm`` says
-    that they slid by more than chance explains, ``since`` is the run where the slide began.
+    ``runs`` is the number of runs since the golden set, the scorers or the baseline changed, this one included.
+    ``alarm`` means that the pass rate fell by more than chance explains, from the run ``since`` on.
     """
 
     runs: int
@@ -527,10 +531,10 @@ class Trend:
 
 @dataclass(frozen=True, slots=True)
 class GateChange:
-    """Something of the gate itself that differs from the base branch.
+    """A change of the gate compared with the base branch.
 
     ``where`` is a key of the configuration (``suites.support.gates[0].min``), or ``file:line`` and the id of a case.
-    ``acknowledged`` is the reason and owner of the acknowledgement, None without one.
+    ``acknowledged`` is the reason and owner of its acknowledgement; None if it has none.
     """
 
     what: str
@@ -545,8 +549,8 @@ class GateChange:
 class SuiteVerdict:
     """One suite of the verdict.
 
-    ``cases`` are those that the gates count, the skipped ones left out; ``passed`` counts cases that pass in most of
-    their trials. ``notes`` are warnings that belong to the numbers.
+    ``cases`` is the number of cases without the skipped ones; ``passed`` is the number of cases that pass in most of
+    their trials. ``notes`` are warnings about the numbers.
     """
 
     cases: int
@@ -556,7 +560,7 @@ class SuiteVerdict:
     interval: tuple[float, float] | None
     golden_sha256: str
     verdict: VerdictName
-    mode: str
+    mode: Literal["blocking", "advisory"]
     accounting: Accounting
     scores: Mapping[str, ScoreSummary]
     delta: Delta | None
@@ -571,10 +575,10 @@ class SuiteVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """Calls to models and endpoints, and what they cost; all zero where outputs were recorded.
+    """Calls to models and endpoints, and their cost. All are zero if outputs were recorded.
 
-    ``planned = sent + cached``; ``retried`` counts the requests beyond the first of each call that was sent.
-    ``unknown_price`` counts the sent calls that ``cost_usd`` leaves out, because nobody knows their price.
+    ``planned = sent + cached``. ``retried`` is the number of requests beyond the first of each call. ``unknown_price``
+    is the number of calls whose price is unknown; ``cost_usd`` does not include them.
     """
 
     planned: int = 0
@@ -589,7 +593,7 @@ class Calls:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The build's answer, field for field what ``verdict.json`` holds."""
+    """The verdict of the build: the content of ``verdict.json``."""
 
     verdict: VerdictName
     exit_code: int

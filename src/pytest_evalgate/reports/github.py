@@ -142,7 +142,7 @@ def _of_verdict(view: ReportView) -> Iterator[_Annotation]:
 
 def _of_suite(suite: SuiteView) -> Iterator[_Annotation]:
     """Annotate the cases of the gates that failed, and say what a gate cannot decide."""
-    failed = {gate.kind for gate in suite.verdict.gates if gate.result == "fail"}
+    failed: set[str] = {gate.kind for gate in suite.verdict.gates if gate.result == "fail"}
     if failed:
         yield from _cases(suite, failed)
     for gate in suite.verdict.gates:

@@ -45,7 +45,7 @@ def change_at_least(verdict: SuiteVerdict, delta: Delta) -> str:
 
 def stopped_reason(verdict: SuiteVerdict, gate: GateResult) -> str:
     """Say in one clause why a gate does not pass."""
-    told, failed = gate.kind, gate.result == "fail"
+    told, failed = str(gate.kind), gate.result == "fail"
     if gate.kind == "no-regression" and failed and verdict.delta is not None:
         told = change_at_least(verdict, verdict.delta)
     if gate.kind == "pass-rate" and failed and gate.value is not None and gate.required is not None:

@@ -1,3 +1,3 @@
-"""Plans, runs and baselines, and how they are stored."""
+"""Plans, runs, baselines and other records, and the files in which they are stored."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The estimate of a run: what it will send, cost and take, before anything is sent: expected, not known."""
+"""Estimate of a run: the calls it will send, their cost and duration. Made before the first call is sent."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SuiteEstimate:
-    """What one suite will send.
+    """The estimate for one suite.
 
     Args:
         name: The suite.
-        cases: Its cases.
-        calls: Calls that it makes, those included whose answer is remembered.
-        to_send: Calls whose answer is not.
-        tokens_in: Tokens that these will read.
-        tokens_out: Tokens that these will write.
-        usd: What these will cost, as far as prices are known; None where none is.
-        at_most_usd: The same if most of them turn out long; None where no price is known.
-        basis: Where the tokens come from, in words.
+        cases: Number of cases.
+        calls: Number of calls, cached ones included.
+        to_send: Number of calls that are not cached.
+        tokens_in: Input tokens of the calls to send.
+        tokens_out: Output tokens of the calls to send.
+        usd: Expected cost, as far as prices are known; None if none is.
+        at_most_usd: Cost if most outputs are long; None if no price is known.
+        basis: How the tokens were estimated.
 
     """
 
@@ -34,13 +34,13 @@ class SuiteEstimate:
 
     @property
     def cached(self) -> int:
-        """Calls whose answer is remembered."""
+        """Number of cached calls."""
         return self.calls - self.to_send
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast the route goes that takes longest; ``seconds`` is None where no latency of it is known."""
+    """The limits of the slowest route, and the ``seconds`` it will take; None if its latency is unknown."""
 
     in_parallel: int
     requests_per_minute: float | None
@@ -50,13 +50,13 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a run will send.
+    """The estimate for a run.
 
     Args:
-        suites: Its suites, in their order.
-        unpriced: Routes without a known price, and how many calls each will be sent; they are not in the total.
+        suites: The estimates for its suites.
+        unpriced: Routes without a known price, with the number of calls to send. The totals do not include them.
         sources: Where the prices come from.
-        pace: How long it takes; None where nothing is sent.
+        pace: The expected duration; None if no call is sent.
 
     """
 
@@ -67,20 +67,20 @@ class Estimate:
 
     @property
     def calls(self) -> int:
-        """Calls that the run makes, those included whose answer is remembered."""
+        """Number of calls, cached ones included."""
         return sum(suite.calls for suite in self.suites)
 
     @property
     def to_send(self) -> int:
-        """Calls that the run will send."""
+        """Number of calls to send."""
         return sum(suite.to_send for suite in self.suites)
 
     @property
     def usd(self) -> float:
-        """What the run will cost, as far as prices are known."""
+        """Expected cost, as far as prices are known."""
         return sum(suite.usd or 0.0 for suite in self.suites)
 
     @property
     def at_most_usd(self) -> float:
-        """What the run will cost if most of its calls turn out long."""
+        """Cost if most outputs are long, as far as prices are known."""
         return sum(suite.at_most_usd or 0.0 for suite in self.suites)

@@ -1,39 +1,40 @@
-"""The journal of a run: its plan, on disk before anything is paid, and later how it ended.
+"""Journal: the plan of a run, written before the first call is sent, and how the run ended.
 
-``<state>/runs/<run id>/journal.jsonl``: a head, a line for each planned case, and a last line once the run was judged.
-A run without that line broke off.
+``<state>/runs/<run id>/journal.jsonl`` has a head, one line for each planned case, and a last line once the run is
+decided. A run without that last line was interrupted, and can be resumed.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.errors import RunFileError
+from pytest_evalgate.runs.record_file import RecordFile
 from pytest_evalgate.text import files, jsonl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
     from pytest_evalgate.records.results import SuitePlan
 
-SCHEMA = 1
-_KIND = "evalgate-journal"
-_NAME = "journal.jsonl"
+_NAME: Final = "journal.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
 class JournalHead:
-    """What a later run has to know of this one.
+    """What a later run needs to know to resume this one.
 
     Args:
         run: The id of the run.
-        lineage: The run whose answers it went on with, or its own id: answers of an application that has no version
-            are kept under it.
-        work_sha256: Digest of what was to be done: the configuration, the options, the state of the working tree.
-        cases: How many cases were planned.
+        lineage: The id of the run that was resumed first, or its own. Outputs of applications without a version are
+            cached under it.
+        work_sha256: Digest of the configuration, the options and the working tree. Only a run with the same digest
+            resumes this one.
+        cases: The number of planned cases.
 
     """
 
@@ -43,24 +44,37 @@ class JournalHead:
     cases: int
 
 
+_HEAD: Final = RecordFile(
+    JournalHead,
+    noun="a journal",
+    kind="evalgate-journal",
+    error=RunFileError,
+    next_step="start a new run",
+)
+
+
 def begin(state: Path, head: JournalHead, plans: Iterable[SuitePlan]) -> None:
-    """Write the journal of a run that is about to start; it is on the disk when this returns.
+    """Write the journal of a run that is about to start, with fsync.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: It cannot be written.
 
     """
-    lines = [{"schema": SCHEMA, "kind": _KIND, **asdict(head)}, *_cases(plans)]
-    files.write_atomically(_path(state, head.run), [_line(line) for line in lines])
+    cases = (
+        _line({"suite": plan.name, "case": case.id, "fingerprint": case.fingerprint})
+        for plan in plans
+        for case in plan.cases
+    )
+    files.write_atomically(_path(state, head.run), [_HEAD.dumps(head), *cases])
 
 
 def is_started(state: Path, run: str) -> bool:
-    """Tell whether the journal of a run is there: from then on calls may be sent."""
+    """Return whether a run has a journal. No call is sent before it has one."""
     return _path(state, run).exists()
 
 
 def finish(state: Path, run: str, *, whole: bool) -> None:
-    """Note that the run was judged, and whether every planned case has its answer."""
+    """Record that the run was decided. ``whole`` means that every planned case has an output."""
     with _path(state, run).open("ab") as file:
         file.write(_line({"event": "judged", "whole": whole}))
         file.flush()
@@ -68,16 +82,29 @@ def finish(state: Path, run: str, *, whole: bool) -> None:
 
 
 def find_interrupted(state: Path, work_sha256: str) -> JournalHead | None:
-    """Return the newest run of the same work, if it broke off or lacks answers; a torn journal is passed over."""
+    """Return the newest run of the same work if it was interrupted or lacks outputs.
+
+    Malformed journals are skipped.
+    """
     for path in sorted((state / "runs").glob(f"*/{_NAME}"), key=lambda path: path.stat().st_mtime_ns, reverse=True):
-        head, whole = _read(path)
-        if head is not None and head.work_sha256 == work_sha256:
+        try:
+            first, *_, last = path.read_bytes().splitlines()
+            head = _HEAD.parse(first, str(path))
+            end = json.loads(last)
+        except (OSError, ValueError, RunFileError):
+            continue
+        if head.work_sha256 == work_sha256:
+            whole = isinstance(end, dict) and end.get("whole") is True
             return None if whole else head
     return None
 
 
 def claim(state: Path, run: str) -> bool:
-    """Tell whether this process is the first to begin the work of a run: one that takes over begins nothing ahead."""
+    """Return whether this process is the first to begin the work of a run.
+
+    With xdist, the worker that gets True starts all calls ahead of their tests. A worker that replaces it after a
+    crash gets False, and sends each call when its test runs.
+    """
     folder = _path(state, run).parent
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -85,22 +112,6 @@ def claim(state: Path, run: str) -> bool:
     except FileExistsError:
         return False
     return True
-
-
-def _read(path: Path) -> tuple[JournalHead | None, bool]:
-    try:
-        first, *_, last = path.read_bytes().splitlines()
-        head = json.loads(first)
-        found = JournalHead(head["run"], head["lineage"], head["work_sha256"], head["cases"])
-        return found, json.loads(last).get("whole") is True
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None, False
-
-
-def _cases(plans: Iterable[SuitePlan]) -> Iterator[dict[str, object]]:
-    for plan in plans:
-        for case in plan.cases:
-            yield {"suite": plan.name, "case": case.id, "fingerprint": case.fingerprint}
 
 
 def _line(value: object) -> bytes:

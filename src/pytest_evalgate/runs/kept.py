@@ -1,12 +1,11 @@
-"""What is kept beside a run file, so that its reports come out the same when baselines and history have moved on.
+"""What is kept with a run, so that its reports stay the same after baselines and history have changed.
 
-``<state>/runs/<run id>/``: ``run.jsonl``, the verdict, and by the number of each suite its baseline, what the cases of
-the baseline answered, and its last runs.
+``<state>/runs/<run id>/`` contains the run file, the verdict and, in ``suites/``, for each suite by its number: its
+baseline, the outputs of that baseline, and its last runs. A copy of ``verdict.json`` is the file that CI reads.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -14,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 from pytest_evalgate.errors import RunFileError
 from pytest_evalgate.records.results import Verdict
 from pytest_evalgate.runs import baseline as baselines
-from pytest_evalgate.runs import baseline as runs_baseline
 from pytest_evalgate.runs import history
+from pytest_evalgate.runs.record_file import RecordFile, adapter
 from pytest_evalgate.runs.run_file import RUN_FILE
 from pytest_evalgate.text import files
 from pytest_evalgate.text.redaction import Redactor
@@ -26,88 +25,65 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.records.results import Baseline, HistoryRow, Json
 
-SCHEMA = 1
-_NO_KEYS = Redactor()
+SHOWN_RUNS: Final = 60
+"""Runs of a suite that reports show; the history keeps more."""
+
+_NO_REDACTION: Final = Redactor()
+_VERDICT: Final = RecordFile(
+    Verdict, noun="a verdict", error=RunFileError, next_step="run again with: pytest --eval-gate"
+)
 
 
 def encode(verdict: Verdict) -> dict[str, Json]:
-    """Return what the file holds."""
-    return {"schema": SCHEMA, **dataclasses.asdict(verdict)}
+    """Return the content of ``verdict.json``."""
+    return _VERDICT.to_json(verdict)
 
 
-def write(verdict: Verdict, path: Path, redactor: Redactor = _NO_KEYS) -> Verdict:
-    """Write the verdict whole or not at all, and return it as it stands there.
+def write(verdict: Verdict, path: Path, redactor: Redactor = _NO_REDACTION) -> Verdict:
+    """Write ``verdict.json``, whole or not at all, and return the verdict as the file has it.
 
-    ``redactor`` takes out the keys that a message may hold.
+    ``redactor`` removes secrets that messages may contain.
     """
     text = json.dumps(encode(verdict), indent=1, ensure_ascii=True, allow_nan=False)
-    cleaned = redactor.redact(text)
-    files.write_atomically(path, cleaned.encode("ascii") + b"\n")
-    return verdict if cleaned == text else read(path)
+    redacted = redactor.redact(text)
+    files.write_atomically(path, redacted.encode("ascii") + b"\n")
+    return verdict if redacted == text else read(path)
 
 
 def read(path: Path) -> Verdict:
-    """Read a verdict back.
+    """Read ``verdict.json``.
 
     Raises:
-        RunFileError: it is missing, torn, malformed or of a newer schema.
+        RunFileError: It is missing, cut, malformed or of a newer schema.
 
     """
-    try:
-        value = json.loads(path.read_bytes())
-    except OSError as error:
-        raise RunFileError(f"{path}: no verdict ({error.strerror}): the run was not judged") from None
-    except ValueError as error:
-        raise RunFileError(f"{path}: not a verdict: {error}") from None
-    schema = value.get("schema") if isinstance(value, dict) else None
-    if not isinstance(schema, int):
-        raise RunFileError(f"{path}: not a verdict of pytest-evalgate")
-    if schema > SCHEMA:
-        raise RunFileError(f"{path}: schema {schema} is newer than {SCHEMA}: upgrade pytest-evalgate")
-    return _decode(value, path)
+    return _VERDICT.read(path)
 
 
 def json_schema() -> dict[str, Json]:
-    """Return the JSON Schema of the file."""
-    from pydantic import TypeAdapter  # noqa: PLC0415 - few processes read a verdict
-
-    schema = TypeAdapter(Verdict).json_schema(mode="serialization")
-    return {**schema, "properties": {"schema": {"const": SCHEMA}, **schema["properties"]}}
-
-
-def _decode(value: Json, path: Path) -> Verdict:
-    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - few processes read a verdict
-
-    try:
-        return TypeAdapter(Verdict).validate_python(value)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise RunFileError(f"{path}: {place}: {first['msg']}") from None
-
-
-SHOWN_RUNS: Final = 60
-"""Runs of a suite that reports show; the history keeps more."""
+    """Return the JSON Schema of ``verdict.json``."""
+    schema = adapter(Verdict).json_schema(mode="serialization")
+    return {**schema, "properties": {"schema": {"const": _VERDICT.schema}, **schema["properties"]}}
 
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """The folder of a judged run."""
+    """The folder of a decided run."""
 
     folder: Path
 
     @property
     def run_file(self) -> Path:
-        """Where its results are."""
+        """The file of its results."""
         return self.folder / RUN_FILE
 
     @property
     def verdict_file(self) -> Path:
-        """Where its verdict is."""
+        """The file of its verdict."""
         return self.folder / "verdict.json"
 
     def calibration_file(self, judge: str) -> Path:
-        """Return where the calibration of a judge is."""
+        """Return the file of a judge's calibration."""
         return self.folder / "calibrations" / f"{judge}.json"
 
     def keep(
@@ -117,55 +93,50 @@ class RunFolder:
         rows: Iterable[HistoryRow],
         redactor: Redactor,
     ) -> Verdict:
-        """Keep what the reports of a judged run are made of, and return the verdict as it is kept.
+        """Write what the reports of a decided run need, and return the verdict as its file has it.
 
         Args:
             verdict: Its verdict.
-            compared: The baseline of each suite that has one, and its outputs as their file holds them.
+            compared: The baseline of each suite that has one, with its outputs as lines.
             rows: The history, oldest first.
-            redactor: Takes out the keys that a message may hold.
+            redactor: Removes secrets that messages may contain.
 
         Raises:
-            OSError: a file cannot be written.
+            OSError: A file cannot be written.
 
         """
         rows = list(rows)
         for name in verdict.suites:
             file = self._file_of(verdict, name)
             if name in compared:
-                found, outputs = compared[name]
-                baselines.write(found, file)
-                runs_baseline.write_outputs(outputs, file)
+                baseline, outputs = compared[name]
+                baselines.write(baseline, file)
+                baselines.write_outputs(outputs, file)
             last = [row for row in rows if row.suite == name][-SHOWN_RUNS:]
             history.append(file.with_suffix(".history.jsonl"), last)
         return write(verdict, self.verdict_file, redactor)
 
     def verdict(self) -> Verdict:
-        """Read the verdict.
-
-        Raises:
-            RunFileError: it cannot be used.
-
-        """
+        """Read the verdict; raises as `read`."""
         return read(self.verdict_file)
 
     def baseline(self, verdict: Verdict, suite: str) -> Baseline | None:
-        """Read the baseline that a suite was compared with; None where there was none.
+        """Read the baseline with which a suite was compared; None if it had none.
 
         Raises:
-            BaselineError: it cannot be used.
+            BaselineError: It cannot be used.
 
         """
         return baselines.find(None, suite=suite, file=self._file_of(verdict, suite), root=self.folder)
 
     def outputs(self, verdict: Verdict, suite: str) -> Mapping[str, Json]:
-        """Read what the cases of a suite's baseline answered, by id; nothing where that is not known."""
-        return runs_baseline.read(self._file_of(verdict, suite))
+        """Return the outputs of a suite's baseline, by case id; empty if they were not kept."""
+        return baselines.read_outputs(self._file_of(verdict, suite))
 
     def history(self, verdict: Verdict, suite: str) -> tuple[HistoryRow, ...]:
-        """Read the last runs of a suite, oldest first."""
+        """Return the last runs of a suite, oldest first."""
         return history.read(self._file_of(verdict, suite).with_suffix(".history.jsonl")).rows
 
     def _file_of(self, verdict: Verdict, suite: str) -> Path:
-        """Return where the baseline of a suite is: its name may hold anything, its number does not."""
+        """Return the file of a suite's baseline, named by number: a suite's name may not be a valid file name."""
         return self.folder / "suites" / f"{list(verdict.suites).index(suite)}.json"

@@ -1,17 +1,27 @@
-"""How a run came about, as its run file says beside what came out: only runs alike in this can be merged."""
+"""Run files: the results of a run as JSON Lines.
+
+The first line is the head: the run, its suites and how it came about. Each further line is a planned case with its
+result. Lines are written while results are handed over, so that outputs need not fit in memory; gates get the run
+without them.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Final
+
+from pydantic import Field
 
 from pytest_evalgate.config import DEFAULT_TIER
 from pytest_evalgate.errors import RunFileError
-from pytest_evalgate.records.results import Run, SuiteRun
-from pytest_evalgate.runs import record_file
-from pytest_evalgate.runs.shard import Shard
+from pytest_evalgate.records.results import Run, StopRule, SuitePlan, SuiteRun
+from pytest_evalgate.runs import codec
+from pytest_evalgate.runs.codec import Amount, Count  # noqa: TC001 - pydantic resolves the annotations of _Head
+from pytest_evalgate.runs.record_file import RecordFile, dumps
+from pytest_evalgate.runs.shard import Shard  # noqa: TC001 - as above
 from pytest_evalgate.text import files, jsonl
 from pytest_evalgate.text.redaction import Redactor
 
@@ -20,23 +30,28 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_evalgate.config import Settings
-    from pytest_evalgate.records.results import CaseResult, Json, StopRule, SuitePlan, Trial
+    from pytest_evalgate.records.results import CaseResult, Json, Trial
 
-_NOT_DECIDING = {"xdist", "history", "cache_auth", "budget_usd", "max_duration_s", "report"}
-"""Keys that say how a run goes, not what is asked and how it is judged."""
+RUN_FILE: Final = "run.jsonl"
+_AGAIN: Final = "run again with: pytest --eval-gate"
+_NOT_STOPPED: Final[Mapping[str, StopRule]] = MappingProxyType({})
+_NO_REDACTION: Final = Redactor()
+_LIMITS: Final = jsonl.JsonLimits(line_bytes=64 << 20, depth=80, problems=20)  # an output at its own limits, escaped
+_NOT_DIGESTED: Final = {"xdist", "history", "cache_auth", "budget_usd", "max_duration_s", "report"}
+"""Keys that change how a run proceeds, but not its results or the verdict."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """How a run came about.
+    """How a run came about. Shards are merged only if they agree in this.
 
     Args:
-        config_sha256: Digest of the configuration, as `config_sha256` makes it.
-        target: What ``--eval-target`` said; None where each suite had its own.
-        shard: Which part of the run it is; None for a whole run.
-        facts: What a reader of a report wants to know of it, by name: targets, models, versions.
+        config_sha256: Digest of the configuration, from `config_sha256`.
+        target: The value of ``--eval-target``; None if each suite used its own target.
+        shard: The part of the run; None for a whole run.
+        facts: What reports show about the run, by name: targets, models, versions.
         tier: The tier that ran.
-        notes: What its session had to say of it: the cache, the base branch, why it stopped.
+        notes: Messages of the session: the cache, the base branch, why it stopped.
 
     """
 
@@ -48,55 +63,16 @@ class RunInfo:
     notes: tuple[str, ...] = field(default=(), compare=False)
 
 
+_UNKNOWN: Final = RunInfo()
+
+
 def config_sha256(settings: Settings) -> str:
-    """Digest what the configuration asks, and how it judges."""
-    return jsonl.digest(settings.model_dump(mode="json", exclude=_NOT_DECIDING))
-
-
-def encode_run_info(origin: RunInfo) -> dict[str, Json]:
-    """Return its fields of the head of a run file; what is unknown is left out."""
-    shard = None if origin.shard is None else {"index": origin.shard.index, "count": origin.shard.count}
-    fields = {
-        "config_sha256": origin.config_sha256,
-        "target": origin.target,
-        "shard": shard,
-        "tier": None if origin.tier == DEFAULT_TIER else origin.tier,
-        "facts": dict(origin.facts) or None,
-        "notes": list(origin.notes) or None,
-    }
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def decode_run_info(head: Mapping[str, Json]) -> RunInfo:
-    """Read the head of a run file.
-
-    Raises:
-        ValueError: there is no such shard.
-
-    """
-    shard = head.get("shard")
-    part = None if shard is None else Shard(**shard)
-    return RunInfo(
-        head.get("config_sha256"),
-        head.get("target"),
-        part,
-        head.get("facts", {}),
-        head.get("tier", DEFAULT_TIER),
-        tuple(head.get("notes", ())),
-    )
-
-
-SCHEMA = 1
-_KIND = "evalgate-run"
-RUN_FILE = "run.jsonl"
-_NOTHING: Mapping[str, StopRule] = MappingProxyType({})
-_UNKNOWN = RunInfo()
-_NO_KEYS = Redactor()
-_LIMITS = jsonl.JsonLimits(line_bytes=64 << 20, depth=80, problems=20)  # an output at its own limits, escaped, fits
+    """Return the digest of the settings that can change results or the verdict."""
+    return jsonl.digest(settings.model_dump(mode="json", exclude=_NOT_DIGESTED))
 
 
 def path_of(state: Path, run_id: str) -> Path:
-    """Return where the run file of ``run_id`` is kept in the state folder."""
+    """Return the path of a run's file in the state folder."""
     return state / "runs" / run_id / RUN_FILE
 
 
@@ -104,79 +80,71 @@ def newest(state: Path) -> Path:
     """Return the run file of the newest run.
 
     Raises:
-        RunFileError: there is none.
+        RunFileError: There is none.
 
     """
     found = list((state / "runs").glob(f"*/{RUN_FILE}"))
     if not found:
         raise RunFileError(f"no run is stored in {state / 'runs'}: run first with: pytest --eval-gate")
-    return max(found, key=_age)
+    # an id begins with the second in which the run began; runs of one second are ordered by when they were written
+    return max(found, key=lambda path: (path.parent.name.partition("-")[0], path.stat().st_mtime_ns))
 
 
-def _age(path: Path) -> tuple[str, int]:
-    """Order runs by the second in their id, those of one second by when they were written."""
-    return path.parent.name.partition("-")[0], path.stat().st_mtime_ns
-
-
-def write(run: Run, path: Path, origin: RunInfo = _UNKNOWN) -> None:
+def write(run: Run, path: Path, info: RunInfo = _UNKNOWN) -> None:
     """Write ``run`` whole or not at all."""
     plans = [suite.plan for suite in run.suites]
-    results = (map(record_file.dumps, map(record_file.encode_result, suite.results)) for suite in run.suites)
+    results = (map(dumps, map(codec.encode_result, suite.results)) for suite in run.suites)
     stopped = {suite.plan.name: suite.stopped for suite in run.suites if suite.stopped is not None}
-    write_stream(run, plans, results, path, stopped=stopped, origin=origin)
+    write_stream(run, plans, results, path, stopped=stopped, info=info)
 
 
-def write_stream(  # noqa: PLR0913 - what a run file is made of, by name
-    head: Run,
+def write_stream(  # noqa: PLR0913 - the parts of a run file, by name
+    run: Run,
     plans: Sequence[SuitePlan],
     results: Iterable[Iterable[str]],
     path: Path,
     *,
-    stopped: Mapping[str, StopRule] = _NOTHING,
-    origin: RunInfo = _UNKNOWN,
-    redactor: Redactor = _NO_KEYS,
+    stopped: Mapping[str, StopRule] = _NOT_STOPPED,
+    info: RunInfo = _UNKNOWN,
+    redactor: Redactor = _NO_REDACTION,
 ) -> Run:
-    """Write a run whole or not at all as its results are handed over, and return it as the gates want it.
+    """Write a run, whole or not at all, while its results are handed over.
 
     Args:
-        head: The run; its own suites are not looked at.
+        run: The run. Its suites are ignored.
         plans: The plans of its suites.
-        results: For each plan an encoded result as JSON for every planned case, in plan order; drawn once.
+        results: For each plan, one encoded result as JSON for each planned case, in plan order. Iterated once.
         path: The file.
-        stopped: By which rule suites ended before their last case.
-        origin: How the run came about.
-        redactor: Takes out the keys that a result may hold.
+        stopped: The rule by which a suite ended before its last case, by suite.
+        info: How the run came about.
+        redactor: Removes secrets that results may contain.
 
     Returns:
-        The run without outputs and scores' reasons: they can be larger than all the rest, and stay in the file.
+        The run without outputs and the reasons of scores. These can be larger than all the rest, and gates do not need
+        them.
 
     """
     suites: list[SuiteRun] = []
-    alike: dict[tuple[Trial, ...], tuple[Trial, ...]] = {}
+    shared: dict[tuple[Trial, ...], tuple[Trial, ...]] = {}  # most cases have equal trials once outputs are left out
 
     def lines() -> Iterator[str]:
-        yield redactor.redact(record_file.dumps({**_head(head, plans, stopped), **encode_run_info(origin)}))
+        yield redactor.redact(_HEAD.dumps(_head(run, plans, stopped, info)).decode("ascii"))
         for plan, encoded in zip(plans, results, strict=True):
             kept: list[CaseResult] = []
             for case, result in zip(plan.cases, encoded, strict=True):
-                cleaned = redactor.redact(result)
-                planned = record_file.dumps({**record_file.encode_case(case), "suite": plan.name})
-                yield f"{planned[:-1]},{cleaned[1:]}"  # both are objects: to put them together as such takes longer
-                lean = record_file.decode_result(json.loads(cleaned), case, texts=False)
-                kept.append(replace(lean, trials=alike.setdefault(lean.trials, lean.trials)))  # most cases pass alike
+                redacted = redactor.redact(result)
+                planned = dumps({**codec.encode_case(case), "suite": plan.name})
+                yield f"{planned[:-1]},{redacted[1:]}\n"  # joins two JSON objects; parsing the result takes longer
+                lean = codec.decode_result(json.loads(redacted), case, texts=False)
+                kept.append(replace(lean, trials=shared.setdefault(lean.trials, lean.trials)))
             suites.append(SuiteRun(plan, tuple(kept), stopped.get(plan.name)))
 
-    files.write_atomically(path, (line.encode("ascii") + b"\n" for line in lines()))
-    return replace(head, suites=tuple(suites))
+    files.write_atomically(path, (line.encode("ascii") for line in lines()))
+    return replace(run, suites=tuple(suites))
 
 
 def read(path: Path) -> Run:
-    """Read a run file.
-
-    Raises:
-        RunFileError: it is missing, torn, malformed or of a newer schema.
-
-    """
+    """Read a run file; raises as `read_with_info`."""
     return read_with_info(path)[0]
 
 
@@ -184,32 +152,34 @@ def read_with_info(path: Path) -> tuple[Run, RunInfo]:
     """Read a run file, and how its run came about.
 
     Raises:
-        RunFileError: it is missing, torn, malformed or of a newer schema.
+        RunFileError: It is missing, cut, malformed or of a newer schema.
 
     """
     lines, problems = jsonl.read(path, name=str(path), limits=_LIMITS)
     if problems:
         raise RunFileError("\n".join(map(str, problems)))
-    head = lines[0].value if lines else {}
-    if head.get("kind") != _KIND or not isinstance(head.get("schema"), int):
-        raise RunFileError(f"{path}:1: not a run file of pytest-evalgate")
-    if head["schema"] > SCHEMA:
-        raise RunFileError(f"{path}:1: schema {head['schema']} is newer than {SCHEMA}: upgrade pytest-evalgate")
-    _check(lines, path)
+    head = _HEAD.decode(lines[0].value if lines else {}, f"{path}:1")
+    for line in lines[1:]:
+        try:
+            codec.check_row(line.value)
+        except ValueError as error:
+            raise RunFileError(f"{path}:{line.number}: {error}; {_AGAIN}") from None
     try:
-        return _decode(head, [line.value for line in lines[1:]]), decode_run_info(head)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise RunFileError(f"{path}: not whole: {type(error).__name__} {error}; run again") from error
+        suites = tuple(_decode_suites(head, [line.value for line in lines[1:]]))
+    except ValueError as error:
+        raise RunFileError(f"{path}: not a whole run: {error}; {_AGAIN}") from None
+    run = Run(head.id, head.created, head.commit, suites, head.duration_s, head.problems, head.refused)
+    return run, RunInfo(head.config_sha256, head.target, head.shard, head.facts, head.tier, head.notes)
 
 
 def rows(path: Path) -> Iterator[dict[str, Json]]:
-    """Draw the lines behind the head of a run file one by one, as they stand there.
+    """Yield the cases of a run file one by one, as JSON.
 
-    They are not looked at: ``read`` does that, and files of this process's own making need none.
+    They are not validated: use this for files that this process has written.
 
     Raises:
-        OSError: the file cannot be read.
-        ValueError: a line is torn.
+        OSError: The file cannot be read.
+        ValueError: A line is cut.
 
     """
     with path.open(encoding="ascii") as file:
@@ -218,54 +188,92 @@ def rows(path: Path) -> Iterator[dict[str, Json]]:
             yield json.loads(line)
 
 
-def _check(lines: Iterable[jsonl.JsonLine], path: Path) -> None:
-    from pytest_evalgate.runs.record_file import StoredCase, StoredHead, check  # noqa: PLC0415 - 30 ms; most only write
+@dataclass(frozen=True, slots=True, eq=False)
+class _SuiteHead:
+    """A suite in the head. ``planned`` is the number of its cases, so that a cut file is detected."""
 
-    for number, line in enumerate(lines):
-        try:
-            check(StoredCase if number else StoredHead, line.value)
-        except ValueError as error:
-            raise RunFileError(f"{path}:{line.number}: {error}; run again") from None
-
-
-def _suite_head(plan: SuitePlan, stopped: StopRule | None) -> Json:
-    rule = {} if stopped is None else {"stopped": stopped}
-    return {**record_file.encode_plan_head(plan), "planned": len(plan.cases), **rule}
-
-
-def _head(run: Run, plans: Sequence[SuitePlan], stopped: Mapping[str, StopRule]) -> Json:
-    return {
-        "schema": SCHEMA,
-        "kind": _KIND,
-        "id": run.id,
-        "created": run.created,
-        "commit": run.commit,
-        "duration_s": run.duration_s,
-        "problems": list(run.problems),
-        "refused": run.refused,
-        "suites": [_suite_head(plan, stopped.get(plan.name)) for plan in plans],
-    }
+    name: str
+    golden: tuple[str, ...]
+    golden_sha256: str
+    scorers_sha256: str
+    trials: Annotated[int, Field(ge=1)]
+    planned: Count
+    drawn_from: Annotated[int, Field(ge=1)] | None = None
+    stopped: StopRule | None = None
 
 
-def _decode(head: dict[str, Json], rows: list[dict[str, Json]]) -> Run:
-    results: dict[str, dict[str, CaseResult]] = {plan["name"]: {} for plan in head["suites"]}
-    for row in rows:
-        results[row["suite"]][row["id"]] = record_file.decode_result(row, record_file.decode_case(row))
-    for plan in head["suites"]:
-        if len(results[plan["name"]]) != plan["planned"]:
-            raise ValueError(f"suite {plan['name']} has {len(results[plan['name']])} of {plan['planned']} cases")
-    if len(rows) != sum(plan["planned"] for plan in head["suites"]):
-        raise ValueError("a case or a suite stands there twice")
-    return Run(
-        id=head["id"],
-        created=head["created"],
-        commit=head["commit"],
-        suites=tuple(_decode_suite(plan, tuple(results[plan["name"]].values())) for plan in head["suites"]),
-        duration_s=head["duration_s"],
-        problems=tuple(head["problems"]),
-        refused=head.get("refused"),
+@dataclass(frozen=True, slots=True, eq=False)
+class _Head:
+    """The first line: a run without its results, and its `RunInfo`."""
+
+    id: str
+    created: Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$")]
+    commit: str | None
+    duration_s: Amount
+    suites: tuple[_SuiteHead, ...]
+    problems: tuple[str, ...]
+    refused: str | None = None
+    config_sha256: str | None = None
+    target: str | None = None
+    shard: Shard | None = None
+    facts: dict[str, str] = field(default_factory=dict)
+    tier: str = DEFAULT_TIER
+    notes: tuple[str, ...] = ()
+
+
+def _encode_head(head: _Head) -> dict[str, Json]:
+    value = dataclasses.asdict(head)
+    for name in ("config_sha256", "target", "shard", "facts", "notes"):
+        if not value[name]:
+            del value[name]
+    if head.tier == DEFAULT_TIER:
+        del value["tier"]
+    value["suites"] = [{name: item for name, item in suite.items() if item is not None} for suite in value["suites"]]
+    return value
+
+
+_HEAD: Final = RecordFile(
+    _Head,
+    noun="a run file",
+    kind="evalgate-run",
+    error=RunFileError,
+    next_step=_AGAIN,
+    extra="forbid",
+    encode=_encode_head,
+)
+
+
+def _head(run: Run, plans: Sequence[SuitePlan], stopped: Mapping[str, StopRule], info: RunInfo) -> _Head:
+    suites = (
+        _SuiteHead(
+            *(plan.name, plan.golden, plan.golden_sha256, plan.scorers_sha256, plan.trials),
+            planned=len(plan.cases),
+            drawn_from=plan.drawn_from,
+            stopped=stopped.get(plan.name),
+        )
+        for plan in plans
+    )
+    return _Head(
+        *(run.id, run.created, run.commit, run.duration_s, tuple(suites), run.problems, run.refused),
+        *(info.config_sha256, info.target, info.shard, dict(info.facts), info.tier, info.notes),
     )
 
 
-def _decode_suite(plan: dict[str, Json], results: tuple[CaseResult, ...]) -> SuiteRun:
-    return SuiteRun(record_file.decode_plan(plan, [result.case for result in results]), results, plan.get("stopped"))
+def _decode_suites(head: _Head, rows: Sequence[Mapping[str, Json]]) -> Iterator[SuiteRun]:
+    results: dict[str, dict[str, CaseResult]] = {suite.name: {} for suite in head.suites}
+    for row in rows:
+        if row["suite"] not in results:
+            raise ValueError(f"the head does not list suite {jsonl.quote_text(row['suite'])}")
+        results[row["suite"]][row["id"]] = codec.decode_result(row, codec.decode_case(row))
+    if len(rows) > sum(map(len, results.values())) or len(results) < len(head.suites):
+        raise ValueError("it contains a case or a suite twice")
+    for suite in head.suites:
+        found = tuple(results[suite.name].values())
+        if len(found) != suite.planned:
+            raise ValueError(f"suite {suite.name} has {len(found)} of {suite.planned} cases")
+        plan = SuitePlan(
+            *(suite.name, suite.golden, suite.golden_sha256, suite.scorers_sha256, suite.trials),
+            cases=tuple(result.case for result in found),
+            drawn_from=suite.drawn_from,
+        )
+        yield SuiteRun(plan, found, suite.stopped)

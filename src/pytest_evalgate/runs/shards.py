@@ -1,4 +1,4 @@
-"""Shards -> the run that they are parts of; or everything that keeps them from being one."""
+"""Merging shards: the run of which they are parts, or every reason why they cannot be merged."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import RunFileError
 from pytest_evalgate.records.results import CaseResult, Run, SuiteRun
@@ -14,7 +14,7 @@ from pytest_evalgate.runs import run_file
 from pytest_evalgate.runs.run_file import RunInfo
 from pytest_evalgate.runs.shard import Shard
 from pytest_evalgate.text import files, jsonl
-from pytest_evalgate.text.wording import count as counted
+from pytest_evalgate.text.wording import count as format_count
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
@@ -22,27 +22,27 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import SuitePlan
 
     CaseKey = tuple[str, str]
+    Plans = Mapping[str, SuitePlan]
     ResultsByCase = Mapping[CaseKey, Sequence[tuple["ShardRun", CaseResult]]]
 
-_MOST_BYTES = 1 << 30
-"""All shards together: they are held in memory."""
-
-_LISTED = 5
+_MAX_BYTES: Final = 1 << 30  # of all shards together, because all are in memory
+_LISTED: Final = 5
+_RAN: Final = frozenset({"passed", "missed", "errored"})
 
 
 @dataclass(frozen=True, slots=True)
 class ShardRun:
-    """What a shard left: its run, in which the cases of other shards are not run."""
+    """The run of one shard. The cases of other shards are ``not_run``."""
 
     path: str
     shard: Shard
-    origin: RunInfo
+    info: RunInfo
     run: Run
 
 
 @dataclass(frozen=True, slots=True)
 class ShardFolder:
-    """The shards of a folder, and what is wrong with the others; ``unread`` are the numbers of those."""
+    """The shards of a folder, the problems of other files, and the numbers of shards that could not be read."""
 
     runs: tuple[ShardRun, ...]
     problems: tuple[str, ...] = ()
@@ -50,48 +50,47 @@ class ShardFolder:
 
 
 def read_folder(folder: Path, count: int) -> ShardFolder:
-    """Read the shards that lie directly in a folder, in the order of their numbers.
+    """Read the shards in a folder, ordered by number.
 
     Args:
-        folder: The folder; what lies in folders below it is not looked at.
-        count: How many shards the run has: those of another number are not read.
+        folder: The folder; its subfolders are not searched.
+        count: The number of shards of the run. Shards of another number are not read.
 
     Raises:
-        RunFileError: there is no such folder, or no shard in it.
+        RunFileError: The folder does not exist, or contains no shard.
 
     """
-    found = _shards_in(folder)
+    found = _find_shards(folder)
     if not found:
         raise RunFileError(
-            f"{folder}: holds no shard (a file such as 1-of-{count}.jsonl); where each lies in a folder of its own, "
-            "put them into one (actions/download-artifact: merge-multiple: true)"
+            f"{folder}: contains no shard (a file such as 1-of-{count}.jsonl); if each is in a subfolder, put them "
+            "into one folder (actions/download-artifact: merge-multiple: true)"
         )
     others = [shard.file_name for shard in found if shard.count != count]
-    problems = [f"{folder}: expected are {count} shards, but there is {join_names(others)}"] if others else []
-    return _read_all(folder, [shard for shard in found if shard.count == count], problems)
-
-
-def join_names(names: Sequence[str]) -> str:
-    """Join names for a message; of many the first."""
-    more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
-    return ", ".join(jsonl.escape_text(name) for name in names[:_LISTED]) + more
-
-
-def _read_all(folder: Path, shards: Sequence[Shard], problems: Sequence[str]) -> ShardFolder:
+    problems = [f"{folder}: expected {count} shards, but it contains {join_names(others)}"] if others else []
     runs: list[ShardRun] = []
     unread: dict[int, str] = {}
-    room = _MOST_BYTES
-    for shard in shards:
+    remaining = _MAX_BYTES
+    for shard in found:
+        if shard.count != count:
+            continue
+        name = folder / shard.file_name
         try:
             path, size = _locate(folder, shard.file_name)
-            room -= size
-            runs.append(_read(path, folder / shard.file_name, room))
+            remaining -= size
+            runs.append(_read(path, name, remaining))
         except RunFileError as error:
             unread[shard.index] = str(error)
     return ShardFolder(tuple(runs), (*problems, *unread.values()), frozenset(unread))
 
 
-def _shards_in(folder: Path) -> list[Shard]:
+def join_names(names: Sequence[str]) -> str:
+    """Join names for a message: the first five, and the number of the others."""
+    more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
+    return ", ".join(jsonl.escape_text(name) for name in names[:_LISTED]) + more
+
+
+def _find_shards(folder: Path) -> list[Shard]:
     try:
         found = [shard for entry in folder.iterdir() if (shard := Shard.of_file(entry.name)) is not None]
     except OSError as error:
@@ -100,7 +99,7 @@ def _shards_in(folder: Path) -> list[Shard]:
 
 
 def _locate(folder: Path, name: str) -> tuple[Path, int]:
-    """Return the path of a file, symbolic links resolved, and its size in bytes."""
+    """Return the path of a file, with symbolic links resolved, and its size in bytes."""
     try:
         path = files.resolve_inside(folder, Path(name))
         return path, path.stat().st_size
@@ -108,52 +107,49 @@ def _locate(folder: Path, name: str) -> tuple[Path, int]:
         raise RunFileError(f"{folder / name}: cannot be used: {error}") from None
 
 
-def _read(path: Path, name: Path, room: int) -> ShardRun:
-    if room < 0:
-        raise RunFileError(f"{name}: not read: the shards hold more than {_MOST_BYTES >> 20:,} MiB")
-    run, origin = run_file.read_with_info(path)
-    if origin.shard is None:
+def _read(path: Path, name: Path, remaining: int) -> ShardRun:
+    if remaining < 0:
+        raise RunFileError(f"{name}: not read: the shards are larger than {_MAX_BYTES >> 20:,} MiB")
+    run, info = run_file.read_with_info(path)
+    if info.shard is None:
         raise RunFileError(f"{name}: a whole run, not a shard; remove it")
-    return ShardRun(str(name), origin.shard, origin, run)
-
-
-_RAN = frozenset({"passed", "missed", "errored"})
+    return ShardRun(str(name), info.shard, info, run)
 
 
 def merge(folder: ShardFolder, count: int) -> tuple[Run, RunInfo]:
-    """Put the shards of a run together.
+    """Merge the shards of a run.
 
-    What made a shard invalid makes the whole run invalid, and where one shard was refused its calls, the run was.
+    A problem of one shard is a problem of the run; if the calls of one shard were refused, the run is not evaluated.
 
     Args:
-        folder: The shards that were found.
-        count: How many shards the run has.
+        folder: The shards.
+        count: The number of shards of the run.
 
     Returns:
-        The run, and how it came about; both depend on the shards alone, in whatever order they come.
+        The run and how it came about. Both depend on the shards only, not on their order.
 
     Raises:
-        RunFileError: they are not all of it, or not of one run; says everything that is wrong, one a line.
+        RunFileError: Shards are missing, incomplete, or of different runs. Lists every problem, one a line.
 
     """
     shards = sorted(folder.runs, key=lambda shard: (shard.shard.index, shard.path))
     plans = _plans(shards)
     results_by_case = _results_by_case(shards)
-    foreign, mixed = list(_foreign(shards, count)), list(_mixed(shards, plans))
-    problems = [*folder.problems, *foreign, *mixed, *_missing(shards, plans, folder.unread, count)]
-    if not mixed:
+    wrong, different = list(_wrong_shards(shards, count)), list(_differences(shards, plans))
+    problems = [*folder.problems, *wrong, *different, *_missing(shards, plans, folder.unread, count)]
+    if not different:
         problems += _not_run(shards, plans, results_by_case)
-        problems += () if foreign else _answered_twice(results_by_case)
+        problems += () if wrong else _duplicate_results(results_by_case)
     if problems:
         raise RunFileError("\n".join(problems))
-    origin = shards[0].origin
-    notes = tuple(dict.fromkeys(note for shard in shards for note in shard.origin.notes))
-    merged = RunInfo(origin.config_sha256, origin.target, facts=origin.facts, tier=origin.tier, notes=notes)
-    return _merged(shards, plans, results_by_case), merged
+    info = shards[0].info
+    notes = tuple(dict.fromkeys(note for shard in shards for note in shard.info.notes))
+    merged = RunInfo(info.config_sha256, info.target, facts=info.facts, tier=info.tier, notes=notes)
+    return _merged_run(shards, plans, results_by_case), merged
 
 
-def _plans(shards: Iterable[ShardRun]) -> dict[str, SuitePlan]:
-    """Return each suite's plan, as the first shard has it."""
+def _plans(shards: Iterable[ShardRun]) -> Plans:
+    """Return the plan of each suite from the first shard that has it."""
     plans: dict[str, SuitePlan] = {}
     for shard in shards:
         for suite in shard.run.suites:
@@ -171,110 +167,105 @@ def _results_by_case(shards: Iterable[ShardRun]) -> ResultsByCase:
     return results_by_case
 
 
-def _foreign(shards: Sequence[ShardRun], count: int) -> Iterator[str]:
-    """Yield what is not one of ``count`` shards, and what is there twice."""
+def _wrong_shards(shards: Sequence[ShardRun], count: int) -> Iterator[str]:
+    """Yield the files that are not one of ``count`` shards, and those that contain the same shard."""
     paths: dict[Shard, list[str]] = defaultdict(list)
     for shard in shards:
         paths[shard.shard].append(shard.path)
-    for part, held in paths.items():
+    for part, same in paths.items():
         if part.count != count:
-            yield f"{join_names(held)}: holds {part}, expected are {count} shards"
-        elif len(held) > 1:
-            yield f"{join_names(held)}: each holds {part}; keep the one that belongs to this run"
+            yield f"{join_names(same)}: contains {part}, expected one of {count}"
+        elif len(same) > 1:
+            yield f"{join_names(same)}: each contains {part}; keep the one that belongs to this run"
 
 
-def _mixed(shards: Sequence[ShardRun], plans: Mapping[str, SuitePlan]) -> Iterator[str]:
-    """Yield the fields in which shards differ that are of one run."""
-    yield from _differing("commit", [(shard.path, shard.run.commit) for shard in shards])
-    yield from _differing("tier", [(shard.path, shard.origin.tier) for shard in shards])
-    yield from _differing("config_sha256", [(shard.path, shard.origin.config_sha256) for shard in shards])
-    yield from _differing("--eval-target", [(shard.path, shard.origin.target) for shard in shards])
-    sound = [shard for shard in shards if not shard.run.problems]  # what could not be collected is not planned
-    yield from _differing("suites", [(shard.path, _names(shard)) for shard in sound])
+def _differences(shards: Sequence[ShardRun], plans: Plans) -> Iterator[str]:
+    """Yield the fields that must be equal in all shards of a run and are not."""
+    yield from _compare("commit", [(shard.path, shard.run.commit) for shard in shards])
+    yield from _compare("tier", [(shard.path, shard.info.tier) for shard in shards])
+    yield from _compare("config_sha256", [(shard.path, shard.info.config_sha256) for shard in shards])
+    yield from _compare("--eval-target", [(shard.path, shard.info.target) for shard in shards])
+    valid = [shard for shard in shards if not shard.run.problems]  # a suite that was not collected is not planned
+    yield from _compare(
+        "suites", [(shard.path, ", ".join(suite.plan.name for suite in shard.run.suites)) for shard in valid]
+    )
     for name in plans:
-        held = [(shard.path, suite.plan) for shard in shards for suite in shard.run.suites if suite.plan.name == name]
-        found = list(_mixed_heads(f"suite {jsonl.escape_text(name)}: ", held))
-        yield from found or _mixed_cases(f"suite {jsonl.escape_text(name)}: ", held)
+        found = [(shard.path, suite.plan) for shard in shards for suite in shard.run.suites if suite.plan.name == name]
+        prefix = f"suite {jsonl.escape_text(name)}: "
+        yield from list(_compare_plans(prefix, found)) or _compare_cases(prefix, found)
 
 
-def _names(shard: ShardRun) -> str:
-    return ", ".join(suite.plan.name for suite in shard.run.suites)
+def _compare_plans(prefix: str, plans: Sequence[tuple[str, SuitePlan]]) -> Iterator[str]:
+    yield from _compare(f"{prefix}golden", [(path, ", ".join(plan.golden)) for path, plan in plans])
+    for field in ("golden_sha256", "scorers_sha256", "trials"):
+        yield from _compare(f"{prefix}{field}", [(path, getattr(plan, field)) for path, plan in plans])
 
 
-def _mixed_heads(suite: str, held: Sequence[tuple[str, SuitePlan]]) -> Iterator[str]:
-    yield from _differing(f"{suite}golden", [(path, ", ".join(plan.golden)) for path, plan in held])
-    yield from _differing(f"{suite}golden_sha256", [(path, plan.golden_sha256) for path, plan in held])
-    yield from _differing(f"{suite}scorers_sha256", [(path, plan.scorers_sha256) for path, plan in held])
-    yield from _differing(f"{suite}trials", [(path, plan.trials) for path, plan in held])
-
-
-def _mixed_cases(suite: str, held: Sequence[tuple[str, SuitePlan]]) -> Iterator[str]:
-    """Yield the first case in which a plan differs from the first one: in its place, tags, slices or cluster."""
-    (first, wanted), *others = held
+def _compare_cases(prefix: str, plans: Sequence[tuple[str, SuitePlan]]) -> Iterator[str]:
+    """Yield the first case in which each plan differs from the first plan: in place, tags, slices or cluster."""
+    (first, expected), *others = plans
     for path, plan in others:
-        for one, other in zip_longest(wanted.cases, plan.cases):
+        for one, other in zip_longest(expected.cases, plan.cases):
             if one != other:
                 case = jsonl.escape_text((one or other).id)
-                yield f"not of one run: {suite}cases: {first} and {path} differ, first in {case}"
+                yield f"not of one run: {prefix}cases: {first} and {path} differ, first in {case}"
                 break
 
 
-def _differing(field: str, values: Iterable[tuple[str, Hashable]]) -> Iterator[str]:
-    """Say which files hold which value of a field, unless all hold the same."""
+def _compare(field: str, values: Iterable[tuple[str, Hashable]]) -> Iterator[str]:
+    """Yield the values of a field and their files, unless all values are equal."""
     paths: dict[Hashable, list[str]] = defaultdict(list)
     for path, value in values:
         paths[value].append(path)
     if len(paths) > 1:
-        said = "; ".join(f"{jsonl.escape_text(str(value))} in {join_names(held)}" for value, held in paths.items())
-        yield f"not of one run: {field}: {said}"
+        each = (f"{jsonl.escape_text(str(value))} in {join_names(found)}" for value, found in paths.items())
+        yield f"not of one run: {field}: {'; '.join(each)}"
 
 
-def _missing(
-    shards: Sequence[ShardRun], plans: Mapping[str, SuitePlan], unread: frozenset[int], count: int
-) -> Iterator[str]:
-    """Yield the shards that are not there, with the cases that nobody ran for that."""
-    there = unread | {shard.shard.index for shard in shards}
+def _missing(shards: Sequence[ShardRun], plans: Plans, unread: frozenset[int], count: int) -> Iterator[str]:
+    """Yield the missing shards and their cases."""
+    present = unread | {shard.shard.index for shard in shards}
     for index in range(1, count + 1):
-        if index not in there:
+        if index not in present:
             missing = Shard(index, count)
-            cases = [key for name, plan in plans.items() for key in _cases_of(missing, name, plan)]
-            lost = f": nobody ran {_described(cases)}" if cases else ""
-            yield f"{missing} is missing ({missing.file_name}){lost}"
+            cases = _cases_of(missing, plans)
+            detail = f": {_format_cases(cases, ' not run')}" if cases else ""
+            yield f"{missing} is missing ({missing.file_name}){detail}"
 
 
-def _answered_twice(results_by_case: ResultsByCase) -> Iterator[str]:
-    twice: dict[tuple[str, ...], list[CaseKey]] = defaultdict(list)
-    for key, held in results_by_case.items():
-        if len(held) > 1:
-            twice[tuple(shard.path for shard, _ in held)].append(key)
-    for paths, cases in twice.items():
-        yield f"{join_names(paths)}: each holds a result of {_described(cases)}"
+def _duplicate_results(results_by_case: ResultsByCase) -> Iterator[str]:
+    duplicates: dict[tuple[str, ...], list[CaseKey]] = defaultdict(list)
+    for key, results in results_by_case.items():
+        if len(results) > 1:
+            duplicates[tuple(shard.path for shard, _ in results)].append(key)
+    for paths, cases in duplicates.items():
+        yield f"{join_names(paths)}: each contains a result of {_format_cases(cases)}"
 
 
-def _not_run(
-    shards: Iterable[ShardRun], plans: Mapping[str, SuitePlan], results_by_case: ResultsByCase
-) -> Iterator[str]:
-    """Yield the shards that are not whole, with the cases that nobody ran for that."""
+def _not_run(shards: Iterable[ShardRun], plans: Plans, results_by_case: ResultsByCase) -> Iterator[str]:
+    """Yield the incomplete shards and the cases that they did not run."""
     for shard in shards:
         if shard.run.problems or shard.run.refused is not None:
-            continue  # the run says so itself
-        cases = [key for name, plan in plans.items() for key in _cases_of(shard.shard, name, plan)]
-        lost = [key for key in cases if key not in results_by_case]
+            continue  # reported by the merged run
+        lost = [key for key in _cases_of(shard.shard, plans) if key not in results_by_case]
         if lost:
-            yield f"{shard.path}: not whole: nobody ran {_described(lost)}; run {shard.shard} again"
+            yield f"{shard.path}: incomplete: {_format_cases(lost, ' not run')}; run {shard.shard} again"
 
 
-def _cases_of(shard: Shard, name: str, plan: SuitePlan) -> list[CaseKey]:
+def _cases_of(shard: Shard, plans: Plans) -> list[CaseKey]:
     """Return the cases that a shard has to run, in plan order."""
-    mine = shard.cases_of(plan)
-    return [(name, case.id) for case in plan.cases if case.id in mine and case.skip is None]
+    cases: list[CaseKey] = []
+    for name, plan in plans.items():
+        own = shard.cases_of(plan)
+        cases += [(name, case.id) for case in plan.cases if case.id in own and case.skip is None]
+    return cases
 
 
-def _described(cases: Sequence[CaseKey]) -> str:
-    return f"{counted(len(cases), 'case')} ({join_names([f'{suite}/{case}' for suite, case in cases])})"
+def _format_cases(cases: Sequence[CaseKey], state: str = "") -> str:
+    return f"{format_count(len(cases), 'case')}{state} ({join_names([f'{suite}/{case}' for suite, case in cases])})"
 
 
-def _merged(shards: Sequence[ShardRun], plans: Mapping[str, SuitePlan], results_by_case: ResultsByCase) -> Run:
+def _merged_run(shards: Sequence[ShardRun], plans: Plans, results_by_case: ResultsByCase) -> Run:
     runs = [shard.run for shard in shards]
     created = max(run.created for run in runs)
     stamp = created.replace("-", "").replace(":", "")
@@ -292,10 +283,10 @@ def _merged(shards: Sequence[ShardRun], plans: Mapping[str, SuitePlan], results_
 
 def _results(plan: SuitePlan, results_by_case: ResultsByCase) -> Iterator[CaseResult]:
     for case in plan.cases:
-        held = results_by_case.get((plan.name, case.id))
+        results = results_by_case.get((plan.name, case.id))
         if case.skip is not None:
             yield CaseResult(case, "skipped", reason=case.skip)
-        elif held is None:
+        elif results is None:
             yield CaseResult(case, "not_run")
         else:
-            yield held[0][1]
+            yield results[0][1]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -47,11 +48,13 @@ def cache(folder: Path, signer: Signer) -> Iterator[ReplyCache]:
 
 @pytest.fixture
 def put(ask: Callable[..., Call]) -> Callable[..., Call]:
-    """Put an answer to a question into a cache; return the call."""
+    """Put the reply to a question into a cache; return the call."""
 
     def put(cache: ReplyCache, text: str = "hello", value: Any = "hi", **fields: Any) -> Call:
         call = ask(text, **fields)
-        asyncio.run(cache.put(call, Reply(value, tokens_in=3, tokens_out=2, latency_s=0.5)))
+        with ThreadPoolExecutor(1) as thread:  # the test may have an event loop of its own
+            reply = Reply(value, tokens_in=3, tokens_out=2, latency_s=0.5)
+            thread.submit(asyncio.run, cache.put(call, reply)).result()
         return call
 
     return put

@@ -21,20 +21,20 @@ def _file(config: Path) -> Path:
     return config / "pytest-evalgate" / "cache.key"
 
 
-def test_the_key_is_that_of_the_environment(tmp_path: Path) -> None:
+def test_the_key_comes_from_the_environment(tmp_path: Path) -> None:
     signer = find_signer({KEY_VARIABLE: _TEXT, "CI": "true", "XDG_CONFIG_HOME": str(tmp_path)})
     assert signer.key == _TEXT.encode()
     assert signer.authenticated
     assert not list(tmp_path.iterdir())
 
 
-def test_a_short_key_is_refused_and_not_shown() -> None:
-    with pytest.raises(SettingsError, match="EVALGATE_CACHE_KEY: 6 characters, at least 16") as refused:
+def test_a_short_key_is_rejected_and_not_shown() -> None:
+    with pytest.raises(SettingsError, match="EVALGATE_CACHE_KEY: 6 characters, at least 16") as rejected:
         find_signer({KEY_VARIABLE: "hunter"})
-    assert "hunter" not in str(refused.value)
+    assert "hunter" not in str(rejected.value)
 
 
-def test_a_key_file_is_made_once_and_for_the_user_only(tmp_path: Path) -> None:
+def test_a_key_file_is_created_once_for_the_user_only(tmp_path: Path) -> None:
     environ = {"XDG_CONFIG_HOME": str(tmp_path)}
     first, second = find_signer(environ), find_signer(environ)
     assert first == second
@@ -49,21 +49,21 @@ def test_two_users_have_two_keys(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("config", ["", "relative/path"])
-def test_without_an_absolute_config_folder_it_is_in_the_home(tmp_path: Path, config: str) -> None:
+def test_without_an_absolute_config_folder_the_key_is_in_the_home_folder(tmp_path: Path, config: str) -> None:
     assert find_signer({"HOME": str(tmp_path), "XDG_CONFIG_HOME": config}).authenticated
     assert _file(tmp_path / ".config").exists()
 
 
-def test_in_ci_no_key_is_made_up(tmp_path: Path) -> None:
+def test_in_ci_no_key_is_created(tmp_path: Path) -> None:
     signer = find_signer({"CI": "true", "XDG_CONFIG_HOME": str(tmp_path)})
     assert not signer.authenticated
     assert KEY_VARIABLE in signer.why
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("said", ["", "0", "false"])
-def test_ci_may_be_switched_off(tmp_path: Path, said: str) -> None:
-    assert find_signer({"CI": said, "XDG_CONFIG_HOME": str(tmp_path)}).authenticated
+@pytest.mark.parametrize("ci", ["", "0", "false"])
+def test_ci_may_be_switched_off(tmp_path: Path, ci: str) -> None:
+    assert find_signer({"CI": ci, "XDG_CONFIG_HOME": str(tmp_path)}).authenticated
 
 
 @pytest.mark.parametrize("environ", [{"CI": "true"}, {}])
@@ -72,7 +72,7 @@ def test_a_required_key_that_is_missing_is_an_error(environ: dict[str, str]) -> 
         find_signer(environ, required=True)
 
 
-def test_a_key_that_others_may_read_is_none(tmp_path: Path) -> None:
+def test_a_key_file_that_others_can_read_is_not_used(tmp_path: Path) -> None:
     environ = {"XDG_CONFIG_HOME": str(tmp_path)}
     find_signer(environ)
     _file(tmp_path).chmod(0o640)
@@ -81,14 +81,14 @@ def test_a_key_that_others_may_read_is_none(tmp_path: Path) -> None:
     assert "chmod 600" in signer.why
 
 
-def test_an_empty_key_file_is_none(tmp_path: Path) -> None:
+def test_an_empty_key_file_is_not_used(tmp_path: Path) -> None:
     environ = {"XDG_CONFIG_HOME": str(tmp_path)}
     find_signer(environ)
     _file(tmp_path).write_text("\n")
     assert "holds no key" in find_signer(environ).why
 
 
-def test_a_folder_that_cannot_be_made_leaves_us_without_a_key(tmp_path: Path) -> None:
+def test_without_a_config_folder_there_is_no_key(tmp_path: Path) -> None:
     (tmp_path / "pytest-evalgate").write_text("a file")
     assert "cannot be used" in find_signer({"XDG_CONFIG_HOME": str(tmp_path)}).why
 
@@ -102,31 +102,31 @@ def test_processes_that_start_together_agree_on_the_key(tmp_path: Path) -> None:
     assert len({process.communicate()[0] for process in started}) == 1
 
 
-def test_a_seal_opens_what_it_closed_and_nothing_else() -> None:
+def test_a_signer_verifies_only_what_it_signed() -> None:
     signer, other, none = Signer(b"k" * 32), Signer(b"x" * 32), Signer(None)
-    closed = signer.close("name", b"body")
-    assert signer.open("name", closed) == b"body"
-    changed = closed[:-1] + bytes([closed[-1] ^ 1])
-    for opener, name, signed in [
-        (signer, "other name", closed),
+    signed_body = signer.sign("name", b"body")
+    assert signer.verify("name", signed_body) == b"body"
+    changed = signed_body[:-1] + bytes([signed_body[-1] ^ 1])
+    for verifier, name, signed in [
+        (signer, "other name", signed_body),
         (signer, "name", changed),
-        (signer, "name", closed[:20]),
+        (signer, "name", signed_body[:20]),
         (signer, "name", b""),
-        (other, "name", closed),
-        (none, "name", closed),
-        (signer, "name", none.close("name", b"body")),
+        (other, "name", signed_body),
+        (none, "name", signed_body),
+        (signer, "name", none.sign("name", b"body")),
     ]:
         with pytest.raises(InvalidSignature):
-            opener.open(name, signed)
+            verifier.verify(name, signed)
 
 
-def test_without_a_key_damage_is_still_found() -> None:
+def test_without_a_key_damage_is_found() -> None:
     none = Signer(None)
-    closed = none.close("name", b"body")
-    assert none.open("name", closed) == b"body"
+    signed_body = none.sign("name", b"body")
+    assert none.verify("name", signed_body) == b"body"
     with pytest.raises(InvalidSignature):
-        none.open("name", closed[:-1])
+        none.verify("name", signed_body[:-1])
 
 
-def test_a_seal_does_not_show_its_key() -> None:
+def test_a_signer_does_not_show_its_key() -> None:
     assert _TEXT not in repr(Signer(_TEXT.encode()))

@@ -1,4 +1,4 @@
-"""Databases made by somebody who means harm: each is inert, and the run goes on."""
+"""Attacks with crafted databases (SECURITY.md): none has an effect, and the run continues."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class _Payload:
-    """Unpickled, it makes a file."""
+    """Creates a folder when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -40,7 +40,7 @@ class _Payload:
 
 @pytest.fixture
 def trap(tmp_path: Path) -> Path:
-    """What must not come into being."""
+    """Return the path that a payload would create."""
     return tmp_path / "side-effect"
 
 
@@ -51,8 +51,8 @@ def _sql(folder: Path, *statements: str, values: tuple[Any, ...] = ()) -> None:
         connection.commit()
 
 
-def _made(folder: Path, signer: Signer, put: Put, value: str = "hi") -> Call:
-    """Make a cache with one answer and leave it."""
+def _create(folder: Path, signer: Signer, put: Put, value: str = "hi") -> Call:
+    """Create a cache with one reply."""
     with ReplyCache(folder, signer) as cache:
         return put(cache, value=value)
 
@@ -62,8 +62,8 @@ def _update(folder: Path, call: Call, **columns: Any) -> None:
     _sql(folder, f"UPDATE Cache SET {names} WHERE key = ?", values=(*columns.values(), key_of(call)))  # noqa: S608 - a test
 
 
-def _answered(cache: ReplyCache, call: Call) -> tuple[Any, int]:
-    """Ask through the memory; return the answer and how often the endpoint was asked."""
+def _reply_and_calls(cache: ReplyCache, call: Call) -> tuple[Any, int]:
+    """Return the reply through the cache, and the number of calls that were sent."""
     sent = []
 
     async def ask() -> Reply:
@@ -74,30 +74,30 @@ def _answered(cache: ReplyCache, call: Call) -> tuple[Any, int]:
 
 
 def _is_inert(folder: Path, signer: Signer, call: Call, *, bad: int = 1) -> None:
-    """The row is a miss, is listed, is overwritten by the true answer, and nothing else happens."""
+    """The row is a miss, is listed as invalid, and is overwritten by the next reply."""
     with ReplyCache(folder, signer) as cache:
         assert cache.get(call) is None
         assert len([row for row in cache.rows() if row.problem]) == bad
-        assert _answered(cache, call) == ("paid", 1)
+        assert _reply_and_calls(cache, call) == ("paid", 1)
         assert "not used" in (cache.problem or "")
     with ReplyCache(folder, signer) as cache:
-        assert _answered(cache, call) == ("paid", 0)
+        assert _reply_and_calls(cache, call) == ("paid", 0)
 
 
 def test_a_pickled_value_is_not_unpickled(folder: Path, signer: Signer, put: Put, trap: Path) -> None:
-    call = _made(folder, signer, put)
+    call = _create(folder, signer, put)
     _update(folder, call, mode=4, value=pickle.dumps(_Payload(trap)))
     _is_inert(folder, signer, call)
     assert not trap.exists()
 
 
-def test_a_pickled_key_is_not_unpickled_when_it_is_met(folder: Path, signer: Signer, put: Put, trap: Path) -> None:
-    call = _made(folder, signer, put)
+def test_a_pickled_key_is_not_unpickled_during_iteration(folder: Path, signer: Signer, put: Put, trap: Path) -> None:
+    call = _create(folder, signer, put)
     poison = pickle.dumps(_Payload(trap))
     _sql(folder, "INSERT INTO Cache (key, raw, mode, value) VALUES (?, 0, 1, x'00')", values=(poison,))
     with ReplyCache(folder, signer) as cache:
         assert [row.problem for row in cache.rows()] == ["", "its key is not a text: it would have to be unpickled"]
-        assert _answered(cache, call) == ("hi", 0)
+        assert _reply_and_calls(cache, call) == ("hi", 0)
         found = list(diskcache.Cache(str(folder), disk=InlineDisk, **SETTINGS))
         assert found == [key_of(call), None]
     assert not trap.exists()
@@ -107,7 +107,7 @@ def test_a_pickled_key_is_not_unpickled_when_it_is_met(folder: Path, signer: Sig
 def test_a_file_that_a_row_names_is_neither_read_nor_deleted(
     folder: Path, signer: Signer, put: Put, tmp_path: Path, mode: int
 ) -> None:
-    call = _made(folder, signer, put)
+    call = _create(folder, signer, put)
     victim = tmp_path / "victim.txt"
     victim.write_text("precious")
     _update(folder, call, mode=mode, filename="../victim.txt", value=None)
@@ -115,10 +115,10 @@ def test_a_file_that_a_row_names_is_neither_read_nor_deleted(
     assert victim.read_text() == "precious"
 
 
-def test_a_file_is_not_deleted_with_the_good_row_that_names_it(
+def test_removing_a_row_does_not_delete_the_file_that_it_names(
     folder: Path, signer: Signer, put: Put, tmp_path: Path
 ) -> None:
-    call = _made(folder, signer, put)
+    call = _create(folder, signer, put)
     victim = tmp_path / "victim.txt"
     victim.write_text("precious")
     _update(folder, call, filename="../victim.txt")
@@ -142,10 +142,10 @@ def test_a_file_is_not_deleted_with_the_good_row_that_names_it(
         "ALTER TABLE Cache ADD COLUMN extra",
     ],
 )
-def test_a_schema_that_is_not_ours_is_put_aside(folder: Path, signer: Signer, put: Put, statement: str) -> None:
-    call = _made(folder, signer, put)
+def test_a_database_with_another_schema_is_moved(folder: Path, signer: Signer, put: Put, statement: str) -> None:
+    call = _create(folder, signer, put)
     _sql(folder, statement)
-    _is_put_aside(folder, signer, call)
+    _is_moved(folder, signer, call)
 
 
 @pytest.mark.parametrize(
@@ -165,32 +165,32 @@ def test_a_schema_that_is_not_ours_is_put_aside(folder: Path, signer: Signer, pu
         ("count", "many"),
     ],
 )
-def test_settings_that_are_not_ours_are_put_aside(
+def test_a_database_with_other_settings_is_moved(
     folder: Path, signer: Signer, put: Put, name: str, value: object
 ) -> None:
-    call = _made(folder, signer, put)
+    call = _create(folder, signer, put)
     _sql(folder, "INSERT OR REPLACE INTO Settings VALUES (?, ?)", values=(name, value))
-    _is_put_aside(folder, signer, call)
+    _is_moved(folder, signer, call)
 
 
-def test_a_table_that_is_a_view_in_truth_is_put_aside(folder: Path, signer: Signer, put: Put) -> None:
-    call = _made(folder, signer, put)
+def test_a_database_with_a_view_instead_of_a_table_is_moved(folder: Path, signer: Signer, put: Put) -> None:
+    call = _create(folder, signer, put)
     _sql(folder, "DROP TABLE Settings", "CREATE VIEW Settings AS SELECT 'size_limit' AS key, 1 AS value")
-    _is_put_aside(folder, signer, call)
+    _is_moved(folder, signer, call)
 
 
-def _is_put_aside(folder: Path, signer: Signer, call: Call) -> None:
+def _is_moved(folder: Path, signer: Signer, call: Call) -> None:
     with ReplyCache(folder, signer) as cache:
-        assert "cache.db was put aside as cache.db.corrupt-" in (cache.problem or "")
-        assert _answered(cache, call) == ("paid", 1)
+        assert "cache.db was moved to cache.db.corrupt-" in (cache.problem or "")
+        assert _reply_and_calls(cache, call) == ("paid", 1)
     assert len([path for path in folder.iterdir() if ".corrupt-" in path.name and "-wal" not in path.name]) == 1
     with ReplyCache(folder, signer) as cache:
         assert cache.problem is None
-        assert _answered(cache, call) == ("paid", 0)
+        assert _reply_and_calls(cache, call) == ("paid", 0)
 
 
-def test_an_answer_that_was_forged_without_the_key_is_not_used(folder: Path, signer: Signer, put: Put) -> None:
-    call = _made(folder, signer, put, value="no")
+def test_a_reply_forged_without_the_key_is_not_used(folder: Path, signer: Signer, put: Put) -> None:
+    call = _create(folder, signer, put, value="no")
     key = key_of(call)
     with contextlib.closing(sqlite3.connect(folder / NAME)) as connection:
         [[signed]] = connection.execute("SELECT value FROM Cache").fetchall()
@@ -203,7 +203,7 @@ def test_an_answer_that_was_forged_without_the_key_is_not_used(folder: Path, sig
     _is_inert(folder, signer, call)
 
 
-def test_the_answers_of_two_questions_cannot_be_swapped(folder: Path, signer: Signer, put: Put) -> None:
+def test_the_replies_of_two_calls_cannot_be_swapped(folder: Path, signer: Signer, put: Put) -> None:
     with ReplyCache(folder, signer) as cache:
         yes, no = put(cache, "is it good?", "yes"), put(cache, "is it bad?", "no")
     with contextlib.closing(sqlite3.connect(folder / NAME)) as connection:
@@ -215,43 +215,41 @@ def test_the_answers_of_two_questions_cannot_be_swapped(folder: Path, signer: Si
         assert "2 look-ups" in (cache.problem or "")
 
 
-def test_without_a_key_an_answer_under_the_key_of_another_question_is_listed(folder: Path, put: Put) -> None:
-    open_seal = Signer(None)
-    with ReplyCache(folder, open_seal) as cache:
+def test_without_a_key_a_reply_under_the_key_of_another_call_is_invalid(folder: Path, put: Put) -> None:
+    signer = Signer(None)
+    with ReplyCache(folder, signer) as cache:
         call, other = put(cache, "a"), put(cache, "b")
-        body = open_seal.open(key_of(call), cache._replies.get(key_of(call)))
-    _update(folder, other, value=open_seal.close(key_of(other), body))
-    with ReplyCache(folder, open_seal) as cache:
-        assert [row.problem for row in cache.rows()] == ["", "it stands under the key of another call"]
+        body = signer.verify(key_of(call), cache._replies.get(key_of(call)))
+    _update(folder, other, value=signer.sign(key_of(other), body))
+    with ReplyCache(folder, signer) as cache:
+        assert [row.problem for row in cache.rows()] == ["", "it is stored under the key of another call"]
 
 
 @pytest.mark.parametrize("keyed", [True, False])
 def test_a_bomb_is_a_miss(folder: Path, put: Put, *, keyed: bool) -> None:
     signer = Signer(b"k" * 32 if keyed else None)
-    call = _made(folder, signer, put)
+    call = _create(folder, signer, put)
     bomb = zlib.compress(b'{"a":"' + b" " * 2**25 + b'"}', 9)
-    _update(folder, call, value=signer.close(key_of(call), bomb))
+    _update(folder, call, value=signer.sign(key_of(call), bomb))
     _is_inert(folder, signer, call)
 
 
 @pytest.mark.parametrize("value", ["text", 7, 1.5, None, b"", b"x" * 31])
 def test_a_value_of_another_type_is_a_miss(folder: Path, signer: Signer, put: Put, value: object) -> None:
-    call = _made(folder, signer, put)
+    call = _create(folder, signer, put)
     _update(folder, call, value=value)
     _is_inert(folder, signer, call)
 
 
-def test_an_entry_that_was_said_to_expire_is_a_miss_and_can_be_put_again(
-    folder: Path, signer: Signer, put: Put
-) -> None:
-    call = _made(folder, signer, put)
+def test_an_expired_entry_is_a_miss_and_can_be_put_again(folder: Path, signer: Signer, put: Put) -> None:
+    call = _create(folder, signer, put)
     _update(folder, call, expire_time=1.0)
     with ReplyCache(folder, signer) as cache:
-        assert _answered(cache, call) == ("paid", 1)
-        assert _answered(cache, call) == ("paid", 0)
+        assert _reply_and_calls(cache, call) == ("paid", 1)
+        assert _reply_and_calls(cache, call) == ("paid", 0)
 
 
-def test_nothing_in_a_label_is_taken_for_sql(folder: Path, signer: Signer, put: Put) -> None:
+def test_labels_are_not_interpreted_as_sql(folder: Path, signer: Signer, put: Put) -> None:
     label = "faq::a'; DROP TABLE Cache; --"
     with ReplyCache(folder, signer) as cache:
         call = put(cache, "'); DELETE FROM Cache; --", label=label)
@@ -259,7 +257,7 @@ def test_nothing_in_a_label_is_taken_for_sql(folder: Path, signer: Signer, put: 
         assert cache.get(call) is not None
 
 
-def test_a_database_that_is_a_pipe_is_put_aside(folder: Path, signer: Signer, put: Put) -> None:
+def test_a_database_that_is_a_pipe_is_moved(folder: Path, signer: Signer, put: Put) -> None:
     folder.mkdir()
     os.mkfifo(folder / NAME)
     with ReplyCache(folder, signer) as cache:
@@ -267,9 +265,7 @@ def test_a_database_that_is_a_pipe_is_put_aside(folder: Path, signer: Signer, pu
         assert cache.get(put(cache)) is not None
 
 
-def test_a_database_of_somebody_elses_behind_a_link_stays_where_it_is(
-    folder: Path, signer: Signer, put: Put, tmp_path: Path
-) -> None:
+def test_another_database_behind_a_link_is_not_changed(folder: Path, signer: Signer, put: Put, tmp_path: Path) -> None:
     other = tmp_path / NAME
     with contextlib.closing(sqlite3.connect(other)) as connection:
         connection.execute("CREATE TABLE history (url)")
@@ -281,7 +277,7 @@ def test_a_database_of_somebody_elses_behind_a_link_stays_where_it_is(
     assert other.read_bytes() == before
 
 
-def test_the_disk_takes_text_and_bytes_only(tmp_path: Path) -> None:
+def test_the_disk_accepts_only_text_keys_and_bytes(tmp_path: Path) -> None:
     disk = InlineDisk(str(tmp_path))
     assert disk.put("key") == ("key", True)
     assert disk.store(b"value", read=False) == (0, 1, None, b"value")
@@ -297,7 +293,7 @@ def test_the_disk_takes_text_and_bytes_only(tmp_path: Path) -> None:
             disk.fetch(mode, None, b"value", read=False)
 
 
-def test_the_engine_has_no_way_to_pickle() -> None:
+def test_the_cache_never_imports_pickle() -> None:
     package = Path(str(InlineDisk.__init__.__globals__["__file__"])).parent  # diskcache's: it is the one that pickles
     assert package.name == "diskcache"
     ours = Path(__file__).parents[3] / "src" / "pytest_evalgate" / "engine" / "cache"

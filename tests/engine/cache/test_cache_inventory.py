@@ -35,18 +35,20 @@ def test_entries_are_counted_by_purpose_and_model(ask: Ask) -> None:
     )
 
 
-def test_the_newest_call_of_each_question_is_found(ask: Ask) -> None:
+def test_the_newest_entry_of_each_call_identity_is_found(ask: Ask) -> None:
     old, new, other = _entry(ask("old"), 1), _entry(ask("new"), 2), _entry(ask("x", trial=1), 1)
     assert newest([new, old, other]) == {("faq::a", "target", 0): new, ("faq::a", "target", 1): other}
 
 
 def test_a_change_is_between_the_newest_two(ask: Ask) -> None:
     entries = [_entry(ask("2"), 2), _entry(ask("3"), 3), _entry(ask("1"), 1)]
-    said = 'payload.messages[0].content: "2" -> "3"'
-    assert changes(entries) == [Change("faq::a", "target", 0, "2026-01-03T00:00:00Z", "2026-01-02T00:00:00Z", said)]
+    difference = 'payload.messages[0].content: "2" -> "3"'
+    assert changes(entries) == [
+        Change("faq::a", "target", 0, "2026-01-03T00:00:00Z", "2026-01-02T00:00:00Z", difference)
+    ]
 
 
-def test_a_question_that_was_asked_once_has_no_change(ask: Ask) -> None:
+def test_a_single_entry_has_no_change(ask: Ask) -> None:
     assert changes([_entry(ask())]) == [Change("faq::a", "target", 0, "2026-01-01T00:00:00Z")]
 
 
@@ -64,7 +66,9 @@ def test_a_question_that_was_asked_once_has_no_change(ask: Ask) -> None:
         ("2026-01-02T00:00:00Z", 1, True, [1, 2, 4]),
     ],
 )
-def test_what_may_go(ask: Ask, before: str | None, keep_runs: int | None, gone: list[int], *, bad: bool) -> None:
+def test_outdated_rows_are_found_by_time_run_and_validity(
+    ask: Ask, before: str | None, keep_runs: int | None, gone: list[int], *, bad: bool
+) -> None:
     rows = [Row(n, "k", _entry(ask(str(n)), day=n, run=f"r{n}")) for n in (1, 2, 3)] + [Row(4, "k", None, "broken")]
     assert [row.number for row in outdated(rows, before=before, keep_runs=keep_runs, bad=bad)] == gone
 

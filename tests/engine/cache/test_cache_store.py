@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import diskcache  # type: ignore[import-untyped]
@@ -27,56 +28,37 @@ if TYPE_CHECKING:
     Ask = Callable[..., Call]
 
 
-def test_what_was_put_is_there_in_the_next_run_and_cost_nothing(folder: Path, signer: Signer, ask: Ask) -> None:
+def test_a_reply_is_cached_for_the_next_run_without_its_cost(folder: Path, signer: Signer, ask: Ask) -> None:
     call = ask()
     reply = Reply(
-        {"a": [1, "é"]},
-        metadata={"tool_calls": []},
-        served_model="m-1",
-        tokens_in=3,
-        tokens_out=4,
-        latency_s=0.25,
-        attempts=2,
-        cost_usd=0.5,
+        {"a": [1, "é"]}, "complete", {"tool_calls": []}, "m-1", 3, 4, latency_s=0.25, attempts=2, cost_usd=0.5
     )
     with ReplyCache(folder, signer) as cache:
         assert cache.get(call) is None
         asyncio.run(cache.put(call, reply))
     with ReplyCache(folder, signer) as cache:
         assert cache.problem is None
-        assert cache.get(call) == Reply(
-            {"a": [1, "é"]},
-            metadata={"tool_calls": []},
-            served_model="m-1",
-            tokens_in=3,
-            tokens_out=4,
-            latency_s=0.25,
-            attempts=0,
-            cost_usd=0.0,
-        )
+        assert cache.get(call) == replace(reply, attempts=0, cost_usd=0.0)
 
 
-def test_an_entry_knows_its_run_and_its_time(cache: ReplyCache, put: Put) -> None:
+def test_an_entry_has_its_run_and_its_time(cache: ReplyCache, put: Put) -> None:
     put(cache, label="faq::b", purpose="judge:tone", route="candidate")
     [row] = cache.rows()
     assert row.entry is not None
     assert row.entry.run == "r1"
     assert row.entry.made.endswith("Z")
-    assert (row.entry.call.label, row.entry.call.purpose, row.entry.call.route) == (
-        "faq::b",
-        "judge:tone",
-        "candidate",
-    )
+    call = row.entry.call
+    assert (call.label, call.purpose, call.route) == ("faq::b", "judge:tone", "candidate")
 
 
 @pytest.mark.parametrize("finish", ["length", "content_filter", "refusal"])
-def test_an_answer_that_is_not_complete_is_never_put(cache: ReplyCache, ask: Ask, finish: Any) -> None:
-    with pytest.raises(ValueError, match=f"faq::a: an answer that ended by {finish}"):
+def test_an_incomplete_reply_is_rejected(cache: ReplyCache, ask: Ask, finish: Any) -> None:
+    with pytest.raises(ValueError, match=f"faq::a: a reply that ended by {finish}"):
         asyncio.run(cache.put(ask(), Reply("hi", finish)))
     assert list(cache.rows()) == []
 
 
-def test_the_newest_answer_stands(cache: ReplyCache, put: Put) -> None:
+def test_a_newer_reply_replaces_an_older_one(cache: ReplyCache, put: Put) -> None:
     put(cache, value="old")
     call = put(cache, value="new")
     found = cache.get(call)
@@ -85,7 +67,7 @@ def test_the_newest_answer_stands(cache: ReplyCache, put: Put) -> None:
     assert len(list(cache.rows())) == 1
 
 
-def test_many_puts_at_once_are_few_transactions(cache: ReplyCache, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_simultaneous_puts_share_transactions(cache: ReplyCache, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = []
     commit = cache._commit
 
@@ -104,21 +86,21 @@ def test_many_puts_at_once_are_few_transactions(cache: ReplyCache, ask: Ask, mon
     assert len(list(cache.rows())) == 100
 
 
-def test_an_answer_that_json_cannot_hold_is_said_and_not_kept(cache: ReplyCache, ask: Ask) -> None:
+def test_a_reply_that_is_no_json_is_reported_and_not_cached(cache: ReplyCache, ask: Ask) -> None:
     asyncio.run(cache.put(ask("a"), Reply(float("nan"))))
     asyncio.run(cache.put(ask("b"), Reply({1, 2})))
     asyncio.run(cache.put(ask("c"), Reply("fine")))
     assert [row.entry.reply.value for row in cache.rows() if row.entry] == ["fine"]
-    assert "the answer of faq::a cannot be remembered" in (cache.problem or "")
+    assert "the reply to faq::a cannot be cached" in (cache.problem or "")
 
 
-def test_a_surrogate_and_a_nul_come_back_as_they_were(cache: ReplyCache, put: Put) -> None:
+def test_surrogates_and_nuls_are_kept(cache: ReplyCache, put: Put) -> None:
     found = cache.get(put(cache, value="\ud800 \0"))
     assert found is not None
     assert found.value == "\ud800 \0"
 
 
-def test_what_is_there_is_not_overwritten_by_what_is_brought_in(cache: ReplyCache, put: Put, ask: Ask) -> None:
+def test_added_entries_do_not_replace_cached_ones(cache: ReplyCache, put: Put, ask: Ask) -> None:
     call = put(cache, "a", "mine")
     brought = [Entry(ask(text), Reply("theirs"), "2026-01-01T00:00:00Z", "r0") for text in ("a", "b")]
     assert cache.add(brought) == 1
@@ -128,14 +110,14 @@ def test_what_is_there_is_not_overwritten_by_what_is_brought_in(cache: ReplyCach
     assert found.value == "mine"
 
 
-def test_rows_are_forgotten_by_number(cache: ReplyCache, put: Put) -> None:
+def test_rows_are_removed_by_number(cache: ReplyCache, put: Put) -> None:
     gone, kept = put(cache, "a"), put(cache, "b")
     cache.remove([row.number for row in cache.rows() if row.key == key_of(gone)])
     assert cache.get(gone) is None
     assert cache.get(kept) is not None
 
 
-def test_a_closed_cache_remembers_nothing_and_may_be_closed_again(folder: Path, signer: Signer, put: Put) -> None:
+def test_a_closed_cache_is_empty_and_may_be_closed_again(folder: Path, signer: Signer, put: Put) -> None:
     cache = ReplyCache(folder, signer)
     call = put(cache)
     cache.close()
@@ -162,8 +144,8 @@ def test_every_connection_distrusts_the_schema(cache: ReplyCache) -> None:
 # --- damage ---------------------------------------------------------------------------------------------------------
 
 
-def _goes_on(cache: ReplyCache, ask: Ask) -> None:
-    """Neither look-ups nor puts raise, and what is wrong is said in one line."""
+def _stays_harmless(cache: ReplyCache, ask: Ask) -> None:
+    """Neither look-ups nor puts raise, and the problem is one line."""
     assert cache.get(ask()) is None
     asyncio.run(cache.put(ask(), Reply("paid")))
     assert cache.get(ask()) in (None, Reply("paid", metadata={}, attempts=0, cost_usd=0.0))
@@ -172,7 +154,7 @@ def _goes_on(cache: ReplyCache, ask: Ask) -> None:
 
 
 @pytest.mark.parametrize("left", [99, 100, 1000, 4096, 5000, 0.5, 0.9])
-def test_a_database_that_was_cut_short_does_not_stop_the_run(
+def test_a_truncated_database_does_not_stop_the_run(
     folder: Path, signer: Signer, put: Put, ask: Ask, left: float
 ) -> None:
     with ReplyCache(folder, signer) as cache:
@@ -186,14 +168,14 @@ def test_a_database_that_was_cut_short_does_not_stop_the_run(
             cache.get(ask(f"question {number}"))
         with contextlib.suppress(CacheDamaged):
             list(cache.rows())
-        _goes_on(cache, ask)
-    with ReplyCache(folder, signer) as cache:  # the torn one was put aside at the latest when it was closed
+        _stays_harmless(cache, ask)
+    with ReplyCache(folder, signer) as cache:  # the damaged one was moved away when it was closed, or before
         assert cache.problem is None
         assert cache.get(put(cache)) is not None
     assert [path for path in folder.iterdir() if ".corrupt-" in path.name]
 
 
-def test_a_page_that_is_met_torn_is_put_aside_when_the_run_ends(
+def test_a_database_found_corrupt_during_the_run_is_moved_at_its_end(
     folder: Path, signer: Signer, put: Put, ask: Ask
 ) -> None:
     with ReplyCache(folder, signer) as cache:
@@ -208,24 +190,24 @@ def test_a_page_that_is_met_torn_is_put_aside_when_the_run_ends(
         assert cache.problem is None
         for number in range(40):
             cache.get(ask(f"question {number}"))
-        assert "cache.db is not read any more: database disk image is malformed" in (cache.problem or "")
+        assert "cache.db is no longer read: database disk image is malformed" in (cache.problem or "")
     assert not path.exists()
     assert [path for path in folder.iterdir() if ".corrupt-" in path.name]
 
 
-def test_a_thread_may_leave_and_come_back(cache: ReplyCache, put: Put) -> None:
+def test_a_thread_may_disconnect_and_look_up_again(cache: ReplyCache, put: Put) -> None:
     call = put(cache)
     assert cache.get(call) is not None
     cache.disconnect()
     assert cache.get(call) is not None
 
 
-def test_a_file_that_is_no_database_is_put_aside(folder: Path, signer: Signer, ask: Ask) -> None:
+def test_a_file_that_is_no_database_is_moved(folder: Path, signer: Signer, ask: Ask) -> None:
     folder.mkdir()
     (folder / store.NAME).write_bytes(b"not a database at all, but long enough to look like one" * 99)
     with ReplyCache(folder, signer) as cache:
-        _goes_on(cache, ask)
-        assert "put aside as cache.db.corrupt-" in (cache.problem or "")
+        _stays_harmless(cache, ask)
+        assert "moved to cache.db.corrupt-" in (cache.problem or "")
         assert cache.usable
 
 
@@ -237,21 +219,21 @@ def test_an_empty_file_is_a_new_cache(folder: Path, signer: Signer, put: Put) ->
         assert cache.problem is None
 
 
-def test_a_folder_that_cannot_be_made_means_no_cache(tmp_path: Path, signer: Signer, ask: Ask) -> None:
+def test_a_folder_that_cannot_be_created_means_no_cache(tmp_path: Path, signer: Signer, ask: Ask) -> None:
     (tmp_path / "file").write_text("")
     with ReplyCache(tmp_path / "file" / "cache", signer) as cache:
-        _goes_on(cache, ask)
+        _stays_harmless(cache, ask)
         assert not cache.usable
         assert "no cache in" in (cache.problem or "")
 
 
 def test_a_folder_named_after_a_variable_is_not_expanded(tmp_path: Path, signer: Signer, ask: Ask) -> None:
     with ReplyCache(tmp_path / "$HOME", signer) as cache:
-        _goes_on(cache, ask)
+        _stays_harmless(cache, ask)
         assert "environment variable" in (cache.problem or "")
 
 
-def test_a_locked_database_means_no_cache_after_a_moment(
+def test_a_locked_database_means_no_cache(
     folder: Path, signer: Signer, put: Put, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "LOCK_TIMEOUT_S", 0.05)
@@ -260,7 +242,7 @@ def test_a_locked_database_means_no_cache_after_a_moment(
     with contextlib.closing(sqlite3.connect(folder / store.NAME, isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")
         with ReplyCache(folder, signer) as cache:
-            _goes_on(cache, ask)
+            _stays_harmless(cache, ask)
             assert "locked" in (cache.problem or "")
         holder.execute("ROLLBACK")
     with ReplyCache(folder, signer) as cache:
@@ -268,45 +250,45 @@ def test_a_locked_database_means_no_cache_after_a_moment(
         assert cache.get(ask()) is not None
 
 
-def test_a_database_that_is_locked_later_is_read_on_and_not_written(
+def test_a_database_that_is_locked_later_is_read_but_not_written(
     folder: Path, signer: Signer, put: Put, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "LOCK_TIMEOUT_S", 0.02)
     with ReplyCache(folder, signer) as cache:
-        known = put(cache, "known")
+        call = put(cache, "cached")
         with contextlib.closing(sqlite3.connect(folder / store.NAME, isolation_level=None)) as holder:
             holder.execute("BEGIN IMMEDIATE")
             asyncio.run(cache.put(ask("new"), Reply("paid")))
-            assert cache.get(known) is not None
-            assert cache.problem == "cache.db is not written any more: locked by another process"
+            assert cache.get(call) is not None
+            assert cache.problem == "cache.db is no longer written: locked by another process"
             holder.execute("ROLLBACK")
 
 
-def test_a_cache_that_another_process_never_stops_opening_is_done_without(
+def test_opening_does_not_wait_for_another_process_for_ever(
     folder: Path, signer: Signer, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pytest_evalgate.engine.cache.store._PATIENCE_S", 0.05)
+    monkeypatch.setattr("pytest_evalgate.engine.cache.store._OPEN_TIMEOUT_S", 0.05)
     folder.mkdir()
     code = (
         "import sys\nfrom pathlib import Path\nfrom pytest_evalgate.engine.cache.leases import Leases\n"
-        "with Leases(Path(sys.argv[1])).alone(0):\n    print(flush=True)\n    sys.stdin.read(1)\n"
+        "with Leases(Path(sys.argv[1])).exclusive(0):\n    print(flush=True)\n    sys.stdin.read(1)\n"
     )
     command = [sys.executable, "-c", code, str(folder / "leases")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         holder.stdout.readline()
         with ReplyCache(folder, signer) as cache:
-            _goes_on(cache, ask)
+            _stays_harmless(cache, ask)
             assert "another process has been opening it" in (cache.problem or "")
         holder.kill()
 
 
-def test_another_diskcache_is_not_trusted_blindly(
+def test_a_diskcache_with_another_schema_is_not_used(
     folder: Path, signer: Signer, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "_SCHEMA_SHA256", "0" * 64)
     with ReplyCache(folder, signer) as cache:
-        _goes_on(cache, ask)
+        _stays_harmless(cache, ask)
         assert f"diskcache {diskcache.__version__} makes a database unlike 5.6.3" in (cache.problem or "")
 
 
@@ -317,7 +299,7 @@ from pytest_evalgate.records.calls import Call, Reply
 from pytest_evalgate.engine.cache import ReplyCache, Signer
 call = lambda n: Call("chat", "x", "m", {"n": n}, label=f"faq::{n}")
 cache = ReplyCache(Path(sys.argv[1]), Signer(b"k" * 32))
-asyncio.run(cache.put(call(0), Reply("known")))
+asyncio.run(cache.put(call(0), Reply("cached")))
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, most))
@@ -330,10 +312,10 @@ sqlite3.connect(cache.path, timeout=0, isolation_level=None).execute("BEGIN IMME
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no resource limits")
-def test_a_full_disk_stops_the_writing_and_nothing_else(folder: Path) -> None:
+def test_a_full_disk_stops_only_writing(folder: Path) -> None:
     done = subprocess.run([sys.executable, "-c", _FULL, str(folder)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("known | cache.db is not written any more: ")
+    assert done.stdout.startswith("cached | cache.db is no longer written: ")
 
 
 _READ_ONLY = """
@@ -344,7 +326,7 @@ from pytest_evalgate.engine.cache import ReplyCache, Signer
 call = Call("chat", "x", "m", {}, label="faq::a")
 os.chdir(sys.argv[1])
 with ReplyCache(Path("cache"), Signer(b"k" * 32)) as cache:
-    asyncio.run(cache.put(call, Reply("known")))
+    asyncio.run(cache.put(call, Reply("cached")))
 Path("cache/cache.db").chmod(0o444)
 Path("cache").chmod(0o555)
 if os.geteuid() == 0:
@@ -380,7 +362,7 @@ asyncio.run(main())
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
-def test_what_was_put_outlives_a_killed_process(folder: Path) -> None:
+def test_cached_replies_survive_a_killed_process(folder: Path) -> None:
     done = subprocess.run([sys.executable, "-c", _KILLED, str(folder)], check=False)
     assert done.returncode == -signal.SIGKILL
     with ReplyCache(folder, Signer(b"k" * 32)) as cache:

@@ -1,4 +1,4 @@
-"""What the tests of the clients share: a chain of clients against a scripted server."""
+"""Client tests: a chain of clients against a scripted server."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ KEY = "sk-canary-0123456789"
 
 @dataclass
 class Caller:
-    """Asks a model at ``base_url``, with all layers that a call on the wire has."""
+    """Calls a model at ``base_url`` through all layers below the budget."""
 
     base_url: str
     client: str
-    halt: StopSignal = field(default_factory=StopSignal)
+    stop_signal: StopSignal = field(default_factory=StopSignal)
     snapshot: LimiterSnapshot | None = None
 
     def ask(self, *questions: str, kind: CallKind = "chat", timeout_s: float = 60.0, **settings: Any) -> list[Any]:
-        """Ask all at the same time; the replies, or the errors in their place."""
+        """Send all questions at the same time; return the replies, or the errors in their place."""
         return asyncio.run(self._ask(questions, kind, timeout_s, settings))
 
     def ask_once(self, **settings: Any) -> Reply:
-        """Ask one question; raises its error."""
+        """Send one question; return its reply or raise its error."""
         (reply,) = self.ask("hi", **settings)
         if isinstance(reply, BaseException):
             raise reply
@@ -50,9 +50,9 @@ class Caller:
         table = {"model": "m", "base_url": self.base_url, "client": self.client, "api_key_env": "MY_KEY"} | settings
         model = Model(**table)
         raw = model_client("candidate", model, {"MY_KEY": KEY})
-        limiter = Limiter(Limits(model.max_concurrency, model.requests_per_minute), self.halt)
+        limiter = Limiter(Limits(model.max_concurrency, model.requests_per_minute), self.stop_signal)
         retry_policy = RetryPolicy(timeout_s, first_pause_s=0.01)
-        client = RetryingClient(raw, limiter, self.halt, self.base_url, retry_policy)
+        client = RetryingClient(raw, limiter, self.stop_signal, self.base_url, retry_policy)
         calls = [client.send(_call(kind, self.base_url, question)) for question in questions]
         try:
             return await asyncio.gather(*calls, return_exceptions=True)
@@ -62,8 +62,10 @@ class Caller:
 
 
 def _call(kind: CallKind, base_url: str, question: str) -> Call:
-    said = [{"role": "user", "content": question}]
-    return Call(kind, base_url, "m", {"model": "m", "messages" if kind == "chat" else "input": said}, label=question)
+    messages = [{"role": "user", "content": question}]
+    return Call(
+        kind, base_url, "m", {"model": "m", "messages" if kind == "chat" else "input": messages}, label=question
+    )
 
 
 @pytest.fixture
@@ -74,5 +76,5 @@ def server() -> Iterator[ScriptedServer]:
 
 @pytest.fixture(params=["openai", "http"])
 def caller(request: pytest.FixtureRequest, server: ScriptedServer) -> Caller:
-    """Ask the server through each of the two clients."""
+    """Return a caller for each of the two clients."""
     return Caller(server.base_url, request.param)

@@ -1,4 +1,4 @@
-"""Connections on the wire: servers of a few lines each, which say byte by byte what they answer."""
+"""Connections and transports, against servers of a few lines that send given bytes."""
 
 from __future__ import annotations
 
@@ -35,36 +35,36 @@ _OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 class _Server:
-    """Answers each request of a connection with the next of ``answers``; the last one is repeated."""
+    """Sends the next of ``responses`` for each request; repeats the last one."""
 
-    def __init__(self, *answers: bytes, after: bytes = b"", hangs_up: bool = False) -> None:
-        self.answers = list(answers)
+    def __init__(self, *responses: bytes, after: bytes = b"", closes: bool = False) -> None:
+        self.responses = list(responses)
         self.after = after
-        self.hangs_up = hangs_up
+        self.closes = closes
         self.heads: list[str] = []
         self.bodies: list[bytes] = []
         self.connections = 0
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        while await self._answer(reader, writer):
+        while await self._respond(reader, writer):
             pass
 
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    async def _respond(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         lengths = [line.split(": ")[1] for line in head.split("\r\n") if line.lower().startswith("content-length: ")]
         self.heads.append(head)
         self.bodies.append(await reader.readexactly(int(lengths[0]) if lengths else 0))
-        writer.write(self.answers.pop(0) if len(self.answers) > 1 else self.answers[0])
+        writer.write(self.responses.pop(0) if len(self.responses) > 1 else self.responses[0])
         await writer.drain()
         await asyncio.sleep(0.02)
         writer.write(self.after)
-        return not self.hangs_up
+        return not self.closes
 
 
 @asynccontextmanager
 async def _served(talk: Talk, context: ssl.SSLContext | None = None) -> AsyncIterator[str]:
-    """Serve at the URL, and wait at the end until every connection is closed."""
+    """Serve at the yielded URL; close every connection at the end."""
     talks: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -94,20 +94,20 @@ def _ask(
     context: ssl.SSLContext | None = None,
     host: str = "127.0.0.1",
 ) -> list[HttpResponse]:
-    """Send the same request some times, one after the other."""
+    """Send the same request ``times`` times, one after the other."""
 
     async def ask() -> list[HttpResponse]:
         async with _served(talk, context) as url:
             place = url.replace("127.0.0.1", host)
-            connections = HttpTransport(FaultFactory(place, secrets=(Secret("MY_KEY", "sk-canary-0123456789"),)))
+            transport = HttpTransport(FaultFactory(place, secrets=(Secret("MY_KEY", "sk-canary-0123456789"),)))
             try:
-                answers = []
+                responses = []
                 for _ in range(times):
-                    answers.append(await connections.exchange(method, f"{place}/chat?a=b", headers or {}, content))
+                    responses.append(await transport.exchange(method, f"{place}/chat?a=b", headers or {}, content))
                     await asyncio.sleep(0.05)
-                return answers
+                return responses
             finally:
-                await connections.close()
+                await transport.close()
 
     return asyncio.run(asyncio.wait_for(ask(), 60))
 
@@ -118,10 +118,10 @@ def _fault(talk: Talk, **how: object) -> CallFault:
     return caught.value
 
 
-# --- what goes out --------------------------------------------------------------------------------------------------
+# --- requests -------------------------------------------------------------------------------------------------------
 
 
-def test_a_request_goes_out_with_its_host_path_headers_and_length() -> None:
+def test_a_request_has_its_host_path_headers_and_length() -> None:
     server = _Server(_OK)
     _ask(server.talk, headers={"x-mine": "1", "accept": "text/plain"}, content=b"body")
     request_line, *fields = server.heads[0].rstrip().split("\r\n")
@@ -132,56 +132,56 @@ def test_a_request_goes_out_with_its_host_path_headers_and_length() -> None:
     assert server.bodies == [b"body"]
 
 
-@pytest.mark.parametrize(("method", "said"), [("POST", True), ("GET", False)])
-def test_only_a_method_that_takes_a_body_says_that_it_has_none(method: str, said: bool) -> None:  # noqa: FBT001 - a table
+@pytest.mark.parametrize(("method", "has_length"), [("POST", True), ("GET", False)])
+def test_a_missing_body_is_stated_only_by_methods_that_take_one(method: str, has_length: bool) -> None:  # noqa: FBT001 - a table
     server = _Server(_OK)
     _ask(server.talk, method=method, content=None)
-    assert ("content-length: 0" in server.heads[0]) is said
+    assert ("content-length: 0" in server.heads[0]) is has_length
 
 
 @pytest.mark.parametrize("headers", [{"x-mine": "a\r\nx-other: b"}, {"x mine": "a"}, {"x-mine": "ä"}])
-def test_a_header_that_http_cannot_say_is_refused_before_anything_is_sent(headers: dict[str, str]) -> None:
+def test_an_invalid_header_is_rejected_before_anything_is_sent(headers: dict[str, str]) -> None:
     server = _Server(_OK)
     fault = _fault(server.talk, headers=headers)
     assert fault.kind == "bad_request"
     assert server.heads == []
 
 
-# --- what comes back ------------------------------------------------------------------------------------------------
+# --- responses ------------------------------------------------------------------------------------------------------
 
 
-def test_an_answer_is_read_with_its_status_and_headers_in_any_case() -> None:
-    (answer,) = _ask(_Server(b"HTTP/1.1 429 Slow\r\nRetry-After: 3\r\nContent-Length: 1\r\n\r\nx").talk)
-    assert (answer.status, answer.headers["retry-after"], answer.body) == (429, "3", b"x")
+def test_a_response_has_its_status_headers_and_body() -> None:
+    (response,) = _ask(_Server(b"HTTP/1.1 429 Slow\r\nRetry-After: 3\r\nContent-Length: 1\r\n\r\nx").talk)
+    assert (response.status, response.headers["retry-after"], response.body) == (429, "3", b"x")
 
 
-def test_what_only_announces_an_answer_is_passed_over() -> None:
-    (answer,) = _ask(_Server(b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" + _OK).talk)
-    assert (answer.status, answer.body) == (200, b"ok")
+def test_informational_responses_are_skipped() -> None:
+    (response,) = _ask(_Server(b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" + _OK).talk)
+    assert (response.status, response.body) == (200, b"ok")
 
 
-def test_a_body_may_come_in_chunks_or_end_with_the_connection() -> None:
+def test_a_body_may_be_chunked_or_end_with_the_connection() -> None:
     chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
     assert _ask(_Server(chunked).talk)[0].body == b"abcde"
-    open_ended = _Server(b"HTTP/1.1 200 OK\r\n\r\nto the end", hangs_up=True)
+    open_ended = _Server(b"HTTP/1.1 200 OK\r\n\r\nto the end", closes=True)
     assert _ask(open_ended.talk, times=2)[1].body == b"to the end"
     assert open_ended.connections == 2
 
 
 @pytest.mark.parametrize(("name", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
-def test_a_packed_body_is_unpacked(name: str, pack: Callable[[bytes], bytes]) -> None:
+def test_a_compressed_body_is_decompressed(name: str, pack: Callable[[bytes], bytes]) -> None:
     body = pack(b'{"a": 1}')
     head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {name}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     server = _Server(head + body)
-    assert [answer.body for answer in _ask(server.talk, times=2)] == [b'{"a": 1}'] * 2
+    assert [response.body for response in _ask(server.talk, times=2)] == [b'{"a": 1}'] * 2
     assert server.connections == 1
 
 
-def test_a_body_that_unpacks_to_more_than_any_answer_is_not_read_to_its_end() -> None:
+def test_a_decompression_bomb_is_not_read_to_its_end() -> None:
     body = gzip.compress(bytes(8 * MAX_BYTES), 1)
     head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-    (answer,) = _ask(_Server(head + body).talk)
-    assert MAX_BYTES < len(answer.body) < 7 * MAX_BYTES
+    (response,) = _ask(_Server(head + body).talk)
+    assert MAX_BYTES < len(response.body) < 7 * MAX_BYTES
 
 
 def test_an_endless_body_is_not_read_to_its_end() -> None:
@@ -192,20 +192,20 @@ def test_an_endless_body_is_not_read_to_its_end() -> None:
             writer.write(b"x" * 65536)
             await writer.drain()
 
-    (answer,) = _ask(pour)
-    assert MAX_BYTES < len(answer.body) < 2 * MAX_BYTES
+    (response,) = _ask(pour)
+    assert MAX_BYTES < len(response.body) < 2 * MAX_BYTES
 
 
-def test_a_key_that_the_server_repeats_is_taken_out() -> None:
+def test_a_key_that_the_server_repeats_is_redacted() -> None:
     body = b"you sent sk-canary-0123456789"
-    (answer,) = _ask(_Server(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)).talk)
-    assert b"canary" not in answer.body
+    (response,) = _ask(_Server(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)).talk)
+    assert b"canary" not in response.body
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("response", "error"),
     [
-        (b"", "hung up without an answer"),
+        (b"", "closed the connection without a response"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", "RemoteProtocolError"),
         (b"SMTP ready\r\n\r\n", "RemoteProtocolError"),
         (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 200_000, "RemoteProtocolError"),
@@ -213,30 +213,30 @@ def test_a_key_that_the_server_repeats_is_taken_out() -> None:
         (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope", "DecodingError"),
     ],
 )
-def test_what_is_no_answer_is_a_fault_of_the_connection(answer: bytes, said: str) -> None:
-    fault = _fault(_Server(answer, hangs_up=True).talk)
+def test_an_invalid_response_is_a_fault(response: bytes, error: str) -> None:
+    fault = _fault(_Server(response, closes=True).talk)
     assert fault.kind == "connection"
-    assert said in str(fault)
+    assert error in str(fault)
 
 
-# --- connections are kept -------------------------------------------------------------------------------------------
+# --- connections that are kept --------------------------------------------------------------------------------------
 
 
-def test_one_connection_carries_one_request_after_the_other() -> None:
+def test_one_connection_carries_many_requests() -> None:
     server = _Server(_OK)
     assert len(_ask(server.talk, times=5)) == 5
     assert server.connections == 1
 
 
-def test_requests_at_a_time_have_connections_of_their_own() -> None:
+def test_simultaneous_requests_have_separate_connections() -> None:
     server = _Server(_OK)
 
     async def ask() -> None:
         async with _served(server.talk) as url:
-            connections = HttpTransport(FaultFactory(url))
+            transport = HttpTransport(FaultFactory(url))
             for _ in range(2):
-                await asyncio.gather(*[connections.exchange("POST", url, {}, b"{}") for _ in range(10)])
-            await connections.close()
+                await asyncio.gather(*[transport.exchange("POST", url, {}, b"{}") for _ in range(10)])
+            await transport.close()
 
     asyncio.run(ask())
     assert server.connections == 10
@@ -245,57 +245,57 @@ def test_requests_at_a_time_have_connections_of_their_own() -> None:
 @pytest.mark.parametrize(
     "server",
     [
-        _Server(_OK, hangs_up=True),
+        _Server(_OK, closes=True),
         _Server(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"),
         _Server(b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok"),
         _Server(_OK, after=b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 4\r\n\r\nlate"),
         _Server(_OK + b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"),
     ],
-    ids=["hung up", "says close", "HTTP/1.0", "complains afterwards", "says too much"],
+    ids=["closed", "Connection: close", "HTTP/1.0", "late 408", "trailing response"],
 )
-def test_a_connection_that_is_done_or_has_said_too_much_carries_nothing_more(server: _Server) -> None:
-    answers = _ask(server.talk, times=3)
-    assert [(answer.status, answer.body) for answer in answers] == [(200, b"ok")] * 3
+def test_a_connection_that_is_closed_or_has_unexpected_bytes_is_not_used_again(server: _Server) -> None:
+    responses = _ask(server.talk, times=3)
+    assert [(response.status, response.body) for response in responses] == [(200, b"ok")] * 3
     assert server.connections == 3
 
 
-def test_a_request_that_is_given_up_takes_its_connection_with_it() -> None:
-    asked = 0
+def test_a_cancelled_request_closes_its_connection() -> None:
+    requests = 0
     arrived = asyncio.Event()
 
     async def slow_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal asked
-        asked += 1
+        nonlocal requests
+        requests += 1
         await reader.readuntil(b"\r\n\r\n{}")
         arrived.set()
-        await asyncio.sleep(0.3 if asked == 1 else 0)
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d" % asked)
+        await asyncio.sleep(0.3 if requests == 1 else 0)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d" % requests)
 
     async def ask() -> HttpResponse:
         async with _served(slow_once) as url:
-            connections = HttpTransport(FaultFactory(url))
-            abandoned = asyncio.ensure_future(connections.exchange("POST", url, {}, b"{}"))
+            transport = HttpTransport(FaultFactory(url))
+            abandoned = asyncio.ensure_future(transport.exchange("POST", url, {}, b"{}"))
             await arrived.wait()
             abandoned.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await abandoned
-            answer = await connections.exchange("POST", url, {}, b"{}")
-            await connections.close()
-            return answer
+            response = await transport.exchange("POST", url, {}, b"{}")
+            await transport.close()
+            return response
 
     assert asyncio.run(ask()).body == b"2"
 
 
-def test_a_run_that_ends_while_it_connects_leaves_no_socket_behind() -> None:
+def test_cancelling_while_connecting_leaks_no_socket() -> None:
     async def ask(url: str, turns: int) -> None:
-        connections = HttpTransport(FaultFactory(url))
-        asking = [asyncio.ensure_future(connections.exchange("POST", url, {}, b"{}")) for _ in range(10)]
+        transport = HttpTransport(FaultFactory(url))
+        asking = [asyncio.ensure_future(transport.exchange("POST", url, {}, b"{}")) for _ in range(10)]
         for _ in range(turns):
             await asyncio.sleep(0)
         for task in asking:
             task.cancel()
         await asyncio.gather(*asking, return_exceptions=True)
-        await connections.close()
+        await transport.close()
 
     async def ask_again_and_again() -> None:
         async with _served(_Server(_OK).talk) as url:
@@ -304,7 +304,7 @@ def test_a_run_that_ends_while_it_connects_leaves_no_socket_behind() -> None:
                 await ask(url, turns)
 
     asyncio.run(ask_again_and_again())
-    gc.collect()  # a socket that nobody has closed is a warning, and warnings are errors
+    gc.collect()  # an unclosed socket is a ResourceWarning, and warnings are errors
 
 
 # --- TLS and proxies ------------------------------------------------------------------------------------------------
@@ -312,7 +312,7 @@ def test_a_run_that_ends_while_it_connects_leaves_no_socket_behind() -> None:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for localhost, with its key, made by the command line of OpenSSL."""
+    """Create a certificate for localhost with its key, with OpenSSL."""
     openssl = shutil.which("openssl")
     if openssl is None:
         pytest.skip("needs the command openssl")
@@ -332,16 +332,18 @@ def _tls(certificate: Path) -> ssl.SSLContext:
     return context
 
 
-def test_tls_is_spoken_with_who_is_known(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tls_accepts_a_trusted_certificate(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     server = _Server(_OK)
-    answers = _ask(server.talk, times=2, context=_tls(certificate), host="localhost")
-    assert [answer.body for answer in answers] == [b"ok"] * 2
+    responses = _ask(server.talk, times=2, context=_tls(certificate), host="localhost")
+    assert [response.body for response in responses] == [b"ok"] * 2
     assert server.connections == 1
 
 
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"], ids=["a stranger's", "another name"])
-def test_tls_is_not_spoken_with_anybody_else(certificate: Path, monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"], ids=["untrusted", "another name"])
+def test_tls_rejects_an_untrusted_certificate_and_another_name(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
     if host != "localhost":
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     server = _Server(_OK)
@@ -351,7 +353,7 @@ def test_tls_is_not_spoken_with_anybody_else(certificate: Path, monkeypatch: pyt
     assert server.heads == []
 
 
-def test_a_proxy_of_the_environment_is_gone_through_unless_the_host_is_excepted(
+def test_a_proxy_of_the_environment_is_used_unless_the_host_is_excluded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     proxy = _Server(_OK)
@@ -359,10 +361,10 @@ def test_a_proxy_of_the_environment_is_gone_through_unless_the_host_is_excepted(
     async def ask(url: str) -> list[str]:
         async with _served(proxy.talk) as through:
             monkeypatch.setenv("http_proxy", through.removesuffix("/v1").replace("//", "//me:secret@"))
-            connections = HttpTransport(FaultFactory(url))
+            transport = HttpTransport(FaultFactory(url))
             for _ in range(2):
-                await connections.exchange("POST", url, {}, b"{}")
-            await connections.close()
+                await transport.exchange("POST", url, {}, b"{}")
+            await transport.close()
         return proxy.heads
 
     monkeypatch.setenv("no_proxy", "")
@@ -377,7 +379,7 @@ def test_a_proxy_of_the_environment_is_gone_through_unless_the_host_is_excepted(
     assert direct.heads[0].startswith("POST /v1/chat")
 
 
-# --- the same under the SDK -----------------------------------------------------------------------------------------
+# --- with the SDK ---------------------------------------------------------------------------------------------------
 
 _CHAT = json.dumps({"model": "m", "choices": [{"message": {"content": "hello"}, "finish_reason": "stop"}]}).encode()
 
@@ -403,8 +405,8 @@ def _through_sdk(server: _Server, *, context: ssl.SSLContext | None = None, host
     return asyncio.run(ask())
 
 
-@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "packed"])
-def test_the_sdk_keeps_connections_and_unpacks(pack: Callable[[bytes], bytes]) -> None:
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_the_sdk_keeps_connections_and_decompresses(pack: Callable[[bytes], bytes]) -> None:
     body = pack(_CHAT)
     coding = b"" if body == _CHAT else b"Content-Encoding: gzip\r\n"
     server = _Server(b"HTTP/1.1 200 OK\r\n%sContent-Length: %d\r\n\r\n%s" % (coding, len(body), body))
@@ -413,15 +415,15 @@ def test_the_sdk_keeps_connections_and_unpacks(pack: Callable[[bytes], bytes]) -
     assert server.heads[0].startswith("POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1:")
 
 
-def test_the_sdk_speaks_tls_with_who_is_known_alone(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(_CHAT), _CHAT)
+def test_the_sdk_accepts_only_a_trusted_certificate(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    response = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(_CHAT), _CHAT)
     with pytest.raises(CallFault, match="CERTIFICATE_VERIFY_FAILED"):
-        _through_sdk(_Server(answer), context=_tls(certificate), host="localhost")
+        _through_sdk(_Server(response), context=_tls(certificate), host="localhost")
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    assert len(_through_sdk(_Server(answer), context=_tls(certificate), host="localhost")) == 3
+    assert len(_through_sdk(_Server(response), context=_tls(certificate), host="localhost")) == 3
 
 
-def test_the_sdk_goes_through_a_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sdk_uses_a_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     proxy = _Server(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(_CHAT), _CHAT))
 
     async def ask() -> list[Reply]:
@@ -434,7 +436,7 @@ def test_the_sdk_goes_through_a_proxy_of_the_environment(monkeypatch: pytest.Mon
     assert proxy.heads[0].startswith("POST http://nowhere.invalid/v1/chat/completions HTTP/1.1")
 
 
-def test_what_the_sdk_cannot_read_is_a_fault_of_the_connection() -> None:
+def test_with_the_sdk_an_invalid_response_is_a_fault() -> None:
     with pytest.raises(CallFault, match="RemoteProtocolError") as caught:
-        _through_sdk(_Server(b"SMTP ready\r\n\r\n", hangs_up=True))
+        _through_sdk(_Server(b"SMTP ready\r\n\r\n", closes=True))
     assert caught.value.kind == "connection"

@@ -1,4 +1,4 @@
-"""The cache: answers that were paid once, kept so that nobody has to trust whoever may have written its file."""
+"""Reply cache. Entries are signed, so that a tampered cache file cannot inject outputs."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Seals: how the cache knows its own entries again.
+"""Signatures of cache entries.
 
-Whoever can write the cache's file could put answers into it. With a key, each entry carries an HMAC over its key and
-its content; without one only a digest, which finds damage and nothing else.
+A process with write access to the cache file could insert replies. With a key, each entry carries an HMAC-SHA256 over
+its name and its content; without a key only a SHA-256, which detects damage but no tampering. See SECURITY.md.
 """
 
 from __future__ import annotations
@@ -23,43 +23,44 @@ if TYPE_CHECKING:
 
 KEY_VARIABLE: Final = "EVALGATE_CACHE_KEY"
 _MIN_KEY_BYTES: Final = 16
-_TAG: Final = 32
+_TAG_BYTES: Final = 32
 _OTHERS_MODE: Final = 0o077
 
 
 class InvalidSignature(ValueError):  # noqa: N818 - named as the thing that happened
-    """An entry that was changed, moved to another key, or made with another key of ours."""
+    """Entry that was changed, moved to another name, or signed with another key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Closes and opens entries. ``key`` is None where there is none, and ``why`` says the reason."""
+    """Signs and verifies entries. If ``key`` is None, ``why`` contains the reason."""
 
     key: bytes | None = field(repr=False)
     why: str = ""
 
     @property
     def authenticated(self) -> bool:
-        """Tell whether only holders of the key can make entries."""
+        """Whether only holders of a key can create valid entries."""
         return self.key is not None
 
-    def close(self, name: str, body: bytes) -> bytes:
-        """Return ``body`` behind the tag that binds it to ``name``."""
+    def sign(self, name: str, body: bytes) -> bytes:
+        """Return ``body`` after the tag that binds it to ``name``."""
         return self._tag(name, body) + body
 
-    def open(self, name: str, signed: bytes) -> bytes:
-        """Return what `close` was given.
+    def verify(self, name: str, signed: bytes) -> bytes:
+        """Return the body that was passed to `sign`.
 
         Raises:
-            BrokenSeal: it is not what was closed, or not under this name, or with another key.
+            InvalidSignature: it was changed, or signed under another name or with another key.
 
         """
-        tag, body = signed[:_TAG], signed[_TAG:]
+        tag, body = signed[:_TAG_BYTES], signed[_TAG_BYTES:]
         if not hmac.compare_digest(tag, self._tag(name, body)):
             raise InvalidSignature("changed since it was written, or written with another key")
         return body
 
     def _tag(self, name: str, body: bytes) -> bytes:
+        # the name is signed, too: else replies could be swapped between calls
         bound = name.encode("utf-8", "surrogatepass") + b"\0" + body
         if self.key is None:
             return hashlib.sha256(bound).digest()
@@ -67,10 +68,10 @@ class Signer:
 
 
 def find_signer(environ: Mapping[str, str], *, required: bool = False) -> Signer:
-    """Return the seal of this user.
+    """Return the signer of this user.
 
     The key is ``EVALGATE_CACHE_KEY``; else, outside of CI, a file in the user's configuration folder that only the
-    user can read. It is made when it is first needed.
+    user can read. The file is created when it is first needed.
 
     Args:
         environ: The environment.
@@ -80,13 +81,13 @@ def find_signer(environ: Mapping[str, str], *, required: bool = False) -> Signer
         SettingsError: the key is too short, or there is none and one is required.
 
     """
-    signer = _of_variable(environ) or _of_file(environ)
+    signer = _from_environment(environ) or _from_file(environ)
     if required and not signer.authenticated:
         raise SettingsError(f'cache_auth = "required", but there is no key: {signer.why}; set {KEY_VARIABLE}')
     return signer
 
 
-def _of_variable(environ: Mapping[str, str]) -> Signer | None:
+def _from_environment(environ: Mapping[str, str]) -> Signer | None:
     key = environ.get(KEY_VARIABLE, "")
     if key and len(key) < _MIN_KEY_BYTES:
         raise SettingsError(f"{KEY_VARIABLE}: {len(key)} characters, at least {_MIN_KEY_BYTES} random ones are needed")
@@ -97,17 +98,22 @@ def _of_variable(environ: Mapping[str, str]) -> Signer | None:
     return None
 
 
-def _of_file(environ: Mapping[str, str]) -> Signer:
+def _from_file(environ: Mapping[str, str]) -> Signer:
     folder = _config_folder(environ)
     if folder is None:
-        return Signer(None, "there is no home folder to keep a key in")
+        return Signer(None, "there is no home folder for a key file")
     path = folder / "pytest-evalgate" / "cache.key"
     try:
         with contextlib.suppress(FileExistsError):
-            _make(path)
-        return _read(path)
+            _create_key(path)
+        if sys.platform != "win32" and path.stat().st_mode & _OTHERS_MODE:
+            return Signer(None, f"other users can read {path}: chmod 600 it, or delete it for a new key")
+        key = path.read_bytes().strip()
     except OSError as error:
         return Signer(None, f"{path} cannot be used: {error.strerror}")
+    if len(key) < _MIN_KEY_BYTES:
+        return Signer(None, f"{path} holds no key: delete it for a new one")
+    return Signer(key)
 
 
 def _config_folder(environ: Mapping[str, str]) -> Path | None:
@@ -115,14 +121,14 @@ def _config_folder(environ: Mapping[str, str]) -> Path | None:
         named = environ.get("APPDATA", "")
         return Path(named) if named else None
     named = environ.get("XDG_CONFIG_HOME", "")
-    if Path(named).is_absolute():  # a relative one is to be ignored, says the XDG specification
+    if Path(named).is_absolute():  # the XDG Base Directory Specification requires to ignore a relative one
         return Path(named)
     home = environ.get("HOME", "")
     return Path(home) / ".config" if home else None
 
 
-def _make(path: Path) -> None:
-    """Make the key file in one step; raises FileExistsError where it is there already."""
+def _create_key(path: Path) -> None:
+    """Create the key file atomically; raises FileExistsError if another process was faster."""
     if path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -131,15 +137,6 @@ def _make(path: Path) -> None:
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(secrets.token_hex(32))
-        os.link(draft, path)  # unlike a rename it leaves a key alone that another process has just made
+        os.link(draft, path)  # not a rename, which would replace a key that another process has just created
     finally:
         draft.unlink()
-
-
-def _read(path: Path) -> Signer:
-    if sys.platform != "win32" and path.stat().st_mode & _OTHERS_MODE:
-        return Signer(None, f"others may use {path}: chmod 600 it, or remove it for a new key")
-    key = path.read_bytes().strip()
-    if len(key) < _MIN_KEY_BYTES:
-        return Signer(None, f"{path} holds no key: remove it for a new one")
-    return Signer(key)

@@ -1,6 +1,7 @@
-"""Cassettes: remembered calls as a plain JSON Lines file, to be read, reviewed and committed.
+"""Cache entries: keys, encoding, and cassettes.
 
-A cassette carries no seal: it is as trusted as the branch that it comes from.
+A cassette is a plain JSON Lines file of entries, to review and commit. It is not signed: it is as trusted as its
+branch.
 """
 
 from __future__ import annotations
@@ -22,26 +23,64 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.records.results import Json
 
+# Version of keys and entries; with a new one, no old entry is used.
 SCHEMA: Final = 1
-"""The version of keys and entries: with a new one, everything is asked again."""
 
-_SHOWN: Final = 60
+# Maximum size of an entry as JSON: larger ones are neither stored nor inflated.
+MAX_ENTRY_BYTES: Final = 16 * 1024 * 1024
+
+# Format of ``Entry.made``, in UTC.
+TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
+
+# Folder inside the state folder; every ``*.jsonl`` in it is replayed.
+FOLDER: Final = "cassettes"
+
+_MAX_NUMBER: Final = 2**53  # floats represent whole numbers up to here exactly
+_COMPRESSION_LEVEL: Final = 3  # level 6 takes twice the time for 4 % less
+_EXCERPT: Final = 60
 _ABSENT: Final = object()
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A call and its reply, with the time of the reply (UTC, ISO 8601) and the run."""
+
+    call: Call
+    reply: Reply
+    made: str
+    run: str
+
+
+# --- keys -----------------------------------------------------------------------------------------------------------
+
+
 def key_of(call: Call) -> str:
-    """SHA-256, in hexadecimal, of everything that decides the answer to ``call``.
+    """Return the SHA-256, in hexadecimal, of everything that determines the reply to ``call``.
 
     Raises:
-        ValueError: the payload holds NaN or an infinity.
-        TypeError: it holds what JSON cannot.
+        ValueError: the payload contains NaN or an infinity.
+        TypeError: it contains a value that JSON cannot represent.
 
     """
-    return jsonl.digest({"schema": SCHEMA, **key_fields(call)})
+    return jsonl.digest({"schema": SCHEMA, **_key_fields(call)})
 
 
-def key_fields(call: Call) -> dict[str, Json]:
-    """Return the fields that decide the answer."""
+def first_difference(before: Call, now: Call) -> str:
+    """Return the first field in which two calls differ, with both values; empty if their keys are equal.
+
+    Example::
+
+        'payload.messages[0].content: "Be brief." -> "Be kind."'
+    """
+    # in the order of `_key_fields`, which canonical JSON would sort: the version comes before the payload
+    old, new = (
+        {name: json.loads(jsonl.canonical(value)) for name, value in _key_fields(call).items()}
+        for call in (before, now)
+    )
+    return next(_differences("", old, new), "")
+
+
+def _key_fields(call: Call) -> dict[str, Json]:
     return {
         "kind": call.kind,
         "endpoint": call.endpoint,
@@ -52,67 +91,35 @@ def key_fields(call: Call) -> dict[str, Json]:
     }
 
 
-def first_difference(before: Call, now: Call) -> str:
-    """Name the first field in which two calls differ, with both values; empty where their keys are the same.
-
-    Example::
-
-        'payload.messages[0].content: "Be brief." -> "Be kind."'
-    """
-    return next(_differences("", _plain(before), _plain(now)), "")
-
-
-def _plain(call: Call) -> Json:
-    return {name: json.loads(jsonl.canonical(value)) for name, value in key_fields(call).items()}
-
-
 def _differences(place: str, before: Json, now: Json) -> Iterator[str]:
     if type(before) is type(now) and isinstance(before, dict | list):
         olds, news = _members(before), _members(now)
         for step in {**olds, **news}:
             yield from _differences(place + step, olds.get(step, _ABSENT), news.get(step, _ABSENT))
     elif before is _ABSENT or now is _ABSENT or jsonl.canonical(before) != jsonl.canonical(now):  # 1 == 1.0 == True
-        yield f"{place.removeprefix('.')}: {_short(before, now)} -> {_short(now, before)}"
+        yield f"{place.removeprefix('.')}: {_excerpt(before, now)} -> {_excerpt(now, before)}"
 
 
 def _members(value: dict[str, Json] | list[Json]) -> dict[str, Json]:
-    """Return what stands in ``value`` by the step that leads there."""
     if isinstance(value, dict):
         return {f".{name}": member for name, member in value.items()}
     return {f"[{index}]": member for index, member in enumerate(value)}
 
 
-def _short(value: Json, other: Json) -> str:
-    """Show ``value`` in one short line, from a little before the place where two texts part."""
+def _excerpt(value: Json, other: Json) -> str:
+    """Return ``value`` in one short line; a text from shortly before its first difference from ``other``."""
     if value is _ABSENT:
         return "absent"
     if not isinstance(value, str):
-        return jsonl.escape_text(jsonl.canonical(value), _SHOWN)
+        return jsonl.escape_text(jsonl.canonical(value), _EXCERPT)
     if not isinstance(other, str):
-        return jsonl.quote_text(value, _SHOWN)
+        return jsonl.quote_text(value, _EXCERPT)
     same = next((i for i, (one, two) in enumerate(zip(value, other, strict=False)) if one != two), len(value))
-    start = max(0, same - _SHOWN // 3)
-    return jsonl.quote_text(("…" if start else "") + value[start:], _SHOWN)
+    start = max(0, same - _EXCERPT // 3)
+    return jsonl.quote_text(("…" if start else "") + value[start:], _EXCERPT)
 
 
-MAX_ENTRY_BYTES: Final = 16 * 1024 * 1024
-"""Bytes of an entry as JSON: more is neither kept nor inflated."""
-
-TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
-"""How ``Entry.made`` is written; it is UTC."""
-
-_MAX_NUMBER: Final = 2**53  # numbers beyond it are none of ours, and some of them do not fit a float
-_LEVEL: Final = 3  # level 6 takes twice the time for 4 % less
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """An answered call: what was asked, what came back, when (UTC, ISO 8601) and in which run."""
-
-    call: Call
-    reply: Reply
-    made: str
-    run: str
+# --- encoding -------------------------------------------------------------------------------------------------------
 
 
 def encode(entry: Entry) -> dict[str, Json]:
@@ -120,7 +127,7 @@ def encode(entry: Entry) -> dict[str, Json]:
     call, reply = entry.call, entry.reply
     return {
         "schema": SCHEMA,
-        **key_fields(call),
+        **_key_fields(call),
         "route": call.route,
         "purpose": call.purpose,
         "label": call.label,
@@ -138,21 +145,38 @@ def encode(entry: Entry) -> dict[str, Json]:
 
 
 def decode(value: Mapping[str, Json]) -> Entry:
-    """Return the entry that `encode` wrote; its reply is one that cost nothing.
+    """Return the entry that `encode` wrote, with a cached reply.
 
     Raises:
-        ValueError: it is of another schema, or a field is missing or malformed; names the field.
+        ValueError: its schema is another one, or a field is missing or malformed; names the field.
 
     """
     if value.get("schema") != SCHEMA:
         raise ValueError(f"schema: {_shown(value.get('schema'))}; this version reads schema {SCHEMA}")
     made = _text(value, "made")
-    datetime.strptime(made, TIME_FORMAT)  # noqa: DTZ007 - only its form is looked at: texts of one form are compared
-    return Entry(_call(value), reply_of(value), made, _text(value, "run"))
+    datetime.strptime(made, TIME_FORMAT)  # noqa: DTZ007 - checks the format, since times are compared as texts
+    kind = _text(value, "kind")
+    if kind not in get_args(CallKind):
+        raise ValueError(f"kind: {_shown(kind)}; known are {', '.join(get_args(CallKind))}")
+    trial = _count(value, "trial")
+    if trial is None:
+        raise ValueError("trial: null")
+    call = Call(
+        kind,  # type: ignore[arg-type]  # checked above
+        _text(value, "endpoint"),
+        _text(value, "model"),
+        _object(value, "payload"),
+        trial,
+        _text(value, "version"),
+        _text(value, "route"),
+        _text(value, "purpose"),
+        _text(value, "label"),
+    )
+    return Entry(call, reply_of(value), made, _text(value, "run"))
 
 
 def reply_of(value: Mapping[str, Json]) -> Reply:
-    """Return the reply of an encoded entry; raises as `decode`."""
+    """Return the cached reply of an encoded entry; raises like `decode`."""
     stored = _object(value, "reply")
     if "value" not in stored:
         raise ValueError("reply.value: missing")
@@ -169,7 +193,7 @@ def reply_of(value: Mapping[str, Json]) -> Reply:
 
 
 def as_cached(reply: Reply) -> Reply:
-    """Return ``reply`` as one for which nothing was sent."""
+    """Return ``reply`` as a cached one: no attempts, no cost."""
     return replace(reply, attempts=0, cost_usd=0.0)
 
 
@@ -177,21 +201,21 @@ def pack(entry: Entry) -> bytes:
     """Return ``entry`` as compressed JSON.
 
     Raises:
-        ValueError: it holds NaN or an infinity, or is larger than `MAX_ENTRY_BYTES`.
-        TypeError: it holds what JSON cannot.
+        ValueError: it contains NaN or an infinity, or exceeds `MAX_ENTRY_BYTES`.
+        TypeError: it contains a value that JSON cannot represent.
 
     """
     text = jsonl.canonical(encode(entry)).encode("ascii")
     if len(text) > MAX_ENTRY_BYTES:
-        raise ValueError(f"{len(text):,} bytes, at most {MAX_ENTRY_BYTES:,} are kept")
-    return zlib.compress(text, _LEVEL)
+        raise ValueError(f"{len(text):,} bytes, at most {MAX_ENTRY_BYTES:,} are cached")
+    return zlib.compress(text, _COMPRESSION_LEVEL)
 
 
 def unpack(body: bytes) -> dict[str, Json]:
-    """Return the plain JSON of what `pack` returned, for `decode` or `reply_of`.
+    """Return the JSON object that `pack` compressed, for `decode` or `reply_of`.
 
     Raises:
-        ValueError: it is no such thing; nothing larger than `MAX_ENTRY_BYTES` is inflated to find out.
+        ValueError: it is none. At most `MAX_ENTRY_BYTES` are inflated to find out.
 
     """
     stream = zlib.decompressobj()
@@ -200,34 +224,14 @@ def unpack(body: bytes) -> dict[str, Json]:
     except zlib.error as error:
         raise ValueError(f"not compressed JSON: {error}") from None
     if not stream.eof or stream.unused_data:
-        raise ValueError(f"more than {MAX_ENTRY_BYTES:,} bytes, cut short, or followed by something else")
+        raise ValueError(f"more than {MAX_ENTRY_BYTES:,} bytes, truncated, or followed by other data")
     try:
         value = _DECODER.decode(text.decode("ascii"))
     except RecursionError:
         raise ValueError("nested too deep") from None
     if not isinstance(value, dict):
-        raise ValueError("not an object")  # noqa: TRY004 - every fault of an entry is a ValueError
+        raise ValueError("not an object")  # noqa: TRY004 - every problem of an entry is a ValueError
     return value
-
-
-def _call(value: Mapping[str, Json]) -> Call:
-    kind = _text(value, "kind")
-    if kind not in get_args(CallKind):
-        raise ValueError(f"kind: {_shown(kind)}; known are {', '.join(get_args(CallKind))}")
-    trial = _count(value, "trial")
-    if trial is None:
-        raise ValueError("trial: null")
-    return Call(
-        kind,  # type: ignore[arg-type]  # checked above
-        _text(value, "endpoint"),
-        _text(value, "model"),
-        _object(value, "payload"),
-        trial,
-        _text(value, "version"),
-        _text(value, "route"),
-        _text(value, "purpose"),
-        _text(value, "label"),
-    )
 
 
 def _text(value: Mapping[str, Json], name: str) -> str:
@@ -262,33 +266,37 @@ def _shown(value: Json) -> str:
     return jsonl.escape_text(repr(value), 40)
 
 
-def _constant(name: str) -> NoReturn:
+def _reject_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-_DECODER: Final = json.JSONDecoder(parse_constant=_constant)
-"""The standard library's own: bytes that pass here carry our seal, and `jsonl` takes three times as long."""
+# json, not `jsonl`, which takes three times as long: bytes that get here carry our signature
+_DECODER: Final = json.JSONDecoder(parse_constant=_reject_constant)
 
-FOLDER = "cassettes"
-"""Of the state folder: every ``*.jsonl`` in it is replayed."""
+
+# --- cassettes ------------------------------------------------------------------------------------------------------
 
 
 def in_folder(state: Path) -> tuple[Path, ...]:
-    """Return the cassettes of a state folder, by name."""
+    """Return the cassettes in a state folder, sorted by name."""
     return tuple(sorted((state / FOLDER).glob("*.jsonl")))
 
 
 def lines(entries: Iterable[Entry]) -> Iterator[bytes]:
-    """Yield the lines of a cassette in an order that depends on nothing but the entries."""
-    for entry in sorted(entries, key=_order):
+    """Yield the lines of a cassette, sorted, so that the same entries always give the same file."""
+
+    def order(entry: Entry) -> tuple[str, str, int, str]:
+        return entry.call.label, entry.call.purpose, entry.call.trial, key_of(entry.call)
+
+    for entry in sorted(entries, key=order):
         yield record_file.dumps(encode(entry)).encode("ascii") + b"\n"
 
 
 def read(paths: Iterable[Path], *, root: Path) -> dict[str, Entry]:
-    """Return the entries of cassettes by key; of two with the same key, the one that was read first.
+    """Return the entries of cassettes by key; of two with the same key, the first one.
 
     Raises:
-        RecordingError: malformed lines; all of them are listed.
+        RecordingError: malformed lines; lists all of them.
 
     """
     found: dict[str, Entry] = {}
@@ -306,8 +314,3 @@ def read(paths: Iterable[Path], *, root: Path) -> dict[str, Entry]:
     if problems:
         raise RecordingError("\n".join(map(str, problems)))
     return found
-
-
-def _order(entry: Entry) -> tuple[str, str, int, str]:
-    call = entry.call
-    return call.label, call.purpose, call.trial, key_of(call)

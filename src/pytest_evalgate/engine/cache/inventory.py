@@ -1,4 +1,4 @@
-"""The inventory: what is remembered, counted, held against itself, and what of it may go."""
+"""Inventory of the cache: usage by model, changes between calls, and outdated entries."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from pytest_evalgate.engine.cache.store import Row
 
 CallIdentity = tuple[str, str, int]
-"""Whose call it is, what for, and in which trial: with every change of the payload it is asked anew."""
+"""Label, purpose and trial: what stays the same if the payload of a call changes."""
 
 
 @dataclass(frozen=True, slots=True)
 class CacheUsage:
-    """What is remembered for one purpose of one model; tokens are those that the endpoint told."""
+    """Entries of one purpose and model; the tokens are those that the endpoint reported."""
 
     purpose: str
     model: str
@@ -29,9 +29,26 @@ class CacheUsage:
     tokens_out: int
 
 
+def cache_usage(entries: Iterable[Entry]) -> tuple[CacheUsage, ...]:
+    """Count entries by purpose and model, in that order."""
+    groups: dict[tuple[str, str], list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault((entry.call.purpose, entry.call.model or entry.call.endpoint), []).append(entry)
+    return tuple(
+        CacheUsage(
+            purpose,
+            model,
+            len(group),
+            sum(entry.reply.tokens_in or 0 for entry in group),
+            sum(entry.reply.tokens_out or 0 for entry in group),
+        )
+        for (purpose, model), group in sorted(groups.items(), key=lambda item: item[0])
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
-    """When a question was last asked, and what had changed since the time before; empty where that was the first."""
+    """Time of the last call, and its difference from the call before; empty if it is the first."""
 
     label: str
     purpose: str
@@ -41,47 +58,42 @@ class Change:
     difference: str = ""
 
 
-def cache_usage(entries: Iterable[Entry]) -> tuple[CacheUsage, ...]:
-    """Count entries by purpose and model, in that order."""
-    groups: dict[tuple[str, str], list[Entry]] = {}
-    for entry in entries:
-        groups.setdefault((entry.call.purpose, entry.call.model or entry.call.endpoint), []).append(entry)
-    return tuple(_usage(*named, groups[named]) for named in sorted(groups))
+def changes(entries: Iterable[Entry]) -> list[Change]:
+    """Return, for each call identity, the difference between its newest entry and the one before."""
+    return [_change(identity, group) for identity, group in sorted(_by_identity(entries).items())]
+
+
+def _change(identity: CallIdentity, group: Sequence[Entry]) -> Change:
+    last = group[-1]
+    if len(group) == 1:
+        return Change(*identity, last.made)
+    before = group[-2]
+    return Change(*identity, last.made, before.made, first_difference(before.call, last.call))
 
 
 def newest(entries: Iterable[Entry]) -> dict[CallIdentity, Entry]:
-    """Return the newest entry of each question; of two that are equally old, the later one."""
-    return {question: found[-1] for question, found in _by_identity(entries).items()}
-
-
-def changes(entries: Iterable[Entry]) -> list[Change]:
-    """Say of each question in ``entries`` what the newest has other than the one before."""
-    return [_change(question, found) for question, found in sorted(_by_identity(entries).items())]
+    """Return the newest entry of each call identity; of two with the same time, the later one."""
+    return {identity: group[-1] for identity, group in _by_identity(entries).items()}
 
 
 def outdated(rows: Sequence[Row], *, before: str | None, keep_runs: int | None, bad: bool) -> list[Row]:
-    """Return the rows that may go, for any of three reasons.
+    """Return the rows that can be removed, for any of three reasons.
 
     Args:
         rows: All rows.
         before: They were made before this time (UTC, ISO 8601).
-        keep_runs: None of the newest so many runs made them.
-        bad: They hold no entry.
+        keep_runs: None of the newest ``keep_runs`` runs made them.
+        bad: They contain no valid entry.
 
     """
     entries = sorted((row.entry for row in rows if row.entry), key=attrgetter("made"), reverse=True)
     runs = list(dict.fromkeys(entry.run for entry in entries))
-    gone = frozenset(() if keep_runs is None else runs[keep_runs:])
-    return [row for row in rows if (_is_old(row.entry, before, gone) if row.entry else bad)]
+    old_runs = frozenset(() if keep_runs is None else runs[keep_runs:])
 
+    def is_outdated(entry: Entry) -> bool:
+        return entry.run in old_runs or (before is not None and entry.made < before)
 
-def _is_old(entry: Entry, before: str | None, gone: frozenset[str]) -> bool:
-    return entry.run in gone or (before is not None and entry.made < before)
-
-
-def _usage(purpose: str, model: str, entries: Sequence[Entry]) -> CacheUsage:
-    tokens_in = sum(entry.reply.tokens_in or 0 for entry in entries)
-    return CacheUsage(purpose, model, len(entries), tokens_in, sum(entry.reply.tokens_out or 0 for entry in entries))
+    return [row for row in rows if (is_outdated(row.entry) if row.entry else bad)]
 
 
 def _by_identity(entries: Iterable[Entry]) -> dict[CallIdentity, list[Entry]]:
@@ -89,11 +101,3 @@ def _by_identity(entries: Iterable[Entry]) -> dict[CallIdentity, list[Entry]]:
     for entry in sorted(entries, key=attrgetter("made")):
         found.setdefault((entry.call.label, entry.call.purpose, entry.call.trial), []).append(entry)
     return found
-
-
-def _change(question: CallIdentity, entries: Sequence[Entry]) -> Change:
-    last = entries[-1]
-    if len(entries) == 1:
-        return Change(*question, last.made)
-    before = entries[-2]
-    return Change(*question, last.made, before.made, first_difference(before.call, last.call))

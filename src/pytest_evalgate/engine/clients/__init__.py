@@ -1,4 +1,7 @@
-"""The clients proper: each makes one attempt at a call, and raises CallFault where that brings no answer."""
+"""Clients of models and applications: each makes one attempt at a call, and raises CallFault if it fails.
+
+A client that is never used imports neither openai (0.4 s) nor httpx nor h11.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,10 @@ __all__ = ["EndpointClient", "HttpClient", "SdkClient", "model_client"]
 
 
 def model_client(name: str, model: Model, environ: Mapping[str, str]) -> SdkClient | HttpClient:
-    """Make the client of the model that is configured as ``models.NAME``.
+    """Return the client of the model that is configured as ``models.NAME``.
 
     Raises:
-        SettingsError: the variable that should hold its key is not set.
+        SettingsError: the environment variable of its key is not set.
 
     """
     key = model.api_key_env and read_secret(model.api_key_env, environ, f"models.{name}.api_key_env")

@@ -1,4 +1,4 @@
-"""Applications behind HTTP: any path, any JSON."""
+"""HTTP clients: models without the SDK, and applications with any path and any JSON."""
 
 from __future__ import annotations
 
@@ -22,38 +22,21 @@ if TYPE_CHECKING:
     from pytest_evalgate.text.redaction import Secret
 
 
-class HttpClient:
-    """Makes one attempt at a call, with libraries that are loaded for the first one; whoever sends bounds the time."""
+class _TransportClient:
+    """Base of the HTTP clients: opens and closes their transport. `RetryingClient` sets the timeouts."""
 
-    def __init__(self, model: Model, key: Secret | None) -> None:
-        """Send to ``model``, with ``key`` where there is one."""
-        self._fault_factory = FaultFactory(model.base_url, model.model, (key,) if key else ())
-        self._base_url = model.base_url.rstrip("/")
-        self._headers = {"content-type": "application/json"} | (
-            {"authorization": f"Bearer {key.value}"} if key else {}
-        )
-        self._transport = lazy_transport(self._fault_factory)
+    def __init__(self, fault_factory: FaultFactory) -> None:
+        self._fault_factory = fault_factory
+        self._transport = lazy_transport(fault_factory)
 
     async def open(self) -> None:
-        """Load what the first call would otherwise wait for.
+        """Load the libraries, so that the first call does not wait for them.
 
         Raises:
-            CallFault: no connection can be made.
+            CallFault: the transport cannot be created.
 
         """
         await self._transport.get()
-
-    async def send(self, call: Call) -> Reply:
-        """Send ``call`` once.
-
-        Raises:
-            CallFault: there is no answer.
-
-        """
-        transport = await self._transport.get()
-        content = encode(call.payload)
-        response = await transport.exchange("POST", self._base_url + PATHS[call.kind], self._headers, content)
-        return read_reply(call.kind, response, self._fault_factory)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -61,16 +44,35 @@ class HttpClient:
             await transport.close()
 
 
-def encode(value: object) -> bytes:
-    """Write the body of a request; any Mapping is an object."""
-    return json.dumps(value, default=dict, separators=(",", ":"), ensure_ascii=False).encode()
+class HttpClient(_TransportClient):
+    """Client of a model: makes one attempt at a call."""
+
+    def __init__(self, model: Model, key: Secret | None) -> None:
+        """Send to ``model``, with ``key`` if there is one."""
+        super().__init__(FaultFactory(model.base_url, model.model, (key,) if key else ()))
+        self._base_url = model.base_url.rstrip("/")
+        self._headers = {"content-type": "application/json"} | (
+            {"authorization": f"Bearer {key.value}"} if key else {}
+        )
+
+    async def send(self, call: Call) -> Reply:
+        """Send ``call`` once.
+
+        Raises:
+            CallFault: there is no valid reply.
+
+        """
+        transport = await self._transport.get()
+        url, content = self._base_url + PATHS[call.kind], _encode(call.payload)
+        response = await transport.exchange("POST", url, self._headers, content)
+        return read_reply(call.kind, response, self._fault_factory)
 
 
-class EndpointClient:
-    """Makes one attempt at a call of an application; whoever sends bounds the time.
+class EndpointClient(_TransportClient):
+    """Client of an application: makes one attempt at a call.
 
-    The payload of a call is ``{"method", "url", "headers", "body"}``. Headers that hold keys are added here, so that
-    they stand in no record, and go to the configured host only.
+    The payload of a call is ``{"method", "url", "headers", "body"}``. Headers with keys are added here, so that no
+    record contains them, and are sent to the configured origin only.
     """
 
     def __init__(self, request: HttpRequest, environ: Mapping[str, str], place: str) -> None:
@@ -78,8 +80,8 @@ class EndpointClient:
 
         Args:
             request: As configured.
-            environ: Where its ``headers_env`` are found.
-            place: Where it is configured, such as ``suites.bot.target.http``.
+            environ: The environment variables named in its ``headers_env``.
+            place: Its place in the configuration, such as ``suites.bot.target.http``.
 
         Raises:
             SettingsError: a variable is not set.
@@ -89,50 +91,29 @@ class EndpointClient:
             header.lower(): read_secret(name, environ, f"{place}.headers_env.{header}")
             for header, name in request.headers_env.items()
         }
+        super().__init__(FaultFactory(request.url, secrets=tuple(keys.values())))
         self._keys = {header: key.value for header, key in keys.items()}
-        self._fault_factory = FaultFactory(request.url, secrets=tuple(keys.values()))
         self._origin = _origin(request.url)
         self._wants_json = request.output is not None
-        self._transport = lazy_transport(self._fault_factory)
-
-    async def open(self) -> None:
-        """Load what the first call would otherwise wait for.
-
-        Raises:
-            CallFault: no connection can be made.
-
-        """
-        await self._transport.get()
 
     async def send(self, call: Call) -> Reply:
-        """Send ``call`` once; the reply's value is JSON where the application says so or has to, else text.
+        """Send ``call`` once; the reply's value is JSON if the response or the configuration says so, else text.
 
         Raises:
-            CallFault: there is no answer.
+            CallFault: there is no valid reply.
 
         """
         url: str = call.payload["url"]
         if _origin(url) != self._origin:
-            raise self._fault_factory.fault(
-                "bad_request", f"{url} leads to another host than the one that is configured"
-            )
-        body = call.payload["body"]
-        content = None if body is None else encode(body)
+            raise self._fault_factory.fault("bad_request", f"{url} has another host than the configured URL")
+        content = None if (body := call.payload["body"]) is None else _encode(body)
+        defaults = {} if content is None else {"content-type": "application/json"}
+        literal = {name.lower(): value for name, value in call.payload["headers"].items()}
         transport = await self._transport.get()
-        response = await transport.exchange(call.payload["method"], url, self._headers(call, content), content)
+        response = await transport.exchange(call.payload["method"], url, defaults | literal | self._keys, content)
         if not 200 <= response.status < 300:  # noqa: PLR2004 - HTTP's class of successes
             raise self._fault_factory.classify(response)
         return Reply(self._value(response))
-
-    async def close(self) -> None:
-        """Close the connections."""
-        if transport := await self._transport.get_if_created():
-            await transport.close()
-
-    def _headers(self, call: Call, content: bytes | None) -> dict[str, str]:
-        literal = {name.lower(): value for name, value in call.payload["headers"].items()}
-        usual = {} if content is None else {"content-type": "application/json"}
-        return usual | literal | self._keys
 
     def _value(self, response: HttpResponse) -> Any:
         try:
@@ -142,6 +123,10 @@ class EndpointClient:
             return response.body.decode()
         except ValueError as error:
             raise self._fault_factory.fault("malformed", str(error), response) from None
+
+
+def _encode(value: object) -> bytes:
+    return json.dumps(value, default=dict, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def _origin(url: str) -> tuple[str, str]:

@@ -1,6 +1,6 @@
-"""A client that is made and opened for the first call that is sent.
+"""Lazy initialisation of clients, on the first call that is sent.
 
-What is remembered is answered without its key, and no call waits for a library with a slot in its hand.
+A run that is served from the cache needs no key, and no call holds a limiter's slot while a library is imported.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 class Client(Protocol):
-    """A client of one route: sends one attempt at a call."""
+    """Client of one route: makes one attempt at a call."""
 
     async def open(self) -> None:
-        """Load libraries and connect, so that the first call does not wait for it."""
+        """Load libraries and certificates, so that the first call does not wait for them."""
 
     async def send(self, call: Call) -> Reply:
         """Send ``call`` once."""
@@ -35,10 +35,10 @@ class Client(Protocol):
 
 
 class LazyClient:
-    """Sends through what ``wrap`` lays around the client that ``make`` returns."""
+    """Client that is created with ``make``, opened and wrapped with ``wrap`` on the first call."""
 
     def __init__(self, make: Callable[[], Client], wrap: Callable[[Client], ModelClient]) -> None:
-        """Make nothing yet."""
+        """Create nothing yet."""
         self._make = make
         self._wrap = wrap
         self._client: Client | None = None
@@ -46,10 +46,10 @@ class LazyClient:
         self._lock = asyncio.Lock()
 
     def get_client(self) -> Client:
-        """Return the client, made now if it was not there.
+        """Return the client; create it if necessary.
 
         Raises:
-            SettingsError: its key is not there.
+            SettingsError: its key is missing.
 
         """
         if self._client is None:
@@ -60,12 +60,17 @@ class LazyClient:
         """Send ``call``.
 
         Raises:
-            CallFailed: the client cannot be made or opened, or there is no answer.
+            CallFailed: the client cannot be created or opened, or there is no reply.
 
         """
-        async with self._lock:  # who comes while the client is just opened does not overtake those who waited for it
+        async with self._lock:  # fair: a call that comes just after the opening does not overtake those that waited
             if self._wrapped is None:
-                self._wrapped = self._wrap(await self._open_client())
+                try:
+                    client = self.get_client()
+                    await client.open()
+                except (CallFault, SettingsError) as error:  # else it would count as a miss of the application
+                    raise CallFailed(str(error)) from error
+                self._wrapped = self._wrap(client)
         return await self._wrapped.send(call)
 
     async def close(self) -> None:
@@ -73,45 +78,38 @@ class LazyClient:
         if self._client is not None:
             await self._client.close()
 
-    async def _open_client(self) -> Client:
-        try:
-            client = self.get_client()
-            await client.open()
-        except (CallFault, SettingsError) as error:  # not the fault of the application, as which it would count
-            raise CallFailed(str(error)) from error
-        return client
-
 
 T = TypeVar("T")
 
 
 class LazyResource(Generic[T]):
-    """Makes one thing in a thread, for the first who asks, and hands it to all."""
+    """Object that ``make`` creates once, in a thread, when it is first needed."""
 
     def __init__(self, make: Callable[[], T], fault_factory: FaultFactory) -> None:
-        """Blame ``fault_factory`` where ``make`` fails."""
+        """Create nothing yet."""
         self._make = make
         self._fault_factory = fault_factory
         self._future: asyncio.Future[T] | None = None
 
     async def get(self) -> T:
-        """Return the thing.
+        """Return the object; create it if necessary.
 
         Raises:
-            CallFault: it cannot be made.
+            CallFault: it cannot be created.
 
         """
         if self._future is None:
+            # in a thread: importing the SDK takes 0.4 s, loading certificates 20 ms, and other calls go on meanwhile
             self._future = asyncio.ensure_future(asyncio.to_thread(self._make))
         try:
             if self._future.done():
                 return self._future.result()
             return await asyncio.shield(self._future)
-        except Exception as error:  # a proxy or a certificate of the environment's, in the words of any library
-            raise self._fault_factory.fault("bad_request", f"no connection can be made: {error}") from error
+        except Exception as error:  # a proxy or a certificate of the environment; each library raises its own types
+            raise self._fault_factory.fault("bad_request", f"cannot connect: {error}") from error
 
     async def get_if_created(self) -> T | None:
-        """Return the thing where somebody has asked for it, and it could be made."""
+        """Return the object if `get` was called and succeeded."""
         if self._future is None:
             return None
         await asyncio.wait([self._future])
@@ -120,7 +118,7 @@ class LazyResource(Generic[T]):
 
 
 def lazy_transport(fault_factory: FaultFactory) -> LazyResource[HttpTransport]:
-    """Return connections for the requests of ``fault_factory``."""
+    """Return the transport for the requests of ``fault_factory``'s endpoint."""
 
     def make() -> HttpTransport:
         from pytest_evalgate.engine.clients.transport import HttpTransport  # noqa: PLC0415 - httpx, h11

@@ -1,4 +1,4 @@
-"""Models through the official SDK: proxies, certificates and headers as its users know them."""
+"""Client of models through the official SDK, with the proxies, certificates and headers that its users know."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
 
 class SdkClient:
-    """Makes one attempt at a call with `openai.AsyncOpenAI`, which is imported for the first one.
+    """Client of a model: makes one attempt at a call with `openai.AsyncOpenAI`.
 
-    Whoever sends bounds the time: the SDK's own timeouts are per read, and a reply that trickles outlasts them.
+    `RetryingClient` sets the timeouts: those of the SDK apply to each read, so a reply that trickles outlasts them.
     """
 
     def __init__(self, model: Model, key: Secret | None) -> None:
-        """Send to ``model``; without a ``key`` none is sent, whatever the environment holds."""
+        """Send to ``model``; without a ``key`` none is sent, even if the environment contains one."""
         self._fault_factory = FaultFactory(model.base_url, model.model, (key,) if key else ())
         self._has_key = key is not None
-        self._sdk = LazyResource(lambda: _make(model, key), self._fault_factory)
+        self._sdk = LazyResource(lambda: _create_sdk(model, key), self._fault_factory)
 
     async def open(self) -> None:
-        """Load what the first call would otherwise wait for.
+        """Import the SDK, so that the first call does not wait for it.
 
         Raises:
-            CallFault: no connection can be made.
+            CallFault: the SDK client cannot be created.
 
         """
         await self._sdk.get()
@@ -43,7 +43,7 @@ class SdkClient:
         """Send ``call`` once.
 
         Raises:
-            CallFault: there is no answer.
+            CallFault: there is no valid reply.
 
         """
         return read_reply(call.kind, await self._post(call), self._fault_factory)
@@ -55,12 +55,11 @@ class SdkClient:
 
     async def _post(self, call: Call) -> HttpResponse:
         sdk = await self._sdk.get()
-        import openai  # noqa: PLC0415 - is loaded by now
+        import openai  # noqa: PLC0415 - already imported by now
 
         no_key: RequestOptions = {"headers": {"Authorization": openai.omit}}
-
         try:
-            # not chat.completions.create: building its typed reply takes longer than all the rest of a call
+            # not chat.completions.create: building its typed reply takes longer than the rest of the call
             body = await sdk.post(
                 PATHS[call.kind], body=dict(call.payload), cast_to=bytes, options={} if self._has_key else no_key
             )
@@ -75,15 +74,15 @@ class SdkClient:
         return HttpResponse(200, {}, self._fault_factory.redact_body(body))
 
 
-def _make(model: Model, key: Secret | None) -> AsyncOpenAI:
+def _create_sdk(model: Model, key: Secret | None) -> AsyncOpenAI:
     import openai  # noqa: PLC0415 - 0.4 s
 
     most = model.max_concurrency
     limits = type(openai.DEFAULT_CONNECTION_LIMITS)(max_connections=most, max_keepalive_connections=most)
     return openai.AsyncOpenAI(
-        api_key=key.value if key else "none",  # it would take OPENAI_API_KEY for None
+        api_key=key.value if key else "none",  # None would make it read OPENAI_API_KEY
         base_url=model.base_url,
-        max_retries=0,
+        max_retries=0,  # `RetryingClient` retries
         timeout=None,
         http_client=openai.DefaultAsyncHttpxClient(
             limits=limits, follow_redirects=False, transport=_transport(model.base_url, type(limits))
@@ -92,17 +91,17 @@ def _make(model: Model, key: Secret | None) -> AsyncOpenAI:
 
 
 def _transport(base_url: str, limits: type) -> Any:
-    """Return our own transport; None, for the SDK's, where a proxy is to be gone through."""
+    """Return our transport; None, for that of the SDK, if there is a proxy."""
     from pytest_evalgate.engine.clients.connections import SdkTransport, proxy_of  # noqa: PLC0415 - asyncio and h11
 
     if proxy_of(base_url) is not None:
         return None
-
+    # the SDK uses httpx, from version 3 on httpx2: take the one that its own class comes from
     library = importlib.import_module(limits.__module__.partition(".")[0])
     return SdkTransport(library, library.create_ssl_context() if base_url.lower().startswith("https:") else None)
 
 
 def _cause(error: Exception) -> str:
-    """Name the error of the HTTP library: the SDK's own only says that there was one."""
+    """Return the error of the HTTP library, since the SDK's own message has no details."""
     cause = error.__cause__ or error
     return f"{type(cause).__name__}: {cause}"

@@ -1,4 +1,4 @@
-"""What a model's reply must look like: a 200 with anything else in it is a fault, and never an answer."""
+"""Replies of models: parsing and checking of responses. A 200 without a valid reply is a fault."""
 
 from __future__ import annotations
 
@@ -14,7 +14,16 @@ if TYPE_CHECKING:
     from pytest_evalgate.engine.faults import FaultFactory, HttpResponse
     from pytest_evalgate.records.calls import CallKind, Finish
 
+PATHS: Final[Mapping[str, str]] = {"chat": "/chat/completions", "responses": "/responses"}
+"""Path of each kind of call, below the base URL."""
+
+# Bytes of the longest body that is read.
+MAX_BYTES: Final = 16 * 1024 * 1024
+
+_EXCERPT: Final = 60
 _FILTERED: Final = frozenset({"content_filter", "content_policy_violation"})
+
+# The names that several servers give to incomplete endings; all others mean a complete reply.
 _FINISHES: Final[Mapping[str, Finish]] = {
     "length": "length",
     "max_tokens": "length",
@@ -23,32 +32,26 @@ _FINISHES: Final[Mapping[str, Finish]] = {
     "content_filter": "content_filter",
     "refusal": "refusal",
 }
-"""Endings in the words of several servers; all others are whole answers."""
-
-_HEAD: Final = 60
-
-MAX_BYTES: Final = 16 * 1024 * 1024
-"""A reply that is longer than any answer is not read."""
 
 
-class _Malformed(ValueError):  # noqa: N818 - private, and always turned into a fault
-    """What is wrong with the shape."""
+class _Malformed(ValueError):  # noqa: N818 - private, always converted to a fault
+    """A body that is not a reply."""
 
 
 class _ErrorBody(Exception):  # noqa: N818 - the same
-    """The body says itself what went wrong."""
+    """A body that contains an error."""
 
 
 def read_reply(kind: CallKind, response: HttpResponse, fault_factory: FaultFactory) -> Reply:
-    """Return the reply that an answer holds.
+    """Return the reply in a response.
 
     Args:
         kind: ``chat`` or ``responses``.
-        response: As it came.
-        fault_factory: For the messages.
+        response: The response.
+        fault_factory: Makes the fault if there is no valid reply.
 
     Raises:
-        CallFault: it holds none.
+        CallFault: there is none.
 
     """
     if response.status != 200:  # noqa: PLR2004 - HTTP's OK
@@ -59,15 +62,15 @@ def read_reply(kind: CallKind, response: HttpResponse, fault_factory: FaultFacto
     except _ErrorBody:
         raise fault_factory.classify(response) from None
     except ValueError as error:
-        head = escape_text(response.body[:_HEAD].decode("utf-8", "replace"))
-        raise fault_factory.fault("malformed", f"{error}, in a reply that begins: {head}", response) from None
+        excerpt = escape_text(response.body[:_EXCERPT].decode("utf-8", "replace"))
+        raise fault_factory.fault("malformed", f"{error}, in a reply that begins: {excerpt}", response) from None
 
 
 def check_size(response: HttpResponse) -> None:
-    """Refuse to read more than `MAX_BYTES`.
+    """Check that the body was read completely.
 
     Raises:
-        ValueError: there is more.
+        ValueError: it exceeds `MAX_BYTES`.
 
     """
     if len(response.body) > MAX_BYTES:
@@ -75,10 +78,10 @@ def check_size(response: HttpResponse) -> None:
 
 
 def _filtered(response: HttpResponse, fault_factory: FaultFactory) -> Reply:
-    """Return the reply where a filter withheld it: some servers say so with a 400, which is an answer all the same."""
-    codes, said = error_of(response.body)
+    """Return the reply that a content filter withheld: some servers report it as 400, but it is the model's reply."""
+    codes, message = error_of(response.body)
     if response.status == 400 and not _FILTERED.isdisjoint(codes):  # noqa: PLR2004 - HTTP's Bad Request
-        return Reply(fault_factory.redact(said), finish="content_filter")
+        return Reply(fault_factory.redact(message), finish="content_filter")
     raise fault_factory.classify(response)
 
 
@@ -104,28 +107,24 @@ def _responses(body: dict[str, Any]) -> Reply:
     if status not in {"completed", "incomplete"}:
         raise _Malformed(f"status is {status!r}")
     items = [_typed(item, dict, "an item of output") for item in _typed(body.get("output"), list, "output")]
-    parts = [part for item in items if item.get("type") == "message" for part in _parts(item)]
+    parts = [
+        _typed(part, dict, "a part of a message")
+        for item in items
+        if item.get("type") == "message"
+        for part in _typed(item.get("content"), list, "the content of a message")
+    ]
     texts = [_typed(part.get("text"), str, "a text") for part in parts if part.get("type") == "output_text"]
     refusals = [_typed(part.get("refusal"), str, "a refusal") for part in parts if part.get("type") == "refusal"]
     tools = [item for item in items if item.get("type") == "function_call"]
-    return _reply(body, _joined(texts), _joined(refusals), tools, _finish_of(body, status))
-
-
-def _finish_of(body: dict[str, Any], status: str) -> Finish:
-    """Return how a response ended; an incomplete one with a reason unknown here was cut off somehow."""
-    if status == "completed":
-        return "complete"
-    details = _typed(body.get("incomplete_details") or {}, dict, "incomplete_details")
-    return _FINISHES.get(str(details.get("reason")), "length")
-
-
-def _parts(item: dict[str, Any]) -> list[dict[str, Any]]:
-    content = _typed(item.get("content"), list, "the content of a message")
-    return [_typed(part, dict, "a part of a message") for part in content]
+    finish: Finish = "complete"
+    if status == "incomplete":
+        details = _typed(body.get("incomplete_details") or {}, dict, "incomplete_details")
+        finish = _FINISHES.get(str(details.get("reason")), "length")  # an unknown reason: the reply is still not whole
+    return _reply(body, "".join(texts) if texts else None, "".join(refusals), tools, finish)
 
 
 def _reply(body: dict[str, Any], text: str | None, refusal: str | None, tools: list[Any], finish: Finish) -> Reply:
-    if refusal:
+    if refusal:  # in its own field, while finish_reason is "stop"
         text, finish = refusal, "refusal"
     if text is None and not tools:
         if finish == "complete":
@@ -143,22 +142,16 @@ def _reply(body: dict[str, Any], text: str | None, refusal: str | None, tools: l
     )
 
 
-def _joined(texts: list[str]) -> str | None:
-    return "".join(texts) if texts else None
-
-
-def _typed(value: Any, wanted: Any, name: str) -> Any:
-    if isinstance(value, wanted):
+def _typed(value: Any, expected: Any, name: str) -> Any:
+    if isinstance(value, expected):
         return value
     raise _Malformed(f"{name} is {'null' if value is None else type(value).__name__}")
 
 
 def _count(usage: dict[str, Any], *names: str) -> int | None:
     counts = (usage.get(name) for name in names)
+    # `type(...) is int` excludes booleans; an unknown usage is None, never 0, since it has a price
     return next((count for count in counts if type(count) is int and count >= 0), None)
 
 
 _READERS: Final[Mapping[str, Callable[[dict[str, Any]], Reply]]] = {"chat": _chat, "responses": _responses}
-
-PATHS: Final[Mapping[str, str]] = {"chat": "/chat/completions", "responses": "/responses"}
-"""Where each kind of call goes, below the base URL."""

@@ -1,4 +1,4 @@
-"""Transport of the lean client: httpx for URLs, certificates, decoding and proxies, our own connections below."""
+"""HTTP transport of the clients without the SDK: httpx for URLs, certificates, decoding and proxies, h11 below it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 import h11
 import httpx
-
-from pytest_evalgate.engine.faults import HttpResponse
-
-if TYPE_CHECKING:
-    import ssl
-    from collections.abc import AsyncIterator, Mapping
-
-    from pytest_evalgate.engine.faults import FaultFactory
 
 from pytest_evalgate.engine.clients.connections import (
     KEEP_ALIVE_S,
@@ -25,76 +17,52 @@ from pytest_evalgate.engine.clients.connections import (
     proxy_of,
     read_bounded,
 )
+from pytest_evalgate.engine.faults import HttpResponse
 
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncIterator, Mapping
 
-class ProxiedConnection:
-    """A wire of httpx's own."""
+    from pytest_evalgate.engine.faults import FaultFactory
 
-    is_open = True
-
-    def __init__(self, proxy: str, context: ssl.SSLContext | None) -> None:
-        """Connect with the first request; without a ``context`` by httpx's own.
-
-        Raises:
-            ValueError: there are no such proxies.
-
-        """
-        # no timeouts: whoever sends bounds the time, and those of httpx are for each read
-        alone = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEP_ALIVE_S)
-        self._transport = httpx.AsyncHTTPTransport(verify=context or True, limits=alone, proxy=proxy)
-
-    async def exchange(self, request: Request) -> Response:
-        """Send one request, and read the response; see `HttpConnection`."""
-        asked = httpx.Request(request.method, str(request.url), headers=request.headers, content=request.content)
-        response = await self._transport.handle_async_request(asked)
-        try:
-            return Response(response.status_code, response.headers.raw, await read_bounded(response.aiter_raw()))
-        finally:
-            await response.aclose()
-
-    async def close(self) -> None:
-        """Hang up."""
-        await self._transport.aclose()
-
-
-_MAX_CACHED_URLS: Final = 100
-"""URLs that are kept parsed."""
-
+_MAX_PARSED_URLS: Final = 100
 _CHUNK_BYTES: Final = 64 * 1024
-
 _HEADERS: Final = {"accept": "*/*", "accept-encoding": "gzip, deflate", "user-agent": "pytest-evalgate"}
 
-_INVALID_REQUEST_ERRORS = (httpx.InvalidURL, h11.LocalProtocolError, UnicodeError)
-_CONNECTION_ERRORS = (httpx.HTTPError, h11.RemoteProtocolError, OSError)
+_INVALID_REQUEST_ERRORS: Final = (httpx.InvalidURL, h11.LocalProtocolError, UnicodeError)
+_CONNECTION_ERRORS: Final = (httpx.HTTPError, h11.RemoteProtocolError, OSError)
 
 
 class HttpTransport:
-    """Sends requests to one host, on as many connections as there are requests at a time.
+    """Sends requests to one host, with one connection for each simultaneous request.
 
-    What httpx's client would add is not wanted: redirects, cookies, authentication. A key goes where the
-    configuration says, and no case sees anything of another one.
+    Leaves out redirects, cookies and authentication, which httpx's client would add: a key goes to the configured host
+    only, and no case sees state of another one.
     """
 
     def __init__(self, fault_factory: FaultFactory) -> None:
-        """Load the certificates where there is TLS, which takes 20 ms: not on the event loop.
+        """Load the certificates if there is TLS. That takes 20 ms: call it in a thread.
 
         Raises:
-            Exception: a proxy or a certificate of the environment's cannot be used.
+            Exception: a proxy or a certificate of the environment cannot be used.
 
         """
         self._fault_factory = fault_factory
         self._proxy = proxy_of(fault_factory.url)
-        self._context = _context() if fault_factory.url.lower().startswith("https:") else None
+        self._context: ssl.SSLContext | None = None  # one for all connections: it takes 20 ms to create
+        if fault_factory.url.lower().startswith("https:"):
+            self._context = httpx.create_ssl_context()
+            self._context.set_alpn_protocols(["http/1.1"])
         if self._proxy is not None:
-            ProxiedConnection(self._proxy, self._context)  # tells now what is wrong with it
+            ProxiedConnection(self._proxy, self._context)  # raises now if the proxy's URL is invalid
         self._pool = ConnectionPool(self._connect)
         self._urls: dict[str, httpx.URL] = {}
 
     async def exchange(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None) -> HttpResponse:
-        """Send one request and read its reply; names in ``headers`` are in lower case.
+        """Send one request and return its response; names in ``headers`` are in lower case.
 
         Raises:
-            CallFault: no reply came.
+            CallFault: there is no response.
 
         """
         try:
@@ -106,9 +74,10 @@ class HttpTransport:
                     httpx.Response(200, headers=fields, stream=_CompressedBody(body)).aiter_bytes()
                 )
         except _INVALID_REQUEST_ERRORS as error:
-            raise self._fault_factory.fault("bad_request", _name(error)) from error
+            raise self._fault_factory.fault("bad_request", f"{type(error).__name__}: {error}") from error
         except _CONNECTION_ERRORS as error:
-            raise self._fault_factory.fault("connection", _name(error)) from error
+            raise self._fault_factory.fault("connection", f"{type(error).__name__}: {error}") from error
+        # some servers repeat the key: it must not get into the cache, a record or a report
         return HttpResponse(response.status, fields, self._fault_factory.redact_body(body))
 
     async def close(self) -> None:
@@ -121,16 +90,46 @@ class HttpTransport:
         return await DirectConnection.connect(request.url, self._context)
 
     def _url(self, url: str) -> httpx.URL:
-        """Parse a URL; that of a model is always the same one, and takes as long as a tenth of a call."""
+        """Parse a URL, once: parsing takes a tenth of a call's CPU time, and the URL of a model never changes."""
         if (parsed := self._urls.get(url)) is None:
             parsed = httpx.URL(url)
-            if len(self._urls) < _MAX_CACHED_URLS:
+            if len(self._urls) < _MAX_PARSED_URLS:
                 self._urls[url] = parsed
         return parsed
 
 
+class ProxiedConnection:
+    """Connection through a proxy, made by httpx."""
+
+    is_open = True
+
+    def __init__(self, proxy: str, context: ssl.SSLContext | None) -> None:
+        """Connect with the first request; without a ``context``, httpx creates its own.
+
+        Raises:
+            ValueError: httpx does not support the proxy.
+
+        """
+        # no timeouts: `RetryingClient` sets them, and those of httpx apply to each read
+        single = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEP_ALIVE_S)
+        self._transport = httpx.AsyncHTTPTransport(verify=context or True, limits=single, proxy=proxy)
+
+    async def exchange(self, request: Request) -> Response:
+        """Send one request and read the response; see `HttpConnection`."""
+        to_send = httpx.Request(request.method, str(request.url), headers=request.headers, content=request.content)
+        response = await self._transport.handle_async_request(to_send)
+        try:
+            return Response(response.status_code, response.headers.raw, await read_bounded(response.aiter_raw()))
+        finally:
+            await response.aclose()
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._transport.aclose()
+
+
 class _CompressedBody(httpx.AsyncByteStream):
-    """A body for httpx to unpack, in pieces: nobody knows how much comes out."""
+    """Body that httpx decompresses in chunks, so that `read_bounded` can stop at a bomb."""
 
     def __init__(self, body: bytes) -> None:
         self._body = body
@@ -138,13 +137,3 @@ class _CompressedBody(httpx.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for start in range(0, len(self._body), _CHUNK_BYTES):
             yield self._body[start : start + _CHUNK_BYTES]
-
-
-def _context() -> ssl.SSLContext:
-    context = httpx.create_ssl_context()
-    context.set_alpn_protocols(["http/1.1"])
-    return context
-
-
-def _name(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"

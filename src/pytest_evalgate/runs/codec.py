@@ -1,0 +1,297 @@
+"""Plans, cases and results as JSON: the rows of a run file, and what xdist workers send.
+
+Empty and default values are left out. The ``...Row`` models describe the rows that a run file may contain; `check_row`
+validates one. Rows of this process's own making are not validated: with 100,000 cases it would take a second.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any, get_args
+
+from pydantic import ConfigDict, Field, ValidationError
+
+from pytest_evalgate.config.load import explain
+from pytest_evalgate.config.tables import Table
+from pytest_evalgate.records.calls import CallRecord, Finish
+from pytest_evalgate.records.results import (
+    CaseResult,
+    Outcome,
+    Output,
+    Place,
+    PlannedCase,
+    Score,
+    Side,
+    SuitePlan,
+    Trial,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_evalgate.records.results import Json
+
+Count = Annotated[int, Field(ge=0)]
+Amount = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+_BinaryValue = Annotated[float, Field(ge=0, le=1, multiple_of=1)]
+_Pair = Annotated[list[str], Field(min_length=2, max_length=2)]
+
+
+class _Row(Table):
+    # sessions that only write runs need no validators: not building them saves 6 ms of start-up
+    model_config = ConfigDict(strict=True, defer_build=True)
+
+
+class CallRow(_Row):
+    """A call of a trial."""
+
+    purpose: str
+    attempts: Count
+    model: str = ""
+    tokens_in: Count | None = None
+    tokens_out: Count | None = None
+    cost_usd: Amount | None = None
+    latency_s: Amount | None = None
+
+
+class ScoreRow(_Row):
+    """A score of a trial."""
+
+    name: str
+    value: Share | None
+    passed: bool | None
+    reason: str = ""
+    weight: Amount | None = None
+    counts: bool = True
+
+
+class OutputRow(_Row):
+    """The output of a trial. ``call`` is the index of the call that returned it among the calls of the trial."""
+
+    value: Any
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    finish: Finish = "complete"
+    call: Count | None = None
+
+
+class QuestionRow(_Row):
+    """The input of a case, and what was expected."""
+
+    input: Any = None
+    expected: Any = None
+
+
+class TrialRow(_Row):
+    """A trial of a case. ``latency_s`` is that of its output."""
+
+    value: _BinaryValue | None
+    reason: str = ""
+    output: OutputRow | None = None
+    latency_s: Amount | None = None
+    scores: list[ScoreRow] = Field(default_factory=list)
+    calls: list[CallRow] = Field(default_factory=list)
+
+
+class CaseRow(_Row):
+    """A planned case and its result."""
+
+    suite: str
+    id: str
+    file: str
+    line: Count
+    fingerprint: str
+    outcome: Outcome
+    tags: list[str] = Field(default_factory=list)
+    slices: list[_Pair] = Field(default_factory=list)
+    skip: str | None = None
+    cluster: str | None = None
+    side: Side = "both"
+    reason: str = ""
+    question: QuestionRow | None = None
+    trials: list[TrialRow] = Field(default_factory=list)
+
+
+def check_row(value: dict[str, Json]) -> None:
+    """Validate a row of a run file.
+
+    Raises:
+        ValueError: A field is wrong; the message names the first one.
+
+    """
+    try:
+        CaseRow.model_validate(value)
+    except ValidationError as error:
+        raise ValueError(explain(error)[0]) from None
+
+
+def encode_plan(plan: SuitePlan) -> dict[str, Json]:
+    """Encode a plan and its cases."""
+    return {
+        "name": plan.name,
+        "golden": list(plan.golden),
+        "golden_sha256": plan.golden_sha256,
+        "scorers_sha256": plan.scorers_sha256,
+        "trials": plan.trials,
+        **_present(drawn_from=plan.drawn_from),
+        "cases": [encode_case(case) for case in plan.cases],
+    }
+
+
+def decode_plan(value: Mapping[str, Json]) -> SuitePlan:
+    """Decode a plan and its cases."""
+    return SuitePlan(
+        name=value["name"],
+        golden=tuple(value["golden"]),
+        golden_sha256=value["golden_sha256"],
+        scorers_sha256=value["scorers_sha256"],
+        trials=value["trials"],
+        cases=tuple(map(decode_case, value["cases"])),
+        drawn_from=value.get("drawn_from"),
+    )
+
+
+def encode_case(case: PlannedCase) -> dict[str, Json]:
+    """Encode a planned case."""
+    return {
+        "id": case.id,
+        "file": case.place.file,
+        "line": case.place.line,
+        "fingerprint": case.fingerprint,
+        **_present(
+            tags=list(case.tags),
+            slices=[list(pair) for pair in case.slices],
+            skip=case.skip,
+            cluster=case.cluster,
+            side=None if case.side == "both" else case.side,
+        ),
+    }
+
+
+def decode_case(value: Mapping[str, Json]) -> PlannedCase:
+    """Decode a planned case."""
+    return PlannedCase(
+        id=value["id"],
+        place=Place(value["file"], value["line"]),
+        fingerprint=value["fingerprint"],
+        tags=tuple(value.get("tags", ())),
+        slices=tuple((by, name) for by, name in value.get("slices", ())),
+        skip=value.get("skip"),
+        cluster=value.get("cluster"),
+        side=value.get("side", "both"),
+    )
+
+
+def encode_result(result: CaseResult) -> dict[str, Json]:
+    """Encode a result without its planned case."""
+    return {
+        "outcome": result.outcome,
+        **_present(
+            reason=result.reason,
+            question=dict(result.question),
+            trials=[_encode_trial(trial) for trial in result.trials],
+        ),
+    }
+
+
+def decode_result(value: Mapping[str, Json], case: PlannedCase, *, texts: bool = True) -> CaseResult:
+    """Decode the result of ``case``.
+
+    Args:
+        value: The encoded result.
+        case: The planned case.
+        texts: False leaves out what gates do not need and what takes most of the memory: the question, the values and
+            metadata of outputs, the reasons of single scores.
+
+    Raises:
+        ValueError: A value is unknown, or an output names a call that does not exist.
+
+    """
+    trials = tuple(_decode_trial(index, trial, texts=texts) for index, trial in enumerate(value.get("trials", ())))
+    if value["outcome"] not in get_args(Outcome):
+        raise ValueError(f"case {case.id}: {value['outcome']!r} is not an outcome")
+    question = (value.get("question") or {}) if texts else {}
+    return CaseResult(case, value["outcome"], trials, value.get("reason", ""), question)
+
+
+def _encode_trial(trial: Trial) -> dict[str, Json]:
+    output = trial.output
+    return {
+        "value": trial.value,
+        **_present(
+            reason=trial.reason,
+            output=None if output is None else _encode_output(output, trial.calls),
+            latency_s=None if output is None else output.latency_s,
+            scores=[_encode_score(score) for score in trial.scores],
+            calls=[_encode_call(call) for call in trial.calls],
+        ),
+    }
+
+
+def _decode_trial(index: int, value: Mapping[str, Json], *, texts: bool) -> Trial:
+    calls = tuple(map(_decode_call, value.get("calls", ())))
+    output = None if value.get("output") is None else _decode_output(value, calls, texts=texts)
+    scores = tuple(_decode_score(score, texts=texts) for score in value.get("scores", ()))
+    return Trial(index, value["value"], output, scores, value.get("reason", ""), calls)
+
+
+def _encode_output(output: Output, calls: tuple[CallRecord, ...]) -> dict[str, Json]:
+    finish = None if output.finish == "complete" else output.finish
+    call = None if output.call is None else calls.index(output.call)
+    return {"value": output.value, **_present(metadata=dict(output.metadata), finish=finish, call=call)}
+
+
+def _decode_output(trial: Mapping[str, Json], calls: tuple[CallRecord, ...], *, texts: bool) -> Output:
+    value = trial["output"]
+    latency_s, finish = trial.get("latency_s"), value.get("finish", "complete")
+    if finish not in get_args(Finish):
+        raise ValueError(f"{finish!r} is not a way to finish")
+    if not texts:
+        return Output(None, latency_s=latency_s, finish=finish)
+    index = value.get("call")
+    if index is not None and index >= len(calls):
+        raise ValueError(f"an output names call {index} of {len(calls)}")
+    return Output(
+        value["value"], value.get("metadata", {}), latency_s, finish, None if index is None else calls[index]
+    )
+
+
+def _encode_call(call: CallRecord) -> dict[str, Json]:
+    return {
+        "purpose": call.purpose,
+        "attempts": call.attempts,
+        **_present(
+            model=call.model,
+            tokens_in=call.tokens_in,
+            tokens_out=call.tokens_out,
+            cost_usd=call.cost_usd,
+            latency_s=call.latency_s,
+        ),
+    }
+
+
+def _decode_call(value: Mapping[str, Json]) -> CallRecord:
+    return CallRecord(
+        sys.intern(value["purpose"]),  # every case has the same few purposes and models
+        sys.intern(value.get("model", "")),
+        value["attempts"],
+        value.get("tokens_in"),
+        value.get("tokens_out"),
+        value.get("cost_usd"),
+        value.get("latency_s"),
+    )
+
+
+def _encode_score(score: Score) -> dict[str, Json]:
+    named = {"name": score.name, "value": score.value, "passed": score.passed}
+    return {**named, **_present(reason=score.reason, weight=score.weight, counts=None if score.counts else False)}
+
+
+def _decode_score(value: Mapping[str, Json], *, texts: bool) -> Score:
+    name = sys.intern(value["name"])  # every case has the same few scorers
+    reason = value.get("reason", "") if texts else ""
+    return Score(name, value["value"], value["passed"], reason, value.get("weight"), value.get("counts", True))
+
+
+def _present(**values: Any) -> dict[str, Json]:
+    return {name: value for name, value in values.items() if value not in (None, "", [], {})}
