@@ -84,7 +84,7 @@ def test_a_missing_module_or_function_is_named(root: Path, spec: str, message: s
 
 def test_a_module_that_fails_on_import_is_reported(root: Path) -> None:
     (root / "broken_t2.py").write_text("raise RuntimeError('no database')\n")
-    with pytest.raises(CallableError, match="cannot be imported: RuntimeError: no database; it has to be in"):
+    with pytest.raises(CallableError, match="cannot be imported: RuntimeError: no database; it has to be below"):
         callables.resolve("broken_t2:answer", [root])
 
 
@@ -95,7 +95,7 @@ def test_a_module_outside_of_the_root_is_refused_before_it_runs(
     outside.mkdir()
     (outside / "other_t2.py").write_text("raise SystemExit('it ran')\n")
     monkeypatch.syspath_prepend(str(outside))
-    with pytest.raises(CallableError, match="outside of the root folder and of the installed packages"):
+    with pytest.raises(CallableError, match="outside the root folder and the installed packages"):
         callables.resolve("other_t2:answer", [root])
 
 

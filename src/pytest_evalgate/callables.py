@@ -1,7 +1,4 @@
-"""The user's functions, imported by name from the root folders or from installed packages, and from nowhere else.
-
-A name in a configuration must not run code from another place, so the file of each module is checked first.
-"""
+"""Functions of the user, imported by name: only from below the root folders or from installed packages."""
 
 from __future__ import annotations
 
@@ -29,14 +26,14 @@ _INSTALLED: Final = ("stdlib", "platstdlib", "purelib", "platlib")
 def resolve(spec: str, roots: Sequence[Path]) -> Callable[..., Any]:
     """Import the function that ``spec`` names as ``package.module:function``.
 
-    The path of each module, with symbolic links resolved, is checked before any of its code runs.
+    The location of each module is checked, with symbolic links resolved, before any of its code runs.
 
     Args:
-        spec: The name. The root folders come first in ``sys.path`` during the import.
-        roots: The folders that contain the user's code.
+        spec: The name; the root folders precede ``sys.path``.
+        roots: The folders of the user's code.
 
     Raises:
-        CallableError: There is no such function, or its file is in another place.
+        CallableError: there is no such function, or its file is elsewhere.
 
     """
     module, _, path = spec.partition(":")
@@ -55,15 +52,13 @@ def resolve(spec: str, roots: Sequence[Path]) -> Callable[..., Any]:
 
 
 def code_sha256(spec: str) -> str:
-    """Return the digest of the module's file of a resolved function, or an empty string if it has none."""
+    """Return the digest of the source file of a resolved function's module."""
     file = getattr(sys.modules[spec.partition(":")[0]], "__file__", None)
     return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else ""
 
 
 def _import(module: str, spec: str, roots: Sequence[Path]) -> Any:
-    paths = sysconfig.get_paths()
-    installed = [*(paths[key] for key in _INSTALLED), *site.getsitepackages(), site.getusersitepackages()]
-    allowed = [*(root.resolve() for root in roots), *(Path(folder).resolve() for folder in installed)]
+    allowed = [*(root.resolve() for root in roots), *_installed()]
     parts = module.split(".")
     try:
         for end in range(1, len(parts) + 1):
@@ -73,9 +68,9 @@ def _import(module: str, spec: str, roots: Sequence[Path]) -> Any:
     except CallableError:
         raise
     except Exception as error:
-        folders = " or ".join(map(str, roots)) or "the root folder"
+        below = " or ".join(map(str, roots)) or "the root folder"
         raise CallableError(
-            f'python = "{spec}" cannot be imported: {type(error).__name__}: {error}; it has to be in {folders}, '
+            f'python = "{spec}" cannot be imported: {type(error).__name__}: {error}; it has to be below {below}, '
             "or installed"
         ) from error
 
@@ -84,18 +79,24 @@ def _require_inside(found: ModuleSpec | None, name: str, spec: str, allowed: Seq
     if found is None:
         raise ModuleNotFoundError(f"no module named {name}")
     files = [found.origin] if found.has_location and found.origin else list(found.submodule_search_locations or ())
-    for file in files:  # a module that is compiled into the interpreter has none
+    for file in files:  # none: compiled into the interpreter
         place = Path(file).resolve()
         if not any(place.is_relative_to(folder) for folder in allowed):
             raise CallableError(
-                f'python = "{spec}": {name} is at {place}, outside of the root folder and of the installed '
-                "packages; move it into the root folder, or install it"
+                f'python = "{spec}": {name} is at {place}, outside the root folder and the installed '
+                "packages; move it below the root folder, or install it"
             )
+
+
+def _installed() -> list[Path]:
+    paths = sysconfig.get_paths()
+    folders = [*(paths[key] for key in _INSTALLED), *site.getsitepackages(), site.getusersitepackages()]
+    return [Path(folder).resolve() for folder in folders]
 
 
 @contextlib.contextmanager
 def _on_import_path(roots: Sequence[Path]) -> Iterator[None]:
-    """Insert ``roots`` into ``sys.path``, and remove only them afterwards: the import may have added others."""
+    """Put ``roots`` in front of ``sys.path``; remove only them afterwards, since the import may add other entries."""
     added = [str(root.resolve()) for root in roots]
     sys.path[:0] = added
     importlib.invalidate_caches()

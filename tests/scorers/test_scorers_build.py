@@ -35,6 +35,26 @@ if TYPE_CHECKING:
     from tests.scorers.conftest import ScoreOf
 
 
+_numbers = itertools.count()
+CASE = Case("q1", expected="x", place=Place("golden/faq.jsonl", 3))
+
+
+@pytest.fixture
+def module(tmp_path: Path) -> Callable[[str], str]:
+    """Write a module under a new name each time, because imported modules stay imported."""
+
+    def write(source: str) -> str:
+        name = f"scorers_of_user_{next(_numbers)}"
+        (tmp_path / f"{name}.py").write_text(source, encoding="utf-8")
+        return name
+
+    return write
+
+
+def _score(spec: dict[str, Any], root: Path) -> Score:
+    return asyncio.run(build(spec, context=Context(roots=(root,))).score(CASE, Output("out")))
+
+
 def half(case: Case, output: Output, /, *, value: float = 0.5, words: list[str] | None = None) -> Graded:
     return value, f"{case.id} {output.value} {words}"
 
@@ -264,32 +284,11 @@ def test_importing_the_scorers_loads_nothing_heavy_and_starts_nothing() -> None:
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
-_numbers = itertools.count()
-CASE = Case("q1", expected="x", place=Place("golden/faq.jsonl", 3))
-
-
-@pytest.fixture
-def module(tmp_path: Path) -> Callable[[str], str]:
-    """Write a module with a name of its own: what was imported once stays imported."""
-
-    def write(source: str, folder: Path = tmp_path / "app") -> str:
-        name = f"scorers_of_user_{next(_numbers)}"
-        folder.mkdir(exist_ok=True, parents=True)
-        (folder / f"{name}.py").write_text(source, encoding="utf-8")
-        return name
-
-    return write
-
-
-def _score(spec: dict[str, Any], root: Path) -> Score:
-    return asyncio.run(build(spec, context=Context(roots=(root,))).score(CASE, Output("out")))
-
-
 def test_settings_of_a_python_scorer(module: Callable[[str], str], tmp_path: Path) -> None:
     name = module("class Tone:\n    @staticmethod\n    def polite(case, output): return 0.8\n")
     spec = {"python": f"{name}:Tone.polite", "threshold": 0.9, "weight": 2, "name": "manners"}
-    assert _score(spec, tmp_path / "app") == Score("manners", 0.8, passed=False, weight=2.0)
-    assert _score({"python": f"{name}:Tone.polite"}, tmp_path / "app").name == "Tone.polite"
+    assert _score(spec, tmp_path) == Score("manners", 0.8, passed=False, weight=2.0)
+    assert _score({"python": f"{name}:Tone.polite"}, tmp_path).name == "Tone.polite"
 
 
 @pytest.mark.parametrize(
@@ -305,7 +304,7 @@ def test_a_name_that_is_refused_names_itself_and_the_place(
 ) -> None:
     spec = spec.format(module("LIMIT = 5\ndef tone(case, output): ...\ndef one(case): ...\n"))
     with pytest.raises(SettingsError, match=problem) as caught:
-        build({"python": spec}, context=Context(roots=(tmp_path / "app",), place="suites.faq.scorers[2]"))
+        build({"python": spec}, context=Context(roots=(tmp_path,), place="suites.faq.scorers[2]"))
     assert str(caught.value).startswith("suites.faq.scorers[2]: ")
     assert spec in str(caught.value)
 

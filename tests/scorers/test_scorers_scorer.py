@@ -56,7 +56,7 @@ def test_all_must_pass_and_a_miss_decides(values: tuple[float | None, ...], *, p
         ((1.0, 0.0), (3, None), 0.75, True),  # without a weight it counts as 1
         ((0.4, 0.8), (1, 1), 0.6, True),
         ((1.0, 1.0, 0.0), (0.1, 0.2, 0.3), 0.5, True),
-        ((0.7, 0.7, 0.7), (0.1, 0.1, 0.1), 0.7, True),  # whatever the sum is rounded to
+        ((0.7, 0.7, 0.7), (0.1, 0.1, 0.1), 0.7, True),  # the sum is not exactly 0.3
         ((1.0, None), (3, 1), 0.5, None),
         ((0.0, None), (None, 1), 0.5, None),
     ],

@@ -49,7 +49,7 @@ def test_the_call_of_a_case(client: FakeClient) -> None:
         "temperature": 0,
         "max_tokens": 9,
     }
-    assert client.calls == [], "the estimate asks for calls that nobody sends"
+    assert client.calls == [], "the estimate builds calls without sending them"
 
 
 def test_prompt_and_system_are_filled_from_the_case(client: FakeClient) -> None:

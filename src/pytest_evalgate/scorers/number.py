@@ -1,4 +1,4 @@
-"""The rule ``number``, which compares the number in an output with the expected one, whatever text surrounds it."""
+"""The rule ``number``: it finds the number in an output, among other text, and compares it with the expected one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checked outputs: plain JSON values, whatever the application returned."""
+"""Outputs of applications, checked and converted to plain JSON values."""
 
 from __future__ import annotations
 
