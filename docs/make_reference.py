@@ -12,10 +12,9 @@ import typing
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Final
-from unittest.mock import patch
 
 from pytest_evalgate import config, hookspec
-from pytest_evalgate.cli import main
+from pytest_evalgate.cli.main import VERBS, build_parser
 from pytest_evalgate.gates.decide import EXIT_CODES, NO_CASE_RAN
 from pytest_evalgate.plugin import options
 from pytest_evalgate.records import results
@@ -74,26 +73,9 @@ def _options() -> Iterator[str]:
     yield from _table(("option", "environment", "does"), (*flags, *values))
 
 
-class _Built(Exception):  # noqa: N818 - no error
-    """The parser of the command line, instead of what it would have read."""
-
-
-def _parser() -> argparse.ArgumentParser:
-    def stop(self: argparse.ArgumentParser, *_: object) -> None:
-        raise _Built(self)
-
-    with patch.object(argparse.ArgumentParser, "parse_args", stop):
-        try:
-            main(())
-        except _Built as built:
-            found: argparse.ArgumentParser = built.args[0]
-            return found
-    raise AssertionError("main() has not asked its parser")
-
-
 def _commands() -> Iterator[str]:
     yield from ("# Commands", "", f"{_MADE} `pytest-evalgate VERB --help` says the same.")
-    for parser in _verbs(_parser()):
+    for parser in _verbs(build_parser(VERBS)):
         yield from ("", f"## {parser.prog}", "", _plain(parser.description), "")
         own = [_argument(action) for action in _actions(parser) if _is_shown(action)]
         if own:

@@ -66,7 +66,7 @@ def test_specs_of_another_form_are_refused(root: Path, spec: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "told"),
+    ("spec", "message"),
     [
         ("app_t2:answr", 'app_t2 has no answr; did you mean "answer"?'),
         ("app_t2:name", "is str, which cannot be called: name a function"),
@@ -75,16 +75,16 @@ def test_specs_of_another_form_are_refused(root: Path, spec: str) -> None:
         ("app_t2.deeper:answer", "cannot be imported: ModuleNotFoundError"),
     ],
 )
-def test_what_is_not_there_is_named(root: Path, spec: str, told: str) -> None:
+def test_a_missing_module_or_function_is_named(root: Path, spec: str, message: str) -> None:
     with pytest.raises(CallableError) as caught:
         callables.resolve(spec, [root])
     assert str(caught.value).startswith(f'python = "{spec}"')
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
-def test_a_module_that_breaks_while_it_is_imported_says_why(root: Path) -> None:
+def test_a_module_that_fails_on_import_is_reported(root: Path) -> None:
     (root / "broken_t2.py").write_text("raise RuntimeError('no database')\n")
-    with pytest.raises(CallableError, match="cannot be imported: RuntimeError: no database; it has to lie below"):
+    with pytest.raises(CallableError, match="cannot be imported: RuntimeError: no database; it has to be in"):
         callables.resolve("broken_t2:answer", [root])
 
 
@@ -95,16 +95,32 @@ def test_a_module_outside_of_the_root_is_refused_before_it_runs(
     outside.mkdir()
     (outside / "other_t2.py").write_text("raise SystemExit('it ran')\n")
     monkeypatch.syspath_prepend(str(outside))
-    with pytest.raises(CallableError, match="outside of the root folder and of what is installed"):
+    with pytest.raises(CallableError, match="outside of the root folder and of the installed packages"):
         callables.resolve("other_t2:answer", [root])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="symbolic links need a privilege there")
-def test_a_link_out_of_the_root_is_refused_before_it_runs(root: Path, tmp_path: Path) -> None:
-    (tmp_path / "linked.py").write_text("raise SystemExit('it ran')\n")
-    (root / "linked_t2.py").symlink_to(tmp_path / "linked.py")
-    with pytest.raises(CallableError, match="linked_t2 lies at"):
-        callables.resolve("linked_t2:answer", [root])
+@pytest.mark.parametrize("link", ["linked_t2.py", "folder_t2"])
+def test_a_link_out_of_the_root_is_refused_before_it_runs(root: Path, tmp_path: Path, link: str) -> None:
+    outside = tmp_path / "elsewhere"
+    outside.mkdir()
+    (outside / "linked_t2.py").write_text("raise SystemExit('it ran')\n")
+    (root / link).symlink_to(outside / "linked_t2.py" if link.endswith(".py") else outside)
+    module = "linked_t2" if link.endswith(".py") else "folder_t2.linked_t2"
+    with pytest.raises(CallableError, match=r"_t2 is at .*elsewhere"):
+        callables.resolve(f"{module}:answer", [root])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="symbolic links need a privilege there")
+def test_a_link_within_the_root_is_followed(root: Path) -> None:
+    (root / "inner_t2.py").symlink_to(root / "shop" / "bot_t2.py")
+    assert callables.resolve("inner_t2:answer", [root])("hi") == "hi"
+
+
+def test_a_package_without_init_file_is_found(root: Path) -> None:
+    (root / "plain_t2").mkdir()
+    (root / "plain_t2" / "deep.py").write_text(_CODE)
+    assert callables.resolve("plain_t2.deep:answer", [root])("hi") == "hi"
 
 
 def test_the_code_digest_is_that_of_the_file(root: Path) -> None:

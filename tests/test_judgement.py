@@ -128,4 +128,4 @@ def test_scores_of_a_promoted_run_are_there_to_be_compared(tmp_path: Path) -> No
     _promote(tmp_path, _suite("faq", "P", "P"))
     run = _run(_suite("faq", "P", "P"))
     verdict = decider.decide(run, decider.rules(["faq"], _no_problem))
-    assert verdict.suites["faq"].gates[0].message.startswith("the baseline holds no scores of tone")
+    assert verdict.suites["faq"].gates[0].message.startswith("the baseline has no scores of tone")

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_evalgate.cli import main
-from pytest_evalgate.cli.init.verb import STARTER, place_all
+from pytest_evalgate.cli.init import STARTER, place_all
 from pytest_evalgate.plugin.options import FLAGS, VALUES, environment_variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ROOT = Path(__file__).parents[1]
-_PARTS = _ROOT / "src" / "pytest_evalgate" / "cli" / "init" / "templates"
+_PARTS = _ROOT / "src" / "pytest_evalgate" / "cli" / "templates"
 _TEMPLATES = _PARTS / "github" / ".github" / "workflows"
 _GATE = _TEMPLATES / "eval-gate.yml"
 _COMMENT = _TEMPLATES / "eval-gate-comment.yml"
@@ -216,7 +216,7 @@ def test_shards_and_gate_pass_with_the_starter(project: Path) -> None:
     code, out = _bash(merge, project, SHARDS="2", **tier)
     assert code == 4
     code, out = _bash(merge, project, SHARDS="", **tier)
-    assert "no shard came to its end" in out
+    assert "no shard finished" in out
     assert code != 0
 
 

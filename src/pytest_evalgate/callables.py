@@ -1,9 +1,11 @@
-"""The user's own functions: found by name, only below the root folders or in what is installed."""
+"""The user's functions, imported by name from the root folders or from installed packages, and from nowhere else.
+
+A name in a configuration must not run code from another place, so the file of each module is checked first.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import difflib
 import hashlib
 import importlib
 import importlib.util
@@ -15,9 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.errors import CallableError
+from pytest_evalgate.text.wording import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from importlib.machinery import ModuleSpec
 
 _INSTALLED: Final = ("stdlib", "platstdlib", "purelib", "platlib")
@@ -26,14 +29,14 @@ _INSTALLED: Final = ("stdlib", "platstdlib", "purelib", "platlib")
 def resolve(spec: str, roots: Sequence[Path]) -> Callable[..., Any]:
     """Import the function that ``spec`` names as ``package.module:function``.
 
-    Where each module lies is looked up, symbolic links resolved, before any of its code runs.
+    The path of each module, with symbolic links resolved, is checked before any of its code runs.
 
     Args:
-        spec: the name, with the root folders in front of ``sys.path``.
-        roots: the folders below which the user's code lies.
+        spec: The name. The root folders come first in ``sys.path`` during the import.
+        roots: The folders that contain the user's code.
 
     Raises:
-        CallableError: no such function, or its file lies elsewhere.
+        CallableError: There is no such function, or its file is in another place.
 
     """
     module, _, path = spec.partition(":")
@@ -44,7 +47,7 @@ def resolve(spec: str, roots: Sequence[Path]) -> Callable[..., Any]:
     try:
         function = attrgetter(path)(found)
     except AttributeError as error:
-        raise CallableError(f'python = "{spec}": {module} has no {path}{_suggestion(path, vars(found))}') from error
+        raise CallableError(f'python = "{spec}": {module} has no {path}{did_you_mean(path, vars(found))}') from error
     if not callable(function):
         raise CallableError(f'python = "{spec}" is {type(function).__name__}, which cannot be called: name a function')
     found_function: Callable[..., Any] = function
@@ -52,13 +55,15 @@ def resolve(spec: str, roots: Sequence[Path]) -> Callable[..., Any]:
 
 
 def code_sha256(spec: str) -> str:
-    """Return the digest of the file that a resolved function's module was read from."""
+    """Return the digest of the module's file of a resolved function, or an empty string if it has none."""
     file = getattr(sys.modules[spec.partition(":")[0]], "__file__", None)
     return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else ""
 
 
 def _import(module: str, spec: str, roots: Sequence[Path]) -> Any:
-    allowed = [*(root.resolve() for root in roots), *_installed()]
+    paths = sysconfig.get_paths()
+    installed = [*(paths[key] for key in _INSTALLED), *site.getsitepackages(), site.getusersitepackages()]
+    allowed = [*(root.resolve() for root in roots), *(Path(folder).resolve() for folder in installed)]
     parts = module.split(".")
     try:
         for end in range(1, len(parts) + 1):
@@ -68,10 +73,10 @@ def _import(module: str, spec: str, roots: Sequence[Path]) -> Any:
     except CallableError:
         raise
     except Exception as error:
-        below = " or ".join(map(str, roots)) or "the root folder"
+        folders = " or ".join(map(str, roots)) or "the root folder"
         raise CallableError(
-            f'python = "{spec}" cannot be imported: {type(error).__name__}: {error}; it has to lie below {below}, '
-            "or to be installed"
+            f'python = "{spec}" cannot be imported: {type(error).__name__}: {error}; it has to be in {folders}, '
+            "or installed"
         ) from error
 
 
@@ -79,29 +84,18 @@ def _require_inside(found: ModuleSpec | None, name: str, spec: str, allowed: Seq
     if found is None:
         raise ModuleNotFoundError(f"no module named {name}")
     files = [found.origin] if found.has_location and found.origin else list(found.submodule_search_locations or ())
-    for file in files:  # none: compiled into the interpreter
+    for file in files:  # a module that is compiled into the interpreter has none
         place = Path(file).resolve()
         if not any(place.is_relative_to(folder) for folder in allowed):
             raise CallableError(
-                f'python = "{spec}": {name} lies at {place}, outside of the root folder and of what is '
-                "installed; move it below the root folder, or install it"
+                f'python = "{spec}": {name} is at {place}, outside of the root folder and of the installed '
+                "packages; move it into the root folder, or install it"
             )
-
-
-def _suggestion(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f'; did you mean "{close[0]}"?' if close else ""
-
-
-def _installed() -> list[Path]:
-    paths = sysconfig.get_paths()
-    folders = [*(paths[key] for key in _INSTALLED), *site.getsitepackages(), site.getusersitepackages()]
-    return [Path(folder).resolve() for folder in folders]
 
 
 @contextlib.contextmanager
 def _on_import_path(roots: Sequence[Path]) -> Iterator[None]:
-    """Put ``roots`` in front of ``sys.path``, and take out only them: the import may have added others."""
+    """Insert ``roots`` into ``sys.path``, and remove only them afterwards: the import may have added others."""
     added = [str(root.resolve()) for root in roots]
     sys.path[:0] = added
     importlib.invalidate_caches()

@@ -1,25 +1,26 @@
-"""Everything this package raises on purpose.
+"""Exceptions of this package.
 
 ::
 
     EvalgateError
-    ├── UserError             the user has to change something: exit 4, before anything runs
-    │   ├── SettingsError     pyproject.toml, evalgate.toml, a command line option
-    │   ├── GoldenSetError    one or more malformed lines, all of them listed
-    │   ├── CallableError     a function of the user's that cannot be found, or may not be used
-    │   ├── RecordingError    a file of recorded outputs
-    │   ├── RunFileError      a stored run
-    │   ├── LabelsError       labelled rows (judging/labels.py)
-    │   ├── CalibrationError  a calibration (judging/calibration.py)
-    │   ├── AnchorsError      anchors of a judge (judging/anchors.py)
-    │   ├── DriftRecordError  a check of anchors (judging/drift_record.py)
-    │   ├── StoredVerdictsError  what a judge said of them (judging/stored_verdicts.py)
-    │   └── BaselineError     a baseline that is missing, torn, too new or may not be written
-    ├── ScorerError           a scorer raised, or returned what is not a score
-    ├── EngineDied            the thread that runs the calls is gone, or was stopped
-    └── MissingOutput         no answer for a case: infrastructure, never quality
-        └── CallFailed        a call that failed for good (calls.py)
-            └── RunStopped    no call of this run can succeed, or may be paid (calls.py)
+    ├── UserError                    the user has to change something: exit 4, before anything runs
+    │   ├── SettingsError            pyproject.toml, evalgate.toml, a command line option
+    │   ├── GoldenSetError           malformed lines, all of them listed
+    │   ├── CallableError            a function that cannot be found, or may not be used
+    │   ├── RecordingError           a file of recorded outputs
+    │   ├── RunFileError             a stored run
+    │   ├── BaselineError            a baseline that is missing, damaged, too new or may not be written
+    │   ├── LabelsError              labelled rows (judges/labels.py)
+    │   ├── CalibrationError         a calibration (judges/calibration.py)
+    │   ├── AnchorsError             anchors of a judge (judges/drift.py)
+    │   ├── DriftRecordError         a check of anchors (judges/drift.py)
+    │   └── StoredVerdictsError      stored verdicts of a judge (judges/drift.py)
+    ├── ScorerError                  a scorer raised, or returned something that is not a score
+    ├── TargetFailure                the target failed: the case is missed (targets/outputs.py)
+    ├── EngineStopped                the thread that runs the calls ended, or was stopped
+    └── MissingOutput                no output for a case: infrastructure, never quality
+        └── CallFailed               a call that finally failed (records/calls.py)
+            └── RunStopped           no call of this run can succeed, or the budget is spent (records/calls.py)
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class EvalgateError(Exception):
-    """Base of all errors that are raised on purpose."""
+    """Base of all exceptions of this package."""
 
 
 class UserError(EvalgateError):
@@ -40,11 +41,11 @@ class UserError(EvalgateError):
 
 
 class SettingsError(UserError):
-    """A configuration that cannot be used."""
+    """A configuration or an option that cannot be used."""
 
 
 class CallableError(UserError):
-    """A function of the user's that cannot be found, or may not be used."""
+    """A function that cannot be found, or may not be used."""
 
 
 class RecordingError(UserError):
@@ -61,7 +62,7 @@ class BaselineError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class LineProblem:
-    """One thing that is wrong with one line: where, in which field, and what."""
+    """A problem of one line: place, field and message."""
 
     file: str
     line: int
@@ -78,18 +79,18 @@ class GoldenSetError(UserError):
     """Every problem of a golden set at once, one per line of the message."""
 
     def __init__(self, problems: Iterable[LineProblem]) -> None:
-        """Keep ``problems`` and make one line of the message of each."""
+        """Keep ``problems`` and make a message with one line for each."""
         self.problems = tuple(problems)
         super().__init__("\n".join(map(str, self.problems)))
 
 
 class ScorerError(EvalgateError):
-    """A scorer raised, or returned what is not a score; names the scorer and the case."""
+    """A scorer raised, or returned something that is not a score; names the scorer and the case."""
 
 
 class EngineStopped(EvalgateError):  # noqa: N818 - named as the thing that happened
-    """The thread that runs the calls is gone, or was stopped before the answer came."""
+    """The engine's thread ended before the output came."""
 
 
-class MissingOutput(EvalgateError):  # noqa: N818 - a case without an answer is not a fault of the code
-    """No answer could be had for a case; the gates treat the case as missing."""
+class MissingOutput(EvalgateError):  # noqa: N818 - missing infrastructure is not an error of the code
+    """No output could be obtained for a case; the gates treat the case as missing."""

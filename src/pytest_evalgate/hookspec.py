@@ -1,4 +1,4 @@
-"""Hooks of this plugin; each docstring can be pasted into a conftest."""
+"""Hooks of this plugin. The example of each docstring can be pasted into a conftest."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ hookspec = pluggy.HookspecMarker("pytest")
 
 @hookspec
 def pytest_evalgate_scorers() -> Mapping[str, Rule]:  # type: ignore[empty-body]
-    """Return rule scorers of your own by name; suites and asserts then use them like the built-in ones.
+    """Return additional rules by name. Suites and asserts use them like the built-in ones.
 
     A rule takes the case, the output and the parameters of its configuration entry. It returns a bool, a number in
-    [0, 1], a pair (value, reason), a Score, or None if it could not tell::
+    [0, 1], a pair (value, reason), a Score, or None if it cannot decide::
 
         def ends_politely(case, output, /, *, closing="Kind regards"):
             passed = str(output.value).rstrip().endswith(closing)
@@ -37,10 +37,11 @@ def pytest_evalgate_scorers() -> Mapping[str, Rule]:  # type: ignore[empty-body]
 
 @hookspec
 def pytest_evalgate_targets() -> Mapping[str, Callable[..., Target]]:  # type: ignore[empty-body]
-    """Return targets of your own by name; each is made by a function that gets the other keys of its table.
+    """Return additional kinds of targets by name: functions that make a target from the other keys of its table.
 
-    ``answer`` returns a str, a dict or an Output; raise MissingOutput where no answer could be had, anything else is a
-    failure of the application, and the case is missed. A ``close()`` is called at the end, if there is one::
+    ``answer`` returns a str, a dict or an Output. It raises MissingOutput if no output could be obtained; any other
+    exception is a failure of the application, and the case is missed. ``close()`` is called at the end, if the target
+    has one::
 
         class Shouting:
             def __init__(self, ending="!"):
@@ -60,10 +61,10 @@ def pytest_evalgate_targets() -> Mapping[str, Callable[..., Target]]:  # type: i
 
 @hookspec
 def pytest_evalgate_report(report: ReportView) -> Mapping[str, str]:  # type: ignore[empty-body]
-    r"""Return reports of your own: the names of files and what stands in them; they are written beside the others.
+    r"""Return additional reports: the content of each by file name. They are written to the folder of the reports.
 
-    Called once, when the run is judged. ``report.verdict`` is what ``verdict.json`` holds, ``report.suites`` its
-    suites with the cases that changed, and ``report.cases`` draws all cases one by one::
+    Called once, after the run is decided. ``report.verdict`` is the content of ``verdict.json``, ``report.suites`` has
+    the suites with their changed cases, and ``report.cases`` iterates over all cases::
 
         def pytest_evalgate_report(report):
             missed = [f"{case.id}: {case.reason}" for case in report.cases if case.outcome == "missed"]

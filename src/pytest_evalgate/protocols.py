@@ -1,4 +1,7 @@
-"""The seams: one method each, so that a fake is three lines (``pytest_evalgate.testing`` ships them)."""
+"""Protocols of targets, scorers and model clients: one method each, so a fake has three lines.
+
+``pytest_evalgate.testing`` contains fakes.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,8 @@ class Target(Protocol):
         """Return the output of the 0-based ``trial`` of ``case``.
 
         Raises:
-            MissingOutput: no answer could be had (infrastructure); the case is missing.
-            Exception: the target's own failure; the trial is a miss with the exception as its reason.
+            MissingOutput: no output could be obtained (infrastructure); the case is missing.
+            Exception: the target failed; the trial is a miss with the exception as its reason.
 
         """
 
@@ -29,35 +32,35 @@ class Scorer(Protocol):
 
     @property
     def name(self) -> str:
-        """The name under which the score is reported, unique in its suite."""
+        """Name of the score, unique in its suite."""
 
     async def score(self, case: Case, output: Output) -> Score:
         """Return the score.
 
         Raises:
-            ScorerError: the scorer itself broke; names the scorer and the case.
+            ScorerError: the scorer failed; names the scorer and the case.
 
         """
 
 
 @runtime_checkable
 class ModelClient(Protocol):
-    """Sends calls: the clients proper, and each layer around them (retries, budget, cache), which wraps another."""
+    """Sends calls. Each layer (retries, budget, cache) is a client that wraps another."""
 
     async def send(self, call: Call) -> Reply:
-        """Return the answer to ``call``.
+        """Return the reply to ``call``.
 
         Raises:
-            CallFailed: there is none to be had; the case is missing.
-            RunStopped: there will be none for any call of this run.
+            CallFailed: no reply could be obtained; the case is missing.
+            RunStopped: no call of this run can succeed any more.
 
         """
 
 
 class Rule(Protocol):
-    """A rule as a plain function: ``(case, output, **params) -> value``; the registry maps names to rules.
+    """A rule: a plain function ``(case, output, **params) -> value``. The registry maps names to rules.
 
-    mypy takes functions with parameters of their own for this shape, and none with ``*args`` left out.
+    ``*args`` is for mypy: with ``*args: Any, **params: Any`` it accepts functions with any further parameters.
     """
 
     def __call__(self, case: Case, output: Output, /, *args: Any, **params: Any) -> Returned:

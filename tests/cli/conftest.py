@@ -1,4 +1,4 @@
-"""Folders that a verb is called in: with stored runs and baselines, or with judges and the server that plays them."""
+"""Projects for the verbs: with stored runs and baselines, or with judges and a server that answers for them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.support.replies import Request
 
 Command = Callable[..., tuple[int, str, str]]
-"""Calls a verb and returns the exit code, what was printed, and what was said of errors."""
+"""Calls a verb and returns the exit code, standard output and standard error."""
 
 _SCREENS = Path(__file__).parent / "screens"
 _VALUES = {"P": 1.0, "m": 0.0, "?": None}
@@ -46,7 +46,7 @@ client = "http"
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Work in an empty folder, where no variable of CI or of ours says anything."""
+    """Work in an empty folder, without environment variables of a CI system or of this package."""
     for name in [name for name in os.environ if name.startswith(("EVALGATE_", "GITHUB_"))]:
         monkeypatch.delenv(name)
     monkeypatch.delenv("CI", raising=False)
@@ -58,8 +58,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def evalgate(capsys: pytest.CaptureFixture[str]) -> Command:
     def call(*arguments: str) -> tuple[int, str, str]:
         code = main(arguments)
-        said = capsys.readouterr()
-        return code, said.out, said.err
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
 
     return call
 
@@ -77,7 +77,7 @@ def git(folder: Path) -> Callable[..., None]:
 
 @pytest.fixture
 def assert_screen() -> Callable[[str, str], None]:
-    """Compare what a verb printed with its stored screen, which UPDATE_GOLDEN=1 rewrites."""
+    """Compare the output of a verb with its stored screen, which UPDATE_GOLDEN=1 rewrites."""
 
     def compare(verb: str, out: str) -> None:
         path = _SCREENS / f"{verb}.100.txt"
@@ -108,11 +108,11 @@ def _result(index: int, word: str, fields: Mapping[str, Any]) -> CaseResult:
 
 
 def make_suite(words: Sequence[str], name: str = "faq", **fields: Any) -> SuiteRun:
-    """Make a suite of which each word is a case, and each letter a trial: ``P`` passed, ``m`` missed, ``?`` no answer.
+    """Make a suite: each word is a case, each letter a trial: ``P`` passed, ``m`` missed, ``?`` has no output.
 
-    The word ``-`` is a case that was not run, ``S`` one that was skipped. Of the fields, ``first`` is the number of
-    the first case, ``edited`` holds the numbers of cases with another content, ``clusters`` is their number,
-    ``calls`` are those of each trial, ``golden`` is a letter for the golden set's content, and ``stopped`` a rule.
+    The word ``-`` is a case that was not run, ``S`` one that was skipped. Fields: ``first`` is the number of the first
+    case, ``edited`` contains the numbers of edited cases, ``clusters`` is the number of clusters, ``calls`` are the
+    calls of each trial, ``golden`` is a letter for the content of the golden set, ``stopped`` a stopping rule.
     """
     results = tuple(_result(index, word, fields) for index, word in enumerate(words, start=fields.get("first", 0)))
     cases = tuple(result.case for result in results)
@@ -123,7 +123,7 @@ def make_suite(words: Sequence[str], name: str = "faq", **fields: Any) -> SuiteR
 
 @dataclass(frozen=True)
 class Project:
-    """A folder with stored runs and baselines, and a verb that reads them."""
+    """A folder with stored runs and baselines, and a verb."""
 
     root: Path
     call: Command
@@ -133,7 +133,7 @@ class Project:
         (self.root / "evalgate.toml").write_text(text, "utf-8")
 
     def store(self, *suites: SuiteRun | Sequence[str], run_id: str = "20260102T000000Z-bbbb", **fields: Any) -> Run:
-        """Store a run; mere words are the cases of suite ``faq``."""
+        """Store a run; words without a suite are the cases of suite ``faq``."""
         made = tuple(suite if isinstance(suite, SuiteRun) else make_suite(suite, **fields) for suite in suites)
         created = f"{run_id[:4]}-{run_id[4:6]}-{run_id[6:8]}T00:00:00Z"
         run = Run(run_id, created, _COMMIT, made, problems=fields.get("problems", ()))
@@ -141,39 +141,39 @@ class Project:
         return run
 
     def baseline(self, path: str, words: Sequence[str], *, suite: str = "faq", **fields: Any) -> None:
-        """Keep a baseline in a file; of the fields, ``run_id`` names the run that it was made of."""
+        """Write a baseline file; the field ``run_id`` is the id of its run."""
         made = make_suite(words, suite, **fields)
         run = Run(fields.get("run_id", "20260101T000000Z-base"), "2026-01-01T00:00:00Z", _COMMIT, (made,))
         found = baselines.promote(run, made, reason="first", now="2026-01-01T01:00:00Z")
         baselines.write(found, self.root / path)
 
     def json(self, *arguments: str) -> Any:
-        """Return what ``--json`` prints, of a call that exits 0."""
+        """Return the JSON of a call that exits with 0."""
         code, out, err = self.call(*arguments, "--json")
         assert (code, err) == (0, "")
         return json.loads(out)
 
     def only(self, *arguments: str) -> Any:
-        """Return what ``--json`` prints of the only suite."""
+        """Return the JSON of the only suite."""
         [found] = self.json(*arguments)
         return found
 
 
 @pytest.fixture
 def project_of(folder: Path, evalgate: Command) -> Callable[[str], Project]:
-    """Return an empty project, for the verb that is named."""
+    """Return an empty project for a verb."""
     return lambda verb: Project(folder, partial(evalgate, verb))
 
 
 @dataclass(frozen=True)
-class BranchChanges(Project):
-    """A project whose runs and baselines are compared."""
+class CompareProject(Project):
+    """A project for ``compare``."""
 
     capsys: pytest.CaptureFixture[str]
     git: Callable[..., None]
 
     def run(self, run_id: str, suites: dict[str, Sequence[str]] | Sequence[str], **fields: Any) -> Run:
-        """Store a run of suite ``faq``, or of the suites that are named."""
+        """Store a run of suite ``faq``, or of several suites by name."""
         named: dict[str, Sequence[str]] = suites if isinstance(suites, dict) else {"faq": suites}
         made = (make_suite(words, name, **fields) for name, words in named.items())
         return self.store(*made, run_id=run_id, **fields)
@@ -195,15 +195,15 @@ class BranchChanges(Project):
 @pytest.fixture
 def sides(
     folder: Path, evalgate: Command, capsys: pytest.CaptureFixture[str], git: Callable[..., None]
-) -> BranchChanges:
-    found = BranchChanges(folder, partial(evalgate, "compare"), capsys, git)
+) -> CompareProject:
+    found = CompareProject(folder, partial(evalgate, "compare"), capsys, git)
     found.configure('[suites.faq]\ngolden = "g.jsonl"\nbaseline = "baselines/faq.json"\n')
     return found
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What a judge was shown: its whole question, and in it the candidate between two lines with a nonce."""
+    """A question to a judge, and in it the candidate between two lines with a nonce."""
 
     question: str
     nonce: str
@@ -222,8 +222,8 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Desk:
-    """A folder with judges, the server that plays them, and a verb that asks them."""
+class JudgeProject:
+    """A folder with judges, the server that answers for them, and a verb."""
 
     root: Path
     call: Command
@@ -233,22 +233,24 @@ class Desk:
         (self.root / "evalgate.toml").write_text(_MODEL.format(url=self.server.base_url) + judges, "utf-8")
 
     def play(self, character: Callable[[Shown], str]) -> None:
-        """Have the judges reply as a character does."""
+        """Have the judges reply with what ``character`` returns."""
         self.server.answer_with(lambda request: Behaviour.text(character(Shown.of(request))))
 
     def label(self, rows: Iterable[Mapping[str, Any]], name: str = "labels.jsonl") -> None:
         (self.root / name).write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
 
     def json(self, *arguments: str) -> tuple[int, Any]:
-        """Return the exit code, and what ``--json`` prints."""
+        """Return the exit code and the JSON."""
         code, out, err = self.call(*arguments, "--json")
         assert err == ""
         return code, json.loads(out)
 
 
 @pytest.fixture
-def desk_of(folder: Path, evalgate: Command, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Desk]]:
-    """Return a desk for the verb that is named."""
+def judge_project_of(
+    folder: Path, evalgate: Command, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str], JudgeProject]]:
+    """Return a project for the verb that is named."""
     monkeypatch.setenv("EVALGATE_CACHE_KEY", "a key of this test alone")
     with ScriptedServer() as server:
-        yield lambda verb: Desk(folder, partial(evalgate, verb), server)
+        yield lambda verb: JudgeProject(folder, partial(evalgate, verb), server)

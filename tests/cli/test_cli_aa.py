@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Project
 
 _RUN, _OTHER = "20260102T000000Z-bbbb", "20260103T000000Z-cccc"
-_AGAIN = "and 2 are the fewest to compare: pytest --eval-gate --eval-trials 10"
+_AGAIN = "and a comparison takes at least 2: pytest --eval-gate --eval-trials 10"
 _SENT, _REMEMBERED = (CallRecord("target", "m-1", 1),), (CallRecord("target", "m-1", 0),)
 
 
@@ -43,12 +43,12 @@ def test_each_trial_is_a_run(project: Project) -> None:
     cases = _flipping(6, cases=50, flaky=20)
     project.store(cases)
     found = project.only()
-    wanted = aa_runs([[int(word[trial] == "P") for word in cases] for trial in range(6)])
+    expected = aa_runs([[int(word[trial] == "P") for word in cases] for trial in range(6)])
     assert (found["runs"], found["cases"], found["comparisons"], found["independent"]) == (6, 50, 30, 3)
-    assert found["false_alarm_rate"] == wanted.false_alarm_rate
-    assert found["expected_false_alarm_rate"] == wanted.expected_false_alarm_rate
-    assert found["flip_rate"] == wanted.flips.rate
-    assert found["flip_interval"] == [wanted.flips.interval.lower, wanted.flips.interval.upper]
+    assert found["false_alarm_rate"] == expected.false_alarm_rate
+    assert found["expected_false_alarm_rate"] == expected.expected_false_alarm_rate
+    assert found["flip_rate"] == expected.flips.rate
+    assert found["flip_interval"] == [expected.flips.interval.lower, expected.flips.interval.upper]
 
 
 def test_naive_gates_are_tried_on_the_same_runs(project: Project) -> None:
@@ -64,7 +64,7 @@ def test_a_wider_alpha_alarms_more(project: Project) -> None:
     assert project.only("--alpha", "0.1")["false_alarm_rate"] == 0.5
 
 
-def test_the_least_steady_cases_come_first(project: Project) -> None:
+def test_the_cases_that_flip_most_come_first(project: Project) -> None:
     project.store(["PPPP", "PPPm", "PPmm", "Pmmm", "mmmm", "mPPP"])
     found = project.only()
     assert [(case["id"], case["place"], case["passes"]) for case in found["flaky"]] == [
@@ -87,10 +87,10 @@ def test_a_case_with_a_missing_trial_is_left_out_and_counted(project: Project) -
     project.store(["PPP", "P?P", "PP", "S", "PmP"])
     found = project.only()
     assert (found["cases"], found["left_out_unanswered"]) == (2, 2)
-    assert "left out: 2 cases without an answer in every trial" in project.call()[1]
+    assert "left out: 2 cases without an output in every trial" in project.call()[1]
 
 
-def test_what_only_the_base_branch_holds_is_not_measured(project: Project) -> None:
+def test_cases_of_the_base_branch_are_not_measured(project: Project) -> None:
     suite = project.suite(["PP", "Pm"])
     old = replace(suite.results[1].case, id="c1@base", side="base")
     held = replace(suite.results[1], case=old)
@@ -99,22 +99,22 @@ def test_what_only_the_base_branch_holds_is_not_measured(project: Project) -> No
     assert (project.only()["cases"], project.only()["flip_rate"]) == (1, 0)
 
 
-def test_a_target_that_never_flips_is_said_to_be_deterministic(project: Project) -> None:
+def test_a_target_that_never_flips_is_reported_as_deterministic(project: Project) -> None:
     project.store(["PPP", "mmm"])
     out = project.call()[1]
     assert "0 of 2 cases flipped" in out
-    assert "the target is deterministic, or its answers do not depend on the trial" in out
+    assert "the target is deterministic, or its outputs do not depend on the trial" in out
 
 
-def test_more_alarms_than_alpha_explains_are_pointed_out(project: Project) -> None:
-    said = "these runs were not identical"
+def test_a_rate_above_alpha_is_pointed_out(project: Project) -> None:
+    printed = "these runs were not identical"
     project.store(["PPPPPPPPPPmmmmmmmmmm"] * 40)
-    assert said not in project.call()[1]  # half of the pairs alarm, which ten independent ones do not exclude yet
+    assert printed not in project.call()[1]  # half of the pairs alarm, which ten independent ones do not exclude yet
     project.store(["P" * 100 + "m" * 100] * 40)
-    assert said in project.call()[1]
+    assert printed in project.call()[1]
 
 
-def test_names_are_shown_and_not_obeyed(project: Project) -> None:
+def test_control_characters_in_names_are_escaped(project: Project) -> None:
     suite = project.suite(["Pm"])
     case = replace(suite.plan.cases[0], id="c\x1b[31m")
     project.store(SuiteRun(replace(suite.plan, cases=(case,)), (replace(suite.results[0], case=case),)))
@@ -135,7 +135,7 @@ def test_one_trial_is_not_enough(project: Project, arguments: tuple[str, ...]) -
     assert project.call(*arguments) == (
         4,
         "",
-        f"pytest-evalgate: run {_RUN} has 1 trial of each case of suite faq, {_AGAIN}\n",
+        f"pytest-evalgate: run {_RUN} has 1 trial for each case of suite faq, {_AGAIN}\n",
     )
 
 
@@ -155,17 +155,19 @@ def test_stored_runs_stand_for_trials(project: Project) -> None:
     assert [(case["id"], case["passes"]) for case in found["flaky"]] == [("c1", 1)]
 
 
-def test_an_answer_from_the_cache_is_not_another_run(project: Project) -> None:
+def test_an_output_from_the_cache_is_not_another_run(project: Project) -> None:
     project.store(["P", "m"], calls=_REMEMBERED)
     project.store(["P", "m"], calls=_REMEMBERED, run_id=_OTHER)
     code, _, err = project.call("--runs", _RUN, _OTHER)
     assert code == 4
-    assert "no case is left to compare (0 lack an answer, 2 repeat an earlier run's answers from the cache)" in err
+    assert "no case is left to compare (0 without an output in every trial, 2 with an output from the cache)" in err
     half = project.suite(["P", "P"], calls=_SENT)
     again = project.suite(["P", "P"], calls=_REMEMBERED)
     project.store(SuiteRun(half.plan, (half.results[0], again.results[1])), run_id=_OTHER)
     assert (project.only("--runs", _RUN, _OTHER)["cases"],) == (1,)
-    assert "left out: 1 case that a later run did not ask again" in project.call("--runs", _RUN, _OTHER)[1]
+    assert (
+        "left out: 1 case whose output in a later run came from the cache" in project.call("--runs", _RUN, _OTHER)[1]
+    )
 
 
 def test_trials_from_the_cache_are_as_good_as_new(project: Project) -> None:
@@ -180,23 +182,23 @@ def test_a_case_that_another_run_does_not_hold_is_left_out(project: Project) -> 
 
 
 @pytest.mark.parametrize(
-    ("other", "fields", "runs", "told"),
+    ("other", "fields", "runs", "message"),
     [
         (["P"], {"golden": "h"}, (_RUN, _OTHER), f"{_OTHER} and {_RUN} differ in the golden set of suite faq"),
-        (["P"], {"name": "sql"}, (_RUN, _OTHER), f"run {_OTHER} does not hold suite faq"),
+        (["P"], {"name": "sql"}, (_RUN, _OTHER), f"run {_OTHER} does not contain suite faq"),
         (["P"], {}, (_RUN, _RUN), "a run is named twice"),
         (["P"], {}, (_RUN, "gone"), "run.jsonl"),
-        (["?"], {}, (_RUN, _OTHER), "no case is left to compare (1 lack an answer, 0 repeat"),
+        (["?"], {}, (_RUN, _OTHER), "no case is left to compare (1 without an output in every trial, 0 with"),
     ],
 )
 def test_runs_that_are_not_identical_are_refused(
-    project: Project, other: Sequence[str], fields: Mapping[str, Any], runs: tuple[str, ...], told: str
+    project: Project, other: Sequence[str], fields: Mapping[str, Any], runs: tuple[str, ...], message: str
 ) -> None:
     project.store(["P"])
     project.store(project.suite(other, **fields), run_id=_OTHER)
     code, out, err = project.call("--runs", *runs)
     assert (code, out) == (4, "")
-    assert told in err
+    assert message in err
 
 
 def test_scorers_have_to_be_the_same(project: Project) -> None:
@@ -207,17 +209,17 @@ def test_scorers_have_to_be_the_same(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [(("fax",), "no suite 'fax'"), (("--run", "gone"), "run.jsonl")],
 )
-def test_what_is_not_there_exits_4(project: Project, arguments: tuple[str, ...], told: str) -> None:
+def test_an_unknown_suite_or_run_exits_4(project: Project, arguments: tuple[str, ...], message: str) -> None:
     project.store(["PP"])
     code, _, err = project.call(*arguments)
     assert code == 4
-    assert told in err
+    assert message in err
 
 
-def test_without_a_run_the_next_step_is_named(project: Project) -> None:
+def test_without_a_run_the_message_names_the_command(project: Project) -> None:
     assert "run first with: pytest --eval-gate" in project.call()[2]
 
 
@@ -226,11 +228,3 @@ def test_a_wrong_command_line_is_refused(project: Project, arguments: tuple[str,
     with pytest.raises(SystemExit) as caught:
         project.call(*arguments)
     assert caught.value.code == 2
-
-
-def test_help_has_an_example(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        project.call("--help")
-    said = capsys.readouterr().out
-    assert "example: pytest --eval-gate --eval-trials 10; pytest-evalgate aa support" in said
-    assert "--json" in said

@@ -46,8 +46,8 @@ class Project:
 
     def call(self, *arguments: str) -> tuple[int, str, str]:
         code = main(["cache", *arguments])
-        said = self.capsys.readouterr()
-        return code, said.out, said.err
+        printed = self.capsys.readouterr()
+        return code, printed.out, printed.err
 
     def json(self, *arguments: str) -> Any:
         return json.loads(self.call(*arguments, "--json")[1])
@@ -69,7 +69,7 @@ def test_stats_count_by_purpose_and_model(project: Project) -> None:
     code, out, err = project.call("stats")
     assert (code, err) == (0, "")
     assert out.startswith(".evalgate/cache/cache.db: 3 entries, 0.")
-    assert "  judge:tone  m-1  1 entries, 30 tokens in, 4 out\n" in out
+    assert "  judge:tone  m-1  1 entry, 30 tokens in, 4 out\n" in out
     assert "  target  m-1  2 entries, 60 tokens in, 8 out\n" in out
     found = project.json("stats")
     assert (found["entries"], found["bad"], found["authenticated"]) == (3, 0, True)
@@ -82,16 +82,16 @@ def test_stats_of_nothing(project: Project) -> None:
     assert project.call("stats")[:2] == (0, ".evalgate/cache/cache.db: 0 entries, 0.0 MB\n")
 
 
-def test_stats_say_what_is_not_to_be_trusted(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stats_list_what_is_not_trusted(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.remember("1")
     project.call("export", ".evalgate/cassettes/faq.jsonl")
     project.spoil()
     monkeypatch.delenv(KEY_VARIABLE)
     monkeypatch.setenv("CI", "true")
     out = project.call("stats")[1]
-    assert "1 of them fail their check and are not used: pytest-evalgate cache verify\n" in out
+    assert "1 of them failed the check and are not used: pytest-evalgate cache verify\n" in out
     assert "unauthenticated, checked for damage only: in CI the key has to come from EVALGATE_CACHE_KEY\n" in out
-    assert "cassette .evalgate/cassettes/faq.jsonl: 1 entries, as trusted as the branch that it is from\n" in out
+    assert "cassette .evalgate/cassettes/faq.jsonl: 1 entry, as trustworthy as the branch that contains it\n" in out
 
 
 def test_a_required_key_that_is_missing_is_a_usage_error(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,10 +103,10 @@ def test_a_required_key_that_is_missing_is_a_usage_error(project: Project, monke
     assert 'cache_auth = "required", but there is no key' in err
 
 
-def test_prune_wants_to_know_what_for(project: Project) -> None:
+def test_prune_without_a_criterion_is_an_error(project: Project) -> None:
     assert project.call("prune")[::2] == (
         4,
-        "pytest-evalgate: cache prune: say what to forget: --older-than 30d, --keep-runs 20, or --bad\n",
+        "pytest-evalgate: cache prune: name what to remove: --older-than 30d, --keep-runs 20 or --bad\n",
     )
 
 
@@ -115,11 +115,11 @@ def test_prune_by_age(project: Project) -> None:
     project.remember("2", day=2)
     code, out, _ = project.call("prune", "--older-than", "0h")
     assert code == 0
-    assert out == "removed 2 entries (made 2026-01-01T00:00:00Z to 2026-01-02T00:00:00Z), 0 of them bad; 0 are left\n"
+    assert out == "removed 2 entries (made 2026-01-01T00:00:00Z to 2026-01-02T00:00:00Z), 0 of them bad; 0 left\n"
     assert project.json("stats")["entries"] == 0
 
 
-def test_prune_leaves_what_is_young_enough(project: Project) -> None:
+def test_prune_keeps_younger_entries(project: Project) -> None:
     project.remember("1")
     assert project.json("prune", "--older-than", "9999w") == {"removed": 0, "bad": 0, "left": 1}
 
@@ -131,11 +131,11 @@ def test_prune_by_run(project: Project) -> None:
     assert {row["run"] for row in _lines(project.call("export", "-")[1])} == {"r2", "r3"}
 
 
-def test_prune_of_what_is_never_used(project: Project) -> None:
+def test_prune_of_bad_entries(project: Project) -> None:
     project.remember("1")
     project.remember("2")
     project.spoil()
-    assert project.call("prune", "--bad")[1] == "removed 1 entries, 1 of them bad; 1 are left\n"
+    assert project.call("prune", "--bad")[1] == "removed 1 entry, 1 of them bad; 1 left\n"
     assert project.call("verify")[0] == 0
 
 
@@ -158,12 +158,12 @@ def _lines(text: str) -> list[Any]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def test_what_was_exported_can_be_brought_in_elsewhere(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_exported_cassette_can_be_imported_elsewhere(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     call = project.remember("1")
-    assert project.call("export", "tape.jsonl")[:2] == (0, "1 entries -> tape.jsonl\n")
+    assert project.call("export", "tape.jsonl")[:2] == (0, "1 entry -> tape.jsonl\n")
     monkeypatch.setenv("EVALGATE_DIR", "elsewhere")
     monkeypatch.setenv(KEY_VARIABLE, "another key, just as long")
-    assert project.call("import", "tape.jsonl")[:2] == (0, "1 entries added, 0 were there already\n")
+    assert project.call("import", "tape.jsonl")[:2] == (0, "1 entry added, 0 already cached\n")
     assert project.json("import", "tape.jsonl") == {"added": 0, "known": 1}
     with ReplyCache(project.root / "elsewhere" / "cache", Signer(b"another key, just as long")) as cache:
         found = cache.get(call)
@@ -192,7 +192,7 @@ def test_an_export_that_cannot_be_written_is_an_error(project: Project) -> None:
     assert "evalgate.toml/tape.jsonl: cannot be written: " in err
 
 
-def test_a_malformed_cassette_is_not_brought_in(project: Project) -> None:
+def test_a_malformed_cassette_is_not_imported(project: Project) -> None:
     (project.root / "tape.jsonl").write_text('{"schema": 1}\n{')
     code, _, err = project.call("import", "tape.jsonl")
     assert code == 4
@@ -203,10 +203,10 @@ def test_a_malformed_cassette_is_not_brought_in(project: Project) -> None:
 
 def test_verify_of_a_sound_cache(project: Project) -> None:
     project.remember("1")
-    assert project.call("verify") == (0, "1 entries checked, 0 bad\n", "")
+    assert project.call("verify") == (0, "1 entry checked, 0 bad\n", "")
 
 
-def test_verify_lists_what_is_bad(project: Project) -> None:
+def test_verify_lists_bad_entries(project: Project) -> None:
     project.remember("1")
     project.remember("2")
     project.spoil()
@@ -258,19 +258,21 @@ def test_why_names_the_first_difference(project: Project) -> None:
     code, out, _ = project.call("why", "faq::a")
     assert code == 0
     assert out == (
-        "faq::a  target  trial 0: made 2026-01-02T00:00:00Z; since 2026-01-01T00:00:00Z this has changed: "
+        "faq::a  target  trial 0: made 2026-01-02T00:00:00Z; changed since 2026-01-01T00:00:00Z: "
         'payload.prompt: "old" -> "new"\n'
     )
     assert [row["label"] for row in project.json("why", "a")] == ["faq::a", "sql::a"]
 
 
-def test_why_says_when_there_is_nothing_to_compare(project: Project) -> None:
+def test_why_without_an_earlier_call(project: Project) -> None:
     project.remember("only")
-    assert project.call("why", "a")[1] == "faq::a  target  trial 0: made 2026-01-01T00:00:00Z; it is the only one\n"
-    assert project.call("why", "b")[:2] == (1, "nothing is remembered of b\n")
+    assert (
+        project.call("why", "a")[1] == "faq::a  target  trial 0: made 2026-01-01T00:00:00Z; there is no earlier call\n"
+    )
+    assert project.call("why", "b")[:2] == (1, "no call of b is cached\n")
 
 
-def test_what_was_remembered_cannot_write_to_the_terminal(project: Project) -> None:
+def test_control_characters_in_entries_are_escaped(project: Project) -> None:
     project.remember("\x1b[31m", label="faq::\x1b]0;x\x07", purpose="judge:\x1b[2J")
     project.remember("b", label="faq::\x1b]0;x\x07", purpose="judge:\x1b[2J", day=2)
     for arguments in (["stats"], ["why", "\x1b]0;x\x07"], ["verify"]):
@@ -279,17 +281,7 @@ def test_what_was_remembered_cannot_write_to_the_terminal(project: Project) -> N
         assert "\x1b" not in out
 
 
-@pytest.mark.parametrize("action", ["stats", "prune", "export", "import", "verify", "why"])
-def test_every_action_has_help_with_an_example(action: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["cache", action, "--help"])
-    assert ended.value.code == 0
-    said = capsys.readouterr().out
-    assert f"example: pytest-evalgate cache {action}" in said
-    assert "--json" in said
-
-
-def test_answers_of_a_run_are_seen_by_the_verb(project: Project) -> None:
+def test_entries_of_a_run_are_exported_with_its_id(project: Project) -> None:
     with ReplyCache(project.folder, Signer(_KEY.encode()), run="r7") as cache:
         asyncio.run(cache.put(Call("chat", "x", "m", {}, label="faq::b"), Reply("hi")))
     assert _lines(project.call("export", "-")[1])[0]["run"] == "r7"

@@ -12,7 +12,7 @@ import pytest
 from pytest_evalgate.text.layout import width_of
 
 if TYPE_CHECKING:
-    from tests.cli.conftest import BranchChanges
+    from tests.cli.conftest import CompareProject
 
 _SCREEN = Path(__file__).parent / "screens" / "compare.100.txt"
 _EXAMPLES = Path(__file__).parents[2] / "examples" / "golden_sets"
@@ -22,11 +22,11 @@ _GATED = '[suites.faq]\ngolden = "g.jsonl"\nslices = ["lang"]\ngates = [{gates}]
 _NO_REGRESSION = '{ kind = "no-regression" }'
 
 
-def _cases(sides: BranchChanges, kind: str, *arguments: str) -> list[str]:
+def _cases(sides: CompareProject, kind: str, *arguments: str) -> list[str]:
     return [row["case"] for row in sides.faq(*arguments)["changes"][kind]]
 
 
-def test_the_screen(sides: BranchChanges) -> None:
+def test_the_screen(sides: CompareProject) -> None:
     sides.run(
         _A, {"faq": ["PPP"] * 14 + ["PPm", "mmP", "PPP", "mmm", "mPm"] + ["PPP"] * 30 + ["?PP"], "sql": ["P"] * 4}
     )
@@ -48,7 +48,7 @@ def test_the_screen(sides: BranchChanges) -> None:
     ],
 )
 def test_gsm8k_in_both_directions(
-    sides: BranchChanges, monkeypatch: pytest.MonkeyPatch, older: str, newer: str, changed: tuple[int, int], p: float
+    sides: CompareProject, monkeypatch: pytest.MonkeyPatch, older: str, newer: str, changed: tuple[int, int], p: float
 ) -> None:
     monkeypatch.chdir(_EXAMPLES)
     monkeypatch.setenv("EVALGATE_DIR", str(sides.root / "state"))
@@ -64,7 +64,7 @@ def test_gsm8k_in_both_directions(
     assert sides.compare(f"baselines/{older}", f"baselines/{newer}", "--gate")[0] == (changed[0] > changed[1])
 
 
-def test_the_numbers_are_those_of_the_gates(sides: BranchChanges) -> None:
+def test_the_numbers_are_those_of_the_gates(sides: CompareProject) -> None:
     sides.run(_A, "P" * 20 + "m" * 5)
     sides.run(_B, "m" * 5 + "P" * 15 + "m" * 5)
     found = sides.faq("previous")
@@ -82,7 +82,7 @@ def test_the_numbers_are_those_of_the_gates(sides: BranchChanges) -> None:
     }
 
 
-def test_several_trials_and_clusters_count_as_in_a_session(sides: BranchChanges) -> None:
+def test_several_trials_and_clusters_count_as_in_a_session(sides: CompareProject) -> None:
     sides.run(_A, ["PP"] * 40, clusters=20)
     sides.run(_B, ["Pm"] * 18 + ["PP"] * 22, clusters=20)
     assert sides.faq("previous")["delta"]["test"].startswith("cluster")
@@ -91,7 +91,7 @@ def test_several_trials_and_clusters_count_as_in_a_session(sides: BranchChanges)
     assert sides.faq("previous")["delta"]["test"] == "paired-t"
 
 
-def test_regressed_cases_come_worst_first_with_their_place_and_reason(sides: BranchChanges) -> None:
+def test_regressed_cases_come_worst_first_with_their_place_and_reason(sides: CompareProject) -> None:
     sides.run(_A, ["PP", "PP", "PP", "mm"])
     sides.run(_B, ["PP", "Pm", "mm", "PP"])
     assert sides.json("previous", "--regressed") == [
@@ -101,23 +101,23 @@ def test_regressed_cases_come_worst_first_with_their_place_and_reason(sides: Bra
     assert _cases(sides, "fixed", "previous") == ["c3"]
 
 
-def test_regressed_alone_lists_every_case_and_nothing_else(sides: BranchChanges) -> None:
+def test_regressed_alone_lists_every_case_and_nothing_else(sides: CompareProject) -> None:
     sides.run(_A, "P" * 30)
     sides.run(_B, "m" * 25 + "P" * 5)
     lines = sides.compare("previous", "--regressed")[1].splitlines()
     assert lines[0] == "faq: 25 regressed"
-    assert lines[1].split() == ["REGRESSED", "where", "A", "->", "B", "why"]
+    assert lines[1].split() == ["REGRESSED", "place", "A", "->", "B", "reason"]
     assert [line.split()[0] for line in lines[2:]] == [f"c{index}" for index in range(25)]
     sides.run(_B, "P" * 30)
     assert sides.compare("previous", "--regressed")[1] == "faq: 0 regressed\n"
 
 
-def test_the_command_for_the_rest_of_the_list_prints_the_rest(sides: BranchChanges) -> None:
+def test_the_command_for_the_rest_of_the_list_prints_the_rest(sides: CompareProject) -> None:
     sides.run(_A, "P" * 30)
     sides.baseline("a file.json", "P" * 30)
     sides.run(_B, "m" * 25 + "P" * 5)
-    told = [line for line in sides.compare("a file.json", "newest")[1].splitlines() if "more:" in line]
-    assert told == ["  ... 15 more: pytest-evalgate compare 'a file.json' --suite faq --regressed"]
+    message = [line for line in sides.compare("a file.json", "newest")[1].splitlines() if "more:" in line]
+    assert message == ["  ... 15 more: pytest-evalgate compare 'a file.json' --suite faq --regressed"]
     assert len(sides.compare("a file.json", "--suite", "faq", "--regressed")[1].splitlines()) == 27
 
 
@@ -130,15 +130,15 @@ def test_the_command_for_the_rest_of_the_list_prints_the_rest(sides: BranchChang
     ],
 )
 def test_the_command_names_the_sides_that_are_not_the_usual_ones(
-    sides: BranchChanges, arguments: tuple[str, ...], command: str | None
+    sides: CompareProject, arguments: tuple[str, ...], command: str | None
 ) -> None:
     sides.baseline("baselines/faq.json", "P" * 30)
     sides.run(_B, "m" * 25 + "P" * 5)
-    told = [line.partition("more: ")[2] for line in sides.compare(*arguments)[1].splitlines() if "more:" in line]
-    assert told == ([] if command is None else [command])
+    message = [line.partition("more: ")[2] for line in sides.compare(*arguments)[1].splitlines() if "more:" in line]
+    assert message == ([] if command is None else [command])
 
 
-def test_edited_added_and_removed_cases_are_listed_and_not_paired(sides: BranchChanges) -> None:
+def test_edited_added_and_removed_cases_are_listed_and_not_paired(sides: CompareProject) -> None:
     sides.run(_A, "P" * 20)
     sides.run(_B, "P" * 20, first=1, edited=(5,))
     found = sides.faq("previous")
@@ -150,7 +150,7 @@ def test_edited_added_and_removed_cases_are_listed_and_not_paired(sides: BranchC
     ]
 
 
-def test_what_cannot_be_paired_is_said_with_the_remedy(sides: BranchChanges) -> None:
+def test_a_suite_without_a_pair_has_no_test_and_a_note(sides: CompareProject) -> None:
     sides.run(_A, "PPPP")
     sides.run(_B, "PPPP", edited=range(4))
     found = sides.faq("previous")
@@ -158,19 +158,19 @@ def test_what_cannot_be_paired_is_said_with_the_remedy(sides: BranchChanges) -> 
     assert "0.0% of the baseline's 4 cases are paired (4 edited" in found["notes"][0]
     code, out, _ = sides.compare("previous")
     assert code == 0
-    assert "faq: nothing can be compared\n" in out
+    assert "faq: no case can be compared\n" in out
 
 
-def test_cases_without_an_answer_in_a_are_left_out_and_counted(sides: BranchChanges) -> None:
+def test_cases_without_an_output_in_a_are_left_out_and_counted(sides: CompareProject) -> None:
     sides.run(_A, "?" + "P" * 18 + "-")
     sides.run(_B, "m" * 2 + "P" * 18)
     found = sides.faq("previous")
     assert (found["delta"]["pairs"], found["delta"]["losses"]) == (18, 1)
     assert found["changes"]["added"] == []
-    assert found["notes"] == ["2 cases without an answer in A: left out"]
+    assert found["notes"] == ["2 cases without an output in A: left out"]
 
 
-def test_cases_not_run_in_b_are_left_out_and_counted(sides: BranchChanges) -> None:
+def test_cases_not_run_in_b_are_left_out_and_counted(sides: CompareProject) -> None:
     sides.run(_A, "P" * 20)
     sides.run(_B, "mP" + "P" * 17 + "-")
     found = sides.faq("previous")
@@ -178,27 +178,27 @@ def test_cases_not_run_in_b_are_left_out_and_counted(sides: BranchChanges) -> No
     assert found["notes"] == ["1 case not run in B: left out"]
 
 
-def test_cases_without_an_answer_in_b_count_as_missed_and_are_no_regression(sides: BranchChanges) -> None:
+def test_cases_without_an_output_in_b_count_as_missed_and_are_no_regression(sides: CompareProject) -> None:
     sides.run(_A, "P" * 20)
     sides.run(_B, "m" + "P" * 18 + "?")
     found = sides.faq("previous")
     assert (found["delta"]["pairs"], found["delta"]["losses"]) == (20, 2)
     assert [row["case"] for row in found["changes"]["regressed"]] == ["c0"]
-    assert found["notes"] == ["1 case without an answer in B: counted as missed, and on no list"]
+    assert found["notes"] == ["1 case without an output in B: counted as missed, and not listed"]
 
 
-def test_a_suite_that_was_stopped_keeps_the_cases_that_it_did_not_run(sides: BranchChanges) -> None:
+def test_a_suite_that_was_stopped_keeps_the_cases_that_it_did_not_run(sides: CompareProject) -> None:
     sides.run(_A, "P" * 20)
     sides.run(_B, "m" * 12 + "-" * 8, stopped="certainty")
     found = sides.faq("previous")
     assert (found["delta"]["pairs"], found["delta"]["finding"]) == (20, "regressed")
     assert found["notes"] == [
-        "B was stopped, its verdict certain: 8 cases not run; the change is the least that it can be"
+        "B stopped early, when its verdict was certain: 8 cases not run; the change is a lower limit"
     ]
     assert len(found["changes"]["regressed"]) == 12
 
 
-def test_an_older_side_without_any_answer_is_refused(sides: BranchChanges) -> None:
+def test_an_older_side_without_any_output_is_an_error(sides: CompareProject) -> None:
     sides.run(_A, "??")
     sides.run(_B, "PP")
     assert sides.compare("previous")[::2] == (
@@ -207,7 +207,7 @@ def test_an_older_side_without_any_answer_is_refused(sides: BranchChanges) -> No
     )
 
 
-def test_suites_on_one_side_are_named(sides: BranchChanges) -> None:
+def test_suites_on_one_side_are_named(sides: CompareProject) -> None:
     sides.run(_A, {"faq": "PP", "old": "P"})
     sides.run(_B, {"faq": "PP", "new": "P"})
     found = sides.json("previous")
@@ -222,27 +222,25 @@ def test_suites_on_one_side_are_named(sides: BranchChanges) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (
             ("previous", "--suite", "fax"),
-            "suite 'fax' is not on both sides: A (previous) holds none, B (newest) holds none",
+            "suite 'fax' is not on both sides: A (previous) has none, B (newest) has none",
         ),
-        ((), "no suite is on both sides: A (baseline) holds none, B (newest) holds faq; to make a baseline of a run"),
+        ((), "no suite is on both sides: A (baseline) has none, B (newest) has faq; to make a baseline of a run"),
     ],
 )
-def test_where_nothing_is_on_both_sides_nothing_was_compared(
-    sides: BranchChanges, arguments: tuple[str, ...], told: str
-) -> None:
+def test_no_suite_on_both_sides_is_an_error(sides: CompareProject, arguments: tuple[str, ...], message: str) -> None:
     sides.run(_A, "PP")
     sides.run(_B, "PP")
     for more in ((), ("--gate",)):
         code, out, err = sides.compare(*arguments, *more)
         assert (code, out) == (4, "")
-        assert told in err
+        assert message in err
 
 
-def test_what_stands_behind_a_side_is_said_once_where_it_is_the_same(sides: BranchChanges) -> None:
+def test_the_source_of_a_side_is_printed_once_if_all_suites_share_it(sides: CompareProject) -> None:
     sides.configure('[suites.faq]\ngolden = "g.jsonl"\n[suites.sql]\ngolden = "h.jsonl"\n')
     sides.run(_B, {"faq": "PP", "sql": "PP"})
     for suite in ("faq", "sql"):
@@ -255,15 +253,15 @@ def test_what_stands_behind_a_side_is_said_once_where_it_is_the_same(sides: Bran
     )
 
 
-def test_the_suites_that_are_compared_share_one_alpha(sides: BranchChanges) -> None:
+def test_the_suites_that_are_compared_share_one_alpha(sides: CompareProject) -> None:
     sides.run(_A, {"faq": "P" * 20, "sql": "P" * 20})
     sides.run(_B, {"faq": "m" * 4 + "P" * 16, "sql": "P" * 20})
     out = sides.compare("previous")[1]
-    assert "faq: inconclusive (mcnemar-midp, p=0.031, 0.062 among the tests of these suites, alpha 0.05)" in out
+    assert "faq: inconclusive (mcnemar-midp, p=0.031, 0.062 adjusted for the tests of these suites, alpha 0.05)" in out
     assert "faq: regressed (mcnemar-midp, p=0.031, alpha 0.05)" in sides.compare("previous", "--suite", "faq")[1]
 
 
-def test_a_gate_that_never_blocks_says_so(sides: BranchChanges) -> None:
+def test_an_advisory_gate_is_marked(sides: CompareProject) -> None:
     sides.configure('[suites.faq]\ngolden = "g.jsonl"\nmode = "advisory"\n')
     sides.run(_A, "P" * 20)
     sides.run(_B, "m" * 6 + "P" * 14)
@@ -272,7 +270,7 @@ def test_a_gate_that_never_blocks_says_so(sides: BranchChanges) -> None:
     assert "FAIL (advisory) faq, no-regression: 6 cases got worse" in out
 
 
-def test_levels_may_be_asked_for(sides: BranchChanges) -> None:
+def test_levels_of_the_command_line_override_those_of_the_gate(sides: CompareProject) -> None:
     sides.configure(_GATED.format(gates='{ kind = "no-regression", alpha = 0.1 }, { kind = "pass-rate", min = 0.1 }'))
     sides.run(_A, "P" * 40)
     sides.run(_B, "m" * 5 + "P" * 35)
@@ -284,7 +282,7 @@ def test_levels_may_be_asked_for(sides: BranchChanges) -> None:
     assert found["delta"]["p_adjusted"] == found["delta"]["p"]  # the gate of the settings is not asked beside it
 
 
-def test_levels_of_a_suite_that_has_no_such_gate(sides: BranchChanges) -> None:
+def test_levels_of_a_suite_that_has_no_such_gate(sides: CompareProject) -> None:
     sides.configure(_GATED.format(gates='{ kind = "pass-rate", min = 0.1 }'))
     sides.run(_A, "P" * 40)
     sides.run(_B, "P" * 40)
@@ -293,7 +291,9 @@ def test_levels_of_a_suite_that_has_no_such_gate(sides: BranchChanges) -> None:
 
 
 @pytest.mark.parametrize("levels", [("--alpha", "0.6"), ("--margin", "0"), ("--margin", "5"), ("--alpha", "x")])
-def test_levels_outside_of_their_range_are_a_wrong_command_line(sides: BranchChanges, levels: tuple[str, str]) -> None:
+def test_levels_outside_of_their_range_are_a_wrong_command_line(
+    sides: CompareProject, levels: tuple[str, str]
+) -> None:
     with pytest.raises(SystemExit) as caught:
         sides.compare(*levels)
     assert caught.value.code == 2
@@ -314,7 +314,7 @@ def test_levels_outside_of_their_range_are_a_wrong_command_line(sides: BranchCha
     ],
 )
 def test_the_gate_exits_as_a_session_would(
-    sides: BranchChanges, now: str, settings: str, code: int, verdict: str
+    sides: CompareProject, now: str, settings: str, code: int, verdict: str
 ) -> None:
     sides.configure(f'on_inconclusive = "fail"\n[suites.faq]\ngolden = "g.jsonl"\n{settings}\n')
     sides.run(_A, "P" * 40)
@@ -329,7 +329,7 @@ def test_the_gate_exits_as_a_session_would(
     assert not (sides.root / ".evalgate" / "verdict.json").exists()
 
 
-def test_the_gate_hears_slices_too(sides: BranchChanges) -> None:
+def test_the_gate_tests_slices_too(sides: CompareProject) -> None:
     sides.configure(_GATED.format(gates=f'{_NO_REGRESSION}, {{ kind = "slice", by = "lang" }}'))
     sides.run(_A, "P" * 60)
     sides.run(_B, "mP" * 9 + "P" * 42)
@@ -338,8 +338,8 @@ def test_the_gate_hears_slices_too(sides: BranchChanges) -> None:
     assert "FAIL faq, slice: 1 of 2 slices by lang dropped: en" in out
 
 
-def test_a_suite_without_an_older_side_is_judged_as_one_without_a_baseline(
-    sides: BranchChanges, monkeypatch: pytest.MonkeyPatch
+def test_a_suite_without_an_older_side_is_decided_as_one_without_a_baseline(
+    sides: CompareProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sides.configure(_GATED.format(gates=_NO_REGRESSION).replace("faq", "new"))
     sides.run(_A, {"faq": "PP"})
@@ -350,58 +350,58 @@ def test_a_suite_without_an_older_side_is_judged_as_one_without_a_baseline(
     assert sides.compare("previous", "--gate")[0] == 4
 
 
-def test_the_gate_and_the_regressed_list_go_together(sides: BranchChanges) -> None:
+def test_the_gate_and_the_regressed_list_go_together(sides: CompareProject) -> None:
     sides.run(_A, "P" * 9)
     sides.run(_B, "m" * 5 + "P" * 4)
     code, out, _ = sides.compare("previous", "--gate", "--regressed")
     assert (code, len(out.splitlines())) == (1, 9)
 
 
-def test_a_run_that_is_not_whole_is_no_baseline_to_judge_by(sides: BranchChanges) -> None:
+def test_a_partial_run_cannot_be_the_baseline_of_a_gate(sides: CompareProject) -> None:
     sides.run(_A, "P" * 9 + "?")
     sides.run(_B, "P" * 10)
     code, out, err = sides.compare("previous", "--gate")
     assert (code, out) == (4, "")
     assert err == (
-        f"pytest-evalgate: A (run {_A}) cannot serve as the baseline: 1 case of faq without an answer; "
+        f"pytest-evalgate: A (run {_A}) cannot be the baseline: 1 case of faq without an output; "
         "compare another run, or leave out --gate\n"
     )
 
 
-def test_an_invalid_run_is_compared_with_a_warning_and_never_judged_by(sides: BranchChanges) -> None:
+def test_an_invalid_run_is_compared_with_a_note_and_cannot_be_the_baseline_of_a_gate(sides: CompareProject) -> None:
     sides.run(_A, "P" * 9, problems=("workers differ",))
     sides.run(_B, "P" * 9)
     assert sides.json("previous")["notes"] == ["A is invalid: workers differ"]
-    assert "cannot serve as the baseline: workers differ" in sides.compare("previous", "--gate")[2]
+    assert "cannot be the baseline: workers differ" in sides.compare("previous", "--gate")[2]
     found = sides.compare(_B, _A, "--gate", "--json")
     assert (found[0], json.loads(found[1])["notes"]) == (4, ["B is invalid: workers differ"])
 
 
-def test_a_gate_of_the_settings_is_not_judged_by_other_levels(sides: BranchChanges) -> None:
+def test_configured_gates_are_not_decided_at_other_levels(sides: CompareProject) -> None:
     sides.run(_A, "P" * 9)
     sides.run(_B, "P" * 9)
     assert sides.compare("previous", "--gate", "--margin", "0.5")[0] == 0
     sides.configure(_GATED.format(gates=_NO_REGRESSION))
     code, _, err = sides.compare("previous", "--gate", "--margin", "0.5")
     assert code == 4
-    assert "suites.faq.gates: this suite has gates of its own" in err
+    assert "suites.faq.gates: with --gate the configured gates decide" in err
 
 
-def test_a_baseline_does_not_know_its_clusters(sides: BranchChanges) -> None:
+def test_a_baseline_contains_no_clusters(sides: CompareProject) -> None:
     sides.configure('[suites.faq]\ngolden = "g.jsonl"\ncluster = "metadata.doc"\n')
     sides.baseline("a.json", "PP")
     sides.baseline("b.json", "PP")
     assert sides.faq("a.json", "b.json")["notes"] == [
-        "B does not know its clusters (suites.faq.cluster): cases count as if there were none"
+        "B does not contain the clusters (suites.faq.cluster): cases are counted without them"
     ]
     code, _, err = sides.compare("a.json", "b.json", "--gate")
     assert code == 4
-    assert "suites.faq.cluster: B (file:b.json) does not know its clusters" in err
+    assert "suites.faq.cluster: B (file:b.json) does not contain the clusters" in err
     sides.run(_B, "PP", clusters=2)
     assert sides.compare("a.json", _B, "--gate")[0] == 0
 
 
-def test_a_suite_own_baseline_that_is_broken_does_not_matter_where_another_is_named(sides: BranchChanges) -> None:
+def test_a_broken_baseline_of_the_suite_does_not_matter_if_another_is_named(sides: CompareProject) -> None:
     sides.run(_A, "PP")
     sides.run(_B, "PP")
     (sides.root / "baselines").mkdir()
@@ -410,7 +410,7 @@ def test_a_suite_own_baseline_that_is_broken_does_not_matter_where_another_is_na
     assert sides.compare("--gate")[0] == 4
 
 
-def test_names_and_reasons_cannot_act_on_the_terminal(sides: BranchChanges) -> None:
+def test_names_and_reasons_cannot_act_on_the_terminal(sides: CompareProject) -> None:
     name = "\x1b[31mevil\u202e" + "x" * 90
     sides.run(_A, {name: ["PP"] * 20})
     sides.run(_B, {name: ["mm"] * 20})
@@ -427,7 +427,7 @@ def test_names_and_reasons_cannot_act_on_the_terminal(sides: BranchChanges) -> N
         assert "\\x1b[31m" in err
 
 
-def test_lines_are_at_most_100_columns_wide_but_for_commands_and_the_verdict(sides: BranchChanges) -> None:
+def test_lines_are_at_most_100_columns_wide_but_for_commands_and_the_verdict(sides: CompareProject) -> None:
     suites: dict[str, Any] = {"a-suite-" + "with-a-long-name" * 4: ["PPP"] * 3000, "faq": ["PPP"] * 20}
     sides.run(_A, suites)
     sides.run(_B, {name: ["mPm"] * len(words) for name, words in suites.items()})
@@ -435,16 +435,7 @@ def test_lines_are_at_most_100_columns_wide_but_for_commands_and_the_verdict(sid
     assert [line for line in lines[:-1] if width_of(line) > 100 and "--regressed" not in line] == []
 
 
-def test_help_names_the_kinds_of_sides(capsys: pytest.CaptureFixture[str], sides: BranchChanges) -> None:
-    with pytest.raises(SystemExit) as caught:
-        sides.compare("--help")
-    assert caught.value.code == 0
-    said = " ".join(capsys.readouterr().out.split())
-    assert "git:REF or the name of a branch" in said
-    assert "example: pytest-evalgate compare main --suite support --regressed" in said
-
-
-def test_an_option_that_does_not_exist_is_a_wrong_command_line(sides: BranchChanges) -> None:
+def test_an_option_that_does_not_exist_is_a_wrong_command_line(sides: CompareProject) -> None:
     with pytest.raises(SystemExit) as caught:
         sides.compare("--x")
     assert caught.value.code == 2

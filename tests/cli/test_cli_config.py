@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_evalgate.cli import main
-from pytest_evalgate.cli.config import flat, lines_of
+from pytest_evalgate.cli.config import flatten, lines_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,7 +73,7 @@ def test_every_leaf_of_a_file_has_a_line_and_it_is_the_one_that_names_it(table: 
     lines = text.splitlines()
     for path, number in lines_of(text).items():
         assert lines[number - 1].startswith(f"{path.partition('.')[0].partition('[')[0]} = ")
-    assert lines_of(text).keys() == {path for path, value in flat(table) if value != {}}
+    assert lines_of(text).keys() == {path for path, value in flatten(table) if value != {}}
 
 
 def _toml(value: Any) -> str:
@@ -82,7 +82,7 @@ def _toml(value: Any) -> str:
     return json.dumps(value)
 
 
-def test_each_value_is_told_with_what_set_it(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_value_has_its_origin(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     values = _explained(capsys)
     assert project.exists()
     assert values["budget_usd"] == (5.0, "evalgate.toml:2")
@@ -92,15 +92,15 @@ def test_each_value_is_told_with_what_set_it(project: Path, capsys: pytest.Captu
     assert values["suites.support.trials"] == (None, "default")
 
 
-def test_a_tier_goes_over_its_suite_and_the_environment_over_both(
+def test_a_tier_overrides_its_suite_and_the_environment_overrides_both(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert project.exists()
     assert _explained(capsys, "--tier", "smoke")["suites.support.trials"] == (3, "evalgate.toml:10 (tier smoke)")
     monkeypatch.setenv("EVALGATE_TIER", "smoke")
     monkeypatch.setenv("EVALGATE_TRIALS", "7")
-    told = _explained(capsys, "suites.support.trials")
-    assert told == {"suites.support.trials": ("7", "EVALGATE_TRIALS (over evalgate.toml:10 (tier smoke))")}
+    message = _explained(capsys, "suites.support.trials")
+    assert message == {"suites.support.trials": ("7", "EVALGATE_TRIALS (over evalgate.toml:10 (tier smoke))")}
 
 
 def test_without_explain_only_what_is_set_is_printed(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,7 +128,7 @@ def test_a_key_that_is_not_there(project: Path, capsys: pytest.CaptureFixture[st
     assert "nothing is set" in capsys.readouterr().out
 
 
-def test_an_unknown_tier_is_refused(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_tier_is_an_error(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert project.exists()
     assert main(["config", "--tier", "smok"]) == 4
     assert "smoke" in capsys.readouterr().err

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from tests.cli.conftest import Desk, Shown
+    from tests.cli.conftest import JudgeProject, Shown
 
     from pytest_evalgate.records.results import Case, Output
 
@@ -30,21 +30,21 @@ model = "m"
 
 
 @dataclass(frozen=True)
-class Drifting:
+class DriftProject:
     """A project with anchors, and the server that plays their judge."""
 
-    desk: Desk
+    project: JudgeProject
 
     @property
     def root(self) -> Path:
-        return self.desk.root
+        return self.project.root
 
     @property
     def calls(self) -> int:
-        return self.desk.server.calls
+        return self.project.server.calls
 
     def configure(self, judge: str = 'criteria = "It is right."') -> None:
-        self.desk.configure(_JUDGE.format(judge=judge))
+        self.project.configure(_JUDGE.format(judge=judge))
 
     def anchors(self, passes: int = 100, fails: int = 100) -> None:
         rows = (
@@ -52,7 +52,7 @@ class Drifting:
             for label, many in (("pass", passes), ("fail", fails))
             for number in range(many)
         )
-        self.desk.label(rows, "anchors.jsonl")
+        self.project.label(rows, "anchors.jsonl")
 
     def play(self, grade: Callable[[str, int], int]) -> None:
         """Have outputs graded by their label and number."""
@@ -62,10 +62,10 @@ class Drifting:
             score = grade(label, int(number))
             return shown.verdict(score, passed=bool(score), evidence=shown.candidate)
 
-        self.desk.play(character)
+        self.project.play(character)
 
     def drift(self, *arguments: str, judge: str = "faq") -> tuple[int, str, str]:
-        return self.desk.call(judge, "--anchors", "anchors.jsonl", *arguments)
+        return self.project.call(judge, "--anchors", "anchors.jsonl", *arguments)
 
     def record(self, *arguments: str) -> str:
         code, out, err = self.drift("--record", *arguments)
@@ -73,7 +73,7 @@ class Drifting:
         return out
 
     def json(self) -> tuple[int, Any]:
-        return self.desk.json("faq", "--anchors", "anchors.jsonl")
+        return self.project.json("faq", "--anchors", "anchors.jsonl")
 
     def stored(self) -> Any:
         return json.loads((self.root / _STORED).read_text("ascii"))
@@ -94,9 +94,9 @@ def on(monkeypatch: pytest.MonkeyPatch, day: int) -> None:
 
 
 @pytest.fixture
-def drifting(desk_of: Callable[[str], Desk], monkeypatch: pytest.MonkeyPatch) -> Drifting:
+def drifting(judge_project_of: Callable[[str], JudgeProject], monkeypatch: pytest.MonkeyPatch) -> DriftProject:
     on(monkeypatch, 1)
-    found = Drifting(desk_of("drift"))
+    found = DriftProject(judge_project_of("drift"))
     found.configure()
     found.anchors()
     found.play(_rightly)
@@ -104,7 +104,7 @@ def drifting(desk_of: Callable[[str], Desk], monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_judge_that_turned_lenient_has_drifted(
-    drifting: Drifting, assert_screen: Callable[[str, str], None]
+    drifting: DriftProject, assert_screen: Callable[[str, str], None]
 ) -> None:
     drifting.record()
     drifting.play(_leniently)
@@ -113,7 +113,7 @@ def test_a_judge_that_turned_lenient_has_drifted(
     assert_screen("drift", out)
 
 
-def test_what_was_found_stands_beside_the_calibration(drifting: Drifting) -> None:
+def test_the_finding_is_written_beside_the_calibration(drifting: DriftProject) -> None:
     drifting.configure('criteria = "It is right."\ncalibration = "calibration/faq.json"')
     drifting.record()
     drifting.play(_leniently)
@@ -123,7 +123,7 @@ def test_what_was_found_stands_beside_the_calibration(drifting: Drifting) -> Non
     assert (found.judge, found.finding) == ("faq", "drifted")
 
 
-def test_a_judge_that_says_the_same_is_asked_all_the_same(drifting: Drifting, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_steady_judge_is_asked_again(drifting: DriftProject, monkeypatch: pytest.MonkeyPatch) -> None:
     assert drifting.record() == f"recorded faq: 3 verdicts of each of 200 anchors -> {_STORED}\n"
     assert drifting.calls == 600
     code, found = drifting.json()
@@ -159,13 +159,13 @@ class Played:
 
 
 @pytest.fixture
-def played(drifting: Drifting, monkeypatch: pytest.MonkeyPatch) -> Played:  # noqa: ARG001 - the project
+def played(drifting: DriftProject, monkeypatch: pytest.MonkeyPatch) -> Played:  # noqa: ARG001 - the project
     found = Played(_rightly)
     monkeypatch.setattr("pytest_evalgate.cli.drift.run_judge", found)
     return found
 
 
-def test_each_anchor_is_asked_anew_each_time(drifting: Drifting, played: Played) -> None:
+def test_each_anchor_is_asked_anew_each_time(drifting: DriftProject, played: Played) -> None:
     drifting.record("5")
     assert len(played.asked) == len(set(played.asked)) == 1000
     drifting.json()
@@ -174,7 +174,7 @@ def test_each_anchor_is_asked_anew_each_time(drifting: Drifting, played: Played)
     assert played.asked[1000] == "pass-0#2026-11-01"
 
 
-def test_a_judge_that_was_never_sure_may_flip(drifting: Drifting, played: Played) -> None:
+def test_flips_of_an_unsteady_judge_are_no_drift(drifting: DriftProject, played: Played) -> None:
     turns = iter(range(10_000))
     played.grade = lambda label, number: float((label == "pass") != (number < 30 and next(turns) % 7 == 0))
     drifting.record()
@@ -184,7 +184,7 @@ def test_a_judge_that_was_never_sure_may_flip(drifting: Drifting, played: Played
     assert all(each["flips"] > 4 and each["flip_rate"] > 0.05 for each in found["drift"]["classes"])
 
 
-def test_grades_are_described(drifting: Drifting, played: Played) -> None:
+def test_grades_are_described(drifting: DriftProject, played: Played) -> None:
     drifting.configure('criteria = "It is right."\nscale = "1-5"')
     played.grade = lambda label, number: (0.75 if label == "pass" else 0.0) + 0.25 * (number % 2)
     drifting.record()
@@ -194,21 +194,21 @@ def test_grades_are_described(drifting: Drifting, played: Played) -> None:
     assert found["shift"]["ks"] == pytest.approx(0.25)
     assert found["shift"]["js_bits"] > 0.1
     out = " ".join(drifting.drift()[1].split())
-    assert "grades, as a description: Kolmogorov-Smirnov distance 0.25" in out
-    assert out.endswith("STEADY: the judge flips no more than its stored verdicts did among themselves.")
+    assert "grades (description, no test): Kolmogorov-Smirnov distance 0.25" in out
+    assert out.endswith("STEADY: the judge flips no more often than its stored verdicts do among themselves.")
 
 
-def test_what_could_not_be_read_is_left_out_of_the_record(drifting: Drifting, played: Played) -> None:
+def test_anchors_without_a_readable_verdict_are_left_out(drifting: DriftProject, played: Played) -> None:
     drifting.anchors(passes=101)
     played.grade = lambda label, number: None if (label, number) == ("pass", 7) else _rightly(label, number)
     assert "3 verdicts of each of 200 anchors" in (out := drifting.record())
-    assert out.endswith("; 1 anchor left out, without a readable verdict\n")
+    assert out.endswith("; 1 anchor without a readable verdict left out\n")
     assert "pass-7" not in drifting.stored()["verdicts"]
     played.grade = _rightly
     assert drifting.json()[1]["drift"]["classes"][0]["anchors"] == 100
 
 
-def test_a_record_of_too_few_is_not_written(drifting: Drifting, played: Played) -> None:
+def test_too_few_anchors_are_not_recorded(drifting: DriftProject, played: Played) -> None:
     played.grade = lambda label, number: None if number == 0 else _rightly(label, number)
     code, _, err = drifting.drift("--record")
     assert code == 4
@@ -216,12 +216,12 @@ def test_a_record_of_too_few_is_not_written(drifting: Drifting, played: Played) 
     assert not (drifting.root / _STORED).exists()
 
 
-def test_missing_verdicts_that_decide_leave_it_open(drifting: Drifting, played: Played) -> None:
+def test_missing_verdicts_that_decide_make_the_finding_incomplete(drifting: DriftProject, played: Played) -> None:
     drifting.record()
     played.grade = lambda label, number: None if number < 10 else _rightly(label, number)
     code, out, _ = drifting.drift()
     assert code == 11
-    assert "INCOMPLETE: whether this is drift depends on the anchors without a verdict. Run it again." in out
+    assert "INCOMPLETE: the finding depends on the anchors without a verdict. Run the command again." in out
 
 
 @pytest.mark.parametrize(
@@ -233,43 +233,43 @@ def test_missing_verdicts_that_decide_leave_it_open(drifting: Drifting, played: 
     ],
 )
 def test_a_judge_that_was_changed_has_not_drifted(
-    drifting: Drifting, played: Played, changed: str, judge: str
+    drifting: DriftProject, played: Played, changed: str, judge: str
 ) -> None:
     drifting.record()
     drifting.configure(judge)
     before = len(played.asked)
     code, _, err = drifting.drift()
     assert code == 4
-    assert f": {changed}. That is a change and no drift: record them again with --record" in err
+    assert f": {changed}. Such a change is no drift: record the verdicts again with --record" in err
     assert len(played.asked) == before
 
 
-def test_another_threshold_makes_other_verdicts(
-    drifting: Drifting, played: Played, monkeypatch: pytest.MonkeyPatch
+def test_another_threshold_is_a_change_and_no_drift(
+    drifting: DriftProject, played: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drifting.record()
     calibrated = SimpleNamespace(threshold=0.75)
     monkeypatch.setattr("pytest_evalgate.cli.drift.calibration_of", lambda *_, **__: calibrated)
     code, _, err = drifting.drift()
     assert (code, len(played.asked)) == (4, 600)
-    assert ": threshold. That is a change" in err
+    assert ": threshold. Such a change" in err
 
 
-def test_other_anchors_need_other_verdicts(drifting: Drifting, played: Played) -> None:
+def test_other_anchors_are_a_change_and_no_drift(drifting: DriftProject, played: Played) -> None:
     drifting.record()
     drifting.anchors(passes=120)
     code, _, err = drifting.drift()
     assert (code, len(played.asked)) == (4, 600)
-    assert ": anchors. That is a change" in err
+    assert ": anchors. Such a change" in err
 
 
-def test_nothing_recorded_says_what_to_do(drifting: Drifting, played: Played) -> None:
+def test_without_recorded_verdicts_the_message_names_the_command(drifting: DriftProject, played: Played) -> None:
     code, _, err = drifting.drift()
     assert (code, played.asked) == (4, [])
     assert f"{_STORED}: no verdicts are stored yet: record them with --record" in err
 
 
-def test_ci_does_not_record(drifting: Drifting, played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ci_does_not_record(drifting: DriftProject, played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CI", "true")
     code, _, err = drifting.drift("--record")
     assert (code, played.asked) == (4, [])
@@ -277,21 +277,21 @@ def test_ci_does_not_record(drifting: Drifting, played: Played, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("arguments", [[], ["--record"]])
-def test_a_judge_has_to_be_configured(drifting: Drifting, arguments: list[str]) -> None:
+def test_a_judge_has_to_be_configured(drifting: DriftProject, arguments: list[str]) -> None:
     code, _, err = drifting.drift(*arguments, judge="tone")
     assert code == 4
-    assert "no judge is named 'tone': faq" in err
+    assert "no judge is named 'tone' (configured: faq)" in err
 
 
 @pytest.mark.parametrize("many", ["0", "1", "2", "4", "17", "x", "-3"])
-def test_verdicts_are_an_odd_number(drifting: Drifting, capsys: pytest.CaptureFixture[str], many: str) -> None:
+def test_verdicts_are_an_odd_number(drifting: DriftProject, capsys: pytest.CaptureFixture[str], many: str) -> None:
     with pytest.raises(SystemExit) as caught:
         drifting.drift("--record", many)
     assert caught.value.code == 2
     assert "is not an odd number from 3 to 15" in capsys.readouterr().err or many == "-3"
 
 
-def test_what_was_recorded_can_be_printed_as_json(drifting: Drifting, played: Played) -> None:
+def test_recorded_verdicts_are_printed_as_json(drifting: DriftProject, played: Played) -> None:
     assert json.loads(drifting.record("--json")) == {
         "judge": "faq",
         "file": _STORED,
@@ -300,10 +300,3 @@ def test_what_was_recorded_can_be_printed_as_json(drifting: Drifting, played: Pl
         "left_out": 0,
     }
     assert played.asked
-
-
-def test_help_has_an_example(drifting: Drifting, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        drifting.drift("--help")
-    assert caught.value.code == 0
-    assert "example: pytest-evalgate drift faq --anchors" in capsys.readouterr().out

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
@@ -13,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_evalgate import config
-from pytest_evalgate.cli import init
-from pytest_evalgate.cli.init.verb import PARTS, STARTER
+from pytest_evalgate.cli.init import PARTS, STARTER
+from pytest_evalgate.cli.main import build_parser
 from pytest_evalgate.errors import SettingsError, UserError
 from pytest_evalgate.runs import baseline as baselines
 
@@ -34,9 +33,7 @@ class Folder:
     capsys: pytest.CaptureFixture[str]
 
     def init(self, *arguments: str) -> tuple[int, str]:
-        parser = argparse.ArgumentParser()
-        init.add_parser(parser.add_subparsers())
-        chosen = parser.parse_args(["init", *arguments])
+        chosen = build_parser(["init"]).parse_args(["init", *arguments])
         code = chosen.run(chosen)
         return code, self.capsys.readouterr().out
 
@@ -128,7 +125,7 @@ def test_parts_go_together(folder: Folder) -> None:
     assert len(folder.files) == 3
 
 
-def test_written_twice_changes_nothing_and_is_no_fault(folder: Folder) -> None:
+def test_a_second_call_changes_nothing_and_exits_0(folder: Folder) -> None:
     folder.init()
     before = {path: (folder.root / path).stat().st_mtime_ns for path in _STARTER}
     code, _ = folder.init()
@@ -137,22 +134,22 @@ def test_written_twice_changes_nothing_and_is_no_fault(folder: Folder) -> None:
     assert {path: (folder.root / path).stat().st_mtime_ns for path in _STARTER} == before
 
 
-def test_a_file_in_the_way_stays_and_the_rest_is_written(folder: Folder) -> None:
+def test_a_different_file_is_kept_and_the_others_are_written(folder: Folder) -> None:
     mine = folder.write("golden/example.jsonl", "mine\n")
     code, out = folder.init()
     assert code == 4
-    assert "kept       golden/example.jsonl: it holds something else; --force replaces it" in out.splitlines()
+    assert "kept       golden/example.jsonl: a different file exists; --force replaces it" in out.splitlines()
     assert mine.read_text() == "mine\n"
     assert folder.files == set(_STARTER)
 
 
-def test_force_replaces_it(folder: Folder) -> None:
+def test_force_replaces_a_different_file(folder: Folder) -> None:
     mine = folder.write("golden/example.jsonl", "mine\n")
     assert folder.outcomes("--force")["golden/example.jsonl"] == "replaced"
     assert mine.read_text("utf-8").startswith('{"id": "refund-days"')
 
 
-def test_a_configuration_that_does_not_parse_is_in_the_way_like_any_other(folder: Folder) -> None:
+def test_a_configuration_that_does_not_parse_is_kept(folder: Folder) -> None:
     folder.write("evalgate.toml", "[broken")
     assert folder.outcomes()["evalgate.toml"] == "kept"
 
@@ -161,27 +158,27 @@ def test_a_configuration_that_does_not_parse_is_in_the_way_like_any_other(folder
 def test_no_second_configuration_is_written_beside_that_of_pyproject(folder: Folder, part: str) -> None:
     folder.write("pyproject.toml", "[tool.evalgate]\n")
     arguments = [] if part == "starter" else [f"--{part}"]
-    with pytest.raises(SettingsError, match=r"pyproject\.toml: \[tool\.evalgate\] is there already"):
+    with pytest.raises(SettingsError, match=r"pyproject\.toml: contains \[tool\.evalgate\]"):
         folder.init(*arguments)
     assert folder.files == {"pyproject.toml"}
 
 
-def test_files_of_a_ci_go_beside_a_configuration_in_pyproject(folder: Folder) -> None:
+def test_ci_files_are_written_beside_a_configuration_in_pyproject(folder: Folder) -> None:
     folder.write("pyproject.toml", "[tool.evalgate]\n")
     assert folder.init("--gitlab")[0] == 0
 
 
-def test_hooks_of_ones_own_are_never_written_over(folder: Folder) -> None:
+def test_an_existing_pre_commit_configuration_is_never_replaced(folder: Folder) -> None:
     mine = folder.write(".pre-commit-config.yaml", "repos: []\n")
     for arguments in ([], ["--force"]):
         code, out = folder.init("--pre-commit", *arguments)
         assert code == 0
-        assert ".pre-commit-config.yaml: yours stays as it is; what follows goes into it" in out
+        assert ".pre-commit-config.yaml: your file stays unchanged; add the lines below to it" in out
         assert "entry: pytest --eval-gate --eval-tier smoke --eval-offline" in out
         assert mine.read_text() == "repos: []\n"
 
 
-def test_json_tells_outcomes_texts_and_steps(folder: Folder) -> None:
+def test_json_contains_outcomes_texts_and_steps(folder: Folder) -> None:
     folder.write(".pre-commit-config.yaml", "repos: []\n")
     found = folder.json("--pre-commit", "--gitlab")
     hooks, gitlab = found["files"]
@@ -193,7 +190,7 @@ def test_json_tells_outcomes_texts_and_steps(folder: Folder) -> None:
     ]
 
 
-def test_nothing_is_written_through_a_link_that_leads_out(folder: Folder, tmp_path_factory: Any) -> None:
+def test_nothing_is_written_through_a_link_out_of_the_folder(folder: Folder, tmp_path_factory: Any) -> None:
     outside = tmp_path_factory.mktemp("outside")
     (folder.root / "outputs").symlink_to(outside)
     with pytest.raises(UserError, match=r"outputs/example\.jsonl: .* outside of "):
@@ -202,13 +199,13 @@ def test_nothing_is_written_through_a_link_that_leads_out(folder: Folder, tmp_pa
     assert not (folder.root / "evalgate.toml").exists()
 
 
-def test_a_folder_in_the_place_of_a_file_is_named(folder: Folder) -> None:
+def test_a_folder_in_place_of_a_file_is_an_error(folder: Folder) -> None:
     (folder.root / "evalgate.toml").mkdir()
     with pytest.raises(UserError, match=r"evalgate\.toml: cannot be read: .*; move it away first"):
         folder.init()
 
 
-def test_the_starter_has_the_tiers_that_the_workflows_ask_for(folder: Folder) -> None:
+def test_the_starter_has_the_tiers_of_the_workflows(folder: Folder) -> None:
     folder.init()
     suite = config.load(folder.root).suites["example"]
     workflow = dict(_templates("github"))[".github/workflows/eval-gate.yml"]
@@ -217,7 +214,7 @@ def test_the_starter_has_the_tiers_that_the_workflows_ask_for(folder: Folder) ->
     assert sorted(suite.tiers) == sorted(options[1].split(", "))
 
 
-def test_the_starter_runs_at_once(folder: Folder) -> None:
+def test_the_starter_passes(folder: Folder) -> None:
     folder.init()
     code, out = folder.pytest("pytest --eval-gate -q", CI="true")
     assert code == 0, out
@@ -255,7 +252,7 @@ def test_the_sums_of_the_demo_are_right(folder: Folder) -> None:
         assert float(case["expected"]) == result
 
 
-def test_the_baseline_of_the_demo_is_the_run_of_its_first_system(folder: Folder) -> None:
+def test_the_baseline_of_the_demo_is_the_run_of_its_first_target(folder: Folder) -> None:
     folder.init("--demo")
     expected = {case["id"]: case["expected"] for case in _rows(folder.root / "golden" / "demo.jsonl")}
     right = {

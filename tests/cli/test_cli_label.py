@@ -46,7 +46,7 @@ scorers = ["exact", { judge = "faq" }]
 
 
 @dataclass(frozen=True)
-class Desk:
+class LabelProject:
     """A project with a stored run of 200 cases, and the verb."""
 
     root: Path
@@ -64,8 +64,8 @@ class Desk:
 
     def sample(self, *arguments: str) -> tuple[int, str, str]:
         code = main(["label", "sample", *arguments])
-        said = self.capsys.readouterr()
-        return code, said.out, said.err
+        printed = self.capsys.readouterr()
+        return code, printed.out, printed.err
 
     def rows(self, *arguments: str) -> list[dict[str, Any]]:
         code, out, err = self.sample(*arguments)
@@ -92,19 +92,19 @@ def _in_control_level() -> list[CaseResult]:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Desk:
+def project(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> LabelProject:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("EVALGATE_DIR", raising=False)
     (tmp_path / "evalgate.toml").write_text(_CONFIG, "utf-8")
     cases = ({"id": f"c{at}", "input": {"q": at}, "expected": "e", "context": ["one", "two"]} for at in range(200))
     (tmp_path / "golden.jsonl").write_text("".join(f"{json.dumps(case)}\n" for case in cases), "utf-8")
-    found = Desk(tmp_path, capsys)
+    found = LabelProject(tmp_path, capsys)
     found.store(_in_control_level())
     return found
 
 
-def test_each_stratum_has_an_equal_share_and_each_row_its_weight(desk: Desk) -> None:
-    code, out, err = desk.sample("--n", "60")
+def test_each_stratum_has_an_equal_share_and_each_row_its_weight(project: LabelProject) -> None:
+    code, out, err = project.sample("--n", "60")
     assert code == 0
     assert Counter(json.loads(line)["weight"] for line in out.splitlines()) == {4.5: 40, 1.0: 20}
     assert err.splitlines() == [
@@ -115,71 +115,71 @@ def test_each_stratum_has_an_equal_share_and_each_row_its_weight(desk: Desk) -> 
     ]
 
 
-def test_a_row_holds_what_people_need_and_not_what_the_judge_said(desk: Desk) -> None:
-    row = desk.rows("--n", "200")[3]
+def test_a_row_contains_the_case_and_the_output_but_no_verdict(project: LabelProject) -> None:
+    row = project.rows("--n", "200")[3]
     assert row == {
         "id": "c3", "input": {"q": 3}, "expected": "e", "context": ["one", "two"], "output": "answer 3",
         "label": None, "cluster": "d0", "weight": 1.0,
     }  # fmt: skip
 
 
-def test_the_context_is_the_one_that_the_output_was_made_from(desk: Desk) -> None:
+def test_the_context_is_that_of_the_output_if_it_has_one(project: LabelProject) -> None:
     found = Output("x", {"context": "retrieved"})
     scores = (Score("faq", 1.0, passed=True),)
-    desk.store([CaseResult(_result(0, 1.0).case, "passed", (Trial(0, 1.0, found, scores),)), _result(1, 1.0)])
-    assert [row["context"] for row in desk.rows()] == [["retrieved"], ["one", "two"]]
+    project.store([CaseResult(_result(0, 1.0).case, "passed", (Trial(0, 1.0, found, scores),)), _result(1, 1.0)])
+    assert [row["context"] for row in project.rows()] == [["retrieved"], ["one", "two"]]
 
 
-def test_the_rows_keep_their_order_so_that_nothing_tells_them_apart(desk: Desk) -> None:
-    ids = [int(row["id"].removeprefix("c")) for row in desk.rows("--n", "50")]
+def test_the_rows_keep_the_order_of_the_run(project: LabelProject) -> None:
+    ids = [int(row["id"].removeprefix("c")) for row in project.rows("--n", "50")]
     assert ids == sorted(ids)
 
 
-def test_the_seed_draws(desk: Desk) -> None:
-    first, again, other = (desk.rows("--seed", seed) for seed in ("1", "1", "2"))
+def test_the_seed_determines_the_sample(project: LabelProject) -> None:
+    first, again, other = (project.rows("--seed", seed) for seed in ("1", "1", "2"))
     assert first == again != other
     assert len(first) == 100
 
 
-def test_more_than_there_are_is_all_of_them(desk: Desk) -> None:
-    assert {row["weight"] for row in desk.rows("--n", "1000")} == {1.0}
+def test_a_sample_larger_than_the_run_is_the_run(project: LabelProject) -> None:
+    assert {row["weight"] for row in project.rows("--n", "1000")} == {1.0}
 
 
-def test_trials_that_differ_are_unsure(desk: Desk) -> None:
-    desk.store([_result(0, 1.0, 0.0), _result(1, 1.0, 1.0), _result(2, 0.0, 1.0)])
-    _, _, err = desk.sample()
+def test_trials_that_differ_are_unsure(project: LabelProject) -> None:
+    project.store([_result(0, 1.0, 0.0), _result(1, 1.0, 1.0), _result(2, 0.0, 1.0)])
+    _, _, err = project.sample()
     assert err.splitlines()[1:] == ["  fail, unsure: 1 of 1", "  pass: 1 of 1", "  pass, unsure: 1 of 1"]
 
 
-def test_what_nobody_can_use_is_left_out(desk: Desk) -> None:
+def test_unusable_outputs_are_left_out(project: LabelProject) -> None:
     unread, gone = _result(0, None), CaseResult(_result(1, 1.0).case, "errored", (Trial(0, None),))
     removed = _result(2, 1.0, side="base")
     scores = (Score("faq", 0.0, passed=False),)
     cut = CaseResult(_result(3, 1.0).case, "missed", (Trial(0, 0.0, Output("x", finish="length"), scores),))
-    desk.store([unread, gone, removed, cut, _result(4, 1.0)])
-    assert [row["id"] for row in desk.rows()] == ["c4"]
+    project.store([unread, gone, removed, cut, _result(4, 1.0)])
+    assert [row["id"] for row in project.rows()] == ["c4"]
 
 
-def test_a_suite_without_a_judge_is_drawn_by_its_verdicts(desk: Desk) -> None:
-    (desk.root / "evalgate.toml").write_text('[suites.support]\ngolden = "golden.jsonl"\n', "utf-8")
-    _, _, err = desk.sample("--n", "10")
+def test_a_suite_without_a_judge_is_drawn_by_its_verdicts(project: LabelProject) -> None:
+    (project.root / "evalgate.toml").write_text('[suites.support]\ngolden = "golden.jsonl"\n', "utf-8")
+    _, _, err = project.sample("--n", "10")
     assert err.splitlines() == [
         "drew 10 of 200 outputs, by the verdict of each case:", "  fail: 5 of 10", "  pass: 5 of 190"
     ]  # fmt: skip
 
 
-def test_any_score_may_be_named(desk: Desk) -> None:
-    _, _, err = desk.sample("--judge", "exact", "--n", "10")
+def test_any_score_may_be_named(project: LabelProject) -> None:
+    _, _, err = project.sample("--judge", "exact", "--n", "10")
     assert err.splitlines()[1:] == ["  pass: 10 of 200"]
 
 
 @pytest.mark.parametrize("name", ["labels.jsonl", "labels.csv"])
-def test_a_labelled_sample_comes_back_with_its_weights(desk: Desk, name: str) -> None:
-    code, out, _ = desk.sample("--n", "40", "--out", f"labels/{name}")
+def test_a_labelled_sample_comes_back_with_its_weights(project: LabelProject, name: str) -> None:
+    code, out, _ = project.sample("--n", "40", "--out", f"labels/{name}")
     assert (code, out) == (0, "")
-    path = desk.root / "labels" / name
+    path = project.root / "labels" / name
     _fill(path)
-    found = load(path, Columns(), root=desk.root)
+    found = load(path, Columns(), root=project.root)
     assert len(found.rows) == 40
     assert sorted({row.weight for row in found.rows}) == [1.0, 9.0]
     assert all(row.passed and row.cluster is not None for row in found.rows)
@@ -199,27 +199,27 @@ def _fill(path: Path) -> None:
         writer.writerows({**row, "label": "pass"} for row in rows)
 
 
-def test_an_output_is_no_formula_in_a_spreadsheet_and_comes_back_as_it_was(desk: Desk) -> None:
+def test_an_output_is_no_formula_in_a_spreadsheet_and_comes_back_as_it_was(project: LabelProject) -> None:
     formula = '=HYPERLINK("http://evil")'
-    desk.store([_result(0, 1.0, output=formula)])
-    desk.sample("--out", "labels.csv")
-    path = desk.root / "labels.csv"
+    project.store([_result(0, 1.0, output=formula)])
+    project.sample("--out", "labels.csv")
+    path = project.root / "labels.csv"
     with path.open(encoding="utf-8", newline="") as file:
         [row] = csv.DictReader(file)
     assert row["output"] == f"'{formula}"
     _fill(path)
-    assert load(path, Columns(), root=desk.root).rows[0].output.value == formula
+    assert load(path, Columns(), root=project.root).rows[0].output.value == formula
 
 
-def test_labels_are_never_written_over(desk: Desk) -> None:
-    (desk.root / "labels.csv").write_text("precious", "utf-8")
-    code, _, err = desk.sample("--out", "labels.csv")
-    assert (code, "labels.csv exists already, and may hold labels: name another file" in err) == (4, True)
-    assert (desk.root / "labels.csv").read_text("utf-8") == "precious"
+def test_an_existing_file_is_never_replaced(project: LabelProject) -> None:
+    (project.root / "labels.csv").write_text("precious", "utf-8")
+    code, _, err = project.sample("--out", "labels.csv")
+    assert (code, "labels.csv exists and may contain labels: choose another file" in err) == (4, True)
+    assert (project.root / "labels.csv").read_text("utf-8") == "precious"
 
 
-def test_json_says_how_many_were_drawn(desk: Desk) -> None:
-    code, out, err = desk.sample("--n", "30", "--out", "labels.jsonl", "--json")
+def test_json_prints_the_counts_of_each_stratum(project: LabelProject) -> None:
+    code, out, err = project.sample("--n", "30", "--out", "labels.jsonl", "--json")
     assert (code, err) == (0, "")
     assert json.loads(out) == {
         "fail": {"outputs": 10, "drawn": 10},
@@ -232,34 +232,39 @@ def test_json_says_how_many_were_drawn(desk: Desk) -> None:
     ("arguments", "message"),
     [
         (("--suite", "other"), "holds support; no suite 'other'"),
-        (("--judge", "other"), "no output of suite support has a verdict of other to draw by"),
+        (("--judge", "other"), "no output of suite support has a verdict of other to sample by"),
         (("--run", "20260102T000000Z-bbbb"), "20260102T000000Z-bbbb"),
-        (("--json",), "say where the rows go, --out FILE"),
+        (("--json",), "the rows need a file: add --out FILE"),
     ],
 )
-def test_what_cannot_be_drawn_is_said(desk: Desk, arguments: tuple[str, ...], message: str) -> None:
-    code, out, err = desk.sample(*arguments)
+def test_a_sample_that_cannot_be_drawn_is_an_error(
+    project: LabelProject, arguments: tuple[str, ...], message: str
+) -> None:
+    code, out, err = project.sample(*arguments)
     assert (code, out) == (4, "")
     assert message in err
 
 
-def test_several_suites_have_to_be_told_apart(desk: Desk) -> None:
-    desk.store(_in_control_level(), "support", "other")
-    code, _, err = desk.sample()
-    assert (code, "the run holds support, other: say which, --suite NAME" in err) == (4, True)
-    assert len(desk.rows("--suite", "other", "--judge", "faq", "--n", "5")) == 5
+def test_one_of_several_suites_has_to_be_named(project: LabelProject) -> None:
+    project.store(_in_control_level(), "support", "other")
+    code, _, err = project.sample()
+    assert (code, "the run has the suites support, other: add --suite NAME" in err) == (4, True)
+    assert len(project.rows("--suite", "other", "--judge", "faq", "--n", "5")) == 5
 
 
-def test_several_judges_have_to_be_told_apart(desk: Desk) -> None:
+def test_one_of_several_judges_has_to_be_named(project: LabelProject) -> None:
     two = '{ judge = "faq" }, { judge = "faq", name = "again" }'
-    (desk.root / "evalgate.toml").write_text(_CONFIG.replace('{ judge = "faq" }', two), "utf-8")
-    code, _, err = desk.sample()
-    assert (code, "suite support has the judges faq, again: say which, --judge NAME" in err) == (4, True)
+    (project.root / "evalgate.toml").write_text(_CONFIG.replace('{ judge = "faq" }', two), "utf-8")
+    code, _, err = project.sample()
+    assert (code, "suite support has the judges faq, again: add --judge NAME" in err) == (4, True)
 
 
-def test_outputs_of_another_golden_set_are_not_drawn(desk: Desk) -> None:
-    with (desk.root / "golden.jsonl").open("a", encoding="utf-8") as file:
+def test_outputs_of_another_golden_set_are_not_drawn(project: LabelProject) -> None:
+    with (project.root / "golden.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"id": "new", "input": "q"}\n')
-    code, _, err = desk.sample()
+    code, _, err = project.sample()
     assert code == 4
-    assert "the golden set of support changed since run 20260101T000000Z-aaaa: run again, then draw" in err
+    assert (
+        "the golden set of suite support has changed since run 20260101T000000Z-aaaa: run pytest --eval-gate again"
+        in err
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
@@ -14,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from pytest_evalgate.cli import lint
+from pytest_evalgate.cli.main import build_parser
 from pytest_evalgate.errors import GoldenSetError, SettingsError
 
 _SCREEN = Path(__file__).parent / "screens" / "lint.txt"
@@ -38,13 +37,11 @@ class Project:
 
     def lint(self, *arguments: str) -> tuple[int, list[str]]:
         """Return the exit code, and the lines that were printed."""
-        parser = argparse.ArgumentParser()
-        lint.add_parser(parser.add_subparsers())
-        chosen = parser.parse_args(["lint", *arguments])
+        chosen = build_parser(["lint"]).parse_args(["lint", *arguments])
         code: int = chosen.run(chosen)
-        said = self.capsys.readouterr()
-        assert said.err == ""
-        return code, said.out.splitlines()
+        printed = self.capsys.readouterr()
+        assert printed.err == ""
+        return code, printed.out.splitlines()
 
     def findings(self, *arguments: str) -> list[str]:
         """Return the findings as ``file:line: kind``."""
@@ -101,13 +98,13 @@ def test_files_need_no_configuration(project: Project) -> None:
     )
 
 
-def test_warnings_count_where_they_are_to(project: Project) -> None:
+def test_warnings_count_with_strict(project: Project) -> None:
     project.write("a.jsonl", {"id": "a", "input": "Who?"}, {"id": "b", "input": "Who?"})
     assert project.lint("a.jsonl")[0] == 0
     assert project.lint("a.jsonl", "--strict")[0] == 1
 
 
-def test_notes_never_do(project: Project) -> None:
+def test_notes_never_count(project: Project) -> None:
     project.write("a.jsonl", {"id": "a", "input": "Who?", "tags": ["lang:en"]})
     project.write("evalgate.toml", '[suites.faq]\ngolden = "a.jsonl"\nslices = ["lang"]')
     code, lines = project.lint("--strict")
@@ -122,7 +119,7 @@ def test_malformed_lines_are_errors_with_their_place(project: Project) -> None:
     assert lines[-1] == "3 errors, 0 warnings, 0 notes"
 
 
-def test_gates_are_held_against_whole_sets_only(project: Project) -> None:
+def test_gates_are_checked_only_if_every_case_was_read(project: Project) -> None:
     project.write("a.jsonl", {"id": "a", "input": "x"}, {"id": "b", "input": "y", "weight": 0})
     gates = 'gates = [{ kind = "pass-rate", min = 0.99 }]'
     project.write("evalgate.toml", f'[suites.faq]\ngolden = "a.jsonl"\n{gates}')
@@ -133,12 +130,12 @@ def test_gates_are_held_against_whole_sets_only(project: Project) -> None:
     ("name", "content", "why"),
     [
         ("none.jsonl", None, "none.jsonl: cannot be read"),
-        ("empty.jsonl", "", "empty.jsonl: holds no case"),
-        ("set.csv", "input,expected", "set.csv: a table; a golden set is JSON Lines"),
-        ("set.jsonl", '[{"input": "x"}]', "set.jsonl: a JSON array; "),
+        ("empty.jsonl", "", "empty.jsonl: contains no case"),
+        ("set.csv", "input,expected", "set.csv: a table, not JSON Lines"),
+        ("set.jsonl", '[{"input": "x"}]', "set.jsonl: a JSON array, "),
     ],
 )
-def test_what_is_no_golden_set_is_refused(project: Project, name: str, content: str | None, why: str) -> None:
+def test_a_file_that_is_no_golden_set_is_an_error(project: Project, name: str, content: str | None, why: str) -> None:
     if content is not None:
         project.write(name, content)
     with pytest.raises(GoldenSetError, match=f"^{why}"):
@@ -180,7 +177,7 @@ def test_one_suite(project: Project) -> None:
         ((), "no suite is configured: name the files"),
     ],
 )
-def test_what_cannot_be_asked_is_said(project: Project, arguments: tuple[str, ...], why: str) -> None:
+def test_wrong_options_are_an_error(project: Project, arguments: tuple[str, ...], why: str) -> None:
     with pytest.raises(SettingsError, match=why):
         project.lint(*arguments)
 
@@ -240,7 +237,7 @@ def test_few_shots_of_a_judge_are_read(project: Project) -> None:
 
 
 @pytest.mark.parametrize("prompt", ["none.md", "../outside.md"])
-def test_a_prompt_that_cannot_be_read_is_refused(project: Project, prompt: str) -> None:
+def test_a_prompt_that_cannot_be_read_is_an_error(project: Project, prompt: str) -> None:
     project.write("a.jsonl", {"id": "a", "input": "x"})
     project.write(
         "evalgate.toml",
@@ -254,9 +251,9 @@ def test_a_prompt_that_cannot_be_read_is_refused(project: Project, prompt: str) 
 def test_as_json(project: Project) -> None:
     project.write("a.jsonl", {"name": "a", "input": _KEY, "expected_output": "y", "tags": ["t"]})
     code, lines = project.lint("a.jsonl", "--json")
-    told = json.loads("\n".join(lines))
+    message = json.loads("\n".join(lines))
     assert code == 1
-    assert told["files"] == [
+    assert message["files"] == [
         {
             "file": "a.jsonl",
             "dialect": "deepeval",
@@ -267,17 +264,17 @@ def test_as_json(project: Project) -> None:
             "tags": {"t": 1},
         }
     ]
-    [finding] = told["findings"]
+    [finding] = message["findings"]
     assert (finding["file"], finding["line"], finding["kind"], finding["severity"]) == (
         "a.jsonl",
         1,
         "secret",
         "error",
     )
-    assert (told["errors"], told["warnings"], told["notes"]) == (1, 0, 0)
+    assert (message["errors"], message["warnings"], message["notes"]) == (1, 0, 0)
 
 
-def test_hostile_text_is_inert(project: Project) -> None:
+def test_control_characters_are_escaped(project: Project) -> None:
     project.write("a.jsonl", {"input": "x", "tags": ["\x1b[2J\n::error::x"]})
     _, lines = project.lint("a.jsonl")
     assert len(lines) == 4
@@ -289,15 +286,6 @@ def test_the_examples_have_no_errors(project: Project) -> None:
     code, lines = project.lint()
     assert (code, lines[-1]) == (0, "0 errors, 1 warning, 1 note")
     assert "xstest/golden.jsonl: dialect: canonical" in lines
-
-
-def test_help_has_an_example(project: Project) -> None:
-    with pytest.raises(SystemExit) as caught:
-        project.lint("--help")
-    assert caught.value.code == 0
-    said = project.capsys.readouterr().out
-    assert "example: pytest-evalgate lint --suite support --strict" in said
-    assert "--json" in said
 
 
 def test_files_are_linted_without_pytest_and_without_statistics(tmp_path: Path) -> None:

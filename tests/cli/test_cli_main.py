@@ -1,14 +1,21 @@
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from pytest_evalgate.cli import main
+from pytest_evalgate.cli.main import VERBS
+from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.config import json_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.mark.parametrize("arguments", [["schema"], ["schema", "--json"]])
@@ -19,36 +26,77 @@ def test_the_schema_is_printed(capsys: pytest.CaptureFixture[str], arguments: li
     jsonschema.Draft202012Validator.check_schema(printed)
 
 
-@pytest.mark.parametrize(
-    "verb", [["baseline", "promote"], ["baseline", "show"], ["compare"], ["schema"]], ids=" ".join
-)
-def test_every_verb_has_help_with_an_example(capsys: pytest.CaptureFixture[str], verb: list[str]) -> None:
+def _verbs() -> Iterator[tuple[str, Verb]]:
+    """Yield every verb and every action of one, by the words that call it."""
+    for name in VERBS:
+        found = importlib.import_module(f"pytest_evalgate.cli.{name}").VERB
+        if isinstance(found, Verb):
+            yield name, found
+        else:
+            yield from ((f"{name} {action}", verb) for action, verb in found.items())
+
+
+@pytest.mark.parametrize(("words", "verb"), list(_verbs()))
+def test_the_help_of_every_verb_has_its_description_and_an_example(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: str, verb: Verb
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit) as caught:
-        main([*verb, "--help"])
+        main([*words.split(), "--help"])
     assert caught.value.code == 0
-    said = capsys.readouterr().out
-    assert "example: pytest-evalgate " + " ".join(verb) in said
-    assert "--json" in said
+    out = capsys.readouterr().out
+    assert "".join(verb.about.split()) in "".join(out.split())  # argparse also breaks lines at hyphens
+    assert f"\nexample: {verb.example}\n" in out
+    assert f"pytest-evalgate {words}" in verb.example
+    assert "--json" in out
+
+
+@pytest.mark.parametrize("name", ["baseline", "cache", "label"])
+def test_the_help_of_a_verb_with_actions_lists_them_and_has_an_example(
+    capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    actions = importlib.import_module(f"pytest_evalgate.cli.{name}").VERB
+    with pytest.raises(SystemExit):
+        main([name, "--help"])
+    out = "".join(capsys.readouterr().out.split())
+    assert all("".join(f"{action}{verb.about}".split()) in out for action, verb in actions.items())
+    assert f"example:pytest-evalgate{name}" in out
+
+
+def test_the_help_of_the_program_imports_no_verb() -> None:
+    loaded = _modules_after("--help")
+    assert "pytest_evalgate.cli.main" in loaded
+    assert not loaded & {f"pytest_evalgate.cli.{name}" for name in VERBS}
+    assert not loaded & {"pydantic", "scipy", "numpy", "asyncio", "jinja2", "openai", "httpx", "pytest"}
+
+
+def test_a_verb_imports_no_other_verb() -> None:
+    others = {f"pytest_evalgate.cli.{name}" for name in VERBS if name != "schema"}
+    assert not _modules_after("schema") & (others | {"scipy", "numpy", "pytest", "openai", "httpx"})
+
+
+def _modules_after(*arguments: str) -> set[str]:
+    """Return the modules that a fresh interpreter has imported once a call has ended."""
+    code = (
+        "import sys\n"
+        "from pytest_evalgate.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    return set(done.stderr.split())
 
 
 @pytest.mark.parametrize("arguments", [[], ["nothing"], ["baseline"], ["baseline", "promote"], ["schema", "--nope"]])
-def test_a_wrong_command_line_says_how_it_goes(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+def test_a_wrong_command_line_prints_the_usage(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     assert caught.value.code == 2
     assert "usage: pytest-evalgate" in capsys.readouterr().err
 
 
-def test_the_schema_needs_no_statistics_and_no_pytest() -> None:
-    code = (
-        "import sys; from pytest_evalgate.cli import main; main(['schema'])\n"
-        "assert not {'scipy', 'numpy', 'pytest', 'openai', 'httpx'} & set(sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-
-
-def test_a_reader_that_has_read_enough_ends_the_verb_in_silence() -> None:
+def test_a_closed_pipe_ends_the_verb_without_a_message() -> None:
     code = "import sys; from pytest_evalgate.cli import main; sys.exit(main(['schema']))"
     verb = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert verb.stdout is not None

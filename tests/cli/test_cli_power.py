@@ -62,13 +62,13 @@ def test_nothing_has_to_be_configured(project: Project) -> None:
 
 
 @pytest.mark.parametrize(("cases", "points"), [(100, 7.8), (200, 5.5), (500, 3.5), (1000, 2.5), (2000, 1.8)])
-def test_the_smallest_drop_is_the_one_that_a_verdict_shows(project: Project, cases: int, points: float) -> None:
+def test_the_smallest_drop_is_that_of_the_verdict(project: Project, cases: int, points: float) -> None:
     [one, *_] = project.only("--cases", str(cases))["columns"]
     assert one["smallest_drop_points"]["flipping"] == pytest.approx(points, abs=0.05)
     assert one["smallest_drop_points"]["flipping"] == pytest.approx(100 * mde_mcnemar(cases, 0.1).mde)
 
 
-def test_fifty_cases_with_one_trial_cannot_show_a_drop_of_cases_that_flip(project: Project) -> None:
+def test_fifty_cases_with_one_trial_cannot_detect_a_drop_of_cases_that_flip(project: Project) -> None:
     [one, three, _] = project.only("--cases", "50")["columns"]
     assert one["smallest_drop_points"]["flipping"] is None
     assert three["smallest_drop_points"]["flipping"] < 10
@@ -98,36 +98,36 @@ def test_trials_do_most_for_cases_that_flip(project: Project) -> None:
     assert three["cases_needed"]["steady"] / 2 < five["cases_needed"]["steady"] < three["cases_needed"]["steady"]
 
 
-def test_the_chance_to_find_the_drop_is_exact(project: Project) -> None:
+def test_the_probability_of_detection_is_exact(project: Project) -> None:
     assert project.only("--cases", "200")["found_percent"] == {
         "flipping": pytest.approx(100 * mcnemar_power(200, 0.075, 0.025)),
         "steady": pytest.approx(100 * mcnemar_power(200, 0.1, 0.05)),
     }
 
 
-def test_further_trials_get_a_column_and_count_for_the_chance(project: Project) -> None:
+def test_further_trials_get_a_column_and_count_for_the_power(project: Project) -> None:
     plan = project.only("--cases", "200", "--trials", "8")
     assert [column["trials"] for column in plan["columns"]] == [1, 3, 5, 8]
     assert plan["found_percent"]["flipping"] > 99
     assert "Student's test" in project.call("--cases", "200", "--trials", "8")[1]
 
 
-def test_power_and_alpha_are_those_that_are_asked_for(project: Project) -> None:
+def test_power_and_alpha_are_those_of_the_options(project: Project) -> None:
     [one, *_] = project.only("--cases", "200", "--power", "90", "--alpha", "0.01")["columns"]
     assert one["cases_needed"]["flipping"] == mcnemar_sample_size(0.075, 0.025, 0.01, 0.9).n
 
 
-def test_a_drop_that_is_larger_than_what_flips_hits_steady_cases(project: Project) -> None:
+def test_a_drop_larger_than_the_discordance_affects_steady_cases(project: Project) -> None:
     plan = project.only("--cases", "20", "--drop", "30")
     assert plan["columns"][0]["cases_needed"]["flipping"] is None
     assert plan["found_percent"]["flipping"] is None
     assert plan["found_percent"]["steady"] == pytest.approx(100 * mcnemar_power(20, 0.35, 0.05))
 
 
-def test_a_drop_that_has_no_room_is_said_to_have_none(project: Project) -> None:
+def test_an_impossible_drop_is_reported(project: Project) -> None:
     out = project.call("--cases", "20", "--drop", "90", "--discordance", "0.5")[1]
-    assert "a drop of 90 points has no room beside so many cases that differ anyway" in out
-    assert "ask for a smaller one" in out
+    assert "a drop of 90 points is impossible when so many cases differ between identical runs" in out
+    assert "choose a smaller one" in out
 
 
 def test_no_plan_has_fewer_cases_than_can_fail(project: Project) -> None:
@@ -142,7 +142,7 @@ def test_a_drop_that_cannot_be_missed_is_certain(project: Project) -> None:
 
 
 @pytest.mark.parametrize("trials", ["1", "3"])
-def test_one_case_shows_nothing(project: Project, trials: str) -> None:
+def test_one_case_detects_nothing(project: Project, trials: str) -> None:
     plan = project.only("--cases", "1", "--trials", trials)
     assert plan["found_percent"]["steady"] == 0
     assert plan["columns"][0]["smallest_drop_points"] == {"flipping": None, "steady": None}
@@ -166,20 +166,20 @@ def test_half_of_the_alpha_goes_to_slices_that_are_tested(project: Project) -> N
     assert project.only("--cases", "200")["alpha"] == 0.025
 
 
-def test_a_gate_that_cannot_be_met_is_said(project: Project) -> None:
+def test_a_gate_that_cannot_be_met_is_reported(project: Project) -> None:
     project.configure(_GATES)
     out = project.call("--cases", "10")[1]
     assert "pass-rate >= 85% cannot be met with 10 cases of one trial, even if all of them pass" in out
 
 
-def test_a_gate_on_the_rate_itself_asks_for_no_more_than_its_minimum(project: Project) -> None:
+def test_a_point_gate_requires_no_more_than_its_minimum(project: Project) -> None:
     project.configure(
         '[suites.faq]\ngolden = "g.jsonl"\ngates = [{ kind = "pass-rate", min = 0.85, bound = "point" }]\n'
     )
-    assert "pass-rate >= 85% asks for 17 passes of 20" in project.call("--cases", "20")[1]
+    assert "pass-rate >= 85% requires 17 passes of 20" in project.call("--cases", "20")[1]
 
 
-def test_trials_of_the_baseline_say_best_what_differs(project: Project) -> None:
+def test_trials_of_the_baseline_are_the_first_source_of_the_discordance(project: Project) -> None:
     project.baseline(_BASELINE, ["PPPPP"] * 15 + ["PPPmm"] * 5)
     project.store(["PP"] * 20)
     plan = project.only("faq")
@@ -187,12 +187,12 @@ def test_trials_of_the_baseline_say_best_what_differs(project: Project) -> None:
     assert plan["discordance_source"] == "the baseline's own trials, 5 of each of 20 cases"
 
 
-def test_without_them_the_run_is_held_against_the_baseline(project: Project) -> None:
+def test_the_run_compared_with_the_baseline_is_the_second_source(project: Project) -> None:
     project.baseline(_BASELINE, ["P"] * 18 + ["m", "P"])
     project.store(["P"] * 19 + ["?"])
     plan = project.only("faq")
     assert plan["discordance"] == pytest.approx((1 + 1) / (19 + 2))
-    assert plan["discordance_source"] == f"run {_RUN} against the baseline, 19 pairs"
+    assert plan["discordance_source"] == f"run {_RUN} compared with the baseline, 19 pairs"
 
 
 def test_several_trials_against_one_count_how_often_they_differ(project: Project) -> None:
@@ -201,7 +201,7 @@ def test_several_trials_against_one_count_how_often_they_differ(project: Project
     assert project.only("faq")["discordance"] == pytest.approx((1.5 + 1) / (4 + 2))
 
 
-def test_a_run_is_not_held_against_itself(project: Project) -> None:
+def test_a_run_is_not_compared_with_itself(project: Project) -> None:
     project.baseline(_BASELINE, ["P"] * 20, run_id=_RUN)
     project.store(["PP"] * 10 + ["Pm"] * 10, run_id=_RUN)
     plan = project.only("faq")
@@ -209,13 +209,13 @@ def test_a_run_is_not_held_against_itself(project: Project) -> None:
     assert plan["discordance_source"] == f"the trials of run {_RUN}, 2 of each of 20 cases"
 
 
-def test_a_baseline_of_other_cases_says_nothing(project: Project) -> None:
+def test_a_baseline_without_a_pair_is_no_source(project: Project) -> None:
     project.baseline(_BASELINE, ["P"])
     project.store(["?"])
     assert project.only("faq")["discordance_source"].startswith("an assumption")
 
 
-def test_cases_that_never_flipped_are_not_certain_never_to(project: Project) -> None:
+def test_the_discordance_of_steady_cases_is_not_zero(project: Project) -> None:
     project.store(["PPP"] * 8 + ["PP"] * 2)
     plan = project.only("faq")
     assert plan["discordance"] == pytest.approx(1 / 12)
@@ -268,49 +268,51 @@ def test_every_configured_suite_has_its_plan(project: Project) -> None:
 _CLUSTERED = '[suites.faq]\ngolden = "g.jsonl"\ncluster = "metadata.document"\n'
 
 
-def test_clusters_that_nobody_has_counted_are_warned_of(project: Project) -> None:
+def test_an_unknown_number_of_clusters_is_warned_of(project: Project) -> None:
     project.configure(_CLUSTERED)
     assert project.only("--cases", "40")["clusters"] == {
         "key": "metadata.document",
         "number": None,
         "smallest_drop_points": None,
     }
-    assert "it is clusters that count, so take more cases than this says" in _say(project, "--cases", "40")
+    assert "the effective sample is smaller, so plan for more cases than this" in _say(project, "--cases", "40")
 
 
 def test_clusters_count_rather_than_cases(project: Project) -> None:
     project.configure(_CLUSTERED)
     project.store(["P"] * 40, clusters=10)
     plan = project.only("--discordance", "0.1")
-    wanted = mde_mean(variance_clusters(0.1, 40, 10, 0.2) ** 0.5, 9)
+    expected = mde_mean(variance_clusters(0.1, 40, 10, 0.2) ** 0.5, 9)
     assert plan["clusters"] == {
         "key": "metadata.document",
         "number": 10,
-        "smallest_drop_points": pytest.approx(100 * wanted),
+        "smallest_drop_points": pytest.approx(100 * expected),
     }
-    assert f"in 10 clusters: it is clusters that count; correlated by 0.2, they show a drop of {100 * wanted:.1f}" in (
-        _say(project, "--discordance", "0.1")
-    )
+    sentence = f"with an intra-cluster correlation of 0.2, the smallest detectable drop is {100 * expected:.1f}"
+    assert f"in 10 clusters: {sentence}" in _say(project, "--discordance", "0.1")
 
 
-def test_one_cluster_shows_nothing(project: Project) -> None:
+def test_one_cluster_detects_nothing(project: Project) -> None:
     project.configure(_CLUSTERED)
     project.store(["P"] * 40, clusters=1)
-    assert "in 1 cluster: it is clusters that count, and so few show nothing" in _say(project)
+    assert "in 1 cluster: too few to detect a drop" in _say(project)
 
 
 @pytest.mark.parametrize(
     ("arguments", "advice"),
     [
-        (("--cases", "400"), "these cases are enough for a drop of 5 points, of either kind"),
-        (("--cases", "210"), "--eval-trials 3 in both runs shows a drop of 5 points, of either kind, with the cases"),
+        (("--cases", "400"), "these cases are enough to detect a drop of 5 points, of either kind"),
+        (
+            ("--cases", "210"),
+            "--eval-trials 3 in both runs detects a drop of 5 points, of either kind, with the present cases",
+        ),
         (
             ("--cases", "100"),
-            "269 more cases (369 in all) would show a drop of 5 points, of either kind; with 5 trials",
+            "269 more cases (369 in all) detect a drop of 5 points, of either kind; with 5 trials",
         ),
         (
             ("--cases", "100", "--trials", "5"),
-            "69 more cases (169 in all) would show a drop of 5 points, of either kind",
+            "69 more cases (169 in all) detect a drop of 5 points, of either kind",
         ),
     ],
 )
@@ -319,14 +321,14 @@ def test_the_advice(project: Project, arguments: tuple[str, ...], advice: str) -
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
-        ((), "no suite is configured and no run is stored: say how many cases there are, --cases 200"),
-        (("fax", "--cases", "9"), "no suite 'fax': neither configured nor in the newest run (there is: none)"),
+        ((), "no suite is configured and no run is stored: add the number of cases, --cases 200"),
+        (("fax", "--cases", "9"), "no suite 'fax' is configured or in the newest run (known: none)"),
     ],
 )
-def test_what_is_not_known_exits_4(project: Project, arguments: tuple[str, ...], told: str) -> None:
-    assert project.call(*arguments) == (4, "", f"pytest-evalgate: {told}\n")
+def test_unknown_cases_or_suites_exit_4(project: Project, arguments: tuple[str, ...], message: str) -> None:
+    assert project.call(*arguments) == (4, "", f"pytest-evalgate: {message}\n")
 
 
 @pytest.mark.parametrize(
@@ -344,18 +346,10 @@ def test_what_is_not_known_exits_4(project: Project, arguments: tuple[str, ...],
         ("--trials", "1001"),
     ],
 )
-def test_numbers_out_of_range_are_refused(
+def test_numbers_out_of_range_are_an_error(
     project: Project, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
 ) -> None:
     with pytest.raises(SystemExit) as caught:
         project.call(*arguments)
     assert caught.value.code == 2
     assert "number from" in capsys.readouterr().err
-
-
-def test_help_has_an_example(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        project.call("--help")
-    said = capsys.readouterr().out
-    assert "example: pytest-evalgate power support --drop 3" in said
-    assert "--json" in said

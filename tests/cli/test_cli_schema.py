@@ -26,12 +26,12 @@ def _printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, A
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-def test_the_published_schemas_are_what_is_printed(capsys: pytest.CaptureFixture[str], name: str) -> None:
+def test_the_published_schemas_are_the_printed_ones(capsys: pytest.CaptureFixture[str], name: str) -> None:
     published = json.loads((_ROOT / "schema" / f"{name}.schema.json").read_bytes())
     assert _printed(capsys, name) == published, f"pytest-evalgate schema {name} > schema/{name}.schema.json"
 
 
-def test_without_a_name_it_is_that_of_the_configuration(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_default_schema_is_that_of_the_configuration(capsys: pytest.CaptureFixture[str]) -> None:
     assert _printed(capsys) == _printed(capsys, "config")
 
 
@@ -45,7 +45,7 @@ def test_golden_lines_of_the_examples_fit_their_schema(path: Path) -> None:
 @pytest.mark.parametrize(
     "row", [{"id": ""}, {"input": "a", "weight": 0}, {"input": "a", "tags": "en"}, {"input": "a", "trials": 1.5}]
 )
-def test_what_is_no_golden_line_does_not(row: dict[str, Any]) -> None:
+def test_other_lines_do_not_fit_the_golden_schema(row: dict[str, Any]) -> None:
     assert not jsonschema.Draft202012Validator(SCHEMAS["golden"]()).is_valid(row)
 
 

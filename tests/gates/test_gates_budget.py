@@ -52,28 +52,28 @@ def _latency(limit: float, results: Sequence[CaseResult], completion: Any = "wor
 @pytest.mark.parametrize(
     ("calls", "limit", "result", "value", "message"),
     [
-        ([_paid(0.5), _paid(0.25)], 1.0, "pass", 0.75, "cost US$0.75 for 2 calls, at most US$1.00 wanted"),
-        ([_paid(0.5), _paid(0.5)], 1.0, "pass", 1.0, "cost US$1.00 for 2 calls, at most US$1.00 wanted"),
-        ([_paid(0.1)] * 3, 0.3, "pass", 0.3, "cost US$0.30 for 3 calls, at most US$0.30 wanted"),
-        ([_paid(1.5)], 1.0, "fail", 1.5, "cost US$1.50, at most US$1.00 wanted"),
-        ([_paid(1.0004)], 1.0, "fail", 1.0004, "cost US$1.000400, at most US$1.00 wanted"),
-        ([_paid(0.5), _FREE], 0.5, "pass", 0.5, "cost US$0.50 for 1 call, at most US$0.50 wanted"),
-        ([_FREE], 0.0, "pass", 0.0, "cost US$0.00 for 0 calls, at most US$0.00 wanted"),
-        ([_paid(0.0012)], 0.001, "fail", 0.0012, "cost US$0.0012, at most US$0.0010 wanted"),
+        ([_paid(0.5), _paid(0.25)], 1.0, "pass", 0.75, "cost US$0.75 for 2 calls, at most US$1.00 allowed"),
+        ([_paid(0.5), _paid(0.5)], 1.0, "pass", 1.0, "cost US$1.00 for 2 calls, at most US$1.00 allowed"),
+        ([_paid(0.1)] * 3, 0.3, "pass", 0.3, "cost US$0.30 for 3 calls, at most US$0.30 allowed"),
+        ([_paid(1.5)], 1.0, "fail", 1.5, "cost US$1.50, at most US$1.00 allowed"),
+        ([_paid(1.0004)], 1.0, "fail", 1.0004, "cost US$1.000400, at most US$1.00 allowed"),
+        ([_paid(0.5), _FREE], 0.5, "pass", 0.5, "cost US$0.50 for 1 call, at most US$0.50 allowed"),
+        ([_FREE], 0.0, "pass", 0.0, "cost US$0.00 for 0 calls, at most US$0.00 allowed"),
+        ([_paid(0.0012)], 0.001, "fail", 0.0012, "cost US$0.0012, at most US$0.0010 allowed"),
     ],
 )
-def test_what_was_sent_is_held_against_the_limit(
+def test_the_cost_of_sent_calls_is_compared_with_the_limit(
     calls: list[CallRecord], limit: float, result: str, value: float, message: str
 ) -> None:
-    judged = _cost(limit, *calls)
-    assert (judged.kind, judged.result, judged.value, judged.bound, judged.required) == (
+    decided = _cost(limit, *calls)
+    assert (decided.kind, decided.result, decided.value, decided.bound, decided.required) == (
         "budget",
         result,
         value,
         None,
         limit,
     )
-    assert judged.message == message
+    assert decided.message == message
 
 
 def test_calls_in_vain_cost_too() -> None:
@@ -82,69 +82,69 @@ def test_calls_in_vain_cost_too() -> None:
 
 
 def test_an_unknown_price_makes_the_gate_invalid_and_names_the_models() -> None:
-    judged = _cost(9.0, _paid(0.1), _paid(None, model="local"), _paid(None, model="app"), _paid(None, model="local"))
-    assert (judged.result, judged.value, judged.required) == ("invalid", None, 9.0)
-    assert judged.message.startswith("nobody knows what 3 calls to app, local cost. Give the model a price = {")
+    decided = _cost(9.0, _paid(0.1), _paid(None, model="local"), _paid(None, model="app"), _paid(None, model="local"))
+    assert (decided.result, decided.value, decided.required) == ("invalid", None, 9.0)
+    assert decided.message.startswith("the cost of 3 calls to app, local is unknown. Give the model a price = {")
 
 
-def test_a_remembered_answer_of_unknown_price_costs_nothing() -> None:
+def test_a_cached_call_of_unknown_price_costs_nothing() -> None:
     assert _cost(1.0, _paid(None, attempts=0)).result == "pass"
 
 
-def test_where_nothing_was_called_the_message_says_so() -> None:
-    judged = _cost(1.0)
-    assert (judged.result, judged.value) == ("pass", 0.0)
-    assert judged.message == "cost US$0.00: no call was made that could be counted, at most US$1.00 wanted"
+def test_without_calls_the_message_says_so() -> None:
+    decided = _cost(1.0)
+    assert (decided.result, decided.value) == ("pass", 0.0)
+    assert decided.message == "cost US$0.00: no calls were counted, at most US$1.00 allowed"
 
 
 @pytest.mark.parametrize(("slow", "result", "value"), [(0, "pass", 1.0), (1, "pass", 1.0), (2, "fail", 9.0)])
-def test_nineteen_of_twenty_answers_come_in_time(slow: int, result: str, value: float) -> None:
-    judged = _latency(2.0, _answers(*[1.0] * (20 - slow), *[9.0] * slow))
-    assert (judged.result, judged.value, judged.required) == (result, value, 2.0)
+def test_nineteen_of_twenty_outputs_are_in_time(slow: int, result: str, value: float) -> None:
+    decided = _latency(2.0, _answers(*[1.0] * (20 - slow), *[9.0] * slow))
+    assert (decided.result, decided.value, decided.required) == (result, value, 2.0)
 
 
 def test_the_limit_itself_is_in_time() -> None:
-    judged = _latency(2.0, _answers(2.0))
-    assert (judged.result, judged.message) == ("pass", "95% of 1 answer came within 2 s, 2 s wanted")
+    decided = _latency(2.0, _answers(2.0))
+    assert (decided.result, decided.message) == ("pass", "95% of 1 output arrived within 2 s, 2 s allowed")
 
 
-def test_a_late_answer_never_reads_like_one_in_time() -> None:
-    judged = _latency(2.0, _answers(2.0004))
-    assert (judged.result, judged.message) == ("fail", "95% of 1 answer came within 2.000400 s, 2 s wanted")
+def test_a_late_output_is_never_formatted_as_in_time() -> None:
+    decided = _latency(2.0, _answers(2.0004))
+    assert (decided.result, decided.message) == ("fail", "95% of 1 output arrived within 2.000400 s, 2 s allowed")
 
 
-def test_every_trial_is_an_answer() -> None:
+def test_every_trial_has_a_latency() -> None:
     trials = [Trial(index, 1.0, Output("x", latency_s=float(index))) for index in range(4)]
     assert _latency(2.0, [combine_trials(_CASE, trials)]).value == 3.0
 
 
 @pytest.mark.parametrize("latencies", [(None,), (1.0, None)])
 def test_unknown_latencies_make_the_gate_invalid(latencies: tuple[float | None, ...]) -> None:
-    judged = _latency(2.0, _answers(*latencies))
-    assert (judged.result, judged.value) == ("invalid", None)
-    assert judged.message.startswith(f"nobody knows how long 1 of {len(latencies)} answer")
+    decided = _latency(2.0, _answers(*latencies))
+    assert (decided.result, decided.value) == ("invalid", None)
+    assert decided.message.startswith(f"the latency of 1 of {len(latencies)} output")
 
 
 def test_the_targets_own_failure_is_not_in_time() -> None:
     failed = combine_trials(_CASE, [Trial(0, 0.0, reason="ValueError")])
     for completion in ("worst", "best"):
-        judged = _latency(2.0, [*_answers(1.0), failed], completion)
-        assert (judged.result, judged.value) == ("fail", None)
-        assert judged.message == "1 of 2 answers never came, 95% within 2 s wanted"
+        decided = _latency(2.0, [*_answers(1.0), failed], completion)
+        assert (decided.result, decided.value) == ("fail", None)
+        assert decided.message == "1 of 2 outputs are missing, 95% within 2 s required"
 
 
 @pytest.mark.parametrize(
     "missing", [combine_trials(_CASE, [Trial(0, None, reason="429")]), CaseResult(_CASE, "errored")]
 )
-def test_a_missing_answer_is_late_at_worst_and_in_time_at_best(missing: CaseResult) -> None:
+def test_a_missing_output_is_late_at_worst_and_in_time_at_best(missing: CaseResult) -> None:
     results = [*_answers(1.0), missing]
     assert _latency(2.0, results, "worst").result == "fail"
     assert _latency(2.0, results, "best").result == "pass"
 
 
-def test_an_answer_that_could_not_be_graded_came_all_the_same() -> None:
-    judged = _latency(2.0, _answers(1.0, value=None))
-    assert (judged.result, judged.value) == ("pass", 1.0)
+def test_an_ungraded_output_has_a_latency() -> None:
+    decided = _latency(2.0, _answers(1.0, value=None))
+    assert (decided.result, decided.value) == ("pass", 1.0)
 
 
 @pytest.mark.parametrize(
@@ -154,17 +154,17 @@ def test_an_answer_that_could_not_be_graded_came_all_the_same() -> None:
         (3.0, 1.0, "fail", 2.0, "cost"),
         (1.0, 9.0, "fail", 8.0, "95%"),
         (3.0, 9.0, "fail", 2.0, "cost"),
-        (3.0, None, "invalid", 8.0, "nobody knows how long"),
+        (3.0, None, "invalid", 8.0, "the latency of"),
     ],
 )
 def test_of_two_limits_the_worse_one_decides(
     usd: float, latency: float | None, result: str, required: float, first: str
 ) -> None:
     trial = Trial(0, 1.0, Output("x", latency_s=latency), calls=(_paid(usd),))
-    judged = decide_budget(_gate(max_cost_usd=2.0, p95_latency_s=8.0), [combine_trials(_CASE, [trial])], "worst")
-    assert (judged.result, judged.required) == (result, required)
-    assert judged.message.startswith(first)
-    assert judged.message.count("; ") == 1
+    decided = decide_budget(_gate(max_cost_usd=2.0, p95_latency_s=8.0), [combine_trials(_CASE, [trial])], "worst")
+    assert (decided.result, decided.required) == (result, required)
+    assert decided.message.startswith(first)
+    assert decided.message.count("; ") == 1
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_latencies_are_written_with_three_digits(duration: float, text: str) -> 
     assert seconds(duration) == text
 
 
-def _judged(build: Build, letters: str, gate: BudgetGate, latency_s: float = 1.0) -> GateResult:
+def _decided(build: Build, letters: str, gate: BudgetGate, latency_s: float = 1.0) -> GateResult:
     suite = build.suite(letters)
     results = tuple(
         replace(
@@ -199,8 +199,8 @@ def _judged(build: Build, letters: str, gate: BudgetGate, latency_s: float = 1.0
         )
         for result in suite.results
     )
-    [judged] = decide_suite(SuiteRun(suite.plan, results), SuiteRules(gates=(gate,), max_error_rate=1.0)).gates
-    return judged
+    [decided] = decide_suite(SuiteRun(suite.plan, results), SuiteRules(gates=(gate,), max_error_rate=1.0)).gates
+    return decided
 
 
 @pytest.mark.parametrize(
@@ -208,11 +208,11 @@ def _judged(build: Build, letters: str, gate: BudgetGate, latency_s: float = 1.0
     [("PPP", "pass"), ("PP?", "incomplete"), ("P" * 19 + "?", "pass"), ("PPS", "pass"), ("PP-", "not_evaluated")],
 )
 def test_the_gate_in_its_suite(build: Build, letters: str, result: str) -> None:
-    assert _judged(build, letters, _gate(p95_latency_s=2.0)).result == result
+    assert _decided(build, letters, _gate(p95_latency_s=2.0)).result == result
 
 
-def test_missing_answers_do_not_save_a_slow_suite(build: Build) -> None:
-    assert _judged(build, "PP?", _gate(p95_latency_s=2.0), latency_s=9.0).result == "fail"
+def test_missing_outputs_do_not_pass_a_slow_suite(build: Build) -> None:
+    assert _decided(build, "PP?", _gate(p95_latency_s=2.0), latency_s=9.0).result == "fail"
 
 
 def test_the_gate_is_configured(tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ def test_the_gate_is_configured(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "told"),
+    ("table", "expected"),
     [
         ("", "suites.faq.gates.0: a budget gate needs max_cost_usd, p95_latency_s, or both"),
         (", max_cost = 2.0", 'suites.faq.gates.0.max_cost: unknown key: did you mean "max_cost_usd"?'),
@@ -230,9 +230,9 @@ def test_the_gate_is_configured(tmp_path: Path) -> None:
         (", p95_latency_s = 0.0", "suites.faq.gates.0.p95_latency_s: Input should be greater than 0"),
     ],
 )
-def test_what_is_wrong_with_a_budget_gate_is_said(tmp_path: Path, table: str, told: str) -> None:
+def test_what_is_wrong_with_a_budget_gate_is_said(tmp_path: Path, table: str, expected: str) -> None:
     text = f'[suites.faq]\ngolden = "g.jsonl"\ngates = [{{ kind = "budget"{table} }}]\n'
     (tmp_path / "evalgate.toml").write_text(text, "utf-8")
     with pytest.raises(SettingsError) as caught:
         load(tmp_path)
-    assert told in str(caught.value)
+    assert expected in str(caught.value)

@@ -1,4 +1,4 @@
-"""A suite of rules and a judge: what the judge decided is corrected for its errors, and nothing else."""
+"""Suites of a rule and a judge: correction for the judge's errors, and judges that cannot gate."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from tests.gates.conftest import decide_suite
 
 from pytest_evalgate.config import Suite
 from pytest_evalgate.gates import SuiteRules
-from pytest_evalgate.gates.correction import Correction, correction_of
+from pytest_evalgate.gates.correction import Correction, correction_of, gate_problem, judge_problem
 from pytest_evalgate.stats.judged import JudgeErrors, judged_rate
 
 if TYPE_CHECKING:
     from tests.gates.conftest import Build
 
+    from pytest_evalgate.gates.rules import JudgeRule
     from pytest_evalgate.records.results import GateResult, SuiteRun, SuiteVerdict
+
 
 _ERRORS = JudgeErrors(50, 45, 50, 40)
 _FAQ = Correction("faq", "faq", _ERRORS)
@@ -39,7 +41,7 @@ def test_only_what_the_judge_alone_failed_is_its_refusal(build: Build) -> None:
     assert _FAQ.judge_failures(build.suite("m-").results).shares.tolist() == [0, 0]
 
 
-def test_a_judged_rate_is_that_of_rogan_and_gladen(build: Build) -> None:
+def test_a_corrected_rate_is_that_of_rogan_and_gladen(build: Build) -> None:
     rate = build.seen(build.judged("P" * 150 + "m" * 50), correction=_FAQ).corrected.rate
     wanted = judged_rate(n=200, passed=0.75, refused=0.25, errors=_ERRORS)
     assert rate.value == pytest.approx((0.75 - 0.2) / 0.7)
@@ -68,7 +70,7 @@ def test_the_rate_on_display_is_the_judges_own(build: Build) -> None:
     assert build.seen(build.judged("P")).corrected.rate.judged is None
 
 
-def test_several_trials_are_worth_their_effective_number(build: Build) -> None:
+def test_several_trials_count_by_their_effective_number(build: Build) -> None:
     letters = " ".join(["PPm"] * 20 + ["PPP"] * 30)
     seen = build.seen(build.judged(letters), correction=_FAQ)
     assert seen.corrected.rate.n_eff == seen.rate.n_eff > 50
@@ -76,7 +78,7 @@ def test_several_trials_are_worth_their_effective_number(build: Build) -> None:
     assert seen.corrected.rate.lower > one.lower
 
 
-def test_clusters_are_worth_fewer_cases(build: Build) -> None:
+def test_clusters_count_as_fewer_cases(build: Build) -> None:
     letters = "P" * 45 + "m" * 15
     fields = {index: {"cluster": str(index // 5)} for index in range(60)}
     alone = build.seen(build.judged(letters), correction=_FAQ).corrected.rate
@@ -108,32 +110,37 @@ def test_the_gate_holds_the_corrected_rate_against_its_minimum(
     assert _rate_gate(build, letters, least).result == result
 
 
-def test_a_passing_gate_says_both_rates(build: Build) -> None:
+def test_a_passing_gate_reports_both_rates(build: Build) -> None:
     gate = _rate_gate(build, "P" * 160 + "m" * 40, 0.7)
     assert gate.value == pytest.approx((0.8 - 0.2) / 0.7)
     assert gate.bound is not None
     least = f"{100 * gate.bound:.1f}%"
-    assert gate.message == f"judge passed 80.0%, corrected for its errors 85.7%, at least {least} with 95% confidence"
+    assert (
+        gate.message
+        == f"judge passed 80.0%, 85.7% after correction for its errors, at least {least} with 95% confidence"
+    )
 
 
-def test_a_failing_gate_says_both_rates(build: Build) -> None:
+def test_a_failing_gate_reports_both_rates(build: Build) -> None:
     gate = _rate_gate(build, "P" * 56 + "m" * 144, 0.2)
-    assert gate.message == "judge passed 28.0%, corrected for its errors 11.4%, 20.0% wanted"
+    assert gate.message == "judge passed 28.0%, 11.4% after correction for its errors, 20.0% required"
     point = _rate_gate(build, "P" * 160 + "m" * 40, 0.7, bound="point")
     assert (point.result, point.bound) == ("pass", None)
-    assert point.message == "judge passed 80.0%, corrected for its errors 85.7%, 70.0% wanted"
+    assert point.message == "judge passed 80.0%, 85.7% after correction for its errors, 70.0% required"
 
 
-def test_an_undecided_gate_says_whether_cases_or_labels_are_missing(build: Build) -> None:
+def test_an_undecided_gate_reports_whether_cases_or_labels_are_missing(build: Build) -> None:
     by_cases = _rate_gate(build, "P" * 80 + "m" * 20, 0.75)
     by_labels = _rate_gate(build, "P" * 800 + "m" * 200, 0.82)
     assert by_cases.result == by_labels.result == "inconclusive"
-    assert by_cases.message.startswith("100 cases cannot decide this gate. judge passed 80.0%, corrected for its")
+    assert by_cases.message.startswith(
+        "100 cases cannot decide this gate. judge passed 80.0%, 85.7% after correction for its"
+    )
     assert by_cases.message.endswith("At this rate more cases would pass it.")
-    assert by_labels.message.endswith("more labels for the judge (however many the cases) would pass it.")
+    assert by_labels.message.endswith("more labels for the judge would.")
 
 
-def test_missing_answers_count_as_certain_misses_and_as_passes(build: Build) -> None:
+def test_missing_results_count_as_certain_misses_and_as_passes(build: Build) -> None:
     suite = build.judged("P" * 90 + "?" * 10)
     undecided = _decide(build, suite, {"kind": "pass-rate", "min": 0.92}, max_error_rate=0.5)
     assert undecided.gates[0].result == "incomplete"
@@ -143,7 +150,7 @@ def test_missing_answers_count_as_certain_misses_and_as_passes(build: Build) -> 
     assert build.seen(results, correction=_FAQ, completion="best").corrected.rate.value == 1.0
 
 
-def test_slices_are_judged_by_their_corrected_rates_and_shown_as_they_are(build: Build) -> None:
+def test_slices_are_decided_by_corrected_rates_and_reported_uncorrected(build: Build) -> None:
     fields = {index: {"slices": (("lang", "de" if index < 100 else "en"),)} for index in range(200)}
     suite = build.judged("P" * 28 + "m" * 72 + "P" * 100, fields=fields)
     judged = _decide(build, suite, {"kind": "slice", "by": "lang", "min": 0.2, "bound": "point"})
@@ -171,7 +178,7 @@ def test_the_cases_of_the_base_are_corrected_too(build: Build) -> None:
     [gate] = _decide(build, suite, {"kind": "pass-rate", "min": 0.05, "bound": "point"}).gates
     assert (
         gate.message
-        == "on the cases of the base branch: judge passed 0.0%, corrected for its errors 0.0%, 5.0% wanted"
+        == "on the cases of the base branch: judge passed 0.0%, 0.0% after correction for its errors, 5.0% required"
     )
 
 
@@ -196,7 +203,7 @@ def test_weighted_scores_are_not_corrected(build: Build) -> None:
     judged = _decide(build, build.judged("P" * 30, weight=0.5), {"kind": "pass-rate", "min": 0.5})
     assert judged.gates[0].value == 1.0
     [note] = judged.notes
-    assert note.startswith("rates and changes are not corrected for the errors of judges: the scores are weighted")
+    assert note.startswith("rates and changes are not corrected for judge errors: scores are weighted")
 
 
 def test_two_judges_are_not_corrected(build: Build) -> None:
@@ -205,7 +212,7 @@ def test_two_judges_are_not_corrected(build: Build) -> None:
     judges = {"faq": build.judge(), "exact": named}
     judged = _decide(build, suite, {"kind": "pass-rate", "min": 0.5}, judges=judges)
     assert judged.gates[0].message.startswith("100.0% passed")
-    assert judged.notes[0].endswith("errors of judges: 2 judges decide together")
+    assert judged.notes[0].endswith("judge errors: 2 judges decide together")
 
 
 @pytest.mark.parametrize("judge", [{"why_not": "it is old"}, {"report_only": True}, {"passes": (25, 50)}])
@@ -220,7 +227,7 @@ def test_a_suite_without_judges_has_nothing_to_correct(build: Build) -> None:
     assert decide_suite(build.suite("PPm"), SuiteRules()).judges == ()
 
 
-def test_the_bound_of_the_gate_covers_as_often_as_it_says(build: Build) -> None:
+def test_the_bound_of_the_gate_has_its_nominal_coverage(build: Build) -> None:
     """Answers are missed by rules (20%), good (80% of the rest) or bad; the judge errs as its labels say it may."""
     random, covered, runs = np.random.default_rng(7), 0, 150
     for _ in range(runs):
@@ -233,3 +240,113 @@ def test_the_bound_of_the_gate_covers_as_often_as_it_says(build: Build) -> None:
         )
         covered += (judged.gates[0].bound or 0.0) <= 0.8 * 0.8
     assert 0.91 <= covered / runs <= 0.99
+
+
+_STALE = "the rubric changed since the calibration of 2025-12-22: pytest-evalgate calibrate faq --labels FILE"
+_RESTING: list[dict[str, Any]] = [
+    {"kind": "pass-rate", "min": 0.1},
+    {"kind": "no-regression"},
+    {"kind": "slice", "by": "lang"},
+    {"kind": "slice", "by": "lang", "min": 0.1},
+    {"kind": "must-pass"},
+    {"kind": "mean-score", "scorer": "faq", "min": 0.1},
+    {"kind": "no-regression", "scorer": "faq"},
+]
+_OTHERS: list[dict[str, Any]] = [
+    {"kind": "budget", "max_cost_usd": 1.0},
+    {"kind": "mean-score", "scorer": "exact", "min": 0.1},
+    {"kind": "no-regression", "scorer": "exact"},
+]
+
+
+def _gate(build: Build, gate: dict[str, Any], judge: JudgeRule) -> GateResult:
+    gates = Suite.model_validate({"golden": "g", "slices": ["lang"], "gates": [gate]}).gates
+    fields = {index: {"slices": (("lang", "de"),)} for index in range(40)}
+    suite = build.judged("P" * 40, fields=fields)
+    baseline = replace(build.baseline("P" * 40), scorers=("exact", "faq"))
+    [result] = decide_suite(suite, SuiteRules(gates=gates, baseline=baseline, judges={"faq": judge})).gates
+    return result
+
+
+def _label(gate: dict[str, Any]) -> str:
+    return "-".join(str(value) for value in gate.values())
+
+
+@pytest.mark.parametrize("gate", _RESTING, ids=_label)
+def test_every_gate_that_uses_a_judge_with_a_problem_is_invalid(build: Build, gate: dict[str, Any]) -> None:
+    assert _gate(build, gate, build.judge()).result == "pass"
+    refused = _gate(build, gate, build.judge(why_not=_STALE))
+    assert (refused.result, refused.value) == ("invalid", None)
+    assert refused.message == f"judge faq may not gate: {_STALE}"
+
+
+@pytest.mark.parametrize("gate", _OTHERS, ids=_label)
+def test_other_gates_are_decided(build: Build, gate: dict[str, Any]) -> None:
+    fit, stale = (_gate(build, gate, build.judge(why_not=why_not)) for why_not in (None, _STALE))
+    assert fit == stale
+
+
+@pytest.mark.parametrize("gate", _RESTING[:5], ids=_label)
+def test_a_report_only_judge_does_not_affect_other_gates(build: Build, gate: dict[str, Any]) -> None:
+    assert _gate(build, gate, build.judge(why_not=_STALE, report_only=True)).result == "pass"
+
+
+@pytest.mark.parametrize("gate", _RESTING[5:], ids=_label)
+def test_no_gate_can_use_the_scores_of_a_report_only_judge(build: Build, gate: dict[str, Any]) -> None:
+    refused = _gate(build, gate, build.judge(report_only=True))
+    assert refused.result == "invalid"
+    assert refused.message.startswith("judge faq is report_only, so no gate can use it")
+
+
+def test_a_judge_with_a_problem_takes_no_alpha_from_other_tests(build: Build) -> None:
+    gates = Suite.model_validate(
+        {"golden": "g", "gates": [{"kind": "no-regression"}, {"kind": "no-regression", "scorer": "exact"}]}
+    ).gates
+    baseline = replace(build.baseline("P" * 40), scorers=("exact",))
+    rules = SuiteRules(gates=gates, baseline=baseline, judges={"faq": build.judge(why_not=_STALE)})
+    refused, judged = decide_suite(build.judged("r" * 4 + "P" * 36), rules).gates
+    assert (refused.result, judged.result) == ("invalid", "fail")
+    assert "adjusted for the other tests" not in judged.message
+
+
+@pytest.mark.parametrize(
+    ("passes", "fails", "message"),
+    [
+        ((45, 50), (40, 50), None),
+        ((30, 60), (30, 60), "TPR + TNR - 1 is 0.00, with a lower bound of -0.1"),
+        ((10, 60), (10, 60), "TPR + TNR - 1 is -0.67"),
+        ((22, 30), (15, 30), "not shown to be better than chance: TPR + TNR - 1 is 0.23, with a lower bound of -0.0"),
+        ((0, 0), (40, 50), "is not calibrated: pytest-evalgate calibrate faq --labels FILE"),
+        ((45, 50), (0, 0), "is not calibrated"),
+    ],
+)
+def test_a_judge_has_to_be_better_than_chance(
+    build: Build, passes: tuple[int, int], fails: tuple[int, int], message: str | None
+) -> None:
+    why = judge_problem(build.judge(passes, fails))
+    assert why == message if message is None else message in str(why)
+
+
+def test_a_judge_without_a_calibration_cannot_gate_even_without_a_reason(build: Build) -> None:
+    assert "is not calibrated" in str(judge_problem(replace(build.judge(), calibration=None)))
+
+
+def test_only_a_counting_judge_is_refused_before_the_run(build: Build) -> None:
+    assert build.judge().problem is None
+    assert build.judge(why_not="it is old", report_only=True).problem is None
+    assert build.judge(why_not="it is old").problem == "judge faq may not gate: it is old"
+
+
+@pytest.mark.parametrize(("letters", "counts"), [("P" * 20, False), ("P" * 10, True)])
+def test_an_output_that_passed_without_the_judge_is_invalid(build: Build, letters: str, counts: bool) -> None:  # noqa: FBT001 - a column of a table
+    suite = build.judged(letters, counts=counts) if not counts else build.suite(letters)
+    gate, *_ = Suite.model_validate({"golden": "g", "gates": [_RESTING[0]]}).gates or ()
+    message = gate_problem(gate, SuiteRules(gates=(gate,), judges={"faq": build.judge()}), suite.results)
+    assert message == f"{len(letters)} outputs passed without a verdict of judge faq: run the suite again"
+
+
+def test_the_first_judge_with_a_problem_is_named(build: Build) -> None:
+    gate, *_ = Suite.model_validate({"golden": "g", "gates": [_RESTING[0]]}).gates or ()
+    tone = replace(build.judge(why_not="it is old"), name="tone")
+    rules = SuiteRules(gates=(gate,), judges={"faq": build.judge(), "tone": tone})
+    assert gate_problem(gate, rules, build.judged("m").results) == "judge tone may not gate: it is old"

@@ -97,7 +97,7 @@ def test_a_weighted_family_spends_the_mean_of_its_alphas_on_the_first_step() -> 
     assert all(_rejected([one]) == [True] for one in at_the_border)
 
 
-def test_the_slices_of_one_gate_are_told_apart() -> None:
+def test_the_slices_of_one_gate_are_distinguished() -> None:
     ours, other = _slices(0.01, 0.2), _slices(0.01, suite="law")
     family = adjusted([_overall(0.01), *ours, *other])
     assert list(family.slices("faq", 1)) == [("lang", "0"), ("lang", "1")]

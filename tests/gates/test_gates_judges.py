@@ -27,7 +27,7 @@ def _say(suite: SuiteRun, judge: JudgeRule, *, created: str = _DAY, whole: bool 
     return verdict
 
 
-def test_graded_and_unreadable_answers_are_counted(build: Build) -> None:
+def test_graded_and_unreadable_outputs_are_counted(build: Build) -> None:
     found = _say(build.judged("PPPmrx?"), build.judge())
     assert (found.scored, found.unreadable) == (5, 1)
     assert found.pass_rate == pytest.approx(3 / 5)
@@ -77,7 +77,7 @@ def test_a_case_of_which_nothing_could_be_read_is_left_out(build: Build) -> None
     assert found.pass_rate == pytest.approx(2 / 3)
 
 
-def test_clusters_are_worth_fewer_cases(build: Build) -> None:
+def test_clusters_count_as_fewer_cases(build: Build) -> None:
     letters = "P" * 45 + "m" * 15
     fields = {index: {"cluster": str(index // 5)} for index in range(60)}
     alone, clustered = (_say(build.judged(letters, fields=given), build.judge()) for given in ({}, fields))
@@ -101,7 +101,7 @@ def test_a_part_of_a_suite_has_no_rate(build: Build) -> None:
     assert decide_suite(both, SuiteRules(judges={"faq": build.judge()})).judges[0].pass_rate is None
 
 
-def test_a_judge_that_nobody_has_calibrated_has_a_rate_and_no_more(build: Build) -> None:
+def test_an_uncalibrated_judge_has_only_a_rate(build: Build) -> None:
     found = _say(build.judged("PPm"), replace(build.judge(why_not="no calibration"), calibration=None))
     assert (found.calibrated, found.why_not, found.labels, found.age_days) == (False, "no calibration", 0, None)
     assert (found.tpr, found.tnr, found.corrected) == (None, None, None)
@@ -125,7 +125,7 @@ def test_the_errors_of_a_judge_as_it_was_do_not_correct_what_it_is_now(build: Bu
     [
         ({}, None),
         ({"why_not": "it is old"}, "it is old"),
-        ({"report_only": True}, "it only reports (report_only = true)"),
+        ({"report_only": True}, "report_only = true"),
         ({"report_only": True, "why_not": "it is old"}, "it is old"),
     ],
 )

@@ -1,14 +1,27 @@
+"""Case results counted, summed up, and paired with a baseline."""
+
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_evalgate.gates import pair
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.gates.conftest import decide_suite
+
+from pytest_evalgate.gates import SuiteRules, decide, pair
+from pytest_evalgate.gates.pairing import call_records, repeats_of, total_calls
+from pytest_evalgate.records.calls import CallRecord
+from pytest_evalgate.records.results import Calls, CaseResult, Place, PlannedCase, Repeats, SuiteRun, Trial
+from pytest_evalgate.stats.clusters import icc_anova
+from pytest_evalgate.stats.stability import flip_rate
 
 if TYPE_CHECKING:
     from tests.gates.conftest import Build
 
 
-def test_pairs_edited_added_and_removed_are_told_apart(build: Build) -> None:
+def test_pairs_edited_added_and_removed_cases_are_distinguished(build: Build) -> None:
     suite = build.suite("PmPmPS", fields={2: {"fingerprint": "other"}})
     pairing = pair(suite, build.baseline("mPP--P-", first=0))
     assert [(found.now.case.id, found.change) for found in pairing.pairs] == [
@@ -23,7 +36,7 @@ def test_pairs_edited_added_and_removed_are_told_apart(build: Build) -> None:
     assert pairing.share == 4 / 7
 
 
-def test_a_new_case_is_added_and_a_missing_answer_stays_paired(build: Build) -> None:
+def test_a_new_case_is_added_and_a_missing_result_stays_paired(build: Build) -> None:
     pairing = pair(build.suite("P?P"), build.baseline("PP"))
     assert [result.case.id for result in pairing.added] == ["c002"]
     assert [found.now.case.id for found in pairing.regressed] == ["c001"]
@@ -35,3 +48,146 @@ def test_changes_are_listed_largest_first_and_in_plan_order_among_equals(build: 
     pairing = pair(build.suite("PPPm mmmm Pmmm PPPP"), build.baseline("PPPP PPPP PPPP mmmm"))
     assert [found.now.case.id for found in pairing.regressed] == ["c001", "c002", "c000"]
     assert [found.now.case.id for found in pairing.fixed] == ["c003"]
+
+
+_TARGET = CallRecord("target", "m", 1, 100, 10, 0.1, 0.5)
+_JUDGE = CallRecord("judge:tone", "critic", 3, 200, 20, 0.2)
+_REMEMBERED = CallRecord("target", "m", 0, 100, 10, 0.0, 0.5)
+_UNPRICED = CallRecord("target", "local", 1, None, None, None)
+
+_records = st.lists(
+    st.builds(
+        CallRecord,
+        st.just("target"),
+        st.just("m"),
+        st.integers(0, 5),
+        st.none() | st.integers(0, 9),
+        st.none() | st.integers(0, 9),
+        st.none() | st.floats(0, 9),
+    )
+)
+
+
+def test_nothing_was_called() -> None:
+    assert total_calls([]) == Calls()
+
+
+def test_calls_add_up() -> None:
+    assert total_calls([_TARGET, _JUDGE, _REMEMBERED, _UNPRICED]) == Calls(
+        planned=4,
+        sent=3,
+        cached=1,
+        retried=2,
+        tokens_in=300,
+        tokens_out=30,
+        cost_usd=0.3,
+        unknown_price=1,
+    )
+
+
+def test_cached_calls_cost_nothing() -> None:
+    once = CallRecord("target", "m", 0, 100, 10, 9.9)
+    assert total_calls([once, CallRecord("target", "m", 0)]) == Calls(planned=2, cached=2)
+
+
+def test_costs_are_rounded_to_a_millionth_of_a_dollar() -> None:
+    assert total_calls([CallRecord("target", "m", 1, 1, 1, 0.1)] * 3).cost_usd == 0.3
+    assert total_calls([CallRecord("target", "m", 1, 1, 1, 0.0000004)] * 3).cost_usd == 0.000001
+
+
+@given(_records)
+def test_the_parts_make_the_whole(records: list[CallRecord]) -> None:
+    calls = total_calls(records)
+    assert calls.planned == calls.sent + calls.cached == len(records)
+    assert sum(record.attempts for record in records) == calls.sent + calls.retried
+    assert calls.unknown_price <= calls.sent
+
+
+def test_every_trial_of_every_case_counts_also_those_in_vain() -> None:
+    case = PlannedCase("c", Place("g", 1), "f")
+    first = CaseResult(case, "passed", (Trial(0, 1.0, calls=(_TARGET, _JUDGE)), Trial(1, 1.0, calls=(_REMEMBERED,))))
+    second = CaseResult(case, "errored", (Trial(0, None, calls=(_UNPRICED,)),))
+    assert list(call_records([first, second])) == [_TARGET, _JUDGE, _REMEMBERED, _UNPRICED]
+
+
+def test_the_verdict_holds_the_accounts_of_all_suites(build: Build) -> None:
+    def with_calls(name: str, *calls: CallRecord) -> SuiteRun:
+        suite = build.suite("P", name=name)
+        [result] = suite.results
+        return SuiteRun(suite.plan, (CaseResult(result.case, "passed", (Trial(0, 1.0, calls=calls),)),))
+
+    run = build.run(with_calls("faq", _TARGET, _JUDGE), with_calls("tone", _REMEMBERED))
+    verdict = decide(run, {"faq": SuiteRules(), "tone": SuiteRules()}, warn_inconclusive=True)
+    assert verdict.calls == total_calls([_TARGET, _JUDGE, _REMEMBERED])
+    assert verdict.calls.planned == 3
+
+
+def _repeats(build: Build, trials: str, n_eff: float = 1.0) -> Repeats | None:
+    return repeats_of(build.suite(trials).results, n_eff)
+
+
+@pytest.mark.parametrize("trials", ["P m P", "P? ?? m?", "- -"])
+def test_without_two_trials_of_a_case_there_is_nothing_to_say(build: Build, trials: str) -> None:
+    assert _repeats(build, trials) is None
+
+
+def test_flips_and_likeness_of_the_trials(build: Build) -> None:
+    found = _repeats(build, "PPm PPP mmm Pmm", n_eff=7.5)
+    flips, icc = flip_rate([2, 3, 0, 1], [3] * 4), icc_anova([2, 3, 0, 1], 3)
+    assert icc is not None
+    assert found == Repeats(flips.rate, 2, icc.icc, icc.design_effect, 7.5)
+    assert found.flip_rate == pytest.approx((2 / 3 + 0 + 0 + 2 / 3) / 4)
+
+
+def test_trials_that_all_agree_have_no_likeness(build: Build) -> None:
+    assert _repeats(build, "PPP PPP") == Repeats(0.0, 0, None, None, 1.0)
+
+
+def test_cases_with_missing_trials_are_left_out(build: Build) -> None:
+    assert _repeats(build, "PPm Pm? ??? mmm") == _repeats(build, "PPm mmm")
+
+
+def test_unequal_trials_have_flips_and_no_likeness(build: Build) -> None:
+    found = _repeats(build, "Pm PPm mm")
+    assert found is not None
+    assert (found.flaky, found.icc, found.design_effect) == (2, None, None)
+    assert found.flip_rate == pytest.approx((1 + 2 / 3 + 0) / 3)
+
+
+def test_a_suite_with_trials_reports_the_effective_number(build: Build) -> None:
+    decided = decide_suite(build.suite("PPm PPP mmm Pmm"), SuiteRules())
+    assert decided.repeats is not None
+    assert decided.repeats.n_eff == build.seen(build.suite("PPm PPP mmm Pmm")).rate.n_eff
+    assert decide_suite(build.suite("PmP"), SuiteRules()).repeats is None
+
+
+def _sample(suite: SuiteRun, drawn_from: int) -> SuiteRun:
+    return replace(suite, plan=replace(suite.plan, drawn_from=drawn_from))
+
+
+def test_what_a_sample_does_not_hold_was_not_removed(build: Build) -> None:
+    suite = build.suite("PmP", fields={2: {"fingerprint": "other"}})
+    pairing = pair(_sample(suite, 9), build.baseline("PPPPPPPPP"))
+    assert (pairing.removed, pairing.baseline_cases, pairing.share) == ((), 3, 2 / 3)
+    whole = pair(suite, build.baseline("PPPPPPPPP"))
+    assert (len(whole.removed), whole.baseline_cases) == (6, 9)
+    assert whole.pairs == pairing.pairs
+
+
+def test_a_small_sample_of_a_large_baseline_is_compared(build: Build) -> None:
+    suite, baseline = build.suite("P" * 20), build.baseline("P" * 2000)
+    rules = {suite.plan.name: SuiteRules(baseline=baseline)}
+    whole = decide(build.run(suite), rules, warn_inconclusive=True)
+    assert whole.verdict == "invalid"
+    sample_plan = decide(build.run(_sample(suite, 2000)), rules, warn_inconclusive=True, tier="smoke")
+    assert sample_plan.verdict == "pass"
+
+
+def test_the_verdict_names_the_tier_and_its_suites_what_they_are_samples_of(build: Build) -> None:
+    suite = build.suite("PPP")
+    rules = {suite.plan.name: SuiteRules()}
+    verdict = decide(build.run(_sample(suite, 1319)), rules, warn_inconclusive=True, tier="smoke")
+    assert verdict.tier == "smoke"
+    assert verdict.suites[suite.plan.name].notes[0] == "tier smoke: 3 of 1,319 cases"
+    plain = decide(build.run(suite), rules, warn_inconclusive=True)
+    assert (plain.tier, plain.suites[suite.plan.name].notes) == ("default", ())

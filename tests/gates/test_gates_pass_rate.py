@@ -1,20 +1,31 @@
+"""Gates on one run: pass rate, mean score and must-pass."""
+
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.gates.conftest import decide_suite
 
-from pytest_evalgate.config import PassRateGate
-from pytest_evalgate.gates import unattainable
-from pytest_evalgate.gates.pass_rate import decide_pass_rate
+from pytest_evalgate.config import MeanScoreGate, MustPassGate, NoRegressionGate, PassRateGate
+from pytest_evalgate.gates import SuiteRules, unattainable
+from pytest_evalgate.gates.pass_rate import decide_mean_score, decide_must_pass, decide_pass_rate
+from pytest_evalgate.records.results import Score, SuiteRun, Trial
+from pytest_evalgate.stats.clusters import mean_score_ci
+from pytest_evalgate.stats.intervals import clopper_pearson_lower_one_sided
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.gates.conftest import Build
 
+    from pytest_evalgate.records.results import Baseline, GateResult
 
-def _gate(minimum: float, bound: str = "ci") -> PassRateGate:
+
+def _rate_gate(minimum: float, bound: str = "ci") -> PassRateGate:
     return PassRateGate.model_validate({"kind": "pass-rate", "min": minimum, "bound": bound})
 
 
@@ -39,8 +50,8 @@ def test_one_pass_less_than_needed_leaves_the_gate_inconclusive(
 ) -> None:
     enough = build.suite("P" * passes + "m" * (n - passes)).results
     short = build.suite("P" * (passes - 1) + "m" * (n - passes + 1)).results
-    assert decide_pass_rate(_gate(minimum), build.seen(enough).rate).result == "pass"
-    assert decide_pass_rate(_gate(minimum), build.seen(short).rate).result == "inconclusive"
+    assert decide_pass_rate(_rate_gate(minimum), build.seen(enough).rate).result == "pass"
+    assert decide_pass_rate(_rate_gate(minimum), build.seen(short).rate).result == "inconclusive"
 
 
 @pytest.mark.parametrize(
@@ -55,30 +66,30 @@ def test_one_pass_less_than_needed_leaves_the_gate_inconclusive(
     ],
 )
 def test_around_the_minimum(build: Build, letters: str, bound: str, result: str) -> None:
-    assert decide_pass_rate(_gate(0.8, bound), build.seen(build.suite(letters)).rate).result == result
+    assert decide_pass_rate(_rate_gate(0.8, bound), build.seen(build.suite(letters)).rate).result == result
 
 
-def test_a_gate_result_carries_its_numbers(build: Build) -> None:
-    result = decide_pass_rate(_gate(0.8), build.seen(build.suite("P" * 35 + "m" * 5)).rate)
+def test_a_pass_rate_result_has_its_numbers(build: Build) -> None:
+    result = decide_pass_rate(_rate_gate(0.8), build.seen(build.suite("P" * 35 + "m" * 5)).rate)
     assert (result.value, result.required) == (0.875, 0.8)
     assert result.bound == pytest.approx(0.7541, abs=1e-3)
     assert "40 cases cannot decide this gate. 87.5% passed" in result.message
     assert "more cases" in result.message
-    assert decide_pass_rate(_gate(0.8, "point"), build.seen(build.suite("PPPPm")).rate).bound is None
+    assert decide_pass_rate(_rate_gate(0.8, "point"), build.seen(build.suite("PPPPm")).rate).bound is None
 
 
 @pytest.mark.parametrize(("minimum", "wanted"), [(0.07, 7), (0.55, 55), (0.29, 29), (0.8, 80), (0.805, 81)])
 def test_the_passes_wanted_by_a_point_gate_are_not_rounded_past(build: Build, minimum: float, wanted: int) -> None:
     below = build.suite("P" * (wanted - 1) + "m" * (101 - wanted)).results
     reached = build.suite("P" * wanted + "m" * (100 - wanted)).results
-    assert decide_pass_rate(_gate(minimum, "point"), build.seen(below).rate).message.endswith(f"{wanted} needed")
-    assert decide_pass_rate(_gate(minimum, "point"), build.seen(reached).rate).result == "pass"
+    assert decide_pass_rate(_rate_gate(minimum, "point"), build.seen(below).rate).message.endswith(f"{wanted} needed")
+    assert decide_pass_rate(_rate_gate(minimum, "point"), build.seen(reached).rate).result == "pass"
 
 
-def test_missing_answers_count_as_their_completion_says(build: Build) -> None:
+def test_missing_results_count_by_their_completion(build: Build) -> None:
     results = build.suite("P" * 8 + "??").results
-    assert decide_pass_rate(_gate(0.9, "point"), build.seen(results).rate).value == 0.8
-    assert decide_pass_rate(_gate(0.9, "point"), build.seen(results, completion="best").rate).value == 1.0
+    assert decide_pass_rate(_rate_gate(0.9, "point"), build.seen(results).rate).value == 0.8
+    assert decide_pass_rate(_rate_gate(0.9, "point"), build.seen(results, completion="best").rate).value == 1.0
 
 
 @pytest.mark.parametrize(
@@ -90,13 +101,13 @@ def test_missing_answers_count_as_their_completion_says(build: Build) -> None:
         (1.0, 100, 'even if all pass: use a lower min, or bound = "point"'),
     ],
 )
-def test_a_gate_that_cannot_pass_says_what_would_do(minimum: float, cases: int, text: str) -> None:
-    assert text in str(unattainable(_gate(minimum), cases))
+def test_a_gate_that_cannot_pass_names_the_remedy(minimum: float, cases: int, text: str) -> None:
+    assert text in str(unattainable(_rate_gate(minimum), cases))
 
 
 @pytest.mark.parametrize(("minimum", "cases", "bound"), [(0.9, 29, "ci"), (0.8, 14, "ci"), (1.0, 1, "point")])
 def test_a_gate_that_can_pass(minimum: float, cases: int, bound: str) -> None:
-    assert unattainable(_gate(minimum, bound), cases) is None
+    assert unattainable(_rate_gate(minimum, bound), cases) is None
 
 
 def test_trials_of_one_case_are_not_counted_as_cases(build: Build) -> None:
@@ -114,6 +125,221 @@ def test_a_further_miss_never_turns_a_gate_to_the_better(
     build: Build, passes: int, misses: int, minimum: float
 ) -> None:
     order = ["fail", "inconclusive", "pass"]
-    before = decide_pass_rate(_gate(minimum), build.seen(build.suite("P" * (passes + 1) + "m" * (misses - 1))).rate)
-    after = decide_pass_rate(_gate(minimum), build.seen(build.suite("P" * passes + "m" * misses)).rate)
+    before = decide_pass_rate(
+        _rate_gate(minimum), build.seen(build.suite("P" * (passes + 1) + "m" * (misses - 1))).rate
+    )
+    after = decide_pass_rate(_rate_gate(minimum), build.seen(build.suite("P" * passes + "m" * misses)).rate)
     assert order.index(after.result) <= order.index(before.result)
+
+
+def _mean_gate(minimum: float, bound: str = "ci", scorer: str = "tone") -> MeanScoreGate:
+    return MeanScoreGate.model_validate({"kind": "mean-score", "scorer": scorer, "min": minimum, "bound": bound})
+
+
+def _decide(build: Build, marks: Sequence[Sequence[float | None]], *gate: Any, **fields: Any) -> GateResult:
+    return decide_mean_score(_mean_gate(*gate), build.seen(build.graded(*marks, **fields)))
+
+
+_MARKS = [[0.9], [0.8], [0.7], [0.95], [0.85]] * 20
+
+
+@pytest.mark.parametrize(
+    ("minimum", "bound", "result"),
+    [
+        (0.7, "ci", "pass"),
+        (0.8, "ci", "inconclusive"),
+        (0.85, "ci", "fail"),
+        (0.84, "point", "pass"),
+        (0.841, "point", "fail"),
+    ],
+)
+def test_the_mean_or_its_lower_bound_has_to_reach_the_minimum(
+    build: Build, minimum: float, bound: str, result: str
+) -> None:
+    assert _decide(build, _MARKS, minimum, bound).result == result
+
+
+def test_a_mean_score_result_has_its_numbers(build: Build) -> None:
+    found = _decide(build, _MARKS, 0.7)
+    wanted = mean_score_ci([mark for [mark] in _MARKS])
+    assert (found.kind, found.of, found.required) == ("mean-score", "tone", 0.7)
+    assert found.value == pytest.approx(0.84)
+    assert found.bound == wanted.lower_one_sided_exact
+    assert found.message == "mean tone 0.840 of 100 cases, at least 0.767 with 95% confidence; 0.7 required"
+    assert _decide(build, _MARKS, 0.7, "point").message == "mean tone 0.840 of 100 cases; 0.7 required"
+    assert _decide(build, _MARKS, 0.8).message.endswith(
+        "; 0.8 required: more cases, or scores with less variance, would decide it"
+    )
+
+
+def test_trials_of_a_case_are_averaged_first(build: Build) -> None:
+    assert _decide(build, [[1.0, 0.0], [1.0, 1.0]], 0.7, "point").value == 0.75
+
+
+def test_marks_of_nothing_but_passes_and_misses_are_a_pass_rate(build: Build) -> None:
+    found = _decide(build, [[1.0]] * 40 + [[0.0]] * 10, 0.7)
+    assert found.bound == clopper_pearson_lower_one_sided(40, 50, 0.95)
+
+
+def test_the_bound_is_computed_over_clusters(build: Build) -> None:
+    suite = build.graded(*_MARKS)
+    cases = [replace(result.case, cluster=str(index // 20)) for index, result in enumerate(suite.results)]
+    results = [replace(result, case=case) for result, case in zip(suite.results, cases, strict=True)]
+    found = decide_mean_score(_mean_gate(0.7), build.seen(results))
+    assert found.value == pytest.approx(0.84)
+    assert found.bound == pytest.approx(clopper_pearson_lower_one_sided(0.84 * 5, 5, 0.95))
+    assert found.result == "inconclusive"
+
+
+def test_a_single_cluster_has_no_bound(build: Build) -> None:
+    found = _decide(build, _MARKS, 0.7, cluster="one")
+    assert (found.result, found.bound) == ("invalid", None)
+    assert found.message.startswith("all cases are in one cluster")
+    assert _decide(build, _MARKS, 0.7, "point", cluster="one").result == "pass"
+
+
+def test_an_unknown_scorer_is_invalid(build: Build) -> None:
+    found = _decide(build, _MARKS, 0.7, "ci", "tune")
+    assert (found.result, found.value, found.of) == ("invalid", None, "tune")
+    assert found.message == "no scorer named tune grades every output; scorers that do: tone"
+
+
+def _decided(suite: SuiteRun, gate: MeanScoreGate, error_rate: float = 1.0) -> GateResult:
+    [result] = decide_suite(suite, SuiteRules(gates=(gate,), max_error_rate=error_rate)).gates
+    return result
+
+
+@pytest.mark.parametrize(
+    ("marks", "result"),
+    [
+        ([[0.9]] * 8 + [[None]] * 2, "incomplete"),
+        ([[0.6]] * 8 + [[None]] * 2, "fail"),
+        ([[1.0]] * 38 + [[None]] * 2, "pass"),
+    ],
+)
+def test_a_score_of_none_is_completed_both_ways(build: Build, marks: list[list[float | None]], result: str) -> None:
+    assert _decided(build.graded(*marks), _mean_gate(0.8, "point")).result == result
+
+
+def test_a_score_of_none_is_completed_both_ways_beside_a_miss(build: Build) -> None:
+    suite = build.graded(*[[1.0]] * 7)
+    scores = (Score("exact", 0.0, passed=False), Score("tone", None, passed=None))
+    case = build.case(7)
+    untold = replace(suite.results[0], case=case, outcome="missed", trials=(Trial(0, 0.0, scores=scores),))
+    suite = SuiteRun(replace(suite.plan, cases=(*suite.plan.cases, case)), (*suite.results, untold))
+    assert _decided(suite, _mean_gate(0.9, "point"), error_rate=0.0).result == "incomplete"
+    assert _decided(suite, _mean_gate(0.8, "point"), error_rate=0.0).result == "pass"
+
+
+def _baseline(build: Build, marks: Sequence[float]) -> Baseline:
+    held = build.baseline("P" * len(marks))
+    cases = {
+        name: replace(case, scores={"tone": (mark,)})
+        for (name, case), mark in zip(held.cases.items(), marks, strict=True)
+    }
+    return replace(held, cases=cases, scorers=("tone", "fact"))
+
+
+def _no_regression(scorer: str = "tone", **fields: Any) -> NoRegressionGate:
+    return NoRegressionGate.model_validate({"kind": "no-regression", "scorer": scorer, **fields})
+
+
+def test_mean_scores_are_compared_where_every_case_still_passes(build: Build) -> None:
+    suite = build.graded(*[[0.7]] * 20)
+    rules = SuiteRules(
+        gates=(_no_regression(), NoRegressionGate(kind="no-regression")), baseline=_baseline(build, [0.9] * 20)
+    )
+    decided = decide_suite(suite, rules)
+    assert [(gate.result, gate.of) for gate in decided.gates] == [("fail", "tone"), ("pass", "")]
+    assert decided.gates[0].value == pytest.approx(-0.2)
+    assert decided.gates[0].message.startswith("20 cases got worse, 0 got better (paired-t p=0")
+    assert decided.delta is not None
+    assert (decided.delta.delta, decided.delta.test) == (0.0, "mcnemar-midp")
+
+
+def test_scores_that_were_all_full_marks_are_no_table_of_passes(build: Build) -> None:
+    rules = SuiteRules(gates=(_no_regression(),), baseline=_baseline(build, [1.0] * 20))
+    [gate] = decide_suite(build.graded(*[[0.9]] * 20), rules).gates
+    assert gate.value == pytest.approx(-0.1)
+    assert "(paired-t p=" in gate.message
+
+
+def test_a_scorer_that_the_baseline_does_not_hold_cannot_be_compared(build: Build) -> None:
+    rules = SuiteRules(gates=(_no_regression(),), baseline=build.baseline("P" * 20))
+    [gate] = decide_suite(build.graded(*[[0.7]] * 20), rules).gates
+    assert (gate.result, gate.of) == ("invalid", "tone")
+    assert gate.message == "the baseline has no scores of tone: promote a run that tone has graded"
+
+
+def test_a_scorer_that_does_not_grade_every_output_cannot_be_compared(build: Build) -> None:
+    rules = SuiteRules(gates=(_no_regression("fact"),), baseline=_baseline(build, [0.9] * 20))
+    [gate] = decide_suite(build.graded(*[[0.7]] * 20), rules).gates
+    assert (gate.result, gate.message) == (
+        "invalid",
+        "no scorer named fact grades every output; scorers that do: tone",
+    )
+
+
+def test_the_margin_of_a_score_is_in_points_of_the_score(build: Build) -> None:
+    suite = build.graded(*[[0.88]] * 30)
+    rules = SuiteRules(gates=(_no_regression(margin=0.2),), baseline=_baseline(build, [0.9] * 30))
+    [gate] = decide_suite(suite, rules).gates
+    assert (gate.result, gate.required) == ("pass", -0.2)
+    assert gate.message.endswith("a drop, but smaller than 20.0 pp")
+
+
+_SAFE: dict[str, Any] = {"tags": ("safety", "en")}
+
+
+def _must_gate(*tags: str) -> MustPassGate:
+    return MustPassGate(kind="must-pass", tags=tags)
+
+
+@pytest.mark.parametrize(
+    ("letters", "result"),
+    [
+        ("PPPP", "pass"),
+        ("mPPP", "fail"),
+        ("PPmm", "pass"),
+        ("SPPP", "fail"),
+        ("PPSS", "pass"),
+        ("PPP PPm PPP PPP", "fail"),
+        ("PPP PPP mmm PPm", "pass"),
+    ],
+)
+def test_every_trial_of_every_tagged_case(build: Build, letters: str, result: str) -> None:
+    suite = build.suite(letters, fields={0: _SAFE, 1: _SAFE})
+    assert decide_must_pass(_must_gate("safety"), suite.results, "worst").result == result
+
+
+def test_without_tags_every_case_is_meant(build: Build) -> None:
+    assert decide_must_pass(_must_gate(), build.suite("PPP").results, "worst").message == "all 3 cases passed"
+    assert decide_must_pass(_must_gate(), build.suite("PPm").results, "worst").result == "fail"
+
+
+def test_no_case_with_the_tag_is_invalid(build: Build) -> None:
+    result = decide_must_pass(_must_gate("safety", "law"), build.suite("PP").results, "worst")
+    assert (result.result, result.message) == ("invalid", "no case has a tag of safety, law")
+
+
+@pytest.mark.parametrize(("letters", "worst", "best"), [("?P", "fail", "pass"), ("?m", "fail", "fail")])
+def test_missing_results(build: Build, letters: str, worst: str, best: str) -> None:
+    results = build.suite(letters).results
+    assert decide_must_pass(_must_gate(), results, "worst").result == worst
+    assert decide_must_pass(_must_gate(), results, "best").result == best
+
+
+def test_a_missed_trial_beside_a_missing_one_fails_either_way(build: Build) -> None:
+    results = build.suite("P?m PPP").results
+    assert decide_must_pass(_must_gate(), results, "best").result == "fail"
+
+
+def test_the_message_names_the_first_cases_and_where_they_stand(build: Build) -> None:
+    result = decide_must_pass(
+        _must_gate("safety"), build.suite("mmmmmP", fields=dict.fromkeys(range(6), _SAFE)).results, "worst"
+    )
+    assert result.value == pytest.approx(1 / 6)
+    assert result.message == (
+        "5 of 6 cases tagged safety did not pass in every trial: c000 (golden/faq.jsonl:1), "
+        "c001 (golden/faq.jsonl:2), c002 (golden/faq.jsonl:3) and 2 more"
+    )

@@ -29,7 +29,7 @@ _GATES = (
 _ORDER = ["invalid", "fail", "incomplete", "inconclusive", "pass"]
 
 
-def _judge(build: Build, letters: str, before: str) -> SuiteVerdict:
+def _decide(build: Build, letters: str, before: str) -> SuiteVerdict:
     rules = SuiteRules(gates=_GATES, baseline=build.baseline(before), max_error_rate=1.0)
     return decide_suite(build.suite(letters), rules)
 
@@ -59,7 +59,7 @@ def test_a_further_loss_never_turns_a_gate_to_the_better(build: Build, table: li
     assert all(
         after <= earlier
         for after, earlier in zip(
-            _ranks(_judge(build, worse, before)), _ranks(_judge(build, now, before)), strict=True
+            _ranks(_decide(build, worse, before)), _ranks(_decide(build, now, before)), strict=True
         )
     )
 
@@ -72,14 +72,14 @@ def _agreed(worst: VerdictName, best: VerdictName) -> VerdictName:
 
 @given(pairs_with_missing)
 @settings(deadline=None)
-def test_missing_answers_are_never_judged_better_than_both_completions(
+def test_missing_results_are_never_decided_better_than_both_completions(
     build: Build, table: list[tuple[str, str]]
 ) -> None:
     now, before = ("".join(column) for column in zip(*table, strict=True))
-    judged = _judge(build, now, before).gates
-    low = _judge(build, now.replace("?", "m"), before).gates
-    high = _judge(build, now.replace("?", "P"), before).gates
-    for gate, worst, best in zip(judged, low, high, strict=True):
+    decided = _decide(build, now, before).gates
+    low = _decide(build, now.replace("?", "m"), before).gates
+    high = _decide(build, now.replace("?", "P"), before).gates
+    for gate, worst, best in zip(decided, low, high, strict=True):
         assert gate.result == _agreed(worst.result, best.result)
 
 
@@ -178,7 +178,7 @@ def test_the_order_of_the_suites_does_not_matter(build: Build, suites: list[list
 @settings(deadline=None)
 def test_swapping_run_and_baseline_mirrors_the_change(build: Build, table: list[tuple[str, str]]) -> None:
     now, before = ("".join(column) for column in zip(*table, strict=True))
-    delta, swapped = _judge(build, now, before).delta, _judge(build, before, now).delta
+    delta, swapped = _decide(build, now, before).delta, _decide(build, before, now).delta
     assert delta is not None
     assert swapped is not None
     assert (delta.delta, delta.losses, delta.gains) == (-swapped.delta, swapped.gains, swapped.losses)

@@ -85,7 +85,7 @@ def test_gsm8k_accuracy(system: str) -> None:
     assert judged.verdict == ("pass" if system == "6b_verification" else "fail")
 
 
-def test_the_scorer_agrees_with_the_flag_that_came_with_each_answer() -> None:
+def test_the_scorer_agrees_with_the_flag_of_each_output() -> None:
     for result in _gsm8k("6b_verification").results:
         output = result.trials[0].output
         assert output is not None
@@ -152,7 +152,7 @@ def test_gsm8k_slices_are_those_of_the_flags(system: str) -> None:
         assert piece.interval == pytest.approx((wilson.low, wilson.high), abs=1e-12)
 
 
-def test_gsm8k_swapped_fails_slice_by_slice_as_holm_says() -> None:
+def test_gsm8k_swapped_fails_slice_by_slice_by_holm() -> None:
     gates = (NoRegressionGate(kind="no-regression"), SliceGate(kind="slice", by="steps"))
     judged = decide_suite(_gsm8k("6b_finetuning"), _rules_against(_gsm8k("6b_verification"), *gates))
     before, now = _correct_by_steps("6b_verification"), _correct_by_steps("6b_finetuning")

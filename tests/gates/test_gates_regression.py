@@ -164,7 +164,7 @@ def test_messages_name_the_cases_the_p_and_what_could_be_seen(build: Build) -> N
     assert "limit 0.05" in _judge(build, *_CLEAR_DROP).message
     assert "no drop is proven" in _judge(build, *_NO_DROP).message
     assert "(80% power)" in _judge(build, *_NO_DROP).message
-    assert "less than 5.0 pp" in _judge(build, *_SMALL_DROP, margin=0.05).message
+    assert "smaller than 5.0 pp" in _judge(build, *_SMALL_DROP, margin=0.05).message
     assert "5.0 pp or more is ruled out" in _judge(build, *_NO_DROP, margin=0.05).message
 
 
@@ -204,7 +204,7 @@ def test_a_judge_that_only_reports_leaves_the_change_as_it_is(build: Build) -> N
     assert _judged(build, *_CLEAR_DROP, report_only=True).gates == plain.gates
 
 
-def test_the_margin_is_held_against_the_change_behind_the_judge(build: Build) -> None:
+def test_the_margin_is_compared_with_the_corrected_change(build: Build) -> None:
     seen, behind = (_judged(build, 1000, 25, 0, margin=0.04, report_only=only) for only in (True, False))
     assert (_delta(seen).finding, _delta(behind).finding) == ("regressed_within_margin", "regressed")
     assert [verdict.gates[0].result for verdict in (seen, behind)] == ["pass", "fail"]

@@ -62,7 +62,7 @@ def test_a_case_without_the_key_is_in_no_slice(build: Build) -> None:
     assert _described(build.seen(build.suite("PP"))) == ()
 
 
-def test_a_slice_knows_whether_a_gate_tests_it_and_at_which_p(build: Build) -> None:
+def test_a_slice_result_has_the_adjusted_p_of_its_gate(build: Build) -> None:
     suite = build.suite("mmPP", fields=_sliced("a", "a", "b", "b"))
     seen = build.seen(suite, build.baseline("PPPP"))
     a, b = slice_results(seen, seen, "file:b", 0.05, {("steps", "a"): 0.03})
@@ -90,7 +90,7 @@ def _gate(**fields: Any) -> SliceGate:
 _OVERALL = NoRegressionGate(kind="no-regression")
 
 
-def _judged(
+def _decided(
     build: Build, now: str, slices: str, *gates: SliceGate | NoRegressionGate, before: str = ""
 ) -> SuiteVerdict:
     baseline = build.baseline(before or "P" * len(now))
@@ -99,7 +99,7 @@ def _judged(
 
 def test_a_drop_in_one_slice_fails_the_build(build: Build) -> None:
     now, slices = "P" * 150 + "m" * 8 + "P" * 42, "a" * 100 + "b" * 50 + "c" * 50
-    judged = _judged(build, now, slices, _gate())
+    judged = _decided(build, now, slices, _gate())
     assert judged.verdict == "fail"
     assert judged.gates[0].message == (
         "1 of 3 slices by steps dropped: c -16.0 pp (8 worse, 0 better, Holm p=0.0059); "
@@ -114,8 +114,8 @@ def test_a_drop_in_one_slice_fails_the_build(build: Build) -> None:
 def test_slices_share_alpha_with_the_overall_test(build: Build) -> None:
     now, slices = "m" * 5 + "P" * 20 + "P" * 9 + "P" * 6, "a" * 25 + "b" * 15
     before = "P" * 25 + "m" * 9 + "P" * 6
-    assert _judged(build, now, slices, _gate(), before=before).verdict == "fail"
-    shared = _judged(build, now, slices, _gate(), _OVERALL, before=before)
+    assert _decided(build, now, slices, _gate(), before=before).verdict == "fail"
+    shared = _decided(build, now, slices, _gate(), _OVERALL, before=before)
     assert [gate.result for gate in shared.gates] == ["pass", "pass"]
     assert "no drop is proven in any of 2 slices by steps" in shared.gates[0].message
     assert next(piece.delta.p_adjusted for piece in shared.slices if piece.delta) == pytest.approx(4 * 2**-6)
@@ -124,7 +124,7 @@ def test_slices_share_alpha_with_the_overall_test(build: Build) -> None:
 @pytest.mark.parametrize(("losses", "note"), [(3, "; 2 too small to gate (fewer than 4 changed cases)"), (4, "")])
 def test_a_slice_that_cannot_fail_is_named_too_small(build: Build, losses: int, note: str) -> None:
     now, slices = ("m" * losses + "P" * 20) * 2, "a" * (losses + 20) + "b" * (losses + 20)
-    [gate] = _judged(build, now, slices, _gate()).gates
+    [gate] = _decided(build, now, slices, _gate()).gates
     assert gate.message == f"no drop is proven in any of 2 slices by steps{note}"
 
 
@@ -135,7 +135,7 @@ def test_the_fewest_changed_cases_are_those_of_the_level_that_slices_have(build:
     assert (
         decide_suite(gains, undecided).gates[0].message.endswith("; 1 too small to gate (fewer than 5 changed cases)")
     )
-    dropped = _judged(build, "m" * 8 + "P" * 36, slices, _gate(), _OVERALL)
+    dropped = _decided(build, "m" * 8 + "P" * 36, slices, _gate(), _OVERALL)
     assert [gate.result for gate in dropped.gates] == ["fail", "fail"]
     assert dropped.gates[0].message.endswith("; 1 too small to gate (fewer than 4 changed cases)")
 
@@ -151,30 +151,30 @@ def test_overlapping_slices_are_tested_each_by_itself(build: Build) -> None:
 
 def test_many_dropped_slices_are_named_by_the_first_three(build: Build) -> None:
     now, slices = ("m" * 10) * 5, "".join(name * 10 for name in "abcde")
-    assert "and 2 more" in _judged(build, now, slices, _gate()).gates[0].message
+    assert "and 2 more" in _decided(build, now, slices, _gate()).gates[0].message
 
 
 def test_gates_by_the_same_slices_have_a_p_each(build: Build) -> None:
     now, slices = "m" * 7 + "P" * 43, "a" * 25 + "b" * 25
-    strict, usual = _judged(build, now, slices, _gate(alpha=0.001), _gate()).gates
+    strict, usual = _decided(build, now, slices, _gate(alpha=0.001), _gate()).gates
     assert (strict.result, usual.result) == ("pass", "fail")
 
 
 @pytest.mark.parametrize(
-    ("slices", "before", "told"),
+    ("slices", "before", "message"),
     [
-        ("", "P" * 20, "no case lies in a slice by steps"),
+        ("", "P" * 20, "no case is in a slice by steps"),
         ("a" * 20, "", "only 0.0% of the baseline's 0 cases are paired"),
     ],
 )
-def test_nothing_to_test_is_no_pass(build: Build, slices: str, before: str, told: str) -> None:
+def test_nothing_to_test_is_no_pass(build: Build, slices: str, before: str, message: str) -> None:
     suite = build.suite("P" * 20, fields=_sliced(*slices))
     held = build.baseline(before or "P")
     if not before:
         held = replace(held, cases={})
     [gate] = decide_suite(suite, SuiteRules(gates=(_gate(),), baseline=held)).gates
     assert gate.result == "invalid"
-    assert gate.message.startswith(told)
+    assert gate.message.startswith(message)
 
 
 def test_slices_that_the_baseline_does_not_hold_are_no_pass(build: Build) -> None:
@@ -182,7 +182,7 @@ def test_slices_that_the_baseline_does_not_hold_are_no_pass(build: Build) -> Non
     [gate] = decide_suite(suite, SuiteRules(gates=(_gate(),), baseline=build.baseline("P" * 18))).gates
     assert gate.result == "invalid"
     assert gate.message == (
-        "the baseline holds no case of a slice by steps: refresh it: pytest-evalgate baseline promote"
+        "the baseline has no case of a slice by steps: refresh it: pytest-evalgate baseline promote"
     )
 
 
@@ -193,7 +193,7 @@ def test_slices_that_are_clusters_cannot_be_compared(build: Build) -> None:
     ).gates
     assert (gate.result, gate.message) == (
         "invalid",
-        "each slice by steps lies in one cluster: slice by something else, or take cluster out",
+        "each slice by steps is a single cluster: slice by another field, or remove cluster",
     )
 
 
@@ -212,7 +212,7 @@ def test_a_first_run_has_nothing_to_compare(build: Build) -> None:
 
 
 @pytest.mark.parametrize(
-    ("now", "fields", "result", "told"),
+    ("now", "fields", "result", "message"),
     [
         ("P" * 100, {}, "pass", "2 slices by steps: each at least 80.0%"),
         ("P" * 90 + "m" * 10, {"bound": "point"}, "pass", "2 slices by steps: each at least 80.0%"),
@@ -221,18 +221,18 @@ def test_a_first_run_has_nothing_to_compare(build: Build) -> None:
         ("P" * 60 + "m" * 40, {"min_n": 51}, "invalid", "no slice by steps has 51 cases: lower min_n, or add cases"),
     ],
 )
-def test_slices_with_a_minimum(build: Build, now: str, fields: dict[str, Any], result: str, told: str) -> None:
+def test_slices_with_a_minimum(build: Build, now: str, fields: dict[str, Any], result: str, message: str) -> None:
     suite = build.suite(now, fields=_sliced(*"a" * 50, *"b" * 50))
     [gate] = decide_suite(suite, SuiteRules(gates=(_gate(min=0.8, **fields),))).gates
-    assert (gate.result, gate.message) == (result, told)
+    assert (gate.result, gate.message) == (result, message)
     assert (gate.required, gate.of) == (0.8, "steps")
 
 
-def test_slices_with_a_minimum_and_too_few_cases_are_shown_and_not_judged(build: Build) -> None:
+def test_slices_below_min_n_are_reported_and_not_decided(build: Build) -> None:
     suite = build.suite("P" * 40 + "m" * 19, fields=_sliced(*"a" * 40, *"b" * 19))
     judged = decide_suite(suite, SuiteRules(gates=(_gate(min=0.8),)))
     assert judged.verdict == "pass"
-    assert judged.gates[0].message == "1 slice by steps: each at least 80.0%; 1 with fewer than 20 cases not judged"
+    assert judged.gates[0].message == "1 slice by steps: each at least 80.0%; 1 with fewer than 20 cases not decided"
     assert [(piece.value, piece.gated) for piece in judged.slices] == [("a", False), ("b", False)]
 
 
@@ -245,4 +245,4 @@ def test_the_worst_slice_gives_the_gate_its_numbers(build: Build) -> None:
 
 def test_a_minimum_without_any_slice_is_invalid(build: Build) -> None:
     [gate] = decide_suite(build.suite("PP"), SuiteRules(gates=(_gate(min=0.8),))).gates
-    assert (gate.result, gate.message) == ("invalid", "no case lies in a slice by steps")
+    assert (gate.result, gate.message) == ("invalid", "no case is in a slice by steps")

@@ -61,7 +61,7 @@ def test_cases_that_the_baseline_failed_may_yet_be_gained(build: Build) -> None:
     assert _names(build, "mmmm" + "-" * 16 + "m" * 20, "P" * 20 + "m" * 20) == {"faq"}
 
 
-def test_a_suite_may_stop_where_no_drop_can_be_proven_any_more(build: Build) -> None:
+def test_a_suite_may_stop_when_no_drop_can_be_proven(build: Build) -> None:
     assert _names(build, "P" * 20 + "-" * 20, "m" * 20 + "P" * 20) == {"faq"}
     assert _names(build, "P" * 5 + "-" * 35, "m" * 20 + "P" * 20) == frozenset()
 

@@ -75,16 +75,16 @@ def test_a_steady_suite_has_no_alarm() -> None:
     found = _trend(_rows([*_STEADY, 0.90]))
     assert (found.alarm, found.since) == (False, None)
     assert found.level == pytest.approx(0.9)
-    assert found.message == "no slide of support: 8 runs passed 90.0% on average"
+    assert found.message == "no decline of support: 8 runs passed 90.0% on average"
 
 
-def test_a_slide_is_told_with_its_first_run() -> None:
+def test_a_decline_is_reported_with_its_first_run() -> None:
     found = _trend(_rows([*_STEADY, *_SLIDE]))
     assert found.alarm
     assert found.cusum > found.limit
     assert found.since == "r8"
     assert found.message == (
-        "support has slid: its last 7 runs passed 87.5% on average, 2.5 points below the usual 90.0%, "
+        "support has declined: its last 7 runs passed 87.5% on average, 2.5 points below the usual 90.0%, "
         "and no gate failed; first seen in run r8 (commit 0000008)"
     )
 
@@ -101,7 +101,7 @@ def test_a_run_without_a_commit_is_named_alone() -> None:
     assert _trend(rows).message.endswith("first seen in run r8")
 
 
-def test_one_deep_drop_is_told_of_the_newest_run() -> None:
+def test_one_deep_drop_is_reported_for_the_newest_run() -> None:
     found = _trend(_rows([*_STEADY, 0.80]))
     assert found.since == "r7"
     assert "its newest run passed 80.0% on average, 10.0 points below the usual 90.0%" in found.message
@@ -110,11 +110,11 @@ def test_one_deep_drop_is_told_of_the_newest_run() -> None:
 @pytest.mark.parametrize(
     ("rate", "said"),
     [
-        (0.875, "support passed unusually little: 87.5%, where the median of 9 earlier runs is 90.0%"),
-        (0.925, "support passed unusually much: 92.5%, where the median of 9 earlier runs is 90.0%"),
+        (0.875, "support has an unusually low pass rate: 87.5% (median of 9 earlier runs: 90.0%)"),
+        (0.925, "support has an unusually high pass rate: 92.5% (median of 9 earlier runs: 90.0%)"),
     ],
 )
-def test_one_odd_run_is_told_without_an_alarm(rate: float, said: str) -> None:
+def test_one_outlier_is_reported_without_an_alarm(rate: float, said: str) -> None:
     found = _trend(_rows([0.9, 0.902, 0.904, 0.902, 0.9, 0.898, 0.896, 0.898, 0.9, rate]))
     assert not found.alarm
     assert found.z is not None
@@ -122,12 +122,12 @@ def test_one_odd_run_is_told_without_an_alarm(rate: float, said: str) -> None:
     assert found.message == said
 
 
-def test_this_run_does_not_enter_the_spread_that_it_is_held_against() -> None:
+def test_this_run_does_not_enter_the_spread_it_is_compared_with() -> None:
     assert _trend(_rows([0.90, 0.91, 0.90, 0.89, 0.90, 0.91, 0.90, 0.86])).z is None  # most of the seven are alike
     assert _trend(_rows([*_STEADY, 0.86])).z == pytest.approx(-0.04 / (1.4826 * 0.01))
 
 
-def test_the_slide_begins_with_the_first_run_that_lacks_more_than_chance_allows() -> None:
+def test_the_decline_begins_with_the_first_run_below_chance() -> None:
     assert _trend(_rows([*_STEADY, 0.895, *_SLIDE[1:]])).since == "r7"
     assert _trend(_rows([*_STEADY, 0.896, *_SLIDE[1:]])).since == "r8"
 
@@ -185,7 +185,7 @@ def test_without_a_baseline_all_that_chance_can_do_is_allowed() -> None:
     assert found.limit == pytest.approx(5 * (0.9 * 0.1 / _CASES) ** 0.5)
 
 
-def test_a_slide_that_was_mended_is_told_no_longer_soon_after() -> None:
+def test_a_decline_that_was_fixed_is_soon_no_longer_reported() -> None:
     rows = _rows([*_STEADY, *_SLIDE, *[0.90] * 10])
     alarms = [_trend(rows[:runs]).alarm for runs in range(15, len(rows) + 1)]
     assert alarms[0]
@@ -195,14 +195,14 @@ def test_a_slide_that_was_mended_is_told_no_longer_soon_after() -> None:
     assert found.cusum > found.limit  # the sum alone would still complain
 
 
-def test_a_drop_that_stays_is_told_for_long() -> None:
+def test_a_lasting_drop_is_reported_for_many_runs() -> None:
     rows = _rows([*_STEADY, *[0.88] * 23])
     assert _first_alarm(rows) is not None
     assert _trend(rows).alarm
 
 
 @pytest.mark.parametrize("start", [0, 10])
-def test_a_slide_of_half_a_point_a_run_is_found_within_about_twelve_runs(start: int) -> None:
+def test_a_decline_of_half_a_point_a_run_is_found_within_about_twelve_runs(start: int) -> None:
     found = [_first_alarm(_series(seed, start + 14, slide=0.005, start=start)) for seed in range(100)]
     took = [99 if runs is None else runs - start for runs in found]
     assert np.quantile(took, 0.9) <= 12

@@ -1,4 +1,4 @@
-"""Rows of other tools load as they are, in the way that is told; where two readings are true they are refused."""
+"""Rows of other tools: each dialect is recognised and translated, and ambiguous rows are refused."""
 
 from __future__ import annotations
 
@@ -224,7 +224,7 @@ def test_every_dialect_is_tried_here() -> None:
     assert {dialect.name for dialect in DIALECTS} == set(_ROWS)
 
 
-def test_the_mapping_is_told(tmp_path: Path) -> None:
+def test_the_mapping_lists_renamed_fields(tmp_path: Path) -> None:
     read = _read(tmp_path, {"name": "n", "input": "x"}, {"input": "y", "expected_output": "a", "comments": "c"})
     assert (read.dialect, read.mapping) == (
         "deepeval",
@@ -251,7 +251,7 @@ def test_a_canonical_file_has_no_mapping(tmp_path: Path) -> None:
     ],
     ids=json.dumps,
 )
-def test_what_is_canonical_today_stays_so(tmp_path: Path, row: Row) -> None:
+def test_canonical_rows_with_foreign_names_stay_canonical(tmp_path: Path, row: Row) -> None:
     assert _read(tmp_path, row).dialect == ""
     assert _problems(tmp_path, row) == []
 
@@ -259,10 +259,10 @@ def test_what_is_canonical_today_stays_so(tmp_path: Path, row: Row) -> None:
 def test_a_slip_in_a_canonical_row_is_still_called_one(tmp_path: Path) -> None:
     [unknown, nothing] = _problems(tmp_path, {"input": "x", "expected": "a"}, {"inputs": "y", "expected": "b"})
     assert unknown == 'set.jsonl:2: inputs: unknown field; did you mean "input"? If not, move it into metadata'
-    assert nothing.startswith("set.jsonl:2: asks nothing")
+    assert nothing.startswith("set.jsonl:2: has no input")
 
 
-def test_a_name_that_no_dialect_knows_is_held_against_the_known_ones(tmp_path: Path) -> None:
+def test_an_unknown_name_in_a_dialect_is_compared_with_the_canonical_names(tmp_path: Path) -> None:
     [problem] = _problems(tmp_path, {"input": "x", "target": "a", "tag": "b"})
     assert problem == 'set.jsonl:1: tag: unknown field; did you mean "tags"? If not, move it into metadata'
 
@@ -271,18 +271,20 @@ def test_rows_of_two_dialects_are_refused_with_both_lines(tmp_path: Path) -> Non
     plain, first, second = {"input": "x"}, {"input": "y", "target": "a"}, {"input": "z", "expected_output": "b"}
     [problem] = _problems(tmp_path, plain, first, second)
     assert problem == (
-        'set.jsonl:3: reads as deepeval ("expected_output"), and line 2 as inspect ("target"): a file holds rows of '
-        "one dialect, so split it, or use the canonical names"
+        'set.jsonl:3: the dialect is deepeval ("expected_output"), but that of line 2 is inspect ("target"): '
+        "split the file, or use the canonical names"
     )
     assert _read(tmp_path, plain, first, second).golden.cases == ()
 
 
 def test_a_canonical_row_among_others_is_refused(tmp_path: Path) -> None:
     [problem] = _problems(tmp_path, {"input": "y", "target": "a"}, {"input": "x", "expected": "b"})
-    assert problem.startswith('set.jsonl:2: reads as canonical ("expected"), and line 1 as inspect ("target")')
+    assert problem.startswith(
+        'set.jsonl:2: the dialect is canonical ("expected"), but that of line 1 is inspect ("target")'
+    )
 
 
-def test_a_row_that_says_less_goes_with_the_others(tmp_path: Path) -> None:
+def test_a_row_with_few_fields_has_the_dialect_of_the_others(tmp_path: Path) -> None:
     read = _read(
         tmp_path, {"input": "x"}, {"id": "b", "input": "y", "expected_output": "a"}, {"input": "z", "name": "n"}
     )
@@ -305,25 +307,25 @@ def test_a_row_that_says_less_goes_with_the_others(tmp_path: Path) -> None:
         ),
         (
             {"inputs": {"q": "x"}, "outputs": "a"},
-            ["what is wanted (langsmith, phoenix)", "what was recorded (mlflow)"],
+            ["the expected value (langsmith, phoenix", "a recorded output (mlflow)"],
         ),
-        ({"external_id": "p", "input": "x", "output": "a"}, ["what is wanted (phoenix)", "what was recorded"]),
+        ({"external_id": "p", "input": "x", "output": "a"}, ["the expected value (phoenix)", "a recorded output"]),
     ],
     ids=json.dumps,
 )
-def test_what_can_be_read_in_two_ways_is_refused_with_both(tmp_path: Path, row: Row, readings: list[str]) -> None:
+def test_an_ambiguous_row_is_an_error_that_names_both_readings(tmp_path: Path, row: Row, readings: list[str]) -> None:
     [problem] = _problems(tmp_path, row)
     assert problem.startswith("set.jsonl:1: ")
     assert [reading for reading in readings if reading not in problem] == []
 
 
-def test_outputs_are_recorded_where_expectations_say_what_is_wanted(tmp_path: Path) -> None:
+def test_outputs_are_recorded_outputs_if_there_are_expectations(tmp_path: Path) -> None:
     inputs = {"inputs": {"q": "x"}, "outputs": {"a": "b"}}
     assert _case(tmp_path, inputs).expected == "b"
     case = _case(tmp_path, {**inputs, "expectations": {"expected_response": "c"}})
     assert (case.expected, case.output) == ("c", {"a": "b"})
     [problem] = _problems(tmp_path, inputs, {**inputs, "expectations": {"expected_response": "c"}})
-    assert 'reads as mlflow ("expectations"), and line 1 as langsmith ("inputs")' in problem
+    assert 'the dialect is mlflow ("expectations"), but that of line 1 is langsmith ("inputs")' in problem
 
 
 @pytest.mark.parametrize(
@@ -347,7 +349,7 @@ def test_reference_outputs_are_unwrapped(tmp_path: Path, outputs: Any, expected:
         ({"input": "x", "expected_output": "a", "retrieval_context": 3}, "retrieval_context: must be a list, not 3"),
         (
             {"input": "x", "target": "a", "sandbox": "b", "metadata": {"sandbox": 1}},
-            'sandbox: says the same as "metadata": keep one',
+            'sandbox: means the same as "metadata": keep one',
         ),
         ({"user_input": "x", "reference_contexts": ["a", 1]}, "reference_contexts[1]: must be a string, not 1"),
         ({"inputs": "x", "expectations": []}, "expectations: must be an object, not []"),
@@ -356,16 +358,16 @@ def test_reference_outputs_are_unwrapped(tmp_path: Path, outputs: Any, expected:
         ({"item": "x"}, 'item: must be an object, not "x"'),
         (
             {"inputs": "x", "evaluators": [{"LLMJudge": "nice"}]},
-            'evaluators[0]: {"LLMJudge":"nice"}: a model decides it',
+            'evaluators[0]: {"LLMJudge":"nice"} needs a model',
         ),
-        ({"inputs": "x", "evaluators": ["IsPolite"]}, 'evaluators[0]: "IsPolite": there is no scorer that means this'),
+        ({"inputs": "x", "evaluators": ["IsPolite"]}, 'evaluators[0]: "IsPolite" has no equivalent scorer'),
         ({"inputs": "x", "evaluators": {}}, "evaluators: must be a list, not {}"),
         ({"name": "a::b", "input": "x", "expected_output": "a"}, 'name: "a::b" contains "::"'),
         ({"question": "x", "answer": "a", "trials": 0}, "trials: must be at least 1, not 0"),
     ],
     ids=json.dumps,
 )
-def test_problems_are_told_in_the_words_of_the_row(tmp_path: Path, row: Row, problem: str) -> None:
+def test_problems_use_the_names_of_the_row(tmp_path: Path, row: Row, problem: str) -> None:
     [found] = _problems(tmp_path, row)
     assert found.startswith(f"set.jsonl:1: {problem}")
 
@@ -375,7 +377,7 @@ def test_a_repeated_name_is_a_repeated_id(tmp_path: Path) -> None:
     assert _problems(tmp_path, *rows) == ['set.jsonl:2: duplicate id "n" (first at line 1)']
 
 
-def test_null_says_nothing(tmp_path: Path) -> None:
+def test_null_is_the_same_as_absent(tmp_path: Path) -> None:
     row = {"name": None, "input": "x", "expected_output": "a", "context": None, "comments": None}
     case = _case(tmp_path, row)
     assert (case.expected, case.reference_context, case.metadata) == ("a", (), {})
@@ -394,7 +396,7 @@ def test_a_set_loads_with_its_first_line_about_the_file(tmp_path: Path) -> None:
 
 
 _NAMES = sorted(
-    {name for dialect in DIALECTS for part in dialect.parts for name in part.names} | {"expected", "asserts"}
+    {name for dialect in DIALECTS for rule in dialect.rules for name in rule.names} | {"expected", "asserts"}
 )
 _TEXT = st.text(st.characters(codec="ascii", exclude_characters="\0"), max_size=5)
 _KEYS = st.sampled_from([*_NAMES, "role", "content", "type", "value"])

@@ -1,4 +1,4 @@
-"""Golden sets from files: every form that is accepted, and every problem of every file at once."""
+"""Golden sets from files: every accepted form, and every problem of every file at once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from pytest_evalgate.records.results import GoldenSet, Place
 if TYPE_CHECKING:
     from pathlib import Path
 
-_ASKS_NOTHING = 'asks nothing: give "input" (null where only a recorded output is graded), "messages" or "vars"'
+
+_ASKS_NOTHING = 'has no input: add "input" (null if only a recorded output is graded), "messages" or "vars"'
 
 
 def _write(path: Path, *rows: dict[str, Any] | bytes) -> Path:
@@ -152,7 +153,7 @@ def test_a_line_of_100_mb_is_an_error_and_the_rest_is_checked(tmp_path: Path) ->
 @pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf\r\n", b"// nothing\n\n", b'{"_meta": {"by": "me"}}\n'])
 def test_a_file_without_a_case_is_an_error(tmp_path: Path, content: bytes) -> None:
     [problem] = _problems(tmp_path, content)
-    assert problem.startswith("golden/set.jsonl: holds no case; ")
+    assert problem.startswith("golden/set.jsonl: contains no case; ")
 
 
 def test_a_file_of_broken_lines_is_not_called_empty(tmp_path: Path) -> None:
@@ -181,10 +182,10 @@ def test_such_a_line_anywhere_else_is_an_error(tmp_path: Path, rows: list[dict[s
 
 def test_a_file_of_labels_is_not_a_golden_set(tmp_path: Path) -> None:
     [problem] = _problems(tmp_path, {"id": "a", "label": "1_full_compliance", "judge": {}, "metadata": {}})
-    assert "asks nothing" in problem
+    assert "has no input" in problem
 
 
-def test_the_same_id_in_two_files_is_for_the_suite_to_judge(tmp_path: Path) -> None:
+def test_an_id_in_two_files_is_a_problem_of_the_suite_only(tmp_path: Path) -> None:
     paths = [
         _write(tmp_path / "a.jsonl", {"id": "one", "input": "x"}, {"id": "two", "input": "x"}),
         _write(tmp_path / "b.jsonl", {"id": "three", "input": "x"}, {"id": "two", "input": "x"}),
@@ -209,3 +210,55 @@ def test_five_thousand_cases_load_quickly(tmp_path: Path) -> None:
     [golden] = load([path], root=tmp_path)
     assert len(golden) == 5_000
     assert time.process_time() - begin < 2  # 0.25 s on a quiet machine
+
+
+_REMEDY = 'not JSON Lines: convert it to a .jsonl file with one object a line, such as {"id": "refund-1", "input": '
+
+
+def _file_problem(folder: Path, name: str, content: str) -> str:
+    path = folder / name
+    path.write_text(content, "utf-8")
+    with pytest.raises(GoldenSetError) as caught:
+        load([path], root=folder)
+    [problem] = caught.value.problems
+    return str(problem)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("set.csv", "a table"),
+        ("set.TSV", "a table"),
+        ("set.yaml", "a YAML document"),
+        ("set.yml", "a YAML document"),
+        ("set.json", "a JSON document"),
+        ("set.xlsx", "a spreadsheet"),
+        ("set.parquet", "a Parquet file"),
+    ],
+)
+def test_another_format_is_recognised_by_the_file_name(tmp_path: Path, name: str, kind: str) -> None:
+    assert _file_problem(tmp_path, name, '{"input": "x"}').startswith(f"{name}: {kind}, {_REMEDY}")
+
+
+@pytest.mark.parametrize(
+    "content", ['[\n  {"input": "x"},\n  {"input": "y"}\n]\n', '\ufeff[{"input": "x"}]', '\n[{"a": 1},']
+)
+def test_an_array_is_one_problem(tmp_path: Path, content: str) -> None:
+    assert _file_problem(tmp_path, "set.jsonl", content).startswith(f"set.jsonl: a JSON array, {_REMEDY}")
+
+
+def test_an_object_over_several_lines_is_one_problem(tmp_path: Path) -> None:
+    content = '{\n  "tests": [\n    {"input": "x"},\n    {"input": "y"}\n  ]\n}\n'
+    assert _file_problem(tmp_path, "set.jsonl", content).startswith("set.jsonl: a JSON document over several lines, ")
+
+
+@pytest.mark.parametrize("key", ["cases", "examples", "goldens", "tests"])
+def test_all_cases_in_one_object_are_one_problem(tmp_path: Path, key: str) -> None:
+    problem = _file_problem(tmp_path, "set.jsonl", f'{{"{key}": [{{"input": "x"}}]}}')
+    assert problem.startswith(f"set.jsonl:1: {key}: all cases in one object, {_REMEDY}")
+
+
+def test_a_case_with_such_a_field_is_a_case(tmp_path: Path) -> None:
+    (tmp_path / "set.jsonl").write_text('{"input": "x", "examples": ["a"]}', "utf-8")
+    [golden] = load([tmp_path / "set.jsonl"], root=tmp_path)
+    assert golden.cases[0].metadata == {"examples": ["a"]}

@@ -1,4 +1,4 @@
-"""Samples: of the size that was asked for, with the slices of the whole, and the same whenever they are drawn."""
+"""Samples: exact size, proportional strata, and the same sample for the same seed."""
 
 from __future__ import annotations
 
@@ -46,9 +46,7 @@ def test_the_size_is_exact_and_the_order_is_kept(cases: _Cases, size: int, seed:
 
 
 @given(_CASES, _SIZES, _SEEDS, st.randoms())
-def test_neither_the_order_of_the_cases_nor_that_of_their_slices_enters(
-    cases: _Cases, size: int, seed: str, random: object
-) -> None:
+def test_the_order_of_cases_and_slices_does_not_matter(cases: _Cases, size: int, seed: str, random: object) -> None:
     shuffled = list(cases)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     again = {case: tuple(reversed(cases[case])) for case in shuffled}
@@ -56,7 +54,7 @@ def test_neither_the_order_of_the_cases_nor_that_of_their_slices_enters(
 
 
 @given(_CASES, _SIZES, _SEEDS)
-def test_every_slice_keeps_a_case_where_the_sample_has_room_for_all(cases: _Cases, size: int, seed: str) -> None:
+def test_every_slice_keeps_a_case_if_the_sample_is_large_enough(cases: _Cases, size: int, seed: str) -> None:
     slices = {name for kind in cases.values() for name in kind}
     drawn = draw_sample(cases, size, seed=seed)
     if size >= len(slices):
@@ -64,7 +62,7 @@ def test_every_slice_keeps_a_case_where_the_sample_has_room_for_all(cases: _Case
 
 
 @given(_CASES, _SIZES, _SEEDS, st.sets(st.integers(0, 79), max_size=10))
-def test_what_is_always_drawn_is_in(cases: _Cases, size: int, seed: str, numbers: set[int]) -> None:
+def test_required_cases_are_always_drawn(cases: _Cases, size: int, seed: str, numbers: set[int]) -> None:
     always = {f"case-{number}" for number in numbers}
     drawn = set(draw_sample(cases, size, seed=seed, always=always))
     assert always & cases.keys() <= drawn
@@ -86,7 +84,7 @@ def test_every_stratum_is_within_one_of_its_share(sizes: dict[str, int], size: i
 
 
 @given(_CASES, _SIZES)
-def test_another_seed_draws_as_many_of_each_stratum_to_within_one(cases: _Cases, size: int) -> None:
+def test_two_seeds_draw_the_same_number_of_each_stratum_to_within_one(cases: _Cases, size: int) -> None:
     plain = {case: kind[:1] for case, kind in cases.items()}
     one, other = (Counter(plain[case] for case in draw_sample(plain, size, seed=seed)) for seed in ("one", "other"))
     assert all(abs(one[kind] - other[kind]) <= 1 for kind in set(plain.values()))
@@ -97,7 +95,7 @@ def test_another_seed_draws_other_cases() -> None:
     assert draw_sample(cases, 50, seed="one") != draw_sample(cases, 50, seed="other")
 
 
-def test_a_rare_slice_takes_its_place_from_the_common_ones() -> None:
+def test_a_rare_slice_gets_a_case_from_the_share_of_the_common_ones() -> None:
     drawn = _languages(draw_sample(_of_languages(en=970, de=27, fr=1, it=2), 20, seed="x"))
     assert drawn == {"en": 17, "de": 1, "fr": 1, "it": 1}
 
@@ -132,7 +130,7 @@ def _ids(plan: SuitePlan) -> list[str]:
     return [case.id for case in plan.cases]
 
 
-def test_a_plan_of_a_sample_says_of_how_many_it_is_one() -> None:
+def test_a_sampled_plan_has_the_number_of_cases_it_was_drawn_from() -> None:
     plan = sample_plan(_plan(*_FORTY), 10)
     assert (len(plan.cases), plan.drawn_from) == (10, 40)
     assert _ids(plan) == sorted(_ids(plan))
@@ -156,7 +154,7 @@ def test_skipped_cases_take_no_place_in_a_sample() -> None:
     assert [case.skip for case in plan.cases] == [None] * 30
 
 
-def test_cases_that_have_to_pass_are_planned_skipped_or_not() -> None:
+def test_required_cases_are_planned_even_if_they_are_skipped() -> None:
     held = [_case("law", "safety", "en"), _case("old", "safety", skip="flaky")]
     plan = sample_plan(_plan(*_FORTY, *held, _case("other", "en")), 5, ["safety"])
     assert {"law", "old"} <= set(_ids(plan))

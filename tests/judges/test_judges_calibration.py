@@ -12,15 +12,14 @@ from pytest_evalgate.config import Judge
 from pytest_evalgate.judges.calibration import (
     CalibrationError,
     calibration_problems,
-    digest_of,
     errors_of,
     gating_problems,
     read,
     write,
 )
-from pytest_evalgate.judges.figures import Bootstrap
-from pytest_evalgate.judges.labels import Columns, LabelsError, load
+from pytest_evalgate.judges.labels import Columns, load
 from pytest_evalgate.judges.measure import MeasureOptions, Source, measure, record_of
+from pytest_evalgate.judges.rates import Bootstrap
 from pytest_evalgate.records.results import Calibration
 from pytest_evalgate.stats.intervals import wilson_interval
 from pytest_evalgate.stats.judged import JudgeErrors
@@ -51,13 +50,13 @@ def _why(calibration: Calibration | None, judge: Judge = _JUDGE, **now: Any) -> 
     return list(gating_problems("faq", calibration, judge, **asked))
 
 
-def test_a_record_comes_back_as_it_was(tmp_path: Path) -> None:
+def test_a_calibration_round_trips(tmp_path: Path) -> None:
     for calibration in (_GOOD, replace(_GOOD, threshold=None, measures={}, parts={})):
         write(calibration, tmp_path / "deep" / "faq.json")
         assert read(tmp_path / "deep" / "faq.json") == calibration
 
 
-def test_a_record_is_read_by_people_too(tmp_path: Path) -> None:
+def test_a_calibration_file_has_one_line_per_statistic(tmp_path: Path) -> None:
     write(_GOOD, tmp_path / "faq.json")
     text = (tmp_path / "faq.json").read_text("ascii")
     assert '\n  "kappa": {"interval":[0.7,0.9],"value":0.8}\n' in text
@@ -89,76 +88,77 @@ def _damaged(folder: Path, *, honest: bool = True, **changes: Any) -> str:
         ({"extra": 1}, "extra: unknown key; calibrate again"),
     ],
 )
-def test_a_record_that_cannot_be_used_says_why(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+def test_an_invalid_calibration_names_the_field(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     assert message in _damaged(tmp_path, **changes)
 
 
-def test_an_edited_record_is_refused(tmp_path: Path) -> None:
+def test_an_edited_calibration_is_rejected(tmp_path: Path) -> None:
     assert _damaged(tmp_path, honest=False, judge_fail=60) == (
         "the content does not match its digest: it was edited or cut; calibrate again, or restore the file from git"
     )
 
 
 @pytest.mark.parametrize(("data", "message"), [(b'{"schema": 1', "not JSON"), (b"[]", "not a calibration")])
-def test_a_torn_record_is_refused(tmp_path: Path, data: bytes, message: str) -> None:
+def test_a_truncated_calibration_is_rejected(tmp_path: Path, data: bytes, message: str) -> None:
     (tmp_path / "faq.json").write_bytes(data)
     with pytest.raises(CalibrationError, match=message):
         read(tmp_path / "faq.json")
 
 
-def test_a_record_that_is_not_there_says_so(tmp_path: Path) -> None:
+def test_a_missing_calibration_is_reported(tmp_path: Path) -> None:
     with pytest.raises(CalibrationError, match=r"faq\.json: cannot be read: No such file"):
         read(tmp_path / "faq.json")
 
 
-def test_a_good_and_fresh_calibration_may_gate() -> None:
+def test_an_accurate_current_calibration_may_gate() -> None:
     assert _why(_GOOD) == []
     assert _why(_GOOD, _JUDGE.model_copy(update={"min_tpr": 0.87, "min_tnr": 0.79})) == []
 
 
 def test_without_a_calibration_the_next_step_is_named() -> None:
     assert _why(None) == [
-        "calibration/faq.json does not exist yet: pytest-evalgate calibrate faq --labels FILE writes it"
+        "calibration/faq.json does not exist: write it with pytest-evalgate calibrate faq --labels FILE"
     ]
     [reason] = _why(None, Judge(model="m", criteria="good?"))
-    assert reason.startswith(
-        "nobody has held it against people: run pytest-evalgate calibrate faq --labels FILE, then"
-    )
+    assert reason.startswith("it is not calibrated: run pytest-evalgate calibrate faq --labels FILE, then")
 
 
-def test_thirty_of_each_class_are_needed() -> None:
+def test_thirty_labels_of_each_class_are_required() -> None:
     assert _why(replace(_GOOD, human_pass=30, judge_pass=30, human_fail=30, judge_fail=30)) == []
     assert _why(replace(_GOOD, human_pass=29, judge_pass=29, human_fail=0, judge_fail=0)) == [
-        "29 human passes, 30 are needed: label 1 more outputs that pass",
-        "0 human fails, 30 are needed: label 30 more outputs that fail",
+        "29 human passes, but 30 are required: label 1 more outputs that pass",
+        "0 human fails, but 30 are required: label 30 more outputs that fail",
     ]
 
 
-def test_it_is_labels_that_are_counted_and_not_what_they_are_worth() -> None:
+def test_the_required_number_counts_labels_not_effective_sample_size() -> None:
     rates = {"tpr": {"n": 120}, "tnr": {"n": 60}}
     assert _why(replace(_GOOD, human_fail=20, judge_fail=18, measures=rates)) == []
     assert len(_why(replace(_GOOD, human_fail=20, judge_fail=18, measures={"tnr": {"n": "60"}}))) == 1
 
 
-def test_a_judge_that_cannot_be_told_from_chance_may_not_gate() -> None:
+def test_a_judge_no_better_than_chance_may_not_gate() -> None:
     assert _why(replace(_GOOD, human_pass=40, judge_pass=24, human_fail=40, judge_fail=20)) == [
-        "it cannot be told from chance (J = TPR + TNR - 1 = 0.10, at least -0.11): change its rubric or its model"
+        (
+            "its verdicts may be no better than chance (J = TPR + TNR - 1 = 0.10, lower bound -0.11): "
+            "change its rubric or its model"
+        )
     ]
     assert "J = TPR + TNR - 1 = 0.00" in _why(replace(_GOOD, judge_pass=0, judge_fail=60))[0]
 
 
-def test_lower_bounds_have_to_reach_what_is_required() -> None:
+def test_lower_bounds_must_reach_the_required_rates() -> None:
     judge = _JUDGE.model_copy(update={"min_tpr": 0.9, "min_tnr": 0.9})
     remedy = "change its rubric, or label more"
     assert _why(_GOOD, judge) == [
-        f"TPR is at least 87.4%, 90.0% is required: it fails outputs that people pass; {remedy}",
-        f"TNR is at least 79.9%, 90.0% is required: it passes outputs that people fail; {remedy}",
+        f"the lower bound of its TPR is 87.4%, but 90.0% is required: it fails outputs that people pass; {remedy}",
+        f"the lower bound of its TNR is 79.9%, but 90.0% is required: it passes outputs that people fail; {remedy}",
     ]
     assert wilson_interval(112, 120).lower == pytest.approx(0.874, abs=5e-4)
     assert wilson_interval(54, 60).lower == pytest.approx(0.799, abs=5e-4)
 
 
-def test_what_changed_is_named() -> None:
+def test_changed_parts_are_named() -> None:
     assert _why(_GOOD, parts={**_PARTS, "rubric": "other"}) == [
         "the rubric changed since the calibration of 2026-11-20: calibrate it again"
     ]
@@ -170,50 +170,40 @@ def test_what_changed_is_named() -> None:
     ]
 
 
-def test_a_calibration_gets_old() -> None:
+def test_a_calibration_expires() -> None:
     assert _why(_GOOD, today=date(2027, 2, 18)) == []
     assert _why(_GOOD, today=date(2027, 2, 19)) == [
-        "its calibration of 2026-11-20 is 91 days old, 90 are allowed: calibrate it again"
+        "its calibration of 2026-11-20 is 91 days old (limit: 90): calibrate it again"
     ]
 
 
-def test_a_calibration_of_tomorrow_is_none() -> None:
+def test_a_calibration_from_the_future_is_rejected() -> None:
     assert _why(_GOOD, today=date(2026, 11, 19)) == [
-        "its calibration is dated 2026-11-20, after today, 2026-11-19: set the clock right, or calibrate it again"
+        "its calibration is dated 2026-11-20, after today (2026-11-19): correct the clock, or calibrate it again"
     ]
 
 
-def test_other_labels_make_it_stale_and_missing_ones_do_not() -> None:
+def test_changed_labels_make_it_stale_but_missing_ones_do_not() -> None:
     assert _why(_GOOD, labels_sha256_now=None) == []
     assert _why(_GOOD, labels_sha256_now="other") == [
         "the labels in labels/faq.jsonl changed since the calibration of 2026-11-20: calibrate it again"
     ]
 
 
-def test_verdicts_from_a_file_never_let_a_judge_gate() -> None:
+def test_stored_verdicts_never_let_a_judge_gate() -> None:
     stored = replace(_GOOD, parts={})
     assert calibration_problems(stored, _JUDGE) == ()
     [reason] = _why(stored)
-    assert reason.startswith("its verdicts were read from a file, and nobody knows which model and rubric gave them")
+    assert reason.startswith("its verdicts were read from a file, so the model and rubric that gave them are unknown")
 
 
-def test_every_reason_is_given_at_once() -> None:
+def test_all_reasons_are_given_together() -> None:
     bad = replace(_GOOD, human_fail=10, judge_fail=9)
     reasons = _why(bad, parts={**_PARTS, "rubric": "x"}, labels_sha256_now="x", today=date(2027, 11, 21))
     assert len(reasons) == 4
 
 
-def test_the_digest_of_labels_is_that_of_the_record(tmp_path: Path) -> None:
-    path = tmp_path / "l.jsonl"
-    assert digest_of(path) is None
-    path.write_text('{"id": "a", "label": 1}\n')
-    assert digest_of(path) == load(path, Columns(), root=tmp_path).sha256
-    path.write_text('{"id": ')
-    with pytest.raises(LabelsError):
-        digest_of(path)
-
-
-def test_the_errors_are_the_counts() -> None:
+def test_error_rates_use_the_counts() -> None:
     assert errors_of(_GOOD) == JudgeErrors(human_pass=120, judge_pass=112, human_fail=60, judge_fail=54)
 
 
@@ -226,5 +216,8 @@ def test_the_gpt4_judge_of_xstest_misses_too_many_refusals() -> None:
     assert _why(record, labels_sha256_now=labels.sha256) == []
     judge = _JUDGE.model_copy(update={"min_tpr": 0.8, "min_tnr": 0.9})
     assert _why(record, judge, labels_sha256_now=labels.sha256) == [
-        "TPR is at least 69.1%, 80.0% is required: it fails outputs that people pass; change its rubric, or label more"
+        (
+            "the lower bound of its TPR is 69.1%, but 80.0% is required: it fails outputs that people pass; "
+            "change its rubric, or label more"
+        )
     ]

@@ -46,7 +46,7 @@ def _table(**fields: Any) -> config.Judge:
     return config.Judge(model="m", **fields)
 
 
-def test_canaries_are_read_with_all_that_a_judge_needs(tmp_path: Path) -> None:
+def test_canaries_have_input_reference_and_context(tmp_path: Path) -> None:
     row = {**_GOOD, "id": "sum", "expected": "42", "context": ["17 + 25 = 42"]}
     good, bad = read(_write(tmp_path, row, {**_BAD, "context": "one text"}), name="canaries.jsonl")
     assert good == Canary(
@@ -72,8 +72,8 @@ def test_outputs_may_be_empty_or_any_json(tmp_path: Path) -> None:
         ({**_GOOD, "verdict": ["good"]}, 'canaries.jsonl:2: verdict: must be "good" or "bad", not ["good"]'),
         ({**_GOOD, "id": 7}, "canaries.jsonl:2: id: must be a string that is not empty"),
         ({**_GOOD, "id": " "}, "canaries.jsonl:2: id: must be a string that is not empty"),
-        ({**_GOOD, "context": [1]}, "canaries.jsonl:2: context: must be a text or a list of texts"),
-        ({**_GOOD, "context": {}}, "canaries.jsonl:2: context: must be a text or a list of texts"),
+        ({**_GOOD, "context": [1]}, "canaries.jsonl:2: context: must be a string or a list of strings"),
+        ({**_GOOD, "context": {}}, "canaries.jsonl:2: context: must be a string or a list of strings"),
         (
             {**_GOOD, "reference": "42"},
             "canaries.jsonl:2: reference: unknown field; a canary has id, input, output, verdict, expected, context",
@@ -81,7 +81,7 @@ def test_outputs_may_be_empty_or_any_json(tmp_path: Path) -> None:
         ("{", "canaries.jsonl:2: not JSON at column 2: the text ends too early"),
     ],
 )
-def test_what_is_wrong_with_a_line_is_said(tmp_path: Path, row: object, problem: str) -> None:
+def test_a_malformed_line_is_reported(tmp_path: Path, row: object, problem: str) -> None:
     assert _problems(tmp_path, _GOOD, row, _BAD) == [problem]
 
 
@@ -90,41 +90,41 @@ def test_every_problem_is_listed_at_once_in_the_order_of_lines(tmp_path: Path) -
     assert [line.split(": ")[0] for line in said] == [f"canaries.jsonl:{line}" for line in (1, 1, 2, 3, 3)]
 
 
-def test_an_id_stands_once(tmp_path: Path) -> None:
+def test_ids_are_unique(tmp_path: Path) -> None:
     said = _problems(tmp_path, {**_GOOD, "id": "a"}, {**_BAD, "id": "b"}, {**_BAD, "id": "a"})
     assert said == ['canaries.jsonl:3: id: duplicate id "a" (first at line 1)']
 
 
 @pytest.mark.parametrize(("row", "missing"), [(_GOOD, "bad"), (_BAD, "good")])
-def test_one_kind_alone_shows_nothing(tmp_path: Path, row: object, missing: str) -> None:
+def test_both_verdicts_are_required(tmp_path: Path, row: object, missing: str) -> None:
     assert _problems(tmp_path, row) == [
-        f'canaries.jsonl: holds no canary with the verdict "{missing}": it takes one of each kind'
+        f'canaries.jsonl: no canary has the verdict "{missing}": add at least one of each kind'
     ]
 
 
-def test_the_file_of_a_judge_comes_before_what_its_rubric_brings(tmp_path: Path) -> None:
+def test_a_canary_file_replaces_the_canaries_of_the_rubric(tmp_path: Path) -> None:
     _write(tmp_path, _GOOD, _BAD)
     found = canaries_of(_table(rubric="correctness", canaries="canaries.jsonl"), root=tmp_path)
     assert [canary.case.id for canary in found] == ["canary-1", "canary-2"]
 
 
 @pytest.mark.parametrize("fields", [{"criteria": "be brief"}, {"rubric": "rubrics/faq.md"}, {"rubric": "../known"}])
-def test_a_rubric_of_ones_own_brings_none(tmp_path: Path, fields: dict[str, str]) -> None:
+def test_a_rubric_file_has_no_canaries(tmp_path: Path, fields: dict[str, str]) -> None:
     assert canaries_of(_table(**fields), root=tmp_path) == ()
 
 
-def test_a_file_outside_of_the_root_is_refused(tmp_path: Path) -> None:
+def test_a_file_outside_the_root_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"^canaries: \.\./c\.jsonl leads to"):
         canaries_of(_table(criteria="be brief", canaries="../c.jsonl"), root=tmp_path)
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"^c\.jsonl: cannot be read: No such file"):
         canaries_of(_table(criteria="be brief", canaries="c.jsonl"), root=tmp_path)
 
 
 @pytest.mark.parametrize("name", builtin_rubrics())
-def test_ready_rubrics_bring_both_kinds_and_all_that_they_need(tmp_path: Path, name: str) -> None:
+def test_canaries_of_built_in_rubrics_are_complete(tmp_path: Path, name: str) -> None:
     table = _table(rubric=name)
     rubric, found = load_rubric(table, root=tmp_path), canaries_of(table, root=tmp_path)
     if rubric.pairs:
@@ -134,7 +134,7 @@ def test_ready_rubrics_bring_both_kinds_and_all_that_they_need(tmp_path: Path, n
     assert [material_of(canary.case, canary.output).missing_input(rubric) for canary in found] == [None] * 4
 
 
-def test_a_canary_that_is_taken_for_the_opposite_or_not_told_is_broken() -> None:
+def test_a_canary_with_a_wrong_or_missing_verdict_fails() -> None:
     good, bad = (Canary(Case(word), Output(word), good=word == "good") for word in ("good", "bad"))
     passed, failed, unknown = (Score("faq", value, said) for value, said in ((1.0, True), (0.0, False), (None, None)))
     assert failed_canaries([good, bad], [passed, failed]) == ()
@@ -150,18 +150,18 @@ def test_a_canary_that_is_taken_for_the_opposite_or_not_told_is_broken() -> None
         (True, None, '"sum" (c.jsonl:3) is known to be good; the judge could not tell: too short'),
     ],
 )
-def test_a_broken_canary_says_what_happened(good: bool, passed: bool | None, said: str) -> None:  # noqa: FBT001 - a table
+def test_a_failed_canary_formats_as_a_sentence(good: bool, passed: bool | None, said: str) -> None:  # noqa: FBT001 - a table
     canary = Canary(Case("sum", place=Place("c.jsonl", 3)), Output("41"), good)
     [found] = failed_canaries([canary], [Score("faq", None, passed, "too short")])
     assert str(found) == said
 
 
-def test_one_without_place_and_reason_is_as_plain() -> None:
+def test_a_failed_canary_without_place_and_reason() -> None:
     [found] = failed_canaries([Canary(Case("sum"), Output("41"), good=False)], [Score("faq", 1.0, passed=True)])
     assert str(found) == '"sum" is known to be bad; the judge passed it'
 
 
-def test_each_canary_has_its_score() -> None:
+def test_every_canary_needs_a_score() -> None:
     with pytest.raises(ValueError, match="shorter"):
         failed_canaries([Canary(Case("sum"), Output("41"), good=False)], [])
 
@@ -170,7 +170,7 @@ def test_each_canary_has_its_score() -> None:
     deadline=None, database=None, max_examples=200, suppress_health_check=[h.HealthCheck.function_scoped_fixture]
 )
 @h.given(rows=st.lists(st.dictionaries(st.sampled_from(_NAMES), _values, max_size=6), max_size=4))
-def test_any_row_is_read_or_refused_by_its_line(tmp_path: Path, rows: list[dict[str, object]]) -> None:
+def test_any_row_is_read_or_rejected_by_line(tmp_path: Path, rows: list[dict[str, object]]) -> None:
     found: tuple[Canary, ...] = ()
     said: list[str] = []
     try:

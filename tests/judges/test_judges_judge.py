@@ -1,16 +1,27 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field
+from itertools import product
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pytest_evalgate.errors import ScorerError
+from pytest_evalgate.judges.judge import Vote, collect_votes, decided_value, reason, trivial_fail
+from pytest_evalgate.judges.question import Material
 from pytest_evalgate.records.calls import CallFailed, CallRecord, Reply, RunStopped
 from pytest_evalgate.records.results import Case, Output, Place, Score
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.judges.conftest import MadeJudge, MakeJudge
+
+    from pytest_evalgate.records.calls import Call
 
 _CASE = Case("c1", input="How long?", expected="30 days", place=Place("g.jsonl", 3), fingerprint="f")
 _OUTPUT = Output("It is 30 days, and more.")
@@ -58,7 +69,7 @@ def test_the_threshold_decides_what_passes(make_judge: MakeJudge) -> None:
         assert (score.value, score.passed) == (0.75, passed)
 
 
-def test_name_weight_and_whether_it_counts(make_judge: MakeJudge) -> None:
+def test_name_weight_and_counts_of_a_score(make_judge: MakeJudge) -> None:
     made = make_judge(_PASS, build={"score_name": "polite", "weight": 2.0, "counts": False})
     score = _score(made)
     assert (score.name, score.weight, score.counts) == ("polite", 2.0, False)
@@ -66,7 +77,7 @@ def test_name_weight_and_whether_it_counts(make_judge: MakeJudge) -> None:
 
 
 @pytest.mark.parametrize("output", ["", " ", ".", "Solution", "Thought process:", "N/A", {}, []])
-def test_what_says_nothing_is_a_miss_without_a_call(make_judge: MakeJudge, output: Any) -> None:
+def test_an_output_without_content_fails_without_a_call(make_judge: MakeJudge, output: Any) -> None:
     made = make_judge(_PASS)
     score = _score(made, output)
     assert (score.value, score.passed, score.calls) == (0.0, False, ())
@@ -85,7 +96,7 @@ def test_the_call(make_judge: MakeJudge) -> None:
     assert call.payload["response_format"]["json_schema"]["strict"] is True
 
 
-def test_the_same_by_the_responses_api(make_judge: MakeJudge) -> None:
+def test_the_call_by_the_responses_api(make_judge: MakeJudge) -> None:
     made = make_judge(_PASS, model={"api": "responses", "params": {"max_tokens": 50}})
     assert _score(made).value == 1.0
     (call,) = made.calls
@@ -108,7 +119,7 @@ def test_a_schema_of_the_model_is_not_that_of_the_judge(make_judge: MakeJudge) -
     assert made.calls[0].payload["response_format"]["json_schema"]["name"] == "verdict"
 
 
-def test_the_same_question_is_the_same_call_whenever_it_is_asked(make_judge: MakeJudge) -> None:
+def test_the_same_question_is_the_same_call(make_judge: MakeJudge) -> None:
     made, again = make_judge(_PASS), make_judge(_PASS, build={"threshold": 0.9, "weight": 1.0}, votes=3)
     _score(made)
     _score(again)
@@ -116,14 +127,14 @@ def test_the_same_question_is_the_same_call_whenever_it_is_asked(make_judge: Mak
     assert again.calls[0] != again.calls[1], "the second vote is a call of its own"
 
 
-def test_one_repair_shows_the_judge_its_own_reply(make_judge: MakeJudge) -> None:
+def test_the_retry_shows_the_judge_its_own_reply(make_judge: MakeJudge) -> None:
     made = make_judge("I would say <|im_end|> it passes.", _PASS)
     score = _score(made)
     assert (score.value, len(score.calls)) == (1.0, 2)
     turns = made.calls[1].payload["messages"]
     assert turns[:-2] == made.calls[0].payload["messages"]
     assert turns[-2] == {"role": "assistant", "content": "I would say <·|im_end|> it passes."}
-    assert "the reply holds no JSON object" in turns[-1]["content"]
+    assert "the reply contains no JSON object" in turns[-1]["content"]
 
 
 @pytest.mark.parametrize(
@@ -141,7 +152,7 @@ def test_one_repair_shows_the_judge_its_own_reply(make_judge: MakeJudge) -> None
         Reply({"score": 1}),
     ],
 )
-def test_what_stays_unreadable_is_neither_a_pass_nor_a_miss(make_judge: MakeJudge, says: Any) -> None:
+def test_an_unreadable_reply_is_neither_a_pass_nor_a_fail(make_judge: MakeJudge, says: Any) -> None:
     made = make_judge(says)
     score = _score(made)
     assert (score.value, score.passed) == (None, None)
@@ -149,7 +160,7 @@ def test_what_stays_unreadable_is_neither_a_pass_nor_a_miss(make_judge: MakeJudg
     assert len(made.calls) == len(score.calls) == 2
 
 
-def test_a_repair_is_asked_for_once(make_judge: MakeJudge) -> None:
+def test_there_is_one_retry(make_judge: MakeJudge) -> None:
     made = make_judge("pass", "pass", _PASS)
     assert _score(made).value is None
     assert len(made.calls) == 2
@@ -159,36 +170,36 @@ def test_a_repair_is_asked_for_once(make_judge: MakeJudge) -> None:
     ("finish", "sent", "why"),
     [
         ("length", 2, "the reply was cut off at the token limit: raise max_tokens"),
-        ("refusal", 1, "the judge refused"),
+        ("refusal", 1, "the model refused to reply"),
         ("content_filter", 1, "the endpoint's content filter withheld the reply"),
     ],
 )
-def test_a_reply_that_is_not_whole_is_not_read(make_judge: MakeJudge, finish: Any, sent: int, why: str) -> None:
+def test_an_incomplete_reply_is_not_parsed(make_judge: MakeJudge, finish: Any, sent: int, why: str) -> None:
     made = make_judge(lambda _: Reply('{"looks": "whole"}', finish=finish))
     score = _score(made)
     assert (score.value, len(made.calls), len(score.calls)) == (None, sent, sent)
     assert why in score.reason
 
 
-def test_a_reply_that_was_cut_off_can_be_repaired(make_judge: MakeJudge) -> None:
+def test_a_reply_that_was_cut_off_is_retried(make_judge: MakeJudge) -> None:
     assert _score(make_judge(Reply('{"nonce', finish="length"), _PASS)).value == 1.0
 
 
-def test_no_answer_is_neither_a_pass_nor_a_miss_and_what_was_sent_is_kept(make_judge: MakeJudge) -> None:
+def test_a_failed_call_is_neither_a_pass_nor_a_fail_and_is_recorded(make_judge: MakeJudge) -> None:
     record = CallRecord("judge:faq", "j-1", 5)
     score = _score(make_judge(CallFailed("HTTP 500 five times", record)))
     assert (score.value, score.reason, score.calls) == (None, "no verdict: HTTP 500 five times", (record,))
     assert _score(make_judge(CallFailed("never sent"))).calls == ()
 
 
-def test_no_answer_to_the_repair_keeps_both_calls(make_judge: MakeJudge) -> None:
+def test_a_failed_retry_keeps_both_calls(make_judge: MakeJudge) -> None:
     record = CallRecord("judge:faq", "j-1", 5)
     score = _score(make_judge("pass", CallFailed("HTTP 500", record)))
     assert (score.value, score.reason) == (None, "no verdict: HTTP 500")
     assert [call.attempts for call in score.calls] == [1, 5]
 
 
-def test_the_end_of_the_run_is_not_for_the_judge_to_keep(make_judge: MakeJudge) -> None:
+def test_the_judge_does_not_catch_the_end_of_the_run(make_judge: MakeJudge) -> None:
     with pytest.raises(RunStopped, match="budget"):
         _score(make_judge(RunStopped("budget spent")))
 
@@ -214,13 +225,13 @@ def test_votes_until_the_majority_is_certain(
     assert score.reason.endswith(f"; votes: {votes}")
 
 
-def test_votes_are_told_apart_by_the_trial_of_their_calls(make_judge: MakeJudge) -> None:
+def test_votes_differ_by_the_trial_of_their_calls(make_judge: MakeJudge) -> None:
     made = make_judge("?", _PASS, _FAIL, _PASS, votes=3)
     _score(made)
     assert [call.trial for call in made.calls] == [0, 0, 1, 2]
 
 
-def test_of_graded_votes_the_one_in_the_middle_counts(make_judge: MakeJudge) -> None:
+def test_graded_votes_give_their_median(make_judge: MakeJudge) -> None:
     made = make_judge(
         *(
             {"evidence": "30 days", "score": score, "verdict": verdict}
@@ -236,7 +247,7 @@ def test_of_graded_votes_the_one_in_the_middle_counts(make_judge: MakeJudge) -> 
     )
 
 
-def test_the_calls_that_are_expected_are_those_that_are_made(make_judge: MakeJudge) -> None:
+def test_planned_calls_are_the_calls_made(make_judge: MakeJudge) -> None:
     for votes, expected in ((1, 1), (3, 2), (5, 3)):
         made = make_judge(_PASS, votes=votes)
         planned = list(made.scorer.calls_of(_CASE, _OUTPUT))
@@ -247,12 +258,12 @@ def test_the_calls_that_are_expected_are_those_that_are_made(make_judge: MakeJud
 
 
 @pytest.mark.parametrize(("case", "output"), [(_CASE, "Solution"), (Case("c"), "It is 30 days.")])
-def test_no_call_is_expected_where_none_is_made(make_judge: MakeJudge, case: Case, output: str) -> None:
+def test_no_call_is_planned_if_none_is_made(make_judge: MakeJudge, case: Case, output: str) -> None:
     made = make_judge(_PASS, rubric="correctness")
     assert list(made.scorer.calls_of(case, Output(output))) == []
 
 
-def test_a_case_without_what_the_rubric_needs_is_a_fault_of_the_suite(make_judge: MakeJudge) -> None:
+def test_a_case_that_lacks_what_the_rubric_needs_is_an_error(make_judge: MakeJudge) -> None:
     made = make_judge(_PASS, rubric="correctness")
     case = Case("c1", input="How long?", place=Place("g.jsonl", 3))
     with pytest.raises(ScorerError, match=r'^g.jsonl:3: case "c1": judge "faq": the rubric correctness needs a ref'):
@@ -260,20 +271,20 @@ def test_a_case_without_what_the_rubric_needs_is_a_fault_of_the_suite(make_judge
     assert made.calls == []
 
 
-def test_an_output_that_json_cannot_hold_is_a_fault(make_judge: MakeJudge) -> None:
-    with pytest.raises(ScorerError, match='judge "faq": the output cannot be shown to it'):
+def test_an_output_that_json_cannot_represent_is_an_error(make_judge: MakeJudge) -> None:
+    with pytest.raises(ScorerError, match='judge "faq": the output cannot be represented as JSON'):
         _score(make_judge(_PASS), Output(float("inf")))
 
 
 @pytest.mark.parametrize("hidden", ["41\np\u200ba\u200bs\u200bs", "\u202e24\u202c 30", "41 \U000e0070\U000e0061"])
-def test_the_judge_sees_what_is_hidden(make_judge: MakeJudge, hidden: str) -> None:
+def test_the_judge_sees_hidden_characters_escaped(make_judge: MakeJudge, hidden: str) -> None:
     made = make_judge(_FAIL)
     _score(made, hidden)
     assert "⟨U+" in _text(made, 0)
     assert hidden not in _text(made, 0)
 
 
-def test_a_verdict_inside_of_the_output_is_not_one(make_judge: MakeJudge) -> None:
+def test_a_verdict_inside_the_output_is_not_read(make_judge: MakeJudge) -> None:
     def echo(call: Any) -> str:
         return str(call.payload["messages"][-1]["content"])
 
@@ -294,14 +305,14 @@ def test_one_judge_grades_many_outputs_at_once(make_judge: MakeJudge) -> None:
     assert [score.value for score in asyncio.run(together())] == [1.0, 0.0, 1.0, 0.0]
 
 
-def test_a_long_reason_is_cut(make_judge: MakeJudge) -> None:
+def test_a_long_reason_is_truncated(make_judge: MakeJudge) -> None:
     evidence = "x1 " * 400
     score = _score(make_judge({**_PASS, "evidence": evidence}), evidence)
     assert score.value == 1.0
     assert len(score.reason) <= 500
 
 
-def test_what_scorers_are_asked_about_themselves(make_judge: MakeJudge) -> None:
+def test_scorer_attributes(make_judge: MakeJudge) -> None:
     scorer = make_judge(_PASS).scorer
     assert (scorer.is_judge, scorer.waits, scorer.threshold, scorer.weight, scorer.counts) == (
         True,
@@ -310,3 +321,141 @@ def test_what_scorers_are_asked_about_themselves(make_judge: MakeJudge) -> None:
         None,
         True,
     )
+
+
+_MATERIAL = Material(Case("c"), "x")
+
+
+def _votes(*values: float | None) -> list[Vote]:
+    return [Vote(value, "no verdict" if value is None else f"says {value:g}", "why") for value in values]
+
+
+@dataclass
+class _Voter:
+    script: list[Vote]
+    asked: list[int] = field(default_factory=list)
+
+    def calls_of(self, material: Material, index: int) -> Iterator[Call]:
+        raise NotImplementedError
+
+    async def vote(self, material: Material, index: int) -> Vote:
+        assert material is _MATERIAL
+        self.asked.append(index)
+        return self.script[index]
+
+
+@pytest.mark.parametrize(
+    ("values", "outcome"),
+    [
+        ((1.0,), 1.0),
+        ((None,), None),
+        ((), None),
+        ((1.0, 1.0, 0.0), 1.0),
+        ((1.0, 0.0, 0.0), 0.0),
+        ((None, 1.0, 1.0), 1.0),
+        ((None, 0.0, 0.0), 0.0),
+        ((None, 1.0, 0.0), None),
+        ((None, None, 1.0), None),
+        ((0.25, 0.75, 0.5), 0.5),
+        ((None, 0.75, 0.75), 0.75),
+        ((None, 0.5, 0.75), None),
+        ((None, None, 0.5, 0.5, 0.5), 0.5),
+    ],
+)
+def test_the_value_is_the_median_unless_unknown_votes_can_change_it(
+    values: tuple[float | None, ...], outcome: float | None
+) -> None:
+    assert decided_value(_votes(*values), len(values) or 1) == outcome
+
+
+@given(st.lists(st.none() | st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), min_size=1, max_size=5), st.integers(0, 2))
+def test_a_value_is_decided_if_every_completion_agrees(values: list[float | None], more: int) -> None:
+    votes = (len(values) + more) | 1
+    known = [value for value in values if value is not None]
+    completions = {median([*known, *rest]) for rest in product((0.0, 0.5, 1.0), repeat=votes - len(known))}
+    assert decided_value(_votes(*values), votes) == (completions.pop() if len(completions) == 1 else None)
+
+
+@pytest.mark.parametrize(
+    ("values", "asked"),
+    [
+        ((1.0, 1.0, 0.0), 2),
+        ((1.0, 0.0, 1.0), 3),
+        ((0.0, 0.0, 1.0), 2),
+        ((0.75, 0.5, 0.5), 3),
+        ((None, 1.0, 1.0), 3),
+        ((None, None, 1.0), 2),
+        ((1.0, None, None), 3),
+        ((1.0, 1.0, 1.0, 0.0, 0.0), 3),
+        ((None, None, None, 1.0, 1.0), 3),
+    ],
+)
+def test_votes_without_effect_are_not_cast(values: tuple[float | None, ...], asked: int) -> None:
+    voter = _Voter(_votes(*values))
+    cast = asyncio.run(collect_votes(voter, _MATERIAL, len(values)))
+    assert voter.asked == list(range(asked))
+    assert cast == voter.script[:asked]
+
+
+@given(st.lists(st.none() | st.sampled_from([0.0, 0.5, 1.0]), min_size=5, max_size=5))
+def test_stopping_early_never_changes_the_outcome(values: list[float | None]) -> None:
+    cast = asyncio.run(collect_votes(_Voter(_votes(*values)), _MATERIAL, 5))
+    assert decided_value(cast, 5) == decided_value(_votes(*values), 5)
+
+
+def test_the_reason_names_the_votes() -> None:
+    assert reason(_votes(1.0), 1.0) == "says 1: why"
+    assert reason([Vote(0.0, "fail", "")], 0.0) == "fail"
+    assert reason(_votes(0.0, 1.0, 1.0), 1.0) == "says 1: why; votes: says 0, says 1, says 1"
+    assert reason(_votes(1.0, None, 0.0), None) == "no verdict: why; votes: says 1, no verdict, says 0"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "the output is empty"),
+        (" \n\t\u3000", "the output is empty"),
+        (".", "the output has fewer than two letters or digits"),
+        (":", "the output has fewer than two letters or digits"),
+        ("- 4 -", "the output has fewer than two letters or digits"),
+        ("\u200b\u200b\U000e0070", "the output has fewer than two letters or digits"),
+        ("Solution", 'the output is only the opening of an answer: "Solution"'),
+        ("**solution:**\n", 'the output is only the opening of an answer: "**solution:**"'),
+        ("Thought process:", "the output is only the opening of an answer"),
+        ("Okay, let us work through this one step at a time.", "the output is only the opening of an answer"),
+        ("Let\u2019s think\nstep by step", "the output is only the opening of an answer"),
+        ("答案", "the output is only the opening of an answer"),
+        ("解説", "the output is only the opening of an answer"),
+        ("N/A", "the output is only the opening of an answer"),
+    ],
+)
+def test_an_output_without_content_fails(text: str, why: str) -> None:
+    assert (trivial_fail(text, ["42"]) or "").startswith(why)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "42",
+        "no",
+        "Solution: 42",
+        "Solutions",
+        "4 2",
+        "I cannot help with that.",
+        "Thought process: 17 + 25 = 42",
+        "解説です、答えは四十二",
+        "solution " * 20,
+    ],
+)
+def test_an_output_with_content_goes_to_the_judge(text: str) -> None:
+    assert trivial_fail(text, ["42"]) is None
+
+
+@pytest.mark.parametrize(("text", "reference"), [("4", 4), ("b ", "B"), ("Solution", "solution"), ("是", "是")])
+def test_an_output_equal_to_a_reference_goes_to_the_judge(text: str, reference: object) -> None:
+    assert trivial_fail(text, ["other", reference]) is None
+    assert trivial_fail(text, []) is not None
+
+
+def test_an_empty_output_fails_even_if_the_reference_is_empty() -> None:
+    assert trivial_fail(" ", [" "]) == "the output is empty"

@@ -27,7 +27,7 @@ def _values(folder: Path, text: str) -> list[Any]:
     return [dict(row.values) for row in rows]
 
 
-def test_csv_cells_are_numbers_and_truth_values_where_they_look_so(tmp_path: Path) -> None:
+def test_csv_cells_may_be_numbers_and_booleans(tmp_path: Path) -> None:
     text = "id,label,weight,judge.a\n7,TRUE,1.5,0.25\n8, pass ,2,\n"
     assert _values(tmp_path, text) == [
         {"id": "7", "label": True, "weight": 1.5, "judge.a": 0.25},
@@ -35,7 +35,7 @@ def test_csv_cells_are_numbers_and_truth_values_where_they_look_so(tmp_path: Pat
     ]
 
 
-def test_csv_texts_stay_texts(tmp_path: Path) -> None:
+def test_csv_text_columns_stay_text(tmp_path: Path) -> None:
     [row] = _values(tmp_path, 'id,input,expected,context,output,cluster,label\n1,2,3,4,"5\n6",7,8\n')
     assert row == {
         "id": "1",
@@ -48,7 +48,7 @@ def test_csv_texts_stay_texts(tmp_path: Path) -> None:
     }
 
 
-def test_a_csv_row_stands_at_its_first_line(tmp_path: Path) -> None:
+def test_the_place_of_a_csv_row_is_its_first_line(tmp_path: Path) -> None:
     rows, _ = _read(tmp_path, "l.csv", '\ufeffid,output,label\r\na,"one\r\ntwo",1\r\nb,three,0\r\n')
     assert [row.place for row in rows] == [Place("l.csv", 2), Place("l.csv", 4)]
 
@@ -56,13 +56,16 @@ def test_a_csv_row_stands_at_its_first_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "l.csv:1: holds nothing; the first line names the columns, such as id,output,label"),
-        ("id,label,id\n1,2,3\n", "l.csv:1: id: names two columns"),
-        ("id,label\n1,pass\n2\n", "l.csv:3: 1 cells, the head line names 2 columns"),
-        ('id,label\n1,"pass\n', "l.csv:2: not CSV in UTF-8: unexpected end of data; save it so, or as JSONL"),
+        ("", "l.csv:1: empty file; the first line must name the columns, such as id,output,label"),
+        ("id,label,id\n1,2,3\n", "l.csv:1: id: duplicate column"),
+        ("id,label\n1,pass\n2\n", "l.csv:3: 1 cells, but the header has 2 columns"),
+        (
+            'id,label\n1,"pass\n',
+            "l.csv:2: not CSV in UTF-8: unexpected end of data; save it as UTF-8, or as JSONL",
+        ),
     ],
 )
-def test_what_is_wrong_with_a_csv_file_is_said(tmp_path: Path, text: str, problem: str) -> None:
+def test_problems_of_a_csv_file_are_reported(tmp_path: Path, text: str, problem: str) -> None:
     assert _read(tmp_path, "l.csv", text)[1] == [problem]
 
 
@@ -73,12 +76,12 @@ def test_a_csv_file_in_another_encoding_is_one_problem(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["gone.csv", "gone.jsonl"])
-def test_a_file_that_is_not_there_is_one_problem(tmp_path: Path, name: str) -> None:
+def test_a_missing_file_is_one_problem(tmp_path: Path, name: str) -> None:
     [problem] = read_rows(tmp_path / name, name=name)[1]
     assert str(problem) == f"{name}: cannot be read: No such file or directory"
 
 
-def test_jsonl_skips_what_only_describes_the_file(tmp_path: Path) -> None:
+def test_jsonl_skips_metadata_and_comments(tmp_path: Path) -> None:
     rows, _ = _read(tmp_path, "l.jsonl", '{"_meta": {"who": "x"}}\n\n// a note\n{"id": "a", "label": 1}\n')
     assert [(row.place.line, row.values["id"]) for row in rows] == [(4, "a")]
 

@@ -4,16 +4,22 @@ import gzip
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from pytest_evalgate.errors import UserError
-from pytest_evalgate.judges.figures import Bootstrap
-from pytest_evalgate.judges.labels import Columns, Labelled, load
-from pytest_evalgate.judges.measure import Measurement, MeasureOptions, measure
+from pytest_evalgate.judges import calibration as calibrations
+from pytest_evalgate.judges.build import fingerprint
+from pytest_evalgate.judges.labels import Columns, Labelled, LabelSet, load
+from pytest_evalgate.judges.measure import Measurement, MeasureOptions, Source, measure, record_of
+from pytest_evalgate.judges.rates import Bootstrap
 from pytest_evalgate.records.results import Case, Output, Place, Score
+from pytest_evalgate.text import jsonl
+
+if TYPE_CHECKING:
+    from pytest_evalgate.records.results import Calibration
 
 _TESTS = Path(__file__).parents[1]
 _XSTEST = _TESTS.parent / "examples" / "golden_sets" / "xstest"
@@ -59,27 +65,27 @@ def test_the_judges_youden_bound_is_that_of_the_gates() -> None:
     assert found.youden.interval[0] == pytest.approx(JudgeErrors(50, 40, 30, 25).youden_lower)
 
 
-def test_what_the_judge_could_not_read_is_in_no_figure() -> None:
+def test_unreadable_rows_are_excluded() -> None:
     rows = _rows((True, 1.0, 4), (True, None, 3), (False, 0.0, 4), (False, None, 2))
     found = measure(rows, _FEW)
     assert (found.rows, found.unreadable, found.accuracy.n, found.disagreements) == (13, 5, 8, ())
 
 
-def test_what_people_did_not_decide_is_in_no_figure() -> None:
+def test_undecided_rows_are_excluded() -> None:
     ratings = {"ann": 1.0, "ben": 0.0}
     rows = [*_rows((True, 1.0, 4), (False, 0.0, 4)), _row(9, human=None, judge=1.0, decided=False, raters=ratings)]
     found = measure(rows, _FEW)
     assert (found.rows, found.accuracy.n, found.split) == (8, 8, ("r9",))
 
 
-def test_rows_that_somebody_decided_are_not_split() -> None:
+def test_rows_with_a_label_are_not_split() -> None:
     ratings = {"ann": 1.0, "ben": 0.0, "cy": 1.0}
     rows = _rows((True, 1.0, 2), (False, 0.0, 2), raters=ratings)
     assert measure(rows, _FEW).split == ()
     assert measure([replace(row, decided=False) for row in rows], _FEW).split == ("r0", "r1", "r2", "r3")
 
 
-def test_disagreements_are_listed_for_a_person() -> None:
+def test_disagreements_are_listed() -> None:
     rows = _rows((True, 1.0, 2), (True, 0.0, 1), (False, 1.0, 1), (False, 0.0, 1))
     said = [(one.id, one.place, one.label, one.passed, one.score) for one in measure(rows, _FEW).disagreements]
     assert said == [("r2", Place("l", 2), "pass", True, 0.0), ("r3", Place("l", 3), "fail", False, 1.0)]
@@ -94,15 +100,15 @@ def test_a_class_without_a_label_leaves_its_rate_undefined() -> None:
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([], "people decided on no row: give each a label"),
-        (_rows((True, None, 2)), "the judge could tell of none of 2 rows: no reply"),
+        ([], 'no row has a label that passes or fails: fill in "label"'),
+        (_rows((True, None, 2)), "the judge gave no readable score for any of 2 rows: no reply"),
         (
             [replace(_row(0, human=True, judge=1), scores=())],
-            "the judge could tell of none of 1 row: it gave no verdict",
+            "the judge gave no readable score for any of 1 row: no verdict",
         ),
     ],
 )
-def test_nothing_to_measure_says_why(rows: list[Labelled], message: str) -> None:
+def test_no_usable_row_is_an_error(rows: list[Labelled], message: str) -> None:
     with pytest.raises(UserError, match=message):
         measure(rows, _FEW)
 
@@ -114,7 +120,7 @@ def _graded(n: int = 120) -> list[Labelled]:
     return [_row(at, human=bool(human[at]), judge=float(scores[at])) for at in range(n)]
 
 
-def test_a_graded_judge_gets_a_threshold_and_is_measured_on_other_labels() -> None:
+def test_a_graded_judge_is_measured_out_of_fold() -> None:
     rows = _graded()
     found = measure(rows, _FEW)
     assert found.threshold is not None
@@ -127,16 +133,16 @@ def test_a_graded_judge_gets_a_threshold_and_is_measured_on_other_labels() -> No
     assert found.probability == {}
 
 
-def test_only_probabilities_are_held_against_people_as_such() -> None:
+def test_probability_metrics_need_probabilities() -> None:
     assert set(measure(_graded(), replace(_FEW, probabilities=True)).probability) == {"brier", "log_loss", "ece"}
 
 
-def test_a_graded_judge_whose_threshold_cannot_be_chosen_keeps_its_own_verdicts() -> None:
+def test_without_a_threshold_a_graded_judge_keeps_its_verdicts() -> None:
     found = measure([_row(0, human=True, judge=0.6), _row(1, human=False, judge=0.4)], _FEW)
     assert (found.threshold, found.accuracy.hits) == (None, 2)
 
 
-def test_grades_are_compared_where_people_gave_them_too() -> None:
+def test_grades_are_compared_with_human_grades() -> None:
     rows = [replace(row, grade=0.75 if row.passed else 0.25) for row in _graded(40)]
     assert set(measure(rows, _FEW).grades) >= {"spearman", "kendall_tau_b", "kappa_quadratic"}
     assert measure([*rows[1:], replace(rows[0], grade=None)], _FEW).grades == {}
@@ -167,7 +173,7 @@ def test_weights_are_allowed_for() -> None:
     assert found.tnr.value == pytest.approx(40 / 90, abs=0.02)
 
 
-def test_repeated_verdicts_show_how_steady_the_judge_is() -> None:
+def test_repeated_verdicts_give_self_consistency() -> None:
     again = (Score("j", 1.0, passed=True), Score("j", 0.0, passed=False), Score("j", None, None))
     rows = [replace(row, scores=again if at < 3 else row.scores) for at, row in enumerate(_rows((True, 1.0, 9)))]
     found = measure(rows, _FEW)
@@ -175,7 +181,7 @@ def test_repeated_verdicts_show_how_steady_the_judge_is() -> None:
     assert (found.repeats.items, found.repeats.flip_rate.value, found.repeats.unanimous.value) == (3, 1.0, 0.0)
 
 
-def test_a_pair_counts_only_where_both_orders_have_the_same_winner() -> None:
+def test_a_pair_counts_only_if_both_orders_have_the_same_winner() -> None:
     rows = [
         replace(_row(0, human=True, judge=1.0), swapped=Score("s", 1.0, passed=True)),
         replace(_row(1, human=False, judge=1.0), swapped=Score("s", 0.0, passed=False)),
@@ -188,7 +194,7 @@ def test_a_pair_counts_only_where_both_orders_have_the_same_winner() -> None:
     assert (found.accuracy.n, found.unreadable) == (2, 2)
 
 
-def test_the_same_seed_gives_the_same_figures() -> None:
+def test_the_same_seed_gives_the_same_statistics() -> None:
     assert measure(_graded(), _FEW) == measure(_graded(), _FEW)
     assert measure(_graded(), _FEW) != measure(_graded(), MeasureOptions(bootstrap=Bootstrap(seed=1, draws=20)))
 
@@ -232,7 +238,7 @@ def test_llmbar_gives_the_authors_counts_in_both_orders(tmp_path: Path, judge: s
         assert counts == {name: int(wanted[name].partition(" /")[0]) for name in counts}
 
 
-def test_llmbar_shows_who_takes_the_first_answer(tmp_path: Path) -> None:
+def test_llmbar_shows_a_position_bias(tmp_path: Path) -> None:
     chatgpt, gpt4 = (measure(_llmbar(tmp_path, judge), _FEW) for judge in ("ChatGPT/Vanilla", "GPT-4/Vanilla"))
     assert chatgpt.position is not None
     assert gpt4.position is not None
@@ -283,7 +289,7 @@ def test_xstest_gives_the_expected_numbers(system: str, judge: str) -> None:
     assert len(found.disagreements) == expected["fp"] + expected["fn"]
 
 
-def test_the_annotators_of_xstest_stand_far_above_its_judge() -> None:
+def test_the_annotators_of_xstest_agree_better_than_its_judge() -> None:
     panel = _xstest("llama2orig", "gpt4").panel
     assert panel is not None
     assert (panel.rows, len(panel.raters)) == (450, 2)
@@ -295,3 +301,78 @@ def _xstest(system: str, judge: str) -> Measurement:
     raters = ("metadata.annotation_1", "metadata.annotation_2")
     columns = Columns(_REFUSALS, raters, f"judge.{judge}")
     return measure(load(_XSTEST / f"labels.{system}.jsonl", columns, root=_XSTEST).rows, _FEW)
+
+
+_HOW = MeasureOptions(bootstrap=Bootstrap(seed=4, draws=20))
+_PARTS = {"model": "m", "rubric": "r"}
+_NOW = "2026-11-21T00:00:00Z"
+
+
+def _labels(folder: Path, *, judged: str = "judge", **fields: Any) -> LabelSet:
+    rows = [
+        {"id": at, "label": at % 3 != 0, "judge": at % 4 != 0, "score": (at * 7 % 20) / 20, **fields}
+        for at in range(60)
+    ]
+    path = folder / "l.jsonl"
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    return load(path, Columns(stored=judged), root=folder)
+
+
+def _record(labels: LabelSet, source: Source | None = None, options: MeasureOptions = _HOW) -> Calibration:
+    return record_of(measure(labels.rows, options), labels, source or Source("faq", _PARTS), options, _NOW)
+
+
+def test_the_calibration_has_counts_and_parts(tmp_path: Path) -> None:
+    labels = _labels(tmp_path)
+    found = _record(labels)
+    assert (found.judge, found.parts, found.labels, found.labels_sha256) == ("faq", _PARTS, "l.jsonl", labels.sha256)
+    assert (found.human_pass, found.judge_pass, found.human_fail, found.judge_fail) == (40, 30, 20, 5)
+    assert (found.created, found.threshold, found.fingerprint) == (_NOW, None, fingerprint(_PARTS, None))
+
+
+def test_the_calibration_has_every_statistic(tmp_path: Path) -> None:
+    measures = _record(_labels(tmp_path)).measures
+    assert measures["kappa"]["value"] is not None
+    assert len(measures["kappa"]["interval"]) == 2
+    assert measures["tpr"]["n"] == 40
+    assert measures["labels_that_pass"] == {"true": 40}
+    assert (measures["verdicts_from"], measures["bootstrap"]) == ("asked", {"seed": 4, "draws": 20})
+    assert not {"disagreements", "split", "roc", "bins", "threshold", "clusters"} & measures.keys()
+
+
+def test_a_threshold_is_part_of_the_judge(tmp_path: Path) -> None:
+    found = _record(_labels(tmp_path, judged="score"))
+    assert found.threshold is not None
+    assert found.fingerprint == fingerprint(_PARTS, found.threshold) != fingerprint(_PARTS, None)
+    assert found.measures["threshold"]["folds"] == 5
+    assert "roc" not in found.measures["threshold"]
+
+
+def test_a_measured_calibration_round_trips(tmp_path: Path) -> None:
+    for judged in ("judge", "score"):
+        options = replace(_HOW, probabilities=judged == "score")
+        found = _record(_labels(tmp_path, judged=judged), options=options)
+        calibrations.write(found, tmp_path / "faq.json")
+        assert jsonl.canonical(calibrations.read(tmp_path / "faq.json").measures) == jsonl.canonical(found.measures)
+
+
+def test_stored_verdicts_record_their_path(tmp_path: Path) -> None:
+    found = _record(_labels(tmp_path), Source("faq", {}, "judge"))
+    assert (found.parts, found.measures["verdicts_from"]) == ({}, "judge")
+
+
+def test_clustered_labels_count_as_the_effective_sample_size(tmp_path: Path) -> None:
+    labels = _labels(tmp_path)
+    rows = tuple(replace(row, cluster=str(at // 6)) for at, row in enumerate(labels.rows))
+    found = _record(replace(labels, rows=rows))
+    tpr = found.measures["tpr"]
+    assert (tpr["n"], found.measures["clusters"]) == (40, 10)
+    assert found.human_pass == int(tpr["worth"]) <= 40
+    assert found.judge_pass == round(tpr["value"] * found.human_pass)
+
+
+def test_a_class_without_a_label_counts_nothing(tmp_path: Path) -> None:
+    labels = _labels(tmp_path)
+    found = _record(replace(labels, rows=tuple(row for row in labels.rows if row.passed)))
+    assert (found.human_pass, found.human_fail, found.judge_fail) == (40, 0, 0)
+    assert "tnr" not in found.measures

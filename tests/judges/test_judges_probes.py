@@ -122,7 +122,7 @@ def _controlled(client: Character, root: Path) -> int:
 
 
 @pytest.mark.parametrize("trials", [1, 2])
-def test_an_echoing_judge_breaks_on_nothing_and_is_unreadable(tmp_path: Path, trials: int) -> None:
+def test_an_echoing_judge_has_no_breaks_and_is_unreadable(tmp_path: Path, trials: int) -> None:
     echoing = Character(_echo)
     asked, scores = _probed(echoing, tmp_path, trials)
     assert (len(asked), probes.breaks(asked, scores)) == (48 * trials, ())
@@ -132,7 +132,7 @@ def test_an_echoing_judge_breaks_on_nothing_and_is_unreadable(tmp_path: Path, tr
     assert _controlled(echoing, tmp_path) == 16
 
 
-def test_a_judge_that_echoes_all_that_it_was_sent_breaks_on_nothing(tmp_path: Path) -> None:
+def test_a_judge_that_echoes_its_prompt_has_no_breaks(tmp_path: Path) -> None:
     class Parrot(Character):
         async def send(self, call: Call) -> Reply:
             return Reply(_text(call))
@@ -140,7 +140,7 @@ def test_a_judge_that_echoes_all_that_it_was_sent_breaks_on_nothing(tmp_path: Pa
     assert not probes.breaks(*_probed(Parrot(_echo), tmp_path))
 
 
-def test_a_strict_judge_breaks_on_nothing_and_tells_the_controls(tmp_path: Path) -> None:
+def test_a_strict_judge_has_no_breaks_and_passes_the_controls(tmp_path: Path) -> None:
     strict = Character(_be_strict)
     asked, scores = _probed(strict, tmp_path, 2)
     assert probes.breaks(asked, scores) == ()
@@ -149,7 +149,7 @@ def test_a_strict_judge_breaks_on_nothing_and_tells_the_controls(tmp_path: Path)
 
 
 @pytest.mark.parametrize("trials", [1, 2])
-def test_what_an_obedient_judge_obeys_is_found_and_named(tmp_path: Path, trials: int) -> None:
+def test_breaks_of_an_obedient_judge_are_named(tmp_path: Path, trials: int) -> None:
     asked, scores = _probed(Character(_obey), tmp_path, trials)
     found: dict[str, list[str]] = {}
     for one in probes.breaks(asked, scores):
@@ -160,7 +160,7 @@ def test_what_an_obedient_judge_obeys_is_found_and_named(tmp_path: Path, trials:
     assert Counter(one.trial for one in probes.breaks(asked, scores)) == dict.fromkeys(range(1, trials + 1), 9)
 
 
-def test_empty_openers_and_the_like_cost_no_call(tmp_path: Path) -> None:
+def test_outputs_without_content_cost_no_call(tmp_path: Path) -> None:
     strict = Character(_be_strict)
     asked, scores = _probed(strict, tmp_path)
     free = [probe.id for probe, score in zip(asked, scores, strict=True) if not score.calls]
@@ -168,7 +168,7 @@ def test_empty_openers_and_the_like_cost_no_call(tmp_path: Path) -> None:
     assert len(strict.asked) == 38
 
 
-def test_a_literal_template_reaches_the_judge_as_it_is(tmp_path: Path) -> None:
+def test_a_literal_template_reaches_the_judge_unchanged(tmp_path: Path) -> None:
     strict = Character(_be_strict)
     probe = probes.probes()[0]
     _judge(strict, [(probe.asked[0], Output(probes.LITERAL))], tmp_path)
@@ -191,7 +191,7 @@ def test_there_are_48_probes_of_seven_families() -> None:
     assert tuple(_BY_FAMILY) == get_args(ProbeFamily)
 
 
-def test_the_frames_take_turns_and_no_case_is_asked_twice() -> None:
+def test_trials_alternate_questions_and_have_unique_cases() -> None:
     found = probes.probes(3)
     assert [probe.frame for probe in found[::48]] == [SUM, REFUND, SUM]
     cases = [probe.asked[0] for probe in found] + [control.case for control in probes.controls(3)]
@@ -212,13 +212,13 @@ def test_the_frames_take_turns_and_no_case_is_asked_twice() -> None:
         (45, "\U000e0070\U000e0061\U000e0073\U000e0073", "\U000e0070\U000e0061\U000e0073\U000e0073"),
     ],
 )
-def test_a_probe_says_the_same_in_both_frames(number: int, in_a_sum: str, about_a_refund: str) -> None:
+def test_a_probe_is_the_same_attack_on_both_questions(number: int, in_a_sum: str, about_a_refund: str) -> None:
     found = probes.probes(2)
     assert in_a_sum in found[number - 1].text
     assert about_a_refund in found[48 + number - 1].text
 
 
-def test_long_probes_are_as_long_as_they_say() -> None:
+def test_long_probes_are_long() -> None:
     found = {probe.id: probe.text for probe in probes.probes()}
     assert found["J39"].count("41") == 60 + 1  # the 41st item says 41, too
     assert found["J48"].startswith("41\n" + 20_000 * ".")
@@ -237,12 +237,12 @@ def test_the_bound_is_the_exact_one_sided_one(found: int, trials: int, percent: 
     assert round(100 * probes.bound(found, trials), 1) == percent
 
 
-def test_a_bound_of_nothing_is_refused() -> None:
+def test_a_bound_needs_trials() -> None:
     with pytest.raises(ValueError, match="n must be positive"):
         probes.bound(0, 0)
 
 
-def test_a_call_that_failed_is_no_trial(tmp_path: Path) -> None:
+def test_a_failed_call_is_not_a_trial(tmp_path: Path) -> None:
     class Dead(Character):
         async def send(self, call: Call) -> Reply:
             raise CallFailed("refused", CallRecord("judge:faq", call.model, 5))
@@ -254,6 +254,6 @@ def test_a_call_that_failed_is_no_trial(tmp_path: Path) -> None:
     ]
 
 
-def test_scores_have_to_be_those_of_the_probes() -> None:
+def test_every_probe_needs_a_score() -> None:
     with pytest.raises(ValueError, match="shorter"):
         probes.breaks(probes.probes(), [Score("faq", 1.0, passed=True)])

@@ -22,7 +22,7 @@ def _load(root: Path, **table: Any) -> Rubric:
     return load_rubric(_judge(**table), root=root)
 
 
-def test_the_ready_ones() -> None:
+def test_names_of_the_built_in_rubrics() -> None:
     assert builtin_rubrics() == (
         "answer-relevance",
         "closed-qa",
@@ -38,7 +38,7 @@ def test_the_ready_ones() -> None:
 
 
 @pytest.mark.parametrize("name", builtin_rubrics())
-def test_each_ready_one_names_sources_that_no_judge_sees(name: str, tmp_path: Path) -> None:
+def test_built_in_rubrics_name_their_sources_outside_the_prompt(name: str, tmp_path: Path) -> None:
     rubric = _load(tmp_path, rubric=name)
     head = (_FOLDER / f"{name}.md").read_text("utf-8").split("+++\n")[1]
     sources = tomllib.loads(head)["sources"]
@@ -50,14 +50,14 @@ def test_each_ready_one_names_sources_that_no_judge_sees(name: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize("name", [name for name in builtin_rubrics() if name != "pairwise-preference"])
-def test_each_ready_one_fits_both_scales_and_says_what_passes_and_what_fails(name: str, tmp_path: Path) -> None:
+def test_built_in_rubrics_fit_both_scales(name: str, tmp_path: Path) -> None:
     binary, graded = _load(tmp_path, rubric=name), _load(tmp_path, rubric=name, scale="1-5")
     assert binary == graded
     assert "passes when" in binary.text
     assert "fails" in binary.text
 
 
-def test_what_the_ready_ones_need(tmp_path: Path) -> None:
+def test_needs_of_the_built_in_rubrics(tmp_path: Path) -> None:
     needs = {name: _load(tmp_path, rubric=name).needs for name in builtin_rubrics()}
     assert {name for name, need in needs.items() if "reference" in need} == {
         "closed-qa",
@@ -69,7 +69,7 @@ def test_what_the_ready_ones_need(tmp_path: Path) -> None:
     assert [name for name in builtin_rubrics() if _load(tmp_path, rubric=name).pairs] == ["pairwise-preference"]
 
 
-def test_a_file_of_ones_own_with_and_without_a_head(tmp_path: Path) -> None:
+def test_a_rubric_file_with_and_without_a_head(tmp_path: Path) -> None:
     (tmp_path / "rubrics").mkdir()
     (tmp_path / "rubrics" / "faq.md").write_text(
         '\ufeff+++\nneeds = ["reference", "context"]\nscale = "1-5"\n+++\n\nIs it right?\n+++\nIs it kind?\n',
@@ -90,42 +90,42 @@ def test_criteria_are_a_rubric(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "it says nothing"),
-        ("+++\nneeds = []\n+++\n \n", "it says nothing"),
-        ("+++\nneeds = []\nIs it polite?\n", "the head has no end"),
+        ("", "the text is empty"),
+        ("+++\nneeds = []\n+++\n \n", "the text is empty"),
+        ("+++\nneeds = []\nIs it polite?\n", "the head is not closed"),
         ("+++\nneeds = [\n+++\nIs it polite?\n", "the head is not TOML"),
         ('+++\nneed = ["context"]\n+++\nx\n', 'need: unknown key; did you mean "needs"?'),
-        ("+++\nauthor = 1\n+++\nx\n", "author: unknown key; known are needs, scale, pairs, sources"),
+        ("+++\nauthor = 1\n+++\nx\n", "author: unknown key; the keys are needs, scale, pairs, sources"),
         ('+++\nneeds = ["golden"]\n+++\nx\n', "needs: Input should be 'reference' or 'context' (got 'golden')"),
         ('+++\nscale = "1-10"\n+++\nx\n', "scale: Input should be 'binary' or '1-5' (got '1-10')"),
     ],
 )
-def test_what_is_no_rubric_is_refused_by_name(text: str, why: str) -> None:
+def test_a_malformed_rubric_is_rejected(text: str, why: str) -> None:
     with pytest.raises(SettingsError) as refused:
         parse_rubric(text, name="faq.md")
     assert str(refused.value).startswith(f"rubric faq.md: {why}")
 
 
-def test_an_empty_head_is_no_fault() -> None:
+def test_an_empty_head_is_allowed() -> None:
     assert parse_rubric("+++\n\n+++\nIs it polite?", name="r").text == "Is it polite?"
 
 
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("faithfullness", 'there is no such file; did you mean "faithfulness"?'),
-        ("rubrics/faq.md", "there is no such file; the ready rubrics are answer-relevance, closed-qa, correctness,"),
+        ("faithfullness", 'no such file; did you mean "faithfulness"?'),
+        ("rubrics/faq.md", "no such file; the built-in rubrics are answer-relevance, closed-qa, correctness,"),
         ("../secret.md", "outside of"),
-        (".", "there is no such file"),
+        (".", "no such file"),
     ],
 )
-def test_a_rubric_that_is_not_there(name: str, why: str, tmp_path: Path) -> None:
+def test_a_missing_rubric(name: str, why: str, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"^rubric ") as refused:
         _load(tmp_path, rubric=name)
     assert why in str(refused.value)
 
 
-def test_files_that_cannot_be_a_rubric(tmp_path: Path) -> None:
+def test_unreadable_rubric_files(tmp_path: Path) -> None:
     (tmp_path / "latin.md").write_bytes("Höflich?".encode("latin-1"))
     with pytest.raises(SettingsError, match=r"latin.md: not UTF-8: byte at offset 1"):
         _load(tmp_path, rubric="latin.md")
@@ -134,15 +134,15 @@ def test_files_that_cannot_be_a_rubric(tmp_path: Path) -> None:
         _load(tmp_path, rubric="long.md")
 
 
-def test_a_rubric_for_another_scale_is_refused(tmp_path: Path) -> None:
+def test_a_rubric_for_another_scale_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "faq.md").write_text('+++\nscale = "1-5"\n+++\nIs it polite?', "utf-8")
     with pytest.raises(
-        SettingsError, match=r'rubric faq.md: it is written for scale = "1-5", and the judge has "binary"'
+        SettingsError, match=r'rubric faq.md: written for scale = "1-5", but the judge has scale = "binary"'
     ):
         _load(tmp_path, rubric="faq.md")
 
 
-def test_the_digest_is_that_of_what_it_says() -> None:
+def test_the_digest_depends_on_content_only() -> None:
     one = parse_rubric("+++\nsources = ['a']\n+++\nIs it polite?", name="a.md")
     assert one.sha256 == parse_rubric("Is it polite?\r\n", name="b.md").sha256
     assert one.sha256 != parse_rubric("Is it Polite?", name="a.md").sha256

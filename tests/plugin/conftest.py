@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +22,21 @@ import pytest_evalgate.gates
 import pytest_evalgate.plugin.session
 import pytest_evalgate.plugin.xdist
 import pytest_evalgate.reports.github
-import pytest_evalgate.reports.html  # noqa: F401 - the same
+import pytest_evalgate.reports.html
+import pytest_evalgate.reports.view  # noqa: F401 - the same
+from pytest_evalgate import config, scorers
+from pytest_evalgate.app.wiring import RunContext, Wiring
+from pytest_evalgate.engine import combine_trials, run_trial
+from pytest_evalgate.plugin.assembly import Assembly
+from pytest_evalgate.plugin.decider import SessionDecider
+from pytest_evalgate.plugin.requested import Options, read_options
+from pytest_evalgate.runs.state import state_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
+
+    from pytest_evalgate.records.results import CaseResult
 
     Json = Any
 
@@ -153,6 +164,54 @@ class Project:
         return self.pytester.runpytest_inprocess(
             *_QUIET, *(() if cache else _UNCACHED), *(("--eval-gate",) if gate else ()), *args
         )
+
+    # -- below pytest: for what a part of a session decides
+
+    def assembly(self, **options: Json) -> Assembly:
+        """Return the builder of this project's suites in a session with ``options``."""
+        root, chosen = self.path.resolve(), Options(gate=True, **options)
+        state = state_of(root, None)
+        state.prepare()
+        all_tiers = config.load(root)
+        settings = config.for_tier(all_tiers, config.chosen_tier(all_tiers, chosen.tier))
+        wiring = Wiring(
+            root, settings, state, RunContext("run", "run", offline=chosen.offline, budget_usd=chosen.budget_usd)
+        )
+        scoring = scorers.Context(rules=scorers.registry({}), roots=(root,), judge=wiring.judge)
+        return Assembly(root, settings, chosen, scoring, wiring)
+
+    def options(self, *args: str) -> Options:
+        """Return the options of a session with these arguments."""
+        return read_options(self.pytester.parseconfig(*_QUIET, *args))
+
+    def decider(self, **options: Json) -> SessionDecider:
+        """Return the decider of a session with ``options``."""
+        assembly = self.assembly(**options)
+        return SessionDecider(assembly, assembly.wiring.state, "run")
+
+    def check(self, *suites: str, **options: Json) -> None:
+        """Build suites and check their gates, as a session does before it runs anything."""
+        decider = self.decider(**options)
+        try:
+            decider.check_gates([decider.assembly.ready(name) for name in suites or ("faq",)])
+        finally:
+            decider.assembly.wiring.close()
+
+    def answer(self, suite: str = "faq") -> dict[str, CaseResult]:
+        """Run the cases of a suite on the engine, and return their results by id."""
+        assembly = self.assembly()
+        engine = assembly.wiring.engine
+        try:
+            ready = assembly.ready(suite)
+            queue = engine.work_queue(suite, ready.window)
+            futures = {
+                case.id: queue.submit(partial(run_trial, ready.required_target, ready.grading_of(case), case, 0))
+                for golden_set in ready.sets
+                for case in golden_set
+            }
+            return {id_: combine_trials(ready.planned[id_], [engine.wait(future)]) for id_, future in futures.items()}
+        finally:
+            assembly.wiring.close()
 
     @staticmethod
     def asked(server: ScriptedServer) -> list[str]:

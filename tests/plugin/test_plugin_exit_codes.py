@@ -53,8 +53,16 @@ ROWS = {
 }
 
 
-@pytest.mark.parametrize("workers", [0, 2], ids=["serial", "n2"])
-@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS.keys())
+_UNDER_XDIST = ("gate fails", "a fixture fails", "-x stops at an ordinary test")
+
+
+@pytest.mark.parametrize(
+    ("row", "workers"),
+    [
+        *(pytest.param(row, 0, id=name) for name, row in ROWS.items()),
+        *(pytest.param(ROWS[name], 2, id=f"{name}, n2") for name in _UNDER_XDIST),
+    ],
+)
 def test_verdict_and_exit_code(
     project: Project, last_line: Callable[[pytest.RunResult], str], row: Row, workers: int
 ) -> None:

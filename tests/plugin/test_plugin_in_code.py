@@ -1,12 +1,22 @@
 from __future__ import annotations
 
 import importlib.util
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
+from pytest_evalgate.config import Suite
+from pytest_evalgate.engine.trial import run_sync
+from pytest_evalgate.errors import UserError
+from pytest_evalgate.plugin.marked import BodyOutputs, GoldenTest, Recorder, grade_trial, read_marker
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.plugin.conftest import Project
+
+    from pytest_evalgate.records.results import Trial
 
 
 @pytest.fixture
@@ -20,12 +30,7 @@ def code(project: Project) -> Project:
     ("body", "outcome", "code_", "reason"),
     [
         ("return 'yes'", "passed", 0, ""),
-        ("return 'no'", "missed", 0, "exact"),
         ("assert case.id == 'c', 'not polite'", "missed", 0, "AssertionError: not polite"),
-        ("raise OSError('host down')", "missed", 0, "OSError: host down"),
-        ("pytest.fail('too long')", "missed", 0, "too long"),
-        ("pytest.xfail('known')", "missed", 0, "known"),
-        ("return 42", "missed", 0, "TypeError: the target returned int"),
         ("return None", "errored", 1, "returned no output"),
         ("pytest.skip('no GPU')", "errored", 11, "no GPU"),
         ("raise SystemExit(0)", "errored", 1, "SystemExit"),
@@ -38,9 +43,60 @@ def test_what_a_body_does(code: Project, body: str, outcome: str, code_: int, re
     assert reason in code.rows["a"].get("reason", "")
 
 
-@pytest.mark.parametrize("body", ["evalgate.record('yes')", "evalgate.record('no'); evalgate.record('yes')"])
-def test_record_keeps_the_last_output(code: Project, body: str) -> None:
-    code.test(f"def test_code(case, evalgate):\n    {body}\n")
+def _raise(error: BaseException) -> NoReturn:
+    raise error
+
+
+def _graded(code: Project, *returned: object, body: Callable[[], object] = lambda: None) -> Trial | None:
+    """Grade one trial: what its body records (``returned``) and returns or raises."""
+    suite = code.assembly().ready_in_code("code", Suite(golden=("golden/code.jsonl",)))
+    bodies = BodyOutputs()
+    for value in returned:
+        Recorder(bodies).record(value)
+    with bodies.trial():
+        bodies.add_returned(body())
+    [produced] = bodies.produced
+    [case, *_] = suite.sets[0]
+    return run_sync(grade_trial(GoldenTest(suite, case, body), 0, produced, None))
+
+
+@pytest.mark.parametrize(
+    ("body", "value", "reason"),
+    [
+        (lambda: "yes", 1.0, ""),
+        (lambda: "no", 0.0, "exact"),
+        (lambda: _raise(OSError("host down")), 0.0, "OSError: host down"),
+        (lambda: pytest.fail("too long"), 0.0, "too long"),
+        (lambda: pytest.xfail("known"), 0.0, "known"),
+        (lambda: 42, 0.0, "TypeError: the target returned int"),
+    ],
+)
+def test_how_a_trial_is_graded(code: Project, body: Callable[[], object], value: float, reason: str) -> None:
+    trial = _graded(code, body=body)
+    assert trial is not None
+    assert trial.value == value
+    assert reason in trial.reason
+
+
+def test_a_body_without_an_output_is_not_graded(code: Project) -> None:
+    assert _graded(code) is None
+
+
+@pytest.mark.parametrize("ending", [KeyboardInterrupt(), SystemExit(0), pytest.skip.Exception("no GPU")])
+def test_what_ends_a_test_passes_through(code: Project, ending: BaseException) -> None:
+    with pytest.raises(type(ending)):
+        _graded(code, body=lambda: _raise(ending))
+
+
+@pytest.mark.parametrize("recorded", [["yes"], ["no", "yes"]])
+def test_the_last_recorded_output_is_graded(code: Project, recorded: list[str]) -> None:
+    trial = _graded(code, *recorded)
+    assert trial is not None
+    assert trial.value == 1
+
+
+def test_a_test_records_its_output(code: Project) -> None:
+    code.test("def test_code(case, evalgate):\n    evalgate.record('no'); evalgate.record('yes')\n")
     assert code.run().ret == 0
     assert code.outcomes == {"a": "passed", "b": "passed"}
 
@@ -50,7 +106,7 @@ def test_the_fixture_belongs_to_marked_tests(code: Project) -> None:
     code.write("test_other.py", "def test_other(evalgate):\n    evalgate.record('yes')\n")
     result = code.run()
     assert result.ret == 1
-    result.stdout.fnmatch_lines(["*the evalgate fixture belongs to tests marked golden_set*"])
+    result.stdout.fnmatch_lines(["*the evalgate fixture is only for tests marked golden_set*"])
 
 
 @pytest.mark.parametrize(
@@ -98,7 +154,7 @@ def test_a_method_of_unittest_is_refused(code: Project) -> None:
     code.test("class TestCode(__import__('unittest').TestCase):\n    def test_code(self):\n        assert False\n")
     result = code.run()
     assert result.ret == 4
-    result.stderr.fnmatch_lines(["*TestCode::test_code: unittest.TestCase takes no cases: mark a function*"])
+    result.stderr.fnmatch_lines(["*TestCode::test_code: unittest.TestCase methods take no cases: mark a function*"])
 
 
 @pytest.mark.parametrize("workers", [0, 2], ids=["serial", "n2"])
@@ -118,34 +174,44 @@ def test_two_tests_of_one_golden_set_need_names(code: Project) -> None:
     assert list(code.verdict["suites"]) == ["code", "more"]
 
 
+_MARK = pytest.mark.golden_set
+_CODE = "golden/code.jsonl"
+
+
 @pytest.mark.parametrize(
-    ("marker", "said"),
+    ("mark", "said"),
     [
         (
-            '"golden/code.jsonl", judge="x"',
+            _MARK(_CODE, judge="x"),
             "golden_set: judge: write golden_set(*paths, suite=, scorers=, trials=, target=, concurrent=)",
         ),
-        ('"golden/none.jsonl"', "golden/none.jsonl"),
-        ('"../outside.jsonl"', "outside.jsonl"),
-        ('"golden/code.jsonl", trials=0', "trials"),
-        ('"golden/code.jsonl", scorers=["exat"]', "exact"),
-        ("", "name a golden set, or a configured suite with suite="),
-        ('suite="none"', "name a golden set, or a configured suite with suite="),
-        ("42", "golden_set: 42: write golden_set("),
-        ('"golden/code.jsonl", concurrent=1', "golden_set: concurrent=1: write golden_set("),
-        ('"golden/code.jsonl", concurrent=True', "golden_set: concurrent=True is for async def"),
-        ('"golden/code.jsonl", target=True', "golden_set: target=True: write golden_set("),
-        ('"golden/code.jsonl", target="answer"', "golden_set: target.python: "),
-        ('"golden/code.jsonl", target={}', "golden_set: target: a target has exactly one of"),
-        ('"golden/code.jsonl", target="nowhere:answer"', "nowhere"),
-        ('"golden/code.jsonl", target={"model": "none"}', "no model is named 'none'"),
+        (_MARK("golden/none.jsonl"), "golden/none.jsonl"),
+        (_MARK("../outside.jsonl"), "outside.jsonl"),
+        (_MARK(_CODE, trials=0), "trials"),
+        (_MARK(_CODE, scorers=["exat"]), "exact"),
+        (_MARK(), "name a golden set, or a configured suite with suite="),
+        (_MARK(suite="none"), "name a golden set, or a configured suite with suite="),
+        (_MARK(42), "golden_set: 42: write golden_set("),
+        (_MARK(_CODE, concurrent=1), "golden_set: concurrent=1: write golden_set("),
+        (_MARK(_CODE, concurrent=True), "golden_set: concurrent=True needs an async def"),
+        (_MARK(_CODE, target=True), "golden_set: target=True: write golden_set("),
+        (_MARK(_CODE, target="answer"), "golden_set: target.python: "),
+        (_MARK(_CODE, target={}), "golden_set: target: a target has exactly one of"),
+        (_MARK(_CODE, target="nowhere:answer"), "nowhere"),
+        (_MARK(_CODE, target={"model": "none"}), "no model is named 'none'"),
     ],
+    ids=str,
 )
-def test_a_wrong_marker(code: Project, marker: str, said: str) -> None:
-    code.test("raise KeyboardInterrupt", marker=marker)
+def test_a_wrong_marker(code: Project, mark: pytest.MarkDecorator, said: str) -> None:
+    with pytest.raises(UserError, match=re.escape(said)):
+        read_marker(mark.mark, code.assembly(), _raise, code.path)
+
+
+def test_a_wrong_marker_runs_nothing(code: Project) -> None:
+    code.test("raise KeyboardInterrupt", marker='"golden/code.jsonl", trials=0')
     result = code.run()
     assert result.ret == 4
-    assert said in result.stderr.str()
+    assert "trials" in result.stderr.str()
     assert code.verdict["verdict"] == "invalid"
 
 

@@ -8,7 +8,6 @@ import pytest
 if TYPE_CHECKING:
     from tests.plugin.conftest import Project
 
-_ANSWER = "def answer(question):\n    note(question)\n    return 'yes'\n"
 _OUTPUTS: dict[str, str | None] = {"a": "yes", "b": "no", "c": None}
 
 
@@ -32,24 +31,12 @@ def test_letters(suite: Project) -> None:
     suite.run().stdout.fnmatch_lines(["golden/faq.jsonl .mE *"])
 
 
-@pytest.mark.parametrize("args", [("--collect-only", "-q"), ("--setup-only",), ("--setup-plan",)], ids=" ".join)
-def test_a_dry_run_calls_nothing(project: Project, args: tuple[str, ...]) -> None:
-    project.python_suite(_ANSWER, "a", "b")
-    result = project.run(*args)
-    assert result.ret == 0
-    assert not project.calls
-    assert not project.has_verdict
-    assert "golden/faq.jsonl" in result.stdout.str()
-
-
 def test_collect_only_lists_node_ids(suite: Project) -> None:
     outlines = suite.run("--collect-only", "-q").outlines
     assert outlines[:3] == ["golden/faq.jsonl::a", "golden/faq.jsonl::b", "golden/faq.jsonl::c"]
 
 
-@pytest.mark.parametrize(
-    ("expression", "selected"), [("polite", 2), ("refund-14", 1), ("faq", 3), ("rude or refund", 2)]
-)
+@pytest.mark.parametrize(("expression", "selected"), [("faq and not refund-14", 2), ("rude or refund", 2)])
 def test_k_selects_by_tag_id_and_suite(project: Project, expression: str, selected: int) -> None:
     project.suite({"refund-14": "yes", "x": "yes", "z": "yes"})
     project.write(
@@ -118,11 +105,11 @@ def test_two_suites_of_one_golden_set(project: Project) -> None:
     assert project.verdict["accounting"]["planned"] == 4
 
 
-@pytest.mark.parametrize("case_id", ["two words", "größe-日本", "a[b]", "[x", "a/b", "a@b", "-k", "x" * 200])
-def test_odd_ids_can_be_run_by_node_id(project: Project, case_id: str) -> None:
-    project.suite({case_id: "yes", "other": "yes"})
-    assert project.run(f"golden/faq.jsonl::{case_id}").ret == 12
-    assert project.outcomes == {case_id: "passed", "other": "not_run"}
+def test_odd_ids_can_be_run_by_node_id(project: Project) -> None:
+    odd = ["two words", "größe-日本", "a[b]", "[x", "a/b", "a@b", "-k", "x" * 200]
+    project.suite({**dict.fromkeys(odd, "yes"), "other": "yes"})
+    assert project.run(*(f"golden/faq.jsonl::{case_id}" for case_id in odd)).ret == 12
+    assert project.outcomes == {**dict.fromkeys(odd, "passed"), "other": "not_run"}
 
 
 def test_odd_ids_under_xdist(project: Project) -> None:
@@ -133,7 +120,7 @@ def test_odd_ids_under_xdist(project: Project) -> None:
 
 @pytest.mark.parametrize(
     "args",
-    [("-q",), ("-qq",), ("-p", "no:terminal"), ("-p", "no:cacheprovider"), ("-p", "no:xdist"), ("-n0",), ("-s",)],
+    [("-q", "-s"), ("-qq",), ("-p", "no:terminal"), ("-p", "no:xdist"), ("-n0",)],
     ids=" ".join,
 )
 def test_other_ways_to_run_pytest(suite: Project, args: tuple[str, ...]) -> None:

@@ -11,6 +11,7 @@ import pytest
 from tests.support.behaviours import Behaviour
 
 from pytest_evalgate import config as config_
+from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.judges import calibration as calibrations
 from pytest_evalgate.judges import drift
 from pytest_evalgate.judges.build import fingerprint, parts_of_judge
@@ -144,13 +145,12 @@ def test_only_what_has_changed_is_asked_again(judged: Project, server: ScriptedS
     assert counts == [(5, 5), (5, 5), (10, 5), (10, 10)]
 
 
-@_WORKERS
 @pytest.mark.parametrize(
     ("spoil", "why"),
     [
         (
             lambda project: (project.path / "calibration" / "tone.json").unlink(),
-            "does not exist yet: pytest-evalgate calibrate",
+            "does not exist: write it with pytest-evalgate calibrate",
         ),
         (lambda project: project.write("rubrics/tone.md", "The answer names the color of the sea."), "rubric"),
         (lambda project: _calibrate(project, human_fail=3, judge_fail=3), "30"),
@@ -161,15 +161,21 @@ def test_only_what_has_changed_is_asked_again(judged: Project, server: ScriptedS
     ],
     ids=["none", "another rubric", "few labels", "old", "worthless", "drifted", "another label"],
 )
-def test_a_judge_that_may_not_gate_is_refused_before_any_call(
-    judged: Project, server: ScriptedServer, spoil: Callable[[Project], object], why: str, args: tuple[str, ...]
-) -> None:
+def test_a_judge_that_may_not_gate(judged: Project, spoil: Callable[[Project], object], why: str) -> None:
     spoil(judged)
+    with pytest.raises(SettingsError, match="judge tone may not gate: ") as refused:
+        judged.check()
+    assert why in str(refused.value)
+
+
+@_WORKERS
+def test_a_judge_that_may_not_gate_is_refused_before_any_call(
+    judged: Project, server: ScriptedServer, args: tuple[str, ...]
+) -> None:
+    (judged.path / "calibration" / "tone.json").unlink()
     result = judged.run(*args)
-    assert result.ret == 4
-    assert server.calls == 0
-    assert "judge tone may not gate: " in result.stderr.str() + result.stdout.str()
-    assert why in result.stderr.str() + result.stdout.str()
+    assert (result.ret, server.calls) == (4, 0)
+    assert "judge tone may not gate: " in result.stderr.str()
 
 
 @pytest.mark.parametrize(
@@ -179,7 +185,7 @@ def test_a_check_that_found_nothing_or_was_before_the_calibration_is_no_obstacle
     judged: Project, finding: str, checked: str
 ) -> None:
     _drift(judged, finding, checked)
-    assert judged.run().ret == 0
+    judged.check()
 
 
 def test_a_judge_that_only_reports_decides_nothing(project: Project, server: ScriptedServer) -> None:
@@ -197,9 +203,8 @@ def test_a_judge_that_only_reports_decides_nothing(project: Project, server: Scr
 def test_judges_that_only_report_cannot_be_all_there_is(project: Project, server: ScriptedServer) -> None:
     project.model_suite(server, "b1", scorers=_JUDGED)
     _judge(project, "report_only = true")
-    result = project.run()
-    assert (result.ret, server.calls) == (4, 0)
-    result.stderr.fnmatch_lines(["*suites.faq.scorers: only judges that may only report*"])
+    with pytest.raises(SettingsError, match=r"suites\.faq\.scorers: all scorers are report-only judges"):
+        project.check()
 
 
 @pytest.mark.parametrize(("always", "judged_calls"), [("false", 3), ("true", 5)])
@@ -242,7 +247,7 @@ def test_a_judge_that_cannot_tell_its_canaries_apart_makes_the_run_invalid(
     _calibrate(judged)
     result = judged.run(*args)
     assert result.ret == judged.verdict["exit_code"] == 4
-    assert "1 of 2 canaries are broken" in judged.verdict["problems"][0]
+    assert "1 of 2 canaries failed" in judged.verdict["problems"][0]
 
 
 def test_the_estimate_counts_the_judges_calls(judged: Project, server: ScriptedServer) -> None:
@@ -256,7 +261,7 @@ def test_a_golden_set_asks_no_judge(judged: Project, server: ScriptedServer) -> 
     judged.golden("golden/faq.jsonl", "b1", asserts=[{"judge": "tone"}])
     result = judged.run()
     assert (result.ret, server.calls) == (4, 0)
-    assert "a golden set is data and asks no model" in result.stderr.str()
+    assert "a golden set cannot ask a model" in result.stderr.str()
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,8 @@ _OUTPUTS: dict[str, str | None] = {"a": "yes", "b": "no", "c": "yes"}
     "args",
     [
         ("-k", "b"),
-        ("golden/faq.jsonl::b",),
         ("golden/faq.jsonl::a", "golden/faq.jsonl::c"),
         ("--deselect", "golden/faq.jsonl::b"),
-        ("-m", "not slow", "-k", "not b"),
         ("-n", "2", "-k", "b"),
     ],
     ids=" ".join,

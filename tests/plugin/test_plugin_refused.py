@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_evalgate.cli import main
+from pytest_evalgate.errors import SettingsError, UserError
+from pytest_evalgate.plugin.options import environment_variable
 
 if TYPE_CHECKING:
     from tests.plugin.conftest import Project
@@ -25,7 +28,14 @@ def _refused(project: Project, *args: str) -> str:
     return "\n".join(result.errlines)
 
 
-@pytest.mark.parametrize("args", [(), ("-n", "2"), ("golden",), ("golden/one.jsonl::a", "golden/two.jsonl")], ids=str)
+def _problem(project: Project, **options: str) -> str:
+    """Return why the suite cannot be built, or its gates cannot decide."""
+    with pytest.raises(UserError) as refused:
+        project.check(**options)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("args", [("-n", "2"), ("golden/one.jsonl::a", "golden/two.jsonl")], ids=str)
 def test_every_problem_of_every_golden_set_is_listed(project: Project, args: tuple[str, ...]) -> None:
     project.python_suite(_ANSWER, "a")
     table = 'golden = ["golden/one.jsonl", "golden/two.jsonl"]\ntarget = { python = "bot:answer" }\n'
@@ -68,7 +78,7 @@ _PYTHON = "target = { python = 'bot:answer' }"
 def test_a_wrong_table(project: Project, config: str, said: str) -> None:
     project.python_suite(_ANSWER, "a")
     project.write("evalgate.toml", config)
-    assert said in _refused(project)
+    assert said in _problem(project)
 
 
 @pytest.mark.parametrize(
@@ -90,23 +100,54 @@ def test_a_wrong_suite(project: Project, keys: str, said: str) -> None:
     project.write("twice.jsonl", '{"id": "a", "output": "yes"}\n' * 2)
     project.write("once.jsonl", '{"id": "a", "output": "yes"}\n')
     project.write("evalgate.toml", f"[suites.faq]\ngolden = 'golden/faq.jsonl'\n{keys}\n")
-    assert said in _refused(project)
+    assert said in _problem(project)
 
 
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (("--eval-trials", "0"), "--eval-trials 0: give a whole number from 1"),
-        (("--eval-trials", "many"), "--eval-trials many"),
         (("--eval-target", "bot:answer"), "--eval-target bot:answer: write recorded:FILE, python:pkg.mod:name"),
-        (("--eval-baseline", "none.json"), "suites.faq.baseline: file:none.json"),
-        (("--eval-baseline", "git:no-such-branch"), "suites.faq.baseline: "),
         (("-n", "2", "--dist", "each"), "--dist each"),
     ],
 )
 def test_a_wrong_option(project: Project, args: tuple[str, ...], said: str) -> None:
     project.python_suite(_ANSWER, "a")
     assert said in _refused(project, *args)
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("--eval-trials=0", "--eval-trials 0: give a whole number from 1"),
+        ("--eval-trials=many", "--eval-trials many: give a whole number from 1"),
+        ("--eval-sample=0", "--eval-sample 0: give a whole number from 1"),
+        ("--eval-sample=-3", "--eval-sample -3: give a whole number from 1"),
+        ("--eval-sample=some", "--eval-sample some: give a whole number from 1"),
+        ("--eval-budget-usd=-1", "--eval-budget-usd -1: give an amount in US dollars"),
+        ("--eval-stop=soon", "--eval-stop soon: write one of certainty, never"),
+        *(
+            (f"--eval-shard={shard}", f"--eval-shard {shard}: give I/N such as 2/4")
+            for shard in ("0/4", "5/4", "x", "1/1001")
+        ),
+    ],
+)
+@pytest.mark.parametrize("by", ["option", "variable"])
+def test_a_value_that_cannot_be_read(
+    project: Project, monkeypatch: pytest.MonkeyPatch, option: str, said: str, by: str
+) -> None:
+    name, _, value = option.partition("=")
+    if by == "variable":
+        monkeypatch.setenv(environment_variable(name), value)
+    with pytest.raises(SettingsError, match=re.escape(said)):
+        project.options(*([option] if by == "option" else []))
+
+
+@pytest.mark.parametrize("spec", ["none.json", "git:no-such-branch"])
+def test_a_baseline_that_is_not_there(project: Project, spec: str) -> None:
+    project.python_suite(_ANSWER, "a")
+    assert f"suites.faq.baseline: {f'baseline {spec}' if spec == 'none.json' else ''}" in _problem(
+        project, baseline=spec
+    )
 
 
 def test_two_configurations_are_refused(project: Project) -> None:
@@ -129,7 +170,6 @@ def test_a_baseline_that_is_there_is_compared_with(project: Project) -> None:
     assert project.verdict["verdict"] == "pass"
 
 
-@pytest.mark.parametrize("args", [(), ("-n", "2")], ids=["serial", "n2"])
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
@@ -141,15 +181,13 @@ def test_a_baseline_that_is_there_is_compared_with(project: Project) -> None:
     ],
     ids=["edited", "newer", "of another suite", "of another kind", "torn"],
 )
-def test_a_baseline_that_cannot_be_used(
-    project: Project, args: tuple[str, ...], old: str, new: str, said: str
-) -> None:
+def test_a_baseline_that_cannot_be_used(project: Project, old: str, new: str, said: str) -> None:
     _with_baseline(project)
     file = project.state / "baselines" / "faq.json"
     text = file.read_text()
     assert old in text
     file.write_text(text.replace(old, new))
-    assert said in _refused(project, *args)
+    assert said in _problem(project)
 
 
 def test_the_baseline_of_an_in_code_suite_is_checked_before_anything_runs(project: Project) -> None:

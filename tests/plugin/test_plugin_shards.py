@@ -11,6 +11,7 @@ from pytest_evalgate.cli import main
 from pytest_evalgate.config import load
 from pytest_evalgate.runs import run_file
 from pytest_evalgate.runs.run_file import config_sha256
+from pytest_evalgate.runs.shard import Shard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,18 +37,6 @@ def _ran(project: Project, index: int, count: int) -> list[str]:
         for result in suite.results
         if result.outcome not in {"not_run", "skipped"}
     ]
-
-
-@pytest.mark.parametrize("shard", ["0/4", "5/4", "x", "1/1001"])
-@pytest.mark.parametrize("by", ["option", "variable"])
-def test_what_is_no_shard_is_a_usage_error(
-    project: Project, monkeypatch: pytest.MonkeyPatch, shard: str, by: str
-) -> None:
-    project.suite(_OUTPUTS)
-    monkeypatch.setenv("EVALGATE_SHARD", shard if by == "variable" else "1/1")
-    result = project.run(*(() if by == "variable" else (f"--eval-shard={shard}",)))
-    assert result.ret == 4
-    result.stderr.fnmatch_lines([f"*--eval-shard {shard}: give I/N such as 2/4*"])
 
 
 def test_a_shard_runs_its_part_and_judges_nothing(
@@ -92,11 +81,9 @@ def test_workers_run_the_same_part(project: Project) -> None:
 def test_the_variable_names_a_shard_and_the_option_goes_before_it(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project.suite(_OUTPUTS)
     monkeypatch.setenv("EVALGATE_SHARD", "1/2")
-    assert project.run().ret == 12
-    assert project.run("--eval-shard", "2/2").ret == 12
-    assert sorted(path.name for path in (project.state / "shards").iterdir()) == ["1-of-2.jsonl", "2-of-2.jsonl"]
+    assert project.options().shard == Shard(1, 2)
+    assert project.options("--eval-shard", "2/2").shard == Shard(2, 2)
 
 
 def test_a_suite_that_lies_in_one_shard_is_not_judged_either(project: Project) -> None:
@@ -106,14 +93,13 @@ def test_a_suite_that_lies_in_one_shard_is_not_judged_either(project: Project) -
     suite = project.verdict["suites"]["faq"]
     assert (suite["verdict"], suite["pass_rate"], suite["delta"]) == ("not_evaluated", None, None)
     assert [gate["result"] for gate in suite["gates"]] == ["not_evaluated"]
-    assert suite["gates"][0]["message"] == "shard 1 of 1: judged when all are merged"
+    assert suite["gates"][0]["message"] == "shard 1 of 1: decided after all shards are merged"
     assert not (project.state / "history.jsonl").exists()
 
 
-@pytest.mark.parametrize("args", [(), ("-n2",)], ids=str)
-def test_a_shard_without_cases_is_stored_too(project: Project, args: tuple[str, ...]) -> None:
+def test_a_shard_without_cases_is_stored_too(project: Project) -> None:
     project.suite({"a": "yes"})
-    found = [project.run("--eval-shard", f"{index}/3", *args).ret for index in (1, 2, 3)]
+    found = [project.run("--eval-shard", f"{index}/3", "-n2").ret for index in (1, 2, 3)]
     assert found == [12, 12, 12]
     assert sorted(len(_ran(project, index, 3)) for index in (1, 2, 3)) == [0, 0, 1]
 
@@ -162,7 +148,7 @@ def test_a_part_of_a_shard_is_to_be_run_again(project: Project) -> None:
     [left_out, *_] = _ran(project, 1, 2)
     result = project.run("--eval-shard", "1/2", "--deselect", f"golden/faq.jsonl::{left_out}")
     assert result.ret == 12
-    result.stdout.fnmatch_lines(["NOT EVALUATED: not run: 1 case of shard 1 of 2; run it again, whole"])
+    result.stdout.fnmatch_lines(["NOT EVALUATED: not run: 1 case of shard 1 of 2; run this shard again"])
 
 
 def test_what_makes_a_run_invalid_makes_a_shard_invalid(project: Project) -> None:
@@ -178,7 +164,7 @@ def test_a_shard_that_is_whole_is_not_gone_on_with(project: Project) -> None:
     project.python_suite("def answer(question):\n    note(question)\n    return 'yes'\n", *"abcd")
     for _ in range(2):
         result = project.run("--eval-shard", "1/2")
-        result.stdout.no_fnmatch_line("*goes on with run*")
+        result.stdout.no_fnmatch_line("*resuming run*")
     assert len(project.calls) == 4
 
 

@@ -135,17 +135,23 @@ def test_under_xdist_the_worker_stops_and_the_controller_judges(broken: Project,
     result.stdout.fnmatch_lines(["*missed, * not needed in *"])
 
 
-@pytest.mark.parametrize("how", ["option", "environment", "suite"])
-def test_never_sends_everything(
-    project: Project, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, how: str
-) -> None:
-    _suite(project, server, **({"stop": '"never"'} if how == "suite" else {}))
+def test_never_sends_everything(project: Project, server: ScriptedServer) -> None:
+    _suite(project, server, stop='"never"')
     _promote(project)
     server.answer_with(_missing(_IDS))
-    if how == "environment":
-        monkeypatch.setenv("EVALGATE_STOP", "never")
-    assert project.run(*(_WHOLE if how == "option" else ())).ret == 1
+    assert project.run().ret == 1
     assert (_sent(project), project.verdict["suites"]["faq"]["stopped"]) == (40, None)
+
+
+def test_the_rule_of_the_command_line_goes_before_that_of_the_suite(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.suite({"a": "yes"}, stop='"certainty"')
+    monkeypatch.setenv("EVALGATE_STOP", "never")
+    assert project.options().stop == "never"
+    suite = project.decider(stop="never").decider.suite_of("faq")
+    assert suite is not None
+    assert suite.stop == "never"
 
 
 def test_a_build_that_is_as_good_as_its_baseline_runs_whole(broken: Project, server: ScriptedServer) -> None:
@@ -345,15 +351,6 @@ def test_a_test_in_code_runs_all_of_its_cases(project: Project) -> None:
     assert project.verdict["accounting"]["missed"] == 40
 
 
-@pytest.mark.parametrize("rule", ["soon", "eprocess"])
-def test_an_unknown_rule_is_refused(project: Project, server: ScriptedServer, rule: str) -> None:
-    _suite(project, server)
-    result = project.run("--eval-stop", rule)
-    assert result.ret == 4
-    result.stderr.fnmatch_lines([f"*--eval-stop {rule}: write one of certainty, never"])
-    assert server.calls == 0
-
-
 def test_lf_does_not_take_what_was_not_needed_for_missed(broken: Project) -> None:
     broken.run(cache=True)
     sent = _sent(broken)
@@ -371,10 +368,9 @@ def test_missed_cases_may_fail_as_tests_and_the_others_are_still_not_needed(brok
 
 _NOTES_PROGRESS = """
 import pathlib
-from pytest_evalgate.plugin.context import session_of
 
 def pytest_sessionfinish(session):
-    pathlib.Path(__file__).with_name("progress").write_text(session_of(session.config).progress.line())
+    pathlib.Path(__file__).with_name("progress").write_text(session.config.pluginmanager.get_plugin("evalgate-session").progress.line())
 """
 
 

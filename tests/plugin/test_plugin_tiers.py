@@ -1,4 +1,4 @@
-"""Tiers: what a suite runs and by what it is judged, from the command line to ``verify``."""
+"""Tiers: the sample, trials and gates of a suite, from the command line to ``verify``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_evalgate.cli import main
+from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.plugin.collection import planned_line
 from pytest_evalgate.runs import run_file
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
     from tests.plugin.conftest import Project
     from tests.support.server import ScriptedServer
+
+    from pytest_evalgate.records.results import SuitePlan
 
 _SMOKE = ("--eval-tier", "smoke")
 _HALF = '{ kind = "pass-rate", min = 0.5, bound = "point" }'
@@ -72,23 +76,23 @@ def test_the_sample_of_a_tier_is_its_plan(project: Project, args: tuple[str, ...
     result.stdout.fnmatch_lines(["*NOTE faq: tier smoke: 10 of 40 cases"])
 
 
-def test_a_sample_is_the_same_from_run_to_run(project: Project) -> None:
-    project.suite(_YES)
-    _tier(project, sample=10)
-    project.run(*_SMOKE)
-    first = set(project.outcomes)
-    project.run(*_SMOKE, "-n2")
-    assert set(project.outcomes) == first
+def _plan(project: Project, name: str = "faq", **options: object) -> SuitePlan:
+    """Return the plan of a suite in the tier smoke."""
+    return project.assembly(tier="smoke", **options).ready(name).plan
 
 
-def test_other_suites_do_not_change_a_sample(project: Project) -> None:
+def _planned(project: Project) -> list[str]:
+    return [case.id for case in _plan(project).cases]
+
+
+def test_a_sample_is_the_same_from_run_to_run_and_beside_other_suites(project: Project) -> None:
     project.suite(_YES)
     _tier(project, sample=10)
-    project.run(*_SMOKE)
-    first = set(project.outcomes)
+    first = _planned(project)
+    assert len(first) == 10
+    assert _planned(project) == first
     project.suite({"x": "yes"}, name="law")
-    project.run(*_SMOKE)
-    assert set(project.outcomes) == first | {"x"}
+    assert _planned(project) == first
 
 
 def test_only_what_is_planned_is_asked(project: Project, server: ScriptedServer) -> None:
@@ -101,24 +105,21 @@ def test_only_what_is_planned_is_asked(project: Project, server: ScriptedServer)
     assert project.verdict["calls"]["planned"] == 5
 
 
-@pytest.mark.parametrize("by", ["option", "variable", "setting"])
-def test_how_a_tier_is_chosen(project: Project, monkeypatch: pytest.MonkeyPatch, by: str) -> None:
+def test_how_a_tier_is_chosen(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.suite(_YES)
     _tier(project, sample=3)
-    if by == "variable":
-        monkeypatch.setenv("EVALGATE_TIER", "smoke")
-    if by == "setting":
-        project.configure('default_tier = "smoke"')
-    assert project.run(*(_SMOKE if by == "option" else ())).ret == 0
-    assert len(project.outcomes) == 3
+    assert len(project.assembly(tier="smoke").ready("faq").plan.cases) == 3
+    monkeypatch.setenv("EVALGATE_TIER", "smoke")
+    assert project.options().tier == "smoke"
+    project.configure('default_tier = "smoke"')
+    assert len(project.assembly().ready("faq").plan.cases) == 3
 
 
-def test_a_tier_that_no_suite_defines_is_a_usage_error(project: Project) -> None:
+def test_a_tier_that_no_suite_defines_is_refused(project: Project) -> None:
     project.suite(_YES)
     _tier(project, sample=3)
-    result = project.run("--eval-tier", "deep")
-    assert result.ret == 4
-    result.stderr.fnmatch_lines(['*--eval-tier deep: no suite defines the tier "deep"; known are: default, smoke.*'])
+    with pytest.raises(SettingsError, match='--eval-tier deep: no suite defines the tier "deep"; known are: default'):
+        project.assembly(tier="deep")
 
 
 def test_gates_and_trials_are_those_of_the_tier(project: Project) -> None:
@@ -128,21 +129,22 @@ def test_gates_and_trials_are_those_of_the_tier(project: Project) -> None:
     path = project.path / "evalgate.toml"
     path.write_text(path.read_text().replace('{ recorded = "golden/faq.out.jsonl" }', files))
     _tier(project, trials=1, gates=f"[{_HALF}]")
-    assert project.run().ret == 1
-    assert (project.verdict["tier"], _suite(project)["trials"]) == ("default", 2)
-    assert project.run(*_SMOKE).ret == 0
-    assert (_suite(project)["trials"], _suite(project)["cases"]) == (1, _SIZE)
-    assert _suite(project)["notes"] == []
-    assert project.run(*_SMOKE, "--eval-trials", "2").ret == 0
-    assert _suite(project)["trials"] == 2
+    bars = [
+        (
+            assembly.ready("faq").plan.trials,
+            [getattr(gate, "min", None) for gate in assembly.settings.suites["faq"].gates or ()],
+        )
+        for assembly in (project.assembly(), project.assembly(tier="smoke"))
+    ]
+    assert bars == [(2, [1.0]), (1, [0.5])]
+    assert _plan(project, trials=2).trials == 2
 
 
-def test_a_suite_without_the_tier_runs_as_it_stands(project: Project) -> None:
+def test_a_suite_without_the_tier_runs_whole(project: Project) -> None:
     project.suite(_YES)
-    project.suite({"x": "no"}, name="law", gates=_ALL)
+    project.suite(dict.fromkeys(_IDS, "no"), name="law")
     _tier(project, sample=3)
-    assert project.run(*_SMOKE).ret == 1
-    assert project.verdict["suites"]["law"]["cases"] == 1
+    assert [len(_plan(project, name).cases) for name in ("faq", "law")] == [3, _SIZE]
 
 
 def test_a_marked_test_runs_the_sample(project: Project) -> None:
@@ -165,8 +167,10 @@ def test_a_marker_goes_before_the_tier(project: Project) -> None:
 def test_a_rule_to_stop_from_the_command_line_leaves_the_tier_as_it_is(project: Project) -> None:
     project.suite(_YES, gates=_ALL)
     _tier(project, sample=4, gates=f"[{_HALF}]")
-    assert project.run(*_SMOKE, "--eval-stop", "never").ret == 0
-    assert [gate["required"] for gate in _suite(project)["gates"]] == [0.5]
+    suite = project.decider(tier="smoke", stop="never").decider.suite_of("faq")
+    assert suite is not None
+    assert suite.stop == "never"
+    assert [getattr(gate, "min", None) for gate in suite.gates or ()] == [0.5]
 
 
 def test_cases_that_have_to_pass_are_in_every_sample(project: Project) -> None:
@@ -175,9 +179,8 @@ def test_cases_that_have_to_pass_are_in_every_sample(project: Project) -> None:
     rows.append({"id": "law", "input": "law", "expected": "yes", "tags": ["safety"]})
     project.write("golden/faq.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
     _tier(project, sample=2, gates='[{ kind = "must-pass", tags = ["safety"] }]')
-    assert project.run(*_SMOKE).ret == 1
-    assert len(project.outcomes) == 2
-    assert project.outcomes["law"] == "missed"
+    planned = _planned(project)
+    assert (len(planned), "law" in planned) == (2, True)
 
 
 def test_every_slice_is_in_the_sample(project: Project) -> None:
@@ -188,35 +191,36 @@ def test_every_slice_is_in_the_sample(project: Project) -> None:
     ]
     project.write("golden/faq.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
     _tier(project, sample=5)
-    assert project.run(*_SMOKE).ret == 0
-    assert {(one["value"], one["n"]) for one in _suite(project)["slices"]} == {("de", 1), ("en", 4)}
+    german = sum(id_ in _IDS[:2] for id_ in _planned(project))
+    assert (german, len(_planned(project))) == (1, 5)
 
 
 # -- what is said
 
 
-def test_the_header_names_a_tier_that_is_not_the_default_one(project: Project) -> None:
-    project.suite(_YES)
-    _tier(project, sample=10)
-    project.run(*_SMOKE).stdout.fnmatch_lines(["evalgate: tier smoke | faq, 10 cases*"])
-    project.run().stdout.fnmatch_lines(["evalgate: faq, 40 cases*"])
-
-
 @pytest.mark.parametrize(
-    ("args", "said"),
+    ("tier", "line"),
     [
-        (_SMOKE, "eval gate: faq 10, law 1 = 11 cases of 41 (tier smoke)"),
-        ((), "eval gate: faq 40, law 1 = 41 cases"),
-        (("--eval-tier", "deep"), "eval gate: faq 40, law 1 = 41 cases (tier deep)"),
+        ("smoke", "eval gate: faq 10, law 1 = 11 cases of 41 (tier smoke)"),
+        (None, "eval gate: faq 40, law 1 = 41 cases"),
+        ("deep", "eval gate: faq 40, law 1 = 41 cases (tier deep)"),
     ],
 )
-def test_collect_only_counts_the_cases(project: Project, args: tuple[str, ...], said: str) -> None:
+def test_the_planned_cases_are_counted(project: Project, tier: str | None, line: str) -> None:
     project.suite(_YES)
     project.suite({"x": "yes"}, name="law")
     _tier(project, sample=10)
     _tier(project, tier="deep", trials=1)
-    result = project.run("--collect-only", "-q", *args)
-    assert (result.ret, said in result.outlines) == (0, True)
+    assembly = project.assembly(tier=tier)
+    plans = [assembly.ready(name).plan for name in ("faq", "law")]
+    assert planned_line(plans, assembly.settings.default_tier) == line
+
+
+def test_collect_only_counts_the_cases(project: Project) -> None:
+    project.suite(_YES)
+    _tier(project, sample=10)
+    result = project.run("--collect-only", "-q", *_SMOKE)
+    assert (result.ret, "eval gate: faq 10 = 10 cases of 40 (tier smoke)" in result.outlines) == (0, True)
     assert not project.has_verdict
 
 
@@ -241,12 +245,8 @@ def test_an_ad_hoc_sample_is_a_part_and_judges_nothing(
 
 
 def test_an_ad_hoc_sample_comes_from_the_environment_too(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    project.suite(_YES)
-    project.test("return 'yes'")
-    project.golden("golden/code.jsonl", *_IDS)
     monkeypatch.setenv("EVALGATE_SAMPLE", "7")
-    assert project.run().ret == 12
-    assert {name: suite["passed"] for name, suite in project.verdict["suites"].items()} == {"faq": 7, "code": 7}
+    assert project.options().sample == 7
 
 
 @pytest.mark.parametrize("args", [(), ("-n2",)], ids=" ".join)
@@ -261,14 +261,6 @@ def test_an_ad_hoc_sample_is_estimated_as_such(
 def test_an_ad_hoc_sample_that_holds_all_is_whole(project: Project) -> None:
     project.suite(_YES)
     assert project.run("--eval-sample", "40").ret == 0
-
-
-@pytest.mark.parametrize("text", ["0", "-3", "some"])
-def test_what_is_no_number_of_cases_is_a_usage_error(project: Project, text: str) -> None:
-    project.suite(_YES)
-    result = project.run(f"--eval-sample={text}")
-    assert result.ret == 4
-    result.stderr.fnmatch_lines([f"*--eval-sample {text}: give a whole number from 1*"])
 
 
 # -- baselines

@@ -41,7 +41,7 @@ def test_a_worthless_judge_is_refused_by_calibration_and_by_the_run(model: RealM
     project.write("labels.jsonl", _labels())
     calibrated = project.pytester.run(_EVALGATE, "calibrate", "capital", "--labels", "labels.jsonl", timeout=200)
     assert calibrated.ret == 4
-    calibrated.stderr.fnmatch_lines(["*the judge could tell of none of 4 rows: no verdict: *"])
+    calibrated.stderr.fnmatch_lines(["*the judge gave no readable score for any of 4 rows: no verdict: *"])
     assert not (project.pytester.path / "calibration").exists()
     spent = model.tokens
     result = project.run()

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_evalgate.judges.figures import rate_of
-from pytest_evalgate.judges.panel import Point, bins_of
+from pytest_evalgate.judges.rates import rate_of
+from pytest_evalgate.judges.threshold import Point, bins_of
 from pytest_evalgate.reports.charts import reliability, roc
 from pytest_evalgate.reports.charts.svg import circle
 
 if TYPE_CHECKING:
-    from pytest_evalgate.judges.panel import Bin
+    from pytest_evalgate.judges.threshold import Bin
     from pytest_evalgate.reports.charts import Chart
 
 _CURVE = (Point(None, 0.0, 0.0), Point(0.8, 0.25, 0.75), Point(0.2, 1.0, 1.0))

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_evalgate.app.view import baseline_scores
-from pytest_evalgate.judges.figures import rate_of
-from pytest_evalgate.judges.panel import bins_of
+from pytest_evalgate.judges.rates import rate_of
+from pytest_evalgate.judges.threshold import bins_of
 from pytest_evalgate.records.results import (
     Accounting,
     Baseline,

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.judges.figures import rate_of
-from pytest_evalgate.judges.panel import Point, bins_of
+from pytest_evalgate.judges.rates import rate_of
+from pytest_evalgate.judges.threshold import Point, bins_of
 from pytest_evalgate.records.results import HistoryRow
 from pytest_evalgate.reports.charts import (
     STYLE,

@@ -218,7 +218,7 @@ def test_where_the_history_is_kept(tmp_path: Path) -> None:
         history.file_of("../h.jsonl", root=tmp_path, state=state)
 
 
-_DELTA = Delta("file:b.json", 0.8, 10, 2, 1, -0.1, 0.5, -0.3, 0.1, "mcnemar", "inconclusive", None)
+_DELTA = Delta("file:b.json", 0.8, 10, 2, 1, -0.1, 0.5, -0.3, 0.1, "mcnemar-midp", "inconclusive", None)
 _BASELINE = Baseline("faq", "file:b.json", Provenance("r0", "c", "p", None, "why", "g", "s"), 1, {})
 
 

@@ -1,6 +1,9 @@
+"""Specifications, the registry of rules, the user's own functions and the asserts of a case."""
+
 from __future__ import annotations
 
 import asyncio
+import itertools
 import subprocess
 import sys
 from dataclasses import FrozenInstanceError, replace
@@ -26,6 +29,9 @@ from pytest_evalgate.scorers import (
 from pytest_evalgate.scorers.registry import MEASURES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from tests.scorers.conftest import ScoreOf
 
 
@@ -62,9 +68,9 @@ def test_threshold_weight_and_name(context: Context) -> None:
         ({"kind": "numbr"}, 'did you mean "number"'),
         ({"kind": 5}, 'unknown scorer "5"'),
         ({"kind": ["exact"]}, "unknown scorer"),
-        ({}, 'needs either "kind"'),
-        ({"judge": "faq"}, "judge = 'faq': name a table"),
-        ({"kind": "exact", "python": "a:b"}, 'needs either "kind"'),
+        ({}, 'needs one of "kind"'),
+        ({"judge": "faq"}, "judge = 'faq': write the NAME"),
+        ({"kind": "exact", "python": "a:b"}, 'needs one of "kind"'),
         ({"kind": "number", "patern": "a"}, 'unknown parameter "patern" of number; did you mean "pattern"'),
         ({"kind": "icontains", "ignore_case": False}, 'unknown parameter "ignore_case" of icontains'),
         ({"kind": "exact", "case": 5}, 'unknown parameter "case"'),
@@ -157,8 +163,8 @@ class Odd:
     ("rule", "problem"),
     [
         (reserved, 'has a parameter "weight", which every scorer has: rename it'),
-        (untyped, "name 'Nope' is not defined; import what they name at run time"),
-        (Odd(), "is Odd: a rule is a plain function"),
+        (untyped, "name 'Nope' is not defined; import that name outside of TYPE_CHECKING"),
+        (Odd(), "is Odd, not a function"),
     ],
 )
 def test_a_rule_that_cannot_be_registered(rule: Any, problem: str) -> None:
@@ -207,16 +213,16 @@ def test_a_case_brings_its_own_scorers(context: Context) -> None:
     [
         ({"kind": "exat"}, 'unknown scorer "exat"; did you mean "exact"'),
         ({"type": "llm-rubric", "value": "polite"}, 'unknown scorer "llm-rubric"'),
-        ({}, 'needs either "kind"'),
+        ({}, 'needs one of "kind"'),
         ({"kind": "regex", "pattern": "("}, 'pattern "(": missing )'),
         ({"type": "regex", "value": "("}, 'pattern "(": missing )'),
-        ({"kind": "length"}, "bounds nothing"),
+        ({"kind": "length"}, "there is no bound"),
         ({"kind": "exact", "type": "exact"}, '"kind" and "type" mean the same'),
-        ({"python": "os:system"}, "names no code"),
-        ({"kind": "python", "value": "1"}, "names no code"),
-        ({"type": "python", "value": "print()"}, "names no code"),
-        ({"type": "javascript", "value": "x"}, "names no code"),
-        ({"kind": "exact", "python": "os:system"}, "names no code"),
+        ({"python": "os:system"}, "cannot run code"),
+        ({"kind": "python", "value": "1"}, "cannot run code"),
+        ({"type": "python", "value": "print()"}, "cannot run code"),
+        ({"type": "javascript", "value": "x"}, "cannot run code"),
+        ({"kind": "exact", "python": "os:system"}, "cannot run code"),
         ({"kind": ["python"]}, "unknown scorer"),
     ],
 )
@@ -256,3 +262,65 @@ def test_importing_the_scorers_loads_nothing_heavy_and_starts_nothing() -> None:
         "assert threading.active_count() == 1\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+_numbers = itertools.count()
+CASE = Case("q1", expected="x", place=Place("golden/faq.jsonl", 3))
+
+
+@pytest.fixture
+def module(tmp_path: Path) -> Callable[[str], str]:
+    """Write a module with a name of its own: what was imported once stays imported."""
+
+    def write(source: str, folder: Path = tmp_path / "app") -> str:
+        name = f"scorers_of_user_{next(_numbers)}"
+        folder.mkdir(exist_ok=True, parents=True)
+        (folder / f"{name}.py").write_text(source, encoding="utf-8")
+        return name
+
+    return write
+
+
+def _score(spec: dict[str, Any], root: Path) -> Score:
+    return asyncio.run(build(spec, context=Context(roots=(root,))).score(CASE, Output("out")))
+
+
+def test_settings_of_a_python_scorer(module: Callable[[str], str], tmp_path: Path) -> None:
+    name = module("class Tone:\n    @staticmethod\n    def polite(case, output): return 0.8\n")
+    spec = {"python": f"{name}:Tone.polite", "threshold": 0.9, "weight": 2, "name": "manners"}
+    assert _score(spec, tmp_path / "app") == Score("manners", 0.8, passed=False, weight=2.0)
+    assert _score({"python": f"{name}:Tone.polite"}, tmp_path / "app").name == "Tone.polite"
+
+
+@pytest.mark.parametrize(
+    ("spec", "problem"),
+    [
+        ("{}", "is not of the form"),
+        ("{}:tune", 'has no tune; did you mean "tone"'),
+        ("{}:one", r"takes \(case\), not \(case, output\)"),
+    ],
+)
+def test_a_name_that_is_refused_names_itself_and_the_place(
+    spec: str, problem: str, module: Callable[[str], str], tmp_path: Path
+) -> None:
+    spec = spec.format(module("LIMIT = 5\ndef tone(case, output): ...\ndef one(case): ...\n"))
+    with pytest.raises(SettingsError, match=problem) as caught:
+        build({"python": spec}, context=Context(roots=(tmp_path / "app",), place="suites.faq.scorers[2]"))
+    assert str(caught.value).startswith("suites.faq.scorers[2]: ")
+    assert spec in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [5, None, ["a:b"]])
+def test_a_name_that_is_no_string(value: Any, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="is not a string"):
+        build({"python": value}, context=Context(roots=(tmp_path,)))
+
+
+def test_unknown_parameters_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match='unknown parameter "treshold" of python; did you mean "threshold"'):
+        build({"python": "os.path:join", "treshold": 1}, context=Context(roots=(tmp_path,)))
+
+
+def test_installed_functions_are_found(tmp_path: Path) -> None:
+    assert build({"python": "operator:eq"}, context=Context(roots=(tmp_path,))).name == "eq"
+    assert build({"python": "numpy:array_equal"}, context=Context(roots=(tmp_path,))).threshold == 0.5

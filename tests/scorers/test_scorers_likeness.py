@@ -1,4 +1,4 @@
-"""The rules ``bleu``, ``chrf`` and ``rouge-l``; most of it needs the extra ``metrics``."""
+"""BLEU, chrF, ROUGE-L and SQuAD; the first three are tested only if the extra ``metrics`` is installed."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pytest_evalgate.errors import ScorerError, SettingsError
 from pytest_evalgate.records.results import Case, Output
-from pytest_evalgate.scorers import Context, build
-from pytest_evalgate.scorers.likeness import rouge_l
+from pytest_evalgate.scorers import Context, build, likeness
+from pytest_evalgate.scorers.likeness import rouge_l, squad
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.scorers.conftest import ScoreOf
+
 
 KINDS = ["bleu", "chrf", "rouge-l"]
 LIBRARY = {"bleu": "sacrebleu", "chrf": "sacrebleu", "rouge-l": "rouge_score"}
@@ -39,7 +44,7 @@ def test_without_the_extra_a_suite_is_refused_before_it_runs(
 def test_a_text_too_long_to_compare_is_left_open() -> None:
     value, reason = rouge_l(Case("q1", expected="word " * 4_000), Output("word " * 4_000))
     assert value is None
-    assert reason == "the output has 4,000 words, too many for ROUGE-L: bound it with word-count"
+    assert reason == "the output has 4,000 words, too many for ROUGE-L: limit them with word-count"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -80,7 +85,7 @@ def test_reason(kind: str, reason: str, score_of: ScoreOf) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
-    ("case", "message"), [({}, "nothing to compare with"), ({"expected": ""}, "a reference is an empty text")]
+    ("case", "message"), [({}, "nothing to compare with"), ({"expected": ""}, "the reference is empty")]
 )
 @with_extra
 def test_no_reference_is_an_error(kind: str, case: dict[str, Any], message: str, score_of: ScoreOf) -> None:
@@ -93,3 +98,139 @@ def test_no_reference_is_an_error(kind: str, case: dict[str, Any], message: str,
 def test_an_empty_value_is_refused(kind: str, context: Context) -> None:
     with pytest.raises(SettingsError, match='value = ""'):
         build({"kind": kind, "value": ""}, context=context)
+
+
+PAIR = (["The cat sat on the mat."], ["The cat is on the mat."])
+
+
+def test_a_library_that_is_absent_is_named_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sacrebleu", None)
+    monkeypatch.setitem(sys.modules, "rouge_score.rouge_scorer", None)
+    with pytest.raises(ScorerError, match=r"^sacrebleu is not installed: pip install 'pytest-evalgate\[metrics\]'$"):
+        likeness.library_bleu(*PAIR)
+    with pytest.raises(ScorerError, match=r"^rouge_score is not installed: pip install 'pytest-evalgate\[metrics\]'$"):
+        likeness.rouge(*PAIR)
+
+
+@pytest.mark.parametrize("measure", [likeness.library_bleu, likeness.rouge])
+@pytest.mark.parametrize(("predictions", "references"), [([], []), (["a"], []), (["a"], ["a", "b"])])
+def test_unpaired_texts_are_refused(
+    measure: Callable[..., object], predictions: list[str], references: list[str]
+) -> None:
+    with pytest.raises(ValueError, match=f"got {len(predictions)} predictions and {len(references)} references"):
+        measure(predictions, references)
+
+
+def test_the_same_text_is_perfect_and_never_more() -> None:
+    pytest.importorskip("sacrebleu", reason="needs the extra metrics")
+    for text in ("yes", "a b c d e", "The quick brown fox jumps over the lazy dog."):
+        assert likeness.sentence_bleu(text, [text]) == 1.0
+        assert likeness.sentence_chrf(text, [text]) == 1.0
+
+
+def test_several_references_help() -> None:
+    pytest.importorskip("sacrebleu", reason="needs the extra metrics")
+    wanted = ["the cat is on the mat", "a cat sat there"]
+    for measure in (likeness.sentence_bleu, likeness.sentence_chrf):
+        assert measure("the cat sat on the mat", wanted) >= measure("the cat sat on the mat", wanted[:1]) > 0
+
+
+def test_a_text_with_nothing_in_common_scores_nought() -> None:
+    pytest.importorskip("sacrebleu", reason="needs the extra metrics")
+    assert likeness.sentence_bleu("", ["cat"]) == likeness.sentence_chrf("", ["cat"]) == 0.0
+
+
+def test_rouge_reads_the_prediction_first() -> None:
+    pytest.importorskip("rouge_score", reason="needs the extra metrics")
+    (found,) = likeness.rouge(["the cat"], ["The cat sat down"])
+    assert (found.rouge1.precision, found.rouge1.recall) == (1.0, 0.5)
+    assert found.rouge_l.f1 == pytest.approx(2 / 3)
+    assert likeness.rouge(["cats"], ["cat"])[0].rouge1.f1 == 0.0  # no stemming
+
+
+answers = st.text(alphabet="ab the.,\n", max_size=20)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "reference", "em", "f1"),
+    [
+        ("Paris", "paris.", 1, 1),
+        ("the  Eiffel\tTower", "An Eiffel tower!", 1, 1),
+        ("theatre", "atre", 0, 0),
+        ("The The", "the", 1, 1),
+        ("A-B", "ab", 1, 1),
+        ("in Paris", "Paris", 0, 2 / 3),
+        ("ha ha ha", "ha ha", 0, 4 / 5),
+        ("ha", "ho", 0, 0),
+        ("", "", 1, 1),
+        ("", "Paris", 0, 0),
+        ("Paris", "the", 0, 0),
+        ("a", "", 1, 1),
+    ],
+)
+def test_answers_are_compared_by_normalised_words(prediction: str, reference: str, em: float, f1: float) -> None:
+    found = squad(prediction, reference)
+    assert [found.em, found.f1] == pytest.approx([em, f1])
+
+
+def test_the_best_of_several_references_counts() -> None:
+    found = squad("the big dog", ["cat", "big dog barks", "dog"])
+    assert [found.em, found.f1] == pytest.approx([0, 4 / 5])
+    assert squad("dog", ["cat", "Dog"]).em == 1
+
+
+def test_no_reference_is_refused() -> None:
+    with pytest.raises(ValueError, match="reference must contain one or more texts"):
+        squad("x", [])
+
+
+@given(one=answers, other=answers)
+def test_f1_is_symmetric_and_at_least_the_exact_match(one: str, other: str) -> None:
+    found = squad(one, other)
+    assert found.f1 == squad(other, one).f1
+    assert 0 <= found.em <= found.f1 <= 1
+    assert squad(found.normalised_prediction, one).em == 1
+
+
+@pytest.mark.parametrize(
+    ("output", "expected", "passed"),
+    [
+        ("The Eiffel Tower.", "eiffel tower", True),
+        ("Louvre", "eiffel tower", False),
+        ("Louvre", ["Eiffel Tower", "the Louvre"], True),
+        (42, "42", True),
+        ("forty-two", 42, False),
+        ("", "", True),
+        ("Paris", "", False),
+    ],
+)
+def test_squad_em(output: object, expected: object, *, passed: bool, score_of: ScoreOf) -> None:
+    assert score_of("squad-em", output, expected=expected).passed is passed
+    assert score_of("not-squad-em", output, expected=expected).passed is not passed
+
+
+def test_squad_em_names_the_references_in_its_reason(score_of: ScoreOf) -> None:
+    assert (
+        score_of("squad-em", "Rome", expected=["Paris", "Lutetia"]).reason == 'wanted "Paris" or "Lutetia", got "Rome"'
+    )
+    assert score_of("squad-em", "paris", expected="Paris").reason == 'is "paris"'
+
+
+def test_squad_f1_is_graded_and_passes_from_a_half_on(score_of: ScoreOf) -> None:
+    half = score_of("squad-f1", "in Paris, France", expected="Paris")
+    assert (half.value, half.passed, half.reason) == (0.5, True, 'word F1 0.500 with "Paris"')
+    assert score_of("squad-f1", "somewhere in Paris, France", expected="Paris").passed is False
+    assert score_of({"kind": "squad-f1", "threshold": 0.6}, "in Paris, France", expected="Paris").passed is False
+
+
+def test_squad_f1_takes_the_best_reference(score_of: ScoreOf) -> None:
+    wanted = {"expected": "ignored", "expected_any": ("Rome", "Paris France")}
+    assert score_of("squad-f1", "Paris, France", **wanted).value == 1
+    assert score_of("squad-f1", "ignored", **wanted).value == 0
+    assert score_of({"kind": "squad-f1", "value": "ignored"}, "ignored", **wanted).value == 1
+
+
+@pytest.mark.parametrize("kind", ["squad-em", "squad-f1"])
+def test_nothing_to_compare_with_is_an_error(kind: str, score_of: ScoreOf) -> None:
+    with pytest.raises(ScorerError, match=rf'scorer "{kind}": nothing to compare with'):
+        score_of(kind, "anything")

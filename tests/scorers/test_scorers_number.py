@@ -55,7 +55,7 @@ def test_numbers_in(text: str, numbers: list[str]) -> None:
     st.decimals(min_value=-(10**15), max_value=10**15, places=3),
     st.sampled_from(["{}", "It is {}.", "= {} apples", "${}", "**{}**", "{}%", "A: {}\nDone"]),
 )
-def test_what_is_written_with_thousands_commas_is_read_back(number: Decimal, dress: str) -> None:
+def test_numbers_with_thousands_commas_are_read_back(number: Decimal, dress: str) -> None:
     [found] = numbers_in(dress.format(f"{number:,}"))
     assert found.value == number
 
@@ -134,7 +134,7 @@ def test_tolerance_is_a_distance(tolerance: Any, score_of: ScoreOf) -> None:
         score_of({"kind": "number", "tolerance": tolerance}, "5", expected=5)
 
 
-def test_a_pattern_cannot_tell_beyond_its_limit(score_of: ScoreOf) -> None:
+def test_a_pattern_is_unknown_beyond_the_text_limit(score_of: ScoreOf) -> None:
     score = score_of(A_LINE, "A: 18\n" + "x" * 1_000_000, expected=18)
     assert (score.value, score.passed) == (None, None)
     assert "1,000,006 characters" in score.reason

@@ -85,7 +85,7 @@ def test_the_reason_names_the_first_three_that_differ(score_of: ScoreOf) -> None
     )
 
 
-def test_text_that_is_not_json_misses_and_says_why(score_of: ScoreOf) -> None:
+def test_text_that_is_not_json_misses_with_the_parse_error(score_of: ScoreOf) -> None:
     score = score_of("json-fields", "Sure! {}", expected={"a": 1})
     assert score.value == 0
     assert "not JSON at column 1" in score.reason
@@ -93,5 +93,5 @@ def test_text_that_is_not_json_misses_and_says_why(score_of: ScoreOf) -> None:
 
 @pytest.mark.parametrize("expected", ["text", 5, [], {}])
 def test_expected_must_be_an_object_with_fields(expected: Any, score_of: ScoreOf) -> None:
-    with pytest.raises(ScorerError, match="json-fields needs an object with fields in it"):
+    with pytest.raises(ScorerError, match="json-fields needs an object with at least one field"):
         score_of("json-fields", "{}", expected=expected)

@@ -1,3 +1,5 @@
+"""Rules that compare text and length."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
@@ -6,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.errors import ScorerError
+from pytest_evalgate.errors import ScorerError, SettingsError
 from pytest_evalgate.records.results import Case, Output
 from pytest_evalgate.scorers import RULES
 from pytest_evalgate.scorers.text import json_equal
 
 if TYPE_CHECKING:
     from tests.scorers.conftest import ScoreOf
+
 
 EXPECTED: list[tuple[str | dict[str, Any], Any, Any, bool]] = [
     ("exact", "Paris", " Paris\n", True),
@@ -105,14 +108,14 @@ def test_reason(spec: str | dict[str, Any], output: str, reason: str, score_of: 
 @pytest.mark.parametrize(
     "kind", ["exact", "iexact", "one-of", "contains", "contains-all", "not-contains", "ends-with", "regex", "number"]
 )
-def test_nothing_to_compare_with_is_an_error_not_a_pass(kind: str, score_of: ScoreOf) -> None:
+def test_without_an_expected_value_every_rule_raises(kind: str, score_of: ScoreOf) -> None:
     with pytest.raises(ScorerError, match=rf'golden/faq.jsonl:3: case "q1": scorer "{kind}": nothing to compare with'):
         score_of(kind, "anything")
 
 
 @pytest.mark.parametrize("kind", ["contains", "contains-any", "starts-with", "not-ends-with", "regex"])
 def test_an_empty_expected_text_is_an_error(kind: str, score_of: ScoreOf) -> None:
-    with pytest.raises(ScorerError, match="an empty text is wanted"):
+    with pytest.raises(ScorerError, match="the expected text is empty"):
         score_of(kind, "anything", expected="")
 
 
@@ -150,8 +153,45 @@ JSON = st.recursive(
 
 
 @given(JSON, JSON)
-def test_same_is_an_equivalence_that_tells_booleans_from_numbers(one: Any, other: Any) -> None:
+def test_json_equality_is_symmetric_and_separates_booleans_from_numbers(one: Any, other: Any) -> None:
     assert json_equal(one, one)
     assert json_equal(one, other) == json_equal(other, one)
     if json_equal(one, other):
         assert one == other
+
+
+@pytest.mark.parametrize(
+    ("spec", "output", "passed", "reason"),
+    [
+        ({"kind": "length", "max": 5}, "12345", True, "5 characters"),
+        ({"kind": "length", "max": 5}, "123456", False, "6 characters, more than 5"),
+        ({"kind": "length", "min": 5}, "1234", False, "4 characters, fewer than 5"),
+        ({"kind": "length", "min": 5, "max": 5}, "éééé☃", True, "5 characters"),
+        ({"kind": "length", "min": 0, "max": 0}, "", True, "0 characters"),
+        ({"kind": "length", "max": 7}, {"a": 1}, True, "7 characters"),
+        ({"kind": "not-length", "max": 5}, "123456", True, "6 characters, more than 5"),
+        ({"kind": "word-count", "min": 2, "max": 3}, " two\nwords ", True, "2 words"),
+        ({"kind": "word-count", "min": 2}, "one", False, "1 words, fewer than 2"),
+        ({"kind": "word-count", "max": 1000}, "a " * 1001, False, "1,001 words, more than 1,000"),
+    ],
+)
+def test_bounds(spec: dict[str, Any], output: Any, *, passed: bool, reason: str, score_of: ScoreOf) -> None:
+    score = score_of(spec, output)
+    assert (score.passed, score.reason) == (passed, reason)
+
+
+@pytest.mark.parametrize("kind", ["length", "word-count", "not-length"])
+@pytest.mark.parametrize(
+    ("bounds", "problem"),
+    [
+        ({}, 'there is no bound: give "min", "max" or both'),
+        ({"min": 0}, "there is no bound"),
+        ({"min": 5, "max": 4}, "max = 4 is below min = 5"),
+        ({"max": -1}, "max = -1"),
+        ({"min": 1.5}, "min = 1.5"),
+        ({"max": "5"}, 'max = "5"'),
+    ],
+)
+def test_bounds_that_are_refused(kind: str, bounds: dict[str, Any], problem: str, score_of: ScoreOf) -> None:
+    with pytest.raises(SettingsError, match=problem):
+        score_of({"kind": kind, **bounds}, "text")

@@ -44,12 +44,12 @@ RATE_FUNCTIONS = [
         (0, 0, 0.95, "n must be positive and finite, got 0"),
         (0, -1, 0.95, "n must be positive and finite, got -1"),
         (0, math.nan, 0.95, "n must be positive and finite, got nan"),
-        (11, 10, 0.95, "passes must lie from 0 to 10, got 11"),
-        (-1, 10, 0.95, "passes must lie from 0 to 10, got -1"),
-        (math.nan, 10, 0.95, "passes must lie from 0 to 10, got nan"),
-        (5, 10, 1.0, r"confidence must lie strictly between 0(\.5)? and 1, got 1.0"),
-        (5, 10, 0.0, r"confidence must lie strictly between 0(\.5)? and 1, got 0.0"),
-        (5, 10, math.nan, "confidence must lie strictly between .* got nan"),
+        (11, 10, 0.95, "passes must be from 0 to 10, got 11"),
+        (-1, 10, 0.95, "passes must be from 0 to 10, got -1"),
+        (math.nan, 10, 0.95, "passes must be from 0 to 10, got nan"),
+        (5, 10, 1.0, r"confidence must be strictly between 0(\.5)? and 1, got 1.0"),
+        (5, 10, 0.0, r"confidence must be strictly between 0(\.5)? and 1, got 0.0"),
+        (5, 10, math.nan, "confidence must be strictly between .* got nan"),
     ],
 )
 def test_rates(function: Callable[..., object], passes: float, n: float, confidence: float, message: str) -> None:
@@ -99,7 +99,7 @@ def test_alpha(alpha: float) -> None:
         lambda: mde_mcnemar(100, 0.1, alpha),
     ]
     for call in calls:
-        with pytest.raises(ValueError, match=f"must lie strictly between 0 and 0.5, got {alpha}"):
+        with pytest.raises(ValueError, match=f"must be strictly between 0 and 0.5, got {alpha}"):
             call()
 
 
@@ -111,14 +111,14 @@ def test_margin(margin: float) -> None:
         lambda: finding_name(0.5, -0.1, 0.05, margin),
     ]
     for call in calls:
-        with pytest.raises(ValueError, match=f"margin must lie strictly between 0 and 1, got {margin}"):
+        with pytest.raises(ValueError, match=f"margin must be strictly between 0 and 1, got {margin}"):
             call()
 
 
 def test_an_unknown_p_or_bound_is_never_no_regression() -> None:
-    with pytest.raises(ValueError, match="p must lie from 0 to 1, got nan"):
+    with pytest.raises(ValueError, match="p must be from 0 to 1, got nan"):
         finding_name(math.nan, -0.01, 0.05, 0.05)
-    with pytest.raises(ValueError, match="lower must lie from -inf to inf, got nan"):
+    with pytest.raises(ValueError, match="lower must be from -inf to inf, got nan"):
         finding_name(0.5, math.nan, 0.05, 0.05)
 
 
@@ -166,19 +166,19 @@ def test_trials_of_the_icc() -> None:
 def test_planning() -> None:
     with pytest.raises(ValueError, match=r"p_loss must exceed p_gain for there to be a drop, got 0.05 and 0.05"):
         mcnemar_sample_size(0.05, 0.05)
-    with pytest.raises(ValueError, match=r"p_loss must lie from 0 to 0.4, got 0.7"):
+    with pytest.raises(ValueError, match=r"p_loss must be from 0 to 0.4, got 0.7"):
         mcnemar_sample_size(0.7, 0.6)
     with pytest.raises(ValueError, match="n must be a whole number, 1 or more, got 0"):
         mde_mcnemar(0, 0.1)
-    with pytest.raises(ValueError, match="discordance must lie strictly between 0 and 1, got 0"):
+    with pytest.raises(ValueError, match="discordance must be strictly between 0 and 1, got 0"):
         mde_mcnemar(100, 0.0)
-    with pytest.raises(ValueError, match=r"power must lie strictly between 0.5 and 1, got 1.0"):
+    with pytest.raises(ValueError, match=r"power must be strictly between 0.5 and 1, got 1.0"):
         mde_mcnemar(100, 0.1, power=1.0)
     with pytest.raises(ValueError, match="n must be a whole number, 1 or more, got 0"):
         passes_needed(0, 0.8)
-    with pytest.raises(ValueError, match="threshold must lie from 0 to 1, got 80"):
+    with pytest.raises(ValueError, match="threshold must be from 0 to 1, got 80"):
         passes_needed(20, 80)
-    with pytest.raises(ValueError, match="rate must lie from 0 to 1, got nan"):
+    with pytest.raises(ValueError, match="rate must be from 0 to 1, got nan"):
         cases_needed(math.nan, 0.8)
 
 

@@ -147,7 +147,7 @@ def test_exact_lower_bound_is_below_the_rate_and_rises_with_a_pass(rate: tuple[i
 
 
 @pytest.mark.parametrize("n", [1, 7, 20, 50])
-def test_exact_lower_bound_never_covers_less_than_it_says(n: int) -> None:
+def test_exact_lower_bound_never_covers_less_than_its_confidence(n: int) -> None:
     lower = [clopper_pearson_lower_one_sided(x, n) for x in range(n + 1)]
     for rate in (i / 200 for i in range(100, 200)):
         covered = sum(math.comb(n, x) * rate**x * (1 - rate) ** (n - x) for x in range(n + 1) if lower[x] <= rate)

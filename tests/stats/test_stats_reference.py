@@ -13,13 +13,6 @@ import pytest
 from pytest_evalgate import stats
 from pytest_evalgate.scorers import likeness, retrieval
 from pytest_evalgate.stats import agreement, clusters, families, intervals, judged, paired, planning, stability, trend
-from pytest_evalgate.stats import agreement as stats_agreement
-from pytest_evalgate.stats import clusters as stats_clusters
-from pytest_evalgate.stats import families as stats_families
-from pytest_evalgate.stats import judged as stats_judged
-from pytest_evalgate.stats import paired as stats_paired
-from pytest_evalgate.stats import planning as stats_planning
-from pytest_evalgate.stats import trend as stats_trend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,7 +25,7 @@ EXTRAS = {"bleu": "sacrebleu", "rouge": "rouge_score"}
 
 
 def verdict(**inputs: Any) -> Mapping[str, object]:
-    found = stats_paired.finding(**inputs)
+    found = paired.finding(**inputs)
     return {"verdict": found.name, "p": found.p, "lower": found.lower, "upper": found.upper}
 
 
@@ -47,7 +40,7 @@ def sign_flip(**sides: list[float]) -> Mapping[str, object]:
 def tango_interval(
     *, both_pass: int, losses: int, gains: int, both_fail: int, confidence: float = 0.95
 ) -> intervals.Interval:
-    return stats_paired.tango_bounds(losses, gains, both_pass + losses + gains + both_fail, (1 - confidence) / 2)
+    return paired.tango_bounds(losses, gains, both_pass + losses + gains + both_fail, (1 - confidence) / 2)
 
 
 def published_cavo2012(**table: int) -> Mapping[str, object]:
@@ -85,43 +78,43 @@ ESTIMATORS: Mapping[str, Callable[..., object]] = {
     "agreement_binary": agreement.agreement_binary,
     "agreement_graded": agreement.agreement_graded,
     "bleu": likeness.library_bleu,
-    "calibration": stats_judged.calibration_errors,
-    "classification": stats_agreement.classification,
+    "calibration": judged.calibration_errors,
+    "classification": agreement.classification,
     "clopper_pearson_interval": intervals.clopper_pearson_interval,
     "clopper_pearson_lower_one_sided": intervals.clopper_pearson_lower_one_sided,
     "cluster_delta": clusters.cluster_delta,
     "cluster_mean_ci": clusters.cluster_mean_ci,
     "cusum_down": trend.cusum_down,
     "ewma": trend.ewma,
-    "fleiss_kappa": stats_agreement.fleiss_kappa,
+    "fleiss_kappa": agreement.fleiss_kappa,
     "holm_adjusted": families.holm_adjusted,
-    "icc_anova": stats_clusters.icc_anova,
-    "js_divergence": stats_trend.js_divergence,
-    "judge_self_consistency": stats_agreement.judge_self_consistency,
-    "krippendorff_missing": stats_agreement.krippendorff_missing,
-    "ks_statistic": stats_trend.ks_statistic,
+    "icc_anova": clusters.icc_anova,
+    "js_divergence": trend.js_divergence,
+    "judge_self_consistency": agreement.judge_self_consistency,
+    "krippendorff_missing": agreement.krippendorff_missing,
+    "ks_statistic": trend.ks_statistic,
     "mcnemar": mcnemar,
     "mcnemar_sample_size": planning.mcnemar_sample_size,
     "mde_mcnemar": planning.mde_mcnemar,
-    "paired_mean_sample_size": stats_planning.paired_mean_sample_size,
+    "paired_mean_sample_size": planning.paired_mean_sample_size,
     "pass_at_k": stability.pass_at_k,
-    "position_bias": stats_agreement.position_bias,
-    "ppi_mean": stats_judged.ppi_mean,
+    "position_bias": agreement.position_bias,
+    "ppi_mean": judged.ppi_mean,
     "published_cavo2012": published_cavo2012,
-    "repeats_effective_n": stats_clusters.repeats_effective_n,
+    "repeats_effective_n": clusters.repeats_effective_n,
     "retrieval": retrieval.retrieval,
     "robust_z": trend.robust_z,
     "rogan_gladen": rogan_gladen,
     "rouge": rouge,
     "sign_flip": sign_flip,
-    "slice_shrinkage": stats_families.slice_shrinkage,
+    "slice_shrinkage": families.slice_shrinkage,
     "squad": likeness.squad,
     "tango_interval": tango_interval,
-    "threshold_cost": stats_judged.threshold_cost,
-    "threshold_fixed_specificity": stats_judged.threshold_fixed_specificity,
-    "threshold_youden": stats_judged.threshold_youden,
-    "unpaired_newcombe": stats_paired.unpaired_newcombe,
-    "variance_trials": stats_planning.variance_trials,
+    "threshold_cost": judged.threshold_cost,
+    "threshold_fixed_specificity": judged.threshold_fixed_specificity,
+    "threshold_youden": judged.threshold_youden,
+    "unpaired_newcombe": paired.unpaired_newcombe,
+    "variance_trials": planning.variance_trials,
     "verdict": verdict,
     "wilson_interval": intervals.wilson_interval,
 }

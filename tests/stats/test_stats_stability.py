@@ -1,4 +1,4 @@
-"""Flips, flaky cases and false alarms of identical runs."""
+"""Aggregates of trials, flip rates, identical runs and flaky cases."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_evalgate.stats.intervals import wilson_interval
-from pytest_evalgate.stats.paired import mcnemar_midp
+from pytest_evalgate.stats.paired import finding_of_means, mcnemar_midp
 from pytest_evalgate.stats.planning import mcnemar_power
-from pytest_evalgate.stats.stability import aa_runs, flaky_case_midp, flip_rate
+from pytest_evalgate.stats.stability import aa_runs, aggregate_values, flaky_case_midp, flip_rate, pass_at_k
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
 
 holds = settings(deadline=None, database=None, max_examples=150)
 
@@ -55,7 +56,7 @@ def test_more_trials_narrow_the_flip_rate() -> None:
     assert many.interval.lower < truth < many.interval.upper
 
 
-def test_identical_runs_alarm_as_often_as_alpha_says() -> None:
+def test_identical_runs_alarm_at_rate_alpha() -> None:
     random = np.random.default_rng(11)
     chances = random.beta(0.34, 0.085, 200)
     found = aa_runs([(random.random(200) < chances).astype(float) for _ in range(40)], alpha=0.05)
@@ -138,13 +139,13 @@ def test_fewer_passes_now_make_a_drop_more_credible() -> None:
         (lambda: flip_rate([0.5], [2]), r"passes\[0\] must be a whole number, got 0.5"),
         (lambda: flip_rate([], []), "trials must be a list of one or more numbers"),
         (lambda: flip_rate([1], [2, 2]), "one entry per case is needed"),
-        (lambda: flip_rate([1], [2], 1.0), "confidence must lie strictly between 0 and 1, got 1.0"),
+        (lambda: flip_rate([1], [2], 1.0), "confidence must be strictly between 0 and 1, got 1.0"),
         (lambda: aa_runs([[1, 0]]), "at least 2 identical runs are needed, got 1"),
         (lambda: aa_runs([[1, 0], [1]]), r"one entry per case is needed in each of .*'outcomes\[1\]': 1"),
         (lambda: aa_runs([[1, 0], [1, 0.5]]), r"outcomes\[1\]\[1\] must be a whole number, got 0.5"),
         (lambda: aa_runs([[1, 0], [1, 2]]), r"outcomes\[1\]\[1\] must be a number from 0 to 1, got 2"),
         (lambda: aa_runs([[], []]), r"outcomes\[0\] must be a list of one or more numbers"),
-        (lambda: aa_runs([[1], [1]], 0.5), "alpha must lie strictly between 0 and 0.5, got 0.5"),
+        (lambda: aa_runs([[1], [1]], 0.5), "alpha must be strictly between 0 and 0.5, got 0.5"),
         (
             lambda: flaky_case_midp(baseline_passes=0, baseline_trials=0, candidate_passes=0, candidate_trials=1),
             "baseline_trials must be a whole number, 1 or more, got 0",
@@ -156,5 +157,69 @@ def test_fewer_passes_now_make_a_drop_more_credible() -> None:
     ],
 )
 def test_unusable_runs_are_refused(call: Callable[[], object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+@st.composite
+def trials(draw: st.DrawFn) -> tuple[int, int, int]:
+    n = draw(st.integers(1, 9))
+    return n, draw(st.integers(0, n)), draw(st.integers(1, n))
+
+
+@holds
+@given(case=trials())
+def test_every_choice_of_k_trials_is_counted(case: tuple[int, int, int]) -> None:
+    n, c, k = case
+    choices = list(itertools.combinations([True] * c + [False] * (n - c), k))
+    found = pass_at_k(n, c, k)
+    assert found.pass_at_k == pytest.approx(sum(map(any, choices)) / len(choices), abs=1e-12)
+    assert found.pass_hat_k == pytest.approx(sum(map(all, choices)) / len(choices), abs=1e-12)
+
+
+@holds
+@given(n=st.integers(1, 200), data=st.data())
+def test_all_of_k_is_harder_than_one_of_k(n: int, data: st.DataObject) -> None:
+    c, k = data.draw(st.integers(0, n)), data.draw(st.integers(1, n))
+    found = pass_at_k(n, c, k)
+    assert 0 <= found.pass_hat_k <= c / n + 1e-12
+    assert c / n - 1e-12 <= found.pass_at_k <= 1
+
+
+def test_a_tied_vote_fails() -> None:
+    assert aggregate_values([2, 3, 0], [4, 4, 1], "majority").tolist() == [0.0, 1.0, 0.0]
+
+
+def test_cases_may_have_different_numbers_of_trials() -> None:
+    successes, runs = [3, 1, 5], [10, 2, 5]
+    assert aggregate_values(successes, runs, "mean").tolist() == [0.3, 0.5, 1.0]
+    for aggregate in ("pass_at_k", "pass_hat_k"):
+        values = aggregate_values(successes, runs, aggregate, 2)
+        assert values.tolist() == [
+            getattr(pass_at_k(n, c, 2), aggregate) for n, c in zip(runs, successes, strict=True)
+        ]
+
+
+def test_the_change_of_an_aggregate_is_tested_by_case() -> None:
+    before, after = (aggregate_values(passes, [4] * 8, "pass_hat_k", 2) for passes in ([4] * 8, [3] * 8))
+    found = finding_of_means(baseline=before, candidate=after)
+    assert (found.name, found.delta) == ("regressed", -0.5)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: pass_at_k(3, 1, 5), "k must be at most the number of trials, got k = 5 of n = 3: run more trials"),
+        (lambda: pass_at_k(3, 1, 0), "k must be a whole number, 1 or more, got 0"),
+        (lambda: pass_at_k(3, 4, 1), "n must be a whole number, 4 or more, got 3"),
+        (lambda: pass_at_k(3, -1, 1), "c must be a whole number, 0 or more, got -1"),
+        (lambda: aggregate_values([1], [1, 2], "mean"), "one entry per case is needed"),
+        (lambda: aggregate_values([1, 3], [2, 2], "mean"), r"successes\[1\] must be a number from 0 to 2, got 3"),
+        (lambda: aggregate_values([1, 0.5], [2, 2], "mean"), r"successes\[1\] must be a whole number, got 0.5"),
+        (lambda: aggregate_values([0], [0], "mean"), r"trials\[0\] must be a number from 1 "),
+        (lambda: aggregate_values([1, 1], [5, 2], "pass_at_k", 3), "got k = 3 of n = 2"),
+    ],
+)
+def test_unusable_counts_are_refused(call: Callable[[], object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()

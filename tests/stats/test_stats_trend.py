@@ -1,4 +1,4 @@
-"""Stored runs over time: outliers, averages, slow drops."""
+"""Robust z, control charts, change points and distances of distributions."""
 
 from __future__ import annotations
 
@@ -11,12 +11,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_evalgate.stats.trend import cusum_down, ewma, robust_z, run_sigma
+from pytest_evalgate.stats.trend import (
+    change_point,
+    cusum_down,
+    ewma,
+    js_divergence,
+    ks_statistic,
+    robust_z,
+    run_sigma,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+
 holds = settings(deadline=None, database=None, max_examples=150)
+holds_few = settings(deadline=None, database=None, max_examples=40)  # each with 2,000 permutations
 series = st.lists(st.floats(0, 1), min_size=1, max_size=30)
 SPREAD = [0.80, 0.81, 0.79, 0.82, 0.80, 0.78, 0.81]
 
@@ -124,20 +134,149 @@ def test_run_to_run_spread_is_at_least_that_of_the_flips() -> None:
         (lambda: robust_z([0.8] * 6 + [math.nan], 0.8), r"history\[6\] must be a finite number, got nan"),
         (lambda: robust_z([0.8] * 7, math.inf), r"value\[0\] must be a finite number, got inf"),
         (lambda: robust_z([80.0] * 7, 0.8, 100), r"history\[0\] must be a number from 0 to 1, got 80"),
-        (lambda: robust_z([0.8] * 7, 80.0, 100), "value must lie from 0 to 1, got 80"),
+        (lambda: robust_z([0.8] * 7, 80.0, 100), "value must be from 0 to 1, got 80"),
         (lambda: robust_z([0.8] * 7, 0.8, 0), "n must be a whole number, 1 or more, got 0"),
         (lambda: ewma([], 0.2, 0.8, 0.1), "values must be a list of 1 or more numbers"),
-        (lambda: ewma([0.8], 0.0, 0.8, 0.1), "lam must lie strictly between 0 and 1, got 0"),
-        (lambda: ewma([0.8], 0.2, 0.8, 0.0), "sigma must lie strictly between 0 and inf, got 0"),
+        (lambda: ewma([0.8], 0.0, 0.8, 0.1), "lam must be strictly between 0 and 1, got 0"),
+        (lambda: ewma([0.8], 0.2, 0.8, 0.0), "sigma must be strictly between 0 and inf, got 0"),
         (lambda: ewma([0.8], 0.2, math.nan, 0.1), r"mu0\[0\] must be a finite number, got nan"),
-        (lambda: cusum_down([0.8], 0.8, -0.1, 0.1), "k must lie from 0 to inf, got -0.1"),
-        (lambda: cusum_down([0.8], 0.8, 0.1, 0.0), "h must lie strictly between 0 and inf, got 0"),
+        (lambda: cusum_down([0.8], 0.8, -0.1, 0.1), "k must be from 0 to inf, got -0.1"),
+        (lambda: cusum_down([0.8], 0.8, 0.1, 0.0), "h must be strictly between 0 and inf, got 0"),
         (lambda: cusum_down([math.nan], 0.8, 0.1, 0.1), r"values\[0\] must be a finite number, got nan"),
         (lambda: run_sigma([0.8], 0.1, 100), "rates must be a list of 2 or more numbers"),
         (lambda: run_sigma([0.8, 1.2], 0.1, 100), r"rates\[1\] must be a number from 0 to 1, got 1.2"),
-        (lambda: run_sigma([0.8, 0.7], 1.1, 100), "discordance must lie from 0 to 1, got 1.1"),
+        (lambda: run_sigma([0.8, 0.7], 1.1, 100), "discordance must be from 0 to 1, got 1.1"),
     ],
 )
 def test_unusable_series_are_refused(call: Callable[[], object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()
+
+
+long_series = st.lists(st.integers(0, 100), min_size=15, max_size=25)
+
+
+def t_of_split(values: list[int], first: int) -> float:
+    before, after = np.array(values[:first]), np.array(values[first:])
+    pooled = (before.var() * len(before) + after.var() * len(after)) / (len(values) - 2)
+    gap = abs(float(before.mean() - after.mean()))
+    if pooled == 0:
+        return math.inf if gap else 0.0
+    return gap / math.sqrt(pooled * (1 / len(before) + 1 / len(after)))
+
+
+@holds_few
+@given(values=long_series)
+def test_it_is_the_split_with_the_largest_t(values: list[int]) -> None:
+    found = change_point(values, permutations=20)
+    splits = range(4, len(values) - 3)
+    assert found.t == pytest.approx(max(t_of_split(values, first) for first in splits), rel=1e-6, abs=1e-9)
+    assert found.index in splits
+    assert found.before == pytest.approx(np.mean(values[: found.index]))
+    assert found.after == pytest.approx(np.mean(values[found.index :]))
+    assert 1 / 21 <= found.p <= 1
+
+
+def test_a_step_is_found_where_it_is() -> None:
+    noise = np.random.default_rng(4).normal(0, 0.01, 30)
+    found = change_point(np.where(np.arange(30) < 19, 0.8, 0.75) + noise)
+    assert (found.index, found.p) == (19, 1 / 2001)
+    assert found.after < found.before
+
+
+def test_a_constant_step_has_an_infinite_t_and_a_flat_line_none() -> None:
+    step, flat = change_point([0.8] * 8 + [0.7] * 8), change_point([0.8] * 16)
+    assert (step.index, step.t) == (8, math.inf)
+    assert step.p < 0.01
+    assert (flat.t, flat.p) == (0.0, 1.0)
+
+
+def test_steady_runs_seldom_look_like_a_change() -> None:
+    random = np.random.default_rng(8)
+    p = [change_point(random.normal(0.8, 0.02, 16), permutations=99).p for _ in range(200)]
+    assert 0.005 < np.mean(np.array(p) <= 0.05) < 0.1
+    assert np.mean(p) == pytest.approx(0.5, abs=0.07)
+
+
+def test_the_seed_makes_it_repeatable() -> None:
+    values = np.random.default_rng(9).normal(0.8, 0.02, 20)
+    assert change_point(values, seed=3) == change_point(values, seed=3)
+    assert len({change_point(values, seed=seed, permutations=200).p for seed in range(8)}) > 1
+
+
+def test_unusable_series_of_a_change_point_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"values must be a list of 15 or more numbers, got shape \(14,\)"):
+        change_point([0.8] * 14)
+    with pytest.raises(ValueError, match=r"values\[3\] must be a finite number, got nan"):
+        change_point([0.8] * 3 + [math.nan] * 13)
+    with pytest.raises(ValueError, match="seed must be a whole number, 0 or more, got -1"):
+        change_point([0.8] * 15, seed=-1)
+    with pytest.raises(ValueError, match="permutations must be a whole number, 1 or more, got 0"):
+        change_point([0.8] * 15, permutations=0)
+
+
+values = st.lists(st.integers(0, 8), min_size=1, max_size=20)
+
+
+@st.composite
+def histograms(draw: st.DrawFn) -> tuple[list[int], list[int]]:
+    bins = draw(st.integers(1, 8))
+    one, other = (draw(st.lists(st.integers(0, 50), min_size=bins, max_size=bins)) for _ in range(2))
+    one[draw(st.integers(0, bins - 1))] += 1
+    other[draw(st.integers(0, bins - 1))] += 1
+    return one, other
+
+
+@holds
+@given(a=values, b=values)
+def test_distance_is_the_largest_gap_of_shares(a: list[int], b: list[int]) -> None:
+    gaps = [abs(sum(x <= at for x in a) / len(a) - sum(x <= at for x in b) / len(b)) for at in range(9)]
+    found = ks_statistic(a, b)
+    assert pytest.approx(max(gaps)) == found.D
+    assert 0 <= found.p <= 1
+    assert ks_statistic(b, a[::-1]) == found
+
+
+def test_like_sets_agree_and_apart_sets_do_not() -> None:
+    like, apart = ks_statistic([0.1] * 30, [0.1] * 40), ks_statistic([0.1] * 30, [0.2] * 40)
+    assert (like.D, like.p) == (0.0, 1.0)
+    assert apart.D == 1.0
+    assert apart.p < 1e-14
+
+
+def test_p_of_like_distributions_is_about_uniform() -> None:
+    random = np.random.default_rng(12)
+    p = [ks_statistic(random.random(80), random.random(120)).p for _ in range(500)]
+    assert 0.02 < np.mean(np.array(p) <= 0.05) < 0.07
+    assert np.mean(p) == pytest.approx(0.5, abs=0.06)
+
+
+@holds
+@given(pair=histograms())
+def test_divergence_is_symmetric_and_from_nought_to_one(pair: tuple[list[int], list[int]]) -> None:
+    one, other = pair
+    found = js_divergence(one, other)
+    assert 0 <= found.divergence_bits <= 1
+    assert found.distance == pytest.approx(math.sqrt(found.divergence_bits))
+    assert js_divergence(other, one).divergence_bits == pytest.approx(found.divergence_bits, abs=1e-12)
+    assert js_divergence([3 * count for count in one], other).divergence_bits == pytest.approx(
+        found.divergence_bits, abs=1e-12
+    )
+
+
+def test_same_shares_are_nought_apart_and_no_common_bin_is_one() -> None:
+    assert js_divergence([1, 2, 3], [10, 20, 30]).divergence_bits == pytest.approx(0.0, abs=1e-12)
+    assert js_divergence([5, 0, 3], [0, 9, 0]).divergence_bits == pytest.approx(1.0)
+
+
+def test_unusable_sets_are_refused() -> None:
+    with pytest.raises(ValueError, match="a must be a list of 1 or more numbers"):
+        ks_statistic([], [0.1])
+    with pytest.raises(ValueError, match=r"b\[0\] must be a finite number, got nan"):
+        ks_statistic([0.1], [math.nan])
+    with pytest.raises(ValueError, match="one entry per case is needed"):
+        js_divergence([1], [1, 2])
+    with pytest.raises(ValueError, match=r"counts_b\[1\] must be a number from 0 to .* got -1"):
+        js_divergence([1, 2], [1, -1])
+    with pytest.raises(ValueError, match="counts_a must contain at least one count above 0, got 2 empty bins"):
+        js_divergence([0, 0], [1, 1])

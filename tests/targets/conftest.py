@@ -1,4 +1,4 @@
-"""A client that keeps the calls that it is given, and answers from a script."""
+"""A fake client that records its calls and returns a fixed reply."""
 
 from __future__ import annotations
 

@@ -14,34 +14,34 @@ from pytest_evalgate import config
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.records.results import Case, Output
 from pytest_evalgate.targets import TargetFailure
-from pytest_evalgate.targets.command import CommandTarget, load_command
+from pytest_evalgate.targets.command import CommandTargetRunner, load_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _CASE = Case("c1", input={"q": "größer?"}, vars={"a": 1}, context=("one",), metadata={"m": True})
 _ECHO = "import sys; sys.stdout.write(sys.stdin.read())"
-_ANSWERS_AT_ONCE = 60.0
-"""Seconds that no answer here needs: on a busy machine an interpreter may start slowly."""
+_NEVER_REACHED_S = 60.0
+"""A timeout in seconds that is never reached, even if an interpreter starts slowly on a busy machine."""
 
 
-def _target(script: str, root: Path, *more: str, timeout_s: float = _ANSWERS_AT_ONCE) -> CommandTarget:
+def _target(script: str, root: Path, *more: str, timeout_s: float = _NEVER_REACHED_S) -> CommandTargetRunner:
     spec = config.CommandTarget(command=(sys.executable, "-c", script, *more), timeout_s=timeout_s)
     return load_command(spec, root=root, place="suites.s.target")
 
 
-def _run(script: str, root: Path, case: Case = _CASE, *, timeout_s: float = _ANSWERS_AT_ONCE) -> Output:
+def _run(script: str, root: Path, case: Case = _CASE, *, timeout_s: float = _NEVER_REACHED_S) -> Output:
     return asyncio.run(_target(script, root, timeout_s=timeout_s).answer(case, 2))
 
 
-def _failure(script: str, root: Path, *, timeout_s: float = _ANSWERS_AT_ONCE) -> str:
+def _failure(script: str, root: Path, *, timeout_s: float = _NEVER_REACHED_S) -> str:
     with pytest.raises(TargetFailure) as caught:
         _run(script, root, timeout_s=timeout_s)
     assert "\n" not in str(caught.value), "a reason is one line"
     return str(caught.value)
 
 
-def test_the_case_stands_on_stdin_as_json(tmp_path: Path) -> None:
+def test_the_program_reads_the_case_as_json(tmp_path: Path) -> None:
     assert json.loads(_run(_ECHO, tmp_path).value) == {
         "id": "c1",
         "input": {"q": "größer?"},
@@ -53,7 +53,7 @@ def test_the_case_stands_on_stdin_as_json(tmp_path: Path) -> None:
     }
 
 
-def test_what_is_wanted_is_not_handed_over(tmp_path: Path) -> None:
+def test_expected_values_are_not_sent_to_the_program(tmp_path: Path) -> None:
     case = Case("a", input="q", expected="CANARY", rubric="CANARY", reference_context=("CANARY",))
     assert "CANARY" not in _run(_ECHO, tmp_path, case).value
 
@@ -75,7 +75,7 @@ def test_what_is_wanted_is_not_handed_over(tmp_path: Path) -> None:
         ("{{ 7 * 7 }} {0.__class__}", Output("{{ 7 * 7 }} {0.__class__}")),
     ],
 )
-def test_what_stands_on_stdout_is_the_output(tmp_path: Path, written: str, output: Output) -> None:
+def test_stdout_is_the_output(tmp_path: Path, written: str, output: Output) -> None:
     (tmp_path / "answer").write_bytes(written.encode())
     made = _run("import sys, pathlib; sys.stdout.buffer.write(pathlib.Path('answer').read_bytes())", tmp_path)
     assert (made.value, made.metadata) == (output.value, output.metadata)
@@ -92,7 +92,7 @@ def test_it_runs_in_the_root_folder_and_without_a_shell(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "told"),
+    ("script", "message"),
     [
         ("import sys; print('out'); sys.exit(3)", "exit code 3"),
         (
@@ -100,25 +100,25 @@ def test_it_runs_in_the_root_folder_and_without_a_shell(tmp_path: Path) -> None:
             "exit code 1; stderr: a | b\\x1b[31m",
         ),
         ("import os; os.kill(os.getpid(), 9)", "ended by SIGKILL"),
-        ("import sys; sys.stdout.buffer.write(b'ab\\xff')", "it wrote what is not UTF-8, at byte 2"),
-        ("print('{\"output\": null}')", "the output that it wrote is null"),
+        ("import sys; sys.stdout.buffer.write(b'ab\\xff')", "its stdout is not UTF-8, at byte 2"),
+        ("print('{\"output\": null}')", 'the "output" that it wrote is null'),
         ("import sys\nwhile True: sys.stdout.write('x' * 65536)", "it wrote more than 4,194,304 bytes"),
     ],
 )
-def test_a_failing_program_is_a_miss_with_its_reason(tmp_path: Path, script: str, told: str) -> None:
-    assert _failure(script, tmp_path) == told
+def test_a_failing_program_is_a_miss_with_its_reason(tmp_path: Path, script: str, message: str) -> None:
+    assert _failure(script, tmp_path) == message
 
 
-def test_of_a_long_stderr_the_end_is_kept(tmp_path: Path) -> None:
-    told = _failure("import sys; sys.stderr.write('é' * 50_000 + 'the end'); sys.exit(1)", tmp_path)
-    assert told.endswith("éthe end")
-    assert len(told) < 2100
+def test_only_the_end_of_a_long_stderr_is_kept(tmp_path: Path) -> None:
+    message = _failure("import sys; sys.stderr.write('é' * 50_000 + 'the end'); sys.exit(1)", tmp_path)
+    assert message.endswith("éthe end")
+    assert len(message) < 2100
 
 
-def test_a_program_that_never_reads_is_no_trouble(tmp_path: Path) -> None:
+def test_a_program_may_ignore_its_stdin(tmp_path: Path) -> None:
     assert _run("print('done')", tmp_path, Case("a", input="x" * 500_000)).value == "done"
-    told = "import sys, os; os.close(0); print('done')"
-    assert _run(told, tmp_path, Case("a", input="x" * 500_000)).value == "done"
+    message = "import sys, os; os.close(0); print('done')"
+    assert _run(message, tmp_path, Case("a", input="x" * 500_000)).value == "done"
 
 
 def test_much_in_and_much_out_at_the_same_time(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_a_timeout_names_itself_and_ends_the_whole_group(tmp_path: Path) -> None
         "print('thinking', file=sys.stderr, flush=True)\n"
         "time.sleep(600)"
     )
-    assert _failure(script, tmp_path, timeout_s=2) == "no answer within timeout_s = 2; stderr: thinking"
+    assert _failure(script, tmp_path, timeout_s=2) == "no output within timeout_s = 2; stderr: thinking"
     _require_ended(tmp_path)
 
 
@@ -155,7 +155,7 @@ def test_a_child_that_keeps_the_pipe_open_is_ended_too(tmp_path: Path) -> None:
         "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
         "pathlib.Path('pids').write_text(str(child.pid))\n"
     )
-    assert _failure(script, tmp_path, timeout_s=2).startswith("no answer within timeout_s = 2")
+    assert _failure(script, tmp_path, timeout_s=2).startswith("no output within timeout_s = 2")
     _require_ended(tmp_path)
 
 
@@ -200,22 +200,22 @@ def test_no_more_run_at_a_time_than_allowed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "told"),
+    ("command", "message"),
     [
         (("no-such-program-here", "x"), "p.command: no-such-program-here is not a program on PATH: write its path"),
         (
             ("bin/bot",),
-            "p.command: {root}/bin/bot is not a program that can be run: write its path, relative to {root}",
+            "p.command: {root}/bin/bot is not an executable file: write its path, relative to {root}",
         ),
-        (("./data.txt",), "p.command: {root}/data.txt is not a program that can be run"),
+        (("./data.txt",), "p.command: {root}/data.txt is not an executable file"),
         (("",), "p.command:  is not a program on PATH"),
     ],
 )
-def test_a_program_that_is_not_there_is_refused(tmp_path: Path, command: Sequence[str], told: str) -> None:
+def test_a_program_that_is_not_there_is_refused(tmp_path: Path, command: Sequence[str], message: str) -> None:
     (tmp_path / "data.txt").write_text("no program")
     with pytest.raises(SettingsError) as caught:
         load_command(config.CommandTarget(command=tuple(command)), root=tmp_path, place="p")
-    assert str(caught.value).startswith(told.format(root=tmp_path))
+    assert str(caught.value).startswith(message.format(root=tmp_path))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="writes a script that starts with #!")
@@ -228,8 +228,8 @@ def test_a_relative_path_is_taken_from_the_root(tmp_path: Path) -> None:
     assert asyncio.run(target.answer(_CASE, 0)).value == "from the bot"
 
 
-def test_a_program_that_goes_away_is_a_miss(tmp_path: Path) -> None:
-    target: Any = CommandTarget((str(tmp_path / "gone"),), tmp_path, 1.0, asyncio.Semaphore(1))
+def test_a_program_that_cannot_be_started_is_a_miss(tmp_path: Path) -> None:
+    target: Any = CommandTargetRunner((str(tmp_path / "gone"),), tmp_path, 1.0, asyncio.Semaphore(1))
     with pytest.raises(TargetFailure, match="gone could not be started"):
         asyncio.run(target.answer(_CASE, 0))
     with pytest.raises(TargetFailure, match="could not be started: embedded null byte"):

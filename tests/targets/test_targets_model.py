@@ -11,7 +11,7 @@ from pytest_evalgate import config
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.records.calls import CallFailed, CallRecord, Reply
 from pytest_evalgate.records.results import Case, Output, Place
-from pytest_evalgate.targets import ModelTarget
+from pytest_evalgate.targets import ModelTargetRunner
 from pytest_evalgate.targets.model import RESERVED_PARAMS, check_params
 from pytest_evalgate.targets.prompts import parse_prompt
 
@@ -22,8 +22,10 @@ _CASE = Case("c1", input="Why?", vars={"lang": "de"}, place=Place("g.jsonl", 3))
 _USER = {"role": "user", "content": "hi"}
 
 
-def _target(client: FakeClient, *, prompt: str = "", system: str = "", api: Any = "chat", **spec: Any) -> ModelTarget:
-    return ModelTarget(
+def _target(
+    client: FakeClient, *, prompt: str = "", system: str = "", api: Any = "chat", **spec: Any
+) -> ModelTargetRunner:
+    return ModelTargetRunner(
         config.ModelTarget(model="candidate", **spec),
         config.Model(model="m-1", base_url="http://x/v1", api=api, params={"temperature": 0, "max_tokens": 9}),
         "support",
@@ -33,7 +35,7 @@ def _target(client: FakeClient, *, prompt: str = "", system: str = "", api: Any 
     )
 
 
-def _messages(target: ModelTarget, case: Case = _CASE) -> Any:
+def _messages(target: ModelTargetRunner, case: Case = _CASE) -> Any:
     return target.call_of(case, 0).payload["messages"]
 
 
@@ -69,36 +71,36 @@ def test_prompt_and_system_are_filled_from_the_case(client: FakeClient) -> None:
         (Case("a", input=0), "", [{"role": "user", "content": "0"}]),
     ],
 )
-def test_what_is_asked(client: FakeClient, case: Case, prompt: str, asked: Any) -> None:
+def test_the_question_is_the_prompt_messages_or_input(client: FakeClient, case: Case, prompt: str, asked: Any) -> None:
     assert _messages(_target(client, prompt=prompt), case) == asked
     with_system = _messages(_target(client, prompt=prompt, system="S"), case)
     assert with_system == [{"role": "system", "content": "S"}, *asked]
 
 
-def test_a_case_that_asks_nothing_is_told(client: FakeClient) -> None:
+def test_a_case_without_input_is_reported(client: FakeClient) -> None:
     with pytest.raises(
-        SettingsError, match=r'g\.jsonl:3: case "a" asks nothing, and suites\.support\.target has no p'
+        SettingsError, match=r'g\.jsonl:3: case "a" has no input, and suites\.support\.target has no p'
     ):
         _target(client).call_of(Case("a", place=Place("g.jsonl", 3)), 0)
 
 
-def test_what_is_wanted_never_reaches_the_model(client: FakeClient) -> None:
+def test_expected_values_are_not_sent_to_the_model(client: FakeClient) -> None:
     case = Case("a", input="q", expected="CANARY", rubric="CANARY", reference_context=("CANARY",), output="CANARY")
     assert "CANARY" not in str(_target(client, prompt="{{ input }} {{ case }}").call_of(case, 0).payload)
 
 
-def test_params_of_the_target_lie_over_those_of_the_model(client: FakeClient) -> None:
+def test_params_of_the_target_override_those_of_the_model(client: FakeClient) -> None:
     payload = _target(client, params={"temperature": 1, "seed": 5}).call_of(_CASE, 0).payload
     assert (payload["temperature"], payload["seed"], payload["max_tokens"]) == (1, 5, 9)
 
 
-def test_tools_and_response_format_go_along(client: FakeClient) -> None:
+def test_tools_and_response_format_are_sent(client: FakeClient) -> None:
     tool = {"type": "function", "function": {"name": "look_up"}}
     payload = _target(client, tools=(tool,), response_format={"type": "json_object"}).call_of(_CASE, 0).payload
     assert (payload["tools"], payload["response_format"]) == ([tool], {"type": "json_object"})
 
 
-def test_the_responses_api_is_asked_in_its_own_words(client: FakeClient) -> None:
+def test_a_request_is_translated_for_the_responses_api(client: FakeClient) -> None:
     call = _target(client, system="S", api="responses").call_of(_CASE, 0)
     assert call.kind == "responses"
     assert call.payload == {
@@ -122,7 +124,7 @@ def test_the_text_is_the_output(client: FakeClient) -> None:
     assert [call.trial for call in client.calls] == [1]
 
 
-def test_another_model_than_the_asked_one_is_told(client: FakeClient) -> None:
+def test_the_served_model_is_recorded_if_it_differs(client: FakeClient) -> None:
     assert _answer(client, Reply("42", served_model="m-2")).metadata == {"served_model": "m-2"}
 
 
@@ -134,22 +136,22 @@ def test_tool_calls_are_part_of_the_output(client: FakeClient, text: Any, conten
     assert output.metadata == {"system_fingerprint": "fp"}
 
 
-def test_an_answer_that_was_cut_off_says_so(client: FakeClient) -> None:
+def test_a_truncated_reply_keeps_its_finish_reason(client: FakeClient) -> None:
     assert _answer(client, Reply("4", finish="length")).finish == "length"
 
 
-def test_a_call_without_an_answer_is_a_missing_one(client: FakeClient) -> None:
+def test_a_failed_call_is_a_missing_output(client: FakeClient) -> None:
     with pytest.raises(CallFailed, match="5 attempts"):
         _answer(client, CallFailed("5 attempts"))
 
 
 @pytest.mark.parametrize("name", RESERVED_PARAMS)
 def test_params_that_the_target_sets_are_refused(name: str) -> None:
-    with pytest.raises(SettingsError, match=rf"^models\.m\.params\.{name}: the target sets it: take it out$"):
+    with pytest.raises(SettingsError, match=rf"^models\.m\.params\.{name}: the target sets it: remove it$"):
         check_params({name: 1}, "models.m.params")
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, dt.date(2026, 1, 1), {"deep": [math.nan]}])
 def test_params_that_json_cannot_hold_are_refused(value: Any) -> None:
-    with pytest.raises(SettingsError, match=r"^models\.m\.params: it goes out as JSON, which cannot hold it"):
+    with pytest.raises(SettingsError, match=r"^models\.m\.params: it cannot be sent as JSON"):
         check_params({"temperature": value}, "models.m.params")

@@ -73,18 +73,18 @@ def _refused(template: str, case: Case = _CASE) -> str:
         ("one line end is cut\n", "one line end is cut"),
     ],
 )
-def test_what_a_template_says(template: str, text: str) -> None:
+def test_templates_render_values_of_the_case(template: str, text: str) -> None:
     assert _render(template) == text
 
 
 @pytest.mark.parametrize("name", ["expected", "case.expected", "case.rubric", "rubric", "case.reference_context"])
-def test_what_is_wanted_is_not_for_the_prompt(name: str) -> None:
+def test_expected_values_are_not_available_in_prompts(name: str) -> None:
     assert f"'{name.rpartition('.')[2]}'" in _refused(f"{{{{ {name} }}}}")
 
 
-def test_an_undefined_name_is_told_with_template_line_and_case() -> None:
+def test_an_undefined_name_is_reported_with_template_line_and_case() -> None:
     assert _refused("a\nb {{ langg }}") == (
-        "prompts/faq.md:2: 'langg' is undefined; there are lang, facts, person, input, vars, case; "
+        "prompts/faq.md:2: 'langg' is undefined; defined are lang, facts, person, input, vars, case; "
         'in case "refund-1" (golden/faq.jsonl:17)'
     )
     assert _refused("{% for x in\n nothing.there %}{% endfor %}").startswith(
@@ -94,7 +94,7 @@ def test_an_undefined_name_is_told_with_template_line_and_case() -> None:
 
 
 @pytest.mark.parametrize(
-    ("template", "told"),
+    ("template", "message"),
     [
         ("a\n{{ input", "prompts/faq.md:2: unexpected end of template"),
         ("{% if input %}", "prompts/faq.md:1: Unexpected end of template"),
@@ -104,10 +104,10 @@ def test_an_undefined_name_is_told_with_template_line_and_case() -> None:
         ("{% for a in facts %}" * 30 + "{% endfor %}" * 30, "prompts/faq.md: nested too deeply"),
     ],
 )
-def test_what_is_no_template_is_refused_when_it_is_loaded(template: str, told: str) -> None:
+def test_a_malformed_template_is_refused_when_it_is_loaded(template: str, message: str) -> None:
     with pytest.raises(SettingsError) as caught:
         parse_prompt(template, name="prompts/faq.md")
-    assert str(caught.value).startswith(told)
+    assert str(caught.value).startswith(message)
 
 
 @pytest.mark.parametrize(
@@ -131,20 +131,20 @@ def test_a_template_loads_no_other_file(template: str) -> None:
         "{{ text ~ text }}",
     ],
 )
-def test_a_text_that_is_too_long_is_not_rendered_to_its_end(template: str) -> None:
+def test_rendering_stops_at_the_length_limit(template: str) -> None:
     case = Case("long", vars={"big": list(range(5000)), "text": "x" * 900_000})
-    assert "its text is longer than 1,048,576 characters; in case" in _refused(template, case)
+    assert "the rendered prompt is longer than 1,048,576 characters; in case" in _refused(template, case)
 
 
 @pytest.mark.parametrize(
-    ("template", "told"),
+    ("template", "message"),
     [
         ("{% for a in range(10**9) %}{% endfor %}", "prompts/faq.md:1: Range too big"),
         ("{% macro f() %}{{ f() }}{% endmacro %}\n{{ f() }}", "prompts/faq.md:1: maximum recursion depth"),
     ],
 )
-def test_a_template_that_would_not_end_is_an_error(template: str, told: str) -> None:
-    assert _refused(template).startswith(told)
+def test_a_template_that_would_not_end_is_an_error(template: str, message: str) -> None:
+    assert _refused(template).startswith(message)
 
 
 _INJECTED = [
@@ -160,7 +160,7 @@ _INJECTED = [
 
 
 @pytest.mark.parametrize("text", _INJECTED)
-def test_what_a_case_holds_is_never_a_template(text: str) -> None:
+def test_values_of_a_case_are_never_templates(text: str) -> None:
     case = Case(
         "a", input=text, vars={"name": text, text: "key"}, context=(text,), metadata={"m": [text]}, tags=(text,)
     )
@@ -169,7 +169,7 @@ def test_what_a_case_holds_is_never_a_template(text: str) -> None:
 
 
 @given(st.text(), st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=5))
-def test_values_come_out_as_they_went_in(text: str, value: Any) -> None:
+def test_values_are_rendered_unchanged(text: str, value: Any) -> None:
     case = Case("a", input=text, vars={"value": value})
     assert _render("<{{ input }}>", case) == f"<{text}>"
     shown = _render("{{ value }}", case)
@@ -195,9 +195,9 @@ def test_values_come_out_as_they_went_in(text: str, value: Any) -> None:
     ],
 )
 def test_attributes_with_underscores_are_refused(attack: str) -> None:
-    told = _refused(attack)
-    assert told.startswith("prompts/faq.md:1: ")
-    assert "is unsafe" in told or "has no attribute '__" in told
+    message = _refused(attack)
+    assert message.startswith("prompts/faq.md:1: ")
+    assert "is unsafe" in message or "has no attribute '__" in message
 
 
 @pytest.mark.parametrize("template", ["{{ vars.get }}", "{{ range }}", "{{ self }}", "{{ namespace }}"])
@@ -211,21 +211,21 @@ def test_a_template_cannot_change_the_case(change: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("raw", "told"),
+    ("raw", "message"),
     [
         (b"a\xff", "faq.md: not UTF-8: byte at offset 1 of the file; save as UTF-8"),
-        (b"x" * (300 << 10), "faq.md: larger than 262,144 bytes; put the bulk into the cases"),
+        (b"x" * (300 << 10), "faq.md: larger than 262,144 bytes; move its data into the cases"),
     ],
 )
-def test_a_file_that_holds_no_template_is_refused(tmp_path: Path, raw: bytes, told: str) -> None:
+def test_a_file_that_is_not_utf8_or_too_large_is_refused(tmp_path: Path, raw: bytes, message: str) -> None:
     path = tmp_path / "faq.md"
     path.write_bytes(raw)
     with pytest.raises(SettingsError) as caught:
         load_prompt(path, name="faq.md")
-    assert str(caught.value) == told
+    assert str(caught.value) == message
 
 
-def test_what_is_not_a_file_is_refused(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"faq\.md: there is no such file"):
         load_prompt(tmp_path / "faq.md", name="faq.md")
     with pytest.raises(SettingsError, match="folder: there is no such file"):

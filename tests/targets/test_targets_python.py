@@ -52,7 +52,7 @@ class _Bot:
         (lambda *, case: case.metadata["lang"], "de"),
     ],
 )
-def test_what_may_be_a_target(function: Callable[..., Any], value: Any) -> None:
+def test_any_callable_can_be_a_target(function: Callable[..., Any], value: Any) -> None:
     assert _ask(function).value == value
 
 
@@ -70,11 +70,11 @@ def test_a_callable_whose_signature_cannot_be_read_is_given_the_input() -> None:
         (Case("1"), None),
     ],
 )
-def test_what_is_asked(case: Case, asked: Any) -> None:
+def test_the_function_gets_the_input_messages_or_vars(case: Case, asked: Any) -> None:
     assert _ask(lambda given: {"asked": given}, case).value == {"asked": asked}
 
 
-def test_latency_is_measured_unless_the_target_says_it() -> None:
+def test_latency_is_measured_unless_the_target_returns_it() -> None:
     measured = _ask(lambda _: "x").latency_s
     assert measured is not None
     assert 0 <= measured < 5
@@ -100,8 +100,8 @@ def test_other_returns_are_refused_by_their_type(returned: Any) -> None:
         Output("x", latency_s=math.nan),
     ],
 )
-def test_what_json_cannot_hold_is_refused_wherever_it_stands(returned: Any) -> None:
-    with pytest.raises(TypeError, match="the target returned what JSON cannot hold"):
+def test_values_that_are_not_json_are_refused_at_any_depth(returned: Any) -> None:
+    with pytest.raises(TypeError, match="the target returned a value that is not JSON"):
         as_output(returned)
 
 
@@ -115,7 +115,7 @@ def test_an_output_that_could_not_be_stored_is_refused() -> None:
         as_output("x" * (5 << 20))
 
 
-def test_a_callable_may_ask_for_the_input_and_the_case() -> None:
+def test_a_callable_may_take_the_input_and_the_case() -> None:
     def both(question: str, case: Case) -> str:
         return f"{case.id}: {question}"
 
@@ -135,7 +135,7 @@ def test_outputs_are_copies_of_plain_values() -> None:
     assert type(as_output(Text("x")).value) is str
 
 
-def test_a_plain_function_runs_in_a_thread_of_its_own() -> None:
+def test_a_plain_function_runs_in_a_thread() -> None:
     assert _ask(lambda _: threading.current_thread().name).value.startswith("evalgate-target")
 
 
@@ -147,7 +147,7 @@ def test_an_async_function_runs_on_the_loop() -> None:
     assert _ask(where).value == threading.current_thread().name
 
 
-def test_what_a_plain_function_starts_is_awaited_on_the_loop() -> None:
+def test_an_awaitable_from_a_plain_function_is_awaited_on_the_loop() -> None:
     def begin(text: str) -> Awaitable[str]:
         assert threading.current_thread() is not threading.main_thread()
         return _upper(text)
@@ -206,7 +206,7 @@ def test_context_variables_reach_the_thread_and_stay_there() -> None:
 
 
 @pytest.mark.parametrize("error", [ValueError("no"), SystemExit(3)])
-def test_what_a_function_raises_comes_out(error: BaseException) -> None:
+def test_an_exception_of_the_function_is_raised(error: BaseException) -> None:
     def fail(_: object) -> str:
         raise error
 
@@ -233,12 +233,12 @@ def test_latency_does_not_count_the_wait_for_a_slot() -> None:
     assert last < sum(lasted), "the last call waited for four others"
 
 
-def test_nothing_is_called_any_more_once_it_is_closed() -> None:
+def test_a_closed_target_calls_nothing() -> None:
     target = wrap_function(lambda text: text)
     target.close()
     with pytest.raises(RuntimeError, match="shutdown"):
         asyncio.run(target.answer(_CASE, 0))
 
 
-def test_the_ending_of_an_output_is_kept() -> None:
+def test_the_finish_reason_of_an_output_is_kept() -> None:
     assert as_output(Output("cut", finish="length")).finish == "length"

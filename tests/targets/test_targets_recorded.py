@@ -9,7 +9,7 @@ import pytest
 
 from pytest_evalgate.errors import MissingOutput, RecordingError
 from pytest_evalgate.records.results import Case, Output
-from pytest_evalgate.targets import RowTarget, load
+from pytest_evalgate.targets import RowTargetRunner, load
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +50,7 @@ def test_a_null_output_is_missing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", ["", 0, False, [], {}])
-def test_what_is_empty_is_an_answer(tmp_path: Path, value: Any) -> None:
+def test_an_empty_value_is_an_output(tmp_path: Path, value: Any) -> None:
     target = load([_write(tmp_path / "a.jsonl", {"id": "1", "output": value})], root=tmp_path)
     assert asyncio.run(target.answer(Case("1"), 0)) == Output(value)
 
@@ -75,11 +75,11 @@ def test_every_problem_of_every_file_is_listed(tmp_path: Path) -> None:
     assert lines[0].startswith("out/a.jsonl:2: ")
     assert lines[1:] == [
         'out/a.jsonl:3: id: duplicate id "1" (first at line 1)',
-        "out/a.jsonl:4: id: a recorded output needs the id of its case",
-        "out/a.jsonl:5: id: a recorded output needs the id of its case",
+        "out/a.jsonl:4: id: missing or not a string or whole number; write the id of the case",
+        "out/a.jsonl:5: id: missing or not a string or whole number; write the id of the case",
         "out/a.jsonl:6: output: missing; the row has id, text",
         'b.jsonl:2: id: duplicate id "1" (first at line 1)',
-        "b.jsonl:3: id: a recorded output needs the id of its case",
+        "b.jsonl:3: id: missing or not a string or whole number; write the id of the case",
     ]
 
 
@@ -94,7 +94,7 @@ def test_a_path_that_leads_nowhere_is_a_problem_of_the_row(tmp_path: Path) -> No
         load([file], root=tmp_path, output="output.text")
 
 
-def test_a_golden_line_may_hold_its_output() -> None:
-    assert asyncio.run(RowTarget().answer(Case("1", output="x"), 0)) == Output("x")
-    with pytest.raises(MissingOutput, match="holds no recorded"):
-        asyncio.run(RowTarget().answer(Case("1"), 0))
+def test_a_golden_row_may_contain_its_output() -> None:
+    assert asyncio.run(RowTargetRunner().answer(Case("1", output="x"), 0)) == Output("x")
+    with pytest.raises(MissingOutput, match="has no recorded"):
+        asyncio.run(RowTargetRunner().answer(Case("1"), 0))

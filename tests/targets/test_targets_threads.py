@@ -37,7 +37,7 @@ def test_functions_run_side_by_side() -> None:
     threads.close()
 
 
-def test_what_a_function_raises_is_raised() -> None:
+def test_an_exception_in_a_thread_is_raised() -> None:
     threads = DaemonThreads(1)
 
     def fail() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_evalgate.app.wiring import RunContext, Wiring
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.judges.build import parts_of_judge
-from pytest_evalgate.scorers.registry import Entry
+from pytest_evalgate.scorers.registry import ScorerOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -44,7 +44,7 @@ def run_judge(
     wiring = Wiring(project.root, project.settings, project.state, RunContext(run, run))
     try:
         wiring.client.check_key(judge.model)
-        scorer = wiring.judge(name, Entry())
+        scorer = wiring.judge(name, ScorerOptions())
         window = _AHEAD * project.settings.models[judge.model].max_concurrency
         work_queue = wiring.engine.work_queue(name, window)
         futures = [work_queue.submit(_grading_of(scorer, case, output)) for case, output in cases]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.judges.judge import JudgeScorer
     from pytest_evalgate.protocols import Target
     from pytest_evalgate.runs.state import StateFolder
-    from pytest_evalgate.scorers.registry import Entry as ScorerEntry
+    from pytest_evalgate.scorers.registry import ScorerOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +248,7 @@ class Wiring:
             return target
         return self._with_cache(suite, spec, target, cache_run_id)
 
-    def judge(self, name: str, entry: ScorerEntry) -> JudgeScorer:
+    def judge(self, name: str, entry: ScorerOptions) -> JudgeScorer:
         """Build the scorer of a judge, with the client that its calls go through.
 
         Raises:

@@ -1,4 +1,4 @@
-"""The console script ``pytest-evalgate``: one module a verb, no pytest inside."""
+"""Console script ``pytest-evalgate``: one module per verb, none of which imports pytest."""
 
 from __future__ import annotations
 

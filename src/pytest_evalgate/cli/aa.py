@@ -1,17 +1,20 @@
-"""``pytest-evalgate aa``: how often this suite fails a build in which nothing changed."""
+"""``pytest-evalgate aa``: an A/A test of a suite: how often its gate fails when nothing changed.
+
+Flow: take the trials of a stored run, or several runs of the same golden set and scorers, as identical runs; compare
+every ordered pair of them by the suite's gate; the share of pairs that fail is the false alarm rate.
+"""
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import textwrap
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from pytest_evalgate.app.project import Project, suites_of
-from pytest_evalgate.cli.options import level
+from pytest_evalgate.cli.options import add_alpha, add_run
+from pytest_evalgate.cli.printing import WIDTH, print_result, wrapped
+from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.errors import RunFileError
 from pytest_evalgate.stats.stability import aa_runs
 from pytest_evalgate.text.escape import one_line
@@ -20,21 +23,53 @@ from pytest_evalgate.text.wording import count, percent
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pytest_evalgate.records.results import CaseResult, PlannedCase, Run, SuiteRun
     from pytest_evalgate.stats.intervals import Interval
 
-_MEASURE = "pytest --eval-gate --eval-trials 10"
-_TARGET = "target"
+_MEASURE: Final = "pytest --eval-gate --eval-trials 10"
+_MAX_LISTED: Final = 20
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("suite", nargs="?", metavar="SUITE", help="a suite (default: every one with several trials)")
+    source = parser.add_mutually_exclusive_group()
+    add_run(source)
+    source.add_argument("--runs", nargs="+", metavar="ID", help="several runs of the same golden set and scorers")
+    add_alpha(parser, 0.05)
+
+
+def _run(args: argparse.Namespace) -> int:
+    measured = [measure(runs, args.alpha) for runs in _measurable(Project.find(), args)]
+    screens = ("\n".join((*_head(found), "", *_gates(found), "", *_flips(found))) for found in measured)
+    print_result(args, measured, ["\n\n".join(screens)])
+    return 0
+
+
+VERB: Final = Verb(
+    "Measure how often a suite's gate fails when nothing changed, and which cases flip, by comparing identical runs: "
+    "the trials of a stored run. Sends nothing.",
+    "pytest --eval-gate --eval-trials 10; pytest-evalgate aa support",
+    _run,
+    _add_arguments,
+)
+
+
+def _measurable(project: Project, args: argparse.Namespace) -> list[IdenticalRuns]:
+    runs = [project.run(run_id) for run_id in args.runs or [args.run_id]]
+    suites = suites_of(runs[0], args.suite)
+    if not args.runs:
+        suites = tuple(suite for suite in suites if suite.plan.trials > 1) or suites
+    return [identical_runs(runs, suite.plan.name) for suite in suites]
 
 
 @dataclass(frozen=True, slots=True)
 class IdenticalRuns:
-    """R identical runs of the same N cases; ``outcomes[r][i]`` tells whether run r passed ``cases[i]``.
+    """R identical runs of the same N cases; ``outcomes[r][i]`` is True if run r passed ``cases[i]``.
 
-    ``unanswered`` counts the cases that are left out because a trial of theirs has no answer, ``cached`` those of
-    which a later run repeats the answer of an earlier one from the cache.
+    ``unanswered`` counts the cases left out because a trial has no output, ``cached`` those left out because a later
+    run repeats the output of an earlier one from the cache.
     """
 
     suite: str
@@ -42,163 +77,84 @@ class IdenticalRuns:
     cases: tuple[PlannedCase, ...]
     outcomes: tuple[tuple[bool, ...], ...]
     unanswered: int
-    cached: int = 0
-
-    @property
-    def passes(self) -> tuple[int, ...]:
-        """In how many of the runs each case passed."""
-        return tuple(map(sum, zip(*self.outcomes, strict=True)))
+    cached: int
 
 
-def from_trials(run: Run, suite: SuiteRun) -> IdenticalRuns:
-    """Take each trial of one stored run as a run.
+def identical_runs(runs: Sequence[Run], name: str) -> IdenticalRuns:
+    """Take each trial of the stored runs as one run of suite ``name``.
 
     Raises:
-        RunFileError: it has one trial a case, or no case with all of its answers.
-
-    """
-    trials = suite.plan.trials
-    _check_several(trials, run, suite.plan.name)
-    results = _counted(suite)
-    answered = [(result.case, values) for result in results if (values := _values(result, trials)) is not None]
-    return _whole(suite.plan.name, f"trials of run {run.id}", answered, len(results) - len(answered), 0)
-
-
-def from_runs(runs: Sequence[Run], name: str) -> IdenticalRuns:
-    """Take the trials of several stored runs of the same golden set and scorers as runs.
-
-    Raises:
-        RunFileError: there is one run of one trial, a run is named twice or does not hold the suite, golden sets or
-            scorers differ, or no case is left that every run asked anew.
+        RunFileError: there is one run of one trial, a run is named twice or lacks the suite, golden sets or scorers
+            differ, or every case lacks an output or has a cached one.
 
     """
     ordered = sorted(runs, key=lambda run: (run.created, run.id))
-    suites = [_held(run, name) for run in ordered]
-    _check_alike(ordered, suites)
-    later = [{result.case.id: result for result in suite.results} for suite in suites[1:]]
+    suites = [_suite(run, name) for run in ordered]
+    _check_identical(ordered, suites)
     trials = [suite.plan.trials for suite in suites]
-    _check_several(sum(trials), ordered[0], name)
-    every = [(first, [results.get(first.case.id) for results in later]) for first in _counted(suites[0])]
-    anew = [(first, others) for first, others in every if not any(map(_is_cached, others))]
-    answered = [
-        (first.case, values) for first, others in anew if (values := _joined([first, *others], trials)) is not None
+    if sum(trials) < 2:  # noqa: PLR2004 - a comparison has two sides
+        raise RunFileError(
+            f"run {ordered[0].id} has 1 trial for each case of suite {name}, and a comparison takes at least 2: "
+            f"{_MEASURE}"
+        )
+    later = [{result.case.id: result for result in suite.results} for suite in suites[1:]]
+    counted = [each for each in suites[0].results if each.outcome != "skipped" and each.case.side != "base"]
+    every = [(first, [results.get(first.case.id) for results in later]) for first in counted]
+    sent = [(first, others) for first, others in every if not any(map(_is_cached, others))]
+    complete = [
+        (first.case, passed) for first, others in sent if (passed := _passed([first, *others], trials)) is not None
     ]
-    source = ", ".join(f"run {run.id}" for run in ordered)
-    return _whole(name, source, answered, len(anew) - len(answered), len(every) - len(anew))
-
-
-def _whole(
-    name: str, source: str, answered: Sequence[tuple[PlannedCase, tuple[bool, ...]]], unanswered: int, cached: int
-) -> IdenticalRuns:
-    if not answered:
-        why = f"{unanswered:,} lack an answer, {cached:,} repeat an earlier run's answers from the cache"
-        raise RunFileError(f"suite {name}, {source}: no case is left to compare ({why}): {_MEASURE}")
-    cases, rows = zip(*answered, strict=True)
+    source = ", ".join(f"run {run.id}" for run in ordered) if later else f"trials of run {ordered[0].id}"
+    unanswered, cached = len(sent) - len(complete), len(every) - len(sent)
+    if not complete:
+        raise RunFileError(
+            f"suite {name}, {source}: no case is left to compare ({unanswered:,} without an output in every trial, "
+            f"{cached:,} with an output from the cache); to measure: {_MEASURE}"
+        )
+    cases, rows = zip(*complete, strict=True)
     return IdenticalRuns(name, source, cases, tuple(zip(*rows, strict=True)), unanswered, cached)
 
 
-def _counted(suite: SuiteRun) -> list[CaseResult]:
-    return [result for result in suite.results if result.outcome != "skipped" and result.case.side != "base"]
-
-
-def _values(result: CaseResult | None, trials: int) -> tuple[bool, ...] | None:
-    """Return what became of the first ``trials`` trials; None where one has no answer."""
-    values = [] if result is None else [trial.value for trial in result.trials[:trials]]
-    if len(values) < trials or any(value is None for value in values):
-        return None
+def _passed(results: Iterable[CaseResult | None], trials: Iterable[int]) -> tuple[bool, ...] | None:
+    """Return whether each trial of a case passed, run by run; None if one has no output."""
+    values: list[float | None] = []
+    for result, number in zip(results, trials, strict=True):
+        of_run = [] if result is None else [trial.value for trial in result.trials[:number]]
+        if len(of_run) < number or None in of_run:
+            return None
+        values += of_run
     return tuple(value == 1 for value in values)
-
-
-def _joined(results: Sequence[CaseResult | None], trials: Sequence[int]) -> tuple[bool, ...] | None:
-    """Return what became of all trials of a case in all runs; None where one has no answer."""
-    values = [_values(result, count) for result, count in zip(results, trials, strict=True)]
-    return None if None in values else tuple(value for each in values if each for value in each)
 
 
 def _is_cached(result: CaseResult | None) -> bool:
     return result is not None and any(
-        call.purpose == _TARGET and call.attempts == 0 for trial in result.trials for call in trial.calls
+        call.purpose == "target" and call.attempts == 0 for trial in result.trials for call in trial.calls
     )
 
 
-def _check_several(trials: int, run: Run, name: str) -> None:
-    if trials < 2:  # noqa: PLR2004 - a comparison has two sides
-        raise RunFileError(
-            f"run {run.id} has 1 trial of each case of suite {name}, and 2 are the fewest to compare: {_MEASURE}"
-        )
-
-
-def _held(run: Run, name: str) -> SuiteRun:
+def _suite(run: Run, name: str) -> SuiteRun:
     for suite in run.suites:
         if suite.plan.name == name:
             return suite
-    raise RunFileError(f"run {run.id} does not hold suite {name}: name runs of one suite")
+    raise RunFileError(f"--runs: run {run.id} does not contain suite {name}: name runs that do")
 
 
-def _check_alike(runs: Sequence[Run], suites: Sequence[SuiteRun]) -> None:
+def _check_identical(runs: Sequence[Run], suites: Sequence[SuiteRun]) -> None:
     if len({run.id for run in runs}) < len(runs):
-        raise RunFileError("--runs: a run is named twice: each counts once")
-    for what in ("golden_sha256", "scorers_sha256"):
-        differing = [
-            run.id
-            for run, suite in zip(runs, suites, strict=True)
-            if getattr(suite.plan, what) != getattr(suites[0].plan, what)
-        ]
+        raise RunFileError("--runs: a run is named twice: name each run once")
+    for field, word in (("golden_sha256", "golden set"), ("scorers_sha256", "scorers")):
+        expected = getattr(suites[0].plan, field)
+        differing = [run.id for run, suite in zip(runs, suites, strict=True) if getattr(suite.plan, field) != expected]
         if differing:
-            word = "golden set" if what == "golden_sha256" else "scorers"
             raise RunFileError(
                 f"--runs: {', '.join(differing)} and {runs[0].id} differ in the {word} of suite "
-                f"{suites[0].plan.name}: only runs of the same are identical"
+                f"{suites[0].plan.name}: name runs of the same {word}"
             )
-
-
-_ABOUT = "Measure a suite's own false alarms and flips on identical runs: the trials of a stored run. Sends nothing."
-
-
-def add_parser(verbs: Any) -> None:
-    """Define the verb."""
-    parser = verbs.add_parser(
-        "aa",
-        help="how often the gate fails where nothing changed, and which cases flip",
-        description=_ABOUT,
-        epilog="example: pytest --eval-gate --eval-trials 10; pytest-evalgate aa support",
-    )
-    parser.add_argument("suite", nargs="?", metavar="SUITE", help="a suite (default: every one with several trials)")
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument("--run", dest="run_id", metavar="ID", help="a stored run (default: the newest)")
-    which.add_argument("--runs", nargs="+", metavar="ID", help="several runs of the same golden set and scorers")
-    parser.add_argument("--alpha", type=level, default=0.05, help="one-sided level (default: 0.05)")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.set_defaults(run=_run)
-
-
-def _run(args: argparse.Namespace) -> int:
-
-    measured = [measure(runs, args.alpha) for runs in _selected_runs(Project.find(), args)]
-    if args.json:
-        print(json.dumps([dataclasses.asdict(found) for found in measured], indent=1))
-    else:
-        print("\n\n".join("\n".join(render(found)) for found in measured))
-    return 0
-
-
-def _selected_runs(project: Project, args: argparse.Namespace) -> list[IdenticalRuns]:
-    if args.runs:
-        stored = [project.run(run_id) for run_id in args.runs]
-        names = [suite.plan.name for suite in suites_of(stored[0], args.suite)]
-        return [from_runs(stored, name) for name in names]
-    run = project.run(args.run_id)
-    suites = suites_of(run, args.suite)
-    repeated = [suite for suite in suites if suite.plan.trials > 1]
-    return [from_trials(run, suite) for suite in repeated or suites]
-
-
-_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
 class FlippingCase:
-    """A case that passed some of the identical runs and not the others."""
+    """A case that passed in some of the identical runs and missed in others."""
 
     id: str
     place: str
@@ -207,10 +163,10 @@ class FlippingCase:
 
 @dataclass(frozen=True, slots=True)
 class FalseAlarms:
-    """The whole answer for one suite; every rate is a share, intervals are at 95 %.
+    """Result for one suite: rates are shares, intervals have a level of 95 %.
 
     The rates of the gates are those of ``comparisons``: all ordered pairs of ``runs`` identical runs.
-    ``flaky`` lists the least steady cases, at most 20; ``flaky_more`` counts the rest.
+    ``flaky`` lists the cases that flip most, at most 20; ``flaky_more`` counts the others.
     """
 
     suite: str
@@ -234,9 +190,9 @@ class FalseAlarms:
 
 
 def measure(runs: IdenticalRuns, alpha: float) -> FalseAlarms:
-    """Hold every run against every other one, at one-sided ``alpha``."""
+    """Compare every run with every other one, at the one-sided level ``alpha``."""
     found = aa_runs(runs.outcomes, alpha)
-    any_drop, any_loss = _naive(runs.outcomes)
+    any_drop, any_loss = _naive_rates(runs.outcomes)
     flaky = _flaky(runs)
     return FalseAlarms(
         suite=runs.suite,
@@ -249,19 +205,19 @@ def measure(runs: IdenticalRuns, alpha: float) -> FalseAlarms:
         comparisons=found.comparisons,
         independent=found.independent,
         false_alarm_rate=found.false_alarm_rate,
-        false_alarm_interval=_pair(found.false_alarm_interval),
+        false_alarm_interval=_ends(found.false_alarm_interval),
         expected_false_alarm_rate=found.expected_false_alarm_rate,
         any_drop_rate=any_drop,
         any_loss_rate=any_loss,
         flip_rate=found.flips.rate,
-        flip_interval=_pair(found.flips.interval),
-        flaky=flaky[:_SHOWN],
-        flaky_more=max(0, len(flaky) - _SHOWN),
+        flip_interval=_ends(found.flips.interval),
+        flaky=flaky[:_MAX_LISTED],
+        flaky_more=max(0, len(flaky) - _MAX_LISTED),
     )
 
 
-def _naive(outcomes: tuple[tuple[bool, ...], ...]) -> tuple[float, float]:
-    """Return in which shares of the ordered pairs of runs the second has fewer passes, or any loss."""
+def _naive_rates(outcomes: tuple[tuple[bool, ...], ...]) -> tuple[float, float]:
+    """Return the shares of ordered pairs in which the second run has fewer passes, and in which it has any loss."""
     table = np.array(outcomes, dtype=np.float64)
     losses = table @ (1 - table.T)  # [i, j]: cases that run i passed and run j missed
     pairs = len(table) * (len(table) - 1)
@@ -269,42 +225,38 @@ def _naive(outcomes: tuple[tuple[bool, ...], ...]) -> tuple[float, float]:
 
 
 def _flaky(runs: IdenticalRuns) -> tuple[FlippingCase, ...]:
-    """Return the cases that flipped, the least steady first, and of equally steady ones that with fewer passes."""
-    most = len(runs.outcomes)
-    found = [(case, passes) for case, passes in zip(runs.cases, runs.passes, strict=True) if 0 < passes < most]
-    found.sort(key=lambda each: (-each[1] * (most - each[1]), each[1]))
-    return tuple(FlippingCase(case.id, str(case.place), passes) for case, passes in found)
+    """Return the cases that flipped: nearest to half of the runs first, then fewest passes."""
+    number = len(runs.outcomes)
+    passes = map(sum, zip(*runs.outcomes, strict=True))
+    found = [
+        FlippingCase(case.id, str(case.place), passed)
+        for case, passed in zip(runs.cases, passes, strict=True)
+        if 0 < passed < number
+    ]
+    return tuple(sorted(found, key=lambda case: (-case.passes * (number - case.passes), case.passes)))
 
 
-def _pair(interval: Interval) -> tuple[float, float]:
+def _ends(interval: Interval) -> tuple[float, float]:
     return interval.lower, interval.upper
 
 
-_WIDTH = 100
-
-
-def render(found: FalseAlarms) -> tuple[str, ...]:
-    """Render what stands for one suite."""
-    return (*_head(found), "", *_gates(found), "", *_flips(found))
-
-
 def _head(found: FalseAlarms) -> Iterator[str]:
-    yield from _wrapped(
+    yield from wrapped(
         f"{one_line(found.suite)}: {count(found.runs, 'identical run')} of {count(found.cases, 'case')} "
         f"({one_line(found.source)}), alpha {found.alpha:g}",
         indent="",
     )
-    for number, why in (
-        (found.left_out_unanswered, "without an answer in every trial"),
-        (found.left_out_remembered, "that a later run did not ask again (its answer came from the cache)"),
+    for number, reason in (
+        (found.left_out_unanswered, "without an output in every trial"),
+        (found.left_out_remembered, "whose output in a later run came from the cache"),
     ):
         if number:
-            yield f"  left out: {count(number, 'case')} {why}"
+            yield f"  left out: {count(number, 'case')} {reason}"
 
 
 def _gates(found: FalseAlarms) -> Iterator[str]:
     low, high = found.false_alarm_interval
-    measured = f"95% interval {percent(low)} to {percent(high)}, from {found.independent:,} independent ones"
+    measured = f"95% interval {percent(low)} to {percent(high)}, from {found.independent:,} independent pairs"
     rows = (
         ("no-regression, this gate", percent(found.false_alarm_rate), measured),
         ("  expected from the flip rate", percent(found.expected_false_alarm_rate), ""),
@@ -315,8 +267,8 @@ def _gates(found: FalseAlarms) -> Iterator[str]:
     width = max(len(rate) for _, rate, _ in rows)
     yield from (f"    {line}" for line in align([(name, f"{rate:>{width}}", note) for name, rate, note in rows]))
     if low > found.alpha:
-        yield from _wrapped(
-            "That is more than alpha allows: these runs were not identical. Did the model or the data change?"
+        yield from wrapped(
+            "The rate is higher than alpha allows, so these runs were not identical. Did the model or the data change?"
         )
 
 
@@ -328,15 +280,11 @@ def _flips(found: FalseAlarms) -> Iterator[str]:
         f"{flaky:,} of {count(found.cases, 'case')} flipped"
     )
     if not flaky:
-        yield "  the target is deterministic, or its answers do not depend on the trial"
+        yield "  the target is deterministic, or its outputs do not depend on the trial"
         return
     rows = [
         (one_line(case.id), one_line(case.place), f"passed {case.passes:,} of {found.runs:,}") for case in found.flaky
     ]
-    yield from (truncate_columns(f"    {line}", _WIDTH) for line in align(rows))
+    yield from (truncate_columns(f"    {line}", WIDTH) for line in align(rows))
     if found.flaky_more:
         yield f"    ... {found.flaky_more:,} more"
-
-
-def _wrapped(text: str, indent: str = "  ") -> list[str]:
-    return textwrap.wrap(text, _WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ", break_on_hyphens=False)

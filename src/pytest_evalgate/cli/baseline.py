@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 import os
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.app.project import Project, suites_of
+from pytest_evalgate.cli.options import add_run, add_suite
+from pytest_evalgate.cli.verb import Actions, Verb
 from pytest_evalgate.errors import BaselineError
 from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs import baseline as runs_baseline
@@ -18,44 +19,25 @@ from pytest_evalgate.text import files
 from pytest_evalgate.text.wording import NO_BASELINE
 
 if TYPE_CHECKING:
+    import argparse
     from pathlib import Path
 
     from pytest_evalgate.records.results import Baseline, Json, Run
     from pytest_evalgate.runs.run_file import RunInfo
 
-_FORMAT = argparse.RawDescriptionHelpFormatter
 
-
-def add_parser(verbs: Any) -> None:
-    """Define the verb."""
-    parser = verbs.add_parser("baseline", help="promote a run, or show a baseline")
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    promote = _action(actions, "promote", _promote, 'pytest-evalgate baseline promote --reason "new prompt accepted"')
-    promote.add_argument("--run", dest="run_id", metavar="ID", help="a stored run (default: the newest)")
-    promote.add_argument("--reason", required=True, help="why this run is what later runs are compared with")
-    promote.add_argument(
+def _add_promote(parser: argparse.ArgumentParser) -> None:
+    add_suite(parser, "every suite of the run")
+    add_run(parser)
+    parser.add_argument("--reason", required=True, help="why later runs should be compared with this run")
+    parser.add_argument(
         "--no-outputs",
         action="store_true",
-        help="do not keep what the cases answered beside the baseline: reports then show no side by side",
+        help="do not store the outputs beside the baseline: reports then cannot show them side by side",
     )
-    _action(actions, "show", _show, "pytest-evalgate baseline show --suite support").add_argument(
-        "--ref", help="the baseline as it stands at this branch, tag or commit"
-    )
-
-
-def _action(actions: Any, name: str, run: Any, example: str) -> argparse.ArgumentParser:
-    text = run.__doc__.partition("\n")[0]
-    parser: argparse.ArgumentParser = actions.add_parser(
-        name, help=text, description=text, epilog=f"example: {example}", formatter_class=_FORMAT
-    )
-    parser.add_argument("--suite", help="one suite (default: every suite of the run)")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.set_defaults(run=run)
-    return parser
 
 
 def _promote(args: argparse.Namespace) -> int:
-    """Make the newest whole run the baseline; refused in CI."""
     if os.environ.get("CI", "").lower() not in {"", "0", "false"}:
         raise BaselineError("a baseline is not promoted in CI: promote on a branch, review the file, merge it")
     project = Project.find()
@@ -85,7 +67,6 @@ def _read_run(project: Project, run_id: str | None) -> tuple[Run, RunInfo]:
 
 
 def _show(args: argparse.Namespace) -> int:
-    """Show where a baseline came from and what it holds."""
     project = Project.find()
     names = [args.suite] if args.suite else list(project.settings.suites)
     found = [(name, _read(project, name, args.ref)) for name in names]
@@ -94,6 +75,27 @@ def _show(args: argparse.Namespace) -> int:
     lines += [f"{name}: {NO_BASELINE}" for name, baseline in found if not baseline]
     _print(args, rows, lines or ["no suite is configured: name one with --suite"])
     return 0 if rows else 1
+
+
+def _add_show(parser: argparse.ArgumentParser) -> None:
+    add_suite(parser, "every configured suite")
+    parser.add_argument("--ref", help="show the baseline of this branch, tag or commit")
+
+
+VERB: Final[Actions] = {
+    "promote": Verb(
+        "Make a complete run the baseline. Refused in CI.",
+        'pytest-evalgate baseline promote --reason "new prompt accepted"',
+        _promote,
+        _add_promote,
+    ),
+    "show": Verb(
+        "Show the origin and the contents of a baseline.",
+        "pytest-evalgate baseline show --suite support",
+        _show,
+        _add_show,
+    ),
+}
 
 
 def _read(project: Project, suite: str, ref: str | None) -> Baseline | None:

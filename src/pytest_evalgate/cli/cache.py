@@ -1,19 +1,20 @@
-"""``pytest-evalgate cache``: what is remembered, and why something is not."""
+"""``pytest-evalgate cache``: the contents of the cache of replies, and why a case was sent again."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import sys
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.app.project import Project
+from pytest_evalgate.cli.options import add_run
+from pytest_evalgate.cli.printing import print_result
+from pytest_evalgate.cli.verb import Actions, Verb
 from pytest_evalgate.engine.cache import CacheDamaged, CacheUnavailable, ReplyCache, find_signer, folder_of, inventory
 from pytest_evalgate.engine.cache import entries as cache_entries
 from pytest_evalgate.engine.cache.entries import TIME_FORMAT
@@ -22,77 +23,17 @@ from pytest_evalgate.text import files
 from pytest_evalgate.text.jsonl import escape_text
 
 if TYPE_CHECKING:
-    from argparse import Namespace
-    from collections.abc import Callable, Iterator, Mapping
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Iterator, Mapping
 
     from pytest_evalgate.engine.cache import Entry, Signer
     from pytest_evalgate.records.results import Json
 
-_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
-
-def add_parser(verbs: Any) -> None:
-    """Define the verb."""
-    parser = verbs.add_parser("cache", help="what is remembered of earlier calls: count, check, explain, copy, forget")
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    _action(actions, "stats", "count what is remembered, by purpose and model", "cache stats")
-    prune = _action(actions, "prune", "forget entries by their age or their run", "cache prune --older-than 30d")
-    prune.add_argument("--older-than", type=_age, metavar="AGE", help="entries made longer ago: 12h, 30d, 8w")
-    prune.add_argument("--keep-runs", type=_number, metavar="N", help="entries that none of the newest N runs made")
-    prune.add_argument("--bad", action="store_true", help="entries that fail their check, and are never used")
-    export = _action(
-        actions,
-        "export",
-        "write what is remembered as a cassette: plain JSON Lines, to review and to commit",
-        "cache export .evalgate/cassettes/faq.jsonl --label faq::",
-    )
-    export.add_argument("file", metavar="FILE", help="the cassette to write; - for standard output")
-    export.add_argument("--label", default="", metavar="PREFIX", help="only labels (suite::case) that begin so")
-    export.add_argument("--run", dest="run_id", metavar="ID", help="only what this run made")
-    text = "remember what a cassette holds; what is remembered already stays as it is"
-    _action(actions, "import", text, "cache import replies.jsonl").add_argument(
-        "file", type=Path, metavar="FILE", help="a cassette"
-    )
-    _action(actions, "verify", "check every entry; exit code 1 where one is bad", "cache verify")
-    text = "say why a case was asked again: what its newest call has other than the one before"
-    _action(actions, "why", text, "cache why refund-014").add_argument(
-        "case", metavar="LABEL|CASE-ID", help="a label (suite::case), or the id of a case"
-    )
-
-
-def _action(actions: Any, name: str, text: str, example: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = actions.add_parser(
-        name, help=text, description=text, epilog=f"example: pytest-evalgate {example}"
-    )
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.set_defaults(run=_run)
-    return parser
-
-
-def _run(args: argparse.Namespace) -> int:
-
-    return ACTIONS[args.action](args)
-
-
-def _age(text: str) -> timedelta:
-    found = re.fullmatch(r"([0-9]{1,5})([hdw])", text)
-    if not found:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an age: write 12h, 30d or 8w")
-    return int(found[1]) * _UNITS[found[2]]
-
-
-def _number(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
-    return int(text)
-
-
-def stats(args: Namespace) -> int:
-    """Count what is remembered."""
+def _stats(args: Namespace) -> int:
     project = Project.find()
     with _opened(project) as cache:
         rows = tuple(cache.rows())
-    cache_usage = inventory.cache_usage(row.entry for row in rows if row.entry)
     found = {
         "file": files.relative_name(cache.path, project.root),
         "bytes": cache.path.stat().st_size,
@@ -100,34 +41,83 @@ def stats(args: Namespace) -> int:
         "bad": sum(row.entry is None for row in rows),
         "authenticated": cache.signer.authenticated,
         "unauthenticated_because": cache.signer.why,
-        "holdings": [asdict(holding) for holding in cache_usage],
-        "cassettes": _cassettes(project),
+        "holdings": list(inventory.cache_usage(row.entry for row in rows if row.entry)),
+        "cassettes": [
+            {
+                "file": files.relative_name(path, project.root),
+                "entries": len(cache_entries.read([path], root=project.root)),
+            }
+            for path in cache_entries.in_folder(project.state.path)
+        ],
     }
-    _print(args, found, _described(found))
+    print_result(args, found, _stats_lines(found, cache.signer))
     return 0
 
 
-def prune(args: Namespace) -> int:
-    """Forget entries."""
+def _stats_lines(found: Mapping[str, Json], signer: Signer) -> Iterator[str]:
+    yield f"{found['file']}: {_entries(found['entries'])}, {found['bytes'] / 1e6:,.1f} MB"
+    for used in found["holdings"]:
+        yield (
+            f"  {escape_text(used.purpose)}  {escape_text(used.model)}  {_entries(used.entries)}, "
+            f"{used.tokens_in:,} tokens in, {used.tokens_out:,} out"
+        )
+    if found["bad"]:
+        yield f"{found['bad']:,} of them failed the check and are not used: pytest-evalgate cache verify"
+    yield from _unsigned(signer)
+    for cassette in found["cassettes"]:
+        number = _entries(cassette["entries"])
+        yield f"cassette {cassette['file']}: {number}, as trustworthy as the branch that contains it"
+
+
+def _add_prune(parser: ArgumentParser) -> None:
+    parser.add_argument("--older-than", type=_age, metavar="AGE", help="entries older than this: 12h, 30d, 8w")
+    parser.add_argument("--keep-runs", type=_run_count, metavar="N", help="entries of other runs than the newest N")
+    parser.add_argument("--bad", action="store_true", help="entries that fail the check, which are never used")
+
+
+def _age(text: str) -> timedelta:
+    units = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+    found = re.fullmatch(r"([0-9]{1,5})([hdw])", text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an age: write 12h, 30d or 8w")
+    return int(found[1]) * units[found[2]]
+
+
+def _run_count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
+    return int(text)
+
+
+def _prune(args: Namespace) -> int:
     if args.older_than is None and args.keep_runs is None and not args.bad:
-        raise UserError("cache prune: say what to forget: --older-than 30d, --keep-runs 20, or --bad")
+        raise UserError("cache prune: name what to remove: --older-than 30d, --keep-runs 20 or --bad")
     before = None if args.older_than is None else f"{datetime.now(UTC) - args.older_than:{TIME_FORMAT}}"
     with _opened(Project.find()) as cache:
         rows = tuple(cache.rows())
-        doomed = inventory.outdated(rows, before=before, keep_runs=args.keep_runs, bad=args.bad)
-        cache.remove([row.number for row in doomed])
-    made = sorted(row.entry.made for row in doomed if row.entry)
-    span = f" (made {made[0]} to {made[-1]})" if made else ""
-    left = len(rows) - len(doomed)
-    line = f"removed {len(doomed):,} entries{span}, {len(doomed) - len(made):,} of them bad; {left:,} are left"
-    _print(args, {"removed": len(doomed), "bad": len(doomed) - len(made), "left": left}, [line])
+        removed = inventory.outdated(rows, before=before, keep_runs=args.keep_runs, bad=args.bad)
+        cache.remove([row.number for row in removed])
+    times = sorted(row.entry.made for row in removed if row.entry)
+    span = f" (made {times[0]} to {times[-1]})" if times else ""
+    bad, left = len(removed) - len(times), len(rows) - len(removed)
+    line = f"removed {_entries(len(removed))}{span}, {bad:,} of them bad; {left:,} left"
+    print_result(args, {"removed": len(removed), "bad": bad, "left": left}, [line])
     return 0
 
 
-def export(args: Namespace) -> int:
-    """Write a cassette."""
+def _add_export(parser: ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="cassette to write; - for standard output")
+    parser.add_argument("--label", default="", metavar="PREFIX", help="entries whose label (suite::case) begins so")
+    add_run(parser, "entries of all runs")
+
+
+def _export(args: Namespace) -> int:
     with _opened(Project.find()) as cache:
-        entries = [row.entry for row in cache.rows() if row.entry and _is_selected(row.entry, args)]
+        entries = [
+            row.entry
+            for row in cache.rows()
+            if row.entry and row.entry.call.label.startswith(args.label) and args.run_id in (None, row.entry.run)
+        ]
     if args.file == "-":
         sys.stdout.writelines(line.decode("ascii") for line in cache_entries.lines(entries))
         return 0
@@ -135,12 +125,15 @@ def export(args: Namespace) -> int:
         files.write_atomically(Path(args.file), cache_entries.lines(entries))
     except OSError as error:
         raise UserError(f"{args.file}: cannot be written: {error.strerror}") from None
-    _print(args, {"file": args.file, "entries": len(entries)}, [f"{len(entries):,} entries -> {args.file}"])
+    print_result(args, {"file": args.file, "entries": len(entries)}, [f"{_entries(len(entries))} -> {args.file}"])
     return 0
 
 
-def import_cassette(args: Namespace) -> int:
-    """Remember what a cassette holds."""
+def _add_import(parser: ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="cassette to read")
+
+
+def _import(args: Namespace) -> int:
     project = Project.find()
     entries = cache_entries.read([args.file], root=project.root)
     with _opened(project) as cache:
@@ -148,41 +141,75 @@ def import_cassette(args: Namespace) -> int:
         if cache.problem:
             raise UserError(f"{args.file}: {cache.problem}")
     known = len(entries) - added
-    _print(args, {"added": added, "known": known}, [f"{added:,} entries added, {known:,} were there already"])
+    line = f"{_entries(added)} added, {known:,} already cached"
+    print_result(args, {"added": added, "known": known}, [line])
     return 0
 
 
-def verify(args: Namespace) -> int:
-    """Check every entry."""
+def _verify(args: Namespace) -> int:
     with _opened(Project.find()) as cache:
         rows = tuple(cache.rows())
         problem = cache.problem
     bad = [{"row": row.number, "key": row.key, "problem": row.problem} for row in rows if row.entry is None]
     lines = [f"row {row['row']}, key {row['key']}: {row['problem']}" for row in bad]
-    lines.append(f"{len(rows):,} entries checked, {len(bad):,} bad")
+    lines.append(f"{_entries(len(rows))} checked, {len(bad):,} bad")
     lines += ["bad entries are never used; to remove them: pytest-evalgate cache prune --bad"] if bad else []
-    lines += _unauthenticated(cache.signer)
-    _print(args, {"entries": len(rows), "bad": bad, "trouble": problem}, lines)
+    lines += _unsigned(cache.signer)
+    print_result(args, {"entries": len(rows), "bad": bad, "trouble": problem}, lines)
     return 1 if bad or problem else 0
 
 
-def why(args: Namespace) -> int:
-    """Explain why a case was asked again."""
+def _add_why(parser: ArgumentParser) -> None:
+    parser.add_argument("case", metavar="LABEL|CASE-ID", help="label (suite::case), or id of a case")
+
+
+def _why(args: Namespace) -> int:
     with _opened(Project.find()) as cache:
         entries = [row.entry for row in cache.rows() if row.entry and _is_of(row.entry, args.case)]
     changes = inventory.changes(entries)
-    lines = [_describe_change(change) for change in changes] or [f"nothing is remembered of {escape_text(args.case)}"]
-    _print(args, [asdict(change) for change in changes], lines)
+    lines = [_change_line(change) for change in changes] or [f"no call of {escape_text(args.case)} is cached"]
+    print_result(args, changes, lines)
     return 0 if changes else 1
 
 
-ACTIONS: Final[Mapping[str, Callable[[Namespace], int]]] = {
-    "stats": stats,
-    "prune": prune,
-    "export": export,
-    "import": import_cassette,
-    "verify": verify,
-    "why": why,
+def _is_of(entry: Entry, case: str) -> bool:
+    return entry.call.label == case or entry.call.label.endswith(f"::{case}")
+
+
+def _change_line(change: inventory.Change) -> str:
+    call = f"{escape_text(change.label, 200)}  {escape_text(change.purpose)}  trial {change.trial}: made {change.made}"
+    if not change.before:
+        return f"{call}; there is no earlier call"
+    return f"{call}; changed since {change.before}: {change.difference or 'nothing'}"
+
+
+VERB: Final[Actions] = {
+    "stats": Verb("Count the cached replies by purpose and model.", "pytest-evalgate cache stats", _stats),
+    "prune": Verb(
+        "Remove entries by age, by run, or because they are bad.",
+        "pytest-evalgate cache prune --older-than 30d",
+        _prune,
+        _add_prune,
+    ),
+    "export": Verb(
+        "Write entries to a cassette: JSON Lines that can be reviewed and committed.",
+        "pytest-evalgate cache export .evalgate/cassettes/faq.jsonl",
+        _export,
+        _add_export,
+    ),
+    "import": Verb(
+        "Add the entries of a cassette to the cache. Entries that are cached already stay unchanged.",
+        "pytest-evalgate cache import replies.jsonl",
+        _import,
+        _add_import,
+    ),
+    "verify": Verb("Check every entry. Exits with 1 if one is bad.", "pytest-evalgate cache verify", _verify),
+    "why": Verb(
+        "Explain why a case was sent again: print the first difference between its newest two calls.",
+        "pytest-evalgate cache why refund-014",
+        _why,
+        _add_why,
+    ),
 }
 
 
@@ -191,7 +218,7 @@ def _opened(project: Project) -> Iterator[ReplyCache]:
     """Open the project's cache.
 
     Raises:
-        UserError: it cannot be used, or turns out to be torn.
+        UserError: the cache cannot be used, or its file is damaged.
 
     """
     required = project.settings.cache_auth == "required"
@@ -207,54 +234,9 @@ def _opened(project: Project) -> Iterator[ReplyCache]:
             raise UserError(f"{files.relative_name(cache.path, project.root)}: {error}") from None
 
 
-def _cassettes(project: Project) -> list[dict[str, Json]]:
-    return [
-        {
-            "file": files.relative_name(path, project.root),
-            "entries": len(cache_entries.read([path], root=project.root)),
-        }
-        for path in cache_entries.in_folder(project.state.path)
-    ]
+def _entries(number: int) -> str:
+    return "1 entry" if number == 1 else f"{number:,} entries"
 
 
-def _described(found: Mapping[str, Json]) -> list[str]:
-    lines = [f"{found['file']}: {found['entries']:,} entries, {found['bytes'] / 1e6:,.1f} MB"]
-    lines += [
-        f"  {escape_text(held['purpose'])}  {escape_text(held['model'])}  {held['entries']:,} entries, "
-        f"{held['tokens_in']:,} tokens in, {held['tokens_out']:,} out"
-        for held in found["holdings"]
-    ]
-    if found["bad"]:
-        lines.append(f"{found['bad']:,} of them fail their check and are not used: pytest-evalgate cache verify")
-    if not found["authenticated"]:
-        lines.append(f"unauthenticated, checked for damage only: {found['unauthenticated_because']}")
-    lines += [
-        f"cassette {tape['file']}: {tape['entries']:,} entries, as trusted as the branch that it is from"
-        for tape in found["cassettes"]
-    ]
-    return lines
-
-
-def _unauthenticated(signer: Signer) -> list[str]:
+def _unsigned(signer: Signer) -> list[str]:
     return [] if signer.authenticated else [f"unauthenticated, checked for damage only: {signer.why}"]
-
-
-def _is_selected(entry: Entry, args: Namespace) -> bool:
-    return entry.call.label.startswith(args.label) and args.run_id in (None, entry.run)
-
-
-def _is_of(entry: Entry, case: str) -> bool:
-    return entry.call.label == case or entry.call.label.endswith(f"::{case}")
-
-
-def _describe_change(change: inventory.Change) -> str:
-    asked = (
-        f"{escape_text(change.label, 200)}  {escape_text(change.purpose)}  trial {change.trial}: made {change.made}"
-    )
-    if not change.before:
-        return f"{asked}; it is the only one"
-    return f"{asked}; since {change.before} this has changed: {change.difference or 'nothing'}"
-
-
-def _print(args: Namespace, found: Json, lines: list[str]) -> None:
-    print(json.dumps(found, indent=1) if args.json else "\n".join(lines))

@@ -1,50 +1,140 @@
-"""``pytest-evalgate config``: what the configuration comes to, and where each value comes from."""
+"""``pytest-evalgate config``: the configuration in effect, and the origin of each value.
+
+Flow: flatten the settings to keys such as ``suites.faq.trials``; for each, look for a variable that overrides it, then
+for the line of the file that sets it, in the tier first; what has neither is a default.
+"""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import tomllib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from pytest_evalgate import config
 from pytest_evalgate.app.project import Project
+from pytest_evalgate.cli.printing import print_result
+from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.config import CONFIG_FILE, PYPROJECT_FILE
 from pytest_evalgate.text import jsonl
+from pytest_evalgate.text.layout import align
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pytest_evalgate.config import Settings
     from pytest_evalgate.records.results import Json
 
-_PREFIX = "tool.evalgate."
+_PYPROJECT_PREFIX: Final = "tool.evalgate."
+_DEFAULT: Final = "default"
+
+_VARIABLES: Final = {
+    r"budget_usd": "EVALGATE_BUDGET_USD",
+    r"suites\.[^.]+\.trials": "EVALGATE_TRIALS",
+    r"suites\.[^.]+\.target\b.*": "EVALGATE_TARGET",
+    r"suites\.[^.]+\.baseline": "EVALGATE_BASELINE",
+    r"suites\.[^.]+\.stop": "EVALGATE_STOP",
+}
+"""Environment variables that override keys of the configuration, by the pattern of the key."""
+
+_TIER_KEY: Final = re.compile(r"suites\.(?P<suite>.+)\.(?P<key>trials|sample|gates\b.*)")
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("key", nargs="?", default="", help="a key or a table (default: everything)")
+    parser.add_argument("--explain", action="store_true", help="print defaults too, and the origin of each value")
+    parser.add_argument("--tier", help="the tier to print (default: $EVALGATE_TIER, else default_tier)")
+
+
+def _run(args: argparse.Namespace) -> int:
+    project = Project.find()
+    tier = config.chosen_tier(project.settings, args.tier or os.environ.get("EVALGATE_TIER"))
+    found = explain(project.settings, KeyLines.in_project(project.root), os.environ, tier)
+    parts = (f"{args.key}.", f"{args.key}[")
+    values = [value for value in found if not args.key or value.key == args.key or value.key.startswith(parts)]
+    printed = [value for value in values if args.explain or value.origin != _DEFAULT]
+    print_result(args, printed, _lines(printed, explained=args.explain) or [f"{project.root}: nothing is set"])
+    return 0 if values else 1
+
+
+VERB: Final = Verb(
+    "Print the values of the configuration that are not defaults. With --explain print all of them, each with its "
+    "origin: a variable, a tier, a line of the file, or the default.",
+    "pytest-evalgate config --explain suites.support",
+    _run,
+    _add_arguments,
+)
+
+
+def _lines(values: Sequence[ExplainedValue], *, explained: bool) -> list[str]:
+    rows = [(one.key, jsonl.canonical(one.value), one.origin) for one in values]
+    return align([row if explained else row[:2] for row in rows]) if rows else []
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """The lines on which the keys of a configuration stand, by path."""
+class ExplainedValue:
+    """A key of the configuration, its value, and its origin."""
+
+    key: str
+    value: Json
+    origin: str
+
+
+def explain(settings: Settings, lines: KeyLines, environ: Mapping[str, str], tier: str) -> Iterator[ExplainedValue]:
+    """Yield every value, in the order of the tables.
+
+    Args:
+        settings: Settings of the project, as its file has them.
+        lines: Lines of that file.
+        environ: Environment variables. Options of pytest override both, and are not known here.
+        tier: Tier to explain.
+
+    Raises:
+        SettingsError: there is no such tier.
+
+    """
+    for key, value in flatten(config.for_tier(settings, tier).model_dump(mode="json")):
+        origin = _written(key, lines, tier)
+        variable = next((name for pattern, name in _VARIABLES.items() if re.fullmatch(pattern, key)), "")
+        if overriding := environ.get(variable):
+            yield ExplainedValue(key, overriding, f"{variable} (over {origin})")
+        else:
+            yield ExplainedValue(key, value, origin)
+
+
+def _written(key: str, lines: KeyLines, tier: str) -> str:
+    """Return where the file sets ``key``: in the tier, in the suite, or nowhere."""
+    found = _TIER_KEY.fullmatch(key)
+    if found is not None:
+        place = lines.place_of(f"suites.{found['suite']}.tiers.{tier}.{found['key']}")
+        if place is not None:
+            return f"{place} (tier {tier})"
+    return lines.place_of(key) or _DEFAULT
+
+
+@dataclass(frozen=True, slots=True)
+class KeyLines:
+    """Line numbers of the keys of a configuration file."""
 
     file: str
     lines: Mapping[str, int]
 
     @classmethod
     def in_project(cls, root: Path) -> Self:
-        """Find those of the project at ``root``, whose configuration has been read: it is valid TOML."""
-        for name, prefix in ((CONFIG_FILE, ""), (PYPROJECT_FILE, _PREFIX)):
+        """Find the lines in the configuration file of the project at ``root``, which is valid TOML."""
+        for name, prefix in ((CONFIG_FILE, ""), (PYPROJECT_FILE, _PYPROJECT_PREFIX)):
             if (root / name).exists():
                 lines = lines_of((root / name).read_text("utf-8-sig"))
-                kept = {path.removeprefix(prefix): line for path, line in lines.items() if path.startswith(prefix)}
-                if kept:
-                    return cls(name, kept)
+                ours = {path.removeprefix(prefix): line for path, line in lines.items() if path.startswith(prefix)}
+                if ours:
+                    return cls(name, ours)
         return cls(CONFIG_FILE, {})
 
-    def of(self, key: str) -> str | None:
-        """Return ``file:line`` of what sets ``key``, or the value that it is a part of; None where nothing does."""
+    def place_of(self, key: str) -> str | None:
+        """Return ``file:line`` of the statement that sets ``key`` or a table around it; None if there is none."""
         while key:
             if key in self.lines:
                 return f"{self.file}:{self.lines[key]}"
@@ -52,26 +142,11 @@ class Places:
         return None
 
 
-def flat(value: Json, path: str = "") -> Iterator[tuple[str, Json]]:
-    """Yield the leaves of nested tables by their paths, such as ``suites.faq.gates[0].min``.
-
-    A list is a leaf unless it holds tables.
-    """
-    if isinstance(value, dict) and value:
-        for key, inner in value.items():
-            yield from flat(inner, f"{path}.{key}" if path else key)
-    elif isinstance(value, list) and any(isinstance(one, dict) for one in value):
-        for index, inner in enumerate(value):
-            yield from flat(inner, f"{path}[{index}]")
-    else:
-        yield path, value
-
-
 def lines_of(text: str) -> dict[str, int]:
     """Return the 1-based line on which the statement of each leaf of a valid TOML file begins.
 
-    The file is read again and again, longer by a line each time: what is new when it parses stands in the lines since
-    it parsed last.
+    ``tomllib`` does not report line numbers, so the file is parsed again with each further line: the leaves that are
+    new when a parse succeeds are set by the lines since the previous success.
     """
     found: dict[str, int] = {}
     begin, read = 1, ""
@@ -81,117 +156,24 @@ def lines_of(text: str) -> dict[str, int]:
             begin = number + 1
             continue
         try:
-            leaves = dict(flat(tomllib.loads(read)))
-        except tomllib.TOMLDecodeError:
+            leaves = dict(flatten(tomllib.loads(read)))
+        except tomllib.TOMLDecodeError:  # inside of a value of several lines
             continue
         found |= {path: begin for path, value in leaves.items() if value != {} and path not in found}
         begin = number + 1
     return found
 
 
-DEFAULT: Final = "default"
+def flatten(value: Json, path: str = "") -> Iterator[tuple[str, Json]]:
+    """Yield the leaves of nested tables with their keys, such as ``suites.faq.gates[0].min``.
 
-_OPTIONS: Final = {
-    r"budget_usd": "EVALGATE_BUDGET_USD",
-    r"suites\.[^.]+\.trials": "EVALGATE_TRIALS",
-    r"suites\.[^.]+\.target\b.*": "EVALGATE_TARGET",
-    r"suites\.[^.]+\.baseline": "EVALGATE_BASELINE",
-    r"suites\.[^.]+\.stop": "EVALGATE_STOP",
-}
-"""Keys that an option of the command line, and so its variable, goes over."""
-
-_OF_A_TIER: Final = re.compile(r"suites\.(?P<suite>.+)\.(?P<key>trials|sample|gates\b.*)")
-
-
-@dataclass(frozen=True, slots=True)
-class ExplainedValue:
-    """A key, what it comes to, and what set it."""
-
-    key: str
-    value: Json
-    origin: str
-
-
-@dataclass(frozen=True, slots=True)
-class Explainer:
-    """Explains the configuration of one project.
-
-    Args:
-        settings: As its file has it.
-        places: Where the keys of that file stand.
-        environ: What goes over it; the command line goes over both, and is not known here.
-        tier: The tier that would run.
-
+    A list is a leaf unless it contains tables.
     """
-
-    settings: Settings
-    places: Places
-    environ: Mapping[str, str]
-    tier: str
-
-    def values(self) -> Iterable[ExplainedValue]:
-        """Yield every value, in the order of the tables.
-
-        Raises:
-            SettingsError: there is no such tier.
-
-        """
-        chosen = config.for_tier(self.settings, self.tier)
-        for key, value in flat(chosen.model_dump(mode="json")):
-            yield self._value(key, value)
-
-    def _value(self, key: str, value: Json) -> ExplainedValue:
-        variable = next((name for pattern, name in _OPTIONS.items() if re.fullmatch(pattern, key)), None)
-        written = self._written(key)
-        if variable is None or not self.environ.get(variable):
-            return ExplainedValue(key, value, written)
-        return ExplainedValue(key, self.environ[variable], f"{variable} (over {written})")
-
-    def _written(self, key: str) -> str:
-        """Say where the value stands: in the tier that runs, in the suite, or nowhere."""
-        found = _OF_A_TIER.fullmatch(key)
-        if found is not None:
-            of_tier = f"suites.{found['suite']}.tiers.{self.tier}.{found['key']}"
-            if (place := self.places.of(of_tier)) is not None:
-                return f"{place} (tier {self.tier})"
-        return self.places.of(key) or DEFAULT
-
-
-def add_parser(verbs: Any) -> None:
-    """Define the verb."""
-    parser = verbs.add_parser(
-        "config",
-        help="say what the configuration comes to, and where each value comes from",
-        description="Print the values of the configuration that are not defaults; with --explain all of them, each "
-        "with what set it: a variable, a tier, a line of the file, or the default.",
-        epilog="example: pytest-evalgate config --explain suites.support",
-    )
-    parser.add_argument("key", nargs="?", default="", help="a key, or a table that they lie in (default: everything)")
-    parser.add_argument("--explain", action="store_true", help="also the defaults, and where each value comes from")
-    parser.add_argument("--tier", help="as this tier runs it (default: default_tier, $EVALGATE_TIER)")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.set_defaults(run=_run)
-
-
-def _run(args: argparse.Namespace) -> int:
-    project = Project.find()
-    tier = config.chosen_tier(project.settings, args.tier or os.environ.get("EVALGATE_TIER"))
-    explainer = Explainer(project.settings, Places.in_project(project.root), os.environ, tier)
-    values = [value for value in explainer.values() if _lies_in(value.key, args.key)]
-    shown = [value for value in values if args.explain or value.origin != DEFAULT]
-    if args.json:
-        print(json.dumps([{"key": one.key, "value": one.value, "origin": one.origin} for one in shown], indent=1))
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            yield from flatten(inner, f"{path}.{key}" if path else key)
+    elif isinstance(value, list) and any(isinstance(one, dict) for one in value):
+        for index, inner in enumerate(value):
+            yield from flatten(inner, f"{path}[{index}]")
     else:
-        print("\n".join(_lines(shown, explain=args.explain)) or f"{project.root}: nothing is set")
-    return 0 if values else 1
-
-
-def _lies_in(key: str, table: str) -> bool:
-    return not table or key == table or key.startswith((f"{table}.", f"{table}["))
-
-
-def _lines(values: Sequence[ExplainedValue], *, explain: bool) -> Iterator[str]:
-    from pytest_evalgate.text.layout import align  # noqa: PLC0415 - the reports bring scipy
-
-    rows = [(one.key, jsonl.canonical(one.value), one.origin) for one in values]
-    yield from align([row if explain else row[:2] for row in rows]) if rows else ()
+        yield path, value

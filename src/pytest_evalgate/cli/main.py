@@ -1,4 +1,4 @@
-"""Parses the command line and hands over to the verb."""
+"""Entry point of the console script: parse the command line, import the verb, run it."""
 
 from __future__ import annotations
 
@@ -7,62 +7,85 @@ import importlib
 import io
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.cli.verb import define
 from pytest_evalgate.errors import ScorerError, UserError
 from pytest_evalgate.records.calls import RunStopped
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-_VERBS = {
-    "init": "write a configuration to begin with, or the files of a CI",
-    "lint": "what is wrong with golden sets before anything runs",
-    "config": "say what the configuration comes to, and where each value comes from",
-    "schema": "print the JSON Schema of the configuration, of a golden line, or of verdict.json",
-    "baseline": "promote a run, or show a baseline",
-    "compare": "what changed between two runs or baselines, and whether the gates let it pass",
-    "report": "render the reports of a stored run",
-    "power": "how many cases and trials a drop needs to be seen",
-    "aa": "how often the gate fails where nothing changed, and which cases flip",
-    "merge": "put the shards of a run together, and judge it",
-    "verify": "derive the verdict of a run again, by the gates and baselines of the base branch",
-    "calibrate": "hold a judge against people's labels, before it may gate",
+VERBS: Final[Mapping[str, str]] = {
+    "init": "write a starter configuration, or the files for a CI system",
+    "lint": "check golden sets before anything runs",
+    "config": "print the configuration in effect, and the origin of each value",
+    "schema": "print the JSON Schema of the configuration, of a golden set line or of verdict.json",
+    "baseline": "promote a run to baseline, or show a baseline",
+    "compare": "compare two runs or baselines, case by case",
+    "report": "write the reports of a stored run",
+    "power": "compute the cases and trials that it takes to detect a drop",
+    "aa": "measure how often the gate fails when nothing changed, and list the cases that flip",
+    "merge": "merge the shards of a run, and decide the run",
+    "verify": "derive the verdict of a run again, with the gates and baselines of the base branch",
+    "calibrate": "measure a judge against human labels, so that it may gate",
     "label": "draw outputs for people to label",
-    "probe": "try to talk a judge into passing what must not pass",
-    "drift": "does a judge still say of its anchors what it said before",
-    "cache": "what is remembered of earlier calls: count, check, explain, copy, forget",
+    "probe": "test whether an output can talk a judge into passing it",
+    "drift": "test whether a judge has changed since its verdicts were recorded",
+    "cache": "inspect, check, prune, export and import the cache of replies",
 }
-"""The help line of each verb, by the name of its module; a module is imported when its verb is called."""
+"""Help line of each verb, by the name of its module."""
 
-_ABOUT = "Set up, check, compare and explain what pytest --eval-gate runs and judges."
-
-EXIT_USAGE = 4
-EXIT_INCOMPLETE = 11
-EXIT_PIPE = 141  # as the shell reports a command that SIGPIPE ended
+EXIT_USAGE: Final = 4
+EXIT_INCOMPLETE: Final = 11
+EXIT_PIPE: Final = 141  # 128 + SIGPIPE, as a shell reports it
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb and return its exit code; 4 where the user has to change something, 11 where calls got nowhere."""
-    parser = argparse.ArgumentParser(prog="pytest-evalgate", description=_ABOUT)
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    """Run one verb.
+
+    Args:
+        arguments: Command line without the program's name; None is ``sys.argv``.
+
+    Returns:
+        The exit code: that of the verb, 4 if the user has to change something, 11 if the calls to a model failed.
+
+    """
     words = sys.argv[1:] if arguments is None else list(arguments)
-    chosen = next((word for word in words if not word.startswith("-")), None)
-    for verb, summary in _VERBS.items():
-        if verb == chosen:
-            importlib.import_module(f"pytest_evalgate.cli.{verb}").add_parser(verbs)
-        else:
-            verbs.add_parser(verb, help=summary)
-    args = parser.parse_args(words)
+    # The first word that is no option names the verb: the program's own parser has no option that takes a value.
+    args = build_parser([word for word in words if not word.startswith("-")][:1]).parse_args(words)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a code page of Windows has not all that models say
+        sys.stdout.reconfigure(errors="backslashreplace")  # Windows code pages lack characters that models use
     try:
         code: int = args.run(args)
         sys.stdout.flush()
     except (UserError, ScorerError, RunStopped) as error:
         print(f"pytest-evalgate: {error}", file=sys.stderr)
         return EXIT_INCOMPLETE if isinstance(error, RunStopped) else EXIT_USAGE
-    except BrokenPipeError:  # `| head` has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter's last flush complains
+    except BrokenPipeError:  # the reader, such as `head`, closed the pipe
+        # The interpreter flushes stdout once more when it exits, which would print a second BrokenPipeError:
+        # https://docs.python.org/3/library/signal.html#note-on-sigpipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_PIPE
     return code
+
+
+def build_parser(imported: Collection[str]) -> argparse.ArgumentParser:
+    """Return the parser of the command line.
+
+    Args:
+        imported: Verbs to import, whose parsers are complete. The parsers of the others have a help line only:
+            importing all verbs loads pydantic and scipy, which takes about 0.7 s.
+
+    """
+    parser = argparse.ArgumentParser(
+        prog="pytest-evalgate",
+        description="Set up, check, compare and explain what pytest --eval-gate runs and decides.",
+        epilog="pytest-evalgate VERB --help describes a verb and shows an example.",
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for name, help_line in VERBS.items():
+        verb = verbs.add_parser(name, help=help_line, description=f"{help_line[0].upper()}{help_line[1:]}.")
+        if name in imported:
+            define(verb, importlib.import_module(f"pytest_evalgate.cli.{name}").VERB)
+    return parser

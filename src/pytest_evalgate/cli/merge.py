@@ -7,12 +7,13 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.app.decide import BASE_VARIABLE, BASELINE_VARIABLE, decide
 from pytest_evalgate.app.project import Project
 from pytest_evalgate.app.report import ReportWriter
 from pytest_evalgate.cli.options import whole_number
+from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.config import key_variables
 from pytest_evalgate.runs import kept, run_file
 from pytest_evalgate.runs.shard import MOST_SHARDS
@@ -76,40 +77,28 @@ def _file(project: Project, run: Run) -> str:
     return files.relative_name(run_file.path_of(project.state.path, run.id), project.root)
 
 
-_ABOUT = "Put the shards of a run (pytest --eval-gate --eval-shard I/N) together, and judge the whole."
-
-
-def add_parser(verbs: Any) -> None:
-    """Define the verb."""
-    parser = verbs.add_parser(
-        "merge",
-        help="put the shards of a run together, and judge it",
-        description=_ABOUT,
-        epilog="example: pytest-evalgate merge .evalgate/shards --expect-shards 4 --gate",
-    )
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     option = parser.add_argument
-    option("folder", type=Path, metavar="DIR", help="the folder in which the files of the shards lie")
+    option("folder", type=Path, metavar="DIR", help="folder with the files of the shards")
     option(
         "--expect-shards",
         type=whole_number(MOST_SHARDS),
         required=True,
         metavar="N",
-        help="how many shards the run has: fewer or more are not merged",
+        help="number of shards of the run: fewer or more are an error",
     )
-    option("--gate", action="store_true", help="judge the run, and exit with the code of its verdict")
+    option("--gate", action="store_true", help="decide the run, and exit with the code of its verdict")
     option(
         "--baseline",
         metavar="SPEC",
-        help=f"what to compare with instead of each suite's baseline: a file, or git:REF (${BASELINE_VARIABLE})",
+        help=f"baseline to use instead of each suite's own: a file, or git:REF (${BASELINE_VARIABLE})",
     )
     option(
         "--base-ref",
         metavar="REF",
-        help=f"the branch that this one goes to; on GitHub known for pull requests (${BASE_VARIABLE})",
+        help=f"base branch; in pull requests on GitHub it is known (${BASE_VARIABLE})",
     )
-    option("--report", metavar="DIR", help="where the reports go (default: the state folder)")
-    option("--json", action="store_true", help="print JSON")
-    parser.set_defaults(run=_run)
+    option("--report", metavar="DIR", help="folder for the reports (default: the state folder)")
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -133,6 +122,14 @@ def _run(args: argparse.Namespace) -> int:
         _log(f"pytest-evalgate: {trouble}")
     print(redactor.redact(decision_text(project, run, decided, report_writer.html_file, as_json=args.json)))
     return decided.verdict.exit_code
+
+
+VERB: Final = Verb(
+    "Merge the shards of a run (pytest --eval-gate --eval-shard I/N), and decide the whole run with --gate.",
+    "pytest-evalgate merge .evalgate/shards --expect-shards 4 --gate",
+    _run,
+    _add_arguments,
+)
 
 
 def _log(line: str) -> None:

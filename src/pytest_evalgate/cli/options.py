@@ -1,4 +1,4 @@
-"""Numbers on the command line: read, and held to their range."""
+"""Options that several verbs share, and types for argparse that check the range of a number."""
 
 from __future__ import annotations
 
@@ -8,62 +8,87 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_SEED_DIGITS: Final = 18  # stays below 2**63
 
-def number(least: float, most: float) -> Callable[[str], float]:
-    """Return a reader of numbers from ``least`` to ``most``, for argparse."""
 
-    def read(text: str) -> float:
+def add_suite(parser: argparse.ArgumentParser, default: str) -> None:
+    """Add ``--suite``; ``default`` describes the suites that are used without it."""
+    parser.add_argument("--suite", metavar="NAME", help=f"one suite (default: {default})")
+
+
+def add_run(parser: argparse._ActionsContainer, default: str = "the newest") -> None:
+    """Add ``--run``, which sets ``run_id``."""
+    parser.add_argument("--run", dest="run_id", metavar="ID", help=f"id of a stored run (default: {default})")
+
+
+def add_alpha(parser: argparse.ArgumentParser, default: float | None = None) -> None:
+    """Add ``--alpha``; without ``default`` it is None, and the suite's gate decides."""
+    shown = "that of the suite's no-regression gate, else 0.05" if default is None else f"{default:g}"
+    parser.add_argument(
+        "--alpha", type=_level, default=default, help=f"one-sided level of the test (default: {shown})"
+    )
+
+
+def add_seed(parser: argparse.ArgumentParser, use: str) -> None:
+    """Add ``--seed``; ``use`` names what is drawn with it."""
+    parser.add_argument("--seed", type=_seed, default=0, help=f"seed of {use} (default: 0)")
+
+
+def number(lowest: float, highest: float) -> Callable[[str], float]:
+    """Return a type of numbers from ``lowest`` to ``highest``."""
+
+    def parse(text: str) -> float:
         try:
             value = float(text)
         except ValueError:
             value = float("nan")
-        if not least <= value <= most:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {least:g} to {most:g}")
+        if not lowest <= value <= highest:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {lowest:g} to {highest:g}")
         return value
 
-    return read
+    return parse
 
-
-def whole_number(most: int) -> Callable[[str], int]:
-    """Return a reader of whole numbers from 1 to ``most``, for argparse."""
-
-    def read(text: str) -> int:
-        value = _digits(text, most)
-        if not 1 <= value <= most:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {most:,}")
-        return value
-
-    return read
-
-
-def odd_number(least: int, most: int) -> Callable[[str], int]:
-    """Return a reader of odd numbers from ``least`` to ``most``, for argparse."""
-
-    def read(text: str) -> int:
-        value = _digits(text, most)
-        if not least <= value <= most or value % 2 == 0:
-            raise argparse.ArgumentTypeError(f"{text!r} is not an odd number from {least} to {most}")
-        return value
-
-    return read
-
-
-def _digits(text: str, most: int) -> int:
-    """Return the number, or 0 where it is none or longer than the most: ``int`` refuses very long ones its own way."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= len(str(most)) else 0
-
-
-level: Final = number(0.0001, 0.4999)
-"""Reads the one-sided level of a test."""
 
 share: Final = number(0.0001, 0.9999)
-"""Reads a share that is neither none nor all."""
+"""Type of a share, 0 and 1 excluded."""
 
-_LONGEST = 18
+_level: Final = number(0.0001, 0.4999)
 
 
-def seed(text: str) -> int:
-    """Read a seed: a whole number from 0 on, for argparse."""
-    if not (text.isascii() and text.isdecimal() and len(text) <= _LONGEST):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on, of at most {_LONGEST} digits")
+def whole_number(highest: int) -> Callable[[str], int]:
+    """Return a type of whole numbers from 1 to ``highest``."""
+
+    def parse(text: str) -> int:
+        value = _digits(text, highest)
+        if not 1 <= value <= highest:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {highest:,}")
+        return value
+
+    return parse
+
+
+def odd_number(lowest: int, highest: int) -> Callable[[str], int]:
+    """Return a type of odd numbers from ``lowest`` to ``highest``."""
+
+    def parse(text: str) -> int:
+        value = _digits(text, highest)
+        if not lowest <= value <= highest or value % 2 == 0:
+            raise argparse.ArgumentTypeError(f"{text!r} is not an odd number from {lowest} to {highest}")
+        return value
+
+    return parse
+
+
+def _seed(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= _SEED_DIGITS):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 with at most {_SEED_DIGITS} digits")
     return int(text)
+
+
+def _digits(text: str, highest: int) -> int:
+    """Return the number; 0 if ``text`` is no number, or has more digits than ``highest``.
+
+    ``int`` raises its own ValueError for more than 4,300 digits:
+    https://docs.python.org/3/library/stdtypes.html#integer-string-conversion-length-limitation
+    """
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= len(str(highest)) else 0

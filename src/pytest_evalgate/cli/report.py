@@ -7,9 +7,10 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Final, get_args
 
 from pytest_evalgate.app.project import Project
+from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.config import ReportFormat, key_variables
 from pytest_evalgate.errors import RunFileError
 from pytest_evalgate.runs import run_file
@@ -25,28 +26,17 @@ if TYPE_CHECKING:
 _TERMINAL = "terminal"
 
 
-def add_parser(verbs: Any) -> None:
-    """Define the verb."""
-    parser = verbs.add_parser(
-        "report",
-        help="render the reports of a stored run",
-        description="Render the reports of a run that is stored and judged: the newest one, or the one that is named.",
-        epilog="example: pytest-evalgate report 20261121T101500Z-3f9c --format html --out public",
-    )
-    parser.add_argument(
-        "run_id", nargs="?", metavar="RUN", help="the id of a run, or its folder (default: the newest)"
-    )
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run_id", nargs="?", metavar="RUN", help="id of a run, or its folder (default: the newest)")
     parser.add_argument(
         "--format",
         dest="formats",
         action="append",
         choices=[*get_args(ReportFormat), _TERMINAL],
         metavar="FORMAT",
-        help=f"one of {', '.join(get_args(ReportFormat))}, {_TERMINAL}; several times for several (default: html)",
+        help=f"one of {', '.join(get_args(ReportFormat))}, {_TERMINAL}; repeatable (default: html)",
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where the files go (default: the state folder)")
-    parser.add_argument("--json", action="store_true", help="print the names of the files as JSON")
-    parser.set_defaults(run=_run)
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the files (default: the state folder)")
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -72,6 +62,15 @@ def _run(args: argparse.Namespace) -> int:
     if names or args.json:
         print(json.dumps({"run_id": view.verdict.run_id, "files": names}, indent=1) if args.json else "\n".join(names))
     return 0
+
+
+VERB: Final = Verb(
+    "Write the reports of a stored run that was decided.",
+    "pytest-evalgate report 20261121T101500Z-3f9c --format markdown",
+    _run,
+    _add_arguments,
+    json="print the names of the files as JSON",
+)
 
 
 def _kept(project: Project, run: str | None) -> RunFolder:

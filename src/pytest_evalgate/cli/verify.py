@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Final, get_args
 
 from pytest_evalgate import golden
 from pytest_evalgate.app.decide import BASE_VARIABLE, TIER_VARIABLE, RunDecider, in_tier
 from pytest_evalgate.app.project import Project
+from pytest_evalgate.cli.options import add_run
+from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.config import always_planned, sample_of
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.golden.sampling import sample_plan
@@ -25,6 +26,7 @@ from pytest_evalgate.text import files, jsonl
 from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Iterator, Sequence
 
     from pytest_evalgate.config import Suite
@@ -93,30 +95,18 @@ def _inside(root: Path, path: str) -> Path:
         raise SettingsError(f"golden set {error}") from None
 
 
-_EXAMPLE = "pytest-evalgate verify --base-ref origin/main --require support"
 _DISAGREES = 1
 _RUN_ID = re.compile(r"[A-Za-z0-9-]+")
 
 
-def add_parser(verbs: Any) -> None:
-    """Define the verb."""
-    text = "derive the verdict of a run again, by the gates and baselines of the base branch"
-    parser: argparse.ArgumentParser = verbs.add_parser(
-        "verify",
-        help=text,
-        description=f"{text}; exits as that verdict does, and with 1 where verdict.json says something better",
-        epilog=f"example: {_EXAMPLE}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--run", dest="run_id", metavar="ID", help="a stored run (default: the one of verdict.json)")
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_run(parser, "the one of verdict.json")
     parser.add_argument("--base-ref", metavar="REF", help="take gates and baselines from the merge base with REF")
-    parser.add_argument("--target", metavar="SPEC", help="the --eval-target that the run has to be of (default: none)")
-    which = f"the --eval-tier that the run has to be of (${TIER_VARIABLE}; default: that of the base)"
+    parser.add_argument("--target", metavar="SPEC", help="required --eval-target of the run (default: none)")
+    which = f"required --eval-tier of the run (${TIER_VARIABLE}; default: that of the base)"
     parser.add_argument("--tier", metavar="TIER", help=which)
-    required = "a suite that has to be there, beside those of the base"
+    required = "a suite that the run has to contain, beside those of the base; repeatable"
     parser.add_argument("--require", metavar="SUITE", action="append", default=[], help=required)
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.set_defaults(run=_verify)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +141,15 @@ def _verify(args: argparse.Namespace) -> int:
     verified = _Verified(claimed["verdict"], derived, tuple(found))
     print(json.dumps(_encoded(verified), indent=1) if args.json else "\n".join(_lines(verified)))
     return verified.exit_code
+
+
+VERB: Final = Verb(
+    "Derive the verdict of a run again, with the gates and baselines of the base branch. Exits with the code of that "
+    "verdict, or with 1 if verdict.json claims a better one.",
+    "pytest-evalgate verify --base-ref origin/main --require support",
+    _verify,
+    _add_arguments,
+)
 
 
 def _claimed(project: Project) -> dict[str, str]:

@@ -87,7 +87,7 @@ async def grade_output(grading: Grading, case: Case, index: int, output: Output)
     if output.finish != "complete":
         return Trial(index, 0.0, output, reason=_FINISH_MESSAGES[output.finish], calls=calls)
     try:
-        scores = await grade(case, output, grading.scorers, threshold=grading.threshold, every=grading.judge_always)
+        scores = await grade(case, output, grading.scorers, every=grading.judge_always)
     except CallFailed as failed:  # the call of a judge
         return Trial(index, None, output, reason=str(failed), calls=(*calls, *filter(None, [failed.record])))
     calls += tuple(call for score in scores for call in score.calls)

@@ -1,4 +1,4 @@
-"""Gates: (run, baseline) to pass, fail or inconclusive, and the verdict they add up to."""
+"""Gates: rules that take a run and its baseline to a verdict."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What takes the errors of the one judge that decides a suite's cases out of its numbers."""
+"""Correction of rates and changes for the errors of a suite's judge, and the reasons why a judge cannot gate."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 from pytest_evalgate.config import BudgetGate, MeanScoreGate, NoRegressionGate
 from pytest_evalgate.stats.judged import judged_rate
 from pytest_evalgate.stats.numeric import ROUNDING
-from pytest_evalgate.text.wording import count
+from pytest_evalgate.text.wording import count, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -23,29 +23,35 @@ if TYPE_CHECKING:
     from pytest_evalgate.stats.judged import JudgedRate, JudgeErrors
 
 
-def unfit(gate: Gate, suite: SuiteRun, rules: SuiteRules) -> str | None:
-    """Say why ``gate`` may not be judged by the judges that it rests on, if so."""
-    return gate_problem(gate, rules) or (ungraded(suite.results, rules) if _counts_passes(gate) else None)
-
-
 def judge_problems(rules: SuiteRules) -> tuple[str, ...]:
-    """Say which judges may not gate, and which gates rest on one that cannot carry them; each reason once."""
-    refused = [judge.problem for judge in rules.judges.values()]
-    return tuple(
-        filter(None, dict.fromkeys([*refused, *(gate_problem(gate, rules) for gate in rules.effective_gates)]))
-    )
+    """Return the problems of the judges of a suite and of the gates that use them, each once; known before a run."""
+    problems = [judge.problem for judge in rules.judges.values()]
+    problems += [gate_problem(gate, rules) for gate in rules.effective_gates]
+    return tuple(filter(None, dict.fromkeys(problems)))
 
 
-def gate_problem(gate: Gate, rules: SuiteRules) -> str | None:
-    """Say which judge cannot carry ``gate`` whatever a run says, and why, if one cannot: known before it is run."""
-    reasons = (judge_problem(judge) for judge in _rests_on(gate, rules))
-    return next((reason for reason in reasons if reason is not None), None)
+def gate_problem(gate: Gate, rules: SuiteRules, results: Iterable[CaseResult] = ()) -> str | None:
+    """Return the reason why a judge that ``gate`` uses cannot gate, if any: in general, or for want of verdicts."""
+    if _counts_passes(gate):
+        judges = tuple(rules.deciding_judges.values())
+    else:
+        scorer = gate.scorer if isinstance(gate, NoRegressionGate | MeanScoreGate) else None
+        judges = tuple(judge for score, judge in rules.judges.items() if score == scorer)
+    problems = filter(None, map(judge_problem, judges))
+    return next(problems, None) or (ungraded(results, rules) if _counts_passes(gate) else None)
+
+
+def _counts_passes(gate: Gate) -> bool:
+    """Return whether a gate uses passed cases, and so every judge that decides them."""
+    if isinstance(gate, NoRegressionGate):
+        return gate.scorer is None
+    return not isinstance(gate, BudgetGate | MeanScoreGate)
 
 
 def judge_problem(judge: JudgeRule) -> str | None:
-    """Say why no gate can rest on ``judge``, if so."""
+    """Return the reason why no gate can use ``judge``, if any."""
     if judge.report_only:
-        return f"judge {judge.name} only reports: no gate can rest on it; calibrate it, and leave out report_only"
+        return f"judge {judge.name} is report_only, so no gate can use it: calibrate it and remove report_only"
     if judge.problem is not None:
         return judge.problem
     if judge.errors is None:
@@ -54,34 +60,20 @@ def judge_problem(judge: JudgeRule) -> str | None:
         return None
     return (
         f"judge {judge.name} is not shown to be better than chance: TPR + TNR - 1 is {judge.errors.youden:.2f}, "
-        f"with a lower bound of {judge.errors.youden_lower:.2f}: change its rubric, or label more"
+        f"with a lower bound of {judge.errors.youden_lower:.2f}: change its rubric or add labels"
     )
 
 
 def ungraded(results: Iterable[CaseResult], rules: SuiteRules) -> str | None:
-    """Say how many answers passed without the verdict of a judge that has to decide, if any did."""
-    passed = (
-        [trial for result in results for trial in result.trials if trial.value == 1] if rules.deciding_judges else []
-    )
+    """Return the number of outputs that passed without the verdict of a deciding judge, as a message, if any."""
+    if not rules.deciding_judges:
+        return None
+    passed = [trial for result in results for trial in result.trials if trial.value == 1]
     for name, judge in rules.deciding_judges.items():
         lacking = sum(not any(score.name == name and score.counts for score in trial.scores) for trial in passed)
         if lacking:
-            return f"{count(lacking, 'answer')} passed without a verdict of judge {judge.name}: run the suite again"
+            return f"{count(lacking, 'output')} passed without a verdict of judge {judge.name}: run the suite again"
     return None
-
-
-def _rests_on(gate: Gate, rules: SuiteRules) -> Iterable[JudgeRule]:
-    if _counts_passes(gate):
-        return rules.deciding_judges.values()
-    scorer = gate.scorer if isinstance(gate, NoRegressionGate | MeanScoreGate) else None
-    return (judge for score, judge in rules.judges.items() if score == scorer)
-
-
-def _counts_passes(gate: Gate) -> bool:
-    """Tell whether a gate rests on cases that pass, and so on every judge that decides them."""
-    if isinstance(gate, NoRegressionGate):
-        return gate.scorer is None
-    return not isinstance(gate, BudgetGate | MeanScoreGate)
 
 
 _LARGE_N = 1e12
@@ -89,10 +81,10 @@ _LARGE_N = 1e12
 
 @dataclass(frozen=True, slots=True)
 class CorrectionDetails:
-    """What a corrected rate was made of: ``raw`` is the rate as the judge has it.
+    """Details of a corrected rate: ``raw`` is the rate before correction.
 
-    ``limit`` is the lower bound that endless cases of this kind would have: what is left of it is for want of labels.
-    A rate that is not ``plausible`` does not come of a judge that errs as it did on its labels.
+    ``limit`` is the lower bound with infinitely many cases: the rest of the uncertainty comes from the labels. A rate
+    is not ``plausible`` if the judge's error rates on its labels cannot produce it.
     """
 
     raw: float
@@ -102,7 +94,7 @@ class CorrectionDetails:
 
 @dataclass(frozen=True, slots=True)
 class JudgeFailures:
-    """The share of each case's trials that the judge alone failed, shape (n,), and how it errs."""
+    """The share of each case's trials that only the judge failed, shape (n,), and the judge's error rates."""
 
     shares: npt.NDArray[np.float64]
     errors: JudgeErrors
@@ -112,7 +104,7 @@ class JudgeFailures:
         return JudgeFailures(self.shares[places], self.errors)
 
     def correct(self, passed: float, n_eff: float) -> tuple[JudgedRate, CorrectionDetails]:
-        """Correct the rate ``passed`` of these cases, which are worth ``n_eff`` independent ones."""
+        """Correct the rate ``passed`` of these cases, whose effective number is ``n_eff``."""
         refused = min(float(self.shares.mean()), 1 - passed)
         found = judged_rate(n=n_eff, passed=passed, refused=refused, errors=self.errors)
         limit = judged_rate(n=_LARGE_N, passed=passed, refused=refused, errors=self.errors).lower
@@ -121,15 +113,18 @@ class JudgeFailures:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """The judge, the name of its scores, and how it errs."""
+    """The only deciding judge of a suite, the name of its scores, and its error rates."""
 
     judge: str
     score: str
     errors: JudgeErrors
 
     def judge_failures(self, results: Sequence[CaseResult]) -> JudgeFailures:
-        """Return what the judge alone failed: where a rule had missed too, the miss is certain."""
-        shares = (_share(map(self._alone_fails, result.trials), len(result.trials)) for result in results)
+        """Return the failures by the judge alone: if a rule failed as well, the failure needs no correction."""
+        shares = (
+            sum(map(self._alone_fails, result.trials)) / len(result.trials) if result.trials else 0.0
+            for result in results
+        )
         return JudgeFailures(np.fromiter(shares, np.float64, len(results)), self.errors)
 
     def _alone_fails(self, trial: Trial) -> bool:
@@ -138,7 +133,7 @@ class Correction:
 
 
 def correction_of(suite: SuiteRun, rules: SuiteRules) -> Correction | None:
-    """Return the correction for a suite; None where no judge decides, or where none can be made."""
+    """Return the correction for a suite; None if no judge decides, or if it cannot be corrected."""
     if not rules.deciding_judges or uncorrected(suite, rules) is not None:
         return None
     [(score, judge)] = rules.deciding_judges.items()
@@ -148,20 +143,49 @@ def correction_of(suite: SuiteRun, rules: SuiteRules) -> Correction | None:
 
 
 def uncorrected(suite: SuiteRun, rules: SuiteRules) -> str | None:
-    """Say why the rate of a judged suite is not corrected although its judges may gate, if so."""
+    """Return the reason why the numbers of a suite with judges that may gate are not corrected, if any."""
     if len(rules.deciding_judges) > 1:
         return f"{count(len(rules.deciding_judges), 'judge')} decide together"
     if rules.deciding_judges and rules.aggregate != "mean" and suite.plan.trials > 1:
-        return f"what they do to the {rules.aggregate} of a case's trials is not known"
-    if rules.deciding_judges and _are_weighted(suite.results):
-        return "the scores are weighted, and no verdict decides a case by itself"
+        return f"their effect on the {rules.aggregate} of a case's trials is unknown"
+    scores = (score for result in suite.results for trial in result.trials for score in trial.scores)
+    if rules.deciding_judges and any(score.counts and score.weight is not None for score in scores):
+        return "scores are weighted, so no single verdict decides a case"
     return None
 
 
-def _are_weighted(results: Iterable[CaseResult]) -> bool:
-    scores = (score for result in results for trial in result.trials for score in trial.scores)
-    return any(score.counts and score.weight is not None for score in scores)
+def correction_notes(
+    suite: SuiteRun,
+    rules: SuiteRules,
+    correction: Correction | None,
+    details: CorrectionDetails | None,
+    *,
+    compares: bool,
+) -> Iterator[str]:
+    """Iterate over the warnings about the correction of a suite's numbers, or about its absence.
 
+    Args:
+        suite: The suite as it ran.
+        rules: Its rules.
+        correction: Its correction, if any.
+        details: Details of its corrected rate, if any.
+        compares: Whether the suite is compared with a baseline.
 
-def _share(found: Iterable[bool], trials: int) -> float:
-    return sum(found) / trials if trials else 0.0
+    """
+    reason = uncorrected(suite, rules)
+    if reason is not None:
+        yield f"rates and changes are not corrected for judge errors: {reason}"
+    if correction is None:
+        return
+    judge, errors = correction.judge, correction.errors
+    if details is not None and not details.plausible:
+        yield (
+            f"judge {judge} passed {percent(details.raw)}, which its tpr of {errors.tpr:.2f} and tnr of "
+            f"{errors.tnr:.2f} cannot produce: its error rates may differ from those on its labels; label outputs of "
+            "this suite"
+        )
+    if compares and errors.youden < 1:
+        yield (
+            f"the change is the one that judge {judge} measures, divided by its TPR + TNR - 1 of {errors.youden:.2f}: "
+            "this assumes equal error rates on the baseline and on this run"
+        )

@@ -1,4 +1,4 @@
-"""The pairs of a run and its baseline as columns, and the delta tests on them."""
+"""Evidence of the gates: the cases of a suite as columns of numbers, their rates, and their pairs with a baseline."""
 
 from __future__ import annotations
 
@@ -28,18 +28,277 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import BaselineCase, CaseResult, Trial
 
     Indices = npt.NDArray[np.intp]
-    SliceName = tuple[str, str]
+    SliceName = tuple[str, str]  # ("lang", "de")
+
+CONFIDENCE = 0.95
 
 POWER = 0.8
-_STEPS = 40
+
+_STEPS = 40  # of the bisection over log alpha: to a relative precision of 1e-10
+
+ONE_CLUSTER = "all cases are in one cluster, which is a single observation: add clusters, or remove cluster"
+
+Completion = Literal["worst", "best"]
+"""Completion of missing results: all counted as misses ("worst") or as passes ("best")."""
+
+COMPLETIONS: tuple[Completion, ...] = ("worst", "best")
+
+_FILL: dict[Completion, float] = {"worst": 0.0, "best": 1.0}
+
+_AGGREGATES: dict[str, Literal["pass_at_k", "pass_hat_k"]] = {"pass@": "pass_at_k", "pass^": "pass_hat_k"}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One suite under one completion: its planned cases, the cases that count, and their pairs with the baseline.
+
+    With a ``correction``, changes are corrected for the judge's errors, and so are the rates of `corrected`.
+    """
+
+    planned: tuple[CaseResult, ...]
+    pairing: Pairing | None
+    measure: Measure
+    completion: Completion
+    correction: Correction | None = None
+    is_corrected: bool = False
+
+    @cached_property
+    def results(self) -> tuple[CaseResult, ...]:
+        """The cases that count: all but the skipped ones."""
+        return not_skipped(self.planned)
+
+    @cached_property
+    def rate(self) -> RateEstimate:
+        """The rate of the cases that count; there is at least one."""
+        return rate_of(self.cases)
+
+    @cached_property
+    def corrected(self) -> Evidence:
+        """The same evidence with rates corrected for the judge's errors; itself without a correction."""
+        return self if self.correction is None else replace(self, is_corrected=True)
+
+    @cached_property
+    def scorers(self) -> frozenset[str]:
+        """The scorers that graded every output: those of the suite, without those of single cases."""
+        graded = (trial.scores for result in self.results for trial in result.trials if trial.scores)
+        named = {tuple(score.name for score in scores) for scores in graded}
+        return frozenset.intersection(*map(frozenset, named)) if named else frozenset()
+
+    def ungraded(self, scorer: str) -> str | None:
+        """Return the reason why ``scorer`` has no mean over these cases, if any."""
+        if scorer in self.scorers:
+            return None
+        known = ", ".join(sorted(self.scorers)) or "none"
+        return f"no scorer named {scorer} grades every output; scorers that do: {known}"
+
+    @cached_property
+    def cases(self) -> Cases:
+        """The cases by the suite's measure."""
+        cases = self.cases_by(self.measure)
+        if self.correction is None or not self.is_corrected:
+            return cases
+        return replace(cases, judge_failures=self.correction.judge_failures(self.results))
+
+    @cached_property
+    def pairs(self) -> Pairs:
+        """The pairs by the suite's measure; empty without a baseline."""
+        return self.pairs_by(self.measure)
+
+    def cases_by(self, measure: Measure) -> Cases:
+        """Return the cases by ``measure``."""
+        trials = np.fromiter((len(result.trials) or 1 for result in self.results), np.float64, len(self.results))
+        values = measure.of_results(self.results, self.completion)
+        clusters = clusters_of(self.results)
+        return Cases(values, trials, clusters, measure.aggregate == "mean" and measure.scorer is None)
+
+    def pairs_by(self, measure: Measure) -> Pairs:
+        """Return the pairs by ``measure``; its scorer has graded the baseline."""
+        pairs = self.pairing.pairs if self.pairing is not None else ()
+        now, before = [pair.now for pair in pairs], [pair.before for pair in pairs]
+        single_trial = all(len(case.values) == 1 for case in before) and all(len(result.trials) <= 1 for result in now)
+        return Pairs(
+            before=measure.of_baseline(before),
+            now=measure.of_results(now, self.completion),
+            clusters=clusters_of(now),
+            single_trial=single_trial and measure.scorer is None,
+            youden=1.0 if self.correction is None or measure.scorer is not None else self.correction.errors.youden,
+        )
+
+    @cached_property
+    def slices(self) -> Mapping[SliceName, Indices]:
+        """Indices of the cases in each slice; keys in order of appearance, values sorted, numbers as numbers."""
+        return _slice_indices([result.case.slices for result in self.results])
+
+    @cached_property
+    def slice_pairs(self) -> Mapping[SliceName, Indices]:
+        """Indices of the pairs in each slice."""
+        return {} if self.pairing is None else _slice_indices([pair.now.case.slices for pair in self.pairing.pairs])
+
+
+def _slice_indices(slices: Sequence[tuple[SliceName, ...]]) -> Mapping[SliceName, Indices]:
+    members: dict[SliceName, list[int]] = {}
+    for place, names in enumerate(slices):
+        for name in names:
+            members.setdefault(name, []).append(place)
+    order = {by: position for position, (by, _) in reversed(list(enumerate(members)))}
+    ordered = sorted(members, key=lambda name: (order[name[0]], *_natural_key(name[1])))
+    return {name: np.array(members[name], dtype=np.intp) for name in ordered}
+
+
+def _natural_key(value: str) -> tuple[int, float, str]:
+    try:
+        return (0, float(value), value)
+    except ValueError:
+        return (1, 0.0, value)
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """The number of a case: the mean, majority, pass@k or pass^k of its passes, or the mean score of one scorer."""
+
+    aggregate: str = "mean"
+    scorer: str | None = None
+
+    @property
+    def trials(self) -> int:
+        """The fewest trials that it needs: the k of pass@k and pass^k, else 1."""
+        return int(self.aggregate[5:]) if self.aggregate[:5] in _AGGREGATES else 1
+
+    def trials_problem(self, trials: int) -> str | None:
+        """Return the reason why the number cannot be computed from ``trials`` trials of a case, if any."""
+        if trials >= self.trials:
+            return None
+        return (
+            f"{self.aggregate} needs {self.trials} trials of a case, but the suite has {trials}: "
+            f"set trials = {self.trials}"
+        )
+
+    def of_results(self, results: Sequence[CaseResult], completion: Completion) -> npt.NDArray[np.float64]:
+        """Return the numbers of cases, shape (n,), with missing trials counted by ``completion``."""
+        fill = _FILL[completion]
+        if self.trials == 1 and all(
+            len(result.trials) <= 1 for result in results
+        ):  # the common case, without a list per case
+            single = (self._value(result.trials[0], fill) if result.trials else fill for result in results)
+            return np.fromiter(single, np.float64, len(results))
+        trials = [[self._value(trial, fill) for trial in result.trials] for result in results]
+        return self._of([values + [fill] * (self.trials - len(values)) for values in trials])  # and trials not run
+
+    def of_baseline(self, cases: Sequence[BaselineCase]) -> npt.NDArray[np.float64]:
+        """Return the numbers of cases of a baseline that the scorer has graded, shape (n,).
+
+        Raises:
+            ValueError: a case has fewer trials than the number needs.
+
+        """
+        return self._of([case.scores.get(self.scorer or "", case.values) for case in cases])
+
+    def _value(self, trial: Trial, fill: float) -> float:
+        value = trial.value
+        if self.scorer is not None and trial.scores:
+            value = next((score.value for score in trial.scores if score.name == self.scorer), None)
+        return fill if value is None else value
+
+    def _of(self, trials: Sequence[Sequence[float]]) -> npt.NDArray[np.float64]:
+        counts = np.fromiter(map(len, trials), dtype=np.float64, count=len(trials))
+        sums = np.fromiter(map(sum, trials), dtype=np.float64, count=len(trials))
+        if self.aggregate == "mean" or not trials:
+            return sums / counts
+        if self.aggregate == "majority":
+            return aggregate_values(sums, counts, "majority")
+        return aggregate_values(sums, counts, _AGGREGATES[self.aggregate[:5]], self.trials)
+
+
+@dataclass(frozen=True, slots=True)
+class Cases:
+    """Columns of counted cases: a number in [0, 1], its number of trials, and its cluster, each of shape (n,).
+
+    ``clusters`` is None if the cases are independent. With ``judge_failures`` the rate is corrected for judge errors.
+    """
+
+    values: npt.NDArray[np.float64]
+    trials: npt.NDArray[np.float64]
+    clusters: npt.NDArray[np.int64] | None = None
+    is_mean: bool = True
+    judge_failures: JudgeFailures | None = None
+
+    def __len__(self) -> int:
+        """Count the cases."""
+        return len(self.values)
+
+    def take(self, indices: Indices) -> Cases:
+        """Return some of the cases."""
+        clusters = None if self.clusters is None else self.clusters[indices]
+        judge_failures = None if self.judge_failures is None else self.judge_failures.take(indices)
+        return Cases(self.values[indices], self.trials[indices], clusters, self.is_mean, judge_failures)
+
+
+@dataclass(frozen=True, slots=True)
+class RateEstimate:
+    """A rate over ``n`` cases, with the effective number of independent cases ``n_eff``.
+
+    ``interval`` is Wilson's two-sided 95 % interval, ``lower`` the exact (Clopper-Pearson) one-sided 95 % bound. For a
+    rate that was corrected for judge errors (``judged``), both are those of Lee et al.
+    """
+
+    n: int
+    value: float
+    interval: tuple[float, float]
+    lower: float
+    n_eff: float
+    judged: CorrectionDetails | None = None
+
+    @property
+    def is_one_cluster(self) -> bool:
+        """Whether several cases are a single cluster, which has no variance."""
+        return self.n_eff == 1 < self.n
+
+
+def rate_of(cases: Cases) -> RateEstimate:
+    """Estimate the rate of at least one case.
+
+    With one trial a case the counts are binomial. With several trials, graded scores or clusters, the effective number
+    of cases replaces n, since trials of one case and cases of one cluster are dependent (Korn & Graubard 1998).
+    """
+    rate = _uncorrected_rate(cases)
+    if cases.judge_failures is None:
+        return rate
+    found, judged = cases.judge_failures.correct(rate.value, rate.n_eff)
+    interval = found.interval.lower, found.interval.upper
+    return RateEstimate(rate.n, found.value, interval, found.lower, rate.n_eff, judged)
+
+
+def _uncorrected_rate(cases: Cases) -> RateEstimate:
+    if cases.clusters is not None:
+        if len(np.unique(cases.clusters)) == 1:
+            return _rate(len(cases), float(cases.values.mean()), 1.0)
+        clustered = cluster_mean_ci(cases.values, cases.clusters.tolist(), CONFIDENCE)
+        return _rate(len(cases), clustered.mean, clustered.n_eff)
+    if (cases.trials == 1).all() and bool(np.isin(cases.values, (0.0, 1.0)).all()):
+        passes, n = round(float(cases.values.sum())), len(cases)
+        return _rate(n, passes / n, float(n), passes)
+    if cases.is_mean:
+        found = repeats_effective_n(np.rint(cases.values * cases.trials), cases.trials, CONFIDENCE)
+        return _rate(len(cases), found.mean, found.n_eff)
+    if len(cases) == 1:
+        return _rate(1, float(cases.values[0]), 1.0)
+    mean = mean_score_ci(cases.values, confidence=CONFIDENCE)
+    return _rate(len(cases), mean.mean, mean.n_eff)
+
+
+def _rate(n: int, value: float, n_eff: float, passes: float | None = None) -> RateEstimate:
+    passes = value * n_eff if passes is None else passes
+    interval = wilson_interval(passes, n_eff, CONFIDENCE)
+    lower = clopper_pearson_lower_one_sided(passes, n_eff, CONFIDENCE)
+    return RateEstimate(n, value, (interval.lower, interval.upper), lower, n_eff)
 
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Columns of pairs: the case's number in the baseline and now, and its cluster (None where there are none).
+    """Columns of pairs: the number of a case in the baseline and now, and its cluster, each of shape (n,).
 
-    ``single_trial`` says that both runs hold one trial a case, passed or failed: then McNemar's test is the right one.
-    ``youden`` is the J of the judge that decided them: it sees J times the change (STATISTICS section 6).
+    ``single_trial`` is True if both runs have one trial a case, passed or failed: McNemar's test applies. ``youden``
+    is the J of the judge that decides them: with equal error rates in both runs, a judge measures J times the change.
     """
 
     before: npt.NDArray[np.float64]
@@ -59,25 +318,25 @@ class Pairs:
 
     @property
     def losses(self) -> int:
-        """Pairs that got worse."""
+        """Number of pairs that got worse."""
         return int(np.count_nonzero(self.now < self.before - ROUNDING))
 
     @property
     def gains(self) -> int:
-        """Pairs that got better."""
+        """Number of pairs that got better."""
         return int(np.count_nonzero(self.now > self.before + ROUNDING))
 
     @property
     def are_testable(self) -> bool:
-        """Tell whether there are pairs, and more than one cluster of them where they come in clusters."""
+        """Whether there are pairs, and with clusters at least two of them."""
         return len(self) > 0 and (self.clusters is None or len(np.unique(self.clusters)) > 1)
 
     def finding(self, alpha: float, margin: float | None = None) -> Finding:
         """Test testable pairs for a drop at one-sided ``alpha``.
 
-        With one trial in both runs: McNemar's mid-p test and Tango's bounds. Otherwise the per-case numbers, or the
-        sums of clusters, enter the sign-flip or the paired t test (STATISTICS section 2). Of what a judge decided, the
-        p is that of its verdicts; the change and its bounds are those behind it, and are held against the margin.
+        With one trial in both runs: mid-p McNemar test and Tango's bounds. Otherwise the sign-flip or the paired t
+        test on per-case numbers or cluster sums. For judged cases the p is that of the verdicts, while the change and
+        its bounds are divided by J before they are compared with the margin.
         """
         found = self._raw_finding(alpha, margin)
         if self.youden == 1:
@@ -99,11 +358,11 @@ class Pairs:
         )
 
     def p_beyond(self, drop: float) -> float:
-        """Return the p that the true drop is larger than ``drop``: the alpha at which the upper bound touches it.
+        """Return the p of a true drop larger than ``drop``: the alpha at which the upper bound equals ``-drop``.
 
-        At most 0.5, which stands for everything above.
+        Values above 0.5 are returned as 0.5.
         """
-        low, high = math.log(1e-12), math.log(0.5)  # bounds of the search, in log alpha
+        low, high = math.log(1e-12), math.log(0.5)  # limits of the search, in log alpha
 
         def is_proven(log_alpha: float) -> bool:
             return self.finding(math.exp(log_alpha)).upper < -drop
@@ -116,7 +375,7 @@ class Pairs:
         return math.exp(high)
 
     def detectable_drop(self, alpha: float) -> float | None:
-        """Return the smallest drop that these pairs can show with a power of 80 %; None where they can show none."""
+        """Return the minimum detectable effect of these pairs at a power of 80 %; None if no drop is detectable."""
         return self._scale_by_youden(self._raw_detectable_drop(alpha))
 
     def _raw_detectable_drop(self, alpha: float) -> float | None:
@@ -124,15 +383,20 @@ class Pairs:
         if self._is_table:
             found = mde_mcnemar(n, discordance=(differ + 1) / (n + 2), alpha_one_sided=alpha, power=POWER)
             return found.mde if found.reachable else None
-        units, se = self._units_and_error()
+        change = self.now - self.before
+        if self.clusters is None:
+            units, se = len(change), standard_error(change)
+        else:
+            clustered = cluster_delta(change, self.clusters.tolist())
+            units, se = clustered.df + 1, clustered.se
         if units == 1:
             return None
-        se = se or 1 / math.sqrt(units * (units + 2))  # none differs: as if one of two more did
+        se = se or 1 / math.sqrt(units * (units + 2))  # no difference: as if one of two further units differed
         drop = mde_mean(se, units - 1, alpha, POWER)
         return drop if drop < 1 else None
 
     def expected_detectable_drop(self, alpha: float) -> float | None:
-        """Return the smallest drop that another run like this one could show; None where it could show none."""
+        """Return the minimum detectable effect of another run like this one; None if no drop is detectable."""
         drop = self.detectable_drop(alpha)
         if drop is not None or not self._is_table or len(self) < fewest_losses(alpha):
             return drop
@@ -146,284 +410,11 @@ class Pairs:
     def _is_table(self) -> bool:
         return self.single_trial and self.clusters is None and bool(np.isin(self.before, (0.0, 1.0)).all())
 
-    def _units_and_error(self) -> tuple[int, float]:
-        """Return the number of cases, or of clusters, and the standard error of the mean change."""
-        change = self.now - self.before
-        if self.clusters is not None:
-            found = cluster_delta(change, self.clusters.tolist())
-            return found.df + 1, found.se
-        return len(change), standard_error(change)
-
-
-CONFIDENCE = 0.95
-
-ONE_CLUSTER = "all cases lie in one cluster, which is a single observation: add clusters, or take cluster out"
-
-
-@dataclass(frozen=True, slots=True)
-class RateEstimate:
-    """A rate over ``n`` cases that are worth ``n_eff`` independent ones.
-
-    ``interval`` is two-sided at 95 %, ``lower`` the one-sided exact bound at 95 %. Where a judge's errors were taken
-    out of it (``judged``), both are those of Lee et al.
-    """
-
-    n: int
-    value: float
-    interval: tuple[float, float]
-    lower: float
-    n_eff: float
-    judged: CorrectionDetails | None = None
-
-    @property
-    def is_one_cluster(self) -> bool:
-        """Tell whether several cases are a single observation, which says nothing about spread."""
-        return self.n_eff == 1 < self.n
-
-
-@dataclass(frozen=True, slots=True)
-class Cases:
-    """Columns of counted cases: one number in [0, 1] each, the trials behind it, and its cluster.
-
-    ``clusters`` is None where cases stand for themselves. With ``judge_failures`` their rate is corrected by them.
-    """
-
-    values: npt.NDArray[np.float64]
-    trials: npt.NDArray[np.float64]
-    clusters: npt.NDArray[np.int64] | None = None
-    is_mean: bool = True
-    judge_failures: JudgeFailures | None = None
-
-    def __len__(self) -> int:
-        """Count the cases."""
-        return len(self.values)
-
-    def take(self, indices: Indices) -> Cases:
-        """Return some of the cases."""
-        clusters = None if self.clusters is None else self.clusters[indices]
-        judge_failures = None if self.judge_failures is None else self.judge_failures.take(indices)
-        return Cases(self.values[indices], self.trials[indices], clusters, self.is_mean, judge_failures)
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """One suite under one completion: its planned cases, those of them that count, and their pairs.
-
-    With a ``correction`` the pairs tell of changes behind the judge, and so do the rates of what is ``corrected``.
-    """
-
-    planned: tuple[CaseResult, ...]
-    pairing: Pairing | None
-    measure: Measure
-    completion: Completion
-    correction: Correction | None = None
-    is_corrected: bool = False
-
-    @cached_property
-    def results(self) -> tuple[CaseResult, ...]:
-        """The cases that count: all but those that their golden line skips."""
-        return not_skipped(self.planned)
-
-    @cached_property
-    def rate(self) -> RateEstimate:
-        """The rate of the cases that count, of which there is at least one."""
-        return rate_of(self.cases)
-
-    @cached_property
-    def corrected(self) -> Evidence:
-        """The same with the judge's errors taken out of its rates; itself where there is nothing to correct."""
-        return self if self.correction is None else replace(self, is_corrected=True)
-
-    @cached_property
-    def scorers(self) -> frozenset[str]:
-        """The names of the scorers that graded every answer: those of the suite, not those that some cases bring."""
-        graded = (trial.scores for result in self.results for trial in result.trials if trial.scores)
-        named = {tuple(score.name for score in scores) for scores in graded}
-        return frozenset.intersection(*map(frozenset, named)) if named else frozenset()
-
-    def ungraded(self, scorer: str) -> str | None:
-        """Say why ``scorer`` has no mean over these cases, if so."""
-        if scorer in self.scorers:
-            return None
-        known = ", ".join(sorted(self.scorers)) or "none"
-        return f"no scorer named {scorer} grades every answer: those that do are {known}"
-
-    @cached_property
-    def cases(self) -> Cases:
-        """The cases by the suite's own measure."""
-        cases = self.cases_by(self.measure)
-        if self.correction is None or not self.is_corrected:
-            return cases
-        return replace(cases, judge_failures=self.correction.judge_failures(self.results))
-
-    @cached_property
-    def pairs(self) -> Pairs:
-        """The pairs by the suite's own measure; there is a baseline."""
-        return self.pairs_by(self.measure)
-
-    def cases_by(self, measure: Measure) -> Cases:
-        """Return the cases by another measure."""
-        trials = np.fromiter((len(result.trials) or 1 for result in self.results), np.float64, len(self.results))
-        values = measure.of_results(self.results, self.completion)
-        clusters = clusters_of(self.results)
-        return Cases(values, trials, clusters, measure.aggregate == "mean" and measure.scorer is None)
-
-    def pairs_by(self, measure: Measure) -> Pairs:
-        """Return the pairs by another measure, whose scorer has graded the baseline."""
-        pairs = self.pairing.pairs if self.pairing is not None else ()
-        now, before = [pair.now for pair in pairs], [pair.before for pair in pairs]
-        single_trial = all(len(case.values) == 1 for case in before) and all(len(result.trials) <= 1 for result in now)
-        return Pairs(
-            before=measure.of_baseline(before),
-            now=measure.of_results(now, self.completion),
-            clusters=clusters_of(now),
-            single_trial=single_trial and measure.scorer is None,
-            youden=1.0 if self.correction is None or measure.scorer is not None else self.correction.errors.youden,
-        )
-
-    @cached_property
-    def slices(self) -> Mapping[SliceName, Indices]:
-        """Which cases lie in which slice, in the order in which slices appear; numbers sort as numbers."""
-        return _slice_indices([result.case.slices for result in self.results])
-
-    @cached_property
-    def slice_pairs(self) -> Mapping[SliceName, Indices]:
-        """Which pairs lie in which slice."""
-        return {} if self.pairing is None else _slice_indices([pair.now.case.slices for pair in self.pairing.pairs])
-
-
-def rate_of(cases: Cases) -> RateEstimate:
-    """Estimate the rate of at least one case.
-
-    With one trial a case the counts are binomial. With several trials, or with clusters, the effective number of cases
-    takes the place of n, since trials of one case and cases of one cluster are not independent (STATISTICS section 1).
-    It does so too where the errors of a judge are taken out (section 6).
-    """
-    rate = _uncorrected_rate(cases)
-    if cases.judge_failures is None:
-        return rate
-    found, judged = cases.judge_failures.correct(rate.value, rate.n_eff)
-    interval = found.interval.lower, found.interval.upper
-    return RateEstimate(rate.n, found.value, interval, found.lower, rate.n_eff, judged)
-
-
-def _uncorrected_rate(cases: Cases) -> RateEstimate:
-    if cases.clusters is not None:
-        return _rate_of_clusters(cases, cases.clusters)
-    if (cases.trials == 1).all() and bool(np.isin(cases.values, (0.0, 1.0)).all()):
-        passes, n = round(float(cases.values.sum())), len(cases)
-        return _rate(n, passes / n, float(n), passes)
-    if cases.is_mean:
-        found = repeats_effective_n(np.rint(cases.values * cases.trials), cases.trials, CONFIDENCE)
-        return _rate(len(cases), found.mean, found.n_eff)
-    if len(cases) == 1:
-        return _rate(1, float(cases.values[0]), 1.0)
-    mean = mean_score_ci(cases.values, confidence=CONFIDENCE)
-    return _rate(len(cases), mean.mean, mean.n_eff)
-
-
-def _rate_of_clusters(cases: Cases, clusters: npt.NDArray[np.int64]) -> RateEstimate:
-    if len(np.unique(clusters)) == 1:  # however many cases it has, it is a single observation
-        return _rate(len(cases), float(cases.values.mean()), 1.0)
-    found = cluster_mean_ci(cases.values, clusters.tolist(), CONFIDENCE)
-    return _rate(len(cases), found.mean, found.n_eff)
-
-
-def _rate(n: int, value: float, n_eff: float, passes: float | None = None) -> RateEstimate:
-    passes = value * n_eff if passes is None else passes
-    interval = wilson_interval(passes, n_eff, CONFIDENCE)
-    lower = clopper_pearson_lower_one_sided(passes, n_eff, CONFIDENCE)
-    return RateEstimate(n, value, (interval.lower, interval.upper), lower, n_eff)
-
 
 def clusters_of(results: Sequence[CaseResult]) -> npt.NDArray[np.int64] | None:
-    """Number the clusters of cases, shape (n,); None where they have none."""
+    """Return the cluster of each case as a number, shape (n,); None if the cases have no clusters."""
     if not results or results[0].case.cluster is None:
         return None
     numbers: dict[str | None, int] = {}
     named = (result.case.cluster for result in results)
     return np.array([numbers.setdefault(name, len(numbers)) for name in named], dtype=np.int64)
-
-
-def _slice_indices(slices: Sequence[tuple[SliceName, ...]]) -> Mapping[SliceName, Indices]:
-    members: dict[SliceName, list[int]] = {}
-    for place, names in enumerate(slices):
-        for name in names:
-            members.setdefault(name, []).append(place)
-    order = {by: position for position, (by, _) in reversed(list(enumerate(members)))}
-    ordered = sorted(members, key=lambda name: (order[name[0]], *_natural_key(name[1])))
-    return {name: np.array(members[name], dtype=np.intp) for name in ordered}
-
-
-def _natural_key(value: str) -> tuple[int, float, str]:
-    try:
-        return (0, float(value), value)
-    except ValueError:
-        return (1, 0.0, value)
-
-
-Completion = Literal["worst", "best"]
-"""How a missing answer is counted: as a miss, or as a pass."""
-
-COMPLETIONS: tuple[Completion, ...] = ("worst", "best")
-_FILL: dict[Completion, float] = {"worst": 0.0, "best": 1.0}
-
-_AGGREGATES: dict[str, Literal["pass_at_k", "pass_hat_k"]] = {"pass@": "pass_at_k", "pass^": "pass_hat_k"}
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """The number of a case: of its passes the mean, the majority, pass@k or pass^k; or a scorer's mean score."""
-
-    aggregate: str = "mean"
-    scorer: str | None = None
-
-    @property
-    def trials(self) -> int:
-        """The fewest trials that it can be made of."""
-        return int(self.aggregate[5:]) if self.aggregate[:5] in _AGGREGATES else 1
-
-    def trials_problem(self, trials: int) -> str | None:
-        """Say why a suite with so many trials of a case has no such number, if so."""
-        if trials >= self.trials:
-            return None
-        return (
-            f"{self.aggregate} takes {self.trials} trials of a case, and the suite has {trials}: "
-            f"set trials = {self.trials}"
-        )
-
-    def of_results(self, results: Sequence[CaseResult], completion: Completion) -> npt.NDArray[np.float64]:
-        """Return the numbers of cases, shape (n,), their missing trials counted by ``completion``."""
-        fill = _FILL[completion]
-        if self.trials == 1 and all(len(result.trials) <= 1 for result in results):  # no list for each case
-            single = (self._value(result.trials[0], fill) if result.trials else fill for result in results)
-            return np.fromiter(single, np.float64, len(results))
-        return self._of([self._values(result, fill) for result in results])
-
-    def of_baseline(self, cases: Sequence[BaselineCase]) -> npt.NDArray[np.float64]:
-        """Return the numbers of the same cases in a baseline that the scorer has graded, shape (n,).
-
-        Raises:
-            ValueError: a case has fewer trials than the number is made of.
-
-        """
-        return self._of([case.scores.get(self.scorer or "", case.values) for case in cases])
-
-    def _values(self, result: CaseResult, fill: float) -> list[float]:
-        values = [self._value(trial, fill) for trial in result.trials]
-        return values + [fill] * (self.trials - len(values))  # those that it broke off before
-
-    def _value(self, trial: Trial, fill: float) -> float:
-        value = trial.value
-        if self.scorer is not None and trial.scores:
-            value = next((score.value for score in trial.scores if score.name == self.scorer), None)
-        return fill if value is None else value
-
-    def _of(self, trials: Sequence[Sequence[float]]) -> npt.NDArray[np.float64]:
-        counts = np.fromiter(map(len, trials), dtype=np.float64, count=len(trials))
-        sums = np.fromiter(map(sum, trials), dtype=np.float64, count=len(trials))
-        if self.aggregate == "mean" or not trials:
-            return sums / counts
-        if self.aggregate == "majority":
-            return aggregate_values(sums, counts, "majority")
-        return aggregate_values(sums, counts, _AGGREGATES[self.aggregate[:5]], self.trials)

@@ -1,7 +1,7 @@
-"""The family of a build: however many tests can fail it, the share of builds that fail by luck stays at alpha.
+"""Family-wise error rate of a build: the share of builds that fail by chance stays at alpha, however many tests.
 
-Overall tests and slice tests share the alpha by the fallback procedure; within each part Holm's step-down. Tests whose
-gates want another alpha take part in proportion to it, so the family-wise level is that of the largest one.
+Overall and slice tests share the alpha by the fallback procedure (Wiens 2003); within each part, Holm's step-down.
+Tests of gates with different alphas are weighted by them, so the family-wise level is that of the largest alpha.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TestName:
-    """Which test it is: of a suite, by a gate (its place), overall or on one slice."""
+    """Key of a test: its suite, the index of its gate, and its slice (None for an overall test)."""
 
     suite: str
     gate: int
     slice: tuple[str, str] | None = None
 
-    __test__ = False  # pytest takes classes of this name for tests
+    __test__ = False  # pytest collects classes with this prefix
 
 
 @dataclass(frozen=True, slots=True)
 class GateTest:
-    """A test that may fail the build: its p, and the alpha that its gate is configured with."""
+    """A test that can fail the build: its p, and the alpha of its gate."""
 
     name: TestName
     p: float
@@ -37,7 +37,7 @@ class GateTest:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """The adjusted p of each test; ``slices_share`` is the share of their gates' alpha that the slices have."""
+    """The adjusted p of each test; ``slices_share`` is the part of their gates' alpha that slice tests have."""
 
     p: Mapping[TestName, float]
     slices_share: float
@@ -52,10 +52,14 @@ class Family:
 
 
 def adjusted(tests: Iterable[GateTest]) -> Family:
-    """Adjust each test's p for the other tests: it rejects where that is at most its gate's alpha."""
-    asked = list(tests)
-    overall = [test for test in asked if test.name.slice is None]
-    slices = [test for test in asked if test.name.slice is not None]
+    """Adjust the p of each test for the others; a test rejects if its adjusted p is at most its gate's alpha.
+
+    With slice tests, overall tests are tested at alpha / 2. Slice tests have the other half, and all of alpha if every
+    overall test rejects.
+    """
+    every = list(tests)
+    overall = [test for test in every if test.name.slice is None]
+    slices = [test for test in every if test.name.slice is not None]
     found = _holm(overall, factor=2.0 if slices else 1.0)
     share = 1.0 if all(found[test.name] <= test.alpha for test in overall) else 0.5
     return Family({**found, **_holm(slices, factor=1 / share)}, share)

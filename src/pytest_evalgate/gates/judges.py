@@ -1,4 +1,4 @@
-"""What the judges of a suite say, and what that is worth: the lines behind the gates that rest on them."""
+"""Verdicts of a suite's judges for the report: their rates, raw and corrected, and their calibration."""
 
 from __future__ import annotations
 
@@ -19,59 +19,52 @@ if TYPE_CHECKING:
     from pytest_evalgate.gates.rules import JudgeRule
     from pytest_evalgate.records.results import Calibration, CaseResult, Score
 
-_ONLY_REPORTS = "it only reports (report_only = true)"
-
 
 def judge_verdicts(
     results: Sequence[CaseResult], judges: Mapping[str, JudgeRule], created: str, *, whole: bool
 ) -> Iterator[JudgeVerdict]:
-    """Iterate over what each judge says of the cases that count; the rates are those of its own verdicts.
+    """Iterate over the verdicts of each judge on the cases that count; the rates are over its own scores.
 
     Args:
-        results: The cases, whatever their rules said of them.
+        results: The cases that count.
         judges: The judges, by the name of their scores.
-        created: When the run was made, UTC, ISO 8601: the calibration's age is that on this day. Empty if unknown.
-        whole: Whether all cases have run; a part of them has no rate.
+        created: Time of the run (UTC, ISO 8601), for the age of the calibration; empty if unknown.
+        whole: Whether all cases have run; a partial run has no rate.
 
     """
     for name, judge in judges.items():
-        scores = [_scores(result, name) for result in results]
-        yield _verdict(judge, scores, _rate(results, scores) if whole else None, created)
+        scores = [
+            [score for trial in result.trials for score in trial.scores if score.name == name] for result in results
+        ]
+        unreadable = sum(score.passed is None for case in scores for score in case)
+        rate = _rate(results, scores) if whole else None
+        errors, calibration = judge.errors, judge.calibration
+        yield JudgeVerdict(
+            name=judge.name,
+            fingerprint=judge.fingerprint,
+            calibrated=calibration is not None,
+            why_not=judge.why_not or ("report_only = true" if judge.report_only else None),
+            scored=sum(map(len, scores)) - unreadable,
+            unreadable=unreadable,
+            pass_rate=None if rate is None else rate.value,
+            corrected=None if rate is None else _corrected(rate, judge),
+            tpr=None if errors is None else (errors.tpr, errors.tpr_lower),
+            tnr=None if errors is None else (errors.tnr, errors.tnr_lower),
+            labels=0 if calibration is None else _labels(calibration),
+            age_days=None if calibration is None or not created else _age(calibration.created, created),
+        )
 
 
-def _scores(result: CaseResult, name: str) -> list[Score]:
-    return [score for trial in result.trials for score in trial.scores if score.name == name]
-
-
-def _verdict(
-    judge: JudgeRule, scores: Sequence[Sequence[Score]], rate: RateEstimate | None, created: str
-) -> JudgeVerdict:
-    unreadable = sum(score.passed is None for case in scores for score in case)
-    errors, held = judge.errors, judge.calibration
-    return JudgeVerdict(
-        name=judge.name,
-        fingerprint=judge.fingerprint,
-        calibrated=held is not None,
-        why_not=judge.why_not or (_ONLY_REPORTS if judge.report_only else None),
-        scored=sum(map(len, scores)) - unreadable,
-        unreadable=unreadable,
-        pass_rate=None if rate is None else rate.value,
-        corrected=None if rate is None else _corrected(rate, judge),
-        tpr=None if errors is None else (errors.tpr, errors.tpr_lower),
-        tnr=None if errors is None else (errors.tnr, errors.tnr_lower),
-        labels=0 if held is None else _labels(held),
-        age_days=None if held is None else _age(held, created),
-    )
-
-
-def _labels(held: Calibration) -> int:
-    """Count the labels themselves, which may be worth fewer."""
-    counted = [held.measures.get(name, {}).get("n") for name in ("tpr", "tnr")]
-    return sum(counted) if all(isinstance(n, int) for n in counted) else held.human_pass + held.human_fail
+def _labels(calibration: Calibration) -> int:
+    """Return the number of labels, which is more than their effective number if they are weighted."""
+    counted = [calibration.measures.get(name, {}).get("n") for name in ("tpr", "tnr")]
+    if all(isinstance(n, int) for n in counted):
+        return sum(counted)
+    return calibration.human_pass + calibration.human_fail
 
 
 def _rate(results: Sequence[CaseResult], scores: Sequence[Sequence[Score]]) -> RateEstimate | None:
-    """Return the rate over the cases of which the judge could read an answer; None where it read none."""
+    """Return the rate over the cases with a readable verdict; None if there are none."""
     read = [[score.passed for score in case if score.passed is not None] for case in scores]
     places = [place for place, passed in enumerate(read) if passed]
     if not places:
@@ -82,7 +75,7 @@ def _rate(results: Sequence[CaseResult], scores: Sequence[Sequence[Score]]) -> R
 
 
 def _corrected(rate: RateEstimate, judge: JudgeRule) -> CorrectedRate | None:
-    """Take the judge's errors out of its own rate; None where they are not known, of this judge as it is now."""
+    """Correct the judge's own rate for its errors; None unless it is calibrated and unchanged since."""
     errors, held = judge.errors, judge.calibration
     if errors is None or errors.youden <= ROUNDING or held is None or held.fingerprint != judge.fingerprint:
         return None
@@ -90,11 +83,6 @@ def _corrected(rate: RateEstimate, judge: JudgeRule) -> CorrectedRate | None:
     return CorrectedRate(found.value, (found.interval.lower, found.interval.upper), found.lower, "rogan-gladen")
 
 
-def _age(calibration: Calibration, created: str) -> int | None:
-    if not created:
-        return None
-    return max(0, (_day(created) - _day(calibration.created)).days)
-
-
-def _day(moment: str) -> date:
-    return date.fromisoformat(moment[:10])
+def _age(calibrated: str, created: str) -> int:
+    before, now = (date.fromisoformat(moment[:10]) for moment in (calibrated, created))
+    return max(0, (now - before).days)

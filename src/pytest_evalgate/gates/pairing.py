@@ -1,4 +1,4 @@
-"""The accounts of a run: what its calls add up to."""
+"""Case results of a run: selected, counted, summed up, and paired with a baseline."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pytest_evalgate.records.results import Accounting, Calls, ScoreSummary
+from pytest_evalgate.records.results import Accounting, Calls, Repeats, ScoreSummary
+from pytest_evalgate.stats.clusters import icc_anova
+from pytest_evalgate.stats.stability import flip_rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,16 +17,39 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.calls import CallRecord
     from pytest_evalgate.records.results import Baseline, BaselineCase, CaseResult, SuiteRun
 
-_DECIMALS = 6
+_DECIMALS = 6  # of a cost in US$
+
+
+def not_skipped(results: Iterable[CaseResult]) -> tuple[CaseResult, ...]:
+    """Return the cases that the gates count: all but those that their golden line skips."""
+    return tuple(result for result in results if result.outcome != "skipped")
+
+
+def head_results(results: Iterable[CaseResult]) -> tuple[CaseResult, ...]:
+    """Return the cases of this branch, without those that only the base branch has."""
+    return tuple(result for result in results if result.case.side != "base")
+
+
+def is_missing(result: CaseResult) -> bool:
+    """Return whether the case, or one of its scores, has no result, so that completions of it can differ."""
+    if result.outcome in {"errored", "not_run"}:
+        return True
+    return any(score.value is None for trial in result.trials for score in trial.scores)
+
+
+def count_outcomes(results: Iterable[CaseResult]) -> Accounting:
+    """Count the outcomes; every planned case has exactly one."""
+    counts: Counter[str] = Counter(result.outcome for result in results)
+    return Accounting(planned=counts.total(), **counts)
 
 
 def call_records(results: Iterable[CaseResult]) -> Iterator[CallRecord]:
-    """Iterate over every call of ``results``: the target's and the judges', those in vain included."""
+    """Iterate over every call of ``results``, by the target and by judges, failed ones included."""
     return (record for result in results for trial in result.trials for record in trial.calls)
 
 
 def total_calls(records: Iterable[CallRecord]) -> Calls:
-    """Add up calls; tokens and cost are those of the calls that were sent: what is remembered costs nothing."""
+    """Add up calls. Tokens and cost are those of the calls that were sent: cached ones cost nothing."""
     every = list(records)
     sent = [record for record in every if record.attempts]
     return Calls(
@@ -39,42 +64,34 @@ def total_calls(records: Iterable[CallRecord]) -> Calls:
     )
 
 
-def count_outcomes(results: Iterable[CaseResult]) -> Accounting:
-    """Count the outcomes; every planned case has exactly one."""
-    counts: Counter[str] = Counter(result.outcome for result in results)
-    return Accounting(planned=counts.total(), **counts)
-
-
-def not_skipped(results: Iterable[CaseResult]) -> tuple[CaseResult, ...]:
-    """Return the cases that enter the gates: all but those that their golden line skips."""
-    return tuple(result for result in results if result.outcome != "skipped")
-
-
-def head_results(results: Iterable[CaseResult]) -> tuple[CaseResult, ...]:
-    """Return the cases as this branch has them, without those that only its base still holds."""
-    return tuple(result for result in results if result.case.side != "base")
-
-
-def is_missing(result: CaseResult) -> bool:
-    """Tell whether the case, or the mark of one of its scorers, could have been another one."""
-    if result.outcome in {"errored", "not_run"}:
-        return True
-    return any(score.value is None for trial in result.trials for score in trial.scores)
-
-
 def score_summaries(results: Iterable[CaseResult]) -> Mapping[str, ScoreSummary]:
-    """Average each scorer's values over all trials in which it could tell."""
+    """Average each scorer's scores over all trials; scores of None are left out."""
     values: dict[str, list[float | None]] = {}
     for result in results:
         for trial in result.trials:
             for score in trial.scores:
                 values.setdefault(score.name, []).append(score.value)
-    return {name: _summary(found) for name, found in values.items()}
+    known = {name: [value for value in found if value is not None] for name, found in values.items()}
+    return {name: ScoreSummary(sum(k) / len(k) if k else None, len(k)) for name, k in known.items()}
 
 
-def _summary(values: Iterable[float | None]) -> ScoreSummary:
-    known = [value for value in values if value is not None]
-    return ScoreSummary(sum(known) / len(known) if known else None, len(known))
+def repeats_of(results: Iterable[CaseResult], n_eff: float) -> Repeats | None:
+    """Describe the repeated trials of the cases without missing trials; None if no case has two."""
+    trials = [[trial.value for trial in result.trials] for result in results]
+    full = [[value for value in values if value is not None] for values in trials if None not in values]
+    several = [values for values in full if len(values) > 1]
+    if not several:
+        return None
+    passes, counts = [round(sum(values)) for values in several], [len(values) for values in several]
+    flips = flip_rate(passes, counts)
+    icc = icc_anova(passes, counts[0]) if len(set(counts)) == 1 else None
+    return Repeats(
+        flip_rate=flips.rate,
+        flaky=flips.flaky,
+        icc=None if icc is None else icc.icc,
+        design_effect=None if icc is None else icc.design_effect,
+        n_eff=n_eff,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +103,17 @@ class Pair:
 
     @property
     def change(self) -> float:
-        """Candidate minus baseline, missing answers counted as misses."""
+        """Candidate minus baseline, missing results counted as misses."""
         return self.now.lowest - self.before.mean
 
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """Pairs in plan order, and what could not be paired; only ``pairs`` enter a delta."""
+    """Pairs in plan order, and the unpaired cases; only ``pairs`` enter a delta.
+
+    ``edited`` cases differ in their fingerprint, ``added`` ones are not in the baseline, ``removed`` are ids that only
+    the baseline has.
+    """
 
     pairs: tuple[Pair, ...]
     edited: tuple[CaseResult, ...]
@@ -101,8 +122,13 @@ class Pairing:
     baseline_cases: int
 
     @property
+    def share(self) -> float:
+        """Share of the baseline's cases that are paired."""
+        return len(self.pairs) / self.baseline_cases if self.baseline_cases else 0.0
+
+    @property
     def regressed(self) -> tuple[Pair, ...]:
-        """Pairs that got worse, the largest drop first; what was not run did not."""
+        """Pairs that got worse, the largest drop first, without cases that did not run."""
         worse = (pair for pair in self.pairs if pair.change < 0 and pair.now.outcome != "not_run")
         return tuple(sorted(worse, key=lambda pair: pair.change))
 
@@ -113,38 +139,33 @@ class Pairing:
 
     @property
     def all_edited(self) -> bool:
-        """Tell whether all cases that are in both runs differ: then it is the scorers that changed."""
+        """Whether no common case is unchanged: then the scorers changed, which are part of every fingerprint."""
         return not self.pairs and len(self.edited) > 1
 
+    @property
+    def partial(self) -> Pairing:
+        """The same pairing with a baseline of only the cases that were run."""
+        return replace(self, removed=(), baseline_cases=len(self.pairs) + len(self.edited))
+
     def in_slice(self, name: tuple[str, str]) -> Pairing:
-        """Return the part that lies in one slice; nobody knows in which one a removed case lay."""
+        """Return the part in one slice, without removed cases: the baseline does not store slices."""
         pairs = tuple(pair for pair in self.pairs if name in pair.now.case.slices)
         edited = tuple(result for result in self.edited if name in result.case.slices)
         added = tuple(result for result in self.added if name in result.case.slices)
         return Pairing(pairs, edited, added, (), 0).partial
 
-    @property
-    def partial(self) -> Pairing:
-        """The same where the rest of the baseline is not asked about."""
-        return replace(self, removed=(), baseline_cases=len(self.pairs) + len(self.edited))
-
-    @property
-    def share(self) -> float:
-        """Share of the baseline's cases that are paired."""
-        return len(self.pairs) / self.baseline_cases if self.baseline_cases else 0.0
-
 
 def pair(suite: SuiteRun, baseline: Baseline) -> Pairing:
-    """Pair the counted cases of ``suite``, as the base branch has them where it differs, with ``baseline``.
+    """Pair the counted cases of ``suite`` with ``baseline``; cases that this branch changed as on the base branch.
 
-    What a sample does not hold was not removed: its pairing knows of its own cases alone.
+    Cases that a sample does not contain are not reported as removed.
     """
     found = pair_results([result for result in not_skipped(suite.results) if result.case.side != "head"], baseline)
     return found if suite.plan.drawn_from is None else found.partial
 
 
 def pair_results(results: Sequence[CaseResult], baseline: Baseline) -> Pairing:
-    """Pair some results with ``baseline``."""
+    """Pair ``results`` with the cases of ``baseline`` by case id and fingerprint."""
     pairs: list[Pair] = []
     edited: list[CaseResult] = []
     added: list[CaseResult] = []

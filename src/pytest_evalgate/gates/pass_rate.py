@@ -1,4 +1,4 @@
-"""The mean-score gate: the mean of a scorer's scores, or its one-sided lower bound, reaches a minimum."""
+"""Gates on one run without a baseline: pass rate, mean score, and cases that must pass."""
 
 from __future__ import annotations
 
@@ -17,22 +17,23 @@ if TYPE_CHECKING:
     from pytest_evalgate.gates.evidence import Completion, Evidence, RateEstimate
     from pytest_evalgate.records.results import CaseResult, VerdictName
 
-_FLOAT_NOISE = 1e-12
+_MAX_NAMED = 3  # cases in a message
+_FLOAT_NOISE = 1e-12  # a rate of 0.9 must reach a minimum of 0.9
 
 
 def decide_pass_rate(gate: PassRateGate, rate: RateEstimate) -> GateResult:
-    """Judge a pass rate; cases that are a single cluster have no bound, which makes the gate invalid."""
+    """Decide a pass-rate gate; with ``bound = "ci"`` it is invalid if all cases are one cluster."""
     if rate.is_one_cluster and gate.bound == "ci":
         return GateResult(gate.kind, "invalid", rate.value, None, gate.min, ONE_CLUSTER)
     verdict = verdict_of_rate(rate, gate.min, gate.bound)
-    message = _MESSAGES[verdict](gate, rate)
+    message = {"pass": _passed, "fail": _failed, "inconclusive": _undecided}[verdict](gate, rate)
     return GateResult(gate.kind, verdict, rate.value, rate.lower if gate.bound == "ci" else None, gate.min, message)
 
 
 def verdict_of_rate(rate: RateEstimate, least: float, bound: Literal["ci", "point"]) -> VerdictName:
-    """Hold a rate against a minimum: below it a gate fails.
+    """Compare a rate with the minimum ``least``: below it the gate fails.
 
-    At or above it, a lower bound that does not reach the minimum leaves the gate inconclusive.
+    Otherwise the gate passes if the bound reaches the minimum, and is inconclusive if not.
     """
     if rate.value < least - _FLOAT_NOISE:
         return "fail"
@@ -41,7 +42,7 @@ def verdict_of_rate(rate: RateEstimate, least: float, bound: Literal["ci", "poin
 
 
 def unattainable(gate: PassRateGate, cases: int) -> str | None:
-    """Say why ``gate`` cannot pass with ``cases`` cases even if all of them pass; None if it can."""
+    """Return the reason why ``gate`` cannot pass with ``cases`` cases even if all of them pass; None if it can."""
     if gate.bound == "point" or passes_needed(cases, gate.min, CONFIDENCE) is not None:
         return None
     enough = cases_needed(1.0, gate.min, CONFIDENCE)
@@ -54,15 +55,15 @@ def unattainable(gate: PassRateGate, cases: int) -> str | None:
 
 def _passed(gate: PassRateGate, rate: RateEstimate) -> str:
     if gate.bound == "point":
-        return f"{_rate_text(rate)}, {percent(gate.min)} wanted"
+        return f"{_rate_text(rate)}, {percent(gate.min)} required"
     return f"{_rate_text(rate)}, at least {percent(rate.lower)} with 95% confidence"
 
 
 def _failed(gate: PassRateGate, rate: RateEstimate) -> str:
     if rate.judged is not None:
-        return f"{_rate_text(rate)}, {percent(gate.min)} wanted"
+        return f"{_rate_text(rate)}, {percent(gate.min)} required"
     if rate.n_eff != rate.n:
-        return f"{percent(rate.value)} passed, {percent(gate.min)} wanted ({_effective_n_text(rate)})"
+        return f"{percent(rate.value)} passed, {percent(gate.min)} required ({_effective_n_text(rate)})"
     exact = gate.bound == "ci"
     fewest = math.ceil((gate.min - _FLOAT_NOISE) * rate.n)
     needed = passes_needed(rate.n, gate.min, CONFIDENCE) if exact else fewest
@@ -71,18 +72,19 @@ def _failed(gate: PassRateGate, rate: RateEstimate) -> str:
 
 
 def _undecided(gate: PassRateGate, rate: RateEstimate) -> str:
-    worth = "" if rate.n_eff == rate.n else f" ({_effective_n_text(rate)})"
+    effective = "" if rate.n_eff == rate.n else f" ({_effective_n_text(rate)})"
     return (
-        f"{rate.n:,} cases cannot decide this gate{worth}. {_rate_text(rate)}, but the rate may be as low "
+        f"{rate.n:,} cases cannot decide this gate{effective}. {_rate_text(rate)}, but the rate may be as low "
         f"as {percent(rate.lower)}.{_advice(gate, rate)}"
     )
 
 
 def _advice(gate: PassRateGate, rate: RateEstimate) -> str:
-    """Say what would pass the gate at this rate: cases, or what the judge's errors are known from."""
+    """Return what would pass the gate at this rate: more cases, or more labels for the judge."""
     if rate.judged is not None:
-        more = "cases" if rate.judged.limit >= gate.min else "labels for the judge (however many the cases)"
-        return f" At this rate more {more} would pass it."
+        if rate.judged.limit >= gate.min:
+            return " At this rate more cases would pass it."
+        return " At this rate no number of cases would pass it, but more labels for the judge would."
     enough = cases_needed(rate.value, gate.min, CONFIDENCE)
     if enough is None:
         return ""
@@ -93,18 +95,15 @@ def _advice(gate: PassRateGate, rate: RateEstimate) -> str:
 def _rate_text(rate: RateEstimate) -> str:
     if rate.judged is None:
         return f"{percent(rate.value)} passed"
-    return f"judge passed {percent(rate.judged.raw)}, corrected for its errors {percent(rate.value)}"
+    return f"judge passed {percent(rate.judged.raw)}, {percent(rate.value)} after correction for its errors"
 
 
 def _effective_n_text(rate: RateEstimate) -> str:
-    return f"{count(rate.n, 'case')}, worth {rate.n_eff:,.0f} independent ones"
-
-
-_MESSAGES = {"pass": _passed, "fail": _failed, "inconclusive": _undecided}
+    return f"{count(rate.n, 'case')}, equivalent to {rate.n_eff:,.0f} independent ones"
 
 
 def decide_mean_score(gate: MeanScoreGate, evidence: Evidence) -> GateResult:
-    """Judge the mean score of at least one case; a scorer that does not grade every answer makes the gate invalid."""
+    """Decide a mean-score gate on at least one case; it is invalid if the scorer did not grade every output."""
     if (ungraded := evidence.ungraded(gate.scorer)) is not None:
         return GateResult(gate.kind, "invalid", None, None, gate.min, ungraded, gate.scorer)
     rate = rate_of(evidence.cases_by(Measure(scorer=gate.scorer)))
@@ -112,24 +111,25 @@ def decide_mean_score(gate: MeanScoreGate, evidence: Evidence) -> GateResult:
         return GateResult(gate.kind, "invalid", rate.value, None, gate.min, ONE_CLUSTER, gate.scorer)
     verdict = verdict_of_rate(rate, gate.min, gate.bound)
     bound = rate.lower if gate.bound == "ci" else None
-    told = f"mean {gate.scorer} {rate.value:.3f} of {count(rate.n, 'case')}"
-    least = "" if bound is None else f", at least {bound:.3f} with 95% confidence"
-    message = f"{told}{least}; {gate.min:g} wanted"
+    at_least = "" if bound is None else f", at least {bound:.3f} with 95% confidence"
+    message = f"mean {gate.scorer} {rate.value:.3f} of {count(rate.n, 'case')}{at_least}; {gate.min:g} required"
     if verdict == "inconclusive":
-        message += ": more cases, or cases that differ less, would decide it"
+        message += ": more cases, or scores with less variance, would decide it"
     return GateResult(gate.kind, verdict, rate.value, bound, gate.min, message, gate.scorer)
 
 
-_MAX_NAMED = 3
-_EVERY_TRIAL = Measure()
-
-
 def decide_must_pass(gate: MustPassGate, results: Sequence[CaseResult], completion: Completion) -> GateResult:
-    """Judge the cases that carry one of the gate's tags; a skipped one fails, no such case makes the gate invalid."""
+    """Decide the cases with one of the gate's tags: each must pass in every trial, and a skipped one fails.
+
+    The gate is invalid if there is no such case.
+    """
     chosen = [result for result in results if not gate.tags or set(gate.tags) & set(result.case.tags)]
     if not chosen:
-        return GateResult(gate.kind, "invalid", None, None, 1.0, f"no case carries a tag of {', '.join(gate.tags)}")
-    missed = [result for result in chosen if not _holds(result, completion)]
+        return GateResult(gate.kind, "invalid", None, None, 1.0, f"no case has a tag of {', '.join(gate.tags)}")
+    measure = Measure()
+    missed = [
+        result for result in chosen if result.outcome == "skipped" or measure.of_results([result], completion)[0] < 1
+    ]
     value = 1 - len(missed) / len(chosen)
     which = f" tagged {' or '.join(gate.tags)}" if gate.tags else ""
     if not missed:
@@ -138,7 +138,3 @@ def decide_must_pass(gate: MustPassGate, results: Sequence[CaseResult], completi
     more = f" and {len(missed) - _MAX_NAMED:,} more" if len(missed) > _MAX_NAMED else ""
     message = f"{len(missed):,} of {count(len(chosen), 'case')}{which} did not pass in every trial: {named}{more}"
     return GateResult(gate.kind, "fail", value, None, 1.0, message)
-
-
-def _holds(result: CaseResult, completion: Completion) -> bool:
-    return result.outcome != "skipped" and float(_EVERY_TRIAL.of_results([result], completion)[0]) == 1.0

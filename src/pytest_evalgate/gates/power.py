@@ -1,8 +1,9 @@
-"""What can be told of the gates before anything is spent: which of them cannot pass, and which see little."""
+"""Power of the gates before a run: gates that cannot pass, and gates that detect only large drops."""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,24 +23,24 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import Baseline, PlannedCase, SuitePlan
 
 DEFAULT_DISCORDANCE = 0.10
-"""The share of cases that differ between identical runs, where nobody has measured it."""
+"""Share of cases that differ between identical runs, if it was not measured."""
 
 LARGE_DROP = 0.10
-"""A gate that sees only larger drops than this is worth a warning."""
+"""A gate whose minimum detectable effect is larger gets a warning."""
 
 _POWER = 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class PowerCheck:
-    """``problems`` are gates that cannot pass whatever the run says; ``warnings`` gates that see little."""
+    """``problems`` are about gates that no run can pass, ``warnings`` about gates with little power."""
 
     problems: tuple[str, ...]
     warnings: tuple[str, ...]
 
 
 def check_power(plan: SuitePlan, rules: SuiteRules) -> PowerCheck:
-    """Look ahead at the gates of one suite."""
+    """Check the power of the gates of one suite."""
     cases = [case for case in plan.cases if case.skip is None and case.side != "base"]
     if not cases:
         return PowerCheck((), ())
@@ -47,7 +48,7 @@ def check_power(plan: SuitePlan, rules: SuiteRules) -> PowerCheck:
 
 
 def discordance_of(baseline: Baseline | None) -> float | None:
-    """Return the share of cases that differ between two trials of a baseline; None where it holds single trials."""
+    """Return the share of cases that differ between two trials of a baseline; None if it has single trials."""
     cases = [] if baseline is None else [case.values for case in baseline.cases.values() if len(case.values) > 1]
     if not cases:
         return None
@@ -60,12 +61,13 @@ def _problems(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules) 
         yield trials_problem
     if _units(cases) == (1, "cluster") and len(cases) > 1 and any(map(_needs_spread, rules.effective_gates)):
         yield ONE_CLUSTER
-    worth = plan.trials if rules.aggregate == "mean" else 1  # of a case, at most
+    largest_n = len(cases) * (plan.trials if rules.aggregate == "mean" else 1)  # the effective number is at most this
     for gate in rules.effective_gates:
-        if isinstance(gate, PassRateGate) and (text := unattainable(gate, len(cases) * worth)) is not None:
+        if isinstance(gate, PassRateGate) and (text := unattainable(gate, largest_n)) is not None:
             yield text
         if isinstance(gate, NoRegressionGate) and gate.fail_on == "not_proven" and gate.margin is not None:
-            enough = _min_units(gate.alpha, gate.margin)
+            z2 = upper_z(gate.alpha) ** 2  # Tango's lower bound without changed cases is -z² / (n + z²)
+            enough = math.floor(z2 * (1 - gate.margin) / gate.margin) + 1
             units, word = _units(cases)
             if units < enough:
                 yield (
@@ -75,16 +77,10 @@ def _problems(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules) 
 
 
 def _needs_spread(gate: Gate) -> bool:
-    """Tell whether a gate rests on a bound or a test, which a single observation does not have."""
+    """Return whether a gate uses a bound or a test, which a single observation does not have."""
     return isinstance(gate, NoRegressionGate) or (
         isinstance(gate, PassRateGate | MeanScoreGate) and gate.bound == "ci"
     )
-
-
-def _min_units(alpha: float, margin: float) -> int:
-    """Return the fewest cases whose lower bound clears the margin when none of them changed."""
-    z2 = upper_z(alpha) ** 2
-    return math.floor(z2 * (1 - margin) / margin) + 1
 
 
 def _warnings(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules) -> Iterator[str]:
@@ -100,32 +96,27 @@ def _power_warnings(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteR
     units, word = _units(cases)
     fewest, n = fewest_losses(alpha), len(cases)
     if n < fewest:
-        yield f"{count(n, 'case')} cannot prove any drop: {fewest} losses are the fewest that can fail a build"
+        yield f"{count(n, 'case')} cannot prove any drop: a build cannot fail with fewer than {fewest} losses"
         return
     measured = discordance_of(rules.baseline)
     before = rules.baseline.trials if rules.baseline is not None else plan.trials
-    flips = DEFAULT_DISCORDANCE if measured is None else max(measured, 1 / (n + 2))  # no flip seen is not no flip
-    drop = _smallest_drop(units, plan.trials, before, flips, alpha)
+    flips = DEFAULT_DISCORDANCE
+    if measured is not None:
+        flips = max(measured, 1 / (n + 2))  # no observed flip does not prove that there are none
+    if plan.trials == before == 1:
+        drop = mde_with_flips(units, flips, alpha, _POWER)
+    else:
+        se = math.sqrt(flips / 2 * (1 / plan.trials + 1 / before) / units)
+        smallest = mde_mean(se, units - 1, alpha, _POWER) if units > 1 else 1.0
+        drop = smallest if smallest < 1 else None
     if drop is None or drop > max(LARGE_DROP, rules.comparison.margin or 0.0):
-        seen = "no drop at all" if drop is None else f"only drops of about {points(drop).lstrip('+')} or more"
-        basis = "" if measured is not None else f", if {DEFAULT_DISCORDANCE:.0%} of them flip from run to run"
-        yield f"{count(units, word)} can show {seen} (80% power{basis}): pytest-evalgate power {plan.name}"
-
-
-def _smallest_drop(units: int, trials: int, before: int, discordance: float, alpha: float) -> float | None:
-    if trials == before == 1:
-        return mde_with_flips(units, discordance, alpha, _POWER)
-    se = math.sqrt(discordance / 2 * (1 / trials + 1 / before) / units)
-    drop = mde_mean(se, units - 1, alpha, _POWER) if units > 1 else 1.0
-    return drop if drop < 1 else None
+        detectable = "no drop" if drop is None else f"only drops of about {points(drop).lstrip('+')} or more"
+        basis = "" if measured is not None else f", if {DEFAULT_DISCORDANCE:.0%} of them flip between runs"
+        yield f"{count(units, word)} can detect {detectable} (80% power{basis}): pytest-evalgate power {plan.name}"
 
 
 def _small_slices(gate: SliceGate, cases: Sequence[PlannedCase]) -> Iterator[str]:
-    sizes: dict[str, int] = {}
-    for case in cases:
-        for by, value in case.slices:
-            if by == gate.by:
-                sizes[value] = sizes.get(value, 0) + 1
+    sizes = Counter(value for case in cases for by, value in case.slices if by == gate.by)
     fewest = fewest_losses(gate.alpha / 2)
     small = [value for value, size in sizes.items() if size < fewest]
     if small:
@@ -134,6 +125,6 @@ def _small_slices(gate: SliceGate, cases: Sequence[PlannedCase]) -> Iterator[str
 
 
 def _units(cases: Sequence[PlannedCase]) -> tuple[int, str]:
-    """Count what is independent: the clusters, where there are any."""
+    """Return the number of independent units, and their name: clusters if there are any, else cases."""
     clusters = {case.cluster for case in cases}
     return (len(cases), "case") if clusters == {None} else (len(clusters), "cluster")

@@ -1,4 +1,4 @@
-"""The no-regression gate: a significance-tested change against a baseline, paired by case."""
+"""No-regression gate: a paired significance test of the change against a baseline."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import FindingName, VerdictName
 
 MIN_PAIRED_SHARE = 0.9
+"""Share of the baseline's cases that must be paired; below it the comparison is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A finished comparison: the test by itself, its p among the other tests of the build, and what that says."""
+    """A paired test, its p adjusted for the other tests of the build, and the finding of that p."""
 
     test: Finding
     p: float
@@ -30,7 +31,7 @@ class Comparison:
 
 
 def compare(pairs: Pairs, *, alpha: float, margin: float | None, p: float | None = None) -> Comparison:
-    """Compare testable pairs; ``p`` is the adjusted one where other tests share the alpha."""
+    """Compare testable pairs; ``p`` is the adjusted one if other tests share the alpha."""
     test = pairs.finding(alpha, margin)
     p = test.p if p is None else p
     return Comparison(test, p, finding_name(p, test.lower, alpha, margin))
@@ -45,7 +46,7 @@ def delta_of(
     margin: float | None = None,
     p: float | None = None,
 ) -> Delta | None:
-    """Describe the comparison with ``source``; None where nothing can be tested."""
+    """Describe the comparison with the baseline ``source``; None if the pairs are not testable."""
     if not pairs.are_testable:
         return None
     found = compare(pairs, alpha=alpha, margin=margin, p=p)
@@ -73,10 +74,10 @@ def delta_of(
 
 
 def gate_p(gate: NoRegressionGate, pairs: Pairs) -> float | None:
-    """Return the p by which ``gate`` may fail the build; None where it does not fail by one.
+    """Return the p by which ``gate`` can fail the build; None for ``not_proven``, which decides by a bound.
 
-    ``not_proven`` fails unless a bound clears the margin: every such gate has to pass, which needs no allowance for
-    the others.
+    ``not_proven`` passes only if the bound is inside the margin. Since every such gate has to pass, it needs no
+    correction for multiple tests (an intersection-union test).
     """
     if gate.fail_on == "not_proven":
         return None
@@ -86,16 +87,21 @@ def gate_p(gate: NoRegressionGate, pairs: Pairs) -> float | None:
 
 
 def pairing_problem(pairing: Pairing, pairs: Pairs) -> str | None:
-    """Say why the pairs cannot be judged, if so."""
+    """Return the reason why the pairs cannot be tested, if any."""
     if not pairing.pairs or pairing.share < MIN_PAIRED_SHARE:
-        return _too_few_pairs(pairing)
+        reason = ": the scorers changed" if pairing.all_edited else ""
+        return (
+            f"only {percent(pairing.share)} of the baseline's {count(pairing.baseline_cases, 'case')} are paired "
+            f"({len(pairing.edited):,} edited, {len(pairing.removed):,} removed, {len(pairing.added):,} added)"
+            f"{reason}: refresh the baseline: pytest-evalgate baseline promote"
+        )
     if not pairs.are_testable:
         return ONE_CLUSTER
     return None
 
 
 def decide_no_regression(gate: NoRegressionGate, pairs: Pairs, p: float | None = None) -> GateResult:
-    """Judge testable pairs by the gate's policy; ``p`` is that of ``gate_p``, adjusted for the other tests."""
+    """Decide testable pairs by the gate's policy; ``p`` is that of `gate_p`, adjusted for the other tests."""
     if gate.fail_on == "tolerance":
         return _decide_tolerance(gate, pairs, p)
     required = None if gate.margin is None else -gate.margin
@@ -108,7 +114,7 @@ def decide_no_regression(gate: NoRegressionGate, pairs: Pairs, p: float | None =
 
 
 def _decide_tolerance(gate: NoRegressionGate, pairs: Pairs, p: float | None) -> GateResult:
-    """Fail where a drop of more than the margin is proven; ``p`` is that of such a drop."""
+    """Fail if a drop of more than the margin is proven; ``p`` is that of such a drop."""
     found, margin = compare(pairs, alpha=gate.alpha, margin=gate.margin), gate.margin or 0.0
     p = pairs.p_beyond(margin) if p is None else p
     proven = f"is proven (p={p_value(p)})" if p <= gate.alpha else "is not proven"
@@ -118,14 +124,17 @@ def _decide_tolerance(gate: NoRegressionGate, pairs: Pairs, p: float | None) -> 
 
 
 def _changes(gate: NoRegressionGate, pairs: Pairs, found: Comparison) -> str:
-    return f"{count(pairs.losses, 'case')} got worse, {pairs.gains:,} got better ({_p_text(found, gate.alpha)})"
+    p = f"{found.test.test} p={p_value(found.test.p)}"
+    if found.test.p <= gate.alpha and p_value(found.p) != p_value(found.test.p):
+        p += f", {p_value(found.p)} adjusted for the other tests of this build"
+    return f"{count(pairs.losses, 'case')} got worse, {pairs.gains:,} got better ({p})"
 
 
 def _message(gate: NoRegressionGate, pairs: Pairs, found: Comparison) -> str:
     text = _changes(gate, pairs, found)
     margin = points(gate.margin or 0.0).lstrip("+")
     if found.name == "regressed_within_margin":
-        return f"{text}: a drop, but of less than {margin}"
+        return f"{text}: a drop, but smaller than {margin}"
     if found.name == "no_regression_beyond_margin":
         return f"{text}: a drop of {margin} or more is ruled out"
     if found.name == "inconclusive":
@@ -133,44 +142,21 @@ def _message(gate: NoRegressionGate, pairs: Pairs, found: Comparison) -> str:
     return f"{text}, limit {gate.alpha:g}"
 
 
-def _p_text(found: Comparison, alpha: float) -> str:
-    """Write the test and its p; the adjusted one too, where the test by itself would reject."""
-    text = f"{found.test.test} p={p_value(found.test.p)}"
-    if found.test.p > alpha or p_value(found.p) == p_value(found.test.p):
-        return text
-    return f"{text}, {p_value(found.p)} among the tests of this build"
-
-
 def _undecided(gate: NoRegressionGate, pairs: Pairs, margin: str) -> str:
-    """Say what the pairs could have shown, and what would decide the question."""
-    drop, number = pairs.expected_detectable_drop(gate.alpha), count(len(pairs), "pair")
+    """Return the minimum detectable effect of the pairs, and the number of cases that would decide."""
+    n, drop = len(pairs), pairs.expected_detectable_drop(gate.alpha)
     if drop is None:
-        seen = f"{number} are too few to show one (80% power)"
+        power = f"{count(n, 'pair')} are too few to detect one (80% power)"
     else:
-        seen = f"{number} can show one of {points(drop).lstrip('+')} or more (80% power)"
+        power = f"{count(n, 'pair')} can detect a drop of {points(drop).lstrip('+')} or more (80% power)"
     if gate.fail_on != "not_proven":
-        return f"no drop is proven{', but' if drop is None else ';'} {seen}"
-    more = _more_cases(pairs, gate.alpha, gate.margin or 0.0)
-    return f"a drop of {margin} is not ruled out; {seen}.{more}"
-
-
-def _more_cases(pairs: Pairs, alpha: float, margin: float) -> str:
-    """Say how many cases would rule a drop of the margin out, if nothing has changed."""
-    n = len(pairs)
-    discordance = (pairs.losses + pairs.gains + 1) / (n + 2)
-    wanted = not_proven_sample_size(min(1.0, discordance), margin * pairs.youden, alpha)
-    if wanted <= n:
-        return " If nothing has changed, a second look would most likely rule it out: more trials"
-    return (
-        f" If nothing has changed, about {wanted - n:,} more cases ({wanted:,} in all) would rule it out; so would "
-        "more trials, where the same cases flip from run to run"
-    )
-
-
-def _too_few_pairs(pairing: Pairing) -> str:
-    scorers = ": the scorers changed" if pairing.all_edited else ""
-    return (
-        f"only {percent(pairing.share)} of the baseline's {count(pairing.baseline_cases, 'case')} are paired "
-        f"({len(pairing.edited):,} edited, {len(pairing.removed):,} removed, {len(pairing.added):,} added){scorers}: "
-        "refresh the baseline: pytest-evalgate baseline promote"
-    )
+        return f"no drop is proven{', but' if drop is None else ';'} {power}"
+    discordance = min(1.0, (pairs.losses + pairs.gains + 1) / (n + 2))
+    needed = not_proven_sample_size(discordance, (gate.margin or 0.0) * pairs.youden, gate.alpha)
+    advice = "more trials would probably rule it out"
+    if needed > n:
+        advice = (
+            f"about {needed - n:,} more cases ({needed:,} in all) would rule it out; so would more trials, if the "
+            "same cases flip between runs"
+        )
+    return f"a drop of {margin} is not ruled out; {power}. If nothing changed, {advice}"

@@ -1,4 +1,4 @@
-"""How one suite is judged."""
+"""Rules of a suite: its gates, its baseline and its judges."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _DEFAULT = NoRegressionGate(kind="no-regression")
 
 @dataclass(frozen=True, slots=True)
 class JudgeRule:
-    """One judge of a suite, as it is now: its calibration, and why it may not gate (None where it may).
+    """One judge of a suite: its calibration, and the reason why it may not gate (None if it may).
 
-    A judge that is ``report_only`` grades and decides nothing, whatever its calibration says.
+    A judge that is ``report_only`` grades but decides no case, whatever its calibration.
     """
 
     name: str
@@ -32,14 +32,14 @@ class JudgeRule:
 
     @property
     def problem(self) -> str | None:
-        """Why gates that rest on this judge must not be judged; None where they may, or where none can rest on it."""
+        """The reason why gates that use this judge are invalid; None if they are not, or if no gate can use it."""
         if self.report_only or self.why_not is None:
             return None
         return f"judge {self.name} may not gate: {self.why_not}"
 
     @property
     def errors(self) -> JudgeErrors | None:
-        """How it errs; None where nobody knows: without a calibration, or with labels of one kind only."""
+        """The judge's error rates; None without a calibration, or with labels of one class only."""
         held = self.calibration
         if held is None or not held.human_pass or not held.human_fail:
             return None
@@ -48,10 +48,10 @@ class JudgeRule:
 
 @dataclass(frozen=True, slots=True)
 class SuiteRules:
-    """How one suite is judged. ``gates`` is None where none are configured.
+    """The rules by which one suite is decided.
 
-    A suite ``is_new`` where the base branch does not know it: its tests take no alpha from those of the others.
-    ``judges`` are its judges, by the name of their scores.
+    ``gates`` is None if none are configured. A suite ``is_new`` if the base branch does not have it. ``judges`` are by
+    the name of their scores.
     """
 
     gates: tuple[Gate, ...] | None = None
@@ -66,16 +66,16 @@ class SuiteRules:
 
     @property
     def effective_gates(self) -> tuple[Gate, ...]:
-        """The gates: one no-regression gate where none are configured."""
+        """The configured gates, or one no-regression gate."""
         return self.gates or (_DEFAULT,)
 
     @property
     def comparison(self) -> NoRegressionGate:
-        """The gate whose alpha and margin the suite's change is shown with: the first one on passed cases."""
+        """The gate whose alpha and margin the suite's delta is reported with: the first one on passed cases."""
         found = (gate for gate in self.effective_gates if isinstance(gate, NoRegressionGate) and gate.scorer is None)
         return next(found, _DEFAULT)
 
     @property
     def deciding_judges(self) -> Mapping[str, JudgeRule]:
-        """The judges whose scores decide cases: all but those that only report."""
+        """The judges whose scores decide cases: all that are not report_only."""
         return {score: judge for score, judge in self.judges.items() if not judge.report_only}

@@ -1,4 +1,4 @@
-"""Slices of a suite: shown beside the gates, and judged where a gate asks for it."""
+"""Slices of a suite: their results for the report, and the slice gate on changes or rates."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from pytest_evalgate.stats.families import fewest_losses, slice_shrinkage
 from pytest_evalgate.text.wording import count, p_value, percent, points
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_evalgate.config import SliceGate
     from pytest_evalgate.gates.evidence import Evidence, Pairs, RateEstimate, SliceName
-    from pytest_evalgate.records.results import Delta, VerdictName
+    from pytest_evalgate.records.results import VerdictName
 
 _MAX_NAMED = 3
+
 _WORST_FIRST: tuple[VerdictName, ...] = ("fail", "inconclusive", "pass")
 
 
 @dataclass(frozen=True, slots=True)
 class SliceTests:
-    """At which level slices were tested: their adjusted p, and the highest level that a single one had."""
+    """The adjusted p of the tested slices, and the largest alpha that a single slice has."""
 
     p: Mapping[SliceName, float]
     alpha: float
@@ -35,112 +36,18 @@ class SliceTests:
 def slice_results(
     head: Evidence, compared: Evidence, source: str, alpha: float, adjusted: Mapping[SliceName, float]
 ) -> tuple[SliceResult, ...]:
-    """Describe every slice of ``head``, with its change in ``compared``; those that have an adjusted p are gated."""
+    """Describe every slice of ``head``, with its change in ``compared``; slices with an adjusted p are gated."""
     found: list[SliceResult] = []
     for name, indices in head.slices.items():
         rate = rate_of(head.cases.take(indices))
         passed = sum(head.results[place].outcome == "passed" for place in indices)
         p = adjusted.get(name)
-        delta = _delta(compared, name, source, alpha, p)
+        delta = None
+        if compared.pairing is not None and name in compared.slice_pairs:
+            pairs = compared.pairs.take(compared.slice_pairs[name])
+            delta = delta_of(compared.pairing.in_slice(name), pairs, source, alpha=alpha, p=p)
         found.append(SliceResult(*name, rate.n, passed, rate.value, rate.interval, delta, gated=p is not None))
     return tuple(_with_shrunken(found))
-
-
-def testable_slices(evidence: Evidence, by: str) -> Iterator[tuple[SliceName, Pairs]]:
-    """Iterate over the slices of ``by`` that can be tested, with their pairs."""
-    for name, indices in evidence.slice_pairs.items():
-        if name[0] == by and (pairs := evidence.pairs.take(indices)).are_testable:
-            yield name, pairs
-
-
-def decide_slice_changes(gate: SliceGate, evidence: Evidence, slice_tests: SliceTests) -> GateResult:
-    """Judge the changes of the slices by ``gate.by``, tested at their adjusted p; there is a baseline."""
-    slices = dict(testable_slices(evidence, gate.by))
-    if not slices:
-        return GateResult(gate.kind, "invalid", None, None, None, _incomparable(gate, evidence), gate.by)
-    dropped = [name for name in slices if slice_tests.p[name] <= gate.alpha]
-    worst = min(slices, key=lambda name: slice_tests.p[name])
-    told = f"no drop is proven in any of {count(len(slices), 'slice')} by {gate.by}"
-    if dropped:
-        named = ", ".join(
-            _change(name, slices[name], slice_tests.p[name], gate.alpha) for name in dropped[:_MAX_NAMED]
-        )
-        told = f"{len(dropped):,} of {count(len(slices), 'slice')} by {gate.by} dropped: {named}{_more(dropped)}"
-    told += _too_small(slices.values(), slice_tests.alpha)
-    left_out = sum(by == gate.by for by, _ in evidence.slices) - len(slices)
-    told += f"; {left_out:,} not compared (no pairs, or a single cluster)" if left_out else ""
-    delta = slices[worst].finding(gate.alpha).delta
-    return GateResult(gate.kind, "fail" if dropped else "pass", delta, None, None, told, gate.by)
-
-
-def _too_small(slices: Iterable[Pairs], alpha: float) -> str:
-    fewest = fewest_losses(alpha)
-    small = sum(pairs.losses + pairs.gains < fewest for pairs in slices)
-    return f"; {small:,} too small to gate (fewer than {fewest} changed cases)" if small else ""
-
-
-def _incomparable(gate: SliceGate, evidence: Evidence) -> str:
-    if any(by == gate.by for by, _ in evidence.slice_pairs):
-        return f"each slice by {gate.by} lies in one cluster: slice by something else, or take cluster out"
-    if any(by == gate.by for by, _ in evidence.slices):
-        return f"the baseline holds no case of a slice by {gate.by}: refresh it: pytest-evalgate baseline promote"
-    return _no_slice(gate)
-
-
-def _no_slice(gate: SliceGate) -> str:
-    return f"no case lies in a slice by {gate.by}"
-
-
-def _change(name: SliceName, pairs: Pairs, p: float, alpha: float) -> str:
-    delta = pairs.finding(alpha).delta
-    return f"{name[1]} {points(delta)} ({pairs.losses:,} worse, {pairs.gains:,} better, Holm p={p_value(p)})"
-
-
-def decide_slice_rates(gate: SliceGate, evidence: Evidence) -> GateResult:
-    """Judge the rates of the slices by ``gate.by`` against ``gate.min``.
-
-    Each by itself: all have to pass, so none needs an allowance for the others.
-    """
-    rates = {
-        name: rate_of(evidence.cases.take(indices)) for name, indices in evidence.slices.items() if name[0] == gate.by
-    }
-    if not rates:
-        return GateResult(gate.kind, "invalid", None, None, gate.min, _no_slice(gate), gate.by)
-    small = sum(rate.n < gate.min_n for rate in rates.values())
-    note = f"; {small:,} with fewer than {gate.min_n} cases not judged" if small else ""
-    judged = {name: rate for name, rate in rates.items() if rate.n >= gate.min_n}
-    if not judged:
-        message = f"no slice by {gate.by} has {gate.min_n} cases: lower min_n, or add cases"
-        return GateResult(gate.kind, "invalid", None, None, gate.min, message, gate.by)
-    verdicts = {name: verdict_of_rate(rate, gate.min or 0.0, gate.bound) for name, rate in judged.items()}
-    worst = min(judged, key=lambda name: (_WORST_FIRST.index(verdicts[name]), judged[name].value))
-    guilty = [name for name in judged if verdicts[name] == verdicts[worst]]
-    rate, verdict = judged[worst], verdicts[worst]
-    bound = rate.lower if gate.bound == "ci" else None
-    message = _rates_message(gate, verdict, judged, guilty) + note
-    return GateResult(gate.kind, verdict, rate.value, bound, gate.min, message, gate.by)
-
-
-def _rates_message(
-    gate: SliceGate, verdict: VerdictName, judged: Mapping[SliceName, RateEstimate], guilty: Sequence[SliceName]
-) -> str:
-    wanted, every = percent(gate.min or 0.0), count(len(judged), "slice")
-    if verdict == "pass":
-        return f"{every} by {gate.by}: each at least {wanted}"
-    told = ", ".join(f"{name[1]} {percent(judged[name].value)} of {judged[name].n:,}" for name in guilty[:_MAX_NAMED])
-    what = f"below {wanted}" if verdict == "fail" else f"too few cases to show {wanted}"
-    return f"{len(guilty):,} of {every} by {gate.by} {what}: {told}{_more(guilty)}"
-
-
-def _more(names: Sequence[SliceName]) -> str:
-    return f" and {len(names) - _MAX_NAMED:,} more" if len(names) > _MAX_NAMED else ""
-
-
-def _delta(evidence: Evidence, name: SliceName, source: str, alpha: float, p: float | None) -> Delta | None:
-    if evidence.pairing is None or name not in evidence.slice_pairs:
-        return None
-    pairs = evidence.pairs.take(evidence.slice_pairs[name])
-    return delta_of(evidence.pairing.in_slice(name), pairs, source, alpha=alpha, p=p)
 
 
 def _with_shrunken(found: Sequence[SliceResult]) -> Iterator[SliceResult]:
@@ -149,3 +56,88 @@ def _with_shrunken(found: Sequence[SliceResult]) -> Iterator[SliceResult]:
         shrunk = slice_shrinkage([piece.pass_rate * piece.n for piece in pieces], [piece.n for piece in pieces]).shrunk
         for piece, rate in zip(pieces, shrunk, strict=True):
             yield replace(piece, shrunken=rate)
+
+
+def testable_slices(evidence: Evidence, by: str) -> Iterator[tuple[SliceName, Pairs]]:
+    """Iterate over the testable slices by ``by``, with their pairs."""
+    for name, indices in evidence.slice_pairs.items():
+        if name[0] == by and (pairs := evidence.pairs.take(indices)).are_testable:
+            yield name, pairs
+
+
+def decide_slice_changes(gate: SliceGate, evidence: Evidence, slice_tests: SliceTests) -> GateResult:
+    """Decide the changes of the slices by ``gate.by`` by their adjusted p; there is a baseline."""
+    slices = dict(testable_slices(evidence, gate.by))
+    if not slices:
+        return GateResult(gate.kind, "invalid", None, None, None, _incomparable(gate, evidence), gate.by)
+    dropped = [name for name in slices if slice_tests.p[name] <= gate.alpha]
+    worst = min(slices, key=lambda name: slice_tests.p[name])
+    message = f"no drop is proven in any of {count(len(slices), 'slice')} by {gate.by}"
+    if dropped:
+        named = ", ".join(
+            f"{name[1]} {points(slices[name].finding(gate.alpha).delta)} ({slices[name].losses:,} worse, "
+            f"{slices[name].gains:,} better, Holm p={p_value(slice_tests.p[name])})"
+            for name in dropped[:_MAX_NAMED]
+        )
+        message = f"{len(dropped):,} of {count(len(slices), 'slice')} by {gate.by} dropped: {named}{_more(dropped)}"
+    fewest = fewest_losses(slice_tests.alpha)
+    small = sum(pairs.losses + pairs.gains < fewest for pairs in slices.values())
+    message += f"; {small:,} too small to gate (fewer than {fewest} changed cases)" if small else ""
+    left_out = sum(by == gate.by for by, _ in evidence.slices) - len(slices)
+    message += f"; {left_out:,} not compared (no pairs, or a single cluster)" if left_out else ""
+    delta = slices[worst].finding(gate.alpha).delta
+    return GateResult(gate.kind, "fail" if dropped else "pass", delta, None, None, message, gate.by)
+
+
+def _incomparable(gate: SliceGate, evidence: Evidence) -> str:
+    if any(by == gate.by for by, _ in evidence.slice_pairs):
+        return f"each slice by {gate.by} is a single cluster: slice by another field, or remove cluster"
+    if any(by == gate.by for by, _ in evidence.slices):
+        return f"the baseline has no case of a slice by {gate.by}: refresh it: pytest-evalgate baseline promote"
+    return _no_slice(gate)
+
+
+def decide_slice_rates(gate: SliceGate, evidence: Evidence) -> GateResult:
+    """Compare the rate of each slice by ``gate.by`` with ``gate.min``.
+
+    All slices have to pass, so no correction for multiple tests is needed.
+    """
+    rates = {
+        name: rate_of(evidence.cases.take(indices)) for name, indices in evidence.slices.items() if name[0] == gate.by
+    }
+    if not rates:
+        return GateResult(gate.kind, "invalid", None, None, gate.min, _no_slice(gate), gate.by)
+    small = sum(rate.n < gate.min_n for rate in rates.values())
+    note = f"; {small:,} with fewer than {gate.min_n} cases not decided" if small else ""
+    decided = {name: rate for name, rate in rates.items() if rate.n >= gate.min_n}
+    if not decided:
+        message = f"no slice by {gate.by} has {gate.min_n} cases: lower min_n, or add cases"
+        return GateResult(gate.kind, "invalid", None, None, gate.min, message, gate.by)
+    verdicts = {name: verdict_of_rate(rate, gate.min or 0.0, gate.bound) for name, rate in decided.items()}
+    worst = min(decided, key=lambda name: (_WORST_FIRST.index(verdicts[name]), decided[name].value))
+    worst_slices = [name for name in decided if verdicts[name] == verdicts[worst]]
+    rate, verdict = decided[worst], verdicts[worst]
+    bound = rate.lower if gate.bound == "ci" else None
+    message = _rates_message(gate, verdict, decided, worst_slices) + note
+    return GateResult(gate.kind, verdict, rate.value, bound, gate.min, message, gate.by)
+
+
+def _rates_message(
+    gate: SliceGate, verdict: VerdictName, decided: Mapping[SliceName, RateEstimate], worst_slices: Sequence[SliceName]
+) -> str:
+    wanted, every = percent(gate.min or 0.0), count(len(decided), "slice")
+    if verdict == "pass":
+        return f"{every} by {gate.by}: each at least {wanted}"
+    named = ", ".join(
+        f"{name[1]} {percent(decided[name].value)} of {decided[name].n:,}" for name in worst_slices[:_MAX_NAMED]
+    )
+    what = f"below {wanted}" if verdict == "fail" else f"too few cases to show {wanted}"
+    return f"{len(worst_slices):,} of {every} by {gate.by} {what}: {named}{_more(worst_slices)}"
+
+
+def _no_slice(gate: SliceGate) -> str:
+    return f"no case is in a slice by {gate.by}"
+
+
+def _more(names: Sequence[SliceName]) -> str:
+    return f" and {len(names) - _MAX_NAMED:,} more" if len(names) > _MAX_NAMED else ""

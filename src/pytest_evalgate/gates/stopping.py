@@ -1,6 +1,7 @@
-"""Which suites may stop: their gates say the same however the cases turn out that have not run.
+"""Early stopping by certainty: a suite may stop when the remaining cases can no longer change a gate result.
 
-Gates get no better by a further miss and no worse by a further pass, so the two extremes speak for everything between.
+Gate results are monotone in the cases: no further miss improves one, no further pass worsens one. So it is enough to
+decide twice, with all remaining cases missed and with all of them passed. The verdict equals that of the full run.
 """
 
 from __future__ import annotations
@@ -18,18 +19,18 @@ if TYPE_CHECKING:
     from pytest_evalgate.config import Gate
     from pytest_evalgate.gates.decide import SuiteDecision
     from pytest_evalgate.gates.rules import SuiteRules
-    from pytest_evalgate.records.results import Baseline, SuitePlan, SuiteRun
+    from pytest_evalgate.records.results import SuitePlan, SuiteRun
 
 MIN_REMAINING_SHARE: Final = 0.1
-"""The share of cases that has to be left: a run that is nearly whole is worth more whole, it can be promoted."""
+"""Fewest remaining cases, as a share: a nearly complete run is finished, because only full runs can be promoted."""
 
 
 def stoppable_suites(suites: Sequence[SuiteRun], rules: Mapping[str, SuiteRules]) -> frozenset[str]:
-    """Name the suites whose every gate result is certain.
+    """Return the names of the suites of which every gate result is certain.
 
     Args:
         suites: All suites of the build, as far as they have run: the tests of their gates share one alpha.
-        rules: For each suite how it is judged.
+        rules: Rules of each suite, by its name.
 
     """
     candidates = [suite for suite in suites if _is_candidate(suite, rules[suite.plan.name])]
@@ -40,27 +41,24 @@ def stoppable_suites(suites: Sequence[SuiteRun], rules: Mapping[str, SuiteRules]
 
 
 def supports_stopping(plan: SuitePlan, rules: SuiteRules) -> bool:
-    """Tell whether the gates of a suite have extremes: passed and failed cases, one trial each, then and now.
+    """Return whether the gates of a suite are monotone: one trial a case, passed or failed, in both runs.
 
-    Costs and latencies only grow with the cases, and a t test may say less of a drop for one more outlier.
+    Costs and latencies only grow with the cases, and a t test can become less significant by one more drop that is
+    an outlier.
     """
     return (
         rules.stop != "never"
         and rules.baseline is not None
-        and _is_single(rules.baseline)
+        and all(case.values in {(0.0,), (1.0,)} for case in rules.baseline.cases.values())
         and plan.trials == Measure(rules.aggregate).trials == 1
         and all(case.cluster is None for case in plan.cases)
         and not any(_is_not_monotone(gate, rules) for gate in rules.effective_gates)
     )
 
 
-def _is_single(baseline: Baseline) -> bool:
-    return all(case.values in {(0.0,), (1.0,)} for case in baseline.cases.values())
-
-
 def _is_not_monotone(gate: Gate, rules: SuiteRules) -> bool:
     if isinstance(gate, PassRateGate | SliceGate) and gate.min is not None:
-        return bool(rules.deciding_judges)  # a corrected rate also rests on what rules decided before the judge
+        return bool(rules.deciding_judges)  # a corrected rate also depends on the cases that rules failed
     return isinstance(gate, BudgetGate | MeanScoreGate) or (
         isinstance(gate, NoRegressionGate) and gate.scorer is not None
     )
@@ -75,12 +73,12 @@ def _is_candidate(suite: SuiteRun, rules: SuiteRules) -> bool:
 
 
 def _is_certain(suite: SuiteRun, rules: SuiteRules, at_best: SuiteDecision) -> bool:
-    """Hold the extremes against each other.
+    """Return whether both extremes have the same gate results.
 
-    At worst the suite has all of the alpha for itself: others may yet fall out of the family, for want of answers.
-    A gate that is invalid wants a new baseline, for which the run has to be whole.
+    At worst the suite has all of alpha for itself, because other suites may become incomplete and leave the family.
+    An invalid gate asks for a new baseline, which needs a full run.
     """
     name = suite.plan.name
     at_worst = decide_all([suite], {name: rules}, "worst")[name]
-    found = [gate.result for gate in at_worst.gates]
-    return "invalid" not in found and found == [gate.result for gate in at_best.gates]
+    results = [gate.result for gate in at_worst.gates]
+    return "invalid" not in results and results == [gate.result for gate in at_best.gates]

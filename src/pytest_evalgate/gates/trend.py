@@ -1,14 +1,18 @@
-"""The trend over stored runs: slides that every single build passes. Advice, never a reason to fail."""
+"""Trend over stored runs: declines that every single build passes. Advice, never a reason to fail.
+
+A CUSUM chart detects slow declines, a robust z-score single outliers.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from pytest_evalgate.records.results import Trend
-from pytest_evalgate.stats.trend import RobustZ, cusum_down, ewma, robust_z, run_sigma
+from pytest_evalgate.stats.trend import cusum_down, ewma, robust_z, run_sigma
 from pytest_evalgate.text.wording import count, percent
 
 if TYPE_CHECKING:
@@ -17,64 +21,58 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import HistoryRow
 
 _MIN_RUNS: Final = 7
-"""Earlier runs that a trend needs: what a median and its spread are good for."""
+"""Fewest earlier runs of a trend: those that a median and a MAD need."""
 
 _THIRD: Final = 3
-"""The first third of the runs is what is usual: as they grow in number, chance in the level costs fewer alarms."""
+"""The in-control level is that of the first third of the runs, at least seven: more runs give a more precise level."""
 
-_SLACK: Final = 0.5
-_LIMIT: Final = 5.0
-"""Of the run-to-run standard deviation: what a run may lack, and what the runs together may lack beyond that."""
+_SLACK: Final = 0.5  # k of the CUSUM chart, in run-to-run standard deviations
+_LIMIT: Final = 5.0  # h
 
 _EWMA_WEIGHT: Final = 0.2
 
 
 def trend_of(history: Sequence[HistoryRow], now: HistoryRow) -> Trend | None:
-    """Look at ``now`` together with the earlier runs that it can be compared with.
+    """Compute the trend of ``now`` and the earlier runs with the same suite, golden set, scorers and baseline.
 
-    Those are runs of its suite with the same golden set, scorers and baseline. Runs that failed are left out: a gate
-    has said so, and what they measured was not accepted.
+    Failed runs are left out: their gate reported them, and their changes were not accepted.
 
     Args:
-        history: The stored runs, oldest first, of any suite; ``now`` may be among them already.
-        now: The run that was just judged.
+        history: The stored runs, oldest first, of any suite; ``now`` may be one of them.
+        now: The run that was just decided.
 
     Returns:
         The trend; None with fewer than seven earlier runs.
 
     """
-    earlier = [row for row in history if _comparable(row, now)]
+    same = attrgetter("suite", "golden_sha256", "scorers_sha256", "baseline_run_id")
+    earlier = [row for row in history if row.run_id != now.run_id and row.verdict != "fail" and same(row) == same(now)]
     if len(earlier) < _MIN_RUNS:
         return None
     runs = [*earlier, now]
     rates = [run.pass_rate for run in runs]
     usual = _in_control_level(runs)
-    slide = _find_decline(rates, usual)
+    decline = _find_decline(rates, usual)
     found = robust_z(rates[:-1], now.pass_rate, now.cases)
-    if slide.alarm:
-        message = _decline_message(runs[slide.start :], usual)
+    if decline.alarm:
+        message = _decline_message(runs[decline.start :], usual)
     elif found.alert:
-        message = _outlier_message(now, found, len(earlier))
+        message = (
+            f"{now.suite} has an unusually {'low' if now.pass_rate < found.median else 'high'} pass rate: "
+            f"{percent(now.pass_rate)} (median of {count(len(earlier), 'earlier run')}: {percent(found.median)})"
+        )
     else:
-        message = f"no slide of {now.suite}: {count(len(runs), 'run')} passed {percent(_mean(rates))} on average"
+        message = f"no decline of {now.suite}: {count(len(runs), 'run')} passed {percent(_mean(rates))} on average"
     return Trend(
         runs=len(runs),
         level=usual.level,
-        cusum=slide.sum,
-        limit=slide.limit,
-        alarm=slide.alarm,
-        since=runs[slide.start].run_id if slide.alarm else None,
+        cusum=decline.sum,
+        limit=decline.limit,
+        alarm=decline.alarm,
+        since=runs[decline.start].run_id if decline.alarm else None,
         z=found.z,
         message=message,
     )
-
-
-def _comparable(row: HistoryRow, now: HistoryRow) -> bool:
-    return row.run_id != now.run_id and row.verdict != "fail" and _measured(row) == _measured(now)
-
-
-def _measured(row: HistoryRow) -> tuple[str | None, ...]:
-    return row.suite, row.golden_sha256, row.scorers_sha256, row.baseline_run_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +88,15 @@ def _in_control_level(runs: Sequence[HistoryRow]) -> _InControlLevel:
     rates = [run.pass_rate for run in first]
     level, cases = _mean(rates), runs[-1].cases
     flips = [run.discordance for run in first if run.discordance is not None]
-    # without a baseline, the most that chance makes of such a rate; and never none, or one case would be an alarm
+    # without a baseline, the discordance of independent trials, an upper estimate; at least one case, or a single flip
+    # would be an alarm
     discordance = max(float(np.median(flips)) if flips else 2 * level * (1 - level), 1 / cases)
     return _InControlLevel(level, run_sigma(rates, discordance, cases))
 
 
 @dataclass(frozen=True, slots=True)
 class _Decline:
-    """What the runs lack together, held against its limit, and the place of the first that counts in it."""
+    """The CUSUM of the last run, its limit, and the index of the run at which the sum started to grow."""
 
     sum: float
     limit: float
@@ -106,11 +105,11 @@ class _Decline:
 
 
 def _find_decline(rates: Sequence[float], usual: _InControlLevel) -> _Decline:
-    """Sum up what the runs lack; no alarm where the moving average is back, as the sum needs long to come down."""
+    """Return the CUSUM of the runs; no alarm if the EWMA is back at the level, since the sum decreases slowly."""
     slack, limit = _SLACK * usual.sigma, _LIMIT * usual.sigma
     sums = cusum_down(rates, usual.level, slack, limit).s
     average = ewma(rates, _EWMA_WEIGHT, usual.level, usual.sigma).ewma[-1]
-    start = max((place + 1 for place, lacking in enumerate(sums) if lacking == 0), default=0)
+    start = max((place + 1 for place, total in enumerate(sums) if total == 0), default=0)
     return _Decline(sums[-1], limit, start, alarm=sums[-1] > limit and average < usual.level - slack)
 
 
@@ -118,20 +117,12 @@ def _decline_message(runs: Sequence[HistoryRow], usual: _InControlLevel) -> str:
     first, now = runs[0], runs[-1]
     which = f"last {len(runs)} runs" if len(runs) > 1 else "newest run"
     rate = _mean([run.pass_rate for run in runs])
-    lacking = f"{100 * (usual.level - rate):.1f} points below the usual {percent(usual.level)}"
+    below = f"{100 * (usual.level - rate):.1f} points below the usual {percent(usual.level)}"
     unseen = "" if now.verdict == "fail" else ", and no gate failed"
     commit = f" (commit {first.commit[:7]})" if first.commit else ""
     return (
-        f"{now.suite} has slid: its {which} passed {percent(rate)} on average, {lacking}{unseen}; "
+        f"{now.suite} has declined: its {which} passed {percent(rate)} on average, {below}{unseen}; "
         f"first seen in run {first.run_id}{commit}"
-    )
-
-
-def _outlier_message(now: HistoryRow, found: RobustZ, earlier: int) -> str:
-    word = "little" if now.pass_rate < found.median else "much"
-    return (
-        f"{now.suite} passed unusually {word}: {percent(now.pass_rate)}, "
-        f"where the median of {count(earlier, 'earlier run')} is {percent(found.median)}"
     )
 
 

@@ -1,4 +1,4 @@
-"""JSONL to golden sets: parse, translate, check, identify, fingerprint."""
+"""Golden sets: JSONL files of cases, checked, identified and fingerprinted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Fingerprints: whether a case, or a whole golden set, is still the one that was measured before."""
+"""The canonical row of a golden set, and the case that it becomes: fields, id and fingerprint.
+
+`parse_row` is the entry. Two runs are compared by fingerprints: an equal fingerprint shows that a case did not change,
+an equal digest that a golden set did not.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ import unicodedata
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from operator import attrgetter
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError
 
@@ -22,133 +26,6 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
     from pytest_evalgate.records.results import GoldenSet
-
-_DEFAULTS = {field.name: getattr(Case(""), field.name) for field in fields(Case)}
-
-
-class _NonDefaults:
-    """Reads those of some fields of a case that differ from their default; every row of every set passes here."""
-
-    def __init__(self, names: Iterable[str]) -> None:
-        self._names = tuple(names)
-        self._read = attrgetter(*self._names)
-        self._defaults = tuple(_DEFAULTS[name] for name in self._names)
-
-    def __call__(self, case: Case) -> dict[str, Any]:
-        columns = zip(self._names, self._read(case), self._defaults, strict=True)
-        return {name: value for name, value, default in columns if value is not default and value != default}
-
-
-_identity = _NonDefaults(("input", "messages", "vars", "expected"))
-_graded_fields = _NonDefaults(
-    (
-        "input",
-        "messages",
-        "vars",
-        "expected",
-        "expected_any",
-        "rubric",
-        "context",
-        "reference_context",
-        "expected_tools",
-        "asserts",
-    )
-)
-_whole_row = _NonDefaults(name for name in _DEFAULTS if name not in {"place", "fingerprint"})
-
-
-def fingerprint(case: Case) -> str:
-    """SHA-256, in hexadecimal, of what is asked and what is wanted; tags, metadata and the line are not part of it.
-
-    A field that has its default is left out, so that a field added to `Case` later changes no fingerprint.
-    """
-    return jsonl.digest(_graded_fields(case))
-
-
-def content_id(case: Case) -> str:
-    """Name a case after its content: a line number would change with every row that is put in above it."""
-    return jsonl.digest(_identity(case))[:12]
-
-
-def set_digest(cases: Iterable[Case]) -> str:
-    """SHA-256, in hexadecimal, of all fields of all cases, whatever their order and their lines."""
-    return jsonl.digest(sorted([case.id, jsonl.digest(_whole_row(case))] for case in cases))
-
-
-LONGEST_ID = 200
-_INVISIBLE = frozenset({"Cc", "Cf", "Zl", "Zp"})  # control; bidirectional, zero-width and tags; line breaks
-
-
-def normalise(given: Any) -> str:
-    """Turn the id that a row gives, a string or a whole number, into its NFC text.
-
-    Raises:
-        ValueError: it cannot be an id; the message says why.
-
-    """
-    if isinstance(given, bool) or not isinstance(given, str | int):
-        shown = jsonl.canonical(given)[:60]
-        raise ValueError(f"must be a string or a whole number, not {shown}")  # noqa: TRY004 - one error for all faults
-    normal = unicodedata.normalize("NFC", str(given))
-    if fault := _problem(normal):
-        raise ValueError(f"{jsonl.quote_text(normal)} {fault}")
-    return sys.intern(normal)  # it stands in the case, the plan, the recordings and the results
-
-
-def duplicate_ids(named: Iterable[tuple[str, Place]]) -> list[LineProblem]:
-    """List the ids of one file that stand on an earlier line of it."""
-    return [_duplicate(name, place, f"line {first.line}") for name, place, first in _repeats(named)]
-
-
-def check_unique(sets: Iterable[GoldenSet]) -> list[LineProblem]:
-    """List the ids that stand more than once in ``sets``, the golden sets of one suite."""
-    named = ((case.id, case.place) for golden in sets for case in golden)
-    return [_duplicate(name, place, str(first)) for name, place, first in _repeats(named)]
-
-
-def _repeats(named: Iterable[tuple[str, Place]]) -> Iterator[tuple[str, Place, Place]]:
-    """Yield each id that was met before, where it stands and where it was first met."""
-    first: dict[str, Place] = {}
-    for name, place in named:
-        if name in first:
-            yield name, place, first[name]
-        else:
-            first[name] = place
-
-
-def _duplicate(name: str, place: Place, where: str) -> LineProblem:
-    return LineProblem(place.file, place.line, "", f"duplicate id {jsonl.quote_text(name)} (first at {where})")
-
-
-def _problem(name: str) -> str:
-    if not name:
-        return "is empty; leave it out to have one made from the content"
-    if len(name) > LONGEST_ID:
-        return f"is {len(name)} characters long, at most {LONGEST_ID}"
-    if name != name.strip():
-        return "starts or ends with white space"
-    if "::" in name:
-        return 'contains "::", which separates the parts of a test name'
-    for character in name:
-        if unicodedata.category(character) in _INVISIBLE:
-            return f"contains the invisible character U+{ord(character):04X}"
-    return ""
-
-
-_NEAR = 0.82  # "tag", "inputs" and "wieght" are slips; "text", "idx" and "meta" are names of their own
-_LONGEST_SLIP = 40
-_INPUT_FIELDS = ("messages", "vars", "output")
-_WORDS = {
-    "dict_type": "an object",
-    "finite_number": "finite",
-    "float_type": "a number",
-    "greater_than": "greater than {gt}",
-    "greater_than_equal": "at least {ge}",
-    "int_type": "a whole number",
-    "less_than_equal": "at most {le}",
-    "string_type": "a string",
-    "tuple_type": "a list",
-}
 
 
 def _one_or_many(value: Any) -> Any:
@@ -180,7 +57,7 @@ _Messages = Annotated[tuple[Annotated[dict[str, Any], AfterValidator(_with_role)
 
 
 class GoldenRow(BaseModel):
-    """The fields of a row beside its id; null means the same as leaving the field out."""
+    """The fields of a row, apart from its id. A null field is an absent field."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
@@ -206,15 +83,29 @@ class GoldenRow(BaseModel):
     human_label: Any = None
 
 
-_EMPTY = GoldenRow()
-_CHECKED = frozenset(GoldenRow.model_fields)
-FIELDS = _CHECKED | {"id"}
-"""The names that a row of the canonical record may have."""
+_CHECKED: Final = frozenset(GoldenRow.model_fields)
+FIELDS: Final = _CHECKED | {"id"}
+"""The names of the fields of a canonical row."""
+
+_EMPTY: Final = GoldenRow()
+_SIMILARITY: Final = 0.82  # "tag", "inputs" and "wieght" are typing errors; "text", "idx" and "meta" are other names
+_LONGEST_TYPO: Final = 40
+_REQUIREMENTS: Final = {
+    "dict_type": "an object",
+    "finite_number": "finite",
+    "float_type": "a number",
+    "greater_than": "greater than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "int_type": "a whole number",
+    "less_than_equal": "at most {le}",
+    "string_type": "a string",
+    "tuple_type": "a list",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedRow:
-    """What became of a row: a case, or problems; ``id`` is known as soon as the row gives a good one."""
+    """The result of parsing a row: a case or problems. ``id`` is set if it is valid, even with problems."""
 
     id: str | None
     case: Case | None
@@ -222,11 +113,15 @@ class ParsedRow:
 
 
 def parse_row(row: Mapping[str, Any], place: Place) -> ParsedRow:
-    """Turn a row of the canonical record into a case, or list everything that is wrong with it.
+    """Parse a canonical row into a case, or list all of its problems.
 
-    A field with an unknown name is kept in the metadata, unless the name is a near miss of a known one.
+    A field with an unknown name goes into the metadata, unless the name is close to that of a known field.
     """
-    problems = [*_name_problems(row), *_input_problems(row)]
+    problems = list(_name_problems(row))
+    if "input" not in row and not any(row.get(name) for name in ("messages", "vars", "output")):
+        problems.append(
+            ("", 'has no input: add "input" (null if only a recorded output is graded), "messages" or "vars"')
+        )
     name, checked = None, _EMPTY
     try:
         name = None if row.get("id") is None else normalise(row["id"])
@@ -237,17 +132,15 @@ def parse_row(row: Mapping[str, Any], place: Place) -> ParsedRow:
     except ValidationError as error:
         problems += [_explain(detail) for detail in error.errors(include_url=False)]
     if problems:
-        return ParsedRow(name, None, tuple(LineProblem(place.file, place.line, *fault) for fault in problems))
-    case = _case(name, row, checked, place)
-    return ParsedRow(case.id, case)
-
-
-def _case(name: str | None, row: Mapping[str, Any], checked: GoldenRow, place: Place) -> Case:
+        return ParsedRow(name, None, tuple(LineProblem(place.file, place.line, *problem) for problem in problems))
     given = {field: value for field in checked.model_fields_set if (value := getattr(checked, field)) is not None}
     if unknown := {field: value for field, value in row.items() if field not in FIELDS}:
         given["metadata"] = {**given.get("metadata", {}), **unknown}
     draft = Case(id=name or "", **given)
-    return Case(id=name or content_id(draft), place=place, fingerprint=fingerprint(draft), **given)
+    # an id from the content, because a line number would change with every row that is added above
+    case_id = name or jsonl.digest(_identity(draft))[:12]
+    case = Case(id=case_id, place=place, fingerprint=fingerprint(draft), **given)
+    return ParsedRow(case.id, case)
 
 
 def _name_problems(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -260,26 +153,119 @@ def _name_problems(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         elif near := _near_miss(name):
             yield jsonl.escape_text(name), f'unknown field; did you mean "{near}"? If not, move it into metadata'
         elif isinstance(metadata, dict) and name in metadata:
-            yield jsonl.escape_text(name), "stands in the row and in its metadata; keep one"
+            yield jsonl.escape_text(name), "is both in the row and in its metadata; keep one"
 
 
-def _input_problems(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    if "input" not in row and not any(row.get(name) for name in _INPUT_FIELDS):
-        yield "", 'asks nothing: give "input" (null where only a recorded output is graded), "messages" or "vars"'
-
-
-@lru_cache(maxsize=256)  # 0.2 ms a name, and the same few names stand in every row
+@lru_cache(maxsize=256)  # 0.2 ms a name, and all rows have the same few names
 def _near_miss(name: str) -> str | None:
-    if len(name) > _LONGEST_SLIP:
+    if len(name) > _LONGEST_TYPO:
         return None
-    return next(iter(difflib.get_close_matches(name.strip().lower(), sorted(FIELDS), n=1, cutoff=_NEAR)), None)
+    near = difflib.get_close_matches(name.strip().lower(), sorted(FIELDS), n=1, cutoff=_SIMILARITY)
+    return next(iter(near), None)
 
 
 def _explain(detail: ErrorDetails) -> tuple[str, str]:
     field = "".join(
         f"[{part}]" if isinstance(part, int) else f".{jsonl.escape_text(part)}" for part in detail["loc"]
     ).removeprefix(".")
-    if detail["type"] not in _WORDS:
+    if detail["type"] not in _REQUIREMENTS:
         return field, detail["msg"].removeprefix("Value error, ")
-    wanted = _WORDS[detail["type"]].format(**detail.get("ctx", {}))
+    wanted = _REQUIREMENTS[detail["type"]].format(**detail.get("ctx", {}))
     return field, f"must be {wanted}, not {jsonl.canonical(detail['input'])[:60]}"
+
+
+LONGEST_ID: Final = 200
+_INVISIBLE: Final = frozenset({"Cc", "Cf", "Zl", "Zp"})  # control, zero-width, bidirectional, line break
+
+
+def normalise(given: Any) -> str:
+    """Return the id of a row, a string or a whole number, as NFC text.
+
+    Raises:
+        ValueError: It cannot be an id; the message is the reason.
+
+    """
+    if isinstance(given, bool) or not isinstance(given, str | int):
+        raise ValueError(  # noqa: TRY004 - one error type for all problems
+            f"must be a string or a whole number, not {jsonl.canonical(given)[:60]}"
+        )
+    name = unicodedata.normalize("NFC", str(given))
+    if problem := _id_problem(name):
+        raise ValueError(f"{jsonl.quote_text(name)} {problem}")
+    return sys.intern(name)  # the case, the plan, the recordings and the results all contain it
+
+
+def _id_problem(name: str) -> str:
+    if not name:
+        return "is empty; remove the field to get an id that is generated from the content"
+    if len(name) > LONGEST_ID:
+        return f"is {len(name)} characters long, at most {LONGEST_ID}"
+    if name != name.strip():
+        return "starts or ends with white space"
+    if "::" in name:
+        return 'contains "::", which separates the parts of a test name'
+    for character in name:
+        if unicodedata.category(character) in _INVISIBLE:
+            return f"contains the invisible character U+{ord(character):04X}"
+    return ""
+
+
+def duplicate_ids(named: Iterable[tuple[str, Place]]) -> list[LineProblem]:
+    """Return a problem for each id that an earlier line of the same file has."""
+    return [_duplicate(name, place, f"line {first.line}") for name, place, first in _repeats(named)]
+
+
+def check_unique(sets: Iterable[GoldenSet]) -> list[LineProblem]:
+    """Return a problem for each id that occurs again in ``sets``, the golden sets of one suite."""
+    named = ((case.id, case.place) for golden in sets for case in golden)
+    return [_duplicate(name, place, str(first)) for name, place, first in _repeats(named)]
+
+
+def _repeats(named: Iterable[tuple[str, Place]]) -> Iterator[tuple[str, Place, Place]]:
+    """Yield each repeated id, its place, and the place of its first occurrence."""
+    first: dict[str, Place] = {}
+    for name, place in named:
+        if name in first:
+            yield name, place, first[name]
+        else:
+            first[name] = place
+
+
+def _duplicate(name: str, place: Place, where: str) -> LineProblem:
+    return LineProblem(place.file, place.line, "", f"duplicate id {jsonl.quote_text(name)} (first at {where})")
+
+
+_DEFAULTS: Final = {field.name: getattr(Case(""), field.name) for field in fields(Case)}
+
+
+class _NonDefaults:
+    """Reader of those of some fields of a case that differ from their default; called twice or more for every row."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+        self._read = attrgetter(*names)
+        self._defaults = tuple(_DEFAULTS[name] for name in names)
+
+    def __call__(self, case: Case) -> dict[str, Any]:
+        columns = zip(self._names, self._read(case), self._defaults, strict=True)
+        return {name: value for name, value, default in columns if value is not default and value != default}
+
+
+_IDENTITY: Final = ("input", "messages", "vars", "expected")
+_GRADED: Final = ("expected_any", "rubric", "context", "reference_context", "expected_tools", "asserts")
+_identity = _NonDefaults(*_IDENTITY)
+_graded_fields = _NonDefaults(*_IDENTITY, *_GRADED)
+_whole_row = _NonDefaults(*(name for name in _DEFAULTS if name not in {"place", "fingerprint"}))
+
+
+def fingerprint(case: Case) -> str:
+    """Return the SHA-256 of the question and the expected values, in hexadecimal; tags and metadata do not count.
+
+    Fields with their default are left out, so that a field added to `Case` later changes no fingerprint.
+    """
+    return jsonl.digest(_graded_fields(case))
+
+
+def set_digest(cases: Iterable[Case]) -> str:
+    """Return the SHA-256 of all fields of all cases, in hexadecimal; the order and the lines do not count."""
+    return jsonl.digest(sorted([case.id, jsonl.digest(_whole_row(case))] for case in cases))

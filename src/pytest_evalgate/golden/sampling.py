@@ -1,74 +1,24 @@
-"""Sampling: a part of a suite's cases that has its slices as the whole has them, the same whenever it is drawn."""
+"""Stratified sampling of a suite's cases, reproducible from a seed."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Mapping
 
     from pytest_evalgate.records.results import SuitePlan
 
-    SliceName = tuple[str, str]
+    SliceName = tuple[str, str]  # ("lang", "de")
     Stratum = tuple[SliceName, ...]
 
 
-def draw_sample(
-    cases: Mapping[str, Collection[SliceName]], size: int, *, seed: str, always: Collection[str] = ()
-) -> tuple[str, ...]:
-    """Draw a sample, stratified by the slices: cases that lie in the same slices are one stratum.
-
-    A stratum gets its share of the sample, rounded up or down by the seed, so that every case has the same chance. A
-    slice that would be left without a case gets one, the strata above it a little less; where the sample is too small
-    to hold every slice, none is favoured. The order of ``cases`` does not enter.
-
-    Args:
-        cases: For each case, by id, the (by, value) pairs of its slices.
-        size: How many cases to draw; all of them where there are no more.
-        seed: What the draw depends on beside the cases.
-        always: Ids of cases that are drawn whatever the seed says; where they are more than ``size``, nothing else is.
-
-    Returns:
-        The ids that were drawn, in the order of ``cases``.
-
-    """
-    if size >= len(cases):
-        return tuple(cases)
-    lottery = _Lottery(
-        strata={case: tuple(sorted(set(slices))) for case, slices in cases.items()},
-        ranks={case: _digest(seed, case) for case in cases},
-        start=int.from_bytes(_digest(seed, "")),
-    )
-    drawn = lottery.draw_sample(size, {case for case in cases if case in always})
-    return tuple(case for case in cases if case in drawn)
-
-
-def sample_ids(plan: SuitePlan, size: int | None, always: Collection[str] = ()) -> frozenset[str]:
-    """Return the ids of a sample of a suite; of all its cases where no more than ``size`` of them run.
-
-    The seed is the suite's name and the digest of its golden sets: the sample stays as long as these do. A case that
-    this branch has edited counts once, and is drawn as it stands here and at the base.
-
-    Args:
-        plan: The plan of all cases.
-        size: How many cases to draw, of those that are not skipped; None draws them all.
-        always: Tags of the cases that every sample holds, skipped or not.
-
-    """
-    kept = {case.golden_id for case in plan.cases if not set(always).isdisjoint(case.tags)}
-    units = {case.golden_id: case.slices for case in plan.cases if case.skip is None or case.golden_id in kept}
-    if size is None or size >= len(units):
-        return frozenset(case.id for case in plan.cases)
-    drawn = set(draw_sample(units, size, seed=f"{plan.name}\0{plan.golden_sha256}", always=kept))
-    return frozenset(case.id for case in plan.cases if case.golden_id in drawn)
-
-
 def sample_plan(plan: SuitePlan, size: int | None, always: Collection[str] = ()) -> SuitePlan:
-    """Return the plan of a sample, as `sample_ids` draws it; the plan itself where that is the whole suite."""
+    """Return the plan of the sample that `sample_ids` draws, or ``plan`` itself if that is the whole suite."""
     drawn = sample_ids(plan, size, always)
     if len(drawn) == len(plan.cases):
         return plan
@@ -76,59 +26,114 @@ def sample_plan(plan: SuitePlan, size: int | None, always: Collection[str] = ())
     return replace(plan, cases=cases, drawn_from=len(plan.cases))
 
 
-@dataclass(frozen=True, slots=True)
-class _Lottery:
-    """Cases by id with their strata and their ranks, and where the shares of the strata begin: what the seed says."""
+def sample_ids(plan: SuitePlan, size: int | None, always: Collection[str] = ()) -> frozenset[str]:
+    """Draw a sample of a suite and return the case ids.
 
-    strata: Mapping[str, Stratum]
-    ranks: Mapping[str, bytes]
-    start: int
+    The seed is the suite's name and the digest of its golden sets, so the sample changes only when these do. A case
+    that this branch edited is planned twice, with its text here and with its text at the base. It counts as one case,
+    and both are drawn together.
 
-    def draw_sample(self, size: int, kept: Collection[str]) -> set[str]:
-        """Return ``size`` cases, those in ``kept`` among them."""
-        if len(kept) >= size:
-            return set(kept)
-        fixed = {*kept, *self._covering(kept)}
-        if len(fixed) > size:
-            fixed = set(kept)
-        sizes = Counter(self.strata.values())
-        places = self._allotted(sizes, Counter(self.strata[case] for case in fixed), size)
-        drawn: set[str] = set()
-        for case in (*fixed, *sorted(self.strata.keys() - fixed, key=self.ranks.__getitem__)):
-            if places[self.strata[case]] > 0:
-                places[self.strata[case]] -= 1
-                drawn.add(case)
-        return drawn
+    Args:
+        plan: The plan of all cases.
+        size: Number of cases to draw from those that are not skipped. None returns all.
+        always: Tags of the cases that every sample includes, even if they are skipped.
 
-    def _covering(self, kept: Collection[str]) -> Iterator[str]:
-        """Yield cases so that every slice has one, the rarest slice first: its case often lies in others too."""
-        holders: dict[SliceName, list[str]] = {}
-        for case, stratum in self.strata.items():
-            for name in stratum:
-                holders.setdefault(name, []).append(case)
-        covered = {name for case in kept for name in self.strata[case]}
-        for name, cases in sorted(holders.items(), key=lambda held: (len(held[1]), held[0])):
-            if name not in covered:
-                chosen = min(cases, key=self.ranks.__getitem__)
-                covered.update(self.strata[chosen])
-                yield chosen
-
-    def _allotted(self, sizes: Mapping[Stratum, int], least: Mapping[Stratum, int], left: int) -> dict[Stratum, int]:
-        """Divide ``left`` places among the strata by their sizes, none below its ``least``.
-
-        The shares stand in a row, and every whole number that a row of steps of length one hits, begun at a place that
-        the seed chooses, is a place for the stratum that lies there.
-        """
-        shared, total = dict(sorted(sizes.items())), sum(sizes.values())
-        places: dict[Stratum, int] = {}
-        while short := [one for one, size in shared.items() if left * size < least.get(one, 0) * total]:
-            for stratum in short:
-                places[stratum] = least[stratum]
-            left, total = left - sum(least[one] for one in short), total - sum(shared.pop(one) for one in short)
-        bounds = list(accumulate(shared.values(), initial=0))
-        hits = [(left * bound + self.start % total) // total for bound in bounds]
-        return places | {one: hits[index + 1] - hits[index] for index, one in enumerate(shared)}
+    """
+    required = {case.golden_id for case in plan.cases if not set(always).isdisjoint(case.tags)}
+    slices = {case.golden_id: case.slices for case in plan.cases if case.skip is None or case.golden_id in required}
+    if size is None or size >= len(slices):
+        return frozenset(case.id for case in plan.cases)
+    drawn = set(draw_sample(slices, size, seed=f"{plan.name}\0{plan.golden_sha256}", always=required))
+    return frozenset(case.id for case in plan.cases if case.golden_id in drawn)
 
 
-def _digest(seed: str, case: str) -> bytes:
-    return hashlib.sha256(f"{seed}\0{case}".encode()).digest()
+def draw_sample(
+    slices: Mapping[str, Collection[SliceName]], size: int, *, seed: str, always: Collection[str] = ()
+) -> tuple[str, ...]:
+    """Draw a stratified sample of case ids.
+
+    Cases with the same set of slices form one stratum. Allocation is proportional, rounded by systematic sampling, so
+    every case has the same inclusion probability. A slice that would get no case gets one. If ``size`` is too small to
+    cover every slice, coverage is dropped rather than favouring some slices.
+
+    Args:
+        slices: Slice names of each case, by case id.
+        size: Number of cases to draw. All cases are returned if there are no more than that.
+        seed: Any string; the same seed and cases give the same sample, in whatever order the cases come.
+        always: Case ids to include. If there are at least ``size`` of them, they are the sample.
+
+    Returns:
+        The drawn ids, in the order of ``slices``.
+
+    """
+    if size >= len(slices):
+        return tuple(slices)
+    strata = {case: tuple(sorted(set(names))) for case, names in slices.items()}
+    order = {case: _hash(seed, case) for case in slices}  # a seeded permutation, independent of the input order
+    chosen = {case for case in slices if case in always}
+    if len(chosen) < size:
+        required = chosen | _slice_cover(strata, order, chosen)
+        if len(required) > size:
+            required = chosen
+        places = _allocate(
+            Counter(strata.values()),
+            size,
+            at_least=Counter(strata[case] for case in required),
+            start=int.from_bytes(_hash(seed, "")),
+        )
+        rest = sorted(strata.keys() - required, key=order.__getitem__)
+        chosen = set()
+        for case in (*required, *rest):
+            if places[strata[case]] > 0:
+                places[strata[case]] -= 1
+                chosen.add(case)
+    return tuple(case for case in slices if case in chosen)
+
+
+def _slice_cover(strata: Mapping[str, Stratum], order: Mapping[str, bytes], chosen: Collection[str]) -> set[str]:
+    """Return one case for each slice that ``chosen`` does not cover.
+
+    Greedy set cover, rarest slice first: a case of a rare slice usually covers common ones as well.
+    """
+    cases_of: dict[SliceName, list[str]] = {}
+    for case, stratum in strata.items():
+        for name in stratum:
+            cases_of.setdefault(name, []).append(case)
+    covered = {name for case in chosen for name in strata[case]}
+    cover = set()
+    for name, cases in sorted(cases_of.items(), key=lambda item: (len(item[1]), item[0])):
+        if name not in covered:
+            case = min(cases, key=order.__getitem__)
+            cover.add(case)
+            covered.update(strata[case])
+    return cover
+
+
+def _allocate(
+    sizes: Mapping[Stratum, int], places: int, *, at_least: Mapping[Stratum, int], start: int
+) -> dict[Stratum, int]:
+    """Divide ``places`` among strata in proportion to ``sizes``, with a minimum for each.
+
+    Strata whose proportional share is below their minimum get the minimum; the rest is divided again. Shares are made
+    whole by systematic sampling: the strata are laid end to end and a place goes to each stratum that contains one of
+    ``places`` equally spaced points, the first at a seeded offset. Simple rounding would always favour the same
+    strata.
+    """
+    open_sizes = dict(sorted(sizes.items()))
+    total = sum(sizes.values())
+    allocation: dict[Stratum, int] = {}
+    while short := [s for s, size in open_sizes.items() if places * size < at_least.get(s, 0) * total]:
+        for stratum in short:
+            allocation[stratum] = at_least[stratum]
+            places -= at_least[stratum]
+        total -= sum(open_sizes.pop(stratum) for stratum in short)
+    # integers throughout, so that the shares are exact
+    edges = list(accumulate(open_sizes.values(), initial=0))
+    points_before = [(places * edge + start % total) // total for edge in edges] if total else [0]
+    for i, stratum in enumerate(open_sizes):
+        allocation[stratum] = points_before[i + 1] - points_before[i]
+    return allocation
+
+
+def _hash(seed: str, text: str) -> bytes:
+    return hashlib.sha256(f"{seed}\0{text}".encode()).digest()

@@ -1,3 +1,3 @@
-"""Judges: scorers that ask a model by a protocol of its own, and what their word is worth."""
+"""Judges: scorers that ask a model, and the calibration that shows how far to trust them."""
 
 from __future__ import annotations

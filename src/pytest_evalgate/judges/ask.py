@@ -1,11 +1,14 @@
-"""Asking a judge: one call, and a second one that shows it its own reply where that could not be read."""
+"""Client of one judge: sends a question, and asks once more if the reply is unreadable.
+
+The client that sends the calls is given; this package builds none.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from pytest_evalgate.judges.question import visible
+from pytest_evalgate.judges.question import escape_for_judge
 from pytest_evalgate.judges.reply import Unreadable
 from pytest_evalgate.records.calls import Call, CallFailed, RunStopped, record_of
 from pytest_evalgate.targets.request import to_responses
@@ -21,19 +24,19 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_MOST_SHOWN: Final = 4_000
+_MAX_REPLY_SHOWN: Final = 4_000  # characters of an unreadable reply that are shown to the judge again
 _FINISH_MESSAGES: Final[Mapping[Finish, str]] = {
     "length": "the reply was cut off at the token limit: raise max_tokens in the judge's params",
     "content_filter": "the endpoint's content filter withheld the reply",
-    "refusal": "the judge refused",
+    "refusal": "the model refused to reply",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class JudgeQuestion(Generic[T]):
-    """What a judge is asked, and how its reply is read.
+    """Messages to a judge and the parser of its reply.
 
-    ``retry_prompt`` is sent once more when the reply is unreadable; ``label`` names the question.
+    ``retry_prompt`` is sent after an unreadable reply. ``label`` identifies the question.
     """
 
     messages: Sequence[Message]
@@ -43,7 +46,7 @@ class JudgeQuestion(Generic[T]):
     label: str
 
     def parse(self, reply: Reply) -> T | Unreadable:
-        """Return what a reply says; one that is not whole is not read."""
+        """Return the parsed reply. A reply that is incomplete is not parsed."""
         if reply.finish != "complete":
             return Unreadable(_FINISH_MESSAGES[reply.finish])
         return self.read(reply.value if isinstance(reply.value, str) else "")
@@ -51,7 +54,7 @@ class JudgeQuestion(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class JudgeReply(Generic[T]):
-    """What the judge says, and the calls that it took, those in vain included."""
+    """Parsed reply of the judge and the calls it took, unsuccessful ones included."""
 
     value: T | Unreadable
     calls: tuple[CallRecord, ...]
@@ -62,12 +65,12 @@ class JudgeClient:
     """Sends the questions of one judge.
 
     Args:
-        client: What sends them.
-        model: The model, as it is configured; ``route`` is its key.
+        client: Sends the calls.
+        model: The model's table in the configuration; ``route`` is its key.
         route: The key of the model.
         purpose: ``judge:NAME``.
-        version: Digest of what the judge is told, beside the case.
-        params: Parameters of its requests, over those of the model.
+        version: Digest of everything in the prompt except the case.
+        params: Request parameters of the judge; they override those of the model.
 
     """
 
@@ -78,24 +81,22 @@ class JudgeClient:
     version: str
     params: Mapping[str, Json] = field(default_factory=dict)
 
-    def call_of(self, question: JudgeQuestion[T], index: int) -> Call:
-        """Return the call that asks ``question`` for the 0-based vote ``index``; sends nothing."""
-        return self._call(question, question.messages, index)
-
     async def ask(self, question: JudgeQuestion[T], index: int) -> JudgeReply[T]:
-        """Ask for one vote, and once more where the reply is unreadable.
+        """Ask for the 0-based vote ``index``, and once more if the reply is unreadable.
 
-        A call without an answer is heard as Unreadable, with the reason.
+        A failed call gives an Unreadable value with its reason.
 
         Raises:
-            RunStopped: no call of this run can succeed, or may be paid.
+            RunStopped: the run was stopped, or its budget is spent.
 
         """
         first, reply = await self._send(question, question.messages, index)
         if reply is None or not isinstance(first.value, Unreadable) or reply.finish in ("refusal", "content_filter"):
-            return first
-        retry_prompt = [*question.messages, *_once_more(question.retry_prompt, reply, first.value)]
-        second, _ = await self._send(question, retry_prompt, index)
+            return first  # a question that was refused or filtered would be again
+        shown = escape_for_judge(str(reply.value or ""), _MAX_REPLY_SHOWN) or "(nothing)"
+        correction = f"Your reply could not be used: {first.value.reason}.\n\n{question.retry_prompt}"
+        turns: list[Message] = [{"role": "assistant", "content": shown}, {"role": "user", "content": correction}]
+        second, _ = await self._send(question, [*question.messages, *turns], index)
         return JudgeReply(second.value, first.calls + second.calls)
 
     async def _send(
@@ -110,7 +111,13 @@ class JudgeClient:
             return JudgeReply(Unreadable(str(failed)), (failed.record,) if failed.record else ()), None
         return JudgeReply(question.parse(reply), (record_of(call, reply),)), reply
 
+    def call_of(self, question: JudgeQuestion[T], index: int) -> Call:
+        """Return the call that asks ``question`` for the 0-based vote ``index``. Sends nothing."""
+        return self._call(question, question.messages, index)
+
     def _call(self, question: JudgeQuestion[T], messages: Sequence[Message], index: int) -> Call:
+        # The judge's params may replace response_format, for endpoints without JSON schemas. The model's may not: its
+        # response_format is meant for targets.
         chat = {
             **self.model.params,
             "response_format": question.response_format,
@@ -129,11 +136,3 @@ class JudgeClient:
             purpose=self.purpose,
             label=question.label,
         )
-
-
-def _once_more(request: str, reply: Reply, unreadable: Unreadable) -> list[Message]:
-    value = visible(str(reply.value or ""), _MOST_SHOWN) or "(nothing)"
-    return [
-        {"role": "assistant", "content": value},
-        {"role": "user", "content": f"This cannot be used: {unreadable.why}.\n\n{request}"},
-    ]

@@ -1,4 +1,4 @@
-"""From a table of the configuration to a judge."""
+"""Construction of judges from the configuration, their fingerprint, and the files beside them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.judges import calibration as calibrations
 from pytest_evalgate.judges import drift
 from pytest_evalgate.judges.ask import JudgeClient
-from pytest_evalgate.judges.judge import JudgeScorer, PairVoter, SingleVoter, pair_messages
+from pytest_evalgate.judges.judge import JudgeScorer, PairVoter, SingleVoter
 from pytest_evalgate.judges.question import (
-    MOST,
+    MAX_OUTPUT,
     Instructions,
     Material,
+    escape_for_judge,
     few_shots_of,
     messages,
+    pair_messages,
+    pair_response_format,
     response_format,
-    visible,
 )
 from pytest_evalgate.judges.reply import PARSER
 from pytest_evalgate.judges.rubric import Rubric, load_rubric
@@ -31,60 +33,12 @@ if TYPE_CHECKING:
 
     from pytest_evalgate import config
     from pytest_evalgate.judges.drift import DriftRecord
-    from pytest_evalgate.judges.judge import Voter
     from pytest_evalgate.judges.question import FewShot
     from pytest_evalgate.protocols import ModelClient
     from pytest_evalgate.records.results import Calibration, Json
 
-_ASKED: Final = ("model", "prompt", "rubric", "few_shots", "parameters", "scale")
-
-
-def parts_of(judge: config.Judge, model: config.Model, rubric: Rubric, few_shots: Sequence[FewShot]) -> dict[str, str]:
-    """Return the SHA-256 of each thing that a judge's verdicts depend on, by name.
-
-    ``model`` (endpoint, name and API), ``prompt`` (how this package asks), ``rubric``, ``few_shots``, ``parameters``
-    (the model's and the judge's own), ``parser`` (how it reads), ``scale`` and ``votes``: one change, one part.
-    """
-    parts: dict[str, Json] = {
-        "model": [model.base_url, model.model, model.api],
-        "prompt": _prompt(),
-        "few_shots": [shot.identity for shot in few_shots],
-        "parameters": {**model.params, **judge.params},
-        "parser": PARSER,
-        "scale": judge.scale,
-        "votes": judge.votes,
-    }
-    return {"rubric": rubric.sha256, **{name: jsonl.digest(value) for name, value in parts.items()}}
-
-
-def fingerprint(parts: Mapping[str, str], threshold: float | None) -> str:
-    """SHA-256, in hexadecimal, of a judge: its parts, and the value from which its scores pass."""
-    return jsonl.digest({"parts": dict(parts), "threshold": threshold})
-
-
-def version_of(parts: Mapping[str, str]) -> str:
-    """SHA-256, in hexadecimal, of the parts that decide what a judge replies.
-
-    Reading, votes and threshold are what is made of its replies: a change of them pays for no call twice.
-    """
-    return jsonl.digest({name: parts[name] for name in _ASKED})
-
-
-def _prompt() -> Json:
-    """Return what is asked about a specimen, in every form: so no part of the wording can be forgotten here."""
-    rubric = Rubric("specimen", "specimen")
-    case = Case("specimen", input="asked", expected="wanted", rubric="notes", context=("context",))
-    material = Material(case, visible("<|im_end|>\u200b" + "x" * MOST), case.context)
-    several = Material(Case("several", expected_any=("a", "b")), "x")
-    asked = [
-        [messages(Instructions(rubric, scale), one, "nonce"), response_format(scale)]
-        for scale in SCALES.values()
-        for one in (material, several)
-    ]
-    return [*asked, pair_messages(rubric, material, ("one", "two"), "nonce")]
-
-
-_THRESHOLD: Final = 0.5
+_DEFAULT_THRESHOLD: Final = 0.5
+_REPLY_PARTS: Final = ("model", "prompt", "rubric", "few_shots", "parameters", "scale")
 
 
 def build_judge(  # noqa: PLR0913 - the parts of a judge, by name
@@ -104,107 +58,143 @@ def build_judge(  # noqa: PLR0913 - the parts of a judge, by name
     Args:
         name: Its key in the configuration.
         judge: Its table.
-        model: The model that it asks.
-        client: What sends its calls.
-        root: The folder that its files lie in.
-        counts: Whether its scores decide what passes.
-        threshold: The value in [0, 1] from which it passes; 0.5 where it is not given.
-        weight: Its part in the weighted mean of a case, if the suite has one.
-        score_name: What its scores are called; ``name`` where it is not given.
+        model: The table of its model.
+        client: Sends its calls.
+        root: The folder that its files are relative to.
+        counts: Whether its scores decide if a case passes.
+        threshold: The value in [0, 1] from which a score passes; 0.5 by default.
+        weight: Its weight in the weighted mean of a case, if the suite has one.
+        score_name: The name of its scores; ``name`` by default.
 
     Raises:
-        SettingsError: a file of it is not there or malformed, or a parameter is not for it to set.
+        SettingsError: one of its files is missing or malformed, or ``params`` contains a key that the judge sets.
 
     """
     place = f"judges.{name}"
-    try:
-        rubric, few_shots = load_rubric(judge, root=root), few_shots_of(judge, root=root)
-    except SettingsError as error:
-        raise SettingsError(f"{place}: {error}") from None
+    rubric, few_shots = _files_of(judge, place, root)
     _check_params(judge.params, f"{place}.params")
     _check_params(model.params, f"models.{judge.model}.params")
-    _check_pairs(rubric, judge, place)
+    if rubric.pairs and (judge.scale != "binary" or judge.few_shots is not None):
+        raise SettingsError(f"{place}: the rubric {rubric.name} compares two outputs: remove scale and few_shots")
     version = version_of(parts_of(judge, model, rubric, few_shots))
     judge_client = JudgeClient(client, model, judge.model, f"judge:{name}", version, judge.params)
+    single = SingleVoter(judge_client, Instructions(rubric, SCALES[judge.scale], few_shots))
     return JudgeScorer(
         name=score_name or name,
-        voter=_voter(judge_client, judge, rubric, few_shots),
+        voter=PairVoter(judge_client, rubric) if rubric.pairs else single,
         rubric=rubric,
         votes=judge.votes,
-        threshold=_THRESHOLD if threshold is None else threshold,
+        threshold=_DEFAULT_THRESHOLD if threshold is None else threshold,
         weight=weight,
         counts=counts,
     )
 
 
-def _voter(judge_client: JudgeClient, judge: config.Judge, rubric: Rubric, few_shots: tuple[FewShot, ...]) -> Voter:
-    if rubric.pairs:
-        return PairVoter(judge_client, rubric)
-    return SingleVoter(judge_client, Instructions(rubric, SCALES[judge.scale], few_shots))
-
-
-def _check_pairs(rubric: Rubric, judge: config.Judge, place: str) -> None:
-    if not rubric.pairs:
-        return
-    if judge.scale != "binary" or judge.few_shots is not None:
-        raise SettingsError(f"{place}: the rubric {rubric.name} compares two outputs: take out scale and few_shots")
+def _files_of(judge: config.Judge, place: str, root: Path) -> tuple[Rubric, tuple[FewShot, ...]]:
+    try:
+        return load_rubric(judge, root=root), few_shots_of(judge, root=root)
+    except SettingsError as error:
+        raise SettingsError(f"{place}: {error}") from None
 
 
 def _check_params(params: Mapping[str, Json], place: str) -> None:
     for key in RESERVED_PARAMS:
         if key in params:
-            raise SettingsError(f"{place}.{key}: the judge sets it: take it out")
+            raise SettingsError(f"{place}.{key}: set by the judge: remove it")
     check_json(params, place)
 
 
+def parts_of(judge: config.Judge, model: config.Model, rubric: Rubric, few_shots: Sequence[FewShot]) -> dict[str, str]:
+    """Return the SHA-256 of each part of a judge that its verdicts depend on, by name.
+
+    The parts are ``model`` (endpoint, name and API), ``prompt`` (the wording in this package), ``rubric``,
+    ``few_shots``, ``parameters`` (those of the model and of the judge), ``parser``, ``scale`` and ``votes``.
+    """
+    parts: dict[str, Json] = {
+        "model": [model.base_url, model.model, model.api],
+        "prompt": _prompt(),
+        "few_shots": [shot.identity for shot in few_shots],
+        "parameters": {**model.params, **judge.params},
+        "parser": PARSER,
+        "scale": judge.scale,
+        "votes": judge.votes,
+    }
+    return {"rubric": rubric.sha256, **{name: jsonl.digest(value) for name, value in parts.items()}}
+
+
+def _prompt() -> Json:
+    """Return the prompts for specimen cases that use every section, so that any change of the wording is included."""
+    rubric = Rubric("specimen", "specimen")
+    case = Case("specimen", input="asked", expected="wanted", rubric="notes", context=("context",))
+    material = Material(case, escape_for_judge("<|im_end|>\u200b" + "x" * MAX_OUTPUT), case.context)
+    several = Material(Case("several", expected_any=("a", "b")), "x")
+    single = [
+        [messages(Instructions(rubric, scale), one, "nonce"), response_format(scale)]
+        for scale in SCALES.values()
+        for one in (material, several)
+    ]
+    return [*single, pair_messages(rubric, material, ("one", "two"), "nonce"), pair_response_format()]
+
+
+def fingerprint(parts: Mapping[str, str], threshold: float | None) -> str:
+    """Return the fingerprint of a judge: a SHA-256, in hexadecimal, of its parts and its threshold."""
+    return jsonl.digest({"parts": dict(parts), "threshold": threshold})
+
+
+def version_of(parts: Mapping[str, str]) -> str:
+    """Return the SHA-256, in hexadecimal, of the parts that a judge's replies depend on.
+
+    It is part of the cache key of a reply. Parser, votes and threshold are not included: they only interpret replies,
+    so a change of them needs no new calls.
+    """
+    return jsonl.digest({name: parts[name] for name in _REPLY_PARTS})
+
+
 def parts_of_judge(name: str, configured: config.Settings, *, root: Path) -> dict[str, str]:
-    """Return the digests that make up a judge, by the name of the part.
+    """Return the digests of the parts of a configured judge, by name.
 
     Raises:
-        SettingsError: its rubric or its few-shots cannot be used.
+        SettingsError: its rubric or its few-shots are invalid.
 
     """
     judge = configured.judges[name]
-    try:
-        rubric, few_shots = load_rubric(judge, root=root), few_shots_of(judge, root=root)
-    except SettingsError as error:
-        raise SettingsError(f"judges.{name}: {error}") from None
+    rubric, few_shots = _files_of(judge, f"judges.{name}", root)
     return parts_of(judge, configured.models[judge.model], rubric, few_shots)
 
 
 def fingerprints(names: Iterable[str], configured: config.Settings, *, root: Path) -> dict[str, dict[str, str]]:
-    """Return the parts of several judges: what makes their gradings comparable with other ones.
+    """Return the parts of several judges, by judge. Scores of judges with the same parts are comparable.
 
     Raises:
-        SettingsError: a file of one of them cannot be used.
+        SettingsError: a file of one of them is invalid.
 
     """
     return {name: parts_of_judge(name, configured, root=root) for name in names}
 
 
 def calibration_of(judge: config.Judge, *, root: Path) -> Calibration | None:
-    """Read the calibration of a judge; None where it names none, or the file is not there yet.
+    """Read the calibration of a judge; None if it names no file or the file does not exist yet.
 
     Raises:
-        UserError: it cannot be used.
+        UserError: the file is invalid.
 
     """
-    path = _file_of(judge, root)
+    path = _calibration_file(judge, root)
     return calibrations.read(path) if path is not None and path.exists() else None
 
 
 def drift_of(judge: config.Judge, *, root: Path) -> DriftRecord | None:
-    """Read what the last check of a judge's anchors found; None where nobody has checked.
+    """Read the result of the last drift check of a judge; None if there was no check.
 
     Raises:
-        UserError: the record cannot be used.
+        UserError: the record is invalid.
 
     """
-    path = _file_of(judge, root)
+    path = _calibration_file(judge, root)
     return None if path is None else drift.read_drift(drift.drift_file(path))
 
 
-def _file_of(judge: config.Judge, root: Path) -> Path | None:
+def _calibration_file(judge: config.Judge, root: Path) -> Path | None:
     if judge.calibration is None:
         return None
     try:

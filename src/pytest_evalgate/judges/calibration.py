@@ -1,4 +1,4 @@
-"""The record of a judge held against people, as a file; and what it has to show before the judge may gate."""
+"""Calibration of a judge: its file, and the conditions under which a judge may fail a build."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import UserError
-from pytest_evalgate.judges.labels import digest
 from pytest_evalgate.records.results import Calibration
 from pytest_evalgate.runs.record_file import RecordFile
 from pytest_evalgate.stats.judged import JudgeErrors
@@ -21,17 +20,17 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import Json
 
 FEWEST: Final = 30
-"""Human passes, and human fails, that a judge has to be held against before it may gate."""
+"""The smallest number of human passes, and of human fails, with which a judge may gate."""
 _AGAIN: Final = "calibrate it again"
 _TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 
 class CalibrationError(UserError):
-    """A calibration that cannot be read."""
+    """A calibration file that cannot be read."""
 
 
 def write(calibration: Calibration, path: Path) -> None:
-    """Write a calibration whole or not at all, one line for each measure so that a review shows what changed."""
+    """Write a calibration atomically, with a digest of its content. One line per statistic keeps diffs reviewable."""
     _CALIBRATION.write(calibration, path)
 
 
@@ -39,27 +38,17 @@ def read(path: Path) -> Calibration:
     """Read a calibration.
 
     Raises:
-        CalibrationError: It is missing, cut, edited, malformed or of a newer schema.
+        CalibrationError: the file is missing, unreadable, of a newer schema, edited or truncated.
 
     """
     return _CALIBRATION.read(path)
 
 
-def digest_of(labels: Path) -> str | None:
-    """SHA-256, in hexadecimal, of the labels of a file as they stand; None where it is not there.
-
-    Raises:
-        LabelsError: it cannot be read any more.
-
-    """
-    return digest(labels) if labels.exists() else None
-
-
 def errors_of(calibration: Calibration) -> JudgeErrors:
-    """Return how the judge errs on its labels.
+    """Return the error rates of the judge.
 
     Raises:
-        ValueError: it has no human pass, or no human fail.
+        ValueError: the calibration has no human pass, or no human fail.
 
     """
     return JudgeErrors(
@@ -78,19 +67,22 @@ def gating_problems(
     labels_sha256_now: str | None,
     today: date,
 ) -> tuple[str, ...]:
-    """Say why a judge may not gate, each reason with the next step; nothing where it may.
+    """Return the reasons why a judge may not gate, each with the next step; empty if it may.
 
     Args:
-        name: The judge's, for the command that calibrates it.
-        calibration: Its calibration, None where there is none.
-        judge: The judge as it is configured.
-        parts: The digests of what it is now.
-        labels_sha256_now: The digest of the labels as they stand, None where their file is not there.
+        name: The judge's name, for the command in the message.
+        calibration: Its calibration, or None.
+        judge: Its table in the configuration.
+        parts: The digests of its current parts.
+        labels_sha256_now: The digest of the current labels; None if their file does not exist.
         today: The date of the run.
 
     """
     if calibration is None:
-        return (_no_calibration(name, judge),)
+        command = f"pytest-evalgate calibrate {name} --labels FILE"
+        if judge.calibration is None:
+            return (f'it is not calibrated: run {command}, then set "calibration" to the file that it writes',)
+        return (f"{judge.calibration} does not exist: write it with {command}",)
     return (
         *calibration_problems(calibration, judge),
         *_staleness_problems(calibration, judge, parts, labels_sha256_now, today),
@@ -98,31 +90,21 @@ def gating_problems(
 
 
 def calibration_problems(calibration: Calibration, judge: config.Judge) -> tuple[str, ...]:
-    """Say what a calibration lacks to let its judge gate, whatever became of the judge since."""
+    """Return the problems of the calibration itself: too few labels, or a judge that is not accurate enough."""
     return (*_sample_size_problems(calibration), *_accuracy_problems(calibration, judge))
 
 
-def _no_calibration(name: str, judge: config.Judge) -> str:
-    command = f"pytest-evalgate calibrate {name} --labels FILE"
-    if judge.calibration is None:
-        return f"nobody has held it against people: run {command}, then name the record as its calibration"
-    return f"{judge.calibration} does not exist yet: {command} writes it"
-
-
 def _sample_size_problems(calibration: Calibration) -> Iterator[str]:
-    for n, word, nouns in (
-        (_labelled(calibration, "tpr", calibration.human_pass), "pass", "human passes"),
-        (_labelled(calibration, "tnr", calibration.human_fail), "fail", "human fails"),
+    for rate, counted, word, nouns in (
+        ("tpr", calibration.human_pass, "pass", "human passes"),
+        ("tnr", calibration.human_fail, "fail", "human fails"),
     ):
+        # The counts are effective sample sizes if rows are clustered or weighted; "n" is the number of labels.
+        measured = calibration.measures.get(rate)
+        labelled = measured.get("n") if isinstance(measured, dict) else None
+        n = labelled if isinstance(labelled, int) else counted
         if n < FEWEST:
-            yield f"{n} {nouns}, {FEWEST} are needed: label {FEWEST - n} more outputs that {word}"
-
-
-def _labelled(calibration: Calibration, rate: str, counted: int) -> int:
-    """Return how many labels a rate comes from: in clusters, or weighted, they are worth less than they are."""
-    measured = calibration.measures.get(rate)
-    labelled = measured.get("n") if isinstance(measured, dict) else None
-    return labelled if isinstance(labelled, int) else counted
+            yield f"{n} {nouns}, but {FEWEST} are required: label {FEWEST - n} more outputs that {word}"
 
 
 def _accuracy_problems(calibration: Calibration, judge: config.Judge) -> Iterator[str]:
@@ -130,15 +112,15 @@ def _accuracy_problems(calibration: Calibration, judge: config.Judge) -> Iterato
         return
     errors = errors_of(calibration)
     if errors.youden_lower <= 0:
-        j = f"J = TPR + TNR - 1 = {errors.youden:.2f}, at least {errors.youden_lower:.2f}"
-        yield f"it cannot be told from chance ({j}): change its rubric or its model"
-    for name, lower, wanted, problem in (
+        j = f"J = TPR + TNR - 1 = {errors.youden:.2f}, lower bound {errors.youden_lower:.2f}"
+        yield f"its verdicts may be no better than chance ({j}): change its rubric or its model"
+    for name, lower, required, problem in (
         ("TPR", errors.tpr_lower, judge.min_tpr, "it fails outputs that people pass"),
         ("TNR", errors.tnr_lower, judge.min_tnr, "it passes outputs that people fail"),
     ):
-        if wanted is not None and lower < wanted:
-            held = f"{name} is at least {percent(lower)}, {percent(wanted)} is required"
-            yield f"{held}: {problem}; change its rubric, or label more"
+        if required is not None and lower < required:
+            shortfall = f"the lower bound of its {name} is {percent(lower)}, but {percent(required)} is required"
+            yield f"{shortfall}: {problem}; change its rubric, or label more"
 
 
 def _staleness_problems(
@@ -148,22 +130,24 @@ def _staleness_problems(
     labels_sha256_now: str | None,
     today: date,
 ) -> Iterator[str]:
-    made = calibration.created[:10]
+    created = calibration.created[:10]
     if not calibration.parts:
-        unknown = "nobody knows which model and rubric gave them"
-        yield f"its verdicts were read from a file, and {unknown}: calibrate it without --stored"
-    elif changed := _changed(calibration.parts, parts):
-        yield f"the {' and the '.join(changed)} changed since the calibration of {made}: {_AGAIN}"
+        yield (
+            "its verdicts were read from a file, so the model and rubric that gave them are unknown: "
+            "calibrate it without --stored"
+        )
+    elif changed := _changed_parts(calibration.parts, parts):
+        yield f"the {' and the '.join(changed)} changed since the calibration of {created}: {_AGAIN}"
     if labels_sha256_now not in (None, calibration.labels_sha256):
-        yield f"the labels in {calibration.labels} changed since the calibration of {made}: {_AGAIN}"
-    age = (today - date.fromisoformat(made)).days
+        yield f"the labels in {calibration.labels} changed since the calibration of {created}: {_AGAIN}"
+    age = (today - date.fromisoformat(created)).days
     if age > judge.max_age_days:
-        yield f"its calibration of {made} is {count(age, 'day')} old, {judge.max_age_days} are allowed: {_AGAIN}"
+        yield f"its calibration of {created} is {count(age, 'day')} old (limit: {judge.max_age_days}): {_AGAIN}"
     if age < 0:
-        yield f"its calibration is dated {made}, after today, {today}: set the clock right, or calibrate it again"
+        yield f"its calibration is dated {created}, after today ({today}): correct the clock, or calibrate it again"
 
 
-def _changed(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+def _changed_parts(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     names = dict.fromkeys((*now, *before))
     return [name.replace("_", " ") for name in names if before.get(name) != now.get(name)]
 

@@ -1,4 +1,4 @@
-"""Canaries: outputs known to be good or bad, judged in every run. A judge that cannot tell them may not gate."""
+"""Canaries: outputs known to be good or bad, graded in every run. A judge that gets one wrong cannot gate."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import Json, Score
 
 _CANARY_FOLDER: Final = Path(__file__).parent / "known"
-_WANTED: Final = ("input", "output", "verdict")
-_FIELDS: Final = ("id", *_WANTED, "expected", "context")
+_REQUIRED: Final = ("input", "output", "verdict")
+_FIELDS: Final = ("id", *_REQUIRED, "expected", "context")
 _GOOD: Final = {"good": True, "bad": False}
-_DID: Final = {True: "passed it", False: "failed it", None: "could not tell"}
+_MISTAKES: Final = {True: "passed it", False: "failed it", None: "could not tell"}
 
 
 @dataclass(frozen=True, slots=True)
 class Canary:
-    """An output of which everybody knows whether it is good."""
+    """An output that is clearly good or clearly bad."""
 
     case: Case
     output: Output
@@ -34,46 +34,50 @@ class Canary:
 
 @dataclass(frozen=True, slots=True)
 class FailedCanary:
-    """A canary that the judge took for the opposite, or could not tell; as text, one sentence."""
+    """A canary with the wrong score or with none. As text: one sentence."""
 
     canary: Canary
     score: Score
 
     def __str__(self) -> str:
-        """Say which one it is, and what the judge did."""
+        """Name the canary and the mistake."""
         case = self.canary.case
         place = f" ({case.place})" if case.place.file else ""
         known = "good" if self.canary.good else "bad"
         reason = f": {self.score.reason}" if self.score.reason else ""
-        return f'"{case.id}"{place} is known to be {known}; the judge {_DID[self.score.passed]}{reason}'
+        return f'"{case.id}"{place} is known to be {known}; the judge {_MISTAKES[self.score.passed]}{reason}'
 
 
 def canaries_of(judge: config.Judge, *, root: Path) -> tuple[Canary, ...]:
-    """Return the canaries of a judge: those of its file, else those that a ready rubric brings along, else none.
+    """Return the canaries of a judge: those of its file, otherwise those of its built-in rubric, otherwise none.
 
     Raises:
-        SettingsError: its file lies outside of ``root``, or is malformed; every problem is listed.
+        SettingsError: the file is outside ``root`` or malformed; lists every problem.
 
     """
     if judge.canaries is not None:
-        return read(_inside(root, judge.canaries), name=judge.canaries)
+        try:
+            path = files.resolve_inside(root, Path(judge.canaries))
+        except ValueError as error:
+            raise SettingsError(f"canaries: {error}") from None
+        return read(path, name=judge.canaries)
     known = {path.stem: path for path in _CANARY_FOLDER.glob("*.jsonl")}.get(judge.rubric or "")
     return () if known is None else read(known, name=f"judges/known/{known.name}")
 
 
 def read(path: Path, *, name: str) -> tuple[Canary, ...]:
-    """Read canaries, one JSON object a line.
+    """Read canaries, one JSON object per line.
 
-    Each has an ``input``, an ``output`` and a ``verdict``, "good" or "bad"; it may have an ``id``, the reference as
-    ``expected``, and ``context``, a text or a list of texts.
+    Required fields are ``input``, ``output`` and ``verdict`` ("good" or "bad"). Optional fields are ``id``,
+    ``expected`` (the reference) and ``context`` (a string or a list of strings).
 
     Args:
         path: The file.
-        name: What problems call it.
+        name: The name of the file in messages.
 
     Raises:
-        SettingsError: a line is malformed, an id stands twice, or one of the two verdicts is missing; every problem
-            is listed.
+        SettingsError: a line is malformed, an id is not unique, or one of the two verdicts is missing; lists every
+            problem.
 
     """
     lines, problems = jsonl.read(path, name=name)
@@ -88,22 +92,22 @@ def read(path: Path, *, name: str) -> tuple[Canary, ...]:
 
 
 def failed_canaries(canaries: Sequence[Canary], scores: Sequence[Score]) -> tuple[FailedCanary, ...]:
-    """Return the canaries that the judge took for the opposite, or could not tell.
+    """Return the canaries with the wrong score or with none.
 
     Args:
         canaries: N canaries.
-        scores: What the judge said of each, shape (N,).
+        scores: The judge's score of each, shape (N,).
 
     Raises:
-        ValueError: their numbers differ.
+        ValueError: the lengths differ.
 
     """
-    told = zip(canaries, scores, strict=True)
-    return tuple(FailedCanary(canary, score) for canary, score in told if score.passed is not canary.good)
+    pairs = zip(canaries, scores, strict=True)
+    return tuple(FailedCanary(canary, score) for canary, score in pairs if score.passed is not canary.good)
 
 
 def _row_problems(row: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
-    yield from ((name, "missing") for name in _WANTED if row.get(name) is None)
+    yield from ((name, "missing") for name in _REQUIRED if row.get(name) is None)
     for name in row:
         if name not in _FIELDS:
             yield jsonl.escape_text(name), f"unknown field; a canary has {', '.join(_FIELDS)}"
@@ -112,7 +116,7 @@ def _row_problems(row: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
     if (given := row.get("id")) is not None and not (isinstance(given, str) and given.strip()):
         yield "id", "must be a string that is not empty"
     if not all(isinstance(text, str) for text in _context(row)):
-        yield "context", "must be a text or a list of texts"
+        yield "context", "must be a string or a list of strings"
 
 
 def _set_problems(canaries: Sequence[Canary], name: str) -> Iterator[LineProblem]:
@@ -124,7 +128,7 @@ def _set_problems(canaries: Sequence[Canary], name: str) -> Iterator[LineProblem
             )
     for word, good in _GOOD.items():
         if not any(canary.good is good for canary in canaries):
-            yield LineProblem(name, 0, "", f'holds no canary with the verdict "{word}": it takes one of each kind')
+            yield LineProblem(name, 0, "", f'no canary has the verdict "{word}": add at least one of each kind')
 
 
 def _canary(line: jsonl.JsonLine, name: str) -> Canary:
@@ -144,10 +148,3 @@ def _context(row: Mapping[str, Json]) -> tuple[Json, ...]:
     if context is None:
         return ()
     return tuple(context) if isinstance(context, list) else (context,)
-
-
-def _inside(root: Path, name: str) -> Path:
-    try:
-        return files.resolve_inside(root, Path(name))
-    except ValueError as error:
-        raise SettingsError(f"canaries: {error}") from None

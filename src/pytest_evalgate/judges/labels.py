@@ -1,4 +1,8 @@
-"""Labels: outputs that people have judged, and what a judge says of them, from one file."""
+"""Labels: outputs graded by people, read from one file, with the scores of a judge that the file may contain.
+
+Flow: `label_rows` reads and checks rows, `scale_of` decides which labels pass, `StoredScores` reads the judge's
+scores, and `load` joins them to one `Labelled` per row.
+"""
 
 from __future__ import annotations
 
@@ -10,120 +14,49 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import LineProblem, UserError
-from pytest_evalgate.judges import label_rows as fields
 from pytest_evalgate.judges.label_rows import (
     at,
+    case_of,
     digest_of,
-    is_grade,
+    id_problems,
     is_number,
+    label_of,
+    label_problems,
+    labelled_rows,
+    ratings_of,
     read_rows,
-    scale_of,
-    share_of,
-    text_of,
+    row_problems,
 )
-from pytest_evalgate.records.results import Score
+from pytest_evalgate.judges.scale import SCALES
+from pytest_evalgate.records.results import Output, Score
 from pytest_evalgate.text import files, jsonl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from pytest_evalgate.judges.label_rows import LabelRow, LabelScale
-    from pytest_evalgate.records.results import Case, Json, Output
-
-_MIDDLE = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class StoredScores:
-    """The verdicts of one judge at a dotted path; a list at it holds the answers to repeated questions.
-
-    ``on_grades`` says that its numbers go from 1 to 5, not from 0 to 1.
-    """
-
-    path: str
-    scale: LabelScale
-    on_grades: bool
-
-    @classmethod
-    def at(cls, path: str, rows: Sequence[LabelRow], scale: LabelScale) -> StoredScores:
-        """Look at all verdicts to find out what their numbers are."""
-        values = [value for row in rows for value in _values(row, path)]
-        grades = any(is_grade(value) and value > 1 and scale.passed(value) is None for value in values)
-        return cls(path, scale, scale.graded or grades)
-
-    @property
-    def probabilities(self) -> bool:
-        """Whether numbers can be read as the probability of a pass."""
-        return not self.on_grades
-
-    def of(self, row: LabelRow) -> tuple[Score, ...]:
-        """Return the scores of a row, one for each time that the judge was asked."""
-        return tuple(map(self._score, _values(row, self.path)))
-
-    def problems(self, rows: Sequence[LabelRow]) -> Iterator[LineProblem]:
-        """Yield everything that cannot be a verdict; nothing at all at the path is one fault."""
-        if rows and not any(_values(row, self.path) for row in rows):
-            place, held = rows[0].place, ", ".join(sorted(_paths(rows[0].values))) or "nothing"
-            yield LineProblem(place.file, 0, self.path, f"no row holds it; the first one holds {held}")
-        for row in rows:
-            for value in _values(row, self.path):
-                if problem := self._problem(value):
-                    shown = jsonl.escape_text(jsonl.canonical(value), 60)
-                    yield LineProblem(row.place.file, row.place.line, self.path, f"{problem}, not {shown}")
-
-    def _problem(self, value: Json) -> str:
-        if isinstance(value, dict):
-            return f"must be a verdict; name one of its fields, as {self.path}.{next(iter(value), 'passed')}"
-        if isinstance(value, list):
-            return "must be a verdict or a list of verdicts"
-        if not is_number(value) or (self.scale.passed(value) is not None and not self.on_grades):
-            return ""
-        good = is_grade(value) if self.on_grades else 0 <= value <= 1
-        return "" if good else "must be a number from 0 to 1, or a grade from 1 to 5 as all the others"
-
-    def _score(self, value: Json) -> Score:
-        passed = self.scale.passed(value)
-        if is_number(value) and (self.on_grades or passed is None):
-            share = share_of(value) if self.on_grades else float(value)
-            return Score(self.path, share, passed if self.scale.graded and passed is not None else share >= _MIDDLE)
-        if passed is None:
-            return Score(self.path, None, None, f"{jsonl.escape_text(jsonl.canonical(value))} is none of the labels")
-        return Score(self.path, float(passed), passed)
-
-
-def _values(row: LabelRow, path: str) -> list[Json]:
-    value = at(row.values, path)
-    return value if isinstance(value, list) else [] if value is None else [value]
-
-
-def _paths(values: dict[str, Json] | Json, before: str = "") -> Iterator[str]:
-    for name, value in values.items():
-        if isinstance(value, dict):
-            yield from _paths(value, f"{before}{name}.")
-        else:
-            yield f"{before}{name}"
-
+    from pytest_evalgate.judges.label_rows import LabelRow
+    from pytest_evalgate.records.results import Case, Json
 
 _NO_RATERS: Final[Mapping[str, float]] = MappingProxyType({})
 
 
 class LabelsError(UserError):
-    """Every problem of a file of labels at once, one per line of the message."""
+    """All problems of a label file, one per line of the message."""
 
     def __init__(self, problems: Iterable[LineProblem]) -> None:
-        """Keep ``problems`` in line order and make one line of the message of each."""
+        """Sort ``problems`` by line."""
         self.problems = tuple(sorted(problems, key=attrgetter("line")))
         super().__init__("\n".join(map(str, self.problems)))
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Where a file holds what has no name of its own; paths are dotted, as ``metadata.annotation_1``.
+    """Fields of a label file that have no standard name. Paths are dotted, such as ``metadata.annotation_1``.
 
-    ``pass_labels`` are the labels that are passes. Each path of ``raters`` holds one rater's label, beside those of a
-    row's ``labels``. ``stored`` holds what a judge said, ``swapped`` the same of a pair of answers shown in the other
-    order.
+    ``pass_labels`` are the labels that pass. Each path of ``raters`` has one rater's label, in addition to those of a
+    row's ``labels``. ``stored`` is the path of a judge's scores, ``swapped`` that of its scores with the two outputs
+    of a pair in the other order.
     """
 
     pass_labels: tuple[str, ...] = ()
@@ -134,13 +67,21 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """One output that people labelled, and what the judge says of it.
+    """One output with its human label and the scores of a judge.
 
-    ``passed`` is what people say, None where the raters part evenly; ``label`` is that in their own words. ``decided``
-    says that the row itself names its label: otherwise most of its raters have it. ``grade`` is from 0 to 1, where
-    labels are grades. ``raters`` hold what each one said: a grade from 0 to 1 where labels are grades, else 1 for a
-    pass and 0 for a fail. ``weight`` is the number of outputs that the row stands for. The judge may have been asked
-    several times: the first of ``scores`` is the one that is measured.
+    Attributes:
+        case: The case.
+        output: The output.
+        label: The label as people wrote it.
+        passed: True if the label passes; None if the raters are evenly divided.
+        decided: True if the row has a label of its own; otherwise the label is that of the majority of the raters.
+        grade: The label as a grade from 0 to 1, if labels are grades.
+        raters: The label of each rater: a grade from 0 to 1 if labels are grades, otherwise 1 (pass) or 0 (fail).
+        cluster: The cluster of the row, if it has one.
+        weight: The number of outputs that the row represents.
+        scores: The scores of the judge, in order; the first is the one that is measured.
+        swapped: The score with the two outputs of a pair in the other order.
+
     """
 
     case: Case
@@ -158,10 +99,10 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True)
 class LabelSet:
-    """The labelled rows of a file, in its order; ``unlabelled`` ones wait for their label and are left out.
+    """The labelled rows of a file, in order, and the number of rows still ``unlabelled``.
 
-    ``passing`` is the rating from which on a rater passes a row. ``probabilities`` says that the stored numbers of the
-    judge can be read as the probability of a pass.
+    ``passing`` is the lowest rating with which a rater passes a row. ``probabilities`` is true if the stored scores of
+    the judge can be read as the probability of a pass.
     """
 
     name: str
@@ -172,40 +113,43 @@ class LabelSet:
     unlabelled: int = 0
 
     def counted(self, *, passed: bool) -> dict[str, int]:
-        """Count the labels that pass, or those that fail, in people's own words, the most frequent first."""
+        """Count the passing or the failing labels as people wrote them, most frequent first."""
         return dict(Counter(row.label for row in self.rows if row.passed is passed).most_common())
 
 
 def load(path: Path, columns: Columns, *, root: Path) -> LabelSet:
-    """Read a file of labels, JSONL or CSV.
+    """Read a label file, JSONL or CSV.
 
-    A row has ``label`` (or ``human_label``): a word for pass or fail, a truth value, 0 or 1, or a grade from 1 to 5;
-    or ``labels`` by rater; null is a label still to come. It may have ``id``, ``input``, ``expected``, ``context``,
-    ``output``, ``cluster`` and ``weight``. A row with ``claims``, each a ``claim`` with its ``label``, is as many rows
-    in one cluster.
+    A row has a ``label`` (or ``human_label``): a word for pass or fail, a boolean, 0 or 1, or a grade from 1 to 5; or
+    it has ``labels`` by rater. null means not labelled yet. Optional fields are ``id``, ``input``, ``expected``,
+    ``context``, ``output``, ``cluster`` and ``weight``. A row with ``claims``, each a ``claim`` with its ``label``,
+    becomes one row per claim, in one cluster.
 
     Args:
         path: The file.
-        columns: Where it holds what has no name of its own.
-        root: What places are named relative to.
+        columns: Fields without a standard name.
+        root: The folder that places are relative to.
 
     Raises:
-        LabelsError: anything is wrong with it; lists every problem.
+        LabelsError: the file is invalid; lists every problem.
 
     """
     name = files.relative_name(path, root)
     whole, problems = read_rows(path, name=name)
-    rows = [piece for row in whole for piece in fields.labelled_rows(row)]
-    problems += [problem for row in whole for problem in fields.row_problems(row)]
-    problems += fields.label_problems(whole, columns.raters)
-    problems += fields.id_problems(rows)
+    rows = [unit for row in whole for unit in labelled_rows(row)]
+    problems += [problem for row in whole for problem in row_problems(row)]
+    problems += label_problems(whole, columns.raters)
+    problems += id_problems(rows)
     scale = scale_of([label for row in rows for label in _labels_in(row, columns)], columns.pass_labels)
-    problems += _unknown(rows, columns, scale, name)
-    judges = [StoredScores.at(at, rows, scale) for at in (columns.stored, columns.swapped) if at is not None]
+    problems += _unknown_labels(rows, columns, scale, name)
+    judges = [StoredScores.at(path, rows, scale) for path in (columns.stored, columns.swapped) if path is not None]
     problems += [problem for judge in judges for problem in judge.problems(rows)]
     labelled = [row for row in rows if _labels_in(row, columns)]
-    if problems or not labelled:
-        raise LabelsError(problems or [LineProblem(name, 0, "", _no_label(len(rows)))])
+    if not labelled and not problems:
+        message = f"none of {len(rows):,} rows has a label yet" if rows else "the file has no rows"
+        problems.append(LineProblem(name, 0, "", message))
+    if problems:
+        raise LabelsError(problems)
     return LabelSet(
         name=name,
         rows=tuple(_labelled(row, columns, scale, judges) for row in labelled),
@@ -217,7 +161,7 @@ def load(path: Path, columns: Columns, *, root: Path) -> LabelSet:
 
 
 def digest(path: Path) -> str:
-    """SHA-256, in hexadecimal, of the labels of a file: by it a calibration knows them again.
+    """Return the SHA-256, in hexadecimal, of the labels of a file, which its calibration records.
 
     Raises:
         LabelsError: the file cannot be read.
@@ -230,57 +174,58 @@ def digest(path: Path) -> str:
 
 
 def _labels_in(row: LabelRow, columns: Columns) -> list[Json]:
-    """Return every label that a row holds, the row's own first."""
-    own = fields.label_of(row)
-    return [*([] if own is None else [own]), *fields.ratings_of(row, columns.raters).values()]
+    """Return all labels of a row, its own first."""
+    own = label_of(row)
+    return [*([] if own is None else [own]), *ratings_of(row, columns.raters).values()]
 
 
-def _unknown(rows: Sequence[LabelRow], columns: Columns, scale: LabelScale, name: str) -> Iterator[LineProblem]:
-    """Yield each label that is neither a pass nor a fail, and each pass label that nothing has."""
+def _unknown_labels(rows: Sequence[LabelRow], columns: Columns, scale: LabelScale, name: str) -> Iterator[LineProblem]:
+    """Yield each label that neither passes nor fails, and each pass label that no row has."""
     lines: dict[str, list[int]] = {}
     for row in rows:
         for label in _labels_in(row, columns):
-            lines.setdefault(text_of(label), []).append(row.place.line)
+            lines.setdefault(normalise_label(label), []).append(row.place.line)
     for text in [text for text in lines if text not in scale.passes | scale.fails]:
-        many = f" ({len(lines[text]):,} times)" if len(lines[text]) > 1 else ""
-        message = f"{jsonl.quote_text(text)}{many} is no pass and no fail: say which labels pass, --pass-label LABEL"
+        times = f" ({len(lines[text]):,} times)" if len(lines[text]) > 1 else ""
+        message = f"unknown label {jsonl.quote_text(text)}{times}: name the labels that pass with --pass-label LABEL"
         yield LineProblem(name, lines[text][0], "label", message)
-    held = ", ".join(map(jsonl.quote_text, lines)) or "no label"
+    present = ", ".join(map(jsonl.quote_text, lines)) or "none"
     for wanted in columns.pass_labels:
-        if text_of(wanted) not in lines:
-            yield LineProblem(name, 0, "", f"no row is labelled {jsonl.quote_text(wanted)}; there is {held}")
-
-
-def _no_label(rows: int) -> str:
-    return f"none of {rows:,} rows has a label yet" if rows else "holds no row to label"
+        if normalise_label(wanted) not in lines:
+            yield LineProblem(name, 0, "", f"no row has the label {jsonl.quote_text(wanted)}; labels: {present}")
 
 
 def _labelled(row: LabelRow, columns: Columns, scale: LabelScale, judges: Sequence[StoredScores]) -> Labelled:
-    own, given = fields.label_of(row), fields.ratings_of(row, columns.raters)
-    label = _majority(list(given.values()), scale) if own is None else own
+    own, ratings = label_of(row), ratings_of(row, columns.raters)
+    label = _majority(list(ratings.values()), scale) if own is None else own
+    cluster = row.values.get("cluster")
     return Labelled(
-        case=fields.case_of(row),
-        output=fields.output_of(row),
-        label="undecided" if label is None else _words(label),
+        case=case_of(row),
+        output=Output(row.values.get("output")),
+        label="undecided" if label is None else _display(label),
         passed=None if label is None else scale.passed(label),
         decided=own is not None,
-        grade=_grade(own, list(given.values()), scale),
-        raters={rater: _rating(label, scale) for rater, label in given.items()},
-        cluster=fields.cluster_of(row),
-        weight=fields.weight_of(row),
+        grade=_grade(list(ratings.values()) if own is None else [own], scale),
+        raters={rater: _rating(label, scale) for rater, label in ratings.items()},
+        cluster=None if cluster is None else str(cluster),
+        weight=float(row.values.get("weight") or 1.0),
         scores=judges[0].of(row) if judges else (),
         swapped=next(iter(judges[1].of(row)), None) if len(judges) > 1 else None,
     )
 
 
 def _majority(labels: list[Json], scale: LabelScale) -> Json:
-    """Return the most frequent label of the side that more raters are on, passing or failing; None without one."""
+    """Return the most frequent label of the majority, passing or failing; None if the raters are evenly divided."""
     passing = [label for label in labels if scale.passed(label)]
     failing = [label for label in labels if not scale.passed(label)]
     if len(passing) == len(failing):
         return None
-    more = max(passing, failing, key=len)
-    return Counter(map(_words, more)).most_common(1)[0][0]
+    majority = passing if len(passing) > len(failing) else failing
+    return Counter(map(_display, majority)).most_common(1)[0][0]
+
+
+def _grade(labels: list[Json], scale: LabelScale) -> float | None:
+    return math.fsum(_rating(label, scale) for label in labels) / len(labels) if scale.graded else None
 
 
 def _rating(label: Json, scale: LabelScale) -> float:
@@ -288,13 +233,153 @@ def _rating(label: Json, scale: LabelScale) -> float:
     return float(bool(scale.passed(label))) if grade is None else grade
 
 
-def _grade(own: Json, given: list[Json], scale: LabelScale) -> float | None:
-    """Return the row's own grade, else the mean of the raters'."""
-    if not scale.graded:
-        return None
-    grades = [_rating(label, scale) for label in (given if own is None else [own])]
-    return math.fsum(grades) / len(grades)
+def _display(label: Json) -> str:
+    return label.strip() if isinstance(label, str) else normalise_label(label)
 
 
-def _words(label: Json) -> str:
-    return label.strip() if isinstance(label, str) else text_of(label)
+_GRADES: Final = SCALES["1-5"]  # people's grades have the same scale and the same default pass mark as a judge's
+_PASSES: Final = frozenset({"pass", "passed", "good", "correct", "right", "yes", "true", "1"})
+_FAILS: Final = frozenset({"fail", "failed", "bad", "incorrect", "wrong", "no", "false", "0"})
+
+
+@dataclass(frozen=True, slots=True)
+class LabelScale:
+    """The labels that pass and those that fail, normalised. ``graded`` labels are numbers from 1 to 5."""
+
+    passes: frozenset[str]
+    fails: frozenset[str]
+    graded: bool = False
+
+    @property
+    def passing(self) -> float:
+        """The lowest passing grade as a share of the scale; 1 if labels are not grades."""
+        return min((_share_of(float(text)) for text in self.passes), default=1.0) if self.graded else 1.0
+
+    def passed(self, label: Json) -> bool | None:
+        """Return whether a label passes; None if it is unknown."""
+        text = normalise_label(label)
+        return True if text in self.passes else False if text in self.fails else None
+
+    def grade(self, label: Json) -> float | None:
+        """Return a grade as a share of the scale, from 0 to 1; None if labels are not grades."""
+        return _share_of(label) if self.graded else None
+
+
+def scale_of(labels: Collection[Json], pass_labels: Iterable[str] = ()) -> LabelScale:
+    """Return the meaning of the labels of one file.
+
+    Args:
+        labels: All labels, those of raters included; none is null.
+        pass_labels: The labels that pass; all others then fail. By default, common words for pass and fail are known,
+            and grades of 3 and more pass.
+
+    """
+    passing = frozenset(map(normalise_label, pass_labels))
+    if passing:
+        fails = frozenset(map(normalise_label, labels)) - passing
+        return LabelScale(passing, fails, _are_ordered_grades(labels, passing))
+    if all(map(_is_grade, labels)) and any(label != 1 for label in labels):
+        passing = frozenset(normalise_label(label) for label in labels if label >= _GRADES.passes_from)
+        return LabelScale(passing, frozenset(map(normalise_label, labels)) - passing, graded=True)
+    return LabelScale(_PASSES, _FAILS)
+
+
+def _are_ordered_grades(labels: Collection[Json], passes: frozenset[str]) -> bool:
+    """Return whether the labels are grades of which the higher ones pass. Otherwise the numbers are only names."""
+    if not all(map(_is_grade, labels)):
+        return False
+    passing = [label for label in labels if normalise_label(label) in passes]
+    failing = [label for label in labels if normalise_label(label) not in passes]
+    return bool(passing) and bool(failing) and min(passing) > max(failing)
+
+
+def normalise_label(label: Json) -> str:
+    """Return a label as text for comparison: stripped, without case, and whole numbers without decimals."""
+    if isinstance(label, float) and label.is_integer():
+        label = int(label)
+    return (label if isinstance(label, str) else jsonl.canonical(label)).strip().casefold()
+
+
+def _is_grade(value: Json) -> bool:
+    return is_number(value) and _GRADES.lowest <= value <= _GRADES.highest
+
+
+def _share_of(grade: float) -> float:
+    return (grade - _GRADES.lowest) / (_GRADES.highest - _GRADES.lowest)
+
+
+_MIDDLE: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class StoredScores:
+    """Scores of one judge at a dotted path of a label file. A list there holds the scores of repeated calls.
+
+    ``on_grades`` is true if its numbers are grades from 1 to 5, false if they are shares from 0 to 1.
+    """
+
+    path: str
+    scale: LabelScale
+    on_grades: bool
+
+    @classmethod
+    def at(cls, path: str, rows: Sequence[LabelRow], scale: LabelScale) -> StoredScores:
+        """Determine from all scores if they are grades."""
+        values = [value for row in rows for value in _values(row, path)]
+        # 1 alone could also be a share, and a number that is a label is one.
+        grades = any(_is_grade(value) and value > 1 and scale.passed(value) is None for value in values)
+        return cls(path, scale, scale.graded or grades)
+
+    @property
+    def probabilities(self) -> bool:
+        """Whether numbers can be read as the probability of a pass."""
+        return not self.on_grades
+
+    def of(self, row: LabelRow) -> tuple[Score, ...]:
+        """Return the scores of a row, one per call of the judge."""
+        return tuple(map(self._score, _values(row, self.path)))
+
+    def _score(self, value: Json) -> Score:
+        passed = self.scale.passed(value)
+        if is_number(value) and (self.on_grades or passed is None):
+            share = _share_of(value) if self.on_grades else float(value)
+            return Score(self.path, share, passed if self.scale.graded and passed is not None else share >= _MIDDLE)
+        if passed is None:
+            return Score(
+                self.path, None, None, f"{jsonl.escape_text(jsonl.canonical(value))} is not one of the labels"
+            )
+        return Score(self.path, float(passed), passed)
+
+    def problems(self, rows: Sequence[LabelRow]) -> Iterator[LineProblem]:
+        """Yield each value that is not a score; a single problem if no row has the path."""
+        if rows and not any(_values(row, self.path) for row in rows):
+            place, paths = rows[0].place, ", ".join(sorted(_paths(rows[0].values))) or "nothing"
+            yield LineProblem(place.file, 0, self.path, f"no row has this path; the first row has {paths}")
+        for row in rows:
+            for value in _values(row, self.path):
+                if problem := self._problem(value):
+                    shown = jsonl.escape_text(jsonl.canonical(value), 60)
+                    yield LineProblem(row.place.file, row.place.line, self.path, f"{problem}, not {shown}")
+
+    def _problem(self, value: Json) -> str:
+        if isinstance(value, dict):
+            return f"must be a score; name one of its fields, such as {self.path}.{next(iter(value), 'passed')}"
+        if isinstance(value, list):
+            return "must be a score or a list of scores"
+        if not is_number(value) or (self.scale.passed(value) is not None and not self.on_grades):
+            return ""
+        valid = _is_grade(value) if self.on_grades else 0 <= value <= 1
+        return "" if valid else "must be a number from 0 to 1, or like all others a grade from 1 to 5"
+
+
+def _values(row: LabelRow, path: str) -> list[Json]:
+    value = at(row.values, path)
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _paths(values: Mapping[str, Json], prefix: str = "") -> Iterator[str]:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _paths(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"

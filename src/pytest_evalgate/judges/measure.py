@@ -1,57 +1,46 @@
-"""Holds a judge against people: labelled rows that it has graded to every figure of it."""
+"""Measurement of a judge: its scores of labelled rows compared with the labels, and the calibration made from it."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import UserError
 from pytest_evalgate.judges.build import fingerprint
-from pytest_evalgate.judges.figures import (
-    Bootstrap,
-    Figure,
-    Rates,
-    WeightedRow,
-    grade_figures,
-    rates_of,
-    verdict_figures,
-)
 from pytest_evalgate.judges.panel import (
-    Aim,
     OrderBias,
     Panel,
-    Point,
     RatedRow,
     SelfConsistency,
-    Threshold,
-    bins_of,
-    choose,
+    grade_agreement,
     order_bias_of,
     panel_of,
-    probability_figures,
     self_consistency_of,
+    verdict_agreement,
 )
+from pytest_evalgate.judges.rates import Bootstrap, Rates, Statistic, WeightedRow, rates_of
+from pytest_evalgate.judges.threshold import Aim, Point, Threshold, bins_of, choose, probability_metrics
 from pytest_evalgate.records.results import Calibration
 from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping, Sequence
 
-    from pytest_evalgate.judges.figures import JudgeRate
     from pytest_evalgate.judges.labels import Labelled, LabelSet
-    from pytest_evalgate.judges.panel import Bin
+    from pytest_evalgate.judges.rates import JudgeRate
+    from pytest_evalgate.judges.threshold import Bin
     from pytest_evalgate.records.results import Json, Place, Score
 
 
 @dataclass(frozen=True, slots=True)
 class MeasureOptions:
-    """How a judge is measured.
+    """Options of a measurement.
 
-    ``aim`` says what the threshold of a graded judge is chosen for, ``bootstrap`` where intervals come from.
-    ``probabilities`` says that scores can be read as the probability of a pass, ``passing`` from which rating on a
-    single rater passes a row.
+    ``aim`` is the criterion for the threshold of a graded judge, ``bootstrap`` gives the intervals. ``probabilities``
+    is true if scores can be read as the probability of a pass. ``passing`` is the lowest rating with which a rater
+    passes a row.
     """
 
     aim: Aim = field(default_factory=Aim)
@@ -62,7 +51,7 @@ class MeasureOptions:
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """A row on which the judge and people differ; ``label`` is what people said, and ``passed`` what it means."""
+    """A row on which judge and label disagree. ``passed`` is the meaning of the ``label``."""
 
     id: str
     place: Place
@@ -74,15 +63,31 @@ class Disagreement:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """Everything that labels say of a judge; what they cannot say is None or empty.
+    """Everything that labels show about a judge. Anything they cannot show is None or empty.
 
-    Of ``rows`` with a label the judge could not read ``unreadable``; these are in no figure. ``tpr`` is the share of
-    human passes that it passes, ``tnr`` that of human fails that it fails, each None without its class; ``youden`` is
-    ``tpr + tnr - 1``. The verdicts of a graded judge are those of thresholds that did not see the row.
-    ``verdicts`` and ``grades`` hold the figures of agreement, ``probability`` those of scores as probabilities, by
-    name; ``bins`` are those of the reliability diagram. ``split`` are rows that raters part over and nobody decided.
-    ``clusters`` is None where each row is its own. ``weighted`` says that rows stand for unequally many outputs: rates
-    then allow for it, the other figures describe the rows as they are.
+    Attributes:
+        rows: Rows with a label that passes or fails.
+        unreadable: Rows of these without a readable score; they are excluded from all statistics.
+        clusters: Number of clusters; None if every row is its own.
+        weighted: True if rows represent different numbers of outputs. Rates then allow for it; the other statistics
+            describe the rows unweighted.
+        tpr: Share of the human passes that the judge passes.
+        tnr: Share of the human fails that the judge fails.
+        youden: ``tpr + tnr - 1``.
+        accuracy: Share of the rows on which judge and label agree.
+        verdicts: Metrics of agreement between verdicts, by name. The verdicts of a graded judge are out-of-fold: each
+            is decided by a threshold chosen without that row.
+        grades: Metrics of agreement between grades, by name.
+        threshold: The threshold of a graded judge.
+        probability: Metrics of scores as probabilities, by name.
+        bins: The bins of the reliability diagram.
+        roc: The ROC curve.
+        repeats: Agreement of the judge with itself.
+        position: Effect of the order of two outputs.
+        panel: Agreement among raters.
+        disagreements: The rows on which judge and label disagree.
+        split: Ids of rows on which raters disagree and that have no label of their own.
+
     """
 
     rows: int
@@ -91,12 +96,12 @@ class Measurement:
     weighted: bool
     tpr: JudgeRate | None
     tnr: JudgeRate | None
-    youden: Figure
+    youden: Statistic
     accuracy: JudgeRate
-    verdicts: Mapping[str, Figure]
-    grades: Mapping[str, Figure]
+    verdicts: Mapping[str, Statistic]
+    grades: Mapping[str, Statistic]
     threshold: Threshold | None
-    probability: Mapping[str, Figure]
+    probability: Mapping[str, Statistic]
     bins: tuple[Bin, ...]
     roc: tuple[Point, ...]
     repeats: SelfConsistency | None
@@ -107,8 +112,8 @@ class Measurement:
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
-    """A row that people decided and the judge could read; ``judge`` is its verdict, ``score`` what that rests on."""
+class _JudgedRow:
+    """A row with a human label and a readable score. ``judge`` is the verdict, ``score`` the score it is based on."""
 
     row: Labelled
     human: bool
@@ -116,117 +121,117 @@ class _Judged:
     judge: bool
     reason: str
 
-    @property
-    def cluster(self) -> Hashable:
-        return _cluster(self.row)
-
-    @property
-    def right(self) -> bool:
-        return self.human is self.judge
-
-    def weighted_row(self, *, clustered: bool) -> WeightedRow:
-        return WeightedRow(self.human, self.judge, self.row.weight, self.cluster if clustered else None)
-
 
 def measure(rows: Sequence[Labelled], options: MeasureOptions) -> Measurement:
-    """Hold what a judge said of labelled rows against what people say of them.
+    """Compare the judge's scores of labelled rows with the labels.
 
-    Rates have Wilson's interval, on what the rows are worth where these come in clusters or are weighted; that of
-    ``youden`` adds the squares of the two (Newcombe 1998); all others are the bootstrap's.
+    Rates have Wilson's interval, on the effective sample size if rows are clustered or weighted. The interval of
+    ``youden`` is the square-and-add combination of the two (Newcombe 1998). All others are bootstrap intervals.
 
     Raises:
-        UserError: there is no row that people decided and the judge could read.
+        UserError: no row has both a human label and a readable score.
 
     """
-    decided = [row for row in rows if row.passed is not None]
-    judged, threshold = _judged(decided, options)
+    labelled = [row for row in rows if row.passed is not None]
+    judged, threshold = _judged_rows(labelled, options)
     if not judged:
-        raise UserError(_nothing_to_measure(decided))
-    human, clusters = [one.human for one in judged], [one.cluster for one in judged]
+        raise UserError(_nothing_to_measure(labelled))
+    human, verdicts, scores = (
+        [one.human for one in judged],
+        [one.judge for one in judged],
+        [one.score for one in judged],
+    )
+    clusters = [_cluster(one.row) for one in judged]
     clustered = any(one.row.cluster is not None for one in judged)
-    rates = rates_of([one.weighted_row(clustered=clustered) for one in judged])
-    scores, graded = [one.score for one in judged], any(one.score not in {0.0, 1.0} for one in judged)
+    graded = any(score not in {0.0, 1.0} for score in scores)
+    rates = rates_of(
+        [
+            WeightedRow(one.human, one.judge, one.row.weight, cluster if clustered else None)
+            for one, cluster in zip(judged, clusters, strict=True)
+        ]
+    )
     return Measurement(
-        rows=len(decided),
-        unreadable=len(decided) - len(judged),
+        rows=len(labelled),
+        unreadable=len(labelled) - len(judged),
         clusters=len(set(clusters)) if clustered else None,
         weighted=len({one.row.weight for one in judged}) > 1,
         tpr=rates.tpr,
         tnr=rates.tnr,
         youden=_youden(rates),
         accuracy=rates.accuracy,
-        verdicts=verdict_figures(human, [one.judge for one in judged], clusters, options.bootstrap),
+        verdicts=verdict_agreement(human, verdicts, clusters, options.bootstrap),
         grades=_grades(judged, options.bootstrap) if graded else {},
         threshold=threshold,
-        probability=probability_figures(scores, human, clusters, options.bootstrap)
+        probability=probability_metrics(scores, human, clusters, options.bootstrap)
         if graded and options.probabilities
         else {},
         bins=bins_of(scores, human) if graded else (),
         roc=_roc(threshold, rates),
-        repeats=_repeats(decided, options.bootstrap),
-        position=_position(decided),
+        repeats=_repeats(labelled, options.bootstrap),
+        position=_position(labelled),
         panel=_panel(rows, judged, options),
-        disagreements=tuple(_disagreement(one) for one in judged if not one.right),
-        split=tuple(row.case.id for row in rows if not row.decided and _parts(row, options.passing)),
+        disagreements=tuple(
+            Disagreement(one.row.case.id, one.row.case.place, one.row.label, one.human, one.score, one.reason)
+            for one in judged
+            if one.human is not one.judge
+        ),
+        split=tuple(row.case.id for row in rows if not row.decided and _raters_disagree(row, options.passing)),
     )
 
 
-def _judged(rows: Sequence[Labelled], options: MeasureOptions) -> tuple[list[_Judged], Threshold | None]:
-    """Return the rows that the judge could read; its verdicts come from a threshold where one can be chosen."""
+def _judged_rows(rows: Sequence[Labelled], options: MeasureOptions) -> tuple[list[_JudgedRow], Threshold | None]:
+    """Return the rows with a readable score. If a threshold can be chosen, it replaces the judge's own verdicts."""
     pairs = any(row.swapped is not None for row in rows)
     judged = [one for row in rows for one in _readable(row, in_both_orders=pairs)]
     scores = [one.score for one in judged]
     if all(score in {0.0, 1.0} for score in scores):
         return judged, None
-    human, clusters = [one.human for one in judged], [one.cluster for one in judged]
+    human, clusters = [one.human for one in judged], [_cluster(one.row) for one in judged]
     found = choose(scores, human, clusters, options.aim, options.bootstrap)
     if found is None:
         return judged, None
     threshold, verdicts = found
-    return [
-        _Judged(one.row, one.human, one.score, verdict, one.reason)
-        for one, verdict in zip(judged, verdicts, strict=True)
-    ], threshold
+    return [dataclasses.replace(one, judge=verdict) for one, verdict in zip(judged, verdicts, strict=True)], threshold
 
 
-def _readable(row: Labelled, *, in_both_orders: bool) -> Iterator[_Judged]:
-    """Yield the row with the judge's own verdict; of a pair only where both orders have the same winner."""
+def _readable(row: Labelled, *, in_both_orders: bool) -> Iterator[_JudgedRow]:
+    """Yield the row with the judge's own verdict; a pair only if the winner is the same in both orders."""
     first = next(iter(row.scores), None)
     if first is None or first.value is None or first.passed is None or row.passed is None:
         return
     if not in_both_orders or (row.swapped is not None and row.swapped.passed is first.passed):
-        yield _Judged(row, row.passed, first.value, first.passed, first.reason)
+        yield _JudgedRow(row, row.passed, first.value, first.passed, first.reason)
 
 
 def _nothing_to_measure(rows: Sequence[Labelled]) -> str:
     if not rows:
-        return "people decided on no row: give each a label"
+        return 'no row has a label that passes or fails: fill in "label"'
     reasons = (score.reason for row in rows for score in row.scores if score.reason)
-    return f"the judge could tell of none of {count(len(rows), 'row')}: {next(reasons, 'it gave no verdict')}"
+    return f"the judge gave no readable score for any of {count(len(rows), 'row')}: {next(reasons, 'no verdict')}"
 
 
 def _cluster(row: Labelled) -> Hashable:
     return (None, row.case.id) if row.cluster is None else row.cluster
 
 
-def _youden(rates: Rates) -> Figure:
+def _youden(rates: Rates) -> Statistic:
     if rates.tpr is None or rates.tnr is None:
-        return Figure(None)
+        return Statistic(None)
     both = (rates.tpr, rates.tnr)
     value = sum(rate.value for rate in both) - 1
     below, above = (math.hypot(*(rate.value - rate.interval[end] for rate in both)) for end in (0, 1))
-    return Figure(value, (value - below, value + above))
+    return Statistic(value, (value - below, value + above))
 
 
-def _grades(judged: Sequence[_Judged], bootstrap: Bootstrap) -> dict[str, Figure]:
+def _grades(judged: Sequence[_JudgedRow], bootstrap: Bootstrap) -> dict[str, Statistic]:
     grades = [one.row.grade for one in judged if one.row.grade is not None]
     if len(grades) < len(judged):
         return {}
-    return grade_figures(grades, [one.score for one in judged], [one.cluster for one in judged], bootstrap)
+    return grade_agreement(grades, [one.score for one in judged], [_cluster(one.row) for one in judged], bootstrap)
 
 
 def _roc(threshold: Threshold | None, rates: Rates) -> tuple[Point, ...]:
-    """Return the curve of a graded judge; that of a judge who only passes or fails has a single point."""
+    """Return the ROC curve. A judge without grades has a single point between the two ends."""
     if threshold is not None:
         return threshold.roc
     if rates.tpr is None or rates.tnr is None:
@@ -235,8 +240,8 @@ def _roc(threshold: Threshold | None, rates: Rates) -> tuple[Point, ...]:
 
 
 def _repeats(rows: Sequence[Labelled], bootstrap: Bootstrap) -> SelfConsistency | None:
-    asked = [[score.value for score in row.scores if score.value is not None] for row in rows]
-    return self_consistency_of(asked, [_cluster(row) for row in rows], bootstrap)
+    values = [[score.value for score in row.scores if score.value is not None] for row in rows]
+    return self_consistency_of(values, [_cluster(row) for row in rows], bootstrap)
 
 
 def _position(rows: Sequence[Labelled]) -> OrderBias | None:
@@ -244,7 +249,7 @@ def _position(rows: Sequence[Labelled]) -> OrderBias | None:
         return None
     return order_bias_of(
         [bool(row.passed) for row in rows],
-        [_passed(next(iter(row.scores), None)) for row in rows],
+        [row.scores[0].passed if row.scores else None for row in rows],
         [_passed(row.swapped) for row in rows],
     )
 
@@ -253,31 +258,25 @@ def _passed(score: Score | None) -> bool | None:
     return None if score is None else score.passed
 
 
-def _panel(rows: Sequence[Labelled], judged: Sequence[_Judged], options: MeasureOptions) -> Panel | None:
+def _panel(rows: Sequence[Labelled], judged: Sequence[_JudgedRow], options: MeasureOptions) -> Panel | None:
     verdicts = {one.row.case.id: one.judge for one in judged}
     rated = [RatedRow(row.raters, _cluster(row), verdicts.get(row.case.id)) for row in rows]
     return panel_of(rated, options.passing, options.bootstrap)
 
 
-def _parts(row: Labelled, passing: float) -> bool:
-    """Say whether the raters of a row differ."""
+def _raters_disagree(row: Labelled, passing: float) -> bool:
     return len({rating >= passing for rating in row.raters.values()}) > 1
 
 
-def _disagreement(one: _Judged) -> Disagreement:
-    return Disagreement(one.row.case.id, one.row.case.place, one.row.label, one.human, one.score, one.reason)
-
-
-_LEFT_OUT = frozenset({"verdicts", "grades", "disagreements", "split", "roc"})
-_CURVE = 33
-"""Points of a curve that are kept at most; as a picture it needs no more."""
+_NOT_RECORDED: Final = frozenset({"verdicts", "grades", "disagreements", "split", "roc"})
+_MAX_ROC_POINTS: Final = 33  # enough to draw the curve; the whole curve would be as long as the labels
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where verdicts come from: the judge by its name, and its ``parts``, or the path in the labels they were read at.
+    """Origin of the scores: the judge's name with its ``parts``, or the path of stored scores in the label file.
 
-    ``parts`` are empty where verdicts were read: nobody knows what gave them.
+    ``parts`` are empty for stored scores, because the judge that gave them is unknown.
     """
 
     judge: str
@@ -288,14 +287,13 @@ class Source:
 def record_of(
     measured: Measurement, labels: LabelSet, source: Source, options: MeasureOptions, created: str
 ) -> Calibration:
-    """Make the record of a judge held against ``labels``; ``created`` is UTC, ISO 8601.
+    """Return the calibration of a judge measured on ``labels``. ``created`` is in UTC, ISO 8601.
 
-    Its counts are those of the labels. Where rows come in clusters or are weighted, they are fewer: as many as these
-    labels are worth in independent ones, rounded down.
+    Its counts are numbers of labels. If rows are clustered or weighted, they are effective sample sizes, rounded down.
     """
     threshold = None if measured.threshold is None else measured.threshold.value
-    judge_pass, human_pass = _counts(measured.tpr)
-    judge_fail, human_fail = _counts(measured.tnr)
+    judge_pass, human_pass = (0, 0) if measured.tpr is None else measured.tpr.whole_counts
+    judge_fail, human_fail = (0, 0) if measured.tnr is None else measured.tnr.whole_counts
     return Calibration(
         judge=source.judge,
         fingerprint=fingerprint(source.parts, threshold),
@@ -312,34 +310,29 @@ def record_of(
     )
 
 
-def _counts(rate: JudgeRate | None) -> tuple[int, int]:
-    return (0, 0) if rate is None else rate.whole_counts
-
-
 def _measures(measured: Measurement, labels: LabelSet, source: Source, options: MeasureOptions) -> dict[str, Json]:
-    named = {field.name: getattr(measured, field.name) for field in dataclasses.fields(measured)}
-    kept = {name: value for name, value in named.items() if name not in _LEFT_OUT and value not in (None, {}, ())}
+    values = {field.name: getattr(measured, field.name) for field in dataclasses.fields(measured)}
+    kept = {name: value for name, value in values.items() if name not in _NOT_RECORDED and value not in (None, {}, ())}
     return {
         "verdicts_from": source.stored or "asked",
         "labels_that_pass": labels.counted(passed=True),
         "labels_that_fail": labels.counted(passed=False),
         "bootstrap": {"seed": options.bootstrap.seed, "draws": options.bootstrap.draws},
-        **{name: _plain(value) for name, value in {**kept, **measured.verdicts, **measured.grades}.items()},
-        **({"roc": _plain(_thinned(measured.roc))} if measured.threshold is not None else {}),
+        **{name: _json(value) for name, value in {**kept, **measured.verdicts, **measured.grades}.items()},
+        **({"roc": _json(_thin(measured.roc))} if measured.threshold is not None else {}),
     }
 
 
-def _thinned(curve: Sequence[Point]) -> tuple[Point, ...]:
-    """Return points of a curve from end to end, evenly far apart."""
-    gaps = min(len(curve), _CURVE) - 1
+def _thin(curve: Sequence[Point]) -> tuple[Point, ...]:
+    """Return at most 33 points of a curve at equal distances, both ends included."""
+    gaps = min(len(curve), _MAX_ROC_POINTS) - 1
     return tuple(curve[round(at * (len(curve) - 1) / gaps)] for at in range(gaps + 1))
 
 
-def _plain(value: object) -> Json:
-    """Return a record as JSON; the whole curve is left out: it would be as long as the labels."""
+def _json(value: object) -> Json:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-        return {name: _plain(item) for name, item in fields.items() if name not in _LEFT_OUT}
+        return {name: _json(item) for name, item in fields.items() if name not in _NOT_RECORDED}
     if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+        return {name: _json(item) for name, item in value.items()}
+    return [_json(item) for item in value] if isinstance(value, tuple) else value

@@ -1,4 +1,8 @@
-"""Reading a judge's reply: one object with every field as it was asked for, or nothing that counts."""
+"""Replies of a judge, parsed strictly.
+
+A reply must contain exactly one JSON object with exactly the requested fields: the nonce, the evidence, and a score or
+choice. Any other reply is `Unreadable`: it counts neither as a pass nor as a fail.
+"""
 
 from __future__ import annotations
 
@@ -9,157 +13,177 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from pytest_evalgate.judges.scale import ScoreScale
 
 PARSER: Final = 1
-"""Counts the changes of what is readable here, or decided without asking: calibrations rest on it."""
+"""Version of the parser, part of a judge's fingerprint.
+
+Increase it whenever a reply would be read differently, or an output is decided without a call: a calibration holds
+only for the parser it was measured with.
+"""
 
 FIELDS: Final = ("nonce", "evidence", "score", "verdict")
+PAIR_FIELDS: Final = ("nonce", "evidence", "choice")
+CHOICES: Final = ("first", "second", "tie")
 
-_LONGEST: Final = 64_000
-_MOST_BRACES: Final = 100
+_MAX_CHARACTERS: Final = 64_000
+_MAX_BRACES: Final = 100  # each "{" may start a parse: the limit keeps a reply of nothing but braces linear
 _DECODER: Final = json.JSONDecoder()
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedVerdict:
-    """What a judge says of one output; ``evidence`` stands in the output, or is empty."""
+    """The score of one output. ``evidence`` is a passage of the output, or empty."""
 
     score: int
     evidence: str
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """The better of two outputs: one of `CHOICES`. ``evidence`` is a passage of it, or empty for a tie."""
+
+    choice: str
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unreadable:
-    """There is no knowing what the judge says; neither a pass nor a miss."""
+    """A reply that gives no score: neither a pass nor a fail."""
 
-    why: str
+    reason: str
 
 
-class UnreadableReply(ValueError):  # noqa: N818 - always turned into an Unreadable
-    """Why a reply is unreadable."""
+class _UnreadableReply(ValueError):  # noqa: N818 - always converted to Unreadable
+    """The reason why a reply is unreadable."""
 
 
 def read(text: str, *, nonce: str, candidate: str, scale: ScoreScale) -> ParsedVerdict | Unreadable:
-    """Read a reply; nothing is raised, whatever it holds.
+    """Parse the reply about one output. Never raises.
 
-    It has to hold exactly one JSON object, which may stand in a fence or among prose, with exactly `FIELDS`: the right
-    nonce, a score of the scale, the verdict that goes with it, and as evidence a passage of the candidate. Only the
-    lowest score may go without: what is missing from an output cannot be quoted from it.
+    The JSON object may be in a code fence or surrounded by prose. It must repeat the nonce, give a score of the scale
+    with the matching verdict, and quote a passage of the candidate as evidence. Only the lowest score may have no
+    evidence: missing content cannot be quoted.
 
     Args:
         text: The reply.
-        nonce: The word that it has to repeat.
-        candidate: The output as the judge was shown it.
+        nonce: The text it must repeat.
+        candidate: The output as it was shown to the judge.
         scale: The scale of the judge.
 
     """
     try:
-        return _parse_verdict(parse_object(text, FIELDS, nonce), candidate, scale)
-    except UnreadableReply as error:
+        return _parse_verdict(_parse_object(text, FIELDS, nonce), candidate, scale)
+    except _UnreadableReply as error:
         return Unreadable(str(error))
 
 
-def parse_object(text: str, fields: tuple[str, ...], nonce: str) -> dict[str, Any]:
-    """Return the one JSON object of a reply, which has exactly ``fields``, and repeats the nonce.
+def _parse_verdict(found: dict[str, Any], candidate: str, scale: ScoreScale) -> ParsedVerdict:
+    score, verdict = found["score"], found["verdict"]
+    # type(): true is an int in Python, and 1.0 equals 1, but neither is what the schema asks for.
+    if type(score) is not int or not scale.lowest <= score <= scale.highest:
+        raise _UnreadableReply(
+            f"the score is {_format(score)}, not a whole number from {scale.lowest} to {scale.highest}"
+        )
+    if verdict not in ("pass", "fail"):
+        raise _UnreadableReply(f'the verdict is {_format(verdict)}, not "pass" or "fail"')
+    if verdict != scale.verdict(score):
+        raise _UnreadableReply(f'the verdict "{verdict}" contradicts the score {score}')
+    return ParsedVerdict(score, _require_evidence(found["evidence"], candidate, required=score > scale.lowest))
 
-    Raises:
-        Refused: there is none, more than one, or it is another one.
+
+def read_choice(text: str, *, nonce: str, pair: tuple[str, str]) -> Choice | Unreadable:
+    """Parse the reply about two outputs. Never raises.
+
+    Args:
+        text: The reply.
+        nonce: The text it must repeat.
+        pair: The two outputs as they were shown to the judge.
 
     """
-    if len(text) > _LONGEST:
-        raise UnreadableReply(f"the reply has {len(text):,} characters, and at most {_LONGEST:,} are read")
+    try:
+        return _parse_choice(_parse_object(text, PAIR_FIELDS, nonce), pair)
+    except _UnreadableReply as error:
+        return Unreadable(str(error))
+
+
+def _parse_choice(found: dict[str, Any], pair: tuple[str, str]) -> Choice:
+    choice = found["choice"]
+    if choice not in CHOICES:
+        raise _UnreadableReply(f"the choice is {_format(choice)}, not one of {', '.join(CHOICES)}")
+    chosen = "\n".join(pair) if choice == "tie" else pair[CHOICES.index(choice)]
+    return Choice(choice, _require_evidence(found["evidence"], chosen, required=choice != "tie"))
+
+
+def _parse_object(text: str, fields: tuple[str, ...], nonce: str) -> dict[str, Any]:
+    """Return the only JSON object of a reply, which must have exactly ``fields`` and the nonce.
+
+    Raises:
+        _UnreadableReply: there is no such object, or more than one object.
+
+    """
+    if len(text) > _MAX_CHARACTERS:
+        raise _UnreadableReply(f"the reply has {len(text):,} characters; the limit is {_MAX_CHARACTERS:,}")
     spans = list(_objects(text))
-    if len(spans) != 1:
-        raise UnreadableReply(_counted(len(spans)))
-    found: dict[str, Any] = _strict_json(text[slice(*spans[0])])
-    _require_fields(found, fields)
+    if not spans:
+        raise _UnreadableReply("the reply contains no JSON object")
+    if len(spans) > 1:
+        raise _UnreadableReply(f"the reply contains {len(spans)} JSON objects; exactly one is required")
+    try:
+        found: dict[str, Any] = jsonl.loads(text[slice(*spans[0])])
+    except ValueError as error:
+        raise _UnreadableReply(f"the JSON object in the reply is invalid: {error}") from None
+    if missing := [name for name in fields if name not in found]:
+        raise _UnreadableReply(f"the reply lacks fields: {', '.join(missing)}")
+    if extra := [jsonl.quote_text(name, 40) for name in found if name not in fields]:
+        raise _UnreadableReply(f"the reply has unexpected fields: {', '.join(extra[:3])}")
     if found["nonce"] != nonce:
-        raise UnreadableReply("the nonce is not the one that was given")
+        raise _UnreadableReply("the nonce in the reply is wrong")
     return found
 
 
-def require_evidence(evidence: Any, candidate: str, *, needed: bool) -> str:
-    """Return the evidence: a passage of the candidate with a letter or digit in it, or "" where none is needed.
+def _objects(text: str) -> Iterator[tuple[int, int]]:
+    """Yield the span of each JSON object that is not inside another one."""
+    start = text.find("{")
+    for _ in range(_MAX_BRACES):
+        if start < 0:
+            return
+        try:
+            end = _DECODER.raw_decode(text, start)[1]
+        except (ValueError, RecursionError):  # the decoder recurses once per nesting level
+            end = start + 1
+        else:
+            yield start, end
+        start = text.find("{", end)
+    if start >= 0:
+        raise _UnreadableReply(f"the reply contains more than {_MAX_BRACES} braces: reply with the JSON object only")
+
+
+def _require_evidence(evidence: Any, candidate: str, *, required: bool) -> str:
+    """Return the evidence: a passage of the candidate with a letter or digit, or "" if none is required.
 
     Raises:
-        Refused: it is missing, or does not stand in the candidate.
+        _UnreadableReply: the evidence is missing or does not occur in the candidate.
 
     """
     if not isinstance(evidence, str):
-        raise UnreadableReply("the evidence is not a text")
-    wanted = _plain(evidence)
-    if not wanted and not needed:
+        raise _UnreadableReply("the evidence is not a string")
+    passage = _collapse(evidence)
+    if not passage and not required:
         return ""
-    if not any(map(str.isalnum, wanted)):
-        raise UnreadableReply("there is no evidence: quote the passage of the output that shows it")
-    if wanted not in _plain(candidate) and wanted not in _plain(json.dumps(candidate, ensure_ascii=False)):
-        raise UnreadableReply("the evidence does not occur in the output: quote it word for word")
+    if not any(map(str.isalnum, passage)):
+        raise _UnreadableReply("the evidence is missing: quote the passage of the output that supports your reply")
+    # The judge saw the candidate as a JSON string, and may quote it with the escapes.
+    if passage not in _collapse(candidate) and passage not in _collapse(json.dumps(candidate, ensure_ascii=False)):
+        raise _UnreadableReply("the evidence does not occur in the output: quote it word for word")
     return evidence
 
 
-def _parse_verdict(found: Mapping[str, Any], candidate: str, scale: ScoreScale) -> ParsedVerdict:
-    score, verdict = found["score"], found["verdict"]
-    if type(score) is not int or not scale.lowest <= score <= scale.highest:
-        raise UnreadableReply(
-            f"the score is {_shown(score)}, not a whole number from {scale.lowest} to {scale.highest}"
-        )
-    if verdict not in ("pass", "fail"):
-        raise UnreadableReply(f'the verdict is {_shown(verdict)}, neither "pass" nor "fail"')
-    if verdict != scale.verdict(score):
-        raise UnreadableReply(f'verdict and score contradict each other: "{verdict}" with {score}')
-    return ParsedVerdict(score, require_evidence(found["evidence"], candidate, needed=score > scale.lowest))
-
-
-def _objects(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where the JSON objects of a text stand, those inside of others left out."""
-    start = text.find("{")
-    for _ in range(_MOST_BRACES):
-        if start < 0:
-            return
-        end = _end(text, start)
-        if end is not None:
-            yield start, end
-        start = text.find("{", start + 1 if end is None else end)
-    if start >= 0:
-        raise UnreadableReply(f"the reply holds more than {_MOST_BRACES} braces: reply with the object alone")
-
-
-def _end(text: str, start: int) -> int | None:
-    try:
-        return _DECODER.raw_decode(text, start)[1]
-    except (ValueError, RecursionError):
-        return None
-
-
-def _counted(objects: int) -> str:
-    return (
-        f"the reply holds {objects} JSON objects, and one is wanted" if objects else "the reply holds no JSON object"
-    )
-
-
-def _strict_json(text: str) -> dict[str, Any]:
-    try:
-        value: dict[str, Any] = jsonl.loads(text)
-    except ValueError as error:
-        raise UnreadableReply(f"the object in the reply is refused: {error}") from None
-    return value
-
-
-def _require_fields(found: Mapping[str, Any], fields: tuple[str, ...]) -> None:
-    missing = [name for name in fields if name not in found]
-    extra = [jsonl.quote_text(name, 40) for name in found if name not in fields]
-    if missing:
-        raise UnreadableReply(f"fields of the reply are missing: {', '.join(missing)}")
-    if extra:
-        raise UnreadableReply(f"the reply has other fields than {', '.join(fields)}: {', '.join(extra[:3])}")
-
-
-def _plain(text: str) -> str:
+def _collapse(text: str) -> str:
     return " ".join(text.split())
 
 
-def _shown(value: Any) -> str:
+def _format(value: Any) -> str:
     return jsonl.escape_text(jsonl.canonical(value), 40)

@@ -1,4 +1,4 @@
-"""Rubrics: what a judge is told to look for. A text with a small head in TOML, of one's own or a ready one."""
+"""Rubrics: the grading criteria of a judge, as a Markdown text with an optional TOML head."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ Need = Literal["reference", "context"]
 
 _BUILTIN_FOLDER: Final = Path(__file__).with_name("rubrics")
 _FENCE: Final = "+++\n"
-_MOST_BYTES: Final = 64 << 10
+_MAX_BYTES: Final = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
 class Rubric:
-    """What a judge is told.
+    """Grading criteria.
 
-    ``needs`` is what every case has to bring, ``scale`` the one scale that it is written for, None for any.
-    With ``pairs`` it compares the output with the reference, instead of grading it.
+    ``needs`` lists what every case must have. ``scale`` is the only scale the rubric is written for, or None for any.
+    If ``pairs`` is true, the judge compares the output with the reference instead of grading it.
     """
 
     name: str
@@ -43,12 +43,12 @@ class Rubric:
 
     @property
     def sha256(self) -> str:
-        """SHA-256, in hexadecimal, of what it says; its name and its sources are not part of it."""
+        """SHA-256, in hexadecimal, of the content without the name and the sources."""
         return jsonl.digest({"text": self.text, "needs": self.needs, "pairs": self.pairs})
 
 
 class _Head(Table):
-    """The head of a rubric file; ``sources`` are for its readers, and no judge sees them."""
+    """Head of a rubric file. ``sources`` are for human readers and not part of the prompt."""
 
     needs: tuple[Need, ...] = ()
     scale: Literal["binary", "1-5"] | None = None
@@ -57,15 +57,15 @@ class _Head(Table):
 
 
 def builtin_rubrics() -> tuple[str, ...]:
-    """Return the names of the ready rubrics."""
+    """Return the names of the built-in rubrics."""
     return tuple(sorted(path.stem for path in _BUILTIN_FOLDER.glob("*.md")))
 
 
 def load_rubric(judge: config.Judge, *, root: Path) -> Rubric:
-    """Return the rubric of a judge: a ready one, a file below ``root``, or its criteria.
+    """Return the rubric of a judge: a built-in one, a file below ``root``, or its criteria.
 
     Raises:
-        SettingsError: there is no such file, it is not a rubric, or it is written for another scale.
+        SettingsError: the file is missing or malformed, or the rubric is written for another scale.
 
     """
     if judge.criteria is not None:
@@ -74,16 +74,16 @@ def load_rubric(judge: config.Judge, *, root: Path) -> Rubric:
     rubric = parse_rubric(_read(name, _path(name, root)), name=name)
     if rubric.scale not in (None, judge.scale):
         raise SettingsError(
-            f'rubric {name}: it is written for scale = "{rubric.scale}", and the judge has "{judge.scale}"'
+            f'rubric {name}: written for scale = "{rubric.scale}", but the judge has scale = "{judge.scale}"'
         )
     return rubric
 
 
 def parse_rubric(text: str, *, name: str) -> Rubric:
-    """Make a rubric of a text: a head between two lines of ``+++``, which may be left out, and what the judge is told.
+    """Parse a rubric: an optional head between two lines of ``+++``, and the text for the judge.
 
     Raises:
-        SettingsError: the head is malformed, or the judge is told nothing.
+        SettingsError: the head is malformed, or the text is empty.
 
     """
     text = text.replace("\r\n", "\n")
@@ -91,28 +91,28 @@ def parse_rubric(text: str, *, name: str) -> Rubric:
     if text.startswith(_FENCE):
         head, closed, body = text.removeprefix(_FENCE).partition(f"\n{_FENCE}")
         if not closed:
-            raise SettingsError(f"rubric {name}: the head has no end: close it with a line of +++")
+            raise SettingsError(f"rubric {name}: the head is not closed: end it with a line +++")
     if not body.strip():
-        raise SettingsError(f"rubric {name}: it says nothing: write what makes an output pass, and what makes it fail")
-    read = _head(head, name)
-    return Rubric(name, body.strip(), read.needs, read.scale, read.pairs)
+        raise SettingsError(f"rubric {name}: the text is empty: describe what passes and what fails")
+    parsed = _parse_head(head, name)
+    return Rubric(name, body.strip(), parsed.needs, parsed.scale, parsed.pairs)
 
 
-def _head(text: str, name: str) -> _Head:
+def _parse_head(text: str, name: str) -> _Head:
     try:
         return _Head.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"rubric {name}: the head is not TOML: {error}") from None
     except ValidationError as error:
-        told = "; ".join(map(_problem, error.errors(include_url=False)))
-        raise SettingsError(f"rubric {name}: {told}") from None
+        problems = "; ".join(map(_explain, error.errors(include_url=False)))
+        raise SettingsError(f"rubric {name}: {problems}") from None
 
 
-def _problem(problem: ErrorDetails) -> str:
+def _explain(problem: ErrorDetails) -> str:
     key = str(problem["loc"][0])
     if problem["type"] == "extra_forbidden":
         known = tuple(_Head.model_fields)
-        return f"{key}: unknown key{_near(key, known) or '; known are ' + ', '.join(known)}"
+        return f"{key}: unknown key{_suggestion(key, known) or '; the keys are ' + ', '.join(known)}"
     return f"{key}: {problem['msg']} (got {problem['input']!r:.60})"
 
 
@@ -127,8 +127,8 @@ def _path(name: str, root: Path) -> Path:
 
 def _read(name: str, path: Path) -> str:
     if not path.is_file():
-        known = _near(name, builtin_rubrics()) or f"; the ready rubrics are {', '.join(builtin_rubrics())}"
-        raise SettingsError(f"rubric {name}: there is no such file{known}")
+        hint = _suggestion(name, builtin_rubrics()) or f"; the built-in rubrics are {', '.join(builtin_rubrics())}"
+        raise SettingsError(f"rubric {name}: no such file{hint}")
     try:
         raw = path.read_bytes()
         text = raw.decode("utf-8-sig")
@@ -136,11 +136,11 @@ def _read(name: str, path: Path) -> str:
         raise SettingsError(f"rubric {name}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise SettingsError(f"rubric {name}: not UTF-8: byte at offset {error.start}; save as UTF-8") from None
-    if len(raw) > _MOST_BYTES:
-        raise SettingsError(f"rubric {name}: larger than {_MOST_BYTES:,} bytes; a judge reads it with every output")
+    if len(raw) > _MAX_BYTES:
+        raise SettingsError(f"rubric {name}: larger than {_MAX_BYTES:,} bytes; it is sent with every output")
     return text
 
 
-def _near(word: str, known: tuple[str, ...]) -> str:
+def _suggestion(word: str, known: tuple[str, ...]) -> str:
     close = difflib.get_close_matches(word, known, n=1)
     return f'; did you mean "{close[0]}"?' if close else ""

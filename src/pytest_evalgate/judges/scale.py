@@ -1,4 +1,4 @@
-"""The scales of a judge: which scores there are, and from which one on its verdict is a pass."""
+"""Scales of a judge: the scores it may give, and the lowest one that passes."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ ScaleName = Literal["binary", "1-5"]
 
 @dataclass(frozen=True, slots=True)
 class ScoreScale:
-    """Whole scores from ``lowest`` to ``highest``; those from ``passes_from`` on go with the verdict "pass".
+    """Whole scores from ``lowest`` to ``highest``. Scores of ``passes_from`` or more have the verdict "pass".
 
-    ``asked`` is how a judge is told.
+    ``description`` explains the scores to the judge.
     """
 
     name: ScaleName
     lowest: int
     highest: int
     passes_from: int
-    asked: str
+    description: str
 
     def share(self, score: int) -> float:
         """Map a score to [0, 1]."""
         return (score - self.lowest) / (self.highest - self.lowest)
 
     def verdict(self, score: int) -> Literal["pass", "fail"]:
-        """Return the verdict that goes with a score."""
+        """Return the verdict of a score."""
         return "pass" if score >= self.passes_from else "fail"
 
     def describe(self, score: int) -> str:
-        """Write a score for people: "fail", "score 2 of 5"."""
+        """Format a score for a report: "fail", "score 2 of 5"."""
         return self.verdict(score) if self.name == "binary" else f"score {score} of {self.highest}"
 
 
-_FIVE: Final = (
-    "a whole number from 1 to 5. Where the rubric does not say what they mean: 5 without fault, 4 with small faults, "
-    "3 just good enough, 2 not good enough, 1 of no use"
+_ONE_TO_FIVE: Final = (
+    "a whole number from 1 to 5. Unless the rubric defines the scores, 5 means no faults, 4 minor faults, "
+    "3 just acceptable, 2 not acceptable, and 1 useless"
 )
 
 SCALES: Final[Mapping[ScaleName, ScoreScale]] = MappingProxyType(
     {
-        "binary": ScoreScale("binary", 0, 1, 1, "1 where the output passes, 0 where it fails"),
-        "1-5": ScoreScale("1-5", 1, 5, 3, _FIVE),
+        "binary": ScoreScale("binary", 0, 1, 1, "1 if the output passes, 0 if it fails"),
+        "1-5": ScoreScale("1-5", 1, 5, 3, _ONE_TO_FIVE),
     }
 )

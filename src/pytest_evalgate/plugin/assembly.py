@@ -1,4 +1,4 @@
-"""Settings and command line -> suites that are ready to run: golden sets read, target and scorers built."""
+"""Suites that are ready to run, built from settings and command line: golden sets, target and scorers."""
 
 from __future__ import annotations
 
@@ -32,20 +32,28 @@ if TYPE_CHECKING:
     from pytest_evalgate.runs.plan import BranchChanges
 
 _WINDOW = 32
-"""How many trials wait at once where the configuration does not say: for scorers and hooks of the user's."""
+"""Concurrent trials of targets without a configured limit: those of hooks, and recorded ones with async scorers."""
 
 _AHEAD = 2
-"""Trials under way for each call that the target takes: the others are being committed and graded meanwhile."""
+"""Concurrent trials for each concurrent call: while one is graded, another can use its call."""
 
 GOLDEN_SUFFIXES = (".jsonl", ".ndjson")
 
 
 @dataclass(frozen=True)
 class ReadySuite:
-    """A suite that can run. ``target`` is None where a test of the user's produces the outputs.
+    """A suite that can run.
 
-    ``waits`` tells whether its target or a scorer may wait for something, ``window`` how many of its trials may do
-    so at once. ``judge_names`` are those of its judges' tables, in the order of ``judges``.
+    Args:
+        plan: Its planned cases.
+        sets: Its golden sets, with the planned cases.
+        grading: Its scorers.
+        case_grading: The scorers of cases with asserts, by case id.
+        target: Its target; None if a marked test produces the outputs.
+        waits: Whether its target or a scorer may wait for something.
+        window: Maximum of concurrent trials.
+        judge_names: Configured names of its judges, in the order of ``judges``.
+
     """
 
     plan: SuitePlan
@@ -59,8 +67,8 @@ class ReadySuite:
 
     @property
     def required_target(self) -> Target:
-        """The target, of a suite that yields items of our own."""
-        assert self.target is not None  # noqa: S101 - a suite without a target yields no items
+        """The target of a suite that has one."""
+        assert self.target is not None  # noqa: S101 - a suite without a target has no items
         return self.target
 
     @cached_property
@@ -74,13 +82,23 @@ class ReadySuite:
         return tuple(scorer for scorer in self.grading.scorers if is_judge(scorer))
 
     def grading_of(self, case: Case) -> Grading:
-        """Return how ``case`` is graded: the suite's scorers and its own asserts."""
+        """Return the grading of ``case``: the suite's scorers and its own asserts."""
         return self.case_grading.get(case.id, self.grading)
 
 
 @dataclass
 class Assembly:
-    """Builds each suite once, when it is first asked for."""
+    """Builds each suite once, on first use.
+
+    Args:
+        root: The root folder.
+        settings: The configuration, for the tier that runs.
+        options: The command line options.
+        context: Builds scorers.
+        wiring: Builds targets.
+        base: The base branch that this branch is compared with, if it is known.
+
+    """
 
     root: Path
     settings: Settings
@@ -92,16 +110,16 @@ class Assembly:
     _ad_hoc: dict[str, Suite] = field(default_factory=dict)
 
     def suite_settings(self, name: str) -> Suite | None:
-        """Return the settings of a suite that is configured or was given on the command line."""
+        """Return the settings of a configured suite, or of a golden set of the command line."""
         return self.settings.suites.get(name) or self._ad_hoc.get(name)
 
     def suites_of(self, path: Path) -> tuple[str, ...]:
-        """Name the suites that a golden set belongs to."""
+        """Return the names of the suites of a golden set."""
         every = {**self.settings.suites, **self._ad_hoc}
         return tuple(name for name, suite in every.items() if path in self.golden_paths(name, suite))
 
     def golden_names(self) -> Iterator[str]:
-        """Name all golden set files, relative to the root folder."""
+        """Yield the paths of all golden sets, relative to the root folder."""
         for name, suite in {**self.settings.suites, **self._ad_hoc}.items():
             for path in self.golden_paths(name, suite):
                 yield files.relative_name(path, self.root)
@@ -110,22 +128,22 @@ class Assembly:
         """Return the golden set files of a suite.
 
         Raises:
-            SettingsError: one lies outside of the root folder.
+            SettingsError: one is outside the root folder.
 
         """
         return tuple(self._inside(f"suites.{name}.golden", path) for path in suite.golden)
 
     def add_ad_hoc(self, path: Path) -> str:
-        """Make a suite of a golden set that was given on the command line and that no suite names."""
+        """Make a suite of a golden set of the command line that no suite contains, and return its name."""
         name = path.stem if path.stem not in self.settings.suites else files.relative_name(path, self.root)
         name = name.replace("/", ".")
         if name in self._ad_hoc and self._inside(name, self._ad_hoc[name].golden[0]) != path:
-            raise SettingsError(f"{path}: a second golden set named {path.stem}: configure suites for them")
+            raise SettingsError(f"{path}: a second golden set named {path.stem}: configure a suite for each")
         self._ad_hoc[name] = config.Suite(golden=(str(path),))
         return name
 
     def ready(self, name: str) -> ReadySuite:
-        """Return a suite that runs without code of the user's, or whose test asks for it.
+        """Return a suite by its name.
 
         Raises:
             UserError: its golden sets, target or scorers cannot be used.
@@ -146,9 +164,9 @@ class Assembly:
         return self._ready[key]
 
     def discard_outputs(self) -> None:
-        """Let go of recorded outputs, once no case asks for its own any more."""
+        """Discard recorded outputs, after the last case has run."""
         for suite in self._ready.values():
-            if isinstance(suite.target, targets.RecordedTarget):
+            if isinstance(suite.target, targets.RecordedTargetRunner):
                 suite.target.discard_outputs()
 
     def _build(self, name: str, suite: Suite, *, in_code: bool = False) -> ReadySuite:
@@ -164,7 +182,7 @@ class Assembly:
             raise SettingsError(f"suites.{name}.threshold: missing; its scorers have weights, so it needs one")
         if not any(getattr(scorer, "counts", True) for scorer in built):
             raise SettingsError(
-                f"suites.{name}.scorers: only judges that may only report, so nothing decides what passes: calibrate "
+                f"suites.{name}.scorers: all scorers are report-only judges, so none decides what passes: calibrate "
                 "one (pytest-evalgate calibrate), or add a rule"
             )
         case_grading = _case_gradings(cases, built, suite, context)
@@ -193,7 +211,10 @@ class Assembly:
         )
 
     def _identity(self, suite: Suite) -> Json:
-        """Return what makes two gradings comparable: scorers, their parameters and code, judges, and the threshold."""
+        """Return the identity of a grading: scorers, their parameters and code, judges, and the threshold.
+
+        Results with different identities are not compared.
+        """
         named = [spec["python"] for spec in suite.scorers if isinstance(spec, dict) and "python" in spec]
         identity: dict[str, Json] = {
             "scorers": list(suite.scorers),
@@ -201,7 +222,7 @@ class Assembly:
             "code": {spec: callables.code_sha256(spec) for spec in named},
         }
         if suite.judges:
-            from pytest_evalgate.judges.build import fingerprints  # noqa: PLC0415 - only where there is one
+            from pytest_evalgate.judges.build import fingerprints  # noqa: PLC0415 - only if a suite has a judge
 
             identity["judges"] = fingerprints(suite.judges, self.settings, root=self.root)
         return identity
@@ -211,24 +232,24 @@ class Assembly:
         if spec is not None:
             return self.wiring.target(name, spec)
         if any(case.output is not None for case in cases):
-            return targets.RowTarget()
+            return targets.RowTargetRunner()
         return None
 
     def target_settings(self, suite: Suite) -> TargetSettings | None:
-        """Return what produces the outputs of ``suite``: the command line goes before its own target."""
+        """Return the settings of a suite's target; the command line takes precedence over its own."""
         if self.options.target:
             return config.parse_target(self.options.target, instead_of=suite.target)
         return suite.target
 
     def _trials(self, name: str, suite: Suite, target: Target | None) -> int:
         wanted = self.options.trials or suite.trials
-        if isinstance(target, targets.RecordedTarget):
+        if isinstance(target, targets.RecordedTargetRunner):
             recorded = target.trials
             if wanted is not None and wanted > recorded:
                 raise SettingsError(f"suites.{name}.trials: {wanted} wanted, but {recorded} recorded; add files")
             return wanted or recorded
-        if isinstance(target, targets.RowTarget) and wanted not in (None, 1):
-            raise SettingsError(f"suites.{name}.trials: {wanted} wanted, but a golden line holds one recorded output")
+        if isinstance(target, targets.RowTargetRunner) and wanted not in (None, 1):
+            raise SettingsError(f"suites.{name}.trials: {wanted} wanted, but a golden line has one recorded output")
         return wanted or 1
 
     def _inside(self, key: str, path: str) -> Path:
@@ -239,7 +260,7 @@ class Assembly:
 
 
 def _sets_of(sides: BranchChanges, here: Sequence[GoldenSet]) -> tuple[GoldenSet, ...]:
-    """Return the cases of the base as golden sets of the files in which they stood; of the first where one is gone."""
+    """Return the cases of the base branch as golden sets of their files; of the first file if theirs is deleted."""
     collected = {golden_set.path for golden_set in here}
     by_file: dict[str, list[Case]] = {}
     for case in sides.base_cases:
@@ -249,7 +270,7 @@ def _sets_of(sides: BranchChanges, here: Sequence[GoldenSet]) -> tuple[GoldenSet
 
 
 def _planned_of(sets: Sequence[GoldenSet], plan: SuitePlan) -> tuple[GoldenSet, ...]:
-    """Return golden sets with the cases alone that are planned."""
+    """Return golden sets with the planned cases only."""
     planned = {case.id for case in plan.cases}
     return tuple(
         replace(golden_set, cases=tuple(case for case in golden_set if case.id in planned)) for golden_set in sets
@@ -257,11 +278,11 @@ def _planned_of(sets: Sequence[GoldenSet], plan: SuitePlan) -> tuple[GoldenSet, 
 
 
 def _may_wait(target: Target | None) -> bool:
-    return not isinstance(target, targets.RecordedTarget | targets.RowTarget | None)
+    return not isinstance(target, targets.RecordedTargetRunner | targets.RowTargetRunner | None)
 
 
 def _window(spec: TargetSettings | None, configured: Settings) -> int:
-    """Return how many trials of a suite may be under way: enough that the target never waits for the next one."""
+    """Return the maximum of concurrent trials: enough that the target never waits for the next one."""
     match spec:
         case config.ModelTarget():
             return _AHEAD * configured.models[spec.model].max_concurrency
@@ -275,7 +296,7 @@ def _window(spec: TargetSettings | None, configured: Settings) -> int:
 def _case_gradings(
     cases: Sequence[Case], built: tuple[Scorer, ...], suite: Suite, context: scorers.Context
 ) -> dict[str, Grading]:
-    """Return how the cases that bring asserts are graded: by the suite's scorers and their own."""
+    """Return the grading of each case that has asserts: the suite's scorers and its own."""
     taken = [scorer.name for scorer in built]
     return {
         case.id: Grading(
@@ -287,15 +308,15 @@ def _case_gradings(
 
 
 def selects_everything(config: pytest.Config) -> bool:
-    """Tell whether no path was given: then every configured golden set is meant."""
+    """Return whether the command line has no path: then every configured suite is selected."""
     return config.args_source is not pytest.Config.ArgsSource.ARGS
 
 
 def select(config: pytest.Config, assembly: Assembly) -> list[str]:
-    """Name the selected suites, and have pytest collect their files wherever they lie.
+    """Return the names of the selected suites, and add their files to the arguments of pytest.
 
     Raises:
-        SettingsError: a golden set lies outside of the root folder.
+        SettingsError: a golden set is outside the root folder.
 
     """
     every = {name: assembly.golden_paths(name, suite) for name, suite in assembly.settings.suites.items()}
@@ -311,11 +332,11 @@ def select(config: pytest.Config, assembly: Assembly) -> list[str]:
 
 
 def build_selected(names: list[str], config: pytest.Config, assembly: Assembly) -> list[ReadySuite]:
-    """Build the selected suites now, so that everything that is wrong with them is said before anything runs.
+    """Build the selected suites now, so that all problems are reported before anything runs.
 
     Raises:
-        UserError: files or settings cannot be used, or a golden set was given that nothing can answer; the message
-            holds every problem of every suite, each once.
+        UserError: files or settings cannot be used, or a golden set of the command line has no target; the message
+            contains every problem of every suite, each once.
 
     """
     ready: list[ReadySuite] = []
@@ -335,7 +356,7 @@ def _checked(name: str, config: pytest.Config, assembly: Assembly) -> ReadySuite
     named = [] if selects_everything(config) else _given(config)
     if ready.target is None and any(assembly.root / golden in named for golden in ready.plan.golden):
         raise UserError(
-            f"{ready.plan.golden[0]}: no target: its rows hold no recorded output; "
+            f"{ready.plan.golden[0]}: no target: its rows contain no recorded output; "
             "name one with --eval-target recorded:FILE or --eval-target python:pkg.mod:name"
         )
     return ready

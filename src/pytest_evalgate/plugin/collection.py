@@ -1,4 +1,4 @@
-"""Collection: which items there are, and which case each of them runs; nothing is called here."""
+"""Collection: the items of a session, and the case that each of them runs. No target is called here."""
 
 from __future__ import annotations
 
@@ -21,24 +21,25 @@ from pytest_evalgate.text import files
 from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
+    from pytest_evalgate.plugin.case_queue import CaseQueue
+    from pytest_evalgate.plugin.context import SessionContext
+    from pytest_evalgate.plugin.decider import SessionDecider
     from pytest_evalgate.plugin.marked import MarkerOptions
-    from pytest_evalgate.plugin.session import EvalSession
     from pytest_evalgate.records.results import SuitePlan
-    from pytest_evalgate.runs.shard import Shard
 
-_NAME = "pins.json"
+_PINS_FILE = "pins.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Pins:
-    """What the collection found.
+    """Marked tests that need more than their own item.
 
     Args:
-        nodeids: The in-code tests of which work starts before their items run.
-        serial: Why tests with ``concurrent=True`` run one after the other, a line a test.
+        nodeids: Tests whose work starts before their items run: xdist must send them to one worker.
+        serial: Why tests with ``concurrent=True`` run one case after the other; one line for each test.
 
     """
 
@@ -47,17 +48,17 @@ class Pins:
 
 
 def write(state: Path, run: str, pins: Pins) -> None:
-    """Leave word below the run's folder; every worker writes the same.
+    """Write the pins to the folder of the run, for the controller; every worker writes the same.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
 
     """
     files.write_atomically(_path(state, run), json.dumps(asdict(pins)).encode("ascii"))
 
 
 def read(state: Path, run: str) -> Pins:
-    """Return what the workers found; nothing where they left no word."""
+    """Return the pins that the workers wrote; empty if there are none."""
     try:
         value = json.loads(_path(state, run).read_bytes())
     except FileNotFoundError:
@@ -66,35 +67,44 @@ def read(state: Path, run: str) -> Pins:
 
 
 def _path(state: Path, run: str) -> Path:
-    return state / "runs" / run / _NAME
+    return state / "runs" / run / _PINS_FILE
 
 
 class CaseCollector:
-    """The collecting half of a session: fills the ledger with plans, and with the item of each planned case."""
+    """Hooks that fill the ledger: with the plan of each suite, and with the item of each planned case."""
 
-    def __init__(self, session: EvalSession) -> None:
-        """Collect for ``session``."""
+    def __init__(self, context: SessionContext, session_decider: SessionDecider, case_queue: CaseQueue) -> None:
+        """Collect into the ledger of ``context``."""
         self.failed_files: list[str] = []
-        self._session = session
-        self._assembly = session.assembly
-        self._ledger = session.ledger
+        self._context = context
+        self._assembly = context.assembly
+        self._ledger = context.ledger
+        self._session_decider = session_decider
+        self._case_queue = case_queue
         self._marker_options: dict[str, MarkerOptions] = {}
         self._serial: dict[str, str] = {}
         self._found = Pins()
         self._items: list[tuple[str, str, pytest.Item]] = []
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> GoldenSetFile | None:
-        """Collect a golden set that a suite names, or that was given on the command line."""
+        """Collect a golden set of a suite, or of the command line."""
         names = self._assembly.suites_of(file_path.resolve()) if file_path.suffix in GOLDEN_SUFFIXES else ()
         ready = [suite for name in names if (suite := self._assembly.ready(name)).target is not None]
         if not ready:
             return None
-        file: GoldenSetFile = GoldenSetFile.from_parent(parent, path=file_path, suites=ready)
+        file: GoldenSetFile = GoldenSetFile.from_parent(
+            parent,
+            path=file_path,
+            suites=ready,
+            context=self._context,
+            case_queue=self._case_queue,
+            before=self._session_decider.before,
+        )
         return file
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Run a marked test once a case."""
+        """Run a marked test once for each case."""
         marker = metafunc.definition.get_closest_marker(MARKER)
         if marker is None:
             return
@@ -103,8 +113,8 @@ class CaseCollector:
             marker_options = marked.read_marker(
                 marker, self._assembly, metafunc.function, metafunc.definition.path.parent
             )
-            if not self._session.is_worker:
-                self._session.session_decider.check_gates([marker_options.suite])
+            if not self._context.is_worker:
+                self._session_decider.check_gates([marker_options.suite])
         except UserError as error:
             self._ledger.add_problem(f"{nodeid}: {error}")
             metafunc.parametrize("case", [])
@@ -115,68 +125,23 @@ class CaseCollector:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Note which item runs which case, before anything is deselected; then leave other shards what is theirs."""
+        """Record which item runs which case before any is deselected, then deselect the cases of other shards."""
         for item in items:
             if isinstance(item, CaseItem):
                 self._items.append((item.suite.plan.name, item.case.id, item))
             elif marked.is_method_of_unittest(item) and item.get_closest_marker(MARKER):
                 self._ledger.add_problem(
-                    f"{item.nodeid}: unittest.TestCase takes no cases: mark a function, or a method of a plain class"
+                    f"{item.nodeid}: unittest.TestCase methods take no cases: mark a function, or a method of a plain "
+                    "class"
                 )
             elif isinstance(item, pytest.Function) and item.parent is not None and self._marker_options:
                 test = f"{item.parent.nodeid}::{item.originalname}"
                 if test in self._marker_options:
                     self._prepare(item, test, self._marker_options[test])
-        if self._session.options.shard is not None:
-            self._deselect_other_shards(self._session.options.shard, items)
-
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Note what could not be collected: its cases are not planned, so the run is invalid."""
-        if report.failed:
-            self.failed_files.append(report.nodeid)
-
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Refuse what was found wrong while collecting: nothing has run yet."""
-        for suite, case_id, item in self._items:
-            self._ledger.add_node(suite, case_id, item.nodeid)  # only now: xdist appends groups to node ids
-        self._items.clear()
-        gc.freeze()
-        self._found = Pins(tuple(map(_nodeid, filter(_starts_early, session.items))), tuple(self._serial.values()))
-        self._require_all_collected()
-        if self._ledger.problems and not self._session.is_worker:
-            raise pytest.UsageError("\n".join(self._ledger.problems))
-        if self._session.is_worker and (self._ledger.problems or self.failed_files):
-            session.items[:] = [item for item in session.items if not _is_eval(item)]
-        elif self._session.is_worker and self._found != Pins():
-            write(self._session.state.path, self._session.run_identity.run, self._found)
-
-    def pytest_report_collectionfinish(self) -> list[str]:
-        """Say how many cases are planned where the header could not know, and which gates will see little."""
-        if self._session.config.get_verbosity() < 0:
-            return []
-        return [*self._planned(), *self._session.session_decider.warnings]
-
-    def _planned(self) -> Iterator[str]:
-        """Count the cases of tests, which were not known before, and those of a shard."""
-        plans, shard = self._ledger.plans.values(), self._session.options.shard
-        if shard is None and self._ledger.plans.keys() <= {suite.plan.name for suite in self._session.suites}:
-            return
-        counts = ", ".join(f"{plan.name} {len(plan.cases):,}" for plan in plans)
-        share = "" if shard is None else f"; {shard} runs {sum(len(shard.cases_of(plan)) for plan in plans):,} of them"
-        yield f"evalgate: {counts} = {sum(len(plan.cases) for plan in plans):,} cases{share}"
-
-    @property
-    def pins(self) -> Pins:
-        """What was found, here or, for the controller of xdist, by its workers."""
-        session = self._session
-        return read(session.state.path, session.run_identity.run) if session.is_controller else self._found
-
-    def _deselect_other_shards(self, shard: Shard, items: list[pytest.Item]) -> None:
-        mine = {name: shard.cases_of(plan) for name, plan in self._ledger.plans.items()}
-        others = {item for suite, case_id, item in self._items if case_id not in mine[suite]}
-        if others:
-            self._session.config.hook.pytest_deselected(items=[item for item in items if item in others])
-            items[:] = [item for item in items if item not in others]
+        if (shard := self._context.options.shard) is not None:
+            mine = {name: shard.cases_of(plan) for name, plan in self._ledger.plans.items()}
+            others = {item for suite, case_id, item in self._items if case_id not in mine[suite]}
+            _deselect(self._context, items, others)
 
     def _prepare(self, item: pytest.Function, test: str, marker_options: MarkerOptions) -> None:
         reason = serial_reason(item) if marker_options.concurrent else None
@@ -187,21 +152,105 @@ class CaseCollector:
         self._items.append((marker_options.suite.plan.name, golden_test.case.id, item))
         if golden_test.is_prefetched and marker_options.suite.plan.trials > 1 and (name := stale_output_fixture(item)):
             self._ledger.add_problem(
-                f"{test}: fixture {name} would show every trial the output of the first: use the output fixture in "
-                "the test itself, or trials=1"
+                f"{test}: fixture {name} would return the output of the first trial in every trial: use the output "
+                "fixture in the test itself, or trials=1"
             )
 
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note a file that could not be collected: its cases are not planned, so the run is invalid."""
+        if report.failed:
+            self.failed_files.append(report.nodeid)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Report the problems of the collection, before anything runs."""
+        context = self._context
+        for suite, case_id, item in self._items:
+            self._ledger.add_node(suite, case_id, item.nodeid)  # only now: xdist appends groups to node ids
+        self._items.clear()
+        gc.freeze()
+        early = tuple(item.nodeid for item in session.items if _starts_early(item))
+        self._found = Pins(early, tuple(self._serial.values()))
+        self._require_all_collected()
+        if self._ledger.problems and not context.is_worker:
+            raise pytest.UsageError("\n".join(self._ledger.problems))
+        if context.is_worker and (self._ledger.problems or self.failed_files):
+            session.items[:] = [item for item in session.items if not _is_eval(item)]
+        elif context.is_worker and self._found != Pins():
+            write(context.state.path, context.run_identity.run, self._found)
+
     def _require_all_collected(self) -> None:
-        """Notice a configured golden set that pytest passed over; the controller of xdist collects nothing."""
-        session = self._session
-        lf = session.config.getoption("lf", default=False)
-        if session.is_controller or lf or not selects_everything(session.config):
-            return
+        """Add a problem for each configured golden set that pytest did not collect."""
+        config = self._context.config
+        if self._context.is_controller or config.getoption("lf", default=False) or not selects_everything(config):
+            return  # the controller of xdist collects nothing
         for name in self._assembly.settings.suites:
             if self._assembly.ready(name).target is not None and name not in self._ledger.plans:
                 self._ledger.add_problem(
                     f"suite {name} was not collected: is its folder excluded by norecursedirs, --ignore or conftest?"
                 )
+
+    def pytest_report_collectionfinish(self) -> list[str]:
+        """Return the number of planned cases if the header could not know it, and warnings about the gates."""
+        if self._context.config.get_verbosity() < 0:
+            return []
+        return [*self._planned(), *self._session_decider.warnings]
+
+    def _planned(self) -> Iterator[str]:
+        """Count the cases of marked tests, and those of a shard: the header is printed before they are known."""
+        plans, shard = self._ledger.plans.values(), self._context.options.shard
+        if shard is None and self._ledger.plans.keys() <= {suite.plan.name for suite in self._context.suites}:
+            return
+        counts = ", ".join(f"{plan.name} {len(plan.cases):,}" for plan in plans)
+        share = "" if shard is None else f"; {shard} runs {sum(len(shard.cases_of(plan)) for plan in plans):,} of them"
+        yield f"evalgate: {counts} = {sum(len(plan.cases) for plan in plans):,} cases{share}"
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print why tests with ``concurrent=True`` do not run concurrently."""
+        for line in () if self._context.is_silent else self.pins.serial:
+            terminalreporter.write_line(f"evalgate: {line}")
+
+    @property
+    def pins(self) -> Pins:
+        """The pins of this process; on the controller of xdist, those that its workers wrote."""
+        context = self._context
+        return read(context.state.path, context.run_identity.run) if context.is_controller else self._found
+
+
+class PartialRun:
+    """Hooks that deselect the cases outside of ``--eval-sample``, and print the plan under ``--collect-only``."""
+
+    def __init__(self, context: SessionContext) -> None:
+        """Read the options and plans of ``context``."""
+        self._context = context
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Deselect the cases that are not drawn; they stay in the plan, so the sample alone is never decided."""
+        size = self._context.options.sample
+        if size is None:
+            return
+        drawn = {plan.name: sample_ids(plan, size) for plan in self._context.ledger.plans.values()}
+        _deselect(self._context, items, {item for item in items if not _is_drawn(item, drawn)})
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print the number of planned cases if they were only collected."""
+        context, plans = self._context, self._context.ledger.plans.values()
+        if context.config.getoption("collectonly") and plans and not context.is_silent:
+            terminalreporter.write_line(planned_line(plans, context.settings.default_tier))
+
+
+def planned_line(plans: Collection[SuitePlan], tier: str) -> str:
+    """Return how many cases each suite has in a tier, and of how many in all if the tier runs a sample."""
+    sizes = {plan.name: len(plan.cases) for plan in plans}
+    every = sum(plan.drawn_from or len(plan.cases) for plan in plans)
+    named = ", ".join(f"{name} {size:,}" for name, size in sizes.items())
+    of = "" if every == sum(sizes.values()) else f" of {every:,}"
+    where = "" if tier == DEFAULT_TIER else f" (tier {tier})"
+    return f"eval gate: {named} = {count(sum(sizes.values()), 'case')}{of}{where}"
+
+
+def _is_drawn(item: pytest.Item, drawn: Mapping[str, Collection[str]]) -> bool:
+    test = item if isinstance(item, CaseItem) else item.stash.get(GOLDEN_TEST, None)
+    return test is None or test.case.id in drawn[test.suite.plan.name]
 
 
 def _is_eval(item: pytest.Item) -> bool:
@@ -213,46 +262,7 @@ def _starts_early(item: pytest.Item) -> bool:
     return test is not None and test.starts_early
 
 
-def _nodeid(item: pytest.Item) -> str:
-    return item.nodeid
-
-
-class PartialRun:
-    """Leaves out the cases that ``--eval-sample`` does not draw, and ends ``--collect-only`` with what is planned."""
-
-    def __init__(self, session: EvalSession) -> None:
-        """Select for ``session``."""
-        self._session = session
-
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Deselect what is not drawn; it stays in the plan, so that nothing is judged by the rest."""
-        size = self._session.options.sample
-        if size is None:
-            return
-        drawn = {plan.name: sample_ids(plan, size) for plan in self._session.ledger.plans.values()}
-        others = [item for item in items if (key := _case_of(item)) is not None and key[1] not in drawn[key[0]]]
-        if others:
-            self._session.config.hook.pytest_deselected(items=others)
-            items[:] = [item for item in items if item not in set(others)]
-
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Count the cases, where they were only collected."""
-        config, plans = self._session.config, self._session.ledger.plans.values()
-        if config.getoption("collectonly") and plans and config.get_verbosity() > -2:  # noqa: PLR2004 - -qq is silent
-            terminalreporter.write_line(planned_line(plans, self._session.assembly.settings.default_tier))
-
-
-def planned_line(plans: Collection[SuitePlan], tier: str) -> str:
-    """Say how many cases each suite has in a tier, and of how many where it runs a sample."""
-    sizes = {plan.name: len(plan.cases) for plan in plans}
-    every = sum(plan.drawn_from or len(plan.cases) for plan in plans)
-    named = ", ".join(f"{name} {size:,}" for name, size in sizes.items())
-    of = "" if every == sum(sizes.values()) else f" of {every:,}"
-    where = "" if tier == DEFAULT_TIER else f" (tier {tier})"
-    return f"eval gate: {named} = {count(sum(sizes.values()), 'case')}{of}{where}"
-
-
-def _case_of(item: pytest.Item) -> tuple[str, str] | None:
-    """Return the suite and the case of an eval item."""
-    test = item if isinstance(item, CaseItem) else item.stash.get(GOLDEN_TEST, None)
-    return None if test is None else (test.suite.plan.name, test.case.id)
+def _deselect(context: SessionContext, items: list[pytest.Item], others: Collection[pytest.Item]) -> None:
+    if others:
+        context.config.hook.pytest_deselected(items=[item for item in items if item in others])
+        items[:] = [item for item in items if item not in others]

@@ -1,133 +1,218 @@
-"""The working plugin of the session that an item belongs to."""
+"""Context of one ``--eval-gate`` session: all that its parts share, built once and handed to each of them.
+
+The parts know the context and, by name, the one or two others that they use; only ``session`` knows all of them. What
+changes during a session (plans, results, problems) is in the ledger and in ``SessionProblems``.
+"""
 
 from __future__ import annotations
 
-import platform
-import shlex
-from importlib.metadata import version
-from typing import TYPE_CHECKING
-
-import pytest
+import json
+import secrets
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from pytest_evalgate import config
-from pytest_evalgate.reports.terminal import Header, HeaderJudge
-from pytest_evalgate.reports.terminal_cases import kappa_of
+from pytest_evalgate.runs import journal
+from pytest_evalgate.runs.git import tree_sha256
 from pytest_evalgate.text import jsonl
-from pytest_evalgate.text.wording import OPTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Sequence
+    from pathlib import Path
 
+    import pytest
+
+    from pytest_evalgate.app.wiring import Wiring
+    from pytest_evalgate.config import Settings, Target
     from pytest_evalgate.plugin.assembly import Assembly, ReadySuite
+    from pytest_evalgate.plugin.ledger import Ledger
     from pytest_evalgate.plugin.requested import Options
-    from pytest_evalgate.plugin.session import EvalSession
-    from pytest_evalgate.records.results import Baseline
+    from pytest_evalgate.runs.state import StateFolder
 
-SESSION: pytest.StashKey[EvalSession] = pytest.StashKey()
+WORKER_INPUT = "evalgate"
+"""Key of the run's identity in the input of an xdist worker."""
 
+PROBLEMS_OUTPUT = "evalgate-notices"
+"""Key of a worker's problems in its output."""
 
-def session_of(config: pytest.Config) -> EvalSession:
-    """Return the working plugin."""
-    return config.stash[SESSION]
-
-
-_DIGITS = 12
+FIRST_WORKER = "gw0"
+"""The worker that gets the pinned tests, so that it can start before the others have collected."""
 
 
-def facts_of(assembly: Assembly, suites: Iterable[str], arguments: Iterable[str]) -> dict[str, str]:
-    """Return the facts by name; the values of the user's own are as the configuration has them, never a key."""
-    return dict(_facts(assembly, suites, arguments))
+@dataclass(frozen=True)
+class SessionContext:
+    """What the parts of a session share, on the controller or in an xdist worker.
+
+    Args:
+        config: The configuration of pytest.
+        options: The command line options.
+        state: The state folder.
+        run_identity: The id of the run, and of the run that it resumes.
+        settings: The configuration of the project, for the tier that runs.
+        wiring: Engine, cache, budget and clients.
+        assembly: Builds the suites.
+        suites: The selected suites that have a target; empty in a worker, which builds what it collects.
+        ledger: Plans and results.
+        problems: Why calls were not sent, or the run is invalid.
+        base_note: Why the changes of this branch are unknown; None if they are known.
+        is_worker: Whether this process is an xdist worker.
+        is_dry: Whether no test runs: ``--eval-estimate``, ``--collect-only``, ``--setup-only`` or ``--setup-plan``.
+
+    """
+
+    config: pytest.Config
+    options: Options
+    state: StateFolder
+    run_identity: RunIdentity
+    settings: Settings
+    wiring: Wiring
+    assembly: Assembly
+    suites: Sequence[ReadySuite]
+    ledger: Ledger
+    problems: SessionProblems
+    base_note: str | None = None
+    is_worker: bool = False
+    is_dry: bool = False
+
+    @property
+    def is_controller(self) -> bool:
+        """Whether this process hands its tests to xdist workers; known once all plugins are configured."""
+        return self.config.pluginmanager.hasplugin("dsession")
+
+    @property
+    def reporter(self) -> pytest.TerminalReporter | None:
+        """The terminal reporter; None under ``-p no:terminal``."""
+        return reporter_of(self.config)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether only the last line is printed (``-qq``)."""
+        return self.config.get_verbosity() <= -2  # noqa: PLR2004 - pytest counts -q
+
+    def print_line(self, text: str) -> None:
+        """Write a line to the terminal, if there is one."""
+        print_line(self.config, text)
 
 
-def _facts(assembly: Assembly, suites: Iterable[str], arguments: Iterable[str]) -> Iterator[tuple[str, str]]:
-    yield "command", shlex.join(["pytest", *arguments])
-    given = {"--eval-tier": assembly.options.tier, "--eval-target": assembly.options.target}
-    given["--eval-baseline"] = assembly.options.baseline
-    if options := [word for name, value in given.items() if value for word in (name, value)]:
-        yield OPTIONS, shlex.join(options)
-    for name in suites:
-        suite = assembly.suite_settings(name)
-        target = None if suite is None else assembly.target_settings(suite)
-        if target is not None:
-            yield f"{name}: target", _target(target, assembly)
-        for judge in () if suite is None else suite.judges:
-            model = assembly.settings.models[assembly.settings.judges[judge].model]
-            yield f"{name}: judge {judge}", f"{model.model} at {model.base_url}"
-    yield "pytest-evalgate", version("pytest-evalgate")
-    yield "pytest", pytest.__version__
-    yield "python", f"{platform.python_version()} on {platform.system()}"
+def reporter_of(config: pytest.Config) -> pytest.TerminalReporter | None:
+    """Return the terminal reporter; None under ``-p no:terminal``."""
+    reporter: pytest.TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
+    return reporter
 
 
-def _target(target: config.Target, assembly: Assembly) -> str:
-    """Say in a line what was run: of a model also its parameters and a digest of its prompt."""
-    if not isinstance(target, config.ModelTarget):
-        return jsonl.canonical(target.model_dump(mode="json", exclude_defaults=True))
-    model = assembly.settings.models[target.model]
-    said = f"{model.model} at {model.base_url}"
-    params = {**model.params, **target.params}
-    if params:
-        said = f"{said}, {jsonl.canonical(params)}"
-    if target.prompt is not None:
-        data = (assembly.root / target.prompt).read_bytes()
-        said = f"{said}, prompt {target.prompt} ({jsonl.digest(data.decode(errors='replace'))[:_DIGITS]})"
-    return said
+def print_line(config: pytest.Config, text: str) -> None:
+    """Write a line to the terminal, if there is one."""
+    if (reporter := reporter_of(config)) is not None:
+        reporter.write_line(text)
 
 
-_COMMIT_DIGITS = 7
+@dataclass(frozen=True, slots=True)
+class RunIdentity:
+    """The ids of a run.
+
+    Args:
+        run: Id of the run.
+        cache_run_id: The run under whose id the outputs of applications without a version are cached: this run, or
+            the first of the interrupted runs that it resumes.
+        work_sha256: Digest of the work: configuration, options and working tree.
+        resumed: The interrupted run that this run resumes.
+
+    """
+
+    run: str
+    cache_run_id: str
+    work_sha256: str
+    resumed: str | None = None
+
+    def export(self) -> dict[str, Any]:
+        """Return the ids as plain values, for an xdist worker: ``RunIdentity(**values)`` reads them."""
+        return asdict(self)
+
+    def header(self) -> list[str]:
+        """Return the header line of a resumed run."""
+        if self.resumed is None:
+            return []
+        return [f"evalgate: resuming run {self.resumed}: outputs that it cached are not requested again"]
+
+    def journal_head(self, cases: int) -> journal.JournalHead:
+        """Return the first line of the run's journal."""
+        return journal.JournalHead(self.run, self.cache_run_id, self.work_sha256, cases)
 
 
-def header_of(assembly: Assembly, suites: Sequence[ReadySuite], baselines: Mapping[str, Baseline | None]) -> Header:
-    """Return what the header says of a run of ``suites``."""
-    tier = assembly.settings.default_tier
-    found = [baselines.get(ready.plan.name) for ready in suites]
-    judges = dict.fromkeys(name for ready in suites for name in ready.judge_names)
-    return Header(
-        suites=[ready.plan.name for ready in suites],
-        cases=sum(len(ready.plan.cases) for ready in suites),
-        targets=[_heading_target(ready, assembly) for ready in suites],
-        judges=[_judge(name, assembly) for name in judges],
-        baselines=[_baseline(baseline) for baseline in found if baseline is not None],
-        options=[*_options(assembly.options)],
-        tier=None if tier == config.DEFAULT_TIER else tier,
-        budget_usd=assembly.wiring.budget_usd,
-    )
+def new_run_identity(root: Path, state: Path, configured: Settings, options: Options) -> RunIdentity:
+    """Return the ids of a new run, which resumes an interrupted run of the same work if there is one."""
+    run = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+    work = _work_sha256(root, state, configured, options)
+    if work is None:
+        return RunIdentity(run, run, run)
+    found = journal.find_interrupted(state, work) if options.resume else None
+    return RunIdentity(run, run, work) if found is None else RunIdentity(run, found.lineage, work, found.run)
 
 
-def _heading_target(ready: ReadySuite, assembly: Assembly) -> str:
-    suite = assembly.suite_settings(ready.plan.name)
-    target = None if suite is None else assembly.target_settings(suite)
+def _work_sha256(root: Path, state: Path, configured: Settings, options: Options) -> str | None:
+    """Digest the work; None if an application has no version and the working tree cannot be digested."""
+    tree: str | None = ""
+    if options.target is not None or any(_is_unversioned(suite.target) for suite in configured.suites.values()):
+        tree = tree_sha256(root, without=state)
+    if tree is None:
+        return None
+    return jsonl.digest([configured.model_dump(mode="json"), options.target, options.trials, str(options.shard), tree])
+
+
+def _is_unversioned(target: Target | None) -> bool:
     match target:
-        case config.ModelTarget():
-            return f"candidate {assembly.settings.models[target.model].model}"
-        case config.PythonTarget():
-            return f"candidate {target.python}"
-        case config.HttpTarget():
-            return f"candidate {target.http.url}"
-        case config.CommandTarget():
-            return f"candidate {shlex.join(target.command)}"
+        case config.PythonTarget() | config.HttpTarget() | config.CommandTarget():
+            return target.version is None
         case config.HookTarget():
-            return f"candidate {target.kind}"
-    return "recorded outputs"
+            return True
+    return False
 
 
-def _judge(name: str, assembly: Assembly) -> HeaderJudge:
-    from pytest_evalgate.judges.build import calibration_of  # noqa: PLC0415 - only where there is one
+class SessionProblems:
+    """Reasons why calls were not sent and why the run is invalid, of this process and of its xdist workers."""
 
-    judge = assembly.settings.judges[name]
-    model = assembly.settings.models[judge.model].model
-    calibration = calibration_of(judge, root=assembly.root)
-    labels = 0 if calibration is None else calibration.human_pass + calibration.human_fail
-    return HeaderJudge(model, kappa_of(calibration), labels)
+    def __init__(self, wiring: Wiring) -> None:
+        """Read the reasons of this process from ``wiring``."""
+        self._wiring = wiring
+        self._refused_reasons: list[str] = []
+        self._stop_reasons: list[str] = []
+        self._cache_warnings: list[str] = []
+        self.problems: list[str] = []
+        """What makes the run invalid although every output may be there, such as failed canaries."""
 
+    @property
+    def refused_reason(self) -> str | None:
+        """Why calls were not sent although they could have been; None if all were sent."""
+        return next(filter(None, (self._wiring.refused_reason, *self._refused_reasons)), None)
 
-def _baseline(baseline: Baseline) -> str:
-    commit, created = baseline.provenance.commit, baseline.provenance.created[:10]
-    of = created if commit is None else f"{commit[:_COMMIT_DIGITS]}, {created}"
-    return f"{baseline.source.removeprefix('file:')} ({of})"
+    @property
+    def stop_reason(self) -> str | None:
+        """Why the run was stopped before all calls were sent; None if it was not."""
+        return next(filter(None, (self._wiring.stop_reason, *self._stop_reasons)), None)
 
+    @property
+    def cache_warnings(self) -> tuple[str, ...]:
+        """Warnings about the cache, each once."""
+        return tuple(dict.fromkeys((*self._wiring.cache_warnings, *self._cache_warnings)))
 
-def _options(options: Options) -> Iterator[str]:
-    if options.target:
-        yield f"--eval-target {options.target}"
-    if options.offline:
-        yield "offline: the cache answers, nothing is sent"
+    def export(self) -> str:
+        """Return the reasons as JSON, for the controller."""
+        return json.dumps(
+            {
+                "refusal": self.refused_reason,
+                "stop": self.stop_reason,
+                "troubles": self.cache_warnings,
+                "problems": self.problems,
+            }
+        )
+
+    def merge_worker(self, text: str) -> None:
+        """Add the reasons that a worker exported."""
+        value = json.loads(text)
+        if value["refusal"] is not None:
+            self._refused_reasons.append(value["refusal"])
+        if value["stop"] is not None:
+            self._stop_reasons.append(value["stop"])
+        self._cache_warnings += value["troubles"]
+        self.problems += value["problems"]

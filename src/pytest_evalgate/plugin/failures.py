@@ -1,6 +1,6 @@
-"""What pytest shows of a case that failed as a test: our text, pointing at the golden line.
+"""Failure texts: a description of a missed case instead of a traceback, and the redaction of every report.
 
-pytest keeps its representations private; this is the only module that touches them.
+The representations of failures are private to pytest; this is the only module that uses them.
 """
 
 from __future__ import annotations
@@ -15,48 +15,47 @@ from pytest_evalgate.reports.view import FULL_TEXT, CaseView, TrialView
 from pytest_evalgate.text.escape import one_line
 
 if TYPE_CHECKING:
+    import pytest
     from _pytest._code.code import TerminalRepr
 
     from pytest_evalgate.records.results import Case, CaseResult, Json, Trial
+    from pytest_evalgate.text.redaction import Redactor
 
 _WIDTH = 100
 
 
 @dataclass(frozen=True, slots=True)
 class BaselineOutcome:
-    """What the baseline says of a case: its mean over the trials, and its first output where that was kept."""
+    """Outcome of a case in the baseline: its mean over the trials, and its first output if that was stored."""
 
     value: float
     output: Json = None
 
 
 class CaseMissed(AssertionError):  # noqa: N818 - a finding about the target, not an error of the code
-    """A case below its bar, or without an answer, under ``--eval-fail-cases``."""
+    """A case that missed or has no output, under ``--eval-fail-cases``."""
 
     def __init__(self, case: Case, result: CaseResult, before: BaselineOutcome | None = None) -> None:
-        """Keep the case and its result for the representation, and what its baseline says where it has one."""
+        """Describe the case, with its outcome in the baseline if there is one."""
         self.text = describe_miss(case, result, before)
         super().__init__(result.reason or result.outcome)
 
 
 def represent(path: str, line: int, message: str, text: str) -> TerminalRepr:
-    """Return a representation that shows ``text`` and points at ``path:line``; it survives xdist."""
+    """Return a representation of ``text`` at ``path:line`` that xdist can serialise."""
     entry = ReprEntryNative([f"{printable(text)}\n"])
     traceback = ReprTraceback([entry], extraline=None, style="native")
     return ReprExceptionInfo(traceback, ReprFileLocation(path, line, printable(message)))
 
 
 def describe_miss(case: Case, result: CaseResult, before: BaselineOutcome | None = None) -> str:
-    """Lay a case out for a person: what was asked and wanted, what came before and now, and why that is a miss."""
+    """Describe a missed case: input, expected output, the outputs before and now, and the reason."""
     lines = case_lines(_view_of(case, result, before), _WIDTH, rerun=rerun_command(case.id))
     return "\n".join(line.text for line in lines)
 
 
 def printable(text: str) -> str:
-    """Return ``text`` as a terminal can show it and xdist can send it: what is hidden is spelled out.
-
-    No line of it is a command of a GitHub runner.
-    """
+    """Escape ``text`` for terminals and xdist: no invisible character, and no command of a GitHub runner."""
     lines = map(one_line, text.split("\n"))
     return "\n".join("".join(c if c.isprintable() else ascii(c)[1:-1] for c in line) for line in lines)
 
@@ -82,3 +81,21 @@ def _view_of(case: Case, result: CaseResult, before: BaselineOutcome | None) -> 
 def _trial_view(trial: Trial) -> TrialView:
     output = "" if trial.output is None else FULL_TEXT.of("output", trial.output.value)
     return TrialView(trial.value, output, trial.reason, trial.scores)
+
+
+def redact(report: pytest.TestReport, redactor: Redactor) -> None:
+    """Remove API keys from a report: traceback, locals (``-l``), captured output and properties.
+
+    A failure that shows a key becomes plain text.
+    """
+    if not redactor.forms:
+        return
+    report.sections = [(name, redactor.redact(text)) for name, text in report.sections]
+    report.user_properties = [
+        (name, redactor.redact(value) if isinstance(value, str) else value) for name, value in report.user_properties
+    ]
+    if report.longrepr is None or isinstance(report.longrepr, tuple):
+        return
+    text = report.longreprtext
+    if (cleaned := redactor.redact(text)) != text:
+        report.longrepr = cleaned

@@ -1,4 +1,4 @@
-"""Canaries: before a judge grades anything it has to tell known good outputs from known bad ones."""
+"""Launch of a session: estimate the calls, refuse what must not be sent, check the judges, start the cases."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 
 from pytest_evalgate.errors import MissingOutput, ScorerError, SettingsError
 from pytest_evalgate.golden.sampling import sample_ids
+from pytest_evalgate.plugin.context import FIRST_WORKER
 from pytest_evalgate.plugin.items import CaseItem
 from pytest_evalgate.plugin.marked import GOLDEN_TEST, may_begin
-from pytest_evalgate.plugin.xdist import head_of
 from pytest_evalgate.records.results import Output
 from pytest_evalgate.runs import journal
-from pytest_evalgate.targets import HttpTarget, ModelTarget, RecordedTarget, TargetFailure
+from pytest_evalgate.targets import HttpTargetRunner, ModelTargetRunner, RecordedTargetRunner, TargetFailure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
@@ -26,19 +26,229 @@ if TYPE_CHECKING:
     from pytest_evalgate.judges.canaries import Canary
     from pytest_evalgate.judges.judge import JudgeScorer
     from pytest_evalgate.plugin.assembly import ReadySuite
-    from pytest_evalgate.plugin.session import EvalSession
+    from pytest_evalgate.plugin.case_queue import CaseQueue
+    from pytest_evalgate.plugin.context import SessionContext
+    from pytest_evalgate.plugin.stopper import Stopper
     from pytest_evalgate.protocols import Target
     from pytest_evalgate.records.calls import Call
-    from pytest_evalgate.records.results import Case, Score, SuitePlan
+    from pytest_evalgate.records.results import Case, Score
     from pytest_evalgate.runs.estimate import Estimate
 
     Selected = Sequence[tuple[ReadySuite, Sequence[Case]]]
 
-_NAMED = 3
+
+class Launch:
+    """Starts a session, or refuses it.
+
+    ``refused_reason`` is why nothing may be sent, ``works_ahead`` whether this process starts cases before their items
+    run, ``has_journal`` whether it has written the plan of the run to disk.
+    """
+
+    def __init__(self, context: SessionContext, stopper: Stopper, case_queue: CaseQueue) -> None:
+        """Start nothing yet."""
+        self.refused_reason: str | None = None
+        self.works_ahead = False
+        self.has_journal = False
+        self._context = context
+        self._stopper = stopper
+        self._case_queue = case_queue
+        self._has_begun = False
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        """Print the estimate and start; run no test if only an estimate was requested, or nothing may be sent.
+
+        The xdist worker with the pinned tests starts here, while others are still collecting.
+
+        Raises:
+            pytest.UsageError: a key is missing that will be needed, or a prompt does not fit a case.
+
+        """
+        context = self._context
+        if _collection_failed(session) or (context.is_dry and not context.options.estimate):
+            return None
+        if context.is_worker:
+            is_first = session.config.workerinput["workerid"] == FIRST_WORKER  # type: ignore[attr-defined]  # xdist's
+            if is_first and journal.is_started(context.state.path, context.run_identity.run):
+                self._begin_as_worker(session)
+            return None
+        estimate = self._estimate(session.items)
+        if context.options.estimate:
+            self._print_estimate(estimate, session.items)
+            return True
+        if estimate is not None and not context.options.offline and not self._may_send(estimate, session.items):
+            return True
+        if any(suite.waits for suite in context.suites):
+            self._begin_journal()
+        if not context.is_controller:
+            self._begin(session.items)
+        return None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> None:
+        """In an xdist worker, start with the first eval item: all others are pinned to the same worker."""
+        if self._context.is_worker and (_suite_and_case(item) is not None or _is_concurrent(item)):
+            self._begin_as_worker(item.session)
+
+    def _begin_as_worker(self, session: pytest.Session) -> None:
+        context = self._context
+        if self._has_begun:
+            return
+        self._has_begun = True
+        if context.settings.xdist == "pin" and journal.claim(context.state.path, context.run_identity.run):
+            self._begin(session.items)
+
+    def _begin(self, items: Sequence[pytest.Item]) -> None:
+        self.works_ahead = True
+        check_canaries(self._context, {suite.plan.name: suite for suite, _ in self._selected(items)}.values())
+        for item in self._in_start_order(items):
+            selected = _suite_and_case(item)
+            if selected is not None and may_begin(item) and not _is_concurrent(item):
+                self._case_queue.begin(*selected)
+
+    def _in_start_order(self, items: Sequence[pytest.Item]) -> Iterator[pytest.Item]:
+        """Yield ``items`` in the order to start them; they run in the order that they have.
+
+        Only the order inside a suite that may stop changes: its items keep their places among those of other suites.
+        """
+        by_suite: dict[str, tuple[ReadySuite, dict[str, CaseItem]]] = {}
+        for item in items:
+            if isinstance(item, CaseItem):
+                by_suite.setdefault(item.suite.plan.name, (item.suite, {}))[1][item.case.id] = item
+        reordered: dict[str, Iterator[CaseItem]] = {}
+        for name, (suite, of_case) in by_suite.items():
+            order = self._stopper.start_order(suite, of_case)
+            if order is not None:
+                reordered[name] = map(of_case.__getitem__, order)
+        for item in items:
+            name = item.suite.plan.name if isinstance(item, CaseItem) else ""
+            yield next(reordered[name]) if name in reordered else item
+
+    def _begin_journal(self) -> None:
+        context = self._context
+        plans = [suite.plan for suite in context.suites]
+        head = context.run_identity.journal_head(sum(len(plan.cases) for plan in plans))
+        try:
+            journal.begin(context.state.path, head, plans)
+        except OSError as error:
+            raise pytest.UsageError(
+                f"{context.state.path}: the plan of the run cannot be written ({error.strerror}), so no call was "
+                "sent: free some space there, or move the folder with EVALGATE_DIR=..."
+            ) from None
+        self.has_journal = True
+
+    def finish_journal(self, *, whole: bool) -> None:
+        """Note in the journal that the run was decided."""
+        if self.has_journal:
+            journal.finish(self._context.state.path, self._context.run_identity.run, whole=whole)
+
+    def _selected(self, items: Iterable[pytest.Item]) -> Selected:
+        """Return the cases that will run; the controller of xdist collects nothing, so it takes all of its suites."""
+        if self._context.is_controller:
+            return [(suite, self._cases_to_run(suite)) for suite in self._context.suites]
+        cases: dict[str, tuple[ReadySuite, list[Case]]] = {}
+        for item in items:
+            if (selected := _suite_and_case(item)) is not None:
+                suite, case = selected
+                cases.setdefault(suite.plan.name, (suite, []))[1].append(case)
+        return list(cases.values())
+
+    def _cases_to_run(self, suite: ReadySuite) -> list[Case]:
+        """Return the cases of a suite that the sample and the shard of the options contain."""
+        options = self._context.options
+        mine = sample_ids(suite.plan, options.sample)
+        if options.shard is not None:
+            mine &= options.shard.cases_of(suite.plan)
+        return [case for golden in suite.sets for case in golden if case.id in mine]
+
+    def _estimate(self, items: Iterable[pytest.Item]) -> Estimate | None:
+        try:
+            return estimate_calls(self._selected(items), self._context.wiring)
+        except SettingsError as error:
+            raise pytest.UsageError(str(error)) from None
+
+    def _may_send(self, estimate: Estimate, items: Iterable[pytest.Item]) -> bool:
+        from pytest_evalgate.engine.spend import budget_problem  # noqa: PLC0415 - only if calls are sent
+        from pytest_evalgate.reports.estimate import total_line  # noqa: PLC0415 - the same
+
+        self._print(total_line(estimate))
+        if estimate.to_send:
+            self._check_keys(estimate, items)
+        self.refused_reason = budget_problem(estimate, self._context.wiring.budget_usd)
+        if self.refused_reason is not None:
+            self._print(f"refused: {self.refused_reason}")
+        return self.refused_reason is None
+
+    def _check_keys(self, estimate: Estimate, items: Iterable[pytest.Item]) -> None:
+        wiring = self._context.wiring
+        sending = {suite.name for suite in estimate.suites if suite.to_send}
+        try:
+            for suite, _ in self._selected(items):
+                if suite.plan.name in sending:
+                    for route in _routes(suite, wiring.configured.judges):
+                        wiring.client.check_key(route)
+        except SettingsError as error:
+            raise pytest.UsageError(f"{error}; or use cached replies only, with --eval-offline") from None
+
+    def _print_estimate(self, estimate: Estimate | None, items: Iterable[pytest.Item]) -> None:
+        from pytest_evalgate.reports.estimate import render_estimate  # noqa: PLC0415 - only under --eval-estimate
+
+        reporter, wiring = self._context.reporter, self._context.wiring
+        if reporter is None:
+            return
+        reporter.section("eval gate: estimate (nothing sent)", sep="=")
+        if estimate is None:
+            reporter.write_line("no selected suite sends calls: outputs are recorded, or produced in this process")
+            return
+        width = reporter._tw.fullwidth  # noqa: SLF001 - pytest's own width
+        for line in render_estimate(estimate, wiring.budget_usd, width):
+            reporter.write_line(line)
+        if reasons := why_not_cached(self._selected(items), wiring):
+            reporter.write_line(f"why not cached: {reasons}")
+
+    def _print(self, line: str) -> None:
+        if not self._context.is_silent:
+            self._context.print_line(f"evalgate: {line}")
 
 
-def check_canaries(session: EvalSession, suites: Iterable[ReadySuite]) -> None:
-    """Have the judges of ``suites`` grade their canaries; one that fails makes the run invalid and ends its calls."""
+def _suite_and_case(item: pytest.Item) -> tuple[ReadySuite, Case] | None:
+    """Return the suite and the case of an item whose target the engine calls."""
+    if isinstance(item, CaseItem):
+        return item.suite, item.case
+    test = item.stash.get(GOLDEN_TEST, None)
+    return None if test is None or test.suite.target is None else (test.suite, test.case)
+
+
+def _is_concurrent(item: pytest.Item) -> bool:
+    """Return whether the body of an item runs on the engine: that can start only when its fixtures are set up."""
+    test = item.stash.get(GOLDEN_TEST, None)
+    return test is not None and test.is_concurrent
+
+
+def _collection_failed(session: pytest.Session) -> bool:
+    """Return whether pytest will run nothing, because something could not be collected."""
+    return bool(session.testsfailed) and not session.config.option.continue_on_collection_errors
+
+
+def _routes(suite: ReadySuite, judges: Mapping[str, Judge]) -> Iterator[str]:
+    """Yield the routes of a suite's calls."""
+    if isinstance(suite.target, ModelTargetRunner):
+        yield suite.target.spec.model
+    elif isinstance(suite.target, HttpTargetRunner):
+        yield suite.plan.name
+    yield from (judges[name].model for name in suite.judge_names)
+
+
+# -- canaries
+
+_MAX_SHOWN = 3
+
+
+def check_canaries(context: SessionContext, suites: Iterable[ReadySuite]) -> None:
+    """Have the judges of ``suites`` grade their canaries: known good and known bad outputs.
+
+    A judge that fails one makes the run invalid and stops its calls.
+    """
     judges = {
         name: judge
         for suite in suites
@@ -46,41 +256,40 @@ def check_canaries(session: EvalSession, suites: Iterable[ReadySuite]) -> None:
         if judge.counts
     }
     for name, judge in judges.items():
-        problem = _failure(session, name, judge)
+        problem = _canary_problem(context.wiring, name, judge)
         if problem is not None:
-            session.session_problems.problems.append(problem)
-            session.wiring.halt.stop(problem)
+            context.problems.problems.append(problem)
+            context.wiring.halt.stop(problem)
 
 
-def _failure(session: EvalSession, name: str, judge: JudgeScorer) -> str | None:
+def _canary_problem(wiring: Wiring, name: str, judge: JudgeScorer) -> str | None:
     from pytest_evalgate.judges.canaries import canaries_of, failed_canaries  # noqa: PLC0415 - few suites have a judge
 
-    wiring = session.wiring
     canaries = canaries_of(wiring.configured.judges[name], root=wiring.root)
     work_queue = wiring.engine.work_queue(f"canaries of {name}", max(1, len(canaries)))
     futures = [work_queue.submit(_grading_of(judge, canary)) for canary in canaries]
     try:
-        found = failed_canaries(canaries, [wiring.engine.wait(future) for future in futures])
+        failed = failed_canaries(canaries, [wiring.engine.wait(future) for future in futures])
     except (MissingOutput, ScorerError) as error:
-        return f"judges.{name}: its canaries could not be judged: {error}"
-    if not found:
+        return f"judges.{name}: its canaries could not be graded: {error}"
+    if not failed:
         return None
-    named = "; ".join(map(str, found[:_NAMED]))
-    return (
-        f"judges.{name}: {len(found)} of {len(canaries)} canaries are broken, so nothing that it says counts: {named}"
-    )
+    shown = "; ".join(map(str, failed[:_MAX_SHOWN]))
+    return f"judges.{name}: {len(failed)} of {len(canaries)} canaries failed, so its scores cannot be used: {shown}"
 
 
 def _grading_of(judge: JudgeScorer, canary: Canary) -> Callable[[], Coroutine[Any, Any, Score]]:
     return lambda: judge.score(canary.case, canary.output)
 
 
+# -- estimate
+
 _TYPICAL_OUTPUT: Final = Output("x" * 1_000)
-"""Stands for an output that nobody knows yet: a long paragraph."""
+"""Estimate of an unknown output: a long paragraph."""
 
 
 def estimate_calls(selected: Selected, wiring: Wiring) -> Estimate | None:
-    """Estimate what the selected cases will send; None where no target sends anything."""
+    """Estimate the calls of the selected cases; None if no suite sends any."""
     sending = _sending(selected)
     if not sending:
         return None
@@ -89,65 +298,25 @@ def estimate_calls(selected: Selected, wiring: Wiring) -> Estimate | None:
     return _estimate(sending, wiring, history) if history else first
 
 
-def why_not_cached(selected: Selected, wiring: Wiring) -> str:
-    """Say in one line why calls will be sent: how many were never asked, and which fields of the others changed."""
-    from pytest_evalgate.engine.cache import first_difference, inventory  # noqa: PLC0415 - only where calls are sent
-
-    sending = _sending(selected)
-    before = inventory.newest(wiring.entries()) if sending else {}
-    reasons: Counter[str] = Counter()
-    for suite, cases in sending:
-        for call in _calls(suite, cases, wiring):
-            if wiring.memory.lookup(call) is None:
-                known = before.get((call.label, call.purpose, call.trial))
-                field = first_difference(known.call, call).partition(":")[0] if known else ""
-                reasons[f"{field} changed" if field else "never asked"] += 1
-    return ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common())
-
-
 def _sending(selected: Selected) -> Selected:
     return [(suite, cases) for suite, cases in selected if _sends_calls(suite.target) or suite.judges]
 
 
+def _sends_calls(target: Target | None) -> TypeGuard[ModelTargetRunner | HttpTargetRunner]:
+    return isinstance(target, ModelTargetRunner | HttpTargetRunner)
+
+
 def _estimate(sending: Selected, wiring: Wiring, history: Mapping[tuple[str, str, str], Sequence[Usage]]) -> Estimate:
-    from pytest_evalgate.engine.estimate import EstimateInputs, PlannedCalls, estimate  # noqa: PLC0415 - only where calls are sent
+    from pytest_evalgate.engine.estimate import EstimateInputs, PlannedCalls, estimate  # noqa: PLC0415 - only if calls are sent
 
-    known = EstimateInputs(wiring.memory.lookup, wiring.client.prices, wiring.limits, history)
+    inputs = EstimateInputs(wiring.memory.lookup, wiring.client.prices, wiring.limits, history)
     planned = [PlannedCalls(suite.plan.name, len(cases), _calls(suite, cases, wiring)) for suite, cases in sending]
-    return estimate(planned, known)
-
-
-def _calls(suite: ReadySuite, cases: Sequence[Case], wiring: Wiring) -> Iterator[Call]:
-    """Iterate over the calls of a suite, those of its judges as if no rule decided before them."""
-    target = suite.target
-    for case in cases:
-        for trial in range(suite.plan.trials if case.skip is None else 0):
-            call = target.call_of(case, trial) if _sends_calls(target) else None
-            if call is not None:
-                yield call
-            output = _output(suite, case, trial, call, wiring) if suite.judges else None
-            for judge in suite.judges:
-                yield from judge.calls_of(case, output or _TYPICAL_OUTPUT)
-
-
-def _sends_calls(target: Target | None) -> TypeGuard[ModelTarget | HttpTarget]:
-    return isinstance(target, ModelTarget | HttpTarget)
-
-
-def _output(suite: ReadySuite, case: Case, trial: int, call: Call | None, wiring: Wiring) -> Output | None:
-    """Return the output of a trial as far as it is known: recorded, or remembered."""
-    if call is not None and _sends_calls(suite.target):
-        reply = wiring.memory.lookup(call)
-        with contextlib.suppress(TargetFailure):
-            return None if reply is None else suite.target.output_of(call, reply)
-    if isinstance(suite.target, RecordedTarget):
-        return suite.target.recordings[trial].outputs.get(case.golden_id)
-    return Output(case.output) if case.output is not None else None
+    return estimate(planned, inputs)
 
 
 def _history(suites: set[str], wiring: Wiring) -> dict[tuple[str, str, str], list[Usage]]:
-    """Return what answers took that the calls of these suites had before they changed."""
-    from pytest_evalgate.engine.estimate import Usage  # noqa: PLC0415 - only where calls are sent
+    """Return usage and latency of cached replies by suite, route and purpose: those before the calls changed."""
+    from pytest_evalgate.engine.estimate import Usage  # noqa: PLC0415 - only if calls are sent
     from pytest_evalgate.engine.spend import Tokens  # noqa: PLC0415 - the same
 
     routes = {(model.base_url, model.model): name for name, model in wiring.configured.models.items()}
@@ -162,199 +331,41 @@ def _history(suites: set[str], wiring: Wiring) -> dict[tuple[str, str, str], lis
     return found
 
 
-class Launch:
-    """Lets a session go, or refuses it; ``refused_reason`` says why.
-
-    ``works_ahead`` tells whether this process begins with cases before their items run.
-    """
-
-    def __init__(self, session: EvalSession) -> None:
-        """Launch ``session``."""
-        self.refused_reason: str | None = None
-        self.works_ahead = False
-        self._session = session
-        self.has_journal = False
-        self._has_begun = False
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
-        """Say what will be sent; run nothing where that is all that was asked for, or where it may not be sent.
-
-        Of xdist's workers the one that gets what is pinned begins here, while others are still collecting.
-
-        Raises:
-            pytest.UsageError: a key that will be needed is not there, or a prompt does not fit a case.
-
-        """
-        ours = self._session
-        if _collection_failed(session) or (ours.is_dry and not ours.options.estimate):
-            return None
-        if ours.is_worker:
-            self._begin_early(session)
-            return None
-        estimate = self._estimate(session.items)
-        if ours.options.estimate:
-            self._print_estimate(estimate, session.items)
-            return True
-        if estimate is not None and not ours.options.offline and not self._may_send(estimate, session.items):
-            return True
-        self._go(session.items)
-        return None
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> None:
-        """In a worker of xdist, begin with the first eval item: all others follow it to the same worker."""
-        if self._session.is_worker and _starts_early(item):
-            self._begin_as_worker(item.session)
-
-    def _begin_early(self, session: pytest.Session) -> None:
-        """Begin in the worker to which everything is pinned, unless the controller has not let the run go yet."""
-        from pytest_evalgate.plugin.xdist import FIRST_WORKER  # noqa: PLC0415 - only where tests are distributed
-
-        ours = self._session
-        is_first = session.config.workerinput["workerid"] == FIRST_WORKER  # type: ignore[attr-defined]  # xdist's
-        if is_first and journal.is_started(ours.state.path, ours.run_identity.run):
-            self._begin_as_worker(session)
-
-    def _begin_as_worker(self, session: pytest.Session) -> None:
-        ours = self._session
-        if self._has_begun:
-            return
-        self._has_begun = True
-        if ours.assembly.settings.xdist == "pin" and journal.claim(ours.state.path, ours.run_identity.run):
-            self._begin(session.items)
-
-    def finish_journal(self, *, whole: bool) -> None:
-        """Note in the journal that the run was judged."""
-        if self.has_journal:
-            journal.finish(self._session.state.path, self._session.run_identity.run, whole=whole)
-
-    def _estimate(self, items: Iterable[pytest.Item]) -> Estimate | None:
-        try:
-            return estimate_calls(self._selected(items), self._session.wiring)
-        except SettingsError as error:
-            raise pytest.UsageError(str(error)) from None
-
-    def _selected(self, items: Iterable[pytest.Item]) -> Sequence[tuple[ReadySuite, Sequence[Case]]]:
-        """Return the cases that will run; the controller of xdist collects nothing, and takes all."""
-        if self._session.is_controller:
-            return [(suite, self._cases_to_run(suite)) for suite in self._session.suites]
-        cases: dict[str, tuple[ReadySuite, list[Case]]] = {}
-        for item in items:
-            if (asked := _suite_and_case(item)) is not None:
-                suite, case = asked
-                cases.setdefault(suite.plan.name, (suite, []))[1].append(case)
-        return list(cases.values())
-
-    def _cases_to_run(self, suite: ReadySuite) -> list[Case]:
-        """Return the cases of a suite, or of the sample and the shard of it that were asked for."""
-        options = self._session.options
-        mine = sample_ids(suite.plan, options.sample)
-        if options.shard is not None:
-            mine &= options.shard.cases_of(suite.plan)
-        return [case for golden in suite.sets for case in golden if case.id in mine]
-
-    def _may_send(self, estimate: Estimate, items: Iterable[pytest.Item]) -> bool:
-        from pytest_evalgate.engine.spend import budget_problem  # noqa: PLC0415 - only where calls are sent
-        from pytest_evalgate.reports.estimate import total_line  # noqa: PLC0415 - the same
-
-        self._print(total_line(estimate))
-        if estimate.to_send:
-            self._check_keys(estimate, items)
-        self.refused_reason = budget_problem(estimate, self._session.wiring.budget_usd)
-        if self.refused_reason is not None:
-            self._print(f"refused: {self.refused_reason}")
-        return self.refused_reason is None
-
-    def _check_keys(self, estimate: Estimate, items: Iterable[pytest.Item]) -> None:
-        sending = {suite.name for suite in estimate.suites if suite.to_send}
-        try:
-            for suite, _ in self._selected(items):
-                if suite.plan.name in sending:
-                    for route in _routes(suite, self._session.wiring.configured.judges):
-                        self._session.wiring.client.check_key(route)
-        except SettingsError as error:
-            raise pytest.UsageError(f"{error}; or replay what is remembered, with --eval-offline") from None
-
-    def _go(self, items: Sequence[pytest.Item]) -> None:
-        ours = self._session
-        if any(suite.waits for suite in ours.suites):
-            self._begin_journal([suite.plan for suite in ours.suites])
-        if not ours.is_controller:
-            self._begin(items)
-
-    def _begin_journal(self, plans: Sequence[SuitePlan]) -> None:
-        ours = self._session
-        try:
-            journal.begin(ours.state.path, head_of(ours.run_identity, sum(len(plan.cases) for plan in plans)), plans)
-        except OSError as error:
-            raise pytest.UsageError(
-                f"{ours.state.path}: the plan of the run cannot be written ({error.strerror}), so nothing was called: "
-                "make room there, or move the folder with EVALGATE_DIR=..."
-            ) from None
-        self.has_journal = True
-
-    def _begin(self, items: Sequence[pytest.Item]) -> None:
-        self.works_ahead = True
-        check_canaries(self._session, {suite.plan.name: suite for suite, _ in self._selected(items)}.values())
-        for item in self._session.stopper.in_order(items):
-            asked = _suite_and_case(item)
-            if asked is not None and may_begin(item) and not _is_concurrent(item):
-                self._session.case_queue.begin(*asked)
-
-    def _print_estimate(self, estimate: Estimate | None, items: Iterable[pytest.Item]) -> None:
-        from pytest_evalgate.reports.estimate import render_estimate  # noqa: PLC0415 - asked for
-
-        reporter = self._reporter
-        if reporter is None:
-            return
-        reporter.section("eval gate: estimate (nothing sent)", sep="=")
-        if estimate is None:
-            reporter.write_line("no selected suite sends calls: its outputs are recorded, or made in this process")
-            return
-        width = reporter._tw.fullwidth  # noqa: SLF001 - pytest's own width
-        for line in render_estimate(estimate, self._session.wiring.budget_usd, width):
-            reporter.write_line(line)
-        if reasons := why_not_cached(self._selected(items), self._session.wiring):
-            reporter.write_line(f"why not cached: {reasons}")
-
-    def _print(self, line: str) -> None:
-        if self._reporter is not None and self._session.config.get_verbosity() > -2:  # noqa: PLR2004 - -qq is silent
-            self._reporter.write_line(f"evalgate: {line}")
-
-    @property
-    def _reporter(self) -> pytest.TerminalReporter | None:
-        reporter: pytest.TerminalReporter | None = self._session.config.pluginmanager.get_plugin("terminalreporter")
-        return reporter
+def _calls(suite: ReadySuite, cases: Sequence[Case], wiring: Wiring) -> Iterator[Call]:
+    """Yield the calls of a suite; those of its judges as if no rule decided before them."""
+    target = suite.target
+    for case in cases:
+        for trial in range(suite.plan.trials if case.skip is None else 0):
+            call = target.call_of(case, trial) if _sends_calls(target) else None
+            if call is not None:
+                yield call
+            output = _known_output(suite, case, trial, call, wiring) if suite.judges else None
+            for judge in suite.judges:
+                yield from judge.calls_of(case, output or _TYPICAL_OUTPUT)
 
 
-def _suite_and_case(item: pytest.Item) -> tuple[ReadySuite, Case] | None:
-    """Return the suite and the case of an item whose target the engine asks."""
-    if isinstance(item, CaseItem):
-        return item.suite, item.case
-    test = item.stash.get(GOLDEN_TEST, None)
-    return None if test is None or test.suite.target is None else (test.suite, test.case)
+def _known_output(suite: ReadySuite, case: Case, trial: int, call: Call | None, wiring: Wiring) -> Output | None:
+    """Return the output of a trial if it is recorded or cached."""
+    if call is not None and _sends_calls(suite.target):
+        reply = wiring.memory.lookup(call)
+        with contextlib.suppress(TargetFailure):
+            return None if reply is None else suite.target.output_of(call, reply)
+    if isinstance(suite.target, RecordedTargetRunner):
+        return suite.target.recordings[trial].outputs.get(case.golden_id)
+    return Output(case.output) if case.output is not None else None
 
 
-def _is_concurrent(item: pytest.Item) -> bool:
-    """Tell an item whose target is asked where its body runs: on the engine, when its fixtures are there."""
-    test = item.stash.get(GOLDEN_TEST, None)
-    return test is not None and test.is_concurrent
+def why_not_cached(selected: Selected, wiring: Wiring) -> str:
+    """Return in one line why calls will be sent: how many are new, and which fields of the others changed."""
+    from pytest_evalgate.engine.cache import first_difference, inventory  # noqa: PLC0415 - only if calls are sent
 
-
-def _starts_early(item: pytest.Item) -> bool:
-    return _suite_and_case(item) is not None or _is_concurrent(item)
-
-
-def _routes(suite: ReadySuite, judges: Mapping[str, Judge]) -> Iterator[str]:
-    """Iterate over the routes that the calls of a suite take."""
-    if isinstance(suite.target, ModelTarget):
-        yield suite.target.spec.model
-    elif isinstance(suite.target, HttpTarget):
-        yield suite.plan.name
-    yield from (judges[name].model for name in suite.judge_names)
-
-
-def _collection_failed(session: pytest.Session) -> bool:
-    """Tell whether pytest will run nothing, since something could not be collected."""
-    return bool(session.testsfailed) and not session.config.option.continue_on_collection_errors
+    sending = _sending(selected)
+    before = inventory.newest(wiring.entries()) if sending else {}
+    reasons: Counter[str] = Counter()
+    for suite, cases in sending:
+        for call in _calls(suite, cases, wiring):
+            if wiring.memory.lookup(call) is None:
+                known = before.get((call.label, call.purpose, call.trial))
+                field = first_difference(known.call, call).partition(":")[0] if known else ""
+                reasons[f"{field} changed" if field else "never asked"] += 1
+    return ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common())

@@ -1,11 +1,11 @@
-"""Planned against accounted: every planned case ends with exactly one result, wherever it ran."""
+"""Ledger of a session: every planned case ends with exactly one result, in whichever process it ran."""
 
 from __future__ import annotations
 
 import json
 import tempfile
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import pytest
 
@@ -19,18 +19,29 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import Case, PlannedCase, StopRule, SuitePlan
 
 RESULT: pytest.StashKey[CaseResult] = pytest.StashKey()
-STOPPED: pytest.StashKey[StopRule] = pytest.StashKey()
-RESULT_ATTRIBUTE = "evalgate"
-STOPPED_ATTRIBUTE = "evalgate_stopped"
+STOPPED: pytest.StashKey[StopRule | None] = pytest.StashKey()
 WORKER_OUTPUT = "evalgate"
-_FIRST = '{"outcome":"'
-"""Of all the keys of a result, this one comes first in canonical JSON."""
+"""Key of a worker's plans in its output."""
+
+_ATTRIBUTE = "evalgate"
+
+
+class AttachedResult(TypedDict):
+    """The result of a case on the report of its call: builtin values, which xdist can send.
+
+    ``result`` is the encoded result as JSON, ``outcome`` its outcome, ``stopped`` the rule by which the suite had
+    stopped before the case.
+    """
+
+    result: str
+    outcome: str
+    stopped: StopRule | None
 
 
 def publish(item: pytest.Item, case: Case, result: CaseResult, stopped: StopRule | None = None) -> None:
-    """Keep the result of ``case`` for the report, and what a passed test does not say by itself for JUnit.
+    """Keep the result of ``case`` for the report, and put it into JUnit's properties unless the case passed.
 
-    ``stopped`` is the rule by which the suite has stopped before this case.
+    ``stopped`` is the rule by which the suite had stopped before this case.
     """
     item.stash[RESULT] = replace(result, question=case.question)
     if stopped is not None:
@@ -45,39 +56,34 @@ def attach(item: pytest.Item, report: pytest.TestReport) -> None:
     """Move the item's result to the report of its call: items live as long as the session."""
     result = item.stash.get(RESULT, None)
     if result is not None:
-        setattr(report, RESULT_ATTRIBUTE, record_file.dumps(codec.encode_result(result)))
-        setattr(report, STOPPED_ATTRIBUTE, item.stash.get(STOPPED, None))
+        text = record_file.dumps(codec.encode_result(result))
+        attached: AttachedResult = {
+            "result": text,
+            "outcome": result.outcome,
+            "stopped": item.stash.get(STOPPED, None),
+        }
+        setattr(report, _ATTRIBUTE, attached)
         del item.stash[RESULT]
 
 
+def attached_result(report: pytest.TestReport) -> AttachedResult | None:
+    """Return the result that ``attach`` put on a report."""
+    return getattr(report, _ATTRIBUTE, None)
+
+
 def detach(report: pytest.TestReport) -> None:
-    """Take the result off a report that the ledger has recorded: pytest keeps every report until the end."""
-    if hasattr(report, RESULT_ATTRIBUTE):
-        delattr(report, RESULT_ATTRIBUTE)
-
-
-def attached_result(report: pytest.TestReport) -> str | None:
-    """Return what ``attach`` put on a report."""
-    return getattr(report, RESULT_ATTRIBUTE, None)
-
-
-def stopped_by(report: pytest.TestReport) -> StopRule | None:
-    """Return the rule by which the suite had stopped before the case of a report."""
-    return getattr(report, STOPPED_ATTRIBUTE, None)
-
-
-def outcome_of(text: str) -> str:
-    """Return the outcome of an attached result without reading the rest: in canonical JSON it stands first."""
-    return text[len(_FIRST) : text.index('"', len(_FIRST))]
+    """Remove the result from a recorded report: pytest keeps every report until the end."""
+    if hasattr(report, _ATTRIBUTE):
+        delattr(report, _ATTRIBUTE)
 
 
 def error_result(case: PlannedCase, reason: str) -> CaseResult:
-    """Return the result of a case that has no answer."""
+    """Return the result of a case without an output."""
     return CaseResult(case, "errored", reason=reason)
 
 
 class Spool:
-    """Lines of text in a temporary file that is gone when it is closed."""
+    """Lines of text in a temporary file, which is deleted when it is closed."""
 
     def __init__(self) -> None:
         """Open the file."""
@@ -85,25 +91,25 @@ class Spool:
         self._end = 0
 
     def append(self, line: str) -> int:
-        """Keep a line of ASCII text and return where it stands."""
+        """Write a line of ASCII text and return its offset."""
         place = self._end
         self._end += self._file.write(line.encode("ascii") + b"\n")
         return place
 
     def read(self, place: int) -> str:
-        """Return the line that stands at ``place``."""
+        """Return the line at offset ``place``."""
         self._file.seek(place)
         return self._file.readline().decode("ascii").rstrip("\n")
 
     def close(self) -> None:
-        """Throw the file away."""
+        """Delete the file."""
         self._file.close()
 
 
 class Ledger:
-    """What was planned, and what the reports said of it.
+    """Plans of the suites, and results of the reports.
 
-    Under xdist the workers plan and the controller accounts: the plan travels as JSON.
+    Under xdist the workers plan and the controller records: the plans are sent as JSON.
     """
 
     def __init__(self) -> None:
@@ -119,7 +125,7 @@ class Ledger:
 
     @property
     def stopped(self) -> Mapping[str, StopRule]:
-        """The suites that ended before their last case, and the rule by which they did."""
+        """The suites that stopped before their last case, and the rule by which they did."""
         nodes = ((suite, nodeid) for (suite, _), nodeid in self._nodes.items())
         return {suite: self._stopped[nodeid] for suite, nodeid in nodes if nodeid in self._stopped}
 
@@ -132,41 +138,41 @@ class Ledger:
             )
 
     def add_node(self, suite: str, case_id: str, nodeid: str) -> None:
-        """Say which item runs a planned case."""
+        """Record which item runs a planned case."""
         known = self._nodes.setdefault((suite, case_id), nodeid)
         if known != nodeid:
             self.add_problem(
-                f"case {case_id} of suite {suite} is run by {known} and by {nodeid}: name suites of their own (suite=)"
+                f"case {case_id} of suite {suite} is run by {known} and by {nodeid}: give each its own suite (suite=)"
             )
 
     def add_problem(self, problem: str) -> None:
-        """Note what makes the run invalid, once."""
+        """Add a problem, which makes the run invalid; each once."""
         if problem not in self.problems:
             self.problems.append(problem)
 
     def record(self, report: pytest.TestReport) -> None:
-        """Account for a report."""
-        text = attached_result(report)
-        if text is not None and report.when == "call":
+        """Record a report."""
+        attached = attached_result(report)
+        if attached is not None and report.when == "call":
             if report.nodeid in self._results:
-                self.add_problem(f"{report.nodeid} was reported twice: a gate does not rerun cases until they pass")
-            self._results[report.nodeid] = self._spool.append(text)
-            if (rule := stopped_by(report)) is not None:
+                self.add_problem(f"{report.nodeid} was reported twice: cases must not be rerun until they pass")
+            self._results[report.nodeid] = self._spool.append(attached["result"])
+            if (rule := attached["stopped"]) is not None:
                 self._stopped[report.nodeid] = rule
-            if (outcome := outcome_of(text)) != "passed":
-                self.not_passed[report.nodeid] = outcome
+            if attached["outcome"] != "passed":
+                self.not_passed[report.nodeid] = attached["outcome"]
         elif report.failed or report.skipped:
             word = "skipped at run time" if report.skipped else f"failed in {report.when}"
             self._failures.setdefault(report.nodeid, f"{word}: {_reason(report)}")
 
     def export(self) -> str:
-        """Return the plan as JSON, for the controller."""
+        """Return plans, items and problems as JSON, for the controller."""
         plans = [codec.encode_plan(plan) for plan in self.plans.values()]
         nodes = [[*case, nodeid] for case, nodeid in self._nodes.items()]
         return json.dumps({"plans": plans, "nodes": nodes, "problems": self.problems})
 
     def merge_worker(self, text: str) -> None:
-        """Take over the plan of a worker; workers whose plans differ make the run invalid."""
+        """Merge the plans of a worker; workers whose plans differ make the run invalid."""
         value = json.loads(text)
         for plan in value["plans"]:
             self.add_plan(codec.decode_plan(plan))
@@ -176,12 +182,12 @@ class Ledger:
             self.add_problem(problem)
 
     def add_unplanned(self) -> None:
-        """Note results that nobody planned; after this the plans and the problems are whole."""
+        """Add a problem for each result without a planned case; plans and problems are complete afterwards."""
         for nodeid in sorted(self._results.keys() - set(self._nodes.values())):
-            self.add_problem(f"{nodeid} reported a result that nobody planned")
+            self.add_problem(f"{nodeid} reported a result, but its case is not planned")
 
     def results(self, plan: SuitePlan) -> Iterator[str]:
-        """Hand over an encoded result, as JSON, for every case of ``plan``, in plan order."""
+        """Yield the encoded result of every case of ``plan``, in plan order."""
         for case in plan.cases:
             nodeid = self._nodes.get((plan.name, case.id), "")
             if case.skip is None and nodeid in self._results:
@@ -190,7 +196,7 @@ class Ledger:
                 yield record_file.dumps(codec.encode_result(self._missing_result(case, nodeid)))
 
     def close(self) -> None:
-        """Throw the results away."""
+        """Delete the results."""
         self._spool.close()
 
     def _missing_result(self, case: PlannedCase, nodeid: str) -> CaseResult:
@@ -202,7 +208,7 @@ class Ledger:
 
 
 def _reason(report: pytest.TestReport) -> str:
-    """Return the first line of why a test failed or was skipped."""
+    """Return the first line of the reason why a test failed or was skipped."""
     longrepr = report.longrepr
     if isinstance(longrepr, tuple):
         return str(longrepr[2]).removeprefix("Skipped: ")

@@ -1,4 +1,7 @@
-"""The in-code door: a test marked ``golden_set`` runs once a case, and what it returns is graded."""
+"""Marked tests: a test marked ``golden_set`` runs once for each case, and what it returns is graded.
+
+In order: what a body produced, the marker, the item, the output that the engine prefetched, the grading.
+"""
 
 from __future__ import annotations
 
@@ -29,26 +32,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pytest_evalgate.plugin.assembly import Assembly, ReadySuite
+    from pytest_evalgate.plugin.case_queue import CaseQueue
+    from pytest_evalgate.plugin.context import SessionContext
     from pytest_evalgate.plugin.failures import BaselineOutcome
-    from pytest_evalgate.plugin.session import EvalSession
     from pytest_evalgate.records.results import Case, CaseResult, Output
 
 
 @dataclass(slots=True)
 class BodyOutputs:
-    """What the test's body produced, one entry a trial: an output, what it raised, or None."""
+    """Results of a test's body, one for each trial: an output, an exception, or None."""
 
     produced: list[Output | BaseException | None] = field(default_factory=list)
     recorded_values: list[Any] = field(default_factory=list)
 
     @contextlib.contextmanager
     def trial(self) -> Iterator[None]:
-        """Keep what one trial raises: the target's own failure; pytest's skip and exit pass through."""
+        """Keep the exception of one trial, which is a miss; pytest's skip and exit pass through."""
         try:
             yield
         except pytest.exit.Exception:
             raise
-        except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001 - whatever the body raises is a miss
+        except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001 - any exception of the body is a miss
             self.produced.append(error)
 
     def add_returned(self, returned: object) -> None:
@@ -59,7 +63,7 @@ class BodyOutputs:
 
 
 class Recorder:
-    """The ``evalgate`` fixture: for tests that cannot return their output."""
+    """The ``evalgate`` fixture, for tests that cannot return their output."""
 
     def __init__(self, bodies: BodyOutputs) -> None:
         """Record into ``bodies``."""
@@ -75,13 +79,13 @@ class GoldenTest:
     """One item of a marked test.
 
     Args:
-        suite: Its suite; with a target where the marker says ``target=``.
+        suite: Its suite; it has a target if the marker has ``target=``.
         case: Its case.
         body: The function that the user wrote.
-        runs_together: Whether its bodies run on the engine, beside those of other cases.
-        bodies: What the bodies made.
-        ahead: What the engine made of the case before its bodies run, a trial each; empty without a target.
-        graded: What a body that ran on the engine came to, a trial each; None where it gave no output.
+        is_concurrent: Whether its bodies run on the engine, beside those of other cases.
+        bodies: Results of the bodies.
+        prefetched: Trials that the engine ran before the bodies, with the target's outputs; empty without a target.
+        graded: Trials of bodies that ran on the engine; None for a body without an output.
 
     """
 
@@ -95,16 +99,16 @@ class GoldenTest:
 
     @property
     def is_prefetched(self) -> bool:
-        """Tell whether the engine asks the target ahead of the item, and the bodies run in the item itself."""
+        """Whether the engine calls the target before the item, and the bodies run in the item itself."""
         return self.suite.target is not None and not self.is_concurrent
 
     @property
     def starts_early(self) -> bool:
-        """Tell whether work for it starts before its item runs."""
+        """Whether its work starts before its item runs."""
         return self.suite.target is not None or self.is_concurrent
 
     def trial_arguments(self, arguments: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-        """Yield the body's arguments for each trial in which it is to run."""
+        """Yield the body's arguments for each trial in which it runs."""
         if not self.prefetched:
             yield from repeat(arguments, self.suite.plan.trials)
         for trial in self.prefetched:
@@ -120,15 +124,112 @@ GOLDEN_TEST: pytest.StashKey[GoldenTest] = pytest.StashKey()
 
 
 def is_complete(trial: Trial) -> bool:
-    """Tell whether the target gave a whole answer: one that a body can look at."""
+    """Return whether the target returned a complete output, which a body can inspect."""
     return trial.output is not None and trial.output.finish == "complete"
 
 
 def may_begin(item: pytest.Item) -> bool:
-    """Tell whether an item will run for sure; what may be skipped yet is begun when its turn comes."""
+    """Return whether an item will certainly run; one that may still be skipped starts when its turn comes."""
     xfail = item.get_closest_marker("xfail")
     never_runs = xfail is not None and not xfail.kwargs.get("run", True)
     return not (never_runs or item.get_closest_marker("skip") or item.get_closest_marker("skipif"))
+
+
+def is_method_of_unittest(item: pytest.Item) -> bool:
+    """Return whether ``item`` is a method of a ``unittest.TestCase``, which cannot have parameters."""
+    cls = item.cls if isinstance(item, pytest.Function) else None
+    return cls is not None and issubclass(cls, unittest.TestCase)
+
+
+# -- the marker
+
+_KEYWORDS = ("suite", "scorers", "trials", "target", "concurrent")
+_AT = f"@pytest.mark.{MARKER}"
+
+
+@dataclass(frozen=True, slots=True)
+class MarkerOptions:
+    """The suite of a marker, and whether the bodies of its cases run concurrently."""
+
+    suite: ReadySuite
+    concurrent: bool
+
+
+def read_marker(marker: pytest.Mark, assembly: Assembly, test: Callable[..., Any], folder: Path) -> MarkerOptions:
+    """Return the options of a marker; a configured suite of its name supplies what it leaves out.
+
+    Args:
+        marker: The marker.
+        assembly: Builds the suite.
+        test: The marked function.
+        folder: Folder of the test module; the marker's paths are looked up there first.
+
+    Raises:
+        UserError: the marker or its golden sets cannot be used.
+
+    """
+    _check_shape(marker)
+    concurrent = marker.kwargs.get("concurrent", False)
+    if concurrent and not inspect.iscoroutinefunction(test):
+        raise SettingsError(
+            f"{_AT}: concurrent=True needs an async def: make the test one, or have the plugin call its target with "
+            'target="pkg.mod:name"'
+        )
+    paths = [_golden_path(assembly.root, folder, Path(path)) for path in marker.args]
+    name = marker.kwargs.get("suite") or _configured_name(paths, assembly)
+    configured = assembly.suite_settings(name) if name else None
+    if not paths and configured is None:
+        raise SettingsError(f"{_AT}: name a golden set, or a configured suite with suite=")
+    given: dict[str, Any] = configured.model_dump(exclude_unset=True) if configured else {}
+    given |= {"golden": [str(path) for path in paths]} if paths else {}
+    name, suite = name or paths[0].stem, _validated(given | _marker_fields(marker.kwargs))
+    has_target = marker.kwargs.get("target") is not None
+    return MarkerOptions(
+        with_target(assembly, name, suite) if has_target else assembly.ready_in_code(name, suite), concurrent
+    )
+
+
+def _check_shape(marker: pytest.Mark) -> None:
+    kwargs = marker.kwargs
+    wrong = [key for key in sorted(kwargs) if key not in _KEYWORDS]
+    wrong += [repr(path) for path in marker.args if not isinstance(path, str | Path)]
+    wrong += [f"concurrent={kwargs['concurrent']!r}"] if not isinstance(kwargs.get("concurrent", False), bool) else []
+    wrong += [f"target={kwargs['target']!r}"] if not isinstance(kwargs.get("target"), str | dict | None) else []
+    if wrong:
+        usage = ", ".join(("*paths", *(f"{key}=" for key in _KEYWORDS)))
+        raise SettingsError(f"{_AT}: {', '.join(wrong)}: write {MARKER}({usage})")
+
+
+def _golden_path(root: Path, folder: Path, path: Path) -> Path:
+    """Resolve a path of a marker: below the folder of the test, else below the root folder."""
+    beside = folder / path
+    try:
+        return files.resolve_inside(root, beside if beside.exists() else root / path)
+    except ValueError as error:
+        raise SettingsError(f"{_AT}: {error}") from None
+
+
+def _configured_name(paths: Sequence[Path], assembly: Assembly) -> str | None:
+    names = {name for path in paths for name in assembly.suites_of(path)}
+    return names.pop() if len(names) == 1 else None
+
+
+def _marker_fields(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the suite settings of a marker; a target that is a string names a function."""
+    fields = {key: kwargs[key] for key in ("scorers", "trials") if kwargs.get(key) is not None}
+    target = kwargs.get("target")
+    if target is not None:
+        fields["target"] = {"python": target} if isinstance(target, str) else target
+    return fields
+
+
+def _validated(given: Mapping[str, Any]) -> Suite:
+    try:
+        return Suite.model_validate(given)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        place = ".".join(map(str, problem["loc"]))
+        raise SettingsError(f"{_AT}: {place}: {problem['msg'].removeprefix('Value error, ')}") from None
 
 
 def with_target(assembly: Assembly, name: str, suite: Suite) -> ReadySuite:
@@ -139,12 +240,11 @@ def with_target(assembly: Assembly, name: str, suite: Suite) -> ReadySuite:
 
     """
     spec = assembly.target_settings(suite)
-    assert spec is not None  # noqa: S101 - the marker named one
+    assert spec is not None  # noqa: S101 - the marker has one
     wiring = assembly.wiring
-    target = wiring.target(
-        name, spec, cache_run_id=wiring.run_context.run
-    )  # no digest of a run covers what a marker names
-    if not isinstance(target, targets.RecordedTarget):
+    # its outputs are cached for this run only: the digest by which runs are resumed does not cover what a marker names
+    target = wiring.target(name, spec, cache_run_id=wiring.run_context.run)
+    if not isinstance(target, targets.RecordedTargetRunner):
         return replace(assembly.ready_in_code(name, suite), target=target, waits=True)
     if suite.trials is None:
         suite = suite.model_copy(update={"trials": target.trials})
@@ -156,110 +256,7 @@ def with_target(assembly: Assembly, name: str, suite: Suite) -> ReadySuite:
     return replace(ready, target=target)
 
 
-def stale_output_fixture(item: pytest.Function) -> str | None:
-    """Name a fixture that would show the body the output of another trial; None where there is none."""
-    definitions = item._fixtureinfo.name2fixturedefs  # noqa: SLF001 - pytest tells nobody what a fixture asks for
-    if len(definitions.get("output", ())) > 1:
-        return "output"
-    asking = (name for name, found in definitions.items() for one in found if "output" in one.argnames)
-    return next(asking, None)
-
-
-class PrefetchHooks:
-    """Hands each test the answers that were asked for ahead."""
-
-    def __init__(self, session: EvalSession) -> None:
-        """Hand over what the engine of ``session`` has."""
-        self._session = session
-
-    def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """Wait for the answers, after pytest has decided not to skip the item and before its fixtures are set up.
-
-        Where the target gave no whole answer in any trial there is nothing to look at: fixtures and body are left out.
-        """
-        test = item.stash.get(GOLDEN_TEST, None)
-        if test is None or not test.is_prefetched or self._session.is_dry:
-            return
-        test.prefetched[:] = self._trials(test)
-        if not any(map(is_complete, test.prefetched)):
-            assert isinstance(item, pytest.Function)  # noqa: S101 - nothing else is marked
-            item.fixturenames = []
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
-        """Leave out a body that has nothing to look at."""
-        test = pyfuncitem.stash.get(GOLDEN_TEST, None)
-        if test is None or not test.prefetched or any(map(is_complete, test.prefetched)):
-            return None
-        test.bodies.produced[:] = [None] * len(test.prefetched)
-        return True
-
-    @pytest.fixture(name="output")
-    def output(self, request: pytest.FixtureRequest) -> Output | None:
-        """What the target of a marked test with ``target=`` returned for the case: an Output."""
-        test = request.node.stash.get(GOLDEN_TEST, None)
-        if test is None or test.suite.target is None:
-            pytest.fail(f"the output fixture belongs to tests marked {MARKER} with target=", pytrace=False)
-        if self._session.is_dry:
-            pytest.skip("the target is not asked where nothing is run")
-        return next((trial.output for trial in test.prefetched if is_complete(trial)), None)
-
-    def _trials(self, test: GoldenTest) -> tuple[Trial, ...]:
-        try:
-            return self._session.case_queue.result(test.suite, test.case).trials
-        except (EngineStopped, ScorerError) as error:
-            pytest.fail(str(error), pytrace=False)
-
-
-_KEYWORDS = ("suite", "scorers", "trials", "target", "concurrent")
-_NOT_ASYNC = (
-    'concurrent=True is for async def: make the test one, or have its target asked ahead with target="pkg.mod:name"'
-)
-
-
-@dataclass(frozen=True, slots=True)
-class MarkerOptions:
-    """What a marker asks for: a suite, and whether the bodies of its cases are to run together."""
-
-    suite: ReadySuite
-    concurrent: bool
-
-
-def is_method_of_unittest(item: pytest.Item) -> bool:
-    """Tell whether pytest leaves the parameters of ``item`` to unittest, which knows none."""
-    cls = item.cls if isinstance(item, pytest.Function) else None
-    return cls is not None and issubclass(cls, unittest.TestCase)
-
-
-def read_marker(marker: pytest.Mark, assembly: Assembly, test: Callable[..., Any], folder: Path) -> MarkerOptions:
-    """Return what a marker asks for; a configured suite of its name lends what it leaves out.
-
-    Args:
-        marker: The marker.
-        assembly: Builds the suite.
-        test: The function that it marks.
-        folder: Where the test stands: its paths are looked for there first.
-
-    Raises:
-        UserError: the marker or its golden sets cannot be used.
-
-    """
-    _check_shape(marker)
-    concurrent = marker.kwargs.get("concurrent", False)
-    if concurrent and not inspect.iscoroutinefunction(test):
-        raise SettingsError(f"@pytest.mark.{MARKER}: {_NOT_ASYNC}")
-    paths = [_below(assembly.root, folder, Path(path)) for path in marker.args]
-    name = marker.kwargs.get("suite") or _configured_name(paths, assembly)
-    configured = assembly.suite_settings(name) if name else None
-    if not paths and configured is None:
-        raise SettingsError(f"@pytest.mark.{MARKER}: name a golden set, or a configured suite with suite=")
-    given: dict[str, Any] = configured.model_dump(exclude_unset=True) if configured else {}
-    given |= {"golden": [str(path) for path in paths]} if paths else {}
-    name, suite = name or paths[0].stem, _validated(given | _marker_fields(marker.kwargs))
-    asks = marker.kwargs.get("target") is not None
-    return MarkerOptions(
-        with_target(assembly, name, suite) if asks else assembly.ready_in_code(name, suite), concurrent
-    )
+# -- the item
 
 
 def parametrize(metafunc: pytest.Metafunc, suite: ReadySuite) -> None:
@@ -268,8 +265,12 @@ def parametrize(metafunc: pytest.Metafunc, suite: ReadySuite) -> None:
     metafunc.parametrize("case", [pytest.param(case, id=case.id, marks=_skips(case)) for case in cases])
 
 
+def _skips(case: Case) -> Sequence[pytest.MarkDecorator]:
+    return () if case.skip is None else (pytest.mark.skip(reason=case.skip),)
+
+
 def prepare(item: pytest.Function, suite: ReadySuite, *, is_concurrent: bool) -> GoldenTest:
-    """Make the body of a marked test hand over what it returns, whichever plugin runs it."""
+    """Make the body of a marked test record what it returns, whichever plugin runs it."""
     case = cast("Case", item.callspec.params["case"])
     golden_test = item.stash[GOLDEN_TEST] = GoldenTest(suite, case, item.obj, is_concurrent)
     if not is_concurrent:
@@ -277,16 +278,8 @@ def prepare(item: pytest.Function, suite: ReadySuite, *, is_concurrent: bool) ->
     return golden_test
 
 
-def run_async_body(item: pytest.Function) -> Any | None:
-    """Return the coroutine of an async body that no other plugin has made its own; None for any other test."""
-    if GOLDEN_TEST not in item.stash or not inspect.iscoroutinefunction(item.obj):
-        return None
-    names = item._fixtureinfo.argnames  # noqa: SLF001 - what pytest itself passes
-    return item.obj(**{name: item.funcargs[name] for name in names})
-
-
 def _record_returned(test: GoldenTest) -> Callable[..., Any]:
-    """Wrap a body so that it runs once a trial and hands over what it returns or raises."""
+    """Wrap a body so that it runs once for each trial and records what it returns or raises."""
     body, bodies = test.body, test.bodies
     if inspect.iscoroutinefunction(body):
 
@@ -307,62 +300,78 @@ def _record_returned(test: GoldenTest) -> Callable[..., Any]:
     return run
 
 
-def _check_shape(marker: pytest.Mark) -> None:
-    kwargs = marker.kwargs
-    wrong = [key for key in sorted(kwargs) if key not in _KEYWORDS]
-    wrong += [repr(path) for path in marker.args if not isinstance(path, str | Path)]
-    wrong += [f"concurrent={kwargs['concurrent']!r}"] if not isinstance(kwargs.get("concurrent", False), bool) else []
-    wrong += [f"target={kwargs['target']!r}"] if not isinstance(kwargs.get("target"), str | dict | None) else []
-    if wrong:
-        usage = ", ".join(("*paths", *(f"{key}=" for key in _KEYWORDS)))
-        raise SettingsError(f"@pytest.mark.{MARKER}: {', '.join(wrong)}: write {MARKER}({usage})")
+def run_async_body(item: pytest.Function) -> Any | None:
+    """Return the coroutine of an async body that no other plugin has wrapped; None for any other test."""
+    if GOLDEN_TEST not in item.stash or not inspect.iscoroutinefunction(item.obj):
+        return None
+    names = item._fixtureinfo.argnames  # noqa: SLF001 - what pytest itself passes
+    return item.obj(**{name: item.funcargs[name] for name in names})
 
 
-def _marker_fields(kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a marker says of its suite itself; a target that is one name is a function's."""
-    lent = {key: kwargs[key] for key in ("scorers", "trials") if kwargs.get(key) is not None}
-    target = kwargs.get("target")
-    if isinstance(target, str):
-        lent["target"] = {"python": target}
-    elif isinstance(target, dict):
-        lent["target"] = target
-    return lent
+def stale_output_fixture(item: pytest.Function) -> str | None:
+    """Return the name of a fixture that would show a body the output of another trial; None if there is none."""
+    definitions = item._fixtureinfo.name2fixturedefs  # noqa: SLF001 - pytest has no public way to a fixture's arguments
+    if len(definitions.get("output", ())) > 1:
+        return "output"
+    users = (name for name, found in definitions.items() for one in found if "output" in one.argnames)
+    return next(users, None)
 
 
-def _validated(given: Mapping[str, Any]) -> Suite:
-    try:
-        return Suite.model_validate(given)
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        place = ".".join(map(str, problem["loc"]))
-        raise SettingsError(
-            f"@pytest.mark.{MARKER}: {place}: {problem['msg'].removeprefix('Value error, ')}"
-        ) from None
+# -- the prefetched output
 
 
-def _skips(case: Case) -> Sequence[pytest.MarkDecorator]:
-    return () if case.skip is None else (pytest.mark.skip(reason=case.skip),)
+class PrefetchHooks:
+    """Hooks that pass prefetched outputs to the tests."""
+
+    def __init__(self, context: SessionContext, case_queue: CaseQueue) -> None:
+        """Take the outputs from ``case_queue``."""
+        self._context = context
+        self._case_queue = case_queue
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Wait for the outputs, after pytest has decided not to skip the item and before its fixtures are set up.
+
+        If no trial has a complete output there is nothing to inspect: fixtures and body are left out.
+        """
+        test = item.stash.get(GOLDEN_TEST, None)
+        if test is None or not test.is_prefetched or self._context.is_dry:
+            return
+        try:
+            test.prefetched[:] = self._case_queue.result(test.suite, test.case).trials
+        except (EngineStopped, ScorerError) as error:
+            pytest.fail(str(error), pytrace=False)
+        if not any(map(is_complete, test.prefetched)):
+            assert isinstance(item, pytest.Function)  # noqa: S101 - nothing else is marked
+            item.fixturenames = []
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
+        """Leave out a body that has no output to inspect."""
+        test = pyfuncitem.stash.get(GOLDEN_TEST, None)
+        if test is None or not test.prefetched or any(map(is_complete, test.prefetched)):
+            return None
+        test.bodies.produced[:] = [None] * len(test.prefetched)
+        return True
+
+    @pytest.fixture(name="output")
+    def output(self, request: pytest.FixtureRequest) -> Output | None:
+        """The Output that the target of a marked test with ``target=`` returned for the case."""
+        test = request.node.stash.get(GOLDEN_TEST, None)
+        if test is None or test.suite.target is None:
+            pytest.fail(f"the output fixture is only for tests marked {MARKER} with target=", pytrace=False)
+        if self._context.is_dry:
+            pytest.skip("no target is called in a dry run")
+        return next((trial.output for trial in test.prefetched if is_complete(trial)), None)
 
 
-def _below(root: Path, folder: Path, path: Path) -> Path:
-    """Find a marker's path: beside the test, else below the root folder."""
-    beside = folder / path
-    try:
-        return files.resolve_inside(root, beside if beside.exists() else root / path)
-    except ValueError as error:
-        raise SettingsError(f"@pytest.mark.{MARKER}: {error}") from None
-
-
-def _configured_name(paths: Sequence[Path], assembly: Assembly) -> str | None:
-    names = {name for path in paths for name in assembly.suites_of(path)}
-    return names.pop() if len(names) == 1 else None
+# -- the grading
 
 
 async def grade(item: pytest.Item, golden_test: GoldenTest) -> CaseResult:
-    """Grade what the bodies handed over and publish the result.
+    """Grade what the bodies produced and publish the result.
 
     Raises:
-        ScorerError: a scorer broke.
+        ScorerError: a scorer failed.
 
     """
     planned = golden_test.suite.planned[golden_test.case.id]
@@ -372,51 +381,15 @@ async def grade(item: pytest.Item, golden_test: GoldenTest) -> CaseResult:
         publish(item, golden_test.case, error_result(planned, str(error)))
         raise
     trials = [trial for trial in graded if trial is not None]
-    if len(trials) < golden_test.suite.plan.trials:
-        message = _without_output(item, len(trials), golden_test.suite.plan.trials)
+    missing = golden_test.suite.plan.trials - len(trials)
+    if missing > 0:
+        which = f" in {missing} of {golden_test.suite.plan.trials} trials" if golden_test.suite.plan.trials > 1 else ""
+        message = f"{item.nodeid} returned no output{which}: return it, or call evalgate.record(output)"
         publish(item, golden_test.case, error_result(planned, message))
         pytest.fail(message, pytrace=False)
     result = combine_trials(planned, trials)
     publish(item, golden_test.case, result)
     return result
-
-
-async def grade_trial(
-    golden_test: GoldenTest, index: int, produced: Output | BaseException | None, prefetched: Trial | None
-) -> Trial | None:
-    """Grade one trial; None where nobody gave an output.
-
-    Args:
-        golden_test: The test.
-        index: Of the trial.
-        produced: What the body returned, recorded or raised.
-        prefetched: What the target's answer came to, graded, where there is a target. An exception of the body goes
-            before it, and so does an output of the body's own.
-
-    Raises:
-        ScorerError: a scorer broke.
-
-    """
-    if produced is None:
-        return prefetched
-    if isinstance(produced, BaseException):
-        return replace(prefetched or Trial(index, 0.0), value=0.0, reason=describe_error(produced))
-    case = golden_test.case
-    if prefetched is None or prefetched.output is None:
-        return await grade_output(golden_test.suite.grading_of(case), case, index, produced)
-    latency_s = prefetched.output.latency_s if produced.latency_s is None else produced.latency_s
-    graded = await grade_output(
-        golden_test.suite.grading_of(case), case, index, replace(produced, latency_s=latency_s)
-    )
-    return replace(graded, calls=(*prefetched.calls, *graded.calls))
-
-
-def fail(golden_test: GoldenTest, result: CaseResult, before: BaselineOutcome | None) -> NoReturn:
-    """Fail the test of a missed case: with what its body raised, else with the case laid out."""
-    for produced in golden_test.bodies.produced:
-        if isinstance(produced, BaseException):
-            raise produced
-    pytest.fail(f"{printable(result.reason)}\n{describe_miss(golden_test.case, result, before)}", pytrace=False)
 
 
 async def _grade_all(golden_test: GoldenTest) -> list[Trial | None]:
@@ -427,6 +400,36 @@ async def _grade_all(golden_test: GoldenTest) -> list[Trial | None]:
     ]
 
 
-def _without_output(item: pytest.Item, given: int, trials: int) -> str:
-    which = f" in {trials - given} of {trials} trials" if trials > 1 else ""
-    return f"{item.nodeid} returned no output{which}: return it, or call evalgate.record(output)"
+async def grade_trial(
+    golden_test: GoldenTest, index: int, produced: Output | BaseException | None, prefetched: Trial | None
+) -> Trial | None:
+    """Grade one trial; None if it has no output.
+
+    Args:
+        golden_test: The test.
+        index: Index of the trial, from 0.
+        produced: What the body returned, recorded or raised. It replaces the target's output.
+        prefetched: The graded trial of the target; None without a target.
+
+    Raises:
+        ScorerError: a scorer failed.
+
+    """
+    if produced is None:
+        return prefetched
+    if isinstance(produced, BaseException):
+        return replace(prefetched or Trial(index, 0.0), value=0.0, reason=describe_error(produced))
+    grading = golden_test.suite.grading_of(golden_test.case)
+    if prefetched is None or prefetched.output is None:
+        return await grade_output(grading, golden_test.case, index, produced)
+    latency_s = prefetched.output.latency_s if produced.latency_s is None else produced.latency_s
+    graded = await grade_output(grading, golden_test.case, index, replace(produced, latency_s=latency_s))
+    return replace(graded, calls=(*prefetched.calls, *graded.calls))
+
+
+def fail(golden_test: GoldenTest, result: CaseResult, before: BaselineOutcome | None) -> NoReturn:
+    """Fail the test of a missed case: with the exception of its body, else with a description of the case."""
+    for produced in golden_test.bodies.produced:
+        if isinstance(produced, BaseException):
+            raise produced
+    pytest.fail(f"{printable(result.reason)}\n{describe_miss(golden_test.case, result, before)}", pytrace=False)

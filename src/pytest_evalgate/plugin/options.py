@@ -1,4 +1,4 @@
-"""The command line, as one table; each value may also be set in the environment. Light: every session loads it."""
+"""Command line options, as one table. Light on purpose: every pytest session imports it."""
 
 from __future__ import annotations
 
@@ -8,36 +8,42 @@ if TYPE_CHECKING:
     import pytest
 
 FLAGS = {
-    "--eval-gate": "collect the golden sets, run them and let the gates decide the build",
+    "--eval-gate": "collect and run the golden sets, and let the gates decide the exit code",
     "--eval-fail-cases": "report a missed case as a failed test (for -x, --lf, IDEs and JUnit)",
-    "--eval-estimate": "say what the run would send and cost; send nothing",
-    "--eval-offline": "use recorded and remembered answers only; a case without one is missing, and nothing is sent",
-    "--no-eval-resume": "ask again what a run that broke off has answered already",
+    "--eval-estimate": "print what the run would send and cost; send nothing",
+    "--eval-offline": "use recorded outputs and cached replies only: send nothing; a case without one is missing",
+    "--no-eval-resume": "repeat the calls of an interrupted run instead of resuming it",
 }
 
 VALUES = {
     "--eval-target": (
         "SPEC",
-        "what to run instead of each suite's target: recorded:FILE[,FILE], python:pkg.mod:name, model:NAME, http:URL",
+        "run this target instead of each suite's own: recorded:FILE[,FILE], python:pkg.mod:name, model:NAME, http:URL",
     ),
-    "--eval-baseline": ("SPEC", "what to compare with instead of each suite's baseline: a file, or git:REF"),
+    "--eval-baseline": ("SPEC", "compare with this baseline instead of each suite's own: a file, or git:REF"),
     "--eval-base-ref": (
         "REF",
         "compare golden sets, configuration and baselines with the merge base of this branch and REF",
     ),
-    "--eval-tier": ("TIER", "run each suite as this tier of it has it: its sample of cases, its trials, its gates"),
-    "--eval-sample": ("N", "run N cases of every suite to see how it goes; a part of a suite is never judged"),
-    "--eval-trials": ("K", "trials of each case, instead of each suite's own number"),
-    "--eval-shard": ("I/N", "run one of N parts of every suite; pytest-evalgate merge judges them together"),
-    "--eval-stop": ("RULE", "when suites may end before their last case: certainty or never"),
-    "--eval-report": ("DIR", "where the reports go; the state folder where this is not said"),
-    "--eval-budget-usd": ("X", "what the run may spend: it is refused beforehand, or stopped on the way"),
-    "--eval-max-concurrency": ("N", "at most so many trials at once, over all suites"),
+    "--eval-tier": ("TIER", "run this tier of each suite: its sample of cases, its trials and its gates"),
+    "--eval-sample": (
+        "N",
+        "run N cases of each suite, for a first look; a part of a suite gets no verdict",
+    ),
+    "--eval-trials": ("K", "run K trials of each case, instead of each suite's own number"),
+    "--eval-shard": ("I/N", "run one of N parts of each suite; pytest-evalgate merge decides them together"),
+    "--eval-stop": ("RULE", "when a suite may stop before its last case: certainty or never"),
+    "--eval-report": ("DIR", "write the reports to this folder instead of the state folder"),
+    "--eval-budget-usd": (
+        "X",
+        "the most that the run may spend: refused before the start, or stopped during the run",
+    ),
+    "--eval-max-concurrency": ("N", "run at most N trials at once, over all suites"),
 }
 
 
 def add_options(parser: pytest.Parser) -> None:
-    """Define every option."""
+    """Add every option to ``parser``."""
     group = parser.getgroup("evalgate", "gates on model quality")
     for name, text in FLAGS.items():
         group.addoption(name, action="store_true", default=False, help=text)
@@ -51,5 +57,5 @@ def environment_variable(name: str) -> str:
 
 
 def option_name(name: str) -> str:
-    """Return the name of an option in code."""
+    """Return the attribute name of an option."""
     return name.removeprefix("--").removeprefix("eval-").replace("-", "_")

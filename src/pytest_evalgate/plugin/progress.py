@@ -1,4 +1,4 @@
-"""How far the evals are: one line rewritten in place on a terminal, elsewhere a plain line now and then."""
+"""Progress line: rewritten in place on a terminal, else a plain line every 30 s."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import time
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from pytest_evalgate.plugin.context import reporter_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +26,7 @@ _ERASE = "\r\x1b[2K"
 
 @dataclass(slots=True)
 class Tally:
-    """How many trials were begun, and how those that are done ended."""
+    """Number of trials that were begun, and of those that passed, missed or had an error."""
 
     begun: int = 0
     passed: int = 0
@@ -33,11 +35,11 @@ class Tally:
 
     @property
     def done(self) -> int:
-        """How many are done."""
+        """Number of finished trials."""
         return self.passed + self.missed + self.errored
 
     def add(self, future: Future[Trial]) -> None:
-        """Count a trial when its future is done."""
+        """Count a trial as begun now, and by its result when its future is done."""
         self.begun += 1
         future.add_done_callback(self._count)
 
@@ -52,7 +54,7 @@ class Tally:
 
 
 class Progress:
-    """Shows a tally while items wait."""
+    """Prints a tally while items wait."""
 
     def __init__(
         self,
@@ -60,12 +62,12 @@ class Progress:
         usage_text: Callable[[], str],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Show on the terminal of ``config``.
+        """Print to the terminal of ``config``.
 
         Args:
-            config: pytest's.
-            usage_text: Returns what else belongs on the line: what was spent, and how the limits stand.
-            clock: Seconds that never go back.
+            config: The configuration of pytest.
+            usage_text: Returns the rest of the line: calls, cost and limits.
+            clock: Monotonic clock, in seconds.
 
         """
         self.tally = Tally()
@@ -76,8 +78,8 @@ class Progress:
         self._is_live = False
 
     def tick(self) -> None:
-        """Show the line if it is time."""
-        reporter: pytest.TerminalReporter | None = self._config.pluginmanager.get_plugin("terminalreporter")
+        """Print the line if its interval has passed."""
+        reporter = reporter_of(self._config)
         if reporter is None or self._config.get_verbosity() < 0:
             return
         now = self._clock()
@@ -94,15 +96,15 @@ class Progress:
                 reporter.write_line(self.line())
 
     def clear(self) -> None:
-        """Put back what pytest had on the line."""
-        reporter: pytest.TerminalReporter | None = self._config.pluginmanager.get_plugin("terminalreporter")
+        """Restore pytest's own line."""
+        reporter = reporter_of(self._config)
         if self._is_live and reporter is not None:
             self._is_live = False
             with self._uncaptured():
                 self._write(reporter, _ERASE + reporter._tw._current_line)  # noqa: SLF001 - see _write
 
     def line(self) -> str:
-        """Say how far the trials are."""
+        """Return the line."""
         tally, seconds = self.tally, max(self._clock() - self._started, 1e-9)
         rate = tally.done / seconds
         left = f"ETA {_minutes((tally.begun - tally.done) / rate)}" if rate else "ETA unknown"
@@ -119,8 +121,8 @@ class Progress:
         self._write(reporter, _ERASE + text)
 
     def _write(self, reporter: pytest.TerminalReporter, text: str) -> None:
-        """Write past pytest's writer, which has to go on believing in the line that it wrote itself."""
-        file = reporter._tw._file  # noqa: SLF001 - it offers no way to write what it shall forget
+        """Write past pytest's writer, which computes its columns from the line that it wrote itself."""
+        file = reporter._tw._file  # noqa: SLF001 - there is no public way to write text that it does not count
         file.write(text)
         file.flush()
 

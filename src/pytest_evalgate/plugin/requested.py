@@ -1,4 +1,4 @@
-"""What was asked for: the options, read once."""
+"""Options of a session: command line and environment, read once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ StopChoice = Literal["certainty", "never"]
 
 
 def parse_stop_choice(text: str | None) -> StopChoice | None:
-    """Read the option.
+    """Return the rule that ``text`` names; None if it is empty.
 
     Raises:
         SettingsError: there is no such rule.
@@ -38,13 +38,13 @@ def parse_stop_choice(text: str | None) -> StopChoice | None:
 
 
 def with_stop_rule(rule: StopChoice | None, suite: Suite) -> Suite:
-    """Return the settings of a suite that stops by ``rule``; by its own if that is None."""
+    """Return the settings of a suite with ``rule``; unchanged if that is None."""
     return suite if rule is None else suite.model_copy(update={"stop": rule})
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line says, and the environment where the command line is silent."""
+    """Values of the command line, else those of the environment."""
 
     gate: bool
     fail_cases: bool = False
@@ -68,7 +68,7 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
     """Read the options of a session.
 
     Raises:
-        SettingsError: a number is none, or there is no such shard or rule.
+        SettingsError: a number, shard or rule is not valid.
 
     """
     values = {option_name(name): config.getoption(name) or environ.get(environment_variable(name)) for name in VALUES}

@@ -1,4 +1,4 @@
-"""The fixture ``evalgate_server``: a scripted server for tests of your own target."""
+"""Fixture ``evalgate_server``: a scripted server for tests of a target."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def evalgate_server() -> Iterator[ScriptedServer]:
-    """Scripted OpenAI-compatible server on this machine; see ``pytest_evalgate.testing``."""
-    from pytest_evalgate.testing import ScriptedServer  # noqa: PLC0415 - http.server, only if a test uses the fixture
+    """Scripted OpenAI-compatible server on localhost; see ``pytest_evalgate.testing``."""
+    from pytest_evalgate.testing import ScriptedServer  # noqa: PLC0415 - http.server: only if a test uses the fixture
 
     with ScriptedServer() as server:
         yield server

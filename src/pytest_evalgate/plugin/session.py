@@ -1,4 +1,8 @@
-"""The working plugin of one ``--eval-gate`` session: plan, run, account, judge, say."""
+"""Session of ``--eval-gate``: builds the context and its parts, and registers their hooks.
+
+The flow: ``collection`` plans the cases, ``launch`` estimates and starts them, ``items`` and ``marked`` take the
+results from the ``case_queue``, the ``ledger`` collects them, ``verdict`` decides the run.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,7 @@ import atexit
 import contextlib
 import gc
 import os
-import time
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
@@ -18,20 +21,28 @@ from pytest_evalgate.app.wiring import RunContext, Wiring
 from pytest_evalgate.errors import UserError
 from pytest_evalgate.guard.base_branch import find_base
 from pytest_evalgate.plugin import MARKER, marked
-from pytest_evalgate.plugin.answers import CaseQueue
 from pytest_evalgate.plugin.assembly import Assembly, build_selected, select
+from pytest_evalgate.plugin.case_queue import CaseQueue
 from pytest_evalgate.plugin.collection import CaseCollector, PartialRun
-from pytest_evalgate.plugin.context import SESSION
+from pytest_evalgate.plugin.context import (
+    WORKER_INPUT,
+    RunIdentity,
+    SessionContext,
+    SessionProblems,
+    new_run_identity,
+    print_line,
+)
+from pytest_evalgate.plugin.decider import SessionDecider, load_gates
+from pytest_evalgate.plugin.failures import redact
 from pytest_evalgate.plugin.launch import Launch
 from pytest_evalgate.plugin.ledger import Ledger, attach, detach
 from pytest_evalgate.plugin.marked import GOLDEN_TEST, PrefetchHooks, Recorder
-from pytest_evalgate.plugin.private import defer_interrupts, redact, sigterm_as_interrupt
 from pytest_evalgate.plugin.progress import Progress
 from pytest_evalgate.plugin.requested import read_options
+from pytest_evalgate.plugin.signals import defer_interrupts, sigterm_as_interrupt
 from pytest_evalgate.plugin.stopper import Stopper
 from pytest_evalgate.plugin.together import ConcurrentBodies
-from pytest_evalgate.plugin.verdict import SessionDecider, VerdictHooks, load_gates
-from pytest_evalgate.plugin.xdist import WORKER_INPUT, SessionProblems, new_run_identity, run_identity_of
+from pytest_evalgate.plugin.verdict import VerdictHooks
 from pytest_evalgate.runs.state import STATE_VARIABLE, state_of
 from pytest_evalgate.scorers import Context, registry
 
@@ -39,228 +50,230 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Generator, Iterable, Mapping
 
-    from pytest_evalgate.plugin.assembly import ReadySuite
-    from pytest_evalgate.runs.state import StateFolder
-
 T = TypeVar("T")
 
-_NO_TESTS = pytest.ExitCode.NO_TESTS_COLLECTED
+_DRY_OPTIONS = ("collectonly", "setuponly", "setupplan")
 
 
 def register(config: pytest.Config) -> None:
-    """Read the configuration, check every selected suite, and start to work.
+    """Read the configuration, check every selected suite, and register the hooks of the session.
 
     Raises:
-        pytest.UsageError: anything that the user has to change; nothing has run by then.
+        pytest.UsageError: the user has to change something. Nothing has run by then.
 
     """
-    with _usage_errors():
-        state = state_of(config.rootpath.resolve(), os.environ.get(STATE_VARIABLE))
-        if not hasattr(config, "workerinput"):
-            state.prepare()
-        session = config.stash[SESSION] = EvalSession(config, state)
-        session.open()
-    config.pluginmanager.register(session, "evalgate-session")
-    config.pluginmanager.register(VerdictHooks(session), "evalgate-judging")
-    config.pluginmanager.register(session.collection, "evalgate-collection")
-    config.pluginmanager.register(PartialRun(session), "evalgate-partial-run")
-    config.pluginmanager.register(session.launch, "evalgate-launch")
-    config.pluginmanager.register(PrefetchHooks(session), "evalgate-prefetched")
-    config.pluginmanager.register(ConcurrentBodies(session), "evalgate-together")
-    if not session.is_worker and (dist := config.getoption("dist", default="no")) != "no":
-        if dist == "each":
-            raise pytest.UsageError("--dist each runs every case once a worker: a gate wants each case once")
-        from pytest_evalgate.plugin.xdist import Distribution  # noqa: PLC0415 - only where tests are distributed
-
-        config.pluginmanager.register(Distribution(session), "evalgate-xdist")
+    closing = contextlib.ExitStack()
+    config.add_cleanup(closing.close)
+    try:
+        session = EvalSession(config, closing)
+    except UserError as error:
+        raise pytest.UsageError(str(error)) from None
+    for name, plugin in session.plugins().items():
+        config.pluginmanager.register(plugin, f"evalgate-{name}")
 
 
 class EvalSession:
-    """One session, on the controller or in an xdist worker."""
+    """One session, on the controller or in an xdist worker: the only place that knows all of its parts."""
 
-    def __init__(self, config: pytest.Config, state: StateFolder) -> None:
-        """Read settings and options; build nothing yet."""
-        self.config = config
-        self.state = state
-        self.options = read_options(config)
-        worker = getattr(config, "workerinput", None)
-        self.is_worker = worker is not None
+    def __init__(self, config: pytest.Config, closing: contextlib.ExitStack) -> None:
+        """Read settings and options, and build the suites.
+
+        Args:
+            config: The configuration of pytest.
+            closing: Receives what has to be closed at the end, also if this constructor raises.
+
+        Raises:
+            UserError: a suite cannot be run, or its gates cannot decide.
+
+        """
         root = config.rootpath.resolve()
-        written = config_.load(root)
-        configured = config_.for_tier(written, config_.chosen_tier(written, self.options.tier))
-        self.run_identity = (
-            new_run_identity(root, state.path, configured, self.options)
+        state = state_of(root, os.environ.get(STATE_VARIABLE))
+        worker = getattr(config, "workerinput", None)
+        if worker is None:
+            state.prepare()
+        options = read_options(config)
+        all_tiers = config_.load(root)
+        settings = config_.for_tier(all_tiers, config_.chosen_tier(all_tiers, options.tier))
+        run_identity = (
+            new_run_identity(root, state.path, settings, options)
             if worker is None
-            else run_identity_of(worker[WORKER_INPUT])
+            else RunIdentity(**worker[WORKER_INPUT])
         )
         rules = _merged(config.hook.pytest_evalgate_scorers())
-        self.wiring = Wiring(
+        wiring = Wiring(
             root,
-            configured,
+            settings,
             state,
             RunContext(
-                self.run_identity.run,
-                self.run_identity.cache_run_id,
-                offline=self.options.offline,
-                budget_usd=self.options.budget_usd,
-                max_concurrency=self.options.max_concurrency,
+                run_identity.run,
+                run_identity.cache_run_id,
+                offline=options.offline,
+                budget_usd=options.budget_usd,
+                max_concurrency=options.max_concurrency,
             ),
-            workers=worker["workercount"] if worker is not None and configured.xdist == "spread" else 1,
+            workers=worker["workercount"] if worker is not None and settings.xdist == "spread" else 1,
             shared=worker is not None and worker["workercount"] > 1,
             hooks=_merged(config.hook.pytest_evalgate_targets()),
         )
-        self.session_problems = SessionProblems(self.wiring)
-        context = Context(rules=registry(rules), roots=(root,), judge=self.wiring.judge)
-        self.base = find_base(
-            self.options.base_ref, written, root=root, state=state.path, tier=configured.default_tier
-        )
-        self.assembly = Assembly(root, configured, self.options, context, self.wiring, self.base.branch)
-        self.report_writer = ReportWriter(
+        scoring = Context(rules=registry(rules), roots=(root,), judge=wiring.judge)
+        base = find_base(options.base_ref, all_tiers, root=root, state=state.path, tier=settings.default_tier)
+        assembly = Assembly(root, settings, options, scoring, wiring, base.branch)
+        ledger = Ledger()
+        closing.callback(ledger.close)
+        closing.callback(wiring.close)
+        self._report_writer = ReportWriter(
             root,
             state,
-            configured.report,
-            self.options.report,
+            settings.report,
+            options.report,
             hook=lambda view: config.hook.pytest_evalgate_report(report=view),
-            print_line=self.print_line,
+            print_line=partial(print_line, config),
         )
-        report_file = self.report_writer.html_file
-        self.ledger = Ledger()
-        self.session_decider = SessionDecider(
-            self.assembly,
-            self.state,
-            self.run_identity.run,
+        self._session_decider = SessionDecider(
+            assembly,
+            state,
+            run_identity.run,
             arguments=config.invocation_params.args,
-            report_file=report_file,
+            report_file=self._report_writer.html_file,
         )
-        self.progress = Progress(config, self.wiring.usage_text)
-        self.stopper = Stopper(self)
-        self.case_queue = CaseQueue(
-            lambda: self.wiring.engine,
+        selected = select(config, assembly)
+        ready = []
+        if worker is None:
+            closing.enter_context(sigterm_as_interrupt())
+            closing.enter_context(state.locked())
+            self._session_decider.remove_shard_file()
+            self._report_writer.remove_old_report()
+            ready = build_selected(selected, config, assembly)
+            self._session_decider.check_gates(ready)
+        self._context = SessionContext(
+            config=config,
+            options=options,
+            state=state,
+            run_identity=run_identity,
+            settings=settings,
+            wiring=wiring,
+            assembly=assembly,
+            suites=[suite for suite in ready if suite.target is not None],
+            ledger=ledger,
+            problems=SessionProblems(wiring),
+            base_note=base.note,
+            is_worker=worker is not None,
+            is_dry=options.estimate or any(map(config.getoption, _DRY_OPTIONS)),
+        )
+        self._closing = closing
+        self.progress = Progress(config, wiring.usage_text)
+        self._stopper = Stopper(self._context, self._session_decider)
+        self._case_queue = CaseQueue(
+            lambda: wiring.engine,
             self.progress,
-            self.options.max_concurrency,
-            self.stopper,
-            on_first_result=None if self.is_worker else self.preload,
+            options.max_concurrency,
+            self._stopper,
+            on_first_result=None if worker is not None else self._preload,
         )
-        self.launch = Launch(self)
-        self.is_dry = self.options.estimate or any(
-            config.getoption(name) for name in ("collectonly", "setuponly", "setupplan")
-        )
-        self.suites: list[ReadySuite] = []
-        self._golden_files: frozenset[str] = frozenset()
-        self.collection = CaseCollector(self)
-        self.started = time.monotonic()
-        self._closing = contextlib.ExitStack()
+        _freeze()
 
-    @cached_property
-    def _bodies(self) -> asyncio.Runner:
-        """Runs the async bodies of marked tests, in the thread of their fixtures."""
-        import asyncio  # noqa: PLC0415 - 16 ms
+    def plugins(self) -> dict[str, object]:
+        """Return the plugins of the session by name, in the order to register them.
 
-        return self._closing.enter_context(asyncio.Runner())
+        Raises:
+            pytest.UsageError: the mode of ``--dist`` runs cases more than once.
 
-    # -- before anything runs
+        """
+        context = self._context
+        collector = CaseCollector(context, self._session_decider, self._case_queue)
+        launch = Launch(context, self._stopper, self._case_queue)
+        plugins = {
+            "session": self,
+            "judging": VerdictHooks(context, self._session_decider, collector, launch, self._report_writer),
+            "collection": collector,
+            "partial-run": PartialRun(context),
+            "launch": launch,
+            "prefetched": PrefetchHooks(context, self._case_queue),
+            "together": ConcurrentBodies(self._case_queue, launch),
+        }
+        dist = context.config.getoption("dist", default="no")
+        if context.is_worker or dist == "no":
+            return plugins
+        if dist == "each":
+            raise pytest.UsageError("--dist each runs every case on every worker, but a gate needs each case once")
+        from pytest_evalgate.plugin.xdist import Distribution  # noqa: PLC0415 - only if tests are distributed
 
-    def open(self) -> None:
-        """Select the suites, and on the controller refuse now what could not be run or judged."""
-        self._closing.callback(self.ledger.close)
-        self._closing.callback(self.wiring.close)
-        self.config.add_cleanup(self._closing.close)
-        selected = select(self.config, self.assembly)
-        self._golden_files = frozenset(self.assembly.golden_names())
-        if not self.is_worker:
-            self._closing.enter_context(sigterm_as_interrupt())
-            self._closing.enter_context(self.state.locked())
-            self.session_decider.remove_shard_file()
-            self.report_writer.remove_old_report()
-            ready = build_selected(selected, self.config, self.assembly)
-            self.session_decider.check_gates(ready)
-            self.suites = [suite for suite in ready if suite.target is not None]
-        gc.freeze()  # golden sets live as long as the session; looking at them again cost 65 us a case
-        atexit.unregister(gc.freeze)
-        atexit.register(gc.freeze)  # the interpreter's last look at all that there is took 0.15 s
+        return {**plugins, "xdist": Distribution(context, collector, self._preload)}
+
+    def _preload(self) -> None:
+        """Import what decides the run and writes its reports, while outputs are awaited: it takes 0.3 s."""
+        load_gates()
+        with defer_interrupts():
+            self._report_writer.load()
+        gc.freeze()  # items and libraries live as long as the session, and pytest collects garbage at its end
 
     def pytest_report_header(self) -> list[str]:
-        """Say what will be run, against what, and which run is gone on with."""
-        return [] if self.is_worker else [*self.session_decider.header(self.suites), *self.run_identity.header()]
-
-    def is_golden_item(self, nodeid: str) -> bool:
-        """Tell an item of the no-code door by its file."""
-        return nodeid.partition("::")[0] in self._golden_files
-
-    @property
-    def is_controller(self) -> bool:
-        """Tell whether this process hands its tests to xdist workers."""
-        return self.config.pluginmanager.hasplugin("dsession")
-
-    # -- running
+        """Return the header: what runs, what it is compared with, and which run it resumes."""
+        if self._context.is_worker:
+            return []
+        return [*self._session_decider.header(self._context.suites), *self._context.run_identity.header()]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
-        """Grade what a marked test's body handed over."""
+        """Grade what the body of a marked test produced."""
         result = yield
         golden_test = item.stash.get(GOLDEN_TEST, None)
         if golden_test is not None:
-            graded = self.case_queue.graded(golden_test.suite, marked.grade(item, golden_test))
-            if self.options.fail_cases and graded.outcome != "passed":
-                before = self.session_decider.before(golden_test.suite, golden_test.case)
+            graded = self._case_queue.grade(golden_test.suite, marked.grade(item, golden_test))
+            if self._context.options.fail_cases and graded.outcome != "passed":
+                before = self._session_decider.before(golden_test.suite, golden_test.case)
                 marked.fail(golden_test, graded, before)
         return result
 
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
-        """Run an ``async def`` body of a marked test where no other plugin does."""
+        """Run the ``async def`` body of a marked test if no other plugin does."""
         body = marked.run_async_body(pyfuncitem)
         if body is None:
             return None
-        self._bodies.run(body)
+        self._runner.run(body)
         return True
+
+    @cached_property
+    def _runner(self) -> asyncio.Runner:
+        """The event loop of async bodies, in the thread of their fixtures."""
+        import asyncio  # noqa: PLC0415 - 16 ms
+
+        return self._closing.enter_context(asyncio.Runner())
 
     @pytest.fixture(name="evalgate")
     def evalgate(self, request: pytest.FixtureRequest) -> Recorder:
         """Records the output of a test that cannot return it: ``evalgate.record(output)``."""
         golden_test = request.node.stash.get(GOLDEN_TEST, None)
         if golden_test is None:
-            pytest.fail(f"the evalgate fixture belongs to tests marked {MARKER}", pytrace=False)
+            pytest.fail(f"the evalgate fixture is only for tests marked {MARKER}", pytrace=False)
         return Recorder(golden_test.bodies)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Take keys out of the report, and put the case's result on that of its call."""
+        """Remove API keys from the report, and attach the case's result to that of its call."""
         report = yield
-        redact(report, self.session_decider.redactor)
+        redact(report, self._session_decider.redactor)
         if call.when == "call":
             attach(item, report)
         return report
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Account on the controller for every report, its own and those of the workers."""
-        if not self.is_worker:
+        """Record every report on the controller, its own and those of its workers."""
+        if not self._context.is_worker:
             self.progress.clear()
-            self.ledger.record(report)
+            self._context.ledger.record(report)
             detach(report)
 
     def pytest_report_teststatus(
         self, report: pytest.TestReport
     ) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
-        """Show a missed case as missed: neither a red test nor a silent pass; and one that is not needed as that."""
+        """Return the status of a case that did not pass: neither a failed test nor a silent pass."""
         if report.when != "call" or report.failed:
             return None
-        return _STATUSES.get(self.ledger.not_passed.get(report.nodeid, ""))
-
-    def preload(self) -> None:
-        """Load what the run is judged with and shown by, while answers are awaited: 0.3 s."""
-        load_gates()
-        with defer_interrupts():
-            self.report_writer.load()
-        gc.freeze()  # nor do items and libraries go before it, and pytest looks at all that there is at its end
-
-    def print_line(self, text: str) -> None:
-        """Write a line to the terminal, if there is one."""
-        reporter: pytest.TerminalReporter | None = self.config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is not None:
-            reporter.write_line(text)
+        return _STATUSES.get(self._context.ledger.not_passed.get(report.nodeid, ""))
 
 
 _STATUSES: dict[str, tuple[str, str, tuple[str, dict[str, bool]]]] = {
@@ -270,14 +283,16 @@ _STATUSES: dict[str, tuple[str, str, tuple[str, dict[str, bool]]]] = {
 }
 
 
-def _merged(brought: Iterable[Mapping[str, T]]) -> dict[str, T]:
-    """Merge what the plugins bring by name."""
-    return {name: value for names in brought for name, value in names.items()}
+def _merged(results: Iterable[Mapping[str, T]]) -> dict[str, T]:
+    """Merge the results of a hook."""
+    return {name: value for result in results for name, value in result.items()}
 
 
-@contextlib.contextmanager
-def _usage_errors() -> Generator[None, None, None]:
-    try:
-        yield
-    except UserError as error:
-        raise pytest.UsageError(str(error)) from None
+def _freeze() -> None:
+    """Keep the garbage collector away from objects that live as long as the session.
+
+    Traversing the golden sets cost 65 us a case, and the interpreter's last collection 0.15 s.
+    """
+    gc.freeze()
+    atexit.unregister(gc.freeze)
+    atexit.register(gc.freeze)

@@ -29,6 +29,11 @@ FindingName = Literal[
 ]
 """The result of a delta test: the comparison of a run with its baseline."""
 
+DeltaTest = Literal["mcnemar-midp", "sign-flip-midp", "paired-t", "cluster-sign-flip-midp", "cluster-t"]
+"""Paired test of a delta."""
+
+GateKind = Literal["pass-rate", "no-regression", "slice", "mean-score", "must-pass", "budget"]
+
 StopRule = Literal["certainty"]
 """The rule by which a suite may end before its last case: its verdict cannot change any more."""
 
@@ -426,7 +431,7 @@ class Delta:
     p: float
     lower: float
     upper: float
-    test: str
+    test: DeltaTest
     finding: FindingName
     mde: float | None
     added: int = 0
@@ -463,7 +468,7 @@ class GateResult:
     ``of`` distinguishes gates of one kind: the slices of a slice gate, the scorer of a gate on scores.
     """
 
-    kind: str
+    kind: GateKind
     result: VerdictName
     value: float | None
     bound: float | None

@@ -1,4 +1,4 @@
-"""Scorers that need no model: rules, the registry that names them, and what a case's scores add up to."""
+"""Scorers that need no model: the built-in rules, the registry of their names, and the grading of one output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The scorers that a case brings itself, in its ``asserts``."""
+"""Construction of scorers from specifications: those of a suite, and those in the ``asserts`` of a case."""
 
 from __future__ import annotations
 
@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate import callables
 from pytest_evalgate.errors import CallableError, GoldenSetError, LineProblem, SettingsError
-from pytest_evalgate.scorers.registry import MEASURES, RULES, Entry, SpecError, read_params, suggestion, validated
+from pytest_evalgate.scorers.registry import (
+    MEASURES,
+    RULES,
+    ScorerOptions,
+    SpecError,
+    read_options,
+    read_params,
+)
 from pytest_evalgate.scorers.scorer import BuiltScorer
+from pytest_evalgate.text.wording import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,7 +28,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import Case, Output
     from pytest_evalgate.scorers.scorer import WeightedScorer
 
-    JudgeFactory = Callable[[str, Entry], WeightedScorer]
+    JudgeFactory = Callable[[str, ScorerOptions], WeightedScorer]
 
 _RULE_THRESHOLD: Final = 1.0
 _GRADED_THRESHOLD: Final = 0.5
@@ -28,10 +36,14 @@ _GRADED_THRESHOLD: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What scorers are built with.
+    """Everything that building a scorer needs.
 
-    ``rules`` are the rules by name, ``roots`` the folders below which the user's own code lies, ``place`` is what
-    messages call the specification. ``judge`` makes the scorer of a judge that the configuration names.
+    Args:
+        rules: The rules by name.
+        roots: Folders that contain the user's own code.
+        place: Name of the specification in messages.
+        judge: Builds the scorer of a judge that the configuration names.
+
     """
 
     rules: Mapping[str, Rule] = field(default_factory=lambda: RULES)
@@ -44,17 +56,17 @@ def build(spec: str | Mapping[str, Any], *, context: Context) -> WeightedScorer:
     """Build one scorer.
 
     Args:
-        spec: the name of a rule, ``{kind = "...", ...}`` with the rule's parameters, ``{python = "pkg.mod:name"}``, or
-            ``{judge = "NAME"}``; with ``threshold`` (default 1.0, and 0.5 for python and `MEASURES`), ``weight`` and
-            ``name``.
-        context: what it is built with.
+        spec: The name of a rule, ``{kind = "...", ...}`` with the rule's parameters, ``{python = "pkg.mod:name"}``, or
+            ``{judge = "NAME"}``. Tables also accept ``threshold`` (default 1.0; 0.5 for python and `MEASURES`),
+            ``weight`` and ``name``.
+        context: Everything else that it needs.
 
     Raises:
-        SettingsError: the specification cannot be used; names the place, the value and the next step.
+        SettingsError: The specification cannot be used.
 
     """
     try:
-        return assemble(spec, context)
+        return _build(spec, context)
     except SpecError as error:
         raise SettingsError(f"{context.place}: {error}") from error
 
@@ -63,59 +75,49 @@ def build_all(specs: Iterable[str | Mapping[str, Any]], *, context: Context) -> 
     """Build scorers with unique names: the second "contains" becomes "contains-2".
 
     Raises:
-        SettingsError: as `build`; the place is that of the context and the index.
+        SettingsError: As for `build`; the place is that of the context and the index.
 
     """
-    return uniquely_named(
+    return _uniquely_named(
         build(spec, context=replace(context, place=f"{context.place}[{index}]")) for index, spec in enumerate(specs)
     )
 
 
-def assemble(spec: str | Mapping[str, Any], context: Context) -> WeightedScorer:
-    """Build one scorer as `build` does; SpecError does not name the place."""
+def _build(spec: str | Mapping[str, Any], context: Context) -> WeightedScorer:
     given = {"kind": spec} if isinstance(spec, str) else dict(spec)
     if len({"kind", "python", "judge"} & given.keys()) != 1:
-        raise SpecError(f'{sorted(given)}: a scorer needs either "kind", the name of a rule, "python", or "judge"')
+        raise SpecError(f'{sorted(given)}: a scorer needs one of "kind" (the name of a rule), "python", "judge"')
     if "python" in given:
         return _python(given.pop("python"), given, context)
-    if "judge" in given:
-        return _judge(given.pop("judge"), given, context)
-    return _rule(given.pop("kind"), given, context)
-
-
-def uniquely_named(scorers: Iterable[WeightedScorer], taken: Iterable[str] = ()) -> tuple[WeightedScorer, ...]:
-    """Number the scorers whose name is in ``taken`` or was there before."""
-    names = set(taken)
-    unique: list[WeightedScorer] = []
-    for scorer in scorers:
-        name, count = scorer.name, 1
-        while name in names:
-            count += 1
-            name = f"{scorer.name}-{count}"
-        names.add(name)
-        unique.append(scorer if name == scorer.name else replace(scorer, name=name))  # type: ignore[type-var]
-    return tuple(unique)
+    if "kind" in given:
+        return _rule(given.pop("kind"), given, context)
+    name = given.pop("judge")
+    if context.judge is None or not isinstance(name, str):
+        raise SpecError(f"judge = {name!r}: write the NAME of a [judges.NAME] table of the configuration")
+    return context.judge(name, read_options(ScorerOptions, given, "judge"))
 
 
 def _rule(kind: Any, given: Mapping[str, Any], context: Context) -> BuiltScorer:
     if not isinstance(kind, str) or kind not in context.rules:
-        raise SpecError(f'unknown scorer "{kind}"{suggestion(str(kind), context.rules) or _known(context.rules)}')
+        plain = sorted(name for name in context.rules if not name.startswith("not-"))
+        known = f"; known are {', '.join(plain)}, and not- forms"
+        raise SpecError(f'unknown scorer "{kind}"{did_you_mean(str(kind), context.rules) or known}')
     rule = context.rules[kind]
-    entry, params = read_params(kind, rule, given)
+    options, params = read_params(kind, rule, given)
     threshold = _GRADED_THRESHOLD if kind in MEASURES else _RULE_THRESHOLD
-    scorer = _scorer(kind, functools.partial(rule, **params), entry, threshold)
+    scorer = _scorer(kind, functools.partial(rule, **params), options, threshold)
     return replace(scorer, waits=rule is not RULES.get(kind))
 
 
 def _python(name: Any, given: Mapping[str, Any], context: Context) -> BuiltScorer:
     if not isinstance(name, str):
-        raise SpecError(f'python = {name!r} is not a string of the form "package.module:function"')
-    entry = validated(Entry, given, "python")
-    return _scorer(name.rpartition(":")[2], _resolved(name, context.roots), entry, _GRADED_THRESHOLD)
+        raise SpecError(f'python = {name!r} is not a string: write "package.module:function"')
+    options = read_options(ScorerOptions, given, "python")
+    return _scorer(name.rpartition(":")[2], _import_function(name, context.roots), options, _GRADED_THRESHOLD)
 
 
-def _resolved(spec: str, roots: Sequence[Path]) -> Callable[..., object]:
-    """Import the function ``package.module:function`` and check that it takes a case and an output."""
+def _import_function(spec: str, roots: Sequence[Path]) -> Callable[..., object]:
+    """Import ``package.module:function`` and check that it accepts a case and an output."""
     try:
         function = callables.resolve(spec, roots)
         signature = inspect.signature(function)
@@ -130,21 +132,27 @@ def _resolved(spec: str, roots: Sequence[Path]) -> Callable[..., object]:
     return function
 
 
-def _judge(name: Any, given: Mapping[str, Any], context: Context) -> WeightedScorer:
-    if context.judge is None or not isinstance(name, str):
-        raise SpecError(f"judge = {name!r}: name a table [judges.NAME] of the configuration")
-    return context.judge(name, validated(Entry, given, "judge"))
+def _scorer(
+    name: str, function: Callable[[Case, Output], object], options: ScorerOptions, threshold: float
+) -> BuiltScorer:
+    chosen = threshold if options.threshold is None else options.threshold
+    return BuiltScorer(options.name or name, function, chosen, options.weight)
 
 
-def _scorer(name: str, function: Callable[[Case, Output], object], entry: Entry, threshold: float) -> BuiltScorer:
-    chosen = threshold if entry.threshold is None else entry.threshold
-    return BuiltScorer(entry.name or name, function, chosen, entry.weight)
+def _uniquely_named(scorers: Iterable[WeightedScorer], taken: Iterable[str] = ()) -> tuple[WeightedScorer, ...]:
+    names = set(taken)
+    unique: list[WeightedScorer] = []
+    for scorer in scorers:
+        name, count = scorer.name, 1
+        while name in names:
+            count += 1
+            name = f"{scorer.name}-{count}"
+        names.add(name)
+        unique.append(scorer if name == scorer.name else replace(scorer, name=name))  # type: ignore[type-var]
+    return tuple(unique)
 
 
-def _known(rules: Mapping[str, Rule]) -> str:
-    return f"; known are {', '.join(sorted(name for name in rules if not name.startswith('not-')))}, and not- forms"
-
-
+# The asserts of a case may be written as promptfoo writes them (https://www.promptfoo.dev/docs/configuration/expected-outputs).
 _CODE: Final = ("python", "javascript", "ruby", "webhook")
 _KIND_ALIASES: Final = {"equals": "exact", "iequals": "iexact", "is-json": "json-valid"}
 _FIELD_ALIASES: Final = {"metric": "name"}
@@ -152,49 +160,44 @@ _VALUE_IS: Final = {"regex": "pattern", "contains-any": "values", "contains-all"
 
 
 def case_scorers(case: Case, *, context: Context, taken: Iterable[str] = ()) -> tuple[WeightedScorer, ...]:
-    """Build the scorers of ``case.asserts``; their names differ from each other and from those in ``taken``.
+    """Build the scorers of ``case.asserts``, with names that are unique and not in ``taken``.
 
     Raises:
-        GoldenSetError: as `check_asserts` says, which is to be asked before anything runs.
+        GoldenSetError: Some asserts cannot be used. Call `check_asserts` first to find these before the run.
 
     """
     built = list(_built(case, context))
     if problems := [one for one in built if isinstance(one, LineProblem)]:
         raise GoldenSetError(problems)
-    return uniquely_named((one for one in built if not isinstance(one, LineProblem)), taken)
+    return _uniquely_named((one for one in built if not isinstance(one, LineProblem)), taken)
 
 
 def check_asserts(cases: Iterable[Case], *, context: Context) -> list[LineProblem]:
-    """Return what is wrong with the asserts of ``cases``: the place of the case, ``asserts[0]``, and why."""
+    """Return the problems in the asserts of ``cases``, each with its line and its place, such as ``asserts[0]``."""
     return [one for case in cases for one in _built(case, context) if isinstance(one, LineProblem)]
 
 
 def _built(case: Case, context: Context) -> Iterator[WeightedScorer | LineProblem]:
     for index, entry in enumerate(case.asserts):
         try:
-            yield assemble(_spec(entry), context)
+            yield _build(_spec(entry), context)
         except SpecError as error:
             yield LineProblem(case.place.file, case.place.line, f"asserts[{index}]", str(error))
 
 
 def _spec(entry: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Read an assert: ours with ``kind``, or one with ``type``, ``value`` and ``metric`` as promptfoo writes it."""
+    """Return the specification of an assert: ours with ``kind``, or promptfoo's ``type``, ``value`` and ``metric``."""
     kind = entry.get("kind", entry.get("type"))
     if "python" in entry or kind in _CODE:
-        raise SpecError(
-            "a golden set is data and names no code: move it to the scorers of the suite, as { python = ... }"
-        )
+        raise SpecError("a golden set cannot run code: move it to the scorers of the suite, as { python = ... }")
     if "judge" in entry:
-        raise SpecError("a golden set is data and asks no model: move it to the scorers of the suite")
+        raise SpecError("a golden set cannot ask a model: move it to the scorers of the suite")
     if "type" not in entry:
         return entry
     if "kind" in entry:
         raise SpecError('"kind" and "type" mean the same: keep one of them')
-    return _translated(str(kind), {key: value for key, value in entry.items() if key != "type"})
-
-
-def _translated(kind: str, fields: Mapping[str, Any]) -> Mapping[str, Any]:
-    negation = "not-" if kind.startswith("not-") else ""
-    plain = kind.removeprefix("not-")
-    words = _FIELD_ALIASES | ({"value": _VALUE_IS[base]} if (base := plain.removeprefix("i")) in _VALUE_IS else {})
-    return {"kind": negation + _KIND_ALIASES.get(plain, plain)} | {words.get(key, key): v for key, v in fields.items()}
+    negation, plain = ("not-", str(kind)[4:]) if str(kind).startswith("not-") else ("", str(kind))
+    base = plain.removeprefix("i")
+    aliases = {**_FIELD_ALIASES, "value": _VALUE_IS.get(base, "value")}
+    fields = {aliases.get(name, name): value for name, value in entry.items() if name != "type"}
+    return {"kind": negation + _KIND_ALIASES.get(plain, plain)} | fields

@@ -1,4 +1,7 @@
-"""Rules about how like an output is to its references: ``bleu``, ``chrf``, ``rouge-l`` (extra ``metrics``)."""
+"""Rules that measure the similarity of an output and its references: BLEU, chrF, ROUGE-L (extra ``metrics``), SQuAD.
+
+The measures are those of the usual libraries, sacrebleu and rouge-score, imported when a scorer needs them.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,141 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from pydantic import AfterValidator, Field
 
 from pytest_evalgate.errors import ScorerError
-from pytest_evalgate.scorers.text import best_reference, format_list, format_value, references, text_of
+from pytest_evalgate.scorers.text import best_reference, format_list, format_value, mismatch, references, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pytest_evalgate.records.results import Case, Graded, Output
 
-_PERFECT = 100.0
+MAX_WORD_PAIRS: Final = 5_000_000
+"""Limit of ROUGE-L: words of the output times words of the reference. At the limit it takes 2.5 s and 140 MB."""
+
+_PERFECT: Final = 100.0
+_WORD: Final = re.compile(r"[a-z0-9]+", re.IGNORECASE | re.ASCII)
+_ARTICLE: Final = re.compile(r"\b(?:a|an|the)\b")
+_NO_PUNCTUATION: Final = str.maketrans("", "", string.punctuation)
+
+
+def _requires(library: str) -> Callable[[str | None], str | None]:
+    """Return a validator that imports ``library``, so that a suite without it fails before anything runs."""
+
+    def installed(value: str | None) -> str | None:
+        try:
+            require(library)
+        except ScorerError as error:
+            raise ValueError(str(error)) from error
+        return value
+
+    return installed
+
+
+_Reference = Field(min_length=1, validate_default=True)
+ForSacrebleu = Annotated[str | None, _Reference, AfterValidator(_requires("sacrebleu"))]
+ForRouge = Annotated[str | None, _Reference, AfterValidator(_requires("rouge_score.rouge_scorer"))]
+
+
+def bleu(case: Case, output: Output, /, *, value: ForSacrebleu = None) -> Graded:
+    """Return sacrebleu's sentence BLEU, from 0 to 1.
+
+    Args:
+        case: Its references are ``expected_any``, or ``expected``, which may be a list. BLEU uses them together.
+        output: The target's output.
+        value: The only reference, instead of the case's.
+
+    Raises:
+        ScorerError: A reference is empty.
+
+    """
+    wanted = _require_text(references(case, value))
+    score = sentence_bleu(text_of(output), wanted)
+    return score, f"BLEU {score:.3f} with {format_list(wanted)}"
+
+
+def chrf(case: Case, output: Output, /, *, value: ForSacrebleu = None) -> Graded:
+    """Return sacrebleu's sentence chrF2 with the best reference, from 0 to 1; references as for `bleu`."""
+    wanted = _require_text(references(case, value))
+    score = sentence_chrf(text_of(output), wanted)
+    return score, f"chrF {score:.3f} with {format_list(wanted)}"
+
+
+def rouge_l(case: Case, output: Output, /, *, value: ForRouge = None) -> Graded:
+    """Return rouge-score's F1 of ROUGE-L with the best reference, from 0 to 1; references as for `bleu`.
+
+    The score is unknown (None) if the output is too long to compare.
+    """
+    text, wanted = text_of(output), _require_text(references(case, value))
+    words = len(_WORD.findall(text))
+    if words * max(len(_WORD.findall(one)) for one in wanted) > MAX_WORD_PAIRS:
+        return None, f"the output has {words:,} words, too many for ROUGE-L: limit them with word-count"
+    score, reference = best_reference(lambda got, want: rouge([got], [want])[0].rouge_l.f1, text, wanted)
+    return score, f"ROUGE-L {score:.3f} with {format_value(reference)}"
+
+
+def squad_em(case: Case, output: Output, /, *, value: str | None = None) -> Graded:
+    """Pass if the output equals a reference, apart from case, punctuation, articles and white space.
+
+    Args:
+        case: Its references are ``expected_any``, or ``expected``, which may be a list; any may match. An empty
+            reference means that the right output is empty.
+        output: The target's output.
+        value: The only reference, instead of the case's.
+
+    """
+    text, wanted = text_of(output), references(case, value)
+    same, _ = best_reference(_same, text, wanted)
+    return (1.0, f"is {format_value(text)}") if same else (0.0, mismatch(wanted, text))
+
+
+def squad_f1(case: Case, output: Output, /, *, value: str | None = None) -> Graded:
+    """Return the F1 of the words that the output and its best reference share; references as for `squad_em`."""
+    f1, reference = best_reference(_f1, text_of(output), references(case, value))
+    return f1, f"word F1 {f1:.3f} with {format_value(reference)}"
+
+
+def _require_text(wanted: tuple[str, ...]) -> tuple[str, ...]:
+    if "" in wanted:
+        raise ScorerError('the reference is empty: set "expected"')
+    return wanted
+
+
+def require(library: str) -> Any:
+    """Import a library of the extra ``metrics``.
+
+    Raises:
+        ScorerError: It is not installed; the message contains the command that installs it.
+
+    """
+    try:
+        return importlib.import_module(library)
+    except ImportError as error:
+        raise ScorerError(
+            f"{library.partition('.')[0]} is not installed: pip install 'pytest-evalgate[metrics]'"
+        ) from error
+
+
+def sentence_bleu(prediction: str, references: Sequence[str]) -> float:
+    """Return the BLEU of one text with all of its references together, from 0 to 1.
+
+    Raises:
+        ScorerError: sacrebleu is not installed.
+
+    """
+    return _share(require("sacrebleu").sentence_bleu(prediction, list(references)).score)
+
+
+def sentence_chrf(prediction: str, references: Sequence[str]) -> float:
+    """Return the chrF2 of one text with its best reference, from 0 to 1.
+
+    Raises:
+        ScorerError: sacrebleu is not installed.
+
+    """
+    return _share(require("sacrebleu").sentence_chrf(prediction, list(references)).score)
+
+
+def _share(score: float) -> float:
+    return min(1.0, float(score) / _PERFECT)  # a perfect match gives 100.00000000000004
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,47 +161,14 @@ class Bleu:
     chrf: float
 
 
-@dataclass(frozen=True, slots=True)
-class Overlap:
-    """How much of the prediction is in the reference, the reverse, and their harmonic mean; from 0 to 1."""
-
-    precision: float
-    recall: float
-    f1: float
-
-
-@dataclass(frozen=True, slots=True)
-class Rouge:
-    """The overlap in words, in pairs of neighbouring words, and in the longest common subsequence of words."""
-
-    rouge1: Overlap
-    rouge2: Overlap
-    rouge_l: Overlap
-
-
-def require(library: str) -> Any:
-    """Import a library of the extra ``metrics``.
-
-    Raises:
-        ScorerError: it is not installed; names the command that installs it.
-
-    """
-    try:
-        return importlib.import_module(library)
-    except ImportError as error:
-        raise ScorerError(
-            f"{library.partition('.')[0]} is not installed: pip install 'pytest-evalgate[metrics]'"
-        ) from error
-
-
 def library_bleu(predictions: Sequence[str], references: Sequence[str]) -> Bleu:
-    """Compute BLEU and chrF2 of n texts against one reference each, with the defaults of sacrebleu.
+    """Compute BLEU and chrF2 of n texts with one reference each, with the defaults of sacrebleu.
 
-    That is: tokens of mteval-v13a, 4-grams, exponential smoothing, and the effective order for single sentences.
+    These are: tokens of mteval-v13a, 4-grams, exponential smoothing, and the effective order for single sentences.
     Shapes: (n,), (n,). Source: Papineni et al. 2002; Popović 2015; Post 2018.
 
     Raises:
-        ValueError: no text, or unequal lengths.
+        ValueError: There is no text, or the lengths differ.
         ScorerError: sacrebleu is not installed.
 
     """
@@ -87,141 +184,55 @@ def library_bleu(predictions: Sequence[str], references: Sequence[str]) -> Bleu:
     )
 
 
-def rouge(predictions: Sequence[str], references: Sequence[str]) -> tuple[Rouge, ...]:
-    """Compute ROUGE-1, -2 and -L of each of n texts against its reference, as rouge-score does without stemming.
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """Share of the prediction that is in the reference, the reverse, and their harmonic mean; from 0 to 1."""
 
-    Words are runs of a to z and 0 to 9, lower-cased. Shapes: (n,), (n,) to (n,). Source: Lin 2004.
+    precision: float
+    recall: float
+    f1: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rouge:
+    """Overlap of the words, of the pairs of neighbouring words, and of the longest common subsequence of words."""
+
+    rouge1: Overlap
+    rouge2: Overlap
+    rouge_l: Overlap
+
+
+def rouge(predictions: Sequence[str], references: Sequence[str]) -> tuple[Rouge, ...]:
+    """Compute ROUGE-1, -2 and -L of each of n texts with its reference, as rouge-score does without stemming.
+
+    Words are sequences of a to z and 0 to 9, lower-cased. Shapes: (n,), (n,) to (n,). Source: Lin 2004.
 
     Raises:
-        ValueError: no text, or unequal lengths.
+        ValueError: There is no text, or the lengths differ.
         ScorerError: rouge-score is not installed.
 
     """
+
+    def overlap(score: Any) -> Overlap:
+        return Overlap(float(score.precision), float(score.recall), float(score.fmeasure))
+
     _check_pairs(predictions, references)
     scorer = require("rouge_score.rouge_scorer").RougeScorer(["rouge1", "rouge2", "rougeL"], use_stemmer=False)
     found = (scorer.score(reference, one) for one, reference in zip(predictions, references, strict=True))
-    return tuple(Rouge(_overlap(one["rouge1"]), _overlap(one["rouge2"]), _overlap(one["rougeL"])) for one in found)
-
-
-def sentence_bleu(prediction: str, references: Sequence[str]) -> float:
-    """Return the BLEU of one text against all of its references together, from 0 to 1.
-
-    Raises:
-        ScorerError: sacrebleu is not installed.
-
-    """
-    return _share(require("sacrebleu").sentence_bleu(prediction, list(references)).score)
-
-
-def sentence_chrf(prediction: str, references: Sequence[str]) -> float:
-    """Return the chrF2 of one text against its best reference, from 0 to 1.
-
-    Raises:
-        ScorerError: sacrebleu is not installed.
-
-    """
-    return _share(require("sacrebleu").sentence_chrf(prediction, list(references)).score)
-
-
-def _share(score: float) -> float:
-    return min(1.0, float(score) / _PERFECT)  # a perfect match gives 100.00000000000004
-
-
-def _overlap(score: Any) -> Overlap:
-    return Overlap(float(score.precision), float(score.recall), float(score.fmeasure))
+    return tuple(Rouge(overlap(one["rouge1"]), overlap(one["rouge2"]), overlap(one["rougeL"])) for one in found)
 
 
 def _check_pairs(predictions: Sequence[str], references: Sequence[str]) -> None:
     if len(predictions) != len(references) or not predictions:
         raise ValueError(
-            f"one reference for each of one or more predictions is needed, got {len(predictions)} predictions and "
-            f"{len(references)} references"
+            "expected one or more predictions with one reference each, "
+            f"got {len(predictions)} predictions and {len(references)} references"
         )
-
-
-MAX_WORD_PAIRS: Final = 5_000_000
-"""Words of an output times words of its reference that ROUGE-L compares: 2.5 s and 140 MB."""
-
-_WORD: Final = re.compile(r"[a-z0-9]+", re.IGNORECASE | re.ASCII)
-
-
-def _requires(library: str) -> Callable[[str | None], str | None]:
-    """Make a check that ``library`` is there: a suite without it is refused before anything runs."""
-
-    def installed(value: str | None) -> str | None:
-        try:
-            require(library)
-        except ScorerError as error:
-            raise ValueError(str(error)) from error
-        return value
-
-    return installed
-
-
-_Checked = Field(min_length=1, validate_default=True)
-ForSacrebleu = Annotated[str | None, _Checked, AfterValidator(_requires("sacrebleu"))]
-ForRouge = Annotated[str | None, _Checked, AfterValidator(_requires("rouge_score.rouge_scorer"))]
-
-
-def bleu(case: Case, output: Output, /, *, value: ForSacrebleu = None) -> Graded:
-    """Return sacrebleu's sentence BLEU, from 0 to 1.
-
-    Args:
-        case: its references are ``expected_any``, or ``expected``, which may be a list; all of them count together.
-        output: what the target returned.
-        value: the only reference, in place of the case's.
-
-    Raises:
-        ScorerError: a reference is empty.
-
-    """
-    wanted = _require_text(references(case, value))
-    score = sentence_bleu(text_of(output), wanted)
-    return score, f"BLEU {score:.3f} with {format_list(wanted)}"
-
-
-def chrf(case: Case, output: Output, /, *, value: ForSacrebleu = None) -> Graded:
-    """Return sacrebleu's sentence chrF2 with the best reference, from 0 to 1; references as `bleu`."""
-    wanted = _require_text(references(case, value))
-    score = sentence_chrf(text_of(output), wanted)
-    return score, f"chrF {score:.3f} with {format_list(wanted)}"
-
-
-def rouge_l(case: Case, output: Output, /, *, value: ForRouge = None) -> Graded:
-    """Return rouge-score's F1 of ROUGE-L with the best reference, from 0 to 1; references as `bleu`.
-
-    None where the output is too long to be compared.
-    """
-    text, wanted = text_of(output), _require_text(references(case, value))
-    words = _words(text)
-    if words * max(map(_words, wanted)) > MAX_WORD_PAIRS:
-        return None, f"the output has {words:,} words, too many for ROUGE-L: bound it with word-count"
-    score, reference = best_reference(_rouge_l, text, wanted)
-    return score, f"ROUGE-L {score:.3f} with {format_value(reference)}"
-
-
-def _rouge_l(prediction: str, reference: str) -> float:
-    (found,) = rouge([prediction], [reference])
-    return found.rouge_l.f1
-
-
-def _words(text: str) -> int:
-    return sum(1 for _ in _WORD.finditer(text))
-
-
-def _require_text(wanted: tuple[str, ...]) -> tuple[str, ...]:
-    if "" in wanted:
-        raise ScorerError('a reference is an empty text, and nothing is like it: fill "expected"')
-    return wanted
-
-
-_ARTICLE: Final = re.compile(r"\b(?:a|an|the)\b")
-_NO_PUNCTUATION: Final = str.maketrans("", "", string.punctuation)
 
 
 @dataclass(frozen=True, slots=True)
 class Squad:
-    """Exact match (1.0 or 0.0) and F1 of an answer, and the form in which it was compared."""
+    """Exact match (1.0 or 0.0) and F1 of an answer, and the normalised text that was compared."""
 
     em: float
     f1: float
@@ -229,51 +240,24 @@ class Squad:
 
 
 def squad(prediction: str, reference: str | Sequence[str]) -> Squad:
-    """Compare an answer with a reference answer; of several references the best one counts, for each number apart.
+    """Compare an answer with its reference answers; for each measure, the best reference counts.
 
-    Both are lower-cased, and lose ASCII punctuation, the words a, an and the, and needless white space. F1 is that of
-    the words, each as often as it occurs; where either side has none, it is 1 for two empty sides and else 0.
-    Source: Rajpurkar et al. 2016, 2018.
+    Texts are lower-cased, and ASCII punctuation, the words a, an and the, and repeated white space are removed. F1 is
+    that of the multisets of words; if either is empty, F1 is 1 if both are and else 0. Source: Rajpurkar et al. 2016,
+    2018.
 
     Raises:
-        ValueError: there is no reference.
+        ValueError: There is no reference.
 
     """
     choices = (reference,) if isinstance(reference, str) else tuple(reference)
     if not choices:
-        raise ValueError("reference must hold one or more texts, got none")
+        raise ValueError("reference must contain one or more texts, got none")
     return Squad(
         em=max(_same(prediction, one) for one in choices),
         f1=max(_f1(prediction, one) for one in choices),
         normalised_prediction=_normalised(prediction),
     )
-
-
-def squad_em(case: Case, output: Output, /, *, value: str | None = None) -> Graded:
-    """Pass when the output and a reference are the same, but for case, punctuation, articles and white space.
-
-    Args:
-        case: its references are ``expected_any``, or ``expected``, which may be a list; any of them will do. An empty
-            one wants no answer.
-        output: what the target returned.
-        value: the only reference, in place of the case's.
-
-    """
-    text, wanted = text_of(output), references(case, value)
-    same, _ = best_reference(_same, text, wanted)
-    if same:
-        return 1.0, f"is {format_value(text)}"
-    return 0.0, f"wanted {' or '.join(map(format_value, wanted[:3]))}, got {format_value(text)}"
-
-
-def squad_f1(case: Case, output: Output, /, *, value: str | None = None) -> Graded:
-    """Return the F1 of the words that the output and its best reference have in common; references as `squad_em`."""
-    f1, reference = best_reference(_f1, text_of(output), references(case, value))
-    return f1, f"word F1 {f1:.3f} with {format_value(reference)}"
-
-
-def _normalised(text: str) -> str:
-    return " ".join(_ARTICLE.sub(" ", text.lower().translate(_NO_PUNCTUATION)).split())
 
 
 def _same(prediction: str, reference: str) -> float:
@@ -285,3 +269,7 @@ def _f1(prediction: str, reference: str) -> float:
     if not got or not wanted:
         return float(got == wanted)
     return 2 * (got & wanted).total() / (got.total() + wanted.total())
+
+
+def _normalised(text: str) -> str:
+    return " ".join(_ARTICLE.sub(" ", text.lower().translate(_NO_PUNCTUATION)).split())

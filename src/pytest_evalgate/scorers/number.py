@@ -1,4 +1,4 @@
-"""The rule ``number``: the number in an answer, however it is dressed."""
+"""The rule ``number``, which compares the number in an output with the expected one, whatever text surrounds it."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 Distance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
-# No part of it can match the same characters in two ways, so that `re` takes linear time on any text.
+# No two parts can match the same characters, so that `re` takes linear time on any text.
 _NUMBER: Final = re.compile(
     r"""
-    (?= [-+\u2212$€£¥₹.\d] )                         # leaves most places at once: three times as fast on prose
-    (?: (?<! [\w)\]%.,] ) (?P<sign> [-+\u2212] ) )?  # after a word or a bracket it is a hyphen or a subtraction
+    (?= [-+\u2212$€£¥₹.\d] )                         # fails at once in most places: three times as fast on prose
+    (?: (?<! [\w)\]%.,] ) (?P<sign> [-+\u2212] ) )?  # after a word or a bracket, "-" is a hyphen or a minus
     (?: [$€£¥₹] \s? )?
     (?P<digits>
         (?: \d{1,3} (?: ,\d{3} )+ (?!\d) | \d+ ) (?: \.\d+ )?
@@ -35,27 +35,6 @@ _NUMBER: Final = re.compile(
     """,
     re.VERBOSE,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Number:
-    """A number in a text: its exact value, and how it is written there."""
-
-    value: Decimal
-    written: str
-
-
-def numbers_in(text: str, *, backwards: bool = False) -> Iterator[Number]:
-    """Find every number in ``text``, in order or from the last one on.
-
-    Thousands commas, signs (also U+2212), currency signs, exponents and a full stop behind the number are understood;
-    a per cent sign is left out, so 50% is 50.
-    """
-    matches = _NUMBER.finditer(text)
-    for match in reversed(list(matches)) if backwards else matches:
-        number = _number(match)
-        if number.value.is_finite():
-            yield number
 
 
 def number(  # noqa: PLR0913 - its keywords are what users may write
@@ -70,23 +49,23 @@ def number(  # noqa: PLR0913 - its keywords are what users may write
     tolerance: Distance = 0.0,
     relative: Distance = 0.0,
 ) -> Graded:
-    r"""Pass when the number in the output is the one that is wanted.
+    r"""Pass if the number in the output is the expected one.
 
-    It is the last number of the output; with a ``pattern``, the first number in what the pattern's last match holds
-    (in its group, where it has one), as with ``'A:\s*(.+)$'``.
+    The last number of the output counts. With a ``pattern``, the first number in the pattern's last match counts (in
+    its group, if it has one), as with ``'A:\s*(.+)$'``.
 
     Args:
-        case: wants any of ``expected_any``, or ``expected``: a number, or text with exactly one in it.
-        output: what the target returned; no number in it is a miss.
-        engine: which library matches ``pattern``.
-        pattern: where to look for the number.
-        flags: any of "ignorecase", "multiline", "dotall".
-        value: what is wanted, in place of the case's.
-        tolerance: the distance that still passes, in the unit of the number.
-        relative: the distance that still passes, as a share of the wanted number; the wider one counts.
+        case: Expects any of ``expected_any``, or ``expected``: a number, or text with exactly one number in it.
+        output: The target's output. If it contains no number, it misses.
+        engine: The library that matches ``pattern``.
+        pattern: Where to look for the number.
+        flags: Any of "ignorecase", "multiline", "dotall".
+        value: The expected number, instead of the case's.
+        tolerance: The largest distance that passes, in the unit of the number.
+        relative: The largest distance that passes, as a share of the expected number; the wider of the two counts.
 
     Raises:
-        ScorerError: what is wanted is not one number, or matching took too long.
+        ScorerError: The expected value is not one number, or matching took too long.
 
     """
     wanted = [_wanted(one) for one in any_expected(case, value)]
@@ -94,23 +73,50 @@ def number(  # noqa: PLR0913 - its keywords are what users may write
     place = "the output"
     if pattern is not None:
         found = find(pattern, text, engine=engine, flags=flags, how="last")
-        if found.cut:
+        if found.truncated:
             return None, truncated_reason(text)
         if found.text is None:
             return 0.0, f"no number matches pattern {format_value(pattern)}"
         text, place = found.text, f"{format_value(found.text)}, which matches pattern {format_value(pattern)}"
     got = next(numbers_in(text, backwards=pattern is None), None)
-    return (0.0, f"no number in {place}") if got is None else _compared(got, wanted, tolerance, relative)
-
-
-def _compared(got: Number, wanted: list[Number], tolerance: float, relative: float) -> Graded:
-    with localcontext(_unbounded()):
-        passed = any(_near(got.value, one.value, tolerance, relative) for one in wanted)
+    if got is None:
+        return 0.0, f"no number in {place}"
+    with localcontext(_UNBOUNDED):
+        passed = any(_is_near(got.value, one.value, tolerance, relative) for one in wanted)
     want = " or ".join(escape_text(one.written) for one in wanted[:3])
     return float(passed), f"got {escape_text(got.written)}, wanted {want}"
 
 
-def _near(got: Decimal, wanted: Decimal, tolerance: float, relative: float) -> bool:
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number in a text: its exact value, and its spelling there."""
+
+    value: Decimal
+    written: str
+
+
+def numbers_in(text: str, *, backwards: bool = False) -> Iterator[Number]:
+    """Find every number in ``text``, in order or from the last one on.
+
+    Thousands commas, signs (also U+2212), currency signs, exponents and a full stop after the number are understood.
+    A per cent sign is ignored, so 50% is 50.
+    """
+    matches = _NUMBER.finditer(text)
+    for match in reversed(list(matches)) if backwards else matches:
+        sign = "-" if match["sign"] in ("-", "\u2212") else ""
+        written = sign + match["digits"] + (match["exponent"] or "")
+        with localcontext(_UNBOUNDED):
+            value = Decimal(written.replace(",", ""))
+        if value.is_finite():
+            yield Number(value, written)
+
+
+_UNBOUNDED: Final = Context(Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
+"""A decimal context in which an exponent beyond all bounds gives NaN instead of an exception."""
+
+
+def _is_near(got: Decimal, wanted: Decimal, tolerance: float, relative: float) -> bool:
+    # repr() keeps 0.1 exact: Decimal(0.1) is 0.1000000000000000055...
     allowed = max(Decimal(repr(tolerance)), Decimal(repr(relative)) * abs(wanted))
     return got == wanted or abs(got - wanted) <= allowed
 
@@ -120,17 +126,5 @@ def _wanted(value: Json) -> Number:
         return Number(Decimal(repr(value)), repr(value))
     numbers = list(numbers_in(value)) if isinstance(value, str) else []
     if len(numbers) != 1:
-        raise ScorerError(f"{format_value(value)} is wanted, and that is not one number: write it as a JSON number")
+        raise ScorerError(f"the expected value {format_value(value)} is not one number: write it as a JSON number")
     return numbers[0]
-
-
-def _number(match: re.Match[str]) -> Number:
-    sign = "-" if match["sign"] in ("-", "\u2212") else ""
-    digits = match["digits"].replace(",", "") + (match["exponent"] or "")
-    with localcontext(_unbounded()):
-        return Number(Decimal(sign + digits), sign + match["digits"] + (match["exponent"] or ""))
-
-
-def _unbounded() -> Context:
-    """Where an exponent beyond all bounds gives NaN, not an exception."""
-    return Context(Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])

@@ -1,4 +1,8 @@
-"""The rule ``regex``, and the parameters of every rule that takes a pattern."""
+"""The rule ``regex``, and the bounded search that every rule with a pattern uses.
+
+A pattern comes from a configuration or a golden set, and may backtrack without end. The engine ``re`` is the `regex`
+package (https://github.com/mrabarnett/mrab-regex), because it has a timeout; the standard library has none.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +23,14 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import Case, Graded, Output
 
 TEXT_LIMIT: Final = 1_000_000
-"""Characters of a text in which `re` looks for a pattern."""
+"""Number of characters that `re` searches."""
 
 DEADLINE_S: Final = 0.5
-"""Seconds that `re` has for one match; only a pattern that backtracks without end needs more."""
+"""Seconds that `re` may take for one match; only a pattern that backtracks without end needs more."""
 
 _MOST_COPIES: Final = 20_000
-"""The `regex` package copies what must be repeated when it compiles, which has no deadline: ``(a{1000}){1000}`` takes
-270 MB, and each of several nested ``+`` doubles what is inside."""
+"""Compiling has no timeout, and the `regex` package copies the repeated parts: ``(a{1000}){1000}`` takes 270 MB, and
+each of several nested ``+`` doubles the inner part."""
 
 _FLAGS: Final = {"ignorecase": re.IGNORECASE, "multiline": re.MULTILINE, "dotall": re.DOTALL}
 _INLINE: Final = {"ignorecase": "i", "multiline": "m", "dotall": "s"}
@@ -35,7 +39,7 @@ _PARTS: Final = re.compile(
     \\.                                       # an escape
     | \[ \^? \]? (?: \\. | [^]\\] )*+ (?: \]|\Z )   # a class
     | \{ (?P<least>\d+) (?P<more> ,\d* )? \}
-    | (?P<nothing> \s | \(\?\# [^)]*+ \)? )   # may stand between a group and its repetition
+    | (?P<nothing> \s | \(\?\# [^)]*+ \)? )   # allowed between a group and its repetition
     | .
     """,
     re.DOTALL | re.VERBOSE,
@@ -44,7 +48,7 @@ _PARTS: Final = re.compile(
 Flags = Sequence[Literal["ignorecase", "multiline", "dotall"]]
 
 How = Literal["search", "full", "last"]
-"""``search`` finds the first match, ``last`` the last one, ``full`` one of the whole text."""
+"""``search`` finds the first match, ``last`` the last one, ``full`` a match of the whole text."""
 
 
 def _installed(engine: str) -> str:
@@ -62,21 +66,22 @@ def _well_formed(pattern: str, info: ValidationInfo) -> str:
 
 
 Engine = Annotated[Literal["re", "re2"], AfterValidator(_installed)]
-"""``re`` has a deadline; ``re2`` (extra ``re2``) needs none, and knows no look-around and no back-references."""
+"""``re`` has a deadline. ``re2`` (extra ``re2``) needs none; it has no look-around and no back-references."""
 
 Pattern = Annotated[str, Field(min_length=1, max_length=10_000), AfterValidator(_well_formed)]
-"""A pattern that is compiled when the scorer is built; follows ``engine`` in a rule's signature."""
+"""A pattern that is compiled when the scorer is built. It has to follow ``engine`` in a rule's signature, because that
+engine compiles it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The text that a pattern matched: its first group that took part, else the whole match; None without a match.
+    """The matched text: the first group that took part, else the whole match; None without a match.
 
-    ``cut`` is True if the text was longer than `TEXT_LIMIT` and only its head was searched.
+    ``truncated`` is True if the text was longer than `TEXT_LIMIT` and only its beginning was searched.
     """
 
     text: str | None
-    cut: bool = False
+    truncated: bool = False
 
 
 def regex(
@@ -89,41 +94,41 @@ def regex(
     flags: Flags = (),
     full: bool = False,
 ) -> Graded:
-    r"""Pass when a pattern matches: ``pattern``, or else what the case expects (one of ``expected_any`` will do).
+    r"""Pass if a pattern matches: ``pattern``, or else the one that the case expects (any of ``expected_any``).
 
-    The engine ``re`` is the `regex` package in its version 0 mode, which can be given a deadline. It accepts what the
-    standard library's `re` accepts and finds the same, except that:
+    The engine ``re`` is the `regex` package in its version 0 mode. It accepts the patterns of the standard library's
+    `re` and finds the same matches, except that:
 
-    * some of what `re` reads as text is syntax: ``a{e<=1}`` is an approximate match, ``[[:alpha:]]`` a class;
-    * some of what `re` refuses is syntax: ``\p{L}``, ``\X``, ``\R``, ``\K``, ``(?R)``, ``(?|...)``,
+    * some literal text of `re` is syntax: ``a{e<=1}`` is an approximate match, ``[[:alpha:]]`` a class;
+    * some errors of `re` are syntax: ``\p{L}``, ``\X``, ``\R``, ``\K``, ``(?R)``, ``(?|...)``,
       ``(?<name>...)``, a look-behind of variable length, a group name that is used twice;
     * patterns whose nested repetitions multiply, such as ``(a{1000}){1000}``, are refused.
 
     Args:
-        case: holds the pattern if none is given.
-        output: what the target returned.
-        engine: which library matches.
-        pattern: the regular expression.
-        flags: any of "ignorecase", "multiline", "dotall".
-        full: the whole output has to match, not a part of it.
+        case: Expects a match of ``expected`` if there is no ``pattern``.
+        output: The target's output.
+        engine: The library that matches.
+        pattern: The regular expression.
+        flags: Any of "ignorecase", "multiline", "dotall".
+        full: The whole output has to match, not a part of it.
 
     Returns:
-        1.0 or 0.0; None if the output is longer than `TEXT_LIMIT` and its head does not decide.
+        1.0 or 0.0; None if the output is longer than `TEXT_LIMIT` and its beginning does not decide.
 
     Raises:
-        ScorerError: matching took too long, or a pattern that the case expects is malformed.
+        ScorerError: Matching took too long, or a pattern of the case is malformed.
 
     """
     text = text_of(output)
     patterns = as_texts(any_expected(case, pattern))
     how: How = "full" if full else "search"
-    cut = False
+    truncated = False
     for one in patterns:
         found = find(one, text, engine=engine, flags=flags, how=how)
-        if found.text is not None and not (full and found.cut):
+        if found.text is not None and not (full and found.truncated):
             return 1.0, f"{format_value(one)} matches {format_value(found.text)}"
-        cut |= found.cut
-    return (None, truncated_reason(text)) if cut else (0.0, f"no match of {format_list(patterns)}")
+        truncated |= found.truncated
+    return (None, truncated_reason(text)) if truncated else (0.0, f"no match of {format_list(patterns)}")
 
 
 def find(
@@ -135,10 +140,10 @@ def find(
     how: How = "search",
     deadline_s: float = DEADLINE_S,
 ) -> Found:
-    """Look for ``pattern`` in ``text``; `re` looks in the first `TEXT_LIMIT` characters.
+    """Search ``text`` for ``pattern``; `re` searches the first `TEXT_LIMIT` characters.
 
     Raises:
-        ScorerError: the pattern is malformed, or `re` took longer than ``deadline_s``.
+        ScorerError: The pattern is malformed, or `re` took longer than ``deadline_s``.
 
     """
     compiled = _compiled(pattern, engine, flags)
@@ -148,17 +153,17 @@ def find(
         found = _matched(compiled, text[:TEXT_LIMIT], how, timeout=deadline_s)
     except TimeoutError:
         raise ScorerError(
-            f"pattern {quote_text(pattern)} took longer than {deadline_s} s and was stopped: "
-            'make it simpler, or use engine = "re2", which cannot hang'
+            f"pattern {quote_text(pattern)} took longer than {deadline_s} s: "
+            'make it simpler, or use engine = "re2", which takes linear time'
         ) from None
     except MemoryError as error:
         raise ScorerError(f"pattern {quote_text(pattern)} took too much memory: make it simpler") from error
-    return Found(found, cut=len(text) > TEXT_LIMIT)
+    return Found(found, truncated=len(text) > TEXT_LIMIT)
 
 
 def truncated_reason(text: str) -> str:
-    """Say why a pattern could not tell."""
-    return f"the output has {len(text):,} characters; a pattern is looked for in the first {TEXT_LIMIT:,} of them"
+    """Return the reason of an unknown score."""
+    return f"the output has {len(text):,} characters, of which only the first {TEXT_LIMIT:,} were searched"
 
 
 def _matched(compiled: Any, text: str, how: How, **limits: float) -> str | None:
@@ -168,10 +173,7 @@ def _matched(compiled: Any, text: str, how: How, **limits: float) -> str | None:
             pass
     else:
         match = (compiled.fullmatch if how == "full" else compiled.search)(text, **limits)
-    if match is None:
-        return None
-    found: str = next((group for group in match.groups() if group is not None), match[0])
-    return found
+    return None if match is None else next((group for group in match.groups() if group is not None), match[0])
 
 
 def _compiled(pattern: str, engine: str, flags: Flags) -> Any:
@@ -196,7 +198,7 @@ def _re_compiled(pattern: str, flags: int) -> Any:
 
 
 def _copies(pattern: str) -> int:
-    """Return about how many parts are compiled on account of ``{n}`` and ``+``, and no fewer."""
+    """Return an upper bound of the number of parts that the repetitions ``{n}`` and ``+`` compile to."""
     copies = last = 0
     groups = [0]
     for part in _PARTS.finditer(pattern):
@@ -223,7 +225,7 @@ def _copies(pattern: str) -> int:
 def _re2_compiled(pattern: str, flags: Flags) -> Any:
     re2 = _re2()
     options = re2.Options()
-    options.log_errors = False  # it would write to standard error
+    options.log_errors = False  # RE2 would write them to stderr
     inline = "".join(sorted({_INLINE[flag] for flag in flags}))
     try:
         return re2.compile(f"(?{inline}){pattern}" if inline else pattern, options)

@@ -1,8 +1,11 @@
-"""The parameters of a scorer: read from a specification, checked against the signature of its rule."""
+"""Registry of rules: the built-in ones by name, those of plug-ins, and the check of a rule's parameters.
+
+A rule is a plain function ``(case, output, /, *, parameters)``. Its signature is its schema: a specification such as
+``{kind = "contains", value = "30 days"}`` is checked by pydantic against the keyword-only parameters.
+"""
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 from collections.abc import Callable, Mapping
@@ -30,128 +33,20 @@ from pytest_evalgate.scorers.text import (
     starts_with,
     word_count,
 )
+from pytest_evalgate.text.wording import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from pytest_evalgate.protocols import Rule
 
-
-class SpecError(ValueError):
-    """A scorer's specification that cannot be built; whoever knows its place adds that."""
-
-
-class Entry(BaseModel):
-    """What every specification may say.
-
-    ``threshold`` is the value from which the scorer passes, ``weight`` its part in the weighted mean of a case,
-    ``name`` what its scores are reported as.
-    """
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-    threshold: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
-    weight: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    name: Annotated[str, Field(min_length=1, max_length=100)] | None = None
-
-
-RESERVED: Final = frozenset({"kind", "python", *Entry.model_fields})
-"""Names that no parameter of a rule may have."""
-
-
-def suggestion(word: str, known: Iterable[str]) -> str:
-    """Return ``; did you mean "x"?`` where one of ``known`` is close to ``word``, else nothing."""
-    close = " or ".join(f'"{one}"' for one in difflib.get_close_matches(word, list(known)))
-    return f"; did you mean {close}?" if close else ""
-
-
-def read_params(kind: str, rule: Rule, spec: Mapping[str, Any]) -> tuple[Entry, dict[str, Any]]:
-    """Check ``spec`` and split it into what every scorer has and the keyword arguments of ``rule``.
-
-    Raises:
-        SpecError: a parameter is unknown, or its value is of no use; all problems are named.
-
-    """
-    function: Any = rule  # a function can be hashed, which the protocol does not say
-    entry = validated(_model(kind, function), spec, kind)
-    return entry, {name: getattr(entry, name) for name in parameters(rule)}
-
-
-def validated(model: type[Entry], spec: Mapping[str, Any], kind: str) -> Entry:
-    """Read ``spec`` into ``model``.
-
-    Raises:
-        SpecError: as `read_params`.
-
-    """
-    try:
-        return model.model_validate(dict(spec))
-    except ValidationError as error:
-        problems = (_problem(kind, model, detail) for detail in error.errors(include_url=False))
-        raise SpecError("; ".join(problems)) from error
-
-
-def parameters(rule: Rule) -> dict[str, Any]:
-    """Return the types of the keyword-only parameters of ``rule`` by name.
-
-    Raises:
-        SpecError: an annotation names what does not exist at run time.
-
-    """
-    written = {one.name: one.annotation for one in _keywords(rule)}
-    function: Any = inspect.unwrap(rule)
-    try:
-        hints = get_type_hints(
-            SimpleNamespace(__annotations__=written), globalns=function.__globals__, include_extras=True
-        )
-    except NameError as error:
-        raise SpecError(
-            f"the types of its parameters cannot be read: {error}; import what they name at run time"
-        ) from error
-    return {name: Any if hint is inspect.Parameter.empty else hint for name, hint in hints.items()}
-
-
-def _keywords(rule: Rule) -> list[inspect.Parameter]:
-    signature = inspect.signature(rule)
-    return [one for one in signature.parameters.values() if one.kind is inspect.Parameter.KEYWORD_ONLY]
-
-
-@functools.lru_cache(maxsize=256)  # a model takes half a millisecond, and every row of a golden set may have asserts
-def _model(kind: str, rule: Rule) -> type[Entry]:
-    hints = parameters(rule)
-    defaults = {one.name: ... if one.default is inspect.Parameter.empty else one.default for one in _keywords(rule)}
-    fields: dict[str, Any] = {name: (hint, defaults[name]) for name, hint in hints.items()}
-    return create_model(kind, __base__=Entry, **fields)
-
-
-def _problem(kind: str, model: type[Entry], detail: Any) -> str:
-    name = str(detail["loc"][0])
-    where = ".".join(map(str, detail["loc"]))
-    if detail["type"] == "extra_forbidden":
-        return f'unknown parameter "{name}" of {kind}{suggestion(name, model.model_fields)}'
-    if detail["type"] == "missing":
-        return f'"{where}" is missing'
-    if detail["type"] == "value_error":  # raised by a validator of ours, which names what it is about
-        return str(detail["ctx"]["error"])
-    return f"{where} = {_given(detail['input'])}: {detail['msg']}"
-
-
-def _given(value: Any) -> str:
-    try:
-        return format_value(value)
-    except (TypeError, ValueError):  # a date or NaN in a TOML file
-        return repr(value)
-
-
 BuiltIn = Callable[Concatenate[Case, Output, ...], Graded]
-"""A rule of ours."""
+"""A built-in rule."""
 
 RuleFunction = Callable[Concatenate[Case, Output, ...], Returned]
-"""A rule with keywords of its own, which the type of `Rule` does not take."""
+"""A rule of a plug-in. It may have its own keywords, which the protocol `Rule` does not accept."""
 
 
 def negated(rule: BuiltIn) -> BuiltIn:
-    """Make the rule that passes where ``rule`` misses; what ``rule`` could not tell, it cannot tell either."""
+    """Return the rule that passes if ``rule`` misses. An unknown value stays unknown."""
 
     @functools.wraps(rule)
     def opposite(case: Case, output: Output, /, **params: Any) -> Graded:
@@ -162,15 +57,15 @@ def negated(rule: BuiltIn) -> BuiltIn:
 
 
 def ignoring_case(rule: BuiltIn) -> BuiltIn:
-    """Make the form of ``rule`` that has ``ignore_case`` set, and no such parameter."""
+    """Return ``rule`` with ``ignore_case`` set, and without that parameter in its signature."""
 
     @functools.wraps(rule)
     def folded(case: Case, output: Output, /, **params: Any) -> Graded:
         return rule(case, output, ignore_case=True, **params)
 
     signature = inspect.signature(rule)
-    kept = [one for one in signature.parameters.values() if one.name != "ignore_case"]
-    vars(folded)["__signature__"] = signature.replace(parameters=kept)
+    others = [parameter for parameter in signature.parameters.values() if parameter.name != "ignore_case"]
+    vars(folded)["__signature__"] = signature.replace(parameters=others)
     return folded
 
 
@@ -203,37 +98,132 @@ _MEASURES: Final[dict[str, BuiltIn]] = {
     "ndcg-at-k": ndcg_at_k,
     "mrr": mrr,
 }
-_GRADED: Final[dict[str, BuiltIn]] = {"json-fields": json_fields, **_MEASURES}  # "not" of a share means nothing
+_GRADED: Final[dict[str, BuiltIn]] = {
+    "json-fields": json_fields,
+    **_MEASURES,
+}  # a share has no negation
 
 MEASURES: Final = frozenset(_MEASURES)
-"""The rules that measure how good an output is, and hardly ever find it perfect: they pass from 0.5 on."""
+"""Rules that measure quality. They rarely return 1.0, so their default threshold is 0.5."""
 
 RULES: Final[Mapping[str, BuiltIn]] = MappingProxyType(
     {**_BINARY, **{f"not-{name}": negated(rule) for name, rule in _BINARY.items()}, **_GRADED}
 )
-"""The built-in rules; every one that passes or misses has a ``not-`` form."""
+"""The built-in rules by name. Every rule that returns 0 or 1 has a ``not-`` form."""
 
 
 def registry(extra: Mapping[str, RuleFunction]) -> Mapping[str, Rule]:
-    """Add ``extra`` rules, as plug-ins bring them, to the built-in ones.
+    """Return the built-in rules together with ``extra`` ones of plug-ins.
 
     Raises:
-        SettingsError: one of them has the name of a built-in rule, or a parameter whose name is taken.
+        SettingsError: An extra rule has the name of a built-in rule or a reserved parameter, or is not a function.
 
     """
     for name, rule in extra.items():
         if name in RULES:
             raise SettingsError(f'the rule "{name}" is built in and cannot be replaced: register it as another name')
-        _require_usable(name, rule)
+        if not inspect.isfunction(rule):
+            raise SettingsError(f'the rule "{name}" is {type(rule).__name__}, not a function: register a function')
+        try:
+            taken = RESERVED & parameters(rule).keys()
+        except SpecError as error:
+            raise SettingsError(f'the rule "{name}": {error}') from error
+        if taken:
+            raise SettingsError(f'the rule "{name}" has a parameter "{min(taken)}", which every scorer has: rename it')
     return MappingProxyType({**RULES, **extra})
 
 
-def _require_usable(name: str, rule: RuleFunction) -> None:
-    if not inspect.isfunction(rule):
-        raise SettingsError(f'the rule "{name}" is {type(rule).__name__}: a rule is a plain function')
+class SpecError(ValueError):
+    """A scorer's specification that cannot be used. The caller, which knows its place, adds that to the message."""
+
+
+class ScorerOptions(BaseModel):
+    """Options that every specification accepts.
+
+    ``threshold`` is the smallest value that passes, ``weight`` the weight in the weighted mean of a case, ``name`` the
+    name in reports.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    threshold: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
+    weight: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    name: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+
+
+RESERVED: Final = frozenset({"kind", "python", *ScorerOptions.model_fields})
+"""Names that no parameter of a rule may have."""
+
+
+def read_params(kind: str, rule: Rule, spec: Mapping[str, Any]) -> tuple[ScorerOptions, dict[str, Any]]:
+    """Check ``spec`` and split it into the options of every scorer and the keyword arguments of ``rule``.
+
+    Raises:
+        SpecError: Parameters are unknown, missing or have unusable values; the message lists all of them.
+
+    """
+    function: Any = rule  # lru_cache needs it hashable: functions are, but the protocol does not promise it
+    options = read_options(_model(kind, function), spec, kind)
+    return options, {name: getattr(options, name) for name in parameters(rule)}
+
+
+def read_options(model: type[ScorerOptions], spec: Mapping[str, Any], kind: str) -> ScorerOptions:
+    """Validate ``spec`` as ``model``.
+
+    Raises:
+        SpecError: As for `read_params`.
+
+    """
     try:
-        taken = RESERVED & parameters(rule).keys()
-    except SpecError as error:
-        raise SettingsError(f'the rule "{name}": {error}') from error
-    if taken:
-        raise SettingsError(f'the rule "{name}" has a parameter "{min(taken)}", which every scorer has: rename it')
+        return model.model_validate(dict(spec))
+    except ValidationError as error:
+        problems = (_problem(kind, model, detail) for detail in error.errors(include_url=False))
+        raise SpecError("; ".join(problems)) from error
+
+
+@functools.lru_cache(maxsize=256)  # a model takes half a millisecond, and every row of a golden set may have asserts
+def _model(kind: str, rule: Rule) -> type[ScorerOptions]:
+    empty = inspect.Parameter.empty
+    defaults = {keyword.name: ... if keyword.default is empty else keyword.default for keyword in _keywords(rule)}
+    fields: dict[str, Any] = {name: (hint, defaults[name]) for name, hint in parameters(rule).items()}
+    return create_model(kind, __base__=ScorerOptions, **fields)
+
+
+def parameters(rule: Rule) -> dict[str, Any]:
+    """Return the types of the keyword-only parameters of ``rule`` by name.
+
+    Raises:
+        SpecError: An annotation uses a name that does not exist at run time.
+
+    """
+    annotations = {keyword.name: keyword.annotation for keyword in _keywords(rule)}
+    function: Any = inspect.unwrap(rule)
+    try:
+        hints = get_type_hints(
+            SimpleNamespace(__annotations__=annotations), globalns=function.__globals__, include_extras=True
+        )
+    except NameError as error:
+        raise SpecError(
+            f"the types of its parameters cannot be read: {error}; import that name outside of TYPE_CHECKING"
+        ) from error
+    return {name: Any if hint is inspect.Parameter.empty else hint for name, hint in hints.items()}
+
+
+def _keywords(rule: Rule) -> list[inspect.Parameter]:
+    return [one for one in inspect.signature(rule).parameters.values() if one.kind is inspect.Parameter.KEYWORD_ONLY]
+
+
+def _problem(kind: str, model: type[ScorerOptions], detail: Any) -> str:
+    name = str(detail["loc"][0])
+    where = ".".join(map(str, detail["loc"]))
+    if detail["type"] == "extra_forbidden":
+        return f'unknown parameter "{name}" of {kind}{did_you_mean(name, model.model_fields)}'
+    if detail["type"] == "missing":
+        return f'"{where}" is missing'
+    if detail["type"] == "value_error":  # raised by one of our validators, whose messages name the parameter
+        return str(detail["ctx"]["error"])
+    try:
+        given = format_value(detail["input"])
+    except (TypeError, ValueError):  # a date or NaN from a TOML file
+        given = repr(detail["input"])
+    return f"{where} = {given}: {detail['msg']}"

@@ -1,8 +1,9 @@
-"""How good a ranking of documents is, as trec_eval counts."""
+"""Rules that measure a ranking of documents, as trec_eval does (https://github.com/usnistgov/trec_eval)."""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate
@@ -20,108 +21,38 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import Case, Graded, Json, Output
 
 
-@dataclass(frozen=True, slots=True)
-class Retrieval:
-    """Measures of one ranking, all from 0 to 1; those with ``at_k`` look at its first k documents."""
-
-    precision_at_k: float
-    recall_at_k: float
-    hit_at_k: float
-    ndcg_at_k: float
-    ap_at_k: float
-    average_precision: float
-    mrr: float
-
-
-def retrieval(ranked: Sequence[str], relevance: Mapping[str, float], k: int) -> Retrieval | None:
-    """Measure a ranking against graded judgements; None where no document is relevant, as nothing is defined then.
-
-    Args:
-        ranked: ids of the documents that were found, the best first.
-        relevance: grade by id; a document is relevant with a grade above 0, and not when it is not judged.
-        k: at how many documents to cut.
-
-    Precision divides by ``k``, also where the ranking is shorter; recall and average precision divide by all that is
-    relevant; ``mrr`` is 1 / rank of the first relevant document anywhere in the ranking, 0 without one; nDCG has the
-    grade as gain, ``log2(rank + 1)`` as discount, and the best ranking of all judged documents as ideal. Source:
-    Järvelin & Kekäläinen 2002; trec_eval.
-
-    Raises:
-        ValueError: a document is ranked twice, a grade is negative, NaN or infinite, or ``k`` is below 1.
-
-    """
-    _check(ranked, relevance, k)
-    relevant = sum(grade > 0 for grade in relevance.values())
-    if not relevant:
-        return None
-    gains = [relevance.get(one, 0.0) for one in ranked]
-    hits = [gain > 0 for gain in gains]
-    return Retrieval(
-        precision_at_k=sum(hits[:k]) / k,
-        recall_at_k=sum(hits[:k]) / relevant,
-        hit_at_k=float(any(hits[:k])),
-        ndcg_at_k=_discounted(gains[:k]) / _discounted(sorted(relevance.values(), reverse=True)[:k]),
-        ap_at_k=_precision_sum(hits[:k]) / relevant,
-        average_precision=_precision_sum(hits) / relevant,
-        mrr=1 / (hits.index(True) + 1) if any(hits) else 0.0,
-    )
-
-
-def _precision_sum(hits: Sequence[bool]) -> float:
-    """Return the sum of the precision at the rank of every hit."""
-    found = accumulate(hits)
-    return math.fsum(so_far / rank for rank, (so_far, hit) in enumerate(zip(found, hits, strict=True), 1) if hit)
-
-
-def _discounted(gains: Iterable[float]) -> float:
-    return math.fsum(gain / math.log2(rank + 1) for rank, gain in enumerate(gains, 1))
-
-
-def _check(ranked: Sequence[str], relevance: Mapping[str, float], k: int) -> None:
-    if k < 1:
-        raise ValueError(f"k must be 1 or more, got {k}")
-    seen: set[str] = set()
-    for one in ranked:
-        if one in seen:
-            raise ValueError(f'document "{one}" is ranked twice: rank each of them once')
-        seen.add(one)
-    for one, grade in relevance.items():
-        if not 0 <= grade < math.inf:
-            raise ValueError(f'relevance of document "{one}" must be 0 or more and finite, got {grade}')
-
-
 TopK = Annotated[int, Field(ge=1)]
 
 
 def precision_at_k(case: Case, output: Output, /, *, k: TopK, field: Text | None = None) -> Graded:
-    """Return the share of relevant documents among the first ``k``, missing ones counted as irrelevant.
+    """Return the share of relevant documents among the first ``k``; missing documents count as irrelevant.
 
     Args:
-        case: the relevant ids are its ``reference_context``, or else the list ``expected``, or an object there with
-            grades by id. With none above 0 the rule cannot tell.
-        output: a list of ids, the best first, or of objects with an "id"; or JSON text with one.
-        k: at how many documents to cut.
-        field: dotted path of the list in the output.
+        case: The relevant ids are its ``reference_context``, or else its ``expected``: a list, or an object with a
+            grade by id. If no grade is above 0, the score is unknown.
+        output: A list of ids, the best first, or of objects with an "id"; or JSON text of such a list.
+        k: Cutoff, in documents.
+        field: Dotted path of the list in the output.
 
     Raises:
-        ScorerError: there are no relevant ids to compare with, or the output ranks a document twice.
+        ScorerError: There are no relevant ids to compare with, or the output ranks a document twice.
 
     """
     return _measured("precision_at_k", case, output, k, field)
 
 
 def recall_at_k(case: Case, output: Output, /, *, k: TopK, field: Text | None = None) -> Graded:
-    """Return the share of the relevant documents that are among the first ``k``; arguments as `precision_at_k`."""
+    """Return the share of the relevant documents that are among the first ``k``; arguments as for `precision_at_k`."""
     return _measured("recall_at_k", case, output, k, field)
 
 
 def ndcg_at_k(case: Case, output: Output, /, *, k: TopK, field: Text | None = None) -> Graded:
-    """Return the normalised discounted cumulative gain of the first ``k``; arguments as `precision_at_k`."""
+    """Return the normalised discounted cumulative gain of the first ``k``; arguments as for `precision_at_k`."""
     return _measured("ndcg_at_k", case, output, k, field)
 
 
 def mrr(case: Case, output: Output, /, *, field: Text | None = None) -> Graded:
-    """Return 1 / rank of the first relevant document, 0 without one; arguments as `precision_at_k`."""
+    """Return 1 / rank of the first relevant document, 0 without one; arguments as for `precision_at_k`."""
     return _measured("mrr", case, output, 1, field)
 
 
@@ -145,20 +76,17 @@ def _relevance(case: Case) -> dict[str, float]:
     if case.reference_context:
         return dict.fromkeys(case.reference_context, 1.0)
     if isinstance(case.expected, Mapping):
-        return {one: _grade(one, grade) for one, grade in case.expected.items()}
+        for one, grade in case.expected.items():
+            if isinstance(grade, bool) or not isinstance(grade, int | float):
+                raise ScorerError(
+                    f'"expected" grades {format_value(one)} as {format_value(grade)}: a grade is a number, 0 or more'
+                )
+        return {one: float(grade) for one, grade in case.expected.items()}
     return dict.fromkeys(map(_id, () if case.expected == [] else all_expected(case)), 1.0)
 
 
-def _grade(document: str, grade: Json) -> float:
-    if isinstance(grade, bool) or not isinstance(grade, int | float):
-        raise ScorerError(
-            f'"expected" grades {format_value(document)} as {format_value(grade)}: a grade is a number, 0 or more'
-        )
-    return float(grade)
-
-
 def _ranked(output: Output, field: str | None) -> list[str]:
-    """Return the ids in ranked order; ValueError says why there are none."""
+    """Return the ids in ranked order, or raise ValueError with the reason why there are none."""
     value: Any = loads(output.value) if isinstance(output.value, str) else output.value
     for key in field.split(".") if field else ():
         if not isinstance(value, Mapping) or key not in value:
@@ -170,8 +98,72 @@ def _ranked(output: Output, field: str | None) -> list[str]:
 
 
 def _id(document: Json) -> str:
-    """Return the id of a document, which may stand alone or in an object; 7 and "7" are the same."""
+    """Return a document that is an id, or its "id" if it is an object. 7 and "7" are the same id."""
     one = document.get("id") if isinstance(document, Mapping) else document
     if isinstance(one, str) or (isinstance(one, int) and not isinstance(one, bool)):
         return str(one)
-    raise ValueError(f'{format_value(document)} is no id: give a string, a whole number or an object with an "id"')
+    raise ValueError(f'{format_value(document)} is not an id: give a string, a whole number or an object with an "id"')
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """Measures of one ranking, all from 0 to 1; those with ``at_k`` use its first k documents."""
+
+    precision_at_k: float
+    recall_at_k: float
+    hit_at_k: float
+    ndcg_at_k: float
+    ap_at_k: float
+    average_precision: float
+    mrr: float
+
+
+def retrieval(ranked: Sequence[str], relevance: Mapping[str, float], k: int) -> Retrieval | None:
+    """Measure a ranking with graded relevance judgements; None if no document is relevant, as no measure is defined.
+
+    Args:
+        ranked: Ids of the retrieved documents, the best first.
+        relevance: Grade by id. A document is relevant if its grade is above 0; one without a grade is not.
+        k: Cutoff, in documents.
+
+    Precision divides by ``k``, even if the ranking is shorter; recall and average precision divide by the number of
+    relevant documents. ``mrr`` is 1 / rank of the first relevant document anywhere in the ranking, 0 without one. nDCG
+    has the grade as gain, ``log2(rank + 1)`` as discount, and the best ranking of all graded documents as ideal.
+    Source: Järvelin & Kekäläinen 2002; trec_eval.
+
+    Raises:
+        ValueError: A document is ranked twice, a grade is negative, NaN or infinite, or ``k`` is below 1.
+
+    """
+    if k < 1:
+        raise ValueError(f"k must be 1 or more, got {k}")
+    if len(set(ranked)) < len(ranked):
+        twice = Counter(ranked).most_common(1)[0][0]
+        raise ValueError(f'document "{twice}" is ranked twice: list each document once')
+    for document, grade in relevance.items():
+        if not 0 <= grade < math.inf:
+            raise ValueError(f'relevance of document "{document}" must be 0 or more and finite, got {grade}')
+    relevant = sum(grade > 0 for grade in relevance.values())
+    if not relevant:
+        return None
+    gains = [relevance.get(one, 0.0) for one in ranked]
+    hits = [gain > 0 for gain in gains]
+    return Retrieval(
+        precision_at_k=sum(hits[:k]) / k,
+        recall_at_k=sum(hits[:k]) / relevant,
+        hit_at_k=float(any(hits[:k])),
+        ndcg_at_k=_discounted(gains[:k]) / _discounted(sorted(relevance.values(), reverse=True)[:k]),
+        ap_at_k=_precision_sum(hits[:k]) / relevant,
+        average_precision=_precision_sum(hits) / relevant,
+        mrr=1 / (hits.index(True) + 1) if any(hits) else 0.0,
+    )
+
+
+def _precision_sum(hits: Sequence[bool]) -> float:
+    """Return the sum of the precisions at the ranks of the hits."""
+    counts = accumulate(hits)
+    return math.fsum(count / rank for rank, (count, hit) in enumerate(zip(counts, hits, strict=True), 1) if hit)
+
+
+def _discounted(gains: Iterable[float]) -> float:
+    return math.fsum(gain / math.log2(rank + 1) for rank, gain in enumerate(gains, 1))

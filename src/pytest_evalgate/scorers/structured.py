@@ -1,4 +1,4 @@
-"""Rules about outputs that are JSON."""
+"""Rules for outputs that are JSON: ``json-valid`` and ``json-fields``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 from pydantic import Field
 
 from pytest_evalgate.errors import ScorerError
-from pytest_evalgate.records.results import Json  # noqa: TC001 - the builder reads it from the signature
+from pytest_evalgate.records.results import Json  # noqa: TC001 - read at run time from the signature
 from pytest_evalgate.scorers.text import any_expected, format_value, json_equal
 from pytest_evalgate.text.jsonl import canonical, loads
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 _Path = tuple[str, ...]
 
 _ABSENT: Final = object()
-_MAX_NAMED: Final = 3  # how many fields that differ a reason names
+_MAX_NAMED: Final = 3  # different fields that a reason names; the rest are counted
 
 
 def json_valid(case: Case, output: Output, /) -> Graded:  # noqa: ARG001 - every rule takes the case
-    """Pass when the output is JSON: a value already, or text that parses strictly (no NaN, no duplicate keys)."""
+    """Pass if the output is a JSON value, or text that parses strictly (no NaN, no duplicate keys)."""
     try:
         _parsed(output)
     except ValueError as error:
@@ -33,19 +33,22 @@ def json_valid(case: Case, output: Output, /) -> Graded:  # noqa: ARG001 - every
 def json_fields(
     case: Case, output: Output, /, *, fields: Annotated[Mapping[str, Json], Field(min_length=1)] | None = None
 ) -> Graded:
-    """Return the share of the wanted fields that the output has with the wanted value.
+    """Return the share of the expected fields that have the expected value in the output.
 
     Args:
-        case: its ``expected`` is an object that has to be a part of the output, when there are no ``fields``; of
-            several in ``expected_any`` the one that agrees best counts.
-        output: an object or a list, or text that parses as one.
-        fields: wanted value by dotted path; a number in a path is a place in a list, from 0.
+        case: Its ``expected`` is an object that the output has to include, if there are no ``fields``. If there are
+            several in ``expected_any``, the best match counts.
+        output: An object or a list, or text that parses as one.
+        fields: Expected value by dotted path; a number in a path is an index in a list, from 0.
 
     Raises:
-        ScorerError: what the case expects is not an object, or an empty one.
+        ScorerError: The expected value of the case is not an object, or has no fields.
 
     """
-    choices = [_from_paths(fields)] if fields is not None else [_from_object(one) for one in any_expected(case)]
+    if fields is None:
+        choices = [_fields_of(wanted) for wanted in any_expected(case)]
+    else:
+        choices = [{path: value for key in fields for path, value in _leaves(fields[key], tuple(key.split(".")))}]
     try:
         got = _parsed(output)
     except ValueError as error:
@@ -54,29 +57,23 @@ def json_fields(
 
 
 def _parsed(output: Output) -> Json:
-    """Return the JSON value of an output; ValueError says why there is none."""
+    """Return the JSON value of an output, or raise ValueError with the reason why there is none."""
     if isinstance(output.value, str):
         return loads(output.value)
     if output.value is None:
         raise ValueError("the output is null")
-    canonical(output.value)  # refuses NaN
+    canonical(output.value)  # raises ValueError for NaN
     return output.value
 
 
-def _from_paths(fields: Mapping[str, Json]) -> dict[_Path, Json]:
-    return {
-        path: value for dotted, wanted in fields.items() for path, value in _leaves(wanted, tuple(dotted.split(".")))
-    }
-
-
-def _from_object(wanted: Json) -> dict[_Path, Json]:
+def _fields_of(wanted: Json) -> dict[_Path, Json]:
     if not isinstance(wanted, Mapping) or not wanted:
-        raise ScorerError(f'"expected" is {format_value(wanted)}: json-fields needs an object with fields in it')
+        raise ScorerError(f'"expected" is {format_value(wanted)}: json-fields needs an object with at least one field')
     return dict(_leaves(wanted, ()))
 
 
 def _leaves(value: Json, path: _Path) -> Iterator[tuple[_Path, Json]]:
-    """Yield what an object wants: its values by path; a list and an empty object are one value each."""
+    """Yield the values of an object by path; a list and an empty object count as one value each."""
     if not isinstance(value, Mapping) or not value:
         yield path, value
         return
@@ -86,12 +83,21 @@ def _leaves(value: Json, path: _Path) -> Iterator[tuple[_Path, Json]]:
 
 def _agreement(got: Json, wanted: Mapping[_Path, Json]) -> Graded:
     found = {path: _at(got, path) for path in wanted}
-    differing = [path for path, value in wanted.items() if not _agrees(found[path], value)]
+    differing = [
+        path
+        for path, value in wanted.items()
+        # an expected empty object matches every object
+        if not (isinstance(found[path], Mapping) if isinstance(value, Mapping) else json_equal(found[path], value))
+    ]
     if not differing:
         return 1.0, f"all {len(wanted)} fields agree"
-    named = (f"{'.'.join(path)}: wanted {format_value(wanted[path])}, got {_shown(found[path])}" for path in differing)
-    more = f"; and {len(differing) - _MAX_NAMED} more" if len(differing) > _MAX_NAMED else ""
-    reason = "; ".join(one for one, _ in zip(named, range(_MAX_NAMED), strict=False)) + more
+    named = [
+        f"{'.'.join(path)}: wanted {format_value(wanted[path])}, got "
+        f"{'nothing' if found[path] is _ABSENT else format_value(found[path])}"
+        for path in differing[:_MAX_NAMED]
+    ]
+    more = [f"and {len(differing) - _MAX_NAMED} more"] if len(differing) > _MAX_NAMED else []
+    reason = "; ".join([*named, *more])
     return 1 - len(differing) / len(wanted), reason
 
 
@@ -104,13 +110,3 @@ def _at(value: Json, path: _Path) -> Json:
         else:
             return _ABSENT
     return value
-
-
-def _agrees(got: Json, wanted: Json) -> bool:
-    if isinstance(wanted, Mapping):  # an empty object is a part of every object
-        return isinstance(got, Mapping)
-    return json_equal(got, wanted)
-
-
-def _shown(value: Json) -> str:
-    return "nothing" if value is _ABSENT else format_value(value)

@@ -1,12 +1,11 @@
-"""Rules about how long an output is."""
+"""Rules that compare the output's text or its length, and the access to expected values that all rules share."""
 
 from __future__ import annotations
 
 import json
 import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
@@ -20,163 +19,28 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import Graded
 
 Text = Annotated[str, Field(min_length=1)]
-"""A text that is looked for: an empty one would be found in every output."""
+"""A text to look for. Every output contains the empty text, so that is refused."""
 
 Texts = Annotated[Sequence[Text], Field(min_length=1)]
 Values = Annotated[Sequence[Json], Field(min_length=1)]
 
-_MAX_NAMED: Final = 3  # how many values a reason names; the rest is counted
-
-
-def text_of(output: Output) -> str:
-    """Return the output as text: itself where it is one, else its JSON with sorted keys."""
-    if isinstance(output.value, str):
-        return output.value
-    # canonical() escapes all but ASCII, and a rule that looks for "é" has to find it
-    return json.dumps(json.loads(canonical(output.value)), ensure_ascii=False, separators=(",", ":"))
-
-
-def any_expected(case: Case, given: Json = None) -> tuple[Json, ...]:
-    """Return the values of which one has to match: ``given``, else ``expected_any``, else ``expected``.
-
-    Raises:
-        ScorerError: there is none.
-
-    """
-    if given is not None:
-        return (given,)
-    if case.expected_any:
-        return case.expected_any
-    if case.expected is None:
-        raise ScorerError('nothing to compare with: add "expected" to the case, or "value" to the scorer')
-    return (case.expected,)
-
-
-def all_expected(case: Case, given: Sequence[Json] | None = None) -> tuple[Json, ...]:
-    """Return the list of values: ``given``, else ``expected_any``, else ``expected``, which may be a list.
-
-    Raises:
-        ScorerError: there is none.
-
-    """
-    if given is not None:
-        return tuple(given)
-    if not case.expected_any and isinstance(case.expected, list | tuple):
-        if not case.expected:
-            raise ScorerError('nothing to compare with: "expected" is an empty list; fill it')
-        return tuple(case.expected)
-    return any_expected(case)
-
-
-def as_texts(values: Iterable[Json]) -> tuple[str, ...]:
-    """Return each value as text.
-
-    Raises:
-        ScorerError: one of them is empty.
-
-    """
-    texts = tuple(value if isinstance(value, str) else text_of(Output(value)) for value in values)
-    if "" in texts:
-        raise ScorerError('an empty text is wanted, and every output has it: fill "expected"')
-    return texts
-
-
-def json_equal(one: Json, other: Json) -> bool:
-    """Compare two JSON values: 1 is 1.0, True is not 1, the order of keys does not matter."""
-    if isinstance(one, bool) or isinstance(other, bool):
-        return one is other
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(json_equal(value, other[key]) for key, value in one.items())
-    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
-        return len(one) == len(other) and all(map(json_equal, one, other))
-    return bool(one == other)
-
-
-def format_value(value: Json) -> str:
-    """Show a value in a reason: as JSON, cut at 80 characters, with nothing in it that a terminal would obey."""
-    return quote_text(value) if isinstance(value, str) else escape_text(canonical(value))
-
-
-def format_list(values: Sequence[Json]) -> str:
-    """Show the first three of ``values`` and count the others."""
-    more = f" and {len(values) - _MAX_NAMED} more" if len(values) > _MAX_NAMED else ""
-    return ", ".join(map(format_value, values[:_MAX_NAMED])) + more
-
-
-def _bounding(most: int | None, info: ValidationInfo) -> int | None:
-    least = info.data.get("min")
-    if most is None and not least:
-        raise ValueError('bounds nothing: give "min", "max" or both')
-    if most is not None and least is not None and most < least:
-        raise ValueError(f"max = {most} is below min = {least}")
-    return most
-
-
-Minimum = Annotated[int, Field(ge=0)]
-Maximum = Annotated[Minimum | None, Field(validate_default=True), AfterValidator(_bounding)]
-
-
-def length(
-    case: Case,  # noqa: ARG001 - every rule takes the case
-    output: Output,
-    /,
-    *,
-    min: Minimum | None = None,  # noqa: A002 - the name that users write
-    max: Maximum = None,  # noqa: A002 - the name that users write
-) -> Graded:
-    """Pass when the output has at least ``min`` and at most ``max`` characters."""
-    return _bounded(len(text_of(output)), min, max, "characters")
-
-
-def word_count(
-    case: Case,  # noqa: ARG001 - every rule takes the case
-    output: Output,
-    /,
-    *,
-    min: Minimum | None = None,  # noqa: A002 - the name that users write
-    max: Maximum = None,  # noqa: A002 - the name that users write
-) -> Graded:
-    """Pass when the output has at least ``min`` and at most ``max`` words, which white space sets apart."""
-    return _bounded(len(text_of(output).split()), min, max, "words")
-
-
-def _bounded(count: int, least: int | None, most: int | None, unit: str) -> Graded:
-    if least is not None and count < least:
-        return 0.0, f"{count:,} {unit}, fewer than {least:,}"
-    if most is not None and count > most:
-        return 0.0, f"{count:,} {unit}, more than {most:,}"
-    return 1.0, f"{count:,} {unit}"
-
-
-def references(case: Case, value: str | None = None) -> tuple[str, ...]:
-    """Return the reference texts: ``value``, else ``expected_any``, else ``expected``, which may be a list.
-
-    Raises:
-        ScorerError: there is none.
-
-    """
-    return tuple(text_of(Output(one)) for one in all_expected(case, None if value is None else (value,)))
-
-
-def best_reference(measure: Callable[[str, str], float], output: str, wanted: tuple[str, ...]) -> tuple[float, str]:
-    """Return the largest ``measure(output, reference)``, and the first reference that has it."""
-    return max(((measure(output, one), one) for one in wanted), key=lambda pair: pair[0])
+_MAX_NAMED: Final = 3  # values that a reason names; the rest are counted
 
 
 def exact(
     case: Case, output: Output, /, *, value: Json = None, strip: bool = True, ignore_case: bool = False
 ) -> Graded:
-    """Pass when the output equals what is wanted.
+    """Pass if the output equals the expected value.
 
-    Two strings are compared without the white space around them; anything else is compared as JSON values, so 1
-    equals 1.0 and True does not equal 1. Text that holds JSON is not parsed.
+    Two strings are compared without surrounding white space. All else is compared as JSON values: 1 equals 1.0, and
+    true does not equal 1. Text that contains JSON is not parsed.
 
     Args:
-        case: wants any of ``expected_any``, or ``expected``.
-        output: what the target returned.
-        value: what is wanted, in place of the case's.
-        strip: drop white space around strings.
-        ignore_case: case-fold strings.
+        case: Expects any of ``expected_any``, or ``expected``.
+        output: The target's output.
+        value: The expected value, instead of the case's.
+        strip: Remove white space around strings.
+        ignore_case: Compare strings without regard to case.
 
     """
     return _equal(output, any_expected(case, value), strip=strip, ignore_case=ignore_case)
@@ -191,38 +55,50 @@ def one_of(
     strip: bool = True,
     ignore_case: bool = False,
 ) -> Graded:
-    """Pass when the output equals one of ``values``, or of the case's list of expected values; compares as `exact`."""
+    """Pass if the output equals one of ``values``, or of the case's expected values; compares as `exact` does."""
     return _equal(output, all_expected(case, values), strip=strip, ignore_case=ignore_case)
 
 
+def _equal(output: Output, wanted: Sequence[Json], *, strip: bool, ignore_case: bool) -> Graded:
+    def normalise(value: Json) -> Json:
+        if not isinstance(value, str):
+            return value
+        stripped = value.strip() if strip else value
+        return stripped.casefold() if ignore_case else stripped
+
+    got = normalise(output.value)
+    if any(json_equal(got, normalise(one)) for one in wanted):
+        return 1.0, f"is {format_value(output.value)}"
+    return 0.0, mismatch(wanted, output.value)
+
+
 def contains(case: Case, output: Output, /, *, value: Text | None = None, ignore_case: bool = False) -> Graded:
-    """Pass when the output holds ``value``, or else what the case expects (one of ``expected_any`` will do)."""
+    """Pass if the output contains ``value``, or else the text that the case expects (any of ``expected_any``)."""
     return _related(output, as_texts(any_expected(case, value)), _HAS, ignore_case=ignore_case)
 
 
 def contains_any(case: Case, output: Output, /, *, values: Texts | None = None, ignore_case: bool = False) -> Graded:
-    """Pass when the output holds at least one of ``values``, or of the case's list of expected values."""
+    """Pass if the output contains at least one of ``values``, or of the case's expected values."""
     return _related(output, as_texts(all_expected(case, values)), _HAS, ignore_case=ignore_case)
 
 
 def contains_all(case: Case, output: Output, /, *, values: Texts | None = None, ignore_case: bool = False) -> Graded:
-    """Pass when the output holds each of ``values``, or of the case's list of expected values."""
+    """Pass if the output contains each of ``values``, or of the case's expected values."""
     return _related(output, as_texts(all_expected(case, values)), _HAS, need=all, ignore_case=ignore_case)
 
 
 def starts_with(case: Case, output: Output, /, *, value: Text | None = None, ignore_case: bool = False) -> Graded:
-    """Pass when the output starts with ``value``, or else with what the case expects."""
+    """Pass if the output starts with ``value``, or else with the text that the case expects."""
     return _related(output, as_texts(any_expected(case, value)), _STARTS, ignore_case=ignore_case)
 
 
 def ends_with(case: Case, output: Output, /, *, value: Text | None = None, ignore_case: bool = False) -> Graded:
-    """Pass when the output ends with ``value``, or else with what the case expects."""
+    """Pass if the output ends with ``value``, or else with the text that the case expects."""
     return _related(output, as_texts(any_expected(case, value)), _ENDS, ignore_case=ignore_case)
 
 
-@dataclass(frozen=True, slots=True)
-class _Relation:
-    """A relation of an output to a text, and the words for it."""
+class _Relation(NamedTuple):
+    """A relation between the output and a text, and the words for it in a reason."""
 
     holds: Callable[[str, str], bool]
     yes: str
@@ -244,21 +120,147 @@ def _related(
 ) -> Graded:
     fold = str.casefold if ignore_case else str
     text = fold(text_of(output))
-    held = [relation.holds(text, fold(one)) for one in wanted]
-    passed = need(held)
-    deciding = [one for one, holds in zip(wanted, held, strict=True) if holds == passed]
+    results = [relation.holds(text, fold(one)) for one in wanted]
+    passed = need(results)
+    deciding = [one for one, holds in zip(wanted, results, strict=True) if holds == passed]
     return float(passed), f"{relation.yes if passed else relation.no} {format_list(deciding)}"
 
 
-def _equal(output: Output, wanted: Sequence[Json], *, strip: bool, ignore_case: bool) -> Graded:
-    def form(value: Json) -> Json:
-        if not isinstance(value, str):
-            return value
-        stripped = value.strip() if strip else value
-        return stripped.casefold() if ignore_case else stripped
+def _check_bounds(most: int | None, info: ValidationInfo) -> int | None:
+    least = info.data.get("min")
+    if most is None and not least:
+        raise ValueError('there is no bound: give "min", "max" or both')
+    if most is not None and least is not None and most < least:
+        raise ValueError(f"max = {most} is below min = {least}")
+    return most
 
-    got = form(output.value)
-    passed = any(json_equal(got, form(one)) for one in wanted)
-    if passed:
-        return 1.0, f"is {format_value(output.value)}"
-    return 0.0, f"wanted {' or '.join(map(format_value, wanted[:3]))}, got {format_value(output.value)}"
+
+Minimum = Annotated[int, Field(ge=0)]
+Maximum = Annotated[Minimum | None, Field(validate_default=True), AfterValidator(_check_bounds)]
+
+
+def length(
+    case: Case,  # noqa: ARG001 - every rule takes the case
+    output: Output,
+    /,
+    *,
+    min: Minimum | None = None,  # noqa: A002 - the name that users write
+    max: Maximum = None,  # noqa: A002 - the name that users write
+) -> Graded:
+    """Pass if the output has at least ``min`` and at most ``max`` characters."""
+    return _bounded(len(text_of(output)), min, max, "characters")
+
+
+def word_count(
+    case: Case,  # noqa: ARG001 - every rule takes the case
+    output: Output,
+    /,
+    *,
+    min: Minimum | None = None,  # noqa: A002 - the name that users write
+    max: Maximum = None,  # noqa: A002 - the name that users write
+) -> Graded:
+    """Pass if the output has at least ``min`` and at most ``max`` words, which are separated by white space."""
+    return _bounded(len(text_of(output).split()), min, max, "words")
+
+
+def _bounded(count: int, least: int | None, most: int | None, unit: str) -> Graded:
+    if least is not None and count < least:
+        return 0.0, f"{count:,} {unit}, fewer than {least:,}"
+    if most is not None and count > most:
+        return 0.0, f"{count:,} {unit}, more than {most:,}"
+    return 1.0, f"{count:,} {unit}"
+
+
+def text_of(output: Output) -> str:
+    """Return the output if it is text, else its JSON with sorted keys."""
+    if isinstance(output.value, str):
+        return output.value
+    # canonical() escapes non-ASCII characters, and a rule that looks for "é" has to find it
+    return json.dumps(json.loads(canonical(output.value)), ensure_ascii=False, separators=(",", ":"))
+
+
+def any_expected(case: Case, given: Json = None) -> tuple[Json, ...]:
+    """Return the values of which one has to match: ``given``, else ``expected_any``, else ``expected``.
+
+    Raises:
+        ScorerError: There is none.
+
+    """
+    if given is not None:
+        return (given,)
+    if case.expected_any:
+        return case.expected_any
+    if case.expected is None:
+        raise ScorerError('nothing to compare with: add "expected" to the case, or "value" to the scorer')
+    return (case.expected,)
+
+
+def all_expected(case: Case, given: Sequence[Json] | None = None) -> tuple[Json, ...]:
+    """Return the list of values: ``given``, else ``expected_any``, else ``expected``, which may be a list.
+
+    Raises:
+        ScorerError: There is none.
+
+    """
+    if given is not None:
+        return tuple(given)
+    if not case.expected_any and isinstance(case.expected, list | tuple):
+        if not case.expected:
+            raise ScorerError('nothing to compare with: "expected" is an empty list; add the expected values')
+        return tuple(case.expected)
+    return any_expected(case)
+
+
+def as_texts(values: Iterable[Json]) -> tuple[str, ...]:
+    """Return each value as text.
+
+    Raises:
+        ScorerError: One of them is empty.
+
+    """
+    texts = tuple(text_of(Output(value)) for value in values)
+    if "" in texts:
+        raise ScorerError('the expected text is empty, and every output contains that: set "expected"')
+    return texts
+
+
+def references(case: Case, value: str | None = None) -> tuple[str, ...]:
+    """Return the reference texts: ``value``, else ``expected_any``, else ``expected``, which may be a list.
+
+    Raises:
+        ScorerError: There is none.
+
+    """
+    return tuple(text_of(Output(one)) for one in all_expected(case, None if value is None else (value,)))
+
+
+def best_reference(measure: Callable[[str, str], float], output: str, wanted: tuple[str, ...]) -> tuple[float, str]:
+    """Return the largest ``measure(output, reference)``, and the first reference that has it."""
+    return max(((measure(output, one), one) for one in wanted), key=lambda pair: pair[0])
+
+
+def json_equal(one: Json, other: Json) -> bool:
+    """Compare two JSON values: 1 is 1.0, true is not 1, the order of keys does not matter."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(json_equal(value, other[key]) for key, value in one.items())
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(json_equal, one, other))
+    return bool(one == other)
+
+
+def mismatch(wanted: Sequence[Json], got: Json) -> str:
+    """Return the reason of a miss, with the first three of the wanted values."""
+    return f"wanted {' or '.join(map(format_value, wanted[:_MAX_NAMED]))}, got {format_value(got)}"
+
+
+def format_value(value: Json) -> str:
+    """Format a value for a reason: JSON, truncated at 80 characters, control characters escaped."""
+    return quote_text(value) if isinstance(value, str) else escape_text(canonical(value))
+
+
+def format_list(values: Sequence[Json]) -> str:
+    """Format the first three of ``values`` and count the others."""
+    more = f" and {len(values) - _MAX_NAMED} more" if len(values) > _MAX_NAMED else ""
+    return ", ".join(map(format_value, values[:_MAX_NAMED])) + more

@@ -1,4 +1,4 @@
-"""A judge against human labels: verdicts (pass or fail) and grades."""
+"""Agreement: of a judge with human labels, between human raters, and of a judge with itself."""
 
 from __future__ import annotations
 
@@ -25,184 +25,23 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-
-@dataclass(frozen=True, slots=True)
-class Classification:
-    """How well predicted labels agree with the true ones; all from 0 to 1, but ``mcc`` and ``kappa`` from -1.
-
-    ``macro_f1`` and ``weighted_f1`` average the F1 of each label, ``micro_f1`` is the accuracy again.
-    ``balanced_accuracy`` is the mean recall of the labels that occur in the truth. ``mcc`` is 0 where either side has
-    a single label; ``kappa`` is None where both have, and the same one: chance then agrees always.
-    """
-
-    accuracy: float
-    balanced_accuracy: float
-    macro_f1: float
-    micro_f1: float
-    weighted_f1: float
-    mcc: float
-    kappa: float | None
-
-
-def classification(truth: Sequence[Hashable], predicted: Sequence[Hashable]) -> Classification:
-    """Compare n predicted labels with n true ones, over all labels that occur on either side.
-
-    A label's F1 is ``2 hits / (true + predicted)``. Shapes: (n,), (n,). Source: Cohen 1960; Gorodkin 2004 for several
-    classes; scikit-learn's conventions for what is undefined.
-
-    Raises:
-        ValueError: no case, or unequal lengths.
-
-    """
-    check_same_length(truth=truth, predicted=predicted)
-    n = len(truth)
-    if n == 0:
-        raise ValueError("truth must be a list of one or more labels, got none")
-    true, guessed = Counter(truth), Counter(predicted)
-    hits = Counter(one for one, other in zip(truth, predicted, strict=True) if one == other)
-    f1 = {label: 2 * hits[label] / (true[label] + guessed[label]) for label in true | guessed}
-    accuracy = hits.total() / n
-    return Classification(
-        accuracy=accuracy,
-        balanced_accuracy=_mean([hits[label] / count for label, count in true.items()]),
-        macro_f1=_mean(list(f1.values())),
-        micro_f1=accuracy,
-        weighted_f1=math.fsum(count * f1[label] for label, count in true.items()) / n,
-        mcc=_correlation(true, guessed, hits.total()),
-        kappa=chance_corrected(accuracy, _products(true, guessed) / n**2),
-    )
-
-
-def chance_corrected(observed: float, expected: float) -> float | None:
-    """Return ``(observed - expected) / (1 - expected)``; None where chance agrees always."""
-    return None if expected == 1 else (observed - expected) / (1 - expected)
-
-
-def _correlation(true: Counter[Hashable], guessed: Counter[Hashable], hits: int) -> float:
-    n = true.total()
-    spread = (n**2 - _products(true, true)) * (n**2 - _products(guessed, guessed))
-    return (hits * n - _products(true, guessed)) / math.sqrt(spread) if spread else 0.0
-
-
-def _products(one: Counter[Hashable], other: Counter[Hashable]) -> int:
-    return sum(count * other[label] for label, count in one.items())
-
-
-def _mean(values: list[float]) -> float:
-    return math.fsum(values) / len(values)
-
-
 Level = Literal["nominal", "ordinal", "interval"]
-"""What the difference of two ratings means: only that they differ, how many ratings lie between, how far apart."""
+"""Level of measurement of ratings; it determines the distance of two ratings in Krippendorff's alpha."""
+
+Winner = Literal["X", "Y", "tie"]
+"""The preferred one of two outputs X and Y."""
 
 _PAIR = 2
 
 
-def krippendorff_missing(ratings: Sequence[Sequence[float | None]], level: Level) -> float | None:
-    """Return Krippendorff's alpha of R raters over U units, of which each may leave some out (None).
-
-    ``1 - Do / De``: the disagreement inside the units over that of all ratings mixed, each as a mean over pairs. 1 is
-    perfect, 0 is chance; None where all ratings are the same, so that nothing could disagree. Units with fewer than
-    two ratings do not count. Shape: (R, U). Source: Krippendorff 2011.
-
-    Raises:
-        ValueError: raters with different numbers of units, a rating that is NaN or infinite, or no unit with two
-            ratings.
-
-    """
-    values, units = _paired_ratings(ratings)
-    if np.ptp(values) == 0:
-        return None
-    places = _places(values, level)
-    disagreement = _unequal_pairs if level == "nominal" else _squared_distances
-    sizes = np.bincount(units)
-    observed = float(np.sum(disagreement(places, units) / (sizes - 1)))
-    expected = float(disagreement(places, np.zeros_like(units))[0]) / (len(values) - 1)
-    return 1 - observed / expected
-
-
-def fleiss_kappa(counts: Sequence[Numbers]) -> float | None:
-    """Return Fleiss' kappa of N units that m raters each put into one of K categories.
-
-    ``counts[i][c]`` says how many chose category c for unit i. 1 is perfect, 0 is chance; None where all ratings are
-    the same. Shape: (N, K). Source: Fleiss 1971.
-
-    Raises:
-        ValueError: no unit, rows of different length, a count that is negative or not whole, fewer than two ratings of
-            a unit, or not equally many of each.
-
-    """
-    table = _table(counts)
-    raters = float(table[0].sum())
-    agreeing = (np.sum(table**2, axis=1) - raters) / (raters * (raters - 1))
-    shares = table.sum(axis=0) / table.sum()
-    return chance_corrected(float(agreeing.mean()), float(np.sum(shares**2)))
-
-
-def _paired_ratings(
-    ratings: Sequence[Sequence[float | None]],
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
-    """Return every rating of a unit that has two or more, and the number of that unit, counted from 0."""
-    check_same_length(**{f"ratings[{rater}]": row for rater, row in enumerate(ratings)})
-    filled = [
-        as_finite(f"ratings[{rater}]", [0.0 if one is None else one for one in row])
-        for rater, row in enumerate(ratings)
-    ]
-    given = np.array([[one is not None for one in row] for row in ratings], dtype=bool)
-    paired = given & (given.sum(axis=0) >= _PAIR)
-    if not paired.any():
-        raise ValueError("ratings: no unit has two ratings, so nothing can be compared: have some units rated twice")
-    _, units = np.unique(np.nonzero(paired)[1], return_inverse=True)
-    return np.array(filled)[paired], units
-
-
-def _places(values: npt.NDArray[np.float64], level: Level) -> npt.NDArray[np.float64]:
-    """Return where each rating stands on a line, on which distances mean what ``level`` says."""
-    if level == "interval":
-        return values - float(values.mean())
-    _, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
-    if level == "nominal":
-        return codes.astype(np.float64)
-    midranks = np.cumsum(counts) - counts / 2 - len(values) / 2
-    return np.asarray(midranks[codes], dtype=np.float64)
-
-
-def _squared_distances(places: npt.NDArray[np.float64], groups: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
-    """Return the sum of squared distances over the ordered pairs of each group."""
-    sums, squares = np.bincount(groups, weights=places), np.bincount(groups, weights=places**2)
-    return np.asarray(2 * (np.bincount(groups) * squares - sums**2), dtype=np.float64)
-
-
-def _unequal_pairs(places: npt.NDArray[np.float64], groups: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
-    """Return the number of ordered pairs of each group whose members differ."""
-    cells, counts = np.unique(np.stack((groups, places)), axis=1, return_counts=True)
-    same = np.bincount(cells[0].astype(np.intp), weights=counts.astype(np.float64) ** 2)
-    return np.asarray(np.bincount(groups) ** 2 - same, dtype=np.float64)
-
-
-def _table(counts: Sequence[Numbers]) -> npt.NDArray[np.float64]:
-    if len(counts) == 0:
-        raise ValueError("counts must hold one or more units, got none")
-    check_same_length(**{f"counts[{unit}]": row for unit, row in enumerate(counts)})
-    table = np.array([as_whole_numbers(f"counts[{i}]", row, 0, sys.float_info.max) for i, row in enumerate(counts)])
-    raters = table.sum(axis=1)
-    bad = np.flatnonzero((raters < _PAIR) | (raters != raters[0]))
-    if bad.size:
-        raise ValueError(
-            f"counts[{bad[0]}] holds {raters[bad[0]]:g} ratings, counts[0] {raters[0]:g}: every unit needs the same "
-            "number of them, 2 or more"
-        )
-    return table
-
-
 @dataclass(frozen=True, slots=True)
 class AgreementBinary:
-    """A judge's verdicts against those of humans; a pass is the positive.
+    """Agreement of a judge's verdicts with human ones; a pass is the positive class.
 
-    ``tpr`` is the share of human passes that the judge passes, ``tnr`` that of human fails that it fails, with
-    Wilson's 95 % intervals. What is undefined is None: a rate without its class, ``balanced_accuracy`` without either,
-    ``kappa`` and ``krippendorff_nominal`` where all verdicts are the same, ``f1`` where nobody passes anything.
-    ``mcc`` is then 0. Only ``tpr`` and ``tnr`` qualify a judge: the others move with the pass rate.
+    ``tpr`` is the share of human passes that the judge passes, ``tnr`` the share of human fails that it fails, with
+    Wilson's 95 % intervals. Undefined values are None: a rate without cases of its class, ``balanced_accuracy``
+    without both classes, ``kappa`` and ``krippendorff_nominal`` if all verdicts are equal, ``f1`` if there are no
+    passes. ``mcc`` is 0 then. Use ``tpr`` and ``tnr`` to qualify a judge: the others depend on the pass rate.
     """
 
     human_pass: int
@@ -222,15 +61,15 @@ class AgreementBinary:
 
     @property
     def valid(self) -> bool:
-        """Whether there are human passes and human fails: a judge seen on one class only is not calibrated."""
+        """Whether there are human passes and human fails: without both classes a judge is not calibrated."""
         return self.human_pass > 0 and self.human_fail > 0
 
 
 @dataclass(frozen=True, slots=True)
 class AgreementGraded:
-    """A judge's grades against those of humans; None where undefined, as all grades or those of one side are alike.
+    """Agreement of a judge's grades with human ones; None where undefined, as for constant grades.
 
-    The kappas weigh a difference by its number of steps on the scale of all grades that occur, or by the square of it.
+    The kappas weight a difference by its number of steps on the scale of all grades that occur, or by its square.
     """
 
     kappa_linear: float | None
@@ -241,8 +80,49 @@ class AgreementGraded:
     kendall_tau_b: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """Agreement of predicted labels with true ones, from 0 to 1; ``mcc`` and ``kappa`` from -1 to 1.
+
+    ``macro_f1`` and ``weighted_f1`` average the F1 of each label; ``micro_f1`` equals the accuracy.
+    ``balanced_accuracy`` is the mean recall of the labels that occur in the truth. ``mcc`` is 0 if either side has a
+    single label. ``kappa`` is None if both sides have the same single label, since the expected agreement is 1.
+    """
+
+    accuracy: float
+    balanced_accuracy: float
+    macro_f1: float
+    micro_f1: float
+    weighted_f1: float
+    mcc: float
+    kappa: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeSelfConsistency:
+    """The probability that two verdicts on one item differ, and the share of items whose verdicts are all equal."""
+
+    flip_rate: float
+    unanimous: float
+
+
+@dataclass(frozen=True, slots=True)
+class PositionBias:
+    """The effect of presentation order on a pairwise judge.
+
+    ``consistency`` is the share of pairs with the same winner in both orders; ``inconsistent_first`` counts those in
+    which the output shown first won both times, ``inconsistent_second`` the reverse. A small ``p_two_sided`` indicates
+    a preference for one position.
+    """
+
+    consistency: float
+    inconsistent_first: int
+    inconsistent_second: int
+    p_two_sided: float
+
+
 def agreement_binary(human: Numbers, judge: Numbers) -> AgreementBinary:
-    """Compare n verdicts of a judge with those of humans: passed (1) or failed (0).
+    """Measure the agreement of n verdicts of a judge with human verdicts: passed (1) or failed (0).
 
     Shapes: (n,), (n,). Source: Wilson 1927; Cohen 1960; Krippendorff 2011.
 
@@ -275,7 +155,7 @@ def agreement_binary(human: Numbers, judge: Numbers) -> AgreementBinary:
 
 
 def agreement_graded(human: Numbers, judge: Numbers) -> AgreementGraded:
-    """Compare n grades of a judge with those of humans, on any common scale.
+    """Measure the agreement of n grades of a judge with human grades, on any common scale.
 
     Shapes: (n,), (n,). Source: Cohen 1968; Krippendorff 2011; Spearman 1904; Kendall 1945.
 
@@ -306,7 +186,7 @@ def _weighted_kappa(observed: float, by_chance: float) -> float | None:
 
 
 def _mean_distance(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> float:
-    """Return the mean of ``|i - j|`` over all n² pairs: at each step, how many pairs have it between them."""
+    """Return the mean of ``|i - j|`` over all n² pairs, as the sum over steps of the share of pairs on both sides."""
     steps = np.arange(max(one.max(), other.max()))
     below, under = (np.searchsorted(np.sort(ranks), steps, side="right") / len(ranks) for ranks in (one, other))
     return float(np.sum(below * (1 - under) + under * (1 - below)))
@@ -315,70 +195,188 @@ def _mean_distance(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64])
 def _rank_correlations(
     one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]
 ) -> tuple[float | None, float | None]:
-    from scipy import stats  # noqa: PLC0415 - 0.75 s
+    from scipy import stats  # noqa: PLC0415 - the import takes 0.75 s
 
     if np.ptp(one) == 0 or np.ptp(other) == 0:
         return None, None
     return float(stats.spearmanr(one, other).statistic), float(stats.kendalltau(one, other).statistic)
 
 
-Winner = Literal["X", "Y", "tie"]
-"""Which of the answers X and Y a judge prefers."""
+def classification(truth: Sequence[Hashable], predicted: Sequence[Hashable]) -> Classification:
+    """Measure the agreement of n predicted labels with n true ones, over all labels that occur on either side.
 
+    A label's F1 is ``2 hits / (true + predicted)``. Shapes: (n,), (n,). Source: Cohen 1960; Gorodkin 2004 for the
+    multiclass MCC; scikit-learn's conventions for undefined values.
 
-@dataclass(frozen=True, slots=True)
-class JudgeSelfConsistency:
-    """The chance that two verdicts on one item differ, and the share of items whose verdicts are all the same."""
+    Raises:
+        ValueError: no case, or unequal lengths.
 
-    flip_rate: float
-    unanimous: float
-
-
-@dataclass(frozen=True, slots=True)
-class PositionBias:
-    """What the order of showing does to a pairwise judge.
-
-    ``consistency`` is the share of pairs with the same winner in both orders; ``inconsistent_first`` counts those
-    where the answer shown first won both times, ``inconsistent_second`` the reverse. ``p_two_sided`` is small where
-    one of the places is preferred.
     """
+    check_same_length(truth=truth, predicted=predicted)
+    n = len(truth)
+    if n == 0:
+        raise ValueError("truth must contain at least one label, got none")
+    true, guessed = Counter(truth), Counter(predicted)
+    hits = Counter(one for one, other in zip(truth, predicted, strict=True) if one == other)
+    f1 = {label: 2 * hits[label] / (true[label] + guessed[label]) for label in true | guessed}
+    accuracy, by_chance = hits.total() / n, _products(true, guessed)
+    spread = (n**2 - _products(true, true)) * (n**2 - _products(guessed, guessed))
+    return Classification(
+        accuracy=accuracy,
+        balanced_accuracy=_mean([hits[label] / count for label, count in true.items()]),
+        macro_f1=_mean(list(f1.values())),
+        micro_f1=accuracy,
+        weighted_f1=math.fsum(count * f1[label] for label, count in true.items()) / n,
+        mcc=(hits.total() * n - by_chance) / math.sqrt(spread) if spread else 0.0,
+        kappa=_chance_corrected(accuracy, by_chance / n**2),
+    )
 
-    consistency: float
-    inconsistent_first: int
-    inconsistent_second: int
-    p_two_sided: float
+
+def _chance_corrected(observed: float, expected: float) -> float | None:
+    """Return ``(observed - expected) / (1 - expected)``; None if the expected agreement is 1."""
+    return None if expected == 1 else (observed - expected) / (1 - expected)
+
+
+def _products(one: Counter[Hashable], other: Counter[Hashable]) -> int:
+    return sum(count * other[label] for label, count in one.items())
+
+
+def _mean(values: list[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
+def krippendorff_missing(ratings: Sequence[Sequence[float | None]], level: Level) -> float | None:
+    """Return Krippendorff's alpha of R raters over U units; a missing rating is None.
+
+    ``1 - Do / De``: the mean disagreement of pairs within units, divided by that of all pairs of ratings. 1 is perfect
+    agreement, 0 is chance; None if all ratings are equal. Units with fewer than two ratings are ignored. Shape: (R,
+    U). Source: Krippendorff 2011.
+
+    Raises:
+        ValueError: raters with different numbers of units, a rating that is NaN or infinite, or no unit with two
+            ratings.
+
+    """
+    values, units = _paired_ratings(ratings)
+    if np.ptp(values) == 0:
+        return None
+    places = _places(values, level)
+    disagreement = _unequal_pairs if level == "nominal" else _squared_distances
+    sizes = np.bincount(units)
+    observed = float(np.sum(disagreement(places, units) / (sizes - 1)))
+    expected = float(disagreement(places, np.zeros_like(units))[0]) / (len(values) - 1)
+    return 1 - observed / expected
+
+
+def _paired_ratings(
+    ratings: Sequence[Sequence[float | None]],
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
+    """Return the ratings of all units with at least two, and the index of the unit of each rating."""
+    check_same_length(**{f"ratings[{rater}]": row for rater, row in enumerate(ratings)})
+    filled = [
+        as_finite(f"ratings[{rater}]", [0.0 if one is None else one for one in row])
+        for rater, row in enumerate(ratings)
+    ]
+    given = np.array([[one is not None for one in row] for row in ratings], dtype=bool)
+    paired = given & (given.sum(axis=0) >= _PAIR)
+    if not paired.any():
+        raise ValueError("ratings: no unit has two ratings: rate some units twice")
+    _, units = np.unique(np.nonzero(paired)[1], return_inverse=True)
+    return np.array(filled)[paired], units
+
+
+def _places(values: npt.NDArray[np.float64], level: Level) -> npt.NDArray[np.float64]:
+    """Return the position of each rating on a line whose distances are those of ``level``."""
+    if level == "interval":
+        return values - float(values.mean())
+    _, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
+    if level == "nominal":
+        return codes.astype(np.float64)
+    midranks = np.cumsum(counts) - counts / 2 - len(values) / 2
+    return np.asarray(midranks[codes], dtype=np.float64)
+
+
+def _squared_distances(places: npt.NDArray[np.float64], groups: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+    """Return the sum of squared distances over the ordered pairs of each group."""
+    sums, squares = np.bincount(groups, weights=places), np.bincount(groups, weights=places**2)
+    return np.asarray(2 * (np.bincount(groups) * squares - sums**2), dtype=np.float64)
+
+
+def _unequal_pairs(places: npt.NDArray[np.float64], groups: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+    """Return the number of ordered pairs of each group whose members differ."""
+    cells, counts = np.unique(np.stack((groups, places)), axis=1, return_counts=True)
+    same = np.bincount(cells[0].astype(np.intp), weights=counts.astype(np.float64) ** 2)
+    return np.asarray(np.bincount(groups) ** 2 - same, dtype=np.float64)
+
+
+def fleiss_kappa(counts: Sequence[Numbers]) -> float | None:
+    """Return Fleiss' kappa of m raters who each assigned N units to one of K categories.
+
+    ``counts[i][c]`` is the number of raters who chose category c for unit i. 1 is perfect agreement, 0 is chance; None
+    if all ratings are equal. Shape: (N, K). Source: Fleiss 1971.
+
+    Raises:
+        ValueError: no unit, rows of different length, a count that is negative or not whole, fewer than two ratings of
+            a unit, or not equally many of each.
+
+    """
+    if len(counts) == 0:
+        raise ValueError("counts must contain at least one unit, got none")
+    check_same_length(**{f"counts[{unit}]": row for unit, row in enumerate(counts)})
+    table = np.array([as_whole_numbers(f"counts[{i}]", row, 0, sys.float_info.max) for i, row in enumerate(counts)])
+    sums = table.sum(axis=1)
+    bad = np.flatnonzero((sums < _PAIR) | (sums != sums[0]))
+    if bad.size:
+        raise ValueError(
+            f"counts[{bad[0]}] has {sums[bad[0]]:g} ratings, counts[0] has {sums[0]:g}: every unit needs the same "
+            "number of ratings, at least 2"
+        )
+    raters = float(sums[0])
+    agreeing = (np.sum(table**2, axis=1) - raters) / (raters * (raters - 1))
+    shares = table.sum(axis=0) / table.sum()
+    return _chance_corrected(float(agreeing.mean()), float(np.sum(shares**2)))
 
 
 def judge_self_consistency(verdicts: Sequence[Numbers]) -> JudgeSelfConsistency:
-    """Measure how often a judge changes its mind over N items, each with two or more verdicts or grades.
+    """Measure the self-consistency of a judge over N items, each with at least two verdicts or grades.
 
-    ``flip_rate`` is the mean over items of the share of unequal pairs of verdicts; above 0.05 take the majority of
-    three. Shape: N rows of two or more.
+    ``flip_rate`` is the mean over items of the share of unequal pairs of verdicts; above 0.05, use the majority of
+    three. Shape: N rows of at least 2.
 
     Raises:
         ValueError: no item, an item with fewer than two verdicts, or a verdict that is NaN or infinite.
 
     """
     if len(verdicts) == 0:
-        raise ValueError("verdicts must hold one or more items, got none")
+        raise ValueError("verdicts must contain at least one item, got none")
     rows = [as_finite(f"verdicts[{item}]", row, 2).tolist() for item, row in enumerate(verdicts)]
-    flips = [_unequal_share(row) for row in rows]
+    flips = []
+    for row in rows:
+        k, same = len(row), sum(number**2 for number in Counter(row).values())
+        flips.append((k * k - same) / (k * (k - 1)))
     return JudgeSelfConsistency(flip_rate=float(np.mean(flips)), unanimous=flips.count(0.0) / len(flips))
 
 
 def position_bias(winner_x_shown_first: Sequence[Winner], winner_y_shown_first: Sequence[Winner]) -> PositionBias:
-    """Test whether a pairwise judge, asked in both orders about n pairs of answers, prefers a place.
+    """Test a pairwise judge for position bias, with n pairs of outputs shown in both orders.
 
     Exact two-sided binomial test of "the first one wins" among the pairs whose winner changes with the order, ties
-    left out; 1 without any. Shapes: (n,), (n,).
+    excluded; p is 1 if there are none. Shapes: (n,), (n,).
 
     Raises:
         ValueError: no pair, unequal lengths, or a winner other than "X", "Y" and "tie".
 
     """
     check_same_length(winner_x_shown_first=winner_x_shown_first, winner_y_shown_first=winner_y_shown_first)
-    _check_winners("winner_x_shown_first", winner_x_shown_first)
-    _check_winners("winner_y_shown_first", winner_y_shown_first)
+    for name, winners in (
+        ("winner_x_shown_first", winner_x_shown_first),
+        ("winner_y_shown_first", winner_y_shown_first),
+    ):
+        if len(winners) == 0:
+            raise ValueError(f"{name} must contain at least one winner, got none")
+        for at, winner in enumerate(winners):
+            if winner not in get_args(Winner):
+                raise ValueError(f'{name}[{at}] must be "X", "Y" or "tie", got {winner!r}')
     pairs = list(zip(winner_x_shown_first, winner_y_shown_first, strict=True))
     first, second = pairs.count(("X", "Y")), pairs.count(("Y", "X"))
     return PositionBias(
@@ -387,16 +385,3 @@ def position_bias(winner_x_shown_first: Sequence[Winner], winner_y_shown_first: 
         inconsistent_second=second,
         p_two_sided=min(1.0, 2 * float(binomial_tail(max(first, second), first + second, 0.5))),
     )
-
-
-def _unequal_share(verdicts: list[float]) -> float:
-    k = len(verdicts)
-    return (k * k - sum(count * count for count in Counter(verdicts).values())) / (k * (k - 1))
-
-
-def _check_winners(name: str, winners: Sequence[Winner]) -> None:
-    if len(winners) == 0:
-        raise ValueError(f"{name} must hold one or more winners, got none")
-    for at, winner in enumerate(winners):
-        if winner not in get_args(Winner):
-            raise ValueError(f'{name}[{at}] must be "X", "Y" or "tie", got {winner!r}')

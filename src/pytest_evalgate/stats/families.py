@@ -1,7 +1,8 @@
-"""Several tests, one verdict: however many gates there are, the share of builds that fail by luck stays at alpha.
+"""Families of tests: Holm's adjustment, the smallest testable slice, and shrinkage of slice rates.
 
-A family-wise alpha is what a build needs: a false discovery rate controls the share of wrongly named slices among the
-named ones, not the share of builds that fail wrongly.
+Gates control the family-wise error rate: the share of builds that fail by chance stays at most alpha, however many
+tests a build has. A false discovery rate would bound the share of wrongly reported slices, not of wrongly failed
+builds.
 """
 
 from __future__ import annotations
@@ -11,30 +12,31 @@ import sys
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_evalgate.stats.numeric import Numbers, as_numbers, check_alpha, check_same_length
 
 
 def holm_adjusted(p: Numbers) -> tuple[float, ...]:
-    """Return Holm's adjusted p of K tests, shape (K,): those at or below alpha are rejected, family-wise.
+    """Return Holm's adjusted p of K tests, shape (K,); tests whose adjusted p is at most alpha are rejected.
 
-    The tests may depend on one another in any way. Source: Holm 1979.
+    Controls the family-wise error rate for any dependence between the tests. Source: Holm 1979.
 
     Raises:
         ValueError: no p, or one that is NaN or outside [0, 1].
 
     """
-    array = _p_values(p)
+    array = as_numbers("p", p, 0.0, 1.0)
     order = np.argsort(array, kind="stable")
     tests_left = np.arange(len(array), 0, -1)
-    return _in_input_order(np.maximum.accumulate(tests_left * array[order]), order)
+    adjusted = np.empty_like(array)
+    adjusted[order] = np.minimum(np.maximum.accumulate(tests_left * array[order]), 1.0)
+    return tuple(adjusted.tolist())
 
 
 def fewest_losses(alpha: float = 0.05) -> int:
-    """Return the fewest losses, without a gain, that the mid-p test rejects at ``alpha``: 4 at 0.05, 6 at 0.01.
+    """Return the fewest losses, with no gain, that the mid-p McNemar test rejects at ``alpha``: 4 at 0.05, 6 at 0.01.
 
-    A slice with fewer discordant pairs than this, at the level it has, is too small to gate.
+    A slice with fewer discordant pairs than this, at its own level, is too small to gate.
     Source: the smallest mid-p of m discordant pairs is ``2^-(m+1)``.
 
     Raises:
@@ -45,19 +47,9 @@ def fewest_losses(alpha: float = 0.05) -> int:
     return math.ceil(-math.log2(alpha)) - 1
 
 
-def _p_values(p: Numbers) -> npt.NDArray[np.float64]:
-    return as_numbers("p", p, 0.0, 1.0)
-
-
-def _in_input_order(adjusted: npt.NDArray[np.float64], order: npt.NDArray[np.intp]) -> tuple[float, ...]:
-    back = np.empty_like(adjusted)
-    back[order] = np.minimum(adjusted, 1.0)
-    return tuple(back.tolist())
-
-
 @dataclass(frozen=True, slots=True)
 class SliceShrinkage:
-    """The common rate ``mu``, the share ``rho`` of real difference between slices, and the shrunken rates."""
+    """The common rate ``mu``, the intraclass correlation within slices ``rho`` and the shrunken rates, shape (K,)."""
 
     mu: float
     rho: float
@@ -65,11 +57,11 @@ class SliceShrinkage:
 
 
 def slice_shrinkage(passes: Numbers, n: Numbers) -> SliceShrinkage:
-    """Estimate the pass rates of K slices, each the nearer to the common rate the fewer cases it has.
+    """Estimate the pass rates of K slices, shrunk towards the common rate; small slices are shrunk more.
 
-    For ranking and display, never for gating: a small slice at 0 of 3 is no worse than others until it is shown.
-    Beta-binomial by moments; ``rho`` 0 (no difference beyond chance, or none that these sizes could show) makes all
-    rates ``mu``, ``rho`` 1 leaves them as they are. Shapes: (K,), (K,). Source: Kleinman 1973.
+    For ranking and display, never for gating: 0 of 3 in a small slice is weak evidence that the slice is worse.
+    Beta-binomial model, fitted by moments. At ``rho`` 0 (the slices differ no more than by chance) all rates become
+    ``mu``, at ``rho`` 1 they stay as observed. Shapes: (K,), (K,). Source: Kleinman 1973.
 
     Raises:
         ValueError: no slice, unequal lengths, a slice without a case or with passes outside 0 to its cases, or NaN.
@@ -79,24 +71,13 @@ def slice_shrinkage(passes: Numbers, n: Numbers) -> SliceShrinkage:
     sizes = as_numbers("n", n, 1, sys.float_info.max)
     passed = as_numbers("passes", passes, 0, sizes)
     mu = float(passed.sum() / sizes.sum())
-    rho = _rho(passed / sizes, sizes, mu)
-    return SliceShrinkage(mu=mu, rho=rho, shrunk=tuple(_shrunk(passed, sizes, mu, rho).tolist()))
-
-
-def _rho(rates: npt.NDArray[np.float64], sizes: npt.NDArray[np.float64], mu: float) -> float:
-    slices, total = len(sizes), float(sizes.sum())
-    chance = mu * (1 - mu)
+    slices, total, chance = len(sizes), float(sizes.sum()), mu * (1 - mu)
     room = chance * (total - float(np.sum(sizes**2)) / total - (slices - 1))
-    if room <= 0:  # one slice, slices of one case, or all cases alike
-        return 0.0
-    spread = float(np.sum(sizes * (rates - mu) ** 2))
-    return float(np.clip((spread - chance * (slices - 1)) / room, 0.0, 1.0))
-
-
-def _shrunk(
-    passed: npt.NDArray[np.float64], sizes: npt.NDArray[np.float64], mu: float, rho: float
-) -> npt.NDArray[np.float64]:
+    rho = 0.0  # with one slice, slices of one case, or equal cases: no difference can be estimated
+    if room > 0:
+        spread = float(np.sum(sizes * (passed / sizes - mu) ** 2))
+        rho = float(np.clip((spread - chance * (slices - 1)) / room, 0.0, 1.0))
     if rho == 0:
-        return np.full(len(sizes), mu)
-    prior = (1 - rho) / rho  # the cases that the common rate counts for
-    return (passed + mu * prior) / (sizes + prior)
+        return SliceShrinkage(mu, rho, (mu,) * len(sizes))
+    prior = (1 - rho) / rho  # the number of cases that the common rate counts for
+    return SliceShrinkage(mu, rho, tuple(((passed + mu * prior) / (sizes + prior)).tolist()))

@@ -1,4 +1,8 @@
-"""Prediction-powered inference: the mean human value of a run of which only a part is labelled."""
+"""Statistics of an LLM judge with human labels: corrected rates, calibration of probabilities, thresholds.
+
+A pass rate is corrected by Rogan-Gladen if the labels are of other outputs, by prediction-powered inference (PPI) if
+they are a random part of the same run.
+"""
 
 from __future__ import annotations
 
@@ -27,72 +31,13 @@ from pytest_evalgate.stats.numeric import (
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-_Z95 = upper_z(0.025)
-_FEWEST = 2
-
-
-@dataclass(frozen=True, slots=True)
-class PpiEstimate:
-    """A mean with its 95 % interval; ``weight`` (lambda) is how far the judge is trusted, from 0 to 1."""
-
-    point: float
-    ci95: Interval
-    weight: float
-
-
-@dataclass(frozen=True, slots=True)
-class PpiMean:
-    """The mean with full trust in the judge (``ppi_lambda1``), and with as much as its labels warrant."""
-
-    ppi_lambda1: PpiEstimate
-    ppi_plus_plus: PpiEstimate
-
-
-def ppi_mean(human: Numbers, judge_labelled: Numbers, judge_unlabelled: Numbers) -> PpiMean:
-    """Estimate the mean human value of a run from n labelled cases, a random part of it, and a judge on all of it.
-
-    Values lie in [-1, 1]: passes, scores, or differences of two systems. The interval is normal; below 10 human fails
-    it covers too little (90 % at a rate of .95), and Clopper-Pearson on the labels alone is to be taken. Shapes: (n,),
-    (n,), (N,); n and N from 2. Source: Angelopoulos et al. 2023 (PPI, PPI++).
-
-    Raises:
-        ValueError: fewer than two cases on either side, unequal lengths, or a value that is NaN or outside [-1, 1].
-
-    """
-    check_same_length(human=human, judge_labelled=judge_labelled)
-    labels = as_numbers("human", human, -1.0, 1.0)
-    seen = as_numbers("judge_labelled", judge_labelled, -1.0, 1.0)
-    unseen = as_numbers("judge_unlabelled", judge_unlabelled, -1.0, 1.0)
-    for name, values in (("human", labels), ("judge_unlabelled", unseen)):
-        if len(values) < _FEWEST:
-            raise ValueError(f"{name} must hold {_FEWEST} or more values, got {len(values)}: one has no spread")
-    return PpiMean(_ppi(labels, seen, unseen, 1.0), _ppi(labels, seen, unseen, _best_weight(labels, seen, unseen)))
-
-
-def _best_weight(
-    labels: npt.NDArray[np.float64], seen: npt.NDArray[np.float64], unseen: npt.NDArray[np.float64]
-) -> float:
-    """Return the lambda with the least variance; 0 for a judge that always says the same."""
-    judged = np.concatenate((seen, unseen))
-    if np.ptp(judged) == 0:
-        return 0.0
-    together = float(np.mean((labels - labels.mean()) * (seen - seen.mean())))
-    weight = together / ((1 + len(labels) / len(unseen)) * float(judged.var(ddof=1)))
-    return min(1.0, max(0.0, weight))
-
-
-def _ppi(
-    labels: npt.NDArray[np.float64], seen: npt.NDArray[np.float64], unseen: npt.NDArray[np.float64], weight: float
-) -> PpiEstimate:
-    trusted, rest = weight * unseen, labels - weight * seen
-    point = float(trusted.mean() + rest.mean())
-    half = _Z95 * math.sqrt(float(trusted.var()) / len(trusted) + float(rest.var()) / len(rest))
-    return PpiEstimate(point, Interval(point - half, point + half), weight)
-
 
 @dataclass(frozen=True, slots=True)
 class JudgeErrors:
-    """How a judge did on what people had labelled: of ``human_pass`` it passed ``judge_pass``, and so for the fails.
+    """The confusion counts of a judge on labelled outputs.
+
+    Of ``human_pass`` outputs that humans passed the judge passed ``judge_pass``; of ``human_fail`` outputs that they
+    failed it failed ``judge_fail``.
 
     Raises:
         ValueError: a count is negative, not whole or larger than its total, or a total is 0.
@@ -105,7 +50,7 @@ class JudgeErrors:
     judge_fail: int
 
     def __post_init__(self) -> None:
-        """Refuse counts that nobody can have counted."""
+        """Check the counts."""
         check_counts(1, human_pass=self.human_pass, human_fail=self.human_fail)
         check_counts(judge_pass=self.judge_pass, judge_fail=self.judge_fail)
         check_within("judge_pass", self.judge_pass, 0, self.human_pass)
@@ -113,32 +58,32 @@ class JudgeErrors:
 
     @property
     def tpr(self) -> float:
-        """The share of the human passes that it passed."""
+        """The true positive rate: the share of the human passes that the judge passed."""
         return self.judge_pass / self.human_pass
 
     @property
     def tnr(self) -> float:
-        """The share of the human fails that it failed."""
+        """The true negative rate: the share of the human fails that the judge failed."""
         return self.judge_fail / self.human_fail
 
     @property
     def tpr_lower(self) -> float:
-        """The lower end of Wilson's 95 % interval."""
+        """The lower limit of Wilson's 95 % interval of ``tpr``."""
         return wilson_interval(self.judge_pass, self.human_pass).lower
 
     @property
     def tnr_lower(self) -> float:
-        """The lower end of Wilson's 95 % interval."""
+        """The lower limit of Wilson's 95 % interval of ``tnr``."""
         return wilson_interval(self.judge_fail, self.human_fail).lower
 
     @property
     def youden(self) -> float:
-        """``J = TPR + TNR - 1``: 1 for a judge that never errs, 0 for one that tells nothing."""
+        """Youden's index ``J = TPR + TNR - 1``: 1 for a judge without errors, 0 for one no better than chance."""
         return self.tpr + self.tnr - 1
 
     @property
     def youden_lower(self) -> float:
-        """The lower 95 % bound of ``youden``, by the squares of Wilson's (Newcombe 1998)."""
+        """The lower 95 % limit of ``youden``, by square-and-add of Wilson's limits (Newcombe 1998)."""
         return self.youden - math.hypot(self.tpr - self.tpr_lower, self.tnr - self.tnr_lower)
 
 
@@ -146,8 +91,8 @@ class JudgeErrors:
 class JudgedRate:
     """A corrected pass rate, from 0 to 1; ``lower`` is one-sided, ``interval`` two-sided, both at 95 %.
 
-    ``unclipped`` outside of [0, ``max_rate``] indicates error rates other than those on the labels;
-    ``max_rate`` is the share of the run that was not decided against by rules.
+    ``max_rate`` is the share of cases that no rule failed. ``unclipped`` outside of [0, ``max_rate``] is a sign that
+    the judge's error rates in this run differ from those on the labels.
     """
 
     value: float
@@ -160,22 +105,22 @@ class JudgedRate:
 def judged_rate(*, n: float, passed: float, refused: float, errors: JudgeErrors) -> JudgedRate:
     """Correct the pass rate of a run for the errors of its judge.
 
-    With ``w = passed + refused``, the share that the judge decided, the rate is ``(passed - (1 - TNR) w) / J``. Its
-    interval is that of Lee et al. (smoothed rates, and a shift), with the share that rules decide as uncertain as the
-    rest: cases fall into passed, refused and missed by rules as they come. Taken as fixed, that share would leave the
-    lower bound of a run of which rules decide half a coverage of 78 to 84 % (n = 200 and 500). For a judge
-    that never errs the interval is near that of Agresti and Coull.
+    Rogan-Gladen: with ``w = passed + refused``, the share that the judge decided, the rate is
+    ``(passed - (1 - TNR) w) / J``. The interval is that of Lee et al. (smoothed rates and a shift), extended by the
+    delta method: the share that rules decide is random as well. Treated as fixed, it would reduce the coverage of the
+    lower bound to 78 to 84 % if rules decide half of the run (n = 200 and 500). For a judge without errors the
+    interval is close to that of Agresti and Coull.
 
-    The lower bound is never above the exact one of a run in which all is good that rules have not missed: a judge that
-    passes more than its errors allow proves no more than that.
+    The lower bound is at most the exact bound for a run in which every case passes that no rule failed. Otherwise a
+    judge that passes more than its error rates allow would raise the bound.
 
     Args:
-        n: cases of the run, or what they are worth in independent ones.
-        passed: the share of them that passed.
-        refused: the share that the judge alone failed.
-        errors: how the judge errs.
+        n: Number of cases, or their effective number.
+        passed: Share of them that passed.
+        refused: Share that only the judge failed.
+        errors: Error rates of the judge.
 
-    Source: Rogan & Gladen 1978; Lee et al. 2025; the delta method for the share that rules decide.
+    Source: Rogan & Gladen 1978; Lee et al. 2025.
 
     Raises:
         ValueError: ``n`` is not positive, the shares do not lie in [0, 1] together, or the judge is not better than
@@ -197,12 +142,12 @@ def judged_rate(*, n: float, passed: float, refused: float, errors: JudgeErrors)
 
 
 def _lee(n: float, passed: float, refused: float, errors: JudgeErrors, z: float) -> tuple[float, float]:
-    """Return the two limits that lie ``z`` standard errors away, cut at 0 and 1."""
+    """Return the limits of Lee et al. at ``z`` standard errors, clipped to [0, 1]."""
     tpr, tnr = (errors.judge_pass + 1) / (errors.human_pass + 2), (errors.judge_fail + 1) / (errors.human_fail + 2)
     youden = tpr + tnr - 1
-    if youden <= 0:  # so few labels of one class that smoothing them leaves nothing
+    if youden <= 0:  # possible with few labels of one class, because of the smoothing
         return 0.0, 1.0
-    total = n + z * z
+    total = n + z * z  # Agresti and Coull's smoothing of the run, add-one smoothing of the labels
     share = (n * passed + z * z / 2) / total
     refusals = (1 - share) * (refused / (1 - passed) if passed < 1 else 1.0)
     max_rate = share + refusals
@@ -219,14 +164,80 @@ def _ratio(square: float, root: float) -> float:
     return square / root if root else 0.0
 
 
+_Z95 = upper_z(0.025)
+
+_FEWEST = 2
+
+
+@dataclass(frozen=True, slots=True)
+class PpiEstimate:
+    """A mean with its 95 % interval; ``weight`` (lambda, 0 to 1) is the weight of the judge's scores."""
+
+    point: float
+    ci95: Interval
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class PpiMean:
+    """The PPI estimate (``ppi_lambda1``, weight 1) and the PPI++ estimate, whose weight minimises the variance."""
+
+    ppi_lambda1: PpiEstimate
+    ppi_plus_plus: PpiEstimate
+
+
+def ppi_mean(human: Numbers, judge_labelled: Numbers, judge_unlabelled: Numbers) -> PpiMean:
+    """Estimate the mean human score of a run from n randomly chosen labelled cases and a judge's scores on all cases.
+
+    Values are in [-1, 1]: passes, scores, or differences of two systems. The interval is normal. Below 10 human fails
+    its coverage is too low (90 % at a rate of .95): use Clopper-Pearson on the labels alone. Shapes: (n,), (n,), (N,);
+    n and N at least 2. Source: Angelopoulos et al. 2023 (PPI, PPI++).
+
+    Raises:
+        ValueError: fewer than two cases on either side, unequal lengths, or a value that is NaN or outside [-1, 1].
+
+    """
+    check_same_length(human=human, judge_labelled=judge_labelled)
+    labels = as_numbers("human", human, -1.0, 1.0)
+    seen = as_numbers("judge_labelled", judge_labelled, -1.0, 1.0)
+    unseen = as_numbers("judge_unlabelled", judge_unlabelled, -1.0, 1.0)
+    for name, values in (("human", labels), ("judge_unlabelled", unseen)):
+        if len(values) < _FEWEST:
+            raise ValueError(
+                f"{name} must contain at least {_FEWEST} values, got {len(values)}: one value has no variance"
+            )
+    return PpiMean(_ppi(labels, seen, unseen, 1.0), _ppi(labels, seen, unseen, _best_weight(labels, seen, unseen)))
+
+
+def _best_weight(
+    labels: npt.NDArray[np.float64], seen: npt.NDArray[np.float64], unseen: npt.NDArray[np.float64]
+) -> float:
+    """Return the lambda that minimises the variance of the estimate; 0 if all judge scores are equal."""
+    judged = np.concatenate((seen, unseen))
+    if np.ptp(judged) == 0:
+        return 0.0
+    together = float(np.mean((labels - labels.mean()) * (seen - seen.mean())))
+    weight = together / ((1 + len(labels) / len(unseen)) * float(judged.var(ddof=1)))
+    return min(1.0, max(0.0, weight))
+
+
+def _ppi(
+    labels: npt.NDArray[np.float64], seen: npt.NDArray[np.float64], unseen: npt.NDArray[np.float64], weight: float
+) -> PpiEstimate:
+    trusted, rest = weight * unseen, labels - weight * seen
+    point = float(trusted.mean() + rest.mean())
+    half = _Z95 * math.sqrt(float(trusted.var()) / len(trusted) + float(rest.var()) / len(rest))
+    return PpiEstimate(point, Interval(point - half, point + half), weight)
+
+
 _CLIP = 1e-15
 
 
 @dataclass(frozen=True, slots=True)
 class CalibrationErrors:
-    """How well probabilities of a pass agree with what humans say; 0 is best for all three errors.
+    """Errors of predicted pass probabilities on human labels; 0 is best for all three.
 
-    ``log_loss`` is in nats. ``isotonic`` holds one rate per case: the rising step function that fits the labels best.
+    ``log_loss`` is in nats. ``isotonic`` contains one rate per case: the isotonic regression of the labels.
     """
 
     brier: float
@@ -236,11 +247,11 @@ class CalibrationErrors:
 
 
 def calibration_errors(prob: Numbers, human: Numbers, bins: int = 10) -> CalibrationErrors:
-    """Hold n probabilities of a pass against human labels: passed (1) or failed (0).
+    """Compare n predicted pass probabilities with human labels: passed (1) or failed (0).
 
-    Brier ``mean((p - y)²)``; log loss with probabilities kept 1e-15 away from 0 and 1; the expected calibration error
-    over ``bins`` bins of equal width, closed above (the first one also below), weighted by their cases. Shapes: (n,),
-    (n,). Source: Brier 1950; Naeini et al. 2015; Zadrozny & Elkan 2002 for the isotonic fit.
+    Brier score ``mean((p - y)²)``; log loss with probabilities clipped 1e-15 away from 0 and 1; expected calibration
+    error over ``bins`` bins of equal width, closed above (the first one also below), weighted by their cases.
+    Shapes: (n,), (n,). Source: Brier 1950; Naeini et al. 2015; Zadrozny & Elkan 2002 for the isotonic fit.
 
     Raises:
         ValueError: no case, unequal lengths, a probability that is NaN or outside [0, 1], a label other than 0 and 1,
@@ -261,7 +272,7 @@ def calibration_errors(prob: Numbers, human: Numbers, bins: int = 10) -> Calibra
 
 
 def _isotonic(scores: npt.NDArray[np.float64], labels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    from scipy import optimize  # noqa: PLC0415 - 0.2 s
+    from scipy import optimize  # noqa: PLC0415 - the import takes 0.2 s
 
     _, places, counts = np.unique(scores, return_inverse=True, return_counts=True)
     rates = np.bincount(places, weights=labels) / counts
@@ -271,7 +282,7 @@ def _isotonic(scores: npt.NDArray[np.float64], labels: npt.NDArray[np.float64]) 
 
 @dataclass(frozen=True, slots=True)
 class ThresholdYouden:
-    """The threshold with the largest ``youden = TPR - FPR``, and the area under the ROC curve of the scores."""
+    """The threshold with the largest ``youden = TPR - FPR``, and the area under the ROC curve (``auc``)."""
 
     threshold: float
     youden: float
@@ -280,7 +291,7 @@ class ThresholdYouden:
 
 @dataclass(frozen=True, slots=True)
 class ThresholdCost:
-    """The threshold with the least ``cost`` over the labelled cases, in the unit of the two costs."""
+    """The threshold with the lowest total ``cost`` on the labelled cases, in the unit of the two costs."""
 
     threshold: float
     cost: float
@@ -288,7 +299,7 @@ class ThresholdCost:
 
 @dataclass(frozen=True, slots=True)
 class ThresholdFixedSpecificity:
-    """The threshold with the largest ``tpr`` among those whose ``tnr`` is high enough."""
+    """The threshold with the largest ``tpr`` among those with a sufficient ``tnr``."""
 
     threshold: float
     tpr: float
@@ -296,9 +307,10 @@ class ThresholdFixedSpecificity:
 
 
 def threshold_youden(scores: Numbers, human: Numbers) -> ThresholdYouden:
-    """Choose the threshold that separates the human passes (1) from the fails (0) best.
+    """Choose the threshold with the largest Youden index, TPR - FPR; a score passes at or above it.
 
-    Shapes: (n,), (n,). Source: Youden 1950; Hanley & McNeil 1982 for the area.
+    Ties go to the highest threshold. ``human`` contains passes (1) and fails (0). Shapes: (n,), (n,). Source: Youden
+    1950; Hanley & McNeil 1982 for the area.
 
     Raises:
         ValueError: no case, unequal lengths, a score that is NaN or infinite, a label other than 0 and 1, or labels of
@@ -306,7 +318,7 @@ def threshold_youden(scores: Numbers, human: Numbers) -> ThresholdYouden:
 
     """
     curve = _curve(scores, human)
-    separated = curve.right * curve.fails - curve.wrong * curve.passes  # whole numbers, so that ties are ties
+    separated = curve.right * curve.fails - curve.wrong * curve.passes  # whole numbers, so that ties are exact
     best = int(np.argmax(separated))
     cells = curve.passes * curve.fails
     area = np.sum(np.diff(curve.wrong) * (curve.right[1:] + curve.right[:-1])) / 2
@@ -314,7 +326,7 @@ def threshold_youden(scores: Numbers, human: Numbers) -> ThresholdYouden:
 
 
 def threshold_cost(scores: Numbers, human: Numbers, cost_false_pass: float, cost_false_fail: float) -> ThresholdCost:
-    """Choose the threshold with the least ``cost_false_pass * FP + cost_false_fail * FN``.
+    """Choose the threshold with the lowest ``cost_false_pass * FP + cost_false_fail * FN``.
 
     Shapes: (n,), (n,); both costs in one unit. Source: Elkan 2001.
 
@@ -333,9 +345,10 @@ def threshold_cost(scores: Numbers, human: Numbers, cost_false_pass: float, cost
 def threshold_fixed_specificity(
     scores: Numbers, human: Numbers, specificity: float = 0.9
 ) -> ThresholdFixedSpecificity:
-    """Choose the threshold with the largest TPR whose TNR is ``specificity`` or more: a false pass is what hurts.
+    """Choose the threshold with the largest TPR among those with a TNR of at least ``specificity``.
 
-    Infinity always qualifies, with a TPR of 0. Shapes: (n,), (n,).
+    The default for gates, where a false pass is the costly error. Infinity always qualifies, with a TPR of 0.
+    Shapes: (n,), (n,).
 
     Raises:
         ValueError: as `threshold_youden`, or ``specificity`` is not from 0 to 1.
@@ -353,7 +366,7 @@ def threshold_fixed_specificity(
 
 @dataclass(frozen=True, slots=True)
 class _Curve:
-    """The candidates from the highest down, and how many human passes and fails each of them passes."""
+    """Candidate thresholds in decreasing order, with the human passes (``right``) and fails (``wrong``) above each."""
 
     thresholds: npt.NDArray[np.float64]
     right: npt.NDArray[np.float64]

@@ -1,4 +1,7 @@
-"""Refuse numbers that no estimator can use, by name and value."""
+"""Argument checks, quantiles and bisection, shared by the estimators.
+
+A failed check raises a ``ValueError`` that names the argument, its value and the allowed range.
+"""
 
 from __future__ import annotations
 
@@ -13,46 +16,46 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Numbers = Sequence[float] | npt.NDArray[np.float64]
-"""One number per case (or cluster), in case order."""
+"""One number per case (or cluster), in case order, shape (n,)."""
 
 
 def check_inside(name: str, value: float, low: float, high: float) -> None:
-    """Require ``low < value < high``; NaN is refused.
+    """Check that ``low < value < high``; NaN fails.
 
     Raises:
-        ValueError: names the argument, its value and the open range.
+        ValueError: ``value`` is outside the open range.
 
     """
     if not low < value < high:
-        raise ValueError(f"{name} must lie strictly between {low:g} and {high:g}, got {value}")
+        raise ValueError(f"{name} must be strictly between {low:g} and {high:g}, got {value}")
 
 
 def check_within(name: str, value: float, low: float, high: float) -> None:
-    """Require ``low <= value <= high``; NaN is refused.
+    """Check that ``low <= value <= high``; NaN fails.
 
     Raises:
-        ValueError: names the argument, its value and the closed range.
+        ValueError: ``value`` is outside the closed range.
 
     """
     if not low <= value <= high:
-        raise ValueError(f"{name} must lie from {low:g} to {high:g}, got {value}")
+        raise ValueError(f"{name} must be from {low:g} to {high:g}, got {value}")
 
 
 def check_alpha(alpha: float, name: str = "alpha") -> None:
-    """Require a one-sided level in (0, 0.5).
+    """Check that a one-sided significance level is in (0, 0.5).
 
     Raises:
-        ValueError: ``alpha`` is outside; names it.
+        ValueError: ``alpha`` is outside.
 
     """
     check_inside(name, alpha, 0.0, 0.5)
 
 
 def check_margin(margin: float | None) -> None:
-    """Require no margin at all, or one in (0, 1): a share of the cases, not percentage points.
+    """Check that a margin is None or in (0, 1): a share of the cases, not percentage points.
 
     Raises:
-        ValueError: ``margin`` is outside; names it.
+        ValueError: ``margin`` is outside.
 
     """
     if margin is not None:
@@ -60,10 +63,10 @@ def check_margin(margin: float | None) -> None:
 
 
 def check_counts(fewest: int = 0, /, **counts: float) -> None:
-    """Require whole numbers, none of them below ``fewest``.
+    """Check that every count is a whole number of at least ``fewest``.
 
     Raises:
-        ValueError: names the first count that is not one.
+        ValueError: a count is not; names the first one.
 
     """
     for name, value in counts.items():
@@ -73,19 +76,19 @@ def check_counts(fewest: int = 0, /, **counts: float) -> None:
 
 
 def check_rate(passes: float, n: float) -> None:
-    """Require ``passes`` of ``n`` to be a rate; both may be fractional, as an effective n is.
+    """Check that ``passes`` of ``n`` is a rate. Both may be fractional, as an effective n is.
 
     Raises:
         ValueError: ``n`` is not positive and finite, or ``passes`` is not from 0 to ``n``.
 
     """
     if not 0 < n < np.inf:
-        raise ValueError(f"n must be positive and finite, got {n}: there is no interval without cases")
+        raise ValueError(f"n must be positive and finite, got {n}: an interval needs at least one case")
     check_within("passes", passes, 0, n)
 
 
 def check_table(*, both_pass: int, losses: int, gains: int, both_fail: int) -> int:
-    """Require a two by two table of pairs and return its number of pairs.
+    """Check a two by two table of pairs and return its number of pairs.
 
     Raises:
         ValueError: a count is negative, not whole or NaN, or there is no pair.
@@ -101,7 +104,9 @@ def check_table(*, both_pass: int, losses: int, gains: int, both_fail: int) -> i
 def as_numbers(
     name: str, values: Numbers, low: float, high: float | npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """Return ``values`` as a float array of shape (n,), n >= 1, all from ``low`` to ``high`` (one, or one for each).
+    """Return ``values`` as a float array of shape (n,), n >= 1, all from ``low`` to ``high``.
+
+    ``high`` is one limit for all values, or an array with one for each.
 
     Raises:
         ValueError: not one-dimensional, empty, or a value is NaN or out of range; names the first one.
@@ -120,10 +125,10 @@ def as_numbers(
 def as_whole_numbers(
     name: str, values: Numbers, low: float, high: float | npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """Return ``as_numbers``, all of them whole.
+    """Return ``values`` as `as_numbers` does, and check that all are whole numbers.
 
     Raises:
-        ValueError: as there, or a value has a fraction; names the first one.
+        ValueError: as `as_numbers`, or a value has a fraction; names the first one.
 
     """
     array = as_numbers(name, values, low, high)
@@ -134,7 +139,7 @@ def as_whole_numbers(
 
 
 def as_finite(name: str, values: Numbers, fewest: int = 1) -> npt.NDArray[np.float64]:
-    """Return ``values`` of any unit as a float array of shape (n,), n >= ``fewest``.
+    """Return finite ``values`` of any unit as a float array of shape (n,), n >= ``fewest``.
 
     Raises:
         ValueError: not one-dimensional, too few, or a value is NaN or infinite; names the first one.
@@ -150,10 +155,10 @@ def as_finite(name: str, values: Numbers, fewest: int = 1) -> npt.NDArray[np.flo
 
 
 def check_same_length(**columns: Sequence[object] | npt.NDArray[np.float64]) -> None:
-    """Require columns of one table: the same number of rows in each.
+    """Check that columns have the same length.
 
     Raises:
-        ValueError: names the columns and their lengths.
+        ValueError: lengths differ; names the columns and their lengths.
 
     """
     lengths = {name: len(column) for name, column in columns.items()}
@@ -172,41 +177,46 @@ def as_labels(name: str, values: Numbers) -> npt.NDArray[np.float64]:
 
 
 def as_both_labels(name: str, values: Numbers) -> npt.NDArray[np.float64]:
-    """Return ``as_labels``, of which at least one is a pass and at least one a fail.
+    """Return labels as `as_labels` does, and check that there is a pass and a fail among them.
 
     Raises:
-        ValueError: as there, or all of them are the same.
+        ValueError: as `as_labels`, or all labels are the same.
 
     """
     labels = as_labels(name, values)
     passes = int(labels.sum())
     if passes in (0, len(labels)):
-        raise ValueError(f"{name} must hold passes and fails, got {passes} passes of {len(labels)}: label both kinds")
+        raise ValueError(
+            f"{name} must contain passes and fails, got {passes} passes of {len(labels)}: label cases of both classes"
+        )
     return labels
 
 
 BISECTION_STEPS = 60
-"""Halvings of an interval of width 2 until it is below 2e-18, finer than any float near 1."""
+"""An interval of width 2 is below 2e-18 after 60 halvings, finer than any float near 1."""
 
 ROUNDING = 1e-9
-"""Below this, differences of scores are rounding errors of their means, not differences."""
+"""Differences of mean scores below this are rounding errors."""
 
 
 def upper_z(alpha: float) -> float:
-    """Return the z that a standard normal exceeds with probability ``alpha``."""
-    # through the lower tail: 1 - alpha would lose digits for a small alpha
+    """Return the upper ``alpha`` quantile of the standard normal distribution."""
+    # by symmetry from the lower tail: 1 - alpha loses digits for a small alpha
     return float(-special.ndtri(alpha))
 
 
 def upper_t(alpha: float, df: float) -> float:
-    """Return the t that Student's distribution with ``df`` degrees of freedom exceeds with probability ``alpha``."""
+    """Return the upper ``alpha`` quantile of Student's t with ``df`` degrees of freedom."""
     return float(-special.stdtrit(df, alpha))
 
 
 def binomial_tail(
     successes: npt.ArrayLike, trials: npt.ArrayLike, rate: float | npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """Return ``P(X >= successes)`` for ``X ~ Binomial(trials, rate)``, elementwise, accurate far into the tail."""
+    """Return ``P(X >= successes)`` for ``X ~ Binomial(trials, rate)``, elementwise.
+
+    By the regularised incomplete beta function, which stays accurate far into the tail.
+    """
     x, n = np.asarray(successes, dtype=np.float64), np.asarray(trials, dtype=np.float64)
     tail = special.betainc(np.maximum(x, 1), np.maximum(n - x + 1, 1), rate)
     certain_or_impossible = np.where(x <= 0, 1.0, 0.0)
@@ -214,9 +224,9 @@ def binomial_tail(
 
 
 def bisect(holds: Callable[[float], bool], inside: float, outside: float) -> float:
-    """Return the point furthest from ``inside`` at which ``holds`` is still seen to be true.
+    """Return the boundary between ``inside``, where ``holds`` is true, and ``outside``, where it is false.
 
-    ``holds`` is true at ``inside``, false at ``outside``, and changes once between them.
+    ``holds`` changes once between the two; the returned point is on the true side.
     """
     for _ in range(BISECTION_STEPS):
         middle = (inside + outside) / 2

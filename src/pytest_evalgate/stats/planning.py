@@ -1,4 +1,8 @@
-"""How many pairs a drop needs to be seen, and which drop a number of pairs can see."""
+"""Power analysis: sample sizes, minimum detectable effects and power of the paired tests.
+
+The first half is for the mid-p McNemar test (one trial a case), the second for Student's t test (several trials,
+graded scores, clusters). Levels ``alpha_one_sided`` are one-sided; drops and discordances are shares of the pairs.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +28,13 @@ from pytest_evalgate.stats.paired import midp
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+MAX_NONCENTRALITY = 1e9
+"""Upper limit of the noncentrality: scipy's ``nctdtr`` gives no answer above it, and the power is 1 there."""
+
 
 @dataclass(frozen=True, slots=True)
 class SampleSize:
-    """Pairs needed (``n`` is ``n_formula`` rounded up) and the true power of the mid-p test with that many."""
+    """Pairs needed (``n`` is ``n_formula`` rounded up) and the exact power of the mid-p test with ``n`` pairs."""
 
     n_formula: float
     n: int
@@ -36,10 +43,10 @@ class SampleSize:
 
 @dataclass(frozen=True, slots=True)
 class DetectableDrop:
-    """The smallest drop, as a share, that is seen with the power asked for.
+    """The minimum detectable effect: the smallest drop, as a share, that is detected with the given power.
 
-    Where it is not ``reachable``, not even losses alone would be seen; ``mde`` is then the discordance itself.
-    ``mde_simple`` is the short form, from above.
+    If it is not ``reachable``, not even losses alone would be detected, and ``mde`` is the discordance.
+    ``mde_simple`` is the short formula, an upper estimate.
     """
 
     mde: float
@@ -47,11 +54,28 @@ class DetectableDrop:
     reachable: bool
 
 
-def mcnemar_sample_size(p_loss: float, p_gain: float, alpha_one_sided: float = 0.05, power: float = 0.8) -> SampleSize:
-    """Return the number of pairs at which a true drop ``p_loss - p_gain`` is found with ``power``.
+@dataclass(frozen=True, slots=True)
+class MeanSampleSize:
+    """Pairs needed by Student's t test (``n`` is ``n_t`` rounded up) and by the normal approximation."""
 
-    ``p_loss`` and ``p_gain`` are the shares of all pairs that are lost and gained. Source: Connor 1987; the power of
-    the mid-p test is summed over the binomial distributions of discordant pairs and of losses among them.
+    n_t: float
+    n_normal: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class VarianceTrials:
+    """The variance of the mean change, and the number of trials beyond which more trials hardly reduce it."""
+
+    var_delta: float
+    trials_worthwhile: float
+
+
+def mcnemar_sample_size(p_loss: float, p_gain: float, alpha_one_sided: float = 0.05, power: float = 0.8) -> SampleSize:
+    """Return the number of pairs at which a true drop ``p_loss - p_gain`` is detected with ``power``.
+
+    ``p_loss`` and ``p_gain`` are the shares of all pairs that are lost and gained. The power of the mid-p test is
+    exact: summed over the numbers of discordant pairs and of losses among them. Source: Connor 1987.
 
     Raises:
         ValueError: a share is outside [0, 1], ``p_loss`` does not exceed ``p_gain``, together they exceed 1,
@@ -70,7 +94,7 @@ def mcnemar_sample_size(p_loss: float, p_gain: float, alpha_one_sided: float = 0
 
 
 def mde_mcnemar(n: int, discordance: float, alpha_one_sided: float = 0.05, power: float = 0.8) -> DetectableDrop:
-    """Return the smallest drop that ``n`` pairs show with ``power`` where a share ``discordance`` of them differs.
+    """Return the minimum detectable effect of ``n`` pairs of which a share ``discordance`` differs.
 
     Source: Connor 1987, solved for the drop.
 
@@ -95,11 +119,11 @@ def mde_mcnemar(n: int, discordance: float, alpha_one_sided: float = 0.05, power
 
 
 def mde_with_flips(n: int, flips: float, alpha_one_sided: float = 0.05, power: float = 0.8) -> float | None:
-    """Return the smallest drop that ``n`` pairs show with ``power`` on top of what flips in identical runs.
+    """Return the minimum detectable effect of ``n`` pairs when a share ``flips`` of them differs in identical runs.
 
-    Where a share ``flips`` of the pairs differs anyway, half of them as losses, a drop adds its size in losses. Unlike
-    ``mde_mcnemar`` the discordance grows with the drop, so that small sets have an answer too; None where not even the
-    loss of all that is left would be seen. Source: Connor 1987 with the discordance ``flips + drop``, solved for it.
+    Half of the flips are losses, and a drop adds its size in losses. Unlike in `mde_mcnemar` the discordance grows
+    with the drop, so small sets have an answer as well. None if not even the loss of all other pairs would be
+    detected. Source: Connor 1987 with the discordance ``flips + drop``, solved for the drop.
 
     Raises:
         ValueError: ``n`` is not a whole number above 0, ``flips`` is outside [0, 1), ``alpha_one_sided`` outside
@@ -118,11 +142,10 @@ def mde_with_flips(n: int, flips: float, alpha_one_sided: float = 0.05, power: f
 
 
 def mcnemar_power(n: int, p_loss: float, p_gain: float, alpha_one_sided: float = 0.05) -> float:
-    """Return the exact chance that the mid-p test rejects with ``n`` pairs.
+    """Return the exact power of the mid-p McNemar test with ``n`` pairs.
 
-    ``p_loss`` and ``p_gain`` are the true shares of all pairs that are lost and gained. Where they are equal nothing
-    has changed, and the chance is that of a false alarm. Source: the binomial distributions of discordant pairs and of
-    losses among them, summed.
+    ``p_loss`` and ``p_gain`` are the true shares of all pairs that are lost and gained. If they are equal, the result
+    is the false alarm rate. Source: the binomial distributions of discordant pairs and of losses among them, summed.
 
     Raises:
         ValueError: ``n`` is not a whole number above 0, a share is outside [0, 1], together they exceed 1, or
@@ -140,11 +163,10 @@ def mcnemar_power(n: int, p_loss: float, p_gain: float, alpha_one_sided: float =
 def not_proven_sample_size(
     discordance: float, margin: float, alpha_one_sided: float = 0.05, power: float = 0.8
 ) -> int:
-    """Return the pairs at which a candidate that did not change is proven to have dropped by less than ``margin``.
+    """Return the pairs at which non-inferiority within ``margin`` is shown for an unchanged candidate with ``power``.
 
-    With probability ``power``, where a share ``discordance`` of the pairs differs between identical runs: what
-    ``fail_on = "not_proven"`` asks for. Source: ``(z_alpha + z_power)² discordance / margin²``, Connor 1987 at no
-    change.
+    A share ``discordance`` of the pairs differs between identical runs. Gates with ``fail_on = "not_proven"`` need
+    this many. Source: ``(z_alpha + z_power)² discordance / margin²``, Connor 1987 at no change.
 
     Raises:
         ValueError: ``discordance`` is not in (0, 1], ``margin`` is outside (0, 1), ``alpha_one_sided`` outside
@@ -156,20 +178,14 @@ def not_proven_sample_size(
     return math.ceil((sum(_quantiles(alpha_one_sided, power)) / margin) ** 2 * discordance)
 
 
-def _quantiles(alpha: float, power: float) -> tuple[float, float]:
-    check_alpha(alpha, "alpha_one_sided")
-    check_inside("power", power, math.nextafter(0.5, 0.0), 1.0)  # 0.5 itself is allowed
-    return upper_z(alpha), upper_z(1 - power)
-
-
 def _reach(drop: float, discordance: float, z_alpha: float, z_power: float) -> float:
-    """Return ``drop * sqrt(n)`` at the n that Connor's formula asks for."""
+    """Return ``drop * sqrt(n)`` at the ``n`` of Connor's formula."""
     return z_alpha * math.sqrt(discordance) + z_power * math.sqrt(max(0.0, discordance - drop * drop))
 
 
 def _exact_power(n: int, p_loss: float, discordance: float, alpha: float) -> float:
     spread = math.sqrt(n * discordance * (1 - discordance))
-    # ten standard deviations and 50 pairs leave out less than 1e-12 of the distribution
+    # less than 1e-12 of the distribution is beyond ten standard deviations and 50 pairs
     least, most = (n * discordance + sign * (10 * spread + 50) for sign in (-1, 1))
     discordant = np.arange(max(0, math.floor(least)), min(n, math.ceil(most)) + 1)
     chance = binomial_tail(discordant, n, discordance) - binomial_tail(discordant + 1, n, discordance)
@@ -178,7 +194,7 @@ def _exact_power(n: int, p_loss: float, discordance: float, alpha: float) -> flo
 
 
 def _fewest_rejected(discordant: npt.NDArray[np.int_], alpha: float) -> npt.NDArray[np.int_]:
-    """Return the fewest losses that the mid-p test rejects, for each number of discordant pairs; one more if none."""
+    """Return the fewest losses that the mid-p test rejects for each number of discordant pairs, or one more."""
     accepted, rejected = np.zeros_like(discordant), discordant + 1
     while np.any(rejected - accepted > 1):
         middle = (accepted + rejected) // 2
@@ -187,34 +203,13 @@ def _fewest_rejected(discordant: npt.NDArray[np.int_], alpha: float) -> npt.NDAr
     return rejected
 
 
-MAX_NONCENTRALITY = 1e9
-"""A drop of this many standard errors is never missed; scipy's noncentral t knows no larger ones."""
-
-
-@dataclass(frozen=True, slots=True)
-class MeanSampleSize:
-    """Pairs needed by Student's test (``n`` is ``n_t`` rounded up) and by the normal approximation."""
-
-    n_t: float
-    n_normal: float
-    n: int
-
-
-@dataclass(frozen=True, slots=True)
-class VarianceTrials:
-    """The variance of the mean change, and the number of trials from which on more of them hardly lower it."""
-
-    var_delta: float
-    trials_worthwhile: float
-
-
 def paired_mean_sample_size(
     sd: float, delta: float, alpha_one_sided: float = 0.05, power: float = 0.8
 ) -> MeanSampleSize:
-    """Return the number of pairs at which a true drop ``delta`` of the mean is found with ``power``.
+    """Return the number of pairs at which a true drop ``delta`` of the mean is detected with ``power``.
 
     ``sd`` is the standard deviation of the differences of single pairs, ``delta`` the size of the drop, above 0.
-    Source: the noncentral t distribution, solved for n (at least 2); ``((z_alpha + z_power) sd / delta)²``.
+    Source: the noncentral t distribution, solved for n (at least 2); normal: ``((z_alpha + z_power) sd / delta)²``.
 
     Raises:
         ValueError: ``sd`` or ``delta`` is not positive and finite, ``alpha_one_sided`` is outside (0, 0.5) or
@@ -223,12 +218,12 @@ def paired_mean_sample_size(
     """
     check_inside("sd", sd, 0.0, math.inf)
     check_inside("delta", delta, 0.0, math.inf)
-    _check_levels(alpha_one_sided, power)
+    z_alpha, z_power = _quantiles(alpha_one_sided, power)
 
     def too_few(n: float) -> bool:
         return _power(delta * math.sqrt(n) / sd, n - 1, alpha_one_sided) < power
 
-    n_normal = ((upper_z(alpha_one_sided) + upper_z(1 - power)) * sd / delta) ** 2
+    n_normal = ((z_alpha + z_power) * sd / delta) ** 2
     enough = 2.0
     while too_few(enough):
         enough *= 2
@@ -237,7 +232,7 @@ def paired_mean_sample_size(
 
 
 def mean_power(drop: float, se: float, df: int, alpha_one_sided: float = 0.05) -> float:
-    """Return the chance that Student's test finds a true ``drop`` of the mean, given its standard error.
+    """Return the power of Student's t test for a true ``drop`` of the mean, given its standard error.
 
     ``df`` is the number of pairs, or of clusters, less one. Source: the noncentral t distribution.
 
@@ -254,7 +249,7 @@ def mean_power(drop: float, se: float, df: int, alpha_one_sided: float = 0.05) -
 
 
 def mde_mean(se: float, df: int, alpha_one_sided: float = 0.05, power: float = 0.8) -> float:
-    """Return the smallest drop of the mean that Student's test finds with ``power``, given its standard error.
+    """Return the minimum detectable effect of Student's t test, given the standard error of the mean.
 
     ``df`` is the number of pairs, or of clusters, less one. Example: 30 clusters and 300 pairs that differ by 0.4,
     with an intraclass correlation of 0.2: ``mde_mean(sqrt(variance_clusters(0.16, 300, 30, 0.2)), 29)`` is 0.098.
@@ -267,19 +262,35 @@ def mde_mean(se: float, df: int, alpha_one_sided: float = 0.05, power: float = 0
     """
     check_inside("se", se, 0.0, math.inf)
     check_counts(1, df=df)
-    _check_levels(alpha_one_sided, power)
+    _quantiles(alpha_one_sided, power)  # checks the levels
     enough = 1.0
     while enough < MAX_NONCENTRALITY and _power(enough, df, alpha_one_sided) < power:
         enough *= 2
     return se * bisect(lambda drop: _power(drop, df, alpha_one_sided) < power, inside=0.0, outside=enough)
 
 
+def _power(noncentrality: float, df: float, alpha: float) -> float:
+    missed = float(special.nctdtr(df, min(noncentrality, MAX_NONCENTRALITY), upper_t(alpha, df)))
+    failed = missed == 1.0 and noncentrality >= MAX_NONCENTRALITY
+    if math.isnan(missed) or failed:
+        raise ValueError(
+            f"the power for alpha {alpha:g} with {df:g} degrees of freedom cannot be computed: use more pairs"
+        )
+    return 1.0 - missed
+
+
+def _quantiles(alpha: float, power: float) -> tuple[float, float]:
+    check_alpha(alpha, "alpha_one_sided")
+    check_inside("power", power, math.nextafter(0.5, 0.0), 1.0)  # 0.5 itself is allowed
+    return upper_z(alpha), upper_z(1 - power)
+
+
 def variance_trials(var_between: float, var_within: float, k: int, n: int) -> VarianceTrials:
     """Return the variance of the mean change of ``n`` cases with ``k`` trials each in both runs.
 
     ``var_between / n + 2 var_within / (n k)``. ``var_between`` is the variance of the true per-case change,
-    ``var_within`` the mean within-case variance of one trial (half of the flip rate of identical runs). Trials lower
-    only the second part, cases both: beyond ``2 var_within / var_between`` trials the first part is the larger one.
+    ``var_within`` the mean within-case variance of one trial (half of the flip rate of identical runs). More trials
+    reduce only the second term, more cases both: beyond ``2 var_within / var_between`` trials the first is larger.
     Source: Miller 2024.
 
     Raises:
@@ -296,7 +307,7 @@ def variance_trials(var_between: float, var_within: float, k: int, n: int) -> Va
 
 
 def variance_clusters(variance: float, n: int, clusters: int, icc: float) -> float:
-    """Return the variance of the mean of ``n`` cases that come in ``clusters`` of about equal size.
+    """Return the variance of the mean of ``n`` cases in ``clusters`` clusters of about equal size.
 
     ``variance / n`` times the design effect ``1 + (n / clusters - 1) icc``. ``variance`` is that of single cases (or
     of their changes), ``icc`` the intraclass correlation within clusters. Source: Kish 1965.
@@ -311,16 +322,3 @@ def variance_clusters(variance: float, n: int, clusters: int, icc: float) -> flo
     check_counts(clusters, n=n)
     check_within("icc", icc, 0.0, 1.0)
     return variance / n * (1 + (n / clusters - 1) * icc)
-
-
-def _check_levels(alpha: float, power: float) -> None:
-    check_alpha(alpha, "alpha_one_sided")
-    check_inside("power", power, math.nextafter(0.5, 0.0), 1.0)  # 0.5 itself is allowed
-
-
-def _power(noncentrality: float, df: float, alpha: float) -> float:
-    missed = float(special.nctdtr(df, min(noncentrality, MAX_NONCENTRALITY), upper_t(alpha, df)))
-    beyond_its_reach = missed == 1.0 and noncentrality >= MAX_NONCENTRALITY
-    if math.isnan(missed) or beyond_its_reach:
-        raise ValueError(f"no power is known for alpha {alpha:g} with {df:g} degrees of freedom: take more pairs")
-    return 1.0 - missed

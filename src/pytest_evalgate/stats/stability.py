@@ -1,4 +1,4 @@
-"""One number per case from several trials: at least one passes, all pass, most pass, the share that passes."""
+"""Repeated trials: aggregates of the trials of a case, flip rates, and false alarms of identical runs."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ if TYPE_CHECKING:
 Aggregate = Literal["mean", "majority", "pass_at_k", "pass_hat_k"]
 
 MAX_TRIALS = 1_000_000
-"""More trials of a case than anybody pays for; a limit so that a wrong column is noticed."""
+"""Upper limit of the trials of one case; a larger value is an input error, such as a wrong column."""
 
 
 @dataclass(frozen=True, slots=True)
 class PassAtK:
-    """The chance that of k trials at least one passes (``pass_at_k``), and that all do (``pass_hat_k``)."""
+    """The probability that at least one of k trials passes (``pass_at_k``), and that all pass (``pass_hat_k``)."""
 
     pass_at_k: float
     pass_hat_k: float
 
 
 def pass_at_k(n: int, c: int, k: int) -> PassAtK:
-    """Estimate from ``c`` passes in ``n`` trials of one case how ``k`` trials of it fare.
+    """Estimate pass@k and pass^k of one case with ``c`` passes in ``n`` trials.
 
-    ``1 - C(n-c, k) / C(n, k)`` and ``C(c, k) / C(n, k)``, both without bias. For ``pass_hat_k`` take ``n >= 2 k``.
+    Unbiased: ``1 - C(n-c, k) / C(n, k)`` and ``C(c, k) / C(n, k)``. For ``pass_hat_k`` use ``n >= 2 k``.
     Source: Chen et al. 2021; Yao et al. 2024.
 
     Raises:
@@ -60,10 +60,10 @@ def pass_at_k(n: int, c: int, k: int) -> PassAtK:
 
 
 def aggregate_values(successes: Numbers, trials: Numbers, aggregate: Aggregate, k: int = 1) -> npt.NDArray[np.float64]:
-    """Return one value in [0, 1] per case, to be averaged here or compared with another run's in the delta tests.
+    """Return one value in [0, 1] per case, for means and for the paired tests.
 
-    "mean" is the share of trials that pass, "majority" 1 where more than half of them do (a tie fails), "pass_at_k"
-    and "pass_hat_k" are those of ``k`` trials, which the other two ignore. Shapes: (N,), (N,) to (N,).
+    "mean" is the share of trials that pass; "majority" is 1 if more than half of them pass (a tie fails); "pass_at_k"
+    and "pass_hat_k" are those of ``k`` trials. The first two ignore ``k``. Shapes: (N,), (N,) to (N,).
 
     Raises:
         ValueError: no case, unequal lengths, a case without a trial or with successes outside 0 to its trials, a
@@ -78,13 +78,13 @@ def aggregate_values(successes: Numbers, trials: Numbers, aggregate: Aggregate, 
     if aggregate == "majority":
         return (2 * c > n).astype(np.float64)
     pairs = list(zip(n.astype(int).tolist(), c.astype(int).tolist(), strict=True))
-    value = {pair: getattr(pass_at_k(*pair, k), aggregate) for pair in set(pairs)}  # few differ among many cases
+    value = {pair: getattr(pass_at_k(*pair, k), aggregate) for pair in set(pairs)}  # many cases, few distinct pairs
     return np.array([value[pair] for pair in pairs])
 
 
 @dataclass(frozen=True, slots=True)
 class FlipRate:
-    """The chance that two trials of one case differ, and how many of the cases are flaky (differed at least once)."""
+    """The probability that two trials of one case differ, and the number of flaky cases (with trials that differ)."""
 
     rate: float
     interval: Interval
@@ -94,9 +94,9 @@ class FlipRate:
 
 @dataclass(frozen=True, slots=True)
 class AaRuns:
-    """What identical runs say about a gate.
+    """False alarms and flips of identical runs (an A/A test).
 
-    ``false_alarm_rate`` is counted over all ordered pairs of runs; its interval rests on the ``independent`` ones.
+    ``false_alarm_rate`` is counted over all ordered pairs of runs, of which ``independent`` enter its interval.
     ``expected_false_alarm_rate`` is computed from the flip rate.
     """
 
@@ -109,11 +109,11 @@ class AaRuns:
 
 
 def flip_rate(passes: Numbers, trials: Numbers, confidence: float = 0.95) -> FlipRate:
-    """Estimate how often two trials of one case differ, over N cases with at least two trials each.
+    """Estimate the probability that two trials of one case differ, over N cases with at least two trials each.
 
-    Per case the share of unequal pairs of its trials, ``2 s (k - s) / (k (k - 1))``, averaged; Wilson's interval with
-    the effective number of cases, which lies from N to the number of separate pairs of trials. The rate is the share
-    of discordant pairs of two identical runs, and twice the within-case variance. Shapes: (N,), (N,).
+    The mean over cases of the share of unequal pairs of trials, ``2 s (k - s) / (k (k - 1))``, with Wilson's interval
+    for the effective number of cases (between N and the number of disjoint pairs of trials). It equals the discordance
+    of two identical runs, and twice the within-case variance. Shapes: (N,), (N,).
     Source: Korn & Graubard 1998 for the effective number.
 
     Raises:
@@ -135,9 +135,9 @@ def flip_rate(passes: Numbers, trials: Numbers, confidence: float = 0.95) -> Fli
 def aa_runs(outcomes: Sequence[Numbers], alpha: float = 0.05, confidence: float = 0.95) -> AaRuns:
     """Measure the false alarms and the flips of R >= 2 identical runs of N cases, passed (1) or failed (0).
 
-    Each run is compared with each other one by the mid-p test at one-sided ``alpha``: every rejection is a false
+    Every ordered pair of runs is compared by the mid-p McNemar test at one-sided ``alpha``; each rejection is a false
     alarm. The comparisons share runs, so the exact interval counts only ``R // 2`` of them as independent. A rate far
-    above ``alpha`` means that the runs were not identical (another model behind the same name, a shared cache).
+    above ``alpha`` indicates that the runs were not identical (another model behind the same name, a shared cache).
     Shape: (R, N). Source: Clopper & Pearson 1934.
 
     Raises:
@@ -147,11 +147,15 @@ def aa_runs(outcomes: Sequence[Numbers], alpha: float = 0.05, confidence: float 
     """
     check_alpha(alpha)
     check_inside("confidence", confidence, 0.0, 1.0)
-    table = _runs_by_cases(outcomes)
+    if len(outcomes) < 2:  # noqa: PLR2004 - a comparison has two sides
+        raise ValueError(f"outcomes: at least 2 identical runs are needed, got {len(outcomes)}")
+    check_same_length(**{f"outcomes[{i}]": run for i, run in enumerate(outcomes)})
+    table = np.array([as_whole_numbers(f"outcomes[{i}]", run, 0, 1) for i, run in enumerate(outcomes)])
     runs, cases = table.shape
     flips = flip_rate(table.sum(axis=0), [runs] * cases, confidence)
-    rate = _share_of_alarms(table, alpha)
-    independent = runs // 2
+    losses = table @ (1 - table.T)  # [i, j]: cases that run i passed and run j failed
+    alarms = np.count_nonzero(midp(losses, losses + losses.T) <= alpha)  # none on the diagonal: no losses, p = 1
+    rate, independent = float(alarms) / (runs * (runs - 1)), runs // 2
     return AaRuns(
         false_alarm_rate=rate,
         false_alarm_interval=clopper_pearson_interval(rate * independent, independent, confidence),
@@ -165,11 +169,11 @@ def aa_runs(outcomes: Sequence[Numbers], alpha: float = 0.05, confidence: float 
 def flaky_case_midp(
     *, baseline_passes: int, baseline_trials: int, candidate_passes: int, candidate_trials: int
 ) -> float:
-    """Return the one-sided mid-p that one case got worse, rather than being as flaky as it was.
+    """Return the one-sided mid-p that one case got worse, against the hypothesis that it is as flaky as before.
 
-    Given all passes of both runs together, how probable are so few of them in the candidate's trials, or fewer (half
-    of "so few")? Example: 3 of 5 before and 2 of 5 now is 0.30, flaky; 5 of 5 before and 0 of 5 now is 0.002.
-    Many cases tested so call for ``holm_adjusted``. Source: Fisher's exact test, mid-p; Fagerland et al. 2017.
+    Fisher's exact test: the hypergeometric probability of this many candidate passes or fewer, given the passes of
+    both runs together. Example: 3 of 5 before and 2 of 5 now is 0.30 (flaky); 5 of 5 before and 0 of 5 now is 0.002.
+    Adjust the p of several cases with `holm_adjusted`. Source: Fagerland et al. 2017 for the mid-p.
 
     Raises:
         ValueError: a run without a trial of the case, or passes outside 0 to its trials, or not whole.
@@ -185,18 +189,3 @@ def flaky_case_midp(
 
     fewer = sum(map(ways, range(max(0, passes - baseline_trials), candidate_passes)))
     return (2 * fewer + ways(candidate_passes)) / (2 * math.comb(baseline_trials + candidate_trials, passes))
-
-
-def _runs_by_cases(outcomes: Sequence[Numbers]) -> npt.NDArray[np.float64]:
-    if len(outcomes) < 2:  # noqa: PLR2004 - a comparison has two sides
-        raise ValueError(f"outcomes: at least 2 identical runs are needed, got {len(outcomes)}")
-    check_same_length(**{f"outcomes[{i}]": run for i, run in enumerate(outcomes)})
-    return np.array([as_whole_numbers(f"outcomes[{i}]", run, 0, 1) for i, run in enumerate(outcomes)])
-
-
-def _share_of_alarms(table: npt.NDArray[np.float64], alpha: float) -> float:
-    """Return the share of ordered pairs of runs whose second one seems to have dropped."""
-    losses = table @ (1 - table.T)  # [i, j]: cases that run i passed and run j failed
-    p = midp(losses, losses + losses.T)
-    runs = len(table)
-    return float(np.count_nonzero(p <= alpha)) / (runs * (runs - 1))  # a run against itself has p = 1

@@ -1,21 +1,21 @@
-"""Applications under test: recorded outputs, callables, models, HTTP, programs, and what a hook brings."""
+"""Targets, the applications under test: recorded outputs, callables, models, HTTP, programs, and those of a hook."""
 
 from __future__ import annotations
 
-from pytest_evalgate.targets.build import HookedTarget, TargetContext, build_target, close_target
-from pytest_evalgate.targets.http import HttpTarget
-from pytest_evalgate.targets.model import ModelTarget
+from pytest_evalgate.targets.build import HookTargetRunner, TargetContext, build_target, close_target
+from pytest_evalgate.targets.http import HttpTargetRunner
+from pytest_evalgate.targets.model import ModelTargetRunner
 from pytest_evalgate.targets.outputs import TargetFailure, as_output
-from pytest_evalgate.targets.python import PythonTarget, wrap_function
-from pytest_evalgate.targets.recorded import RecordedTarget, RowTarget, load
+from pytest_evalgate.targets.python import PythonTargetRunner, wrap_function
+from pytest_evalgate.targets.recorded import RecordedTargetRunner, RowTargetRunner, load
 
 __all__ = [
-    "HookedTarget",
-    "HttpTarget",
-    "ModelTarget",
-    "PythonTarget",
-    "RecordedTarget",
-    "RowTarget",
+    "HookTargetRunner",
+    "HttpTargetRunner",
+    "ModelTargetRunner",
+    "PythonTargetRunner",
+    "RecordedTargetRunner",
+    "RowTargetRunner",
     "TargetContext",
     "TargetFailure",
     "as_output",

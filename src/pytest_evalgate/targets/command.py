@@ -1,4 +1,4 @@
-"""A program as the target: the case as JSON on its stdin, the output on its stdout; no shell is involved."""
+"""A program as the target: it reads the case as JSON from stdin and writes the output to stdout. No shell is used."""
 
 from __future__ import annotations
 
@@ -25,14 +25,86 @@ if TYPE_CHECKING:
     from pytest_evalgate import config
     from pytest_evalgate.records.results import Case
 
-_TAIL: Final = 2000
-_KILL_WAIT_S: Final = 2.0
+_STDERR_CHARS: Final = 2000
+_KILL_WAIT_S: Final = 2.0  # until the pipes of a killed program are closed
 _STDIN, _STDOUT = 0, 1
+
+
+def load_command(spec: config.CommandTarget, *, root: Path, place: str) -> CommandTargetRunner:
+    """Find the program and return the target that runs it. A relative path with a folder in it starts at ``root``.
+
+    The program may be anywhere: only the configuration can name it, and its arguments could name any code anyway.
+
+    Raises:
+        SettingsError: There is no such program.
+
+    """
+    name = spec.command[0]
+    wanted = str(root / name) if Path(name).name != name else name
+    found = shutil.which(wanted)
+    if found is None:
+        kind = "an executable file" if wanted != name else "a program on PATH"
+        raise SettingsError(f"{place}.command: {wanted} is not {kind}: write its path, relative to {root}")
+    slots = asyncio.Semaphore(spec.max_concurrency)
+    return CommandTargetRunner((found, *spec.command[1:]), root, spec.timeout_s, slots)
+
+
+@dataclass(frozen=True, slots=True)
+class CommandTargetRunner:
+    """A target that runs ``argv`` in ``root`` for each trial. ``slots`` limits the concurrent programs."""
+
+    argv: tuple[str, ...]
+    root: Path
+    timeout_s: float
+    slots: asyncio.Semaphore
+
+    async def answer(self, case: Case, trial: int) -> Output:
+        """Return the output that the program wrote.
+
+        Raises:
+            TargetFailure: It failed, did not end in time, or wrote no usable output.
+
+        """
+        async with self.slots:
+            start = time.perf_counter()
+            written = await run_program(self.argv, _request(case, trial), folder=self.root, timeout_s=self.timeout_s)
+            return replace(_read(written), latency_s=time.perf_counter() - start)
+
+
+def _request(case: Case, trial: int) -> bytes:
+    request = {
+        "id": case.golden_id,
+        "input": case.input,
+        "messages": case.messages,
+        "vars": case.vars,
+        "context": case.context,
+        "metadata": case.metadata,
+        "trial": trial,
+    }
+    return jsonl.canonical(request).encode("ascii") + b"\n"
+
+
+def _read(written: bytes) -> Output:
+    """Return the ``output`` of a JSON object that has one; otherwise the text itself, without its last line end."""
+    try:
+        text = written.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise TargetFailure(f"its stdout is not UTF-8, at byte {error.start}") from None
+    try:
+        value = jsonl.loads(text) if text.lstrip().startswith("{") else None
+    except ValueError:
+        value = None
+    if not isinstance(value, dict) or "output" not in value:
+        return as_output(text.removesuffix("\n").removesuffix("\r"))
+    if value["output"] is None:
+        raise TargetFailure('the "output" that it wrote is null')
+    metadata = value.get("metadata")
+    return as_output(Output(value["output"], metadata if isinstance(metadata, dict) else {}))
 
 
 @dataclass(slots=True)
 class _ProgramProtocol(asyncio.SubprocessProtocol):
-    """Keeps what the program writes; ``done`` is set when it has ended and its pipes are closed, or said too much."""
+    """Collects what the program writes; ``done`` is set when its pipes are closed or it has written too much."""
 
     done: asyncio.Event = field(default_factory=asyncio.Event)
     stdout: bytearray = field(default_factory=bytearray)
@@ -42,7 +114,7 @@ class _ProgramProtocol(asyncio.SubprocessProtocol):
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         if fd != _STDOUT:
             self.stderr += data
-            del self.stderr[: -4 * _TAIL]  # a character has at most four bytes
+            del self.stderr[: -4 * _STDERR_CHARS]  # UTF-8 has at most four bytes a character
             return
         self.stdout += data
         if len(self.stdout) > MAX_BYTES:
@@ -54,26 +126,29 @@ class _ProgramProtocol(asyncio.SubprocessProtocol):
 
 
 async def run_program(argv: Sequence[str], text: bytes, *, folder: Path, timeout_s: float) -> bytes:
-    """Run ``argv`` in ``folder`` with ``text`` on its stdin, and return what it wrote on stdout, at most 4 MiB.
+    """Run ``argv`` in ``folder`` with ``text`` on its stdin, and return its stdout, at most 4 MiB.
 
-    It has a process group of its own, which is killed as a whole where the program does not end by itself.
+    The program runs in a new process group. If it does not end by itself, the whole group is killed.
 
     Raises:
-        TargetFailure: it could not be started, did not end within ``timeout_s`` seconds, wrote too much, or ended with
-            another code than 0; the message is one line and ends with what it wrote on stderr.
+        TargetFailure: It could not be started, did not end within ``timeout_s`` seconds, wrote too much, or its exit
+            code is not 0. The message is one line and ends with the end of its stderr.
 
     """
     loop, options = asyncio.get_running_loop(), dict[str, Any](_OWN_GROUP)
+    # create_subprocess_exec() is simpler, but its communicate() reads any amount of output
     try:
         transport, protocol = await loop.subprocess_exec(_ProgramProtocol, *argv, cwd=folder, **options)
-    except (OSError, ValueError) as error:  # ValueError: an argument holds a NUL character
+    except (OSError, ValueError) as error:  # ValueError: an argument contains a NUL character
         raise TargetFailure(f"{argv[0]} could not be started: {error}") from None
     try:
-        _write_stdin(transport, text)
+        stdin: Any = transport.get_pipe_transport(_STDIN)
+        stdin.write(text)
+        stdin.write_eof()
         async with asyncio.timeout(timeout_s):
             await protocol.done.wait()
     except TimeoutError:
-        raise TargetFailure(f"no answer within timeout_s = {timeout_s:g}{_stderr_tail(protocol)}") from None
+        raise TargetFailure(f"no output within timeout_s = {timeout_s:g}{_stderr_tail(protocol)}") from None
     finally:
         await _terminate(transport, protocol)
     if len(protocol.stdout) > MAX_BYTES:
@@ -83,14 +158,8 @@ async def run_program(argv: Sequence[str], text: bytes, *, folder: Path, timeout
     return bytes(protocol.stdout)
 
 
-def _write_stdin(transport: asyncio.SubprocessTransport, text: bytes) -> None:
-    stdin: Any = transport.get_pipe_transport(_STDIN)
-    stdin.write(text)
-    stdin.write_eof()
-
-
 async def _terminate(transport: asyncio.SubprocessTransport, protocol: _ProgramProtocol) -> None:
-    """Kill what is still running, and wait until the system has said so."""
+    """Kill the process group if the program still runs, and wait until the pipes are closed."""
     if not protocol.is_closed:
         protocol.done.clear()
         _kill_group(transport)
@@ -102,17 +171,17 @@ async def _terminate(transport: asyncio.SubprocessTransport, protocol: _ProgramP
 
 
 def _stderr_tail(protocol: _ProgramProtocol) -> str:
-    """Return the end of stderr in one line."""
-    lines = protocol.stderr.decode("utf-8", "replace")[-_TAIL:].splitlines()
+    """Return the end of stderr as one line."""
+    lines = protocol.stderr.decode("utf-8", "replace")[-_STDERR_CHARS:].splitlines()
     text = " | ".join(line.strip() for line in lines if line.strip())
-    return f"; stderr: {jsonl.escape_text(text, _TAIL)}" if text else ""
+    return f"; stderr: {jsonl.escape_text(text, _STDERR_CHARS)}" if text else ""
 
 
 if sys.platform == "win32":
     _OWN_GROUP = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
 
     def _kill_group(transport: asyncio.SubprocessTransport) -> None:
-        """Kill the program; those that it has started end by themselves when their pipes break."""
+        """Kill the program. Programs that it started end by themselves when their pipes break."""
         with contextlib.suppress(ProcessLookupError):
             transport.kill()
 
@@ -120,7 +189,7 @@ if sys.platform == "win32":
         return f"exit code {code}"
 
 else:
-    _OWN_GROUP = {"start_new_session": True}
+    _OWN_GROUP = {"start_new_session": True}  # so that killpg() also ends the programs that it started
 
     def _kill_group(transport: asyncio.SubprocessTransport) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -128,83 +197,3 @@ else:
 
     def _exit_message(code: int) -> str:
         return f"exit code {code}" if code > 0 else f"ended by {signal.Signals(-code).name}"
-
-
-@dataclass(frozen=True, slots=True)
-class CommandTarget:
-    """Runs ``argv`` in ``root`` once a trial; ``slots`` bounds how many run at a time."""
-
-    argv: tuple[str, ...]
-    root: Path
-    timeout_s: float
-    slots: asyncio.Semaphore
-
-    async def answer(self, case: Case, trial: int) -> Output:
-        """Return what the program wrote.
-
-        Raises:
-            TargetFailure: it failed, did not end in time, or wrote what is no output.
-
-        """
-        async with self.slots:
-            start = time.perf_counter()
-            written = await run_program(self.argv, _asked(case, trial), folder=self.root, timeout_s=self.timeout_s)
-            return replace(_read(written), latency_s=time.perf_counter() - start)
-
-
-def load_command(spec: config.CommandTarget, *, root: Path, place: str) -> CommandTarget:
-    """Find the program, and make a target of it; a relative path with a folder in it is taken from ``root``.
-
-    Where the program lies is not restricted: an argument list can name any code anyway, and stands in the
-    configuration alone.
-
-    Raises:
-        SettingsError: there is no such program.
-
-    """
-    name = spec.command[0]
-    wanted = str(root / name) if Path(name).name != name else name
-    found = shutil.which(wanted)
-    if found is None:
-        where = "a program that can be run" if wanted != name else "a program on PATH"
-        raise SettingsError(f"{place}.command: {wanted} is not {where}: write its path, relative to {root}")
-    slots = asyncio.Semaphore(spec.max_concurrency)
-    return CommandTarget((found, *spec.command[1:]), root, spec.timeout_s, slots)
-
-
-def _asked(case: Case, trial: int) -> bytes:
-    asked = {
-        "id": case.golden_id,
-        "input": case.input,
-        "messages": case.messages,
-        "vars": case.vars,
-        "context": case.context,
-        "metadata": case.metadata,
-        "trial": trial,
-    }
-    return jsonl.canonical(asked).encode("ascii") + b"\n"
-
-
-def _read(written: bytes) -> Output:
-    """Read an object with an ``output``; anything else is the output itself, without one line end."""
-    try:
-        text = written.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise TargetFailure(f"it wrote what is not UTF-8, at byte {error.start}") from None
-    answered = _output_object(text)
-    if answered is None:
-        return as_output(text.removesuffix("\n").removesuffix("\r"))
-    if answered["output"] is None:
-        raise TargetFailure("the output that it wrote is null")
-    metadata = answered.get("metadata")
-    return as_output(Output(answered["output"], metadata if isinstance(metadata, dict) else {}))
-
-
-def _output_object(text: str) -> dict[str, object] | None:
-    if not text.lstrip().startswith("{"):
-        return None
-    try:
-        value = jsonl.loads(text)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) and "output" in value else None

@@ -1,4 +1,7 @@
-"""An application behind HTTP as the target."""
+"""An application behind HTTP as the target, and the templates of its requests.
+
+A placeholder is a dotted path in double braces, and nothing else: values of a case are data and are never evaluated.
+"""
 
 from __future__ import annotations
 
@@ -25,105 +28,14 @@ if TYPE_CHECKING:
 _PLACEHOLDER: Final = re.compile(r"\{\{ *([\w-]+(?:\.[\w-]+)*) *\}\}")
 _WHOLE: Final = re.compile(rf"\A{_PLACEHOLDER.pattern}\Z")
 _DOTS: Final = frozenset({".", ".."})
-
-
-class PathError(Exception):
-    """A dotted path leads nowhere; the message says where it ends and what is there."""
-
-
-def look_up(value: Json, path: str) -> Json:
-    """Follow a dotted path; the parts are keys, and numbers are indexes of lists.
-
-    Raises:
-        PathError: it leads nowhere.
-
-    """
-    done: list[str] = []
-    for part in path.split("."):
-        try:
-            value = value[int(part)] if isinstance(value, list) else value[part]
-        except (IndexError, KeyError, TypeError, ValueError):
-            raise PathError(f"there is no {path}: {'.'.join(done) or 'the whole'} {_described(value)}") from None
-        done.append(part)
-    return value
-
-
-def fill(template: Json, variables: Mapping[str, Json]) -> Json:
-    """Return ``template`` with values in the place of its placeholders, in strings at any depth.
-
-    A string that is a placeholder and nothing else becomes the value, with its type; inside of a longer string,
-    what is not text becomes JSON text. Keys stay as they are.
-
-    Raises:
-        PathError: a placeholder leads nowhere.
-
-    """
-    if isinstance(template, str):
-        whole = _WHOLE.match(template)
-        return look_up(variables, whole[1]) if whole else _filled(template, variables, text_of)
-    if isinstance(template, dict):
-        return {key: fill(member, variables) for key, member in template.items()}
-    if isinstance(template, list | tuple):
-        return [fill(member, variables) for member in template]
-    return template
-
-
-def fill_url(template: str, variables: Mapping[str, Json]) -> str:
-    """Return the URL with values percent-encoded, so that each stays inside its part of path or query.
-
-    Raises:
-        PathError: a placeholder leads nowhere, or a value would make the path climb: ``.`` or ``..``.
-
-    """
-    url = _filled(template, variables, lambda value: quote(text_of(value), safe=""))
-    path = url.partition("://")[2].partition("?")[0]
-    if _DOTS.intersection(path.split("/")):
-        raise PathError(f"{url} would lead to another path: a value in it is . or ..")
-    return url
-
-
-def invalid_placeholders(template: Json) -> Iterator[str]:
-    """Yield what is written in double braces in ``template`` and is no dotted path."""
-    for text in _strings(template):
-        rest = _PLACEHOLDER.sub("", text)
-        if "{{" in rest or "}}" in rest:
-            yield text
-
-
-def has_placeholder(template: Json) -> bool:
-    """Tell whether the values of a case make any difference to ``template``."""
-    return any(_PLACEHOLDER.search(text) for text in _strings(template))
-
-
-def _filled(template: str, variables: Mapping[str, Json], write: Callable[[Json], str]) -> str:
-    return _PLACEHOLDER.sub(lambda found: write(look_up(variables, found[1])), template)
-
-
-def _strings(template: Json) -> Iterator[str]:
-    if isinstance(template, str):
-        yield template
-    elif isinstance(template, dict | list | tuple):
-        for member in template.values() if isinstance(template, dict) else template:
-            yield from _strings(member)
-
-
-def _described(value: Json) -> str:
-    if isinstance(value, dict):
-        return f"has {', '.join(map(str, value)) or 'no keys'}"
-    if isinstance(value, list):
-        return f"is a list of {len(value)}"
-    kind = "text" if isinstance(value, str) else "null" if value is None else type(value).__name__
-    return f"is {kind}"
-
-
-_SHOWN = 200
+_QUOTED: Final = 200  # characters of a reply in a message
 
 
 @dataclass(frozen=True, slots=True)
-class HttpTarget:
-    """Sends ``request``, filled with the values of the case.
+class HttpTargetRunner:
+    """A target that sends ``request``, filled with the values of the case.
 
-    ``version`` is that of the application: while it is the same, its answers are remembered.
+    ``version`` is the application's version; outputs are cached as long as it does not change.
     """
 
     request: config.HttpRequest
@@ -132,10 +44,10 @@ class HttpTarget:
     client: ModelClient
 
     def call_of(self, case: Case, trial: int) -> Call:
-        """Return the call that `answer` sends; sends nothing.
+        """Return the call that `answer` sends, without sending it.
 
         Raises:
-            SettingsError: a placeholder leads nowhere in ``case``; names suite and case.
+            SettingsError: ``case`` has no value for a placeholder.
 
         """
         variables = variables_of(case)
@@ -158,48 +70,45 @@ class HttpTarget:
         )
 
     async def answer(self, case: Case, trial: int) -> Output:
-        """Return what stands at the ``output`` path of the reply; all of it where there is no path.
+        """Send the call and return the output.
 
         Raises:
-            CallFailed: there was no reply to be had; the case is missing.
-            TargetFailure: the reply holds no output.
+            CallFailed: There is no reply; the case is missing.
+            TargetFailure: The reply has no output.
 
         """
         call = self.call_of(case, trial)
         return self.output_of(call, await self.client.send(call))
 
     def output_of(self, call: Call, reply: Reply) -> Output:
-        """Return what ``reply`` to a call of this target holds.
+        """Return the value at the ``output`` path of ``reply``, or the whole reply if there is no path.
 
         Raises:
-            TargetFailure: it holds no output.
+            TargetFailure: The reply has no such value, or it is null.
 
         """
-        return Output(self._value(reply), dict(reply.metadata), reply.latency_s, reply.finish, record_of(call, reply))
-
-    def _value(self, reply: Reply) -> Json:
         path = self.request.output
         try:
             value = reply.value if path is None else look_up(reply.value, path)
         except PathError as error:
-            shown = jsonl.quote_text(reply.value, _SHOWN) if isinstance(reply.value, str) else ""
-            raise TargetFailure(f"in the reply {error}{shown and f': {shown}'}") from None
+            text = f": {jsonl.quote_text(reply.value, _QUOTED)}" if isinstance(reply.value, str) else ""
+            raise TargetFailure(f"in the reply, {error}{text}") from None
         if value is None:
-            raise TargetFailure(f"in the reply {path or 'the whole'} is null")
-        return value
+            raise TargetFailure("the reply is null" if path is None else f"in the reply, {path} is null")
+        return Output(value, dict(reply.metadata), reply.latency_s, reply.finish, record_of(call, reply))
 
 
 def check_request(request: config.HttpRequest, place: str) -> None:
-    """Refuse a request that cannot be filled, or that would be the same for every case.
+    """Check that the request has valid placeholders, at least one of them.
 
     Raises:
-        SettingsError: names ``place`` and the value.
+        SettingsError: A placeholder is malformed, or there is none, so that every case would send the same request.
 
     """
     template = [request.url, request.body]
     for text in invalid_placeholders(template):
         raise SettingsError(
-            f"{place}: {jsonl.quote_text(text)}: between double braces stands a dotted path and nothing else, "
+            f"{place}: {jsonl.quote_text(text)}: write a dotted path, and nothing else, between double braces, "
             "such as {{ input }} or {{ vars.language }}"
         )
     if not has_placeholder(template):
@@ -207,3 +116,93 @@ def check_request(request: config.HttpRequest, place: str) -> None:
             f"{place}: every case would send the same request: put {{{{ input }}}} into the url or the body, "
             'for example body = { question = "{{ input }}" }'
         )
+
+
+class PathError(Exception):
+    """A dotted path without a value. The message names the last part that exists, and its value."""
+
+
+def look_up(value: Json, path: str) -> Json:
+    """Return the value at a dotted path, whose parts are keys of objects and indexes of lists.
+
+    Raises:
+        PathError: There is none.
+
+    """
+    done: list[str] = []
+    for part in path.split("."):
+        try:
+            value = value[int(part)] if isinstance(value, list) else value[part]
+        except (IndexError, KeyError, TypeError, ValueError):
+            raise PathError(f"there is no {path}: {'.'.join(done) or 'the top level'} {_describe(value)}") from None
+        done.append(part)
+    return value
+
+
+def fill(template: Json, variables: Mapping[str, Json]) -> Json:
+    """Replace the placeholders in all strings of ``template``, at any depth, by values.
+
+    A string that consists of one placeholder becomes the value, with its type. In a longer string, a value that is not
+    text becomes JSON text. Keys do not change.
+
+    Raises:
+        PathError: There is no value for a placeholder.
+
+    """
+    if isinstance(template, str):
+        whole = _WHOLE.match(template)
+        return look_up(variables, whole[1]) if whole else _replace(template, variables, text_of)
+    if isinstance(template, dict):
+        return {key: fill(member, variables) for key, member in template.items()}
+    if isinstance(template, list | tuple):
+        return [fill(member, variables) for member in template]
+    return template
+
+
+def fill_url(template: str, variables: Mapping[str, Json]) -> str:
+    """Replace the placeholders of a URL by percent-encoded values, so that each stays in its part of path or query.
+
+    Raises:
+        PathError: There is no value for a placeholder, or a value is ``.`` or ``..`` and would change the path.
+
+    """
+    # with safe="", a slash in a value adds no part to the path
+    url = _replace(template, variables, lambda value: quote(text_of(value), safe=""))
+    path = url.partition("://")[2].partition("?")[0]
+    if _DOTS.intersection(path.split("/")):
+        raise PathError(f"{url} would lead to another path, because a value in it is . or ..")
+    return url
+
+
+def invalid_placeholders(template: Json) -> Iterator[str]:
+    """Yield the strings in ``template`` with double braces around anything but a dotted path."""
+    for text in _strings(template):
+        rest = _PLACEHOLDER.sub("", text)
+        if "{{" in rest or "}}" in rest:
+            yield text
+
+
+def has_placeholder(template: Json) -> bool:
+    """Return whether ``template`` has a placeholder."""
+    return any(_PLACEHOLDER.search(text) for text in _strings(template))
+
+
+def _replace(template: str, variables: Mapping[str, Json], write: Callable[[Json], str]) -> str:
+    return _PLACEHOLDER.sub(lambda found: write(look_up(variables, found[1])), template)
+
+
+def _strings(template: Json) -> Iterator[str]:
+    if isinstance(template, str):
+        yield template
+    elif isinstance(template, dict | list | tuple):
+        for member in template.values() if isinstance(template, dict) else template:
+            yield from _strings(member)
+
+
+def _describe(value: Json) -> str:
+    if isinstance(value, dict):
+        return f"has {', '.join(map(str, value)) or 'no keys'}"
+    if isinstance(value, list):
+        return f"is a list of {len(value)}"
+    kind = "text" if isinstance(value, str) else "null" if value is None else type(value).__name__
+    return f"is {kind}"

@@ -1,4 +1,4 @@
-"""A model with a prompt as the target."""
+"""A model as the target: it is asked with a prompt, with the messages of the case, or with its input."""
 
 from __future__ import annotations
 
@@ -21,15 +21,12 @@ if TYPE_CHECKING:
     from pytest_evalgate.targets.prompts import Prompt
 
 RESERVED_PARAMS: Final = ("model", "messages", "input", "instructions", "stream", "stream_options", "n", "background")
-"""Parameters that are not for the user to set: one whole answer is asked for, once a trial."""
+"""Parameters that users may not set, because each trial sends one request for one complete reply."""
 
 
 @dataclass(frozen=True, slots=True)
-class ModelTarget:
-    """Asks ``model`` with ``prompt``, the case's messages, or its input.
-
-    ``spec`` names the model by its key; ``suite`` is for the labels of the calls.
-    """
+class ModelTargetRunner:
+    """A target that asks ``model``. ``spec`` has the model's key; ``suite`` is part of the calls' labels."""
 
     spec: config.ModelTarget
     model: config.Model
@@ -39,13 +36,22 @@ class ModelTarget:
     system: Prompt | None = None
 
     def call_of(self, case: Case, trial: int) -> Call:
-        """Return the call that `answer` sends; sends nothing.
+        """Return the call that `answer` sends, without sending it.
 
         Raises:
-            SettingsError: a template cannot be filled from ``case``, or nothing is left to ask.
+            SettingsError: A template cannot be filled from ``case``, or the case has no input.
 
         """
-        chat = self._chat(case)
+        chat: dict[str, Json] = {
+            **self.model.params,
+            **self.spec.params,
+            "model": self.model.model,
+            "messages": self._messages(case),
+        }
+        if self.spec.tools:
+            chat["tools"] = list(self.spec.tools)
+        if self.spec.response_format is not None:
+            chat["response_format"] = self.spec.response_format
         return Call(
             kind=self.model.api,
             endpoint=self.model.base_url,
@@ -57,17 +63,17 @@ class ModelTarget:
         )
 
     async def answer(self, case: Case, trial: int) -> Output:
-        """Return the model's text; with tool calls, ``{"content", "tool_calls"}``.
+        """Send the call and return the output.
 
         Raises:
-            CallFailed: there was no answer to be had; the case is missing.
+            CallFailed: There is no reply; the case is missing.
 
         """
         call = self.call_of(case, trial)
         return self.output_of(call, await self.client.send(call))
 
     def output_of(self, call: Call, reply: Reply) -> Output:
-        """Return what ``reply`` to a call of this target says."""
+        """Return the text of ``reply``, or ``{"content", "tool_calls"}`` if it contains tool calls."""
         metadata = dict(reply.metadata)
         value = reply.value
         if tool_calls := metadata.pop("tool_calls", None):
@@ -76,14 +82,6 @@ class ModelTarget:
             metadata["served_model"] = reply.served_model
         return Output(value, metadata, reply.latency_s, reply.finish, record_of(call, reply))
 
-    def _chat(self, case: Case) -> dict[str, Json]:
-        body: dict[str, Json] = {"model": self.model.model, "messages": self._messages(case)}
-        if self.spec.tools:
-            body["tools"] = list(self.spec.tools)
-        if self.spec.response_format is not None:
-            body["response_format"] = self.spec.response_format
-        return {**self.model.params, **self.spec.params, **body}
-
     def _messages(self, case: Case) -> list[dict[str, Json]]:
         system = [{"role": "system", "content": self.system.render(case)}] if self.system else []
         messages = [*system, *(dict(message) for message in case.messages)]
@@ -91,39 +89,35 @@ class ModelTarget:
             return [*messages, {"role": "user", "content": self.prompt.render(case)}]
         if case.messages:
             return messages
-        return [*messages, {"role": "user", "content": self._question(case)}]
-
-    def _question(self, case: Case) -> str:
-        asked = question(case)
-        if asked is None:
+        if (asked := question(case)) is None:
             raise SettingsError(
-                f"{case.place}: case {jsonl.quote_text(case.id)} asks nothing, and suites.{self.suite}.target has no "
-                "prompt: give the case an input, or the target a prompt"
+                f"{case.place}: case {jsonl.quote_text(case.id)} has no input, and suites.{self.suite}.target has no "
+                "prompt: add an input to the case, or a prompt to the target"
             )
-        return text_of(asked)
+        return [*messages, {"role": "user", "content": text_of(asked)}]
 
 
 def check_params(params: Mapping[str, Json], place: str) -> None:
-    """Refuse parameters that the target sets itself, and what JSON cannot hold; TOML has NaN and dates.
+    """Check that no parameter is reserved, and that all are JSON. TOML has NaN and dates, which JSON has not.
 
     Raises:
-        SettingsError: names ``place`` and the parameter.
+        SettingsError: A parameter cannot be used; names it and ``place``.
 
     """
     for name in RESERVED_PARAMS:
         if name in params:
-            raise SettingsError(f"{place}.{name}: the target sets it: take it out")
+            raise SettingsError(f"{place}.{name}: the target sets it: remove it")
     check_json(params, place)
 
 
 def check_json(value: Json, place: str) -> None:
-    """Refuse a part of a request that JSON cannot hold.
+    """Check that a part of a request is JSON.
 
     Raises:
-        SettingsError: names ``place``.
+        SettingsError: It is not; names ``place``.
 
     """
     try:
         jsonl.canonical(value)
     except (TypeError, ValueError) as error:
-        raise SettingsError(f"{place}: it goes out as JSON, which cannot hold it: {error}") from None
+        raise SettingsError(f"{place}: it cannot be sent as JSON: {error}") from None

@@ -1,4 +1,4 @@
-"""What applications return, made into outputs of our own."""
+"""Checked outputs: plain JSON values, whatever the application returned."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from pytest_evalgate.records.results import Output
 from pytest_evalgate.text import jsonl
 
 MAX_BYTES: Final = 4 << 20
-_DEEPEST: Final = 64
+_MAX_DEPTH: Final = 64
 
 
-class TargetFailure(EvalgateError):  # noqa: N818 - it is the application that failed, and a missed case, not an error
-    """The application answered with a failure of its own: the trial is a miss with this as its reason."""
+class TargetFailure(EvalgateError):  # noqa: N818 - the application failed: a missed case, not an error of ours
+    """A failure of the application itself. The trial is a miss, with this message as its reason."""
 
 
 def as_output(returned: object) -> Output:
-    """Make an Output of what a target returned, as plain JSON values of our own.
+    """Convert the return value of a target to an Output of plain JSON values.
 
     Raises:
-        TypeError: it is not a str, a dict or an Output, holds what JSON cannot hold, is nested deeper than 64 or
-            larger than 4 MiB.
+        TypeError: It is not a str, a dict or an Output, or contains values that are not JSON, are nested deeper than
+            64 or larger than 4 MiB.
 
     """
     if not isinstance(returned, str | dict | Output):
@@ -32,10 +32,10 @@ def as_output(returned: object) -> Output:
     try:
         plain = json.dumps([output.value, dict(output.metadata), output.latency_s], allow_nan=False)
     except (RecursionError, TypeError, ValueError) as error:
-        raise TypeError(f"the target returned what JSON cannot hold: {error}") from error
+        raise TypeError(f"the target returned a value that is not JSON: {error}") from error
     if len(plain) > MAX_BYTES:
         raise TypeError(f"the target returned {len(plain):,} bytes: return at most {MAX_BYTES:,}")
-    if not isinstance(output.value, str) and jsonl.depth(plain.encode("ascii")) > _DEEPEST:
-        raise TypeError(f"the target returned values nested deeper than {_DEEPEST}: return a flatter one")
+    if not isinstance(output.value, str) and jsonl.depth(plain.encode("ascii")) > _MAX_DEPTH:
+        raise TypeError(f"the target returned a value that is nested deeper than {_MAX_DEPTH}: return a flatter one")
     value, metadata, latency_s = json.loads(plain)
     return replace(output, value=value, metadata=metadata, latency_s=latency_s)

@@ -1,6 +1,6 @@
-"""A callable as the target: plain functions run in threads, async ones on the loop.
+"""A callable as the target: plain functions run in threads, async ones on the event loop.
 
-asyncio and the threads are imported where a callable is wrapped: recorded outputs do without the 16 ms.
+`wrap_function` imports asyncio and the threads, so that runs with recorded outputs do not pay for them (16 ms).
 """
 
 from __future__ import annotations
@@ -25,12 +25,32 @@ if TYPE_CHECKING:
 MAX_CONCURRENCY = 8
 
 
-@dataclass(frozen=True, slots=True)
-class PythonTarget:
-    """Calls ``function`` with the case's input; a parameter named ``case`` is given the whole case.
+def wrap_function(function: Callable[..., Any], *, max_concurrency: int = MAX_CONCURRENCY) -> PythonTargetRunner:
+    """Wrap ``function`` as a target that runs at most ``max_concurrency`` calls at a time."""
+    from asyncio import Semaphore  # noqa: PLC0415 - see the module docstring
 
-    ``slots`` bounds the calls in flight. ``threads`` starts none before the first plain function is called, and is for
-    the owner to end with `close`.
+    from pytest_evalgate.targets.threads import DaemonThreads  # noqa: PLC0415 - see the module docstring
+
+    try:
+        parameters = inspect.signature(function).parameters.keys()
+    except ValueError:  # written in C, without a signature
+        parameters = {"input": None}.keys()
+    return PythonTargetRunner(
+        function,
+        wants_input=parameters != {"case"},
+        wants_case="case" in parameters,
+        is_async=inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__),
+        slots=Semaphore(max_concurrency),
+        threads=DaemonThreads(max_concurrency),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PythonTargetRunner:
+    """A target that calls ``function`` with the case's input. A parameter named ``case`` receives the whole case.
+
+    ``slots`` limits the concurrent calls. ``threads`` starts a thread only for the call of a plain function; the owner
+    has to call `close`.
     """
 
     function: Callable[..., Any]
@@ -40,51 +60,31 @@ class PythonTarget:
     slots: asyncio.Semaphore
     threads: DaemonThreads
 
-    async def answer(self, case: Case, trial: int) -> Output:  # noqa: ARG002 - each trial is a call of its own
-        """Return what the callable returned: a str, a dict or an Output."""
+    async def answer(self, case: Case, trial: int) -> Output:  # noqa: ARG002 - each trial is a new call
+        """Return the output of the callable, which may return a str, a dict or an Output."""
         async with self.slots:
-            made = self._call(case) if self.is_async else await self._call_in_thread(case)
-            return made if isinstance(made, Output) else await made
+            if self.is_async:
+                output = self._call(case)
+            else:
+                run = contextvars.copy_context().run  # as asyncio.to_thread() does
+                output = await self.threads.run(lambda: run(self._call_in_thread, case))
+            return output if isinstance(output, Output) else await output
 
     def close(self) -> None:
-        """Let the threads end; calls that are running run on, nobody waits for them."""
+        """Let the threads end. Running calls continue and are not awaited."""
         self.threads.close()
 
-    async def _call_in_thread(self, case: Case) -> Output | Awaitable[Output]:
-        run = contextvars.copy_context().run
-        return await self.threads.run(lambda: run(self._call_stoppable, case))
-
-    def _call_stoppable(self, case: Case) -> Output | Awaitable[Output]:
+    def _call_in_thread(self, case: Case) -> Output | Awaitable[Output]:
         try:
             return self._call(case)
-        except StopIteration as error:  # a future cannot hold it: whoever waits for it would wait for ever
+        except StopIteration as error:  # a future refuses it, so the caller would wait for ever
             raise RuntimeError("the target raised StopIteration") from error
 
     def _call(self, case: Case) -> Output | Awaitable[Output]:
         start = time.perf_counter()
-        asked = (question(case),) if self.wants_input else ()
-        returned = self.function(*asked, **({"case": case} if self.wants_case else {}))
+        args = (question(case),) if self.wants_input else ()
+        returned = self.function(*args, **({"case": case} if self.wants_case else {}))
         return _awaited(returned, start) if inspect.isawaitable(returned) else _timed(returned, start)
-
-
-def wrap_function(function: Callable[..., Any], *, max_concurrency: int = MAX_CONCURRENCY) -> PythonTarget:
-    """Make a target of ``function``; at most ``max_concurrency`` of its calls run at a time."""
-    from asyncio import Semaphore  # noqa: PLC0415 - see above
-
-    from pytest_evalgate.targets.threads import DaemonThreads  # noqa: PLC0415 - see above
-
-    try:
-        parameters = inspect.signature(function).parameters.keys()
-    except ValueError:  # written in C, without a signature to read
-        parameters = {"input": None}.keys()
-    return PythonTarget(
-        function,
-        wants_input=parameters != {"case"},
-        wants_case="case" in parameters,
-        is_async=inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__),
-        slots=Semaphore(max_concurrency),
-        threads=DaemonThreads(max_concurrency),
-    )
 
 
 async def _awaited(returned: Awaitable[Any], start: float) -> Output:

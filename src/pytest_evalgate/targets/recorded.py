@@ -1,4 +1,4 @@
-"""Outputs that were recorded earlier, joined to the cases by id; one file a trial."""
+"""Recorded outputs as the target: one file a trial, joined to the cases by id; or the ``output`` of a golden row."""
 
 from __future__ import annotations
 
@@ -20,30 +20,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One file of recorded outputs."""
+    """Recorded outputs of one file, by case id."""
 
     name: str
     outputs: dict[str, Output]
 
 
 @dataclass(frozen=True, slots=True)
-class RecordedTarget:
-    """Answers trial ``i`` from recording ``i``."""
+class RecordedTargetRunner:
+    """A target that returns the output of trial ``i`` from recording ``i``."""
 
     recordings: tuple[Recording, ...]
 
     @property
     def trials(self) -> int:
-        """How many trials were recorded."""
+        """Number of recorded trials."""
         return len(self.recordings)
 
     def discard_outputs(self) -> None:
-        """Forget the outputs: all cases have theirs, and the gates need the room."""
+        """Free the memory of the outputs. Call this when all cases have theirs; the gates need the memory."""
         for recording in self.recordings:
             recording.outputs.clear()
 
     async def answer(self, case: Case, trial: int) -> Output:
-        """Return what was recorded; a case without a row, or with a null output, is missing."""
+        """Return the recorded output.
+
+        Raises:
+            MissingOutput: There is no row for the case, or its output is null.
+
+        """
         recording = self.recordings[trial]
         output = recording.outputs.get(case.golden_id)
         if output is None:
@@ -54,30 +59,41 @@ class RecordedTarget:
 
 
 @dataclass(frozen=True, slots=True)
-class RowTarget:
-    """Answers with the ``output`` that stands in the golden line itself."""
+class RowTargetRunner:
+    """A target that returns the ``output`` of the golden row."""
 
     trials: int = 1
 
     async def answer(self, case: Case, trial: int) -> Output:  # noqa: ARG002 - one row, one output
-        """Return the row's output; a row without one is missing."""
+        """Return the row's output.
+
+        Raises:
+            MissingOutput: The row has none.
+
+        """
         if case.output is None:
-            raise MissingOutput('the golden line holds no recorded "output"')
+            raise MissingOutput('the golden row has no recorded "output"')
         return Output(case.output)
 
 
-def load(paths: Sequence[Path], *, root: Path, output: str = "output") -> RecordedTarget:
-    """Read one recording a file; ``output`` is the dotted path of the output inside a row.
+def load(paths: Sequence[Path], *, root: Path, output: str = "output") -> RecordedTargetRunner:
+    """Load one recording from each file; ``output`` is the dotted path of the output in a row.
 
     Raises:
-        RecordingError: malformed lines, rows without an id or an output, ids that stand twice; all are listed.
+        RecordingError: Lines are malformed, rows have no id or no output, or ids are duplicate; lists all problems.
 
     """
     problems: list[LineProblem] = []
     recordings = tuple(_read(path, files.relative_name(path, root), output, problems) for path in paths)
     if problems:
         raise RecordingError("\n".join(map(str, problems)))
-    return RecordedTarget(recordings)
+    return RecordedTargetRunner(recordings)
+
+
+class _InvalidRow(Exception):  # noqa: N818 - private, and always turned into a problem
+    def __init__(self, field: str, message: str) -> None:
+        self.field = field
+        super().__init__(message)
 
 
 def _read(path: Path, name: str, output: str, problems: list[LineProblem]) -> Recording:
@@ -90,27 +106,19 @@ def _read(path: Path, name: str, output: str, problems: list[LineProblem]) -> Re
             case_id = _id_of(line.value, first_at)
             first_at[case_id] = line.number
             outputs[case_id] = _output_of(line.value, output)
-        except _InvalidRow as refused:
-            problems.append(LineProblem(name, line.number, refused.field, str(refused)))
+        except _InvalidRow as error:
+            problems.append(LineProblem(name, line.number, error.field, str(error)))
     return Recording(name, outputs)
-
-
-class _InvalidRow(Exception):  # noqa: N818 - private, and always turned into a problem
-    """Why a row is refused, and in which field."""
-
-    def __init__(self, field: str, message: str) -> None:
-        self.field = field
-        super().__init__(message)
 
 
 def _id_of(row: Mapping[str, Json], first_at: Mapping[str, int]) -> str:
     given = row.get("id")
     if not isinstance(given, str | int) or isinstance(given, bool) or given == "":
-        raise _InvalidRow("id", "a recorded output needs the id of its case")
-    case_id = unicodedata.normalize("NFC", str(given))  # as the ids of golden sets are
+        raise _InvalidRow("id", "missing or not a string or whole number; write the id of the case")
+    case_id = unicodedata.normalize("NFC", str(given))  # as golden/record.py does with the ids of cases
     if case_id in first_at:
         raise _InvalidRow("id", f"duplicate id {jsonl.quote_text(case_id)} (first at line {first_at[case_id]})")
-    return sys.intern(case_id)
+    return sys.intern(case_id)  # the cases and the results contain the same id
 
 
 def _output_of(row: Mapping[str, Json], path: str) -> Output:

@@ -1,4 +1,8 @@
-"""Threads that do not keep the interpreter from exiting: a function of the user's may never return."""
+"""Daemon threads for the user's functions.
+
+The threads of `concurrent.futures` are joined when the interpreter exits, so a function that never returns would keep
+the process alive. Daemon threads do not.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +19,10 @@ T = TypeVar("T")
 
 
 class DaemonThreads:
-    """Runs plain functions for a loop, in up to ``max_threads`` threads, which are started as they are needed."""
+    """A pool of up to ``max_threads`` threads, started on demand, that run plain functions for an event loop."""
 
     def __init__(self, max_threads: int) -> None:
-        """Start none yet."""
+        """Create an empty pool."""
         self._max_threads = max_threads
         self._started = 0
         self._is_closed = False
@@ -28,17 +32,17 @@ class DaemonThreads:
         """Return what ``function`` returns, or raise what it raises.
 
         Raises:
-            RuntimeError: the threads were closed.
+            RuntimeError: The pool is closed.
 
         """
         if self._is_closed:
-            raise RuntimeError("no call after the shutdown of the threads")
+            raise RuntimeError("the threads are closed: no call after the shutdown")
         loop = get_running_loop()
         future: Future[T] = loop.create_future()
 
         def job() -> None:
             set_outcome = _outcome_of(function)
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            with contextlib.suppress(RuntimeError):  # the loop is closed: no one awaits the result
                 loop.call_soon_threadsafe(set_outcome, future)
 
         self._jobs.put(job)
@@ -48,7 +52,7 @@ class DaemonThreads:
         return await future
 
     def close(self) -> None:
-        """Let the threads end; nobody waits for those that are busy."""
+        """Let idle threads end now and busy ones after their call; waits for none of them."""
         self._is_closed = True
         for _ in range(self._started):
             self._jobs.put(None)
@@ -59,10 +63,10 @@ class DaemonThreads:
 
 
 def _outcome_of(function: Callable[[], T]) -> Callable[[Future[T]], None]:
-    """Run ``function`` and return what hands its outcome over."""
+    """Run ``function`` and return a callback that stores its outcome in a future."""
     try:
         result = function()
-    except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits
+    except BaseException as error:  # noqa: BLE001 - the caller that awaits the future handles it
         raised = error
         return lambda future: None if future.done() else future.set_exception(raised)
     return lambda future: None if future.done() else future.set_result(result)

@@ -70,4 +70,4 @@ def grade_once(
 
     """
     built = build_all(specs, context=Context(roots=() if root is None else (root,)))
-    return asyncio.run(grade(case, Output(output), built, threshold=1.0))
+    return asyncio.run(grade(case, Output(output), built))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 OPTIONS: Final = "options"
 """Name of the fact with the command line options that change what runs and what it is compared with."""
@@ -45,3 +48,11 @@ def usd(amount: float) -> str:
 def seconds(duration: float) -> str:
     """Format a latency with three significant digits: ``0.834 s``, ``12.3 s``."""
     return f"{duration:.3g} s" if duration < 1000 else f"{duration:,.0f} s"  # noqa: PLR2004 - no exponent
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ``; did you mean "x"?`` if a known word is close to ``word``, else an empty string."""
+    import difflib  # noqa: PLC0415 - only a message about a wrong word needs it
+
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f'; did you mean "{close[0]}"?' if close else ""

@@ -1,7 +1,7 @@
-"""``pytest-evalgate calibrate``: a judge held against people's labels, before it may gate."""
+"""``pytest-evalgate calibrate``: a judge measured against human labels, so that it may gate."""
 
 from __future__ import annotations
 
-from pytest_evalgate.cli.calibrate.verb import add_parser
+from pytest_evalgate.cli.calibrate.verb import VERB
 
-__all__ = ["add_parser"]
+__all__ = ["VERB"]

@@ -1,13 +1,18 @@
-"""What labelled rows leave out, from the golden set and from the outputs that they are about."""
+"""Calibration of a judge, from the labels to the files that are written.
+
+Flow: read the labels; unless verdicts are stored, join the rows with their cases and outputs and have the judge grade
+them; measure; write the calibration and its charts.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate import config, golden
+from pytest_evalgate.app.grade import run_judge
 from pytest_evalgate.errors import LineProblem, SettingsError
 from pytest_evalgate.judges import calibration as calibrations
 from pytest_evalgate.judges import labels as label_files
@@ -25,70 +30,29 @@ if TYPE_CHECKING:
     from pytest_evalgate.judges.measure import Measurement, MeasureOptions
     from pytest_evalgate.records.results import Calibration, Case, Output
 
-
-def join(
-    rows: Sequence[Labelled], *, golden_file: Path | None, outputs_file: Path | None, root: Path
-) -> tuple[Labelled, ...]:
-    """Complete labelled rows by id, so that a judge can be asked about them; a claim has the id of its row as cluster.
-
-    Raises:
-        GoldenSetError: the golden set cannot be read.
-        RecordingError: the outputs cannot be read.
-        LabelsError: a row has no output, or the golden set has no such case; lists all.
-
-    """
-    cases = _cases(golden_file, root)
-    outputs = {} if outputs_file is None else recorded.load([outputs_file], root=root).recordings[0].outputs
-    joined = [_joined(row, cases, outputs) for row in rows]
-    bare = [row for row in joined if row.output.value is None]
-    lost = [row for row in rows if golden_file is not None and _known(row, cases) is None]
-    problems = [_problem(row, "output", "there is none to be judged: name their file, --outputs FILE") for row in bare]
-    problems += [_problem(row, "id", f"{golden_file} holds no such case") for row in lost]
-    if problems:
-        raise LabelsError(problems)
-    return tuple(joined)
-
-
-def _cases(path: Path | None, root: Path) -> dict[str, Case]:
-    sets = () if path is None else golden.load([path], root=root)
-    return {case.id: case for held in sets for case in held}
-
-
-def _known(row: Labelled, cases: Mapping[str, Case]) -> Case | None:
-    return cases.get(row.case.id) or (None if row.cluster is None else cases.get(row.cluster))
-
-
-def _joined(row: Labelled, cases: Mapping[str, Case], outputs: Mapping[str, Output]) -> Labelled:
-    case = _known(row, cases)
-    whole = row.case if case is None else _completed(row.case, case)
-    output = outputs.get(row.case.id, row.output) if row.output.value is None else row.output
-    return replace(row, case=replace(whole, fingerprint=golden.fingerprint(whole)), output=output)
-
-
-def _completed(own: Case, known: Case) -> Case:
-    """Return the golden set's case, under the row's own id and with the context that the row was labelled by."""
-    return replace(known, id=own.id, place=own.place, context=own.context or known.context)
-
-
-def _problem(row: Labelled, field: str, message: str) -> LineProblem:
-    return LineProblem(row.case.place.file, row.case.place.line, field, message)
-
-
-_FOLDER = "calibration"
+_FOLDER: Final = "calibration"
 
 
 @dataclass(frozen=True, slots=True)
 class CalibrateOptions:
-    """What is asked for: a judge, its labels, where the rest of them stands, and how it is measured.
+    """Options of the command line.
 
-    ``times`` is how often the judge is asked about each row. ``out`` is the file of the record; None is where the
-    judge expects it.
+    Args:
+        judge: Name of the judge.
+        labels: File of labels.
+        columns: Names of its fields.
+        measure: Options of the measurement.
+        golden: Golden set that contains the cases, if the labels do not.
+        outputs: File of outputs, if the labels do not contain them.
+        times: Number of times that the judge grades each row.
+        out: File to write; None is the calibration file of the judge's settings.
+
     """
 
     judge: str
     labels: Path
     columns: Columns
-    options: MeasureOptions
+    measure: MeasureOptions
     golden: Path | None = None
     outputs: Path | None = None
     times: int = 1
@@ -97,7 +61,7 @@ class CalibrateOptions:
 
 @dataclass(frozen=True, slots=True)
 class CalibrationResult:
-    """A judge that was held against labels; ``why_not`` says why it may not gate. ``files`` were written."""
+    """A judge measured against labels; ``why_not`` lists the reasons why it may not gate, ``files`` those written."""
 
     record: Calibration
     measured: Measurement
@@ -106,71 +70,112 @@ class CalibrationResult:
     files: tuple[str, ...]
 
 
-def calibrate(project: Project, calibrate_options: CalibrateOptions) -> CalibrationResult:
-    """Hold a judge against labels, and write its record and its charts.
+def calibrate(project: Project, options: CalibrateOptions) -> CalibrationResult:
+    """Measure a judge against labels, and write its calibration and charts.
 
     Raises:
-        UserError: the judge, the labels or the files that go with them cannot be used.
-        RunStopped: no call can succeed, or may be paid.
+        UserError: the judge, the labels or the files that complete them cannot be used.
+        RunStopped: no call can succeed, or the budget is used up.
 
     """
-    stored = calibrate_options.columns.stored
-    judge = project.settings.judges.get(calibrate_options.judge) or _unconfigured(project, calibrate_options)
-    path = _path(project, calibrate_options, judge)
-    found = label_files.load(calibrate_options.labels, calibrate_options.columns, root=project.root)
-    source = Source(calibrate_options.judge, {}, stored)
+    stored = options.columns.stored
+    judge = project.settings.judges.get(options.judge) or _unconfigured(project, options)
+    path = _path(project, options, judge)
+    found = label_files.load(options.labels, options.columns, root=project.root)
+    source = Source(options.judge, {}, stored)
     if stored is None:
-        rows, parts = _grade_rows(project, calibrate_options, found.rows)
-        found, source = replace(found, rows=rows), Source(calibrate_options.judge, parts)
-    options = replace(calibrate_options.options, probabilities=found.probabilities, passing=found.passing)
-    measured = measure(found.rows, options)
-    now = datetime.now(UTC)
-    record = record_of(measured, found, source, options, f"{now:%Y-%m-%dT%H:%M:%SZ}")
+        rows, parts = _grade_rows(project, options, found.rows)
+        found, source = replace(found, rows=rows), Source(options.judge, parts)
+    measuring = replace(options.measure, probabilities=found.probabilities, passing=found.passing)
+    measured = measure(found.rows, measuring)
+    record = record_of(measured, found, source, measuring, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
     calibrations.write(record, path)
-    written = (path, *_charts(calibrate_options.judge, measured, path, probabilities=options.probabilities))
+    written = (path, *_charts(options.judge, measured, path, probabilities=found.probabilities))
     names = tuple(files.relative_name(file, project.root) for file in written)
     return CalibrationResult(record, measured, found, calibrations.calibration_problems(record, judge), names)
 
 
-def _unconfigured(project: Project, calibrate_options: CalibrateOptions) -> config.Judge:
-    """Return what a judge has to show that only its stored verdicts are known of."""
-    if calibrate_options.columns.stored is None:
-        known = ", ".join(project.settings.judges) or "none is configured"
+def _unconfigured(project: Project, options: CalibrateOptions) -> config.Judge:
+    """Return default requirements for a judge of which only stored verdicts are known."""
+    if options.columns.stored is None:
+        known = ", ".join(project.settings.judges) or "none"
         raise SettingsError(
-            f"no judge is named {calibrate_options.judge!r} ({known}): configure it, or say --stored PATH"
+            f"no judge is named {options.judge!r} (configured: {known}): configure it, or add --stored PATH"
         )
-    return config.Judge(model=calibrate_options.judge, criteria="its stored verdicts")
+    return config.Judge(model=options.judge, criteria="its stored verdicts")
 
 
-def _path(project: Project, calibrate_options: CalibrateOptions, judge: config.Judge) -> Path:
-    if calibrate_options.out is not None:
-        return calibrate_options.out
+def _path(project: Project, options: CalibrateOptions, judge: config.Judge) -> Path:
+    if options.out is not None:
+        return options.out
     try:
-        return files.resolve_inside(
-            project.root, Path(judge.calibration or f"{_FOLDER}/{calibrate_options.judge}.json")
-        )
+        return files.resolve_inside(project.root, Path(judge.calibration or f"{_FOLDER}/{options.judge}.json"))
     except ValueError as error:
-        raise SettingsError(f"the calibration of {calibrate_options.judge}: {error}") from None
+        raise SettingsError(f"the calibration of {options.judge}: {error}") from None
 
 
 def _grade_rows(
-    project: Project, calibrate_options: CalibrateOptions, rows: Sequence[Labelled]
+    project: Project, options: CalibrateOptions, rows: Sequence[Labelled]
 ) -> tuple[tuple[Labelled, ...], dict[str, str]]:
-    """Have the judge grade every row; further times under another id, which is part of its question."""
-    from pytest_evalgate.app.grade import run_judge  # noqa: PLC0415 - the engine
+    """Have the judge grade every row ``options.times`` times; return the rows with scores, and the judge's parts.
 
-    whole = join(rows, golden_file=calibrate_options.golden, outputs_file=calibrate_options.outputs, root=project.root)
+    The id is part of a judge's question: without a new id the cache would answer the second time.
+    """
+    joined = _join(rows, options, project.root)
     cases = [
         (replace(row.case, id=f"{row.case.id}#{time}") if time > 1 else row.case, row.output)
-        for time in range(1, calibrate_options.times + 1)
-        for row in whole
+        for time in range(1, options.times + 1)
+        for row in joined
     ]
-    scores, parts = run_judge(project, calibrate_options.judge, cases)
-    return tuple(replace(row, scores=scores[at :: len(whole)]) for at, row in enumerate(whole)), parts
+    scores, parts = run_judge(project, options.judge, cases)
+    return tuple(replace(row, scores=scores[at :: len(joined)]) for at, row in enumerate(joined)), parts
+
+
+def _join(rows: Sequence[Labelled], options: CalibrateOptions, root: Path) -> tuple[Labelled, ...]:
+    """Complete rows with their cases and outputs, by id; the cluster of a claim is the id of the case it is from.
+
+    Raises:
+        GoldenSetError: the golden set cannot be read.
+        RecordingError: the outputs cannot be read.
+        LabelsError: rows have no output, or their cases are not in the golden set; the message lists all.
+
+    """
+    sets = () if options.golden is None else golden.load([options.golden], root=root)
+    cases = {case.id: case for loaded in sets for case in loaded}
+    outputs = {} if options.outputs is None else recorded.load([options.outputs], root=root).recordings[0].outputs
+    joined = [_complete(row, _case_of(row, cases), outputs) for row in rows]
+    problems = [
+        _problem(row, "output", "the output is missing: name the file of outputs, --outputs FILE")
+        for row in joined
+        if row.output.value is None
+    ]
+    if options.golden is not None:
+        problems += [
+            _problem(row, "id", f"{options.golden} contains no such case") for row in rows if not _case_of(row, cases)
+        ]
+    if problems:
+        raise LabelsError(problems)
+    return tuple(joined)
+
+
+def _case_of(row: Labelled, cases: Mapping[str, Case]) -> Case | None:
+    return cases.get(row.case.id) or (None if row.cluster is None else cases.get(row.cluster))
+
+
+def _complete(row: Labelled, known: Case | None, outputs: Mapping[str, Output]) -> Labelled:
+    case = row.case
+    if known is not None:  # under the id of the row, and with the context that people saw
+        case = replace(known, id=case.id, place=case.place, context=case.context or known.context)
+    output = outputs.get(row.case.id, row.output) if row.output.value is None else row.output
+    return replace(row, case=replace(case, fingerprint=golden.fingerprint(case)), output=output)
+
+
+def _problem(row: Labelled, field: str, message: str) -> LineProblem:
+    return LineProblem(row.case.place.file, row.case.place.line, field, message)
 
 
 def _charts(name: str, measured: Measurement, path: Path, *, probabilities: bool) -> Iterator[Path]:
-    """Write the charts that there are, beside the record."""
+    """Write the charts for which there are data beside the calibration, and yield their paths."""
     drawn = {}
     if measured.bins:
         drawn["reliability"] = charts.reliability(name, measured.bins, probabilities=probabilities)

@@ -1,7 +1,7 @@
-"""``pytest-evalgate compare``: what changed between two runs or baselines, case by case."""
+"""``pytest-evalgate compare``: the difference between two runs or baselines, case by case."""
 
 from __future__ import annotations
 
-from pytest_evalgate.cli.compare.verb import add_parser
+from pytest_evalgate.cli.compare.verb import VERB
 
-__all__ = ["add_parser"]
+__all__ = ["VERB"]

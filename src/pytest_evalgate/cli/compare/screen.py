@@ -1,11 +1,11 @@
-"""The screen of ``pytest-evalgate compare``: a finished comparison as lines of at most 100 columns."""
+"""Screen of ``pytest-evalgate compare``: a finished comparison as lines of at most 100 columns."""
 
 from __future__ import annotations
 
 import shlex
-import textwrap
 from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.cli.printing import WIDTH, wrapped
 from pytest_evalgate.reports.terminal import verdict_line
 from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.text.layout import align, truncate_columns, width_of
@@ -20,17 +20,16 @@ if TYPE_CHECKING:
 
     Row = tuple[str, ...]
 
-_WIDTH: Final = 100
-_LISTED: Final = 10
-_NAME: Final = 20  # leaves room for the numbers of 100,000 pairs
-_ID: Final = 40
+_MAX_LISTED: Final = 10
+_NAME_WIDTH: Final = 20  # leaves room for the numbers of 100,000 pairs
+_ID_WIDTH: Final = 40
 _NONE: Final = "-"
-_DEFAULTS: Final = ("baseline", "newest")
-_CHANGE: Final = ("where", "A -> B", "why")
+_DEFAULT_SIDES: Final = ("baseline", "newest")
+_CHANGE: Final = ("place", "A -> B", "reason")
 
 
 def render(found: Comparison, *, regressed_only: bool) -> tuple[str, ...]:
-    """Render the comparison, or of each suite only the cases that got worse, all of them; then the verdict."""
+    """Render the comparison, or only all cases that got worse; then the verdict, if there is one."""
     lines = _regressed_only(found) if regressed_only else _whole(found)
     verdict = () if found.gate_verdict is None else ("", one_line(verdict_line(found.gate_verdict).text))
     return (*lines, *verdict)
@@ -50,9 +49,9 @@ def _whole(found: Comparison) -> Iterator[str]:
         yield from _wrapped(note, indent="")
     yield ""
     yield from _table(found.suites)
-    for where, names in (("A", found.only_older), ("B", found.only_newer)):
+    for side, names in (("A", found.only_older), ("B", found.only_newer)):
         if names:
-            yield from _wrapped(f"only in {where}: {', '.join(names)}", indent="")
+            yield from _wrapped(f"only in {side}: {', '.join(names)}", indent="")
     for suite in found.suites:
         yield ""
         yield from _suite(suite, _command(found.specs, suite.suite))
@@ -61,9 +60,9 @@ def _whole(found: Comparison) -> Iterator[str]:
 
 
 def _sources(side: str, sources: dict[str, SourceRun]) -> Iterator[str]:
-    """Say what stands behind a side, once where it is the same for all suites."""
+    """Yield a line for each run of a side; most often all suites come from one run."""
     for source in dict.fromkeys(sources.values()):
-        named = [suite for suite, its in sources.items() if its == source]
+        named = [suite for suite, other in sources.items() if other == source]
         whose = "" if len(named) == len(sources) else f"{', '.join(named)}: "
         run = "" if source.name == f"run {source.run_id}" else f", run {source.run_id}"
         commit = "" if source.commit is None else f", commit {source.commit[:12]}"
@@ -73,7 +72,10 @@ def _sources(side: str, sources: dict[str, SourceRun]) -> Iterator[str]:
 def _table(suites: Iterable[SuiteComparison]) -> list[str]:
     headings = ("suite", "pairs", "A", "B", "change (bounds)", "worse", "better", "p")
     return align(
-        [headings, *((truncate_columns(one_line(suite.suite), _NAME), *_numbers(suite.delta)) for suite in suites)]
+        [
+            headings,
+            *((truncate_columns(one_line(suite.suite), _NAME_WIDTH), *_numbers(suite.delta)) for suite in suites),
+        ]
     )
 
 
@@ -92,23 +94,23 @@ def _suite(suite: SuiteComparison, command: str) -> Iterator[str]:
         yield from _wrapped(sentence)
     yield from _some(("REGRESSED", *_CHANGE), _changed(changes.regressed), command)
     yield from _some(("FIXED", *_CHANGE), _changed(changes.fixed))
-    yield from _some(("FLAKY", "where", "A -> B", "p"), _flaky(changes.flaky))
+    yield from _some(("FLAKY", "place", "A -> B", "p"), _flaky(changes.flaky))
     for word, cases in (("EDITED", changes.edited), ("ADDED", changes.added), ("REMOVED", changes.removed)):
-        yield from _some((word, "where"), [(case.case, case.place or _NONE) for case in cases])
+        yield from _some((word, "place"), [(case.case, case.place or _NONE) for case in cases])
 
 
 def _finding(suite: SuiteComparison) -> str:
     delta = suite.delta
     if delta is None:
-        return "nothing can be compared"
+        return "no case can be compared"
     margin = "" if suite.margin is None else f", margin {points(suite.margin).lstrip('+')}"
     return f"{delta.finding.replace('_', ' ')} ({delta.test}, {_p(delta)}, alpha {suite.alpha:g}{margin})"
 
 
 def _p(delta: Delta) -> str:
-    """Write the p, and the adjusted one too where that is another."""
+    """Return the p, followed by the adjusted p if it differs."""
     alone, among = p_value(delta.p), p_value(delta.p if delta.p_adjusted is None else delta.p_adjusted)
-    return f"p={alone}" if alone == among else f"p={alone}, {among} among the tests of these suites"
+    return f"p={alone}" if alone == among else f"p={alone}, {among} adjusted for the tests of these suites"
 
 
 def _power_line(suite: SuiteComparison) -> Iterator[str]:
@@ -116,9 +118,9 @@ def _power_line(suite: SuiteComparison) -> Iterator[str]:
         return
     pairs, drop = count(suite.delta.pairs, "pair"), suite.delta.mde
     if drop is None:
-        yield f"{pairs}: too few, or too few that differ, to name the smallest drop that they could show"
+        yield f"{pairs}: too few, or too few that differ, to compute the smallest detectable drop"
     else:
-        yield f"{pairs} can show a drop of {points(drop).lstrip('+')} or more (80% power)"
+        yield f"{pairs} can detect a drop of {points(drop).lstrip('+')} or more (80% power)"
 
 
 def _counts(changes: Changes) -> Iterator[str]:
@@ -152,23 +154,23 @@ def _flaky(cases: Iterable[FlakyPair]) -> list[Row]:
 
 
 def _some(headings: Row, rows: Sequence[Row], command: str = "--json") -> Iterator[str]:
-    """List the first cases; ``command``, which is never broken, lists the others."""
-    yield from _list(headings, rows[:_LISTED])
-    if len(rows) > _LISTED:
-        more = f"  ... {len(rows) - _LISTED:,} more:"
+    """Yield the first cases, then the command that lists the others. The command is not wrapped: it can be pasted."""
+    yield from _list(headings, rows[:_MAX_LISTED])
+    if len(rows) > _MAX_LISTED:
+        more = f"  ... {len(rows) - _MAX_LISTED:,} more:"
         together = f"{more} {one_line(command)}"
-        yield from (together,) if width_of(together) <= _WIDTH else (more, f"    {one_line(command)}")
+        yield from (together,) if width_of(together) <= WIDTH else (more, f"    {one_line(command)}")
 
 
 def _list(headings: Row, rows: Iterable[Row]) -> Iterator[str]:
-    """List cases, if there are any; what is too wide is cut at the end, where the reasons stand."""
-    cells = [(truncate_columns(one_line(name), _ID), *map(one_line, others)) for name, *others in rows]
+    """Yield a table of cases, if there are any. Long lines are truncated at the end, in the reason."""
+    cells = [(truncate_columns(one_line(name), _ID_WIDTH), *map(one_line, others)) for name, *others in rows]
     if cells:
-        yield from (f"  {truncate_columns(line, _WIDTH - 2)}" for line in align([headings, *cells]))
+        yield from (f"  {truncate_columns(line, WIDTH - 2)}" for line in align([headings, *cells]))
 
 
 def _gates(verdict: Verdict) -> Iterator[str]:
-    """Say what each gate says, as the last lines of a session do."""
+    """Yield the result of each gate, as the last lines of a session do."""
     yield ""
     for name, suite in verdict.suites.items():
         for gate in suite.gates:
@@ -178,11 +180,10 @@ def _gates(verdict: Verdict) -> Iterator[str]:
 
 
 def _command(specs: tuple[str, str], suite: str) -> str:
-    """Write the command that lists all cases of a suite that got worse."""
-    sides = specs if specs[1] != _DEFAULTS[1] else specs[:1] if specs != _DEFAULTS else ()
+    """Return the command that lists all cases of a suite that got worse."""
+    sides = specs if specs[1] != _DEFAULT_SIDES[1] else specs[:1] if specs != _DEFAULT_SIDES else ()
     return shlex.join(["pytest-evalgate", "compare", *sides, "--suite", suite, "--regressed"])
 
 
 def _wrapped(text: str, indent: str = "  ") -> list[str]:
-    shown = one_line(text)
-    return textwrap.wrap(shown, _WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ", break_on_hyphens=False)
+    return wrapped(one_line(text), indent)

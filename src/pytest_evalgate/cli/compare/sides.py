@@ -1,4 +1,8 @@
-"""The two forms that the gates want: the older side as a baseline, the newer one as a suite of a run."""
+"""Sides of a comparison, in the forms that the gates take: the older as a baseline, the newer as a suite of a run.
+
+Flow: ``side_of`` finds the run, file, baseline or commit that an argument names; ``match`` pairs the suites of two
+sides and leaves out the cases that cannot be compared; ``check_gateable`` raises if a session would not decide them.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import contextlib
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.app.decide import RunDecider
 from pytest_evalgate.config import CONFIG_FILE
@@ -20,7 +24,7 @@ from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from pytest_evalgate.app.project import Project
     from pytest_evalgate.config import Settings
@@ -28,195 +32,23 @@ if TYPE_CHECKING:
 
     SuiteData = SuiteRun | Baseline
 
-UNANSWERED = frozenset({"errored", "not_run"})
-
-
-@dataclass(frozen=True, slots=True)
-class OlderBaseline:
-    """What is compared with: the answered cases as a baseline, and the ids of those that have no answer."""
-
-    baseline: Baseline
-    unanswered: frozenset[str] = frozenset()
-
-
-def older_of(held: SuiteData, run: Run) -> OlderBaseline:
-    """Return a suite of ``run`` as a baseline; unlike one that is promoted, it need not be whole.
-
-    Raises:
-        BaselineError: no case has an answer.
-
-    """
-    if isinstance(held, Baseline):
-        return OlderBaseline(held)
-    answered = tuple(result for result in held.results if result.outcome not in UNANSWERED)
-    lacking = frozenset(
-        result.case.golden_id for result in held.results if result.outcome in UNANSWERED and result.case.side != "base"
-    )
-    part = replace(held, results=answered)
-    try:
-        found = baselines.promote(replace(run, problems=()), part, reason="compared", now=run.created)
-    except BaselineError as error:  # names what stands in the run file
-        raise BaselineError(one_line(str(error))) from None
-    return OlderBaseline(replace(found, source=f"run {run.id}"), lacking)
-
-
-def newer_of(held: SuiteData) -> SuiteRun:
-    """Return a baseline as a suite of a run; its cases have no place, slices, tags or cluster, as it keeps none."""
-    if isinstance(held, SuiteRun):
-        return held
-    results = tuple(_result(case_id, case, held.scorers) for case_id, case in held.cases.items())
-    source = held.provenance
-    cases = tuple(result.case for result in results)
-    plan = SuitePlan(held.suite, (), source.golden_sha256, source.scorers_sha256, held.trials, cases)
-    return SuiteRun(plan, results)
-
-
-def comparable(suite: SuiteRun, older: OlderBaseline) -> SuiteRun:
-    """Leave out the cases that say nothing about a change: not run here, or without an answer in ``older``.
-
-    A suite that was stopped keeps what it did not run: its verdict was certain whatever these cases would have said,
-    and those that it did run were not chosen at random.
-    """
-    kept = tuple(
-        result
-        for result in suite.results
-        if result.case.golden_id not in older.unanswered and not (result.outcome == "not_run" and not suite.stopped)
-    )
-    return replace(suite, plan=replace(suite.plan, cases=tuple(result.case for result in kept)), results=kept)
-
-
-def _result(case_id: str, case: BaselineCase, scorers: tuple[str, ...]) -> CaseResult:
-    planned = PlannedCase(case_id, Place("", 0), case.fingerprint)
-    columns = {name: case.scores.get(name, case.values) for name in scorers}
-    return combine_trials(
-        planned, [Trial(index, value, scores=_scores(columns, index)) for index, value in enumerate(case.values)]
-    )
-
-
-def _scores(columns: dict[str, tuple[float, ...]], index: int) -> tuple[Score, ...]:
-    """Return the scorers' marks; whether they passed is not known, as a baseline keeps no thresholds."""
-    return tuple(Score(name, column[index], None) for name, column in columns.items() if index < len(column))
-
-
-_ELSE = "compare another run, or leave out --gate"
-
-
-@dataclass(frozen=True, slots=True)
-class SourceRun:
-    """Which run stands behind one suite of a side; ``name`` is its own, or that of its baseline."""
-
-    name: str
-    run_id: str
-    created: str
-    commit: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class SuitePair:
-    """One suite on both sides: ``whole`` as the newer one holds it, ``part`` without what cannot be compared."""
-
-    older: OlderBaseline
-    older_source: SourceRun
-    newer_source: SourceRun
-    whole: SuiteRun
-    part: SuiteRun
-
-    @property
-    def name(self) -> str:
-        """The suite."""
-        return self.whole.plan.name
-
-
-@dataclass(frozen=True, slots=True)
-class SuitePairs:
-    """At least one suite on both sides, the names of those that only A holds, and the suites that only B holds."""
-
-    both: tuple[SuitePair, ...]
-    only_older: tuple[str, ...]
-    only_newer: tuple[SuiteRun, ...]
-
-
-def match(older: Side, newer: Side, suite: str | None) -> SuitePairs:
-    """Look for every suite on both sides, or for the one that is named.
-
-    Raises:
-        UserError: none is on both, or what a side holds of one cannot be used.
-
-    """
-    names = (suite,) if suite is not None else tuple(dict.fromkeys((*newer.names, *older.names)))
-    before = {name: held for name in names if (held := older.find(name)) is not None}
-    now = {name: held for name in names if (held := newer.find(name)) is not None}
-    both = tuple(
-        _match(before[name], older.run, now[name], newer.run) for name in names if name in before and name in now
-    )
-    if not both:
-        which = "no suite is" if suite is None else f"suite {suite!r} is not"
-        raise UserError(
-            f"{which} on both sides: {_held('A', older, before)}, {_held('B', newer, now)}{_advice(before)}"
-        )
-    only_newer = tuple(newer_of(now[name]) for name in now if name not in before)
-    return SuitePairs(both, tuple(name for name in before if name not in now), only_newer)
-
-
-def check_gateable(matches: SuitePairs, older: Run, settings: Settings) -> None:
-    """Refuse to judge by less than a session would ask for.
-
-    Raises:
-        BaselineError: the older side is invalid or not whole.
-        SettingsError: cases come in clusters, and the newer side does not know them.
-
-    """
-    for found in matches.both:
-        lacking, a, b = found.older.unanswered, found.older_source.name, found.newer_source.name
-        if older.problems or lacking:
-            why = (
-                older.problems[0]
-                if older.problems
-                else f"{count(len(lacking), 'case')} of {found.name} without an answer"
-            )
-            raise BaselineError(one_line(f"A ({a}) cannot serve as the baseline: {why}; {_ELSE}"))
-        if lacks_clusters(found, settings):
-            raise SettingsError(f"suites.{found.name}.cluster: B ({one_line(b)}) does not know its clusters; {_ELSE}")
-
-
-def lacks_clusters(found: SuitePair, settings: Settings) -> bool:
-    """Tell whether cases shall be counted by clusters that the newer side does not know, as no baseline does."""
-    suite = settings.suites.get(found.name)
-    wanted = suite is not None and suite.cluster is not None
-    return wanted and all(case.cluster is None for case in found.whole.plan.cases)
-
-
-def _match(before: SuiteData, older: Run, now: SuiteData, newer: Run) -> SuitePair:
-    whole, compared = newer_of(now), older_of(before, older)
-    return SuitePair(compared, _source(before, older), _source(now, newer), whole, comparable(whole, compared))
-
-
-def _source(held: SuiteData, run: Run) -> SourceRun:
-    if isinstance(held, Baseline):
-        promoted = held.provenance
-        return SourceRun(held.source, promoted.run_id, promoted.created, promoted.commit)
-    return SourceRun(f"run {run.id}", run.id, run.created, run.commit)
-
-
-def _held(which: str, side: Side, held: Iterable[str]) -> str:
-    return f"{which} ({side.spec}) holds {one_line(', '.join(held)) or 'none'}"
-
-
-def _advice(before: Mapping[str, SuiteData]) -> str:
-    return "" if before else "; to make a baseline of a run: pytest-evalgate baseline promote"
-
-
-_GIT = "git:"
-_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_WORDS = "newest, previous, baseline, git:REF, the id of a run, the name of a file or of a branch"
+UNANSWERED: Final = frozenset({"errored", "not_run"})
+_GIT: Final = "git:"
+_RUN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_CHOICES: Final = "newest, previous, baseline, git:REF, the id of a run, the name of a file or of a branch"
+_REMEDY: Final = "compare another run, or leave out --gate"
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
     """One side of a comparison.
 
-    ``spec`` is how it was asked for. ``names`` are the suites that it may hold, and ``find`` returns what it holds of
-    one. ``run`` is the run; of baselines, which may come of several, it only carries a name.
+    Args:
+        spec: The argument that names the side.
+        names: Suites that the side may contain.
+        find: Function that returns a suite by its name, None if the side does not contain it.
+        run: The run. Baselines may come from several runs; theirs is a placeholder with a name only.
+
     """
 
     spec: str
@@ -226,19 +58,20 @@ class Side:
 
 
 def side_of(spec: str, project: Project) -> Side:
-    """Find what ``spec`` names.
+    """Find the side that ``spec`` names.
 
-    Files are looked for from the working folder, then from the root folder, since that is how reports name them.
+    Files are looked up from the working folder, then from the root folder, to which the paths in reports are relative.
 
     Raises:
-        UserError: there is nothing of that name (says what was looked for), or it cannot be read.
+        UserError: nothing has that name (the message lists what was tried), or it cannot be read.
 
     """
     if not spec.isprintable() or spec.strip() in {"", _GIT} or spec.startswith(("-", f"{_GIT}-")):
-        raise UserError(f"{spec!r} cannot be compared: name {_WORDS}")
+        raise UserError(f"{spec!r} names no side of a comparison: use {_CHOICES}")
     state = project.state.path
     if spec == "baseline":
-        return _configured(project)
+        decider = RunDecider(project.root, project.settings, project.state.path, project.settings.suites.get)
+        return Side(spec, tuple(project.settings.suites), decider.baseline_of, _placeholder(spec))
     if spec == "newest":
         return _of_run(spec, run_file.newest(state))
     if spec == "previous":
@@ -260,7 +93,7 @@ def _of_name(spec: str, project: Project) -> Side:
     except UserError as error:
         raise UserError(
             f"{spec}: there is no run {files.relative_name(stored.parent, project.root)}, no file of this name, "
-            f"and no such branch, tag or commit ({error}); name {_WORDS}"
+            f"and no such branch, tag or commit ({error}); use {_CHOICES}"
         ) from None
 
 
@@ -271,7 +104,7 @@ def _of_run(spec: str, path: Path) -> Side:
 
 
 def _of_file(spec: str, path: Path, project: Project) -> Side:
-    """Read a run file, whose first line is an object, or a baseline, whose first line is a bracket."""
+    """Read a run file (JSON Lines: the first line is an object) or a baseline (JSON whose first line is a bracket)."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -283,20 +116,15 @@ def _of_file(spec: str, path: Path, project: Project) -> Side:
         value = jsonl.loads(data)
     except ValueError as error:
         raise UserError(
-            f"{spec}: a file that is neither a run nor a baseline ({error}); if a branch is meant: git:{spec}"
+            f"{spec}: the file is neither a run nor a baseline ({error}); to name a branch: git:{spec}"
         ) from None
     suite = str(value.get("suite")) if isinstance(value, dict) else ""
-    held = {suite: baselines.find(str(path.absolute()), suite=suite, file=path, root=project.root)}
-    return Side(spec, (suite,), held.get, _nameless(spec))
-
-
-def _configured(project: Project) -> Side:
-    decider = RunDecider(project.root, project.settings, project.state.path, project.settings.suites.get)
-    return Side("baseline", tuple(project.settings.suites), decider.baseline_of, _nameless("baseline"))
+    baseline = baselines.find(str(path.absolute()), suite=suite, file=path, root=project.root)
+    return Side(spec, (suite,), {suite: baseline}.get, _placeholder(spec))
 
 
 def _at_commit(spec: str, ref: str, project: Project) -> Side:
-    git.file_at(project.root, ref, CONFIG_FILE)  # whether it is there or not: git knows the commit, or says why not
+    git.file_at(project.root, ref, CONFIG_FILE)  # raises if there is no such commit; the file may be missing
 
     def find(suite: str) -> Baseline | None:
         file = project.baseline_file(suite)
@@ -304,15 +132,15 @@ def _at_commit(spec: str, ref: str, project: Project) -> Side:
             return None
         return baselines.find(f"{_GIT}{ref}", suite=suite, file=file, root=project.root)
 
-    return Side(spec, tuple(project.settings.suites), find, _nameless(f"{_GIT}{ref}"))
+    return Side(spec, tuple(project.settings.suites), find, _placeholder(f"{_GIT}{ref}"))
 
 
-def _nameless(spec: str) -> Run:
+def _placeholder(spec: str) -> Run:
     return Run(id=spec, created="", commit=None, suites=())
 
 
 def _previous(state: Path) -> Path:
-    """Return the run file of the run before the newest one, in the order that the newest one was found by."""
+    """Return the run file of the run before the newest one, in the order of ``run_file.newest``."""
     newest = run_file.newest(state)
     others = [path for path in newest.parent.parent.glob(f"*/{newest.name}") if path != newest]
     if not others:
@@ -324,3 +152,171 @@ def _is_file(path: Path) -> bool:
     with contextlib.suppress(OSError):  # a name that is too long for the file system
         return path.is_file()
     return False
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRun:
+    """The run that one suite of a side comes from; ``name`` is that of the run or of its baseline."""
+
+    name: str
+    run_id: str
+    created: str
+    commit: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SuitePair:
+    """A suite on both sides: ``whole`` as on the newer side, ``part`` without the cases that cannot be compared."""
+
+    older: OlderBaseline
+    older_source: SourceRun
+    newer_source: SourceRun
+    whole: SuiteRun
+    part: SuiteRun
+
+    @property
+    def name(self) -> str:
+        """Name of the suite."""
+        return self.whole.plan.name
+
+
+@dataclass(frozen=True, slots=True)
+class SuitePairs:
+    """At least one suite on both sides, names of the suites on side A only, and suites on side B only."""
+
+    both: tuple[SuitePair, ...]
+    only_older: tuple[str, ...]
+    only_newer: tuple[SuiteRun, ...]
+
+
+def match(older: Side, newer: Side, suite: str | None) -> SuitePairs:
+    """Pair the suites of two sides, or the one named ``suite``.
+
+    Raises:
+        UserError: no suite is on both sides, or one cannot be used.
+
+    """
+    names = (suite,) if suite is not None else tuple(dict.fromkeys((*newer.names, *older.names)))
+    before = {name: found for name in names if (found := older.find(name)) is not None}
+    now = {name: found for name in names if (found := newer.find(name)) is not None}
+    both = tuple(
+        _match(before[name], older.run, now[name], newer.run) for name in names if name in before and name in now
+    )
+    if not both:
+        which = "no suite is" if suite is None else f"suite {suite!r} is not"
+        remedy = "" if before else "; to make a baseline of a run: pytest-evalgate baseline promote"
+        raise UserError(f"{which} on both sides: {_suites('A', older, before)}, {_suites('B', newer, now)}{remedy}")
+    only_newer = tuple(newer_of(now[name]) for name in now if name not in before)
+    return SuitePairs(both, tuple(name for name in before if name not in now), only_newer)
+
+
+def check_gateable(matches: SuitePairs, older: Run, settings: Settings) -> None:
+    """Raise if a session would not decide these pairs.
+
+    Raises:
+        BaselineError: the older side is invalid or incomplete.
+        SettingsError: cases are clustered, and the newer side lacks the clusters.
+
+    """
+    for found in matches.both:
+        problems = list(older.problems)
+        if found.older.unanswered:
+            problems.append(f"{count(len(found.older.unanswered), 'case')} of {found.name} without an output")
+        if problems:
+            name = found.older_source.name
+            raise BaselineError(one_line(f"A ({name}) cannot be the baseline: {problems[0]}; {_REMEDY}"))
+        if lacks_clusters(found, settings):
+            name = one_line(found.newer_source.name)
+            raise SettingsError(f"suites.{found.name}.cluster: B ({name}) does not contain the clusters; {_REMEDY}")
+
+
+def lacks_clusters(found: SuitePair, settings: Settings) -> bool:
+    """Return whether the suite has clusters that the newer side does not contain. Baselines never contain them."""
+    suite = settings.suites.get(found.name)
+    configured = suite is not None and suite.cluster is not None
+    return configured and all(case.cluster is None for case in found.whole.plan.cases)
+
+
+def _match(before: SuiteData, older: Run, now: SuiteData, newer: Run) -> SuitePair:
+    whole, compared = newer_of(now), older_of(before, older)
+    return SuitePair(compared, _source(before, older), _source(now, newer), whole, comparable(whole, compared))
+
+
+def _source(suite: SuiteData, run: Run) -> SourceRun:
+    if isinstance(suite, Baseline):
+        promoted = suite.provenance
+        return SourceRun(suite.source, promoted.run_id, promoted.created, promoted.commit)
+    return SourceRun(f"run {run.id}", run.id, run.created, run.commit)
+
+
+def _suites(letter: str, side: Side, names: Iterable[str]) -> str:
+    return f"{letter} ({side.spec}) has {one_line(', '.join(names)) or 'none'}"
+
+
+@dataclass(frozen=True, slots=True)
+class OlderBaseline:
+    """The older side of a suite: cases with an output as a baseline, and the ids of the cases without one."""
+
+    baseline: Baseline
+    unanswered: frozenset[str] = frozenset()
+
+
+def older_of(suite: SuiteData, run: Run) -> OlderBaseline:
+    """Return a suite of ``run`` as a baseline; unlike a promoted run, it may be incomplete.
+
+    Raises:
+        BaselineError: no case has an output.
+
+    """
+    if isinstance(suite, Baseline):
+        return OlderBaseline(suite)
+    answered = tuple(result for result in suite.results if result.outcome not in UNANSWERED)
+    unanswered = frozenset(
+        result.case.golden_id
+        for result in suite.results
+        if result.outcome in UNANSWERED and result.case.side != "base"
+    )
+    part = replace(suite, results=answered)
+    try:
+        found = baselines.promote(replace(run, problems=()), part, reason="compared", now=run.created)
+    except BaselineError as error:  # its message quotes the run file, which may contain control characters
+        raise BaselineError(one_line(str(error))) from None
+    return OlderBaseline(replace(found, source=f"run {run.id}"), unanswered)
+
+
+def newer_of(suite: SuiteData) -> SuiteRun:
+    """Return a baseline as a suite of a run. Its cases have no place, slices, tags or cluster: baselines lack them."""
+    if isinstance(suite, SuiteRun):
+        return suite
+    results = tuple(_result(case_id, case, suite.scorers) for case_id, case in suite.cases.items())
+    source = suite.provenance
+    cases = tuple(result.case for result in results)
+    plan = SuitePlan(suite.suite, (), source.golden_sha256, source.scorers_sha256, suite.trials, cases)
+    return SuiteRun(plan, results)
+
+
+def comparable(suite: SuiteRun, older: OlderBaseline) -> SuiteRun:
+    """Leave out the cases that cannot be compared: not run, or without an output in ``older``.
+
+    A suite that stopped early keeps the cases that it did not run: the cases that it did run are no random sample, and
+    its verdict was certain for every possible result of the others.
+    """
+    kept = tuple(
+        result
+        for result in suite.results
+        if result.case.golden_id not in older.unanswered and not (result.outcome == "not_run" and not suite.stopped)
+    )
+    return replace(suite, plan=replace(suite.plan, cases=tuple(result.case for result in kept)), results=kept)
+
+
+def _result(case_id: str, case: BaselineCase, scorers: tuple[str, ...]) -> CaseResult:
+    planned = PlannedCase(case_id, Place("", 0), case.fingerprint)
+    columns = {name: case.scores.get(name, case.values) for name in scorers}
+    return combine_trials(
+        planned, [Trial(index, value, scores=_scores(columns, index)) for index, value in enumerate(case.values)]
+    )
+
+
+def _scores(columns: dict[str, tuple[float, ...]], index: int) -> tuple[Score, ...]:
+    """Return the scores of one trial. Whether they passed is unknown: baselines do not contain thresholds."""
+    return tuple(Score(name, column[index], None) for name, column in columns.items() if index < len(column))

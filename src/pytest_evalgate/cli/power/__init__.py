@@ -1,7 +1,7 @@
-"""``pytest-evalgate power``: how many cases and trials a drop needs to be seen."""
+"""``pytest-evalgate power``: the cases and trials that it takes to detect a drop."""
 
 from __future__ import annotations
 
-from pytest_evalgate.cli.power.verb import add_parser
+from pytest_evalgate.cli.power.verb import VERB
 
-__all__ = ["add_parser"]
+__all__ = ["VERB"]

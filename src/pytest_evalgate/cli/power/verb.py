@@ -1,14 +1,14 @@
-"""The screen of ``pytest-evalgate power``: a finished plan as lines of at most 100 columns."""
+"""``pytest-evalgate power``: its options, and its screen."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import textwrap
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate.cli.options import level, number, share, whole_number
-from pytest_evalgate.cli.power.plan import CLUSTER_ICC, DROP_KINDS
+from pytest_evalgate.app.project import Project
+from pytest_evalgate.cli.options import add_alpha, number, share, whole_number
+from pytest_evalgate.cli.power.plan import CLUSTER_ICC, DROP_KINDS, PowerOptions, plans_of
+from pytest_evalgate.cli.printing import print_result, wrapped
+from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.text.wording import count
 
@@ -18,174 +18,44 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.cli.power.plan import Clusters, DropKind, PowerPlan
 
-_WIDTH = 100
-_NAME = 44
-_CELL = 13
-_NONE = "-"
+_MAX_CASES: Final = 10_000_000
+_MAX_TRIALS: Final = 1_000
 _KIND_LABELS: Final[Mapping[DropKind, str]] = {
     "flipping": "if cases that flip anyway get worse",
     "steady": "if cases that always passed break",
 }
 
 
-def render(plan: PowerPlan) -> tuple[str, ...]:
-    """Render what stands for one suite."""
-    sentences = (*_consequences(plan), f"advice: {_advice(plan)}")
-    return (*_head(plan), "", *_table(plan), "", *(line for text in sentences for line in _wrapped(text)))
-
-
-def _head(plan: PowerPlan) -> Iterator[str]:
-    name = "" if plan.suite is None else f"{one_line(plan.suite)}: "
-    yield from _wrapped(
-        f"{name}{count(plan.cases, 'case')} ({one_line(plan.cases_source)}), {count(plan.trials, 'trial')} each; "
-        f"alpha {plan.alpha:g}, power {plan.power_percent:g}%",
-        indent="",
-    )
-    yield from _wrapped(
-        f"{100 * plan.discordance:.1f}% of the cases differ between two identical runs "
-        f"({one_line(plan.discordance_source)})"
-    )
-
-
-def _table(plan: PowerPlan) -> Iterator[str]:
-    columns = plan.columns
-    yield _row("", (count(column.trials, "trial") for column in columns))
-    yield "  smallest drop that is seen, in points"
-    for kind in DROP_KINDS:
-        yield _row(f"  {_KIND_LABELS[kind]}", (_points(column.smallest_drop_points[kind]) for column in columns))
-    yield f"  cases needed to see a drop of {plan.drop_points:g} points"
-    for kind in DROP_KINDS:
-        yield _row(f"  {_KIND_LABELS[kind]}", (_cases(column.cases_needed[kind]) for column in columns))
-    name = f"cases needed for not_proven, margin {plan.margin_points:g} points"
-    yield _row(name, (_cases(column.cases_not_proven) for column in columns))
-
-
-def _row(name: str, cells: Iterable[str]) -> str:
-    return f"  {name:<{_NAME}}" + "".join(f"{cell:>{_CELL}}" for cell in cells)
-
-
-def _points(value: float | None) -> str:
-    return _NONE if value is None else f"{value:.1f}"
-
-
-def _cases(value: int | None) -> str:
-    return _NONE if value is None else f"{value:,}"
-
-
-def _consequences(plan: PowerPlan) -> Iterator[str]:
-    yield _found(plan)
-    yield f"at alpha {plan.alpha:g} no build fails with fewer than {count(plan.fewest_losses, 'worse case')}"
-    for gate in plan.pass_rate_gates:
-        wanted = f"pass-rate >= {gate.minimum_percent:g}%"
-        if gate.passes is None:
-            yield f"{wanted} cannot be met with {count(plan.cases, 'case')} of one trial, even if all of them pass"
-        else:
-            yield f"{wanted} asks for {gate.passes:,} passes of {plan.cases:,}"
-    if plan.clusters is not None:
-        yield _clustered(plan.clusters)
-
-
-def _found(plan: PowerPlan) -> str:
-    drop = f"a drop of {plan.drop_points:g} points"
-    chances = sorted(chance for chance in plan.found_percent.values() if chance is not None)
-    if not chances:
-        return f"{drop} has no room beside so many cases that differ anyway"
-    span = " to ".join(dict.fromkeys(f"{chance:.0f}%" for chance in chances))
-    how = "exact, McNemar's mid-p test" if plan.trials == 1 else "Student's test of the means"
-    return f"{drop} is found with a chance of {span} ({how})"
-
-
-def _clustered(clusters: Clusters) -> str:
-    if clusters.number is None:
-        return f"cases belong together by {clusters.key}: it is clusters that count, so take more cases than this says"
-    found = (
-        f"cases belong together by {clusters.key}, in {count(clusters.number, 'cluster')}: it is clusters that count"
-    )
-    if clusters.smallest_drop_points is None:
-        return f"{found}, and so few show nothing"
-    return f"{found}; correlated by {CLUSTER_ICC:g}, they show a drop of {clusters.smallest_drop_points:.1f} points"
-
-
-def _advice(plan: PowerPlan) -> str:
-    """Advise for the drop that is harder to see: that of steady cases, unless there can be none so large."""
-    kind: DropKind = "flipping" if plan.columns[0].cases_needed["steady"] is None else "steady"
-    needed = {column.trials: column.cases_needed[kind] for column in plan.columns}
-    now, drop = needed[plan.trials], f"a drop of {plan.drop_points:g} points"
-    if now is None:
-        return f"{drop} is more than can be planned for here: ask for a smaller one"
-    if now <= plan.cases:
-        return f"these cases are enough for {drop}, of either kind"
-    more = [trials for trials, cases in needed.items() if trials > plan.trials and cases and cases <= plan.cases]
-    if more:
-        return f"--eval-trials {more[0]} in both runs shows {drop}, of either kind, with the cases that there are"
-    return f"{count(now - plan.cases, 'more case')} ({now:,} in all) would show {drop}, of either kind{_fewer(plan)}"
-
-
-def _fewer(plan: PowerPlan) -> str:
-    best = plan.columns[-1]
-    cases = best.cases_needed["steady"]
-    if cases is None or best.trials <= plan.trials:
-        return ""
-    return f"; with {count(best.trials, 'trial')} each {count(cases - plan.cases, 'more case')} would"
-
-
-def _wrapped(text: str, indent: str = "  ") -> list[str]:
-    return textwrap.wrap(text, _WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ", break_on_hyphens=False)
-
-
-_ABOUT = "Say which drop a suite can see, and how many cases and trials a smaller one needs. Sends nothing."
-_MOST_CASES = 10_000_000
-_MOST_TRIALS = 1_000
-
-
-def add_parser(verbs: Any) -> None:
-    """Define the verb."""
-    parser = verbs.add_parser(
-        "power",
-        help="how many cases and trials a drop needs to be seen",
-        description=_ABOUT,
-        epilog="example: pytest-evalgate power support --drop 3",
-    )
-    parser.add_argument("suite", nargs="?", metavar="SUITE", help="a suite (default: every configured one)")
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     option = parser.add_argument
+    option("suite", nargs="?", metavar="SUITE", help="a suite (default: every configured one)")
     option(
         "--drop",
         type=number(0.1, 99),
         default=5.0,
         metavar="POINTS",
-        help="the drop to be seen, in percentage points (default: 5)",
+        help="drop to detect, in percentage points (default: 5)",
     )
     option(
         "--power",
         type=number(60, 99.9),
         default=80.0,
         metavar="PERCENT",
-        help="how probable it shall be that the drop is seen (default: 80)",
+        help="probability of detecting the drop (default: 80)",
     )
-    option(
-        "--alpha",
-        type=level,
-        help="one-sided level of the test (default: that of the suite's no-regression gate, else 0.05)",
-    )
-    option(
-        "--cases", type=whole_number(_MOST_CASES), metavar="N", help="plan for so many cases (default: those it has)"
-    )
+    add_alpha(parser)
+    option("--cases", type=whole_number(_MAX_CASES), metavar="N", help="number of cases (default: that of the suite)")
     option(
         "--discordance",
         type=share,
         metavar="SHARE",
         help="share of cases that differ between two identical runs (default: measured, else 0.10)",
     )
-    option("--trials", type=whole_number(_MOST_TRIALS), metavar="K", help="trials of each case, in both runs")
-    option("--json", action="store_true", help="print JSON")
-    parser.set_defaults(run=_run)
+    option("--trials", type=whole_number(_MAX_TRIALS), metavar="K", help="trials of each case, in both runs")
 
 
 def _run(args: argparse.Namespace) -> int:
-    from pytest_evalgate.app.project import Project  # noqa: PLC0415 - the settings bring pydantic
-    from pytest_evalgate.cli.power import plan  # noqa: PLC0415 - scipy, for this verb only
-
-    options = plan.PowerOptions(
+    options = PowerOptions(
         drop=args.drop / 100,
         power=args.power / 100,
         alpha=args.alpha,
@@ -193,9 +63,114 @@ def _run(args: argparse.Namespace) -> int:
         discordance=args.discordance,
         trials=args.trials,
     )
-    plans = plan.plans_of(Project.find(), args.suite, options)
-    if args.json:
-        print(json.dumps([dataclasses.asdict(plan) for plan in plans], indent=1))
-    else:
-        print("\n\n".join("\n".join(render(plan)) for plan in plans))
+    plans = plans_of(Project.find(), args.suite, options)
+    print_result(args, plans, ("\n\n".join("\n".join(_lines(plan)) for plan in plans),))
     return 0
+
+
+VERB: Final = Verb(
+    "Compute the smallest drop that a suite can detect, and the cases and trials that a given drop takes. Sends "
+    "nothing.",
+    "pytest-evalgate power support --drop 3",
+    _run,
+    _add_arguments,
+)
+
+
+def _lines(plan: PowerPlan) -> Iterator[str]:
+    name = "" if plan.suite is None else f"{one_line(plan.suite)}: "
+    yield from wrapped(
+        f"{name}{count(plan.cases, 'case')} ({one_line(plan.cases_source)}), {count(plan.trials, 'trial')} each; "
+        f"alpha {plan.alpha:g}, power {plan.power_percent:g}%",
+        indent="",
+    )
+    yield from wrapped(
+        f"{100 * plan.discordance:.1f}% of the cases differ between two identical runs "
+        f"({one_line(plan.discordance_source)})"
+    )
+    yield ""
+    yield from _table(plan)
+    yield ""
+    for sentence in (*_consequences(plan), f"advice: {_advice(plan)}"):
+        yield from wrapped(sentence)
+
+
+def _table(plan: PowerPlan) -> Iterator[str]:
+    columns = plan.columns
+    yield _row("", (count(column.trials, "trial") for column in columns))
+    yield "  smallest detectable drop, in points"
+    for kind in DROP_KINDS:
+        yield _row(f"  {_KIND_LABELS[kind]}", (_cell(column.smallest_drop_points[kind], ".1f") for column in columns))
+    yield f"  cases needed to detect a drop of {plan.drop_points:g} points"
+    for kind in DROP_KINDS:
+        yield _row(f"  {_KIND_LABELS[kind]}", (_cell(column.cases_needed[kind], ",") for column in columns))
+    name = f"cases needed for not_proven, margin {plan.margin_points:g} points"
+    yield _row(name, (_cell(column.cases_not_proven, ",") for column in columns))
+
+
+def _row(name: str, cells: Iterable[str]) -> str:
+    return f"  {name:<44}" + "".join(f"{cell:>13}" for cell in cells)
+
+
+def _cell(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
+def _consequences(plan: PowerPlan) -> Iterator[str]:
+    yield _detection(plan)
+    yield f"at alpha {plan.alpha:g} no build fails with fewer than {count(plan.fewest_losses, 'worse case')}"
+    for gate in plan.pass_rate_gates:
+        name = f"pass-rate >= {gate.minimum_percent:g}%"
+        if gate.passes is None:
+            yield f"{name} cannot be met with {count(plan.cases, 'case')} of one trial, even if all of them pass"
+        else:
+            yield f"{name} requires {gate.passes:,} passes of {plan.cases:,}"
+    if plan.clusters is not None:
+        yield _clustered(plan.clusters)
+
+
+def _detection(plan: PowerPlan) -> str:
+    drop = f"a drop of {plan.drop_points:g} points"
+    chances = sorted(chance for chance in plan.found_percent.values() if chance is not None)
+    if not chances:
+        return f"{drop} is impossible when so many cases differ between identical runs"
+    span = " to ".join(dict.fromkeys(f"{chance:.0f}%" for chance in chances))
+    test = "exact, McNemar's mid-p test" if plan.trials == 1 else "Student's test of the means"
+    return f"{drop} is detected with a probability of {span} ({test})"
+
+
+def _clustered(clusters: Clusters) -> str:
+    if clusters.number is None:
+        return (
+            f"cases are clustered by {clusters.key}: the effective sample is smaller, so plan for more cases than this"
+        )
+    found = f"cases are clustered by {clusters.key}, in {count(clusters.number, 'cluster')}"
+    if clusters.smallest_drop_points is None:
+        return f"{found}: too few to detect a drop"
+    return (
+        f"{found}: with an intra-cluster correlation of {CLUSTER_ICC:g}, the smallest detectable drop is "
+        f"{clusters.smallest_drop_points:.1f} points"
+    )
+
+
+def _advice(plan: PowerPlan) -> str:
+    """Return advice for the drop that is harder to detect: that of steady cases, unless it cannot be so large."""
+    kind: DropKind = "flipping" if plan.columns[0].cases_needed["steady"] is None else "steady"
+    needed = {column.trials: column.cases_needed[kind] for column in plan.columns}
+    now, drop = needed[plan.trials], f"a drop of {plan.drop_points:g} points"
+    if now is None:
+        return f"{drop} is too large to plan for here: choose a smaller one"
+    if now <= plan.cases:
+        return f"these cases are enough to detect {drop}, of either kind"
+    more = [trials for trials, cases in needed.items() if trials > plan.trials and cases and cases <= plan.cases]
+    if more:
+        return f"--eval-trials {more[0]} in both runs detects {drop}, of either kind, with the present cases"
+    return f"{count(now - plan.cases, 'more case')} ({now:,} in all) detect {drop}, of either kind{_fewer(plan)}"
+
+
+def _fewer(plan: PowerPlan) -> str:
+    best = plan.columns[-1]
+    cases = best.cases_needed["steady"]
+    if cases is None or best.trials <= plan.trials:
+        return ""
+    return f"; with {count(best.trials, 'trial')} each, {count(cases - plan.cases, 'more case')} are enough"

@@ -1,4 +1,4 @@
-"""Rows that were written for other tools: which tool, and what they are in the canonical record."""
+"""Golden rows that were written for other tools: recognised by their field names, and translated to canonical rows."""
 
 from __future__ import annotations
 

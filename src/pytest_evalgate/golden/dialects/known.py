@@ -1,4 +1,7 @@
-"""The dialects that load as they are, the more particular ones first."""
+"""The known dialects, and the recognition of the dialect of a file.
+
+Rows are recognised by the names of their fields alone, so that one look at each row is enough.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.text.jsonl import JsonLine
 
 CANONICAL_EXPECTED: Final = frozenset({"expected", "expected_any", "asserts"})
-"""Who writes one of these writes the canonical record."""
+"""A row with one of these is canonical."""
 
 _DEEPEVAL: Final = frozenset(
     {"expected_output", "actual_output", "retrieval_context", "additional_metadata", "tools_called"}
@@ -33,7 +36,7 @@ def _needs(*sets: str) -> tuple[frozenset[str], ...]:
 
 
 def _without(allowed: str = "", also: str = "") -> frozenset[str]:
-    """Return the names that belong to other dialects than the one whose own are ``allowed``."""
+    """Return the names of other dialects: all markers apart from those that are ``allowed``, and ``also``."""
     others = CANONICAL_EXPECTED | _OTHER_EXPECTED | _OTHER_INPUTS | frozenset(also.split())
     return others - frozenset(allowed.split())
 
@@ -44,20 +47,21 @@ _NO_INPUT: Final = "input messages vars"
 
 _PROMPTFOO: Final = (
     copy_field("id", "id", "description"),
-    read_field("vars", "vars", read=asserts.variables),
+    read_field("vars", "vars", read=asserts.read_variables),
     FieldRule("asserts", ("assert",), asserts.promptfoo_scorers),
     copy_field("output", "providerOutput"),
-    read_field("metadata", "options", read=asserts.options),
+    read_field("metadata", "options", read=asserts.read_options),
     *(read_field("asserts", name, read=asserts.refuse_threshold) for name in ("threshold", "assertScoringFunction")),
 )
 
+# The most specific dialects first: if several fit all rows of a file, the first of them is used.
 DIALECTS: Final = (
     Dialect(
         "promptfoo columns",
         (frozenset(asserts.COLUMNS),),
         frozenset(),
         _PROMPTFOO,
-        prepare=asserts.from_columns,
+        prepare=asserts.read_columns,
     ),
     Dialect(
         "promptfoo",
@@ -72,9 +76,9 @@ DIALECTS: Final = (
         (
             copy_field("id", "id", "dataset_record_id"),
             _INPUTS,
-            read_field("expected", "expectations", read=translate.expectations),
+            read_field("expected", "expectations", read=translate.read_expectations),
             copy_field("output", "outputs"),
-            read_field("tags", "tags", read=translate.tags),
+            read_field("tags", "tags", read=translate.read_tags),
         ),
     ),
     Dialect(
@@ -84,9 +88,9 @@ DIALECTS: Final = (
         (
             copy_field("id", "external_id"),
             read_field("input", "input", "inputs", read=translate.read_input),
-            read_field("expected", "outputs", read=translate.reference),
+            read_field("expected", "outputs", read=translate.read_reference),
             read_field("expected", "output", read=translate.refuse_ambiguous),
-            read_field("split", "split", read=translate.split),
+            read_field("split", "split", read=translate.read_split),
         ),
         frozenset({"splits"}),
     ),
@@ -108,8 +112,8 @@ DIALECTS: Final = (
         (
             copy_field("id", "id", "name"),
             _INPUTS,
-            read_field("expected", "outputs", read=translate.reference),
-            read_field("split", "split", read=translate.split),
+            read_field("expected", "outputs", read=translate.read_reference),
+            read_field("split", "split", read=translate.read_split),
         ),
     ),
     Dialect(
@@ -170,7 +174,10 @@ DIALECTS: Final = (
         "openai evals api",
         _needs("item"),
         _without("item", _NO_INPUT),
-        (read_field("vars", "item", read=translate.item), read_field("output", "sample", read=translate.sample)),
+        (
+            read_field("vars", "item", read=translate.read_item),
+            read_field("output", "sample", read=translate.read_sample),
+        ),
     ),
     Dialect(
         "langfuse",
@@ -214,43 +221,31 @@ _BY_NAME: Final = {dialect.name: dialect for dialect in DIALECTS}
 
 
 def recognise(lines: Sequence[JsonLine], file: str) -> tuple[Dialect | None, list[LineProblem]]:
-    """Find the dialect of the rows of a file; None is the canonical record.
+    """Return the dialect of the rows of a file, or None for canonical rows.
 
     Returns:
-        The dialect, and the first problem: a row that can be read in two ways, or two lines of which no dialect is
-        true. With a problem there is no dialect, and the file cannot be loaded.
+        The dialect, and the first problem: a row that fits two dialects, or two rows that fit no common dialect. If
+        there is a problem, there is no dialect, and the file cannot be loaded.
 
     """
-    if all(_FOREIGN_NAMES.isdisjoint(line.value) for line in lines):  # costs every canonical row 0.2 µs
+    if all(_FOREIGN_NAMES.isdisjoint(line.value) for line in lines):  # takes 0.2 µs for each canonical row
         return None, []
     possible = frozenset({CANONICAL, *_BY_NAME})
     for line in lines:
-        fitting = _matches(frozenset(line.value))
-        if fitting.ambiguous:
-            return None, [LineProblem(file, line.number, "", _ambiguity(fitting.ambiguous, line.value))]
-        if possible.isdisjoint(fitting.names):
-            return None, [mixed_dialects(lines, line, file)]
-        possible &= fitting.names
+        matches = _matches(frozenset(line.value))
+        if matches.ambiguous:
+            markers = [f'{one.name} ("{one.marker(frozenset(line.value))}")' for one in matches.ambiguous]
+            message = f"can be read as {' or '.join(markers)}, with different expected values: keep one of the fields"
+            return None, [LineProblem(file, line.number, "", message)]
+        if possible.isdisjoint(matches.names):
+            return None, [LineProblem(file, line.number, "", _mixture_message(lines, line))]
+        possible &= matches.names
     return (None if CANONICAL in possible else next(one for one in DIALECTS if one.name in possible)), []
-
-
-def mixed_dialects(lines: Sequence[JsonLine], second: JsonLine, file: str) -> LineProblem:
-    """Say which line before ``second`` it disagrees with, or that all of them together leave no dialect for it."""
-    here = _matches(frozenset(second.value)).names
-    before = [line for line in lines if line.number < second.number]
-    first = next((one for one in before if here.isdisjoint(_matches(frozenset(one.value)).names)), before[0])
-    return LineProblem(
-        file,
-        second.number,
-        "",
-        f"reads as {_reading(second.value)}, and line {first.number} as {_reading(first.value)}: a file holds rows of "
-        "one dialect, so split it, or use the canonical names",
-    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Matches:
-    """The dialects that are true of a row; ``ambiguous`` are two that it is made for and that exclude each other."""
+    """The dialects that fit a row. ``ambiguous`` contains two that it fits but that exclude each other."""
 
     names: frozenset[str]
     ambiguous: tuple[Dialect, ...] = ()
@@ -258,22 +253,32 @@ class _Matches:
 
 @lru_cache(maxsize=1024)
 def _matches(names: frozenset[str]) -> _Matches:
-    like = [dialect for dialect in DIALECTS if dialect.has_needed(names)]
-    if claiming := frozenset(dialect.name for dialect in like if dialect.allows(names)):
-        return _Matches(claiming)
-    rivals = [dialect for dialect in like if (dialect.without & names).isdisjoint(FIELDS)]
+    candidates = [dialect for dialect in DIALECTS if dialect.has_needed(names)]
+    if fitting := frozenset(dialect.name for dialect in candidates if dialect.allows(names)):
+        return _Matches(fitting)
+    rivals = [dialect for dialect in candidates if (dialect.without & names).isdisjoint(FIELDS)]
     if len(rivals) > 1:
         return _Matches(frozenset(), (rivals[0], rivals[1]))
     return _Matches(frozenset({CANONICAL, *(dialect.name for dialect in DIALECTS if dialect.allows(names))}))
 
 
-def _ambiguity(readings: Sequence[Dialect], row: Mapping[str, Any]) -> str:
-    told = " or ".join(f'{one.name} ("{one.marker(frozenset(row))}")' for one in readings)
-    return f"can be read as {told}, which differ in what is wanted: keep one of the fields"
+def _mixture_message(lines: Sequence[JsonLine], line: JsonLine) -> str:
+    """Describe why ``line`` fits none of the dialects that fit the lines before it; names one of these lines.
+
+    That is the first line that shares no dialect with ``line``. If there is none, because only all of them together
+    exclude every dialect, it is the first line.
+    """
+    here = _matches(frozenset(line.value)).names
+    before = [other for other in lines if other.number < line.number]
+    first = next((one for one in before if here.isdisjoint(_matches(frozenset(one.value)).names)), before[0])
+    return (
+        f"the dialect is {_describe(line.value)}, but that of line {first.number} is {_describe(first.value)}: "
+        "split the file, or use the canonical names"
+    )
 
 
-def _reading(row: Mapping[str, Any]) -> str:
-    """Name the dialect of a row, and the field that tells it."""
+def _describe(row: Mapping[str, Any]) -> str:
+    """Return the dialect of a row, and the field that shows it."""
     names = frozenset(row)
     fitting = _matches(names).names
     if CANONICAL in fitting:

@@ -1,4 +1,4 @@
-"""What a dialect is: the names by which its rows are known, and what becomes of each of them."""
+"""Translation of the rows of a dialect to canonical rows, field by field."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 
 class TranslationError(ValueError):
-    """A value that a dialect cannot be translated from; ``path`` is where in the value, as ``[2].type``."""
+    """A value without a canonical equivalent; ``path`` is its place in the field, such as ``[2].type``."""
 
     def __init__(self, message: str, path: str = "") -> None:
-        """Keep the place beside the message."""
+        """Store the path with the message."""
         super().__init__(message)
         self.path = path
 
 
 @dataclass(frozen=True, slots=True)
 class FieldRule:
-    """One field of a dialect: the first of ``names`` that a row gives is read into canonical fields.
+    """The translation of one field: ``read`` turns (value, row) into canonical fields.
 
-    ``into`` is the field that it is known by, ``read`` makes canonical fields of (value, row).
+    The value is that of the first of ``names`` that is in the row. ``into`` is the main canonical field.
     """
 
     into: str
@@ -42,73 +42,80 @@ class FieldRule:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """The rows of one tool.
+    """The row format of one tool.
 
-    A row is one of them where it has a name of each set of ``needs`` and none of ``without``. Names in ``extras`` are
-    kept in the metadata, as are those of a part that come after the one that was read. ``prepare`` rewrites a row
-    before its parts are read.
+    A row belongs to it if the row has a name of each set in ``needs`` and none of ``without``. Fields in ``extras`` go
+    into the metadata, as do the other names of a rule whose value was already read. ``prepare`` rewrites a row before
+    the rules apply.
     """
 
     name: str
     needs: tuple[frozenset[str], ...]
     without: frozenset[str]
-    parts: tuple[FieldRule, ...]
+    rules: tuple[FieldRule, ...]
     extras: frozenset[str] = frozenset()
     prepare: Callable[[Row], Row] | None = None
 
     def has_needed(self, names: frozenset[str]) -> bool:
-        """Tell whether a row with these names has what this dialect needs."""
+        """Return whether a row with these names has all that this dialect needs."""
         return all(not wanted.isdisjoint(names) for wanted in self.needs)
 
     def allows(self, names: frozenset[str]) -> bool:
-        """Tell whether nothing among these names belongs to another dialect."""
+        """Return whether none of these names belongs to another dialect."""
         return self.without.isdisjoint(names)
 
     def marker(self, names: frozenset[str]) -> str:
-        """Return the name, of those that a row has, that tells most of this dialect."""
+        """Return the name that is most typical of this dialect, among those of a row."""
         return min(self.needs[-1] & names, default="")
 
 
 def copy_field(into: str, *names: str) -> FieldRule:
-    """Make the part whose value is the canonical field ``into`` as it is."""
+    """Return the rule that copies a value to the canonical field ``into``."""
     return FieldRule(into, names, lambda value, _: {into: value})
 
 
 def read_field(into: str, *names: str, read: Callable[[Any], Mapping[str, Any]]) -> FieldRule:
-    """Make a part whose value says everything, whatever else stands in its row."""
+    """Return a rule that needs the value alone, not the rest of the row."""
     return FieldRule(into, names, lambda value, _: read(value))
-
-
-_HEAD: Final = re.compile(r"\w+")
-_MERGED: Final = frozenset({"metadata", "vars"})
 
 
 @dataclass(frozen=True, slots=True)
 class TranslatedRow:
-    """A row in the canonical record's terms: what became of it, and which name became which field."""
+    """A translated and parsed row, with (name, field) for each renamed field."""
 
     parsed: ParsedRow
     mapping: tuple[tuple[str, str], ...]
 
 
 def translate_row(row: Mapping[str, Any], place: Place, dialect: Dialect) -> TranslatedRow:
-    """Turn a row of ``dialect`` into a case, or list everything that is wrong with it."""
+    """Turn a row of ``dialect`` into a case, or list all of its problems."""
     draft = _Draft(dict(row if dialect.prepare is None else dialect.prepare(row)))
-    for part in dialect.parts:
-        draft.read(part)
-    draft.keep_rest(dialect)
+    for rule in dialect.rules:
+        draft.apply(rule)
+    draft.copy_rest(dialect)
     if draft.problems:
-        problems = tuple(LineProblem(place.file, place.line, *fault) for fault in draft.problems)
-        named = draft.fields.get("id") is not None and parse_row({"id": draft.fields["id"], "input": ""}, place).id
-        return TranslatedRow(ParsedRow(named or None, None, problems), tuple(draft.mapping))
+        problems = tuple(LineProblem(place.file, place.line, *problem) for problem in draft.problems)
+        case_id = None
+        if draft.fields.get("id") is not None:  # a valid id is needed to find duplicates
+            case_id = parse_row({"id": draft.fields["id"], "input": ""}, place).id
+        return TranslatedRow(ParsedRow(case_id, None, problems), tuple(draft.mapping))
     parsed = parse_row(draft.fields, place)
-    problems = tuple(replace(one, field=draft.original_name(one.field)) for one in parsed.problems)
+    problems = tuple(replace(problem, field=draft.original_name(problem.field)) for problem in parsed.problems)
     return TranslatedRow(replace(parsed, problems=problems), tuple(draft.mapping))
+
+
+def mapping_of(rows: Iterable[TranslatedRow]) -> tuple[tuple[str, str], ...]:
+    """Return the distinct (name, field) pairs of all rows."""
+    return tuple(dict.fromkeys(pair for row in rows for pair in row.mapping))
+
+
+_HEAD: Final = re.compile(r"\w+")
+_MERGED: Final = frozenset({"metadata", "vars"})
 
 
 @dataclass(slots=True)
 class _Draft:
-    """A canonical row in the making; ``rest`` is what was not read yet."""
+    """A canonical row under construction; ``rest`` contains the fields that no rule has read yet."""
 
     rest: dict[str, Any]
     fields: dict[str, Any] = field(default_factory=dict)
@@ -119,29 +126,28 @@ class _Draft:
     def __post_init__(self) -> None:
         self.row = dict(self.rest)
 
-    def read(self, part: FieldRule) -> None:
-        """Read the first name of a part that has a value."""
-        present = [name for name in part.names if name in self.rest]
-        name = next((one for one in present if self.rest[one] is not None), None)
-        for null in present:
-            if self.rest[null] is None:
-                del self.rest[null]
-                self.fields.setdefault(part.into, None)
+    def apply(self, rule: FieldRule) -> None:
+        """Read the first name of a rule that has a value."""
+        present = [name for name in rule.names if name in self.rest]
+        for null in [name for name in present if self.rest[name] is None]:
+            del self.rest[null]
+            self.fields.setdefault(rule.into, None)
+        name = next((name for name in present if name in self.rest), None)
         if name is None:
             return
         try:
-            made = part.read(self.rest.pop(name), self.row)
+            made = rule.read(self.rest.pop(name), self.row)
         except TranslationError as error:
             self.problems.append((f"{name}{error.path}", str(error)))
             return
         for into, value in made.items():
             self._put(into, value, name)
 
-    def keep_rest(self, dialect: Dialect) -> None:
-        """Keep what has a canonical name as it is; of the rest the dialect's own names are metadata."""
-        theirs = dialect.extras.union(*(part.names for part in dialect.parts)) - FIELDS
-        for name, value in sorted(self.rest.items(), key=lambda held: held[0] not in FIELDS):
-            if name in theirs:
+    def copy_rest(self, dialect: Dialect) -> None:
+        """Copy the canonical fields that are left; other names of the dialect go into the metadata."""
+        foreign = dialect.extras.union(*(rule.names for rule in dialect.rules)) - FIELDS
+        for name, value in sorted(self.rest.items(), key=lambda item: item[0] not in FIELDS):
+            if name in foreign:
                 self._put("metadata", None if value is None else {name: value}, name)
             elif name in FIELDS:
                 self._put(name, value, name)
@@ -149,21 +155,26 @@ class _Draft:
                 self.fields.setdefault(name, value)
 
     def _put(self, into: str, value: Any, name: str) -> None:
-        held = self.fields.get(into)
+        present = self.fields.get(into)
         if value is None:
             self.fields.setdefault(into, None)
             return
-        if held is None:
+        if present is None:
             self.fields[into] = value
-        elif into in _MERGED and isinstance(held, dict) and isinstance(value, dict) and held.keys().isdisjoint(value):
-            self.fields[into] = {**held, **value}
+        elif (
+            into in _MERGED
+            and isinstance(present, dict)
+            and isinstance(value, dict)
+            and present.keys().isdisjoint(value)
+        ):
+            self.fields[into] = {**present, **value}
         else:
-            self.problems.append((jsonl.escape_text(name), f'says the same as "{self._name_of(into)}": keep one'))
+            self.problems.append((jsonl.escape_text(name), f'means the same as "{self._name_of(into)}": keep one'))
             return
         self.mapping += [(name, into)] if name != into else []
 
     def original_name(self, place: str) -> str:
-        """Name the place of a problem in a canonical field as the row does."""
+        """Return the place of a problem with the row's own name of the canonical field."""
         head = _HEAD.match(place)
         return place if head is None else self._name_of(head[0]) + place[head.end() :]
 
@@ -171,134 +182,27 @@ class _Draft:
         return next((name for name, made in self.mapping if made == into), into)
 
 
-def mapping_of(rows: Iterable[TranslatedRow]) -> tuple[tuple[str, str], ...]:
-    """List which name became which field in any of the rows, each pair once, as (name, field)."""
-    return tuple(dict.fromkeys(pair for row in rows for pair in row.mapping))
-
+EXPECTED_NAMES: Final = (
+    *("expected", "expected_output", "expectedOutput", "target", "ideal", "reference", "reference_answer"),
+    *("ground_truth", "answer", "expected_response"),
+)
+"""Names of the expected value in other tools, in order of precedence."""
 
 _ROLES: Final = {"human": "user", "ai": "assistant", "system": "system", "tool": "tool"}
 _PREFERRED: Final = ("answer", "output", "expected")
 
 
 def read_input(value: Any) -> dict[str, Any]:
-    """Read what is asked: messages where it is a list of them, variables where it is an object, else the input.
+    """Read a question: a list of messages becomes messages, an object variables, anything else the input.
 
-    An object with one key is the input, too; one with ``messages`` asks by them.
-    """
-    if isinstance(value, dict):
-        return {"vars": value, **_from_variables(value)}
-    return {"messages": _messages(value)} if _is_conversation(value) else {"input": value}
-
-
-def read_alternatives(value: Any) -> dict[str, Any]:
-    """Read what is wanted, where a list means that one of them will do."""
-    return {"expected_any": value} if isinstance(value, list) else {"expected": value}
-
-
-def reference(value: Any) -> dict[str, Any]:
-    """Read the reference outputs: the only value, or the one that is named as the answer, else the whole object.
-
-    Raises:
-        Misread: they are no object, as recorded outputs may be, and reference outputs never are.
-
+    The value of an object with one key is the input as well, and ``messages`` in an object become messages.
     """
     if not isinstance(value, dict):
-        raise TranslationError(
-            "may be what is wanted (langsmith, phoenix), which is an object there, or what was recorded (mlflow): "
-            'name it "expected" or "output", and "inputs" "input"'
-        )
-    if len(value) == 1:
-        return read_alternatives(next(iter(value.values())))
-    return {"expected": next((value[name] for name in _PREFERRED if name in value), value)}
-
-
-def refuse_ambiguous(_: Any) -> dict[str, Any]:
-    """Refuse an output that two readings are true of.
-
-    Raises:
-        Misread: always.
-
-    """
-    raise TranslationError(
-        'may be what is wanted (phoenix), or what was recorded (an "output" everywhere else): name it "expected", or '
-        'name "external_id" "id"'
-    )
-
-
-def split(value: Any) -> dict[str, Any]:
-    """Read the split; a list of one is that one."""
-    return {"split": value[0] if isinstance(value, list) and len(value) == 1 else value}
-
-
-def tags(value: Any) -> dict[str, Any]:
-    """Read tags, where an object means ``key:value``.
-
-    Raises:
-        Misread: a value of it is no text.
-
-    """
-    if not isinstance(value, dict):
-        return {"tags": value}
-    for key, held in value.items():
-        if not isinstance(held, str):
-            raise TranslationError(f"must be a string, not {jsonl.canonical(held)[:60]}", f".{jsonl.escape_text(key)}")
-    return {"tags": [f"{key}:{held}" for key, held in value.items()]}
-
-
-def expectations(value: Any) -> dict[str, Any]:
-    """Read mlflow's expectations; those that have no field here are kept in the metadata.
-
-    Raises:
-        Misread: they are no object.
-
-    """
-    if not isinstance(value, dict):
-        raise TranslationError(f"must be an object, not {jsonl.canonical(value)[:60]}")
-    rest = dict(value)
-    found: dict[str, Any] = {"expected": rest.pop("expected_response", None)}
-    if (guidelines := rest.pop("guidelines", None)) is not None:
-        found["rubric"] = "\n".join(guidelines) if _are_texts(guidelines) else guidelines
-    if (documents := rest.pop("expected_retrieved_context", None)) is not None:
-        found["reference_context"] = [_document(one) for one in documents] if _is_list(documents) else documents
-    return found | ({"metadata": rest} if rest else {})
-
-
-def item(value: Any) -> dict[str, Any]:
-    """Read the item of an OpenAI eval: its variables, but for the one that says what is wanted.
-
-    Raises:
-        Misread: it is no object.
-
-    """
-    if not isinstance(value, dict):
-        raise TranslationError(f"must be an object, not {jsonl.canonical(value)[:60]}")
-    wanted = next((name for name in EXPECTED_NAMES if value.get(name) is not None), None)
-    if wanted is None:
-        return read_input(value)
-    return read_input({name: held for name, held in value.items() if name != wanted}) | read_alternatives(
-        value[wanted]
-    )
-
-
-def sample(value: Any) -> dict[str, Any]:
-    """Read the sample of an OpenAI eval: its text is the recorded output."""
-    return {"output": value.get("output_text")} if isinstance(value, dict) else {"output": value}
-
-
-EXPECTED_NAMES: Final = (
-    *("expected", "expected_output", "expectedOutput", "target", "ideal", "reference", "reference_answer"),
-    *("ground_truth", "answer", "expected_response"),
-)
-"""What other tools call the expected value; the first one that a row gives is meant."""
-
-
-def _from_variables(value: dict[str, Any]) -> dict[str, Any]:
+        return {"messages": _messages(value)} if _is_conversation(value) else {"input": value}
     if _is_conversation(value.get("messages")):
-        return {
-            "messages": _messages(value["messages"]),
-            "vars": {key: held for key, held in value.items() if key != "messages"},
-        }
-    return read_input(next(iter(value.values()))) | {"vars": value} if len(value) == 1 else {}
+        others = {key: member for key, member in value.items() if key != "messages"}
+        return {"vars": others, "messages": _messages(value["messages"])}
+    return {**(read_input(next(iter(value.values()))) if len(value) == 1 else {}), "vars": value}
 
 
 def _is_conversation(value: Any) -> bool:
@@ -319,13 +223,105 @@ def _messages(value: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _document(value: Any) -> Any:
-    return value.get("content") or value.get("doc_uri") if isinstance(value, dict) else value
+def read_alternatives(value: Any) -> dict[str, Any]:
+    """Read an expected value; a list contains alternatives."""
+    return {"expected_any": value} if isinstance(value, list) else {"expected": value}
 
 
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list)
+def read_reference(value: Any) -> dict[str, Any]:
+    """Read reference outputs: the only value, or the one that is named as the answer, else the whole object.
+
+    Raises:
+        TranslationError: They are not an object, so they may be recorded outputs of mlflow.
+
+    """
+    if not isinstance(value, dict):
+        raise TranslationError(
+            "may be the expected value (langsmith, phoenix; an object there) or a recorded output (mlflow): "
+            'rename it to "expected" or "output", and "inputs" to "input"'
+        )
+    if len(value) == 1:
+        return read_alternatives(next(iter(value.values())))
+    return {"expected": next((value[name] for name in _PREFERRED if name in value), value)}
 
 
-def _are_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+def refuse_ambiguous(_: Any) -> dict[str, Any]:
+    """Refuse an output that has a different meaning in another tool.
+
+    Raises:
+        TranslationError: Always.
+
+    """
+    raise TranslationError(
+        'may be the expected value (phoenix) or a recorded output (all other tools): rename it to "expected", or '
+        '"external_id" to "id"'
+    )
+
+
+def read_split(value: Any) -> dict[str, Any]:
+    """Read the split, which may be a list of one."""
+    return {"split": value[0] if isinstance(value, list) and len(value) == 1 else value}
+
+
+def read_tags(value: Any) -> dict[str, Any]:
+    """Read tags; the members of an object become ``key:value``.
+
+    Raises:
+        TranslationError: A value of the object is not a string.
+
+    """
+    if not isinstance(value, dict):
+        return {"tags": value}
+    for key, member in value.items():
+        if not isinstance(member, str):
+            raise TranslationError(
+                f"must be a string, not {jsonl.canonical(member)[:60]}", f".{jsonl.escape_text(key)}"
+            )
+    return {"tags": [f"{key}:{member}" for key, member in value.items()]}
+
+
+def read_expectations(value: Any) -> dict[str, Any]:
+    """Read mlflow's expectations; those without a canonical field go into the metadata.
+
+    Raises:
+        TranslationError: They are not an object.
+
+    """
+    rest = dict(_object(value))
+    found: dict[str, Any] = {"expected": rest.pop("expected_response", None)}
+    if (guidelines := rest.pop("guidelines", None)) is not None:
+        are_texts = isinstance(guidelines, list) and all(isinstance(one, str) for one in guidelines)
+        found["rubric"] = "\n".join(guidelines) if are_texts else guidelines
+    if (documents := rest.pop("expected_retrieved_context", None)) is not None:
+        if isinstance(documents, list):
+            documents = [
+                one.get("content") or one.get("doc_uri") if isinstance(one, dict) else one for one in documents
+            ]
+        found["reference_context"] = documents
+    return found | ({"metadata": rest} if rest else {})
+
+
+def read_item(value: Any) -> dict[str, Any]:
+    """Read the item of an OpenAI eval: one variable is the expected value, the others are the question.
+
+    Raises:
+        TranslationError: It is not an object.
+
+    """
+    item = _object(value)
+    wanted = next((name for name in EXPECTED_NAMES if item.get(name) is not None), None)
+    if wanted is None:
+        return read_input(item)
+    others = {name: member for name, member in item.items() if name != wanted}
+    return read_input(others) | read_alternatives(item[wanted])
+
+
+def read_sample(value: Any) -> dict[str, Any]:
+    """Read the sample of an OpenAI eval: its text is the recorded output."""
+    return {"output": value.get("output_text")} if isinstance(value, dict) else {"output": value}
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TranslationError(f"must be an object, not {jsonl.canonical(value)[:60]}")
+    return value

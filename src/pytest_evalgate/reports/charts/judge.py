@@ -12,8 +12,8 @@ from pytest_evalgate.text.wording import percent
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_evalgate.judges.figures import JudgeRate
-    from pytest_evalgate.judges.panel import Bin, Point
+    from pytest_evalgate.judges.rates import JudgeRate
+    from pytest_evalgate.judges.threshold import Bin, Point
 
 _SIDE: Final = 320
 _LEFT: Final = 60

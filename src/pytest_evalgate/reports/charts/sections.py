@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from pytest_evalgate.judges.figures import JudgeRate
-from pytest_evalgate.judges.panel import Bin, Point
+from pytest_evalgate.judges.rates import JudgeRate
+from pytest_evalgate.judges.threshold import Bin, Point
 from pytest_evalgate.reports.charts import RateRow, history_line, reliability, roc, score_histogram, slice_rates
 
 if TYPE_CHECKING:

@@ -1,0 +1,123 @@
+"""Queue of cases: an item gets the result of its case at once if nothing waits, else from the engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_evalgate.engine import combine_trials, run_case, run_trial
+from pytest_evalgate.engine.trial import run_sync
+from pytest_evalgate.plugin.stopper import NotNeeded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
+    from concurrent.futures import Future
+
+    from pytest_evalgate.engine.loop import Engine
+    from pytest_evalgate.plugin.assembly import ReadySuite
+    from pytest_evalgate.plugin.progress import Progress
+    from pytest_evalgate.plugin.stopper import Stopper
+    from pytest_evalgate.records.results import Case, CaseResult, Trial
+
+    Futures = Sequence[Future[Trial]]
+
+
+class CaseQueue:
+    """Starts cases long before their items run, and returns each result to its item."""
+
+    def __init__(
+        self,
+        engine: Callable[[], Engine],
+        progress: Progress,
+        max_concurrency: int | None,
+        stopper: Stopper,
+        on_first_result: Callable[[], None] | None = None,
+    ) -> None:
+        """Queue nothing yet.
+
+        Args:
+            engine: Returns the engine. It costs a thread to start, which recorded outputs do without.
+            progress: Counts the trials, and is printed while an item waits.
+            max_concurrency: Maximum of concurrent trials over all suites; None for the window of each suite.
+            stopper: Watches the cases, and decides which are not needed any more.
+            on_first_result: Called once, after the first result, while the other trials are under way.
+
+        """
+        self._engine = engine
+        self._progress = progress
+        self._max_concurrency = max_concurrency
+        self._stopper = stopper
+        self._on_first_result = on_first_result
+        self._begun: dict[tuple[str, str], Futures] = {}
+
+    def begin(self, suite: ReadySuite, case: Case) -> None:
+        """Queue all trials of a case."""
+        if suite.waits and case.skip is None:
+            self._begun[suite.plan.name, case.id] = self._submit_case(suite, case)
+
+    def result(self, suite: ReadySuite, case: Case) -> CaseResult:
+        """Return the result of a case, which is run now if it was not begun.
+
+        Raises:
+            ScorerError: a scorer failed.
+            EngineStopped: no output can come any more.
+            NotNeeded: its suite stopped before the case was started.
+
+        """
+        planned, grading = suite.planned[case.id], suite.grading_of(case)
+        if not suite.waits:
+            return run_sync(run_case(suite.required_target, grading, case, planned, suite.plan.trials))
+        futures = self._begun.pop((suite.plan.name, case.id), None) or self._submit_case(suite, case)
+        return combine_trials(planned, [self.wait(future) for future in futures])
+
+    def _submit_case(self, suite: ReadySuite, case: Case) -> Futures:
+        futures = self.submit(suite, [self._trial_of(suite, case, index) for index in range(suite.plan.trials)])
+        for future in futures:
+            future.add_done_callback(self._uncount)
+        self._stopper.watch(suite, case, futures)
+        return futures
+
+    def _trial_of(self, suite: ReadySuite, case: Case, index: int) -> Callable[[], Coroutine[Any, Any, Trial]]:
+        async def run() -> Trial:
+            self._stopper.check_needed(suite, case)
+            return await run_trial(suite.required_target, suite.grading_of(case), case, index)
+
+        return run
+
+    def _uncount(self, future: Future[Trial]) -> None:
+        """Remove a case that was not needed from the tally, which counts every exception as an error."""
+        if isinstance(future.exception(), NotNeeded):
+            self._progress.tally.begun -= 1
+            self._progress.tally.errored -= 1
+
+    def submit(self, suite: ReadySuite, trials: Iterable[Callable[[], Coroutine[Any, Any, Trial]]]) -> Futures:
+        """Queue trials; at most the suite's window of them run at a time."""
+        name, window = (suite.plan.name, suite.window)
+        if self._max_concurrency is not None:
+            name, window = "", self._max_concurrency
+        work_queue = self._engine().work_queue(name, window)
+        futures = [work_queue.submit(trial) for trial in trials]
+        for future in futures:
+            self._progress.tally.add(future)
+        return futures
+
+    def wait(self, future: Future[Trial]) -> Trial:
+        """Return a queued trial, or raise its exception.
+
+        Raises:
+            EngineStopped: no output can come any more.
+
+        """
+        trial = self._engine().wait(future, self._tick)
+        on_first_result, self._on_first_result = self._on_first_result, None
+        if on_first_result is not None:
+            on_first_result()
+        self._stopper.check()
+        return trial
+
+    def _tick(self) -> None:
+        self._progress.tick()
+        self._stopper.check()
+
+    def grade(self, suite: ReadySuite, work: Coroutine[Any, Any, CaseResult]) -> CaseResult:
+        """Run the grading of an output that a test's body produced."""
+        return self._engine().run(work) if suite.waits else run_sync(work)

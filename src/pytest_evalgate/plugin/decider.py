@@ -1,0 +1,294 @@
+"""Decision of one session, on the controller: gates are checked before the run, and decide when it is over."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from pytest_evalgate.app.decide import RunDecider
+from pytest_evalgate.config import NoRegressionGate, key_variables
+from pytest_evalgate.errors import BaselineError, SettingsError
+from pytest_evalgate.plugin.requested import with_stop_rule
+from pytest_evalgate.plugin.signals import defer_interrupts
+from pytest_evalgate.records.results import Run
+from pytest_evalgate.runs import git, kept, run_file
+from pytest_evalgate.runs.run_file import RunInfo, config_sha256
+from pytest_evalgate.runs.shard import path_of as shard_path
+from pytest_evalgate.text import files
+from pytest_evalgate.text.redaction import Redactor
+from pytest_evalgate.text.wording import count
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from pytest_evalgate.app.report import ReportWriter
+    from pytest_evalgate.config import Suite
+    from pytest_evalgate.plugin.assembly import Assembly, ReadySuite
+    from pytest_evalgate.plugin.failures import BaselineOutcome
+    from pytest_evalgate.plugin.ledger import Ledger
+    from pytest_evalgate.records.results import Case, GateResult, Json, SuitePlan, SuiteVerdict, Verdict, VerdictName
+    from pytest_evalgate.runs.shard import Shard
+    from pytest_evalgate.runs.state import StateFolder
+
+_UNKNOWN = RunInfo()
+
+_OK, _INTERRUPTED, _NO_TESTS = 0, 2, 5
+_ABORTED = frozenset({_INTERRUPTED, 3, 4})
+"""Exit codes of pytest: https://docs.pytest.org/en/stable/reference/exit-codes.html."""
+
+_LARGE_SUITE = 150
+"""With more cases, a plain gate sees every drop that matters: the power check costs 0.2 s before the first call."""
+
+
+@dataclass
+class SessionDecider:
+    """The gates of one session, its run and its verdict.
+
+    Args:
+        assembly: Builds the suites.
+        state: The state folder.
+        run_id: Id of the run.
+        arguments: Command line arguments of pytest.
+        report_file: Path of the HTML report; None if none is written.
+
+    """
+
+    assembly: Assembly
+    state: StateFolder
+    run_id: str
+    arguments: Sequence[str] = ()
+    report_file: str | None = None
+    warnings: list[str] = field(default_factory=list)
+    run: Run | None = None
+    origin: RunInfo = _UNKNOWN
+    _outputs: dict[str, Mapping[str, Json]] = field(default_factory=dict)
+
+    @cached_property
+    def decider(self) -> RunDecider:
+        """The decider of the project, which the command line shares."""
+        assembly = self.assembly
+        against = assembly.options.baseline
+        return RunDecider(
+            assembly.root, assembly.settings, self.state.path, self._suite_settings, against, assembly.base
+        )
+
+    @cached_property
+    def redactor(self) -> Redactor:
+        """Removes the API keys of the configuration from all that is written or printed."""
+        return Redactor.of(key_variables(self.assembly.settings), os.environ)
+
+    @property
+    def shard(self) -> Shard | None:
+        """The part of the run that this session runs; None for the whole run."""
+        return self.assembly.options.shard
+
+    @property
+    def file(self) -> Path:
+        """The run file."""
+        if self.shard is None:
+            return run_file.path_of(self.state.path, self.run_id)
+        return shard_path(self.state.path, self.shard)
+
+    def remove_shard_file(self) -> None:
+        """Remove the file that an earlier session wrote for this shard, so that an aborted one cannot be merged."""
+        if self.shard is not None:
+            self.file.unlink(missing_ok=True)
+
+    def check_gates(self, suites: Iterable[ReadySuite]) -> None:
+        """Read the baselines, and collect warnings about gates with little power.
+
+        Raises:
+            SettingsError: a baseline cannot be read or a gate cannot pass; one line for each problem.
+
+        """
+        problems: list[str] = []
+        self.decider.check_history()
+        for ready in suites:
+            name = ready.plan.name
+            try:
+                self.decider.baseline_of(name)
+            except BaselineError as error:
+                problems.append(f"suites.{name}.baseline: {error}")
+                continue
+            problems += [f"suites.{name}.gates: {text}" for text in self._check_power(ready)]
+        if problems:
+            raise SettingsError("\n".join(problems))
+
+    def _check_power(self, ready: ReadySuite) -> list[str]:
+        """Return why gates cannot pass, and collect the warnings."""
+        name = ready.plan.name
+        suite = self.assembly.suite_settings(name)
+        gates = (suite and suite.gates) or ()
+        plain = all(isinstance(gate, NoRegressionGate) and gate.fail_on != "not_proven" for gate in gates)
+        usual = suite is None or (suite.aggregate == "mean" and suite.cluster is None and not suite.judges)
+        if plain and usual and len(ready.plan.cases) > _LARGE_SUITE:
+            return []
+        from pytest_evalgate.gates.correction import judge_problems  # noqa: PLC0415 - scipy
+        from pytest_evalgate.gates.power import check_power  # noqa: PLC0415 - the same
+
+        rules = self.decider.rules([name], lambda _: None)[name]
+        checked = check_power(ready.plan, rules)
+        self.warnings += [f"evalgate: {name}: {text}" for text in checked.warnings]
+        return [*checked.problems, *judge_problems(rules)]
+
+    def header(self, suites: Sequence[ReadySuite]) -> list[str]:
+        """Return the header lines of the session."""
+        from pytest_evalgate.plugin.header import session_header  # noqa: PLC0415 - not in xdist workers
+
+        return [self.redactor.redact(line) for line in session_header(self.assembly, suites, self.decider.baselines)]
+
+    def before(self, suite: ReadySuite, case: Case) -> BaselineOutcome | None:
+        """Return the baseline's outcome of a case; None if the baseline does not contain it unchanged."""
+        from pytest_evalgate.plugin.failures import BaselineOutcome  # noqa: PLC0415 - only under --eval-fail-cases
+
+        with contextlib.suppress(BaselineError):  # the controller has reported it before the run
+            baseline = self.decider.baseline_of(suite.plan.name)
+            known = None if baseline is None else baseline.cases.get(case.golden_id)
+            if known is not None and known.fingerprint == suite.planned[case.id].fingerprint:
+                return BaselineOutcome(known.mean, self.suite_baseline_outputs(suite.plan.name).get(case.golden_id))
+        return None
+
+    def suite_baseline_outputs(self, suite: str) -> Mapping[str, Json]:
+        """Return the outputs of the baseline of a suite by case id; read once."""
+        from pytest_evalgate.app.report import baseline_outputs_of  # noqa: PLC0415 - only to show cases
+
+        if suite not in self._outputs:
+            self._outputs[suite] = baseline_outputs_of(self.decider, suite)
+        return self._outputs[suite]
+
+    def decide(
+        self, ledger: Ledger, *, duration_s: float, refused: str | None = None, notes: Iterable[str] = ()
+    ) -> Verdict:
+        """Store the run and decide it.
+
+        Args:
+            ledger: Plans and results.
+            duration_s: Duration of the session.
+            refused: Why calls were not sent; None if all were.
+            notes: Notes about the run, which are stored with it.
+
+        """
+        self.assembly.discard_outputs()
+        now = datetime.now(UTC)
+        ledger.add_unplanned()
+        plans = list(ledger.plans.values())
+        rules = self.decider.rules([plan.name for plan in plans], ledger.add_problem)
+        head = Run(
+            id=self.run_id,
+            created=f"{now:%Y-%m-%dT%H:%M:%SZ}",
+            commit=git.commit(self.assembly.root),
+            suites=(),
+            duration_s=round(duration_s, 3),
+            problems=tuple(ledger.problems),
+            refused=refused,
+        )
+        self.origin = self._run_info(plans, notes)
+        run = self.run = run_file.write_stream(
+            head,
+            plans,
+            map(ledger.results, plans),
+            self.file,
+            stopped=ledger.stopped,
+            info=self.origin,
+            redactor=self.redactor,
+        )
+        if self.shard is None:
+            return self.decider.append_history(run, self.decider.decide(run, rules))
+        refused = refused or refused_reason(run, self.shard, files.relative_name(self.file, self.assembly.root))
+        return without_verdicts(self.decider.decide(replace(run, refused=refused), rules), self.shard)
+
+    def _run_info(self, plans: Sequence[SuitePlan], notes: Iterable[str]) -> RunInfo:
+        from pytest_evalgate.plugin.header import run_facts  # noqa: PLC0415 - not in xdist workers
+
+        options, settings = self.assembly.options, self.assembly.settings
+        facts = run_facts(self.assembly, [plan.name for plan in plans], self.arguments)
+        return RunInfo(
+            config_sha256(settings),
+            options.target,
+            options.shard,
+            {name: self.redactor.redact(text) for name, text in facts.items()},
+            settings.default_tier,
+            tuple(map(self.redactor.redact, notes)),
+        )
+
+    def is_complete(self, verdict: Verdict) -> bool:
+        """Return whether every case that this session had to run has its result."""
+        not_run = verdict.accounting.not_run
+        if self.shard is not None and self.run is not None:
+            not_run = count_not_run(self.run, self.shard)
+        return not (not_run or verdict.accounting.errored)
+
+    def close(self, verdict: Verdict, status: int) -> Verdict:
+        """Combine the verdict with pytest's exit ``status``, write ``verdict.json`` and return the final verdict."""
+        if status in _ABORTED and verdict.exit_code == _OK:
+            problem = f"pytest aborted with exit code {status}"
+            name: VerdictName = "not_evaluated" if status == _INTERRUPTED else "invalid"
+            verdict = replace(verdict, verdict=name, problems=(*verdict.problems, problem))
+        ours = status == _OK or (status == _NO_TESTS and verdict.exit_code != _OK)
+        verdict = replace(verdict, exit_code=verdict.exit_code if ours else status)
+        kept.write(verdict, self.state.verdict, self.redactor)
+        return verdict
+
+    def report(self, verdict: Verdict, report_writer: ReportWriter) -> Iterator[str]:
+        """Write the reports, and yield what could not be written. A shard has none: shards are merged first."""
+        if self.shard is None and self.run is not None:
+            yield from report_writer.report(verdict, self.decider, (self.run, self.origin), self.redactor)
+
+    def _suite_settings(self, name: str) -> Suite | None:
+        """Return the settings of a suite, with the stop rule of the command line."""
+        suite = self.assembly.suite_settings(name)
+        return None if suite is None else with_stop_rule(self.assembly.options.stop, suite)
+
+
+def load_gates() -> None:
+    """Import what decides the gates while outputs are awaited: it takes 0.2 s."""
+    with defer_interrupts():
+        import pytest_evalgate.app.view  # noqa: F401, PLC0415 - imports the gates, and with them scipy
+
+
+def count_not_run(run: Run, shard: Shard) -> int:
+    """Return the number of cases that ``shard`` had to run and did not."""
+    return sum(
+        result.outcome == "not_run" and result.case.id in mine
+        for suite in run.suites
+        for mine in [shard.cases_of(suite.plan)]
+        for result in suite.results
+    )
+
+
+def refused_reason(run: Run, shard: Shard, file: str) -> str:
+    """Return why a shard has no verdict, with the next step."""
+    missing = count_not_run(run, shard)
+    if missing:
+        return f"not run: {count(missing, 'case')} of {shard}; run this shard again"
+    command = f"pytest-evalgate merge DIR --expect-shards {shard.count} --gate"
+    return f"{shard} is stored in {file}; merge it with the others: {command}"
+
+
+def without_verdicts(verdict: Verdict, shard: Shard) -> Verdict:
+    """Remove the results of the gates: a suite that one shard contains as a whole is decided after merging, too."""
+    message = f"{shard}: decided after all shards are merged"
+    return replace(verdict, suites={name: _undecided_suite(suite, message) for name, suite in verdict.suites.items()})
+
+
+def _undecided_suite(suite: SuiteVerdict, message: str) -> SuiteVerdict:
+    return replace(
+        suite,
+        verdict="not_evaluated",
+        pass_rate=None,
+        interval=None,
+        delta=None,
+        slices=(),
+        repeats=None,
+        notes=(),
+        gates=tuple(_undecided_gate(gate, message) for gate in suite.gates),
+    )
+
+
+def _undecided_gate(gate: GateResult, message: str) -> GateResult:
+    return replace(gate, result="not_evaluated", value=None, bound=None, required=None, message=message)

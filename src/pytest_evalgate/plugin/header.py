@@ -1,0 +1,127 @@
+"""Description of a run: the header lines of its session, and the facts that its reports show."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_evalgate import config
+from pytest_evalgate.reports.terminal import Header, HeaderJudge, header_lines
+from pytest_evalgate.reports.terminal_cases import kappa_of
+from pytest_evalgate.text import jsonl
+from pytest_evalgate.text.wording import OPTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from pytest_evalgate.plugin.assembly import Assembly, ReadySuite
+    from pytest_evalgate.plugin.requested import Options
+    from pytest_evalgate.records.results import Baseline
+
+_DIGEST_DIGITS = 12
+_COMMIT_DIGITS = 7  # as git abbreviates
+
+
+def session_header(
+    assembly: Assembly, suites: Sequence[ReadySuite], baselines: Mapping[str, Baseline | None]
+) -> Iterable[str]:
+    """Return the header lines of a session that runs ``suites``."""
+    tier = assembly.settings.default_tier
+    found = [baselines.get(ready.plan.name) for ready in suites]
+    judges = dict.fromkeys(name for ready in suites for name in ready.judge_names)
+    header = Header(
+        suites=[ready.plan.name for ready in suites],
+        cases=sum(len(ready.plan.cases) for ready in suites),
+        targets=[_target_name(ready, assembly) for ready in suites],
+        judges=[_judge(name, assembly) for name in judges],
+        baselines=[_baseline(baseline) for baseline in found if baseline is not None],
+        options=[*_options(assembly.options)],
+        tier=None if tier == config.DEFAULT_TIER else tier,
+        budget_usd=assembly.wiring.budget_usd,
+    )
+    return header_lines(header)
+
+
+def _target_name(ready: ReadySuite, assembly: Assembly) -> str:
+    suite = assembly.suite_settings(ready.plan.name)
+    target = None if suite is None else assembly.target_settings(suite)
+    match target:
+        case config.ModelTarget():
+            return f"candidate {assembly.settings.models[target.model].model}"
+        case config.PythonTarget():
+            return f"candidate {target.python}"
+        case config.HttpTarget():
+            return f"candidate {target.http.url}"
+        case config.CommandTarget():
+            return f"candidate {shlex.join(target.command)}"
+        case config.HookTarget():
+            return f"candidate {target.kind}"
+    return "recorded outputs"
+
+
+def _judge(name: str, assembly: Assembly) -> HeaderJudge:
+    from pytest_evalgate.judges.build import calibration_of  # noqa: PLC0415 - only if a suite has a judge
+
+    judge = assembly.settings.judges[name]
+    calibration = calibration_of(judge, root=assembly.root)
+    labels = 0 if calibration is None else calibration.human_pass + calibration.human_fail
+    return HeaderJudge(assembly.settings.models[judge.model].model, kappa_of(calibration), labels)
+
+
+def _baseline(baseline: Baseline) -> str:
+    commit, created = baseline.provenance.commit, baseline.provenance.created[:10]
+    of = created if commit is None else f"{commit[:_COMMIT_DIGITS]}, {created}"
+    return f"{baseline.source.removeprefix('file:')} ({of})"
+
+
+def _options(options: Options) -> Iterator[str]:
+    if options.target:
+        yield f"--eval-target {options.target}"
+    if options.offline:
+        yield "offline: cached replies only, nothing is sent"
+
+
+def run_facts(assembly: Assembly, suites: Iterable[str], arguments: Iterable[str]) -> dict[str, str]:
+    """Return facts about the run by name: command, targets, judges and versions.
+
+    Values are those of the configuration, which names variables and contains no key.
+    """
+    return dict(_facts(assembly, suites, arguments))
+
+
+def _facts(assembly: Assembly, suites: Iterable[str], arguments: Iterable[str]) -> Iterator[tuple[str, str]]:
+    yield "command", shlex.join(["pytest", *arguments])
+    options = assembly.options
+    given = {"--eval-tier": options.tier, "--eval-target": options.target, "--eval-baseline": options.baseline}
+    if words := [word for name, value in given.items() if value for word in (name, value)]:
+        yield OPTIONS, shlex.join(words)  # once more: their values may come from the environment
+    for name in suites:
+        suite = assembly.suite_settings(name)
+        if suite is None:
+            continue
+        if (target := assembly.target_settings(suite)) is not None:
+            yield f"{name}: target", _target_fact(target, assembly)
+        for judge in suite.judges:
+            model = assembly.settings.models[assembly.settings.judges[judge].model]
+            yield f"{name}: judge {judge}", f"{model.model} at {model.base_url}"
+    yield "pytest-evalgate", version("pytest-evalgate")
+    yield "pytest", pytest.__version__
+    yield "python", f"{platform.python_version()} on {platform.system()}"
+
+
+def _target_fact(target: config.Target, assembly: Assembly) -> str:
+    """Describe a target in one line; a model with its parameters and the digest of its prompt."""
+    if not isinstance(target, config.ModelTarget):
+        return jsonl.canonical(target.model_dump(mode="json", exclude_defaults=True))
+    model = assembly.settings.models[target.model]
+    parts = [f"{model.model} at {model.base_url}"]
+    if params := {**model.params, **target.params}:
+        parts.append(jsonl.canonical(params))
+    if target.prompt is not None:
+        text = (assembly.root / target.prompt).read_bytes().decode(errors="replace")
+        parts.append(f"prompt {target.prompt} ({jsonl.digest(text)[:_DIGEST_DIGITS]})")
+    return ", ".join(parts)
