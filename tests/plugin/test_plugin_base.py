@@ -163,7 +163,7 @@ def test_easy_cases_do_not_lift_the_rate(project: Project) -> None:
     assert project.run().ret == 0
     result = project.run(*_AGAINST_MAIN)
     assert (result.ret, project.verdict["suites"]["faq"]["pass_rate"]) == (1, 23 / 24)
-    result.stdout.fnmatch_lines(["*... and 15 more: case added (all stand in verdict.json)"])
+    result.stdout.fnmatch_lines(["*... and 15 more: case added (all are in verdict.json)"])
 
 
 def test_hard_cases_that_were_added_count(project: Project) -> None:

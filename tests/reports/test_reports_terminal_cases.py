@@ -54,7 +54,7 @@ _TRIALS = replace(
 _UNANSWERED = replace(_CASE, outcome="errored", trials=(), tags=(), reason="ConnectError: api.example.org refused")
 _NEW = replace(_CASE, baseline_output=None, before=None, expected="", trials=(replace(_CASE.trials[0], scores=()),))
 _SCREENS = {"judged": _CASE, "trials": _TRIALS, "unanswered": _UNANSWERED, "new": _NEW}
-_KNOWN = {"faq": "kappa 0.81 against people, 150 labels"}
+_KNOWN = {"faq": "kappa 0.81 with human labels, 150 labels"}
 
 
 def _texts(case: CaseView, width: int = 100) -> list[str]:

@@ -1,7 +1,7 @@
-"""Reports render a finished view.
+"""Reports: each renders a finished ``ReportView``.
 
-Each is a module of its own, to be imported by itself: ``terminal`` and ``view`` bring the gates with them, and those
-scipy, which ``estimate`` does without before anything is sent.
+Modules are imported by themselves, so that a session pays only for the formats that it writes. None imports the gates,
+and with them scipy: ``app.view`` does.
 """
 
 from __future__ import annotations

@@ -13,28 +13,28 @@ if TYPE_CHECKING:
 Kind = Literal["same", "removed", "added"]
 
 LARGEST: Final = 250_000
-"""Pairs of words that are compared, which takes 40 ms; a longer change is shown as a whole."""
+"""Pairs of words that are compared, which takes 40 ms; a larger change is shown as one replacement."""
 
 _CONTEXT: Final = 24
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Consecutive words, with one blank between them."""
+    """Consecutive words, joined by single spaces."""
 
     kind: Kind
     text: str
 
 
 def word_diff(old: str, new: str) -> tuple[Piece, ...]:
-    """Return which words to take out of ``old`` and to put in for ``new``.
+    """Return the words to remove from ``old`` and to add for ``new``.
 
     The pieces that are not added are the words of ``old``, those that are not removed the words of ``new``. A removed
     piece comes before the piece that replaces it.
     """
     before, now = old.split(), new.split()
-    head = _alike(before, now)
-    tail = _alike(before[head:][::-1], now[head:][::-1])
+    head = _common_start(before, now)
+    tail = _common_start(before[head:][::-1], now[head:][::-1])
     end = len(before) - tail
     found: list[tuple[Kind, Sequence[str]]] = [("same", before[:head])]
     for same, removed, added in _changes(before[head:end], now[head : len(now) - tail]):
@@ -44,9 +44,9 @@ def word_diff(old: str, new: str) -> tuple[Piece, ...]:
 
 
 def marked_diff(old: str, new: str) -> str:
-    """Write the change from ``old`` to ``new`` as ``[-30-] {+14+} days``, with the words next to each change.
+    """Return the change from ``old`` to ``new`` as ``[-30-] {+14+} days``, with the words next to each change.
 
-    Return an empty text if no word is in both: the two texts show it all.
+    Return an empty text if the two have no word in common: a diff would add nothing to them.
     """
     pieces = word_diff(old, new)
     if not any(piece.kind == "same" for piece in pieces):
@@ -67,8 +67,8 @@ def _marked(piece: Piece, *, first: bool, last: bool) -> str:
     return f"{'' if first else text[:_CONTEXT].rstrip()} ... {'' if last else text[-_CONTEXT:].lstrip()}"
 
 
-def _alike(before: Sequence[str], now: Sequence[str]) -> int:
-    """Count the words that both begin with."""
+def _common_start(before: Sequence[str], now: Sequence[str]) -> int:
+    """Return the number of words that both start with."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(before, now, strict=False)))
 
 

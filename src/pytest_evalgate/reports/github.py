@@ -90,7 +90,11 @@ def annotate(view: ReportView) -> tuple[str, ...]:
         ::error title=eval gate%3A FAIL::support-faq -6.2 pp: 19 worse, 4 better vs support-faq.json
         ::error file=golden_sets/support.jsonl,line=1,title=support-faq%3A refund-001::pass -> miss: exact: got ...
     """
-    annotations = [*_verdict_annotations(view), *chain.from_iterable(map(_suite_annotations, view.suites))]
+    annotations = [*chain.from_iterable(map(_suite_annotations, view.suites))]
+    verdict = view.verdict.verdict
+    if verdict not in {"pass", "inconclusive"}:
+        title = f"eval gate: {phrases.run_word(verdict)}"
+        annotations.insert(0, _Annotation("error", title, phrases.reason(view.verdict)))
     annotations.sort(key=lambda one: one.name != "error")
     lines = [_workflow_command(one, view.links) for one in annotations[:_ANNOTATIONS]]
     if len(annotations) > _ANNOTATIONS:
@@ -98,12 +102,6 @@ def annotate(view: ReportView) -> tuple[str, ...]:
         more = f"and {least}{len(annotations) - _ANNOTATIONS:,} more: see the summary of the job"
         lines.append(format_command(annotations[_ANNOTATIONS].name, more))
     return tuple(lines)
-
-
-def _verdict_annotations(view: ReportView) -> Iterator[_Annotation]:
-    verdict = view.verdict.verdict
-    if verdict not in {"pass", "inconclusive"}:
-        yield _Annotation("error", f"eval gate: {phrases.run_word(verdict)}", phrases.reason(view.verdict))
 
 
 def _suite_annotations(suite: SuiteView) -> Iterator[_Annotation]:

@@ -17,7 +17,6 @@ what was left out: GitHub shows no summary at all above 1 MiB, and rejects a com
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from itertools import chain, groupby, islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Literal
@@ -38,10 +37,9 @@ if TYPE_CHECKING:
         HistoryRow,
         JudgeVerdict,
         Place,
-        SliceResult,
         SuiteVerdict,
     )
-    from pytest_evalgate.reports.view import CaseView, FlakyCaseRow, Links, Reason, ReportView, SuiteView
+    from pytest_evalgate.reports.view import CaseView, Links, Reason, ReportView, SuiteView
 
 MARKER: Final = "<!-- evalgate -->"
 """First line of the comment: the workflow that updates the comment finds it by this line and by its author."""
@@ -95,21 +93,13 @@ def render_comment(view: ReportView) -> str:
     if _is_clean(view):
         return f"{MARKER}\n{_passed(view)}\n"
     room = COMMENT_LIMIT - len(MARKER) - 1
-    text = _render_to_fit(partial(_page, view), _COMMENT_STEPS, _utf16_units, room, _where(view))
+    text = _render_to_fit(view, _COMMENT_STEPS, lambda text: len(text.encode("utf-16-le")) // 2, room)
     return f"{MARKER}\n{text}"
-
-
-def _utf16_units(text: str) -> int:
-    return len(text.encode("utf-16-le")) // 2
 
 
 def render_summary(view: ReportView) -> str:
     """Render the summary of a step, at most 900 KiB."""
-    return _render_to_fit(partial(_page, view), _SUMMARY_STEPS, _bytes, SUMMARY_LIMIT, _where(view))
-
-
-def _bytes(text: str) -> int:
-    return len(text.encode())
+    return _render_to_fit(view, _SUMMARY_STEPS, lambda text: len(text.encode()), SUMMARY_LIMIT)
 
 
 def _is_clean(view: ReportView) -> bool:
@@ -140,28 +130,23 @@ def _passed(view: ReportView) -> str:
 
 
 def _render_to_fit(
-    render: Callable[[_PageLimits], str],
-    limit_steps: Sequence[_PageLimits],
-    size: Callable[[str], int],
-    limit: int,
-    where: str,
+    view: ReportView, limit_steps: Sequence[_PageLimits], size: Callable[[str], int], limit: int
 ) -> str:
     """Render a page under the first limits that make it fit, with a last line that names what is left out.
 
     Args:
-        render: Renders the page.
+        view: The run.
         limit_steps: Limits to try, the most generous first.
         size: Measures a text.
         limit: The largest size.
-        where: Markdown that says where the rest is.
 
     Returns:
         The page. If even the last limits do not make it fit, its first lines.
 
     """
-    text = ""
+    text, where = "", _where(view)
     for limits in limit_steps:
-        text = render(limits)
+        text = _page(view, limits)
         fitted = f"{text}\n\nLeft out to fit: {limits.omitted}. {where}\n" if limits.omitted else f"{text}\n"
         if size(fitted) <= limit:
             return fitted
@@ -177,7 +162,8 @@ def _render_to_fit(
 
 def _page(view: ReportView, limits: _PageLimits) -> str:
     """Render the page: the verdict, the table of gates, their messages, each suite, and the facts of the run."""
-    table = [_gate_table(view.suites)] if view.suites else []
+    rows = [row for suite in view.suites for row in _gate_rows(suite)]  # the numbers of a suite are in its first row
+    table = [_table(_GATE_HEADINGS, rows)] if view.suites else []
     messages = list(chain.from_iterable(map(_gate_messages, view.suites)))
     suites = chain.from_iterable(_suite(view, suite, limits) for suite in view.suites)
     blocks = [*_header(view, limits), *table, *(["\n".join(messages)] if messages else []), *suites]
@@ -223,11 +209,6 @@ def _gate_change_row(change: GateChange) -> tuple[str, ...]:
 
 _GATE_HEADINGS: Final = ("", "Suite", "Pass rate (95% CI)", "Base", "Change (bounds)", "Gate")
 _SAME: Final = ("", "", "", "")
-
-
-def _gate_table(suites: Sequence[SuiteView]) -> str:
-    """Render one row for each gate; the numbers of a suite are in its first row."""
-    return _table(_GATE_HEADINGS, (row for suite in suites for row in _gate_rows(suite)))
 
 
 def _gate_rows(suite: SuiteView) -> Iterator[tuple[str, ...]]:
@@ -277,7 +258,10 @@ def _case_lists(suite: SuiteView, links: Links | None, limits: _PageLimits) -> I
     if suite.errors:
         yield _reasons("unanswered case", suite.errors, limits.listed, opened=True)
     if suite.flaky:
-        yield _flaky(suite.flaky, limits.listed)
+        cases = suite.flaky
+        flaky = ((_name(one.id), _name(one.place), f"{one.passed} of {one.trials}") for one in cases[: limits.listed])
+        title = _title("flaky case", len(cases), len(cases), limits.listed)
+        yield _collapsible(title, _table(("Case", "Place", "Trials passed"), flaky))
     if suite.fixed:
         yield _changed("fixed", suite, links, limits.listed)
 
@@ -301,12 +285,6 @@ def _reasons(noun: str, reasons: Sequence[Reason], listed: int, *, opened: bool)
     rows = ((f"{reason.count:,}", _prose(reason.text), _name(reason.example)) for reason in reasons[:listed])
     title = _title(noun, sum(reason.count for reason in reasons), len(reasons), listed)
     return _collapsible(title, _table(("Cases", "Reason", "First"), rows), opened=opened)
-
-
-def _flaky(cases: Sequence[FlakyCaseRow], listed: int) -> str:
-    rows = ((_name(case.id), _name(case.place), f"{case.passed} of {case.trials}") for case in cases[:listed])
-    title = _title("flaky case", len(cases), len(cases), listed)
-    return _collapsible(title, _table(("Case", "Place", "Trials passed"), rows))
 
 
 def _title(noun: str, cases: int, rows: int, listed: int) -> str:
@@ -339,12 +317,9 @@ def _slices(verdict: SuiteVerdict) -> Iterator[str]:
         pieces = list(group)
         how = "gated, Holm's p" if any(piece.gated for piece in pieces) else "not gated, p not adjusted"
         yield f"By {_name(by)} ({how})"
-        yield _table(_SLICE_HEADINGS, map(_slice_row, pieces))
-
-
-def _slice_row(piece: SliceResult) -> tuple[str, ...]:
-    rate = f"{piece.passed:,}/{piece.n:,} · {phrases.share(piece.pass_rate, piece.interval)}"
-    return _name(piece.value), rate, *phrases.slice_change(piece)
+        rates = (f"{one.passed:,}/{one.n:,} · {phrases.share(one.pass_rate, one.interval)}" for one in pieces)
+        rows = ((_name(one.value), rate, *phrases.slice_change(one)) for one, rate in zip(pieces, rates, strict=True))
+        yield _table(_SLICE_HEADINGS, rows)
 
 
 def _judge_row(judge: JudgeVerdict) -> tuple[str, ...]:

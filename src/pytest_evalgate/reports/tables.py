@@ -11,9 +11,9 @@ from pytest_evalgate.runs import kept
 from pytest_evalgate.text.escape import escape_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
-    from pytest_evalgate.records.results import Json, Score
+    from pytest_evalgate.records.results import Json
     from pytest_evalgate.reports.view import CaseView, ReportView
 
 COLUMNS: Final = (
@@ -70,15 +70,15 @@ def _row(case: CaseView) -> Iterator[str]:
     yield from (case.outcome, case.change, _number(case.before), _number(case.value), str(len(trials)))
     yield escape_cell(";".join(case.tags))
     yield escape_cell(";".join(f"{by}={value}" for by, value in case.slices))
-    yield escape_cell(_BETWEEN_TRIALS.join(_scores(trial.scores) for trial in trials))
+    yield escape_cell(
+        _BETWEEN_TRIALS.join(
+            ";".join(f"{score.name}={_number(score.value)}" for score in trial.scores) for trial in trials
+        )
+    )
     yield _BETWEEN_TRIALS.join(_number(trial.latency_s) for trial in trials)
     yield _BETWEEN_TRIALS.join(_number(trial.cost_usd) for trial in trials)
     yield from (escape_cell(case.reason), escape_cell(case.input), escape_cell(case.expected))
     yield escape_cell(_BETWEEN_TRIALS.join(trial.output for trial in trials))
-
-
-def _scores(scores: Iterable[Score]) -> str:
-    return ";".join(f"{score.name}={_number(score.value)}" for score in scores)
 
 
 def _number(value: float | None) -> str:

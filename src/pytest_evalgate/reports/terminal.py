@@ -31,11 +31,9 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.records.results import (
         Calibration,
-        Calls,
         Delta,
         GateChange,
         GateResult,
-        Repeats,
         SliceResult,
         SuiteVerdict,
         Verdict,
@@ -343,7 +341,11 @@ def _judges_and_flaky(suite: SuiteView, calibrations: Mapping[str, Calibration],
     if not suite.flaky:
         return
     name = one_line(suite.name)
-    yield from wrap_lines(f"  {name}: {_flaky_summary(len(suite.flaky), suite.verdict.repeats)}", width)
+    text = f"{count(len(suite.flaky), 'case')} passed in some trials and missed in others"
+    if (repeats := suite.verdict.repeats) is not None:
+        worth = f"the trials are worth {repeats.n_eff:,.0f} independent cases"
+        text = f"{text}: {percent(repeats.flip_rate)} flip from trial to trial; {worth}"
+    yield from wrap_lines(f"  {name}: {text}", width)
     rows = [
         (f"FLAKY  {one_line(case.id)}", one_line(case.place), f"{case.passed} of {case.trials}")
         for case in suite.flaky[:_FLAKY_LISTED]
@@ -354,17 +356,13 @@ def _judges_and_flaky(suite: SuiteView, calibrations: Mapping[str, Calibration],
         yield from wrap_lines(f"    {more}", width)
 
 
-def _flaky_summary(flaky: int, repeats: Repeats | None) -> str:
-    text = f"{count(flaky, 'case')} passed in some trials and missed in others"
-    if repeats is None:
-        return text
-    worth = f"the trials are worth {repeats.n_eff:,.0f} independent cases"
-    return f"{text}: {percent(repeats.flip_rate)} flip from trial to trial; {worth}"
-
-
 def _cost_and_files(view: ReportView, width: int, verbosity: int) -> Iterator[Line]:
     if view.verdict.calls.planned:
-        yield from wrap_lines(f"{_spent(view.verdict.calls)}, {_duration(view.verdict.duration_s)}", width)
+        calls = view.verdict.calls
+        unknown = f" plus {count(calls.unknown_price, 'call')} of unknown price" if calls.unknown_price else ""
+        sent = f"{count(calls.sent, 'call')} sent, {calls.cached:,} cached"
+        text = f"{usd(calls.cost_usd)}{unknown}: {sent}, {_duration(view.verdict.duration_s)}"
+        yield from wrap_lines(text, width)
     if view.report_file is not None:
         yield from wrap_lines(f"report: {one_line(view.report_file)}", width)
     if view.report_file is None or verbosity > 0:
@@ -372,11 +370,6 @@ def _cost_and_files(view: ReportView, width: int, verbosity: int) -> Iterator[Li
         together = "   ".join(names)
         for text in [together] if width_of(together) <= width else names:
             yield from wrap_lines(text, width)
-
-
-def _spent(calls: Calls) -> str:
-    unknown = f" plus {count(calls.unknown_price, 'call')} of unknown price" if calls.unknown_price else ""
-    return f"{usd(calls.cost_usd)}{unknown}: {count(calls.sent, 'call')} sent, {calls.cached:,} cached"
 
 
 def _duration(seconds: float) -> str:
@@ -426,7 +419,9 @@ def header_lines(header: Header, width: int = 100) -> tuple[str, ...]:
         evalgate: support-faq, 240 cases | candidate gpt-x-mini | judge gpt-x (kappa 0.81, n=150)
         evalgate: baseline baselines/support-faq.json (8c1f2d0, 2026-11-20) | budget US$5.00
     """
-    groups = ([*_header_run(header)], [*_header_comparison(header)])
+    comparison = [f"baseline {name}" for name in dict.fromkeys(header.baselines)] + [*header.options]
+    budget = [] if header.budget_usd is None else [f"budget {usd(header.budget_usd)}"]
+    groups = ([*_header_run(header)], [*comparison, *budget])
     room = width - len(_PREFIX)
     return tuple(_PREFIX + line for parts in groups for line in join_parts(map(one_line, parts), room))
 
@@ -448,10 +443,3 @@ def _header_judge(judge: HeaderJudge) -> str:
         return f"judge {judge.model} (not calibrated)"
     kappa = "" if judge.kappa is None else f"kappa {judge.kappa:.2f}, "
     return f"judge {judge.model} ({kappa}n={judge.labels:,})"
-
-
-def _header_comparison(header: Header) -> Iterator[str]:
-    yield from (f"baseline {name}" for name in dict.fromkeys(header.baselines))
-    yield from header.options
-    if header.budget_usd is not None:
-        yield f"budget {usd(header.budget_usd)}"

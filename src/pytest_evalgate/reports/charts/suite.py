@@ -94,16 +94,18 @@ def history_line(title: str, rows: Sequence[HistoryRow], threshold: float | None
         threshold: The pass rate that a gate requires, None without such a gate.
 
     """
-    points = _history_points(rows)[-_RUNS_DRAWN:]
+    changes = (tuple(_changed(before, now)) for before, now in pairwise(rows))
+    points = [_Point(row, changed) for row, changed in zip(rows, ((), *changes), strict=True)][-_RUNS_DRAWN:]
     lanes = tuple(what for what in _WATCHED if any(what in point.changed for point in points))
     top = _LEGEND + _LANE * (len(lanes) + 1) + 8
     shares = [point.row.pass_rate for point in points] + ([] if threshold is None else [threshold])
     plot = _HistoryPlot(points, lanes, Axis.around(shares, top + _PLOT, top))
+    gate = [] if threshold is None else [plot.y_axis.at(threshold)]
     parts = [
         *legend(list(_history_legend(points, threshold)), _MARGIN, _LEGEND),
         *_history_axis(plot),
         *_history_changes(plot),
-        *([] if threshold is None else [_history_threshold(plot, threshold)]),
+        *(line("gate", (_LEFT - 14, y), (_RIGHT + 14, y)) for y in gate),
         polyline("curve", plot.spots),
         *_history_verdicts(plot),
         *_history_labels(plot),
@@ -114,10 +116,6 @@ def history_line(title: str, rows: Sequence[HistoryRow], threshold: float | None
         headings=("run", "when", "commit", "cases", "pass rate", "verdict", "changed before it"),
         rows=tuple(map(_history_cells, points)),
     )
-
-
-def _history_points(rows: Sequence[HistoryRow]) -> list[_Point]:
-    return [_Point(rows[0]), *(_Point(now, tuple(_changed(before, now))) for before, now in pairwise(rows))]
 
 
 def _changed(before: HistoryRow, now: HistoryRow) -> Iterator[str]:
@@ -153,11 +151,6 @@ def _history_changes(plot: _HistoryPlot) -> Iterator[str]:
     changed = [(plot.x(at), point.changed) for at, point in enumerate(plot.points) if point.changed]
     yield path("change", (f"M{px(x)} {px(plot.lane(what[0]))}V{px(plot.base)}" for x, what in changed))
     yield path("changed", (charts_svg.pointer(x, plot.lane(one)) for x, what in changed for one in what))
-
-
-def _history_threshold(plot: _HistoryPlot, threshold: float) -> str:
-    y = plot.y_axis.at(threshold)
-    return line("gate", (_LEFT - 14, y), (_RIGHT + 14, y))
 
 
 def _history_verdicts(plot: _HistoryPlot) -> Iterator[str]:
@@ -346,12 +339,9 @@ def _scores_bars(plot: _ScoresPlot) -> Iterator[str]:
 
 def _scores_outline(plot: _ScoresPlot) -> str:
     """Return the outline of the baseline's histogram as path data."""
-    edges = (_spot(plot, number) for number in range(plot.bins.number))
+    number = plot.bins.number
+    edges = ((plot.bins.x((at + 1) / number), plot.y(plot.before, at)) for at in range(number))
     return f"M{_SCORES_LEFT} {plot.base}" + "".join(f"V{px(y)}H{px(x)}" for x, y in edges) + f"V{plot.base}"
-
-
-def _spot(plot: _ScoresPlot, number: int) -> Position:
-    return plot.bins.x((number + 1) / plot.bins.number), plot.y(plot.before, number)
 
 
 def _scores_description(now: Sequence[float], before: Sequence[float], threshold: float | None) -> str:
@@ -503,16 +493,12 @@ def _slices_labels(plot: _SlicesPlot) -> Iterator[str]:
 def _slices_marks(plot: _SlicesPlot) -> Iterator[str]:
     rows = plot.rows
     yield path("gate", (charts_svg.tall_stroke(*spot) for spot in plot.spots(row.required for row in rows)))
-    yield path("range", (_range(plot, number, row) for number, row in enumerate(rows)))
+    ranges = ((plot.y(number), *map(plot.x_axis.at, row.interval)) for number, row in enumerate(rows))
+    yield path("range", (f"M{px(low)} {px(y)}H{px(high)}" for y, low, high in ranges))
     yield path("before", (charts_svg.stroke(*spot) for spot in plot.spots(row.before for row in rows)))
     held, fallen = ([row.rate if row.dropped is dropped else None for row in rows] for dropped in (False, True))
     yield path("now", (charts_svg.circle(*spot) for spot in plot.spots(held)))
     yield path("bad", (charts_svg.triangle(*spot) for spot in plot.spots(fallen)))
-
-
-def _range(plot: _SlicesPlot, number: int, row: RateRow) -> str:
-    low, high = map(plot.x_axis.at, row.interval)
-    return f"M{px(low)} {px(plot.y(number))}H{px(high)}"
 
 
 def _name(row: RateRow) -> str:
