@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_evalgate.errors import CallableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from importlib.machinery import ModuleSpec
 
 _INSTALLED: Final = ("stdlib", "platstdlib", "purelib", "platlib")
@@ -44,7 +44,9 @@ def resolve(spec: str, roots: Sequence[Path]) -> Callable[..., Any]:
     try:
         function = attrgetter(path)(found)
     except AttributeError as error:
-        raise CallableError(f'python = "{spec}": {module} has no {path}{_suggestion(path, vars(found))}') from error
+        close = difflib.get_close_matches(path, list(vars(found)), n=1)
+        hint = f'; did you mean "{close[0]}"?' if close else ""
+        raise CallableError(f'python = "{spec}": {module} has no {path}{hint}') from error
     if not callable(function):
         raise CallableError(f'python = "{spec}" is {type(function).__name__}, which cannot be called: name a function')
     found_function: Callable[..., Any] = function
@@ -86,11 +88,6 @@ def _require_inside(found: ModuleSpec | None, name: str, spec: str, allowed: Seq
                 f'python = "{spec}": {name} is at {place}, outside the root folder and the installed '
                 "packages; move it below the root folder, or install it"
             )
-
-
-def _suggestion(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f'; did you mean "{close[0]}"?' if close else ""
 
 
 def _installed() -> list[Path]:
