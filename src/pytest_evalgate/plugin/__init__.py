@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_evalgate.plugin.options import add_options
 from pytest_evalgate.plugin.server_fixture import evalgate_server  # noqa: F401 - pytest finds fixtures by their name
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 MARKER = "golden_set"
 NOT_RUN = "golden set not run: pytest --eval-gate"
@@ -64,7 +60,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """Print how to run the golden sets that plain pytest skips."""
     if config.getoption("--eval-gate") or config.get_verbosity() < -1:
         return
-    if any(NOT_RUN in reason for reason in _skip_reasons(terminalreporter)) or _is_configured(config):
+    skipped = (report.longrepr for report in terminalreporter.stats.get("skipped", ()))
+    was_skipped = any(isinstance(place, tuple) and NOT_RUN in str(place[2]) for place in skipped)
+    if was_skipped or _is_configured(config):
         terminalreporter.write_line(_HINT)
 
 
@@ -79,12 +77,6 @@ def _exclude_from_rewriting(config: pytest.Config) -> None:
         package = __package__.partition(".")[0]
         marked -= {name for name in marked if name.partition(".")[0] == package}
         config.pluginmanager.rewrite_hook.mark_rewrite()  # clears its cache
-
-
-def _skip_reasons(terminalreporter: pytest.TerminalReporter) -> Iterator[str]:
-    for report in terminalreporter.stats.get("skipped", ()):
-        if isinstance(report.longrepr, tuple):
-            yield str(report.longrepr[2])
 
 
 def _is_configured(config: pytest.Config) -> bool:

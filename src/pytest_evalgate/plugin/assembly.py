@@ -205,7 +205,8 @@ class Assembly:
             grading=Grading(built, suite.threshold, suite.judge_always),
             case_grading=case_grading,
             target=target,
-            waits=_may_wait(target) or any(getattr(scorer, "waits", True) for scorer in (*built, *graders)),
+            waits=not isinstance(target, targets.RecordedTargetRunner | targets.RowTargetRunner | None)
+            or any(getattr(scorer, "waits", True) for scorer in (*built, *graders)),
             window=_window(self.target_settings(suite), self.settings),
             judge_names=suite.judges,
         )
@@ -277,10 +278,6 @@ def _planned_of(sets: Sequence[GoldenSet], plan: SuitePlan) -> tuple[GoldenSet, 
     )
 
 
-def _may_wait(target: Target | None) -> bool:
-    return not isinstance(target, targets.RecordedTargetRunner | targets.RowTargetRunner | None)
-
-
 def _window(spec: TargetSettings | None, configured: Settings) -> int:
     """Return the maximum of concurrent trials: enough that the target never waits for the next one."""
     match spec:
@@ -328,7 +325,7 @@ def select(config: pytest.Config, assembly: Assembly) -> list[str]:
     for path in given:
         if path.suffix in GOLDEN_SUFFIXES and path.is_file() and not assembly.suites_of(path):
             every[assembly.add_ad_hoc(path)] = (path,)
-    return [name for name, paths in every.items() if any(_touches(given, path) for path in paths)]
+    return [name for name, paths in every.items() if any(path.is_relative_to(one) for path in paths for one in given)]
 
 
 def build_selected(names: list[str], config: pytest.Config, assembly: Assembly) -> list[ReadySuite]:
@@ -364,7 +361,3 @@ def _checked(name: str, config: pytest.Config, assembly: Assembly) -> ReadySuite
 
 def _given(config: pytest.Config) -> list[Path]:
     return [Path(config.invocation_params.dir, arg.partition("::")[0]).resolve() for arg in config.args]
-
-
-def _touches(given: list[Path], golden: Path) -> bool:
-    return any(golden.is_relative_to(path) for path in given)

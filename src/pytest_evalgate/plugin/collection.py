@@ -21,13 +21,13 @@ from pytest_evalgate.text import files
 from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from pytest_evalgate.plugin.case_queue import CaseQueue
     from pytest_evalgate.plugin.context import SessionContext
     from pytest_evalgate.plugin.decider import SessionDecider
-    from pytest_evalgate.plugin.marked import MarkerOptions
+    from pytest_evalgate.plugin.marked import GoldenTest, MarkerOptions
     from pytest_evalgate.records.results import SuitePlan
 
 _PINS_FILE = "pins.json"
@@ -168,13 +168,14 @@ class CaseCollector:
             self._ledger.add_node(suite, case_id, item.nodeid)  # only now: xdist appends groups to node ids
         self._items.clear()
         gc.freeze()
-        early = tuple(item.nodeid for item in session.items if _starts_early(item))
+        tests = ((item.nodeid, item.stash.get(GOLDEN_TEST, None)) for item in session.items)
+        early = tuple(nodeid for nodeid, test in tests if test is not None and test.starts_early)
         self._found = Pins(early, tuple(self._serial.values()))
         self._require_all_collected()
         if self._ledger.problems and not context.is_worker:
             raise pytest.UsageError("\n".join(self._ledger.problems))
         if context.is_worker and (self._ledger.problems or self.failed_files):
-            session.items[:] = [item for item in session.items if not _is_eval(item)]
+            session.items[:] = [item for item in session.items if _eval_case(item) is None]
         elif context.is_worker and self._found != Pins():
             write(context.state.path, context.run_identity.run, self._found)
 
@@ -229,7 +230,12 @@ class PartialRun:
         if size is None:
             return
         drawn = {plan.name: sample_ids(plan, size) for plan in self._context.ledger.plans.values()}
-        _deselect(self._context, items, {item for item in items if not _is_drawn(item, drawn)})
+        cases = ((item, _eval_case(item)) for item in items)
+        _deselect(
+            self._context,
+            items,
+            {item for item, case in cases if case and case.case.id not in drawn[case.suite.plan.name]},
+        )
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the number of planned cases if they were only collected."""
@@ -248,18 +254,9 @@ def planned_line(plans: Collection[SuitePlan], tier: str) -> str:
     return f"eval gate: {named} = {count(sum(sizes.values()), 'case')}{of}{where}"
 
 
-def _is_drawn(item: pytest.Item, drawn: Mapping[str, Collection[str]]) -> bool:
-    test = item if isinstance(item, CaseItem) else item.stash.get(GOLDEN_TEST, None)
-    return test is None or test.case.id in drawn[test.suite.plan.name]
-
-
-def _is_eval(item: pytest.Item) -> bool:
-    return isinstance(item, CaseItem) or GOLDEN_TEST in item.stash
-
-
-def _starts_early(item: pytest.Item) -> bool:
-    test = item.stash.get(GOLDEN_TEST, None)
-    return test is not None and test.starts_early
+def _eval_case(item: pytest.Item) -> CaseItem | GoldenTest | None:
+    """Return what knows the case of an eval item; None for an ordinary test."""
+    return item if isinstance(item, CaseItem) else item.stash.get(GOLDEN_TEST, None)
 
 
 def _deselect(context: SessionContext, items: list[pytest.Item], others: Collection[pytest.Item]) -> None:

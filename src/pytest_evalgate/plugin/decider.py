@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.plugin.assembly import Assembly, ReadySuite
     from pytest_evalgate.plugin.failures import BaselineOutcome
     from pytest_evalgate.plugin.ledger import Ledger
-    from pytest_evalgate.records.results import Case, GateResult, Json, SuitePlan, SuiteVerdict, Verdict, VerdictName
+    from pytest_evalgate.records.results import Case, Json, SuitePlan, Verdict, VerdictName
     from pytest_evalgate.runs.shard import Shard
     from pytest_evalgate.runs.state import StateFolder
 
@@ -273,22 +273,20 @@ def refused_reason(run: Run, shard: Shard, file: str) -> str:
 def without_verdicts(verdict: Verdict, shard: Shard) -> Verdict:
     """Remove the results of the gates: a suite that one shard contains as a whole is decided after merging, too."""
     message = f"{shard}: decided after all shards are merged"
-    return replace(verdict, suites={name: _undecided_suite(suite, message) for name, suite in verdict.suites.items()})
-
-
-def _undecided_suite(suite: SuiteVerdict, message: str) -> SuiteVerdict:
-    return replace(
-        suite,
-        verdict="not_evaluated",
-        pass_rate=None,
-        interval=None,
-        delta=None,
-        slices=(),
-        repeats=None,
-        notes=(),
-        gates=tuple(_undecided_gate(gate, message) for gate in suite.gates),
-    )
-
-
-def _undecided_gate(gate: GateResult, message: str) -> GateResult:
-    return replace(gate, result="not_evaluated", value=None, bound=None, required=None, message=message)
+    suites = {}
+    for name, suite in verdict.suites.items():
+        suites[name] = replace(
+            suite,
+            verdict="not_evaluated",
+            pass_rate=None,
+            interval=None,
+            delta=None,
+            slices=(),
+            repeats=None,
+            notes=(),
+            gates=tuple(
+                replace(gate, result="not_evaluated", value=None, bound=None, required=None, message=message)
+                for gate in suite.gates
+            ),
+        )
+    return replace(verdict, suites=suites)

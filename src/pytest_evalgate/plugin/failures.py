@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pytest
     from _pytest._code.code import TerminalRepr
 
-    from pytest_evalgate.records.results import Case, CaseResult, Json, Trial
+    from pytest_evalgate.records.results import Case, CaseResult, Json
     from pytest_evalgate.text.redaction import Redactor
 
 _WIDTH = 100
@@ -72,15 +72,18 @@ def _view_of(case: Case, result: CaseResult, before: BaselineOutcome | None) -> 
         reason=result.reason,
         input=FULL_TEXT.of("input", question.get("input")),
         expected=FULL_TEXT.of("expected", question.get("expected")),
-        trials=tuple(map(_trial_view, result.trials)),
+        trials=tuple(
+            TrialView(
+                trial.value,
+                "" if trial.output is None else FULL_TEXT.of("output", trial.output.value),
+                trial.reason,
+                trial.scores,
+            )
+            for trial in result.trials
+        ),
         before=None if before is None else before.value,
         baseline_output=answered,
     )
-
-
-def _trial_view(trial: Trial) -> TrialView:
-    output = "" if trial.output is None else FULL_TEXT.of("output", trial.output.value)
-    return TrialView(trial.value, output, trial.reason, trial.scores)
 
 
 def redact(report: pytest.TestReport, redactor: Redactor) -> None:

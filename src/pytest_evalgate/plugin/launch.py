@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, Any, Final, TypeGuard
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeGuard
 
 import pytest
 
@@ -18,12 +19,11 @@ from pytest_evalgate.runs import journal
 from pytest_evalgate.targets import HttpTargetRunner, ModelTargetRunner, RecordedTargetRunner, TargetFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pytest_evalgate.app.wiring import Wiring
     from pytest_evalgate.config import Judge
     from pytest_evalgate.engine.estimate import Usage
-    from pytest_evalgate.judges.canaries import Canary
     from pytest_evalgate.judges.judge import JudgeScorer
     from pytest_evalgate.plugin.assembly import ReadySuite
     from pytest_evalgate.plugin.case_queue import CaseQueue
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.plugin.stopper import Stopper
     from pytest_evalgate.protocols import Target
     from pytest_evalgate.records.calls import Call
-    from pytest_evalgate.records.results import Case, Score
+    from pytest_evalgate.records.results import Case
     from pytest_evalgate.runs.estimate import Estimate
 
     Selected = Sequence[tuple[ReadySuite, Sequence[Case]]]
@@ -65,7 +65,8 @@ class Launch:
 
         """
         context = self._context
-        if _collection_failed(session) or (context.is_dry and not context.options.estimate):
+        collection_failed = session.testsfailed and not session.config.option.continue_on_collection_errors
+        if collection_failed or (context.is_dry and not context.options.estimate):
             return None
         if context.is_worker:
             is_first = session.config.workerinput["workerid"] == FIRST_WORKER  # type: ignore[attr-defined]  # xdist's
@@ -225,11 +226,6 @@ def _is_concurrent(item: pytest.Item) -> bool:
     return test is not None and test.is_concurrent
 
 
-def _collection_failed(session: pytest.Session) -> bool:
-    """Return whether pytest will run nothing, because something could not be collected."""
-    return bool(session.testsfailed) and not session.config.option.continue_on_collection_errors
-
-
 def _routes(suite: ReadySuite, judges: Mapping[str, Judge]) -> Iterator[str]:
     """Yield the routes of a suite's calls."""
     if isinstance(suite.target, ModelTargetRunner):
@@ -267,7 +263,7 @@ def _canary_problem(wiring: Wiring, name: str, judge: JudgeScorer) -> str | None
 
     canaries = canaries_of(wiring.configured.judges[name], root=wiring.root)
     work_queue = wiring.engine.work_queue(f"canaries of {name}", max(1, len(canaries)))
-    futures = [work_queue.submit(_grading_of(judge, canary)) for canary in canaries]
+    futures = [work_queue.submit(partial(judge.score, canary.case, canary.output)) for canary in canaries]
     try:
         failed = failed_canaries(canaries, [wiring.engine.wait(future) for future in futures])
     except (MissingOutput, ScorerError) as error:
@@ -276,10 +272,6 @@ def _canary_problem(wiring: Wiring, name: str, judge: JudgeScorer) -> str | None
         return None
     shown = "; ".join(map(str, failed[:_MAX_SHOWN]))
     return f"judges.{name}: {len(failed)} of {len(canaries)} canaries failed, so its scores cannot be used: {shown}"
-
-
-def _grading_of(judge: JudgeScorer, canary: Canary) -> Callable[[], Coroutine[Any, Any, Score]]:
-    return lambda: judge.score(canary.case, canary.output)
 
 
 # -- estimate

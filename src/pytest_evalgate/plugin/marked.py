@@ -29,7 +29,7 @@ from pytest_evalgate.targets import as_output
 from pytest_evalgate.text import files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     from pytest_evalgate.plugin.assembly import Assembly, ReadySuite
     from pytest_evalgate.plugin.case_queue import CaseQueue
@@ -176,7 +176,8 @@ def read_marker(marker: pytest.Mark, assembly: Assembly, test: Callable[..., Any
             'target="pkg.mod:name"'
         )
     paths = [_golden_path(assembly.root, folder, Path(path)) for path in marker.args]
-    name = marker.kwargs.get("suite") or _configured_name(paths, assembly)
+    names = {name for path in paths for name in assembly.suites_of(path)}
+    name = marker.kwargs.get("suite") or (names.pop() if len(names) == 1 else None)
     configured = assembly.suite_settings(name) if name else None
     if not paths and configured is None:
         raise SettingsError(f"{_AT}: name a golden set, or a configured suite with suite=")
@@ -207,11 +208,6 @@ def _golden_path(root: Path, folder: Path, path: Path) -> Path:
         return files.resolve_inside(root, beside if beside.exists() else root / path)
     except ValueError as error:
         raise SettingsError(f"{_AT}: {error}") from None
-
-
-def _configured_name(paths: Sequence[Path], assembly: Assembly) -> str | None:
-    names = {name for path in paths for name in assembly.suites_of(path)}
-    return names.pop() if len(names) == 1 else None
 
 
 def _marker_fields(kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -261,12 +257,11 @@ def with_target(assembly: Assembly, name: str, suite: Suite) -> ReadySuite:
 
 def parametrize(metafunc: pytest.Metafunc, suite: ReadySuite) -> None:
     """Run the test once for each case of ``suite``."""
-    cases = [case for golden_set in suite.sets for case in golden_set]
-    metafunc.parametrize("case", [pytest.param(case, id=case.id, marks=_skips(case)) for case in cases])
-
-
-def _skips(case: Case) -> Sequence[pytest.MarkDecorator]:
-    return () if case.skip is None else (pytest.mark.skip(reason=case.skip),)
+    rows = []
+    for case in (case for golden_set in suite.sets for case in golden_set):
+        marks = () if case.skip is None else (pytest.mark.skip(reason=case.skip),)
+        rows.append(pytest.param(case, id=case.id, marks=marks))
+    metafunc.parametrize("case", rows)
 
 
 def prepare(item: pytest.Function, suite: ReadySuite, *, is_concurrent: bool) -> GoldenTest:

@@ -90,7 +90,8 @@ class Progress:
         self._shown = now
         with self._uncaptured():
             if on_terminal:
-                self._write_live(reporter, self.line()[: reporter._tw.fullwidth - 1])  # noqa: SLF001 - its own width
+                self._is_live = True
+                self._write(reporter, _ERASE + self.line()[: reporter._tw.fullwidth - 1])  # noqa: SLF001 - its own width
             else:
                 reporter.ensure_newline()
                 reporter.write_line(self.line())
@@ -115,10 +116,6 @@ class Progress:
             self._usage_text(),
         ]
         return " | ".join(part for part in parts if part)
-
-    def _write_live(self, reporter: pytest.TerminalReporter, text: str) -> None:
-        self._is_live = True
-        self._write(reporter, _ERASE + text)
 
     def _write(self, reporter: pytest.TerminalReporter, text: str) -> None:
         """Write past pytest's writer, which computes its columns from the line that it wrote itself."""

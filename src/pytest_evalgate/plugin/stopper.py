@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from pytest_evalgate.engine import combine_trials
@@ -77,11 +76,9 @@ class Stopper:
     def watch(self, suite: ReadySuite, case: Case, futures: Iterable[Future[Trial]]) -> None:
         """Collect the result of a case when it is done, if its suite is watched: such a case has one trial."""
         if suite.plan.name in self._watched:
+            name, planned = suite.plan.name, suite.planned[case.id]
             for future in futures:
-                future.add_done_callback(partial(self._note, suite.plan.name, suite.planned[case.id]))
-
-    def _note(self, name: str, case: PlannedCase, future: Future[Trial]) -> None:
-        self._finished.append((name, case, future))
+                future.add_done_callback(lambda done: self._finished.append((name, planned, done)))
 
     def check_needed(self, suite: ReadySuite, case: Case) -> None:
         """Raise if a case is not needed and would cost something; called on the engine's thread.

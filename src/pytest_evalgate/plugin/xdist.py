@@ -48,7 +48,7 @@ class Distribution:
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> PinnedScheduling:
         """Schedule what starts early on one worker, so that one engine, one limiter and one budget see all calls."""
         pins = self._context.settings.xdist == "pin"
-        return PinnedScheduling(config, log, self._starts_early if pins else _never)
+        return PinnedScheduling(config, log, self._starts_early if pins else lambda _: False)
 
     def _starts_early(self, nodeid: str) -> bool:
         return nodeid.partition("::")[0] in self._golden_files or nodeid in self._pinned
@@ -84,10 +84,6 @@ class Distribution:
             self._context.problems.merge_worker(node.workeroutput[PROBLEMS_OUTPUT])
 
 
-def _never(nodeid: str) -> bool:  # noqa: ARG001 - a predicate of node ids
-    return False
-
-
 class _Unit(dict[str, bool]):
     """The tests of a worker's scope by node id: whether each is done, and how many are not."""
 
@@ -107,7 +103,7 @@ class PinnedScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist ship
         """Pin the items whose node id ``is_pinned`` accepts."""
         super().__init__(config, log)
         self._is_pinned = is_pinned
-        self._scope_of = _SCOPES.get(config.getvalue("dist"), _own_scope)
+        self._scope_of: Callable[[str], str] = _SCOPES.get(config.getvalue("dist"), lambda nodeid: nodeid)
         self._index: dict[str, int] = {}
         self._works_ahead = True
 
@@ -169,18 +165,6 @@ def _is_first(node: Any) -> bool:
     return node.gateway.id == FIRST_WORKER  # type: ignore[no-any-return]  # xdist ships no types
 
 
-def _own_scope(nodeid: str) -> str:
-    return nodeid
-
-
-def _file_scope(nodeid: str) -> str:
-    return nodeid.split("::", 1)[0]
-
-
-def _class_scope(nodeid: str) -> str:
-    return nodeid.rsplit("::", 1)[0]
-
-
 def _group_scope(nodeid: str) -> str:
     """Return the group that xdist appends to a node id: ``...@group``."""
     name, at, group = nodeid.rpartition("@")
@@ -188,7 +172,7 @@ def _group_scope(nodeid: str) -> str:
 
 
 _SCOPES: dict[str, Callable[[str], str]] = {
-    "loadfile": _file_scope,
-    "loadscope": _class_scope,
+    "loadfile": lambda nodeid: nodeid.split("::", 1)[0],
+    "loadscope": lambda nodeid: nodeid.rsplit("::", 1)[0],
     "loadgroup": _group_scope,
 }
