@@ -129,7 +129,7 @@ class Budget:
         self._reserved: list[float] = []
         self._waiting: list[asyncio.Future[None]] = []
         self.stop_reason: str | None = None
-        """Reason why a call was rejected; None if none was."""
+        """Reason for which a call was rejected; None if none was."""
 
     async def reserve(self, usd: float) -> None:
         """Reserve ``usd`` for a call until `charge`.
@@ -139,7 +139,7 @@ class Budget:
 
         """
         self._stop_signal.check()
-        # in a loop, and in the order of arrival: a call that was woken may find that another one took the room
+        # in a loop: another call may have reserved the freed amount before this one wakes
         while self._reserved and not self._fits(usd + sum(self._reserved)):
             waiter = self._stop_signal.waiter()
             self._waiting.append(waiter)
@@ -170,7 +170,7 @@ class Budget:
             "output_per_mtok = ... } if it is a model; otherwise remove the budget"
         )
         self._stop_signal.check()
-        raise AssertionError("a stopped run goes on")
+        raise AssertionError("unreachable: the run is stopped")
 
     def _fits(self, usd: float) -> bool:
         return self._spent_usd + usd <= self._limit_usd + _FLOAT_NOISE
@@ -243,7 +243,7 @@ def _listed(model: Model) -> _Tariff | None:
         return float(calc_price(usage, model.model, provider_api_url=model.base_url).total_price)
 
     try:
-        is_known = cost(_MILLION, _MILLION) > 0  # a listed price of nothing means that the price is unknown
+        is_known = cost(_MILLION, _MILLION) > 0  # a listed price of 0 means that the price is unknown
     except LookupError:
         return None
     return _Tariff(f"genai-prices {metadata.version('genai-prices')}", cost) if is_known else None

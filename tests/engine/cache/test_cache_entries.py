@@ -200,7 +200,7 @@ def test_an_unpacked_reply_is_a_cached_one() -> None:
         ("trial", None, "trial: null"),
         ("trial", True, "trial: True is not"),
         ("payload", [], r"payload: \[\] is not an object"),
-        ("label", 7, "label: 7 is not a text"),
+        ("label", 7, "label: 7 is not a string"),
         ("made", "yesterday", "yesterday"),
         ("made", "2026-01-02T03:04:05+02:00", "does not match"),
         ("reply", "hi", "reply: 'hi' is not an object"),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 KEY_VARIABLE: Final = "EVALGATE_CACHE_KEY"
 _MIN_KEY_BYTES: Final = 16
 _TAG_BYTES: Final = 32
-_OTHERS_MODE: Final = 0o077
+_OTHERS_MODE: Final = 0o077  # permissions of the group and of other users
 
 
 class InvalidSignature(ValueError):  # noqa: N818 - named as the thing that happened
@@ -33,7 +33,7 @@ class InvalidSignature(ValueError):  # noqa: N818 - named as the thing that happ
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Signs and verifies entries. If ``key`` is None, ``why`` contains the reason."""
+    """Key that signs and verifies entries. If ``key`` is None, ``why`` contains the reason."""
 
     key: bytes | None = field(repr=False)
     why: str = ""
@@ -73,12 +73,8 @@ def find_signer(environ: Mapping[str, str], *, required: bool = False) -> Signer
     The key is ``EVALGATE_CACHE_KEY``; else, outside of CI, a file in the user's configuration folder that only the
     user can read. The file is created when it is first needed.
 
-    Args:
-        environ: The environment.
-        required: Refuse to work without a key (``cache_auth = "required"``).
-
     Raises:
-        SettingsError: the key is too short, or there is none and one is required.
+        SettingsError: the key is too short, or there is none and one is ``required`` (``cache_auth = "required"``).
 
     """
     signer = _from_environment(environ) or _from_file(environ)
@@ -112,7 +108,7 @@ def _from_file(environ: Mapping[str, str]) -> Signer:
     except OSError as error:
         return Signer(None, f"{path} cannot be used: {error.strerror}")
     if len(key) < _MIN_KEY_BYTES:
-        return Signer(None, f"{path} holds no key: delete it for a new one")
+        return Signer(None, f"{path} contains no key: delete it for a new one")
     return Signer(key)
 
 

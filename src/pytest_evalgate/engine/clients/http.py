@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from pytest_evalgate.engine.clients.lazy import lazy_transport
+from pytest_evalgate.engine.clients.lazy import LazyResource
 from pytest_evalgate.engine.clients.reply import PATHS, check_size, read_reply
 from pytest_evalgate.engine.faults import FaultFactory
 from pytest_evalgate.records.calls import Reply
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_evalgate.config import HttpRequest, Model
+    from pytest_evalgate.engine.clients.transport import HttpTransport
     from pytest_evalgate.engine.faults import HttpResponse
     from pytest_evalgate.records.calls import Call
     from pytest_evalgate.text.redaction import Secret
@@ -27,7 +28,7 @@ class _TransportClient:
 
     def __init__(self, fault_factory: FaultFactory) -> None:
         self._fault_factory = fault_factory
-        self._transport = lazy_transport(fault_factory)
+        self._transport = LazyResource(self._create_transport, fault_factory)
 
     async def open(self) -> None:
         """Load the libraries, so that the first call does not wait for them.
@@ -42,6 +43,11 @@ class _TransportClient:
         """Close the connections."""
         if transport := await self._transport.get_if_created():
             await transport.close()
+
+    def _create_transport(self) -> HttpTransport:
+        from pytest_evalgate.engine.clients.transport import HttpTransport  # noqa: PLC0415 - httpx, h11
+
+        return HttpTransport(self._fault_factory)
 
 
 class HttpClient(_TransportClient):
@@ -76,15 +82,10 @@ class EndpointClient(_TransportClient):
     """
 
     def __init__(self, request: HttpRequest, environ: Mapping[str, str], place: str) -> None:
-        """Read the keys.
-
-        Args:
-            request: As configured.
-            environ: The environment variables named in its ``headers_env``.
-            place: Its place in the configuration, such as ``suites.bot.target.http``.
+        """Read the keys from ``environ``. ``place`` is the key of ``request``, such as ``suites.bot.target.http``.
 
         Raises:
-            SettingsError: a variable is not set.
+            SettingsError: a variable named in ``headers_env`` is not set.
 
         """
         keys = {
