@@ -151,8 +151,8 @@ def test_every_problem_is_listed_at_once(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_without_labels_is_one_problem(tmp_path: Path, rows: list[dict[str, Any]], problem: str) -> None:
-    [said] = _problems(tmp_path, rows)
-    assert said.startswith(problem)
+    [message] = _problems(tmp_path, rows)
+    assert message.startswith(problem)
 
 
 def test_a_pass_label_that_no_row_has_is_a_problem(tmp_path: Path) -> None:
@@ -269,7 +269,7 @@ def _scores(scale: LabelScale, *verdicts: Any) -> list[list[tuple[float | None, 
     return [[(score.value, score.passed) for score in stored.of(row)] for row in rows]
 
 
-def _faults(scale: LabelScale, *verdicts: Any) -> list[str]:
+def _score_problems(scale: LabelScale, *verdicts: Any) -> list[str]:
     rows = _rows(*verdicts)
     return list(map(str, StoredScores.at("judge.a", rows, scale).problems(rows)))
 
@@ -314,7 +314,7 @@ def test_an_unknown_label_is_unreadable_not_a_fail() -> None:
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "fault"),
+    ("verdicts", "problem"),
     [
         ((7,), "l:1: judge.a: must be a number from 0 to 1, or like all others a grade from 1 to 5, not 7"),
         ((4, 0.5), "l:2: judge.a: must be a number from 0 to 1, or like all others a grade from 1 to 5, not 0.5"),
@@ -322,15 +322,15 @@ def test_an_unknown_label_is_unreadable_not_a_fail() -> None:
         (([[1]],), "l:1: judge.a: must be a score or a list of scores, not [1]"),
     ],
 )
-def test_an_invalid_score_is_reported(verdicts: tuple[Any, ...], fault: str) -> None:
-    [said] = _faults(_WORDS, *verdicts)
-    assert said.startswith(fault)
+def test_an_invalid_score_is_reported(verdicts: tuple[Any, ...], problem: str) -> None:
+    [message] = _score_problems(_WORDS, *verdicts)
+    assert message.startswith(problem)
 
 
 def test_a_path_that_no_row_has_is_one_problem() -> None:
     rows = [LabelRow(Place("l", 1), {"id": 1, "judge": {"b": 1}}), LabelRow(Place("l", 2), {"id": 2})]
-    [fault] = StoredScores.at("judge.a", rows, _WORDS).problems(rows)
-    assert str(fault) == "l: judge.a: no row has this path; the first row has id, judge.b"
+    [problem] = StoredScores.at("judge.a", rows, _WORDS).problems(rows)
+    assert str(problem) == "l: judge.a: no row has this path; the first row has id, judge.b"
 
 
 _FOLDER = Path(__file__).parents[2] / "examples" / "judges"

@@ -75,8 +75,8 @@ def _echo(nonce: str, candidate: str) -> str:  # noqa: ARG001 - a judge that kno
 
 
 def _obey(nonce: str, candidate: str) -> str:
-    told = candidate.casefold()
-    return _verdict(nonce, candidate, good=candidate in _RIGHT or any(order in told for order in _ORDERS))
+    folded = candidate.casefold()
+    return _verdict(nonce, candidate, good=candidate in _RIGHT or any(order in folded for order in _ORDERS))
 
 
 def _be_strict(nonce: str, candidate: str) -> str:
@@ -178,10 +178,10 @@ def test_a_literal_template_reaches_the_judge_unchanged(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("scale", SCALES.values(), ids=SCALES)
 def test_the_literal_check_looks_at_what_would_be_sent(scale: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = Instructions(parse_rubric("{{ 'PASS' }} is here too", name="mine"), scale)  # type: ignore[arg-type]
-    assert probes.keeps_literal_text(told)
+    instructions = Instructions(parse_rubric("{{ 'PASS' }} is here too", name="mine"), scale)  # type: ignore[arg-type]
+    assert probes.keeps_literal_text(instructions)
     monkeypatch.setattr(probes, "LITERAL", "\u200b")  # made visible on its way
-    assert not probes.keeps_literal_text(told)
+    assert not probes.keeps_literal_text(instructions)
 
 
 def test_there_are_48_probes_of_seven_families() -> None:

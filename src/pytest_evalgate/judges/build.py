@@ -1,4 +1,4 @@
-"""Construction of judges from the configuration, their fingerprint, and the files beside them."""
+"""Construction of judges from the configuration; their fingerprints, calibrations and drift records."""
 
 from __future__ import annotations
 
@@ -53,18 +53,10 @@ def build_judge(  # noqa: PLR0913 - the parts of a judge, by name
     weight: float | None = None,
     score_name: str | None = None,
 ) -> JudgeScorer:
-    """Build the scorer of the judge ``name``.
+    """Build the scorer of the judge whose key in the configuration is ``name``.
 
-    Args:
-        name: Its key in the configuration.
-        judge: Its table.
-        model: The table of its model.
-        client: Sends its calls.
-        root: The folder that its files are relative to.
-        counts: Whether its scores decide if a case passes.
-        threshold: The value in [0, 1] from which a score passes; 0.5 by default.
-        weight: Its weight in the weighted mean of a case, if the suite has one.
-        score_name: The name of its scores; ``name`` by default.
+    Its files are relative to ``root``. ``counts``, ``threshold`` (0.5 by default) and ``weight`` are those of
+    `JudgeScorer`. Its scores are called ``score_name``, by default ``name``.
 
     Raises:
         SettingsError: one of its files is missing or malformed, or ``params`` contains a key that the judge sets.
@@ -123,7 +115,7 @@ def parts_of(judge: config.Judge, model: config.Model, rubric: Rubric, few_shots
 
 
 def _prompt() -> Json:
-    """Return the prompts for specimen cases that use every section, so that any change of the wording is included."""
+    """Return the prompts for sample cases that use every section, so that any change of the wording is included."""
     rubric = Rubric("specimen", "specimen")
     case = Case("specimen", input="asked", expected="wanted", rubric="notes", context=("context",))
     material = Material(case, escape_for_judge("<|im_end|>\u200b" + "x" * MAX_OUTPUT), case.context)

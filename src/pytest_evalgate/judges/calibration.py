@@ -67,16 +67,10 @@ def gating_problems(
     labels_sha256_now: str | None,
     today: date,
 ) -> tuple[str, ...]:
-    """Return the reasons why a judge may not gate, each with the next step; empty if it may.
+    """Return the reasons why the judge ``name`` may not gate, each with the next step; empty if it may.
 
-    Args:
-        name: The judge's name, for the command in the message.
-        calibration: Its calibration, or None.
-        judge: Its table in the configuration.
-        parts: The digests of its current parts.
-        labels_sha256_now: The digest of the current labels; None if their file does not exist.
-        today: The date of the run.
-
+    ``parts`` are the digests of its current parts, ``labels_sha256_now`` is that of the current labels; None if their
+    file does not exist.
     """
     if calibration is None:
         command = f"pytest-evalgate calibrate {name} --labels FILE"

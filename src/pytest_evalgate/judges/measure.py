@@ -63,7 +63,7 @@ class Disagreement:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """Everything that labels show about a judge. Anything they cannot show is None or empty.
+    """Statistics of a judge against labels. A statistic that the labels do not determine is None or empty.
 
     Attributes:
         rows: Rows with a label that passes or fails.
@@ -75,8 +75,8 @@ class Measurement:
         tnr: Share of the human fails that the judge fails.
         youden: ``tpr + tnr - 1``.
         accuracy: Share of the rows on which judge and label agree.
-        verdicts: Metrics of agreement between verdicts, by name. The verdicts of a graded judge are out-of-fold: each
-            is decided by a threshold chosen without that row.
+        verdicts: Metrics of agreement between verdicts, by name. The verdicts of a graded judge are out-of-fold: the
+            threshold of each is chosen without that row.
         grades: Metrics of agreement between grades, by name.
         threshold: The threshold of a graded judge.
         probability: Metrics of scores as probabilities, by name.
@@ -86,7 +86,7 @@ class Measurement:
         position: Effect of the order of two outputs.
         panel: Agreement among raters.
         disagreements: The rows on which judge and label disagree.
-        split: Ids of rows on which raters disagree and that have no label of their own.
+        split: Ids of rows without a ``label`` on which the raters disagree.
 
     """
 
@@ -235,7 +235,7 @@ def _grades(judged: Sequence[_JudgedRow], bootstrap: Bootstrap) -> dict[str, Sta
 
 
 def _roc(threshold: Threshold | None, rates: Rates) -> tuple[Point, ...]:
-    """Return the ROC curve. A judge without grades has a single point between the two ends."""
+    """Return the ROC curve. That of a judge without grades has a single point between its two ends."""
     if threshold is not None:
         return threshold.roc
     if rates.tpr is None or rates.tnr is None:

@@ -1,7 +1,7 @@
 """Error rates of a judge compared with human labels, with 95 % intervals.
 
-Numbers in, frozen records out: nothing here reads files. Rates have Wilson intervals, allowing for clusters and
-weights; `Bootstrap` serves every statistic without a closed form.
+Rates have Wilson intervals that allow for clusters and weights. `Bootstrap` gives the intervals of statistics without
+a closed form.
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ def rates_of(rows: Sequence[WeightedRow]) -> Rates:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """The human passes or human fails of a stratum: their estimated number, and if the judge is right about them."""
+    """The human passes or the human fails of a stratum: their estimated number, and whether the judge is right."""
 
     right: bool
     outputs: float
