@@ -280,12 +280,12 @@ def test_words_and_booleans_are_verdicts() -> None:
 
 def test_shares_are_scores_that_pass_from_a_half_on() -> None:
     assert _scores(_WORDS, 0.49, 0.5, 1) == [[(0.49, False)], [(0.5, True)], [(1.0, True)]]
-    assert StoredScores.at("judge.a", _rows(0.4), _WORDS).probabilities
+    assert not StoredScores.at("judge.a", _rows(0.4), _WORDS).on_grades
 
 
 def test_numbers_up_to_five_are_grades() -> None:
     assert _scores(_WORDS, 2, 3, 5) == [[(0.25, False)], [(0.5, True)], [(1.0, True)]]
-    assert not StoredScores.at("judge.a", _rows(2), _WORDS).probabilities
+    assert StoredScores.at("judge.a", _rows(2), _WORDS).on_grades
 
 
 def test_one_is_the_lowest_grade_among_grades() -> None:
@@ -316,8 +316,8 @@ def test_an_unknown_label_is_unreadable_not_a_fail() -> None:
 @pytest.mark.parametrize(
     ("verdicts", "problem"),
     [
-        ((7,), "l:1: judge.a: must be a number from 0 to 1, or like all others a grade from 1 to 5, not 7"),
-        ((4, 0.5), "l:2: judge.a: must be a number from 0 to 1, or like all others a grade from 1 to 5, not 0.5"),
+        ((7,), "l:1: judge.a: must be a number from 0 to 1 (or, if all scores are grades, from 1 to 5), not 7"),
+        ((4, 0.5), "l:2: judge.a: must be a number from 0 to 1 (or, if all scores are grades, from 1 to 5), not 0.5"),
         (({"passed": True},), "l:1: judge.a: must be a score; name one of its fields, such as judge.a.passed, not "),
         (([[1]],), "l:1: judge.a: must be a score or a list of scores, not [1]"),
     ],

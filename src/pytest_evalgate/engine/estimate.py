@@ -1,4 +1,4 @@
-"""Cost estimate of a run, from cached replies and the usage of earlier calls; nothing is sent for it."""
+"""Cost estimate of a run, from cached replies and the usage of earlier calls. It sends nothing."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def _known_sum(amounts: Sequence[float | None]) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class RouteLoad:
-    """Calls of one route: their number, their tokens in all, and the latency of one."""
+    """Calls of one route: their number, their total tokens, and the latency of one call."""
 
     route: str
     calls: int

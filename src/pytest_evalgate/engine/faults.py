@@ -41,7 +41,7 @@ class FaultPolicy:
 
     Args:
         description: Name of the kind in messages.
-        tries: Maximum number of attempts at a call whose last attempt ended so.
+        tries: Maximum number of attempts at a call whose last attempt had this fault.
         is_overload: Fewer simultaneous calls may help.
         stops_run: No other call of the run can succeed either.
 
@@ -190,7 +190,7 @@ class FaultFactory:
 
     def _kind_of_status(self, status: int, codes: tuple[str, ...]) -> FaultKind:
         kinds = _BY_STATUS if self.model else _BY_APPLICATION_STATUS
-        if 200 <= status < 300:  # noqa: PLR2004 - HTTP's own classes of status
+        if 200 <= status < 300:  # noqa: PLR2004 - HTTP's classes of status
             return next((_BY_CODE_IN_200[code] for code in codes if code in _BY_CODE_IN_200), "malformed")
         return kinds.get(status) or ("server" if status >= 500 else "bad_request")  # noqa: PLR2004 - the same
 

@@ -96,7 +96,7 @@ class MeteredClient:
             reply = await self.inner.send(call)
         except CallFailed as failed:
             if (record := failed.record) is not None:
-                # a failed call costs the tokens that the endpoint billed for it; unreported tokens count as none
+                # a failed call costs the tokens that the endpoint billed for it; unreported tokens count as 0
                 cost = self.prices.cost(call.route, record.tokens_in or 0, record.tokens_out or 0)
                 failed.record = replace(record, cost_usd=cost)
                 self.spend.add(failed.record)

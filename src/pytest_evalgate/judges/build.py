@@ -28,7 +28,7 @@ from pytest_evalgate.targets.model import RESERVED_PARAMS, check_json
 from pytest_evalgate.text import files, jsonl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from pytest_evalgate import config
@@ -145,6 +145,8 @@ def version_of(parts: Mapping[str, str]) -> str:
 def parts_of_judge(name: str, configured: config.Settings, *, root: Path) -> dict[str, str]:
     """Return the digests of the parts of a configured judge, by name.
 
+    Scores of judges with equal parts are comparable.
+
     Raises:
         SettingsError: its rubric or its few-shots are invalid.
 
@@ -152,16 +154,6 @@ def parts_of_judge(name: str, configured: config.Settings, *, root: Path) -> dic
     judge = configured.judges[name]
     rubric, few_shots = _files_of(judge, f"judges.{name}", root)
     return parts_of(judge, configured.models[judge.model], rubric, few_shots)
-
-
-def fingerprints(names: Iterable[str], configured: config.Settings, *, root: Path) -> dict[str, dict[str, str]]:
-    """Return the parts of several judges, by judge. Scores of judges with the same parts are comparable.
-
-    Raises:
-        SettingsError: a file of one of them is invalid.
-
-    """
-    return {name: parts_of_judge(name, configured, root=root) for name in names}
 
 
 def calibration_of(judge: config.Judge, *, root: Path) -> Calibration | None:

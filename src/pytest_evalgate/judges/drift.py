@@ -122,7 +122,7 @@ class ClassDrift:
         to_pass: Flips that pass now.
         unanswered: Anchors without a new verdict.
         flip_rate: Rate of disagreement among the stored verdicts.
-        p: Probability of at least so many flips at that rate, adjusted for the two tests.
+        p: Probability of this many flips or more at that rate, adjusted for the two tests.
         p_worst: The same with unanswered anchors counted as flips.
         detections: Power of the check.
 

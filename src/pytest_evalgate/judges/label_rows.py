@@ -96,7 +96,7 @@ def _value(column: str, cell: str) -> Json:
 def cell_of(value: Json) -> str:
     """Format a value as a CSV cell: text unchanged, anything else as JSON.
 
-    A text that a spreadsheet would run as a formula gets a leading apostrophe.
+    Text that a spreadsheet would run as a formula gets a leading apostrophe.
     """
     text = value if isinstance(value, str) else "" if value is None else jsonl.canonical(value)
     return f"'{text}" if _is_formula(text) else text

@@ -150,7 +150,7 @@ def load(path: Path, columns: Columns, *, root: Path) -> LabelSet:
         rows=tuple(_labelled(row, columns, scale, judges) for row in labelled),
         sha256=digest_of(whole),
         passing=scale.passing,
-        probabilities=bool(judges) and judges[0].probabilities,
+        probabilities=bool(judges) and not judges[0].on_grades,
         unlabelled=len(rows) - len(labelled),
     )
 
@@ -304,7 +304,8 @@ _MIDDLE: Final = 0.5
 class StoredScores:
     """Scores of one judge at a dotted path of a label file. A list there holds the scores of repeated calls.
 
-    ``on_grades`` is true if its numbers are grades from 1 to 5, false if they are shares from 0 to 1.
+    ``on_grades`` is true if its numbers are grades from 1 to 5, false if they are shares from 0 to 1, which can be
+    read as the probability of a pass.
     """
 
     path: str
@@ -318,11 +319,6 @@ class StoredScores:
         # a value of 1 could also be a share, and a number that is a label is a verdict
         grades = any(_is_grade(value) and value > 1 and scale.passed(value) is None for value in values)
         return cls(path, scale, scale.graded or grades)
-
-    @property
-    def probabilities(self) -> bool:
-        """Whether numbers can be read as the probability of a pass."""
-        return not self.on_grades
 
     def of(self, row: LabelRow) -> tuple[Score, ...]:
         """Return the scores of a row, one per call of the judge."""
@@ -358,7 +354,7 @@ class StoredScores:
         if not is_number(value) or (self.scale.passed(value) is not None and not self.on_grades):
             return ""
         valid = _is_grade(value) if self.on_grades else 0 <= value <= 1
-        return "" if valid else "must be a number from 0 to 1, or like all others a grade from 1 to 5"
+        return "" if valid else "must be a number from 0 to 1 (or, if all scores are grades, from 1 to 5)"
 
 
 def _values(row: LabelRow, path: str) -> list[Json]:

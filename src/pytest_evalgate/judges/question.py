@@ -270,7 +270,7 @@ def text_of(value: Json) -> str:
 
 
 MAX_OUTPUT: Final = 16_000
-"""Characters of an output that a judge reads."""
+"""Largest number of characters of an output in a prompt."""
 
 _MAX_BACKGROUND: Final = 64_000  # characters of the input, the reference and the context, each
 

@@ -75,7 +75,7 @@ def read(text: str, *, nonce: str, candidate: str, scale: ScoreScale) -> ParsedV
 
 def _parse_verdict(found: dict[str, Any], candidate: str, scale: ScoreScale) -> ParsedVerdict:
     score, verdict = found["score"], found["verdict"]
-    # type(): true is an int in Python, and 1.0 equals 1, but neither is what the schema asks for.
+    # type(): true is an int in Python, and 1.0 equals 1, but the schema allows neither
     if type(score) is not int or not scale.lowest <= score <= scale.highest:
         raise _UnreadableReply(
             f"the score is {_format(score)}, not a whole number from {scale.lowest} to {scale.highest}"

@@ -124,7 +124,7 @@ def _config_folder(environ: Mapping[str, str]) -> Path | None:
 
 
 def _create_key(path: Path) -> None:
-    """Create the key file atomically; raises FileExistsError if another process was faster."""
+    """Create the key file atomically; raises FileExistsError if another process creates it first."""
     if path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

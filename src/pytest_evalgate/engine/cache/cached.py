@@ -103,7 +103,7 @@ class _Exited(Exception):  # noqa: N818 - carries a SystemExit through a task, w
 
 
 def _as_json(value: Json) -> Json:
-    """Return ``value`` as the cache would return it, so that a first and a cached output are graded alike."""
+    """Return ``value`` as the cache would return it, so that new and cached outputs are graded alike."""
     try:
         return json.loads(jsonl.canonical(value))
     except (TypeError, ValueError, RecursionError):

@@ -1,7 +1,7 @@
 """Cache entries: keys, encoding, and cassettes.
 
-A cassette is a plain JSON Lines file of entries, to review and commit. It is not signed: it is as trusted as its
-branch.
+A cassette is a plain JSON Lines file of entries, to review and commit. It is not signed, and as trusted as the branch
+that contains it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.records.results import Json
 
-# Version of keys and entries; with a new one, no old entry is used.
+# Version of keys and entries. Entries of other versions are not used.
 SCHEMA: Final = 1
 
 # Maximum size of an entry as JSON: larger ones are neither stored nor inflated.
@@ -270,7 +270,7 @@ def _reject_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-# json, not `jsonl`, which takes three times as long: bytes that get here carry our signature
+# json, not `jsonl`, which takes three times as long: the signature of the bytes was verified before
 _DECODER: Final = json.JSONDecoder(parse_constant=_reject_constant)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.engine.cache.store import Row
 
 CallIdentity = tuple[str, str, int]
-"""Label, purpose and trial: what stays the same if the payload of a call changes."""
+"""Label, purpose and trial, which stay the same if the payload of a call changes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,7 +180,7 @@ class ReplyCache:
             await self._writer.write(Entry(call, reply, f"{datetime.now(UTC):{TIME_FORMAT}}", self._run))
 
     def add(self, entries: Iterable[Entry]) -> int:
-        """Cache entries made elsewhere, unless their calls are cached already; return the number of added entries."""
+        """Cache imported entries, unless their calls are cached already; return the number of added entries."""
         new = [entry for entry in entries if self.get(entry.call) is None]
         self._commit(new)
         return len(new) if self._can_write else 0
@@ -320,7 +320,7 @@ def _open(folder: Path) -> _OpenCache:
             raise
     except CacheDamaged as damage:  # the database that this diskcache has just created
         raise CacheUnavailable(
-            f"diskcache {diskcache.__version__} makes a database unlike 5.6.3: {damage}"
+            f"diskcache {diskcache.__version__} creates another database than 5.6.3: {damage}"
         ) from damage
 
 
@@ -509,7 +509,7 @@ def _read_rows(path: Path, signer: Signer) -> Iterator[Row]:
 # Maximum number of entries in one transaction: other processes wait until it ends.
 _MAX_BATCH: Final = 256
 
-# Time to collect a batch: a commit takes 0.4 ms, however much it contains.
+# Time to collect a batch: a commit takes 0.4 ms, independent of its size.
 _BATCH_S: Final = 0.005
 
 _JOIN_TIMEOUT_S: Final = 10.0
@@ -556,7 +556,7 @@ class _Writer:
             try:
                 if writes:
                     self._commit([write.entry for write in writes])
-            except BaseException as error:  # noqa: BLE001 - else the waiting calls would wait for ever
+            except BaseException as error:  # noqa: BLE001 - otherwise the waiting calls would never end
                 failure = error
             _notify(writes, failure)
         self._on_exit()
