@@ -395,7 +395,7 @@ def test_a_reply_is_estimated_at_its_maximum(payload: dict[str, Any], written: i
     assert _estimated(payload).written == written
 
 
-def test_a_call_of_the_responses_api_is_estimated_alike() -> None:
+def test_a_call_of_the_responses_api_is_estimated_like_a_chat() -> None:
     assert _estimated({"input": "x" * 40, "max_output_tokens": 5}, "responses") == Tokens(10, 5)
 
 

@@ -62,7 +62,7 @@ def test_the_scale_of_five_is_mapped_and_the_raw_score_is_in_the_reason(
     assert (score.value, score.passed, score.reason) == (value, passed, f'score {raw} of 5: "30 days"')
 
 
-def test_the_threshold_decides_what_passes(make_judge: MakeJudge) -> None:
+def test_scores_pass_from_the_threshold(make_judge: MakeJudge) -> None:
     reply = {"evidence": "30 days", "score": 4, "verdict": "pass"}
     for threshold, passed in ((0.75, True), (0.76, False)):
         score = _score(make_judge(reply, scale="1-5", build={"threshold": threshold}))
@@ -263,7 +263,7 @@ def test_no_call_is_planned_if_none_is_made(make_judge: MakeJudge, case: Case, o
     assert list(made.scorer.calls_of(case, Output(output))) == []
 
 
-def test_a_case_that_lacks_what_the_rubric_needs_is_an_error(make_judge: MakeJudge) -> None:
+def test_a_case_without_a_required_input_is_an_error(make_judge: MakeJudge) -> None:
     made = make_judge(_PASS, rubric="correctness")
     case = Case("c1", input="How long?", place=Place("g.jsonl", 3))
     with pytest.raises(ScorerError, match=r'^g.jsonl:3: case "c1": judge "faq": the rubric correctness needs a ref'):

@@ -169,7 +169,7 @@ def test_truncated_lines_are_problems(tmp_path: Path) -> None:
         digest(tmp_path / "l.jsonl")
 
 
-def test_the_digest_is_that_of_the_set(tmp_path: Path) -> None:
+def test_label_set_and_digest_agree(tmp_path: Path) -> None:
     found = _load(tmp_path, [{"id": "a", "label": 1}])
     assert digest(tmp_path / "l.jsonl") == found.sha256
     assert _load(tmp_path, [{"id": "a", "label": 0}]).sha256 != found.sha256

@@ -57,7 +57,7 @@ def test_a_judge_of_pass_and_fail() -> None:
     assert found.accuracy.hits == 65
 
 
-def test_the_judges_youden_bound_is_that_of_the_gates() -> None:
+def test_measurement_and_gates_have_the_same_bound_of_youden() -> None:
     from pytest_evalgate.stats.judged import JudgeErrors  # noqa: PLC0415 - only this test needs it
 
     found = measure(_rows((True, 1.0, 40), (True, 0.0, 10), (False, 0.0, 25), (False, 1.0, 5)), _FEW)
@@ -160,7 +160,7 @@ def test_clusters_widen_the_intervals() -> None:
     assert found.tpr.interval[0] < alone.tpr.interval[0] - 0.1
 
 
-def test_rows_without_a_cluster_are_each_their_own() -> None:
+def test_each_row_without_a_cluster_is_a_cluster() -> None:
     rows = _rows((True, 1.0, 10), (False, 0.0, 10))
     found = measure([replace(rows[0], cluster="d"), replace(rows[1], cluster="d"), *rows[2:]], _FEW)
     assert found.clusters == 19

@@ -141,13 +141,9 @@ class HttpResponse:
 
 @dataclass(frozen=True, slots=True)
 class FaultFactory:
-    """Makes the faults of one endpoint, with messages that never contain its secrets.
+    """Makes the faults of one endpoint, with messages that never contain its ``secrets``: keys sent with requests.
 
-    Args:
-        url: URL of the endpoint.
-        model: Name of the model; empty for an application.
-        secrets: Keys that are sent with the requests.
-
+    ``model`` is empty for an application.
     """
 
     url: str

@@ -38,14 +38,10 @@ _ROUNDING: Final = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of one endpoint for this process.
+    """Limits of one endpoint for this process; None for no limit. Tokens are those read and those written.
 
-    Args:
-        max_concurrency: Simultaneous calls.
-        requests_per_minute: None for no limit.
-        tokens_per_minute: Read and written together; None for no limit.
-        start: Simultaneous calls at first, plus one with each success until the first refusal; None: the maximum.
-
+    ``start`` is the number of simultaneous calls at first, by default the maximum. It grows by one with each success
+    until the first refusal.
     """
 
     max_concurrency: int

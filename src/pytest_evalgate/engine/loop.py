@@ -46,11 +46,7 @@ class Engine:
         return self._work_queues[name]
 
     def wait(self, future: Future[T], tick: Callable[[], None] | None = None) -> T:
-        """Return the result of ``future``, or raise its exception.
-
-        Args:
-            future: From `WorkQueue.submit`.
-            tick: Called about four times a second while waiting.
+        """Return the result of ``future``, or raise its exception; call ``tick`` about four times a second meanwhile.
 
         Raises:
             EngineStopped: the thread has ended, or was stopped before the work was done.

@@ -132,12 +132,7 @@ class Budget:
         """Reason for which a call was rejected; None if none was."""
 
     async def reserve(self, usd: float) -> None:
-        """Reserve ``usd`` for a call until `charge`.
-
-        Raises:
-            RunStopped: it does not fit, or the run has stopped for another reason.
-
-        """
+        """Reserve ``usd`` for a call until `charge`. Raises RunStopped if it does not fit, or the run has stopped."""
         self._stop_signal.check()
         # in a loop: another call may have reserved the freed amount before this one wakes
         while self._reserved and not self._fits(usd + sum(self._reserved)):
@@ -159,12 +154,7 @@ class Budget:
                 waiter.set_result(None)
 
     def reject_unpriced(self, route: str) -> NoReturn:
-        """Stop the run, since a call of unknown price cannot be counted against the budget.
-
-        Raises:
-            RunStopped: always.
-
-        """
+        """Stop the run and raise RunStopped: a call of unknown price cannot be counted against the budget."""
         self._stop(
             f"cannot be enforced: the price of {route} is unknown. Set price = {{ input_per_mtok = ..., "
             "output_per_mtok = ... } if it is a model; otherwise remove the budget"

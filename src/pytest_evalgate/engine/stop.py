@@ -58,12 +58,7 @@ class StopSignal:
             raise RunStopped(self.reason)
 
     def waiter(self) -> asyncio.Future[None]:
-        """Return a future that fails with RunStopped when the run stops.
-
-        Raises:
-            RunStopped: it has stopped already.
-
-        """
+        """Return a future that fails with RunStopped when the run stops; raises it if the run has stopped already."""
         self.check()
         loop = asyncio.get_running_loop()
         if self._loop is not loop:  # the first wait on this loop: only now is there a loop for the timer

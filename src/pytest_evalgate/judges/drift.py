@@ -379,12 +379,7 @@ def write_drift(record: DriftRecord, path: Path) -> None:
 
 
 def read_drift(path: Path) -> DriftRecord | None:
-    """Read a drift record; None if there is no file.
-
-    Raises:
-        DriftRecordError: the file cannot be read, or is not a drift record.
-
-    """
+    """Read a drift record; None if there is no file. Raises DriftRecordError if it is not a drift record."""
     return _DRIFT.read(path) if path.exists() else None
 
 

@@ -187,12 +187,7 @@ class Voter(Protocol):
 
 
 async def collect_votes(voter: Voter, material: Material, votes: int) -> list[Vote]:
-    """Cast up to ``votes`` votes (odd), stopping as soon as their median is known or can no longer become known.
-
-    Raises:
-        RunStopped: the run was stopped, or its budget is spent.
-
-    """
+    """Cast up to ``votes`` votes (odd), stopping as soon as their median is known or can no longer become known."""
     cast: list[Vote] = []
     while len(cast) < votes and decided_value(cast, votes) is None:
         if sum(vote.value is None for vote in cast) > votes // 2:

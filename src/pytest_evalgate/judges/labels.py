@@ -156,12 +156,7 @@ def load(path: Path, columns: Columns, *, root: Path) -> LabelSet:
 
 
 def digest(path: Path) -> str:
-    """Return the SHA-256, in hexadecimal, of the labels of a file, which its calibration records.
-
-    Raises:
-        LabelsError: the file cannot be read.
-
-    """
+    """Return the SHA-256, in hexadecimal, of the labels of a file, as in its calibration; raises like `load`."""
     rows, problems = read_rows(path, name=str(path))
     if problems:
         raise LabelsError(problems)

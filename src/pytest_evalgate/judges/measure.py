@@ -136,19 +136,13 @@ def measure(rows: Sequence[Labelled], options: MeasureOptions) -> Measurement:
     judged, threshold = _judged_rows(labelled, options)
     if not judged:
         raise UserError(_nothing_to_measure(labelled))
-    human, verdicts, scores = (
-        [one.human for one in judged],
-        [one.judge for one in judged],
-        [one.score for one in judged],
-    )
+    human, verdicts = [one.human for one in judged], [one.judge for one in judged]
+    scores = [one.score for one in judged]
     clusters = [_cluster(one.row) for one in judged]
     clustered = any(one.row.cluster is not None for one in judged)
     graded = any(score not in {0.0, 1.0} for score in scores)
     rates = rates_of(
-        [
-            WeightedRow(one.human, one.judge, one.row.weight, cluster if clustered else None)
-            for one, cluster in zip(judged, clusters, strict=True)
-        ]
+        [WeightedRow(one.human, one.judge, one.row.weight, _cluster(one.row) if clustered else None) for one in judged]
     )
     return Measurement(
         rows=len(labelled),

@@ -127,14 +127,10 @@ class ReadThroughCache:
         offline: bool = False,
         shared: bool = False,
     ) -> None:
-        """Look up in ``store``, then in ``cassettes``.
+        """Look up in ``store``, then in ``cassettes``: entries by key, from `entries.read`.
 
-        Args:
-            store: The stored replies.
-            cassettes: Entries by key, from `entries.read`.
-            offline: Send nothing: a call that is not cached fails.
-            shared: Other processes may send the same calls now, so each call takes a lease and looks up again.
-
+        If ``offline``, a call that is not cached fails. If ``shared``, other processes may send the same calls now, so
+        each call takes a lease and looks up again.
         """
         self._store = store
         self._cassettes = cassettes

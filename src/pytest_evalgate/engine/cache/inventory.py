@@ -74,14 +74,10 @@ def newest(entries: Iterable[Entry]) -> dict[CallIdentity, Entry]:
 
 
 def outdated(rows: Sequence[Row], *, before: str | None, keep_runs: int | None, bad: bool) -> list[Row]:
-    """Return the rows that can be removed.
+    """Return the rows to remove: those with entries made ``before`` a time (UTC, ISO 8601).
 
-    Args:
-        rows: All rows.
-        before: Remove the entries made before this time (UTC, ISO 8601).
-        keep_runs: Remove the entries that none of the newest ``keep_runs`` runs made.
-        bad: Remove the rows without a valid entry.
-
+    With ``keep_runs``, also the entries that none of so many newest runs made; with ``bad``, also the rows without a
+    valid entry.
     """
     entries = sorted((row.entry for row in rows if row.entry), key=attrgetter("made"), reverse=True)
     runs = list(dict.fromkeys(entry.run for entry in entries))

@@ -107,14 +107,7 @@ class ReplyCache:
     """
 
     def __init__(self, folder: Path, signer: Signer, *, run: str = "") -> None:
-        """Open the cache in ``folder``; create both if necessary.
-
-        Args:
-            folder: The cache folder.
-            signer: Signs and verifies entries.
-            run: Id of the run that adds entries.
-
-        """
+        """Open the cache in ``folder``; create both if necessary. ``run`` is the id of the run that adds entries."""
         self.path = folder / NAME
         self.signer = signer
         self._run = run

@@ -136,12 +136,7 @@ class DirectConnection:
 
     @classmethod
     async def connect(cls, url: Url, context: ssl.SSLContext | None) -> DirectConnection:
-        """Connect to the host of ``url``, with TLS if there is a ``context``.
-
-        Raises:
-            OSError: the host does not accept the connection, or its certificate is invalid.
-
-        """
+        """Connect to the host of ``url``; see `TcpConnection.connect`."""
         return cls(await TcpConnection.connect(url.raw_host.decode(), url.port or _PORTS[url.scheme], context))
 
     @property

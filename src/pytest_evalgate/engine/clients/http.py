@@ -31,12 +31,7 @@ class _TransportClient:
         self._transport = LazyResource(self._create_transport, fault_factory)
 
     async def open(self) -> None:
-        """Load the libraries, so that the first call does not wait for them.
-
-        Raises:
-            CallFault: the transport cannot be created.
-
-        """
+        """Create the transport; raises like `Client.open`."""
         await self._transport.get()
 
     async def close(self) -> None:
@@ -62,12 +57,7 @@ class HttpClient(_TransportClient):
         )
 
     async def send(self, call: Call) -> Reply:
-        """Send ``call`` once.
-
-        Raises:
-            CallFault: there is no valid reply.
-
-        """
+        """Send ``call`` once; raises like `Client.send`."""
         transport = await self._transport.get()
         url, content = self._base_url + PATHS[call.kind], _encode(call.payload)
         response = await transport.exchange("POST", url, self._headers, content)
@@ -98,11 +88,9 @@ class EndpointClient(_TransportClient):
         self._wants_json = request.output is not None
 
     async def send(self, call: Call) -> Reply:
-        """Send ``call`` once; the reply's value is JSON if the response or the configuration says so, else text.
+        """Send ``call`` once; raises like `Client.send`.
 
-        Raises:
-            CallFault: there is no valid reply.
-
+        The value of the reply is JSON if the content type is JSON or an output field is configured, else text.
         """
         url: str = call.payload["url"]
         if _origin(url) != self._origin:

@@ -24,10 +24,20 @@ class Client(Protocol):
     """Client of one route: makes one attempt at a call."""
 
     async def open(self) -> None:
-        """Load libraries and certificates, so that the first call does not wait for them."""
+        """Load libraries and certificates, so that the first call does not wait for them.
+
+        Raises:
+            CallFault: they cannot be loaded or used.
+
+        """
 
     async def send(self, call: Call) -> Reply:
-        """Send ``call`` once."""
+        """Send ``call`` once.
+
+        Raises:
+            CallFault: there is no valid reply.
+
+        """
 
     async def close(self) -> None:
         """Close the connections."""
