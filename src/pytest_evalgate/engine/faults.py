@@ -29,7 +29,7 @@ FaultKind = Literal[
     "bad_request",
 ]
 
-# A Retry-After of more than a day is ignored as nonsense.
+# A Retry-After of more than a day is ignored.
 LONGEST_S: Final = 86_400.0
 
 _EXCERPT: Final = 200
@@ -252,6 +252,6 @@ def _number(text: str) -> float | None:
 def _date(text: str) -> datetime | None:
     try:
         date = parsedate_to_datetime(text)
-    except (ValueError, TypeError, OverflowError):  # the parser raises any of them for garbage
+    except (ValueError, TypeError, OverflowError):  # the parser raises any of them for invalid dates
         return None
     return date if date.tzinfo else None

@@ -192,7 +192,7 @@ class Limiter:
             waiter.ready.set_result(None)
 
     def _next_queue(self) -> deque[_Waiter] | None:
-        """Return the queue whose head is next, without waiters that gave up."""
+        """Return the queue whose head is next, after removing waiters that gave up."""
         # retries first: their deadlines are running, and a new call would only add to an overload
         for queue in (self._retries, self._new_calls):
             while queue and queue[0].ready.done():

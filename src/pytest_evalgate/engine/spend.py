@@ -248,7 +248,7 @@ class Tokens:
 
 
 def estimate_tokens(call: Call) -> Tokens:
-    """Estimate the tokens of ``call``: one per 4 characters read; written, the configured maximum or else 256.
+    """Estimate the tokens of ``call``: one is read per 4 characters; the configured maximum, or 256, are written.
 
     Calls to applications have none.
     """

@@ -262,7 +262,7 @@ def verdicts_file(anchors: Path, judge: str) -> Path:
 def of_scores(
     scores: Mapping[str, Sequence[Score]],
 ) -> tuple[dict[str, tuple[bool, ...]], dict[str, tuple[float, ...]]]:
-    """Return the verdicts and the values, by id, of the anchors all of whose scores have both."""
+    """Return verdicts and values by anchor id. An anchor is left out if one of its scores lacks either."""
     passed, values = {}, {}
     for anchor, given in scores.items():
         verdicts = tuple(score.passed for score in given if score.passed is not None)

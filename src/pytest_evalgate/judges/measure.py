@@ -51,7 +51,7 @@ class MeasureOptions:
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """A row on which judge and label disagree. ``passed`` is the meaning of the ``label``."""
+    """A row on which judge and label disagree. ``passed`` is true if the ``label`` passes."""
 
     id: str
     place: Place
@@ -63,7 +63,7 @@ class Disagreement:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """Statistics of a judge against labels. A statistic that the labels do not determine is None or empty.
+    """Statistics of a judge compared with labels. A statistic that the labels do not determine is None or empty.
 
     Attributes:
         rows: Rows with a label that passes or fails.

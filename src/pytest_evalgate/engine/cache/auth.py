@@ -117,7 +117,7 @@ def _config_folder(environ: Mapping[str, str]) -> Path | None:
         named = environ.get("APPDATA", "")
         return Path(named) if named else None
     named = environ.get("XDG_CONFIG_HOME", "")
-    if Path(named).is_absolute():  # the XDG Base Directory Specification requires to ignore a relative one
+    if Path(named).is_absolute():  # XDG Base Directory Specification: relative paths are ignored
         return Path(named)
     home = environ.get("HOME", "")
     return Path(home) / ".config" if home else None

@@ -73,7 +73,7 @@ def check_size(response: HttpResponse) -> None:
 
 
 def _filtered(response: HttpResponse, fault_factory: FaultFactory) -> Reply:
-    """Return the reply that a content filter withheld: some servers report it as 400, but it is the model's reply."""
+    """Return a reply if a content filter withheld it, which some servers report as 400; else raise the fault."""
     codes, message = error_of(response.body)
     if response.status == 400 and not _FILTERED.isdisjoint(codes):  # noqa: PLR2004 - HTTP's Bad Request
         return Reply(fault_factory.redact(message), finish="content_filter")
