@@ -136,14 +136,19 @@ class ReportWriter:
             prepare()
 
     def report(
-        self, verdict: Verdict, decider: RunDecider, made: tuple[Run, RunInfo], redactor: Redactor
+        self,
+        verdict: Verdict,
+        decider: RunDecider,
+        made: tuple[Run, RunInfo],
+        redactor: Redactor,
+        core: ReportView | None = None,
     ) -> Iterator[str]:
         """Store what the reports need, write the reports, and yield the problems.
 
-        A report that fails never changes the verdict.
+        A report that fails never changes the verdict. ``core`` is the view that the session has built, if it has.
         """
         try:
-            view, written = self._write(verdict, decider, made, redactor)
+            view, written = self._write(verdict, decider, made, redactor, core)
             self._publish(view, redactor)
         except Exception as error:  # noqa: BLE001 - a failed report does not change the verdict
             yield f"the reports could not be written: {type(error).__name__}: {error}"
@@ -152,14 +157,19 @@ class ReportWriter:
         yield from self._write_hook_reports(view, redactor)
 
     def _write(
-        self, verdict: Verdict, decider: RunDecider, made: tuple[Run, RunInfo], redactor: Redactor
+        self,
+        verdict: Verdict,
+        decider: RunDecider,
+        made: tuple[Run, RunInfo],
+        redactor: Redactor,
+        core: ReportView | None,
     ) -> tuple[ReportView, WrittenReports]:
         from pytest_evalgate.app.view import DecidedRun, ReportOptions, view_of  # noqa: PLC0415 - scipy
 
         kept = RunFolder(path_of(self.state.path, verdict.run_id).parent)
         decided = DecidedRun(*made, keep(decider, verdict, kept, redactor), decider.baselines)
         texts = TextPolicy.by(self.report_settings)
-        view = view_of(kept, decided, ReportOptions(self.root, texts, self._links(), self.html_file))
+        view = view_of(kept, decided, ReportOptions(self.root, texts, self._links(), self.html_file), core)
         return view, write_reports(view, self.report_settings.formats, self.folder)
 
     def _links(self) -> Links | None:
