@@ -17,6 +17,7 @@ from pytest_evalgate.errors import BaselineError, SettingsError, UserError
 from pytest_evalgate.guard.base_branch import BaseBranch, find_base, own_baseline
 from pytest_evalgate.runs import history
 from pytest_evalgate.runs.run_file import config_sha256
+from pytest_evalgate.runs.state import in_ci
 from pytest_evalgate.text import files, jsonl
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ class RunDecider:
         if chosen is not None:
             return chosen == "record"
         gated = suite is not None and any(map(_compares_with_baseline, suite.gates or ()))
-        return not (gated and os.environ.get("CI", "").lower() not in {"", "0", "false"})
+        return not (gated and in_ci(os.environ))
 
 
 def _sample_sha256(plan: SuitePlan) -> str:

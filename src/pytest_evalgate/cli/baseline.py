@@ -15,6 +15,7 @@ from pytest_evalgate.errors import BaselineError
 from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs import baseline as runs_baseline
 from pytest_evalgate.runs import run_file
+from pytest_evalgate.runs.state import in_ci
 from pytest_evalgate.text import files
 from pytest_evalgate.text.wording import NO_BASELINE
 
@@ -38,7 +39,7 @@ def _add_promote(parser: argparse.ArgumentParser) -> None:
 
 
 def _promote(args: argparse.Namespace) -> int:
-    if os.environ.get("CI", "").lower() not in {"", "0", "false"}:
+    if in_ci(os.environ):
         raise BaselineError("a baseline is not promoted in CI: promote on a branch, review the file, merge it")
     project = Project.find()
     run, origin = _read_run(project, args.run_id)

@@ -11,9 +11,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import GoldenSetError, LineProblem
-from pytest_evalgate.golden.dialects.known import recognise
-from pytest_evalgate.golden.dialects.translate import mapping_of, translate_row
-from pytest_evalgate.golden.record import LONGEST_ID, GoldenRow, duplicate_ids, parse_row, set_digest
+from pytest_evalgate.golden.record import FIELDS, LONGEST_ID, GoldenRow, duplicate_ids, parse_row, set_digest
 from pytest_evalgate.records.results import GoldenSet, Place
 from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.files import relative_name
@@ -84,7 +82,7 @@ def read_file(path: Path, name: str) -> ReadFile:
     rows = lines[1:] if has_meta else lines
     if (problem := _wrapper_problem(rows, name)) is not None:
         return _unreadable(name, [problem])
-    dialect, dialect_problems = recognise(rows, name)
+    dialect, dialect_problems = _recognise(rows, name)
     if dialect_problems:
         return _unreadable(name, [*problems, *dialect_problems])
     parsed, mapping = _parse(rows, name, dialect)
@@ -130,11 +128,21 @@ def _wrapper_problem(rows: Sequence[JsonLine], name: str) -> LineProblem | None:
     return LineProblem(name, row.number, wrapper, f"all cases in one object, {_REMEDY}")
 
 
+def _recognise(rows: Sequence[JsonLine], name: str) -> tuple[Dialect | None, list[LineProblem]]:
+    if all(row.value.keys() <= FIELDS for row in rows):
+        return None, []
+    from pytest_evalgate.golden.dialects.known import recognise  # noqa: PLC0415 - only rows with other keys need it
+
+    return recognise(rows, name)
+
+
 def _parse(
     rows: Sequence[JsonLine], name: str, dialect: Dialect | None
 ) -> tuple[list[ParsedRow], tuple[tuple[str, str], ...]]:
     if dialect is None:
         return [parse_row(row.value, Place(name, row.number)) for row in rows], ()
+    from pytest_evalgate.golden.dialects.translate import mapping_of, translate_row  # noqa: PLC0415 - the same
+
     translated = [translate_row(row.value, Place(name, row.number), dialect) for row in rows]
     return [row.parsed for row in translated], mapping_of(translated)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.runs.state import in_ci
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,7 +90,7 @@ def _from_environment(environ: Mapping[str, str]) -> Signer | None:
         raise SettingsError(f"{KEY_VARIABLE}: {len(key)} characters, at least {_MIN_KEY_BYTES} random ones are needed")
     if key:
         return Signer(key.encode("utf-8", "surrogateescape"))
-    if environ.get("CI", "").lower() not in {"", "0", "false"}:
+    if in_ci(environ):
         return Signer(None, f"in CI the key has to come from {KEY_VARIABLE}")
     return None
 
