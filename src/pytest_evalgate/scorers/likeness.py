@@ -1,6 +1,6 @@
 """Rules that measure the similarity of an output and its references: BLEU, chrF, ROUGE-L (extra ``metrics``), SQuAD.
 
-The measures are those of the usual libraries, sacrebleu and rouge-score, imported when a scorer needs them.
+The libraries sacrebleu and rouge-score compute the measures. They are imported when a scorer needs them.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def require(library: str) -> Any:
     """Import a library of the extra ``metrics``.
 
     Raises:
-        ScorerError: It is not installed; the message contains the command that installs it.
+        ScorerError: The library is not installed; the message contains the command that installs it.
 
     """
     try:

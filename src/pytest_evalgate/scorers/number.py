@@ -1,4 +1,4 @@
-"""The rule ``number``: it finds the number in an output, among other text, and compares it with the expected one."""
+"""The rule ``number``, which finds the number in an output and compares it with the expected one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Distance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 # No two parts can match the same characters, so that `re` takes linear time on any text.
 _NUMBER: Final = re.compile(
     r"""
-    (?= [-+\u2212$€£¥₹.\d] )                         # fails at once in most places: three times as fast on prose
+    (?= [-+\u2212$€£¥₹.\d] )                         # fails at once at most positions: three times as fast on prose
     (?: (?<! [\w)\]%.,] ) (?P<sign> [-+\u2212] ) )?  # after a word or a bracket, "-" is a hyphen or a minus
     (?: [$€£¥₹] \s? )?
     (?P<digits>

@@ -98,7 +98,7 @@ def _ranked(output: Output, field: str | None) -> list[str]:
 
 
 def _id(document: Json) -> str:
-    """Return a document that is an id, or its "id" if it is an object. 7 and "7" are the same id."""
+    """Return the id of a document: the document itself, or the "id" of an object. 7 and "7" are the same id."""
     one = document.get("id") if isinstance(document, Mapping) else document
     if isinstance(one, str) or (isinstance(one, int) and not isinstance(one, bool)):
         return str(one)
@@ -119,17 +119,13 @@ class Retrieval:
 
 
 def retrieval(ranked: Sequence[str], relevance: Mapping[str, float], k: int) -> Retrieval | None:
-    """Measure a ranking with graded relevance judgements; None if no document is relevant, as no measure is defined.
+    """Measure a ranking of documents with graded relevance; None if no document is relevant.
 
-    Args:
-        ranked: Ids of the retrieved documents, the best first.
-        relevance: Grade by id. A document is relevant if its grade is above 0; one without a grade is not.
-        k: Cutoff, in documents.
-
-    Precision divides by ``k``, even if the ranking is shorter; recall and average precision divide by the number of
-    relevant documents. ``mrr`` is 1 / rank of the first relevant document anywhere in the ranking, 0 without one. nDCG
-    has the grade as gain, ``log2(rank + 1)`` as discount, and the best ranking of all graded documents as ideal.
-    Source: Järvelin & Kekäläinen 2002; trec_eval.
+    ``ranked`` contains ids, the best first, ``relevance`` the grade by id, and ``k`` is the cutoff in documents. A
+    document is relevant if it has a grade above 0. Precision divides by ``k``, even if the ranking is shorter; recall
+    and average precision divide by the number of relevant documents. ``mrr`` is 1 / rank of the first relevant
+    document anywhere in the ranking, 0 without one. nDCG has the grade as gain, ``log2(rank + 1)`` as discount, and
+    the best ranking of all graded documents as ideal. Source: Järvelin & Kekäläinen 2002; trec_eval.
 
     Raises:
         ValueError: A document is ranked twice, a grade is negative, NaN or infinite, or ``k`` is below 1.

@@ -57,7 +57,7 @@ def json_fields(
 
 
 def _parsed(output: Output) -> Json:
-    """Return the JSON value of an output, or raise ValueError with the reason why there is none."""
+    """Return the JSON value of an output; raise ValueError with the reason if it is not JSON."""
     if isinstance(output.value, str):
         return loads(output.value)
     if output.value is None:

@@ -1,4 +1,4 @@
-"""Rules that compare the output's text or its length, and the access to expected values that all rules share."""
+"""Rules that compare an output's text or its length, and the access of all rules to expected values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import Graded
 
 Text = Annotated[str, Field(min_length=1)]
-"""A text to look for. Every output contains the empty text, so that is refused."""
+"""A text to look for. The empty text is refused, because every output contains it."""
 
 Texts = Annotated[Sequence[Text], Field(min_length=1)]
 Values = Annotated[Sequence[Json], Field(min_length=1)]
@@ -240,7 +240,7 @@ def best_reference(measure: Callable[[str, str], float], output: str, wanted: tu
 
 
 def json_equal(one: Json, other: Json) -> bool:
-    """Compare two JSON values: 1 is 1.0, true is not 1, the order of keys does not matter."""
+    """Return whether two JSON values are equal: 1 is 1.0, true is not 1, and the order of keys does not matter."""
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, Mapping) and isinstance(other, Mapping):

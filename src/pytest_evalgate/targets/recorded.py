@@ -38,7 +38,7 @@ class RecordedTargetRunner:
         return len(self.recordings)
 
     def discard_outputs(self) -> None:
-        """Free the memory of the outputs. Call this when all cases have theirs; the gates need the memory."""
+        """Free the memory of the outputs for the gates. Call this when all cases have their outputs."""
         for recording in self.recordings:
             recording.outputs.clear()
 
