@@ -452,16 +452,10 @@ def decide(
     changes: Sequence[GateChange] = (),
     tier: str = DEFAULT_TIER,
 ) -> Verdict:
-    """Decide ``run``.
+    """Return the verdict of ``run``, which contains all suites of the build: the tests of their gates share one alpha.
 
-    Args:
-        run: All suites of the build: the tests of their gates share one alpha.
-        rules: Gates, baseline and judges of each suite, by its name.
-        warn_inconclusive: Whether an inconclusive run exits with 0.
-        not_run: Configured suites that are not in the run.
-        changes: Changes of this branch to the gate itself; a weakening that is not acknowledged fails the build.
-        tier: The tier that ran.
-
+    With ``warn_inconclusive`` an inconclusive run exits with 0. ``not_run`` are the configured suites that are not in
+    the run. ``changes`` are those of this branch to the gate itself: a weakening that is not acknowledged fails.
     """
     suites = _decide_suites(run.suites, rules, run.created, tier)
     accounting = reduce(add, (suite.accounting for suite in suites.values()), Accounting())

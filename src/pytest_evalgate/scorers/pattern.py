@@ -105,16 +105,8 @@ def regex(
       ``(?<name>...)``, a look-behind of variable length, a group name that is used twice;
     * patterns whose nested repetitions multiply, such as ``(a{1000}){1000}``, are refused.
 
-    Args:
-        case: Expects a match of ``expected`` if there is no ``pattern``.
-        output: The target's output.
-        engine: The library that matches.
-        pattern: The regular expression.
-        flags: Any of "ignorecase", "multiline", "dotall".
-        full: The whole output has to match, not a part of it.
-
-    Returns:
-        1.0 or 0.0; None if the output is longer than `TEXT_LIMIT` and its beginning does not decide.
+    If ``full`` is True, the whole output has to match, not a part of it. The score is unknown (None) if the output is
+    longer than `TEXT_LIMIT` and its beginning does not decide.
 
     Raises:
         ScorerError: Matching took too long, or a pattern of the case is malformed.

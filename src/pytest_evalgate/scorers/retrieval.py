@@ -27,12 +27,9 @@ TopK = Annotated[int, Field(ge=1)]
 def precision_at_k(case: Case, output: Output, /, *, k: TopK, field: Text | None = None) -> Graded:
     """Return the share of relevant documents among the first ``k``; missing documents count as irrelevant.
 
-    Args:
-        case: The relevant ids are its ``reference_context``, or else its ``expected``: a list, or an object with a
-            grade by id. If no grade is above 0, the score is unknown.
-        output: A list of ids, the best first, or of objects with an "id"; or JSON text of such a list.
-        k: Cutoff, in documents.
-        field: Dotted path of the list in the output.
+    The relevant ids are the case's ``reference_context``, or else its ``expected``: a list, or an object with a grade
+    by id. If no grade is above 0, the score is unknown. The output is a list of ids, the best first, or of objects
+    with an "id", or JSON text of such a list. ``field`` is the dotted path of the list in the output.
 
     Raises:
         ScorerError: There are no relevant ids to compare with, or the output ranks a document twice.
@@ -42,17 +39,17 @@ def precision_at_k(case: Case, output: Output, /, *, k: TopK, field: Text | None
 
 
 def recall_at_k(case: Case, output: Output, /, *, k: TopK, field: Text | None = None) -> Graded:
-    """Return the share of the relevant documents that are among the first ``k``; arguments as for `precision_at_k`."""
+    """Return the share of the relevant documents that are among the first ``k``; inputs as for `precision_at_k`."""
     return _measured("recall_at_k", case, output, k, field)
 
 
 def ndcg_at_k(case: Case, output: Output, /, *, k: TopK, field: Text | None = None) -> Graded:
-    """Return the normalised discounted cumulative gain of the first ``k``; arguments as for `precision_at_k`."""
+    """Return the normalised discounted cumulative gain of the first ``k``; inputs as for `precision_at_k`."""
     return _measured("ndcg_at_k", case, output, k, field)
 
 
 def mrr(case: Case, output: Output, /, *, field: Text | None = None) -> Graded:
-    """Return 1 / rank of the first relevant document, 0 without one; arguments as for `precision_at_k`."""
+    """Return 1 / rank of the first relevant document, 0 without one; inputs as for `precision_at_k`."""
     return _measured("mrr", case, output, 1, field)
 
 

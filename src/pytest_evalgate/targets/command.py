@@ -132,8 +132,7 @@ async def run_program(argv: Sequence[str], text: bytes, *, folder: Path, timeout
 
     Raises:
         TargetFailure: The program could not be started, did not end within ``timeout_s`` seconds, wrote too much, or
-        its exit
-            code is not 0. The message is one line and ends with the end of its stderr.
+            its exit code is not 0. The message is one line and ends with the end of its stderr.
 
     """
     loop, options = asyncio.get_running_loop(), dict[str, Any](_OWN_GROUP)

@@ -79,12 +79,7 @@ def read_variables(value: Any) -> dict[str, Any]:
 
 
 def read_options(value: Any) -> dict[str, Any]:
-    """Read the options into the metadata.
-
-    Raises:
-        TranslationError: An option changes the prompt or the graded text.
-
-    """
+    """Read the options into the metadata; refuse options that change the prompt or the graded text."""
     changing = next((name for name in _CHANGES if isinstance(value, dict) and value.get(name)), None)
     if changing is not None:
         raise TranslationError(
@@ -248,12 +243,7 @@ _PYDANTIC_ELSEWHERE: Final = {"LLMJudge": _BY_JUDGE, "MaxDuration": _BY_BUDGET}
 
 
 def evaluator_scorers(value: Any) -> dict[str, Any]:
-    """Read the evaluators of pydantic-evals as scorers of the case.
-
-    Raises:
-        TranslationError: An evaluator has no equivalent.
-
-    """
+    """Read the evaluators of pydantic-evals as scorers of the case; refuse those without an equivalent."""
     if not isinstance(value, list):
         raise TranslationError(f"must be a list, not {jsonl.canonical(value)[:60]}")
     return {"asserts": [_evaluator_spec(entry, f"[{index}]") for index, entry in enumerate(value)]}

@@ -260,12 +260,7 @@ def read_split(value: Any) -> dict[str, Any]:
 
 
 def read_tags(value: Any) -> dict[str, Any]:
-    """Read tags; the members of an object become ``key:value``.
-
-    Raises:
-        TranslationError: A value of the object is not a string.
-
-    """
+    """Read tags; the members of an object become ``key:value``. Raise TranslationError if one is not a string."""
     if not isinstance(value, dict):
         return {"tags": value}
     for key, member in value.items():
@@ -277,12 +272,7 @@ def read_tags(value: Any) -> dict[str, Any]:
 
 
 def read_expectations(value: Any) -> dict[str, Any]:
-    """Read mlflow's expectations; those without a canonical field go into the metadata.
-
-    Raises:
-        TranslationError: The value is not an object.
-
-    """
+    """Read mlflow's expectations, an object; those without a canonical field go into the metadata."""
     rest = dict(_object(value))
     found: dict[str, Any] = {"expected": rest.pop("expected_response", None)}
     if (guidelines := rest.pop("guidelines", None)) is not None:
@@ -298,12 +288,7 @@ def read_expectations(value: Any) -> dict[str, Any]:
 
 
 def read_item(value: Any) -> dict[str, Any]:
-    """Read the item of an OpenAI eval: one variable is the expected value, the others are the question.
-
-    Raises:
-        TranslationError: The value is not an object.
-
-    """
+    """Read the item of an OpenAI eval, an object: one variable is the expected value, the others are the question."""
     item = _object(value)
     wanted = next((name for name in EXPECTED_NAMES if item.get(name) is not None), None)
     if wanted is None:
