@@ -131,7 +131,7 @@ def _jaccard(one: _Shingles, other: _Shingles) -> float:
 
 
 _SHORTEST: Final = 4
-"""Characters of the shortest answer that is searched for; many texts contain shorter ones by chance."""
+"""Fewest characters of an answer that is searched for; many texts contain shorter ones by chance."""
 
 _MOST_CHOICES: Final = 50
 _GRAM: Final = 8  # words

@@ -223,8 +223,8 @@ def squad(prediction: str, reference: str | Sequence[str]) -> Squad:
     """Compare an answer with its reference answers; for each measure, the best reference counts.
 
     Texts are lower-cased, and ASCII punctuation, the words a, an and the, and repeated white space are removed. F1 is
-    that of the multisets of words; if either is empty, F1 is 1 if both are and else 0. Source: Rajpurkar et al. 2016,
-    2018.
+    that of the multisets of words; it is 1 if both are empty, and 0 if only one of them is. Source: Rajpurkar et al.
+    2016, 2018.
 
     Raises:
         ValueError: There is no reference.

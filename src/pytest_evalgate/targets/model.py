@@ -111,7 +111,7 @@ def check_params(params: Mapping[str, Json], place: str) -> None:
 
 
 def check_json(value: Json, place: str) -> None:
-    """Raise SettingsError with ``place`` unless ``value``, a part of a request, is JSON."""
+    """Raise a SettingsError that names ``place`` if ``value``, a part of a request, is not JSON."""
     try:
         jsonl.canonical(value)
     except (TypeError, ValueError) as error:
