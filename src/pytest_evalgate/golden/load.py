@@ -1,7 +1,7 @@
-"""Golden sets from JSONL files.
+"""Reader of golden sets in JSONL files.
 
-A file is read line by line (`text.jsonl`), its dialect is recognised (`dialects.known`), each row becomes a case
-(`record`, `dialects.translate`), and all problems of all files are reported together.
+A file is read line by line (`text.jsonl`), its dialect is recognised (`dialects.known`), and each row becomes a case
+(`record`, `dialects.translate`). The problems of all files are reported together.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class ReadFile:
-    """Everything that was read from one file: the valid cases, and all problems in line order.
+    """The content of one file: the valid cases, and all problems in line order.
 
     ``dialect`` is the name of the tool that the rows were written for, ``mapping`` lists (name, field) for each
     renamed field. Both are empty for canonical rows.
@@ -72,7 +72,7 @@ def load(paths: Sequence[Path], *, root: Path) -> tuple[GoldenSet, ...]:
 
 
 def read_file(path: Path, name: str) -> ReadFile:
-    """Read the valid cases and the problems of a file, which both call it ``name``. Raises nothing."""
+    """Read the valid cases and the problems of a file; both use ``name`` for it. Raises nothing."""
     if (problem := _name_problem(path, name)) is not None:
         return _unreadable(name, [problem])
     lines, problems = jsonl.read(path, name=name)
@@ -88,7 +88,10 @@ def read_file(path: Path, name: str) -> ReadFile:
     parsed, mapping = _parse(rows, name, dialect)
     cases = [row.case for row in parsed if row.case is not None]
     problems += [problem for row in parsed for problem in row.problems]
-    problems += duplicate_ids(_ids(rows, parsed, name))
+    # generated ids too: rows with the same content have the same id
+    problems += duplicate_ids(
+        (made.id, Place(name, row.number)) for row, made in zip(rows, parsed, strict=True) if made.id
+    )
     if not cases and not problems:
         problems.append(
             LineProblem(name, 0, "", 'contains no case; write one JSON object per line, such as {"input": "…"}')
@@ -145,13 +148,6 @@ def _parse(
 
     translated = [translate_row(row.value, Place(name, row.number), dialect) for row in rows]
     return [row.parsed for row in translated], mapping_of(translated)
-
-
-def _ids(rows: Sequence[JsonLine], parsed: Sequence[ParsedRow], name: str) -> Iterable[tuple[str, Place]]:
-    """Yield the valid ids and their places, and generated ids: rows with the same content have the same id."""
-    for row, made in zip(rows, parsed, strict=True):
-        if made.id:
-            yield made.id, Place(name, row.number) if made.case is None else made.case.place
 
 
 def _unreadable(name: str, problems: Iterable[LineProblem]) -> ReadFile:
