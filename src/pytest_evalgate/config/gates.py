@@ -1,4 +1,4 @@
-"""Gates of a suite, as the configuration has them."""
+"""Gates of a suite in the configuration."""
 
 from __future__ import annotations
 

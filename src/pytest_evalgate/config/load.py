@@ -1,4 +1,4 @@
-"""Loading the configuration, and the messages for what is wrong with it."""
+"""Loading of the configuration, and messages for its problems."""
 
 from __future__ import annotations
 
@@ -148,16 +148,13 @@ def _table(path: Path) -> dict[str, Any] | None:
 
 
 Place = tuple[int | str, ...]
-"""The keys and indices that lead to a value, as pydantic names them."""
+"""The keys and indices that lead to a value, in pydantic's order."""
 
 
 def explain(error: ValidationError, suggest: Callable[[Place], str] | None = None) -> list[str]:
     """Return each problem that pydantic found as ``place: message``.
 
-    Args:
-        error: What pydantic raised.
-        suggest: Returns what to append for an unknown key.
-
+    ``suggest`` returns the text that is appended to the message for an unknown key.
     """
     return [_explain(problem, suggest) for problem in error.errors(include_url=False)]
 
@@ -181,9 +178,8 @@ _CREDENTIALS = re.compile(r"//[^/@\s]*@")
 
 
 def _suggest(loc: Place) -> str:
-    """Return the known key that is most similar: of the gate if the place is in one, else of all tables."""
-    kinds = (part for before, part in pairwise(loc) if isinstance(before, int) and part in _GATES)
-    kind = next(kinds, None)
+    """Suggest the most similar key: of the gate if the place is in one, else of all tables."""
+    kind = next((part for before, part in pairwise(loc) if isinstance(before, int) and part in _GATES), None)
     known = _KEYS if kind is None else _GATES[str(kind)].model_fields
     key = str(loc[-1])
     similar = difflib.get_close_matches(key, [other for other in known if other != key], n=1)

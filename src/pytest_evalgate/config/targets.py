@@ -1,4 +1,4 @@
-"""Targets of a suite, as the configuration or the command line has them."""
+"""Targets of a suite, from the configuration or the command line."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Plans, cases and results as JSON: the rows of a run file, and what xdist workers send.
+"""Plans, cases and results as JSON: the rows of a run file, and the messages of xdist workers.
 
 Empty and default values are left out. The ``...Row`` models describe the rows that a run file may contain; `check_row`
-validates one. Rows of this process's own making are not validated: with 100,000 cases it would take a second.
+validates one. Rows that this process wrote are not validated: for 100,000 cases that would take a second.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class OutputRow(_Row):
 
 
 class QuestionRow(_Row):
-    """The input of a case, and what was expected."""
+    """The input of a case, and its expected output."""
 
     input: Any = None
     expected: Any = None
@@ -200,8 +200,8 @@ def decode_result(value: Mapping[str, Json], case: PlannedCase, *, texts: bool =
     Args:
         value: The encoded result.
         case: The planned case.
-        texts: False leaves out what gates do not need and what takes most of the memory: the question, the values and
-            metadata of outputs, the reasons of single scores.
+        texts: False leaves out the texts, which take most of the memory and which gates do not need: the question, the
+            values and metadata of outputs, the reasons of single scores.
 
     Raises:
         ValueError: A value is unknown, or an output names a call that does not exist.
@@ -245,7 +245,7 @@ def _decode_output(trial: Mapping[str, Json], calls: tuple[CallRecord, ...], *, 
     value = trial["output"]
     latency_s, finish = trial.get("latency_s"), value.get("finish", "complete")
     if finish not in get_args(Finish):
-        raise ValueError(f"{finish!r} is not a way to finish")
+        raise ValueError(f"finish: {finish!r} is not one of {', '.join(get_args(Finish))}")
     if not texts:
         return Output(None, latency_s=latency_s, finish=finish)
     index = value.get("call")

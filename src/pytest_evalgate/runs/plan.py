@@ -52,9 +52,9 @@ def make_plan(  # noqa: PLR0913 - the settings of a suite, by name
         scorers: The scorers as JSON. They are part of each case's fingerprint.
         trials: Trials of each case.
         slices: Names of slices, see `slice_values`.
-        aggregate: How the trials of a case are combined. Runs that differ in it are not compared.
+        aggregate: The rule that combines the trials of a case. Runs with different rules are not compared.
         sides: The changes of this branch.
-        cluster: What the cases of a cluster share, named like a slice; None if cases are independent.
+        cluster: Name of the slice that cases of one cluster have in common; None if cases are independent.
 
     Raises:
         GoldenSetError: A case is not in exactly one cluster.

@@ -1,4 +1,4 @@
-"""Merging shards: the run of which they are parts, or every reason why they cannot be merged."""
+"""Merging of shards into one run; every problem that prevents it is reported."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Plans = Mapping[str, SuitePlan]
     ResultsByCase = Mapping[CaseKey, Sequence[tuple["ShardRun", CaseResult]]]
 
-_MAX_BYTES: Final = 1 << 30  # of all shards together, because all are in memory
+_MAX_BYTES: Final = 1 << 30  # of all shards together, because all of them are in memory at once
 _LISTED: Final = 5
 _RAN: Final = frozenset({"passed", "missed", "errored"})
 
@@ -126,7 +126,7 @@ def merge(folder: ShardFolder, count: int) -> tuple[Run, RunInfo]:
         count: The number of shards of the run.
 
     Returns:
-        The run and how it came about. Both depend on the shards only, not on their order.
+        The run and its origin. Both depend on the shards only, not on their order.
 
     Raises:
         RunFileError: Shards are missing, incomplete, or of different runs. Lists every problem, one a line.
@@ -168,7 +168,7 @@ def _results_by_case(shards: Iterable[ShardRun]) -> ResultsByCase:
 
 
 def _wrong_shards(shards: Sequence[ShardRun], count: int) -> Iterator[str]:
-    """Yield the files that are not one of ``count`` shards, and those that contain the same shard."""
+    """Yield a message for files that are not one of ``count`` shards, and for files that contain the same shard."""
     paths: dict[Shard, list[str]] = defaultdict(list)
     for shard in shards:
         paths[shard.shard].append(shard.path)
@@ -180,7 +180,7 @@ def _wrong_shards(shards: Sequence[ShardRun], count: int) -> Iterator[str]:
 
 
 def _differences(shards: Sequence[ShardRun], plans: Plans) -> Iterator[str]:
-    """Yield the fields that must be equal in all shards of a run and are not."""
+    """Yield a message for each field that should be equal in all shards of a run, but differs."""
     yield from _compare("commit", [(shard.path, shard.run.commit) for shard in shards])
     yield from _compare("tier", [(shard.path, shard.info.tier) for shard in shards])
     yield from _compare("config_sha256", [(shard.path, shard.info.config_sha256) for shard in shards])
@@ -223,7 +223,7 @@ def _compare(field: str, values: Iterable[tuple[str, Hashable]]) -> Iterator[str
 
 
 def _missing(shards: Sequence[ShardRun], plans: Plans, unread: frozenset[int], count: int) -> Iterator[str]:
-    """Yield the missing shards and their cases."""
+    """Yield a message for each missing shard, with its cases."""
     present = unread | {shard.shard.index for shard in shards}
     for index in range(1, count + 1):
         if index not in present:
@@ -243,7 +243,7 @@ def _duplicate_results(results_by_case: ResultsByCase) -> Iterator[str]:
 
 
 def _not_run(shards: Iterable[ShardRun], plans: Plans, results_by_case: ResultsByCase) -> Iterator[str]:
-    """Yield the incomplete shards and the cases that they did not run."""
+    """Yield a message for each incomplete shard, with the cases that it did not run."""
     for shard in shards:
         if shard.run.problems or shard.run.refused is not None:
             continue  # reported by the merged run

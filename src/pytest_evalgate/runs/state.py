@@ -28,7 +28,7 @@ _GITIGNORE: Final = """\
 
 @dataclass(frozen=True, slots=True)
 class StateFolder:
-    """The folder in which a project keeps what outlives a session."""
+    """The folder for files that outlive a session."""
 
     path: Path
 
@@ -83,7 +83,7 @@ def _acquire(lock: Path) -> None:
 
 
 def _create(lock: Path, owner: str) -> None:
-    """Create the lock together with its content: an empty lock would look like that of a dead process."""
+    """Create the lock together with its content: an empty lock would look like the lock of a dead process."""
     draft = lock.with_name(f"{lock.name}.{owner}")
     draft.write_text(owner, encoding="ascii")
     try:

@@ -1,4 +1,4 @@
-"""Fakes of target and scorer, and `grade_once`."""
+"""Fakes of a target and a scorer, and `grade_once`."""
 
 from __future__ import annotations
 

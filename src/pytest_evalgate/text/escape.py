@@ -1,4 +1,4 @@
-"""Escaping: one function for each place that text of users and models is written to.
+"""Escaping of text from users and models: one function for each kind of destination.
 
 ============================  ==============================================
 terminal, log of a CI job     ``one_line``

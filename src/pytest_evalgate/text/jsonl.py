@@ -1,9 +1,9 @@
-"""Strict JSON and JSON Lines: every problem of a file is found and named, and no input can harm the reader.
+"""Strict JSON and JSON Lines. Every problem of a file is reported; no input can exhaust memory or crash the reader.
 
 Stricter than the standard library: duplicate keys, NaN, numbers that overflow, lone surrogates, NUL characters, deep
 nesting, huge integers and endless lines are problems, because each of them silently changes or loses a value, or
-crashes. More lenient than RFC 8259 for the sake of editors: a byte order mark, CRLF, blank lines and lines that start
-with ``//`` are accepted.
+crashes the parser. More lenient than RFC 8259 for the sake of editors: a byte order mark, CRLF, blank lines and lines
+that start with ``//`` are accepted.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class JsonLine:
 
 
 class _InvalidJson(ValueError):  # noqa: N818 - private, and always turned into a LineProblem or a ValueError
-    """A problem of a text, and the field that has it."""
+    """A problem of a text; ``field`` is the place in it, if known."""
 
     def __init__(self, message: str, field: str = "") -> None:
         super().__init__(message)
@@ -144,7 +144,7 @@ def loads(document: str | bytes, *, limits: JsonLimits | None = None) -> Any:
     """Parse one JSON document by the rules of ``read``; the caller limits its length.
 
     Raises:
-        ValueError: the document has a problem; the message has line and column if they are known.
+        ValueError: The document has a problem; the message has line and column if they are known.
 
     """
     raw = document if isinstance(document, bytes) else document.encode("utf-8", "surrogatepass")
@@ -185,7 +185,7 @@ def _parse(raw: bytes, offset: int, limits: JsonLimits) -> Any:
         raise _InvalidJson(f"not UTF-8: byte {bad:02x} at offset {place} of the file; save as UTF-8") from None
     except json.JSONDecodeError as error:
         raise _InvalidJson(_explain(error)) from None
-    if b"\\u" in raw and _SUSPECT_ESCAPE.search(raw):  # walk through the value only if there is a reason to
+    if b"\\u" in raw and _SUSPECT_ESCAPE.search(raw):  # walking through every value would be slow
         _check_characters(value, "")
     return value
 
@@ -202,7 +202,7 @@ def depth(raw: bytes) -> int:
 
 
 def _explain(error: json.JSONDecodeError) -> str:
-    """Return a message with the usual mistakes by name: the parser's messages differ between Python versions."""
+    """Return a message that names common mistakes: the parser's messages differ between Python versions."""
     place = f"column {error.colno}" if error.lineno == 1 else f"line {error.lineno}, column {error.colno}"
     text, here = error.doc, error.doc[error.pos : error.pos + 1]
     if re.match(r",\s*[}\]]", text[error.pos :]) or (here in ("}", "]") and text[: error.pos].rstrip().endswith(",")):
@@ -278,8 +278,8 @@ def canonical(value: Any) -> str:
     """Return the canonical JSON text of ``value``: keys sorted, no spaces, ASCII only; any Mapping is an object.
 
     Raises:
-        ValueError: it contains NaN or an infinity.
-        TypeError: it contains something that JSON cannot represent.
+        ValueError: ``value`` contains NaN or an infinity.
+        TypeError: ``value`` contains an object that JSON cannot represent.
 
     """
     return _ENCODER.encode(value)

@@ -1,4 +1,4 @@
-"""Wording of numbers, and the phrases by which one module recognises a text of another."""
+"""Wording of numbers, and the fixed phrases by which one module recognises a message of another."""
 
 from __future__ import annotations
 
