@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import Place
     from pytest_evalgate.reports.view import ReportView, SuiteView
 
-_ANNOTATIONS: Final = 9  # GitHub shows ten of each step; the tenth counts the rest
+_ANNOTATIONS: Final = 9  # GitHub shows ten for each step; the tenth gives the number of the others
 _TEXT: Final = 400
 _SUMMARY_LIMIT: Final = 1 << 20  # bytes; GitHub shows no summary of a step that has written more
 _NO_KEYS: Final = Redactor()

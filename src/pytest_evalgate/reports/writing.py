@@ -1,4 +1,4 @@
-"""Report files: which files each format consists of. A renderer is imported only if its format is configured."""
+"""Writers of report files, one for each format. A renderer is imported only if its format is configured."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HTML_FILE = "report.html"
 
 @dataclass(frozen=True, slots=True)
 class WrittenReports:
-    """The files that were written, and notes on them for the reader."""
+    """The files that were written, and notes for their readers."""
 
     paths: tuple[Path, ...]
     notes: tuple[str, ...] = ()
@@ -37,7 +37,7 @@ def write_reports(view: ReportView, formats: Sequence[ReportFormat], folder: Pat
         The files, in the order of ``formats``.
 
     Raises:
-        OSError: a file cannot be written.
+        OSError: A file cannot be written.
 
     """
     written = [_FORMATS[name](view, folder) for name in dict.fromkeys(formats)]
@@ -50,8 +50,8 @@ def write_files(texts: Mapping[str, str], folder: Path) -> tuple[Path, ...]:
     """Write the files that a ``pytest_evalgate_report`` hook returned, by name.
 
     Raises:
-        OSError: a file cannot be written.
-        ValueError: a name is not a plain file name.
+        OSError: A file cannot be written.
+        ValueError: A name is not a plain file name.
 
     """
     for name in texts:

@@ -46,12 +46,12 @@ _DATE: Final = 10
 _COMMIT: Final = 7
 
 _WATCHED: Final = {"golden set": "golden_sha256", "scorers": "scorers_sha256", "baseline": "baseline_run_id"}
-"""Changes that make runs hard to compare, and the field that reveals each."""
+"""Changes that make runs hard to compare, with the field of each."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Point:
-    """A run, and what changed since the run before it."""
+    """A run, and the changes since the run before it."""
 
     row: HistoryRow
     changed: tuple[str, ...] = ()
@@ -59,7 +59,7 @@ class _Point:
 
 @dataclass(frozen=True, slots=True)
 class _HistoryPlot:
-    """Positions of runs and shares; runs are equally spaced, whatever their dates."""
+    """Positions of runs and shares; runs are equally spaced, independent of their dates."""
 
     points: Sequence[_Point]
     lanes: tuple[str, ...]
@@ -209,7 +209,7 @@ def _history_cells(point: _Point) -> tuple[str, ...]:
 _SCORES_LEFT: Final = 84
 _SCORES_LANE: Final = 14
 _SCORES_PLOT: Final = 150
-_ROUNDING: Final = 1e-9  # a score of 0.3 made of sums must not fall below 0.3
+_ROUNDING: Final = 1e-9  # a sum of floats can be slightly below 0.3 and must still be in the bin of 0.3
 _EDGES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
@@ -320,7 +320,7 @@ def _scores_axes(plot: _ScoresPlot) -> Iterator[str]:
 
 
 def _scores_lanes(plot: _ScoresPlot, *, baseline: bool) -> Iterator[str]:
-    """Draw the counts above the plot, where nothing crosses them."""
+    """Draw the counts above the plot, so that no line crosses them."""
     lanes = [("baseline", plot.before), ("now", plot.now)] if baseline else [("now", plot.now)]
     for row, (words, counts) in enumerate(lanes):
         y = plot.top - _SCORES_LANE * (row + 1)

@@ -47,7 +47,7 @@ PAGE_STYLE: Final = """\
 .chart { color: #1f2328 }
 @media screen and (prefers-color-scheme: dark) { .chart { color: #f0f6fc } }
 """
-"""The colours that a page provides, for a chart that is a file."""
+"""Colours of a standalone chart; in an HTML page, the page sets them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,9 +246,9 @@ class Axis:
     @classmethod
     def around(cls, shares: Iterable[float], start: float, end: float) -> Self:
         """Return an axis around shares, in steps of ten percent: zero is left out to show differences near 100 %."""
-        held = list(shares)
-        low = max(0, math.floor(10 * min(held)) * 10)
-        high = min(100, math.ceil(10 * max(held)) * 10)
+        known = list(shares)
+        low = max(0, math.floor(10 * min(known)) * 10)
+        high = min(100, math.ceil(10 * max(known)) * 10)
         low = max(0, min(low, high - _NARROWEST))
         return cls(low, max(high, low + _NARROWEST), start, end)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.reports.view import CaseView, Links, ReportView, TrialView
 
 _REASON: Final = 120
-"""Characters of a reason in the index; the whole reason is with the texts."""
+"""Characters of a reason in the index; the texts contain the whole reason."""
 
 _OUTCOME: Final = {name: number for number, name in enumerate(OUTCOMES)}
 _CHANGE: Final = {name: number for number, name in enumerate(CHANGES)}
@@ -129,7 +129,7 @@ def _not_empty(values: dict[str, Json]) -> dict[str, Json]:
 
 
 def _short(value: float | None) -> float | None:
-    """Round a share to four digits, with 0 and 1 as integers: most shares are, and ``1`` is shorter than ``1.0``."""
+    """Round a share to four digits, with 0 and 1, the most frequent ones, as integers: shorter than ``1.0``."""
     return int(value) if value in {0, 1} else None if value is None else round(value, 4)
 
 
@@ -172,11 +172,6 @@ def gzip_element(name: str, parts: Iterable[bytes]) -> Iterator[bytes]:
     yield f'<script type="text/plain" id="{name}">'.encode()
     yield from map(b64encode, parts)
     yield b"</script>\n"
-
-
-def compressor() -> zlib._Compress:
-    """Return a compressor that works piece by piece, with the settings of ``gzipped``."""
-    return zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,9 +243,10 @@ def pack(view: ReportView) -> PackedCases:
     judges = {name: frozenset(one.name for one in suite.judges) for name, suite in view.verdict.suites.items()}
     lines, gathered, sizes = CaseIndex(judges), ScoreCollector(), list[int]()
     index, chunks = (SpooledTemporaryFile(_IN_MEMORY) for _ in range(2))  # noqa: SIM115 - PackedCases closes them
-    squeeze = compressor()
+    squeeze = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
     index.write(squeeze.compress(b'{"rows":['))
-    for batch in _batches(view.cases):
+    remaining = iter(view.cases)
+    while batch := list(islice(remaining, CHUNK)):
         for case in batch:
             gathered.add(case)
         rows = dumps([lines.line(case) for case in batch])[1:-1]
@@ -259,9 +255,3 @@ def pack(view: ReportView) -> PackedCases:
     index.write(squeeze.compress(encoded(f'],"chunk":{CHUNK},"names":{dumps(lines.names())}}}')))
     index.write(squeeze.flush())
     return PackedCases(index, index.tell(), chunks, sizes, gathered.by_suite)
-
-
-def _batches(cases: Iterable[CaseView]) -> Iterator[list[CaseView]]:
-    drawn = iter(cases)
-    while batch := list(islice(drawn, CHUNK)):
-        yield batch

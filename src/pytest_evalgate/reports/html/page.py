@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @cache
 def environment() -> Environment:
-    """Return the environment of the templates; cached, since compiling them takes longer than rendering most runs."""
+    """Return the Jinja environment; cached, because compiling its templates takes longer than rendering most runs."""
     from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - 40 ms
 
     made = Environment(
@@ -60,7 +60,7 @@ def prepare() -> None:
 
 
 def _fragment(text: str) -> str:
-    """Quote a text for the fragment of an address, such as ``#case=...``."""
+    """Quote a text for a URL fragment, such as ``#case=...``."""
     return quote(text.encode("utf-8", "replace"))
 
 
@@ -84,7 +84,7 @@ _SPILL: Final = 50 * _MB
 
 
 def size_notes(cases: PackedCases, *, spilled: bool) -> tuple[str, ...]:
-    """Return notes on the size of the report, for its readers and for the person that stores it."""
+    """Return notes on the size of the report."""
     size = f"the cases take {cases.size / _MB:.0f} MB"
     if spilled:
         files = count(len(cases.sizes), "file")
