@@ -170,7 +170,7 @@ Graded = tuple[float | None, str]
 """The value of an output in [0, 1], or None if the scorer could not tell, and the reason."""
 
 Returned = Graded | Score | float | None
-"""What the function of a scorer may return. To a type checker, a bool is a float."""
+"""Return type of a scorer's function. To a type checker, a bool is a float."""
 
 
 @dataclass(frozen=True, slots=True)

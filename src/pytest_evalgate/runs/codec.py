@@ -7,7 +7,7 @@ validates one. Rows that this process wrote are not validated: for 100,000 cases
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Final, get_args
 
 from pydantic import ConfigDict, Field, ValidationError
 
@@ -256,17 +256,15 @@ def _decode_output(trial: Mapping[str, Json], calls: tuple[CallRecord, ...], *, 
     )
 
 
+_MEASURED: Final = ("tokens_in", "tokens_out", "cost_usd", "latency_s")
+"""The last fields of a call, in their order."""
+
+
 def _encode_call(call: CallRecord) -> dict[str, Json]:
     return {
         "purpose": call.purpose,
         "attempts": call.attempts,
-        **_present(
-            model=call.model,
-            tokens_in=call.tokens_in,
-            tokens_out=call.tokens_out,
-            cost_usd=call.cost_usd,
-            latency_s=call.latency_s,
-        ),
+        **_present(model=call.model, **{name: getattr(call, name) for name in _MEASURED}),
     }
 
 
@@ -275,10 +273,7 @@ def _decode_call(value: Mapping[str, Json]) -> CallRecord:
         sys.intern(value["purpose"]),  # every case has the same few purposes and models
         sys.intern(value.get("model", "")),
         value["attempts"],
-        value.get("tokens_in"),
-        value.get("tokens_out"),
-        value.get("cost_usd"),
-        value.get("latency_s"),
+        *map(value.get, _MEASURED),
     )
 
 

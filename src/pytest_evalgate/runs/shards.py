@@ -76,9 +76,11 @@ def read_folder(folder: Path, count: int) -> ShardFolder:
             continue
         name = folder / shard.file_name
         try:
-            path, size = _locate(folder, shard.file_name)
-            remaining -= size
+            path = files.resolve_inside(folder, Path(shard.file_name))
+            remaining -= path.stat().st_size
             runs.append(_read(path, name, remaining))
+        except (OSError, ValueError) as error:
+            unread[shard.index] = f"{name}: cannot be used: {error}"
         except RunFileError as error:
             unread[shard.index] = str(error)
     return ShardFolder(tuple(runs), (*problems, *unread.values()), frozenset(unread))
@@ -96,15 +98,6 @@ def _find_shards(folder: Path) -> list[Shard]:
     except OSError as error:
         raise RunFileError(f"{folder}: cannot be read: {error.strerror}; name the folder of the shards") from None
     return sorted(found, key=lambda shard: (shard.count, shard.index))
-
-
-def _locate(folder: Path, name: str) -> tuple[Path, int]:
-    """Return the path of a file, with symbolic links resolved, and its size in bytes."""
-    try:
-        path = files.resolve_inside(folder, Path(name))
-        return path, path.stat().st_size
-    except (OSError, ValueError) as error:
-        raise RunFileError(f"{folder / name}: cannot be used: {error}") from None
 
 
 def _read(path: Path, name: Path, remaining: int) -> ShardRun:
@@ -208,7 +201,7 @@ def _compare_cases(prefix: str, plans: Sequence[tuple[str, SuitePlan]]) -> Itera
         for one, other in zip_longest(expected.cases, plan.cases):
             if one != other:
                 case = jsonl.escape_text((one or other).id)
-                yield f"not of one run: {prefix}cases: {first} and {path} differ, first in {case}"
+                yield f"shards differ: {prefix}cases: {first} and {path} differ, first in {case}"
                 break
 
 
@@ -219,7 +212,7 @@ def _compare(field: str, values: Iterable[tuple[str, Hashable]]) -> Iterator[str
         paths[value].append(path)
     if len(paths) > 1:
         each = (f"{jsonl.escape_text(str(value))} in {join_names(found)}" for value, found in paths.items())
-        yield f"not of one run: {field}: {'; '.join(each)}"
+        yield f"shards differ: {field}: {'; '.join(each)}"
 
 
 def _missing(shards: Sequence[ShardRun], plans: Plans, unread: frozenset[int], count: int) -> Iterator[str]:

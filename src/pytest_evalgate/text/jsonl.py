@@ -248,10 +248,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-def _integer(text: str) -> int:
-    return int(_bounded(text))
-
-
 def _number(text: str) -> float:
     value = float(_bounded(text))
     if math.isinf(value):
@@ -270,7 +266,10 @@ def _constant(name: str) -> NoReturn:
 
 
 _DECODER: Final = json.JSONDecoder(
-    object_pairs_hook=_object, parse_int=_integer, parse_float=_number, parse_constant=_constant
+    object_pairs_hook=_object,
+    parse_int=lambda text: int(_bounded(text)),
+    parse_float=_number,
+    parse_constant=_constant,
 )
 
 

@@ -173,49 +173,20 @@ class LegendEntry:
     words: str
 
 
-def circle(x: float, y: float) -> str:
-    """Return path data of a dot."""
-    return f"M{px(x - 4)} {px(y)}a4 4 0 1 0 8 0a4 4 0 1 0-8 0z"
+def _shape(dx: float, dy: float, steps: str) -> Shape:
+    """Return a function that returns the path data of a shape: a move to its start, then its relative ``steps``."""
+    return lambda x, y: f"M{px(x + dx)} {px(y + dy)}{steps}"
 
 
-def triangle(x: float, y: float) -> str:
-    """Return path data of a triangle that points down."""
-    return f"M{px(x - 6)} {px(y - 4)}h12l-6 10z"
-
-
-def pointer(x: float, y: float) -> str:
-    """Return path data of a small triangle that points down; two of them fit nine pixels apart."""
-    return f"M{px(x - 4)} {px(y - 3)}h8l-4 7z"
-
-
-def cross(x: float, y: float) -> str:
-    """Return path data of a diagonal cross."""
-    return f"M{px(x - 4)} {px(y - 4)}l8 8m0-8l-8 8"
-
-
-def diamond(x: float, y: float) -> str:
-    """Return path data of a diamond."""
-    return f"M{px(x)} {px(y - 5)}l5 5-5 5-5-5z"
-
-
-def stroke(x: float, y: float) -> str:
-    """Return path data of a short vertical line."""
-    return f"M{px(x)} {px(y - 7)}v14"
-
-
-def tall_stroke(x: float, y: float) -> str:
-    """Return path data of a vertical line as high as a row, so that lines of neighbouring rows meet."""
-    return f"M{px(x)} {px(y - 11)}v22"
-
-
-def dash(x: float, y: float) -> str:
-    """Return path data of a short horizontal line."""
-    return f"M{px(x - 9)} {px(y)}h18"
-
-
-def box(x: float, y: float) -> str:
-    """Return path data of a small square."""
-    return f"M{px(x - 5)} {px(y - 5)}h10v10h-10z"
+circle = _shape(-4, 0, "a4 4 0 1 0 8 0a4 4 0 1 0-8 0z")
+triangle = _shape(-6, -4, "h12l-6 10z")
+pointer = _shape(-4, -3, "h8l-4 7z")  # a small triangle: two of them fit nine pixels apart
+cross = _shape(-4, -4, "l8 8m0-8l-8 8")
+diamond = _shape(0, -5, "l5 5-5 5-5-5z")
+stroke = _shape(0, -7, "v14")
+tall_stroke = _shape(0, -11, "v22")  # as high as a row, so that strokes of neighbouring rows meet
+dash = _shape(-9, 0, "h18")
+box = _shape(-5, -5, "h10v10h-10z")
 
 
 def legend(keys: Sequence[LegendEntry], left: float, y: float) -> Iterator[str]:

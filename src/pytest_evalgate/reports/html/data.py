@@ -11,7 +11,7 @@ import zlib
 from array import array
 from base64 import b64encode
 from dataclasses import asdict, dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Any, Final, Self
 
@@ -174,21 +174,6 @@ def gzip_element(name: str, parts: Iterable[bytes]) -> Iterator[bytes]:
     yield b"</script>\n"
 
 
-@dataclass(frozen=True, slots=True)
-class ScoreCollector:
-    """The scores of a run by suite and scorer, in eight bytes each."""
-
-    by_suite: dict[str, dict[str, array[float]]] = field(default_factory=dict)
-
-    def add(self, case: CaseView) -> None:
-        """Add the scores of a case, except unknown ones."""
-        scores = self.by_suite.setdefault(case.suite, {})
-        for trial in case.trials:
-            for score in trial.scores:
-                if score.value is not None:
-                    scores.setdefault(score.name, array("d")).append(score.value)
-
-
 CHUNK: Final = 500
 """Cases in one chunk of texts."""
 
@@ -241,17 +226,21 @@ class PackedCases:
 def pack(view: ReportView) -> PackedCases:
     """Read the cases of ``view`` once and pack them."""
     judges = {name: frozenset(one.name for one in suite.judges) for name, suite in view.verdict.suites.items()}
-    lines, gathered, sizes = CaseIndex(judges), ScoreCollector(), list[int]()
+    lines, sizes = CaseIndex(judges), list[int]()
+    scores: dict[str, dict[str, array[float]]] = {}  # eight bytes each
     index, chunks = (SpooledTemporaryFile(_IN_MEMORY) for _ in range(2))  # noqa: SIM115 - PackedCases closes them
     squeeze = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
     index.write(squeeze.compress(b'{"rows":['))
     remaining = iter(view.cases)
     while batch := list(islice(remaining, CHUNK)):
         for case in batch:
-            gathered.add(case)
+            of_suite = scores.setdefault(case.suite, {})
+            for score in chain.from_iterable(trial.scores for trial in case.trials):
+                if score.value is not None:
+                    of_suite.setdefault(score.name, array("d")).append(score.value)
         rows = dumps([lines.line(case) for case in batch])[1:-1]
         index.write(squeeze.compress(encoded(("," if sizes else "") + rows)))
         sizes.append(chunks.write(gzipped(dumps([texts(case, view.links) for case in batch]))))
     index.write(squeeze.compress(encoded(f'],"chunk":{CHUNK},"names":{dumps(lines.names())}}}')))
     index.write(squeeze.flush())
-    return PackedCases(index, index.tell(), chunks, sizes, gathered.by_suite)
+    return PackedCases(index, index.tell(), chunks, sizes, scores)
