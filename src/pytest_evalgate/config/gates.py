@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -90,6 +90,16 @@ class BudgetGate(Table):
             raise ValueError("a budget gate needs max_cost_usd, p95_latency_s, or both")
         return self
 
+
+GATES: Final[dict[str, type[Table]]] = {
+    "pass-rate": PassRateGate,
+    "no-regression": NoRegressionGate,
+    "slice": SliceGate,
+    "mean-score": MeanScoreGate,
+    "must-pass": MustPassGate,
+    "budget": BudgetGate,
+}
+"""Gate tables by kind."""
 
 Gate = Annotated[
     PassRateGate | NoRegressionGate | SliceGate | MeanScoreGate | MustPassGate | BudgetGate,

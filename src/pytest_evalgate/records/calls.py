@@ -19,10 +19,6 @@ Finish = Literal["complete", "length", "content_filter", "refusal"]
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-def _nothing() -> Mapping[str, Any]:
-    return _NOTHING
-
-
 @dataclass(frozen=True, slots=True)
 class Call:
     """One request. The fields up to ``version`` decide the reply and form the cache key.
@@ -70,7 +66,7 @@ class Reply:
 
     value: Any
     finish: Finish = "complete"
-    metadata: Mapping[str, Any] = field(default_factory=_nothing)
+    metadata: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     served_model: str = ""
     tokens_in: int | None = None
     tokens_out: int | None = None

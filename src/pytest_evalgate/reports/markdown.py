@@ -133,15 +133,7 @@ def _render_to_fit(
 ) -> str:
     """Render a page under the first limits that make it fit, with a last line that names the parts left out.
 
-    Args:
-        view: The run.
-        limit_steps: Limits to try, the most generous first.
-        size: Measures a text.
-        limit: The largest size.
-
-    Returns:
-        The page. If even the last limits do not make it fit, its first lines.
-
+    If even the last limits do not make it fit, return its first lines.
     """
     text, where = "", _where(view)
     for limits in limit_steps:

@@ -7,7 +7,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate.text.wording import NO_BASELINE, OPTIONS, STOPPED, count, p_value, percent, points, usd
+from pytest_evalgate.text.wording import NO_BASELINE, OPTIONS, STOPPED, count, interval, p_value, percent, points, usd
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -87,9 +87,9 @@ def cost(calls: Calls) -> str:
     return f"{usd(calls.cost_usd)}{unknown}"
 
 
-def share(value: float, interval: tuple[float, float]) -> str:
+def share(value: float, bounds: tuple[float, float]) -> str:
     """Format a share with its interval: ``92.1% (88.0-94.9)``."""
-    return f"{percent(value)} ({100 * interval[0]:.1f}-{100 * interval[1]:.1f})"
+    return f"{percent(value)} ({interval(bounds)})"
 
 
 def base(delta: Delta | None) -> str:

@@ -63,12 +63,8 @@ def render(view: ReportView, width: int = 100, verbosity: int = 0) -> tuple[Line
         report: .evalgate/report.html
         look: pytest --eval-gate --eval-fail-cases -k support-faq
 
-    Args:
-        view: The run.
-        width: Columns; no line is wider, but at least 60 are used.
-        verbosity: As pytest counts it. 1 lists all regressed cases, the changes in the first outputs, and the files;
-            2 shows the first cases in full.
-
+    No line is wider than ``width`` columns, or 60 if that is less. Verbosity 1 lists all regressed cases, the changes
+    in the first outputs, and the files; 2 shows the first cases in full.
     """
     width = max(width, _NARROWEST)
     return tuple(
@@ -200,14 +196,9 @@ def _suite(suite: SuiteView, view: ReportView, width: int, verbosity: int) -> It
 
 
 def _messages(suite: SuiteView, width: int, *, every: bool, may_warn: bool) -> Iterator[Line]:
-    """Print the message of each gate that does not pass, and the changes of cases.
+    """Print the message of each gate that does not pass, or of ``every`` gate, and the changes of cases.
 
-    Args:
-        suite: The suite.
-        width: Columns.
-        every: Whether to print the messages of gates that pass.
-        may_warn: Whether ``on_inconclusive = "warn"`` would let the build pass.
-
+    ``may_warn`` means that ``on_inconclusive = "warn"`` would let the build pass.
     """
     name, verdict = one_line(suite.name), suite.verdict
     messages = {gate.message: gate for gate in verdict.gates}  # several gates may have the same message

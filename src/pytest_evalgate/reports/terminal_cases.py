@@ -46,12 +46,7 @@ def case_lines(
         reason   | States 30 days; the policy and the reference say 14 days.  (model text)
         rerun      pytest --eval-gate --eval-fail-cases -k refund-014
 
-    Args:
-        case: The case.
-        width: Columns; no line is wider.
-        rerun: The command that runs the case again, if there is one.
-        judges: Notes on the judges among its scorers, by name.
-
+    ``rerun`` is the command that runs the case again; ``judges`` are notes on the judges among its scorers, by name.
     """
     return tuple(_lines(case, max(width, 4 * _LABEL), rerun, judges))
 

@@ -26,16 +26,9 @@ _OUTPUTS: Final = ".outputs.jsonl"
 
 
 def find(spec: str | None, *, suite: str, file: Path, root: Path) -> Baseline | None:
-    """Read the baseline of a suite.
+    """Read the baseline of a suite; return None if ``spec`` is None and ``file`` does not exist yet.
 
-    Args:
-        spec: The configured baseline: a file, ``git:REF`` for ``file`` at another commit, or None for ``file``.
-        suite: The suite.
-        file: The file of the suite's baseline.
-        root: The root folder.
-
-    Returns:
-        The baseline; None if ``spec`` is None and ``file`` does not exist yet.
+    ``spec`` is the configured baseline: a file, ``git:REF`` for ``file`` at another commit, or None for ``file``.
 
     Raises:
         BaselineError: The baseline is configured and missing, outside of the root folder, cut, malformed, of a newer

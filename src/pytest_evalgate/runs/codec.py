@@ -197,11 +197,8 @@ def encode_result(result: CaseResult) -> dict[str, Json]:
 def decode_result(value: Mapping[str, Json], case: PlannedCase, *, texts: bool = True) -> CaseResult:
     """Decode the result of ``case``.
 
-    Args:
-        value: The encoded result.
-        case: The planned case.
-        texts: False leaves out the texts, which take most of the memory and which gates do not need: the question, the
-            values and metadata of outputs, the reasons of single scores.
+    ``texts=False`` leaves out the texts, which take most of the memory and which gates do not need: the question, the
+    values and metadata of outputs, the reasons of single scores.
 
     Raises:
         ValueError: A value is unknown, or an output names a call that does not exist.

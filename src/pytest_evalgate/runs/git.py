@@ -83,15 +83,8 @@ def tree_sha256(root: Path, without: Path) -> str | None:
     """Return a digest of the names, sizes and times of the files below ``root`` that git does not ignore.
 
     Compiled Python files are left out, because the first run creates them. Outside of a repository, hidden folders
-    and the usual build folders are left out as well.
-
-    Args:
-        root: The folder.
-        without: A folder that is left out.
-
-    Returns:
-        The digest; None if there are more than 50,000 files.
-
+    and the usual build folders are left out as well, and so is the folder ``without``. Return None if there are more
+    than 50,000 files.
     """
     listed: list[list[str | int]] = []
     tracked = _tracked(root)

@@ -95,11 +95,8 @@ class RunFolder:
     ) -> Verdict:
         """Write the files that the reports of a decided run need, and return the verdict as written.
 
-        Args:
-            verdict: Its verdict.
-            compared: The baseline of each suite that has one, with its outputs as lines.
-            rows: The history, oldest first.
-            redactor: Removes secrets that messages may contain.
+        ``compared`` has the baseline of each suite that has one, with its outputs as lines; ``rows`` are the history,
+        oldest first.
 
         Raises:
             OSError: A file cannot be written.

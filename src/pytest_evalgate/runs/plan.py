@@ -49,7 +49,7 @@ def make_plan(  # noqa: PLR0913 - the settings of a suite, by name
     Args:
         name: The suite.
         sets: Its golden sets; ids are unique over all of them.
-        scorers: The scorers as JSON. They are part of each case's fingerprint.
+        scorers: The scorers as JSON, a part of each case's fingerprint.
         trials: Trials of each case.
         slices: Names of slices, see `slice_values`.
         aggregate: The rule that combines the trials of a case. Runs with different rules are not compared.

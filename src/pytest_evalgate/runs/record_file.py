@@ -61,12 +61,7 @@ class RecordFile(Generic[T]):
     check: Callable[[T], None] | None = None
 
     def read(self, path: Path, name: str = "", **unstored: Json) -> T:
-        """Read a file.
-
-        Args:
-            path: The file.
-            name: Its name in messages; the path if empty.
-            unstored: Fields of the record that the file does not contain.
+        """Read a file. ``name`` is for messages, the path if empty; ``unstored`` are fields that the file lacks.
 
         Raises:
             UserError: The file cannot be read or used; the exception is of the type ``error``.

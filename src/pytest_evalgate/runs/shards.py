@@ -50,11 +50,7 @@ class ShardFolder:
 
 
 def read_folder(folder: Path, count: int) -> ShardFolder:
-    """Read the shards in a folder, ordered by number.
-
-    Args:
-        folder: The folder; its subfolders are not searched.
-        count: The number of shards of the run. Shards of another number are not read.
+    """Read the shards of a run of ``count`` shards in a folder, not in its subfolders, ordered by number.
 
     Raises:
         RunFileError: The folder does not exist, or contains no shard.
@@ -113,13 +109,7 @@ def merge(folder: ShardFolder, count: int) -> tuple[Run, RunInfo]:
     """Merge the shards of a run.
 
     A problem of one shard is a problem of the run; if the calls of one shard were refused, the run is not evaluated.
-
-    Args:
-        folder: The shards.
-        count: The number of shards of the run.
-
-    Returns:
-        The run and its origin. Both depend on the shards only, not on their order.
+    The result does not depend on the order of the shards.
 
     Raises:
         RunFileError: Shards are missing, incomplete, or of different runs. Lists every problem, one a line.

@@ -61,7 +61,7 @@ def grade_once(
     Args:
         specs: Scorers, such as ``"exact"`` or ``{"kind": "number", "tolerance": 0.1}``.
         case: The case, with its input and expected output.
-        output: What the target returned.
+        output: The output to grade.
         root: The folder from which your own functions are imported.
 
     Raises:

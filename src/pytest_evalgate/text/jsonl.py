@@ -57,17 +57,10 @@ class _InvalidJson(ValueError):  # noqa: N818 - private, and always turned into 
 
 
 def read(path: Path, *, name: str, limits: JsonLimits | None = None) -> tuple[list[JsonLine], list[LineProblem]]:
-    """Read every line of a JSON Lines file, and every problem of it.
+    """Return the objects of a JSON Lines file and its problems, both in line order.
 
-    Args:
-        path: The file.
-        name: Name of the file in the problems.
-        limits: Bounds; ``JsonLimits()`` by default.
-
-    Returns:
-        The objects and the problems, both in line order. A line has one of the two, unless it is blank or a comment.
-        A file that cannot be read is one problem with line 0; nothing is raised.
-
+    Each line gives an object or a problem, unless it is blank or a comment. A file that cannot be read is one problem
+    with line 0; nothing is raised. ``name`` is the name of the file in the problems.
     """
     limits = limits or JsonLimits()
     lines: list[JsonLine] = []

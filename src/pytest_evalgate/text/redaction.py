@@ -103,12 +103,7 @@ class Secret:
 
 
 def read_secret(name: str, environ: Mapping[str, str], place: str) -> Secret:
-    """Read a key from the environment.
-
-    Args:
-        name: The environment variable.
-        environ: The environment.
-        place: The configuration key that names it, such as ``models.candidate.api_key_env``.
+    """Read a key from the variable ``name``; ``place`` is the configuration key, as ``models.candidate.api_key_env``.
 
     Raises:
         SettingsError: The variable is not set, or its value cannot be sent in an HTTP header.

@@ -22,6 +22,11 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}%"
 
 
+def interval(bounds: tuple[float, float]) -> str:
+    """Format the bounds of a share in percent, without the sign: ``88.0-94.9``."""
+    return f"{100 * bounds[0]:.1f}-{100 * bounds[1]:.1f}"
+
+
 def points(share: float) -> str:
     """Format a difference of shares in percentage points: ``-0.062`` is ``-6.2 pp``."""
     rounded = round(100 * share, 1)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.reports.charts import svg as charts_svg
 from pytest_evalgate.reports.charts.svg import Axis, Chart, line, path, polyline, px, rect, shown, svg, text, texts
-from pytest_evalgate.text.wording import percent
+from pytest_evalgate.text.wording import interval, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,11 +29,7 @@ _DIAGONAL: Final = line("even", (_X.at(0), _Y.at(0)), (_X.at(1), _Y.at(1)))
 def reliability(name: str, bins: Sequence[Bin], *, probabilities: bool) -> Chart:
     """Draw the reliability diagram: share of human passes by score of the judge, with the size of each bin below.
 
-    Args:
-        name: The judge.
-        bins: The bins that are not empty.
-        probabilities: Whether scores are probabilities; a dashed diagonal then shows perfect calibration.
-
+    ``bins`` are those that are not empty. If scores are ``probabilities``, a diagonal shows perfect calibration.
     """
     title = f"{name}: reliability of its scores"
     description = "; ".join(f"score {one.score:.2f}: {one.passed:.0%} of {one.n} rows" for one in bins)
@@ -54,7 +50,7 @@ def reliability(name: str, bins: Sequence[Bin], *, probabilities: bool) -> Chart
                 f"{one.n:,}",
                 f"{one.score:.3f}",
                 percent(one.passed),
-                _span(one.interval),
+                interval(one.interval),
             )
             for one in bins
         ),
@@ -64,13 +60,8 @@ def reliability(name: str, bins: Sequence[Bin], *, probabilities: bool) -> Chart
 def roc(name: str, points: Sequence[Point], tpr: JudgeRate, tnr: JudgeRate, auc: float | None) -> Chart:
     """Draw the ROC curve of a judge, and its operating point with the intervals of both rates.
 
-    Args:
-        name: The judge.
-        points: The curve, from nothing passes to everything passes.
-        tpr: Share of the human passes that the judge passes.
-        tnr: Share of the human fails that the judge fails.
-        auc: Area under the curve; None for a judge that returns only pass or fail.
-
+    ``points`` are the curve, from nothing passes to everything passes; ``auc`` is the area under it, None for a judge
+    that returns only pass or fail.
     """
     title = f"{name}: ROC"
     x, y = _X.at(1 - tnr.value), _Y.at(tpr.value)
@@ -115,8 +106,8 @@ def _axes(x_label: str, y_label: str) -> Iterator[str]:
     yield f"<g {turned}>{text((16, _Y.at(0.5)), y_label)}</g>"
 
 
-def _upright(x: float, interval: tuple[float, float]) -> str:
-    low, high = interval
+def _upright(x: float, bounds: tuple[float, float]) -> str:
+    low, high = bounds
     return line("range", (x, _Y.at(low)), (x, _Y.at(high)))
 
 
@@ -130,7 +121,3 @@ def _counts(bins: Sequence[Bin]) -> Iterator[str]:
     middles = ((_X.at((one.low + one.high) / 2), base + 14) for one in bins)
     yield texts("middle", "small", zip(middles, (f"{one.n:,}" for one in bins), strict=True))
     yield text((_LEFT - 8, base + 14), "rows", anchor="end")
-
-
-def _span(interval: tuple[float, float]) -> str:
-    return f"{100 * interval[0]:.1f}-{100 * interval[1]:.1f}"

@@ -84,15 +84,7 @@ def shown(words: str) -> str:
 
 
 def svg(title: str, description: str, size: tuple[int, int], parts: Iterable[str]) -> str:
-    """Return the svg element of a chart.
-
-    Args:
-        title: Title, drawn at the top.
-        description: Description for screen readers.
-        size: Width and height in pixels.
-        parts: Elements, from back to front.
-
-    """
+    """Return the svg element of a chart: ``parts`` from back to front, and a description for screen readers."""
     width, height = size
     name = escape(shown(title))
     box = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
@@ -115,9 +107,8 @@ def px(value: float) -> str:
 def text(spot: Position, words: str, kind: str = "", anchor: str = "") -> str:
     """Return a text element that starts at ``spot``, or has its ``anchor`` (``middle``, ``end``) there."""
     x, y = spot
-    return (
-        f'<text{_given("class", kind)} x="{px(x)}" y="{px(y)}"{_given("text-anchor", anchor)}>{_inside(words)}</text>'
-    )
+    inside = escape(shown(words), quote=False)
+    return f'<text{_given("class", kind)} x="{px(x)}" y="{px(y)}"{_given("text-anchor", anchor)}>{inside}</text>'
 
 
 def texts(anchor: str, kind: str, placed: Iterable[tuple[Position, str]]) -> str:
@@ -147,10 +138,6 @@ def rect(kind: str, corner: Position, size: Position) -> str:
     """Return a filled rectangle, given its upper left corner."""
     (x, y), (width, height) = corner, size
     return f'<rect class="{kind}" x="{px(x)}" y="{px(y)}" width="{px(width)}" height="{px(height)}"/>'
-
-
-def _inside(words: str) -> str:
-    return escape(shown(words), quote=False)
 
 
 def _given(name: str, value: str) -> str:

@@ -45,9 +45,11 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(
-        line=one_line, truncate=truncate, percent=wording.percent, points=wording.points, usd=wording.usd
+        line=one_line,
+        truncate=truncate,
+        fragment=lambda text: quote(text.encode("utf-8", "replace")),
+        **{name: getattr(wording, name) for name in ("percent", "points", "usd", "p_value", "seconds", "count")},
     )
-    made.filters.update(fragment=_fragment, p_value=wording.p_value, seconds=wording.seconds, count=wording.count)
     made.globals.update(phrases=phrases, marks=marks)
     return made
 
@@ -57,11 +59,6 @@ def prepare() -> None:
     templates = environment()
     for name in templates.list_templates():
         templates.get_template(name)
-
-
-def _fragment(text: str) -> str:
-    """Quote a text for a URL fragment, such as ``#case=...``."""
-    return quote(text.encode("utf-8", "replace"))
 
 
 def policy(style: str, script: str) -> str:
