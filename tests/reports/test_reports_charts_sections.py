@@ -171,21 +171,21 @@ def test_the_curve_of_a_judge_that_passes_or_fails_follows_from_its_rates() -> N
     assert "AUC" not in chart.svg
 
 
-def test_the_curve_of_a_graded_judge_is_drawn_where_the_record_holds_it() -> None:
+def test_the_curve_of_a_graded_judge_is_drawn_if_it_is_stored() -> None:
     assert judge_charts(_record(**_RATES, **_GRADED)) == ()
     [chart] = judge_charts(_record(**_RATES, **_GRADED, roc=_POINTS))
     assert "AUC 0.750" in chart.svg
     assert chart.rows[1] == ("0.8", "25.0%", "75.0%")
 
 
-def test_the_reliability_of_a_graded_judge_is_drawn_where_the_record_holds_its_bins() -> None:
+def test_the_reliability_of_a_graded_judge_is_drawn_if_its_bins_are_stored() -> None:
     [chart] = judge_charts(_record(bins=_BINS))
     assert chart.title == "faq: reliability of its scores"
     assert [row[1] for row in chart.rows] == ["10", "30"]
 
 
 @pytest.mark.parametrize(("measures", "dashed"), [({"probability": {"brier": {}}}, True), ({}, False)])
-def test_only_probabilities_have_a_line_to_lie_on(measures: dict[str, Any], dashed: bool) -> None:  # noqa: FBT001
+def test_only_probabilities_have_a_diagonal(measures: dict[str, Any], dashed: bool) -> None:  # noqa: FBT001
     [chart] = judge_charts(_record(bins=_BINS, **measures))
     assert ('class="even"' in chart.svg) is dashed
 
@@ -202,7 +202,7 @@ _JSON = st.recursive(
 
 
 @given(st.sampled_from(["bins", "roc", "tpr", "tnr", "threshold", "probability"]), _JSON)
-def test_what_a_record_should_not_hold_is_left_out(name: str, value: Any) -> None:
+def test_malformed_measures_are_left_out(name: str, value: Any) -> None:
     whole = {**_RATES, **_GRADED, "bins": _BINS, "roc": _POINTS, "probability": {}}
     titles = _titles(judge_charts(_record(**{**whole, name: value})))
     assert set(titles) <= {"faq: ROC", "faq: reliability of its scores"}
@@ -215,5 +215,5 @@ def test_what_a_record_should_not_hold_is_left_out(name: str, value: Any) -> Non
         )
     )
 )
-def test_numbers_that_no_record_should_hold_break_nothing(bins: list[dict[str, Any]]) -> None:
+def test_impossible_numbers_do_not_raise(bins: list[dict[str, Any]]) -> None:
     judge_charts(_record(bins=[{**one, "interval": [0.0, 1.0]} for one in bins]))

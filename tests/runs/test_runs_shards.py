@@ -59,7 +59,7 @@ def _whole(**suites: str) -> Run:
 
 
 def _part(whole: Run, shard: Shard) -> ShardRun:
-    """What a shard leaves of a run: other shards' cases are not run in it."""
+    """Return the run of one shard: the cases of other shards are not run."""
     suites = tuple(
         replace(
             suite,
@@ -356,7 +356,7 @@ def test_the_shards_of_a_folder_are_read_in_order(tmp_path: Path) -> None:
     assert (folder.problems, folder.unread) == ((), frozenset())
 
 
-def test_only_files_that_lie_directly_in_the_folder_are_read(tmp_path: Path) -> None:
+def test_only_files_directly_in_the_folder_are_read(tmp_path: Path) -> None:
     _write(tmp_path, 1)
     _write(tmp_path / "below", 2)
     (tmp_path / "run.jsonl").write_text("not looked at")

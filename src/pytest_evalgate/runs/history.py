@@ -104,7 +104,7 @@ def read(path: Path) -> History:
 
 
 def append(path: Path, rows: Iterable[HistoryRow]) -> None:
-    """Append the rows that the file does not contain yet, in one write and with fsync.
+    """Append the rows that the file does not contain yet, in one write with fsync.
 
     Raises:
         OSError: They cannot be written.

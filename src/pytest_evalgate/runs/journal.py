@@ -69,7 +69,7 @@ def begin(state: Path, head: JournalHead, plans: Iterable[SuitePlan]) -> None:
 
 
 def is_started(state: Path, run: str) -> bool:
-    """Return whether a run has a journal. No call is sent before it has one."""
+    """Return whether a run has a journal; no call is sent before it exists."""
     return _path(state, run).exists()
 
 

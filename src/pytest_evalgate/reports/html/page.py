@@ -1,4 +1,4 @@
-"""The page: Jinja templates with autoescape and strict undefined values, between the style, the data and the script.
+"""The page: Jinja templates with autoescape and strict undefined values, with style, data and script.
 
 The page is written in pieces. If its cases take more than 50 MB, their texts go to files beside it.
 """
