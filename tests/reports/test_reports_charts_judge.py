@@ -7,12 +7,12 @@ import pytest
 
 from pytest_evalgate.judges.rates import rate_of
 from pytest_evalgate.judges.threshold import Point, bins_of
-from pytest_evalgate.reports.charts import reliability, roc
+from pytest_evalgate.reports.charts.judge import reliability, roc
 from pytest_evalgate.reports.charts.svg import circle
 
 if TYPE_CHECKING:
     from pytest_evalgate.judges.threshold import Bin
-    from pytest_evalgate.reports.charts import Chart
+    from pytest_evalgate.reports.charts.svg import Chart
 
 _CURVE = (Point(None, 0.0, 0.0), Point(0.8, 0.25, 0.75), Point(0.2, 1.0, 1.0))
 _TPR, _TNR = rate_of([True] * 30 + [False] * 10), rate_of([True] * 15 + [False] * 5)

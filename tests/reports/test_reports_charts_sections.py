@@ -31,7 +31,7 @@ from pytest_evalgate.text.jsonl import canonical, loads
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pytest_evalgate.reports.charts import Chart
+    from pytest_evalgate.reports.charts.svg import Chart
 
 _DELTA = Delta("b", 0.92, 240, 19, 4, -0.0625, 0.001, -0.1, -0.02, "mcnemar-midp", "no_regression_beyond_margin", 0.05)
 _DROP = replace(_DELTA, baseline_rate=0.9, finding="regressed")

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_evalgate.records.results import HistoryRow
-from pytest_evalgate.reports.charts import RateRow, history_line, score_histogram, slice_rates
+from pytest_evalgate.reports.charts.suite import RateRow, history_line, score_histogram, slice_rates
 
 if TYPE_CHECKING:
     from pytest_evalgate.records.results import VerdictName
-    from pytest_evalgate.reports.charts import Chart
+    from pytest_evalgate.reports.charts.svg import Chart
 
 
 _ROW = HistoryRow("r0", "2026-11-01T10:00:00Z", "8c1f2d0ffff", "faq", 240, 1, 0.9, None, "g", "s", "b", "pass")

@@ -283,7 +283,6 @@ _FEWEST_RUNS: Final = 3
 
 
 def _details(suite: SuiteView, limits: _PageLimits) -> Iterator[str]:
-    """Render slices, judges, warnings and the trend."""
     verdict = suite.verdict
     if verdict.slices and (limits.passing_slices or verdict.verdict != "pass"):
         yield _collapsible(count(len(verdict.slices), "slice"), *_slices(verdict))

@@ -89,7 +89,6 @@ def make_plan(  # noqa: PLR0913 - the settings of a suite, by name
 
 
 def _clusters(cases: Sequence[Case], by: str) -> dict[str, str]:
-    """Return the cluster of each case, by case id."""
     found = {case.id: tuple(slice_values(case, by)) for case in cases}
     problems = [
         LineProblem(

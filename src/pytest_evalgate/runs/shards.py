@@ -236,7 +236,6 @@ def _not_run(shards: Iterable[ShardRun], plans: Plans, results_by_case: ResultsB
 
 
 def _cases_of(shard: Shard, plans: Plans) -> list[CaseKey]:
-    """Return the cases that a shard has to run, in plan order."""
     cases: list[CaseKey] = []
     for name, plan in plans.items():
         own = shard.cases_of(plan)

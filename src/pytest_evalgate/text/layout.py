@@ -77,7 +77,6 @@ def wrap(text: str, width: int, indent: str = "") -> list[str]:
 
 
 def _pieces(word: str, width: int) -> Iterator[str]:
-    """Break a word into pieces of at most ``width`` columns."""
     if width_of(word) <= width:
         yield word
         return

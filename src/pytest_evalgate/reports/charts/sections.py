@@ -9,13 +9,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from pytest_evalgate.judges.rates import JudgeRate
 from pytest_evalgate.judges.threshold import Bin, Point
-from pytest_evalgate.reports.charts import RateRow, history_line, reliability, roc, score_histogram, slice_rates
+from pytest_evalgate.reports.charts.judge import reliability, roc
+from pytest_evalgate.reports.charts.suite import RateRow, history_line, score_histogram, slice_rates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pytest_evalgate.records.results import Calibration, Json, SliceResult, SuiteVerdict
-    from pytest_evalgate.reports.charts import Chart
+    from pytest_evalgate.reports.charts.svg import Chart
     from pytest_evalgate.reports.view import SuiteView
 
 

@@ -51,8 +51,6 @@ _WATCHED: Final = {"golden set": "golden_sha256", "scorers": "scorers_sha256", "
 
 @dataclass(frozen=True, slots=True)
 class _Point:
-    """A run, and the changes since the run before it."""
-
     row: HistoryRow
     changed: tuple[str, ...] = ()
 
@@ -397,8 +395,6 @@ class RateRow:
 
 @dataclass(frozen=True, slots=True)
 class _SlicesPlot:
-    """Positions of rows and shares."""
-
     rows: Sequence[RateRow]
     x_axis: Axis
 

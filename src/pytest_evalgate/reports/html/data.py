@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import zlib
 from array import array
-from base64 import b64encode
 from dataclasses import asdict, dataclass, field
 from itertools import chain, islice
 from tempfile import SpooledTemporaryFile
@@ -160,17 +159,10 @@ def base64_size(packed_bytes: int) -> int:
     return -(-packed_bytes // 3) * 4
 
 
-def json_element(name: str, parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield a script element with JSON; ``name`` is its id."""
-    yield f'<script type="application/json" id="{name}">'.encode()
+def script_element(media_type: str, name: str, parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield a script element with data; ``name`` is its id."""
+    yield f'<script type="{media_type}" id="{name}">'.encode()
     yield from parts
-    yield b"</script>\n"
-
-
-def gzip_element(name: str, parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield a script element with bytes in base64; the length of each part but the last must be divisible by three."""
-    yield f'<script type="text/plain" id="{name}">'.encode()
-    yield from map(b64encode, parts)
     yield b"</script>\n"
 
 

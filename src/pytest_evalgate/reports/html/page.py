@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from pytest_evalgate.reports import phrases
-from pytest_evalgate.reports.charts import STYLE
 from pytest_evalgate.reports.charts.sections import charts_by_judge, suite_chart_set
+from pytest_evalgate.reports.charts.svg import STYLE
 from pytest_evalgate.reports.html import data, marks
 from pytest_evalgate.reports.html.data import pack
 from pytest_evalgate.reports.view import MAX_DETAILED, truncate
@@ -141,10 +141,11 @@ def _context(view: ReportView, cases: PackedCases) -> dict[str, Any]:
 
 def _data(view: ReportView, cases: PackedCases, *, spilled: bool) -> Iterator[bytes]:
     verdict = escape_json(data.dumps(kept.encode(view.verdict)))
-    yield from data.json_element("verdict", [data.encoded(verdict)])
-    yield from data.gzip_element("index", cases.index_parts())
+    yield from data.script_element("application/json", "verdict", [data.encoded(verdict)])
+    # in base64, a part can follow another one only if the length of that one is divisible by three
+    yield from data.script_element("text/plain", "index", map(b64encode, cases.index_parts()))
     for number, chunk in enumerate(() if spilled else cases.chunk_parts()):
-        yield from data.gzip_element(f"texts-{number}", [chunk])
+        yield from data.script_element("text/plain", f"texts-{number}", [b64encode(chunk)])
 
 
 def _pieces(templates: Environment, name: str, page: dict[str, Any]) -> Iterator[bytes]:
