@@ -43,7 +43,7 @@ class NoRegressionGate(Table):
 
 
 class SliceGate(Table):
-    """Each slice of ``by`` passes on its own.
+    """Every slice of ``by`` passes.
 
     With ``min``, the pass rate of each slice is at least ``min``; slices with fewer than ``min_n`` cases are reported
     only, and ``bound`` is as in a pass-rate gate. Without ``min``, no slice has a proven drop against the baseline, at

@@ -130,7 +130,7 @@ TARGETS: dict[str, type[Table]] = {
 
 
 def target_table(value: Any) -> Any:
-    """Validate a table as the kind of target that its key selects, so that errors concern that kind only."""
+    """Validate a table as the kind of target that its key selects, so that messages name only keys of that kind."""
     if not isinstance(value, dict):
         return value
     named = [key for key in TARGETS if key in value]

@@ -177,8 +177,8 @@ Returned = Graded | Score | float | None
 class Trial:
     """One run of one case: the output, its scores and the result.
 
-    ``value`` is 1.0 or 0.0. None means that the trial is missing, for ``reason``. ``calls`` are the calls of the
-    target and the judges, failed ones included.
+    ``value`` is 1.0 or 0.0. It is None if the trial has no result; ``reason`` explains it. ``calls`` are the calls of
+    the target and the judges, failed ones included.
     """
 
     index: int

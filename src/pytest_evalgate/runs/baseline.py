@@ -159,7 +159,8 @@ def _check(baseline: Baseline) -> None:
             raise ValueError(f"case {case_id}: values must be in [0, 1], got {list(case.values)}")
         for name, scores in case.scores.items():
             if len(scores) != len(case.values) or not all(0 <= score <= 1 for score in scores):
-                raise ValueError(f"case {case_id}: scores of {name} must be one in [0, 1] a trial, got {list(scores)}")
+                problem = f"scores of {name} must be in [0, 1], one for each trial, got {list(scores)}"
+                raise ValueError(f"case {case_id}: {problem}")
 
 
 _BASELINE: Final = RecordFile(

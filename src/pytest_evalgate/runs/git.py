@@ -23,7 +23,7 @@ _SKIPPED: Final = frozenset({_COMPILED, "node_modules", "venv", "build", "dist"}
 
 
 def commit(root: Path) -> str | None:
-    """Return the commit that is checked out at ``root``; without git the one that GitHub Actions names, else None."""
+    """Return the commit that is checked out at ``root``; else that of GitHub Actions, else None."""
     done = _git(root, "rev-parse", "HEAD")
     if done is not None and done.returncode == 0:
         return done.stdout.decode("ascii", "replace").strip()

@@ -100,7 +100,7 @@ def find_interrupted(state: Path, work_sha256: str) -> JournalHead | None:
 
 
 def claim(state: Path, run: str) -> bool:
-    """Return whether this process is the first to begin the work of a run.
+    """Return whether this process is the first to start the calls of a run.
 
     With xdist, the worker that gets True starts all calls ahead of their tests. A worker that replaces it after a
     crash gets False, and sends each call when its test runs.

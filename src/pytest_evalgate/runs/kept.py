@@ -1,7 +1,7 @@
 """Folder of a decided run. Its reports stay the same after baselines and history have changed.
 
 ``<state>/runs/<run id>/`` contains the run file, the verdict and, in ``suites/`` under the number of each suite, its
-baseline, the outputs of that baseline, and its last runs. A copy of ``verdict.json`` is the file that CI reads.
+baseline, the outputs of that baseline, and its last runs. CI reads a copy of the verdict, ``<state>/verdict.json``.
 """
 
 from __future__ import annotations

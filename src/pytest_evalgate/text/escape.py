@@ -59,7 +59,7 @@ _IN_SCRIPT: Final = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "
 
 
 def escape_json(text: str) -> str:
-    """Return equivalent JSON that can be put into a script element."""
+    """Return equivalent JSON that is safe in a script element."""
     for char, escaped in _IN_SCRIPT.items():
         text = text.replace(char, escaped)
     return text

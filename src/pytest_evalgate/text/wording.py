@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 OPTIONS: Final = "options"
-"""Name of the fact with the command line options that change what runs and what it is compared with."""
+"""Name of the fact that lists the command line options of a run which change its cases, outputs or baseline."""
 
 NO_BASELINE: Final = "no baseline yet: pytest-evalgate baseline promote"
 """Start of every message about a missing baseline."""

@@ -209,7 +209,7 @@ _EDGES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 class _Bins:
     """``number`` equal bins, each drawn ``width`` pixels wide.
 
-    A bin includes its lower edge, as a threshold does: a threshold on an edge separates bins as it separates scores.
+    A bin includes its lower edge, as a threshold does, so a threshold on an edge never splits a bin.
     """
 
     number: int

@@ -203,7 +203,7 @@ class Axis:
 
     @classmethod
     def around(cls, shares: Iterable[float], start: float, end: float) -> Self:
-        """Return an axis around shares, in steps of ten percent: zero is left out to show differences near 100 %."""
+        """Return an axis around shares, in steps of ten percent; without zero, differences near 100 % are visible."""
         known = list(shares)
         low = max(0, math.floor(10 * min(known)) * 10)
         high = min(100, math.ceil(10 * max(known)) * 10)

@@ -32,7 +32,7 @@ _CHANGE: Final = {name: number for number, name in enumerate(CHANGES)}
 
 @dataclass(frozen=True, slots=True)
 class NameTable:
-    """Names that occur once in the index and are referred to by number, in order of first use."""
+    """Table of names in the index, which refers to them by number; numbered in order of first use."""
 
     numbers: dict[Any, int] = field(default_factory=dict)
 
