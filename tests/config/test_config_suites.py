@@ -110,7 +110,7 @@ def _matches_schema(text: str) -> bool:
     return bool(jsonschema.Draft202012Validator(json_schema()).is_valid(tomllib.loads(text)))
 
 
-def test_the_schema_knows_the_keys() -> None:
+def test_the_schema_contains_the_keys() -> None:
     assert _matches_schema(f'history = "h"\n{_ACKNOWLEDGED}{_SUITE}suites.faq.aggregate = "pass@2"\n')
     assert _matches_schema(f'{_SUITE}suites.faq.stop = "never"\nsuites.faq.cluster = "metadata.doc"\n')
     assert not _matches_schema(f'{_SUITE}suites.faq.aggregate = "pass@0"\n')

@@ -397,7 +397,7 @@ def test_shards_of_different_tiers_are_not_merged(project: Project, capsys: pyte
     project.run(*_SMOKE, "--eval-shard", "1/2")
     project.run("--eval-shard", "2/2")
     assert _merge(2) == 4
-    assert "not of one run: tier: smoke in " in capsys.readouterr().err
+    assert "shards differ: tier: smoke in " in capsys.readouterr().err
 
 
 def test_a_run_of_a_tier_is_verified_by_that_tier(project: Project, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Screens: what a run with given results looks like."""
+"""Screens: views of runs with given results."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _VALUES = {"P": 1.0, "m": 0.0, "?": None}
 
 @dataclass(frozen=True)
 class Scene:
-    """One suite: ``now`` and ``before`` hold one letter a case, or one word a case where it has several trials."""
+    """One suite: ``now`` and ``before`` have one letter for each case, or one word if it has several trials."""
 
     now: str | Sequence[str]
     before: str | Sequence[str] | None = None
@@ -104,7 +104,7 @@ class Screen:
         stored: Path | None = None,
         context: ReportContext = _UNKNOWN,
     ) -> ReportView:
-        """Judge scenes; with ``stored``, a file for the run, the view holds their cases."""
+        """Judge scenes; with ``stored``, a file for the run, the view has their cases."""
         run = Run(
             "20261121T101500Z-3f9c", "2026-11-21T10:15:00Z", None, tuple(s.suite() for s in scenes), 3.1, problems
         )

@@ -12,7 +12,7 @@ from pytest_evalgate.reports.charts.svg import circle
 
 if TYPE_CHECKING:
     from pytest_evalgate.judges.threshold import Bin
-    from pytest_evalgate.reports.charts import Chart
+    from pytest_evalgate.reports.charts.svg import Chart
 
 _CURVE = (Point(None, 0.0, 0.0), Point(0.8, 0.25, 0.75), Point(0.2, 1.0, 1.0))
 _TPR, _TNR = rate_of([True] * 30 + [False] * 10), rate_of([True] * 15 + [False] * 5)
@@ -30,7 +30,7 @@ def _of(chart: Chart, kind: str) -> list[ET.Element]:
     return [element for element in _root(chart).iter() if element.get("class") == kind]
 
 
-def test_bins_stand_where_they_are_with_their_counts() -> None:
+def test_bins_are_drawn_at_their_scores_with_their_counts() -> None:
     chart = reliability("faq", _bins(), probabilities=True)
     [marks] = _of(chart, "now")
     assert marks.attrib["d"] == circle(60 + 320 * 0.05, 44 + 320) + circle(60 + 320 * 0.95, 44 + 320 * 0.1)
@@ -39,7 +39,7 @@ def test_bins_stand_where_they_are_with_their_counts() -> None:
     assert {"10", "30"} <= {text.text for text in _root(chart).iter("text")}
 
 
-def test_the_table_of_bins_holds_their_numbers() -> None:
+def test_the_table_of_bins_has_their_numbers() -> None:
     chart = reliability("faq", _bins(), probabilities=True)
     assert chart.rows == (
         ("0 to 0.1", "10", "0.050", "0.0%", "0.0-27.8"),
@@ -47,12 +47,12 @@ def test_the_table_of_bins_holds_their_numbers() -> None:
     )
 
 
-def test_only_probabilities_have_a_line_to_lie_on() -> None:
+def test_only_probabilities_have_a_diagonal() -> None:
     assert _of(reliability("faq", _bins(), probabilities=True), "even")
     assert not _of(reliability("faq", _bins(), probabilities=False), "even")
 
 
-def test_the_judge_stands_on_its_curve_with_both_intervals() -> None:
+def test_the_operating_point_is_on_the_curve_with_both_intervals() -> None:
     chart = roc("faq", _CURVE, _TPR, _TNR, 0.75)
     [mark] = _of(chart, "now")
     assert mark.attrib["d"] == circle(60 + 320 * 0.25, 44 + 320 * 0.25)
@@ -63,7 +63,7 @@ def test_the_judge_stands_on_its_curve_with_both_intervals() -> None:
     assert curve.attrib["points"] == "60,364 140,124 380,44"
 
 
-def test_the_table_of_a_curve_holds_its_points() -> None:
+def test_the_table_of_a_curve_has_its_points() -> None:
     assert roc("faq", _CURVE, _TPR, _TNR, 0.75).rows == (
         ("-", "0.0%", "0.0%"),
         ("0.8", "25.0%", "75.0%"),

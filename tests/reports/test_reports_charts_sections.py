@@ -1,4 +1,4 @@
-"""Which charts there are of a suite and of a judge."""
+"""The charts of a suite and of a judge."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ from pytest_evalgate.records.results import (
     SliceResult,
     SuiteVerdict,
 )
-from pytest_evalgate.reports.charts.sections import judge_charts, suite_charts
+from pytest_evalgate.reports.charts.sections import judge_charts, suite_chart_set
+from pytest_evalgate.reports.view import SuiteView
 from pytest_evalgate.text.jsonl import canonical, loads
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from pytest_evalgate.reports.charts import Chart
+    from pytest_evalgate.reports.charts.svg import Chart
 
 _DELTA = Delta("b", 0.92, 240, 19, 4, -0.0625, 0.001, -0.1, -0.02, "mcnemar-midp", "no_regression_beyond_margin", 0.05)
 _DROP = replace(_DELTA, baseline_rate=0.9, finding="regressed")
@@ -58,7 +59,20 @@ _VERDICT = SuiteVerdict(
         GateResult("mean-score", "pass", 0.9, None, 0.7, "", "faq"),
     ),
 )
+_NONE: Mapping[str, Sequence[float]] = {}
 _ROW = HistoryRow("r0", "2026-11-01T10:00:00Z", "8c1f2d0", "support", 240, 1, 0.9, None, "g", "s", "b", "pass")
+
+
+def _charts(
+    verdict: SuiteVerdict,
+    now: Mapping[str, Sequence[float]] = _NONE,
+    before: Mapping[str, Sequence[float]] = _NONE,
+    history: tuple[HistoryRow, ...] = (),
+    threshold: float | None = None,
+) -> tuple[Chart, ...]:
+    suite = SuiteView("support", verdict, history=history, scores_before=before)
+    charts = suite_chart_set(suite, {"support": now}, {"faq": replace(_record(), threshold=threshold)})
+    return (*charts.rates, *charts.scores, *charts.history)
 
 
 def _titles(charts: tuple[Chart, ...]) -> list[str]:
@@ -66,12 +80,12 @@ def _titles(charts: tuple[Chart, ...]) -> list[str]:
 
 
 def _rates(verdict: SuiteVerdict) -> Mapping[str, tuple[str, ...]]:
-    [chart] = suite_charts("support", verdict, {}, {}, (), {})
+    [chart] = _charts(verdict)
     return {row[0]: row for row in chart.rows}
 
 
 def test_a_suite_has_its_rates_the_scores_of_each_scorer_and_its_history() -> None:
-    charts = suite_charts("support", _VERDICT, {"faq": [0.2, 0.9], "exact": [1.0]}, {"faq": [0.3]}, [_ROW], {})
+    charts = _charts(_VERDICT, {"faq": [0.2, 0.9], "exact": [1.0]}, {"faq": [0.3]}, (_ROW,))
     assert _titles(charts) == [
         "support: pass rates",
         "support: scores of faq",
@@ -80,49 +94,48 @@ def test_a_suite_has_its_rates_the_scores_of_each_scorer_and_its_history() -> No
     ]
 
 
-def test_what_there_is_nothing_of_is_not_drawn() -> None:
+def test_an_empty_suite_has_no_charts() -> None:
     empty = replace(_VERDICT, pass_rate=None, interval=None)
-    assert suite_charts("support", empty, {"faq": []}, {}, [replace(_ROW, suite="other")], {}) == ()
+    assert _charts(empty, {"faq": []}) == ()
 
 
-def test_slices_that_dropped_stand_first_below_the_whole() -> None:
+def test_slices_that_dropped_are_first_below_the_whole() -> None:
     assert list(_rates(_VERDICT)) == ["all cases", "lang=de", "lang=en", "len=long"]
 
 
-def test_each_rate_is_held_against_its_own_baseline_and_gate() -> None:
+def test_each_rate_is_compared_with_its_own_baseline_and_gate() -> None:
     rates = _rates(_VERDICT)
     assert rates["all cases"][4:] == ("92.0%", "85.0%", ""), "the higher of two gates"
     assert rates["lang=de"][4:] == ("90.0%", "83.0%", "dropped")
     assert rates["len=long"][4:] == ("-", "-", ""), "no gate slices by len"
 
 
-def test_a_slice_gate_on_changes_asks_for_no_rate() -> None:
+def test_a_slice_gate_on_changes_requires_no_rate() -> None:
     gates = (GateResult("slice", "fail", -0.1, None, None, "", "lang"),)
     assert _rates(replace(_VERDICT, gates=gates))["lang=de"][5] == "-"
 
 
-def test_a_suite_that_dropped_says_so() -> None:
+def test_a_suite_that_dropped_is_marked() -> None:
     assert _rates(replace(_VERDICT, delta=_DROP))["all cases"][6] == "dropped"
 
 
-def test_a_suite_without_a_baseline_is_held_against_none() -> None:
+def test_a_suite_without_a_baseline_has_no_baseline_rate() -> None:
     assert _rates(replace(_VERDICT, delta=None, slices=()))["all cases"][4] == "-"
 
 
-def test_scores_know_their_baseline_and_threshold() -> None:
-    [_, chart] = suite_charts("support", _VERDICT, {"faq": [0.2, 0.9]}, {"faq": [0.3]}, (), {"faq": 0.75})
+def test_the_chart_of_scores_shows_baseline_and_threshold() -> None:
+    [_, chart] = _charts(_VERDICT, {"faq": [0.2, 0.9]}, {"faq": [0.3]}, threshold=0.75)
     assert "baseline" in chart.headings
     assert "passes from 0.75" in chart.svg
 
 
-def test_the_history_is_that_of_the_suite_with_its_gate() -> None:
-    rows = [_ROW, replace(_ROW, suite="other", run_id="r1"), replace(_ROW, run_id="r2")]
-    [_, chart] = suite_charts("support", _VERDICT, {}, {}, rows, {})
+def test_the_chart_of_the_history_shows_the_gate() -> None:
+    [_, chart] = _charts(_VERDICT, history=(_ROW, replace(_ROW, run_id="r2")))
     assert [row[0] for row in chart.rows] == ["r0", "r2"]
     assert "gate 85.0%" in chart.svg
 
 
-def test_the_scores_of_a_baseline_are_its_values_where_they_do_not_differ() -> None:
+def test_the_scores_of_a_baseline_are_its_values_if_they_do_not_differ() -> None:
     cases = {"a": BaselineCase("f", (1.0,), {"faq": (0.75,)}), "b": BaselineCase("f", (0.0,))}
     source = Provenance("r", "c", "p", None, "first", "g", "s")
     found = baseline_scores(Baseline("s", "b.json", source, 1, cases, ("faq", "exact")))
@@ -158,21 +171,21 @@ def test_the_curve_of_a_judge_that_passes_or_fails_follows_from_its_rates() -> N
     assert "AUC" not in chart.svg
 
 
-def test_the_curve_of_a_graded_judge_is_drawn_where_the_record_holds_it() -> None:
+def test_the_curve_of_a_graded_judge_is_drawn_if_it_is_stored() -> None:
     assert judge_charts(_record(**_RATES, **_GRADED)) == ()
     [chart] = judge_charts(_record(**_RATES, **_GRADED, roc=_POINTS))
     assert "AUC 0.750" in chart.svg
     assert chart.rows[1] == ("0.8", "25.0%", "75.0%")
 
 
-def test_the_reliability_of_a_graded_judge_is_drawn_where_the_record_holds_its_bins() -> None:
+def test_the_reliability_of_a_graded_judge_is_drawn_if_its_bins_are_stored() -> None:
     [chart] = judge_charts(_record(bins=_BINS))
     assert chart.title == "faq: reliability of its scores"
     assert [row[1] for row in chart.rows] == ["10", "30"]
 
 
 @pytest.mark.parametrize(("measures", "dashed"), [({"probability": {"brier": {}}}, True), ({}, False)])
-def test_only_probabilities_have_a_line_to_lie_on(measures: dict[str, Any], dashed: bool) -> None:  # noqa: FBT001
+def test_only_probabilities_have_a_diagonal(measures: dict[str, Any], dashed: bool) -> None:  # noqa: FBT001
     [chart] = judge_charts(_record(bins=_BINS, **measures))
     assert ('class="even"' in chart.svg) is dashed
 
@@ -189,7 +202,7 @@ _JSON = st.recursive(
 
 
 @given(st.sampled_from(["bins", "roc", "tpr", "tnr", "threshold", "probability"]), _JSON)
-def test_what_a_record_should_not_hold_is_left_out(name: str, value: Any) -> None:
+def test_malformed_measures_are_left_out(name: str, value: Any) -> None:
     whole = {**_RATES, **_GRADED, "bins": _BINS, "roc": _POINTS, "probability": {}}
     titles = _titles(judge_charts(_record(**{**whole, name: value})))
     assert set(titles) <= {"faq: ROC", "faq: reliability of its scores"}
@@ -202,5 +215,5 @@ def test_what_a_record_should_not_hold_is_left_out(name: str, value: Any) -> Non
         )
     )
 )
-def test_numbers_that_no_record_should_hold_break_nothing(bins: list[dict[str, Any]]) -> None:
+def test_impossible_numbers_do_not_raise(bins: list[dict[str, Any]]) -> None:
     judge_charts(_record(bins=[{**one, "interval": [0.0, 1.0]} for one in bins]))

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_evalgate.records.results import HistoryRow
-from pytest_evalgate.reports.charts import RateRow, history_line, score_histogram, slice_rates
+from pytest_evalgate.reports.charts.suite import RateRow, history_line, score_histogram, slice_rates
 
 if TYPE_CHECKING:
     from pytest_evalgate.records.results import VerdictName
-    from pytest_evalgate.reports.charts import Chart
+    from pytest_evalgate.reports.charts.svg import Chart
 
 
 _ROW = HistoryRow("r0", "2026-11-01T10:00:00Z", "8c1f2d0ffff", "faq", 240, 1, 0.9, None, "g", "s", "b", "pass")
@@ -64,7 +64,7 @@ def test_the_line_goes_through_every_run_from_left_to_right() -> None:
     assert across == sorted(across)
 
 
-def test_a_better_run_stands_higher() -> None:
+def test_a_better_run_is_drawn_higher() -> None:
     chart = history_line("faq", [_ROW, replace(_ROW, pass_rate=0.95)], None)
     [curve] = _of(chart, "curve", "polyline")
     first, second = (float(spot.split(",")[1]) for spot in curve.attrib["points"].split())
@@ -122,7 +122,7 @@ def test_the_first_and_the_last_run_have_date_and_commit() -> None:
     assert "2026-00004" not in words
 
 
-def test_labels_never_lie_on_each_other() -> None:
+def test_labels_never_overlap() -> None:
     rows = [replace(row, golden_sha256=str(at)) for at, row in enumerate(_rows(60))]
     root = _root(history_line("faq", rows, None))
     spots = [float(text.attrib["x"]) for text in root.iter("text") if (text.text or "").startswith("2026-")]
@@ -147,12 +147,12 @@ def test_the_threshold_is_a_line_with_its_number() -> None:
     assert not _of(history_line("faq", _rows(3), None), "gate", "line")
 
 
-def test_the_table_holds_every_number() -> None:
+def test_the_table_has_every_number() -> None:
     row = ("r0", "2026-11-01T10:00:00Z", "8c1f2d0ffff", "240", "90.0%", "pass", "")
     assert history_line("faq", [_ROW], None).rows == (row,)
 
 
-def test_the_description_says_how_it_went() -> None:
+def test_the_description_summarises_the_history() -> None:
     rows = [_ROW, replace(_ROW, pass_rate=0.8, verdict="fail", created="2026-11-03T00:00:00Z")]
     said = "2 runs from 2026-11-01 to 2026-11-03: the last 80.0%, the lowest 80.0%, the highest 90.0%; 1 failed."
     assert said in history_line("faq", rows, None).svg
@@ -223,7 +223,7 @@ def test_the_threshold_parts_the_bins_as_it_parts_the_scores() -> None:
 
 
 @pytest.mark.parametrize("edge", [number / 20 for number in range(20)])
-def test_a_score_on_an_edge_lies_above_it(edge: float) -> None:
+def test_a_score_on_an_edge_is_in_the_upper_bin(edge: float) -> None:
     [row] = [row for row in score_histogram("faq", [edge, 0.999], [], None).rows if row[0].startswith(f"{edge:.2f}")]
     assert row[1] != "0"
 
@@ -264,20 +264,20 @@ def test_each_rate_has_a_dot_an_interval_and_its_number_of_cases() -> None:
     assert {"86.2% of 240", "88.2% of 178"} <= set(_words(chart))
 
 
-def test_a_drop_is_told_by_word_and_shape() -> None:
+def test_a_drop_is_shown_by_word_and_shape() -> None:
     chart = slice_rates("faq", [_ALL, _DE, _EN])
     assert (_drawn(chart, "now"), _drawn(chart, "bad")) == (2, 1)
     assert _words(chart).count("dropped") == 2, "in the legend, and beside the row"
     assert "Dropped: lang=de." in chart.svg
 
 
-def test_where_nothing_dropped_nothing_says_so() -> None:
+def test_without_a_drop_no_mark_is_drawn() -> None:
     chart = slice_rates("faq", [_ALL, _EN])
     assert not _of(chart, "bad")
     assert "ropped" not in chart.svg
 
 
-def test_the_baseline_and_the_gate_are_drawn_where_there_are_some() -> None:
+def test_the_baseline_and_the_gate_are_drawn_if_they_exist() -> None:
     ungated = RateRow("lang=fr", 20, 0.9, (0.7, 1.0), 0.95)
     some = slice_rates("faq", [_ALL, _DE, _EN, ungated])
     assert (_drawn(some, "before"), _drawn(some, "gate")) == (3, 2)
@@ -291,7 +291,7 @@ def test_the_legend_names_the_threshold_that_all_gates_share() -> None:
     assert "gate" in _words(slice_rates("faq", [_ALL, other]))
 
 
-def test_a_dot_lies_where_its_rate_is() -> None:
+def test_a_dot_is_drawn_at_its_rate() -> None:
     chart = slice_rates("faq", [RateRow("all", 10, 0.5, (0.4, 0.6))])
     [_, mark] = _of(chart, "now")
     [ranges] = _of(chart, "range")
@@ -299,11 +299,11 @@ def test_a_dot_lies_where_its_rate_is() -> None:
     assert float(mark.attrib["d"].removeprefix("M").split()[0]) + 4 == pytest.approx((start + end) / 2, abs=0.1)
 
 
-def test_what_lies_below_its_gate_is_named() -> None:
+def test_slices_below_their_gate_are_named() -> None:
     assert "Below the gate: lang=de." in slice_rates("faq", [_ALL, _DE, _EN]).svg
 
 
-def test_the_table_of_rates_holds_every_number() -> None:
+def test_the_table_of_rates_has_every_number() -> None:
     assert slice_rates("faq", [_ALL, _DE, _EN]).rows == (
         ("all cases", "240", "86.2%", "81.3-90.0", "92.5%", "85.0%", ""),
         ("lang=de", "62", "80.6%", "69.1-88.6", "90.3%", "85.0%", "dropped"),
@@ -326,7 +326,7 @@ def test_a_long_list_of_drops_is_counted() -> None:
     assert "Dropped: t=0, t=1, t=2, t=3, t=4 and 4 more." in slice_rates("faq", rows).svg
 
 
-def test_a_long_name_is_cut_where_it_is_drawn_and_whole_in_the_table() -> None:
+def test_a_long_name_is_truncated_in_the_picture_and_whole_in_the_table() -> None:
     row = RateRow("metadata.document.type=a very long value indeed", 20, 0.5, (0.3, 0.7))
     chart = slice_rates("faq", [_ALL, row])
     assert "metadata.document.type=a ..." in _words(chart)

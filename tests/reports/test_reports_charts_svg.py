@@ -1,4 +1,4 @@
-"""Charts in general: what every chart has, and the axis."""
+"""Charts in general: the parts that every chart has, and the axis."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from pytest_evalgate.judges.rates import rate_of
 from pytest_evalgate.judges.threshold import Point, bins_of
 from pytest_evalgate.records.results import HistoryRow
-from pytest_evalgate.reports.charts import STYLE, RateRow, history_line, score_histogram, slice_rates, standalone
 from pytest_evalgate.reports.charts.judge import reliability, roc
-from pytest_evalgate.reports.charts.svg import Axis
+from pytest_evalgate.reports.charts.suite import RateRow, history_line, score_histogram, slice_rates
+from pytest_evalgate.reports.charts.svg import STYLE, Axis, standalone
 
 if TYPE_CHECKING:
-    from pytest_evalgate.reports.charts import Chart
+    from pytest_evalgate.reports.charts.svg import Chart
 
 
 _ELEMENTS = {"svg", "title", "desc", "g", "text", "line", "polyline", "path", "rect"}
@@ -72,7 +72,7 @@ def test_a_chart_has_a_table_of_its_data(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", _NAMES)
-def test_a_chart_can_stand_beside_others_in_a_page_with_a_strict_policy(name: str) -> None:
+def test_several_charts_fit_on_a_page_with_a_strict_policy(name: str) -> None:
     root = _root(_charts()[name])
     assert {element.tag for element in root.iter()} <= _ELEMENTS
     assert {attribute for element in root.iter() for attribute in element.attrib} <= _ATTRIBUTES
@@ -112,20 +112,20 @@ def test_each_class_of_a_chart_has_a_look(name: str) -> None:
     assert all(f".{element.attrib['class']} " in STYLE for element in root.iter() if "class" in element.attrib)
 
 
-def test_the_looks_say_nothing_of_what_is_outside_of_a_chart_and_load_nothing() -> None:
+def test_the_style_sheet_applies_to_charts_only_and_loads_nothing() -> None:
     flat = re.sub(r"@media [^{]*\{(.*)\}", r"\1", STYLE)
     selectors = [one for head in re.findall(r"([^{}]+)\{", flat) for one in head.split(",")]
     assert all(selector.split()[0] == ".chart" for selector in selectors)
     assert not [word for word in ("url(", "@import", "http", "<") if word in STYLE]
 
 
-def test_the_looks_know_light_dark_and_paper() -> None:
+def test_the_style_sheet_covers_light_dark_and_print() -> None:
     assert "@media screen and (prefers-color-scheme: dark)" in STYLE
     assert "currentColor" in STYLE
 
 
 @pytest.mark.parametrize("name", _NAMES)
-def test_a_file_of_its_own_brings_its_looks(name: str) -> None:
+def test_a_standalone_chart_contains_its_style_sheet(name: str) -> None:
     text = standalone(_charts(_HOSTILE)[name])
     root = ET.fromstring(text)  # noqa: S314 - our own
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
@@ -167,7 +167,7 @@ def test_a_scale_spans_whole_tenths_and_at_least_two(shares: list[float], ends: 
 
 
 @given(_SHARES)
-def test_whatever_is_drawn_lies_within_and_in_order(shares: list[float]) -> None:
+def test_positions_are_within_the_axis_and_in_order(shares: list[float]) -> None:
     scale = Axis.around(shares, 300, 100)
     spots = [scale.at(share) for share in sorted(shares)]
     assert spots == sorted(spots, reverse=True)
@@ -181,10 +181,10 @@ def test_every_scale_has_a_few_ticks_at_round_percents(shares: list[float]) -> N
     assert all(int(words.removesuffix("%")) % 5 == 0 for words, _ in ticks)
 
 
-def test_ticks_lie_where_their_shares_do() -> None:
+def test_ticks_are_at_the_positions_of_their_shares() -> None:
     assert Axis(80, 100, 0, 200).ticks == (("80%", 0), ("85%", 50), ("90%", 100), ("95%", 150), ("100%", 200))
 
 
-def test_a_share_beyond_an_end_lies_at_that_end() -> None:
+def test_a_share_beyond_an_end_is_drawn_at_that_end() -> None:
     scale = Axis(50, 100, 0, 100)
     assert (scale.at(0.2), scale.at(1.5)) == (0, 100)

@@ -27,7 +27,7 @@ def test_the_pieces_are_both_texts(old: str, new: str) -> None:
 
 
 @given(old=_WORDS, new=_WORDS)
-def test_what_is_the_same_stands_between_changes_and_what_goes_before_what_comes(old: str, new: str) -> None:
+def test_equal_words_separate_changes_and_removals_precede_additions(old: str, new: str) -> None:
     kinds = [piece.kind for piece in word_diff(old, new)]
     assert not {("same", "same"), ("removed", "removed"), ("added", "added"), ("added", "removed")} & set(
         pairwise(kinds)
@@ -64,7 +64,7 @@ def test_as_many_words_stay_as_can() -> None:
     assert " ".join(same).split() == ["a", "b", "c", "d"]
 
 
-def test_long_texts_are_only_cut_where_they_begin_and_end_alike() -> None:
+def test_long_texts_are_compared_only_at_equal_beginnings_and_ends() -> None:
     words = int(LARGEST**0.5)
     old = " ".join(["start", *(f"a{k}" for k in range(words)), "end"])
     new = " ".join(["start", *(f"b{k}" for k in range(words)), "end"])
@@ -90,7 +90,7 @@ def test_a_change_is_marked(old: str, new: str, marked: str) -> None:
     assert marked_diff(old, new) == marked
 
 
-def test_of_what_stays_only_what_stands_beside_a_change_is_shown() -> None:
+def test_only_equal_words_next_to_a_change_are_shown() -> None:
     stays = "a sentence that goes on and on without any change at all, word for word"
     assert marked_diff(f"{stays} x {stays} y {stays}", f"{stays} X {stays} Y {stays}") == (
         "... ge at all, word for word [-x-] {+X+} a sentence that goes on ... ge at all, word for word [-y-] {+Y+} "

@@ -90,7 +90,7 @@ def test_wide_characters_fit_too(width: int) -> None:
     assert max(map(width_of, render_estimate(estimate, None, width))) <= width
 
 
-def test_what_an_estimate_is_based_on_is_not_cut() -> None:
+def test_the_basis_of_an_estimate_is_not_truncated() -> None:
     assert any("median of 772 cached usages" in line for line in render_estimate(_WHOLE, None, 80))
 
 

@@ -1,4 +1,4 @@
-"""What changed in the gate, as text compared with files under golden/; UPDATE_GOLDEN=1 rewrites them."""
+"""Changes in the gate, as text compared with files under golden/; UPDATE_GOLDEN=1 rewrites them."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_screens(name: str, width: int) -> None:
     assert max(len(line.text) for line in lines) <= width
 
 
-def test_where_nothing_changed_nothing_is_said() -> None:
+def test_without_changes_nothing_is_printed() -> None:
     assert list(gate_change_lines((), 100)) == []
 
 
@@ -84,7 +84,7 @@ def test_the_first_line_counts_them(changes: list[GateChange], told: str) -> Non
     assert first.text == f"WHAT CHANGED IN THE GATE: {told}"
 
 
-def test_every_weakening_is_listed_before_anything_else_however_many_there_are() -> None:
+def test_all_weakenings_are_listed_first() -> None:
     weaker = [GateChange("gate removed", f"suites.s{number}.gates[0]", "x", "none", "weaker") for number in range(30)]
     lines = list(gate_change_lines([_STRICTER, *weaker, _skipped(1)], 100))
     assert [line.text.split()[0] for line in lines[1:]] == ["WEAKER"] * 30 + ["NEUTRAL", "STRICTER"]
@@ -112,7 +112,7 @@ def test_kinds_that_go_both_ways_are_listed_once_for_each_way() -> None:
 @pytest.mark.parametrize(
     ("change", "colour"), [(_MIN, "red"), (_ANSWERED, "yellow"), (_STRICTER, None), (_BASELINE, None)]
 )
-def test_a_weakening_is_red_until_somebody_answers_for_it(change: GateChange, colour: str | None) -> None:
+def test_a_weakening_is_red_until_it_is_acknowledged(change: GateChange, colour: str | None) -> None:
     _, *listed = gate_change_lines([change], 80)
     assert {line.colour for line in listed} == {colour}
 

@@ -42,7 +42,7 @@ def test_cases_that_failed_a_gate_are_errors_on_their_lines(screen: Screen, tmp_
     assert [line.split(",")[1] for line in others] == [f"line={number}" for number in range(2, 9)]
 
 
-def test_there_are_ten_and_the_last_says_how_many_more(screen: Screen, tmp_path: Path) -> None:
+def test_there_are_ten_and_the_last_counts_the_others(screen: Screen, tmp_path: Path) -> None:
     lines = annotate(_failed(screen, tmp_path, 22))
     assert len(lines) == 10
     assert lines[-1] == "::error::and 14 more: see the summary of the job"
@@ -50,13 +50,13 @@ def test_there_are_ten_and_the_last_says_how_many_more(screen: Screen, tmp_path:
     assert len(annotate(_failed(screen, tmp_path, 9))) == 10
 
 
-def test_where_not_all_cases_are_known_the_rest_is_a_bound(screen: Screen, tmp_path: Path) -> None:
+def test_if_not_all_cases_are_listed_the_count_is_a_bound(screen: Screen, tmp_path: Path) -> None:
     scene = screen.scene("m" * 230 + "P" * 10, None, (_RATE,))
     lines = annotate(screen.view(scene, stored=tmp_path / "run.jsonl"))
     assert lines[-1] == "::error::and at least 192 more: see the summary of the job"
 
 
-def test_missed_cases_are_annotated_where_the_rate_failed(screen: Screen, tmp_path: Path) -> None:
+def test_missed_cases_are_annotated_if_the_pass_rate_failed(screen: Screen, tmp_path: Path) -> None:
     scene = screen.scene("mmm" + "P" * 3, None, (_RATE,))
     lines = annotate(screen.view(scene, stored=tmp_path / "run.jsonl"))
     assert [line.split("::")[-1] for line in lines[1:]] == ["missed: exact: got 30 days, wanted 14 days"] * 3
@@ -81,13 +81,13 @@ def test_errors_come_before_warnings(screen: Screen, tmp_path: Path) -> None:
     assert [line.split(" ")[0] for line in lines] == ["::error"] * 4 + ["::warning"] * 5 + ["::warning::and"]
 
 
-def test_what_cannot_be_decided_warns(screen: Screen) -> None:
+def test_an_inconclusive_gate_warns(screen: Screen) -> None:
     view = screen.view(screen.scene("P" * 35 + "m" * 5, None, ({**_RATE, "min": 0.8},)), warn=False)
     [line] = annotate(view)
     assert line.startswith("::warning title=support-faq%3A CI >= 80%25::40 cases cannot decide this gate.")
 
 
-def test_a_pass_says_nothing(screen: Screen) -> None:
+def test_a_pass_has_no_annotation(screen: Screen) -> None:
     assert annotate(screen.view(screen.scene("P" * 40, "P" * 40, (_DROP,)))) == ()
 
 
@@ -98,7 +98,7 @@ def test_files_are_named_from_the_root_of_the_repository(screen: Screen, tmp_pat
 
 
 @pytest.mark.parametrize("text", ALL, ids=ascii)
-def test_no_text_is_a_command_of_its_own(text: str) -> None:
+def test_no_text_can_add_a_command(text: str) -> None:
     for line in annotate(view_of(text)):
         assert re.fullmatch(r"::(error|warning)( (file=[^:,]*,line=3,)?title=[^:,]*)?::[^\r\n]*", line)
         assert "##[" not in line
@@ -141,13 +141,13 @@ def test_outputs_of_several_suites_are_objects(screen: Screen) -> None:
     assert json.loads(read["delta"]) == {"support-faq": 0.0, "part": None}
 
 
-def test_what_is_unknown_is_empty(screen: Screen) -> None:
+def test_unknown_values_are_empty(screen: Screen) -> None:
     read = _read(outputs(screen.view(screen.scene("P-", None, (_RATE,))), "END"))
     assert (read["pass_rate"], read["delta"], read["report_path"]) == ("", "", "")
 
 
 @pytest.mark.parametrize("text", ALL, ids=ascii)
-def test_no_text_is_an_output_of_its_own(text: str) -> None:
+def test_no_text_can_add_an_output(text: str) -> None:
     read = _read(outputs(view_of(text), "r4nd0m"))
     assert list(read) == ["verdict", "exit_code", "pass_rate", "delta", "cost_usd", "report_path"]
     assert (read["verdict"], read["exit_code"], read["report_path"]) == ("fail", "1", text)
@@ -158,7 +158,7 @@ def _environ(folder: Path) -> dict[str, str]:
     return {"GITHUB_ACTIONS": "true", **files}
 
 
-def test_a_runner_is_told_in_its_log_and_its_files(screen: Screen, tmp_path: Path) -> None:
+def test_the_run_is_reported_in_the_log_and_the_files_of_the_runner(screen: Screen, tmp_path: Path) -> None:
     view, lines = _failed(screen, tmp_path), list[str]()
     (tmp_path / "summary").write_text("of an earlier command\n")
     (tmp_path / "output").write_text("earlier=1\n")
@@ -178,14 +178,14 @@ def test_a_delimiter_is_never_used_again(screen: Screen, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("said", [None, "", "false", "1"])
-def test_elsewhere_nothing_is_told(screen: Screen, tmp_path: Path, said: str | None) -> None:
+def test_outside_of_github_nothing_is_printed(screen: Screen, tmp_path: Path, said: str | None) -> None:
     environ = {name: value for name, value in _environ(tmp_path).items() if name != "GITHUB_ACTIONS"}
     lines: list[str] = []
     write_github(_failed(screen, tmp_path), environ | ({} if said is None else {"GITHUB_ACTIONS": said}), lines.append)
     assert (lines, (tmp_path / "summary").exists(), (tmp_path / "output").exists()) == ([], False, False)
 
 
-def test_a_runner_without_files_is_told_in_its_log(screen: Screen, tmp_path: Path) -> None:
+def test_without_files_the_run_is_reported_in_the_log(screen: Screen, tmp_path: Path) -> None:
     view, lines = _failed(screen, tmp_path), list[str]()
     write_github(view, {"GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": ""}, lines.append)
     assert tuple(lines) == annotate(view)
@@ -210,7 +210,7 @@ def test_a_summary_that_would_hide_all_others_is_not_written(screen: Screen, tmp
     assert "already has 1,048,576 of 1,048,576 bytes" in lines[0]
 
 
-def test_keys_are_taken_out_of_all_that_is_told(tmp_path: Path) -> None:
+def test_keys_are_redacted_in_log_and_files(tmp_path: Path) -> None:
     key = "sk-live-abcdefgh"
     lines: list[str] = []
     write_github(replace(view_of(f"a {key}"), report_file=key), _environ(tmp_path), lines.append, Redactor((key,)))
@@ -237,7 +237,7 @@ def test_of_a_push() -> None:
     )
 
 
-def test_a_pull_request_is_linked_at_its_own_commit(tmp_path: Path) -> None:
+def test_a_pull_request_is_linked_at_its_head_commit(tmp_path: Path) -> None:
     event = tmp_path / "event.json"
     event.write_text(json.dumps({"pull_request": {"head": {"sha": _HEAD}}}))
     found = links_of({**_PUSH, "GITHUB_EVENT_PATH": str(event)}, _ROOT)
@@ -246,7 +246,7 @@ def test_a_pull_request_is_linked_at_its_own_commit(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("event", ["", "[]", "{", '{"pull_request": null}', '{"pull_request": {"head": {"sha": 1}}}'])
-def test_an_event_that_says_nothing(tmp_path: Path, event: str) -> None:
+def test_an_event_without_a_commit_is_ignored(tmp_path: Path, event: str) -> None:
     path = tmp_path / "event.json"
     path.write_text(event)
     found = links_of({**_PUSH, "GITHUB_EVENT_PATH": str(path)}, _ROOT)
@@ -269,6 +269,6 @@ def test_a_root_folder_below_the_checkout() -> None:
         {"GITHUB_SERVER_URL": ""},
     ],
 )
-def test_anything_else_has_no_links(wrong: dict[str, str]) -> None:
+def test_other_environments_have_no_links(wrong: dict[str, str]) -> None:
     assert links_of({**_PUSH, **wrong}, _ROOT) is None
     assert links_of({}, _ROOT) is None

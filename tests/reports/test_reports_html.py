@@ -1,4 +1,4 @@
-"""The HTML report below the browser: what it holds, that nothing in it can act, and that it is the same every time."""
+"""The HTML report without a browser: its content, its safety, and that equal runs give equal bytes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _VOID = {"meta", "input"}
 
 @dataclass
 class Page(HTMLParser):
-    """What a parser makes of a page: its elements with their attributes, its texts, its islands by id."""
+    """A parsed page: its elements with their attributes, its texts, its data scripts by id."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -139,7 +139,7 @@ def regressed(screen: Screen, tmp_path_factory: pytest.TempPathFactory) -> Repor
     return screen.view(scene, tone, stored=tmp_path_factory.mktemp("run") / "run.jsonl", context=context)
 
 
-def test_the_sections_stand_in_the_order_in_which_a_reader_asks(regressed: ReportView) -> None:
+def test_the_sections_are_in_reading_order(regressed: ReportView) -> None:
     change = GateChange("gate changed", "suites.support.gates[0].min", "0.9", "0.5", "weaker")
     view = replace(regressed, verdict=replace(regressed.verdict, changed_in_gate=(change,)))
     assert _page(view).headings == [
@@ -156,14 +156,14 @@ def test_the_sections_stand_in_the_order_in_which_a_reader_asks(regressed: Repor
     ]
 
 
-def test_the_banner_says_what_failed_and_what_to_do(regressed: ReportView) -> None:
+def test_the_banner_has_the_reason_and_the_next_steps(regressed: ReportView) -> None:
     words = _page(regressed).words
     assert "✕ FAIL support-faq -6.2 pp: 19 worse, 4 better" in words
     assert "accept on purpose pytest-evalgate baseline promote --suite support-faq" in words
     assert "300 planned 261 passed 39 missed" in words
 
 
-def test_what_weakens_the_gate_stands_first_and_whole(regressed: ReportView) -> None:
+def test_weakenings_of_the_gate_are_first_and_complete(regressed: ReportView) -> None:
     changes = [GateChange("case edited", f"golden:{line}", "a", "b", "neutral") for line in range(300)]
     changes.append(GateChange("margin", "suites.x", "0.02", "0.2", "weaker", "agreed (owner)"))
     words = _page(replace(regressed, verdict=replace(regressed.verdict, changed_in_gate=tuple(changes)))).words
@@ -198,7 +198,7 @@ def test_texts_of_the_plain_part_are_cut_and_whole_in_the_chunks(regressed: Repo
     assert _chunks(page)[0]["input"] == long
 
 
-def test_a_case_that_was_never_answered_is_shown_without_an_output(regressed: ReportView) -> None:
+def test_a_case_without_an_output_is_shown_without_one(regressed: ReportView) -> None:
     case = replace(next(iter(regressed.suites[0].details.values())), trials=(), outcome="errored")
     suite = replace(regressed.suites[0], details={case.id: case})
     shape = (
@@ -208,7 +208,7 @@ def test_a_case_that_was_never_answered_is_shown_without_an_output(regressed: Re
     assert "<dt>Candidate</dt>" not in shape
 
 
-def test_places_lead_to_the_repository_where_it_is_known(regressed: ReportView) -> None:
+def test_places_link_to_the_repository_if_it_is_known(regressed: ReportView) -> None:
     links = Links("https://github.com/acme/bot", "a" * 40, run="https://github.com/acme/bot/actions/runs/7")
     page = _page(replace(regressed, links=links))
     first = f"https://github.com/acme/bot/blob/{'a' * 40}/golden_sets/support.jsonl#L1"
@@ -217,7 +217,7 @@ def test_places_lead_to_the_repository_where_it_is_known(regressed: ReportView) 
     assert "https://github.com/acme/bot/actions/runs/7" in page.words
 
 
-def test_the_charts_stand_in_their_sections(regressed: ReportView) -> None:
+def test_the_charts_are_in_their_sections(regressed: ReportView) -> None:
     html = _html(regressed)
     slices, scores, history, run = (html.index(f'id="{name}"') for name in ("slices", "scores", "history", "run"))
     assert slices < html.index("<title>support-faq: pass rates</title>") < scores
@@ -243,7 +243,7 @@ def test_a_calibrated_judge_is_drawn(regressed: ReportView) -> None:
     assert "faq: ROC" in _page(replace(regressed, calibrations={"faq": record})).words
 
 
-def test_a_run_without_suites_says_so(regressed: ReportView) -> None:
+def test_a_run_without_suites_has_a_message(regressed: ReportView) -> None:
     verdict = replace(
         regressed.verdict, suites={}, verdict="invalid", exit_code=4, problems=("golden.jsonl:3: no id",)
     )
@@ -253,13 +253,13 @@ def test_a_run_without_suites_says_so(regressed: ReportView) -> None:
     assert page.headings == ["Gates", "Run"]
 
 
-def test_the_verdict_stands_in_the_page_as_its_file_holds_it(regressed: ReportView) -> None:
+def test_the_page_contains_the_verdict_as_in_its_file(regressed: ReportView) -> None:
     verdict = json.loads(_page(regressed).islands["verdict"])
     assert verdict["verdict"] == "fail"
     assert verdict["suites"]["support-faq"]["delta"]["losses"] == 19
 
 
-def test_the_index_says_of_each_case_what_the_table_shows(regressed: ReportView) -> None:
+def test_the_index_has_the_columns_of_the_table(regressed: ReportView) -> None:
     index = _unpacked(_page(regressed), "index")
     rows, names = index["rows"], index["names"]
     assert len(rows) == 300
@@ -286,14 +286,14 @@ def test_a_reason_in_the_index_is_cut(regressed: ReportView) -> None:
     assert _chunks(page)[0]["reason"] == "x" * 500
 
 
-def test_the_texts_stand_in_chunks_in_the_order_of_the_index(regressed: ReportView) -> None:
+def test_the_texts_are_in_chunks_in_the_order_of_the_index(regressed: ReportView) -> None:
     cases = [replace(_case(), id=f"c{number}", input=f"input {number}") for number in range(1201)]
     page = _page(replace(regressed, cases=cases))
     assert sum(name.startswith("texts-") for name in page.islands) == 3
     assert [row["input"] for row in _chunks(page)] == [f"input {number}" for number in range(1201)]
 
 
-def test_all_of_a_trial_stands_in_its_chunk(regressed: ReportView) -> None:
+def test_a_chunk_contains_every_field_of_a_trial(regressed: ReportView) -> None:
     scores = (Score("faq", 0.41, passed=False, reason="says 30 days", counts=False), Score("exact", None, passed=None))
     trial = TrialView(0.0, "30 days", "too many", scores, 0.8341, 0.0012, 345)
     (row,) = _chunks(_page(replace(regressed, cases=[_case(trial)])))
@@ -327,7 +327,7 @@ def _case(*trials: TrialView) -> CaseView:
         ((True, False, True), {"c"}, True),
     ],
 )
-def test_scores_disagree_where_a_judge_is_among_them(
+def test_scores_disagree_only_if_one_is_of_a_judge(
     passed: tuple[bool | None, ...], judges: set[str], *, disagreeing: bool
 ) -> None:
     scores = tuple(Score(name, 0.5, one) for name, one in zip("abc", passed, strict=False))
@@ -378,7 +378,7 @@ def test_a_hostile_text_comes_out_of_the_islands_as_it_went_in(text: str) -> Non
 
 
 @given(st.text())
-def test_an_island_holds_nothing_that_html_knows_and_means_the_same(text: str) -> None:
+def test_json_in_a_script_has_no_html_and_the_same_value(text: str) -> None:
     json_element = escape_json(dumps([text, {text: text}]))
     assert not set(json_element) & set("<>&\u2028\u2029")
     assert json.loads(json_element) == [text, {text: text}]
@@ -394,7 +394,7 @@ def test_a_lone_surrogate_does_not_break_the_page() -> None:
     assert _unpacked(_page(view_of("a\ud800b")), "index")["rows"][0][0] == "a\ud800b"
 
 
-def test_only_its_own_style_and_script_may_take_effect(regressed: ReportView) -> None:
+def test_the_policy_allows_only_its_style_and_script(regressed: ReportView) -> None:
     html = _html(regressed)
     (policy,) = (value for value in Page(html).attributes("content") if "default-src" in value)
     digests = {}
@@ -432,7 +432,7 @@ def test_the_same_run_gives_the_same_bytes(regressed: ReportView) -> None:
     assert _html(regressed) == _html(regressed)
 
 
-def test_no_time_stands_in_what_is_compressed() -> None:
+def test_compressed_data_contains_no_time() -> None:
     assert gzipped("text")[4:8] == bytes(4)
 
 
@@ -441,7 +441,7 @@ def test_the_size_in_the_page_is_that_of_base64(data: bytes) -> None:
     assert base64_size(len(data)) == len(b64encode(data))
 
 
-def test_a_small_report_has_nothing_to_say_of_its_size(regressed: ReportView) -> None:
+def test_a_small_report_has_no_note_on_its_size(regressed: ReportView) -> None:
     assert _notes(regressed) == ()
 
 
@@ -467,7 +467,7 @@ def test_a_larger_one_leaves_the_texts_to_files(regressed: ReportView, monkeypat
     assert "files" in set(page.attributes("id"))
 
 
-def test_without_files_beside_it_the_page_holds_all(regressed: ReportView, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_spilling_the_page_contains_all_texts(regressed: ReportView, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(html_page, "_SPILL", 1000)
     assert len(_chunks(_page(regressed))) == 300
 
@@ -485,7 +485,7 @@ class _Drawn:
         return (replace(_case(TrialView(1.0, text)), id=f"c{one}", input=text) for one in range(self.number))
 
 
-def test_cases_are_drawn_once_and_never_held(regressed: ReportView, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cases_are_read_once_and_not_stored(regressed: ReportView, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(html_data, "_IN_MEMORY", 1 << 16)
     cases = _Drawn(10_000, [])
     _html(replace(regressed, cases=[]))  # what is loaded once does not count

@@ -1,4 +1,4 @@
-"""The JUnit file, against what readers of such files agree upon."""
+"""The JUnit file, against the rules that common readers of such files share."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _read(view: ReportView) -> ET.Element:
 
 
 def _results(root: ET.Element) -> dict[str, str]:
-    """Say of the build and of every gate what became of it."""
+    """Return the result of the build and of every gate, by name."""
     tests = [test for test in root.iter("testcase") if not test.get("file")]
     return {test.attrib["name"]: next((el.tag for el in test if el.tag != "properties"), "passed") for test in tests}
 
@@ -95,7 +95,7 @@ def test_a_gate_fails_and_its_cases_do_not(screen: Screen, tmp_path: Path) -> No
     }
 
 
-def test_a_failed_gate_says_why(screen: Screen) -> None:
+def test_a_failed_gate_has_its_reason(screen: Screen) -> None:
     view = screen.view(screen.scene("m" * 20, None, (_RATE,)))
     [verdict, failed] = _read(view).iter("failure")
     assert verdict.attrib["message"] == "FAIL: support-faq 0.0% < 85% (exit 1)"
@@ -125,13 +125,13 @@ def test_an_advisory_gate_cannot_fail(screen: Screen) -> None:
 
 
 @pytest.mark.parametrize(("warn", "result"), [(True, "skipped"), (False, "failure")])
-def test_an_undecided_gate_fails_where_it_fails_the_build(screen: Screen, warn: bool, result: str) -> None:  # noqa: FBT001 - a table
+def test_an_inconclusive_gate_fails_if_it_fails_the_build(screen: Screen, warn: bool, result: str) -> None:  # noqa: FBT001 - a table
     scene = screen.scene("P" * 35 + "m" * 5, None, ({**_RATE, "min": 0.8},))
     results = _results(_read(screen.view(scene, warn=warn)))
     assert results == {"verdict": "passed" if warn else "failure", "gate: CI >= 80%": result}
 
 
-def test_what_is_not_judged_is_an_error(screen: Screen) -> None:
+def test_a_suite_without_a_decision_is_an_error(screen: Screen) -> None:
     root = _read(screen.view(screen.scene("P" * 20 + "?" * 20, "P" * 40, (_DROP,))))
     assert _results(root) == {"verdict": "error", "gate: no-regression": "error"}
 
@@ -153,7 +153,7 @@ def test_cases_that_only_the_baseline_has_are_left_out(screen: Screen, tmp_path:
     assert not root.findall(".//testcase[@name='refund-041']")
 
 
-def test_facts_stand_with_the_verdict(screen: Screen) -> None:
+def test_facts_are_properties_of_the_verdict(screen: Screen) -> None:
     view = replace(screen.view(screen.scene("PP", "PP", (_DROP,))), facts=(("model", "gpt-x"),))
     properties = _properties(_read(view)[0][0])
     assert properties["evalgate.model"] == "gpt-x"

@@ -199,7 +199,7 @@ def test_no_text_acts_in_any_field(text: str, render: Callable[[ReportView], str
 
 
 @pytest.mark.parametrize("text", ["<!-- evalgate -->", "x\n<!-- evalgate -->", "\n\n<!-- evalgate -->\n## PASS"])
-def test_the_marker_stands_on_the_first_line_only_and_is_never_of_others(text: str) -> None:
+def test_the_marker_is_only_on_the_first_line_and_never_from_foreign_text(text: str) -> None:
     first, *others = render_comment(view_of(text)).splitlines()
     assert first == "<!-- evalgate -->"
     outside = [token.content for token in _tokens("\n".join(others)) if token.type == "html_block"]
@@ -217,7 +217,7 @@ def test_outputs_of_five_megabytes_are_cut(render: Callable[[ReportView], str]) 
 
 
 def _crowded(screen: Screen, stored: Path, suites: int, cases: int, slices: int) -> ReportView:
-    """A run of which nothing is small: long reasons, many cases, many slices, many suites."""
+    """A large run: long reasons, many cases, many slices, many suites."""
     reasons = dict.fromkeys(range(cases), "why? because | " * 40)
     scenes = [
         _scene(screen, "m" * cases, "P" * cases, _DROP, name=f"suite-{number}", reasons=reasons)
@@ -239,7 +239,7 @@ def _crowded(screen: Screen, stored: Path, suites: int, cases: int, slices: int)
         (200, 10, 10, "slices of suites that pass, cases in full, lists of cases"),
     ],
 )
-def test_a_summary_fits_and_its_last_line_says_what_was_cut(
+def test_a_summary_fits_and_its_last_line_names_the_parts_left_out(
     screen: Screen, tmp_path: Path, suites: int, cases: int, slices: int, cut: str | None
 ) -> None:
     text = render_summary(_crowded(screen, tmp_path / "run.jsonl", suites, cases, slices))
@@ -260,7 +260,7 @@ def test_of_a_page_that_no_cut_makes_fit_the_first_lines_stay() -> None:
     assert text.splitlines()[-1].startswith("Left out to fit: all but the first lines. ")
 
 
-def test_a_chart_wants_three_runs_and_holds_no_text_of_others() -> None:
+def test_a_chart_needs_three_runs_and_contains_no_foreign_text() -> None:
     view = view_of('"evil"]')
     [chart] = [token for token in _tokens(render_summary(view)) if token.info == "mermaid"]
     assert "evil" not in chart.content
@@ -279,7 +279,7 @@ def test_a_chart_leaves_room_below_the_lowest_rate(rate: float, lowest: int) -> 
     assert f'y-axis "pass rate, %" {lowest} --> 100' in page
 
 
-def test_what_weakens_the_gate_is_never_cut_and_stands_first() -> None:
+def test_weakenings_of_the_gate_are_first_and_never_left_out() -> None:
     changes = tuple(GateChange("gate changed", f"key {number}", "1", "0", "weaker") for number in range(30))
     others = tuple(GateChange("case added", f"case {number}", "", "", "neutral") for number in range(30))
     view = view_of("word")
@@ -289,7 +289,7 @@ def test_what_weakens_the_gate_is_never_cut_and_stands_first() -> None:
     assert text.index("What changed in the gate") < text.index("| Suite |")
 
 
-def test_cases_without_an_answer_are_not_called_worse(screen: Screen, tmp_path: Path) -> None:
+def test_cases_without_an_output_are_not_listed_as_regressed(screen: Screen, tmp_path: Path) -> None:
     text = render_comment(_incomplete(screen, tmp_path / "run.jsonl"))
     assert "regressed case" not in text
     assert "<b>37 unanswered cases</b>" in text
@@ -317,12 +317,12 @@ def test_a_pass_is_one_line(screen: Screen) -> None:
     )
 
 
-def test_a_pass_without_baselines_says_nothing_of_changes(screen: Screen) -> None:
+def test_a_pass_without_baselines_has_no_changes(screen: Screen) -> None:
     view = screen.view(screen.scene("P" * 40, None, ({"kind": "pass-rate", "min": 0.5},)))
     assert render_comment(view) == f"{MARKER}\nEval gate: pass - 1 suite, 40 cases. US$0.00.\n"
 
 
-def test_calls_of_unknown_price_are_told(screen: Screen) -> None:
+def test_calls_of_unknown_price_are_counted(screen: Screen) -> None:
     view = _clean(screen)
     view = replace(view, verdict=replace(view.verdict, calls=Calls(cost_usd=0.83, unknown_price=36)))
     assert render_comment(view).endswith(" US$0.83 plus 36 calls of unknown price.\n")
@@ -336,7 +336,7 @@ def test_calls_of_unknown_price_are_told(screen: Screen) -> None:
         {"changed_in_gate": (GateChange("case added", "golden.jsonl:3", "", "", "stricter"),)},
     ],
 )
-def test_a_pass_with_anything_amiss_is_a_page(screen: Screen, changed: dict[str, Any]) -> None:
+def test_a_pass_with_a_warning_is_a_whole_page(screen: Screen, changed: dict[str, Any]) -> None:
     view = _clean(screen)
     view = replace(view, verdict=replace(view.verdict, **changed))
     assert render_comment(view).startswith(f"{MARKER}\n## Eval gate: ")
@@ -363,7 +363,7 @@ def test_a_drop_within_the_margin_makes_a_page(screen: Screen) -> None:
         (700, 3, "all but the first lines"),
     ],
 )
-def test_a_comment_fits_and_says_what_was_cut(screen: Screen, suites: int, cases: int, cut: str | None) -> None:
+def test_a_comment_fits_and_names_the_parts_left_out(screen: Screen, suites: int, cases: int, cut: str | None) -> None:
     reasons = dict.fromkeys(range(cases), "\U0001f600 because " * 40)
     scenes = [
         screen.scene("m" * cases, "P" * cases, (_DROP,), f"suite-{number}", reasons=reasons)
@@ -381,7 +381,7 @@ def test_a_pass_of_so_few_cases_that_none_could_fail_makes_a_page(screen: Screen
     assert "3 regressed cases" in render_comment(view)
 
 
-def test_every_gate_that_did_not_pass_is_told_once() -> None:
+def test_every_gate_that_did_not_pass_is_listed_once() -> None:
     text = render_comment(view_of("word"))
     assert text.count("\n- **FAIL** `word`, ") == 1
     assert text.count("\n- **UNSURE** `word`, ") == 1

@@ -26,7 +26,7 @@ def test_a_regression_can_be_looked_at_or_accepted(screen: Screen) -> None:
     )
 
 
-def test_a_branch_has_to_answer_for_a_baseline_of_its_own(screen: Screen) -> None:
+def test_a_changed_baseline_has_to_be_acknowledged(screen: Screen) -> None:
     view = screen.view(screen.scene("m" * 20, "P" * 20, [_DROP]))
     [suite] = view.suites
     assert suite.verdict.delta is not None
@@ -36,7 +36,7 @@ def test_a_branch_has_to_answer_for_a_baseline_of_its_own(screen: Screen) -> Non
     assert 'change = "suites.support-faq.baseline"' in phrases.next_steps(held)[-1].command
 
 
-def test_the_next_step_runs_what_was_run(screen: Screen) -> None:
+def test_the_next_step_repeats_the_options_of_the_run(screen: Screen) -> None:
     context = ReportContext(facts=(("options", "--eval-target recorded:b.jsonl"),))
     view = screen.view(screen.scene("m" * 20, "P" * 20, [_DROP]), context=context)
     assert phrases.next_steps(view)[0].command.endswith(" -k support-faq --eval-target recorded:b.jsonl")
@@ -51,7 +51,7 @@ def test_the_next_step_runs_what_was_run(screen: Screen) -> None:
         ("run", ""),
     ],
 )
-def test_cases_are_compared_with_what_the_gate_compared_them_with(screen: Screen, source: str, side: str) -> None:
+def test_the_command_compares_with_the_baseline_of_the_gate(screen: Screen, source: str, side: str) -> None:
     [suite] = screen.view(screen.scene("m" * 20, "P" * 20, [_DROP])).suites
     assert suite.verdict.delta is not None
     verdict = replace(suite.verdict, delta=replace(suite.verdict.delta, baseline=source))
@@ -66,7 +66,7 @@ def test_names_are_quoted_in_commands(screen: Screen) -> None:
     ]
 
 
-def test_what_cannot_be_decided_can_be_planned_unless_it_is_the_first_run(screen: Screen) -> None:
+def test_an_inconclusive_suite_suggests_power_unless_it_has_no_baseline(screen: Screen) -> None:
     undecided = screen.view(screen.scene("P" * 35 + "m" * 5, None, [_RATE]))
     assert [step.command for step in phrases.next_steps(undecided)] == ["pytest-evalgate power support-faq"]
     assert phrases.next_steps(screen.view(screen.scene("P" * 40))) == ()

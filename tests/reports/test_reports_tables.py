@@ -48,13 +48,13 @@ def test_every_case_is_a_row(screen: Screen, tmp_path: Path) -> None:
     assert rows[0]["input"] == "How long do I have to return item 1?"
 
 
-def test_scores_latencies_and_costs_of_trials_stand_behind_one_another() -> None:
+def test_scores_latencies_and_costs_of_trials_share_a_cell() -> None:
     [row] = _rows(view_of("exact"))
     assert row["scores"] == "exact=0.5 | "
     assert (row["latency_s"], row["cost_usd"], row["now"]) == ("0.25 | ", "0.001 | ", "0.5")
 
 
-def test_the_first_line_names_the_columns_and_lines_end_as_the_rfc_says() -> None:
+def test_the_first_line_names_the_columns_and_lines_end_as_in_rfc_4180() -> None:
     head, *lines = render_csv(view_of('a\nb,"c"'))
     assert head == ",".join(COLUMNS) + "\r\n"
     assert all(line.endswith("\r\n") for line in lines)
@@ -91,13 +91,13 @@ def test_no_cell_is_a_formula(text: str) -> None:
     assert not [value for value in row.values() if re.match("\\s*[=+\\-@\uff1d\uff0b\uff0d\uff20]", value)]
 
 
-def test_long_outputs_are_kept_whole() -> None:
+def test_long_outputs_are_not_truncated() -> None:
     text = "=1 MB" * 200_000
     [line] = list(render_csv(replace(view_of("x"), cases=[case_of(text, Place("f", 1))])))[1:]
     assert line.count(text) >= 10
 
 
-def test_the_document_holds_verdict_facts_and_cases(screen: Screen, tmp_path: Path) -> None:
+def test_the_document_has_verdict_facts_and_cases(screen: Screen, tmp_path: Path) -> None:
     view = screen.view(screen.scene("Pm", "PP", ({"kind": "no-regression"},)), stored=tmp_path / "run.jsonl")
     view = dataclasses.replace(view, facts=(("model", "gpt-x"),))
     found = json.loads("".join(render_json(view)))
@@ -109,7 +109,7 @@ def test_the_document_holds_verdict_facts_and_cases(screen: Screen, tmp_path: Pa
     assert found["cases"][1]["trials"][0]["output"] == "text"
 
 
-def test_a_case_stands_on_a_line_of_its_own(screen: Screen, tmp_path: Path) -> None:
+def test_each_case_is_one_line(screen: Screen, tmp_path: Path) -> None:
     lines = "".join(render_json(screen.view(screen.scene("PmP"), stored=tmp_path / "run.jsonl"))).splitlines()
     assert [json.loads(line.rstrip(","))["id"] for line in lines[1:-1]] == ["refund-001", "refund-002", "refund-003"]
 

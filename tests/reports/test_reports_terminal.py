@@ -146,7 +146,7 @@ def _wide_characters(screen: Screen) -> ReportView:
 
 
 def _slice_that_dropped(screen: Screen) -> ReportView:
-    """Better on the whole, worse where it matters: the average hides it, the screen does not."""
+    """A suite that improved although one slice dropped: the average hides the drop, the screen shows it."""
     slices = {index: (("label", "unsafe" if index < 40 else "safe"),) for index in range(200)}
     return screen.view(
         _scene(screen, "m" * 12 + "P" * 188, "P" * 40 + "m" * 60 + "P" * 100, _NO_REGRESSION, slices=slices)
@@ -239,15 +239,13 @@ def test_screens(screen: Screen, scene: Callable[[Screen], ReportView], width: i
 @pytest.mark.parametrize(
     ("verbosity", "name"), [(-1, "regression"), (1, "regression_verbose"), (2, "regression_very_verbose")]
 )
-def test_the_same_failure_as_shortly_or_as_fully_as_wanted(
-    screen: Screen, tmp_path: Path, width: int, verbosity: int, name: str
-) -> None:
+def test_a_failure_at_each_verbosity(screen: Screen, tmp_path: Path, width: int, verbosity: int, name: str) -> None:
     view = _answered(_fail_regression(screen, tmp_path / "run.jsonl"), "You can return it within 30 days of delivery.")
     _is_golden(view, f"fail_{name}", width, verbosity)
 
 
 def _answered(view: ReportView, text: str) -> ReportView:
-    """Let every case that is shown whole have the answer ``text``."""
+    """Return the view with ``text`` as the output of every case that is shown in full."""
     [suite] = view.suites
     details = {
         name: replace(case, trials=tuple(replace(trial, output=text) for trial in case.trials))
@@ -275,7 +273,7 @@ def test_the_verdict_line(screen: Screen, scene: Callable[[Screen], ReportView],
     assert line.colour == colours.get(view.verdict.verdict, "yellow")
 
 
-def test_a_pass_that_pytest_turns_down_says_so(screen: Screen) -> None:
+def test_a_pass_with_an_exit_code_of_pytest_is_explained(screen: Screen) -> None:
     view = _pass(screen)
     view = replace(view, verdict=replace(view.verdict, exit_code=1))
     assert (
@@ -291,7 +289,7 @@ def test_the_blocking_suite_is_named_even_behind_an_advisory_one(screen: Screen)
     assert verdict_line(view.verdict).text == "evalgate: FAIL  blocked 0.0% < 85%   (exit 1)"
 
 
-def test_cases_are_listed_as_regressed_only_where_the_regression_failed(screen: Screen) -> None:
+def test_regressed_cases_are_listed_only_if_the_no_regression_gate_failed(screen: Screen) -> None:
     text = "\n".join(line.text for line in render(_fail_pass_rate(screen)))
     assert "REGRESSED" not in text
     assert "baseline promote" not in text
@@ -301,7 +299,7 @@ def test_cases_are_listed_as_regressed_only_where_the_regression_failed(screen: 
 
 
 def _everywhere(screen: Screen, text: str, stored: Path) -> list[ReportView]:
-    """Build views that hold ``text`` wherever a text of others can stand."""
+    """Build views with ``text`` in every field that can contain foreign text."""
     fields: dict[str, Any] = {
         "ids": {0: text},
         "reasons": dict.fromkeys(range(20), text),
@@ -326,7 +324,7 @@ def _everywhere(screen: Screen, text: str, stored: Path) -> list[ReportView]:
 
 
 def _answering(view: ReportView, text: str, *judges: JudgeVerdict) -> ReportView:
-    """Let every case have ``text`` as its answer, its question and its reason."""
+    """Return the view with ``text`` as the output, the input and the reason of every case."""
     trial = TrialView(0.0, text, text, (Score(text, 0.0, passed=False, reason=text), Score("x", None, None)))
     [suite] = view.suites
     details = {
@@ -337,7 +335,7 @@ def _answering(view: ReportView, text: str, *judges: JudgeVerdict) -> ReportView
 
 
 @pytest.mark.parametrize("text", [*WORKFLOW, *TERMINAL], ids=ascii)
-def test_hostile_text_is_inert_wherever_it_stands(screen: Screen, tmp_path: Path, text: str) -> None:
+def test_hostile_text_is_escaped_everywhere(screen: Screen, tmp_path: Path, text: str) -> None:
     for view in _everywhere(screen, text, tmp_path / "run.jsonl"):
         for line in (*render(view, 100, 2), *render(view, 60, 2), verdict_line(view.verdict)):
             assert not [char for char in line.text if unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"}]
@@ -351,7 +349,7 @@ def test_hostile_text_is_inert_wherever_it_stands(screen: Screen, tmp_path: Path
     width=st.integers(60, 130),
     verbosity=st.integers(-1, 2),
 )
-def test_no_line_is_wider_than_the_screen_whatever_stands_on_it(
+def test_no_foreign_text_makes_a_line_wider_than_the_screen(
     screen: Screen, tmp_path: Path, text: str, width: int, verbosity: int
 ) -> None:
     for view in _everywhere(screen, text, tmp_path / "run.jsonl"):
@@ -359,7 +357,7 @@ def test_no_line_is_wider_than_the_screen_whatever_stands_on_it(
         assert width_of(verdict_line(view.verdict).text) <= 100
 
 
-def test_a_stream_that_knows_ascii_only_takes_all_of_it(screen: Screen, tmp_path: Path) -> None:
+def test_a_report_can_be_printed_in_ascii(screen: Screen, tmp_path: Path) -> None:
     stream = io.TextIOWrapper(io.BytesIO(), "ascii")
     writer = TerminalWriter(stream)
     for view in (*_everywhere(screen, "größe 日本 \U0001f600", tmp_path / "run.jsonl"), _wide_characters(screen)):
@@ -372,7 +370,7 @@ def test_a_stream_that_knows_ascii_only_takes_all_of_it(screen: Screen, tmp_path
 
 @pytest.mark.parametrize("verbosity", [-1, 0, 1, 2])
 @pytest.mark.parametrize("scene", [scene for scene, _, _ in _SCREENS if scene is not _wide_characters], ids=_name)
-def test_our_own_words_are_ascii(screen: Screen, scene: Callable[[Screen], ReportView], verbosity: int) -> None:
+def test_fixed_texts_are_ascii(screen: Screen, scene: Callable[[Screen], ReportView], verbosity: int) -> None:
     view = scene(screen)
     assert all(line.text.isascii() for line in (*render(view, 100, verbosity), verdict_line(view.verdict)))
 
@@ -390,13 +388,13 @@ def test_our_own_words_are_ascii(screen: Screen, scene: Callable[[Screen], Repor
         ),
     ],
 )
-def test_what_the_calls_cost(screen: Screen, calls: Calls, seconds: float, said: str | None) -> None:
+def test_the_cost_of_the_calls(screen: Screen, calls: Calls, seconds: float, said: str | None) -> None:
     view = screen.view(_scene(screen, "P" * 40, None, _RATE))
     view = replace(view, verdict=replace(view.verdict, calls=calls, duration_s=seconds))
     assert [line.text for line in render(view) if line.text.startswith("US$")] == ([] if said is None else [said])
 
 
-def test_the_files_are_named_where_no_report_is_written_or_more_is_wanted(screen: Screen) -> None:
+def test_the_files_are_named_without_a_report_or_with_verbosity(screen: Screen) -> None:
     scene = _scene(screen, "P" * 40, None, _RATE)
     named = [screen.view(scene), screen.view(scene, context=_REPORTED)]
     heads = [
@@ -421,7 +419,7 @@ def test_a_gate_on_the_rate_that_the_baseline_fails_too_is_no_regression(screen:
     assert "No regression" not in said("P" * 60)
 
 
-def test_a_change_that_passes_is_told_in_one_sentence(screen: Screen) -> None:
+def test_a_passing_change_is_one_sentence(screen: Screen) -> None:
     def said(now: str, before: str, **gate: Any) -> str:
         view = screen.view(_scene(screen, now, before, {**_NO_REGRESSION, **gate}))
         return next(line.text for line in render(view) if line.text.startswith("  support-faq: "))
@@ -436,7 +434,7 @@ def test_a_change_that_passes_is_told_in_one_sentence(screen: Screen) -> None:
     )
 
 
-def test_what_cannot_be_decided_offers_a_way_out(screen: Screen) -> None:
+def test_an_inconclusive_gate_lists_choices(screen: Screen) -> None:
     strict = [line.text for line in render(_inconclusive(screen))]
     assert (
         '  choose: add cases | pytest-evalgate power refusals | --eval-trials 3 | on_inconclusive = "warn"' in strict
@@ -446,7 +444,7 @@ def test_what_cannot_be_decided_offers_a_way_out(screen: Screen) -> None:
     assert not any("choose:" in line.text for line in render(_first_run(screen)))
 
 
-def test_the_reason_of_a_missing_answer_is_never_cut(screen: Screen) -> None:
+def test_the_reason_of_a_missing_output_is_never_truncated(screen: Screen) -> None:
     endpoint = "https://" + "a" * 150 + ".example.org"
     view = screen.view(_scene(screen, "?PP", None, _RATE, reasons={0: f"ConnectError: {endpoint} refused"}))
     assert endpoint in "".join(line.text.strip() for line in render(view, 80))
@@ -472,7 +470,7 @@ def _screen(view: ReportView) -> str:
     return "\n".join(line.text for line in render(view, 140))
 
 
-def test_a_drop_is_at_least_what_has_been_seen(screen: Screen) -> None:
+def test_a_drop_is_at_least_the_observed_one(screen: Screen) -> None:
     view = _view(screen, "m" * 10 + "P" * 202 + "-" * 288, "P" * 500)
     text = _screen(view)
     assert "  support-faq stopped after 212 of 500 cases: its verdict was certain (288 calls saved)" in text
@@ -483,7 +481,7 @@ def test_a_drop_is_at_least_what_has_been_seen(screen: Screen) -> None:
     )
 
 
-def test_a_pass_says_how_bad_it_can_be_at_most(screen: Screen) -> None:
+def test_a_pass_shows_the_largest_possible_drop(screen: Screen) -> None:
     text = _screen(_view(screen, "P" * 20 + "-" * 20, "m" * 20 + "P" * 20))
     assert "20 of 40 cases run  50.0  at least 0.0 pp" in text
     assert "20 cases that did not run counted as missed: 20 cases got worse, 20 got better" in text
@@ -507,12 +505,12 @@ def test_skipped_cases_are_none_of_those_that_were_to_run(screen: Screen) -> Non
     assert "stopped after 10 of 40 cases" in _screen(_view(screen, "m" * 10 + "-" * 30 + "S" * 5, "P" * 45))
 
 
-def test_what_is_accepted_has_to_be_completed_first(screen: Screen) -> None:
+def test_a_stopped_suite_has_to_be_completed_before_promotion(screen: Screen) -> None:
     text = _screen(_view(screen, "m" * 10 + "-" * 30, "P" * 40))
     assert "accept on purpose: pytest --eval-gate --eval-stop never, then pytest-evalgate baseline promote" in text
 
 
-def test_of_a_whole_suite_nothing_is_said(screen: Screen) -> None:
+def test_a_complete_suite_has_no_note(screen: Screen) -> None:
     text = _screen(screen.view(screen.scene("m" * 40, "P" * 40, (_DROP,))))
     assert "stopped" not in text
     assert "--eval-stop" not in text
@@ -529,7 +527,7 @@ _WHOLE = Header(
 )
 
 
-def test_it_says_what_runs_and_against_what() -> None:
+def test_the_header_names_targets_and_baselines() -> None:
     assert header_lines(_WHOLE) == (
         "evalgate: 3 suites, 500 cases | candidate gpt-x-mini | recorded outputs",
         "evalgate: judge gpt-x (kappa 0.81, n=150)",
@@ -538,7 +536,7 @@ def test_it_says_what_runs_and_against_what() -> None:
     )
 
 
-def test_what_fits_stands_on_two_lines() -> None:
+def test_a_short_header_is_two_lines() -> None:
     header = replace(_WHOLE, tier="smoke", suites=["faq"], cases=1, targets=["candidate gpt-x-mini"], options=())
     assert header_lines(header) == (
         "evalgate: tier smoke | faq, 1 case | candidate gpt-x-mini | judge gpt-x (kappa 0.81, n=150)",
@@ -546,11 +544,11 @@ def test_what_fits_stands_on_two_lines() -> None:
     )
 
 
-def test_where_nothing_is_known_nothing_is_said() -> None:
+def test_a_minimal_header() -> None:
     assert header_lines(Header(["faq"], 240, ["recorded outputs"])) == ("evalgate: faq, 240 cases | recorded outputs",)
 
 
-def test_suites_in_code_are_known_later() -> None:
+def test_a_header_without_configured_suites() -> None:
     assert header_lines(Header([], 0, budget_usd=1.0)) == (
         "evalgate: no configured suite runs",
         "evalgate: budget US$1.00",

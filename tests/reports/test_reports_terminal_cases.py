@@ -95,7 +95,7 @@ def test_no_text_acts_on_a_terminal_or_a_runner_or_is_wider_than_the_screen(text
         assert width_of(line) <= 60
 
 
-def test_further_lines_of_a_text_stand_behind_a_gutter() -> None:
+def test_further_lines_of_a_text_have_a_gutter() -> None:
     case = replace(_CASE, trials=(TrialView(0.0, "fine\n::error::forged"),), baseline_output=None)
     assert _texts(case)[3:5] == ["candidate  MISSED  fine", "         | \\::error::forged"]
 
@@ -111,7 +111,7 @@ def test_further_lines_of_a_text_stand_behind_a_gutter() -> None:
         ("日本", None),
     ],
 )
-def test_a_case_is_run_again_by_its_id_where_that_can_be_typed(case_id: str, command: str | None) -> None:
+def test_a_case_is_run_again_by_its_id_if_the_option_can_express_it(case_id: str, command: str | None) -> None:
     assert rerun_command(case_id) == command
 
 
@@ -170,7 +170,7 @@ def test_a_judge_has_a_line(screen: Screen) -> None:
         ),
     ],
 )
-def test_what_is_not_known_is_not_said(screen: Screen, change: dict[str, Any], text: str) -> None:
+def test_unknown_values_are_left_out(screen: Screen, change: dict[str, Any], text: str) -> None:
     [line] = _lines(screen, replace(_JUDGE, **change))
     assert text in line
     assert "None" not in line
@@ -183,7 +183,7 @@ def test_every_judge_has_a_line(screen: Screen) -> None:
     ]
 
 
-def test_why_a_judge_may_not_gate_is_said_once(screen: Screen) -> None:
+def test_the_reason_why_a_judge_may_not_gate_is_printed_once(screen: Screen) -> None:
     unfit = replace(_JUDGE, why_not="the rubric changed")
     assert _lines(screen, unfit)[1:] == ["    may not gate: the rubric changed"]
     assert _lines(screen, unfit, message="judge faq may not gate: the rubric changed")[1:] == []
@@ -205,6 +205,6 @@ def test_the_section_has_them(screen: Screen) -> None:
 
 
 @pytest.mark.parametrize(("value", "said"), [(1.0, False), (0.93, True)])
-def test_a_passing_gate_says_its_rate_where_the_table_shows_another(screen: Screen, value: float, said: bool) -> None:  # noqa: FBT001 - a column of a table
+def test_a_passing_gate_prints_its_rate_if_the_table_shows_another(screen: Screen, value: float, said: bool) -> None:  # noqa: FBT001 - a column of a table
     view = _view(screen, value=value, message="judge passed 100.0%, corrected for its errors 93.0%")
     assert any("corrected for its errors 93.0%" in line.text for line in render(view, 100)) == said

@@ -1,4 +1,4 @@
-"""The view of a run: its texts, its cases, and what changed."""
+"""The view of a run: its texts, its cases, and their changes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.reports.conftest import Screen
 
 
-def test_the_view_tells_what_changed(screen: Screen) -> None:
+def test_the_view_has_the_changed_cases(screen: Screen) -> None:
     scene = screen.scene("mP?P", "PmPP", None, max_error_rate=1.0, reasons={2: "timeout"}, tags={0: ("en",)})
     [suite] = screen.view(scene).suites
     place = "golden_sets/support.jsonl"
@@ -104,7 +104,7 @@ def test_cutting_to_a_width(text: str, room: int, cut: str) -> None:
     assert truncate_columns(text, room) == cut
 
 
-def test_columns_stand_below_each_other() -> None:
+def test_columns_are_aligned() -> None:
     assert pad("日", 4) == "日  "
     assert align([("a", "bb", ""), ("日本", "c", "d")]) == ["a     bb", "日本  c   d"]
 
@@ -118,7 +118,7 @@ def test_every_change_has_its_name(screen: Screen, tmp_path: Path) -> None:
     assert [(case.before, case.value) for case in view.cases] == [(1, 0), (0, 1), (1, 1), (1, 1), (None, None)]
 
 
-def test_cases_that_are_gone_stand_behind_those_of_their_suite(screen: Screen, tmp_path: Path) -> None:
+def test_removed_cases_follow_those_of_their_suite(screen: Screen, tmp_path: Path) -> None:
     first = screen.scene("PP", "PPmP", [_GATE])
     second = screen.scene("P", "PP", [_GATE], name="sql")
     view = screen.view(first, second, stored=tmp_path / "run.jsonl")
@@ -136,7 +136,7 @@ def test_they_can_be_drawn_again(screen: Screen, tmp_path: Path) -> None:
     assert [*view.cases] == [*view.cases]
 
 
-def test_without_a_baseline_nothing_has_changed(screen: Screen, tmp_path: Path) -> None:
+def test_without_a_baseline_no_case_has_changed(screen: Screen, tmp_path: Path) -> None:
     view = screen.view(screen.scene("mP"), stored=tmp_path / "run.jsonl")
     assert [case.change for case in view.cases] == ["", ""]
 
@@ -164,7 +164,7 @@ def test_all_passed_needs_no_details(screen: Screen, tmp_path: Path) -> None:
     assert suite.details == {}
 
 
-def test_what_may_not_be_shown_is_in_no_field(tmp_path: Path) -> None:
+def test_hidden_content_is_in_no_field(tmp_path: Path) -> None:
     trial = {
         "value": 0,
         "reason": "secret why",
@@ -215,14 +215,14 @@ def test_values_as_text(value: Any, text: str) -> None:
     assert TextPolicy().of("input", value) == text
 
 
-def test_long_texts_are_cut_and_say_how_long_they_are() -> None:
+def test_long_texts_are_truncated_with_their_length() -> None:
     assert TextPolicy().of("output", "x" * LONGEST) == "x" * LONGEST
     assert TextPolicy().of("output", "x" * (LONGEST + 1)) == f"{'x' * LONGEST} ... (20,001 characters)"
     assert truncate("abc", 2) == "ab ... (3 characters)"
 
 
 @pytest.mark.parametrize(("content", "shown"), [("full", "y" * 300), ("none", "(left out)")])
-def test_how_much_is_shown(content: str, shown: str) -> None:
+def test_the_content_that_each_policy_shows(content: str, shown: str) -> None:
     texts = TextPolicy.by(Report.model_validate({"content": content}))
     assert texts.of("input", "y" * 300) == texts.plain("y" * 300) == shown
     assert texts.of("input", None) == texts.plain("") == ""
@@ -232,7 +232,7 @@ def test_an_excerpt_is_the_beginning() -> None:
     assert TextPolicy("excerpt").plain("y" * 300) == f"{'y' * 200} ... (300 characters)"
 
 
-def test_fields_are_taken_out_wherever_they_stand() -> None:
+def test_fields_are_redacted_at_every_depth() -> None:
     texts = TextPolicy.by(Report.model_validate({"redact": ["input.customer.email", "output.name"]}))
     value = {"customer": [{"email": "mia@example.org", "n": 1}, {"n": 2}], "email": "kept"}
     assert "mia" not in texts.of("input", value)

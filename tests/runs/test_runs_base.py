@@ -32,7 +32,7 @@ gates = [{ kind = "pass-rate", min = %s }]
 
 @pytest.fixture
 def project(run: Run, tmp_path: Path) -> Path:
-    """A project below the top of its repository; the branch changed every file of it, and committed nothing."""
+    """A project in a subfolder of its repository, with uncommitted changes of every file."""
     root = tmp_path / "repository" / "project"
     (root / "golden").mkdir(parents=True)
     (root / "pyproject.toml").write_text(_CONFIG % 0.9)
@@ -66,7 +66,7 @@ def test_the_configuration_of_the_base_is_read(project: Path) -> None:
     assert gate.model_dump()["min"] == 0.9
 
 
-def test_a_golden_set_of_the_base_is_loaded_under_its_own_name(project: Path) -> None:
+def test_a_golden_set_of_the_base_is_loaded_under_its_name(project: Path) -> None:
     tree = _tree(project)
     [loaded] = golden.load([tree.extract("golden/faq.jsonl")], root=tree.folder)
     assert (loaded.path, loaded.cases[0].input, str(loaded.cases[0].place)) == (

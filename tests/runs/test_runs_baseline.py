@@ -168,7 +168,7 @@ def test_a_file_without_a_json_object_is_refused(tmp_path: Path, text: bytes) ->
         _find(tmp_path)
 
 
-def test_where_a_baseline_is_kept(tmp_path: Path) -> None:
+def test_the_file_of_a_baseline(tmp_path: Path) -> None:
     state = tmp_path / ".evalgate"
 
     def kept(configured: str | None) -> Path:
@@ -261,7 +261,7 @@ def _found(baseline: Baseline, root: Path) -> bytes:
     return baselines.find_outputs(baseline, file=root / "b.json", root=root, state=root / "state")
 
 
-def test_the_first_trial_of_every_case_of_the_baseline_is_kept_in_the_order_of_ids(
+def test_the_first_output_of_every_case_is_stored_in_the_order_of_ids(
     promoted: Baseline, run: Run, tmp_path: Path
 ) -> None:
     kept = baselines.outputs_of(promoted, run_file.path_of(tmp_path / "state", run.id))
@@ -295,7 +295,7 @@ def test_else_there_are_none(promoted: Baseline, run: Run, tmp_path: Path) -> No
     assert _found(promoted, tmp_path) == b""
 
 
-def test_none_are_kept_where_there_are_none(tmp_path: Path) -> None:
+def test_without_outputs_none_are_stored(tmp_path: Path) -> None:
     (tmp_path / "b.outputs.jsonl").write_bytes(_LINES)
     baselines.write_outputs(b"", tmp_path / "b.json")
     assert not (tmp_path / "b.outputs.jsonl").exists()

@@ -1,4 +1,4 @@
-"""What the gates need of a case, a run and a baseline survives being stored."""
+"""The fields that gates need of a case, a run and a baseline are unchanged after writing and reading."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_default_values_are_not_stored() -> None:
 
 
 @pytest.mark.parametrize("stopped", [None, *get_args(StopRule)])
-def test_a_run_says_by_which_rule_it_was_stopped(run: Run, tmp_path: Path, stopped: StopRule | None) -> None:
+def test_a_run_has_the_rule_that_stopped_it(run: Run, tmp_path: Path, stopped: StopRule | None) -> None:
     ended = replace(run, suites=(replace(run.suites[0], stopped=stopped),))
     run_file.write(ended, tmp_path / "run.jsonl")
     assert run_file.read(tmp_path / "run.jsonl").suites[0].stopped == stopped
@@ -84,7 +84,7 @@ def _again(baseline: Baseline, folder: Path) -> Baseline | None:
     return baselines.find(None, suite="faq", file=folder / "b.json", root=folder)
 
 
-def test_a_baseline_keeps_the_scores_that_say_more_than_a_pass(run: Run, tmp_path: Path) -> None:
+def test_a_baseline_has_the_scores_that_differ_from_its_values(run: Run, tmp_path: Path) -> None:
     baseline = _promote(_graded(run, 0.75, 0.5))
     assert baseline.scorers == ("exact", "tone")
     assert baseline.cases["c1"] == BaselineCase("f1", (1.0, 1.0), {"tone": (0.75, 0.5)})

@@ -43,7 +43,7 @@ def forked(tmp_path: Path) -> tuple[Path, str]:
     return root, fork
 
 
-def test_the_merge_base_is_where_the_branch_left(forked: tuple[Path, str]) -> None:
+def test_the_merge_base_is_the_commit_before_the_branch(forked: tuple[Path, str]) -> None:
     root, fork = forked
     assert git.merge_base(root, "main") == git.merge_base(root / "project", "main") == fork
     assert git.merge_base(root, fork) == fork
@@ -59,7 +59,7 @@ def test_a_file_at_a_commit(forked: tuple[Path, str]) -> None:
 
 
 @pytest.mark.parametrize("ref", ["nowhere", "-h", "--all", "origin/main", "main:project"])
-def test_a_ref_that_is_not_there_says_how_to_fetch_it(forked: tuple[Path, str], ref: str) -> None:
+def test_the_message_for_a_missing_ref_has_the_command_to_fetch_it(forked: tuple[Path, str], ref: str) -> None:
     with pytest.raises(UserError, match=r"no such branch, tag or commit here; .*fetch-depth: 0"):
         git.merge_base(forked[0], ref)
 

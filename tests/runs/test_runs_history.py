@@ -77,7 +77,7 @@ def test_a_duplicate_row_counts_once(tmp_path: Path) -> None:
     assert sorted(_ids(path)) == ["r1", "r2"]
 
 
-def test_nothing_to_append_makes_no_file(tmp_path: Path) -> None:
+def test_appending_no_rows_creates_no_file(tmp_path: Path) -> None:
     history.append(tmp_path / "h.jsonl", [])
     assert not (tmp_path / "h.jsonl").exists()
 
@@ -93,7 +93,7 @@ def test_a_cut_last_line_is_skipped_and_the_next_row_is_read(tmp_path: Path) -> 
     assert _ids(path) == ["r1", "r3"]
 
 
-def test_a_last_line_without_its_line_feed_is_kept(tmp_path: Path) -> None:
+def test_a_last_line_without_its_line_feed_is_preserved(tmp_path: Path) -> None:
     path = tmp_path / "h.jsonl"
     history.append(path, _rows("r1"))
     path.write_bytes(path.read_bytes()[:-1])
@@ -210,7 +210,7 @@ def test_only_the_end_of_a_huge_file_is_read(tmp_path: Path, monkeypatch: pytest
     assert history.read(path) == history.History(tuple(_rows("r7", "r8", "r9")))
 
 
-def test_where_the_history_is_kept(tmp_path: Path) -> None:
+def test_the_file_of_the_history(tmp_path: Path) -> None:
     state = tmp_path / ".evalgate"
     assert history.file_of(None, root=tmp_path, state=state) == state / "history.jsonl"
     assert history.file_of("ci/h.jsonl", root=tmp_path, state=state) == tmp_path.resolve() / "ci" / "h.jsonl"
@@ -242,7 +242,7 @@ def test_without_pairs_the_discordance_is_unknown(run: Run, delta: Delta | None)
 
 
 @pytest.mark.parametrize("verdict", ["pass", "fail", "inconclusive"])
-def test_every_decision_is_kept(run: Run, verdict: str) -> None:
+def test_every_decided_verdict_is_stored(run: Run, verdict: str) -> None:
     row = history.row_of(run, run.suites[0], _judged(verdict=verdict), None)
     assert row is not None
     assert row.verdict == verdict

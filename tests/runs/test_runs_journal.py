@@ -22,7 +22,7 @@ def _head(run: str, work: str = "w", lineage: str | None = None) -> JournalHead:
     return JournalHead(run, lineage or run, work, 2)
 
 
-def test_the_plan_is_on_disk_before_anything_is_sent(tmp_path: Path) -> None:
+def test_the_plan_is_on_disk_before_a_call_is_sent(tmp_path: Path) -> None:
     journal.begin(tmp_path, _head("r1"), [_plan("a", "b")])
     head, *cases = map(json.loads, (tmp_path / "runs/r1/journal.jsonl").read_text().splitlines())
     assert (head["kind"], head["schema"], head["run"], head["cases"]) == ("evalgate-journal", 1, "r1", 2)

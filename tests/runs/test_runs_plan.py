@@ -138,7 +138,7 @@ def test_a_case_of_the_base_without_a_cluster_is_listed_too() -> None:
         _plan(_document(1, "a.md"), cluster="metadata.document", sides=BranchChanges(frozenset(), (at_base,)))
 
 
-def test_another_aggregate_measures_something_else_of_the_same_cases() -> None:
+def test_another_aggregate_changes_the_digest_of_the_scorers() -> None:
     mean, passed = _plan(_CASE), _plan(_CASE, aggregate="pass^3")
     assert mean == _plan(_CASE, aggregate="mean")
     assert mean.scorers_sha256 != passed.scorers_sha256

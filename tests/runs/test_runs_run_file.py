@@ -108,7 +108,7 @@ def test_the_gates_get_calls_and_latencies_but_no_texts(result: CaseResult) -> N
             assert (kept.output.value, dict(kept.output.metadata), kept.output.call) == (None, {}, None)
 
 
-def test_the_output_of_one_of_several_calls_keeps_it() -> None:
+def test_an_output_refers_to_its_call_among_several() -> None:
     judge, target = CallRecord("judge:tone", "critic", 1), CallRecord("target", "m", 2, 10, 5, 0.1, 0.5)
     trial = Trial(0, 1.0, Output("text", call=target), calls=(judge, target))
     encoded = codec.encode_result(CaseResult(PlannedCase("c", Place("g", 1), "f"), "passed", (trial,)))
@@ -154,7 +154,7 @@ def test_a_run_is_read_as_it_was_written(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "origin", [RunInfo(), RunInfo("c" * 64, "model:candidate"), RunInfo("c" * 64, shard=Shard(2, 4))], ids=repr
 )
-def test_a_run_file_says_how_its_run_came_about(run: Run, tmp_path: Path, origin: RunInfo) -> None:
+def test_a_run_file_has_the_origin_of_its_run(run: Run, tmp_path: Path, origin: RunInfo) -> None:
     run_file.write(run, tmp_path / "run.jsonl", origin)
     assert run_file.read_with_info(tmp_path / "run.jsonl") == (run, origin)
     assert run_file.read(tmp_path / "run.jsonl") == run

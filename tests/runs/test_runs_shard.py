@@ -28,7 +28,7 @@ _counts = st.integers(1, 12)
 
 
 @given(_plans, _counts)
-def test_each_case_lies_in_exactly_one_shard(plan: SuitePlan, count: int) -> None:
+def test_each_case_is_in_exactly_one_shard(plan: SuitePlan, count: int) -> None:
     held = Counter(case_id for cases in _dealt(plan, count) for case_id in cases)
     assert held == Counter(case.id for case in plan.cases)
 

@@ -59,7 +59,7 @@ def _whole(**suites: str) -> Run:
 
 
 def _part(whole: Run, shard: Shard) -> ShardRun:
-    """What a shard leaves of a run: other shards' cases are not run in it."""
+    """Return the run of one shard: the cases of other shards are not run."""
     suites = tuple(
         replace(
             suite,
@@ -191,7 +191,7 @@ def test_shards_of_different_plans_are_refused(fields: dict[str, Any], told: str
     first, second = _parts(_WHOLE, 2)
     faq, sql = second.run.suites
     mixed = replace(second, run=replace(second.run, suites=(replace(faq, plan=replace(faq.plan, **fields)), sql)))
-    assert _refused([first, mixed]) == [f"not of one run: suite faq: {told}"]
+    assert _refused([first, mixed]) == [f"shards differ: suite faq: {told}"]
 
 
 def _recommitted(shard: ShardRun) -> ShardRun:
@@ -221,7 +221,7 @@ def _without_sql(shard: ShardRun) -> ShardRun:
 )
 def test_shards_of_different_runs_are_refused(change: Callable[[ShardRun], ShardRun], told: str) -> None:
     first, second = _parts(_whole(faq="PP", sql=""), 2)
-    assert f"not of one run: {told}" in _refused([first, change(second)])
+    assert f"shards differ: {told}" in _refused([first, change(second)])
 
 
 def _with_case(shard: ShardRun, **fields: Any) -> ShardRun:
@@ -239,7 +239,7 @@ def _with_case(shard: ShardRun, **fields: Any) -> ShardRun:
 def test_different_plans_of_a_case_are_refused(fields: dict[str, Any]) -> None:
     first, second = _parts(_whole(faq="PPP"), 2)
     assert _refused([first, _with_case(second, **fields)])[0] == (
-        "not of one run: suite faq: cases: 1-of-2.jsonl and 2-of-2.jsonl differ, first in c2"
+        "shards differ: suite faq: cases: 1-of-2.jsonl and 2-of-2.jsonl differ, first in c2"
     )
 
 
@@ -356,7 +356,7 @@ def test_the_shards_of_a_folder_are_read_in_order(tmp_path: Path) -> None:
     assert (folder.problems, folder.unread) == ((), frozenset())
 
 
-def test_only_files_that_lie_directly_in_the_folder_are_read(tmp_path: Path) -> None:
+def test_only_files_directly_in_the_folder_are_read(tmp_path: Path) -> None:
     _write(tmp_path, 1)
     _write(tmp_path / "below", 2)
     (tmp_path / "run.jsonl").write_text("not looked at")

@@ -33,7 +33,7 @@ def test_an_old_verdict_is_removed(state: StateFolder) -> None:
     assert not state.verdict.exists()
 
 
-def test_git_keeps_baselines_and_cassettes_and_nothing_else(state: StateFolder, tmp_path: Path) -> None:
+def test_git_ignores_all_but_baselines_and_cassettes(state: StateFolder, tmp_path: Path) -> None:
     for name in ("baselines/faq.json", "cassettes/faq.jsonl", "runs/r1/run.jsonl", "verdict.json", "lock"):
         (state.path / name).parent.mkdir(parents=True, exist_ok=True)
         (state.path / name).write_text("")
@@ -47,7 +47,7 @@ def test_git_keeps_baselines_and_cassettes_and_nothing_else(state: StateFolder, 
     ]
 
 
-def test_a_gitignore_of_the_users_own_is_left_alone(state: StateFolder) -> None:
+def test_an_existing_gitignore_is_not_changed(state: StateFolder) -> None:
     (state.path / ".gitignore").write_text("mine\n")
     state.prepare()
     assert (state.path / ".gitignore").read_text() == "mine\n"

@@ -15,7 +15,7 @@ def _loaded(code: str) -> set[str]:
     return set(done.stdout.split())
 
 
-def test_the_package_alone_loads_nothing_of_its_own() -> None:
+def test_importing_the_package_loads_no_submodule() -> None:
     loaded = _loaded("import pytest_evalgate.testing")
     assert not {name for name in loaded if name.startswith("pytest_evalgate.testing.")}
     assert not {"pytest", "asyncio", "pydantic", "openai", "httpx"} & loaded

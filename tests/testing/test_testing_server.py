@@ -142,7 +142,7 @@ def test_leaving_closes_every_connection_and_ends_the_threads() -> None:
         socket.create_connection(address, timeout=60)
 
 
-def test_a_client_that_leaves_early_disturbs_nothing(
+def test_a_client_that_closes_early_does_not_affect_others(
     server: ScriptedServer, capfd: pytest.CaptureFixture[str]
 ) -> None:
     server.queue(Behaviour.text("x" * 10_000_000, latency_s=0.02))

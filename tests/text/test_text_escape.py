@@ -1,4 +1,4 @@
-"""Every escaper against texts made to act, and against any text at all."""
+"""Every escaper, against attacks and against arbitrary text."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _tokens(markdown: str) -> Iterator[Token]:
 
 
 def _assert_plain(markdown: str) -> None:
-    """Show that nothing but words, or one block or span of code, is rendered."""
+    """Assert that only words, or one block or span of code, are rendered."""
     kinds = {token.type for token in _tokens(markdown)}
     assert kinds <= {"paragraph_open", "inline", "text", "paragraph_close", "code_inline", "fence"}
     words = "".join(token.content for token in _tokens(markdown) if token.type == "text")
@@ -55,7 +55,7 @@ def _assert_plain(markdown: str) -> None:
 
 
 def _seen(text: str) -> str:
-    """Return what a reader sees of ``text``, the breaks left out."""
+    """Return the rendered ``text`` without zero-width spaces."""
     words = "".join(token.content for token in _tokens(inline(text)) if token.type in {"text", "code_inline"})
     return words.replace("\u200b", "")
 
@@ -98,7 +98,7 @@ def test_any_text_becomes_plain_words_code_or_a_block(text: str) -> None:
 
 
 @given(_TEXTS)
-def test_a_cell_holds_any_text_and_no_more(text: str) -> None:
+def test_a_cell_is_one_cell_for_any_text(text: str) -> None:
     for shown in (inline(text), code(text)):
         table = f"| a | b |\n| --- | --- |\n| {shown} | {shown} |\n"
         kinds = [token.type for token in _RENDERER.parse(table)]
@@ -111,7 +111,7 @@ def test_words_are_seen_as_they_are(text: str) -> None:
     assert _seen(text) == text.strip()
 
 
-def test_code_stands_as_it_is_where_it_can() -> None:
+def test_code_is_unchanged_if_possible() -> None:
     assert code("refund-014 @octocat <b>") == "`refund-014 @octocat <b>`"
     assert code("a`b") == "a\\`b"
     assert code("a|b") == "a&#124;b"
@@ -151,11 +151,11 @@ def test_any_line_stays_as_it_is_once_escaped(text: str) -> None:
     ("text", "shown"),
     [("::error::x", "\\::error::x"), ("  ::x", "  \\::x"), ("a ::x", "a ::x"), ("##[error]x", "##\\[error]x")],
 )
-def test_a_command_is_broken_where_all_can_see_it(text: str, shown: str) -> None:
+def test_a_command_is_escaped_visibly(text: str, shown: str) -> None:
     assert one_line(text) == shown
 
 
-def test_a_command_of_our_own() -> None:
+def test_a_command() -> None:
     line = format_command("error", "50% of a\nb\r:,", file="a,b:c%.jsonl", line=3, title="x\ny")
     assert line == "::error file=a%2Cb%3Ac%25.jsonl,line=3,title=x%0Ay::50%25 of a%0Ab%0D:,"
     assert format_command("endgroup", "") == "::endgroup::"
@@ -191,7 +191,7 @@ def test_a_cell_survives_a_reader(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ALL, ids=ascii)
-def test_xml_holds_every_attack_as_text(text: str) -> None:
+def test_xml_contains_every_attack_as_text(text: str) -> None:
     element = ET.fromstring(f"<a b={xml_attribute(text)}>{xml_text(text)}</a>")  # noqa: S314 - our own
     assert len(element) == 0
     assert element.text == element.attrib["b"]
@@ -199,7 +199,7 @@ def test_xml_holds_every_attack_as_text(text: str) -> None:
 
 
 @given(_TEXTS)
-def test_xml_holds_any_text(text: str) -> None:
+def test_xml_is_valid_for_any_text(text: str) -> None:
     element = ET.fromstring(f"<a b={xml_attribute(text)}>{xml_text(text)}</a>")  # noqa: S314 - our own
     assert (element.text or "") == element.attrib["b"]
 
@@ -212,7 +212,7 @@ def test_an_island_is_no_markup(text: str) -> None:
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | _TEXTS, lambda inner: st.lists(inner, max_size=3)))
-def test_an_island_holds_any_value(value: object) -> None:
+def test_json_in_a_script_keeps_any_value(value: object) -> None:
     shown = escape_json(json.dumps(value, ensure_ascii=False))
     assert json.loads(shown) == value
     assert not re.search("[<>&\u2028\u2029]", shown)
@@ -224,6 +224,6 @@ def test_long_runs_grow_by_a_few_characters_each() -> None:
         assert len(fenced(text)) <= 4 * len(text) + 10
 
 
-def test_markdown_attacks_do_act_where_nobody_escapes_them() -> None:
+def test_markdown_attacks_act_without_escaping() -> None:
     acting = [text for text in MARKDOWN if {token.type for token in _tokens(text)} & {"link_open", "image"}]
     assert len(acting) >= 15

@@ -1,4 +1,4 @@
-"""Files: whole or not at all, inside of their root, named from it."""
+"""Files: atomic writes, paths inside of the root folder, and relative names."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_writes_bytes_and_makes_the_folders(tmp_path: Path) -> None:
     assert os.listdir(path.parent) == ["run.json"]  # noqa: PTH208 - names are what is compared
 
 
-def test_replaces_what_was_there_by_parts(tmp_path: Path) -> None:
+def test_replaces_an_old_file_by_parts(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
     path.write_bytes(b"a longer text")
     files.write_atomically(path, (part for part in (b"two", b" ", b"parts")))
@@ -68,7 +68,7 @@ def test_the_bytes_and_then_the_folder_are_synced(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
-def test_permissions_are_kept_and_new_files_follow_the_umask(tmp_path: Path) -> None:
+def test_permissions_are_preserved_and_new_files_follow_the_umask(tmp_path: Path) -> None:
     shared, fresh, plain = tmp_path / "shared", tmp_path / "fresh", tmp_path / "plain"
     shared.touch()
     shared.chmod(0o640)
@@ -86,7 +86,7 @@ def test_inside_takes_relative_paths_from_the_root(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["../other", "a/../../other", "/etc/passwd"])
-def test_inside_refuses_what_leads_out(tmp_path: Path, path: str) -> None:
+def test_inside_refuses_paths_that_lead_out(tmp_path: Path, path: str) -> None:
     with pytest.raises(ValueError, match=r"outside of .*; move it below that folder"):
         files.resolve_inside(tmp_path / "root", Path(path))
 
@@ -106,7 +106,7 @@ def test_inside_follows_symbolic_links(tmp_path: Path) -> None:
         files.resolve_inside(root, Path("out/a"))
 
 
-def test_inside_raises_nothing_else_for_odd_paths(tmp_path: Path) -> None:
+def test_inside_raises_only_value_errors_for_odd_paths(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     with pytest.raises(ValueError, match="null"):
         files.resolve_inside(tmp_path, Path("a\0b"))

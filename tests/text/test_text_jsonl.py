@@ -1,4 +1,4 @@
-"""Strict JSON Lines: what is accepted, what is refused and how it is named, and that nothing hurts the reader."""
+"""Strict JSON Lines: accepted and refused input, its messages, and the limits of the reader."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_escaped_separators_survive(tmp_path: Path, character: str) -> None:
 
 
 @pytest.mark.parametrize("separator", [b"\x0b", b"\x1c", b"\x0c"])
-def test_a_raw_control_character_is_refused_in_its_own_line(tmp_path: Path, separator: bytes) -> None:
+def test_a_raw_control_character_is_refused_on_its_line(tmp_path: Path, separator: bytes) -> None:
     assert "golden/set.jsonl:2: not JSON at column 9" in _refusal(tmp_path, b'{"a": "x' + separator + b'y"}')
 
 
@@ -186,7 +186,7 @@ def test_brackets_in_strings_and_side_by_side_are_not_depth(tmp_path: Path) -> N
     assert _values(tmp_path, json.dumps(value).encode()) == [(1, value)]
 
 
-def test_a_line_of_100_mb_is_never_held(tmp_path: Path) -> None:
+def test_a_line_of_100_mb_is_never_in_memory(tmp_path: Path) -> None:
     path = tmp_path / "huge.jsonl"
     with path.open("wb") as file:
         file.write(b'{"n": 1}\n{"a": "')
@@ -303,13 +303,13 @@ def test_loads_raises_value_error_only(document: bytes | str) -> None:
 
 @given(rows=st.lists(_OBJECT, max_size=5), ascii_only=st.booleans())
 @_IN_ONE_FOLDER
-def test_what_is_written_is_read(tmp_path: Path, rows: list[dict[str, Any]], *, ascii_only: bool) -> None:
+def test_written_values_are_read_back(tmp_path: Path, rows: list[dict[str, Any]], *, ascii_only: bool) -> None:
     content = "".join(json.dumps(row, ensure_ascii=ascii_only) + "\n" for row in rows)
     assert [value for _, value in _values(tmp_path, content.encode())] == rows
 
 
 @given(value=_JSON)
-def test_canonical_is_one_ascii_line_and_keeps_the_value(value: Any) -> None:
+def test_canonical_is_one_ascii_line_with_the_same_value(value: Any) -> None:
     text = jsonl.canonical(value)
     assert text.isascii()
     assert "\n" not in text
@@ -331,12 +331,12 @@ def test_canonical_and_digest_are_pinned() -> None:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_canonical_refuses_what_is_not_a_number(value: float) -> None:
+def test_canonical_refuses_nan_and_infinities(value: float) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         jsonl.canonical({"a": value})
 
 
-def test_canonical_refuses_what_json_cannot_hold() -> None:
+def test_canonical_refuses_values_that_are_not_json() -> None:
     with pytest.raises(TypeError, match="set is not a JSON value"):
         jsonl.canonical({"a": {1}})
 
@@ -357,11 +357,11 @@ def test_loads_takes_any_value_of_text_or_bytes() -> None:
         ("\ud800", "not UTF-8"),
     ],
 )
-def test_loads_says_what_is_wrong(document: str | bytes, message: str) -> None:
+def test_loads_names_the_problem(document: str | bytes, message: str) -> None:
     with pytest.raises(ValueError, match=r"^" + message.replace("(", r"\(")):
         jsonl.loads(document)
 
 
-def test_quoted_escapes_what_a_terminal_would_obey() -> None:
+def test_quoted_escapes_terminal_control_sequences() -> None:
     assert jsonl.quote_text("café\x1b[31m\u202e\n") == '"café\\x1b[31m\\u202e\\n"'
     assert jsonl.quote_text("abcdef", limit=3) == '"abc…"'

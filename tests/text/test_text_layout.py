@@ -33,11 +33,11 @@ def test_wrapping(text: str, lines: list[str]) -> None:
     assert wrap(text, 8, "  ") == lines
 
 
-def test_a_further_line_that_looks_like_a_command_stands_behind_a_gutter() -> None:
+def test_a_further_line_that_looks_like_a_command_has_a_gutter() -> None:
     assert [line.text for line in wrap_lines("fine words ::error::x", 18)] == ["fine words", "     | ::error::x"]
 
 
-def test_rows_that_are_too_wide_stand_on_two_lines() -> None:
+def test_rows_that_are_too_wide_take_two_lines() -> None:
     rows = [("a", "bb", "ccc"), ("aaa", "b", "c")]
     assert align_or_stack(rows, 20, 1) == ["a    bb  ccc", "aaa  b   c"]
     assert align_or_stack(rows, 11, 1) == ["a", "    bb  ccc", "aaa", "    b   c"]

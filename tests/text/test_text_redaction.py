@@ -32,7 +32,7 @@ def test_every_form_of_a_key_is_taken_out(text: str) -> None:
 
 
 @given(before=st.binary(max_size=7), after=st.binary(max_size=7))
-def test_base64_shows_no_key_whatever_stands_around_it(before: bytes, after: bytes) -> None:
+def test_base64_shows_no_key_in_any_context(before: bytes, after: bytes) -> None:
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         cleaned = _REDACTOR.redact(encode(before + _KEY.encode() + after).decode())
         kept = cleaned.replace(MASK, "").rstrip("=")
@@ -44,13 +44,13 @@ def test_bytes_are_cleaned_as_texts_are() -> None:
     assert _REDACTOR.redact_bytes(f'{{"said": {json.dumps(_KEY)}}}'.encode()) == b'{"said": "***"}'
 
 
-def test_the_longest_key_goes_first_where_one_holds_the_other() -> None:
+def test_the_longest_key_is_replaced_first_if_one_contains_the_other() -> None:
     redactor = Redactor.of(["A", "B"], {"A": "sk-12345678", "B": "sk-12345678-longer"})
     assert redactor.redact("sk-12345678-longer and sk-12345678") == "*** and ***"
 
 
 @pytest.mark.parametrize("value", ["", "none", "EMPTY", "  "])
-def test_placeholders_and_unset_variables_take_nothing_out(value: str) -> None:
+def test_placeholders_and_unset_variables_redact_nothing(value: str) -> None:
     assert Redactor.of(["A", "B"], {"A": value}) == Redactor()
     assert Redactor().redact("none is EMPTY") == "none is EMPTY"
 

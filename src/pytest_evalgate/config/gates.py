@@ -1,8 +1,8 @@
-"""Gates of a suite, as the configuration has them."""
+"""Gates of a suite in the configuration."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -43,7 +43,7 @@ class NoRegressionGate(Table):
 
 
 class SliceGate(Table):
-    """Each slice of ``by`` passes on its own.
+    """Every slice of ``by`` passes.
 
     With ``min``, the pass rate of each slice is at least ``min``; slices with fewer than ``min_n`` cases are reported
     only, and ``bound`` is as in a pass-rate gate. Without ``min``, no slice has a proven drop against the baseline, at
@@ -90,6 +90,16 @@ class BudgetGate(Table):
             raise ValueError("a budget gate needs max_cost_usd, p95_latency_s, or both")
         return self
 
+
+GATES: Final[dict[str, type[Table]]] = {
+    "pass-rate": PassRateGate,
+    "no-regression": NoRegressionGate,
+    "slice": SliceGate,
+    "mean-score": MeanScoreGate,
+    "must-pass": MustPassGate,
+    "budget": BudgetGate,
+}
+"""Gate tables by kind."""
 
 Gate = Annotated[
     PassRateGate | NoRegressionGate | SliceGate | MeanScoreGate | MustPassGate | BudgetGate,

@@ -1,4 +1,4 @@
-"""Loading the configuration, and the messages for what is wrong with it."""
+"""Loading of the configuration, and messages for its problems."""
 
 from __future__ import annotations
 
@@ -10,14 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from pytest_evalgate.config.gates import (
-    BudgetGate,
-    MeanScoreGate,
-    MustPassGate,
-    NoRegressionGate,
-    PassRateGate,
-    SliceGate,
-)
+from pytest_evalgate.config.gates import GATES
 from pytest_evalgate.config.suites import Acknowledgement, Settings, Suite, Tier
 from pytest_evalgate.config.tables import Judge, Model, Price, Report
 from pytest_evalgate.config.targets import TARGETS, HttpRequest, HttpTarget, parse_target_spec
@@ -35,14 +28,6 @@ CONFIG_FILE = "evalgate.toml"
 PYPROJECT_FILE = "pyproject.toml"
 _CACHE_KEY_VARIABLE = "EVALGATE_CACHE_KEY"
 
-_GATES: dict[str, type[Table]] = {
-    "pass-rate": PassRateGate,
-    "no-regression": NoRegressionGate,
-    "slice": SliceGate,
-    "mean-score": MeanScoreGate,
-    "must-pass": MustPassGate,
-    "budget": BudgetGate,
-}
 _TABLES: tuple[type[Table], ...] = (
     Settings,
     Suite,
@@ -53,7 +38,7 @@ _TABLES: tuple[type[Table], ...] = (
     Price,
     Report,
     HttpRequest,
-    *_GATES.values(),
+    *GATES.values(),
     *TARGETS.values(),
 )
 _KEYS = sorted({key for table in _TABLES for key in table.model_fields})
@@ -148,16 +133,13 @@ def _table(path: Path) -> dict[str, Any] | None:
 
 
 Place = tuple[int | str, ...]
-"""The keys and indices that lead to a value, as pydantic names them."""
+"""The keys and indices that lead to a value, in pydantic's order."""
 
 
 def explain(error: ValidationError, suggest: Callable[[Place], str] | None = None) -> list[str]:
     """Return each problem that pydantic found as ``place: message``.
 
-    Args:
-        error: What pydantic raised.
-        suggest: Returns what to append for an unknown key.
-
+    ``suggest`` returns the text that is appended to the message for an unknown key.
     """
     return [_explain(problem, suggest) for problem in error.errors(include_url=False)]
 
@@ -165,7 +147,7 @@ def explain(error: ValidationError, suggest: Callable[[Place], str] | None = Non
 def _explain(problem: Any, suggest: Callable[[Place], str] | None) -> str:
     loc: Place = problem["loc"]
     # pydantic adds the kind of a gate to the place, after its index in the list of gates
-    steps = (part for before, part in pairwise((None, *loc)) if not (isinstance(before, int) and part in _GATES))
+    steps = (part for before, part in pairwise((None, *loc)) if not (isinstance(before, int) and part in GATES))
     place = jsonl.escape_text(".".join(map(str, steps)), 200)
     message = str(problem["msg"]).removeprefix("Value error, ")
     if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):  # of models, and of dataclasses
@@ -181,10 +163,9 @@ _CREDENTIALS = re.compile(r"//[^/@\s]*@")
 
 
 def _suggest(loc: Place) -> str:
-    """Return the known key that is most similar: of the gate if the place is in one, else of all tables."""
-    kinds = (part for before, part in pairwise(loc) if isinstance(before, int) and part in _GATES)
-    kind = next(kinds, None)
-    known = _KEYS if kind is None else _GATES[str(kind)].model_fields
+    """Suggest the most similar key: of the gate if the place is in one, else of all tables."""
+    kind = next((part for before, part in pairwise(loc) if isinstance(before, int) and part in GATES), None)
+    known = _KEYS if kind is None else GATES[str(kind)].model_fields
     key = str(loc[-1])
     similar = difflib.get_close_matches(key, [other for other in known if other != key], n=1)
     return f': did you mean "{similar[0]}"?' if similar else "; list the known keys with: pytest-evalgate schema"

@@ -1,8 +1,8 @@
-"""Suites with their tiers, and the settings as a whole."""
+"""Suites with their tiers, and the whole settings."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -10,6 +10,9 @@ from pytest_evalgate.config.gates import Gate, MustPassGate, SliceGate
 from pytest_evalgate.config.tables import Amount, FileNames, Judge, Model, Report, Seconds, Share, Table
 from pytest_evalgate.config.targets import ModelTarget, TargetTable
 from pytest_evalgate.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DEFAULT_TIER: Final = "default"
 """The tier that always exists. Suites that do not define it run unchanged in it."""
@@ -70,7 +73,7 @@ def for_tier(settings: Settings, tier: str) -> Settings:
 
 
 def suite_in_tier(suite: Suite, tier: str) -> Suite:
-    """Return a suite as it is in a tier, with that tier as its only one."""
+    """Return a suite with the settings of a tier, which becomes its only tier."""
     if not suite.tiers:
         return suite
     chosen = suite.tiers.get(tier)
@@ -90,7 +93,7 @@ def always_planned(suite: Suite) -> frozenset[str]:
 
 
 def place_of(suite: Suite, key: str) -> str:
-    """Return the place in which a key of a suite from `for_tier` is configured: the suite or its tier."""
+    """Return the path of the key that configures ``key`` of a suite from `for_tier`: in the suite or in its tier."""
     written = (name for name, tier in suite.tiers.items() if getattr(tier, key) is not None)
     return next((f"tiers.{name}.{key}" for name in written), key)
 
@@ -130,16 +133,11 @@ class Suite(Table):
 
     @model_validator(mode="after")
     def _check_slice_names(self) -> Self:
-        gates = [gate for variant in self._variants for gate in variant.gates or ()]
-        for gate in gates:
+        variants: list[Suite] = [self, *(suite_in_tier(self, name) for name in self.tiers)]
+        for gate in (gate for variant in variants for gate in variant.gates or ()):
             if isinstance(gate, SliceGate) and gate.by not in self.slices:
                 raise ValueError(f'a slice gate is by "{gate.by}", which is not in slices = {list(self.slices)}')
         return self
-
-    @property
-    def _variants(self) -> tuple[Suite, ...]:
-        """The suite, and the suite in each of its tiers."""
-        return (self, *(suite_in_tier(self, name) for name in self.tiers))
 
 
 class Acknowledgement(Table):
@@ -191,22 +189,16 @@ class Settings(Table):
         return self
 
     @model_validator(mode="after")
-    def _check_models(self) -> Self:
-        for name, suite in self.suites.items():
-            if isinstance(suite.target, ModelTarget) and suite.target.model not in self.models:
-                known = ", ".join(self.models) or "none"
-                raise ValueError(f"suites.{name}.target.model: no model is named {suite.target.model!r} ({known})")
+    def _check_references(self) -> Self:
+        for kind, place, name in self._references():
+            known = self.models if kind == "model" else self.judges
+            if name not in known:
+                raise ValueError(f"{place}: no {kind} is named {name!r} ({', '.join(known) or 'none'})")
         return self
 
-    @model_validator(mode="after")
-    def _check_judges(self) -> Self:
-        for name, judge in self.judges.items():
-            if judge.model not in self.models:
-                known = ", ".join(self.models) or "none"
-                raise ValueError(f"judges.{name}.model: no model is named {judge.model!r} ({known})")
+    def _references(self) -> Iterator[tuple[str, str, str]]:
         for name, suite in self.suites.items():
-            for wanted in suite.judges:
-                if wanted not in self.judges:
-                    known = ", ".join(self.judges) or "none"
-                    raise ValueError(f"suites.{name}.scorers: no judge is named {wanted!r} ({known})")
-        return self
+            if isinstance(suite.target, ModelTarget):
+                yield "model", f"suites.{name}.target.model", suite.target.model
+            yield from (("judge", f"suites.{name}.scorers", judge) for judge in suite.judges)
+        yield from (("model", f"judges.{name}.model", judge.model) for name, judge in self.judges.items())

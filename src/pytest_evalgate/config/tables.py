@@ -1,4 +1,4 @@
-"""Value types of the configuration, and the tables of models, judges and reports."""
+"""Value types of the configuration, and its tables of models, judges and reports."""
 
 from __future__ import annotations
 

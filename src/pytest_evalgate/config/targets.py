@@ -1,18 +1,15 @@
-"""Targets of a suite, as the configuration or the command line has them."""
+"""Targets of a suite, from the configuration or the command line."""
 
 from __future__ import annotations
 
 import re
 import shlex
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from pytest_evalgate.config.tables import Concurrency, EnvironmentName, FileName, FileNames, Rate, Seconds, Table
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _URL: Final = re.compile(r"^https?://[^\s{}/?#@]+([/?#]([^\s{}]|\{\{ *[\w.-]+ *\}\})*)?$")
 
@@ -133,7 +130,7 @@ TARGETS: dict[str, type[Table]] = {
 
 
 def target_table(value: Any) -> Any:
-    """Validate a table as the kind of target that its key selects, so that errors concern that kind only."""
+    """Validate a table as the kind of target that its key selects, so that messages name only keys of that kind."""
     if not isinstance(value, dict):
         return value
     named = [key for key in TARGETS if key in value]
@@ -156,23 +153,27 @@ def parse_target_spec(spec: str, instead_of: Target | None) -> Target:
     kind, _, rest = spec.partition(":")
     if kind in ("http", "https") and rest.startswith("//"):
         kind, rest = "http", spec
-    if kind not in _SPEC_PARSERS or not rest:
-        raise ValueError(f"write {TARGET_SPECS}")
-    target: Target = target_table(_SPEC_PARSERS[kind](rest, instead_of))
+    kept: dict[str, Any] = {}
+    match kind if rest else "":
+        case "recorded":
+            kept = {"output": instead_of.output} if isinstance(instead_of, RecordedTarget) else {}
+            table = {**kept, "recorded": rest.split(",")}
+        case "model":
+            kept = instead_of.model_dump(exclude_unset=True) if isinstance(instead_of, ModelTarget) else {}
+            table = {**kept, "model": rest}
+        case "http":
+            table = _http_table(rest, instead_of)
+        case "python":
+            table = {"python": rest}
+        case "command":
+            table = {"command": shlex.split(rest)}
+        case _:
+            raise ValueError(f"write {TARGET_SPECS}")
+    target: Target = target_table(table)
     return target
 
 
-def _parse_recorded(rest: str, instead_of: Target | None) -> dict[str, Any]:
-    kept = {"output": instead_of.output} if isinstance(instead_of, RecordedTarget) else {}
-    return {**kept, "recorded": rest.split(",")}
-
-
-def _parse_model(rest: str, instead_of: Target | None) -> dict[str, Any]:
-    kept = instead_of.model_dump(exclude_unset=True) if isinstance(instead_of, ModelTarget) else {}
-    return {**kept, "model": rest}
-
-
-def _parse_http(rest: str, instead_of: Target | None) -> dict[str, Any]:
+def _http_table(rest: str, instead_of: Target | None) -> dict[str, Any]:
     if not isinstance(instead_of, HttpTarget):
         return {"http": {"url": rest, "body": {"input": "{{ input }}"}}}
     kept = instead_of.http.model_dump(exclude_unset=True)
@@ -181,13 +182,6 @@ def _parse_http(rest: str, instead_of: Target | None) -> dict[str, Any]:
     return {"http": {**kept, "url": rest}}
 
 
-_SPEC_PARSERS: Final[dict[str, Callable[[str, Target | None], dict[str, Any]]]] = {
-    "recorded": _parse_recorded,
-    "python": lambda rest, _: {"python": rest},
-    "model": _parse_model,
-    "http": _parse_http,
-    "command": lambda rest, _: {"command": shlex.split(rest)},
-}
 TARGET_SPECS: Final = "recorded:FILE, python:pkg.mod:name, model:NAME, http:URL or command:'PROGRAM ARGUMENTS'"
 
 TargetTable = Annotated[Target | None, BeforeValidator(target_table)]

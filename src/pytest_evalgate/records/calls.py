@@ -1,4 +1,4 @@
-"""Calls: requests that may cost money, their replies, and the records that are kept of them."""
+"""Calls: requests that may cost money, their replies, and the records of both."""
 
 from __future__ import annotations
 
@@ -14,13 +14,9 @@ if TYPE_CHECKING:
 CallKind = Literal["chat", "responses", "http", "command", "python"]
 
 Finish = Literal["complete", "length", "content_filter", "refusal"]
-"""How a reply ended. Only a ``complete`` one is graded and cached."""
+"""Reason why a reply ended. Only a ``complete`` reply is graded and cached."""
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
-
-
-def _nothing() -> Mapping[str, Any]:
-    return _NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +29,8 @@ class Call:
         model: The name of the model at the endpoint; empty if there is none.
         payload: The body as JSON: parameters, messages and tools, or the input.
         trial: Counts from 0. Each trial is a separate call.
-        version: What the payload does not contain: the version of the application's code, or a judge's fingerprint.
-        route: The configured client that sends it: a key of ``models``, or the suite of an ``http`` target.
+        version: Version of the application's code, or a judge's fingerprint; the payload contains neither.
+        route: Name of the client that sends the call: a key of ``models``, or the suite of an ``http`` target.
         purpose: ``target``, or ``judge:NAME``.
         label: ``suite::case id``, for messages.
 
@@ -57,8 +53,8 @@ class Reply:
 
     Args:
         value: Text, or any JSON value.
-        finish: How it ended.
-        metadata: Other parts of the response that an output keeps, such as ``tool_calls``.
+        finish: Reason why it ended.
+        metadata: Other parts of the response that belong to the output, such as ``tool_calls``.
         served_model: The model that replied, according to the endpoint.
         tokens_in: Input tokens; None if the endpoint does not report them.
         tokens_out: Output tokens; None if the endpoint does not report them.
@@ -70,7 +66,7 @@ class Reply:
 
     value: Any
     finish: Finish = "complete"
-    metadata: Mapping[str, Any] = field(default_factory=_nothing)
+    metadata: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     served_model: str = ""
     tokens_in: int | None = None
     tokens_out: int | None = None
@@ -86,7 +82,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """What a run records of a call. ``attempts`` is 0 if the reply was cached."""
+    """The record of a call in a run. ``attempts`` is 0 if the reply was cached."""
 
     purpose: str
     model: str
@@ -98,7 +94,7 @@ class CallRecord:
 
 
 class CallFailed(MissingOutput):
-    """A call without a reply. ``record`` has the requests that were sent."""
+    """A call without a reply. ``record`` counts the requests that were sent."""
 
     def __init__(self, message: str, record: CallRecord | None = None) -> None:
         """Store the message and the record."""
@@ -107,7 +103,7 @@ class CallFailed(MissingOutput):
 
 
 class RunStopped(CallFailed):
-    """No further call of this run is sent: none can succeed, or none may be paid for."""
+    """The run sends no further call, because none can succeed or a limit of the run was reached."""
 
 
 def record_of(call: Call, reply: Reply) -> CallRecord:

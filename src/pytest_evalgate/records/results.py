@@ -136,7 +136,7 @@ class GoldenSet:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What the target returned in one trial; ``value`` is text or any JSON value.
+    """The output of the target in one trial; ``value`` is text or any JSON value.
 
     ``call`` is the call that returned it, if the engine sent one. An output whose ``finish`` is not ``complete`` is
     not graded: its trial is a miss.
@@ -170,15 +170,15 @@ Graded = tuple[float | None, str]
 """The value of an output in [0, 1], or None if the scorer could not tell, and the reason."""
 
 Returned = Graded | Score | float | None
-"""What the function of a scorer may return. To a type checker, a bool is a float."""
+"""Return type of a scorer's function. To a type checker, a bool is a float."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
     """One run of one case: the output, its scores and the result.
 
-    ``value`` is 1.0 or 0.0. None means that the trial is missing, for ``reason``. ``calls`` are the calls of the
-    target and the judges, failed ones included.
+    ``value`` is 1.0 or 0.0. It is None if the trial has no result; ``reason`` explains it. ``calls`` are the calls of
+    the target and the judges, failed ones included.
     """
 
     index: int
@@ -191,12 +191,12 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class PlannedCase:
-    """A case in a plan: what is needed to account for it, to slice it, and to pair it with a baseline.
+    """A case in a plan: the fields to account for it, to slice it, and to pair it with a baseline.
 
     ``fingerprint`` covers the content of the case and the scorers of its suite: cases that differ in it are not
-    paired. ``slices`` contains (by, value) pairs. ``cluster`` is what the case shares with dependent cases. ``side``
-    is "head" or "base" if the branch added, removed or edited the case. The form at the base still runs, with an id
-    that ends in ``@base``.
+    paired. ``slices`` contains (by, value) pairs. ``cluster`` is the value that dependent cases have in common.
+    ``side`` is "head" or "base" if the branch added, removed or edited the case. The form at the base still runs, with
+    an id that ends in ``@base``.
     """
 
     id: str
@@ -232,7 +232,7 @@ class SuitePlan:
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """All trials of one planned case in one run. ``question`` is that of the case, for reports."""
+    """All trials of one planned case in one run. ``question`` is `Case.question`."""
 
     case: PlannedCase
     outcome: Outcome
@@ -260,7 +260,7 @@ class CaseResult:
 class SuiteRun:
     """One suite of a run: its plan and one result for every planned case, in plan order.
 
-    ``stopped`` is the rule by which the suite ended before its last case.
+    ``stopped`` is the stop rule that ended the suite before its last case.
     """
 
     plan: SuitePlan
@@ -319,7 +319,7 @@ class Provenance:
 class Baseline:
     """A promoted run of one suite.
 
-    ``source`` is ``file:PATH`` or ``git:REF``, from which it was read. ``scorers`` are the names of its scorers.
+    ``source`` is the place that it was read from: ``file:PATH`` or ``git:REF``. ``scorers`` are scorer names.
     """
 
     suite: str
@@ -332,12 +332,13 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """The comparison of a judge with human labels.
+    """The agreement of a judge with human labels.
 
     ``parts`` are the digests that make up ``fingerprint`` (model, rubric, few-shots, parameters, protocol, threshold),
-    so that a changed part can be named. Of ``human_pass`` labels that are passes, the judge passed ``judge_pass``; of
-    ``human_fail`` that are fails, it failed ``judge_fail``. Both count only rows that did not choose the threshold;
-    clustered or weighted labels count as their effective number. ``measures`` are further figures, by name.
+    so that a message can name the part that changed. Of ``human_pass`` labels that are passes, the judge passed
+    ``judge_pass``; of ``human_fail`` that are fails, it failed ``judge_fail``. Both count only rows that did not
+    choose the threshold; clustered or weighted labels count as their effective number. ``measures`` are further
+    figures, by name.
     """
 
     judge: str

@@ -1,7 +1,6 @@
 """Reports: each renders a finished ``ReportView``.
 
-Modules are imported by themselves, so that a session pays only for the formats that it writes. None imports the gates,
-and with them scipy: ``app.view`` does.
+A session imports only the modules of the formats that it writes. None of them imports the gates, which need scipy.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def word_diff(old: str, new: str) -> tuple[Piece, ...]:
 def marked_diff(old: str, new: str) -> str:
     """Return the change from ``old`` to ``new`` as ``[-30-] {+14+} days``, with the words next to each change.
 
-    Return an empty text if the two have no word in common: a diff would add nothing to them.
+    Return an empty text if the two have no word in common, because a diff would add no information.
     """
     pieces = word_diff(old, new)
     if not any(piece.kind == "same" for piece in pieces):

@@ -38,7 +38,7 @@ def render_estimate(estimate: Estimate, budget_usd: float | None, width: int = 1
 
 
 def total_line(estimate: Estimate) -> str:
-    """Return how many calls the run will send and what they cost, in one line."""
+    """Return one line with the number of calls that the run will send, and their cost."""
     if not estimate.to_send:
         return f"this run will make no calls{f': all {estimate.calls:,} are cached' if estimate.calls else ''}"
     cached = f"{estimate.calls - estimate.to_send:,} of {estimate.calls:,} are cached"

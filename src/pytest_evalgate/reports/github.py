@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import Place
     from pytest_evalgate.reports.view import ReportView, SuiteView
 
-_ANNOTATIONS: Final = 9  # GitHub shows ten of each step; the tenth counts the rest
+_ANNOTATIONS: Final = 9  # GitHub shows ten for each step; the tenth gives the number of the others
 _TEXT: Final = 400
 _SUMMARY_LIMIT: Final = 1 << 20  # bytes; GitHub shows no summary of a step that has written more
 _NO_KEYS: Final = Redactor()
@@ -39,12 +39,7 @@ def write_github(
 ) -> None:
     """Report a run to the GitHub runner; outside of GitHub Actions, do nothing.
 
-    Args:
-        view: The run.
-        environ: The environment of the job.
-        print_line: Prints a line of the log. A file that cannot be written is reported there; it is no error.
-        redactor: Removes keys.
-
+    ``print_line`` prints a line of the log. A file that cannot be written is only reported there.
     """
     if not on_github(environ):
         return
@@ -131,12 +126,8 @@ def _workflow_command(one: _Annotation, links: Links | None) -> str:
 def outputs(view: ReportView, delimiter: str) -> str:
     """Return the outputs of the step for later steps, in the format of the file ``GITHUB_OUTPUT``.
 
-    ``pass_rate`` and ``delta`` are shares: a number if the run has one suite, else a JSON object by suite.
-
-    Args:
-        view: The run.
-        delimiter: Ends a value; must not occur as a line of a value.
-
+    ``pass_rate`` and ``delta`` are shares: a number if the run has one suite, else a JSON object by suite. The
+    delimiter ends a value and must not be a line of one.
     """
     verdict = view.verdict
     deltas = {suite.name: suite.verdict.delta for suite in view.suites}

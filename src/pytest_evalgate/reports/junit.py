@@ -28,8 +28,6 @@ _RESULTS: Final[Mapping[VerdictName, _Result]] = {"pass": "passed", "fail": "fai
 
 @dataclass(frozen=True, slots=True)
 class _Test:
-    """One test case element."""
-
     suite: str
     name: str
     result: _Result

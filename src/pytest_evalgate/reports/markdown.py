@@ -1,7 +1,7 @@
 """Markdown for GitHub: the summary of a step, and the comment on a pull request.
 
-Both are the same page with other limits. A page that is too large is rendered again with less, and its last line says
-what was left out: GitHub shows no summary at all above 1 MiB, and rejects a comment above 65,536 characters.
+Both are the same page with other limits. A page that is too large is rendered again with less, and its last line
+names the parts left out: GitHub shows no summary at all above 1 MiB, and rejects a comment above 65,536 characters.
 
 ::
 
@@ -24,13 +24,12 @@ from typing import TYPE_CHECKING, Final, Literal
 from pytest_evalgate.reports import phrases
 from pytest_evalgate.reports.view import MAX_DETAILED, format_mean, truncate
 from pytest_evalgate.text.escape import code, fenced, inline
-from pytest_evalgate.text.wording import count, percent, points, seconds, usd
+from pytest_evalgate.text.wording import count, percent, points, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from pytest_evalgate.records.results import (
-        Calls,
         Delta,
         GateChange,
         GateResult,
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.reports.view import CaseView, Links, Reason, ReportView, SuiteView
 
 MARKER: Final = "<!-- evalgate -->"
-"""First line of the comment: the workflow that updates the comment finds it by this line and by its author."""
+"""First line of the comment, by which a workflow finds the comment to update."""
 
 COMMENT_LIMIT: Final = 60_000
 """UTF-16 code units; GitHub accepts 65,536."""
@@ -53,9 +52,9 @@ SUMMARY_LIMIT: Final = 900 << 10
 
 @dataclass(frozen=True, slots=True)
 class _PageLimits:
-    """How much of a run a page shows.
+    """The parts of a run that a page shows.
 
-    ``omitted`` names what is left out. Each list shows ``listed`` cases, and each suite ``whole`` cases with their
+    ``omitted`` names the parts left out. Each list shows ``listed`` cases, and each suite ``whole`` cases with their
     texts; ``passing_slices`` also shows the slices of suites that pass.
     """
 
@@ -126,23 +125,15 @@ def _passed(view: ReportView) -> str:
     if deltas:
         largest = max(deltas, key=lambda suite: abs(deltas[suite]))
         text += f", no drop is proven (largest change: {_name(largest)} {points(deltas[largest])})"
-    return f"Eval gate: pass - {text}. {_cost(view.verdict.calls)}."
+    return f"Eval gate: pass - {text}. {phrases.cost(view.verdict.calls)}."
 
 
 def _render_to_fit(
     view: ReportView, limit_steps: Sequence[_PageLimits], size: Callable[[str], int], limit: int
 ) -> str:
-    """Render a page under the first limits that make it fit, with a last line that names what is left out.
+    """Render a page under the first limits that make it fit, with a last line that names the parts left out.
 
-    Args:
-        view: The run.
-        limit_steps: Limits to try, the most generous first.
-        size: Measures a text.
-        limit: The largest size.
-
-    Returns:
-        The page. If even the last limits do not make it fit, its first lines.
-
+    If even the last limits do not make it fit, return its first lines.
     """
     text, where = "", _where(view)
     for limits in limit_steps:
@@ -176,17 +167,12 @@ def _header(view: ReportView, limits: _PageLimits) -> Iterator[str]:
     gates = [gate for suite in view.suites for gate in suite.verdict.gates]
     passed = f"{sum(gate.result == 'pass' for gate in gates):,} of {count(len(gates), 'gate')} passed"
     cases = count(verdict.accounting.planned, "case")
-    yield " · ".join([passed, cases, _cost(verdict.calls), phrases.exit_note(verdict, view.notes)])
+    yield " · ".join([passed, cases, phrases.cost(verdict.calls), phrases.exit_note(verdict, view.notes)])
     if verdict.changed_in_gate:
         yield from _gate_changes(verdict.changed_in_gate, limits.listed)
     yield from (f"**INVALID** {_prose(problem)}" for problem in verdict.problems)
     if verdict.refused is not None:
         yield f"**NOT EVALUATED** {_prose(verdict.refused)}"
-
-
-def _cost(calls: Calls) -> str:
-    unknown = f" plus {count(calls.unknown_price, 'call')} of unknown price" if calls.unknown_price else ""
-    return f"{usd(calls.cost_usd)}{unknown}"
 
 
 def _gate_changes(changes: Sequence[GateChange], listed: int) -> Iterator[str]:
@@ -247,7 +233,7 @@ _DECIDED: Final = frozenset({"pass", "fail", "inconclusive"})  # in other verdic
 
 
 def _case_lists(suite: SuiteView, links: Links | None, limits: _PageLimits) -> Iterator[str]:
-    """Render the lists of cases as _collapsible sections; those that belong to a failed gate are open."""
+    """Render the lists of cases as collapsible sections; those that belong to a failed gate are open."""
     if not limits.listed:
         return
     failed = {gate.kind for gate in suite.verdict.gates if gate.result == "fail"}
@@ -297,7 +283,6 @@ _FEWEST_RUNS: Final = 3
 
 
 def _details(suite: SuiteView, limits: _PageLimits) -> Iterator[str]:
-    """Render slices, judges, warnings and the trend."""
     verdict = suite.verdict
     if verdict.slices and (limits.passing_slices or verdict.verdict != "pass"):
         yield _collapsible(count(len(verdict.slices), "slice"), *_slices(verdict))
@@ -333,7 +318,7 @@ def _judge_row(judge: JudgeVerdict) -> tuple[str, ...]:
 
 
 def _trend_chart(history: Sequence[HistoryRow]) -> str:
-    """Draw the pass rates as a Mermaid chart, of numbers only: foreign text could be Mermaid code."""
+    """Draw the pass rates as a Mermaid chart of numbers only, because foreign text could be Mermaid code."""
     rates = [100 * row.pass_rate for row in history]
     lowest = max(10 * int(min(rates) / 10 - 0.5), 0)
     lines = (
@@ -401,7 +386,7 @@ _LONGEST_PROSE: Final = 400
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Render a table of cells that are Markdown already."""
+    """Render a table; its cells are already Markdown."""
     lines = [headings, ["---"] * len(headings), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 

@@ -7,12 +7,13 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate.text.wording import NO_BASELINE, OPTIONS, STOPPED, count, p_value, percent, points
+from pytest_evalgate.text.wording import NO_BASELINE, OPTIONS, STOPPED, count, interval, p_value, percent, points, usd
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from pytest_evalgate.records.results import (
+        Calls,
         Delta,
         GateChange,
         GateResult,
@@ -39,7 +40,7 @@ _COMPLETE_COMMAND: Final = "pytest --eval-gate --eval-stop never"
 
 
 def word(result: VerdictName) -> str:
-    """Return the word for the result of a gate or a suite; short, since it fills a table column."""
+    """Return the word for the result of a gate or a suite, short enough for a table column."""
     return _WORDS[result]
 
 
@@ -66,7 +67,7 @@ def gate_name(gate: GateResult) -> str:
 
 
 def rate(verdict: SuiteVerdict) -> str:
-    """Return ``221/240  92.1% (88.0-94.9)``, or the number of cases behind a pass rate that is not known yet."""
+    """Return ``221/240  92.1% (88.0-94.9)``, or the number of cases that ran if the pass rate is not known yet."""
     ended = verdict.accounting
     if verdict.stopped is not None:
         return f"{completed_part(verdict)} run"
@@ -80,9 +81,15 @@ def rate(verdict: SuiteVerdict) -> str:
     return f"{counted}  {share(verdict.pass_rate, verdict.interval)}"
 
 
-def share(value: float, interval: tuple[float, float]) -> str:
+def cost(calls: Calls) -> str:
+    """Return the cost of the calls: ``US$0.31 plus 2 calls of unknown price``."""
+    unknown = f" plus {count(calls.unknown_price, 'call')} of unknown price" if calls.unknown_price else ""
+    return f"{usd(calls.cost_usd)}{unknown}"
+
+
+def share(value: float, bounds: tuple[float, float]) -> str:
     """Format a share with its interval: ``92.1% (88.0-94.9)``."""
-    return f"{percent(value)} ({100 * interval[0]:.1f}-{100 * interval[1]:.1f})"
+    return f"{percent(value)} ({interval(bounds)})"
 
 
 def base(delta: Delta | None) -> str:
@@ -91,7 +98,7 @@ def base(delta: Delta | None) -> str:
 
 
 def change(verdict: SuiteVerdict) -> str:
-    """Return the change with its bounds, ``-6.2 pp (-9.1..-3.4)``; of a stopped suite the bound that is certain."""
+    """Return the change with its bounds, ``-6.2 pp (-9.1..-3.4)``; for a stopped suite, the bound that is certain."""
     delta = verdict.delta
     if delta is None or _is_unanswered(verdict):
         return "-"
@@ -101,17 +108,17 @@ def change(verdict: SuiteVerdict) -> str:
 
 
 def _is_unanswered(verdict: SuiteVerdict) -> bool:
-    """Return whether missing answers leave the pass rate of the suite open."""
+    """Return whether the pass rate of the suite is unknown because outputs are missing."""
     return verdict.verdict == "incomplete" and bool(verdict.accounting.errored)
 
 
 def _change_bound(verdict: SuiteVerdict, delta: Delta) -> str:
-    """Return the bound of the change that holds whatever the cases that did not run would have given."""
+    """Return the bound of the change for every possible result of the cases that did not run."""
     return f"at {'most' if verdict.verdict == 'fail' else 'least'} {points(delta.delta)}"
 
 
 def completed_part(verdict: SuiteVerdict) -> str:
-    """Return how many cases ran: ``212 of 500 cases``; skipped cases do not count."""
+    """Return the number of cases that ran: ``212 of 500 cases``; skipped cases do not count."""
     counts = verdict.accounting
     every = counts.planned - counts.skipped
     return f"{every - counts.not_run:,} of {count(every, 'case')}"
@@ -205,7 +212,7 @@ def _short_source(source: str) -> str:
 
 
 def _first_clause(text: str) -> str:
-    """Return a message up to its first advice or aside: reports print the whole of it elsewhere."""
+    """Return the first clause of a message; reports print the whole message elsewhere."""
     return _CLAUSE_END.split(" ".join(text.split()))[0]
 
 

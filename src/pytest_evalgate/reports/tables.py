@@ -98,7 +98,7 @@ def render_json(view: ReportView) -> Iterator[str]:
         ]}
 
     Raises:
-        ValueError: a score is NaN or infinite.
+        ValueError: A score is NaN or infinite.
 
     """
     verdict = kept.encode(view.verdict)

@@ -1,7 +1,7 @@
 """Terminal report: the header before a run, the section after it, and the verdict line.
 
-The section answers in this order: what changed in the gate, the table of gates, then suite by suite the messages, the
-cases, the slices and the warnings, then cost and files, and last what to do. Cases are rendered in ``terminal_cases``.
+The section contains, in this order: changes in the gate, the table of gates, for each suite its messages, cases,
+slices and warnings, then cost and files, and last the next steps. Cases are rendered in ``terminal_cases``.
 """
 
 from __future__ import annotations
@@ -63,12 +63,8 @@ def render(view: ReportView, width: int = 100, verbosity: int = 0) -> tuple[Line
         report: .evalgate/report.html
         look: pytest --eval-gate --eval-fail-cases -k support-faq
 
-    Args:
-        view: The run.
-        width: Columns; no line is wider, but at least 60 are used.
-        verbosity: As pytest counts it. 1 lists all regressed cases, the changes in the first outputs, and the files;
-            2 shows the first cases in full.
-
+    No line is wider than ``width`` columns, or 60 if that is less. Verbosity 1 lists all regressed cases, the changes
+    in the first outputs, and the files; 2 shows the first cases in full.
     """
     width = max(width, _NARROWEST)
     return tuple(
@@ -124,8 +120,8 @@ def gate_change_lines(changes: Sequence[GateChange], width: int) -> Iterator[Lin
         listed = len(alike) if effect == "weaker" else _GATE_CHANGES_LISTED
         for change in alike[:listed]:
             values = f": {one_line(change.before)} -> {one_line(change.now)}" if change.before or change.now else ""
-            answer = "" if change.acknowledged is None else f" (acknowledged: {one_line(change.acknowledged)})"
-            text = f"  {effect.upper():<8} {one_line(what)}  {one_line(change.where)}{values}{answer}"
+            approved = "" if change.acknowledged is None else f" (acknowledged: {one_line(change.acknowledged)})"
+            text = f"  {effect.upper():<8} {one_line(what)}  {one_line(change.where)}{values}{approved}"
             colour = "red" if change.acknowledged is None else "yellow"
             yield from wrap_lines(text, width, colour if effect == "weaker" else None)
         if len(alike) > listed:
@@ -200,14 +196,9 @@ def _suite(suite: SuiteView, view: ReportView, width: int, verbosity: int) -> It
 
 
 def _messages(suite: SuiteView, width: int, *, every: bool, may_warn: bool) -> Iterator[Line]:
-    """Print the message of each gate that does not pass, and how the cases changed.
+    """Print the message of each gate that does not pass, or of ``every`` gate, and the changes of cases.
 
-    Args:
-        suite: The suite.
-        width: Columns.
-        every: Whether to print the messages of gates that pass.
-        may_warn: Whether ``on_inconclusive = "warn"`` would let the build pass.
-
+    ``may_warn`` means that ``on_inconclusive = "warn"`` would let the build pass.
     """
     name, verdict = one_line(suite.name), suite.verdict
     messages = {gate.message: gate for gate in verdict.gates}  # several gates may have the same message
@@ -218,7 +209,7 @@ def _messages(suite: SuiteView, width: int, *, every: bool, may_warn: bool) -> I
             continue
         which = f", {_gate_name(gate)}" if len(messages) == len(verdict.gates) else ""
         advisory = "" if phrases.is_blocking(verdict) else " (advisory)"
-        # the section has its own line on what a retry does
+        # the section explains a retry in a line of its own, see `errored_lines`
         short = message.partition("; retry")[0] if gate.result == "incomplete" else message
         text = f"{phrases.run_word(gate.result)}{advisory} {name}{which}: {short}"
         if context := _comparison_context(gate, verdict):
@@ -231,7 +222,7 @@ def _messages(suite: SuiteView, width: int, *, every: bool, may_warn: bool) -> I
 
 
 def _is_in_table(gate: GateResult, verdict: SuiteVerdict) -> bool:
-    """Return whether the table contains everything that the message of a passed gate says."""
+    """Return whether the table already has all facts of a passed gate's message."""
     if gate.kind == "pass-rate":  # the rates differ if the gate corrected for a judge's errors
         return verdict.pass_rate is None or gate.value == verdict.pass_rate
     if gate.kind != "no-regression":
@@ -242,7 +233,7 @@ def _is_in_table(gate: GateResult, verdict: SuiteVerdict) -> bool:
 
 
 def _change(name: str, verdict: SuiteVerdict, gate: GateResult, width: int) -> Iterator[Line]:
-    """Print how the cases of a suite changed whose no-regression gate passed."""
+    """Print the changes of cases in a suite whose no-regression gate passed."""
     delta = verdict.delta
     if delta is None:
         return
@@ -257,7 +248,7 @@ def _change(name: str, verdict: SuiteVerdict, gate: GateResult, width: int) -> I
 
 
 def _power(delta: Delta, gate: GateResult) -> str:
-    """Return the drop that the pairs rule out or could have detected; if unknown, the number of pairs."""
+    """Return the drop that the pairs rule out or can detect; if unknown, the number of pairs."""
     if delta.finding == "no_regression_beyond_margin" and gate.required:
         return f"a drop of {points(-gate.required).lstrip('+')} is ruled out"
     if delta.mde is None:
@@ -266,7 +257,7 @@ def _power(delta: Delta, gate: GateResult) -> str:
 
 
 def _comparison_context(gate: GateResult, verdict: SuiteVerdict) -> str:
-    """Return what the comparison with the baseline adds to the message of a pass-rate gate."""
+    """Return the facts that the comparison with the baseline adds to the message of a pass-rate gate."""
     delta = verdict.delta
     if delta is None or gate.kind != "pass-rate" or verdict.stopped is not None or delta.youden != 1:
         return ""
@@ -286,7 +277,7 @@ _FEW: Final = 20
 
 
 def slice_lines(name: str, verdict: SuiteVerdict, width: int) -> Iterator[Line]:
-    """List every slice; of a suite that passes only the slices that dropped, which an average can hide.
+    """List every slice; if the suite passes, only the slices that dropped, because the average can hide them.
 
     ::
 
@@ -357,12 +348,10 @@ def _judges_and_flaky(suite: SuiteView, calibrations: Mapping[str, Calibration],
 
 
 def _cost_and_files(view: ReportView, width: int, verbosity: int) -> Iterator[Line]:
-    if view.verdict.calls.planned:
-        calls = view.verdict.calls
-        unknown = f" plus {count(calls.unknown_price, 'call')} of unknown price" if calls.unknown_price else ""
+    calls = view.verdict.calls
+    if calls.planned:
         sent = f"{count(calls.sent, 'call')} sent, {calls.cached:,} cached"
-        text = f"{usd(calls.cost_usd)}{unknown}: {sent}, {_duration(view.verdict.duration_s)}"
-        yield from wrap_lines(text, width)
+        yield from wrap_lines(f"{phrases.cost(calls)}: {sent}, {_duration(view.verdict.duration_s)}", width)
     if view.report_file is not None:
         yield from wrap_lines(f"report: {one_line(view.report_file)}", width)
     if view.report_file is None or verbosity > 0:
@@ -394,8 +383,8 @@ class HeaderJudge:
 class Header:
     """A run before its first call.
 
-    ``tier`` is None for the default tier. ``targets`` describe what makes the outputs, ``baselines`` what they are
-    compared with, ``options`` the command line options that change the run.
+    ``tier`` is None for the default tier. ``targets`` and ``baselines`` are their descriptions, ``options`` the
+    command line options that change the run.
     """
 
     suites: Sequence[str]

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from pytest_evalgate.reports.view import CaseView, ChangedCaseRow, Reason, ReportView, SuiteView, TrialView
 
 _LONGEST: Final = 2_000
-"""Characters of one text; the run file and the HTML report have the whole."""
+"""Characters of one text; the run file and the HTML report contain the whole text."""
 
 _LABEL: Final = 11
 _GUTTER: Final = " " * 9 + "| "
-"""Prefix of the further lines of a foreign text: a GitHub runner obeys a line that starts with ``::``."""
+"""Prefix of the further lines of a foreign text: a GitHub runner executes a line that starts with ``::``."""
 
 _PLAIN_ID: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 
@@ -46,18 +46,13 @@ def case_lines(
         reason   | States 30 days; the policy and the reference say 14 days.  (model text)
         rerun      pytest --eval-gate --eval-fail-cases -k refund-014
 
-    Args:
-        case: The case.
-        width: Columns; no line is wider.
-        rerun: The command that runs the case again, if there is one.
-        judges: Notes on the judges among its scorers, by name.
-
+    ``rerun`` is the command that runs the case again; ``judges`` are notes on the judges among its scorers, by name.
     """
     return tuple(_lines(case, max(width, 4 * _LABEL), rerun, judges))
 
 
 def rerun_command(case_id: str) -> str | None:
-    """Return the command that runs a case again and shows it; None if ``-k`` cannot express its id."""
+    """Return the command that runs a case again and prints it; None if ``-k`` cannot express its id."""
     if _PLAIN_ID.fullmatch(case_id) is None or case_id in {"not", "and", "or"}:
         return None
     return f"pytest --eval-gate --eval-fail-cases -k {case_id}"
@@ -102,7 +97,7 @@ def _scored(score: Score) -> str:
 
 
 def _row(label: str, text: str, width: int, colour: str | None = None, *, guarded: bool = False) -> Iterator[Line]:
-    """Render a text after its label, nothing if it is empty; ``guarded`` puts its first line behind the gutter too."""
+    """Render a text after its label, nothing if it is empty; ``guarded`` puts the gutter on its first line too."""
     lines = [one_line(line) for line in truncate(text, _LONGEST).splitlines() if line.strip()]
     pieces = [piece for line in lines for piece in wrap(line, width - _LABEL)]
     for number, piece in enumerate(pieces):
@@ -165,7 +160,7 @@ def regressed_lines(suite: SuiteView, width: int, verbosity: int) -> Iterator[Li
 def _heads(cases: Sequence[ChangedCaseRow], width: int) -> list[str]:
     """Return the heading and the rows, without reasons: id, place, tags (if there is room), change.
 
-    A place that is too long loses its start: its end has the line number.
+    A long place is truncated at its start, because its end has the line number.
     """
     ids = ("REGRESSED", *(truncate_columns(one_line(case.id), min(_WIDEST_ID, width // 3)) for case in cases))
     tags = ("", *(truncate_columns(one_line(",".join(case.tags)), _WIDEST_TAGS) for case in cases))
@@ -223,14 +218,14 @@ def missed_lines(suite: SuiteView, width: int) -> Iterator[Line]:
 
 
 def errored_lines(suite: SuiteView, view: ReportView, width: int) -> Iterator[Line]:
-    """List the reasons of missing answers, and their consequence.
+    """List the reasons of missing outputs, and their consequence.
 
     ::
 
         ERROR 6x http://127.0.0.1/v1: HTTP 503 after 5 attempts  (first: golden/faq.jsonl:3)
           The gate was NOT decided: missing answers count neither as misses nor as passes. ...
 
-    A reason is printed whole: it names the endpoint.
+    A reason is printed whole, because it names the endpoint.
     """
     for reason in suite.errors[:_REASONS]:
         text = f"  ERROR {reason.count:,}x {one_line(reason.text)}  (first: {one_line(reason.example)})"
@@ -255,7 +250,7 @@ def _other_reasons(reasons: tuple[Reason, ...], indent: str) -> Iterator[Line]:
 def judge_lines(
     verdict: SuiteVerdict, width: int, calibrations: Mapping[str, Calibration] = _NOTHING
 ) -> Iterator[Line]:
-    """Render a line for each judge, and why it may not gate unless the message of a gate says so.
+    """Render a line for each judge, and the reason why it may not gate unless the message of a gate contains it.
 
     ::
 

@@ -32,7 +32,7 @@ MAX_DETAILED: Final = 200
 """Cases of a suite that are shown in full, for reports that do not show all cases."""
 
 Change = Literal["regressed", "fixed", "same", "new", "edited", "removed", ""]
-"""A case in comparison with the baseline; "" without a baseline."""
+"""Change of a case against the baseline; "" without a baseline."""
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -46,8 +46,8 @@ class ReportView:
         suites: Its suites, in the order in which they ran.
         run_file: Name of the run file.
         verdict_file: Name of the verdict file.
-        cases: All cases. Can be iterated over several times; a long run reads them from the run file each time.
-        facts: How the run was made, as (name, value) pairs.
+        cases: All cases, for repeated iteration; those of a long run are read from the run file each time.
+        facts: Facts about the run, as (name, value) pairs.
         calibrations: The calibration of each judge.
         links: Addresses of the repository, None if they are unknown.
         report_file: Name of the HTML report, None if none is written.
@@ -91,7 +91,7 @@ class SuiteView:
         regressed: Cases that got worse, largest drop first.
         fixed: Cases that got better, largest gain first.
         missed: Reasons of missed cases, most frequent first.
-        errors: Reasons of cases without an answer, most frequent first.
+        errors: Reasons of cases without an output, most frequent first.
         flaky: Cases that passed in some trials only.
         details: At most 200 cases in full, by id.
         history: Its last runs, this one included.
@@ -113,7 +113,7 @@ class SuiteView:
 
 @dataclass(frozen=True, slots=True)
 class ChangedCaseRow:
-    """A case whose result differs from the baseline's; ``before`` and ``now`` are written as ``format_mean`` does."""
+    """A case whose result differs from the baseline's; ``before`` and ``now`` are from `format_mean`."""
 
     id: str
     place: Place
@@ -146,7 +146,7 @@ class Reason:
 class CaseView:
     """One case of a suite.
 
-    ``value`` is the mean over its trials, None if it has no answer or did not run; ``before`` is the baseline's mean.
+    ``value`` is the mean over its trials, None if it has no output or did not run; ``before`` is the baseline's mean.
     ``baseline_output`` is the output of the baseline's first trial, None if it was not stored.
     """
 
@@ -168,13 +168,13 @@ class CaseView:
 
     @property
     def flaky(self) -> bool:
-        """True if it passed in some of its trials and missed in others."""
+        """Whether the case passed in some of its trials and missed in others."""
         return len({trial.value for trial in self.trials}) > 1
 
 
 @dataclass(frozen=True, slots=True)
 class TrialView:
-    """One trial; ``value`` is 1.0, 0.0 or None for no answer."""
+    """One trial; ``value`` is 1.0, 0.0, or None if the output is missing."""
 
     value: float | None
     output: str
@@ -211,7 +211,7 @@ def format_mean(value: float | None) -> str:
 
 
 LONGEST: Final = 20_000
-"""Characters of one text in a report; the run file has all of them."""
+"""Characters of one text in a report; the run file contains the whole text."""
 
 _EXCERPT: Final = 200
 _LEFT_OUT: Final = "(left out)"
@@ -219,7 +219,7 @@ _LEFT_OUT: Final = "(left out)"
 
 @dataclass(frozen=True, slots=True)
 class TextPolicy:
-    """How much of inputs, outputs and reasons reports show: the keys ``report.content`` and ``report.redact``."""
+    """The parts of inputs, outputs and reasons that reports show: ``report.content`` and ``report.redact``."""
 
     content: str = "full"
     redact: tuple[tuple[str, ...], ...] = ()

@@ -1,4 +1,4 @@
-"""Report files: which files each format consists of. A renderer is imported only if its format is configured."""
+"""Writers of report files, one for each format. A renderer is imported only if its format is configured."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_evalgate.text import files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pytest_evalgate.config import ReportFormat
@@ -19,39 +19,37 @@ HTML_FILE = "report.html"
 
 @dataclass(frozen=True, slots=True)
 class WrittenReports:
-    """The files that were written, and notes on them for the reader."""
+    """The files that were written, and notes for their readers."""
 
     paths: tuple[Path, ...]
     notes: tuple[str, ...] = ()
 
 
 def write_reports(view: ReportView, formats: Sequence[ReportFormat], folder: Path) -> WrittenReports:
-    """Write the reports of a run, each file atomically.
-
-    Args:
-        view: The run.
-        formats: The formats to write.
-        folder: The folder to write to; it is created if it does not exist.
-
-    Returns:
-        The files, in the order of ``formats``.
+    """Write the reports of a run atomically, in the order of ``formats``; create ``folder`` if it does not exist.
 
     Raises:
-        OSError: a file cannot be written.
+        OSError: A file cannot be written.
 
     """
-    written = [_FORMATS[name](view, folder) for name in dict.fromkeys(formats)]
-    return WrittenReports(
-        tuple(path for one in written for path in one.paths), tuple(note for one in written for note in one.notes)
-    )
+    paths: list[Path] = []
+    notes: tuple[str, ...] = ()
+    for format_name in dict.fromkeys(formats):
+        if format_name == "html":
+            html = _write_html(view, folder)
+            paths += html.paths
+            notes = html.notes
+        else:
+            paths += [_write(folder / name, map(str.encode, parts)) for name, parts in _render(format_name, view)]
+    return WrittenReports(tuple(paths), notes)
 
 
 def write_files(texts: Mapping[str, str], folder: Path) -> tuple[Path, ...]:
     """Write the files that a ``pytest_evalgate_report`` hook returned, by name.
 
     Raises:
-        OSError: a file cannot be written.
-        ValueError: a name is not a plain file name.
+        OSError: A file cannot be written.
+        ValueError: A name is not a plain file name.
 
     """
     for name in texts:
@@ -60,7 +58,7 @@ def write_files(texts: Mapping[str, str], folder: Path) -> tuple[Path, ...]:
     return tuple(_write(folder / name, [text.encode()]) for name, text in texts.items())
 
 
-def _html(view: ReportView, folder: Path) -> WrittenReports:
+def _write_html(view: ReportView, folder: Path) -> WrittenReports:
     from pytest_evalgate.reports.html import render_html  # noqa: PLC0415 - jinja2 takes 40 ms
 
     spilled: list[Path] = []
@@ -76,38 +74,21 @@ def _html(view: ReportView, folder: Path) -> WrittenReports:
     return WrittenReports((path, *spilled), tuple(f"{HTML_FILE}: {note}" for note in notes))
 
 
-def _markdown(view: ReportView, folder: Path) -> WrittenReports:
-    from pytest_evalgate.reports.markdown import render_comment, render_summary  # noqa: PLC0415 - if configured
+def _render(format_name: ReportFormat, view: ReportView) -> Iterator[tuple[str, Iterable[str]]]:
+    """Yield the name and the text of each file of a format, the text in pieces."""
+    if format_name == "markdown":
+        from pytest_evalgate.reports.markdown import render_comment, render_summary  # noqa: PLC0415 - if configured
 
-    summary = _write(folder / "summary.md", [render_summary(view).encode()])
-    return WrittenReports((summary, _write(folder / "comment.md", [render_comment(view).encode()])))
+        yield "summary.md", [render_summary(view)]
+        yield "comment.md", [render_comment(view)]
+    elif format_name == "junit":
+        from pytest_evalgate.reports.junit import render_junit  # noqa: PLC0415 - if configured
 
+        yield "junit.xml", render_junit(view)
+    else:
+        from pytest_evalgate.reports.tables import render_csv, render_json  # noqa: PLC0415 - if configured
 
-def _csv(view: ReportView, folder: Path) -> WrittenReports:
-    from pytest_evalgate.reports.tables import render_csv  # noqa: PLC0415 - if configured
-
-    return WrittenReports((_write(folder / "cases.csv", map(str.encode, render_csv(view))),))
-
-
-def _junit(view: ReportView, folder: Path) -> WrittenReports:
-    from pytest_evalgate.reports.junit import render_junit  # noqa: PLC0415 - if configured
-
-    return WrittenReports((_write(folder / "junit.xml", map(str.encode, render_junit(view))),))
-
-
-def _json(view: ReportView, folder: Path) -> WrittenReports:
-    from pytest_evalgate.reports.tables import render_json  # noqa: PLC0415 - if configured
-
-    return WrittenReports((_write(folder / "report.json", map(str.encode, render_json(view))),))
-
-
-_FORMATS: Mapping[ReportFormat, Callable[[ReportView, Path], WrittenReports]] = {
-    "html": _html,
-    "markdown": _markdown,
-    "csv": _csv,
-    "junit": _junit,
-    "json": _json,
-}
+        yield ("cases.csv", render_csv(view)) if format_name == "csv" else ("report.json", render_json(view))
 
 
 def _write(path: Path, data: Iterable[bytes]) -> Path:

@@ -1,6 +1,6 @@
 """Baselines: promoted runs of one suite, case by case, committed to git or read from another commit.
 
-Beside a baseline, ``NAME.outputs.jsonl`` keeps the output of each case for reports.
+Beside a baseline, ``NAME.outputs.jsonl`` contains the output of each case for reports.
 """
 
 from __future__ import annotations
@@ -26,20 +26,13 @@ _OUTPUTS: Final = ".outputs.jsonl"
 
 
 def find(spec: str | None, *, suite: str, file: Path, root: Path) -> Baseline | None:
-    """Read the baseline of a suite.
+    """Read the baseline of a suite; return None if ``spec`` is None and ``file`` does not exist yet.
 
-    Args:
-        spec: The configured baseline: a file, ``git:REF`` for ``file`` at another commit, or None for ``file``.
-        suite: The suite.
-        file: The file of the suite's baseline.
-        root: The root folder.
-
-    Returns:
-        The baseline; None if ``spec`` is None and ``file`` does not exist yet.
+    ``spec`` is the configured baseline: a file, ``git:REF`` for ``file`` at another commit, or None for ``file``.
 
     Raises:
-        BaselineError: It is configured and missing, outside of the root folder, cut, malformed, of a newer schema, or
-            of another suite.
+        BaselineError: The baseline is configured and missing, outside of the root folder, cut, malformed, of a newer
+            schema, or of another suite.
 
     """
     if spec is not None and spec.startswith(_GIT):
@@ -125,12 +118,7 @@ def _scorer_names(results: Iterable[CaseResult]) -> tuple[str, ...]:
 
 
 def reject_sample(run: Run, plan: SuitePlan, tier: str) -> None:
-    """Refuse a run of a tier that ran only a sample of a suite.
-
-    Raises:
-        BaselineError: The tier ran a sample.
-
-    """
+    """Raise `BaselineError` if the tier of a run ran only a sample of a suite."""
     if plan.drawn_from is not None:
         raise BaselineError(
             f"run {run.id} is of tier {tier}, which runs {len(plan.cases):,} of {count(plan.drawn_from, 'case')} of "
@@ -139,7 +127,7 @@ def reject_sample(run: Run, plan: SuitePlan, tier: str) -> None:
 
 
 def write(baseline: Baseline, path: Path) -> None:
-    """Write a baseline whole or not at all, one line for each case so that a review shows what changed."""
+    """Write a baseline atomically, one line for each case, so that a review shows the changed cases."""
     _BASELINE.write(baseline, path)
 
 
@@ -161,7 +149,7 @@ def _encode_case(case: BaselineCase) -> Json:
 
 
 def _numbers(values: tuple[float, ...]) -> list[float]:
-    """Return 1 for 1.0: most values are 0 or 1, and a committed file is read by people."""
+    """Return 1 for 1.0: most values are 0 or 1, and people read the committed file."""
     return [int(value) if value.is_integer() else value for value in values]
 
 
@@ -171,7 +159,8 @@ def _check(baseline: Baseline) -> None:
             raise ValueError(f"case {case_id}: values must be in [0, 1], got {list(case.values)}")
         for name, scores in case.scores.items():
             if len(scores) != len(case.values) or not all(0 <= score <= 1 for score in scores):
-                raise ValueError(f"case {case_id}: scores of {name} must be one in [0, 1] a trial, got {list(scores)}")
+                problem = f"scores of {name} must be in [0, 1], one for each trial, got {list(scores)}"
+                raise ValueError(f"case {case_id}: {problem}")
 
 
 _BASELINE: Final = RecordFile(
@@ -214,12 +203,7 @@ def outputs_of(baseline: Baseline, run: Path) -> bytes:
 def find_outputs(baseline: Baseline, *, file: Path, root: Path, state: Path) -> bytes:
     """Return the outputs of ``baseline`` as lines: those beside it, else those of its run, else none.
 
-    Args:
-        baseline: The baseline, read from a file or a commit.
-        file: The file of the suite's baseline.
-        root: The root folder.
-        state: The state folder, which may still contain the run.
-
+    ``file`` is the file of the suite's baseline; the state folder may still contain the run.
     """
     kind, _, where = baseline.source.partition(":")
     try:

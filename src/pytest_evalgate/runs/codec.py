@@ -1,13 +1,13 @@
-"""Plans, cases and results as JSON: the rows of a run file, and what xdist workers send.
+"""Plans, cases and results as JSON: the rows of a run file, and the messages of xdist workers.
 
 Empty and default values are left out. The ``...Row`` models describe the rows that a run file may contain; `check_row`
-validates one. Rows of this process's own making are not validated: with 100,000 cases it would take a second.
+validates one. Rows that this process wrote are not validated: for 100,000 cases that would take a second.
 """
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Final, get_args
 
 from pydantic import ConfigDict, Field, ValidationError
 
@@ -76,7 +76,7 @@ class OutputRow(_Row):
 
 
 class QuestionRow(_Row):
-    """The input of a case, and what was expected."""
+    """The input of a case, and its expected output."""
 
     input: Any = None
     expected: Any = None
@@ -197,11 +197,8 @@ def encode_result(result: CaseResult) -> dict[str, Json]:
 def decode_result(value: Mapping[str, Json], case: PlannedCase, *, texts: bool = True) -> CaseResult:
     """Decode the result of ``case``.
 
-    Args:
-        value: The encoded result.
-        case: The planned case.
-        texts: False leaves out what gates do not need and what takes most of the memory: the question, the values and
-            metadata of outputs, the reasons of single scores.
+    ``texts=False`` leaves out the texts, which take most of the memory and which gates do not need: the question, the
+    values and metadata of outputs, the reasons of single scores.
 
     Raises:
         ValueError: A value is unknown, or an output names a call that does not exist.
@@ -245,7 +242,7 @@ def _decode_output(trial: Mapping[str, Json], calls: tuple[CallRecord, ...], *, 
     value = trial["output"]
     latency_s, finish = trial.get("latency_s"), value.get("finish", "complete")
     if finish not in get_args(Finish):
-        raise ValueError(f"{finish!r} is not a way to finish")
+        raise ValueError(f"finish: {finish!r} is not one of {', '.join(get_args(Finish))}")
     if not texts:
         return Output(None, latency_s=latency_s, finish=finish)
     index = value.get("call")
@@ -256,17 +253,15 @@ def _decode_output(trial: Mapping[str, Json], calls: tuple[CallRecord, ...], *, 
     )
 
 
+_MEASURED: Final = ("tokens_in", "tokens_out", "cost_usd", "latency_s")
+"""The last fields of a call, in their order."""
+
+
 def _encode_call(call: CallRecord) -> dict[str, Json]:
     return {
         "purpose": call.purpose,
         "attempts": call.attempts,
-        **_present(
-            model=call.model,
-            tokens_in=call.tokens_in,
-            tokens_out=call.tokens_out,
-            cost_usd=call.cost_usd,
-            latency_s=call.latency_s,
-        ),
+        **_present(model=call.model, **{name: getattr(call, name) for name in _MEASURED}),
     }
 
 
@@ -275,10 +270,7 @@ def _decode_call(value: Mapping[str, Json]) -> CallRecord:
         sys.intern(value["purpose"]),  # every case has the same few purposes and models
         sys.intern(value.get("model", "")),
         value["attempts"],
-        value.get("tokens_in"),
-        value.get("tokens_out"),
-        value.get("cost_usd"),
-        value.get("latency_s"),
+        *map(value.get, _MEASURED),
     )
 
 

@@ -1,4 +1,4 @@
-"""Estimate of a run: the calls it will send, their cost and duration. Made before the first call is sent."""
+"""Estimate of a run: the calls it will send, their cost and duration, computed before the first call is sent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class SuiteEstimate:
         tokens_out: Output tokens of the calls to send.
         usd: Expected cost, as far as prices are known; None if none is.
         at_most_usd: Cost if most outputs are long; None if no price is known.
-        basis: How the tokens were estimated.
+        basis: The source of the token numbers, such as "median of 772 cached usages".
 
     """
 
@@ -40,7 +40,7 @@ class SuiteEstimate:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The limits of the slowest route, and the ``seconds`` it will take; None if its latency is unknown."""
+    """The limits of the slowest route; ``seconds`` is its expected duration, None if its latency is unknown."""
 
     in_parallel: int
     requests_per_minute: float | None
@@ -55,7 +55,7 @@ class Estimate:
     Args:
         suites: The estimates for its suites.
         unpriced: Routes without a known price, with the number of calls to send. The totals do not include them.
-        sources: Where the prices come from.
+        sources: The sources of the prices.
         pace: The expected duration; None if no call is sent.
 
     """

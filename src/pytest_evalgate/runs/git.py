@@ -23,7 +23,7 @@ _SKIPPED: Final = frozenset({_COMPILED, "node_modules", "venv", "build", "dist"}
 
 
 def commit(root: Path) -> str | None:
-    """Return the commit that is checked out at ``root``; without git the one that GitHub Actions names, else None."""
+    """Return the commit that is checked out at ``root``; else that of GitHub Actions, else None."""
     done = _git(root, "rev-parse", "HEAD")
     if done is not None and done.returncode == 0:
         return done.stdout.decode("ascii", "replace").strip()
@@ -82,16 +82,9 @@ def show(root: Path, ref: str, path: str) -> bytes:
 def tree_sha256(root: Path, without: Path) -> str | None:
     """Return a digest of the names, sizes and times of the files below ``root`` that git does not ignore.
 
-    Compiled Python files are left out, because the first run creates them. If git does not know the folder, hidden
-    folders and the usual build folders are left out as well.
-
-    Args:
-        root: The folder.
-        without: A folder that is left out.
-
-    Returns:
-        The digest; None if there are more than 50,000 files.
-
+    Compiled Python files are left out, because the first run creates them. Outside of a repository, hidden folders
+    and the usual build folders are left out as well, and so is the folder ``without``. Return None if there are more
+    than 50,000 files.
     """
     listed: list[list[str | int]] = []
     tracked = _tracked(root)
@@ -110,7 +103,7 @@ def tree_sha256(root: Path, without: Path) -> str | None:
 
 
 def _tracked(root: Path) -> list[str] | None:
-    """Return the files that git tracks or would add; None if it does not know the folder."""
+    """Return the files that git tracks or would add; None outside of a repository."""
     done = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", ".")
     if done is None or done.returncode != 0:
         return None
@@ -126,7 +119,7 @@ def _walk(root: Path) -> Iterator[str]:
 
 
 def _output(root: Path, *arguments: str) -> str:
-    """Return what git prints; "" if it fails."""
+    """Return the output of a git command; "" if the command fails."""
     done = _git(root, *arguments)
     if done is None:
         raise UserError(_NO_GIT)

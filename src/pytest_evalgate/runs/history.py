@@ -1,7 +1,7 @@
 """History: one row for each suite of each complete, decided run.
 
-JSON Lines that are appended to and never rewritten. They only produce advice (trends, power), so a line that cannot be
-read is skipped with a warning.
+The file is JSON Lines; rows are appended and never rewritten. It is used for advice only (trends, power), so a line
+that cannot be read is skipped with a warning.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def row_of(run: Run, suite: SuiteRun, decided: SuiteVerdict, baseline: Baseline 
 
 
 def read(path: Path) -> History:
-    """Read the newest rows of every suite, at most 500 of each. A suite's row of one run counts once.
+    """Read the newest rows of every suite, at most 500 of each; a repeated row counts once.
 
     A missing file is an empty history. Other problems become warnings.
     """
@@ -104,7 +104,7 @@ def read(path: Path) -> History:
 
 
 def append(path: Path, rows: Iterable[HistoryRow]) -> None:
-    """Append the rows that the file does not contain yet, in one write and with fsync.
+    """Append the rows that the file does not contain yet, in one write with fsync.
 
     Raises:
         OSError: They cannot be written.
@@ -117,7 +117,7 @@ def append(path: Path, rows: Iterable[HistoryRow]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab+") as file:
         cut = not _ends_with_line_feed(file)
-        file.write(b"\n" * cut + b"".join(lines))  # so that a line cut by a crash does not spoil the next one
+        file.write(b"\n" * cut + b"".join(lines))  # a crash may have cut the last line: do not append to it
         file.flush()
         os.fsync(file.fileno())
 

@@ -1,4 +1,4 @@
-"""Journal: the plan of a run, written before the first call is sent, and how the run ended.
+"""Journal: the plan of a run, written before the first call is sent, and the end of the run.
 
 ``<state>/runs/<run id>/journal.jsonl`` has a head, one line for each planned case, and a last line once the run is
 decided. A run without that last line was interrupted, and can be resumed.
@@ -26,12 +26,12 @@ _NAME: Final = "journal.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class JournalHead:
-    """What a later run needs to know to resume this one.
+    """The first line of a journal: the fields that a later run needs to resume this one.
 
     Args:
         run: The id of the run.
-        lineage: The id of the run that was resumed first, or its own. Outputs of applications without a version are
-            cached under it.
+        lineage: The id of the first run of a chain of resumed runs; the id of this run if it resumes none. Outputs of
+            applications without a version are cached under it.
         work_sha256: Digest of the configuration, the options and the working tree. Only a run with the same digest
             resumes this one.
         cases: The number of planned cases.
@@ -69,7 +69,7 @@ def begin(state: Path, head: JournalHead, plans: Iterable[SuitePlan]) -> None:
 
 
 def is_started(state: Path, run: str) -> bool:
-    """Return whether a run has a journal. No call is sent before it has one."""
+    """Return whether a run has a journal; no call is sent before it exists."""
     return _path(state, run).exists()
 
 
@@ -100,7 +100,7 @@ def find_interrupted(state: Path, work_sha256: str) -> JournalHead | None:
 
 
 def claim(state: Path, run: str) -> bool:
-    """Return whether this process is the first to begin the work of a run.
+    """Return whether this process is the first to start the calls of a run.
 
     With xdist, the worker that gets True starts all calls ahead of their tests. A worker that replaces it after a
     crash gets False, and sends each call when its test runs.

@@ -1,7 +1,7 @@
-"""What is kept with a run, so that its reports stay the same after baselines and history have changed.
+"""Folder of a decided run. Its reports stay the same after baselines and history have changed.
 
-``<state>/runs/<run id>/`` contains the run file, the verdict and, in ``suites/``, for each suite by its number: its
-baseline, the outputs of that baseline, and its last runs. A copy of ``verdict.json`` is the file that CI reads.
+``<state>/runs/<run id>/`` contains the run file, the verdict and, in ``suites/`` under the number of each suite, its
+baseline, the outputs of that baseline, and its last runs. CI reads a copy of the verdict, ``<state>/verdict.json``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import Baseline, HistoryRow, Json
 
 SHOWN_RUNS: Final = 60
-"""Runs of a suite that reports show; the history keeps more."""
+"""Runs of a suite that reports show; the history contains more."""
 
 _NO_REDACTION: Final = Redactor()
 _VERDICT: Final = RecordFile(
@@ -40,7 +40,7 @@ def encode(verdict: Verdict) -> dict[str, Json]:
 
 
 def write(verdict: Verdict, path: Path, redactor: Redactor = _NO_REDACTION) -> Verdict:
-    """Write ``verdict.json``, whole or not at all, and return the verdict as the file has it.
+    """Write ``verdict.json`` atomically, and return the verdict as written.
 
     ``redactor`` removes secrets that messages may contain.
     """
@@ -93,13 +93,10 @@ class RunFolder:
         rows: Iterable[HistoryRow],
         redactor: Redactor,
     ) -> Verdict:
-        """Write what the reports of a decided run need, and return the verdict as its file has it.
+        """Write the files that the reports of a decided run need, and return the verdict as written.
 
-        Args:
-            verdict: Its verdict.
-            compared: The baseline of each suite that has one, with its outputs as lines.
-            rows: The history, oldest first.
-            redactor: Removes secrets that messages may contain.
+        ``compared`` has the baseline of each suite that has one, with its outputs as lines; ``rows`` are the history,
+        oldest first.
 
         Raises:
             OSError: A file cannot be written.
@@ -130,7 +127,7 @@ class RunFolder:
         return baselines.find(None, suite=suite, file=self._file_of(verdict, suite), root=self.folder)
 
     def outputs(self, verdict: Verdict, suite: str) -> Mapping[str, Json]:
-        """Return the outputs of a suite's baseline, by case id; empty if they were not kept."""
+        """Return the outputs of a suite's baseline, by case id; empty if they were not stored."""
         return baselines.read_outputs(self._file_of(verdict, suite))
 
     def history(self, verdict: Verdict, suite: str) -> tuple[HistoryRow, ...]:

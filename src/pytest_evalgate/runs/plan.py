@@ -49,12 +49,12 @@ def make_plan(  # noqa: PLR0913 - the settings of a suite, by name
     Args:
         name: The suite.
         sets: Its golden sets; ids are unique over all of them.
-        scorers: The scorers as JSON. They are part of each case's fingerprint.
+        scorers: The scorers as JSON, a part of each case's fingerprint.
         trials: Trials of each case.
         slices: Names of slices, see `slice_values`.
-        aggregate: How the trials of a case are combined. Runs that differ in it are not compared.
+        aggregate: The rule that combines the trials of a case. Runs with different rules are not compared.
         sides: The changes of this branch.
-        cluster: What the cases of a cluster share, named like a slice; None if cases are independent.
+        cluster: Name of the slice that cases of one cluster have in common; None if cases are independent.
 
     Raises:
         GoldenSetError: A case is not in exactly one cluster.
@@ -89,7 +89,6 @@ def make_plan(  # noqa: PLR0913 - the settings of a suite, by name
 
 
 def _clusters(cases: Sequence[Case], by: str) -> dict[str, str]:
-    """Return the cluster of each case, by case id."""
     found = {case.id: tuple(slice_values(case, by)) for case in cases}
     problems = [
         LineProblem(

@@ -1,4 +1,4 @@
-"""Record files: JSON files that hold one kind of record in one version.
+"""Record files: JSON files with one kind of record in one version.
 
 A file contains ``schema``, the version of its format, and ``kind``, which names its content. `RecordFile` reads and
 writes all of them: strict JSON (`text.jsonl`), then kind and schema, then the digest, then every field. Files come
@@ -37,11 +37,11 @@ class RecordFile(Generic[T]):
         record: The dataclass of its content.
         noun: Its name in messages, with an article: "a baseline".
         error: The exception for a file that cannot be used.
-        next_step: What to do about such a file; ends every message.
+        next_step: Advice for such a file; ends every message.
         kind: The value of ``kind``; None for the files that have none, verdicts and the rows of the history.
         schema: The version that is written. Newer files are refused.
         rows: The field that is written with one entry a line, so that a review shows what changed.
-        digest: What a SHA-256 in the file covers: the rows, or everything.
+        digest: The content that a SHA-256 in the file covers: the rows, or all fields.
         extra: Whether unknown keys are ignored or refused.
         encode: Returns the fields of a record as JSON, in the order in which they are written.
         check: Raises ValueError for values that their types allow and the record does not.
@@ -61,15 +61,10 @@ class RecordFile(Generic[T]):
     check: Callable[[T], None] | None = None
 
     def read(self, path: Path, name: str = "", **unstored: Json) -> T:
-        """Read a file.
-
-        Args:
-            path: The file.
-            name: Its name in messages; the path if empty.
-            unstored: Fields of the record that the file does not contain.
+        """Read a file. ``name`` is for messages, the path if empty; ``unstored`` are fields that the file lacks.
 
         Raises:
-            UserError: An ``error``: it cannot be read or used.
+            UserError: The file cannot be read or used; the exception is of the type ``error``.
 
         """
         name = name or str(path)
@@ -156,7 +151,7 @@ def adapter(record: Any) -> TypeAdapter[Any]:
 def dumps(value: Json) -> str:
     """Return ``value`` as one line of canonical JSON that `text.jsonl` reads back.
 
-    Targets may return NUL characters and lone surrogates, which it refuses: they become U+FFFD.
+    NUL characters and lone surrogates, which targets may return, become U+FFFD: `text.jsonl` refuses them.
     """
     text = jsonl.canonical(value)
     if "\\u0000" in text or "\\ud" in text:

@@ -1,8 +1,8 @@
 """Run files: the results of a run as JSON Lines.
 
-The first line is the head: the run, its suites and how it came about. Each further line is a planned case with its
-result. Lines are written while results are handed over, so that outputs need not fit in memory; gates get the run
-without them.
+The first line is the head: the run, its suites and its `RunInfo`. Each further line is a planned case with its
+result. Lines are written as results arrive, so that outputs need not fit in memory; gates get the run without
+outputs.
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ RUN_FILE: Final = "run.jsonl"
 _AGAIN: Final = "run again with: pytest --eval-gate"
 _NOT_STOPPED: Final[Mapping[str, StopRule]] = MappingProxyType({})
 _NO_REDACTION: Final = Redactor()
-_LIMITS: Final = jsonl.JsonLimits(line_bytes=64 << 20, depth=80, problems=20)  # an output at its own limits, escaped
+_LIMITS: Final = jsonl.JsonLimits(line_bytes=64 << 20, depth=80, problems=20)  # fits the largest escaped output
 _NOT_DIGESTED: Final = {"xdist", "history", "cache_auth", "budget_usd", "max_duration_s", "report"}
-"""Keys that change how a run proceeds, but not its results or the verdict."""
+"""Keys that affect neither the results of a run nor its verdict."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """How a run came about. Shards are merged only if they agree in this.
+    """The origin of a run. Shards are merged only if their origins are equal, apart from ``shard``.
 
     Args:
         config_sha256: Digest of the configuration, from `config_sha256`.
         target: The value of ``--eval-target``; None if each suite used its own target.
         shard: The part of the run; None for a whole run.
-        facts: What reports show about the run, by name: targets, models, versions.
+        facts: Facts for reports, by name: targets, models, versions.
         tier: The tier that ran.
-        notes: Messages of the session: the cache, the base branch, why it stopped.
+        notes: Messages of the session about the cache, the base branch and an early stop.
 
     """
 
@@ -86,12 +86,12 @@ def newest(state: Path) -> Path:
     found = list((state / "runs").glob(f"*/{RUN_FILE}"))
     if not found:
         raise RunFileError(f"no run is stored in {state / 'runs'}: run first with: pytest --eval-gate")
-    # an id begins with the second in which the run began; runs of one second are ordered by when they were written
+    # an id begins with the start time in seconds; runs that started in the same second are ordered by file time
     return max(found, key=lambda path: (path.parent.name.partition("-")[0], path.stat().st_mtime_ns))
 
 
 def write(run: Run, path: Path, info: RunInfo = _UNKNOWN) -> None:
-    """Write ``run`` whole or not at all."""
+    """Write the run file of ``run`` atomically."""
     plans = [suite.plan for suite in run.suites]
     results = (map(dumps, map(codec.encode_result, suite.results)) for suite in run.suites)
     stopped = {suite.plan.name: suite.stopped for suite in run.suites if suite.stopped is not None}
@@ -108,7 +108,7 @@ def write_stream(  # noqa: PLR0913 - the parts of a run file, by name
     info: RunInfo = _UNKNOWN,
     redactor: Redactor = _NO_REDACTION,
 ) -> Run:
-    """Write a run, whole or not at all, while its results are handed over.
+    """Write a run file atomically, from results that arrive one by one.
 
     Args:
         run: The run. Its suites are ignored.
@@ -116,12 +116,11 @@ def write_stream(  # noqa: PLR0913 - the parts of a run file, by name
         results: For each plan, one encoded result as JSON for each planned case, in plan order. Iterated once.
         path: The file.
         stopped: The rule by which a suite ended before its last case, by suite.
-        info: How the run came about.
+        info: The origin of the run.
         redactor: Removes secrets that results may contain.
 
     Returns:
-        The run without outputs and the reasons of scores. These can be larger than all the rest, and gates do not need
-        them.
+        The run without outputs and the reasons of scores, which can be large and which gates do not need.
 
     """
     suites: list[SuiteRun] = []
@@ -149,7 +148,7 @@ def read(path: Path) -> Run:
 
 
 def read_with_info(path: Path) -> tuple[Run, RunInfo]:
-    """Read a run file, and how its run came about.
+    """Read a run file: the run and its origin.
 
     Raises:
         RunFileError: It is missing, cut, malformed or of a newer schema.
@@ -175,7 +174,7 @@ def read_with_info(path: Path) -> tuple[Run, RunInfo]:
 def rows(path: Path) -> Iterator[dict[str, Json]]:
     """Yield the cases of a run file one by one, as JSON.
 
-    They are not validated: use this for files that this process has written.
+    Rows are not validated: use this only for files that this process has written.
 
     Raises:
         OSError: The file cannot be read.

@@ -49,7 +49,7 @@ class Shard:
 
     @classmethod
     def of_file(cls, name: str) -> Self | None:
-        """Return the shard that a file name stands for; None if it is not the name of a shard."""
+        """Return the shard whose file has this name; None if no shard has."""
         found = _FILE.fullmatch(name)
         try:
             return cls(*map(int, found.groups())) if found else None
@@ -62,16 +62,17 @@ class Shard:
         return f"{self.index}-of-{self.count}.jsonl"
 
     def __str__(self) -> str:
-        """Return the shard as messages name it."""
+        """Return the shard for a message: ``shard 2 of 4``."""
         return f"shard {self.index} of {self.count}"
 
     def cases_of(self, plan: SuitePlan) -> frozenset[str]:
         """Return the ids of a suite's cases that this shard runs.
 
-        Cases are dealt out slice by slice, so that each shard gets its share of every slice. The plan alone decides.
+        Cases are dealt out slice by slice, so that each shard gets its share of every slice. The result depends on the
+        plan only.
         """
         ordered = sorted(plan.cases, key=attrgetter("slices"))
-        offset = int(jsonl.digest(plan.name)[:8], 16)  # otherwise the first shard got the extra case of every suite
+        offset = int(jsonl.digest(plan.name)[:8], 16)  # else the first shard would get the extra case of every suite
         return frozenset(case.id for case in ordered[(self.index + offset) % self.count :: self.count])
 
 

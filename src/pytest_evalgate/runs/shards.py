@@ -1,4 +1,4 @@
-"""Merging shards: the run of which they are parts, or every reason why they cannot be merged."""
+"""Merging of shards into one run; every problem that prevents it is reported."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Plans = Mapping[str, SuitePlan]
     ResultsByCase = Mapping[CaseKey, Sequence[tuple["ShardRun", CaseResult]]]
 
-_MAX_BYTES: Final = 1 << 30  # of all shards together, because all are in memory
+_MAX_BYTES: Final = 1 << 30  # of all shards together, because all of them are in memory at once
 _LISTED: Final = 5
 _RAN: Final = frozenset({"passed", "missed", "errored"})
 
@@ -50,11 +50,7 @@ class ShardFolder:
 
 
 def read_folder(folder: Path, count: int) -> ShardFolder:
-    """Read the shards in a folder, ordered by number.
-
-    Args:
-        folder: The folder; its subfolders are not searched.
-        count: The number of shards of the run. Shards of another number are not read.
+    """Read the shards of a run of ``count`` shards in a folder, not in its subfolders, ordered by number.
 
     Raises:
         RunFileError: The folder does not exist, or contains no shard.
@@ -76,9 +72,11 @@ def read_folder(folder: Path, count: int) -> ShardFolder:
             continue
         name = folder / shard.file_name
         try:
-            path, size = _locate(folder, shard.file_name)
-            remaining -= size
+            path = files.resolve_inside(folder, Path(shard.file_name))
+            remaining -= path.stat().st_size
             runs.append(_read(path, name, remaining))
+        except (OSError, ValueError) as error:
+            unread[shard.index] = f"{name}: cannot be used: {error}"
         except RunFileError as error:
             unread[shard.index] = str(error)
     return ShardFolder(tuple(runs), (*problems, *unread.values()), frozenset(unread))
@@ -98,15 +96,6 @@ def _find_shards(folder: Path) -> list[Shard]:
     return sorted(found, key=lambda shard: (shard.count, shard.index))
 
 
-def _locate(folder: Path, name: str) -> tuple[Path, int]:
-    """Return the path of a file, with symbolic links resolved, and its size in bytes."""
-    try:
-        path = files.resolve_inside(folder, Path(name))
-        return path, path.stat().st_size
-    except (OSError, ValueError) as error:
-        raise RunFileError(f"{folder / name}: cannot be used: {error}") from None
-
-
 def _read(path: Path, name: Path, remaining: int) -> ShardRun:
     if remaining < 0:
         raise RunFileError(f"{name}: not read: the shards are larger than {_MAX_BYTES >> 20:,} MiB")
@@ -120,13 +109,7 @@ def merge(folder: ShardFolder, count: int) -> tuple[Run, RunInfo]:
     """Merge the shards of a run.
 
     A problem of one shard is a problem of the run; if the calls of one shard were refused, the run is not evaluated.
-
-    Args:
-        folder: The shards.
-        count: The number of shards of the run.
-
-    Returns:
-        The run and how it came about. Both depend on the shards only, not on their order.
+    The result does not depend on the order of the shards.
 
     Raises:
         RunFileError: Shards are missing, incomplete, or of different runs. Lists every problem, one a line.
@@ -168,7 +151,7 @@ def _results_by_case(shards: Iterable[ShardRun]) -> ResultsByCase:
 
 
 def _wrong_shards(shards: Sequence[ShardRun], count: int) -> Iterator[str]:
-    """Yield the files that are not one of ``count`` shards, and those that contain the same shard."""
+    """Yield a message for files that are not one of ``count`` shards, and for files that contain the same shard."""
     paths: dict[Shard, list[str]] = defaultdict(list)
     for shard in shards:
         paths[shard.shard].append(shard.path)
@@ -180,7 +163,7 @@ def _wrong_shards(shards: Sequence[ShardRun], count: int) -> Iterator[str]:
 
 
 def _differences(shards: Sequence[ShardRun], plans: Plans) -> Iterator[str]:
-    """Yield the fields that must be equal in all shards of a run and are not."""
+    """Yield a message for each field that should be equal in all shards of a run, but differs."""
     yield from _compare("commit", [(shard.path, shard.run.commit) for shard in shards])
     yield from _compare("tier", [(shard.path, shard.info.tier) for shard in shards])
     yield from _compare("config_sha256", [(shard.path, shard.info.config_sha256) for shard in shards])
@@ -208,7 +191,7 @@ def _compare_cases(prefix: str, plans: Sequence[tuple[str, SuitePlan]]) -> Itera
         for one, other in zip_longest(expected.cases, plan.cases):
             if one != other:
                 case = jsonl.escape_text((one or other).id)
-                yield f"not of one run: {prefix}cases: {first} and {path} differ, first in {case}"
+                yield f"shards differ: {prefix}cases: {first} and {path} differ, first in {case}"
                 break
 
 
@@ -219,11 +202,11 @@ def _compare(field: str, values: Iterable[tuple[str, Hashable]]) -> Iterator[str
         paths[value].append(path)
     if len(paths) > 1:
         each = (f"{jsonl.escape_text(str(value))} in {join_names(found)}" for value, found in paths.items())
-        yield f"not of one run: {field}: {'; '.join(each)}"
+        yield f"shards differ: {field}: {'; '.join(each)}"
 
 
 def _missing(shards: Sequence[ShardRun], plans: Plans, unread: frozenset[int], count: int) -> Iterator[str]:
-    """Yield the missing shards and their cases."""
+    """Yield a message for each missing shard, with its cases."""
     present = unread | {shard.shard.index for shard in shards}
     for index in range(1, count + 1):
         if index not in present:
@@ -243,7 +226,7 @@ def _duplicate_results(results_by_case: ResultsByCase) -> Iterator[str]:
 
 
 def _not_run(shards: Iterable[ShardRun], plans: Plans, results_by_case: ResultsByCase) -> Iterator[str]:
-    """Yield the incomplete shards and the cases that they did not run."""
+    """Yield a message for each incomplete shard, with the cases that it did not run."""
     for shard in shards:
         if shard.run.problems or shard.run.refused is not None:
             continue  # reported by the merged run
@@ -253,7 +236,6 @@ def _not_run(shards: Iterable[ShardRun], plans: Plans, results_by_case: ResultsB
 
 
 def _cases_of(shard: Shard, plans: Plans) -> list[CaseKey]:
-    """Return the cases that a shard has to run, in plan order."""
     cases: list[CaseKey] = []
     for name, plan in plans.items():
         own = shard.cases_of(plan)

@@ -28,7 +28,7 @@ _GITIGNORE: Final = """\
 
 @dataclass(frozen=True, slots=True)
 class StateFolder:
-    """The folder in which a project keeps what outlives a session."""
+    """The folder for files that outlive a session."""
 
     path: Path
 
@@ -68,28 +68,23 @@ def state_of(root: Path, moved_to: str | None) -> StateFolder:
 
 def _acquire(lock: Path) -> None:
     for _ in range(2):  # a second attempt after removing the lock of a dead process
+        # the lock is linked with its content: an empty one would look like the lock of a dead process
+        draft = lock.with_name(f"{lock.name}.{os.getpid()}")
+        draft.write_text(str(os.getpid()), encoding="ascii")
         try:
-            _create(lock, str(os.getpid()))
+            os.link(draft, lock)
         except FileExistsError:
             if _running_owner(lock) is not None:
                 break
             lock.unlink(missing_ok=True)
         else:
             return
+        finally:
+            draft.unlink()
     raise UserError(
         f"another session (process {_running_owner(lock) or '?'}) uses {lock.parent}: wait for it, or give this one "
         f"another folder with EVALGATE_DIR=FOLDER (remove {lock} if there is no such process)"
     )
-
-
-def _create(lock: Path, owner: str) -> None:
-    """Create the lock together with its content: an empty lock would look like that of a dead process."""
-    draft = lock.with_name(f"{lock.name}.{owner}")
-    draft.write_text(owner, encoding="ascii")
-    try:
-        os.link(draft, lock)
-    finally:
-        draft.unlink()
 
 
 def _running_owner(lock: Path) -> int | None:

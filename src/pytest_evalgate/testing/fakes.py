@@ -1,4 +1,4 @@
-"""Fakes of target and scorer, and `grade_once`."""
+"""Fakes of a target and a scorer, and `grade_once`."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def grade_once(
     Args:
         specs: Scorers, such as ``"exact"`` or ``{"kind": "number", "tolerance": 0.1}``.
         case: The case, with its input and expected output.
-        output: What the target returned.
+        output: The output to grade.
         root: The folder from which your own functions are imported.
 
     Raises:

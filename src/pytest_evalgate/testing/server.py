@@ -24,7 +24,7 @@ _TEXT: Final = "text/plain; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request as it arrived.
+    """A request that the server received.
 
     Args:
         method: For example ``POST``.
@@ -45,7 +45,7 @@ class Behaviour:
     """The response to one request. Use the class methods.
 
     Args:
-        body: Text is sent as it is, other values as JSON.
+        body: Text is sent unchanged, other values as JSON.
         code: HTTP status.
         headers: Additional response headers.
         usage: Input and output tokens, if ``body`` is the reply of a model.
@@ -88,7 +88,7 @@ class Behaviour:
 
 
 class ScriptedServer:
-    """Server in a thread of its own. It replies "ok" until a script is set. `requests` lists what it received.
+    """Server in a background thread. It replies "ok" until a script is set. `requests` lists the received requests.
 
     Example::
 

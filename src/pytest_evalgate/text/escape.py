@@ -1,4 +1,4 @@
-"""Escaping: one function for each place that text of users and models is written to.
+"""Escaping of text from users and models: one function for each kind of destination.
 
 ============================  ==============================================
 terminal, log of a CI job     ``one_line``
@@ -25,12 +25,9 @@ def escape_hidden(text: str, kept: str = "") -> str:
     r"""Replace invisible characters by escapes (``\x1b``, ``\u202e``), except the characters of ``kept``."""
     if text.isascii() and text.isprintable():
         return text
-    hidden = {char for char in set(text) - set(kept) if unicodedata.category(char) in _HIDDEN}
-    return text.translate({ord(char): _escape_of(char) for char in hidden})
-
-
-def _escape_of(char: str) -> str:
-    return f"\\x{ord(char):02x}" if ord(char) < 0x100 else f"\\u{ord(char):04x}"  # noqa: PLR2004 - one byte
+    hidden = {ord(char) for char in set(text) - set(kept) if unicodedata.category(char) in _HIDDEN}
+    escapes = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in hidden}  # noqa: PLR2004 - one byte
+    return text.translate(escapes)
 
 
 def escape_lines(text: str) -> str:
@@ -62,7 +59,7 @@ _IN_SCRIPT: Final = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "
 
 
 def escape_json(text: str) -> str:
-    """Return equivalent JSON that can be put into a script element."""
+    """Return equivalent JSON that is safe in a script element."""
     for char, escaped in _IN_SCRIPT.items():
         text = text.replace(char, escaped)
     return text
@@ -87,12 +84,9 @@ _BACKTICKS: Final = re.compile(r"`+")
 
 def inline(text: str) -> str:
     """Return Markdown that shows ``text`` as plain words on one line, also in a table cell or a link."""
-    escaped = _MARKUP.sub(lambda found: _escape_markup(found[0]), escape_line(text).strip())
+    line = escape_line(text).strip()
+    escaped = _MARKUP.sub(lambda found: _ENTITIES.get(found[0]) or f"{found[0][:-1]}\\{found[0][-1]}", line)
     return _REFERENCE.sub(rf"\g<0>{_BREAK}", escaped)
-
-
-def _escape_markup(text: str) -> str:
-    return _ENTITIES.get(text) or f"{text[:-1]}\\{text[-1]}"
 
 
 def code(text: str) -> str:

@@ -19,7 +19,7 @@ def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:
     rename it, fsync the folder. On any error, also one raised by the iterable ``data``, the old file is unchanged.
 
     Raises:
-        OSError: the file cannot be written.
+        OSError: The file cannot be written.
 
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ def resolve_inside(root: Path, path: Path) -> Path:
     """Resolve ``path``, which is relative to ``root``, including symbolic links.
 
     Raises:
-        ValueError: it is outside of ``root``; the message names both.
+        ValueError: The path is outside of ``root``; the message names both.
 
     """
     try:

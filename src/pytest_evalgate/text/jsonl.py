@@ -1,9 +1,9 @@
-"""Strict JSON and JSON Lines: every problem of a file is found and named, and no input can harm the reader.
+"""Strict JSON and JSON Lines. Every problem of a file is reported; no input can exhaust memory or crash the reader.
 
 Stricter than the standard library: duplicate keys, NaN, numbers that overflow, lone surrogates, NUL characters, deep
 nesting, huge integers and endless lines are problems, because each of them silently changes or loses a value, or
-crashes. More lenient than RFC 8259 for the sake of editors: a byte order mark, CRLF, blank lines and lines that start
-with ``//`` are accepted.
+crashes the parser. More lenient than RFC 8259 for the sake of editors: a byte order mark, CRLF, blank lines and lines
+that start with ``//`` are accepted.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class JsonLine:
 
 
 class _InvalidJson(ValueError):  # noqa: N818 - private, and always turned into a LineProblem or a ValueError
-    """A problem of a text, and the field that has it."""
+    """A problem of a text; ``field`` is the place in it, if known."""
 
     def __init__(self, message: str, field: str = "") -> None:
         super().__init__(message)
@@ -57,17 +57,10 @@ class _InvalidJson(ValueError):  # noqa: N818 - private, and always turned into 
 
 
 def read(path: Path, *, name: str, limits: JsonLimits | None = None) -> tuple[list[JsonLine], list[LineProblem]]:
-    """Read every line of a JSON Lines file, and every problem of it.
+    """Return the objects of a JSON Lines file and its problems, both in line order.
 
-    Args:
-        path: The file.
-        name: Name of the file in the problems.
-        limits: Bounds; ``JsonLimits()`` by default.
-
-    Returns:
-        The objects and the problems, both in line order. A line has one of the two, unless it is blank or a comment.
-        A file that cannot be read is one problem with line 0; nothing is raised.
-
+    Each line gives an object or a problem, unless it is blank or a comment. A file that cannot be read is one problem
+    with line 0; nothing is raised. ``name`` is the name of the file in the problems.
     """
     limits = limits or JsonLimits()
     lines: list[JsonLine] = []
@@ -144,7 +137,7 @@ def loads(document: str | bytes, *, limits: JsonLimits | None = None) -> Any:
     """Parse one JSON document by the rules of ``read``; the caller limits its length.
 
     Raises:
-        ValueError: the document has a problem; the message has line and column if they are known.
+        ValueError: The document has a problem; the message has line and column if they are known.
 
     """
     raw = document if isinstance(document, bytes) else document.encode("utf-8", "surrogatepass")
@@ -185,7 +178,7 @@ def _parse(raw: bytes, offset: int, limits: JsonLimits) -> Any:
         raise _InvalidJson(f"not UTF-8: byte {bad:02x} at offset {place} of the file; save as UTF-8") from None
     except json.JSONDecodeError as error:
         raise _InvalidJson(_explain(error)) from None
-    if b"\\u" in raw and _SUSPECT_ESCAPE.search(raw):  # walk through the value only if there is a reason to
+    if b"\\u" in raw and _SUSPECT_ESCAPE.search(raw):  # walking through every value would be slow
         _check_characters(value, "")
     return value
 
@@ -202,7 +195,7 @@ def depth(raw: bytes) -> int:
 
 
 def _explain(error: json.JSONDecodeError) -> str:
-    """Return a message with the usual mistakes by name: the parser's messages differ between Python versions."""
+    """Return a message that names common mistakes: the parser's messages differ between Python versions."""
     place = f"column {error.colno}" if error.lineno == 1 else f"line {error.lineno}, column {error.colno}"
     text, here = error.doc, error.doc[error.pos : error.pos + 1]
     if re.match(r",\s*[}\]]", text[error.pos :]) or (here in ("}", "]") and text[: error.pos].rstrip().endswith(",")):
@@ -248,10 +241,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-def _integer(text: str) -> int:
-    return int(_bounded(text))
-
-
 def _number(text: str) -> float:
     value = float(_bounded(text))
     if math.isinf(value):
@@ -270,7 +259,10 @@ def _constant(name: str) -> NoReturn:
 
 
 _DECODER: Final = json.JSONDecoder(
-    object_pairs_hook=_object, parse_int=_integer, parse_float=_number, parse_constant=_constant
+    object_pairs_hook=_object,
+    parse_int=lambda text: int(_bounded(text)),
+    parse_float=_number,
+    parse_constant=_constant,
 )
 
 
@@ -278,8 +270,8 @@ def canonical(value: Any) -> str:
     """Return the canonical JSON text of ``value``: keys sorted, no spaces, ASCII only; any Mapping is an object.
 
     Raises:
-        ValueError: it contains NaN or an infinity.
-        TypeError: it contains something that JSON cannot represent.
+        ValueError: ``value`` contains NaN or an infinity.
+        TypeError: ``value`` contains an object that JSON cannot represent.
 
     """
     return _ENCODER.encode(value)

@@ -77,7 +77,6 @@ def wrap(text: str, width: int, indent: str = "") -> list[str]:
 
 
 def _pieces(word: str, width: int) -> Iterator[str]:
-    """Break a word into pieces of at most ``width`` columns."""
     if width_of(word) <= width:
         yield word
         return
@@ -110,7 +109,7 @@ def wrap_lines(text: str, width: int, colour: str | None = None, indent: str = _
 
 
 def with_command(head: str, command: str, width: int, indent: str = "") -> Iterator[Line]:
-    """Put a command after ``head``, or below it; a broken command ends in backslashes and can be pasted."""
+    """Put a command after ``head``, or below it; wrapped, its lines end in a backslash, so that it can be pasted."""
     if width_of(f"{indent}{head} {command}") <= width:
         yield Line(f"{indent}{head} {command}")
         return
@@ -121,13 +120,13 @@ def with_command(head: str, command: str, width: int, indent: str = "") -> Itera
 
 
 def _guarded(line: str) -> str:
-    """Put a line behind a gutter if wrapping made it start with ``::``, which a GitHub runner would obey."""
+    """Prefix a line that starts with ``::`` after wrapping, because a GitHub runner would execute it as a command."""
     text = line.lstrip()
     return _GUTTER + text if text.startswith("::") else line
 
 
 def join_parts(parts: Iterable[str], width: int) -> Iterator[str]:
-    """Join parts by `` | ``, as many on a line as fit; only a part longer than a line is wrapped."""
+    """Join parts by `` | ``, as many as fit on each line; only a part longer than a line is wrapped."""
     line = ""
     for part in parts:
         if line and width_of(f"{line} | {part}") > width:

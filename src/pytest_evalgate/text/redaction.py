@@ -1,4 +1,4 @@
-"""Redaction: keys are read from the environment by name and replaced by ``***`` in everything that is written."""
+"""Redaction: keys are read from the environment by name, and replaced by ``***`` in all texts that are written."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def encodings_of(value: str) -> tuple[str, ...]:
 
 
 def _in_base64(value: str, offset: int) -> str:
-    """Return the characters of base64 that depend on a key only, if it starts ``offset`` bytes after a group of three.
+    """Return the base64 characters that depend on ``value`` only if it starts ``offset`` bytes after a group of three.
 
     Base64 encodes three bytes as four characters, so the same key has three encodings.
     """
@@ -43,7 +43,7 @@ def _in_base64(value: str, offset: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Redactor:
-    """Replaces keys in texts; ``forms`` are all the forms in which they can occur."""
+    """Replacement of keys in texts; ``forms`` are all forms in which the keys can occur."""
 
     forms: tuple[str, ...] = ()
 
@@ -71,7 +71,7 @@ class Redactor:
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """Value of the environment variable ``name``; it prints as ``***`` and cannot be pickled."""
+    """The value of the environment variable ``name``, printed as ``***``. It cannot be pickled."""
 
     name: str
     value: str = field(repr=False)
@@ -96,22 +96,17 @@ class Secret:
         """Refuse to be pickled.
 
         Raises:
-            TypeError: always.
+            TypeError: Always.
 
         """
         raise TypeError(f"the value of {self.name} cannot be sent to another process")
 
 
 def read_secret(name: str, environ: Mapping[str, str], place: str) -> Secret:
-    """Read a key from the environment.
-
-    Args:
-        name: The environment variable.
-        environ: The environment.
-        place: The configuration key that names it, such as ``models.candidate.api_key_env``.
+    """Read a key from the variable ``name``; ``place`` is the configuration key, as ``models.candidate.api_key_env``.
 
     Raises:
-        SettingsError: it is not set, or contains characters that an HTTP header cannot contain.
+        SettingsError: The variable is not set, or its value cannot be sent in an HTTP header.
 
     """
     value = environ.get(name, "").strip()

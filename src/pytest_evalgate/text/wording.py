@@ -1,4 +1,4 @@
-"""Wording of numbers, and the phrases by which one module recognises a text of another."""
+"""Wording of numbers, and the fixed phrases by which one module recognises a message of another."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 OPTIONS: Final = "options"
-"""Name of the fact with the command line options that change what runs and what it is compared with."""
+"""Name of the fact that lists the command line options of a run which change its cases, outputs or baseline."""
 
 NO_BASELINE: Final = "no baseline yet: pytest-evalgate baseline promote"
 """Start of every message about a missing baseline."""
@@ -20,6 +20,11 @@ STOPPED: Final = "STOPPED: "
 def percent(share: float) -> str:
     """Format a share with one decimal: ``0.391`` is ``39.1%``."""
     return f"{100 * share:.1f}%"
+
+
+def interval(bounds: tuple[float, float]) -> str:
+    """Format the bounds of a share in percent, without the sign: ``88.0-94.9``."""
+    return f"{100 * bounds[0]:.1f}-{100 * bounds[1]:.1f}"
 
 
 def points(share: float) -> str:

@@ -18,8 +18,8 @@ from pytest_evalgate.judges import calibration as calibrations
 from pytest_evalgate.judges import labels as label_files
 from pytest_evalgate.judges.labels import LabelsError
 from pytest_evalgate.judges.measure import Source, measure, record_of
-from pytest_evalgate.reports.charts import standalone
 from pytest_evalgate.reports.charts.judge import reliability, roc
+from pytest_evalgate.reports.charts.svg import standalone
 from pytest_evalgate.targets import recorded
 from pytest_evalgate.text import files
 

@@ -1,4 +1,4 @@
-"""Charts of the HTML report: which charts a suite and a judge have."""
+"""Charts of the HTML report: those of a suite and those of a judge."""
 
 from __future__ import annotations
 
@@ -7,40 +7,41 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from pytest_evalgate.reports.charts import RateRow, history_line, score_histogram, slice_rates
+from pytest_evalgate.reports.charts.suite import RateRow, history_line, score_histogram, slice_rates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from pytest_evalgate.records.results import Calibration, HistoryRow, Json, SliceResult, SuiteVerdict
-    from pytest_evalgate.reports.charts import Chart
+    from pytest_evalgate.records.results import Calibration, Json, SliceResult, SuiteVerdict
+    from pytest_evalgate.reports.charts.svg import Chart
     from pytest_evalgate.reports.view import SuiteView
 
 
-def suite_charts(
-    name: str,
-    verdict: SuiteVerdict,
-    scores_now: Mapping[str, Sequence[float]],
-    scores_before: Mapping[str, Sequence[float]],
-    history: Sequence[HistoryRow],
-    thresholds: Mapping[str, float],
-) -> tuple[Chart, ...]:
-    """Draw all charts of a suite: its slices, the scores of each scorer, and its history.
+@dataclass(frozen=True, slots=True)
+class ChartSet:
+    """The charts of a suite by section of the page, as markup."""
 
-    Args:
-        name: The suite.
-        verdict: Its verdict.
-        scores_now: Its scores in [0, 1], by scorer.
-        scores_before: The scores of its baseline, empty without one.
-        history: Runs of any suites, oldest first.
-        thresholds: The lowest score that passes, by scorer, if known.
+    rates: tuple[Chart, ...]
+    scores: tuple[Chart, ...]
+    history: tuple[Chart, ...]
 
-    """
-    return (
-        *_rates(name, verdict),
-        *_scores(name, scores_now, scores_before, thresholds),
-        *_past(name, verdict, history),
+
+def suite_chart_set(
+    suite: SuiteView,
+    now: Mapping[str, Mapping[str, Sequence[float]]],
+    calibrations: Mapping[str, Calibration],
+) -> ChartSet:
+    """Draw the charts of a suite; ``now`` are the scores of the run by suite and scorer."""
+    name, required = suite.name, _required(suite.verdict, "pass-rate")
+    before = suite.scores_before
+    thresholds = {judge: one.threshold for judge, one in calibrations.items()}
+    scores = (
+        score_histogram(f"{name}: scores of {scorer}", values, before.get(scorer, ()), thresholds.get(scorer))
+        for scorer, values in now.get(name, {}).items()
+        if values
     )
+    history = [history_line(f"{name}: history", suite.history, required)] if suite.history else []
+    return ChartSet(_as_markup(_rates(name, suite.verdict)), _as_markup(scores), _as_markup(history))
 
 
 def _rates(name: str, verdict: SuiteVerdict) -> Iterator[Chart]:
@@ -73,50 +74,8 @@ def _slice(piece: SliceResult, verdict: SuiteVerdict) -> RateRow:
 
 def _required(verdict: SuiteVerdict, kind: str, of: str = "") -> float | None:
     """Return the highest rate that gates of a kind require, None if none requires a rate."""
-    asked = (gate.required for gate in verdict.gates if (gate.kind, gate.of) == (kind, of))
-    return max((share for share in asked if share is not None), default=None)
-
-
-def _scores(
-    name: str,
-    now: Mapping[str, Sequence[float]],
-    before: Mapping[str, Sequence[float]],
-    thresholds: Mapping[str, float],
-) -> Iterator[Chart]:
-    for scorer, values in now.items():
-        if values:
-            title = f"{name}: scores of {scorer}"
-            yield score_histogram(title, values, before.get(scorer, ()), thresholds.get(scorer))
-
-
-def _past(name: str, verdict: SuiteVerdict, history: Sequence[HistoryRow]) -> Iterator[Chart]:
-    rows = [row for row in history if row.suite == name]
-    if rows:
-        yield history_line(f"{name}: history", rows, _required(verdict, "pass-rate"))
-
-
-@dataclass(frozen=True, slots=True)
-class ChartSet:
-    """The charts of a suite by section of the page, as markup."""
-
-    rates: tuple[Chart, ...]
-    scores: tuple[Chart, ...]
-    history: tuple[Chart, ...]
-
-
-def suite_chart_set(
-    suite: SuiteView,
-    now: Mapping[str, Mapping[str, Sequence[float]]],
-    calibrations: Mapping[str, Calibration],
-) -> ChartSet:
-    """Draw the charts of a suite; ``now`` are the scores of the run by suite and scorer."""
-    name, verdict = suite.name, suite.verdict
-    thresholds = {judge: one.threshold for judge, one in calibrations.items() if one.threshold is not None}
-    return ChartSet(
-        _as_markup(_rates(name, verdict)),
-        _as_markup(_scores(name, now.get(name, {}), suite.scores_before, thresholds)),
-        _as_markup(_past(name, verdict, suite.history)),
-    )
+    rates = (gate.required for gate in verdict.gates if (gate.kind, gate.of) == (kind, of))
+    return max((rate for rate in rates if rate is not None), default=None)
 
 
 def charts_by_judge(calibrations: Mapping[str, Calibration]) -> dict[str, tuple[Chart, ...]]:
@@ -168,7 +127,7 @@ def _within(value: Json, name: str) -> Json:
 
 
 def _read(kind: type[_Read], value: Json) -> _Read | None:
-    """Validate a value of a record; return None if it is missing or malformed: a person may have edited the file."""
+    """Validate a value of a calibration; return None if it is missing or malformed, since the file may be edited."""
     try:
         return TypeAdapter(kind).validate_python(value)
     except ValidationError:

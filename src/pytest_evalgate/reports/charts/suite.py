@@ -26,7 +26,7 @@ from pytest_evalgate.reports.charts.svg import (
     texts,
 )
 from pytest_evalgate.text.layout import truncate_columns, width_of
-from pytest_evalgate.text.wording import count, percent
+from pytest_evalgate.text.wording import count, interval, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -46,20 +46,18 @@ _DATE: Final = 10
 _COMMIT: Final = 7
 
 _WATCHED: Final = {"golden set": "golden_sha256", "scorers": "scorers_sha256", "baseline": "baseline_run_id"}
-"""Changes that make runs hard to compare, and the field that reveals each."""
+"""Changes that make runs hard to compare, with the field of each."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Point:
-    """A run, and what changed since the run before it."""
-
     row: HistoryRow
     changed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class _HistoryPlot:
-    """Positions of runs and shares; runs are equally spaced, whatever their dates."""
+    """Positions of runs and shares; runs are equally spaced, independent of their dates."""
 
     points: Sequence[_Point]
     lanes: tuple[str, ...]
@@ -88,13 +86,13 @@ class _HistoryPlot:
 def history_line(title: str, rows: Sequence[HistoryRow], threshold: float | None) -> Chart:
     """Draw the pass rate over the last sixty runs; marks above them show changes of golden set, scorers or baseline.
 
-    Args:
-        title: Title of the chart.
-        rows: The runs of one suite, at least one, oldest first.
-        threshold: The pass rate that a gate requires, None without such a gate.
-
+    ``rows`` are the runs of one suite, at least one, oldest first. ``threshold`` is the pass rate that a gate
+    requires.
     """
-    changes = (tuple(_changed(before, now)) for before, now in pairwise(rows))
+    changes = (
+        tuple(what for what, field in _WATCHED.items() if getattr(before, field) != getattr(now, field))
+        for before, now in pairwise(rows)
+    )
     points = [_Point(row, changed) for row, changed in zip(rows, ((), *changes), strict=True)][-_RUNS_DRAWN:]
     lanes = tuple(what for what in _WATCHED if any(what in point.changed for point in points))
     top = _LEGEND + _LANE * (len(lanes) + 1) + 8
@@ -116,12 +114,6 @@ def history_line(title: str, rows: Sequence[HistoryRow], threshold: float | None
         headings=("run", "when", "commit", "cases", "pass rate", "verdict", "changed before it"),
         rows=tuple(map(_history_cells, points)),
     )
-
-
-def _changed(before: HistoryRow, now: HistoryRow) -> Iterator[str]:
-    for what, field in _WATCHED.items():
-        if getattr(before, field) != getattr(now, field):
-            yield what
 
 
 def _history_legend(points: Sequence[_Point], threshold: float | None) -> Iterator[LegendEntry]:
@@ -209,7 +201,7 @@ def _history_cells(point: _Point) -> tuple[str, ...]:
 _SCORES_LEFT: Final = 84
 _SCORES_LANE: Final = 14
 _SCORES_PLOT: Final = 150
-_ROUNDING: Final = 1e-9  # a score of 0.3 made of sums must not fall below 0.3
+_ROUNDING: Final = 1e-9  # a sum of floats can be slightly below 0.3 and must still be in the bin of 0.3
 _EDGES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
@@ -217,7 +209,7 @@ _EDGES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 class _Bins:
     """``number`` equal bins, each drawn ``width`` pixels wide.
 
-    A bin includes its lower edge, as a threshold does: a threshold on an edge separates bins as it separates scores.
+    A bin includes its lower edge, as a threshold does, so a threshold on an edge never splits a bin.
     """
 
     number: int
@@ -273,12 +265,8 @@ class _ScoresPlot:
 def score_histogram(title: str, now: Sequence[float], before: Sequence[float], threshold: float | None) -> Chart:
     """Draw the distribution of scores in twenty bins, or in two if each score is 0 or 1.
 
-    Args:
-        title: Title of the chart.
-        now: The scores of the run in [0, 1], at least one.
-        before: The scores of the baseline, empty without one.
-        threshold: The lowest score that passes, None to draw no threshold.
-
+    ``now`` are the scores of the run, at least one, ``before`` those of the baseline, and ``threshold`` is the lowest
+    score that passes.
     """
     bins = _TWO if {*now, *before} <= {0.0, 1.0} else _TWENTY
     plot = _ScoresPlot(bins, bins.counted(now), bins.counted(before), _LEGEND + _SCORES_LANE * (4 if before else 3))
@@ -320,7 +308,7 @@ def _scores_axes(plot: _ScoresPlot) -> Iterator[str]:
 
 
 def _scores_lanes(plot: _ScoresPlot, *, baseline: bool) -> Iterator[str]:
-    """Draw the counts above the plot, where nothing crosses them."""
+    """Draw the counts above the plot, so that no line crosses them."""
     lanes = [("baseline", plot.before), ("now", plot.now)] if baseline else [("now", plot.now)]
     for row, (words, counts) in enumerate(lanes):
         y = plot.top - _SCORES_LANE * (row + 1)
@@ -407,8 +395,6 @@ class RateRow:
 
 @dataclass(frozen=True, slots=True)
 class _SlicesPlot:
-    """Positions of rows and shares."""
-
     rows: Sequence[RateRow]
     x_axis: Axis
 
@@ -434,10 +420,7 @@ class _SlicesPlot:
 def slice_rates(title: str, rows: Sequence[RateRow]) -> Chart:
     """Draw pass rates as dots with intervals, those of the baseline as ticks, and the gates' thresholds as lines.
 
-    Args:
-        title: Title of the chart.
-        rows: At least one row, the whole suite first. Forty are drawn; the table of the chart has all.
-
+    The first of ``rows`` is the whole suite. Forty are drawn; the table of the chart has all.
     """
     drawn = rows[:_SLICES_DRAWN]
     longest = max(width_of(_name(row)) for row in drawn)
@@ -507,7 +490,8 @@ def _name(row: RateRow) -> str:
 
 def _slices_description(rows: Sequence[RateRow]) -> str:
     whole, *slices = rows
-    parts = [f"{whole.name}: {percent(whole.rate)} of {count(whole.n, 'case')}, 95% interval {_span(whole)}."]
+    bounds = interval(whole.interval)
+    parts = [f"{whole.name}: {percent(whole.rate)} of {count(whole.n, 'case')}, 95% interval {bounds}."]
     if slices:
         least, most = (which(slices, key=lambda row: row.rate) for which in (min, max))
         ends = " to ".join(f"{percent(row.rate)} ({row.name})" for row in (least, most))
@@ -525,8 +509,5 @@ def _listed(what: str, names: Sequence[str]) -> Iterator[str]:
 
 def _slices_cells(row: RateRow) -> tuple[str, ...]:
     given = ("-" if share is None else percent(share) for share in (row.before, row.required))
-    return (shown(row.name), f"{row.n:,}", percent(row.rate), _span(row), *given, "dropped" if row.dropped else "")
-
-
-def _span(row: RateRow) -> str:
-    return f"{100 * row.interval[0]:.1f}-{100 * row.interval[1]:.1f}"
+    rates = (percent(row.rate), interval(row.interval), *given)
+    return (shown(row.name), f"{row.n:,}", *rates, "dropped" if row.dropped else "")

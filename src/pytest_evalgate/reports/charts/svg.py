@@ -47,7 +47,7 @@ PAGE_STYLE: Final = """\
 .chart { color: #1f2328 }
 @media screen and (prefers-color-scheme: dark) { .chart { color: #f0f6fc } }
 """
-"""The colours that a page provides, for a chart that is a file."""
+"""Colours of a standalone chart; in an HTML page, the page sets them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +84,7 @@ def shown(words: str) -> str:
 
 
 def svg(title: str, description: str, size: tuple[int, int], parts: Iterable[str]) -> str:
-    """Return the svg element of a chart.
-
-    Args:
-        title: Title, drawn at the top.
-        description: Description for screen readers.
-        size: Width and height in pixels.
-        parts: Elements, from back to front.
-
-    """
+    """Return the svg element of a chart: ``parts`` from back to front, and a description for screen readers."""
     width, height = size
     name = escape(shown(title))
     box = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
@@ -115,9 +107,8 @@ def px(value: float) -> str:
 def text(spot: Position, words: str, kind: str = "", anchor: str = "") -> str:
     """Return a text element that starts at ``spot``, or has its ``anchor`` (``middle``, ``end``) there."""
     x, y = spot
-    return (
-        f'<text{_given("class", kind)} x="{px(x)}" y="{px(y)}"{_given("text-anchor", anchor)}>{_inside(words)}</text>'
-    )
+    inside = escape(shown(words), quote=False)
+    return f'<text{_given("class", kind)} x="{px(x)}" y="{px(y)}"{_given("text-anchor", anchor)}>{inside}</text>'
 
 
 def texts(anchor: str, kind: str, placed: Iterable[tuple[Position, str]]) -> str:
@@ -149,10 +140,6 @@ def rect(kind: str, corner: Position, size: Position) -> str:
     return f'<rect class="{kind}" x="{px(x)}" y="{px(y)}" width="{px(width)}" height="{px(height)}"/>'
 
 
-def _inside(words: str) -> str:
-    return escape(shown(words), quote=False)
-
-
 def _given(name: str, value: str) -> str:
     return f' {name}="{value}"' if value else ""
 
@@ -173,49 +160,20 @@ class LegendEntry:
     words: str
 
 
-def circle(x: float, y: float) -> str:
-    """Return path data of a dot."""
-    return f"M{px(x - 4)} {px(y)}a4 4 0 1 0 8 0a4 4 0 1 0-8 0z"
+def _shape(dx: float, dy: float, steps: str) -> Shape:
+    """Return a function that returns the path data of a shape: a move to its start, then its relative ``steps``."""
+    return lambda x, y: f"M{px(x + dx)} {px(y + dy)}{steps}"
 
 
-def triangle(x: float, y: float) -> str:
-    """Return path data of a triangle that points down."""
-    return f"M{px(x - 6)} {px(y - 4)}h12l-6 10z"
-
-
-def pointer(x: float, y: float) -> str:
-    """Return path data of a small triangle that points down; two of them fit nine pixels apart."""
-    return f"M{px(x - 4)} {px(y - 3)}h8l-4 7z"
-
-
-def cross(x: float, y: float) -> str:
-    """Return path data of a diagonal cross."""
-    return f"M{px(x - 4)} {px(y - 4)}l8 8m0-8l-8 8"
-
-
-def diamond(x: float, y: float) -> str:
-    """Return path data of a diamond."""
-    return f"M{px(x)} {px(y - 5)}l5 5-5 5-5-5z"
-
-
-def stroke(x: float, y: float) -> str:
-    """Return path data of a short vertical line."""
-    return f"M{px(x)} {px(y - 7)}v14"
-
-
-def tall_stroke(x: float, y: float) -> str:
-    """Return path data of a vertical line as high as a row, so that lines of neighbouring rows meet."""
-    return f"M{px(x)} {px(y - 11)}v22"
-
-
-def dash(x: float, y: float) -> str:
-    """Return path data of a short horizontal line."""
-    return f"M{px(x - 9)} {px(y)}h18"
-
-
-def box(x: float, y: float) -> str:
-    """Return path data of a small square."""
-    return f"M{px(x - 5)} {px(y - 5)}h10v10h-10z"
+circle = _shape(-4, 0, "a4 4 0 1 0 8 0a4 4 0 1 0-8 0z")
+triangle = _shape(-6, -4, "h12l-6 10z")
+pointer = _shape(-4, -3, "h8l-4 7z")  # a small triangle: two of them fit nine pixels apart
+cross = _shape(-4, -4, "l8 8m0-8l-8 8")
+diamond = _shape(0, -5, "l5 5-5 5-5-5z")
+stroke = _shape(0, -7, "v14")
+tall_stroke = _shape(0, -11, "v22")  # as high as a row, so that strokes of neighbouring rows meet
+dash = _shape(-9, 0, "h18")
+box = _shape(-5, -5, "h10v10h-10z")
 
 
 def legend(keys: Sequence[LegendEntry], left: float, y: float) -> Iterator[str]:
@@ -245,10 +203,10 @@ class Axis:
 
     @classmethod
     def around(cls, shares: Iterable[float], start: float, end: float) -> Self:
-        """Return an axis around shares, in steps of ten percent: zero is left out to show differences near 100 %."""
-        held = list(shares)
-        low = max(0, math.floor(10 * min(held)) * 10)
-        high = min(100, math.ceil(10 * max(held)) * 10)
+        """Return an axis around shares, in steps of ten percent; without zero, differences near 100 % are visible."""
+        known = list(shares)
+        low = max(0, math.floor(10 * min(known)) * 10)
+        high = min(100, math.ceil(10 * max(known)) * 10)
         low = max(0, min(low, high - _NARROWEST))
         return cls(low, max(high, low + _NARROWEST), start, end)
 

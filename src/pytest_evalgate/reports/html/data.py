@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 import zlib
 from array import array
-from base64 import b64encode
 from dataclasses import asdict, dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Any, Final, Self
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.reports.view import CaseView, Links, ReportView, TrialView
 
 _REASON: Final = 120
-"""Characters of a reason in the index; the whole reason is with the texts."""
+"""Characters of a reason in the index; the texts contain the whole reason."""
 
 _OUTCOME: Final = {name: number for number, name in enumerate(OUTCOMES)}
 _CHANGE: Final = {name: number for number, name in enumerate(CHANGES)}
@@ -33,7 +32,7 @@ _CHANGE: Final = {name: number for number, name in enumerate(CHANGES)}
 
 @dataclass(frozen=True, slots=True)
 class NameTable:
-    """Names that occur once in the index and are referred to by number, in order of first use."""
+    """Table of names in the index, which refers to them by number; numbered in order of first use."""
 
     numbers: dict[Any, int] = field(default_factory=dict)
 
@@ -129,7 +128,7 @@ def _not_empty(values: dict[str, Json]) -> dict[str, Json]:
 
 
 def _short(value: float | None) -> float | None:
-    """Round a share to four digits, with 0 and 1 as integers: most shares are, and ``1`` is shorter than ``1.0``."""
+    """Round a share to four digits, with 0 and 1, the most frequent ones, as integers: shorter than ``1.0``."""
     return int(value) if value in {0, 1} else None if value is None else round(value, 4)
 
 
@@ -160,38 +159,11 @@ def base64_size(packed_bytes: int) -> int:
     return -(-packed_bytes // 3) * 4
 
 
-def json_element(name: str, parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield a script element with JSON; ``name`` is its id."""
-    yield f'<script type="application/json" id="{name}">'.encode()
+def script_element(media_type: str, name: str, parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield a script element with data; ``name`` is its id."""
+    yield f'<script type="{media_type}" id="{name}">'.encode()
     yield from parts
     yield b"</script>\n"
-
-
-def gzip_element(name: str, parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield a script element with bytes in base64; the length of each part but the last must be divisible by three."""
-    yield f'<script type="text/plain" id="{name}">'.encode()
-    yield from map(b64encode, parts)
-    yield b"</script>\n"
-
-
-def compressor() -> zlib._Compress:
-    """Return a compressor that works piece by piece, with the settings of ``gzipped``."""
-    return zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreCollector:
-    """The scores of a run by suite and scorer, in eight bytes each."""
-
-    by_suite: dict[str, dict[str, array[float]]] = field(default_factory=dict)
-
-    def add(self, case: CaseView) -> None:
-        """Add the scores of a case, except unknown ones."""
-        scores = self.by_suite.setdefault(case.suite, {})
-        for trial in case.trials:
-            for score in trial.scores:
-                if score.value is not None:
-                    scores.setdefault(score.name, array("d")).append(score.value)
 
 
 CHUNK: Final = 500
@@ -246,22 +218,21 @@ class PackedCases:
 def pack(view: ReportView) -> PackedCases:
     """Read the cases of ``view`` once and pack them."""
     judges = {name: frozenset(one.name for one in suite.judges) for name, suite in view.verdict.suites.items()}
-    lines, gathered, sizes = CaseIndex(judges), ScoreCollector(), list[int]()
+    lines, sizes = CaseIndex(judges), list[int]()
+    scores: dict[str, dict[str, array[float]]] = {}  # eight bytes each
     index, chunks = (SpooledTemporaryFile(_IN_MEMORY) for _ in range(2))  # noqa: SIM115 - PackedCases closes them
-    squeeze = compressor()
+    squeeze = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
     index.write(squeeze.compress(b'{"rows":['))
-    for batch in _batches(view.cases):
+    remaining = iter(view.cases)
+    while batch := list(islice(remaining, CHUNK)):
         for case in batch:
-            gathered.add(case)
+            of_suite = scores.setdefault(case.suite, {})
+            for score in chain.from_iterable(trial.scores for trial in case.trials):
+                if score.value is not None:
+                    of_suite.setdefault(score.name, array("d")).append(score.value)
         rows = dumps([lines.line(case) for case in batch])[1:-1]
         index.write(squeeze.compress(encoded(("," if sizes else "") + rows)))
         sizes.append(chunks.write(gzipped(dumps([texts(case, view.links) for case in batch]))))
     index.write(squeeze.compress(encoded(f'],"chunk":{CHUNK},"names":{dumps(lines.names())}}}')))
     index.write(squeeze.flush())
-    return PackedCases(index, index.tell(), chunks, sizes, gathered.by_suite)
-
-
-def _batches(cases: Iterable[CaseView]) -> Iterator[list[CaseView]]:
-    drawn = iter(cases)
-    while batch := list(islice(drawn, CHUNK)):
-        yield batch
+    return PackedCases(index, index.tell(), chunks, sizes, scores)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.reports.view import Change
 
 Tone = Literal["good", "bad", "unsure", "plain"]
-"""Class of the style sheet that colours a badge."""
+"""CSS class that sets the colour of a badge."""
 
 
 @dataclass(frozen=True, slots=True)

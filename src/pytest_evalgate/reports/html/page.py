@@ -1,4 +1,4 @@
-"""The page: Jinja templates with autoescape and strict undefined values, between the style, the data and the script.
+"""The page: Jinja templates with autoescape and strict undefined values, with style, data and script.
 
 The page is written in pieces. If its cases take more than 50 MB, their texts go to files beside it.
 """
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from pytest_evalgate.reports import phrases
-from pytest_evalgate.reports.charts import STYLE
 from pytest_evalgate.reports.charts.sections import charts_by_judge, suite_chart_set
+from pytest_evalgate.reports.charts.svg import STYLE
 from pytest_evalgate.reports.html import data, marks
 from pytest_evalgate.reports.html.data import pack
 from pytest_evalgate.reports.view import MAX_DETAILED, truncate
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @cache
 def environment() -> Environment:
-    """Return the environment of the templates; cached, since compiling them takes longer than rendering most runs."""
+    """Return the Jinja environment; cached, because compiling its templates takes longer than rendering most runs."""
     from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - 40 ms
 
     made = Environment(
@@ -45,9 +45,11 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(
-        line=one_line, truncate=truncate, percent=wording.percent, points=wording.points, usd=wording.usd
+        line=one_line,
+        truncate=truncate,
+        fragment=lambda text: quote(text.encode("utf-8", "replace")),
+        **{name: getattr(wording, name) for name in ("percent", "points", "usd", "p_value", "seconds", "count")},
     )
-    made.filters.update(fragment=_fragment, p_value=wording.p_value, seconds=wording.seconds, count=wording.count)
     made.globals.update(phrases=phrases, marks=marks)
     return made
 
@@ -57,11 +59,6 @@ def prepare() -> None:
     templates = environment()
     for name in templates.list_templates():
         templates.get_template(name)
-
-
-def _fragment(text: str) -> str:
-    """Quote a text for the fragment of an address, such as ``#case=...``."""
-    return quote(text.encode("utf-8", "replace"))
 
 
 def policy(style: str, script: str) -> str:
@@ -84,7 +81,7 @@ _SPILL: Final = 50 * _MB
 
 
 def size_notes(cases: PackedCases, *, spilled: bool) -> tuple[str, ...]:
-    """Return notes on the size of the report, for its readers and for the person that stores it."""
+    """Return notes on the size of the report."""
     size = f"the cases take {cases.size / _MB:.0f} MB"
     if spilled:
         files = count(len(cases.sizes), "file")
@@ -144,10 +141,11 @@ def _context(view: ReportView, cases: PackedCases) -> dict[str, Any]:
 
 def _data(view: ReportView, cases: PackedCases, *, spilled: bool) -> Iterator[bytes]:
     verdict = escape_json(data.dumps(kept.encode(view.verdict)))
-    yield from data.json_element("verdict", [data.encoded(verdict)])
-    yield from data.gzip_element("index", cases.index_parts())
+    yield from data.script_element("application/json", "verdict", [data.encoded(verdict)])
+    # in base64, a part can follow another one only if the length of that one is divisible by three
+    yield from data.script_element("text/plain", "index", map(b64encode, cases.index_parts()))
     for number, chunk in enumerate(() if spilled else cases.chunk_parts()):
-        yield from data.gzip_element(f"texts-{number}", [chunk])
+        yield from data.script_element("text/plain", f"texts-{number}", [b64encode(chunk)])
 
 
 def _pieces(templates: Environment, name: str, page: dict[str, Any]) -> Iterator[bytes]:
