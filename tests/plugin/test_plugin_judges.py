@@ -269,7 +269,7 @@ def test_a_golden_set_asks_no_judge(judged: Project, server: ScriptedServer) -> 
     [
         ('model = "gone"\ncriteria = "x"', "judges.bad.model: no model is named 'gone' (candidate)"),
         ('model = "candidate"', "a judge needs either rubric"),
-        ('model = "candidate"\ncriteria = "x"\nvotes = 2', "votes = 2: an odd number"),
+        ('model = "candidate"\ncriteria = "x"\nvotes = 2', "votes = 2: must be odd"),
     ],
 )
 def test_what_is_wrong_with_a_judge_is_said_at_once(
