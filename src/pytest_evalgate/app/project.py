@@ -1,4 +1,4 @@
-"""Project of a command: the root folder, its settings and its state, found from the working directory upwards."""
+"""Project of a command: root folder, settings and state, searched for from the working directory upwards."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ class Wiring:
         state: State folder, which contains the cache.
         run_context: The run and its limits.
         workers: Number of processes that share the limits and the budget.
-        shared: Whether other processes may send the same calls at the same time.
+        shared: True if other processes may send the same calls at the same time.
         hooks: Targets from the hook ``pytest_evalgate_targets``, by kind.
 
     """

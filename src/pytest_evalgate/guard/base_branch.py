@@ -1,4 +1,4 @@
-"""Base branch: its configuration, golden sets and baselines at the merge base, and how this branch differs from them.
+"""Base branch: its configuration, golden sets and baselines at the merge base, and the differences of this branch.
 
 `find_base` finds the merge base, `BaseCheckout` extracts files of that commit, and `BaseBranch` compares. A branch
 cannot loosen its own gate unseen: the base's baseline is used, and every other change is listed in the verdict.

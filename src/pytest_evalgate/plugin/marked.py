@@ -149,7 +149,7 @@ _AT = f"@pytest.mark.{MARKER}"
 
 @dataclass(frozen=True, slots=True)
 class MarkerOptions:
-    """The suite of a marker, and whether the bodies of its cases run concurrently."""
+    """The suite of a marker; ``concurrent`` is True if the bodies of its cases run concurrently."""
 
     suite: ReadySuite
     concurrent: bool

@@ -117,7 +117,7 @@ def _same_test_items(first: pytest.Function) -> Iterator[pytest.Item]:
 
 
 def serial_reason(item: pytest.Function) -> str | None:
-    """Return why the bodies of a test cannot run concurrently; None if they can."""
+    """Return the reason why the bodies of a test cannot run concurrently; None if they can."""
     info = item._fixtureinfo  # noqa: SLF001 - pytest has no public way to the scope of a test's fixtures
     if "request" in info.argnames:
         return "it uses request, which belongs to one item"

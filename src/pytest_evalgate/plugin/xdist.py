@@ -85,7 +85,7 @@ class Distribution:
 
 
 class _Unit(dict[str, bool]):
-    """The tests of a worker's scope by node id: whether each is done, and how many are not."""
+    """The tests of a worker's scope: True for each finished node id; ``pending`` counts the unfinished ones."""
 
     def __init__(self, tests: dict[str, bool]) -> None:
         super().__init__(tests)
