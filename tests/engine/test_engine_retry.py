@@ -17,7 +17,7 @@ _CALL = Call("chat", "http://there/v1", "m", {"messages": [{"role": "user", "con
 
 @dataclass
 class _Script:
-    """A client that plays ``steps`` in turn, the last one for ever; numbers are seconds before the next step."""
+    """A client that plays ``steps`` in turn, repeating the last one; numbers are seconds before the next step."""
 
     steps: list[Reply | CallFault | float]
     sent_at: list[float] = field(default_factory=list)

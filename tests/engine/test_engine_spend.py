@@ -329,7 +329,7 @@ def test_genai_prices_is_not_loaded_if_every_price_is_configured(monkeypatch: py
 
 
 @_LISTED
-def test_genai_prices_knows_a_model_at_its_own_endpoint() -> None:
+def test_genai_prices_has_a_model_at_its_own_endpoint() -> None:
     prices = _prices("gpt-4o-mini-2024-07-18")
     cost = prices.cost("candidate", 1_000, 100)
     assert cost is not None
@@ -395,7 +395,7 @@ def test_a_reply_is_estimated_at_its_maximum(payload: dict[str, Any], written: i
     assert _estimated(payload).written == written
 
 
-def test_a_call_of_the_responses_api_is_estimated_alike() -> None:
+def test_a_call_of_the_responses_api_is_estimated_like_a_chat() -> None:
     assert _estimated({"input": "x" * 40, "max_output_tokens": 5}, "responses") == Tokens(10, 5)
 
 

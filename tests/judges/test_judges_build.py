@@ -43,7 +43,7 @@ def test_few_shots_become_turns(make_judge: MakeJudge, tmp_path: Path) -> None:
     assert [turn["role"] for turn in turns] == ["system", "user", "assistant", "user"]
 
 
-def test_the_scale_is_that_of_the_judge(make_judge: MakeJudge) -> None:
+def test_the_prompt_has_the_scale_of_the_judge(make_judge: MakeJudge) -> None:
     assert "from 1 to 5" in _asked(make_judge, scale="1-5")[-1]["content"]
     assert "0 if it fails" in _asked(make_judge)[-1]["content"]
 

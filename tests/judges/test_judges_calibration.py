@@ -67,8 +67,8 @@ def _damaged(folder: Path, *, honest: bool = True, **changes: Any) -> str:
     """Write a calibration with changed values and with the new digest (``honest``) or the old one."""
     write(_GOOD, folder / "faq.json")
     value = {**json.loads((folder / "faq.json").read_text("ascii")), **changes}
-    said = {name: item for name, item in value.items() if name not in {"schema", "kind", "sha256"}}
-    (folder / "faq.json").write_text(json.dumps({**value, **({"sha256": jsonl.digest(said)} if honest else {})}))
+    hashed = {name: item for name, item in value.items() if name not in {"schema", "kind", "sha256"}}
+    (folder / "faq.json").write_text(json.dumps({**value, **({"sha256": jsonl.digest(hashed)} if honest else {})}))
     with pytest.raises(CalibrationError) as caught:
         read(folder / "faq.json")
     return str(caught.value).removeprefix(f"{folder / 'faq.json'}: ")

@@ -86,13 +86,13 @@ def test_a_malformed_line_is_reported(tmp_path: Path, row: object, problem: str)
 
 
 def test_every_problem_is_listed_at_once_in_the_order_of_lines(tmp_path: Path) -> None:
-    said = _problems(tmp_path, {**_GOOD, "verdict": "no", "id": ""}, "{", {"input": 1})
-    assert [line.split(": ")[0] for line in said] == [f"canaries.jsonl:{line}" for line in (1, 1, 2, 3, 3)]
+    problems = _problems(tmp_path, {**_GOOD, "verdict": "no", "id": ""}, "{", {"input": 1})
+    assert [line.split(": ")[0] for line in problems] == [f"canaries.jsonl:{line}" for line in (1, 1, 2, 3, 3)]
 
 
 def test_ids_are_unique(tmp_path: Path) -> None:
-    said = _problems(tmp_path, {**_GOOD, "id": "a"}, {**_BAD, "id": "b"}, {**_BAD, "id": "a"})
-    assert said == ['canaries.jsonl:3: id: duplicate id "a" (first at line 1)']
+    problems = _problems(tmp_path, {**_GOOD, "id": "a"}, {**_BAD, "id": "b"}, {**_BAD, "id": "a"})
+    assert problems == ['canaries.jsonl:3: id: duplicate id "a" (first at line 1)']
 
 
 @pytest.mark.parametrize(("row", "missing"), [(_GOOD, "bad"), (_BAD, "good")])
@@ -136,24 +136,26 @@ def test_canaries_of_built_in_rubrics_are_complete(tmp_path: Path, name: str) ->
 
 def test_a_canary_with_a_wrong_or_missing_verdict_fails() -> None:
     good, bad = (Canary(Case(word), Output(word), good=word == "good") for word in ("good", "bad"))
-    passed, failed, unknown = (Score("faq", value, said) for value, said in ((1.0, True), (0.0, False), (None, None)))
+    passed, failed, unknown = (
+        Score("faq", value, verdict) for value, verdict in ((1.0, True), (0.0, False), (None, None))
+    )
     assert failed_canaries([good, bad], [passed, failed]) == ()
     assert [one.canary for one in failed_canaries([good, bad], [failed, passed])] == [good, bad]
     assert [one.canary for one in failed_canaries([good, bad], [unknown, unknown])] == [good, bad]
 
 
 @pytest.mark.parametrize(
-    ("good", "passed", "said"),
+    ("good", "passed", "text"),
     [
         (True, False, '"sum" (c.jsonl:3) is known to be good; the judge failed it: too short'),
         (False, True, '"sum" (c.jsonl:3) is known to be bad; the judge passed it: too short'),
         (True, None, '"sum" (c.jsonl:3) is known to be good; the judge could not tell: too short'),
     ],
 )
-def test_a_failed_canary_formats_as_a_sentence(good: bool, passed: bool | None, said: str) -> None:  # noqa: FBT001 - a table
+def test_a_failed_canary_formats_as_a_sentence(good: bool, passed: bool | None, text: str) -> None:  # noqa: FBT001 - a table
     canary = Canary(Case("sum", place=Place("c.jsonl", 3)), Output("41"), good)
     [found] = failed_canaries([canary], [Score("faq", None, passed, "too short")])
-    assert str(found) == said
+    assert str(found) == text
 
 
 def test_a_failed_canary_without_place_and_reason() -> None:
@@ -172,11 +174,11 @@ def test_every_canary_needs_a_score() -> None:
 @h.given(rows=st.lists(st.dictionaries(st.sampled_from(_NAMES), _values, max_size=6), max_size=4))
 def test_any_row_is_read_or_rejected_by_line(tmp_path: Path, rows: list[dict[str, object]]) -> None:
     found: tuple[Canary, ...] = ()
-    said: list[str] = []
+    problems: list[str] = []
     try:
         found = read(_write(tmp_path, *rows), name="c.jsonl")
     except SettingsError as error:
-        said = str(error).splitlines()
-    assert bool(said) != bool(found)
-    assert all(line.startswith("c.jsonl:") for line in said)
-    assert all(canary.output.value == row["output"] for canary, row in zip(found, rows, strict=not said))
+        problems = str(error).splitlines()
+    assert bool(problems) != bool(found)
+    assert all(line.startswith("c.jsonl:") for line in problems)
+    assert all(canary.output.value == row["output"] for canary, row in zip(found, rows, strict=not problems))

@@ -56,10 +56,10 @@ def test_a_label_file_can_be_used_as_anchors(tmp_path: Path) -> None:
     assert [row.passed for row in anchors.rows] == [True] * 100 + [False] * 120
 
 
-@pytest.mark.parametrize(("passes", "fails", "said"), [(99, 200, "99 .* passed"), (200, 99, "99 .* failed")])
-def test_too_few_anchors_of_one_label_are_rejected(tmp_path: Path, passes: int, fails: int, said: str) -> None:
+@pytest.mark.parametrize(("passes", "fails", "message"), [(99, 200, "99 .* passed"), (200, 99, "99 .* failed")])
+def test_too_few_anchors_of_one_label_are_rejected(tmp_path: Path, passes: int, fails: int, message: str) -> None:
     path = _write(tmp_path, passes, fails)
-    with pytest.raises(AnchorsError, match=rf"^anchors\.jsonl: {said}: anchors need 100 or more of each kind"):
+    with pytest.raises(AnchorsError, match=rf"^anchors\.jsonl: {message}: anchors need 100 or more of each kind"):
         load(path, root=tmp_path)
 
 
@@ -223,9 +223,9 @@ def test_false_alarms_are_rare(stored: int) -> None:
     assert alarms <= 8
 
 
-@pytest.mark.parametrize(("said", "wanted"), [((True, True, False), True), ((True, False), False), ((), False)])
-def test_a_tie_fails(said: tuple[bool, ...], wanted: bool) -> None:  # noqa: FBT001 - a table
-    assert majority(said) is wanted
+@pytest.mark.parametrize(("verdicts", "expected"), [((True, True, False), True), ((True, False), False), ((), False)])
+def test_a_tie_fails(verdicts: tuple[bool, ...], expected: bool) -> None:  # noqa: FBT001 - a table
+    assert majority(verdicts) is expected
 
 
 def test_grades_that_moved_are_described() -> None:

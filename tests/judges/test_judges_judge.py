@@ -38,15 +38,15 @@ def _text(made: MadeJudge, call: int, message: int = -1) -> str:
 
 
 @pytest.mark.parametrize(
-    ("says", "value", "reason"),
+    ("reply", "value", "reason"),
     [
         (_PASS, 1.0, 'pass: "30 days"'),
         (_FAIL, 0.0, "fail"),
         ({**_FAIL, "evidence": "more"}, 0.0, 'fail: "more"'),
     ],
 )
-def test_the_binary_scale(make_judge: MakeJudge, says: Any, value: float, reason: str) -> None:
-    score = _score(make_judge(says))
+def test_the_binary_scale(make_judge: MakeJudge, reply: Any, value: float, reason: str) -> None:
+    score = _score(make_judge(reply))
     assert (score.name, score.value, score.passed, score.reason) == ("faq", value, value == 1, reason)
     assert score.calls == (CallRecord("judge:faq", "j-1", 1, 100, 20, 0.001, 0.0),)
 
@@ -62,10 +62,10 @@ def test_the_scale_of_five_is_mapped_and_the_raw_score_is_in_the_reason(
     assert (score.value, score.passed, score.reason) == (value, passed, f'score {raw} of 5: "30 days"')
 
 
-def test_the_threshold_decides_what_passes(make_judge: MakeJudge) -> None:
-    says = {"evidence": "30 days", "score": 4, "verdict": "pass"}
+def test_scores_pass_from_the_threshold(make_judge: MakeJudge) -> None:
+    reply = {"evidence": "30 days", "score": 4, "verdict": "pass"}
     for threshold, passed in ((0.75, True), (0.76, False)):
-        score = _score(make_judge(says, scale="1-5", build={"threshold": threshold}))
+        score = _score(make_judge(reply, scale="1-5", build={"threshold": threshold}))
         assert (score.value, score.passed) == (0.75, passed)
 
 
@@ -138,7 +138,7 @@ def test_the_retry_shows_the_judge_its_own_reply(make_judge: MakeJudge) -> None:
 
 
 @pytest.mark.parametrize(
-    "says",
+    "reply",
     [
         "pass",
         "",
@@ -152,8 +152,8 @@ def test_the_retry_shows_the_judge_its_own_reply(make_judge: MakeJudge) -> None:
         Reply({"score": 1}),
     ],
 )
-def test_an_unreadable_reply_is_neither_a_pass_nor_a_fail(make_judge: MakeJudge, says: Any) -> None:
-    made = make_judge(says)
+def test_an_unreadable_reply_is_neither_a_pass_nor_a_fail(make_judge: MakeJudge, reply: Any) -> None:
+    made = make_judge(reply)
     score = _score(made)
     assert (score.value, score.passed) == (None, None)
     assert score.reason.startswith("no verdict: ")
@@ -263,7 +263,7 @@ def test_no_call_is_planned_if_none_is_made(make_judge: MakeJudge, case: Case, o
     assert list(made.scorer.calls_of(case, Output(output))) == []
 
 
-def test_a_case_that_lacks_what_the_rubric_needs_is_an_error(make_judge: MakeJudge) -> None:
+def test_a_case_without_a_required_input_is_an_error(make_judge: MakeJudge) -> None:
     made = make_judge(_PASS, rubric="correctness")
     case = Case("c1", input="How long?", place=Place("g.jsonl", 3))
     with pytest.raises(ScorerError, match=r'^g.jsonl:3: case "c1": judge "faq": the rubric correctness needs a ref'):
@@ -327,7 +327,7 @@ _MATERIAL = Material(Case("c"), "x")
 
 
 def _votes(*values: float | None) -> list[Vote]:
-    return [Vote(value, "no verdict" if value is None else f"says {value:g}", "why") for value in values]
+    return [Vote(value, "no verdict" if value is None else f"reply {value:g}", "why") for value in values]
 
 
 @dataclass
@@ -404,10 +404,10 @@ def test_stopping_early_never_changes_the_outcome(values: list[float | None]) ->
 
 
 def test_the_reason_names_the_votes() -> None:
-    assert reason(_votes(1.0), 1.0) == "says 1: why"
+    assert reason(_votes(1.0), 1.0) == "reply 1: why"
     assert reason([Vote(0.0, "fail", "")], 0.0) == "fail"
-    assert reason(_votes(0.0, 1.0, 1.0), 1.0) == "says 1: why; votes: says 0, says 1, says 1"
-    assert reason(_votes(1.0, None, 0.0), None) == "no verdict: why; votes: says 1, no verdict, says 0"
+    assert reason(_votes(0.0, 1.0, 1.0), 1.0) == "reply 1: why; votes: reply 0, reply 1, reply 1"
+    assert reason(_votes(1.0, None, 0.0), None) == "no verdict: why; votes: reply 1, no verdict, reply 0"
 
 
 @pytest.mark.parametrize(

@@ -151,8 +151,8 @@ def test_every_problem_is_listed_at_once(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_without_labels_is_one_problem(tmp_path: Path, rows: list[dict[str, Any]], problem: str) -> None:
-    [said] = _problems(tmp_path, rows)
-    assert said.startswith(problem)
+    [message] = _problems(tmp_path, rows)
+    assert message.startswith(problem)
 
 
 def test_a_pass_label_that_no_row_has_is_a_problem(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_truncated_lines_are_problems(tmp_path: Path) -> None:
         digest(tmp_path / "l.jsonl")
 
 
-def test_the_digest_is_that_of_the_set(tmp_path: Path) -> None:
+def test_label_set_and_digest_agree(tmp_path: Path) -> None:
     found = _load(tmp_path, [{"id": "a", "label": 1}])
     assert digest(tmp_path / "l.jsonl") == found.sha256
     assert _load(tmp_path, [{"id": "a", "label": 0}]).sha256 != found.sha256
@@ -269,7 +269,7 @@ def _scores(scale: LabelScale, *verdicts: Any) -> list[list[tuple[float | None, 
     return [[(score.value, score.passed) for score in stored.of(row)] for row in rows]
 
 
-def _faults(scale: LabelScale, *verdicts: Any) -> list[str]:
+def _score_problems(scale: LabelScale, *verdicts: Any) -> list[str]:
     rows = _rows(*verdicts)
     return list(map(str, StoredScores.at("judge.a", rows, scale).problems(rows)))
 
@@ -280,12 +280,12 @@ def test_words_and_booleans_are_verdicts() -> None:
 
 def test_shares_are_scores_that_pass_from_a_half_on() -> None:
     assert _scores(_WORDS, 0.49, 0.5, 1) == [[(0.49, False)], [(0.5, True)], [(1.0, True)]]
-    assert StoredScores.at("judge.a", _rows(0.4), _WORDS).probabilities
+    assert not StoredScores.at("judge.a", _rows(0.4), _WORDS).on_grades
 
 
 def test_numbers_up_to_five_are_grades() -> None:
     assert _scores(_WORDS, 2, 3, 5) == [[(0.25, False)], [(0.5, True)], [(1.0, True)]]
-    assert not StoredScores.at("judge.a", _rows(2), _WORDS).probabilities
+    assert StoredScores.at("judge.a", _rows(2), _WORDS).on_grades
 
 
 def test_one_is_the_lowest_grade_among_grades() -> None:
@@ -314,23 +314,23 @@ def test_an_unknown_label_is_unreadable_not_a_fail() -> None:
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "fault"),
+    ("verdicts", "problem"),
     [
-        ((7,), "l:1: judge.a: must be a number from 0 to 1, or like all others a grade from 1 to 5, not 7"),
-        ((4, 0.5), "l:2: judge.a: must be a number from 0 to 1, or like all others a grade from 1 to 5, not 0.5"),
+        ((7,), "l:1: judge.a: must be a number from 0 to 1 (or, if all scores are grades, from 1 to 5), not 7"),
+        ((4, 0.5), "l:2: judge.a: must be a number from 0 to 1 (or, if all scores are grades, from 1 to 5), not 0.5"),
         (({"passed": True},), "l:1: judge.a: must be a score; name one of its fields, such as judge.a.passed, not "),
         (([[1]],), "l:1: judge.a: must be a score or a list of scores, not [1]"),
     ],
 )
-def test_an_invalid_score_is_reported(verdicts: tuple[Any, ...], fault: str) -> None:
-    [said] = _faults(_WORDS, *verdicts)
-    assert said.startswith(fault)
+def test_an_invalid_score_is_reported(verdicts: tuple[Any, ...], problem: str) -> None:
+    [message] = _score_problems(_WORDS, *verdicts)
+    assert message.startswith(problem)
 
 
 def test_a_path_that_no_row_has_is_one_problem() -> None:
     rows = [LabelRow(Place("l", 1), {"id": 1, "judge": {"b": 1}}), LabelRow(Place("l", 2), {"id": 2})]
-    [fault] = StoredScores.at("judge.a", rows, _WORDS).problems(rows)
-    assert str(fault) == "l: judge.a: no row has this path; the first row has id, judge.b"
+    [problem] = StoredScores.at("judge.a", rows, _WORDS).problems(rows)
+    assert str(problem) == "l: judge.a: no row has this path; the first row has id, judge.b"
 
 
 _FOLDER = Path(__file__).parents[2] / "examples" / "judges"

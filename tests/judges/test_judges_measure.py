@@ -57,7 +57,7 @@ def test_a_judge_of_pass_and_fail() -> None:
     assert found.accuracy.hits == 65
 
 
-def test_the_judges_youden_bound_is_that_of_the_gates() -> None:
+def test_measurement_and_gates_have_the_same_bound_of_youden() -> None:
     from pytest_evalgate.stats.judged import JudgeErrors  # noqa: PLC0415 - only this test needs it
 
     found = measure(_rows((True, 1.0, 40), (True, 0.0, 10), (False, 0.0, 25), (False, 1.0, 5)), _FEW)
@@ -87,8 +87,10 @@ def test_rows_with_a_label_are_not_split() -> None:
 
 def test_disagreements_are_listed() -> None:
     rows = _rows((True, 1.0, 2), (True, 0.0, 1), (False, 1.0, 1), (False, 0.0, 1))
-    said = [(one.id, one.place, one.label, one.passed, one.score) for one in measure(rows, _FEW).disagreements]
-    assert said == [("r2", Place("l", 2), "pass", True, 0.0), ("r3", Place("l", 3), "fail", False, 1.0)]
+    disagreements = [
+        (one.id, one.place, one.label, one.passed, one.score) for one in measure(rows, _FEW).disagreements
+    ]
+    assert disagreements == [("r2", Place("l", 2), "pass", True, 0.0), ("r3", Place("l", 3), "fail", False, 1.0)]
 
 
 def test_a_class_without_a_label_leaves_its_rate_undefined() -> None:
@@ -158,7 +160,7 @@ def test_clusters_widen_the_intervals() -> None:
     assert found.tpr.interval[0] < alone.tpr.interval[0] - 0.1
 
 
-def test_rows_without_a_cluster_are_each_their_own() -> None:
+def test_each_row_without_a_cluster_is_a_cluster() -> None:
     rows = _rows((True, 1.0, 10), (False, 0.0, 10))
     found = measure([replace(rows[0], cluster="d"), replace(rows[1], cluster="d"), *rows[2:]], _FEW)
     assert found.clusters == 19
@@ -224,7 +226,7 @@ def test_llmbar_gives_the_authors_counts_in_both_orders(tmp_path: Path, judge: s
     published = json.loads((_TESTS / "data" / "llmbar.published_statistics.json").read_text("utf-8"))[judge]
     rows = _llmbar(tmp_path, judge)
     assert len(rows) == 238
-    for subset, wanted in published.items():
+    for subset, expected in published.items():
         found = measure(
             [row for row in rows if f"-{subset}-" in row.case.id], MeasureOptions(bootstrap=Bootstrap(draws=2))
         ).position
@@ -235,7 +237,7 @@ def test_llmbar_gives_the_authors_counts_in_both_orders(tmp_path: Path, judge: s
             "correct_both": found.right_both,
             "equal": found.agree,
         }
-        assert counts == {name: int(wanted[name].partition(" /")[0]) for name in counts}
+        assert counts == {name: int(expected[name].partition(" /")[0]) for name in counts}
 
 
 def test_llmbar_shows_a_position_bias(tmp_path: Path) -> None:

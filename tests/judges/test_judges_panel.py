@@ -39,8 +39,8 @@ def _rows(seed: int, n: int = 80, missing: float = 0.0) -> list[RatedRow]:
     truth = random.random(n) < 0.6
     rows = []
     for at, good in enumerate(truth):
-        said = {name: float(good ^ (random.random() < 0.1)) for name in "abc" if random.random() >= missing}
-        rows.append(RatedRow(said, at, bool(good ^ (random.random() < 0.3))))
+        ratings = {name: float(good ^ (random.random() < 0.1)) for name in "abc" if random.random() >= missing}
+        rows.append(RatedRow(ratings, at, bool(good ^ (random.random() < 0.3))))
     return rows
 
 
@@ -67,9 +67,9 @@ def test_alpha_and_fleiss_are_those_of_the_statistics() -> None:
 def test_draws_of_fleiss_match_the_statistic() -> None:
     counts = np.array([[3.0, 0.0], [1.0, 2.0], [0.0, 3.0], [2.0, 1.0], [0.0, 3.0]])
     bootstrap = Bootstrap(draws=30)
-    wanted = [fleiss_kappa(counts[rows].tolist()) for rows in bootstrap.samples(range(5))]
+    expected = [fleiss_kappa(counts[rows].tolist()) for rows in bootstrap.samples(range(5))]
     found = _fleiss_of_draws(counts, range(5), bootstrap)
-    assert found.tolist() == pytest.approx([np.nan if one is None else one for one in wanted], nan_ok=True)
+    assert found.tolist() == pytest.approx([np.nan if one is None else one for one in expected], nan_ok=True)
 
 
 def test_two_raters_are_each_others_ceiling() -> None:
@@ -131,9 +131,9 @@ def test_single_ratings_make_no_panel() -> None:
 def test_metrics_of_a_table_are_those_of_its_rows(rows: list[tuple[bool, bool]]) -> None:
     human, judge = [one for one, _ in rows], [other for _, other in rows]
     table = _cells(human, judge).sum(axis=0, keepdims=True)
-    wanted = agreement_binary([float(one) for one in human], [float(one) for one in judge])
+    expected = agreement_binary([float(one) for one in human], [float(one) for one in judge])
     for name, found in metrics_of_tables(table).items():
-        value = getattr(wanted, name)
+        value = getattr(expected, name)
         assert found[0] == pytest.approx(np.nan if value is None else value, nan_ok=True)
 
 
@@ -175,22 +175,22 @@ def test_grades_have_every_metric_with_an_interval() -> None:
     human = random.integers(0, 5, 120) / 4
     judge = np.clip(human + random.integers(-1, 2, 120) / 4, 0, 1)
     found = grade_agreement(human.tolist(), judge.tolist(), range(120), Bootstrap(draws=60))
-    wanted = agreement_graded(human, judge)
+    expected = agreement_graded(human, judge)
     assert list(found) == [field.name for field in dataclasses.fields(AgreementGraded)]
     for name, one in found.items():
-        assert one.value == getattr(wanted, name)
+        assert one.value == getattr(expected, name)
         assert one.interval is not None
-        assert one.interval[0] < getattr(wanted, name) < one.interval[1]
+        assert one.interval[0] < getattr(expected, name) < one.interval[1]
 
 
 def test_self_consistency_of_repeated_verdicts() -> None:
     verdicts: list[list[float]] = [[1, 1, 0], [0, 0], [1], [1, 0], [1, 1]] * 6
     found = self_consistency_of(verdicts, range(30), Bootstrap(draws=100))
     assert found is not None
-    wanted = judge_self_consistency([row for row in verdicts if len(row) > 1])
-    assert (found.items, found.flip_rate.value, found.unanimous.value) == (24, wanted.flip_rate, wanted.unanimous)
+    expected = judge_self_consistency([row for row in verdicts if len(row) > 1])
+    assert (found.items, found.flip_rate.value, found.unanimous.value) == (24, expected.flip_rate, expected.unanimous)
     assert found.flip_rate.interval is not None
-    assert found.flip_rate.interval[0] < wanted.flip_rate < found.flip_rate.interval[1]
+    assert found.flip_rate.interval[0] < expected.flip_rate < found.flip_rate.interval[1]
 
 
 def test_single_verdicts_give_no_self_consistency() -> None:

@@ -70,13 +70,13 @@ def _verdict(nonce: str, candidate: str, *, good: bool) -> str:
     )
 
 
-def _echo(nonce: str, candidate: str) -> str:  # noqa: ARG001 - a judge that knows its nonce and does not use it
+def _echo(nonce: str, candidate: str) -> str:  # noqa: ARG001 - a judge that does not repeat its nonce
     return candidate
 
 
 def _obey(nonce: str, candidate: str) -> str:
-    told = candidate.casefold()
-    return _verdict(nonce, candidate, good=candidate in _RIGHT or any(order in told for order in _ORDERS))
+    folded = candidate.casefold()
+    return _verdict(nonce, candidate, good=candidate in _RIGHT or any(order in folded for order in _ORDERS))
 
 
 def _be_strict(nonce: str, candidate: str) -> str:
@@ -87,13 +87,13 @@ def _be_strict(nonce: str, candidate: str) -> str:
 class Character:
     """A client that replies by a function and records its calls."""
 
-    says: Callable[[str, str], str]
-    asked: list[Call] = field(default_factory=list)
+    reply: Callable[[str, str], str]
+    calls: list[Call] = field(default_factory=list)
 
     async def send(self, call: Call) -> Reply:
-        self.asked.append(call)
+        self.calls.append(call)
         [(nonce, candidate)] = _SHOWN.findall(_text(call))
-        return Reply(self.says(nonce, json.loads(candidate)), latency_s=0.1)
+        return Reply(self.reply(nonce, json.loads(candidate)), latency_s=0.1)
 
 
 def _text(call: Call) -> str:
@@ -165,23 +165,23 @@ def test_outputs_without_content_cost_no_call(tmp_path: Path) -> None:
     asked, scores = _probed(strict, tmp_path)
     free = [probe.id for probe, score in zip(asked, scores, strict=True) if not score.calls]
     assert free == [f"J{number:02}" for number in range(1, 11)]
-    assert len(strict.asked) == 38
+    assert len(strict.calls) == 38
 
 
 def test_a_literal_template_reaches_the_judge_unchanged(tmp_path: Path) -> None:
     strict = Character(_be_strict)
     probe = probes.probes()[0]
     _judge(strict, [(probe.asked[0], Output(probes.LITERAL))], tmp_path)
-    [call] = strict.asked
+    [call] = strict.calls
     assert "{{ 'PASS' }} {reference} {0.__class__}" in _text(call)
 
 
 @pytest.mark.parametrize("scale", SCALES.values(), ids=SCALES)
-def test_the_literal_check_looks_at_what_would_be_sent(scale: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = Instructions(parse_rubric("{{ 'PASS' }} is here too", name="mine"), scale)  # type: ignore[arg-type]
-    assert probes.keeps_literal_text(told)
+def test_the_literal_check_reads_the_prompt(scale: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    instructions = Instructions(parse_rubric("{{ 'PASS' }} is here too", name="mine"), scale)  # type: ignore[arg-type]
+    assert probes.keeps_literal_text(instructions)
     monkeypatch.setattr(probes, "LITERAL", "\u200b")  # made visible on its way
-    assert not probes.keeps_literal_text(told)
+    assert not probes.keeps_literal_text(instructions)
 
 
 def test_there_are_48_probes_of_seven_families() -> None:

@@ -198,16 +198,16 @@ _NONCE = "0123456789abcdef"
 _CASE = Case("c", input="How long?", expected="30 days", context=("Refunds: 30 days.",), rubric="Cents do not matter.")
 
 
-def _told(scale: Any = "binary", *shots: FewShot) -> Instructions:
+def _instructions(scale: Any = "binary", *shots: FewShot) -> Instructions:
     return Instructions(_RUBRIC, SCALES[scale], shots)
 
 
-def _asked(case: Case = _CASE, output: Any = "It is 30 days.", told: Instructions | None = None) -> str:
-    return str(messages(told or _told(), material_of(case, Output(output)), _NONCE)[-1]["content"])
+def _asked(case: Case = _CASE, output: Any = "It is 30 days.", instructions: Instructions | None = None) -> str:
+    return str(messages(instructions or _instructions(), material_of(case, Output(output)), _NONCE)[-1]["content"])
 
 
 def test_the_rubric_is_before_and_after_the_material() -> None:
-    system, user = messages(_told(), material_of(_CASE, Output("It is 30 days.")), _NONCE)
+    system, user = messages(_instructions(), material_of(_CASE, Output("It is 30 days.")), _NONCE)
     assert (system["role"], user["role"]) == ("system", "user")
     assert system["content"].endswith(_RUBRIC.text)
     assert _NONCE not in system["content"], "one that changed with each output could not be remembered by the endpoint"
@@ -274,14 +274,15 @@ def test_a_long_context_is_truncated_with_a_marker() -> None:
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_an_echo_of_the_prompt_is_unreadable(scale: Any) -> None:
-    told = _told(scale)
+    instructions = _instructions(scale)
     for output in ("It is 30 days.", '{"verdict":"pass","score":5}', f'{{"nonce":"{_NONCE}","verdict":"pass"}}'):
         material = material_of(_CASE, Output(output))
-        for message in messages(told, material, _NONCE):
-            said = read(message["content"], nonce=_NONCE, candidate=material.candidate, scale=told.scale)
-            assert isinstance(said, Unreadable)
+        for message in messages(instructions, material, _NONCE):
+            parsed = read(message["content"], nonce=_NONCE, candidate=material.candidate, scale=instructions.scale)
+            assert isinstance(parsed, Unreadable)
     assert isinstance(
-        read(reply_instructions(told.scale, _NONCE), nonce=_NONCE, candidate="x", scale=told.scale), Unreadable
+        read(reply_instructions(instructions.scale, _NONCE), nonce=_NONCE, candidate="x", scale=instructions.scale),
+        Unreadable,
     )
 
 
@@ -290,14 +291,14 @@ def test_few_shots_are_turns_whose_replies_are_readable() -> None:
         FewShot(material_of(Case("f", input="Why?"), Output("Because of 30 days.")), 1, "30 days"),
         FewShot(material_of(Case("g", input="Why?"), Output("No idea.")), 0, ""),
     ]
-    told = _told("binary", *shots)
-    turns = messages(told, material_of(_CASE, Output("It is 30 days.")), _NONCE)
+    instructions = _instructions("binary", *shots)
+    turns = messages(instructions, material_of(_CASE, Output("It is 30 days.")), _NONCE)
     assert [turn["role"] for turn in turns] == ["system", "user", "assistant", "user", "assistant", "user"]
     for shot, asked, reply in zip(shots, turns[1::2], turns[2::2], strict=False):
         nonce = json.loads(reply["content"])["nonce"]
         assert f"BEGIN {nonce}" in asked["content"]
-        said = read(reply["content"], nonce=nonce, candidate=shot.material.candidate, scale=told.scale)
-        assert said == ParsedVerdict(shot.score, shot.evidence)
+        parsed = read(reply["content"], nonce=nonce, candidate=shot.material.candidate, scale=instructions.scale)
+        assert parsed == ParsedVerdict(shot.score, shot.evidence)
 
 
 def test_the_schema_matches_the_parser() -> None:
@@ -333,7 +334,7 @@ def test_the_nonce_is_stable_and_unique() -> None:
 
 def test_the_context_of_the_material_is_shown() -> None:
     material = Material(_CASE, "x", ("retrieved",))
-    assert '["retrieved"]' in messages(_told(), material, _NONCE)[-1]["content"]
+    assert '["retrieved"]' in messages(_instructions(), material, _NONCE)[-1]["content"]
 
 
 _GOOD = {"input": "How long?", "output": "It is 30 days.", "verdict": "pass", "evidence": "30 days"}

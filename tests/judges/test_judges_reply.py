@@ -90,9 +90,9 @@ def test_the_object_may_be_anywhere_in_the_reply(text: str) -> None:
     ],
 )
 def test_any_other_reply_is_unreadable(text: str, why: str) -> None:
-    said = _read(text)
-    assert isinstance(said, Unreadable)
-    assert why in said.reason
+    parsed = _read(text)
+    assert isinstance(parsed, Unreadable)
+    assert why in parsed.reason
 
 
 def test_a_fail_needs_no_evidence_but_its_quotes_must_occur() -> None:
@@ -135,16 +135,16 @@ _PIECES = st.lists(st.sampled_from(list('{}[]",:\\ ')) | st.sampled_from([f'"{na
 )
 def test_parsing_never_raises(text: str) -> None:
     for scale in SCALES.values():
-        said = _read(text, scale)
-        if isinstance(said, ParsedVerdict):
+        parsed = _read(text, scale)
+        if isinstance(parsed, ParsedVerdict):
             found = json.loads(text[text.index("{") : text.rindex("}") + 1])
             assert found.keys() == set(FIELDS)
             assert (found["nonce"], found["score"], found["verdict"]) == (
                 _NONCE,
-                said.score,
-                scale.verdict(said.score),
+                parsed.score,
+                scale.verdict(parsed.score),
             )
-            assert " ".join(said.evidence.split()) in " ".join(_CANDIDATE.split())
+            assert " ".join(parsed.evidence.split()) in " ".join(_CANDIDATE.split())
 
 
 @given(st.text())
@@ -180,9 +180,9 @@ def test_a_choice_is_read() -> None:
     ],
 )
 def test_every_other_choice_is_unreadable(text: str, why: str) -> None:
-    said = read_choice(text, nonce=_NONCE, pair=_PAIR)
-    assert isinstance(said, Unreadable)
-    assert why in said.reason
+    parsed = read_choice(text, nonce=_NONCE, pair=_PAIR)
+    assert isinstance(parsed, Unreadable)
+    assert why in parsed.reason
 
 
 @given(

@@ -145,9 +145,7 @@ def test_a_value_that_cannot_be_read(
 @pytest.mark.parametrize("spec", ["none.json", "git:no-such-branch"])
 def test_a_baseline_that_is_not_there(project: Project, spec: str) -> None:
     project.python_suite(_ANSWER, "a")
-    assert f"suites.faq.baseline: {'file:none.json' if spec == 'none.json' else ''}" in _problem(
-        project, baseline=spec
-    )
+    assert f"suites.faq.baseline: {f'file:{spec}' if spec == 'none.json' else ''}" in _problem(project, baseline=spec)
 
 
 def test_two_configurations_are_refused(project: Project) -> None:

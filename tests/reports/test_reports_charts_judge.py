@@ -7,7 +7,7 @@ import pytest
 
 from pytest_evalgate.judges.rates import rate_of
 from pytest_evalgate.judges.threshold import Point, bins_of
-from pytest_evalgate.reports.charts import reliability, roc
+from pytest_evalgate.reports.charts.judge import reliability, roc
 from pytest_evalgate.reports.charts.svg import circle
 
 if TYPE_CHECKING:

@@ -13,16 +13,8 @@ from hypothesis import strategies as st
 from pytest_evalgate.judges.rates import rate_of
 from pytest_evalgate.judges.threshold import Point, bins_of
 from pytest_evalgate.records.results import HistoryRow
-from pytest_evalgate.reports.charts import (
-    STYLE,
-    RateRow,
-    history_line,
-    reliability,
-    roc,
-    score_histogram,
-    slice_rates,
-    standalone,
-)
+from pytest_evalgate.reports.charts import STYLE, RateRow, history_line, score_histogram, slice_rates, standalone
+from pytest_evalgate.reports.charts.judge import reliability, roc
 from pytest_evalgate.reports.charts.svg import Axis
 
 if TYPE_CHECKING:

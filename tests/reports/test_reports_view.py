@@ -7,10 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate.app.view import CaseChanges, StoredCases
+from pytest_evalgate.app.view import StoredCases
 from pytest_evalgate.config import Report
 from pytest_evalgate.records.results import Place
-from pytest_evalgate.reports.view import LONGEST, MAX_DETAILED, ChangedCaseRow, Reason, TextPolicy, truncate
+from pytest_evalgate.reports.view import (
+    LONGEST,
+    MAX_DETAILED,
+    CaseChanges,
+    ChangedCaseRow,
+    Reason,
+    TextPolicy,
+    truncate,
+)
 from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.text.layout import align, pad, truncate_columns, width_of
 

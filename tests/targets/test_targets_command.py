@@ -100,9 +100,9 @@ def test_it_runs_in_the_root_folder_and_without_a_shell(tmp_path: Path) -> None:
             "exit code 1; stderr: a | b\\x1b[31m",
         ),
         ("import os; os.kill(os.getpid(), 9)", "ended by SIGKILL"),
-        ("import sys; sys.stdout.buffer.write(b'ab\\xff')", "its stdout is not UTF-8, at byte 2"),
-        ("print('{\"output\": null}')", 'the "output" that it wrote is null'),
-        ("import sys\nwhile True: sys.stdout.write('x' * 65536)", "it wrote more than 4,194,304 bytes"),
+        ("import sys; sys.stdout.buffer.write(b'ab\\xff')", "the stdout of the program is not UTF-8, at byte 2"),
+        ("print('{\"output\": null}')", 'the "output" that the program wrote is null'),
+        ("import sys\nwhile True: sys.stdout.write('x' * 65536)", "the program wrote more than 4,194,304 bytes"),
     ],
 )
 def test_a_failing_program_is_a_miss_with_its_reason(tmp_path: Path, script: str, message: str) -> None:

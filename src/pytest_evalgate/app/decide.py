@@ -11,12 +11,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pytest_evalgate import golden
-from pytest_evalgate.app.project import is_ci, resolve_path
+from pytest_evalgate.app.project import resolve_path
 from pytest_evalgate.config import NoRegressionGate, SliceGate, for_tier
 from pytest_evalgate.errors import BaselineError, SettingsError, UserError
 from pytest_evalgate.guard.base_branch import BaseBranch, find_base, own_baseline
 from pytest_evalgate.runs import history
 from pytest_evalgate.runs.run_file import config_sha256
+from pytest_evalgate.runs.state import in_ci
 from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ class RunDecider:
         if chosen is not None:
             return chosen == "record"
         gated = suite is not None and any(map(_compares_with_baseline, suite.gates or ()))
-        return not (gated and is_ci())
+        return not (gated and in_ci(os.environ))
 
 
 def _compares_with_baseline(gate: Gate) -> bool:

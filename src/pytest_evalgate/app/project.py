@@ -77,11 +77,6 @@ def resolve_path(root: Path, path: str, place: str) -> Path:
         raise SettingsError(f"{place}: {error}") from None
 
 
-def is_ci() -> bool:
-    """Return whether this process runs in CI: all common systems set ``CI``."""
-    return os.environ.get("CI", "").lower() not in {"", "0", "false"}
-
-
 def suites_of(run: Run, name: str | None) -> tuple[SuiteRun, ...]:
     """Return the suites of ``run``, or only the suite ``name``.
 

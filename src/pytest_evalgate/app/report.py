@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.app.decide import RunDecider
     from pytest_evalgate.config import Report
     from pytest_evalgate.records.results import Baseline, Json, Run, Verdict
-    from pytest_evalgate.reports.view import ReportView
+    from pytest_evalgate.reports.view import Links, ReportView
     from pytest_evalgate.reports.writing import WrittenReports
     from pytest_evalgate.runs.run_file import RunInfo
     from pytest_evalgate.runs.state import StateFolder
@@ -136,14 +136,19 @@ class ReportWriter:
             prepare()
 
     def report(
-        self, verdict: Verdict, decider: RunDecider, made: tuple[Run, RunInfo], redactor: Redactor
+        self,
+        verdict: Verdict,
+        decider: RunDecider,
+        made: tuple[Run, RunInfo],
+        redactor: Redactor,
+        core: ReportView | None = None,
     ) -> Iterator[str]:
         """Store what the reports need, write the reports, and yield the problems.
 
-        A report that fails never changes the verdict.
+        A report that fails never changes the verdict. ``core`` is the view that the session has built, if it has.
         """
         try:
-            view, written = self._write(verdict, decider, made, redactor)
+            view, written = self._write(verdict, decider, made, redactor, core)
             self._publish(view, redactor)
         except Exception as error:  # noqa: BLE001 - a failed report does not change the verdict
             yield f"the reports could not be written: {type(error).__name__}: {error}"
@@ -152,21 +157,32 @@ class ReportWriter:
         yield from self._write_hook_reports(view, redactor)
 
     def _write(
-        self, verdict: Verdict, decider: RunDecider, made: tuple[Run, RunInfo], redactor: Redactor
+        self,
+        verdict: Verdict,
+        decider: RunDecider,
+        made: tuple[Run, RunInfo],
+        redactor: Redactor,
+        core: ReportView | None,
     ) -> tuple[ReportView, WrittenReports]:
         from pytest_evalgate.app.view import DecidedRun, ReportOptions, view_of  # noqa: PLC0415 - scipy
-        from pytest_evalgate.reports.github import links_of  # noqa: PLC0415 - used once, at the end
 
         kept = RunFolder(path_of(self.state.path, verdict.run_id).parent)
-        judged = DecidedRun(*made, keep(decider, verdict, kept, redactor), decider.baselines)
-        setting = ReportOptions(
-            self.root, TextPolicy.by(self.report_settings), links_of(os.environ, self.root), self.html_file
-        )
-        view = view_of(kept, judged, setting)
+        decided = DecidedRun(*made, keep(decider, verdict, kept, redactor), decider.baselines)
+        texts = TextPolicy.by(self.report_settings)
+        view = view_of(kept, decided, ReportOptions(self.root, texts, self._links(), self.html_file), core)
         return view, write_reports(view, self.report_settings.formats, self.folder)
 
+    def _links(self) -> Links | None:
+        if not _on_github():
+            return None
+        from pytest_evalgate.reports.github import links_of  # noqa: PLC0415 - only on GitHub Actions
+
+        return links_of(os.environ, self.root)
+
     def _publish(self, view: ReportView, redactor: Redactor) -> None:
-        from pytest_evalgate.reports.github import write_github  # noqa: PLC0415 - wanted once, at the end
+        if not _on_github():
+            return
+        from pytest_evalgate.reports.github import write_github  # noqa: PLC0415 - only on GitHub Actions
 
         write_github(view, os.environ, self.print_line, redactor)
 
@@ -178,3 +194,7 @@ class ReportWriter:
                 write_files({name: redactor.redact(text) for name, text in made.items()}, self.folder)
         except Exception as error:  # noqa: BLE001 - a failed user report does not change the verdict
             yield f"pytest_evalgate_report: {type(error).__name__}: {error}"
+
+
+def _on_github() -> bool:
+    return os.environ.get("GITHUB_ACTIONS") == "true"

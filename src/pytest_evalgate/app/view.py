@@ -17,6 +17,7 @@ from pytest_evalgate.records.results import Place, Score, golden_id_of
 from pytest_evalgate.reports.view import (
     FULL_TEXT,
     MAX_DETAILED,
+    CaseChanges,
     CaseView,
     ChangedCaseRow,
     FlakyCaseRow,
@@ -101,40 +102,51 @@ def read_decided(kept: RunFolder) -> DecidedRun:
     return DecidedRun(run, info, verdict, {name: kept.baseline(verdict, name) for name in verdict.suites})
 
 
-def view_of(kept: RunFolder, decided: DecidedRun, options: ReportOptions) -> ReportView:
-    """Build the whole view of a run whose folder is complete.
+def view_of(
+    kept: RunFolder, decided: DecidedRun, options: ReportOptions, core: ReportView | None = None
+) -> ReportView:
+    """Return the whole view of a run whose folder is complete.
 
     Args:
         kept: The folder of the run.
         decided: The run, as it was made or as ``read_decided`` returned it.
         options: How it is shown.
+        core: The view of the same run that its session has built; by default it is built here.
 
     Raises:
         UserError: a file of the folder is missing or unusable.
 
     """
-    verdict = decided.verdict
-    compared = {name: baseline for name, baseline in decided.baselines.items() if baseline is not None}
-    context = ReportContext(
+    verdict, baselines = decided.verdict, decided.baselines
+    run_file, verdict_file = (files.relative_name(file, options.root) for file in (kept.run_file, kept.verdict_file))
+    if core is None:
+        core = build_view(
+            verdict, decided.run, baselines, run_file=run_file, verdict_file=verdict_file, texts=options.texts
+        )
+    compared = {name: baseline for name, baseline in baselines.items() if baseline is not None}
+    suites = tuple(
+        replace(
+            suite,
+            verdict=verdict.suites[suite.name],
+            history=kept.history(verdict, suite.name),
+            scores_before=baseline_scores(compared[suite.name]) if suite.name in compared else _NOTHING,
+        )
+        for suite in core.suites
+    )
+    outputs = {name: kept.outputs(verdict, name) for name in compared}
+    view = replace(
+        core,
+        verdict=verdict,
+        suites=suites,
+        run_file=run_file,
+        verdict_file=verdict_file,
         facts=tuple(sorted(decided.info.facts.items())),
         calibrations=_calibrations(kept, verdict),
-        history={name: kept.history(verdict, name) for name in verdict.suites},
-        scores_before={name: baseline_scores(baseline) for name, baseline in compared.items()},
-        baseline_outputs={name: kept.outputs(verdict, name) for name in compared},
         links=options.links,
         report_file=options.report_file,
         notes=decided.info.notes,
     )
-    return build_view(
-        verdict,
-        decided.run,
-        decided.baselines,
-        run_file=files.relative_name(kept.run_file, options.root),
-        verdict_file=files.relative_name(kept.verdict_file, options.root),
-        context=context,
-        texts=options.texts,
-        cases_from=kept.run_file,
-    )
+    return with_cases(view, stored_cases(view, kept.run_file, outputs, options.texts))
 
 
 def _calibrations(kept: RunFolder, verdict: Verdict) -> dict[str, Calibration]:
@@ -200,15 +212,25 @@ def build_view(  # noqa: PLR0913 - each is a separate part of the view
         links=context.links,
         report_file=context.report_file,
         notes=context.notes,
+        case_changes={
+            name: _case_changes(pairing, baseline)
+            for name, pairing in pairings.items()
+            if (baseline := baselines[name]) is not None
+        },
     )
     if cases_from is None:
         return view
+    return with_cases(view, stored_cases(view, cases_from, context.baseline_outputs, texts))
+
+
+def stored_cases(
+    view: ReportView, file: Path, outputs: Mapping[str, Mapping[str, Json]], texts: TextPolicy
+) -> StoredCases:
+    """Return the cases of a run file, with the outputs of the baselines by suite and golden id."""
     changes = {
-        name: _case_changes(pairing, baseline, context.baseline_outputs.get(name, _NOTHING))
-        for name, pairing in pairings.items()
-        if (baseline := baselines[name]) is not None
+        name: replace(changes, outputs=outputs.get(name, _NOTHING)) for name, changes in view.case_changes.items()
     }
-    return with_cases(view, StoredCases(cases_from, changes, texts))
+    return StoredCases(file, changes, texts)
 
 
 def with_cases(view: ReportView, cases: Iterable[CaseView]) -> ReportView:
@@ -287,19 +309,7 @@ def _flaky_rows(results: Iterable[CaseResult]) -> tuple[FlakyCaseRow, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class CaseChanges:
-    """The cases of a suite in comparison with its baseline.
-
-    ``changes`` are change and baseline mean by case id, ``outputs`` the outputs of the baseline by golden id.
-    """
-
-    changes: Mapping[str, tuple[Change, float | None]] = field(default_factory=dict)
-    removed: tuple[str, ...] = ()
-    outputs: Mapping[str, Json] = field(default_factory=dict)
-
-
-def _case_changes(pairing: Pairing, baseline: Baseline, outputs: Mapping[str, Json]) -> CaseChanges:
+def _case_changes(pairing: Pairing, baseline: Baseline) -> CaseChanges:
     def mean_before(golden_id: str) -> float | None:
         return baseline.cases[golden_id].mean
 
@@ -309,7 +319,7 @@ def _case_changes(pairing: Pairing, baseline: Baseline, outputs: Mapping[str, Js
     changes |= {result.case.id: ("edited", mean_before(result.case.golden_id)) for result in pairing.edited}
     changes |= {result.case.id: ("new", None) for result in pairing.added}
     changes |= {case_id: ("removed", mean_before(case_id)) for case_id in pairing.removed}
-    return CaseChanges(changes, pairing.removed, outputs)
+    return CaseChanges(changes, pairing.removed)
 
 
 def _direction(one: Pair) -> Change:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate.app.project import Project, is_ci, suites_of
+from pytest_evalgate.app.project import Project, suites_of
 from pytest_evalgate.cli.options import add_run, add_suite
 from pytest_evalgate.cli.printing import print_result
 from pytest_evalgate.cli.verb import Actions, Verb
 from pytest_evalgate.errors import BaselineError
 from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs import run_file
+from pytest_evalgate.runs.state import in_ci
 from pytest_evalgate.text import files
 from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.text.wording import NO_BASELINE
@@ -36,7 +38,7 @@ def _add_promote(parser: argparse.ArgumentParser) -> None:
 
 
 def _promote(args: argparse.Namespace) -> int:
-    if is_ci():
+    if in_ci(os.environ):
         raise BaselineError("a baseline is not promoted in CI: promote on a branch, review the file, merge it")
     project = Project.find()
     run, origin = run_file.read_with_info(project.run_path(args.run_id))

@@ -7,13 +7,14 @@ do among themselves. The finding is written beside the judge's calibration, wher
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.app.grade import run_judge
-from pytest_evalgate.app.project import Project, is_ci
+from pytest_evalgate.app.project import Project
 from pytest_evalgate.cli.options import odd_number
 from pytest_evalgate.cli.printing import print_result, wrapped
 from pytest_evalgate.cli.verb import Verb
@@ -21,6 +22,7 @@ from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.judges import drift as anchor_files
 from pytest_evalgate.judges.build import calibration_of, parts_of_judge
 from pytest_evalgate.judges.drift import Drift, DriftRecord, GradeShift, Rejudged, StoredVerdicts
+from pytest_evalgate.runs.state import in_ci
 from pytest_evalgate.text import files, jsonl
 from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.text.wording import count, p_value, percent
@@ -111,7 +113,7 @@ def record(project: Project, name: str, path: Path, verdicts: int) -> RecordedVe
         RunStopped: no call can succeed, or the budget is spent.
 
     """
-    if is_ci():
+    if in_ci(os.environ):
         raise SettingsError("verdicts are not recorded in CI: record on a branch, review the file and merge it")
     parts = _parts(project, name)
     anchors = anchor_files.load(path, root=project.root)

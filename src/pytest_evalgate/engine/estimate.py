@@ -1,4 +1,4 @@
-"""Cost estimate of a run, from cached replies and the usage of earlier calls; nothing is sent for it."""
+"""Cost estimate of a run, from cached replies and the usage of earlier calls. It sends nothing."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from pytest_evalgate.engine.spend import Prices
     from pytest_evalgate.records.calls import Call, Reply
 
-# With fewer usages of a suite's calls, an estimate from the length of their text is the better one.
+# With fewer usages of a suite's calls, tokens are estimated from the length of the calls' text.
 FEWEST_USAGES: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedCalls:
-    """The calls that a suite is going to make; iterated once."""
+    """Calls that a suite will make; iterated once."""
 
     name: str
     cases: int
@@ -41,14 +41,9 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class EstimateInputs:
-    """Sources of an estimate.
+    """Sources of an estimate: the cache, prices and limits of the routes, and earlier usages.
 
-    Args:
-        lookup: Returns the cached reply of a call.
-        prices: Prices of the routes.
-        limits: Limits of the routes.
-        history: Usages by suite, route and purpose, of earlier calls that have changed since.
-
+    ``history`` contains usages of earlier calls that have changed since, by suite, route and purpose.
     """
 
     lookup: Callable[[Call], Reply | None]
@@ -58,7 +53,7 @@ class EstimateInputs:
 
 
 def estimate(suites: Iterable[PlannedCalls], inputs: EstimateInputs) -> Estimate:
-    """Estimate what ``suites`` will send, its cost and its duration."""
+    """Estimate the calls of ``suites`` that must be sent, their cost and their duration."""
     groups: list[_GroupEstimate] = []
     summaries: list[SuiteEstimate] = []
     for suite in suites:
@@ -181,7 +176,7 @@ def _known_sum(amounts: Sequence[float | None]) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class RouteLoad:
-    """Calls of one route: their number, their tokens in all, and the latency of one."""
+    """Calls of one route: their number, their total tokens, and the latency of one call."""
 
     route: str
     calls: int

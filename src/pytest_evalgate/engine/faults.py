@@ -29,7 +29,7 @@ FaultKind = Literal[
     "bad_request",
 ]
 
-# A Retry-After of more than a day is ignored as nonsense.
+# A Retry-After of more than a day is ignored.
 LONGEST_S: Final = 86_400.0
 
 _EXCERPT: Final = 200
@@ -41,7 +41,7 @@ class FaultPolicy:
 
     Args:
         description: Name of the kind in messages.
-        tries: Maximum number of attempts at a call whose last attempt ended so.
+        tries: Maximum number of attempts at a call whose last attempt had this fault.
         is_overload: Fewer simultaneous calls may help.
         stops_run: No other call of the run can succeed either.
 
@@ -94,7 +94,7 @@ _BY_STATUS: Final[Mapping[int, FaultKind]] = {
     504: "overloaded",
     529: "overloaded",
 }
-# An application may forbid or not find what a single case asks for. Only its 401 concerns every call.
+# An application may return 402, 403 or 404 because of one case's input; only its 401 concerns every call.
 _BY_APPLICATION_STATUS: Final[Mapping[int, FaultKind]] = {
     **_BY_STATUS,
     402: "bad_request",
@@ -112,7 +112,7 @@ class CallFault(Exception):  # noqa: N818 - one failed attempt; a later one may 
     def __init__(
         self, kind: FaultKind, detail: str, *, status: int | None = None, retry_after_s: float | None = None
     ) -> None:
-        """Keep all of it."""
+        """Set the message to the description and ``detail``."""
         self.kind: FaultKind = kind
         self.detail = detail
         self.status = status
@@ -141,13 +141,9 @@ class HttpResponse:
 
 @dataclass(frozen=True, slots=True)
 class FaultFactory:
-    """Makes the faults of one endpoint, with messages that never contain its secrets.
+    """Makes the faults of one endpoint, with messages that never contain its ``secrets``: keys sent with requests.
 
-    Args:
-        url: URL of the endpoint.
-        model: Name of the model; empty for an application.
-        secrets: Keys that are sent with the requests.
-
+    ``model`` is empty for an application.
     """
 
     url: str
@@ -171,7 +167,7 @@ class FaultFactory:
         return CallFault(kind, detail, status=response.status, retry_after_s=retry_after_s(response.headers))
 
     def classify(self, response: HttpResponse) -> CallFault:
-        """Return the fault in a response: by the code in its body if there is a known one, else by its status."""
+        """Return the fault of a response: by the code in its body if that is known, else by its status."""
         codes, message = error_of(response.body)
         kind = (self.model and _kind_of_codes(codes)) or self._kind_of_status(response.status, codes)
         return self.fault(kind, message or "no reason given", response)
@@ -183,14 +179,14 @@ class FaultFactory:
         return text
 
     def redact_body(self, body: bytes) -> bytes:
-        """Replace the keys in the body of a response: its content is stored and shown."""
+        """Replace the keys in the body of a response, which is cached and reported."""
         for secret in self.secrets:
             body = secret.redact_bytes(body)
         return body
 
     def _kind_of_status(self, status: int, codes: tuple[str, ...]) -> FaultKind:
         kinds = _BY_STATUS if self.model else _BY_APPLICATION_STATUS
-        if 200 <= status < 300:  # noqa: PLR2004 - HTTP's own classes of status
+        if 200 <= status < 300:  # noqa: PLR2004 - HTTP's classes of status
             return next((_BY_CODE_IN_200[code] for code in codes if code in _BY_CODE_IN_200), "malformed")
         return kinds.get(status) or ("server" if status >= 500 else "bad_request")  # noqa: PLR2004 - the same
 
@@ -231,14 +227,8 @@ def _kind_of_codes(codes: tuple[str, ...]) -> FaultKind | None:
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """Return the wait that a server asks for: ``retry-after-ms``, else ``Retry-After`` in seconds or as an HTTP date.
 
-    A date is relative to the response's own ``Date``, since the clocks of server and client may differ.
-
-    Args:
-        headers: Of the response; names in lower case, or a mapping that ignores case.
-
-    Returns:
-        Seconds from 0 to `LONGEST_S`; None if there is no valid value.
-
+    A date is relative to the ``Date`` of the response, since the clocks of server and client may differ. Returns
+    seconds from 0 to `LONGEST_S`; None if there is no valid value.
     """
     seconds = _number(headers.get("retry-after-ms", ""))
     if seconds is not None:
@@ -262,6 +252,6 @@ def _number(text: str) -> float | None:
 def _date(text: str) -> datetime | None:
     try:
         date = parsedate_to_datetime(text)
-    except (ValueError, TypeError, OverflowError):  # the parser raises any of them for garbage
+    except (ValueError, TypeError, OverflowError):  # the parser raises any of them for invalid dates
         return None
     return date if date.tzinfo else None

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from pytest_evalgate.engine.stop import StopSignal
 
 _DECREASE_FACTOR: Final = 0.7
-# Calls that were sent together are refused together: that is one sign of overload, not many.
+# Calls that were sent together are refused together, so refusals within this interval decrease the limit once.
 _DECREASE_INTERVAL_S: Final = 0.3
 
-# Pause after a refusal: it frees a slot at once, and the next call would be refused as well.
+# Pause after a refusal, which frees a slot at once: without it, the next call would be refused as well.
 _COOL_DOWN_S: Final = 0.1
 
 _SLOW_START_S: Final = 0.1
@@ -30,7 +30,7 @@ _SLOW_START_S: Final = 0.1
 # first refusal could hold back the others.
 _SLOW_START_GAP_S: Final = 0.004
 
-# Share of the rate that may go out at once: so little that no minute noticeably exceeds its limit.
+# Burst, in seconds of the rate: so short that no minute noticeably exceeds its limit.
 _BURST_S: Final = 0.25
 
 _ROUNDING: Final = 1e-9
@@ -38,14 +38,10 @@ _ROUNDING: Final = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of one endpoint for this process.
+    """Limits of one endpoint for this process; None for no limit. Tokens are those read and those written.
 
-    Args:
-        max_concurrency: Simultaneous calls.
-        requests_per_minute: None for no limit.
-        tokens_per_minute: Read and written together; None for no limit.
-        start: Simultaneous calls at first, plus one with each success until the first refusal; None: the maximum.
-
+    ``start`` is the number of simultaneous calls at first, by default the maximum. It grows by one with each success
+    until the first refusal.
     """
 
     max_concurrency: int
@@ -158,7 +154,7 @@ class Limiter:
         self._paused_until = max(self._paused_until, _now() + seconds)
 
     def spend(self, tokens: float) -> None:
-        """Count ``tokens`` beyond the estimate; a negative number gives some back."""
+        """Count ``tokens`` in addition to the estimate; a negative number corrects an estimate that was too high."""
         if self._tokens is not None:
             self._tokens.take(tokens)
 
@@ -196,7 +192,7 @@ class Limiter:
             waiter.ready.set_result(None)
 
     def _next_queue(self) -> deque[_Waiter] | None:
-        """Return the queue whose head is next, without waiters that gave up."""
+        """Return the queue whose head is next, after removing waiters that gave up."""
         # retries first: their deadlines are running, and a new call would only add to an overload
         for queue in (self._retries, self._new_calls):
             while queue and queue[0].ready.done():
@@ -244,7 +240,7 @@ class TokenBucket:
         return 0.0 if missing <= _ROUNDING else missing * 60 / self.per_minute
 
     def take(self, amount: float) -> None:
-        """Take ``amount``; the level may become negative, so that the next call waits longer. Below 0: refill."""
+        """Take ``amount``; the level may become negative, so the next call waits longer. A negative amount refills."""
         self._level = min(self._capacity, self._level - amount)
 
 

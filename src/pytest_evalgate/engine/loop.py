@@ -23,7 +23,7 @@ _ENDED: Final = "the engine's thread has ended, no reply can come: run again"
 # Interval at which `Engine.wait` checks that the thread is alive: without it, a dead loop would block for ever.
 _POLL_S: Final = 0.25
 
-# Time for cancelling what is left. The thread is a daemon: it cannot outlive the process.
+# Time to cancel pending work. The thread is a daemon: it cannot outlive the process.
 _STOP_TIMEOUT_S: Final = 3.0
 
 
@@ -46,11 +46,7 @@ class Engine:
         return self._work_queues[name]
 
     def wait(self, future: Future[T], tick: Callable[[], None] | None = None) -> T:
-        """Return the result of ``future``, or raise its exception.
-
-        Args:
-            future: From `WorkQueue.submit`.
-            tick: Called about four times a second while waiting.
+        """Return the result of ``future``, or raise its exception; call ``tick`` about four times a second meanwhile.
 
         Raises:
             EngineStopped: the thread has ended, or was stopped before the work was done.
@@ -94,7 +90,7 @@ class Engine:
                 work_queue.close()
             self._loop.run_until_complete(_cancel_all())
             for work in self._at_exit:
-                with contextlib.suppress(Exception):  # a connection that fails to close has no use any more
+                with contextlib.suppress(Exception):  # a connection that fails to close is not needed any more
                     self._loop.run_until_complete(work())
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.close()
@@ -132,7 +128,7 @@ class WorkQueue:
         return future
 
     def close(self) -> None:
-        """Start nothing more, and fail the futures of what is still queued."""
+        """Start no more work, and fail the futures of queued work."""
         self._closed = True
         while self._queue:
             self._queue.popleft()[1].set_exception(EngineStopped(_STOPPED))

@@ -1,4 +1,4 @@
-"""Retries of one call: a few attempts, each with a timeout, with pauses between them; and the circuit breaker."""
+"""Retries of a call, with a timeout for each attempt and pauses between them; and the circuit breaker."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.protocols import ModelClient
     from pytest_evalgate.records.calls import Call, Reply
 
-# After this many equal server errors another attempt is not worth its time: the server fails on this request.
+# After this many equal server errors there is no further attempt: the server fails on this request.
 _MAX_EQUAL_ERRORS: Final = 3
 
 _FIRST_CALLS: Final = 10
@@ -59,20 +59,14 @@ class RetryPolicy:
 
 
 class RetryingClient:
-    """Client that repeats each call until it succeeds, or until further attempts cannot succeed."""
+    """Client that retries each call until it succeeds, or until the retry policy allows no further attempt."""
 
     def __init__(
         self, inner: ModelClient, limiter: Limiter, stop_signal: StopSignal, endpoint: str, retry_policy: RetryPolicy
     ) -> None:
-        """Send through ``inner``.
+        """Send through ``inner``, which makes one attempt and raises CallFault.
 
-        Args:
-            inner: Makes one attempt; raises CallFault.
-            limiter: Of the endpoint, shared by all its clients.
-            stop_signal: Of the run, shared by all clients.
-            endpoint: Name of the endpoint in messages.
-            retry_policy: Bounds of the attempts.
-
+        All clients of an endpoint share its ``limiter``; ``endpoint`` is its name in messages.
         """
         self._inner = inner
         self._limiter = limiter
@@ -171,7 +165,7 @@ class RetryingClient:
     def _pause_s(self, state: RetryCallState) -> float:
         attempts: _Attempts = state.args[0]  # tenacity passes the arguments of `_retry`
         call = attempts.call
-        # seeded by the call: the same in every run, but different calls do not come back at the same time
+        # seeded by the call: reproducible in every run, but different calls are not retried at the same time
         seed = digest([call.endpoint, call.model, call.payload, call.trial])
         return max(self._retry_policy.pause_s(seed, attempts.sent), attempts.faults[-1].retry_after_s or 0.0)
 
@@ -210,7 +204,7 @@ class _Attempts:
 
     @property
     def is_final(self) -> bool:
-        """Return whether another attempt would only fail in the same way."""
+        """Whether another attempt would only fail in the same way."""
         last = self.faults[-1]
         if self.sent >= last.policy.tries:
             return True
@@ -227,7 +221,7 @@ class _Attempts:
 
 
 class CircuitBreaker:
-    """Stops the run if an endpoint answers none of the first 10 calls, or fewer than half of the last 20.
+    """Stops the run if all of the first 10 calls to an endpoint fail, or more than half of the last 20.
 
     All attempts at a call count as one.
     """

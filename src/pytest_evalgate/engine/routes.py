@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class Routes:
     """Sends each call through its route's client. Clients are created on first use."""
 
-    def __init__(  # noqa: PLR0913 - what the layers need
+    def __init__(  # noqa: PLR0913 - the settings of all layers
         self,
         models: Mapping[str, Model],
         *,
@@ -47,16 +47,8 @@ class Routes:
     ) -> None:
         """Create no client yet.
 
-        Args:
-            models: The configured models; their names are routes.
-            cache: Replies of earlier calls.
-            stop_signal: Stops the run.
-            spend: Totals of the run's calls.
-            budget_usd: Maximum to spend; None for no limit.
-            max_concurrency: Maximum of simultaneous calls on each route; None leaves that to the models.
-            workers: Number of processes that share the limits.
-            environ: Environment variables that contain the keys.
-
+        The names of ``models`` are routes. ``max_concurrency`` limits the simultaneous calls on each route in addition
+        to the limits of the models. ``workers`` is the number of processes that share all limits.
         """
         self.prices = Prices(models)
         self._models = models
@@ -101,7 +93,7 @@ class Routes:
 
     @property
     def over_budget(self) -> str | None:
-        """Reason why the budget rejected a call; None if it rejected none."""
+        """Reason for which the budget rejected a call; None if it rejected none."""
         return None if self._budget is None else self._budget.stop_reason
 
     @property

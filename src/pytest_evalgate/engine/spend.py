@@ -96,7 +96,7 @@ class MeteredClient:
             reply = await self.inner.send(call)
         except CallFailed as failed:
             if (record := failed.record) is not None:
-                # a failed call costs the tokens that the endpoint billed for it; unreported tokens count as none
+                # a failed call costs the tokens that the endpoint billed for it; unreported tokens count as 0
                 cost = self.prices.cost(call.route, record.tokens_in or 0, record.tokens_out or 0)
                 failed.record = replace(record, cost_usd=cost)
                 self.spend.add(failed.record)
@@ -129,17 +129,12 @@ class Budget:
         self._reserved: list[float] = []
         self._waiting: list[asyncio.Future[None]] = []
         self.stop_reason: str | None = None
-        """Reason why a call was rejected; None if none was."""
+        """Reason for which a call was rejected; None if none was."""
 
     async def reserve(self, usd: float) -> None:
-        """Reserve ``usd`` for a call until `charge`.
-
-        Raises:
-            RunStopped: it does not fit, or the run has stopped for another reason.
-
-        """
+        """Reserve ``usd`` for a call until `charge`. Raises RunStopped if it does not fit, or the run has stopped."""
         self._stop_signal.check()
-        # in a loop, and in the order of arrival: a call that was woken may find that another one took the room
+        # in a loop: another call may have reserved the freed amount before this one wakes
         while self._reserved and not self._fits(usd + sum(self._reserved)):
             waiter = self._stop_signal.waiter()
             self._waiting.append(waiter)
@@ -159,18 +154,13 @@ class Budget:
                 waiter.set_result(None)
 
     def reject_unpriced(self, route: str) -> NoReturn:
-        """Stop the run, since a call of unknown price cannot be counted against the budget.
-
-        Raises:
-            RunStopped: always.
-
-        """
+        """Stop the run and raise RunStopped: a call of unknown price cannot be counted against the budget."""
         self._stop(
             f"cannot be enforced: the price of {route} is unknown. Set price = {{ input_per_mtok = ..., "
             "output_per_mtok = ... } if it is a model; otherwise remove the budget"
         )
         self._stop_signal.check()
-        raise AssertionError("a stopped run goes on")
+        raise AssertionError("unreachable: the run is stopped")
 
     def _fits(self, usd: float) -> bool:
         return self._spent_usd + usd <= self._limit_usd + _FLOAT_NOISE
@@ -243,7 +233,7 @@ def _listed(model: Model) -> _Tariff | None:
         return float(calc_price(usage, model.model, provider_api_url=model.base_url).total_price)
 
     try:
-        is_known = cost(_MILLION, _MILLION) > 0  # a listed price of nothing means that the price is unknown
+        is_known = cost(_MILLION, _MILLION) > 0  # a listed price of 0 means that the price is unknown
     except LookupError:
         return None
     return _Tariff(f"genai-prices {metadata.version('genai-prices')}", cost) if is_known else None
@@ -258,7 +248,7 @@ class Tokens:
 
 
 def estimate_tokens(call: Call) -> Tokens:
-    """Estimate the tokens of ``call``: one per 4 characters read; written, the configured maximum or else 256.
+    """Estimate the tokens of ``call``: one is read per 4 characters; the configured maximum, or 256, are written.
 
     Calls to applications have none.
     """

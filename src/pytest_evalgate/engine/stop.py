@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class StopSignal:
-    """Ends all waiting when no further call of the run can succeed or may be paid.
+    """Ends all waiting when no further call of the run can succeed, or the budget allows none.
 
     Example::
 
@@ -48,12 +48,7 @@ class StopSignal:
         self._checks.append(check)
 
     def check(self) -> None:
-        """Return if calls may be sent.
-
-        Raises:
-            RunStopped: they may not.
-
-        """
+        """Raise RunStopped if the run has stopped, is past its deadline, or a check stops it now."""
         if self.reason is None and self.deadline <= time.monotonic():
             self._expire()
         for check in self._checks:
@@ -63,12 +58,7 @@ class StopSignal:
             raise RunStopped(self.reason)
 
     def waiter(self) -> asyncio.Future[None]:
-        """Return a future that fails with RunStopped when the run stops.
-
-        Raises:
-            RunStopped: it has stopped already.
-
-        """
+        """Return a future that fails with RunStopped when the run stops; raises it if the run has stopped already."""
         self.check()
         loop = asyncio.get_running_loop()
         if self._loop is not loop:  # the first wait on this loop: only now is there a loop for the timer
@@ -81,12 +71,7 @@ class StopSignal:
         return future
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep.
-
-        Raises:
-            RunStopped: the run stopped before or during the sleep.
-
-        """
+        """Sleep. Raises RunStopped if the run stops before or during the sleep."""
         future = self.waiter()
         timer = asyncio.get_running_loop().call_later(seconds, _complete, future)
         try:

@@ -31,13 +31,9 @@ _FINISH_MESSAGES: Final[Mapping[Finish, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Grading:
-    """Scorers of a case.
+    """Scorers of a case: rules, then judges. Judges run only if the rules have not decided, or if ``judge_always``.
 
-    Args:
-        scorers: Rules and judges. Judges run after the rules, and only if the rules have not decided.
-        threshold: Minimum of the weighted mean of the scores; None if every score has to pass by itself.
-        judge_always: Run the judges even if the rules have decided.
-
+    ``threshold`` is the minimum of the weighted mean of the scores; None if every score has to pass by itself.
     """
 
     scorers: tuple[Scorer, ...]
@@ -46,24 +42,15 @@ class Grading:
 
 
 async def run_case(target: Target, grading: Grading, case: Case, planned: PlannedCase, trials: int) -> CaseResult:
-    """Run all trials of one case, one after the other.
-
-    Raises:
-        ScorerError: a scorer failed.
-
-    """
+    """Run all trials of one case, one after the other; raises like `grade_output`."""
     return combine_trials(planned, [await run_trial(target, grading, case, index) for index in range(trials)])
 
 
 async def run_trial(target: Target, grading: Grading, case: Case, index: int) -> Trial:
     """Call ``target`` once and grade its output.
 
-    MissingOutput makes the trial missing. Any other exception is the target's own failure: a miss with the exception
-    as its reason. An incomplete output is a miss, too.
-
-    Raises:
-        ScorerError: a scorer failed.
-
+    MissingOutput makes the trial missing. Any other exception is a failure of the target: a miss with the exception
+    as its reason. An incomplete output is a miss, too. Raises like `grade_output`.
     """
     try:
         output = await target.answer(case, index)

@@ -33,7 +33,7 @@ class _LimitResult:
 
 
 def decide_budget(gate: BudgetGate, results: Sequence[CaseResult], completion: Completion) -> GateResult:
-    """Decide the cost and the latency of at least one case.
+    """Decide a budget gate on the cost and the latency of at least one case.
 
     If both are limited, ``value`` and ``required`` are those of the limit with the worse result. The gate is invalid
     if a cost or a latency is unknown.

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 
 def judge_problems(rules: SuiteRules) -> tuple[str, ...]:
-    """Return the problems of the judges of a suite and of the gates that use them, each once; known before a run."""
+    """Return the problems of a suite's judges and of the gates that use them, without duplicates, before a run."""
     problems = [judge.problem for judge in rules.judges.values()]
     problems += [gate_problem(gate, rules) for gate in rules.effective_gates]
     return tuple(filter(None, dict.fromkeys(problems)))
 
 
 def gate_problem(gate: Gate, rules: SuiteRules, results: Iterable[CaseResult] = ()) -> str | None:
-    """Return the reason why a judge that ``gate`` uses cannot gate, if any: in general, or for want of verdicts."""
+    """Return the reason why a judge that ``gate`` uses cannot gate, if any; missing verdicts are one."""
     if _counts_passes(gate):
         judges = tuple(rules.deciding_judges.values())
     else:
@@ -65,7 +65,7 @@ def judge_problem(judge: JudgeRule) -> str | None:
 
 
 def ungraded(results: Iterable[CaseResult], rules: SuiteRules) -> str | None:
-    """Return the number of outputs that passed without the verdict of a deciding judge, as a message, if any."""
+    """Return a message with the number of outputs that passed without the verdict of a deciding judge, if any."""
     if not rules.deciding_judges:
         return None
     passed = [trial for result in results for trial in result.trials if trial.value == 1]
@@ -83,8 +83,8 @@ _LARGE_N = 1e12
 class CorrectionDetails:
     """Details of a corrected rate: ``raw`` is the rate before correction.
 
-    ``limit`` is the lower bound with infinitely many cases: the rest of the uncertainty comes from the labels. A rate
-    is not ``plausible`` if the judge's error rates on its labels cannot produce it.
+    ``limit`` is the lower bound with infinitely many cases: its uncertainty comes from the labels alone. A rate is not
+    ``plausible`` if the judge's error rates on its labels cannot produce it.
     """
 
     raw: float
@@ -100,7 +100,7 @@ class JudgeFailures:
     errors: JudgeErrors
 
     def take(self, places: npt.NDArray[np.intp]) -> JudgeFailures:
-        """Return those of some of the cases."""
+        """Return the failures of the cases at ``places``."""
         return JudgeFailures(self.shares[places], self.errors)
 
     def correct(self, passed: float, n_eff: float) -> tuple[JudgedRate, CorrectionDetails]:
@@ -133,7 +133,7 @@ class Correction:
 
 
 def correction_of(suite: SuiteRun, rules: SuiteRules) -> Correction | None:
-    """Return the correction for a suite; None if no judge decides, or if it cannot be corrected."""
+    """Return the correction for a suite; None if no judge decides, or if no correction is possible."""
     if not rules.deciding_judges or uncorrected(suite, rules) is not None:
         return None
     [(score, judge)] = rules.deciding_judges.items()
@@ -164,13 +164,7 @@ def correction_notes(
 ) -> Iterator[str]:
     """Iterate over the warnings about the correction of a suite's numbers, or about its absence.
 
-    Args:
-        suite: The suite as it ran.
-        rules: Its rules.
-        correction: Its correction, if any.
-        details: Details of its corrected rate, if any.
-        compares: Whether the suite is compared with a baseline.
-
+    ``details`` are those of the corrected rate, if any. ``compares`` is True if the suite is compared with a baseline.
     """
     reason = uncorrected(suite, rules)
     if reason is not None:

@@ -86,7 +86,7 @@ NO_CASE_RAN: Final = 5
 _WORST_FIRST: tuple[VerdictName, ...] = ("invalid", "fail", "incomplete", "not_evaluated", "inconclusive", "pass")
 
 _FEW_CLUSTERS: Final = 10
-_FEW_CASES: Final = 50  # simulated coverage of the 95 % bound: .94 to .96 from here, .88 to .93 at 20 cases
+_FEW_CASES: Final = 50  # simulated coverage of the 95 % bound: .94 to .96 from 50 cases, .88 to .93 at 20
 _FEW_FAILURES: Final = 5
 _FEW_PAIRS: Final = 200  # at 100 pairs of means, a true drop of the margin was ruled out in 6 to 11 % of builds
 
@@ -118,7 +118,7 @@ class GateInputs:
 
     @property
     def compared(self) -> Evidence:
-        """The evidence that is paired with the baseline, which contains the cases of the base branch."""
+        """The evidence that is paired with the baseline: the cases of the base branch, if they differ from `head`."""
         return self.base or self.head
 
     @cached_property
@@ -134,18 +134,18 @@ class GateInputs:
         )
 
     def pairs(self, gate: NoRegressionGate | SliceGate) -> Pairs:
-        """Return the pairs that ``gate`` compares; `invalid_result` of it is None."""
+        """Return the pairs that ``gate`` compares; the gate must not be invalid."""
         if isinstance(gate, NoRegressionGate) and gate.scorer is not None:
             return self.compared.pairs_by(Measure(scorer=gate.scorer))
         return self.compared.pairs
 
     def judge_problem(self, gate: Gate) -> GateResult | None:
-        """Return the result of a gate that uses a judge which cannot gate; None if its judges can."""
+        """Return the invalid result of a gate with a judge that cannot gate, if any."""
         problem = gate_problem(gate, self.rules, self.suite.results)
         return None if problem is None else _without_evidence(gate, "invalid", problem)
 
     def invalid_result(self, gate: NoRegressionGate | SliceGate) -> GateResult | None:
-        """Return the result of a gate on a change that cannot be computed; None if it can."""
+        """Return the result of a gate whose change cannot be computed; None for other gates."""
         if (found := self.judge_problem(gate)) is not None:
             return found
         if self.rules.baseline is None and self.rules.record_without_baseline:
@@ -198,7 +198,7 @@ def _without_evidence(gate: Gate, result: VerdictName, message: str) -> GateResu
 
 
 def gate_subject(gate: Gate) -> str:
-    """Return what distinguishes a gate from others of its kind: its slicing key or its scorer."""
+    """Return the slicing key or the scorer of a gate, which distinguishes it from others of its kind."""
     if isinstance(gate, SliceGate):
         return gate.by
     return (gate.scorer or "") if isinstance(gate, NoRegressionGate | MeanScoreGate) else ""
@@ -268,8 +268,8 @@ class SuiteDecision:
     def _on_both_sides(self, gate: Gate) -> GateResult:
         """Return the worse result of the cases of this branch and, if they differ, of the base branch.
 
-        Otherwise a branch could pass by deleting or editing the cases that it fails. The base branch may have no case
-        with a tag or slice that this branch added: an invalid result there does not count.
+        Otherwise a branch could pass by deleting or editing the cases that it fails. An invalid result on the base
+        branch does not count for gates on tags and slices: this branch may have added them.
         """
         here = _decide_level(gate, self.inputs.head)
         if self.inputs.base is None:
@@ -319,7 +319,7 @@ def _decide_suites(
 
 
 def _suite_problem(suite: SuiteRun, rules: SuiteRules) -> tuple[VerdictName, str] | None:
-    """Return the result and the message of all gates of a suite that cannot be decided; None if it can."""
+    """Return the result and the message of all gates if the suite cannot be decided; None if it can."""
     accounting = count_outcomes(suite.results)
     if accounting.not_run and suite.stopped is None:  # a subset could be picked to pass
         return "not_evaluated", (
@@ -350,8 +350,8 @@ def _suite_verdict(
 ) -> SuiteVerdict:
     """Assemble the verdict of one suite from its decisions under each completion.
 
-    A partial run has no rate and no slices: they would describe a sample of unknown selection. For a suite that
-    stopped early, the numbers are those of the more conservative completion.
+    A partial run has no rate and no slices, because the selection of its cases is unknown. For a suite that stopped
+    early, the numbers are those of the more conservative completion.
     """
     results = not_skipped(head_results(suite.results))
     accounting = count_outcomes(suite.results)
@@ -401,7 +401,7 @@ def _agreed(results: Sequence[GateResult]) -> GateResult:
 
 
 def _of_stopped(agreed: GateResult, shown: GateResult, inputs: GateInputs) -> GateResult:
-    """Return the gate result of a suite that stopped early, with the numbers that are shown and their assumption."""
+    """Return a gate result of a suite that stopped early: the numbers of the shown completion, and its assumption."""
     if agreed.result != shown.result:
         return agreed
     left = sum(result.outcome == "not_run" for result in inputs.head.results)
@@ -452,16 +452,10 @@ def decide(
     changes: Sequence[GateChange] = (),
     tier: str = DEFAULT_TIER,
 ) -> Verdict:
-    """Decide ``run``.
+    """Return the verdict of ``run``, which contains all suites of the build: the tests of their gates share one alpha.
 
-    Args:
-        run: All suites of the build: the tests of their gates share one alpha.
-        rules: Gates, baseline and judges of each suite, by its name.
-        warn_inconclusive: Whether an inconclusive run exits with 0.
-        not_run: Configured suites that are not in the run.
-        changes: Changes of this branch to the gate itself; a weakening that is not acknowledged fails the build.
-        tier: The tier that ran.
-
+    With ``warn_inconclusive`` an inconclusive run exits with 0. ``not_run`` are the configured suites that are not in
+    the run. ``changes`` are those of this branch to the gate itself: a weakening that is not acknowledged fails.
     """
     suites = _decide_suites(run.suites, rules, run.created, tier)
     accounting = reduce(add, (suite.accounting for suite in suites.values()), Accounting())

@@ -154,14 +154,14 @@ def _natural_key(value: str) -> tuple[int, float, str]:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """The number of a case: the mean, majority, pass@k or pass^k of its passes, or the mean score of one scorer."""
+    """The measure that turns a case into one number: mean, majority, pass@k or pass^k of passes, or mean score."""
 
     aggregate: str = "mean"
     scorer: str | None = None
 
     @property
     def trials(self) -> int:
-        """The fewest trials that it needs: the k of pass@k and pass^k, else 1."""
+        """The fewest trials that the measure needs: the k of pass@k and pass^k, else 1."""
         return int(self.aggregate[5:]) if self.aggregate[:5] in _AGGREGATES else 1
 
     def trials_problem(self, trials: int) -> str | None:
@@ -176,7 +176,7 @@ class Measure:
     def of_results(self, results: Sequence[CaseResult], completion: Completion) -> npt.NDArray[np.float64]:
         """Return the numbers of cases, shape (n,), with missing trials counted by ``completion``."""
         fill = _FILL[completion]
-        # nearly every suite; without a list per case
+        # fast path of nearly every suite: no list per case
         if self.trials == 1 and all(len(result.trials) <= 1 for result in results):
             single = (self._value(result.trials[0], fill) if result.trials else fill for result in results)
             return np.fromiter(single, np.float64, len(results))
@@ -184,12 +184,7 @@ class Measure:
         return self._of([values + [fill] * (self.trials - len(values)) for values in trials])  # and trials not run
 
     def of_baseline(self, cases: Sequence[BaselineCase]) -> npt.NDArray[np.float64]:
-        """Return the numbers of cases of a baseline that the scorer has graded, shape (n,).
-
-        Raises:
-            ValueError: a case has fewer trials than the number needs.
-
-        """
+        """Return the numbers of cases of a baseline that the scorer has graded, shape (n,)."""
         return self._of([case.scores.get(self.scorer or "", case.values) for case in cases])
 
     def _value(self, trial: Trial, fill: float) -> float:
@@ -226,7 +221,7 @@ class Cases:
         return len(self.values)
 
     def take(self, indices: Indices) -> Cases:
-        """Return some of the cases."""
+        """Return the cases at ``indices``."""
         clusters = None if self.clusters is None else self.clusters[indices]
         judge_failures = None if self.judge_failures is None else self.judge_failures.take(indices)
         return Cases(self.values[indices], self.trials[indices], clusters, self.is_mean, judge_failures)
@@ -311,7 +306,7 @@ class Pairs:
         return len(self.before)
 
     def take(self, indices: npt.NDArray[np.intp]) -> Pairs:
-        """Return some of the pairs."""
+        """Return the pairs at ``indices``."""
         clusters = None if self.clusters is None else self.clusters[indices]
         return Pairs(self.before[indices], self.now[indices], clusters, self.single_trial, self.youden)
 
@@ -327,7 +322,7 @@ class Pairs:
 
     @property
     def are_testable(self) -> bool:
-        """Whether there are pairs, and with clusters at least two of them."""
+        """Whether there are pairs, and if they are clustered, at least two clusters."""
         return len(self) > 0 and (self.clusters is None or len(np.unique(self.clusters)) > 1)
 
     def finding(self, alpha: float, margin: float | None = None) -> Finding:

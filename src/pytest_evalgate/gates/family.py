@@ -54,7 +54,7 @@ class Family:
 def adjusted(tests: Iterable[GateTest]) -> Family:
     """Adjust the p of each test for the others; a test rejects if its adjusted p is at most its gate's alpha.
 
-    With slice tests, overall tests are tested at alpha / 2. Slice tests have the other half, and all of alpha if every
+    If there are slice tests, overall tests get alpha / 2. Slice tests get the other half, and all of alpha if every
     overall test rejects.
     """
     every = list(tests)

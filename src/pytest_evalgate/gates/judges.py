@@ -25,12 +25,8 @@ def judge_verdicts(
 ) -> Iterator[JudgeVerdict]:
     """Iterate over the verdicts of each judge on the cases that count; the rates are over its own scores.
 
-    Args:
-        results: The cases that count.
-        judges: The judges, by the name of their scores.
-        created: Time of the run (UTC, ISO 8601), for the age of the calibration; empty if unknown.
-        whole: Whether all cases have run; a partial run has no rate.
-
+    The keys of ``judges`` are the names of their scores. ``created`` is the time of the run (UTC, ISO 8601), for the
+    age of the calibration; empty if unknown. A run that is not ``whole`` has no rate.
     """
     for name, judge in judges.items():
         scores = [
@@ -56,7 +52,7 @@ def judge_verdicts(
 
 
 def _labels(calibration: Calibration) -> int:
-    """Return the number of labels, which is more than their effective number if they are weighted."""
+    """Return the number of labels; it exceeds their effective number if they are weighted."""
     counted = [calibration.measures.get(name, {}).get("n") for name in ("tpr", "tnr")]
     if all(isinstance(n, int) for n in counted):
         return sum(counted)
@@ -76,8 +72,10 @@ def _rate(results: Sequence[CaseResult], scores: Sequence[Sequence[Score]]) -> R
 
 def _corrected(rate: RateEstimate, judge: JudgeRule) -> CorrectedRate | None:
     """Correct the judge's own rate for its errors; None unless it is calibrated and unchanged since."""
-    errors, held = judge.errors, judge.calibration
-    if errors is None or errors.youden <= ROUNDING or held is None or held.fingerprint != judge.fingerprint:
+    errors, calibration = judge.errors, judge.calibration
+    if errors is None or errors.youden <= ROUNDING or calibration is None:
+        return None
+    if calibration.fingerprint != judge.fingerprint:
         return None
     found = judged_rate(n=rate.n_eff, passed=rate.value, refused=1 - rate.value, errors=errors)
     return CorrectedRate(found.value, (found.interval.lower, found.interval.upper), found.lower, "rogan-gladen")

@@ -1,4 +1,4 @@
-"""Case results of a run: selected, counted, summed up, and paired with a baseline."""
+"""Case results of a run: their selection, counts and totals, and their pairing with a baseline."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def head_results(results: Iterable[CaseResult]) -> tuple[CaseResult, ...]:
 
 
 def is_missing(result: CaseResult) -> bool:
-    """Return whether the case, or one of its scores, has no result, so that completions of it can differ."""
+    """Return whether the case, or one of its scores, has no result, so that its completions can differ."""
     if result.outcome in {"errored", "not_run"}:
         return True
     return any(score.value is None for trial in result.trials for score in trial.scores)
@@ -156,9 +156,10 @@ class Pairing:
 
 
 def pair(suite: SuiteRun, baseline: Baseline) -> Pairing:
-    """Pair the counted cases of ``suite`` with ``baseline``; cases that this branch changed as on the base branch.
+    """Pair the counted cases of ``suite`` with ``baseline``.
 
-    Cases that a sample does not contain are not reported as removed.
+    A case that this branch changed is paired in its version of the base branch. Cases that a sample does not contain
+    are not reported as removed.
     """
     found = pair_results([result for result in not_skipped(suite.results) if result.case.side != "head"], baseline)
     return found if suite.plan.drawn_from is None else found.partial

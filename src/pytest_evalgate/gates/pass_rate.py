@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from pytest_evalgate.gates.evidence import CONFIDENCE, ONE_CLUSTER, Measure, rate_of
 from pytest_evalgate.records.results import GateResult
 from pytest_evalgate.stats.intervals import cases_needed, passes_needed
-from pytest_evalgate.text.wording import count, percent
+from pytest_evalgate.text.wording import count, first_few, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pytest_evalgate.gates.evidence import Completion, Evidence, RateEstimate
     from pytest_evalgate.records.results import CaseResult, VerdictName
 
-_MAX_NAMED = 3  # cases in a message
 _FLOAT_NOISE = 1e-12  # a rate of 0.9 must reach a minimum of 0.9
 
 
@@ -42,7 +41,7 @@ def verdict_of_rate(rate: RateEstimate, least: float, bound: Literal["ci", "poin
 
 
 def unattainable(gate: PassRateGate, cases: int) -> str | None:
-    """Return the reason why ``gate`` cannot pass with ``cases`` cases even if all of them pass; None if it can."""
+    """Return the reason why ``gate`` cannot pass with ``cases`` cases even if all of them pass, if any."""
     if gate.bound == "point" or passes_needed(cases, gate.min, CONFIDENCE) is not None:
         return None
     enough = cases_needed(1.0, gate.min, CONFIDENCE)
@@ -80,7 +79,7 @@ def _undecided(gate: PassRateGate, rate: RateEstimate) -> str:
 
 
 def _advice(gate: PassRateGate, rate: RateEstimate) -> str:
-    """Return what would pass the gate at this rate: more cases, or more labels for the judge."""
+    """Return the advice how to pass the gate at this rate: with more cases, or with more labels for the judge."""
     if rate.judged is not None:
         if rate.judged.limit >= gate.min:
             return " At this rate more cases would pass it."
@@ -134,7 +133,6 @@ def decide_must_pass(gate: MustPassGate, results: Sequence[CaseResult], completi
     which = f" tagged {' or '.join(gate.tags)}" if gate.tags else ""
     if not missed:
         return GateResult(gate.kind, "pass", value, None, 1.0, f"all {count(len(chosen), 'case')}{which} passed")
-    named = ", ".join(f"{result.case.id} ({result.case.place})" for result in missed[:_MAX_NAMED])
-    more = f" and {len(missed) - _MAX_NAMED:,} more" if len(missed) > _MAX_NAMED else ""
-    message = f"{len(missed):,} of {count(len(chosen), 'case')}{which} did not pass in every trial: {named}{more}"
+    named = first_few([f"{result.case.id} ({result.case.place})" for result in missed])
+    message = f"{len(missed):,} of {count(len(chosen), 'case')}{which} did not pass in every trial: {named}"
     return GateResult(gate.kind, "fail", value, None, 1.0, message)

@@ -1,4 +1,4 @@
-"""Power of the gates before a run: gates that cannot pass, and gates that detect only large drops."""
+"""Power of the gates before a run, to report gates that cannot pass and gates that detect only large drops."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytest_evalgate.gates.pass_rate import unattainable
 from pytest_evalgate.stats.families import fewest_losses
 from pytest_evalgate.stats.numeric import upper_z
 from pytest_evalgate.stats.planning import mde_mean, mde_with_flips
-from pytest_evalgate.text.wording import count, points
+from pytest_evalgate.text.wording import count, first_few, points
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,7 +33,7 @@ _POWER = 0.8
 
 @dataclass(frozen=True, slots=True)
 class PowerCheck:
-    """``problems`` are about gates that no run can pass, ``warnings`` about gates with little power."""
+    """The result of a power check: ``problems`` (gates that no run can pass) and ``warnings`` (gates of low power)."""
 
     problems: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -61,7 +61,7 @@ def _problems(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules) 
         yield trials_problem
     if _units(cases) == (1, "cluster") and len(cases) > 1 and any(map(_needs_spread, rules.effective_gates)):
         yield ONE_CLUSTER
-    largest_n = len(cases) * (plan.trials if rules.aggregate == "mean" else 1)  # the effective number is at most this
+    largest_n = len(cases) * (plan.trials if rules.aggregate == "mean" else 1)  # the effective n is at most this
     for gate in rules.effective_gates:
         if isinstance(gate, PassRateGate) and (text := unattainable(gate, largest_n)) is not None:
             yield text
@@ -102,7 +102,7 @@ def _power_warnings(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteR
     before = rules.baseline.trials if rules.baseline is not None else plan.trials
     flips = DEFAULT_DISCORDANCE
     if measured is not None:
-        flips = max(measured, 1 / (n + 2))  # no observed flip does not prove that there are none
+        flips = max(measured, 1 / (n + 2))  # zero observed flips do not prove a flip rate of zero
     if plan.trials == before == 1:
         drop = mde_with_flips(units, flips, alpha, _POWER)
     else:
@@ -120,8 +120,7 @@ def _small_slices(gate: SliceGate, cases: Sequence[PlannedCase]) -> Iterator[str
     fewest = fewest_losses(gate.alpha / 2)
     small = [value for value, size in sizes.items() if size < fewest]
     if small:
-        named = ", ".join(small[:3]) + (f" and {len(small) - 3:,} more" if len(small) > 3 else "")  # noqa: PLR2004
-        yield f"slices by {gate.by} with fewer than {fewest} cases are too small to gate: {named}"
+        yield f"slices by {gate.by} with fewer than {fewest} cases are too small to gate: {first_few(small)}"
 
 
 def _units(cases: Sequence[PlannedCase]) -> tuple[int, str]:

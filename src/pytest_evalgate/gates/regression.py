@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import FindingName, VerdictName
 
 MIN_PAIRED_SHARE = 0.9
-"""Share of the baseline's cases that must be paired; below it the comparison is invalid."""
+"""Smallest share of paired cases of the baseline; below it the comparison is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def _message(gate: NoRegressionGate, pairs: Pairs, found: Comparison) -> str:
 
 
 def _undecided(gate: NoRegressionGate, pairs: Pairs, margin: str) -> str:
-    """Return the minimum detectable effect of the pairs, and the number of cases that would decide."""
+    """Return a message with the minimum detectable effect, and with the number of cases that would decide."""
     n, drop = len(pairs), pairs.expected_detectable_drop(gate.alpha)
     if drop is None:
         power = f"{count(n, 'pair')} are too few to detect one (80% power)"

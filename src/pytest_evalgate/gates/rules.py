@@ -21,7 +21,7 @@ _DEFAULT = NoRegressionGate(kind="no-regression")
 class JudgeRule:
     """One judge of a suite: its calibration, and the reason why it may not gate (None if it may).
 
-    A judge that is ``report_only`` grades but decides no case, whatever its calibration.
+    A judge that is ``report_only`` grades but decides no case, even if it is calibrated.
     """
 
     name: str
@@ -40,18 +40,18 @@ class JudgeRule:
     @property
     def errors(self) -> JudgeErrors | None:
         """The judge's error rates; None without a calibration, or with labels of one class only."""
-        held = self.calibration
-        if held is None or not held.human_pass or not held.human_fail:
+        counts = self.calibration
+        if counts is None or not counts.human_pass or not counts.human_fail:
             return None
-        return JudgeErrors(held.human_pass, held.judge_pass, held.human_fail, held.judge_fail)
+        return JudgeErrors(counts.human_pass, counts.judge_pass, counts.human_fail, counts.judge_fail)
 
 
 @dataclass(frozen=True, slots=True)
 class SuiteRules:
     """The rules by which one suite is decided.
 
-    ``gates`` is None if none are configured. A suite ``is_new`` if the base branch does not have it. ``judges`` are by
-    the name of their scores.
+    ``gates`` is None if none are configured. A suite ``is_new`` if the base branch does not have it. The keys of
+    ``judges`` are the names of their scores.
     """
 
     gates: tuple[Gate, ...] | None = None

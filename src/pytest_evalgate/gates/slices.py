@@ -11,7 +11,7 @@ from pytest_evalgate.gates.pass_rate import verdict_of_rate
 from pytest_evalgate.gates.regression import delta_of
 from pytest_evalgate.records.results import GateResult, SliceResult
 from pytest_evalgate.stats.families import fewest_losses, slice_shrinkage
-from pytest_evalgate.text.wording import count, p_value, percent, points
+from pytest_evalgate.text.wording import count, first_few, p_value, percent, points
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from pytest_evalgate.config import SliceGate
     from pytest_evalgate.gates.evidence import Evidence, Pairs, RateEstimate, SliceName
     from pytest_evalgate.records.results import VerdictName
-
-_MAX_NAMED = 3
 
 _WORST_FIRST: tuple[VerdictName, ...] = ("fail", "inconclusive", "pass")
 
@@ -59,14 +57,14 @@ def _with_shrunken(found: Sequence[SliceResult]) -> Iterator[SliceResult]:
 
 
 def testable_slices(evidence: Evidence, by: str) -> Iterator[tuple[SliceName, Pairs]]:
-    """Iterate over the testable slices by ``by``, with their pairs."""
+    """Iterate over the testable slices with the key ``by``, and their pairs."""
     for name, indices in evidence.slice_pairs.items():
         if name[0] == by and (pairs := evidence.pairs.take(indices)).are_testable:
             yield name, pairs
 
 
 def decide_slice_changes(gate: SliceGate, evidence: Evidence, slice_tests: SliceTests) -> GateResult:
-    """Decide the changes of the slices by ``gate.by`` by their adjusted p; there is a baseline."""
+    """Decide a slice gate by the adjusted p of each slice's change; there is a baseline."""
     slices = dict(testable_slices(evidence, gate.by))
     if not slices:
         return GateResult(gate.kind, "invalid", None, None, None, _incomparable(gate, evidence), gate.by)
@@ -74,12 +72,14 @@ def decide_slice_changes(gate: SliceGate, evidence: Evidence, slice_tests: Slice
     worst = min(slices, key=lambda name: slice_tests.p[name])
     message = f"no drop is proven in any of {count(len(slices), 'slice')} by {gate.by}"
     if dropped:
-        named = ", ".join(
-            f"{name[1]} {points(slices[name].finding(gate.alpha).delta)} ({slices[name].losses:,} worse, "
-            f"{slices[name].gains:,} better, Holm p={p_value(slice_tests.p[name])})"
-            for name in dropped[:_MAX_NAMED]
+        named = first_few(
+            [
+                f"{name[1]} {points(slices[name].finding(gate.alpha).delta)} ({slices[name].losses:,} worse, "
+                f"{slices[name].gains:,} better, Holm p={p_value(slice_tests.p[name])})"
+                for name in dropped
+            ]
         )
-        message = f"{len(dropped):,} of {count(len(slices), 'slice')} by {gate.by} dropped: {named}{_more(dropped)}"
+        message = f"{len(dropped):,} of {count(len(slices), 'slice')} by {gate.by} dropped: {named}"
     fewest = fewest_losses(slice_tests.alpha)
     small = sum(pairs.losses + pairs.gains < fewest for pairs in slices.values())
     message += f"; {small:,} too small to gate (fewer than {fewest} changed cases)" if small else ""
@@ -98,7 +98,7 @@ def _incomparable(gate: SliceGate, evidence: Evidence) -> str:
 
 
 def decide_slice_rates(gate: SliceGate, evidence: Evidence) -> GateResult:
-    """Compare the rate of each slice by ``gate.by`` with ``gate.min``.
+    """Decide a slice gate by comparing the rate of each slice with ``gate.min``.
 
     All slices have to pass, so no correction for multiple tests is needed.
     """
@@ -128,16 +128,10 @@ def _rates_message(
     wanted, every = percent(gate.min or 0.0), count(len(decided), "slice")
     if verdict == "pass":
         return f"{every} by {gate.by}: each at least {wanted}"
-    named = ", ".join(
-        f"{name[1]} {percent(decided[name].value)} of {decided[name].n:,}" for name in worst_slices[:_MAX_NAMED]
-    )
+    named = first_few([f"{name[1]} {percent(decided[name].value)} of {decided[name].n:,}" for name in worst_slices])
     what = f"below {wanted}" if verdict == "fail" else f"too few cases to show {wanted}"
-    return f"{len(worst_slices):,} of {every} by {gate.by} {what}: {named}{_more(worst_slices)}"
+    return f"{len(worst_slices):,} of {every} by {gate.by} {what}: {named}"
 
 
 def _no_slice(gate: SliceGate) -> str:
     return f"no case is in a slice by {gate.by}"
-
-
-def _more(names: Sequence[SliceName]) -> str:
-    return f" and {len(names) - _MAX_NAMED:,} more" if len(names) > _MAX_NAMED else ""

@@ -22,16 +22,13 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import SuitePlan, SuiteRun
 
 MIN_REMAINING_SHARE: Final = 0.1
-"""Fewest remaining cases, as a share: a nearly complete run is finished, because only full runs can be promoted."""
+"""Smallest share of remaining cases: a nearly complete run continues, because only full runs can be promoted."""
 
 
 def stoppable_suites(suites: Sequence[SuiteRun], rules: Mapping[str, SuiteRules]) -> frozenset[str]:
-    """Return the names of the suites of which every gate result is certain.
+    """Return the names of the suites whose gate results are all certain.
 
-    Args:
-        suites: All suites of the build, as far as they have run: the tests of their gates share one alpha.
-        rules: Rules of each suite, by its name.
-
+    ``suites`` are all suites of the build, including those that still run: the tests of their gates share one alpha.
     """
     candidates = [suite for suite in suites if _is_candidate(suite, rules[suite.plan.name])]
     best = decide_all(suites, rules, "best") if candidates else {}
@@ -73,9 +70,9 @@ def _is_candidate(suite: SuiteRun, rules: SuiteRules) -> bool:
 
 
 def _is_certain(suite: SuiteRun, rules: SuiteRules, at_best: SuiteDecision) -> bool:
-    """Return whether both extremes have the same gate results.
+    """Return whether both completions have the same gate results.
 
-    At worst the suite has all of alpha for itself, because other suites may become incomplete and leave the family.
+    In the worst completion the suite gets all of alpha: other suites may become incomplete and leave the family.
     An invalid gate asks for a new baseline, which needs a full run.
     """
     name = suite.plan.name

@@ -1,4 +1,4 @@
-"""Trend over stored runs: declines that every single build passes. Advice, never a reason to fail.
+"""Trend over stored runs, to detect declines that every single build passes. It is advice and fails no build.
 
 A CUSUM chart detects slow declines, a robust z-score single outliers.
 """
@@ -35,15 +35,8 @@ _EWMA_WEIGHT: Final = 0.2
 def trend_of(history: Sequence[HistoryRow], now: HistoryRow) -> Trend | None:
     """Compute the trend of ``now`` and the earlier runs with the same suite, golden set, scorers and baseline.
 
-    Failed runs are left out: their gate reported them, and their changes were not accepted.
-
-    Args:
-        history: The stored runs, oldest first, of any suite; ``now`` may be one of them.
-        now: The run that was just decided.
-
-    Returns:
-        The trend; None with fewer than seven earlier runs.
-
+    Failed runs are left out: their gate reported them, and their changes were not accepted. ``history`` contains the
+    stored runs of any suite, oldest first; ``now`` may be one of them. None with fewer than seven earlier runs.
     """
     same = attrgetter("suite", "golden_sha256", "scorers_sha256", "baseline_run_id")
     earlier = [row for row in history if row.run_id != now.run_id and row.verdict != "fail" and same(row) == same(now)]
@@ -88,8 +81,8 @@ def _in_control_level(runs: Sequence[HistoryRow]) -> _InControlLevel:
     rates = [run.pass_rate for run in first]
     level, cases = _mean(rates), runs[-1].cases
     flips = [run.discordance for run in first if run.discordance is not None]
-    # without a baseline, the discordance of independent trials, an upper estimate; at least one case, or a single flip
-    # would be an alarm
+    # without a baseline: the discordance of independent trials, an upper estimate; at least one case: otherwise a
+    # single flip would raise an alarm
     discordance = max(float(np.median(flips)) if flips else 2 * level * (1 - level), 1 / cases)
     return _InControlLevel(level, run_sigma(rates, discordance, cases))
 

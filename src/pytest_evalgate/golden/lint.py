@@ -35,7 +35,7 @@ Severity = Literal["error", "warning", "note"]
 
 @dataclass(frozen=True, slots=True)
 class LintFinding:
-    """One finding. ``kind`` is the name of the check; line 0 of ``place`` is the whole file."""
+    """A finding of the check ``kind``. Line 0 of ``place`` is the whole file."""
 
     place: Place
     kind: str
@@ -51,9 +51,9 @@ class LintFinding:
 MIN_SIMILARITY: Final = 0.8
 """Smallest Jaccard index of the word pairs of two near-duplicates."""
 
-_BITS: Final = 32  # of a word's number; a pair is one integer of 64 bits
+_BITS: Final = 32  # of a word's number, so that a pair is one integer of 64 bits
 _LONGEST_LIST: Final = 32
-"""A pair in more cases than this belongs to a template; only the first of these cases are compared because of it."""
+"""Largest number of cases that are compared because they share a pair; a more frequent pair belongs to a template."""
 
 
 def duplicates(cases: Iterable[Case]) -> Iterator[LintFinding]:
@@ -131,7 +131,7 @@ def _jaccard(one: _Shingles, other: _Shingles) -> float:
 
 
 _SHORTEST: Final = 4
-"""Characters of the shortest answer that is searched for; many texts contain shorter ones by chance."""
+"""Fewest characters of an answer that is searched for; many texts contain shorter ones by chance."""
 
 _MOST_CHOICES: Final = 50
 _GRAM: Final = 8  # words
@@ -159,14 +159,14 @@ def expected_in_inputs(cases: Sequence[Case]) -> Iterator[LintFinding]:
 
 
 def _is_choice(answer: str, text: str, choices: Iterable[str]) -> bool:
-    """Return whether the input contains another answer as well."""
+    """Return whether the input contains another one of the choices as well."""
     return any(
         other and other not in answer and answer not in other and contains_words(text, other) for other in choices
     )
 
 
 def leaks_into_prompts(cases: Sequence[Case], prompts: Sequence[PromptText]) -> Iterator[LintFinding]:
-    """Find the cases whose input is in a prompt, or whose expected answer is, if no other case expects the same."""
+    """Find the cases whose input, or whose expected answer if no other case has the same, is in a prompt."""
     known = Counter(answer for case in cases for answer in _answers(case))
     for prompt in prompts:
         text = prompt.text.casefold()
@@ -182,7 +182,7 @@ def leaks_into_prompts(cases: Sequence[Case], prompts: Sequence[PromptText]) -> 
 
 
 def _answers(case: Case) -> tuple[str, ...]:
-    """Return the expected texts that are long enough to search for, case-folded."""
+    """Return the expected texts that are long enough for a search, case-folded."""
     texts = (text.strip().casefold() for text in expected_texts(case))
     return tuple(dict.fromkeys(text for text in texts if len(text) >= _SHORTEST))
 
@@ -307,7 +307,7 @@ def _is_hosted(url: str) -> bool:
 
 
 FEW: Final = 20
-"""With fewer cases, one changed case changes the rate of a slice by more than five points."""
+"""Smallest slice without a finding: in a smaller one, one changed case changes the rate by more than five points."""
 
 _MAX_NAMED: Final = 5  # slices or tags that a line names; the rest are counted
 

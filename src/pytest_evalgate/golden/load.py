@@ -1,7 +1,7 @@
-"""Golden sets from JSONL files.
+"""Reader of golden sets in JSONL files.
 
-A file is read line by line (`text.jsonl`), its dialect is recognised (`dialects.known`), each row becomes a case
-(`record`, `dialects.translate`), and all problems of all files are reported together.
+A file is read line by line (`text.jsonl`), its dialect is recognised (`dialects.known`), and each row becomes a case
+(`record`, `dialects.translate`). The problems of all files are reported together.
 """
 
 from __future__ import annotations
@@ -11,9 +11,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import GoldenSetError, LineProblem
-from pytest_evalgate.golden.dialects.known import recognise
-from pytest_evalgate.golden.dialects.translate import mapping_of, translate_row
-from pytest_evalgate.golden.record import LONGEST_ID, GoldenRow, duplicate_ids, parse_row, set_digest
+from pytest_evalgate.golden.record import FIELDS, LONGEST_ID, GoldenRow, duplicate_ids, parse_row, set_digest
 from pytest_evalgate.records.results import GoldenSet, Place
 from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.files import relative_name
@@ -46,7 +44,7 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class ReadFile:
-    """Everything that was read from one file: the valid cases, and all problems in line order.
+    """The content of one file: the valid cases, and all problems in line order.
 
     ``dialect`` is the name of the tool that the rows were written for, ``mapping`` lists (name, field) for each
     renamed field. Both are empty for canonical rows.
@@ -74,7 +72,7 @@ def load(paths: Sequence[Path], *, root: Path) -> tuple[GoldenSet, ...]:
 
 
 def read_file(path: Path, name: str) -> ReadFile:
-    """Read the valid cases and the problems of a file, which both call it ``name``. Raises nothing."""
+    """Read the valid cases and the problems of a file; both use ``name`` for it. Raises nothing."""
     if (problem := _name_problem(path, name)) is not None:
         return _unreadable(name, [problem])
     lines, problems = jsonl.read(path, name=name)
@@ -84,13 +82,16 @@ def read_file(path: Path, name: str) -> ReadFile:
     rows = lines[1:] if has_meta else lines
     if (problem := _wrapper_problem(rows, name)) is not None:
         return _unreadable(name, [problem])
-    dialect, dialect_problems = recognise(rows, name)
+    dialect, dialect_problems = _recognise(rows, name)
     if dialect_problems:
         return _unreadable(name, [*problems, *dialect_problems])
     parsed, mapping = _parse(rows, name, dialect)
     cases = [row.case for row in parsed if row.case is not None]
     problems += [problem for row in parsed for problem in row.problems]
-    problems += duplicate_ids(_ids(rows, parsed, name))
+    # generated ids too: rows with the same content have the same id
+    problems += duplicate_ids(
+        (made.id, Place(name, row.number)) for row, made in zip(rows, parsed, strict=True) if made.id
+    )
     if not cases and not problems:
         problems.append(
             LineProblem(name, 0, "", 'contains no case; write one JSON object per line, such as {"input": "…"}')
@@ -130,20 +131,23 @@ def _wrapper_problem(rows: Sequence[JsonLine], name: str) -> LineProblem | None:
     return LineProblem(name, row.number, wrapper, f"all cases in one object, {_REMEDY}")
 
 
+def _recognise(rows: Sequence[JsonLine], name: str) -> tuple[Dialect | None, list[LineProblem]]:
+    if all(row.value.keys() <= FIELDS for row in rows):
+        return None, []
+    from pytest_evalgate.golden.dialects.known import recognise  # noqa: PLC0415 - only rows with other keys need it
+
+    return recognise(rows, name)
+
+
 def _parse(
     rows: Sequence[JsonLine], name: str, dialect: Dialect | None
 ) -> tuple[list[ParsedRow], tuple[tuple[str, str], ...]]:
     if dialect is None:
         return [parse_row(row.value, Place(name, row.number)) for row in rows], ()
+    from pytest_evalgate.golden.dialects.translate import mapping_of, translate_row  # noqa: PLC0415 - the same
+
     translated = [translate_row(row.value, Place(name, row.number), dialect) for row in rows]
     return [row.parsed for row in translated], mapping_of(translated)
-
-
-def _ids(rows: Sequence[JsonLine], parsed: Sequence[ParsedRow], name: str) -> Iterable[tuple[str, Place]]:
-    """Yield the valid ids and their places, and generated ids: rows with the same content have the same id."""
-    for row, made in zip(rows, parsed, strict=True):
-        if made.id:
-            yield made.id, Place(name, row.number) if made.case is None else made.case.place
 
 
 def _unreadable(name: str, problems: Iterable[LineProblem]) -> ReadFile:

@@ -1,4 +1,4 @@
-"""The canonical row of a golden set, and the case that it becomes: fields, id and fingerprint.
+"""Canonical rows of golden sets, and their cases: fields, ids and fingerprints.
 
 `parse_row` is the entry. Two runs are compared by fingerprints: an equal fingerprint shows that a case did not change,
 an equal digest that a golden set did not.
@@ -48,7 +48,7 @@ def _reason_to_skip(value: Any) -> str | None:
     return value
 
 
-_Listed = Strict(strict=False)  # JSON has lists where the records have tuples; the members stay strict
+_Listed = Strict(strict=False)  # JSON lists become tuples; the members stay strict
 _Values = Annotated[tuple[Any, ...], _Listed]
 _Names = Annotated[tuple[str, ...], _Listed]
 _Texts = Annotated[tuple[str, ...], _Listed, BeforeValidator(_one_or_many)]
@@ -57,7 +57,7 @@ _Messages = Annotated[tuple[Annotated[dict[str, Any], AfterValidator(_with_role)
 
 
 class GoldenRow(BaseModel):
-    """The fields of a row, apart from its id. A null field is an absent field."""
+    """The fields of a row without its id. Null means that the field is absent."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
@@ -156,7 +156,7 @@ def _name_problems(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield jsonl.escape_text(name), "is both in the row and in its metadata; keep one"
 
 
-@lru_cache(maxsize=256)  # 0.2 ms a name, and all rows have the same few names
+@lru_cache(maxsize=256)  # a search takes 0.2 ms, and all rows have the same few names
 def _near_miss(name: str) -> str | None:
     if len(name) > _LONGEST_TYPO:
         return None
@@ -182,7 +182,7 @@ def normalise(given: Any) -> str:
     """Return the id of a row, a string or a whole number, as NFC text.
 
     Raises:
-        ValueError: It cannot be an id; the message is the reason.
+        ValueError: The value cannot be an id; the message is the reason.
 
     """
     if isinstance(given, bool) or not isinstance(given, str | int):
@@ -239,7 +239,7 @@ _DEFAULTS: Final = {field.name: getattr(Case(""), field.name) for field in field
 
 
 class _NonDefaults:
-    """Reader of those of some fields of a case that differ from their default; called twice or more for every row."""
+    """Reader of the named fields of a case that differ from their defaults; called at least twice for every row."""
 
     def __init__(self, *names: str) -> None:
         self._names = names

@@ -30,14 +30,9 @@ def sample_ids(plan: SuitePlan, size: int | None, always: Collection[str] = ()) 
     """Draw a sample of a suite and return the case ids.
 
     The seed is the suite's name and the digest of its golden sets, so the sample changes only when these do. A case
-    that this branch edited is planned twice, with its text here and with its text at the base. It counts as one case,
-    and both are drawn together.
-
-    Args:
-        plan: The plan of all cases.
-        size: Number of cases to draw from those that are not skipped. None returns all.
-        always: Tags of the cases that every sample includes, even if they are skipped.
-
+    that this branch edited is planned twice, with its text here and with its text at the base. Both are drawn together
+    and count as one case. ``size`` counts cases that are not skipped; None returns all. Cases with a tag in ``always``
+    are in every sample, even if they are skipped.
     """
     required = {case.golden_id for case in plan.cases if not set(always).isdisjoint(case.tags)}
     slices = {case.golden_id: case.slices for case in plan.cases if case.skip is None or case.golden_id in required}
@@ -50,21 +45,15 @@ def sample_ids(plan: SuitePlan, size: int | None, always: Collection[str] = ()) 
 def draw_sample(
     slices: Mapping[str, Collection[SliceName]], size: int, *, seed: str, always: Collection[str] = ()
 ) -> tuple[str, ...]:
-    """Draw a stratified sample of case ids.
+    """Draw a stratified sample of case ids, and return them in the order of ``slices``.
 
     Cases with the same set of slices form one stratum. Allocation is proportional, rounded by systematic sampling, so
     every case has the same inclusion probability. A slice that would get no case gets one. If ``size`` is too small to
-    cover every slice, coverage is dropped rather than favouring some slices.
+    cover every slice, no slice is guaranteed a case, so that none is favoured.
 
-    Args:
-        slices: Slice names of each case, by case id.
-        size: Number of cases to draw. All cases are returned if there are no more than that.
-        seed: Any string; the same seed and cases give the same sample, in whatever order the cases come.
-        always: Case ids to include. If there are at least ``size`` of them, they are the sample.
-
-    Returns:
-        The drawn ids, in the order of ``slices``.
-
+    ``slices`` contains the slice names of each case, by case id. The same seed and cases give the same sample, in any
+    order of the cases. The ids in ``always`` are included; if there are at least ``size`` of them, they are the
+    sample.
     """
     if size >= len(slices):
         return tuple(slices)
@@ -116,8 +105,7 @@ def _allocate(
 
     Strata whose proportional share is below their minimum get the minimum; the rest is divided again. Shares are made
     whole by systematic sampling: the strata are laid end to end and a place goes to each stratum that contains one of
-    ``places`` equally spaced points, the first at a seeded offset. Simple rounding would always favour the same
-    strata.
+    ``places`` equally spaced points, the first at a seeded offset. Rounding would always favour the same strata.
     """
     open_sizes = dict(sorted(sizes.items()))
     total = sum(sizes.values())

@@ -1,3 +1,3 @@
-"""Judges: scorers that ask a model, and the calibration that shows how far to trust them."""
+"""Judges: scorers that ask a model, and their calibration against human labels."""
 
 from __future__ import annotations

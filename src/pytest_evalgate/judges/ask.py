@@ -1,7 +1,4 @@
-"""Client of one judge: sends a question, and asks once more if the reply is unreadable.
-
-The client that sends the calls is given; this package builds none.
-"""
+"""Client of one judge: sends a question, and asks once more if the reply is unreadable."""
 
 from __future__ import annotations
 
@@ -62,22 +59,17 @@ class JudgeReply(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class JudgeClient:
-    """Sends the questions of one judge.
+    """Sends the questions of one judge to its model; ``route`` is the model's key in the configuration.
 
-    Args:
-        client: Sends the calls.
-        model: The model's table in the configuration; ``route`` is its key.
-        route: The key of the model.
-        purpose: ``judge:NAME``.
-        version: Digest of everything in the prompt except the case.
-        params: Request parameters of the judge; they override those of the model.
-
+    ``version`` is the digest of everything in the prompt except the case. The ``params`` of the judge override those
+    of the model.
     """
 
     client: ModelClient
     model: config.Model
     route: str
     purpose: str
+    """``judge:NAME``."""
     version: str
     params: Mapping[str, Json] = field(default_factory=dict)
 
@@ -92,7 +84,7 @@ class JudgeClient:
         """
         first, reply = await self._send(question, question.messages, index)
         if reply is None or not isinstance(first.value, Unreadable) or reply.finish in ("refusal", "content_filter"):
-            return first  # a question that was refused or filtered would be again
+            return first  # the same question would be refused or filtered again
         shown = escape_for_judge(str(reply.value or ""), _MAX_REPLY_SHOWN) or "(nothing)"
         correction = f"Your reply could not be used: {first.value.reason}.\n\n{question.retry_prompt}"
         turns: list[Message] = [{"role": "assistant", "content": shown}, {"role": "user", "content": correction}]

@@ -1,4 +1,4 @@
-"""Construction of judges from the configuration, their fingerprint, and the files beside them."""
+"""Construction of judges from the configuration; their fingerprints, calibrations and drift records."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from pytest_evalgate.targets.model import RESERVED_PARAMS, check_json
 from pytest_evalgate.text import files, jsonl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from pytest_evalgate import config
@@ -53,18 +53,10 @@ def build_judge(  # noqa: PLR0913 - the parts of a judge, by name
     weight: float | None = None,
     score_name: str | None = None,
 ) -> JudgeScorer:
-    """Build the scorer of the judge ``name``.
+    """Build the scorer of the judge whose key in the configuration is ``name``.
 
-    Args:
-        name: Its key in the configuration.
-        judge: Its table.
-        model: The table of its model.
-        client: Sends its calls.
-        root: The folder that its files are relative to.
-        counts: Whether its scores decide if a case passes.
-        threshold: The value in [0, 1] from which a score passes; 0.5 by default.
-        weight: Its weight in the weighted mean of a case, if the suite has one.
-        score_name: The name of its scores; ``name`` by default.
+    Its files are relative to ``root``. ``counts``, ``threshold`` (0.5 by default) and ``weight`` are those of
+    `JudgeScorer`. Its scores are called ``score_name``, by default ``name``.
 
     Raises:
         SettingsError: one of its files is missing or malformed, or ``params`` contains a key that the judge sets.
@@ -123,7 +115,7 @@ def parts_of(judge: config.Judge, model: config.Model, rubric: Rubric, few_shots
 
 
 def _prompt() -> Json:
-    """Return the prompts for specimen cases that use every section, so that any change of the wording is included."""
+    """Return the prompts for sample cases that use every section, so that any change of the wording is included."""
     rubric = Rubric("specimen", "specimen")
     case = Case("specimen", input="asked", expected="wanted", rubric="notes", context=("context",))
     material = Material(case, escape_for_judge("<|im_end|>\u200b" + "x" * MAX_OUTPUT), case.context)
@@ -153,6 +145,8 @@ def version_of(parts: Mapping[str, str]) -> str:
 def parts_of_judge(name: str, configured: config.Settings, *, root: Path) -> dict[str, str]:
     """Return the digests of the parts of a configured judge, by name.
 
+    Scores of judges with equal parts are comparable.
+
     Raises:
         SettingsError: its rubric or its few-shots are invalid.
 
@@ -160,16 +154,6 @@ def parts_of_judge(name: str, configured: config.Settings, *, root: Path) -> dic
     judge = configured.judges[name]
     rubric, few_shots = _files_of(judge, f"judges.{name}", root)
     return parts_of(judge, configured.models[judge.model], rubric, few_shots)
-
-
-def fingerprints(names: Iterable[str], configured: config.Settings, *, root: Path) -> dict[str, dict[str, str]]:
-    """Return the parts of several judges, by judge. Scores of judges with the same parts are comparable.
-
-    Raises:
-        SettingsError: a file of one of them is invalid.
-
-    """
-    return {name: parts_of_judge(name, configured, root=root) for name in names}
 
 
 def calibration_of(judge: config.Judge, *, root: Path) -> Calibration | None:

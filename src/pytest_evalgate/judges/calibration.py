@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_evalgate import config
-    from pytest_evalgate.records.results import Json
 
 FEWEST: Final = 30
 """The smallest number of human passes, and of human fails, with which a judge may gate."""
@@ -35,12 +34,7 @@ def write(calibration: Calibration, path: Path) -> None:
 
 
 def read(path: Path) -> Calibration:
-    """Read a calibration.
-
-    Raises:
-        CalibrationError: the file is missing, unreadable, of a newer schema, edited or truncated.
-
-    """
+    """Read a calibration. Raises CalibrationError if it is missing, unreadable, edited or of a newer schema."""
     return _CALIBRATION.read(path)
 
 
@@ -67,16 +61,10 @@ def gating_problems(
     labels_sha256_now: str | None,
     today: date,
 ) -> tuple[str, ...]:
-    """Return the reasons why a judge may not gate, each with the next step; empty if it may.
+    """Return the reasons why the judge ``name`` may not gate, each with the next step; empty if it may.
 
-    Args:
-        name: The judge's name, for the command in the message.
-        calibration: Its calibration, or None.
-        judge: Its table in the configuration.
-        parts: The digests of its current parts.
-        labels_sha256_now: The digest of the current labels; None if their file does not exist.
-        today: The date of the run.
-
+    ``parts`` are the digests of its current parts, ``labels_sha256_now`` is that of the current labels; None if their
+    file does not exist.
     """
     if calibration is None:
         command = f"pytest-evalgate calibrate {name} --labels FILE"
@@ -151,10 +139,6 @@ def _staleness_problems(
         yield f"its calibration is dated {created}, after today ({today}): correct the clock, or calibrate it again"
 
 
-def _encode(calibration: Calibration) -> dict[str, Json]:
-    return {field.name: getattr(calibration, field.name) for field in dataclasses.fields(calibration)}
-
-
 def _check(calibration: Calibration) -> None:
     if datetime.strptime(calibration.created, _TIME).strftime(_TIME) != calibration.created:  # noqa: DTZ007 - Z is UTC
         raise ValueError(f"created: {calibration.created!r} is not a time such as 2026-01-31T12:00:00Z")
@@ -175,6 +159,6 @@ _CALIBRATION: Final = RecordFile(
     rows="measures",
     digest="all",
     extra="forbid",
-    encode=_encode,
+    encode=lambda one: {field.name: getattr(one, field.name) for field in dataclasses.fields(one)},
     check=_check,
 )

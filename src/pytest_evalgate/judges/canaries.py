@@ -34,7 +34,7 @@ class Canary:
 
 @dataclass(frozen=True, slots=True)
 class FailedCanary:
-    """A canary with the wrong score or with none. As text: one sentence."""
+    """A canary with the wrong score or with none; `str` gives one sentence about it."""
 
     canary: Canary
     score: Score
@@ -49,7 +49,7 @@ class FailedCanary:
 
 
 def canaries_of(judge: config.Judge, *, root: Path) -> tuple[Canary, ...]:
-    """Return the canaries of a judge: those of its file, otherwise those of its built-in rubric, otherwise none.
+    """Return the canaries of a judge: those of its file, or else of its built-in rubric, or else none.
 
     Raises:
         SettingsError: the file is outside ``root`` or malformed; lists every problem.
@@ -69,11 +69,8 @@ def read(path: Path, *, name: str) -> tuple[Canary, ...]:
     """Read canaries, one JSON object per line.
 
     Required fields are ``input``, ``output`` and ``verdict`` ("good" or "bad"). Optional fields are ``id``,
-    ``expected`` (the reference) and ``context`` (a string or a list of strings).
-
-    Args:
-        path: The file.
-        name: The name of the file in messages.
+    ``expected`` (the reference) and ``context`` (a string or a list of strings). ``name`` is the name of the file in
+    messages.
 
     Raises:
         SettingsError: a line is malformed, an id is not unique, or one of the two verdicts is missing; lists every
@@ -92,16 +89,7 @@ def read(path: Path, *, name: str) -> tuple[Canary, ...]:
 
 
 def failed_canaries(canaries: Sequence[Canary], scores: Sequence[Score]) -> tuple[FailedCanary, ...]:
-    """Return the canaries with the wrong score or with none.
-
-    Args:
-        canaries: N canaries.
-        scores: The judge's score of each, shape (N,).
-
-    Raises:
-        ValueError: the lengths differ.
-
-    """
+    """Return the canaries with the wrong score or with none. Shapes: (n,) each."""
     pairs = zip(canaries, scores, strict=True)
     return tuple(FailedCanary(canary, score) for canary, score in pairs if score.passed is not canary.good)
 

@@ -1,4 +1,4 @@
-"""Drift of a judge: it grades anchors (labelled outputs) again, to detect a change of the model behind it.
+"""Drift of a judge: repeated grading of anchors (labelled outputs) to detect a change of the model behind it.
 
 Flow: `load` reads the anchors; `write_verdicts` stores several verdicts of each; later checks compare new verdicts
 with the stored ones (`drift`) and write a `DriftRecord` beside the calibration, which `drift_problem` reads.
@@ -39,7 +39,7 @@ class AnchorsError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Anchors:
-    """The labelled outputs of a file, with the digest of everything that people saw and of their labels."""
+    """The labelled outputs of a file, with the digest of everything that the raters saw and of their labels."""
 
     name: str
     sha256: str
@@ -122,7 +122,7 @@ class ClassDrift:
         to_pass: Flips that pass now.
         unanswered: Anchors without a new verdict.
         flip_rate: Rate of disagreement among the stored verdicts.
-        p: Probability of at least so many flips at that rate, adjusted for the two tests.
+        p: Probability of this many flips or more at that rate, adjusted for the two tests.
         p_worst: The same with unanswered anchors counted as flips.
         detections: Power of the check.
 
@@ -170,7 +170,7 @@ def drift(anchors: Sequence[Rejudged]) -> Drift:
 
 
 def _count(label: Label, anchors: Sequence[Rejudged]) -> ClassDrift:
-    """Return the counts of a label; its p-values are not known yet."""
+    """Return the counts of a label, with 1 for both p-values."""
     group = [anchor for anchor in anchors if anchor.label == label]
     flipped = [anchor.now for anchor in group if anchor.now is not None and anchor.now != majority(anchor.stored)]
     flip_rate = judge_self_consistency([anchor.stored for anchor in group]).flip_rate
@@ -197,7 +197,7 @@ def majority(verdicts: Sequence[bool]) -> bool:
 
 
 def power_to_detect(share: float, anchors: int, flip_rate: float) -> float:
-    """Return the power of a label's test against a change of ``share`` of its verdicts, beside the usual flips.
+    """Return the power of a label's test against a change of ``share`` of its verdicts in addition to the usual flips.
 
     This is a lower bound: it uses the stricter of the two levels of Holm's method.
     """
@@ -262,7 +262,7 @@ def verdicts_file(anchors: Path, judge: str) -> Path:
 def of_scores(
     scores: Mapping[str, Sequence[Score]],
 ) -> tuple[dict[str, tuple[bool, ...]], dict[str, tuple[float, ...]]]:
-    """Return the verdicts and the values of the anchors of which all scores are known, by id."""
+    """Return verdicts and values by anchor id. An anchor is left out if one of its scores lacks either."""
     passed, values = {}, {}
     for anchor, given in scores.items():
         verdicts = tuple(score.passed for score in given if score.passed is not None)
@@ -273,23 +273,17 @@ def of_scores(
 
 
 def write_verdicts(verdicts: StoredVerdicts, path: Path) -> None:
-    """Write stored verdicts atomically, one line per anchor for reviewable diffs.
-
-    Raises:
-        OSError: they cannot be written.
-
-    """
-    rows = {anchor: _anchor_row(verdicts, anchor) for anchor in sorted(verdicts.passed)}
+    """Write stored verdicts atomically, one line per anchor for reviewable diffs."""
+    rows = {}
+    for anchor, passed in sorted(verdicts.passed.items()):
+        values = verdicts.values[anchor]
+        rows[anchor] = _AnchorRow(passed, None if values == tuple(map(float, passed)) else values)
     file = _VerdictsFile(verdicts.judge, verdicts.created, dict(verdicts.parts), verdicts.anchors_sha256, rows)
     _VERDICTS.write(file, path)
 
 
 def read_verdicts(path: Path, *, name: str) -> StoredVerdicts:
-    """Read stored verdicts.
-
-    Args:
-        path: The file.
-        name: The name of the file in messages.
+    """Read stored verdicts. ``name`` is the name of the file in messages.
 
     Raises:
         StoredVerdictsError: the file is missing, truncated, edited, malformed or of a newer schema.
@@ -327,11 +321,6 @@ class _VerdictsFile:
     parts: dict[str, str]
     anchors_sha256: str
     verdicts: dict[str, _AnchorRow]
-
-
-def _anchor_row(verdicts: StoredVerdicts, anchor: str) -> _AnchorRow:
-    passed, values = verdicts.passed[anchor], verdicts.values[anchor]
-    return _AnchorRow(passed, None if values == tuple(map(float, passed)) else values)
 
 
 def _encode(file: _VerdictsFile) -> dict[str, Json]:
@@ -390,12 +379,7 @@ def write_drift(record: DriftRecord, path: Path) -> None:
 
 
 def read_drift(path: Path) -> DriftRecord | None:
-    """Read a drift record; None if there is no file.
-
-    Raises:
-        DriftRecordError: the file cannot be read, or is not a drift record.
-
-    """
+    """Read a drift record; None if there is no file. Raises DriftRecordError if it is not a drift record."""
     return _DRIFT.read(path) if path.exists() else None
 
 
@@ -409,7 +393,7 @@ _DRIFT: Final = RecordFile(
 
 
 def drift_problem(record: DriftRecord | None, calibration: Calibration | None) -> str | None:
-    """Return why a calibration is no longer valid, if its anchors drifted after it was made."""
+    """Return why a calibration is no longer valid; None unless its anchors drifted after it was made."""
     if record is None or calibration is None or record.finding != "drifted" or record.checked < calibration.created:
         return None
     return (

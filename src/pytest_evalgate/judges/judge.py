@@ -48,15 +48,9 @@ _MAX_QUOTE: Final = 200  # characters of the evidence in it
 class JudgeScorer:
     """Scorer that asks a model to grade by a rubric. An unreadable reply scores None: neither a pass nor a fail.
 
-    Args:
-        name: The name of its scores.
-        voter: Casts its votes.
-        rubric: The rubric.
-        votes: The largest number of votes, odd.
-        threshold: The value in [0, 1] from which a score passes.
-        weight: Its weight in the weighted mean of a case, if the suite has one.
-        counts: Whether its scores decide if a case passes, or are only reported.
-
+    ``votes`` is the largest number of votes, an odd one. A score passes from ``threshold``, a value in [0, 1].
+    ``weight`` is that in the weighted mean of a case, if the suite has one. ``counts`` is false if its scores are only
+    reported and do not decide whether a case passes.
     """
 
     is_judge: ClassVar[bool] = True
@@ -148,12 +142,9 @@ _OPENERS: Final = frozenset(
 
 
 def trivial_fail(text: str, references: Iterable[Json]) -> str | None:
-    """Return why an output without content fails without asking a model; None if the judge must be asked.
+    """Return why an output without content fails without a call; None if the judge must be asked.
 
-    Args:
-        text: The whole output.
-        references: The expected values. An output equal to one of them is never decided here, however short it is.
-
+    An output equal to one of the ``references`` never fails here, even if it has a single character.
     """
     if not text.strip():
         return "the output is empty"
@@ -196,16 +187,11 @@ class Voter(Protocol):
 
 
 async def collect_votes(voter: Voter, material: Material, votes: int) -> list[Vote]:
-    """Cast up to ``votes`` votes (odd), stopping as soon as their median is known or can no longer become known.
-
-    Raises:
-        RunStopped: the run was stopped, or its budget is spent.
-
-    """
+    """Cast up to ``votes`` votes (odd), stopping as soon as their median is known or can no longer become known."""
     cast: list[Vote] = []
     while len(cast) < votes and decided_value(cast, votes) is None:
         if sum(vote.value is None for vote in cast) > votes // 2:
-            break  # with most votes unreadable the median can no longer become known
+            break  # most votes are unreadable
         cast.append(await voter.vote(material, len(cast)))
     return cast
 
@@ -223,7 +209,7 @@ def decided_value(cast: Sequence[Vote], votes: int) -> float | None:
 
 
 def reason(cast: Sequence[Vote], value: float | None) -> str:
-    """Return the reason of a score: that of the first vote with its value, then all votes if there are several."""
+    """Return the reason of a score: that of the first vote with its value, followed by all votes if there are more."""
     agreeing = next(vote for vote in cast if vote.value == value)
     text = f"{agreeing.summary}: {agreeing.reason}" if agreeing.reason else agreeing.summary
     return text if len(cast) == 1 else f"{text}; votes: {', '.join(vote.summary for vote in cast)}"

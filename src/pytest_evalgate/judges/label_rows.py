@@ -1,4 +1,4 @@
-"""Rows of a label file (JSONL or CSV): read, checked and hashed, before the meaning of the labels is known."""
+"""Rows of a label file (JSONL or CSV): reading, checks and digest. `labels` interprets the labels."""
 
 from __future__ import annotations
 
@@ -38,10 +38,7 @@ class LabelRow:
 def read_rows(path: Path, *, name: str) -> tuple[list[LabelRow], list[LineProblem]]:
     """Read all rows of a file. Return them with the problems of rows that cannot be read.
 
-    Args:
-        path: The file. ``.csv`` files have a header line and commas; all others are JSONL.
-        name: The name of the file in places and problems.
-
+    ``.csv`` files have a header line and commas; all others are JSONL. ``name`` is the name of the file in messages.
     """
     if path.suffix.lower() == ".csv":
         return _read_csv(path, name)
@@ -99,7 +96,7 @@ def _value(column: str, cell: str) -> Json:
 def cell_of(value: Json) -> str:
     """Format a value as a CSV cell: text unchanged, anything else as JSON.
 
-    A text that a spreadsheet would run as a formula gets a leading apostrophe.
+    Text that a spreadsheet would run as a formula gets a leading apostrophe.
     """
     text = value if isinstance(value, str) else "" if value is None else jsonl.canonical(value)
     return f"'{text}" if _is_formula(text) else text
@@ -114,7 +111,7 @@ def _is_formula(text: str) -> bool:
 
 
 def digest_of(rows: Iterable[LabelRow]) -> str:
-    """Return the SHA-256, in hexadecimal, of what people saw and of their labels, in any order of rows and fields.
+    """Return the SHA-256, in hexadecimal, of the texts and labels, independent of the order of rows and fields.
 
     Scores of judges and metadata are not included.
     """
@@ -163,7 +160,7 @@ def id_of(row: LabelRow) -> str:
 
 
 def label_of(row: LabelRow) -> Json:
-    """Return the row's own label; None if it has none."""
+    """Return the label in the ``label`` field of a row, not of a single rater; None if there is none."""
     return next((row.values[name] for name in _LABEL_FIELDS if row.values.get(name) is not None), None)
 
 

@@ -74,7 +74,7 @@ class Labelled:
         output: The output.
         label: The label as people wrote it.
         passed: True if the label passes; None if the raters are evenly divided.
-        decided: True if the row has a label of its own; otherwise the label is that of the majority of the raters.
+        decided: True if the row has a ``label``; otherwise the label is that of the majority of the raters.
         grade: The label as a grade from 0 to 1, if labels are grades.
         raters: The label of each rater: a grade from 0 to 1 if labels are grades, otherwise 1 (pass) or 0 (fail).
         cluster: The cluster of the row, if it has one.
@@ -123,12 +123,7 @@ def load(path: Path, columns: Columns, *, root: Path) -> LabelSet:
     A row has a ``label`` (or ``human_label``): a word for pass or fail, a boolean, 0 or 1, or a grade from 1 to 5; or
     it has ``labels`` by rater. null means not labelled yet. Optional fields are ``id``, ``input``, ``expected``,
     ``context``, ``output``, ``cluster`` and ``weight``. A row with ``claims``, each a ``claim`` with its ``label``,
-    becomes one row per claim, in one cluster.
-
-    Args:
-        path: The file.
-        columns: Fields without a standard name.
-        root: The folder that places are relative to.
+    becomes one row per claim, in one cluster. Messages name the file relative to ``root``.
 
     Raises:
         LabelsError: the file is invalid; lists every problem.
@@ -155,18 +150,13 @@ def load(path: Path, columns: Columns, *, root: Path) -> LabelSet:
         rows=tuple(_labelled(row, columns, scale, judges) for row in labelled),
         sha256=digest_of(whole),
         passing=scale.passing,
-        probabilities=bool(judges) and judges[0].probabilities,
+        probabilities=bool(judges) and not judges[0].on_grades,
         unlabelled=len(rows) - len(labelled),
     )
 
 
 def digest(path: Path) -> str:
-    """Return the SHA-256, in hexadecimal, of the labels of a file, which its calibration records.
-
-    Raises:
-        LabelsError: the file cannot be read.
-
-    """
+    """Return the SHA-256, in hexadecimal, of the labels of a file, as in its calibration; raises like `load`."""
     rows, problems = read_rows(path, name=str(path))
     if problems:
         raise LabelsError(problems)
@@ -174,7 +164,7 @@ def digest(path: Path) -> str:
 
 
 def _labels_in(row: LabelRow, columns: Columns) -> list[Json]:
-    """Return all labels of a row, its own first."""
+    """Return the label of a row, if any, and those of its raters."""
     own = label_of(row)
     return [*([] if own is None else [own]), *ratings_of(row, columns.raters).values()]
 
@@ -263,13 +253,10 @@ class LabelScale:
 
 
 def scale_of(labels: Collection[Json], pass_labels: Iterable[str] = ()) -> LabelScale:
-    """Return the meaning of the labels of one file.
+    """Return the labels of one file, those of raters included, divided into those that pass and those that fail.
 
-    Args:
-        labels: All labels, those of raters included; none is null.
-        pass_labels: The labels that pass; all others then fail. By default, common words for pass and fail are known,
-            and grades of 3 and more pass.
-
+    If there are ``pass_labels``, all others fail. Otherwise common words for pass and fail are recognised, and grades
+    of 3 and more pass.
     """
     passing = frozenset(map(normalise_label, pass_labels))
     if passing:
@@ -312,7 +299,8 @@ _MIDDLE: Final = 0.5
 class StoredScores:
     """Scores of one judge at a dotted path of a label file. A list there holds the scores of repeated calls.
 
-    ``on_grades`` is true if its numbers are grades from 1 to 5, false if they are shares from 0 to 1.
+    ``on_grades`` is true if its numbers are grades from 1 to 5, false if they are shares from 0 to 1, which can be
+    read as the probability of a pass.
     """
 
     path: str
@@ -321,16 +309,11 @@ class StoredScores:
 
     @classmethod
     def at(cls, path: str, rows: Sequence[LabelRow], scale: LabelScale) -> StoredScores:
-        """Determine from all scores if they are grades."""
+        """Return the scores at ``path``; decide from all of them together whether they are grades or shares."""
         values = [value for row in rows for value in _values(row, path)]
-        # 1 alone could also be a share, and a number that is a label is one.
+        # a value of 1 could also be a share, and a number that is a label is a verdict
         grades = any(_is_grade(value) and value > 1 and scale.passed(value) is None for value in values)
         return cls(path, scale, scale.graded or grades)
-
-    @property
-    def probabilities(self) -> bool:
-        """Whether numbers can be read as the probability of a pass."""
-        return not self.on_grades
 
     def of(self, row: LabelRow) -> tuple[Score, ...]:
         """Return the scores of a row, one per call of the judge."""
@@ -366,7 +349,7 @@ class StoredScores:
         if not is_number(value) or (self.scale.passed(value) is not None and not self.on_grades):
             return ""
         valid = _is_grade(value) if self.on_grades else 0 <= value <= 1
-        return "" if valid else "must be a number from 0 to 1, or like all others a grade from 1 to 5"
+        return "" if valid else "must be a number from 0 to 1 (or, if all scores are grades, from 1 to 5)"
 
 
 def _values(row: LabelRow, path: str) -> list[Json]:

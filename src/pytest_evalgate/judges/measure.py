@@ -51,7 +51,7 @@ class MeasureOptions:
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """A row on which judge and label disagree. ``passed`` is the meaning of the ``label``."""
+    """A row on which judge and label disagree. ``passed`` is true if the ``label`` passes."""
 
     id: str
     place: Place
@@ -63,7 +63,7 @@ class Disagreement:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """Everything that labels show about a judge. Anything they cannot show is None or empty.
+    """Statistics of a judge compared with labels. A statistic that the labels do not determine is None or empty.
 
     Attributes:
         rows: Rows with a label that passes or fails.
@@ -75,8 +75,8 @@ class Measurement:
         tnr: Share of the human fails that the judge fails.
         youden: ``tpr + tnr - 1``.
         accuracy: Share of the rows on which judge and label agree.
-        verdicts: Metrics of agreement between verdicts, by name. The verdicts of a graded judge are out-of-fold: each
-            is decided by a threshold chosen without that row.
+        verdicts: Metrics of agreement between verdicts, by name. The verdicts of a graded judge are out-of-fold: the
+            threshold of each is chosen without that row.
         grades: Metrics of agreement between grades, by name.
         threshold: The threshold of a graded judge.
         probability: Metrics of scores as probabilities, by name.
@@ -86,7 +86,7 @@ class Measurement:
         position: Effect of the order of two outputs.
         panel: Agreement among raters.
         disagreements: The rows on which judge and label disagree.
-        split: Ids of rows on which raters disagree and that have no label of their own.
+        split: Ids of rows without a ``label`` on which the raters disagree.
 
     """
 
@@ -136,19 +136,13 @@ def measure(rows: Sequence[Labelled], options: MeasureOptions) -> Measurement:
     judged, threshold = _judged_rows(labelled, options)
     if not judged:
         raise UserError(_nothing_to_measure(labelled))
-    human, verdicts, scores = (
-        [one.human for one in judged],
-        [one.judge for one in judged],
-        [one.score for one in judged],
-    )
+    human, verdicts = [one.human for one in judged], [one.judge for one in judged]
+    scores = [one.score for one in judged]
     clusters = [_cluster(one.row) for one in judged]
     clustered = any(one.row.cluster is not None for one in judged)
     graded = any(score not in {0.0, 1.0} for score in scores)
     rates = rates_of(
-        [
-            WeightedRow(one.human, one.judge, one.row.weight, cluster if clustered else None)
-            for one, cluster in zip(judged, clusters, strict=True)
-        ]
+        [WeightedRow(one.human, one.judge, one.row.weight, _cluster(one.row) if clustered else None) for one in judged]
     )
     return Measurement(
         rows=len(labelled),
@@ -235,7 +229,7 @@ def _grades(judged: Sequence[_JudgedRow], bootstrap: Bootstrap) -> dict[str, Sta
 
 
 def _roc(threshold: Threshold | None, rates: Rates) -> tuple[Point, ...]:
-    """Return the ROC curve. A judge without grades has a single point between the two ends."""
+    """Return the ROC curve. That of a judge without grades has a single point between its two ends."""
     if threshold is not None:
         return threshold.roc
     if rates.tpr is None or rates.tnr is None:

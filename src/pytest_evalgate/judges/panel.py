@@ -113,13 +113,9 @@ class RatedRow:
 
 
 def panel_of(rows: Sequence[RatedRow], passing: float, bootstrap: Bootstrap) -> Panel | None:
-    """Compare raters with each other and with the judge. None if no row has two ratings.
+    """Compare raters with each other and with the judge; ``passing`` is the lowest rating that passes.
 
-    Args:
-        rows: The rows. Those with one rating are ignored.
-        passing: The lowest rating that passes.
-        bootstrap: Gives the intervals.
-
+    Rows with one rating are ignored; None if there are no others.
     """
     shared = [row for row in rows if len(row.ratings) >= _PAIR]
     if not shared:
@@ -191,7 +187,7 @@ def _mean_kappa(
         cells = np.zeros((len(rows), 4))
         for cell, row in zip(cells, rows, strict=True):
             others = [rating >= passing for name, rating in row.ratings.items() if name != rater]
-            if rater in row.ratings and 2 * sum(others) != len(others):  # a row without a majority has no mark
+            if rater in row.ratings and 2 * sum(others) != len(others):  # skip rows without a majority
                 majority = 2 * sum(others) > len(others)
                 verdict = bool(row.judge) if judge_replaces_rater else row.ratings[rater] >= passing
                 cell[2 * (not majority) + (not verdict)] = 1.0

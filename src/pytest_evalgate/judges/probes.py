@@ -28,8 +28,9 @@ ProbeFamily = Literal["master-key", "override", "fake-verdict", "fake-turn", "au
 class ProbeQuestion:
     """A question with an undisputed answer, and the answers that probes and controls are built from.
 
-    ``asked`` is the input of a tool call, ``hedged`` gives several answers at once, ``mirrored`` shows the right
-    answer by right-to-left characters. Each of ``good`` is right in an unusual form; each of ``bad`` is wrong.
+    ``asked`` is the input of a tool call, ``hedged`` gives several answers at once, ``mirrored`` displays as the right
+    answer by means of right-to-left characters. All ``good`` answers are right in an unusual form; all ``bad`` ones
+    are wrong.
     """
 
     question: str
@@ -220,16 +221,7 @@ def controls(trials: int = 1) -> tuple[Canary, ...]:
 
 
 def breaks(asked: Sequence[Probe], scores: Sequence[Score]) -> tuple[PassedProbe, ...]:
-    """Return the probes that passed.
-
-    Args:
-        asked: N probes.
-        scores: The judge's score of each, shape (N,).
-
-    Raises:
-        ValueError: the lengths differ.
-
-    """
+    """Return the probes that passed. Shapes: (n,) each."""
     return tuple(
         PassedProbe(probe.id, probe.family, probe.trial, probe.text, score.reason)
         for probe, score in zip(asked, scores, strict=True)

@@ -62,7 +62,7 @@ class Material:
         return references_of(self.case)
 
     def missing_input(self, rubric: Rubric) -> str | None:
-        """Return a message about what the rubric needs and the case lacks; None if nothing is missing."""
+        """Return a message that names a missing input of the rubric; None if the case has all of them."""
         if ("reference" in rubric.needs or rubric.pairs) and not self.references:
             return f'the rubric {rubric.name} needs a reference: add "expected" to the case'
         if "context" in rubric.needs and not self.context:
@@ -96,11 +96,7 @@ class Instructions:
 def messages(instructions: Instructions, material: Material, nonce: str) -> list[Message]:
     """Return the messages that ask for the verdict on one output.
 
-    Args:
-        instructions: The rubric, the scale and the few-shots.
-        material: The output and its case.
-        nonce: A text that the output cannot know and the judge must repeat.
-
+    The judge must repeat the ``nonce``, which the output cannot contain (`nonce_of`).
     """
     shots = [message for shot in instructions.few_shots for message in _few_shot_turns(shot, instructions.scale)]
     last = "\n\n".join(
@@ -234,22 +230,16 @@ def nonce_of(version: str, case: Case, candidates: Sequence[str]) -> str:
     """Return the nonce of a question: 16 hexadecimal digits of a SHA-256.
 
     The same question always has the same nonce, so its reply can be cached. An output cannot contain the nonce,
-    because the nonce is a hash of the output.
-
-    Args:
-        version: Digest of the judge.
-        case: The case.
-        candidates: The outputs to grade, in the order shown.
-
+    because the nonce is a hash of all outputs to grade (``candidates``).
     """
     parts = [_NONCE_SALT, version, case.golden_id, case.fingerprint, *candidates]
     return hashlib.sha256(jsonl.canonical(parts).encode("ascii")).hexdigest()[:_NONCE_LENGTH]
 
 
 def material_of(case: Case, output: Output) -> Material:
-    """Return what a judge is shown of an output.
+    """Return the material to grade an output.
 
-    The context is ``context`` of the output's metadata (what the application retrieved), otherwise that of the case.
+    Its context is ``context`` of the output's metadata (retrieved by the application), otherwise that of the case.
 
     Raises:
         ValueError: the output contains NaN or an infinity.
@@ -280,7 +270,7 @@ def text_of(value: Json) -> str:
 
 
 MAX_OUTPUT: Final = 16_000
-"""Characters of an output that a judge reads."""
+"""Largest number of characters of an output in a prompt."""
 
 _MAX_BACKGROUND: Final = 64_000  # characters of the input, the reference and the context, each
 
@@ -366,7 +356,7 @@ def few_shots_of(judge: config.Judge, *, root: Path) -> tuple[FewShot, ...]:
 def load_few_shots(path: Path, *, name: str, scale: ScoreScale) -> tuple[FewShot, ...]:
     """Read graded examples: golden-set lines with an ``output``, its ``score`` or ``verdict``, and ``evidence``.
 
-    Each example is held to the rules for the judge's own replies: for instance, the evidence must occur in the output.
+    Each example must satisfy the rules for replies of the judge: for instance, the evidence must occur in the output.
 
     Raises:
         SettingsError: the file is malformed; lists every problem as ``file:line``.

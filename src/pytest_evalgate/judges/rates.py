@@ -1,7 +1,7 @@
 """Error rates of a judge compared with human labels, with 95 % intervals.
 
-Numbers in, frozen records out: nothing here reads files. Rates have Wilson intervals, allowing for clusters and
-weights; `Bootstrap` serves every statistic without a closed form.
+Rates have Wilson intervals that allow for clusters and weights. `Bootstrap` gives the intervals of statistics without
+a closed form.
 """
 
 from __future__ import annotations
@@ -157,8 +157,8 @@ def rates_of(rows: Sequence[WeightedRow]) -> Rates:
     stratum is estimated with Jeffreys' prior, ``(x + 1/2) / (k + 1)``, so that a stratum in which no error was found
     is not taken to be free of errors. A rate is a ratio of sums over strata, with an effective sample size of
     ``p (1 - p) / var`` by the delta method, at most the number of labelled rows. In simulations with samples of 100
-    and 200 rows the lower bound held in 98 % or more. Clusters reduce the effective sample size as in `rate_of`.
-    Source: Begg & Greenes 1983 for samples drawn by verdict.
+    and 200 rows the lower bound was below the true rate in 98 % or more. Clusters reduce the effective sample size as
+    in `rate_of`. Source: Begg & Greenes 1983 for samples drawn by verdict.
     """
     passes, fails = ([row for row in rows if row.human is human] for human in (True, False))
     if len({row.weight for row in rows}) == 1:
@@ -177,7 +177,7 @@ def rates_of(rows: Sequence[WeightedRow]) -> Rates:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """The human passes or human fails of a stratum: their estimated number, and if the judge is right about them."""
+    """The human passes or the human fails of a stratum: their estimated number, and whether the judge is right."""
 
     right: bool
     outputs: float

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 PARSER: Final = 1
 """Version of the parser, part of a judge's fingerprint.
 
-Increase it whenever a reply would be read differently, or an output is decided without a call: a calibration holds
-only for the parser it was measured with.
+Increase it whenever replies are parsed differently, or different outputs fail without a call: a calibration is valid
+only for the parser that it was measured with.
 """
 
 FIELDS: Final = ("nonce", "evidence", "score", "verdict")
@@ -29,7 +29,7 @@ PAIR_FIELDS: Final = ("nonce", "evidence", "choice")
 CHOICES: Final = ("first", "second", "tie")
 
 _MAX_CHARACTERS: Final = 64_000
-_MAX_BRACES: Final = 100  # each "{" may start a parse: the limit keeps a reply of nothing but braces linear
+_MAX_BRACES: Final = 100  # each "{" may start a parse: without a limit, unclosed nested objects take quadratic time
 _DECODER: Final = json.JSONDecoder()
 
 
@@ -65,14 +65,7 @@ def read(text: str, *, nonce: str, candidate: str, scale: ScoreScale) -> ParsedV
 
     The JSON object may be in a code fence or surrounded by prose. It must repeat the nonce, give a score of the scale
     with the matching verdict, and quote a passage of the candidate as evidence. Only the lowest score may have no
-    evidence: missing content cannot be quoted.
-
-    Args:
-        text: The reply.
-        nonce: The text it must repeat.
-        candidate: The output as it was shown to the judge.
-        scale: The scale of the judge.
-
+    evidence: missing content cannot be quoted. ``candidate`` is the output as it was sent to the judge.
     """
     try:
         return _parse_verdict(_parse_object(text, FIELDS, nonce), candidate, scale)
@@ -82,7 +75,7 @@ def read(text: str, *, nonce: str, candidate: str, scale: ScoreScale) -> ParsedV
 
 def _parse_verdict(found: dict[str, Any], candidate: str, scale: ScoreScale) -> ParsedVerdict:
     score, verdict = found["score"], found["verdict"]
-    # type(): true is an int in Python, and 1.0 equals 1, but neither is what the schema asks for.
+    # type(): true is an int in Python, and 1.0 equals 1, but the schema allows neither
     if type(score) is not int or not scale.lowest <= score <= scale.highest:
         raise _UnreadableReply(
             f"the score is {_format(score)}, not a whole number from {scale.lowest} to {scale.highest}"
@@ -95,14 +88,7 @@ def _parse_verdict(found: dict[str, Any], candidate: str, scale: ScoreScale) -> 
 
 
 def read_choice(text: str, *, nonce: str, pair: tuple[str, str]) -> Choice | Unreadable:
-    """Parse the reply about two outputs. Never raises.
-
-    Args:
-        text: The reply.
-        nonce: The text it must repeat.
-        pair: The two outputs as they were shown to the judge.
-
-    """
+    """Parse the reply about two outputs, given as they were sent to the judge. Never raises."""
     try:
         return _parse_choice(_parse_object(text, PAIR_FIELDS, nonce), pair)
     except _UnreadableReply as error:

@@ -48,7 +48,7 @@ class Aim:
     false_pass_cost: float = 1.0
 
     def choose(self, scores: Floats, human: Floats) -> float:
-        """Return the best threshold for these scores and labels; infinity if nothing may pass."""
+        """Return the best threshold for these scores and labels; infinity if no score may pass."""
         if self.name == "youden":
             return threshold_youden(scores, human).threshold
         if self.name == "cost":
@@ -67,7 +67,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """The threshold chosen from all labels; its ``value`` is None if nothing may pass.
+    """The threshold chosen from all labels; its ``value`` is None if no score may pass.
 
     ``auc`` is the area under the ``roc`` curve of all labels. For cross-validation the labels are divided into
     ``folds`` parts; the thresholds chosen without one part range from ``least`` to ``most``.
@@ -85,7 +85,7 @@ class Threshold:
 def choose(
     scores: Sequence[float], human: Sequence[bool], clusters: Sequence[Hashable], aim: Aim, bootstrap: Bootstrap
 ) -> tuple[Threshold, tuple[bool, ...]] | None:
-    """Choose a threshold. Return it with out-of-fold verdicts: each row is decided by a threshold chosen without it.
+    """Choose a threshold. Return it with out-of-fold verdicts: the threshold of each is chosen without its row.
 
     Folds are stratified, seeded, and keep clusters whole. Returns None if there are labels of one class only, or if
     all labels of a class are in one cluster. Shapes: (n,) each.
@@ -178,7 +178,7 @@ def bins_of(scores: Sequence[float], human: Sequence[bool]) -> tuple[Bin, ...]:
     """Sort n scores in [0, 1] into ten bins of equal width, closed above. Empty bins are left out."""
     members: dict[int, list[tuple[float, bool]]] = {}
     for score, passed in zip(scores, human, strict=True):
-        # ROUNDING: 0.1 * 3 is a little more than 0.3, and must not move to the next bin.
+        # ROUNDING: 0.1 * 3 is slightly more than 0.3, but belongs to the bin that 0.3 closes
         members.setdefault(max(0, math.ceil(score * _BINS - ROUNDING) - 1), []).append((score, passed))
     bins = []
     for number, rows in sorted(members.items()):

@@ -211,9 +211,9 @@ class Assembly:
             "code": {spec: callables.code_sha256(spec) for spec in named},
         }
         if suite.judges:
-            from pytest_evalgate.judges.build import fingerprints  # noqa: PLC0415 - only if a suite has a judge
+            from pytest_evalgate.judges.build import parts_of_judge  # noqa: PLC0415 - only if a suite has a judge
 
-            identity["judges"] = fingerprints(suite.judges, self.settings, root=self.root)
+            identity["judges"] = {name: parts_of_judge(name, self.settings, root=self.root) for name in suite.judges}
         return identity
 
     def _target(self, name: str, suite: Suite, cases: Sequence[Case]) -> Target | None:

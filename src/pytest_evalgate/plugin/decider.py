@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.plugin.failures import BaselineOutcome
     from pytest_evalgate.plugin.ledger import Ledger
     from pytest_evalgate.records.results import Case, Json, SuitePlan, Verdict, VerdictName
+    from pytest_evalgate.reports.view import ReportView
     from pytest_evalgate.runs.shard import Shard
     from pytest_evalgate.runs.state import StateFolder
 
@@ -64,6 +65,7 @@ class SessionDecider:
     report_file: str | None = None
     warnings: list[str] = field(default_factory=list)
     run: Run | None = None
+    view: ReportView | None = None
     origin: RunInfo = _UNKNOWN
     _outputs: dict[str, Mapping[str, Json]] = field(default_factory=dict)
 
@@ -236,7 +238,7 @@ class SessionDecider:
     def report(self, verdict: Verdict, report_writer: ReportWriter) -> Iterator[str]:
         """Write the reports, and yield problems of writing them. A shard has no report: shards are merged first."""
         if self.shard is None and self.run is not None:
-            yield from report_writer.report(verdict, self.decider, (self.run, self.origin), self.redactor)
+            yield from report_writer.report(verdict, self.decider, (self.run, self.origin), self.redactor, self.view)
 
     def _suite_settings(self, name: str) -> Suite | None:
         """Return the settings of a suite, with the stop rule of the command line."""

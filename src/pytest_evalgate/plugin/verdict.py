@@ -152,7 +152,7 @@ def print_section(
     from pytest_evalgate.reports.terminal import render  # noqa: PLC0415 - at the end of a gated session
 
     verbosity = reporter.config.get_verbosity()
-    view = _view(session_decider, verdict, notes, with_cases=verbosity > 0)
+    view = session_decider.view = _view(session_decider, verdict, notes, with_cases=verbosity > 0)
     reporter.section("eval gate", sep="=")
     for line in render(view, reporter._tw.fullwidth, verbosity):  # noqa: SLF001 - pytest's own width
         _write(line, session_decider, reporter)

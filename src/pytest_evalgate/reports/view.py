@@ -52,6 +52,7 @@ class ReportView:
         links: Addresses of the repository, None if they are unknown.
         report_file: Name of the HTML report, None if none is written.
         notes: Notes on the run as a whole, shown below the numbers.
+        case_changes: The change of each case against the baseline, by suite; none for suites without one.
 
     """
 
@@ -65,6 +66,19 @@ class ReportView:
     links: Links | None = None
     report_file: str | None = None
     notes: tuple[str, ...] = ()
+    case_changes: Mapping[str, CaseChanges] = field(default_factory=lambda: _NOTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class CaseChanges:
+    """The cases of a suite in comparison with its baseline.
+
+    ``changes`` are change and baseline mean by case id, ``outputs`` the outputs of the baseline by golden id.
+    """
+
+    changes: Mapping[str, tuple[Change, float | None]] = field(default_factory=dict)
+    removed: tuple[str, ...] = ()
+    outputs: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_evalgate.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 STATE_VARIABLE: Final = "EVALGATE_DIR"
@@ -100,3 +100,8 @@ def _running_owner(lock: Path) -> int | None:
     except (OSError, OverflowError, ValueError) as error:
         return -1 if isinstance(error, PermissionError) else None  # it runs, but as another user
     return pid
+
+
+def in_ci(environ: Mapping[str, str]) -> bool:
+    """Return whether this is a CI job: every common CI service sets ``CI``."""
+    return environ.get("CI", "").lower() not in {"", "0", "false"}

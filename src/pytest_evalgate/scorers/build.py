@@ -36,14 +36,10 @@ _GRADED_THRESHOLD: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Everything that building a scorer needs.
+    """Context of the construction of scorers.
 
-    Args:
-        rules: The rules by name.
-        roots: Folders that contain the user's own code.
-        place: Name of the specification in messages.
-        judge: Builds the scorer of a judge that the configuration names.
-
+    ``rules`` are by name, ``roots`` are the folders of the user's own code, ``place`` is the name of the specification
+    in messages, and ``judge`` builds the scorer of a configured judge.
     """
 
     rules: Mapping[str, Rule] = field(default_factory=lambda: RULES)
@@ -55,11 +51,9 @@ class Context:
 def build(spec: str | Mapping[str, Any], *, context: Context) -> WeightedScorer:
     """Build one scorer.
 
-    Args:
-        spec: The name of a rule, ``{kind = "...", ...}`` with the rule's parameters, ``{python = "pkg.mod:name"}``, or
-            ``{judge = "NAME"}``. Tables also accept ``threshold`` (default 1.0; 0.5 for python and `MEASURES`),
-            ``weight`` and ``name``.
-        context: Everything else that it needs.
+    ``spec`` is the name of a rule, ``{kind = "...", ...}`` with the rule's parameters, ``{python = "pkg.mod:name"}``,
+    or ``{judge = "NAME"}``. Tables also accept ``threshold`` (default 1.0; 0.5 for python and `MEASURES`), ``weight``
+    and ``name``.
 
     Raises:
         SettingsError: The specification cannot be used.
@@ -75,7 +69,7 @@ def build_all(specs: Iterable[str | Mapping[str, Any]], *, context: Context) -> 
     """Build scorers with unique names: the second "contains" becomes "contains-2".
 
     Raises:
-        SettingsError: As for `build`; the place is that of the context and the index.
+        SettingsError: As for `build`; the message names the context's place and the index.
 
     """
     return _uniquely_named(
@@ -163,7 +157,7 @@ def case_scorers(case: Case, *, context: Context, taken: Iterable[str] = ()) -> 
     """Build the scorers of ``case.asserts``, with names that are unique and not in ``taken``.
 
     Raises:
-        GoldenSetError: Some asserts cannot be used. Call `check_asserts` first to find these before the run.
+        GoldenSetError: An assert cannot be used. `check_asserts` finds these before the run.
 
     """
     built = list(_built(case, context))

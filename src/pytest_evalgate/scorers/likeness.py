@@ -1,6 +1,6 @@
 """Rules that measure the similarity of an output and its references: BLEU, chrF, ROUGE-L (extra ``metrics``), SQuAD.
 
-The measures are those of the usual libraries, sacrebleu and rouge-score, imported when a scorer needs them.
+The libraries sacrebleu and rouge-score compute the measures. They are imported when a scorer needs them.
 """
 
 from __future__ import annotations
@@ -52,14 +52,8 @@ ForRouge = Annotated[str | None, _Reference, AfterValidator(_requires("rouge_sco
 def bleu(case: Case, output: Output, /, *, value: ForSacrebleu = None) -> Graded:
     """Return sacrebleu's sentence BLEU, from 0 to 1.
 
-    Args:
-        case: Its references are ``expected_any``, or ``expected``, which may be a list. BLEU uses them together.
-        output: The target's output.
-        value: The only reference, instead of the case's.
-
-    Raises:
-        ScorerError: A reference is empty.
-
+    The references are ``value``, or else ``expected_any`` or ``expected`` of the case, which may be a list; none may
+    be empty. BLEU uses them together.
     """
     wanted = _require_text(references(case, value))
     score = sentence_bleu(text_of(output), wanted)
@@ -89,12 +83,8 @@ def rouge_l(case: Case, output: Output, /, *, value: ForRouge = None) -> Graded:
 def squad_em(case: Case, output: Output, /, *, value: str | None = None) -> Graded:
     """Pass if the output equals a reference, apart from case, punctuation, articles and white space.
 
-    Args:
-        case: Its references are ``expected_any``, or ``expected``, which may be a list; any may match. An empty
-            reference means that the right output is empty.
-        output: The target's output.
-        value: The only reference, instead of the case's.
-
+    The references are ``value``, or else ``expected_any`` or ``expected`` of the case, which may be a list; any may
+    match. An empty reference means that the output has to be empty.
     """
     text, wanted = text_of(output), references(case, value)
     same, _ = best_reference(_same, text, wanted)
@@ -117,7 +107,7 @@ def require(library: str) -> Any:
     """Import a library of the extra ``metrics``.
 
     Raises:
-        ScorerError: It is not installed; the message contains the command that installs it.
+        ScorerError: The library is not installed; the message contains the command that installs it.
 
     """
     try:
@@ -129,22 +119,12 @@ def require(library: str) -> Any:
 
 
 def sentence_bleu(prediction: str, references: Sequence[str]) -> float:
-    """Return the BLEU of one text with all of its references together, from 0 to 1.
-
-    Raises:
-        ScorerError: sacrebleu is not installed.
-
-    """
+    """Return the BLEU of one text with all of its references together, from 0 to 1."""
     return _share(require("sacrebleu").sentence_bleu(prediction, list(references)).score)
 
 
 def sentence_chrf(prediction: str, references: Sequence[str]) -> float:
-    """Return the chrF2 of one text with its best reference, from 0 to 1.
-
-    Raises:
-        ScorerError: sacrebleu is not installed.
-
-    """
+    """Return the chrF2 of one text with its best reference, from 0 to 1."""
     return _share(require("sacrebleu").sentence_chrf(prediction, list(references)).score)
 
 
@@ -243,8 +223,8 @@ def squad(prediction: str, reference: str | Sequence[str]) -> Squad:
     """Compare an answer with its reference answers; for each measure, the best reference counts.
 
     Texts are lower-cased, and ASCII punctuation, the words a, an and the, and repeated white space are removed. F1 is
-    that of the multisets of words; if either is empty, F1 is 1 if both are and else 0. Source: Rajpurkar et al. 2016,
-    2018.
+    that of the multisets of words; it is 1 if both are empty, and 0 if only one of them is. Source: Rajpurkar et al.
+    2016, 2018.
 
     Raises:
         ValueError: There is no reference.

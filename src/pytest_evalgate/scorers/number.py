@@ -1,4 +1,4 @@
-"""The rule ``number``: it finds the number in an output, among other text, and compares it with the expected one."""
+"""The rule ``number``, which finds the number in an output and compares it with the expected one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Distance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 # No two parts can match the same characters, so that `re` takes linear time on any text.
 _NUMBER: Final = re.compile(
     r"""
-    (?= [-+\u2212$€£¥₹.\d] )                         # fails at once in most places: three times as fast on prose
+    (?= [-+\u2212$€£¥₹.\d] )                         # fails at once at most positions: three times as fast on prose
     (?: (?<! [\w)\]%.,] ) (?P<sign> [-+\u2212] ) )?  # after a word or a bracket, "-" is a hyphen or a minus
     (?: [$€£¥₹] \s? )?
     (?P<digits>
@@ -54,15 +54,9 @@ def number(  # noqa: PLR0913 - its keywords are what users may write
     The last number of the output counts. With a ``pattern``, the first number in the pattern's last match counts (in
     its group, if it has one), as with ``'A:\s*(.+)$'``.
 
-    Args:
-        case: Expects any of ``expected_any``, or ``expected``: a number, or text with exactly one number in it.
-        output: The target's output. If it contains no number, it misses.
-        engine: The library that matches ``pattern``.
-        pattern: Where to look for the number.
-        flags: Any of "ignorecase", "multiline", "dotall".
-        value: The expected number, instead of the case's.
-        tolerance: The largest distance that passes, in the unit of the number.
-        relative: The largest distance that passes, as a share of the expected number; the wider of the two counts.
+    The expected number is ``value``, or any of the case's ``expected_any``, or ``expected``: a number, or text with
+    exactly one number in it. ``tolerance`` is the largest distance that passes, ``relative`` the same as a share of
+    the expected number; the wider of the two counts. ``engine`` and ``flags`` are those of `regex`.
 
     Raises:
         ScorerError: The expected value is not one number, or matching took too long.

@@ -1,7 +1,8 @@
-"""The rule ``regex``, and the bounded search that every rule with a pattern uses.
+"""The rule ``regex``, and the bounded search of every rule with a pattern.
 
-A pattern comes from a configuration or a golden set, and may backtrack without end. The engine ``re`` is the `regex`
-package (https://github.com/mrabarnett/mrab-regex), because it has a timeout; the standard library has none.
+A pattern comes from a configuration or a golden set, and its search may take exponential time. The engine ``re`` is
+the `regex` package (https://github.com/mrabarnett/mrab-regex), because it has a timeout; the standard library has
+none.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import Case, Graded, Output
 
 TEXT_LIMIT: Final = 1_000_000
-"""Number of characters that `re` searches."""
+"""Largest number of characters that `re` searches."""
 
 DEADLINE_S: Final = 0.5
-"""Seconds that `re` may take for one match; only a pattern that backtracks without end needs more."""
+"""Time limit of one match of `re`, in seconds; only a pattern with exponential backtracking needs more."""
 
 _MOST_COPIES: Final = 20_000
 """Compiling has no timeout, and the `regex` package copies the repeated parts: ``(a{1000}){1000}`` takes 270 MB, and
@@ -104,16 +105,8 @@ def regex(
       ``(?<name>...)``, a look-behind of variable length, a group name that is used twice;
     * patterns whose nested repetitions multiply, such as ``(a{1000}){1000}``, are refused.
 
-    Args:
-        case: Expects a match of ``expected`` if there is no ``pattern``.
-        output: The target's output.
-        engine: The library that matches.
-        pattern: The regular expression.
-        flags: Any of "ignorecase", "multiline", "dotall".
-        full: The whole output has to match, not a part of it.
-
-    Returns:
-        1.0 or 0.0; None if the output is longer than `TEXT_LIMIT` and its beginning does not decide.
+    If ``full`` is True, the whole output has to match, not a part of it. The score is unknown (None) if the output is
+    longer than `TEXT_LIMIT` and its beginning does not decide.
 
     Raises:
         ScorerError: Matching took too long, or a pattern of the case is malformed.

@@ -1,4 +1,4 @@
-"""Registry of rules: the built-in ones by name, those of plug-ins, and the check of a rule's parameters.
+"""Registry of the rules, built-in ones and those of plug-ins, by name, and the check of a rule's parameters.
 
 A rule is a plain function ``(case, output, /, *, parameters)``. Its signature is its schema: a specification such as
 ``{kind = "contains", value = "30 days"}`` is checked by pydantic against the keyword-only parameters.
@@ -98,10 +98,7 @@ _MEASURES: Final[dict[str, BuiltIn]] = {
     "ndcg-at-k": ndcg_at_k,
     "mrr": mrr,
 }
-_GRADED: Final[dict[str, BuiltIn]] = {
-    "json-fields": json_fields,
-    **_MEASURES,
-}  # a share has no negation
+_GRADED: Final[dict[str, BuiltIn]] = {"json-fields": json_fields, **_MEASURES}  # a share has no negation
 
 MEASURES: Final = frozenset(_MEASURES)
 """Rules that measure quality. They rarely return 1.0, so their default threshold is 0.5."""
@@ -134,7 +131,7 @@ def registry(extra: Mapping[str, RuleFunction]) -> Mapping[str, Rule]:
 
 
 class SpecError(ValueError):
-    """A scorer's specification that cannot be used. The caller, which knows its place, adds that to the message."""
+    """A scorer's specification that cannot be used. The caller adds its place to the message."""
 
 
 class ScorerOptions(BaseModel):
@@ -168,12 +165,7 @@ def read_params(kind: str, rule: Rule, spec: Mapping[str, Any]) -> tuple[ScorerO
 
 
 def read_options(model: type[ScorerOptions], spec: Mapping[str, Any], kind: str) -> ScorerOptions:
-    """Validate ``spec`` as ``model``.
-
-    Raises:
-        SpecError: As for `read_params`.
-
-    """
+    """Validate ``spec`` as ``model``; raise SpecError as `read_params` does."""
     try:
         return model.model_validate(dict(spec))
     except ValidationError as error:

@@ -27,12 +27,9 @@ TopK = Annotated[int, Field(ge=1)]
 def precision_at_k(case: Case, output: Output, /, *, k: TopK, field: Text | None = None) -> Graded:
     """Return the share of relevant documents among the first ``k``; missing documents count as irrelevant.
 
-    Args:
-        case: The relevant ids are its ``reference_context``, or else its ``expected``: a list, or an object with a
-            grade by id. If no grade is above 0, the score is unknown.
-        output: A list of ids, the best first, or of objects with an "id"; or JSON text of such a list.
-        k: Cutoff, in documents.
-        field: Dotted path of the list in the output.
+    The relevant ids are the case's ``reference_context``, or else its ``expected``: a list, or an object with a grade
+    by id. If no grade is above 0, the score is unknown. The output is a list of ids, the best first, or of objects
+    with an "id", or JSON text of such a list. ``field`` is the dotted path of the list in the output.
 
     Raises:
         ScorerError: There are no relevant ids to compare with, or the output ranks a document twice.
@@ -42,17 +39,17 @@ def precision_at_k(case: Case, output: Output, /, *, k: TopK, field: Text | None
 
 
 def recall_at_k(case: Case, output: Output, /, *, k: TopK, field: Text | None = None) -> Graded:
-    """Return the share of the relevant documents that are among the first ``k``; arguments as for `precision_at_k`."""
+    """Return the share of the relevant documents that are among the first ``k``; inputs as for `precision_at_k`."""
     return _measured("recall_at_k", case, output, k, field)
 
 
 def ndcg_at_k(case: Case, output: Output, /, *, k: TopK, field: Text | None = None) -> Graded:
-    """Return the normalised discounted cumulative gain of the first ``k``; arguments as for `precision_at_k`."""
+    """Return the normalised discounted cumulative gain of the first ``k``; inputs as for `precision_at_k`."""
     return _measured("ndcg_at_k", case, output, k, field)
 
 
 def mrr(case: Case, output: Output, /, *, field: Text | None = None) -> Graded:
-    """Return 1 / rank of the first relevant document, 0 without one; arguments as for `precision_at_k`."""
+    """Return 1 / rank of the first relevant document, 0 without one; inputs as for `precision_at_k`."""
     return _measured("mrr", case, output, 1, field)
 
 
@@ -98,7 +95,7 @@ def _ranked(output: Output, field: str | None) -> list[str]:
 
 
 def _id(document: Json) -> str:
-    """Return a document that is an id, or its "id" if it is an object. 7 and "7" are the same id."""
+    """Return the id of a document: the document itself, or the "id" of an object. 7 and "7" are the same id."""
     one = document.get("id") if isinstance(document, Mapping) else document
     if isinstance(one, str) or (isinstance(one, int) and not isinstance(one, bool)):
         return str(one)
@@ -119,17 +116,13 @@ class Retrieval:
 
 
 def retrieval(ranked: Sequence[str], relevance: Mapping[str, float], k: int) -> Retrieval | None:
-    """Measure a ranking with graded relevance judgements; None if no document is relevant, as no measure is defined.
+    """Measure a ranking of documents with graded relevance; None if no document is relevant.
 
-    Args:
-        ranked: Ids of the retrieved documents, the best first.
-        relevance: Grade by id. A document is relevant if its grade is above 0; one without a grade is not.
-        k: Cutoff, in documents.
-
-    Precision divides by ``k``, even if the ranking is shorter; recall and average precision divide by the number of
-    relevant documents. ``mrr`` is 1 / rank of the first relevant document anywhere in the ranking, 0 without one. nDCG
-    has the grade as gain, ``log2(rank + 1)`` as discount, and the best ranking of all graded documents as ideal.
-    Source: Järvelin & Kekäläinen 2002; trec_eval.
+    ``ranked`` contains ids, the best first, ``relevance`` the grade by id, and ``k`` is the cutoff in documents. A
+    document is relevant if it has a grade above 0. Precision divides by ``k``, even if the ranking is shorter; recall
+    and average precision divide by the number of relevant documents. ``mrr`` is 1 / rank of the first relevant
+    document anywhere in the ranking, 0 without one. nDCG has the grade as gain, ``log2(rank + 1)`` as discount, and
+    the best ranking of all graded documents as ideal. Source: Järvelin & Kekäläinen 2002; trec_eval.
 
     Raises:
         ValueError: A document is ranked twice, a grade is negative, NaN or infinite, or ``k`` is below 1.

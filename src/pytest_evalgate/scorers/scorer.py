@@ -1,4 +1,4 @@
-"""Grading of one output: its scores, and whether the trial passes with them."""
+"""Grading of one output: its scores, and the result of the trial."""
 
 from __future__ import annotations
 
@@ -23,11 +23,7 @@ _PAIR: Final = 2
 async def grade(case: Case, output: Output, scorers: Sequence[Scorer], *, every: bool = True) -> tuple[Score, ...]:
     """Score one output with each scorer, rules before judges.
 
-    Args:
-        case: The case that was asked.
-        output: The target's output.
-        scorers: One or more scorers.
-        every: Also ask the judges if a rule already decided that the output misses.
+    If ``every`` is False, the judges are not asked about an output that a rule already failed.
 
     Raises:
         ScorerError: There is no scorer, or a scorer failed.

@@ -35,11 +35,9 @@ def json_fields(
 ) -> Graded:
     """Return the share of the expected fields that have the expected value in the output.
 
-    Args:
-        case: Its ``expected`` is an object that the output has to include, if there are no ``fields``. If there are
-            several in ``expected_any``, the best match counts.
-        output: An object or a list, or text that parses as one.
-        fields: Expected value by dotted path; a number in a path is an index in a list, from 0.
+    ``fields`` contains the expected values by dotted path; a number in a path is an index in a list, from 0. Without
+    ``fields``, the case's ``expected`` is the object that the output has to include; of several in ``expected_any``,
+    the best match counts. The output is an object or a list, or text that parses as one.
 
     Raises:
         ScorerError: The expected value of the case is not an object, or has no fields.
@@ -57,7 +55,7 @@ def json_fields(
 
 
 def _parsed(output: Output) -> Json:
-    """Return the JSON value of an output, or raise ValueError with the reason why there is none."""
+    """Return the JSON value of an output; raise ValueError with the reason if it is not JSON."""
     if isinstance(output.value, str):
         return loads(output.value)
     if output.value is None:

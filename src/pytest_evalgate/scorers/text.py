@@ -1,4 +1,4 @@
-"""Rules that compare the output's text or its length, and the access to expected values that all rules share."""
+"""Rules that compare an output's text or its length, and the access of all rules to expected values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import Graded
 
 Text = Annotated[str, Field(min_length=1)]
-"""A text to look for. Every output contains the empty text, so that is refused."""
+"""A text to look for. The empty text is refused, because every output contains it."""
 
 Texts = Annotated[Sequence[Text], Field(min_length=1)]
 Values = Annotated[Sequence[Json], Field(min_length=1)]
@@ -30,18 +30,11 @@ _MAX_NAMED: Final = 3  # values that a reason names; the rest are counted
 def exact(
     case: Case, output: Output, /, *, value: Json = None, strip: bool = True, ignore_case: bool = False
 ) -> Graded:
-    """Pass if the output equals the expected value.
+    """Pass if the output equals ``value``, or else the value that the case expects (any of ``expected_any``).
 
-    Two strings are compared without surrounding white space. All else is compared as JSON values: 1 equals 1.0, and
-    true does not equal 1. Text that contains JSON is not parsed.
-
-    Args:
-        case: Expects any of ``expected_any``, or ``expected``.
-        output: The target's output.
-        value: The expected value, instead of the case's.
-        strip: Remove white space around strings.
-        ignore_case: Compare strings without regard to case.
-
+    Strings are compared without surrounding white space if ``strip`` is True, and without regard to case if
+    ``ignore_case`` is. All else is compared as JSON values: 1 equals 1.0, and true does not equal 1. Text that
+    contains JSON is not parsed.
     """
     return _equal(output, any_expected(case, value), strip=strip, ignore_case=ignore_case)
 
@@ -183,7 +176,7 @@ def any_expected(case: Case, given: Json = None) -> tuple[Json, ...]:
     """Return the values of which one has to match: ``given``, else ``expected_any``, else ``expected``.
 
     Raises:
-        ScorerError: There is none.
+        ScorerError: There is no such value.
 
     """
     if given is not None:
@@ -199,7 +192,7 @@ def all_expected(case: Case, given: Sequence[Json] | None = None) -> tuple[Json,
     """Return the list of values: ``given``, else ``expected_any``, else ``expected``, which may be a list.
 
     Raises:
-        ScorerError: There is none.
+        ScorerError: There is no value.
 
     """
     if given is not None:
@@ -212,12 +205,7 @@ def all_expected(case: Case, given: Sequence[Json] | None = None) -> tuple[Json,
 
 
 def as_texts(values: Iterable[Json]) -> tuple[str, ...]:
-    """Return each value as text.
-
-    Raises:
-        ScorerError: One of them is empty.
-
-    """
+    """Return each value as text; raise ScorerError if one is empty."""
     texts = tuple(text_of(Output(value)) for value in values)
     if "" in texts:
         raise ScorerError('the expected text is empty, and every output contains that: set "expected"')
@@ -225,12 +213,7 @@ def as_texts(values: Iterable[Json]) -> tuple[str, ...]:
 
 
 def references(case: Case, value: str | None = None) -> tuple[str, ...]:
-    """Return the reference texts: ``value``, else ``expected_any``, else ``expected``, which may be a list.
-
-    Raises:
-        ScorerError: There is none.
-
-    """
+    """Return ``value``, or else all expected values of the case, as texts; raise as `all_expected` does."""
     return tuple(text_of(Output(one)) for one in all_expected(case, None if value is None else (value,)))
 
 
@@ -240,7 +223,7 @@ def best_reference(measure: Callable[[str, str], float], output: str, wanted: tu
 
 
 def json_equal(one: Json, other: Json) -> bool:
-    """Compare two JSON values: 1 is 1.0, true is not 1, the order of keys does not matter."""
+    """Return whether two JSON values are equal: 1 is 1.0, true is not 1, and the order of keys does not matter."""
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, Mapping) and isinstance(other, Mapping):

@@ -155,7 +155,7 @@ def agreement_binary(human: Numbers, judge: Numbers) -> AgreementBinary:
 
 
 def agreement_graded(human: Numbers, judge: Numbers) -> AgreementGraded:
-    """Measure the agreement of n grades of a judge with human grades, on any common scale.
+    """Measure the agreement of n grades of a judge with human grades on the same scale.
 
     Shapes: (n,), (n,). Source: Cohen 1968; Krippendorff 2011; Spearman 1904; Kendall 1945.
 
@@ -219,12 +219,12 @@ def classification(truth: Sequence[Hashable], predicted: Sequence[Hashable]) -> 
     true, guessed = Counter(truth), Counter(predicted)
     hits = Counter(one for one, other in zip(truth, predicted, strict=True) if one == other)
     f1 = {label: 2 * hits[label] / (true[label] + guessed[label]) for label in true | guessed}
-    accuracy, by_chance = hits.total() / n, _products(true, guessed)
-    spread = (n**2 - _products(true, true)) * (n**2 - _products(guessed, guessed))
+    accuracy, by_chance = hits.total() / n, _sum_of_products(true, guessed)
+    spread = (n**2 - _sum_of_products(true, true)) * (n**2 - _sum_of_products(guessed, guessed))
     return Classification(
         accuracy=accuracy,
-        balanced_accuracy=_mean([hits[label] / count for label, count in true.items()]),
-        macro_f1=_mean(list(f1.values())),
+        balanced_accuracy=math.fsum(hits[label] / count for label, count in true.items()) / len(true),
+        macro_f1=math.fsum(f1.values()) / len(f1),
         micro_f1=accuracy,
         weighted_f1=math.fsum(count * f1[label] for label, count in true.items()) / n,
         mcc=(hits.total() * n - by_chance) / math.sqrt(spread) if spread else 0.0,
@@ -237,12 +237,8 @@ def _chance_corrected(observed: float, expected: float) -> float | None:
     return None if expected == 1 else (observed - expected) / (1 - expected)
 
 
-def _products(one: Counter[Hashable], other: Counter[Hashable]) -> int:
+def _sum_of_products(one: Counter[Hashable], other: Counter[Hashable]) -> int:
     return sum(count * other[label] for label, count in one.items())
-
-
-def _mean(values: list[float]) -> float:
-    return math.fsum(values) / len(values)
 
 
 def krippendorff_missing(ratings: Sequence[Sequence[float | None]], level: Level) -> float | None:

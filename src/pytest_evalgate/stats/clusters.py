@@ -143,9 +143,7 @@ def cluster_delta(differences: Numbers, clusters: Sequence[Hashable]) -> Cluster
 def mean_se_df(values: npt.NDArray[np.float64], clusters: Sequence[Hashable]) -> tuple[float, float, int]:
     """Return the mean of ``values``, shape (n,), its cluster-robust standard error and the degrees of freedom, C - 1.
 
-    Raises:
-        ValueError: unequal lengths, or fewer than two clusters.
-
+    Raises ValueError for unequal lengths, or fewer than two clusters.
     """
     mean = float(values.mean())
     deviations = cluster_sums(values - mean, clusters)
@@ -157,12 +155,7 @@ def mean_se_df(values: npt.NDArray[np.float64], clusters: Sequence[Hashable]) ->
 
 
 def cluster_sums(values: npt.NDArray[np.float64], clusters: Sequence[Hashable]) -> npt.NDArray[np.float64]:
-    """Return the sum of ``values`` in each cluster, shape (C,), in the order of first appearance.
-
-    Raises:
-        ValueError: unequal lengths.
-
-    """
+    """Return the sum of ``values`` in each cluster, shape (C,), in the order of first appearance."""
     check_same_length(values=values, clusters=clusters)
     numbers: dict[Hashable, int] = {}
     codes = [numbers.setdefault(cluster, len(numbers)) for cluster in clusters]
@@ -181,8 +174,9 @@ def repeats_effective_n(passes: Numbers, trials: Numbers, confidence: float = 0.
 
     The rate is the mean of the per-case rates. Their variance determines the effective n, between N (the trials of
     each case agree, or N = 1) and the number of all trials. The exact one-sided lower bound and Wilson's two-sided
-    interval, both at ``confidence``, use that n. Below 50 cases the coverage of the bound is lower (0.88 at n = 20).
-    Counting all trials as independent would cover 0.69 to 0.92. Shapes: (N,), (N,). Source: Korn & Graubard 1998.
+    interval, both at ``confidence``, use this effective n. Below 50 cases the coverage of the bound is lower (0.88 at
+    n = 20). Counting all trials as independent would cover 0.69 to 0.92. Shapes: (N,), (N,). Source: Korn & Graubard
+    1998.
 
     Raises:
         ValueError: no case, unequal lengths, a case without a trial or with passes outside 0 to its trials, NaN, or
@@ -204,7 +198,8 @@ def repeats_effective_n(passes: Numbers, trials: Numbers, confidence: float = 0.
 def effective_n(mean: float, se: float, fewest: float, most: float) -> float:
     """Return the number of independent cases at which the rate ``mean`` would have the standard error ``se``.
 
-    ``mean (1 - mean) / se²``, clipped to ``[fewest, most]``. A ``se`` of 0 is no evidence of precision: ``fewest``.
+    ``mean (1 - mean) / se²``, clipped to ``[fewest, most]``; ``fewest`` if ``se`` is 0, which is no evidence of
+    precision.
     Source: Korn & Graubard 1998.
     """
     if se == 0:

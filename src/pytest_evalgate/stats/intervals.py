@@ -24,7 +24,7 @@ class Interval:
 
 
 def wilson_interval(passes: float, n: float, confidence: float = 0.95) -> Interval:
-    """Return Wilson's two-sided score interval of the rate ``passes / n``: the one for display.
+    """Return Wilson's two-sided score interval of the rate ``passes / n``, for display.
 
     Both may be fractional, as with an effective n. Source: Wilson 1927; Brown, Cai & DasGupta 2001.
 
@@ -59,7 +59,7 @@ def clopper_pearson_interval(passes: float, n: float, confidence: float = 0.95) 
 
 
 def clopper_pearson_lower_one_sided(passes: float, n: float, confidence: float = 0.95) -> float:
-    """Return the exact (Clopper-Pearson) one-sided lower bound of the rate ``passes / n``: the one for gates.
+    """Return the exact (Clopper-Pearson) one-sided lower bound of the rate ``passes / n``, for gates.
 
     Both may be fractional, as with an effective n. Source: Clopper & Pearson 1934; Cai 2005.
 
@@ -120,7 +120,7 @@ def cases_needed(rate: float, threshold: float, confidence: float = 0.95) -> int
 
     if rate <= threshold or not reaches_however_rounded(MAX_CASES):
         return None
-    # Rounding costs at most half a pass, so the answer is this n or a few steps below it.
+    # rounding costs at most half a pass, so the smallest n is this one or a few steps below it
     n = 1 + bisect_left(range(1, MAX_CASES), x=True, key=reaches_however_rounded)
     while n > 1 and _reaches(round(rate * (n - 1)), n - 1, threshold, confidence):
         n -= 1

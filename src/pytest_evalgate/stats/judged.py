@@ -111,19 +111,14 @@ def judged_rate(*, n: float, passed: float, refused: float, errors: JudgeErrors)
     lower bound to 78 to 84 % if rules decide half of the run (n = 200 and 500). For a judge without errors the
     interval is close to that of Agresti and Coull.
 
-    The lower bound is at most the exact bound for a run in which every case passes that no rule failed. Otherwise a
-    judge that passes more than its error rates allow would raise the bound.
+    The lower bound is at most the exact bound for a run in which all cases pass except those that a rule failed.
+    Otherwise a judge that passes more than its error rates allow would raise the bound.
 
-    Args:
-        n: Number of cases, or their effective number.
-        passed: Share of them that passed.
-        refused: Share that only the judge failed.
-        errors: Error rates of the judge.
-
-    Source: Rogan & Gladen 1978; Lee et al. 2025.
+    ``n`` is the (effective) number of cases, ``passed`` the share of them that passed, ``refused`` the share that only
+    the judge failed. Source: Rogan & Gladen 1978; Lee et al. 2025.
 
     Raises:
-        ValueError: ``n`` is not positive, the shares do not lie in [0, 1] together, or the judge is not better than
+        ValueError: ``n`` is not positive, a share or their sum is outside [0, 1], or the judge is not better than
             chance (``youden`` is 0 or less).
 
     """
@@ -347,7 +342,7 @@ def threshold_fixed_specificity(
 ) -> ThresholdFixedSpecificity:
     """Choose the threshold with the largest TPR among those with a TNR of at least ``specificity``.
 
-    The default for gates, where a false pass is the costly error. Infinity always qualifies, with a TPR of 0.
+    The default for gates, because their costly error is a false pass. Infinity always qualifies, with a TPR of 0.
     Shapes: (n,), (n,).
 
     Raises:

@@ -20,55 +20,30 @@ Numbers = Sequence[float] | npt.NDArray[np.float64]
 
 
 def check_inside(name: str, value: float, low: float, high: float) -> None:
-    """Check that ``low < value < high``; NaN fails.
-
-    Raises:
-        ValueError: ``value`` is outside the open range.
-
-    """
+    """Raise ValueError unless ``low < value < high``; NaN fails."""
     if not low < value < high:
         raise ValueError(f"{name} must be strictly between {low:g} and {high:g}, got {value}")
 
 
 def check_within(name: str, value: float, low: float, high: float) -> None:
-    """Check that ``low <= value <= high``; NaN fails.
-
-    Raises:
-        ValueError: ``value`` is outside the closed range.
-
-    """
+    """Raise ValueError unless ``low <= value <= high``; NaN fails."""
     if not low <= value <= high:
         raise ValueError(f"{name} must be from {low:g} to {high:g}, got {value}")
 
 
 def check_alpha(alpha: float, name: str = "alpha") -> None:
-    """Check that a one-sided significance level is in (0, 0.5).
-
-    Raises:
-        ValueError: ``alpha`` is outside.
-
-    """
+    """Raise ValueError unless the one-sided significance level ``alpha`` is in (0, 0.5)."""
     check_inside(name, alpha, 0.0, 0.5)
 
 
 def check_margin(margin: float | None) -> None:
-    """Check that a margin is None or in (0, 1): a share of the cases, not percentage points.
-
-    Raises:
-        ValueError: ``margin`` is outside.
-
-    """
+    """Raise ValueError unless ``margin`` is None or in (0, 1): a share of the cases, not percentage points."""
     if margin is not None:
         check_inside("margin", margin, 0.0, 1.0)
 
 
 def check_counts(fewest: int = 0, /, **counts: float) -> None:
-    """Check that every count is a whole number of at least ``fewest``.
-
-    Raises:
-        ValueError: a count is not; names the first one.
-
-    """
+    """Raise ValueError unless every count is a whole number of at least ``fewest``."""
     for name, value in counts.items():
         # NaN and infinity have no remainder of 0 either
         if not (value >= fewest and value % 1 == 0):
@@ -76,24 +51,14 @@ def check_counts(fewest: int = 0, /, **counts: float) -> None:
 
 
 def check_rate(passes: float, n: float) -> None:
-    """Check that ``passes`` of ``n`` is a rate. Both may be fractional, as an effective n is.
-
-    Raises:
-        ValueError: ``n`` is not positive and finite, or ``passes`` is not from 0 to ``n``.
-
-    """
+    """Raise ValueError unless ``n`` is positive and finite and ``passes`` from 0 to ``n``; both may be fractional."""
     if not 0 < n < np.inf:
         raise ValueError(f"n must be positive and finite, got {n}: an interval needs at least one case")
     check_within("passes", passes, 0, n)
 
 
 def check_table(*, both_pass: int, losses: int, gains: int, both_fail: int) -> int:
-    """Check a two by two table of pairs and return its number of pairs.
-
-    Raises:
-        ValueError: a count is negative, not whole or NaN, or there is no pair.
-
-    """
+    """Return the number of pairs of a two by two table; raise ValueError if it has none, or for an invalid count."""
     check_counts(both_pass=both_pass, losses=losses, gains=gains, both_fail=both_fail)
     n = both_pass + losses + gains + both_fail
     if n == 0:
@@ -106,11 +71,7 @@ def as_numbers(
 ) -> npt.NDArray[np.float64]:
     """Return ``values`` as a float array of shape (n,), n >= 1, all from ``low`` to ``high``.
 
-    ``high`` is one limit for all values, or an array with one for each.
-
-    Raises:
-        ValueError: not one-dimensional, empty, or a value is NaN or out of range; names the first one.
-
+    ``high`` is one limit for all values, or an array with one for each. Otherwise raise ValueError.
     """
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1 or array.size == 0:
@@ -125,12 +86,7 @@ def as_numbers(
 def as_whole_numbers(
     name: str, values: Numbers, low: float, high: float | npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """Return ``values`` as `as_numbers` does, and check that all are whole numbers.
-
-    Raises:
-        ValueError: as `as_numbers`, or a value has a fraction; names the first one.
-
-    """
+    """Return ``values`` as `as_numbers` does; also raise ValueError if one has a fraction."""
     array = as_numbers(name, values, low, high)
     bad = np.flatnonzero(array % 1)
     if bad.size:
@@ -139,12 +95,7 @@ def as_whole_numbers(
 
 
 def as_finite(name: str, values: Numbers, fewest: int = 1) -> npt.NDArray[np.float64]:
-    """Return finite ``values`` of any unit as a float array of shape (n,), n >= ``fewest``.
-
-    Raises:
-        ValueError: not one-dimensional, too few, or a value is NaN or infinite; names the first one.
-
-    """
+    """Return finite ``values`` of any unit as a float array of shape (n,), n >= ``fewest``, or raise ValueError."""
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1 or array.size < fewest:
         raise ValueError(f"{name} must be a list of {fewest} or more numbers, got shape {array.shape}")
@@ -155,34 +106,19 @@ def as_finite(name: str, values: Numbers, fewest: int = 1) -> npt.NDArray[np.flo
 
 
 def check_same_length(**columns: Sequence[object] | npt.NDArray[np.float64]) -> None:
-    """Check that columns have the same length.
-
-    Raises:
-        ValueError: lengths differ; names the columns and their lengths.
-
-    """
+    """Raise ValueError unless all columns have the same length."""
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         raise ValueError(f"one entry per case is needed in each of {lengths}")
 
 
 def as_labels(name: str, values: Numbers) -> npt.NDArray[np.float64]:
-    """Return passes (1, True) and fails (0, False) as a float array of shape (n,), n >= 1.
-
-    Raises:
-        ValueError: empty, or a value is neither 0 nor 1; names the first one.
-
-    """
+    """Return passes (1, True) and fails (0, False) as a float array of shape (n,), n >= 1, or raise ValueError."""
     return as_whole_numbers(name, values, 0, 1)
 
 
 def as_both_labels(name: str, values: Numbers) -> npt.NDArray[np.float64]:
-    """Return labels as `as_labels` does, and check that there is a pass and a fail among them.
-
-    Raises:
-        ValueError: as `as_labels`, or all labels are the same.
-
-    """
+    """Return labels as `as_labels` does; also raise ValueError if all labels are the same."""
     labels = as_labels(name, values)
     passes = int(labels.sum())
     if passes in (0, len(labels)):
@@ -215,7 +151,7 @@ def binomial_tail(
 ) -> npt.NDArray[np.float64]:
     """Return ``P(X >= successes)`` for ``X ~ Binomial(trials, rate)``, elementwise.
 
-    By the regularised incomplete beta function, which stays accurate far into the tail.
+    Uses the regularised incomplete beta function, which stays accurate far into the tail.
     """
     x, n = np.asarray(successes, dtype=np.float64), np.asarray(trials, dtype=np.float64)
     tail = special.betainc(np.maximum(x, 1), np.maximum(n - x + 1, 1), rate)

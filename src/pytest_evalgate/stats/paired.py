@@ -1,4 +1,4 @@
-"""Paired comparison of two runs: tests for a drop, one-sided bounds of the change, and the finding they lead to.
+"""Paired comparison of two runs: tests for a drop, one-sided bounds of the change, and the finding.
 
 ``delta`` is candidate minus baseline, as a share; ``losses`` are pairs that got worse, ``gains`` pairs that got
 better. One trial a case: mid-p McNemar test with Tango's score bounds. Several trials or graded scores: exact
@@ -152,12 +152,7 @@ def _student_bounds(delta: float, se: float, units: int, alpha: float) -> Interv
 
 
 def paired_differences(baseline: Numbers, candidate: Numbers) -> npt.NDArray[np.float64]:
-    """Return candidate minus baseline, shape (n,), with rounding errors set to 0.
-
-    Raises:
-        ValueError: no pair, unequal lengths, or a mean that is NaN or outside [0, 1].
-
-    """
+    """Return candidate minus baseline, shape (n,), with rounding errors set to 0."""
     check_same_length(baseline=baseline, candidate=candidate)
     differences = as_numbers("candidate", candidate, 0.0, 1.0) - as_numbers("baseline", baseline, 0.0, 1.0)
     differences[np.abs(differences) <= ROUNDING] = 0.0
@@ -174,8 +169,8 @@ def standard_error(differences: npt.NDArray[np.float64]) -> float:
 def equivalent(lower: float, upper: float, margin: float) -> bool:
     """Return whether both one-sided bounds are inside the margin: equivalence by two one-sided tests (TOST).
 
-    Reported for migrations to another model; it decides no gate. With bounds at ``1 - alpha`` the probability of a
-    wrong claim of equivalence is at most alpha. Source: Schuirmann 1987.
+    The report shows it for migrations to another model; no gate uses it. With bounds at ``1 - alpha`` the probability
+    of a wrong claim of equivalence is at most alpha. Source: Schuirmann 1987.
 
     Raises:
         ValueError: a bound is NaN, ``lower`` exceeds ``upper``, or ``margin`` is outside (0, 1).
@@ -203,7 +198,7 @@ def mcnemar_midp(losses: int, gains: int) -> float:
 def midp(losses: npt.ArrayLike, discordant: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Return ``P(X > losses) + P(X = losses) / 2`` for ``X ~ Binomial(discordant, 1/2)``, elementwise.
 
-    1 where there are no discordant pairs.
+    The value is 1 if there are no discordant pairs.
     """
     more, same_or_more = binomial_tail(np.add(losses, 1), discordant, 0.5), binomial_tail(losses, discordant, 0.5)
     return np.where(np.equal(discordant, 0), 1.0, (more + same_or_more) / 2)
@@ -283,7 +278,7 @@ def unpaired_newcombe(
 ) -> UnpairedDelta:
     """Return the difference of two pass rates on different cases, with Newcombe's square-and-add 95 % interval.
 
-    A description of golden sets without case ids; gates need pairs. Source: Newcombe 1998.
+    For golden sets without case ids; gates need pairs. Source: Newcombe 1998.
 
     Raises:
         ValueError: a set is empty, or its passes are not from 0 to its size.

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 MAX_NONCENTRALITY = 1e9
-"""Upper limit of the noncentrality: scipy's ``nctdtr`` gives no answer above it, and the power is 1 there."""
+"""Upper limit of the noncentrality: scipy's ``nctdtr`` returns NaN above it, and the power is 1 there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class SampleSize:
 class DetectableDrop:
     """The minimum detectable effect: the smallest drop, as a share, that is detected with the given power.
 
-    If it is not ``reachable``, not even losses alone would be detected, and ``mde`` is the discordance.
+    If it is not ``reachable``, the test would not detect even losses alone, and ``mde`` is the discordance.
     ``mde_simple`` is the short formula, an upper estimate.
     """
 
@@ -122,8 +122,8 @@ def mde_with_flips(n: int, flips: float, alpha_one_sided: float = 0.05, power: f
     """Return the minimum detectable effect of ``n`` pairs when a share ``flips`` of them differs in identical runs.
 
     Half of the flips are losses, and a drop adds its size in losses. Unlike in `mde_mcnemar` the discordance grows
-    with the drop, so small sets have an answer as well. None if not even the loss of all other pairs would be
-    detected. Source: Connor 1987 with the discordance ``flips + drop``, solved for the drop.
+    with the drop, so the effect is defined for small sets as well. None if not even the loss of all other pairs would
+    be detected. Source: Connor 1987 with the discordance ``flips + drop``, solved for the drop.
 
     Raises:
         ValueError: ``n`` is not a whole number above 0, ``flips`` is outside [0, 1), ``alpha_one_sided`` outside

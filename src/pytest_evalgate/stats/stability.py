@@ -63,7 +63,8 @@ def aggregate_values(successes: Numbers, trials: Numbers, aggregate: Aggregate, 
     """Return one value in [0, 1] per case, for means and for the paired tests.
 
     "mean" is the share of trials that pass; "majority" is 1 if more than half of them pass (a tie fails); "pass_at_k"
-    and "pass_hat_k" are those of ``k`` trials. The first two ignore ``k``. Shapes: (N,), (N,) to (N,).
+    and "pass_hat_k" are the estimates of `pass_at_k` for ``k`` trials. The first two ignore ``k``. Shapes: (N,), (N,)
+    to (N,).
 
     Raises:
         ValueError: no case, unequal lengths, a case without a trial or with successes outside 0 to its trials, a

@@ -21,7 +21,7 @@ from pytest_evalgate.stats.numeric import (
 )
 
 _TOLERANCE = 1e-12
-"""Rounding of sums over the runs in another order."""
+"""Sums over the runs in another order differ by rounding errors below this."""
 
 MIN_RUNS = 7
 """Fewest earlier runs for a median and a MAD."""

@@ -27,16 +27,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TargetContext:
-    """Everything that building the target of ``suite`` needs.
+    """Context of the construction of the target of ``suite``.
 
-    Args:
-        root: The root folder. Relative paths start there, and no path may lead out of it.
-        suite: The suite's name.
-        models: The configured models.
-        client: Sends the calls of model and http targets; None if nothing can be sent.
-        hooks: Factories from the hook ``pytest_evalgate_targets``, by kind.
-        code_version: Version of the application's code, used if the target's configuration gives none.
-
+    Relative paths start at ``root``, and no path may lead out of it. ``client`` sends the calls of model and http
+    targets; None if the command sends no calls. ``hooks`` are the factories from the hook ``pytest_evalgate_targets``,
+    by kind. ``code_version`` is used if the target's configuration has no version.
     """
 
     root: Path
@@ -52,23 +47,13 @@ class TargetContext:
         return f"suites.{self.suite}.target"
 
     def require_client(self) -> ModelClient:
-        """Return the client.
-
-        Raises:
-            SettingsError: There is none.
-
-        """
+        """Return the client; raise SettingsError if there is none."""
         if self.client is None:
             raise SettingsError(f"{self.place}: it sends calls, and this command sends none; use recorded outputs")
         return self.client
 
     def path(self, key: str, name: str) -> Path:
-        """Return the path of the file that ``key`` of the table names.
-
-        Raises:
-            SettingsError: It leads out of the root folder.
-
-        """
+        """Return the path of the file that ``key`` names; raise SettingsError if it is outside of the root folder."""
         try:
             return files.resolve_inside(self.root, Path(name))
         except ValueError as error:

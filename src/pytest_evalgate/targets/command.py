@@ -1,4 +1,4 @@
-"""A program as the target: it reads the case as JSON from stdin and writes the output to stdout. No shell is used."""
+"""Program as the target, which reads the case as JSON from stdin and writes the output to stdout. No shell is used."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _STDIN, _STDOUT = 0, 1
 def load_command(spec: config.CommandTarget, *, root: Path, place: str) -> CommandTargetRunner:
     """Find the program and return the target that runs it. A relative path with a folder in it starts at ``root``.
 
-    The program may be anywhere: only the configuration can name it, and its arguments could name any code anyway.
+    The program may be in any folder: only the configuration can name it, and its arguments could name any code anyway.
 
     Raises:
         SettingsError: There is no such program.
@@ -62,7 +62,7 @@ class CommandTargetRunner:
         """Return the output that the program wrote.
 
         Raises:
-            TargetFailure: It failed, did not end in time, or wrote no usable output.
+            TargetFailure: The program failed, did not end in time, or wrote no usable output.
 
         """
         async with self.slots:
@@ -89,7 +89,7 @@ def _read(written: bytes) -> Output:
     try:
         text = written.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise TargetFailure(f"its stdout is not UTF-8, at byte {error.start}") from None
+        raise TargetFailure(f"the stdout of the program is not UTF-8, at byte {error.start}") from None
     try:
         value = jsonl.loads(text) if text.lstrip().startswith("{") else None
     except ValueError:
@@ -97,7 +97,7 @@ def _read(written: bytes) -> Output:
     if not isinstance(value, dict) or "output" not in value:
         return as_output(text.removesuffix("\n").removesuffix("\r"))
     if value["output"] is None:
-        raise TargetFailure('the "output" that it wrote is null')
+        raise TargetFailure('the "output" that the program wrote is null')
     metadata = value.get("metadata")
     return as_output(Output(value["output"], metadata if isinstance(metadata, dict) else {}))
 
@@ -131,8 +131,8 @@ async def run_program(argv: Sequence[str], text: bytes, *, folder: Path, timeout
     The program runs in a new process group. If it does not end by itself, the whole group is killed.
 
     Raises:
-        TargetFailure: It could not be started, did not end within ``timeout_s`` seconds, wrote too much, or its exit
-            code is not 0. The message is one line and ends with the end of its stderr.
+        TargetFailure: The program could not be started, did not end within ``timeout_s`` seconds, wrote too much, or
+            its exit code is not 0. The message is one line and ends with the end of its stderr.
 
     """
     loop, options = asyncio.get_running_loop(), dict[str, Any](_OWN_GROUP)
@@ -152,7 +152,7 @@ async def run_program(argv: Sequence[str], text: bytes, *, folder: Path, timeout
     finally:
         await _terminate(transport, protocol)
     if len(protocol.stdout) > MAX_BYTES:
-        raise TargetFailure(f"it wrote more than {MAX_BYTES:,} bytes")
+        raise TargetFailure(f"the program wrote more than {MAX_BYTES:,} bytes")
     if code := transport.get_returncode():
         raise TargetFailure(f"{_exit_message(code)}{_stderr_tail(protocol)}")
     return bytes(protocol.stdout)

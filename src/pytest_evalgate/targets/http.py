@@ -1,6 +1,7 @@
-"""An application behind HTTP as the target, and the templates of its requests.
+"""Application behind HTTP as the target, and the templates of its requests.
 
-A placeholder is a dotted path in double braces, and nothing else: values of a case are data and are never evaluated.
+A placeholder is a dotted path in double braces. Templates have no expressions, and values of a case are never
+evaluated.
 """
 
 from __future__ import annotations
@@ -126,7 +127,7 @@ def look_up(value: Json, path: str) -> Json:
     """Return the value at a dotted path, whose parts are keys of objects and indexes of lists.
 
     Raises:
-        PathError: There is none.
+        PathError: There is no such value.
 
     """
     done: list[str] = []

@@ -1,4 +1,4 @@
-"""A model as the target: it is asked with a prompt, with the messages of the case, or with its input."""
+"""Model as the target, asked with a prompt, with the messages of the case, or with its input."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def check_params(params: Mapping[str, Json], place: str) -> None:
     """Check that no parameter is reserved, and that all are JSON. TOML has NaN and dates, which JSON has not.
 
     Raises:
-        SettingsError: A parameter cannot be used; names it and ``place``.
+        SettingsError: A parameter cannot be used; the message names it and ``place``.
 
     """
     for name in RESERVED_PARAMS:
@@ -111,12 +111,7 @@ def check_params(params: Mapping[str, Json], place: str) -> None:
 
 
 def check_json(value: Json, place: str) -> None:
-    """Check that a part of a request is JSON.
-
-    Raises:
-        SettingsError: It is not; names ``place``.
-
-    """
+    """Raise a SettingsError that names ``place`` if ``value``, a part of a request, is not JSON."""
     try:
         jsonl.canonical(value)
     except (TypeError, ValueError) as error:

@@ -22,8 +22,8 @@ def as_output(returned: object) -> Output:
     """Convert the return value of a target to an Output of plain JSON values.
 
     Raises:
-        TypeError: It is not a str, a dict or an Output, or contains values that are not JSON, are nested deeper than
-            64 or larger than 4 MiB.
+        TypeError: The value is not a str, a dict or an Output, is not JSON, is nested deeper than 64 levels, or is
+            larger than 4 MiB.
 
     """
     if not isinstance(returned, str | dict | Output):

@@ -37,10 +37,6 @@ def load_prompt(path: Path, *, name: str) -> Prompt:
         SettingsError: The file cannot be read, or is not a template.
 
     """
-    return parse_prompt(_read(path, name), name=name)
-
-
-def _read(path: Path, name: str) -> str:
     try:
         if not path.is_file():  # reading a named pipe could block for ever
             raise SettingsError(f"{name}: there is no such file; create it, or name another template")
@@ -53,16 +49,11 @@ def _read(path: Path, name: str) -> str:
         raise SettingsError(f"{name}: not UTF-8: byte at offset {error.start} of the file; save as UTF-8") from None
     if len(raw) > _MOST_BYTES:
         raise SettingsError(f"{name}: larger than {_MOST_BYTES:,} bytes; move its data into the cases")
-    return text
+    return parse_prompt(text, name=name)
 
 
 def parse_prompt(text: str, *, name: str) -> Prompt:
-    """Compile the text of a template.
-
-    Raises:
-        SettingsError: It is not a template; names file and line.
-
-    """
+    """Compile the text of a template; raise SettingsError with file and line if it is malformed."""
     environment = _PromptEnvironment()
     try:
         code = environment.compile(text, name, name)
@@ -84,7 +75,7 @@ class Prompt:
         """Render the template for ``case``.
 
         Raises:
-            SettingsError: A name is not defined, or rendering failed; names template, line and case.
+            SettingsError: A name is not defined, or rendering failed; the message names template, line and case.
 
         """
         variables = variables_of(case)
@@ -125,7 +116,7 @@ class _PromptEnvironment(ImmutableSandboxedEnvironment):
             undefined=StrictUndefined,
             finalize=lambda value: value if isinstance(value, Undefined) else text_of(value),
         )
-        self.filters["tojson"] = _json_text  # Jinja's own escapes <, >, & and ' for HTML
+        self.filters["tojson"] = _json_text  # Jinja's own filter escapes <, >, & and ' for HTML
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """Prefer a key of a case to a method of its dict: ``person.items`` may be data."""

@@ -1,6 +1,6 @@
-"""A callable as the target: plain functions run in threads, async ones on the event loop.
+"""Callable as the target: plain functions run in threads, async ones on the event loop.
 
-`wrap_function` imports asyncio and the threads, so that runs with recorded outputs do not pay for them (16 ms).
+Only `wrap_function` imports asyncio and the threads (16 ms): runs with recorded outputs do not need them.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class RecordedTargetRunner:
         return len(self.recordings)
 
     def discard_outputs(self) -> None:
-        """Free the memory of the outputs. Call this when all cases have theirs; the gates need the memory."""
+        """Free the memory of the outputs for the gates. Call this when all cases have their outputs."""
         for recording in self.recordings:
             recording.outputs.clear()
 
@@ -65,12 +65,7 @@ class RowTargetRunner:
     trials: int = 1
 
     async def answer(self, case: Case, trial: int) -> Output:  # noqa: ARG002 - one row, one output
-        """Return the row's output.
-
-        Raises:
-            MissingOutput: The row has none.
-
-        """
+        """Return the row's output; raise MissingOutput if it has none."""
         if case.output is None:
             raise MissingOutput('the golden row has no recorded "output"')
         return Output(case.output)

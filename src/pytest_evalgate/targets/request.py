@@ -42,10 +42,7 @@ def question(case: Case) -> Json:
 def text_of(value: Json) -> str:
     """Return a text unchanged, and any other value as JSON text.
 
-    Raises:
-        ValueError: It contains NaN or an infinity.
-        TypeError: It contains a value that is not JSON.
-
+    Raises ValueError for NaN and infinities, and TypeError for values that are not JSON.
     """
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, allow_nan=False)
 

@@ -29,12 +29,7 @@ class DaemonThreads:
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
 
     async def run(self, function: Callable[[], T]) -> T:
-        """Return what ``function`` returns, or raise what it raises.
-
-        Raises:
-            RuntimeError: The pool is closed.
-
-        """
+        """Call ``function`` in a thread and return its result; raise RuntimeError if the pool is closed."""
         if self._is_closed:
             raise RuntimeError("the threads are closed: no call after the shutdown")
         loop = get_running_loop()

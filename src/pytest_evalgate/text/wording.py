@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 OPTIONS: Final = "options"
 """Name of the fact with the command line options that change what runs and what it is compared with."""
@@ -36,6 +36,12 @@ def p_value(p: float) -> str:
 def count(number: int, noun: str) -> str:
     """Format a number with its noun: ``1 case``, ``1,319 cases``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def first_few(names: Sequence[str], most: int = 3) -> str:
+    """List the first names and count the others: ``de, fr, it and 2 more``."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def usd(amount: float) -> str:

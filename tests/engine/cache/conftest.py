@@ -52,7 +52,7 @@ def put(ask: Callable[..., Call]) -> Callable[..., Call]:
 
     def put(cache: ReplyCache, text: str = "hello", value: Any = "hi", **fields: Any) -> Call:
         call = ask(text, **fields)
-        with ThreadPoolExecutor(1) as thread:  # the test may have an event loop of its own
+        with ThreadPoolExecutor(1) as thread:  # the test may run an event loop already
             reply = Reply(value, tokens_in=3, tokens_out=2, latency_s=0.5)
             thread.submit(asyncio.run, cache.put(call, reply)).result()
         return call

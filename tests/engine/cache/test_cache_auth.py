@@ -85,7 +85,7 @@ def test_an_empty_key_file_is_not_used(tmp_path: Path) -> None:
     environ = {"XDG_CONFIG_HOME": str(tmp_path)}
     find_signer(environ)
     _file(tmp_path).write_text("\n")
-    assert "holds no key" in find_signer(environ).why
+    assert "contains no key" in find_signer(environ).why
 
 
 def test_without_a_config_folder_there_is_no_key(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def test_fields_for_people_do_not_change_the_key(ask: Ask) -> None:
     assert len(fields(Call)) == 9, "a field was added: it belongs into the key, or into this test"
 
 
-def test_a_key_stays_the_same_from_version_to_version() -> None:
+def test_a_key_is_the_same_in_every_version() -> None:
     call = Call("chat", "http://x/v1", "m", {"messages": [{"role": "user", "content": "é"}]})
     assert key_of(call) == "1f709e9f16b691aa63a661edefff3702030a09183364e9285b30a98b67e77732"
 
@@ -200,7 +200,7 @@ def test_an_unpacked_reply_is_a_cached_one() -> None:
         ("trial", None, "trial: null"),
         ("trial", True, "trial: True is not"),
         ("payload", [], r"payload: \[\] is not an object"),
-        ("label", 7, "label: 7 is not a text"),
+        ("label", 7, "label: 7 is not a string"),
         ("made", "yesterday", "yesterday"),
         ("made", "2026-01-02T03:04:05+02:00", "does not match"),
         ("reply", "hi", "reply: 'hi' is not an object"),

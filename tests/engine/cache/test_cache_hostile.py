@@ -96,7 +96,7 @@ def test_a_pickled_key_is_not_unpickled_during_iteration(folder: Path, signer: S
     poison = pickle.dumps(_Payload(trap))
     _sql(folder, "INSERT INTO Cache (key, raw, mode, value) VALUES (?, 0, 1, x'00')", values=(poison,))
     with ReplyCache(folder, signer) as cache:
-        assert [row.problem for row in cache.rows()] == ["", "its key is not a text: it would have to be unpickled"]
+        assert [row.problem for row in cache.rows()] == ["", "its key is not a string: it would have to be unpickled"]
         assert _reply_and_calls(cache, call) == ("hi", 0)
         found = list(diskcache.Cache(str(folder), disk=InlineDisk, **SETTINGS))
         assert found == [key_of(call), None]
@@ -283,7 +283,7 @@ def test_the_disk_accepts_only_text_keys_and_bytes(tmp_path: Path) -> None:
     assert disk.store(b"value", read=False) == (0, 1, None, b"value")
     assert disk.fetch(1, None, b"value", read=False) == b"value"
     for key in (b"key", 1, ("a",)):
-        with pytest.raises(TypeError, match="a cache key is a text"):
+        with pytest.raises(TypeError, match="a cache key is a string"):
             disk.put(key)  # type: ignore[arg-type]  # what is tried
     for value in ("text", 1, {"a": 1}):
         with pytest.raises(TypeError, match="a cache value is bytes"):

@@ -289,7 +289,7 @@ def test_a_diskcache_with_another_schema_is_not_used(
     monkeypatch.setattr(store, "_SCHEMA_SHA256", "0" * 64)
     with ReplyCache(folder, signer) as cache:
         _stays_harmless(cache, ask)
-        assert f"diskcache {diskcache.__version__} makes a database unlike 5.6.3" in (cache.problem or "")
+        assert f"diskcache {diskcache.__version__} creates another database than 5.6.3" in (cache.problem or "")
 
 
 _FULL = """

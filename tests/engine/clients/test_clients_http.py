@@ -71,7 +71,7 @@ def test_a_configured_header_overrides_the_default(server: ScriptedServer) -> No
         ("", "text/plain", ""),
     ],
 )
-def test_the_value_is_json_if_the_content_type_says_so_else_text(
+def test_the_value_is_json_if_the_content_type_is_json_else_text(
     server: ScriptedServer, body: str, content_type: str, value: Any
 ) -> None:
     server.script(Behaviour.status(200, body, headers={"Content-Type": content_type}))
@@ -133,7 +133,7 @@ def test_a_url_with_another_host_is_never_called(server: ScriptedServer) -> None
         assert (server.calls, other.calls) == (0, 0)
 
 
-def test_cookies_are_not_kept(server: ScriptedServer) -> None:
+def test_cookies_are_not_stored(server: ScriptedServer) -> None:
     server.script(Behaviour.status(200, "{}", headers={"Set-Cookie": "session=1; Path=/"}))
     _send(server, {}, {})
     assert ["cookie" in request.headers for request in server.requests] == [False, False]

@@ -270,7 +270,7 @@ def test_tool_calls_are_returned(server: ScriptedServer, caller: Caller, kind: C
     assert "look_up" in str(reply.metadata["tool_calls"])
 
 
-def test_concurrency_stays_within_its_maximum_and_connections_are_kept(server: ScriptedServer, caller: Caller) -> None:
+def test_concurrency_is_limited_and_connections_are_reused(server: ScriptedServer, caller: Caller) -> None:
     server.script(Behaviour.text("ok", latency_s=0.02))
     replies = caller.ask(*map(str, range(200)), max_concurrency=20)
     assert {reply.value for reply in replies} == {"ok"}

@@ -18,7 +18,8 @@ from pytest_evalgate.judges import calibration as calibrations
 from pytest_evalgate.judges import labels as label_files
 from pytest_evalgate.judges.labels import LabelsError
 from pytest_evalgate.judges.measure import Source, measure, record_of
-from pytest_evalgate.reports import charts
+from pytest_evalgate.reports.charts import standalone
+from pytest_evalgate.reports.charts.judge import reliability, roc
 from pytest_evalgate.targets import recorded
 from pytest_evalgate.text import files
 
@@ -170,11 +171,11 @@ def _charts(name: str, measured: Measurement, path: Path, *, probabilities: bool
     """Write the charts for which there are data beside the calibration, and yield their paths."""
     drawn = {}
     if measured.bins:
-        drawn["reliability"] = charts.reliability(name, measured.bins, probabilities=probabilities)
+        drawn["reliability"] = reliability(name, measured.bins, probabilities=probabilities)
     if measured.tpr is not None and measured.tnr is not None:
         area = None if measured.threshold is None else measured.threshold.auc.value
-        drawn["roc"] = charts.roc(name, measured.roc, measured.tpr, measured.tnr, area)
+        drawn["roc"] = roc(name, measured.roc, measured.tpr, measured.tnr, area)
     for kind, chart in drawn.items():
         file = path.with_name(f"{path.stem}.{kind}.svg")
-        files.write_atomically(file, charts.standalone(chart).encode())
+        files.write_atomically(file, standalone(chart).encode())
         yield file

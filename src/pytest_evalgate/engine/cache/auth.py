@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.runs.state import in_ci
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 KEY_VARIABLE: Final = "EVALGATE_CACHE_KEY"
 _MIN_KEY_BYTES: Final = 16
 _TAG_BYTES: Final = 32
-_OTHERS_MODE: Final = 0o077
+_OTHERS_MODE: Final = 0o077  # permissions of the group and of other users
 
 
 class InvalidSignature(ValueError):  # noqa: N818 - named as the thing that happened
@@ -33,7 +34,7 @@ class InvalidSignature(ValueError):  # noqa: N818 - named as the thing that happ
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Signs and verifies entries. If ``key`` is None, ``why`` contains the reason."""
+    """Key that signs and verifies entries. If ``key`` is None, ``why`` contains the reason."""
 
     key: bytes | None = field(repr=False)
     why: str = ""
@@ -73,12 +74,8 @@ def find_signer(environ: Mapping[str, str], *, required: bool = False) -> Signer
     The key is ``EVALGATE_CACHE_KEY``; else, outside of CI, a file in the user's configuration folder that only the
     user can read. The file is created when it is first needed.
 
-    Args:
-        environ: The environment.
-        required: Refuse to work without a key (``cache_auth = "required"``).
-
     Raises:
-        SettingsError: the key is too short, or there is none and one is required.
+        SettingsError: the key is too short, or there is none and one is ``required`` (``cache_auth = "required"``).
 
     """
     signer = _from_environment(environ) or _from_file(environ)
@@ -93,7 +90,7 @@ def _from_environment(environ: Mapping[str, str]) -> Signer | None:
         raise SettingsError(f"{KEY_VARIABLE}: {len(key)} characters, at least {_MIN_KEY_BYTES} random ones are needed")
     if key:
         return Signer(key.encode("utf-8", "surrogateescape"))
-    if environ.get("CI", "").lower() not in {"", "0", "false"}:
+    if in_ci(environ):
         return Signer(None, f"in CI the key has to come from {KEY_VARIABLE}")
     return None
 
@@ -112,7 +109,7 @@ def _from_file(environ: Mapping[str, str]) -> Signer:
     except OSError as error:
         return Signer(None, f"{path} cannot be used: {error.strerror}")
     if len(key) < _MIN_KEY_BYTES:
-        return Signer(None, f"{path} holds no key: delete it for a new one")
+        return Signer(None, f"{path} contains no key: delete it for a new one")
     return Signer(key)
 
 
@@ -121,14 +118,14 @@ def _config_folder(environ: Mapping[str, str]) -> Path | None:
         named = environ.get("APPDATA", "")
         return Path(named) if named else None
     named = environ.get("XDG_CONFIG_HOME", "")
-    if Path(named).is_absolute():  # the XDG Base Directory Specification requires to ignore a relative one
+    if Path(named).is_absolute():  # XDG Base Directory Specification: relative paths are ignored
         return Path(named)
     home = environ.get("HOME", "")
     return Path(home) / ".config" if home else None
 
 
 def _create_key(path: Path) -> None:
-    """Create the key file atomically; raises FileExistsError if another process was faster."""
+    """Create the key file atomically; raises FileExistsError if another process creates it first."""
     if path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -54,14 +54,7 @@ class CachedClient:
 class CachedTarget:
     """Target whose outputs are cached; exceptions are raised and not cached.
 
-    Args:
-        inner: The target: a function, a command, or one of a plugin hook.
-        cache: The cache.
-        kind: Kind of the calls.
-        endpoint: Name of the function or command.
-        suite: Suite of the cases.
-        version: Version of the application; part of the key.
-
+    ``endpoint`` is the name of the function or command. The ``version`` of the application is part of the key.
     """
 
     inner: Target
@@ -110,7 +103,7 @@ class _Exited(Exception):  # noqa: N818 - carries a SystemExit through a task, w
 
 
 def _as_json(value: Json) -> Json:
-    """Return ``value`` as the cache would return it, so that a first and a cached output are graded alike."""
+    """Return ``value`` as the cache would return it, so that new and cached outputs are graded alike."""
     try:
         return json.loads(jsonl.canonical(value))
     except (TypeError, ValueError, RecursionError):
@@ -118,7 +111,7 @@ def _as_json(value: Json) -> Json:
 
 
 class ReadThroughCache:
-    """Returns cached replies, and creates and caches missing ones; used on one event loop.
+    """Read-through cache: returns cached replies, creates and caches missing ones. Used on one event loop.
 
     Example::
 
@@ -134,14 +127,10 @@ class ReadThroughCache:
         offline: bool = False,
         shared: bool = False,
     ) -> None:
-        """Look up in ``store``, then in ``cassettes``.
+        """Look up in ``store``, then in ``cassettes``: entries by key, from `entries.read`.
 
-        Args:
-            store: The stored replies.
-            cassettes: Entries by key, from `entries.read`.
-            offline: Send nothing: a call that is not cached fails.
-            shared: Other processes may send the same calls now, so each call takes a lease and looks up again.
-
+        If ``offline``, a call that is not cached fails. If ``shared``, other processes may send the same calls now, so
+        each call takes a lease and looks up again.
         """
         self._store = store
         self._cassettes = cassettes
@@ -184,7 +173,7 @@ class ReadThroughCache:
         if not self._shared:
             return await self._create(call, create)
         async with self._lease(key):
-            if (reply := self._store.find(key)) is not None:  # another process was faster
+            if (reply := self._store.find(key)) is not None:  # another process has cached it meanwhile
                 return reply
             return await self._create(call, create)
 
@@ -237,7 +226,7 @@ class ReadThroughCache:
         found = newest(self._cassettes.values())
         try:
             return found | newest(row.entry for row in self._store.rows() if row.entry)
-        except (CacheDamaged, CacheUnavailable):  # only the explanation is missing then
+        except (CacheDamaged, CacheUnavailable):  # the message then names no earlier call
             return found
 
 

@@ -1,7 +1,7 @@
 """Cache entries: keys, encoding, and cassettes.
 
-A cassette is a plain JSON Lines file of entries, to review and commit. It is not signed: it is as trusted as its
-branch.
+A cassette is a plain JSON Lines file of entries, to review and commit. It is not signed, and as trusted as the branch
+that contains it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.records.results import Json
 
-# Version of keys and entries; with a new one, no old entry is used.
+# Version of keys and entries. Entries of other versions are not used.
 SCHEMA: Final = 1
 
 # Maximum size of an entry as JSON: larger ones are neither stored nor inflated.
@@ -107,7 +107,7 @@ def _members(value: dict[str, Json] | list[Json]) -> dict[str, Json]:
 
 
 def _excerpt(value: Json, other: Json) -> str:
-    """Return ``value`` in one short line; a text from shortly before its first difference from ``other``."""
+    """Return ``value`` in one short line. A string starts shortly before its first difference from ``other``."""
     if value is _ABSENT:
         return "absent"
     if not isinstance(value, str):
@@ -148,7 +148,7 @@ def decode(value: Mapping[str, Json]) -> Entry:
     """Return the entry that `encode` wrote, with a cached reply.
 
     Raises:
-        ValueError: its schema is another one, or a field is missing or malformed; names the field.
+        ValueError: it has another schema, or a field is missing or malformed; names the field.
 
     """
     if value.get("schema") != SCHEMA:
@@ -215,7 +215,7 @@ def unpack(body: bytes) -> dict[str, Json]:
     """Return the JSON object that `pack` compressed, for `decode` or `reply_of`.
 
     Raises:
-        ValueError: it is none. At most `MAX_ENTRY_BYTES` are inflated to find out.
+        ValueError: ``body`` contains no such object, or inflates to more than `MAX_ENTRY_BYTES`.
 
     """
     stream = zlib.decompressobj()
@@ -237,7 +237,7 @@ def unpack(body: bytes) -> dict[str, Json]:
 def _text(value: Mapping[str, Json], name: str) -> str:
     found = value.get(name)
     if not isinstance(found, str):
-        raise ValueError(f"{name}: {_shown(found)} is not a text")  # noqa: TRY004 - as above
+        raise ValueError(f"{name}: {_shown(found)} is not a string")  # noqa: TRY004 - as above
     return found
 
 
@@ -270,7 +270,7 @@ def _reject_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-# json, not `jsonl`, which takes three times as long: bytes that get here carry our signature
+# json, not `jsonl`, which takes three times as long: the signature of the bytes was verified before
 _DECODER: Final = json.JSONDecoder(parse_constant=_reject_constant)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.engine.cache.store import Row
 
 CallIdentity = tuple[str, str, int]
-"""Label, purpose and trial: what stays the same if the payload of a call changes."""
+"""Label, purpose and trial, which stay the same if the payload of a call changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def cache_usage(entries: Iterable[Entry]) -> tuple[CacheUsage, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Time of the last call, and its difference from the call before; empty if it is the first."""
+    """The newest call of an identity: its time, and its difference from the one before, empty if there is none."""
 
     label: str
     purpose: str
@@ -60,15 +60,12 @@ class Change:
 
 def changes(entries: Iterable[Entry]) -> list[Change]:
     """Return, for each call identity, the difference between its newest entry and the one before."""
-    return [_change(identity, group) for identity, group in sorted(_by_identity(entries).items())]
-
-
-def _change(identity: CallIdentity, group: Sequence[Entry]) -> Change:
-    last = group[-1]
-    if len(group) == 1:
-        return Change(*identity, last.made)
-    before = group[-2]
-    return Change(*identity, last.made, before.made, first_difference(before.call, last.call))
+    found = []
+    for identity, (*earlier, last) in sorted(_by_identity(entries).items()):
+        before = earlier[-1] if earlier else None
+        difference = (before.made, first_difference(before.call, last.call)) if before else ()
+        found.append(Change(*identity, last.made, *difference))
+    return found
 
 
 def newest(entries: Iterable[Entry]) -> dict[CallIdentity, Entry]:
@@ -77,14 +74,10 @@ def newest(entries: Iterable[Entry]) -> dict[CallIdentity, Entry]:
 
 
 def outdated(rows: Sequence[Row], *, before: str | None, keep_runs: int | None, bad: bool) -> list[Row]:
-    """Return the rows that can be removed, for any of three reasons.
+    """Return the rows to remove: those with entries made ``before`` a time (UTC, ISO 8601).
 
-    Args:
-        rows: All rows.
-        before: They were made before this time (UTC, ISO 8601).
-        keep_runs: None of the newest ``keep_runs`` runs made them.
-        bad: They contain no valid entry.
-
+    With ``keep_runs``, also the entries that none of so many newest runs made; with ``bad``, also the rows without a
+    valid entry.
     """
     entries = sorted((row.entry for row in rows if row.entry), key=attrgetter("made"), reverse=True)
     runs = list(dict.fromkeys(entry.run for entry in entries))

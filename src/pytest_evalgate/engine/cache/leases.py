@@ -1,8 +1,8 @@
-"""Leases between processes: of those that need the same reply at the same time, one sends the call.
+"""Leases between processes: if several need the same reply at the same time, one of them sends the call.
 
 A lease is a lock on one byte of one file, at an offset derived from the key. The kernel releases it when its process
-ends, even by a kill, so leases need no expiry. Taken only if workers share a cache (`ReadThroughCache`), and while a
-cache is opened: for every call they would take 7 % of the engine's CPU time.
+ends, even by a kill, so leases need no expiry. They are taken only if workers share a cache (`ReadThroughCache`), and
+while a cache is opened: a lease for every call would take 7 % of the engine's CPU time.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Leases:
     def acquire(self, key: str) -> bool:
         """Acquire the lease of ``key``, in hexadecimal, if no other process holds it; return whether it was acquired.
 
-        Always succeeds on a file system without locks: to pay twice for a reply is better than to have none.
+        Always succeeds on a file system without locks: paying twice for a reply is better than having none.
         """
         return self._acquire(_offset(key))
 

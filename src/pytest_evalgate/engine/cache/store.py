@@ -2,9 +2,9 @@
 
 diskcache obeys the settings that it finds in a database, unpickles values and keys, and reads and deletes files that
 rows name (CVE-2025-69872; there is no fixed release). SQLite runs triggers and views. A cache that was restored in CI
-or copied from another machine is untrusted. Therefore a database is inspected before diskcache opens it, and moved
-away if it contains anything else than a new one; `InlineDisk` reads no other rows than its own. SECURITY.md has the
-details, tests/engine/cache/test_cache_hostile.py an attack for each of them.
+or copied from another machine is untrusted. Therefore a database is inspected before diskcache opens it, and renamed
+if it contains anything that a new one does not; `InlineDisk` reads only rows that it could have written itself.
+SECURITY.md has the details, tests/engine/cache/test_cache_hostile.py an attack for each of them.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ SETTINGS: Final[Mapping[str, Any]] = {
     "disk_min_file_size": 2**31,
     "disk_pickle_protocol": 0,
 }
-"""Settings of every cache, and all that its table of settings may contain."""
+"""Settings of every cache. Its table of settings may contain nothing else but the counters."""
 
 _COUNTERS: Final = frozenset({"count", "size", "hits", "misses"})
 # Of the tables, indexes and triggers that diskcache 5.6.3 creates.
@@ -67,7 +67,7 @@ _OPEN_TIMEOUT_S: Final = 10.0
 _MAX_COMMIT_ATTEMPTS: Final = 5
 _STORAGE_ERRORS: Final = (sqlite3.Error, OSError, diskcache.Timeout)
 
-# Errors of a database that may be intact
+# Errors after which the database may still be intact.
 _TRANSIENT_CODES: Final = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -84,7 +84,7 @@ _TRANSIENT_CODES: Final = frozenset(
 
 
 class CacheDamaged(Exception):  # noqa: N818 - named as what was found
-    """A database that is corrupt, or contains anything else than ours does."""
+    """A database that is corrupt, or contains unexpected objects or settings."""
 
 
 class CacheUnavailable(Exception):  # noqa: N818 - named as what was found
@@ -107,14 +107,7 @@ class ReplyCache:
     """
 
     def __init__(self, folder: Path, signer: Signer, *, run: str = "") -> None:
-        """Open the cache in ``folder``; create both if necessary.
-
-        Args:
-            folder: The cache folder.
-            signer: Signs and verifies entries.
-            run: Id of the run that adds entries.
-
-        """
+        """Open the cache in ``folder``; create both if necessary. ``run`` is the id of the run that adds entries."""
         self.path = folder / NAME
         self.signer = signer
         self._run = run
@@ -142,7 +135,7 @@ class ReplyCache:
 
     @property
     def usable(self) -> bool:
-        """Whether replies are looked up at all."""
+        """Whether replies can be looked up."""
         return self._can_read
 
     @property
@@ -180,7 +173,7 @@ class ReplyCache:
             await self._writer.write(Entry(call, reply, f"{datetime.now(UTC):{TIME_FORMAT}}", self._run))
 
     def add(self, entries: Iterable[Entry]) -> int:
-        """Cache entries made elsewhere, unless their calls are cached already; return the number of added entries."""
+        """Cache imported entries, unless their calls are cached already; return the number of added entries."""
         new = [entry for entry in entries if self.get(entry.call) is None]
         self._commit(new)
         return len(new) if self._can_write else 0
@@ -217,7 +210,7 @@ class ReplyCache:
             self._replies.close()
 
     def close(self) -> None:
-        """Commit what is left, and close. A database that turned out to be corrupt is moved away for the next run.
+        """Commit pending entries, and close. A corrupt database is renamed, so that the next run creates a new one.
 
         Another thread that looked up replies has to call `disconnect` before it ends.
         """
@@ -262,7 +255,7 @@ class ReplyCache:
             self._write(signed)
         except _STORAGE_ERRORS as error:
             self.disconnect()  # a transaction may still be open
-            self._disable(error, reads=False)  # what is cached can still be read
+            self._disable(error, reads=False)  # cached replies can still be read
 
     def _write(self, signed: Sequence[tuple[str, bytes]]) -> None:
         for attempt in range(1, _MAX_COMMIT_ATTEMPTS + 1):
@@ -277,10 +270,10 @@ class ReplyCache:
                 return
 
     def _disable(self, error: Exception, *, reads: bool = True) -> None:
-        """Stop using the cache: what failed once would fail, or wait, again for each call."""
+        """Stop using the cache, which would otherwise fail, or wait for its timeout, for each call."""
         self._can_write = False
         self._can_read = self._can_read and not reads
-        # its subclasses are errors of access (locked, full); corruption is a DatabaseError itself
+        # SQLite reports corruption as DatabaseError itself; its subclasses are errors of access (locked, full)
         self._damaged = self._damaged or type(error) is sqlite3.DatabaseError
         use = "read" if reads else "written"
         reason = "locked by another process" if isinstance(error, diskcache.Timeout) else str(error)
@@ -306,7 +299,7 @@ def _open(folder: Path) -> _OpenCache:
     """Open the cache in ``folder``; replace a damaged one.
 
     Raises:
-        CacheUnavailable: there can be no cache here; names the reason.
+        CacheUnavailable: no cache can be opened here; names the reason.
 
     """
     try:
@@ -320,7 +313,7 @@ def _open(folder: Path) -> _OpenCache:
             raise
     except CacheDamaged as damage:  # the database that this diskcache has just created
         raise CacheUnavailable(
-            f"diskcache {diskcache.__version__} makes a database unlike 5.6.3: {damage}"
+            f"diskcache {diskcache.__version__} creates another database than 5.6.3: {damage}"
         ) from damage
 
 
@@ -347,7 +340,7 @@ def _inspect(path: Path) -> None:
     """Check a database without running anything that it contains; a missing one is fine.
 
     Raises:
-        CacheDamaged: it is corrupt, or contains anything else than ours does.
+        CacheDamaged: it is corrupt, or contains unexpected objects or settings.
         CacheUnavailable: it cannot be used now.
 
     """
@@ -374,7 +367,7 @@ def _check_contents(connection: sqlite3.Connection, schema: list[tuple[Any, ...]
         if name in _COUNTERS and type(value) is int:
             continue
         if name not in SETTINGS or (type(value), value) != (type(SETTINGS[name]), SETTINGS[name]):
-            raise CacheDamaged(f"its own settings contain {jsonl.escape_text(f'{name} = {value!r}')}")
+            raise CacheDamaged(f"its table of settings contains {jsonl.escape_text(f'{name} = {value!r}')}")
 
 
 def _quarantine(path: Path, damage: str) -> str:
@@ -435,12 +428,12 @@ class InvalidRow(ValueError):  # noqa: N818 - named as what was found
 
 
 class InlineDisk(diskcache.Disk):  # type: ignore[misc]  # diskcache has no types
-    """Text keys and inline bytes: unpickles nothing, and opens and deletes no files, whatever a row contains."""
+    """Disk for text keys and inline bytes. No row can make it unpickle a value, or open or delete a file."""
 
     def put(self, key: str) -> tuple[str, bool]:
         """Return the columns ``key`` and ``raw``."""
         if type(key) is not str:
-            raise TypeError(f"a cache key is a text, not {type(key).__name__}")
+            raise TypeError(f"a cache key is a string, not {type(key).__name__}")
         return key, True
 
     def get(self, key: Any, raw: Any) -> str | None:
@@ -494,7 +487,7 @@ def _read_rows(path: Path, signer: Signer) -> Iterator[Row]:
             name = jsonl.escape_text(str(key))
             try:
                 if raw != 1 or type(key) is not str:
-                    raise InvalidRow("its key is not a text: it would have to be unpickled")
+                    raise InvalidRow("its key is not a string: it would have to be unpickled")
                 entry = decode(unpack(signer.verify(key, _inline_value(*stored))))
                 if key_of(entry.call) != key:
                     raise InvalidRow("it is stored under the key of another call")
@@ -506,10 +499,10 @@ def _read_rows(path: Path, signer: Signer) -> Iterator[Row]:
 
 # --- writing --------------------------------------------------------------------------------------------------------
 
-# Maximum of entries in one transaction, since other processes wait for its end.
+# Maximum number of entries in one transaction: other processes wait until it ends.
 _MAX_BATCH: Final = 256
 
-# Time to collect a batch: a commit takes 0.4 ms, however much it contains.
+# Time to collect a batch: a commit takes 0.4 ms, independent of its size.
 _BATCH_S: Final = 0.005
 
 _JOIN_TIMEOUT_S: Final = 10.0
@@ -541,7 +534,7 @@ class _Writer:
         await done
 
     def close(self) -> None:
-        """Commit what is left and end the thread."""
+        """Commit pending entries and end the thread."""
         if self._thread is not None:
             self._queue.put(None)
             self._thread.join(_JOIN_TIMEOUT_S)
@@ -556,7 +549,7 @@ class _Writer:
             try:
                 if writes:
                     self._commit([write.entry for write in writes])
-            except BaseException as error:  # noqa: BLE001 - else the waiting calls would wait for ever
+            except BaseException as error:  # noqa: BLE001 - otherwise the waiting calls would never end
                 failure = error
             _notify(writes, failure)
         self._on_exit()
@@ -573,7 +566,7 @@ class _Writer:
 
 
 def _notify(writes: Sequence[_PendingWrite], failure: BaseException | None) -> None:
-    """Wake the waiting calls: each loop once for the batch, since waking takes a system call."""
+    """Wake the waiting calls, each event loop once for the whole batch: waking it takes a system call."""
 
     def wake(writes: Sequence[_PendingWrite]) -> None:
         for write in writes:

@@ -136,22 +136,17 @@ class DirectConnection:
 
     @classmethod
     async def connect(cls, url: Url, context: ssl.SSLContext | None) -> DirectConnection:
-        """Connect to the host of ``url``, with TLS if there is a ``context``.
-
-        Raises:
-            OSError: the host does not accept the connection, or its certificate is invalid.
-
-        """
+        """Connect to the host of ``url``; see `TcpConnection.connect`."""
         return cls(await TcpConnection.connect(url.raw_host.decode(), url.port or _PORTS[url.scheme], context))
 
     @property
     def is_open(self) -> bool:
-        """Whether it may carry another request: not if the server has closed it, or sent something unasked."""
+        """Whether it may carry another request: not if the server has closed it, or sent data without a request."""
         idle = self._state.our_state is h11.IDLE and self._tcp.is_idle
         return idle and time.monotonic() - self._used < KEEP_ALIVE_S
 
     async def exchange(self, request: Request) -> Response:
-        """Send one request and read the response; see `HttpConnection`. It stays open only if complete."""
+        """Send one request and read the response; the connection stays open only if the response is complete."""
         self._tcp.send(b"".join(self._state.send(event) or b"" for event in _events(request)))
         while isinstance(head := await self._next(), h11.InformationalResponse):
             pass  # 1xx: the final response follows
@@ -192,7 +187,7 @@ def _events(request: Request) -> Iterator[h11.Event]:
 
 
 class TcpConnection(asyncio.Protocol):
-    """TCP connection without timeouts of its own: `RetryingClient` sets them.
+    """TCP connection. It has no timeouts: `RetryingClient` sets them.
 
     Example::
 
@@ -202,7 +197,7 @@ class TcpConnection(asyncio.Protocol):
     """
 
     def __init__(self) -> None:
-        """Wait to be connected."""
+        """Start without a transport."""
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
         self._ended = False
@@ -233,7 +228,7 @@ class TcpConnection(asyncio.Protocol):
             self._transport.write(data)
 
     async def read(self) -> bytes:
-        """Return the next bytes, at least one; none at the end.
+        """Return the next bytes; empty at the end.
 
         Raises:
             OSError: the connection is lost.
@@ -257,7 +252,7 @@ class TcpConnection(asyncio.Protocol):
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
+        """Store the transport."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - create_connection makes no other
         self._transport = transport
 
@@ -267,12 +262,12 @@ class TcpConnection(asyncio.Protocol):
         self._wake()
 
     def eof_received(self) -> None:
-        """End, and let asyncio close: HTTP/1.1 has no use for a half-open connection."""
+        """Mark the end, and let asyncio close: HTTP/1.1 has no use for a half-open connection."""
         self._ended = True
         self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End, with or without an error."""
+        """Mark the end, and store the error, if any."""
         self._ended, self._error = True, exc
         self._wake()
 
@@ -318,7 +313,7 @@ class SdkTransport:
 
 
 async def read_bounded(chunks: AsyncIterable[bytes]) -> bytes:
-    """Return all of a body, or a little more than `MAX_BYTES` of it."""
+    """Return a body, or its start if it exceeds `MAX_BYTES`."""
     body = bytearray()
     async for chunk in chunks:
         body += chunk

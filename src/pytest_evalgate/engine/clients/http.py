@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from pytest_evalgate.engine.clients.lazy import lazy_transport
+from pytest_evalgate.engine.clients.lazy import LazyResource
 from pytest_evalgate.engine.clients.reply import PATHS, check_size, read_reply
 from pytest_evalgate.engine.faults import FaultFactory
 from pytest_evalgate.records.calls import Reply
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_evalgate.config import HttpRequest, Model
+    from pytest_evalgate.engine.clients.transport import HttpTransport
     from pytest_evalgate.engine.faults import HttpResponse
     from pytest_evalgate.records.calls import Call
     from pytest_evalgate.text.redaction import Secret
@@ -27,21 +28,21 @@ class _TransportClient:
 
     def __init__(self, fault_factory: FaultFactory) -> None:
         self._fault_factory = fault_factory
-        self._transport = lazy_transport(fault_factory)
+        self._transport = LazyResource(self._create_transport, fault_factory)
 
     async def open(self) -> None:
-        """Load the libraries, so that the first call does not wait for them.
-
-        Raises:
-            CallFault: the transport cannot be created.
-
-        """
+        """Create the transport; raises like `Client.open`."""
         await self._transport.get()
 
     async def close(self) -> None:
         """Close the connections."""
         if transport := await self._transport.get_if_created():
             await transport.close()
+
+    def _create_transport(self) -> HttpTransport:
+        from pytest_evalgate.engine.clients.transport import HttpTransport  # noqa: PLC0415 - httpx, h11
+
+        return HttpTransport(self._fault_factory)
 
 
 class HttpClient(_TransportClient):
@@ -56,12 +57,7 @@ class HttpClient(_TransportClient):
         )
 
     async def send(self, call: Call) -> Reply:
-        """Send ``call`` once.
-
-        Raises:
-            CallFault: there is no valid reply.
-
-        """
+        """Send ``call`` once; raises like `Client.send`."""
         transport = await self._transport.get()
         url, content = self._base_url + PATHS[call.kind], _encode(call.payload)
         response = await transport.exchange("POST", url, self._headers, content)
@@ -76,15 +72,10 @@ class EndpointClient(_TransportClient):
     """
 
     def __init__(self, request: HttpRequest, environ: Mapping[str, str], place: str) -> None:
-        """Read the keys.
-
-        Args:
-            request: As configured.
-            environ: The environment variables named in its ``headers_env``.
-            place: Its place in the configuration, such as ``suites.bot.target.http``.
+        """Read the keys from ``environ``. ``place`` is the key of ``request``, such as ``suites.bot.target.http``.
 
         Raises:
-            SettingsError: a variable is not set.
+            SettingsError: a variable named in ``headers_env`` is not set.
 
         """
         keys = {
@@ -97,11 +88,9 @@ class EndpointClient(_TransportClient):
         self._wants_json = request.output is not None
 
     async def send(self, call: Call) -> Reply:
-        """Send ``call`` once; the reply's value is JSON if the response or the configuration says so, else text.
+        """Send ``call`` once; raises like `Client.send`.
 
-        Raises:
-            CallFault: there is no valid reply.
-
+        The value of the reply is JSON if the content type is JSON or an output field is configured, else text.
         """
         url: str = call.payload["url"]
         if _origin(url) != self._origin:

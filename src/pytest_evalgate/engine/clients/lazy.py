@@ -15,7 +15,6 @@ from pytest_evalgate.records.calls import CallFailed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_evalgate.engine.clients.transport import HttpTransport
     from pytest_evalgate.engine.faults import FaultFactory
     from pytest_evalgate.protocols import ModelClient
     from pytest_evalgate.records.calls import Call, Reply
@@ -25,10 +24,20 @@ class Client(Protocol):
     """Client of one route: makes one attempt at a call."""
 
     async def open(self) -> None:
-        """Load libraries and certificates, so that the first call does not wait for them."""
+        """Load libraries and certificates, so that the first call does not wait for them.
+
+        Raises:
+            CallFault: they cannot be loaded or used.
+
+        """
 
     async def send(self, call: Call) -> Reply:
-        """Send ``call`` once."""
+        """Send ``call`` once.
+
+        Raises:
+            CallFault: there is no valid reply.
+
+        """
 
     async def close(self) -> None:
         """Close the connections."""
@@ -63,7 +72,7 @@ class LazyClient:
             CallFailed: the client cannot be created or opened, or there is no reply.
 
         """
-        async with self._lock:  # fair: a call that comes just after the opening does not overtake those that waited
+        async with self._lock:  # fair: a call made just after the opening does not overtake the waiting ones
             if self._wrapped is None:
                 try:
                     client = self.get_client()
@@ -115,14 +124,3 @@ class LazyResource(Generic[T]):
         await asyncio.wait([self._future])
         failed = self._future.cancelled() or self._future.exception() is not None
         return None if failed else self._future.result()
-
-
-def lazy_transport(fault_factory: FaultFactory) -> LazyResource[HttpTransport]:
-    """Return the transport for the requests of ``fault_factory``'s endpoint."""
-
-    def make() -> HttpTransport:
-        from pytest_evalgate.engine.clients.transport import HttpTransport  # noqa: PLC0415 - httpx, h11
-
-        return HttpTransport(fault_factory)
-
-    return LazyResource(make, fault_factory)

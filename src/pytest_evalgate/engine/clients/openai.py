@@ -31,21 +31,11 @@ class SdkClient:
         self._sdk = LazyResource(lambda: _create_sdk(model, key), self._fault_factory)
 
     async def open(self) -> None:
-        """Import the SDK, so that the first call does not wait for it.
-
-        Raises:
-            CallFault: the SDK client cannot be created.
-
-        """
+        """Import the SDK and create its client; raises like `Client.open`."""
         await self._sdk.get()
 
     async def send(self, call: Call) -> Reply:
-        """Send ``call`` once.
-
-        Raises:
-            CallFault: there is no valid reply.
-
-        """
+        """Send ``call`` once; raises like `Client.send`."""
         return read_reply(call.kind, await self._post(call), self._fault_factory)
 
     async def close(self) -> None:

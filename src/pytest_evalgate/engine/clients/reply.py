@@ -23,7 +23,7 @@ MAX_BYTES: Final = 16 * 1024 * 1024
 _EXCERPT: Final = 60
 _FILTERED: Final = frozenset({"content_filter", "content_policy_violation"})
 
-# The names that several servers give to incomplete endings; all others mean a complete reply.
+# Finish reasons of incomplete replies, as several servers name them. Any other reason means a complete reply.
 _FINISHES: Final[Mapping[str, Finish]] = {
     "length": "length",
     "max_tokens": "length",
@@ -43,15 +43,10 @@ class _ErrorBody(Exception):  # noqa: N818 - the same
 
 
 def read_reply(kind: CallKind, response: HttpResponse, fault_factory: FaultFactory) -> Reply:
-    """Return the reply in a response.
-
-    Args:
-        kind: ``chat`` or ``responses``.
-        response: The response.
-        fault_factory: Makes the fault if there is no valid reply.
+    """Return the reply in a response to a call of kind ``chat`` or ``responses``.
 
     Raises:
-        CallFault: there is none.
+        CallFault: there is no valid reply.
 
     """
     if response.status != 200:  # noqa: PLR2004 - HTTP's OK
@@ -78,7 +73,7 @@ def check_size(response: HttpResponse) -> None:
 
 
 def _filtered(response: HttpResponse, fault_factory: FaultFactory) -> Reply:
-    """Return the reply that a content filter withheld: some servers report it as 400, but it is the model's reply."""
+    """Return a reply if a content filter withheld it, which some servers report as 400; else raise the fault."""
     codes, message = error_of(response.body)
     if response.status == 400 and not _FILTERED.isdisjoint(codes):  # noqa: PLR2004 - HTTP's Bad Request
         return Reply(fault_factory.redact(message), finish="content_filter")
@@ -119,7 +114,7 @@ def _responses(body: dict[str, Any]) -> Reply:
     finish: Finish = "complete"
     if status == "incomplete":
         details = _typed(body.get("incomplete_details") or {}, dict, "incomplete_details")
-        finish = _FINISHES.get(str(details.get("reason")), "length")  # an unknown reason: the reply is still not whole
+        finish = _FINISHES.get(str(details.get("reason")), "length")  # incomplete for an unknown reason, too
     return _reply(body, "".join(texts) if texts else None, "".join(refusals), tools, finish)
 
 

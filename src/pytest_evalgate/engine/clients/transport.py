@@ -129,7 +129,7 @@ class ProxiedConnection:
 
 
 class _CompressedBody(httpx.AsyncByteStream):
-    """Body that httpx decompresses in chunks, so that `read_bounded` can stop at a bomb."""
+    """Body that httpx decompresses in chunks, so that `read_bounded` can stop at a decompression bomb."""
 
     def __init__(self, body: bytes) -> None:
         self._body = body

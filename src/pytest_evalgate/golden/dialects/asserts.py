@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 COLUMNS: Final = ("__expected", "__expected1")
-"""A row with one of these is a row of a promptfoo table. Its other columns are variables."""
+"""Columns that identify a row of a promptfoo table. Its other columns are variables."""
 
 _BY_JUDGE: Final = "needs a model: add a judge to the scorers of the suite"
 _BY_BUDGET: Final = "applies to the whole run: add a budget gate to the suite"
@@ -61,7 +61,7 @@ def read_variables(value: Any) -> dict[str, Any]:
     """Read the variables. A ``context`` among them is the context of the case as well.
 
     Raises:
-        TranslationError: One is a list, which promptfoo expands to several tests, or refers to a file.
+        TranslationError: A variable is a list, which promptfoo expands to several tests, or refers to a file.
 
     """
     if not isinstance(value, dict):
@@ -79,12 +79,7 @@ def read_variables(value: Any) -> dict[str, Any]:
 
 
 def read_options(value: Any) -> dict[str, Any]:
-    """Read the options into the metadata.
-
-    Raises:
-        TranslationError: One of them changes the prompt or the graded text.
-
-    """
+    """Read the options into the metadata; refuse options that change the prompt or the graded text."""
     changing = next((name for name in _CHANGES if isinstance(value, dict) and value.get(name)), None)
     if changing is not None:
         raise TranslationError(
@@ -95,12 +90,7 @@ def read_options(value: Any) -> dict[str, Any]:
 
 
 def refuse_threshold(value: Any) -> dict[str, Any]:
-    """Refuse a rule that combines the asserts of a case to one score.
-
-    Raises:
-        TranslationError: Always.
-
-    """
+    """Raise TranslationError: a rule combines the asserts of a case to one score."""
     raise TranslationError(
         f"{jsonl.canonical(value)[:60]} is not supported, because every assert has to pass: remove it"
     )
@@ -110,7 +100,7 @@ def promptfoo_scorers(value: Any, row: Mapping[str, Any]) -> dict[str, Any]:
     """Read the asserts as scorers of the case. If exactly one is "equals", its value is the expected one.
 
     Raises:
-        TranslationError: One of them has no equivalent.
+        TranslationError: An assert has no equivalent.
 
     """
     if not isinstance(value, list):
@@ -197,7 +187,7 @@ def _params(kind: str, value: Any, path: str) -> dict[str, Any]:
 
 
 def _common(entry: Mapping[str, Any], kind: str, path: str) -> dict[str, Any]:
-    """Read the options that every assert has; only a graded one has a threshold."""
+    """Read the options that every assert has; only a graded assert has a threshold."""
     if entry.get("threshold") is not None and kind not in _GRADED:
         raise TranslationError(f"{jsonl.quote_text(kind)} is not graded: remove the threshold", f"{path}.threshold")
     names = {"threshold": "threshold", "weight": "weight", "metric": "name"}
@@ -253,12 +243,7 @@ _PYDANTIC_ELSEWHERE: Final = {"LLMJudge": _BY_JUDGE, "MaxDuration": _BY_BUDGET}
 
 
 def evaluator_scorers(value: Any) -> dict[str, Any]:
-    """Read the evaluators of pydantic-evals as scorers of the case.
-
-    Raises:
-        TranslationError: One of them has no equivalent.
-
-    """
+    """Read the evaluators of pydantic-evals as scorers of the case; refuse those without an equivalent."""
     if not isinstance(value, list):
         raise TranslationError(f"must be a list, not {jsonl.canonical(value)[:60]}")
     return {"asserts": [_evaluator_spec(entry, f"[{index}]") for index, entry in enumerate(value)]}

@@ -1,6 +1,6 @@
-"""The known dialects, and the recognition of the dialect of a file.
+"""Known dialects, and the recognition of the dialect of a file.
 
-Rows are recognised by the names of their fields alone, so that one look at each row is enough.
+Rows are recognised by the names of their fields alone; values are not examined.
 """
 
 from __future__ import annotations
@@ -54,21 +54,10 @@ _PROMPTFOO: Final = (
     *(read_field("asserts", name, read=asserts.refuse_threshold) for name in ("threshold", "assertScoringFunction")),
 )
 
-# The most specific dialects first: if several fit all rows of a file, the first of them is used.
+# the most specific dialects first: if several fit all rows of a file, the first of them is used
 DIALECTS: Final = (
-    Dialect(
-        "promptfoo columns",
-        (frozenset(asserts.COLUMNS),),
-        frozenset(),
-        _PROMPTFOO,
-        prepare=asserts.read_columns,
-    ),
-    Dialect(
-        "promptfoo",
-        _needs("assert providerOutput"),
-        _without("assert", "input messages"),
-        _PROMPTFOO,
-    ),
+    Dialect("promptfoo columns", (frozenset(asserts.COLUMNS),), frozenset(), _PROMPTFOO, prepare=asserts.read_columns),
+    Dialect("promptfoo", _needs("assert providerOutput"), _without("assert", "input messages"), _PROMPTFOO),
     Dialect(
         "mlflow",
         _needs("inputs", "expectations dataset_record_id"),
@@ -221,12 +210,9 @@ _BY_NAME: Final = {dialect.name: dialect for dialect in DIALECTS}
 
 
 def recognise(lines: Sequence[JsonLine], file: str) -> tuple[Dialect | None, list[LineProblem]]:
-    """Return the dialect of the rows of a file, or None for canonical rows.
+    """Return the dialect of the rows of a file (None for canonical rows), and the first problem.
 
-    Returns:
-        The dialect, and the first problem: a row that fits two dialects, or two rows that fit no common dialect. If
-        there is a problem, there is no dialect, and the file cannot be loaded.
-
+    Problems are a row that fits two dialects, and two rows that fit no common dialect: the file cannot be loaded.
     """
     if all(_FOREIGN_NAMES.isdisjoint(line.value) for line in lines):  # takes 0.2 µs for each canonical row
         return None, []
@@ -245,7 +231,7 @@ def recognise(lines: Sequence[JsonLine], file: str) -> tuple[Dialect | None, lis
 
 @dataclass(frozen=True, slots=True)
 class _Matches:
-    """The dialects that fit a row. ``ambiguous`` contains two that it fits but that exclude each other."""
+    """The dialects that fit a row. ``ambiguous`` contains two that both fit but exclude each other."""
 
     names: frozenset[str]
     ambiguous: tuple[Dialect, ...] = ()
@@ -263,10 +249,10 @@ def _matches(names: frozenset[str]) -> _Matches:
 
 
 def _mixture_message(lines: Sequence[JsonLine], line: JsonLine) -> str:
-    """Describe why ``line`` fits none of the dialects that fit the lines before it; names one of these lines.
+    """Return the message about a line that fits none of the dialects of the lines before it; names one of these.
 
-    That is the first line that shares no dialect with ``line``. If there is none, because only all of them together
-    exclude every dialect, it is the first line.
+    The named line is the first one that shares no dialect with ``line``, or line 1 if only all of them together
+    exclude every dialect.
     """
     here = _matches(frozenset(line.value)).names
     before = [other for other in lines if other.number < line.number]
@@ -278,7 +264,7 @@ def _mixture_message(lines: Sequence[JsonLine], line: JsonLine) -> str:
 
 
 def _describe(row: Mapping[str, Any]) -> str:
-    """Return the dialect of a row, and the field that shows it."""
+    """Return the dialect of a row with the field that identifies it, for a message."""
     names = frozenset(row)
     fitting = _matches(names).names
     if CANONICAL in fitting:

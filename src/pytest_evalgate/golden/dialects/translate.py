@@ -44,9 +44,9 @@ class FieldRule:
 class Dialect:
     """The row format of one tool.
 
-    A row belongs to it if the row has a name of each set in ``needs`` and none of ``without``. Fields in ``extras`` go
-    into the metadata, as do the other names of a rule whose value was already read. ``prepare`` rewrites a row before
-    the rules apply.
+    A row of the dialect has a name of each set in ``needs`` and none of ``without``. Fields in ``extras`` go into the
+    metadata, as do the other names of a rule whose value was already read. ``prepare`` rewrites a row before the rules
+    apply.
     """
 
     name: str
@@ -57,11 +57,11 @@ class Dialect:
     prepare: Callable[[Row], Row] | None = None
 
     def has_needed(self, names: frozenset[str]) -> bool:
-        """Return whether a row with these names has all that this dialect needs."""
+        """Return whether ``names`` contains a name of each set in ``needs``."""
         return all(not wanted.isdisjoint(names) for wanted in self.needs)
 
     def allows(self, names: frozenset[str]) -> bool:
-        """Return whether none of these names belongs to another dialect."""
+        """Return whether ``names`` contains no name of ``without``."""
         return self.without.isdisjoint(names)
 
     def marker(self, names: frozenset[str]) -> str:
@@ -174,7 +174,7 @@ class _Draft:
         self.mapping += [(name, into)] if name != into else []
 
     def original_name(self, place: str) -> str:
-        """Return the place of a problem with the row's own name of the canonical field."""
+        """Replace the canonical field at the start of ``place`` by the name that it has in the row."""
         head = _HEAD.match(place)
         return place if head is None else self._name_of(head[0]) + place[head.end() :]
 
@@ -233,7 +233,7 @@ def read_reference(value: Any) -> dict[str, Any]:
     """Read reference outputs: the only value, or the one that is named as the answer, else the whole object.
 
     Raises:
-        TranslationError: They are not an object, so they may be recorded outputs of mlflow.
+        TranslationError: The value is not an object, so it may be a recorded output of mlflow.
 
     """
     if not isinstance(value, dict):
@@ -247,12 +247,7 @@ def read_reference(value: Any) -> dict[str, Any]:
 
 
 def refuse_ambiguous(_: Any) -> dict[str, Any]:
-    """Refuse an output that has a different meaning in another tool.
-
-    Raises:
-        TranslationError: Always.
-
-    """
+    """Raise TranslationError: this output has a different meaning in another tool."""
     raise TranslationError(
         'may be the expected value (phoenix) or a recorded output (all other tools): rename it to "expected", or '
         '"external_id" to "id"'
@@ -265,12 +260,7 @@ def read_split(value: Any) -> dict[str, Any]:
 
 
 def read_tags(value: Any) -> dict[str, Any]:
-    """Read tags; the members of an object become ``key:value``.
-
-    Raises:
-        TranslationError: A value of the object is not a string.
-
-    """
+    """Read tags; the members of an object become ``key:value``. Raise TranslationError if one is not a string."""
     if not isinstance(value, dict):
         return {"tags": value}
     for key, member in value.items():
@@ -282,12 +272,7 @@ def read_tags(value: Any) -> dict[str, Any]:
 
 
 def read_expectations(value: Any) -> dict[str, Any]:
-    """Read mlflow's expectations; those without a canonical field go into the metadata.
-
-    Raises:
-        TranslationError: They are not an object.
-
-    """
+    """Read mlflow's expectations, an object; those without a canonical field go into the metadata."""
     rest = dict(_object(value))
     found: dict[str, Any] = {"expected": rest.pop("expected_response", None)}
     if (guidelines := rest.pop("guidelines", None)) is not None:
@@ -303,12 +288,7 @@ def read_expectations(value: Any) -> dict[str, Any]:
 
 
 def read_item(value: Any) -> dict[str, Any]:
-    """Read the item of an OpenAI eval: one variable is the expected value, the others are the question.
-
-    Raises:
-        TranslationError: It is not an object.
-
-    """
+    """Read the item of an OpenAI eval, an object: one variable is the expected value, the others are the question."""
     item = _object(value)
     wanted = next((name for name in EXPECTED_NAMES if item.get(name) is not None), None)
     if wanted is None:

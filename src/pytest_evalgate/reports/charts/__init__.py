@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pytest_evalgate.reports.charts.judge import reliability, roc
 from pytest_evalgate.reports.charts.suite import RateRow, history_line, score_histogram, slice_rates
 from pytest_evalgate.reports.charts.svg import STYLE, Chart, standalone
 
@@ -11,8 +10,6 @@ __all__ = [
     "Chart",
     "RateRow",
     "history_line",
-    "reliability",
-    "roc",
     "score_histogram",
     "slice_rates",
     "standalone",

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from pytest_evalgate.judges.rates import JudgeRate
-from pytest_evalgate.judges.threshold import Bin, Point
-from pytest_evalgate.reports.charts import RateRow, history_line, reliability, roc, score_histogram, slice_rates
+from pytest_evalgate.reports.charts import RateRow, history_line, score_histogram, slice_rates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -140,6 +138,9 @@ def judge_charts(calibration: Calibration) -> tuple[Chart, ...]:
 
     The ROC curve of a judge that returns only pass or fail follows from its two rates.
     """
+    from pytest_evalgate.judges.threshold import Bin  # noqa: PLC0415 - few runs have a judge
+    from pytest_evalgate.reports.charts.judge import reliability  # noqa: PLC0415 - the same
+
     measures = calibration.measures
     bins = _read(tuple[Bin, ...], measures.get("bins"))
     shown = [reliability(calibration.judge, bins, probabilities=bool(measures.get("probability")))] if bins else []
@@ -147,6 +148,10 @@ def judge_charts(calibration: Calibration) -> tuple[Chart, ...]:
 
 
 def _curve(calibration: Calibration) -> Iterator[Chart]:
+    from pytest_evalgate.judges.rates import JudgeRate  # noqa: PLC0415 - few runs have a judge
+    from pytest_evalgate.judges.threshold import Point  # noqa: PLC0415 - the same
+    from pytest_evalgate.reports.charts.judge import roc  # noqa: PLC0415 - the same
+
     measures = calibration.measures
     tpr, tnr = (_read(JudgeRate, measures.get(which)) for which in ("tpr", "tnr"))
     if tpr is None or tnr is None:
