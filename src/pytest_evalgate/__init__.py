@@ -1,7 +1,6 @@
 """Fail the pull request when the model, the prompt or the retrieval got worse, not when it was just unlucky.
 
-The public names load on first use: every pytest session imports this package, and pays for nothing that it does not
-use.
+Public names are imported on first use, because every pytest session imports this package.
 """
 
 from __future__ import annotations

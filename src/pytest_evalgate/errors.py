@@ -11,10 +11,10 @@
     │   ├── RunFileError             a stored run
     │   ├── BaselineError            a baseline that is missing, damaged, too new or may not be written
     │   ├── LabelsError              labelled rows (judges/labels.py)
-    │   ├── CalibrationError         a calibration (judges/calibration.py)
+    │   ├── CalibrationError         a calibration of a judge (judges/calibration.py)
     │   ├── AnchorsError             anchors of a judge (judges/drift.py)
-    │   ├── DriftRecordError         a check of anchors (judges/drift.py)
-    │   └── StoredVerdictsError      stored verdicts of a judge (judges/drift.py)
+    │   ├── StoredVerdictsError      stored verdicts of a judge (judges/drift.py)
+    │   └── DriftRecordError         the record of a drift check (judges/drift.py)
     ├── ScorerError                  a scorer raised, or returned something that is not a score
     ├── TargetFailure                the target failed: the case is missed (targets/outputs.py)
     ├── EngineStopped                the thread that runs the calls ended, or was stopped
@@ -37,7 +37,7 @@ class EvalgateError(Exception):
 
 
 class UserError(EvalgateError):
-    """Something the user has to change; the message names the place and the next step."""
+    """A problem that the user has to solve; the message names the place and the next step."""
 
 
 class SettingsError(UserError):
@@ -79,7 +79,7 @@ class GoldenSetError(UserError):
     """Every problem of a golden set at once, one per line of the message."""
 
     def __init__(self, problems: Iterable[LineProblem]) -> None:
-        """Keep ``problems`` and make a message with one line for each."""
+        """Store ``problems`` and make a message with one line for each."""
         self.problems = tuple(problems)
         super().__init__("\n".join(map(str, self.problems)))
 
@@ -88,8 +88,8 @@ class ScorerError(EvalgateError):
     """A scorer raised, or returned something that is not a score; names the scorer and the case."""
 
 
-class EngineStopped(EvalgateError):  # noqa: N818 - named as the thing that happened
-    """The engine's thread ended before the output came."""
+class EngineStopped(EvalgateError):  # noqa: N818 - named after the event
+    """The engine's thread ended before the output arrived."""
 
 
 class MissingOutput(EvalgateError):  # noqa: N818 - missing infrastructure is not an error of the code

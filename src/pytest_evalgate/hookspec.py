@@ -39,9 +39,9 @@ def pytest_evalgate_scorers() -> Mapping[str, Rule]:  # type: ignore[empty-body]
 def pytest_evalgate_targets() -> Mapping[str, Callable[..., Target]]:  # type: ignore[empty-body]
     """Return additional kinds of targets by name: functions that make a target from the other keys of its table.
 
-    ``answer`` returns a str, a dict or an Output. It raises MissingOutput if no output could be obtained; any other
-    exception is a failure of the application, and the case is missed. ``close()`` is called at the end, if the target
-    has one::
+    ``answer`` returns a str, a dict or an Output. It raises MissingOutput if no output could be obtained. Any other
+    exception is a failure of the application, and the case is missed. If the target has a ``close()`` method, it is
+    called at the end::
 
         class Shouting:
             def __init__(self, ending="!"):

@@ -28,7 +28,7 @@ class Target(Protocol):
 
 @runtime_checkable
 class Scorer(Protocol):
-    """Grades one output of one case. Stateless: one scorer serves every case."""
+    """Grader of one output of one case. Stateless: one scorer serves every case."""
 
     @property
     def name(self) -> str:
@@ -45,7 +45,7 @@ class Scorer(Protocol):
 
 @runtime_checkable
 class ModelClient(Protocol):
-    """Sends calls. Each layer (retries, budget, cache) is a client that wraps another."""
+    """Sender of calls. Each layer (retries, budget, cache) is a client that wraps another client."""
 
     async def send(self, call: Call) -> Reply:
         """Return the reply to ``call``.

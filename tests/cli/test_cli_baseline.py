@@ -127,7 +127,7 @@ def test_promote_outside_of_ci(project: Project, monkeypatch: pytest.MonkeyPatch
     ("arguments", "told"),
     [
         (("promote", "--reason", " "), 'a baseline needs a reason: --reason "..."'),
-        (("promote", *_REASON, "--suite", "fax"), "run r has no suite 'fax'; it has faq"),
+        (("promote", *_REASON, "--suite", "fax"), "run r has no suite 'fax' (its suites: faq)"),
         (("promote", *_REASON, "--run", "gone"), "run.jsonl"),
         (("show", "--suite", "faq", "--ref", "nowhere"), "git:nowhere: "),
         (("show", "--ref=--output=x"), "git:--output=x: not the name of a branch"),

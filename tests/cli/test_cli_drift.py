@@ -240,7 +240,7 @@ def test_a_judge_that_was_changed_has_not_drifted(
     before = len(played.asked)
     code, _, err = drifting.drift()
     assert code == 4
-    assert f": {changed}. Such a change is no drift: record the verdicts again with --record" in err
+    assert f": {changed}. This is not drift: record the verdicts again with --record" in err
     assert len(played.asked) == before
 
 
@@ -252,7 +252,7 @@ def test_another_threshold_is_a_change_and_no_drift(
     monkeypatch.setattr("pytest_evalgate.cli.drift.calibration_of", lambda *_, **__: calibrated)
     code, _, err = drifting.drift()
     assert (code, len(played.asked)) == (4, 600)
-    assert ": threshold. Such a change" in err
+    assert ": threshold. This is not drift" in err
 
 
 def test_other_anchors_are_a_change_and_no_drift(drifting: DriftProject, played: Played) -> None:
@@ -260,7 +260,7 @@ def test_other_anchors_are_a_change_and_no_drift(drifting: DriftProject, played:
     drifting.anchors(passes=120)
     code, _, err = drifting.drift()
     assert (code, len(played.asked)) == (4, 600)
-    assert ": anchors. Such a change" in err
+    assert ": anchors. This is not drift" in err
 
 
 def test_without_recorded_verdicts_the_message_names_the_command(drifting: DriftProject, played: Played) -> None:

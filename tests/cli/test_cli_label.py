@@ -231,7 +231,7 @@ def test_json_prints_the_counts_of_each_stratum(project: LabelProject) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--suite", "other"), "has no suite 'other'; it has support"),
+        (("--suite", "other"), "has no suite 'other' (its suites: support)"),
         (("--judge", "other"), "no output of suite support has a verdict of other to sample by"),
         (("--run", "20260102T000000Z-bbbb"), "20260102T000000Z-bbbb"),
         (("--json",), "the rows need a file: add --out FILE"),

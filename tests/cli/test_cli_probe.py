@@ -141,7 +141,7 @@ def test_templates_that_are_filled_in_are_a_break(probed: JudgeProject, monkeypa
 def test_a_judge_has_to_be_configured(probed: JudgeProject) -> None:
     code, out, err = probed.call("tone")
     assert (code, out) == (4, "")
-    assert "there is no judge 'tone'; configured judges: faq" in err
+    assert "no judge is named 'tone' (configured: faq)" in err
     assert probed.server.calls == 0
 
 

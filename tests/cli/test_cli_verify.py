@@ -109,8 +109,8 @@ class Checkout:
     def mismatches(self, *arguments: str, base: str | None = "main") -> list[str]:
         """Return what does not fit, of a run that otherwise agrees."""
         code, lines, _ = self.verify(*arguments, base=base)
-        found = [line.removeprefix("objection: ") for line in lines if line.startswith("objection: ")]
-        assert lines[-1].startswith("verify OBJECTS: " if found else "verify agrees: ")
+        found = [line.removeprefix("mismatch: ") for line in lines if line.startswith("mismatch: ")]
+        assert lines[-1].startswith("verify MISMATCH: " if found else "verify agrees: ")
         assert code == (1 if found else 0)
         return found
 
@@ -158,7 +158,7 @@ def test_a_verdict_that_stands(checkout: Checkout) -> None:
         0,
         [
             "pass           faq, pass-rate: 75.0% passed, 75.0% required",
-            "verify agrees: verdict.json says pass, the run says pass",
+            "verify agrees: pass in verdict.json, pass derived from the run",
         ],
         "",
     )
@@ -177,7 +177,7 @@ def test_a_verdict_that_stands(checkout: Checkout) -> None:
 def test_it_exits_as_the_verdict_does(checkout: Checkout, ended: dict[str, str], verdict: str, code: int) -> None:
     checkout.run(ended=ended)
     found, lines, _ = checkout.verify()
-    assert (found, lines[-1]) == (code, f"verify agrees: verdict.json says {verdict}, the run says {verdict}")
+    assert (found, lines[-1]) == (code, f"verify agrees: {verdict} in verdict.json, {verdict} derived from the run")
 
 
 def test_a_first_run_may_pass_as_inconclusive(checkout: Checkout) -> None:
@@ -193,14 +193,14 @@ def test_a_verdict_that_was_forged(checkout: Checkout, base: str | None) -> None
     checkout.run(missed="ab")
     checkout.claim(verdict="pass", exit_code=0)
     code, lines, _ = checkout.verify(base=base)
-    assert (code, lines[-1]) == (1, "verify DISAGREES: verdict.json says pass, the run says fail")
+    assert (code, lines[-1]) == (1, "verify DISAGREES: pass in verdict.json, fail derived from the run")
 
 
 def test_a_verdict_that_is_worse_than_the_run_does_not_pass_either(checkout: Checkout) -> None:
     checkout.run()
     checkout.claim(verdict="invalid")
     code, lines, _ = checkout.verify()
-    assert (code, lines[-1]) == (1, "verify DISAGREES: verdict.json says invalid, the run says pass")
+    assert (code, lines[-1]) == (1, "verify DISAGREES: invalid in verdict.json, pass derived from the run")
 
 
 def test_a_session_that_broke_off_has_no_verdict(checkout: Checkout) -> None:
@@ -328,7 +328,7 @@ def test_golden_sets_outside_of_the_root_folder_are_not_read(checkout: Checkout)
     path.write_text(path.read_text("ascii").replace('["golden/faq.jsonl"]', '["../faq.jsonl"]'), "ascii")
     code, lines, err = checkout.verify()
     assert (code, lines) == (4, [])
-    assert "golden set ../faq.jsonl leads to " in err
+    assert "golden set: ../faq.jsonl leads to " in err
 
 
 def test_the_gate_of_the_base_decides_even_where_somebody_answers_for_a_weaker_one(checkout: Checkout) -> None:
@@ -343,7 +343,7 @@ def test_the_gate_of_the_base_decides_even_where_somebody_answers_for_a_weaker_o
             "WHAT CHANGED IN THE GATE: 1 change against the base branch, 1 of them weaker",
             f"  WEAKER   gate changed  {_MIN}: 0.75 -> 0.5 (acknowledged: for now (qa))",
             "fail           faq, pass-rate: 2 of 4 passed, 3 needed",
-            "verify DISAGREES: verdict.json says pass, the run says fail",
+            "verify DISAGREES: pass in verdict.json, fail derived from the run",
         ],
     )
 
@@ -356,7 +356,7 @@ def test_a_weaker_gate_that_nobody_needs_stands_where_somebody_answers_for_it(ch
     checkout.configure("faq", gates=_LOOSE)
     checkout.run(missed="a")
     code, lines, _ = checkout.verify()
-    assert (code, lines[-1]) == (1, "verify agrees: verdict.json says fail, the run says fail")
+    assert (code, lines[-1]) == (1, "verify agrees: fail in verdict.json, fail derived from the run")
 
 
 def test_without_a_base_the_gates_of_the_checkout_decide(checkout: Checkout) -> None:
@@ -374,7 +374,7 @@ def test_the_baseline_of_the_base_decides(checkout: Checkout) -> None:
     checkout.run(missed="abcdef")
     checkout.claim(verdict="pass")
     code, lines, _ = checkout.verify()
-    assert (code, lines[-1]) == (1, "verify DISAGREES: verdict.json says pass, the run says fail")
+    assert (code, lines[-1]) == (1, "verify DISAGREES: pass in verdict.json, fail derived from the run")
     assert lines[1].startswith(f"  NEUTRAL  baseline edited  {_KEY}: ")
 
 
@@ -439,11 +439,11 @@ def test_as_json(checkout: Checkout) -> None:
 
 
 def test_hostile_text_of_a_run_is_inert(checkout: Checkout) -> None:
-    checkout.run(target="x\x1b[2J\nverify agrees: verdict.json says pass, the run says pass")
+    checkout.run(target="x\x1b[2J\nverify agrees: pass in verdict.json, pass derived from the run")
     code, lines, _ = checkout.verify()
     assert (code, len(lines)) == (1, 3)
     assert "\x1b" not in "".join(lines)
-    assert lines[-1].startswith("verify OBJECTS")
+    assert lines[-1].startswith("verify MISMATCH")
 
 
 def test_help_has_an_example(evalgate: Command, capsys: pytest.CaptureFixture[str]) -> None:

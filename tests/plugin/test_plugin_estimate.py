@@ -66,11 +66,11 @@ def test_the_estimate_says_why_calls_are_not_cached(project: Project, server: Sc
     project.model_suite(server, "ant", "bee", target='{ model = "candidate", prompt = "prompt.md" }')
     project.answer()
     project.golden("golden/faq.jsonl", "ant", "bee", "cow")
-    assert why_not_cached(*_selected(project)) == "1 never asked"
+    assert why_not_cached(*_selected(project)) == "1 new"
     project.write("prompt.md", "Answer kindly: {{ input }}")
-    assert why_not_cached(*_selected(project)) == "2 payload.messages[0].content changed, 1 never asked"
+    assert why_not_cached(*_selected(project)) == "2 payload.messages[0].content changed, 1 new"
     result = project.run("--eval-estimate")
-    result.stdout.fnmatch_lines(["why not cached: 2 payload.messages[[]0].content changed, 1 never asked"])
+    result.stdout.fnmatch_lines(["why not cached: 2 payload.messages[[]0].content changed, 1 new"])
 
 
 def test_recorded_outputs_have_nothing_to_estimate(project: Project) -> None:

@@ -98,7 +98,7 @@ def test_more_trials_than_recordings_are_refused(project: Project) -> None:
     project.golden("golden/code.jsonl", "a")
     project.write("first.jsonl", _A)
     mark = pytest.mark.golden_set("golden/code.jsonl", trials=2, target={"recorded": "first.jsonl"})
-    with pytest.raises(SettingsError, match="suite code: 2 trials wanted, but 1 recorded"):
+    with pytest.raises(SettingsError, match="suite code: 2 trials requested, but 1 recorded"):
         read_marker(mark.mark, project.assembly(), noted, project.path)
 
 

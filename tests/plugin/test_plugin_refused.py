@@ -91,7 +91,7 @@ def test_a_wrong_table(project: Project, config: str, said: str) -> None:
         ("target = { recorded = 'none.jsonl' }", "none.jsonl"),
         ("target = { recorded = '../x.jsonl' }", "suites.faq.target.recorded: ../x.jsonl leads to"),
         ("target = { recorded = 'twice.jsonl' }", 'twice.jsonl:2: id: duplicate id "a" (first at line 1)'),
-        ("trials = 3\ntarget = { recorded = 'once.jsonl' }", "suites.faq.trials: 3 wanted, but 1 recorded"),
+        ("trials = 3\ntarget = { recorded = 'once.jsonl' }", "suites.faq.trials: 3 requested, but 1 recorded"),
         (f"{_PYTHON}\ngates = [{{ kind = 'pass-rate', min = 0.9 }}]", "at least 29 cases"),
     ],
 )

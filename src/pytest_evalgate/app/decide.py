@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_evalgate import golden
+from pytest_evalgate.app.project import resolve_path
 from pytest_evalgate.config import NoRegressionGate, SliceGate, for_tier
 from pytest_evalgate.errors import BaselineError, SettingsError, UserError
 from pytest_evalgate.guard.base_branch import BaseBranch, find_base, own_baseline
 from pytest_evalgate.runs import history
 from pytest_evalgate.runs.run_file import config_sha256
 from pytest_evalgate.runs.state import in_ci
-from pytest_evalgate.text import files, jsonl
+from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
 
     from pytest_evalgate.app.project import Project
     from pytest_evalgate.config import Gate, Settings, Suite
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
         Baseline,
         HistoryRow,
         Run,
-        SuitePlan,
         SuiteRun,
         SuiteVerdict,
         Verdict,
@@ -47,7 +47,7 @@ class RunDecider:
         root: Root folder of the project.
         settings: Configuration, with the values of the tier that ran.
         state: State folder.
-        suite_of: Returns the settings of a suite, or None; in-code suites need not be configured.
+        suite_of: Returns the settings of a suite; None if a suite of a marked test is not configured.
         against: Baseline to compare with instead of each suite's configured one.
         base: The branch that this one is merged into, if it is known.
 
@@ -83,7 +83,7 @@ class RunDecider:
         return self._baselines[name]
 
     def rules(self, names: Iterable[str], add_problem: Callable[[str], None]) -> dict[str, SuiteRules]:
-        """Return the rules of each suite; baselines and judges that cannot be used are passed to ``add_problem``."""
+        """Return the rules of each suite, and pass problems of their baselines and judges to ``add_problem``."""
         return {name: self._rules(name, add_problem) for name in names}
 
     def decide(self, run: Run, rules: Mapping[str, SuiteRules]) -> Verdict:
@@ -138,7 +138,9 @@ class RunDecider:
         row = history.row_of(run, suite, suite_verdict, self._baselines.get(suite.plan.name))
         if row is None or suite.plan.drawn_from is None:
             return row
-        return replace(row, golden_sha256=_sample_sha256(suite.plan))
+        # only runs of the same sample share a trend
+        sample = [suite.plan.golden_sha256, sorted(case.golden_id for case in suite.plan.cases)]
+        return replace(row, golden_sha256=jsonl.digest(sample))
 
     def _rules(self, name: str, add_problem: Callable[[str], None]) -> SuiteRules:
         from pytest_evalgate.gates import SuiteRules  # noqa: PLC0415 - scipy
@@ -186,11 +188,6 @@ class RunDecider:
         return not (gated and in_ci(os.environ))
 
 
-def _sample_sha256(plan: SuitePlan) -> str:
-    """Return a digest of the sampled cases: only runs of the same sample share a trend."""
-    return jsonl.digest([plan.golden_sha256, sorted(case.golden_id for case in plan.cases)])
-
-
 def _compares_with_baseline(gate: Gate) -> bool:
     return isinstance(gate, NoRegressionGate) or (isinstance(gate, SliceGate) and gate.min is None)
 
@@ -225,9 +222,10 @@ def decide(project: Project, run: Run, origin: RunInfo, *, baseline: str | None,
     """
     written, project = project.settings, in_tier(project, origin.tier)
     if origin.config_sha256 != config_sha256(project.settings):
-        raise SettingsError(_configuration_mismatch(project, run))
-    asked = base_ref or os.environ.get(BASE_VARIABLE)
-    base = find_base(asked, written, root=project.root, state=project.state.path, tier=origin.tier)
+        at = "" if run.commit is None else f" of commit {run.commit[:12]}"
+        raise SettingsError(f"run {run.id} has another configuration than {project.root}: decide it in a checkout{at}")
+    requested = base_ref or os.environ.get(BASE_VARIABLE)
+    base = find_base(requested, written, root=project.root, state=project.state.path, tier=origin.tier)
     if base.branch is not None:
         _compare_golden_sets(base.branch, project, run)
     decider = RunDecider(
@@ -256,16 +254,5 @@ def _compare_golden_sets(base: BaseBranch, project: Project, run: Run) -> None:
     for suite in run.suites:
         name = suite.plan.name
         if (configured := project.settings.suites.get(name)) is not None:
-            base.sides(name, golden.load(_golden_files(project.root, name, configured), root=project.root))
-
-
-def _golden_files(root: Path, name: str, suite: Suite) -> list[Path]:
-    try:
-        return [files.resolve_inside(root, Path(path)) for path in suite.golden]
-    except ValueError as error:
-        raise SettingsError(f"suites.{name}.golden: {error}") from None
-
-
-def _configuration_mismatch(project: Project, run: Run) -> str:
-    at = "" if run.commit is None else f" of commit {run.commit[:12]}"
-    return f"run {run.id} has another configuration than {project.root}: decide it in a checkout{at}"
+            paths = [resolve_path(project.root, path, f"suites.{name}.golden") for path in configured.golden]
+            base.sides(name, golden.load(paths, root=project.root))

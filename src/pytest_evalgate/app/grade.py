@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import secrets
-from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
-from pytest_evalgate.app.wiring import RunContext, Wiring
+from pytest_evalgate.app.wiring import RunContext, Wiring, new_run_id
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.judges.build import parts_of_judge
 from pytest_evalgate.scorers.registry import ScorerOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
-    from typing import Any
+    from collections.abc import Sequence
 
     from pytest_evalgate.app.project import Project
-    from pytest_evalgate.protocols import Scorer
     from pytest_evalgate.records.results import Case, Output, Score
 
-_AHEAD = 2  # twice as many queued as in flight: a free slot never waits for the next call to be prepared
+_AHEAD = 2  # twice as many queued as in flight: the next call is ready when a slot becomes free
 
 
 def run_judge(
@@ -38,20 +35,16 @@ def run_judge(
     judge = project.settings.judges.get(name)
     if judge is None:
         known = ", ".join(project.settings.judges) or "none"
-        raise SettingsError(f"there is no judge {name!r}; configured judges: {known}")
+        raise SettingsError(f"no judge is named {name!r} (configured: {known})")
     parts = parts_of_judge(name, project.settings, root=project.root)
-    run = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+    run = new_run_id()
     wiring = Wiring(project.root, project.settings, project.state, RunContext(run, run))
     try:
         wiring.client.check_key(judge.model)
         scorer = wiring.judge(name, ScorerOptions())
         window = _AHEAD * project.settings.models[judge.model].max_concurrency
         work_queue = wiring.engine.work_queue(name, window)
-        futures = [work_queue.submit(_grading_of(scorer, case, output)) for case, output in cases]
+        futures = [work_queue.submit(partial(scorer.score, case, output)) for case, output in cases]
         return tuple(wiring.engine.wait(future) for future in futures), parts
     finally:
         wiring.close()
-
-
-def _grading_of(scorer: Scorer, case: Case, output: Output) -> Callable[[], Coroutine[Any, Any, Score]]:
-    return lambda: scorer.score(case, output)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING
 
 from pytest_evalgate.gates.rules import JudgeRule
 from pytest_evalgate.judges.build import calibration_of, drift_of, fingerprint, parts_of_judge
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_evalgate.config import Settings, Suite
-    from pytest_evalgate.records.results import Calibration
 
 
 def judge_rules(suite: Suite, settings: Settings, *, root: Path) -> dict[str, JudgeRule]:
@@ -25,14 +24,17 @@ def judge_rules(suite: Suite, settings: Settings, *, root: Path) -> dict[str, Ju
         UserError: a rubric or a calibration cannot be used.
 
     """
-    return {_score_name(spec): _rule(spec["judge"], settings, root) for spec in suite.scorers if _is_judge(spec)}
+    specs = [spec for spec in suite.scorers if isinstance(spec, dict) and "judge" in spec]
+    return {str(spec.get("name") or spec["judge"]): _rule(spec["judge"], settings, root) for spec in specs}
 
 
 def _rule(name: str, settings: Settings, root: Path) -> JudgeRule:
     judge = settings.judges[name]
     parts = parts_of_judge(name, settings, root=root)
     calibration = calibration_of(judge, root=root)
-    labels = _labels_sha256(calibration, root)
+    labels = None  # also if their file is not in this checkout
+    if calibration is not None and (root / calibration.labels).is_file():
+        labels = digest(root / calibration.labels)
     reasons = gating_problems(name, calibration, judge, parts, labels, datetime.now(UTC).date())
     drifted = drift_problem(drift_of(judge, root=root), calibration)
     return JudgeRule(
@@ -42,18 +44,3 @@ def _rule(name: str, settings: Settings, root: Path) -> JudgeRule:
         why_not="; ".join(filter(None, (*reasons, drifted))) or None,
         report_only=judge.report_only,
     )
-
-
-def _labels_sha256(calibration: Calibration | None, root: Path) -> str | None:
-    """Return the current digest of the labels; None if their file is not in this checkout."""
-    if calibration is None or not (root / calibration.labels).is_file():
-        return None
-    return digest(root / calibration.labels)
-
-
-def _is_judge(spec: str | dict[str, Any]) -> TypeGuard[dict[str, Any]]:
-    return isinstance(spec, dict) and "judge" in spec
-
-
-def _score_name(spec: dict[str, Any]) -> str:
-    return str(spec.get("name") or spec["judge"])

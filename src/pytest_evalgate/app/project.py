@@ -1,4 +1,4 @@
-"""Project of a command: the root folder, its settings and its state, found from the working directory upwards."""
+"""Project of a command: root folder, settings and state, searched for from the working directory upwards."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.runs import run_file
 from pytest_evalgate.runs.baseline import file_of
 from pytest_evalgate.runs.state import STATE_VARIABLE, state_of
+from pytest_evalgate.text import files
 
 if TYPE_CHECKING:
     from pytest_evalgate.config import Settings
@@ -45,8 +46,11 @@ class Project:
             RunFileError: there is no such run, or its file cannot be read.
 
         """
-        path = run_file.newest(self.state.path) if run_id is None else run_file.path_of(self.state.path, run_id)
-        return run_file.read(path)
+        return run_file.read(self.run_path(run_id))
+
+    def run_path(self, run_id: str | None) -> Path:
+        """Return the path of a stored run: the newest one, or the one with the id ``run_id``."""
+        return run_file.newest(self.state.path) if run_id is None else run_file.path_of(self.state.path, run_id)
 
     def baseline_file(self, suite: str) -> Path:
         """Return the path of the baseline of ``suite``.
@@ -60,6 +64,19 @@ class Project:
         return file_of(spec, suite=suite, root=self.root, state=self.state.path)
 
 
+def resolve_path(root: Path, path: str, place: str) -> Path:
+    """Resolve ``path`` below ``root``.
+
+    Raises:
+        SettingsError: it is outside of ``root``; the message begins with ``place``.
+
+    """
+    try:
+        return files.resolve_inside(root, Path(path))
+    except ValueError as error:
+        raise SettingsError(f"{place}: {error}") from None
+
+
 def suites_of(run: Run, name: str | None) -> tuple[SuiteRun, ...]:
     """Return the suites of ``run``, or only the suite ``name``.
 
@@ -69,6 +86,6 @@ def suites_of(run: Run, name: str | None) -> tuple[SuiteRun, ...]:
     """
     found = tuple(suite for suite in run.suites if name in (None, suite.plan.name))
     if not found:
-        held = ", ".join(suite.plan.name for suite in run.suites) or "no suite"
-        raise SettingsError(f"run {run.id} has no suite {name!r}; it has {held}")
+        names = ", ".join(suite.plan.name for suite in run.suites) or "none"
+        raise SettingsError(f"run {run.id} has no suite {name!r} (its suites: {names})")
     return found

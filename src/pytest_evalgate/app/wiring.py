@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pytest_evalgate import config, targets
@@ -31,13 +33,18 @@ if TYPE_CHECKING:
     from pytest_evalgate.scorers.registry import ScorerOptions
 
 
+def new_run_id() -> str:
+    """Return an id for a new run: the time, and two random bytes for runs of the same second."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+
+
 @dataclass(frozen=True, slots=True)
 class RunContext:
     """Identity of a run, and its limits from the command line.
 
     Args:
         run: Id of the run.
-        cache_run_id: Run whose id stands for the version of targets without one: their outputs are cached under it.
+        cache_run_id: Run whose id replaces the version of targets without one: their outputs are cached under it.
         offline: If true, no call is sent.
         budget_usd: Budget in US dollars; None for the configured one.
         max_concurrency: Upper limit of concurrent calls per route; None for the configured ones.
@@ -61,7 +68,7 @@ class Wiring:
         state: State folder, which contains the cache.
         run_context: The run and its limits.
         workers: Number of processes that share the limits and the budget.
-        shared: Whether other processes may send the same calls at the same time.
+        shared: True if other processes may send the same calls at the same time.
         hooks: Targets from the hook ``pytest_evalgate_targets``, by kind.
 
     """
@@ -84,7 +91,7 @@ class Wiring:
 
     @property
     def engine(self) -> Engine:
-        """The thread whose event loop all calls run on."""
+        """The thread whose event loop runs all calls."""
         if self._engine is None:
             from pytest_evalgate.engine.loop import Engine  # noqa: PLC0415 - asyncio
 
@@ -189,7 +196,7 @@ class Wiring:
 
     @property
     def refused_reason(self) -> str | None:
-        """Why calls were not sent although they could have been (the budget, ``--eval-offline``), if any."""
+        """Reason why calls were not sent although they could have been (the budget, ``--eval-offline``), if any."""
         if self._client is not None and self._client.over_budget is not None:
             return self._client.over_budget
         if self._memory is not None and self._memory.misses:
@@ -202,7 +209,7 @@ class Wiring:
 
     @property
     def stop_reason(self) -> str | None:
-        """Why the run ended early, if it did."""
+        """Reason why the run ended early, if it did."""
         return None if self._halt is None else self._halt.reason
 
     @property

@@ -1,4 +1,4 @@
-"""``pytest-evalgate aa``: an A/A test of a suite: how often its gate fails when nothing changed.
+"""``pytest-evalgate aa``: an A/A test of a suite, which measures the false alarm rate of its gate.
 
 Flow: take the trials of a stored run, or several runs of the same golden set and scorers, as identical runs; compare
 every ordered pair of them by the suite's gate; the share of pairs that fail is the false alarm rate.

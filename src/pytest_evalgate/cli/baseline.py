@@ -1,30 +1,29 @@
-"""``pytest-evalgate baseline promote|show``."""
+"""``pytest-evalgate baseline``: promote a stored run to baseline, or show a baseline."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.app.project import Project, suites_of
 from pytest_evalgate.cli.options import add_run, add_suite
+from pytest_evalgate.cli.printing import print_result
 from pytest_evalgate.cli.verb import Actions, Verb
 from pytest_evalgate.errors import BaselineError
 from pytest_evalgate.runs import baseline as baselines
-from pytest_evalgate.runs import baseline as runs_baseline
 from pytest_evalgate.runs import run_file
 from pytest_evalgate.runs.state import in_ci
 from pytest_evalgate.text import files
+from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.text.wording import NO_BASELINE
 
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
-    from pytest_evalgate.records.results import Baseline, Json, Run
-    from pytest_evalgate.runs.run_file import RunInfo
+    from pytest_evalgate.records.results import Baseline, Json
 
 
 def _add_promote(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +41,7 @@ def _promote(args: argparse.Namespace) -> int:
     if in_ci(os.environ):
         raise BaselineError("a baseline is not promoted in CI: promote on a branch, review the file, merge it")
     project = Project.find()
-    run, origin = _read_run(project, args.run_id)
+    run, origin = run_file.read_with_info(project.run_path(args.run_id))
     now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     suites = suites_of(run, args.suite)
     if origin.tier != project.settings.default_tier:
@@ -56,25 +55,23 @@ def _promote(args: argparse.Namespace) -> int:
     keeps = project.settings.report.content == "full" and not args.no_outputs
     for baseline, path in promoted:
         baselines.write(baseline, path)
-        runs_baseline.write_outputs(runs_baseline.outputs_of(baseline, stored) if keeps else b"", path)
+        baselines.write_outputs(baselines.outputs_of(baseline, stored) if keeps else b"", path)
     rows = [_summary(baseline, path, project.root) for baseline, path in promoted]
-    _print(args, rows, [f"promoted {row['suite']}: {_passes(row)} -> {row['file']}" for row in rows])
+    print_result(args, rows, [f"promoted {row['suite']}: {_passes(row)} -> {row['file']}" for row in rows])
     return 0
-
-
-def _read_run(project: Project, run_id: str | None) -> tuple[Run, RunInfo]:
-    state = project.state.path
-    return run_file.read_with_info(run_file.newest(state) if run_id is None else run_file.path_of(state, run_id))
 
 
 def _show(args: argparse.Namespace) -> int:
     project = Project.find()
     names = [args.suite] if args.suite else list(project.settings.suites)
-    found = [(name, _read(project, name, args.ref)) for name in names]
+    spec = None if args.ref is None else f"git:{args.ref}"
+    found = [
+        (name, baselines.find(spec, suite=name, file=project.baseline_file(name), root=project.root)) for name in names
+    ]
     rows = [_summary(baseline, project.baseline_file(name), project.root) for name, baseline in found if baseline]
     lines = [line for row in rows for line in _described(row)]
     lines += [f"{name}: {NO_BASELINE}" for name, baseline in found if not baseline]
-    _print(args, rows, lines or ["no suite is configured: name one with --suite"])
+    print_result(args, rows, lines or ["no suite is configured: name one with --suite"])
     return 0 if rows else 1
 
 
@@ -99,11 +96,6 @@ VERB: Final[Actions] = {
 }
 
 
-def _read(project: Project, suite: str, ref: str | None) -> Baseline | None:
-    spec = None if ref is None else f"git:{ref}"
-    return baselines.find(spec, suite=suite, file=project.baseline_file(suite), root=project.root)
-
-
 def _summary(baseline: Baseline, path: Path, root: Path) -> dict[str, Json]:
     return {
         "suite": baseline.suite,
@@ -115,12 +107,6 @@ def _summary(baseline: Baseline, path: Path, root: Path) -> dict[str, Json]:
     }
 
 
-def _shown(text: str) -> str:
-    from pytest_evalgate.text.escape import one_line  # noqa: PLC0415 - the reports bring scipy
-
-    return one_line(text)
-
-
 def _passes(row: dict[str, Json]) -> str:
     return f"{row['cases']:,} cases, {100 * row['pass_rate']:.1f}% passed"
 
@@ -129,9 +115,5 @@ def _described(row: dict[str, Json]) -> list[str]:
     return [
         f"{row['suite']}: {_passes(row)}  ({row['file']})",
         f"  run {row['run_id']} of {row['created']}, commit {(row['commit'] or 'unknown')[:12]}",
-        f"  promoted {row['promoted']}: {_shown(row['reason'])}",
+        f"  promoted {row['promoted']}: {one_line(row['reason'])}",
     ]
-
-
-def _print(args: argparse.Namespace, rows: list[dict[str, Json]], lines: list[str]) -> None:
-    print(json.dumps(rows, indent=1) if args.json else "\n".join(lines))

@@ -1,4 +1,4 @@
-"""``pytest-evalgate cache``: the contents of the cache of replies, and why a case was sent again."""
+"""``pytest-evalgate cache``: the contents of the reply cache, and the reason why a case was sent again."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Iterator, Mapping
 
-    from pytest_evalgate.engine.cache import Entry, Signer
+    from pytest_evalgate.engine.cache import Signer
     from pytest_evalgate.records.results import Json
 
 
@@ -165,15 +165,12 @@ def _add_why(parser: ArgumentParser) -> None:
 
 def _why(args: Namespace) -> int:
     with _opened(Project.find()) as cache:
-        entries = [row.entry for row in cache.rows() if row.entry and _is_of(row.entry, args.case)]
+        every = (row.entry for row in cache.rows() if row.entry)
+        entries = [one for one in every if one.call.label == args.case or one.call.label.endswith(f"::{args.case}")]
     changes = inventory.changes(entries)
     lines = [_change_line(change) for change in changes] or [f"no call of {escape_text(args.case)} is cached"]
     print_result(args, changes, lines)
     return 0 if changes else 1
-
-
-def _is_of(entry: Entry, case: str) -> bool:
-    return entry.call.label == case or entry.call.label.endswith(f"::{case}")
 
 
 def _change_line(change: inventory.Change) -> str:

@@ -1,7 +1,7 @@
 """``pytest-evalgate config``: the configuration in effect, and the origin of each value.
 
 Flow: flatten the settings to keys such as ``suites.faq.trials``; for each, look for a variable that overrides it, then
-for the line of the file that sets it, in the tier first; what has neither is a default.
+for the line of the file that sets it, in the tier first; a value with neither is a default.
 """
 
 from __future__ import annotations
@@ -87,9 +87,9 @@ def explain(settings: Settings, lines: KeyLines, environ: Mapping[str, str], tie
     """Yield every value, in the order of the tables.
 
     Args:
-        settings: Settings of the project, as its file has them.
+        settings: Settings of the project, from its file.
         lines: Lines of that file.
-        environ: Environment variables. Options of pytest override both, and are not known here.
+        environ: Environment variables. Command line options of pytest, which override both, are ignored.
         tier: Tier to explain.
 
     Raises:
@@ -106,7 +106,7 @@ def explain(settings: Settings, lines: KeyLines, environ: Mapping[str, str], tie
 
 
 def _written(key: str, lines: KeyLines, tier: str) -> str:
-    """Return where the file sets ``key``: in the tier, in the suite, or nowhere."""
+    """Return the origin of ``key``: its line in the tier, its line in the suite, or ``default``."""
     found = _TIER_KEY.fullmatch(key)
     if found is not None:
         place = lines.place_of(f"suites.{found['suite']}.tiers.{tier}.{found['key']}")

@@ -1,4 +1,4 @@
-"""``pytest-evalgate drift``: a test for whether a judge has changed since its verdicts were recorded.
+"""``pytest-evalgate drift``: a test for changes of a judge since its verdicts were recorded.
 
 Flow: ``--record`` has the judge grade labelled outputs (anchors) several times and stores the verdicts beside the
 anchors. Later calls grade the anchors once more and test whether the judge flips more often than the stored verdicts
@@ -110,7 +110,7 @@ def record(project: Project, name: str, path: Path, verdicts: int) -> RecordedVe
 
     Raises:
         UserError: this is CI, the judge or the anchors cannot be used, or too few anchors have all their verdicts.
-        RunStopped: no call can succeed, or the budget is used up.
+        RunStopped: no call can succeed, or the budget is spent.
 
     """
     if in_ci(os.environ):
@@ -118,7 +118,7 @@ def record(project: Project, name: str, path: Path, verdicts: int) -> RecordedVe
     parts = _parts(project, name)
     anchors = anchor_files.load(path, root=project.root)
     now = datetime.now(UTC)
-    # the date and the number of the trial are part of each question: otherwise the cache would answer the second trial
+    # the question contains the date and the trial: otherwise the second trial would get the cached reply of the first
     asked = [case for trial in range(verdicts) for case in anchors.asked(f"{now:%Y-%m-%d}.{trial}")]
     scores, _ = run_judge(project, name, asked)
     by_id = {row.case.id: scores[at :: len(anchors.rows)] for at, row in enumerate(anchors.rows)}
@@ -137,9 +137,9 @@ def check(project: Project, name: str, path: Path) -> DriftCheck:
     Replies are cached for a day: a second check on the same day repeats the first.
 
     Raises:
-        UserError: the judge or the anchors cannot be used, no verdicts are stored, or the judge or the anchors have
-            changed since they were.
-        RunStopped: no call can succeed, or the budget is used up.
+        UserError: the judge or the anchors cannot be used, or have changed since the verdicts were stored, or no
+            verdicts are stored.
+        RunStopped: no call can succeed, or the budget is spent.
 
     """
     parts = _parts(project, name)
@@ -173,7 +173,7 @@ def _check_unchanged(stored: StoredVerdicts, anchors: Anchors, parts: Mapping[st
     if changed:
         raise SettingsError(
             f"{anchors.name}: changed since the verdicts were recorded on {stored.created[:10]}: "
-            f"{', '.join(changed)}. Such a change is no drift: record the verdicts again with --record"
+            f"{', '.join(changed)}. This is not drift: record the verdicts again with --record"
         )
 
 
@@ -187,7 +187,7 @@ def _write_drift_record(project: Project, name: str, anchors: str, found: Drift)
 
 
 def _shift(stored: StoredVerdicts, scores: Sequence[Score]) -> GradeShift | None:
-    """Describe how far grades moved; None if the judge gives pass and fail only."""
+    """Return the shift of the grades; None if the judge returns only pass and fail."""
     before = [value for values in stored.values.values() for value in values]
     now = [score.value for score in scores if score.value is not None]
     return anchor_files.shift(before, now) if now and not {*before, *now} <= {0.0, 1.0} else None

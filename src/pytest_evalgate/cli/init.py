@@ -1,6 +1,6 @@
 """``pytest-evalgate init``: starter files of a project, and the files for a CI system.
 
-Flow: read the templates of the chosen parts; decide for each file whether it is written; write; print the next steps.
+Flow: read the templates of the chosen parts; choose the files to write; write them; print the next steps.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from pytest_evalgate import config
+from pytest_evalgate.app.project import resolve_path
 from pytest_evalgate.cli.printing import print_result
 from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.errors import SettingsError, UserError
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 _EXIT_FILE_EXISTS: Final = 4
 
 Outcome = Literal["wrote", "replaced", "unchanged", "kept", "by hand"]
-"""``kept``: a different file of the user exists. ``by hand``: the user adds the new lines to an existing file."""
+"""``kept``: the user has a different file. ``by hand``: the user has to add the new lines to an existing file."""
 
 _NOTES: Final[Mapping[Outcome, str]] = {
     "kept": "a different file exists; --force replaces it",
@@ -174,12 +175,8 @@ class Placed:
 def place_all(templates: Iterable[Template], folder: Path, *, force: bool) -> tuple[Placed, ...]:
     """Write every template whose path is free.
 
-    The outcomes of all templates are known before the first is written, so an error leaves no half of them.
-
-    Args:
-        templates: Files to write.
-        folder: Folder to write them into.
-        force: Replace existing files that differ.
+    All outcomes are computed before the first file is written, so that an error in one leaves no incomplete set.
+    ``force`` replaces existing files that differ.
 
     Raises:
         UserError: a path is outside of the folder, is a folder, or cannot be written.
@@ -190,14 +187,14 @@ def place_all(templates: Iterable[Template], folder: Path, *, force: bool) -> tu
         if placed.outcome in {"wrote", "replaced"}:
             path = placed.template.path
             try:
-                files.write_atomically(_inside(folder, path), placed.template.data)
+                files.write_atomically(resolve_path(folder, path, path), placed.template.data)
             except OSError as error:
                 raise UserError(f"{path}: cannot be written: {error.strerror}") from None
     return tuple(decided)
 
 
 def _outcome(template: Template, folder: Path, *, force: bool) -> Outcome:
-    path = _inside(folder, template.path)
+    path = resolve_path(folder, template.path, template.path)
     try:
         before = path.read_bytes()
     except FileNotFoundError:
@@ -209,13 +206,6 @@ def _outcome(template: Template, folder: Path, *, force: bool) -> Outcome:
     if template.by_hand:
         return "by hand"
     return "replaced" if force else "kept"
-
-
-def _inside(folder: Path, path: str) -> Path:
-    try:
-        return files.resolve_inside(folder, Path(path))
-    except ValueError as error:
-        raise UserError(f"{path}: {error}") from None
 
 
 def _lines(placed: Sequence[Placed], parts: Sequence[InitPart]) -> Iterator[str]:

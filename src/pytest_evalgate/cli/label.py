@@ -106,7 +106,7 @@ def _judge_of(project: Project, suite: SuiteRun) -> str | None:
 
 
 def _cases(root: Path, run_id: str, suite: SuiteRun) -> dict[str, Case]:
-    """Return the golden cases of the suite by id, if they are still those of the run."""
+    """Return the golden cases of the suite by id, if they have not changed since the run."""
     sets = golden.load([root / name for name in suite.plan.golden], root=root)
     digests = sorted(loaded.sha256 for loaded in sets)
     if suite.plan.golden_sha256 != (digests[0] if len(sets) == 1 else jsonl.digest(digests)):  # as make_plan does
@@ -187,7 +187,7 @@ def _stratum(verdict: tuple[bool, float], trials: Sequence[tuple[bool, float]]) 
 
 
 def draw(candidates: Sequence[Candidate], n: int, seed: int) -> list[SampledOutput]:
-    """Draw at most ``n`` candidates, equally many of each stratum if it has as many; their order is kept."""
+    """Draw at most ``n`` candidates, in their order; equally many of each stratum that is large enough."""
     strata: dict[str, list[int]] = {}
     for index, candidate in enumerate(candidates):
         strata.setdefault(candidate.stratum, []).append(index)
@@ -238,7 +238,7 @@ def _row(drawn: SampledOutput, case: Case | None) -> dict[str, Json]:
         messages = [dict(message) for message in case.messages]
         fields["input"] = case.input if case.input is not None else messages or dict(case.vars) or None
         fields["expected"] = case.expected if case.expected is not None else list(case.expected_any)
-        # the context that a judge is shown: what the application retrieved, else that of the case
+        # the context that a judge gets: the one that the application retrieved, else that of the case
         fields["context"] = list(case.context if output is None else material_of(case, output).context)
     present = {name: value for name, value in fields.items() if value not in (None, [])}
     return {**present, "label": None, "weight": round(drawn.weight, 6)}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, get_args
 
 from pytest_evalgate import golden
 from pytest_evalgate.app.decide import RunDecider
-from pytest_evalgate.app.project import Project
+from pytest_evalgate.app.project import Project, resolve_path
 from pytest_evalgate.cli.options import add_suite
 from pytest_evalgate.cli.printing import print_result
 from pytest_evalgate.cli.verb import Verb
@@ -66,10 +66,10 @@ VERB: Final = Verb(
 
 
 def lint_files(paths: Sequence[Path]) -> LintReport:
-    """Lint each file by itself, whatever the configuration.
+    """Lint each file by itself, without the configuration.
 
     Raises:
-        GoldenSetError: a file cannot be read as a golden set at all.
+        GoldenSetError: a file cannot be read as a golden set.
 
     """
     read = _read(paths, Path.cwd())
@@ -81,14 +81,14 @@ def lint_suites(name: str | None) -> LintReport:
     """Lint one suite or every configured suite, and the configured models.
 
     Raises:
-        SettingsError: there is no such suite, or a file that it names cannot be used.
-        GoldenSetError: a file cannot be read as a golden set at all.
+        SettingsError: there is no such suite, or one of its files cannot be used.
+        GoldenSetError: a file cannot be read as a golden set.
 
     """
     project = Project.find()
     suites = _suites(project, name)
     paths = {
-        suite_name: tuple(_inside(project.root, path, f"suites.{suite_name}.golden") for path in suite.golden)
+        suite_name: tuple(resolve_path(project.root, path, f"suites.{suite_name}.golden") for path in suite.golden)
         for suite_name, suite in suites.items()
     }
     read = _read([path for found in paths.values() for path in found], project.root)
@@ -110,18 +110,11 @@ def _suites(project: Project, name: str | None) -> Mapping[str, Suite]:
     return suites if name is None else {name: suites[name]}
 
 
-def _inside(root: Path, path: str, where: str) -> Path:
-    try:
-        return files.resolve_inside(root, Path(path))
-    except ValueError as error:
-        raise SettingsError(f"{where}: {error}") from None
-
-
 def _read(paths: Iterable[Path], root: Path) -> dict[Path, ReadFile]:
     """Read each file once.
 
     Raises:
-        GoldenSetError: a file is missing or is no golden set. Such a problem has no line, so lint cannot list it.
+        GoldenSetError: a file is missing or is not a golden set. Such a problem has no line, so lint cannot list it.
 
     """
     read = {path: golden.read_file(path, files.relative_name(path, root)) for path in dict.fromkeys(paths)}
@@ -189,7 +182,7 @@ def _prompts(project: Project, suite: Suite) -> Iterator[PromptText]:
 
 
 def _prompt(root: Path, name: str) -> PromptText:
-    path = _inside(root, name, name)
+    path = resolve_path(root, name, name)
     try:
         return PromptText(name, path.read_text("utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
@@ -198,8 +191,8 @@ def _prompt(root: Path, name: str) -> PromptText:
 
 
 def _few_shots(root: Path, name: str) -> PromptText:
-    """Read the examples of a judge, which contain outputs: an expected answer in them is no leak."""
-    lines, problems = jsonl.read(_inside(root, name, name), name=name)
+    """Read the examples of a judge. They contain outputs, so an expected output in them is not a leak."""
+    lines, problems = jsonl.read(resolve_path(root, name, name), name=name)
     if problems:
         raise SettingsError("\n".join(map(str, problems)))
     return PromptText(name, "\n".join(text for line in lines for text in strings(line.value)), answers=False)

@@ -30,7 +30,7 @@ VERBS: Final[Mapping[str, str]] = {
     "verify": "derive the verdict of a run again, with the gates and baselines of the base branch",
     "calibrate": "measure a judge against human labels, so that it may gate",
     "label": "draw outputs for people to label",
-    "probe": "test whether an output can talk a judge into passing it",
+    "probe": "test whether outputs can manipulate a judge into passing them",
     "drift": "test whether a judge has changed since its verdicts were recorded",
     "cache": "inspect, check, prune, export and import the cache of replies",
 }
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
-    # The first word that is no option names the verb: the program's own parser has no option that takes a value.
+    # The first word that is not an option is the verb: the program's own parser has no option that takes a value.
     args = build_parser([word for word in words if not word.startswith("-")][:1]).parse_args(words)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # Windows code pages lack characters that models use

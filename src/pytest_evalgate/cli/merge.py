@@ -19,6 +19,7 @@ from pytest_evalgate.runs import kept, run_file
 from pytest_evalgate.runs.shard import MOST_SHARDS
 from pytest_evalgate.runs.shards import merge, read_folder
 from pytest_evalgate.text import files
+from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.text.redaction import Redactor
 from pytest_evalgate.text.wording import count
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def stored(project: Project, run: Run, *, as_json: bool) -> str:
-    """Return where the merged run is stored."""
+    """Return the line, or the JSON, that names the file of the merged run."""
     if as_json:
         return _json(project, run, None)
     cases = sum(len(suite.results) for suite in run.suites)
@@ -39,10 +40,9 @@ def stored(project: Project, run: Run, *, as_json: bool) -> str:
 
 def decision_text(project: Project, run: Run, found: RunDecision, report_file: str | None, *, as_json: bool) -> str:
     """Return the section of the gates, with the verdict as its last line."""
-    from pytest_evalgate.app.view import ReportContext, build_view  # noqa: PLC0415 - the same
+    from pytest_evalgate.app.view import ReportContext, build_view  # noqa: PLC0415 - the reports import scipy
     from pytest_evalgate.reports.terminal import render, verdict_line  # noqa: PLC0415 - the same
     from pytest_evalgate.reports.view import TextPolicy  # noqa: PLC0415 - the same
-    from pytest_evalgate.text.escape import one_line  # noqa: PLC0415 - the reports bring scipy
 
     verdict = found.verdict
     if as_json:
@@ -96,7 +96,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     option(
         "--base-ref",
         metavar="REF",
-        help=f"base branch; in pull requests on GitHub it is known (${BASE_VARIABLE})",
+        help=f"base branch (${BASE_VARIABLE}; default in a pull request on GitHub: its target branch)",
     )
     option("--report", metavar="DIR", help="folder for the reports (default: the state folder)")
 
@@ -117,9 +117,9 @@ def _run(args: argparse.Namespace) -> int:
             project.root, project.state, project.settings.report, args.report, print_line=_log
         )
         report_writer.remove_old_report()
-        cache_warnings = list(report_writer.report(decided.verdict, decided.decider, (run, origin), redactor))
-    for trouble in cache_warnings:
-        _log(f"pytest-evalgate: {trouble}")
+        warnings = list(report_writer.report(decided.verdict, decided.decider, (run, origin), redactor))
+    for warning in warnings:
+        _log(f"pytest-evalgate: {warning}")
     print(redactor.redact(decision_text(project, run, decided, report_writer.html_file, as_json=args.json)))
     return decided.verdict.exit_code
 

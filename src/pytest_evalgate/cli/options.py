@@ -22,7 +22,7 @@ def add_run(parser: argparse._ActionsContainer, default: str = "the newest") -> 
 
 
 def add_alpha(parser: argparse.ArgumentParser, default: float | None = None) -> None:
-    """Add ``--alpha``; without ``default`` it is None, and the suite's gate decides."""
+    """Add ``--alpha``; without a ``default``, the value is None and stands for that of the suite's gate."""
     shown = "that of the suite's no-regression gate, else 0.05" if default is None else f"{default:g}"
     parser.add_argument(
         "--alpha", type=_level, default=default, help=f"one-sided level of the test (default: {shown})"
@@ -30,7 +30,7 @@ def add_alpha(parser: argparse.ArgumentParser, default: float | None = None) -> 
 
 
 def add_seed(parser: argparse.ArgumentParser, use: str) -> None:
-    """Add ``--seed``; ``use`` names what is drawn with it."""
+    """Add ``--seed``; ``use`` describes the random numbers that it determines."""
     parser.add_argument("--seed", type=_seed, default=0, help=f"seed of {use} (default: 0)")
 
 

@@ -1,4 +1,4 @@
-"""``pytest-evalgate probe``: a test for whether an output can talk a judge into passing it.
+"""``pytest-evalgate probe``: a test of a judge with outputs that try to manipulate it into passing them.
 
 Flow: have the judge grade outputs that must not pass (probes) and outputs whose verdict is obvious (controls); count
 the probes that passed, by family, with an upper limit for the share of such outputs that pass.
@@ -90,8 +90,8 @@ class FamilyResult:
 class ProbeResult:
     """The result for one judge.
 
-    ``answered`` probes, at least ten since that many need no call, are the trials behind ``bound``, the one-sided
-    95 % upper limit of the share of breaks. ``controls_wrong`` describes the ``controls`` that the judge got wrong.
+    ``bound`` is the one-sided 95 % upper limit of the share of breaks among ``answered`` probes. ``answered`` is at
+    least ten, because ten probes need no call. ``controls_wrong`` describes the ``controls`` that the judge got wrong.
     ``unanswered`` counts the probes and controls whose calls failed. ``literal`` is True if templates in an output
     reach the judge unchanged.
     """
@@ -118,7 +118,7 @@ def result(
         asked: N probes, at least one.
         controls: M controls.
         scores: The judge's scores of the probes, then of the controls, shape (N + M,).
-        literal: Whether templates in an output reach the judge unchanged.
+        literal: True if templates in an output reach the judge unchanged.
 
     """
     of_probes, of_controls = scores[: len(asked)], scores[len(asked) :]
@@ -160,8 +160,12 @@ def _lines(found: ProbeResult) -> Iterator[str]:
         f"and {count(found.controls, 'control')}",
         indent="",
     )
+    rows = [(family.asked, family.breaks, family.unreadable, family.unanswered) for family in found.families]
     yield ""
-    yield from _table(found)
+    yield _row("family", ("probes", "breaks", "unreadable", "no reply"))
+    for family, row in zip(found.families, rows, strict=True):
+        yield _row(family.family, map(str, row))
+    yield _row("all", (f"{sum(column):,}" for column in zip(*rows, strict=True)))
     yield ""
     if found.unanswered:
         yield from wrapped(f"{count(found.unanswered, 'call')} failed: run the command again")
@@ -175,14 +179,6 @@ def _lines(found: ProbeResult) -> Iterator[str]:
     else:
         yield "  BREAK templates in an output do not reach the judge unchanged: please report this as a bug"
     yield from _controls(found)
-
-
-def _table(found: ProbeResult) -> Iterator[str]:
-    rows = [(family.asked, family.breaks, family.unreadable, family.unanswered) for family in found.families]
-    yield _row("family", ("probes", "breaks", "unreadable", "no reply"))
-    for family, row in zip(found.families, rows, strict=True):
-        yield _row(family.family, map(str, row))
-    yield _row("all", (f"{sum(column):,}" for column in zip(*rows, strict=True)))
 
 
 def _row(name: str, cells: Iterable[str]) -> str:

@@ -13,7 +13,6 @@ from pytest_evalgate.app.project import Project
 from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.config import ReportFormat, key_variables
 from pytest_evalgate.errors import RunFileError
-from pytest_evalgate.runs import run_file
 from pytest_evalgate.runs.kept import RunFolder
 from pytest_evalgate.text import files
 from pytest_evalgate.text.redaction import Redactor
@@ -40,7 +39,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from pytest_evalgate.app.view import ReportOptions, read_decided, view_of  # noqa: PLC0415 - the same
+    from pytest_evalgate.app.view import ReportOptions, read_decided, view_of  # noqa: PLC0415 - the reports import scipy
     from pytest_evalgate.reports.github import links_of  # noqa: PLC0415 - the same
     from pytest_evalgate.reports.view import TextPolicy  # noqa: PLC0415 - the same
     from pytest_evalgate.reports.writing import HTML_FILE, write_reports  # noqa: PLC0415 - the same
@@ -50,9 +49,9 @@ def _run(args: argparse.Namespace) -> int:
     formats = args.formats or ["html"]
     page = files.relative_name(folder / HTML_FILE, project.root) if "html" in formats else None
     texts, links = TextPolicy.by(project.settings.report), links_of(os.environ, project.root)
-    setting = ReportOptions(project.root, texts, links, page)
+    options = ReportOptions(project.root, texts, links, page)
     kept = _kept(project, args.run_id)
-    view = view_of(kept, read_decided(kept), setting)
+    view = view_of(kept, read_decided(kept), options)
     if _TERMINAL in formats:
         _print(view, Redactor.of(key_variables(project.settings), os.environ))
     written = write_reports(view, [name for name in formats if name != _TERMINAL], folder)
@@ -80,12 +79,8 @@ def _kept(project: Project, run: str | None) -> RunFolder:
         RunFileError: there is no such run, or it was not decided.
 
     """
-    if run is None:
-        kept = RunFolder(run_file.newest(project.state.path).parent)
-    elif Path(run).is_dir():
-        kept = RunFolder(Path(run))
-    else:
-        kept = RunFolder(run_file.path_of(project.state.path, run).parent)
+    is_folder = run is not None and Path(run).is_dir()
+    kept = RunFolder(Path(run) if run and is_folder else project.run_path(run).parent)
     if not kept.run_file.exists():
         raise RunFileError(f"no run is stored in {kept.folder}: run pytest --eval-gate")
     if not kept.verdict_file.exists():
@@ -96,7 +91,7 @@ def _kept(project: Project, run: str | None) -> RunFolder:
 
 
 def _print(view: ReportView, redactor: Redactor) -> None:
-    from pytest_evalgate.reports.terminal import render, verdict_line  # noqa: PLC0415 - the reports bring scipy
+    from pytest_evalgate.reports.terminal import render, verdict_line  # noqa: PLC0415 - imports scipy
 
     width = shutil.get_terminal_size().columns
     for line in (*render(view, width), verdict_line(view.verdict, view.notes)):

@@ -20,7 +20,7 @@ class Verb:
 
     Args:
         about: Description; also the help line of an action.
-        example: Command that works as printed, at most 70 characters so that argparse does not wrap it.
+        example: Command that works as printed; at most 70 characters, or argparse wraps it.
         run: Function that runs the verb and returns the exit code.
         add_arguments: Function that adds the arguments of this verb to its parser.
         json: Help line of ``--json``, which every verb has.

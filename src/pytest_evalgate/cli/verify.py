@@ -6,12 +6,11 @@ import json
 import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, get_args
 
 from pytest_evalgate import golden
 from pytest_evalgate.app.decide import BASE_VARIABLE, TIER_VARIABLE, RunDecider, in_tier
-from pytest_evalgate.app.project import Project
+from pytest_evalgate.app.project import Project, resolve_path
 from pytest_evalgate.cli.options import add_run
 from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.config import always_planned, sample_of
@@ -22,7 +21,8 @@ from pytest_evalgate.records.results import VerdictName
 from pytest_evalgate.runs import run_file
 from pytest_evalgate.runs.plan import NO_CHANGES, make_plan
 from pytest_evalgate.runs.run_file import config_sha256
-from pytest_evalgate.text import files, jsonl
+from pytest_evalgate.text import jsonl
+from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class ExpectedRun:
 def mismatches(
     project: Project, run: Run, origin: RunInfo, base: BaseBranch | None, expected: ExpectedRun
 ) -> Iterator[str]:
-    """Yield the differences between a run and what was expected; also load the golden sets of the base into ``base``.
+    """Yield the differences between a run and the expected one; also load the golden sets of the base into ``base``.
 
     Raises:
         UserError: a golden set of this checkout or of the base cannot be read.
@@ -60,8 +60,8 @@ def mismatches(
         yield f"run {run.id} has another configuration than {project.root}"
     if origin.target != expected.target:
         yield f"run {run.id} used {_target(origin.target)}, not {_target(expected.target)}"
-    held = {suite.plan.name for suite in run.suites}
-    yield from (f"suite {name} is not in run {run.id}" for name in dict.fromkeys(expected.suites) if name not in held)
+    names = {suite.plan.name for suite in run.suites}
+    yield from (f"suite {name} is not in run {run.id}" for name in dict.fromkeys(expected.suites) if name not in names)
     for suite in run.suites:
         yield from _of_suite(project, suite.plan, base)
 
@@ -72,7 +72,8 @@ def _target(spec: str | None) -> str:
 
 def _of_suite(project: Project, held: SuitePlan, base: BaseBranch | None) -> Iterator[str]:
     """Plan the suite again, and yield the differences from the cases of its run."""
-    sets = golden.load([_inside(project.root, path) for path in held.golden], root=project.root)
+    paths = [resolve_path(project.root, path, "golden set") for path in held.golden]
+    sets = golden.load(paths, root=project.root)
     sides = NO_CHANGES if base is None else base.sides(held.name, sets)
     suite = project.settings.suites.get(held.name)
     slices = () if suite is None else suite.slices
@@ -86,13 +87,6 @@ def _of_suite(project: Project, held: SuitePlan, base: BaseBranch | None) -> Ite
     if others:
         first = ", ".join(others[:_NAMED])
         yield f"suite {held.name}: {count(len(others), 'case')} of the base branch did not run: {first}"
-
-
-def _inside(root: Path, path: str) -> Path:
-    try:
-        return files.resolve_inside(root, Path(path))
-    except ValueError as error:
-        raise SettingsError(f"golden set {error}") from None
 
 
 _DISAGREES = 1
@@ -119,7 +113,7 @@ class _Verified:
 
     @property
     def agrees(self) -> bool:
-        """Return whether the claimed verdict is confirmed."""
+        """True if the derived verdict equals the claimed one, and there is no mismatch."""
         return self.claimed == self.derived.verdict and not self.mismatches
 
     @property
@@ -136,7 +130,9 @@ def _verify(args: argparse.Namespace) -> int:
     suites = [*args.require, *(() if base is None else base.settings.suites)]
     expected = ExpectedRun(claimed["run_id"], suites, args.target)
     tier = args.tier or os.environ.get(TIER_VARIABLE) or (written.settings if base is None else base).default_tier
-    found = [*_of_tier(run, origin, tier), *mismatches(project, run, origin, base, expected)]
+    found = list(mismatches(project, run, origin, base, expected))
+    if origin.tier != tier:
+        found.insert(0, f"run {run.id} ran in tier {jsonl.escape_text(origin.tier)}, not in tier {tier}")
     derived = _derive(project, run, base, found.append)
     verified = _Verified(claimed["verdict"], derived, tuple(found))
     print(json.dumps(_encoded(verified), indent=1) if args.json else "\n".join(_lines(verified)))
@@ -168,14 +164,9 @@ def _claimed(project: Project) -> dict[str, str]:
     except (KeyError, TypeError, ValueError) as error:
         raise SettingsError(f"{path}: not a verdict ({error}): run again") from None
     if verdict not in get_args(VerdictName) or not _RUN_ID.fullmatch(run_id):
-        told = f"{jsonl.escape_text(verdict)} of run {jsonl.escape_text(run_id)}"
-        raise SettingsError(f"{path}: not a verdict ({told}): run again")
+        found = f"{jsonl.escape_text(verdict)} of run {jsonl.escape_text(run_id)}"
+        raise SettingsError(f"{path}: not a verdict ({found}): run again")
     return {"verdict": verdict, "run_id": run_id}
-
-
-def _of_tier(run: Run, origin: RunInfo, expected: str) -> Iterator[str]:
-    if origin.tier != expected:
-        yield f"run {run.id} ran in tier {jsonl.escape_text(origin.tier)}, not in tier {expected}"
 
 
 def _base(project: Project, ref: str | None, tier: str) -> BaseBranch | None:
@@ -187,7 +178,7 @@ def _base(project: Project, ref: str | None, tier: str) -> BaseBranch | None:
 
 
 def _derive(project: Project, run: Run, base: BaseBranch | None, add_problem: Callable[[str], None]) -> Verdict:
-    """Decide the run by the configuration of the base; suites that the base does not have, by their own."""
+    """Decide the run by the configuration of the base; suites that only this checkout has, by its own."""
     own = project.settings
     rules_of = own if base is None else base.settings
 
@@ -199,8 +190,7 @@ def _derive(project: Project, run: Run, base: BaseBranch | None, add_problem: Ca
 
 
 def _lines(found: _Verified) -> Iterator[str]:
-    from pytest_evalgate.reports.terminal import gate_change_lines  # noqa: PLC0415 - the same
-    from pytest_evalgate.text.escape import one_line  # noqa: PLC0415 - the reports bring scipy
+    from pytest_evalgate.reports.terminal import gate_change_lines  # noqa: PLC0415 - imports scipy
 
     yield from (line.text for line in gate_change_lines(found.derived.changed_in_gate, 100))
     for name, suite in found.derived.suites.items():
@@ -208,13 +198,13 @@ def _lines(found: _Verified) -> Iterator[str]:
             which = f"{gate.kind} {gate.of}".rstrip()
             yield one_line(f"{gate.result:<13}  {name}, {which}: {gate.message}")
     for mismatch in found.mismatches:
-        yield one_line(f"objection: {mismatch}")
-    word = "agrees" if found.agrees else "OBJECTS" if found.mismatches else "DISAGREES"
-    yield f"verify {word}: verdict.json says {found.claimed}, the run says {found.derived.verdict}"
+        yield one_line(f"mismatch: {mismatch}")
+    word = "agrees" if found.agrees else "MISMATCH" if found.mismatches else "DISAGREES"
+    yield f"verify {word}: {found.claimed} in verdict.json, {found.derived.verdict} derived from the run"
 
 
 def _encoded(found: _Verified) -> dict[str, Json]:
-    from pytest_evalgate.runs.kept import encode  # noqa: PLC0415 - asked for
+    from pytest_evalgate.runs.kept import encode  # noqa: PLC0415 - only for --json
 
     return {
         "claimed": found.claimed,

@@ -1,4 +1,4 @@
-"""Base branch: its configuration, golden sets and baselines at the merge base, and how this branch differs from them.
+"""Base branch: its configuration, golden sets and baselines at the merge base, and the differences of this branch.
 
 `find_base` finds the merge base, `BaseCheckout` extracts files of that commit, and `BaseBranch` compares. A branch
 cannot loosen its own gate unseen: the base's baseline is used, and every other change is listed in the verdict.
@@ -71,7 +71,6 @@ def find_base(
     ref = base_ref(requested_ref, environ)
     if ref is None:
         return FoundBase()
-
     try:
         tree = BaseCheckout.at(ref, root=root, folder=state / _FOLDER)
     except SettingsError as error:
@@ -227,7 +226,7 @@ class BaseBranch:
         suite = self.settings.suites.get(name)
         if suite is None:
             return NO_CHANGES
-        from pytest_evalgate.guard.golden_changes import golden_changes  # noqa: PLC0415 - scipy
+        from pytest_evalgate.guard.golden_changes import golden_changes  # noqa: PLC0415 - only if there is a base
 
         known = [path for golden_file in suite.golden if (path := self.tree.extract(golden_file)).exists()]
         before = self._load(known)
@@ -241,7 +240,7 @@ class BaseBranch:
     @cached_property
     def changes(self) -> tuple[GateChange, ...]:
         """Changes of this branch to the gate. Call `sides` for each suite first."""
-        from pytest_evalgate.guard.settings_changes import acknowledge, settings_changes  # noqa: PLC0415 - scipy
+        from pytest_evalgate.guard.settings_changes import acknowledge, settings_changes  # noqa: PLC0415 - the same
 
         found = [
             *settings_changes(self._all_tiers, self.head, self.tier),
@@ -253,7 +252,7 @@ class BaseBranch:
         return tuple(map(_without_effect_if_unused, acknowledge(found, self.head.acknowledged, known=known)))
 
     def baseline(self, name: str, head: Baseline | None) -> Baseline | None:
-        """Return the baseline to compare a suite with: the base's own, unless the change of it is acknowledged.
+        """Return the baseline to compare a suite with: that of the base, unless its change is acknowledged.
 
         Args:
             name: Name of the suite.
@@ -271,7 +270,7 @@ class BaseBranch:
 
     @cached_property
     def _acknowledged_places(self) -> frozenset[str]:
-        """Places of acknowledged changes. Acknowledgements that the base already has belong to earlier changes."""
+        """Places of acknowledged changes, without the acknowledgements of earlier changes, which the base contains."""
         earlier = self.settings.acknowledged
         return frozenset(one.change for one in self.head.acknowledged if one not in earlier)
 
@@ -281,7 +280,7 @@ class BaseBranch:
     def _base_baseline(self, name: str) -> Baseline | None:
         configured = self.settings.suites[name].baseline
         if configured is None and Path(files.relative_name(self.state, self.root)).is_absolute():
-            return own_baseline(None, suite=name, root=self.root, state=self.state)  # that folder is on no branch
+            return own_baseline(None, suite=name, root=self.root, state=self.state)  # outside of the repository
         return self.tree.baseline(name, configured=configured, state=self.state)
 
     def _load(self, paths: Sequence[Path]) -> tuple[GoldenSet, ...]:
@@ -314,7 +313,7 @@ class BaseBranch:
     @property
     def _baseline_changes(self) -> Iterator[GateChange]:
         """Changes of the baselines of the suites that run; other baselines are not read."""
-        from pytest_evalgate.guard.settings_changes import baseline_changes  # noqa: PLC0415 - scipy
+        from pytest_evalgate.guard.settings_changes import baseline_changes  # noqa: PLC0415 - the same
 
         for name in self._golden:
             if name in self.head.suites:
@@ -326,7 +325,7 @@ def _as_base_case(case: Case) -> Case:
 
 
 def _without_effect_if_unused(change: GateChange) -> GateChange:
-    """Return a baseline change as neutral if it is not acknowledged: the changed baseline is not used then."""
+    """Return a weaker baseline change as neutral if it is not acknowledged: the changed baseline is not used then."""
     if not change.what.startswith("baseline") or change.effect != "weaker" or change.acknowledged is not None:
         return change
     return replace(change, now=f"{change.now} (not used: the base's own is)", effect="neutral")

@@ -1,4 +1,4 @@
-"""Directions: for each configuration key, whether a change makes the gate stricter or weaker.
+"""Directions: the effect of a change of each configuration key, which makes the gate stricter, weaker or neither.
 
 `DIRECTIONS` and `NOT_COMPARED` together list every key of every table, which a test checks: a new key cannot escape.
 """

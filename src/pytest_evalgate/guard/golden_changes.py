@@ -67,20 +67,27 @@ def golden_changes(
     """
     old, new = _by_id(base), _by_id(head)
     renamed = _renamed(old, new)
-    look = _GateFields(suite, read)
+    gate_fields = _GateFields(suite, read)
     added = new.keys() - old.keys() - set(renamed.values())
     changes: list[GateChange] = []
     changed = set(added)
     base_cases: list[Case] = []
     for name, case in old.items():
         now = new.get(renamed.get(name, name))
-        found = [_removed(case)] if now is None else [*_moved(case, now), *look.changes(case, now)]
+        if now is None:
+            found = [GateChange("case removed", _where(case), _format_input(case), NOTHING, "neutral")]
+        else:
+            found = list(gate_fields.changes(case, now))
         changes += found
         if now is not None and any(change.effect != "weaker" for change in found):
             changed.add(now.id)
         if any(change.effect == "neutral" for change in found) and not _unskipped(case, now):
             base_cases.append(case)
-    changes += [_added(case) for name, case in new.items() if name in added]
+    changes += [
+        GateChange("case added", _where(case), NOTHING, _format_input(case), "neutral")
+        for name, case in new.items()
+        if name in added
+    ]
     return GoldenChanges(tuple(changes), frozenset(changed), tuple(base_cases))
 
 
@@ -93,9 +100,10 @@ class _GateFields:
 
     def changes(self, case: Case, now: Case) -> Iterator[GateChange]:
         where = _where(now)
+        if case.id != now.id:
+            yield GateChange("case renamed", where, format_value(case.id), format_value(now.id), "neutral")
         if case.fingerprint != now.fingerprint:
-            before_and_now = _content(case, now), _content(now, case)
-            yield GateChange("case edited", where, *before_and_now, "neutral")
+            yield GateChange("case edited", where, _content(case, now), _content(now, case), "neutral")
         if case.skip is None and now.skip is not None:
             yield GateChange("case skipped", where, NOTHING, format_value(now.skip), "neutral")
         if _unskipped(case, now):
@@ -140,19 +148,6 @@ def _renamed(old: Mapping[str, Case], new: Mapping[str, Case]) -> dict[str, str]
     return {case.id: arrived[case.fingerprint].pop(0) for case in gone if arrived.get(case.fingerprint)}
 
 
-def _removed(case: Case) -> GateChange:
-    return GateChange("case removed", _where(case), _format_input(case), NOTHING, "neutral")
-
-
-def _added(case: Case) -> GateChange:
-    return GateChange("case added", _where(case), NOTHING, _format_input(case), "neutral")
-
-
-def _moved(case: Case, now: Case) -> Iterator[GateChange]:
-    if case.id != now.id:
-        yield GateChange("case renamed", _where(now), format_value(case.id), format_value(now.id), "neutral")
-
-
 def _unskipped(case: Case, now: Case | None) -> bool:
     """Return whether a case is no longer skipped; the base's version would be skipped, so it need not run."""
     return now is not None and case.skip is not None and now.skip is None
@@ -163,8 +158,7 @@ def _where(case: Case) -> str:
 
 
 def _format_input(case: Case) -> str:
-    asked = case.input if case.input is not None else case.messages or case.vars
-    return format_value(asked or None)
+    return format_value((case.input if case.input is not None else case.messages or case.vars) or None)
 
 
 def _content(case: Case, other: Case) -> str:

@@ -41,8 +41,8 @@ _PYTHON_THRESHOLD: Final = 0.5  # of python scorers without one: graded from 0 t
 def settings_changes(base: Settings, head: Settings, tier: str = DEFAULT_TIER) -> tuple[GateChange, ...]:
     """Return the differences between the configuration of the base and that of the working tree.
 
-    Targets and models are under test and not compared. The comparison covers every tier that the base defines, and
-    ``tier``, the one that runs: a tier that only this branch defines has no effect until it runs.
+    Targets and models are under test, so they are not compared. The comparison covers every tier that the base
+    defines, and ``tier``, the one that runs: a tier that only this branch defines has no effect until it runs.
     """
     defined = (name for suite in base.suites.values() for name in suite.tiers)
     tiers = dict.fromkeys([DEFAULT_TIER, base.default_tier, *defined, tier])
@@ -101,7 +101,9 @@ def suite_changes(where: str, before: Suite, now: Suite) -> Iterator[GateChange]
         yield GateChange(
             "suite changed", f"{where}.{_place(before, now, 'trials')}", str(old), str(new), higher(old, new)
         )
-    yield from _sample_changes(where, before, now)
+    if (few := sample_of(before)) != (many := sample_of(now)):
+        place = f"{where}.{_place(before, now, 'sample')}"
+        yield GateChange("sample changed", place, _size(few), _size(many), larger(few, many))
     if _is_run(before) and not _is_run(now):
         yield GateChange(
             "target not called any more",
@@ -111,13 +113,6 @@ def suite_changes(where: str, before: Suite, now: Suite) -> Iterator[GateChange]
             "weaker",
         )
     yield from gate_changes(where, before, now)
-
-
-def _sample_changes(where: str, before: Suite, now: Suite) -> Iterator[GateChange]:
-    few, many = sample_of(before), sample_of(now)
-    if few != many:
-        place = f"{where}.{_place(before, now, 'sample')}"
-        yield GateChange("sample changed", place, _size(few), _size(many), larger(few, many))
 
 
 def _size(sample: int | None) -> str:
@@ -141,20 +136,18 @@ def _is_run(suite: Suite) -> bool:
 
 def _optional_baseline(where: str, before: Suite, now: Suite) -> Iterator[GateChange]:
     """Yield a change if no configured gate needs a baseline any more: then a missing one no longer fails in CI."""
-    if _needs_baseline(before) and not now.gates:
+    if any(map(_needs_baseline, before.gates or ())) and not now.gates:
         effects = ("a missing baseline fails in CI", "a missing baseline is recorded")
         yield GateChange("suite changed", f"{where}.gates", *effects, "weaker")
 
 
-def _needs_baseline(suite: Suite) -> bool:
-    return any(
-        isinstance(gate, NoRegressionGate) or (isinstance(gate, SliceGate) and gate.min is None)
-        for gate in suite.gates or ()
-    )
+def _needs_baseline(gate: Gate) -> bool:
+    return isinstance(gate, NoRegressionGate) or (isinstance(gate, SliceGate) and gate.min is None)
 
 
 def _price_changes(base: Settings, head: Settings) -> Iterator[GateChange]:
-    if not any(_limits_cost(gate) for suite in base.suites.values() for gate in gates_of(suite)):
+    gates = (gate for suite in base.suites.values() for gate in gates_of(suite))
+    if not any(isinstance(gate, BudgetGate) and gate.max_cost_usd is not None for gate in gates):
         return
     for name, before in base.models.items():
         now = head.models.get(name)
@@ -165,10 +158,6 @@ def _price_changes(base: Settings, head: Settings) -> Iterator[GateChange]:
             yield GateChange("price changed", where, format_value(before.price), format_value(now.price), "weaker")
         else:
             yield from table_changes(where, "price changed", before.price, now.price)
-
-
-def _limits_cost(gate: Gate) -> bool:
-    return isinstance(gate, BudgetGate) and gate.max_cost_usd is not None
 
 
 def _added_tests(base: Settings, head: Settings) -> Iterator[GateChange]:
@@ -290,20 +279,15 @@ def _label(spec: Mapping[str, Any]) -> str:
 
 
 def _effect(before: Mapping[str, Any], now: Mapping[str, Any]) -> Effect:
-    if _without_threshold(before) != _without_threshold(now):
-        return "weaker"
+    others = [{key: value for key, value in spec.items() if key != "threshold"} for spec in (before, now)]
     old, new = _threshold(before), _threshold(now)
-    if old is None or new is None:
+    if others[0] != others[1] or old is None or new is None:
         return "weaker"
     return "neutral" if old == new else higher(old, new)
 
 
-def _without_threshold(spec: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in spec.items() if key != "threshold"}
-
-
 def _threshold(spec: Mapping[str, Any]) -> float | None:
-    """Return the configured threshold; None for the default of a rule, which only the scorer knows."""
+    """Return the configured threshold; None for the default of a rule, which is not in the configuration."""
     threshold: float | None = spec.get("threshold", _PYTHON_THRESHOLD if "python" in spec else None)
     return threshold
 
@@ -318,12 +302,9 @@ def baseline_changes(base: Baseline | None, head: Baseline | None) -> Iterator[G
         yield GateChange("baseline added", _where(head), NOTHING, _summary(head), "neutral")
     elif base is not None and head is None:
         yield GateChange("baseline removed", _where(base), _summary(base), NOTHING, "weaker")
-    elif base is not None and head is not None:
-        yield from _edits(base, head)
-
-
-def _edits(base: Baseline, head: Baseline) -> Iterator[GateChange]:
-    if base.cases != head.cases:
+    elif base is None or head is None:
+        return
+    elif base.cases != head.cases:
         now = f"{_summary(head)}: {_differences(base, head)}"
         yield GateChange("baseline edited", _where(head), _summary(base), now, "weaker")
     elif (base.provenance, base.trials) != (head.provenance, head.trials):

@@ -1,4 +1,4 @@
-"""The pytest plugin: inert and light without ``--eval-gate``, so this module imports nothing heavy."""
+"""Pytest plugin. It does nothing without ``--eval-gate``, so this module imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without ``--eval-gate``, skip each ``golden_set`` test as a whole; its golden set is not read."""
+    """Skip every ``golden_set`` test if ``--eval-gate`` is missing; golden sets are not read then."""
     if not config.getoption("--eval-gate"):
         for item in items:
             if item.get_closest_marker(MARKER):
@@ -57,7 +57,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print how to run the golden sets that plain pytest skips."""
+    """Print the command that runs the golden sets which plain pytest skips."""
     if config.getoption("--eval-gate") or config.get_verbosity() < -1:
         return
     skipped = (report.longrepr for report in terminalreporter.stats.get("skipped", ()))
@@ -80,7 +80,7 @@ def _exclude_from_rewriting(config: pytest.Config) -> None:
 
 
 def _is_configured(config: pytest.Config) -> bool:
-    """Return whether the project has a configuration; it is not parsed, so plain pytest pays nothing."""
+    """Return whether the project has a configuration, which is not parsed: plain pytest stays fast."""
     pyproject = config.rootpath / "pyproject.toml"
     if (config.rootpath / "evalgate.toml").is_file():
         return True

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_evalgate import callables, config, golden, scorers, targets
+from pytest_evalgate.app.project import resolve_path
 from pytest_evalgate.engine import Grading
 from pytest_evalgate.errors import GoldenSetError, SettingsError, UserError
 from pytest_evalgate.golden.sampling import sample_plan
@@ -32,10 +33,10 @@ if TYPE_CHECKING:
     from pytest_evalgate.runs.plan import BranchChanges
 
 _WINDOW = 32
-"""Concurrent trials of targets without a configured limit: those of hooks, and recorded ones with async scorers."""
+"""Concurrent trials of targets without a configured limit: hook targets, and recorded targets with async scorers."""
 
 _AHEAD = 2
-"""Concurrent trials for each concurrent call: while one is graded, another can use its call."""
+"""Concurrent trials for each concurrent call: while one trial is graded, another can send its call."""
 
 GOLDEN_SUFFIXES = (".jsonl", ".ndjson")
 
@@ -88,17 +89,7 @@ class ReadySuite:
 
 @dataclass
 class Assembly:
-    """Builds each suite once, on first use.
-
-    Args:
-        root: The root folder.
-        settings: The configuration, for the tier that runs.
-        options: The command line options.
-        context: Builds scorers.
-        wiring: Builds targets.
-        base: The base branch that this branch is compared with, if it is known.
-
-    """
+    """Builder of suites, each built once, on first use. ``settings`` are those of the tier that runs."""
 
     root: Path
     settings: Settings
@@ -114,7 +105,7 @@ class Assembly:
         return self.settings.suites.get(name) or self._ad_hoc.get(name)
 
     def suites_of(self, path: Path) -> tuple[str, ...]:
-        """Return the names of the suites of a golden set."""
+        """Return the names of the suites that contain a golden set."""
         every = {**self.settings.suites, **self._ad_hoc}
         return tuple(name for name, suite in every.items() if path in self.golden_paths(name, suite))
 
@@ -131,13 +122,13 @@ class Assembly:
             SettingsError: one is outside the root folder.
 
         """
-        return tuple(self._inside(f"suites.{name}.golden", path) for path in suite.golden)
+        return tuple(resolve_path(self.root, path, f"suites.{name}.golden") for path in suite.golden)
 
     def add_ad_hoc(self, path: Path) -> str:
         """Make a suite of a golden set of the command line that no suite contains, and return its name."""
         name = path.stem if path.stem not in self.settings.suites else files.relative_name(path, self.root)
         name = name.replace("/", ".")
-        if name in self._ad_hoc and self._inside(name, self._ad_hoc[name].golden[0]) != path:
+        if name in self._ad_hoc and resolve_path(self.root, self._ad_hoc[name].golden[0], name) != path:
             raise SettingsError(f"{path}: a second golden set named {path.stem}: configure a suite for each")
         self._ad_hoc[name] = config.Suite(golden=(str(path),))
         return name
@@ -212,10 +203,7 @@ class Assembly:
         )
 
     def _identity(self, suite: Suite) -> Json:
-        """Return the identity of a grading: scorers, their parameters and code, judges, and the threshold.
-
-        Results with different identities are not compared.
-        """
+        """Return the scorers with parameters and code, the judges, and the threshold: only equal ones are compared."""
         named = [spec["python"] for spec in suite.scorers if isinstance(spec, dict) and "python" in spec]
         identity: dict[str, Json] = {
             "scorers": list(suite.scorers),
@@ -247,21 +235,15 @@ class Assembly:
         if isinstance(target, targets.RecordedTargetRunner):
             recorded = target.trials
             if wanted is not None and wanted > recorded:
-                raise SettingsError(f"suites.{name}.trials: {wanted} wanted, but {recorded} recorded; add files")
+                raise SettingsError(f"suites.{name}.trials: {wanted} requested, but {recorded} recorded: add files")
             return wanted or recorded
         if isinstance(target, targets.RowTargetRunner) and wanted not in (None, 1):
-            raise SettingsError(f"suites.{name}.trials: {wanted} wanted, but a golden line has one recorded output")
+            raise SettingsError(f"suites.{name}.trials: {wanted} requested, but a golden line has one recorded output")
         return wanted or 1
-
-    def _inside(self, key: str, path: str) -> Path:
-        try:
-            return files.resolve_inside(self.root, Path(path))
-        except ValueError as error:
-            raise SettingsError(f"{key}: {error}") from None
 
 
 def _sets_of(sides: BranchChanges, here: Sequence[GoldenSet]) -> tuple[GoldenSet, ...]:
-    """Return the cases of the base branch as golden sets of their files; of the first file if theirs is deleted."""
+    """Return the cases of the base branch by file; cases of a deleted file are added to the first file."""
     collected = {golden_set.path for golden_set in here}
     by_file: dict[str, list[Case]] = {}
     for case in sides.base_cases:
@@ -279,7 +261,7 @@ def _planned_of(sets: Sequence[GoldenSet], plan: SuitePlan) -> tuple[GoldenSet, 
 
 
 def _window(spec: TargetSettings | None, configured: Settings) -> int:
-    """Return the maximum of concurrent trials: enough that the target never waits for the next one."""
+    """Return the maximum of concurrent trials, which keeps the target busy."""
     match spec:
         case config.ModelTarget():
             return _AHEAD * configured.models[spec.model].max_concurrency
@@ -305,7 +287,7 @@ def _case_gradings(
 
 
 def selects_everything(config: pytest.Config) -> bool:
-    """Return whether the command line has no path: then every configured suite is selected."""
+    """Return whether every configured suite is selected, because the command line has no path."""
     return config.args_source is not pytest.Config.ArgsSource.ARGS
 
 
@@ -336,26 +318,24 @@ def build_selected(names: list[str], config: pytest.Config, assembly: Assembly) 
             contains every problem of every suite, each once.
 
     """
+    named = [] if selects_everything(config) else _given(config)
     ready: list[ReadySuite] = []
     problems: dict[str, None] = {}
     for name in names:
         try:
-            ready.append(_checked(name, config, assembly))
+            suite = assembly.ready(name)
         except UserError as error:
             problems |= dict.fromkeys(str(error).splitlines())
+            continue
+        ready.append(suite)
+        if suite.target is None and any(assembly.root / golden in named for golden in suite.plan.golden):
+            problem = (
+                f"{suite.plan.golden[0]}: no target: its rows contain no recorded output; "
+                "name one with --eval-target recorded:FILE or --eval-target python:pkg.mod:name"
+            )
+            problems[problem] = None
     if problems:
         raise UserError("\n".join(problems))
-    return ready
-
-
-def _checked(name: str, config: pytest.Config, assembly: Assembly) -> ReadySuite:
-    ready = assembly.ready(name)
-    named = [] if selects_everything(config) else _given(config)
-    if ready.target is None and any(assembly.root / golden in named for golden in ready.plan.golden):
-        raise UserError(
-            f"{ready.plan.golden[0]}: no target: its rows contain no recorded output; "
-            "name one with --eval-target recorded:FILE or --eval-target python:pkg.mod:name"
-        )
     return ready
 
 

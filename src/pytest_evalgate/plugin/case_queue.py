@@ -1,4 +1,4 @@
-"""Queue of cases: an item gets the result of its case at once if nothing waits, else from the engine."""
+"""Queue of cases: the engine runs them ahead of their items; a case that cannot wait runs in its item."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class CaseQueue:
-    """Starts cases long before their items run, and returns each result to its item."""
+    """Queue that starts cases before their items run, and returns each result to its item."""
 
     def __init__(
         self,
@@ -32,14 +32,14 @@ class CaseQueue:
         stopper: Stopper,
         on_first_result: Callable[[], None] | None = None,
     ) -> None:
-        """Queue nothing yet.
+        """Create an empty queue.
 
         Args:
-            engine: Returns the engine. It costs a thread to start, which recorded outputs do without.
+            engine: Returns the engine. Its thread is started on first use: recorded outputs need none.
             progress: Counts the trials, and is printed while an item waits.
             max_concurrency: Maximum of concurrent trials over all suites; None for the window of each suite.
-            stopper: Watches the cases, and decides which are not needed any more.
-            on_first_result: Called once, after the first result, while the other trials are under way.
+            stopper: Watches the cases, and decides which are no longer needed.
+            on_first_result: Called once, after the first result, while other trials still run.
 
         """
         self._engine = engine
@@ -59,7 +59,7 @@ class CaseQueue:
 
         Raises:
             ScorerError: a scorer failed.
-            EngineStopped: no output can come any more.
+            EngineStopped: the engine stopped before the output arrived.
             NotNeeded: its suite stopped before the case was started.
 
         """
@@ -104,7 +104,7 @@ class CaseQueue:
         """Return a queued trial, or raise its exception.
 
         Raises:
-            EngineStopped: no output can come any more.
+            EngineStopped: the engine stopped before the output arrived.
 
         """
         trial = self._engine().wait(future, self._tick)
@@ -119,5 +119,5 @@ class CaseQueue:
         self._stopper.check()
 
     def grade(self, suite: ReadySuite, work: Coroutine[Any, Any, CaseResult]) -> CaseResult:
-        """Run the grading of an output that a test's body produced."""
+        """Grade the output of a test's body."""
         return self._engine().run(work) if suite.waits else run_sync(work)

@@ -39,7 +39,7 @@ class Pins:
 
     Args:
         nodeids: Tests whose work starts before their items run: xdist must send them to one worker.
-        serial: Why tests with ``concurrent=True`` run one case after the other; one line for each test.
+        serial: Reasons why tests with ``concurrent=True`` run one case after the other, one line for each test.
 
     """
 
@@ -71,7 +71,7 @@ def _path(state: Path, run: str) -> Path:
 
 
 class CaseCollector:
-    """Hooks that fill the ledger: with the plan of each suite, and with the item of each planned case."""
+    """Hooks that record the plan of each suite, and the item of each planned case, in the ledger."""
 
     def __init__(self, context: SessionContext, session_decider: SessionDecider, case_queue: CaseQueue) -> None:
         """Collect into the ledger of ``context``."""
@@ -157,7 +157,7 @@ class CaseCollector:
             )
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Note a file that could not be collected: its cases are not planned, so the run is invalid."""
+        """Record a file that could not be collected: its cases are not planned, so the run is invalid."""
         if report.failed:
             self.failed_files.append(report.nodeid)
 
@@ -191,13 +191,13 @@ class CaseCollector:
                 )
 
     def pytest_report_collectionfinish(self) -> list[str]:
-        """Return the number of planned cases if the header could not know it, and warnings about the gates."""
+        """Return the number of planned cases if the header does not contain it, and warnings about the gates."""
         if self._context.config.get_verbosity() < 0:
             return []
         return [*self._planned(), *self._session_decider.warnings]
 
     def _planned(self) -> Iterator[str]:
-        """Count the cases of marked tests, and those of a shard: the header is printed before they are known."""
+        """Count the cases of marked tests, or of a shard: they are known only after the header is printed."""
         plans, shard = self._ledger.plans.values(), self._context.options.shard
         if shard is None and self._ledger.plans.keys() <= {suite.plan.name for suite in self._context.suites}:
             return
@@ -212,7 +212,7 @@ class CaseCollector:
 
     @property
     def pins(self) -> Pins:
-        """The pins of this process; on the controller of xdist, those that its workers wrote."""
+        """The pins of this process; on the controller of xdist, the pins that its workers wrote."""
         context = self._context
         return read(context.state.path, context.run_identity.run) if context.is_controller else self._found
 
@@ -245,17 +245,17 @@ class PartialRun:
 
 
 def planned_line(plans: Collection[SuitePlan], tier: str) -> str:
-    """Return how many cases each suite has in a tier, and of how many in all if the tier runs a sample."""
+    """Return the number of cases of each suite in a tier, and the total if the tier runs a sample."""
     sizes = {plan.name: len(plan.cases) for plan in plans}
     every = sum(plan.drawn_from or len(plan.cases) for plan in plans)
     named = ", ".join(f"{name} {size:,}" for name, size in sizes.items())
     of = "" if every == sum(sizes.values()) else f" of {every:,}"
-    where = "" if tier == DEFAULT_TIER else f" (tier {tier})"
-    return f"eval gate: {named} = {count(sum(sizes.values()), 'case')}{of}{where}"
+    in_tier = "" if tier == DEFAULT_TIER else f" (tier {tier})"
+    return f"eval gate: {named} = {count(sum(sizes.values()), 'case')}{of}{in_tier}"
 
 
 def _eval_case(item: pytest.Item) -> CaseItem | GoldenTest | None:
-    """Return what knows the case of an eval item; None for an ordinary test."""
+    """Return the object that has the case of an eval item; None for an ordinary test."""
     return item if isinstance(item, CaseItem) else item.stash.get(GOLDEN_TEST, None)
 
 

@@ -1,18 +1,17 @@
-"""Context of one ``--eval-gate`` session: all that its parts share, built once and handed to each of them.
+"""Context of one ``--eval-gate`` session: the objects that its parts share, built once.
 
-The parts know the context and, by name, the one or two others that they use; only ``session`` knows all of them. What
-changes during a session (plans, results, problems) is in the ledger and in ``SessionProblems``.
+Each part receives the context and the one or two other parts that it uses; only ``session`` imports all of them. State
+that changes during a session (plans, results, problems) is in the ledger and in ``SessionProblems``.
 """
 
 from __future__ import annotations
 
 import json
-import secrets
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pytest_evalgate import config
+from pytest_evalgate.app.wiring import new_run_id
 from pytest_evalgate.runs import journal
 from pytest_evalgate.runs.git import tree_sha256
 from pytest_evalgate.text import jsonl
@@ -42,7 +41,7 @@ FIRST_WORKER = "gw0"
 
 @dataclass(frozen=True)
 class SessionContext:
-    """What the parts of a session share, on the controller or in an xdist worker.
+    """Objects that the parts of a session share, on the controller or in an xdist worker.
 
     Args:
         config: The configuration of pytest.
@@ -51,13 +50,13 @@ class SessionContext:
         run_identity: The id of the run, and of the run that it resumes.
         settings: The configuration of the project, for the tier that runs.
         wiring: Engine, cache, budget and clients.
-        assembly: Builds the suites.
-        suites: The selected suites that have a target; empty in a worker, which builds what it collects.
+        assembly: Builder of the suites.
+        suites: The selected suites that have a target; empty in a worker, which builds only the suites it collects.
         ledger: Plans and results.
-        problems: Why calls were not sent, or the run is invalid.
-        base_note: Why the changes of this branch are unknown; None if they are known.
-        is_worker: Whether this process is an xdist worker.
-        is_dry: Whether no test runs: ``--eval-estimate``, ``--collect-only``, ``--setup-only`` or ``--setup-plan``.
+        problems: Reasons why calls were not sent, or why the run is invalid.
+        base_note: Reason why the changes of this branch are unknown; None if they are known.
+        is_worker: True in an xdist worker.
+        is_dry: True if no test runs: ``--eval-estimate``, ``--collect-only``, ``--setup-only`` or ``--setup-plan``.
 
     """
 
@@ -77,7 +76,7 @@ class SessionContext:
 
     @property
     def is_controller(self) -> bool:
-        """Whether this process hands its tests to xdist workers; known once all plugins are configured."""
+        """True if this process distributes its tests to xdist workers; defined once all plugins are configured."""
         return self.config.pluginmanager.hasplugin("dsession")
 
     @property
@@ -87,7 +86,7 @@ class SessionContext:
 
     @property
     def is_silent(self) -> bool:
-        """Whether only the last line is printed (``-qq``)."""
+        """True if only the last line is printed (``-qq``)."""
         return self.config.get_verbosity() <= -2  # noqa: PLR2004 - pytest counts -q
 
     def print_line(self, text: str) -> None:
@@ -142,7 +141,7 @@ class RunIdentity:
 
 def new_run_identity(root: Path, state: Path, configured: Settings, options: Options) -> RunIdentity:
     """Return the ids of a new run, which resumes an interrupted run of the same work if there is one."""
-    run = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+    run = new_run_id()
     work = _work_sha256(root, state, configured, options)
     if work is None:
         return RunIdentity(run, run, run)
@@ -179,16 +178,16 @@ class SessionProblems:
         self._stop_reasons: list[str] = []
         self._cache_warnings: list[str] = []
         self.problems: list[str] = []
-        """What makes the run invalid although every output may be there, such as failed canaries."""
+        """Problems that make the run invalid even if no output is missing, such as failed canaries."""
 
     @property
     def refused_reason(self) -> str | None:
-        """Why calls were not sent although they could have been; None if all were sent."""
+        """Reason why calls were not sent although they could have been; None if all were sent."""
         return next(filter(None, (self._wiring.refused_reason, *self._refused_reasons)), None)
 
     @property
     def stop_reason(self) -> str | None:
-        """Why the run was stopped before all calls were sent; None if it was not."""
+        """Reason why the run was stopped before all calls were sent; None if it was not stopped."""
         return next(filter(None, (self._wiring.stop_reason, *self._stop_reasons)), None)
 
     @property

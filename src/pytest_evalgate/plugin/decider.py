@@ -1,4 +1,4 @@
-"""Decision of one session, on the controller: gates are checked before the run, and decide when it is over."""
+"""Decision of one session, on the controller: check the gates before the run, decide the run after the last case."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from pytest_evalgate.app.decide import RunDecider
 from pytest_evalgate.config import NoRegressionGate, key_variables
 from pytest_evalgate.errors import BaselineError, SettingsError
-from pytest_evalgate.plugin.requested import with_stop_rule
 from pytest_evalgate.plugin.signals import defer_interrupts
 from pytest_evalgate.records.results import Run
 from pytest_evalgate.runs import git, kept, run_file
@@ -43,7 +42,7 @@ _ABORTED = frozenset({_INTERRUPTED, 3, 4})
 """Exit codes of pytest: https://docs.pytest.org/en/stable/reference/exit-codes.html."""
 
 _LARGE_SUITE = 150
-"""With more cases, a plain gate sees every drop that matters: the power check costs 0.2 s before the first call."""
+"""In more cases, a plain gate detects every relevant drop: the power check (0.2 s) is skipped."""
 
 
 @dataclass
@@ -81,7 +80,7 @@ class SessionDecider:
 
     @cached_property
     def redactor(self) -> Redactor:
-        """Removes the API keys of the configuration from all that is written or printed."""
+        """The redactor of the configured API keys, for all text that is written or printed."""
         return Redactor.of(key_variables(self.assembly.settings), os.environ)
 
     @property
@@ -122,7 +121,7 @@ class SessionDecider:
             raise SettingsError("\n".join(problems))
 
     def _check_power(self, ready: ReadySuite) -> list[str]:
-        """Return why gates cannot pass, and collect the warnings."""
+        """Return the reasons why gates cannot pass, and collect the warnings."""
         name = ready.plan.name
         suite = self.assembly.suite_settings(name)
         gates = (suite and suite.gates) or ()
@@ -171,7 +170,7 @@ class SessionDecider:
         Args:
             ledger: Plans and results.
             duration_s: Duration of the session.
-            refused: Why calls were not sent; None if all were.
+            refused: Reason why calls were not sent; None if all were.
             notes: Notes about the run, which are stored with it.
 
         """
@@ -237,18 +236,18 @@ class SessionDecider:
         return verdict
 
     def report(self, verdict: Verdict, report_writer: ReportWriter) -> Iterator[str]:
-        """Write the reports, and yield what could not be written. A shard has none: shards are merged first."""
+        """Write the reports, and yield problems of writing them. A shard has no report: shards are merged first."""
         if self.shard is None and self.run is not None:
             yield from report_writer.report(verdict, self.decider, (self.run, self.origin), self.redactor, self.view)
 
     def _suite_settings(self, name: str) -> Suite | None:
         """Return the settings of a suite, with the stop rule of the command line."""
-        suite = self.assembly.suite_settings(name)
-        return None if suite is None else with_stop_rule(self.assembly.options.stop, suite)
+        suite, rule = self.assembly.suite_settings(name), self.assembly.options.stop
+        return suite if suite is None or rule is None else suite.model_copy(update={"stop": rule})
 
 
 def load_gates() -> None:
-    """Import what decides the gates while outputs are awaited: it takes 0.2 s."""
+    """Import the gates, which takes 0.2 s, while outputs are awaited."""
     with defer_interrupts():
         import pytest_evalgate.app.view  # noqa: F401, PLC0415 - imports the gates, and with them scipy
 
@@ -264,7 +263,7 @@ def count_not_run(run: Run, shard: Shard) -> int:
 
 
 def refused_reason(run: Run, shard: Shard, file: str) -> str:
-    """Return why a shard has no verdict, with the next step."""
+    """Return the reason why a shard has no verdict, with the next step."""
     missing = count_not_run(run, shard)
     if missing:
         return f"not run: {count(missing, 'case')} of {shard}; run this shard again"

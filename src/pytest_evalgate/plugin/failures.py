@@ -55,7 +55,7 @@ def describe_miss(case: Case, result: CaseResult, before: BaselineOutcome | None
 
 
 def printable(text: str) -> str:
-    """Escape ``text`` for terminals and xdist: no invisible character, and no command of a GitHub runner."""
+    """Escape ``text`` for terminals and xdist: invisible characters, and workflow commands of GitHub runners."""
     lines = map(one_line, text.split("\n"))
     return "\n".join("".join(c if c.isprintable() else ascii(c)[1:-1] for c in line) for line in lines)
 

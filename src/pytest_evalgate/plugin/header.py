@@ -16,7 +16,7 @@ from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.wording import OPTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_evalgate.plugin.assembly import Assembly, ReadySuite
     from pytest_evalgate.plugin.requested import Options
@@ -39,7 +39,7 @@ def session_header(
         targets=[_target_name(ready, assembly) for ready in suites],
         judges=[_judge(name, assembly) for name in judges],
         baselines=[_baseline(baseline) for baseline in found if baseline is not None],
-        options=[*_options(assembly.options)],
+        options=_options(assembly.options),
         tier=None if tier == config.DEFAULT_TIER else tier,
         budget_usd=assembly.wiring.budget_usd,
     )
@@ -78,39 +78,35 @@ def _baseline(baseline: Baseline) -> str:
     return f"{baseline.source.removeprefix('file:')} ({of})"
 
 
-def _options(options: Options) -> Iterator[str]:
-    if options.target:
-        yield f"--eval-target {options.target}"
-    if options.offline:
-        yield "offline: cached replies only, nothing is sent"
+def _options(options: Options) -> list[str]:
+    found = [f"--eval-target {options.target}"] if options.target else []
+    return [*found, "offline: cached replies only, nothing is sent"] if options.offline else found
 
 
 def run_facts(assembly: Assembly, suites: Iterable[str], arguments: Iterable[str]) -> dict[str, str]:
     """Return facts about the run by name: command, targets, judges and versions.
 
-    Values are those of the configuration, which names variables and contains no key.
+    The values come from the configuration, which contains the names of the API keys' variables but no key.
     """
-    return dict(_facts(assembly, suites, arguments))
-
-
-def _facts(assembly: Assembly, suites: Iterable[str], arguments: Iterable[str]) -> Iterator[tuple[str, str]]:
-    yield "command", shlex.join(["pytest", *arguments])
+    facts = {"command": shlex.join(["pytest", *arguments])}
     options = assembly.options
     given = {"--eval-tier": options.tier, "--eval-target": options.target, "--eval-baseline": options.baseline}
     if words := [word for name, value in given.items() if value for word in (name, value)]:
-        yield OPTIONS, shlex.join(words)  # once more: their values may come from the environment
+        facts[OPTIONS] = shlex.join(words)  # also if they are in the command: they may come from the environment
     for name in suites:
         suite = assembly.suite_settings(name)
         if suite is None:
             continue
         if (target := assembly.target_settings(suite)) is not None:
-            yield f"{name}: target", _target_fact(target, assembly)
+            facts[f"{name}: target"] = _target_fact(target, assembly)
         for judge in suite.judges:
             model = assembly.settings.models[assembly.settings.judges[judge].model]
-            yield f"{name}: judge {judge}", f"{model.model} at {model.base_url}"
-    yield "pytest-evalgate", version("pytest-evalgate")
-    yield "pytest", pytest.__version__
-    yield "python", f"{platform.python_version()} on {platform.system()}"
+            facts[f"{name}: judge {judge}"] = f"{model.model} at {model.base_url}"
+    return facts | {
+        "pytest-evalgate": version("pytest-evalgate"),
+        "pytest": pytest.__version__,
+        "python": f"{platform.python_version()} on {platform.system()}",
+    }
 
 
 def _target_fact(target: config.Target, assembly: Assembly) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.plugin.case_queue import CaseQueue
     from pytest_evalgate.plugin.context import SessionContext
     from pytest_evalgate.plugin.failures import BaselineOutcome
-    from pytest_evalgate.records.results import Case, StopRule
+    from pytest_evalgate.records.results import Case
 
 
 class GoldenSetFile(pytest.File):
@@ -37,7 +37,7 @@ class GoldenSetFile(pytest.File):
         before: Callable[[ReadySuite, Case], BaselineOutcome | None],
         **kwargs: Any,
     ) -> None:
-        """Keep what the items of this file use.
+        """Store the objects that the items of this file use.
 
         Args:
             suites: The suites that run this file.
@@ -69,7 +69,7 @@ class CaseItem(pytest.Item):
     """One case of a golden set."""
 
     def __init__(self, *, suite: ReadySuite, case: Case, **kwargs: Any) -> None:
-        """Keep the case; ``-k`` selects it by its tags and its suite."""
+        """Store the case, which ``-k`` selects by its tags and its suite."""
         super().__init__(**kwargs)
         self.suite = suite
         self.case = case
@@ -84,11 +84,14 @@ class CaseItem(pytest.Item):
     def runtest(self) -> None:
         """Wait for all trials of the case."""
         file = self.parent
-        assert isinstance(file, GoldenSetFile)  # noqa: S101 - which alone makes these items
+        assert isinstance(file, GoldenSetFile)  # noqa: S101 - only that class makes these items
         try:
             result = file.case_queue.result(self.suite, self.case)
         except NotNeeded as finding:
-            self._skip_unneeded(finding.rule)
+            reason = f"not needed: the verdict of {self.suite.plan.name} was certain without it"
+            not_run = CaseResult(self.suite.planned[self.case.id], "not_run", reason=reason)
+            publish(self, self.case, not_run, stopped=finding.rule)
+            pytest.skip(reason)
         except (EngineStopped, ScorerError) as error:
             publish(self, self.case, error_result(self.suite.planned[self.case.id], str(error)))
             raise
@@ -96,19 +99,12 @@ class CaseItem(pytest.Item):
         if file.context.options.fail_cases and result.outcome != "passed":
             raise CaseMissed(self.case, result, file.before(self.suite, self.case))
 
-    def _skip_unneeded(self, rule: StopRule) -> NoReturn:
-        """Skip the case, for pytest and for JUnit: it has no result."""
-        reason = f"not needed: the verdict of {self.suite.plan.name} was certain without it"
-        not_run = CaseResult(self.suite.planned[self.case.id], "not_run", reason=reason)
-        publish(self, self.case, not_run, stopped=rule)
-        pytest.skip(reason)
-
     def reportinfo(self) -> tuple[str, int, str]:
         """Return the golden line as the location of the item; pytest counts lines from 0."""
         return str(self.path), self.case.place.line - 1, self.name
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str | TerminalRepr:
-        """Show the case instead of a traceback through this package."""
+        """Describe the case instead of printing a traceback of this package."""
         error = excinfo.value
         place = self.case.place
         if isinstance(error, CaseMissed):

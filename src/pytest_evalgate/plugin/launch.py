@@ -38,10 +38,10 @@ if TYPE_CHECKING:
 
 
 class Launch:
-    """Starts a session, or refuses it.
+    """Hooks that start a session, or refuse it.
 
-    ``refused_reason`` is why nothing may be sent, ``works_ahead`` whether this process starts cases before their items
-    run, ``has_journal`` whether it has written the plan of the run to disk.
+    ``refused_reason`` is set if nothing may be sent, ``works_ahead`` if this process starts cases before their items
+    run, ``has_journal`` once the plan of the run is on disk.
     """
 
     def __init__(self, context: SessionContext, stopper: Stopper, case_queue: CaseQueue) -> None:
@@ -87,7 +87,7 @@ class Launch:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> None:
-        """In an xdist worker, start with the first eval item: all others are pinned to the same worker."""
+        """Start the cases at the first eval item of an xdist worker: all others are pinned to the same worker."""
         if self._context.is_worker and (_suite_and_case(item) is not None or _is_concurrent(item)):
             self._begin_as_worker(item.session)
 
@@ -108,7 +108,7 @@ class Launch:
                 self._case_queue.begin(*selected)
 
     def _in_start_order(self, items: Sequence[pytest.Item]) -> Iterator[pytest.Item]:
-        """Yield ``items`` in the order to start them; they run in the order that they have.
+        """Yield ``items`` in the order to start their cases; the items themselves run in their original order.
 
         Only the order inside a suite that may stop changes: its items keep their places among those of other suites.
         """
@@ -139,7 +139,7 @@ class Launch:
         self.has_journal = True
 
     def finish_journal(self, *, whole: bool) -> None:
-        """Note in the journal that the run was decided."""
+        """Record in the journal that the run was decided."""
         if self.has_journal:
             journal.finish(self._context.state.path, self._context.run_identity.run, whole=whole)
 
@@ -221,7 +221,7 @@ def _suite_and_case(item: pytest.Item) -> tuple[ReadySuite, Case] | None:
 
 
 def _is_concurrent(item: pytest.Item) -> bool:
-    """Return whether the body of an item runs on the engine: that can start only when its fixtures are set up."""
+    """Return whether the body of an item runs on the engine, which starts it only after its fixtures are set up."""
     test = item.stash.get(GOLDEN_TEST, None)
     return test is not None and test.is_concurrent
 
@@ -277,7 +277,7 @@ def _canary_problem(wiring: Wiring, name: str, judge: JudgeScorer) -> str | None
 # -- estimate
 
 _TYPICAL_OUTPUT: Final = Output("x" * 1_000)
-"""Estimate of an unknown output: a long paragraph."""
+"""Assumed output of a trial whose output is neither recorded nor cached: a long paragraph."""
 
 
 def estimate_calls(selected: Selected, wiring: Wiring) -> Estimate | None:
@@ -307,7 +307,7 @@ def _estimate(sending: Selected, wiring: Wiring, history: Mapping[tuple[str, str
 
 
 def _history(suites: set[str], wiring: Wiring) -> dict[tuple[str, str, str], list[Usage]]:
-    """Return usage and latency of cached replies by suite, route and purpose: those before the calls changed."""
+    """Return usage and latency of cached replies, to earlier versions of the calls, by suite, route and purpose."""
     from pytest_evalgate.engine.estimate import Usage  # noqa: PLC0415 - only if calls are sent
     from pytest_evalgate.engine.spend import Tokens  # noqa: PLC0415 - the same
 
@@ -324,7 +324,7 @@ def _history(suites: set[str], wiring: Wiring) -> dict[tuple[str, str, str], lis
 
 
 def _calls(suite: ReadySuite, cases: Sequence[Case], wiring: Wiring) -> Iterator[Call]:
-    """Yield the calls of a suite; those of its judges as if no rule decided before them."""
+    """Yield the calls of a suite, including calls of judges that a failed rule would make unnecessary."""
     target = suite.target
     for case in cases:
         for trial in range(suite.plan.trials if case.skip is None else 0):
@@ -348,7 +348,7 @@ def _known_output(suite: ReadySuite, case: Case, trial: int, call: Call | None, 
 
 
 def why_not_cached(selected: Selected, wiring: Wiring) -> str:
-    """Return in one line why calls will be sent: how many are new, and which fields of the others changed."""
+    """Return one line with the number of new calls, and the fields that changed in the other calls to send."""
     from pytest_evalgate.engine.cache import first_difference, inventory  # noqa: PLC0415 - only if calls are sent
 
     sending = _sending(selected)
@@ -359,5 +359,5 @@ def why_not_cached(selected: Selected, wiring: Wiring) -> str:
             if wiring.memory.lookup(call) is None:
                 known = before.get((call.label, call.purpose, call.trial))
                 field = first_difference(known.call, call).partition(":")[0] if known else ""
-                reasons[f"{field} changed" if field else "never asked"] += 1
+                reasons[f"{field} changed" if field else "new"] += 1
     return ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common())

@@ -1,4 +1,4 @@
-"""Ledger of a session: every planned case ends with exactly one result, in whichever process it ran."""
+"""Ledger of a session: one result for every planned case, from all processes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class AttachedResult(TypedDict):
 
 
 def publish(item: pytest.Item, case: Case, result: CaseResult, stopped: StopRule | None = None) -> None:
-    """Keep the result of ``case`` for the report, and put it into JUnit's properties unless the case passed.
+    """Store the result of ``case`` for the report, and add it to JUnit's properties unless the case passed.
 
     ``stopped`` is the rule by which the suite had stopped before this case.
     """
@@ -107,10 +107,7 @@ class Spool:
 
 
 class Ledger:
-    """Plans of the suites, and results of the reports.
-
-    Under xdist the workers plan and the controller records: the plans are sent as JSON.
-    """
+    """Plans of the suites, and results of the reports. Under xdist, workers send their plans to it as JSON."""
 
     def __init__(self) -> None:
         """Open an empty ledger."""

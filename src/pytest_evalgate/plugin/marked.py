@@ -1,6 +1,6 @@
-"""Marked tests: a test marked ``golden_set`` runs once for each case, and what it returns is graded.
+"""Marked tests: a test marked ``golden_set`` runs once for each case, and its return value is graded.
 
-In order: what a body produced, the marker, the item, the output that the engine prefetched, the grading.
+In order: the outputs of bodies, the marker, the item, the output that the engine prefetched, the grading.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class BodyOutputs:
 
     @contextlib.contextmanager
     def trial(self) -> Iterator[None]:
-        """Keep the exception of one trial, which is a miss; pytest's skip and exit pass through."""
+        """Record an exception of one trial, which is a miss; pytest's skip and exit pass through."""
         try:
             yield
         except pytest.exit.Exception:
@@ -56,7 +56,7 @@ class BodyOutputs:
             self.produced.append(error)
 
     def add_returned(self, returned: object) -> None:
-        """Keep the output of one trial: what the body returned, else what it recorded."""
+        """Add the output of one trial: the value that the body returned, else the value that it recorded."""
         value = self.recorded_values.pop() if returned is None and self.recorded_values else returned
         self.recorded_values.clear()
         self.produced.append(None if value is None else as_output(value))
@@ -82,7 +82,7 @@ class GoldenTest:
         suite: Its suite; it has a target if the marker has ``target=``.
         case: Its case.
         body: The function that the user wrote.
-        is_concurrent: Whether its bodies run on the engine, beside those of other cases.
+        is_concurrent: True if its bodies run on the engine, beside those of other cases.
         bodies: Results of the bodies.
         prefetched: Trials that the engine ran before the bodies, with the target's outputs; empty without a target.
         graded: Trials of bodies that ran on the engine; None for a body without an output.
@@ -99,12 +99,12 @@ class GoldenTest:
 
     @property
     def is_prefetched(self) -> bool:
-        """Whether the engine calls the target before the item, and the bodies run in the item itself."""
+        """True if the engine calls the target before the item, and the bodies run in the item itself."""
         return self.suite.target is not None and not self.is_concurrent
 
     @property
     def starts_early(self) -> bool:
-        """Whether its work starts before its item runs."""
+        """True if its work starts before its item runs."""
         return self.suite.target is not None or self.is_concurrent
 
     def trial_arguments(self, arguments: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -129,7 +129,7 @@ def is_complete(trial: Trial) -> bool:
 
 
 def may_begin(item: pytest.Item) -> bool:
-    """Return whether an item will certainly run; one that may still be skipped starts when its turn comes."""
+    """Return whether an item will certainly run. An item that may be skipped is not started before its turn."""
     xfail = item.get_closest_marker("xfail")
     never_runs = xfail is not None and not xfail.kwargs.get("run", True)
     return not (never_runs or item.get_closest_marker("skip") or item.get_closest_marker("skipif"))
@@ -149,14 +149,14 @@ _AT = f"@pytest.mark.{MARKER}"
 
 @dataclass(frozen=True, slots=True)
 class MarkerOptions:
-    """The suite of a marker, and whether the bodies of its cases run concurrently."""
+    """The suite of a marker; ``concurrent`` is True if the bodies of its cases run concurrently."""
 
     suite: ReadySuite
     concurrent: bool
 
 
 def read_marker(marker: pytest.Mark, assembly: Assembly, test: Callable[..., Any], folder: Path) -> MarkerOptions:
-    """Return the options of a marker; a configured suite of its name supplies what it leaves out.
+    """Return the options of a marker; missing ones come from the configured suite of the same name.
 
     Args:
         marker: The marker.
@@ -238,7 +238,7 @@ def with_target(assembly: Assembly, name: str, suite: Suite) -> ReadySuite:
     spec = assembly.target_settings(suite)
     assert spec is not None  # noqa: S101 - the marker has one
     wiring = assembly.wiring
-    # its outputs are cached for this run only: the digest by which runs are resumed does not cover what a marker names
+    # Its outputs are cached for this run only: the digest by which runs are resumed does not cover markers.
     target = wiring.target(name, spec, cache_run_id=wiring.run_context.run)
     if not isinstance(target, targets.RecordedTargetRunner):
         return replace(assembly.ready_in_code(name, suite), target=target, waits=True)
@@ -247,7 +247,7 @@ def with_target(assembly: Assembly, name: str, suite: Suite) -> ReadySuite:
     ready = assembly.ready_in_code(name, suite)
     if ready.plan.trials > target.trials:
         raise SettingsError(
-            f"suite {name}: {ready.plan.trials} trials wanted, but {target.trials} recorded; add files"
+            f"suite {name}: {ready.plan.trials} trials requested, but {target.trials} recorded: add files"
         )
     return replace(ready, target=target)
 
@@ -265,7 +265,7 @@ def parametrize(metafunc: pytest.Metafunc, suite: ReadySuite) -> None:
 
 
 def prepare(item: pytest.Function, suite: ReadySuite, *, is_concurrent: bool) -> GoldenTest:
-    """Make the body of a marked test record what it returns, whichever plugin runs it."""
+    """Wrap the body of a marked test so that it records its outputs, whichever plugin runs it."""
     case = cast("Case", item.callspec.params["case"])
     golden_test = item.stash[GOLDEN_TEST] = GoldenTest(suite, case, item.obj, is_concurrent)
     if not is_concurrent:
@@ -274,7 +274,7 @@ def prepare(item: pytest.Function, suite: ReadySuite, *, is_concurrent: bool) ->
 
 
 def _record_returned(test: GoldenTest) -> Callable[..., Any]:
-    """Wrap a body so that it runs once for each trial and records what it returns or raises."""
+    """Wrap a body so that it runs once for each trial and records return values and exceptions."""
     body, bodies = test.body, test.bodies
     if inspect.iscoroutinefunction(body):
 
@@ -299,12 +299,12 @@ def run_async_body(item: pytest.Function) -> Any | None:
     """Return the coroutine of an async body that no other plugin has wrapped; None for any other test."""
     if GOLDEN_TEST not in item.stash or not inspect.iscoroutinefunction(item.obj):
         return None
-    names = item._fixtureinfo.argnames  # noqa: SLF001 - what pytest itself passes
+    names = item._fixtureinfo.argnames  # noqa: SLF001 - the arguments that pytest itself passes
     return item.obj(**{name: item.funcargs[name] for name in names})
 
 
 def stale_output_fixture(item: pytest.Function) -> str | None:
-    """Return the name of a fixture that would show a body the output of another trial; None if there is none."""
+    """Return the name of a fixture that would pass a body the output of another trial; None if there is none."""
     definitions = item._fixtureinfo.name2fixturedefs  # noqa: SLF001 - pytest has no public way to a fixture's arguments
     if len(definitions.get("output", ())) > 1:
         return "output"
@@ -326,7 +326,7 @@ class PrefetchHooks:
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Wait for the outputs, after pytest has decided not to skip the item and before its fixtures are set up.
 
-        If no trial has a complete output there is nothing to inspect: fixtures and body are left out.
+        If no trial has a complete output, fixtures and body are skipped: they have nothing to inspect.
         """
         test = item.stash.get(GOLDEN_TEST, None)
         if test is None or not test.is_prefetched or self._context.is_dry:
@@ -341,7 +341,7 @@ class PrefetchHooks:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
-        """Leave out a body that has no output to inspect."""
+        """Skip a body that has no output to inspect."""
         test = pyfuncitem.stash.get(GOLDEN_TEST, None)
         if test is None or not test.prefetched or any(map(is_complete, test.prefetched)):
             return None
@@ -363,7 +363,7 @@ class PrefetchHooks:
 
 
 async def grade(item: pytest.Item, golden_test: GoldenTest) -> CaseResult:
-    """Grade what the bodies produced and publish the result.
+    """Grade the outputs of the bodies and publish the result.
 
     Raises:
         ScorerError: a scorer failed.
@@ -403,7 +403,7 @@ async def grade_trial(
     Args:
         golden_test: The test.
         index: Index of the trial, from 0.
-        produced: What the body returned, recorded or raised. It replaces the target's output.
+        produced: Output or exception of the body. It replaces the target's output.
         prefetched: The graded trial of the target; None without a target.
 
     Raises:
@@ -423,7 +423,7 @@ async def grade_trial(
 
 
 def fail(golden_test: GoldenTest, result: CaseResult, before: BaselineOutcome | None) -> NoReturn:
-    """Fail the test of a missed case: with the exception of its body, else with a description of the case."""
+    """Fail the test of a missed case, with the exception of its body or with a description of the case."""
     for produced in golden_test.bodies.produced:
         if isinstance(produced, BaseException):
             raise produced

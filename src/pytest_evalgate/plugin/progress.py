@@ -54,7 +54,7 @@ class Tally:
 
 
 class Progress:
-    """Prints a tally while items wait."""
+    """Line with the tally, which is printed while items wait."""
 
     def __init__(
         self,

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from pytest_evalgate.config import Suite
-
 StopChoice = Literal["certainty", "never"]
 
 
@@ -35,11 +33,6 @@ def parse_stop_choice(text: str | None) -> StopChoice | None:
     if text:
         raise SettingsError(f"--eval-stop {text}: write one of {', '.join(choices)}")
     return None
-
-
-def with_stop_rule(rule: StopChoice | None, suite: Suite) -> Suite:
-    """Return the settings of a suite with ``rule``; unchanged if that is None."""
-    return suite if rule is None else suite.model_copy(update={"stop": rule})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Session of ``--eval-gate``: builds the context and its parts, and registers their hooks.
+"""Session of ``--eval-gate``: its context, its parts, and the registration of their hooks.
 
 The flow: ``collection`` plans the cases, ``launch`` estimates and starts them, ``items`` and ``marked`` take the
 results from the ``case_queue``, the ``ledger`` collects them, ``verdict`` decides the run.
@@ -73,14 +73,14 @@ def register(config: pytest.Config) -> None:
 
 
 class EvalSession:
-    """One session, on the controller or in an xdist worker: the only place that knows all of its parts."""
+    """One session, on the controller or in an xdist worker: the only class that uses all of its parts."""
 
     def __init__(self, config: pytest.Config, closing: contextlib.ExitStack) -> None:
         """Read settings and options, and build the suites.
 
         Args:
             config: The configuration of pytest.
-            closing: Receives what has to be closed at the end, also if this constructor raises.
+            closing: Receives the callbacks that close the parts, also if this constructor raises.
 
         Raises:
             UserError: a suite cannot be run, or its gates cannot decide.
@@ -170,8 +170,8 @@ class EvalSession:
             self._stopper,
             on_first_result=None if worker is not None else self._preload,
         )
-        # objects that live as long as the session: traversing the golden sets cost 65 us a case, and the last
-        # collection of the interpreter 0.15 s
+        # These objects live as long as the session: traversing the golden sets cost 65 us a case, and the last
+        # collection of the interpreter 0.15 s.
         gc.freeze()
         atexit.unregister(gc.freeze)
         atexit.register(gc.freeze)
@@ -205,21 +205,21 @@ class EvalSession:
         return {**plugins, "xdist": Distribution(context, collector, self._preload)}
 
     def _preload(self) -> None:
-        """Import what decides the run and writes its reports, while outputs are awaited: it takes 0.3 s."""
+        """Import the gates and the report writers, which takes 0.3 s, while outputs are awaited."""
         load_gates()
         with defer_interrupts():
             self._report_writer.load()
         gc.freeze()  # items and libraries live as long as the session, and pytest collects garbage at its end
 
     def pytest_report_header(self) -> list[str]:
-        """Return the header: what runs, what it is compared with, and which run it resumes."""
+        """Return the header: the suites, their baselines, and the run that is resumed."""
         if self._context.is_worker:
             return []
         return [*self._session_decider.header(self._context.suites), *self._context.run_identity.header()]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
-        """Grade what the body of a marked test produced."""
+        """Grade the outputs of the body of a marked test."""
         result = yield
         golden_test = item.stash.get(GOLDEN_TEST, None)
         if golden_test is not None:
@@ -256,7 +256,7 @@ class EvalSession:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Remove API keys from the report, and attach the case's result to that of its call."""
+        """Remove API keys from the report, and attach the case's result to the report of its call."""
         report = yield
         redact(report, self._session_decider.redactor)
         if call.when == "call":
@@ -265,7 +265,7 @@ class EvalSession:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Record every report on the controller, its own and those of its workers."""
+        """Record every report on the controller, including the reports of its workers."""
         if not self._context.is_worker:
             self.progress.clear()
             self._context.ledger.record(report)

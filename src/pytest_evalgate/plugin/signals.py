@@ -1,4 +1,4 @@
-"""Signals: SIGTERM ends a session in order, and imports that must not be interrupted defer both signals."""
+"""Signals: SIGTERM ends a session like Ctrl-C, and both are deferred during imports that must not be interrupted."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class NotNeeded(Exception):  # noqa: N818 - a finding about a case
     """A case was not run, because its suite had stopped by ``rule``."""
 
     def __init__(self, rule: StopRule) -> None:
-        """Keep the rule."""
+        """Store the rule."""
         super().__init__(rule)
         self.rule = rule
 
@@ -43,7 +43,7 @@ class Stopper:
     """
 
     def __init__(self, context: SessionContext, session_decider: SessionDecider) -> None:
-        """Watch no suite yet."""
+        """Watch no suite until ``start_order`` adds it."""
         self._context = context
         self._decider = session_decider.decider
         self._watched: dict[str, _WatchedSuite] = {}
@@ -62,7 +62,7 @@ class Stopper:
         return [case.id for case in order_of(suite.plan.cases, baseline) if case.id in selected]
 
     def _stoppable_by(self, suite: ReadySuite, selected: Collection[str]) -> Baseline | None:
-        """Return the baseline by which a suite may stop; None if it may not. Its gates are checked later."""
+        """Return the baseline of a suite that may stop, else None. Its gates are checked later."""
         name, options = suite.plan.name, self._context.options
         settings = self._decider.suite_of(name)
         if settings is None or settings.stop == "never" or suite.plan.trials > 1:
@@ -81,7 +81,7 @@ class Stopper:
                 future.add_done_callback(lambda done: self._finished.append((name, planned, done)))
 
     def check_needed(self, suite: ReadySuite, case: Case) -> None:
-        """Raise if a case is not needed and would cost something; called on the engine's thread.
+        """Raise if a case is not needed and would send calls; called on the engine's thread.
 
         Raises:
             NotNeeded: the suite has stopped, and the case would send calls.
@@ -97,7 +97,7 @@ class Stopper:
         return self._context.wiring.memory.lookup(target.call_of(case, 0)) is not None
 
     def check(self) -> None:
-        """Read the results that have arrived, and stop the suites whose verdict is certain."""
+        """Read the new results, and stop the suites whose verdict is certain."""
         while self._finished:
             name, case, future = self._finished.popleft()
             self._watched[name].add_result(case, future)
@@ -124,8 +124,8 @@ class Stopper:
 def order_of(cases: Iterable[PlannedCase], baseline: Baseline) -> list[PlannedCase]:
     """Return ``cases`` in the order to start them: those that the baseline missed come first.
 
-    Certainty comes soonest in this order: such a case can only become a gain, and a case that has not run counts as
-    one.
+    In this order the verdict is certain soonest: such a case can only become a gain, and until it has run it counts as
+    a gain.
     """
     missed = {case_id for case_id, before in baseline.cases.items() if before.mean < 1}
     return sorted(cases, key=lambda case: case.golden_id not in missed)
@@ -152,11 +152,11 @@ class _WatchedSuite:
 
     @property
     def is_due(self) -> bool:
-        """Whether enough results have arrived for the next check."""
+        """True if enough results have arrived for the next check."""
         return self.unchecked >= max(1, len(self.results) // _MAX_CHECKS)
 
     def add_result(self, case: PlannedCase, future: Future[Trial]) -> None:
-        """Keep what the gates read of a finished case: its value, not its output."""
+        """Store the value of a finished case; the gates do not read its output."""
         error = future.exception()
         if isinstance(error, NotNeeded):
             return

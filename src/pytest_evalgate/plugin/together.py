@@ -38,16 +38,16 @@ class NoOutput(Exception):  # noqa: N818 - a finding about a test
 
 
 class BodyExit(Exception):  # noqa: N818 - not an error of this package
-    """Carries an exception that ends the process from a body to the main thread: it would end the engine."""
+    """Wrapper that carries an exit from a body to the main thread; unwrapped, the exit would end the engine."""
 
     def __init__(self, error: BaseException) -> None:
-        """Carry ``error``."""
+        """Wrap ``error``."""
         super().__init__(repr(error))
         self.error = error
 
 
 class ConcurrentBodies:
-    """Starts all cases of a test when the first of them runs: only then are their shared fixtures set up."""
+    """Hooks that start all cases of a test when its first case runs: their shared fixtures are set up only then."""
 
     def __init__(self, case_queue: CaseQueue, launch: Launch) -> None:
         """Run bodies on the engine of ``case_queue``; one by one if ``launch`` does not work ahead."""
@@ -90,14 +90,14 @@ class ConcurrentBodies:
 
 @dataclass(frozen=True, slots=True)
 class _Arguments:
-    """Arguments of a body: the names of those that each case has for itself, and the values that all cases share."""
+    """Arguments of a body: the names of the arguments that differ by case, and the values that all cases share."""
 
     own: tuple[str, ...]
     shared: Mapping[str, Any]
 
 
 def _arguments(first: pytest.Function) -> _Arguments:
-    info = first._fixtureinfo  # noqa: SLF001 - what pytest itself passes
+    info = first._fixtureinfo  # noqa: SLF001 - the arguments that pytest itself passes
     own = tuple(name for name in info.argnames if _is_per_case(name, info.name2fixturedefs.get(name, ())))
     return _Arguments(own, {name: first.funcargs[name] for name in info.argnames if name not in own})
 
@@ -117,7 +117,7 @@ def _same_test_items(first: pytest.Function) -> Iterator[pytest.Item]:
 
 
 def serial_reason(item: pytest.Function) -> str | None:
-    """Return why the bodies of a test cannot run concurrently; None if they can."""
+    """Return the reason why the bodies of a test cannot run concurrently; None if they can."""
     info = item._fixtureinfo  # noqa: SLF001 - pytest has no public way to the scope of a test's fixtures
     if "request" in info.argnames:
         return "it uses request, which belongs to one item"
@@ -128,14 +128,14 @@ def serial_reason(item: pytest.Function) -> str | None:
         if found[-1].scope == "function":
             return f"fixture {name} has function scope: give it a wider scope"
         if inspect.iscoroutinefunction(found[-1].func) or inspect.isasyncgenfunction(found[-1].func):
-            return f"fixture {name} is async, so what it opens belongs to another event loop"
+            return f"fixture {name} is async, so its resources belong to another event loop"
     return None
 
 
 def _trial_task(
     test: GoldenTest, arguments: _Arguments, index: int, context: contextvars.Context
 ) -> Callable[[], Coroutine[Any, Any, Trial]]:
-    """Return the work of one trial, which sees the context variables of the main thread as they are now."""
+    """Return a function that runs one trial in ``context``, a copy of the main thread's context variables."""
 
     async def run() -> Trial:
         from asyncio import get_running_loop  # noqa: PLC0415 - 16 ms, only if bodies run concurrently

@@ -1,4 +1,4 @@
-"""Distribution of an eval session by xdist: pins what starts early to one worker, and survives a lost worker."""
+"""Distribution of an eval session by xdist: pins tests that start early to one worker, and handles lost workers."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Distribution:
         self._nodes.add(node)
 
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> PinnedScheduling:
-        """Schedule what starts early on one worker, so that one engine, one limiter and one budget see all calls."""
+        """Schedule tests that start early on one worker, so that one limiter and one budget apply to all calls."""
         pins = self._context.settings.xdist == "pin"
         return PinnedScheduling(config, log, self._starts_early if pins else lambda _: False)
 
@@ -59,7 +59,7 @@ class Distribution:
 
     @cached_property
     def _pinned(self) -> frozenset[str]:
-        """Node ids of pinned marked tests. Complete: no test is scheduled before all workers have collected."""
+        """Node ids of pinned marked tests. The first test is scheduled only after all workers have collected."""
         return frozenset(self._collector.pins.nodeids)
 
     def pytest_runtest_logreport(self) -> None:
@@ -69,7 +69,7 @@ class Distribution:
             preload()
 
     def pytest_keyboard_interrupt(self) -> None:
-        """Interrupt the workers that wait for calls: execnet would let them wait for five more seconds."""
+        """Interrupt the workers that wait for calls: execnet would wait five more seconds for them."""
         for node in self._nodes:
             process = getattr(getattr(node.gateway, "_io", None), "popen", None)  # private to execnet: may be missing
             if process is not None:
@@ -85,7 +85,7 @@ class Distribution:
 
 
 class _Unit(dict[str, bool]):
-    """The tests of a worker's scope by node id: whether each is done, and how many are not."""
+    """The tests of a worker's scope: True for each finished node id; ``pending`` counts the unfinished ones."""
 
     def __init__(self, tests: dict[str, bool]) -> None:
         super().__init__(tests)
@@ -111,7 +111,7 @@ class PinnedScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist ship
         return _PINNED if self._is_pinned(nodeid) else self._scope_of(nodeid)
 
     def schedule(self) -> None:
-        """Let the first worker choose first: if there is too little work, the base class ends the last workers."""
+        """Assign work to the first worker first: if there is too little work, the base class ends the last workers."""
         if self.collection is None:
             others = {node: self.assigned_work.pop(node) for node in self.nodes if not _is_first(node)}
             self.assigned_work.update(others)
@@ -131,9 +131,9 @@ class PinnedScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist ship
         return sum(unit.pending for unit in workload.values())
 
     def remove_node(self, node: Any) -> str | None:
-        """Give the work of a lost worker to the others, but not the test that it crashed in: that would kill them too.
+        """Give the work of a lost worker to the others, without the test that crashed it: it would crash them too.
 
-        The base class cannot be extended here: it passes the work on before anything can be removed from it.
+        This replaces the method of the base class, which reassigns the work before the test can be removed from it.
         """
         workload = self.assigned_work.pop(node)
         running = (nodeid for unit in workload.values() for nodeid, done in unit.items() if not done)
@@ -142,7 +142,7 @@ class PinnedScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist ship
             self._works_ahead &= not _is_first(node)  # the first may be lost before anything is scheduled
             return None
         if self._is_pinned(crashed) and self._works_ahead:
-            self._works_ahead = False  # it ran many cases at once: its replacement runs them one by one
+            self._works_ahead = False  # many cases ran at once: the next worker runs them one by one
             crashed = None
         done = {} if crashed is None else {crashed: True}
         left = {scope: {**unit, **(done if crashed in unit else {})} for scope, unit in workload.items()}
@@ -152,7 +152,7 @@ class PinnedScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist ship
         return crashed
 
     def _reschedule(self, node: Any) -> None:
-        """Keep two tests with each worker, or end it: a worker starts its last test only when it has the next one.
+        """Keep two tests queued on each worker, or end it: a worker starts a test only once it has the next one.
 
         The base class gives a replacement worker one scope, and a scope of one test would never run.
         """

@@ -38,7 +38,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     option("--out", type=Path, metavar="FILE", help="file to write (default: the judge's calibration file)")
     option("--pass-label", action="append", default=[], metavar="LABEL", help="a label that means pass; repeatable")
     option("--rater", action="append", default=[], metavar="PATH", help="field with one rater's label; repeatable")
-    option("--stored", metavar="PATH", help="field with the judge's verdicts, which are then not asked for")
+    option("--stored", metavar="PATH", help="field with the judge's verdicts; no call is sent then")
     option("--swapped", metavar="PATH", help="with --stored: field with its verdicts on pairs in the other order")
     aims = get_args(AimName)
     option("--choose-by", choices=aims, default=aims[0], help=f"criterion for the threshold (default: {aims[0]})")

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate import config, golden
 from pytest_evalgate.app.grade import run_judge
+from pytest_evalgate.app.project import resolve_path
 from pytest_evalgate.errors import LineProblem, SettingsError
 from pytest_evalgate.judges import calibration as calibrations
 from pytest_evalgate.judges import labels as label_files
@@ -25,6 +25,7 @@ from pytest_evalgate.text import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from pytest_evalgate.app.project import Project
     from pytest_evalgate.judges.labels import Columns, Labelled, LabelSet
@@ -38,16 +39,9 @@ _FOLDER: Final = "calibration"
 class CalibrateOptions:
     """Options of the command line.
 
-    Args:
-        judge: Name of the judge.
-        labels: File of labels.
-        columns: Names of its fields.
-        measure: Options of the measurement.
-        golden: Golden set that contains the cases, if the labels do not.
-        outputs: File of outputs, if the labels do not contain them.
-        times: Number of times that the judge grades each row.
-        out: File to write; None is the calibration file of the judge's settings.
-
+    ``columns`` are the fields of ``labels``; ``golden`` and ``outputs`` contain cases and outputs that ``labels`` does
+    not. ``times`` is the number of times that the judge grades each row. Without ``out``, the calibration file of the
+    judge's settings is written.
     """
 
     judge: str
@@ -76,7 +70,7 @@ def calibrate(project: Project, options: CalibrateOptions) -> CalibrationResult:
 
     Raises:
         UserError: the judge, the labels or the files that complete them cannot be used.
-        RunStopped: no call can succeed, or the budget is used up.
+        RunStopped: no call can succeed, or the budget is spent.
 
     """
     stored = options.columns.stored
@@ -97,7 +91,7 @@ def calibrate(project: Project, options: CalibrateOptions) -> CalibrationResult:
 
 
 def _unconfigured(project: Project, options: CalibrateOptions) -> config.Judge:
-    """Return default requirements for a judge of which only stored verdicts are known."""
+    """Return default settings for a judge that is not configured, whose stored verdicts are measured."""
     if options.columns.stored is None:
         known = ", ".join(project.settings.judges) or "none"
         raise SettingsError(
@@ -109,10 +103,8 @@ def _unconfigured(project: Project, options: CalibrateOptions) -> config.Judge:
 def _path(project: Project, options: CalibrateOptions, judge: config.Judge) -> Path:
     if options.out is not None:
         return options.out
-    try:
-        return files.resolve_inside(project.root, Path(judge.calibration or f"{_FOLDER}/{options.judge}.json"))
-    except ValueError as error:
-        raise SettingsError(f"the calibration of {options.judge}: {error}") from None
+    path = judge.calibration or f"{_FOLDER}/{options.judge}.json"
+    return resolve_path(project.root, path, f"the calibration of {options.judge}")
 
 
 def _grade_rows(
@@ -120,7 +112,7 @@ def _grade_rows(
 ) -> tuple[tuple[Labelled, ...], dict[str, str]]:
     """Have the judge grade every row ``options.times`` times; return the rows with scores, and the judge's parts.
 
-    The id is part of a judge's question: without a new id the cache would answer the second time.
+    The id is part of a judge's question: with the same id, later grades would come from the cache.
     """
     joined = _join(rows, options, project.root)
     cases = [
@@ -133,7 +125,7 @@ def _grade_rows(
 
 
 def _join(rows: Sequence[Labelled], options: CalibrateOptions, root: Path) -> tuple[Labelled, ...]:
-    """Complete rows with their cases and outputs, by id; the cluster of a claim is the id of the case it is from.
+    """Complete rows with their cases and outputs, by id; the cluster of a claim is the id of its case.
 
     Raises:
         GoldenSetError: the golden set cannot be read.

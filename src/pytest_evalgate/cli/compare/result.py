@@ -1,4 +1,4 @@
-"""Comparison of two sides: the test of each suite, the cases that changed, and the verdict if ``--gate`` asks for one.
+"""Comparison of two sides: the test of each suite, the cases that changed, and with ``--gate`` the verdict.
 
 Flow: pair the suites; take the rules of each, with the levels of the command line; decide; sort the cases into
 regressed, fixed, flaky, edited, added and removed ones; collect notes on what was left out.
@@ -174,10 +174,9 @@ def compare(project: Project, older: Side, newer: Side, options: CompareOptions)
 
 
 def _gate_verdict(decider: RunDecider, matches: SuitePairs, run: Run, rules: Mapping[str, SuiteRules]) -> Verdict:
-    """Decide all suites of the newer side, cases without an output included, as the session of that run did."""
+    """Decide all suites of the newer side, including cases without an output, as the session of that run did."""
     suites = (*(found.whole for found in matches.both), *matches.only_newer)
-    whole = replace(run, suites=suites)
-    return decider.decide(whole, rules)
+    return decider.decide(replace(run, suites=suites), rules)
 
 
 def _suite(found: SuitePair, rules: SuiteRules, verdict: SuiteVerdict, settings: Settings) -> SuiteComparison:
@@ -287,7 +286,7 @@ def _side_notes(side: str, run: Run) -> Iterator[str]:
 
 
 def _suite_notes(found: SuitePair, rules: SuiteRules, verdict: SuiteVerdict, settings: Settings) -> Iterator[str]:
-    """Yield why a suite cannot be decided, the cases that were left out, and the approximations that were made."""
+    """Yield the reason why a suite cannot be decided, the cases that were left out, and the approximations."""
     refused = GateInputs(found.part, rules, "worst").invalid_result(rules.comparison)
     if refused is not None:
         yield refused.message

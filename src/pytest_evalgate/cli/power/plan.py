@@ -1,6 +1,6 @@
 """Power plan of a suite: the drops that it can detect, and the cases and trials that a smaller drop needs.
 
-Flow: gather what is known of a suite (configuration, baseline, newest run); estimate the discordance, the share of
+Flow: gather the evidence about a suite (configuration, baseline, newest run); estimate the discordance, the share of
 cases that differ between two identical runs; compute power and sample sizes for both kinds of drop.
 
 A drop of five points may come from cases that flip anyway and now fail more often, or from cases that always passed
@@ -140,7 +140,7 @@ class _PlanInputs:
 
 
 def plans_of(project: Project, name: str | None, options: PowerOptions) -> tuple[PowerPlan, ...]:
-    """Plan for the suite that is named, else for every known suite, else for ``options.cases`` cases without a suite.
+    """Return the plan of suite ``name``, else of every known suite, else of ``options.cases`` cases without a suite.
 
     Raises:
         SettingsError: there is no such suite, or the number of cases is unknown.
@@ -224,7 +224,7 @@ def _clusters(evidence: SuiteEvidence, inputs: _PlanInputs) -> Clusters | None:
 
 @dataclass(frozen=True, slots=True)
 class SuiteEvidence:
-    """What is known of one suite; ``run`` is the newest run, if it contains the suite."""
+    """Evidence about one suite; ``run`` is the newest run, if it contains the suite."""
 
     name: str | None = None
     configured: Suite | None = None
@@ -277,7 +277,7 @@ class SuiteEvidence:
 
 
 def _gather(project: Project, name: str | None) -> tuple[SuiteEvidence, ...]:
-    """Gather what is known of the suite ``name``; if None, of every configured suite, else of those of the newest run.
+    """Gather the evidence about suite ``name``, else about every configured suite, else about those of the newest run.
 
     Raises:
         SettingsError: there is no such suite.
@@ -428,7 +428,7 @@ class DropModel:
         return max(n, fewest_losses(level.alpha))
 
     def detectable_drop(self, cases: int, trials: int, level: AlphaAndPower) -> float | None:
-        """Return the smallest drop, as a share, that so many cases and trials detect; None if they detect none."""
+        """Return the smallest drop, as a share, that ``cases`` and ``trials`` detect; None if they detect no drop."""
         if trials == 1:
             if cases < fewest_losses(level.alpha):
                 return None
@@ -444,7 +444,7 @@ class DropModel:
         return None if too_small(self.largest) else bisect(too_small, inside=0.0, outside=self.largest)
 
     def power(self, drop: float, cases: int, trials: int, alpha: float) -> float | None:
-        """Return the probability of detecting ``drop``, a share; None if a drop so large is impossible.
+        """Return the probability of detecting ``drop``, a share; None if such a drop is impossible.
 
         One trial: exact, for McNemar's mid-p test. More: Student's test of the means.
         """
