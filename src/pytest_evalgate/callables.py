@@ -34,7 +34,6 @@ def resolve(spec: str, roots: Sequence[Path]) -> Callable[..., Any]:
 
     Raises:
         CallableError: there is no such function, or its file is elsewhere.
-
     """
     module, _, path = spec.partition(":")
     if not all(part.isidentifier() for part in (*module.split("."), *path.split("."))):

@@ -22,7 +22,6 @@ class Target(Protocol):
         Raises:
             MissingOutput: no output could be obtained (infrastructure); the case is missing.
             Exception: the target failed; the trial is a miss with the exception as its reason.
-
         """
 
 
@@ -39,7 +38,6 @@ class Scorer(Protocol):
 
         Raises:
             ScorerError: the scorer failed; names the scorer and the case.
-
         """
 
 
@@ -53,7 +51,6 @@ class ModelClient(Protocol):
         Raises:
             CallFailed: no reply could be obtained; the case is missing.
             RunStopped: no call of this run can succeed any more.
-
         """
 
 

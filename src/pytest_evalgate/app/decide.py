@@ -50,7 +50,6 @@ class RunDecider:
         suite_of: Returns the settings of a suite; None if a suite of a marked test is not configured.
         against: Baseline to compare with instead of each suite's configured one.
         base: The branch that this one is merged into, if it is known.
-
     """
 
     root: Path
@@ -71,7 +70,6 @@ class RunDecider:
 
         Raises:
             BaselineError: the baseline cannot be used.
-
         """
         if name not in self._baselines:
             suite = self.suite_of(name)
@@ -104,7 +102,6 @@ class RunDecider:
 
         Raises:
             SettingsError: its path is outside of the root folder.
-
         """
         history.file_of(self.settings.history, root=self.root, state=self.state)
 
@@ -218,7 +215,6 @@ def decide(project: Project, run: Run, origin: RunInfo, *, baseline: str | None,
 
     Raises:
         UserError: the run has another configuration, or a baseline, the history or the base cannot be used.
-
     """
     written, project = project.settings, in_tier(project, origin.tier)
     if origin.config_sha256 != config_sha256(project.settings):

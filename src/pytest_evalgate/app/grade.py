@@ -30,7 +30,6 @@ def run_judge(
     Raises:
         UserError: there is no such judge, it cannot be used, or its API key is missing.
         RunStopped: the run ended early: no further call can succeed, or the budget is spent.
-
     """
     judge = project.settings.judges.get(name)
     if judge is None:

@@ -22,7 +22,6 @@ def judge_rules(suite: Suite, settings: Settings, *, root: Path) -> dict[str, Ju
 
     Raises:
         UserError: a rubric or a calibration cannot be used.
-
     """
     specs = [spec for spec in suite.scorers if isinstance(spec, dict) and "judge" in spec]
     return {str(spec.get("name") or spec["judge"]): _rule(spec["judge"], settings, root) for spec in specs}

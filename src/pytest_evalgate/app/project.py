@@ -34,7 +34,6 @@ class Project:
 
         Raises:
             SettingsError: the configuration cannot be used.
-
         """
         root = config.find_root(Path.cwd())
         return cls(root, config.load(root), state_of(root, os.environ.get(STATE_VARIABLE)))
@@ -44,7 +43,6 @@ class Project:
 
         Raises:
             RunFileError: there is no such run, or its file cannot be read.
-
         """
         return run_file.read(self.run_path(run_id))
 
@@ -57,7 +55,6 @@ class Project:
 
         Raises:
             BaselineError: the path is outside of the root folder.
-
         """
         configured = self.settings.suites.get(suite)
         spec = None if configured is None else configured.baseline
@@ -69,7 +66,6 @@ def resolve_path(root: Path, path: str, place: str) -> Path:
 
     Raises:
         SettingsError: it is outside of ``root``; the message begins with ``place``.
-
     """
     try:
         return files.resolve_inside(root, Path(path))
@@ -82,7 +78,6 @@ def suites_of(run: Run, name: str | None) -> tuple[SuiteRun, ...]:
 
     Raises:
         SettingsError: the run has no such suite.
-
     """
     found = tuple(suite for suite in run.suites if name in (None, suite.plan.name))
     if not found:

@@ -46,7 +46,6 @@ def keep(decider: RunDecider, verdict: Verdict, kept: RunFolder, redactor: Redac
 
     Raises:
         OSError: a file cannot be written.
-
     """
     found = {name: baseline for name, baseline in decider.baselines.items() if baseline is not None}
     compared = {name: (baseline, _outputs(decider, name, baseline)) for name, baseline in found.items()}
@@ -90,7 +89,6 @@ class ReportWriter:
         folder_option: Value of ``--eval-report``, if given.
         print_line: Writes a line to the log of the job.
         hook: Calls the hook ``pytest_evalgate_report``; by default there is none.
-
     """
 
     root: Path
@@ -106,7 +104,6 @@ class ReportWriter:
 
         Raises:
             SettingsError: the path is a file.
-
         """
         if self.folder_option is None:
             return self.state.path

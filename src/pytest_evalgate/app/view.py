@@ -95,7 +95,6 @@ def read_decided(kept: RunFolder) -> DecidedRun:
 
     Raises:
         UserError: a file of the folder is missing or unusable.
-
     """
     run, info = run_files.read_with_info(kept.run_file)
     verdict = kept.verdict()
@@ -115,7 +114,6 @@ def view_of(
 
     Raises:
         UserError: a file of the folder is missing or unusable.
-
     """
     verdict, baselines = decided.verdict, decided.baselines
     run_file, verdict_file = (files.relative_name(file, options.root) for file in (kept.run_file, kept.verdict_file))
@@ -190,7 +188,6 @@ def build_view(  # noqa: PLR0913 - each is a separate part of the view
         context: What to show besides the results.
         texts: How much of the texts to show.
         cases_from: The run file to read the cases from; None for a view without cases.
-
     """
     context = context or ReportContext()
     pairings = {

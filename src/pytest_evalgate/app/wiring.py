@@ -48,7 +48,6 @@ class RunContext:
         offline: If true, no call is sent.
         budget_usd: Budget in US dollars; None for the configured one.
         max_concurrency: Upper limit of concurrent calls per route; None for the configured ones.
-
     """
 
     run: str
@@ -70,7 +69,6 @@ class Wiring:
         workers: Number of processes that share the limits and the budget.
         shared: True if other processes may send the same calls at the same time.
         hooks: Targets from the hook ``pytest_evalgate_targets``, by kind.
-
     """
 
     root: Path
@@ -234,7 +232,6 @@ class Wiring:
 
         Raises:
             UserError: the target cannot be used.
-
         """
         cache_run_id = cache_run_id or self.run_context.cache_run_id
         if isinstance(spec, config.HttpTarget):
@@ -260,7 +257,6 @@ class Wiring:
 
         Raises:
             UserError: the judge cannot be used.
-
         """
         from pytest_evalgate.judges.build import build_judge, calibration_of  # noqa: PLC0415 - only if a judge is used
 

@@ -86,7 +86,6 @@ def identical_runs(runs: Sequence[Run], name: str) -> IdenticalRuns:
     Raises:
         RunFileError: there is one run of one trial, a run is named twice or lacks the suite, golden sets or scorers
             differ, or every case lacks an output or has a cached one.
-
     """
     ordered = sorted(runs, key=lambda run: (run.created, run.id))
     suites = [_suite(run, name) for run in ordered]

@@ -216,7 +216,6 @@ def _opened(project: Project) -> Iterator[ReplyCache]:
 
     Raises:
         UserError: the cache cannot be used, or its file is damaged.
-
     """
     required = project.settings.cache_auth == "required"
     cache = ReplyCache(folder_of(project.state.path), find_signer(os.environ, required=required))

@@ -94,7 +94,6 @@ def explain(settings: Settings, lines: KeyLines, environ: Mapping[str, str], tie
 
     Raises:
         SettingsError: there is no such tier.
-
     """
     for key, value in flatten(config.for_tier(settings, tier).model_dump(mode="json")):
         origin = _written(key, lines, tier)

@@ -111,7 +111,6 @@ def record(project: Project, name: str, path: Path, verdicts: int) -> RecordedVe
     Raises:
         UserError: this is CI, the judge or the anchors cannot be used, or too few anchors have all their verdicts.
         RunStopped: no call can succeed, or the budget is spent.
-
     """
     if in_ci(os.environ):
         raise SettingsError("verdicts are not recorded in CI: record on a branch, review the file and merge it")
@@ -140,7 +139,6 @@ def check(project: Project, name: str, path: Path) -> DriftCheck:
         UserError: the judge or the anchors cannot be used, or have changed since the verdicts were stored, or no
             verdicts are stored.
         RunStopped: no call can succeed, or the budget is spent.
-
     """
     parts = _parts(project, name)
     anchors = anchor_files.load(path, root=project.root)

@@ -57,7 +57,6 @@ class InitPart:
         steps: Commands to run next, each with its purpose.
         configures: Whether one template is the configuration.
         by_hand: Paths of the templates that never replace an existing file.
-
     """
 
     folder: str
@@ -180,7 +179,6 @@ def place_all(templates: Iterable[Template], folder: Path, *, force: bool) -> tu
 
     Raises:
         UserError: a path is outside of the folder, is a folder, or cannot be written.
-
     """
     decided = [Placed(template, _outcome(template, folder, force=force)) for template in templates]
     for placed in decided:

@@ -70,7 +70,6 @@ def lint_files(paths: Sequence[Path]) -> LintReport:
 
     Raises:
         GoldenSetError: a file cannot be read as a golden set.
-
     """
     read = _read(paths, Path.cwd())
     found = (_in_set([one]) for one in read.values())
@@ -83,7 +82,6 @@ def lint_suites(name: str | None) -> LintReport:
     Raises:
         SettingsError: there is no such suite, or one of its files cannot be used.
         GoldenSetError: a file cannot be read as a golden set.
-
     """
     project = Project.find()
     suites = _suites(project, name)
@@ -115,7 +113,6 @@ def _read(paths: Iterable[Path], root: Path) -> dict[Path, ReadFile]:
 
     Raises:
         GoldenSetError: a file is missing or is not a golden set. Such a problem has no line, so lint cannot list it.
-
     """
     read = {path: golden.read_file(path, files.relative_name(path, root)) for path in dict.fromkeys(paths)}
     if unreadable := [problem for found in read.values() for problem in found.problems if not problem.line]:
@@ -170,7 +167,6 @@ def _prompts(project: Project, suite: Suite) -> Iterator[PromptText]:
 
     Raises:
         SettingsError: a file cannot be read, or is outside of the root folder.
-
     """
     if isinstance(suite.target, ModelTarget):
         for name in filter(None, (suite.target.prompt, suite.target.system)):

@@ -49,7 +49,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: that of the verb, 4 if the user has to change something, 11 if the calls to a model failed.
-
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
     # The first word that is not an option is the verb: the program's own parser has no option that takes a value.
@@ -76,7 +75,6 @@ def build_parser(imported: Collection[str]) -> argparse.ArgumentParser:
     Args:
         imported: Verbs to import, whose parsers are complete. The parsers of the others have a help line only:
             importing all verbs loads pydantic and scipy, which takes about 0.7 s.
-
     """
     parser = argparse.ArgumentParser(
         prog="pytest-evalgate",

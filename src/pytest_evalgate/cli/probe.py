@@ -119,7 +119,6 @@ def result(
         controls: M controls.
         scores: The judge's scores of the probes, then of the controls, shape (N + M,).
         literal: True if templates in an output reach the judge unchanged.
-
     """
     of_probes, of_controls = scores[: len(asked)], scores[len(asked) :]
     breaks = probes.breaks(asked, of_probes)

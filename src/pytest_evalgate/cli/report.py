@@ -77,7 +77,6 @@ def _kept(project: Project, run: str | None) -> RunFolder:
 
     Raises:
         RunFileError: there is no such run, or it was not decided.
-
     """
     is_folder = run is not None and Path(run).is_dir()
     kept = RunFolder(Path(run) if run and is_folder else project.run_path(run).parent)

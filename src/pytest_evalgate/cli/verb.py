@@ -24,7 +24,6 @@ class Verb:
         run: Function that runs the verb and returns the exit code.
         add_arguments: Function that adds the arguments of this verb to its parser.
         json: Help line of ``--json``, which every verb has.
-
     """
 
     about: str

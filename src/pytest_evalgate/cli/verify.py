@@ -52,7 +52,6 @@ def mismatches(
 
     Raises:
         UserError: a golden set of this checkout or of the base cannot be read.
-
     """
     if run.id != expected.run_id:
         yield f"verdict.json belongs to run {expected.run_id}, not to run {run.id}"
@@ -153,7 +152,6 @@ def _claimed(project: Project) -> dict[str, str]:
 
     Raises:
         SettingsError: there is no verdict, or it cannot be read; an aborted session has none.
-
     """
     path = project.state.verdict
     try:

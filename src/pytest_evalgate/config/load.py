@@ -50,7 +50,6 @@ def load(root: Path) -> Settings:
     Raises:
         SettingsError: Both files contain the table, the TOML cannot be parsed, or a key or value is wrong. All
             problems are listed, one a line, as ``file: key: message``.
-
     """
     tables = [(name, table) for name in (CONFIG_FILE, PYPROJECT_FILE) if (table := _table(root / name)) is not None]
     if len(tables) > 1:
@@ -100,7 +99,6 @@ def parse_target(spec: str, instead_of: Target | None = None) -> Target:
 
     Raises:
         SettingsError: The form is unknown, or a value is wrong.
-
     """
     try:
         return parse_target_spec(spec, instead_of)

@@ -44,7 +44,6 @@ def chosen_tier(settings: Settings, requested_tier: str | None) -> str:
 
     Raises:
         SettingsError: No suite defines the requested tier.
-
     """
     if requested_tier and requested_tier not in known_tiers(settings):
         raise SettingsError(f"--eval-tier {requested_tier}: {unknown_tier_message(settings, requested_tier)}")

@@ -148,7 +148,6 @@ def parse_target_spec(spec: str, instead_of: Target | None) -> Target:
 
     Raises:
         ValueError: The form is unknown, or a value is wrong.
-
     """
     kind, _, rest = spec.partition(":")
     if kind in ("http", "https") and rest.startswith("//"):

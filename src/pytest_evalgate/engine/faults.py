@@ -44,7 +44,6 @@ class FaultPolicy:
         tries: Maximum number of attempts at a call whose last attempt had this fault.
         is_overload: Fewer simultaneous calls may help.
         stops_run: No other call of the run can succeed either.
-
     """
 
     description: str

@@ -124,7 +124,6 @@ class Limiter:
         Raises:
             RunStopped: the run stopped before or during the wait.
             TimeoutError: no slot was free by the deadline.
-
         """
         async with asyncio.timeout_at(until):
             await self._acquire(tokens, self._new_calls if until is None else self._retries)

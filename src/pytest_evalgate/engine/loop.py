@@ -50,7 +50,6 @@ class Engine:
 
         Raises:
             EngineStopped: the thread has ended, or was stopped before the work was done.
-
         """
         while True:
             try:

@@ -39,7 +39,6 @@ class RetryPolicy:
         attempts: Maximum number of requests.
         first_pause_s: Upper bound of the pause after the first attempt; it doubles with each further one.
         longest_pause_s: Maximum of that bound. A longer Retry-After of the server is still honoured.
-
     """
 
     timeout_s: float = 60.0
@@ -81,7 +80,6 @@ class RetryingClient:
         Raises:
             CallFailed: no attempt succeeded; the record counts them.
             RunStopped: no call of this run can succeed.
-
         """
         attempts = _Attempts(call)
         try:

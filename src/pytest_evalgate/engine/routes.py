@@ -75,7 +75,6 @@ class Routes:
 
         Raises:
             SettingsError: a key is missing; names the environment variable.
-
         """
         self._client_for(route)
         self._lazy_clients[route].get_client()

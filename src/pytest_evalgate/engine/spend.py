@@ -74,7 +74,6 @@ class MeteredClient:
         Raises:
             CallFailed: there is no reply; the record contains the cost of the attempts.
             RunStopped: the budget does not allow it.
-
         """
         if self.budget is None:
             return await self._send(call)

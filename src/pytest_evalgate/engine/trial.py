@@ -68,7 +68,6 @@ async def grade_output(grading: Grading, case: Case, index: int, output: Output)
 
     Raises:
         ScorerError: a scorer failed.
-
     """
     calls: tuple[CallRecord, ...] = (output.call,) if output.call else ()
     if output.finish != "complete":
@@ -107,7 +106,6 @@ def run_sync(work: Coroutine[Any, Any, T]) -> T:
 
     Raises:
         RuntimeError: it suspended.
-
     """
     try:
         work.send(None)

@@ -63,7 +63,6 @@ def load(paths: Sequence[Path], *, root: Path) -> tuple[GoldenSet, ...]:
 
     Raises:
         GoldenSetError: A file has problems; lists all problems of all files.
-
     """
     read = [read_file(path, relative_name(path, root)) for path in paths]
     if problems := [problem for file in read for problem in file.problems]:

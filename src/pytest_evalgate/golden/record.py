@@ -183,7 +183,6 @@ def normalise(given: Any) -> str:
 
     Raises:
         ValueError: The value cannot be an id; the message is the reason.
-
     """
     if isinstance(given, bool) or not isinstance(given, str | int):
         raise ValueError(  # noqa: TRY004 - one error type for all problems

@@ -66,7 +66,6 @@ def find_base(
 
     Raises:
         SettingsError: the ref from the command line cannot be used.
-
     """
     ref = base_ref(requested_ref, environ)
     if ref is None:
@@ -107,7 +106,6 @@ class BaseCheckout:
 
         Raises:
             SettingsError: there is no git repository, no such ref or no merge base; the message names the next step.
-
         """
         try:
             return cls(root, git.merge_base(root, ref), folder)
@@ -122,7 +120,6 @@ class BaseCheckout:
 
         Raises:
             SettingsError: the file is outside of the root folder, or cannot be read.
-
         """
         name = files.relative_name((self.root / path).resolve(), self.root.resolve())
         if Path(name).is_absolute():
@@ -143,7 +140,6 @@ class BaseCheckout:
 
         Raises:
             SettingsError: the configuration cannot be used; each problem names the commit.
-
         """
         for name in (config.CONFIG_FILE, config.PYPROJECT_FILE):
             self.extract(name)
@@ -162,7 +158,6 @@ class BaseCheckout:
 
         Raises:
             BaselineError: the baseline cannot be used.
-
         """
         file = baselines.file_of(configured, suite=suite, root=self.root, state=state)
         if configured is not None and configured.startswith(_GIT):
@@ -187,7 +182,6 @@ class BaseBranch:
         head: Configuration of this branch, with all its tiers.
         state: State folder.
         tier: The tier that runs.
-
     """
 
     tree: BaseCheckout
@@ -203,7 +197,6 @@ class BaseBranch:
 
         Raises:
             SettingsError: the configuration cannot be used.
-
         """
         return for_tier(self._all_tiers, self.tier)
 
@@ -221,7 +214,6 @@ class BaseBranch:
 
         Raises:
             UserError: the golden sets of the base cannot be read.
-
         """
         suite = self.settings.suites.get(name)
         if suite is None:
@@ -260,7 +252,6 @@ class BaseBranch:
 
         Raises:
             BaselineError: the baseline of the base cannot be used.
-
         """
         if not self.has_suite(name):
             return head
@@ -345,7 +336,6 @@ def own_baseline(
 
     Raises:
         BaselineError: the baseline cannot be used.
-
     """
     file = baselines.file_of(configured, suite=suite, root=root, state=state)
     commit = configured if configured is not None and configured.startswith(_GIT) else None

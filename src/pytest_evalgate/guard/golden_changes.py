@@ -63,7 +63,6 @@ def golden_changes(
         head: Golden sets of the working tree.
         suite: The suite as configured at the base: its gates and clusters determine which fields matter.
         read: Returns the slices of a case.
-
     """
     old, new = _by_id(base), _by_id(head)
     renamed = _renamed(old, new)

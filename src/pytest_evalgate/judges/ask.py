@@ -80,7 +80,6 @@ class JudgeClient:
 
         Raises:
             RunStopped: the run was stopped, or its budget is spent.
-
         """
         first, reply = await self._send(question, question.messages, index)
         if reply is None or not isinstance(first.value, Unreadable) or reply.finish in ("refusal", "content_filter"):

@@ -60,7 +60,6 @@ def build_judge(  # noqa: PLR0913 - the parts of a judge, by name
 
     Raises:
         SettingsError: one of its files is missing or malformed, or ``params`` contains a key that the judge sets.
-
     """
     place = f"judges.{name}"
     rubric, few_shots = _files_of(judge, place, root)
@@ -149,7 +148,6 @@ def parts_of_judge(name: str, configured: config.Settings, *, root: Path) -> dic
 
     Raises:
         SettingsError: its rubric or its few-shots are invalid.
-
     """
     judge = configured.judges[name]
     rubric, few_shots = _files_of(judge, f"judges.{name}", root)
@@ -161,7 +159,6 @@ def calibration_of(judge: config.Judge, *, root: Path) -> Calibration | None:
 
     Raises:
         UserError: the file is invalid.
-
     """
     path = _calibration_file(judge, root)
     return calibrations.read(path) if path is not None and path.exists() else None
@@ -172,7 +169,6 @@ def drift_of(judge: config.Judge, *, root: Path) -> DriftRecord | None:
 
     Raises:
         UserError: the record is invalid.
-
     """
     path = _calibration_file(judge, root)
     return None if path is None else drift.read_drift(drift.drift_file(path))

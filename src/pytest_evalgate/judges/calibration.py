@@ -43,7 +43,6 @@ def errors_of(calibration: Calibration) -> JudgeErrors:
 
     Raises:
         ValueError: the calibration has no human pass, or no human fail.
-
     """
     return JudgeErrors(
         human_pass=calibration.human_pass,

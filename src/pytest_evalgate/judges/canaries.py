@@ -53,7 +53,6 @@ def canaries_of(judge: config.Judge, *, root: Path) -> tuple[Canary, ...]:
 
     Raises:
         SettingsError: the file is outside ``root`` or malformed; lists every problem.
-
     """
     if judge.canaries is not None:
         try:
@@ -75,7 +74,6 @@ def read(path: Path, *, name: str) -> tuple[Canary, ...]:
     Raises:
         SettingsError: a line is malformed, an id is not unique, or one of the two verdicts is missing; lists every
             problem.
-
     """
     lines, problems = jsonl.read(path, name=name)
     problems_by_line = [(line, problem) for line in lines for problem in _row_problems(line.value)]

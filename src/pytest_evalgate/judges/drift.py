@@ -54,7 +54,6 @@ class Anchors:
 
         Raises:
             AnchorsError: too few passes or too few fails remain to detect drift.
-
         """
         kept = tuple(row for row in self.rows if row.case.id in ids)
         for passed, word in ((True, "passed"), (False, "failed")):
@@ -73,7 +72,6 @@ def load(path: Path, *, root: Path) -> Anchors:
     Raises:
         LabelsError: the file is malformed.
         AnchorsError: it has too few passes or too few fails.
-
     """
     found = labels.load(path, labels.Columns(), root=root)
     decided = {row.case.id for row in found.rows if row.passed is not None}
@@ -125,7 +123,6 @@ class ClassDrift:
         p: Probability of this many flips or more at that rate, adjusted for the two tests.
         p_worst: The same with unanswered anchors counted as flips.
         detections: Power of the check.
-
     """
 
     label: Label
@@ -156,7 +153,6 @@ def drift(anchors: Sequence[Rejudged]) -> Drift:
 
     Raises:
         ValueError: a label has no anchor, or an anchor has fewer than two stored verdicts.
-
     """
     counts = [_count(label, anchors) for label in get_args(Label)]
     p = holm_adjusted([_p_value(count, count.flips) for count in counts])
@@ -224,7 +220,6 @@ def shift(stored: Sequence[float], now: Sequence[float]) -> GradeShift:
 
     Raises:
         ValueError: one of them is empty, or a grade is not finite.
-
     """
     moved = ks_statistic(stored, now)
     bins = [np.histogram(grades, bins=_GRADES, range=(0.0, 1.0))[0] for grades in (stored, now)]
@@ -287,7 +282,6 @@ def read_verdicts(path: Path, *, name: str) -> StoredVerdicts:
 
     Raises:
         StoredVerdictsError: the file is missing, truncated, edited, malformed or of a newer schema.
-
     """
     if not path.exists():
         raise StoredVerdictsError(f"{name}: no verdicts are stored yet: record them with --record")

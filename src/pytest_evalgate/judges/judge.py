@@ -79,7 +79,6 @@ class JudgeScorer:
         Raises:
             ScorerError: the case lacks what the rubric needs, or the output cannot be represented as JSON.
             RunStopped: the run was stopped, or its budget is spent.
-
         """
         try:
             failed = trivial_fail(text_of(output.value), references_of(case))
@@ -182,7 +181,6 @@ class Voter(Protocol):
 
         Raises:
             RunStopped: the run was stopped, or its budget is spent.
-
         """
 
 

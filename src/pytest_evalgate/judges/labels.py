@@ -81,7 +81,6 @@ class Labelled:
         weight: The number of outputs that the row represents.
         scores: The scores of the judge, in order; the first is the one that is measured.
         swapped: The score with the two outputs of a pair in the other order.
-
     """
 
     case: Case
@@ -127,7 +126,6 @@ def load(path: Path, columns: Columns, *, root: Path) -> LabelSet:
 
     Raises:
         LabelsError: the file is invalid; lists every problem.
-
     """
     name = files.relative_name(path, root)
     whole, problems = read_rows(path, name=name)

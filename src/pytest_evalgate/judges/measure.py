@@ -87,7 +87,6 @@ class Measurement:
         panel: Agreement among raters.
         disagreements: The rows on which judge and label disagree.
         split: Ids of rows without a ``label`` on which the raters disagree.
-
     """
 
     rows: int
@@ -130,7 +129,6 @@ def measure(rows: Sequence[Labelled], options: MeasureOptions) -> Measurement:
 
     Raises:
         UserError: no row has both a human label and a readable score.
-
     """
     labelled = [row for row in rows if row.passed is not None]
     judged, threshold = _judged_rows(labelled, options)

@@ -241,7 +241,6 @@ def bound(found: int, trials: int) -> float:
 
     Raises:
         ValueError: ``trials`` is not positive, or ``found`` is not from 0 to ``trials``.
-
     """
     return clopper_pearson_interval(found, trials, 0.90).upper
 

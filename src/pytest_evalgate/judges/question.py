@@ -244,7 +244,6 @@ def material_of(case: Case, output: Output) -> Material:
     Raises:
         ValueError: the output contains NaN or an infinity.
         TypeError: the output contains a value that JSON cannot represent.
-
     """
     retrieved = output.metadata.get("context")
     passages = (retrieved,) if isinstance(retrieved, str) and retrieved else retrieved
@@ -264,7 +263,6 @@ def text_of(value: Json) -> str:
     Raises:
         ValueError: the value contains NaN or an infinity.
         TypeError: the value contains something that JSON cannot represent.
-
     """
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True)
 
@@ -342,7 +340,6 @@ def few_shots_of(judge: config.Judge, *, root: Path) -> tuple[FewShot, ...]:
 
     Raises:
         SettingsError: the file is outside ``root`` or malformed; lists every problem as ``file:line``.
-
     """
     if judge.few_shots is None:
         return ()
@@ -360,7 +357,6 @@ def load_few_shots(path: Path, *, name: str, scale: ScoreScale) -> tuple[FewShot
 
     Raises:
         SettingsError: the file is malformed; lists every problem as ``file:line``.
-
     """
     lines, problems = jsonl.read(path, name=name)
     shots = []

@@ -108,7 +108,6 @@ def _parse_object(text: str, fields: tuple[str, ...], nonce: str) -> dict[str, A
 
     Raises:
         _UnreadableReply: there is no such object, or more than one object.
-
     """
     if len(text) > _MAX_CHARACTERS:
         raise _UnreadableReply(f"the reply has {len(text):,} characters; the limit is {_MAX_CHARACTERS:,}")
@@ -152,7 +151,6 @@ def _require_evidence(evidence: Any, candidate: str, *, required: bool) -> str:
 
     Raises:
         _UnreadableReply: the evidence is missing or does not occur in the candidate.
-
     """
     if not isinstance(evidence, str):
         raise _UnreadableReply("the evidence is not a string")

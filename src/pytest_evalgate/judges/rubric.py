@@ -66,7 +66,6 @@ def load_rubric(judge: config.Judge, *, root: Path) -> Rubric:
 
     Raises:
         SettingsError: the file is missing or malformed, or the rubric is written for another scale.
-
     """
     if judge.criteria is not None:
         return parse_rubric(judge.criteria, name="criteria")
@@ -84,7 +83,6 @@ def parse_rubric(text: str, *, name: str) -> Rubric:
 
     Raises:
         SettingsError: the head is malformed, or the text is empty.
-
     """
     text = text.replace("\r\n", "\n")
     head, body = "", text

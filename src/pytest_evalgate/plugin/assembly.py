@@ -54,7 +54,6 @@ class ReadySuite:
         waits: Whether its target or a scorer may wait for something.
         window: Maximum of concurrent trials.
         judge_names: Configured names of its judges, in the order of ``judges``.
-
     """
 
     plan: SuitePlan
@@ -120,7 +119,6 @@ class Assembly:
 
         Raises:
             SettingsError: one is outside the root folder.
-
         """
         return tuple(resolve_path(self.root, path, f"suites.{name}.golden") for path in suite.golden)
 
@@ -138,7 +136,6 @@ class Assembly:
 
         Raises:
             UserError: its golden sets, target or scorers cannot be used.
-
         """
         if name not in self._ready:
             suite = self.suite_settings(name)
@@ -296,7 +293,6 @@ def select(config: pytest.Config, assembly: Assembly) -> list[str]:
 
     Raises:
         SettingsError: a golden set is outside the root folder.
-
     """
     every = {name: assembly.golden_paths(name, suite) for name, suite in assembly.settings.suites.items()}
     if selects_everything(config):
@@ -316,7 +312,6 @@ def build_selected(names: list[str], config: pytest.Config, assembly: Assembly) 
     Raises:
         UserError: files or settings cannot be used, or a golden set of the command line has no target; the message
             contains every problem of every suite, each once.
-
     """
     named = [] if selects_everything(config) else _given(config)
     ready: list[ReadySuite] = []

@@ -40,7 +40,6 @@ class CaseQueue:
             max_concurrency: Maximum of concurrent trials over all suites; None for the window of each suite.
             stopper: Watches the cases, and decides which are no longer needed.
             on_first_result: Called once, after the first result, while other trials still run.
-
         """
         self._engine = engine
         self._progress = progress
@@ -61,7 +60,6 @@ class CaseQueue:
             ScorerError: a scorer failed.
             EngineStopped: the engine stopped before the output arrived.
             NotNeeded: its suite stopped before the case was started.
-
         """
         planned, grading = suite.planned[case.id], suite.grading_of(case)
         if not suite.waits:
@@ -105,7 +103,6 @@ class CaseQueue:
 
         Raises:
             EngineStopped: the engine stopped before the output arrived.
-
         """
         trial = self._engine().wait(future, self._tick)
         on_first_result, self._on_first_result = self._on_first_result, None

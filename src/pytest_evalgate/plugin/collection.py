@@ -40,7 +40,6 @@ class Pins:
     Args:
         nodeids: Tests whose work starts before their items run: xdist must send them to one worker.
         serial: Reasons why tests with ``concurrent=True`` run one case after the other, one line for each test.
-
     """
 
     nodeids: tuple[str, ...] = ()
@@ -52,7 +51,6 @@ def write(state: Path, run: str, pins: Pins) -> None:
 
     Raises:
         OSError: the file cannot be written.
-
     """
     files.write_atomically(_path(state, run), json.dumps(asdict(pins)).encode("ascii"))
 

@@ -57,7 +57,6 @@ class SessionContext:
         base_note: Reason why the changes of this branch are unknown; None if they are known.
         is_worker: True in an xdist worker.
         is_dry: True if no test runs: ``--eval-estimate``, ``--collect-only``, ``--setup-only`` or ``--setup-plan``.
-
     """
 
     config: pytest.Config
@@ -116,7 +115,6 @@ class RunIdentity:
             the first of the interrupted runs that it resumes.
         work_sha256: Digest of the work: configuration, options and working tree.
         resumed: The interrupted run that this run resumes.
-
     """
 
     run: str

@@ -55,7 +55,6 @@ class SessionDecider:
         run_id: Id of the run.
         arguments: Command line arguments of pytest.
         report_file: Path of the HTML report; None if none is written.
-
     """
 
     assembly: Assembly
@@ -105,7 +104,6 @@ class SessionDecider:
 
         Raises:
             SettingsError: a baseline cannot be read or a gate cannot pass; one line for each problem.
-
         """
         problems: list[str] = []
         self.decider.check_history()
@@ -172,7 +170,6 @@ class SessionDecider:
             duration_s: Duration of the session.
             refused: Reason why calls were not sent; None if all were.
             notes: Notes about the run, which are stored with it.
-
         """
         self.assembly.discard_outputs()
         now = datetime.now(UTC)

@@ -45,7 +45,6 @@ class GoldenSetFile(pytest.File):
             case_queue: Returns the results.
             before: Returns the baseline's outcome of a case.
             **kwargs: Arguments of pytest.
-
         """
         super().__init__(**kwargs)
         self._suites = suites

@@ -62,7 +62,6 @@ class Launch:
 
         Raises:
             pytest.UsageError: a key is missing that will be needed, or a prompt does not fit a case.
-
         """
         context = self._context
         collection_failed = session.testsfailed and not session.config.option.continue_on_collection_errors

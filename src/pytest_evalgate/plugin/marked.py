@@ -86,7 +86,6 @@ class GoldenTest:
         bodies: Results of the bodies.
         prefetched: Trials that the engine ran before the bodies, with the target's outputs; empty without a target.
         graded: Trials of bodies that ran on the engine; None for a body without an output.
-
     """
 
     suite: ReadySuite
@@ -166,7 +165,6 @@ def read_marker(marker: pytest.Mark, assembly: Assembly, test: Callable[..., Any
 
     Raises:
         UserError: the marker or its golden sets cannot be used.
-
     """
     _check_shape(marker)
     concurrent = marker.kwargs.get("concurrent", False)
@@ -233,7 +231,6 @@ def with_target(assembly: Assembly, name: str, suite: Suite) -> ReadySuite:
 
     Raises:
         UserError: it cannot be used.
-
     """
     spec = assembly.target_settings(suite)
     assert spec is not None  # noqa: S101 - the marker has one
@@ -367,7 +364,6 @@ async def grade(item: pytest.Item, golden_test: GoldenTest) -> CaseResult:
 
     Raises:
         ScorerError: a scorer failed.
-
     """
     planned = golden_test.suite.planned[golden_test.case.id]
     try:
@@ -408,7 +404,6 @@ async def grade_trial(
 
     Raises:
         ScorerError: a scorer failed.
-
     """
     if produced is None:
         return prefetched

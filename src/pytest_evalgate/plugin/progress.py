@@ -68,7 +68,6 @@ class Progress:
             config: The configuration of pytest.
             usage_text: Returns the rest of the line: calls, cost and limits.
             clock: Monotonic clock, in seconds.
-
         """
         self.tally = Tally()
         self._config = config

@@ -24,7 +24,6 @@ def parse_stop_choice(text: str | None) -> StopChoice | None:
 
     Raises:
         SettingsError: there is no such rule.
-
     """
     choices: tuple[StopChoice, ...] = get_args(StopChoice)
     for choice in choices:
@@ -62,7 +61,6 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
 
     Raises:
         SettingsError: a number, shard or rule is not valid.
-
     """
     values = {option_name(name): config.getoption(name) or environ.get(environment_variable(name)) for name in VALUES}
     return Options(

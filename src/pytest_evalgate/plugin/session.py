@@ -60,7 +60,6 @@ def register(config: pytest.Config) -> None:
 
     Raises:
         pytest.UsageError: the user has to change something. Nothing has run by then.
-
     """
     closing = contextlib.ExitStack()
     config.add_cleanup(closing.close)
@@ -84,7 +83,6 @@ class EvalSession:
 
         Raises:
             UserError: a suite cannot be run, or its gates cannot decide.
-
         """
         root = config.rootpath.resolve()
         state = state_of(root, os.environ.get(STATE_VARIABLE))
@@ -181,7 +179,6 @@ class EvalSession:
 
         Raises:
             pytest.UsageError: the mode of ``--dist`` runs cases more than once.
-
         """
         context = self._context
         collector = CaseCollector(context, self._session_decider, self._case_queue)

@@ -85,7 +85,6 @@ class Stopper:
 
         Raises:
             NotNeeded: the suite has stopped, and the case would send calls.
-
         """
         rule = self._stopped.get(suite.plan.name)
         if rule is not None and (suite.judges or not self._is_cached(suite.target, case)):

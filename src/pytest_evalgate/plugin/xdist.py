@@ -33,7 +33,6 @@ class Distribution:
             context: The session.
             collector: Reads the pins that the workers wrote.
             preload: Called once, after the first report, while the workers wait for outputs.
-
         """
         self._context = context
         self._collector = collector

@@ -33,7 +33,6 @@ class Call:
         route: Name of the client that sends the call: a key of ``models``, or the suite of an ``http`` target.
         purpose: ``target``, or ``judge:NAME``.
         label: ``suite::case id``, for messages.
-
     """
 
     kind: CallKind
@@ -61,7 +60,6 @@ class Reply:
         latency_s: Seconds that the successful attempt took.
         attempts: Number of requests sent; 0 if the reply was cached.
         cost_usd: Cost; None if the price is unknown, 0 if the reply was cached.
-
     """
 
     value: Any

@@ -99,7 +99,6 @@ def render_json(view: ReportView) -> Iterator[str]:
 
     Raises:
         ValueError: A score is NaN or infinite.
-
     """
     verdict = kept.encode(view.verdict)
     head = {"schema": SCHEMA, "kind": "evalgate-report", "verdict": verdict, "facts": dict(view.facts)}

@@ -53,7 +53,6 @@ class ReportView:
         report_file: Name of the HTML report, None if none is written.
         notes: Notes on the run as a whole, shown below the numbers.
         case_changes: The change of each case against the baseline, by suite; none for suites without one.
-
     """
 
     verdict: Verdict
@@ -96,7 +95,6 @@ class SuiteView:
         details: At most 200 cases in full, by id.
         history: Its last runs, this one included.
         scores_before: Scores of the baseline in [0, 1] by scorer, one per trial.
-
     """
 
     name: str

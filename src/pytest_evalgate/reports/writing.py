@@ -30,7 +30,6 @@ def write_reports(view: ReportView, formats: Sequence[ReportFormat], folder: Pat
 
     Raises:
         OSError: A file cannot be written.
-
     """
     paths: list[Path] = []
     notes: tuple[str, ...] = ()
@@ -50,7 +49,6 @@ def write_files(texts: Mapping[str, str], folder: Path) -> tuple[Path, ...]:
     Raises:
         OSError: A file cannot be written.
         ValueError: A name is not a plain file name.
-
     """
     for name in texts:
         if not name or name != name.strip() or set(name) & set("/\\:") or name.startswith("."):

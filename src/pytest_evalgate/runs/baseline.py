@@ -33,7 +33,6 @@ def find(spec: str | None, *, suite: str, file: Path, root: Path) -> Baseline | 
     Raises:
         BaselineError: The baseline is configured and missing, outside of the root folder, cut, malformed, of a newer
             schema, or of another suite.
-
     """
     if spec is not None and spec.startswith(_GIT):
         source = spec
@@ -55,7 +54,6 @@ def file_of(configured: str | None, *, suite: str, root: Path, state: Path) -> P
 
     Raises:
         BaselineError: It is outside of the root folder.
-
     """
     if configured is None or configured.startswith(_GIT):
         return state / "baselines" / f"{suite}.json"
@@ -74,7 +72,6 @@ def promote(run: Run, suite: SuiteRun, *, reason: str, now: str) -> Baseline:
 
     Raises:
         BaselineError: The run is invalid, cases were not run or have no output, or the reason is empty.
-
     """
     if not reason.strip():
         raise BaselineError('a baseline needs a reason: --reason "..."')
@@ -187,7 +184,6 @@ def outputs_of(baseline: Baseline, run: Path) -> bytes:
     Raises:
         OSError: The run file cannot be read.
         ValueError: A line of it is cut.
-
     """
     outputs = {}
     for row in run_file.rows(run):

@@ -117,7 +117,6 @@ def check_row(value: dict[str, Json]) -> None:
 
     Raises:
         ValueError: A field is wrong; the message names the first one.
-
     """
     try:
         CaseRow.model_validate(value)
@@ -202,7 +201,6 @@ def decode_result(value: Mapping[str, Json], case: PlannedCase, *, texts: bool =
 
     Raises:
         ValueError: A value is unknown, or an output names a call that does not exist.
-
     """
     trials = tuple(_decode_trial(index, trial, texts=texts) for index, trial in enumerate(value.get("trials", ())))
     if value["outcome"] not in get_args(Outcome):

@@ -19,7 +19,6 @@ class SuiteEstimate:
         usd: Expected cost, as far as prices are known; None if none is.
         at_most_usd: Cost if most outputs are long; None if no price is known.
         basis: The source of the token numbers, such as "median of 772 cached usages".
-
     """
 
     name: str
@@ -57,7 +56,6 @@ class Estimate:
         unpriced: Routes without a known price, with the number of calls to send. The totals do not include them.
         sources: The sources of the prices.
         pace: The expected duration; None if no call is sent.
-
     """
 
     suites: tuple[SuiteEstimate, ...]

@@ -35,7 +35,6 @@ def merge_base(root: Path, ref: str) -> str:
 
     Raises:
         UserError: Git is missing, ``root`` is not in a repository, or there is no such ref or ancestor.
-
     """
     if not _output(root, "rev-parse", "--git-dir"):
         raise UserError(f"{root} is not in a git repository: run in a clone, or remove the base ref")
@@ -54,7 +53,6 @@ def file_at(root: Path, ref: str, path: str) -> bytes | None:
 
     Raises:
         UserError: Git is missing, or there is no such commit.
-
     """
     if not _run(root, "ls-tree", "--name-only", ref, "--", path):
         return None
@@ -66,7 +64,6 @@ def show(root: Path, ref: str, path: str) -> bytes:
 
     Raises:
         BaselineError: Git is missing, or there is no such ref or file.
-
     """
     if ref.startswith("-") or not ref:
         raise BaselineError(f"git:{ref}: not the name of a branch, a tag or a commit")

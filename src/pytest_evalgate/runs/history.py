@@ -43,7 +43,6 @@ def file_of(configured: str | None, *, root: Path, state: Path) -> Path:
 
     Raises:
         SettingsError: It is outside of the root folder.
-
     """
     if configured is None:
         return state / _NAME
@@ -108,7 +107,6 @@ def append(path: Path, rows: Iterable[HistoryRow]) -> None:
 
     Raises:
         OSError: They cannot be written.
-
     """
     present = {(row.suite, row.run_id) for row in read(path).rows}
     lines = [_ROW.dumps(row) for row in rows if (row.suite, row.run_id) not in present]

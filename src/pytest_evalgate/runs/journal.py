@@ -35,7 +35,6 @@ class JournalHead:
         work_sha256: Digest of the configuration, the options and the working tree. Only a run with the same digest
             resumes this one.
         cases: The number of planned cases.
-
     """
 
     run: str
@@ -58,7 +57,6 @@ def begin(state: Path, head: JournalHead, plans: Iterable[SuitePlan]) -> None:
 
     Raises:
         OSError: It cannot be written.
-
     """
     cases = (
         _line({"suite": plan.name, "case": case.id, "fingerprint": case.fingerprint})

@@ -55,7 +55,6 @@ def read(path: Path) -> Verdict:
 
     Raises:
         RunFileError: It is missing, cut, malformed or of a newer schema.
-
     """
     return _VERDICT.read(path)
 
@@ -100,7 +99,6 @@ class RunFolder:
 
         Raises:
             OSError: A file cannot be written.
-
         """
         rows = list(rows)
         for name in verdict.suites:
@@ -122,7 +120,6 @@ class RunFolder:
 
         Raises:
             BaselineError: It cannot be used.
-
         """
         return baselines.find(None, suite=suite, file=self._file_of(verdict, suite), root=self.folder)
 

@@ -58,7 +58,6 @@ def make_plan(  # noqa: PLR0913 - the settings of a suite, by name
 
     Raises:
         GoldenSetError: A case is not in exactly one cluster.
-
     """
     scorers_sha256 = jsonl.digest(scorers)
     cases = [*(case for golden in sets for case in golden), *sides.base_cases]

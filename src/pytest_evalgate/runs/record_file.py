@@ -45,7 +45,6 @@ class RecordFile(Generic[T]):
         extra: Whether unknown keys are ignored or refused.
         encode: Returns the fields of a record as JSON, in the order in which they are written.
         check: Raises ValueError for values that their types allow and the record does not.
-
     """
 
     record: type[T]
@@ -65,7 +64,6 @@ class RecordFile(Generic[T]):
 
         Raises:
             UserError: The file cannot be read or used; the exception is of the type ``error``.
-
         """
         name = name or str(path)
         try:
@@ -130,7 +128,6 @@ class RecordFile(Generic[T]):
 
         Raises:
             OSError: The file cannot be written.
-
         """
         files.write_atomically(path, self.dumps(record))
 

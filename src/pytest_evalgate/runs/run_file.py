@@ -52,7 +52,6 @@ class RunInfo:
         facts: Facts for reports, by name: targets, models, versions.
         tier: The tier that ran.
         notes: Messages of the session about the cache, the base branch and an early stop.
-
     """
 
     config_sha256: str | None = None
@@ -81,7 +80,6 @@ def newest(state: Path) -> Path:
 
     Raises:
         RunFileError: There is none.
-
     """
     found = list((state / "runs").glob(f"*/{RUN_FILE}"))
     if not found:
@@ -121,7 +119,6 @@ def write_stream(  # noqa: PLR0913 - the parts of a run file, by name
 
     Returns:
         The run without outputs and the reasons of scores, which can be large and which gates do not need.
-
     """
     suites: list[SuiteRun] = []
     shared: dict[tuple[Trial, ...], tuple[Trial, ...]] = {}  # most cases have equal trials once outputs are left out
@@ -152,7 +149,6 @@ def read_with_info(path: Path) -> tuple[Run, RunInfo]:
 
     Raises:
         RunFileError: It is missing, cut, malformed or of a newer schema.
-
     """
     lines, problems = jsonl.read(path, name=str(path), limits=_LIMITS)
     if problems:
@@ -179,7 +175,6 @@ def rows(path: Path) -> Iterator[dict[str, Json]]:
     Raises:
         OSError: The file cannot be read.
         ValueError: A line is cut.
-
     """
     with path.open(encoding="ascii") as file:
         next(file, None)

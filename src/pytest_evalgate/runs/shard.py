@@ -25,7 +25,6 @@ class Shard:
 
     Raises:
         ValueError: There is no such shard, or there are too many.
-
     """
 
     index: int
@@ -42,7 +41,6 @@ class Shard:
 
         Raises:
             ValueError: It has another form.
-
         """
         found = _SPEC.fullmatch(text)
         return cls(*map(int, found.groups())) if found else cls(0, 0)

@@ -54,7 +54,6 @@ def read_folder(folder: Path, count: int) -> ShardFolder:
 
     Raises:
         RunFileError: The folder does not exist, or contains no shard.
-
     """
     found = _find_shards(folder)
     if not found:
@@ -113,7 +112,6 @@ def merge(folder: ShardFolder, count: int) -> tuple[Run, RunInfo]:
 
     Raises:
         RunFileError: Shards are missing, incomplete, or of different runs. Lists every problem, one a line.
-
     """
     shards = sorted(folder.runs, key=lambda shard: (shard.shard.index, shard.path))
     plans = _plans(shards)

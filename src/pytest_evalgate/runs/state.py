@@ -51,7 +51,6 @@ class StateFolder:
 
         Raises:
             UserError: Another running session has locked it.
-
         """
         lock = self.path / "lock"
         _acquire(lock)

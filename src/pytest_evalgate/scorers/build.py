@@ -57,7 +57,6 @@ def build(spec: str | Mapping[str, Any], *, context: Context) -> WeightedScorer:
 
     Raises:
         SettingsError: The specification cannot be used.
-
     """
     try:
         return _build(spec, context)
@@ -70,7 +69,6 @@ def build_all(specs: Iterable[str | Mapping[str, Any]], *, context: Context) -> 
 
     Raises:
         SettingsError: As for `build`; the message names the context's place and the index.
-
     """
     return _uniquely_named(
         build(spec, context=replace(context, place=f"{context.place}[{index}]")) for index, spec in enumerate(specs)
@@ -158,7 +156,6 @@ def case_scorers(case: Case, *, context: Context, taken: Iterable[str] = ()) -> 
 
     Raises:
         GoldenSetError: An assert cannot be used. `check_asserts` finds these before the run.
-
     """
     built = list(_built(case, context))
     if problems := [one for one in built if isinstance(one, LineProblem)]:

@@ -108,7 +108,6 @@ def require(library: str) -> Any:
 
     Raises:
         ScorerError: The library is not installed; the message contains the command that installs it.
-
     """
     try:
         return importlib.import_module(library)
@@ -150,7 +149,6 @@ def library_bleu(predictions: Sequence[str], references: Sequence[str]) -> Bleu:
     Raises:
         ValueError: There is no text, or the lengths differ.
         ScorerError: sacrebleu is not installed.
-
     """
     _check_pairs(predictions, references)
     sacrebleu = require("sacrebleu")
@@ -190,7 +188,6 @@ def rouge(predictions: Sequence[str], references: Sequence[str]) -> tuple[Rouge,
     Raises:
         ValueError: There is no text, or the lengths differ.
         ScorerError: rouge-score is not installed.
-
     """
 
     def overlap(score: Any) -> Overlap:
@@ -228,7 +225,6 @@ def squad(prediction: str, reference: str | Sequence[str]) -> Squad:
 
     Raises:
         ValueError: There is no reference.
-
     """
     choices = (reference,) if isinstance(reference, str) else tuple(reference)
     if not choices:

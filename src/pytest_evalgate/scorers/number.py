@@ -60,7 +60,6 @@ def number(  # noqa: PLR0913 - its keywords are what users may write
 
     Raises:
         ScorerError: The expected value is not one number, or matching took too long.
-
     """
     wanted = [_wanted(one) for one in any_expected(case, value)]
     text = text_of(output)

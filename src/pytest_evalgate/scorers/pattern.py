@@ -110,7 +110,6 @@ def regex(
 
     Raises:
         ScorerError: Matching took too long, or a pattern of the case is malformed.
-
     """
     text = text_of(output)
     patterns = as_texts(any_expected(case, pattern))
@@ -137,7 +136,6 @@ def find(
 
     Raises:
         ScorerError: The pattern is malformed, or `re` took longer than ``deadline_s``.
-
     """
     compiled = _compiled(pattern, engine, flags)
     if engine == "re2":

@@ -114,7 +114,6 @@ def registry(extra: Mapping[str, RuleFunction]) -> Mapping[str, Rule]:
 
     Raises:
         SettingsError: An extra rule has the name of a built-in rule or a reserved parameter, or is not a function.
-
     """
     for name, rule in extra.items():
         if name in RULES:
@@ -157,7 +156,6 @@ def read_params(kind: str, rule: Rule, spec: Mapping[str, Any]) -> tuple[ScorerO
 
     Raises:
         SpecError: Parameters are unknown, missing or have unusable values; the message lists all of them.
-
     """
     function: Any = rule  # lru_cache needs it hashable: functions are, but the protocol does not promise it
     options = read_options(_model(kind, function), spec, kind)
@@ -186,7 +184,6 @@ def parameters(rule: Rule) -> dict[str, Any]:
 
     Raises:
         SpecError: An annotation uses a name that does not exist at run time.
-
     """
     annotations = {keyword.name: keyword.annotation for keyword in _keywords(rule)}
     function: Any = inspect.unwrap(rule)

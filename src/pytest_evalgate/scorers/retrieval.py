@@ -33,7 +33,6 @@ def precision_at_k(case: Case, output: Output, /, *, k: TopK, field: Text | None
 
     Raises:
         ScorerError: There are no relevant ids to compare with, or the output ranks a document twice.
-
     """
     return _measured("precision_at_k", case, output, k, field)
 
@@ -126,7 +125,6 @@ def retrieval(ranked: Sequence[str], relevance: Mapping[str, float], k: int) -> 
 
     Raises:
         ValueError: A document is ranked twice, a grade is negative, NaN or infinite, or ``k`` is below 1.
-
     """
     if k < 1:
         raise ValueError(f"k must be 1 or more, got {k}")

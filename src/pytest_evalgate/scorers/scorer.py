@@ -27,7 +27,6 @@ async def grade(case: Case, output: Output, scorers: Sequence[Scorer], *, every:
 
     Raises:
         ScorerError: There is no scorer, or a scorer failed.
-
     """
     if not scorers:
         raise ScorerError(f'{case.place}: case "{case.id}" has no scorers: add at least one to the suite')
@@ -55,7 +54,6 @@ def passes(scores: Sequence[Score], threshold: float | None) -> bool | None:
     Raises:
         ScorerError: No score counts.
         SettingsError: There are weights but no ``threshold``.
-
     """
     scores = [score for score in scores if score.counts]
     if not scores:
@@ -113,7 +111,6 @@ class BuiltScorer:
 
         Raises:
             ScorerError: The function raised, or returned a value that is not a score.
-
         """
         try:
             returned = self.function(case, output)

@@ -41,7 +41,6 @@ def json_fields(
 
     Raises:
         ScorerError: The expected value of the case is not an object, or has no fields.
-
     """
     if fields is None:
         choices = [_fields_of(wanted) for wanted in any_expected(case)]

@@ -177,7 +177,6 @@ def any_expected(case: Case, given: Json = None) -> tuple[Json, ...]:
 
     Raises:
         ScorerError: There is no such value.
-
     """
     if given is not None:
         return (given,)
@@ -193,7 +192,6 @@ def all_expected(case: Case, given: Sequence[Json] | None = None) -> tuple[Json,
 
     Raises:
         ScorerError: There is no value.
-
     """
     if given is not None:
         return tuple(given)

@@ -128,7 +128,6 @@ def agreement_binary(human: Numbers, judge: Numbers) -> AgreementBinary:
 
     Raises:
         ValueError: no case, unequal lengths, or a verdict other than 0 and 1.
-
     """
     check_same_length(human=human, judge=judge)
     wanted, got = as_labels("human", human), as_labels("judge", judge)
@@ -161,7 +160,6 @@ def agreement_graded(human: Numbers, judge: Numbers) -> AgreementGraded:
 
     Raises:
         ValueError: no case, unequal lengths, or a grade that is NaN or infinite.
-
     """
     check_same_length(human=human, judge=judge)
     wanted, got = as_finite("human", human), as_finite("judge", judge)
@@ -210,7 +208,6 @@ def classification(truth: Sequence[Hashable], predicted: Sequence[Hashable]) -> 
 
     Raises:
         ValueError: no case, or unequal lengths.
-
     """
     check_same_length(truth=truth, predicted=predicted)
     n = len(truth)
@@ -251,7 +248,6 @@ def krippendorff_missing(ratings: Sequence[Sequence[float | None]], level: Level
     Raises:
         ValueError: raters with different numbers of units, a rating that is NaN or infinite, or no unit with two
             ratings.
-
     """
     values, units = _paired_ratings(ratings)
     if np.ptp(values) == 0:
@@ -314,7 +310,6 @@ def fleiss_kappa(counts: Sequence[Numbers]) -> float | None:
     Raises:
         ValueError: no unit, rows of different length, a count that is negative or not whole, fewer than two ratings of
             a unit, or not equally many of each.
-
     """
     if len(counts) == 0:
         raise ValueError("counts must contain at least one unit, got none")
@@ -341,7 +336,6 @@ def judge_self_consistency(verdicts: Sequence[Numbers]) -> JudgeSelfConsistency:
 
     Raises:
         ValueError: no item, an item with fewer than two verdicts, or a verdict that is NaN or infinite.
-
     """
     if len(verdicts) == 0:
         raise ValueError("verdicts must contain at least one item, got none")
@@ -361,7 +355,6 @@ def position_bias(winner_x_shown_first: Sequence[Winner], winner_y_shown_first: 
 
     Raises:
         ValueError: no pair, unequal lengths, or a winner other than "X", "Y" and "tie".
-
     """
     check_same_length(winner_x_shown_first=winner_x_shown_first, winner_y_shown_first=winner_y_shown_first)
     for name, winners in (

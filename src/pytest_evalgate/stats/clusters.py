@@ -88,7 +88,6 @@ def cluster_mean_ci(values: Numbers, clusters: Sequence[Hashable], confidence: f
     Raises:
         ValueError: no case, unequal lengths, a value that is NaN or outside [0, 1], fewer than two clusters, or
             ``confidence`` outside (0.5, 1).
-
     """
     check_inside("confidence", confidence, 0.5, 1.0)
     array = as_numbers("values", values, 0.0, 1.0)
@@ -118,7 +117,6 @@ def mean_score_ci(
     Raises:
         ValueError: fewer than two cases or clusters, unequal lengths, a score that is NaN or outside [0, 1], or
             ``confidence`` outside (0.5, 1).
-
     """
     array = as_numbers("scores", scores, 0.0, 1.0)
     if len(array) == 1:
@@ -134,7 +132,6 @@ def cluster_delta(differences: Numbers, clusters: Sequence[Hashable]) -> Cluster
 
     Raises:
         ValueError: no pair, unequal lengths, a difference that is NaN or outside [-1, 1], or fewer than two clusters.
-
     """
     delta, se, df = mean_se_df(as_numbers("differences", differences, -1.0, 1.0), clusters)
     return ClusterDelta(delta=delta, se=se, df=df, p_regress=drop_p(delta, se, df))
@@ -181,7 +178,6 @@ def repeats_effective_n(passes: Numbers, trials: Numbers, confidence: float = 0.
     Raises:
         ValueError: no case, unequal lengths, a case without a trial or with passes outside 0 to its trials, NaN, or
             ``confidence`` outside (0.5, 1).
-
     """
     rates = _case_rates(passes, trials)
     cases, mean = len(rates), float(rates.mean())
@@ -215,7 +211,6 @@ def icc_anova(passes: Numbers, k: int) -> Icc | None:
 
     Raises:
         ValueError: no case, ``k`` is not a whole number above 0, or passes are NaN or outside 0 to ``k``.
-
     """
     check_counts(1, k=k)
     rates = _case_rates(passes, [k] * len(passes))

@@ -23,7 +23,6 @@ def holm_adjusted(p: Numbers) -> tuple[float, ...]:
 
     Raises:
         ValueError: no p, or one that is NaN or outside [0, 1].
-
     """
     array = as_numbers("p", p, 0.0, 1.0)
     order = np.argsort(array, kind="stable")
@@ -41,7 +40,6 @@ def fewest_losses(alpha: float = 0.05) -> int:
 
     Raises:
         ValueError: ``alpha`` is outside (0, 0.5).
-
     """
     check_alpha(alpha)
     return math.ceil(-math.log2(alpha)) - 1
@@ -65,7 +63,6 @@ def slice_shrinkage(passes: Numbers, n: Numbers) -> SliceShrinkage:
 
     Raises:
         ValueError: no slice, unequal lengths, a slice without a case or with passes outside 0 to its cases, or NaN.
-
     """
     check_same_length(passes=passes, n=n)
     sizes = as_numbers("n", n, 1, sys.float_info.max)

@@ -30,7 +30,6 @@ def wilson_interval(passes: float, n: float, confidence: float = 0.95) -> Interv
 
     Raises:
         ValueError: ``n`` is not positive, ``passes`` is not from 0 to ``n``, ``confidence`` is outside (0, 1).
-
     """
     tail = _two_sided_tail(passes, n, confidence)
     z, rate = upper_z(tail), passes / n
@@ -49,7 +48,6 @@ def clopper_pearson_interval(passes: float, n: float, confidence: float = 0.95) 
 
     Raises:
         ValueError: ``n`` is not positive, ``passes`` is not from 0 to ``n``, ``confidence`` is outside (0, 1).
-
     """
     tail = _two_sided_tail(passes, n, confidence)
     return Interval(
@@ -65,7 +63,6 @@ def clopper_pearson_lower_one_sided(passes: float, n: float, confidence: float =
 
     Raises:
         ValueError: ``n`` is not positive, ``passes`` is not from 0 to ``n``, ``confidence`` is outside (0.5, 1).
-
     """
     check_rate(passes, n)
     check_inside("confidence", confidence, 0.5, 1.0)
@@ -91,7 +88,6 @@ def passes_needed(n: int, threshold: float, confidence: float = 0.95) -> int | N
     Raises:
         ValueError: ``n`` is not a whole number above 0, ``threshold`` is outside [0, 1], ``confidence`` outside
             (0.5, 1).
-
     """
     check_counts(1, n=n)
     check_within("threshold", threshold, 0.0, 1.0)
@@ -109,7 +105,6 @@ def cases_needed(rate: float, threshold: float, confidence: float = 0.95) -> int
 
     Raises:
         ValueError: ``rate`` or ``threshold`` is outside [0, 1], ``confidence`` outside (0.5, 1).
-
     """
     check_within("rate", rate, 0.0, 1.0)
     check_within("threshold", threshold, 0.0, 1.0)

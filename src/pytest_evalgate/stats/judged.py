@@ -41,7 +41,6 @@ class JudgeErrors:
 
     Raises:
         ValueError: a count is negative, not whole or larger than its total, or a total is 0.
-
     """
 
     human_pass: int
@@ -120,7 +119,6 @@ def judged_rate(*, n: float, passed: float, refused: float, errors: JudgeErrors)
     Raises:
         ValueError: ``n`` is not positive, a share or their sum is outside [0, 1], or the judge is not better than
             chance (``youden`` is 0 or less).
-
     """
     check_inside("n", n, 0.0, math.inf)
     check_within("passed", passed, 0.0, 1.0)
@@ -190,7 +188,6 @@ def ppi_mean(human: Numbers, judge_labelled: Numbers, judge_unlabelled: Numbers)
 
     Raises:
         ValueError: fewer than two cases on either side, unequal lengths, or a value that is NaN or outside [-1, 1].
-
     """
     check_same_length(human=human, judge_labelled=judge_labelled)
     labels = as_numbers("human", human, -1.0, 1.0)
@@ -251,7 +248,6 @@ def calibration_errors(prob: Numbers, human: Numbers, bins: int = 10) -> Calibra
     Raises:
         ValueError: no case, unequal lengths, a probability that is NaN or outside [0, 1], a label other than 0 and 1,
             or no bin.
-
     """
     check_same_length(prob=prob, human=human)
     check_counts(1, bins=bins)
@@ -310,7 +306,6 @@ def threshold_youden(scores: Numbers, human: Numbers) -> ThresholdYouden:
     Raises:
         ValueError: no case, unequal lengths, a score that is NaN or infinite, a label other than 0 and 1, or labels of
             one class only.
-
     """
     curve = _curve(scores, human)
     separated = curve.right * curve.fails - curve.wrong * curve.passes  # whole numbers, so that ties are exact
@@ -327,7 +322,6 @@ def threshold_cost(scores: Numbers, human: Numbers, cost_false_pass: float, cost
 
     Raises:
         ValueError: as `threshold_youden`, or a cost is not positive and finite.
-
     """
     check_inside("cost_false_pass", cost_false_pass, 0.0, np.inf)
     check_inside("cost_false_fail", cost_false_fail, 0.0, np.inf)
@@ -347,7 +341,6 @@ def threshold_fixed_specificity(
 
     Raises:
         ValueError: as `threshold_youden`, or ``specificity`` is not from 0 to 1.
-
     """
     check_within("specificity", specificity, 0.0, 1.0)
     curve = _curve(scores, human)

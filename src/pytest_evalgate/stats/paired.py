@@ -73,7 +73,6 @@ def finding(
     Raises:
         ValueError: a count is negative, not whole or NaN, there is no pair, ``alpha`` is outside (0, 0.5) or
             ``margin`` outside (0, 1).
-
     """
     n = check_table(both_pass=both_pass, losses=losses, gains=gains, both_fail=both_fail)
     bounds = tango_bounds(losses, gains, n, alpha)
@@ -100,7 +99,6 @@ def finding_of_means(
     Raises:
         ValueError: no pair, unequal lengths, a mean that is NaN or outside [0, 1], a single cluster, ``alpha`` outside
             (0, 0.5) or ``margin`` outside (0, 1).
-
     """
     check_alpha(alpha)
     check_margin(margin)
@@ -125,7 +123,6 @@ def finding_name(p: float, lower: float, alpha: float, margin: float | None = No
     Raises:
         ValueError: ``p`` is outside [0, 1], ``lower`` is NaN, ``alpha`` is outside (0, 0.5) or ``margin`` outside
             (0, 1).
-
     """
     check_within("p", p, 0.0, 1.0)
     check_within("lower", lower, -math.inf, math.inf)
@@ -174,7 +171,6 @@ def equivalent(lower: float, upper: float, margin: float) -> bool:
 
     Raises:
         ValueError: a bound is NaN, ``lower`` exceeds ``upper``, or ``margin`` is outside (0, 1).
-
     """
     check_within("upper", upper, -math.inf, math.inf)
     check_within("lower", lower, -math.inf, upper)
@@ -189,7 +185,6 @@ def mcnemar_midp(losses: int, gains: int) -> float:
 
     Raises:
         ValueError: a count is negative, not whole or NaN.
-
     """
     check_counts(losses=losses, gains=gains)
     return float(midp(losses, losses + gains))
@@ -212,7 +207,6 @@ def sign_flip_midp(differences: npt.NDArray[np.float64]) -> float:
 
     Raises:
         ValueError: more than 16 differences are not zero.
-
     """
     moved = differences[np.abs(differences) > ROUNDING]
     if len(moved) == 0:
@@ -237,7 +231,6 @@ def tango_bounds(losses: int, gains: int, n: int, alpha: float = 0.05) -> Interv
     Raises:
         ValueError: a count is negative, not whole or NaN, ``n`` is 0 or less than losses and gains together, or
             ``alpha`` is outside (0, 0.5).
-
     """
     check_counts(losses=losses, gains=gains)
     check_counts(max(1, losses + gains), n=n)
@@ -282,7 +275,6 @@ def unpaired_newcombe(
 
     Raises:
         ValueError: a set is empty, or its passes are not from 0 to its size.
-
     """
     baseline, candidate = wilson_interval(baseline_passes, baseline_n), wilson_interval(candidate_passes, candidate_n)
     before, after = baseline_passes / baseline_n, candidate_passes / candidate_n

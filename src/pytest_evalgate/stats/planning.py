@@ -80,7 +80,6 @@ def mcnemar_sample_size(p_loss: float, p_gain: float, alpha_one_sided: float = 0
     Raises:
         ValueError: a share is outside [0, 1], ``p_loss`` does not exceed ``p_gain``, together they exceed 1,
             ``alpha_one_sided`` is outside (0, 0.5) or ``power`` outside [0.5, 1).
-
     """
     check_within("p_gain", p_gain, 0.0, 1.0)
     check_within("p_loss", p_loss, 0.0, 1.0 - p_gain)
@@ -101,7 +100,6 @@ def mde_mcnemar(n: int, discordance: float, alpha_one_sided: float = 0.05, power
     Raises:
         ValueError: ``n`` is not a whole number above 0, ``discordance`` is not in (0, 1], ``alpha_one_sided`` is
             outside (0, 0.5) or ``power`` outside [0.5, 1).
-
     """
     check_counts(1, n=n)
     check_inside("discordance", discordance, 0.0, math.nextafter(1.0, 2.0))  # 1 itself is allowed
@@ -128,7 +126,6 @@ def mde_with_flips(n: int, flips: float, alpha_one_sided: float = 0.05, power: f
     Raises:
         ValueError: ``n`` is not a whole number above 0, ``flips`` is outside [0, 1), ``alpha_one_sided`` outside
             (0, 0.5) or ``power`` outside [0.5, 1).
-
     """
     check_counts(1, n=n)
     check_within("flips", flips, 0.0, math.nextafter(1.0, 0.0))
@@ -150,7 +147,6 @@ def mcnemar_power(n: int, p_loss: float, p_gain: float, alpha_one_sided: float =
     Raises:
         ValueError: ``n`` is not a whole number above 0, a share is outside [0, 1], together they exceed 1, or
             ``alpha_one_sided`` is outside (0, 0.5).
-
     """
     check_counts(1, n=n)
     check_within("p_gain", p_gain, 0.0, 1.0)
@@ -171,7 +167,6 @@ def not_proven_sample_size(
     Raises:
         ValueError: ``discordance`` is not in (0, 1], ``margin`` is outside (0, 1), ``alpha_one_sided`` outside
             (0, 0.5) or ``power`` outside [0.5, 1).
-
     """
     check_inside("discordance", discordance, 0.0, math.nextafter(1.0, 2.0))  # 1 itself is allowed
     check_inside("margin", margin, 0.0, 1.0)
@@ -214,7 +209,6 @@ def paired_mean_sample_size(
     Raises:
         ValueError: ``sd`` or ``delta`` is not positive and finite, ``alpha_one_sided`` is outside (0, 0.5) or
             ``power`` outside [0.5, 1).
-
     """
     check_inside("sd", sd, 0.0, math.inf)
     check_inside("delta", delta, 0.0, math.inf)
@@ -239,7 +233,6 @@ def mean_power(drop: float, se: float, df: int, alpha_one_sided: float = 0.05) -
     Raises:
         ValueError: ``drop`` is negative or infinite, ``se`` is not positive and finite, ``df`` is not a whole number
             above 0, ``alpha_one_sided`` is outside (0, 0.5), or the two are too small together (1 and 1e-6, say).
-
     """
     check_inside("drop", drop, -math.ulp(0.0), math.inf)  # 0 itself is allowed
     check_inside("se", se, 0.0, math.inf)
@@ -258,7 +251,6 @@ def mde_mean(se: float, df: int, alpha_one_sided: float = 0.05, power: float = 0
     Raises:
         ValueError: ``se`` is not positive and finite, ``df`` is not a whole number above 0, ``alpha_one_sided`` is
             outside (0, 0.5), ``power`` outside [0.5, 1), or ``df`` and alpha are too small together (1 and 1e-6, say).
-
     """
     check_inside("se", se, 0.0, math.inf)
     check_counts(1, df=df)
@@ -295,7 +287,6 @@ def variance_trials(var_between: float, var_within: float, k: int, n: int) -> Va
 
     Raises:
         ValueError: a variance is negative or infinite, or ``k`` or ``n`` is not a whole number above 0.
-
     """
     check_inside("var_between", var_between, -math.ulp(0.0), math.inf)
     check_inside("var_within", var_within, -math.ulp(0.0), math.inf)
@@ -315,7 +306,6 @@ def variance_clusters(variance: float, n: int, clusters: int, icc: float) -> flo
     Raises:
         ValueError: ``variance`` is negative or infinite, ``clusters`` is not a whole number above 0, ``n`` not one of
             at least ``clusters``, or ``icc`` is outside [0, 1].
-
     """
     check_inside("variance", variance, -math.ulp(0.0), math.inf)
     check_counts(1, clusters=clusters)

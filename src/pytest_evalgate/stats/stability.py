@@ -48,7 +48,6 @@ def pass_at_k(n: int, c: int, k: int) -> PassAtK:
 
     Raises:
         ValueError: not ``0 <= c <= n`` and ``1 <= k <= n`` in whole numbers.
-
     """
     check_counts(c=c)
     check_counts(c, n=n)
@@ -69,7 +68,6 @@ def aggregate_values(successes: Numbers, trials: Numbers, aggregate: Aggregate, 
     Raises:
         ValueError: no case, unequal lengths, a case without a trial or with successes outside 0 to its trials, a
             fraction, NaN, or fewer trials than ``k``.
-
     """
     check_same_length(successes=successes, trials=trials)
     n = as_whole_numbers("trials", trials, 1, MAX_TRIALS)
@@ -120,7 +118,6 @@ def flip_rate(passes: Numbers, trials: Numbers, confidence: float = 0.95) -> Fli
     Raises:
         ValueError: no case, unequal lengths, a case with fewer than two trials or with passes outside 0 to its trials,
             a fraction, NaN, or ``confidence`` outside (0, 1).
-
     """
     check_same_length(passes=passes, trials=trials)
     check_inside("confidence", confidence, 0.0, 1.0)
@@ -144,7 +141,6 @@ def aa_runs(outcomes: Sequence[Numbers], alpha: float = 0.05, confidence: float 
     Raises:
         ValueError: fewer than two runs, no case, runs of different length, an outcome other than 0 and 1, ``alpha``
             outside (0, 0.5) or ``confidence`` outside (0, 1).
-
     """
     check_alpha(alpha)
     check_inside("confidence", confidence, 0.0, 1.0)
@@ -178,7 +174,6 @@ def flaky_case_midp(
 
     Raises:
         ValueError: a run without a trial of the case, or passes outside 0 to its trials, or not whole.
-
     """
     check_counts(baseline_passes=baseline_passes, candidate_passes=candidate_passes)
     check_counts(max(1, baseline_passes), baseline_trials=baseline_trials)

@@ -108,7 +108,6 @@ def robust_z(history: Numbers, value: float, n: int | None = None) -> RobustZ:
     Raises:
         ValueError: fewer than seven earlier runs, a value that is NaN or infinite, or, with ``n``, outside [0, 1], or
             ``n`` is not a whole number above 0.
-
     """
     earlier = as_finite("history", history, MIN_RUNS)
     as_finite("value", [value])
@@ -135,7 +134,6 @@ def ewma(values: Numbers, lam: float, mu0: float, sigma: float) -> Ewma:
 
     Raises:
         ValueError: no run, a value that is NaN or infinite, ``lam`` outside (0, 1], or ``sigma`` that is not positive.
-
     """
     check_inside("lam", lam, 0.0, math.nextafter(1.0, 2.0))  # 1 itself is allowed
     check_inside("sigma", sigma, 0.0, math.inf)
@@ -158,7 +156,6 @@ def cusum_down(values: Numbers, mu0: float, k: float, h: float) -> Cusum:
 
     Raises:
         ValueError: no run, a value that is NaN or infinite, ``k`` that is negative, or ``h`` that is not positive.
-
     """
     check_within("k", k, 0.0, math.inf)
     check_inside("h", h, 0.0, math.inf)
@@ -183,7 +180,6 @@ def run_sigma(rates: Numbers, discordance: float, n: int) -> float:
     Raises:
         ValueError: fewer than two runs, a rate that is NaN or outside [0, 1], ``discordance`` outside [0, 1], or ``n``
             is not a whole number above 0.
-
     """
     check_within("discordance", discordance, 0.0, 1.0)
     check_counts(1, n=n)
@@ -201,7 +197,6 @@ def change_point(values: Numbers, seed: int = 0, permutations: int = 2000) -> Ch
     Raises:
         ValueError: fewer than 15 runs, a value that is NaN or infinite, ``seed`` that is not a whole number from 0, or
             no permutation.
-
     """
     array = as_finite("values", values, CHANGE_POINT_MIN_RUNS)
     check_counts(seed=seed)
@@ -240,7 +235,6 @@ def ks_statistic(a: Numbers, b: Numbers) -> KsStatistic:
 
     Raises:
         ValueError: an empty set, or a value that is NaN or infinite.
-
     """
     one, other = np.sort(as_finite("a", a)), np.sort(as_finite("b", b))
     places = np.concatenate((one, other))
@@ -257,7 +251,6 @@ def js_divergence(counts_a: Numbers, counts_b: Numbers) -> JsDivergence:
 
     Raises:
         ValueError: no bin, unequal lengths, a count that is negative, NaN or infinite, or a histogram without a count.
-
     """
     check_same_length(counts_a=counts_a, counts_b=counts_b)
     shares = []

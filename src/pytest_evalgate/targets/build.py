@@ -65,7 +65,6 @@ def build_target(spec: config.Target, *, context: TargetContext) -> Target:
 
     Raises:
         UserError: A file, function, program or model is missing or may not be used, or a template is malformed.
-
     """
     match spec:
         case config.RecordedTarget():
@@ -139,7 +138,6 @@ def build_hook_target(
 
     Raises:
         SettingsError: There is no such factory, it does not accept these keys, failed, or returned no target.
-
     """
     factory = factories.get(spec.kind)
     if factory is None:

@@ -37,7 +37,6 @@ def load_command(spec: config.CommandTarget, *, root: Path, place: str) -> Comma
 
     Raises:
         SettingsError: There is no such program.
-
     """
     name = spec.command[0]
     wanted = str(root / name) if Path(name).name != name else name
@@ -63,7 +62,6 @@ class CommandTargetRunner:
 
         Raises:
             TargetFailure: The program failed, did not end in time, or wrote no usable output.
-
         """
         async with self.slots:
             start = time.perf_counter()
@@ -133,7 +131,6 @@ async def run_program(argv: Sequence[str], text: bytes, *, folder: Path, timeout
     Raises:
         TargetFailure: The program could not be started, did not end within ``timeout_s`` seconds, wrote too much, or
             its exit code is not 0. The message is one line and ends with the end of its stderr.
-
     """
     loop, options = asyncio.get_running_loop(), dict[str, Any](_OWN_GROUP)
     # create_subprocess_exec() is simpler, but its communicate() reads any amount of output

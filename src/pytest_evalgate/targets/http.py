@@ -49,7 +49,6 @@ class HttpTargetRunner:
 
         Raises:
             SettingsError: ``case`` has no value for a placeholder.
-
         """
         variables = variables_of(case)
         try:
@@ -76,7 +75,6 @@ class HttpTargetRunner:
         Raises:
             CallFailed: There is no reply; the case is missing.
             TargetFailure: The reply has no output.
-
         """
         call = self.call_of(case, trial)
         return self.output_of(call, await self.client.send(call))
@@ -86,7 +84,6 @@ class HttpTargetRunner:
 
         Raises:
             TargetFailure: The reply has no such value, or it is null.
-
         """
         path = self.request.output
         try:
@@ -104,7 +101,6 @@ def check_request(request: config.HttpRequest, place: str) -> None:
 
     Raises:
         SettingsError: A placeholder is malformed, or there is none, so that every case would send the same request.
-
     """
     template = [request.url, request.body]
     for text in invalid_placeholders(template):
@@ -128,7 +124,6 @@ def look_up(value: Json, path: str) -> Json:
 
     Raises:
         PathError: There is no such value.
-
     """
     done: list[str] = []
     for part in path.split("."):
@@ -148,7 +143,6 @@ def fill(template: Json, variables: Mapping[str, Json]) -> Json:
 
     Raises:
         PathError: There is no value for a placeholder.
-
     """
     if isinstance(template, str):
         whole = _WHOLE.match(template)
@@ -165,7 +159,6 @@ def fill_url(template: str, variables: Mapping[str, Json]) -> str:
 
     Raises:
         PathError: There is no value for a placeholder, or a value is ``.`` or ``..`` and would change the path.
-
     """
     # with safe="", a slash in a value adds no part to the path
     url = _replace(template, variables, lambda value: quote(text_of(value), safe=""))

@@ -40,7 +40,6 @@ class ModelTargetRunner:
 
         Raises:
             SettingsError: A template cannot be filled from ``case``, or the case has no input.
-
         """
         chat: dict[str, Json] = {
             **self.model.params,
@@ -67,7 +66,6 @@ class ModelTargetRunner:
 
         Raises:
             CallFailed: There is no reply; the case is missing.
-
         """
         call = self.call_of(case, trial)
         return self.output_of(call, await self.client.send(call))
@@ -102,7 +100,6 @@ def check_params(params: Mapping[str, Json], place: str) -> None:
 
     Raises:
         SettingsError: A parameter cannot be used; the message names it and ``place``.
-
     """
     for name in RESERVED_PARAMS:
         if name in params:

@@ -24,7 +24,6 @@ def as_output(returned: object) -> Output:
     Raises:
         TypeError: The value is not a str, a dict or an Output, is not JSON, is nested deeper than 64 levels, or is
             larger than 4 MiB.
-
     """
     if not isinstance(returned, str | dict | Output):
         raise TypeError(f"the target returned {type(returned).__name__}: return a str, a dict or an Output")

@@ -35,7 +35,6 @@ def load_prompt(path: Path, *, name: str) -> Prompt:
 
     Raises:
         SettingsError: The file cannot be read, or is not a template.
-
     """
     try:
         if not path.is_file():  # reading a named pipe could block for ever
@@ -76,7 +75,6 @@ class Prompt:
 
         Raises:
             SettingsError: A name is not defined, or rendering failed; the message names template, line and case.
-
         """
         variables = variables_of(case)
         try:

@@ -47,7 +47,6 @@ class RecordedTargetRunner:
 
         Raises:
             MissingOutput: There is no row for the case, or its output is null.
-
         """
         recording = self.recordings[trial]
         output = recording.outputs.get(case.golden_id)
@@ -76,7 +75,6 @@ def load(paths: Sequence[Path], *, root: Path, output: str = "output") -> Record
 
     Raises:
         RecordingError: Lines are malformed, rows have no id or no output, or ids are duplicate; lists all problems.
-
     """
     problems: list[LineProblem] = []
     recordings = tuple(_read(path, files.relative_name(path, root), output, problems) for path in paths)

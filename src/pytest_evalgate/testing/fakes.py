@@ -24,7 +24,6 @@ class ScriptedTarget:
     Args:
         script: Output by case id. An exception is raised; a case without an entry raises `MissingOutput`.
         asked: The calls so far, as (case id, trial).
-
     """
 
     script: Mapping[str, Json | BaseException]
@@ -67,7 +66,6 @@ def grade_once(
     Raises:
         SettingsError: A scorer cannot be built.
         ScorerError: A scorer failed.
-
     """
     built = build_all(specs, context=Context(roots=() if root is None else (root,)))
     return asyncio.run(grade(case, Output(output), built))

@@ -31,7 +31,6 @@ class Request:
         path: With its query, for example ``/v1/chat/completions``.
         headers: By lower-case name. Not part of the repr, because one of them contains the API key.
         body: Parsed JSON; the text if it is not JSON; None if it is empty.
-
     """
 
     method: str
@@ -50,7 +49,6 @@ class Behaviour:
         headers: Additional response headers.
         usage: Input and output tokens, if ``body`` is the reply of a model.
         latency_s: Seconds between the request and its response.
-
     """
 
     body: Any

@@ -20,7 +20,6 @@ def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:
 
     Raises:
         OSError: The file cannot be written.
-
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".evalgate-{secrets.token_hex(8)}.tmp")
@@ -54,7 +53,6 @@ def resolve_inside(root: Path, path: Path) -> Path:
 
     Raises:
         ValueError: The path is outside of ``root``; the message names both.
-
     """
     try:
         top = root.resolve()

@@ -138,7 +138,6 @@ def loads(document: str | bytes, *, limits: JsonLimits | None = None) -> Any:
 
     Raises:
         ValueError: The document has a problem; the message has line and column if they are known.
-
     """
     raw = document if isinstance(document, bytes) else document.encode("utf-8", "surrogatepass")
     start = len(_BOM) if raw.startswith(_BOM) else 0
@@ -272,7 +271,6 @@ def canonical(value: Any) -> str:
     Raises:
         ValueError: ``value`` contains NaN or an infinity.
         TypeError: ``value`` contains an object that JSON cannot represent.
-
     """
     return _ENCODER.encode(value)
 

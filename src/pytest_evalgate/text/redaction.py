@@ -97,7 +97,6 @@ class Secret:
 
         Raises:
             TypeError: Always.
-
         """
         raise TypeError(f"the value of {self.name} cannot be sent to another process")
 
@@ -107,7 +106,6 @@ def read_secret(name: str, environ: Mapping[str, str], place: str) -> Secret:
 
     Raises:
         SettingsError: The variable is not set, or its value cannot be sent in an HTTP header.
-
     """
     value = environ.get(name, "").strip()
     if not value:

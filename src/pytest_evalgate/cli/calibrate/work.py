@@ -71,7 +71,6 @@ def calibrate(project: Project, options: CalibrateOptions) -> CalibrationResult:
     Raises:
         UserError: the judge, the labels or the files that complete them cannot be used.
         RunStopped: no call can succeed, or the budget is spent.
-
     """
     stored = options.columns.stored
     judge = project.settings.judges.get(options.judge) or _unconfigured(project, options)
@@ -131,7 +130,6 @@ def _join(rows: Sequence[Labelled], options: CalibrateOptions, root: Path) -> tu
         GoldenSetError: the golden set cannot be read.
         RecordingError: the outputs cannot be read.
         LabelsError: rows have no output, or their cases are not in the golden set; the message lists all.
-
     """
     sets = () if options.golden is None else golden.load([options.golden], root=root)
     cases = {case.id: case for loaded in sets for case in loaded}

@@ -152,7 +152,6 @@ def compare(project: Project, older: Side, newer: Side, options: CompareOptions)
 
     Raises:
         UserError: no suite is on both sides, one cannot be used, or a session would not decide them.
-
     """
     matches = match(older, newer, options.suite)
     if options.gate:
@@ -198,7 +197,6 @@ def _rules(decider: RunDecider, matches: SuitePairs, options: CompareOptions) ->
 
     Raises:
         SettingsError: ``--gate`` was given with other levels than those of the suite's own gates.
-
     """
     before = {found.name: found.older.baseline for found in matches.both}
     names = (*before, *(suite.plan.name for suite in matches.only_newer))

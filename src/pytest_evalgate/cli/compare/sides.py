@@ -48,7 +48,6 @@ class Side:
         names: Suites that the side may contain.
         find: Function that returns a suite by its name, None if the side does not contain it.
         run: The run. Baselines may come from several runs; theirs is a placeholder with a name only.
-
     """
 
     spec: str
@@ -64,7 +63,6 @@ def side_of(spec: str, project: Project) -> Side:
 
     Raises:
         UserError: nothing has that name (the message lists what was tried), or it cannot be read.
-
     """
     if not spec.isprintable() or spec.strip() in {"", _GIT} or spec.startswith(("-", f"{_GIT}-")):
         raise UserError(f"{spec!r} names no side of a comparison: use {_CHOICES}")
@@ -194,7 +192,6 @@ def match(older: Side, newer: Side, suite: str | None) -> SuitePairs:
 
     Raises:
         UserError: no suite is on both sides, or one cannot be used.
-
     """
     names = (suite,) if suite is not None else tuple(dict.fromkeys((*newer.names, *older.names)))
     before = {name: found for name in names if (found := older.find(name)) is not None}
@@ -216,7 +213,6 @@ def check_gateable(matches: SuitePairs, older: Run, settings: Settings) -> None:
     Raises:
         BaselineError: the older side is invalid or incomplete.
         SettingsError: cases are clustered, and the newer side lacks the clusters.
-
     """
     for found in matches.both:
         problems = list(older.problems)
@@ -266,7 +262,6 @@ def older_of(suite: SuiteData, run: Run) -> OlderBaseline:
 
     Raises:
         BaselineError: no case has an output.
-
     """
     if isinstance(suite, Baseline):
         return OlderBaseline(suite)

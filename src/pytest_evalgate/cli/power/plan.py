@@ -145,7 +145,6 @@ def plans_of(project: Project, name: str | None, options: PowerOptions) -> tuple
     Raises:
         SettingsError: there is no such suite, or the number of cases is unknown.
         UserError: the newest run, a baseline or a golden set cannot be read.
-
     """
     return tuple(_plan(project, evidence, options) for evidence in _gather(project, name))
 
@@ -282,7 +281,6 @@ def _gather(project: Project, name: str | None) -> tuple[SuiteEvidence, ...]:
     Raises:
         SettingsError: there is no such suite.
         UserError: the newest run or a baseline cannot be read.
-
     """
     try:
         newest = run_file.newest(project.state.path)
@@ -306,7 +304,6 @@ def _count_cases(project: Project, evidence: SuiteEvidence) -> tuple[int, str]:
     Raises:
         SettingsError: there is no source.
         GoldenSetError: the golden set cannot be read.
-
     """
     if evidence.run is not None and evidence.cases:
         return len(evidence.cases), f"run {evidence.run.id}"

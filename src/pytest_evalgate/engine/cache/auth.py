@@ -53,7 +53,6 @@ class Signer:
 
         Raises:
             InvalidSignature: it was changed, or signed under another name or with another key.
-
         """
         tag, body = signed[:_TAG_BYTES], signed[_TAG_BYTES:]
         if not hmac.compare_digest(tag, self._tag(name, body)):
@@ -76,7 +75,6 @@ def find_signer(environ: Mapping[str, str], *, required: bool = False) -> Signer
 
     Raises:
         SettingsError: the key is too short, or there is none and one is ``required`` (``cache_auth = "required"``).
-
     """
     signer = _from_environment(environ) or _from_file(environ)
     if required and not signer.authenticated:

@@ -158,7 +158,6 @@ class ReadThroughCache:
 
         Raises:
             CallFailed: the call is not cached and the cache is offline.
-
         """
         key = key_of(call)
         # the result of `lookup` is used once: another process may have cached a missing reply since
@@ -245,7 +244,6 @@ class SingleFlight:
 
         Raises:
             CallFailed: ``fetch`` raised it; one caller gets its record.
-
         """
         pending = self._pending.get(key)
         if pending is None:

@@ -60,7 +60,6 @@ def key_of(call: Call) -> str:
     Raises:
         ValueError: the payload contains NaN or an infinity.
         TypeError: it contains a value that JSON cannot represent.
-
     """
     return jsonl.digest({"schema": SCHEMA, **_key_fields(call)})
 
@@ -149,7 +148,6 @@ def decode(value: Mapping[str, Json]) -> Entry:
 
     Raises:
         ValueError: it has another schema, or a field is missing or malformed; names the field.
-
     """
     if value.get("schema") != SCHEMA:
         raise ValueError(f"schema: {_shown(value.get('schema'))}; this version reads schema {SCHEMA}")
@@ -203,7 +201,6 @@ def pack(entry: Entry) -> bytes:
     Raises:
         ValueError: it contains NaN or an infinity, or exceeds `MAX_ENTRY_BYTES`.
         TypeError: it contains a value that JSON cannot represent.
-
     """
     text = jsonl.canonical(encode(entry)).encode("ascii")
     if len(text) > MAX_ENTRY_BYTES:
@@ -216,7 +213,6 @@ def unpack(body: bytes) -> dict[str, Json]:
 
     Raises:
         ValueError: ``body`` contains no such object, or inflates to more than `MAX_ENTRY_BYTES`.
-
     """
     stream = zlib.decompressobj()
     try:
@@ -297,7 +293,6 @@ def read(paths: Iterable[Path], *, root: Path) -> dict[str, Entry]:
 
     Raises:
         RecordingError: malformed lines; lists all of them.
-
     """
     found: dict[str, Entry] = {}
     problems: list[LineProblem] = []

@@ -33,7 +33,6 @@ class Leases:
 
         Raises:
             OSError: it cannot be created.
-
         """
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
         self._file: int | None = os.open(path, flags, 0o600)

@@ -165,7 +165,6 @@ class ReplyCache:
 
         Raises:
             ValueError: the reply is not complete.
-
         """
         if reply.finish != "complete":
             raise ValueError(f"{call.label}: a reply that ended by {reply.finish} cannot be cached")
@@ -184,7 +183,6 @@ class ReplyCache:
         Raises:
             CacheDamaged: the database is corrupt.
             CacheUnavailable: it cannot be read now.
-
         """
         if self._handle is None:
             return
@@ -300,7 +298,6 @@ def _open(folder: Path) -> _OpenCache:
 
     Raises:
         CacheUnavailable: no cache can be opened here; names the reason.
-
     """
     try:
         with _translate_errors():
@@ -342,7 +339,6 @@ def _inspect(path: Path) -> None:
     Raises:
         CacheDamaged: it is corrupt, or contains unexpected objects or settings.
         CacheUnavailable: it cannot be used now.
-
     """
     with _translate_errors():
         try:
@@ -375,7 +371,6 @@ def _quarantine(path: Path, damage: str) -> str:
 
     Raises:
         CacheUnavailable: it cannot be renamed.
-
     """
     new = path.with_name(f"{path.name}.corrupt-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
     with _translate_errors():
@@ -451,7 +446,6 @@ class InlineDisk(diskcache.Disk):  # type: ignore[misc]  # diskcache has no type
 
         Raises:
             InvalidRow: `store` did not write it; names the reason.
-
         """
         return _inline_value(mode, filename, value)
 

@@ -24,7 +24,6 @@ def model_client(name: str, model: Model, environ: Mapping[str, str]) -> SdkClie
 
     Raises:
         SettingsError: the environment variable of its key is not set.
-
     """
     key = model.api_key_env and read_secret(model.api_key_env, environ, f"models.{name}.api_key_env")
     return (SdkClient if model.client == "openai" else HttpClient)(model, key or None)

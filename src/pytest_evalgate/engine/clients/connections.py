@@ -86,7 +86,6 @@ class HttpConnection(Protocol):
             h11.ProtocolError: one side violates HTTP/1.1.
             OSError: the connection is lost.
             Exception: the equivalents of an HTTP library.
-
         """
 
     async def close(self) -> None:
@@ -210,7 +209,6 @@ class TcpConnection(asyncio.Protocol):
 
         Raises:
             OSError: the host does not accept the connection, or its certificate is invalid.
-
         """
         # one address after the other: asyncio's race between them leaks sockets if a run ends meanwhile (3.11)
         loop, name = asyncio.get_running_loop(), host if context else None
@@ -232,7 +230,6 @@ class TcpConnection(asyncio.Protocol):
 
         Raises:
             OSError: the connection is lost.
-
         """
         while self.is_idle:
             self._reader = asyncio.get_running_loop().create_future()

@@ -76,7 +76,6 @@ class EndpointClient(_TransportClient):
 
         Raises:
             SettingsError: a variable named in ``headers_env`` is not set.
-
         """
         keys = {
             header.lower(): read_secret(name, environ, f"{place}.headers_env.{header}")

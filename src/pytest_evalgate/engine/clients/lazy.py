@@ -28,7 +28,6 @@ class Client(Protocol):
 
         Raises:
             CallFault: they cannot be loaded or used.
-
         """
 
     async def send(self, call: Call) -> Reply:
@@ -36,7 +35,6 @@ class Client(Protocol):
 
         Raises:
             CallFault: there is no valid reply.
-
         """
 
     async def close(self) -> None:
@@ -59,7 +57,6 @@ class LazyClient:
 
         Raises:
             SettingsError: its key is missing.
-
         """
         if self._client is None:
             self._client = self._make()
@@ -70,7 +67,6 @@ class LazyClient:
 
         Raises:
             CallFailed: the client cannot be created or opened, or there is no reply.
-
         """
         async with self._lock:  # fair: a call made just after the opening does not overtake the waiting ones
             if self._wrapped is None:
@@ -105,7 +101,6 @@ class LazyResource(Generic[T]):
 
         Raises:
             CallFault: it cannot be created.
-
         """
         if self._future is None:
             # in a thread: importing the SDK takes 0.4 s, loading certificates 20 ms, and other calls go on meanwhile

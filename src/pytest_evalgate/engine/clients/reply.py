@@ -47,7 +47,6 @@ def read_reply(kind: CallKind, response: HttpResponse, fault_factory: FaultFacto
 
     Raises:
         CallFault: there is no valid reply.
-
     """
     if response.status != 200:  # noqa: PLR2004 - HTTP's OK
         return _filtered(response, fault_factory)
@@ -66,7 +65,6 @@ def check_size(response: HttpResponse) -> None:
 
     Raises:
         ValueError: it exceeds `MAX_BYTES`.
-
     """
     if len(response.body) > MAX_BYTES:
         raise _Malformed(f"{len(response.body):,} bytes are more than {MAX_BYTES:,}")

@@ -45,7 +45,6 @@ class HttpTransport:
 
         Raises:
             Exception: a proxy or a certificate of the environment cannot be used.
-
         """
         self._fault_factory = fault_factory
         self._proxy = proxy_of(fault_factory.url)
@@ -63,7 +62,6 @@ class HttpTransport:
 
         Raises:
             CallFault: there is no response.
-
         """
         try:
             response = await self._pool.exchange(Request(method, self._url(url), {**_HEADERS, **headers}, content))
@@ -108,7 +106,6 @@ class ProxiedConnection:
 
         Raises:
             ValueError: httpx does not support the proxy.
-
         """
         # no timeouts: `RetryingClient` sets them, and those of httpx apply to each read
         single = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEP_ALIVE_S)

@@ -62,7 +62,6 @@ def read_variables(value: Any) -> dict[str, Any]:
 
     Raises:
         TranslationError: A variable is a list, which promptfoo expands to several tests, or refers to a file.
-
     """
     if not isinstance(value, dict):
         return {"vars": value}
@@ -101,7 +100,6 @@ def promptfoo_scorers(value: Any, row: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises:
         TranslationError: An assert has no equivalent.
-
     """
     if not isinstance(value, list):
         raise TranslationError(f"must be a list, not {jsonl.canonical(value)[:60]}")

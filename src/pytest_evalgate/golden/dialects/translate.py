@@ -234,7 +234,6 @@ def read_reference(value: Any) -> dict[str, Any]:
 
     Raises:
         TranslationError: The value is not an object, so it may be a recorded output of mlflow.
-
     """
     if not isinstance(value, dict):
         raise TranslationError(

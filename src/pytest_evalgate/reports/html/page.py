@@ -107,7 +107,6 @@ def render_html(
 
     Returns:
         Notes on its size; usually none.
-
     """
     with pack(view) as cases:
         too_large = spill is not None and cases.size > _SPILL
