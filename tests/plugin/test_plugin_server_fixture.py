@@ -49,7 +49,7 @@ def test_the_examples_of_the_package_run(project: Project) -> None:
     assert testing.__doc__ is not None
     paragraphs = testing.__doc__.split("\n\n")
     examples = [textwrap.dedent(text) for text in paragraphs if text.startswith("    ")]
-    project.write("test_examples.py", "\n\n".join(["import myapp.bot", *examples]))
+    project.write("test_of_a_user.py", "\n\n".join(["import myapp.bot", *examples]))
     project.write("myapp/__init__.py", "")
     project.write(
         "myapp/bot.py",
@@ -62,4 +62,4 @@ def answer(question):
         return client.chat.completions.create(model="gpt-x-mini", messages=messages).choices[0].message.content
 """,
     )
-    project.run(*_FIXTURE, "test_examples.py", gate=False).assert_outcomes(passed=2)
+    project.run(*_FIXTURE, "test_of_a_user.py", gate=False).assert_outcomes(passed=2)
