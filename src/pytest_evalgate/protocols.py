@@ -26,6 +26,21 @@ class Target(Protocol):
 
 
 @runtime_checkable
+class CallingTarget(Target, Protocol):
+    """A target that sends one call per trial, so that the call can be estimated, and looked up in the cache."""
+
+    @property
+    def route(self) -> str:
+        """Name of the route of the calls: a model, or the suite of an application."""
+
+    def call_of(self, case: Case, trial: int) -> Call:
+        """Return the call that `answer` sends, without sending it."""
+
+    def output_of(self, call: Call, reply: Reply) -> Output:
+        """Return the output that `answer` returns for ``reply``."""
+
+
+@runtime_checkable
 class Scorer(Protocol):
     """Grader of one output of one case. Stateless: one scorer serves every case."""
 

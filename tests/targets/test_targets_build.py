@@ -16,9 +16,6 @@ from pytest_evalgate.errors import CallableError, SettingsError, UserError
 from pytest_evalgate.records.results import Case, Output
 from pytest_evalgate.targets import (
     HookTargetRunner,
-    HttpTargetRunner,
-    ModelTargetRunner,
-    PythonTargetRunner,
     RecordedTargetRunner,
     TargetContext,
     build_target,
@@ -26,6 +23,9 @@ from pytest_evalgate.targets import (
 )
 from pytest_evalgate.targets.build import build_hook_target
 from pytest_evalgate.targets.command import CommandTargetRunner
+from pytest_evalgate.targets.http import HttpTargetRunner
+from pytest_evalgate.targets.model import ModelTargetRunner
+from pytest_evalgate.targets.python import PythonTargetRunner
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,8 +14,9 @@ from pytest_evalgate import config
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.records.calls import CallFailed, CallRecord, Reply
 from pytest_evalgate.records.results import Case, Output, Place
-from pytest_evalgate.targets import HttpTargetRunner, TargetFailure
+from pytest_evalgate.targets import TargetFailure
 from pytest_evalgate.targets.http import (
+    HttpTargetRunner,
     PathError,
     check_request,
     fill,

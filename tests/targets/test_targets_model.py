@@ -11,8 +11,7 @@ from pytest_evalgate import config
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.records.calls import CallFailed, CallRecord, Reply
 from pytest_evalgate.records.results import Case, Output, Place
-from pytest_evalgate.targets import ModelTargetRunner
-from pytest_evalgate.targets.model import RESERVED_PARAMS, check_params
+from pytest_evalgate.targets.model import RESERVED_PARAMS, ModelTargetRunner, check_params
 from pytest_evalgate.targets.prompts import parse_prompt
 
 if TYPE_CHECKING:

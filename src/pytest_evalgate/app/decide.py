@@ -21,7 +21,7 @@ from pytest_evalgate.runs.state import in_ci
 from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from pytest_evalgate.app.project import Project
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         Run,
         SuiteRun,
         SuiteVerdict,
+        Trend,
         Verdict,
     )
     from pytest_evalgate.runs.run_file import RunInfo
@@ -115,18 +116,15 @@ class RunDecider:
         }
         if not rows:
             return verdict
-        from pytest_evalgate.gates.trend import trend_of  # noqa: PLC0415 - scipy
-
         before = history.read(path)
         notes = list(before.notes)
         try:
             history.append(path, rows.values())
         except OSError as error:
             notes.append(f"the history could not be written: {path}: {error.strerror}")
+        trends = _trends(before.rows, rows)
         suites = {
-            name: replace(suite, trend=trend_of(before.rows, rows[name]), notes=(*suite.notes, *notes))
-            if name in rows
-            else suite
+            name: replace(suite, trend=trends.get(name), notes=(*suite.notes, *notes)) if name in rows else suite
             for name, suite in verdict.suites.items()
         }
         return replace(verdict, suites=suites)
@@ -252,3 +250,11 @@ def _compare_golden_sets(base: BaseBranch, project: Project, run: Run) -> None:
         if (configured := project.settings.suites.get(name)) is not None:
             paths = [resolve_path(project.root, path, f"suites.{name}.golden") for path in configured.golden]
             base.sides(name, golden.load(paths, root=project.root))
+
+
+def _trends(before: Sequence[HistoryRow], now: Mapping[str, HistoryRow]) -> dict[str, Trend | None]:
+    if not before:
+        return {}
+    from pytest_evalgate.gates.trend import trend_of  # noqa: PLC0415 - needs earlier runs, 2 modules
+
+    return {name: trend_of(before, row) for name, row in now.items()}

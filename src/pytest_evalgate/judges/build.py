@@ -24,7 +24,8 @@ from pytest_evalgate.judges.reply import PARSER
 from pytest_evalgate.judges.rubric import Rubric, load_rubric
 from pytest_evalgate.judges.scale import SCALES
 from pytest_evalgate.records.results import Case
-from pytest_evalgate.targets.model import RESERVED_PARAMS, check_json
+from pytest_evalgate.targets.model import RESERVED_PARAMS
+from pytest_evalgate.targets.request import check_json
 from pytest_evalgate.text import files, jsonl
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter, defaultdict
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeGuard
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -14,9 +14,10 @@ from pytest_evalgate.golden.sampling import sample_ids
 from pytest_evalgate.plugin.context import FIRST_WORKER
 from pytest_evalgate.plugin.items import CaseItem
 from pytest_evalgate.plugin.marked import GOLDEN_TEST, may_begin
+from pytest_evalgate.protocols import CallingTarget
 from pytest_evalgate.records.results import Output
 from pytest_evalgate.runs import journal
-from pytest_evalgate.targets import HttpTargetRunner, ModelTargetRunner, RecordedTargetRunner, TargetFailure
+from pytest_evalgate.targets import RecordedTargetRunner, TargetFailure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from pytest_evalgate.plugin.case_queue import CaseQueue
     from pytest_evalgate.plugin.context import SessionContext
     from pytest_evalgate.plugin.stopper import Stopper
-    from pytest_evalgate.protocols import Target
     from pytest_evalgate.records.calls import Call
     from pytest_evalgate.records.results import Case
     from pytest_evalgate.runs.estimate import Estimate
@@ -227,10 +227,8 @@ def _is_concurrent(item: pytest.Item) -> bool:
 
 def _routes(suite: ReadySuite, judges: Mapping[str, Judge]) -> Iterator[str]:
     """Yield the routes of a suite's calls."""
-    if isinstance(suite.target, ModelTargetRunner):
-        yield suite.target.spec.model
-    elif isinstance(suite.target, HttpTargetRunner):
-        yield suite.plan.name
+    if isinstance(suite.target, CallingTarget):
+        yield suite.target.route
     yield from (judges[name].model for name in suite.judge_names)
 
 
@@ -290,11 +288,7 @@ def estimate_calls(selected: Selected, wiring: Wiring) -> Estimate | None:
 
 
 def _sending(selected: Selected) -> Selected:
-    return [(suite, cases) for suite, cases in selected if _sends_calls(suite.target) or suite.judges]
-
-
-def _sends_calls(target: Target | None) -> TypeGuard[ModelTargetRunner | HttpTargetRunner]:
-    return isinstance(target, ModelTargetRunner | HttpTargetRunner)
+    return [(suite, cases) for suite, cases in selected if isinstance(suite.target, CallingTarget) or suite.judges]
 
 
 def _estimate(sending: Selected, wiring: Wiring, history: Mapping[tuple[str, str, str], Sequence[Usage]]) -> Estimate:
@@ -327,7 +321,7 @@ def _calls(suite: ReadySuite, cases: Sequence[Case], wiring: Wiring) -> Iterator
     target = suite.target
     for case in cases:
         for trial in range(suite.plan.trials if case.skip is None else 0):
-            call = target.call_of(case, trial) if _sends_calls(target) else None
+            call = target.call_of(case, trial) if isinstance(target, CallingTarget) else None
             if call is not None:
                 yield call
             output = _known_output(suite, case, trial, call, wiring) if suite.judges else None
@@ -337,7 +331,7 @@ def _calls(suite: ReadySuite, cases: Sequence[Case], wiring: Wiring) -> Iterator
 
 def _known_output(suite: ReadySuite, case: Case, trial: int, call: Call | None, wiring: Wiring) -> Output | None:
     """Return the output of a trial if it is recorded or cached."""
-    if call is not None and _sends_calls(suite.target):
+    if call is not None and isinstance(suite.target, CallingTarget):
         reply = wiring.memory.lookup(call)
         with contextlib.suppress(TargetFailure):
             return None if reply is None else suite.target.output_of(call, reply)

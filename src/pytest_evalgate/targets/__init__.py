@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from pytest_evalgate.targets.build import HookTargetRunner, TargetContext, build_target, close_target
-from pytest_evalgate.targets.http import HttpTargetRunner
-from pytest_evalgate.targets.model import ModelTargetRunner
 from pytest_evalgate.targets.outputs import TargetFailure, as_output
-from pytest_evalgate.targets.python import PythonTargetRunner, wrap_function
 from pytest_evalgate.targets.recorded import RecordedTargetRunner, RowTargetRunner, load
 
 __all__ = [
     "HookTargetRunner",
-    "HttpTargetRunner",
-    "ModelTargetRunner",
-    "PythonTargetRunner",
     "RecordedTargetRunner",
     "RowTargetRunner",
     "TargetContext",
@@ -22,5 +16,4 @@ __all__ = [
     "build_target",
     "close_target",
     "load",
-    "wrap_function",
 ]

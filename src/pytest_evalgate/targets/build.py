@@ -7,14 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_evalgate import callables, config
+from pytest_evalgate import config
 from pytest_evalgate.errors import SettingsError, UserError
 from pytest_evalgate.protocols import Target
-from pytest_evalgate.targets.http import HttpTargetRunner, check_request
-from pytest_evalgate.targets.model import ModelTargetRunner, check_json, check_params
 from pytest_evalgate.targets.outputs import as_output
-from pytest_evalgate.targets.python import wrap_function
 from pytest_evalgate.targets.recorded import load
+from pytest_evalgate.targets.request import check_json
 from pytest_evalgate.text import files
 
 if TYPE_CHECKING:
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.protocols import ModelClient
     from pytest_evalgate.records.results import Case, Output
+    from pytest_evalgate.targets.model import ModelTargetRunner
     from pytest_evalgate.targets.prompts import Prompt
 
 
@@ -71,13 +70,17 @@ def build_target(spec: config.Target, *, context: TargetContext) -> Target:
             paths = [context.path("recorded", name) for name in spec.recorded]
             return load(paths, root=context.root, output=spec.output)
         case config.PythonTarget():
+            from pytest_evalgate import callables  # noqa: PLC0415 - as below
+            from pytest_evalgate.targets.python import wrap_function  # noqa: PLC0415 - each suite needs one kind
+
             function = callables.resolve(spec.python, roots=[context.root])
             return wrap_function(function, max_concurrency=spec.max_concurrency)
         case config.ModelTarget():
             return _model(spec, context)
         case config.HttpTarget():
+            from pytest_evalgate.targets.http import HttpTargetRunner, check_request  # noqa: PLC0415 - as above
+
             check_request(spec.http, f"{context.place}.http")
-            check_json(spec.http.body, f"{context.place}.http.body")
             version = spec.version or context.code_version
             return HttpTargetRunner(spec.http, context.suite, version, context.require_client())
         case config.CommandTarget():
@@ -100,6 +103,8 @@ def _model(spec: config.ModelTarget, context: TargetContext) -> ModelTargetRunne
     if model is None:
         known = ", ".join(context.models) or "none"
         raise SettingsError(f"{context.place}.model: no model is named {spec.model!r}; configured are: {known}")
+    from pytest_evalgate.targets.model import ModelTargetRunner, check_params  # noqa: PLC0415 - as above
+
     check_params(model.params, f"models.{spec.model}.params")
     check_params(spec.params, f"{context.place}.params")
     check_json([spec.tools, spec.response_format], f"{context.place}.tools or response_format")

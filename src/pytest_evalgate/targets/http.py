@@ -15,7 +15,7 @@ from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.records.calls import Call, record_of
 from pytest_evalgate.records.results import Output
 from pytest_evalgate.targets.outputs import TargetFailure
-from pytest_evalgate.targets.request import text_of, variables_of
+from pytest_evalgate.targets.request import check_json, text_of, variables_of
 from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
@@ -44,6 +44,11 @@ class HttpTargetRunner:
     version: str
     client: ModelClient
 
+    @property
+    def route(self) -> str:
+        """Name of the suite, which has a client of its own."""
+        return self.suite
+
     def call_of(self, case: Case, trial: int) -> Call:
         """Return the call that `answer` sends, without sending it.
 
@@ -65,7 +70,7 @@ class HttpTargetRunner:
             payload={"method": self.request.method, "url": url, "headers": self.request.headers, "body": body},
             trial=trial,
             version=self.version,
-            route=self.suite,
+            route=self.route,
             label=f"{self.suite}::{case.id}",
         )
 
@@ -113,6 +118,7 @@ def check_request(request: config.HttpRequest, place: str) -> None:
             f"{place}: every case would send the same request: put {{{{ input }}}} into the url or the body, "
             'for example body = { question = "{{ input }}" }'
         )
+    check_json(request.body, f"{place}.body")
 
 
 class PathError(Exception):

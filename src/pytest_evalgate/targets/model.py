@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.records.calls import Call, record_of
 from pytest_evalgate.records.results import Output
-from pytest_evalgate.targets.request import question, text_of, to_responses
+from pytest_evalgate.targets.request import check_json, question, text_of, to_responses
 from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
@@ -35,6 +35,11 @@ class ModelTargetRunner:
     prompt: Prompt | None = None
     system: Prompt | None = None
 
+    @property
+    def route(self) -> str:
+        """Name of the model in the configuration."""
+        return self.spec.model
+
     def call_of(self, case: Case, trial: int) -> Call:
         """Return the call that `answer` sends, without sending it.
 
@@ -57,7 +62,7 @@ class ModelTargetRunner:
             model=self.model.model,
             payload=to_responses(chat) if self.model.api == "responses" else chat,
             trial=trial,
-            route=self.spec.model,
+            route=self.route,
             label=f"{self.suite}::{case.id}",
         )
 
@@ -105,11 +110,3 @@ def check_params(params: Mapping[str, Json], place: str) -> None:
         if name in params:
             raise SettingsError(f"{place}.{name}: the target sets it: remove it")
     check_json(params, place)
-
-
-def check_json(value: Json, place: str) -> None:
-    """Raise a SettingsError that names ``place`` if ``value``, a part of a request, is not JSON."""
-    try:
-        jsonl.canonical(value)
-    except (TypeError, ValueError) as error:
-        raise SettingsError(f"{place}: it cannot be sent as JSON: {error}") from None

@@ -8,6 +8,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.text import jsonl
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -114,3 +117,11 @@ def _part(part: Any, role: Json) -> Json:
         detail = {"detail": address["detail"]} if "detail" in address else {}
         return {"type": "input_image", "image_url": address.get("url"), **detail}
     return part
+
+
+def check_json(value: Json, place: str) -> None:
+    """Raise a SettingsError that names ``place`` if ``value``, a part of a request, is not JSON."""
+    try:
+        jsonl.canonical(value)
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"{place}: it cannot be sent as JSON: {error}") from None
