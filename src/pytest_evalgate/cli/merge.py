@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.app.decide import RunDecision
     from pytest_evalgate.records.results import Json, Run, Verdict
+    from pytest_evalgate.reports.view import ReportView
 
 
 def stored(project: Project, run: Run, *, as_json: bool) -> str:
@@ -38,26 +39,28 @@ def stored(project: Project, run: Run, *, as_json: bool) -> str:
     return f"merged into run {run.id}, {count(cases, 'case')}: {_file(project, run)}"
 
 
-def decision_text(project: Project, run: Run, found: RunDecision, report_file: str | None, *, as_json: bool) -> str:
-    """Return the section of the gates, with the verdict as its last line."""
+def decision_view(project: Project, run: Run, found: RunDecision, report_file: str | None) -> ReportView:
+    """Return the view that both the screen and the reports show."""
     from pytest_evalgate.app.view import ReportContext, build_view  # noqa: PLC0415 - the reports import scipy
-    from pytest_evalgate.reports.terminal import render, verdict_line  # noqa: PLC0415 - the same
     from pytest_evalgate.reports.view import TextPolicy  # noqa: PLC0415 - the same
 
-    verdict = found.verdict
-    if as_json:
-        return _json(project, run, verdict)
-    width = shutil.get_terminal_size().columns
-    written = files.relative_name(project.state.verdict, project.root)
-    view = build_view(
-        verdict,
+    return build_view(
+        found.verdict,
         run,
         found.decider.baselines,
         run_file=_file(project, run),
-        verdict_file=written,
+        verdict_file=files.relative_name(project.state.verdict, project.root),
         context=ReportContext(report_file=report_file),
         texts=TextPolicy.by(project.settings.report),
     )
+
+
+def decision_text(view: ReportView, found: RunDecision) -> str:
+    """Return the section of the gates, with the verdict as its last line."""
+    from pytest_evalgate.reports.terminal import render, verdict_line  # noqa: PLC0415 - scipy
+
+    width = shutil.get_terminal_size().columns
+    verdict = found.verdict
     lines = [" eval gate ".center(width, "="), *(line.text for line in render(view, width))]
     lines += [one_line(found.note)] if found.note is not None else []
     lines += [f"NOT EVALUATED: {one_line(verdict.refused)}"] if verdict.refused is not None else []
@@ -117,10 +120,12 @@ def _run(args: argparse.Namespace) -> int:
             project.root, project.state, project.settings.report, args.report, print_line=_log
         )
         report_writer.remove_old_report()
-        warnings = list(report_writer.report(decided.verdict, decided.decider, (run, origin), redactor))
+        view = decision_view(project, run, decided, report_writer.html_file)
+        warnings = list(report_writer.report(decided.verdict, decided.decider, (run, origin), redactor, view))
     for warning in warnings:
         _log(f"pytest-evalgate: {warning}")
-    print(redactor.redact(decision_text(project, run, decided, report_writer.html_file, as_json=args.json)))
+    text = _json(project, run, decided.verdict) if args.json else decision_text(view, decided)
+    print(redactor.redact(text))
     return decided.verdict.exit_code
 
 
