@@ -6,13 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.builders import suite_from
 
 from pytest_evalgate import config
 from pytest_evalgate.app.decide import RunDecider
 from pytest_evalgate.config import PassRateGate
 from pytest_evalgate.errors import BaselineError
 from pytest_evalgate.gates import SuiteRules
-from pytest_evalgate.records.results import CaseResult, Place, PlannedCase, Run, SuitePlan, SuiteRun, Trial
+from pytest_evalgate.records.results import Run, SuiteRun
 from pytest_evalgate.runs import baseline as baselines
 
 if TYPE_CHECKING:
@@ -42,13 +43,7 @@ def _judgement(root: Path, text: str = _TABLE, against: str | None = None) -> Ru
 
 def _suite(name: str, *trials: str) -> SuiteRun:
     """Return a suite of cases with trials written as letters: ``P`` passed, ``m`` missed."""
-    results = []
-    for index, letters in enumerate(trials):
-        case = PlannedCase(f"c{index}", Place("g", index + 1), "f")
-        run = tuple(Trial(number, float(letter == "P")) for number, letter in enumerate(letters))
-        results.append(CaseResult(case, "passed" if letters.count("P") * 2 > len(letters) else "missed", run))
-    plan = SuitePlan(name, ("g",), "g", "s", len(trials[0]), tuple(result.case for result in results))
-    return SuiteRun(plan, tuple(results))
+    return suite_from(trials, name)
 
 
 def _run(*suites: SuiteRun) -> Run:

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.builders import VALUES, planned, result_of
 from tests.support.behaviours import Behaviour
 from tests.support.server import ScriptedServer
 
 from pytest_evalgate.cli import main
 from pytest_evalgate.engine import combine_trials
-from pytest_evalgate.records.results import CaseResult, Place, PlannedCase, Run, SuitePlan, SuiteRun, Trial
+from pytest_evalgate.records.results import CaseResult, Place, Run, SuitePlan, SuiteRun, Trial
 from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs import run_file
 
@@ -31,8 +32,6 @@ Command = Callable[..., tuple[int, str, str]]
 """Calls a verb and returns the exit code, standard output and standard error."""
 
 _SCREENS = Path(__file__).parent / "screens"
-_VALUES = {"P": 1.0, "m": 0.0, "?": None}
-_ENDED = {"-": "not_run", "S": "skipped"}
 _COMMIT = "8c1f2d0aaaaaaaaa"
 _SHOWN = re.compile(r"\nBEGIN (\w{16})\n(.*)\nEND \1\n")
 _MODEL = """
@@ -91,16 +90,17 @@ def assert_screen() -> Callable[[str, str], None]:
 
 def _result(index: int, word: str, fields: Mapping[str, Any]) -> CaseResult:
     clusters = fields.get("clusters", 0)
-    case = PlannedCase(
+    case = planned(
         f"c{index}",
-        Place("g.jsonl", index + 1),
-        "edited" if index in fields.get("edited", ()) else "f",
+        index + 1,
+        place=Place("g.jsonl", index + 1),
+        fingerprint="edited" if index in fields.get("edited", ()) else "f",
         slices=(("lang", "de" if index % 2 else "en"),),
         cluster=f"d{index % clusters}" if clusters else None,
     )
-    if word in _ENDED:
-        return CaseResult(case, _ENDED[word])  # type: ignore[arg-type]
-    given = ((number, _VALUES[letter]) for number, letter in enumerate(word))
+    if word in {"-", "S"}:
+        return result_of(word, case)
+    given = ((number, VALUES[letter]) for number, letter in enumerate(word))
     calls, reason = fields.get("calls", ()), f"got {index}"
     return combine_trials(
         case, [Trial(number, value, reason="" if value else reason, calls=calls) for number, value in given]

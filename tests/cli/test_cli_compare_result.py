@@ -3,21 +3,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.builders import baseline_of, suite_from
 
 from pytest_evalgate.cli.compare.result import changes_of
-from pytest_evalgate.engine import combine_trials
 from pytest_evalgate.gates import pair
-from pytest_evalgate.records.results import (
-    Baseline,
-    BaselineCase,
-    CaseResult,
-    Place,
-    PlannedCase,
-    Provenance,
-    SuitePlan,
-    SuiteRun,
-    Trial,
-)
 from pytest_evalgate.stats.families import holm_adjusted
 from pytest_evalgate.stats.stability import flaky_case_midp
 
@@ -26,19 +15,10 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.cli.compare.result import Changes
 
-_FROM = Provenance("r0", "2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z", None, "first", "g", "s")
-
 
 def _changes(before: Sequence[tuple[float, ...]], now: Sequence[str], alpha: float = 0.05) -> Changes:
-    held = {f"c{index}": BaselineCase("f", values) for index, values in enumerate(before)}
-    results = tuple(_result(index, word) for index, word in enumerate(now))
-    plan = SuitePlan("faq", ("g",), "g", "s", 1, tuple(result.case for result in results))
-    return changes_of(pair(SuiteRun(plan, results), Baseline("faq", "file:b", _FROM, 1, held)), alpha)
-
-
-def _result(index: int, word: str) -> CaseResult:
-    case = PlannedCase(f"c{index}", Place("g.jsonl", index + 1), "f")
-    return combine_trials(case, [Trial(number, float(letter == "P")) for number, letter in enumerate(word)])
+    held = {f"c{index}": values for index, values in enumerate(before)}
+    return changes_of(pair(suite_from(now), baseline_of(held)), alpha)
 
 
 def test_a_case_that_passes_in_some_trials_on_both_sides_is_flaky() -> None:

@@ -1,25 +1,22 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.builders import baseline_of, planned, suite_of
 
 from pytest_evalgate.cli.compare.sides import comparable, newer_of, older_of
 from pytest_evalgate.errors import BaselineError
 from pytest_evalgate.records.results import (
-    Baseline,
     BaselineCase,
     CaseResult,
-    Place,
-    PlannedCase,
-    Provenance,
     Run,
     Score,
-    SuitePlan,
     SuiteRun,
     Trial,
 )
@@ -214,23 +211,17 @@ def test_a_damaged_baseline_at_a_commit_is_not_taken_for_a_missing_one(three: Co
     assert "git:v1: " in err
 
 
-_FROM = Provenance("r0", "2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z", None, "first", "g", "s")
 _RUN = Run("r1", "2026-01-02T00:00:00Z", "8c1f2d0", ())
 
 
 def _suite(*results: CaseResult, stopped: bool = False) -> SuiteRun:
-    plan = SuitePlan("faq", ("g",), "g", "s", 1, tuple(result.case for result in results))
-    return SuiteRun(plan, results, "certainty" if stopped else None)
+    return replace(suite_of(results), stopped="certainty" if stopped else None)
 
 
 def _result(case_id: str, outcome: Outcome = "passed", side: Side = "both") -> CaseResult:
     value = {"passed": 1.0, "missed": 0.0}.get(outcome)
     trials = () if outcome in {"not_run", "skipped"} else (Trial(0, value, scores=(Score("f1", 0.5, passed=True),)),)
-    return CaseResult(PlannedCase(case_id, Place("g", 1), "f", side=side), outcome, trials)
-
-
-def _baseline(cases: Mapping[str, BaselineCase], scorers: tuple[str, ...] = ()) -> Baseline:
-    return Baseline("faq", "file:b.json", _FROM, 1, cases, scorers)
+    return CaseResult(planned(case_id, side=side), outcome, trials)
 
 
 def _ids(suite: SuiteRun) -> list[str]:
@@ -265,12 +256,12 @@ def test_a_run_without_an_output_is_no_baseline() -> None:
 
 
 def test_a_baseline_is_not_changed() -> None:
-    held = _baseline({"a": BaselineCase("f", (1.0,))})
+    held = baseline_of({"a": BaselineCase("f", (1.0,))})
     assert older_of(held, _RUN).baseline is held
 
 
 def test_a_baseline_becomes_a_suite_with_its_trials_and_scores() -> None:
-    held = _baseline({"a": BaselineCase("f", (1.0, 0.0, 0.0), {"f1": (0.9, 0.2, 0.1)})}, ("exact", "f1"))
+    held = baseline_of({"a": BaselineCase("f", (1.0, 0.0, 0.0), {"f1": (0.9, 0.2, 0.1)})}, scorers=("exact", "f1"))
     [result] = newer_of(held).results
     assert (result.outcome, [trial.value for trial in result.trials]) == ("missed", [1.0, 0.0, 0.0])
     assert [[(score.name, score.value) for score in trial.scores] for trial in result.trials] == [
@@ -282,7 +273,7 @@ def test_a_baseline_becomes_a_suite_with_its_trials_and_scores() -> None:
 
 
 def test_scores_that_a_baseline_lacks_are_left_out() -> None:
-    held = _baseline({"a": BaselineCase("f", (1.0, 1.0), {"f1": (0.9,)})}, ("f1",))
+    held = baseline_of({"a": BaselineCase("f", (1.0, 1.0), {"f1": (0.9,)})}, scorers=("f1",))
     [result] = newer_of(held).results
     assert [len(trial.scores) for trial in result.trials] == [1, 0]
 
@@ -305,7 +296,7 @@ _CASES = st.dictionaries(
 
 @given(cases=_CASES)
 def test_a_baseline_comes_back_from_its_suite_as_it_was(cases: Mapping[str, BaselineCase]) -> None:
-    held = _baseline(cases, ("f1",))
+    held = baseline_of(cases, scorers=("f1",))
     found = older_of(newer_of(held), _RUN)
     assert (dict(found.baseline.cases), found.unanswered) == (dict(cases), frozenset())
     assert found.baseline.scorers == held.scorers

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.builders import baseline_of, planned, result_of, run_of, suite_of
 
 from pytest_evalgate.engine import combine_trials
 from pytest_evalgate.gates import decide
@@ -17,12 +18,9 @@ from pytest_evalgate.records.results import (
     BaselineCase,
     Calibration,
     CaseResult,
-    Place,
     PlannedCase,
-    Provenance,
     Run,
     Score,
-    SuitePlan,
     SuiteRun,
     Trial,
 )
@@ -35,7 +33,6 @@ if TYPE_CHECKING:
     from pytest_evalgate.gates.evidence import Completion
     from pytest_evalgate.records.results import SuiteVerdict
 
-_VALUES = {"P": 1.0, "m": 0.0, "?": None}
 _THRESHOLD = 0.5
 _RULE_AND_JUDGE: Mapping[str, tuple[bool, bool | None, bool]] = {
     "P": (True, True, True),
@@ -59,16 +56,11 @@ class Build:
     @staticmethod
     def case(index: int, **fields: object) -> PlannedCase:
         suffix = BASE_SUFFIX if fields.get("side") == "base" else ""
-        known = {"id": f"c{index:03}", "place": Place("golden/faq.jsonl", index + 1), "fingerprint": "f", **fields}
-        return PlannedCase(**{**known, "id": f"{known['id']}{suffix}"})  # type: ignore[arg-type]
+        case_id = fields.pop("id", f"c{index:03}")
+        return planned(f"{case_id}{suffix}", index + 1, **fields)
 
     def result(self, index: int, trials: str, **fields: object) -> CaseResult:
-        if trials == "S":
-            return CaseResult(self.case(index, skip="flaky", **fields), "skipped")
-        case = self.case(index, **fields)
-        if trials == "-":
-            return CaseResult(case, "not_run")
-        return combine_trials(case, [Trial(number, _VALUES[letter]) for number, letter in enumerate(trials)])
+        return result_of(trials, self.case(index, **({"skip": "flaky"} if trials == "S" else {}), **fields))
 
     def suite(
         self,
@@ -78,11 +70,8 @@ class Build:
         name: str = "faq",
     ) -> SuiteRun:
         cases = letters.split() if " " in letters else list(letters)
-        results = tuple(self.result(index, case, **(fields or {}).get(index, {})) for index, case in enumerate(cases))
-        plan = SuitePlan(
-            name, ("golden/faq.jsonl",), "g" * 64, "s" * 64, max(map(len, cases)), tuple(r.case for r in results)
-        )
-        return SuiteRun(plan, results)
+        results = [self.result(index, case, **(fields or {}).get(index, {})) for index, case in enumerate(cases)]
+        return suite_of(results, name, trials=max(map(len, cases)))
 
     def graded(self, *marks: Sequence[float | None], scorer: str = "tone", **fields: object) -> SuiteRun:
         """Return a suite with graded outputs: a sequence of scores a case, one a trial."""
@@ -92,8 +81,7 @@ class Build:
             )
             for index, trials in enumerate(marks)
         )
-        plan = SuitePlan("faq", ("g",), "g" * 64, "s" * 64, max(map(len, marks)), tuple(r.case for r in results))
-        return SuiteRun(plan, results)
+        return suite_of(results)
 
     def judged(
         self,
@@ -114,8 +102,7 @@ class Build:
             combine_trials(self.case(index, **(fields or {}).get(index, {})), trials)
             for index, trials in enumerate(made)
         )
-        plan = SuitePlan("faq", ("g",), "g" * 64, "s" * 64, max(map(len, cases)), tuple(r.case for r in results))
-        return SuiteRun(plan, results)
+        return suite_of(results)
 
     @staticmethod
     def judge(
@@ -139,9 +126,9 @@ class Build:
             cases = [[1.0 if letter == "P" else 0.0 for letter in case] for case in split]
         else:
             cases = letters
-        held = {f"c{first + i:03}": BaselineCase(fingerprint, tuple(values)) for i, values in enumerate(cases)}
-        provenance = Provenance("r0", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", None, "first", "g", "s")
-        return Baseline("faq", "file:baselines/faq.json", provenance, max(map(len, cases)), held)
+        return baseline_of(
+            {f"c{first + i:03}": BaselineCase(fingerprint, tuple(values)) for i, values in enumerate(cases)}
+        )
 
     @staticmethod
     def seen(
@@ -159,7 +146,7 @@ class Build:
 
     @staticmethod
     def run(*suites: SuiteRun, problems: tuple[str, ...] = ()) -> Run:
-        return Run("r1", "2026-01-03T00:00:00Z", None, suites, problems=problems)
+        return run_of(*suites, problems=problems)
 
 
 def _graded(index: int, scorer: str, mark: float | None) -> Trial:

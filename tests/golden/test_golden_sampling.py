@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.builders import plan_of, planned
 
 from pytest_evalgate.golden.sampling import draw_sample, sample_plan
-from pytest_evalgate.records.results import BASE_SUFFIX, Place, PlannedCase, SuitePlan
+from pytest_evalgate.records.results import BASE_SUFFIX, PlannedCase, SuitePlan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -116,11 +117,11 @@ def test_no_case_is_drawn_more_often_than_another() -> None:
 
 
 def _plan(*cases: PlannedCase, name: str = "faq", sha: str = "1") -> SuitePlan:
-    return SuitePlan(name, ("golden/faq.jsonl",), sha, "s", 1, cases)
+    return plan_of(cases, name, golden_sha256=sha)
 
 
-def _case(name: str, *tags: str, **fields: object) -> PlannedCase:
-    return PlannedCase(name, Place("golden/faq.jsonl", 1), "f", tags, **fields)  # type: ignore[arg-type]
+def _case(name: str, *tags: str, **fields: Any) -> PlannedCase:
+    return planned(name, tags=tags, **fields)
 
 
 _FORTY = [_case(f"case-{number:02}") for number in range(40)]

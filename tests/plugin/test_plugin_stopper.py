@@ -7,14 +7,14 @@ import subprocess
 import xml.etree.ElementTree as ET
 from collections import Counter
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from tests.builders import baseline_of, planned
 from tests.support.behaviours import Behaviour
 
 from pytest_evalgate.cli import main
 from pytest_evalgate.plugin.stopper import order_of
-from pytest_evalgate.records.results import Baseline, BaselineCase, Place, PlannedCase, Provenance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tests.plugin.conftest import Project
     from tests.support.replies import Request
     from tests.support.server import ScriptedServer
+
+    from pytest_evalgate.records.results import Baseline
 
 _IDS = [f"c{index:02}" for index in range(40)]
 _ONE_BY_ONE = {"max_concurrency": "1"}
@@ -383,17 +385,11 @@ def test_progress_counts_what_was_asked(broken: Project) -> None:
     assert f"| ok 0 missed {sent} err 0 |" in line
 
 
-def _planned(case_id: str, **fields: Any) -> PlannedCase:
-    return PlannedCase(case_id, Place("golden/faq.jsonl", 1), "f", **fields)
-
-
 def _baseline(**values: float) -> Baseline:
-    provenance = Provenance("r", "2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z", None, "first", "g", "s")
-    cases = {case_id: BaselineCase("f", (value,)) for case_id, value in values.items()}
-    return Baseline("faq", "file:b.json", provenance, 1, cases)
+    return baseline_of({case_id: (value,) for case_id, value in values.items()})
 
 
-def test_certainty_begins_with_what_the_baseline_failed_then_as_planned() -> None:
-    cases = [_planned("a"), _planned("new"), _planned("b"), _planned("c@base", side="base"), _planned("d")]
+def test_certainty_begins_with_what_the_baseline_failed_then_asplanned() -> None:
+    cases = [planned("a"), planned("new"), planned("b"), planned("c@base", side="base"), planned("d")]
     baseline = _baseline(a=1.0, b=0.0, c=0.0, d=1.0)
     assert [case.id for case in order_of(cases, baseline)] == ["b", "c@base", "a", "new", "d"]

@@ -5,20 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from tests.builders import VALUES, baseline_of, planned, result_of, suite_of
+
 from pytest_evalgate.app.view import ReportContext, build_view, with_cases
 from pytest_evalgate.config import Suite
 from pytest_evalgate.engine import combine_trials
 from pytest_evalgate.gates import SuiteRules, decide
 from pytest_evalgate.records.results import (
     Baseline,
-    BaselineCase,
     CaseResult,
     Output,
     Place,
-    PlannedCase,
     Provenance,
     Run,
-    SuitePlan,
     SuiteRun,
     Trial,
 )
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 import pytest
 
 _UNKNOWN = ReportContext()
-_VALUES = {"P": 1.0, "m": 0.0, "?": None}
 
 
 @dataclass(frozen=True)
@@ -54,10 +52,8 @@ class Scene:
     file: str = "golden_sets/support.jsonl"
 
     def suite(self) -> SuiteRun:
-        results = tuple(self._result(index, letters) for index, letters in enumerate(self.now))
-        cases = tuple(result.case for result in results)
-        trials = max(len(letters) for letters in self.now)
-        return SuiteRun(SuitePlan(self.name, (self.file,), "g" * 64, "s" * 64, trials, cases), results)
+        results = (self._result(index, letters) for index, letters in enumerate(self.now))
+        return suite_of(results, self.name, golden=(self.file,), trials=max(map(len, self.now)))
 
     def rules(self) -> SuiteRules:
         gates = None if self.gates is None else Suite.model_validate({"golden": "g", "gates": self.gates}).gates
@@ -67,11 +63,11 @@ class Scene:
         if self.before is None:
             return None
         cases = {
-            self._id(index): BaselineCase("f", tuple(_VALUES[letter] or 0.0 for letter in letters))
+            self._id(index): tuple(VALUES[letter] or 0.0 for letter in letters)
             for index, letters in enumerate(self.before)
         }
         provenance = Provenance("r0", "2026-11-20T00:00:00Z", "2026-11-20T00:01:00Z", "8c1f2d0", "first", "g", "s")
-        return Baseline(self.name, f"file:baselines/{self.name}.json", provenance, 1, cases)
+        return baseline_of(cases, self.name, provenance=provenance, trials=1)
 
     def baseline_ids(self) -> tuple[str, ...]:
         return tuple(self._id(index) for index, _ in enumerate(self.before or ()))
@@ -80,12 +76,12 @@ class Scene:
         return self.ids.get(index, f"refund-{index + 1:03}")
 
     def _result(self, index: int, letters: str) -> CaseResult:
-        fields = {"tags": self.tags.get(index, ()), "slices": self.slices.get(index, ())}
-        case = PlannedCase(self._id(index), Place(self.file, index + 1), "f", **fields)  # type: ignore[arg-type]
+        fields: dict[str, Any] = {"tags": self.tags.get(index, ()), "slices": self.slices.get(index, ())}
+        case = planned(self._id(index), place=Place(self.file, index + 1), **fields)
         if letters in "S-":
-            return CaseResult(case, "skipped" if letters == "S" else "not_run")
+            return result_of(letters, case)
         reason = self.reasons.get(index, "exact: got 30 days, wanted 14 days")
-        given = ((number, _VALUES[letter]) for number, letter in enumerate(letters))
+        given = ((number, VALUES[letter]) for number, letter in enumerate(letters))
         trials = [Trial(number, value, Output("text"), (), "" if value else reason) for number, value in given]
         return combine_trials(case, trials)
 

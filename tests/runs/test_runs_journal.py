@@ -4,18 +4,19 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.builders import plan_of, planned
 
-from pytest_evalgate.records.results import Place, PlannedCase, SuitePlan
 from pytest_evalgate.runs import journal
 from pytest_evalgate.runs.journal import JournalHead
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_evalgate.records.results import SuitePlan
+
 
 def _plan(*ids: str) -> SuitePlan:
-    cases = tuple(PlannedCase(name, Place("g.jsonl", line), f"f-{name}") for line, name in enumerate(ids, 1))
-    return SuitePlan("faq", ("g.jsonl",), "golden", "scorers", 1, cases)
+    return plan_of(planned(name, line, fingerprint=f"f-{name}") for line, name in enumerate(ids, 1))
 
 
 def _head(run: str, work: str = "w", lineage: str | None = None) -> JournalHead:

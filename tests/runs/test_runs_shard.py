@@ -2,21 +2,21 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.builders import plan_of, planned
 
-from pytest_evalgate.records.results import Place, PlannedCase, SuitePlan
 from pytest_evalgate.runs.shard import MOST_SHARDS, Shard, path_of
+
+if TYPE_CHECKING:
+    from pytest_evalgate.records.results import SuitePlan
 
 
 def _plan(slices: list[str], name: str = "faq") -> SuitePlan:
-    cases = (
-        PlannedCase(f"c{index}", Place("g.jsonl", index + 1), "f", slices=(("lang", value),))
-        for index, value in enumerate(slices)
-    )
-    return SuitePlan(name, ("g.jsonl",), "g", "s", 1, tuple(cases))
+    return plan_of((planned(f"c{at}", at + 1, slices=(("lang", value),)) for at, value in enumerate(slices)), name)
 
 
 def _dealt(plan: SuitePlan, count: int) -> list[frozenset[str]]:
