@@ -15,6 +15,7 @@ from pytest_evalgate.app.project import resolve_path
 from pytest_evalgate.config import NoRegressionGate, SliceGate, for_tier
 from pytest_evalgate.errors import BaselineError, SettingsError, UserError
 from pytest_evalgate.guard.base_branch import BaseBranch, find_base, own_baseline
+from pytest_evalgate.records.results import TREND_MIN_RUNS
 from pytest_evalgate.runs import history
 from pytest_evalgate.runs.run_file import config_sha256
 from pytest_evalgate.runs.state import in_ci
@@ -253,8 +254,8 @@ def _compare_golden_sets(base: BaseBranch, project: Project, run: Run) -> None:
 
 
 def _trends(before: Sequence[HistoryRow], now: Mapping[str, HistoryRow]) -> dict[str, Trend | None]:
-    if not before:
+    if len(before) < TREND_MIN_RUNS:
         return {}
-    from pytest_evalgate.gates.trend import trend_of  # noqa: PLC0415 - needs earlier runs, 2 modules
+    from pytest_evalgate.gates.trend import trend_of  # noqa: PLC0415 - new projects have no trend
 
     return {name: trend_of(before, row) for name, row in now.items()}

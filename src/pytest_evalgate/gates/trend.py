@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pytest_evalgate.records.results import Trend
+from pytest_evalgate.records.results import TREND_MIN_RUNS, Trend
 from pytest_evalgate.stats.trend import cusum_down, ewma, robust_z, run_sigma
 from pytest_evalgate.text.wording import count, percent
 
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_evalgate.records.results import HistoryRow
-
-_MIN_RUNS: Final = 7
-"""Fewest earlier runs of a trend: those that a median and a MAD need."""
 
 _THIRD: Final = 3
 """The in-control level is that of the first third of the runs, at least seven: more runs give a more precise level."""
@@ -40,7 +37,7 @@ def trend_of(history: Sequence[HistoryRow], now: HistoryRow) -> Trend | None:
     """
     same = attrgetter("suite", "golden_sha256", "scorers_sha256", "baseline_run_id")
     earlier = [row for row in history if row.run_id != now.run_id and row.verdict != "fail" and same(row) == same(now)]
-    if len(earlier) < _MIN_RUNS:
+    if len(earlier) < TREND_MIN_RUNS:
         return None
     runs = [*earlier, now]
     rates = [run.pass_rate for run in runs]
@@ -77,7 +74,7 @@ class _InControlLevel:
 
 
 def _in_control_level(runs: Sequence[HistoryRow]) -> _InControlLevel:
-    first = runs[: max(_MIN_RUNS, len(runs) // _THIRD)]
+    first = runs[: max(TREND_MIN_RUNS, len(runs) // _THIRD)]
     rates = [run.pass_rate for run in first]
     level, cases = _mean(rates), runs[-1].cases
     flips = [run.discordance for run in first if run.discordance is not None]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping  # noqa: TC003 - `runs.record_file` validates records by their types
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     from pytest_evalgate.records.calls import CallRecord, Finish
@@ -510,6 +510,10 @@ class HistoryRow:
     scorers_sha256: str
     baseline_run_id: str | None
     verdict: VerdictName
+
+
+TREND_MIN_RUNS: Final = 7
+"""Fewest earlier runs of a trend: those that a median and a MAD need."""
 
 
 @dataclass(frozen=True, slots=True)
