@@ -30,12 +30,13 @@ if TYPE_CHECKING:
 class JsonLimits:
     """Bounds for one file.
 
-    ``line_bytes`` is the longest line in bytes, ``depth`` the deepest nesting, ``problems`` the number of problems
-    after which reading stops.
+    ``line_bytes`` is the longest line in bytes, ``depth`` the deepest nesting, ``values`` the number of values in one
+    document, ``problems`` the number of problems after which reading stops.
     """
 
     line_bytes: int = 8 * 1024 * 1024
     depth: int = 64
+    values: int = 500_000
     problems: int = 10_000
 
 
@@ -167,6 +168,9 @@ def _parse(raw: bytes, offset: int, limits: JsonLimits) -> Any:
         raise _InvalidJson(
             f"not text: NUL byte at offset {offset + place} of the file; if it is UTF-16, save as UTF-8"
         )
+    # 16 MiB of "[],[],..." are 5 million lists, 360 MB
+    if len(raw) > limits.values and (raw.count(b",") > limits.values or raw.count(b'"') > 4 * limits.values):
+        raise _InvalidJson(f"more than {limits.values:,} values")
     if raw.count(b"[") + raw.count(b"{") > limits.depth and depth(raw) > limits.depth:
         raise _InvalidJson(f"nested deeper than {limits.depth}")
     try:

@@ -1,7 +1,19 @@
 """HTTP/1.1 connections to one host: a pool, connections with h11 over asyncio, and the SDK's transport on top.
 
-They take 0.2 ms of CPU per request. httpx 0.28 takes 0.7 ms in pools of 2 connections and 5 to 8 ms in one of 64: its
-pool scans all connections for each request, and anyio yields to the event loop for each lock.
+Measured by ``benchmarks/transports.py`` beside libraries: httpx in small pools takes 1.1 to 1.9 times the CPU of these
+connections, since its pool scans all connections for each request. aiohttp 3.14 takes as much as these, but reads from
+idle connections: it returns bytes that arrive between two requests as the next response, and stores any number of
+them (8 MB of empty responses took 366 MB).
+
+Everything that a server sends is bounded:
+
+=================== ===============================================================================================
+head and trailers   100 KiB, by h11
+interim responses   100 per request
+body                16 MiB, as sent and decompressed; only 2 at a time of one host may exceed 256 KiB
+unread bytes        64 KiB per connection, then reading pauses
+idle connection     none: it is closed by the first byte that arrives
+=================== ===============================================================================================
 """
 
 from __future__ import annotations
@@ -9,6 +21,7 @@ from __future__ import annotations
 import asyncio
 import time
 import urllib.request
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
@@ -19,13 +32,16 @@ from pytest_evalgate.engine.clients.reply import MAX_BYTES
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterable, Awaitable, Callable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 # Time for which an idle connection is kept.
 KEEP_ALIVE_S: Final = 120.0
 
 _MAX_HEADER_BYTES: Final = 100 * 1024
-_MAX_READ_BYTES: Final = 64 * 1024
+_MAX_UNREAD_BYTES: Final = 64 * 1024
+_MAX_INTERIM: Final = 100
+_SMALL_BYTES: Final = 256 * 1024
+_MAX_LARGE: Final = 2
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -65,11 +81,115 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A response, with its body as sent: possibly compressed, and incomplete if it exceeds `MAX_BYTES`."""
+    """A response, with its body decompressed."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
     body: bytes
+
+
+class BodyReader:
+    """Reader of the bodies that one host sends: decompresses them, and bounds their memory.
+
+    Bodies above 256 KiB are read two at a time, so that 32 calls at a time hold 40 MiB, not 512.
+    """
+
+    def __init__(self) -> None:
+        """Read nothing yet."""
+        self._large = asyncio.Semaphore(_MAX_LARGE)
+
+    async def read(self, next_chunk: Callable[[], Awaitable[bytes]], codings: str) -> bytes:
+        """Return the body; ``next_chunk`` returns no bytes at its end, ``codings`` is its ``content-encoding``.
+
+        Raises:
+            BodyTooLongError: it exceeds `MAX_BYTES`, as sent or decompressed.
+            DecodingError: it is not encoded as the header says, or in a way that no request accepts.
+        """
+        decoder = _decoder_of(codings)
+        body, received, is_large = bytearray(), 0, False
+        try:
+            while chunk := await next_chunk():
+                received += len(chunk)
+                for part in decoder.decode(chunk):
+                    body += part
+                    if len(body) > _SMALL_BYTES and not is_large:
+                        await self._large.acquire()
+                        is_large = True
+                    if max(len(body), received) > MAX_BYTES:  # a coding can shrink as well: no output is no end
+                        body.clear()  # the traceback refers to it
+                        raise BodyTooLongError(f"the body has more than {MAX_BYTES:,} bytes")
+                if received > MAX_BYTES:
+                    raise BodyTooLongError(f"the body has more than {MAX_BYTES:,} bytes")
+            decoder.finish()
+            return bytes(body)
+        finally:
+            if is_large:
+                self._large.release()
+
+
+class BodyTooLongError(Exception):
+    """A body that exceeds `MAX_BYTES`."""
+
+
+class DecodingError(Exception):
+    """A body that cannot be decompressed."""
+
+
+class _Plain:
+    """Decoder of a body that is not compressed."""
+
+    def decode(self, data: bytes) -> Iterator[bytes]:
+        yield data
+
+    def finish(self) -> None:
+        """Accept any end."""
+
+
+class _Inflating:
+    """Decoder of gzip and deflate, in parts of 64 KiB, since 16 KiB can become 16 MiB."""
+
+    def __init__(self, wbits: int) -> None:
+        self._zlib = zlib.decompressobj(wbits)
+        self._has_begun = False
+
+    def decode(self, data: bytes) -> Iterator[bytes]:
+        try:
+            yield self._first(data)
+            while rest := self._zlib.unconsumed_tail:
+                yield self._zlib.decompress(rest, _MAX_UNREAD_BYTES)
+        except zlib.error as error:
+            raise DecodingError(str(error)) from None
+        if self._zlib.unused_data:
+            raise DecodingError("the compressed body is followed by other bytes")
+
+    def finish(self) -> None:
+        if self._has_begun and not self._zlib.eof:
+            raise DecodingError("the compressed body is incomplete")
+
+    def _first(self, data: bytes) -> bytes:
+        begun, self._has_begun = self._has_begun, True
+        try:
+            return self._zlib.decompress(data, _MAX_UNREAD_BYTES)
+        except zlib.error:
+            if begun:
+                raise
+            self._zlib = zlib.decompressobj(-zlib.MAX_WBITS)  # some servers send deflate without the header of zlib
+            return self._zlib.decompress(data, _MAX_UNREAD_BYTES)
+
+
+_WBITS: Final = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+
+ACCEPTED_CODINGS: Final = "gzip, deflate"
+"""Value of the header ``accept-encoding``."""
+
+
+def _decoder_of(codings: str) -> _Plain | _Inflating:
+    names = [name for name in codings.lower().replace(" ", "").split(",") if name not in {"", "identity"}]
+    if not names:
+        return _Plain()
+    if len(names) > 1 or names[0] not in _WBITS:
+        raise DecodingError(f"content-encoding {codings[:40]!r} was not requested: {ACCEPTED_CODINGS} are accepted")
+    return _Inflating(_WBITS[names[0]])
 
 
 class HttpConnection(Protocol):
@@ -79,11 +199,13 @@ class HttpConnection(Protocol):
     def is_open(self) -> bool:
         """Whether the connection may carry another request."""
 
-    async def exchange(self, request: Request) -> Response:
+    async def exchange(self, request: Request, bodies: BodyReader) -> Response:
         """Send one request and read the response.
 
         Raises:
             h11.ProtocolError: one side violates HTTP/1.1.
+            BodyTooLongError: the body exceeds `MAX_BYTES`.
+            DecodingError: the body cannot be decompressed.
             OSError: the connection is lost.
             Exception: the equivalents of an HTTP library.
         """
@@ -99,12 +221,13 @@ class ConnectionPool:
         """Call ``connect`` if all connections are busy."""
         self._connect = connect
         self._free: list[HttpConnection] = []
+        self._bodies = BodyReader()
 
     async def exchange(self, request: Request) -> Response:
         """Send one request and read the response; raises like `HttpConnection.exchange` and ``connect``."""
         connection = await self._acquire(request)
         try:
-            return await connection.exchange(request)
+            return await connection.exchange(request, self._bodies)
         finally:
             if connection.is_open:
                 self._free.append(connection)
@@ -144,25 +267,31 @@ class DirectConnection:
         idle = self._state.our_state is h11.IDLE and self._tcp.is_idle
         return idle and time.monotonic() - self._used < KEEP_ALIVE_S
 
-    async def exchange(self, request: Request) -> Response:
+    async def exchange(self, request: Request, bodies: BodyReader) -> Response:
         """Send one request and read the response; the connection stays open only if the response is complete."""
-        self._tcp.send(b"".join(self._state.send(event) or b"" for event in _events(request)))
-        while isinstance(head := await self._next(), h11.InformationalResponse):
-            pass  # 1xx: the final response follows
+        self._tcp.begin(b"".join(self._state.send(event) or b"" for event in _events(request)))
+        interim = 0
+        while isinstance(head := await self._next(), h11.InformationalResponse):  # 1xx: the final response follows
+            if (interim := interim + 1) > _MAX_INTERIM:
+                raise h11.RemoteProtocolError(f"more than {_MAX_INTERIM} interim responses")
         if not isinstance(head, h11.Response):
             raise ConnectionResetError("the server closed the connection without a response")
-        body = bytearray()
-        while len(body) <= MAX_BYTES and isinstance(event := await self._next(), h11.Data):
-            body += event.data
+        codings = b",".join(value for name, value in head.headers if name == b"content-encoding")
+        body = await bodies.read(self._next_chunk, codings.decode("latin-1"))
         is_complete = self._state.our_state is h11.DONE and self._state.their_state is h11.DONE
         if is_complete and not self._state.trailing_data[0]:  # bytes after the response could be a forged next one
             self._state.start_next_cycle()
+            self._tcp.end()
             self._used = time.monotonic()
-        return Response(head.status_code, head.headers.raw_items(), bytes(body))
+        return Response(head.status_code, head.headers.raw_items(), body)
 
     async def close(self) -> None:
         """Close the connection."""
         self._tcp.close()
+
+    async def _next_chunk(self) -> bytes:
+        event = await self._next()
+        return bytes(event.data) if isinstance(event, h11.Data) else b""
 
     async def _next(self) -> object:
         while (event := self._state.next_event()) is h11.NEED_DATA:
@@ -188,11 +317,14 @@ def _events(request: Request) -> Iterator[h11.Event]:
 class TcpConnection(asyncio.Protocol):
     """TCP connection. It has no timeouts: `RetryingClient` sets them.
 
+    Bytes that arrive between `end` and `begin` were not requested, and close the connection.
+
     Example::
 
         tcp = await TcpConnection.connect("127.0.0.1", 8000, None)
-        tcp.send(request)
+        tcp.begin(request)
         data = await tcp.read()
+        tcp.end()
     """
 
     def __init__(self) -> None:
@@ -200,6 +332,8 @@ class TcpConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
         self._ended = False
+        self._is_busy = False
+        self._is_paused = False
         self._error: Exception | None = None
         self._reader: asyncio.Future[None] | None = None
 
@@ -220,10 +354,15 @@ class TcpConnection(asyncio.Protocol):
         """Whether nothing has arrived and the server has not closed. asyncio reads ahead: this is no system call."""
         return not self._buffer and not self._ended
 
-    def send(self, data: bytes) -> None:
-        """Queue ``data`` for sending; a lost connection is raised by `read`."""
+    def begin(self, data: bytes) -> None:
+        """Queue a request for sending; a lost connection is raised by `read`."""
+        self._is_busy = True
         if self._transport is not None:
             self._transport.write(data)
+
+    def end(self) -> None:
+        """Expect nothing before the next request."""
+        self._is_busy = False
 
     async def read(self) -> bytes:
         """Return the next bytes; empty at the end.
@@ -239,8 +378,11 @@ class TcpConnection(asyncio.Protocol):
                 self._reader = None
         if not self._buffer and self._error is not None:
             raise self._error
-        data = bytes(self._buffer[:_MAX_READ_BYTES])
-        del self._buffer[:_MAX_READ_BYTES]
+        data = bytes(self._buffer)
+        self._buffer.clear()
+        if self._is_paused and self._transport is not None:
+            self._is_paused = False
+            self._transport.resume_reading()
         return data
 
     def close(self) -> None:
@@ -254,8 +396,15 @@ class TcpConnection(asyncio.Protocol):
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Add ``data`` to the buffer."""
+        """Add ``data`` to the buffer; close if it was not requested."""
+        if not self._is_busy:
+            self._ended = True
+            self.close()
+            return
         self._buffer += data
+        if len(self._buffer) > _MAX_UNREAD_BYTES and not self._is_paused and self._transport is not None:
+            self._is_paused = True
+            self._transport.pause_reading()
         self._wake()
 
     def eof_received(self) -> None:
@@ -273,6 +422,9 @@ class TcpConnection(asyncio.Protocol):
             self._reader.set_result(None)
 
 
+_OF_THE_ENCODED_BODY: Final = {b"content-encoding", b"content-length", b"transfer-encoding"}
+
+
 class SdkTransport:
     """Transport for the SDK's HTTP library, in place of its connection pool, which takes half the time of a call.
 
@@ -288,15 +440,17 @@ class SdkTransport:
     async def handle_async_request(self, request: Any) -> Any:
         """Send a request of the library and return its response, fully read."""
         content = await request.aread()
+        headers = {**request.headers, "accept-encoding": ACCEPTED_CODINGS}
         try:
-            response = await self._pool.exchange(Request(request.method, request.url, request.headers, content))
+            response = await self._pool.exchange(Request(request.method, request.url, headers, content))
         except h11.ProtocolError as error:
             raise self._library.RemoteProtocolError(str(error)) from error
+        except (BodyTooLongError, DecodingError) as error:
+            raise self._library.DecodingError(str(error)) from error
         except OSError as error:
             raise self._library.ReadError(str(error)) from error
-        return self._library.Response(
-            response.status, headers=response.headers, content=response.body, request=request
-        )
+        decoded = [pair for pair in response.headers if pair[0].lower() not in _OF_THE_ENCODED_BODY]
+        return self._library.Response(response.status, headers=decoded, content=response.body, request=request)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -307,16 +461,6 @@ class SdkTransport:
             return await DirectConnection.connect(request.url, self._context)
         except OSError as error:
             raise self._library.ConnectError(str(error)) from error
-
-
-async def read_bounded(chunks: AsyncIterable[bytes]) -> bytes:
-    """Return a body, or its start if it exceeds `MAX_BYTES`."""
-    body = bytearray()
-    async for chunk in chunks:
-        body += chunk
-        if len(body) > MAX_BYTES:
-            break
-    return bytes(body)
 
 
 def proxy_of(url: str) -> str | None:

@@ -1,4 +1,4 @@
-"""HTTP transport of the clients without the SDK: httpx for URLs, certificates, decoding and proxies, h11 below it."""
+"""HTTP transport of the clients without the SDK: httpx for URLs, certificates and proxies, h11 below it."""
 
 from __future__ import annotations
 
@@ -8,29 +8,31 @@ import h11
 import httpx
 
 from pytest_evalgate.engine.clients.connections import (
+    ACCEPTED_CODINGS,
     KEEP_ALIVE_S,
+    BodyReader,
+    BodyTooLongError,
     ConnectionPool,
+    DecodingError,
     DirectConnection,
     HttpConnection,
     Request,
     Response,
     proxy_of,
-    read_bounded,
 )
 from pytest_evalgate.engine.faults import HttpResponse
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import Mapping
 
     from pytest_evalgate.engine.faults import FaultFactory
 
 _MAX_PARSED_URLS: Final = 100
-_CHUNK_BYTES: Final = 64 * 1024
-_HEADERS: Final = {"accept": "*/*", "accept-encoding": "gzip, deflate", "user-agent": "pytest-evalgate"}
+_HEADERS: Final = {"accept": "*/*", "accept-encoding": ACCEPTED_CODINGS, "user-agent": "pytest-evalgate"}
 
 _INVALID_REQUEST_ERRORS: Final = (httpx.InvalidURL, h11.LocalProtocolError, UnicodeError)
-_CONNECTION_ERRORS: Final = (httpx.HTTPError, h11.RemoteProtocolError, OSError)
+_CONNECTION_ERRORS: Final = (httpx.HTTPError, h11.RemoteProtocolError, DecodingError, OSError)
 
 
 class HttpTransport:
@@ -66,17 +68,14 @@ class HttpTransport:
         try:
             response = await self._pool.exchange(Request(method, self._url(url), {**_HEADERS, **headers}, content))
             fields = httpx.Headers(response.headers)
-            body = response.body
-            if "content-encoding" in fields:
-                body = await read_bounded(
-                    httpx.Response(200, headers=fields, stream=_CompressedBody(body)).aiter_bytes()
-                )
         except _INVALID_REQUEST_ERRORS as error:
             raise self._fault_factory.fault("bad_request", f"{type(error).__name__}: {error}") from error
+        except BodyTooLongError as error:
+            raise self._fault_factory.fault("malformed", str(error)) from None
         except _CONNECTION_ERRORS as error:
             raise self._fault_factory.fault("connection", f"{type(error).__name__}: {error}") from error
         # some servers repeat the key: it must not get into the cache, a record or a report
-        return HttpResponse(response.status, fields, self._fault_factory.redact_body(body))
+        return HttpResponse(response.status, fields, self._fault_factory.redact_body(response.body))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -111,26 +110,18 @@ class ProxiedConnection:
         single = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEP_ALIVE_S)
         self._transport = httpx.AsyncHTTPTransport(verify=context or True, limits=single, proxy=proxy)
 
-    async def exchange(self, request: Request) -> Response:
+    async def exchange(self, request: Request, bodies: BodyReader) -> Response:
         """Send one request and read the response; see `HttpConnection`."""
         to_send = httpx.Request(request.method, str(request.url), headers=request.headers, content=request.content)
         response = await self._transport.handle_async_request(to_send)
         try:
-            return Response(response.status_code, response.headers.raw, await read_bounded(response.aiter_raw()))
+            chunks = response.aiter_raw()
+            codings = response.headers.get("content-encoding", "")
+            body = await bodies.read(lambda: anext(chunks, b""), codings)
+            return Response(response.status_code, response.headers.raw, body)
         finally:
             await response.aclose()
 
     async def close(self) -> None:
         """Close the connection."""
         await self._transport.aclose()
-
-
-class _CompressedBody(httpx.AsyncByteStream):
-    """Body that httpx decompresses in chunks, so that `read_bounded` can stop at a decompression bomb."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        for start in range(0, len(self._body), _CHUNK_BYTES):
-            yield self._body[start : start + _CHUNK_BYTES]
