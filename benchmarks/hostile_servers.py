@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from benchmarks import processes
 from tests.support.hostile import ATTACKS
@@ -20,6 +20,11 @@ from pytest_evalgate.config import Model
 from pytest_evalgate.engine.clients import model_client
 from pytest_evalgate.engine.faults import CallFault
 from pytest_evalgate.records.calls import Call
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from pytest_evalgate.records.calls import Reply
 
 CALLS: Final = 32
 TIMEOUT_S: Final = 2.0
@@ -58,20 +63,22 @@ def main() -> int:
 async def _attack(client: str, url: str, name: str) -> None:
     """Print the peak, and how the calls ended."""
     base_url = f"{url}{name}"
-    raw = model_client("m", Model(model="m", base_url=base_url, client=client, api_key_env=""), {})
+    raw = model_client(
+        "m", Model.model_validate({"model": "m", "base_url": base_url, "client": client, "api_key_env": ""}), {}
+    )
     await raw.open()
     call = Call("chat", base_url, "m", {"model": "m", "messages": [{"role": "user", "content": "q"}]})
     idle = _reset_peak()
     ends = Counter(await asyncio.gather(*[_end_of(raw.send(call)) for _ in range(CALLS)]))
-    await asyncio.sleep(0.5)  # idle connections are attacked as well
+    await asyncio.sleep(0.5 if name.endswith("idle") else 0)
     peak = _status("VmHWM") - idle
     await raw.close()
     print(peak, "; ".join(f"{count} x {end}" for end, count in ends.most_common(2)))
 
 
-async def _end_of(sending: object) -> str:
+async def _end_of(sending: Coroutine[None, None, Reply]) -> str:
     try:
-        reply = await asyncio.wait_for(sending, TIMEOUT_S)  # type: ignore[arg-type]
+        reply = await asyncio.wait_for(sending, TIMEOUT_S)
     except CallFault as fault:
         return str(fault)[:70]
     except TimeoutError:

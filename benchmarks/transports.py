@@ -126,7 +126,7 @@ def _sdk_transport(variant: str, limits: type) -> Any:
         client: Any = openai.DefaultAioHttpClient()
         return client._transport  # noqa: SLF001 - the SDK exports the client alone
 
-    class PoolsTransport(library.AsyncBaseTransport):  # type: ignore[misc, name-defined]
+    class PoolsTransport(library.AsyncBaseTransport):  # type: ignore[misc]
         def __init__(self) -> None:
             pool = library.Limits(max_connections=POOL, max_keepalive_connections=POOL)
             self._inner = itertools.cycle([library.AsyncHTTPTransport(limits=pool) for _ in range(128 // POOL)])
@@ -134,7 +134,7 @@ def _sdk_transport(variant: str, limits: type) -> Any:
         async def handle_async_request(self, request: Any) -> Any:
             return await next(self._inner).handle_async_request(request)
 
-    class AioTransport(library.AsyncBaseTransport):  # type: ignore[misc, name-defined]
+    class AioTransport(library.AsyncBaseTransport):  # type: ignore[misc]
         _open: Any = None
 
         async def handle_async_request(self, request: Any) -> Any:
