@@ -132,7 +132,6 @@ def wanted_numbers(
     *,
     value: Json = None,
     locale: str | None = None,
-    **_others: object,
 ) -> list[Number]:
     """Return the expected numbers, each with one value.
 
