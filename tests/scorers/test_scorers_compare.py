@@ -107,8 +107,10 @@ def test_a_text_that_only_looks_the_same(kind: str, one: str, other: str, score_
             "exact",
             "Paris",
             "P\u0430ris",
-            ('wanted "Paris", got "P\u0430ris": U+0430 (cyrillic small letter a) at offset 1, '
-            "wanted U+0061 (latin small letter a)"),
+            (
+                'wanted "Paris", got "P\u0430ris": U+0430 (cyrillic small letter a) at offset 1, '
+                "wanted U+0061 (latin small letter a)"
+            ),
         ),
         (
             "contains",
@@ -120,8 +122,10 @@ def test_a_text_that_only_looks_the_same(kind: str, one: str, other: str, score_
             "exact",
             "fix",
             "\ufb01x",
-            ('wanted "fix", got "\ufb01x": U+FB01 (latin small ligature fi) at offset 0, '
-            "wanted U+0066 (latin small letter f)"),
+            (
+                'wanted "fix", got "\ufb01x": U+FB01 (latin small ligature fi) at offset 0, '
+                "wanted U+0066 (latin small letter f)"
+            ),
         ),
         ("exact", "Paris", "Rome", 'wanted "Paris", got "Rome"'),
         ("exact", "Paris", "paris", 'wanted "Paris", got "paris"'),

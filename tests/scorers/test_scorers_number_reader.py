@@ -108,6 +108,17 @@ READ: dict[str, list[tuple[str, list[str]]]] = {
         ("(3,-2)", ["3 -2"]),
         ("\\boxed{3, 4}", ["3 4"]),
         ("in 2023, 100", ["2023", "100"]),
+        ("9 out of 10", ["9 10"]),
+        ("3 of 4", ["3 4"]),
+        ("x = 5 or x = 6", ["5 6"]),
+        ("y = x+1", ["?"]),
+        ("2^n", ["?"]),
+        ("2^{n}", ["?"]),
+        ("5(x", ["?"]),
+        ("1.5× faster", ["1.5"]),
+        ("12h30", ["?"]),
+        ("(555) 123-4567", ["?"]),
+        ("\\sqrt{2}/2", ["?", "?"]),
     ],
     "digits in names": [
         ("CO2", []),
@@ -123,6 +134,8 @@ READ: dict[str, list[tuple[str, list[str]]]] = {
         ("été5", []),
         ("https://example.com/5", []),
         ('{"7": "none"}', []),
+        ("{'7': 'none', '8': 9}", ["9"]),
+        ("{7: 'none', 8: 9}", ["9"]),
     ],
     "signs": [
         ("-$5, $-5, \u22125", ["-5", "-5", "-5"]),
@@ -152,9 +165,16 @@ READ: dict[str, list[tuple[str, list[str]]]] = {
         ("(-5)", ["-5"]),
         ("Net result: (1,200)", ["-1200"]),
         ("($500)", ["-500"]),
+        ("Total: (€1.50)", ["-1.5"]),
         ("$(500)", ["-500"]),
         ("(500)", ["500 -500"]),
         ("18 eggs (3 are broken)", ["18", "3"]),
+        ("18 dollars ($18)", ["18", "18 -18"]),
+        ("eighteen (18)", ["18 -18"]),
+        ("△500", ["-500"]),
+        ("ー42", ["42 -42"]),
+        ("スーパー5", ["5"]),
+        ("- -5", ["5 -5"]),
         ("7-day", ["7"]),
     ],
     "currencies and emphasis": [
@@ -204,6 +224,8 @@ READ: dict[str, list[tuple[str, list[str]]]] = {
         ("1.5M", ["1500000"]),
         ("2 dozen", ["24"]),
         ("3 lakh", ["300000"]),
+        ("5 hundredths", ["0.05"]),
+        ("3 quarters", ["3 0.75"]),
         ("2,5 Mio. Euro", ["2500000"]),
         ("5 млн", ["5000000"]),
         ("3万円", ["30000"]),
@@ -318,5 +340,5 @@ def test_any_text_can_be_read(text: str, locale: str | None) -> None:
 )
 def test_reading_takes_linear_time(text: str) -> None:
     start = time.process_time()
-    list(read_numbers(text * (100_000 // len(text))))
+    list(read_numbers(text * (40_000 // len(text))))
     assert time.process_time() - start < 10  # quadratic would be hours

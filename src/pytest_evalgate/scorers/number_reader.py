@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import Json
 
 _MOST_SHOWN: Final = 20
-_LONGEST_JOINT: Final = 8
+_LONGEST_JOINT: Final = 16
 _COMMAS: Final = re.compile(r"[0-9][0-9.,]*+")
 _TIMES: Final = re.compile(rf"{SPACES}?[\u00d7xX*\u00b7]{SPACES}?")
 _OVER: Final = re.compile(rf"{SPACES}?/{SPACES}?")
@@ -35,7 +35,8 @@ _OPERATOR: Final = re.compile(
     rf"{SPACES}?[-+/*\u00d7\u00f7\u00b7xX~^{EN_DASH}{EM_DASH}]{{1,2}}{SPACES}?|:|\.{{1,3}}|\u2026"
 )
 _LIST: Final = re.compile(
-    rf"{SPACES}?;{SPACES}?|,?{SPACES}(?:and|or|to|und|oder|bis|et|ou|и|или|&){SPACES}|,{SPACES}?"
+    rf"{SPACES}?;{SPACES}?|,?{SPACES}(?:and|or|to|through|out{SPACES}of|of|und|oder|bis|von|et|ou|и|или|&){SPACES}"
+    rf"(?:[A-Za-z]{SPACES}?={SPACES}?)?|,{SPACES}?"
 )
 
 

@@ -15,6 +15,8 @@ NEEDS_LOCALE: Final = 'set locale, such as "en" or "de"'
 MOST_PARTS: Final = 50
 """Numbers side by side that are read; joining more would take quadratic time."""
 
+Factor = int | Fraction
+
 _LARGEST_EXPONENT: Final = 320  # beyond every JSON number, and cheap
 _LARGEST_BASE: Final = 10**9
 _MOST_FACTORS: Final = 3
@@ -57,7 +59,7 @@ _UNIT: Final = re.compile(
     r"[mkMGT]?W|[mk]?V|[mk]?A|[kMGT]?Wh|[km]?J|k?cal|[kM]?Pa|bar|[CFN]|px|pt|em|rem|mph|kmh|ppm|pts|pp|"
     r"к?г|[кмс]?м|л|мл|ч|руб|р)[23\u00b2\u00b3]?|st|nd|rd|th"
 )
-_FACTORS: Final = {
+_FACTORS: Final[dict[str, Factor]] = {
     **dict.fromkeys(("hundred", "hundreds"), 100),
     **dict.fromkeys(("dozen", "dozens"), 12),
     **dict.fromkeys(("thousand", "thousands", "tausend", "tsd", "mille", "mil", "тыс", "тысяч", "тысячи"), 10**3),
@@ -68,10 +70,12 @@ _FACTORS: Final = {
     **dict.fromkeys(("billion", "billions", "bn", "mrd", "milliarde", "milliarden", "milliard", "milliards"), 10**9),
     **dict.fromkeys(("miliardi", "млрд", "миллиард", "миллиарда", "миллиардов"), 10**9),
     **dict.fromkeys(("trillion", "trillions", "tn", "billionen", "трлн"), 10**12),
+    "tenths": Fraction(1, 10), "hundredths": Fraction(1, 100), "thousandths": Fraction(1, 1000),
     **dict.fromkeys(("quadrillion", "quadrillions", "billiarde", "billiarden"), 10**15),
 }
+_PARTS: Final = {"halves": 2, "thirds": 3, "quarters": 4, "fourths": 4, "fifths": 5, "sixths": 6, "eighths": 8}
 _LONG_SCALE: Final = {"billion": 10**12, "billions": 10**12, "trillion": 10**18, "trillions": 10**18}
-_LETTER_FACTORS: Final = {"k": 10**3, "K": 10**3, "M": 10**6, "B": 10**9}
+_LETTER_FACTORS: Final[dict[str, Factor]] = {"k": 10**3, "K": 10**3, "M": 10**6, "B": 10**9}
 _AMBIGUOUS_LETTERS: Final = {"m": 10**6, "b": 10**9}  # a metre or a million, without a currency
 _MONEY_LETTERS: Final = {**_LETTER_FACTORS, **_AMBIGUOUS_LETTERS, "MM": 10**6, "mm": 10**6, "T": 10**12, "t": 10**12}
 
@@ -81,7 +85,9 @@ _BEFORE_SIGN: Final = frozenset(":=([{,>|\u2248~;")
 
 POW: Final = re.compile(rf"\^{SPACES}?\{{?|\*\*{SPACES}?")
 _OPERAND: Final = re.compile(rf"{SPACES}?[*/\u00d7\u00b7\u00f7^]{SPACES}?[\w(\\]")
-_SYMBOL_AFTER: Final = re.compile(rf"{SPACES}?[*\u00d7\u00b7\u00f7+]{SPACES}?(?:{_LETTER}|[(\\])")
+_SYMBOL_AFTER: Final = re.compile(
+    rf"(?:[*\u00d7\u00b7\u00f7+]|{SPACES}[*\u00d7\u00b7\u00f7+]{SPACES})(?:{_LETTER}|[(\\])|\^(?!{SPACES}?\{{?[-+]?\d)|\({_LETTER}{{1,2}}\b"
+)
 _UNIT_POWER: Final = re.compile(r"[\u00b2\u00b3]|\^\{?[23]\}?")
 _JOINED: Final = re.compile(r"_\w")
 _TRAILING: Final = re.compile(rf"[-{EN_DASH}](?=[.,;)\]]?(?:\s|\Z))(?!\s*[-(]?\d)")
@@ -121,7 +127,7 @@ class _After:
     """What follows the digits; ``factors`` has several values if a letter may be a unit or a factor."""
 
     end: int
-    factors: tuple[int, ...] = (1,)
+    factors: tuple[Factor, ...] = (1,)
     power: int | None = None
     bare: bool = True
     money: bool = False
@@ -248,12 +254,12 @@ class TokenReader:
         trailing_minus = _TRAILING.match(text, end) is not None
         return _After(end, factors, power, is_bare and end == bare_end, paid is not None, trailing_minus, problem)
 
-    def _scaled(self, end: int, *, money: bool) -> tuple[tuple[int, ...], int]:
+    def _scaled(self, end: int, *, money: bool) -> tuple[tuple[Factor, ...], int]:
         """Return the factors of the words after a number, such as hundred thousand, and their end."""
-        factors = [1]
+        factors: list[Factor] = [1]
         for _ in range(_MOST_FACTORS):
             if found := _CJK_AFTER.match(self.text, end):
-                scales: tuple[int, ...] = (CJK_FACTORS[found[1]],)
+                scales: tuple[Factor, ...] = (CJK_FACTORS[found[1]],)
             elif found := _WORD_AFTER.match(self.text, end):
                 scales = self._factors(found, money=money)
             if found is None or not scales:
@@ -271,13 +277,15 @@ class TokenReader:
             return end, "a part of a name"
         return end, "a part of an expression" if _SYMBOL_AFTER.match(self.text, end) else ""
 
-    def _factors(self, found: re.Match[str], *, money: bool) -> tuple[int, ...]:
+    def _factors(self, found: re.Match[str], *, money: bool) -> tuple[Factor, ...]:
         """Return the factor that a word after a number is, both 1 and the factor if it may be a unit, or nothing."""
         word, space = found["word"].rstrip("."), found["space"]
         known = word.casefold()
         if known in _FACTORS:
             long = _LONG_SCALE.get(known) if self.locale and digits.uses_decimal_comma(self.locale) else None
             return (_FACTORS[known],) if long is None else (_FACTORS[known], long)
+        if known in _PARTS:
+            return (1, Fraction(1, _PARTS[known]))
         if space == "-":
             return ()
         if money and word in _MONEY_LETTERS:
@@ -297,9 +305,9 @@ class TokenReader:
         near, far = lead[-1:], lead.rstrip()[-1:]
         if near.isalnum() or near in (")", "]", "}") or _OPERAND.match(self.text, end):
             return (1, -1), "an argument or a factor"
-        if money or _MONEY_BEFORE.search(lead):
+        if _MONEY_BEFORE.search(lead):
             return (-1,), ""
-        if any(abs(value) >= 1000 for value in values) and far in ("", ":", "=", "|"):  # noqa: PLR2004 - a group
+        if (money or any(abs(value) >= 1000 for value in values)) and far in ("", ":", "=", "|"):  # noqa: PLR2004 - a group
             return (-1,), ""
         return (1, -1), "in parentheses, as accountants write negative numbers"
 
@@ -314,7 +322,8 @@ def _signs(sign: str, near: str, far: str, *, spaced: bool, money: bool) -> tupl
         signs = (1, -1)
     elif sign == "+":
         signs = (1,)
-        problem = "a part of an expression" if spaced and (far.isalnum() or far in _CLOSERS) else ""
+        before = far if spaced else near
+        problem = "a part of an expression" if before.isalnum() or before in _CLOSERS else ""
     elif sign in _DASHES and spaced:
         signs = (-1,) if far in _BEFORE_SIGN and sign != EM_DASH else (1, -1)
     elif sign in _DASHES and (near.isalpha() or near == "_"):
@@ -322,7 +331,7 @@ def _signs(sign: str, near: str, far: str, *, spaced: bool, money: bool) -> tupl
         signs = (1, -1)
     elif sign in _DASHES:
         problem = "a part of an expression" if near in _CLOSERS else ""
-        signs = (1, -1) if sign == EM_DASH else (-1,)
+        signs = (1, -1) if sign == EM_DASH or (far in _DASHES and far) else (-1,)
     return signs, is_name, problem
 
 

@@ -32,9 +32,9 @@ _CHARACTERS: Final = str.maketrans(
     {
         **dict.fromkeys(_INVISIBLE, ""),
         **dict.fromkeys(_NARROW, NO_BREAK),
-        **dict.fromkeys("\u2010\u2011\u2212\ufe63\u2796\u207b\u02d7", "-"),
+        **dict.fromkeys("\u2010\u2011\u2212\ufe63\u2796\u207b\u208b\u02d7", "-"),
         **dict.fromkeys("\u2012\u2013", EN_DASH),
-        **dict.fromkeys("\u2014\u2015\u2e3a\ufe58", EM_DASH),
+        **dict.fromkeys("\u2014\u2015\u2500\u2501\u2e3a\ufe58", EM_DASH),
         **dict.fromkeys("\u2019\u2018\u02bc\u02b9\u2032\u00b4", "'"),
         **dict.fromkeys("\u2044\u2215", "/"),
         **dict.fromkeys("\u22c5\u2219", "\u00b7"),
@@ -47,7 +47,9 @@ _CHARACTERS: Final = str.maketrans(
     }
 )
 _SUPERSCRIPT_MINUS: Final = re.compile("\u207b(?=[\u2070\u00b9\u00b2\u00b3\u2074-\u2079])")
-_NEGATIVE: Final = re.compile(r"(?:マイナス|[负負])(?=\s?[^\s\w]?\d)")
+# Accountants in Japan write a negative number with a triangle
+_NEGATIVE: Final = re.compile(r"(?:マイナス|[负負△▲])(?=\s?[^\s\w]?\d)")
+_LONG_VOWEL: Final = re.compile(r"(?<![\u3040-\u30ff])ー(?=\d)")  # written for a dash
 _UNSPACED: Final = re.compile(
     "[\u0e01-\u0e3a\u0e40-\u0e4f\u0e80-\u0ecf\u1000-\u109f\u1780-\u17da\u3005-\u3007\u3040-\u30ff\u3400-\u9fff"
     "\uac00-\ud7af\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]"
@@ -73,7 +75,14 @@ _LATEX: Final = (
     (re.compile(r"\^\{?\\circ\}?"), "\u00b0"),
     (re.compile(r"_\{"), "_"),
 )
-_KEY: Final = re.compile(r'"[^"\n]*+"\s*+:')
+_KEY: Final = re.compile(
+    r"""
+    "[^"\n]*+"\s*+:
+    | (?<=[{,\s])'[^'\n{},]{1,80}'\s?:
+    | (?<=[{,])\s?[0-9]{1,80}\s?:(?=\s)
+""",
+    re.VERBOSE,
+)
 _ADDRESS: Final = re.compile(r"(?<![a-zA-Z])(?:[a-zA-Z]{2,10}://|www\.)\S++")
 # Emphasis: a run of * that no two operands enclose, and a run of _ that does not join two parts of a name
 _STARS: Final = re.compile(r"(?<![\w)\]}*])\*++(?=\S)|(?<=[^\s*])\*++(?![\w(\[{$\u221a*-])")
@@ -83,7 +92,7 @@ _LINES: Final = re.compile(r"(?<![^\W_])(?<!_)_++|(?<!_)_++(?![^\W_])")
 def plain(text: str) -> str:
     """Return ``text`` with one spelling for each digit, dash, space and operator; letters are kept."""
     if not text.isascii():
-        text = _METRIC.sub(NEUTRAL, _NEGATIVE.sub("-", text))
+        text = _LONG_VOWEL.sub(EM_DASH, _METRIC.sub(NEUTRAL, _NEGATIVE.sub("-", text)))
         text = _SUPERSCRIPT_MINUS.sub("\u207a\u207a", text).translate(_CHARACTERS).replace("\u207a\u207a", "\u207b")
         text = _VULGAR.sub(_with_slash, text)
         text = "".join(str(unicodedata.decimal(one)) if one.isdecimal() else one for one in text)
