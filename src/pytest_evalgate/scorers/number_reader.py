@@ -27,12 +27,13 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import Json
 
 _MOST_SHOWN: Final = 20
-_LONGEST_JOINT: Final = 16
+_LONGEST_JOINT: Final = 20
 _COMMAS: Final = re.compile(r"[0-9][0-9.,]*+")
 _TIMES: Final = re.compile(rf"{SPACES}?[\u00d7xX*\u00b7]{SPACES}?")
 _OVER: Final = re.compile(rf"{SPACES}?/{SPACES}?")
 _OPERATOR: Final = re.compile(
     rf"{SPACES}?[-+/*\u00d7\u00f7\u00b7xX~^{EN_DASH}{EM_DASH}]{{1,2}}{SPACES}?|:|\.{{1,3}}|\u2026"
+    rf"|{SPACES}(?:plus|times|divided by|over|modulo|mod|to the power of){SPACES}"
 )
 _LIST: Final = re.compile(
     rf"{SPACES}?;{SPACES}?|,?{SPACES}(?:and|or|to|through|out{SPACES}of|of|und|oder|bis|von|et|ou|и|или|&){SPACES}"
@@ -142,13 +143,16 @@ def _joint(text: str, chain: _Chain, token: Token) -> str | None:
         return "-" if token.signed else gap.replace(NO_BREAK, " ") or "?"
     if any(pattern.fullmatch(gap) for pattern in (POW, _TIMES, _OVER, _OPERATOR)):
         return gap
-    is_list = _LIST.fullmatch(gap) and (gap.strip() != "," or _in_brackets(text, chain, token))
+    is_list = _LIST.fullmatch(gap) and (gap.strip() != "," or _is_whole(text, chain, token))
     return ";" if is_list else None
 
 
-def _in_brackets(text: str, chain: _Chain, token: Token) -> bool:
-    begin = chain.tokens[0].begin
-    return text[begin - 1 : begin] in ("(", "[", "{") and text[token.end : token.end + 1] in (*",;)]}",)
+def _is_whole(text: str, chain: _Chain, token: Token) -> bool:
+    """Return whether numbers are a list of their own: in brackets, or all that the line or its last part has."""
+    begin, end = chain.tokens[0].begin, token.end
+    before = text[max(0, begin - _LONGEST_JOINT) : begin].rstrip()[-1:]
+    after = text[end : end + _LONGEST_JOINT].lstrip()[:2]
+    return before in ("", *"([{:=") and (after[:1] in ("", *",;)]}") or after == ".")
 
 
 def _unless_name(chain: _Chain | None) -> Iterator[_Chain]:
@@ -198,7 +202,9 @@ def _power(base: Token, joint: str, exponent: Token) -> Token | None:
 def _scientific(one: Token, joint: str, other: Token) -> Token | None:
     if not _TIMES.fullmatch(joint) or not other.power_of_ten or other.signed or not one.bare:
         return None
-    return _joined(one, other, tuple(left * right for left in one.values for right in other.values))
+    # 1.234 x 10^6: the first factor of scientific notation is below 10
+    factors = tuple(value for value in one.values if abs(value) < 10) or one.values  # noqa: PLR2004
+    return _joined(one, other, tuple(left * right for left in factors for right in other.values))
 
 
 def _quotient(one: Token, joint: str, other: Token) -> Token | None:

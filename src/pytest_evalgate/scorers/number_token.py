@@ -70,7 +70,9 @@ _FACTORS: Final[dict[str, Factor]] = {
     **dict.fromkeys(("billion", "billions", "bn", "mrd", "milliarde", "milliarden", "milliard", "milliards"), 10**9),
     **dict.fromkeys(("miliardi", "млрд", "миллиард", "миллиарда", "миллиардов"), 10**9),
     **dict.fromkeys(("trillion", "trillions", "tn", "billionen", "трлн"), 10**12),
-    "tenths": Fraction(1, 10), "hundredths": Fraction(1, 100), "thousandths": Fraction(1, 1000),
+    "tenths": Fraction(1, 10),
+    "hundredths": Fraction(1, 100),
+    "thousandths": Fraction(1, 1000),
     **dict.fromkeys(("quadrillion", "quadrillions", "billiarde", "billiarden"), 10**15),
 }
 _PARTS: Final = {"halves": 2, "thirds": 3, "quarters": 4, "fourths": 4, "fifths": 5, "sixths": 6, "eighths": 8}
@@ -86,9 +88,10 @@ _BEFORE_SIGN: Final = frozenset(":=([{,>|\u2248~;")
 POW: Final = re.compile(rf"\^{SPACES}?\{{?|\*\*{SPACES}?")
 _OPERAND: Final = re.compile(rf"{SPACES}?[*/\u00d7\u00b7\u00f7^]{SPACES}?[\w(\\]")
 _SYMBOL_AFTER: Final = re.compile(
-    rf"(?:[*\u00d7\u00b7\u00f7+]|{SPACES}[*\u00d7\u00b7\u00f7+]{SPACES})(?:{_LETTER}|[(\\])|\^(?!{SPACES}?\{{?[-+]?\d)|\({_LETTER}{{1,2}}\b"
+    rf"(?:[*\u00d7\u00b7\u00f7+]|{SPACES}[*\u00d7\u00b7\u00f7+]{SPACES})(?:{_LETTER}|[(\\])|\^(?!{SPACES}?\{{?[-+]?\d)|\({_LETTER}{{1,2}}\b|{SPACES}(?:squared|cubed|factorial)\b"
 )
 _UNIT_POWER: Final = re.compile(r"[\u00b2\u00b3]|\^\{?[23]\}?")
+_MANTISSA: Final = re.compile(r"[0-9]\.[0-9]+")
 _JOINED: Final = re.compile(r"_\w")
 _TRAILING: Final = re.compile(rf"[-{EN_DASH}](?=[.,;)\]]?(?:\s|\Z))(?!\s*[-(]?\d)")
 
@@ -205,6 +208,7 @@ class TokenReader:
         if not found:
             problem = "its separators fit no way of writing one number"
         if core["exponent"]:
+            found = found[:1] if _MANTISSA.fullmatch(spelled) else found
             ten = Fraction(10) ** int(exponent)
             found = tuple(value * ten for value in found)
         return tuple(dict.fromkeys(found)), problem

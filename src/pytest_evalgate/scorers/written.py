@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 from typing import Final
@@ -91,6 +92,8 @@ _LINES: Final = re.compile(r"(?<![^\W_])(?<!_)_++|(?<!_)_++(?![^\W_])")
 
 def plain(text: str) -> str:
     """Return ``text`` with one spelling for each digit, dash, space and operator; letters are kept."""
+    if "&" in text and ";" in text:
+        text = html.unescape(text)
     if not text.isascii():
         text = _LONG_VOWEL.sub(EM_DASH, _METRIC.sub(NEUTRAL, _NEGATIVE.sub("-", text)))
         text = _SUPERSCRIPT_MINUS.sub("\u207a\u207a", text).translate(_CHARACTERS).replace("\u207a\u207a", "\u207b")
