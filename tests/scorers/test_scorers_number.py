@@ -117,6 +117,7 @@ STRUCTURED: list[tuple[Any, Any, bool]] = [
     ({"answer": 1.234}, 1.234, True),
     ({"answer": True}, 1, False),
     (None, 0, False),
+    (float("nan"), 0, False),
 ]
 
 

@@ -83,12 +83,12 @@ def text_is_value(text: str, value: Json, *, ignore_case: bool = False) -> bool:
     """
     if value is None:
         return False
-    spelled = comparable(text)
-    if ignore_case:
-        spelled, value = folded(text), loads(folded(json.dumps(json.loads(canonical(value)), ensure_ascii=False)))
     try:
-        return json_equal(loads(spelled.strip()), value)
-    except ValueError:
+        if not ignore_case:
+            return json_equal(loads(comparable(text).strip()), value)
+        spelled = json.dumps(json.loads(canonical(value)), ensure_ascii=False)
+        return json_equal(loads(folded(text).strip()), loads(folded(spelled)))
+    except (TypeError, ValueError):  # the text is no JSON, or the value: NaN, or an object of Python
         return False
 
 

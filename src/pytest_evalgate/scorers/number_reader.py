@@ -8,6 +8,7 @@ become one token.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -69,7 +70,7 @@ def read_value(value: Json, locale: str | None = None) -> list[Number]:
     if isinstance(value, bool) or value is None:
         return []
     if isinstance(value, int | float):
-        return [exactly(value)]
+        return [exactly(value)] if math.isfinite(value) else []
     if isinstance(value, str):
         return list(islice(read_numbers(value, locale, backwards=True), 1))
     members = value.values() if isinstance(value, Mapping) else value
