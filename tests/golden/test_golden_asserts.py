@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import Case
 
 Row = dict[str, Any]
+BLEU = {"tokenize": "none", "ignore_case": True, "strict": True}
 
 
 def _write(folder: Path, row: Row) -> Path:
@@ -30,7 +31,7 @@ def _case(folder: Path, row: Row) -> Case:
 
 
 def _test(*asserts: Row, **row: Any) -> Row:
-    return {"vars": {"q": "Why?", "city": "Bonn"}, "assert": list(asserts), **row}
+    return {"vars": {"q": "Why?", "city": "Bonn", "n": 5.0, "yes": True}, "assert": list(asserts), **row}
 
 
 def _problem(folder: Path, row: Row) -> str:
@@ -42,7 +43,22 @@ def _problem(folder: Path, row: Row) -> str:
     ("given", "spec"),
     [
         ({"type": "equals", "value": {"a": 1}}, {"kind": "exact", "value": {"a": 1}}),
-        ({"type": "not-equals", "value": "a"}, {"kind": "not-exact", "value": "a"}),
+        ({"type": "not-equals", "value": "a"}, {"kind": "not-exact", "value": "a", "strip": False}),
+        ({"type": "equals", "value": 42}, {"kind": "exact", "value": "42", "strip": False}),
+        ({"type": "equals", "value": 0}, {"kind": "exact", "value": "0", "strip": False}),
+        ({"type": "equals", "value": True}, {"kind": "exact", "value": "true", "strip": False}),
+        ({"type": "equals", "value": [1, 2]}, {"kind": "exact", "value": [1, 2]}),
+        ({"type": "equals", "value": "{{n}}"}, {"kind": "exact", "value": "5", "strip": False}),
+        ({"type": "equals", "value": "{{yes}}"}, {"kind": "exact", "value": "true", "strip": False}),
+        ({"type": "contains", "value": 1.0}, {"kind": "contains", "value": "1"}),
+        ({"type": "contains-any", "value": "a\nb"}, {"kind": "contains-any", "values": ["a\nb"]}),
+        ({"type": "contains-any", "value": ",a,, b ,"}, {"kind": "contains-any", "values": ["a", "b"]}),
+        (
+            {"type": "contains-any", "value": '"a, ""b""", "c\\"d"'},
+            {"kind": "contains-any", "values": ['a, "b"', 'c"d']},
+        ),
+        ({"type": "contains-any", "value": [True, 2.0]}, {"kind": "contains-any", "values": ["true", "2"]}),
+        ({"type": "regex", "value": "^\\d+$"}, {"kind": "regex", "pattern": "\\A[0-9]+\\Z"}),
         ({"type": "contains", "value": 7}, {"kind": "contains", "value": "7"}),
         ({"type": "icontains", "value": "{{ city }}"}, {"kind": "icontains", "value": "Bonn"}),
         ({"type": "contains-any", "value": ["a", "{{city}}"]}, {"kind": "contains-any", "values": ["a", "Bonn"]}),
@@ -52,7 +68,10 @@ def _problem(folder: Path, row: Row) -> str:
         ({"type": "is-json"}, {"kind": "json-valid"}),
         ({"type": "word-count", "value": 3}, {"kind": "word-count", "min": 3, "max": 3}),
         ({"type": "word-count", "value": {"max": 9}}, {"kind": "word-count", "max": 9}),
-        ({"type": "bleu", "value": "a b", "threshold": 0.3}, {"kind": "bleu", "value": "a b", "threshold": 0.3}),
+        (
+            {"type": "bleu", "value": "a b", "threshold": 0.3},
+            {"kind": "bleu", "value": "a b", **BLEU, "threshold": 0.3},
+        ),
         (
             {"type": "contains", "value": "a", "weight": 2, "metric": "m"},
             {"kind": "contains", "value": "a", "weight": 2, "name": "m"},
@@ -90,6 +109,13 @@ def test_an_assert_is_a_scorer_that_there_is(tmp_path: Path, given: Row, spec: R
         ({"type": "equals", "value": "file://a.txt"}, "assert[0].value: refers to a file"),
         ({"type": "equals", "value": "a", "threshold": 0.5}, 'assert[0].threshold: "equals" is not graded'),
         ({"type": "equals", "value": "a", "transform": "x"}, "assert[0].transform: is not supported here"),
+        ({"type": "contains-any", "value": '"a'}, "assert[0].value: has a quoted member without an end"),
+        ({"type": "equals", "value": 2**60}, "assert[0].value: is a number that JavaScript rounds"),
+        (
+            {"type": "regex", "value": "(?i)a"},
+            "assert[0].value: the pattern has a group that JavaScript does not have",
+        ),
+        ({"type": "regex", "value": "[]"}, "assert[0].value: the empty class []"),
         ({"value": "a"}, 'assert[0]: needs a "type" that is a string'),
     ],
     ids=json.dumps,
@@ -130,16 +156,16 @@ def test_the_only_value_to_equal_is_the_expected_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("cell", "spec"),
     [
-        ("Berlin", {"kind": "exact", "value": "Berlin"}),
-        ("note: Berlin", {"kind": "exact", "value": "note: Berlin"}),
-        ("contains", {"kind": "exact", "value": "contains"}),
+        ("Berlin", {"kind": "exact", "value": "Berlin", "strip": False}),
+        ("note: Berlin", {"kind": "exact", "value": "note: Berlin", "strip": False}),
+        ("contains", {"kind": "exact", "value": "contains", "strip": False}),
         ("contains-any: a, b", {"kind": "contains-any", "values": ["a", "b"]}),
         ("not-contains: a: b", {"kind": "not-contains", "value": "a: b"}),
         ("is-json", {"kind": "json-valid"}),
-        ("bleu(1.2.3): a", {"kind": "exact", "value": "bleu(1.2.3): a"}),
-        ("regex", {"kind": "exact", "value": "regex"}),
+        ("bleu(1.2.3): a", {"kind": "exact", "value": "bleu(1.2.3): a", "strip": False}),
+        ("regex", {"kind": "exact", "value": "regex", "strip": False}),
         ("word-count: 3", {"kind": "word-count", "min": 3, "max": 3}),
-        ("bleu(0.3): a b", {"kind": "bleu", "value": "a b", "threshold": 0.3}),
+        ("bleu(0.3): a b", {"kind": "bleu", "value": "a b", **BLEU, "threshold": 0.3}),
     ],
 )
 def test_a_cell_is_an_assert(tmp_path: Path, cell: str, spec: Row) -> None:

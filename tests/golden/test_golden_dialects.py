@@ -32,7 +32,7 @@ _ROWS: dict[str, tuple[Row, Row]] = {
             "vars": {"question": "Why?", "context": "C."},
             "context": ("C.",),
             "expected": "a",
-            "asserts": ({"kind": "exact", "value": "a"},),
+            "asserts": ({"kind": "exact", "value": "a", "strip": False},),
             "metadata": {"k": 1},
         },
     ),

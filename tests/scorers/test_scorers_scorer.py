@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -142,6 +144,18 @@ def _score(returned: object, *, is_async: bool) -> Score:
         ((0.2, "rude"), 0.2, False, "rude"),
         (Score("x", 0.1, passed=True, reason="low"), 0.1, False, "low"),
         (np.float32(0.5), 0.5, True, ""),
+        (np.float32(0.7), 0.7, True, ""),
+        (np.float64(0.5), 0.5, True, ""),
+        (np.int64(1), 1.0, True, ""),
+        (np.bool_(True), 1.0, True, ""),  # noqa: FBT003 - it is a value
+        (np.array(0.5), 0.5, True, ""),
+        (np.array([0.25]), 0.25, False, ""),
+        ((np.bool_(False), "rude"), 0.0, False, "rude"),  # noqa: FBT003 - it is a value
+        (Decimal("0.5"), 0.5, True, ""),
+        (Fraction(1, 4), 0.25, False, ""),
+        (1 + 1e-12, 1.0, True, ""),
+        (-1e-12, 0.0, False, ""),
+        (0.1 + 0.2 + 0.2 - 1e-16, 0.1 + 0.2 + 0.2 - 1e-16, True, ""),
         ((1, "x" * 600), 1.0, True, "x" * 499 + "…"),
     ],
 )
@@ -165,6 +179,11 @@ def test_every_allowed_return_value_becomes_a_score(
         ((1, 2, 3), "a tuple of 3"),
         ((1, 2), "the reason 2, which is int"),
         (1j, "which is complex"),
+        (Decimal("NaN"), r"which is not in \[0, 1\]"),
+        (Decimal("1.5"), r"which is not in \[0, 1\]"),
+        (np.float64("nan"), r"which is not in \[0, 1\]"),
+        (np.array([0.5, 0.5]), "which is ndarray"),
+        (np.array(["yes"]), "which is ndarray"),
         (KeyError("tone"), "KeyError: 'tone'"),
     ],
 )
@@ -174,3 +193,19 @@ def test_a_bad_return_names_scorer_case_and_value(returned: object, problem: str
         _score(returned, is_async=is_async)
     assert str(caught.value).startswith('golden/faq.jsonl:3: case "q1": scorer "tone": ')
     assert caught.value.__cause__ is not None
+
+
+@pytest.mark.parametrize(
+    ("threshold", "value", "passed"),
+    [
+        (1.0, 1.0, True),
+        (1.0, 0.9999999999999999, True),  # a sum of shares, rounded
+        (1.0, 0.999, False),
+        (0.7, 0.1 + 0.2 + 0.4, True),
+        (0.0, 0.0, True),
+        (0.001, 0.0, False),
+    ],
+)
+def test_a_threshold_at_an_end_and_rounding(threshold: float, value: float, *, passed: bool) -> None:
+    scorer = BuiltScorer("tone", lambda *_: value, threshold)
+    assert asyncio.run(scorer.score(CASE, Output("out"))).passed is passed

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pytest_evalgate.errors import ScorerError, SettingsError
 from pytest_evalgate.records.results import Case, Output
 from pytest_evalgate.scorers import RULES
-from pytest_evalgate.scorers.text import json_equal
+from pytest_evalgate.scorers.compare import json_equal
 
 if TYPE_CHECKING:
     from tests.scorers.conftest import ScoreOf
@@ -29,8 +29,32 @@ EXPECTED: list[tuple[str | dict[str, Any], Any, Any, bool]] = [
     ("exact", {"a": 1}, {"a": True}, False),
     ("exact", [1, 2], [2, 1], False),
     ("exact", [1], [1, 1], False),
-    ("exact", {"a": 1}, '{"a": 1}', False),
-    ("exact", 5, "5", False),
+    ("exact", {"a": 1}, '{"a": 1}', True),
+    ("exact", {"a": 1}, '{"a": true}', False),
+    ("exact", {"a": 1}, "a: 1", False),
+    ("exact", [1, 2], " [1, 2.0]\n", True),
+    ("exact", 5, "5", True),
+    ("exact", 5, '"5"', False),
+    ("exact", 5, "5.", False),
+    ("exact", 5, "five", False),
+    ("exact", 0, "0", True),
+    ("exact", 0, "", False),
+    ("exact", "5", 5, True),
+    ("exact", "05", 5, False),
+    ("exact", True, "true", True),
+    ("exact", True, "True", False),
+    ("exact", True, "1", False),
+    ("exact", False, "", False),
+    ("exact", "null", None, False),
+    ("iexact", True, "True", True),
+    ("iexact", {"a": "X"}, '{"A": "x"}', True),
+    ("not-exact", 42, "42", False),
+    ("not-exact", {"a": 1}, '{"a": 1}', False),
+    ("one-of", [1, 2], "1", True),
+    ("one-of", [1, 2], "3", False),
+    ("contains", True, "it is true", True),
+    ("contains", True, "it is True", False),
+    ("icontains", True, "it is True", True),
     ({"kind": "exact", "strip": False}, "Paris", "Paris\n", False),
     ({"kind": "exact", "value": "Rome"}, "Paris", "Rome", True),
     ("iexact", "STRASSE", "straße", True),
@@ -117,6 +141,18 @@ def test_without_an_expected_value_every_rule_raises(kind: str, score_of: ScoreO
 def test_an_empty_expected_text_is_an_error(kind: str, score_of: ScoreOf) -> None:
     with pytest.raises(ScorerError, match="the expected text is empty"):
         score_of(kind, "anything", expected="")
+
+
+@pytest.mark.parametrize("kind", ["contains", "icontains", "not-starts-with", "ends-with", "regex", "squad-em"])
+def test_an_object_is_no_text(kind: str, score_of: ScoreOf) -> None:
+    with pytest.raises(ScorerError, match="is an object, which is no text: write the text itself, or use json-fields"):
+        score_of(kind, "Oslo", expected={"reference": "Oslo"})
+
+
+@pytest.mark.parametrize("kind", ["contains", "icontains", "not-starts-with", "ends-with", "regex"])
+def test_a_list_is_no_text(kind: str, score_of: ScoreOf) -> None:
+    with pytest.raises(ScorerError, match="is a list, which is no text: use contains-any or contains-all"):
+        score_of(kind, "neon", expected=["helium", "neon"])
 
 
 @pytest.mark.parametrize("kind", ["contains-all", "contains-any", "one-of"])

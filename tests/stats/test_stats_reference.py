@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_evalgate import stats
+from pytest_evalgate.records.results import Case, Output
 from pytest_evalgate.scorers import likeness, retrieval
 from pytest_evalgate.stats import agreement, clusters, families, intervals, judged, paired, planning, stability, trend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from pytest_evalgate.scorers.likeness import Overlap
 
 CASES = json.loads(Path(__file__).with_name("stats_cases.json").read_text(encoding="utf-8"))["cases"]
 
@@ -64,20 +63,24 @@ def rogan_gladen(
     return {"theta": found.value, "theta_unclipped": found.unclipped}
 
 
-def rouge(predictions: list[str], references: list[str]) -> object:
-    def triple(overlap: Overlap) -> tuple[float, float, float]:
-        return overlap.precision, overlap.recall, overlap.f1
+def bleu(predictions: list[str], references: list[str]) -> Mapping[str, object]:
+    pairs = zip(predictions, references, strict=True)
+    return {"sentence_bleu": tuple(100 * likeness.sentence_bleu(one, [reference]) for one, reference in pairs)}
 
-    return tuple(
-        {"rouge1": triple(one.rouge1), "rouge2": triple(one.rouge2), "rougeL": triple(one.rouge_l)}
-        for one in likeness.rouge(predictions, references)
-    )
+
+def rouge(predictions: list[str], references: list[str]) -> Mapping[str, object]:
+    return {"f1": tuple(map(likeness.rouge_l_f1, predictions, references))}
+
+
+def squad(prediction: str, reference: str) -> Mapping[str, object]:
+    case, output = Case("q", expected=reference), Output(prediction)
+    return {"em": likeness.squad_em(case, output)[0], "f1": likeness.squad_f1(case, output)[0]}
 
 
 ESTIMATORS: Mapping[str, Callable[..., object]] = {
     "agreement_binary": agreement.agreement_binary,
     "agreement_graded": agreement.agreement_graded,
-    "bleu": likeness.library_bleu,
+    "bleu": bleu,
     "calibration": judged.calibration_errors,
     "classification": agreement.classification,
     "clopper_pearson_interval": intervals.clopper_pearson_interval,
@@ -108,7 +111,7 @@ ESTIMATORS: Mapping[str, Callable[..., object]] = {
     "rouge": rouge,
     "sign_flip": sign_flip,
     "slice_shrinkage": families.slice_shrinkage,
-    "squad": likeness.squad,
+    "squad": squad,
     "tango_interval": tango_interval,
     "threshold_cost": judged.threshold_cost,
     "threshold_fixed_specificity": judged.threshold_fixed_specificity,
@@ -142,6 +145,8 @@ NO_ESTIMATOR = frozenset(
 """Quantities of the file that the package does not compute: no gate and no report needs them."""
 
 IN_PART: Mapping[str, frozenset[str]] = {
+    "bleu": frozenset({"sentence_bleu"}),
+    "squad": frozenset({"em", "f1"}),
     "mcnemar": frozenset({"p_regress_midp"}),
     "published_cavo2012": frozenset({"tango"}),
     "rogan_gladen": frozenset({"theta", "theta_unclipped", "error"}),
@@ -152,6 +157,8 @@ IN_PART: Mapping[str, frozenset[str]] = {
 
 def wanted(case: Mapping[str, Any]) -> object:
     expected: object = case["expected"]
+    if isinstance(expected, list) and case["quantity"] == "rouge":  # precision, recall, F1
+        return {"f1": [one["rougeL"][2] for one in expected]}
     if isinstance(expected, dict) and case["quantity"] in IN_PART:
         return {name: value for name, value in expected.items() if name in IN_PART[case["quantity"]]}
     return expected

@@ -148,6 +148,10 @@ def _uniquely_named(scorers: Iterable[WeightedScorer], taken: Iterable[str] = ()
 _CODE: Final = ("python", "javascript", "ruby", "webhook")
 _KIND_ALIASES: Final = {"equals": "exact", "iequals": "iexact", "is-json": "json-valid"}
 _FIELD_ALIASES: Final = {"metric": "name"}
+_MEANING: Final[dict[str, dict[str, Any]]] = {
+    "equals": {"strip": False},
+    "bleu": {"tokenize": "none", "ignore_case": True, "strict": True},
+}
 _VALUE_IS: Final = {"regex": "pattern", "contains-any": "values", "contains-all": "values", "one-of": "values"}
 
 
@@ -191,4 +195,4 @@ def _spec(entry: Mapping[str, Any]) -> Mapping[str, Any]:
     base = plain.removeprefix("i")
     aliases = {**_FIELD_ALIASES, "value": _VALUE_IS.get(base, "value")}
     fields = {aliases.get(name, name): value for name, value in entry.items() if name != "type"}
-    return {"kind": negation + _KIND_ALIASES.get(plain, plain)} | fields
+    return {"kind": negation + _KIND_ALIASES.get(plain, plain)} | _MEANING.get(plain, {}) | fields

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import importlib
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
@@ -112,7 +113,7 @@ def regex(
         ScorerError: Matching took too long, or a pattern of the case is malformed.
     """
     text = text_of(output)
-    patterns = as_texts(any_expected(case, pattern))
+    patterns = wanted_patterns(case, engine=engine, pattern=pattern, flags=flags)
     how: How = "full" if full else "search"
     truncated = False
     for one in patterns:
@@ -121,6 +122,20 @@ def regex(
             return 1.0, f"{format_value(one)} matches {format_value(found.text)}"
         truncated |= found.truncated
     return (None, truncated_reason(text)) if truncated else (0.0, f"no match of {format_list(patterns)}")
+
+
+def wanted_patterns(
+    case: Case,
+    *,
+    engine: str = "re",
+    pattern: str | None = None,
+    flags: Flags = (),
+) -> tuple[str, ...]:
+    """Return the patterns of which one has to match; raise ScorerError if one cannot be compiled."""
+    patterns = as_texts(any_expected(case, pattern))
+    for one in patterns:
+        _compiled(one, engine, flags)
+    return patterns
 
 
 def find(
@@ -134,9 +149,19 @@ def find(
 ) -> Found:
     """Search ``text`` for ``pattern``; `re` searches the first `TEXT_LIMIT` characters.
 
+    Without a match, both are searched in NFC: ``é`` finds an ``e`` with a combining accent.
+
     Raises:
         ScorerError: The pattern is malformed, or `re` took longer than ``deadline_s``.
     """
+    found = _find(pattern, text, engine, flags, how, deadline_s)
+    normal = unicodedata.normalize("NFC", pattern), unicodedata.normalize("NFC", text)
+    if found.text is None and normal != (pattern, text):
+        found = _find(*normal, engine, flags, how, deadline_s)
+    return found
+
+
+def _find(pattern: str, text: str, engine: str, flags: Flags, how: How, deadline_s: float) -> Found:
     compiled = _compiled(pattern, engine, flags)
     if engine == "re2":
         return Found(_matched(compiled, text, how))

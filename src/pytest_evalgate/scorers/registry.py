@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.records.results import Case, Graded, Output, Returned
 from pytest_evalgate.scorers.likeness import bleu, chrf, rouge_l, squad_em, squad_f1
-from pytest_evalgate.scorers.number import number
+from pytest_evalgate.scorers.number import not_number, number
 from pytest_evalgate.scorers.pattern import regex
 from pytest_evalgate.scorers.retrieval import mrr, ndcg_at_k, precision_at_k, recall_at_k
 from pytest_evalgate.scorers.structured import json_fields, json_valid
@@ -104,7 +104,12 @@ MEASURES: Final = frozenset(_MEASURES)
 """Rules that measure quality. They rarely return 1.0, so their default threshold is 0.5."""
 
 RULES: Final[Mapping[str, BuiltIn]] = MappingProxyType(
-    {**_BINARY, **{f"not-{name}": negated(rule) for name, rule in _BINARY.items()}, **_GRADED}
+    {
+        **_BINARY,
+        **{f"not-{name}": negated(rule) for name, rule in _BINARY.items()},
+        "not-number": not_number,
+        **_GRADED,
+    }
 )
 """The built-in rules by name. Every rule that returns 0 or 1 has a ``not-`` form."""
 

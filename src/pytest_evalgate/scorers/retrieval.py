@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from pytest_evalgate.errors import ScorerError
+from pytest_evalgate.scorers.compare import comparable
 from pytest_evalgate.scorers.text import Text, all_expected, format_list, format_value
 from pytest_evalgate.text.jsonl import loads
 
@@ -29,10 +29,11 @@ def precision_at_k(case: Case, output: Output, /, *, k: TopK, field: Text | None
 
     The relevant ids are the case's ``reference_context``, or else its ``expected``: a list, or an object with a grade
     by id. If no grade is above 0, the score is unknown. The output is a list of ids, the best first, or of objects
-    with an "id", or JSON text of such a list. ``field`` is the dotted path of the list in the output.
+    with an "id", or JSON text of such a list; a repeated id counts as an irrelevant document. ``field`` is the dotted
+    path of the list in the output.
 
     Raises:
-        ScorerError: There are no relevant ids to compare with, or the output ranks a document twice.
+        ScorerError: There are no relevant ids to compare with.
     """
     return _measured("precision_at_k", case, output, k, field)
 
@@ -53,32 +54,36 @@ def mrr(case: Case, output: Output, /, *, field: Text | None = None) -> Graded:
 
 
 def _measured(measure: str, case: Case, output: Output, k: int, field: str | None) -> Graded:
+    relevance = wanted_documents(case)
     try:
         ranked = _ranked(output, field)
     except ValueError as error:
         return 0.0, str(error)
-    try:
-        relevance = _relevance(case)
-        found = retrieval(ranked, relevance, k)
-    except ValueError as error:
-        raise ScorerError(str(error)) from error
+    found = retrieval(ranked, relevance, k)
     if found is None:
         return None, "no document is relevant, so there is nothing to find"
     relevant = [one for one, grade in relevance.items() if grade > 0]
     return getattr(found, measure), f"ranked {format_list(ranked) or 'nothing'}; relevant: {format_list(relevant)}"
 
 
-def _relevance(case: Case) -> dict[str, float]:
-    if case.reference_context:
-        return dict.fromkeys(case.reference_context, 1.0)
-    if isinstance(case.expected, Mapping):
-        for one, grade in case.expected.items():
-            if isinstance(grade, bool) or not isinstance(grade, int | float):
-                raise ScorerError(
-                    f'"expected" grades {format_value(one)} as {format_value(grade)}: a grade is a number, 0 or more'
-                )
-        return {one: float(grade) for one, grade in case.expected.items()}
-    return dict.fromkeys(map(_id, () if case.expected == [] else all_expected(case)), 1.0)
+def wanted_documents(case: Case) -> dict[str, float]:
+    """Return the grade of each document by its id; raise ScorerError if it cannot be read."""
+    try:
+        if case.reference_context:
+            return dict.fromkeys(map(_id, case.reference_context), 1.0)
+        if isinstance(case.expected, Mapping):
+            return {comparable(one): _grade(one, grade) for one, grade in case.expected.items()}
+        return dict.fromkeys(map(_id, () if case.expected == [] else all_expected(case)), 1.0)
+    except ValueError as error:
+        raise ScorerError(str(error)) from error
+
+
+def _grade(document: str, grade: Json) -> float:
+    if isinstance(grade, bool) or not isinstance(grade, int | float) or not 0 <= grade < math.inf:
+        raise ScorerError(
+            f'"expected" grades {format_value(document)} as {format_value(grade)}: a grade is a number, 0 or more'
+        )
+    return float(grade)
 
 
 def _ranked(output: Output, field: str | None) -> list[str]:
@@ -97,7 +102,7 @@ def _id(document: Json) -> str:
     """Return the id of a document: the document itself, or the "id" of an object. 7 and "7" are the same id."""
     one = document.get("id") if isinstance(document, Mapping) else document
     if isinstance(one, str) or (isinstance(one, int) and not isinstance(one, bool)):
-        return str(one)
+        return comparable(str(one))
     raise ValueError(f'{format_value(document)} is not an id: give a string, a whole number or an object with an "id"')
 
 
@@ -118,26 +123,25 @@ def retrieval(ranked: Sequence[str], relevance: Mapping[str, float], k: int) -> 
     """Measure a ranking of documents with graded relevance; None if no document is relevant.
 
     ``ranked`` contains ids, the best first, ``relevance`` the grade by id, and ``k`` is the cutoff in documents. A
-    document is relevant if it has a grade above 0. Precision divides by ``k``, even if the ranking is shorter; recall
-    and average precision divide by the number of relevant documents. ``mrr`` is 1 / rank of the first relevant
-    document anywhere in the ranking, 0 without one. nDCG has the grade as gain, ``log2(rank + 1)`` as discount, and
-    the best ranking of all graded documents as ideal. Source: Järvelin & Kekäläinen 2002; trec_eval.
+    document is relevant if it has a grade above 0; ranked again, it is irrelevant at that rank. Precision divides by
+    ``k``, even if the ranking is shorter; recall and average precision divide by the number of relevant documents.
+    ``mrr`` is 1 / rank of the first relevant document anywhere in the ranking, 0 without one. nDCG has the grade as
+    gain, ``log2(rank + 1)`` as discount, and the best ranking of all graded documents as ideal. Source: Järvelin &
+    Kekäläinen 2002; trec_eval.
 
     Raises:
-        ValueError: A document is ranked twice, a grade is negative, NaN or infinite, or ``k`` is below 1.
+        ValueError: A grade is negative, NaN or infinite, or ``k`` is below 1.
     """
     if k < 1:
         raise ValueError(f"k must be 1 or more, got {k}")
-    if len(set(ranked)) < len(ranked):
-        twice = Counter(ranked).most_common(1)[0][0]
-        raise ValueError(f'document "{twice}" is ranked twice: list each document once')
     for document, grade in relevance.items():
         if not 0 <= grade < math.inf:
             raise ValueError(f'relevance of document "{document}" must be 0 or more and finite, got {grade}')
     relevant = sum(grade > 0 for grade in relevance.values())
     if not relevant:
         return None
-    gains = [relevance.get(one, 0.0) for one in ranked]
+    first = {one: rank for rank, one in reversed(list(enumerate(ranked)))}
+    gains = [relevance.get(one, 0.0) if first[one] == rank else 0.0 for rank, one in enumerate(ranked)]
     hits = [gain > 0 for gain in gains]
     return Retrieval(
         precision_at_k=sum(hits[:k]) / k,

@@ -6,6 +6,7 @@ import inspect
 import math
 import numbers
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeGuard
 
 from pytest_evalgate.errors import ScorerError, SettingsError
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _ROUNDING: Final = 1e-9  # three values of 0.7 must reach a threshold of 0.7, however their sum is rounded
+_FLOAT_BYTES: Final = 8
 _MAX_REASON: Final = 500
 _PAIR: Final = 2
 
@@ -118,7 +120,7 @@ class BuiltScorer:
         except Exception as error:
             cause = str(error) if isinstance(error, ScorerError) else f"{type(error).__name__}: {error}"
             raise ScorerError(f'{case.place}: case "{case.id}": scorer "{self.name}": {cause}') from error
-        passed = None if value is None else value >= self.threshold
+        passed = None if value is None else value >= self.threshold - _ROUNDING
         return Score(self.name, value, passed, reason, self.weight)
 
 
@@ -127,15 +129,31 @@ def _graded(returned: object) -> Graded:
     value, reason = _value_and_reason(returned)
     if value is None:
         return None, reason or "could not tell"
-    if not isinstance(value, numbers.Real):
+    number = _number(value)
+    if number is None:
         raise ScorerError(
             f"returned {value!r:.80}, which is {type(value).__name__}: "
             "return a bool, a number in [0, 1], (value, reason), a Score or None"
         )
-    number = float(value)
-    if not (math.isfinite(number) and 0 <= number <= 1):
+    if not -_ROUNDING <= number <= 1 + _ROUNDING:  # False for NaN
         raise ScorerError(f"returned {value!r:.80}, which is not in [0, 1]")
-    return number, reason
+    return min(1.0, max(0.0, number)), reason
+
+
+def _number(value: object) -> float | None:
+    """Return a number of Python, of decimal, or a scalar of numpy and its like; None for anything else."""
+    if isinstance(value, numbers.Real | Decimal):
+        # a short float is what it is written as: float(numpy.float32(0.7)) is 0.699999988
+        is_short = getattr(getattr(value, "dtype", None), "itemsize", _FLOAT_BYTES) < _FLOAT_BYTES
+        return float(str(value)) if is_short and not isinstance(value, numbers.Integral) else float(value)
+    item = getattr(value, "item", None)  # numpy.bool_, and arrays and tensors of one number
+    if not callable(item) or not hasattr(value, "dtype"):
+        return None
+    try:
+        found = item()
+    except (TypeError, ValueError, RuntimeError):  # several numbers
+        return None
+    return float(found) if isinstance(found, numbers.Real) else None
 
 
 def _value_and_reason(returned: object) -> tuple[object, str]:

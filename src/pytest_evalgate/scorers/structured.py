@@ -9,7 +9,8 @@ from pydantic import Field
 
 from pytest_evalgate.errors import ScorerError
 from pytest_evalgate.records.results import Json  # noqa: TC001 - read at run time from the signature
-from pytest_evalgate.scorers.text import any_expected, format_value, json_equal
+from pytest_evalgate.scorers.compare import comparable, json_equal, keyed
+from pytest_evalgate.scorers.text import any_expected, format_value
 from pytest_evalgate.text.jsonl import canonical, loads
 
 if TYPE_CHECKING:
@@ -42,15 +43,21 @@ def json_fields(
     Raises:
         ScorerError: The expected value of the case is not an object, or has no fields.
     """
-    if fields is None:
-        choices = [_fields_of(wanted) for wanted in any_expected(case)]
-    else:
-        choices = [{path: value for key in fields for path, value in _leaves(fields[key], tuple(key.split(".")))}]
+    choices = wanted_fields(case, fields=fields)
     try:
         got = _parsed(output)
     except ValueError as error:
         return 0.0, str(error)
     return max((_agreement(got, choice) for choice in choices), key=lambda graded: graded[0] or 0.0)
+
+
+def wanted_fields(
+    case: Case, *, fields: Mapping[str, Json] | None = None, **_others: object
+) -> list[dict[_Path, Json]]:
+    """Return the expected fields, once for each alternative; raise ScorerError if an expected value has none."""
+    if fields is None:
+        return [_fields_of(wanted) for wanted in any_expected(case)]
+    return [{path: value for key in fields for path, value in _leaves(fields[key], tuple(key.split(".")))}]
 
 
 def _parsed(output: Output) -> Json:
@@ -100,8 +107,9 @@ def _agreement(got: Json, wanted: Mapping[_Path, Json]) -> Graded:
 
 def _at(value: Json, path: _Path) -> Json:
     for key in path:
-        if isinstance(value, Mapping) and key in value:
-            value = value[key]
+        members = keyed(value) if isinstance(value, Mapping) else {}
+        if comparable(key) in members or key in members:
+            value = members[comparable(key) if comparable(key) in members else key]
         elif isinstance(value, list | tuple) and key.isdecimal() and int(key) < len(value):
             value = value[int(key)]
         else:

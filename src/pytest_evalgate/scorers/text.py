@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import operator
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
@@ -11,6 +12,7 @@ from pydantic import AfterValidator, Field, ValidationInfo
 
 from pytest_evalgate.errors import ScorerError
 from pytest_evalgate.records.results import Case, Json, Output
+from pytest_evalgate.scorers.compare import collapsed, comparable, difference, folded, json_equal, text_is_value
 from pytest_evalgate.text.jsonl import canonical, escape_text, quote_text
 
 if TYPE_CHECKING:
@@ -28,15 +30,23 @@ _MAX_NAMED: Final = 3  # values that a reason names; the rest are counted
 
 
 def exact(
-    case: Case, output: Output, /, *, value: Json = None, strip: bool = True, ignore_case: bool = False
+    case: Case,
+    output: Output,
+    /,
+    *,
+    value: Json = None,
+    strip: bool = True,
+    ignore_case: bool = False,
+    collapse_space: bool = False,
 ) -> Graded:
     """Pass if the output equals ``value``, or else the value that the case expects (any of ``expected_any``).
 
-    Strings are compared without surrounding white space if ``strip`` is True, and without regard to case if
-    ``ignore_case`` is. All else is compared as JSON values: 1 equals 1.0, and true does not equal 1. Text that
-    contains JSON is not parsed.
+    Texts are compared without surrounding white space if ``strip`` is True, without regard to case if ``ignore_case``
+    is, and with one space for all sequences of white space if ``collapse_space`` is. A text equals a value that is no
+    text if it is the JSON of that value. All else is compared as JSON values: 1 equals 1.0, and true does not equal 1.
     """
-    return _equal(output, any_expected(case, value), strip=strip, ignore_case=ignore_case)
+    form = _Form(ignore_case, collapse_space, strip)
+    return _equal(output, any_expected(case, value), form)
 
 
 def one_of(
@@ -47,47 +57,111 @@ def one_of(
     values: Values | None = None,
     strip: bool = True,
     ignore_case: bool = False,
+    collapse_space: bool = False,
 ) -> Graded:
     """Pass if the output equals one of ``values``, or of the case's expected values; compares as `exact` does."""
-    return _equal(output, all_expected(case, values), strip=strip, ignore_case=ignore_case)
+    form = _Form(ignore_case, collapse_space, strip)
+    return _equal(output, all_expected(case, values), form)
 
 
-def _equal(output: Output, wanted: Sequence[Json], *, strip: bool, ignore_case: bool) -> Graded:
-    def normalise(value: Json) -> Json:
-        if not isinstance(value, str):
-            return value
-        stripped = value.strip() if strip else value
-        return stripped.casefold() if ignore_case else stripped
+class _Form(NamedTuple):
+    """The form in which a rule compares texts."""
 
-    got = normalise(output.value)
-    if any(json_equal(got, normalise(one)) for one in wanted):
+    ignore_case: bool
+    collapse_space: bool
+    strip: bool = False
+
+    def of(self, text: str) -> str:
+        """Return ``text`` in this form."""
+        text = folded(text) if self.ignore_case else comparable(text)
+        if self.collapse_space:
+            return collapsed(text)
+        return text.strip() if self.strip else text
+
+
+def _equal(output: Output, wanted: Sequence[Json], form: _Form) -> Graded:
+    if any(_is_same(output.value, one, form) for one in wanted):
         return 1.0, f"is {format_value(output.value)}"
     return 0.0, mismatch(wanted, output.value)
 
 
-def contains(case: Case, output: Output, /, *, value: Text | None = None, ignore_case: bool = False) -> Graded:
-    """Pass if the output contains ``value``, or else the text that the case expects (any of ``expected_any``)."""
-    return _related(output, as_texts(any_expected(case, value)), _HAS, ignore_case=ignore_case)
+def _is_same(one: Json, other: Json, form: _Form) -> bool:
+    if isinstance(one, str) and isinstance(other, str):
+        return form.of(one) == form.of(other)
+    if isinstance(one, str):
+        return text_is_value(one, other, ignore_case=form.ignore_case)
+    if isinstance(other, str):
+        return text_is_value(other, one, ignore_case=form.ignore_case)
+    return json_equal(one, other)
 
 
-def contains_any(case: Case, output: Output, /, *, values: Texts | None = None, ignore_case: bool = False) -> Graded:
+def contains(
+    case: Case,
+    output: Output,
+    /,
+    *,
+    value: Text | None = None,
+    ignore_case: bool = False,
+    collapse_space: bool = False,
+) -> Graded:
+    """Pass if the output contains ``value``, or else the text that the case expects (any of ``expected_any``).
+
+    Texts are compared without regard to case if ``ignore_case`` is True, and with one space for all sequences of
+    white space if ``collapse_space`` is.
+    """
+    return _related(output, wanted_text(case, value=value), _HAS, _Form(ignore_case, collapse_space))
+
+
+def contains_any(
+    case: Case,
+    output: Output,
+    /,
+    *,
+    values: Texts | None = None,
+    ignore_case: bool = False,
+    collapse_space: bool = False,
+) -> Graded:
     """Pass if the output contains at least one of ``values``, or of the case's expected values."""
-    return _related(output, as_texts(all_expected(case, values)), _HAS, ignore_case=ignore_case)
+    return _related(output, wanted_texts(case, values=values), _HAS, _Form(ignore_case, collapse_space))
 
 
-def contains_all(case: Case, output: Output, /, *, values: Texts | None = None, ignore_case: bool = False) -> Graded:
+def contains_all(
+    case: Case,
+    output: Output,
+    /,
+    *,
+    values: Texts | None = None,
+    ignore_case: bool = False,
+    collapse_space: bool = False,
+) -> Graded:
     """Pass if the output contains each of ``values``, or of the case's expected values."""
-    return _related(output, as_texts(all_expected(case, values)), _HAS, need=all, ignore_case=ignore_case)
+    return _related(output, wanted_texts(case, values=values), _HAS, _Form(ignore_case, collapse_space), need=all)
 
 
-def starts_with(case: Case, output: Output, /, *, value: Text | None = None, ignore_case: bool = False) -> Graded:
+def starts_with(
+    case: Case,
+    output: Output,
+    /,
+    *,
+    value: Text | None = None,
+    ignore_case: bool = False,
+    collapse_space: bool = False,
+) -> Graded:
     """Pass if the output starts with ``value``, or else with the text that the case expects."""
-    return _related(output, as_texts(any_expected(case, value)), _STARTS, ignore_case=ignore_case)
+    return _related(output, wanted_text(case, value=value), _STARTS, _Form(ignore_case, collapse_space))
 
 
-def ends_with(case: Case, output: Output, /, *, value: Text | None = None, ignore_case: bool = False) -> Graded:
+def ends_with(
+    case: Case,
+    output: Output,
+    /,
+    *,
+    value: Text | None = None,
+    ignore_case: bool = False,
+    collapse_space: bool = False,
+) -> Graded:
     """Pass if the output ends with ``value``, or else with the text that the case expects."""
-    return _related(output, as_texts(any_expected(case, value)), _ENDS, ignore_case=ignore_case)
+    return _related(output, wanted_text(case, value=value), _ENDS, _Form(ignore_case, collapse_space))
 
 
 class _Relation(NamedTuple):
@@ -107,16 +181,22 @@ def _related(
     output: Output,
     wanted: Sequence[str],
     relation: _Relation,
+    form: _Form,
     *,
     need: Callable[[Sequence[bool]], bool] = any,
-    ignore_case: bool,
 ) -> Graded:
-    fold = str.casefold if ignore_case else str
-    text = fold(text_of(output))
-    results = [relation.holds(text, fold(one)) for one in wanted]
+    text = form.of(text_of(output))
+    results = [relation.holds(text, _sought(one, form)) for one in wanted]
     passed = need(results)
     deciding = [one for one, holds in zip(wanted, results, strict=True) if holds == passed]
-    return float(passed), f"{relation.yes if passed else relation.no} {format_list(deciding)}"
+    reason = f"{relation.yes if passed else relation.no} {format_list(deciding)}"
+    found = "" if passed else difference(deciding[0], text_of(output), inside=True)
+    return float(passed), f"{reason}: {found}" if found else reason
+
+
+def _sought(wanted: str, form: _Form) -> str:
+    """Return a text to look for; one of white space or of invisible characters alone is looked for as it is."""
+    return form.of(wanted) or wanted
 
 
 def _check_bounds(most: int | None, info: ValidationInfo) -> int | None:
@@ -140,8 +220,8 @@ def length(
     min: Minimum | None = None,  # noqa: A002 - the name that users write
     max: Maximum = None,  # noqa: A002 - the name that users write
 ) -> Graded:
-    """Pass if the output has at least ``min`` and at most ``max`` characters."""
-    return _bounded(len(text_of(output)), min, max, "characters")
+    """Pass if the output has at least ``min`` and at most ``max`` characters (of its NFC form)."""
+    return _bounded(len(unicodedata.normalize("NFC", text_of(output))), min, max, "characters")
 
 
 def word_count(
@@ -202,17 +282,50 @@ def all_expected(case: Case, given: Sequence[Json] | None = None) -> tuple[Json,
     return any_expected(case)
 
 
+def wanted_text(case: Case, *, value: str | None = None) -> tuple[str, ...]:
+    """Return the texts of which one is looked for.
+
+    Raises:
+        ScorerError: There is none, or one is empty or no text.
+    """
+    return as_texts(any_expected(case, value))
+
+
+def wanted_texts(case: Case, *, values: Sequence[str] | None = None) -> tuple[str, ...]:
+    """Return the texts that are looked for, of which ``expected`` may be a list; raise as `wanted_text` does."""
+    return as_texts(all_expected(case, values))
+
+
 def as_texts(values: Iterable[Json]) -> tuple[str, ...]:
-    """Return each value as text; raise ScorerError if one is empty."""
-    texts = tuple(text_of(Output(value)) for value in values)
+    """Return each value as text: a number, true and false as JSON writes them.
+
+    Raises:
+        ScorerError: A value is empty, which every output contains, or an object or a list, which no text contains.
+    """
+    texts = tuple(map(as_text, values))
     if "" in texts:
         raise ScorerError('the expected text is empty, and every output contains that: set "expected"')
     return texts
 
 
-def references(case: Case, value: str | None = None) -> tuple[str, ...]:
-    """Return ``value``, or else all expected values of the case, as texts; raise as `all_expected` does."""
-    return tuple(text_of(Output(one)) for one in all_expected(case, None if value is None else (value,)))
+def as_text(value: Json) -> str:
+    """Return one value as text; raise ScorerError if it is an object or a list."""
+    if isinstance(value, list | tuple):
+        raise ScorerError(
+            f"the expected value {format_value(value)} is a list, which is no text: use contains-any or contains-all, "
+            'or write the texts of which one has to match as "expected_any"'
+        )
+    if isinstance(value, Mapping):
+        raise ScorerError(
+            f"the expected value {format_value(value)} is an object, which is no text: write the text itself, or use "
+            "json-fields"
+        )
+    return text_of(Output(value))
+
+
+def references(case: Case, *, value: str | None = None) -> tuple[str, ...]:
+    """Return ``value``, or else all expected values of the case, as texts; raise ScorerError if there is none."""
+    return tuple(map(as_text, all_expected(case, None if value is None else (value,))))
 
 
 def best_reference(measure: Callable[[str, str], float], output: str, wanted: tuple[str, ...]) -> tuple[float, str]:
@@ -220,20 +333,12 @@ def best_reference(measure: Callable[[str, str], float], output: str, wanted: tu
     return max(((measure(output, one), one) for one in wanted), key=lambda pair: pair[0])
 
 
-def json_equal(one: Json, other: Json) -> bool:
-    """Return whether two JSON values are equal: 1 is 1.0, true is not 1, and the order of keys does not matter."""
-    if isinstance(one, bool) or isinstance(other, bool):
-        return one is other
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(json_equal(value, other[key]) for key, value in one.items())
-    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
-        return len(one) == len(other) and all(map(json_equal, one, other))
-    return bool(one == other)
-
-
 def mismatch(wanted: Sequence[Json], got: Json) -> str:
-    """Return the reason of a miss, with the first three of the wanted values."""
-    return f"wanted {' or '.join(map(format_value, wanted[:_MAX_NAMED]))}, got {format_value(got)}"
+    """Return the reason of a miss, with the first three of the wanted values and a character that looks the same."""
+    reason = f"wanted {' or '.join(map(format_value, wanted[:_MAX_NAMED]))}, got {format_value(got)}"
+    texts = [one for one in wanted[:_MAX_NAMED] if isinstance(one, str)] if isinstance(got, str) else []
+    found = next(filter(None, (difference(one, got) for one in texts)), "")
+    return f"{reason}: {found}" if found else reason
 
 
 def format_value(value: Json) -> str:

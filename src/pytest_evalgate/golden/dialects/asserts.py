@@ -5,10 +5,10 @@ An assert without an equivalent rule is an error: a case must not pass because a
 
 from __future__ import annotations
 
-import csv
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_evalgate.golden.dialects import javascript
 from pytest_evalgate.golden.dialects.translate import TranslationError, read_input
 from pytest_evalgate.text import jsonl
 
@@ -25,6 +25,7 @@ _NAMES_FILE: Final = "refers to a file: copy its content into the row"
 _NO_RULE: Final = "has no equivalent scorer; there are"
 # The types of asserts: https://www.promptfoo.dev/docs/configuration/expected-outputs/
 _TEXT: Final = {"equals": "exact", **{kind: kind for kind in ("contains", "icontains", "starts-with", "bleu")}}
+_BLEU: Final = {"tokenize": "none", "ignore_case": True, "strict": True}
 _TEXTS: Final = frozenset(f"{case}contains-{how}" for case in ("", "i") for how in ("any", "all"))
 _ALONE: Final = {"is-json": "json-valid"}
 _BOUND: Final = frozenset({"regex", "word-count"})
@@ -106,7 +107,11 @@ def promptfoo_scorers(value: Any, row: Mapping[str, Any]) -> dict[str, Any]:
     variables = row.get("vars")
     known = variables if isinstance(variables, dict) else {}
     specs = [_assert_spec(entry, known, f"[{index}]") for index, entry in enumerate(value)]
-    wanted = [spec["value"] for spec in specs if spec["kind"] == "exact"]
+    wanted = [
+        _substitute(entry["value"], known, f"[{index}].value")
+        for index, entry in enumerate(value)
+        if specs[index]["kind"] == "exact"
+    ]
     return {"asserts": specs, **({"expected": wanted[0]} if len(wanted) == 1 else {})}
 
 
@@ -165,14 +170,12 @@ def _assert_spec(entry: Any, known: Mapping[str, Any], path: str) -> dict[str, A
 
 def _params(kind: str, value: Any, path: str) -> dict[str, Any]:
     """Return the rule that is equivalent to ``kind``, and its parameters."""
-    if kind == "equals" and value is not None:
-        return {"kind": _TEXT[kind], "value": value}
     if kind in _TEXT:
-        return {"kind": _TEXT[kind], "value": _text(value, path)}
+        return {"kind": _TEXT[kind], **_compared(kind, value, path)}
     if kind in _TEXTS:
-        return {"kind": kind, "values": [_text(one, path) for one in _several(value)]}
+        return {"kind": kind, "values": [_text(one, path, booleans=True) for one in _several(value, path)]}
     if kind == "regex":
-        return {"kind": kind, "pattern": _text(value, path)}
+        return {"kind": kind, "pattern": _pattern(value, path)}
     if kind == "word-count":
         return {"kind": kind, **_bounds(value, path)}
     if kind in _ALONE and value is None:
@@ -182,6 +185,15 @@ def _params(kind: str, value: Any, path: str) -> dict[str, Any]:
     rules = ", ".join(sorted({*_TEXT, *_TEXTS, *_ALONE, *_BOUND}))
     reason = _PROMPTFOO_ELSEWHERE.get(kind) or f"{_NO_RULE} {rules}"
     raise TranslationError(f"{jsonl.quote_text(kind)} {reason}", f"{path}.type")
+
+
+def _compared(kind: str, value: Any, path: str) -> dict[str, Any]:
+    """Return the text to compare with, or the JSON value that an output is parsed for."""
+    if kind == "equals" and isinstance(value, dict | list):
+        return {"value": value}
+    if kind == "equals" and value is not None:
+        return {"value": _written(value, path), "strip": False}
+    return {"value": _text(value, path), **(_BLEU if kind == "bleu" else {})}
 
 
 def _common(entry: Mapping[str, Any], kind: str, path: str) -> dict[str, Any]:
@@ -203,27 +215,67 @@ def _substitute(value: Any, known: Mapping[str, Any], path: str) -> Any:
         return value
     if value.startswith("file://"):
         raise TranslationError(_NAMES_FILE, path)
-    plain = {name: str(one) for name, one in known.items() if isinstance(one, str | int | float)}
+    plain = {name: _written(one, path) for name, one in known.items() if isinstance(one, str | int | float)}
     text = _NAME.sub(lambda found: plain.get(found[1], found[0]), value)
     if _NAME.search(text) or "{{" in text or "{%" in text:
         raise TranslationError(f"{jsonl.quote_text(value)} is a template: write the value instead", path)
     return text
 
 
-def _text(value: Any, path: str) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int | float) or value == "":
+def _text(value: Any, path: str, *, booleans: bool = False) -> str:
+    if (isinstance(value, bool) and not booleans) or not isinstance(value, str | int | float) or value == "":
         raise TranslationError(
             f"must be a non-empty string or a number, not {jsonl.canonical(value)[:60]}", f"{path}.value"
         )
-    return str(value)
+    return _written(value, path)
 
 
-def _several(value: Any) -> list[Any]:
-    """Return the members of a list or of comma-separated text."""
-    if isinstance(value, str) and len(value) <= csv.field_size_limit():
-        rows = csv.reader(value.splitlines(), skipinitialspace=True)
-        return [one.strip() for row in rows for one in row] or [value]
-    return value if isinstance(value, list) and value else [value]
+def _written(value: Any, path: str) -> str:
+    try:
+        return javascript.write(value)
+    except TranslationError as error:
+        raise TranslationError(str(error), f"{path}.value") from None
+
+
+def _pattern(value: Any, path: str) -> str:
+    try:
+        return javascript.translate_pattern(_text(value, path))
+    except TranslationError as error:
+        raise TranslationError(str(error), error.path or f"{path}.value") from None
+
+
+_SEPARATORS: Final = re.compile(r"[\s,]*")
+_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.|"")*)"\s*(?:,|\Z)', re.DOTALL)
+_ESCAPED: Final = re.compile(r'\\(["\\])|"(")')
+_UNQUOTED: Final = re.compile(r"[^,]*")
+
+
+def _several(value: Any, path: str) -> list[Any]:
+    """Return the members of a list or of comma-separated text; a line end separates nothing.
+
+    Raises:
+        TranslationError: A quoted member does not end, or has text after it.
+    """
+    if not isinstance(value, str):
+        return value if isinstance(value, list) and value else [value]
+    members: list[str] = []
+    place = _end(_SEPARATORS, value, 0)
+    while place < len(value):
+        if value[place] != '"':
+            end = _end(_UNQUOTED, value, place)
+            members.append(value[place:end].strip())
+        elif quoted := _QUOTED.match(value, place):
+            end = quoted.end()
+            members.append(_ESCAPED.sub(lambda found: found[1] or found[2], quoted[1]))
+        else:
+            raise TranslationError("has a quoted member without an end, or with text after it", f"{path}.value")
+        place = _end(_SEPARATORS, value, end)
+    return members or [value]
+
+
+def _end(pattern: re.Pattern[str], text: str, place: int) -> int:
+    found = pattern.match(text, place)
+    return place if found is None else found.end()
 
 
 def _bounds(value: Any, path: str) -> dict[str, int]:

@@ -1,0 +1,228 @@
+"""Number reader. It reads every number of a text as a whole, or reports that it cannot be told.
+
+A fragment of a token is never a number: ``9{,}500`` is 9500, ``192.168.0.1`` is not 0.1, ``CO2`` is a name, and
+``3 + 4`` is neither 3 nor 4. Flow: `written.plain` gives each character one spelling; every sequence of digits is
+read with what stands before it (sign, currency) and after it (power, factor, unit); numbers that an operator joins
+become one token.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal, localcontext
+from fractions import Fraction
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from pytest_evalgate.scorers import digits, written
+from pytest_evalgate.scorers.digits import NO_BREAK
+from pytest_evalgate.scorers.number_token import CORE, MOST_PARTS, POW, SPACES, Token, TokenReader, power_of
+from pytest_evalgate.scorers.written import EM_DASH, EN_DASH, NEUTRAL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pytest_evalgate.records.results import Json
+
+_MOST_SHOWN: Final = 20
+_LONGEST_JOINT: Final = 20
+_COMMAS: Final = re.compile(r"[0-9][0-9.,]*+")
+_TIMES: Final = re.compile(rf"{SPACES}?[\u00d7xX*\u00b7]{SPACES}?")
+_OVER: Final = re.compile(rf"{SPACES}?/{SPACES}?")
+_OPERATOR: Final = re.compile(
+    rf"{SPACES}?[-+/*\u00d7\u00f7\u00b7xX~^{EN_DASH}{EM_DASH}]{{1,2}}{SPACES}?|:|\.{{1,3}}|\u2026"
+    rf"|{SPACES}(?:plus|times|divided by|over|modulo|mod|to the power of){SPACES}"
+)
+_LIST: Final = re.compile(
+    rf"{SPACES}?;{SPACES}?|,?{SPACES}(?:and|or|to|through|out{SPACES}of|of|und|oder|bis|von|et|ou|и|или|&){SPACES}"
+    rf"(?:[A-Za-z]{SPACES}?={SPACES}?)?|,{SPACES}?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number as it is written, with every value that it can have; ``problem`` says why it has not exactly one."""
+
+    written: str
+    values: tuple[Fraction, ...]
+    problem: str = ""
+
+
+def read_numbers(text: str, locale: str | None = None, *, backwards: bool = False) -> Iterator[Number]:
+    """Yield every number of ``text``, in order or from the last one on, also those that cannot be read.
+
+    Digits in names (``CO2``, ``GPT-4``), in web addresses and in the keys of JSON objects are no numbers. No number
+    goes on in the next line.
+    """
+    lines = written.plain(text).splitlines()
+    comma_is_point = locale is None and any(digits.has_decimal_comma(found[0]) for found in _COMMAS.finditer(text))
+    for line in reversed(lines) if backwards else lines:
+        reader = TokenReader(line, locale, comma_is_point=comma_is_point)
+        numbers = [_resolved(line, chain) for chain in _chains(reader)]
+        yield from reversed(numbers) if backwards else numbers
+
+
+def read_value(value: Json, locale: str | None = None) -> list[Number]:
+    """Return the numbers of a JSON value: each JSON number, and the last number of each text, but not of its keys."""
+    if isinstance(value, bool) or value is None:
+        return []
+    if isinstance(value, int | float):
+        return [exactly(value)] if math.isfinite(value) else []
+    if isinstance(value, str):
+        return list(islice(read_numbers(value, locale, backwards=True), 1))
+    members = value.values() if isinstance(value, Mapping) else value
+    return [number for member in members for number in read_value(member, locale)]
+
+
+def exactly(value: float) -> Number:
+    """Return a JSON number; repr() keeps 0.1 exact, because Fraction(0.1) is 0.1000000000000000055..."""
+    return Number(repr(value), (Fraction(Decimal(repr(value))),))
+
+
+def alternatives(numbers: Iterable[Number]) -> Number:
+    """Return several numbers, of which one is wanted, as one that can have the value of each."""
+    numbers = list(numbers)
+    if any(not one.values for one in numbers):
+        return next(one for one in numbers if not one.values)
+    values = tuple(dict.fromkeys(value for one in numbers for value in one.values))
+    return Number(", ".join(one.written for one in numbers[:9]), values, "several numbers")
+
+
+def format_number(value: Fraction) -> str:
+    """Format an exact value: as a decimal number if it has at most 20 digits, else as a fraction or rounded."""
+    with localcontext(prec=_MOST_SHOWN):
+        decimal = Decimal(value.numerator) / Decimal(value.denominator)
+    if Fraction(decimal) == value and abs(decimal.adjusted()) < _MOST_SHOWN:
+        text = f"{decimal:f}"
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    if max(abs(value.numerator), value.denominator) < 10**_MOST_SHOWN:
+        return f"{value.numerator}/{value.denominator}"
+    return f"{decimal:.6g}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Chain:
+    """Tokens that operators join; ``joints`` has the text between each two of them."""
+
+    tokens: list[Token]
+    joints: list[str] = field(default_factory=list)
+
+
+def _chains(reader: TokenReader) -> Iterator[_Chain]:
+    """Yield the numbers of a line, each with the numbers that an operator joins to it."""
+    chain: _Chain | None = None
+    floor = 0
+    for core in CORE.finditer(reader.text):
+        if core.start() < floor:  # digits of a unit, such as m2
+            continue
+        token = reader.token(core, floor)
+        floor = token.end
+        joint = None if chain is None else _joint(reader.text, chain, token)
+        if chain is not None and joint is not None:
+            is_name = chain.tokens[-1].is_name and not any(map(str.isspace, joint))
+            chain.tokens.append(replace(token, is_name=is_name or token.is_name))
+            chain.joints.append(joint)
+            continue
+        yield from _unless_name(chain)
+        # x / 5: what it is an operand of is no number
+        chain = _Chain([replace(token, values=()) if token.is_operand else token])
+    yield from _unless_name(chain)
+
+
+def _joint(text: str, chain: _Chain, token: Token) -> str | None:
+    """Return the text that joins a number to the one before it, or None if it stands on its own."""
+    last = chain.tokens[-1]
+    gap = text[last.end : token.begin]
+    if len(gap) > _LONGEST_JOINT or "\t" in gap:
+        return None
+    if last.is_name or token.is_name:
+        return gap if last.is_name and (not gap or gap in "-/.:_^") and not token.is_name else None
+    if gap in ("", " ", NO_BREAK):
+        return "-" if token.signed else gap.replace(NO_BREAK, " ") or "?"
+    if any(pattern.fullmatch(gap) for pattern in (POW, _TIMES, _OVER, _OPERATOR)):
+        return gap
+    is_list = _LIST.fullmatch(gap) and (gap.strip() != "," or _is_whole(text, chain, token))
+    return ";" if is_list else None
+
+
+def _is_whole(text: str, chain: _Chain, token: Token) -> bool:
+    """Return whether numbers are a list of their own: in brackets, or all that the line or its last part has."""
+    begin, end = chain.tokens[0].begin, token.end
+    before = text[max(0, begin - _LONGEST_JOINT) : begin].rstrip()[-1:]
+    after = text[end : end + _LONGEST_JOINT].lstrip()[:2]
+    return before in ("", *"([{:=") and (after[:1] in ("", *",;)]}") or after == ".")
+
+
+def _unless_name(chain: _Chain | None) -> Iterator[_Chain]:
+    if chain is not None and not chain.tokens[-1].is_name:
+        yield chain
+
+
+def _resolved(text: str, chain: _Chain) -> Number:
+    """Return what the numbers of a chain are together."""
+    first, last = chain.tokens[0], chain.tokens[-1]
+    spelled = " ".join(text[first.begin : last.end].replace(NEUTRAL, "").split())
+    tokens, joints = chain.tokens, chain.joints
+    if len(tokens) > MOST_PARTS:
+        return Number(spelled, (), "several numbers")
+    if broken := next((one for one in tokens if not one.values), None):
+        return Number(spelled, (), broken.problem or "a part of an expression")
+    for reduce in (_power, _scientific, _quotient, _mixed):
+        for index in reversed(range(len(joints))) if reduce is _power else range(len(joints)):
+            if index < len(joints) and (made := reduce(tokens[index], joints[index], tokens[index + 1])):
+                tokens[index : index + 2] = [made]
+                del joints[index]
+    if not joints:
+        [only] = tokens
+        return Number(spelled, only.values, only.problem if len(only.values) != 1 else "")
+    if all(joint in (" ", ";") for joint in joints):
+        values = tuple(dict.fromkeys(value for token in tokens for value in token.values))
+        return Number(spelled, values, "several numbers" if len(values) > 1 else "")
+    return Number(spelled, (), "an expression, a range, a date or a time")
+
+
+def _joined(one: Token, other: Token, values: tuple[Fraction, ...], **flags: bool) -> Token | None:
+    if not values:
+        return None
+    return replace(one, end=other.end, values=values, problem=one.problem or other.problem, **flags)
+
+
+def _power(base: Token, joint: str, exponent: Token) -> Token | None:
+    if not POW.fullmatch(joint) or not base.bare or len(base.values) != 1 or len(exponent.values) != 1:
+        return None
+    is_ten = abs(base.values[0]) == 10  # noqa: PLR2004 - the base of scientific notation
+    # a sign belongs to the power as a whole
+    sign = -1 if base.values[0] < 0 else 1
+    powers = tuple(sign * one for one in power_of(abs(base.values[0]), exponent.values[0]))
+    return _joined(base, exponent, powers, power_of_ten=is_ten)
+
+
+def _scientific(one: Token, joint: str, other: Token) -> Token | None:
+    if not _TIMES.fullmatch(joint) or not other.power_of_ten or other.signed or not one.bare:
+        return None
+    # 1.234 x 10^6: the first factor of scientific notation is below 10
+    factors = tuple(value for value in one.values if abs(value) < 10) or one.values  # noqa: PLR2004
+    return _joined(one, other, tuple(left * right for left in factors for right in other.values))
+
+
+def _quotient(one: Token, joint: str, other: Token) -> Token | None:
+    is_plain = one.bare and other.bare and not other.signed and not one.quotient
+    if not _OVER.fullmatch(joint) or not is_plain or len(other.values) != 1 or not other.values[0]:
+        return None
+    return _joined(one, other, tuple(value / other.values[0] for value in one.values), quotient=True)
+
+
+def _mixed(one: Token, joint: str, other: Token) -> Token | None:
+    is_whole = one.bare and not one.quotient and all(value.denominator == 1 for value in one.values)
+    if (
+        joint not in (" ", ";")
+        or not is_whole
+        or not other.quotient
+        or not all(0 < value < 1 for value in other.values)
+    ):
+        return None
+    sums = tuple(whole + (part if whole >= 0 else -part) for whole in one.values for part in other.values)
+    return _joined(one, other, sums)
