@@ -194,6 +194,12 @@ def normalise(given: Any) -> str:
     return sys.intern(name)  # the case, the plan, the recordings and the results all contain it
 
 
+_NOT_IN_IDS: Final = {
+    "::": "which separates the parts of a test name",
+    "##[": "which starts a command of GitHub runners: they obey it in every log",
+}
+
+
 def _id_problem(name: str) -> str:
     if not name:
         return "is empty; remove the field to get an id that is generated from the content"
@@ -201,8 +207,9 @@ def _id_problem(name: str) -> str:
         return f"is {len(name)} characters long, at most {LONGEST_ID}"
     if name != name.strip():
         return "starts or ends with white space"
-    if "::" in name:
-        return 'contains "::", which separates the parts of a test name'
+    for text, reason in _NOT_IN_IDS.items():
+        if text in name:
+            return f'contains "{text}", {reason}'
     for character in name:
         if unicodedata.category(character) in _INVISIBLE:
             return f"contains the invisible character U+{ord(character):04X}"

@@ -14,6 +14,7 @@ from pytest_evalgate.errors import UserError
 from pytest_evalgate.golden.sampling import sample_ids
 from pytest_evalgate.plugin import MARKER, marked
 from pytest_evalgate.plugin.assembly import GOLDEN_SUFFIXES, selects_everything
+from pytest_evalgate.plugin.failures import printable
 from pytest_evalgate.plugin.items import CaseItem, GoldenSetFile
 from pytest_evalgate.plugin.marked import GOLDEN_TEST, stale_output_fixture
 from pytest_evalgate.plugin.together import serial_reason
@@ -171,7 +172,7 @@ class CaseCollector:
         self._found = Pins(early, tuple(self._serial.values()))
         self._require_all_collected()
         if self._ledger.problems and not context.is_worker:
-            raise pytest.UsageError("\n".join(self._ledger.problems))
+            raise pytest.UsageError(printable("\n".join(self._ledger.problems)))
         if context.is_worker and (self._ledger.problems or self.failed_files):
             session.items[:] = [item for item in session.items if _eval_case(item) is None]
         elif context.is_worker and self._found != Pins():

@@ -1,12 +1,13 @@
-"""Failure texts: a description of a missed case instead of a traceback, and the redaction of every report.
+"""Failure texts: a description of a missed case instead of a traceback, and the cleaning of every report.
 
 The representations of failures are private to pytest; this is the only module that uses them.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from _pytest._code.code import ReprEntryNative, ReprExceptionInfo, ReprFileLocation, ReprTraceback
 
@@ -86,19 +87,30 @@ def _view_of(case: Case, result: CaseResult, before: BaselineOutcome | None) -> 
     )
 
 
-def redact(report: pytest.TestReport, redactor: Redactor) -> None:
-    """Remove API keys from a report: traceback, locals (``-l``), captured output and properties.
+_ACTIVE: Final = re.compile(
+    r"^\s*:: | \#\#\[ | [\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f]",
+    re.MULTILINE | re.VERBOSE,
+)
+"""Workflow commands and control characters, other than line feeds and tabs."""
 
-    A failure that shows a key becomes plain text.
+
+def clean(report: pytest.TestReport, redactor: Redactor, *, is_golden: bool) -> None:
+    """Remove API keys from a report: traceback, locals (``-l``), captured output, skip reason and properties.
+
+    The texts of a golden set's item also become printable, since they show what models wrote. A failure that changes
+    becomes plain text.
     """
-    if not redactor.forms:
-        return
-    report.sections = [(name, redactor.redact(text)) for name, text in report.sections]
+
+    def cleaned(text: str) -> str:
+        text = redactor.redact(text)
+        return printable(text) if is_golden and _ACTIVE.search(text) else text
+
+    report.sections = [(name, cleaned(text)) for name, text in report.sections]
     report.user_properties = [
-        (name, redactor.redact(value) if isinstance(value, str) else value) for name, value in report.user_properties
+        (name, cleaned(value) if isinstance(value, str) else value) for name, value in report.user_properties
     ]
-    if report.longrepr is None or isinstance(report.longrepr, tuple):
-        return
-    text = report.longreprtext
-    if (cleaned := redactor.redact(text)) != text:
-        report.longrepr = cleaned
+    if isinstance(report.longrepr, tuple):  # a skipped test: file, line and reason
+        path, line, reason = report.longrepr
+        report.longrepr = path, line, cleaned(reason)
+    elif report.longrepr is not None and (text := cleaned(report.longreprtext)) != report.longreprtext:
+        report.longrepr = text

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_evalgate.engine import describe_error
 from pytest_evalgate.errors import EngineStopped, ScorerError
-from pytest_evalgate.plugin.failures import CaseMissed, represent
+from pytest_evalgate.plugin.failures import CaseMissed, printable, represent
 from pytest_evalgate.plugin.ledger import error_result, publish
 from pytest_evalgate.plugin.stopper import NotNeeded
 from pytest_evalgate.records.results import CaseResult
@@ -78,7 +78,7 @@ class CaseItem(pytest.Item):
     def setup(self) -> None:
         """Skip a case that its golden line skips."""
         if self.case.skip is not None:
-            pytest.skip(self.case.skip)
+            pytest.skip(printable(self.case.skip))
 
     def runtest(self) -> None:
         """Wait for all trials of the case."""

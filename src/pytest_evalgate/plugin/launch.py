@@ -12,6 +12,7 @@ import pytest
 from pytest_evalgate.errors import MissingOutput, ScorerError, SettingsError
 from pytest_evalgate.golden.sampling import sample_ids
 from pytest_evalgate.plugin.context import FIRST_WORKER
+from pytest_evalgate.plugin.failures import printable
 from pytest_evalgate.plugin.items import CaseItem
 from pytest_evalgate.plugin.marked import GOLDEN_TEST, may_begin
 from pytest_evalgate.protocols import CallingTarget
@@ -165,7 +166,7 @@ class Launch:
         try:
             return estimate_calls(self._selected(items), self._context.wiring)
         except SettingsError as error:
-            raise pytest.UsageError(str(error)) from None
+            raise pytest.UsageError(printable(str(error))) from None
 
     def _may_send(self, estimate: Estimate, items: Iterable[pytest.Item]) -> bool:
         from pytest_evalgate.engine.spend import budget_problem  # noqa: PLC0415 - only if calls are sent
@@ -188,7 +189,8 @@ class Launch:
                     for route in _routes(suite, wiring.configured.judges):
                         wiring.client.check_key(route)
         except SettingsError as error:
-            raise pytest.UsageError(f"{error}; or use cached replies only, with --eval-offline") from None
+            message = f"{error}; or use cached replies only, with --eval-offline"
+            raise pytest.UsageError(printable(message)) from None
 
     def _print_estimate(self, estimate: Estimate | None, items: Iterable[pytest.Item]) -> None:
         from pytest_evalgate.reports.estimate import render_estimate  # noqa: PLC0415 - only under --eval-estimate

@@ -256,7 +256,7 @@ def parametrize(metafunc: pytest.Metafunc, suite: ReadySuite) -> None:
     """Run the test once for each case of ``suite``."""
     rows = []
     for case in (case for golden_set in suite.sets for case in golden_set):
-        marks = () if case.skip is None else (pytest.mark.skip(reason=case.skip),)
+        marks = () if case.skip is None else (pytest.mark.skip(reason=printable(case.skip)),)
         rows.append(pytest.param(case, id=case.id, marks=marks))
     metafunc.parametrize("case", rows)
 

@@ -33,7 +33,8 @@ from pytest_evalgate.plugin.context import (
     print_line,
 )
 from pytest_evalgate.plugin.decider import SessionDecider, load_gates
-from pytest_evalgate.plugin.failures import redact
+from pytest_evalgate.plugin.failures import clean, printable
+from pytest_evalgate.plugin.items import CaseItem
 from pytest_evalgate.plugin.launch import Launch
 from pytest_evalgate.plugin.ledger import Ledger, attach, detach
 from pytest_evalgate.plugin.marked import GOLDEN_TEST, PrefetchHooks, Recorder
@@ -66,7 +67,7 @@ def register(config: pytest.Config) -> None:
     try:
         session = EvalSession(config, closing)
     except UserError as error:
-        raise pytest.UsageError(str(error)) from None
+        raise pytest.UsageError(printable(str(error))) from None
     for name, plugin in session.plugins().items():
         config.pluginmanager.register(plugin, f"evalgate-{name}")
 
@@ -253,9 +254,10 @@ class EvalSession:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Remove API keys from the report, and attach the case's result to the report of its call."""
+        """Clean the report of keys and commands, and attach the case's result to the report of its call."""
         report = yield
-        redact(report, self._session_decider.redactor)
+        is_golden = isinstance(item, CaseItem) or GOLDEN_TEST in item.stash
+        clean(report, self._session_decider.redactor, is_golden=is_golden)
         if call.when == "call":
             attach(item, report)
         return report
