@@ -139,11 +139,11 @@ def test_within_the_budget_both_completions_have_to_agree(
     ("missing", "final", "rate", "advice"),
     [
         (4, 0, 0.0, "retry the job, not the prompt"),
-        (4, 4, 0.0, "fix the reasons first: all of them would fail again"),
-        (4, 1, 0.0, "fix the reasons first: 1 of them would fail again"),
-        (1, 1, 0.0, "fix the reasons first: it would fail again"),
-        (4, 1, 0.05, "retry the job, not the prompt"),  # the limit allows the one that would fail again
-        (4, 2, 0.05, "fix the reasons first: 2 of them would fail again"),
+        (4, 4, 0.0, "fix the reasons first: all of them may fail again"),
+        (4, 1, 0.0, "fix the reasons first: 1 of them may fail again"),
+        (1, 1, 0.0, "fix the reasons first: it may fail again"),
+        (4, 1, 0.05, "retry the job, not the prompt"),  # the limit allows the one that may fail again
+        (4, 2, 0.05, "fix the reasons first: 2 of them may fail again"),
     ],
 )
 def test_a_retry_is_advised_only_if_it_can_help(
@@ -160,7 +160,7 @@ def test_the_advice_of_completions_that_differ_depends_on_the_results(build: Bui
     suite = build.suite("P" * 78 + "m" * 17 + "?" * 5)
     final = replace(suite, results=tuple(replace(result, is_final=True) for result in suite.results))
     decided = decide(build.run(final), {"faq": _plain_rules(_POINT, max_error_rate=1.0)}, warn_inconclusive=True)
-    assert decided.suites["faq"].gates[0].message.endswith("; fix the reasons first: all of them would fail again")
+    assert decided.suites["faq"].gates[0].message.endswith("; fix the reasons first: all of them may fail again")
 
 
 def test_missing_results_that_only_affect_the_bound_are_inconclusive(build: Build) -> None:

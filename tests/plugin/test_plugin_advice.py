@@ -9,6 +9,8 @@ import pytest
 from tests.support.behaviours import Behaviour
 
 from pytest_evalgate.engine.retry import RetryPolicy
+from pytest_evalgate.plugin.ledger import error_result
+from pytest_evalgate.records.results import Place, PlannedCase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -76,7 +78,7 @@ def test_a_final_refusal_is_never_called_retryable(project: Project, server: Scr
     assert row.says in " ".join(project.rows["c"]["reason"].split())
     assert _RETRY not in screen
     assert _RERUN not in screen
-    assert "A re-run fails again" in screen
+    assert "A re-run alone may not help" in screen
 
 
 def _recorded(project: Project) -> None:
@@ -109,6 +111,10 @@ def test_what_runs_without_a_network_is_never_called_retryable(
     assert "fix the reasons first" in screen
 
 
+def test_a_dead_engine_is_never_called_retryable() -> None:
+    assert error_result(PlannedCase("a", Place("g", 1), "f"), "the engine's thread has ended").is_final
+
+
 def test_an_outage_is_called_retryable(project: Project, server: ScriptedServer) -> None:
     project.model_suite(server, "a", "b", "c")
     server.answer_with(
@@ -132,7 +138,7 @@ def test_one_final_refusal_among_outages_is_to_be_fixed_first(project: Project, 
     faults = {"a": Behaviour.status(503), "b": Behaviour.status(400)}
     server.answer_with(lambda request: faults.get(request.body["messages"][-1]["content"], Behaviour.text("yes")))
     screen = _screen(project)
-    assert "fix the reasons first: 1 of them would fail again" in screen
+    assert "fix the reasons first: 1 of them may fail again" in screen
     assert _RETRY not in screen
 
 

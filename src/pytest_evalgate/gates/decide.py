@@ -343,13 +343,13 @@ def _suite_problem(suite: SuiteRun, rules: SuiteRules) -> tuple[VerdictName, str
 
 
 def _advice(results: Sequence[CaseResult], max_error_rate: float) -> str:
-    """Return the next step for missing results: a retry only if those that would fail again are within the limit."""
+    """Return the next step for missing results: a retry only if those that may fail again are within the limit."""
     missing = [result for result in results if result.outcome == "errored"]
     final = sum(result.is_final for result in missing)
     if final / len(results) <= max_error_rate:
         return f"{RETRY}, not the prompt"
     which = f"{final:,} of them" if final < len(missing) else "all of them" if final > 1 else "it"
-    return f"fix the reasons first: {which} would fail again"
+    return f"fix the reasons first: {which} may fail again"
 
 
 def _suite_verdict(

@@ -242,7 +242,7 @@ def _rerun_note(verdict: SuiteVerdict, view: ReportView) -> str:
     """Return what a re-run would do about the missing answers, if that is known."""
     counts = verdict.accounting
     if not may_retry(verdict):
-        return " A re-run fails again unless a reason is removed."
+        return " A re-run alone may not help: see the reasons above."
     # replies are cached; the outputs of Python targets are not
     if not view.verdict.calls.planned or not counts.passed + counts.missed:
         return ""
