@@ -26,7 +26,10 @@ _FINISH_MESSAGES: Final[Mapping[Finish, str]] = {
     "length": "the reply was cut off at the token limit: raise max_tokens in the judge's params",
     "content_filter": "the endpoint's content filter withheld the reply",
     "refusal": "the model refused to reply",
+    "context_length": "the prompt is longer than the context of the judge's model: use one with a longer context",
 }
+# The same question would end in the same way, and a correction makes it longer.
+_REPEATED: Final[tuple[Finish, ...]] = ("refusal", "content_filter", "context_length")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +85,8 @@ class JudgeClient:
             RunStopped: the run was stopped, or its budget is spent.
         """
         first, reply = await self._send(question, question.messages, index)
-        if reply is None or not isinstance(first.value, Unreadable) or reply.finish in ("refusal", "content_filter"):
-            return first  # the same question would be refused or filtered again
+        if reply is None or not isinstance(first.value, Unreadable) or reply.finish in _REPEATED:
+            return first
         shown = escape_for_judge(str(reply.value or ""), _MAX_REPLY_SHOWN) or "(nothing)"
         correction = f"Your reply could not be used: {first.value.reason}.\n\n{question.retry_prompt}"
         turns: list[Message] = [{"role": "assistant", "content": shown}, {"role": "user", "content": correction}]
@@ -99,7 +102,8 @@ class JudgeClient:
         except RunStopped:
             raise
         except CallFailed as failed:
-            return JudgeReply(Unreadable(str(failed)), (failed.record,) if failed.record else ()), None
+            unreadable = Unreadable(str(failed), may_change=not failed.is_final)
+            return JudgeReply(unreadable, (failed.record,) if failed.record else ()), None
         return JudgeReply(question.parse(reply), (record_of(call, reply),)), reply
 
     def call_of(self, question: JudgeQuestion[T], index: int) -> Call:

@@ -51,9 +51,13 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A reply that gives no score: neither a pass nor a fail."""
+    """A reply that gives no score: neither a pass nor a fail.
+
+    ``may_change``: there is no reply for a transient reason, so another run may get one.
+    """
 
     reason: str
+    may_change: bool = False
 
 
 class _UnreadableReply(ValueError):  # noqa: N818 - always converted to Unreadable

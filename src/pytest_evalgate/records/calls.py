@@ -6,15 +6,18 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from pytest_evalgate.errors import MissingOutput
+from pytest_evalgate.errors import EvalgateError, MissingOutput
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CallKind = Literal["chat", "responses", "http", "command", "python"]
 
-Finish = Literal["complete", "length", "content_filter", "refusal"]
-"""Reason why a reply ended. Only a ``complete`` reply is graded and cached."""
+Finish = Literal["complete", "length", "content_filter", "refusal", "context_length"]
+"""Reason why a reply ended. Only a ``complete`` reply is graded and cached.
+
+``context_length``: there is no reply, because the prompt is longer than the model's context.
+"""
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -94,14 +97,26 @@ class CallRecord:
 class CallFailed(MissingOutput):
     """A call without a reply. ``record`` counts the requests that were sent."""
 
-    def __init__(self, message: str, record: CallRecord | None = None) -> None:
+    def __init__(self, message: str, record: CallRecord | None = None, *, is_final: bool = False) -> None:
         """Store the message and the record."""
-        super().__init__(message)
+        super().__init__(message, is_final=is_final)
         self.record = record
 
 
 class RunStopped(CallFailed):
     """The run sends no further call, because none can succeed or a limit of the run was reached."""
+
+
+class ApplicationFailure(EvalgateError):  # noqa: N818 - the application failed, as by an exception
+    """An application replied with an HTTP error, which its users would see as well: the trial is a miss.
+
+    ``record`` counts the requests that were sent.
+    """
+
+    def __init__(self, message: str, record: CallRecord | None = None) -> None:
+        """Store the message and the record."""
+        super().__init__(message)
+        self.record = record
 
 
 def record_of(call: Call, reply: Reply) -> CallRecord:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_evalgate.engine.faults import error_of
+from pytest_evalgate.engine.refusals import finish_of
 from pytest_evalgate.records.calls import Reply
 from pytest_evalgate.text.jsonl import escape_text, loads
 
@@ -21,7 +21,6 @@ PATHS: Final[Mapping[str, str]] = {"chat": "/chat/completions", "responses": "/r
 MAX_BYTES: Final = 16 * 1024 * 1024
 
 _EXCERPT: Final = 60
-_FILTERED: Final = frozenset({"content_filter", "content_policy_violation"})
 
 # Finish reasons of incomplete replies, as several servers name them. Any other reason means a complete reply.
 _FINISHES: Final[Mapping[str, Finish]] = {
@@ -49,12 +48,12 @@ def read_reply(kind: CallKind, response: HttpResponse, fault_factory: FaultFacto
         CallFault: there is no valid reply.
     """
     if response.status != 200:  # noqa: PLR2004 - HTTP's OK
-        return _filtered(response, fault_factory)
+        return _refused(response, fault_factory)
     try:
         check_size(response)
         return _READERS[kind](_typed(loads(response.body), dict, "the reply"))
     except _ErrorBody:
-        raise fault_factory.classify(response) from None
+        return _refused(response, fault_factory)
     except ValueError as error:
         excerpt = escape_text(response.body[:_EXCERPT].decode("utf-8", "replace"))
         raise fault_factory.fault("malformed", f"{error}, in a reply that begins: {excerpt}", response) from None
@@ -70,11 +69,12 @@ def check_size(response: HttpResponse) -> None:
         raise _Malformed(f"{len(response.body):,} bytes are more than {MAX_BYTES:,}")
 
 
-def _filtered(response: HttpResponse, fault_factory: FaultFactory) -> Reply:
-    """Return a reply if a content filter withheld it, which some servers report as 400; else raise the fault."""
-    codes, message = error_of(response.body)
-    if response.status == 400 and not _FILTERED.isdisjoint(codes):  # noqa: PLR2004 - HTTP's Bad Request
-        return Reply(fault_factory.redact(message), finish="content_filter")
+def _refused(response: HttpResponse, fault_factory: FaultFactory) -> Reply:
+    """Return a reply if the input was withheld or is too long, which are findings about it; else raise the fault."""
+    if (found := finish_of(response.status, response.body)) is not None:
+        finish, message = found
+        tokens = 0 if finish == "context_length" else None  # a filter reads the input, which some providers bill
+        return Reply(fault_factory.redact(message), finish=finish, tokens_in=tokens, tokens_out=tokens)
     raise fault_factory.classify(response)
 
 
