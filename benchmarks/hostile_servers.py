@@ -18,8 +18,10 @@ from tests.support.hostile import ATTACKS
 
 from pytest_evalgate.config import Model
 from pytest_evalgate.engine.clients import model_client
-from pytest_evalgate.engine.faults import CallFault
-from pytest_evalgate.records.calls import Call
+from pytest_evalgate.engine.limiter import Limiter, Limits
+from pytest_evalgate.engine.retry import RetryingClient, RetryPolicy
+from pytest_evalgate.engine.stop import StopSignal
+from pytest_evalgate.records.calls import Call, CallFailed
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -63,13 +65,15 @@ def main() -> int:
 async def _attack(client: str, url: str, name: str) -> None:
     """Print the peak, and how the calls ended."""
     base_url = f"{url}{name}"
-    raw = model_client(
-        "m", Model.model_validate({"model": "m", "base_url": base_url, "client": client, "api_key_env": ""}), {}
-    )
+    table = {"model": "m", "base_url": base_url, "client": client, "api_key_env": "", "max_concurrency": CALLS}
+    raw = model_client("m", Model.model_validate(table), {})
+    stop_signal = StopSignal()
+    limiter = Limiter(Limits(CALLS, None), stop_signal)
+    sender = RetryingClient(raw, limiter, stop_signal, base_url, RetryPolicy(TIMEOUT_S, first_pause_s=0.01))
     await raw.open()
     call = Call("chat", base_url, "m", {"model": "m", "messages": [{"role": "user", "content": "q"}]})
     idle = _reset_peak()
-    ends = Counter(await asyncio.gather(*[_end_of(raw.send(call)) for _ in range(CALLS)]))
+    ends = Counter(await asyncio.gather(*[_end_of(sender.send(call)) for _ in range(CALLS)]))
     await asyncio.sleep(0.5 if name.endswith("idle") else 0)
     peak = _status("VmHWM") - idle
     await raw.close()
@@ -79,8 +83,8 @@ async def _attack(client: str, url: str, name: str) -> None:
 async def _end_of(sending: Coroutine[None, None, Reply]) -> str:
     try:
         reply = await asyncio.wait_for(sending, TIMEOUT_S)
-    except CallFault as fault:
-        return str(fault)[:70]
+    except CallFailed as failed:
+        return str(failed)[:70]
     except TimeoutError:
         return "timeout"
     return f"replied {str(reply.value)[:20]!r}"

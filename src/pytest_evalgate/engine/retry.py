@@ -152,6 +152,8 @@ class RetryingClient:
         return replace(reply, attempts=attempts.sent, latency_s=_now() - start)
 
     def _record_fault(self, attempts: _Attempts, fault: CallFault) -> None:
+        # the frames of its traceback hold the response, up to 16 MiB, and it is kept while other attempts are made
+        fault.__traceback__ = fault.__context__ = fault.__cause__ = None
         attempts.faults.append(fault)
         asked, pause = fault.retry_after_s, 0.0
         if fault.policy.is_overload:
