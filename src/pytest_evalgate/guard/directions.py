@@ -115,6 +115,7 @@ DIRECTIONS: Final[Mapping[type[Table], Mapping[str, Direction]]] = {
         "aggregate": changed,
         "cluster": changed,
         "stop": _stop,
+        "strip_reasoning": changed,
         "baseline": changed,
         "mode": ranked("advisory", "blocking"),
     },

@@ -139,7 +139,7 @@ class Output:
     """The output of the target in one trial; ``value`` is text or any JSON value.
 
     ``call`` is the call that returned it, if the engine sent one. An output whose ``finish`` is not ``complete`` is
-    not graded: its trial is a miss.
+    not graded: its trial is a miss. ``reasoning`` is not part of the answer, and not graded.
     """
 
     value: Json
@@ -147,6 +147,7 @@ class Output:
     latency_s: float | None = None
     finish: Finish = "complete"
     call: CallRecord | None = None
+    reasoning: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,7 @@ class ModelTargetRunner:
             value = {"content": reply.value or None, "tool_calls": tool_calls}
         if reply.served_model not in ("", call.model):
             metadata["served_model"] = reply.served_model
-        return Output(value, metadata, reply.latency_s, reply.finish, record_of(call, reply))
+        return Output(value, metadata, reply.latency_s, reply.finish, record_of(call, reply), reply.reasoning)
 
     def _messages(self, case: Case) -> list[dict[str, Json]]:
         system = [{"role": "system", "content": self.system.render(case)}] if self.system else []

@@ -9,6 +9,7 @@ from typing import Final
 from pytest_evalgate.errors import EvalgateError
 from pytest_evalgate.records.results import Output
 from pytest_evalgate.text import jsonl
+from pytest_evalgate.text.reasoning import split_value
 
 MAX_BYTES: Final = 4 << 20
 _MAX_DEPTH: Final = 64
@@ -38,3 +39,17 @@ def as_output(returned: object) -> Output:
         raise TypeError(f"the target returned a value that is nested deeper than {_MAX_DEPTH}: return a flatter one")
     value, metadata, latency_s = json.loads(plain)
     return replace(output, value=value, metadata=metadata, latency_s=latency_s)
+
+
+def split_output(output: Output) -> Output:
+    """Return an output without the reasoning in its value, which is moved to ``reasoning``.
+
+    If no answer is left, or the reasoning has no end, the output is not complete.
+    """
+    split = split_value(output.value)
+    if split.answer is output.value:
+        return output
+    reasoning = "\n\n".join(filter(None, (output.reasoning, split.reasoning)))
+    answered = split.closed and split.answer != ""
+    finish = output.finish if answered or output.finish != "complete" else "reasoning"
+    return replace(output, value=split.answer, reasoning=reasoning, finish=finish)

@@ -10,7 +10,7 @@ from pytest_evalgate.engine.clients.lazy import LazyResource
 from pytest_evalgate.engine.clients.reply import PATHS, check_size, read_reply
 from pytest_evalgate.engine.faults import FaultFactory
 from pytest_evalgate.records.calls import Reply
-from pytest_evalgate.text.jsonl import loads
+from pytest_evalgate.text.jsonl import loads_received
 from pytest_evalgate.text.redaction import read_secret
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class EndpointClient(_TransportClient):
         try:
             check_size(response)
             if self._wants_json or "json" in response.headers.get("content-type", ""):
-                return loads(response.body)
+                return loads_received(response.body)
             return response.body.decode()
         except ValueError as error:
             raise self._fault_factory.fault("malformed", str(error), response) from None
