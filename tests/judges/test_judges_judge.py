@@ -168,7 +168,7 @@ def test_only_readable_replies_are_accepted_and_a_repair_is_cached_as_the_questi
     *,
     pairwise: bool,
 ) -> None:
-    made = make_judge("prose", scale="pairwise") if pairwise else make_judge("prose")
+    made = make_judge("prose", **({"rubric": "pairwise-preference"} if pairwise else {}))
     _score(made)
     first, repair = made.calls
     assert (first.cached_as, repair.cached_as) == (None, first)

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_evalgate.errors import MissingOutput
-from pytest_evalgate.records.served import other_model
+from pytest_evalgate.records.model_names import other_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -287,6 +287,19 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherModel:
+    """A model that replied to ``calls`` calls in place of the one that was asked for.
+
+    ``purpose`` is ``target``, or ``judge:NAME``.
+    """
+
+    purpose: str
+    asked: str
+    served: str
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
 class BaselineCase:
     """A case of a promoted run. ``values`` has one value in [0, 1] for each trial.
 
@@ -321,6 +334,7 @@ class Baseline:
     """A promoted run of one suite.
 
     ``source`` is the place that it was read from: ``file:PATH`` or ``git:REF``. ``scorers`` are scorer names.
+    ``other_models`` replied in place of those that were asked for.
     """
 
     suite: str
@@ -329,6 +343,7 @@ class Baseline:
     trials: int
     cases: Mapping[str, BaselineCase]
     scorers: tuple[str, ...] = ()
+    other_models: tuple[OtherModel, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -556,7 +571,8 @@ class SuiteVerdict:
     """One suite of the verdict.
 
     ``cases`` is the number of cases without the skipped ones; ``passed`` is the number of cases that pass in most of
-    their trials. ``notes`` are warnings about the numbers.
+    their trials. ``notes`` are warnings about the numbers. ``other_models`` replied in place of those that were asked
+    for.
     """
 
     cases: int
@@ -577,6 +593,7 @@ class SuiteVerdict:
     stopped: StopRule | None = None
     trend: Trend | None = None
     notes: tuple[str, ...] = ()
+    other_models: tuple[OtherModel, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,53 +1,55 @@
-"""Names of models: whether the model that replied is the one that was asked for.
-
-An endpoint may resolve a name to a dated snapshot (``gpt-4o`` to ``gpt-4o-2024-08-06``), or leave out the provider.
-Any other difference is another model: a fallback of a gateway, or a name that was moved.
-"""
+"""Models that replied in place of the ones that were asked for, counted over the results of a suite."""
 
 from __future__ import annotations
 
-import re
-from typing import Final
+from collections import Counter
+from typing import TYPE_CHECKING
 
-# Providers before the name on Bedrock: "us.anthropic.claude-3-haiku-20240307-v1:0".
-_REGION: Final = re.compile(
-    r"^(?:(?:us|eu|apac|global)\.)?(?:ai21|amazon|anthropic|cohere|deepseek|meta|mistral|openai)\."
-)
-# ":free" and the like choose an offer of a router, "-v1:0" is a version of Bedrock's interface, not of the model.
-_OFFER: Final = re.compile(r"(?:-v\d+)?(?::(?:free|nitro|floor|online|exacto|thinking|latest|\d+))?$")
-# YYYY-MM-DD, YYYYMMDD, YYYY-MM, MM-DD or MMDD or YYMM, 001, latest
-_SNAPSHOT: Final = re.compile(
-    r"[-@:](?:20\d\d-?(?:0[1-9]|1[0-2])(?:-?(?:0[1-9]|[12]\d|3[01]))?"
-    r"|(?:0[1-9]|1[0-2])-?(?:0[1-9]|[12]\d|3[01])|2\d(?:0[1-9]|1[0-2])|0\d\d|latest)$"
-)
+from pytest_evalgate.records.results import OtherModel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pytest_evalgate.records.results import CaseResult
 
 
-def other_model(asked: str, served: str) -> str:
-    """Return ``served`` if it is another model than ``asked``, else an empty text.
+def other_models(results: Iterable[CaseResult]) -> tuple[OtherModel, ...]:
+    """Return the models that replied in place of others, sorted, with the number of their replies."""
+    counts: Counter[tuple[str, str, str]] = Counter(
+        (record.purpose, record.model, record.served)
+        for result in results
+        for trial in result.trials
+        for record in trial.calls
+        if record.served
+    )
+    return tuple(OtherModel(*names, count) for names, count in sorted(counts.items()))
 
-    An unknown name is not another model. A snapshot of ``asked`` is the same model, another snapshot is not.
 
-    Example::
+def served_problem(results: Sequence[CaseResult], before: Sequence[OtherModel]) -> str | None:
+    """Return why results cannot be compared with a baseline in which the models ``before`` replied, if so.
 
-        other_model("openai/gpt-4o", "gpt-4o-2024-08-06")  # ""
-        other_model("gpt-4o", "gpt-4o-mini")  # "gpt-4o-mini"
+    A model that a configuration asks for by another name is comparable: that is the change under test.
     """
-    if not asked.strip() or not served.strip():
-        return ""
-    before, now = _normalized(asked), _normalized(served)
-    if before == now or _without_snapshot(now) == before:
-        return ""
-    undated = _without_snapshot(before)
-    # "claude-3-5-sonnet-latest" resolves to a date; a name without a date is that of any of its snapshots
-    if undated != before and undated == (_without_snapshot(now) if before.endswith("latest") else now):
-        return ""
-    return served
+    asked = {(record.purpose, record.model) for result in results for trial in result.trials for record in trial.calls}
+    now = other_models(results)
+    for purpose, model in sorted(asked):
+        names = [
+            sorted({other.served for other in others if (other.purpose, other.asked) == (purpose, model)})
+            for others in (now, before)
+        ]
+        if names[0] != names[1]:
+            here, there = (", ".join(served) or model for served in names)
+            return (
+                f"another model replied than at the baseline: {here} instead of {there} ({model} was asked for): make "
+                "the endpoint serve the same model, or promote a run with the new one"
+            )
+    return None
 
 
-def _normalized(name: str) -> str:
-    last = name.strip().casefold().rpartition("/")[2]
-    return _OFFER.sub("", _REGION.sub("", last))
-
-
-def _without_snapshot(name: str) -> str:
-    return _SNAPSHOT.sub("", name)
+def served_notes(others: Iterable[OtherModel]) -> tuple[str, ...]:
+    """Return a warning for each model that replied in place of another one."""
+    return tuple(
+        f"another model replied: {other.asked} was asked for, {other.served} replied to {other.calls:,} "
+        f"call{'s' * (other.calls != 1)} of the {other.purpose.replace(':', ' ')}"
+        for other in others
+    )

@@ -236,7 +236,7 @@ def errored_lines(suite: SuiteView, view: ReportView, width: int) -> Iterator[Li
         return
     text = "The gate was NOT decided: missing answers count neither as misses nor as passes."
     if view.verdict.calls.planned:  # replies are cached; the outputs of Python targets are not
-        text = f"{text} A re-run sends only {count(verdict.accounting.errored, 'case')}: the other answers are cached."
+        text = f"{text} A re-run sends only {count(suite.uncached, 'case')}: the other answers are cached."
     yield from wrap_lines(f"       {text}", width)
 
 
