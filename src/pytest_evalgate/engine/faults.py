@@ -108,7 +108,10 @@ class CallFault(Exception):  # noqa: N818 - one failed attempt; a later one may 
     """Failed attempt at a call.
 
     ``detail`` is one printable line without secrets; ``retry_after_s`` is the wait that the server asked for, if any.
+    ``tokens`` are the input and output tokens that the endpoint billed for the attempt.
     """
+
+    tokens: tuple[int, int] = (0, 0)
 
     def __init__(
         self, kind: FaultKind, detail: str, *, status: int | None = None, retry_after_s: float | None = None

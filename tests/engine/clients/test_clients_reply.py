@@ -182,8 +182,9 @@ def test_a_response_without_an_answer_is_a_fault(output: Any) -> None:
     ],
 )
 def test_the_message_of_an_empty_reply_names_the_reasoning(details: dict[str, Any], words: str) -> None:
-    with pytest.raises(CallFault, match=words):
+    with pytest.raises(CallFault, match=words) as fault:
         _read(_chat({"content": "", "reasoning_content": "I think so."}, **details))
+    assert fault.value.tokens == (0, details.get("usage", {}).get("completion_tokens", 0))
 
 
 @pytest.mark.parametrize(

@@ -95,15 +95,19 @@ def read_reply(kind: CallKind, response: HttpResponse, fault_factory: FaultFacto
         return _filtered(response, fault_factory)
     try:
         check_size(response)
-        return _READERS[kind](_typed(loads_received(response.body), dict, "the reply"))
+        body = _typed(loads_received(response.body), dict, "the reply")
+        try:
+            return _READERS[kind](body)
+        except _NoAnswer as error:
+            fault = fault_factory.fault("no_answer", str(error), response)
+            fault.tokens = _tokens_of(_usage_of(body))
+            raise fault from None
     except _ErrorBody as found:
         error_response = _as_error(response, found.error)
         try:
             return _filtered(error_response, fault_factory)
         except CallFault as fault:  # of the kind that the code names, and with the status that was sent
             raise fault_factory.fault(fault.kind, error_of(error_response.body)[1], response) from None
-    except _NoAnswer as error:
-        raise fault_factory.fault("no_answer", str(error), response) from None
     except ValueError as error:
         excerpt = escape_text(response.body[:_EXCERPT].decode("utf-8", "replace"))
         raise fault_factory.fault("malformed", f"{error}, in a reply that begins: {excerpt}", response) from None
@@ -279,10 +283,8 @@ def _reply(body: dict[str, Any], message: _Message) -> Reply:
     text, finish = message.text, message.finish
     if message.refusal:  # in its own field, while finish_reason is "stop"
         text, finish = message.refusal, "refusal"
-    usage = body.get("usage")
-    if not isinstance(usage, dict):  # an unknown usage is no reason to lose a reply that was paid
-        usage = {}
-    written = _count(usage, "completion_tokens", "output_tokens")
+    usage = _usage_of(body)
+    written = _count(usage, *_WRITTEN)
     reasoned = _reasoning_tokens(usage)
     if finish == "complete" and not message.tools:
         _check_answer(message, written, reasoned)
@@ -299,7 +301,7 @@ def _reply(body: dict[str, Any], message: _Message) -> Reply:
         finish=finish,
         metadata=metadata,
         served_model=model if isinstance(model, str) else "",
-        tokens_in=_count(usage, "prompt_tokens", "input_tokens"),
+        tokens_in=_count(usage, *_READ),
         tokens_out=written,
         reasoning=message.reasoning,
     )
@@ -324,6 +326,19 @@ def _check_answer(message: _Message, written: int | None, reasoned: int | None) 
     elif message.reasoning or split.reasoning:
         details.append(f"{len(message.reasoning or split.reasoning):,} characters of reasoning")
     raise _NoAnswer(f"the model returned no answer: neither a text nor a tool call ({'; '.join(details)})")
+
+
+_READ: Final = ("prompt_tokens", "input_tokens")
+_WRITTEN: Final = ("completion_tokens", "output_tokens")
+
+
+def _usage_of(body: dict[str, Any]) -> dict[str, Any]:
+    usage = body.get("usage")
+    return usage if isinstance(usage, dict) else {}  # an odd usage is no reason to lose a reply that was paid
+
+
+def _tokens_of(usage: dict[str, Any]) -> tuple[int, int]:
+    return _count(usage, *_READ) or 0, _count(usage, *_WRITTEN) or 0
 
 
 def _reasoning_tokens(usage: dict[str, Any]) -> int | None:
