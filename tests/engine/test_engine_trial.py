@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -175,3 +175,20 @@ def test_reasoning_is_graded_if_it_is_not_stripped() -> None:
 def test_an_incomplete_output_is_a_miss_with_its_reason(finish: Any, words: str) -> None:
     trial = run_sync(grade_output(Grading((_Exact(),)), _CASE, 0, Output("yes", _DETAILS, finish=finish)))
     assert (trial.value, trial.reason.endswith(words)) == (0.0, True)
+
+
+@pytest.mark.parametrize("value", ["", " \n"])
+def test_an_empty_output_is_a_miss_unless_it_is_allowed_or_expected(value: str) -> None:
+    negated = Grading((_Exact("not-contains"),))
+    graded = {
+        "neither": run_sync(grade_output(negated, Case("c"), 0, Output(value))),
+        "allowed": run_sync(grade_output(replace(negated, allow_empty=True), Case("c"), 0, Output(value))),
+        "expected": run_sync(grade_output(negated, Case("c", expected=""), 0, Output(value))),
+        "one of": run_sync(grade_output(negated, Case("c", expected_any=("a", "")), 0, Output(value))),
+        "assert": run_sync(grade_output(negated, Case("c", asserts=({"value": ""},)), 0, Output(value))),
+    }
+    assert {name: bool(trial.scores) for name, trial in graded.items()} == {
+        "neither": False, "allowed": True, "expected": True, "one of": True, "assert": True,
+    }  # fmt: skip
+    assert graded["neither"].value == 0.0
+    assert "allow_empty = true" in graded["neither"].reason

@@ -6,13 +6,13 @@ Works without an event loop if nothing awaits (`run_sync`): importing asyncio al
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pytest_evalgate.errors import MissingOutput
 from pytest_evalgate.records.calls import FINISH_MESSAGES, CallFailed
 from pytest_evalgate.records.results import CaseResult, Trial
 from pytest_evalgate.scorers import grade, passes
-from pytest_evalgate.targets.outputs import split_output
+from pytest_evalgate.targets.outputs import expects_empty, is_empty, split_output
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -23,19 +23,23 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_EMPTY: Final = "the output is empty: set allow_empty = true in the suite if an empty text is an answer"
+
 
 @dataclass(frozen=True, slots=True)
 class Grading:
     """Scorers of a case: rules, then judges. Judges run only if the rules have not decided, or if ``judge_always``.
 
     ``threshold`` is the minimum of the weighted mean of the scores; None if every score has to pass by itself.
-    ``strip_reasoning`` grades the answer without the reasoning before it.
+    ``strip_reasoning`` grades the answer without the reasoning before it. An empty text is an answer if
+    ``allow_empty``, or if the case expects one.
     """
 
     scorers: tuple[Scorer, ...]
     threshold: float | None = None
     judge_always: bool = False
     strip_reasoning: bool = True
+    allow_empty: bool = False
 
     def graded(self, output: Output) -> Output:
         """Return the output that the scorers grade."""
@@ -74,6 +78,9 @@ async def grade_output(grading: Grading, case: Case, index: int, output: Output)
     output = grading.graded(output)
     if output.finish != "complete":
         return Trial(index, 0.0, output, reason=describe_incomplete(output), calls=calls)
+    if is_empty(output) and not (grading.allow_empty or expects_empty(case)):
+        reason = describe_incomplete(replace(output, finish="reasoning")) if output.reasoning else _EMPTY
+        return Trial(index, 0.0, output, reason=reason, calls=calls)
     try:
         scores = await grade(case, output, grading.scorers, every=grading.judge_always)
     except CallFailed as failed:  # the call of a judge

@@ -116,6 +116,7 @@ DIRECTIONS: Final[Mapping[type[Table], Mapping[str, Direction]]] = {
         "cluster": changed,
         "stop": _stop,
         "strip_reasoning": changed,
+        "allow_empty": ranked(True, False),  # noqa: FBT003 - the two values of the key
         "baseline": changed,
         "mode": ranked("advisory", "blocking"),
     },

@@ -209,6 +209,8 @@ class Assembly:
         }
         if not suite.strip_reasoning:  # another text is graded
             identity["strip_reasoning"] = False
+        if suite.allow_empty:
+            identity["allow_empty"] = True
         if suite.judges:
             from pytest_evalgate.judges.build import parts_of_judge  # noqa: PLC0415 - only if a suite has a judge
 
@@ -272,7 +274,7 @@ def _window(spec: TargetSettings | None, configured: Settings) -> int:
 
 
 def _grading(graders: tuple[Scorer, ...], suite: Suite) -> Grading:
-    return Grading(graders, suite.threshold, suite.judge_always, suite.strip_reasoning)
+    return Grading(graders, suite.threshold, suite.judge_always, suite.strip_reasoning, suite.allow_empty)
 
 
 def _case_gradings(

@@ -45,6 +45,7 @@ class Call:
         purpose: ``target``, or ``judge:NAME``.
         label: ``suite::case id``, for messages.
         accepts: Whether a reply can be used; others are not cached. All complete replies can, if it is None.
+        allow_empty: Whether a reply without a text or tool calls is one; otherwise it is no answer.
         cached_as: The call under which the reply is cached, if it is another one: the question that this one repeats.
     """
 
@@ -59,6 +60,7 @@ class Call:
     label: str = field(default="", compare=False)
     accepts: Callable[[Reply], bool] | None = field(default=None, compare=False, repr=False)
     cached_as: Call | None = field(default=None, compare=False, repr=False)
+    allow_empty: bool = field(default=False, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import EvalgateError
 from pytest_evalgate.records.results import Output
 from pytest_evalgate.text import jsonl
-from pytest_evalgate.text.reasoning import split_value
+from pytest_evalgate.text.reasoning import split_text, split_value
+
+if TYPE_CHECKING:
+    from pytest_evalgate.records.calls import Reply
+    from pytest_evalgate.records.results import Case
 
 MAX_BYTES: Final = 4 << 20
 _MAX_DEPTH: Final = 64
@@ -44,12 +48,28 @@ def as_output(returned: object) -> Output:
 def split_output(output: Output) -> Output:
     """Return an output without the reasoning in its value, which is moved to ``reasoning``.
 
-    If no answer is left, or the reasoning has no end, the output is not complete.
+    If the reasoning has no end, the output is not complete.
     """
     split = split_value(output.value)
     if split.answer is output.value:
         return output
     reasoning = "\n\n".join(filter(None, (output.reasoning, split.reasoning)))
-    answered = split.closed and split.answer != ""
-    finish = output.finish if answered or output.finish != "complete" else "reasoning"
+    finish = output.finish if split.closed or output.finish != "complete" else "reasoning"
     return replace(output, value=split.answer, reasoning=reasoning, finish=finish)
+
+
+def is_empty(output: Output) -> bool:
+    """Return whether an output is a text without content: an application that failed often returns one."""
+    return isinstance(output.value, str) and not output.value.strip()
+
+
+def expects_empty(case: Case) -> bool:
+    """Return whether an empty text is one of the expected outputs of a case."""
+    return "" in (case.expected, *case.expected_any, *(one.get("value") for one in case.asserts))
+
+
+def has_answer(reply: Reply) -> bool:
+    """Return whether the complete reply of a model has a text beside its reasoning, or tool calls."""
+    if reply.finish != "complete" or reply.metadata.get("tool_calls"):
+        return True
+    return isinstance(reply.value, str) and bool(split_text(reply.value).answer.strip())

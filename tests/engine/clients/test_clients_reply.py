@@ -163,6 +163,12 @@ def test_a_reply_without_an_answer_is_a_fault(message: Any) -> None:
     assert (fault.value.kind, fault.value.policy.tries) == ("no_answer", 3)
 
 
+@pytest.mark.parametrize("message", [{}, {"content": ""}, {"content": "<think>14 days</think>"}])
+def test_a_reply_without_an_answer_is_one_if_it_is_allowed(message: Any) -> None:
+    response = HttpResponse(200, {}, json.dumps(_chat(message)).encode())
+    assert read_reply("chat", response, _FAULT_FACTORY, allow_empty=True).value == message.get("content", "")
+
+
 @pytest.mark.parametrize(
     "output", [[], [{"type": "reasoning"}], [_message()], [_message({**_TEXT, "text": ""})], [_message({"type": "x"})]]
 )
@@ -176,7 +182,7 @@ def test_a_response_without_an_answer_is_a_fault(output: Any) -> None:
     ("details", "words"),
     [
         ({"usage": {"completion_tokens": 900, "completion_tokens_details": {"reasoning_tokens": 900}}}, "900 of 900"),
-        ({"usage": {"completion_tokens_details": {"reasoning_tokens": 1200}}}, "1,200 tokens of reasoning"),
+        ({"usage": {"completion_tokens_details": {"reasoning_tokens": 1200}}}, "1,200 tokens are reasoning"),
         ({"usage": {"reasoning_tokens": 5, "completion_tokens": 9}}, "5 of 9 output tokens are reasoning"),
         ({}, "11 characters of reasoning"),
     ],

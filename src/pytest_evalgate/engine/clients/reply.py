@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.engine.faults import CallFault, error_of
 from pytest_evalgate.records.calls import Reply
+from pytest_evalgate.targets.outputs import has_answer
 from pytest_evalgate.text.jsonl import escape_text, loads_received
 from pytest_evalgate.text.reasoning import is_reasoning_part, message_reasoning, split_text, texts_of
 
@@ -74,7 +75,11 @@ class _Malformed(ValueError):  # noqa: N818 - private, always converted to a fau
 
 
 class _NoAnswer(ValueError):  # noqa: N818 - the same
-    """A reply without an answer."""
+    """A reply without an answer, for which ``tokens`` were billed."""
+
+    def __init__(self, message: str, tokens: tuple[int, int] = (0, 0)) -> None:
+        self.tokens = tokens
+        super().__init__(message)
 
 
 class _ErrorBody(Exception):  # noqa: N818 - the same
@@ -85,8 +90,12 @@ class _ErrorBody(Exception):  # noqa: N818 - the same
         super().__init__()
 
 
-def read_reply(kind: CallKind, response: HttpResponse, fault_factory: FaultFactory) -> Reply:
+def read_reply(
+    kind: CallKind, response: HttpResponse, fault_factory: FaultFactory, *, allow_empty: bool = False
+) -> Reply:
     """Return the reply in a response to a call of kind ``chat`` or ``responses``.
+
+    Without ``allow_empty``, a complete reply has a text beside its reasoning, or tool calls.
 
     Raises:
         CallFault: there is no valid reply.
@@ -96,12 +105,11 @@ def read_reply(kind: CallKind, response: HttpResponse, fault_factory: FaultFacto
     try:
         check_size(response)
         body = _typed(loads_received(response.body), dict, "the reply")
-        try:
-            return _READERS[kind](body)
-        except _NoAnswer as error:
-            fault = fault_factory.fault("no_answer", str(error), response)
-            fault.tokens = _tokens_of(_usage_of(body))
-            raise fault from None
+        return _answer(_READERS[kind], body, allow_empty=allow_empty)
+    except _NoAnswer as error:
+        fault = fault_factory.fault("no_answer", str(error), response)
+        fault.tokens = error.tokens
+        raise fault from None
     except _ErrorBody as found:
         error_response = _as_error(response, found.error)
         try:
@@ -111,6 +119,23 @@ def read_reply(kind: CallKind, response: HttpResponse, fault_factory: FaultFacto
     except ValueError as error:
         excerpt = escape_text(response.body[:_EXCERPT].decode("utf-8", "replace"))
         raise fault_factory.fault("malformed", f"{error}, in a reply that begins: {excerpt}", response) from None
+
+
+def _answer(read: Callable[[dict[str, Any]], Reply], body: dict[str, Any], *, allow_empty: bool) -> Reply:
+    """Return the reply in a body.
+
+    Raises:
+        _NoAnswer: it has no answer, or did not end normally.
+    """
+    usage = _usage_of(body)
+    billed = _count(usage, *_READ) or 0, _count(usage, *_WRITTEN) or 0
+    try:
+        reply = read(body)
+    except _NoAnswer as error:
+        raise _NoAnswer(str(error), billed) from None
+    if not (allow_empty or has_answer(reply)):
+        raise _NoAnswer(_describe_empty(reply), billed)
+    return reply
 
 
 def check_size(response: HttpResponse) -> None:
@@ -154,14 +179,13 @@ def _http_status(code: Any) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class _Message:
-    """The parts of a reply. ``reason`` is the finish reason as the server names it."""
+    """The parts of a reply."""
 
     text: str | None
     reasoning: str
     refusal: str
     tools: list[Any]
     finish: Finish
-    reason: str
 
 
 def _chat(body: dict[str, Any]) -> Reply:
@@ -190,7 +214,6 @@ def _chat(body: dict[str, Any]) -> Reply:
             refusal=_refusal(message.get("refusal")) or content.refusal,
             tools=tools,
             finish=finish,
-            reason=reason or "none",
         ),
     )
 
@@ -274,7 +297,6 @@ def _responses(body: dict[str, Any]) -> Reply:
             refusal="".join(content.refusal for content in contents),
             tools=[item for item in items if item.get("type") in ("function_call", "custom_tool_call")],
             finish=finish,
-            reason=status,
         ),
     )
 
@@ -284,16 +306,12 @@ def _reply(body: dict[str, Any], message: _Message) -> Reply:
     if message.refusal:  # in its own field, while finish_reason is "stop"
         text, finish = message.refusal, "refusal"
     usage = _usage_of(body)
-    written = _count(usage, *_WRITTEN)
-    reasoned = _reasoning_tokens(usage)
-    if finish == "complete" and not message.tools:
-        _check_answer(message, written, reasoned)
     if text is None and not message.tools:
         text = ""
     metadata: dict[str, Any] = {}
     if message.tools:
         metadata["tool_calls"] = [_typed(tool, dict, "a tool call") for tool in message.tools]
-    if reasoned:
+    if reasoned := _reasoning_tokens(usage):
         metadata["reasoning_tokens"] = reasoned
     model = body.get("model")
     return Reply(
@@ -302,30 +320,19 @@ def _reply(body: dict[str, Any], message: _Message) -> Reply:
         metadata=metadata,
         served_model=model if isinstance(model, str) else "",
         tokens_in=_count(usage, *_READ),
-        tokens_out=written,
+        tokens_out=_count(usage, *_WRITTEN),
         reasoning=message.reasoning,
     )
 
 
-def _check_answer(message: _Message, written: int | None, reasoned: int | None) -> None:
-    """Check that a complete reply has an answer, beside reasoning.
-
-    Raises:
-        ValueError: it has none; the message has the tokens of the reasoning if they are known.
-    """
-    split = split_text(message.text or "")
-    if split.answer.strip():
-        return
-    details = [f"finish reason {escape_text(message.reason)}"]
-    if reasoned:
-        details.append(
-            f"{reasoned:,} of {written:,} output tokens are reasoning"
-            if written
-            else f"{reasoned:,} tokens of reasoning"
-        )
-    elif message.reasoning or split.reasoning:
-        details.append(f"{len(message.reasoning or split.reasoning):,} characters of reasoning")
-    raise _NoAnswer(f"the model returned no answer: neither a text nor a tool call ({'; '.join(details)})")
+def _describe_empty(reply: Reply) -> str:
+    """Return the message about a reply without an answer, with the tokens of its reasoning if they are known."""
+    message = "the model returned no answer: neither a text nor a tool call"
+    reasoning = reply.reasoning or split_text(reply.value or "").reasoning
+    if tokens := reply.metadata.get("reasoning_tokens"):
+        total = f" of {reply.tokens_out:,} output" if reply.tokens_out else ""
+        return f"{message} ({tokens:,}{total} tokens are reasoning)"
+    return f"{message} ({len(reasoning):,} characters of reasoning)" if reasoning else message
 
 
 _READ: Final = ("prompt_tokens", "input_tokens")
@@ -335,10 +342,6 @@ _WRITTEN: Final = ("completion_tokens", "output_tokens")
 def _usage_of(body: dict[str, Any]) -> dict[str, Any]:
     usage = body.get("usage")
     return usage if isinstance(usage, dict) else {}  # an odd usage is no reason to lose a reply that was paid
-
-
-def _tokens_of(usage: dict[str, Any]) -> tuple[int, int]:
-    return _count(usage, *_READ) or 0, _count(usage, *_WRITTEN) or 0
 
 
 def _reasoning_tokens(usage: dict[str, Any]) -> int | None:
