@@ -104,6 +104,7 @@ def test_blocks_end_with_their_own_tags(text: str, answer: str, *, is_closed: bo
         "analysis of the assistant: 30 days",
         "<details><summary>14</summary>30</details>",
         "I reasoned: 14? No, 30.",
+        "See [think](https://example.org), [THINK](https://example.org) and [reasoning].",
     ],
 )
 def test_other_texts_are_not_changed(text: str) -> None:

@@ -33,6 +33,8 @@ def as_output(returned: object) -> Output:
     if not isinstance(returned, str | dict | Output):
         raise TypeError(f"the target returned {type(returned).__name__}: return a str, a dict or an Output")
     output = returned if isinstance(returned, Output) else Output(returned)
+    if not isinstance(output.reasoning, str):
+        raise TypeError(f"the target returned reasoning of type {type(output.reasoning).__name__}: return a str")
     try:
         plain = json.dumps([output.value, dict(output.metadata), output.latency_s], allow_nan=False)
     except (RecursionError, TypeError, ValueError) as error:

@@ -30,7 +30,7 @@ _NAMES: Final = (
     r"(?:[a-z]+:)?(?:think|thinking|thoughts?|reasoning|thought_process|scratchpad|antthinking|inner_monologue)"
 )
 _TAG: Final = rf"< ?(?P<end>/ ?)?(?P<name>{_NAMES})(?:\s[^<>]{{0,200}})? ?>"
-_BRACKETS: Final = r"\[(?P<end2>/)?(?P<name2>THINK|THINKING|REASONING)\]"  # Mistral
+_BRACKETS: Final = r"(?-i:\[(?P<end2>/)?(?P<name2>THINK)\])(?!\()"  # Mistral; "[think](url)" is a link
 _TRIANGLES: Final = r"◁(?P<end3>/)?(?P<name3>think)▷"  # Kimi
 _TOKENS: Final = (
     r"<\|(?:(?P<start4>START_THINKING|begin_of_thought|thinking|think)|"  # Cohere, OpenThinker

@@ -258,6 +258,7 @@ def test_what_no_text_can_hold_is_replaced(raw: bytes, value: str) -> None:
     [
         ({"code": 429, "message": "sorry"}, "rate_limit"),
         ({"code": "429", "message": "sorry"}, "rate_limit"),
+        ({"code": 429.0, "message": "sorry"}, "rate_limit"),
         ({"code": "rate_limit_exceeded", "message": "sorry"}, "rate_limit"),
         ({"type": "rate_limit_error", "message": "sorry"}, "rate_limit"),
         ({"status": "RESOURCE_EXHAUSTED", "code": None, "message": "sorry"}, "rate_limit"),

@@ -171,7 +171,7 @@ def _as_error(response: HttpResponse, error: Any) -> HttpResponse:
 
 
 def _http_status(code: Any) -> int | None:
-    text = str(code).strip().casefold()
+    text = str(code).strip().casefold().removesuffix(".0")
     if _STATUS.fullmatch(text):
         return int(text)
     return _STATUS_OF_CODE.get(text.removesuffix("_error"))
