@@ -256,18 +256,9 @@ def test_what_no_text_can_hold_is_replaced(raw: bytes, value: str) -> None:
 @pytest.mark.parametrize(
     ("error", "fault_kind"),
     [
-        ({"code": 429, "message": "sorry"}, "rate_limit"),
-        ({"code": "429", "message": "sorry"}, "rate_limit"),
-        ({"code": 429.0, "message": "sorry"}, "rate_limit"),
         ({"code": "rate_limit_exceeded", "message": "sorry"}, "rate_limit"),
-        ({"type": "rate_limit_error", "message": "sorry"}, "rate_limit"),
-        ({"status": "RESOURCE_EXHAUSTED", "code": None, "message": "sorry"}, "rate_limit"),
-        ({"code": 502, "message": "sorry"}, "overloaded"),
-        ({"code": 500, "message": "sorry"}, "server"),
         ({"type": "overloaded_error", "message": "sorry"}, "overloaded"),
-        ({"code": 401, "message": "sorry"}, "auth"),
         ({"code": "insufficient_quota", "message": "sorry"}, "quota"),
-        ({"code": 400, "message": "sorry"}, "bad_request"),
         ({"code": 1234, "message": "sorry"}, "malformed"),
         ({"code": True, "message": "sorry"}, "malformed"),
         ({"message": "sorry"}, "malformed"),

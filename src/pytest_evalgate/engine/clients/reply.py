@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_evalgate.engine.faults import CallFault, error_of
+from pytest_evalgate.engine.faults import error_of
 from pytest_evalgate.records.calls import Reply
 from pytest_evalgate.targets.outputs import has_answer
 from pytest_evalgate.text.jsonl import escape_text, loads_received
@@ -40,33 +39,6 @@ _FINISHES: Final[Mapping[str, Finish]] = {
         "content_filter",
     ),
     "refusal": "refusal",
-}
-
-_CODE_FIELDS: Final = ("code", "status", "status_code", "type")
-_STATUS: Final = re.compile("[45][0-9]{2}")
-
-# HTTP statuses of the errors that servers name, without "_error" at their end.
-_STATUS_OF_CODE: Final[Mapping[str, int]] = {
-    "invalid_request": 400,
-    "context_length_exceeded": 400,
-    "authentication": 401,
-    "unauthorized": 401,
-    "permission": 403,
-    "permission_denied": 403,
-    "not_found": 404,
-    "timeout": 408,
-    "rate_limit": 429,
-    "rate_limit_exceeded": 429,
-    "resource_exhausted": 429,
-    "too_many_requests": 429,
-    "api": 500,
-    "internal": 500,
-    "internal_server": 500,
-    "server": 500,
-    "bad_gateway": 502,
-    "overloaded": 503,
-    "service_unavailable": 503,
-    "unavailable": 503,
 }
 
 
@@ -111,11 +83,8 @@ def read_reply(
         fault.tokens = error.tokens
         raise fault from None
     except _ErrorBody as found:
-        error_response = _as_error(response, found.error)
-        try:
-            return _filtered(error_response, fault_factory)
-        except CallFault as fault:  # of the kind that the code names, and with the status that was sent
-            raise fault_factory.fault(fault.kind, error_of(error_response.body)[1], response) from None
+        content = response.body if found.error is None else json.dumps({"error": found.error}).encode()
+        return _filtered(replace(response, body=content), fault_factory)
     except ValueError as error:
         excerpt = escape_text(response.body[:_EXCERPT].decode("utf-8", "replace"))
         raise fault_factory.fault("malformed", f"{error}, in a reply that begins: {excerpt}", response) from None
@@ -154,27 +123,6 @@ def _filtered(response: HttpResponse, fault_factory: FaultFactory) -> Reply:
     if response.status in (200, 400) and not _FILTERED.isdisjoint(codes):
         return Reply(fault_factory.redact(message), finish="content_filter")
     raise fault_factory.classify(response)
-
-
-def _as_error(response: HttpResponse, error: Any) -> HttpResponse:
-    """Return the response with which a server should have reported an error that it reports as a 200.
-
-    ``error`` is that of a choice; None if the body is the error. A code that is a status of HTTP, a number or a text,
-    becomes the status: gateways pass on the status of the provider behind them.
-    """
-    body = response.body if error is None else json.dumps({"error": error}).encode()
-    found = error if error is not None else loads_received(body)
-    inner = found.get("error", found) if isinstance(found, dict) else found
-    codes = [inner.get(key) for key in _CODE_FIELDS] if isinstance(inner, dict) else []
-    status = next(filter(None, map(_http_status, codes)), response.status)
-    return replace(response, status=status, body=body)
-
-
-def _http_status(code: Any) -> int | None:
-    text = str(code).strip().casefold().removesuffix(".0")
-    if _STATUS.fullmatch(text):
-        return int(text)
-    return _STATUS_OF_CODE.get(text.removesuffix("_error"))
 
 
 @dataclass(frozen=True, slots=True)
