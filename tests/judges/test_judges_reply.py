@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.markers import MARKERS
 
 from pytest_evalgate.judges.reply import FIELDS, Choice, ParsedVerdict, Unreadable, read, read_choice
 from pytest_evalgate.judges.scale import SCALES
@@ -19,6 +20,18 @@ _FIVE = SCALES["1-5"]
 def _reply(**changes: Any) -> str:
     fields = {"nonce": _NONCE, "evidence": "30 days", "score": 1, "verdict": "pass", **changes}
     return json.dumps({name: value for name, value in fields.items() if value is not ...})
+
+
+_FAIL = {"score": 0, "verdict": "fail", "evidence": ""}
+
+
+@pytest.mark.parametrize(("start", "end"), MARKERS, ids=[start for start, _ in MARKERS])
+def test_a_draft_in_reasoning_is_never_the_verdict(start: str, end: str) -> None:
+    draft, final = _reply(), _reply(**_FAIL)
+    assert _read(f"{start}{draft}{end}{final}") == ParsedVerdict(0, "")
+    assert _read(f"{start}Or {final}, or {draft}?{end}\n```json\n{draft}\n```") == ParsedVerdict(1, "30 days")
+    for text in (f"{start}{draft}", f"{start}{draft}{end}", f"{start}{draft}{end}I cannot tell."):
+        assert isinstance(_read(text), Unreadable)
 
 
 def test_evidence_may_quote_a_marker() -> None:

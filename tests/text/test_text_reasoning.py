@@ -5,44 +5,22 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.markers import MARKERS
 
 from pytest_evalgate.text.reasoning import SplitText, SplitValue, split_text, split_value
 
-_PAIRS = [
-    ("<think>", "</think>"),
-    ("<THINK>", "</Think>"),
-    ("< think >", "</ think>"),
-    ('<think time="2 s">', "</think>"),
-    ("<thinking>", "</thinking>"),
-    ("<thought>", "</thought>"),
-    ("<thoughts>", "</thoughts>"),
-    ("<reasoning>", "</reasoning>"),
-    ("<scratchpad>", "</scratchpad>"),
-    ("<antThinking>", "</antThinking>"),
-    ("<seed:think>", "</seed:think>"),
-    ("[THINK]", "[/THINK]"),
-    ("◁think▷", "◁/think▷"),
-    ("<|START_THINKING|>", "<|END_THINKING|>"),
-    ("<|begin_of_thought|>", "<|end_of_thought|>"),
-    ("<|think|>", "<|/think|>"),
-    ('<details type="reasoning" done="true">', "</details>"),
-    ("<|channel>thought\n", "<channel|>"),
-    ("Here is my thought process:", "Here is my response:"),
-    ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
-]
 
-
-@pytest.mark.parametrize(("start", "end"), _PAIRS, ids=[start for start, _ in _PAIRS])
+@pytest.mark.parametrize(("start", "end"), MARKERS, ids=[start for start, _ in MARKERS])
 def test_a_block_at_the_beginning_is_reasoning(start: str, end: str) -> None:
     assert split_text(f"{start}14 days?\n{end}\n\n30 days\n") == SplitText("30 days", "14 days?")
 
 
-@pytest.mark.parametrize(("start", "end"), _PAIRS[:-2], ids=[start for start, _ in _PAIRS[:-2]])
+@pytest.mark.parametrize(("start", "end"), MARKERS[:-2], ids=[start for start, _ in MARKERS[:-2]])
 def test_a_block_inside_the_answer_is_reasoning(start: str, end: str) -> None:
     assert split_text(f"It is {start}14{end}30 days.") == SplitText("It is 30 days.", "14")
 
 
-@pytest.mark.parametrize("start", [start for start, _ in _PAIRS])
+@pytest.mark.parametrize("start", [start for start, _ in MARKERS])
 def test_a_block_without_an_end_leaves_no_answer(start: str) -> None:
     split = split_text(f"{start}14 days")
     assert (split.answer, split.closed) == ("", False)

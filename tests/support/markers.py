@@ -1,0 +1,26 @@
+"""Starts and ends of reasoning, as models and servers write them."""
+
+from __future__ import annotations
+
+MARKERS = [
+    ("<think>", "</think>"),
+    ("<THINK>", "</Think>"),
+    ("< think >", "</ think>"),
+    ('<think time="2 s">', "</think>"),
+    ("<thinking>", "</thinking>"),
+    ("<thought>", "</thought>"),
+    ("<thoughts>", "</thoughts>"),
+    ("<reasoning>", "</reasoning>"),
+    ("<scratchpad>", "</scratchpad>"),
+    ("<antThinking>", "</antThinking>"),
+    ("<seed:think>", "</seed:think>"),
+    ("[THINK]", "[/THINK]"),
+    ("◁think▷", "◁/think▷"),
+    ("<|START_THINKING|>", "<|END_THINKING|>"),
+    ("<|begin_of_thought|>", "<|end_of_thought|>"),
+    ("<|think|>", "<|/think|>"),
+    ('<details type="reasoning" done="true">', "</details>"),
+    ("<|channel>thought\n", "<channel|>"),
+    ("Here is my thought process:", "Here is my response:"),
+    ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
+]
