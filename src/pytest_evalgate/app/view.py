@@ -280,7 +280,8 @@ def _count_uncached(results: Iterable[CaseResult], judges: frozenset[str]) -> in
 
     def is_uncached(trial: Trial) -> bool:
         output = trial.output
-        if trial.value is None or output is None or output.finish in ("length", "content_filter", "refusal"):
+        # the reply with an unclosed reasoning was complete, hence cached
+        if trial.value is None or output is None or output.finish not in ("complete", "reasoning"):
             return True
         return any(score.value is None and score.name in judges for score in trial.scores)
 
