@@ -60,6 +60,8 @@ def test_everything_before_an_end_without_a_start_is_reasoning(end: str) -> None
         ("<|channel|>analysis<|message|>14<|end|>", "", False),
         ("<|channel|>commentary<|message|>14<|end|><|channel|>final<|message|>30<|return|>", "30", True),
         ("<|channel|>final <|constrain|>json<|message|>30", "30", True),
+        ("```thinking\n14\n```\n30", "30", True),
+        ("```think\n14", "", False),
         ("analysisThe user asks. 14?assistantfinal30", "30", True),
         ("<|END_THINKING|><|START_RESPONSE|>30<|END_RESPONSE|>", "30", True),
     ],

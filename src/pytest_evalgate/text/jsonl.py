@@ -148,14 +148,14 @@ def loads(document: str | bytes, *, limits: JsonLimits | None = None) -> Any:
 def loads_received(document: bytes, *, limits: JsonLimits | None = None) -> Any:
     """Parse a JSON document of a server, which may contain what our own files may not.
 
-    NUL characters and lone surrogates, which a model can write, and bytes that are not UTF-8 become U+FFFD. NaN, the
-    infinities and numbers that overflow become None: they occur in fields that are not read, such as log
-    probabilities.
+    NUL characters and lone surrogates, which a model can write, and bytes that are not UTF-8 become U+FFFD. Line ends
+    inside of strings are accepted. NaN, the infinities and numbers that overflow become None: they occur in fields
+    that are not read, such as log probabilities.
 
     Raises:
         ValueError: The document is not JSON otherwise.
     """
-    text = document.removeprefix(_BOM).decode("utf-8", "replace")
+    text = document.removeprefix(_BOM).decode("utf-8", "replace").replace("\0", "\ufffd")
     return _parse(text.encode(), 0, limits or JsonLimits(), _LENIENT)
 
 
@@ -305,6 +305,7 @@ def _number_or_none(text: str) -> float | None:
 
 
 _LENIENT: Final = json.JSONDecoder(
+    strict=False,
     object_pairs_hook=_object,
     parse_int=lambda text: int(text) if len(text) <= _LONGEST_NUMBER else None,
     parse_float=_number_or_none,

@@ -25,16 +25,18 @@ class SplitText:
 
 
 # Tags of the chat templates of DeepSeek and Qwen (think), Gemini (thought), Claude (thinking), Seed (seed:think) and
-# of prompts that ask for reasoning in tags. An attribute or white space inside a tag is allowed.
+# of prompts that ask for reasoning in tags. A prefix, an attribute, white space and HTML's escapes are allowed.
+_WORDS: Final = r"think(?:ing)?|thoughts?|reasoning"
 _NAMES: Final = (
-    r"(?:[a-z]+:)?(?:think|thinking|thoughts?|reasoning|thought_process|scratchpad|antthinking|inner_monologue)"
+    rf"(?:[a-z0-9]{{1,20}}[:_-]){{0,4}}(?:{_WORDS}|thought_process|antthinking|reflection|scratchpad|monologue|cot)"
 )
-_TAG: Final = rf"< ?(?P<end>/ ?)?(?P<name>{_NAMES})(?:\s[^<>]{{0,200}})? ?>"
-_BRACKETS: Final = r"(?-i:\[(?P<end2>/)?(?P<name2>THINK)\])(?!\()"  # Mistral; "[think](url)" is a link
+_TAG: Final = rf"(?:<|&lt;) ?(?P<end1>/ ?)?(?P<name1>{_NAMES})(?:\s[^<>&]{{0,200}})? ?(?:>|&gt;)"
+_BRACKETS: Final = r"(?-i:\[(?P<end2>/)?(?P<name2>THINK)\])(?!\()"  # Mistral; "[THINK](url)" is a link
 _TRIANGLES: Final = r"◁(?P<end3>/)?(?P<name3>think)▷"  # Kimi
+# Special tokens: <|START_THINKING|> of Cohere, <|begin_of_thought|> of OpenThinker, <|think_start|>
 _TOKENS: Final = (
-    r"<\|(?:(?P<start4>START_THINKING|begin_of_thought|thinking|think)|"  # Cohere, OpenThinker
-    r"(?P<end4>END_THINKING|end_of_thought|/thinking|/think))\|>"
+    rf"<[|\uff5c](?:(?:start|begin)_(?:of_)?|(?P<end4>/|end_(?:of_)?))?(?P<name4>{_WORDS})"
+    r"(?:_(?:start|begin)|(?P<tail4>_end))?[|\uff5c]>"
 )
 _DETAILS: Final = r"(?P<start5><details type=[\"']reasoning[\"'][^<>]{0,200}>)"  # Open WebUI; ends with </details>
 
@@ -48,8 +50,13 @@ _CHANNEL: Final = re.compile(
     r"(?:<\|start\|>[^<]{0,100})?<\|channel\|>\s*(?P<channel>\w+)[^<]{0,200}(?:<\|constrain\|>[^<]{0,100})?<\|message\|>"
 )
 _MESSAGE_END: Final = re.compile(r"<\|(?:end|return|call)\|>")
-# The same of Gemma: "<|channel>thought ... <channel|>".
-_GEMMA: Final = re.compile(r"<\|channel>\s*thought\b(?P<thought>.*?)(?:(?P<end><channel\|>)|\Z)", re.DOTALL)
+# The same of Gemma, "<|channel>thought ... <channel|>", and of MedGemma.
+_GEMMA: Final = re.compile(
+    r"(?:<\|channel>|<unused94>)\s*thought\b(?P<thought>.*?)(?:(?P<end><channel\|>|<unused95>)|\Z)", re.DOTALL
+)
+_FENCE: Final = re.compile(
+    rf"^```(?:{_WORDS})[ \t]*\n(?P<thought>.*?)(?:(?P<end>^```[ \t]*$)|\Z)", re.DOTALL | re.MULTILINE | re.IGNORECASE
+)
 # Granite marks both parts with a sentence.
 _GRANITE: Final = re.compile(
     r"\A\s*here(?:'s| is) my thought process:(?P<thought>.*?)(?:(?P<end>here(?:'s| is) my response:)|\Z)",
@@ -61,7 +68,7 @@ _RESPONSE_TOKENS: Final = re.compile(r"<\|(?:START|END)_RESPONSE\|>|<\|(?:begin|
 _BARE_CHANNELS: Final = re.compile(r"\Aanalysis(?P<thought>.*?)(?P<end>assistant\s?final)", re.DOTALL)
 
 # A text without any of these has no marker; most texts have none.
-_HINTS: Final = ("<", "[", "◁", "hought process", "assistant")
+_HINTS: Final = ("<", "&lt;", "[", "◁", "```", "hought process", "assistant")
 
 
 def split_text(text: str) -> SplitText:
@@ -78,7 +85,7 @@ def split_text(text: str) -> SplitText:
         return SplitText(text)
     found: list[str] = []
     rest, closed = _without_channels(text, found)
-    for pattern in (_GEMMA, _GRANITE, _BARE_CHANNELS):
+    for pattern in (_GEMMA, _GRANITE, _BARE_CHANNELS, _FENCE):
         rest, ended = _without_blocks(rest, pattern, found)
         closed = closed and ended
     rest, ended = _without_tags(rest, found)
@@ -154,14 +161,10 @@ def _without_tags(text: str, found: list[str]) -> tuple[str, bool]:
 def _kind_of(match: re.Match[str]) -> tuple[str, bool]:
     """Return the name of a marker, which its end has in common, and whether it is an end."""
     groups = match.groupdict()
-    if groups["start5"]:
-        return "details", False
-    for number in ("", "2", "3"):
-        if groups[f"name{number}"]:
-            return f"{number}{groups[f'name{number}'].lower()}", bool(groups[f"end{number}"])
-    token = (groups["start4"] or groups["end4"]).lower()
-    family = token.strip("/").replace("start_", "").replace("end_", "").replace("begin_", "")
-    return f"4{family}", bool(groups["end4"])
+    for number in "1234":
+        if name := groups[f"name{number}"]:
+            return f"{number}{name.lower()}", bool(groups[f"end{number}"] or (number == "4" and groups["tail4"]))
+    return "details", False
 
 
 def _is_mention(text: str, match: re.Match[str]) -> bool:
