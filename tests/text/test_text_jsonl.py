@@ -376,14 +376,13 @@ def test_quoted_escapes_terminal_control_sequences() -> None:
         (b'["\xff"]', ["\ufffd"]),
         (b'["\0", "a\nb"]', ["\ufffd", "a\nb"]),
         (b"[NaN, Infinity, -Infinity, 1e999, -1e999, 1.5]", [None, None, None, None, None, 1.5]),
-        (b"[" + b"9" * 700 + b"]", [None]),
     ],
 )
 def test_a_received_document_is_repaired(document: bytes, value: Any) -> None:
     assert jsonl.loads_received(document) == value
 
 
-@pytest.mark.parametrize("document", [b"", b"{", b'{"a": 1, "a": 2}', b"[" * 100_000, b"\0", b"{'a': 1}"])
+@pytest.mark.parametrize("document", [b"", b"{", b'{"a": 1, "a": 2}', b"[" * 100_000, b"\0", b"{'a': 1}", b"9" * 700])
 def test_a_received_document_that_is_not_json_is_refused(document: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         jsonl.loads_received(document)

@@ -300,14 +300,14 @@ _DECODER: Final = json.JSONDecoder(
 
 
 def _number_or_none(text: str) -> float | None:
-    value = float(text)
+    value = float(_bounded(text))
     return None if math.isinf(value) else value
 
 
 _LENIENT: Final = json.JSONDecoder(
     strict=False,
     object_pairs_hook=_object,
-    parse_int=lambda text: int(text) if len(text) <= _LONGEST_NUMBER else None,
+    parse_int=lambda text: int(_bounded(text)),
     parse_float=_number_or_none,
     parse_constant=lambda _: None,
 )

@@ -243,7 +243,6 @@ def test_usage_may_be_a_whole_float() -> None:
         (rb'"14 days\ud83d"', "14 days\ufffd"),
         (rb'"14 days\u0000"', "14 days\ufffd"),
         (rb'"14 days", "logprobs": [NaN, -Infinity, 1e999]', "14 days"),
-        (b'"14 days", "seed": ' + b"9" * 5_000, "14 days"),
         (b'"14 days", "\\ud800": 1', "14 days"),
         (b'"14 days\xff"', "14 days\ufffd"),
         (rb'"14 days \ud83d\ude00"', "14 days \U0001f600"),
