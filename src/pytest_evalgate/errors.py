@@ -18,6 +18,7 @@
     ├── ScorerError                  a scorer raised, or returned something that is not a score
     ├── TargetFailure                the target failed: the case is missed (targets/outputs.py)
     ├── EngineStopped                the thread that runs the calls ended, or was stopped
+    ├── ApplicationFailure           an application replied with an error: the case is missed (records/calls.py)
     └── MissingOutput                no output for a case: infrastructure, never quality
         └── CallFailed               a call that finally failed (records/calls.py)
             └── RunStopped           no call of this run can succeed, or the budget is spent (records/calls.py)
@@ -93,4 +94,12 @@ class EngineStopped(EvalgateError):  # noqa: N818 - named after the event
 
 
 class MissingOutput(EvalgateError):  # noqa: N818 - missing infrastructure is not an error of the code
-    """No output could be obtained for a case; the gates treat the case as missing."""
+    """No output could be obtained for a case; the gates treat the case as missing.
+
+    ``is_final``: another run would fail in the same way until something is changed, so reports advise no retry.
+    """
+
+    def __init__(self, message: str = "", *, is_final: bool = False) -> None:
+        """Store the message."""
+        super().__init__(message)
+        self.is_final = is_final

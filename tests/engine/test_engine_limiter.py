@@ -25,8 +25,8 @@ class _Traffic:
     def __post_init__(self) -> None:
         self._began = asyncio.get_running_loop().time()
 
-    async def call(self, name: str = "", tokens: float = 0, until: float | None = None) -> None:
-        async with self.limiter.slot(tokens, until=until):
+    async def call(self, name: str = "", tokens: float = 0, *, attempts: int = 0) -> None:
+        async with self.limiter.slot(tokens, attempts=attempts):
             self.entered.append((name, round(asyncio.get_running_loop().time() - self._began, 3)))
             self.peak = max(self.peak, self.limiter.snapshot.in_flight)
             await asyncio.sleep(self.seconds)
@@ -60,19 +60,9 @@ async def test_calls_are_admitted_in_their_order() -> None:
 
 async def test_retries_go_before_new_calls() -> None:
     traffic = _Traffic(_limiter(1))
-    later = asyncio.get_running_loop().time() + 100
-    await asyncio.gather(traffic.call("a"), traffic.call("b"), traffic.call("c", until=later))
-    assert traffic.names == "acb"
-
-
-async def test_a_call_without_a_slot_by_its_deadline_times_out() -> None:
-    traffic = _Traffic(_limiter(1), seconds=5)
-    soon = asyncio.get_running_loop().time() + 2
-    results = await asyncio.gather(
-        traffic.call("a"), traffic.call("b", until=soon), traffic.call("c"), return_exceptions=True
-    )
-    assert [type(result) for result in results] == [type(None), TimeoutError, type(None)]
-    assert traffic.times == [0, 5]
+    calls = ((name, attempts) for name, attempts in zip("abcde", (0, 0, 1, 3, 1), strict=True))
+    await asyncio.gather(*(traffic.call(name, attempts=attempts) for name, attempts in calls))
+    assert traffic.names == "adceb"
 
 
 async def test_a_cancelled_waiter_takes_no_slot() -> None:
@@ -126,7 +116,7 @@ async def test_each_success_adds_a_slot_until_the_first_refusal() -> None:
 
 async def test_after_a_refusal_a_round_of_successes_adds_one_slot() -> None:
     limiter = _limiter(20)
-    limiter.throttled()
+    limiter.refused()
     assert limiter.snapshot.limit == 14
     for _ in range(14):
         limiter.succeeded()
@@ -138,11 +128,11 @@ async def test_after_a_refusal_a_round_of_successes_adds_one_slot() -> None:
 async def test_simultaneous_refusals_decrease_the_limit_once_and_never_below_one() -> None:
     limiter = _limiter(20)
     for _ in range(5):
-        limiter.throttled()
+        limiter.refused()
     assert (limiter.snapshot.limit, limiter.snapshot.refusals) == (14, 5)
     for _ in range(20):
         await asyncio.sleep(0.31)
-        limiter.throttled()
+        limiter.refused()
     assert limiter.snapshot.limit == 1
 
 
@@ -150,14 +140,14 @@ async def test_after_a_decrease_no_call_is_admitted_until_enough_have_ended() ->
     traffic = _Traffic(_limiter(4))
     calls = [asyncio.create_task(traffic.call()) for _ in range(8)]
     await asyncio.sleep(0.5)
-    traffic.limiter.throttled()
+    traffic.limiter.refused()
     await asyncio.wait(calls)
     assert traffic.times == [0, 0, 0, 0, 1, 1, 2, 2]
 
 
 async def test_a_refusal_is_followed_by_a_cool_down() -> None:
     traffic = _Traffic(_limiter(4), seconds=0.01)
-    traffic.limiter.throttled()
+    traffic.limiter.refused()
     await traffic.call()
     assert traffic.times == [0.1]
 
@@ -254,7 +244,7 @@ async def test_the_capacity_of_a_server_is_found_without_losing_a_call() -> None
                     limiter.succeeded()
                     return
                 throttled += 1
-                limiter.throttled()
+                limiter.refused()
             await asyncio.sleep(0.5)
 
     await asyncio.gather(*(call() for _ in range(300)))

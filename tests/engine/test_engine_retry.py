@@ -10,7 +10,7 @@ from pytest_evalgate.engine.faults import CallFault, FaultKind
 from pytest_evalgate.engine.limiter import Limiter, Limits
 from pytest_evalgate.engine.retry import CircuitBreaker, RetryingClient, RetryPolicy
 from pytest_evalgate.engine.stop import StopSignal
-from pytest_evalgate.records.calls import Call, CallFailed, CallRecord, Reply, RunStopped
+from pytest_evalgate.records.calls import ApplicationFailure, Call, CallFailed, CallRecord, Reply, RunStopped
 
 _CALL = Call("chat", "http://there/v1", "m", {"messages": [{"role": "user", "content": "hi"}]}, label="s::a")
 
@@ -127,7 +127,7 @@ async def test_pauses_grow_and_are_reproducible_for_a_call() -> None:
     retry_policy = RetryPolicy(first_pause_s=1.0, longest_pause_s=3.0)
     gaps = []
     for _ in range(2):
-        script = _Script([_429])
+        script = _Script([_fault("connection")])
         with pytest.raises(CallFailed):
             await _client(script, retry_policy=retry_policy).send(_CALL)
         gaps.append(script.gaps)
@@ -156,10 +156,70 @@ async def test_retry_after_of_one_call_holds_back_the_others() -> None:
     assert script.gaps[0] == pytest.approx(7.0)
 
 
-async def test_retry_after_beyond_the_deadline_of_the_call_ends_it_at_once() -> None:
-    script = _Script([_fault("rate_limit", 429, 51.0)])
-    with pytest.raises(CallFailed, match=r"1 attempt: 429 rate limit \(last Retry-After 51 s\)"):
-        await _client(script, retry_policy=RetryPolicy(timeout_s=10)).send(_CALL)
+async def test_a_wait_beyond_the_deadline_of_the_call_is_waited_for() -> None:
+    script = _Script([_fault("rate_limit", 429, 51.0), _fault("rate_limit", 429, 51.0), _OK])
+    await _client(script, retry_policy=RetryPolicy(timeout_s=10)).send(_CALL)
+    assert script.gaps == [pytest.approx(51.0)] * 2
+
+
+async def test_the_calls_that_wait_for_the_slot_of_a_refused_one_wait_as_long() -> None:
+    script = _Script([_fault("rate_limit", 429, 7.0), _OK])
+    client = _client(script, limits=Limits(1))
+    await asyncio.gather(*(client.send(replace(_CALL, trial=trial)) for trial in range(4)))
+    assert script.gaps[0] == pytest.approx(7.0)
+
+
+async def test_a_rate_limit_without_a_wait_is_waited_for_until_its_minute_is_over() -> None:
+    script = _Script([_429, _429, _429, _429, _OK])
+    await _client(script).send(_CALL)
+    assert 60 < sum(script.gaps) < 66
+
+
+async def test_a_server_that_is_unavailable_without_a_wait_is_not_waited_for_that_long() -> None:
+    script = _Script([_fault("overloaded", 503)])
+    with pytest.raises(CallFailed):
+        await _client(script).send(_CALL)
+    assert sum(script.gaps) < 8
+
+
+@dataclass
+class _Window:
+    """A server that serves ``most`` calls in each ``seconds``, and refuses the others, with or without the wait."""
+
+    most: int
+    seconds: float
+    is_told: bool
+    latency_s: float = 0.05
+    refused: int = 0
+    _begin: float = -math.inf
+    _served: int = 0
+
+    async def send(self, call: Call) -> Reply:  # noqa: ARG002 - the seam's signature
+        now = _now()
+        if now - self._begin >= self.seconds:
+            self._begin, self._served = now, 0
+        self._served += 1
+        is_refused, left = self._served > self.most, self._begin + self.seconds - now
+        await asyncio.sleep(self.latency_s)
+        if is_refused:
+            self.refused += 1
+            raise _fault("rate_limit", 429, left if self.is_told else None)
+        return _OK
+
+
+@pytest.mark.parametrize(
+    ("most", "calls", "is_told"),
+    [(4, 8, True), (4, 8, False), (4, 100, True), (4, 100, False), (1, 30, True), (30, 500, True), (30, 500, False)],
+)
+@pytest.mark.parametrize("latency_s", [0.05, 2.0])
+async def test_no_call_is_lost_to_a_limit_by_the_minute(
+    most: int, calls: int, latency_s: float, *, is_told: bool
+) -> None:
+    server, stop_signal = _Window(most, 60.0, is_told, latency_s), StopSignal()
+    client = RetryingClient(server, Limiter(Limits(32), stop_signal), stop_signal, "there", RetryPolicy())
+    start = _now()
+    await asyncio.gather(*(client.send(replace(_CALL, trial=trial)) for trial in range(calls)))
+    assert _now() - start < 1.6 * 60 * (calls / most) + 70
 
 
 async def test_retry_after_beyond_the_deadline_of_the_run_stops_it() -> None:
@@ -167,6 +227,20 @@ async def test_retry_after_beyond_the_deadline_of_the_run_stops_it() -> None:
     with pytest.raises(CallFailed):
         await _client(_Script([_fault("rate_limit", 429, 31.0)]), stop_signal=stop_signal).send(_CALL)
     assert "asks to wait 31 s" in (stop_signal.reason or "")
+
+
+async def test_a_found_out_wait_beyond_the_deadline_of_the_run_stops_it() -> None:
+    stop_signal, start = StopSignal(30), _now()
+    with pytest.raises(RunStopped):
+        await _client(_Script([_429]), stop_signal=stop_signal).send(_CALL)
+    assert "refuses every call, for another 41 s, beyond the end of this run" in (stop_signal.reason or "")
+    assert _now() - start < 25
+
+
+async def test_a_wait_that_comes_with_another_fault_is_honoured() -> None:
+    script = _Script([_fault("server", 500, 50.0), _OK])
+    await _client(script, retry_policy=RetryPolicy(timeout_s=1)).send(_CALL)
+    assert script.gaps == [pytest.approx(50.0)]
 
 
 async def test_an_attempt_ends_at_its_timeout() -> None:
@@ -189,16 +263,52 @@ async def test_waiting_for_the_first_slot_does_not_count_against_the_deadline() 
     assert (await client.send(_CALL)).attempts == 1
 
 
-async def test_waiting_for_the_slot_of_a_retry_counts_against_the_deadline() -> None:
-    client = _client(_Script([_429]), limits=Limits(1), retry_policy=RetryPolicy(timeout_s=10))
+async def test_waiting_for_the_slot_of_a_retry_does_not_count_against_the_deadline() -> None:
+    script = _Script([_429, _OK])
+    client = _client(script, limits=Limits(1), retry_policy=RetryPolicy(timeout_s=10))
     task = asyncio.create_task(client.send(_CALL))
     await asyncio.sleep(0)
     client._limiter.pause(500)
-    with pytest.raises(CallFailed, match="1 attempt: 429 rate limit"):
-        await task
+    await task
+    assert script.gaps == [pytest.approx(500)]
 
 
-@pytest.mark.parametrize("kind", ["quota", "auth", "unknown_model"])
+async def test_a_refusal_by_status_concerns_its_case_once_a_call_has_succeeded() -> None:
+    client = _client(_Script([_OK, CallFault("forbidden", "no", status=403, remedy="check KEY"), _OK]))
+    await client.send(_CALL)
+    with pytest.raises(CallFailed) as failed:
+        await client.send(_CALL)
+    assert type(failed.value) is CallFailed
+    assert str(failed.value) == "1 attempt: 403 refused: no"
+    assert failed.value.is_final
+    await client.send(_CALL)
+
+
+async def test_an_error_of_an_application_is_its_failure_and_trips_no_breaker() -> None:
+    stop_signal = StopSignal()
+    script = _Script([CallFault("server", "broken", status=500, is_miss=True)])
+    client = _client(script, stop_signal=stop_signal, limits=Limits(1))
+    results = await asyncio.gather(
+        *(client.send(replace(_CALL, trial=trial)) for trial in range(12)), return_exceptions=True
+    )
+    assert [type(result) for result in results] == [ApplicationFailure] * 12
+    assert isinstance(results[0], ApplicationFailure)
+    assert results[0].record == CallRecord("target", "m", 3)
+    assert stop_signal.reason is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_final"), [("timeout", False), ("rate_limit", False), ("bad_request", True), ("too_large", True)]
+)
+async def test_a_failed_call_knows_whether_another_run_would_fail_in_the_same_way(
+    kind: FaultKind, *, is_final: bool
+) -> None:
+    with pytest.raises(CallFailed) as failed:
+        await _client(_Script([_fault(kind)])).send(_CALL)
+    assert failed.value.is_final is is_final
+
+
+@pytest.mark.parametrize("kind", ["quota", "auth", "unknown_model", "forbidden", "bad_parameter", "redirect"])
 async def test_a_fault_of_all_calls_stops_the_run_and_no_call_is_sent_after_it(kind: FaultKind) -> None:
     script = _Script([_fault(kind, 401, message="check KEY")])
     client = _client(script)
@@ -208,6 +318,7 @@ async def test_a_fault_of_all_calls_stops_the_run_and_no_call_is_sent_after_it(k
     with pytest.raises(RunStopped, match="check KEY") as stopped:
         await client.send(_CALL)
     assert stopped.value.record is None
+    assert stopped.value.is_final
     assert len(script.sent_at) == 1
 
 

@@ -9,6 +9,7 @@ import pytest
 from pytest_evalgate.engine import Grading, describe_error, grade_output, run_case, run_trial
 from pytest_evalgate.engine.trial import run_sync
 from pytest_evalgate.errors import MissingOutput, ScorerError
+from pytest_evalgate.records.calls import ApplicationFailure, CallFailed, CallRecord
 from pytest_evalgate.records.results import Case, CaseResult, Output, Place, PlannedCase, Score
 
 _CASE = Case("c1", expected="yes", place=Place("golden/faq.jsonl", 7))
@@ -47,6 +48,31 @@ def _run(*script: Any, grading: Grading | None = None) -> CaseResult:
 
 
 _GONE = MissingOutput("timeout after 60 s")
+_RECORD = CallRecord("target", "m", 3)
+
+
+@pytest.mark.parametrize(
+    ("script", "is_final"),
+    [
+        ((_GONE,), False),
+        ((MissingOutput("no row", is_final=True),), True),
+        ((CallFailed("503"),), False),
+        ((CallFailed("400", is_final=True),), True),
+        ((_GONE, CallFailed("400", is_final=True)), True),
+        (("unreadable",), True),  # a rule that could not tell reads the same output again
+    ],
+)
+def test_a_missing_case_knows_whether_another_run_would_miss_it_too(
+    script: tuple[Any, ...], *, is_final: bool
+) -> None:
+    result = _run(*script)
+    assert (result.outcome, result.is_final) == ("errored", is_final)
+
+
+def test_an_error_of_an_application_is_a_miss_with_its_calls() -> None:
+    result = _run(ApplicationFailure("3 attempts: 500 server error", _RECORD))
+    assert (result.outcome, result.reason) == ("missed", "3 attempts: 500 server error")
+    assert result.trials[0].calls == (_RECORD,)
 
 
 @pytest.mark.parametrize(

@@ -131,8 +131,36 @@ def test_within_the_budget_both_completions_have_to_agree(
     assert decided.verdict == result
     if result == "incomplete":
         assert decided.suites["faq"].gates[0].message == (
-            "fail or pass, depending on the missing results; retry the job"
+            "fail or pass, depending on the missing results; retry the job, not the prompt"
         )
+
+
+@pytest.mark.parametrize(
+    ("missing", "final", "rate", "advice"),
+    [
+        (4, 0, 0.0, "retry the job, not the prompt"),
+        (4, 4, 0.0, "fix the reasons first: all of them may fail again"),
+        (4, 1, 0.0, "fix the reasons first: 1 of them may fail again"),
+        (1, 1, 0.0, "fix the reasons first: it may fail again"),
+        (4, 1, 0.05, "retry the job, not the prompt"),  # the limit allows the one that may fail again
+        (4, 2, 0.05, "fix the reasons first: 2 of them may fail again"),
+    ],
+)
+def test_a_retry_is_advised_only_if_it_can_help(
+    build: Build, missing: int, final: int, rate: float, advice: str
+) -> None:
+    suite = build.suite("?" * missing + "P" * (20 - missing))
+    results = (replace(result, is_final=index < final) for index, result in enumerate(suite.results))
+    run = build.run(replace(suite, results=tuple(results)))
+    decided = decide(run, {"faq": _plain_rules(_CI, max_error_rate=rate)}, warn_inconclusive=True)
+    assert decided.suites["faq"].gates[0].message.partition("; ")[2] == advice
+
+
+def test_the_advice_of_completions_that_differ_depends_on_the_results(build: Build) -> None:
+    suite = build.suite("P" * 78 + "m" * 17 + "?" * 5)
+    final = replace(suite, results=tuple(replace(result, is_final=True) for result in suite.results))
+    decided = decide(build.run(final), {"faq": _plain_rules(_POINT, max_error_rate=1.0)}, warn_inconclusive=True)
+    assert decided.suites["faq"].gates[0].message.endswith("; fix the reasons first: all of them may fail again")
 
 
 def test_missing_results_that_only_affect_the_bound_are_inconclusive(build: Build) -> None:

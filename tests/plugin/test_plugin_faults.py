@@ -63,6 +63,16 @@ _ROWS = {
     "F13 no choices": Row(Behaviour.no_choices(), 3, "3 attempts: 200 malformed reply"),
     "F13 null for choices": Row(Behaviour.no_choices(null=True), 3, "3 attempts: 200 malformed reply"),
     "400": Row(Behaviour.status(400), 1, "1 attempt: 400 refused"),
+    "a 403 about the input": Row(
+        Behaviour.status(403, {"error": {"message": "Your input was flagged"}}), 1, "filter withheld", "missed", 0
+    ),
+    "a prompt that is too long": Row(
+        Behaviour.status(400, {"error": {"message": "no", "code": "context_length_exceeded"}}),
+        1,
+        "the prompt is longer than the model's context",
+        "missed",
+        0,
+    ),
     "F14 filtered": Row(Behaviour.content_filter(), 1, "the endpoint's content filter withheld", "missed", 0),
     "F14 refused": Row(Behaviour.refusal(), 1, "the model refused", "missed", 0),
     "F14 cut off": Row(Behaviour.cut_off(), 1, "cut off at the token limit: raise max_tokens", "missed", 0),
@@ -135,11 +145,30 @@ def test_f04_a_server_that_asks_to_wait_for_longer_than_the_run_may_take_ends_it
     assert "asks to wait 3600 s, beyond the end of this run: run again later" in project.rows["c"]["reason"]
 
 
+def test_a_403_before_any_success_ends_the_run(project: Project, server: ScriptedServer) -> None:
+    project.model_suite(server, *"abcd", model={"max_concurrency": "1"})
+    server.script(Behaviour.unauthorized(403))
+    results = project.answer()
+    assert server.calls == 1
+    assert {result.outcome for result in results.values()} == {"errored"}
+    assert "check the environment variable CANDIDATE_KEY" in results["d"].reason
+
+
+def test_a_403_after_a_success_concerns_its_case(project: Project, server: ScriptedServer) -> None:
+    project.model_suite(server, *"abcd", model={"max_concurrency": "1"})
+    server.queue(Behaviour.text("yes"))
+    server.answer_with(_asking_for("c", Behaviour.unauthorized(403)))
+    results = project.answer()
+    assert {id_: result.outcome for id_, result in results.items()} == dict.fromkeys("abd", "passed") | {
+        "c": "errored"
+    }
+    assert "CANDIDATE_KEY" not in results["c"].reason
+
+
 _FATAL = {
     **{f"F05 {code}": (Behaviour.quota(code), "add credit or raise the limit") for code in QUOTA_CODES},
     "F05 402": (Behaviour.quota(status=402), "add credit or raise the limit"),
     "F06 401": (Behaviour.unauthorized(), "check the environment variable CANDIDATE_KEY"),
-    "F06 403": (Behaviour.unauthorized(403), "check the environment variable CANDIDATE_KEY"),
     "F08 unknown model": (Behaviour.unknown_model(), "check the model name 'gpt-x-mini' and base_url"),
 }
 
@@ -168,7 +197,7 @@ def test_a_session_that_was_ended_is_resumed(project: Project, server: ScriptedS
     result = project.run()
     assert result.ret == project.verdict["exit_code"] == 11
     resume = "run the same command again to resume this run: cached replies are not requested again"
-    result.stdout.fnmatch_lines(["STOPPED: *", resume])
+    result.stdout.fnmatch_lines(["STOPPED: *", f"fix the reasons, then {resume}"])
     server.script(Behaviour.text("yes"))
     assert project.run().ret == 0
     assert server.calls == 3 + 6
@@ -228,7 +257,7 @@ def test_the_key_is_shown_nowhere(
     assert result.ret != 0
     assert any(request.headers["authorization"] == f"Bearer {key}" for request in server.requests)
     shown = result.stdout.str() + result.stderr.str()
-    assert "wrong key: ***" in "".join(row["reason"] for row in project.rows.values())
+    assert "wrong key: ***" in "".join(row.get("reason", "") for row in project.rows.values())
     files = b"".join(path.read_bytes() for path in project.path.rglob("*") if path.is_file())
     for form in _forms(key):
         assert form not in shown
@@ -353,8 +382,24 @@ def test_f29_nothing_is_sent_where_the_plan_cannot_be_written(
 
 _APPLICATION = {
     "answers": (Behaviour.reply({"answer": "yes"}), 1, "passed", ""),
-    "comes back": (Behaviour.status(503), 5, "errored", "5 attempts: 503 unavailable"),
-    "finds nothing": (Behaviour.status(404), 1, "errored", "1 attempt: 404 refused"),
+    "is down": (Behaviour.status(503), 5, "missed", "5 attempts: 503 unavailable"),
+    "fails": (Behaviour.status(500, "boom"), 3, "missed", "3 attempts: 500 server error: boom"),
+    "finds nothing": (Behaviour.status(404), 1, "missed", "1 attempt: 404 refused"),
+    "refuses the input": (Behaviour.status(422, "too long"), 1, "missed", "1 attempt: 422 refused: too long"),
+    "limits the rate": (Behaviour.rate_limited(0), 5, "errored", "5 attempts: 429 rate limit"),
+    "hangs up": (Behaviour.reset(), 5, "errored", "5 attempts: no connection"),
+    "redirects": (
+        Behaviour.status(307, headers={"Location": "/ask/"}),
+        1,
+        "errored",
+        "1 attempt: 307: it redirects to /ask/: write that as url (http://",
+    ),
+    "redirects to a login page": (
+        Behaviour.status(302, headers={"Location": "https://me:pass@sso.example.org/login?to=1"}),
+        1,
+        "errored",
+        "1 attempt: 302: it redirects to https://sso.example.org/login: check url (http://",
+    ),
     "answers otherwise": (Behaviour.reply({"text": "yes"}), 1, "missed", "in the reply, there is"),
     "refuses the key": (Behaviour.unauthorized(), 1, "errored", "check the environment variable CANDIDATE_KEY"),
 }

@@ -11,6 +11,7 @@ import pytest
 from tests.support.behaviours import Behaviour
 
 from pytest_evalgate import config as config_
+from pytest_evalgate.engine.retry import RetryPolicy
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.judges import calibration as calibrations
 from pytest_evalgate.judges import drift
@@ -230,6 +231,16 @@ def test_what_the_judge_cannot_say_is_missing(judged: Project, server: ScriptedS
     assert set(judged.outcomes.values()) == {"errored"}
     [judge] = judged.verdict["suites"]["faq"]["judges"]
     assert (judge["scored"], judge["unreadable"]) == (0, 5)
+    assert "retry the job" in result.stdout.str(), "unreadable replies are not cached, so the judge may recover"
+
+
+def test_an_outage_of_a_judge_is_called_retryable(
+    judged: Project, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RetryPolicy, "pause_s", lambda *_: 0.01)
+    outage = Behaviour.status(503)
+    server.answer_with(lambda request: outage if _is_judges(request) else _answer(request))
+    assert "exit 11: retry the job, not the prompt" in judged.run().stdout.str()
 
 
 @pytest.mark.parametrize("draft", ["", "<think>{}</think>"])

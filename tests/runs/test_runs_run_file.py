@@ -70,7 +70,7 @@ def _some_trials(draw: st.DrawFn) -> tuple[Trial, ...]:
         if output is not None and calls:
             output = replace(output, call=draw(st.none() | st.sampled_from(calls)))
         scores = draw(st.lists(_scores, max_size=2).map(tuple))
-        return Trial(index, draw(st.none() | _floats), output, scores, draw(_texts), calls)
+        return Trial(index, draw(st.none() | _floats), output, scores, draw(_texts), calls, draw(st.booleans()))
 
     return tuple(map(trial, range(draw(st.integers(0, 3)))))
 
@@ -84,7 +84,14 @@ _cases = st.builds(
     st.lists(st.tuples(_texts, _texts), max_size=2).map(tuple),
     st.none() | _texts.filter(bool),
 )
-_results = st.builds(CaseResult, _cases, st.sampled_from(get_args(Outcome)), _some_trials(), _texts)
+_results = st.builds(
+    CaseResult,
+    _cases,
+    st.sampled_from(get_args(Outcome)),
+    _some_trials(),
+    _texts,
+    is_final=st.booleans(),
+)
 
 
 @given(_results)
@@ -164,7 +171,7 @@ def test_a_run_file_has_the_origin_of_its_run(run: Run, tmp_path: Path, origin: 
     ("record", "row", "elsewhere"),
     [
         (CallRecord, codec.CallRow, ()),
-        (Score, codec.ScoreRow, ("calls",)),
+        (Score, codec.ScoreRow, ("calls", "may_change")),
         (Output, codec.OutputRow, ("latency_s",)),
         (Trial, codec.TrialRow, ("index",)),
         (CaseResult, codec.CaseRow, ("case",)),

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Final, Literal
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Final, Literal
+from urllib.parse import urljoin, urlsplit
 
-from pytest_evalgate.text.jsonl import escape_text, loads
+from pytest_evalgate.engine.error_body import parse_error
+from pytest_evalgate.engine.refusals import refusal_of
+from pytest_evalgate.engine.retry_after import asked_wait_s
+from pytest_evalgate.text.jsonl import escape_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
+    from pytest_evalgate.engine.error_body import ErrorBody
     from pytest_evalgate.text.redaction import Secret
 
 FaultKind = Literal[
@@ -22,16 +23,19 @@ FaultKind = Literal[
     "server",
     "timeout",
     "connection",
+    "certificate",
     "malformed",
     "no_answer",
     "quota",
     "auth",
+    "forbidden",
     "unknown_model",
+    "not_found",
+    "bad_parameter",
+    "redirect",
+    "too_large",
     "bad_request",
 ]
-
-# A Retry-After of more than a day is ignored.
-LONGEST_S: Final = 86_400.0
 
 _EXCERPT: Final = 200
 
@@ -43,49 +47,62 @@ class FaultPolicy:
     Args:
         description: Name of the kind in messages.
         tries: Maximum number of attempts at a call whose last attempt had this fault.
-        is_overload: Fewer simultaneous calls may help.
+        is_overload: Fewer simultaneous calls, or a wait of all calls, may help.
         stops_run: No other call of the run can succeed either.
+        until_success: It stops the run only while no call to the endpoint has succeeded; later it concerns one case.
+        is_final: A retry of the job fails in the same way until something is changed.
     """
 
     description: str
     tries: int = 1
     is_overload: bool = False
     stops_run: bool = False
+    until_success: bool = False
+    is_final: bool = True
 
 
 FAULT_POLICIES: Final[Mapping[FaultKind, FaultPolicy]] = {
-    "rate_limit": FaultPolicy("rate limit", tries=5, is_overload=True),
-    "overloaded": FaultPolicy("unavailable", tries=5, is_overload=True),
-    "server": FaultPolicy("server error", tries=5),
-    "timeout": FaultPolicy("timeout", tries=5),
-    "connection": FaultPolicy("no connection", tries=5),
-    "malformed": FaultPolicy("malformed reply", tries=3),
-    "no_answer": FaultPolicy("no answer", tries=3),
+    "rate_limit": FaultPolicy("rate limit", tries=5, is_overload=True, is_final=False),
+    "overloaded": FaultPolicy("unavailable", tries=5, is_overload=True, is_final=False),
+    "server": FaultPolicy("server error", tries=5, is_final=False),
+    "timeout": FaultPolicy("timeout", tries=5, is_final=False),
+    "connection": FaultPolicy("no connection", tries=5, is_final=False),
+    "certificate": FaultPolicy("no secure connection"),
+    "malformed": FaultPolicy("malformed reply", tries=3, is_final=False),
+    "no_answer": FaultPolicy("no answer", tries=3, is_final=False),
     "quota": FaultPolicy("quota used up", stops_run=True),
     "auth": FaultPolicy("key refused", stops_run=True),
+    "forbidden": FaultPolicy("refused", stops_run=True, until_success=True),
     "unknown_model": FaultPolicy("unknown model", stops_run=True),
+    "not_found": FaultPolicy("not found", stops_run=True, until_success=True),
+    "bad_parameter": FaultPolicy("parameter refused", stops_run=True),
+    "redirect": FaultPolicy("", stops_run=True, until_success=True),
+    "too_large": FaultPolicy("more tokens than the limit of a minute"),
     "bad_request": FaultPolicy("refused"),
 }
 
-# The code in the body decides first, since several servers report a spent quota as 429, or any error as 200.
-_BY_CODE: Final[Mapping[str, FaultKind]] = {
-    "insufficient_quota": "quota",
-    "credit_balance_exhausted": "quota",
-    "organization_usage_limit_exceeded": "quota",
-    "enforced_spend_limit_reached": "quota",
-    "invalid_api_key": "auth",
-    "model_not_found": "unknown_model",
-}
+# Codes of errors inside a 200. Those that concern the whole run, or the input of a case, are in `refusals`.
 _BY_CODE_IN_200: Final[Mapping[str, FaultKind]] = {
     "rate_limit_exceeded": "rate_limit",
+    "rate_limit_error": "rate_limit",
+    "resource_exhausted": "rate_limit",
     "overloaded_error": "overloaded",
+    "unavailable": "overloaded",
     "server_error": "server",
+    "api_error": "server",
+    "internal": "server",
+    "permission_error": "forbidden",
+    "permission_denied": "forbidden",
+    "not_found_error": "not_found",
+    "not_found": "not_found",
+    "invalid_request_error": "bad_request",
+    "invalid_argument": "bad_request",
 }
 _BY_STATUS: Final[Mapping[int, FaultKind]] = {
     401: "auth",
     402: "quota",
-    403: "auth",
-    404: "unknown_model",
+    403: "forbidden",
+    404: "not_found",
     408: "timeout",
     409: "overloaded",  # another request holds a lock; the official SDK retries as well
     425: "overloaded",
@@ -95,6 +112,7 @@ _BY_STATUS: Final[Mapping[int, FaultKind]] = {
     504: "overloaded",
     529: "overloaded",
 }
+_REDIRECTS: Final = (301, 302, 303, 307, 308)
 # An application may return 402, 403 or 404 because of one case's input; only its 401 concerns every call.
 _BY_APPLICATION_STATUS: Final[Mapping[int, FaultKind]] = {
     **_BY_STATUS,
@@ -102,26 +120,39 @@ _BY_APPLICATION_STATUS: Final[Mapping[int, FaultKind]] = {
     403: "bad_request",
     404: "bad_request",
 }
+_ERROR: Final = 400
+# Limits, keys and redirects are between this run and the application: its users do not see them.
+_NOT_OF_THE_APPLICATION: Final = ("rate_limit", "auth", "redirect")
 
 
 class CallFault(Exception):  # noqa: N818 - one failed attempt; a later one may succeed
     """Failed attempt at a call.
 
-    ``detail`` is one printable line without secrets; ``retry_after_s`` is the wait that the server asked for, if any.
+    ``detail`` is one printable line without secrets, ``remedy`` what to change. ``retry_after_s`` is the wait that the
+    server asked for, if any. ``is_miss``: an application replied with an error, which its users would see as well.
     ``tokens`` are the input and output tokens that the endpoint billed for the attempt.
     """
 
     tokens: tuple[int, int] = (0, 0)
 
     def __init__(
-        self, kind: FaultKind, detail: str, *, status: int | None = None, retry_after_s: float | None = None
+        self,
+        kind: FaultKind,
+        detail: str,
+        *,
+        status: int | None = None,
+        retry_after_s: float | None = None,
+        remedy: str = "",
+        is_miss: bool = False,
     ) -> None:
-        """Set the message to the description and ``detail``."""
+        """Set the message to the description, ``detail`` and ``remedy``."""
         self.kind: FaultKind = kind
         self.detail = detail
+        self.remedy = remedy
         self.status = status
         self.retry_after_s = retry_after_s
-        super().__init__(f"{self.description}: {detail}")
+        self.is_miss = is_miss
+        super().__init__(": ".join(filter(None, [self.description, detail, remedy])))
 
     @property
     def policy(self) -> FaultPolicy:
@@ -131,16 +162,20 @@ class CallFault(Exception):  # noqa: N818 - one failed attempt; a later one may 
     @property
     def description(self) -> str:
         """The status, if any, and the kind: ``429 rate limit``."""
-        return f"{self.status or ''} {self.policy.description}".lstrip()
+        return f"{self.status or ''} {self.policy.description}".strip()
 
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """An HTTP response; the names in ``headers`` are in lower case, or the mapping ignores case."""
+    """An HTTP response; the names in ``headers`` are in lower case, or the mapping ignores case.
+
+    ``url`` is the URL of the request, if it is known.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,24 +192,24 @@ class FaultFactory:
     @property
     def place(self) -> str:
         """The URL without user, password and query."""
-        parts = urlsplit(self.url)
-        return escape_text(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}", _EXCERPT)
+        return place_of(self.url)
 
     def fault(self, kind: FaultKind, message: str, response: HttpResponse | None = None) -> CallFault:
         """Return a fault with the ``message`` of the server or the client library."""
-        # redact before truncating: half of a key would not be recognised
-        detail = f"{escape_text(' '.join(self.redact(message).split()), _EXCERPT)} ({self.place})"
-        if remedy := self._remedy(kind):
-            detail = f"{detail}: {remedy}"
-        if response is None:
-            return CallFault(kind, detail)
-        return CallFault(kind, detail, status=response.status, retry_after_s=retry_after_s(response.headers))
+        if kind == "connection" and "CERTIFICATE_VERIFY_FAILED" in message:
+            kind = "certificate"  # no later attempt trusts it
+        return self._fault(
+            kind, message, response, parse_error(b"") if response is None else parse_error(response.body)
+        )
 
     def classify(self, response: HttpResponse) -> CallFault:
-        """Return the fault of a response: by the code in its body if that is known, else by its status."""
-        codes, message = error_of(response.body)
-        kind = (self.model and _kind_of_codes(codes)) or self._kind_of_status(response.status, codes)
-        return self.fault(kind, message or "no reason given", response)
+        """Return the fault of a response: by its body if that explains the refusal, else by its status."""
+        if response.status in _REDIRECTS:
+            return self._redirect(response)
+        body = parse_error(response.body)
+        refusal = refusal_of(response.status, body) if self.model else None
+        kind: FaultKind = refusal or self._kind_of_status(response.status, body)
+        return self._fault(kind, body.message or "no reason given", response, body)
 
     def redact(self, text: str) -> str:
         """Replace the keys in ``text``: some servers repeat them."""
@@ -188,74 +223,74 @@ class FaultFactory:
             body = secret.redact_bytes(body)
         return body
 
-    def _kind_of_status(self, status: int, codes: tuple[str, ...]) -> FaultKind:
+    def _fault(self, kind: FaultKind, message: str, response: HttpResponse | None, body: ErrorBody) -> CallFault:
+        # redact before truncating: half of a key would not be recognised
+        detail = f"{escape_text(' '.join(self.redact(message).split()), _EXCERPT)} ({self.place})"
+        if response is None:
+            return CallFault(kind, detail, remedy=self._remedy(kind))
+        wait_s = None
+        if FAULT_POLICIES[kind].tries > 1:
+            wait_s = asked_wait_s(response.headers, body, is_rate_limit=kind == "rate_limit")
+        is_miss = not self.model and response.status >= _ERROR and kind not in _NOT_OF_THE_APPLICATION
+        return CallFault(
+            kind, detail, status=response.status, retry_after_s=wait_s, remedy=self._remedy(kind), is_miss=is_miss
+        )
+
+    def _redirect(self, response: HttpResponse) -> CallFault:
+        """Return the fault of a redirect, which is not followed: a key is sent to the configured URL only."""
+        location = self.redact(response.headers.get("location", "").strip())
+        key = "base_url" if self.model else "url"
+        sent = response.url or self.url
+        target = place_of(urljoin(sent, location))
+        # the path of the API is appended to base_url unless it ends with it already, see `clients.urls`
+        same = urlsplit(sent).path.rstrip("/") if self.model else _last_part(sent)
+        if not location:
+            detail = f"it redirects without saying where: check {key} ({self.place})"
+        elif target.rstrip("/").endswith(same):
+            detail = f"it redirects to {_without_query(location)}: write that as {key} ({target})"
+        else:  # a login page, for example
+            detail = f"it redirects to {_without_query(location)}: check {key} ({self.place})"
+        return CallFault("redirect", detail, status=response.status)
+
+    def _kind_of_status(self, status: int, body: ErrorBody) -> FaultKind:
         kinds = _BY_STATUS if self.model else _BY_APPLICATION_STATUS
         if 200 <= status < 300:  # noqa: PLR2004 - HTTP's classes of status
-            return next((_BY_CODE_IN_200[code] for code in codes if code in _BY_CODE_IN_200), "malformed")
+            codes = (code.lower() for code in body.codes)
+            kind = next((_BY_CODE_IN_200[code] for code in codes if code in _BY_CODE_IN_200), None)
+            if kind is not None or body.status is None:
+                return kind or "malformed"
+            status = body.status
         return kinds.get(status) or ("server" if status >= 500 else "bad_request")  # noqa: PLR2004 - the same
 
     def _remedy(self, kind: FaultKind) -> str:
         names = " and ".join(secret.name for secret in self.secrets)
+        key = f"check the environment variable {names}" if names else self._unnamed_key()
         remedies: Mapping[FaultKind, str] = {
-            "auth": f"check the environment variable {names}" if names else "name the key's variable in api_key_env",
+            "auth": key,
+            "forbidden": f"{key}; the key must be allowed to use the model {self.model!r}",
             "quota": "add credit or raise the limit there, then run again (replies received so far are cached)",
             "unknown_model": f"check the model name {self.model!r} and base_url",
+            "not_found": f"check the model name {self.model!r} and base_url",
+            "bad_parameter": "change or remove it where it is set: params of the model, the target or the judge",
+            "certificate": "check the host name, or set SSL_CERT_FILE to the certificate of its authority",
+            "too_large": "shorten the input, lower max_tokens, or raise the limit there",
         }
         return remedies.get(kind, "")
 
-
-def error_of(body: bytes) -> tuple[tuple[str, ...], str]:
-    """Return the codes and the message of an error body; a body that is not a JSON object is the message."""
-    try:
-        parsed = loads(body)
-    except ValueError:
-        return (), body[: 2 * _EXCERPT].decode("utf-8", "replace")
-    error = parsed.get("error", parsed) if isinstance(parsed, dict) else parsed
-    if not isinstance(error, dict):
-        return (), _text(error)
-    codes = tuple(value for key in ("code", "type") if isinstance(value := error.get(key), str))
-    message = error.get("message") or error.get("detail")
-    return codes, _text(error if message is None else message)
+    def _unnamed_key(self) -> str:
+        return "name the key's variable in " + ("api_key_env" if self.model else "headers_env")
 
 
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+def place_of(url: str) -> str:
+    """Return a URL without user, password and query, for messages."""
+    parts = urlsplit(url)
+    return escape_text(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}", _EXCERPT)
 
 
-def _kind_of_codes(codes: tuple[str, ...]) -> FaultKind | None:
-    if any(code.endswith("_spend_limit_exceeded") or code.startswith("billing") for code in codes):
-        return "quota"
-    return next((_BY_CODE[code] for code in codes if code in _BY_CODE), None)
+def _last_part(url: str) -> str:
+    return "/" + urlsplit(url).path.rstrip("/").rpartition("/")[2]
 
 
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Return the wait that a server asks for: ``retry-after-ms``, else ``Retry-After`` in seconds or as an HTTP date.
-
-    A date is relative to the ``Date`` of the response, since the clocks of server and client may differ. Returns
-    seconds from 0 to `LONGEST_S`; None if there is no valid value.
-    """
-    seconds = _number(headers.get("retry-after-ms", ""))
-    if seconds is not None:
-        seconds /= 1000
-    else:
-        value = headers.get("retry-after", "")
-        seconds = _number(value)
-        if seconds is None:
-            start, end = _date(headers.get("date", "")), _date(value)
-            seconds = None if start is None or end is None else (end - start).total_seconds()
-    return seconds if seconds is not None and 0 <= seconds <= LONGEST_S else None  # NaN fails both comparisons
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-def _date(text: str) -> datetime | None:
-    try:
-        date = parsedate_to_datetime(text)
-    except (ValueError, TypeError, OverflowError):  # the parser raises any of them for invalid dates
-        return None
-    return date if date.tzinfo else None
+def _without_query(location: str) -> str:
+    path = location.partition("?")[0].partition("#")[0]
+    return place_of(path) if "://" in path else escape_text(path, _EXCERPT)

@@ -25,6 +25,16 @@ _DECREASE_INTERVAL_S: Final = 0.3
 # Pause after a refusal, which frees a slot at once: without it, the next call would be refused as well.
 _COOL_DOWN_S: Final = 0.1
 
+# Pauses after a server that serves no call of ours refuses one without saying for how long. Limits are by the minute:
+# with the first refusal, five attempts take more than 60 s.
+_CLOSED_PAUSES_S: Final = (_COOL_DOWN_S, 4.0, 16.0, 41.0)
+_LONGEST_CLOSED_S: Final = sum(_CLOSED_PAUSES_S)
+
+# After a pause of this length one call tries, and every other success admits one more: as many as were in flight
+# before would use up the next minute's requests at once, and be refused again.
+_LONG_PAUSE_S: Final = 5.0
+_TRIAL_GROWTH: Final = 0.5
+
 _SLOW_START_S: Final = 0.1
 # For a while after a pause, calls start at this distance: sent all at once, they would all be refused before the
 # first refusal could hold back the others.
@@ -79,12 +89,13 @@ class Limiter:
     """Slots for calls, first in, first out: limited in number and rate, none during a pause.
 
     The number of slots grows by one with each success until the first refusal. From then on a refusal multiplies it by
-    0.7, and a full round of successes adds one. Works on one event loop, by that loop's clock.
+    0.7, and a full round of successes adds one. After a long pause, and while the server refuses every call, one call
+    at a time tries. Works on one event loop, by that loop's clock.
 
     Example::
 
         async with limiter.slot(tokens=400):
-            reply = await client.send(call)
+            reply = await client.send(call)  # if it is refused: limiter.refused(wait_s), before the slot is free
         limiter.succeeded()
         limiter.spend(reply.tokens - 400)
     """
@@ -98,9 +109,13 @@ class Limiter:
         self._stop_signal = stop_signal
         self._in_flight = 0
         self._refusals = 0
+        self._closed_rounds = 0
+        self._closed_at = -math.inf
+        self._closed_s: float | None = None  # time for which the server has refused every call before
+        self._is_trial = False  # whether the next call is likely to be refused
+        self._trial_slots = math.inf
         self._decreased_at = self._paused_until = self._next_start = -math.inf
-        self._new_calls: deque[_Waiter] = deque()
-        self._retries: deque[_Waiter] = deque()
+        self._queues: dict[int, deque[_Waiter]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -114,19 +129,17 @@ class Limiter:
         return LimiterSnapshot(self._in_flight, int(self._limit), self._refusals, self._paused_until)
 
     @asynccontextmanager
-    async def slot(self, tokens: float = 0, *, until: float | None = None) -> AsyncIterator[None]:
+    async def slot(self, tokens: float = 0, *, attempts: int = 0) -> AsyncIterator[None]:
         """Wait for a slot, and hold it for one request.
 
         Args:
             tokens: An estimate, for the limit on tokens; `spend` corrects it.
-            until: Deadline of a call that is retried. Retries go before new calls.
+            attempts: Attempts of the call so far. Calls with more of them go first, since they have fewer left.
 
         Raises:
             RunStopped: the run stopped before or during the wait.
-            TimeoutError: no slot was free by the deadline.
         """
-        async with asyncio.timeout_at(until):
-            await self._acquire(tokens, self._new_calls if until is None else self._retries)
+        await self._acquire(tokens, attempts)
         try:
             yield
         finally:
@@ -134,19 +147,55 @@ class Limiter:
 
     def succeeded(self) -> None:
         """Raise the number of slots after a call that succeeded."""
+        if self._closed_rounds > 1:
+            self._closed_s = min(max(self._closed_s or 0.0, _now() - self._closed_at), _LONGEST_CLOSED_S)
+        self._closed_rounds = 0
+        self._is_trial = False
+        self._trial_slots += _TRIAL_GROWTH
+        if self._trial_slots >= self._limit:
+            self._trial_slots = math.inf
         # slow start until the first refusal, then one slot per round: `_limit` successes add 1 / `_limit` each
         growth = 1.0 if self._refusals == 0 else 1 / self._limit
         self._limit = min(self._max_limit, self._limit + growth)
         self._admit()
 
-    def throttled(self) -> None:
-        """Lower the number of slots after a call that was refused because of overload."""
+    def refused(self, wait_s: float | None = None, *, is_rate_limit: bool = False) -> float:
+        """Lower the number of slots after a call that was refused because of overload, and pause all calls.
+
+        To be called while the call still holds its slot: otherwise the next call would be sent before the pause.
+
+        Args:
+            wait_s: Seconds that the server asks for; None if it does not say.
+            is_rate_limit: The limit may last for a minute, so the pauses of a server that does not say grow to that.
+
+        Returns:
+            The seconds until the end of the pause.
+        """
         self._refusals += 1
-        self.pause(_COOL_DOWN_S)
         now = _now()
         if now - self._decreased_at >= _DECREASE_INTERVAL_S:
             self._decreased_at = now
             self._limit = max(1.0, self._limit * _DECREASE_FACTOR)
+        self.pause(max(_COOL_DOWN_S, wait_s or 0.0))
+        # other calls in flight may be served, and their end is room for this one
+        if wait_s is None and is_rate_limit and self._in_flight <= 1:
+            self._close(now)
+        elif wait_s is not None and wait_s >= _LONG_PAUSE_S:
+            self._trial_slots = 1
+        return self._paused_until - now
+
+    def _close(self, now: float) -> None:
+        """Pause for longer with each refusal, until one call succeeds; from then on, for as long as that took."""
+        last = len(_CLOSED_PAUSES_S) - 1
+        pause = _CLOSED_PAUSES_S[min(self._closed_rounds, last)]
+        self._is_trial = self._closed_rounds < last
+        if self._closed_rounds == 0:
+            self._closed_at = now
+        elif self._closed_rounds == 1 and self._closed_s is not None:
+            pause, self._is_trial = self._closed_s, False
+        self.pause(pause)
+        self._closed_rounds += 1
+        self._trial_slots = 1
 
     def pause(self, seconds: float) -> None:
         """Admit no call for ``seconds``; a longer pause that is in effect stays."""
@@ -157,13 +206,13 @@ class Limiter:
         if self._tokens is not None:
             self._tokens.take(tokens)
 
-    async def _acquire(self, tokens: float, queue: deque[_Waiter]) -> None:
+    async def _acquire(self, tokens: float, attempts: int) -> None:
         self._stop_signal.check()
-        if self._next_queue() is None and self._in_flight < int(self._limit) and self._wait_s(tokens) <= 0:
+        if self._next_queue() is None and self._in_flight < self._slots and self._wait_s(tokens) <= 0:
             self._take(tokens)
             return
         waiter = _Waiter(self._stop_signal.waiter(), tokens)
-        queue.append(waiter)
+        self._queues.setdefault(attempts, deque()).append(waiter)
         self._admit()
         ready = waiter.ready
         try:
@@ -173,13 +222,17 @@ class Limiter:
                 self._release()
             raise
 
+    @property
+    def _slots(self) -> int:
+        return int(min(self._limit, self._trial_slots))
+
     def _release(self) -> None:
         self._in_flight -= 1
         self._admit()
 
     def _admit(self) -> None:
         """Admit all waiters that may start now, and set a timer for the next one."""
-        while self._in_flight < int(self._limit) and (queue := self._next_queue()):
+        while self._in_flight < self._slots and (queue := self._next_queue()):
             wait = self._wait_s(queue[0].tokens)
             if wait > 0:
                 if self._timer is not None:
@@ -192,8 +245,10 @@ class Limiter:
 
     def _next_queue(self) -> deque[_Waiter] | None:
         """Return the queue whose head is next, after removing waiters that gave up."""
-        # retries first: their deadlines are running, and a new call would only add to an overload
-        for queue in (self._retries, self._new_calls):
+        # retries first: they have fewer attempts left, and a new call would only add to an overload; but a trial takes
+        # an attempt from a call that has many left
+        for attempts in sorted(self._queues, reverse=not self._is_trial):
+            queue = self._queues[attempts]
             while queue and queue[0].ready.done():
                 queue.popleft()
             if queue:

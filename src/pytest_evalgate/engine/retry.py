@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.engine.faults import CallFault
 from pytest_evalgate.engine.spend import estimate_tokens
-from pytest_evalgate.records.calls import CallFailed, CallRecord, RunStopped
+from pytest_evalgate.records.calls import ApplicationFailure, CallFailed, CallRecord, RunStopped
 from pytest_evalgate.text.jsonl import digest
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class RetryPolicy:
         timeout_s: For each attempt as a whole, up to the last byte of the reply.
         attempts: Maximum number of requests.
         first_pause_s: Upper bound of the pause after the first attempt; it doubles with each further one.
-        longest_pause_s: Maximum of that bound. A longer Retry-After of the server is still honoured.
+        longest_pause_s: Maximum of that bound. A longer wait that a limit requires is still honoured.
     """
 
     timeout_s: float = 60.0
@@ -48,7 +48,7 @@ class RetryPolicy:
 
     @property
     def call_s(self) -> float:
-        """Limit for the call as a whole, from its first attempt to its last, pauses included."""
+        """Limit for the call as a whole, from first to last attempt; waits for limits and slots do not count."""
         return self.timeout_s * self.attempts
 
     def pause_s(self, seed: str, attempt: int) -> float:
@@ -72,6 +72,7 @@ class RetryingClient:
         self._stop_signal = stop_signal
         self._endpoint = endpoint
         self._retry_policy = retry_policy
+        self._has_succeeded = False
         self._circuit_breaker = CircuitBreaker(endpoint, stop_signal)
 
     async def send(self, call: Call) -> Reply:
@@ -80,6 +81,7 @@ class RetryingClient:
         Raises:
             CallFailed: no attempt succeeded; the record counts them.
             RunStopped: no call of this run can succeed.
+            ApplicationFailure: the last attempt got an HTTP error of an application.
         """
         attempts = _Attempts(call)
         try:
@@ -87,7 +89,8 @@ class RetryingClient:
         except CallFault as fault:
             raise self._final_error(attempts, fault) from fault
         except RunStopped as stopped:
-            raise RunStopped(str(stopped), attempts.record) from stopped
+            raise RunStopped(str(stopped), attempts.record, is_final=stopped.is_final) from stopped
+        self._has_succeeded = True
         self._circuit_breaker.record_success()
         return attempts.with_tokens(reply)
 
@@ -119,15 +122,15 @@ class RetryingClient:
         if self._limiter.counts_tokens:
             estimated = estimate_tokens(attempts.call)
             tokens = estimated.read + estimated.written
-        try:
-            async with self._limiter.slot(tokens, until=attempts.deadline):
-                self._stop_signal.check()
+        asked_at = _now()
+        async with self._limiter.slot(tokens, attempts=attempts.sent):
+            self._stop_signal.check()
+            attempts.extend(_now() - asked_at)
+            try:
                 reply = await self._send_once(attempts)
-        except TimeoutError:  # no slot by the deadline
-            raise attempts.faults[-1] from None
-        except CallFault as fault:
-            self._record_fault(attempts, fault)
-            raise
+            except CallFault as fault:
+                self._record_fault(attempts, fault)  # before the slot is free: it pauses the calls that wait for it
+                raise
         self._limiter.succeeded()
         if reply.tokens_in is not None and reply.tokens_out is not None:
             self._limiter.spend(reply.tokens_in + reply.tokens_out - tokens)
@@ -150,22 +153,29 @@ class RetryingClient:
 
     def _record_fault(self, attempts: _Attempts, fault: CallFault) -> None:
         attempts.faults.append(fault)
+        asked, pause = fault.retry_after_s, 0.0
         if fault.policy.is_overload:
-            self._limiter.throttled()
-        if (seconds := fault.retry_after_s) is not None:
-            self._limiter.pause(seconds)
-            if _now() + seconds > self._stop_signal.deadline:
-                self._stop_signal.stop(
-                    f"{fault.description}: {self._endpoint} asks to wait {seconds:g} s, beyond the end of this run: "
-                    "run again later, or raise max_duration_s (replies received so far are cached)"
-                )
+            pause = self._limiter.refused(asked, is_rate_limit=fault.kind == "rate_limit")
+        elif asked is not None:
+            pause = asked
+            self._limiter.pause(pause)
+        if pause and _now() + pause > self._stop_signal.deadline:  # a wait for nothing: no call can be sent after it
+            wait = f"asks to wait {asked:g} s" if asked is not None else f"refuses every call, for another {pause:g} s"
+            self._stop_signal.stop(
+                f"{fault.description}: {self._endpoint} {wait}, beyond the end of this run: "
+                "run again later, or raise max_duration_s (replies received so far are cached)"
+            )
 
     def _pause_s(self, state: RetryCallState) -> float:
         attempts: _Attempts = state.args[0]  # tenacity passes the arguments of `_retry`
         call = attempts.call
         # seeded by the call: reproducible in every run, but different calls are not retried at the same time
         seed = digest([call.endpoint, call.model, call.payload, call.trial])
-        return max(self._retry_policy.pause_s(seed, attempts.sent), attempts.faults[-1].retry_after_s or 0.0)
+        pause = self._retry_policy.pause_s(seed, attempts.sent)
+        fault = attempts.faults[-1]
+        if fault.policy.is_overload or fault.retry_after_s is not None:
+            attempts.extend(pause)
+        return pause  # the pause of the limiter is waited for in its queue, so that the order of the calls is kept
 
     def _should_stop(self, state: RetryCallState) -> bool:
         attempts: _Attempts = state.args[0]
@@ -175,13 +185,18 @@ class RetryingClient:
         is_late = _now() + state.upcoming_sleep >= deadline
         return is_late or attempts.is_final or attempts.sent >= self._retry_policy.attempts
 
-    def _final_error(self, attempts: _Attempts, fault: CallFault) -> CallFailed:
-        message = attempts.message()
-        if fault.policy.stops_run:
-            self._stop_signal.stop(str(fault))
-            return RunStopped(message, attempts.record)
+    def _final_error(self, attempts: _Attempts, fault: CallFault) -> CallFailed | ApplicationFailure:
+        if fault.is_miss:  # the application replied, so its endpoint is up
+            self._circuit_breaker.record_success()
+            return ApplicationFailure(attempts.message(), attempts.record)
+        policy = fault.policy
+        if policy.stops_run and not (policy.until_success and self._has_succeeded):
+            self._stop_signal.stop(str(fault), is_final=True)
+            return RunStopped(attempts.message(remedy=fault.remedy), attempts.record, is_final=True)
         self._circuit_breaker.record_failure(fault)
-        return CallFailed(message, attempts.record)
+        # the key and the model were accepted before, so the refusal is about this case
+        remedy = "" if policy.until_success else fault.remedy
+        return CallFailed(attempts.message(remedy=remedy), attempts.record, is_final=policy.is_final)
 
 
 @dataclass(slots=True)
@@ -224,12 +239,18 @@ class _Attempts:
         details = {fault.detail for fault in recent}
         return last.kind == "server" and len(recent) == _MAX_EQUAL_ERRORS and len(details) == 1
 
-    def message(self) -> str:
+    def extend(self, seconds: float) -> None:
+        """Move the deadline by the seconds of a wait for a limit or a slot."""
+        if self.deadline is not None:
+            self.deadline += seconds
+
+    def message(self, *, remedy: str = "") -> str:
         last = self.faults[-1]
         kinds = Counter(fault.description for fault in self.faults)
         failures = last.description if len(kinds) == 1 else _counted(kinds.items())
         retry_after = "" if last.retry_after_s is None else f" (last Retry-After {last.retry_after_s:g} s)"
-        return f"{self.sent} attempt{'s' * (self.sent > 1)}: {failures}{retry_after}: {last.detail}"
+        parts = [f"{self.sent} attempt{'s' * (self.sent > 1)}", f"{failures}{retry_after}", last.detail, remedy]
+        return ": ".join(filter(None, parts))
 
 
 class CircuitBreaker:
@@ -257,7 +278,8 @@ class CircuitBreaker:
             kinds = _counted(Counter(fault.description for fault in faults).most_common())
             self._stop_signal.stop(
                 f"{len(faults)} of the last {seen} calls to {self._endpoint} failed ({kinds}); the last one: "
-                f"{faults[-1].detail}. Fix this and run again (replies received so far are cached)"
+                f"{faults[-1].detail}. Fix this and run again (replies received so far are cached)",
+                is_final=any(fault.policy.is_final for fault in faults),
             )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pytest_evalgate.engine.cache import CachedClient
 from pytest_evalgate.engine.clients import EndpointClient, model_client
 from pytest_evalgate.engine.clients.lazy import LazyClient
+from pytest_evalgate.engine.faults import place_of
 from pytest_evalgate.engine.limiter import Limiter, Limits
 from pytest_evalgate.engine.retry import RetryingClient, RetryPolicy
 from pytest_evalgate.engine.spend import Budget, MeteredClient, Prices
@@ -129,5 +130,6 @@ class Routes:
             if self._max_concurrency is not None:
                 limits = replace(limits, max_concurrency=min(self._max_concurrency, limits.max_concurrency))
             self._limiters[endpoint] = Limiter(limits.shared_by(self._workers), self._stop_signal)
-        limiter, name = self._limiters[endpoint], " ".join(filter(None, endpoint))
+        url, model = endpoint
+        limiter, name = self._limiters[endpoint], f"{place_of(url)} {model}".rstrip()  # the query may contain a key
         return lambda client: RetryingClient(client, limiter, self._stop_signal, name, RetryPolicy(timeout_s))

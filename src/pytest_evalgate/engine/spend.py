@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from pytest_evalgate.records.calls import CallFailed, record_of
+from pytest_evalgate.records.calls import ApplicationFailure, CallFailed, record_of
 from pytest_evalgate.records.results import Calls
 from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.text.wording import count
@@ -83,7 +83,7 @@ class MeteredClient:
         try:
             reply = await self._send(call)
             spent = reserved if reply.cost_usd is None else reply.cost_usd
-        except CallFailed as failed:
+        except (CallFailed, ApplicationFailure) as failed:
             spent = (failed.record and failed.record.cost_usd) or 0.0
             raise
         finally:
@@ -93,7 +93,7 @@ class MeteredClient:
     async def _send(self, call: Call) -> Reply:
         try:
             reply = await self.inner.send(call)
-        except CallFailed as failed:
+        except (CallFailed, ApplicationFailure) as failed:
             if (record := failed.record) is not None:
                 # a failed call costs the tokens that the endpoint billed for it; unreported tokens count as 0
                 cost = self.prices.cost(call.route, record.tokens_in or 0, record.tokens_out or 0)
@@ -177,7 +177,7 @@ class Budget:
 
     def _stop(self, reason: str) -> None:
         self.stop_reason = f"budget of US${self._limit_usd:,.2f} {reason}"
-        self._stop_signal.stop(self.stop_reason)
+        self._stop_signal.stop(self.stop_reason, is_final=True)
 
 
 class Prices:

@@ -34,10 +34,15 @@ class StopSignal:
         """End of the run on the monotonic clock, which asyncio's event loops use as well."""
         self.reason: str | None = None
         """Reason of the stop; None if the run has not stopped."""
+        self._is_final = False
 
-    def stop(self, reason: str) -> None:
-        """Stop the run; callable from any thread. The first reason stays. Requests in flight are still awaited."""
+    def stop(self, reason: str, *, is_final: bool = False) -> None:
+        """Stop the run; callable from any thread. The first reason stays. Requests in flight are still awaited.
+
+        ``is_final``: another run would stop in the same way until something is changed.
+        """
         if self.reason is None:
+            self._is_final = is_final
             self.reason = reason
             if self._loop is not None:
                 with contextlib.suppress(RuntimeError):  # the loop is closed, so nothing waits on it
@@ -55,7 +60,7 @@ class StopSignal:
             if self.reason is None:
                 check()
         if self.reason is not None:
-            raise RunStopped(self.reason)
+            raise RunStopped(self.reason, is_final=self._is_final)
 
     def waiter(self) -> asyncio.Future[None]:
         """Return a future that fails with RunStopped when the run stops; raises it if the run has stopped already."""
@@ -88,7 +93,7 @@ class StopSignal:
     def _wake_all(self) -> None:
         for future in tuple(self._waiting):
             if not future.done():
-                future.set_exception(RunStopped(self.reason or ""))
+                future.set_exception(RunStopped(self.reason or "", is_final=self._is_final))
 
 
 def _complete(future: asyncio.Future[None]) -> None:

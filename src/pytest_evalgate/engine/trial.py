@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pytest_evalgate.errors import MissingOutput
-from pytest_evalgate.records.calls import FINISH_MESSAGES, CallFailed
+from pytest_evalgate.records.calls import FINISH_MESSAGES, ApplicationFailure, CallFailed
 from pytest_evalgate.records.results import CaseResult, Trial
 from pytest_evalgate.scorers import grade, passes
 from pytest_evalgate.targets.outputs import expects_empty, is_empty, split_output
@@ -60,9 +60,12 @@ async def run_trial(target: Target, grading: Grading, case: Case, index: int) ->
     try:
         output = await target.answer(case, index)
     except CallFailed as failed:
-        return Trial(index, None, reason=str(failed), calls=(failed.record,) if failed.record else ())
+        calls = (failed.record,) if failed.record else ()
+        return Trial(index, None, reason=str(failed), calls=calls, is_final=failed.is_final)
     except MissingOutput as missing:
-        return Trial(index, None, reason=str(missing))
+        return Trial(index, None, reason=str(missing), is_final=missing.is_final)
+    except ApplicationFailure as failure:
+        return Trial(index, 0.0, reason=str(failure), calls=(failure.record,) if failure.record else ())
     except (Exception, SystemExit) as error:  # noqa: BLE001 - any exception of the application counts against it
         return Trial(index, 0.0, reason=describe_error(error))
     return await grade_output(grading, case, index, output)
@@ -84,13 +87,17 @@ async def grade_output(grading: Grading, case: Case, index: int, output: Output)
     try:
         scores = await grade(case, output, grading.scorers, every=grading.judge_always)
     except CallFailed as failed:  # the call of a judge
-        return Trial(index, None, output, reason=str(failed), calls=(*calls, *filter(None, [failed.record])))
+        calls = (*calls, *filter(None, [failed.record]))
+        return Trial(index, None, output, reason=str(failed), calls=calls, is_final=failed.is_final)
     calls += tuple(call for score in scores for call in score.calls)
-    scores = tuple(replace(score, calls=()) if score.calls else score for score in scores)
+    may_change = any(score.may_change for score in scores)
+    scores = tuple(replace(score, calls=(), may_change=False) if score.calls else score for score in scores)
     passed = passes(scores, grading.threshold)
     failing = () if passed else [score for score in scores if score.counts and not score.passed]
     reason = "; ".join(f"{score.name}: {score.reason}" if score.reason else score.name for score in failing)
-    return Trial(index, None if passed is None else float(passed), output, scores, reason, calls)
+    if passed is None:
+        return Trial(index, None, output, scores, reason, calls, is_final=not may_change)
+    return Trial(index, float(passed), output, scores, reason, calls)
 
 
 def combine_trials(planned: PlannedCase, trials: Sequence[Trial]) -> CaseResult:
@@ -98,7 +105,8 @@ def combine_trials(planned: PlannedCase, trials: Sequence[Trial]) -> CaseResult:
     values = [trial.value for trial in trials]
     if any(value is None for value in values):
         reason = next(trial.reason for trial in trials if trial.value is None)
-        return CaseResult(planned, "errored", tuple(trials), reason)
+        is_final = any(trial.is_final for trial in trials)
+        return CaseResult(planned, "errored", tuple(trials), reason, is_final=is_final)
     passed = 2 * sum(value for value in values if value is not None) > len(values)
     reason = "" if passed else next(trial.reason for trial in trials if not trial.value)
     return CaseResult(planned, "passed" if passed else "missed", tuple(trials), reason)

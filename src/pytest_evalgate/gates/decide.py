@@ -50,7 +50,7 @@ from pytest_evalgate.gates.slices import (
 )
 from pytest_evalgate.records.results import Accounting, GateResult, SuiteVerdict, Verdict
 from pytest_evalgate.records.served import other_models, served_notes
-from pytest_evalgate.text.wording import NO_BASELINE, count, percent
+from pytest_evalgate.text.wording import NO_BASELINE, RETRY, count, percent
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.gates.rules import SuiteRules
     from pytest_evalgate.records.results import (
         Baseline,
+        CaseResult,
         Delta,
         GateChange,
         Run,
@@ -337,9 +338,19 @@ def _suite_problem(suite: SuiteRun, rules: SuiteRules) -> tuple[VerdictName, str
         have = "has" if accounting.errored == 1 else "have"
         return "incomplete", (
             f"{accounting.errored:,} of {count(accounting.planned, 'case')} {have} no result "
-            f"(limit: {percent(rules.max_error_rate)} missing); retry the job, not the prompt"
+            f"(limit: {percent(rules.max_error_rate)} missing); {_advice(suite.results, rules.max_error_rate)}"
         )
     return None
+
+
+def _advice(results: Sequence[CaseResult], max_error_rate: float) -> str:
+    """Return the next step for missing results: a retry only if those that may fail again are within the limit."""
+    missing = [result for result in results if result.outcome == "errored"]
+    final = sum(result.is_final for result in missing)
+    if final / len(results) <= max_error_rate:
+        return f"{RETRY}, not the prompt"
+    which = f"{final:,} of them" if final < len(missing) else "all of them" if final > 1 else "it"
+    return f"fix the reasons first: {which} may fail again"
 
 
 def _suite_verdict(
@@ -359,7 +370,8 @@ def _suite_verdict(
     others = other_models(suite.results)
     whole = not accounting.not_run
     if problem is None:
-        gates = tuple(map(_agreed, zip(*(decision.gates for decision in decisions), strict=True)))
+        advice = _advice(suite.results, 0.0)
+        gates = tuple(_agreed(each, advice) for each in zip(*(decision.gates for decision in decisions), strict=True))
     else:
         gates = tuple(_without_evidence(gate, *problem) for gate in rules.effective_gates)
     verdict = worst([gate.result for gate in gates])
@@ -392,15 +404,15 @@ def _suite_verdict(
     )
 
 
-def _agreed(results: Sequence[GateResult]) -> GateResult:
-    """Return the result on which all completions agree; if they differ, the gate is incomplete."""
+def _agreed(results: Sequence[GateResult], advice: str) -> GateResult:
+    """Return the result on which all completions agree; if they differ, the gate is incomplete, with ``advice``."""
     first, names = results[0], {result.result for result in results}
     if len(names) == 1:
         return first
     if names == {"pass", "inconclusive"}:  # neither fails a build, so the missing results cannot either
         return next(result for result in results if result.result == "inconclusive")
     either = " or ".join(result.result for result in results)
-    return replace(first, result="incomplete", message=f"{either}, depending on the missing results; retry the job")
+    return replace(first, result="incomplete", message=f"{either}, depending on the missing results; {advice}")
 
 
 def _of_stopped(agreed: GateResult, shown: GateResult, inputs: GateInputs) -> GateResult:

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from pytest_evalgate import config
     from pytest_evalgate.judges.question import Message
     from pytest_evalgate.protocols import ModelClient
-    from pytest_evalgate.records.calls import CallRecord, Reply
+    from pytest_evalgate.records.calls import CallRecord, Finish, Reply
     from pytest_evalgate.records.results import Json
 
 T = TypeVar("T")
 
 _MAX_REPLY_SHOWN: Final = 4_000  # characters of an unreadable reply that are shown to the judge again
+# The same question would end in the same way, and a correction makes it longer.
+_REPEATED: Final[tuple[Finish, ...]] = ("refusal", "content_filter", "context_length")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class JudgeQuestion(Generic[T]):
     def parse(self, reply: Reply) -> T | Unreadable:
         """Return the parsed reply. A reply that is incomplete is not parsed."""
         if reply.finish != "complete":
-            return Unreadable(FINISH_MESSAGES[reply.finish])
+            return Unreadable(FINISH_MESSAGES[reply.finish], may_change=reply.finish not in _REPEATED)
         return self.read(reply.value if isinstance(reply.value, str) else "")
 
     def is_readable(self, reply: Reply) -> bool:
@@ -82,8 +84,8 @@ class JudgeClient:
             RunStopped: the run was stopped, or its budget is spent.
         """
         first, reply = await self._send(question, question.messages, index)
-        if reply is None or not isinstance(first.value, Unreadable) or reply.finish in ("refusal", "content_filter"):
-            return first  # the same question would be refused or filtered again
+        if reply is None or not isinstance(first.value, Unreadable) or reply.finish in _REPEATED:
+            return first
         shown = escape_for_judge(str(reply.value or ""), _MAX_REPLY_SHOWN) or "(nothing)"
         correction = f"Your reply could not be used: {first.value.reason}.\n\n{question.retry_prompt}"
         turns: list[Message] = [{"role": "assistant", "content": shown}, {"role": "user", "content": correction}]
@@ -101,7 +103,8 @@ class JudgeClient:
         except RunStopped:
             raise
         except CallFailed as failed:
-            return JudgeReply(Unreadable(str(failed)), (failed.record,) if failed.record else ()), None
+            unreadable = Unreadable(str(failed), may_change=not failed.is_final)
+            return JudgeReply(unreadable, (failed.record,) if failed.record else ()), None
         return JudgeReply(question.parse(reply), (record_of(call, reply),)), reply
 
     def call_of(self, question: JudgeQuestion[T], index: int) -> Call:

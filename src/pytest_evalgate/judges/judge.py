@@ -7,7 +7,7 @@ comparison), until the median of all votes is known. A vote whose reply is unrea
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol
@@ -91,7 +91,8 @@ class JudgeScorer:
             raise self._error(case, missing)
         cast = await collect_votes(self.voter, material, self.votes)
         value = decided_value(cast, self.votes)
-        return self._score(value, reason(cast, value), tuple(call for vote in cast for call in vote.calls))
+        score = self._score(value, reason(cast, value), tuple(call for vote in cast for call in vote.calls))
+        return replace(score, may_change=value is None and any(vote.may_change for vote in cast))
 
     def _score(self, value: float | None, reason: str, calls: tuple[CallRecord, ...] = ()) -> Score:
         passed = None if value is None else value >= self.threshold
@@ -162,12 +163,16 @@ def _normalized(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """One vote: a value in [0, 1] or None if the reply is unreadable, a short description, and the reason."""
+    """One vote: a value in [0, 1] or None if the reply is unreadable, a short description, and the reason.
+
+    ``may_change``: the value is None for a transient reason.
+    """
 
     value: float | None
     summary: str
     reason: str
     calls: tuple[CallRecord, ...] = ()
+    may_change: bool = False
 
 
 class Voter(Protocol):
@@ -228,7 +233,7 @@ class SingleVoter:
         """Cast a vote: the score as a share of the scale."""
         reply = await self.judge_client.ask(self._question(material), index)
         if isinstance(reply.value, Unreadable):
-            return Vote(None, "no verdict", reply.value.reason, reply.calls)
+            return Vote(None, "no verdict", reply.value.reason, reply.calls, reply.value.may_change)
         scale, score = self.instructions.scale, reply.value.score
         quote = quote_text(reply.value.evidence, _MAX_QUOTE) if reply.value.evidence else ""
         return Vote(scale.share(score), scale.describe(score), quote, reply.calls)
@@ -274,7 +279,7 @@ class PairVoter:
             reply = await self.judge_client.ask(self._question(material, output_first=output_first), index)
             calls += reply.calls
             if isinstance(reply.value, Unreadable):
-                return Vote(None, "no verdict", reply.value.reason, calls)
+                return Vote(None, "no verdict", reply.value.reason, calls, reply.value.may_change)
             choices.append(reply.value.choice)
             evidence = evidence or reply.value.evidence
         value, summary = _OUTCOMES.get((choices[0], choices[1]), _TIE)

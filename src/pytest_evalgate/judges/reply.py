@@ -52,9 +52,13 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A reply that gives no score: neither a pass nor a fail."""
+    """A reply that gives no score: neither a pass nor a fail.
+
+    ``may_change``: another run may get a readable one, because such replies are not cached.
+    """
 
     reason: str
+    may_change: bool = True
 
 
 class _UnreadableReply(ValueError):  # noqa: N818 - always converted to Unreadable

@@ -254,7 +254,7 @@ def check_canaries(context: SessionContext, suites: Iterable[ReadySuite]) -> Non
         problem = _canary_problem(context.wiring, name, judge)
         if problem is not None:
             context.problems.problems.append(problem)
-            context.wiring.halt.stop(problem)
+            context.wiring.halt.stop(problem, is_final=True)
 
 
 def _canary_problem(wiring: Wiring, name: str, judge: JudgeScorer) -> str | None:

@@ -78,8 +78,8 @@ def detach(report: pytest.TestReport) -> None:
 
 
 def error_result(case: PlannedCase, reason: str) -> CaseResult:
-    """Return the result of a case without an output."""
-    return CaseResult(case, "errored", reason=reason)
+    """Return the result of a case whose scorer, setup or process failed: a retry would run the same code."""
+    return CaseResult(case, "errored", reason=reason, is_final=True)
 
 
 class Spool:

@@ -133,7 +133,8 @@ class VerdictHooks:
         if verdict.refused is not None:
             yield f"NOT EVALUATED: {verdict.refused}"
         elif self._launch.has_journal and (verdict.accounting.errored or interrupted):
-            yield "run the same command again to resume this run: cached replies are not requested again"
+            first = "" if interrupted or _may_retry(verdict) else "fix the reasons, then "
+            yield f"{first}run the same command again to resume this run: cached replies are not requested again"
 
     def _run_notes(self) -> Iterator[str]:
         """Yield warnings about the cache and the base branch, and why no further call was sent."""
@@ -143,6 +144,12 @@ class VerdictHooks:
             yield context.base_note
         if context.problems.stop_reason is not None and self._refused_reason is None:
             yield f"{STOPPED}{context.problems.stop_reason}"
+
+
+def _may_retry(verdict: Verdict) -> bool:
+    from pytest_evalgate.reports.phrases import may_retry  # noqa: PLC0415 - at the end of a gated session
+
+    return all(may_retry(suite) for suite in verdict.suites.values() if suite.verdict == "incomplete")
 
 
 def print_section(

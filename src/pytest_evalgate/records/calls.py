@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from pytest_evalgate.errors import MissingOutput
+from pytest_evalgate.errors import EvalgateError, MissingOutput
 from pytest_evalgate.records.model_names import other_model
 
 if TYPE_CHECKING:
@@ -14,14 +14,19 @@ if TYPE_CHECKING:
 
 CallKind = Literal["chat", "responses", "http", "command", "python"]
 
-Finish = Literal["complete", "length", "content_filter", "refusal", "reasoning"]
-"""Reason why a reply ended. Only a ``complete`` reply is graded and cached. ``reasoning``: no answer follows it."""
+Finish = Literal["complete", "length", "content_filter", "refusal", "context_length", "reasoning"]
+"""Reason why a reply ended. Only a ``complete`` reply is graded and cached.
+
+``context_length``: there is no reply, because the prompt is longer than the model's context. ``reasoning``: no answer
+follows the reasoning.
+"""
 
 FINISH_MESSAGES: Mapping[Finish, str] = MappingProxyType(
     {
         "length": "the reply was cut off at the token limit: raise max_tokens, or ask for a shorter output",
         "content_filter": "the endpoint's content filter withheld the reply",
         "refusal": "the model refused",
+        "context_length": "the prompt is longer than the model's context: shorten it, or use another model",
         "reasoning": "the output is reasoning without an answer after it: raise max_tokens or limit the reasoning",
     }
 )
@@ -117,14 +122,26 @@ class CallRecord:
 class CallFailed(MissingOutput):
     """A call without a reply. ``record`` counts the requests that were sent."""
 
-    def __init__(self, message: str, record: CallRecord | None = None) -> None:
+    def __init__(self, message: str, record: CallRecord | None = None, *, is_final: bool = False) -> None:
         """Store the message and the record."""
-        super().__init__(message)
+        super().__init__(message, is_final=is_final)
         self.record = record
 
 
 class RunStopped(CallFailed):
     """The run sends no further call, because none can succeed or a limit of the run was reached."""
+
+
+class ApplicationFailure(EvalgateError):  # noqa: N818 - the application failed, as by an exception
+    """An application replied with an HTTP error, which its users would see as well: the trial is a miss.
+
+    ``record`` counts the requests that were sent.
+    """
+
+    def __init__(self, message: str, record: CallRecord | None = None) -> None:
+        """Store the message and the record."""
+        super().__init__(message)
+        self.record = record
 
 
 def record_of(call: Call, reply: Reply) -> CallRecord:

@@ -156,6 +156,7 @@ class Score:
 
     ``passed`` is None if ``value`` is: unknown is neither a pass nor a miss. A score that does not ``count``, such as
     that of a judge without calibration, is reported only. ``calls`` are the calls of the scorer; the trial keeps them.
+    ``may_change``: a value that is None for a transient reason, such as a judge's call that timed out.
     """
 
     name: str
@@ -165,6 +166,7 @@ class Score:
     weight: float | None = None
     counts: bool = True
     calls: tuple[CallRecord, ...] = field(default=(), compare=False)
+    may_change: bool = field(default=False, compare=False)
 
 
 Graded = tuple[float | None, str]
@@ -179,7 +181,8 @@ class Trial:
     """One run of one case: the output, its scores and the result.
 
     ``value`` is 1.0 or 0.0. It is None if the trial has no result; ``reason`` explains it. ``calls`` are the calls of
-    the target and the judges, failed ones included.
+    the target and the judges, failed ones included. ``is_final``: a trial without a result would have none in another
+    run either, until something is changed.
     """
 
     index: int
@@ -188,6 +191,7 @@ class Trial:
     scores: tuple[Score, ...] = ()
     reason: str = ""
     calls: tuple[CallRecord, ...] = ()
+    is_final: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,13 +237,17 @@ class SuitePlan:
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """All trials of one planned case in one run. ``question`` is `Case.question`."""
+    """All trials of one planned case in one run. ``question`` is `Case.question`.
+
+    ``is_final``: an errored case would be errored in another run as well, until something is changed.
+    """
 
     case: PlannedCase
     outcome: Outcome
     trials: tuple[Trial, ...] = ()
     reason: str = ""
     question: Mapping[str, Json] = field(default_factory=_nothing, compare=False)
+    is_final: bool = False
 
     @property
     def lowest(self) -> float:

@@ -7,7 +7,18 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate.text.wording import NO_BASELINE, OPTIONS, STOPPED, count, interval, p_value, percent, points, usd
+from pytest_evalgate.text.wording import (
+    NO_BASELINE,
+    OPTIONS,
+    RETRY,
+    STOPPED,
+    count,
+    interval,
+    p_value,
+    percent,
+    points,
+    usd,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -216,13 +227,20 @@ def _first_clause(text: str) -> str:
     return _CLAUSE_END.split(" ".join(text.split()))[0]
 
 
+def may_retry(verdict: SuiteVerdict) -> bool:
+    """Return whether another run may decide an incomplete suite, although nothing is changed."""
+    return any(RETRY in gate.message for gate in verdict.gates if gate.result == "incomplete")
+
+
 def exit_note(verdict: Verdict, notes: Iterable[str] = ()) -> str:
     """Return the exit code, with its meaning if the verdict alone does not explain it."""
     code, name = verdict.exit_code, verdict.verdict
     if name == "incomplete" and any(note.startswith(STOPPED) for note in notes):
         return f"exit {code}: the run was stopped, see above"
     if name == "incomplete":
-        return f"exit {code}: retry the job, not the prompt"
+        suites = [suite for suite in verdict.suites.values() if is_blocking(suite) and suite.verdict == name]
+        helps = all(map(may_retry, suites))
+        return f"exit {code}: {RETRY}, not the prompt" if helps else f"exit {code}: fix the reasons first, see above"
     if name == "inconclusive" and NO_BASELINE not in reason(verdict):
         return f'exit {code}; on_inconclusive = "{"fail" if code else "warn"}"'
     if name == "pass" and code:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.reports.diff import marked_diff
-from pytest_evalgate.reports.phrases import compare_command, share
+from pytest_evalgate.reports.phrases import compare_command, may_retry, share
 from pytest_evalgate.reports.view import truncate
 from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.text.layout import Line, align, truncate_columns, width_of, with_command, wrap, wrap_lines
@@ -235,9 +235,18 @@ def errored_lines(suite: SuiteView, view: ReportView, width: int) -> Iterator[Li
     if verdict.verdict != "incomplete":
         return
     text = "The gate was NOT decided: missing answers count neither as misses nor as passes."
-    if view.verdict.calls.planned:  # replies are cached; the outputs of Python targets are not
-        text = f"{text} A re-run sends only {count(suite.uncached, 'case')}: the other answers are cached."
-    yield from wrap_lines(f"       {text}", width)
+    yield from wrap_lines(f"       {text}{_rerun_note(suite, view)}", width)
+
+
+def _rerun_note(suite: SuiteView, view: ReportView) -> str:
+    """Return what a re-run would do about the missing answers, if that is known."""
+    counts = suite.verdict.accounting
+    if not may_retry(suite.verdict):
+        return " A re-run alone may not help: see the reasons above."
+    # replies are cached; the outputs of Python targets are not
+    if not view.verdict.calls.planned or not counts.passed + counts.missed:
+        return ""
+    return f" A re-run sends only {count(suite.uncached, 'case')}: the other answers are cached."
 
 
 def _other_reasons(reasons: tuple[Reason, ...], indent: str) -> Iterator[Line]:

@@ -93,6 +93,7 @@ class TrialRow(_Row):
     latency_s: Amount | None = None
     scores: list[ScoreRow] = Field(default_factory=list)
     calls: list[CallRow] = Field(default_factory=list)
+    is_final: bool = False
 
 
 class CaseRow(_Row):
@@ -112,6 +113,7 @@ class CaseRow(_Row):
     reason: str = ""
     question: QuestionRow | None = None
     trials: list[TrialRow] = Field(default_factory=list)
+    is_final: bool = False
 
 
 def check_row(value: dict[str, Json]) -> None:
@@ -191,6 +193,7 @@ def encode_result(result: CaseResult) -> dict[str, Json]:
             reason=result.reason,
             question=dict(result.question),
             trials=[_encode_trial(trial) for trial in result.trials],
+            is_final=result.is_final or None,
         ),
     }
 
@@ -208,7 +211,8 @@ def decode_result(value: Mapping[str, Json], case: PlannedCase, *, texts: bool =
     if value["outcome"] not in get_args(Outcome):
         raise ValueError(f"case {case.id}: {value['outcome']!r} is not an outcome")
     question = (value.get("question") or {}) if texts else {}
-    return CaseResult(case, value["outcome"], trials, value.get("reason", ""), question)
+    is_final = value.get("is_final", False)
+    return CaseResult(case, value["outcome"], trials, value.get("reason", ""), question, is_final)
 
 
 def _encode_trial(trial: Trial) -> dict[str, Json]:
@@ -221,6 +225,7 @@ def _encode_trial(trial: Trial) -> dict[str, Json]:
             latency_s=None if output is None else output.latency_s,
             scores=[_encode_score(score) for score in trial.scores],
             calls=[_encode_call(call) for call in trial.calls],
+            is_final=trial.is_final or None,
         ),
     }
 
@@ -229,7 +234,8 @@ def _decode_trial(index: int, value: Mapping[str, Json], *, texts: bool) -> Tria
     calls = tuple(map(_decode_call, value.get("calls", ())))
     output = None if value.get("output") is None else _decode_output(value, calls, texts=texts)
     scores = tuple(_decode_score(score, texts=texts) for score in value.get("scores", ()))
-    return Trial(index, value["value"], output, scores, value.get("reason", ""), calls)
+    reason, is_final = value.get("reason", ""), value.get("is_final", False)
+    return Trial(index, value["value"], output, scores, reason, calls, is_final)
 
 
 def _encode_output(output: Output, calls: tuple[CallRecord, ...]) -> dict[str, Json]:

@@ -51,9 +51,9 @@ class RecordedTargetRunner:
         recording = self.recordings[trial]
         output = recording.outputs.get(case.golden_id)
         if output is None:
-            raise MissingOutput(f"no recorded output in {recording.name}")
+            raise MissingOutput(f"no recorded output in {recording.name}", is_final=True)
         if output.value is None:
-            raise MissingOutput(f"the recorded output in {recording.name} is null")
+            raise MissingOutput(f"the recorded output in {recording.name} is null", is_final=True)
         return output
 
 
@@ -66,7 +66,7 @@ class RowTargetRunner:
     async def answer(self, case: Case, trial: int) -> Output:  # noqa: ARG002 - one row, one output
         """Return the row's output; raise MissingOutput if it has none."""
         if case.output is None:
-            raise MissingOutput('the golden row has no recorded "output"')
+            raise MissingOutput('the golden row has no recorded "output"', is_final=True)
         return Output(case.output)
 
 

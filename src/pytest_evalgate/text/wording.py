@@ -13,6 +13,9 @@ OPTIONS: Final = "options"
 NO_BASELINE: Final = "no baseline yet: pytest-evalgate baseline promote"
 """Start of every message about a missing baseline."""
 
+RETRY: Final = "retry the job"
+"""Start of the advice about missing results, only if another run may get all of them."""
+
 STOPPED: Final = "STOPPED: "
 """Start of the note that gives the reason why a run stopped sending calls."""
 

@@ -348,7 +348,7 @@ def test_tls_rejects_an_untrusted_certificate_and_another_name(
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     server = _Server(_OK)
     fault = _fault(server.talk, context=_tls(certificate), host=host)
-    assert fault.kind == "connection"
+    assert fault.kind == "certificate"
     assert "CERTIFICATE_VERIFY_FAILED" in str(fault)
     assert server.heads == []
 

@@ -108,7 +108,6 @@ def test_a_body_that_is_too_long_is_a_fault(server: ScriptedServer) -> None:
         (429, "rate_limit"),
         (500, "server"),
         (503, "overloaded"),
-        (302, "bad_request"),
     ],
 )
 def test_a_status_other_than_2xx_is_a_fault(server: ScriptedServer, status: int, kind: str) -> None:

@@ -168,12 +168,70 @@ def test_a_permanent_server_error_fails_the_call(
     assert server.calls == calls
 
 
-@pytest.mark.parametrize("status", [400, 413, 422, 301])
+@pytest.mark.parametrize("status", [400, 410, 422])
 def test_a_refused_request_is_sent_once(server: ScriptedServer, caller: Caller, status: int) -> None:
-    elsewhere = {"Location": f"{server.base_url}/elsewhere"}
-    server.script(Behaviour.status(status, headers=elsewhere if status < 400 else None))
+    server.script(Behaviour.status(status))
     with pytest.raises(CallFailed, match=f"1 attempt: {status} refused"):
         caller.ask_once()
+    assert server.calls == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize(
+    ("location", "says"),
+    [
+        (
+            "/v1/chat/completions/",
+            r"to /v1/chat/completions/: write that as base_url \(http://127.0.0.1:\d+/v1/chat/c",
+        ),
+        ("https://x.org/v1/chat/completions?a=1", r"to https://x.org/v1/chat/completions: write that as base_url"),
+        ("/login", r"to /login: check base_url \(http://127.0.0.1:\d+/v1\)"),
+        (None, "without saying where"),
+    ],
+)
+def test_a_redirect_is_named_and_not_followed(
+    server: ScriptedServer, caller: Caller, status: int, location: str | None, says: str
+) -> None:
+    server.script(Behaviour.status(status, headers=None if location is None else {"Location": location}))
+    with pytest.raises(RunStopped, match=f"1 attempt: {status}: it redirects {says}"):
+        caller.ask_once()
+    assert server.calls == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "sent"),
+    [
+        ("/v1", "/v1/chat/completions"),
+        ("/v1/", "/v1/chat/completions"),
+        ("/v1?api-version=2026-01-01", "/v1/chat/completions?api-version=2026-01-01"),
+        ("/v1/?api-version=1&x=a%20b", "/v1/chat/completions?api-version=1&x=a%20b"),
+        ("/v1/chat/completions", "/v1/chat/completions"),
+        ("/v1/chat/completions/", "/v1/chat/completions/"),
+        ("/v1/chat/completions?api-version=1", "/v1/chat/completions?api-version=1"),
+    ],
+)
+def test_the_path_is_appended_before_the_query(server: ScriptedServer, caller: Caller, path: str, sent: str) -> None:
+    caller.base_url = server.base_url.removesuffix("/v1") + path
+    caller.ask("hi")
+    assert server.requests[0].path == sent
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "finish"),
+    [
+        (400, {"message": "too long", "code": "context_length_exceeded"}, "context_length"),
+        (413, {"message": "prompt is too long: 9 tokens > 8 maximum"}, "context_length"),
+        (403, {"message": "Your input was flagged for violence"}, "content_filter"),
+        (400, {"message": "no", "code": "content_filter"}, "content_filter"),
+        (200, {"message": "too long", "code": "context_length_exceeded"}, "context_length"),
+    ],
+)
+def test_a_refusal_of_the_input_is_a_reply(
+    server: ScriptedServer, caller: Caller, status: int, error: dict[str, str], finish: str
+) -> None:
+    server.script(Behaviour.status(status, {"error": error}))
+    reply = caller.ask_once()
+    assert (reply.value, reply.finish) == (error["message"], finish)
     assert server.calls == 1
 
 

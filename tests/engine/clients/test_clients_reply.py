@@ -255,6 +255,14 @@ def test_what_no_text_can_hold_is_replaced(raw: bytes, value: str) -> None:
 @pytest.mark.parametrize(
     ("error", "fault_kind"),
     [
+        ({"code": 429, "message": "sorry"}, "rate_limit"),
+        ({"code": "429", "message": "sorry"}, "rate_limit"),
+        ({"code": 502, "message": "sorry"}, "overloaded"),
+        ({"code": 500, "message": "sorry"}, "server"),
+        ({"code": 401, "message": "sorry"}, "auth"),
+        ({"code": 400, "message": "sorry"}, "bad_request"),
+        ({"status": "RESOURCE_EXHAUSTED", "message": "sorry"}, "rate_limit"),
+        ({"type": "rate_limit_error", "message": "sorry"}, "rate_limit"),
         ({"code": "rate_limit_exceeded", "message": "sorry"}, "rate_limit"),
         ({"type": "overloaded_error", "message": "sorry"}, "overloaded"),
         ({"code": "insufficient_quota", "message": "sorry"}, "quota"),

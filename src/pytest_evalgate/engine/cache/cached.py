@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeGuard
 from pytest_evalgate.engine.cache.entries import as_cached, first_difference, key_of
 from pytest_evalgate.engine.cache.inventory import newest
 from pytest_evalgate.engine.cache.store import CacheDamaged, CacheUnavailable
-from pytest_evalgate.records.calls import Call, CallFailed, Reply, record_of
+from pytest_evalgate.records.calls import ApplicationFailure, Call, CallFailed, Reply, record_of
 from pytest_evalgate.records.results import Output
 from pytest_evalgate.text import jsonl
 
@@ -177,7 +177,7 @@ class ReadThroughCache:
             return reply
         if self._offline:
             self.misses += 1
-            raise CallFailed(await self._miss_message(call))
+            raise CallFailed(await self._miss_message(call), is_final=True)
         return await self._single_flight.run_once(key, lambda: self._fetch(key, call, create))
 
     async def _fetch(self, key: str, call: Call, create: Callable[[], Awaitable[Reply]]) -> Reply:
@@ -260,6 +260,7 @@ class SingleFlight:
 
         Raises:
             CallFailed: ``fetch`` raised it; one caller gets its record.
+            ApplicationFailure: the same.
         """
         pending = self._pending.get(key)
         if pending is None:
@@ -270,7 +271,12 @@ class SingleFlight:
         except CallFailed as failed:
             if pending.claim_cost():
                 raise
-            raise type(failed)(str(failed)) from failed  # without the record, which would count its cost twice
+            # without the record, which would count its cost twice
+            raise type(failed)(str(failed), is_final=failed.is_final) from failed
+        except ApplicationFailure as failure:
+            if pending.claim_cost():
+                raise
+            raise ApplicationFailure(str(failure)) from failure
         finally:
             pending.waiting -= 1
             if not pending.waiting:

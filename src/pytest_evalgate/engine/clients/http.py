@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pytest_evalgate.engine.clients.lazy import LazyResource
 from pytest_evalgate.engine.clients.reply import PATHS, check_size, read_reply
+from pytest_evalgate.engine.clients.urls import request_url
 from pytest_evalgate.engine.faults import FaultFactory
 from pytest_evalgate.records.calls import Reply
 from pytest_evalgate.text.jsonl import loads_received
@@ -51,7 +52,7 @@ class HttpClient(_TransportClient):
     def __init__(self, model: Model, key: Secret | None) -> None:
         """Send to ``model``, with ``key`` if there is one."""
         super().__init__(FaultFactory(model.base_url, model.model, (key,) if key else ()))
-        self._base_url = model.base_url.rstrip("/")
+        self._base_url = model.base_url
         self._headers = {"content-type": "application/json"} | (
             {"authorization": f"Bearer {key.value}"} if key else {}
         )
@@ -59,7 +60,7 @@ class HttpClient(_TransportClient):
     async def send(self, call: Call) -> Reply:
         """Send ``call`` once; raises like `Client.send`."""
         transport = await self._transport.get()
-        url, content = self._base_url + PATHS[call.kind], _encode(call.payload)
+        url, content = request_url(self._base_url, PATHS[call.kind]), _encode(call.payload)
         response = await transport.exchange("POST", url, self._headers, content)
         return read_reply(call.kind, response, self._fault_factory, allow_empty=call.allow_empty)
 

@@ -74,7 +74,7 @@ class LazyClient:
                     client = self.get_client()
                     await client.open()
                 except (CallFault, SettingsError) as error:  # else it would count as a miss of the application
-                    raise CallFailed(str(error)) from error
+                    raise CallFailed(str(error), is_final=True) from error
                 self._wrapped = self._wrap(client)
         return await self._wrapped.send(call)
 

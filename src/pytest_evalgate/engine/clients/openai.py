@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_evalgate.engine.clients.lazy import LazyResource
 from pytest_evalgate.engine.clients.reply import PATHS, read_reply
+from pytest_evalgate.engine.clients.urls import request_url
 from pytest_evalgate.engine.faults import FaultFactory, HttpResponse
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class SdkClient:
     def __init__(self, model: Model, key: Secret | None) -> None:
         """Send to ``model``; without a ``key`` none is sent, even if the environment contains one."""
         self._fault_factory = FaultFactory(model.base_url, model.model, (key,) if key else ())
+        self._base_url = model.base_url
         self._has_key = key is not None
         self._sdk = LazyResource(lambda: _create_sdk(model, key), self._fault_factory)
 
@@ -48,13 +50,12 @@ class SdkClient:
         import openai  # noqa: PLC0415 - already imported by now
 
         no_key: RequestOptions = {"headers": {"Authorization": openai.omit}}
+        url = request_url(self._base_url, PATHS[call.kind])  # the SDK would append the path after a query
         try:
             # not chat.completions.create: building its typed reply takes longer than the rest of the call
-            body = await sdk.post(
-                PATHS[call.kind], body=dict(call.payload), cast_to=bytes, options={} if self._has_key else no_key
-            )
+            body = await sdk.post(url, body=dict(call.payload), cast_to=bytes, options={} if self._has_key else no_key)
         except openai.APIStatusError as error:
-            return HttpResponse(error.status_code, error.response.headers, error.response.content)
+            return HttpResponse(error.status_code, error.response.headers, error.response.content, url)
         except openai.APITimeoutError as error:
             raise self._fault_factory.fault("timeout", _cause(error)) from error
         except openai.APIConnectionError as error:

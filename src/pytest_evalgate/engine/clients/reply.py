@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_evalgate.engine.faults import error_of
+from pytest_evalgate.engine.refusals import finish_of
 from pytest_evalgate.records.calls import Reply
 from pytest_evalgate.targets.outputs import has_answer
 from pytest_evalgate.text.jsonl import escape_text, loads_received
@@ -73,7 +73,7 @@ def read_reply(
         CallFault: there is no valid reply.
     """
     if response.status != 200:  # noqa: PLR2004 - HTTP's OK
-        return _filtered(response, fault_factory)
+        return _refused(response, fault_factory)
     try:
         check_size(response)
         body = _typed(loads_received(response.body), dict, "the reply")
@@ -84,7 +84,7 @@ def read_reply(
         raise fault from None
     except _ErrorBody as found:
         content = response.body if found.error is None else json.dumps({"error": found.error}).encode()
-        return _filtered(replace(response, body=content), fault_factory)
+        return _refused(replace(response, body=content), fault_factory)
     except ValueError as error:
         excerpt = escape_text(response.body[:_EXCERPT].decode("utf-8", "replace"))
         raise fault_factory.fault("malformed", f"{error}, in a reply that begins: {excerpt}", response) from None
@@ -117,11 +117,12 @@ def check_size(response: HttpResponse) -> None:
         raise _Malformed(f"{len(response.body):,} bytes are more than {MAX_BYTES:,}")
 
 
-def _filtered(response: HttpResponse, fault_factory: FaultFactory) -> Reply:
-    """Return a reply if a content filter withheld it, which some servers report as an error; else raise the fault."""
-    codes, message = error_of(response.body)
-    if response.status in (200, 400) and not _FILTERED.isdisjoint(codes):
-        return Reply(fault_factory.redact(message), finish="content_filter")
+def _refused(response: HttpResponse, fault_factory: FaultFactory) -> Reply:
+    """Return a reply if the input was withheld or is too long, which are findings about it; else raise the fault."""
+    if (found := finish_of(response.status, response.body)) is not None:
+        finish, message = found
+        tokens = 0 if finish == "context_length" else None  # a filter reads the input, which some providers bill
+        return Reply(fault_factory.redact(message), finish=finish, tokens_in=tokens, tokens_out=tokens)
     raise fault_factory.classify(response)
 
 
