@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
+_TOO_LONG = f"malformed reply: the body has more than {MAX_BYTES:,} bytes"
 _OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
@@ -180,8 +181,7 @@ def test_a_compressed_body_is_decompressed(name: str, pack: Callable[[bytes], by
 def test_a_decompression_bomb_is_not_read_to_its_end() -> None:
     body = gzip.compress(bytes(8 * MAX_BYTES), 1)
     head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-    (response,) = _ask(_Server(head + body).talk)
-    assert len(response.body) == MAX_BYTES + 1
+    assert str(_fault(_Server(head + body).talk)).startswith(_TOO_LONG)
 
 
 def test_an_endless_body_is_not_read_to_its_end() -> None:
@@ -192,8 +192,7 @@ def test_an_endless_body_is_not_read_to_its_end() -> None:
             writer.write(b"x" * 65536)
             await writer.drain()
 
-    (response,) = _ask(pour)
-    assert len(response.body) == MAX_BYTES + 1
+    assert str(_fault(pour)).startswith(_TOO_LONG)
 
 
 def test_a_key_that_the_server_repeats_is_redacted() -> None:
