@@ -81,6 +81,16 @@ async def test_a_transient_fault_is_retried_up_to_five_attempts(kind: FaultKind)
     assert failed.value.record == CallRecord("target", "m", 5)
 
 
+async def test_the_tokens_of_replies_without_an_answer_are_counted() -> None:
+    fault = _fault("no_answer", 200)
+    fault.tokens = (10, 900)
+    reply = await _client(_Script([fault, _OK])).send(_CALL)
+    assert (reply.attempts, reply.tokens_in, reply.tokens_out) == (2, 13, 901)
+    with pytest.raises(CallFailed) as failed:
+        await _client(_Script([fault])).send(_CALL)
+    assert failed.value.record == CallRecord("target", "m", 3, 30, 2700)
+
+
 async def test_the_message_has_attempts_kinds_and_the_last_retry_after() -> None:
     with pytest.raises(CallFailed) as failed:
         await _client(_Script([_fault("rate_limit", 429, 20.0, "slow down (http://there)")])).send(_CALL)
@@ -96,6 +106,7 @@ async def test_the_message_has_attempts_kinds_and_the_last_retry_after() -> None
     [
         (_fault("bad_request", 400), 1),
         (_fault("malformed", 200), 3),
+        (_fault("no_answer", 200), 3),
         (_fault("server", 500, message="division by zero"), 3),  # three times the same
     ],
 )

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -150,3 +150,71 @@ def test_run_sync_needs_no_event_loop() -> None:
 def test_run_sync_rejects_work_that_suspends() -> None:
     with pytest.raises(RuntimeError, match="needs an event loop"):
         run_sync(asyncio.sleep(0))
+
+
+_DETAILS = {"reasoning_tokens": 1200}
+
+
+@pytest.mark.parametrize(
+    ("value", "graded", "reasoning"),
+    [
+        ("<think>no</think>yes", "yes", "no"),
+        ("no</think>yes", "yes", "no"),
+        ("[THINK]no[/THINK]\nyes", "yes", "no"),
+        ("yes", "yes", ""),
+    ],
+)
+def test_reasoning_is_not_graded_and_is_kept(value: str, graded: str, reasoning: str) -> None:
+    trial = run_sync(grade_output(Grading((_Exact(),)), _CASE, 0, Output(value)))
+    assert trial.value == 1.0
+    assert trial.output == Output(graded, reasoning=reasoning)
+
+
+def test_a_pass_that_is_only_in_the_reasoning_is_a_miss() -> None:
+    assert _run("<think>yes</think>no").outcome == "missed"
+
+
+@pytest.mark.parametrize("value", ["<think>yes", "<think>yes</think>", "yes<think>no", "◁think▷yes"])
+def test_reasoning_without_an_answer_is_a_miss(value: str) -> None:
+    trial = run_sync(grade_output(Grading((_Exact(),)), _CASE, 0, Output(value, _DETAILS)))
+    assert (trial.value, trial.scores) == (0.0, ())
+    assert "reasoning without an answer" in trial.reason
+    assert "strip_reasoning = false" in trial.reason
+    assert trial.reason.endswith("(1,200 tokens of reasoning)")
+
+
+def test_reasoning_is_graded_if_it_is_not_stripped() -> None:
+    grading = Grading((_Exact(),), strip_reasoning=False)
+    case = Case("c1", expected="<think>yes", place=_CASE.place)
+    trial = run_sync(grade_output(grading, case, 0, Output("<think>yes")))
+    assert (trial.value, trial.output) == (1.0, Output("<think>yes"))
+
+
+@pytest.mark.parametrize(
+    ("finish", "words"),
+    [
+        ("length", "raise max_tokens, or ask for a shorter output (1,200 tokens of reasoning)"),
+        ("content_filter", "the endpoint's content filter withheld the reply"),
+        ("refusal", "the model refused"),
+    ],
+)
+def test_an_incomplete_output_is_a_miss_with_its_reason(finish: Any, words: str) -> None:
+    trial = run_sync(grade_output(Grading((_Exact(),)), _CASE, 0, Output("yes", _DETAILS, finish=finish)))
+    assert (trial.value, trial.reason.endswith(words)) == (0.0, True)
+
+
+@pytest.mark.parametrize("value", ["", " \n"])
+def test_an_empty_output_is_a_miss_unless_it_is_allowed_or_expected(value: str) -> None:
+    negated = Grading((_Exact("not-contains"),))
+    graded = {
+        "neither": run_sync(grade_output(negated, Case("c"), 0, Output(value))),
+        "allowed": run_sync(grade_output(replace(negated, allow_empty=True), Case("c"), 0, Output(value))),
+        "expected": run_sync(grade_output(negated, Case("c", expected=""), 0, Output(value))),
+        "one of": run_sync(grade_output(negated, Case("c", expected_any=("a", "")), 0, Output(value))),
+        "assert": run_sync(grade_output(negated, Case("c", asserts=({"value": ""},)), 0, Output(value))),
+    }
+    assert {name: bool(trial.scores) for name, trial in graded.items()} == {
+        "neither": False, "allowed": True, "expected": True, "one of": True, "assert": True,
+    }  # fmt: skip
+    assert graded["neither"].value == 0.0
+    assert "allow_empty = true" in graded["neither"].reason

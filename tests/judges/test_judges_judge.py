@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import dataclass, field
 from itertools import product
 from statistics import median
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.judges.conftest import nonce_of_call
 
 from pytest_evalgate.errors import ScorerError
 from pytest_evalgate.judges.judge import Vote, collect_votes, decided_value, reason, trivial_fail
@@ -160,6 +162,26 @@ def test_an_unreadable_reply_is_neither_a_pass_nor_a_fail(make_judge: MakeJudge,
     assert len(made.calls) == len(score.calls) == 2
 
 
+@pytest.mark.parametrize("pairwise", [False, True])
+def test_only_readable_replies_are_accepted_and_a_repair_is_cached_as_the_question(
+    make_judge: MakeJudge,
+    *,
+    pairwise: bool,
+) -> None:
+    made = make_judge("prose", **({"rubric": "pairwise-preference"} if pairwise else {}))
+    _score(made)
+    first, repair = made.calls
+    assert (first.cached_as, repair.cached_as) == (None, first)
+    good = {"evidence": "30 days", "choice": "first"} if pairwise else _PASS
+    readable = json.dumps({"nonce": nonce_of_call(first), **good})
+    for call in (first, repair):
+        assert call.accepts is not None
+        assert call.accepts(Reply(readable))
+        for text in ("", "prose", f"<think>{readable}</think>", readable + readable):
+            assert not call.accepts(Reply(text))
+        assert not call.accepts(Reply(readable, finish="length"))
+
+
 def test_there_is_one_retry(make_judge: MakeJudge) -> None:
     made = make_judge("pass", "pass", _PASS)
     assert _score(made).value is None
@@ -170,7 +192,7 @@ def test_there_is_one_retry(make_judge: MakeJudge) -> None:
     ("finish", "sent", "why"),
     [
         ("length", 2, "the reply was cut off at the token limit: raise max_tokens"),
-        ("refusal", 1, "the model refused to reply"),
+        ("refusal", 1, "the model refused"),
         ("content_filter", 1, "the endpoint's content filter withheld the reply"),
     ],
 )

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.markers import MARKERS
 
 from pytest_evalgate.judges.reply import FIELDS, Choice, ParsedVerdict, Unreadable, read, read_choice
 from pytest_evalgate.judges.scale import SCALES
@@ -21,6 +22,23 @@ def _reply(**changes: Any) -> str:
     return json.dumps({name: value for name, value in fields.items() if value is not ...})
 
 
+_FAIL = {"score": 0, "verdict": "fail", "evidence": ""}
+
+
+@pytest.mark.parametrize(("start", "end"), MARKERS, ids=[start for start, _ in MARKERS])
+def test_a_draft_in_reasoning_is_never_the_verdict(start: str, end: str) -> None:
+    draft, final = _reply(), _reply(**_FAIL)
+    assert _read(f"{start}{draft}{end}{final}") == ParsedVerdict(0, "")
+    assert _read(f"{start}Or {final}, or {draft}?{end}\n```json\n{draft}\n```") == ParsedVerdict(1, "30 days")
+    for text in (f"{start}{draft}", f"{start}{draft}{end}", f"{start}{draft}{end}I cannot tell."):
+        assert isinstance(_read(text), Unreadable)
+
+
+def test_evidence_may_quote_a_marker() -> None:
+    reply = json.dumps({"nonce": _NONCE, "evidence": "</think> 30", "score": 1, "verdict": "pass"})
+    assert read(reply, nonce=_NONCE, candidate="a </think> 30", scale=_BINARY) == ParsedVerdict(1, "</think> 30")
+
+
 def _read(text: str, scale: Any = _BINARY) -> ParsedVerdict | Unreadable:
     return read(text, nonce=_NONCE, candidate=_CANDIDATE, scale=scale)
 
@@ -34,6 +52,13 @@ def _read(text: str, scale: Any = _BINARY) -> ParsedVerdict | Unreadable:
         f"Let me see. The output says {{so}} much.\n{_reply()}\nThat is all.",
         f"[{_reply()}]",
         json.dumps(dict(reversed(json.loads(_reply()).items())), indent=2),
+        _reply(score=1.0),  # an integer to a JSON schema
+        _reply().replace('"score": 1', '"score": 1e0'),
+        f"<think>{_reply(score=0, verdict='fail')}</think>{_reply()}",
+        f"<think>If I wrote {{a}} or {_reply(score=0, verdict='fail')} ...</think>\n\n```json\n{_reply()}\n```",
+        f"{_reply(score=0, verdict='fail')}</think>{_reply()}",
+        f"[THINK]{_reply(score=0, verdict='fail')}[/THINK]{_reply()}",
+        f"<|channel|>analysis<|message|>{{}}<|end|><|start|>assistant<|channel|>final<|message|>{_reply()}",
     ],
 )
 def test_the_object_may_be_anywhere_in_the_reply(text: str) -> None:
@@ -43,6 +68,14 @@ def test_the_object_may_be_anywhere_in_the_reply(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
+        (f"<think>{_reply()}</think>", "the reply contains no JSON object"),
+        (f"<think>{_reply()}</think>I cannot tell.", "the reply contains no JSON object"),
+        (f"{_reply()}</think>I cannot tell.", "the reply contains no JSON object"),
+        (f"<think>{_reply()}", "the reasoning in the reply has no end"),
+        (f"<thinking>{_reply()}", "the reasoning in the reply has no end"),
+        (f"◁think▷{_reply()}", "the reasoning in the reply has no end"),
+        (f"<|channel|>analysis<|message|>{_reply()}<|end|>", "the reasoning in the reply has no end"),
+        (f"<think>{_reply()}</think>{_reply()}{_reply()}", "the reply contains 2 JSON objects"),
         ("", "the reply contains no JSON object"),
         ("pass", "the reply contains no JSON object"),
         ('"pass"', "the reply contains no JSON object"),
@@ -68,7 +101,7 @@ def test_the_object_may_be_anywhere_in_the_reply(text: str) -> None:
         (_reply(score=2), "the score is 2, not a whole number from 0 to 1"),
         (_reply(score=-1), "the score is -1, not"),
         (_reply(score=True), "the score is true, not"),
-        (_reply(score=1.0), "the score is 1.0, not"),
+        (_reply(score=0.5), "the score is 0.5, not"),
         (_reply(score="1"), 'the score is "1", not'),
         (_reply(score=None), "the score is null, not"),
         (_reply().replace('"score": 1', '"score": NaN'), "the JSON object in the reply is invalid: NaN is not JSON"),

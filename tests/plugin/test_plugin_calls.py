@@ -98,6 +98,18 @@ def _outputs(project: Project) -> dict[str, list[str]]:
     return {id_: [trial["output"]["value"] for trial in row["trials"]] for id_, row in project.rows.items()}
 
 
+def test_a_model_that_replies_in_place_of_another_is_reported(project: Project, server: ScriptedServer) -> None:
+    server.script(Behaviour.text("yes", model="gpt-x-nano"))
+    project.model_suite(server, "a", "b")
+    result = project.run()
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*NOTE faq: another model replied: gpt-x-mini was asked for, gpt-x-nano replied*"])
+    assert project.verdict["suites"]["faq"]["other_models"] == [
+        {"purpose": "target", "asked": "gpt-x-mini", "served": "gpt-x-nano", "calls": 2}
+    ]
+    assert "gpt-x-nano" in (project.path / ".evalgate" / "report.html").read_text("utf-8")
+
+
 def test_each_trial_is_a_call_of_its_own(project: Project, server: ScriptedServer) -> None:
     project.model_suite(server, "a", "b", trials="3")
     _numbered(server)

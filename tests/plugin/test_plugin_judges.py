@@ -48,7 +48,7 @@ def _asked(server: ScriptedServer) -> tuple[int, int]:
     return len(server.requests) - judged, judged
 
 
-def _reply(request: Request, *, good: bool) -> Behaviour:
+def _verdict(request: Request, *, good: bool) -> str:
     nonce = _NONCE.search(_text(request))
     assert nonce is not None
     found = (
@@ -56,7 +56,11 @@ def _reply(request: Request, *, good: bool) -> Behaviour:
         if good
         else {"verdict": "fail", "score": 0, "evidence": ""}
     )
-    return Behaviour.text(json.dumps({"nonce": nonce[1], **found}))
+    return json.dumps({"nonce": nonce[1], **found})
+
+
+def _reply(request: Request, *, good: bool) -> Behaviour:
+    return Behaviour.text(_verdict(request, good=good))
 
 
 def _answer(request: Request) -> Behaviour:
@@ -227,7 +231,7 @@ def test_what_the_judge_cannot_say_is_missing(judged: Project, server: ScriptedS
     assert set(judged.outcomes.values()) == {"errored"}
     [judge] = judged.verdict["suites"]["faq"]["judges"]
     assert (judge["scored"], judge["unreadable"]) == (0, 5)
-    assert "retry the job" not in result.stdout.str()
+    assert "retry the job" in result.stdout.str(), "unreadable replies are not cached, so the judge may recover"
 
 
 def test_an_outage_of_a_judge_is_called_retryable(
@@ -237,6 +241,40 @@ def test_an_outage_of_a_judge_is_called_retryable(
     outage = Behaviour.status(503)
     server.answer_with(lambda request: outage if _is_judges(request) else _answer(request))
     assert "exit 11: retry the job, not the prompt" in judged.run().stdout.str()
+
+
+@pytest.mark.parametrize("draft", ["", "<think>{}</think>"])
+def test_an_unreadable_verdict_is_asked_for_again_by_the_next_run(
+    judged: Project, server: ScriptedServer, draft: str
+) -> None:
+    def prose(request: Request) -> Behaviour:
+        if not _is_judges(request) or "it is red" in json.dumps(request.body):
+            return _answer(request)
+        return Behaviour.text(draft.format(_verdict(request, good=True)) + "I like it.")
+
+    server.answer_with(prose)
+    assert judged.run().ret == 11
+    assert _asked(server) == (5, 8)  # three of them twice
+    judged.run().stdout.fnmatch_lines(["*A re-run sends only 3 cases: the other answers are cached."])
+    server.answer_with(_answer)
+    assert judged.run().ret == 0
+    assert _asked(server) == (5, 17)
+    assert judged.run().ret == 0
+    assert _asked(server) == (5, 17)
+
+
+def test_a_readable_second_reply_is_not_paid_for_again(judged: Project, server: ScriptedServer) -> None:
+    def second(request: Request) -> Behaviour:
+        if not _is_judges(request):
+            return _answer(request)
+        asked = json.dumps(request.body)
+        return _reply(request, good="it is blue" in asked) if "not be used" in asked else Behaviour.text("I like it.")
+
+    server.answer_with(second)
+    assert judged.run().ret == 0
+    assert _asked(server) == (5, 10)
+    assert judged.run().ret == 0
+    assert _asked(server) == (5, 10)
 
 
 @_WORKERS

@@ -62,3 +62,22 @@ def test_a_scorer_that_cannot_tell_is_a_missing_answer(project: Project) -> None
     project.write("rules.py", "def unsure(case, output):\n    return None if case.id == 'b' else 1.0\n")
     assert project.run().ret == 11
     assert project.outcomes == {"a": "passed", "b": "errored"}
+
+
+_THOUGHTS = {"a": "<think>no</think>yes", "b": "<think>yes</think>no", "c": "<think>yes"}
+
+
+def test_reasoning_is_not_graded_and_is_kept_in_the_run_file(project: Project) -> None:
+    project.suite(_THOUGHTS, scorers='[{ kind = "contains", value = "yes" }]')
+    assert project.run().ret == 1
+    assert project.outcomes == {"a": "passed", "b": "missed", "c": "missed"}
+    outputs = {id_: row["trials"][0]["output"] for id_, row in project.rows.items()}
+    assert outputs["a"] == {"value": "yes", "reasoning": "no"}
+    assert "reasoning without an answer" in project.rows["c"]["reason"]
+
+
+def test_reasoning_is_graded_if_the_suite_says_so(project: Project) -> None:
+    project.suite(_THOUGHTS, scorers='[{ kind = "contains", value = "yes" }]', strip_reasoning="false")
+    assert project.run().ret == 0
+    assert set(project.outcomes.values()) == {"passed"}
+    assert project.rows["b"]["trials"][0]["output"] == {"value": "<think>yes</think>no"}

@@ -295,7 +295,7 @@ def test_the_texts_are_in_chunks_in_the_order_of_the_index(regressed: ReportView
 
 def test_a_chunk_contains_every_field_of_a_trial(regressed: ReportView) -> None:
     scores = (Score("faq", 0.41, passed=False, reason="says 30 days", counts=False), Score("exact", None, passed=None))
-    trial = TrialView(0.0, "30 days", "too many", scores, 0.8341, 0.0012, 345)
+    trial = TrialView(0.0, "30 days", "too many", scores, 0.8341, 0.0012, 345, "14 days?")
     (row,) = _chunks(_page(replace(regressed, cases=[_case(trial)])))
     assert row["trials"] == [
         {
@@ -309,6 +309,7 @@ def test_a_chunk_contains_every_field_of_a_trial(regressed: ReportView) -> None:
             "latency_s": 0.8341,
             "cost_usd": 0.0012,
             "tokens": 345,
+            "reasoning": "14 days?",
         }
     ]
 

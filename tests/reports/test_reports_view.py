@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate.app.view import StoredCases
+from pytest_evalgate.app.view import StoredCases, _count_uncached
 from pytest_evalgate.config import Report
-from pytest_evalgate.records.results import Place
+from pytest_evalgate.engine import combine_trials
+from pytest_evalgate.records.results import Output, Place, PlannedCase, Score, Trial
 from pytest_evalgate.reports.view import (
     LONGEST,
     MAX_DETAILED,
@@ -39,6 +40,28 @@ def test_the_view_has_the_changed_cases(screen: Screen) -> None:
     assert [case.id for case in suite.fixed] == ["refund-002"]
     assert suite.errors == (Reason(1, "timeout", f"{place}:3"),)
     assert (suite.missed, suite.flaky) == ((Reason(1, "exact: got 30 days, wanted 14 days", f"{place}:1"),), ())
+
+
+_CUT = Output("half", finish="length")
+_UNTOLD = (Score("tone", None, passed=None, counts=False),)
+
+
+@pytest.mark.parametrize(
+    ("trial", "uncached"),
+    [
+        (Trial(0, 1.0, Output("text")), False),
+        (Trial(0, 0.0, Output("text")), False),
+        (Trial(0, 0.0, Output("", finish="reasoning")), False),
+        (Trial(0, 1.0, Output("text"), (Score("rule", None, passed=None, counts=False),)), False),
+        (Trial(0, None, reason="timeout"), True),
+        (Trial(0, 0.0, _CUT), True),
+        (Trial(0, 0.0, reason="ValueError: no"), True),
+        (Trial(0, 1.0, Output("text"), _UNTOLD), True),
+    ],
+)
+def test_the_cases_that_a_re_run_repeats_are_counted(trial: Trial, *, uncached: bool) -> None:
+    case = PlannedCase("a", Place("g.jsonl", 1), "f")
+    assert _count_uncached([combine_trials(case, [trial])], frozenset({"tone"})) == uncached
 
 
 def test_reasons_are_counted_the_most_frequent_first(screen: Screen) -> None:
@@ -168,7 +191,7 @@ def test_hidden_content_is_in_no_field(tmp_path: Path) -> None:
     trial = {
         "value": 0,
         "reason": "secret why",
-        "output": {"value": "secret answer"},
+        "output": {"value": "secret answer", "reasoning": "secret thought, and why"},
         "scores": [{"name": "s", "value": 0.5, "passed": False, "reason": "secret score"}],
         "calls": [{"purpose": "target", "attempts": 1, "tokens_in": 3, "tokens_out": 4, "cost_usd": 0.5}],
     }
@@ -187,7 +210,8 @@ def test_hidden_content_is_in_no_field(tmp_path: Path) -> None:
     path.write_text(f"{{}}\n{json.dumps(row)}\n")
     case_changes = {"faq": CaseChanges(outputs={"a": "secret before"})}
     [shown] = StoredCases(path, case_changes)
-    assert str(shown).count("secret") == 6 + 1  # the reason of the case is that of its trial
+    assert shown.trials[0].reasoning == "secret thought, and why"
+    assert str(shown).count("secret") == 7 + 1  # the reason of the case is that of its trial
     assert shown.baseline_output == "secret before"
     assert shown.place == Place("g.jsonl", 7)
     assert (shown.trials[0].tokens, shown.trials[0].cost_usd) == (7, 0.5)

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_evalgate.errors import BaselineError
-from pytest_evalgate.records.results import Baseline, BaselineCase, Provenance, Run, SuiteRun, Trial
+from pytest_evalgate.records.calls import CallRecord
+from pytest_evalgate.records.results import Baseline, BaselineCase, OtherModel, Provenance, Run, SuiteRun, Trial
 from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs import git, run_file
 from pytest_evalgate.text import jsonl
@@ -85,6 +86,14 @@ def test_a_baseline_is_read_as_it_was_written(run: Run, tmp_path: Path) -> None:
     baselines.write(baseline, tmp_path / "b.json")
     assert _find(tmp_path) == replace(baseline, source="file:b.json")
     assert _find(tmp_path, "b.json") == _find(tmp_path)
+
+
+def test_a_baseline_has_the_models_that_replied_in_place_of_others(run: Run, tmp_path: Path) -> None:
+    call = CallRecord("target", "m", 1, served="m-mini")
+    baseline = _promote(_with(run, trials=(Trial(0, 1.0, calls=(call,)), Trial(1, 1.0))))
+    assert baseline.other_models == (OtherModel("target", "m", "m-mini", 1),)
+    baselines.write(baseline, tmp_path / "b.json")
+    assert _find(tmp_path) == replace(baseline, source="file:b.json")
 
 
 def test_a_review_shows_one_line_a_case(run: Run, tmp_path: Path) -> None:

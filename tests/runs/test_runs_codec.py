@@ -9,8 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_evalgate.records.calls import CallRecord
 from pytest_evalgate.records.results import (
     BaselineCase,
+    CaseResult,
+    Output,
     Place,
     PlannedCase,
     Score,
@@ -50,6 +53,15 @@ def test_clusters_and_sides_survive(case: PlannedCase) -> None:
 def test_the_size_that_a_sample_is_drawn_from_survives() -> None:
     plan = SuitePlan("faq", ("g.jsonl",), "g", "s", 1, (), drawn_from=1319)
     assert codec.decode_plan(codec.encode_plan(plan)) == plan
+
+
+def test_the_reasoning_of_an_output_and_the_model_of_a_call_survive() -> None:
+    call = CallRecord("target", "m", 1, served="m-mini")
+    output = Output("30", finish="reasoning", call=call, reasoning="14?")
+    result = CaseResult(PlannedCase("c", Place("g", 1), "f"), "missed", (Trial(0, 0.0, output, calls=(call,)),))
+    row = codec.encode_result(result)
+    assert codec.decode_result(row, result.case) == result
+    codec.check_row({**codec.encode_case(result.case), "suite": "faq", **row})
 
 
 def test_default_values_are_not_stored() -> None:

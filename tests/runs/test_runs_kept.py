@@ -89,7 +89,7 @@ _TOP = {
 }  # fmt: skip
 _SUITE = {
     "cases", "trials", "passed", "pass_rate", "interval", "golden_sha256", "verdict", "scores", "delta", "slices",
-    "gates", "judges", "mode", "accounting", "repeats", "stopped", "trend", "notes",
+    "gates", "judges", "mode", "accounting", "repeats", "stopped", "trend", "notes", "other_models",
 }  # fmt: skip
 _DELTA = {
     "baseline", "pairs", "losses", "gains", "delta", "p", "lower", "upper", "test", "finding", "mde", "added",

@@ -5,6 +5,7 @@ Each is read by today's code and written back byte for byte.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,10 +39,6 @@ def _history(source: Path, target: Path) -> None:
     history.append(target, history.read(source).rows)
 
 
-def _verdict(source: Path, target: Path) -> None:
-    kept.write(kept.read(source), target)
-
-
 def _calibration(source: Path, target: Path) -> None:
     calibration.write(calibration.read(source), target)
 
@@ -67,7 +64,6 @@ def _cassette(source: Path, target: Path) -> None:
         ("shard.jsonl", _run),
         ("baseline.json", _baseline),
         ("history.jsonl", _history),
-        ("verdict.json", _verdict),
         ("calibration.json", _calibration),
         ("drift.json", _drift),
         ("verdicts.json", _verdicts),
@@ -79,6 +75,13 @@ def test_a_stored_file_is_read_and_written_back_unchanged(
 ) -> None:
     copy(_STORED / name, tmp_path / name)
     assert (tmp_path / name).read_bytes() == (_STORED / name).read_bytes()
+
+
+def test_a_stored_verdict_is_read_and_written_back_with_empty_new_fields(tmp_path: Path) -> None:
+    kept.write(kept.read(_STORED / "verdict.json"), tmp_path / "verdict.json")
+    written = json.loads((tmp_path / "verdict.json").read_bytes())
+    assert [suite.pop("other_models") for suite in written["suites"].values()] == [[]]
+    assert written == json.loads((_STORED / "verdict.json").read_bytes())
 
 
 def test_a_stored_journal_is_found_and_written_back_unchanged(tmp_path: Path) -> None:

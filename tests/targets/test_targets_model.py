@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -93,6 +94,32 @@ def test_params_of_the_target_override_those_of_the_model(client: FakeClient) ->
     assert (payload["temperature"], payload["seed"], payload["max_tokens"]) == (1, 5, 9)
 
 
+@pytest.mark.parametrize(
+    ("reply", "accepted"),
+    [
+        (Reply("a"), True),
+        (Reply("<think>b</think>a"), True),
+        (Reply(None, metadata={"tool_calls": [{}]}), True),
+        (Reply(""), False),
+        (Reply(None), False),
+        (Reply("<think>b</think>"), False),
+        (Reply("<think>b"), False),
+    ],
+)
+def test_only_a_reply_with_an_answer_is_accepted(client: FakeClient, reply: Reply, *, accepted: bool) -> None:
+    call = _target(client).call_of(_CASE, 0)
+    assert call.accepts is not None
+    assert (call.accepts(reply), call.allow_empty) == (accepted, False)
+
+
+@pytest.mark.parametrize(
+    ("case", "allow_empty"), [(_CASE, True), (Case("a", input="x", expected=""), False)], ids=["suite", "case"]
+)
+def test_an_empty_reply_may_be_an_answer(client: FakeClient, case: Case, *, allow_empty: bool) -> None:
+    call = replace(_target(client), allow_empty=allow_empty).call_of(case, 0)
+    assert (call.accepts, call.allow_empty) == (None, True)
+
+
 def test_tools_and_response_format_are_sent(client: FakeClient) -> None:
     tool = {"type": "function", "function": {"name": "look_up"}}
     payload = _target(client, tools=(tool,), response_format={"type": "json_object"}).call_of(_CASE, 0).payload
@@ -133,6 +160,11 @@ def test_tool_calls_are_part_of_the_output(client: FakeClient, text: Any, conten
     output = _answer(client, Reply(text, metadata={"tool_calls": calls, "system_fingerprint": "fp"}))
     assert output.value == {"content": content, "tool_calls": calls}
     assert output.metadata == {"system_fingerprint": "fp"}
+
+
+def test_the_reasoning_that_the_endpoint_reports_is_part_of_the_output(client: FakeClient) -> None:
+    target = _target(client)
+    assert target.output_of(target.call_of(_CASE, 0), Reply("a", reasoning="b")).reasoning == "b"
 
 
 def test_a_truncated_reply_keeps_its_finish_reason(client: FakeClient) -> None:

@@ -110,6 +110,8 @@ def test_an_output_that_could_not_be_stored_is_refused() -> None:
     deep: dict[str, Any] = {}
     for _ in range(100):
         deep = {"a": deep}
+    with pytest.raises(TypeError, match="returned reasoning of type list"):
+        as_output(Output("x", reasoning=["y"]))  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="nested deeper than 64"):
         as_output(deep)
     with pytest.raises(TypeError, match="return at most"):

@@ -33,6 +33,11 @@ def test_one_output_is_graded_as_the_configuration_would() -> None:
     assert (near.passed, same.passed) == (True, False)
 
 
+def test_reasoning_is_not_graded() -> None:
+    (score,) = grade_once("contains", case=Case("a", expected="14 days"), output="<think>14 days</think>30 days")
+    assert not score.passed
+
+
 def test_an_output_may_be_any_json_value() -> None:
     (score,) = grade_once("exact", case=Case("a", expected={"n": 1}), output={"n": 1.0})
     assert score.passed

@@ -40,6 +40,12 @@ def get(server: ScriptedServer, path: str = "/ask", body: bytes | None = None) -
         return response.headers["content-type"], response.read().decode()
 
 
+def test_a_reply_may_name_another_model(server: ScriptedServer, client: openai.OpenAI) -> None:
+    server.script(Behaviour.text("30 days", model="m-mini"))
+    completion = client.chat.completions.create(model="m", messages=[{"role": "user", "content": "How long?"}])
+    assert completion.model == client.responses.create(model="m", input="How long?").model == "m-mini"
+
+
 def test_a_text_fits_the_path(server: ScriptedServer, client: openai.OpenAI) -> None:
     server.script(Behaviour.text("30 days", usage=(7, 2)))
     completion = client.chat.completions.create(model="m", messages=[{"role": "user", "content": "How long?"}])

@@ -365,3 +365,24 @@ def test_loads_names_the_problem(document: str | bytes, message: str) -> None:
 def test_quoted_escapes_terminal_control_sequences() -> None:
     assert jsonl.quote_text("café\x1b[31m\u202e\n") == '"café\\x1b[31m\\u202e\\n"'
     assert jsonl.quote_text("abcdef", limit=3) == '"abc…"'
+
+
+@pytest.mark.parametrize(
+    ("document", "value"),
+    [
+        (b'\xef\xbb\xbf{"a": 1}', {"a": 1}),
+        (rb'{"a": ["\ud800", "\u0000", "\ud83d\ude00"]}', {"a": ["\ufffd", "\ufffd", "\U0001f600"]}),
+        (rb'{"\udc00": 1}', {"\ufffd": 1}),
+        (b'["\xff"]', ["\ufffd"]),
+        (b'["\0", "a\nb"]', ["\ufffd", "a\nb"]),
+        (b"[NaN, Infinity, -Infinity, 1e999, -1e999, 1.5]", [None, None, None, None, None, 1.5]),
+    ],
+)
+def test_a_received_document_is_repaired(document: bytes, value: Any) -> None:
+    assert jsonl.loads_received(document) == value
+
+
+@pytest.mark.parametrize("document", [b"", b"{", b'{"a": 1, "a": 2}', b"[" * 100_000, b"\0", b"{'a': 1}", b"9" * 700])
+def test_a_received_document_that_is_not_json_is_refused(document: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        jsonl.loads_received(document)

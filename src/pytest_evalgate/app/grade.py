@@ -9,6 +9,7 @@ from pytest_evalgate.app.wiring import RunContext, Wiring, new_run_id
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.judges.build import parts_of_judge
 from pytest_evalgate.scorers.registry import ScorerOptions
+from pytest_evalgate.targets.outputs import split_output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +44,10 @@ def run_judge(
         scorer = wiring.judge(name, ScorerOptions())
         window = _AHEAD * project.settings.models[judge.model].max_concurrency
         work_queue = wiring.engine.work_queue(name, window)
-        futures = [work_queue.submit(partial(scorer.score, case, output)) for case, output in cases]
+        # as in the suites of the judge, which grade the output without its reasoning
+        strips = all(suite.strip_reasoning for suite in project.settings.suites.values() if name in suite.judges)
+        graded = [(case, split_output(output) if strips else output) for case, output in cases]
+        futures = [work_queue.submit(partial(scorer.score, case, output)) for case, output in graded]
         return tuple(wiring.engine.wait(future) for future in futures), parts
     finally:
         wiring.close()

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         Run,
         SuiteRun,
         SuiteVerdict,
+        Trial,
         Verdict,
     )
     from pytest_evalgate.reports.view import Change, Links, TextPolicy
@@ -267,9 +268,27 @@ def _suite_view(
         fixed=() if pairing is None else tuple(_changed_row(one, texts) for one in pairing.fixed),
         missed=_reasons((result for result in suite.results if result.outcome == "missed"), texts),
         errors=_reasons((result for result in suite.results if result.outcome == "errored"), texts),
+        uncached=_count_uncached(suite.results, frozenset(judge.name for judge in verdict.judges)),
         flaky=_flaky_rows(suite.results),
         history=context.history.get(name, ()),
         scores_before=context.scores_before.get(name, _NOTHING),
+    )
+
+
+def _count_uncached(results: Iterable[CaseResult], judges: frozenset[str]) -> int:
+    """Count the cases of which a re-run repeats a call: failed, cut off, withheld, or without a judge's verdict."""
+
+    def is_uncached(trial: Trial) -> bool:
+        output = trial.output
+        # the reply with an unclosed reasoning was complete, hence cached
+        if trial.value is None or output is None or output.finish not in ("complete", "reasoning"):
+            return True
+        return any(score.value is None and score.name in judges for score in trial.scores)
+
+    return sum(
+        result.outcome == "errored" or any(map(is_uncached, result.trials))
+        for result in results
+        if result.outcome not in ("skipped", "not_run")
     )
 
 
@@ -382,6 +401,7 @@ class StoredCases:
             latency_s=trial.get("latency_s"),
             cost_usd=_sum_known(call.get("cost_usd") for call in calls),
             tokens=_sum_known(call.get(name) for call in calls for name in ("tokens_in", "tokens_out")),
+            reasoning=self.texts.reason(trial.get("output", _NOTHING).get("reasoning", "")),
         )
 
     def _score(self, score: Mapping[str, Json]) -> Score:

@@ -245,6 +245,7 @@ class Wiring:
             client=self.client if calls else None,
             hooks=self.hooks,
             code_version=cache_run_id,
+            allow_empty=suite in self.configured.suites and self.configured.suites[suite].allow_empty,
         )
         target = targets.build_target(spec, context=context)
         self._targets.append(target)

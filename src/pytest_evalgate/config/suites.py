@@ -102,7 +102,9 @@ class Suite(Table):
 
     ``golden`` is a file or a list of files. A suite without a ``target`` belongs to tests marked ``golden_set``, or
     its golden set contains recorded outputs. A case passes if its scores reach ``threshold``; ``aggregate`` combines
-    its ``trials``. ``judge_always`` asks judges even if other scorers have already decided.
+    its ``trials``. ``judge_always`` asks judges even if other scorers have already decided. ``strip_reasoning =
+    false`` grades a model's reasoning, such as ``<think>`` blocks, as part of the output. ``allow_empty = true``
+    grades empty outputs, which otherwise are misses unless the case expects an empty text.
 
     ``slices`` are tag keys or dotted paths by which results are broken down. ``cluster`` names what dependent cases
     have in common, such as a conversation. ``stop = "certainty"`` ends the suite once its verdict cannot change.
@@ -115,6 +117,8 @@ class Suite(Table):
     scorers: tuple[str | dict[str, Any], ...] = Field(default=("exact",), min_length=1)
     threshold: Share | None = None
     judge_always: bool = False
+    strip_reasoning: bool = True
+    allow_empty: bool = False
     trials: Trials | None = None
     aggregate: Annotated[str, Field(pattern=r"^(mean|majority|pass(@|\^)[1-9][0-9]{0,2})$")] = "mean"
     slices: tuple[str, ...] = ()

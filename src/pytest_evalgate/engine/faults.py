@@ -25,6 +25,7 @@ FaultKind = Literal[
     "connection",
     "certificate",
     "malformed",
+    "no_answer",
     "quota",
     "auth",
     "forbidden",
@@ -68,6 +69,7 @@ FAULT_POLICIES: Final[Mapping[FaultKind, FaultPolicy]] = {
     "connection": FaultPolicy("no connection", tries=5, is_final=False),
     "certificate": FaultPolicy("no secure connection"),
     "malformed": FaultPolicy("malformed reply", tries=3, is_final=False),
+    "no_answer": FaultPolicy("no answer", tries=3, is_final=False),
     "quota": FaultPolicy("quota used up", stops_run=True),
     "auth": FaultPolicy("key refused", stops_run=True),
     "forbidden": FaultPolicy("refused", stops_run=True, until_success=True),
@@ -128,7 +130,10 @@ class CallFault(Exception):  # noqa: N818 - one failed attempt; a later one may 
 
     ``detail`` is one printable line without secrets, ``remedy`` what to change. ``retry_after_s`` is the wait that the
     server asked for, if any. ``is_miss``: an application replied with an error, which its users would see as well.
+    ``tokens`` are the input and output tokens that the endpoint billed for the attempt.
     """
+
+    tokens: tuple[int, int] = (0, 0)
 
     def __init__(
         self,

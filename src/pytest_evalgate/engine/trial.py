@@ -9,25 +9,21 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pytest_evalgate.errors import MissingOutput
-from pytest_evalgate.records.calls import ApplicationFailure, CallFailed
+from pytest_evalgate.records.calls import FINISH_MESSAGES, ApplicationFailure, CallFailed
 from pytest_evalgate.records.results import CaseResult, Trial
 from pytest_evalgate.scorers import grade, passes
+from pytest_evalgate.targets.outputs import expects_empty, is_empty, split_output
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping, Sequence
+    from collections.abc import Coroutine, Sequence
 
     from pytest_evalgate.protocols import Scorer, Target
-    from pytest_evalgate.records.calls import CallRecord, Finish
+    from pytest_evalgate.records.calls import CallRecord
     from pytest_evalgate.records.results import Case, Output, PlannedCase
 
 T = TypeVar("T")
 
-_FINISH_MESSAGES: Final[Mapping[Finish, str]] = {
-    "length": "the reply was cut off at the token limit: raise max_tokens, or ask for a shorter output",
-    "content_filter": "the endpoint's content filter withheld the reply",
-    "refusal": "the model refused",
-    "context_length": "the prompt is longer than the model's context: shorten it, or use a model with a longer one",
-}
+_EMPTY: Final = "the output is empty: set allow_empty = true in the suite if an empty text is an answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +31,19 @@ class Grading:
     """Scorers of a case: rules, then judges. Judges run only if the rules have not decided, or if ``judge_always``.
 
     ``threshold`` is the minimum of the weighted mean of the scores; None if every score has to pass by itself.
+    ``strip_reasoning`` grades the answer without the reasoning before it. An empty text is an answer if
+    ``allow_empty``, or if the case expects one.
     """
 
     scorers: tuple[Scorer, ...]
     threshold: float | None = None
     judge_always: bool = False
+    strip_reasoning: bool = True
+    allow_empty: bool = False
+
+    def graded(self, output: Output) -> Output:
+        """Return the output that the scorers grade."""
+        return split_output(output) if self.strip_reasoning else output
 
 
 async def run_case(target: Target, grading: Grading, case: Case, planned: PlannedCase, trials: int) -> CaseResult:
@@ -74,8 +78,12 @@ async def grade_output(grading: Grading, case: Case, index: int, output: Output)
         ScorerError: a scorer failed.
     """
     calls: tuple[CallRecord, ...] = (output.call,) if output.call else ()
+    output = grading.graded(output)
     if output.finish != "complete":
-        return Trial(index, 0.0, output, reason=_FINISH_MESSAGES[output.finish], calls=calls)
+        return Trial(index, 0.0, output, reason=describe_incomplete(output), calls=calls)
+    if is_empty(output) and not (grading.allow_empty or expects_empty(case)):
+        reason = describe_incomplete(replace(output, finish="reasoning")) if output.reasoning else _EMPTY
+        return Trial(index, 0.0, output, reason=reason, calls=calls)
     try:
         scores = await grade(case, output, grading.scorers, every=grading.judge_always)
     except CallFailed as failed:  # the call of a judge
@@ -102,6 +110,17 @@ def combine_trials(planned: PlannedCase, trials: Sequence[Trial]) -> CaseResult:
     passed = 2 * sum(value for value in values if value is not None) > len(values)
     reason = "" if passed else next(trial.reason for trial in trials if not trial.value)
     return CaseResult(planned, "passed" if passed else "missed", tuple(trials), reason)
+
+
+def describe_incomplete(output: Output) -> str:
+    """Return why an output is not complete, with the tokens of its reasoning if they are known."""
+    reason = FINISH_MESSAGES[output.finish]
+    if output.finish == "reasoning":
+        reason += ", or set strip_reasoning = false in the suite to grade it as the answer"
+    tokens = output.metadata.get("reasoning_tokens")
+    if not isinstance(tokens, int) or output.finish not in ("length", "reasoning"):
+        return reason
+    return f"{reason} ({tokens:,} tokens of reasoning)"
 
 
 def describe_error(error: BaseException) -> str:

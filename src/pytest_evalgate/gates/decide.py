@@ -49,6 +49,7 @@ from pytest_evalgate.gates.slices import (
     testable_slices,
 )
 from pytest_evalgate.records.results import Accounting, GateResult, SuiteVerdict, Verdict
+from pytest_evalgate.records.served import other_models, served_notes
 from pytest_evalgate.text.wording import NO_BASELINE, RETRY, count, percent
 
 if TYPE_CHECKING:
@@ -366,6 +367,7 @@ def _suite_verdict(
     """
     results = not_skipped(head_results(suite.results))
     accounting = count_outcomes(suite.results)
+    others = other_models(suite.results)
     whole = not accounting.not_run
     if problem is None:
         advice = _advice(suite.results, 0.0)
@@ -397,7 +399,8 @@ def _suite_verdict(
         judges=tuple(judge_verdicts(results, rules.judges, created, whole=whole)),
         repeats=None if rate is None else repeats_of(results, rate.n_eff),
         stopped=suite.stopped,
-        notes=() if complete is None else tuple(_notes(complete.inputs)),
+        notes=(*served_notes(others), *(() if complete is None else _notes(complete.inputs))),
+        other_models=others,
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_evalgate.records.results import Accounting, Calls, Repeats, ScoreSummary
+from pytest_evalgate.records.served import served_problem
 from pytest_evalgate.stats.clusters import icc_anova
 from pytest_evalgate.stats.stability import flip_rate
 
@@ -112,7 +113,7 @@ class Pairing:
     """Pairs in plan order, and the unpaired cases; only ``pairs`` enter a delta.
 
     ``edited`` cases differ in their fingerprint, ``added`` ones are not in the baseline, ``removed`` are ids that only
-    the baseline has.
+    the baseline has. ``problem`` is the reason why no case is paired, if there is one.
     """
 
     pairs: tuple[Pair, ...]
@@ -120,6 +121,7 @@ class Pairing:
     added: tuple[CaseResult, ...]
     removed: tuple[str, ...]
     baseline_cases: int
+    problem: str | None = None
 
     @property
     def share(self) -> float:
@@ -159,9 +161,12 @@ def pair(suite: SuiteRun, baseline: Baseline) -> Pairing:
     """Pair the counted cases of ``suite`` with ``baseline``.
 
     A case that this branch changed is paired in its version of the base branch. Cases that a sample does not contain
-    are not reported as removed.
+    are not reported as removed. No case is paired if another model replied than at the baseline.
     """
     found = pair_results([result for result in not_skipped(suite.results) if result.case.side != "head"], baseline)
+    if (problem := served_problem(suite.results, baseline.other_models)) is not None:
+        edited = (*found.edited, *(one.now for one in found.pairs))
+        found = replace(found, pairs=(), edited=edited, problem=problem)
     return found if suite.plan.drawn_from is None else found.partial
 
 

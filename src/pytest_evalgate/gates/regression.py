@@ -88,6 +88,8 @@ def gate_p(gate: NoRegressionGate, pairs: Pairs) -> float | None:
 
 def pairing_problem(pairing: Pairing, pairs: Pairs) -> str | None:
     """Return the reason why the pairs cannot be tested, if any."""
+    if pairing.problem is not None:
+        return pairing.problem
     if not pairing.pairs or pairing.share < MIN_PAIRED_SHARE:
         reason = ": the scorers changed" if pairing.all_edited else ""
         return (

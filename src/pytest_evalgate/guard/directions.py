@@ -115,6 +115,8 @@ DIRECTIONS: Final[Mapping[type[Table], Mapping[str, Direction]]] = {
         "aggregate": changed,
         "cluster": changed,
         "stop": _stop,
+        "strip_reasoning": changed,
+        "allow_empty": ranked(True, False),  # noqa: FBT003 - the two values of the key
         "baseline": changed,
         "mode": ranked("advisory", "blocking"),
     },

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from pytest_evalgate.judges.question import escape_for_judge
 from pytest_evalgate.judges.reply import Unreadable
-from pytest_evalgate.records.calls import Call, CallFailed, RunStopped, record_of
+from pytest_evalgate.records.calls import FINISH_MESSAGES, Call, CallFailed, RunStopped, record_of
 from pytest_evalgate.targets.request import to_responses
 
 if TYPE_CHECKING:
@@ -22,12 +22,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _MAX_REPLY_SHOWN: Final = 4_000  # characters of an unreadable reply that are shown to the judge again
-_FINISH_MESSAGES: Final[Mapping[Finish, str]] = {
-    "length": "the reply was cut off at the token limit: raise max_tokens in the judge's params",
-    "content_filter": "the endpoint's content filter withheld the reply",
-    "refusal": "the model refused to reply",
-    "context_length": "the prompt is longer than the context of the judge's model: use one with a longer context",
-}
 # The same question would end in the same way, and a correction makes it longer.
 _REPEATED: Final[tuple[Finish, ...]] = ("refusal", "content_filter", "context_length")
 
@@ -48,8 +42,12 @@ class JudgeQuestion(Generic[T]):
     def parse(self, reply: Reply) -> T | Unreadable:
         """Return the parsed reply. A reply that is incomplete is not parsed."""
         if reply.finish != "complete":
-            return Unreadable(_FINISH_MESSAGES[reply.finish])
+            return Unreadable(FINISH_MESSAGES[reply.finish], may_change=reply.finish not in _REPEATED)
         return self.read(reply.value if isinstance(reply.value, str) else "")
+
+    def is_readable(self, reply: Reply) -> bool:
+        """Return whether a reply has a verdict. Other replies are not cached: the next run asks again."""
+        return not isinstance(self.parse(reply), Unreadable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +77,8 @@ class JudgeClient:
     async def ask(self, question: JudgeQuestion[T], index: int) -> JudgeReply[T]:
         """Ask for the 0-based vote ``index``, and once more if the reply is unreadable.
 
-        A failed call gives an Unreadable value with its reason.
+        Unreadable replies are not cached. A readable second reply is cached as the reply to the question, so that the
+        next run neither pays for it nor gets another one. A failed call gives an Unreadable value with its reason.
 
         Raises:
             RunStopped: the run was stopped, or its budget is spent.
@@ -90,13 +89,15 @@ class JudgeClient:
         shown = escape_for_judge(str(reply.value or ""), _MAX_REPLY_SHOWN) or "(nothing)"
         correction = f"Your reply could not be used: {first.value.reason}.\n\n{question.retry_prompt}"
         turns: list[Message] = [{"role": "assistant", "content": shown}, {"role": "user", "content": correction}]
-        second, _ = await self._send(question, [*question.messages, *turns], index)
+        second, _ = await self._send(
+            question, [*question.messages, *turns], index, cached_as=self.call_of(question, index)
+        )
         return JudgeReply(second.value, first.calls + second.calls)
 
     async def _send(
-        self, question: JudgeQuestion[T], messages: Sequence[Message], index: int
+        self, question: JudgeQuestion[T], messages: Sequence[Message], index: int, cached_as: Call | None = None
     ) -> tuple[JudgeReply[T], Reply | None]:
-        call = self._call(question, messages, index)
+        call = replace(self._call(question, messages, index), cached_as=cached_as)
         try:
             reply = await self.client.send(call)
         except RunStopped:
@@ -130,4 +131,5 @@ class JudgeClient:
             route=self.route,
             purpose=self.purpose,
             label=question.label,
+            accepts=question.is_readable,
         )

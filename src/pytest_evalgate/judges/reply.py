@@ -1,7 +1,7 @@
 """Replies of a judge, parsed strictly.
 
-A reply must contain exactly one JSON object with exactly the requested fields: the nonce, the evidence, and a score or
-choice. Any other reply is `Unreadable`: it counts neither as a pass nor as a fail.
+A reply must contain, outside of its reasoning, exactly one JSON object with exactly the requested fields: the nonce,
+the evidence, and a score or choice. Any other reply is `Unreadable`: it counts neither as a pass nor as a fail.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.text import jsonl
+from pytest_evalgate.text.reasoning import split_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,11 +54,11 @@ class Choice:
 class Unreadable:
     """A reply that gives no score: neither a pass nor a fail.
 
-    ``may_change``: there is no reply for a transient reason, so another run may get one.
+    ``may_change``: another run may get a readable one, because such replies are not cached.
     """
 
     reason: str
-    may_change: bool = False
+    may_change: bool = True
 
 
 class _UnreadableReply(ValueError):  # noqa: N818 - always converted to Unreadable
@@ -78,17 +79,23 @@ def read(text: str, *, nonce: str, candidate: str, scale: ScoreScale) -> ParsedV
 
 
 def _parse_verdict(found: dict[str, Any], candidate: str, scale: ScoreScale) -> ParsedVerdict:
-    score, verdict = found["score"], found["verdict"]
-    # type(): true is an int in Python, and 1.0 equals 1, but the schema allows neither
-    if type(score) is not int or not scale.lowest <= score <= scale.highest:
+    score, verdict = _integer(found["score"]), found["verdict"]
+    if score is None or not scale.lowest <= score <= scale.highest:
         raise _UnreadableReply(
-            f"the score is {_format(score)}, not a whole number from {scale.lowest} to {scale.highest}"
+            f"the score is {_format(found['score'])}, not a whole number from {scale.lowest} to {scale.highest}"
         )
     if verdict not in ("pass", "fail"):
         raise _UnreadableReply(f'the verdict is {_format(verdict)}, not "pass" or "fail"')
     if verdict != scale.verdict(score):
         raise _UnreadableReply(f'the verdict "{verdict}" contradicts the score {score}')
     return ParsedVerdict(score, _require_evidence(found["evidence"], candidate, required=score > scale.lowest))
+
+
+def _integer(value: Any) -> int | None:
+    """Return ``value`` if it is an integer to a JSON schema, which 1.0 is and true is not; else None."""
+    if type(value) is float and value.is_integer():
+        return int(value)
+    return value if type(value) is int else None
 
 
 def read_choice(text: str, *, nonce: str, pair: tuple[str, str]) -> Choice | Unreadable:
@@ -115,6 +122,7 @@ def _parse_object(text: str, fields: tuple[str, ...], nonce: str) -> dict[str, A
     """
     if len(text) > _MAX_CHARACTERS:
         raise _UnreadableReply(f"the reply has {len(text):,} characters; the limit is {_MAX_CHARACTERS:,}")
+    text = _without_reasoning(text)
     spans = list(_objects(text))
     if not spans:
         raise _UnreadableReply("the reply contains no JSON object")
@@ -131,6 +139,24 @@ def _parse_object(text: str, fields: tuple[str, ...], nonce: str) -> dict[str, A
     if found["nonce"] != nonce:
         raise _UnreadableReply("the nonce in the reply is wrong")
     return found
+
+
+def _without_reasoning(text: str) -> str:
+    """Return the reply without reasoning. A reply that is one JSON object has none: markers in it are quoted.
+
+    Raises:
+        _UnreadableReply: the reasoning has no end.
+    """
+    stripped = text.strip()
+    try:
+        if stripped.startswith("{") and _DECODER.raw_decode(stripped)[1] == len(stripped):
+            return stripped
+    except (ValueError, RecursionError):
+        pass
+    split = split_text(text)
+    if not split.closed:
+        raise _UnreadableReply("the reasoning in the reply has no end: reply with the JSON object after it")
+    return split.answer
 
 
 def _objects(text: str) -> Iterator[tuple[int, int]]:

@@ -190,7 +190,7 @@ class Assembly:
         return ReadySuite(
             plan=plan,
             sets=sets if plan is whole else _planned_of(sets, plan),
-            grading=Grading(built, suite.threshold, suite.judge_always),
+            grading=_grading(built, suite),
             case_grading=case_grading,
             target=target,
             waits=not isinstance(target, targets.RecordedTargetRunner | targets.RowTargetRunner | None)
@@ -200,13 +200,17 @@ class Assembly:
         )
 
     def _identity(self, suite: Suite) -> Json:
-        """Return the scorers with parameters and code, the judges, and the threshold: only equal ones are compared."""
+        """Return what grades: scorers with parameters and code, judges, threshold. Only equal ones are compared."""
         named = [spec["python"] for spec in suite.scorers if isinstance(spec, dict) and "python" in spec]
         identity: dict[str, Json] = {
             "scorers": list(suite.scorers),
             "threshold": suite.threshold,
             "code": {spec: callables.code_sha256(spec) for spec in named},
         }
+        if not suite.strip_reasoning:  # another text is graded
+            identity["strip_reasoning"] = False
+        if suite.allow_empty:
+            identity["allow_empty"] = True
         if suite.judges:
             from pytest_evalgate.judges.build import parts_of_judge  # noqa: PLC0415 - only if a suite has a judge
 
@@ -269,15 +273,17 @@ def _window(spec: TargetSettings | None, configured: Settings) -> int:
     return _WINDOW
 
 
+def _grading(graders: tuple[Scorer, ...], suite: Suite) -> Grading:
+    return Grading(graders, suite.threshold, suite.judge_always, suite.strip_reasoning, suite.allow_empty)
+
+
 def _case_gradings(
     cases: Sequence[Case], built: tuple[Scorer, ...], suite: Suite, context: scorers.Context
 ) -> dict[str, Grading]:
     """Return the grading of each case that has asserts: the suite's scorers and its own."""
     taken = [scorer.name for scorer in built]
     return {
-        case.id: Grading(
-            (*built, *scorers.case_scorers(case, context=context, taken=taken)), suite.threshold, suite.judge_always
-        )
+        case.id: _grading((*built, *scorers.case_scorers(case, context=context, taken=taken)), suite)
         for case in cases
         if case.asserts
     }

@@ -327,6 +327,7 @@ def _calls(suite: ReadySuite, cases: Sequence[Case], wiring: Wiring) -> Iterator
             if call is not None:
                 yield call
             output = _known_output(suite, case, trial, call, wiring) if suite.judges else None
+            output = suite.grading.graded(output) if output is not None else None
             for judge in suite.judges:
                 yield from judge.calls_of(case, output or _TYPICAL_OUTPUT)
 

@@ -7,17 +7,30 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_evalgate.errors import EvalgateError, MissingOutput
+from pytest_evalgate.records.model_names import other_model
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 CallKind = Literal["chat", "responses", "http", "command", "python"]
 
-Finish = Literal["complete", "length", "content_filter", "refusal", "context_length"]
+Finish = Literal["complete", "length", "content_filter", "refusal", "context_length", "reasoning"]
 """Reason why a reply ended. Only a ``complete`` reply is graded and cached.
 
-``context_length``: there is no reply, because the prompt is longer than the model's context.
+``context_length``: there is no reply, because the prompt is longer than the model's context. ``reasoning``: no answer
+follows the reasoning.
 """
+
+FINISH_MESSAGES: Mapping[Finish, str] = MappingProxyType(
+    {
+        "length": "the reply was cut off at the token limit: raise max_tokens, or ask for a shorter output",
+        "content_filter": "the endpoint's content filter withheld the reply",
+        "refusal": "the model refused",
+        "context_length": "the prompt is longer than the model's context: shorten it, or use another model",
+        "reasoning": "the output is reasoning without an answer after it: raise max_tokens or limit the reasoning",
+    }
+)
+"""Messages about replies that are not complete."""
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -36,6 +49,9 @@ class Call:
         route: Name of the client that sends the call: a key of ``models``, or the suite of an ``http`` target.
         purpose: ``target``, or ``judge:NAME``.
         label: ``suite::case id``, for messages.
+        accepts: Whether a reply can be used; others are not cached. All complete replies can, if it is None.
+        allow_empty: Whether a reply without a text or tool calls is one; otherwise it is no answer.
+        cached_as: The call under which the reply is cached, if it is another one: the question that this one repeats.
     """
 
     kind: CallKind
@@ -47,6 +63,9 @@ class Call:
     route: str = field(default="", compare=False)
     purpose: str = field(default="target", compare=False)
     label: str = field(default="", compare=False)
+    accepts: Callable[[Reply], bool] | None = field(default=None, compare=False, repr=False)
+    cached_as: Call | None = field(default=None, compare=False, repr=False)
+    allow_empty: bool = field(default=False, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +75,7 @@ class Reply:
     Args:
         value: Text, or any JSON value.
         finish: Reason why it ended.
+        reasoning: Reasoning that the endpoint reports apart from the value.
         metadata: Other parts of the response that belong to the output, such as ``tool_calls``.
         served_model: The model that replied, according to the endpoint.
         tokens_in: Input tokens; None if the endpoint does not report them.
@@ -74,6 +94,7 @@ class Reply:
     latency_s: float = 0.0
     attempts: int = 1
     cost_usd: float | None = None
+    reasoning: str = ""
 
     @property
     def cached(self) -> bool:
@@ -83,7 +104,10 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """The record of a call in a run. ``attempts`` is 0 if the reply was cached."""
+    """The record of a call in a run. ``attempts`` is 0 if the reply was cached.
+
+    ``served`` is the model that replied, if it is another one than ``model``.
+    """
 
     purpose: str
     model: str
@@ -92,6 +116,7 @@ class CallRecord:
     tokens_out: int | None = None
     cost_usd: float | None = None
     latency_s: float | None = None
+    served: str = ""
 
 
 class CallFailed(MissingOutput):
@@ -129,4 +154,5 @@ def record_of(call: Call, reply: Reply) -> CallRecord:
         reply.tokens_out,
         reply.cost_usd,
         reply.latency_s,
+        other_model(call.model, reply.served_model),
     )

@@ -139,7 +139,7 @@ class Output:
     """The output of the target in one trial; ``value`` is text or any JSON value.
 
     ``call`` is the call that returned it, if the engine sent one. An output whose ``finish`` is not ``complete`` is
-    not graded: its trial is a miss.
+    not graded: its trial is a miss. ``reasoning`` is not part of the answer, and not graded.
     """
 
     value: Json
@@ -147,6 +147,7 @@ class Output:
     latency_s: float | None = None
     finish: Finish = "complete"
     call: CallRecord | None = None
+    reasoning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +295,19 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherModel:
+    """A model that replied to ``calls`` calls in place of the one that was asked for.
+
+    ``purpose`` is ``target``, or ``judge:NAME``.
+    """
+
+    purpose: str
+    asked: str
+    served: str
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
 class BaselineCase:
     """A case of a promoted run. ``values`` has one value in [0, 1] for each trial.
 
@@ -328,6 +342,7 @@ class Baseline:
     """A promoted run of one suite.
 
     ``source`` is the place that it was read from: ``file:PATH`` or ``git:REF``. ``scorers`` are scorer names.
+    ``other_models`` replied in place of those that were asked for.
     """
 
     suite: str
@@ -336,6 +351,7 @@ class Baseline:
     trials: int
     cases: Mapping[str, BaselineCase]
     scorers: tuple[str, ...] = ()
+    other_models: tuple[OtherModel, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -563,7 +579,8 @@ class SuiteVerdict:
     """One suite of the verdict.
 
     ``cases`` is the number of cases without the skipped ones; ``passed`` is the number of cases that pass in most of
-    their trials. ``notes`` are warnings about the numbers.
+    their trials. ``notes`` are warnings about the numbers. ``other_models`` replied in place of those that were asked
+    for.
     """
 
     cases: int
@@ -584,6 +601,7 @@ class SuiteVerdict:
     stopped: StopRule | None = None
     trend: Trend | None = None
     notes: tuple[str, ...] = ()
+    other_models: tuple[OtherModel, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -235,18 +235,18 @@ def errored_lines(suite: SuiteView, view: ReportView, width: int) -> Iterator[Li
     if verdict.verdict != "incomplete":
         return
     text = "The gate was NOT decided: missing answers count neither as misses nor as passes."
-    yield from wrap_lines(f"       {text}{_rerun_note(verdict, view)}", width)
+    yield from wrap_lines(f"       {text}{_rerun_note(suite, view)}", width)
 
 
-def _rerun_note(verdict: SuiteVerdict, view: ReportView) -> str:
+def _rerun_note(suite: SuiteView, view: ReportView) -> str:
     """Return what a re-run would do about the missing answers, if that is known."""
-    counts = verdict.accounting
-    if not may_retry(verdict):
+    counts = suite.verdict.accounting
+    if not may_retry(suite.verdict):
         return " A re-run alone may not help: see the reasons above."
     # replies are cached; the outputs of Python targets are not
     if not view.verdict.calls.planned or not counts.passed + counts.missed:
         return ""
-    return f" A re-run sends only {count(counts.errored, 'case')}: the other answers are cached."
+    return f" A re-run sends only {count(suite.uncached, 'case')}: the other answers are cached."
 
 
 def _other_reasons(reasons: tuple[Reason, ...], indent: str) -> Iterator[Line]:

@@ -91,6 +91,7 @@ class SuiteView:
         fixed: Cases that got better, largest gain first.
         missed: Reasons of missed cases, most frequent first.
         errors: Reasons of cases without an output, most frequent first.
+        uncached: Number of cases of which a call has no cached reply, so that a re-run repeats it.
         flaky: Cases that passed in some trials only.
         details: At most 200 cases in full, by id.
         history: Its last runs, this one included.
@@ -103,6 +104,7 @@ class SuiteView:
     fixed: tuple[ChangedCaseRow, ...] = ()
     missed: tuple[Reason, ...] = ()
     errors: tuple[Reason, ...] = ()
+    uncached: int = 0
     flaky: tuple[FlakyCaseRow, ...] = ()
     details: Mapping[str, CaseView] = field(default_factory=lambda: _NOTHING)
     history: tuple[HistoryRow, ...] = ()
@@ -172,7 +174,7 @@ class CaseView:
 
 @dataclass(frozen=True, slots=True)
 class TrialView:
-    """One trial; ``value`` is 1.0, 0.0, or None if the output is missing."""
+    """One trial; ``value`` is 1.0, 0.0, or None if the output is missing. ``reasoning`` is not part of the output."""
 
     value: float | None
     output: str
@@ -181,6 +183,7 @@ class TrialView:
     latency_s: float | None = None
     cost_usd: float | None = None
     tokens: int | None = None
+    reasoning: str = ""
 
 
 @dataclass(frozen=True, slots=True)

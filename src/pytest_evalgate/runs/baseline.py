@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import BaselineError
 from pytest_evalgate.records.results import Baseline, BaselineCase, Provenance
+from pytest_evalgate.records.served import other_models
 from pytest_evalgate.runs import git, run_file
 from pytest_evalgate.runs.record_file import RecordFile, dumps
 from pytest_evalgate.text import files, jsonl
@@ -95,7 +96,8 @@ def promote(run: Run, suite: SuiteRun, *, reason: str, now: str) -> Baseline:
     provenance = Provenance(
         run.id, run.created, now, run.commit, reason, suite.plan.golden_sha256, suite.plan.scorers_sha256
     )
-    return Baseline(name, "run", provenance, suite.plan.trials, cases, _scorer_names(suite.results))
+    others = other_models(counted)
+    return Baseline(name, "run", provenance, suite.plan.trials, cases, _scorer_names(suite.results), others)
 
 
 def _baseline_case(result: CaseResult) -> BaselineCase:
@@ -133,6 +135,7 @@ def _encode(baseline: Baseline) -> dict[str, Json]:
         "suite": baseline.suite,
         "trials": baseline.trials,
         "scorers": list(baseline.scorers),
+        **({"other_models": [dataclasses.asdict(one) for one in others]} if (others := baseline.other_models) else {}),
         "provenance": dataclasses.asdict(baseline.provenance),
         "cases": {case_id: _encode_case(case) for case_id, case in sorted(baseline.cases.items())},
     }

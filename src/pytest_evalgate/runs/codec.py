@@ -7,7 +7,7 @@ validates one. Rows that this process wrote are not validated: for 100,000 cases
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, Final, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 from pydantic import ConfigDict, Field, ValidationError
 
@@ -53,6 +53,7 @@ class CallRow(_Row):
     tokens_out: Count | None = None
     cost_usd: Amount | None = None
     latency_s: Amount | None = None
+    served: str = ""
 
 
 class ScoreRow(_Row):
@@ -73,6 +74,7 @@ class OutputRow(_Row):
     metadata: dict[str, Any] = Field(default_factory=dict)
     finish: Finish = "complete"
     call: Count | None = None
+    reasoning: str = ""
 
 
 class QuestionRow(_Row):
@@ -239,7 +241,10 @@ def _decode_trial(index: int, value: Mapping[str, Json], *, texts: bool) -> Tria
 def _encode_output(output: Output, calls: tuple[CallRecord, ...]) -> dict[str, Json]:
     finish = None if output.finish == "complete" else output.finish
     call = None if output.call is None else calls.index(output.call)
-    return {"value": output.value, **_present(metadata=dict(output.metadata), finish=finish, call=call)}
+    return {
+        "value": output.value,
+        **_present(metadata=dict(output.metadata), finish=finish, call=call, reasoning=output.reasoning),
+    }
 
 
 def _decode_output(trial: Mapping[str, Json], calls: tuple[CallRecord, ...], *, texts: bool) -> Output:
@@ -252,20 +257,22 @@ def _decode_output(trial: Mapping[str, Json], calls: tuple[CallRecord, ...], *, 
     index = value.get("call")
     if index is not None and index >= len(calls):
         raise ValueError(f"an output names call {index} of {len(calls)}")
-    return Output(
-        value["value"], value.get("metadata", {}), latency_s, finish, None if index is None else calls[index]
-    )
-
-
-_MEASURED: Final = ("tokens_in", "tokens_out", "cost_usd", "latency_s")
-"""The last fields of a call, in their order."""
+    call = None if index is None else calls[index]
+    return Output(value["value"], value.get("metadata", {}), latency_s, finish, call, value.get("reasoning", ""))
 
 
 def _encode_call(call: CallRecord) -> dict[str, Json]:
     return {
         "purpose": call.purpose,
         "attempts": call.attempts,
-        **_present(model=call.model, **{name: getattr(call, name) for name in _MEASURED}),
+        **_present(
+            model=call.model,
+            tokens_in=call.tokens_in,
+            tokens_out=call.tokens_out,
+            cost_usd=call.cost_usd,
+            latency_s=call.latency_s,
+            served=call.served,
+        ),
     }
 
 
@@ -274,7 +281,11 @@ def _decode_call(value: Mapping[str, Json]) -> CallRecord:
         sys.intern(value["purpose"]),  # every case has the same few purposes and models
         sys.intern(value.get("model", "")),
         value["attempts"],
-        *map(value.get, _MEASURED),
+        value.get("tokens_in"),
+        value.get("tokens_out"),
+        value.get("cost_usd"),
+        value.get("latency_s"),
+        sys.intern(value.get("served", "")),
     )
 
 

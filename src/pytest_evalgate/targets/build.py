@@ -30,7 +30,8 @@ class TargetContext:
 
     Relative paths start at ``root``, and no path may lead out of it. ``client`` sends the calls of model and http
     targets; None if the command sends no calls. ``hooks`` are the factories from the hook ``pytest_evalgate_targets``,
-    by kind. ``code_version`` is used if the target's configuration has no version.
+    by kind. ``code_version`` is used if the target's configuration has no version. ``allow_empty`` accepts empty
+    replies of a model.
     """
 
     root: Path
@@ -39,6 +40,7 @@ class TargetContext:
     client: ModelClient | None = None
     hooks: Mapping[str, Callable[..., Target]] = field(default_factory=dict)
     code_version: str = ""
+    allow_empty: bool = False
 
     @property
     def place(self) -> str:
@@ -109,7 +111,7 @@ def _model(spec: config.ModelTarget, context: TargetContext) -> ModelTargetRunne
     check_params(spec.params, f"{context.place}.params")
     check_json([spec.tools, spec.response_format], f"{context.place}.tools or response_format")
     prompt, system = _prompt("prompt", spec.prompt, context), _prompt("system", spec.system, context)
-    return ModelTargetRunner(spec, model, context.suite, context.require_client(), prompt, system)
+    return ModelTargetRunner(spec, model, context.suite, context.require_client(), prompt, system, context.allow_empty)
 
 
 def _prompt(key: str, name: str | None, context: TargetContext) -> Prompt | None:

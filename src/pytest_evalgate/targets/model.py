@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.records.calls import Call, record_of
 from pytest_evalgate.records.results import Output
+from pytest_evalgate.targets.outputs import expects_empty, has_answer
 from pytest_evalgate.targets.request import check_json, question, text_of, to_responses
 from pytest_evalgate.text import jsonl
 
@@ -26,7 +27,10 @@ RESERVED_PARAMS: Final = ("model", "messages", "input", "instructions", "stream"
 
 @dataclass(frozen=True, slots=True)
 class ModelTargetRunner:
-    """A target that asks ``model``. ``spec`` has the model's key; ``suite`` is part of the calls' labels."""
+    """A target that asks ``model``. ``spec`` has the model's key; ``suite`` is part of the calls' labels.
+
+    A reply without a text or a tool call is asked for again, unless ``allow_empty`` or the case expects an empty text.
+    """
 
     spec: config.ModelTarget
     model: config.Model
@@ -34,6 +38,7 @@ class ModelTargetRunner:
     client: ModelClient
     prompt: Prompt | None = None
     system: Prompt | None = None
+    allow_empty: bool = False
 
     @property
     def route(self) -> str:
@@ -56,6 +61,7 @@ class ModelTargetRunner:
             chat["tools"] = list(self.spec.tools)
         if self.spec.response_format is not None:
             chat["response_format"] = self.spec.response_format
+        allow_empty = self.allow_empty or expects_empty(case)
         return Call(
             kind=self.model.api,
             endpoint=self.model.base_url,
@@ -64,6 +70,8 @@ class ModelTargetRunner:
             trial=trial,
             route=self.route,
             label=f"{self.suite}::{case.id}",
+            accepts=None if allow_empty else has_answer,
+            allow_empty=allow_empty,
         )
 
     async def answer(self, case: Case, trial: int) -> Output:
@@ -83,7 +91,7 @@ class ModelTargetRunner:
             value = {"content": reply.value or None, "tool_calls": tool_calls}
         if reply.served_model not in ("", call.model):
             metadata["served_model"] = reply.served_model
-        return Output(value, metadata, reply.latency_s, reply.finish, record_of(call, reply))
+        return Output(value, metadata, reply.latency_s, reply.finish, record_of(call, reply), reply.reasoning)
 
     def _messages(self, case: Case) -> list[dict[str, Json]]:
         system = [{"role": "system", "content": self.system.render(case)}] if self.system else []

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import EvalgateError
 from pytest_evalgate.records.results import Output
 from pytest_evalgate.text import jsonl
+from pytest_evalgate.text.reasoning import split_text, split_value
+
+if TYPE_CHECKING:
+    from pytest_evalgate.records.calls import Reply
+    from pytest_evalgate.records.results import Case
 
 MAX_BYTES: Final = 4 << 20
 _MAX_DEPTH: Final = 64
@@ -28,6 +33,8 @@ def as_output(returned: object) -> Output:
     if not isinstance(returned, str | dict | Output):
         raise TypeError(f"the target returned {type(returned).__name__}: return a str, a dict or an Output")
     output = returned if isinstance(returned, Output) else Output(returned)
+    if not isinstance(output.reasoning, str):
+        raise TypeError(f"the target returned reasoning of type {type(output.reasoning).__name__}: return a str")
     try:
         plain = json.dumps([output.value, dict(output.metadata), output.latency_s], allow_nan=False)
     except (RecursionError, TypeError, ValueError) as error:
@@ -38,3 +45,33 @@ def as_output(returned: object) -> Output:
         raise TypeError(f"the target returned a value that is nested deeper than {_MAX_DEPTH}: return a flatter one")
     value, metadata, latency_s = json.loads(plain)
     return replace(output, value=value, metadata=metadata, latency_s=latency_s)
+
+
+def split_output(output: Output) -> Output:
+    """Return an output without the reasoning in its value, which is moved to ``reasoning``.
+
+    If the reasoning has no end, the output is not complete.
+    """
+    split = split_value(output.value)
+    if split.answer is output.value:
+        return output
+    reasoning = "\n\n".join(filter(None, (output.reasoning, split.reasoning)))
+    finish = output.finish if split.closed or output.finish != "complete" else "reasoning"
+    return replace(output, value=split.answer, reasoning=reasoning, finish=finish)
+
+
+def is_empty(output: Output) -> bool:
+    """Return whether an output is a text without content: an application that failed often returns one."""
+    return isinstance(output.value, str) and not output.value.strip()
+
+
+def expects_empty(case: Case) -> bool:
+    """Return whether an empty text is one of the expected outputs of a case."""
+    return "" in (case.expected, *case.expected_any, *(one.get("value") for one in case.asserts))
+
+
+def has_answer(reply: Reply) -> bool:
+    """Return whether the complete reply of a model has a text beside its reasoning, or tool calls."""
+    if reply.finish != "complete" or reply.metadata.get("tool_calls"):
+        return True
+    return isinstance(reply.value, str) and bool(split_text(reply.value).answer.strip())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_evalgate.errors import MissingOutput
 from pytest_evalgate.records.results import Output, Score
 from pytest_evalgate.scorers import Context, build_all, grade
+from pytest_evalgate.targets.outputs import split_output
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,7 +61,7 @@ def grade_once(
     Args:
         specs: Scorers, such as ``"exact"`` or ``{"kind": "number", "tolerance": 0.1}``.
         case: The case, with its input and expected output.
-        output: The output to grade.
+        output: The output to grade; the reasoning of a model in it is not graded.
         root: The folder from which your own functions are imported.
 
     Raises:
@@ -68,4 +69,4 @@ def grade_once(
         ScorerError: A scorer failed.
     """
     built = build_all(specs, context=Context(roots=() if root is None else (root,)))
-    return asyncio.run(grade(case, Output(output), built))
+    return asyncio.run(grade(case, split_output(Output(output)), built))

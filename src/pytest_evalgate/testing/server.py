@@ -49,6 +49,7 @@ class Behaviour:
         headers: Additional response headers.
         usage: Input and output tokens, if ``body`` is the reply of a model.
         latency_s: Seconds between the request and its response.
+        model: The model that the reply names; the requested one if it is empty.
     """
 
     body: Any
@@ -56,14 +57,18 @@ class Behaviour:
     headers: Mapping[str, str] = field(default_factory=dict)
     usage: tuple[int, int] | None = None
     latency_s: float = 0.0
+    model: str = ""
 
     @classmethod
-    def text(cls, text: str, *, usage: tuple[int, int] = (10, 5), latency_s: float = 0.0) -> Behaviour:
+    def text(
+        cls, text: str, *, usage: tuple[int, int] = (10, 5), latency_s: float = 0.0, model: str = ""
+    ) -> Behaviour:
         """Reply with ``text``: a chat completion, a response object or plain text, depending on the path.
 
         ``usage`` is the number of input and output tokens. For structured output, ``text`` is the JSON text.
+        ``model`` is the model that the reply names, the requested one if it is empty.
         """
-        return cls(text, usage=usage, latency_s=latency_s)
+        return cls(text, usage=usage, latency_s=latency_s, model=model)
 
     @classmethod
     def reply(cls, value: Any, *, latency_s: float = 0.0) -> Behaviour:
@@ -196,7 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.stopping.wait(behaviour.latency_s):
             self.close_connection = True
             return
-        content = behaviour.body if behaviour.usage is None else _model_reply(request, behaviour.body, behaviour.usage)
+        content = behaviour.body if behaviour.usage is None else _model_reply(request, behaviour)
         body, content_type = (content, _TEXT) if isinstance(content, str) else (json.dumps(content), _JSON)
         self.send_response(behaviour.code)
         for name, value in {"Content-Type": content_type, **behaviour.headers}.items():
@@ -218,9 +223,10 @@ def _parse(raw: bytes) -> Any:
         return raw.decode("utf-8", "replace")
 
 
-def _model_reply(request: Request, text: str, usage: tuple[int, int]) -> Any:
-    """Return ``text`` in the form that fits the path."""
-    model = request.body.get("model", "") if isinstance(request.body, dict) else ""
+def _model_reply(request: Request, behaviour: Behaviour) -> Any:
+    """Return the text of ``behaviour`` in the form that fits the path."""
+    text, usage = behaviour.body, behaviour.usage or (0, 0)
+    model = behaviour.model or (request.body.get("model", "") if isinstance(request.body, dict) else "")
     route = request.path.partition("?")[0]
     if route.endswith("/chat/completions"):
         message = {"role": "assistant", "content": text}

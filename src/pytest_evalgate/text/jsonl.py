@@ -145,6 +145,20 @@ def loads(document: str | bytes, *, limits: JsonLimits | None = None) -> Any:
     return _parse(raw[start:], start, limits or JsonLimits())
 
 
+def loads_received(document: bytes, *, limits: JsonLimits | None = None) -> Any:
+    """Parse a JSON document of a server, which may contain what our own files may not.
+
+    NUL characters and lone surrogates, which a model can write, and bytes that are not UTF-8 become U+FFFD. Line ends
+    inside of strings are accepted. NaN, the infinities and numbers that overflow become None: they occur in fields
+    that are not read, such as log probabilities.
+
+    Raises:
+        ValueError: The document is not JSON otherwise.
+    """
+    text = document.removeprefix(_BOM).decode("utf-8", "replace").replace("\0", "\ufffd")
+    return _parse(text.encode(), 0, limits or JsonLimits(), _LENIENT)
+
+
 _KINDS: Final = {list: "an array", str: "a string", int: "a number", float: "a number", bool: "a boolean"}
 
 
@@ -160,8 +174,8 @@ def _parse_object(raw: _RawLine, limits: JsonLimits) -> dict[str, Any]:
 _SUSPECT_ESCAPE: Final = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 
 
-def _parse(raw: bytes, offset: int, limits: JsonLimits) -> Any:
-    """Parse ``raw``, which starts at byte ``offset`` of the file."""
+def _parse(raw: bytes, offset: int, limits: JsonLimits, decoder: json.JSONDecoder | None = None) -> Any:
+    """Parse ``raw``, which starts at byte ``offset`` of the file. A ``decoder`` other than the strict one repairs."""
     if offset == 0 and raw.startswith(_WIDE_BOMS):
         raise _InvalidJson(f"encoded as UTF-16 or UTF-32 (bytes {raw[:2].hex(' ')} at offset 0); save as UTF-8")
     if (place := raw.find(b"\0")) >= 0:
@@ -175,13 +189,15 @@ def _parse(raw: bytes, offset: int, limits: JsonLimits) -> Any:
         raise _InvalidJson(f"nested deeper than {limits.depth}")
     try:
         text = raw.decode("utf-8")
-        value = _DECODER.decode(text)
+        value = (decoder or _DECODER).decode(text)
     except UnicodeDecodeError as error:
         bad, place = raw[error.start], offset + error.start
         raise _InvalidJson(f"not UTF-8: byte {bad:02x} at offset {place} of the file; save as UTF-8") from None
     except json.JSONDecodeError as error:
         raise _InvalidJson(_explain(error)) from None
     if b"\\u" in raw and _SUSPECT_ESCAPE.search(raw):  # walking through every value would be slow
+        if decoder is not None:
+            return _repaired(value)
         _check_characters(value, "")
     return value
 
@@ -233,6 +249,20 @@ def _check_string(text: str, where: str) -> None:
         raise _InvalidJson(f"lone surrogate in {quote_text(text)}, which UTF-8 cannot encode", where)
 
 
+_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
+
+
+def _repaired(value: Any) -> Any:
+    """Return ``value`` with U+FFFD in place of the characters that no text can hold."""
+    if isinstance(value, str):
+        return _UNSTORABLE.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {_UNSTORABLE.sub("\ufffd", key): _repaired(member) for key, member in value.items()}
+    if isinstance(value, list):
+        return list(map(_repaired, value))
+    return value
+
+
 _LONGEST_NUMBER: Final = 640  # digits that Python converts under every value of PYTHONINTMAXSTRDIGITS
 
 
@@ -266,6 +296,20 @@ _DECODER: Final = json.JSONDecoder(
     parse_int=lambda text: int(_bounded(text)),
     parse_float=_number,
     parse_constant=_constant,
+)
+
+
+def _number_or_none(text: str) -> float | None:
+    value = float(_bounded(text))
+    return None if math.isinf(value) else value
+
+
+_LENIENT: Final = json.JSONDecoder(
+    strict=False,
+    object_pairs_hook=_object,
+    parse_int=lambda text: int(_bounded(text)),
+    parse_float=_number_or_none,
+    parse_constant=lambda _: None,
 )
 
 

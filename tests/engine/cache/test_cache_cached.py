@@ -121,6 +121,27 @@ async def test_an_incomplete_reply_is_returned_and_not_cached(cache: ReplyCache,
     assert cached.lookup(ask()) is None
 
 
+async def test_a_reply_that_the_call_does_not_accept_is_neither_cached_nor_found(
+    cache: ReplyCache, put: Put, ask: Ask
+) -> None:
+    put(cache, value="prose")
+    call = replace(ask(), accepts=lambda reply: reply.value == "verdict")
+    cached = ReadThroughCache(cache)
+    assert cached.lookup(call) is None
+    endpoint = _Endpoint([Reply("more prose"), Reply("verdict")]).open()
+    client = CachedClient(endpoint, cached)
+    values = [(await client.send(call)).value for _ in range(3)]
+    assert (values, endpoint.sent) == (["more prose", "verdict", "verdict"], 2)
+
+
+async def test_a_reply_may_be_cached_as_that_of_another_call(cache: ReplyCache, ask: Ask) -> None:
+    question, endpoint = ask(), _Endpoint([Reply("second")]).open()
+    client = CachedClient(endpoint, ReadThroughCache(cache))
+    repair = replace(ask(payload={"messages": ["prose", "correct it"]}), cached_as=question)
+    assert [(await client.send(call)).value for call in (repair, question, repair)] == ["second"] * 3
+    assert endpoint.sent == 1
+
+
 async def test_a_reply_is_committed_before_it_is_returned(
     cache: ReplyCache, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -66,6 +66,7 @@ def test_a_configured_header_overrides_the_default(server: ScriptedServer) -> No
         ('{"a": 1}', "application/json; charset=utf-8", {"a": 1}),
         ('{"a": 1}', "application/vnd.bot+json", {"a": 1}),
         ("null", "application/json", None),
+        ('{"a": "\\ud83d\\u0000", "b": NaN}', "application/json", {"a": "\ufffd\ufffd", "b": None}),
         ('{"a": 1}', "text/plain", '{"a": 1}'),
         ("grüß dich", "text/plain", "grüß dich"),
         ("", "text/plain", ""),

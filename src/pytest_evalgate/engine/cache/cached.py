@@ -8,7 +8,7 @@ import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeGuard
 
 from pytest_evalgate.engine.cache.entries import as_cached, first_difference, key_of
 from pytest_evalgate.engine.cache.inventory import newest
@@ -71,7 +71,9 @@ class CachedTarget:
             reply = await self.cache.get_or_create(call, lambda: self._call_inner(case, trial))
         except _Exited as error:
             raise error.exited from None
-        return Output(reply.value, reply.metadata, reply.latency_s, reply.finish, record_of(call, reply))
+        return Output(
+            reply.value, reply.metadata, reply.latency_s, reply.finish, record_of(call, reply), reply.reasoning
+        )
 
     def call_of(self, case: Case, trial: int) -> Call:
         """Return the call under which an output is cached; it contains the fingerprint of the case's content."""
@@ -93,7 +95,14 @@ class CachedTarget:
         except SystemExit as exited:
             raise _Exited(exited) from exited
         taken_s = time.perf_counter() - start if output.latency_s is None else output.latency_s
-        return Reply(_as_json(output.value), output.finish, _as_json(output.metadata), latency_s=taken_s, cost_usd=0.0)
+        return Reply(
+            _as_json(output.value),
+            output.finish,
+            _as_json(output.metadata),
+            latency_s=taken_s,
+            cost_usd=0.0,
+            reasoning=output.reasoning,
+        )
 
 
 class _Exited(Exception):  # noqa: N818 - carries a SystemExit through a task, where it would end the event loop
@@ -144,8 +153,9 @@ class ReadThroughCache:
 
     def lookup(self, call: Call) -> Reply | None:
         """Return the cached reply to ``call``, and keep it for `get_or_create`."""
+        call = call.cached_as or call
         key = key_of(call)
-        reply = self._find(key)
+        reply = self._find(key, call)
         if len(self._prefetched) < _MAX_PREFETCHED:
             self._prefetched[key] = reply
         return reply
@@ -154,14 +164,16 @@ class ReadThroughCache:
         """Return the cached reply to ``call``, or that of ``create``, which is then cached.
 
         ``create`` runs once for all concurrent callers (in all processes, if the cache is shared). Only a complete
-        reply is cached, before this returns, so that it is never paid twice. Exceptions are not cached.
+        reply that the call accepts is cached, before this returns, so that it is never paid twice. Exceptions are not
+        cached. A cached reply that the call does not accept is not returned.
 
         Raises:
             CallFailed: the call is not cached and the cache is offline.
         """
+        call = call.cached_as or call
         key = key_of(call)
         # the result of `lookup` is used once: another process may have cached a missing reply since
-        if (reply := self._prefetched.pop(key) if key in self._prefetched else self._find(key)) is not None:
+        if (reply := self._prefetched.pop(key) if key in self._prefetched else self._find(key, call)) is not None:
             return reply
         if self._offline:
             self.misses += 1
@@ -172,13 +184,13 @@ class ReadThroughCache:
         if not self._shared:
             return await self._create(call, create)
         async with self._lease(key):
-            if (reply := self._store.find(key)) is not None:  # another process has cached it meanwhile
+            if _is_usable(reply := self._store.find(key), call):  # another process has cached it meanwhile
                 return reply
             return await self._create(call, create)
 
     async def _create(self, call: Call, create: Callable[[], Awaitable[Reply]]) -> Reply:
         reply = await create()
-        if reply.finish == "complete":
+        if reply.finish == "complete" and _is_usable(reply, call):
             await self._store.put(call, reply)
         return reply
 
@@ -201,11 +213,11 @@ class ReadThroughCache:
             if acquired:
                 leases.release(key)
 
-    def _find(self, key: str) -> Reply | None:
+    def _find(self, key: str, call: Call) -> Reply | None:
         reply = self._store.find(key)
         if reply is None and key in self._cassettes:
-            return as_cached(self._cassettes[key].reply)
-        return reply
+            reply = as_cached(self._cassettes[key].reply)
+        return reply if _is_usable(reply, call) else None
 
     async def _miss_message(self, call: Call) -> str:
         if self._newest_entries is None:
@@ -227,6 +239,10 @@ class ReadThroughCache:
             return found | newest(row.entry for row in self._store.rows() if row.entry)
         except (CacheDamaged, CacheUnavailable):  # the message then names no earlier call
             return found
+
+
+def _is_usable(reply: Reply | None, call: Call) -> TypeGuard[Reply]:
+    return reply is not None and (call.accepts is None or call.accepts(reply))
 
 
 class SingleFlight:

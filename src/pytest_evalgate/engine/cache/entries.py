@@ -139,6 +139,7 @@ def encode(entry: Entry) -> dict[str, Json]:
             "tokens_in": reply.tokens_in,
             "tokens_out": reply.tokens_out,
             "latency_s": reply.latency_s,
+            **({"reasoning": reply.reasoning} if reply.reasoning else {}),
         },
     }
 
@@ -187,6 +188,7 @@ def reply_of(value: Mapping[str, Json]) -> Reply:
         latency_s=_seconds(stored, "latency_s"),
         attempts=0,
         cost_usd=0.0,
+        reasoning=_text(stored, "reasoning") if "reasoning" in stored else "",
     )
 
 

@@ -11,7 +11,7 @@ from pytest_evalgate.engine.clients.reply import PATHS, check_size, read_reply
 from pytest_evalgate.engine.clients.urls import request_url
 from pytest_evalgate.engine.faults import FaultFactory
 from pytest_evalgate.records.calls import Reply
-from pytest_evalgate.text.jsonl import loads
+from pytest_evalgate.text.jsonl import loads_received
 from pytest_evalgate.text.redaction import read_secret
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class HttpClient(_TransportClient):
         transport = await self._transport.get()
         url, content = request_url(self._base_url, PATHS[call.kind]), _encode(call.payload)
         response = await transport.exchange("POST", url, self._headers, content)
-        return read_reply(call.kind, response, self._fault_factory)
+        return read_reply(call.kind, response, self._fault_factory, allow_empty=call.allow_empty)
 
 
 class EndpointClient(_TransportClient):
@@ -108,7 +108,7 @@ class EndpointClient(_TransportClient):
         try:
             check_size(response)
             if self._wants_json or "json" in response.headers.get("content-type", ""):
-                return loads(response.body)
+                return loads_received(response.body)
             return response.body.decode()
         except ValueError as error:
             raise self._fault_factory.fault("malformed", str(error), response) from None

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.engine.refusals import finish_of
 from pytest_evalgate.records.calls import Reply
-from pytest_evalgate.text.jsonl import escape_text, loads
+from pytest_evalgate.targets.outputs import has_answer
+from pytest_evalgate.text.jsonl import escape_text, loads_received
+from pytest_evalgate.text.reasoning import is_reasoning_part, message_reasoning, split_text, texts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,14 +25,19 @@ PATHS: Final[Mapping[str, str]] = {"chat": "/chat/completions", "responses": "/r
 MAX_BYTES: Final = 16 * 1024 * 1024
 
 _EXCERPT: Final = 60
+_FILTERED: Final = frozenset({"content_filter", "content_policy_violation", "content_filtered", "sensitive"})
 
-# Finish reasons of incomplete replies, as several servers name them. Any other reason means a complete reply.
+# Finish reasons as servers name them, in lower case; Gemini writes them in upper case. Any other reason is no reply:
+# servers report their own failures there ("error", "abort", "network_error", "insufficient_system_resource").
 _FINISHES: Final[Mapping[str, Finish]] = {
-    "length": "length",
-    "max_tokens": "length",
-    "model_length": "length",
-    "max_output_tokens": "length",
-    "content_filter": "content_filter",
+    **dict.fromkeys(("", "stop", "end_turn", "tool_calls", "function_call", "eos"), "complete"),
+    **dict.fromkeys(
+        ("length", "max_tokens", "model_length", "max_output_tokens", "model_context_window_exceeded"), "length"
+    ),
+    **dict.fromkeys(
+        (*_FILTERED, "safety", "recitation", "blocklist", "prohibited_content", "spii", "guardrail_intervened"),
+        "content_filter",
+    ),
     "refusal": "refusal",
 }
 
@@ -37,12 +46,28 @@ class _Malformed(ValueError):  # noqa: N818 - private, always converted to a fau
     """A body that is not a reply."""
 
 
+class _NoAnswer(ValueError):  # noqa: N818 - the same
+    """A reply without an answer, for which ``tokens`` were billed."""
+
+    def __init__(self, message: str, tokens: tuple[int, int] = (0, 0)) -> None:
+        self.tokens = tokens
+        super().__init__(message)
+
+
 class _ErrorBody(Exception):  # noqa: N818 - the same
-    """A body that contains an error."""
+    """A body that contains an error, or a choice that does: then ``error`` is the error of the choice."""
+
+    def __init__(self, error: Any = None) -> None:
+        self.error = error
+        super().__init__()
 
 
-def read_reply(kind: CallKind, response: HttpResponse, fault_factory: FaultFactory) -> Reply:
+def read_reply(
+    kind: CallKind, response: HttpResponse, fault_factory: FaultFactory, *, allow_empty: bool = False
+) -> Reply:
     """Return the reply in a response to a call of kind ``chat`` or ``responses``.
+
+    Without ``allow_empty``, a complete reply has a text beside its reasoning, or tool calls.
 
     Raises:
         CallFault: there is no valid reply.
@@ -51,12 +76,35 @@ def read_reply(kind: CallKind, response: HttpResponse, fault_factory: FaultFacto
         return _refused(response, fault_factory)
     try:
         check_size(response)
-        return _READERS[kind](_typed(loads(response.body), dict, "the reply"))
-    except _ErrorBody:
-        return _refused(response, fault_factory)
+        body = _typed(loads_received(response.body), dict, "the reply")
+        return _answer(_READERS[kind], body, allow_empty=allow_empty)
+    except _NoAnswer as error:
+        fault = fault_factory.fault("no_answer", str(error), response)
+        fault.tokens = error.tokens
+        raise fault from None
+    except _ErrorBody as found:
+        content = response.body if found.error is None else json.dumps({"error": found.error}).encode()
+        return _refused(replace(response, body=content), fault_factory)
     except ValueError as error:
         excerpt = escape_text(response.body[:_EXCERPT].decode("utf-8", "replace"))
         raise fault_factory.fault("malformed", f"{error}, in a reply that begins: {excerpt}", response) from None
+
+
+def _answer(read: Callable[[dict[str, Any]], Reply], body: dict[str, Any], *, allow_empty: bool) -> Reply:
+    """Return the reply in a body.
+
+    Raises:
+        _NoAnswer: it has no answer, or did not end normally.
+    """
+    usage = _usage_of(body)
+    billed = _count(usage, *_READ) or 0, _count(usage, *_WRITTEN) or 0
+    try:
+        reply = read(body)
+    except _NoAnswer as error:
+        raise _NoAnswer(str(error), billed) from None
+    if not (allow_empty or has_answer(reply)):
+        raise _NoAnswer(_describe_empty(reply), billed)
+    return reply
 
 
 def check_size(response: HttpResponse) -> None:
@@ -78,19 +126,94 @@ def _refused(response: HttpResponse, fault_factory: FaultFactory) -> Reply:
     raise fault_factory.classify(response)
 
 
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """The parts of a reply."""
+
+    text: str | None
+    reasoning: str
+    refusal: str
+    tools: list[Any]
+    finish: Finish
+
+
 def _chat(body: dict[str, Any]) -> Reply:
-    if body.get("error"):
+    if body.get("error") or ("choices" not in body and (body.get("object") == "error" or body.get("code"))):
         raise _ErrorBody
     choices = _typed(body.get("choices"), list, "choices")
     if not choices:
         raise _Malformed("choices is empty")
     choice = _typed(choices[0], dict, "choices[0]")
-    message = _typed(choice.get("message"), dict, "choices[0].message")
-    refusal = _typed(message.get("refusal"), str | None, "choices[0].message.refusal")
-    text = _typed(message.get("content"), str | None, "choices[0].message.content")
-    tools = _typed(message.get("tool_calls") or [], list, "choices[0].message.tool_calls")
+    if error := choice.get("error"):
+        raise _ErrorBody(error)
     reason = _typed(choice.get("finish_reason"), str | None, "choices[0].finish_reason")
-    return _reply(body, text, refusal, tools, _FINISHES.get(reason or "", "complete"))
+    finish = _finish_of(reason)
+    message = _typed(choice.get("message"), dict, "choices[0].message")
+    if error := message.get("error"):
+        raise _ErrorBody(error)
+    content = _content(message.get("content"), "choices[0].message.content")
+    tools = _typed(message.get("tool_calls") or [], list, "choices[0].message.tool_calls")
+    if not tools and (function := message.get("function_call")):  # before tools, there was one function
+        tools = [{"type": "function", "function": _typed(function, dict, "choices[0].message.function_call")}]
+    return _reply(
+        body,
+        _Message(
+            text=content.text,
+            reasoning=message_reasoning(message) or content.reasoning,
+            refusal=_refusal(message.get("refusal")) or content.refusal,
+            tools=tools,
+            finish=finish,
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    text: str | None
+    reasoning: str = ""
+    refusal: str = ""
+
+
+def _content(content: Any, name: str) -> _Content:
+    """Return the content of a message: a text, or parts of which some may be reasoning or a refusal."""
+    if isinstance(content, dict):
+        content = [content]
+    if not isinstance(content, list):
+        return _Content(_typed(content, str | None, name))
+    texts: list[str] = []
+    reasoning: list[str] = []
+    refusals: list[str] = []
+    for part in content:
+        if isinstance(part, str):
+            texts.append(part)
+            continue
+        _typed(part, dict, f"a part of {name}")
+        if is_reasoning_part(part):
+            reasoning.append(texts_of(part))
+        elif part.get("type") == "refusal":
+            refusals.append(_refusal(part.get("refusal")))
+        elif part.get("type") in ("text", "output_text", None):
+            texts.append(_typed(part.get("text"), str, f"the text of a part of {name}"))
+    return _Content("".join(texts) if texts else None, "\n\n".join(filter(None, reasoning)), "".join(refusals))
+
+
+def _refusal(value: Any) -> str:
+    """Return the refusal of a message: a text; some servers send null, false or an empty object if there is none."""
+    if not value or (isinstance(value, str) and not value.strip()):
+        return ""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _finish_of(reason: str | None) -> Finish:
+    """Return the finish of a reply.
+
+    Raises:
+        ValueError: the reason is none of a reply that is complete, cut off or withheld.
+    """
+    finish = _FINISHES.get((reason or "").strip().casefold())
+    if finish is None:
+        raise _NoAnswer(f"the reply did not end normally: its finish reason is {escape_text(reason or '')!r}")
+    return finish
 
 
 def _responses(body: dict[str, Any]) -> Reply:
@@ -100,39 +223,80 @@ def _responses(body: dict[str, Any]) -> Reply:
     if status not in {"completed", "incomplete"}:
         raise _Malformed(f"status is {status!r}")
     items = [_typed(item, dict, "an item of output") for item in _typed(body.get("output"), list, "output")]
-    parts = [
-        _typed(part, dict, "a part of a message")
-        for item in items
-        if item.get("type") == "message"
-        for part in _typed(item.get("content"), list, "the content of a message")
+    messages = [item for item in items if item.get("type") == "message"]
+    contents = [
+        _content(_typed(item.get("content"), list, "the content of a message"), "a message") for item in messages
     ]
-    texts = [_typed(part.get("text"), str, "a text") for part in parts if part.get("type") == "output_text"]
-    refusals = [_typed(part.get("refusal"), str, "a refusal") for part in parts if part.get("type") == "refusal"]
-    tools = [item for item in items if item.get("type") == "function_call"]
+    texts = [content.text for content in contents if content.text is not None]
+    reasoning = [texts_of(item) for item in items if item.get("type") == "reasoning"]
     finish: Finish = "complete"
     if status == "incomplete":
-        details = _typed(body.get("incomplete_details") or {}, dict, "incomplete_details")
-        finish = _FINISHES.get(str(details.get("reason")), "length")  # incomplete for an unknown reason, too
-    return _reply(body, "".join(texts) if texts else None, "".join(refusals), tools, finish)
+        details = body.get("incomplete_details")
+        reason = details.get("reason") if isinstance(details, dict) else None
+        finish = _FINISHES.get(str(reason).casefold(), "length")
+        if finish == "complete":  # incomplete for an unknown reason, too
+            finish = "length"
+    elif any(item.get("status") == "incomplete" for item in messages):
+        finish = "length"
+    return _reply(
+        body,
+        _Message(
+            text="".join(texts) if texts else None,
+            reasoning="\n\n".join(filter(None, [*reasoning, *(content.reasoning for content in contents)])),
+            refusal="".join(content.refusal for content in contents),
+            tools=[item for item in items if item.get("type") in ("function_call", "custom_tool_call")],
+            finish=finish,
+        ),
+    )
 
 
-def _reply(body: dict[str, Any], text: str | None, refusal: str | None, tools: list[Any], finish: Finish) -> Reply:
-    if refusal:  # in its own field, while finish_reason is "stop"
-        text, finish = refusal, "refusal"
-    if text is None and not tools:
-        if finish == "complete":
-            raise _Malformed("there is neither a text nor a tool call")
+def _reply(body: dict[str, Any], message: _Message) -> Reply:
+    text, finish = message.text, message.finish
+    if message.refusal:  # in its own field, while finish_reason is "stop"
+        text, finish = message.refusal, "refusal"
+    usage = _usage_of(body)
+    if text is None and not message.tools:
         text = ""
-    usage = _typed(body.get("usage") or {}, dict, "usage")
+    metadata: dict[str, Any] = {}
+    if message.tools:
+        metadata["tool_calls"] = [_typed(tool, dict, "a tool call") for tool in message.tools]
+    if reasoned := _reasoning_tokens(usage):
+        metadata["reasoning_tokens"] = reasoned
     model = body.get("model")
     return Reply(
         value=text,
         finish=finish,
-        metadata={"tool_calls": [_typed(tool, dict, "a tool call") for tool in tools]} if tools else {},
+        metadata=metadata,
         served_model=model if isinstance(model, str) else "",
-        tokens_in=_count(usage, "prompt_tokens", "input_tokens"),
-        tokens_out=_count(usage, "completion_tokens", "output_tokens"),
+        tokens_in=_count(usage, *_READ),
+        tokens_out=_count(usage, *_WRITTEN),
+        reasoning=message.reasoning,
     )
+
+
+def _describe_empty(reply: Reply) -> str:
+    """Return the message about a reply without an answer, with the tokens of its reasoning if they are known."""
+    message = "the model returned no answer: neither a text nor a tool call"
+    reasoning = reply.reasoning or split_text(reply.value or "").reasoning
+    if tokens := reply.metadata.get("reasoning_tokens"):
+        total = f" of {reply.tokens_out:,} output" if reply.tokens_out else ""
+        return f"{message} ({tokens:,}{total} tokens are reasoning)"
+    return f"{message} ({len(reasoning):,} characters of reasoning)" if reasoning else message
+
+
+_READ: Final = ("prompt_tokens", "input_tokens")
+_WRITTEN: Final = ("completion_tokens", "output_tokens")
+
+
+def _usage_of(body: dict[str, Any]) -> dict[str, Any]:
+    usage = body.get("usage")
+    return usage if isinstance(usage, dict) else {}  # an odd usage is no reason to lose a reply that was paid
+
+
+def _reasoning_tokens(usage: dict[str, Any]) -> int | None:
+    places = (usage.get(name) for name in ("completion_tokens_details", "output_tokens_details"))
+    counts = (_count(place, "reasoning_tokens") for place in (*places, usage) if isinstance(place, dict))
+    return next(filter(None, counts), None)
 
 
 def _typed(value: Any, expected: Any, name: str) -> Any:
@@ -143,8 +307,9 @@ def _typed(value: Any, expected: Any, name: str) -> Any:
 
 def _count(usage: dict[str, Any], *names: str) -> int | None:
     counts = (usage.get(name) for name in names)
+    whole = (int(count) if isinstance(count, float) and count.is_integer() else count for count in counts)
     # `type(...) is int` excludes booleans; an unknown usage is None, never 0, since it has a price
-    return next((count for count in counts if type(count) is int and count >= 0), None)
+    return next((count for count in whole if type(count) is int and count >= 0), None)
 
 
 _READERS: Final[Mapping[str, Callable[[dict[str, Any]], Reply]]] = {"chat": _chat, "responses": _responses}

@@ -113,6 +113,7 @@ def _trial(trial: TrialView) -> dict[str, Json]:
                 "latency_s": trial.latency_s,
                 "cost_usd": trial.cost_usd,
                 "tokens": trial.tokens,
+                "reasoning": trial.reasoning,
             }
         ),
     }

@@ -298,7 +298,7 @@ function whole(texts) {
   const place = texts.place ? [element("p", {}, placed(texts))] : [];
   const reason = texts.reason ? [element("p", { class: "why" }, texts.reason)] : [];
   return [...reason, ...place, element("dl", { class: "texts" }, ...panes), ...trials.flatMap((trial, number) =>
-    [...trialHead(trial, number, trials.length), ...trialReason(trial, texts), ...scoreTable(trial), ...(number === at ? [] : otherOutput(trial))])];
+    [...trialHead(trial, number, trials.length), ...trialReason(trial, texts), ...scoreTable(trial), ...reasoning(trial), ...(number === at ? [] : otherOutput(trial))])];
 }
 
 function placed({ url, place }) {
@@ -342,6 +342,10 @@ function scoreTable(trial) {
   });
   return [element("div", { class: "wide", role: "region", tabindex: "0", "aria-label": "Scores" },
     element("table", {}, element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows)))];
+}
+
+function reasoning(trial) {
+  return trial.reasoning ? [element("dl", { class: "texts" }, pane("Reasoning (not graded)", trial.reasoning))] : [];
 }
 
 function otherOutput(trial) {
