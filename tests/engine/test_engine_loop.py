@@ -149,8 +149,8 @@ def test_an_interrupt_in_the_work_is_raised_by_wait(engine: Engine) -> None:
     future, other = work_queue.submit(interrupt), work_queue.submit(_for_ever)
     with pytest.raises(KeyboardInterrupt):
         engine.wait(future)
-    with pytest.raises(EngineStopped):
-        engine.wait(other)
+    assert engine.run(_add(1, 1)) == 2, "the loop goes on"
+    assert not other.done()
 
 
 def test_waiting_for_an_ended_engine_raises(engine: Engine) -> None:

@@ -12,6 +12,7 @@ from pytest_evalgate.errors import MissingOutput
 from pytest_evalgate.records.calls import ApplicationFailure, CallFailed
 from pytest_evalgate.records.results import CaseResult, Trial
 from pytest_evalgate.scorers import grade, passes
+from pytest_evalgate.text.exceptions import describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping, Sequence
@@ -62,7 +63,7 @@ async def run_trial(target: Target, grading: Grading, case: Case, index: int) ->
         return Trial(index, None, reason=str(missing), is_final=missing.is_final)
     except ApplicationFailure as failure:
         return Trial(index, 0.0, reason=str(failure), calls=(failure.record,) if failure.record else ())
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - any exception of the application counts against it
+    except Exception as error:  # noqa: BLE001 - any exception of the application counts against it
         return Trial(index, 0.0, reason=describe_error(error))
     return await grade_output(grading, case, index, output)
 
@@ -102,12 +103,6 @@ def combine_trials(planned: PlannedCase, trials: Sequence[Trial]) -> CaseResult:
     passed = 2 * sum(value for value in values if value is not None) > len(values)
     reason = "" if passed else next(trial.reason for trial in trials if not trial.value)
     return CaseResult(planned, "passed" if passed else "missed", tuple(trials), reason)
-
-
-def describe_error(error: BaseException) -> str:
-    """Return the type of an exception and the first line of its message."""
-    text = str(error).strip().partition("\n")[0]
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def run_sync(work: Coroutine[Any, Any, T]) -> T:

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from pytest_evalgate import targets
 from pytest_evalgate.config import Suite
-from pytest_evalgate.engine import combine_trials, describe_error, grade_output
+from pytest_evalgate.engine import combine_trials, grade_output
 from pytest_evalgate.errors import EngineStopped, ScorerError, SettingsError
 from pytest_evalgate.plugin import MARKER
 from pytest_evalgate.plugin.failures import describe_miss, printable
@@ -27,6 +27,7 @@ from pytest_evalgate.plugin.ledger import error_result, publish
 from pytest_evalgate.records.results import Trial
 from pytest_evalgate.targets import as_output
 from pytest_evalgate.text import files
+from pytest_evalgate.text.exceptions import describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

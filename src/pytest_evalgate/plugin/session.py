@@ -114,7 +114,7 @@ class EvalSession:
             shared=worker is not None and worker["workercount"] > 1,
             hooks=_merged(config.hook.pytest_evalgate_targets()),
         )
-        scoring = Context(rules=registry(rules), roots=(root,), judge=wiring.judge)
+        scoring = Context(rules=registry(rules), roots=(root,), judge=wiring.judge, code=wiring.code)
         base = find_base(options.base_ref, all_tiers, root=root, state=state.path, tier=settings.default_tier)
         assembly = Assembly(root, settings, options, scoring, wiring, base.branch)
         ledger = Ledger()
@@ -191,7 +191,7 @@ class EvalSession:
             "partial-run": PartialRun(context),
             "launch": launch,
             "prefetched": PrefetchHooks(context, self._case_queue),
-            "together": ConcurrentBodies(self._case_queue, launch),
+            "together": ConcurrentBodies(self._case_queue, launch, context.wiring.code),
         }
         dist = context.config.getoption("dist", default="no")
         if context.is_worker or dist == "no":

@@ -67,10 +67,7 @@ class CachedTarget:
     async def answer(self, case: Case, trial: int) -> Output:
         """Return the output of ``trial`` of ``case``; raises like ``inner``, and CallFailed if offline."""
         call = self.call_of(case, trial)
-        try:
-            reply = await self.cache.get_or_create(call, lambda: self._call_inner(case, trial))
-        except _Exited as error:
-            raise error.exited from None
+        reply = await self.cache.get_or_create(call, lambda: self._call_inner(case, trial))
         return Output(reply.value, reply.metadata, reply.latency_s, reply.finish, record_of(call, reply))
 
     def call_of(self, case: Case, trial: int) -> Call:
@@ -88,18 +85,9 @@ class CachedTarget:
 
     async def _call_inner(self, case: Case, trial: int) -> Reply:
         start = time.perf_counter()
-        try:
-            output = await self.inner.answer(case, trial)
-        except SystemExit as exited:
-            raise _Exited(exited) from exited
+        output = await self.inner.answer(case, trial)
         taken_s = time.perf_counter() - start if output.latency_s is None else output.latency_s
         return Reply(_as_json(output.value), output.finish, _as_json(output.metadata), latency_s=taken_s, cost_usd=0.0)
-
-
-class _Exited(Exception):  # noqa: N818 - carries a SystemExit through a task, where it would end the event loop
-    def __init__(self, exited: SystemExit) -> None:
-        self.exited = exited
-        super().__init__()
 
 
 def _as_json(value: Json) -> Json:
