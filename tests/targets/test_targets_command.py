@@ -70,7 +70,6 @@ def test_expected_values_are_not_sent_to_the_program(tmp_path: Path) -> None:
         ('{"output": {"a": [1]}, "metadata": {"cost": 2}, "log": 3}', Output({"a": [1]}, {"cost": 2})),
         ('{"output": false, "metadata": "no table"}', Output(False)),  # noqa: FBT003 - a value, not a flag
         ('{"answer": 1}', Output('{"answer": 1}')),
-        ('{"output": ', Output('{"output": ')),
         ("[1]", Output("[1]")),
         ("{{ 7 * 7 }} {0.__class__}", Output("{{ 7 * 7 }} {0.__class__}")),
     ],

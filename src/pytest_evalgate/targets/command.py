@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.errors import SettingsError
-from pytest_evalgate.records.results import Output
-from pytest_evalgate.targets.outputs import MAX_BYTES, TargetFailure, as_output
+from pytest_evalgate.targets.envelope import read_output
+from pytest_evalgate.targets.outputs import MAX_BYTES, TargetFailure
 from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_evalgate import config
-    from pytest_evalgate.records.results import Case
+    from pytest_evalgate.records.results import Case, Output
 
 _STDERR_CHARS: Final = 2000
 _KILL_WAIT_S: Final = 2.0  # until the pipes of a killed program are closed
@@ -66,7 +66,7 @@ class CommandTargetRunner:
         async with self.slots:
             start = time.perf_counter()
             written = await run_program(self.argv, _request(case, trial), folder=self.root, timeout_s=self.timeout_s)
-            return replace(_read(written), latency_s=time.perf_counter() - start)
+            return replace(read_output(written), latency_s=time.perf_counter() - start)
 
 
 def _request(case: Case, trial: int) -> bytes:
@@ -80,24 +80,6 @@ def _request(case: Case, trial: int) -> bytes:
         "trial": trial,
     }
     return jsonl.canonical(request).encode("ascii") + b"\n"
-
-
-def _read(written: bytes) -> Output:
-    """Return the ``output`` of a JSON object that has one; otherwise the text itself, without its last line end."""
-    try:
-        text = written.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise TargetFailure(f"the stdout of the program is not UTF-8, at byte {error.start}") from None
-    try:
-        value = jsonl.loads(text) if text.lstrip().startswith("{") else None
-    except ValueError:
-        value = None
-    if not isinstance(value, dict) or "output" not in value:
-        return as_output(text.removesuffix("\n").removesuffix("\r"))
-    if value["output"] is None:
-        raise TargetFailure('the "output" that the program wrote is null')
-    metadata = value.get("metadata")
-    return as_output(Output(value["output"], metadata if isinstance(metadata, dict) else {}))
 
 
 @dataclass(slots=True)
