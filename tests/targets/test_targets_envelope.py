@@ -79,25 +79,23 @@ _IN_METADATA = '{{"output": "I do not know.", "metadata": {{{}}}}}'
         (f"{_ENVELOPE}\n{_ENVELOPE}", ""),
         (f"{_ENVELOPE}\nINFO done", ""),
         (f"{_ENVELOPE}}}", ""),
-        (f"INFO model loaded\n{_ENVELOPE}", "text before it"),
-        (f"INFO model loaded\n{_ENVELOPE}\nINFO done", "text before it"),
-        (f"INFO model loaded\n{json.dumps(json.loads(_ENVELOPE), indent=2)}", "text before it"),
-        ("INFO model loaded\n" + _IN_METADATA.format('"score": NaN'), "text before it"),
-        ("INFO model loaded\n{'output': 'no', 'retrieved': '14 days'}", "text before it"),
-        (f"loading ...{_ENVELOPE}", "text before it"),
-        (f"100%|###| 4/4\r{_ENVELOPE}", "text before it"),
-        (f"\x1b[0m{_ENVELOPE}", "text before it"),
-        (f'{{"level": "info"}}\n{_ENVELOPE}', "text before it"),
-        (f'{{"level": "info"}}\n{{"level": NaN}}\n{_ENVELOPE}', "text before it"),
-        ('{"level": "info"}\n' * 1_000 + _ENVELOPE, "text before it"),
-        (f"\ufeffINFO\n\ufeff{_ENVELOPE}", "text before it"),
+        (f"INFO model loaded\n{_ENVELOPE}", "text before the object"),
+        (f"INFO model loaded\n{_ENVELOPE}\nINFO done", "text before the object"),
+        (f"INFO model loaded\n{json.dumps(json.loads(_ENVELOPE), indent=2)}", "text before the object"),
+        ("INFO model loaded\n" + _IN_METADATA.format('"score": NaN'), "text before the object"),
+        ("INFO model loaded\n{'output': 'no', 'retrieved': '14 days'}", "text before the object"),
+        (f"loading ...{_ENVELOPE}", "text before the object"),
+        (f"100%|###| 4/4\r{_ENVELOPE}", "text before the object"),
+        (f"\x1b[0m{_ENVELOPE}", "text before the object"),
+        (f'{{"level": "info"}}\n{_ENVELOPE}', "text before the object"),
+        (f'{{"level": "info"}}\n{{"level": NaN}}\n{_ENVELOPE}', "text before the object"),
+        ('{"level": "info"}\n' * 1_000 + _ENVELOPE, "text before the object"),
+        (f"\ufeffINFO\n\ufeff{_ENVELOPE}", "text before the object"),
         ('{"output": ' + "[" * 100_000 + "]" * 100_000 + "}", "nested deeper"),
     ],
 )
 def test_an_envelope_that_is_not_strict_json_is_a_failure_of_the_program(written: str, reason: str) -> None:
-    with pytest.raises(
-        TargetFailure, match=r'^the object with "output" on stdout is no strict JSON: .*; write json'
-    ) as caught:
+    with pytest.raises(TargetFailure, match=r"^stdout is not strict JSON: .*; write json") as caught:
         read_output(written.encode())
     assert reason in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pytest_evalgate.errors import EngineStopped
 from pytest_evalgate.records.calls import RunStopped
-from pytest_evalgate.usercode.loop_thread import LOG, LoopThread
+from pytest_evalgate.usercode.loop_thread import LoopThread
 from pytest_evalgate.usercode.outcome import MORE_THREADS
+from pytest_evalgate.usercode.waits import report_expired
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -102,7 +103,7 @@ class Engine:
         try:
             self._stop_signal.check()
         except RunStopped as stopped:
-            LOG.info("a case outlasted the run by %g s", _GRACE_S)
+            report_expired("a case after the end of the run", _GRACE_S)
             raise EngineStopped(f"{stopped}; this case had not ended: set timeouts in its code") from None
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _REMEDY: Final = "write json.dumps(..., allow_nan=False) as all of stdout, and logs on stderr"
 
+_BEFORE: Final = 'text before the object with "output"'
+
 # Reads what programs write instead of strict JSON: NaN, keys that occur twice, line ends in strings.
 _LENIENT: Final = json.JSONDecoder(strict=False)
 
@@ -53,7 +55,7 @@ def read_output(written: bytes) -> Output:
             if isinstance(value, dict) and "output" in value:
                 return _opened(value)
     else:
-        _check_text(body, "text before it")
+        _check_text(body, _BEFORE)
     return as_output(text.removesuffix("\n").removesuffix("\r"))
 
 
@@ -69,8 +71,8 @@ def _check_text(body: str, reason: str) -> None:
     for start in _objects(body):
         begins_line = body[:start].rstrip(" \t")[-1:] in ("\r", "\n", "")
         if _is_envelope(body, start, within_line=not begins_line):
-            why = reason if start == 0 or not body.startswith("{") else "text before it"
-            raise TargetFailure(f'the object with "output" on stdout is no strict JSON: {why}; {_REMEDY}')
+            why = reason if start == 0 or not body.startswith("{") else _BEFORE
+            raise TargetFailure(f"stdout is not strict JSON: {why}; {_REMEDY}")
 
 
 def _objects(body: str) -> Iterator[int]:

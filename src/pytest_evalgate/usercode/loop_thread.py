@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.text.exceptions import describe_error
+from pytest_evalgate.usercode.waits import report_expired
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
-
-LOG: Final = logging.getLogger("pytest_evalgate.waits")
-"""Receives each wait that was ended by its bound instead of by its wake-up."""
 
 # A loop whose selector is broken ends at once each time.
 _MAX_INTERRUPTIONS: Final = 10_000
@@ -65,7 +62,7 @@ class LoopThread:
                 self.loop.call_soon_threadsafe(self.loop.stop)
             self._thread.join(timeout_s)
             if self._thread.is_alive():
-                LOG.info("%s did not end within %g s", self._thread.name, timeout_s)
+                report_expired(f"the end of the thread {self._thread.name}", timeout_s)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)
