@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import shutil
 import signal
@@ -14,10 +15,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.errors import MissingOutput, SettingsError
 from pytest_evalgate.targets.envelope import read_output
 from pytest_evalgate.targets.outputs import MAX_BYTES, TargetFailure
 from pytest_evalgate.text import jsonl
+from pytest_evalgate.usercode.outcome import MORE_THREADS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 _STDERR_CHARS: Final = 2000
 _KILL_WAIT_S: Final = 2.0  # until the pipes of a killed program are closed
 _STDIN, _STDOUT = 0, 1
+_EXHAUSTED: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 
 
 def load_command(spec: config.CommandTarget, *, root: Path, place: str) -> CommandTargetRunner:
@@ -61,6 +64,7 @@ class CommandTargetRunner:
         """Return the output that the program wrote.
 
         Raises:
+            MissingOutput: This machine can start no more programs.
             TargetFailure: The program failed, did not end in time, or wrote no usable output.
         """
         async with self.slots:
@@ -111,6 +115,7 @@ async def run_program(argv: Sequence[str], text: bytes, *, folder: Path, timeout
     The program runs in a new process group. If it does not end by itself, the whole group is killed.
 
     Raises:
+        MissingOutput: This machine can start no more programs.
         TargetFailure: The program could not be started, did not end within ``timeout_s`` seconds, wrote too much, or
             its exit code is not 0. The message is one line and ends with the end of its stderr.
     """
@@ -118,8 +123,11 @@ async def run_program(argv: Sequence[str], text: bytes, *, folder: Path, timeout
     # create_subprocess_exec() is simpler, but its communicate() reads any amount of output
     try:
         transport, protocol = await loop.subprocess_exec(_ProgramProtocol, *argv, cwd=folder, **options)
-    except (OSError, ValueError) as error:  # ValueError: an argument contains a NUL character
-        raise TargetFailure(f"{argv[0]} could not be started: {error}") from None
+    except (OSError, ValueError, RuntimeError) as error:  # ValueError: an argument contains a NUL character
+        message = f"{argv[0]} could not be started: {error}"
+        if isinstance(error, RuntimeError) or getattr(error, "errno", None) in _EXHAUSTED:
+            raise MissingOutput(f"{message}: {MORE_THREADS}") from None  # no thread that waits for it, or no process
+        raise TargetFailure(message) from None
     try:
         stdin: Any = transport.get_pipe_transport(_STDIN)
         stdin.write(text)

@@ -198,7 +198,10 @@ class ReadThroughCache:
     async def _miss_message(self, call: Call) -> str:
         if self._newest_entries is None:
             self._newest_entries = asyncio.ensure_future(asyncio.to_thread(self._load_newest_entries))
-        before = (await asyncio.shield(self._newest_entries)).get((call.label, call.purpose, call.trial))
+        try:
+            before = (await asyncio.shield(self._newest_entries)).get((call.label, call.purpose, call.trial))
+        except RuntimeError:  # no thread can be started
+            before = None
         nearest = (
             "no call of this case is cached"
             if before is None
