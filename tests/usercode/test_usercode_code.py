@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
+import subprocess
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
@@ -219,6 +221,66 @@ def test_coroutines_share_a_loop_which_is_not_that_of_the_caller(code: UserCode)
     assert len(asyncio.run(all_of_them())) == 2
 
 
+async def _cancel_all_others() -> str:
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return "cancelled"
+
+
+def test_a_call_that_another_call_cancels_is_repeated(code: UserCode) -> None:
+    begun: list[int] = []
+
+    async def slow() -> str:
+        begun.append(1)
+        await asyncio.sleep(0.05)
+        return "slow"
+
+    async def all_of_them() -> list[Any]:
+        return list(await asyncio.gather(code.run(slow), code.run(slow), code.run(_cancel_all_others)))
+
+    assert asyncio.run(all_of_them()) == ["slow", "slow", "cancelled"]
+    assert len(begun) == 4
+
+
+def test_a_call_that_is_always_cancelled_is_missing(code: UserCode) -> None:
+    async def cancel_for_ever() -> None:
+        while True:
+            await _cancel_all_others()
+            await asyncio.sleep(0)
+
+    async def all_of_them() -> list[Any]:
+        canceller = asyncio.ensure_future(code.run(cancel_for_ever))
+        results = await asyncio.gather(
+            _result(code.run(lambda: asyncio.sleep(60))), _result(code.finish(asyncio.sleep(60)))
+        )
+        canceller.cancel()
+        return list(results)
+
+    described = "MissingOutput: the code of another case cancelled it, with all tasks of the event loop: set"
+    assert [str(result).startswith(described) for result in asyncio.run(all_of_them())] == [True, True]
+
+
+def test_a_thread_for_blocking_code_does_not_keep_the_process() -> None:
+    script = """
+import asyncio, threading
+from pytest_evalgate.usercode import UserCode
+
+async def block():
+    asyncio.get_running_loop().run_in_executor(None, threading.Event().wait)
+    assert await asyncio.to_thread(lambda: "in a thread") == "in a thread"
+    await asyncio.gather(asyncio.to_thread(exit, 3), return_exceptions=True)
+    return "given up"
+
+code = UserCode()
+print(asyncio.run(code.run(block)))
+code.close()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert (done.stdout, done.stderr) == ("given up\n", "")
+
+
 def test_a_cancelled_caller_cancels_its_call(code: UserCode) -> None:
     ended = threading.Event()
 
@@ -297,3 +359,15 @@ def test_a_lowered_recursion_limit_is_restored() -> None:
     before = sys.getrecursionlimit()
     assert guarded(lambda: sys.setrecursionlimit(before // 2)).error is None
     assert sys.getrecursionlimit() == before
+
+
+def test_the_standard_streams_stay_open(code: UserCode, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setattr(sys, "stderr", None)
+    code.keep_streams_open()
+    sys.stdout.close()
+    assert not stream.closed
+    code.close()
+    sys.stdout.close()
+    assert stream.closed

@@ -97,6 +97,7 @@ class Wiring:
             from pytest_evalgate.engine.loop import Engine  # noqa: PLC0415 - asyncio
 
             self._engine = Engine(self.halt)
+            self.code.keep_streams_open()
         return self._engine
 
     @property

@@ -215,6 +215,11 @@ class EvalSession:
             return []
         return [*self._session_decider.header(self._context.suites), *self._context.run_identity.header()]
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self) -> None:
+        """Keep the streams open with which pytest captures: code of the user runs beside the items."""
+        self._context.wiring.code.keep_streams_open()
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """Grade the outputs of the body of a marked test."""

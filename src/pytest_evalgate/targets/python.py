@@ -73,9 +73,8 @@ class PythonTargetRunner:
             if not self.is_async:
                 run = contextvars.copy_context().run  # as asyncio.to_thread() does
                 returned = await self.threads.run(lambda: run(call))
-                if isinstance(returned, Output):
-                    return returned
-                call = functools.partial(_same, returned)
+                finished: Output = returned if isinstance(returned, Output) else await self.code.finish(returned)
+                return finished
             output: Output = await self.code.run(call)
             return output
 
@@ -88,10 +87,6 @@ class PythonTargetRunner:
         args = (question(case),) if self.wants_input else ()
         returned = self.function(*args, **({"case": case} if self.wants_case else {}))
         return _awaited(returned, start) if inspect.isawaitable(returned) else _timed(returned, start)
-
-
-def _same(returned: Output | Awaitable[Output]) -> Output | Awaitable[Output]:
-    return returned
 
 
 async def _awaited(returned: Awaitable[Any], start: float) -> Output:

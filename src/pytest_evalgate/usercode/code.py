@@ -7,24 +7,28 @@ and locks. asyncio is imported with the first call (16 ms): sessions with record
 
 from __future__ import annotations
 
-import contextlib
-import contextvars
 import inspect
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_evalgate.errors import MissingOutput
-from pytest_evalgate.usercode.outcome import MORE_THREADS, Outcome, carry, restore_limits
+from pytest_evalgate.errors import CodeExit, MissingOutput
+from pytest_evalgate.usercode.outcome import MORE_THREADS, Outcome
+from pytest_evalgate.usercode.streams import KeptStreams
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
+    from pytest_evalgate.usercode.call import CodeCall
     from pytest_evalgate.usercode.daemon_threads import DaemonThreads
     from pytest_evalgate.usercode.loop_thread import LoopThread
 
 _CLOSE_TIMEOUT_S: Final = 1.0
 
 _PLAIN: Final = "Write code that runs, stops or patches event loops as a plain function: that runs in a thread"
+
+# Runs of a call that other calls cancel.
+_MAX_RUNS: Final = 3
+
+_CANCELLED: Final = "the code of another case cancelled it, with all tasks of the event loop: set max_concurrency = 1"
 
 _ENDED: Final = "the thread that runs async code has ended, no result can come: run again"
 
@@ -36,38 +40,51 @@ class UserCode:
         """Start no thread."""
         self._loop_thread: LoopThread | None = None
         self._one_thread: DaemonThreads | None = None
-        self._pending: set[_Call] = set()
+        self._pending: set[CodeCall] = set()
+        self._kept_streams = KeptStreams()
         self._is_closed = False
 
-    async def run(self, call: Callable[[], object]) -> Any:
+    async def run(self, function: Callable[[], object]) -> Any:
         """Call a function on the event loop of the user's code, and await what it returns if that can be awaited.
 
+        A call that the code of another call cancels is repeated.
+
         Raises:
-            CodeExit: it raised something that is no Exception, or was cancelled from inside; any Exception is raised
-                as it is.
-            MissingOutput: there is no thread for it.
+            CodeExit: it raised something that is no Exception, or cancelled itself; any Exception is raised as it is.
+            MissingOutput: there is no thread for it, or other calls cancel it again and again.
         """
-        loop_thread = self._start_loop_thread()
-        started = _Call(call, loop_thread.loop)
-        self._pending.add(started)
+        for _ in range(_MAX_RUNS):
+            outcome = await self._run_once(function)
+            if outcome is not None:
+                return outcome.result()
+        raise MissingOutput(_CANCELLED)
+
+    async def finish(self, work: Awaitable[object]) -> Any:
+        """Await what a plain function returned, on the event loop of the user's code; raises like `run`."""
         try:
-            if self._is_closed or not loop_thread.is_alive:
-                raise MissingOutput(_ENDED)
-            return (await started.outcome()).result()
+            outcome = await self._run_once(lambda: work)
         finally:
-            self._pending.discard(started)
+            if inspect.iscoroutine(work):  # cancelled before it began: closing it avoids a warning
+                work.close()
+        if outcome is None:  # it cannot be awaited again
+            raise MissingOutput(_CANCELLED)
+        return outcome.result()
 
     async def run_plain(self, function: Callable[[], object]) -> Any:
         """Call a function in the one thread for plain functions, so that it may block, or run a loop of its own.
 
-        If it returns something to await, that is awaited as by `run`; raises like `run`.
+        If it returns something to await, that is awaited as by `finish`; raises like `run`.
         """
         if self._one_thread is None:
             from pytest_evalgate.usercode.daemon_threads import DaemonThreads  # noqa: PLC0415 - asyncio
 
             self._one_thread = DaemonThreads(1, "evalgate-scorer")
         returned = await self._one_thread.run(function)
-        return await self.run(lambda: returned) if inspect.isawaitable(returned) else returned
+        return await self.finish(returned) if inspect.isawaitable(returned) else returned
+
+    def keep_streams_open(self) -> None:
+        """Keep the code from closing the current standard streams, until `close`."""
+        self._kept_streams.keep()
 
     def close(self) -> None:
         """Cancel the coroutines and let the threads end; waits at most a second."""
@@ -76,6 +93,22 @@ class UserCode:
             self._loop_thread.close(_CLOSE_TIMEOUT_S)
         if self._one_thread is not None:
             self._one_thread.close()
+        self._kept_streams.release()
+
+    async def _run_once(self, function: Callable[[], object]) -> Outcome | None:
+        """Return the outcome of a call; None if the code of another call cancelled it."""
+        loop_thread = self._start_loop_thread()
+        from pytest_evalgate.usercode.call import CodeCall  # noqa: PLC0415 - asyncio
+
+        call = CodeCall(function, loop_thread.loop)
+        self._pending.add(call)
+        try:
+            if self._is_closed or not loop_thread.is_alive:
+                raise MissingOutput(_ENDED)
+            outcome = await call.outcome()
+        finally:
+            self._pending.discard(call)
+        return None if call.is_cancelled_by_other and isinstance(outcome.error, CodeExit) else outcome
 
     @property
     def warning(self) -> str | None:
@@ -96,10 +129,13 @@ class UserCode:
         if self._loop_thread is None:
             from asyncio import new_event_loop  # noqa: PLC0415 - see the module docstring
 
+            from pytest_evalgate.usercode.daemon_threads import DaemonExecutor  # noqa: PLC0415 - the same
             from pytest_evalgate.usercode.loop_thread import LoopThread  # noqa: PLC0415 - the same
 
-            try:  # the user's policy may choose the kind of loop
-                self._loop_thread = LoopThread("evalgate-code", new_event_loop(), self._fail_pending)
+            loop = new_event_loop()  # the user's policy may choose its kind
+            loop.set_default_executor(DaemonExecutor())
+            try:
+                self._loop_thread = LoopThread("evalgate-code", loop, self._fail_pending)
             except RuntimeError as error:
                 raise MissingOutput(f"no thread for async code: {error}: {MORE_THREADS}") from error
         return self._loop_thread
@@ -107,60 +143,3 @@ class UserCode:
     def _fail_pending(self) -> None:
         for call in tuple(self._pending):
             call.finish(Outcome(error=MissingOutput(_ENDED)))
-
-
-class _Call:
-    """A call on the user's loop; its outcome arrives on the loop of the caller."""
-
-    def __init__(self, call: Callable[[], object], loop: asyncio.AbstractEventLoop) -> None:
-        from asyncio import get_running_loop  # noqa: PLC0415 - see the module docstring
-
-        self._call = call
-        self._loop = loop
-        self._context = contextvars.copy_context()
-        self._caller = get_running_loop()
-        self._outcome: asyncio.Future[Outcome] = self._caller.create_future()
-        self._task: asyncio.Task[Outcome] | None = None
-
-    async def outcome(self) -> Outcome:
-        """Start the call and return its outcome; cancel it if the caller is cancelled."""
-        try:
-            with contextlib.suppress(RuntimeError):  # the loop has just been closed: `finish` is called
-                self._loop.call_soon_threadsafe(self._start)
-            return await self._outcome
-        except BaseException:
-            with contextlib.suppress(RuntimeError):  # the loop is closed, so the call has ended
-                self._loop.call_soon_threadsafe(self._cancel)
-            raise
-
-    def finish(self, outcome: Outcome) -> None:
-        """Pass the outcome to the caller, from any thread."""
-        with contextlib.suppress(RuntimeError):  # the caller's loop is closed: no one awaits it
-            self._caller.call_soon_threadsafe(self._complete, outcome)
-
-    def _start(self) -> None:
-        self._task = self._loop.create_task(self._run(), context=self._context)
-        self._task.add_done_callback(self._finish_task)
-
-    def _cancel(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-
-    async def _run(self) -> Outcome:
-        try:
-            returned = self._call()
-            return Outcome(await returned if inspect.isawaitable(returned) else returned)
-        except BaseException as error:  # noqa: BLE001 - the caller gets it
-            return Outcome(error=carry(error))
-        finally:
-            restore_limits()
-
-    def _finish_task(self, task: asyncio.Task[Outcome]) -> None:
-        from asyncio import CancelledError  # noqa: PLC0415 - see the module docstring
-
-        # cancelled: code that cancels its own task and then returns
-        self.finish(Outcome(error=carry(CancelledError())) if task.cancelled() else task.result())
-
-    def _complete(self, outcome: Outcome) -> None:
-        if not self._outcome.done():
-            self._outcome.set_result(outcome)
