@@ -23,7 +23,7 @@ _DEEDS = {
     "interrupts": ("raise BaseExceptionGroup('g', [KeyboardInterrupt()])", "BaseExceptionGroup: g (1 sub-exception)"),
     "loop of causes": ("raise_from_each_other()", "ValueError: one"),
     "returns the unshowable": ("return Unshowable()", "TypeError: the target returned Unshowable"),
-    "dict that exits": ("return Exiting()", "SystemExit: 0"),
+    "dict that exits": ("return Exiting(a=1)", "SystemExit: 0"),
 }
 _HARMLESS = {
     "other folder": "os.chdir('/')",
@@ -133,7 +133,8 @@ async def answer(question):
     return asyncio.run(inner(question))
 """
     project.python_suite(code, *"abcdefgh")
-    result = project.run()
+    options = ("-p", "no:asyncio", "-p", "no:cacheprovider")
+    result = project.pytester.runpytest_subprocess("--eval-gate", *options)  # it patches its process for good
     assert set(project.outcomes.values()) == {"passed"}
     result.stdout.fnmatch_lines(["*async code: the event loop was patched by nest_asyncio*"])
 
