@@ -14,7 +14,7 @@ from pytest_evalgate.errors import EngineStopped
 from pytest_evalgate.records.calls import RunStopped
 from pytest_evalgate.usercode.loop_thread import LoopThread
 from pytest_evalgate.usercode.outcome import MORE_THREADS
-from pytest_evalgate.usercode.waits import report_expired
+from pytest_evalgate.waits import report_expired
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

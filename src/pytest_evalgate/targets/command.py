@@ -20,6 +20,7 @@ from pytest_evalgate.targets.envelope import read_output
 from pytest_evalgate.targets.outputs import MAX_BYTES, TargetFailure
 from pytest_evalgate.text import jsonl
 from pytest_evalgate.usercode.outcome import MORE_THREADS
+from pytest_evalgate.waits import report_expired
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -135,6 +136,7 @@ async def run_program(argv: Sequence[str], text: bytes, *, folder: Path, timeout
         async with asyncio.timeout(timeout_s):
             await protocol.done.wait()
     except TimeoutError:
+        report_expired("a program", timeout_s)
         raise TargetFailure(f"no output within timeout_s = {timeout_s:g}{_stderr_tail(protocol)}") from None
     finally:
         await _terminate(transport, protocol)

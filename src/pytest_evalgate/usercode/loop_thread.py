@@ -8,7 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.text.exceptions import describe_error
-from pytest_evalgate.usercode.waits import report_expired
+from pytest_evalgate.waits import report_expired
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence

@@ -16,6 +16,7 @@ from pytest_evalgate.engine.cache.store import CacheDamaged, CacheUnavailable
 from pytest_evalgate.records.calls import ApplicationFailure, Call, CallFailed, Reply, record_of
 from pytest_evalgate.records.results import Output
 from pytest_evalgate.text import jsonl
+from pytest_evalgate.waits import report_expired
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
@@ -178,7 +179,10 @@ class ReadThroughCache:
             yield
             return
         poll_s, deadline = _FIRST_POLL_S, time.monotonic() + _LEASE_TIMEOUT_S
-        while not (acquired := leases.acquire(key)) and time.monotonic() < deadline:
+        while not (acquired := leases.acquire(key)):
+            if time.monotonic() >= deadline:
+                report_expired("the lease of a call", _LEASE_TIMEOUT_S)
+                break
             await asyncio.sleep(poll_s)
             poll_s = min(1.5 * poll_s, _LONGEST_POLL_S)
             if self._store.find(key) is not None:

@@ -24,6 +24,7 @@ from pytest_evalgate.engine.cache.entries import TIME_FORMAT, Entry, decode, key
 from pytest_evalgate.engine.cache.leases import Leases
 from pytest_evalgate.engine.cache.writer import Writer
 from pytest_evalgate.text import jsonl
+from pytest_evalgate.waits import report_expired
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -264,6 +265,7 @@ class ReplyCache:
                     for key, value in signed:
                         self._replies.set(key, value)
             except diskcache.Timeout:  # another process held the lock for LOCK_TIMEOUT_S
+                report_expired("the lock of the cache", LOCK_TIMEOUT_S)
                 if attempt == _MAX_COMMIT_ATTEMPTS:
                     raise
             else:

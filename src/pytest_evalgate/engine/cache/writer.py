@@ -16,7 +16,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.text.exceptions import describe_error
-from pytest_evalgate.usercode.waits import report_expired
+from pytest_evalgate.waits import report_expired
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
