@@ -21,17 +21,6 @@ if TYPE_CHECKING:
 _CASES = 200
 _LOOPS = 6
 _OPTIONS = ("--eval-gate", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio", "-p", "no:anyio")
-    "--eval-gate",
-    "-q",
-    "-p",
-    "no:cacheprovider",
-    "-p",
-    "no:asyncio",
-    "-p",
-    "no:anyio",
-    "-p",
-    "no:hypothesispytest",
-)
 
 _LOG_TO_A_FILE = """
 import logging, pathlib
