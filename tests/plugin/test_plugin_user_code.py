@@ -27,7 +27,7 @@ _DEEDS = {
 }
 _HARMLESS = {
     "other folder": "os.chdir('/')",
-    "other policy": "asyncio.set_event_loop_policy(asyncio.DefaultEventLoopPolicy())",
+    "other loop": "asyncio.set_event_loop(None)",
     "thread": "threading.Thread(target=threading.Event().wait).start()",
     "closed output": "sys.stdout.close()",
 }
