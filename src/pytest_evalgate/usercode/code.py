@@ -11,6 +11,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.errors import CodeExit, MissingOutput
+from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.usercode.outcome import MORE_THREADS, Outcome
 from pytest_evalgate.usercode.streams import KeptStreams
 
@@ -121,7 +122,7 @@ class UserCode:
             parts.append("the event loop was patched by nest_asyncio")
         if found:
             times = "once" if len(found) == 1 else f"{len(found):,} times"
-            parts.append(f"the event loop was interrupted {times}, and started again ({found[0]})")
+            parts.append(f"the event loop was interrupted {times}, and started again ({one_line(found[0])})")
         return f"async code: {'; '.join(parts)}. {_PLAIN}" if parts else None
 
     def _start_loop_thread(self) -> LoopThread:

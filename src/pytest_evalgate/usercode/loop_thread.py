@@ -72,13 +72,17 @@ class LoopThread:
         finally:
             self._has_ended = True
             self._on_end()
-            with contextlib.suppress(BaseException):  # tasks of the user may raise anything when they are cancelled
-                self.loop.run_until_complete(asyncio.sleep(0))  # a stop that came too late would stop the next line
-            for last in (_cancel_all, *self._at_exit, self.loop.shutdown_asyncgens):
-                with contextlib.suppress(BaseException):
-                    self.loop.run_until_complete(last())
+            if not self.loop.is_closed():
+                self._close_loop()
+
+    def _close_loop(self) -> None:
+        with contextlib.suppress(BaseException):  # tasks of the user may raise anything when they are cancelled
+            self.loop.run_until_complete(asyncio.sleep(0))  # a stop that came too late would stop the next line
+        for last in (_cancel_all, *self._at_exit, self.loop.shutdown_asyncgens):
             with contextlib.suppress(BaseException):
-                self.loop.close()
+                self.loop.run_until_complete(last())
+        with contextlib.suppress(BaseException):
+            self.loop.close()
 
     def _run_until_interrupted(self) -> None:
         try:
