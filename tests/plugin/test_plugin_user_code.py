@@ -16,7 +16,7 @@ _DEEDS = {
     "close": ("raise GeneratorExit", "GeneratorExit"),
     "cancelled": ("raise asyncio.CancelledError", "CancelledError"),
     "unshowable": ("raise Unshowable", "Unshowable (its text cannot be read)"),
-    "huge": ("raise ValueError('x' * 10_000_000)", f"ValueError: {'x' * 987}…"),
+    "huge": ("raise ValueError('x' * 10_000_000)", f"ValueError: {'x' * 787}…"),
     "hostile": ("raise ValueError('a\\ud800\\0\\x1b[31m')", "ValueError: a"),
     "not pickled": ("raise OSError(threading.Lock())", "OSError: <unlocked _thread.lock object at"),
     "group": ("raise ExceptionGroup('g', [Unshowable()])", "ExceptionGroup: g (1 sub-exception): Unshowable (its"),

@@ -88,12 +88,17 @@ def _loop() -> Exception:
             BaseExceptionGroup("g", [BaseExceptionGroup("h", [_ExitsError(), SystemExit()])]),
             f"BaseExceptionGroup: g (1 sub-exception): {_INNER}: _ExitsError {_UNREADABLE}",
         ),
-        (ValueError("x" * 10_000_000), f"ValueError: {'x' * 987}…"),
-        (ValueError(b"\xff" * 10_000_000), "ValueError: b'" + "\\xff" * 246 + "\\…"),
+        (ValueError("x" * 10_000_000), f"ValueError: {'x' * 787}…"),
+        (ValueError(b"\xff" * 10_000_000), "ValueError: b'" + "\\xff" * 196 + "\\…"),
     ],
 )
 def test_an_exception_is_described_in_one_line(error: BaseException, text: str) -> None:
     assert describe_error(error) == text
+
+
+def test_no_part_of_a_key_is_left_where_a_text_is_cut() -> None:
+    described = describe_error(ValueError("url: " + "a" * 900 + " https://host/?key=sk-" + "1" * 150))
+    assert described.endswith("aaa …")
 
 
 def test_a_deep_group_is_described_with_its_outer_groups() -> None:

@@ -117,9 +117,9 @@ def clean(report: pytest.TestReport, redactor: Redactor, *, is_golden: bool) -> 
         path, line, reason = report.longrepr
         report.longrepr = path, line, cleaned(reason)
     elif report.longrepr is not None:
-        text = report.longreprtext
+        text = redactor.redact(report.longreprtext)  # a cut key would not be found
         left = len(text) - _MAX_FAILURE_CHARS
         end = f"\n... and {left:,} more characters" if left > 0 else ""
         shown = cleaned(text[:_MAX_FAILURE_CHARS]) + end
-        if shown != text:
+        if shown != report.longreprtext:
             report.longrepr = shown

@@ -5,12 +5,15 @@ SDK errors are often built without the response that their ``__str__`` reads.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from pytest_evalgate.errors import CodeExit
 
 _MAX_CHARS: Final = 1_000
 _MAX_DEPTH: Final = 4  # of groups of exceptions in each other
+
+_LAST_WORD: Final = re.compile(r"\S{1,200}\Z")  # keys are shorter
 
 _UNREADABLE: Final = "(its text cannot be read)"
 
@@ -51,5 +54,5 @@ def _described(error: BaseException, depth: int) -> str:
 
 
 def truncate(text: str) -> str:
-    """Return at most 1,000 characters of ``text``."""
-    return text if len(text) <= _MAX_CHARS else text[: _MAX_CHARS - 1] + "…"
+    """Return at most 1,000 characters of ``text``, without the start of a word: it may be that of an API key."""
+    return text if len(text) <= _MAX_CHARS else _LAST_WORD.sub("", text[: _MAX_CHARS - 1]) + "…"
