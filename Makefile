@@ -6,7 +6,7 @@ BENCH := $(VENV)/bench/bin/python
 SMOKE := env -u PYTHONPATH
 EVALS := cd examples/golden_sets && ../../$(BIN)/pytest --eval-gate --no-header -q
 
-.PHONY: demo test check smoke smoke-oldest bench browser docs realmodel coverage clean
+.PHONY: demo test check smoke smoke-oldest bench browser docs realmodel busy coverage clean
 
 demo: $(VENV)/.demo
 	@echo "== 1. a candidate that is better than its baseline: the gate passes"
@@ -71,6 +71,10 @@ docs: $(VENV)/.dev
 	$(BIN)/python docs/make_reference.py
 	$(BIN)/python -m mkdocs build --strict
 	@echo "build/site/index.html"
+
+# 200 cases on four workers beside six busy loops, where no wait may end by its bound: takes a minute or two
+busy: $(VENV)/.dev
+	$(BIN)/python -m pytest -m busy tests/plugin/test_plugin_waits.py
 
 realmodel: $(VENV)/.realmodel
 	$(BIN)/python -m pytest -m realmodel tests/realmodel

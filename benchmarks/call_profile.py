@@ -46,15 +46,15 @@ def _profiled() -> int:
     """Run the gate in this process, and print what both of its threads have done."""
     import pytest  # noqa: PLC0415 - what is measured
 
-    from pytest_evalgate.engine import loop  # noqa: PLC0415 - the same
+    from pytest_evalgate.usercode.loop_thread import LoopThread  # noqa: PLC0415 - the same
 
     ours, engines = cProfile.Profile(), cProfile.Profile()
-    live = loop.Engine._run  # noqa: SLF001 - the only place that sees the thread
+    live = LoopThread._run  # noqa: SLF001 - the only place that sees the thread
 
-    def watched(engine: loop.Engine) -> None:
+    def watched(engine: LoopThread) -> None:
         engines.runcall(live, engine)
 
-    loop.Engine._run = watched  # type: ignore[assignment,method-assign]  # noqa: SLF001 - the same
+    LoopThread._run = watched  # type: ignore[assignment,method-assign]  # noqa: SLF001 - the same
     arguments = ["-q", "-p", "no:cacheprovider", "-p", "pytest_evalgate", "--eval-gate", projects.GOLDEN]
     code = ours.runcall(pytest.main, arguments)
     print("== profile")

@@ -88,6 +88,12 @@ def test_a_module_that_fails_on_import_is_reported(root: Path) -> None:
         callables.resolve("broken_t2:answer", [root])
 
 
+def test_a_module_that_exits_on_import_is_reported(root: Path) -> None:
+    (root / "script_t2.py").write_text("import sys\nsys.exit(0)\n")  # would end the session with 0
+    with pytest.raises(CallableError, match="cannot be imported: SystemExit: 0; it has to be below"):
+        callables.resolve("script_t2:answer", [root])
+
+
 def test_a_module_outside_of_the_root_is_refused_before_it_runs(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.errors import CallableError
+from pytest_evalgate.text.exceptions import describe_error
 from pytest_evalgate.text.wording import did_you_mean
 
 if TYPE_CHECKING:
@@ -66,11 +67,10 @@ def _import(module: str, spec: str, roots: Sequence[Path]) -> Any:
         return importlib.import_module(module)
     except CallableError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # sys.exit(0) of a script would end the session with 0
         below = " or ".join(map(str, roots)) or "the root folder"
         raise CallableError(
-            f'python = "{spec}" cannot be imported: {type(error).__name__}: {error}; it has to be below {below}, '
-            "or installed"
+            f'python = "{spec}" cannot be imported: {describe_error(error)}; it has to be below {below}, or installed'
         ) from error
 
 

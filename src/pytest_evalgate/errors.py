@@ -19,6 +19,7 @@
     ├── TargetFailure                the target failed: the case is missed (targets/outputs.py)
     ├── EngineStopped                the thread that runs the calls ended, or was stopped
     ├── ApplicationFailure           an application replied with an error: the case is missed (records/calls.py)
+    ├── CodeExit                     code of the user raised SystemExit, KeyboardInterrupt, CancelledError, ...
     └── MissingOutput                no output for a case: infrastructure, never quality
         └── CallFailed               a call that finally failed (records/calls.py)
             └── RunStopped           no call of this run can succeed, or the budget is spent (records/calls.py)
@@ -91,6 +92,15 @@ class ScorerError(EvalgateError):
 
 class EngineStopped(EvalgateError):  # noqa: N818 - named after the event
     """The engine's thread ended before the output arrived."""
+
+
+class CodeExit(EvalgateError):  # noqa: N818 - named after the event
+    """An exception of the user's code that is no Exception: it would end an event loop or cancel its caller."""
+
+    def __init__(self, error: BaseException) -> None:
+        """Carry ``error``."""
+        super().__init__()
+        self.error = error
 
 
 class MissingOutput(EvalgateError):  # noqa: N818 - missing infrastructure is not an error of the code

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_evalgate.engine.loop import Engine
+from pytest_evalgate.engine.stop import StopSignal
 from pytest_evalgate.errors import EngineStopped
 
 if TYPE_CHECKING:
@@ -149,8 +150,8 @@ def test_an_interrupt_in_the_work_is_raised_by_wait(engine: Engine) -> None:
     future, other = work_queue.submit(interrupt), work_queue.submit(_for_ever)
     with pytest.raises(KeyboardInterrupt):
         engine.wait(future)
-    with pytest.raises(EngineStopped):
-        engine.wait(other)
+    assert engine.run(_add(1, 1)) == 2, "the loop goes on"
+    assert not other.done()
 
 
 def test_waiting_for_an_ended_engine_raises(engine: Engine) -> None:
@@ -160,3 +161,47 @@ def test_waiting_for_an_ended_engine_raises(engine: Engine) -> None:
     future.__init__()  # type: ignore[misc]  # as new
     with pytest.raises(EngineStopped, match="thread has ended"):
         engine.wait(future)
+
+
+def test_work_that_outlasts_the_run_is_not_awaited(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("pytest_evalgate.engine.loop._GRACE_S", 0)
+    engine = Engine(StopSignal(0))
+    try:
+        future = engine.work_queue("a", 1).submit(_for_ever)
+        message = "the run reached max_duration_s = 0 s: .*; this case had not ended: set timeouts in its code"
+        with caplog.at_level("INFO"), pytest.raises(EngineStopped, match=message):
+            engine.wait(future)
+        assert caplog.messages == ["a case after the end of the run took longer than 0 s"]
+    finally:
+        engine.stop()
+
+
+def test_a_thread_that_cannot_be_started_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(
+        EngineStopped, match="the engine's thread cannot be started: can't start new thread: raise the"
+    ):
+        Engine()
+
+
+def test_a_loop_that_is_stopped_from_inside_goes_on(engine: Engine) -> None:
+    async def stop() -> str:
+        asyncio.get_running_loop().stop()
+        await asyncio.sleep(0)
+        return "stopped"
+
+    assert engine.run(stop()) == "stopped"
+    assert engine.run(_add(1, 2)) == 3
+
+
+def test_work_that_is_cancelled_from_inside_says_so(engine: Engine) -> None:
+    async def cancel() -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(EngineStopped, match="was cancelled by other code in its process"):
+        engine.wait(engine.work_queue("a", 1).submit(cancel))

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from pytest_evalgate.engine import Grading, describe_error, grade_output, run_case, run_trial
+from pytest_evalgate.engine import Grading, grade_output, run_case, run_trial
 from pytest_evalgate.engine.trial import run_sync
-from pytest_evalgate.errors import MissingOutput, ScorerError
+from pytest_evalgate.errors import CodeExit, MissingOutput, ScorerError
 from pytest_evalgate.records.calls import ApplicationFailure, CallFailed, CallRecord
 from pytest_evalgate.records.results import Case, CaseResult, Output, Place, PlannedCase, Score
 
@@ -82,7 +82,7 @@ def test_an_error_of_an_application_is_a_miss_with_its_calls() -> None:
         (("no",), "missed", [0.0], "exact: got no"),
         ((ValueError("bad key\nmore"),), "missed", [0.0], "ValueError: bad key"),
         ((KeyError(),), "missed", [0.0], "KeyError"),
-        ((SystemExit(2),), "missed", [0.0], "SystemExit: 2"),
+        ((CodeExit(SystemExit(2)),), "missed", [0.0], "SystemExit: 2"),
         ((_GONE,), "errored", [None], "timeout after 60 s"),
         (("unreadable",), "errored", [None], "exact: could not tell"),
         (("yes", "yes", "no"), "passed", [1.0, 1.0, 0.0], ""),
@@ -130,14 +130,6 @@ def test_an_interrupt_is_raised() -> None:
 def test_an_existing_output_is_graded() -> None:
     trial = run_sync(grade_output(Grading((_Exact(),)), _CASE, 2, Output("yes")))
     assert (trial.index, trial.value, trial.reason) == (2, 1.0, "")
-
-
-@pytest.mark.parametrize(
-    ("error", "text"),
-    [(ValueError("a\nb"), "ValueError: a"), (ValueError("\n a \n"), "ValueError: a"), (OSError(), "OSError")],
-)
-def test_an_exception_is_described_in_one_line(error: Exception, text: str) -> None:
-    assert describe_error(error) == text
 
 
 def test_run_sync_needs_no_event_loop() -> None:

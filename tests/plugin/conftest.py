@@ -17,6 +17,7 @@ from tests.support.server import ScriptedServer
 
 # pytester unloads the modules that a run imported, and numpy cannot be imported twice
 import pytest_evalgate.app.view
+import pytest_evalgate.engine.loop
 import pytest_evalgate.engine.routes
 import pytest_evalgate.gates
 import pytest_evalgate.plugin.session

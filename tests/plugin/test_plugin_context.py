@@ -8,20 +8,18 @@ from pytest_evalgate.plugin.context import SessionProblems
 @dataclass
 class _Wiring:
     refused_reason: str | None = None
-    cache_warnings: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     stop_reason: str | None = None
 
 
-def _notices(
-    refused_reason: str | None = None, *cache_warnings: str, stop_reason: str | None = None
-) -> SessionProblems:
-    return SessionProblems(_Wiring(refused_reason, cache_warnings, stop_reason))  # type: ignore[arg-type]  # as much of it as is used
+def _notices(refused_reason: str | None = None, *warnings: str, stop_reason: str | None = None) -> SessionProblems:
+    return SessionProblems(_Wiring(refused_reason, warnings, stop_reason))  # type: ignore[arg-type]  # as much of it as is used
 
 
 def test_a_session_without_trouble_has_nothing_to_say() -> None:
     session_problems = _notices()
     session_problems.merge_worker(_notices().export())
-    assert (session_problems.refused_reason, session_problems.stop_reason, session_problems.cache_warnings) == (
+    assert (session_problems.refused_reason, session_problems.stop_reason, session_problems.warnings) == (
         None,
         None,
         (),
@@ -39,7 +37,7 @@ def test_what_workers_say_is_heard_once() -> None:
     for worker in (_notices("budget", "cache: torn"), _notices("offline", "cache: full"), _notices()):
         session_problems.merge_worker(worker.export())
     assert session_problems.refused_reason == "budget"
-    assert session_problems.cache_warnings == ("cache: torn", "cache: full")
+    assert session_problems.warnings == ("cache: torn", "cache: full")
 
 
 def test_what_the_session_knows_itself_goes_first() -> None:

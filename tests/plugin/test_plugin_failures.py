@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from pytest_evalgate.plugin.failures import CaseMissed, describe_miss, printable
+from pytest_evalgate.plugin.failures import CaseMissed, clean, describe_miss, printable
 from pytest_evalgate.records.results import Case, CaseResult, Output, Place, PlannedCase, Score, Trial
+from pytest_evalgate.text.redaction import Redactor
 
 _PLACE = Place("golden/faq.jsonl", 2)
 _CASE = Case("refund-1", input="How long?", expected="14 days", tags=("en",), place=_PLACE)
@@ -60,3 +63,22 @@ def test_the_exception_says_why() -> None:
 )
 def test_printable(text: str, shown: str) -> None:
     assert printable(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("longrepr", "sent"),
+    [
+        (None, None),
+        ("plain", "plain"),
+        ("a\ud800b", "a\\ud800b"),
+        (("test_it.py", 3, "no \udcff"), ("test_it.py", 3, "no \\udcff")),
+        ("x" * 1_000_003, f"{'x' * 1_000_000}\n... and 3 more characters"),
+    ],
+)
+def test_a_report_can_be_sent_to_the_controller(longrepr: Any, sent: Any) -> None:
+    report = pytest.TestReport("a", ("test_it.py", 3, "a"), {}, "failed", longrepr, "call", [("out", "\ud800")])
+    report.user_properties = [("reason", "\ud800"), ("count", 3)]
+    clean(report, Redactor(), is_golden=False)
+    assert report.longrepr == sent
+    assert report.sections == [("out", "\\ud800")]
+    assert report.user_properties == [("reason", "\\ud800"), ("count", 3)]

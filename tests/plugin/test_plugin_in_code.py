@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import re
 from typing import TYPE_CHECKING, NoReturn
@@ -69,6 +70,8 @@ def _graded(code: Project, *returned: object, body: Callable[[], object] = lambd
         (lambda: pytest.fail("too long"), 0.0, "too long"),
         (lambda: pytest.xfail("known"), 0.0, "known"),
         (lambda: 42, 0.0, "TypeError: the target returned int"),
+        (lambda: _raise(asyncio.CancelledError()), 0.0, "CancelledError"),
+        (lambda: _raise(BaseExceptionGroup("g", [KeyboardInterrupt()])), 0.0, "BaseExceptionGroup: g (1 sub-ex"),
     ],
 )
 def test_how_a_trial_is_graded(code: Project, body: Callable[[], object], value: float, reason: str) -> None:

@@ -26,6 +26,7 @@ from pytest_evalgate.targets.command import CommandTargetRunner
 from pytest_evalgate.targets.http import HttpTargetRunner
 from pytest_evalgate.targets.model import ModelTargetRunner
 from pytest_evalgate.targets.python import PythonTargetRunner
+from pytest_evalgate.usercode import UserCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -168,7 +169,7 @@ class _Shouting:
 
 def _make(factory: Callable[..., Any], **keys: Any) -> Any:
     spec = config.HookTarget(kind="shouting", **keys)
-    return build_hook_target(spec, {"shouting": factory}, place="suites.s.target")
+    return build_hook_target(spec, {"shouting": factory}, UserCode(), place="suites.s.target")
 
 
 def _refused(factory: Callable[..., Any], **keys: Any) -> str:
@@ -239,10 +240,10 @@ def test_a_user_error_of_the_factory_is_passed_on() -> None:
 )
 def test_an_unknown_kind_is_reported_with_the_known_ones(kind: str, message: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        build_hook_target(config.HookTarget(kind=kind), {"shouting": _Shouting}, place="suites.s.target")
+        build_hook_target(config.HookTarget(kind=kind), {"shouting": _Shouting}, UserCode(), place="suites.s.target")
     assert str(caught.value) == f'suites.s.target.kind: no target is named "{kind}": {message}'
 
 
 def test_an_absent_hook_is_reported() -> None:
     with pytest.raises(SettingsError, match="pytest_evalgate_targets provides: none"):
-        build_hook_target(config.HookTarget(kind="x"), {}, place="p")
+        build_hook_target(config.HookTarget(kind="x"), {}, UserCode(), place="p")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import sys
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_evalgate import config
-from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.errors import MissingOutput, SettingsError
 from pytest_evalgate.records.results import Case, Output
 from pytest_evalgate.targets import TargetFailure
 from pytest_evalgate.targets.command import CommandTargetRunner, load_command
@@ -70,7 +71,6 @@ def test_expected_values_are_not_sent_to_the_program(tmp_path: Path) -> None:
         ('{"output": {"a": [1]}, "metadata": {"cost": 2}, "log": 3}', Output({"a": [1]}, {"cost": 2})),
         ('{"output": false, "metadata": "no table"}', Output(False)),  # noqa: FBT003 - a value, not a flag
         ('{"answer": 1}', Output('{"answer": 1}')),
-        ('{"output": ', Output('{"output": ')),
         ("[1]", Output("[1]")),
         ("{{ 7 * 7 }} {0.__class__}", Output("{{ 7 * 7 }} {0.__class__}")),
     ],
@@ -234,3 +234,17 @@ def test_a_program_that_cannot_be_started_is_a_miss(tmp_path: Path) -> None:
         asyncio.run(target.answer(_CASE, 0))
     with pytest.raises(TargetFailure, match="could not be started: embedded null byte"):
         asyncio.run(_target("", tmp_path, "a\0b").answer(_CASE, 0))
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.EAGAIN, "Resource temporarily unavailable"), RuntimeError("can't start new thread")]
+)
+def test_a_machine_that_can_start_no_program_is_no_failure_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    async def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(asyncio.SelectorEventLoop, "subprocess_exec", refuse)
+    with pytest.raises(MissingOutput, match=r"could not be started: .*: raise the limit of processes"):
+        _run("print('yes')", tmp_path)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import math
 import threading
@@ -15,6 +16,7 @@ import pytest
 from pytest_evalgate.records.results import Case, Output
 from pytest_evalgate.targets import as_output
 from pytest_evalgate.targets.python import wrap_function
+from pytest_evalgate.usercode import UserCode
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -23,7 +25,8 @@ _CASE = Case("1", input="hi", metadata={"lang": "de"})
 
 
 def _ask(function: Callable[..., Any], case: Case = _CASE) -> Output:
-    return asyncio.run(wrap_function(function).answer(case, 0))
+    with contextlib.closing(UserCode()) as code, contextlib.closing(wrap_function(function, code)) as target:
+        return asyncio.run(target.answer(case, 0))
 
 
 async def _upper(text: str) -> str:
@@ -122,7 +125,7 @@ def test_a_callable_may_take_the_input_and_the_case() -> None:
     def both(question: str, case: Case) -> str:
         return f"{case.id}: {question}"
 
-    output = asyncio.run(wrap_function(both).answer(Case("a", input="why"), 0))
+    output = _ask(both, Case("a", input="why"))
     assert output.value == "a: why"
 
 
@@ -142,12 +145,12 @@ def test_a_plain_function_runs_in_a_thread() -> None:
     assert _ask(lambda _: threading.current_thread().name).value.startswith("evalgate-target")
 
 
-def test_an_async_function_runs_on_the_loop() -> None:
+def test_an_async_function_runs_on_the_loop_of_the_users_code() -> None:
     async def where(_: object) -> str:
         await asyncio.sleep(0)
         return threading.current_thread().name
 
-    assert _ask(where).value == threading.current_thread().name
+    assert _ask(where).value == "evalgate-code"
 
 
 def test_an_awaitable_from_a_plain_function_is_awaited_on_the_loop() -> None:
@@ -159,7 +162,8 @@ def test_an_awaitable_from_a_plain_function_is_awaited_on_the_loop() -> None:
 
 
 def _ask_many(function: Callable[..., Any], count: int, max_concurrency: int) -> list[Output]:
-    target = wrap_function(function, max_concurrency=max_concurrency)
+    code = UserCode()
+    target = wrap_function(function, code, max_concurrency=max_concurrency)
 
     async def ask() -> list[Output]:
         return await asyncio.gather(*(target.answer(_CASE, trial) for trial in range(count)))
@@ -168,6 +172,7 @@ def _ask_many(function: Callable[..., Any], count: int, max_concurrency: int) ->
         return asyncio.run(ask())
     finally:
         target.close()
+        code.close()
 
 
 def test_plain_functions_run_side_by_side() -> None:
@@ -208,20 +213,6 @@ def test_context_variables_reach_the_thread_and_stay_there() -> None:
     assert variable.get() == "outside"
 
 
-@pytest.mark.parametrize("error", [ValueError("no"), SystemExit(3)])
-def test_an_exception_of_the_function_is_raised(error: BaseException) -> None:
-    def fail(_: object) -> str:
-        raise error
-
-    with pytest.raises(type(error)):
-        _ask(fail)
-
-
-def test_a_stop_iteration_does_not_stop_the_waiting() -> None:
-    with pytest.raises(RuntimeError, match="the target raised StopIteration"):
-        _ask(lambda _: next(iter([])))
-
-
 def test_latency_does_not_count_the_wait_for_a_slot() -> None:
     lasted: list[float] = []
 
@@ -237,7 +228,7 @@ def test_latency_does_not_count_the_wait_for_a_slot() -> None:
 
 
 def test_a_closed_target_calls_nothing() -> None:
-    target = wrap_function(lambda text: text)
+    target = wrap_function(lambda text: text, UserCode())
     target.close()
     with pytest.raises(RuntimeError, match="shutdown"):
         asyncio.run(target.answer(_CASE, 0))

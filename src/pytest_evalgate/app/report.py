@@ -21,6 +21,7 @@ from pytest_evalgate.runs.baseline import file_of
 from pytest_evalgate.runs.kept import RunFolder
 from pytest_evalgate.runs.run_file import path_of
 from pytest_evalgate.text import files
+from pytest_evalgate.text.exceptions import describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -148,7 +149,7 @@ class ReportWriter:
             view, written = self._write(verdict, decider, made, redactor, core)
             self._publish(view, redactor)
         except Exception as error:  # noqa: BLE001 - a failed report does not change the verdict
-            yield f"the reports could not be written: {type(error).__name__}: {error}"
+            yield f"the reports could not be written: {describe_error(error)}"
             return
         yield from written.notes
         yield from self._write_hook_reports(view, redactor)
@@ -189,8 +190,8 @@ class ReportWriter:
         try:
             for made in self.hook(view):
                 write_files({name: redactor.redact(text) for name, text in made.items()}, self.folder)
-        except Exception as error:  # noqa: BLE001 - a failed user report does not change the verdict
-            yield f"pytest_evalgate_report: {type(error).__name__}: {error}"
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a failed user report does not change the verdict
+            yield f"pytest_evalgate_report: {describe_error(error)}"
 
 
 def _on_github() -> bool:

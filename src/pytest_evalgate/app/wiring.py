@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from pytest_evalgate import config, targets
 from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.wording import count
+from pytest_evalgate.usercode import UserCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -69,6 +70,7 @@ class Wiring:
         workers: Number of processes that share the limits and the budget.
         shared: True if other processes may send the same calls at the same time.
         hooks: Targets from the hook ``pytest_evalgate_targets``, by kind.
+        code: Threads for the user's code.
     """
 
     root: Path
@@ -78,6 +80,7 @@ class Wiring:
     workers: int = 1
     shared: bool = False
     hooks: Mapping[str, Callable[..., Target]] = field(default_factory=dict)
+    code: UserCode = field(default_factory=UserCode)
     _targets: list[Target] = field(default_factory=list)
     _applications: dict[str, config.HttpRequest] = field(default_factory=dict)
     _engine: Engine | None = None
@@ -93,7 +96,8 @@ class Wiring:
         if self._engine is None:
             from pytest_evalgate.engine.loop import Engine  # noqa: PLC0415 - asyncio
 
-            self._engine = Engine()
+            self._engine = Engine(self.halt)
+            self.code.keep_streams_open()
         return self._engine
 
     @property
@@ -211,15 +215,16 @@ class Wiring:
         return None if self._halt is None else self._halt.reason
 
     @property
-    def cache_warnings(self) -> tuple[str, ...]:
-        """Problems of the cache; none if it was never opened."""
+    def warnings(self) -> tuple[str, ...]:
+        """Problems of the cache, if it was opened, and of the user's code."""
+        code = () if self.code.warning is None else (self.code.warning,)
         if self._cache is None:
-            return ()
+            return code
         signer = self._cache.signer
         unsigned = (
             "" if signer.authenticated else f"unauthenticated: anyone who can write it can forge replies; {signer.why}"
         )
-        return tuple(f"cache: {text}" for text in (self._cache.problem, unsigned) if text)
+        return (*(f"cache: {text}" for text in (self._cache.problem, unsigned) if text), *code)
 
     def target(self, suite: str, spec: config.Target, *, cache_run_id: str | None = None) -> Target:
         """Build the target of a suite, with the client and the cache that its calls go through.
@@ -246,6 +251,7 @@ class Wiring:
             hooks=self.hooks,
             code_version=cache_run_id,
             allow_empty=suite in self.configured.suites and self.configured.suites[suite].allow_empty,
+            code=self.code,
         )
         target = targets.build_target(spec, context=context)
         self._targets.append(target)
@@ -284,6 +290,7 @@ class Wiring:
             if self._cache is not None:
                 self._engine.at_exit(self._disconnect)
             self._engine.stop()
+        self.code.close()
         for target in self._targets:
             targets.close_target(target)
         if self._cache is not None:

@@ -5,6 +5,6 @@ This package imports `trial` only. Sessions with recorded outputs need nothing e
 
 from __future__ import annotations
 
-from pytest_evalgate.engine.trial import Grading, combine_trials, describe_error, grade_output, run_case, run_trial
+from pytest_evalgate.engine.trial import Grading, combine_trials, grade_output, run_case, run_trial
 
-__all__ = ["Grading", "combine_trials", "describe_error", "grade_output", "run_case", "run_trial"]
+__all__ = ["Grading", "combine_trials", "grade_output", "run_case", "run_trial"]

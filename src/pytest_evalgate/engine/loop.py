@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import threading
+import sys
+import time
 from collections import deque
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotDone
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pytest_evalgate.errors import EngineStopped
+from pytest_evalgate.records.calls import RunStopped
+from pytest_evalgate.usercode.loop_thread import LoopThread
+from pytest_evalgate.usercode.outcome import MORE_THREADS
+from pytest_evalgate.waits import report_expired
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+
+    from pytest_evalgate.engine.stop import StopSignal
 
 T = TypeVar("T")
 
 _STOPPED: Final = "the engine was stopped before the reply came: run again"
 _ENDED: Final = "the engine's thread has ended, no reply can come: run again"
+
+_CANCELLED: Final = "the case was cancelled by other code in its process: run again"
 
 # Interval at which `Engine.wait` checks that the thread is alive: without it, a dead loop would block for ever.
 _POLL_S: Final = 0.25
@@ -26,18 +34,27 @@ _POLL_S: Final = 0.25
 # Time to cancel pending work. The thread is a daemon: it cannot outlive the process.
 _STOP_TIMEOUT_S: Final = 3.0
 
+# Time that work may take beyond the deadline of the run, at which its calls end: replies are still being cached.
+_GRACE_S: Final = 10.0
+
 
 class Engine:
     """The thread, its event loop, and one work queue per suite, so that a slow suite does not delay the others."""
 
-    def __init__(self) -> None:
-        """Start the thread."""
-        self._loop = asyncio.new_event_loop()
+    def __init__(self, stop_signal: StopSignal | None = None) -> None:
+        """Start the thread. No wait outlasts the deadline of ``stop_signal`` by more than a few seconds.
+
+        Raises:
+            EngineStopped: the thread cannot be started.
+        """
+        self._stop_signal = stop_signal
         self._work_queues: dict[str, WorkQueue] = {}
         self._at_exit: list[Callable[[], Coroutine[Any, Any, None]]] = []
-        self._stopped = False
-        self._thread = threading.Thread(target=self._run, name="evalgate-engine", daemon=True)
-        self._thread.start()
+        self._loop = _new_loop()
+        try:
+            self._loop_thread = LoopThread("evalgate-engine", self._loop, self._close_queues, self._at_exit)
+        except RuntimeError as error:
+            raise EngineStopped(f"the engine's thread cannot be started: {error}: {MORE_THREADS}") from error
 
     def work_queue(self, name: str, window: int) -> WorkQueue:
         """Return the queue of that name. The first request creates it and sets its ``window``."""
@@ -49,7 +66,7 @@ class Engine:
         """Return the result of ``future``, or raise its exception; call ``tick`` about four times a second meanwhile.
 
         Raises:
-            EngineStopped: the thread has ended, or was stopped before the work was done.
+            EngineStopped: the thread has ended or was stopped before the work was done, or the work outlasts the run.
         """
         while True:
             try:
@@ -57,8 +74,9 @@ class Engine:
             except NotDone:
                 if future.done():  # the work itself raised a TimeoutError
                     return future.result()
-            if not self._thread.is_alive():
+            if not self._loop_thread.is_alive:
                 raise EngineStopped(_ENDED)
+            self._check_deadline()
             if tick is not None:
                 tick()
 
@@ -72,34 +90,28 @@ class Engine:
 
     def stop(self) -> None:
         """Cancel all work and end the thread; wait at most a few seconds for it."""
-        if self._stopped:
+        self._loop_thread.close(_STOP_TIMEOUT_S)
+
+    def _close_queues(self) -> None:
+        for work_queue in self._work_queues.values():
+            work_queue.close()
+
+    def _check_deadline(self) -> None:
+        """Raise EngineStopped if the run should have ended: all calls end by themselves at the deadline."""
+        if self._stop_signal is None or time.monotonic() < self._stop_signal.deadline + _GRACE_S:
             return
-        self._stopped = True
-        if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(_STOP_TIMEOUT_S)
-
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
         try:
-            with contextlib.suppress(KeyboardInterrupt, SystemExit):  # the main thread gets them from their future
-                self._loop.run_forever()
-        finally:
-            for work_queue in self._work_queues.values():
-                work_queue.close()
-            self._loop.run_until_complete(_cancel_all())
-            for work in self._at_exit:
-                with contextlib.suppress(Exception):  # a connection that fails to close is not needed any more
-                    self._loop.run_until_complete(work())
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-            self._loop.close()
+            self._stop_signal.check()
+        except RunStopped as stopped:
+            report_expired("a case after the end of the run", _GRACE_S)
+            raise EngineStopped(f"{stopped}; this case had not ended: set timeouts in its code") from None
 
 
-async def _cancel_all() -> None:
-    tasks = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """Return a loop of the platform, not of the policy, which the user's code may set."""
+    if sys.platform == "win32":
+        return asyncio.ProactorEventLoop()
+    return asyncio.SelectorEventLoop()
 
 
 class WorkQueue:
@@ -142,9 +154,8 @@ class WorkQueue:
 
     def _finish(self, task: asyncio.Task[Any]) -> None:
         future = self._tasks.pop(task)
-        # KeyboardInterrupt and SystemExit are in `exception` as well; asyncio ends the loop on them by itself
         if task.cancelled():
-            future.set_exception(EngineStopped(_STOPPED))
+            future.set_exception(EngineStopped(_STOPPED if self._closed else _CANCELLED))
         elif (error := task.exception()) is not None:
             future.set_exception(error)
         else:

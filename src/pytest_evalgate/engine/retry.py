@@ -12,6 +12,7 @@ from pytest_evalgate.engine.faults import CallFault
 from pytest_evalgate.engine.spend import estimate_tokens
 from pytest_evalgate.records.calls import ApplicationFailure, CallFailed, CallRecord, RunStopped
 from pytest_evalgate.text.jsonl import digest
+from pytest_evalgate.waits import report_expired
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -147,6 +148,7 @@ class RetryingClient:
             async with asyncio.timeout_at(end):
                 reply = await self._inner.send(attempts.call)
         except TimeoutError:
+            report_expired("an attempt of a call", end - start)
             message = f"no complete reply within {end - start:.3g} s ({self._endpoint})"
             raise CallFault("timeout", message) from None
         return replace(reply, attempts=attempts.sent, latency_s=_now() - start)

@@ -13,6 +13,7 @@ from pytest_evalgate.records.calls import FINISH_MESSAGES, ApplicationFailure, C
 from pytest_evalgate.records.results import CaseResult, Trial
 from pytest_evalgate.scorers import grade, passes
 from pytest_evalgate.targets.outputs import expects_empty, is_empty, split_output
+from pytest_evalgate.text.exceptions import describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -66,7 +67,7 @@ async def run_trial(target: Target, grading: Grading, case: Case, index: int) ->
         return Trial(index, None, reason=str(missing), is_final=missing.is_final)
     except ApplicationFailure as failure:
         return Trial(index, 0.0, reason=str(failure), calls=(failure.record,) if failure.record else ())
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - any exception of the application counts against it
+    except Exception as error:  # noqa: BLE001 - any exception of the application counts against it
         return Trial(index, 0.0, reason=describe_error(error))
     return await grade_output(grading, case, index, output)
 
@@ -121,12 +122,6 @@ def describe_incomplete(output: Output) -> str:
     if not isinstance(tokens, int) or output.finish not in ("length", "reasoning"):
         return reason
     return f"{reason} ({tokens:,} tokens of reasoning)"
-
-
-def describe_error(error: BaseException) -> str:
-    """Return the type of an exception and the first line of its message."""
-    text = str(error).strip().partition("\n")[0]
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def run_sync(work: Coroutine[Any, Any, T]) -> T:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from pytest_evalgate.engine import combine_trials, run_case, run_trial
 from pytest_evalgate.engine.trial import run_sync
+from pytest_evalgate.errors import EngineStopped
 from pytest_evalgate.plugin.stopper import NotNeeded
 
 if TYPE_CHECKING:
@@ -51,7 +53,8 @@ class CaseQueue:
     def begin(self, suite: ReadySuite, case: Case) -> None:
         """Queue all trials of a case."""
         if suite.waits and case.skip is None:
-            self._begun[suite.plan.name, case.id] = self._submit_case(suite, case)
+            with contextlib.suppress(EngineStopped):  # it cannot be started: the item reports that
+                self._begun[suite.plan.name, case.id] = self._submit_case(suite, case)
 
     def result(self, suite: ReadySuite, case: Case) -> CaseResult:
         """Return the result of a case, which is run now if it was not begun.

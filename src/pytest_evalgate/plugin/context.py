@@ -174,7 +174,7 @@ class SessionProblems:
         self._wiring = wiring
         self._refused_reasons: list[str] = []
         self._stop_reasons: list[str] = []
-        self._cache_warnings: list[str] = []
+        self._warnings: list[str] = []
         self.problems: list[str] = []
         """Problems that make the run invalid even if no output is missing, such as failed canaries."""
 
@@ -189,9 +189,9 @@ class SessionProblems:
         return next(filter(None, (self._wiring.stop_reason, *self._stop_reasons)), None)
 
     @property
-    def cache_warnings(self) -> tuple[str, ...]:
-        """Warnings about the cache, each once."""
-        return tuple(dict.fromkeys((*self._wiring.cache_warnings, *self._cache_warnings)))
+    def warnings(self) -> tuple[str, ...]:
+        """Warnings about the cache and about the user's code, each once."""
+        return tuple(dict.fromkeys((*self._wiring.warnings, *self._warnings)))
 
     def export(self) -> str:
         """Return the reasons as JSON, for the controller."""
@@ -199,7 +199,7 @@ class SessionProblems:
             {
                 "refusal": self.refused_reason,
                 "stop": self.stop_reason,
-                "troubles": self.cache_warnings,
+                "troubles": self.warnings,
                 "problems": self.problems,
             }
         )
@@ -211,5 +211,5 @@ class SessionProblems:
             self._refused_reasons.append(value["refusal"])
         if value["stop"] is not None:
             self._stop_reasons.append(value["stop"])
-        self._cache_warnings += value["troubles"]
+        self._warnings += value["troubles"]
         self.problems += value["problems"]

@@ -94,15 +94,19 @@ _ACTIVE: Final = re.compile(
 """Workflow commands and control characters, other than line feeds and tabs."""
 
 
+_MAX_FAILURE_CHARS: Final = 1_000_000
+
+
 def clean(report: pytest.TestReport, redactor: Redactor, *, is_golden: bool) -> None:
     """Remove API keys from a report: traceback, locals (``-l``), captured output, skip reason and properties.
 
+    Lone surrogates become escapes: execnet cannot send them, so a worker would end. A huge failure is shortened.
     The texts of a golden set's item also become printable, since they show what models wrote. A failure that changes
     becomes plain text.
     """
 
     def cleaned(text: str) -> str:
-        text = redactor.redact(text)
+        text = redactor.redact(text).encode("utf-8", "backslashreplace").decode("utf-8")
         return printable(text) if is_golden and _ACTIVE.search(text) else text
 
     report.sections = [(name, cleaned(text)) for name, text in report.sections]
@@ -112,5 +116,10 @@ def clean(report: pytest.TestReport, redactor: Redactor, *, is_golden: bool) -> 
     if isinstance(report.longrepr, tuple):  # a skipped test: file, line and reason
         path, line, reason = report.longrepr
         report.longrepr = path, line, cleaned(reason)
-    elif report.longrepr is not None and (text := cleaned(report.longreprtext)) != report.longreprtext:
-        report.longrepr = text
+    elif report.longrepr is not None:
+        text = redactor.redact(report.longreprtext)  # a cut key would not be found
+        left = len(text) - _MAX_FAILURE_CHARS
+        end = f"\n... and {left:,} more characters" if left > 0 else ""
+        shown = cleaned(text[:_MAX_FAILURE_CHARS]) + end
+        if shown != report.longreprtext:
+            report.longrepr = shown

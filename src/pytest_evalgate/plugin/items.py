@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate.engine import describe_error
 from pytest_evalgate.errors import EngineStopped, ScorerError
 from pytest_evalgate.plugin.failures import CaseMissed, printable, represent
 from pytest_evalgate.plugin.ledger import error_result, publish
 from pytest_evalgate.plugin.stopper import NotNeeded
 from pytest_evalgate.records.results import CaseResult
+from pytest_evalgate.text.exceptions import describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from pytest_evalgate.errors import MissingOutput, ScorerError, SettingsError
+from pytest_evalgate.errors import EngineStopped, MissingOutput, ScorerError, SettingsError
 from pytest_evalgate.golden.sampling import sample_ids
 from pytest_evalgate.plugin.context import FIRST_WORKER
 from pytest_evalgate.plugin.failures import printable
@@ -261,11 +261,11 @@ def _canary_problem(wiring: Wiring, name: str, judge: JudgeScorer) -> str | None
     from pytest_evalgate.judges.canaries import canaries_of, failed_canaries  # noqa: PLC0415 - few suites have a judge
 
     canaries = canaries_of(wiring.configured.judges[name], root=wiring.root)
-    work_queue = wiring.engine.work_queue(f"canaries of {name}", max(1, len(canaries)))
-    futures = [work_queue.submit(partial(judge.score, canary.case, canary.output)) for canary in canaries]
     try:
+        work_queue = wiring.engine.work_queue(f"canaries of {name}", max(1, len(canaries)))
+        futures = [work_queue.submit(partial(judge.score, canary.case, canary.output)) for canary in canaries]
         failed = failed_canaries(canaries, [wiring.engine.wait(future) for future in futures])
-    except (MissingOutput, ScorerError) as error:
+    except (EngineStopped, MissingOutput, ScorerError) as error:
         return f"judges.{name}: its canaries could not be graded: {error}"
     if not failed:
         return None

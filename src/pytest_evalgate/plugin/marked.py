@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import sys
 import unittest
 from dataclasses import dataclass, field, replace
 from itertools import repeat, zip_longest
@@ -19,7 +20,7 @@ from pydantic import ValidationError
 
 from pytest_evalgate import targets
 from pytest_evalgate.config import Suite
-from pytest_evalgate.engine import combine_trials, describe_error, grade_output
+from pytest_evalgate.engine import combine_trials, grade_output
 from pytest_evalgate.errors import EngineStopped, ScorerError, SettingsError
 from pytest_evalgate.plugin import MARKER
 from pytest_evalgate.plugin.failures import describe_miss, printable
@@ -27,6 +28,7 @@ from pytest_evalgate.plugin.ledger import error_result, publish
 from pytest_evalgate.records.results import Trial
 from pytest_evalgate.targets import as_output
 from pytest_evalgate.text import files
+from pytest_evalgate.text.exceptions import describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -50,16 +52,34 @@ class BodyOutputs:
         """Record an exception of one trial, which is a miss; pytest's skip and exit pass through."""
         try:
             yield
-        except pytest.exit.Exception:
+        except (*_ENDINGS, pytest.exit.Exception, pytest.skip.Exception):
             raise
-        except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001 - any exception of the body is a miss
-            self.produced.append(error)
+        except BaseException as error:
+            if _is_cancelled(error):
+                raise
+            self.produced.append(error)  # any exception of the body is a miss
 
     def add_returned(self, returned: object) -> None:
         """Add the output of one trial: the value that the body returned, else the value that it recorded."""
         value = self.recorded_values.pop() if returned is None and self.recorded_values else returned
         self.recorded_values.clear()
         self.produced.append(None if value is None else as_output(value))
+
+
+# Of the session, and of a coroutine that is closed.
+_ENDINGS = (KeyboardInterrupt, SystemExit, GeneratorExit)
+
+
+def _is_cancelled(error: BaseException) -> bool:
+    """Return whether ``error`` is a cancellation of the running task, as by Ctrl-C, and none that the body raised."""
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None or not isinstance(error, asyncio.CancelledError):
+        return False
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # no loop runs
+        return False
+    return task is not None and task.cancelling() > 0
 
 
 class Recorder:

@@ -18,7 +18,7 @@ import pytest
 from pytest_evalgate import config as config_
 from pytest_evalgate.app.report import ReportWriter
 from pytest_evalgate.app.wiring import RunContext, Wiring
-from pytest_evalgate.errors import UserError
+from pytest_evalgate.errors import SettingsError, UserError
 from pytest_evalgate.guard.base_branch import find_base
 from pytest_evalgate.plugin import MARKER, marked
 from pytest_evalgate.plugin.assembly import Assembly, build_selected, select
@@ -46,10 +46,14 @@ from pytest_evalgate.plugin.together import ConcurrentBodies
 from pytest_evalgate.plugin.verdict import VerdictHooks
 from pytest_evalgate.runs.state import STATE_VARIABLE, state_of
 from pytest_evalgate.scorers import Context, registry
+from pytest_evalgate.text.exceptions import describe_error
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Generator, Iterable, Mapping
+
+    from pytest_evalgate.protocols import Rule
+
 
 T = TypeVar("T")
 
@@ -98,7 +102,7 @@ class EvalSession:
             if worker is None
             else RunIdentity(**worker[WORKER_INPUT])
         )
-        rules = _merged(config.hook.pytest_evalgate_scorers())
+        rules: dict[str, Rule] = _merged(config.hook.pytest_evalgate_scorers)
         wiring = Wiring(
             root,
             settings,
@@ -112,9 +116,9 @@ class EvalSession:
             ),
             workers=worker["workercount"] if worker is not None and settings.xdist == "spread" else 1,
             shared=worker is not None and worker["workercount"] > 1,
-            hooks=_merged(config.hook.pytest_evalgate_targets()),
+            hooks=_merged(config.hook.pytest_evalgate_targets),
         )
-        scoring = Context(rules=registry(rules), roots=(root,), judge=wiring.judge)
+        scoring = Context(rules=registry(rules), roots=(root,), judge=wiring.judge, code=wiring.code)
         base = find_base(options.base_ref, all_tiers, root=root, state=state.path, tier=settings.default_tier)
         assembly = Assembly(root, settings, options, scoring, wiring, base.branch)
         ledger = Ledger()
@@ -191,7 +195,7 @@ class EvalSession:
             "partial-run": PartialRun(context),
             "launch": launch,
             "prefetched": PrefetchHooks(context, self._case_queue),
-            "together": ConcurrentBodies(self._case_queue, launch),
+            "together": ConcurrentBodies(self._case_queue, launch, context.wiring.code),
         }
         dist = context.config.getoption("dist", default="no")
         if context.is_worker or dist == "no":
@@ -214,6 +218,11 @@ class EvalSession:
         if self._context.is_worker:
             return []
         return [*self._session_decider.header(self._context.suites), *self._context.run_identity.header()]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self) -> None:
+        """Keep the streams open with which pytest captures: code of the user runs beside the items."""
+        self._context.wiring.code.keep_streams_open()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
@@ -286,6 +295,14 @@ _STATUSES: dict[str, tuple[str, str, tuple[str, dict[str, bool]]]] = {
 }
 
 
-def _merged(results: Iterable[Mapping[str, T]]) -> dict[str, T]:
-    """Merge the results of a hook."""
-    return {name: value for result in results for name, value in result.items()}
+def _merged(hook: Any) -> dict[str, T]:
+    """Merge the results of a hook.
+
+    Raises:
+        SettingsError: it called ``sys.exit()``, which would end the session, with 0 for a success.
+    """
+    try:
+        results: Iterable[Mapping[str, T]] = hook()
+        return {name: value for result in results for name, value in result.items()}
+    except SystemExit as error:
+        raise SettingsError(f"the hook {hook.name} called sys.exit(): {describe_error(error)}") from error

@@ -1,4 +1,4 @@
-"""Concurrent bodies: ``async def`` tests marked ``concurrent=True`` run on the engine's event loop."""
+"""Concurrent bodies: ``async def`` tests marked ``concurrent=True`` run on the event loop of the user's code."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_evalgate.engine import run_trial
+from pytest_evalgate.errors import CodeExit
 from pytest_evalgate.plugin.marked import (
     GOLDEN_TEST,
     BodyOutputs,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.plugin.case_queue import CaseQueue
     from pytest_evalgate.plugin.launch import Launch
     from pytest_evalgate.records.results import Trial
+    from pytest_evalgate.usercode import UserCode
 
 _CASE_FIXTURES = ("output", "evalgate")
 """Fixtures of this plugin that exist for each case; a body on the engine gets them without a setup."""
@@ -37,22 +39,14 @@ class NoOutput(Exception):  # noqa: N818 - a finding about a test
     """A body returned nothing and recorded nothing."""
 
 
-class BodyExit(Exception):  # noqa: N818 - not an error of this package
-    """Wrapper that carries an exit from a body to the main thread; unwrapped, the exit would end the engine."""
-
-    def __init__(self, error: BaseException) -> None:
-        """Wrap ``error``."""
-        super().__init__(repr(error))
-        self.error = error
-
-
 class ConcurrentBodies:
     """Hooks that start all cases of a test when its first case runs: their shared fixtures are set up only then."""
 
-    def __init__(self, case_queue: CaseQueue, launch: Launch) -> None:
-        """Run bodies on the engine of ``case_queue``; one by one if ``launch`` does not work ahead."""
+    def __init__(self, case_queue: CaseQueue, launch: Launch, code: UserCode) -> None:
+        """Run bodies in ``code``, as tasks of ``case_queue``; one by one if ``launch`` does not work ahead."""
         self._case_queue = case_queue
         self._launch = launch
+        self._code = code
         self._begun: dict[str, Sequence[Future[Trial]]] = {}
 
     @pytest.hookimpl(tryfirst=True)
@@ -76,7 +70,10 @@ class ConcurrentBodies:
             test = item.stash[GOLDEN_TEST]
             self._begun[item.nodeid] = self._case_queue.submit(
                 test.suite,
-                [_trial_task(test, arguments, index, context.copy()) for index in range(test.suite.plan.trials)],
+                [
+                    _trial_task(test, arguments, index, self._code, context.copy())
+                    for index in range(test.suite.plan.trials)
+                ],
             )
 
     def _trial(self, future: Future[Trial]) -> Trial | None:
@@ -84,7 +81,7 @@ class ConcurrentBodies:
             return self._case_queue.wait(future)
         except NoOutput:
             return None
-        except BodyExit as exit_:
+        except CodeExit as exit_:  # as if the body had run in this thread
             raise exit_.error from None
 
 
@@ -133,19 +130,19 @@ def serial_reason(item: pytest.Function) -> str | None:
 
 
 def _trial_task(
-    test: GoldenTest, arguments: _Arguments, index: int, context: contextvars.Context
+    test: GoldenTest, arguments: _Arguments, index: int, code: UserCode, context: contextvars.Context
 ) -> Callable[[], Coroutine[Any, Any, Trial]]:
     """Return a function that runs one trial in ``context``, a copy of the main thread's context variables."""
 
     async def run() -> Trial:
         from asyncio import get_running_loop  # noqa: PLC0415 - 16 ms, only if bodies run concurrently
 
-        return await get_running_loop().create_task(_run(test, arguments, index), context=context)
+        return await get_running_loop().create_task(_run(test, arguments, index, code), context=context)
 
     return run
 
 
-async def _run(test: GoldenTest, arguments: _Arguments, index: int) -> Trial:
+async def _run(test: GoldenTest, arguments: _Arguments, index: int, code: UserCode) -> Trial:
     prefetched = None
     if test.suite.target is not None:
         prefetched = await run_trial(test.suite.target, test.suite.grading_of(test.case), test.case, index)
@@ -154,11 +151,12 @@ async def _run(test: GoldenTest, arguments: _Arguments, index: int) -> Trial:
     bodies = BodyOutputs()
     ours = {"case": test.case, "output": prefetched and prefetched.output, "evalgate": Recorder(bodies)}
     own = {name: ours[name] for name in arguments.own}
-    try:
+
+    async def run_body() -> None:
         with bodies.trial():
             bodies.add_returned(await test.body(**arguments.shared, **own))
-    except (KeyboardInterrupt, SystemExit) as error:
-        raise BodyExit(error) from None
+
+    await code.run(run_body)
     (produced,) = bodies.produced
     test.bodies.produced.append(produced)
     trial = await grade_trial(test, index, produced, prefetched)

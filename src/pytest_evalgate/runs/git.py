@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import BaselineError, UserError
 from pytest_evalgate.text import jsonl
+from pytest_evalgate.waits import report_expired
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,5 +145,8 @@ def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes] | No
         return subprocess.run(  # noqa: S603 - no shell, and refs that look like options are refused above
             [program, *arguments], cwd=root, capture_output=True, timeout=_TIMEOUT_S, check=False
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except subprocess.TimeoutExpired:
+        report_expired("git", _TIMEOUT_S)
+        return None
+    except OSError:
         return None

@@ -19,6 +19,7 @@ from pytest_evalgate.scorers.registry import (
 )
 from pytest_evalgate.scorers.scorer import BuiltScorer
 from pytest_evalgate.text.wording import did_you_mean
+from pytest_evalgate.usercode import UserCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -39,13 +40,14 @@ class Context:
     """Context of the construction of scorers.
 
     ``rules`` are by name, ``roots`` are the folders of the user's own code, ``place`` is the name of the specification
-    in messages, and ``judge`` builds the scorer of a configured judge.
+    in messages, ``judge`` builds the scorer of a configured judge, and ``code`` runs the user's functions.
     """
 
     rules: Mapping[str, Rule] = field(default_factory=lambda: RULES)
     roots: tuple[Path, ...] = ()
     place: str = "scorers"
     judge: JudgeFactory | None = None
+    code: UserCode = field(default_factory=UserCode)
 
 
 def build(spec: str | Mapping[str, Any], *, context: Context) -> WeightedScorer:
@@ -97,15 +99,16 @@ def _rule(kind: Any, given: Mapping[str, Any], context: Context) -> BuiltScorer:
     rule = context.rules[kind]
     options, params = read_params(kind, rule, given)
     threshold = _GRADED_THRESHOLD if kind in MEASURES else _RULE_THRESHOLD
-    scorer = _scorer(kind, functools.partial(rule, **params), options, threshold)
-    return replace(scorer, waits=rule is not RULES.get(kind))
+    code = None if rule is RULES.get(kind) else context.code
+    return _scorer(kind, functools.partial(rule, **params), options, threshold, code)
 
 
 def _python(name: Any, given: Mapping[str, Any], context: Context) -> BuiltScorer:
     if not isinstance(name, str):
         raise SpecError(f'python = {name!r} is not a string: write "package.module:function"')
     options = read_options(ScorerOptions, given, "python")
-    return _scorer(name.rpartition(":")[2], _import_function(name, context.roots), options, _GRADED_THRESHOLD)
+    function = _import_function(name, context.roots)
+    return _scorer(name.rpartition(":")[2], function, options, _GRADED_THRESHOLD, context.code)
 
 
 def _import_function(spec: str, roots: Sequence[Path]) -> Callable[..., object]:
@@ -125,10 +128,14 @@ def _import_function(spec: str, roots: Sequence[Path]) -> Callable[..., object]:
 
 
 def _scorer(
-    name: str, function: Callable[[Case, Output], object], options: ScorerOptions, threshold: float
+    name: str,
+    function: Callable[[Case, Output], object],
+    options: ScorerOptions,
+    threshold: float,
+    code: UserCode | None,
 ) -> BuiltScorer:
     chosen = threshold if options.threshold is None else options.threshold
-    return BuiltScorer(options.name or name, function, chosen, options.weight)
+    return BuiltScorer(options.name or name, function, chosen, options.weight, code)
 
 
 def _uniquely_named(scorers: Iterable[WeightedScorer], taken: Iterable[str] = ()) -> tuple[WeightedScorer, ...]:

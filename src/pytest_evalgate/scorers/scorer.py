@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeGuard
 from pytest_evalgate.errors import ScorerError, SettingsError
 from pytest_evalgate.protocols import Scorer
 from pytest_evalgate.records.results import Case, Graded, Output, Score
+from pytest_evalgate.text.exceptions import describe_error, safe_repr, truncate, type_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from pytest_evalgate.usercode import UserCode
 
 _ROUNDING: Final = 1e-9  # three values of 0.7 must reach a threshold of 0.7, however their sum is rounded
 _FLOAT_BYTES: Final = 8
@@ -97,31 +100,51 @@ class WeightedScorer(Scorer, Protocol):
 class BuiltScorer:
     """A scorer that calls ``function(case, output)``, plain or async, and turns the returned value into a score.
 
-    ``waits`` is False if the function is known to return at once.
+    ``code`` runs the functions of users. None for a rule of this package, which returns at once.
     """
 
     name: str
     function: Callable[[Case, Output], object]
     threshold: float
     weight: float | None = None
-    waits: bool = True
+    code: UserCode | None = None
+
+    @property
+    def waits(self) -> bool:
+        """False if the function is known to return at once."""
+        return self.code is not None
 
     async def score(self, case: Case, output: Output) -> Score:
         """Score one output.
 
-        A plain function runs on the event loop, so one that takes long or waits should be ``async def``.
+        Plain functions of users run in one thread, one after the other; many ``async def`` run at a time.
 
         Raises:
             ScorerError: The function raised, or returned a value that is not a score.
         """
         try:
-            returned = self.function(case, output)
-            value, reason = _graded(await returned if inspect.isawaitable(returned) else returned)
+            value, reason = await self._grade(case, output)
         except Exception as error:
-            cause = str(error) if isinstance(error, ScorerError) else f"{type(error).__name__}: {error}"
+            cause = truncate(str(error)) if type(error) is ScorerError else describe_error(error)
             raise ScorerError(f'{case.place}: case "{case.id}": scorer "{self.name}": {cause}') from error
         passed = None if value is None else value >= self.threshold - _ROUNDING
         return Score(self.name, value, passed, reason, self.weight)
+
+    async def _grade(self, case: Case, output: Output) -> Graded:
+        def grade() -> Graded | Awaitable[Graded]:
+            returned = self.function(case, output)
+            return _awaited(returned) if inspect.isawaitable(returned) else _graded(returned)
+
+        if self.code is None:
+            graded = grade()
+            return graded if isinstance(graded, tuple) else await graded
+        is_async = inspect.iscoroutinefunction(self.function)
+        found: Graded = await (self.code.run(grade) if is_async else self.code.run_plain(grade))
+        return found
+
+
+async def _awaited(returned: Awaitable[object]) -> Graded:
+    return _graded(await returned)
 
 
 def _graded(returned: object) -> Graded:
@@ -132,11 +155,11 @@ def _graded(returned: object) -> Graded:
     number = _number(value)
     if number is None:
         raise ScorerError(
-            f"returned {value!r:.80}, which is {type(value).__name__}: "
+            f"returned {safe_repr(value)}, which is {type_name(value)}: "
             "return a bool, a number in [0, 1], (value, reason), a Score or None"
         )
     if not -_ROUNDING <= number <= 1 + _ROUNDING:  # False for NaN
-        raise ScorerError(f"returned {value!r:.80}, which is not in [0, 1]")
+        raise ScorerError(f"returned {safe_repr(value)}, which is not in [0, 1]")
     return min(1.0, max(0.0, number)), reason
 
 
@@ -165,5 +188,6 @@ def _value_and_reason(returned: object) -> tuple[object, str]:
             raise ScorerError(f"returned a tuple of {len(returned)}: return (value, reason)")
         value, reason = returned
     if not isinstance(reason, str):
-        raise ScorerError(f"returned the reason {reason!r:.80}, which is {type(reason).__name__}, not a string")
+        raise ScorerError(f"returned the reason {safe_repr(reason)}, which is {type_name(reason)}, not a string")
+    reason = str.__str__(reason)  # not of a subclass, whose methods are the user's
     return value, reason if len(reason) <= _MAX_REASON else reason[: _MAX_REASON - 1] + "…"

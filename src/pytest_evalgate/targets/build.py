@@ -14,6 +14,8 @@ from pytest_evalgate.targets.outputs import as_output
 from pytest_evalgate.targets.recorded import load
 from pytest_evalgate.targets.request import check_json
 from pytest_evalgate.text import files
+from pytest_evalgate.text.exceptions import describe_error
+from pytest_evalgate.usercode import UserCode, guarded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,7 +33,7 @@ class TargetContext:
     Relative paths start at ``root``, and no path may lead out of it. ``client`` sends the calls of model and http
     targets; None if the command sends no calls. ``hooks`` are the factories from the hook ``pytest_evalgate_targets``,
     by kind. ``code_version`` is used if the target's configuration has no version. ``allow_empty`` accepts empty
-    replies of a model.
+    replies of a model. ``code`` runs the user's coroutines.
     """
 
     root: Path
@@ -41,6 +43,7 @@ class TargetContext:
     hooks: Mapping[str, Callable[..., Target]] = field(default_factory=dict)
     code_version: str = ""
     allow_empty: bool = False
+    code: UserCode = field(default_factory=UserCode)
 
     @property
     def place(self) -> str:
@@ -76,7 +79,7 @@ def build_target(spec: config.Target, *, context: TargetContext) -> Target:
             from pytest_evalgate.targets.python import wrap_function  # noqa: PLC0415 - each suite needs one kind
 
             function = callables.resolve(spec.python, roots=[context.root])
-            return wrap_function(function, max_concurrency=spec.max_concurrency)
+            return wrap_function(function, context.code, max_concurrency=spec.max_concurrency)
         case config.ModelTarget():
             return _model(spec, context)
         case config.HttpTarget():
@@ -90,14 +93,14 @@ def build_target(spec: config.Target, *, context: TargetContext) -> Target:
 
             return load_command(spec, root=context.root, place=context.place)
         case config.HookTarget():
-            return build_hook_target(spec, context.hooks, place=context.place)
+            return build_hook_target(spec, context.hooks, context.code, place=context.place)
 
 
 def close_target(target: Target) -> None:
-    """Close a target, for example its threads, if it can be closed."""
+    """Close a target, for example its threads, if it can be closed. A failure of the user's code is ignored."""
     close = getattr(target, "close", None)
     if callable(close):
-        close()
+        guarded(close)
 
 
 def _model(spec: config.ModelTarget, context: TargetContext) -> ModelTargetRunner:
@@ -128,9 +131,14 @@ class HookTargetRunner:
     """A target of a plug-in. Its return values are checked."""
 
     inner: Target
+    code: UserCode
 
     async def answer(self, case: Case, trial: int) -> Output:
         """Return the output of the inner target, which may return a str, a dict or an Output."""
+        output: Output = await self.code.run(lambda: self._answer(case, trial))
+        return output
+
+    async def _answer(self, case: Case, trial: int) -> Output:
         return as_output(await self.inner.answer(case, trial))
 
     def close(self) -> None:
@@ -139,7 +147,7 @@ class HookTargetRunner:
 
 
 def build_hook_target(
-    spec: config.HookTarget, factories: Mapping[str, Callable[..., Target]], *, place: str
+    spec: config.HookTarget, factories: Mapping[str, Callable[..., Target]], code: UserCode, *, place: str
 ) -> HookTargetRunner:
     """Call the factory that ``spec`` names with the other keys of its table.
 
@@ -157,8 +165,8 @@ def build_hook_target(
         target: object = factory(**spec.parameters)
     except UserError:
         raise
-    except Exception as error:
-        raise SettingsError(f"{named} could not be created: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise SettingsError(f"{named} could not be created: {describe_error(error)}") from error
     if not isinstance(target, Target):
         raise SettingsError(f"{named} created a {type(target).__name__}, which has no method `async def answer`")
-    return HookTargetRunner(target)
+    return HookTargetRunner(target, code)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import shutil
 import signal
@@ -14,20 +15,23 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_evalgate.errors import SettingsError
-from pytest_evalgate.records.results import Output
-from pytest_evalgate.targets.outputs import MAX_BYTES, TargetFailure, as_output
+from pytest_evalgate.errors import MissingOutput, SettingsError
+from pytest_evalgate.targets.envelope import read_output
+from pytest_evalgate.targets.outputs import MAX_BYTES, TargetFailure
 from pytest_evalgate.text import jsonl
+from pytest_evalgate.usercode.outcome import MORE_THREADS
+from pytest_evalgate.waits import report_expired
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_evalgate import config
-    from pytest_evalgate.records.results import Case
+    from pytest_evalgate.records.results import Case, Output
 
 _STDERR_CHARS: Final = 2000
 _KILL_WAIT_S: Final = 2.0  # until the pipes of a killed program are closed
 _STDIN, _STDOUT = 0, 1
+_EXHAUSTED: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 
 
 def load_command(spec: config.CommandTarget, *, root: Path, place: str) -> CommandTargetRunner:
@@ -61,12 +65,13 @@ class CommandTargetRunner:
         """Return the output that the program wrote.
 
         Raises:
+            MissingOutput: This machine can start no more programs.
             TargetFailure: The program failed, did not end in time, or wrote no usable output.
         """
         async with self.slots:
             start = time.perf_counter()
             written = await run_program(self.argv, _request(case, trial), folder=self.root, timeout_s=self.timeout_s)
-            return replace(_read(written), latency_s=time.perf_counter() - start)
+            return replace(read_output(written), latency_s=time.perf_counter() - start)
 
 
 def _request(case: Case, trial: int) -> bytes:
@@ -80,24 +85,6 @@ def _request(case: Case, trial: int) -> bytes:
         "trial": trial,
     }
     return jsonl.canonical(request).encode("ascii") + b"\n"
-
-
-def _read(written: bytes) -> Output:
-    """Return the ``output`` of a JSON object that has one; otherwise the text itself, without its last line end."""
-    try:
-        text = written.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise TargetFailure(f"the stdout of the program is not UTF-8, at byte {error.start}") from None
-    try:
-        value = jsonl.loads(text) if text.lstrip().startswith("{") else None
-    except ValueError:
-        value = None
-    if not isinstance(value, dict) or "output" not in value:
-        return as_output(text.removesuffix("\n").removesuffix("\r"))
-    if value["output"] is None:
-        raise TargetFailure('the "output" that the program wrote is null')
-    metadata = value.get("metadata")
-    return as_output(Output(value["output"], metadata if isinstance(metadata, dict) else {}))
 
 
 @dataclass(slots=True)
@@ -129,6 +116,7 @@ async def run_program(argv: Sequence[str], text: bytes, *, folder: Path, timeout
     The program runs in a new process group. If it does not end by itself, the whole group is killed.
 
     Raises:
+        MissingOutput: This machine can start no more programs.
         TargetFailure: The program could not be started, did not end within ``timeout_s`` seconds, wrote too much, or
             its exit code is not 0. The message is one line and ends with the end of its stderr.
     """
@@ -136,8 +124,11 @@ async def run_program(argv: Sequence[str], text: bytes, *, folder: Path, timeout
     # create_subprocess_exec() is simpler, but its communicate() reads any amount of output
     try:
         transport, protocol = await loop.subprocess_exec(_ProgramProtocol, *argv, cwd=folder, **options)
-    except (OSError, ValueError) as error:  # ValueError: an argument contains a NUL character
-        raise TargetFailure(f"{argv[0]} could not be started: {error}") from None
+    except (OSError, ValueError, RuntimeError) as error:  # ValueError: an argument contains a NUL character
+        message = f"{argv[0]} could not be started: {error}"
+        if isinstance(error, RuntimeError) or getattr(error, "errno", None) in _EXHAUSTED:
+            raise MissingOutput(f"{message}: {MORE_THREADS}") from None  # no thread that waits for it, or no process
+        raise TargetFailure(message) from None
     try:
         stdin: Any = transport.get_pipe_transport(_STDIN)
         stdin.write(text)
@@ -145,6 +136,7 @@ async def run_program(argv: Sequence[str], text: bytes, *, folder: Path, timeout
         async with asyncio.timeout(timeout_s):
             await protocol.done.wait()
     except TimeoutError:
+        report_expired("a program", timeout_s)
         raise TargetFailure(f"no output within timeout_s = {timeout_s:g}{_stderr_tail(protocol)}") from None
     finally:
         await _terminate(transport, protocol)

@@ -1,4 +1,4 @@
-"""Callable as the target: plain functions run in threads, async ones on the event loop.
+"""Callable as the target: plain functions run in threads, async ones on the event loop of the user's code.
 
 Only `wrap_function` imports asyncio and the threads (16 ms): runs with recorded outputs do not need them.
 """
@@ -6,6 +6,7 @@ Only `wrap_function` imports asyncio and the threads (16 ms): runs with recorded
 from __future__ import annotations
 
 import contextvars
+import functools
 import inspect
 import time
 from dataclasses import dataclass, replace
@@ -20,16 +21,19 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from pytest_evalgate.records.results import Case
-    from pytest_evalgate.targets.threads import DaemonThreads
+    from pytest_evalgate.usercode import UserCode
+    from pytest_evalgate.usercode.daemon_threads import DaemonThreads
 
 MAX_CONCURRENCY = 8
 
 
-def wrap_function(function: Callable[..., Any], *, max_concurrency: int = MAX_CONCURRENCY) -> PythonTargetRunner:
-    """Wrap ``function`` as a target that runs at most ``max_concurrency`` calls at a time."""
+def wrap_function(
+    function: Callable[..., Any], code: UserCode, *, max_concurrency: int = MAX_CONCURRENCY
+) -> PythonTargetRunner:
+    """Wrap ``function`` as a target of at most ``max_concurrency`` calls at a time; ``code`` runs its coroutines."""
     from asyncio import Semaphore  # noqa: PLC0415 - see the module docstring
 
-    from pytest_evalgate.targets.threads import DaemonThreads  # noqa: PLC0415 - see the module docstring
+    from pytest_evalgate.usercode.daemon_threads import DaemonThreads  # noqa: PLC0415 - see the module docstring
 
     try:
         parameters = inspect.signature(function).parameters.keys()
@@ -37,6 +41,7 @@ def wrap_function(function: Callable[..., Any], *, max_concurrency: int = MAX_CO
         parameters = {"input": None}.keys()
     return PythonTargetRunner(
         function,
+        code,
         wants_input=parameters != {"case"},
         wants_case="case" in parameters,
         is_async=inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__),
@@ -54,6 +59,7 @@ class PythonTargetRunner:
     """
 
     function: Callable[..., Any]
+    code: UserCode
     wants_input: bool
     wants_case: bool
     is_async: bool
@@ -63,22 +69,18 @@ class PythonTargetRunner:
     async def answer(self, case: Case, trial: int) -> Output:  # noqa: ARG002 - each trial is a new call
         """Return the output of the callable, which may return a str, a dict or an Output."""
         async with self.slots:
-            if self.is_async:
-                output = self._call(case)
-            else:
+            call = functools.partial(self._call, case)
+            if not self.is_async:
                 run = contextvars.copy_context().run  # as asyncio.to_thread() does
-                output = await self.threads.run(lambda: run(self._call_in_thread, case))
-            return output if isinstance(output, Output) else await output
+                returned = await self.threads.run(lambda: run(call))
+                finished: Output = returned if isinstance(returned, Output) else await self.code.finish(returned)
+                return finished
+            output: Output = await self.code.run(call)
+            return output
 
     def close(self) -> None:
         """Let the threads end. Running calls continue and are not awaited."""
         self.threads.close()
-
-    def _call_in_thread(self, case: Case) -> Output | Awaitable[Output]:
-        try:
-            return self._call(case)
-        except StopIteration as error:  # a future refuses it, so the caller would wait for ever
-            raise RuntimeError("the target raised StopIteration") from error
 
     def _call(self, case: Case) -> Output | Awaitable[Output]:
         start = time.perf_counter()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from pytest_evalgate.errors import MissingOutput
 from pytest_evalgate.records.results import Output, Score
 from pytest_evalgate.scorers import Context, build_all, grade
 from pytest_evalgate.targets.outputs import split_output
+from pytest_evalgate.usercode import UserCode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,5 +70,6 @@ def grade_once(
         SettingsError: A scorer cannot be built.
         ScorerError: A scorer failed.
     """
-    built = build_all(specs, context=Context(roots=() if root is None else (root,)))
-    return asyncio.run(grade(case, split_output(Output(output)), built))
+    with contextlib.closing(UserCode()) as code:
+        built = build_all(specs, context=Context(roots=() if root is None else (root,), code=code))
+        return asyncio.run(grade(case, split_output(Output(output)), built))

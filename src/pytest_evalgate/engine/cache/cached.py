@@ -16,6 +16,7 @@ from pytest_evalgate.engine.cache.store import CacheDamaged, CacheUnavailable
 from pytest_evalgate.records.calls import ApplicationFailure, Call, CallFailed, Reply, record_of
 from pytest_evalgate.records.results import Output
 from pytest_evalgate.text import jsonl
+from pytest_evalgate.waits import report_expired
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
@@ -67,10 +68,7 @@ class CachedTarget:
     async def answer(self, case: Case, trial: int) -> Output:
         """Return the output of ``trial`` of ``case``; raises like ``inner``, and CallFailed if offline."""
         call = self.call_of(case, trial)
-        try:
-            reply = await self.cache.get_or_create(call, lambda: self._call_inner(case, trial))
-        except _Exited as error:
-            raise error.exited from None
+        reply = await self.cache.get_or_create(call, lambda: self._call_inner(case, trial))
         return Output(
             reply.value, reply.metadata, reply.latency_s, reply.finish, record_of(call, reply), reply.reasoning
         )
@@ -90,10 +88,7 @@ class CachedTarget:
 
     async def _call_inner(self, case: Case, trial: int) -> Reply:
         start = time.perf_counter()
-        try:
-            output = await self.inner.answer(case, trial)
-        except SystemExit as exited:
-            raise _Exited(exited) from exited
+        output = await self.inner.answer(case, trial)
         taken_s = time.perf_counter() - start if output.latency_s is None else output.latency_s
         return Reply(
             _as_json(output.value),
@@ -103,12 +98,6 @@ class CachedTarget:
             cost_usd=0.0,
             reasoning=output.reasoning,
         )
-
-
-class _Exited(Exception):  # noqa: N818 - carries a SystemExit through a task, where it would end the event loop
-    def __init__(self, exited: SystemExit) -> None:
-        self.exited = exited
-        super().__init__()
 
 
 def _as_json(value: Json) -> Json:
@@ -202,7 +191,10 @@ class ReadThroughCache:
             yield
             return
         poll_s, deadline = _FIRST_POLL_S, time.monotonic() + _LEASE_TIMEOUT_S
-        while not (acquired := leases.acquire(key)) and time.monotonic() < deadline:
+        while not (acquired := leases.acquire(key)):
+            if time.monotonic() >= deadline:
+                report_expired("the lease of a call", _LEASE_TIMEOUT_S)
+                break
             await asyncio.sleep(poll_s)
             poll_s = min(1.5 * poll_s, _LONGEST_POLL_S)
             if self._store.find(key) is not None:
@@ -222,7 +214,10 @@ class ReadThroughCache:
     async def _miss_message(self, call: Call) -> str:
         if self._newest_entries is None:
             self._newest_entries = asyncio.ensure_future(asyncio.to_thread(self._load_newest_entries))
-        before = (await asyncio.shield(self._newest_entries)).get((call.label, call.purpose, call.trial))
+        try:
+            before = (await asyncio.shield(self._newest_entries)).get((call.label, call.purpose, call.trial))
+        except RuntimeError:  # no thread can be started
+            before = None
         nearest = (
             "no call of this case is cached"
             if before is None

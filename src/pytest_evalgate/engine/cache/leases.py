@@ -13,6 +13,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.waits import report_expired
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -54,6 +56,8 @@ class Leases:
         deadline = time.monotonic() + timeout_s
         while not (acquired := self._acquire(0)) and time.monotonic() < deadline:
             time.sleep(_POLL_S)
+        if not acquired:
+            report_expired("the opening of the cache by another process", timeout_s)
         try:
             yield acquired
         finally:

@@ -1,4 +1,4 @@
-"""Cache database: diskcache, hardened, with a writer thread.
+"""Cache database: diskcache, hardened.
 
 diskcache obeys the settings that it finds in a database, unpickles values and keys, and reads and deletes files that
 rows name (CVE-2025-69872; there is no fixed release). SQLite runs triggers and views. A cache that was restored in CI
@@ -9,28 +9,25 @@ SECURITY.md has the details, tests/engine/cache/test_cache_hostile.py an attack 
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import hashlib
 import os
-import queue
 import sqlite3
 import stat
-import threading
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import diskcache  # type: ignore[import-untyped]
 
 from pytest_evalgate.engine.cache.entries import TIME_FORMAT, Entry, decode, key_of, pack, reply_of, unpack
 from pytest_evalgate.engine.cache.leases import Leases
+from pytest_evalgate.engine.cache.writer import Writer
 from pytest_evalgate.text import jsonl
+from pytest_evalgate.waits import report_expired
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -116,7 +113,7 @@ class ReplyCache:
         self._damaged = False
         self._rejected = 0
         self._problems: list[str] = []
-        self._writer = _Writer(self._commit, self.disconnect)
+        self._writer = Writer(self._commit, self.disconnect)
         try:
             self._handle = _open(folder)
         except CacheUnavailable as reason:
@@ -163,13 +160,19 @@ class ReplyCache:
     async def put(self, call: Call, reply: Reply) -> None:
         """Cache ``reply``. Returns after the commit, so that the entry survives the end of this process.
 
+        If it cannot be committed, the run continues without writing: that is a problem, not an error.
+
         Raises:
             ValueError: the reply is not complete.
         """
         if reply.finish != "complete":
             raise ValueError(f"{call.label}: a reply that ended by {reply.finish} cannot be cached")
-        if self._can_write:
+        if not self._can_write:
+            return
+        try:
             await self._writer.write(Entry(call, reply, f"{datetime.now(UTC):{TIME_FORMAT}}", self._run))
+        except OSError as error:  # the reply was paid: it is returned without the cache
+            self._disable(error, reads=False)
 
     def add(self, entries: Iterable[Entry]) -> int:
         """Cache imported entries, unless their calls are cached already; return the number of added entries."""
@@ -262,6 +265,7 @@ class ReplyCache:
                     for key, value in signed:
                         self._replies.set(key, value)
             except diskcache.Timeout:  # another process held the lock for LOCK_TIMEOUT_S
+                report_expired("the lock of the cache", LOCK_TIMEOUT_S)
                 if attempt == _MAX_COMMIT_ATTEMPTS:
                     raise
             else:
@@ -489,88 +493,3 @@ def _read_rows(path: Path, signer: Signer) -> Iterator[Row]:
                 yield Row(number, name, None, jsonl.escape_text(str(error), 200))
             else:
                 yield Row(number, name, entry)
-
-
-# --- writing --------------------------------------------------------------------------------------------------------
-
-# Maximum number of entries in one transaction: other processes wait until it ends.
-_MAX_BATCH: Final = 256
-
-# Time to collect a batch: a commit takes 0.4 ms, independent of its size.
-_BATCH_S: Final = 0.005
-
-_JOIN_TIMEOUT_S: Final = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class _PendingWrite:
-    entry: Entry
-    done: asyncio.Future[None]
-
-
-class _Writer:
-    """Thread that commits entries in batches, off the event loop. It starts with the first entry."""
-
-    def __init__(self, commit: Callable[[Sequence[Entry]], None], on_exit: Callable[[], None]) -> None:
-        """Call ``commit`` for each batch, and ``on_exit`` at the end of the thread."""
-        self._commit = commit
-        self._on_exit = on_exit
-        self._queue: queue.SimpleQueue[_PendingWrite | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
-
-    async def write(self, entry: Entry) -> None:
-        """Return when ``entry`` is committed. It is committed even if the caller is cancelled."""
-        done = asyncio.get_running_loop().create_future()
-        self._queue.put(_PendingWrite(entry, done))
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="evalgate-cache", daemon=True)
-            self._thread.start()
-        await done
-
-    def close(self) -> None:
-        """Commit pending entries and end the thread."""
-        if self._thread is not None:
-            self._queue.put(None)
-            self._thread.join(_JOIN_TIMEOUT_S)
-            self._thread = None
-
-    def _run(self) -> None:
-        batch: list[_PendingWrite | None] = []
-        while None not in batch:
-            batch = self._next_batch()
-            writes = [write for write in batch if write is not None]
-            failure: BaseException | None = None
-            try:
-                if writes:
-                    self._commit([write.entry for write in writes])
-            except BaseException as error:  # noqa: BLE001 - otherwise the waiting calls would never end
-                failure = error
-            _notify(writes, failure)
-        self._on_exit()
-
-    def _next_batch(self) -> list[_PendingWrite | None]:
-        """Return at least one item, and none after the None that ends the thread."""
-        batch = [self._queue.get()]
-        if batch[0] is not None:
-            time.sleep(_BATCH_S)
-        with contextlib.suppress(queue.Empty):
-            while batch[-1] is not None and len(batch) < _MAX_BATCH:
-                batch.append(self._queue.get_nowait())
-        return batch
-
-
-def _notify(writes: Sequence[_PendingWrite], failure: BaseException | None) -> None:
-    """Wake the waiting calls, each event loop once for the whole batch: waking it takes a system call."""
-
-    def wake(writes: Sequence[_PendingWrite]) -> None:
-        for write in writes:
-            if write.done.done():  # cancelled
-                continue
-            if failure is None:
-                write.done.set_result(None)
-            else:
-                write.done.set_exception(failure)
-
-    for loop, group in groupby(writes, lambda write: write.done.get_loop()):
-        with contextlib.suppress(RuntimeError):  # the loop is closed, so nothing waits on it
-            loop.call_soon_threadsafe(wake, tuple(group))

@@ -7,7 +7,8 @@ import threading
 
 import pytest
 
-from pytest_evalgate.targets.threads import DaemonThreads
+from pytest_evalgate.errors import CodeExit
+from pytest_evalgate.usercode.daemon_threads import DaemonThreads
 
 
 def _run(threads: DaemonThreads, count: int) -> list[str]:
@@ -44,7 +45,7 @@ def test_an_exception_in_a_thread_is_raised() -> None:
         raise SystemExit(3)
 
     async def run() -> None:
-        with pytest.raises(SystemExit):
+        with pytest.raises(CodeExit):
             await threads.run(fail)
 
     asyncio.run(run())
@@ -54,7 +55,7 @@ def test_an_exception_in_a_thread_is_raised() -> None:
 def test_a_function_that_never_returns_does_not_keep_the_process() -> None:
     code = """
 import asyncio, threading
-from pytest_evalgate.targets.threads import DaemonThreads
+from pytest_evalgate.usercode.daemon_threads import DaemonThreads
 
 async def main():
     try:

@@ -1,0 +1,150 @@
+"""Writer of the cache: a thread that commits entries, off the event loop.
+
+A cache that cannot be written is done without, so no call waits for ever: a thread that cannot start, or has ended for
+any reason, and a commit that takes too long are errors of the write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import threading
+import time
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Final
+
+from pytest_evalgate.text.exceptions import describe_error
+from pytest_evalgate.waits import report_expired
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from pytest_evalgate.engine.cache.entries import Entry
+
+# Maximum number of entries in one transaction: other processes wait until it ends.
+_MAX_BATCH: Final = 256
+
+# Time to collect a batch: a commit takes 0.4 ms, independent of its size.
+_BATCH_S: Final = 0.005
+
+_JOIN_TIMEOUT_S: Final = 10.0
+
+# Time to wait for a commit: a locked database takes up to 10 s.
+_WRITE_TIMEOUT_S: Final = 30.0
+
+_ENDED: Final = "its writer has ended"
+
+
+@dataclass(frozen=True, slots=True)
+class _PendingWrite:
+    entry: Entry
+    done: asyncio.Future[None]
+
+
+class Writer:
+    """Thread that commits entries in batches. It starts with the first entry."""
+
+    def __init__(self, commit: Callable[[Sequence[Entry]], None], on_exit: Callable[[], None]) -> None:
+        """Call ``commit`` for each batch, and ``on_exit`` at the end of the thread."""
+        self._commit = commit
+        self._on_exit = on_exit
+        self._queue: queue.SimpleQueue[_PendingWrite | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._has_ended = False
+
+    async def write(self, entry: Entry) -> None:
+        """Return when ``entry`` is committed. It is committed even if the caller is cancelled.
+
+        Raises:
+            OSError: the thread cannot be started or has ended, or there was no commit in time.
+        """
+        write = _PendingWrite(entry, asyncio.get_running_loop().create_future())
+        self._start()
+        self._queue.put(write)
+        if self._has_ended:  # also if it has just ended, without this entry
+            raise OSError(_ENDED)
+        end = time.monotonic() + _WRITE_TIMEOUT_S
+        while not write.done.done():  # by this clock, since a loop may have another one
+            left_s = end - time.monotonic()
+            if left_s <= 0:
+                report_expired("a commit of the cache", _WRITE_TIMEOUT_S)
+                raise OSError(f"no commit within {_WRITE_TIMEOUT_S:g} s")
+            await asyncio.wait([write.done], timeout=left_s)
+        write.done.result()
+
+    def close(self) -> None:
+        """Commit pending entries and end the thread."""
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join(_JOIN_TIMEOUT_S)
+            if self._thread.is_alive():
+                report_expired("the end of the cache's writer", _JOIN_TIMEOUT_S)
+            self._thread = None
+
+    def _start(self) -> None:
+        if self._thread is not None:
+            return
+        thread = threading.Thread(target=self._run, name="evalgate-cache", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # the limit of processes
+            raise OSError(str(error)) from error
+        self._thread = thread
+
+    def _run(self) -> None:
+        batch: list[_PendingWrite | None] = []
+        failure: BaseException | None = None
+        try:
+            while None not in batch:
+                batch = [self._queue.get()]
+                self._complete_batch(batch)
+                self._commit_batch([write for write in batch if write is not None])
+        except BaseException as error:  # noqa: BLE001 - otherwise the waiting calls would never end
+            failure = error
+        finally:
+            self._has_ended = True
+            left = [write for write in (*batch, *self._drained()) if write is not None]
+            _notify(left, OSError(_ENDED if failure is None else describe_error(failure)))
+            self._on_exit()
+
+    def _commit_batch(self, writes: Sequence[_PendingWrite]) -> None:
+        failure: OSError | None = None
+        try:
+            if writes:
+                self._commit([write.entry for write in writes])
+        except Exception as error:  # noqa: BLE001 - the cache is done without
+            failure = OSError(describe_error(error))
+        _notify(writes, failure)
+
+    def _complete_batch(self, batch: list[_PendingWrite | None]) -> None:
+        """Add what follows the first item of ``batch``, and nothing after the None that ends the thread."""
+        if batch[0] is not None:
+            with contextlib.suppress(OSError):  # EINVAL of a clock that is faked
+                time.sleep(_BATCH_S)
+        with contextlib.suppress(queue.Empty):
+            while batch[-1] is not None and len(batch) < _MAX_BATCH:
+                batch.append(self._queue.get_nowait())
+
+    def _drained(self) -> Iterator[_PendingWrite | None]:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                yield self._queue.get_nowait()
+
+
+def _notify(writes: Sequence[_PendingWrite], failure: OSError | None) -> None:
+    """Wake the waiting calls, each event loop once for the whole batch: waking it takes a system call."""
+
+    def wake(writes: Sequence[_PendingWrite]) -> None:
+        for write in writes:
+            if write.done.done():  # cancelled
+                continue
+            if failure is None:
+                write.done.set_result(None)
+            else:
+                write.done.set_exception(failure)
+
+    for loop, group in groupby(writes, lambda write: write.done.get_loop()):
+        with contextlib.suppress(RuntimeError):  # the loop is closed, so nothing waits on it
+            loop.call_soon_threadsafe(wake, tuple(group))
