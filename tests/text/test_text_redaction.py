@@ -40,6 +40,35 @@ def test_base64_shows_no_key_in_any_context(before: bytes, after: bytes) -> None
         assert len(kept) <= 4 * (len(before) + len(after)) / 3 + 4
 
 
+_U = "".join(f"\\u{ord(char):04x}" for char in _KEY)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        _U,
+        _U.upper().replace("\\U", "\\u"),
+        "\\u0073" + _KEY[1:],
+        _KEY[:5] + _U[30:36] + _KEY[6:],
+        json.dumps({"a": [_KEY]}).replace("sk", "\\u0073\\u006B"),
+    ],
+)
+def test_a_key_that_is_escaped_as_json_may_escape_it_is_taken_out(text: str) -> None:
+    assert MASK in _REDACTOR.redact(f"said: {text}.")
+    assert _REDACTOR.redact_bytes(f"said \xe9: {text}.".encode()).decode() == _REDACTOR.redact(f"said \xe9: {text}.")
+
+
+def test_other_escapes_stay() -> None:
+    text = "\\u0000 \\u00e9 \\u003c \\u0073k \ud800"
+    assert _REDACTOR.redact(text) == text
+
+
+def test_json_is_cleaned_in_keys_and_values() -> None:
+    value = {"a": [_KEY, 1, None, {"b": f"x {_KEY}"}], _KEY: True}
+    assert _REDACTOR.redact_json(value) == {"a": [MASK, 1, None, {"b": f"x {MASK}"}], MASK: True}
+    assert Redactor().redact_json(value) is value
+
+
 def test_bytes_are_cleaned_as_texts_are() -> None:
     assert _REDACTOR.redact_bytes(f'{{"said": {json.dumps(_KEY)}}}'.encode()) == b'{"said": "***"}'
 

@@ -14,7 +14,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pytest_evalgate import config, targets
+from pytest_evalgate.config import key_variables
 from pytest_evalgate.text import jsonl
+from pytest_evalgate.text.redaction import Redactor
 from pytest_evalgate.text.wording import count
 from pytest_evalgate.usercode import UserCode
 
@@ -136,7 +138,13 @@ class Wiring:
 
             cassettes = entries.read(entries.in_folder(self.state.path), root=self.root)
             offline = self.run_context.offline
-            self._memory = ReadThroughCache(self.cache, cassettes=cassettes, offline=offline, shared=self.shared)
+            self._memory = ReadThroughCache(
+                self.cache,
+                cassettes=cassettes,
+                offline=offline,
+                shared=self.shared,
+                redactor=Redactor.of(key_variables(self.configured), os.environ),
+            )
         return self._memory
 
     @property

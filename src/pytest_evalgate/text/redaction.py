@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 from urllib.parse import quote
 
 from pytest_evalgate.errors import SettingsError
@@ -41,6 +42,15 @@ def _in_base64(value: str, offset: int) -> str:
     return encoded[-(-8 * offset // 6) : bits // 6]
 
 
+_PRINTABLE_ESCAPE: Final = re.compile(r"\\u00([2-7][0-9a-fA-F])")
+
+
+@lru_cache(maxsize=128)
+def _escaped(form: str) -> re.Pattern[str]:
+    r"""Return the pattern of a form of which any characters are escaped as JSON may escape them (``\u0073``)."""
+    return re.compile("".join(rf"(?:{re.escape(char)}|\\u(?i:{ord(char):04x}))" for char in form))
+
+
 @dataclass(frozen=True, slots=True)
 class Redactor:
     """Replacement of keys in texts; ``forms`` are all forms in which the keys can occur."""
@@ -59,14 +69,37 @@ class Redactor:
         for form in self.forms:
             if form in text:
                 text = text.replace(form, MASK)
-        return text
+        return self._redact_escaped(text)
 
     def redact_bytes(self, data: bytes) -> bytes:
         """Return UTF-8 data with every key replaced by ``***``."""
         for form in self.forms:
             if form.encode() in data:
                 data = data.replace(form.encode(), MASK.encode())
+        if self.forms and b"\\u00" in data:  # latin-1 keeps every byte, and keys are ASCII
+            data = self._redact_escaped(data.decode("latin-1")).encode("latin-1")
         return data
+
+    def redact_json(self, value: Any) -> Any:
+        """Return ``value`` with every key replaced by ``***``, in the keys of objects as well."""
+        if not self.forms:
+            return value
+        if isinstance(value, str):
+            return self.redact(value)
+        if isinstance(value, list | tuple):
+            return [self.redact_json(part) for part in value]
+        if isinstance(value, dict):
+            return {self.redact(name): self.redact_json(part) for name, part in value.items()}
+        return value
+
+    def _redact_escaped(self, text: str) -> str:
+        if not self.forms or "\\u00" not in text:
+            return text
+        plain = _PRINTABLE_ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
+        for form in self.forms:
+            if form in plain:  # searching for the pattern takes 20 times as long
+                text = _escaped(form).sub(MASK, text)
+        return text
 
 
 @dataclass(frozen=True, slots=True)

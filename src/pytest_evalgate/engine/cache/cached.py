@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeGuard
 
@@ -16,6 +16,7 @@ from pytest_evalgate.engine.cache.store import CacheDamaged, CacheUnavailable
 from pytest_evalgate.records.calls import ApplicationFailure, Call, CallFailed, Reply, record_of
 from pytest_evalgate.records.results import Output
 from pytest_evalgate.text import jsonl
+from pytest_evalgate.text.redaction import Redactor
 from pytest_evalgate.waits import report_expired
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.calls import CallKind
     from pytest_evalgate.records.results import Case, Json
 
+_NO_REDACTION: Final = Redactor()
 _NO_CASSETTES: Final[Mapping[str, Entry]] = MappingProxyType({})
 
 # Replies that an estimate keeps for the run after it: about 40 MB.
@@ -124,16 +126,19 @@ class ReadThroughCache:
         cassettes: Mapping[str, Entry] = _NO_CASSETTES,
         offline: bool = False,
         shared: bool = False,
+        redactor: Redactor = _NO_REDACTION,
     ) -> None:
         """Look up in ``store``, then in ``cassettes``: entries by key, from `entries.read`.
 
         If ``offline``, a call that is not cached fails. If ``shared``, other processes may send the same calls now, so
-        each call takes a lease and looks up again.
+        each call takes a lease and looks up again. ``redactor`` removes API keys from what models, functions, commands
+        and hooks return, so that a cassette can be committed.
         """
         self._store = store
         self._cassettes = cassettes
         self._offline = offline
         self._shared = shared
+        self._redactor = redactor
         self._single_flight = SingleFlight()
         self._newest_entries: asyncio.Future[dict[CallIdentity, Entry]] | None = None
         self._prefetched: dict[str, Reply | None] = {}
@@ -178,10 +183,18 @@ class ReadThroughCache:
             return await self._create(call, create)
 
     async def _create(self, call: Call, create: Callable[[], Awaitable[Reply]]) -> Reply:
-        reply = await create()
+        reply = self._redacted(await create())
         if reply.finish == "complete" and _is_usable(reply, call):
             await self._store.put(call, reply)
         return reply
+
+    def _redacted(self, reply: Reply) -> Reply:
+        if not self._redactor.forms:
+            return reply
+        redact = self._redactor.redact_json
+        return replace(
+            reply, value=redact(reply.value), metadata=redact(dict(reply.metadata)), reasoning=redact(reply.reasoning)
+        )
 
     @asynccontextmanager
     async def _lease(self, key: str) -> AsyncIterator[None]:
