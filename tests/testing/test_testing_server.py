@@ -90,6 +90,18 @@ def test_the_openai_package_retries_after_a_429(server: ScriptedServer, client: 
     assert server.calls == 2
 
 
+def test_bytes_are_sent_unchanged(server: ScriptedServer) -> None:
+    server.script(Behaviour.status(200, b"\xff\x00", headers={"Content-Type": "text/x"}))
+    with urllib.request.urlopen(server.base_url + "/ask", timeout=60) as response:  # noqa: S310 - loopback
+        assert (response.headers["content-type"], response.read()) == ("text/x", b"\xff\x00")
+
+
+def test_a_function_chooses_by_the_request(server: ScriptedServer) -> None:
+    server.answer_with(lambda request: Behaviour.reply(request.path))
+    server.queue(Behaviour.reply("first"))
+    assert [get(server, path)[1] for path in ("/a", "/b")] == ['"first"', '"/v1/b"']
+
+
 def test_a_status_with_a_body(server: ScriptedServer) -> None:
     server.script(Behaviour.status(503, "down", headers={"Content-Type": "text/x-note", "X-A": "1"}))
     with pytest.raises(urllib.error.HTTPError) as caught:

@@ -44,7 +44,7 @@ class Behaviour:
     """The response to one request. Use the class methods.
 
     Args:
-        body: Text is sent unchanged, other values as JSON.
+        body: Text and bytes are sent unchanged, other values as JSON.
         code: HTTP status.
         headers: Additional response headers.
         usage: Input and output tokens, if ``body`` is the reply of a model.
@@ -105,14 +105,18 @@ class ScriptedServer:
     def __init__(self) -> None:
         """Create a server that is not running yet."""
         self.requests: list[Request] = []
-        self._script = Behaviour.text("ok")
+        self._decide: Callable[[Request], Behaviour] = lambda _: Behaviour.text("ok")
         self._queue: deque[Behaviour] = deque()
         self._lock = threading.Lock()
         self._listener: _Listener | None = None
 
     def script(self, behaviour: Behaviour) -> None:
         """Use ``behaviour`` for every request from now on."""
-        self._script = behaviour
+        self._decide = lambda _: behaviour
+
+    def answer_with(self, decide: Callable[[Request], Behaviour]) -> None:
+        """Use the behaviour that ``decide`` returns for a request, from now on. It runs in the server's threads."""
+        self._decide = decide
 
     def queue(self, *behaviours: Behaviour) -> None:
         """Use ``behaviours`` for the next requests, in order, and the script after them."""
@@ -144,7 +148,7 @@ class ScriptedServer:
     def _choose(self, request: Request) -> Behaviour:
         with self._lock:  # the n-th request gets the n-th behaviour
             self.requests.append(request)
-            behaviour = self._queue.popleft() if self._queue else self._script
+            behaviour = self._queue.popleft() if self._queue else self._decide(request)
         if isinstance(request.body, dict) and request.body.get("stream"):
             return Behaviour.status(400, {"error": {"message": "the scripted server does not support stream=True"}})
         return behaviour
@@ -202,18 +206,24 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         content = behaviour.body if behaviour.usage is None else _model_reply(request, behaviour)
-        body, content_type = (content, _TEXT) if isinstance(content, str) else (json.dumps(content), _JSON)
+        body, content_type = _encode(content)
         self.send_response(behaviour.code)
         for name, value in {"Content-Type": content_type, **behaviour.headers}.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body.encode())))
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body.encode())
+        self.wfile.write(body)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_request  # noqa: N815 - names that http.server looks up
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the parameter's name there
         """Print nothing."""
+
+
+def _encode(content: Any) -> tuple[bytes, str]:
+    if isinstance(content, bytes):
+        return content, "application/octet-stream"
+    return (content.encode(), _TEXT) if isinstance(content, str) else (json.dumps(content).encode(), _JSON)
 
 
 def _parse(raw: bytes) -> Any:
