@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-import pytest
 
 from pytest_evalgate import callables, config, golden, scorers, targets
 from pytest_evalgate.app.project import resolve_path
 from pytest_evalgate.engine import Grading
-from pytest_evalgate.errors import GoldenSetError, SettingsError, UserError
+from pytest_evalgate.errors import GoldenSetError, SettingsError
 from pytest_evalgate.golden.sampling import sample_plan
 from pytest_evalgate.records.results import GoldenSet
 from pytest_evalgate.runs.plan import NO_CHANGES, make_plan
@@ -21,6 +18,7 @@ from pytest_evalgate.text import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from pytest_evalgate.app.wiring import Wiring
     from pytest_evalgate.config import Settings, Suite
@@ -37,8 +35,6 @@ _WINDOW = 32
 
 _AHEAD = 2
 """Concurrent trials for each concurrent call: while one trial is graded, another can send its call."""
-
-GOLDEN_SUFFIXES = (".jsonl", ".ndjson")
 
 
 @dataclass(frozen=True)
@@ -287,58 +283,3 @@ def _case_gradings(
         for case in cases
         if case.asserts
     }
-
-
-def selects_everything(config: pytest.Config) -> bool:
-    """Return whether every configured suite is selected, because the command line has no path."""
-    return config.args_source is not pytest.Config.ArgsSource.ARGS
-
-
-def select(config: pytest.Config, assembly: Assembly) -> list[str]:
-    """Return the names of the selected suites, and add their files to the arguments of pytest.
-
-    Raises:
-        SettingsError: a golden set is outside the root folder.
-    """
-    every = {name: assembly.golden_paths(name, suite) for name, suite in assembly.settings.suites.items()}
-    if selects_everything(config):
-        files = dict.fromkeys(assembly.golden_names())
-        config.args = [*config.args, *(str(config.rootpath / name) for name in files)]
-        return list(every)
-    given = _given(config)
-    for path in given:
-        if path.suffix in GOLDEN_SUFFIXES and path.is_file() and not assembly.suites_of(path):
-            every[assembly.add_ad_hoc(path)] = (path,)
-    return [name for name, paths in every.items() if any(path.is_relative_to(one) for path in paths for one in given)]
-
-
-def build_selected(names: list[str], config: pytest.Config, assembly: Assembly) -> list[ReadySuite]:
-    """Build the selected suites now, so that all problems are reported before anything runs.
-
-    Raises:
-        UserError: files or settings cannot be used, or a golden set of the command line has no target; the message
-            contains every problem of every suite, each once.
-    """
-    named = [] if selects_everything(config) else _given(config)
-    ready: list[ReadySuite] = []
-    problems: dict[str, None] = {}
-    for name in names:
-        try:
-            suite = assembly.ready(name)
-        except UserError as error:
-            problems |= dict.fromkeys(str(error).splitlines())
-            continue
-        ready.append(suite)
-        if suite.target is None and any(assembly.root / golden in named for golden in suite.plan.golden):
-            problem = (
-                f"{suite.plan.golden[0]}: no target: its rows contain no recorded output; "
-                "name one with --eval-target recorded:FILE or --eval-target python:pkg.mod:name"
-            )
-            problems[problem] = None
-    if problems:
-        raise UserError("\n".join(problems))
-    return ready
-
-
-def _given(config: pytest.Config) -> list[Path]:
-    return [Path(config.invocation_params.dir, arg.partition("::")[0]).resolve() for arg in config.args]

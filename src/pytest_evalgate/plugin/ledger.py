@@ -142,6 +142,11 @@ class Ledger:
                 f"case {case_id} of suite {suite} is run by {known} and by {nodeid}: give each its own suite (suite=)"
             )
 
+    def files_without_items(self, plan: SuitePlan) -> list[str]:
+        """Return the files of a plan none of whose cases has an item."""
+        found = {case.place.file for case in plan.cases if (plan.name, case.id) in self._nodes}
+        return sorted({case.place.file for case in plan.cases if case.side != "base"} - found)
+
     def add_problem(self, problem: str) -> None:
         """Add a problem, which makes the run invalid; each once."""
         if problem not in self.problems:

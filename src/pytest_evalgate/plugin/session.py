@@ -21,10 +21,11 @@ from pytest_evalgate.app.wiring import RunContext, Wiring
 from pytest_evalgate.errors import UserError
 from pytest_evalgate.guard.base_branch import find_base
 from pytest_evalgate.plugin import MARKER, marked
-from pytest_evalgate.plugin.assembly import Assembly, build_selected, select
+from pytest_evalgate.plugin.assembly import Assembly
 from pytest_evalgate.plugin.case_queue import CaseQueue
 from pytest_evalgate.plugin.collection import CaseCollector, PartialRun
 from pytest_evalgate.plugin.context import (
+    SELECTION_INPUT,
     WORKER_INPUT,
     RunIdentity,
     SessionContext,
@@ -40,6 +41,7 @@ from pytest_evalgate.plugin.ledger import Ledger, attach, detach
 from pytest_evalgate.plugin.marked import GOLDEN_TEST, PrefetchHooks, Recorder
 from pytest_evalgate.plugin.progress import Progress
 from pytest_evalgate.plugin.requested import read_options
+from pytest_evalgate.plugin.selection import Selection, build_selected, select
 from pytest_evalgate.plugin.signals import defer_interrupts, sigterm_as_interrupt
 from pytest_evalgate.plugin.stopper import Stopper
 from pytest_evalgate.plugin.together import ConcurrentBodies
@@ -135,14 +137,18 @@ class EvalSession:
             arguments=config.invocation_params.args,
             report_file=self._report_writer.html_file,
         )
-        selected = select(config, assembly)
+        if worker is None:
+            selection = select(config, assembly)
+        else:
+            selection = Selection.of(worker[SELECTION_INPUT])
+            selection.add_ad_hoc(assembly)
         ready = []
         if worker is None:
             closing.enter_context(sigterm_as_interrupt())
             closing.enter_context(state.locked())
             self._session_decider.remove_shard_file()
             self._report_writer.remove_old_report()
-            ready = build_selected(selected, config, assembly)
+            ready = build_selected(selection, config, assembly)
             self._session_decider.check_gates(ready)
         self._context = SessionContext(
             config=config,
@@ -152,6 +158,7 @@ class EvalSession:
             settings=settings,
             wiring=wiring,
             assembly=assembly,
+            selection=selection,
             suites=[suite for suite in ready if suite.target is not None],
             ledger=ledger,
             problems=SessionProblems(wiring),

@@ -102,7 +102,7 @@ class VerdictHooks:
             for suite in context.suites:
                 ledger.add_plan(suite.plan)
         had_problems = bool(ledger.problems)
-        if not ledger.plans:
+        if not ledger.plans and not had_problems:
             ledger.add_problem("no case was selected: " + " ".join(context.config.invocation_params.args))
         verdict = self._session_decider.decide(
             ledger,
