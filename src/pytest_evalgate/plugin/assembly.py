@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pytest_evalgate import callables, config, golden, scorers, targets
+from pytest_evalgate.app import fit
 from pytest_evalgate.app.project import resolve_path
 from pytest_evalgate.engine import Grading
 from pytest_evalgate.errors import GoldenSetError, SettingsError
@@ -17,7 +18,7 @@ from pytest_evalgate.scorers.scorer import is_judge
 from pytest_evalgate.text import files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pytest_evalgate.app.wiring import Wiring
@@ -71,6 +72,12 @@ class ReadySuite:
     def planned(self) -> Mapping[str, PlannedCase]:
         """The planned cases by id."""
         return {case.id: case for case in self.plan.cases}
+
+    @property
+    def unread_fields(self) -> tuple[fit.UnreadField, ...]:
+        """The fields of its cases that nothing grades."""
+        cases = (case for golden_set in self.sets for case in golden_set)
+        return tuple(fit.unread_fields(cases, lambda case: self.grading_of(case).scorers))
 
     @property
     def judges(self) -> tuple[JudgeScorer, ...]:
@@ -169,8 +176,10 @@ class Assembly:
                 f"suites.{name}.scorers: all scorers are report-only judges, so none decides what passes: calibrate "
                 "one (pytest-evalgate calibrate), or add a rule"
             )
+        grading = _grading(built, suite)
         case_grading = _case_gradings(cases, built, suite, context)
         target = None if in_code else self._target(name, suite, cases)
+        check_fit(name, cases, lambda case: case_grading.get(case.id, grading).scorers, target)
         graders = [scorer for grading in case_grading.values() for scorer in grading.scorers]
         whole = make_plan(
             name,
@@ -186,7 +195,7 @@ class Assembly:
         return ReadySuite(
             plan=plan,
             sets=sets if plan is whole else _planned_of(sets, plan),
-            grading=_grading(built, suite),
+            grading=grading,
             case_grading=case_grading,
             target=target,
             waits=not isinstance(target, targets.RecordedTargetRunner | targets.RowTargetRunner | None)
@@ -237,6 +246,16 @@ class Assembly:
         if isinstance(target, targets.RowTargetRunner) and wanted not in (None, 1):
             raise SettingsError(f"suites.{name}.trials: {wanted} requested, but a golden line has one recorded output")
         return wanted or 1
+
+
+def check_fit(name: str, cases: Iterable[Case], scorers_of: fit.ScorersOf, target: Target | None) -> None:
+    """Check that each case can be graded, and that its question reaches the target.
+
+    Raises:
+        GoldenSetError: one line for each problem.
+    """
+    if problems := fit.case_problems(cases, scorers_of, target, place=f"suites.{name}.target"):
+        raise GoldenSetError(problems)
 
 
 def _sets_of(sides: BranchChanges, here: Sequence[GoldenSet]) -> tuple[GoldenSet, ...]:

@@ -59,6 +59,7 @@ class SessionContext:
         suites: The selected suites that have a target; empty in a worker, which builds only the suites it collects.
         ledger: Plans and results.
         problems: Reasons why calls were not sent, or why the run is invalid.
+        warnings: What golden sets contain and nothing uses.
         base_note: Reason why the changes of this branch are unknown; None if they are known.
         is_worker: True in an xdist worker.
         is_dry: True if no test runs: ``--eval-estimate``, ``--collect-only``, ``--setup-only`` or ``--setup-plan``.
@@ -75,6 +76,7 @@ class SessionContext:
     suites: Sequence[ReadySuite]
     ledger: Ledger
     problems: SessionProblems
+    warnings: Sequence[str] = ()
     base_note: str | None = None
     is_worker: bool = False
     is_dry: bool = False

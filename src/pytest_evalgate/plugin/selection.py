@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
+from pytest_evalgate.app import fit
 from pytest_evalgate.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_evalgate.plugin.assembly import Assembly, ReadySuite
 
@@ -134,3 +135,13 @@ def build_selected(selection: Selection, config: pytest.Config, assembly: Assemb
     if problems:
         raise UserError("\n".join(problems))
     return ready
+
+
+def fit_warnings(suites: Sequence[ReadySuite]) -> Iterator[str]:
+    """Yield a warning for each golden set with fields that no suite grades, and for each odd placeholder."""
+    unread = {suite.plan.name: suite.unread_fields for suite in suites}
+    shared = fit.shared_by_all(unread, {suite.plan.name: suite.plan.golden for suite in suites})
+    yield from (f"{file}: {message}" for file, message in fit.describe(shared))
+    for suite in suites:
+        cases = [case for golden_set in suite.sets for case in golden_set]
+        yield from (f"suites.{suite.plan.name}.target: {text}" for text in fit.stray_placeholders(suite.target, cases))

@@ -41,7 +41,7 @@ from pytest_evalgate.plugin.ledger import Ledger, attach, detach
 from pytest_evalgate.plugin.marked import GOLDEN_TEST, PrefetchHooks, Recorder
 from pytest_evalgate.plugin.progress import Progress
 from pytest_evalgate.plugin.requested import read_options
-from pytest_evalgate.plugin.selection import Selection, build_selected, select
+from pytest_evalgate.plugin.selection import Selection, build_selected, fit_warnings, select
 from pytest_evalgate.plugin.signals import defer_interrupts, sigterm_as_interrupt
 from pytest_evalgate.plugin.stopper import Stopper
 from pytest_evalgate.plugin.together import ConcurrentBodies
@@ -143,6 +143,7 @@ class EvalSession:
             selection = Selection.of(worker[SELECTION_INPUT])
             selection.add_ad_hoc(assembly)
         ready = []
+        warnings: tuple[str, ...] = ()
         if worker is None:
             closing.enter_context(sigterm_as_interrupt())
             closing.enter_context(state.locked())
@@ -150,6 +151,8 @@ class EvalSession:
             self._report_writer.remove_old_report()
             ready = build_selected(selection, config, assembly)
             self._session_decider.check_gates(ready)
+            warnings = tuple(fit_warnings(ready))
+            self._session_decider.warnings += (f"evalgate: {warning}" for warning in warnings)
         self._context = SessionContext(
             config=config,
             options=options,
@@ -162,6 +165,7 @@ class EvalSession:
             suites=[suite for suite in ready if suite.target is not None],
             ledger=ledger,
             problems=SessionProblems(wiring),
+            warnings=warnings,
             base_note=base.note,
             is_worker=worker is not None,
             is_dry=options.estimate or any(map(config.getoption, _DRY_OPTIONS)),

@@ -137,8 +137,9 @@ class VerdictHooks:
             yield f"{first}run the same command again to resume this run: cached replies are not requested again"
 
     def _run_notes(self) -> Iterator[str]:
-        """Yield warnings about the cache and the base branch, and why no further call was sent."""
+        """Yield warnings about golden sets, the cache and the base branch, and why no further call was sent."""
         context = self._context
+        yield from context.warnings
         yield from context.problems.cache_warnings
         if context.base_note is not None:
             yield context.base_note
