@@ -12,14 +12,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate import targets
+from pytest_evalgate.config import MeanScoreGate, MustPassGate, NoRegressionGate, place_of
 from pytest_evalgate.errors import LineProblem
 from pytest_evalgate.records.results import Case, Output
+from pytest_evalgate.runs.plan import slice_values
 from pytest_evalgate.text import jsonl
-from pytest_evalgate.text.wording import count
+from pytest_evalgate.text.wording import count, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
+    from pytest_evalgate.config import Suite
     from pytest_evalgate.protocols import Scorer, Target
 
     ScorersOf = Callable[[Case], Sequence[Scorer]]
@@ -37,9 +40,8 @@ _WISHES: Final = frozenset(
         "assertions",
         "asserts",
         "avoid",
-        "ban",
+        "avoids",
         "banned",
-        "claims",
         "contain",
         "contains",
         "criteria",
@@ -52,7 +54,6 @@ _WISHES: Final = frozenset(
         "expectations",
         "expected",
         "expects",
-        "facts",
         "forbid",
         "forbidden",
         "forbids",
@@ -62,22 +63,20 @@ _WISHES: Final = frozenset(
         "keywords",
         "must",
         "never",
+        "not",
         "prohibited",
-        "reference",
-        "references",
         "require",
         "required",
         "requires",
         "shall",
         "should",
         "threshold",
-        "trajectory",
         "wanted",
     ]
 )
-"""Words in the names of fields that say what an output has to be like."""
+"""First words of names of fields that say what an output has to be like, such as ``must_not_contain``."""
 
-_WORDS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
+_FIRST_WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 _TRIED: Final = 5
 """Cases with a field that are tried: a scorer that reads a field reads it in the first ones."""
 
@@ -128,6 +127,48 @@ def _known_output(target: Target | None, case: Case) -> Output | None:
     return _NO_TEXT if isinstance(target, targets.ModelTargetRunner | targets.RowTargetRunner) else None
 
 
+def name_problems(name: str, suite: Suite, cases: Sequence[Case], scorers: Collection[str]) -> list[str]:
+    """Return the names in a suite that nothing has: slices, tags of must-pass gates, and scorers of gates.
+
+    A gate on such a name could never decide, and a slice would be left out in silence.
+
+    Args:
+        name: Name of the suite.
+        suite: The suite, in the tier that runs.
+        cases: All of its cases.
+        scorers: The names of all scores.
+    """
+    own = [case for case in cases if case.side != "base"]
+    problems: dict[str, None] = {}
+    for by in suite.slices:
+        if not any(any(slice_values(case, by)) for case in own):
+            near = did_you_mean(by, _slice_keys(own))
+            problems[f'suites.{name}.slices: no case has a slice by "{by}"{near}: tag the cases, or remove it'] = None
+    tags = {tag for case in own for tag in case.tags}
+    for gate in suite.gates or ():
+        place = f"suites.{name}.{place_of(suite, 'gates')}: {gate.kind}"
+        if isinstance(gate, MustPassGate):
+            problems |= {
+                f'{place}: no case has the tag "{tag}"{did_you_mean(tag, tags)}: tag the cases, or remove it': None
+                for tag in gate.tags
+                if tag not in tags
+            }
+        elif isinstance(gate, MeanScoreGate | NoRegressionGate) and gate.scorer not in (None, *scorers):
+            known = did_you_mean(str(gate.scorer), scorers) or f" ({', '.join(scorers)})"
+            problems[f'{place}: the suite has no scorer named "{gate.scorer}"{known}'] = None
+    return list(problems)
+
+
+def _slice_keys(cases: Iterable[Case]) -> set[str]:
+    """Return the keys by which cases can be sliced."""
+    keys = {"tag"}
+    for case in cases:
+        keys.update(tag.partition(":")[0] for tag in case.tags if ":" in tag)
+        keys.update(case.slice)
+        keys.update(f"metadata.{key}" for key in case.metadata)
+    return keys
+
+
 @dataclass(frozen=True, slots=True)
 class UnreadField:
     """A field of a golden set that no scorer of a suite reads, in ``cases`` of its cases."""
@@ -169,7 +210,8 @@ _EMPTY: Final = Case("")
 
 
 def _is_wish(name: str) -> bool:
-    return not _WISHES.isdisjoint(word.lower() for word in _WORDS.findall(name))
+    first = _FIRST_WORD.match(name)
+    return first is not None and first[0].lower() in _WISHES
 
 
 def _is_read(name: str, case: Case, scorers_of: ScorersOf) -> bool:

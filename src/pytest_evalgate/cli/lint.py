@@ -6,8 +6,7 @@ of its suite; sort the findings by severity and print them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -26,13 +25,14 @@ from pytest_evalgate.golden import lint
 from pytest_evalgate.golden.lint import LintFinding, PromptText, Severity, strings
 from pytest_evalgate.records.results import Place
 from pytest_evalgate.runs.plan import make_plan
+from pytest_evalgate.scorers.registry import ScorerOptions
 from pytest_evalgate.text import files, jsonl
 from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pytest_evalgate.config import Suite
     from pytest_evalgate.errors import LineProblem
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from pytest_evalgate.protocols import Target
     from pytest_evalgate.records.calls import Call, Reply
     from pytest_evalgate.records.results import Case, Json, SuitePlan
-    from pytest_evalgate.scorers.registry import ScorerOptions
     from pytest_evalgate.scorers.scorer import WeightedScorer
 
 _EXIT_FOUND: Final = 1
@@ -243,6 +242,7 @@ class _OfflineSuite:
     """A suite with its scorers and its target, built without running code of the user; nothing is sent."""
 
     name: str
+    suite: Suite
     cases: Sequence[Case]
     built: tuple[WeightedScorer, ...]
     target: Target | None
@@ -256,11 +256,14 @@ class _OfflineSuite:
             UserError: a scorer or the target cannot be used.
         """
         context = scorers.Context(
-            roots=(project.root,), place=f"suites.{name}.scorers", judge=partial(_offline_judge, project)
+            rules={**scorers.RULES, _USER_CODE: _user_code},
+            roots=(project.root,),
+            place=f"suites.{name}.scorers",
+            judge=partial(_offline_judge, project),
         )
-        specs = enumerate(project.settings.suites[name].scorers)
-        built = tuple(_offline_scorer(spec, index, context) for index, spec in specs)
-        return cls(name, cases, built, _offline_target(project, name, cases), context)
+        suite = project.settings.suites[name]
+        built = scorers.build_all(map(_offline_spec, suite.scorers), context=context)
+        return cls(name, suite, cases, built, _offline_target(project, name, cases), context)
 
     def scorers_of(self, case: Case) -> Sequence[WeightedScorer]:
         """Return the scorers of the suite and those of the case's asserts, if these can be used."""
@@ -273,6 +276,9 @@ class _OfflineSuite:
     def findings(self, place: Place) -> Iterator[LintFinding]:
         """Yield what does not fit between cases and suite; a run refuses the errors before its first call."""
         yield from map(_malformed, scorers.check_asserts(self.cases, context=self.context))
+        names = dict.fromkeys(scorer.name for case in self.cases for scorer in self.scorers_of(case))
+        for text in fit.name_problems(self.name, self.suite, self.cases, names):
+            yield LintFinding(place, "unknown-name", "error", text)
         for problem in fit.case_problems(self.cases, self.scorers_of, self.target, place=f"suites.{self.name}.target"):
             where = Place(problem.file, problem.line)
             yield LintFinding(where, "unfit", "error", f"{problem.field}: {problem.message}")
@@ -284,13 +290,20 @@ class _OfflineSuite:
         return list(fit.unread_fields(self.cases, self.scorers_of))
 
 
-def _offline_scorer(spec: str | Mapping[str, Any], index: int, context: scorers.Context) -> WeightedScorer:
-    """Build a scorer, without running code of the user: a function and a rule of a plug-in are only named."""
-    kind = spec if isinstance(spec, str) else spec.get("kind")
-    if (isinstance(kind, str) and kind in scorers.RULES) or (isinstance(spec, Mapping) and "judge" in spec):
-        return scorers.build(spec, context=replace(context, place=f"{context.place}[{index}]"))
-    name = str(kind or dict(spec).get("python") if isinstance(spec, Mapping) else spec)
-    return scorers.BuiltScorer(name, lambda *_: None, threshold=1.0)  # waits, so nothing calls it
+_USER_CODE: Final = "user-code"
+
+
+def _user_code(*_: object, **__: object) -> None:
+    """Stand for a function of the user, which lint does not run."""
+
+
+def _offline_spec(spec: str | Mapping[str, Any]) -> str | Mapping[str, Any]:
+    """Return a scorer's specification without code of the user: functions and rules of plug-ins are only named."""
+    given = {"kind": spec} if isinstance(spec, str) else spec
+    if "judge" in given or given.get("kind") in scorers.RULES:
+        return spec
+    own = str(given.get("kind", given.get("python"))).rpartition(":")[2]
+    return {"name": own, **{key: given[key] for key in ScorerOptions.model_fields if key in given}, "kind": _USER_CODE}
 
 
 class _Offline:

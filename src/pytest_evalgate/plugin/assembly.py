@@ -179,6 +179,9 @@ class Assembly:
         grading = _grading(built, suite)
         case_grading = _case_gradings(cases, built, suite, context)
         target = None if in_code else self._target(name, suite, cases)
+        names = dict.fromkeys(scorer.name for own in (grading, *case_grading.values()) for scorer in own.scorers)
+        if unknown := fit.name_problems(name, suite, cases, names):
+            raise SettingsError("\n".join(unknown))
         check_fit(name, cases, lambda case: case_grading.get(case.id, grading).scorers, target)
         graders = [scorer for grading in case_grading.values() for scorer in grading.scorers]
         whole = make_plan(

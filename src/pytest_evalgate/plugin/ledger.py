@@ -12,6 +12,7 @@ import pytest
 from pytest_evalgate.plugin.failures import printable
 from pytest_evalgate.records.results import CaseResult
 from pytest_evalgate.runs import codec, record_file
+from pytest_evalgate.text.redaction import mask_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -148,7 +149,8 @@ class Ledger:
         return sorted({case.place.file for case in plan.cases if case.side != "base"} - found)
 
     def add_problem(self, problem: str) -> None:
-        """Add a problem, which makes the run invalid; each once."""
+        """Add a problem, which makes the run invalid; each once, and without keys that the user wrote by mistake."""
+        problem = mask_keys(problem)
         if problem not in self.problems:
             self.problems.append(problem)
 

@@ -48,6 +48,7 @@ from pytest_evalgate.plugin.together import ConcurrentBodies
 from pytest_evalgate.plugin.verdict import VerdictHooks
 from pytest_evalgate.runs.state import STATE_VARIABLE, state_of
 from pytest_evalgate.scorers import Context, registry
+from pytest_evalgate.text.redaction import mask_keys
 
 if TYPE_CHECKING:
     import asyncio
@@ -69,7 +70,7 @@ def register(config: pytest.Config) -> None:
     try:
         session = EvalSession(config, closing)
     except UserError as error:
-        raise pytest.UsageError(printable(str(error))) from None
+        raise pytest.UsageError(printable(mask_keys(str(error)))) from None
     for name, plugin in session.plugins().items():
         config.pluginmanager.register(plugin, f"evalgate-{name}")
 

@@ -162,7 +162,7 @@ def _failed_problem(message: str, cases: Sequence[Case], place: str) -> LineProb
     own = message.removeprefix(f"{first.place}: ")
     lines = ", ".join(str(case.place.line) for case in cases[1:_MOST_LISTED])
     more = f", and {len(cases) - _MOST_LISTED:,} more" if len(cases) > _MOST_LISTED else ""
-    others = f" (the same on lines {lines}{more})" if len(cases) > 1 else ""
+    others = f" (the same on {'lines' if cases[2:] else 'line'} {lines}{more})" if len(cases) > 1 else ""
     return LineProblem(first.place.file, first.place.line, place, f"{own}{others}")
 
 
