@@ -15,7 +15,7 @@ from pytest_evalgate.config.suites import Acknowledgement, Settings, Suite, Tier
 from pytest_evalgate.config.tables import UNQUOTED, Judge, Model, Price, Report
 from pytest_evalgate.config.targets import TARGETS, HttpRequest, HttpTarget, parse_target_spec
 from pytest_evalgate.errors import SettingsError
-from pytest_evalgate.text import jsonl
+from pytest_evalgate.text import foreign, jsonl
 from pytest_evalgate.text.redaction import looks_like_key, mask_keys
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _table(path: Path) -> dict[str, Any] | None:
     try:
         data = tomllib.loads(text.decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path.name}: {error}") from None
+        raise SettingsError(f"{path.name}: {foreign.name_foreign(text) or error}") from None
     if path.name != PYPROJECT_FILE:
         return data
     tool = data.get("tool")
