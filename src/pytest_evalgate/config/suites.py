@@ -25,8 +25,8 @@ Trials = Annotated[int, Field(strict=True, ge=1, le=1000)]
 def _some_gates(gates: tuple[Gate, ...] | None) -> tuple[Gate, ...] | None:
     if gates == ():
         raise ValueError(
-            "no gate, so nothing could fail the build: name at least one, or remove the key for the default gate "
-            'no-regression; mode = "advisory" only reports'
+            "an empty list does not switch the gates off: name at least one, or remove the key for the default gate, "
+            'no-regression; a suite with mode = "advisory" only reports'
         )
     return gates
 

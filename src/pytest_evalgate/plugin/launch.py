@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.app.wiring import Wiring
     from pytest_evalgate.config import Judge
+    from pytest_evalgate.engine.cache import CachedTarget
     from pytest_evalgate.engine.estimate import Usage
     from pytest_evalgate.judges.judge import JudgeScorer
     from pytest_evalgate.plugin.assembly import ReadySuite
@@ -194,13 +195,17 @@ class Launch:
 
     def _print_estimate(self, estimate: Estimate | None, items: Iterable[pytest.Item]) -> None:
         from pytest_evalgate.reports.estimate import render_estimate  # noqa: PLC0415 - only under --eval-estimate
+        from pytest_evalgate.reports.phrases import local_calls  # noqa: PLC0415 - the same
 
         reporter, wiring = self._context.reporter, self._context.wiring
         if reporter is None:
             return
         reporter.section("eval gate: estimate (nothing sent)", sep="=")
+        if own := count_own_calls(self._selected(items), wiring):
+            reporter.write_line(f"this run will make {local_calls(own)}")
         if estimate is None:
-            reporter.write_line("no selected suite sends calls: outputs are recorded, or produced in this process")
+            if not own:
+                reporter.write_line("no selected suite sends calls: outputs are recorded, or produced in this process")
             return
         width = reporter._tw.fullwidth  # noqa: SLF001 - pytest's own width
         for line in render_estimate(estimate, wiring.budget_usd, width):
@@ -287,6 +292,23 @@ def estimate_calls(selected: Selected, wiring: Wiring) -> Estimate | None:
     first = _estimate(sending, wiring, {})
     history = _history({suite.name for suite in first.suites if suite.to_send and not suite.cached}, wiring)
     return _estimate(sending, wiring, history) if history else first
+
+
+def count_own_calls(selected: Selected, wiring: Wiring) -> int:
+    """Return the number of calls of functions and commands: those whose output is not cached."""
+    calls = (
+        suite.target.call_of(case, trial)
+        for suite, cases in selected
+        if _is_own(suite.target)
+        for case in cases
+        for trial in range(suite.plan.trials if case.skip is None else 0)
+    )
+    return sum(wiring.memory.lookup(call) is None for call in calls)
+
+
+def _is_own(target: Target | None) -> TypeGuard[CachedTarget]:
+    """Return whether a target runs on this machine: such targets are wrapped in a cache."""
+    return hasattr(target, "cache") and hasattr(target, "endpoint")
 
 
 def _sending(selected: Selected) -> Selected:

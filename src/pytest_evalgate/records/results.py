@@ -472,7 +472,8 @@ class SliceResult:
     """One slice of a suite. ``delta`` is None without a baseline or without pairs.
 
     ``shrunken`` is the pass rate, shrunk towards that of all slices with the same ``by``; slices with fewer cases are
-    shrunk more. It is used to rank and display slices, never to gate. ``gated`` means that a gate tests the slice.
+    shrunk more. It is used to rank and display slices, never to gate. ``gated`` means that a gate tests the slice's
+    change, ``required`` is the pass rate that a gate requires of it.
     """
 
     by: str
@@ -484,6 +485,7 @@ class SliceResult:
     delta: Delta | None = None
     shrunken: float | None = None
     gated: bool = False
+    required: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -609,7 +611,8 @@ class Calls:
     """Calls to models and endpoints, and their cost. All are zero if outputs were recorded.
 
     ``planned = sent + cached``. ``retried`` is the number of requests beyond the first of each call. ``unknown_price``
-    is the number of calls whose price is unknown; ``cost_usd`` does not include them.
+    is the number of calls whose price is unknown; ``cost_usd`` does not include them. ``local`` is the number of sent
+    calls of functions and commands on this machine, whose own cost is unknown.
     """
 
     planned: int = 0
@@ -620,6 +623,7 @@ class Calls:
     tokens_out: int = 0
     cost_usd: float = 0.0
     unknown_price: int = 0
+    local: int = 0
 
 
 @dataclass(frozen=True, slots=True)
