@@ -196,3 +196,12 @@ def test_names_that_nothing_has(suite: dict[str, Any], found: list[str]) -> None
     problems = fit.name_problems("faq", settings, _TAGGED, ["exact"])
     assert len(problems) == len(found)
     assert all(text in problem for text, problem in zip(found, problems, strict=True))
+
+
+def test_outputs_of_other_cases_are_no_missing_outputs() -> None:
+    files = tuple(targets.recorded.Recording(name, {one: Output("x")}) for name, one in (("a", "c1"), ("b", "x1")))
+    target = targets.RecordedTargetRunner(files)
+    (problem,) = fit.case_problems([_case(1), _case(2)], lambda _: (), target, place="suites.s.target")
+    assert str(problem) == (
+        'b: suites.s.target: no row has the id of a case: the first id is "x1", that of the golden set "c1"'
+    )

@@ -179,3 +179,14 @@ def test_brackets_below_norecursedirs_are_an_error(project: Project) -> None:
     result = project.run()
     assert result.ret == 4
     result.stderr.fnmatch_lines(["*suite faq was not collected: gold [[]v1]/g.jsonl*"])
+
+
+def test_golden_sets_outside_of_testpaths_run_from_any_folder(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.pytester.makeini("[pytest]\ntestpaths = evals\n")
+    project.suite(_OUTPUTS)
+    _marked(project, "evals/test_code.py")
+    project.run().assert_outcomes(passed=3)
+    monkeypatch.chdir(project.path / "evals")
+    project.run().assert_outcomes(passed=3)

@@ -108,7 +108,18 @@ def case_problems(
         from pytest_evalgate.targets.reach import check_reach  # noqa: PLC0415 - only if requests are made
 
         problems += check_reach(target, graded, place)
+    if isinstance(target, targets.RecordedTargetRunner) and graded:
+        problems += _unmatched(target, graded, place)
     return sorted(problems, key=lambda problem: (problem.file, problem.line))
+
+
+def _unmatched(target: targets.RecordedTargetRunner, cases: Sequence[Case], place: str) -> Iterator[LineProblem]:
+    """Yield a problem for each file of outputs that has no row for any of the cases: its ids are others."""
+    for recording in target.recordings:
+        if recording.outputs and not any(case.golden_id in recording.outputs for case in cases):
+            theirs, ours = jsonl.quote_text(next(iter(recording.outputs))), jsonl.quote_text(cases[0].golden_id)
+            message = f"no row has the id of a case: the first id is {theirs}, that of the golden set {ours}"
+            yield LineProblem(recording.name, 0, place, message)
 
 
 def stray_placeholders(target: Target | None, cases: Sequence[Case]) -> Iterator[str]:

@@ -88,13 +88,17 @@ class CaseCollector:
         self._items: list[tuple[str, str, pytest.Item]] = []
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> GoldenSetFile | None:
-        """Collect a golden set of a suite, or of the command line, whatever its suffix is."""
+        """Collect a golden set of a suite, or of the command line, whatever its suffix is.
+
+        The file of a suite that a marked test runs has no items of its own. It is collected as well, because pytest
+        refuses an argument that nothing collects.
+        """
         may_be_golden = file_path.suffix.lower() in GOLDEN_SUFFIXES or file_path.name in self._golden_names
         path = file_path.resolve() if may_be_golden else None
         names = () if path is None else self._assembly.suites_of(path)
-        ready = [suite for name in names if (suite := self._assembly.ready(name)).target is not None]
-        if not ready:
+        if not names:
             return None
+        ready = [suite for name in names if (suite := self._assembly.ready(name)).target is not None]
         file: GoldenSetFile = GoldenSetFile.from_parent(
             parent,
             path=file_path,
