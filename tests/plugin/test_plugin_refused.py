@@ -341,6 +341,7 @@ _SECRET = "sk-" + "proj-Ab1Cd2Ef3Gh4Ij5Kl6Mn7"
         "[models.c]\nmodel = 'm'\napi_key_env = '{}'",
         "[models.c]\nmodel = 'm'\nclient = '{}'",
         "[models.c]\nmodel = 'm'\nbase_url = '{}'",
+        "[models.c]\nmodel = 'm'\nbase_url = 'https://host/v1?key={}'",
         "[models.c]\nmodel = 'm'\nmax_concurrency = '{}'",
         "[models.c]\nmodel = 'm'\n{} = 1",
         "[models.'{}']\nmodel = 1",

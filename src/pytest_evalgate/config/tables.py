@@ -33,10 +33,17 @@ Concurrency = Annotated[int, Field(strict=True, ge=1, le=1024)]
 def _environment_name(name: str) -> str:
     """Check the name of a variable. The message never contains it: people put the key itself here."""
     if looks_like_key(name):
-        raise PydanticCustomError(UNQUOTED, "this looks like a key: put the *name* of the variable here")
+        raise PydanticCustomError(UNQUOTED, "this looks like a key; put the *name* of the variable here")
     if name and not _ENVIRONMENT_NAME.fullmatch(name):
         raise PydanticCustomError(UNQUOTED, "write the name of an environment variable, such as OPENAI_API_KEY")
     return name
+
+
+def no_key_in_url(url: str) -> str:
+    """Check that a URL contains no key: URLs are printed and stored."""
+    if looks_like_key(url):
+        raise PydanticCustomError(UNQUOTED, "this URL contains a key; name the key's environment variable instead")
+    return url
 
 
 UNQUOTED: Final = "unquoted"
@@ -109,7 +116,9 @@ class Model(Table):
     """
 
     model: str = Field(min_length=1)
-    base_url: str = Field(default="https://api.openai.com/v1", pattern=r"^https?://[^\s]+$")
+    base_url: Annotated[str, AfterValidator(no_key_in_url)] = Field(
+        default="https://api.openai.com/v1", pattern=r"^https?://[^\s]+$"
+    )
     api_key_env: NoOrEnvironmentName = "OPENAI_API_KEY"
     client: Literal["openai", "http"] = "openai"
     api: Literal["chat", "responses"] = "chat"

@@ -19,6 +19,7 @@ from pytest_evalgate.config.tables import (
     Rate,
     Seconds,
     Table,
+    no_key_in_url,
 )
 from pytest_evalgate.text.redaction import looks_like_key
 
@@ -31,7 +32,7 @@ def _url(text: str) -> str:
             "write https://host/path; use {{ input }} and other values of the case in the path and the query only, "
             "and put user names and passwords in headers_env"
         )
-    return text
+    return no_key_in_url(text)
 
 
 def _no_key(value: str) -> str:
