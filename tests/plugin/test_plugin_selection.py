@@ -181,6 +181,16 @@ def test_brackets_below_norecursedirs_are_an_error(project: Project) -> None:
     result.stderr.fnmatch_lines(["*suite faq was not collected: gold [[]v1]/g.jsonl*"])
 
 
+def test_a_golden_set_in_addopts_needs_a_target(project: Project) -> None:
+    project.pytester.makeini("[pytest]\naddopts = golden/faq.jsonl\n")
+    project.golden("golden/faq.jsonl", "a")
+    result = project.run()
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["*golden/faq.jsonl: no target: *"])
+    project.golden("golden/faq.jsonl", "a", output="yes")
+    project.run().assert_outcomes(passed=1)
+
+
 def test_golden_sets_outside_of_testpaths_run_from_any_folder(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -115,8 +115,9 @@ def build_selected(selection: Selection, config: pytest.Config, assembly: Assemb
         UserError: files or settings cannot be used, or a golden set of the command line has no target; the message
             contains every problem of every suite, each once.
     """
-    named = [] if selection.everything else [_path_of(arg, config.invocation_params.dir) for arg in config.args]
-    named += [] if selection.everything else map(Path, selection.direct)
+    named = [*map(Path, selection.ad_hoc)]
+    if not selection.everything:
+        named += (_path_of(arg, config.invocation_params.dir) for arg in (*config.args, *selection.direct))
     ready: list[ReadySuite] = []
     problems: dict[str, None] = {}
     for name in selection.suites:
