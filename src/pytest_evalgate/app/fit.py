@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_evalgate import targets
 from pytest_evalgate.config import MeanScoreGate, MustPassGate, NoRegressionGate, place_of
 from pytest_evalgate.errors import LineProblem
+from pytest_evalgate.protocols import CallingTarget
 from pytest_evalgate.records.results import Case, Output
 from pytest_evalgate.runs.plan import slice_values
 from pytest_evalgate.text import jsonl
@@ -104,7 +105,7 @@ def case_problems(
         if (check := getattr(scorer, "case_problem", None)) is not None
         and (message := check(case, _known_output(target, case))) is not None
     ]
-    if isinstance(target, targets.ModelTargetRunner | targets.HttpTargetRunner):
+    if isinstance(target, CallingTarget):
         from pytest_evalgate.targets.reach import check_reach  # noqa: PLC0415 - only if requests are made
 
         problems += check_reach(target, graded, place)
@@ -124,7 +125,7 @@ def _unmatched(target: targets.RecordedTargetRunner, cases: Sequence[Case], plac
 
 def stray_placeholders(target: Target | None, cases: Sequence[Case]) -> Iterator[str]:
     """Yield a warning for each placeholder in another syntax that is sent as it stands, such as ``{context}``."""
-    if isinstance(target, targets.ModelTargetRunner | targets.HttpTargetRunner):
+    if isinstance(target, CallingTarget):
         from pytest_evalgate.targets.reach import foreign_placeholders  # noqa: PLC0415 - only if requests are made
 
         for text in foreign_placeholders(target, cases):
@@ -135,7 +136,7 @@ def _known_output(target: Target | None, case: Case) -> Output | None:
     """Return an output with the metadata that each output of the case will have; None if that is unknown."""
     if isinstance(target, targets.RecordedTargetRunner):
         return target.recordings[0].outputs.get(case.golden_id)
-    return _NO_TEXT if isinstance(target, targets.ModelTargetRunner | targets.RowTargetRunner) else None
+    return _NO_TEXT if isinstance(target, CallingTarget | targets.RowTargetRunner) else None
 
 
 def name_problems(name: str, suite: Suite, cases: Sequence[Case], scorers: Collection[str]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter, defaultdict
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeGuard
 
 import pytest
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.plugin.case_queue import CaseQueue
     from pytest_evalgate.plugin.context import SessionContext
     from pytest_evalgate.plugin.stopper import Stopper
+    from pytest_evalgate.protocols import Target
     from pytest_evalgate.records.calls import Call
     from pytest_evalgate.records.results import Case
     from pytest_evalgate.runs.estimate import Estimate

@@ -13,15 +13,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import LineProblem, SettingsError
-from pytest_evalgate.targets.model import ModelTargetRunner
 from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from pytest_evalgate.protocols import CallingTarget
     from pytest_evalgate.records.results import Case, Json
-    from pytest_evalgate.targets.http import HttpTargetRunner
 
 _OTHER: Final = " (another question)"
 _FOREIGN: Final = re.compile(
@@ -43,7 +42,7 @@ class _Asked:
     request: str
 
 
-def check_reach(target: ModelTargetRunner | HttpTargetRunner, cases: Sequence[Case], place: str) -> list[LineProblem]:
+def check_reach(target: CallingTarget, cases: Sequence[Case], place: str) -> list[LineProblem]:
     """Return the problems of the requests of ``cases``: questions that do not reach them, and templates that fail.
 
     ``place`` is the name of the target's table.
@@ -71,7 +70,7 @@ def check_reach(target: ModelTargetRunner | HttpTargetRunner, cases: Sequence[Ca
     return problems
 
 
-def foreign_placeholders(target: ModelTargetRunner | HttpTargetRunner, cases: Iterable[Case]) -> list[str]:
+def foreign_placeholders(target: CallingTarget, cases: Iterable[Case]) -> list[str]:
     """Return the placeholders in another syntax that would be sent as they stand, such as ``{context}``."""
     case = next(iter(cases), None)
     if case is None:
@@ -86,7 +85,7 @@ def foreign_placeholders(target: ModelTargetRunner | HttpTargetRunner, cases: It
     return [text for text in _foreign(request, case) if text not in own]
 
 
-def _request(target: ModelTargetRunner | HttpTargetRunner, case: Case) -> str:
+def _request(target: CallingTarget, case: Case) -> str:
     return jsonl.canonical(target.call_of(case, 0).payload)
 
 
@@ -94,7 +93,7 @@ def _has_question(case: Case) -> bool:
     return bool(case.input or case.vars or case.messages)
 
 
-def _reaches(target: ModelTargetRunner | HttpTargetRunner, asked: _Asked, other: Case) -> bool:
+def _reaches(target: CallingTarget, asked: _Asked, other: Case) -> bool:
     """Return whether another question makes another request; a template that cannot take it depends on it, too."""
     try:
         return _request(target, other) != asked.request
@@ -130,9 +129,7 @@ def _changed(value: Json) -> Json:
     return [_changed(member) for member in value] if isinstance(value, list | tuple) else value
 
 
-def _lost_problem(
-    target: ModelTargetRunner | HttpTargetRunner, lost: Sequence[_Asked], cases: int, place: str
-) -> LineProblem:
+def _lost_problem(target: CallingTarget, lost: Sequence[_Asked], cases: int, place: str) -> LineProblem:
     first = lost[0].case
     where = _where(target, place)
     found = _foreign(lost[0].request, first)
@@ -166,12 +163,12 @@ def _failed_problem(message: str, cases: Sequence[Case], place: str) -> LineProb
     return LineProblem(first.place.file, first.place.line, place, f"{own}{others}")
 
 
-def _where(target: ModelTargetRunner | HttpTargetRunner, place: str) -> str:
+def _where(target: CallingTarget, place: str) -> str:
     """Return the name of the template that the question belongs into."""
-    if not isinstance(target, ModelTargetRunner):
+    if hasattr(target, "request"):
         return f"the url or the body of {place}.http"
-    prompt = target.prompt or target.system
-    return "the messages" if prompt is None else prompt.name
+    prompt = getattr(target, "prompt", None) or getattr(target, "system", None)
+    return "the messages" if prompt is None else str(prompt.name)
 
 
 def _foreign(request: str, case: Case) -> list[str]:
