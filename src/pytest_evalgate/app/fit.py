@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.config import Suite
     from pytest_evalgate.protocols import Scorer, Target
+    from pytest_evalgate.scorers.scorer import WeightedScorer
 
     ScorersOf = Callable[[Case], Sequence[Scorer]]
 
@@ -137,6 +138,17 @@ def _known_output(target: Target | None, case: Case) -> Output | None:
     if isinstance(target, targets.RecordedTargetRunner):
         return target.recordings[0].outputs.get(case.golden_id)
     return _NO_TEXT if isinstance(target, CallingTarget | targets.RowTargetRunner) else None
+
+
+def scorer_problems(name: str, suite: Suite, built: Sequence[WeightedScorer]) -> Iterator[str]:
+    """Yield the reasons why the scorers of a suite cannot decide any case."""
+    if suite.threshold is None and any(scorer.weight is not None for scorer in built):
+        yield f"suites.{name}.threshold: missing; its scorers have weights, so it needs one"
+    if not any(getattr(scorer, "counts", True) for scorer in built):
+        yield (
+            f"suites.{name}.scorers: all scorers are report-only judges, so none decides what passes: calibrate "
+            "one (pytest-evalgate calibrate), or add a rule"
+        )
 
 
 def name_problems(name: str, suite: Suite, cases: Sequence[Case], scorers: Collection[str]) -> list[str]:

@@ -203,9 +203,10 @@ def _few_shots(root: Path, name: str) -> PromptText:
 
 
 def _gate_findings(project: Project, suite: Suite, plan: SuitePlan, place: Place) -> Iterator[LintFinding]:
-    """Yield the gates that cannot be met or rarely are; none for a suite without gates and without a baseline."""
+    """Yield the gates that cannot be met or rarely are; none for a suite without gates, baseline and judges."""
     name = plan.name
-    if suite.gates is None and suite.baseline is None and not project.baseline_file(name).exists():
+    compares = suite.baseline is not None or project.baseline_file(name).exists()
+    if suite.gates is None and not compares and not suite.judges:
         return
     from pytest_evalgate.gates.correction import judge_problems  # noqa: PLC0415 - imports scipy, 0.3 s
     from pytest_evalgate.gates.power import check_power  # noqa: PLC0415 - the same
@@ -276,6 +277,8 @@ class _OfflineSuite:
     def findings(self, place: Place) -> Iterator[LintFinding]:
         """Yield what does not fit between cases and suite; a run refuses the errors before its first call."""
         yield from map(_malformed, scorers.check_asserts(self.cases, context=self.context))
+        for text in fit.scorer_problems(self.name, self.suite, self.built):
+            yield LintFinding(place, "unusable", "error", text)
         names = dict.fromkeys(scorer.name for case in self.cases for scorer in self.scorers_of(case))
         for text in fit.name_problems(self.name, self.suite, self.cases, names):
             yield LintFinding(place, "unknown-name", "error", text)

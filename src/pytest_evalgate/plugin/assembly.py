@@ -166,22 +166,15 @@ class Assembly:
         sets = (*here, *_sets_of(sides, here))
         cases = [case for golden_set in sets for case in golden_set]
         context = replace(self.context, place=f"suites.{name}.scorers")
-        if problems := [*golden.check_unique(sets), *scorers.check_asserts(cases, context=context)]:
-            raise GoldenSetError(problems)
+        if malformed := [*golden.check_unique(sets), *scorers.check_asserts(cases, context=context)]:
+            raise GoldenSetError(malformed)
         built = scorers.build_all(suite.scorers, context=context)
-        if suite.threshold is None and any(scorer.weight is not None for scorer in built):
-            raise SettingsError(f"suites.{name}.threshold: missing; its scorers have weights, so it needs one")
-        if not any(getattr(scorer, "counts", True) for scorer in built):
-            raise SettingsError(
-                f"suites.{name}.scorers: all scorers are report-only judges, so none decides what passes: calibrate "
-                "one (pytest-evalgate calibrate), or add a rule"
-            )
         grading = _grading(built, suite)
         case_grading = _case_gradings(cases, built, suite, context)
         target = None if in_code else self._target(name, suite, cases)
         names = dict.fromkeys(scorer.name for own in (grading, *case_grading.values()) for scorer in own.scorers)
-        if unknown := fit.name_problems(name, suite, cases, names):
-            raise SettingsError("\n".join(unknown))
+        if problems := [*fit.scorer_problems(name, suite, built), *fit.name_problems(name, suite, cases, names)]:
+            raise SettingsError("\n".join(problems))
         check_fit(name, cases, lambda case: case_grading.get(case.id, grading).scorers, target)
         graders = [scorer for grading in case_grading.values() for scorer in grading.scorers]
         whole = make_plan(
