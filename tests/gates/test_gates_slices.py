@@ -228,13 +228,6 @@ def test_slices_with_a_minimum(build: Build, now: str, fields: dict[str, Any], r
     assert (gate.required, gate.of) == (0.8, "steps")
 
 
-def test_the_rate_that_a_gate_requires_is_a_part_of_the_slice(build: Build) -> None:
-    suite = build.suite("P" * 59, fields=_sliced(*"a" * 40, *"b" * 19))
-    decided = decide_suite(suite, SuiteRules(gates=(_gate(min=0.8), _gate(min=0.9, bound="point"))))
-    assert {piece.value: piece.required for piece in decided.slices} == {"a": 0.9, "b": None}
-    assert not any(piece.gated for piece in decided.slices)
-
-
 def test_slices_below_min_n_are_reported_and_not_decided(build: Build) -> None:
     suite = build.suite("P" * 40 + "m" * 19, fields=_sliced(*"a" * 40, *"b" * 19))
     judged = decide_suite(suite, SuiteRules(gates=(_gate(min=0.8),)))

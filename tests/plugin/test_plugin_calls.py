@@ -40,7 +40,7 @@ def test_a_model_answers_misses_and_fails(project: Project, server: ScriptedServ
     assert sorted(project.asked(server)) == ["a", "b", "c"]
     assert project.verdict["calls"] == {
         "planned": 3, "sent": 3, "cached": 0, "retried": 0,
-        "tokens_in": 20, "tokens_out": 10, "cost_usd": 4e-05, "unknown_price": 0, "local": 0,
+        "tokens_in": 20, "tokens_out": 10, "cost_usd": 4e-05, "unknown_price": 0,
     }  # fmt: skip
     assert "golden/faq.jsonl:3" in result.stdout.str()
 

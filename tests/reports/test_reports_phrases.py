@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_evalgate.app.view import ReportContext
-from pytest_evalgate.records.results import Calls, SliceResult
+from pytest_evalgate.records.results import Calls, GateResult, SliceResult
 from pytest_evalgate.reports import phrases
 from pytest_evalgate.reports.phrases import NextStep
 
@@ -99,17 +99,19 @@ def test_a_baseline_is_named_by_its_file(screen: Screen) -> None:
 
 
 @pytest.mark.parametrize(
-    ("gates", "said"),
+    ("fields", "gates", "said"),
     [
-        ({}, "not gated, p not adjusted"),
-        ({"gated": True}, "gated"),
-        ({"required": 0.9}, "rate >= 90.0% gated, p not adjusted"),
-        ({"gated": True, "required": 0.9}, "gated; rate >= 90.0% gated"),
+        ({}, [], "not gated, p not adjusted"),
+        ({}, [("steps", 0.9), ("lang", None)], "not gated, p not adjusted"),
+        ({"gated": True}, [("lang", None)], "gated"),
+        ({}, [("lang", 0.9), ("lang", 0.8)], "rate >= 90.0% gated, p not adjusted"),
+        ({"gated": True}, [("lang", 0.9), ("lang", None)], "gated; rate >= 90.0% gated"),
     ],
 )
-def test_how_slices_are_gated(gates: dict[str, Any], said: str) -> None:
-    piece = replace(SliceResult("lang", "de", 9, 9, 1.0, (0.7, 1.0)), **gates)
-    assert phrases.slice_gates([piece], "gated") == said
+def test_how_slices_are_gated(fields: dict[str, Any], gates: list[tuple[str, float | None]], said: str) -> None:
+    piece = replace(SliceResult("lang", "de", 9, 9, 1.0, (0.7, 1.0)), **fields)
+    results = [GateResult("slice", "fail", None, None, required, "", by) for by, required in gates]
+    assert phrases.slice_gates([piece], results, "gated") == said
 
 
 def test_calls_of_functions_have_no_known_cost() -> None:

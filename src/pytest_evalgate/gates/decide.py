@@ -255,8 +255,7 @@ class SuiteDecision:
                 smallest[test.slice] = min(p, smallest.get(test.slice, 1.0))
         rules = self.inputs.rules
         source = "" if rules.baseline is None else rules.baseline.source
-        head, compared, alpha = self.inputs.head, self.inputs.compared, rules.comparison.alpha
-        return slice_results(head, compared, source, alpha, smallest, rules.effective_gates)
+        return slice_results(self.inputs.head, self.inputs.compared, source, rules.comparison.alpha, smallest)
 
     def _decide(self, index: int, gate: Gate) -> GateResult:
         inputs, suite = self.inputs, self.inputs.suite.plan.name

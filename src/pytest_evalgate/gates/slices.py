@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from pytest_evalgate.config import SliceGate
 from pytest_evalgate.gates.evidence import rate_of
 from pytest_evalgate.gates.pass_rate import verdict_of_rate
 from pytest_evalgate.gates.regression import delta_of
@@ -17,7 +16,7 @@ from pytest_evalgate.text.wording import count, first_few, p_value, percent, poi
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pytest_evalgate.config import Gate
+    from pytest_evalgate.config import SliceGate
     from pytest_evalgate.gates.evidence import Evidence, Pairs, RateEstimate, SliceName
     from pytest_evalgate.records.results import VerdictName
 
@@ -33,17 +32,9 @@ class SliceTests:
 
 
 def slice_results(
-    head: Evidence,
-    compared: Evidence,
-    source: str,
-    alpha: float,
-    adjusted: Mapping[SliceName, float],
-    gates: Sequence[Gate] = (),
+    head: Evidence, compared: Evidence, source: str, alpha: float, adjusted: Mapping[SliceName, float]
 ) -> tuple[SliceResult, ...]:
-    """Describe every slice of ``head``, with its change in ``compared``.
-
-    Slices with an adjusted p are gated by it; ``gates`` may require a pass rate of them.
-    """
+    """Describe every slice of ``head``, with its change in ``compared``; slices with an adjusted p are gated."""
     found: list[SliceResult] = []
     for name, indices in head.slices.items():
         rate = rate_of(head.cases.take(indices))
@@ -53,18 +44,8 @@ def slice_results(
         if compared.pairing is not None and name in compared.slice_pairs:
             pairs = compared.pairs.take(compared.slice_pairs[name])
             delta = delta_of(compared.pairing.in_slice(name), pairs, source, alpha=alpha, p=p)
-        required = _required_rate(name[0], rate.n, gates)
-        gated = p is not None
-        found.append(
-            SliceResult(*name, rate.n, passed, rate.value, rate.interval, delta, gated=gated, required=required)
-        )
+        found.append(SliceResult(*name, rate.n, passed, rate.value, rate.interval, delta, gated=p is not None))
     return tuple(_with_shrunken(found))
-
-
-def _required_rate(by: str, n: int, gates: Sequence[Gate]) -> float | None:
-    """Return the pass rate that a gate requires of a slice with ``n`` cases, if any."""
-    mine = (gate for gate in gates if isinstance(gate, SliceGate) and gate.by == by and n >= gate.min_n)
-    return max((gate.min for gate in mine if gate.min is not None), default=None)
 
 
 def _with_shrunken(found: Sequence[SliceResult]) -> Iterator[SliceResult]:

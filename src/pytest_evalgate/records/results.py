@@ -472,8 +472,7 @@ class SliceResult:
     """One slice of a suite. ``delta`` is None without a baseline or without pairs.
 
     ``shrunken`` is the pass rate, shrunk towards that of all slices with the same ``by``; slices with fewer cases are
-    shrunk more. It is used to rank and display slices, never to gate. ``gated`` means that a gate tests the slice's
-    change, ``required`` is the pass rate that a gate requires of it.
+    shrunk more. It is used to rank and display slices, never to gate. ``gated`` means that a gate tests the slice.
     """
 
     by: str
@@ -485,7 +484,6 @@ class SliceResult:
     delta: Delta | None = None
     shrunken: float | None = None
     gated: bool = False
-    required: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,9 +149,10 @@ def completed_part(verdict: SuiteVerdict) -> str:
     return f"{every - counts.not_run:,} of {count(every, 'case')}"
 
 
-def slice_gates(pieces: Sequence[SliceResult], tested: str) -> str:
-    """Return how the slices of one key are gated: ``tested`` for a test of their change, and their required rate."""
-    required = max((piece.required for piece in pieces if piece.required is not None), default=None)
+def slice_gates(pieces: Sequence[SliceResult], gates: Iterable[GateResult], tested: str) -> str:
+    """Return how slices of one key are gated: ``tested`` for a test of their change, and the rate that is required."""
+    mine = (gate.required for gate in gates if gate.kind == "slice" and gate.of == pieces[0].by)
+    required = max((rate for rate in mine if rate is not None), default=None)
     is_tested = any(piece.gated for piece in pieces)
     if required is None:
         return tested if is_tested else "not gated, p not adjusted"

@@ -291,7 +291,7 @@ def slice_lines(name: str, verdict: SuiteVerdict, width: int) -> Iterator[Line]:
         pieces = list(group)
         gated = any(piece.gated for piece in pieces)
         which = "WATCH slices that dropped" if passed else "slices"
-        how = phrases.slice_gates(pieces, "gated")
+        how = phrases.slice_gates(pieces, verdict.gates, "gated")
         yield from wrap_lines(f"  {which}: {one_line(name)} by {one_line(by)} ({how})", width)
         rows = [(*_SLICE_HEADINGS, "p (Holm)" if gated else "p", "note"), *map(_slice_row, pieces)]
         yield from (Line(f"    {text}") for text in align_or_stack(rows, width - 4, 3))
