@@ -35,7 +35,7 @@ def _model(prompt: str | None, system: str | None = None, api: str = "chat") -> 
     made = [
         None if text is None else parse_prompt(text, name=name) for name, text in (("p.md", prompt), ("s.md", system))
     ]
-    return ModelTargetRunner(spec, model, "s", _CLIENT, *made)
+    return ModelTargetRunner(spec, model, "s", _CLIENT, prompt=made[0], system=made[1])
 
 
 def _http(**request: Any) -> HttpTargetRunner:
