@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import importlib
 import importlib.util
+import inspect
 import site
 import sys
 import sysconfig
@@ -49,6 +50,15 @@ def resolve(spec: str, roots: Sequence[Path]) -> Callable[..., Any]:
         raise CallableError(f'python = "{spec}" is {type(function).__name__}, which cannot be called: name a function')
     found_function: Callable[..., Any] = function
     return found_function
+
+
+def kind_problem(function: Callable[..., Any]) -> str | None:
+    """Return why a call of ``function`` cannot return a value; None if it can."""
+    if inspect.isclass(function):
+        return "is a class, and a call would only make an object: name a function, or an object that can be called"
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        return "is a generator, which has no return value of its own: name a function that returns the whole value"
+    return None
 
 
 def code_sha256(spec: str) -> str:

@@ -105,7 +105,7 @@ def test_warnings_count_with_strict(project: Project) -> None:
 
 
 def test_notes_never_count(project: Project) -> None:
-    project.write("a.jsonl", {"id": "a", "input": "Who?", "tags": ["lang:en"]})
+    project.write("a.jsonl", {"id": "a", "input": "Who?", "expected": "all", "tags": ["lang:en"]})
     project.write("evalgate.toml", '[suites.faq]\ngolden = "a.jsonl"\nslices = ["lang"]')
     code, lines = project.lint("--strict")
     assert (code, lines[-1]) == (0, "0 errors, 0 warnings, 1 note")
@@ -144,14 +144,14 @@ def test_a_file_that_is_no_golden_set_is_an_error(project: Project, name: str, c
 
 def test_an_id_in_two_files_of_a_suite_is_an_error(project: Project) -> None:
     for name in ("a.jsonl", "b.jsonl"):
-        project.write(name, {"id": "same", "input": name})
+        project.write(name, {"id": "same", "input": name, "expected": "x"})
     assert project.lint("a.jsonl", "b.jsonl")[0] == 0
     project.write("evalgate.toml", '[suites.faq]\ngolden = ["a.jsonl", "b.jsonl"]')
     assert project.findings() == ["b.jsonl:1: malformed"]
 
 
 def test_a_file_of_two_suites_is_read_once(project: Project) -> None:
-    project.write("a.jsonl", {"id": "a", "input": f"{_KEY}"})
+    project.write("a.jsonl", {"id": "a", "input": f"{_KEY}", "expected": "withdraw it"})
     project.write("evalgate.toml", '[suites.one]\ngolden = "a.jsonl"', '[suites.two]\ngolden = "a.jsonl"')
     _, lines = project.lint()
     assert [line for line in lines if line.startswith("a.jsonl")] == [
@@ -162,7 +162,7 @@ def test_a_file_of_two_suites_is_read_once(project: Project) -> None:
 
 
 def test_one_suite(project: Project) -> None:
-    project.write("a.jsonl", {"input": "x"})
+    project.write("a.jsonl", {"input": "x", "expected": "y"})
     project.write("evalgate.toml", '[suites.one]\ngolden = "a.jsonl"', '[suites.two]\ngolden = "none.jsonl"')
     assert project.lint("--suite", "one")[0] == 0
     with pytest.raises(GoldenSetError, match="cannot be read"):
@@ -218,7 +218,7 @@ def test_a_baseline_that_cannot_be_used_is_an_error(project: Project) -> None:
 
 
 def test_a_cluster_that_cases_lack_is_an_error(project: Project) -> None:
-    project.write("a.jsonl", {"id": "a", "input": "x"})
+    project.write("a.jsonl", {"id": "a", "input": "x", "expected": "y"})
     project.write("evalgate.toml", '[suites.faq]\ngolden = "a.jsonl"\ncluster = "metadata.document"')
     assert project.findings() == ["a.jsonl:1: malformed"]
 
@@ -226,14 +226,14 @@ def test_a_cluster_that_cases_lack_is_an_error(project: Project) -> None:
 def test_few_shots_of_a_judge_are_read(project: Project) -> None:
     asked = "Who pays for the parcel?"
     project.write("a.jsonl", {"id": "a", "input": asked, "expected": "nobody at all"})
-    project.write("shots.jsonl", {"input": asked, "output": "nobody at all", "verdict": "pass"})
+    project.write("shots.jsonl", {"input": asked, "output": "nobody at all", "score": 1, "evidence": "nobody"})
     project.write(
         "pyproject.toml",
         '[tool.evalgate.models.m]\nmodel = "m"\nbase_url = "http://127.0.0.1:9/v1"',
         '[tool.evalgate.judges.faq]\nmodel = "m"\ncriteria = "Kind?"\nfew_shots = "shots.jsonl"',
         '[tool.evalgate.suites.faq]\ngolden = "a.jsonl"\nscorers = [{ judge = "faq" }]',
     )
-    assert project.findings() == ["a.jsonl:1: input-in-prompt"]
+    assert "a.jsonl:1: input-in-prompt" in project.findings()
 
 
 @pytest.mark.parametrize("prompt", ["none.md", "../outside.md"])
@@ -284,7 +284,7 @@ def test_control_characters_are_escaped(project: Project) -> None:
 def test_the_examples_have_no_errors(project: Project) -> None:
     shutil.copytree(_EXAMPLES, project.root, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".evalgate"))
     code, lines = project.lint()
-    assert (code, lines[-1]) == (0, "0 errors, 1 warning, 1 note")
+    assert (code, lines[-1]) == (0, "0 errors, 2 warnings, 1 note")
     assert "xstest/golden.jsonl: dialect: canonical" in lines
 
 
@@ -298,3 +298,56 @@ def test_files_are_linted_without_pytest_and_without_statistics(tmp_path: Path) 
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_a_run_refuses_is_an_error_of_the_suite(project: Project) -> None:
+    project.write("a.jsonl", {"id": "a", "input": "x", "expected": "between 3 and 5", "must_not_contain": "y"})
+    project.write("p.md", "Answer {input}, in {{ case.metadata.language }}")
+    project.write("none.out.jsonl", "<html>")
+    project.write(
+        "evalgate.toml",
+        '[models.m]\nmodel = "m-2024-01-01"\nbase_url = "http://127.0.0.1:9/v1"',
+        '[judges.j]\nmodel = "m"\nrubric = "faithfulness"',
+        '[suites.model]\ngolden = "a.jsonl"\ntarget = { model = "m", prompt = "p.md" }',
+        'scorers = ["number", { judge = "j" }, { python = "nowhere:f", threshold = 0.7 }]\nslices = ["lang"]',
+        '[suites.outputs]\ngolden = "a.jsonl"\ntarget = { recorded = "none.out.jsonl" }\nscorers = ["json-valid"]',
+    )
+    assert sorted(set(project.findings())) == [
+        "a.jsonl:1: unfit",
+        "evalgate.toml:None: gate",
+        "evalgate.toml:None: unknown-name",
+        "evalgate.toml:None: unusable",
+    ]
+
+
+def test_what_no_suite_grades_is_a_warning(project: Project) -> None:
+    project.write("a.jsonl", {"id": "a", "input": "x", "expected": "y", "must_not_contain": "z", "weight": 2})
+    one = '[suites.one]\ngolden = "a.jsonl"\nscorers = ["json-valid"]'
+    project.write("evalgate.toml", one)
+    _, lines = project.lint()
+    assert "a.jsonl: ungraded: expected, must_not_contain: nothing grades them (1 case): add a scorer or asserts" in (
+        line.partition("; ")[0] for line in lines
+    )
+    assert any("a.jsonl: ungraded: weight: it has no effect (1 case)" in line for line in lines)
+    project.write("evalgate.toml", one, '[suites.two]\ngolden = "a.jsonl"')  # the other suite compares
+    _, lines = project.lint()
+    assert any("ungraded: must_not_contain: nothing grades it" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("judge", "found"),
+    [
+        ("report_only = true", "all scorers are report-only judges"),
+        ("", "judge j may not gate: it is not calibrated"),
+    ],
+)
+def test_a_judge_that_cannot_decide_is_an_error(project: Project, judge: str, found: str) -> None:
+    project.write("a.jsonl", {"id": "a", "input": "x", "expected": "y"})
+    project.write(
+        "evalgate.toml",
+        f'[models.m]\nmodel = "m-2024-01-01"\n[judges.j]\nmodel = "m"\ncriteria = "Kind?"\n{judge}',
+        '[suites.faq]\ngolden = "a.jsonl"\nscorers = [{ judge = "j" }]',
+    )
+    code, lines = project.lint()
+    assert code == 1
+    assert any(found in line for line in lines)

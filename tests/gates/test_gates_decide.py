@@ -28,7 +28,7 @@ _NO_REGRESSION = {"kind": "no-regression"}
 
 
 def _plain_rules(*gates: dict[str, Any], **fields: Any) -> SuiteRules:
-    return SuiteRules(gates=Suite.model_validate({"golden": "g", "gates": gates}).gates, **fields)
+    return SuiteRules(gates=Suite.model_validate({"golden": "g", "gates": gates or None}).gates, **fields)
 
 
 def _decide(build: Build, letters: str, *gates: dict[str, Any], warn: bool = True, **fields: Any) -> Verdict:
@@ -234,7 +234,7 @@ _GERMAN: dict[str, Any] = {"slices": (("lang", "de"),)}
 
 def _rules(*gates: dict[str, Any], **fields: Any) -> SuiteRules:
     slices = [gate["by"] for gate in gates if gate["kind"] == "slice"]
-    suite = Suite.model_validate({"golden": "g", "gates": gates, "slices": slices})
+    suite = Suite.model_validate({"golden": "g", "gates": gates or None, "slices": slices})
     return SuiteRules(gates=suite.gates, **fields)
 
 

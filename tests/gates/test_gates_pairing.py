@@ -191,3 +191,29 @@ def test_the_verdict_names_the_tier_and_the_size_of_its_samples(build: Build) ->
     assert verdict.suites[suite.plan.name].notes[0] == "tier smoke: 3 of 1,319 cases"
     plain = decide(build.run(suite), rules, warn_inconclusive=True)
     assert (plain.tier, plain.suites[suite.plan.name].notes) == ("default", ())
+
+
+def test_calls_of_functions_are_counted_by_themselves() -> None:
+    own = CallRecord("target", "bot:answer", 1, cost_usd=0.0, latency_s=0.1)
+    failed = CallRecord("target", "m", 5, cost_usd=0.0)
+    free = CallRecord("target", "m", 1, 3, 4, 0.0, 0.1)
+    calls = total_calls([own, own, replace(own, attempts=0), failed, free])
+    assert (calls.sent, calls.cached, calls.local) == (4, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("scorers", "fingerprint", "first", "reason"),
+    [
+        ("s" * 64, "other", 0, ": the question or the expected value of every common case changed: "),
+        ("old", "other", 0, ": the scorers changed: "),
+        ("s" * 64, "f", 10, ": no case has an id of the baseline: "),
+    ],
+)
+def test_the_diagnosis_names_what_changed(
+    build: Build, scorers: str, fingerprint: str, first: int, reason: str
+) -> None:
+    baseline = build.baseline("PPm", fingerprint=fingerprint, first=first)
+    baseline = replace(baseline, provenance=replace(baseline.provenance, scorers_sha256=scorers))
+    gate = decide_suite(build.suite("PPm"), SuiteRules(baseline=baseline)).gates[0]
+    assert gate.result == "invalid"
+    assert reason in gate.message

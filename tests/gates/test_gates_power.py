@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def _foresee(build: Build, letters: str, *gates: dict[str, Any], fields: Any = None, **rules: Any) -> PowerCheck:
     by = sorted({gate["by"] for gate in gates if "by" in gate})
-    found = Suite.model_validate({"golden": "g", "gates": gates, "slices": by}).gates
+    found = Suite.model_validate({"golden": "g", "gates": gates or None, "slices": by}).gates
     return check_power(build.suite(letters, fields=fields).plan, SuiteRules(gates=found or None, **rules))
 
 

@@ -80,6 +80,15 @@ def test_recorded_outputs_have_nothing_to_estimate(project: Project) -> None:
     result.stdout.fnmatch_lines(["no selected suite sends calls*"])
 
 
+def test_the_estimate_and_the_run_count_the_calls_of_a_function(project: Project) -> None:
+    project.python_suite("def answer(question):\n    return 'yes'\n", "a", "b")
+    assert project.run("--eval-estimate").ret == 0
+    said = "2 calls of your function (cost unknown)"
+    project.run("--eval-estimate").stdout.fnmatch_lines([f"this run will make {said}"])
+    project.run().stdout.fnmatch_lines([f"{said}, 0 cached, *s"])
+    assert project.verdict["calls"]["local"] == 2
+
+
 @_WORKERS
 def test_the_total_stands_before_a_paid_run(project: Project, server: ScriptedServer, args: tuple[str, ...]) -> None:
     project.model_suite(server, "a", "b")

@@ -41,8 +41,9 @@ def test_k_selects_by_tag_id_and_suite(project: Project, expression: str, select
     project.suite({"refund-14": "yes", "x": "yes", "z": "yes"})
     project.write(
         "golden/faq.jsonl",
-        '{"id": "refund-14", "input": 1, "tags": ["polite"]}\n{"id": "x", "input": 1, "tags": ["polite"]}\n'
-        '{"id": "z", "input": 1, "tags": ["rude"]}\n',
+        '{"id": "refund-14", "expected": 1, "input": 1, "tags": ["polite"]}\n'
+        '{"id": "x", "expected": 1, "input": 1, "tags": ["polite"]}\n'
+        '{"id": "z", "expected": 1, "input": 1, "tags": ["rude"]}\n',
     )
     result = project.run("-k", expression, "--collect-only", "-q")
     assert sum("::" in line for line in result.outlines) == selected
@@ -97,11 +98,9 @@ def test_a_case_knows_its_line(suite: Project) -> None:
 
 def test_two_suites_of_one_golden_set(project: Project) -> None:
     project.suite({"a": "yes", "b": "yes"})
-    project.suite({"z": "no"}, name="strict", golden='"golden/faq.jsonl"')
+    project.suite({"a": "no"}, name="strict", golden='"golden/faq.jsonl"')
     result = project.run("-v")
-    result.stdout.fnmatch_lines(
-        ["golden/faq.jsonl::a[[]faq[]] PASSED*", "golden/faq.jsonl::a[[]strict[]] EVAL-ERROR*"]
-    )
+    result.stdout.fnmatch_lines(["golden/faq.jsonl::a[[]faq[]] PASSED*", "golden/faq.jsonl::a[[]strict[]] MISSED*"])
     assert project.verdict["accounting"]["planned"] == 4
 
 

@@ -12,6 +12,7 @@ from pytest_evalgate.plugin.options import environment_variable
 
 if TYPE_CHECKING:
     from tests.plugin.conftest import Project
+    from tests.support.server import ScriptedServer
 
 _ANSWER = "def answer(question):\n    note(question)\n    return 'yes'\n"
 _REGRESSION = '{ kind = "no-regression" }'
@@ -61,6 +62,24 @@ def test_every_suite_says_what_is_wrong_with_it(project: Project) -> None:
     assert [text in said for text in ("exat", "none.jsonl", "golden/bad.jsonl:1")] == [True] * 3
 
 
+_MORE = """
+
+def none():
+    return "yes"
+
+def two(question, context):
+    return "yes"
+
+def lines(question, output=None):
+    yield "yes"
+
+def prints(question) -> None:
+    print("yes")
+
+class Bot:
+    def __init__(self, question, output=None):
+        pass
+"""
 _PYTHON = "target = { python = 'bot:answer' }"
 
 
@@ -93,10 +112,37 @@ def test_a_wrong_table(project: Project, config: str, said: str) -> None:
         ("target = { recorded = 'twice.jsonl' }", 'twice.jsonl:2: id: duplicate id "a" (first at line 1)'),
         ("trials = 3\ntarget = { recorded = 'once.jsonl' }", "suites.faq.trials: 3 requested, but 1 recorded"),
         (f"{_PYTHON}\ngates = [{{ kind = 'pass-rate', min = 0.9 }}]", "at least 29 cases"),
+        (f"{_PYTHON}\ngates = []", "suites.faq.gates: an empty list does not switch"),
+        (f"{_PYTHON}\n[suites.faq.tiers.quick]\ngates = []", "suites.faq.tiers.quick.gates: an empty list"),
+        (f"{_PYTHON}\nslices = ['lang']", 'suites.faq.slices: no case has a slice by "lang": tag the cases'),
+        (f"{_PYTHON}\ngates = [{{ kind = 'must-pass', tags = ['x'] }}]", 'must-pass: no case has the tag "x"'),
+        (f"{_PYTHON}\ngates = [{{ kind = 'mean-score', scorer = 'exat', min = 0.1 }}]", 'did you mean "exact"?'),
+        (f"{_PYTHON}\nscorers = ['number']", "golden/faq.jsonl:1: number: the expected value"),
+        ("target = { python = 'bot:none' }", 'python = "bot:none" takes (): too many positional arguments'),
+        ("target = { python = 'bot:two' }", "takes (question, context): missing a required argument: 'context'"),
+        ("target = { python = 'bot:Bot' }", 'python = "bot:Bot" is a class'),
+        ("target = { python = 'bot:lines' }", 'python = "bot:lines" is a generator'),
+        ("target = { python = 'bot:prints' }", 'python = "bot:prints" returns None by its annotation'),
+        (f"{_PYTHON}\nscorers = [{{ python = 'bot:Bot' }}]", 'suites.faq.scorers[0]: python = "bot:Bot" is a class'),
+        (f"{_PYTHON}\nscorers = [{{ python = 'bot:lines' }}]", 'python = "bot:lines" is a generator'),
+        ("target = { command = ['python', 'app.py', '{{ input }}'] }", '"{{ input }}" is passed to the program as it'),
+        ("target = { command = ['python', 'app.py', '--q={input}'] }", '"--q={input}" is passed to the program as it'),
+        (
+            "target = { http = { url = 'http://h', headers = { X-Q = '{{ input }}' }, body = '{{ input }}' } }",
+            "headers.X-Q: headers are sent as they stand",
+        ),
+        (
+            "target = { http = { url = 'http://127.0.0.1:9', body = { q = '{input}' } } }",
+            "would send the same request",
+        ),
+        (
+            "target = { http = { url = 'http://127.0.0.1:9', body = { q = '{input}', id = '{{ case.id }}' } } }",
+            "golden/faq.jsonl:1: suites.faq.target: no question reaches the application",
+        ),
     ],
 )
 def test_a_wrong_suite(project: Project, keys: str, said: str) -> None:
-    project.python_suite(_ANSWER, "a")
+    project.python_suite(_ANSWER + _MORE, "a")
     project.write("twice.jsonl", '{"id": "a", "output": "yes"}\n' * 2)
     project.write("once.jsonl", '{"id": "a", "output": "yes"}\n')
     project.write("evalgate.toml", f"[suites.faq]\ngolden = 'golden/faq.jsonl'\n{keys}\n")
@@ -209,18 +255,21 @@ def test_the_first_run_is_recorded(project: Project) -> None:
 @pytest.mark.parametrize(
     ("ci", "policy", "gates", "code"),
     [
-        ("true", None, f"[{_REGRESSION}]", 4),
-        ("true", "record", f"[{_REGRESSION}]", 0),
-        ("true", None, "[]", 0),
-        ("false", None, f"[{_REGRESSION}]", 0),
-        ("", "fail", f"[{_REGRESSION}]", 4),
+        ("true", None, _REGRESSION, 4),
+        ("true", "record", _REGRESSION, 0),
+        ("true", None, None, 0),
+        ("false", None, _REGRESSION, 0),
+        ("", "fail", _REGRESSION, 4),
     ],
 )
 def test_a_missing_baseline(
-    project: Project, monkeypatch: pytest.MonkeyPatch, ci: str, policy: str | None, gates: str, code: int
+    project: Project, monkeypatch: pytest.MonkeyPatch, ci: str, policy: str | None, gates: str | None, code: int
 ) -> None:
     monkeypatch.setenv("CI", ci)
-    project.suite({"a": "yes"}, gates=gates.removeprefix("[").removesuffix("]"))
+    project.suite({"a": "yes"}, gates=gates or _REGRESSION)
+    if gates is None:
+        file = project.path / "evalgate.toml"
+        file.write_text(file.read_text().replace(f"gates = [{_REGRESSION}]\n", ""))
     if policy:
         project.configure(f'on_missing_baseline = "{policy}"')
     assert project.run().ret == code
@@ -237,3 +286,77 @@ def test_the_environment_speaks_where_the_command_line_is_silent(
     assert project.run("--eval-trials", "2").ret == 0
     assert len(project.rows["a"]["trials"]) == 2
     assert json.dumps(project.verdict["suites"]["faq"]["trials"]) == "2"
+
+
+def test_a_prompt_without_the_input_costs_no_call(project: Project, server: ScriptedServer) -> None:
+    project.write("p.md", "Answer the question of the customer: {input}")
+    project.model_suite(server, "a", "b", target='{ model = "candidate", prompt = "p.md" }')
+    said = _refused(project)
+    assert "no question reaches the application" in said
+    assert 'put {{ input }} into p.md; "{input}" is sent as it stands' in said
+    assert not server.requests
+
+
+def test_what_scorers_lack_costs_no_call(project: Project, server: ScriptedServer) -> None:
+    project.model_suite(server, "a", scorers='["icontains"]')
+    rows = [{"id": f"a{number}", "input": "q", "expected_content": "x"} for number in range(3)]
+    project.write("golden/faq.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    said = _refused(project)
+    for line in (1, 2, 3):
+        assert f'golden/faq.jsonl:{line}: icontains: nothing to compare with: add "expected"' in said
+    assert not server.requests
+
+
+@pytest.mark.parametrize("marker", ['"golden/code.jsonl"', '"golden/code.jsonl", target="bot:answer"'])
+def test_what_scorers_of_a_marked_test_lack_is_found_before_it_runs(project: Project, marker: str) -> None:
+    project.write_bot(_ANSWER)
+    project.write("golden/code.jsonl", '{"id": "a", "input": "q"}\n')
+    project.test("raise KeyboardInterrupt", marker=marker)
+    result = project.run()
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["*golden/code.jsonl:1: exact: nothing to compare with*"])
+    assert not project.calls
+
+
+def test_fields_that_nothing_grades_are_a_warning_before_and_after_the_run(project: Project) -> None:
+    project.suite({"a": "yes"})
+    project.golden("golden/faq.jsonl", "a", must_not_contain="no", expected_tools=["search"])
+    result = project.run()
+    assert result.ret == 0
+    message = "golden/faq.jsonl: expected_tools, must_not_contain: nothing grades them (1 case)*"
+    result.stdout.fnmatch_lines([f"evalgate: {message}", f"*{message}"])
+    quiet = project.run("-q", "-n", "2")
+    quiet.stdout.fnmatch_lines([f"*{message}"])
+
+
+_HTTP = (
+    "[suites.faq]\ngolden = 'golden/faq.jsonl'\n[suites.faq.target.http]\nurl = 'http://h'\nbody = '{{{{ input }}}}'\n"
+)
+_SECRET = "sk-" + "proj-Ab1Cd2Ef3Gh4Ij5Kl6Mn7"
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "[models.c]\nmodel = 'm'\napi_key_env = '{}'",
+        "[models.c]\nmodel = 'm'\nclient = '{}'",
+        "[models.c]\nmodel = 'm'\nbase_url = '{}'",
+        "[models.c]\nmodel = 'm'\nbase_url = 'https://host/v1?key={}'",
+        "[models.c]\nmodel = 'm'\nmax_concurrency = '{}'",
+        "[models.c]\nmodel = 'm'\n{} = 1",
+        "[models.'{}']\nmodel = 1",
+        "[suites.faq]\ngolden = 'golden/faq.jsonl'\ntarget = {{ model = '{}' }}",
+        "[suites.faq]\ngolden = 'golden/faq.jsonl'\nscorers = ['{}']",
+        "[suites.faq]\ngolden = 'golden/faq.jsonl'\nscorers = [{{ judge = '{}' }}]",
+        "[suites.faq]\ngolden = '{}'",
+        _HTTP + "headers = {{ Authorization = 'Bearer {}' }}",
+        _HTTP + "headers_env = {{ Authorization = '{}' }}",
+        "[suites.faq]\ngolden = 'golden/faq.jsonl'\nscorers = [{{ kind = 'exact', strip = '{}' }}]",
+    ],
+)
+def test_no_message_prints_a_key(project: Project, table: str) -> None:
+    project.python_suite(_ANSWER, "a")
+    project.write("evalgate.toml", table.format(_SECRET))
+    result = project.run()
+    assert result.ret == 4
+    assert "sk-proj" not in "\n".join((*result.outlines, *result.errlines))

@@ -175,6 +175,7 @@ def _both_doors(project: Project) -> None:
     """Two suites of each door, a baseline, and a case of every outcome."""
     slices = {"slices": '["lang"]', "stop": '"never"', "baseline": '"baselines/faq.json"'}
     project.suite(dict.fromkeys("abcdef", "yes"), gates=_GATES, **slices)
+    project.golden("golden/faq.jsonl", *"abcdef", tags=["lang:en"])
     project.suite({"x": "yes", "y": "no"}, name="tiny", mode='"advisory"', stop='"never"')
     project.golden("golden/code.jsonl", "g", "h", "i")
     project.test("return {'h': 'no'}.get(case.id, 'yes')")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_evalgate.app.view import ReportContext
+from pytest_evalgate.records.results import Calls, GateResult, SliceResult
 from pytest_evalgate.reports import phrases
 from pytest_evalgate.reports.phrases import NextStep
 
@@ -95,3 +96,26 @@ def test_a_baseline_is_named_by_its_file(screen: Screen) -> None:
     delta = replace(suite.verdict.delta, baseline="git:origin/main")
     verdict = replace(view.verdict, suites={suite.name: replace(suite.verdict, delta=delta)})
     assert phrases.reason(verdict).endswith(" vs git:origin/main")
+
+
+@pytest.mark.parametrize(
+    ("fields", "gates", "said"),
+    [
+        ({}, [], "not gated, p not adjusted"),
+        ({}, [("steps", 0.9), ("lang", None)], "not gated, p not adjusted"),
+        ({"gated": True}, [("lang", None)], "gated"),
+        ({}, [("lang", 0.9), ("lang", 0.8)], "rate >= 90.0% gated, p not adjusted"),
+        ({"gated": True}, [("lang", 0.9), ("lang", None)], "gated; rate >= 90.0% gated"),
+    ],
+)
+def test_how_slices_are_gated(fields: dict[str, Any], gates: list[tuple[str, float | None]], said: str) -> None:
+    piece = replace(SliceResult("lang", "de", 9, 9, 1.0, (0.7, 1.0)), **fields)
+    results = [GateResult("slice", "fail", None, None, required, "", by) for by, required in gates]
+    assert phrases.slice_gates([piece], results, "gated") == said
+
+
+def test_calls_of_functions_have_no_known_cost() -> None:
+    own = "30 calls of your function (cost unknown)"
+    assert phrases.sent(Calls(planned=30, sent=30, local=30)) == f"{own}, 0 cached"
+    assert phrases.cost(Calls(planned=30, sent=30, local=30)) == own
+    assert phrases.sent(Calls(planned=30, cached=30)) == "US$0.00: 0 calls sent, 30 cached"

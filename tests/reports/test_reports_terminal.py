@@ -386,6 +386,11 @@ def test_fixed_texts_are_ascii(screen: Screen, scene: Callable[[Screen], ReportV
             4_000.0,
             "US$1.00 plus 3 calls of unknown price: 9 calls sent, 0 cached, 1h06m",
         ),
+        (
+            Calls(planned=9, sent=9, cost_usd=1.0, local=3),
+            1.0,
+            "US$1.00 plus 3 calls of your function (cost unknown): 9 calls sent, 0 cached, 1s",
+        ),
     ],
 )
 def test_the_cost_of_the_calls(screen: Screen, calls: Calls, seconds: float, said: str | None) -> None:

@@ -427,7 +427,7 @@ _HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty": (lambda path: path.write_text(""), "not a run file of pytest-evalgate"),
     "torn": (lambda path: path.write_bytes(path.read_bytes()[:-9]), "not JSON"),
     "no text": (lambda path: path.write_bytes(b"\x80\x04\x95cos\nsystem"), "not UTF-8"),
-    "archive": (lambda path: path.write_bytes(b"\x1f\x8b\x08\x00" + bytes(50)), "NUL byte"),
+    "archive": (lambda path: path.write_bytes(b"\x1f\x8b\x08\x00" + bytes(50)), "a gzip archive"),
     "deep": (lambda path: path.write_text("[" * 100_000), "nested deeper than 80"),
     "number": (lambda path: path.write_text('{"a": ' + "9" * 5_000 + "}"), "5,000 digits"),
     "problems": (lambda path: path.write_text("x\n" * 9_999), "too many problems"),

@@ -44,14 +44,14 @@ def _answer(client: FakeClient, value: Any, output: str | None = None) -> Output
 
 
 def test_the_call_of_a_case(client: FakeClient) -> None:
-    target = _target(client, body={"q": "{{ input }}", "n": [1, "{{ case.id }}"]}, headers={"X-A": "{{ input }}"})
+    target = _target(client, body={"q": "{{ input }}", "n": [1, "{{ case.id }}"]}, headers={"X-A": "{input}"})
     call = target.call_of(_CASE, 1)
     assert (call.kind, call.endpoint, call.model, call.version, call.trial) == ("http", _URL, "", "v7", 1)
     assert (call.route, call.label, call.purpose) == ("support", "support::c1", "target")
     assert call.payload == {
         "method": "POST",
         "url": "https://app.example/de/ask?q=a%2Fb%3Fc",
-        "headers": {"X-A": "{{ input }}"},
+        "headers": {"X-A": "{input}"},
         "body": {"q": "a/b?c", "n": [1, "c1"]},
     }
     assert client.calls == []

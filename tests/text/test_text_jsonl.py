@@ -166,7 +166,7 @@ def test_the_mark_of_utf16_elsewhere_is_just_invalid(tmp_path: Path, mark: bytes
 def test_utf16_without_a_mark_is_recognised_by_its_nul_bytes(tmp_path: Path) -> None:
     lines, problems = _read(tmp_path, '{"a": 1}'.encode("utf-16-le"))
     assert lines == []
-    message = "golden/set.jsonl:1: not text: NUL byte at offset 1 of the file; if it is UTF-16, save as UTF-8"
+    message = "golden/set.jsonl:1: encoded as UTF-16 or UTF-32 without a byte order mark; save as UTF-8"
     assert list(map(str, problems)) == [message]
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_evalgate.errors import SettingsError
-from pytest_evalgate.text.redaction import MASK, Redactor, Secret, encodings_of, read_secret
+from pytest_evalgate.text.redaction import MASK, Redactor, Secret, encodings_of, looks_like_key, mask_keys, read_secret
 
 _KEY = 'sk-canary/47+"11"'
 _REDACTOR = Redactor(encodings_of(_KEY))
@@ -116,3 +116,28 @@ def test_a_secret_that_no_header_can_carry_is_rejected_and_not_shown(value: str)
     with pytest.raises(SettingsError, match="KEY has characters") as error:
         read_secret("KEY", {"KEY": value}, "models.a.api_key_env")
     assert value not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["sk-proj-abc", "sk-ant-api03-x", "sk-0123456789abcdef", "gsk_" + "a1" * 12, "hf_" + "aB" * 12, "AIza" + "x" * 35,
+     "sk_live_0123456789", "d41d8cd98f00b204e9800998ecf8427e", "aB3dE5fG7hJ9kL1mN3pQ5rS7", "ghp_" + "a" * 36],
+)  # fmt: skip
+def test_a_key_is_recognised(key: str) -> None:
+    assert looks_like_key(key)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["OPENAI_API_KEY", "", "MY_SERVICE_2024_KEY_V2", "my_service_api_key_2024_v2_prod",
+     "MyServiceApiKey2024Production1",
+     "sk-learn-classifier", "gpt-4o-mini-2024-07-18", "claude-sonnet-4-20250514", "golden/support.jsonl",
+     "task-12345678901234"],
+)  # fmt: skip
+def test_a_name_is_no_key(name: str) -> None:
+    assert not looks_like_key(name)
+
+
+def test_keys_in_a_message_are_masked() -> None:
+    assert mask_keys("(got 'sk-proj-abc1') and hf_" + "x" * 20) == "(got '***') and ***"
+    assert mask_keys("models.candidate: sk-learn-classifier") == "models.candidate: sk-learn-classifier"

@@ -7,22 +7,25 @@ of its suite; sort the findings by severity and print them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, Self, get_args
 
-from pytest_evalgate import golden
+from pytest_evalgate import golden, scorers, targets
+from pytest_evalgate.app import fit
 from pytest_evalgate.app.decide import RunDecider
 from pytest_evalgate.app.project import Project, resolve_path
 from pytest_evalgate.cli.options import add_suite
 from pytest_evalgate.cli.printing import print_result
 from pytest_evalgate.cli.verb import Verb
-from pytest_evalgate.config import CONFIG_FILE, PYPROJECT_FILE, ModelTarget, RecordedTarget
-from pytest_evalgate.errors import GoldenSetError, SettingsError
+from pytest_evalgate.config import CONFIG_FILE, PYPROJECT_FILE, CommandTarget, HttpTarget, ModelTarget, RecordedTarget
+from pytest_evalgate.errors import GoldenSetError, SettingsError, UserError
 from pytest_evalgate.golden import lint
 from pytest_evalgate.golden.lint import LintFinding, PromptText, Severity, strings
 from pytest_evalgate.records.results import Place
 from pytest_evalgate.runs.plan import make_plan
+from pytest_evalgate.scorers.registry import ScorerOptions
 from pytest_evalgate.text import files, jsonl
 from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.text.wording import count
@@ -35,7 +38,11 @@ if TYPE_CHECKING:
     from pytest_evalgate.errors import LineProblem
     from pytest_evalgate.golden import ReadFile
     from pytest_evalgate.golden.lint import FileSummary
+    from pytest_evalgate.judges.judge import JudgeScorer
+    from pytest_evalgate.protocols import Target
+    from pytest_evalgate.records.calls import Call, Reply
     from pytest_evalgate.records.results import Case, Json, SuitePlan
+    from pytest_evalgate.scorers.scorer import WeightedScorer
 
 _EXIT_FOUND: Final = 1
 
@@ -96,6 +103,7 @@ def lint_suites(name: str | None) -> LintReport:
         findings += _in_set([read[path] for path in together])
     for suite_name in suites:
         findings += _in_suite(project, suite_name, [read[path] for path in paths[suite_name]], place)
+    findings += _fit_findings(project, {name: [read[path] for path in found] for name, found in paths.items()}, place)
     return LintReport.of(map(lint.summarise_file, read.values()), findings)
 
 
@@ -195,9 +203,10 @@ def _few_shots(root: Path, name: str) -> PromptText:
 
 
 def _gate_findings(project: Project, suite: Suite, plan: SuitePlan, place: Place) -> Iterator[LintFinding]:
-    """Yield the gates that cannot be met or rarely are; none for a suite without gates and without a baseline."""
+    """Yield the gates that cannot be met or rarely are; none for a suite without gates, baseline and judges."""
     name = plan.name
-    if suite.gates is None and suite.baseline is None and not project.baseline_file(name).exists():
+    compares = suite.baseline is not None or project.baseline_file(name).exists()
+    if suite.gates is None and not compares and not suite.judges:
         return
     from pytest_evalgate.gates.correction import judge_problems  # noqa: PLC0415 - imports scipy, 0.3 s
     from pytest_evalgate.gates.power import check_power  # noqa: PLC0415 - the same
@@ -209,6 +218,129 @@ def _gate_findings(project: Project, suite: Suite, plan: SuitePlan, place: Place
     problems += [f"suites.{name}.gates: {text}" for text in (*checked.problems, *judge_problems(rules))]
     yield from (LintFinding(place, "gate", "error", text) for text in dict.fromkeys(problems))
     yield from (LintFinding(place, "gate", "warning", f"suites.{name}.gates: {text}") for text in checked.warnings)
+
+
+def _fit_findings(project: Project, read_of: Mapping[str, Sequence[ReadFile]], place: Place) -> Iterator[LintFinding]:
+    """Yield what does not fit between cases and suites, and what no suite grades; ``read_of`` has files by suite."""
+    unread: dict[str, Sequence[fit.UnreadField]] = {}
+    for name, read in read_of.items():
+        if any(one.problems for one in read):
+            continue
+        try:
+            suite = _OfflineSuite.of(project, name, _cases(read))
+        except UserError as error:
+            yield from (LintFinding(place, "unusable", "error", line) for line in str(error).splitlines())
+            continue
+        yield from suite.findings(place)
+        unread[name] = suite.unread_fields()
+    files_of = {name: [one.golden.path for one in read_of[name]] for name in unread}
+    for file, message in fit.describe(fit.shared_by_all(unread, files_of)):
+        yield LintFinding(Place(file, 0), "ungraded", "warning", message)
+
+
+@dataclass(frozen=True, slots=True)
+class _OfflineSuite:
+    """A suite with its scorers and its target, built without running code of the user; nothing is sent."""
+
+    name: str
+    suite: Suite
+    cases: Sequence[Case]
+    built: tuple[WeightedScorer, ...]
+    target: Target | None
+    context: scorers.Context
+
+    @classmethod
+    def of(cls, project: Project, name: str, cases: Sequence[Case]) -> Self:
+        """Build a suite.
+
+        Raises:
+            UserError: a scorer or the target cannot be used.
+        """
+        context = scorers.Context(
+            rules={**scorers.RULES, _USER_CODE: _user_code},
+            roots=(project.root,),
+            place=f"suites.{name}.scorers",
+            judge=partial(_offline_judge, project),
+        )
+        suite = project.settings.suites[name]
+        built = scorers.build_all(map(_offline_spec, suite.scorers), context=context)
+        return cls(name, suite, cases, built, _offline_target(project, name, cases), context)
+
+    def scorers_of(self, case: Case) -> Sequence[WeightedScorer]:
+        """Return the scorers of the suite and those of the case's asserts, if these can be used."""
+        try:
+            taken = [scorer.name for scorer in self.built]
+            return (*self.built, *scorers.case_scorers(case, context=self.context, taken=taken))
+        except GoldenSetError:
+            return self.built
+
+    def findings(self, place: Place) -> Iterator[LintFinding]:
+        """Yield what does not fit between cases and suite; a run refuses the errors before its first call."""
+        yield from map(_malformed, scorers.check_asserts(self.cases, context=self.context))
+        for text in fit.scorer_problems(self.name, self.suite, self.built):
+            yield LintFinding(place, "unusable", "error", text)
+        names = dict.fromkeys(scorer.name for case in self.cases for scorer in self.scorers_of(case))
+        for text in fit.name_problems(self.name, self.suite, self.cases, names):
+            yield LintFinding(place, "unknown-name", "error", text)
+        for problem in fit.case_problems(self.cases, self.scorers_of, self.target, place=f"suites.{self.name}.target"):
+            where = Place(problem.file, problem.line)
+            yield LintFinding(where, "unfit", "error", f"{problem.field}: {problem.message}")
+        for text in fit.stray_placeholders(self.target, self.cases):
+            yield LintFinding(place, "placeholder", "warning", f"suites.{self.name}.target: {text}")
+
+    def unread_fields(self) -> list[fit.UnreadField]:
+        """Return the fields that nothing grades."""
+        return list(fit.unread_fields(self.cases, self.scorers_of))
+
+
+_USER_CODE: Final = "user-code"
+
+
+def _user_code(*_: object, **__: object) -> None:
+    """Stand for a function of the user, which lint does not run."""
+
+
+def _offline_spec(spec: str | Mapping[str, Any]) -> str | Mapping[str, Any]:
+    """Return a scorer's specification without code of the user: functions and rules of plug-ins are only named."""
+    given = {"kind": spec} if isinstance(spec, str) else spec
+    if "judge" in given or given.get("kind") in scorers.RULES:
+        return spec
+    own = str(given.get("kind", given.get("python"))).rpartition(":")[2]
+    return {"name": own, **{key: given[key] for key in ScorerOptions.model_fields if key in given}, "kind": _USER_CODE}
+
+
+class _Offline:
+    """A client that sends nothing: only the requests themselves are checked."""
+
+    async def send(self, call: Call) -> Reply:
+        raise SettingsError(f"{call.label}: lint sends nothing")
+
+
+def _offline_judge(project: Project, name: str, options: ScorerOptions) -> JudgeScorer:
+    from pytest_evalgate.judges.build import build_judge  # noqa: PLC0415 - only if a suite has a judge
+
+    judge = project.settings.judges[name]
+    return build_judge(
+        name,
+        judge,
+        project.settings.models[judge.model],
+        client=_Offline(),
+        root=project.root,
+        counts=not judge.report_only,
+        score_name=options.name,
+    )
+
+
+def _offline_target(project: Project, name: str, cases: Sequence[Case]) -> Target | None:
+    """Build the target without running code of the user; None if that is its only kind."""
+    spec = project.settings.suites[name].target
+    match spec:
+        case ModelTarget() | HttpTarget() | RecordedTarget() | CommandTarget():
+            context = targets.TargetContext(project.root, name, project.settings.models, _Offline())
+            return targets.build_target(spec, context=context)
+        case None if any(case.output is not None for case in cases):
+            return targets.RowTargetRunner()
+    return None
 
 
 _SEVERITIES: Final[tuple[Severity, ...]] = get_args(Severity)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_evalgate.cli.verb import define
 from pytest_evalgate.errors import ScorerError, UserError
 from pytest_evalgate.records.calls import RunStopped
+from pytest_evalgate.text.redaction import mask_keys
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code: int = args.run(args)
         sys.stdout.flush()
     except (UserError, ScorerError, RunStopped) as error:
-        print(f"pytest-evalgate: {error}", file=sys.stderr)
+        print(mask_keys(f"pytest-evalgate: {error}"), file=sys.stderr)
         return EXIT_INCOMPLETE if isinstance(error, RunStopped) else EXIT_USAGE
     except BrokenPipeError:  # the reader, such as `head`, closed the pipe
         # The interpreter flushes stdout once more when it exits, which would print a second BrokenPipeError:

@@ -12,10 +12,11 @@ from pydantic import ValidationError
 
 from pytest_evalgate.config.gates import GATES
 from pytest_evalgate.config.suites import Acknowledgement, Settings, Suite, Tier
-from pytest_evalgate.config.tables import Judge, Model, Price, Report
+from pytest_evalgate.config.tables import UNQUOTED, Judge, Model, Price, Report
 from pytest_evalgate.config.targets import TARGETS, HttpRequest, HttpTarget, parse_target_spec
 from pytest_evalgate.errors import SettingsError
-from pytest_evalgate.text import jsonl
+from pytest_evalgate.text import foreign, jsonl
+from pytest_evalgate.text.redaction import looks_like_key, mask_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -120,7 +121,7 @@ def _table(path: Path) -> dict[str, Any] | None:
     try:
         data = tomllib.loads(text.decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path.name}: {error}") from None
+        raise SettingsError(f"{path.name}: {foreign.name_foreign(text) or error}") from None
     if path.name != PYPROJECT_FILE:
         return data
     tool = data.get("tool")
@@ -150,10 +151,20 @@ def _explain(problem: Any, suggest: Callable[[Place], str] | None) -> str:
     message = str(problem["msg"]).removeprefix("Value error, ")
     if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):  # of models, and of dataclasses
         message = "unknown key" + (suggest(loc) if suggest else "")
-    elif not isinstance(problem["input"], dict | list | tuple) and problem["type"] != "missing":
+    elif not _is_unquoted(problem):
         shown = _CREDENTIALS.sub("//***@", repr(problem["input"]))
         message = f"{message} (got {jsonl.escape_text(shown, 200)})"
-    return f"{place}: {message}" if place else message
+    return mask_keys(f"{place}: {message}" if place else message)
+
+
+def _is_unquoted(problem: Any) -> bool:
+    """Return whether a message leaves out the value: because there is none, it is long, or it may be a key."""
+    value = problem["input"]
+    return (
+        isinstance(value, dict | list | tuple)
+        or problem["type"] in ("missing", UNQUOTED)
+        or (isinstance(value, str) and looks_like_key(value))
+    )
 
 
 _CREDENTIALS = re.compile(r"//[^/@\s]*@")

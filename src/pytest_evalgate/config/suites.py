@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from pytest_evalgate.config.gates import Gate, MustPassGate, SliceGate
 from pytest_evalgate.config.tables import Amount, FileNames, Judge, Model, Report, Seconds, Share, Table
 from pytest_evalgate.config.targets import ModelTarget, TargetTable
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.text.wording import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +22,18 @@ TierName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 Trials = Annotated[int, Field(strict=True, ge=1, le=1000)]
 
 
+def _some_gates(gates: tuple[Gate, ...] | None) -> tuple[Gate, ...] | None:
+    if gates == ():
+        raise ValueError(
+            "an empty list does not switch the gates off: name at least one, or remove the key for the default gate, "
+            'no-regression; a suite with mode = "advisory" only reports'
+        )
+    return gates
+
+
+Gates = Annotated[tuple[Gate, ...] | None, AfterValidator(_some_gates)]
+
+
 class Tier(Table):
     """The settings of a suite that differ in one tier, such as a quick one for each commit.
 
@@ -30,7 +43,7 @@ class Tier(Table):
 
     sample: int | None = Field(default=None, strict=True, ge=1)
     trials: Trials | None = None
-    gates: tuple[Gate, ...] | None = None
+    gates: Gates = None
 
     @property
     def overrides(self) -> dict[str, Any]:
@@ -125,7 +138,7 @@ class Suite(Table):
     cluster: str | None = None
     stop: Literal["certainty", "never"] = "certainty"
     baseline: str | None = None
-    gates: tuple[Gate, ...] | None = None
+    gates: Gates = None
     mode: Literal["blocking", "advisory"] = "blocking"
     tiers: dict[TierName, Tier] = Field(default_factory=dict)
 
@@ -139,7 +152,8 @@ class Suite(Table):
         variants: list[Suite] = [self, *(suite_in_tier(self, name) for name in self.tiers)]
         for gate in (gate for variant in variants for gate in variant.gates or ()):
             if isinstance(gate, SliceGate) and gate.by not in self.slices:
-                raise ValueError(f'a slice gate is by "{gate.by}", which is not in slices = {list(self.slices)}')
+                near = did_you_mean(gate.by, self.slices)
+                raise ValueError(f'a slice gate is by "{gate.by}", which is not in slices = {list(self.slices)}{near}')
         return self
 
 
@@ -196,7 +210,8 @@ class Settings(Table):
         for kind, place, name in self._references():
             known = self.models if kind == "model" else self.judges
             if name not in known:
-                raise ValueError(f"{place}: no {kind} is named {name!r} ({', '.join(known) or 'none'})")
+                near = did_you_mean(name, known) or f" ({', '.join(known) or 'none'})"
+                raise ValueError(f"{place}: no {kind} is named {name!r}{near}")
         return self
 
     def _references(self) -> Iterator[tuple[str, str, str]]:

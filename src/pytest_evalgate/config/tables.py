@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+import re
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from pytest_evalgate.text.redaction import looks_like_key
 
 
 class Table(BaseModel):
@@ -24,7 +28,33 @@ Amount = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 Rate = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(strict=True, gt=0, le=86_400, allow_inf_nan=False)]
 Concurrency = Annotated[int, Field(strict=True, ge=1, le=1024)]
-EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+def _environment_name(name: str) -> str:
+    """Check the name of a variable. The message never contains it: people put the key itself here."""
+    if looks_like_key(name):
+        raise PydanticCustomError(UNQUOTED, "this looks like a key; put the *name* of the variable here")
+    if name and not _ENVIRONMENT_NAME.fullmatch(name):
+        raise PydanticCustomError(UNQUOTED, "write the name of an environment variable, such as OPENAI_API_KEY")
+    return name
+
+
+def no_key_in_url(url: str) -> str:
+    """Check that a URL contains no key: URLs are printed and stored."""
+    if looks_like_key(url):
+        raise PydanticCustomError(UNQUOTED, "this URL contains a key; name the key's environment variable instead")
+    return url
+
+
+UNQUOTED: Final = "unquoted"
+"""Type of the errors whose message must not quote the value."""
+
+_ENVIRONMENT_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_pattern = {"pattern": f"^{_ENVIRONMENT_NAME.pattern}$"}
+EnvironmentName = Annotated[str, AfterValidator(_environment_name), Field(min_length=1, json_schema_extra=_pattern)]
+NoOrEnvironmentName = Annotated[
+    str, AfterValidator(_environment_name), Field(json_schema_extra={"pattern": f"^({_ENVIRONMENT_NAME.pattern})?$"})
+]
 FileName = Annotated[str, Field(min_length=1)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple, json_schema_input_type=str | tuple[str, ...])]
 _SomeFiles = Annotated[tuple[FileName, ...], Field(min_length=1)]
@@ -86,8 +116,10 @@ class Model(Table):
     """
 
     model: str = Field(min_length=1)
-    base_url: str = Field(default="https://api.openai.com/v1", pattern=r"^https?://[^\s]+$")
-    api_key_env: EnvironmentName | Literal[""] = "OPENAI_API_KEY"
+    base_url: Annotated[str, AfterValidator(no_key_in_url)] = Field(
+        default="https://api.openai.com/v1", pattern=r"^https?://[^\s]+$"
+    )
+    api_key_env: NoOrEnvironmentName = "OPENAI_API_KEY"
     client: Literal["openai", "http"] = "openai"
     api: Literal["chat", "responses"] = "chat"
     params: dict[str, Any] = Field(default_factory=dict)

@@ -8,8 +8,20 @@ from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
-from pytest_evalgate.config.tables import Concurrency, EnvironmentName, FileName, FileNames, Rate, Seconds, Table
+from pytest_evalgate.config.tables import (
+    UNQUOTED,
+    Concurrency,
+    EnvironmentName,
+    FileName,
+    FileNames,
+    Rate,
+    Seconds,
+    Table,
+    no_key_in_url,
+)
+from pytest_evalgate.text.redaction import looks_like_key
 
 _URL: Final = re.compile(r"^https?://[^\s{}/?#@]+([/?#]([^\s{}]|\{\{ *[\w.-]+ *\}\})*)?$")
 
@@ -20,9 +32,18 @@ def _url(text: str) -> str:
             "write https://host/path; use {{ input }} and other values of the case in the path and the query only, "
             "and put user names and passwords in headers_env"
         )
-    return text
+    return no_key_in_url(text)
 
 
+def _no_key(value: str) -> str:
+    if looks_like_key(value.removeprefix("Bearer ")):
+        raise PydanticCustomError(UNQUOTED, "this looks like a key: name its environment variable in headers_env")
+    if "{{" in value:
+        raise ValueError("headers are sent as they stand: put values of the case into the url or the body")
+    return value
+
+
+HeaderValue = Annotated[str, AfterValidator(_no_key)]
 Url = Annotated[str, AfterValidator(_url), Field(json_schema_extra={"pattern": _URL.pattern})]
 """URL of an application. Values of a case may appear in path and query only, so that they cannot choose the host."""
 
@@ -74,7 +95,7 @@ class HttpRequest(Table):
 
     url: Url
     method: Literal["GET", "POST", "PUT", "PATCH"] = "POST"
-    headers: dict[str, str] = Field(default_factory=dict)
+    headers: dict[str, HeaderValue] = Field(default_factory=dict)
     headers_env: dict[str, EnvironmentName] = Field(default_factory=dict)
     body: Any = None
     output: str | None = None

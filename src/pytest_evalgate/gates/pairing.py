@@ -62,6 +62,7 @@ def total_calls(records: Iterable[CallRecord]) -> Calls:
         tokens_out=sum(record.tokens_out or 0 for record in sent),
         cost_usd=round(math.fsum(record.cost_usd or 0.0 for record in sent), _DECIMALS),
         unknown_price=sum(record.cost_usd is None for record in sent),
+        local=sum(record.is_local for record in sent),
     )
 
 
@@ -113,7 +114,8 @@ class Pairing:
     """Pairs in plan order, and the unpaired cases; only ``pairs`` enter a delta.
 
     ``edited`` cases differ in their fingerprint, ``added`` ones are not in the baseline, ``removed`` are ids that only
-    the baseline has. ``problem`` is the reason why no case is paired, if there is one.
+    the baseline has. ``problem`` is the reason why no case is paired, if there is one. With ``scorers_changed`` all
+    cases are edited: scorers are part of every fingerprint.
     """
 
     pairs: tuple[Pair, ...]
@@ -122,6 +124,7 @@ class Pairing:
     removed: tuple[str, ...]
     baseline_cases: int
     problem: str | None = None
+    scorers_changed: bool = False
 
     @property
     def share(self) -> float:
@@ -138,11 +141,6 @@ class Pairing:
     def fixed(self) -> tuple[Pair, ...]:
         """Pairs that got better, the largest gain first."""
         return tuple(sorted((pair for pair in self.pairs if pair.change > 0), key=lambda pair: -pair.change))
-
-    @property
-    def all_edited(self) -> bool:
-        """Whether no common case is unchanged: then the scorers changed, which are part of every fingerprint."""
-        return not self.pairs and len(self.edited) > 1
 
     @property
     def partial(self) -> Pairing:
@@ -167,6 +165,8 @@ def pair(suite: SuiteRun, baseline: Baseline) -> Pairing:
     if (problem := served_problem(suite.results, baseline.other_models)) is not None:
         edited = (*found.edited, *(one.now for one in found.pairs))
         found = replace(found, pairs=(), edited=edited, problem=problem)
+    changed = suite.plan.scorers_sha256 != baseline.provenance.scorers_sha256
+    found = replace(found, scorers_changed=changed)
     return found if suite.plan.drawn_from is None else found.partial
 
 

@@ -65,6 +65,8 @@ def _problems(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules) 
     for gate in rules.effective_gates:
         if isinstance(gate, PassRateGate) and (text := unattainable(gate, largest_n)) is not None:
             yield text
+        if isinstance(gate, SliceGate) and gate.min is not None and _largest_slice(gate, cases) < gate.min_n:
+            yield f"no slice by {gate.by} has {gate.min_n} cases, so none is decided: lower min_n, or add cases"
         if isinstance(gate, NoRegressionGate) and gate.fail_on == "not_proven" and gate.margin is not None:
             z2 = upper_z(gate.alpha) ** 2  # Tango's lower bound without changed cases is -z² / (n + z²)
             enough = math.floor(z2 * (1 - gate.margin) / gate.margin) + 1
@@ -116,11 +118,19 @@ def _power_warnings(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteR
 
 
 def _small_slices(gate: SliceGate, cases: Sequence[PlannedCase]) -> Iterator[str]:
-    sizes = Counter(value for case in cases for by, value in case.slices if by == gate.by)
+    sizes = _slice_sizes(gate, cases)
     fewest = fewest_losses(gate.alpha / 2)
     small = [value for value, size in sizes.items() if size < fewest]
     if small:
         yield f"slices by {gate.by} with fewer than {fewest} cases are too small to gate: {first_few(small)}"
+
+
+def _slice_sizes(gate: SliceGate, cases: Sequence[PlannedCase]) -> Counter[str]:
+    return Counter(value for case in cases for by, value in case.slices if by == gate.by)
+
+
+def _largest_slice(gate: SliceGate, cases: Sequence[PlannedCase]) -> int:
+    return max(_slice_sizes(gate, cases).values(), default=0)
 
 
 def _units(cases: Sequence[PlannedCase]) -> tuple[int, str]:

@@ -91,7 +91,7 @@ def pairing_problem(pairing: Pairing, pairs: Pairs) -> str | None:
     if pairing.problem is not None:
         return pairing.problem
     if not pairing.pairs or pairing.share < MIN_PAIRED_SHARE:
-        reason = ": the scorers changed" if pairing.all_edited else ""
+        reason = _unpaired_reason(pairing)
         return (
             f"only {percent(pairing.share)} of the baseline's {count(pairing.baseline_cases, 'case')} are paired "
             f"({len(pairing.edited):,} edited, {len(pairing.removed):,} removed, {len(pairing.added):,} added)"
@@ -100,6 +100,17 @@ def pairing_problem(pairing: Pairing, pairs: Pairs) -> str | None:
     if not pairs.are_testable:
         return ONE_CLUSTER
     return None
+
+
+def _unpaired_reason(pairing: Pairing) -> str:
+    """Return the reason why few cases are paired, as far as it is known."""
+    if pairing.scorers_changed and pairing.edited:
+        return ": the scorers changed"
+    if not pairing.pairs and pairing.edited:
+        return ": the question or the expected value of every common case changed"
+    if not pairing.pairs and pairing.added:
+        return ": no case has an id of the baseline"
+    return ""
 
 
 def decide_no_regression(gate: NoRegressionGate, pairs: Pairs, p: float | None = None) -> GateResult:

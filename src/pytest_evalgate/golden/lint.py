@@ -16,7 +16,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
-from pytest_evalgate.config import MustPassGate, SliceGate
+from pytest_evalgate.config import SliceGate
 from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.wording import count, percent
 
@@ -313,22 +313,13 @@ _MAX_NAMED: Final = 5  # slices or tags that a line names; the rest are counted
 
 
 def small_slices(name: str, suite: Suite, cases: Sequence[PlannedCase], place: Place) -> Iterator[LintFinding]:
-    """Find the empty and the small slices of suite ``name``; ``place`` is that of its configuration."""
+    """Find the small slices of suite ``name``; ``place`` is that of its configuration."""
     counted = [case for case in cases if case.skip is None]
     for by in suite.slices:
         sizes = Counter(value for case in counted for key, value in case.slices if key == by)
         gates = [gate for gate in suite.gates or () if isinstance(gate, SliceGate) and gate.by == by]
-        if sizes:
-            least = max((gate.min_n for gate in gates if gate.min is not None), default=0)
-            yield from _tiny(f"suites.{name}: slices by {by}", sizes, least, place)
-        else:
-            message = f"suites.{name}: no case has a slice by {by}: tag the cases, or remove it from the suite"
-            yield LintFinding(place, "empty-slice", "error" if gates else "warning", message)
-    for gate in suite.gates or ():
-        if isinstance(gate, MustPassGate) and gate.tags and not any(set(gate.tags) & set(case.tags) for case in cases):
-            tags = ", ".join(gate.tags)
-            message = f"suites.{name}: no case has a tag of the must-pass gate: {tags}; tag the cases"
-            yield LintFinding(place, "empty-slice", "error", message)
+        least = max((gate.min_n for gate in gates if gate.min is not None), default=0)
+        yield from _tiny(f"suites.{name}: slices by {by}", sizes, least, place)
 
 
 def _tiny(which: str, sizes: Mapping[str, int], least: int, place: Place) -> Iterator[LintFinding]:

@@ -16,6 +16,7 @@ from pytest_evalgate.errors import ScorerError
 from pytest_evalgate.judges.ask import JudgeClient, JudgeQuestion
 from pytest_evalgate.judges.question import (
     Instructions,
+    Material,
     escape_for_judge,
     material_of,
     messages,
@@ -29,16 +30,15 @@ from pytest_evalgate.judges.question import (
     text_of,
 )
 from pytest_evalgate.judges.reply import Choice, ParsedVerdict, Unreadable, read, read_choice
-from pytest_evalgate.records.results import Score
+from pytest_evalgate.records.results import Output, Score
 from pytest_evalgate.text.jsonl import quote_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from pytest_evalgate.judges.question import Material
     from pytest_evalgate.judges.rubric import Rubric
     from pytest_evalgate.records.calls import Call, CallRecord
-    from pytest_evalgate.records.results import Case, Json, Output
+    from pytest_evalgate.records.results import Case, Json
 
 _MAX_REASON: Final = 500  # characters of a score's reason
 _MAX_QUOTE: Final = 200  # characters of the evidence in it
@@ -73,6 +73,20 @@ class JudgeScorer:
             for index in range(self.votes // 2 + 1):
                 yield from self.voter.calls_of(material, index)
 
+    def case_problem(self, case: Case, output: Output | None = None) -> str | None:
+        """Return what the rubric needs and the case lacks; None if it lacks nothing.
+
+        The context may also come from the metadata of the output. Without an ``output``, that is unknown.
+        """
+        context = () if output is None else material_of(case, Output("", output.metadata)).context
+        if output is None:
+            context = case.context or ("unknown",)
+        return Material(case, "", context).missing_input(self.rubric)
+
+    def reads(self, case: Case) -> frozenset[str]:  # noqa: ARG002 - as for a rule
+        """Return the names of the fields that the judge is shown."""
+        return _SHOWN
+
     async def score(self, case: Case, output: Output) -> Score:
         """Grade one output. The value is the median of the votes, as a share of the scale.
 
@@ -101,6 +115,8 @@ class JudgeScorer:
     def _error(self, case: Case, message: str) -> ScorerError:
         return ScorerError(f'{case.place}: case "{case.id}": judge "{self.name}": {message}')
 
+
+_SHOWN: Final = frozenset({"input", "messages", "context", "expected", "expected_any", "rubric"})
 
 _MIN_ALPHANUMERIC: Final = 2
 _MAX_OPENER: Final = 80

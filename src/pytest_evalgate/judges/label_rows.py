@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import LineProblem
 from pytest_evalgate.records.results import Case, Place
-from pytest_evalgate.text import jsonl
+from pytest_evalgate.text import foreign, jsonl
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -52,6 +52,10 @@ def _read_csv(path: Path, name: str) -> tuple[list[LabelRow], list[LineProblem]]
     problems: list[LineProblem] = []
     line = 0
     try:
+        with path.open("rb") as binary:
+            message = foreign.name_foreign(binary.read(foreign.HEAD), free_text=True)
+        if message is not None:
+            return [], [LineProblem(name, 1, "", message)]
         with path.open(encoding="utf-8-sig", newline="") as file:  # Excel writes a byte order mark
             reader = csv.reader(file, strict=True)
             header = next(reader, [])

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from pytest_evalgate.config.tables import Table
 from pytest_evalgate.errors import SettingsError
-from pytest_evalgate.text import files, jsonl
+from pytest_evalgate.text import files, foreign, jsonl
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -125,6 +125,8 @@ def _read(name: str, root: Path) -> str:
         raise SettingsError(f"rubric {name}: no such file{hint}")
     try:
         raw = path.read_bytes()
+        if (message := foreign.name_foreign(raw, free_text=True)) is not None:
+            raise SettingsError(f"rubric {name}: {message}")
         text = raw.decode("utf-8-sig")
     except OSError as error:
         raise SettingsError(f"rubric {name}: cannot be read: {error.strerror}") from None

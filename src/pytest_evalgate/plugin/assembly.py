@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 from pytest_evalgate import callables, config, golden, scorers, targets
+from pytest_evalgate.app import fit
 from pytest_evalgate.app.project import resolve_path
 from pytest_evalgate.engine import Grading
-from pytest_evalgate.errors import GoldenSetError, SettingsError, UserError
+from pytest_evalgate.errors import GoldenSetError, SettingsError
 from pytest_evalgate.golden.sampling import sample_plan
 from pytest_evalgate.records.results import GoldenSet
 from pytest_evalgate.runs.plan import NO_CHANGES, make_plan
@@ -20,7 +18,8 @@ from pytest_evalgate.scorers.scorer import is_judge
 from pytest_evalgate.text import files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from pytest_evalgate.app.wiring import Wiring
     from pytest_evalgate.config import Settings, Suite
@@ -37,8 +36,6 @@ _WINDOW = 32
 
 _AHEAD = 2
 """Concurrent trials for each concurrent call: while one trial is graded, another can send its call."""
-
-GOLDEN_SUFFIXES = (".jsonl", ".ndjson")
 
 
 @dataclass(frozen=True)
@@ -75,6 +72,12 @@ class ReadySuite:
     def planned(self) -> Mapping[str, PlannedCase]:
         """The planned cases by id."""
         return {case.id: case for case in self.plan.cases}
+
+    @property
+    def unread_fields(self) -> tuple[fit.UnreadField, ...]:
+        """The fields of its cases that nothing grades."""
+        cases = (case for golden_set in self.sets for case in golden_set)
+        return tuple(fit.unread_fields(cases, lambda case: self.grading_of(case).scorers))
 
     @property
     def judges(self) -> tuple[JudgeScorer, ...]:
@@ -163,18 +166,16 @@ class Assembly:
         sets = (*here, *_sets_of(sides, here))
         cases = [case for golden_set in sets for case in golden_set]
         context = replace(self.context, place=f"suites.{name}.scorers")
-        if problems := [*golden.check_unique(sets), *scorers.check_asserts(cases, context=context)]:
-            raise GoldenSetError(problems)
+        if malformed := [*golden.check_unique(sets), *scorers.check_asserts(cases, context=context)]:
+            raise GoldenSetError(malformed)
         built = scorers.build_all(suite.scorers, context=context)
-        if suite.threshold is None and any(scorer.weight is not None for scorer in built):
-            raise SettingsError(f"suites.{name}.threshold: missing; its scorers have weights, so it needs one")
-        if not any(getattr(scorer, "counts", True) for scorer in built):
-            raise SettingsError(
-                f"suites.{name}.scorers: all scorers are report-only judges, so none decides what passes: calibrate "
-                "one (pytest-evalgate calibrate), or add a rule"
-            )
+        grading = _grading(built, suite)
         case_grading = _case_gradings(cases, built, suite, context)
         target = None if in_code else self._target(name, suite, cases)
+        names = dict.fromkeys(scorer.name for own in (grading, *case_grading.values()) for scorer in own.scorers)
+        if problems := [*fit.scorer_problems(name, suite, built), *fit.name_problems(name, suite, cases, names)]:
+            raise SettingsError("\n".join(problems))
+        check_fit(name, cases, lambda case: case_grading.get(case.id, grading).scorers, target)
         graders = [scorer for grading in case_grading.values() for scorer in grading.scorers]
         whole = make_plan(
             name,
@@ -190,7 +191,7 @@ class Assembly:
         return ReadySuite(
             plan=plan,
             sets=sets if plan is whole else _planned_of(sets, plan),
-            grading=_grading(built, suite),
+            grading=grading,
             case_grading=case_grading,
             target=target,
             waits=not isinstance(target, targets.RecordedTargetRunner | targets.RowTargetRunner | None)
@@ -243,6 +244,16 @@ class Assembly:
         return wanted or 1
 
 
+def check_fit(name: str, cases: Iterable[Case], scorers_of: fit.ScorersOf, target: Target | None) -> None:
+    """Check that each case can be graded, and that its question reaches the target.
+
+    Raises:
+        GoldenSetError: one line for each problem.
+    """
+    if problems := fit.case_problems(cases, scorers_of, target, place=f"suites.{name}.target"):
+        raise GoldenSetError(problems)
+
+
 def _sets_of(sides: BranchChanges, here: Sequence[GoldenSet]) -> tuple[GoldenSet, ...]:
     """Return the cases of the base branch by file; cases of a deleted file are added to the first file."""
     collected = {golden_set.path for golden_set in here}
@@ -287,58 +298,3 @@ def _case_gradings(
         for case in cases
         if case.asserts
     }
-
-
-def selects_everything(config: pytest.Config) -> bool:
-    """Return whether every configured suite is selected, because the command line has no path."""
-    return config.args_source is not pytest.Config.ArgsSource.ARGS
-
-
-def select(config: pytest.Config, assembly: Assembly) -> list[str]:
-    """Return the names of the selected suites, and add their files to the arguments of pytest.
-
-    Raises:
-        SettingsError: a golden set is outside the root folder.
-    """
-    every = {name: assembly.golden_paths(name, suite) for name, suite in assembly.settings.suites.items()}
-    if selects_everything(config):
-        files = dict.fromkeys(assembly.golden_names())
-        config.args = [*config.args, *(str(config.rootpath / name) for name in files)]
-        return list(every)
-    given = _given(config)
-    for path in given:
-        if path.suffix in GOLDEN_SUFFIXES and path.is_file() and not assembly.suites_of(path):
-            every[assembly.add_ad_hoc(path)] = (path,)
-    return [name for name, paths in every.items() if any(path.is_relative_to(one) for path in paths for one in given)]
-
-
-def build_selected(names: list[str], config: pytest.Config, assembly: Assembly) -> list[ReadySuite]:
-    """Build the selected suites now, so that all problems are reported before anything runs.
-
-    Raises:
-        UserError: files or settings cannot be used, or a golden set of the command line has no target; the message
-            contains every problem of every suite, each once.
-    """
-    named = [] if selects_everything(config) else _given(config)
-    ready: list[ReadySuite] = []
-    problems: dict[str, None] = {}
-    for name in names:
-        try:
-            suite = assembly.ready(name)
-        except UserError as error:
-            problems |= dict.fromkeys(str(error).splitlines())
-            continue
-        ready.append(suite)
-        if suite.target is None and any(assembly.root / golden in named for golden in suite.plan.golden):
-            problem = (
-                f"{suite.plan.golden[0]}: no target: its rows contain no recorded output; "
-                "name one with --eval-target recorded:FILE or --eval-target python:pkg.mod:name"
-            )
-            problems[problem] = None
-    if problems:
-        raise UserError("\n".join(problems))
-    return ready
-
-
-def _given(config: pytest.Config) -> list[Path]:
-    return [Path(config.invocation_params.dir, arg.partition("::")[0]).resolve() for arg in config.args]

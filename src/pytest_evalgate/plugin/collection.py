@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import json
 from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,17 +15,16 @@ from pytest_evalgate.config import DEFAULT_TIER
 from pytest_evalgate.errors import UserError
 from pytest_evalgate.golden.sampling import sample_ids
 from pytest_evalgate.plugin import MARKER, marked
-from pytest_evalgate.plugin.assembly import GOLDEN_SUFFIXES, selects_everything
 from pytest_evalgate.plugin.failures import printable
 from pytest_evalgate.plugin.items import CaseItem, GoldenSetFile
 from pytest_evalgate.plugin.marked import GOLDEN_TEST, stale_output_fixture
+from pytest_evalgate.plugin.selection import GOLDEN_SUFFIXES
 from pytest_evalgate.plugin.together import serial_reason
 from pytest_evalgate.text import files
-from pytest_evalgate.text.wording import count
+from pytest_evalgate.text.wording import count, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-    from pathlib import Path
+    from collections.abc import Collection, Iterator, Sequence
 
     from pytest_evalgate.plugin.case_queue import CaseQueue
     from pytest_evalgate.plugin.context import SessionContext
@@ -75,6 +76,7 @@ class CaseCollector:
     def __init__(self, context: SessionContext, session_decider: SessionDecider, case_queue: CaseQueue) -> None:
         """Collect into the ledger of ``context``."""
         self.failed_files: list[str] = []
+        self._skipped_files: list[str] = []
         self._context = context
         self._assembly = context.assembly
         self._ledger = context.ledger
@@ -86,11 +88,17 @@ class CaseCollector:
         self._items: list[tuple[str, str, pytest.Item]] = []
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> GoldenSetFile | None:
-        """Collect a golden set of a suite, or of the command line."""
-        names = self._assembly.suites_of(file_path.resolve()) if file_path.suffix in GOLDEN_SUFFIXES else ()
-        ready = [suite for name in names if (suite := self._assembly.ready(name)).target is not None]
-        if not ready:
+        """Collect a golden set of a suite, or of the command line, whatever its suffix is.
+
+        The file of a suite that a marked test runs has no items of its own. It is collected as well, because pytest
+        refuses an argument that nothing collects.
+        """
+        may_be_golden = file_path.suffix.lower() in GOLDEN_SUFFIXES or file_path.name in self._golden_names
+        path = file_path.resolve() if may_be_golden else None
+        names = () if path is None else self._assembly.suites_of(path)
+        if not names:
             return None
+        ready = [suite for name in names if (suite := self._assembly.ready(name)).target is not None]
         file: GoldenSetFile = GoldenSetFile.from_parent(
             parent,
             path=file_path,
@@ -100,6 +108,11 @@ class CaseCollector:
             before=self._session_decider.before,
         )
         return file
+
+    @cached_property
+    def _golden_names(self) -> frozenset[str]:
+        """The names of all golden sets: few other files have one of them, and have to be resolved."""
+        return frozenset(PurePath(name).name for name in self._assembly.golden_names())
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
@@ -123,8 +136,9 @@ class CaseCollector:
         marked.parametrize(metafunc, marker_options.suite)
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+    def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
         """Record which item runs which case before any is deselected, then deselect the cases of other shards."""
+        items += self._collect_directly(session, items)
         for item in items:
             if isinstance(item, CaseItem):
                 self._items.append((item.suite.plan.name, item.case.id, item))
@@ -142,6 +156,25 @@ class CaseCollector:
             others = {item for suite, case_id, item in self._items if case_id not in mine[suite]}
             _deselect(self._context, items, others)
 
+    def _collect_directly(self, session: pytest.Session, items: Sequence[pytest.Item]) -> list[pytest.Item]:
+        """Return the items of golden sets whose path cannot be an argument of pytest, unless it found them itself."""
+        found: list[pytest.Item] = []
+        collected = {item.path.resolve() for item in items if isinstance(item, CaseItem)}
+        for path in map(Path, self._context.selection.direct):
+            if path.resolve() not in collected and not self._is_ignored(path, session):
+                file = self.pytest_collect_file(path, session)
+                found += () if file is None else file.collect()
+        return found
+
+    def _is_ignored(self, path: Path, session: pytest.Session) -> bool:
+        """Return whether pytest must not collect a file, or a folder on the way to it."""
+        config = self._context.config
+        inside = [folder for folder in path.parents if folder.is_relative_to(config.rootpath)][:-1]
+        return any(
+            session.gethookproxy(one.parent).pytest_ignore_collect(collection_path=one, config=config)
+            for one in (path, *inside)
+        )
+
     def _prepare(self, item: pytest.Function, test: str, marker_options: MarkerOptions) -> None:
         reason = serial_reason(item) if marker_options.concurrent else None
         if reason is not None:
@@ -156,9 +189,11 @@ class CaseCollector:
             )
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Record a file that could not be collected: its cases are not planned, so the run is invalid."""
+        """Record a file that could not be collected, which makes the run invalid, or that was skipped."""
         if report.failed:
             self.failed_files.append(report.nodeid)
+        elif report.skipped:
+            self._skipped_files.append(report.nodeid)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Report the problems of the collection, before anything runs."""
@@ -179,15 +214,35 @@ class CaseCollector:
             write(context.state.path, context.run_identity.run, self._found)
 
     def _require_all_collected(self) -> None:
-        """Add a problem for each configured golden set that pytest did not collect."""
-        config = self._context.config
-        if self._context.is_controller or config.getoption("lf", default=False) or not selects_everything(config):
+        """Add a problem for each configured suite that nothing runs, if no path was given: it must not pass silently.
+
+        ``--lf`` leaves files out by itself: their suites are planned here, so that the run is a partial one.
+        """
+        context = self._context
+        if context.is_controller or not context.selection.everything:
             return  # the controller of xdist collects nothing
         for name in self._assembly.settings.suites:
-            if self._assembly.ready(name).target is not None and name not in self._ledger.plans:
+            suite = self._assembly.ready(name)
+            if name not in self._ledger.plans and context.config.getoption("lf", default=False):
+                self._ledger.add_plan(suite.plan)
+            elif name not in self._ledger.plans and suite.target is None:
+                self._ledger.add_problem(self._unmarked_message(name))
+            elif missing := self._ledger.files_without_items(suite.plan):
                 self._ledger.add_problem(
-                    f"suite {name} was not collected: is its folder excluded by norecursedirs, --ignore or conftest?"
+                    f"suite {name} was not collected: {', '.join(missing)}: is the file or its folder excluded by "
+                    "norecursedirs, --ignore or conftest?"
                 )
+
+    def _unmarked_message(self, name: str) -> str:
+        """Return the problem of a suite without a target that no collected test is marked with."""
+        near = did_you_mean(name, self._ledger.plans.keys() - self._assembly.settings.suites.keys())
+        skipped = f" (skipped: {', '.join(self._skipped_files)})" if self._skipped_files else ""
+        testpaths = " ".join(self._context.config.getini("testpaths"))
+        only = f" below testpaths = {testpaths}" if testpaths else ""
+        return (
+            f"suites.{name}: no target: its rows hold no recorded output, and no collected test{only} is marked with "
+            f'it{near}{skipped}: set its target, or mark a test: @pytest.mark.{MARKER}(suite="{name}")'
+        )
 
     def pytest_report_collectionfinish(self) -> list[str]:
         """Return the number of planned cases if the header does not contain it, and warnings about the gates."""

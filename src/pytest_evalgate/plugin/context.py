@@ -27,10 +27,14 @@ if TYPE_CHECKING:
     from pytest_evalgate.plugin.assembly import Assembly, ReadySuite
     from pytest_evalgate.plugin.ledger import Ledger
     from pytest_evalgate.plugin.requested import Options
+    from pytest_evalgate.plugin.selection import Selection
     from pytest_evalgate.runs.state import StateFolder
 
 WORKER_INPUT = "evalgate"
 """Key of the run's identity in the input of an xdist worker."""
+
+SELECTION_INPUT = "evalgate-selection"
+"""Key of the controller's selection of suites in the input of an xdist worker."""
 
 PROBLEMS_OUTPUT = "evalgate-notices"
 """Key of a worker's problems in its output."""
@@ -51,9 +55,11 @@ class SessionContext:
         settings: The configuration of the project, for the tier that runs.
         wiring: Engine, cache, budget and clients.
         assembly: Builder of the suites.
+        selection: What the command line selects.
         suites: The selected suites that have a target; empty in a worker, which builds only the suites it collects.
         ledger: Plans and results.
         problems: Reasons why calls were not sent, or why the run is invalid.
+        warnings: What golden sets contain and nothing uses.
         base_note: Reason why the changes of this branch are unknown; None if they are known.
         is_worker: True in an xdist worker.
         is_dry: True if no test runs: ``--eval-estimate``, ``--collect-only``, ``--setup-only`` or ``--setup-plan``.
@@ -66,9 +72,11 @@ class SessionContext:
     settings: Settings
     wiring: Wiring
     assembly: Assembly
+    selection: Selection
     suites: Sequence[ReadySuite]
     ledger: Ledger
     problems: SessionProblems
+    warnings: Sequence[str] = ()
     base_note: str | None = None
     is_worker: bool = False
     is_dry: bool = False

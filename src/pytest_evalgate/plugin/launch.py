@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter, defaultdict
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeGuard
 
 import pytest
 
@@ -25,12 +25,14 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.app.wiring import Wiring
     from pytest_evalgate.config import Judge
+    from pytest_evalgate.engine.cache import CachedTarget
     from pytest_evalgate.engine.estimate import Usage
     from pytest_evalgate.judges.judge import JudgeScorer
     from pytest_evalgate.plugin.assembly import ReadySuite
     from pytest_evalgate.plugin.case_queue import CaseQueue
     from pytest_evalgate.plugin.context import SessionContext
     from pytest_evalgate.plugin.stopper import Stopper
+    from pytest_evalgate.protocols import Target
     from pytest_evalgate.records.calls import Call
     from pytest_evalgate.records.results import Case
     from pytest_evalgate.runs.estimate import Estimate
@@ -194,13 +196,17 @@ class Launch:
 
     def _print_estimate(self, estimate: Estimate | None, items: Iterable[pytest.Item]) -> None:
         from pytest_evalgate.reports.estimate import render_estimate  # noqa: PLC0415 - only under --eval-estimate
+        from pytest_evalgate.reports.phrases import local_calls  # noqa: PLC0415 - the same
 
         reporter, wiring = self._context.reporter, self._context.wiring
         if reporter is None:
             return
         reporter.section("eval gate: estimate (nothing sent)", sep="=")
+        if own := count_own_calls(self._selected(items), wiring):
+            reporter.write_line(f"this run will make {local_calls(own)}")
         if estimate is None:
-            reporter.write_line("no selected suite sends calls: outputs are recorded, or produced in this process")
+            if not own:
+                reporter.write_line("no selected suite sends calls: outputs are recorded, or produced in this process")
             return
         width = reporter._tw.fullwidth  # noqa: SLF001 - pytest's own width
         for line in render_estimate(estimate, wiring.budget_usd, width):
@@ -287,6 +293,23 @@ def estimate_calls(selected: Selected, wiring: Wiring) -> Estimate | None:
     first = _estimate(sending, wiring, {})
     history = _history({suite.name for suite in first.suites if suite.to_send and not suite.cached}, wiring)
     return _estimate(sending, wiring, history) if history else first
+
+
+def count_own_calls(selected: Selected, wiring: Wiring) -> int:
+    """Return the number of calls of functions and commands: those whose output is not cached."""
+    calls = (
+        suite.target.call_of(case, trial)
+        for suite, cases in selected
+        if _is_own(suite.target)
+        for case in cases
+        for trial in range(suite.plan.trials if case.skip is None else 0)
+    )
+    return sum(wiring.memory.lookup(call) is None for call in calls)
+
+
+def _is_own(target: Target | None) -> TypeGuard[CachedTarget]:
+    """Return whether a target runs on this machine: such targets are wrapped in a cache."""
+    return hasattr(target, "cache") and hasattr(target, "endpoint")
 
 
 def _sending(selected: Selected) -> Selected:

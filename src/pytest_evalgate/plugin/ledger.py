@@ -12,6 +12,7 @@ import pytest
 from pytest_evalgate.plugin.failures import printable
 from pytest_evalgate.records.results import CaseResult
 from pytest_evalgate.runs import codec, record_file
+from pytest_evalgate.text.redaction import mask_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -142,8 +143,14 @@ class Ledger:
                 f"case {case_id} of suite {suite} is run by {known} and by {nodeid}: give each its own suite (suite=)"
             )
 
+    def files_without_items(self, plan: SuitePlan) -> list[str]:
+        """Return the files of a plan none of whose cases has an item."""
+        found = {case.place.file for case in plan.cases if (plan.name, case.id) in self._nodes}
+        return sorted({case.place.file for case in plan.cases if case.side != "base"} - found)
+
     def add_problem(self, problem: str) -> None:
-        """Add a problem, which makes the run invalid; each once."""
+        """Add a problem, which makes the run invalid; each once, and without keys that the user wrote by mistake."""
+        problem = mask_keys(problem)
         if problem not in self.problems:
             self.problems.append(problem)
 

@@ -23,6 +23,7 @@ from pytest_evalgate.config import Suite
 from pytest_evalgate.engine import combine_trials, grade_output
 from pytest_evalgate.errors import EngineStopped, ScorerError, SettingsError
 from pytest_evalgate.plugin import MARKER
+from pytest_evalgate.plugin.assembly import check_fit
 from pytest_evalgate.plugin.failures import describe_miss, printable
 from pytest_evalgate.plugin.ledger import error_result, publish
 from pytest_evalgate.records.results import Trial
@@ -258,7 +259,10 @@ def with_target(assembly: Assembly, name: str, suite: Suite) -> ReadySuite:
     # Its outputs are cached for this run only: the digest by which runs are resumed does not cover markers.
     target = wiring.target(name, spec, cache_run_id=wiring.run_context.run)
     if not isinstance(target, targets.RecordedTargetRunner):
-        return replace(assembly.ready_in_code(name, suite), target=target, waits=True)
+        ready = assembly.ready_in_code(name, suite)
+        cases = (case for golden_set in ready.sets for case in golden_set)
+        check_fit(name, cases, lambda case: ready.grading_of(case).scorers, target)
+        return replace(ready, target=target, waits=True)
     if suite.trials is None:
         suite = suite.model_copy(update={"trials": target.trials})
     ready = assembly.ready_in_code(name, suite)

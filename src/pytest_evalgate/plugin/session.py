@@ -21,10 +21,11 @@ from pytest_evalgate.app.wiring import RunContext, Wiring
 from pytest_evalgate.errors import SettingsError, UserError
 from pytest_evalgate.guard.base_branch import find_base
 from pytest_evalgate.plugin import MARKER, marked
-from pytest_evalgate.plugin.assembly import Assembly, build_selected, select
+from pytest_evalgate.plugin.assembly import Assembly
 from pytest_evalgate.plugin.case_queue import CaseQueue
 from pytest_evalgate.plugin.collection import CaseCollector, PartialRun
 from pytest_evalgate.plugin.context import (
+    SELECTION_INPUT,
     WORKER_INPUT,
     RunIdentity,
     SessionContext,
@@ -40,6 +41,7 @@ from pytest_evalgate.plugin.ledger import Ledger, attach, detach
 from pytest_evalgate.plugin.marked import GOLDEN_TEST, PrefetchHooks, Recorder
 from pytest_evalgate.plugin.progress import Progress
 from pytest_evalgate.plugin.requested import read_options
+from pytest_evalgate.plugin.selection import Selection, build_selected, fit_warnings, select
 from pytest_evalgate.plugin.signals import defer_interrupts, sigterm_as_interrupt
 from pytest_evalgate.plugin.stopper import Stopper
 from pytest_evalgate.plugin.together import ConcurrentBodies
@@ -47,6 +49,7 @@ from pytest_evalgate.plugin.verdict import VerdictHooks
 from pytest_evalgate.runs.state import STATE_VARIABLE, state_of
 from pytest_evalgate.scorers import Context, registry
 from pytest_evalgate.text.exceptions import describe_error
+from pytest_evalgate.text.redaction import mask_keys
 
 if TYPE_CHECKING:
     import asyncio
@@ -71,7 +74,7 @@ def register(config: pytest.Config) -> None:
     try:
         session = EvalSession(config, closing)
     except UserError as error:
-        raise pytest.UsageError(printable(str(error))) from None
+        raise pytest.UsageError(printable(mask_keys(str(error)))) from None
     for name, plugin in session.plugins().items():
         config.pluginmanager.register(plugin, f"evalgate-{name}")
 
@@ -139,15 +142,22 @@ class EvalSession:
             arguments=config.invocation_params.args,
             report_file=self._report_writer.html_file,
         )
-        selected = select(config, assembly)
+        if worker is None:
+            selection = select(config, assembly)
+        else:
+            selection = Selection.of(worker[SELECTION_INPUT])
+            selection.add_ad_hoc(assembly)
         ready = []
+        warnings: tuple[str, ...] = ()
         if worker is None:
             closing.enter_context(sigterm_as_interrupt())
             closing.enter_context(state.locked())
             self._session_decider.remove_shard_file()
             self._report_writer.remove_old_report()
-            ready = build_selected(selected, config, assembly)
+            ready = build_selected(selection, config, assembly)
             self._session_decider.check_gates(ready)
+            warnings = tuple(fit_warnings(ready))
+            self._session_decider.warnings += (f"evalgate: {warning}" for warning in warnings)
         self._context = SessionContext(
             config=config,
             options=options,
@@ -156,9 +166,11 @@ class EvalSession:
             settings=settings,
             wiring=wiring,
             assembly=assembly,
+            selection=selection,
             suites=[suite for suite in ready if suite.target is not None],
             ledger=ledger,
             problems=SessionProblems(wiring),
+            warnings=warnings,
             base_note=base.note,
             is_worker=worker is not None,
             is_dry=options.estimate or any(map(config.getoption, _DRY_OPTIONS)),

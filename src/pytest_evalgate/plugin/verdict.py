@@ -102,7 +102,7 @@ class VerdictHooks:
             for suite in context.suites:
                 ledger.add_plan(suite.plan)
         had_problems = bool(ledger.problems)
-        if not ledger.plans:
+        if not ledger.plans and not had_problems:
             ledger.add_problem("no case was selected: " + " ".join(context.config.invocation_params.args))
         verdict = self._session_decider.decide(
             ledger,
@@ -137,8 +137,9 @@ class VerdictHooks:
             yield f"{first}run the same command again to resume this run: cached replies are not requested again"
 
     def _run_notes(self) -> Iterator[str]:
-        """Yield warnings about the cache, the user's code and the base branch, and why no further call was sent."""
+        """Yield warnings about golden sets, the cache, the user's code and the base branch, and why calls stopped."""
         context = self._context
+        yield from context.warnings
         yield from context.problems.warnings
         if context.base_note is not None:
             yield context.base_note

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from xdist.scheduler import LoadScopeScheduling
 
-from pytest_evalgate.plugin.context import FIRST_WORKER, PROBLEMS_OUTPUT, WORKER_INPUT
+from pytest_evalgate.plugin.context import FIRST_WORKER, PROBLEMS_OUTPUT, SELECTION_INPUT, WORKER_INPUT
 from pytest_evalgate.plugin.ledger import WORKER_OUTPUT
 
 if TYPE_CHECKING:
@@ -40,8 +40,9 @@ class Distribution:
         self._nodes: set[Any] = set()
 
     def pytest_configure_node(self, node: Any) -> None:
-        """Send a worker the ids of the run."""
+        """Send a worker the ids of the run, and what the command line selects: its own has other arguments."""
         node.workerinput[WORKER_INPUT] = self._context.run_identity.export()
+        node.workerinput[SELECTION_INPUT] = self._context.selection.export()
         self._nodes.add(node)
 
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> PinnedScheduling:

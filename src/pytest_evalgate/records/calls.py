@@ -118,6 +118,14 @@ class CallRecord:
     latency_s: float | None = None
     served: str = ""
 
+    @property
+    def is_local(self) -> bool:
+        """Whether a function or a command on this machine returned the output: it costs 0, and has no tokens.
+
+        A failed call has neither tokens nor a latency.
+        """
+        return self.cost_usd == 0 and self.tokens_in is None and self.latency_s is not None and self.attempts > 0
+
 
 class CallFailed(MissingOutput):
     """A call without a reply. ``record`` counts the requests that were sent."""

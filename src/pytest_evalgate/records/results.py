@@ -609,7 +609,8 @@ class Calls:
     """Calls to models and endpoints, and their cost. All are zero if outputs were recorded.
 
     ``planned = sent + cached``. ``retried`` is the number of requests beyond the first of each call. ``unknown_price``
-    is the number of calls whose price is unknown; ``cost_usd`` does not include them.
+    is the number of calls whose price is unknown; ``cost_usd`` does not include them. ``local`` is the number of sent
+    calls of functions and commands on this machine, whose own cost is unknown.
     """
 
     planned: int = 0
@@ -620,6 +621,7 @@ class Calls:
     tokens_out: int = 0
     cost_usd: float = 0.0
     unknown_price: int = 0
+    local: int = 0
 
 
 @dataclass(frozen=True, slots=True)

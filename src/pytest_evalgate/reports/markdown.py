@@ -300,7 +300,7 @@ def _details(suite: SuiteView, limits: _PageLimits) -> Iterator[str]:
 def _slices(verdict: SuiteVerdict) -> Iterator[str]:
     for by, group in groupby(verdict.slices, key=attrgetter("by")):
         pieces = list(group)
-        how = "gated, Holm's p" if any(piece.gated for piece in pieces) else "not gated, p not adjusted"
+        how = phrases.slice_gates(pieces, verdict.gates, "gated, Holm's p")
         yield f"By {_name(by)} ({how})"
         rates = (f"{one.passed:,}/{one.n:,} · {phrases.share(one.pass_rate, one.interval)}" for one in pieces)
         rows = ((_name(one.value), rate, *phrases.slice_change(one)) for one, rate in zip(pieces, rates, strict=True))

@@ -95,7 +95,21 @@ def rate(verdict: SuiteVerdict) -> str:
 def cost(calls: Calls) -> str:
     """Return the cost of the calls: ``US$0.31 plus 2 calls of unknown price``."""
     unknown = f" plus {count(calls.unknown_price, 'call')} of unknown price" if calls.unknown_price else ""
-    return f"{usd(calls.cost_usd)}{unknown}"
+    if not calls.local:
+        return f"{usd(calls.cost_usd)}{unknown}"
+    own = local_calls(calls.local)
+    return own if calls.local == calls.sent else f"{usd(calls.cost_usd)}{unknown} plus {own}"
+
+
+def local_calls(number: int) -> str:
+    """Return ``30 calls of your function (cost unknown)``: what a function or a command spends is not measured."""
+    return f"{count(number, 'call')} of your function (cost unknown)"
+
+
+def sent(calls: Calls) -> str:
+    """Return the cost and the number of the calls: ``US$0.31: 188 calls sent, 772 cached``."""
+    number = "" if calls.local and calls.local == calls.sent else f": {count(calls.sent, 'call')} sent"
+    return f"{cost(calls)}{number}, {calls.cached:,} cached"
 
 
 def share(value: float, bounds: tuple[float, float]) -> str:
@@ -133,6 +147,17 @@ def completed_part(verdict: SuiteVerdict) -> str:
     counts = verdict.accounting
     every = counts.planned - counts.skipped
     return f"{every - counts.not_run:,} of {count(every, 'case')}"
+
+
+def slice_gates(pieces: Sequence[SliceResult], gates: Iterable[GateResult], tested: str) -> str:
+    """Return how slices of one key are gated: ``tested`` for a test of their change, and the rate that is required."""
+    mine = (gate.required for gate in gates if gate.kind == "slice" and gate.of == pieces[0].by)
+    required = max((rate for rate in mine if rate is not None), default=None)
+    is_tested = any(piece.gated for piece in pieces)
+    if required is None:
+        return tested if is_tested else "not gated, p not adjusted"
+    rate = f"rate >= {percent(required)} gated"
+    return f"{tested}; {rate}" if is_tested else f"{rate}, p not adjusted"
 
 
 def slice_change(piece: SliceResult) -> tuple[str, str, str]:

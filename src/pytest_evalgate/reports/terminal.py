@@ -291,7 +291,7 @@ def slice_lines(name: str, verdict: SuiteVerdict, width: int) -> Iterator[Line]:
         pieces = list(group)
         gated = any(piece.gated for piece in pieces)
         which = "WATCH slices that dropped" if passed else "slices"
-        how = "gated" if gated else "not gated, p not adjusted"
+        how = phrases.slice_gates(pieces, verdict.gates, "gated")
         yield from wrap_lines(f"  {which}: {one_line(name)} by {one_line(by)} ({how})", width)
         rows = [(*_SLICE_HEADINGS, "p (Holm)" if gated else "p", "note"), *map(_slice_row, pieces)]
         yield from (Line(f"    {text}") for text in align_or_stack(rows, width - 4, 3))
@@ -350,8 +350,7 @@ def _judges_and_flaky(suite: SuiteView, calibrations: Mapping[str, Calibration],
 def _cost_and_files(view: ReportView, width: int, verbosity: int) -> Iterator[Line]:
     calls = view.verdict.calls
     if calls.planned:
-        sent = f"{count(calls.sent, 'call')} sent, {calls.cached:,} cached"
-        yield from wrap_lines(f"{phrases.cost(calls)}: {sent}, {_duration(view.verdict.duration_s)}", width)
+        yield from wrap_lines(f"{phrases.sent(calls)}, {_duration(view.verdict.duration_s)}", width)
     if view.report_file is not None:
         yield from wrap_lines(f"report: {one_line(view.report_file)}", width)
     if view.report_file is None or verbosity > 0:

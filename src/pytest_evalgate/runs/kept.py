@@ -6,6 +6,7 @@ baseline, the outputs of that baseline, and its last runs. CI reads a copy of th
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -29,8 +30,17 @@ SHOWN_RUNS: Final = 60
 """Runs of a suite that reports show; the history contains more."""
 
 _NO_REDACTION: Final = Redactor()
+
+
+def _encode(verdict: Verdict) -> dict[str, Json]:
+    value = dataclasses.asdict(verdict)
+    if not verdict.calls.local:  # verdicts of earlier versions lack it
+        del value["calls"]["local"]
+    return value
+
+
 _VERDICT: Final = RecordFile(
-    Verdict, noun="a verdict", error=RunFileError, next_step="run again with: pytest --eval-gate"
+    Verdict, noun="a verdict", error=RunFileError, next_step="run again with: pytest --eval-gate", encode=_encode
 )
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from pytest_evalgate.config.load import explain
-from pytest_evalgate.text import files, jsonl
+from pytest_evalgate.text import files, foreign, jsonl
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -79,7 +79,7 @@ class RecordFile(Generic[T]):
         try:
             value = jsonl.loads(data)
         except ValueError as error:
-            raise self.error(f"{name}: {error}; {self.next_step}") from None
+            raise self.error(f"{name}: {foreign.name_foreign(data) or error}; {self.next_step}") from None
         return self.decode(value, name, **unstored)
 
     def decode(self, value: Json, name: str, **unstored: Json) -> T:

@@ -115,9 +115,12 @@ def _import_function(spec: str, roots: Sequence[Path]) -> Callable[..., object]:
     """Import ``package.module:function`` and check that it accepts a case and an output."""
     try:
         function = callables.resolve(spec, roots)
-        signature = inspect.signature(function)
     except CallableError as error:
         raise SpecError(str(error)) from error
+    if problem := callables.kind_problem(function):
+        raise SpecError(f'python = "{spec}" {problem}')
+    try:
+        signature = inspect.signature(function)
     except ValueError:  # some compiled functions have no signature
         return function
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import math
 import numbers
@@ -114,6 +115,29 @@ class BuiltScorer:
         """False if the function is known to return at once."""
         return self.code is not None
 
+    def case_problem(self, case: Case, output: Output | None = None) -> str | None:  # noqa: ARG002 - as for a judge
+        """Return why no output of ``case`` could be graded; None if one can, or if that is unknown.
+
+        A built-in rule is tried on an empty output: it reads what the case wants before it reads the output. Functions
+        of the user are not called before the run.
+        """
+        if self.waits:
+            return None
+        try:
+            self.function(case, _EMPTY)
+        except ScorerError as error:
+            return str(error)
+        return None
+
+    def reads(self, case: Case) -> frozenset[str] | None:
+        """Return the names of the fields of ``case`` that decide its score; None if that is unknown."""
+        if self.waits:
+            return None
+        watched: Any = _WatchedCase(case)
+        with contextlib.suppress(ScorerError):
+            self.function(watched, _EMPTY)
+        return frozenset(watched.names)
+
     async def score(self, case: Case, output: Output) -> Score:
         """Score one output.
 
@@ -145,6 +169,21 @@ class BuiltScorer:
 
 async def _awaited(returned: Awaitable[object]) -> Graded:
     return _graded(await returned)
+
+
+_EMPTY: Final = Output("")
+
+
+class _WatchedCase:
+    """A case that records which of its fields are read."""
+
+    def __init__(self, case: Case) -> None:
+        self.names: set[str] = set()
+        self._case = case
+
+    def __getattr__(self, name: str) -> Any:
+        self.names.add(name)
+        return getattr(self._case, name)
 
 
 def _graded(returned: object) -> Graded:

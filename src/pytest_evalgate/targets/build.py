@@ -76,9 +76,13 @@ def build_target(spec: config.Target, *, context: TargetContext) -> Target:
             return load(paths, root=context.root, output=spec.output)
         case config.PythonTarget():
             from pytest_evalgate import callables  # noqa: PLC0415 - as below
-            from pytest_evalgate.targets.python import wrap_function  # noqa: PLC0415 - each suite needs one kind
+            from pytest_evalgate.targets.python import (  # noqa: PLC0415 - each suite needs one kind
+                check_function,
+                wrap_function,
+            )
 
             function = callables.resolve(spec.python, roots=[context.root])
+            check_function(function, f'{context.place}: python = "{spec.python}"')
             return wrap_function(function, context.code, max_concurrency=spec.max_concurrency)
         case config.ModelTarget():
             return _model(spec, context)

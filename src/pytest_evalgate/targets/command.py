@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_evalgate.errors import MissingOutput, SettingsError
 from pytest_evalgate.targets.envelope import read_output
 from pytest_evalgate.targets.outputs import MAX_BYTES, TargetFailure
+from pytest_evalgate.targets.reach import foreign_arguments
 from pytest_evalgate.text import jsonl
 from pytest_evalgate.usercode.outcome import MORE_THREADS
 from pytest_evalgate.waits import report_expired
@@ -43,6 +44,11 @@ def load_command(spec: config.CommandTarget, *, root: Path, place: str) -> Comma
         SettingsError: There is no such program.
     """
     name = spec.command[0]
+    for text in foreign_arguments(spec.command):
+        raise SettingsError(
+            f"{place}.command: {jsonl.quote_text(text)} is passed to the program as it stands: remove it; the program "
+            "reads the case from stdin, as JSON"
+        )
     wanted = str(root / name) if Path(name).name != name else name
     found = shutil.which(wanted)
     if found is None:

@@ -17,7 +17,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.targets.request import text_of, variables_of
-from pytest_evalgate.text import jsonl
+from pytest_evalgate.text import foreign, jsonl
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,6 +41,8 @@ def load_prompt(path: Path, *, name: str) -> Prompt:
             raise SettingsError(f"{name}: there is no such file; create it, or name another template")
         with path.open("rb") as file:
             raw = file.read(_MOST_BYTES + 1)
+        if (message := foreign.name_foreign(raw, free_text=True)) is not None:  # it would be sent as the prompt
+            raise SettingsError(f"{name}: {message}")
         text = raw.decode("utf-8-sig")
     except OSError as error:
         raise SettingsError(f"{name}: cannot be read: {error.strerror}") from None

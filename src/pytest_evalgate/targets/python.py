@@ -12,6 +12,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from pytest_evalgate import callables
+from pytest_evalgate.errors import CallableError
 from pytest_evalgate.records.results import Output
 from pytest_evalgate.targets.outputs import as_output
 from pytest_evalgate.targets.request import question
@@ -48,6 +50,30 @@ def wrap_function(
         slots=Semaphore(max_concurrency),
         threads=DaemonThreads(max_concurrency),
     )
+
+
+def check_function(function: Callable[..., Any], place: str) -> None:
+    """Check that ``function`` can be called as a target, and that a call returns a value.
+
+    Raises:
+        CallableError: It cannot; otherwise every case would miss. The message begins with ``place``.
+    """
+    if problem := callables.kind_problem(function):
+        raise CallableError(f"{place} {problem}")
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # written in C, without a signature
+        return
+    names = signature.parameters.keys()
+    try:
+        signature.bind(*(() if names == {"case"} else ("input",)), **({"case": None} if "case" in names else {}))
+    except TypeError as error:
+        raise CallableError(
+            f"{place} takes {signature!s:.200}: {error}; a target is called with the input of a case, and a parameter "
+            "named case receives the whole case: def answer(input)"
+        ) from None
+    if signature.return_annotation in (None, "None"):
+        raise CallableError(f"{place} returns None by its annotation: return the output, a str, a dict or an Output")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NoReturn
 
 from pytest_evalgate.errors import LineProblem
+from pytest_evalgate.text import foreign
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +70,13 @@ def read(path: Path, *, name: str, limits: JsonLimits | None = None) -> tuple[li
     try:
         _require_regular(path)
         with path.open("rb") as file:
+            head = file.read(foreign.HEAD)
+            if (message := foreign.name_foreign(head)) is not None and message != foreign.CONFLICT:
+                return [], [LineProblem(name, 1, "", message)]
+            file.seek(0)
             for raw in _raw_lines(file, limits.line_bytes):
+                if foreign.is_conflict_marker(raw.content or b""):  # the lines below it may be of either side
+                    return [], [LineProblem(name, raw.number, "", foreign.CONFLICT)]
                 try:
                     lines.append(JsonLine(raw.number, _parse_object(raw, limits)))
                 except _InvalidJson as problem:
@@ -77,6 +84,8 @@ def read(path: Path, *, name: str, limits: JsonLimits | None = None) -> tuple[li
                 if len(problems) == limits.problems:
                     problems.append(LineProblem(name, raw.number, "", "too many problems; the rest was not read"))
                     break
+        if problems and not lines and (message := foreign.name_other_rows(head)) is not None:
+            problems = [LineProblem(name, problems[0].line, "", message)]
     except (OSError, ValueError) as error:  # ValueError: a folder, a pipe, or a path that contains a NUL character
         reason = getattr(error, "strerror", None) or str(error)
         problems.append(LineProblem(name, 0, "", f"cannot be read: {reason}"))
@@ -92,9 +101,6 @@ def _require_regular(path: Path) -> None:
 
 
 _BOM: Final = b"\xef\xbb\xbf"
-_WIDE_BOMS: Final = (b"\xff\xfe", b"\xfe\xff")
-"""UTF-16 and little-endian UTF-32; big-endian UTF-32 starts with a NUL byte."""
-
 _WHITESPACE: Final = b" \t\r\n"  # of JSON: bytes.strip() would remove \x0b and \x0c too
 _SKIPPED_AT_ONCE: Final = 1 << 20
 
@@ -110,11 +116,7 @@ class _RawLine:
 
 def _raw_lines(file: BinaryIO, longest: int) -> Iterator[_RawLine]:
     """Yield each line that is neither blank nor a comment."""
-    head = file.read(len(_BOM))
-    if head.startswith(_WIDE_BOMS):  # one problem, not one for each line feed byte
-        yield _RawLine(1, 0, head)
-        return
-    start = file.seek(len(_BOM) if head == _BOM else 0)
+    start = file.seek(len(_BOM) if file.read(len(_BOM)) == _BOM else 0)
     for number, raw in enumerate(iter(lambda: file.readline(longest + 1), b""), start=1):
         size = len(raw)
         if size > longest and not raw.endswith(b"\n"):
@@ -176,8 +178,6 @@ _SUSPECT_ESCAPE: Final = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 
 def _parse(raw: bytes, offset: int, limits: JsonLimits, decoder: json.JSONDecoder | None = None) -> Any:
     """Parse ``raw``, which starts at byte ``offset`` of the file. A ``decoder`` other than the strict one repairs."""
-    if offset == 0 and raw.startswith(_WIDE_BOMS):
-        raise _InvalidJson(f"encoded as UTF-16 or UTF-32 (bytes {raw[:2].hex(' ')} at offset 0); save as UTF-8")
     if (place := raw.find(b"\0")) >= 0:
         raise _InvalidJson(
             f"not text: NUL byte at offset {offset + place} of the file; if it is UTF-16, save as UTF-8"

@@ -102,6 +102,38 @@ class Redactor:
         return text
 
 
+_KEY: Final = re.compile(
+    r"""(?<![A-Za-z0-9_]) (?:
+        sk-(?:proj|ant|or|svcacct|admin)-[\w-]*                      # OpenAI, Anthropic, OpenRouter
+        | sk-(?=[\w-]*\d)[\w-]{12,}
+        | (?:sk|rk|pk)_(?:live|test)_\w{8,}                         # Stripe
+        | (?:gsk|hf|r8|fw|csk|tgp_v1|nvapi|pplx|xai|jina|lsv2_pt|pcsk)[-_][A-Za-z0-9_-]{16,}
+        | AIza[\w-]{30,} | (?:AKIA|ASIA)[0-9A-Z]{16}                # Google, AWS
+        | gh[opsur]_[A-Za-z0-9]{30,} | github_pat_\w{22,} | glpat-[\w-]{20,} | xox[abeoprs]-[A-Za-z0-9-]{10,}
+        | eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}                         # JSON Web Token
+    )""",
+    re.VERBOSE,
+)
+"""Keys by their published prefixes."""
+
+_RANDOM: Final = re.compile(r"[A-Za-z0-9+/=_.-]{24,}")
+_FEWEST_CHANGES: Final = 4  # between letters and digits: names of variables have one or two
+
+
+def looks_like_key(text: str) -> bool:
+    """Return whether ``text`` is a key rather than a name: by its prefix, or because it looks random."""
+    if _KEY.search(text):
+        return True
+    changes = len(re.findall(r"[A-Za-z](?=[0-9])|[0-9](?=[A-Za-z])", text))
+    is_mixed = text != text.upper() and (text != text.lower() or set(text) <= set("0123456789abcdef-"))
+    return bool(_RANDOM.fullmatch(text)) and changes >= _FEWEST_CHANGES and is_mixed
+
+
+def mask_keys(text: str) -> str:
+    """Replace every key with a known prefix by ``***``, for messages that quote what the user wrote."""
+    return _KEY.sub(MASK, text)
+
+
 @dataclass(frozen=True, slots=True)
 class Secret:
     """The value of the environment variable ``name``, printed as ``***``. It cannot be pickled."""

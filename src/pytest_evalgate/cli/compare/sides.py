@@ -19,7 +19,7 @@ from pytest_evalgate.errors import BaselineError, RunFileError, SettingsError, U
 from pytest_evalgate.records.results import Baseline, Place, PlannedCase, Run, Score, SuitePlan, SuiteRun, Trial
 from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs import git, run_file
-from pytest_evalgate.text import files, jsonl
+from pytest_evalgate.text import files, foreign, jsonl
 from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.text.wording import count
 
@@ -113,8 +113,9 @@ def _of_file(spec: str, path: Path, project: Project) -> Side:
     try:
         value = jsonl.loads(data)
     except ValueError as error:
+        what = foreign.name_foreign(data) or error
         raise UserError(
-            f"{spec}: the file is neither a run nor a baseline ({error}); to name a branch: git:{spec}"
+            f"{spec}: the file is neither a run nor a baseline ({what}); to name a branch: git:{spec}"
         ) from None
     suite = str(value.get("suite")) if isinstance(value, dict) else ""
     baseline = baselines.find(str(path.absolute()), suite=suite, file=path, root=project.root)

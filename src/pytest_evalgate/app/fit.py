@@ -1,0 +1,286 @@
+"""Fit of a golden set to the suite that uses it, checked before the first call by the run and by ``lint`` alike.
+
+Problems are found on every line: cases that a scorer cannot grade, and questions that do not reach the application.
+Warnings are about wishes: fields of the cases that no scorer reads.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pytest_evalgate import targets
+from pytest_evalgate.config import MeanScoreGate, MustPassGate, NoRegressionGate, place_of
+from pytest_evalgate.errors import LineProblem
+from pytest_evalgate.protocols import CallingTarget
+from pytest_evalgate.records.results import Case, Output
+from pytest_evalgate.runs.plan import slice_values
+from pytest_evalgate.text import jsonl
+from pytest_evalgate.text.wording import count, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+
+    from pytest_evalgate.config import Suite
+    from pytest_evalgate.protocols import Scorer, Target
+    from pytest_evalgate.scorers.scorer import WeightedScorer
+
+    ScorersOf = Callable[[Case], Sequence[Scorer]]
+
+_GRADED: Final = ("expected", "expected_any", "rubric", "reference_context", "expected_tools", "trajectory")
+_WITHOUT_EFFECT: Final = {
+    "weight": "cases have no weight in this version",
+    "trials": "set trials of the suite",
+    "split": "use a tag, or one file for each split",
+}
+_WISHES: Final = frozenset(
+    [
+        "assert",
+        "assertion",
+        "assertions",
+        "asserts",
+        "avoid",
+        "avoids",
+        "banned",
+        "contain",
+        "contains",
+        "criteria",
+        "criterion",
+        "disallowed",
+        "exclude",
+        "excludes",
+        "expect",
+        "expectation",
+        "expectations",
+        "expected",
+        "expects",
+        "forbid",
+        "forbidden",
+        "forbids",
+        "ideal",
+        "include",
+        "includes",
+        "keywords",
+        "must",
+        "never",
+        "not",
+        "prohibited",
+        "require",
+        "required",
+        "requires",
+        "shall",
+        "should",
+        "threshold",
+        "wanted",
+    ]
+)
+"""First words of names of fields that say what an output has to be like, such as ``must_not_contain``."""
+
+_FIRST_WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
+_TRIED: Final = 5
+"""Cases with a field that are tried: a scorer that reads a field reads it in the first ones."""
+
+_NO_TEXT: Final = Output("")
+
+
+def case_problems(
+    cases: Iterable[Case], scorers_of: ScorersOf, target: Target | None, *, place: str
+) -> list[LineProblem]:
+    """Return the problems of ``cases``, each with its line, in line order.
+
+    Cases of the base branch are left out: this branch cannot change them.
+
+    Args:
+        cases: The cases of one suite.
+        scorers_of: Returns the scorers of a case.
+        target: The target of the suite; None if a marked test produces the outputs.
+        place: Name of the target's table in messages.
+    """
+    graded = [case for case in cases if case.skip is None and case.side != "base"]
+    problems = [
+        LineProblem(case.place.file, case.place.line, scorer.name, message)
+        for case in graded
+        for scorer in scorers_of(case)
+        if (check := getattr(scorer, "case_problem", None)) is not None
+        and (message := check(case, _known_output(target, case))) is not None
+    ]
+    if isinstance(target, CallingTarget):
+        from pytest_evalgate.targets.reach import check_reach  # noqa: PLC0415 - only if requests are made
+
+        problems += check_reach(target, graded, place)
+    if isinstance(target, targets.RecordedTargetRunner) and graded:
+        problems += _unmatched(target, graded, place)
+    return sorted(problems, key=lambda problem: (problem.file, problem.line))
+
+
+def _unmatched(target: targets.RecordedTargetRunner, cases: Sequence[Case], place: str) -> Iterator[LineProblem]:
+    """Yield a problem for each file of outputs that has no row for any of the cases: its ids are others."""
+    for recording in target.recordings:
+        if recording.outputs and not any(case.golden_id in recording.outputs for case in cases):
+            theirs, ours = jsonl.quote_text(next(iter(recording.outputs))), jsonl.quote_text(cases[0].golden_id)
+            message = f"no row has the id of a case: the first id is {theirs}, that of the golden set {ours}"
+            yield LineProblem(recording.name, 0, place, message)
+
+
+def stray_placeholders(target: Target | None, cases: Sequence[Case]) -> Iterator[str]:
+    """Yield a warning for each placeholder in another syntax that is sent as it stands, such as ``{context}``."""
+    if isinstance(target, CallingTarget):
+        from pytest_evalgate.targets.reach import foreign_placeholders  # noqa: PLC0415 - only if requests are made
+
+        for text in foreign_placeholders(target, cases):
+            yield f"{jsonl.quote_text(text)} is sent as it stands: write {{{{ input }}}} and the like"
+
+
+def _known_output(target: Target | None, case: Case) -> Output | None:
+    """Return an output with the metadata that each output of the case will have; None if that is unknown."""
+    if isinstance(target, targets.RecordedTargetRunner):
+        return target.recordings[0].outputs.get(case.golden_id)
+    return _NO_TEXT if isinstance(target, CallingTarget | targets.RowTargetRunner) else None
+
+
+def scorer_problems(name: str, suite: Suite, built: Sequence[WeightedScorer]) -> Iterator[str]:
+    """Yield the reasons why the scorers of a suite cannot decide any case."""
+    if suite.threshold is None and any(scorer.weight is not None for scorer in built):
+        yield f"suites.{name}.threshold: missing; its scorers have weights, so it needs one"
+    if not any(getattr(scorer, "counts", True) for scorer in built):
+        yield (
+            f"suites.{name}.scorers: all scorers are report-only judges, so none decides what passes: calibrate "
+            "one (pytest-evalgate calibrate), or add a rule"
+        )
+
+
+def name_problems(name: str, suite: Suite, cases: Sequence[Case], scorers: Collection[str]) -> list[str]:
+    """Return the names in a suite that nothing has: slices, tags of must-pass gates, and scorers of gates.
+
+    A gate on such a name could never decide, and a slice would be left out in silence.
+
+    Args:
+        name: Name of the suite.
+        suite: The suite, in the tier that runs.
+        cases: All of its cases.
+        scorers: The names of all scores.
+    """
+    own = [case for case in cases if case.side != "base"]
+    problems: dict[str, None] = {}
+    for by in suite.slices:
+        if not any(any(slice_values(case, by)) for case in own):
+            near = did_you_mean(by, _slice_keys(own))
+            problems[f'suites.{name}.slices: no case has a slice by "{by}"{near}: tag the cases, or remove it'] = None
+    tags = {tag for case in own for tag in case.tags}
+    for gate in suite.gates or ():
+        place = f"suites.{name}.{place_of(suite, 'gates')}: {gate.kind}"
+        if isinstance(gate, MustPassGate):
+            problems |= {
+                f'{place}: no case has the tag "{tag}"{did_you_mean(tag, tags)}: tag the cases, or remove it': None
+                for tag in gate.tags
+                if tag not in tags
+            }
+        elif isinstance(gate, MeanScoreGate | NoRegressionGate) and gate.scorer not in (None, *scorers):
+            known = did_you_mean(str(gate.scorer), scorers) or f" ({', '.join(scorers)})"
+            problems[f'{place}: the suite has no scorer named "{gate.scorer}"{known}'] = None
+    return list(problems)
+
+
+def _slice_keys(cases: Iterable[Case]) -> set[str]:
+    """Return the keys by which cases can be sliced."""
+    keys = {"tag"}
+    for case in cases:
+        keys.update(tag.partition(":")[0] for tag in case.tags if ":" in tag)
+        keys.update(case.slice)
+        keys.update(f"metadata.{key}" for key in case.metadata)
+    return keys
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadField:
+    """A field of a golden set that no scorer of a suite reads, in ``cases`` of its cases."""
+
+    file: str
+    name: str
+    cases: int
+    in_metadata: bool = False
+
+
+def unread_fields(cases: Iterable[Case], scorers_of: ScorersOf) -> Iterator[UnreadField]:
+    """Yield the fields that say how to grade a case, and that no scorer of the suite reads.
+
+    Scorers that are functions of the user may read any field, so only fields that the run itself ignores are reported
+    beside them.
+    """
+    with_field: dict[tuple[str, str, bool], list[Case]] = defaultdict(list)
+    for case in cases:
+        if case.skip is None and case.side != "base":
+            for name in _given(case):
+                with_field[case.place.file, name, False].append(case)
+            for name in filter(_is_wish, case.metadata):
+                with_field[case.place.file, name, True].append(case)
+    for (file, name, in_metadata), found in with_field.items():
+        ignored = name in _WITHOUT_EFFECT and not in_metadata
+        if ignored or not any(
+            _is_read("metadata" if in_metadata else name, case, scorers_of) for case in found[:_TRIED]
+        ):
+            yield UnreadField(file, name, len(found), in_metadata)
+
+
+def _given(case: Case) -> Iterator[str]:
+    """Yield the names of the graded fields that a case has."""
+    yield from (name for name in _GRADED if (value := getattr(case, name)) is not None and value != ())
+    yield from (name for name in _WITHOUT_EFFECT if getattr(case, name) != getattr(_EMPTY, name))
+
+
+_EMPTY: Final = Case("")
+
+
+def _is_wish(name: str) -> bool:
+    first = _FIRST_WORD.match(name)
+    return first is not None and first[0].lower() in _WISHES
+
+
+def _is_read(name: str, case: Case, scorers_of: ScorersOf) -> bool:
+    for scorer in scorers_of(case):
+        reads = getattr(scorer, "reads", None)
+        fields = None if reads is None else reads(case)
+        if fields is None or name in fields:
+            return True
+    return False
+
+
+def describe(unread: Iterable[UnreadField]) -> Iterator[tuple[str, str]]:
+    """Yield a file and a message for each group of unread fields."""
+    by_file: dict[str, list[UnreadField]] = defaultdict(list)
+    for one in unread:
+        by_file[one.file].append(one)
+    for file, fields in by_file.items():
+        wishes = [one for one in fields if one.in_metadata or one.name not in _WITHOUT_EFFECT]
+        if wishes:
+            yield file, _ungraded(wishes)
+        for one in fields:
+            if one not in wishes:
+                yield file, f"{one.name}: it has no effect ({count(one.cases, 'case')}): {_WITHOUT_EFFECT[one.name]}"
+
+
+def _ungraded(fields: Sequence[UnreadField]) -> str:
+    names = ", ".join(jsonl.escape_text(one.name) for one in fields)
+    them = "it" if len(fields) == 1 else "them"
+    most = max(one.cases for one in fields)
+    kept = "; unknown fields are kept in the metadata" if any(one.in_metadata for one in fields) else ""
+    return f"{names}: nothing grades {them} ({count(most, 'case')}): add a scorer or asserts{kept}"
+
+
+def shared_by_all(
+    unread: Mapping[str, Sequence[UnreadField]], files: Mapping[str, Sequence[str]]
+) -> list[UnreadField]:
+    """Return the fields that no suite reads: suites that share a golden set grade different fields of it.
+
+    Args:
+        unread: The unread fields of each suite.
+        files: The golden sets of each suite.
+    """
+    found: dict[tuple[str, str, bool], list[UnreadField]] = defaultdict(list)
+    for fields in unread.values():
+        for one in fields:
+            found[one.file, one.name, one.in_metadata].append(one)
+    suites_of = {file: sum(file in own for own in files.values()) for own in files.values() for file in own}
+    return [group[0] for (file, _, _), group in found.items() if len(group) == suites_of.get(file, len(group))]

@@ -1,0 +1,148 @@
+"""Selection of suites by the command line, and their construction before anything runs."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import pytest
+
+from pytest_evalgate.app import fit
+from pytest_evalgate.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pytest_evalgate.plugin.assembly import Assembly, ReadySuite
+
+GOLDEN_SUFFIXES = (".jsonl", ".ndjson")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The suites that a command line selects.
+
+    Args:
+        suites: Their names.
+        everything: True if the command line names no path, so that every configured suite has to run.
+        direct: Golden sets whose path pytest cannot name in its arguments: they are collected without them.
+        ad_hoc: Golden sets of the command line that no suite contains.
+    """
+
+    suites: tuple[str, ...]
+    everything: bool
+    direct: tuple[str, ...] = ()
+    ad_hoc: tuple[str, ...] = ()
+
+    def export(self) -> dict[str, Any]:
+        """Return the selection as plain values, for an xdist worker: ``Selection.of(values)`` reads them."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """Return the selection of the controller."""
+        return cls(tuple(values["suites"]), values["everything"], tuple(values["direct"]), tuple(values["ad_hoc"]))
+
+    def add_ad_hoc(self, assembly: Assembly) -> None:
+        """Make the suites of the golden sets that no suite contains."""
+        for path in self.ad_hoc:
+            assembly.add_ad_hoc(Path(path))
+
+
+def select(config: pytest.Config, assembly: Assembly) -> Selection:
+    """Return the selected suites, and add their files to the arguments of pytest.
+
+    Raises:
+        SettingsError: a golden set is outside the root folder.
+    """
+    every = {name: assembly.golden_paths(name, suite) for name, suite in assembly.settings.suites.items()}
+    everything = not _names_path(config)
+    arguments = {arg: _path_of(arg, config.invocation_params.dir) for arg in config.args}
+    given = list(arguments.values())
+    ad_hoc: list[str] = []
+    for path in given:
+        if path.suffix.lower() in GOLDEN_SUFFIXES and path.is_file() and not assembly.suites_of(path):
+            every[assembly.add_ad_hoc(path)] = (path,)
+            ad_hoc.append(str(path))
+    if everything:
+        names = [str(config.rootpath / name) for name in dict.fromkeys(assembly.golden_names())]
+        arguments |= {name: _whole(name, config.rootpath) for name in names}
+        suites = tuple(every)
+    else:
+        suites = tuple(
+            name for name, paths in every.items() if any(path.is_relative_to(one) for path in paths for one in given)
+        )
+    direct = [
+        arg
+        for arg, path in arguments.items()
+        if not _is_nameable(arg) and path == _whole(arg, config.invocation_params.dir) and assembly.suites_of(path)
+    ]
+    config.args = [arg for arg in arguments if arg not in direct]
+    return Selection(suites, everything, tuple(direct), tuple(ad_hoc))
+
+
+def _names_path(config: pytest.Config) -> bool:
+    """Return whether the user named a path; one in ``addopts`` of the project selects no more than ``testpaths``."""
+    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+        return False
+    typed = [*map(str, config.invocation_params.args), *shlex.split(os.environ.get("PYTEST_ADDOPTS", ""))]
+    from_file = any(arg.startswith("@") for arg in typed)  # pytest reads further arguments from the file @NAME
+    return from_file or not set(typed).isdisjoint(config.args)
+
+
+def _path_of(arg: str, folder: Path) -> Path:
+    """Return the path in an argument of pytest, without the parts that select a test."""
+    whole = _whole(arg, folder)
+    return whole if whole.exists() else _whole(arg.partition("::")[0], folder)
+
+
+def _whole(arg: str, folder: Path) -> Path:
+    return (folder / arg).resolve()
+
+
+def _is_nameable(arg: str) -> bool:
+    """Return whether pytest takes an argument as a path: it reads ``[`` and ``::`` as parts of a test's name."""
+    return "[" not in arg and "::" not in arg
+
+
+def build_selected(selection: Selection, config: pytest.Config, assembly: Assembly) -> list[ReadySuite]:
+    """Build the selected suites now, so that all problems are reported before anything runs.
+
+    Raises:
+        UserError: files or settings cannot be used, or a golden set of the command line has no target; the message
+            contains every problem of every suite, each once.
+    """
+    named = [*map(Path, selection.ad_hoc)]
+    if not selection.everything:
+        named += (_path_of(arg, config.invocation_params.dir) for arg in (*config.args, *selection.direct))
+    ready: list[ReadySuite] = []
+    problems: dict[str, None] = {}
+    for name in selection.suites:
+        try:
+            suite = assembly.ready(name)
+        except UserError as error:
+            problems |= dict.fromkeys(str(error).splitlines())
+            continue
+        ready.append(suite)
+        if suite.target is None and any(assembly.root / golden in named for golden in suite.plan.golden):
+            problem = (
+                f"{suite.plan.golden[0]}: no target: its rows contain no recorded output; "
+                "name one with --eval-target recorded:FILE or --eval-target python:pkg.mod:name"
+            )
+            problems[problem] = None
+    if problems:
+        raise UserError("\n".join(problems))
+    return ready
+
+
+def fit_warnings(suites: Sequence[ReadySuite]) -> Iterator[str]:
+    """Yield a warning for each golden set with fields that no suite grades, and for each odd placeholder."""
+    unread = {suite.plan.name: suite.unread_fields for suite in suites}
+    shared = fit.shared_by_all(unread, {suite.plan.name: suite.plan.golden for suite in suites})
+    yield from (f"{file}: {message}" for file, message in fit.describe(shared))
+    for suite in suites:
+        cases = [case for golden_set in suite.sets for case in golden_set]
+        yield from (f"suites.{suite.plan.name}.target: {text}" for text in fit.stray_placeholders(suite.target, cases))
