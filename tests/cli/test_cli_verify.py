@@ -11,10 +11,11 @@ import pytest
 from pytest_evalgate import config, golden
 from pytest_evalgate.app.decide import RunDecider
 from pytest_evalgate.engine import combine_trials
-from pytest_evalgate.guard.base_branch import BaseBranch, BaseCheckout
+from pytest_evalgate.guard.base_branch import BaseBranch
+from pytest_evalgate.guard.base_checkout import BaseCheckout
 from pytest_evalgate.records.results import CaseResult, Run, SuiteRun, Trial
 from pytest_evalgate.runs import baseline as baselines
-from pytest_evalgate.runs import kept, run_file
+from pytest_evalgate.runs import git, kept, run_file
 from pytest_evalgate.runs.plan import NO_CHANGES, make_plan
 from pytest_evalgate.runs.run_file import RunInfo, config_sha256
 
@@ -85,7 +86,7 @@ class Checkout:
         found = self._base() if base else None
         words = {**dict.fromkeys(missed, "m"), **ended}
         made = tuple(self._suite(name, found, words) for name in suites or ("faq",))
-        run = Run(run_id, "2026-01-01T00:00:00Z", None, made)
+        run = Run(run_id, "2026-01-01T00:00:00Z", git.head(self.root), made)
         if write:
             origin = RunInfo(config_sha256(self.settings), target)
             run_file.write(run, run_file.path_of(self.state, run_id), origin)
@@ -104,7 +105,11 @@ class Checkout:
     def verify(self, *arguments: str, base: str | None = "main") -> tuple[int, list[str], str]:
         """Return the exit code, the lines that were printed, and what was said of errors."""
         code, out, err = self.evalgate("verify", *(("--base-ref", base) if base else ()), *arguments)
-        return code, out.splitlines(), err
+        return (
+            code,
+            [line.replace(f" of commit {str(git.head(self.root))[:12]}", "") for line in out.splitlines()],
+            err,
+        )
 
     def mismatches(self, *arguments: str, base: str | None = "main") -> list[str]:
         """Return what does not fit, of a run that otherwise agrees."""
@@ -115,7 +120,7 @@ class Checkout:
         return found
 
     def _base(self) -> BaseBranch:
-        tree = BaseCheckout.at("main", root=self.root, folder=self.state / "base")
+        tree = BaseCheckout.at("main", root=self.root)
         return BaseBranch(tree, self.root, self.settings, self.state)
 
     def _suite(self, name: str, base: BaseBranch | None, ended: dict[str, str]) -> SuiteRun:

@@ -9,6 +9,7 @@ import pytest
 from pytest_evalgate.errors import UserError
 from pytest_evalgate.runs import git
 from pytest_evalgate.runs.git import tree_sha256
+from pytest_evalgate.runs.git_tree import file_at
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,11 +52,11 @@ def test_the_merge_base_is_the_commit_before_the_branch(forked: tuple[Path, str]
 
 def test_a_file_at_a_commit(forked: tuple[Path, str]) -> None:
     root, fork = forked
-    assert git.file_at(root, fork, "project/a.txt") == git.file_at(root / "project", fork, "a.txt") == b"at the fork"
-    assert git.file_at(root / "project", "main", "a.txt") == b"later on main"
-    assert git.file_at(root / "project", "topic", "b c é[1].txt") == b"on the branch"
-    assert git.file_at(root / "project", fork, "b c é[1].txt") is None
-    assert git.file_at(root / "project", fork, "b*") is None
+    assert file_at(root, fork, "project/a.txt") == file_at(root / "project", fork, "a.txt") == b"at the fork"
+    assert file_at(root / "project", "main", "a.txt") == b"later on main"
+    assert file_at(root / "project", "topic", "b c é[1].txt") == b"on the branch"
+    assert file_at(root / "project", fork, "b c é[1].txt") is None
+    assert file_at(root / "project", fork, "b*") is None
 
 
 @pytest.mark.parametrize("ref", ["nowhere", "-h", "--all", "origin/main", "main:project"])
@@ -65,8 +66,8 @@ def test_the_message_for_a_missing_ref_has_the_command_to_fetch_it(forked: tuple
 
 
 def test_a_file_at_a_commit_that_is_not_there(forked: tuple[Path, str]) -> None:
-    with pytest.raises(UserError, match="git cannot read it: fatal: "):
-        git.file_at(forked[0], "nowhere", "project/a.txt")
+    with pytest.raises(UserError, match="no such branch, tag or commit here"):
+        file_at(forked[0], "nowhere", "project/a.txt")
 
 
 def test_no_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from pytest_evalgate.engine import combine_trials
 from pytest_evalgate.errors import BaselineError, RunFileError, SettingsError, UserError
 from pytest_evalgate.records.results import Baseline, Place, PlannedCase, Run, Score, SuitePlan, SuiteRun, Trial
 from pytest_evalgate.runs import baseline as baselines
-from pytest_evalgate.runs import git, run_file
+from pytest_evalgate.runs import git_tree, run_file
 from pytest_evalgate.text import files, foreign, jsonl
 from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.text.wording import count
@@ -123,11 +123,11 @@ def _of_file(spec: str, path: Path, project: Project) -> Side:
 
 
 def _at_commit(spec: str, ref: str, project: Project) -> Side:
-    git.file_at(project.root, ref, CONFIG_FILE)  # raises if there is no such commit; the file may be missing
+    git_tree.file_at(project.root, ref, CONFIG_FILE)  # raises if there is no such commit; the file may be missing
 
     def find(suite: str) -> Baseline | None:
         file = project.baseline_file(suite)
-        if git.file_at(project.root, ref, files.relative_name(file, project.root)) is None:
+        if git_tree.file_at(project.root, ref, files.relative_name(file, project.root)) is None:
             return None
         return baselines.find(f"{_GIT}{ref}", suite=suite, file=file, root=project.root)
 

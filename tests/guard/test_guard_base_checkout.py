@@ -9,13 +9,12 @@ import pytest
 from pytest_evalgate import golden
 from pytest_evalgate.config import Settings
 from pytest_evalgate.errors import SettingsError
-from pytest_evalgate.guard.base_branch import BaseCheckout, base_ref
+from pytest_evalgate.guard.base_checkout import BaseCheckout
+from pytest_evalgate.records.results import Baseline, BaselineCase, Provenance
 from pytest_evalgate.runs import baseline as baselines
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from pytest_evalgate.records.results import Baseline, Run
 
 
 def _call(root: Path, *arguments: str) -> None:
@@ -31,30 +30,32 @@ gates = [{ kind = "pass-rate", min = %s }]
 
 
 @pytest.fixture
-def project(run: Run, tmp_path: Path) -> Path:
+def project(tmp_path: Path) -> Path:
     """A project in a subfolder of its repository, with uncommitted changes of every file."""
     root = tmp_path / "repository" / "project"
     (root / "golden").mkdir(parents=True)
     (root / "pyproject.toml").write_text(_CONFIG % 0.9)
     (root / "golden" / "faq.jsonl").write_text('{"id": "a", "input": "hard"}\n')
-    _promote(run, root, "at the base")
+    _promote(root, "at the base")
     _call(root, "init", "-q", "-b", "main", "..")
     _call(root, "add", ".")
     _call(root, "commit", "-qm", "base")
     _call(root, "checkout", "-qb", "topic")
     (root / "pyproject.toml").write_text(_CONFIG % 0.1)
     (root / "golden" / "faq.jsonl").write_text('{"id": "a", "input": "easy"}\n')
-    _promote(run, root, "on the branch")
+    _promote(root, "on the branch")
     return root
 
 
-def _promote(run: Run, root: Path, reason: str) -> None:
-    promoted = baselines.promote(run, run.suites[0], reason=reason, now="2026-01-02T00:00:00Z")
+def _promote(root: Path, reason: str) -> None:
+    moment = "2026-01-02T00:00:00Z"
+    origin = Provenance(f"run {reason}", moment, moment, None, reason, "g" * 64, "s" * 64)
+    promoted = Baseline("faq", "run", origin, 1, {"a": BaselineCase("f", (1.0,))})
     baselines.write(promoted, root / ".evalgate" / "baselines" / "faq.json")
 
 
 def _tree(project: Path, ref: str = "main") -> BaseCheckout:
-    return BaseCheckout.at(ref, root=project, folder=project / ".evalgate" / "base")
+    return BaseCheckout.at(ref, root=project)
 
 
 def _baseline(project: Path, configured: str | None = None) -> Baseline | None:
@@ -129,17 +130,3 @@ def test_a_folder_is_not_a_file(project: Path) -> None:
 def test_an_unknown_ref_is_reported_with_its_option(project: Path) -> None:
     with pytest.raises(SettingsError, match=r"^--eval-base-ref origin/main: no such branch"):
         _tree(project, "origin/main")
-
-
-@pytest.mark.parametrize(
-    ("option", "environ", "ref"),
-    [
-        ("develop", {"GITHUB_BASE_REF": "main"}, "develop"),
-        (None, {"GITHUB_BASE_REF": "main"}, "origin/main"),
-        ("", {"GITHUB_BASE_REF": "main"}, "origin/main"),
-        (None, {"GITHUB_BASE_REF": ""}, None),
-        (None, {}, None),
-    ],
-)
-def test_which_ref_is_the_base(option: str | None, environ: dict[str, str], ref: str | None) -> None:
-    assert base_ref(option, environ) == ref
