@@ -219,7 +219,10 @@ def _base(project: Project, ref: str | None, tier: str) -> BaseBranch | None:
 def _derive(project: Project, run: Run, base: BaseBranch | None, add_problem: Callable[[str], None]) -> Verdict:
     """Decide the run by the configuration of the base; suites that only this checkout has, by its own."""
     own = project.settings
-    rules_of = own if base is None else base.settings
+    rules_of = own
+    if base is not None:  # suites that only this checkout has may use its own judges
+        judges, models = {**own.judges, **base.settings.judges}, {**own.models, **base.settings.models}
+        rules_of = base.settings.model_copy(update={"judges": judges, "models": models})
 
     def suite_of(name: str) -> Suite | None:
         return rules_of.suites.get(name) or own.suites.get(name)

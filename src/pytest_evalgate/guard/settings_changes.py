@@ -273,7 +273,7 @@ def _label(spec: Mapping[str, Any]) -> str:
     """Return the name of a scorer before numbering."""
     if "python" in spec and "name" not in spec:
         return str(spec["python"]).rpartition(":")[2]
-    return str(spec.get("name") or spec.get("kind") or jsonl.canonical(spec))
+    return str(spec.get("name") or spec.get("judge") or spec.get("kind") or jsonl.canonical(spec))
 
 
 def _effect(before: Mapping[str, Any], now: Mapping[str, Any]) -> Effect:
