@@ -122,7 +122,7 @@ def _trials_problems(ran: SuiteRun, wanted: int) -> Iterator[str]:
     ]
     if short:
         first = ", ".join(short[:_NAMED])
-        yield f"suite {plan.name}: {count(len(short), 'case')} without its {count(plan.trials, 'trial')}: {first}"
+        yield f"suite {plan.name}: {count(len(short), 'case')} did not run {count(plan.trials, 'trial')}: {first}"
 
 
 _DISAGREES = 1

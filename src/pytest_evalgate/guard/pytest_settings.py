@@ -104,7 +104,7 @@ def _shown(value: Any) -> str:
 def _effect(key: str, before: Any, now: Any) -> Effect:
     old, new = _words(before), _words(now)
     different = [word for word in (*old, *new) if old.count(word) != new.count(word)]
-    if key == "addopts" and any(word.startswith(_CHOOSING) for word in different):
+    if key == "addopts" and any(word.lstrip("'\"").startswith(_CHOOSING) for word in different):
         return "weaker"
     if key == "env" and any(word.partition("=")[0].strip("DR: ").startswith(_ENVIRONMENT) for word in different):
         return "weaker"
