@@ -113,10 +113,12 @@ class CommitTree:
     def _child(self, folder: _Entry, name: str) -> _Entry | None:
         """Return an entry of a folder; on file systems without case, also if only its case differs."""
         entries = _entries(self.root, folder.object_id)
-        if name in entries or git.output(self.root, "config", "--bool", "core.ignorecase") != "true":
-            return entries.get(name)
+        if name in entries:
+            return entries[name]
         alike = [other for other in entries if other.casefold() == name.casefold()]
-        return entries[alike[0]] if len(alike) == 1 else None
+        if len(alike) != 1 or git.output(self.root, "config", "--bool", "core.ignorecase") != "true":
+            return None
+        return entries[alike[0]]
 
     def _large_file(self, path: str, digest: str) -> bytes:
         """Return the content of a file in Git LFS: from its store, else the file here if it has the same content."""
