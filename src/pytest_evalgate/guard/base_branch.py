@@ -6,6 +6,7 @@ base's baseline and calibrations are used, and every other change is listed in t
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -186,7 +187,7 @@ class BaseBranch:
         """One sentence for each key that is withheld."""
         return tuple(
             f"{use.place}: the key {use.variable} is not sent to {use.origin}, because the base branch does not send "
-            "it there: merge the endpoint first, in a pull request of its own"
+            "it there: merge the endpoint first, in a pull request of its own, or run without a base"
             for use in self.withheld_keys
         )
 
@@ -335,13 +336,14 @@ class BaseBranch:
 
 
 def _record(data: bytes | None) -> str:
-    """Return the counts of a calibration or a drift record on one line."""
+    """Return the counts of a calibration or a drift record on one line, with a digest of the whole."""
     try:
         value = jsonl.loads(data) if data is not None else None
     except ValueError:
         value = "not JSON"
     counts = {key: value[key] for key in _COUNTS if key in value} if isinstance(value, dict) else value
-    return format_value(counts)
+    digest = "" if data is None else f" {hashlib.sha256(data).hexdigest()[:12]}"
+    return f"{format_value(counts)}{digest}"
 
 
 def _as_base_case(case: Case) -> Case:
