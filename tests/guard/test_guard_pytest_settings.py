@@ -64,4 +64,4 @@ def test_a_file_that_comes_first_hides_the_options_of_the_base() -> None:
 
 
 def test_import_folders_are_relative_to_the_root_folder() -> None:
-    assert _read(pytest_ini="[pytest]\npythonpath = . src/ ./lib").import_folders == ["", "src", "lib"]
+    assert _read(pytest_ini="[pytest]\npythonpath = . src/ ./lib ../other").import_folders == ["", "src", "lib"]

@@ -275,7 +275,7 @@ class BaseBranch:
     def _file_changes(self) -> FileChanges:
         from pytest_evalgate.guard.file_changes import FileChanges  # noqa: PLC0415 - only if there is a base
 
-        return FileChanges(self.tree.read, self.root, self._all_tiers, self.head)
+        return FileChanges(self.tree.read, self.tree.find, self.root, self._all_tiers, self.head)
 
     @property
     def _cassette_changes(self) -> Iterator[GateChange]:
@@ -308,7 +308,8 @@ class BaseBranch:
 
     def _calibration_changes(self, name: str, judge: Judge) -> Iterator[GateChange]:
         """Yield the changes of a judge's calibration and drift record; a forged one could let the judge gate."""
-        from pytest_evalgate.judges.drift import drift_file  # noqa: PLC0415 - few projects have one
+        from pytest_evalgate.guard.file_changes import same_text  # noqa: PLC0415 - the same
+        from pytest_evalgate.judges.drift import drift_file  # noqa: PLC0415 - the same
 
         now = self.head.judges[name].calibration
         if judge.calibration is None or now is None:  # a change of the key is listed
@@ -318,7 +319,7 @@ class BaseBranch:
             ("drift record changed", drift_file(Path(judge.calibration)), drift_file(Path(now))),
         ):
             old, new = self.tree.read(before_file), self._file_changes.read_head(str(now_file))
-            if old != new:
+            if not same_text(old, new):
                 yield GateChange(what, f"judges.{name}.calibration", _record(old), _record(new), "weaker")
 
     @property

@@ -133,6 +133,11 @@ class BaseCheckout:
         except UserError as error:
             raise SettingsError(f"{self}: {folder}: {error}") from None
 
+    def find(self, *names: str) -> list[str]:
+        """Return the files of the base below the root folder that have one of these names, relative to it."""
+        start = f"{self._tree.prefix}/" if self._tree.prefix else ""
+        return [name.removeprefix(start) for name in self._tree.names(*names) if name.startswith(start)]
+
     def settings(self) -> Settings:
         """Read the configuration of the base; without one, return the defaults.
 

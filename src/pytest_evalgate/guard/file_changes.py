@@ -40,12 +40,14 @@ class FileChanges:
 
     Args:
         read_base: Returns the content of a file at the base, relative to the root folder; None if there is none.
+        find_base: Returns the paths of all files at the base with one of the given names, relative to the root folder.
         root: Root folder of this branch.
         base: Configuration of the base.
         head: Configuration of this branch.
     """
 
     read_base: Reader
+    find_base: Callable[..., list[str]]
     root: Path
     base: Settings
     head: Settings
@@ -77,7 +79,7 @@ class FileChanges:
         for name in sorted({*names, *here}):
             path = posixpath.join(folder, name)
             before, now = self.read_base(path), self.read_head(path)
-            if before != now:
+            if not same_text(before, now):
                 differing = {*(before or b"").splitlines()} ^ {*(now or b"").splitlines()}
                 graded = any(b"judge" in line for line in differing)  # a judge's reply, or the word in a question
                 yield _change("cassette changed", path, (before, now), "weaker" if graded else "neutral")
@@ -100,6 +102,15 @@ class FileChanges:
     def _folders(self) -> list[str]:
         """Folders of the import path: the root folder, ``pythonpath`` of either branch, and the usual ``src``."""
         return list(dict.fromkeys(["", *(folder for one in self._pytest for folder in one.import_folders), "src"]))
+
+    def _installed_from(self, modules: list[str]) -> Iterator[str]:
+        """Yield the folders of this repository that contain one of the modules, as of a package that is installed."""
+        for module in modules:
+            path = module.replace(".", "/")
+            for file in (f"{path}.py", f"{path}/__init__.py"):
+                for found in self.find_base(posixpath.basename(file)):
+                    if f"/{found}".endswith(f"/{file}"):
+                        yield found.removesuffix(file).rstrip("/")
 
     def _scorers(self, name: str, suite: Suite) -> Iterator[GateChange]:
         modules = [_module(spec["python"]) for spec in _specs(suite) if "python" in spec]
@@ -126,13 +137,13 @@ class FileChanges:
 
     def _code(self, what: str, where: str, modules: list[str], effect: Effect) -> Iterator[GateChange]:
         """Yield the differences of modules; those of scorers with what they import, those of targets alone."""
+        folders = [*self._folders, *self._installed_from(modules)]
         before, now = (
-            code_files(read, modules, self._folders, imports=effect == "weaker")
-            for read in (self.read_base, self.read_head)
+            code_files(read, modules, folders, imports=effect == "weaker") for read in (self.read_base, self.read_head)
         )
         for path in {**before, **now}:
             sides = before.get(path), now.get(path)
-            if sides[0] != sides[1]:
+            if not same_text(*sides):
                 yield _change(what, where, sides, effect, path)
 
     def _conftests(self) -> Iterator[GateChange]:
@@ -149,13 +160,20 @@ class FileChanges:
 
     def _file(self, what: str, where: str, path: str, effect: Effect) -> Iterator[GateChange]:
         before, now = self.read_base(path), self.read_head(path)
-        if before != now:
+        if not same_text(before, now):
             yield _change(what, where, (before, now), effect, path if path != where else "")
 
 
+def same_text(before: bytes | None, now: bytes | None) -> bool:
+    """Return whether two files are equal but for the ends of their lines, which a checkout on Windows changes."""
+    if before is None or now is None:
+        return before is now
+    return before.replace(b"\r\n", b"\n") == now.replace(b"\r\n", b"\n")
+
+
 def _folders_around(path: str) -> Iterator[str]:
-    folder = posixpath.dirname(path)
-    while folder not in ("", "/"):
+    folder = posixpath.dirname(path) if _is_relative(path) else ""
+    while folder:
         yield folder
         folder = posixpath.dirname(folder)
 

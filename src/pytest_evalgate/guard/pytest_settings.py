@@ -71,7 +71,8 @@ class PytestSettings:
     def import_folders(self) -> list[str]:
         """The folders of ``pythonpath``, relative to the root folder."""
         folders = (posixpath.normpath(folder).strip("/") for folder in _words(self.values.get("pythonpath")))
-        return ["" if folder == "." else folder for folder in folders]
+        inside = (folder for folder in folders if folder.split("/")[0] != "..")
+        return ["" if folder == "." else folder for folder in inside]
 
 
 def read_settings(read: Callable[[str], bytes | None]) -> PytestSettings:
