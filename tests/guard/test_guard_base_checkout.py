@@ -130,3 +130,61 @@ def test_a_folder_is_not_a_file(project: Path) -> None:
 def test_an_unknown_ref_is_reported_with_its_option(project: Path) -> None:
     with pytest.raises(SettingsError, match=r"^--eval-base-ref origin/main: no such branch"):
         _tree(project, "origin/main")
+
+
+@pytest.mark.parametrize("ref", ["origin/main", "refs/remotes/origin/main"])
+def test_the_target_branch_of_a_pull_request_is_found_under_its_name(
+    project: Path, monkeypatch: pytest.MonkeyPatch, ref: str
+) -> None:
+    _call(project, "tag", "origin/main", "topic")
+    _call(project, "commit", "-qam", "topic")
+    with pytest.raises(SettingsError, match="--eval-base-ref"):
+        _tree(project, "refs/remotes/origin/main")
+    _call(project, "checkout", "-q", "--detach", "main")
+    _call(project, "merge", "-q", "--no-ff", "-m", "as GitHub does", "topic")
+    monkeypatch.setenv("GITHUB_BASE_REF", "main")
+    for variable in ("GITHUB_SHA", "GITHUB_EVENT_NAME"):
+        monkeypatch.delenv(variable, raising=False)
+    [gate] = _tree(project, ref).settings().suites["faq"].gates or ()
+    assert gate.model_dump()["min"] == 0.9
+
+
+@pytest.mark.parametrize(
+    ("configured", "read"),
+    [
+        ("git:HEAD", "at the base"),
+        ("git:@", "at the base"),
+        ("git:topic", "on the branch"),
+        ("git:main", "at the base"),
+    ],
+)
+def test_head_in_the_baseline_of_the_base_is_the_base(project: Path, configured: str, read: str) -> None:
+    _call(project, "add", "-f", "-A")
+    _call(project, "commit", "-qm", "topic")
+    found = _baseline(project, configured)
+    assert found is not None
+    assert found.provenance.reason == read
+
+
+@pytest.mark.parametrize("link", ["pyproject.toml", "golden/faq.jsonl", "golden", ".evalgate/baselines/faq.json"])
+def test_links_of_the_branch_are_not_followed(project: Path, link: str) -> None:
+    path = project / link
+    elsewhere = project / ".elsewhere"
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
+    tree = _tree(project)
+    [gate] = tree.settings().suites["faq"].gates or ()
+    assert gate.model_dump()["min"] == 0.9
+    assert tree.read("golden/faq.jsonl") == b'{"id": "a", "input": "hard"}\n'
+    baseline = _baseline(project)
+    assert baseline is not None
+    assert baseline.provenance.reason == "at the base"
+
+
+def test_nothing_is_extracted_into_the_project(project: Path) -> None:
+    tree = _tree(project)
+    tree.settings()
+    assert not tree.folder.is_relative_to(project)
+    assert (tree.folder / "pyproject.toml").exists()
+    tree.close()
+    assert not tree.folder.exists()

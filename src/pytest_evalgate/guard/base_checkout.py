@@ -53,12 +53,15 @@ class BaseCheckout:
         """Return the checkout of the merge base of ``ref`` and HEAD.
 
         Args:
-            ref: A branch, a tag or a commit.
+            ref: A branch, a tag or a commit; ``origin/BRANCH`` may be the target branch of a pull request on GitHub.
             root: Root folder of the project.
 
         Raises:
             SettingsError: there is no git repository, no such ref or no merge base; the message names the next step.
         """
+        target = os.environ.get(BASE_VARIABLE)
+        if target and ref.removeprefix("refs/remotes/") == f"origin/{target}":
+            return cls.of_pull_request(root, os.environ)
         try:
             return cls(root, git.merge_base(root, ref))
         except UserError as error:

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 _TIMEOUT_S: Final = 20
 _NO_GIT: Final = f"git is not installed, or did not respond within {_TIMEOUT_S} s"
-_FETCH: Final = "fetch it: in CI actions/checkout with fetch-depth: 0, else git fetch origin"
+_FETCH: Final = (
+    "fetch it: in CI actions/checkout with fetch-depth: 0 (fetch-depth: 2 is enough for the base of a pull request), "
+    "else git fetch origin"
+)
 _FETCH_PULL_REQUEST: Final = (
     "set fetch-depth: 2 of actions/checkout (the parent of the merge commit is enough), or fetch-depth: 0 if another "
     "commit than the merge commit is checked out"
