@@ -154,7 +154,6 @@ def test_the_target_branch_of_a_pull_request_is_found_under_its_name(
     [
         ("git:HEAD", "at the base"),
         ("git:@", "at the base"),
-        ("git:topic", "on the branch"),
         ("git:main", "at the base"),
     ],
 )

@@ -165,7 +165,7 @@ class BaseBranch:
         known = self.settings.acknowledged
         return tuple(map(_without_effect_if_unused, acknowledge(found, self.head.acknowledged, known=known)))
 
-    @property
+    @cached_property
     def moved_from(self) -> tuple[str, ...]:
         """Configurations of the base in other folders, which this branch replaced; relative to the repository."""
         return tuple(self.tree.configured_elsewhere(Path.cwd())) if self.head.suites else ()
@@ -267,7 +267,7 @@ class BaseBranch:
     def _with_withheld_key(self, change: GateChange) -> GateChange:
         """Return a change of a model or a target with a note if its key is withheld."""
         withheld = {use.place for use in self.withheld_keys}
-        if change.what not in _ENDPOINTS or not any(change.where.startswith(place) for place in withheld):
+        if change.what not in _ENDPOINTS or not any(f"{change.where}.".startswith(f"{place}.") for place in withheld):
             return change
         return replace(change, now=f"{change.now} (its key is withheld)")
 
