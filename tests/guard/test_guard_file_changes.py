@@ -8,12 +8,13 @@ from pytest_evalgate.config import Settings
 from pytest_evalgate.guard.file_changes import FileChanges, same_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 _PYTHON = {"golden": "golden/g.jsonl", "scorers": [{"python": "graders:polite"}]}
 
 
-def _changes(root: Path, before: dict[str, str], now: dict[str, str], suite: dict[str, object]) -> list[str]:
+def _changes(root: Path, before: dict[str, str], now: dict[str, str], suite: Mapping[str, object]) -> list[str]:
     for name, text in now.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
