@@ -152,6 +152,7 @@ def file_at(root: Path, ref: str, path: str) -> bytes | None:
     Raises:
         UserError: Git is missing, or there is no such commit.
     """
+    git.require_repository(root)
     return CommitTree(root, git.commit_of(root, ref)).read(path)
 
 
@@ -162,7 +163,6 @@ def show(root: Path, ref: str, path: str) -> bytes:
         BaselineError: Git is missing, or there is no such ref or file.
     """
     try:
-        git.require_repository(root)
         data = file_at(root, ref, path)
     except UserError as error:
         raise BaselineError(f"git:{ref}: cannot read {path}: {error}") from None

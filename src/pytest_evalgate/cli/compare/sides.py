@@ -75,7 +75,10 @@ def side_of(spec: str, project: Project) -> Side:
     if spec == "previous":
         return _of_run(spec, _previous(state))
     if spec.startswith(_GIT):
-        return _at_commit(spec, spec.removeprefix(_GIT), project)
+        try:
+            return _at_commit(spec, spec.removeprefix(_GIT), project)
+        except UserError as error:
+            raise UserError(f"{spec}: {error}") from None
     return _of_name(spec, project)
 
 
@@ -91,7 +94,7 @@ def _of_name(spec: str, project: Project) -> Side:
     except UserError as error:
         raise UserError(
             f"{spec}: there is no run {files.relative_name(stored.parent, project.root)}, no file of this name, "
-            f"and no such branch, tag or commit ({error}); use {_CHOICES}"
+            f"and {error}; use {_CHOICES}"
         ) from None
 
 
