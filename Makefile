@@ -6,7 +6,7 @@ BENCH := $(VENV)/bench/bin/python
 SMOKE := env -u PYTHONPATH
 EVALS := cd examples/golden_sets && ../../$(BIN)/pytest --eval-gate --no-header -q
 
-.PHONY: demo test check smoke smoke-oldest bench browser docs realmodel busy coverage clean
+.PHONY: demo test check mutations smoke smoke-oldest bench browser docs realmodel busy coverage clean
 
 demo: $(VENV)/.demo
 	@echo "== 1. a candidate that is better than its baseline: the gate passes"
@@ -26,6 +26,10 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# 300 mutations of a pull request; `make test` tries 40 of them
+mutations: $(VENV)/.dev
+	EVALGATE_MUTATIONS=300 $(BIN)/python -m pytest -n 2 tests/guard/test_guard_mutations.py
 
 # the wheel in an empty environment: what users install, with the newest and with the oldest allowed dependencies
 smoke: build/smoke/newest/.installed

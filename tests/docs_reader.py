@@ -63,6 +63,7 @@ _VOLATILE: Final = (
     (re.compile(r"\b\d{8}T\d{6}Z-[0-9a-f]{4}\b"), "<run>"),
     (re.compile(r"\b\d{4}-\d\d-\d\d(T[\d:]+Z)?\b"), "<time>"),
     (re.compile(r"\b\d+(\.\d+)?s\b"), "<seconds>"),
+    (re.compile(r"\bof commit [0-9a-f]{12}\b"), "of commit <commit>"),
 )
 
 

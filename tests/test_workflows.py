@@ -246,6 +246,44 @@ def test_the_action_fails_without_a_verdict(project: Path) -> None:
     assert _action(project) == (1, "verdict=none\n")
 
 
+_LEAVE = """
+import json, os, pathlib
+def pytest_unconfigure(config):
+    left = %r
+    if left is not None:
+        pathlib.Path(".evalgate/verdict.json").write_text(json.dumps(left))
+    os._exit(0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("left", "code", "verdict"),
+    [
+        ({"verdict": "pass", "exit_code": 0}, 0, "pass"),
+        ({"verdict": "inconclusive", "exit_code": 0}, 0, "inconclusive"),
+        ({"verdict": "inconclusive", "exit_code": 10}, 10, "inconclusive"),
+        ({"verdict": "fail", "exit_code": 1}, 1, "fail"),
+        ({"verdict": "incomplete", "exit_code": 11}, 11, "incomplete"),
+        ({"verdict": "not_evaluated", "exit_code": 12}, 12, "not_evaluated"),
+        ({"verdict": "invalid", "exit_code": 4}, 4, "invalid"),
+        ({"verdict": "pass", "exit_code": 2}, 2, "pass"),
+        ({"verdict": "fail", "exit_code": 0}, 1, "none"),
+        ({"verdict": "passed", "exit_code": 0}, 1, "none"),
+        ({"verdict": "pass"}, 1, "none"),
+        ({"verdict": "pass 0", "exit_code": 1}, 1, "none"),
+        ({"verdict": "pass", "exit_code": "0; true"}, 1, "none"),
+        ([], 1, "none"),
+        (None, 0, "pass"),
+    ],
+    ids=str,
+)
+def test_the_action_decides_by_the_verdict_and_not_by_the_exit_code(
+    project: Path, left: object, code: int, verdict: str
+) -> None:
+    (project / "conftest.py").write_text(_LEAVE % (left,), "utf-8")
+    assert _action(project) == (code, f"verdict={verdict}\n")
+
+
 def _git(folder: Path, *arguments: str) -> None:
     identity = ("-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "commit.gpgsign=false")
     subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_evalgate import config, golden
-from pytest_evalgate.guard.base_branch import BaseBranch, BaseCheckout
+from pytest_evalgate.guard.base_branch import BaseBranch
+from pytest_evalgate.guard.base_checkout import BaseCheckout
 from pytest_evalgate.records.results import Baseline, BaselineCase, Provenance
 from pytest_evalgate.runs import baseline as baselines
 
@@ -74,9 +75,8 @@ class Repository:
         return f"[[acknowledged]]\nchange = '{change}'\nreason = '{reason}'\nowner = '{owner}'\n"
 
     def base(self, ref: str = "main", state: Path | None = None) -> BaseBranch:
-        state = state or self.state
-        tree = BaseCheckout.at(ref, root=self.root, folder=state / "base")
-        return BaseBranch(tree, self.root, config.load(self.root), state)
+        tree = BaseCheckout.at(ref, root=self.root)
+        return BaseBranch(tree, self.root, config.load(self.root), state or self.state)
 
     def sets(self, *names: str) -> tuple[GoldenSet, ...]:
         return golden.load([self.root / f"golden/{name}.jsonl" for name in names or ("faq",)], root=self.root)

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from tests.app.conftest import Repository
 
 _PULL_REQUEST = {"GITHUB_BASE_REF": "main"}
-_UNKNOWN = "changes of this branch to its own gate are unknown: "
 
 
 def _find(root: Path, asked: str | None = None, **environ: str) -> FoundBase:
@@ -36,7 +35,7 @@ def test_without_a_base_there_is_nothing_to_say(repository: Repository) -> None:
 def test_a_base_that_was_asked_for(repository: Repository) -> None:
     found = _find(repository.root, "main")
     assert found.branch is not None
-    assert (found.branch.tree.commit, found.note) == (repository.git("rev-parse", "main"), None)
+    assert (found.branch.tree.commit, found.problem) == (repository.git("rev-parse", "main"), None)
 
 
 def test_what_was_asked_for_goes_before_what_the_pull_request_tells(repository: Repository) -> None:
@@ -66,9 +65,9 @@ def test_a_shallow_clone_cannot_tell(
     clone = _clone(repository, tmp_path, *options)
     found = _find(clone, **_PULL_REQUEST)
     assert found.branch is None
-    assert found.note is not None
-    assert found.note.startswith(f"{_UNKNOWN}--eval-base-ref origin/main: {why}")
-    assert "fetch-depth: 0" in found.note
+    assert found.problem is not None
+    assert found.problem.startswith("origin/main: this clone is shallow and does not contain the merge base")
+    assert "fetch-depth: 2" in found.problem
     with pytest.raises(SettingsError, match=why):
         _find(clone, "origin/main")
 
@@ -77,8 +76,8 @@ def test_a_folder_that_is_no_repository_cannot_tell(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     found = _find(tmp_path, **_PULL_REQUEST)
     assert found.branch is None
-    assert found.note is not None
-    assert "is not in a git repository" in found.note
+    assert found.problem is not None
+    assert "is not in a git repository" in found.problem
     with pytest.raises(SettingsError, match="is not in a git repository"):
         _find(tmp_path, "main")
 

@@ -130,7 +130,7 @@ def test_promote_outside_of_ci(project: Project, monkeypatch: pytest.MonkeyPatch
         (("promote", *_REASON, "--suite", "fax"), "run r has no suite 'fax' (its suites: faq)"),
         (("promote", *_REASON, "--run", "gone"), "run.jsonl"),
         (("show", "--suite", "faq", "--ref", "nowhere"), "git:nowhere: "),
-        (("show", "--ref=--output=x"), "git:--output=x: not the name of a branch"),
+        (("show", "--ref=--output=x"), "git:--output=x: cannot read baselines/faq.json: "),
     ],
 )
 def test_mistakes_exit_4_with_the_message_on_stderr(project: Project, arguments: tuple[str, ...], told: str) -> None:

@@ -145,10 +145,10 @@ def test_a_suite_that_a_commit_lacks_is_on_one_side_only(sides: CompareProject) 
     ("spec", "message"),
     [
         ("nowhere", "nowhere: there is no run .evalgate/runs/nowhere, no file of this name, and no such branch"),
-        ("../..", "no such branch, tag or commit (git cannot read it:"),
+        ("../..", "no file of this name, and no such branch, tag or commit here; fetch it"),
         ("../../etc", "there is no run"),
         ("a/" * 3000, "there is no run"),
-        ("git:nowhere", "git cannot read it:"),
+        ("git:nowhere", "git:nowhere: no such branch, tag or commit here; fetch it"),
         ("--output=x", "'--output=x' names no side of a comparison: use newest, previous"),
         ("git:--output=x", "'git:--output=x' names no side of a comparison"),
         ("git:", "'git:' names no side of a comparison"),

@@ -289,7 +289,7 @@ def test_a_base_that_cannot_be_reached_is_told(
     monkeypatch.setenv("GITHUB_BASE_REF", "main")
     code, out, _ = project.call("--gate")
     assert code == 0
-    assert "changes of this branch to its own gate are unknown: --eval-base-ref origin/main: no such branch" in out
+    assert "WHAT CHANGED IN THE GATE IS UNKNOWN: origin/main: no such branch" in out
     code, _, err = project.call("--gate", "--base-ref", "gone")
     assert code == 4
     assert "--eval-base-ref gone: no such branch" in err

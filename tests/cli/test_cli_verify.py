@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -11,10 +11,11 @@ import pytest
 from pytest_evalgate import config, golden
 from pytest_evalgate.app.decide import RunDecider
 from pytest_evalgate.engine import combine_trials
-from pytest_evalgate.guard.base_branch import BaseBranch, BaseCheckout
+from pytest_evalgate.guard.base_branch import BaseBranch
+from pytest_evalgate.guard.base_checkout import BaseCheckout
 from pytest_evalgate.records.results import CaseResult, Run, SuiteRun, Trial
 from pytest_evalgate.runs import baseline as baselines
-from pytest_evalgate.runs import kept, run_file
+from pytest_evalgate.runs import git, kept, run_file
 from pytest_evalgate.runs.plan import NO_CHANGES, make_plan
 from pytest_evalgate.runs.run_file import RunInfo, config_sha256
 
@@ -85,7 +86,7 @@ class Checkout:
         found = self._base() if base else None
         words = {**dict.fromkeys(missed, "m"), **ended}
         made = tuple(self._suite(name, found, words) for name in suites or ("faq",))
-        run = Run(run_id, "2026-01-01T00:00:00Z", None, made)
+        run = Run(run_id, "2026-01-01T00:00:00Z", git.head(self.root), made)
         if write:
             origin = RunInfo(config_sha256(self.settings), target)
             run_file.write(run, run_file.path_of(self.state, run_id), origin)
@@ -104,7 +105,11 @@ class Checkout:
     def verify(self, *arguments: str, base: str | None = "main") -> tuple[int, list[str], str]:
         """Return the exit code, the lines that were printed, and what was said of errors."""
         code, out, err = self.evalgate("verify", *(("--base-ref", base) if base else ()), *arguments)
-        return code, out.splitlines(), err
+        return (
+            code,
+            [line.replace(f" of commit {str(git.head(self.root))[:12]}", "") for line in out.splitlines()],
+            err,
+        )
 
     def mismatches(self, *arguments: str, base: str | None = "main") -> list[str]:
         """Return what does not fit, of a run that otherwise agrees."""
@@ -115,7 +120,7 @@ class Checkout:
         return found
 
     def _base(self) -> BaseBranch:
-        tree = BaseCheckout.at("main", root=self.root, folder=self.state / "base")
+        tree = BaseCheckout.at("main", root=self.root)
         return BaseBranch(tree, self.root, self.settings, self.state)
 
     def _suite(self, name: str, base: BaseBranch | None, ended: dict[str, str]) -> SuiteRun:
@@ -451,3 +456,98 @@ def test_help_has_an_example(evalgate: Command, capsys: pytest.CaptureFixture[st
         evalgate("verify", "--help")
     assert caught.value.code == 0
     assert "example: pytest-evalgate verify --base-ref origin/main" in capsys.readouterr().out
+
+
+def test_a_run_with_fewer_trials_than_the_base_asks_for(checkout: Checkout) -> None:
+    checkout.configure("faq", more="trials = 3")
+    checkout.merge()
+    checkout.run()
+    assert checkout.mismatches() == ["suite faq ran 1 trial of each case, but 3 are configured"]
+    assert checkout.mismatches(base=None) == ["suite faq ran 1 trial of each case, but 3 are configured"]
+
+
+def test_the_trials_of_the_base_count_even_if_fewer_are_acknowledged(checkout: Checkout) -> None:
+    checkout.configure("faq", more="trials = 2")
+    checkout.merge()
+    told = '[[acknowledged]]\nchange = "suites.faq.trials"\nreason = "for now"\nowner = "qa"\n'
+    checkout.configure("faq", head=told)
+    checkout.run()
+    assert checkout.mismatches() == ["suite faq ran 1 trial of each case, but 2 are configured"]
+
+
+def test_a_case_without_all_its_trials(checkout: Checkout) -> None:
+    run = checkout.run()
+    [suite] = run.suites
+    short = replace(suite, plan=replace(suite.plan, trials=2))
+    origin = RunInfo(config_sha256(checkout.settings))
+    run_file.write(replace(run, suites=(short,)), run_file.path_of(checkout.state, _RUN), origin)
+    assert "suite faq: 4 cases did not run 2 trials: a, b, c" in checkout.mismatches()
+
+
+def test_the_sample_of_the_base_counts_even_if_a_smaller_one_is_acknowledged(checkout: Checkout) -> None:
+    tier = "[suites.faq.tiers.default]\nsample = %d"
+    checkout.configure("faq", more=tier % 3)
+    checkout.merge()
+    told = '[[acknowledged]]\nchange = "suites.faq.tiers.default.sample"\nreason = "for now"\nowner = "qa"\n'
+    checkout.configure("faq", more=tier % 1, head=told)
+    run = checkout.run()
+    [suite] = run.suites
+    first = replace(suite, plan=replace(suite.plan, cases=suite.plan.cases[:1]), results=suite.results[:1])
+    origin = RunInfo(config_sha256(config.for_tier(checkout.settings, "default")))
+    run_file.write(replace(run, suites=(first,)), run_file.path_of(checkout.state, _RUN), origin)
+    [problem] = checkout.mismatches()
+    assert problem.startswith("suite faq: 2 cases of the base branch did not run: ")
+
+
+def test_a_run_of_another_commit(checkout: Checkout) -> None:
+    checkout.run()
+    made = git.head(checkout.root)
+    checkout.git("commit", "-qm", "worse", "--allow-empty")
+    now = git.head(checkout.root)
+    assert (made, now) != (None, None)
+    assert checkout.mismatches() == [
+        f"run {_RUN} was made of commit {str(made)[:12]}, not of HEAD ({str(now)[:12]}): run the session again"
+    ]
+
+
+def test_the_commit_is_named(checkout: Checkout) -> None:
+    checkout.run()
+    _, out, _ = checkout.evalgate("verify", "--base-ref", "main")
+    assert out.endswith(f"derived from the run of commit {str(git.head(checkout.root))[:12]}\n")
+    _, out, _ = checkout.evalgate("verify", "--base-ref", "main", "--json")
+    assert json.loads(out)["commit"] == git.head(checkout.root)
+
+
+def test_a_baseline_of_the_branch_is_not_used_even_if_it_is_acknowledged(checkout: Checkout) -> None:
+    checkout.golden("faq", *"abcdefgh")
+    checkout.configure("faq", gates='[{ kind = "no-regression" }]')
+    checkout.promote(checkout.run(write=False))
+    checkout.merge()
+    checkout.promote(checkout.run(write=False, missed="abcdef"))
+    told = f'[[acknowledged]]\nchange = "{_KEY}"\nreason = "for now"\nowner = "qa"\n'
+    checkout.configure("faq", gates='[{ kind = "no-regression" }]', head=told)
+    checkout.run(missed="abcdef")
+    assert checkout.claimed == "pass"
+    code, lines, _ = checkout.verify()
+    assert (code, lines[-1]) == (1, "verify DISAGREES: pass in verdict.json, fail derived from the run")
+
+
+def test_a_judge_that_the_base_does_not_have(checkout: Checkout) -> None:
+    models = '[models.m]\nmodel = "m"\n[judges.j]\nmodel = "m"\ncriteria = "It is right."\n'
+    checkout.merge()
+    tables = models + '[suites.new]\ngolden = "golden/new.jsonl"\nscorers = [{ judge = "j" }]\n'
+    checkout.golden("new", *_ALL)
+    checkout.configure("faq", head=tables)
+    checkout.run("faq", "new")
+    code, lines, err = checkout.verify()
+    assert (code, err) == (4, "")
+    assert any("judge j may not gate: it is not calibrated" in line for line in lines)
+
+
+def test_a_shallow_clone_is_no_verdict(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkout.run()
+    (checkout.root / ".git/shallow").write_text(str(git.head(checkout.root)) + "\n")
+    monkeypatch.setenv("GITHUB_BASE_REF", "main")
+    code, lines, err = checkout.verify(base=None)
+    assert (code, lines) == (4, [])
+    assert "fetch-depth: 2" in err

@@ -118,7 +118,6 @@ def test_an_edit_shows_the_fields_that_differ() -> None:
         {"tags": ("new", "lang:de", "safety")},
         {"tags": ("safety", "lang:de", "of no gate")},
         {"metadata": {"type": "law", "document": "d1", "note": "another"}},
-        {"output": "recorded"},
         {"place": Place("moved.jsonl", 3)},
         {},
     ],

@@ -155,8 +155,6 @@ def test_what_is_stricter_is_listed_and_not_called_weaker(old: str, new: str, wh
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("p.md", "q.md"),
-        ('model = "m-1"', 'model = "m-1"\nbase_url = "https://example.org/v1"'),
         ('slices = ["lang", "topic"]', 'slices = ["topic", "lang", "size"]'),
         ('[{ kind = "must-pass" }]', '[{ kind = "must-pass", tags = [] }]'),
         ("max_error_rate", 'max_duration_s = 60.0\nbudget_usd = 3.0\nxdist = "spread"\nmax_error_rate'),
@@ -284,13 +282,19 @@ def test_a_price_matters_only_where_a_gate_limits_the_cost() -> None:
     assert _small(limit + model % "1.0", limit + model % "0.5") == [
         ("price changed", "models.m.price.input_per_mtok", "weaker")
     ]
-    assert _small(limit + model % "1.0", limit + (model % "0.5").replace('"x"', '"y"')) == []
+    assert _small(limit + model % "1.0", limit + (model % "0.5").replace('"x"', '"y"')) == [
+        ("model changed", "models.m.model", "neutral")
+    ]
 
 
 def test_recorded_trials_count_by_their_files() -> None:
     target = "suites.faq.target = { recorded = %s }"
-    assert _small(target % '["a", "b"]', target % '["a"]') == [("suite changed", "suites.faq.trials", "weaker")]
-    assert _small(target % '["a", "b"]', "suites.faq.trials = 2\n" + target % '["c", "d"]') == []
+    listed = ("target changed", "suites.faq.target.recorded", "neutral")
+    assert _small(target % '["a", "b"]', target % '["a"]') == [
+        listed,
+        ("suite changed", "suites.faq.trials", "weaker"),
+    ]
+    assert _small(target % '["a", "b"]', "suites.faq.trials = 2\n" + target % '["c", "d"]') == [listed]
 
 
 _EARLIER = Acknowledgement(change="a.min", reason="was flaky", owner="jo")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from tests.plugin.conftest import KEY
+from tests.support.server import ScriptedServer
 
 from pytest_evalgate.cli import main
 
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.plugin.conftest import Project
-    from tests.support.server import ScriptedServer
 
 _AGAINST_MAIN = ("--eval-base-ref", "main")
 _FOUR: dict[str, str | None] = {"a": "yes", "b": "yes", "c": "yes", "hard": "no"}
@@ -222,7 +223,10 @@ def test_a_baseline_that_was_promoted_in_the_branch_is_not_used(
     assert (project.run().ret, main(promote)) == (1, 0)
     assert project.run().ret == 0
     assert project.run(*_AGAINST_MAIN).ret == 1
-    assert _effects(project) == [("baseline edited", "suites.faq.baseline", "neutral")]
+    assert _effects(project) == [
+        ("recorded outputs changed", "suites.faq.target.recorded", "neutral"),
+        ("baseline edited", "suites.faq.baseline", "neutral"),
+    ]
     _acknowledge(project, "suites.faq.baseline")
     assert project.run(*_AGAINST_MAIN).ret == 0
 
@@ -242,15 +246,79 @@ def test_a_pull_request_tells_its_base(project: Project, monkeypatch: pytest.Mon
     assert "hard@base" in project.outcomes
 
 
-def test_a_base_that_a_checkout_does_not_reach_is_told_and_fails_nothing(
+def test_a_base_that_a_checkout_does_not_reach_is_reported_first_and_fails_nothing(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.suite(_FOUR, gates=_LOOSE)
+    project.configure('formats = ["html", "markdown", "junit", "json"]\n', table="report")
     _branch(project)
-    monkeypatch.setenv("GITHUB_BASE_REF", "main")
+    _git(project, "commit", "-qm", "topic", "--allow-empty")
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=project.path, check=True, capture_output=True, text=True)
+    project.write(".git/shallow", head.stdout)
+    for name, value in {"GITHUB_BASE_REF": "main", "GITHUB_ACTIONS": "true", "CI": "true"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(project.path / "summary.md"))
     result = project.run()
-    assert (result.ret, project.verdict["changed_in_gate"]) == (0, [])
-    result.stdout.fnmatch_lines(["changes of this branch to its own gate are unknown: *origin/main*fetch-depth: 0*"])
+    problem = "origin/main: this clone is shallow and does not contain the merge base; set fetch-depth: 2 of"
+    assert (result.ret, project.verdict["changed_in_gate"]) == (0, None)
+    assert project.verdict["base_problem"].startswith(problem)
+    lines = [line for line in result.outlines if line]
+    heading = next(index for index, line in enumerate(lines) if "= eval gate =" in line)
+    assert lines[heading + 1].startswith("WHAT CHANGED IN THE GATE IS UNKNOWN: origin/main: this clone is shallow")
+    result.stdout.fnmatch_lines(["::error title=eval gate%3A base branch not read::*fetch-depth: 2*"])
+    assert (project.path / "summary.md").read_text("utf-8").startswith("**WHAT CHANGED IN THE GATE IS UNKNOWN: ")
+    assert (
+        (project.state / "comment.md").read_text("utf-8").splitlines()[1].startswith("**WHAT CHANGED IN THE GATE IS")
+    )
+    page = (project.state / "report.html").read_text("utf-8")
+    assert page.index("WHAT CHANGED IN THE GATE IS UNKNOWN") < page.index("<h1>")
+    first = next(ET.parse(project.state / "junit.xml").iter("property"))  # noqa: S314 - our own
+    assert first.get("value", "").startswith("WHAT CHANGED IN THE GATE IS UNKNOWN")
+
+
+def test_the_parent_of_the_merge_commit_is_the_base(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.suite(_FOUR, gates=_STRICT)
+    _branch(project)
+    project.golden(_GOLDEN, "a", "b", "c")
+    _git(project, "commit", "-qam", "topic")
+    _git(project, "checkout", "-q", "--detach", "main")
+    _git(project, "merge", "-q", "--no-ff", "-m", "as GitHub does", "topic")
+    monkeypatch.setenv("GITHUB_BASE_REF", "main")
+    assert project.run().ret == 1
+    assert "hard@base" in project.outcomes
+
+
+def test_a_base_in_addopts_does_not_replace_that_of_the_pull_request(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.suite(_FOUR, gates=_STRICT)
+    _branch(project)
+    _from_origin(project)
+    project.golden(_GOLDEN, "a", "b", "c")
+    project.write("pytest.ini", "[pytest]\naddopts = --eval-base-ref HEAD\n")
+    _git(project, "add", "-A")
+    _git(project, "commit", "-qm", "topic")
+    assert project.run().ret == 0
+    monkeypatch.setenv("GITHUB_BASE_REF", "main")
+    assert project.run().ret == 1
+    assert _effects(project)[0] == ("base replaced", "--eval-base-ref in addopts", "weaker")
+    assert "hard@base" in project.outcomes
+
+
+@pytest.mark.parametrize("args", [(), ("-n2", "--dist", "loadgroup")], ids=" ".join)
+def test_a_key_is_not_sent_to_an_endpoint_that_the_base_does_not_have(
+    project: Project, server: ScriptedServer, args: tuple[str, ...]
+) -> None:
+    with ScriptedServer() as other:
+        project.model_suite(server, "a", "b")
+        _branch(project)
+        _change(project, server.base_url, other.base_url)
+        assert project.run(*_AGAINST_MAIN, *args).ret == 1
+        assert _effects(project)[0] == ("endpoint moved", "models.candidate.base_url", "weaker")
+        assert project.verdict["changed_in_gate"][0]["now"].endswith("(its key is withheld)")
+        sent = [{name.lower(): value for name, value in request.headers.items()} for request in other.requests]
+        assert len(sent) == 2
+        assert KEY not in json.dumps(sent)
 
 
 @pytest.mark.parametrize("by_variable", [False, True])

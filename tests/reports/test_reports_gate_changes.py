@@ -62,6 +62,15 @@ def test_screens(name: str, width: int) -> None:
     assert max(len(line.text) for line in lines) <= width
 
 
+def test_targets_and_endpoints_come_first() -> None:
+    names = ("base replaced", "configuration moved", "target replaced", "target not called any more", "endpoint moved")
+    changes = [GateChange(what, "suites.s", "a", "b", "weaker") for what in ("a gate removed", *reversed(names))]
+    neutral = GateChange("target replaced", "suites.r", "a", "b", "neutral")
+    lines = [line.text for line in gate_change_lines([neutral, *changes], 100)][1:]
+    told = [next(what for what in (*names, "a gate removed") if f" {what} " in line) for line in lines]
+    assert told == [*names, "a gate removed", "target replaced"]
+
+
 def test_without_changes_nothing_is_printed() -> None:
     assert list(gate_change_lines((), 100)) == []
 

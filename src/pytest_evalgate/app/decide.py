@@ -52,6 +52,7 @@ class RunDecider:
         suite_of: Returns the settings of a suite; None if a suite of a marked test is not configured.
         against: Baseline to compare with instead of each suite's configured one.
         base: The branch that this one is merged into, if it is known.
+        base_problem: Reason why the base of a pull request could not be read.
     """
 
     root: Path
@@ -60,6 +61,7 @@ class RunDecider:
     suite_of: Callable[[str], Suite | None]
     against: str | None = None
     base: BaseBranch | None = None
+    base_problem: str | None = None
     _baselines: dict[str, Baseline | None] = field(default_factory=dict)
 
     @property
@@ -90,7 +92,7 @@ class RunDecider:
         """Decide ``run``; the verdict lists what the branch changed in its own gate."""
         from pytest_evalgate.gates import decide  # noqa: PLC0415 - scipy, 0.75 s
 
-        return decide(
+        verdict = decide(
             run,
             rules,
             warn_inconclusive=self.settings.on_inconclusive == "warn",
@@ -98,6 +100,13 @@ class RunDecider:
             changes=() if self.base is None else self.base.changes,
             tier=self.settings.default_tier,
         )
+        if self.base_problem is None:
+            return verdict
+        return replace(verdict, changed_in_gate=None, base_problem=self.base_problem)
+
+    def judge_root(self, judge: str) -> Path:
+        """Return the folder to which the paths of a judge's calibration and drift record are relative."""
+        return self.root if self.base is None else self.base.judge_files(judge)
 
     def check_history(self) -> None:
         """Check that the history can be written.
@@ -170,7 +179,7 @@ class RunDecider:
         from pytest_evalgate.app.judge_rules import judge_rules  # noqa: PLC0415 - few suites have a judge
 
         try:
-            return judge_rules(suite, self.settings, root=self.root)
+            return judge_rules(suite, self.settings, root=self.root, root_of_records=self.judge_root)
         except UserError as error:
             add_problem(f"suites.{name}.scorers: {error}")
             return {}
@@ -195,11 +204,10 @@ TIER_VARIABLE = "EVALGATE_TIER"
 
 @dataclass(frozen=True, slots=True)
 class RunDecision:
-    """The verdict of a run, its decider, and a note about the base branch."""
+    """The verdict of a run, and its decider."""
 
     verdict: Verdict
     decider: RunDecider
-    note: str | None = None
 
 
 def decide(project: Project, run: Run, origin: RunInfo, *, baseline: str | None, base_ref: str | None) -> RunDecision:
@@ -230,13 +238,14 @@ def decide(project: Project, run: Run, origin: RunInfo, *, baseline: str | None,
         project.settings.suites.get,
         baseline or os.environ.get(BASELINE_VARIABLE),
         base.branch,
+        base.problem,
     )
     decider.check_history()
     problems: list[str] = []
     rules = decider.rules([suite.plan.name for suite in run.suites], problems.append)
     if problems:
         raise SettingsError("\n".join(problems))
-    return RunDecision(decider.append_history(run, decider.decide(run, rules)), decider, base.note)
+    return RunDecision(decider.append_history(run, decider.decide(run, rules)), decider)
 
 
 def in_tier(project: Project, tier: str) -> Project:

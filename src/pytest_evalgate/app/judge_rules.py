@@ -12,30 +12,40 @@ from pytest_evalgate.judges.drift import drift_problem
 from pytest_evalgate.judges.labels import digest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from pytest_evalgate.config import Settings, Suite
 
 
-def judge_rules(suite: Suite, settings: Settings, *, root: Path) -> dict[str, JudgeRule]:
+def judge_rules(
+    suite: Suite, settings: Settings, *, root: Path, root_of_records: Callable[[str], Path] | None = None
+) -> dict[str, JudgeRule]:
     """Return the rule of each judge of a suite, by the name of its scores.
+
+    ``root_of_records`` returns the folder of a judge's calibration and drift record, by default ``root``.
 
     Raises:
         UserError: a rubric or a calibration cannot be used.
     """
     specs = [spec for spec in suite.scorers if isinstance(spec, dict) and "judge" in spec]
-    return {str(spec.get("name") or spec["judge"]): _rule(spec["judge"], settings, root) for spec in specs}
+    return {
+        str(spec.get("name") or spec["judge"]): _rule(
+            spec["judge"], settings, root, root if root_of_records is None else root_of_records(spec["judge"])
+        )
+        for spec in specs
+    }
 
 
-def _rule(name: str, settings: Settings, root: Path) -> JudgeRule:
+def _rule(name: str, settings: Settings, root: Path, records: Path) -> JudgeRule:
     judge = settings.judges[name]
     parts = parts_of_judge(name, settings, root=root)
-    calibration = calibration_of(judge, root=root)
+    calibration = calibration_of(judge, root=records)
     labels = None  # also if their file is not in this checkout
     if calibration is not None and (root / calibration.labels).is_file():
         labels = digest(root / calibration.labels)
     reasons = gating_problems(name, calibration, judge, parts, labels, datetime.now(UTC).date())
-    drifted = drift_problem(drift_of(judge, root=root), calibration)
+    drifted = drift_problem(drift_of(judge, root=records), calibration)
     return JudgeRule(
         name=name,
         calibration=calibration,

@@ -74,7 +74,11 @@ def _outputs(decider: RunDecider, name: str, baseline: Baseline) -> bytes:
 
 def _copy_calibration(decider: RunDecider, judge: str, kept: RunFolder) -> None:
     configured = decider.settings.judges.get(judge)
-    path = None if configured is None or configured.calibration is None else decider.root / configured.calibration
+    path = (
+        None
+        if configured is None or configured.calibration is None
+        else decider.judge_root(judge) / configured.calibration
+    )
     if path is not None and path.exists():
         files.write_atomically(kept.calibration_file(judge), path.read_bytes())
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.engine.routes import Routes
     from pytest_evalgate.engine.spend import Spend
     from pytest_evalgate.engine.stop import StopSignal
+    from pytest_evalgate.guard.keys import KeyPolicy
     from pytest_evalgate.judges.judge import JudgeScorer
     from pytest_evalgate.protocols import Target
     from pytest_evalgate.runs.state import StateFolder
@@ -73,6 +74,7 @@ class Wiring:
         shared: True if other processes may send the same calls at the same time.
         hooks: Targets from the hook ``pytest_evalgate_targets``, by kind.
         code: Threads for the user's code.
+        keys: The endpoints that may get API keys; None for all that are configured.
     """
 
     root: Path
@@ -83,6 +85,7 @@ class Wiring:
     shared: bool = False
     hooks: Mapping[str, Callable[..., Target]] = field(default_factory=dict)
     code: UserCode = field(default_factory=UserCode)
+    keys: KeyPolicy | None = None
     _targets: list[Target] = field(default_factory=list)
     _applications: dict[str, config.HttpRequest] = field(default_factory=dict)
     _engine: Engine | None = None
@@ -153,8 +156,9 @@ class Wiring:
         if self._client is None:
             from pytest_evalgate.engine.routes import Routes  # noqa: PLC0415 - asyncio
 
+            models = self.configured.models
             self._client = Routes(
-                self.configured.models,
+                models if self.keys is None else self.keys.models(models),
                 cache=self.memory,
                 stop_signal=self.halt,
                 spend=self.spend,
@@ -248,7 +252,7 @@ class Wiring:
         """
         cache_run_id = cache_run_id or self.run_context.cache_run_id
         if isinstance(spec, config.HttpTarget):
-            self.client.add_application(suite, spec.http)
+            self.client.add_application(suite, spec.http if self.keys is None else self.keys.request(spec.http))
             self._applications[suite] = spec.http
         calls = isinstance(spec, config.ModelTarget | config.HttpTarget)
         context = targets.TargetContext(

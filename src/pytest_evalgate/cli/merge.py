@@ -62,7 +62,6 @@ def decision_text(view: ReportView, found: RunDecision) -> str:
     width = shutil.get_terminal_size().columns
     verdict = found.verdict
     lines = [" eval gate ".center(width, "="), *(line.text for line in render(view, width))]
-    lines += [one_line(found.note)] if found.note is not None else []
     lines += [f"NOT EVALUATED: {one_line(verdict.refused)}"] if verdict.refused is not None else []
     return "\n".join([*lines, verdict_line(verdict).text])
 

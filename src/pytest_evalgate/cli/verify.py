@@ -16,9 +16,13 @@ from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.config import always_planned, sample_of
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.golden.sampling import sample_plan
-from pytest_evalgate.guard.base_branch import BaseBranch, BaseCheckout, base_ref
+from pytest_evalgate.guard.base_branch import BaseBranch
+from pytest_evalgate.guard.base_checkout import BASE_VARIABLE as PULL_REQUEST_VARIABLE
+from pytest_evalgate.guard.base_checkout import BaseCheckout
+from pytest_evalgate.guard.directions import larger
+from pytest_evalgate.guard.settings_changes import trials_of
 from pytest_evalgate.records.results import VerdictName
-from pytest_evalgate.runs import run_file
+from pytest_evalgate.runs import git, run_file
 from pytest_evalgate.runs.plan import NO_CHANGES, make_plan
 from pytest_evalgate.runs.run_file import config_sha256
 from pytest_evalgate.text import jsonl
@@ -30,10 +34,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from pytest_evalgate.config import Suite
-    from pytest_evalgate.records.results import Json, Run, SuitePlan, Verdict
+    from pytest_evalgate.records.results import Json, Run, SuiteRun, Verdict
     from pytest_evalgate.runs.run_file import RunInfo
 
 _NAMED = 3
+_DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,28 +62,45 @@ def mismatches(
         yield f"verdict.json belongs to run {expected.run_id}, not to run {run.id}"
     if origin.config_sha256 != config_sha256(project.settings):
         yield f"run {run.id} has another configuration than {project.root}"
+    here = git.head(project.root)
+    if here is not None and run.commit != here:
+        made = f"run {run.id} was made of commit {_short(run.commit)}"
+        yield f"{made}, not of HEAD ({_short(here)}): run the session again"
     if origin.target != expected.target:
         yield f"run {run.id} used {_target(origin.target)}, not {_target(expected.target)}"
     names = {suite.plan.name for suite in run.suites}
     yield from (f"suite {name} is not in run {run.id}" for name in dict.fromkeys(expected.suites) if name not in names)
+    if base is not None:
+        for moved in base.moved_from:
+            yield f"the base branch is configured by {moved}, not in {project.root}: verify after the move is merged"
     for suite in run.suites:
-        yield from _of_suite(project, suite.plan, base)
+        yield from _of_suite(project, suite, base)
+
+
+def _short(commit: str | None) -> str:
+    return "unknown" if commit is None else one_line(commit)[:_DIGITS]
 
 
 def _target(spec: str | None) -> str:
     return "the suites' own targets" if spec is None else f"--eval-target {spec}"
 
 
-def _of_suite(project: Project, held: SuitePlan, base: BaseBranch | None) -> Iterator[str]:
-    """Plan the suite again, and yield the differences from the cases of its run."""
+def _of_suite(project: Project, ran: SuiteRun, base: BaseBranch | None) -> Iterator[str]:
+    """Plan the suite again, and yield the differences from the cases and the trials of its run."""
+    held = ran.plan
     paths = [resolve_path(project.root, path, "golden set") for path in held.golden]
     sets = golden.load(paths, root=project.root)
     sides = NO_CHANGES if base is None else base.sides(held.name, sets)
     suite = project.settings.suites.get(held.name)
+    wanted = suite if base is None else base.settings.suites.get(held.name, suite)
     slices = () if suite is None else suite.slices
     plan = make_plan(held.name, sets, scorers=None, trials=held.trials, slices=slices, sides=sides)
-    if suite is not None:
-        plan = sample_plan(plan, sample_of(suite), always_planned(suite))
+    if suite is not None and wanted is not None:
+        sample = sample_of(suite)
+        if larger(sample_of(wanted), sample) == "weaker":
+            sample = sample_of(wanted)
+        plan = sample_plan(plan, sample, always_planned(wanted))
+        yield from _trials_problems(ran, trials_of(wanted))
     if plan.golden_sha256 != held.golden_sha256:
         yield f"suite {held.name} ran on other golden sets than those of {project.root}"
     there = {(case.id, case.side) for case in held.cases}
@@ -86,6 +108,21 @@ def _of_suite(project: Project, held: SuitePlan, base: BaseBranch | None) -> Ite
     if others:
         first = ", ".join(others[:_NAMED])
         yield f"suite {held.name}: {count(len(others), 'case')} of the base branch did not run: {first}"
+
+
+def _trials_problems(ran: SuiteRun, wanted: int) -> Iterator[str]:
+    """Yield the objections to the number of trials: fewer trials are easier to pass, and hide flaky cases."""
+    plan = ran.plan
+    if plan.trials < wanted:
+        yield f"suite {plan.name} ran {count(plan.trials, 'trial')} of each case, but {wanted} are configured"
+    short = [
+        result.case.id
+        for result in ran.results
+        if result.outcome in {"passed", "missed"} and len(result.trials) != plan.trials
+    ]
+    if short:
+        first = ", ".join(short[:_NAMED])
+        yield f"suite {plan.name}: {count(len(short), 'case')} did not run {count(plan.trials, 'trial')}: {first}"
 
 
 _DISAGREES = 1
@@ -104,9 +141,10 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Verified:
-    """The claimed verdict, the derived verdict, and the mismatches."""
+    """The claimed verdict, the commit of its run, the derived verdict, and the mismatches."""
 
     claimed: str
+    commit: str | None
     derived: Verdict
     mismatches: tuple[str, ...]
 
@@ -133,7 +171,7 @@ def _verify(args: argparse.Namespace) -> int:
     if origin.tier != tier:
         found.insert(0, f"run {run.id} ran in tier {jsonl.escape_text(origin.tier)}, not in tier {tier}")
     derived = _derive(project, run, base, found.append)
-    verified = _Verified(claimed["verdict"], derived, tuple(found))
+    verified = _Verified(claimed["verdict"], run.commit, derived, tuple(found))
     print(json.dumps(_encoded(verified), indent=1) if args.json else "\n".join(_lines(verified)))
     return verified.exit_code
 
@@ -168,17 +206,23 @@ def _claimed(project: Project) -> dict[str, str]:
 
 
 def _base(project: Project, ref: str | None, tier: str) -> BaseBranch | None:
-    ref = base_ref(ref or os.environ.get(BASE_VARIABLE), os.environ)
-    if ref is None:
+    requested = ref or os.environ.get(BASE_VARIABLE)
+    if requested:
+        tree = BaseCheckout.at(requested, root=project.root)
+    elif os.environ.get(PULL_REQUEST_VARIABLE):
+        tree = BaseCheckout.of_pull_request(project.root, os.environ)
+    else:
         return None
-    tree = BaseCheckout.at(ref, root=project.root, folder=project.state.path / "base")
-    return BaseBranch(tree, project.root, project.settings, project.state.path, tier)
+    return BaseBranch(tree, project.root, project.settings, project.state.path, tier, alone=True)
 
 
 def _derive(project: Project, run: Run, base: BaseBranch | None, add_problem: Callable[[str], None]) -> Verdict:
     """Decide the run by the configuration of the base; suites that only this checkout has, by its own."""
     own = project.settings
-    rules_of = own if base is None else base.settings
+    rules_of = own
+    if base is not None:  # suites that only this checkout has may use its own judges
+        judges, models = {**own.judges, **base.settings.judges}, {**own.models, **base.settings.models}
+        rules_of = base.settings.model_copy(update={"judges": judges, "models": models})
 
     def suite_of(name: str) -> Suite | None:
         return rules_of.suites.get(name) or own.suites.get(name)
@@ -190,7 +234,7 @@ def _derive(project: Project, run: Run, base: BaseBranch | None, add_problem: Ca
 def _lines(found: _Verified) -> Iterator[str]:
     from pytest_evalgate.reports.terminal import gate_change_lines  # noqa: PLC0415 - imports scipy
 
-    yield from (line.text for line in gate_change_lines(found.derived.changed_in_gate, 100))
+    yield from (line.text for line in gate_change_lines(found.derived.changed_in_gate or (), 100))
     for name, suite in found.derived.suites.items():
         for gate in suite.gates:
             which = f"{gate.kind} {gate.of}".rstrip()
@@ -198,7 +242,8 @@ def _lines(found: _Verified) -> Iterator[str]:
     for mismatch in found.mismatches:
         yield one_line(f"mismatch: {mismatch}")
     word = "agrees" if found.agrees else "MISMATCH" if found.mismatches else "DISAGREES"
-    yield f"verify {word}: {found.claimed} in verdict.json, {found.derived.verdict} derived from the run"
+    of = "" if found.commit is None else f" of commit {_short(found.commit)}"
+    yield f"verify {word}: {found.claimed} in verdict.json, {found.derived.verdict} derived from the run{of}"
 
 
 def _encoded(found: _Verified) -> dict[str, Json]:
@@ -206,6 +251,7 @@ def _encoded(found: _Verified) -> dict[str, Json]:
 
     return {
         "claimed": found.claimed,
+        "commit": found.commit,
         "agrees": found.agrees,
         "exit_code": found.exit_code,
         "objections": list(found.mismatches),

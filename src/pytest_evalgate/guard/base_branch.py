@@ -1,48 +1,54 @@
 """Base branch: its configuration, golden sets and baselines at the merge base, and the differences of this branch.
 
-`find_base` finds the merge base, `BaseCheckout` extracts files of that commit, and `BaseBranch` compares. A branch
-cannot loosen its own gate unseen: the base's baseline is used, and every other change is listed in the verdict.
+`find_base` finds the merge base, and `BaseBranch` compares with it. A branch cannot loosen its own gate unseen: the
+base's baseline and calibrations are used, and every other change is listed in the verdict.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from pytest_evalgate import config, golden
+from pytest_evalgate import golden
 from pytest_evalgate.config import DEFAULT_TIER, for_tier
 from pytest_evalgate.errors import GoldenSetError, SettingsError, UserError
+from pytest_evalgate.guard.base_checkout import BASE_VARIABLE, OPTION, BaseCheckout
+from pytest_evalgate.guard.directions import format_value
+from pytest_evalgate.guard.target_changes import MODEL_ADDED, MODEL_CHANGED, TARGET_CHANGED
 from pytest_evalgate.records.results import BASE_SUFFIX, GateChange
 from pytest_evalgate.runs import baseline as baselines
-from pytest_evalgate.runs import git
 from pytest_evalgate.runs.plan import NO_CHANGES, BranchChanges, slice_values
-from pytest_evalgate.text import files
+from pytest_evalgate.text import files, jsonl
+from pytest_evalgate.text.wording import BASE_REPLACED, CONFIGURATION_MOVED, ENDPOINT_MOVED, TARGET_REPLACED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pytest_evalgate.config import Settings
+    from pytest_evalgate.config import Judge, Settings
+    from pytest_evalgate.guard.file_changes import FileChanges
     from pytest_evalgate.guard.golden_changes import GoldenChanges
+    from pytest_evalgate.guard.keys import KeyPolicy, Use
     from pytest_evalgate.records.results import Baseline, Case, GoldenSet
 
-OPTION = "--eval-base-ref"
-BASE_VARIABLE = "GITHUB_BASE_REF"
 _GIT = "git:"
-_FOLDER = "base"
+_CASSETTES = "cassettes"
+_COUNTS = ("human_pass", "judge_pass", "human_fail", "judge_fail", "threshold", "created", "finding", "checked")
+_ENDPOINTS = frozenset({ENDPOINT_MOVED, TARGET_REPLACED, TARGET_CHANGED, MODEL_CHANGED, MODEL_ADDED})
 
 
 @dataclass(frozen=True, slots=True)
 class FoundBase:
-    """The base branch if it was found, else a note on why it could not be used."""
+    """The base branch if it was found, else the problem for which the base of a pull request could not be read."""
 
     branch: BaseBranch | None = None
-    note: str | None = None
+    problem: str | None = None
 
 
-def find_base(
+def find_base(  # noqa: PLR0913 - what is asked for, and where
     requested_ref: str | None,
     settings: Settings,
     *,
@@ -50,11 +56,12 @@ def find_base(
     state: Path,
     tier: str = DEFAULT_TIER,
     environ: Mapping[str, str] = os.environ,
+    in_addopts: bool = False,
 ) -> FoundBase:
     """Find the base that this branch is compared with.
 
-    The shallow checkout of a pull request may not contain its base; then a note is reported and nothing fails. A base
-    from the command line must exist.
+    The checkout of a pull request may not contain its base; then the problem is reported first, and the gate is that
+    of this branch. A base from the command line must exist.
 
     Args:
         requested_ref: The ref from the command line, if any.
@@ -63,113 +70,21 @@ def find_base(
         state: State folder.
         tier: The tier that runs.
         environ: Environment; GitHub sets ``GITHUB_BASE_REF`` for pull requests.
+        in_addopts: Whether the ref is from a file of this branch: then it does not replace the base of a pull request.
 
     Raises:
         SettingsError: the ref from the command line cannot be used.
     """
-    ref = base_ref(requested_ref, environ)
-    if ref is None:
+    target = environ.get(BASE_VARIABLE)
+    if requested_ref and not (target and in_addopts):
+        return FoundBase(BaseBranch(BaseCheckout.at(requested_ref, root=root), root, settings, state, tier))
+    if not target:
         return FoundBase()
     try:
-        tree = BaseCheckout.at(ref, root=root, folder=state / _FOLDER)
+        tree = BaseCheckout.of_pull_request(root, environ)
     except SettingsError as error:
-        if requested_ref:
-            raise
-        return FoundBase(note=f"changes of this branch to its own gate are unknown: {error}")
-    return FoundBase(BaseBranch(tree, root, settings, state, tier))
-
-
-def base_ref(option: str | None, environ: Mapping[str, str]) -> str | None:
-    """Return the ref to compare with: the option, else the target branch of the pull request, else None."""
-    if option:
-        return option
-    branch = environ.get(BASE_VARIABLE)
-    return f"origin/{branch}" if branch else None
-
-
-@dataclass(frozen=True, slots=True)
-class BaseCheckout:
-    """Files of the project ``root`` at ``commit``, extracted into ``folder`` on demand."""
-
-    root: Path
-    commit: str
-    folder: Path
-
-    @classmethod
-    def at(cls, ref: str, *, root: Path, folder: Path) -> Self:
-        """Return the checkout of the merge base of ``ref`` and HEAD.
-
-        Args:
-            ref: A branch, a tag or a commit.
-            root: Root folder of the project.
-            folder: Folder for the extracted files; it is created, and files in it are overwritten.
-
-        Raises:
-            SettingsError: there is no git repository, no such ref or no merge base; the message names the next step.
-        """
-        try:
-            return cls(root, git.merge_base(root, ref), folder)
-        except UserError as error:
-            raise SettingsError(f"{OPTION} {ref}: {error}") from None
-
-    def extract(self, path: str) -> Path:
-        """Extract a file of the base and return its path; the path does not exist if the base has no such file.
-
-        Args:
-            path: The file, relative to the root folder; symbolic links are resolved in the working tree.
-
-        Raises:
-            SettingsError: the file is outside of the root folder, or cannot be read.
-        """
-        name = files.relative_name((self.root / path).resolve(), self.root.resolve())
-        if Path(name).is_absolute():
-            raise SettingsError(f"{self}: {path} is outside of {self.root}: move files that the gate reads into it")
-        here = self.folder / name
-        try:
-            data = git.file_at(self.root, self.commit, name)
-        except UserError as error:
-            raise SettingsError(f"{self}: {name}: {error}") from None
-        if data is None:
-            here.unlink(missing_ok=True)
-        else:
-            files.write_atomically(here, data)
-        return here
-
-    def settings(self) -> Settings:
-        """Read the configuration of the base; without one, return the defaults.
-
-        Raises:
-            SettingsError: the configuration cannot be used; each problem names the commit.
-        """
-        for name in (config.CONFIG_FILE, config.PYPROJECT_FILE):
-            self.extract(name)
-        try:
-            return config.load(self.folder)
-        except SettingsError as error:
-            raise SettingsError("\n".join(f"{self}: {line}" for line in str(error).splitlines())) from None
-
-    def baseline(self, suite: str, *, configured: str | None, state: Path) -> Baseline | None:
-        """Read the baseline of a suite at the base; None if the base has none.
-
-        Args:
-            suite: Name of the suite.
-            configured: Baseline configured at the base; ``git:REF`` is read at REF.
-            state: State folder of the project.
-
-        Raises:
-            BaselineError: the baseline cannot be used.
-        """
-        file = baselines.file_of(configured, suite=suite, root=self.root, state=state)
-        if configured is not None and configured.startswith(_GIT):
-            return baselines.find(configured, suite=suite, file=file, root=self.root)
-        name = files.relative_name(file, self.root)
-        if not self.extract(name).exists():
-            return None
-        return baselines.find(f"{_GIT}{self.commit}", suite=suite, file=file, root=self.root)
-
-    def __str__(self) -> str:
-        """Return the name of the base for messages."""
-        return f"at the merge base {self.commit[:12]}"
+        return FoundBase(problem=str(error))
+    return FoundBase(BaseBranch(tree, root, settings, state, tier, ref_in_addopts=requested_ref))
 
 
 @dataclass
@@ -182,6 +97,8 @@ class BaseBranch:
         head: Configuration of this branch, with all its tiers.
         state: State folder.
         tier: The tier that runs.
+        alone: Whether acknowledgements of this branch leave baselines and calibrations of the base in use.
+        ref_in_addopts: The base that ``addopts`` of this branch names in place of the base of the pull request.
     """
 
     tree: BaseCheckout
@@ -189,6 +106,8 @@ class BaseBranch:
     head: Settings
     state: Path
     tier: str = DEFAULT_TIER
+    alone: bool = False
+    ref_in_addopts: str | None = None
     _golden: dict[str, GoldenChanges] = field(default_factory=dict)
 
     @cached_property
@@ -235,13 +154,46 @@ class BaseBranch:
         from pytest_evalgate.guard.settings_changes import acknowledge, settings_changes  # noqa: PLC0415 - the same
 
         found = [
-            *settings_changes(self._all_tiers, self.head, self.tier),
+            *self._base_changes,
+            *map(self._with_withheld_key, settings_changes(self._all_tiers, self.head, self.tier)),
             *self._judge_changes,
+            *self._file_changes.changes(),
+            *self._cassette_changes,
             *self._golden_changes,
             *self._baseline_changes,
         ]
         known = self.settings.acknowledged
         return tuple(map(_without_effect_if_unused, acknowledge(found, self.head.acknowledged, known=known)))
+
+    @cached_property
+    def moved_from(self) -> tuple[str, ...]:
+        """Configurations of the base in other folders, which this branch replaced; relative to the repository."""
+        return tuple(self.tree.configured_elsewhere(Path.cwd())) if self.head.suites else ()
+
+    @cached_property
+    def keys(self) -> KeyPolicy | None:
+        """The endpoints that may get keys; None if the base has no configuration: then it has no endpoints."""
+        from pytest_evalgate.guard.keys import KeyPolicy  # noqa: PLC0415 - only if there is a base
+
+        return KeyPolicy.of(self.settings) if self.tree.is_configured or self.moved_from else None
+
+    @cached_property
+    def withheld_keys(self) -> tuple[Use, ...]:
+        """The keys that this branch would send to endpoints that the base does not have."""
+        return () if self.keys is None else self.keys.withheld(self.head)
+
+    @property
+    def key_notes(self) -> tuple[str, ...]:
+        """One sentence for each key that is withheld."""
+        return tuple(
+            f"{use.place}: the key {use.variable} is not sent to {use.origin}, because the base branch does not send "
+            "it there: merge the endpoint first, in a pull request of its own, or run without a base"
+            for use in self.withheld_keys
+        )
+
+    def close(self) -> None:
+        """Remove the extracted files."""
+        self.tree.close()
 
     def baseline(self, name: str, head: Baseline | None) -> Baseline | None:
         """Return the baseline to compare a suite with: that of the base, unless its change is acknowledged.
@@ -255,9 +207,27 @@ class BaseBranch:
         """
         if not self.has_suite(name):
             return head
-        if name in self.head.suites and f"suites.{name}.baseline" in self._acknowledged_places:
+        if name in self.head.suites and self._is_acknowledged(f"suites.{name}.baseline"):
             return self._head_baseline(name)
         return self._base_baseline(name) or head
+
+    def judge_files(self, name: str) -> Path:
+        """Return the folder with the calibration and the drift record of a judge: those of the base, if it has them.
+
+        If their change is acknowledged, they are those of this branch.
+        """
+        judge = self.settings.judges.get(name)
+        if judge is None or judge.calibration is None or self._is_acknowledged(f"judges.{name}.calibration"):
+            return self.root
+        from pytest_evalgate.judges.drift import drift_file  # noqa: PLC0415 - few projects have a judge
+
+        if not self.tree.extract(judge.calibration).exists():
+            return self.root
+        self.tree.extract(drift_file(Path(judge.calibration)))
+        return self.tree.folder
+
+    def _is_acknowledged(self, place: str) -> bool:
+        return not self.alone and place in self._acknowledged_places
 
     @cached_property
     def _acknowledged_places(self) -> frozenset[str]:
@@ -281,21 +251,76 @@ class BaseBranch:
             raise UserError("\n".join(f"{self.tree}: {problem}" for problem in error.problems)) from None
 
     @property
+    def _base_changes(self) -> Iterator[GateChange]:
+        """Changes of the base itself: of its configuration's place, and of the ref that is compared with."""
+        if self.ref_in_addopts is not None and not self._is_this_base(self.ref_in_addopts):
+            yield GateChange(BASE_REPLACED, f"{OPTION} in addopts", str(self.tree), self.ref_in_addopts, "weaker")
+        for name in self.moved_from:
+            yield GateChange(CONFIGURATION_MOVED, name, name, f"the configuration in {self.root}", "weaker")
+
+    def _is_this_base(self, ref: str) -> bool:
+        try:
+            return BaseCheckout.at(ref, root=self.root).commit == self.tree.commit
+        except SettingsError:
+            return False
+
+    def _with_withheld_key(self, change: GateChange) -> GateChange:
+        """Return a change of a model or a target with a note if its key is withheld."""
+        withheld = {use.place for use in self.withheld_keys}
+        if change.what not in _ENDPOINTS or not any(f"{change.where}.".startswith(f"{place}.") for place in withheld):
+            return change
+        return replace(change, now=f"{change.now} (its key is withheld)")
+
+    @cached_property
+    def _file_changes(self) -> FileChanges:
+        from pytest_evalgate.guard.file_changes import FileChanges  # noqa: PLC0415 - only if there is a base
+
+        return FileChanges(self.tree.read, self.tree.find, self.root, self._all_tiers, self.head)
+
+    @property
+    def _cassette_changes(self) -> Iterator[GateChange]:
+        folder = files.relative_name(self.state / _CASSETTES, self.root)
+        if not Path(folder).is_absolute():
+            names = [name for name in self.tree.names_in(folder) if name.endswith(".jsonl")]
+            yield from self._file_changes.cassettes(folder, names)
+
+    @property
     def _judge_changes(self) -> Iterator[GateChange]:
-        """Changes of judges whose tables are equal but whose files or models differ."""
+        """Changes of the files and models of judges that both branches have."""
+        for name, judge in self.settings.judges.items():
+            if name in self.head.judges:
+                yield from self._parts_changes(name, judge)
+                yield from self._file_changes.of_judge(name, judge)
+                yield from self._calibration_changes(name, judge)
+
+    def _parts_changes(self, name: str, judge: Judge) -> Iterator[GateChange]:
         from pytest_evalgate.judges.build import parts_of_judge  # noqa: PLC0415 - few projects have one
 
-        for name, judge in self.settings.judges.items():
-            if self.head.judges.get(name) != judge:
-                continue
-            for file in filter(None, (judge.rubric, judge.few_shots)):
-                self.tree.extract(file)
-            before = parts_of_judge(name, self.settings, root=self.tree.folder)
-            now = parts_of_judge(name, self.head, root=self.root)
-            for part in before:
-                if before[part] != now.get(part):
-                    old, new = (value[:12] for value in (before[part], now.get(part, "")))
-                    yield GateChange(f"judge's {part} changed", f"judges.{name}", old, new, "weaker")
+        for file in filter(None, (judge.rubric, judge.few_shots)):
+            self.tree.extract(file)
+        before = parts_of_judge(name, self.settings, root=self.tree.folder)
+        now = parts_of_judge(name, self.head, root=self.root)
+        of_table = set() if self.head.judges[name] == judge else {"scale", "votes"}  # listed as keys of the judge
+        for part in before:
+            if before[part] != now.get(part) and part not in of_table:
+                old, new = (value[:12] for value in (before[part], now.get(part, "")))
+                yield GateChange(f"judge's {part} changed", f"judges.{name}", old, new, "weaker")
+
+    def _calibration_changes(self, name: str, judge: Judge) -> Iterator[GateChange]:
+        """Yield the changes of a judge's calibration and drift record; a forged one could let the judge gate."""
+        from pytest_evalgate.guard.file_changes import same_text  # noqa: PLC0415 - the same
+        from pytest_evalgate.judges.drift import drift_file  # noqa: PLC0415 - the same
+
+        now = self.head.judges[name].calibration
+        if judge.calibration is None or now is None:  # a change of the key is listed
+            return
+        for what, before_file, now_file in (
+            ("calibration changed", judge.calibration, now),
+            ("drift record changed", drift_file(Path(judge.calibration)), drift_file(Path(now))),
+        ):
+            old, new = self.tree.read(before_file), self._file_changes.read_head(str(now_file))
+            if not same_text(old, new):
+                yield GateChange(what, f"judges.{name}.calibration", _record(old), _record(new), "weaker")
 
     @property
     def _golden_changes(self) -> Iterator[GateChange]:
@@ -309,6 +334,17 @@ class BaseBranch:
         for name in self._golden:
             if name in self.head.suites:
                 yield from baseline_changes(self._base_baseline(name), self._head_baseline(name))
+
+
+def _record(data: bytes | None) -> str:
+    """Return the counts of a calibration or a drift record on one line, with a digest of the whole."""
+    try:
+        value = jsonl.loads(data) if data is not None else None
+    except ValueError:
+        value = "not JSON"
+    counts = {key: value[key] for key in _COUNTS if key in value} if isinstance(value, dict) else value
+    digest = "" if data is None else f" {hashlib.sha256(data).hexdigest()[:12]}"
+    return f"{format_value(counts)}{digest}"
 
 
 def _as_base_case(case: Case) -> Case:

@@ -47,6 +47,11 @@ def changed(_before: Any, _now: Any) -> Effect:
     return "weaker"
 
 
+def under_test(_before: Any, _now: Any) -> Effect:
+    """Return "neutral": what is tested may change, and is listed."""
+    return "neutral"
+
+
 def higher(before: float | None, now: float | None) -> Effect:
     """Return the effect if a higher value is stricter; None is the lowest."""
     return _stricter_if(now is not None and (before is None or now > before))
@@ -137,10 +142,22 @@ DIRECTIONS: Final[Mapping[type[Table], Mapping[str, Direction]]] = {
         "max_age_days": lower,
         "report_only": ranked(True, False),  # noqa: FBT003 - the two values of the key
     },
+    Model: {"base_url": changed, **dict.fromkeys(("model", "api_key_env", "client", "api", "params"), under_test)},
+    RecordedTarget: {"recorded": under_test, "output": under_test},
+    PythonTarget: {"python": changed},
+    ModelTarget: dict.fromkeys(("model", "prompt", "system", "tools", "response_format", "params"), under_test),
+    HttpTarget: {},
+    HttpRequest: {
+        "url": changed,
+        **dict.fromkeys(("method", "headers", "headers_env", "body", "output"), under_test),
+    },
+    CommandTarget: {"command": changed},
+    HookTarget: {"kind": changed},
 }
 """Direction of each key that can change a verdict."""
 
-_UNDER_TEST: Final = "it is under test"
+_PACE: Final = "it controls how fast calls are sent; calls that fail are never passes"
+_CACHE: Final = "it controls which outputs are cached"
 _IDENTITY: Final = "gates are matched by this key"
 
 NOT_COMPARED: Final[Mapping[type[Table], Mapping[str, str]]] = {
@@ -151,12 +168,12 @@ NOT_COMPARED: Final[Mapping[type[Table], Mapping[str, str]]] = {
         "history": "trends never decide a build",
         "report": "reports do not decide a build",
         "acknowledged": "acknowledgements are matched with the changes",
-        "models": "only the price of a model enters a gate: see price_changes",
+        "models": "compared model by model: see target_changes",
         "judges": "compared judge by judge, with the content of their files",
         "suites": "compared suite by suite",
     },
     Suite: {
-        "target": f"{_UNDER_TEST}; recorded outputs in place of calls are listed: see suite_changes",
+        "target": "compared key by key: see target_changes",
         "scorers": "compared scorer by scorer",
         "trials": "compared with its effective value: see suite_changes",
         "judge_always": "judges asked after a rule has failed do not change the verdict",
@@ -181,42 +198,15 @@ NOT_COMPARED: Final[Mapping[type[Table], Mapping[str, str]]] = {
     Judge: {},
     Model: {
         "price": "compared if a gate limits the cost",
-        **dict.fromkeys(
-            (
-                "model",
-                "base_url",
-                "api_key_env",
-                "client",
-                "api",
-                "params",
-                "max_concurrency",
-                "requests_per_minute",
-                "tokens_per_minute",
-                "timeout_s",
-            ),
-            _UNDER_TEST,
-        ),
+        **dict.fromkeys(("max_concurrency", "requests_per_minute", "tokens_per_minute", "timeout_s"), _PACE),
     },
-    RecordedTarget: {"recorded": "the number of files is the number of trials", "output": _UNDER_TEST},
-    PythonTarget: dict.fromkeys(("python", "max_concurrency", "version"), _UNDER_TEST),
-    ModelTarget: dict.fromkeys(("model", "prompt", "system", "tools", "response_format", "params"), _UNDER_TEST),
-    HttpTarget: dict.fromkeys(("http", "version"), _UNDER_TEST),
-    HttpRequest: dict.fromkeys(
-        (
-            "url",
-            "method",
-            "headers",
-            "headers_env",
-            "body",
-            "output",
-            "max_concurrency",
-            "requests_per_minute",
-            "timeout_s",
-        ),
-        _UNDER_TEST,
-    ),
-    CommandTarget: dict.fromkeys(("command", "timeout_s", "max_concurrency", "version"), _UNDER_TEST),
-    HookTarget: {"kind": _UNDER_TEST},
+    RecordedTarget: {},
+    PythonTarget: {"max_concurrency": _PACE, "version": _CACHE},
+    ModelTarget: {},
+    HttpTarget: {"http": "compared key by key", "version": _CACHE},
+    HttpRequest: dict.fromkeys(("max_concurrency", "requests_per_minute", "timeout_s"), _PACE),
+    CommandTarget: {**dict.fromkeys(("timeout_s", "max_concurrency"), _PACE), "version": _CACHE},
+    HookTarget: {},
 }
 """Keys that are not compared directly, with the reason."""
 
@@ -247,6 +237,12 @@ def table_changes(where: str, what: str, before: Table, now: Table) -> Iterator[
         if old != new and key not in not_compared:
             place = f"{where}.{key}" if where else key
             yield GateChange(what, place, format_value(old), format_value(new), direction_of(now, key)(old, new))
+    extra = {**(before.model_extra or {}), **(now.model_extra or {})}  # the parameters of a target from a hook
+    for key in extra:
+        old, new = ((table.model_extra or {}).get(key) for table in (before, now))
+        if old != new:
+            before_text, now_text = (format_value(None if value is None else str(value)) for value in (old, new))
+            yield GateChange(what, f"{where}.{key}", before_text, now_text, "neutral")
 
 
 def format_value(value: Any) -> str:

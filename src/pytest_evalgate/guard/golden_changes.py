@@ -6,6 +6,7 @@ and cannot make a build pass that would have failed.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_evalgate.config import MustPassGate, SliceGate
 from pytest_evalgate.guard.directions import NOTHING, format_value
 from pytest_evalgate.records.results import Case, GateChange
+from pytest_evalgate.text.wording import OUTPUTS_CHANGED, count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -82,6 +84,7 @@ def golden_changes(
             changed.add(now.id)
         if any(change.effect == "neutral" for change in found) and not _unskipped(case, now):
             base_cases.append(case)
+    changes += _outputs(old, new)
     changes += [
         GateChange("case added", _where(case), NOTHING, _format_input(case), "neutral")
         for name, case in new.items()
@@ -123,6 +126,7 @@ class _GateFields:
         tags = {tag for gate in gates if isinstance(gate, MustPassGate) for tag in gate.tags}
         sliced = dict.fromkeys(gate.by for gate in gates if isinstance(gate, SliceGate))
         cluster = self.suite.cluster
+        code = any(isinstance(spec, dict) and "python" in spec for spec in self.suite.scorers)
         return {
             "must-pass tags": sorted(tags & set(case.tags)),
             "slices": [f"{by}={value}" for by in sliced for value in sorted(set(self.read(case, by)))],
@@ -130,7 +134,19 @@ class _GateFields:
             "trials": case.trials,
             "weight": case.weight,
             "split": case.split,
+            "metadata": dict(case.metadata) or None if code else None,  # scorers in Python can read it
         }
+
+
+def _outputs(old: Mapping[str, Case], new: Mapping[str, Case]) -> Iterator[GateChange]:
+    """Yield one change for each file whose recorded outputs differ; they are under test, so each side has its own."""
+    differing = Counter(
+        now.place.file
+        for name, case in old.items()
+        if (now := new.get(name)) is not None and (case.output, case.trajectory) != (now.output, now.trajectory)
+    )
+    for file, number in differing.items():
+        yield GateChange(OUTPUTS_CHANGED, file, NOTHING, count(number, "case"), "neutral")
 
 
 def _by_id(sets: Iterable[GoldenSet]) -> dict[str, Case]:

@@ -21,9 +21,10 @@ from pytest_evalgate.config import (
     sample_of,
 )
 from pytest_evalgate.guard.directions import NOTHING, format_value, higher, larger, table_changes
+from pytest_evalgate.guard.target_changes import is_called, target_changes
 from pytest_evalgate.records.results import GateChange
 from pytest_evalgate.text import jsonl
-from pytest_evalgate.text.wording import count, percent
+from pytest_evalgate.text.wording import TARGET_NOT_CALLED, count, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -41,13 +42,14 @@ _PYTHON_THRESHOLD: Final = 0.5  # of python scorers without one: graded from 0 t
 def settings_changes(base: Settings, head: Settings, tier: str = DEFAULT_TIER) -> tuple[GateChange, ...]:
     """Return the differences between the configuration of the base and that of the working tree.
 
-    Targets and models are under test, so they are not compared. The comparison covers every tier that the base
-    defines, and ``tier``, the one that runs: a tier that only this branch defines has no effect until it runs.
+    Targets and models come first. The comparison covers every tier that the base defines, and ``tier``, the one that
+    runs: a tier that only this branch defines has no effect until it runs.
     """
     defined = (name for suite in base.suites.values() for name in suite.tiers)
     tiers = dict.fromkeys([DEFAULT_TIER, base.default_tier, *defined, tier])
     found = (change for name in tiers for change in _in_tier(for_tier(base, name), for_tier(head, name)))
-    return tuple(dict.fromkeys([*table_changes("", "setting changed", base, head), *found]))
+    targets = target_changes(base, head)
+    return tuple(dict.fromkeys([*targets, *table_changes("", "setting changed", base, head), *found]))
 
 
 def _in_tier(base: Settings, head: Settings) -> Iterator[GateChange]:
@@ -97,16 +99,16 @@ def suite_changes(where: str, before: Suite, now: Suite) -> Iterator[GateChange]
     """Yield the changes of one suite; ``where`` is the key of the suite."""
     yield from table_changes(where, "suite changed", before, now)
     yield from scorer_changes(where, before, now)
-    if (old := _trials(before)) != (new := _trials(now)):
+    if (old := trials_of(before)) != (new := trials_of(now)):
         yield GateChange(
             "suite changed", f"{where}.{_place(before, now, 'trials')}", str(old), str(new), higher(old, new)
         )
     if (few := sample_of(before)) != (many := sample_of(now)):
         place = f"{where}.{_place(before, now, 'sample')}"
         yield GateChange("sample changed", place, _size(few), _size(many), larger(few, many))
-    if _is_run(before) and not _is_run(now):
+    if is_called(before) and not is_called(now):
         yield GateChange(
-            "target not called any more",
+            TARGET_NOT_CALLED,
             f"{where}.target",
             format_value(before.target),
             format_value(now.target),
@@ -124,14 +126,10 @@ def _place(before: Suite, now: Suite, key: str) -> str:
     return place_of(now if place_of(now, key) != key else before, key)
 
 
-def _trials(suite: Suite) -> int:
+def trials_of(suite: Suite) -> int:
+    """Return the trials of each case of a suite, which may follow from its recorded outputs."""
     recorded = len(suite.target.recorded) if isinstance(suite.target, RecordedTarget) else 1
     return suite.trials or recorded
-
-
-def _is_run(suite: Suite) -> bool:
-    """Return whether a target produces the outputs: recorded outputs can be written by hand."""
-    return suite.target is not None and not isinstance(suite.target, RecordedTarget)
 
 
 def _optional_baseline(where: str, before: Suite, now: Suite) -> Iterator[GateChange]:
@@ -275,7 +273,7 @@ def _label(spec: Mapping[str, Any]) -> str:
     """Return the name of a scorer before numbering."""
     if "python" in spec and "name" not in spec:
         return str(spec["python"]).rpartition(":")[2]
-    return str(spec.get("name") or spec.get("kind") or jsonl.canonical(spec))
+    return str(spec.get("name") or spec.get("judge") or spec.get("kind") or jsonl.canonical(spec))
 
 
 def _effect(before: Mapping[str, Any], now: Mapping[str, Any]) -> Effect:

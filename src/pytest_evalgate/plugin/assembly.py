@@ -99,6 +99,7 @@ class Assembly:
     context: scorers.Context
     wiring: Wiring
     base: BaseBranch | None = None
+    base_problem: str | None = None
     _ready: dict[str, ReadySuite] = field(default_factory=dict)
     _ad_hoc: dict[str, Suite] = field(default_factory=dict)
 

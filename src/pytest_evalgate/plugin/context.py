@@ -60,7 +60,7 @@ class SessionContext:
         ledger: Plans and results.
         problems: Reasons why calls were not sent, or why the run is invalid.
         warnings: What golden sets contain and nothing uses.
-        base_note: Reason why the changes of this branch are unknown; None if they are known.
+        key_notes: API keys that are not sent, because the base branch does not have their endpoints.
         is_worker: True in an xdist worker.
         is_dry: True if no test runs: ``--eval-estimate``, ``--collect-only``, ``--setup-only`` or ``--setup-plan``.
     """
@@ -77,7 +77,7 @@ class SessionContext:
     ledger: Ledger
     problems: SessionProblems
     warnings: Sequence[str] = ()
-    base_note: str | None = None
+    key_notes: tuple[str, ...] = ()
     is_worker: bool = False
     is_dry: bool = False
 

@@ -74,7 +74,13 @@ class SessionDecider:
         assembly = self.assembly
         against = assembly.options.baseline
         return RunDecider(
-            assembly.root, assembly.settings, self.state.path, self._suite_settings, against, assembly.base
+            assembly.root,
+            assembly.settings,
+            self.state.path,
+            self._suite_settings,
+            against,
+            assembly.base,
+            assembly.base_problem,
         )
 
     @cached_property

@@ -83,6 +83,16 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
     )
 
 
+def refs_in_addopts(config: pytest.Config) -> tuple[str, ...]:
+    """Return the base refs in ``addopts`` of the branch's own configuration of pytest."""
+    words = [str(word) for word in config.getini("addopts")]
+    joined = (word.partition("=")[2] for word in words if word.startswith(f"{_BASE_REF}="))
+    return (*joined, *(words[index + 1] for index, word in enumerate(words[:-1]) if word == _BASE_REF))
+
+
+_BASE_REF = "--eval-base-ref"
+
+
 def _count(name: str, text: str | None) -> int | None:
     if not text:
         return None

@@ -40,7 +40,7 @@ from pytest_evalgate.plugin.launch import Launch
 from pytest_evalgate.plugin.ledger import Ledger, attach, detach
 from pytest_evalgate.plugin.marked import GOLDEN_TEST, PrefetchHooks, Recorder
 from pytest_evalgate.plugin.progress import Progress
-from pytest_evalgate.plugin.requested import read_options
+from pytest_evalgate.plugin.requested import read_options, refs_in_addopts
 from pytest_evalgate.plugin.selection import Selection, build_selected, fit_warnings, select
 from pytest_evalgate.plugin.signals import defer_interrupts, sigterm_as_interrupt
 from pytest_evalgate.plugin.stopper import Stopper
@@ -106,6 +106,16 @@ class EvalSession:
             else RunIdentity(**worker[WORKER_INPUT])
         )
         rules: dict[str, Rule] = _merged(config.hook.pytest_evalgate_scorers)
+        base = find_base(
+            options.base_ref,
+            all_tiers,
+            root=root,
+            state=state.path,
+            tier=settings.default_tier,
+            in_addopts=options.base_ref in refs_in_addopts(config),
+        )
+        if base.branch is not None:
+            closing.callback(base.branch.close)
         wiring = Wiring(
             root,
             settings,
@@ -120,10 +130,10 @@ class EvalSession:
             workers=worker["workercount"] if worker is not None and settings.xdist == "spread" else 1,
             shared=worker is not None and worker["workercount"] > 1,
             hooks=_merged(config.hook.pytest_evalgate_targets),
+            keys=None if base.branch is None else base.branch.keys,
         )
         scoring = Context(rules=registry(rules), roots=(root,), judge=wiring.judge, code=wiring.code)
-        base = find_base(options.base_ref, all_tiers, root=root, state=state.path, tier=settings.default_tier)
-        assembly = Assembly(root, settings, options, scoring, wiring, base.branch)
+        assembly = Assembly(root, settings, options, scoring, wiring, base.branch, base.problem)
         ledger = Ledger()
         closing.callback(ledger.close)
         closing.callback(wiring.close)
@@ -171,7 +181,7 @@ class EvalSession:
             ledger=ledger,
             problems=SessionProblems(wiring),
             warnings=warnings,
-            base_note=base.note,
+            key_notes=() if base.branch is None else base.branch.key_notes,
             is_worker=worker is not None,
             is_dry=options.estimate or any(map(config.getoption, _DRY_OPTIONS)),
         )

@@ -137,12 +137,11 @@ class VerdictHooks:
             yield f"{first}run the same command again to resume this run: cached replies are not requested again"
 
     def _run_notes(self) -> Iterator[str]:
-        """Yield warnings about golden sets, the cache, the user's code and the base branch, and why calls stopped."""
+        """Yield warnings about golden sets, the cache, the user's code and withheld keys, and why calls stopped."""
         context = self._context
         yield from context.warnings
         yield from context.problems.warnings
-        if context.base_note is not None:
-            yield context.base_note
+        yield from context.key_notes
         if context.problems.stop_reason is not None and self._refused_reason is None:
             yield f"{STOPPED}{context.problems.stop_reason}"
 

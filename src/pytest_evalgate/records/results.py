@@ -626,7 +626,10 @@ class Calls:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The verdict of the build: the content of ``verdict.json``."""
+    """The verdict of the build: the content of ``verdict.json``.
+
+    ``changed_in_gate`` is None if the base branch of a pull request could not be read; ``base_problem`` is the reason.
+    """
 
     verdict: VerdictName
     exit_code: int
@@ -638,6 +641,7 @@ class Verdict:
     suites_not_run: tuple[str, ...]
     calls: Calls
     duration_s: float
-    changed_in_gate: tuple[GateChange, ...] = ()
+    changed_in_gate: tuple[GateChange, ...] | None = ()
     problems: tuple[str, ...] = ()
     refused: str | None = None
+    base_problem: str | None = None

@@ -78,7 +78,7 @@ class _Annotation:
 
 
 def annotate(view: ReportView) -> tuple[str, ...]:
-    """Return workflow commands for the reason of the verdict, the cases of failed gates, and inconclusive gates.
+    """Return workflow commands for an unreadable base, the verdict, the cases of failed gates, and inconclusive gates.
 
     ::
 
@@ -91,6 +91,9 @@ def annotate(view: ReportView) -> tuple[str, ...]:
         title = f"eval gate: {phrases.run_word(verdict)}"
         annotations.insert(0, _Annotation("error", title, phrases.reason(view.verdict)))
     annotations.sort(key=lambda one: one.name != "error")
+    if view.verdict.base_problem is not None:
+        problem = phrases.base_problem(view.verdict.base_problem)
+        annotations.insert(0, _Annotation("error", "eval gate: base branch not read", problem))
     lines = [_workflow_command(one, view.links) for one in annotations[:_ANNOTATIONS]]
     if len(annotations) > _ANNOTATIONS:
         least = "at least " if any(len(suite.details) >= MAX_DETAILED for suite in view.suites) else ""

@@ -73,7 +73,14 @@ def _build_test(view: ReportView) -> _Test:
     result: _Result = "passed" if not verdict.exit_code else _RESULTS.get(verdict.verdict, "error")
     if verdict.exit_code and result in {"passed", "skipped"}:
         result = "failure"
-    facts = {"run": verdict.run_id, "tier": verdict.tier, "commit": verdict.commit or "", **dict(view.facts)}
+    unknown = {} if verdict.base_problem is None else {"base": phrases.base_problem(verdict.base_problem)}
+    facts = {
+        **unknown,
+        "run": verdict.run_id,
+        "tier": verdict.tier,
+        "commit": verdict.commit or "",
+        **dict(view.facts),
+    }
     exit_note = phrases.exit_note(verdict, view.notes)
     message = f"{phrases.run_word(verdict.verdict)}: {phrases.reason(verdict)} ({exit_note})"
     properties = tuple((f"evalgate.{name}", value) for name, value in facts.items())

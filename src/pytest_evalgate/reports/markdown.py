@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from pytest_evalgate.reports import phrases
 from pytest_evalgate.reports.view import MAX_DETAILED, format_mean, truncate
 from pytest_evalgate.text.escape import code, fenced, inline
-from pytest_evalgate.text.wording import count, percent, points, seconds
+from pytest_evalgate.text.wording import UNDER_TEST, count, percent, points, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -106,7 +106,9 @@ def _is_clean(view: ReportView) -> bool:
     verdict = view.verdict
     return (
         (verdict.verdict, verdict.exit_code) == ("pass", 0)
-        and not (verdict.changed_in_gate or view.notes)
+        and verdict.base_problem is None
+        and not view.notes
+        and all(change.what in UNDER_TEST for change in verdict.changed_in_gate or ())
         and all(
             suite.verdict.verdict == "pass" and not (_has_dropped(suite.verdict.delta) or suite.verdict.notes)
             for suite in view.suites
@@ -163,6 +165,8 @@ def _page(view: ReportView, limits: _PageLimits) -> str:
 
 def _header(view: ReportView, limits: _PageLimits) -> Iterator[str]:
     verdict = view.verdict
+    if verdict.base_problem is not None:
+        yield f"**{_prose(phrases.base_problem(verdict.base_problem))}**"
     yield f"## Eval gate: {phrases.run_word(verdict.verdict)} - {_prose(phrases.reason(verdict))}"
     gates = [gate for suite in view.suites for gate in suite.verdict.gates]
     passed = f"{sum(gate.result == 'pass' for gate in gates):,} of {count(len(gates), 'gate')} passed"

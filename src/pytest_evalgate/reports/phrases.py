@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.text.wording import (
+    LISTED_FIRST,
     NO_BASELINE,
     OPTIONS,
     RETRY,
@@ -176,8 +177,21 @@ def trend_warning(verdict: SuiteVerdict) -> str | None:
 
 
 def weakest_first(changes: Sequence[GateChange]) -> list[GateChange]:
-    """Return the changes in the gate, those that weaken it first, then by kind."""
-    return sorted(changes, key=lambda change: (change.effect != "weaker", change.what, change.effect))
+    """Return the changes in the gate, those that weaken it first, of these replaced targets and endpoints, by kind."""
+    return sorted(
+        changes,
+        key=lambda change: (
+            change.effect != "weaker",
+            LISTED_FIRST.index(change.what) if change.what in LISTED_FIRST else len(LISTED_FIRST),
+            change.what,
+            change.effect,
+        ),
+    )
+
+
+def base_problem(problem: str) -> str:
+    """Return the first line of every report of a pull request whose base branch could not be read."""
+    return f"WHAT CHANGED IN THE GATE IS UNKNOWN: {problem}"
 
 
 def count_gate_changes(changes: Sequence[GateChange]) -> str:
@@ -193,7 +207,8 @@ def reason(verdict: Verdict) -> str:
         return _first_clause(verdict.problems[0])
     if verdict.refused is not None:
         return _first_clause(verdict.refused)
-    weakened = [one for one in verdict.changed_in_gate if one.effect == "weaker" and one.acknowledged is None]
+    changes = verdict.changed_in_gate or ()
+    weakened = [one for one in changes if one.effect == "weaker" and one.acknowledged is None]
     if weakened and verdict.verdict == "fail":
         return f"this branch weakens the gate: {weakened[0].where} {weakened[0].what}"
     if verdict.verdict == "pass":

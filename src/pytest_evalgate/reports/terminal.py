@@ -81,7 +81,9 @@ def verdict_line(verdict: Verdict, notes: Iterable[str] = ()) -> Line:
 
 
 def _lines(view: ReportView, width: int, verbosity: int) -> Iterator[Line]:
-    yield from gate_change_lines(view.verdict.changed_in_gate, width)
+    if view.verdict.base_problem is not None:
+        yield from wrap_lines(one_line(phrases.base_problem(view.verdict.base_problem)), width, "red")
+    yield from gate_change_lines(view.verdict.changed_in_gate or (), width)
     for problem in view.verdict.problems:
         yield from wrap_lines(f"INVALID: {one_line(problem)}", width, "red")
     if view.suites:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_evalgate.errors import BaselineError
 from pytest_evalgate.records.results import Baseline, BaselineCase, Provenance
 from pytest_evalgate.records.served import other_models
-from pytest_evalgate.runs import git, run_file
+from pytest_evalgate.runs import git_tree, run_file
 from pytest_evalgate.runs.record_file import RecordFile, dumps
 from pytest_evalgate.text import files, jsonl
 from pytest_evalgate.text.wording import count
@@ -37,7 +37,7 @@ def find(spec: str | None, *, suite: str, file: Path, root: Path) -> Baseline | 
     """
     if spec is not None and spec.startswith(_GIT):
         source = spec
-        data = git.show(root, spec.removeprefix(_GIT), files.relative_name(file, root))
+        data = git_tree.show(root, spec.removeprefix(_GIT), files.relative_name(file, root))
         baseline = _BASELINE.parse(data, source, source=source)
     else:
         path = file if spec is None else _inside(root, spec)
@@ -207,7 +207,7 @@ def find_outputs(baseline: Baseline, *, file: Path, root: Path, state: Path) -> 
     kind, _, where = baseline.source.partition(":")
     try:
         if kind == "git":
-            return git.show(root, where, files.relative_name(outputs_path(file), root))
+            return git_tree.show(root, where, files.relative_name(outputs_path(file), root))
         return outputs_path(root / where).read_bytes()
     except (BaselineError, OSError):
         pass

@@ -1,34 +1,65 @@
-"""Git: commits, merge bases, files at other commits, and a digest of the working tree."""
+"""Git: commits, refs by their full names, merge bases, and a digest of the working tree.
+
+Commands ignore replace refs, grafts, and the variables that lead git to another repository: each of them could show
+another base branch than the one that a pull request is merged into.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate.errors import BaselineError, UserError
+from pytest_evalgate.errors import UserError
 from pytest_evalgate.text import jsonl
 from pytest_evalgate.waits import report_expired
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _TIMEOUT_S: Final = 20
-_FETCH: Final = "fetch it: in CI actions/checkout with fetch-depth: 0, else git fetch origin"
 _NO_GIT: Final = f"git is not installed, or did not respond within {_TIMEOUT_S} s"
+_FETCH: Final = (
+    "fetch it: in CI actions/checkout with fetch-depth: 0 (fetch-depth: 2 is enough for the base of a pull request), "
+    "else git fetch origin"
+)
+_FETCH_PULL_REQUEST: Final = (
+    "set fetch-depth: 2 of actions/checkout (the parent of the merge commit is enough), or fetch-depth: 0 if another "
+    "commit than the merge commit is checked out"
+)
 _MOST_FILES: Final = 50_000
 _COMPILED: Final = "__pycache__"
 _SKIPPED: Final = frozenset({_COMPILED, "node_modules", "venv", "build", "dist"})
 
+_SAFE: Final = ("--no-replace-objects", "--no-optional-locks", "--literal-pathspecs", "-c", "core.fsmonitor=false")
+_KEPT_VARIABLES: Final = re.compile(r"(?!GIT_)|GIT_(CONFIG|CEILING|DISCOVERY|EXEC|SSH|SSL|HTTP|ASKPASS|PROXY|LFS)")
+"""Variables that git gets: it may need a proxy or ``safe.directory``, and no ``GIT_DIR`` or ``GIT_NAMESPACE``."""
+
+_DUBIOUS: Final = re.compile(r"detected dubious ownership in repository at '(.+)'")
+_COMMIT_ID: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_SHORT_ID: Final = re.compile(r"[0-9a-f]{4,64}")
+_REF: Final = re.compile(
+    r"(?P<name>(?!-)(?:[^\s\x00-\x20~^:?*\[\\@]|@(?!\{))+)(?P<suffix>(?:\^\{commit\}|[~^][0-9]*)*)"
+)
+_HEADS: Final = frozenset({"HEAD", "@"})
+_PSEUDO_REFS: Final = frozenset({"FETCH_HEAD", "ORIG_HEAD", "MERGE_HEAD"})
+_NAMESPACES: Final = ("refs/heads/", "refs/remotes/", "refs/tags/")
+_MERGE: Final = 3
+"""A merge commit and its two parents."""
+
 
 def commit(root: Path) -> str | None:
     """Return the commit that is checked out at ``root``; else that of GitHub Actions, else None."""
-    done = _git(root, "rev-parse", "HEAD")
-    if done is not None and done.returncode == 0:
-        return done.stdout.decode("ascii", "replace").strip()
-    return os.environ.get("GITHUB_SHA") or None
+    return head(root) or os.environ.get("GITHUB_SHA") or None
+
+
+def head(root: Path) -> str | None:
+    """Return the commit that is checked out at ``root``; None without a repository, a commit, or git."""
+    done = _git(root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+    return None if done is None or done.returncode != 0 else done.stdout.decode("ascii", "replace").strip()
 
 
 def merge_base(root: Path, ref: str) -> str:
@@ -37,44 +68,121 @@ def merge_base(root: Path, ref: str) -> str:
     Raises:
         UserError: Git is missing, ``root`` is not in a repository, or there is no such ref or ancestor.
     """
-    if not _output(root, "rev-parse", "--git-dir"):
-        raise UserError(f"{root} is not in a git repository: run in a clone, or remove the base ref")
-    if ref.startswith("-") or not _output(root, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}"):
-        raise UserError(f"no such branch, tag or commit here; {_FETCH}")
-    found = _output(root, "merge-base", ref, "HEAD")
+    require_repository(root)
+    found = _common_ancestor(root, commit_of(root, ref))
     if found:
         return found
-    if _output(root, "rev-parse", "--is-shallow-repository") == "true":
+    if output(root, "rev-parse", "--is-shallow-repository") == "true":
         raise UserError(f"this clone is shallow and does not contain the merge base; {_FETCH}")
     raise UserError("it has no commit in common with HEAD: name the branch into which this one will be merged")
 
 
-def file_at(root: Path, ref: str, path: str) -> bytes | None:
-    """Return the file ``path``, relative to ``root``, at a commit; None if the commit does not contain it.
+def pull_request_base(root: Path, branch: str, environ: Mapping[str, str]) -> str:
+    """Return the merge base of HEAD and the target branch of a pull request on GitHub.
+
+    The branch is ``refs/remotes/origin/BRANCH``, never a local branch or a tag of that name. A clone that lacks it,
+    or its merge base, may still contain the first parent of GitHub's merge commit, which is the tip of the branch.
 
     Raises:
-        UserError: Git is missing, or there is no such commit.
+        UserError: Neither is in this clone, or git cannot read it.
     """
-    if not _run(root, "ls-tree", "--name-only", ref, "--", path):
-        return None
-    return _run(root, "cat-file", "blob", f"{ref}:./{path}")
+    require_repository(root)
+    full = f"refs/remotes/origin/{branch}"
+    tip = _REF.fullmatch(branch) and _refs(root, full).get(full)
+    found = (_common_ancestor(root, tip) if tip else "") or _first_parent_of_merge(root, environ)
+    if found:
+        return found
+    if output(root, "rev-parse", "--is-shallow-repository") == "true":
+        raise UserError(f"this clone is shallow and does not contain the merge base; {_FETCH_PULL_REQUEST}")
+    if tip:
+        raise UserError("it has no commit in common with HEAD: name the branch into which this one will be merged")
+    raise UserError(f"no such branch, tag or commit here; {_FETCH_PULL_REQUEST}")
 
 
-def show(root: Path, ref: str, path: str) -> bytes:
-    """Return the file ``path``, relative to ``root``, at ``ref``.
+def _first_parent_of_merge(root: Path, environ: Mapping[str, str]) -> str:
+    """Return the first parent of the merge commit that GitHub made for a pull request; "" if HEAD is another commit.
+
+    A merge that the author of the branch made has their own commit as its first parent, so HEAD has to be the commit
+    of the event. A clone without this parent shows a commit without parents.
+    """
+    if environ.get("GITHUB_EVENT_NAME", "pull_request") != "pull_request":
+        return ""
+    commits = output(root, "rev-list", "--parents", "--max-count=1", "HEAD").split()
+    if len(commits) != _MERGE or environ.get("GITHUB_SHA", commits[0]) != commits[0]:
+        return ""
+    return commits[1]
+
+
+def _common_ancestor(root: Path, other: str) -> str:
+    return output(root, "merge-base", other, head(root) or "HEAD")
+
+
+def require_repository(root: Path) -> None:
+    """Check that git reads the repository of ``root``.
 
     Raises:
-        BaselineError: Git is missing, or there is no such ref or file.
+        UserError: Git is missing, refuses to read the repository, or there is none; or ``root`` is in a submodule.
     """
-    if ref.startswith("-") or not ref:
-        raise BaselineError(f"git:{ref}: not the name of a branch, a tag or a commit")
-    done = _git(root, "show", "--end-of-options", f"{ref}:./{path}")
+    done = _git(root, "rev-parse", "--git-dir")
     if done is None:
-        raise BaselineError(f"git:{ref}: {_NO_GIT}")
+        raise UserError(_NO_GIT)
+    words = done.stderr.decode("utf-8", "replace")
+    if (dubious := _DUBIOUS.search(words)) is not None:
+        raise UserError(
+            f"git refuses to read {dubious[1]}: detected dubious ownership; trust the folder with: "
+            f"git config --global --add safe.directory {dubious[1]}"
+        )
+    if done.returncode != 0 and "not a git repository" in words:
+        raise UserError(f"{root} is not in a git repository: run in a clone, or remove the base ref")
     if done.returncode != 0:
-        reason = _reason(done)
-        raise BaselineError(f"git:{ref}: cannot read {path}: {reason}; is the branch fetched? (fetch-depth: 0 in CI)")
-    return done.stdout
+        raise UserError(f"git cannot read the repository of {root}: {_reason(done)}")
+    if outer := output(root, "rev-parse", "--show-superproject-working-tree"):
+        raise UserError(f"{root} is in a submodule of {outer}, whose branches are others: run in a clone of its own")
+
+
+def commit_of(root: Path, ref: str) -> str:
+    """Return the commit of an id, HEAD, a branch, a remote branch or a tag, each with or without ``~N`` and ``^``.
+
+    Raises:
+        UserError: There is no such commit, or the name belongs to several refs that are different commits: git would
+            take a tag for a branch.
+    """
+    parts = _REF.fullmatch(ref)
+    found = "" if parts is None else _commit_id(root, f"{_resolved(root, parts['name'])}{parts['suffix']}")
+    if not found:
+        raise UserError(f"no such branch, tag or commit here; {_FETCH}")
+    return found
+
+
+def _resolved(root: Path, name: str) -> str:
+    """Return the full name of a ref, or the id of a commit; "" if there is none."""
+    if _COMMIT_ID.fullmatch(name):
+        return name
+    if name in _HEADS:
+        return "HEAD"
+    if name.startswith("refs/"):
+        return name if name in _refs(root, name) else ""
+    found = _refs(root, *(f"{space}{name}" for space in _NAMESPACES))
+    commits = {_commit_id(root, full) for full in found}
+    if len(commits) > 1 or (found and _SHORT_ID.fullmatch(name)):
+        several = " and ".join(found) if len(found) > 1 else f"{next(iter(found))} and of a commit id"
+        raise UserError(f"{name} is the name of {several}: write the full name of the ref, or the whole commit id")
+    if found:
+        return next(iter(found))
+    if name in _PSEUDO_REFS or _SHORT_ID.fullmatch(name):
+        return name
+    return next(iter(_refs(root, f"refs/remotes/{name}/HEAD")), "")
+
+
+def _refs(root: Path, *names: str) -> dict[str, str]:
+    """Return the object ids of those refs that exist, by full name."""
+    lines = output(root, "for-each-ref", "--format=%(refname) %(objectname)", *names).splitlines()
+    found = dict(line.split(" ") for line in lines)
+    return {name: found[name] for name in names if name in found}
+
+
+def _commit_id(root: Path, name: str) -> str:
+    return output(root, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}") if name else ""
 
 
 def tree_sha256(root: Path, without: Path) -> str | None:
@@ -116,15 +224,24 @@ def _walk(root: Path) -> Iterator[str]:
             yield Path(folder, name).relative_to(root).as_posix()
 
 
-def _output(root: Path, *arguments: str) -> str:
-    """Return the output of a git command; "" if the command fails."""
+def output(root: Path, *arguments: str) -> str:
+    """Return the output of a git command as text; "" if the command fails.
+
+    Raises:
+        UserError: Git is missing.
+    """
     done = _git(root, *arguments)
     if done is None:
         raise UserError(_NO_GIT)
     return done.stdout.decode("utf-8", "replace").strip() if done.returncode == 0 else ""
 
 
-def _run(root: Path, *arguments: str) -> bytes:
+def run(root: Path, *arguments: str) -> bytes:
+    """Return the output of a git command.
+
+    Raises:
+        UserError: Git is missing, or the command fails.
+    """
     done = _git(root, *arguments)
     if done is None:
         raise UserError(_NO_GIT)
@@ -143,10 +260,21 @@ def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes] | No
         return None
     try:
         return subprocess.run(  # noqa: S603 - no shell, and refs that look like options are refused above
-            [program, *arguments], cwd=root, capture_output=True, timeout=_TIMEOUT_S, check=False
+            [program, *_SAFE, *arguments],
+            cwd=root,
+            env=_environment(),
+            capture_output=True,
+            timeout=_TIMEOUT_S,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         report_expired("git", _TIMEOUT_S)
         return None
     except OSError:
         return None
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment of git: its messages in English, and no file of grafts, which would change parents."""
+    kept = {name: value for name, value in os.environ.items() if _KEPT_VARIABLES.match(name)}
+    return {**kept, "LC_ALL": "C", "GIT_GRAFT_FILE": os.path.join(os.devnull, "none")}  # noqa: PTH118 - no file

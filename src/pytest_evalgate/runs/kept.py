@@ -36,9 +36,12 @@ def _encode(verdict: Verdict) -> dict[str, Json]:
     value = dataclasses.asdict(verdict)
     if not verdict.calls.local:  # verdicts of earlier versions lack it
         del value["calls"]["local"]
+    if verdict.base_problem is None:
+        del value[_OPTIONAL]
     return value
 
 
+_OPTIONAL: Final = "base_problem"
 _VERDICT: Final = RecordFile(
     Verdict, noun="a verdict", error=RunFileError, next_step="run again with: pytest --eval-gate", encode=_encode
 )
@@ -72,7 +75,9 @@ def read(path: Path) -> Verdict:
 def json_schema() -> dict[str, Json]:
     """Return the JSON Schema of ``verdict.json``."""
     schema = adapter(Verdict).json_schema(mode="serialization")
-    return {**schema, "properties": {"schema": {"const": _VERDICT.schema}, **schema["properties"]}}
+    required = [name for name in schema["required"] if name != _OPTIONAL]
+    properties = {"schema": {"const": _VERDICT.schema}, **schema["properties"]}
+    return {**schema, "properties": properties, "required": required}
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ class RunInfo:
         shard: The part of the run; None for a whole run.
         facts: Facts for reports, by name: targets, models, versions.
         tier: The tier that ran.
-        notes: Messages of the session about the cache, the base branch and an early stop.
+        notes: Messages of the session about the cache, withheld keys and an early stop.
     """
 
     config_sha256: str | None = None

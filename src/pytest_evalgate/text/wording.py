@@ -19,6 +19,20 @@ RETRY: Final = "retry the job"
 STOPPED: Final = "STOPPED: "
 """Start of the note that gives the reason why a run stopped sending calls."""
 
+TARGET_REPLACED: Final = "target replaced"
+TARGET_NOT_CALLED: Final = "target not called any more"
+ENDPOINT_MOVED: Final = "endpoint moved"
+CONFIGURATION_MOVED: Final = "configuration moved"
+BASE_REPLACED: Final = "base replaced"
+LISTED_FIRST: Final = (BASE_REPLACED, CONFIGURATION_MOVED, TARGET_REPLACED, TARGET_NOT_CALLED, ENDPOINT_MOVED)
+"""Changes of the gate that are listed before all others of their effect: they can make every other one meaningless."""
+
+OUTPUTS_CHANGED: Final = "recorded outputs changed"
+PROMPT_CHANGED: Final = "prompt changed"
+TARGET_CODE_CHANGED: Final = "code of the target changed"
+UNDER_TEST: Final = frozenset({OUTPUTS_CHANGED, PROMPT_CHANGED, TARGET_CODE_CHANGED})
+"""Changes of what is tested, which every ordinary pull request makes."""
+
 
 def percent(share: float) -> str:
     """Format a share with one decimal: ``0.391`` is ``39.1%``."""

@@ -18,7 +18,7 @@ from pytest_evalgate.engine import combine_trials
 from pytest_evalgate.errors import BaselineError, RunFileError, SettingsError, UserError
 from pytest_evalgate.records.results import Baseline, Place, PlannedCase, Run, Score, SuitePlan, SuiteRun, Trial
 from pytest_evalgate.runs import baseline as baselines
-from pytest_evalgate.runs import git, run_file
+from pytest_evalgate.runs import git_tree, run_file
 from pytest_evalgate.text import files, foreign, jsonl
 from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.text.wording import count
@@ -75,7 +75,10 @@ def side_of(spec: str, project: Project) -> Side:
     if spec == "previous":
         return _of_run(spec, _previous(state))
     if spec.startswith(_GIT):
-        return _at_commit(spec, spec.removeprefix(_GIT), project)
+        try:
+            return _at_commit(spec, spec.removeprefix(_GIT), project)
+        except UserError as error:
+            raise UserError(f"{spec}: {error}") from None
     return _of_name(spec, project)
 
 
@@ -91,7 +94,7 @@ def _of_name(spec: str, project: Project) -> Side:
     except UserError as error:
         raise UserError(
             f"{spec}: there is no run {files.relative_name(stored.parent, project.root)}, no file of this name, "
-            f"and no such branch, tag or commit ({error}); use {_CHOICES}"
+            f"and {error}; use {_CHOICES}"
         ) from None
 
 
@@ -123,11 +126,11 @@ def _of_file(spec: str, path: Path, project: Project) -> Side:
 
 
 def _at_commit(spec: str, ref: str, project: Project) -> Side:
-    git.file_at(project.root, ref, CONFIG_FILE)  # raises if there is no such commit; the file may be missing
+    git_tree.file_at(project.root, ref, CONFIG_FILE)  # raises if there is no such commit; the file may be missing
 
     def find(suite: str) -> Baseline | None:
         file = project.baseline_file(suite)
-        if git.file_at(project.root, ref, files.relative_name(file, project.root)) is None:
+        if git_tree.file_at(project.root, ref, files.relative_name(file, project.root)) is None:
             return None
         return baselines.find(f"{_GIT}{ref}", suite=suite, file=file, root=project.root)
 

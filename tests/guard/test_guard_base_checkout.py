@@ -9,13 +9,12 @@ import pytest
 from pytest_evalgate import golden
 from pytest_evalgate.config import Settings
 from pytest_evalgate.errors import SettingsError
-from pytest_evalgate.guard.base_branch import BaseCheckout, base_ref
+from pytest_evalgate.guard.base_checkout import BaseCheckout
+from pytest_evalgate.records.results import Baseline, BaselineCase, Provenance
 from pytest_evalgate.runs import baseline as baselines
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from pytest_evalgate.records.results import Baseline, Run
 
 
 def _call(root: Path, *arguments: str) -> None:
@@ -31,30 +30,32 @@ gates = [{ kind = "pass-rate", min = %s }]
 
 
 @pytest.fixture
-def project(run: Run, tmp_path: Path) -> Path:
+def project(tmp_path: Path) -> Path:
     """A project in a subfolder of its repository, with uncommitted changes of every file."""
     root = tmp_path / "repository" / "project"
     (root / "golden").mkdir(parents=True)
     (root / "pyproject.toml").write_text(_CONFIG % 0.9)
     (root / "golden" / "faq.jsonl").write_text('{"id": "a", "input": "hard"}\n')
-    _promote(run, root, "at the base")
+    _promote(root, "at the base")
     _call(root, "init", "-q", "-b", "main", "..")
     _call(root, "add", ".")
     _call(root, "commit", "-qm", "base")
     _call(root, "checkout", "-qb", "topic")
     (root / "pyproject.toml").write_text(_CONFIG % 0.1)
     (root / "golden" / "faq.jsonl").write_text('{"id": "a", "input": "easy"}\n')
-    _promote(run, root, "on the branch")
+    _promote(root, "on the branch")
     return root
 
 
-def _promote(run: Run, root: Path, reason: str) -> None:
-    promoted = baselines.promote(run, run.suites[0], reason=reason, now="2026-01-02T00:00:00Z")
+def _promote(root: Path, reason: str) -> None:
+    moment = "2026-01-02T00:00:00Z"
+    origin = Provenance(f"run {reason}", moment, moment, None, reason, "g" * 64, "s" * 64)
+    promoted = Baseline("faq", "run", origin, 1, {"a": BaselineCase("f", (1.0,))})
     baselines.write(promoted, root / ".evalgate" / "baselines" / "faq.json")
 
 
 def _tree(project: Path, ref: str = "main") -> BaseCheckout:
-    return BaseCheckout.at(ref, root=project, folder=project / ".evalgate" / "base")
+    return BaseCheckout.at(ref, root=project)
 
 
 def _baseline(project: Path, configured: str | None = None) -> Baseline | None:
@@ -131,15 +132,58 @@ def test_an_unknown_ref_is_reported_with_its_option(project: Path) -> None:
         _tree(project, "origin/main")
 
 
+@pytest.mark.parametrize("ref", ["origin/main", "refs/remotes/origin/main"])
+def test_the_target_branch_of_a_pull_request_is_found_under_its_name(
+    project: Path, monkeypatch: pytest.MonkeyPatch, ref: str
+) -> None:
+    _call(project, "tag", "origin/main", "topic")
+    _call(project, "commit", "-qam", "topic")
+    with pytest.raises(SettingsError, match="--eval-base-ref"):
+        _tree(project, "refs/remotes/origin/main")
+    _call(project, "checkout", "-q", "--detach", "main")
+    _call(project, "merge", "-q", "--no-ff", "-m", "as GitHub does", "topic")
+    monkeypatch.setenv("GITHUB_BASE_REF", "main")
+    for variable in ("GITHUB_SHA", "GITHUB_EVENT_NAME"):
+        monkeypatch.delenv(variable, raising=False)
+    [gate] = _tree(project, ref).settings().suites["faq"].gates or ()
+    assert gate.model_dump()["min"] == 0.9
+
+
 @pytest.mark.parametrize(
-    ("option", "environ", "ref"),
+    ("configured", "read"),
     [
-        ("develop", {"GITHUB_BASE_REF": "main"}, "develop"),
-        (None, {"GITHUB_BASE_REF": "main"}, "origin/main"),
-        ("", {"GITHUB_BASE_REF": "main"}, "origin/main"),
-        (None, {"GITHUB_BASE_REF": ""}, None),
-        (None, {}, None),
+        ("git:HEAD", "at the base"),
+        ("git:@", "at the base"),
+        ("git:main", "at the base"),
     ],
 )
-def test_which_ref_is_the_base(option: str | None, environ: dict[str, str], ref: str | None) -> None:
-    assert base_ref(option, environ) == ref
+def test_head_in_the_baseline_of_the_base_is_the_base(project: Path, configured: str, read: str) -> None:
+    _call(project, "add", "-f", "-A")
+    _call(project, "commit", "-qm", "topic")
+    found = _baseline(project, configured)
+    assert found is not None
+    assert found.provenance.reason == read
+
+
+@pytest.mark.parametrize("link", ["pyproject.toml", "golden/faq.jsonl", "golden", ".evalgate/baselines/faq.json"])
+def test_links_of_the_branch_are_not_followed(project: Path, link: str) -> None:
+    path = project / link
+    elsewhere = project / ".elsewhere"
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
+    tree = _tree(project)
+    [gate] = tree.settings().suites["faq"].gates or ()
+    assert gate.model_dump()["min"] == 0.9
+    assert tree.read("golden/faq.jsonl") == b'{"id": "a", "input": "hard"}\n'
+    baseline = _baseline(project)
+    assert baseline is not None
+    assert baseline.provenance.reason == "at the base"
+
+
+def test_nothing_is_extracted_into_the_project(project: Path) -> None:
+    tree = _tree(project)
+    tree.settings()
+    assert not tree.folder.is_relative_to(project)
+    assert (tree.folder / "pyproject.toml").exists()
+    tree.close()
+    assert not tree.folder.exists()

@@ -1,0 +1,200 @@
+"""Changes of the files that the gate reads, besides the configuration, the golden sets and the baselines.
+
+Files that decide (judges, calibrations, scorers) are ``weaker``: nothing is graded a second time. Files that are under
+test (prompts, recorded outputs, targets) are ``neutral``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_evalgate.config import CommandTarget, ModelTarget, PythonTarget, RecordedTarget
+from pytest_evalgate.guard.code_files import code_files
+from pytest_evalgate.guard.directions import NOTHING
+from pytest_evalgate.guard.pytest_settings import PytestSettings, pytest_changes, read_settings
+from pytest_evalgate.records.results import GateChange
+from pytest_evalgate.text.wording import OUTPUTS_CHANGED, PROMPT_CHANGED, TARGET_CODE_CHANGED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from pytest_evalgate.config import Judge, Settings, Suite
+    from pytest_evalgate.records.results import Effect
+
+    Reader = Callable[[str], bytes | None]
+
+_CONFTEST: Final = "conftest.py"
+_DIGITS: Final = 12
+_LARGEST: Final = 256 << 20
+SCORER_CODE_CHANGED: Final = "code of a scorer changed"
+
+
+@dataclass
+class FileChanges:
+    """The files of two branches.
+
+    Args:
+        read_base: Returns the content of a file at the base, relative to the root folder; None if there is none.
+        find_base: Returns the paths of all files at the base with one of the given names, relative to the root folder.
+        root: Root folder of this branch.
+        base: Configuration of the base.
+        head: Configuration of this branch.
+    """
+
+    read_base: Reader
+    find_base: Callable[..., list[str]]
+    root: Path
+    base: Settings
+    head: Settings
+
+    def changes(self) -> Iterator[GateChange]:
+        """Yield the differences of all files but those of judges."""
+        yield from pytest_changes(*self._pytest)
+        for name, suite in self.base.suites.items():
+            if name in self.head.suites:
+                yield from self._scorers(name, suite)
+        for name, suite in self.base.suites.items():
+            if name in self.head.suites:
+                yield from self._target(name, suite, self.head.suites[name])
+        yield from self._conftests()
+
+    def of_judge(self, name: str, judge: Judge) -> Iterator[GateChange]:
+        """Yield the differences of the canaries of a judge of the base."""
+        if judge.canaries is not None:
+            yield from self._file("judge's canaries changed", f"judges.{name}.canaries", judge.canaries, "weaker")
+
+    def cassettes(self, folder: str, names: Iterable[str]) -> Iterator[GateChange]:
+        """Yield the differences of cassettes, whose replies are used in place of calls.
+
+        Args:
+            folder: Their folder, relative to the root folder.
+            names: Their names at the base.
+        """
+        here = (path.name for path in (self.root / folder).glob("*.jsonl"))
+        for name in sorted({*names, *here}):
+            path = posixpath.join(folder, name)
+            before, now = self.read_base(path), self.read_head(path)
+            if not same_text(before, now):
+                differing = {*(before or b"").splitlines()} ^ {*(now or b"").splitlines()}
+                graded = any(b"judge" in line for line in differing)  # a judge's reply, or the word in a question
+                yield _change("cassette changed", path, (before, now), "weaker" if graded else "neutral")
+
+    def read_head(self, path: str) -> bytes | None:
+        """Return the content of a file of this branch, as a session reads it; None if there is none."""
+        file = self.root / path
+        try:
+            if not file.is_file() or file.stat().st_size > _LARGEST:  # reading a named pipe could block for ever
+                return None
+            return file.read_bytes()
+        except OSError:
+            return None
+
+    @cached_property
+    def _pytest(self) -> tuple[PytestSettings, PytestSettings]:
+        return read_settings(self.read_base), read_settings(self.read_head)
+
+    @cached_property
+    def _folders(self) -> list[str]:
+        """Folders of the import path: the root folder, ``pythonpath`` of either branch, and the usual ``src``."""
+        return list(dict.fromkeys(["", *(folder for one in self._pytest for folder in one.import_folders), "src"]))
+
+    def _installed_from(self, modules: list[str]) -> Iterator[str]:
+        """Yield the folders of this repository that contain one of the modules, as of a package that is installed."""
+        for module in modules:
+            path = module.replace(".", "/")
+            for file in (f"{path}.py", f"{path}/__init__.py"):
+                for found in self.find_base(posixpath.basename(file)):
+                    if f"/{found}".endswith(f"/{file}"):
+                        yield found.removesuffix(file).rstrip("/")
+
+    def _scorers(self, name: str, suite: Suite) -> Iterator[GateChange]:
+        modules = [_module(spec["python"]) for spec in _specs(suite) if "python" in spec]
+        if modules:
+            yield from self._code(SCORER_CODE_CHANGED, f"suites.{name}.scorers", modules, "weaker")
+
+    def _target(self, name: str, before: Suite, now: Suite) -> Iterator[GateChange]:
+        """Yield the differences of the files of a target, whose keys are compared by `target_changes`."""
+        place = f"suites.{name}.target"
+        match before.target, now.target:
+            case ModelTarget() as old, ModelTarget() as new:
+                for key in ("prompt", "system"):
+                    path = getattr(old, key)
+                    if path is not None and path == getattr(new, key):
+                        yield from self._file(PROMPT_CHANGED, f"{place}.{key}", path, "neutral")
+            case RecordedTarget() as old, RecordedTarget() as new:
+                for path in dict.fromkeys(one for one in old.recorded if one in new.recorded):
+                    yield from self._file(OUTPUTS_CHANGED, f"{place}.recorded", path, "neutral")
+            case PythonTarget() as old, PythonTarget() as new if old.python == new.python:
+                yield from self._code(TARGET_CODE_CHANGED, place, [_module(old.python)], "neutral")
+            case CommandTarget() as old, CommandTarget() as new if old.command == new.command:
+                for word in filter(_is_relative, old.command):
+                    yield from self._file(TARGET_CODE_CHANGED, place, word, "neutral")
+
+    def _code(self, what: str, where: str, modules: list[str], effect: Effect) -> Iterator[GateChange]:
+        """Yield the differences of modules; those of scorers with what they import, those of targets alone."""
+        folders = [*self._folders, *self._installed_from(modules)]
+        before, now = (
+            code_files(read, modules, folders, imports=effect == "weaker") for read in (self.read_base, self.read_head)
+        )
+        for path in {**before, **now}:
+            sides = before.get(path), now.get(path)
+            if not same_text(*sides):
+                yield _change(what, where, sides, effect, path)
+
+    def _conftests(self) -> Iterator[GateChange]:
+        """Yield the changes of conftest files: they can define scorers, targets, fixtures and options."""
+        from pytest_evalgate.scorers.registry import RULES  # noqa: PLC0415 - only if there is a base
+
+        suites = [*self.base.suites.values(), *self.head.suites.values()]
+        folders = [folder for suite in suites for path in suite.golden for folder in _folders_around(path)]
+        kinds = {str(spec.get("kind", "")) for suite in self.base.suites.values() for spec in _specs(suite)}
+        effect: Effect = "weaker" if kinds - {"", *RULES} else "neutral"
+        for folder in dict.fromkeys(["", *folders, "tests"]):
+            path = posixpath.join(folder, _CONFTEST)
+            yield from self._file("conftest changed", path, path, effect)
+
+    def _file(self, what: str, where: str, path: str, effect: Effect) -> Iterator[GateChange]:
+        before, now = self.read_base(path), self.read_head(path)
+        if not same_text(before, now):
+            yield _change(what, where, (before, now), effect, path if path != where else "")
+
+
+def same_text(before: bytes | None, now: bytes | None) -> bool:
+    """Return whether two files are equal but for the ends of their lines, which a checkout on Windows changes."""
+    if before is None or now is None:
+        return before is now
+    return before.replace(b"\r\n", b"\n") == now.replace(b"\r\n", b"\n")
+
+
+def _folders_around(path: str) -> Iterator[str]:
+    folder = posixpath.dirname(path) if _is_relative(path) else ""
+    while folder:
+        yield folder
+        folder = posixpath.dirname(folder)
+
+
+def _specs(suite: Suite) -> Iterator[Mapping[str, Any]]:
+    for given in suite.scorers:
+        yield {"kind": given} if isinstance(given, str) else given
+
+
+def _module(spec: str) -> str:
+    return str(spec).partition(":")[0]
+
+
+def _is_relative(word: str) -> bool:
+    return not word.startswith(("/", "-")) and ".." not in word.split("/")
+
+
+def _change(
+    what: str, where: str, sides: tuple[bytes | None, bytes | None], effect: Effect, path: str = ""
+) -> GateChange:
+    old, new = (
+        NOTHING if data is None else f"{path} {hashlib.sha256(data).hexdigest()[:_DIGITS]}".strip() for data in sides
+    )
+    return GateChange(what, where, old, new, effect)
