@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.errors import SettingsError, StorageError
 from pytest_evalgate.records.results import Accounting, Baseline, Delta, HistoryRow, Provenance, Run, SuiteVerdict
 from pytest_evalgate.runs import history
 
@@ -191,7 +191,7 @@ def test_an_unreadable_file_is_a_note(tmp_path: Path) -> None:
 
 
 def test_an_unwritable_file_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(StorageError, match="Is a directory"):
         history.append(tmp_path, _rows("r1"))
 
 

@@ -52,7 +52,7 @@ def write(state: Path, run: str, pins: Pins) -> None:
     """Write the pins to the folder of the run, for the controller; every worker writes the same.
 
     Raises:
-        OSError: the file cannot be written.
+        StorageError: the file cannot be written.
     """
     files.write_atomically(_path(state, run), json.dumps(asdict(pins)).encode("ascii"))
 
@@ -60,7 +60,7 @@ def write(state: Path, run: str, pins: Pins) -> None:
 def read(state: Path, run: str) -> Pins:
     """Return the pins that the workers wrote; empty if there are none."""
     try:
-        value = json.loads(_path(state, run).read_bytes())
+        value = json.loads(files.read_bytes(_path(state, run)))
     except FileNotFoundError:
         return Pins()
     return Pins(tuple(value["nodeids"]), tuple(value["serial"]))

@@ -61,6 +61,7 @@ class SessionContext:
         problems: Reasons why calls were not sent, or why the run is invalid.
         warnings: What golden sets contain and nothing uses.
         base_note: Reason why the changes of this branch are unknown; None if they are known.
+        lock_note: Reason why the state folder is not locked; None if it is.
         is_worker: True in an xdist worker.
         is_dry: True if no test runs: ``--eval-estimate``, ``--collect-only``, ``--setup-only`` or ``--setup-plan``.
     """
@@ -78,6 +79,7 @@ class SessionContext:
     problems: SessionProblems
     warnings: Sequence[str] = ()
     base_note: str | None = None
+    lock_note: str | None = None
     is_worker: bool = False
     is_dry: bool = False
 

@@ -6,7 +6,6 @@ Beside a baseline, ``NAME.outputs.jsonl`` contains the output of each case for r
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import BaselineError
@@ -19,6 +18,7 @@ from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from pytest_evalgate.records.results import CaseResult, Json, Run, SuitePlan, SuiteRun
 
@@ -62,10 +62,7 @@ def file_of(configured: str | None, *, suite: str, root: Path, state: Path) -> P
 
 
 def _inside(root: Path, spec: str) -> Path:
-    try:
-        return files.resolve_inside(root, Path(spec))
-    except ValueError as error:
-        raise BaselineError(f"baseline {spec}: {error}") from None
+    return files.configured_path(root, spec, f"baseline {spec}", BaselineError)
 
 
 def promote(run: Run, suite: SuiteRun, *, reason: str, now: str) -> Baseline:
@@ -208,7 +205,7 @@ def find_outputs(baseline: Baseline, *, file: Path, root: Path, state: Path) -> 
     try:
         if kind == "git":
             return git.show(root, where, files.relative_name(outputs_path(file), root))
-        return outputs_path(root / where).read_bytes()
+        return files.read_bytes(outputs_path(root / where))
     except (BaselineError, OSError):
         pass
     try:
@@ -222,13 +219,13 @@ def write_outputs(outputs: bytes, baseline: Path) -> None:
     if outputs:
         files.write_atomically(outputs_path(baseline), outputs)
     else:
-        outputs_path(baseline).unlink(missing_ok=True)
+        files.remove(outputs_path(baseline))
 
 
 def read_outputs(baseline: Path) -> Mapping[str, Json]:
     """Return the outputs beside the baseline file ``baseline``, by case id; empty if they cannot be read."""
     try:
-        return parse_outputs(outputs_path(baseline).read_bytes())
+        return parse_outputs(files.read_bytes(outputs_path(baseline)))
     except OSError:
         return {}
 

@@ -7,11 +7,10 @@ decided. A run without that last line was interrupted, and can be resumed.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate.errors import RunFileError
+from pytest_evalgate.errors import RunFileError, StorageError
 from pytest_evalgate.runs.record_file import RecordFile
 from pytest_evalgate.text import files, jsonl
 
@@ -56,7 +55,7 @@ def begin(state: Path, head: JournalHead, plans: Iterable[SuitePlan]) -> None:
     """Write the journal of a run that is about to start, with fsync.
 
     Raises:
-        OSError: It cannot be written.
+        StorageError: It cannot be written.
     """
     cases = (
         _line({"suite": plan.name, "case": case.id, "fingerprint": case.fingerprint})
@@ -72,11 +71,12 @@ def is_started(state: Path, run: str) -> bool:
 
 
 def finish(state: Path, run: str, *, whole: bool) -> None:
-    """Record that the run was decided. ``whole`` means that every planned case has an output."""
-    with _path(state, run).open("ab") as file:
-        file.write(_line({"event": "judged", "whole": whole}))
-        file.flush()
-        os.fsync(file.fileno())
+    """Record that the run was decided. ``whole`` means that every planned case has an output.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    files.append_lines(_path(state, run), [_line({"event": "judged", "whole": whole})])
 
 
 def find_interrupted(state: Path, work_sha256: str) -> JournalHead | None:
@@ -86,7 +86,7 @@ def find_interrupted(state: Path, work_sha256: str) -> JournalHead | None:
     """
     for path in sorted((state / "runs").glob(f"*/{_NAME}"), key=lambda path: path.stat().st_mtime_ns, reverse=True):
         try:
-            first, *_, last = path.read_bytes().splitlines()
+            first, *_, last = files.read_bytes(path).splitlines()
             head = _HEAD.parse(first, str(path))
             end = json.loads(last)
         except (OSError, ValueError, RunFileError):
@@ -104,11 +104,14 @@ def claim(state: Path, run: str) -> bool:
     crash gets False, and sends each call when its test runs.
     """
     folder = _path(state, run).parent
-    folder.mkdir(parents=True, exist_ok=True)
+    files.make_folder(folder)
     try:
-        (folder / "begun").touch(exist_ok=False)
-    except FileExistsError:
-        return False
+        with files.storing(folder / "begun"):
+            (folder / "begun").touch(exist_ok=False)
+    except StorageError as error:
+        if isinstance(error.__cause__, FileExistsError):
+            return False
+        raise
     return True
 
 

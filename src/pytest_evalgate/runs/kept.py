@@ -108,7 +108,7 @@ class RunFolder:
         oldest first.
 
         Raises:
-            OSError: A file cannot be written.
+            StorageError: A file cannot be written.
         """
         rows = list(rows)
         for name in verdict.suites:

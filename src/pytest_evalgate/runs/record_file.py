@@ -67,6 +67,7 @@ class RecordFile(Generic[T]):
         """
         name = name or str(path)
         try:
+            files.require_regular(path)
             if path.stat().st_size > MAX_BYTES:
                 raise self.error(f"{name}: larger than {MAX_BYTES >> 20} MiB; {self.next_step}")
             data = path.read_bytes()
@@ -127,7 +128,7 @@ class RecordFile(Generic[T]):
         """Write a record whole or not at all.
 
         Raises:
-            OSError: The file cannot be written.
+            StorageError: The file cannot be written.
         """
         files.write_atomically(path, self.dumps(record))
 
