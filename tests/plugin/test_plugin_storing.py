@@ -17,7 +17,6 @@ from tests.support.faulty_io import FaultyIO
 
 if TYPE_CHECKING:
     from tests.plugin.conftest import Project
-    from tests.support.server import ScriptedServer
 
 _SENTENCE = re.compile(r"^(ERROR|evalgate: no verdict): \S.*: cannot be \w+: .*EVALGATE_DIR", re.MULTILINE)
 _NOTE = re.compile(r"^(evalgate: |  ?)?.*(could not be written|cannot be)", re.MULTILINE)
@@ -27,7 +26,7 @@ def _shown(result: pytest.RunResult) -> str:
     shown = result.stdout.str() + "\n" + result.stderr.str()
     assert "Traceback" not in shown
     assert "INTERNALERROR" not in shown
-    assert "Error: " not in shown.replace("ERROR: ", "")
+    assert "StorageError" not in shown
     return shown
 
 
@@ -37,7 +36,7 @@ def _check(project: Project, result: pytest.RunResult, *, failed: bool) -> None:
     assert result.ret in (0, 4)
     if result.ret == 4:
         assert len(_SENTENCE.findall(shown)) == 1, shown
-        assert "no call was sent" in shown or not (project.state / "verdict.json").is_file()
+        assert "verdict.json: cannot be removed" in shown or not (project.state / "verdict.json").is_file()
     else:
         assert project.verdict["exit_code"] == 0
         assert not failed or _NOTE.search(shown) or "PASS" in shown
@@ -55,12 +54,13 @@ def _promote(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_each_operation_of_a_session_may_fail(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.suite({"a": "yes", "b": "yes"}, gates=POINT_GATE)
+    project.configure('formats = ["csv"]', table="report")  # the HTML report is written in 170 parts
     assert project.run().ret == 0
     _promote(project, monkeypatch)
     baselines = {path: path.read_bytes() for path in (project.state / "baselines").iterdir()}
     outcomes = set()
     for at in range(1, 200):
-        shutil.rmtree(project.state / "runs")
+        shutil.rmtree(project.state / "runs", ignore_errors=True)
         faults = FaultyIO(project.state, at, errno.ENOSPC)
         with faults.installed():
             result = project.run()
@@ -70,7 +70,7 @@ def test_each_operation_of_a_session_may_fail(project: Project, monkeypatch: pyt
         if faults.failed is None:
             break
     assert outcomes == {0, 4}
-    assert 15 < faults.at < 150
+    assert 30 < faults.at < 80
 
 
 _WRONG_KINDS = {
@@ -127,15 +127,14 @@ def test_folders_may_have_brackets_and_spaces(project: Project, monkeypatch: pyt
     assert project.run().ret == 0
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no such limit")
-def test_a_session_with_few_file_descriptors(project: Project, server: ScriptedServer) -> None:
-    project.model_suite(server, *(f"c{number}" for number in range(40)), model={"max_concurrency": "32"})
-    command = [sys.executable, "-m", "pytest", "--eval-gate", "-q", "-p", "no:cacheprovider"]
-    limited = ["sh", "-c", 'ulimit -n 24; exec "$@"', "sh", *command]
-    done = subprocess.run(limited, cwd=project.path, capture_output=True, text=True, check=False)
-    assert "Traceback" not in done.stdout + done.stderr
-    assert "INTERNALERROR" not in done.stdout + done.stderr
-    assert done.returncode in (0, 4, 11)
+def test_a_lack_of_file_descriptors_is_no_miss(project: Project) -> None:
+    code = 'import errno\n\ndef answer(question):\n    raise OSError(errno.EMFILE, "Too many open files")\n'
+    project.python_suite(code, "a", "b")
+    result = project.run()
+    assert project.outcomes == {"a": "errored", "b": "errored"}
+    assert project.verdict["verdict"] == "incomplete"
+    assert "Too many open files" in project.rows["a"]["reason"]
+    _shown(result)
 
 
 @pytest.mark.skipif(os.name == "nt" or not Path("/dev/full").exists(), reason="needs a device that is full")

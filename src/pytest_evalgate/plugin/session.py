@@ -223,9 +223,10 @@ class EvalSession:
 
     def _preload(self) -> None:
         """Import the gates and the report writers, which takes 0.3 s, while outputs are awaited."""
-        load_gates()
-        with defer_interrupts():
-            self._report_writer.load()
+        with contextlib.suppress(OSError):  # too many open files: import them later, when connections are closed
+            load_gates()
+            with defer_interrupts():
+                self._report_writer.load()
         gc.freeze()  # items and libraries live as long as the session, and pytest collects garbage at its end
 
     def pytest_report_header(self) -> list[str]:

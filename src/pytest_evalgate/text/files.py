@@ -38,6 +38,9 @@ _NEXT_STEPS: Final[Mapping[str, str]] = {
 """Advice by the name of the error. Windows lacks some of the numbers, and macOS has others."""
 
 
+_EXHAUSTED: Final = frozenset({"EMFILE", "ENFILE", "ENOSPC", "EDQUOT"})
+
+
 @contextlib.contextmanager
 def storing(path: Path, action: str = "written") -> Iterator[None]:
     """Turn errors of the operating system into `StorageError`: ``path`` cannot be ``action``, the reason, the advice.
@@ -50,6 +53,11 @@ def storing(path: Path, action: str = "written") -> Iterator[None]:
     except OSError as error:
         step = _NEXT_STEPS.get(errno.errorcode.get(error.errno or 0, ""), "check the path")
         raise StorageError(path, f"{path}: cannot be {action}: {error.strerror or error}: {step}") from error
+
+
+def is_exhaustion(error: BaseException) -> bool:
+    """Return whether the machine has no file descriptor or no space left: no failure of the code that met it."""
+    return isinstance(error, OSError) and errno.errorcode.get(error.errno or 0) in _EXHAUSTED
 
 
 def make_folder(path: Path) -> None:
