@@ -169,14 +169,22 @@ def test_arbitrary_bytes_are_skipped_and_the_next_row_is_read(
     assert _ids(path) == ["r1"]
 
 
-_texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
+_texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=8)
 _shares = st.floats(0, 1)
 
 
 @given(
     st.builds(
         HistoryRow,
-        *(_texts, _texts, st.none() | _texts, _texts, st.integers(1, 10**6), st.integers(1, 1000), _shares),
+        *(
+            _texts,
+            st.just("2026-01-01T00:00:00Z"),
+            st.none() | _texts,
+            _texts,
+            st.integers(1, 10**6),
+            st.integers(1, 1000),
+            _shares,
+        ),
         *(st.none() | _shares, _texts, _texts, st.none() | _texts, st.sampled_from(["pass", "fail", "inconclusive"])),
     )
 )

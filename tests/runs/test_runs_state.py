@@ -3,11 +3,15 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_evalgate.errors import StorageError, UserError
 from pytest_evalgate.runs.state import STATE_VARIABLE, StateFolder, state_of, storage_message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @pytest.fixture
@@ -72,7 +76,7 @@ def _file(path: Path) -> None:
     path.write_text("")
 
 
-_IN_THE_WAY = {
+_IN_THE_WAY: dict[str, tuple[Callable[[Path], None], str]] = {
     "": (_file, ": cannot be made: File exists: move the file that is in the way"),
     "verdict.json": (Path.mkdir, "verdict.json: cannot be removed: Is a directory: move the folder"),
 }

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.records.results import Run, Verdict
 
-    Write = Callable[[Path, Run, str], None]
+    Write = Callable[[Path, Run, str], object]
 
 _STORED = Path(__file__).parents[1] / "data" / "stored"
 _CODES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO, errno.EMFILE, errno.ENOTDIR, errno.EISDIR)
@@ -114,7 +114,7 @@ _WRITES: dict[str, Write] = {
     "journal": _journal,
     "end of the journal": _journal_end,
     "pins": lambda folder, _, what: write_pins(folder, "r", Pins((what,))),
-    "reports of a hook": lambda folder, _, what: write_files({"a.txt": what, "b.txt": what}, folder) and None,
+    "reports of a hook": lambda folder, _, what: write_files({"a.txt": what, "b.txt": what}, folder),
 }
 
 

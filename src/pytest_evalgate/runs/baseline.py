@@ -12,7 +12,7 @@ from pytest_evalgate.errors import BaselineError
 from pytest_evalgate.records.results import Baseline, BaselineCase, Provenance
 from pytest_evalgate.records.served import other_models
 from pytest_evalgate.runs import git, run_file
-from pytest_evalgate.runs.record_file import RecordFile, dumps
+from pytest_evalgate.runs.record_file import RecordFile, check_filled, check_time, dumps
 from pytest_evalgate.text import files, jsonl
 from pytest_evalgate.text.wording import count
 
@@ -151,7 +151,19 @@ def _numbers(values: tuple[float, ...]) -> list[float]:
 
 
 def _check(baseline: Baseline) -> None:
+    origin = baseline.provenance
+    check_time("provenance.created", origin.created)
+    check_time("provenance.promoted", origin.promoted)
+    check_filled(suite=baseline.suite, run_id=origin.run_id, reason=origin.reason)
+    check_filled(golden_sha256=origin.golden_sha256, scorers_sha256=origin.scorers_sha256, commit=origin.commit)
+    if baseline.trials < 1:
+        raise ValueError(f"trials must be at least 1, got {baseline.trials}")
+    if not baseline.cases:
+        raise ValueError("cases: empty")
     for case_id, case in baseline.cases.items():
+        check_filled(id=case_id, fingerprint=case.fingerprint)
+        if len(case.values) > baseline.trials:
+            raise ValueError(f"case {case_id}: {len(case.values)} values of {baseline.trials} trials")
         if not case.values or not all(0 <= value <= 1 for value in case.values):
             raise ValueError(f"case {case_id}: values must be in [0, 1], got {list(case.values)}")
         for name, scores in case.scores.items():
@@ -167,7 +179,8 @@ _BASELINE: Final = RecordFile(
     error=BaselineError,
     next_step="promote a run again, or restore the file from git",
     rows="cases",
-    digest="rows",
+    rows_digest=True,
+    seal="if present",
     encode=_encode,
     check=_check,
 )

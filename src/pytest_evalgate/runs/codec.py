@@ -123,9 +123,21 @@ def check_row(value: dict[str, Json]) -> None:
         ValueError: A field is wrong; the message names the first one.
     """
     try:
-        CaseRow.model_validate(value)
+        row = CaseRow.model_validate(value)
     except ValidationError as error:
         raise ValueError(explain(error)[0]) from None
+    if row.outcome != _outcome(row):
+        raise ValueError(f"outcome: {row.outcome}, but its trials and its skip say {_outcome(row)}")
+
+
+def _outcome(row: CaseRow) -> Outcome:
+    """Return the outcome that a row must have; ``errored`` and ``not_run`` cases may have trials or none."""
+    values = [trial.value for trial in row.trials]
+    if row.skip is not None:
+        return "skipped"
+    if not values or None in values:
+        return row.outcome if row.outcome in ("errored", "not_run") else "errored"
+    return "passed" if 2 * sum(value or 0.0 for value in values) > len(values) else "missed"
 
 
 def encode_plan(plan: SuitePlan) -> dict[str, Json]:

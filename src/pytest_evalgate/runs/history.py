@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import RunFileError
 from pytest_evalgate.records.results import HistoryRow
-from pytest_evalgate.runs.record_file import RecordFile
+from pytest_evalgate.runs.record_file import RecordFile, check_filled, check_time
 from pytest_evalgate.text import files
 
 if TYPE_CHECKING:
@@ -122,6 +122,9 @@ def _newest_lines(path: Path) -> list[bytes]:
 
 
 def _check(row: HistoryRow) -> None:
+    check_time("created", row.created)
+    check_filled(run_id=row.run_id, suite=row.suite, golden_sha256=row.golden_sha256)
+    check_filled(scorers_sha256=row.scorers_sha256, commit=row.commit, baseline_run_id=row.baseline_run_id)
     if row.cases < 1 or row.trials < 1:
         raise ValueError("cases and trials must be at least 1")
     if not all(0 <= share <= 1 for share in (row.pass_rate, row.discordance or 0.0)):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import RunFileError, StorageError
-from pytest_evalgate.runs.record_file import RecordFile
+from pytest_evalgate.runs.record_file import RecordFile, check_filled
 from pytest_evalgate.text import files, jsonl
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ _HEAD: Final = RecordFile(
     kind="evalgate-journal",
     error=RunFileError,
     next_step="start a new run",
+    check=lambda head: check_filled(run=head.run, lineage=head.lineage, work_sha256=head.work_sha256),
 )
 
 

@@ -1,15 +1,17 @@
 """Run files: the results of a run as JSON Lines.
 
 The first line is the head: the run, its suites and its `RunInfo`. Each further line is a planned case with its
-result. Lines are written as results arrive, so that outputs need not fit in memory; gates get the run without
-outputs.
+result. The last line has the SHA-256 of all others; files of earlier versions lack it. Lines are written as results
+arrive, so that outputs need not fit in memory; gates get the run without outputs.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -20,7 +22,7 @@ from pytest_evalgate.errors import RunFileError
 from pytest_evalgate.records.results import Run, StopRule, SuitePlan, SuiteRun
 from pytest_evalgate.runs import codec
 from pytest_evalgate.runs.codec import Amount, Count  # noqa: TC001 - pydantic resolves the annotations of _Head
-from pytest_evalgate.runs.record_file import RecordFile, dumps
+from pytest_evalgate.runs.record_file import RecordFile, check_filled, check_time, dumps
 from pytest_evalgate.runs.shard import Shard  # noqa: TC001 - as above
 from pytest_evalgate.text import files, jsonl
 from pytest_evalgate.text.redaction import Redactor
@@ -135,7 +137,7 @@ def write_stream(  # noqa: PLR0913 - the parts of a run file, by name
                 kept.append(replace(lean, trials=shared.setdefault(lean.trials, lean.trials)))
             suites.append(SuiteRun(plan, tuple(kept), stopped.get(plan.name)))
 
-    files.write_atomically(path, (line.encode("ascii") for line in lines()))
+    files.write_atomically(path, _sealed(line.encode("ascii") for line in lines()))
     return replace(run, suites=tuple(suites))
 
 
@@ -154,6 +156,7 @@ def read_with_info(path: Path) -> tuple[Run, RunInfo]:
     if problems:
         raise RunFileError("\n".join(map(str, problems)))
     head = _HEAD.decode(lines[0].value if lines else {}, f"{path}:1")
+    end = lines.pop() if lines[-1].value.get("kind") == _END.kind else None
     for line in lines[1:]:
         try:
             codec.check_row(line.value)
@@ -163,6 +166,8 @@ def read_with_info(path: Path) -> tuple[Run, RunInfo]:
         suites = tuple(_decode_suites(head, [line.value for line in lines[1:]]))
     except ValueError as error:
         raise RunFileError(f"{path}: not a whole run: {error}; {_AGAIN}") from None
+    if end is not None and _END.decode(end.value, f"{path}:{end.number}").sha256 != _digest(path, end.number - 1):
+        raise RunFileError(f"{path}: the content does not match its digest: it was edited or cut; {_AGAIN}")
     run = Run(head.id, head.created, head.commit, suites, head.duration_s, head.problems, head.refused)
     return run, RunInfo(head.config_sha256, head.target, head.shard, head.facts, head.tier, head.notes)
 
@@ -179,7 +184,9 @@ def rows(path: Path) -> Iterator[dict[str, Json]]:
     with path.open(encoding="ascii") as file:
         next(file, None)
         for line in file:
-            yield json.loads(line)
+            row = json.loads(line)
+            if "suite" in row:
+                yield row
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -201,7 +208,7 @@ class _Head:
     """The first line: a run without its results, and its `RunInfo`."""
 
     id: str
-    created: Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$")]
+    created: str
     commit: str | None
     duration_s: Amount
     suites: tuple[_SuiteHead, ...]
@@ -213,6 +220,39 @@ class _Head:
     facts: dict[str, str] = field(default_factory=dict)
     tier: str = DEFAULT_TIER
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """The last line: the SHA-256 of all lines before it."""
+
+    sha256: str
+
+
+def _sealed(lines: Iterable[bytes]) -> Iterator[bytes]:
+    digest = hashlib.sha256()
+    for line in lines:
+        digest.update(line)
+        yield line
+    yield _END.dumps(_End(digest.hexdigest()))
+
+
+def _digest(path: Path, lines: int) -> str:
+    """Return the SHA-256 of the first lines of a file, which a copy may have given other line ends."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for line in islice(file, lines):
+            digest.update(line.rstrip(b"\r\n") + b"\n")
+    return digest.hexdigest()
+
+
+def _check_head(head: _Head) -> None:
+    check_time("created", head.created)
+    check_filled(id=head.id, commit=head.commit, config_sha256=head.config_sha256, target=head.target, tier=head.tier)
+    for suite in head.suites:
+        check_filled(name=suite.name, golden_sha256=suite.golden_sha256, scorers_sha256=suite.scorers_sha256)
+        if suite.drawn_from is not None and suite.drawn_from < suite.planned:
+            raise ValueError(f"suite {suite.name}: drawn_from {suite.drawn_from} is less than planned {suite.planned}")
 
 
 def _encode_head(head: _Head) -> dict[str, Json]:
@@ -234,6 +274,16 @@ _HEAD: Final = RecordFile(
     next_step=_AGAIN,
     extra="forbid",
     encode=_encode_head,
+    check=_check_head,
+)
+
+_END: Final = RecordFile(
+    _End,
+    noun="the end of a run file",
+    kind="evalgate-run-end",
+    error=RunFileError,
+    next_step=_AGAIN,
+    extra="forbid",
 )
 
 
