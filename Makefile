@@ -6,7 +6,7 @@ BENCH := $(VENV)/bench/bin/python
 SMOKE := env -u PYTHONPATH
 EVALS := cd examples/golden_sets && ../../$(BIN)/pytest --eval-gate --no-header -q
 
-.PHONY: demo test check smoke smoke-oldest bench browser docs realmodel busy coverage clean
+.PHONY: demo test mutations check smoke smoke-oldest bench browser docs realmodel busy coverage clean
 
 demo: $(VENV)/.demo
 	@echo "== 1. a candidate that is better than its baseline: the gate passes"
@@ -20,6 +20,10 @@ demo: $(VENV)/.demo
 
 test: check
 	$(BIN)/python -m pytest -n 2
+
+# 2,000 set-ups that fail, each with one change to one file: none may pass (the suite tries 200)
+mutations: $(VENV)/.dev
+	MUTATIONS=2000 $(BIN)/python -m pytest tests/plugin/test_plugin_mutations.py
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -139,7 +139,7 @@ def test_the_head_of_a_stored_run_file_is_read() -> None:
 
 _REMOVED = object()
 _TWICE = object()
-_VALUES = (None, "", "x", -1, 10**30, 1.5, True, [], [{}], {}, {"x": 1}, _REMOVED, _TWICE)
+_VALUES: tuple[Json, ...] = (None, "", "x", -1, 10**30, 1.5, True, [], [{}], {}, {"x": 1}, _REMOVED, _TWICE)
 _INVALID = ("NaN", "1e999", "-Infinity", "1e-999999999999999999999")
 _MARK = "\x7fmutated\x7f"
 
@@ -205,10 +205,15 @@ _CHANGED_LINES = {"run.jsonl": (0, 2, -1), "shard.jsonl": (0,)}
 """Indexes of the lines to change; all lines of the other files."""
 
 
-@pytest.mark.parametrize("sealed", [True, False], ids=["with its digest", "as of earlier versions"])
-@pytest.mark.parametrize("name", [name for name in _COPIES if name != "history.jsonl"])
+@pytest.mark.parametrize(
+    ("name", "sealed"),
+    [*((name, True) for name in _COPIES if name != "history.jsonl"), *((name, False) for name in _NEW_DIGESTS)],
+)
 def test_a_changed_field_is_refused_or_without_effect(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, *, sealed: bool
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    sealed: bool,  # noqa: FBT001 - of the table
 ) -> None:
     """A file with a digest is refused, or means the same; without one, at least nothing but a UserError is raised."""
     monkeypatch.setattr("os.fsync", lambda _: None)
