@@ -154,7 +154,7 @@ def test_a_run_is_read_as_it_was_written(run: Run, tmp_path: Path) -> None:
     run_file.write(run, path)
     assert run_file.read(path) == run
     lines = path.read_text("ascii").splitlines()
-    assert len(lines) == 1 + 3 + 1
+    assert len(lines) == 4
     assert json.loads(lines[0])["schema"] == 1
 
 
@@ -264,7 +264,7 @@ def test_an_incomplete_or_malformed_run_is_refused(
     path = tmp_path / "run.jsonl"
     run_file.write(run, path)
     lines = [json.loads(line) for line in path.read_text("ascii").splitlines()]
-    assert lines.pop()["kind"] == "evalgate-run-end"  # as in files of earlier versions: its digest would differ
+    del lines[0]["sha256"]  # as in files of earlier versions
     change(lines)
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), "ascii")
     with pytest.raises(RunFileError) as caught:

@@ -1,8 +1,8 @@
 """Run files: the results of a run as JSON Lines.
 
 The first line is the head: the run, its suites and its `RunInfo`. Each further line is a planned case with its
-result. The last line has the SHA-256 of all others; files of earlier versions lack it. Lines are written as results
-arrive, so that outputs need not fit in memory; gates get the run without outputs.
+result. Lines are written as results arrive, so that outputs need not fit in memory; gates get the run without outputs.
+The head has a SHA-256 of the whole file; files of earlier versions lack it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -137,7 +136,8 @@ def write_stream(  # noqa: PLR0913 - the parts of a run file, by name
                 kept.append(replace(lean, trials=shared.setdefault(lean.trials, lean.trials)))
             suites.append(SuiteRun(plan, tuple(kept), stopped.get(plan.name)))
 
-    files.write_atomically(path, _sealed(line.encode("ascii") for line in lines()))
+    seal = _Seal()
+    files.write_atomically(path, seal.over(line.encode("ascii") for line in lines()), patch=seal.patch)
     return replace(run, suites=tuple(suites))
 
 
@@ -156,7 +156,6 @@ def read_with_info(path: Path) -> tuple[Run, RunInfo]:
     if problems:
         raise RunFileError("\n".join(map(str, problems)))
     head = _HEAD.decode(lines[0].value if lines else {}, f"{path}:1")
-    end = lines.pop() if lines[-1].value.get("kind") == _END.kind else None
     for line in lines[1:]:
         try:
             codec.check_row(line.value)
@@ -166,7 +165,7 @@ def read_with_info(path: Path) -> tuple[Run, RunInfo]:
         suites = tuple(_decode_suites(head, [line.value for line in lines[1:]]))
     except ValueError as error:
         raise RunFileError(f"{path}: not a whole run: {error}; {_AGAIN}") from None
-    if end is not None and _END.decode(end.value, f"{path}:{end.number}").sha256 != _digest(path, end.number - 1):
+    if head.sha256 is not None and head.sha256 != _digest(path, head.sha256):
         raise RunFileError(f"{path}: the content does not match its digest: it was edited or cut; {_AGAIN}")
     run = Run(head.id, head.created, head.commit, suites, head.duration_s, head.problems, head.refused)
     return run, RunInfo(head.config_sha256, head.target, head.shard, head.facts, head.tier, head.notes)
@@ -184,9 +183,7 @@ def rows(path: Path) -> Iterator[dict[str, Json]]:
     with path.open(encoding="ascii") as file:
         next(file, None)
         for line in file:
-            row = json.loads(line)
-            if "suite" in row:
-                yield row
+            yield json.loads(line)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -220,29 +217,42 @@ class _Head:
     facts: dict[str, str] = field(default_factory=dict)
     tier: str = DEFAULT_TIER
     notes: tuple[str, ...] = ()
+    sha256: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _End:
-    """The last line: the SHA-256 of all lines before it."""
-
-    sha256: str
+_ZEROS: Final = "0" * 64
 
 
-def _sealed(lines: Iterable[bytes]) -> Iterator[bytes]:
-    digest = hashlib.sha256()
-    for line in lines:
-        digest.update(line)
-        yield line
-    yield _END.dumps(_End(digest.hexdigest()))
+class _Seal:
+    """SHA-256 of a run file whose head has 64 zeros in its place: the head is written before the results arrive."""
+
+    def __init__(self) -> None:
+        """Digest nothing yet."""
+        self._digest = hashlib.sha256()
+        self._offset = 0
+
+    def over(self, lines: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield the lines, and digest them. The first one is the head."""
+        for number, line in enumerate(lines):
+            if not number:
+                self._offset = line.index(f'"sha256":"{_ZEROS}"'.encode()) + len('"sha256":"')
+            self._digest.update(line)
+            yield line
+
+    def patch(self) -> tuple[int, bytes]:
+        """Return the offset of the zeros, and the digest to write there."""
+        return self._offset, self._digest.hexdigest().encode()
 
 
-def _digest(path: Path, lines: int) -> str:
-    """Return the SHA-256 of the first lines of a file, which a copy may have given other line ends."""
+def _digest(path: Path, sha256: str) -> str:
+    """Return the digest of a run file whose head has ``sha256``. A copy may have other line ends."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
-        for line in islice(file, lines):
-            digest.update(line.rstrip(b"\r\n") + b"\n")
+        for number, line in enumerate(file):
+            text = line.rstrip(b"\r\n") + b"\n"
+            digest.update(
+                text if number else text.replace(f'"sha256":"{sha256}"'.encode(), f'"sha256":"{_ZEROS}"'.encode())
+            )
     return digest.hexdigest()
 
 
@@ -257,7 +267,7 @@ def _check_head(head: _Head) -> None:
 
 def _encode_head(head: _Head) -> dict[str, Json]:
     value = dataclasses.asdict(head)
-    for name in ("config_sha256", "target", "shard", "facts", "notes"):
+    for name in ("config_sha256", "target", "shard", "facts", "notes", "sha256"):
         if not value[name]:
             del value[name]
     if head.tier == DEFAULT_TIER:
@@ -277,15 +287,6 @@ _HEAD: Final = RecordFile(
     check=_check_head,
 )
 
-_END: Final = RecordFile(
-    _End,
-    noun="the end of a run file",
-    kind="evalgate-run-end",
-    error=RunFileError,
-    next_step=_AGAIN,
-    extra="forbid",
-)
-
 
 def _head(run: Run, plans: Sequence[SuitePlan], stopped: Mapping[str, StopRule], info: RunInfo) -> _Head:
     suites = (
@@ -300,6 +301,7 @@ def _head(run: Run, plans: Sequence[SuitePlan], stopped: Mapping[str, StopRule],
     return _Head(
         *(run.id, run.created, run.commit, run.duration_s, tuple(suites), run.problems, run.refused),
         *(info.config_sha256, info.target, info.shard, dict(info.facts), info.tier, info.notes),
+        sha256=_ZEROS,
     )
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_evalgate.errors import SettingsError, StorageError, UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 _NEXT_STEPS: Final[Mapping[str, str]] = {
     "ENOSPC": "free some space",
@@ -82,11 +82,14 @@ def remove(path: Path) -> None:
         path.unlink()
 
 
-def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:
+def write_atomically(
+    path: Path, data: bytes | Iterable[bytes], *, patch: Callable[[], tuple[int, bytes]] | None = None
+) -> None:
     """Replace the file at ``path`` by ``data`` in one step that survives a crash; create parent folders.
 
     A reader sees the old bytes or the new ones, never a mixture: write a temporary file in the same folder, fsync it,
     rename it, fsync the folder. On any error, also one raised by the iterable ``data``, the old file is unchanged.
+    ``patch`` is called when all data are written; it returns an offset, and the bytes to write there.
 
     Raises:
         StorageError: The file cannot be written.
@@ -97,6 +100,10 @@ def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:
         try:
             with temporary.open("xb") as file:
                 file.writelines([data] if isinstance(data, bytes) else data)
+                if patch is not None:
+                    offset, part = patch()
+                    file.seek(offset)
+                    file.write(part)
                 file.flush()
                 os.fsync(file.fileno())
             with contextlib.suppress(OSError):  # there is no old file, or the file system has no permissions
