@@ -126,18 +126,18 @@ def check_row(value: dict[str, Json]) -> None:
         row = CaseRow.model_validate(value)
     except ValidationError as error:
         raise ValueError(explain(error)[0]) from None
-    if row.outcome != _outcome(row):
-        raise ValueError(f"outcome: {row.outcome}, but its trials and its skip say {_outcome(row)}")
+    _check_outcome(row)
 
 
-def _outcome(row: CaseRow) -> Outcome:
-    """Return the outcome that a row must have; ``errored`` and ``not_run`` cases may have trials or none."""
+def _check_outcome(row: CaseRow) -> None:
+    """Raise ValueError if the trials of a row contradict its outcome. Missing outputs are never a pass or a miss."""
     values = [trial.value for trial in row.trials]
-    if row.skip is not None:
-        return "skipped"
-    if not values or None in values:
-        return row.outcome if row.outcome in ("errored", "not_run") else "errored"
-    return "passed" if 2 * sum(value or 0.0 for value in values) > len(values) else "missed"
+    if row.outcome == "skipped" and values:
+        raise ValueError("outcome: skipped, but it has trials")
+    if row.outcome in ("passed", "missed"):
+        majority = 2 * sum(value or 0.0 for value in values) > len(values)
+        if not values or None in values or majority != (row.outcome == "passed"):
+            raise ValueError(f"outcome: {row.outcome}, but its trials have the values {values}")
 
 
 def encode_plan(plan: SuitePlan) -> dict[str, Json]:
