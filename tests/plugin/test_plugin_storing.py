@@ -147,3 +147,14 @@ def test_the_output_of_a_command_on_a_full_disk(project: Project, arguments: tup
         done = subprocess.run(command, cwd=project.path, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 4
     assert done.stderr == ("pytest-evalgate: the output cannot be written: [Errno 28] No space left on device\n")
+
+
+@pytest.mark.parametrize("name", ["runs", "lock", "verdict.json"])
+def test_workers_report_what_is_in_the_way_once(project: Project, name: str) -> None:
+    project.suite({"a": "yes"})
+    path = project.state / name
+    path.parent.mkdir()
+    path.touch() if name == "runs" else path.mkdir()
+    result = project.run("-n2")
+    assert result.ret == 4
+    assert len(_SENTENCE.findall(_shown(result))) == 1

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate.errors import RunFileError, StorageError
+from pytest_evalgate.errors import RunFileError
 from pytest_evalgate.runs.record_file import RecordFile, check_filled
 from pytest_evalgate.text import files, jsonl
 
@@ -104,15 +104,12 @@ def claim(state: Path, run: str) -> bool:
     With xdist, the worker that gets True starts all calls ahead of their tests. A worker that replaces it after a
     crash gets False, and sends each call when its test runs.
     """
-    folder = _path(state, run).parent
-    files.make_folder(folder)
+    begun = _path(state, run).with_name("begun")
     try:
-        with files.storing(folder / "begun"):
-            (folder / "begun").touch(exist_ok=False)
-    except StorageError as error:
-        if isinstance(error.__cause__, FileExistsError):
-            return False
-        raise
+        begun.parent.mkdir(parents=True, exist_ok=True)
+        begun.touch(exist_ok=False)
+    except OSError:  # it exists, or cannot be written: the controller reports that
+        return False
     return True
 
 
