@@ -43,6 +43,10 @@ def _history(source: Path, target: Path) -> None:
     history.append(target, history.read(source).rows)
 
 
+def _verdict(source: Path, target: Path) -> None:
+    kept.write(kept.read(source), target)
+
+
 def _calibration(source: Path, target: Path) -> None:
     calibration.write(calibration.read(source), target)
 
