@@ -21,6 +21,7 @@ demo: $(VENV)/.demo
 test: check
 	$(BIN)/python -m pytest -n 2
 
+# 2,000 set-ups that fail, each with one change to one file: none may pass (the suite tries 200)
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -29,6 +30,7 @@ check: $(VENV)/.dev
 
 # 300 mutations of a pull request; `make test` tries 40 of them
 mutations: $(VENV)/.dev
+	MUTATIONS=2000 $(BIN)/python -m pytest tests/plugin/test_plugin_mutations.py
 	EVALGATE_MUTATIONS=300 $(BIN)/python -m pytest -n 2 tests/guard/test_guard_mutations.py
 
 # the wheel in an empty environment: what users install, with the newest and with the oldest allowed dependencies

@@ -200,6 +200,8 @@ def _exit_codes() -> Iterator[str]:
     pytests = {(code, "", text) for code, text in _PYTESTS.items()}
     yield from _table(("exit", "verdict", "means"), ([str(code), *rest] for code, *rest in sorted(ours | pytests)))
     yield ""
+    yield "Code 4 without a verdict: the results could not be stored, and the last line has the reason."
+    yield ""
     yield "Where pytest itself ends with another code, that one stands: a failed test beside a passing gate is 1."
 
 

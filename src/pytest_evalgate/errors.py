@@ -3,7 +3,8 @@
 ::
 
     EvalgateError
-    ├── UserError                    the user has to change something: exit 4, before anything runs
+    ├── UserError                    the user has to change something: exit 4
+    │   ├── StorageError             a file that the machine does not let be written: full, read-only, in the way
     │   ├── SettingsError            pyproject.toml, evalgate.toml, a command line option
     │   ├── GoldenSetError           malformed lines, all of them listed
     │   ├── CallableError            a function that cannot be found, or may not be used
@@ -32,6 +33,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 
 class EvalgateError(Exception):
@@ -60,6 +62,15 @@ class RunFileError(UserError):
 
 class BaselineError(UserError):
     """A baseline that cannot be read, or may not be written."""
+
+
+class StorageError(UserError):
+    """A file or folder that cannot be made, written or removed on this machine; ``path`` is the one."""
+
+    def __init__(self, path: Path, message: str) -> None:
+        """Keep the path, so that a message can name the setting that moves it."""
+        self.path = path
+        super().__init__(message)
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,7 +189,7 @@ def test_an_export_holds_no_bad_entry(project: Project) -> None:
 def test_an_export_that_cannot_be_written_is_an_error(project: Project) -> None:
     code, _, err = project.call("export", "evalgate.toml/tape.jsonl")
     assert code == 4
-    assert "evalgate.toml/tape.jsonl: cannot be written: " in err
+    assert "evalgate.toml: cannot be made: File exists: move the file that is in the way" in err
 
 
 def test_a_malformed_cassette_is_not_imported(project: Project) -> None:

@@ -15,6 +15,7 @@ from pytest_evalgate.runs import run_file
 from pytest_evalgate.runs.plan import make_plan
 from pytest_evalgate.runs.run_file import RunInfo, config_sha256
 from pytest_evalgate.runs.shard import Shard
+from pytest_evalgate.runs.state import StateFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -163,7 +164,8 @@ def test_shards_that_make_no_run_exit_4_and_leave_no_verdict(project: Project) -
     assert (code, out) == (4, "")
     assert err.startswith("pytest-evalgate: shard 2 of 2 is missing (2-of-2.jsonl): 2 cases not run (faq/c")
     assert not (project.state / "verdict.json").exists()
-    assert not (project.state / "lock").exists()
+    with StateFolder(project.state).locked():
+        pass  # it was released
 
 
 def test_more_shards_than_expected_exit_4(project: Project) -> None:
@@ -251,10 +253,10 @@ def test_problems_of_a_shard_make_the_run_invalid(project: Project) -> None:
 def test_another_session_in_the_folder_is_waited_for(project: Project) -> None:
     project.store("PPPP")
     project.state.mkdir()
-    (project.state / "lock").write_text(str(os.getppid()))
-    code, _, err = project.call()
+    with StateFolder(project.state).locked():
+        code, _, err = project.call()
     assert code == 4
-    assert f"another session (process {os.getppid()}) uses" in err
+    assert f"another session (process {os.getpid()} on " in err
 
 
 @pytest.mark.parametrize("by", ["option", "variable", "pull request"])

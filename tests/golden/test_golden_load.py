@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_evalgate.errors import GoldenSetError, UserError
 from pytest_evalgate.golden import check_unique, load
-from pytest_evalgate.records.results import GoldenSet, Place
+from pytest_evalgate.records.results import Case, GoldenSet, Place
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -194,6 +195,17 @@ def test_an_id_in_two_files_is_a_problem_of_the_suite_only(tmp_path: Path) -> No
     assert list(map(str, check_unique(sets))) == ['b.jsonl:2: duplicate id "two" (first at a.jsonl:2)']
     assert check_unique(sets[:1]) == []
     assert len(check_unique([sets[0], sets[0]])) == 2
+
+
+def test_an_id_that_ends_as_those_of_the_base_branch_may_be_taken() -> None:
+    case = Case("x", place=Place("a.jsonl", 1))
+    named_alike = Case("x@base", place=Place("a.jsonl", 2))
+    at_base = replace(case, id="x@base", side="base")
+    assert check_unique([GoldenSet("a.jsonl", (case, named_alike), "")]) == []
+    sets = [GoldenSet("a.jsonl", (case, named_alike), ""), GoldenSet("a.jsonl", (at_base,), "")]
+    assert list(map(str, check_unique(sets))) == [
+        'a.jsonl:2: id: in this run, "x@base" is case "x" as the base branch has it: rename this case'
+    ]
 
 
 def test_no_paths_are_no_sets(tmp_path: Path) -> None:

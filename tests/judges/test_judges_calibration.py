@@ -83,8 +83,8 @@ def _damaged(folder: Path, *, honest: bool = True, **changes: Any) -> str:
         ({"human_pass": -1}, "judge_pass must be from 0 to human_pass; calibrate again"),
         ({"judge_pass": 121}, "judge_pass must be from 0 to human_pass; calibrate again"),
         ({"threshold": 1.5}, "threshold: 1.5 is not in [0, 1]; calibrate again"),
-        ({"created": "yesterday"}, "time data 'yesterday' does not match format"),
-        ({"created": "2026-13-01T00:00:00Z"}, "time data '2026-13-01T00:00:00Z' does not match format"),
+        ({"created": "yesterday"}, 'created: "yesterday" is not a time such as 2026-01-31T12:00:00Z'),
+        ({"created": "2026-13-01T00:00:00Z"}, 'created: "2026-13-01T00:00:00Z" is not a time'),
         ({"extra": 1}, "extra: unknown key; calibrate again"),
     ],
 )

@@ -16,7 +16,7 @@ from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.judges import calibration as calibrations
 from pytest_evalgate.judges import drift
 from pytest_evalgate.judges.build import fingerprint, parts_of_judge
-from pytest_evalgate.judges.drift import DriftRecord
+from pytest_evalgate.judges.drift import DriftFinding, DriftRecord
 from pytest_evalgate.judges.labels import digest
 from pytest_evalgate.records.results import Calibration
 
@@ -81,7 +81,7 @@ def _judge(project: Project, *lines: str) -> None:
     )
 
 
-def _drift(project: Project, finding: str = "drifted", checked: str = "2100-01-01T00:00:00Z") -> None:
+def _drift(project: Project, finding: DriftFinding = "drifted", checked: str = "2100-01-01T00:00:00Z") -> None:
     record = DriftRecord("tone", checked, "anchors.jsonl", finding)
     drift.write_drift(record, drift.drift_file(project.path / "calibration" / "tone.json"))
 
@@ -187,7 +187,7 @@ def test_a_judge_that_may_not_gate_is_refused_before_any_call(
     ("finding", "checked"), [("steady", "2100-01-01T00:00:00Z"), ("drifted", "2020-01-01T00:00:00Z")]
 )
 def test_a_check_that_found_nothing_or_was_before_the_calibration_is_no_obstacle(
-    judged: Project, finding: str, checked: str
+    judged: Project, finding: DriftFinding, checked: str
 ) -> None:
     _drift(judged, finding, checked)
     judged.check()

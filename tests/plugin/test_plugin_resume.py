@@ -16,6 +16,7 @@ import pytest
 from tests.support.behaviours import Behaviour
 
 from pytest_evalgate.engine.cache import ReplyCache, find_signer
+from pytest_evalgate.runs.state import StateFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +81,8 @@ def test_an_interrupt_while_calls_hang_ends_the_session_and_a_rerun_goes_on(
     assert project.verdict["verdict"] == "not_evaluated"
     assert "run the same command again to resume this run: cached replies are not requested again" in said
     broken_off = project.verdict["run_id"]
-    assert not (project.state / "lock").exists()
+    with StateFolder(project.state).locked():
+        pass  # it was released
 
     server.script(Behaviour.text("yes"))
     result = project.run()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tests.builders import planned, suite_of
 
@@ -21,8 +23,13 @@ def _result(index: int, *values: float | None, outcome: str = "passed") -> CaseR
     return CaseResult(case, outcome, trials, "why")  # type: ignore[arg-type]
 
 
+def _skipped(index: int) -> CaseResult:
+    result = _result(index, outcome="skipped")
+    return replace(result, case=replace(result.case, skip="later"))
+
+
 @pytest.fixture
 def run() -> Run:
     """A whole run of one suite with two trials."""
-    results = (_result(1, 1.0, 1.0), _result(2, 0.0, 1.0, outcome="missed"), _result(3, outcome="skipped"))
+    results = (_result(1, 1.0, 1.0), _result(2, 0.0, 1.0, outcome="missed"), _skipped(3))
     return Run("20260101T000000Z-aaaa", "2026-01-01T00:00:00Z", "8c1f2d0", (suite_of(results),), 1.5)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.errors import SettingsError, StorageError
 from pytest_evalgate.records.results import Accounting, Baseline, Delta, HistoryRow, Provenance, Run, SuiteVerdict
 from pytest_evalgate.runs import history
 
@@ -169,14 +169,22 @@ def test_arbitrary_bytes_are_skipped_and_the_next_row_is_read(
     assert _ids(path) == ["r1"]
 
 
-_texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
+_texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=8)
 _shares = st.floats(0, 1)
 
 
 @given(
     st.builds(
         HistoryRow,
-        *(_texts, _texts, st.none() | _texts, _texts, st.integers(1, 10**6), st.integers(1, 1000), _shares),
+        *(
+            _texts,
+            st.just("2026-01-01T00:00:00Z"),
+            st.none() | _texts,
+            _texts,
+            st.integers(1, 10**6),
+            st.integers(1, 1000),
+            _shares,
+        ),
         *(st.none() | _shares, _texts, _texts, st.none() | _texts, st.sampled_from(["pass", "fail", "inconclusive"])),
     )
 )
@@ -191,7 +199,7 @@ def test_an_unreadable_file_is_a_note(tmp_path: Path) -> None:
 
 
 def test_an_unwritable_file_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(StorageError, match="Is a directory"):
         history.append(tmp_path, _rows("r1"))
 
 

@@ -29,7 +29,7 @@ _ROWS = RecordFile(
     error=UserError,
     next_step="print it again",
     rows="prices",
-    digest="rows",
+    rows_digest=True,
     extra="forbid",
 )
 

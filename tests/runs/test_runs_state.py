@@ -2,16 +2,16 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_evalgate.errors import UserError
-from pytest_evalgate.runs.state import StateFolder, state_of
+from pytest_evalgate.errors import StorageError, UserError
+from pytest_evalgate.runs.state import STATE_VARIABLE, StateFolder, state_of, storage_message
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
 
 @pytest.fixture
@@ -54,29 +54,53 @@ def test_an_existing_gitignore_is_not_changed(state: StateFolder) -> None:
 
 
 def test_two_sessions_do_not_share_a_folder(state: StateFolder) -> None:
-    with state.locked():
+    with state.locked() as note:
+        assert note is None
         with (
-            pytest.raises(UserError, match=f"another session \\(process {os.getpid()}\\) uses .*EVALGATE_DIR"),
+            pytest.raises(UserError, match=f"another session \\(process {os.getpid()} on .*\\) uses .*EVALGATE_DIR"),
             state.locked(),
         ):
             pass
-        assert (state.path / "lock").read_text() == str(os.getpid())
     with state.locked():
         pass
-    assert not (state.path / "lock").exists()
 
 
 def test_the_lock_is_given_back_when_the_session_breaks(state: StateFolder) -> None:
     with pytest.raises(RuntimeError), state.locked():
         raise RuntimeError
-    assert not (state.path / "lock").exists()
-
-
-@pytest.mark.parametrize("left", ["", "garbage", "9" * 30, "dead"])
-def test_a_lock_that_a_dead_session_left_is_taken_over(state: StateFolder, left: str) -> None:
-    if left == "dead":
-        with subprocess.Popen([sys.executable, "-c", ""]) as gone:
-            left = str(gone.pid)
-    (state.path / "lock").write_text(left)
     with state.locked():
-        assert (state.path / "lock").read_text() == str(os.getpid())
+        pass
+
+
+def _file(path: Path) -> None:
+    path.write_text("")
+
+
+_IN_THE_WAY: dict[str, tuple[Callable[[Path], None], str]] = {
+    "": (_file, ": cannot be made: File exists: move the file that is in the way"),
+    "verdict.json": (Path.mkdir, "verdict.json: cannot be removed: Is a directory: move the folder"),
+}
+
+
+@pytest.mark.parametrize("name", _IN_THE_WAY)
+def test_what_is_in_the_way_is_named_with_the_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.delenv(STATE_VARIABLE, raising=False)
+    state = state_of(tmp_path, None)
+    put, message = _IN_THE_WAY[name]
+    (state.path / name).parent.mkdir(exist_ok=True)
+    put(state.path / name)
+    with pytest.raises(StorageError) as caught:
+        state.prepare()
+    assert message in storage_message(caught.value)
+    assert storage_message(caught.value).endswith(", or set EVALGATE_DIR to another folder")
+
+
+def test_a_file_elsewhere_has_no_advice_about_the_state_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(STATE_VARIABLE, str(tmp_path / "state"))
+    error = StorageError(tmp_path / "labels.csv", "labels.csv: cannot be written")
+    assert storage_message(error) == "labels.csv: cannot be written"
+    assert "EVALGATE_DIR" in storage_message(StorageError(tmp_path / "state" / "runs", "x"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_evalgate.errors import BaselineError, SettingsError, StorageError
 from pytest_evalgate.text import files
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ def test_an_error_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypatch: 
     path = tmp_path / "run.json"
     path.write_bytes(b"old")
     monkeypatch.setattr(step, full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(StorageError, match=r"run\.json: cannot be written: No space left on device: free some space"):
         files.write_atomically(path, b"new")
     assert [(entry.name, entry.read_bytes()) for entry in tmp_path.iterdir()] == [("run.json", b"old")]
 
@@ -136,3 +138,62 @@ def test_relative_name_sees_through_a_link_to_the_root(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
     assert files.relative_name(tmp_path / "real" / "a", tmp_path / "link") == "a"
+
+
+_REASONS = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space of the quota",
+    errno.EROFS: "choose a folder that can be written",
+    errno.EACCES: "give this user the permission to write there",
+    errno.EPERM: "give this user the permission to write there",
+    errno.EIO: "check the disk",
+    errno.EMFILE: "allow more open files (ulimit -n)",
+    errno.ENOTDIR: "move the file that is in the way",
+    errno.EISDIR: "move the folder that is in the way",
+    errno.ENAMETOOLONG: "choose a shorter path",
+    errno.ELOOP: "remove the symbolic link",
+    errno.ENODEV: "check the path",
+}
+
+
+@pytest.mark.parametrize(("code", "step"), _REASONS.items(), ids=map(errno.errorcode.__getitem__, _REASONS))
+def test_an_error_of_the_machine_has_path_reason_and_next_step(tmp_path: Path, code: int, step: str) -> None:
+    with pytest.raises(StorageError) as caught, files.storing(tmp_path / "a"):
+        raise OSError(code, os.strerror(code))
+    assert str(caught.value) == f"{tmp_path / 'a'}: cannot be written: {os.strerror(code)}: {step}"
+    assert caught.value.path == tmp_path / "a"
+
+
+def test_lines_are_appended_and_a_cut_one_is_ended(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "rows.jsonl"
+    files.append_lines(path, [b"1\n", b"2\n"])
+    path.write_bytes(path.read_bytes() + b"cut")
+    files.append_lines(path, [b"3\n"])
+    assert path.read_bytes() == b"1\n2\ncut\n3\n"
+
+
+@pytest.mark.parametrize("path", ["folder", "missing/x", "file/x", "loop/x"])
+def test_a_file_is_removed_if_it_is_one(tmp_path: Path, path: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    if path == "folder":
+        with pytest.raises(StorageError, match="folder: cannot be removed: Is a directory: move the folder"):
+            files.remove(tmp_path / path)
+    elif path == "loop/x":
+        (tmp_path / "loop").symlink_to(tmp_path / "loop")
+        with pytest.raises(StorageError, match=r"loop/x: cannot be removed: .*: remove the symbolic link"):
+            files.remove(tmp_path / path)
+    else:
+        files.remove(tmp_path / path)
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    files.remove(tmp_path / "link")
+    assert (tmp_path / "file").exists()
+
+
+@pytest.mark.parametrize("path", ["../a", "/etc/passwd", "a\0b"])
+@pytest.mark.parametrize("error", [SettingsError, BaselineError])
+def test_a_configured_path_that_cannot_be_used_names_its_place(
+    tmp_path: Path, path: str, error: type[SettingsError]
+) -> None:
+    with pytest.raises(error, match=r"^suites\.faq\.golden: "):
+        files.configured_path(tmp_path, path, "suites.faq.golden", error)

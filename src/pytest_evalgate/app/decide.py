@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pytest_evalgate import golden
 from pytest_evalgate.app.project import resolve_path
 from pytest_evalgate.config import NoRegressionGate, SliceGate, for_tier
-from pytest_evalgate.errors import BaselineError, SettingsError, UserError
+from pytest_evalgate.errors import BaselineError, SettingsError, StorageError, UserError
 from pytest_evalgate.guard.base_branch import BaseBranch, find_base, own_baseline
 from pytest_evalgate.records.results import TREND_MIN_RUNS
 from pytest_evalgate.runs import history
@@ -130,8 +130,8 @@ class RunDecider:
         notes = list(before.notes)
         try:
             history.append(path, rows.values())
-        except OSError as error:
-            notes.append(f"the history could not be written: {path}: {error.strerror}")
+        except StorageError as error:
+            notes.append(f"the history could not be written: {error}")
         trends = _trends(before.rows, rows)
         suites = {
             name: replace(suite, trend=trends.get(name), notes=(*suite.notes, *notes)) if name in rows else suite

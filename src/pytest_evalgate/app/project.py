@@ -67,10 +67,7 @@ def resolve_path(root: Path, path: str, place: str) -> Path:
     Raises:
         SettingsError: it is outside of ``root``; the message begins with ``place``.
     """
-    try:
-        return files.resolve_inside(root, Path(path))
-    except ValueError as error:
-        raise SettingsError(f"{place}: {error}") from None
+    return files.configured_path(root, path, place)
 
 
 def suites_of(run: Run, name: str | None) -> tuple[SuiteRun, ...]:

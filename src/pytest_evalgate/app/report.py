@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_evalgate.errors import BaselineError, SettingsError
+from pytest_evalgate.errors import BaselineError, SettingsError, StorageError
 from pytest_evalgate.reports.view import TextPolicy
 from pytest_evalgate.reports.writing import HTML_FILE, write_reports
 from pytest_evalgate.runs import baseline as runs_baseline
@@ -20,6 +20,7 @@ from pytest_evalgate.runs import history
 from pytest_evalgate.runs.baseline import file_of
 from pytest_evalgate.runs.kept import RunFolder
 from pytest_evalgate.runs.run_file import path_of
+from pytest_evalgate.runs.state import storage_message
 from pytest_evalgate.text import files
 from pytest_evalgate.text.exceptions import describe_error
 
@@ -46,7 +47,7 @@ def keep(decider: RunDecider, verdict: Verdict, kept: RunFolder, redactor: Redac
         redactor: Removes API keys from messages.
 
     Raises:
-        OSError: a file cannot be written.
+        StorageError: a file cannot be written.
     """
     found = {name: baseline for name, baseline in decider.baselines.items() if baseline is not None}
     compared = {name: (baseline, _outputs(decider, name, baseline)) for name, baseline in found.items()}
@@ -80,7 +81,7 @@ def _copy_calibration(decider: RunDecider, judge: str, kept: RunFolder) -> None:
         else decider.judge_root(judge) / configured.calibration
     )
     if path is not None and path.exists():
-        files.write_atomically(kept.calibration_file(judge), path.read_bytes())
+        files.write_atomically(kept.calibration_file(judge), files.read_bytes(path))
 
 
 @dataclass
@@ -126,7 +127,7 @@ class ReportWriter:
 
     def remove_old_report(self) -> None:
         """Remove the HTML report of an earlier session, so that it is not mistaken for the report of this run."""
-        (self.folder / HTML_FILE).unlink(missing_ok=True)
+        files.remove(self.folder / HTML_FILE)
 
     def load(self) -> None:
         """Import what the reports need: 0.2 s that cost nothing while outputs are awaited."""
@@ -152,6 +153,9 @@ class ReportWriter:
         try:
             view, written = self._write(verdict, decider, made, redactor, core)
             self._publish(view, redactor)
+        except StorageError as error:
+            yield f"the reports could not be written: {storage_message(error)}"
+            return
         except Exception as error:  # noqa: BLE001 - a failed report does not change the verdict
             yield f"the reports could not be written: {describe_error(error)}"
             return

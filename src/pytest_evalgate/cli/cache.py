@@ -121,10 +121,7 @@ def _export(args: Namespace) -> int:
     if args.file == "-":
         sys.stdout.writelines(line.decode("ascii") for line in cache_entries.lines(entries))
         return 0
-    try:
-        files.write_atomically(Path(args.file), cache_entries.lines(entries))
-    except OSError as error:
-        raise UserError(f"{args.file}: cannot be written: {error.strerror}") from None
+    files.write_atomically(Path(args.file), cache_entries.lines(entries))
     print_result(args, {"file": args.file, "entries": len(entries)}, [f"{_entries(len(entries))} -> {args.file}"])
     return 0
 

@@ -180,7 +180,7 @@ def _write_drift_record(project: Project, name: str, anchors: str, found: Drift)
     calibration = project.settings.judges[name].calibration
     if calibration is not None:
         checked = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-        path = anchor_files.drift_file(files.resolve_inside(project.root, project.root / calibration))
+        path = anchor_files.drift_file(files.configured_path(project.root, calibration, f"judges.{name}.calibration"))
         anchor_files.write_drift(DriftRecord(name, checked, anchors, found.finding), path)
 
 

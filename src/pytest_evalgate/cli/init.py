@@ -184,10 +184,7 @@ def place_all(templates: Iterable[Template], folder: Path, *, force: bool) -> tu
     for placed in decided:
         if placed.outcome in {"wrote", "replaced"}:
             path = placed.template.path
-            try:
-                files.write_atomically(resolve_path(folder, path, path), placed.template.data)
-            except OSError as error:
-                raise UserError(f"{path}: cannot be written: {error.strerror}") from None
+            files.write_atomically(resolve_path(folder, path, path), placed.template.data)
     return tuple(decided)
 
 

@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.cli.verb import define
-from pytest_evalgate.errors import ScorerError, UserError
+from pytest_evalgate.errors import ScorerError, StorageError, UserError
 from pytest_evalgate.records.calls import RunStopped
 from pytest_evalgate.text.redaction import mask_keys
 
@@ -59,15 +59,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = args.run(args)
         sys.stdout.flush()
+    except StorageError as error:
+        from pytest_evalgate.runs.state import storage_message  # noqa: PLC0415 - only after an error
+
+        print(f"pytest-evalgate: {storage_message(error)}", file=sys.stderr)
+        return EXIT_USAGE
     except (UserError, ScorerError, RunStopped) as error:
         print(mask_keys(f"pytest-evalgate: {error}"), file=sys.stderr)
         return EXIT_INCOMPLETE if isinstance(error, RunStopped) else EXIT_USAGE
     except BrokenPipeError:  # the reader, such as `head`, closed the pipe
         # The interpreter flushes stdout once more when it exits, which would print a second BrokenPipeError:
         # https://docs.python.org/3/library/signal.html#note-on-sigpipe
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return EXIT_PIPE
+    except OSError as error:  # standard output, such as a redirection to a full disk: files raise StorageError
+        _discard_output()
+        print(f"pytest-evalgate: the output cannot be written: {error}", file=sys.stderr)
+        return EXIT_USAGE
     return code
+
+
+def _discard_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def build_parser(imported: Collection[str]) -> argparse.ArgumentParser:

@@ -106,7 +106,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> int:
     project = Project.find()
     project.state.prepare()
-    with project.state.locked():
+    with project.state.locked() as lock_note:
         run, origin = merge(read_folder(args.folder, args.expect_shards), args.expect_shards)
         run_file.write(run, run_file.path_of(project.state.path, run.id), origin)
         if not args.gate:
@@ -121,7 +121,7 @@ def _run(args: argparse.Namespace) -> int:
         report_writer.remove_old_report()
         view = decision_view(project, run, decided, report_writer.html_file)
         warnings = list(report_writer.report(decided.verdict, decided.decider, (run, origin), redactor, view))
-    for warning in warnings:
+    for warning in [*filter(None, [lock_note]), *warnings]:
         _log(f"pytest-evalgate: {warning}")
     text = _json(project, run, decided.verdict) if args.json else decision_text(view, decided)
     print(redactor.redact(text))

@@ -13,6 +13,7 @@ from pytest_evalgate.records.calls import FINISH_MESSAGES, ApplicationFailure, C
 from pytest_evalgate.records.results import CaseResult, Trial
 from pytest_evalgate.scorers import grade, passes
 from pytest_evalgate.targets.outputs import expects_empty, is_empty, split_output
+from pytest_evalgate.text import files
 from pytest_evalgate.text.exceptions import describe_error
 
 if TYPE_CHECKING:
@@ -55,8 +56,9 @@ async def run_case(target: Target, grading: Grading, case: Case, planned: Planne
 async def run_trial(target: Target, grading: Grading, case: Case, index: int) -> Trial:
     """Call ``target`` once and grade its output.
 
-    MissingOutput makes the trial missing. Any other exception is a failure of the target: a miss with the exception
-    as its reason. An incomplete output is a miss, too. Raises like `grade_output`.
+    MissingOutput makes the trial missing, and so does a full disk or a lack of file descriptors. Any other exception
+    is a failure of the target: a miss with the exception as its reason. An incomplete output is a miss, too. Raises
+    like `grade_output`.
     """
     try:
         output = await target.answer(case, index)
@@ -68,7 +70,7 @@ async def run_trial(target: Target, grading: Grading, case: Case, index: int) ->
     except ApplicationFailure as failure:
         return Trial(index, 0.0, reason=str(failure), calls=(failure.record,) if failure.record else ())
     except Exception as error:  # noqa: BLE001 - any exception of the application counts against it
-        return Trial(index, 0.0, reason=describe_error(error))
+        return Trial(index, None if files.is_exhaustion(error) else 0.0, reason=describe_error(error))
     return await grade_output(grading, case, index, output)
 
 

@@ -223,8 +223,12 @@ def duplicate_ids(named: Iterable[tuple[str, Place]]) -> list[LineProblem]:
 
 def check_unique(sets: Iterable[GoldenSet]) -> list[LineProblem]:
     """Return a problem for each id that occurs again in ``sets``, the golden sets of one suite."""
-    named = ((case.id, case.place) for golden in sets for case in golden)
-    return [_duplicate(name, place, str(first)) for name, place, first in _repeats(named)]
+    cases = [case for golden in sets for case in golden]
+    at_base = {case.id: case.golden_id for case in cases if case.side == "base"}
+    return [
+        _taken_by_base(name, first, at_base[name]) if name in at_base else _duplicate(name, place, str(first))
+        for name, place, first in _repeats((case.id, case.place) for case in cases)
+    ]
 
 
 def _repeats(named: Iterable[tuple[str, Place]]) -> Iterator[tuple[str, Place, Place]]:
@@ -235,6 +239,12 @@ def _repeats(named: Iterable[tuple[str, Place]]) -> Iterator[tuple[str, Place, P
             yield name, place, first[name]
         else:
             first[name] = place
+
+
+def _taken_by_base(name: str, place: Place, golden_id: str) -> LineProblem:
+    """Return the problem of a case whose id is that of another case in its form at the base branch."""
+    of = f"in this run, {jsonl.quote_text(name)} is case {jsonl.quote_text(golden_id)} as the base branch has it"
+    return LineProblem(place.file, place.line, "id", f"{of}: rename this case")
 
 
 def _duplicate(name: str, place: Place, where: str) -> LineProblem:

@@ -178,7 +178,4 @@ def drift_of(judge: config.Judge, *, root: Path) -> DriftRecord | None:
 def _calibration_file(judge: config.Judge, root: Path) -> Path | None:
     if judge.calibration is None:
         return None
-    try:
-        return files.resolve_inside(root, root / judge.calibration)
-    except ValueError as error:
-        raise SettingsError(f"calibration = {judge.calibration!r}: {error}") from None
+    return files.configured_path(root, judge.calibration, f"calibration = {judge.calibration!r}")

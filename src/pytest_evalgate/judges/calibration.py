@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import date, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import UserError
 from pytest_evalgate.records.results import Calibration
-from pytest_evalgate.runs.record_file import RecordFile
+from pytest_evalgate.runs.record_file import RecordFile, check_filled, check_time
 from pytest_evalgate.stats.judged import JudgeErrors
 from pytest_evalgate.text.wording import count, percent
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 FEWEST: Final = 30
 """The smallest number of human passes, and of human fails, with which a judge may gate."""
 _AGAIN: Final = "calibrate it again"
-_TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 
 class CalibrationError(UserError):
@@ -139,8 +138,16 @@ def _staleness_problems(
 
 
 def _check(calibration: Calibration) -> None:
-    if datetime.strptime(calibration.created, _TIME).strftime(_TIME) != calibration.created:  # noqa: DTZ007 - Z is UTC
-        raise ValueError(f"created: {calibration.created!r} is not a time such as 2026-01-31T12:00:00Z")
+    check_time("created", calibration.created)
+    check_filled(judge=calibration.judge, fingerprint=calibration.fingerprint, labels=calibration.labels)
+    check_filled(labels_sha256=calibration.labels_sha256)
+    if "" in (*calibration.parts, *calibration.parts.values()):
+        raise ValueError("parts: a name or a digest is empty")
+    for rate in ("tpr", "tnr"):
+        measured = calibration.measures.get(rate, {})
+        n = measured.get("n", 0) if isinstance(measured, dict) else None
+        if type(n) is not int or n < 0:
+            raise ValueError(f"measures.{rate}.n must be a whole number from 0")
     if not (0 <= calibration.judge_pass <= calibration.human_pass):
         raise ValueError("judge_pass must be from 0 to human_pass")
     if not (0 <= calibration.judge_fail <= calibration.human_fail):
@@ -156,7 +163,7 @@ _CALIBRATION: Final = RecordFile(
     error=CalibrationError,
     next_step="calibrate again, or restore the file from git",
     rows="measures",
-    digest="all",
+    seal="required",
     extra="forbid",
     encode=lambda one: {field.name: getattr(one, field.name) for field in dataclasses.fields(one)},
     check=_check,

@@ -55,11 +55,7 @@ def canaries_of(judge: config.Judge, *, root: Path) -> tuple[Canary, ...]:
         SettingsError: the file is outside ``root`` or malformed; lists every problem.
     """
     if judge.canaries is not None:
-        try:
-            path = files.resolve_inside(root, Path(judge.canaries))
-        except ValueError as error:
-            raise SettingsError(f"canaries: {error}") from None
-        return read(path, name=judge.canaries)
+        return read(files.configured_path(root, judge.canaries, "canaries"), name=judge.canaries)
     known = {path.stem: path for path in _CANARY_FOLDER.glob("*.jsonl")}.get(judge.rubric or "")
     return () if known is None else read(known, name=f"judges/known/{known.name}")
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from pytest_evalgate.errors import UserError
 from pytest_evalgate.judges import labels
-from pytest_evalgate.runs.record_file import RecordFile
+from pytest_evalgate.runs.record_file import RecordFile, check_filled, check_time
 from pytest_evalgate.stats.agreement import judge_self_consistency
 from pytest_evalgate.stats.families import holm_adjusted
 from pytest_evalgate.stats.numeric import binomial_tail
@@ -326,6 +326,10 @@ def _encode(file: _VerdictsFile) -> dict[str, Json]:
 
 
 def _check(file: _VerdictsFile) -> None:
+    check_time("created", file.created)
+    check_filled(judge=file.judge, anchors_sha256=file.anchors_sha256)
+    if "" in (*file.parts, *file.parts.values(), *file.verdicts):
+        raise ValueError("parts: a name or a digest is empty, or the id of an anchor is")
     for anchor, row in file.verdicts.items():
         if len(row.passed) < _MIN_VERDICTS:
             raise ValueError(
@@ -342,7 +346,8 @@ _VERDICTS: Final = RecordFile(
     error=StoredVerdictsError,
     next_step="restore it from git, or record the verdicts again with --record",
     rows="verdicts",
-    digest="rows",
+    rows_digest=True,
+    seal="if present",
     encode=_encode,
     check=_check,
 )
@@ -359,7 +364,7 @@ class DriftRecord:
     judge: str
     checked: str
     anchors: str
-    finding: str
+    finding: DriftFinding
 
 
 def drift_file(calibration: Path) -> Path:
@@ -377,12 +382,19 @@ def read_drift(path: Path) -> DriftRecord | None:
     return _DRIFT.read(path) if path.exists() else None
 
 
+def _check_record(record: DriftRecord) -> None:
+    check_time("checked", record.checked)
+    check_filled(judge=record.judge, anchors=record.anchors)
+
+
 _DRIFT: Final = RecordFile(
     DriftRecord,
     noun="a drift record",
     kind="evalgate-drift",
     error=DriftRecordError,
     next_step="check again with: pytest-evalgate drift",
+    seal="if present",
+    check=_check_record,
 )
 
 

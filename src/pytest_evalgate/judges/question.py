@@ -13,7 +13,6 @@ import json
 import re
 import unicodedata
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import LineProblem, SettingsError
@@ -26,6 +25,7 @@ from pytest_evalgate.text import files, jsonl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from pytest_evalgate import config
     from pytest_evalgate.judges.rubric import Rubric
@@ -343,10 +343,7 @@ def few_shots_of(judge: config.Judge, *, root: Path) -> tuple[FewShot, ...]:
     """
     if judge.few_shots is None:
         return ()
-    try:
-        path = files.resolve_inside(root, Path(judge.few_shots))
-    except ValueError as error:
-        raise SettingsError(f"few_shots {judge.few_shots}: {error}") from None
+    path = files.configured_path(root, judge.few_shots, f"few_shots {judge.few_shots}")
     return load_few_shots(path, name=judge.few_shots, scale=SCALES[judge.scale])
 
 

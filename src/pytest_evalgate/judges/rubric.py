@@ -115,11 +115,8 @@ def _explain(problem: ErrorDetails) -> str:
 
 
 def _read(name: str, root: Path) -> str:
-    try:
-        builtin = name in builtin_rubrics()
-        path = _BUILTIN_FOLDER / f"{name}.md" if builtin else files.resolve_inside(root, Path(name))
-    except ValueError as error:
-        raise SettingsError(f"rubric {name}: {error}") from None
+    builtin = name in builtin_rubrics()
+    path = _BUILTIN_FOLDER / f"{name}.md" if builtin else files.configured_path(root, name, f"rubric {name}")
     if not path.is_file():
         hint = _suggestion(name, builtin_rubrics()) or f"; the built-in rubrics are {', '.join(builtin_rubrics())}"
         raise SettingsError(f"rubric {name}: no such file{hint}")

@@ -30,9 +30,14 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Remove the verdict of an earlier session, before a conftest can abort this one."""
     if early_config.known_args_namespace.eval_gate:
         _exclude_from_rewriting(early_config)
-        from pytest_evalgate.runs.state import STATE_VARIABLE, state_of  # noqa: PLC0415 - only for gated sessions
+        from pytest_evalgate.errors import StorageError  # noqa: PLC0415 - only for gated sessions
+        from pytest_evalgate.runs.state import STATE_VARIABLE, state_of, storage_message  # noqa: PLC0415 - the same
+        from pytest_evalgate.text import files  # noqa: PLC0415 - the same
 
-        state_of(early_config.rootpath, os.environ.get(STATE_VARIABLE)).verdict.unlink(missing_ok=True)
+        try:
+            files.remove(state_of(early_config.rootpath, os.environ.get(STATE_VARIABLE)).verdict)
+        except StorageError as error:
+            raise pytest.UsageError(storage_message(error)) from None
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 from dataclasses import asdict, dataclass
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_evalgate.config import DEFAULT_TIER
-from pytest_evalgate.errors import UserError
+from pytest_evalgate.errors import StorageError, UserError
 from pytest_evalgate.golden.sampling import sample_ids
 from pytest_evalgate.plugin import MARKER, marked
 from pytest_evalgate.plugin.failures import printable
@@ -52,7 +53,7 @@ def write(state: Path, run: str, pins: Pins) -> None:
     """Write the pins to the folder of the run, for the controller; every worker writes the same.
 
     Raises:
-        OSError: the file cannot be written.
+        StorageError: the file cannot be written.
     """
     files.write_atomically(_path(state, run), json.dumps(asdict(pins)).encode("ascii"))
 
@@ -60,8 +61,8 @@ def write(state: Path, run: str, pins: Pins) -> None:
 def read(state: Path, run: str) -> Pins:
     """Return the pins that the workers wrote; empty if there are none."""
     try:
-        value = json.loads(_path(state, run).read_bytes())
-    except FileNotFoundError:
+        value = json.loads(files.read_bytes(_path(state, run)))
+    except OSError:  # there are none, or they could not be written
         return Pins()
     return Pins(tuple(value["nodeids"]), tuple(value["serial"]))
 
@@ -211,7 +212,8 @@ class CaseCollector:
         if context.is_worker and (self._ledger.problems or self.failed_files):
             session.items[:] = [item for item in session.items if _eval_case(item) is None]
         elif context.is_worker and self._found != Pins():
-            write(context.state.path, context.run_identity.run, self._found)
+            with contextlib.suppress(StorageError):  # the controller cannot store the run either, and reports it
+                write(context.state.path, context.run_identity.run, self._found)
 
     def _require_all_collected(self) -> None:
         """Add a problem for each configured suite that nothing runs, if no path was given: it must not pass silently.

@@ -61,6 +61,7 @@ class SessionContext:
         problems: Reasons why calls were not sent, or why the run is invalid.
         warnings: What golden sets contain and nothing uses.
         key_notes: API keys that are not sent, because the base branch does not have their endpoints.
+        lock_note: Reason why the state folder is not locked; None if it is.
         is_worker: True in an xdist worker.
         is_dry: True if no test runs: ``--eval-estimate``, ``--collect-only``, ``--setup-only`` or ``--setup-plan``.
     """
@@ -78,6 +79,7 @@ class SessionContext:
     problems: SessionProblems
     warnings: Sequence[str] = ()
     key_notes: tuple[str, ...] = ()
+    lock_note: str | None = None
     is_worker: bool = False
     is_dry: bool = False
 

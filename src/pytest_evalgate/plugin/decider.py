@@ -103,7 +103,7 @@ class SessionDecider:
     def remove_shard_file(self) -> None:
         """Remove the file that an earlier session wrote for this shard, so that an aborted one cannot be merged."""
         if self.shard is not None:
-            self.file.unlink(missing_ok=True)
+            files.remove(self.file)
 
     def check_gates(self, suites: Iterable[ReadySuite]) -> None:
         """Read the baselines, and collect warnings about gates with little power.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeGuard
 
 import pytest
 
-from pytest_evalgate.errors import EngineStopped, MissingOutput, ScorerError, SettingsError
+from pytest_evalgate.errors import EngineStopped, MissingOutput, ScorerError, SettingsError, StorageError
 from pytest_evalgate.golden.sampling import sample_ids
 from pytest_evalgate.plugin.context import FIRST_WORKER
 from pytest_evalgate.plugin.failures import printable
@@ -18,6 +18,7 @@ from pytest_evalgate.plugin.marked import GOLDEN_TEST, may_begin
 from pytest_evalgate.protocols import CallingTarget
 from pytest_evalgate.records.results import Output
 from pytest_evalgate.runs import journal
+from pytest_evalgate.runs.state import storage_message
 from pytest_evalgate.targets import RecordedTargetRunner, TargetFailure
 
 if TYPE_CHECKING:
@@ -133,11 +134,8 @@ class Launch:
         head = context.run_identity.journal_head(sum(len(plan.cases) for plan in plans))
         try:
             journal.begin(context.state.path, head, plans)
-        except OSError as error:
-            raise pytest.UsageError(
-                f"{context.state.path}: the plan of the run cannot be written ({error.strerror}), so no call was "
-                "sent: free some space there, or move the folder with EVALGATE_DIR=..."
-            ) from None
+        except StorageError as error:
+            raise pytest.UsageError(f"no call was sent: {storage_message(error)}") from None
         self.has_journal = True
 
     def finish_journal(self, *, whole: bool) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import tempfile
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 import pytest
 
+from pytest_evalgate.errors import StorageError
 from pytest_evalgate.plugin.failures import printable
 from pytest_evalgate.records.results import CaseResult
 from pytest_evalgate.runs import codec, record_file
+from pytest_evalgate.text import files
 from pytest_evalgate.text.redaction import mask_keys
 
 if TYPE_CHECKING:
@@ -87,24 +92,42 @@ class Spool:
     """Lines of text in a temporary file, which is deleted when it is closed."""
 
     def __init__(self) -> None:
-        """Open the file."""
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by its owner
+        """Open the file.
+
+        Raises:
+            StorageError: There is no folder for temporary files.
+        """
+        with files.storing(Path(os.environ.get("TMPDIR", os.curdir)), "used for temporary files"):
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by its owner
         self._end = 0
+        self._problem: StorageError | None = None
 
     def append(self, line: str) -> int:
-        """Write a line of ASCII text and return its offset."""
+        """Write a line of ASCII text and return its offset. If that fails, `read` raises."""
         place = self._end
-        self._end += self._file.write(line.encode("ascii") + b"\n")
+        try:
+            with files.storing(Path(tempfile.gettempdir()), "used for temporary files"):
+                self._end += self._file.write(line.encode("ascii") + b"\n")
+        except StorageError as error:
+            self._problem = error
         return place
 
     def read(self, place: int) -> str:
-        """Return the line at offset ``place``."""
-        self._file.seek(place)
-        return self._file.readline().decode("ascii").rstrip("\n")
+        """Return the line at offset ``place``.
+
+        Raises:
+            StorageError: A line could not be written.
+        """
+        if self._problem is not None:
+            raise self._problem
+        with files.storing(Path(tempfile.gettempdir()), "used for temporary files"):
+            self._file.seek(place)
+            return self._file.readline().decode("ascii").rstrip("\n")
 
     def close(self) -> None:
         """Delete the file."""
-        self._file.close()
+        with contextlib.suppress(OSError):  # lines that do not fit the disk are flushed again
+            self._file.close()
 
 
 class Ledger:

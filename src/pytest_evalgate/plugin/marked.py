@@ -223,10 +223,7 @@ def _check_shape(marker: pytest.Mark) -> None:
 def _golden_path(root: Path, folder: Path, path: Path) -> Path:
     """Resolve a path of a marker: below the folder of the test, else below the root folder."""
     beside = folder / path
-    try:
-        return files.resolve_inside(root, beside if beside.exists() else root / path)
-    except ValueError as error:
-        raise SettingsError(f"{_AT}: {error}") from None
+    return files.configured_path(root, beside if beside.exists() else path, _AT)
 
 
 def _marker_fields(kwargs: Mapping[str, Any]) -> dict[str, Any]:

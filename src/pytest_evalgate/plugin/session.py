@@ -18,7 +18,7 @@ import pytest
 from pytest_evalgate import config as config_
 from pytest_evalgate.app.report import ReportWriter
 from pytest_evalgate.app.wiring import RunContext, Wiring
-from pytest_evalgate.errors import SettingsError, UserError
+from pytest_evalgate.errors import SettingsError, StorageError, UserError
 from pytest_evalgate.guard.base_branch import find_base
 from pytest_evalgate.plugin import MARKER, marked
 from pytest_evalgate.plugin.assembly import Assembly
@@ -46,7 +46,7 @@ from pytest_evalgate.plugin.signals import defer_interrupts, sigterm_as_interrup
 from pytest_evalgate.plugin.stopper import Stopper
 from pytest_evalgate.plugin.together import ConcurrentBodies
 from pytest_evalgate.plugin.verdict import VerdictHooks
-from pytest_evalgate.runs.state import STATE_VARIABLE, state_of
+from pytest_evalgate.runs.state import STATE_VARIABLE, state_of, storage_message
 from pytest_evalgate.scorers import Context, registry
 from pytest_evalgate.text.exceptions import describe_error
 from pytest_evalgate.text.redaction import mask_keys
@@ -73,6 +73,8 @@ def register(config: pytest.Config) -> None:
     config.add_cleanup(closing.close)
     try:
         session = EvalSession(config, closing)
+    except StorageError as error:
+        raise pytest.UsageError(storage_message(error)) from None
     except UserError as error:
         raise pytest.UsageError(printable(mask_keys(str(error)))) from None
     for name, plugin in session.plugins().items():
@@ -157,11 +159,11 @@ class EvalSession:
         else:
             selection = Selection.of(worker[SELECTION_INPUT])
             selection.add_ad_hoc(assembly)
-        ready = []
+        ready, lock_note = [], None
         warnings: tuple[str, ...] = ()
         if worker is None:
             closing.enter_context(sigterm_as_interrupt())
-            closing.enter_context(state.locked())
+            lock_note = closing.enter_context(state.locked())
             self._session_decider.remove_shard_file()
             self._report_writer.remove_old_report()
             ready = build_selected(selection, config, assembly)
@@ -182,6 +184,7 @@ class EvalSession:
             problems=SessionProblems(wiring),
             warnings=warnings,
             key_notes=() if base.branch is None else base.branch.key_notes,
+            lock_note=lock_note,
             is_worker=worker is not None,
             is_dry=options.estimate or any(map(config.getoption, _DRY_OPTIONS)),
         )
@@ -230,9 +233,10 @@ class EvalSession:
 
     def _preload(self) -> None:
         """Import the gates and the report writers, which takes 0.3 s, while outputs are awaited."""
-        load_gates()
-        with defer_interrupts():
-            self._report_writer.load()
+        with contextlib.suppress(OSError):  # too many open files: import them later, when connections are closed
+            load_gates()
+            with defer_interrupts():
+                self._report_writer.load()
         gc.freeze()  # items and libraries live as long as the session, and pytest collects garbage at its end
 
     def pytest_report_header(self) -> list[str]:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_evalgate.errors import StorageError
 from pytest_evalgate.plugin.context import PROBLEMS_OUTPUT
 from pytest_evalgate.plugin.ledger import WORKER_OUTPUT
+from pytest_evalgate.runs.state import storage_message
 from pytest_evalgate.text import files
 from pytest_evalgate.text.wording import STOPPED
 
@@ -47,6 +49,7 @@ class VerdictHooks:
         self._report_writer = report_writer
         self._started = time.monotonic()
         self._verdict: Verdict | None = None
+        self._not_stored: str | None = None
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
@@ -58,7 +61,8 @@ class VerdictHooks:
             if not context.is_controller:
                 context.wiring.close()  # deciding takes a second, also after -x and Ctrl-C: send nothing meanwhile
         if not context.is_worker and not context.is_dry:
-            session.testsfailed += self._decide().verdict == "fail"
+            self._try_to_decide()
+            session.testsfailed += self._verdict is not None and self._verdict.verdict == "fail"
         return result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -74,17 +78,41 @@ class VerdictHooks:
             if context.is_controller and context.options.estimate and session.exitstatus == _NO_TESTS:
                 session.exitstatus = pytest.ExitCode.OK  # the controller of xdist collects nothing itself
             return (yield)
-        verdict = self._verdict or self._decide()
+        if self._verdict is None and self._not_stored is None:
+            self._try_to_decide()
         self._update_lastfailed()
         try:
             return (yield)
         finally:
-            verdict = self._session_decider.close(verdict, int(session.exitstatus))
-            session.exitstatus = verdict.exit_code
-            for problem in self._session_decider.report(verdict, self._report_writer):
-                context.print_line(f"evalgate: {problem}")
-            if context.reporter is not None:
-                print_verdict_line(self._session_decider, verdict, self._notes(verdict), context.reporter)
+            self._finish(session)
+
+    def _try_to_decide(self) -> None:
+        try:
+            self._verdict = self._decide()
+        except StorageError as error:
+            self._not_stored = storage_message(error)
+
+    def _finish(self, session: pytest.Session) -> None:
+        """Write the verdict and the reports, set the exit code and print the last line.
+
+        A verdict that cannot be stored is none: the last line then has the reason, and the exit code is 4.
+        """
+        context, verdict = self._context, self._verdict
+        try:
+            if verdict is not None:
+                verdict = self._session_decider.close(verdict, int(session.exitstatus))
+        except StorageError as error:
+            verdict, self._not_stored = None, storage_message(error)
+        if verdict is None:
+            if session.exitstatus != pytest.ExitCode.INTERRUPTED:
+                session.exitstatus = pytest.ExitCode.USAGE_ERROR
+            context.print_line(f"evalgate: no verdict: {self._not_stored}")
+            return
+        session.exitstatus = verdict.exit_code
+        for problem in self._session_decider.report(verdict, self._report_writer):
+            context.print_line(f"evalgate: {problem}")
+        if context.reporter is not None:
+            print_verdict_line(self._session_decider, verdict, self._notes(verdict), context.reporter)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
         """Print the section of the gates."""
@@ -112,8 +140,7 @@ class VerdictHooks:
         )
         self._launch.finish_journal(whole=self._session_decider.is_complete(verdict))
         if not ledger.plans and not had_problems:
-            verdict = replace(verdict, exit_code=int(_NO_TESTS))
-        self._verdict = verdict
+            return replace(verdict, exit_code=int(_NO_TESTS))
         return verdict
 
     @property
@@ -142,6 +169,8 @@ class VerdictHooks:
         yield from context.warnings
         yield from context.problems.warnings
         yield from context.key_notes
+        if context.lock_note is not None:
+            yield context.lock_note
         if context.problems.stop_reason is not None and self._refused_reason is None:
             yield f"{STOPPED}{context.problems.stop_reason}"
 

@@ -29,7 +29,7 @@ def write_reports(view: ReportView, formats: Sequence[ReportFormat], folder: Pat
     """Write the reports of a run atomically, in the order of ``formats``; create ``folder`` if it does not exist.
 
     Raises:
-        OSError: A file cannot be written.
+        StorageError: A file cannot be written.
     """
     paths: list[Path] = []
     notes: tuple[str, ...] = ()
@@ -47,7 +47,7 @@ def write_files(texts: Mapping[str, str], folder: Path) -> tuple[Path, ...]:
     """Write the files that a ``pytest_evalgate_report`` hook returned, by name.
 
     Raises:
-        OSError: A file cannot be written.
+        StorageError: A file cannot be written.
         ValueError: A name is not a plain file name.
     """
     for name in texts:

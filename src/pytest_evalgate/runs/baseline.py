@@ -6,19 +6,19 @@ Beside a baseline, ``NAME.outputs.jsonl`` contains the output of each case for r
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import BaselineError
 from pytest_evalgate.records.results import Baseline, BaselineCase, Provenance
 from pytest_evalgate.records.served import other_models
 from pytest_evalgate.runs import git_tree, run_file
-from pytest_evalgate.runs.record_file import RecordFile, dumps
+from pytest_evalgate.runs.record_file import RecordFile, check_filled, check_time, dumps
 from pytest_evalgate.text import files, jsonl
 from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from pytest_evalgate.records.results import CaseResult, Json, Run, SuitePlan, SuiteRun
 
@@ -62,10 +62,7 @@ def file_of(configured: str | None, *, suite: str, root: Path, state: Path) -> P
 
 
 def _inside(root: Path, spec: str) -> Path:
-    try:
-        return files.resolve_inside(root, Path(spec))
-    except ValueError as error:
-        raise BaselineError(f"baseline {spec}: {error}") from None
+    return files.configured_path(root, spec, f"baseline {spec}", BaselineError)
 
 
 def promote(run: Run, suite: SuiteRun, *, reason: str, now: str) -> Baseline:
@@ -154,7 +151,19 @@ def _numbers(values: tuple[float, ...]) -> list[float]:
 
 
 def _check(baseline: Baseline) -> None:
+    origin = baseline.provenance
+    check_time("provenance.created", origin.created)
+    check_time("provenance.promoted", origin.promoted)
+    check_filled(suite=baseline.suite, run_id=origin.run_id, reason=origin.reason)
+    check_filled(golden_sha256=origin.golden_sha256, scorers_sha256=origin.scorers_sha256, commit=origin.commit)
+    if baseline.trials < 1:
+        raise ValueError(f"trials must be at least 1, got {baseline.trials}")
+    if not baseline.cases:
+        raise ValueError("cases: empty")
     for case_id, case in baseline.cases.items():
+        check_filled(id=case_id, fingerprint=case.fingerprint)
+        if len(case.values) > baseline.trials:
+            raise ValueError(f"case {case_id}: {len(case.values)} values of {baseline.trials} trials")
         if not case.values or not all(0 <= value <= 1 for value in case.values):
             raise ValueError(f"case {case_id}: values must be in [0, 1], got {list(case.values)}")
         for name, scores in case.scores.items():
@@ -170,7 +179,8 @@ _BASELINE: Final = RecordFile(
     error=BaselineError,
     next_step="promote a run again, or restore the file from git",
     rows="cases",
-    digest="rows",
+    rows_digest=True,
+    seal="if present",
     encode=_encode,
     check=_check,
 )
@@ -208,7 +218,7 @@ def find_outputs(baseline: Baseline, *, file: Path, root: Path, state: Path) -> 
     try:
         if kind == "git":
             return git_tree.show(root, where, files.relative_name(outputs_path(file), root))
-        return outputs_path(root / where).read_bytes()
+        return files.read_bytes(outputs_path(root / where))
     except (BaselineError, OSError):
         pass
     try:
@@ -222,13 +232,13 @@ def write_outputs(outputs: bytes, baseline: Path) -> None:
     if outputs:
         files.write_atomically(outputs_path(baseline), outputs)
     else:
-        outputs_path(baseline).unlink(missing_ok=True)
+        files.remove(outputs_path(baseline))
 
 
 def read_outputs(baseline: Path) -> Mapping[str, Json]:
     """Return the outputs beside the baseline file ``baseline``, by case id; empty if they cannot be read."""
     try:
-        return parse_outputs(outputs_path(baseline).read_bytes())
+        return parse_outputs(files.read_bytes(outputs_path(baseline)))
     except OSError:
         return {}
 

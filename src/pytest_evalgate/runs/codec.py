@@ -123,9 +123,21 @@ def check_row(value: dict[str, Json]) -> None:
         ValueError: A field is wrong; the message names the first one.
     """
     try:
-        CaseRow.model_validate(value)
+        row = CaseRow.model_validate(value)
     except ValidationError as error:
         raise ValueError(explain(error)[0]) from None
+    _check_outcome(row)
+
+
+def _check_outcome(row: CaseRow) -> None:
+    """Raise ValueError if the trials of a row contradict its outcome. Missing outputs are never a pass or a miss."""
+    values = [trial.value for trial in row.trials]
+    if row.outcome == "skipped" and values:
+        raise ValueError("outcome: skipped, but it has trials")
+    if row.outcome in ("passed", "missed"):
+        majority = 2 * sum(value or 0.0 for value in values) > len(values)
+        if not values or None in values or majority != (row.outcome == "passed"):
+            raise ValueError(f"outcome: {row.outcome}, but its trials have the values {values}")
 
 
 def encode_plan(plan: SuitePlan) -> dict[str, Json]:

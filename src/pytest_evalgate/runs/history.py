@@ -9,16 +9,16 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate.errors import RunFileError, SettingsError
+from pytest_evalgate.errors import RunFileError
 from pytest_evalgate.records.results import HistoryRow
-from pytest_evalgate.runs.record_file import RecordFile
+from pytest_evalgate.runs.record_file import RecordFile, check_filled, check_time
 from pytest_evalgate.text import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from pytest_evalgate.records.results import Baseline, Run, SuiteRun, SuiteVerdict
 
@@ -46,10 +46,7 @@ def file_of(configured: str | None, *, root: Path, state: Path) -> Path:
     """
     if configured is None:
         return state / _NAME
-    try:
-        return files.resolve_inside(root, Path(configured))
-    except ValueError as error:
-        raise SettingsError(f"history: {error}") from None
+    return files.configured_path(root, configured, "history")
 
 
 def row_of(run: Run, suite: SuiteRun, decided: SuiteVerdict, baseline: Baseline | None) -> HistoryRow | None:
@@ -106,21 +103,17 @@ def append(path: Path, rows: Iterable[HistoryRow]) -> None:
     """Append the rows that the file does not contain yet, in one write with fsync.
 
     Raises:
-        OSError: They cannot be written.
+        StorageError: They cannot be written.
     """
     present = {(row.suite, row.run_id) for row in read(path).rows}
     lines = [_ROW.dumps(row) for row in rows if (row.suite, row.run_id) not in present]
     if not lines:
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab+") as file:
-        cut = not _ends_with_line_feed(file)
-        file.write(b"\n" * cut + b"".join(lines))  # a crash may have cut the last line: do not append to it
-        file.flush()
-        os.fsync(file.fileno())
+    files.append_lines(path, lines)
 
 
 def _newest_lines(path: Path) -> list[bytes]:
+    files.require_regular(path)
     with path.open("rb") as file:
         start = max(0, file.seek(0, os.SEEK_END) - _MAX_READ_BYTES)
         file.seek(start)
@@ -128,14 +121,10 @@ def _newest_lines(path: Path) -> list[bytes]:
     return [line for line in lines[start > 0 :] if line.strip()]  # if the start was skipped, so is its partial line
 
 
-def _ends_with_line_feed(file: BinaryIO) -> bool:
-    if file.seek(0, os.SEEK_END) == 0:
-        return True
-    file.seek(-1, os.SEEK_END)
-    return file.read() == b"\n"
-
-
 def _check(row: HistoryRow) -> None:
+    check_time("created", row.created)
+    check_filled(run_id=row.run_id, suite=row.suite, golden_sha256=row.golden_sha256)
+    check_filled(scorers_sha256=row.scorers_sha256, commit=row.commit, baseline_run_id=row.baseline_run_id)
     if row.cases < 1 or row.trials < 1:
         raise ValueError("cases and trials must be at least 1")
     if not all(0 <= share <= 1 for share in (row.pass_rate, row.discordance or 0.0)):

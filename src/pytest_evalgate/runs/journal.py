@@ -7,12 +7,11 @@ decided. A run without that last line was interrupted, and can be resumed.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import RunFileError
-from pytest_evalgate.runs.record_file import RecordFile
+from pytest_evalgate.runs.record_file import RecordFile, check_filled
 from pytest_evalgate.text import files, jsonl
 
 if TYPE_CHECKING:
@@ -49,6 +48,7 @@ _HEAD: Final = RecordFile(
     kind="evalgate-journal",
     error=RunFileError,
     next_step="start a new run",
+    check=lambda head: check_filled(run=head.run, lineage=head.lineage, work_sha256=head.work_sha256),
 )
 
 
@@ -56,7 +56,7 @@ def begin(state: Path, head: JournalHead, plans: Iterable[SuitePlan]) -> None:
     """Write the journal of a run that is about to start, with fsync.
 
     Raises:
-        OSError: It cannot be written.
+        StorageError: It cannot be written.
     """
     cases = (
         _line({"suite": plan.name, "case": case.id, "fingerprint": case.fingerprint})
@@ -72,11 +72,12 @@ def is_started(state: Path, run: str) -> bool:
 
 
 def finish(state: Path, run: str, *, whole: bool) -> None:
-    """Record that the run was decided. ``whole`` means that every planned case has an output."""
-    with _path(state, run).open("ab") as file:
-        file.write(_line({"event": "judged", "whole": whole}))
-        file.flush()
-        os.fsync(file.fileno())
+    """Record that the run was decided. ``whole`` means that every planned case has an output.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    files.append_lines(_path(state, run), [_line({"event": "judged", "whole": whole})])
 
 
 def find_interrupted(state: Path, work_sha256: str) -> JournalHead | None:
@@ -86,7 +87,7 @@ def find_interrupted(state: Path, work_sha256: str) -> JournalHead | None:
     """
     for path in sorted((state / "runs").glob(f"*/{_NAME}"), key=lambda path: path.stat().st_mtime_ns, reverse=True):
         try:
-            first, *_, last = path.read_bytes().splitlines()
+            first, *_, last = files.read_bytes(path).splitlines()
             head = _HEAD.parse(first, str(path))
             end = json.loads(last)
         except (OSError, ValueError, RunFileError):
@@ -103,11 +104,11 @@ def claim(state: Path, run: str) -> bool:
     With xdist, the worker that gets True starts all calls ahead of their tests. A worker that replaces it after a
     crash gets False, and sends each call when its test runs.
     """
-    folder = _path(state, run).parent
-    folder.mkdir(parents=True, exist_ok=True)
+    begun = _path(state, run).with_name("begun")
     try:
-        (folder / "begun").touch(exist_ok=False)
-    except FileExistsError:
+        begun.parent.mkdir(parents=True, exist_ok=True)
+        begun.touch(exist_ok=False)
+    except OSError:  # it exists, or cannot be written: the controller reports that
         return False
     return True
 

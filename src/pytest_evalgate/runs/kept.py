@@ -15,7 +15,7 @@ from pytest_evalgate.errors import RunFileError
 from pytest_evalgate.records.results import Verdict
 from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs import history
-from pytest_evalgate.runs.record_file import RecordFile, adapter
+from pytest_evalgate.runs.record_file import RecordFile, adapter, check_filled
 from pytest_evalgate.runs.run_file import RUN_FILE
 from pytest_evalgate.text import files
 from pytest_evalgate.text.redaction import Redactor
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from pytest_evalgate.records.results import Baseline, HistoryRow, Json
+    from pytest_evalgate.records.results import Accounting, Baseline, HistoryRow, Json
 
 SHOWN_RUNS: Final = 60
 """Runs of a suite that reports show; the history contains more."""
@@ -42,8 +42,34 @@ def _encode(verdict: Verdict) -> dict[str, Json]:
 
 
 _OPTIONAL: Final = "base_problem"
+
+
+def _check(verdict: Verdict) -> None:
+    check_filled(run_id=verdict.run_id, tier=verdict.tier, commit=verdict.commit)
+    if verdict.exit_code < 0 or verdict.duration_s < 0:
+        raise ValueError("exit_code and duration_s must be at least 0")
+    _check_accounting("accounting", verdict.accounting)
+    for name, suite in verdict.suites.items():
+        _check_accounting(f"suites.{name}.accounting", suite.accounting)
+        if min(suite.cases, suite.trials, suite.passed) < 0 or not 0 <= (suite.pass_rate or 0.0) <= 1:
+            raise ValueError(f"suites.{name}: cases, trials and passed must be at least 0, pass_rate in [0, 1]")
+    if any(number < 0 for number in dataclasses.astuple(verdict.calls)):
+        raise ValueError("calls: numbers must be at least 0")
+
+
+def _check_accounting(place: str, accounting: Accounting) -> None:
+    planned, *outcomes = dataclasses.astuple(accounting)
+    if min(outcomes) < 0 or sum(outcomes) != planned:
+        raise ValueError(f"{place}: the outcomes do not add up to {planned} planned cases")
+
+
 _VERDICT: Final = RecordFile(
-    Verdict, noun="a verdict", error=RunFileError, next_step="run again with: pytest --eval-gate", encode=_encode
+    Verdict,
+    noun="a verdict",
+    error=RunFileError,
+    next_step="run again with: pytest --eval-gate",
+    encode=_encode,
+    check=_check,
 )
 
 
@@ -113,7 +139,7 @@ class RunFolder:
         oldest first.
 
         Raises:
-            OSError: A file cannot be written.
+            StorageError: A file cannot be written.
         """
         rows = list(rows)
         for name in verdict.suites:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -28,6 +29,9 @@ T = TypeVar("T")
 MAX_BYTES: Final = 256 << 20
 """The largest file that is read: a baseline of a million cases has about 100 MiB."""
 
+_SEAL: Final = "sha256"
+_TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RecordFile(Generic[T]):
@@ -41,7 +45,9 @@ class RecordFile(Generic[T]):
         kind: The value of ``kind``; None for the files that have none, verdicts and the rows of the history.
         schema: The version that is written. Newer files are refused.
         rows: The field that is written with one entry a line, so that a review shows what changed.
-        digest: The content that a SHA-256 in the file covers: the rows, or all fields.
+        rows_digest: Whether the file has a SHA-256 of its rows.
+        seal: Whether the file has a SHA-256 of all fields, so that an edit or a bad merge of any of them is noticed;
+            "if present" for files that earlier versions wrote without one.
         extra: Whether unknown keys are ignored or refused.
         encode: Returns the fields of a record as JSON, in the order in which they are written.
         check: Raises ValueError for values that their types allow and the record does not.
@@ -54,7 +60,8 @@ class RecordFile(Generic[T]):
     kind: str | None = None
     schema: int = 1
     rows: str = ""
-    digest: Literal["rows", "all"] | None = None
+    rows_digest: bool = False
+    seal: Literal["required", "if present"] | None = None
     extra: Literal["ignore", "forbid"] = "ignore"
     encode: Callable[[Any], dict[str, Json]] = dataclasses.asdict
     check: Callable[[T], None] | None = None
@@ -67,6 +74,7 @@ class RecordFile(Generic[T]):
         """
         name = name or str(path)
         try:
+            files.require_regular(path)
             if path.stat().st_size > MAX_BYTES:
                 raise self.error(f"{name}: larger than {MAX_BYTES >> 20} MiB; {self.next_step}")
             data = path.read_bytes()
@@ -89,9 +97,14 @@ class RecordFile(Generic[T]):
         if value["schema"] > self.schema:
             newer = f"schema {value['schema']} is newer than {self.schema}"
             raise self.error(f"{name}: {newer}: upgrade pytest-evalgate to read it")
-        body = {key: item for key, item in value.items() if key not in ("schema", "kind", self._digest_key)}
-        if self.digest and self._digest(body) != value.get(self._digest_key):
-            raise self.error(f"{name}: the content does not match its digest: it was edited or cut; {self.next_step}")
+        if value["schema"] < 1:
+            raise self.error(f"{name}: schema {value['schema']} is unknown; {self.next_step}")
+        body = {key: item for key, item in value.items() if key not in ("schema", "kind", *self._digest_keys)}
+        edited = self.error(f"{name}: the content does not match its digest: it was edited or cut; {self.next_step}")
+        if self.rows_digest and value.get(self._rows_key) != jsonl.digest(body.get(self.rows)):
+            raise edited
+        if self.seal == "required" and value.get(_SEAL) != jsonl.digest(body):
+            raise edited
         try:
             # from JSON: from Python values, strict mode takes neither lists as tuples nor dicts as dataclasses
             text = jsonl.canonical({**body, **unstored})
@@ -102,14 +115,18 @@ class RecordFile(Generic[T]):
             raise self.error(f"{name}: {explain(error)[0]}; {self.next_step}") from None
         except ValueError as error:
             raise self.error(f"{name}: {error}; {self.next_step}") from None
+        if _SEAL in value and self.seal is not None and value[_SEAL] != jsonl.digest(body):
+            raise edited  # last: a message about a field says more
         return record
 
     def to_json(self, record: T) -> dict[str, Json]:
         """Return the content of the file."""
         body = self.encode(record)
         value = {"schema": self.schema, **({} if self.kind is None else {"kind": self.kind}), **body}
-        if self.digest:
-            value[self._digest_key] = self._digest(body)
+        if self.rows_digest:
+            value[self._rows_key] = jsonl.digest(body[self.rows])
+        if self.seal:
+            value[_SEAL] = jsonl.digest(body)
         if self.rows:
             value[self.rows] = value.pop(self.rows)  # last
         return value
@@ -127,22 +144,40 @@ class RecordFile(Generic[T]):
         """Write a record whole or not at all.
 
         Raises:
-            OSError: The file cannot be written.
+            StorageError: The file cannot be written.
         """
         files.write_atomically(path, self.dumps(record))
 
     @property
-    def _digest_key(self) -> str:
-        return "sha256" if self.digest == "all" else f"{self.rows}_sha256"
+    def _rows_key(self) -> str:
+        return f"{self.rows}_sha256"
 
-    def _digest(self, body: Mapping[str, Json]) -> str:
-        return jsonl.digest(body if self.digest == "all" else body.get(self.rows))
+    @property
+    def _digest_keys(self) -> tuple[str, ...]:
+        return (*((self._rows_key,) if self.rows_digest else ()), *((_SEAL,) if self.seal else ()))
 
 
 @functools.cache
 def adapter(record: Any) -> TypeAdapter[Any]:
     """Return the validator of a type. Building one takes up to 30 ms, so it is built on first use."""
     return TypeAdapter(record)
+
+
+def check_time(name: str, text: str) -> None:
+    """Raise ValueError unless ``text`` is a time in UTC such as 2026-01-31T12:00:00Z: times are compared as texts."""
+    try:
+        same = datetime.strptime(text, _TIME).strftime(_TIME) == text  # noqa: DTZ007 - Z is UTC
+    except ValueError:
+        same = False
+    if not same:
+        raise ValueError(f"{name}: {jsonl.quote_text(text)} is not a time such as 2026-01-31T12:00:00Z")
+
+
+def check_filled(**texts: str | None) -> None:
+    """Raise ValueError if one of the texts is empty."""
+    for name, text in texts.items():
+        if text == "":
+            raise ValueError(f"{name}: empty")
 
 
 def dumps(value: Json) -> str:

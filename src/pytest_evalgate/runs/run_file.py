@@ -1,13 +1,14 @@
 """Run files: the results of a run as JSON Lines.
 
 The first line is the head: the run, its suites and its `RunInfo`. Each further line is a planned case with its
-result. Lines are written as results arrive, so that outputs need not fit in memory; gates get the run without
-outputs.
+result. Lines are written as results arrive, so that outputs need not fit in memory; gates get the run without outputs.
+The head has a SHA-256 of the whole file; files of earlier versions lack it.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -20,7 +21,7 @@ from pytest_evalgate.errors import RunFileError
 from pytest_evalgate.records.results import Run, StopRule, SuitePlan, SuiteRun
 from pytest_evalgate.runs import codec
 from pytest_evalgate.runs.codec import Amount, Count  # noqa: TC001 - pydantic resolves the annotations of _Head
-from pytest_evalgate.runs.record_file import RecordFile, dumps
+from pytest_evalgate.runs.record_file import RecordFile, check_filled, check_time, dumps
 from pytest_evalgate.runs.shard import Shard  # noqa: TC001 - as above
 from pytest_evalgate.text import files, jsonl
 from pytest_evalgate.text.redaction import Redactor
@@ -135,7 +136,8 @@ def write_stream(  # noqa: PLR0913 - the parts of a run file, by name
                 kept.append(replace(lean, trials=shared.setdefault(lean.trials, lean.trials)))
             suites.append(SuiteRun(plan, tuple(kept), stopped.get(plan.name)))
 
-    files.write_atomically(path, (line.encode("ascii") for line in lines()))
+    seal = _Seal()
+    files.write_atomically(path, seal.over(line.encode("ascii") for line in lines()), patch=seal.patch)
     return replace(run, suites=tuple(suites))
 
 
@@ -163,6 +165,8 @@ def read_with_info(path: Path) -> tuple[Run, RunInfo]:
         suites = tuple(_decode_suites(head, [line.value for line in lines[1:]]))
     except ValueError as error:
         raise RunFileError(f"{path}: not a whole run: {error}; {_AGAIN}") from None
+    if head.sha256 is not None and head.sha256 != _digest(path, head.sha256):
+        raise RunFileError(f"{path}: the content does not match its digest: it was edited or cut; {_AGAIN}")
     run = Run(head.id, head.created, head.commit, suites, head.duration_s, head.problems, head.refused)
     return run, RunInfo(head.config_sha256, head.target, head.shard, head.facts, head.tier, head.notes)
 
@@ -201,7 +205,7 @@ class _Head:
     """The first line: a run without its results, and its `RunInfo`."""
 
     id: str
-    created: Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$")]
+    created: str
     commit: str | None
     duration_s: Amount
     suites: tuple[_SuiteHead, ...]
@@ -213,11 +217,57 @@ class _Head:
     facts: dict[str, str] = field(default_factory=dict)
     tier: str = DEFAULT_TIER
     notes: tuple[str, ...] = ()
+    sha256: str | None = None
+
+
+_ZEROS: Final = "0" * 64
+
+
+class _Seal:
+    """SHA-256 of a run file whose head has 64 zeros in its place: the head is written before the results arrive."""
+
+    def __init__(self) -> None:
+        """Digest nothing yet."""
+        self._digest = hashlib.sha256()
+        self._offset = 0
+
+    def over(self, lines: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield the lines, and digest them. The first one is the head."""
+        for number, line in enumerate(lines):
+            if not number:
+                self._offset = line.index(f'"sha256":"{_ZEROS}"'.encode()) + len('"sha256":"')
+            self._digest.update(line)
+            yield line
+
+    def patch(self) -> tuple[int, bytes]:
+        """Return the offset of the zeros, and the digest to write there."""
+        return self._offset, self._digest.hexdigest().encode()
+
+
+def _digest(path: Path, sha256: str) -> str:
+    """Return the digest of a run file whose head has ``sha256``. A copy may have other line ends."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for number, line in enumerate(file):
+            text = line.rstrip(b"\r\n") + b"\n"
+            digest.update(
+                text if number else text.replace(f'"sha256":"{sha256}"'.encode(), f'"sha256":"{_ZEROS}"'.encode())
+            )
+    return digest.hexdigest()
+
+
+def _check_head(head: _Head) -> None:
+    check_time("created", head.created)
+    check_filled(id=head.id, commit=head.commit, config_sha256=head.config_sha256, target=head.target, tier=head.tier)
+    for suite in head.suites:
+        check_filled(name=suite.name, golden_sha256=suite.golden_sha256, scorers_sha256=suite.scorers_sha256)
+        if suite.drawn_from is not None and suite.drawn_from < suite.planned:
+            raise ValueError(f"suite {suite.name}: drawn_from {suite.drawn_from} is less than planned {suite.planned}")
 
 
 def _encode_head(head: _Head) -> dict[str, Json]:
     value = dataclasses.asdict(head)
-    for name in ("config_sha256", "target", "shard", "facts", "notes"):
+    for name in ("config_sha256", "target", "shard", "facts", "notes", "sha256"):
         if not value[name]:
             del value[name]
     if head.tier == DEFAULT_TIER:
@@ -234,6 +284,7 @@ _HEAD: Final = RecordFile(
     next_step=_AGAIN,
     extra="forbid",
     encode=_encode_head,
+    check=_check_head,
 )
 
 
@@ -250,6 +301,7 @@ def _head(run: Run, plans: Sequence[SuitePlan], stopped: Mapping[str, StopRule],
     return _Head(
         *(run.id, run.created, run.commit, run.duration_s, tuple(suites), run.problems, run.refused),
         *(info.config_sha256, info.target, info.shard, dict(info.facts), info.tier, info.notes),
+        sha256=_ZEROS,
     )
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate.errors import UserError
+from pytest_evalgate.runs.session_lock import SessionLock
+from pytest_evalgate.text import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
+
+    from pytest_evalgate.errors import StorageError
 
 STATE_VARIABLE: Final = "EVALGATE_DIR"
 _FOLDER: Final = ".evalgate"
@@ -38,26 +41,30 @@ class StateFolder:
         return self.path / "verdict.json"
 
     def prepare(self) -> None:
-        """Create the folder, and delete the verdict of the last session: CI must not read an old pass as a new one."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        self.verdict.unlink(missing_ok=True)
+        """Create the folder, and remove the verdict of the last session: CI must not read an old pass as a new one.
+
+        Raises:
+            StorageError: The folder cannot be used.
+        """
+        files.make_folder(self.path)
+        files.remove(self.verdict)
         ignore = self.path / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text(_GITIGNORE, encoding="ascii")
+        if not os.path.lexists(ignore):
+            files.write_atomically(ignore, _GITIGNORE.encode("ascii"))
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Lock the folder for this process.
+    def locked(self) -> Iterator[str | None]:
+        """Lock the folder for this process; yield a note if its file system has no locks.
 
         Raises:
             UserError: Another running session has locked it.
+            StorageError: The file of the lock cannot be used.
         """
-        lock = self.path / "lock"
-        _acquire(lock)
+        lock = SessionLock(self.path / "lock")
         try:
-            yield
+            yield lock.acquire()
         finally:
-            lock.unlink(missing_ok=True)
+            lock.release()
 
 
 def state_of(root: Path, moved_to: str | None) -> StateFolder:
@@ -65,35 +72,12 @@ def state_of(root: Path, moved_to: str | None) -> StateFolder:
     return StateFolder(root / (moved_to or _FOLDER))
 
 
-def _acquire(lock: Path) -> None:
-    for _ in range(2):  # a second attempt after removing the lock of a dead process
-        # the lock is linked with its content: an empty one would look like the lock of a dead process
-        draft = lock.with_name(f"{lock.name}.{os.getpid()}")
-        draft.write_text(str(os.getpid()), encoding="ascii")
-        try:
-            os.link(draft, lock)
-        except FileExistsError:
-            if _running_owner(lock) is not None:
-                break
-            lock.unlink(missing_ok=True)
-        else:
-            return
-        finally:
-            draft.unlink()
-    raise UserError(
-        f"another session (process {_running_owner(lock) or '?'}) uses {lock.parent}: wait for it, or give this one "
-        f"another folder with EVALGATE_DIR=FOLDER (remove {lock} if there is no such process)"
-    )
-
-
-def _running_owner(lock: Path) -> int | None:
-    """Return the id of the process that owns the lock; None if it has ended."""
-    try:
-        pid = int(lock.read_text())
-        os.kill(pid, 0)
-    except (OSError, OverflowError, ValueError) as error:
-        return -1 if isinstance(error, PermissionError) else None  # it runs, but as another user
-    return pid
+def storage_message(error: StorageError) -> str:
+    """Return the message of an error, with the variable that moves the state folder if the file belongs to it."""
+    moved_to = os.environ.get(STATE_VARIABLE)
+    path = error.path.absolute()
+    belongs = path.is_relative_to(Path(moved_to).absolute()) if moved_to else _FOLDER in path.parts
+    return f"{error}, or set {STATE_VARIABLE} to another folder" if belongs else str(error)
 
 
 def in_ci(environ: Mapping[str, str]) -> bool:

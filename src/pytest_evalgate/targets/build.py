@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_evalgate import config
@@ -19,6 +18,7 @@ from pytest_evalgate.usercode import UserCode, guarded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from pytest_evalgate.protocols import ModelClient
     from pytest_evalgate.records.results import Case, Output
@@ -58,10 +58,7 @@ class TargetContext:
 
     def path(self, key: str, name: str) -> Path:
         """Return the path of the file that ``key`` names; raise SettingsError if it is outside of the root folder."""
-        try:
-            return files.resolve_inside(self.root, Path(name))
-        except ValueError as error:
-            raise SettingsError(f"{self.place}.{key}: {error}") from None
+        return files.configured_path(self.root, name, f"{self.place}.{key}")
 
 
 def build_target(spec: config.Target, *, context: TargetContext) -> Target:

@@ -1,41 +1,146 @@
-"""Files: atomic writes, and paths that must stay inside of the root folder."""
+"""Files: writes that succeed whole or not at all, and paths that must stay inside of the root folder.
+
+Every file that a session or a command leaves behind is written here. A disk that is full or read-only, a quota, a
+missing permission or a file of the wrong kind becomes a `StorageError`, whose message has the path and the next step.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
+import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from pytest_evalgate.errors import SettingsError, StorageError, UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+_NEXT_STEPS: Final[Mapping[str, str]] = {
+    "ENOSPC": "free some space",
+    "EDQUOT": "free some space of the quota",
+    "EROFS": "choose a folder that can be written",
+    "EACCES": "give this user the permission to write there",
+    "EPERM": "give this user the permission to write there",
+    "EMFILE": "allow more open files (ulimit -n)",
+    "ENFILE": "allow more open files",
+    "EEXIST": "move the file that is in the way",
+    "ENOTDIR": "move the file that is in the way",
+    "EISDIR": "move the folder that is in the way",
+    "ENOTEMPTY": "move the folder that is in the way",
+    "ELOOP": "remove the symbolic link",
+    "ENAMETOOLONG": "choose a shorter path",
+    "EIO": "check the disk",
+}
+"""Advice by the name of the error. Windows lacks some of the numbers, and macOS has others."""
 
 
-def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:
+_EXHAUSTED: Final = frozenset({"EMFILE", "ENFILE", "ENOSPC", "EDQUOT"})
+
+
+@contextlib.contextmanager
+def storing(path: Path, action: str = "written") -> Iterator[None]:
+    """Turn errors of the operating system into `StorageError`: ``path`` cannot be ``action``, the reason, the advice.
+
+    Raises:
+        StorageError: The block raised OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        step = _NEXT_STEPS.get(errno.errorcode.get(error.errno or 0, ""), "check the path")
+        raise StorageError(path, f"{path}: cannot be {action}: {error.strerror or error}: {step}") from error
+
+
+def is_exhaustion(error: BaseException) -> bool:
+    """Return whether the machine has no file descriptor or no space left: no failure of the code that met it."""
+    return isinstance(error, OSError) and errno.errorcode.get(error.errno or 0) in _EXHAUSTED
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder and its parents, unless it exists.
+
+    Raises:
+        StorageError: It cannot be created.
+    """
+    with storing(path, "made"):
+        path.mkdir(parents=True, exist_ok=True)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, if it exists.
+
+    Raises:
+        StorageError: It is a folder, or cannot be removed.
+    """
+    with storing(path, "removed"), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        if stat.S_ISDIR(path.lstat().st_mode):  # unlink would report EPERM on macOS
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        path.unlink()
+
+
+def write_atomically(
+    path: Path, data: bytes | Iterable[bytes], *, patch: Callable[[], tuple[int, bytes]] | None = None
+) -> None:
     """Replace the file at ``path`` by ``data`` in one step that survives a crash; create parent folders.
 
     A reader sees the old bytes or the new ones, never a mixture: write a temporary file in the same folder, fsync it,
     rename it, fsync the folder. On any error, also one raised by the iterable ``data``, the old file is unchanged.
+    ``patch`` is called when all data are written; it returns an offset, and the bytes to write there.
 
     Raises:
-        OSError: The file cannot be written.
+        StorageError: The file cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     temporary = path.with_name(f".evalgate-{secrets.token_hex(8)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            file.writelines([data] if isinstance(data, bytes) else data)
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(OSError):  # there is no old file, or the file system has no permissions
-            temporary.chmod(path.stat().st_mode & 0o777)
-        temporary.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
+    with storing(path):
+        try:
+            with temporary.open("xb") as file:
+                file.writelines([data] if isinstance(data, bytes) else data)
+                if patch is not None:
+                    offset, part = patch()
+                    file.seek(offset)
+                    file.write(part)
+                file.flush()
+                os.fsync(file.fileno())
+            with contextlib.suppress(OSError):  # there is no old file, or the file system has no permissions
+                temporary.chmod(path.stat().st_mode & 0o777)
+            temporary.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
     _sync_folder(path.parent)
+
+
+def append_lines(path: Path, lines: Iterable[bytes]) -> None:
+    """Append complete lines to a file, with fsync; create it and its parent folders if necessary.
+
+    On an error, the file keeps its old content. A last line that a crash has cut is ended first, so that nothing is
+    appended to it.
+
+    Raises:
+        StorageError: The lines cannot be written.
+    """
+    make_folder(path.parent)
+    with storing(path), contextlib.suppress(FileNotFoundError):
+        require_regular(path)
+    with storing(path), path.open("ab+", buffering=0) as file:
+        end = file.seek(0, os.SEEK_END)
+        file.seek(max(0, end - 1))
+        is_cut = file.read(1) not in (b"", b"\n")
+        data = b"\n" * is_cut + b"".join(lines)
+        try:
+            while data:  # a disk that fills up takes a part of it
+                data = data[file.write(data) or 0 :]
+            os.fsync(file.fileno())
+        except BaseException:
+            with contextlib.suppress(OSError):
+                file.truncate(end)
+            raise
 
 
 def _sync_folder(folder: Path) -> None:
@@ -48,20 +153,52 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
+def require_regular(path: Path) -> None:
+    """Raise OSError unless ``path`` is a regular file: reading a named pipe would block for ever."""
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(mode):
+        raise FileExistsError(errno.EEXIST, "not a regular file")
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the content of a regular file.
+
+    Raises:
+        OSError: It cannot be read, or is not a regular file.
+    """
+    require_regular(path)
+    return path.read_bytes()
+
+
 def resolve_inside(root: Path, path: Path) -> Path:
     """Resolve ``path``, which is relative to ``root``, including symbolic links.
 
     Raises:
-        ValueError: The path is outside of ``root``; the message names both.
+        ValueError: The path is outside of ``root``, or cannot be resolved; the message names it.
     """
     try:
         top = root.resolve()
         resolved = (top / path).resolve()
-    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of symbolic links, up to Python 3.12
+    # RuntimeError: a loop of symbolic links, up to Python 3.12; ValueError: a NUL character
+    except (OSError, RuntimeError, ValueError) as error:
         raise ValueError(f"{path} cannot be resolved: {error}") from error
     if not resolved.is_relative_to(top):
         raise ValueError(f"{path} leads to {resolved}, outside of {top}; move it below that folder")
     return resolved
+
+
+def configured_path(root: Path, path: Path | str, place: str, error: type[UserError] = SettingsError) -> Path:
+    """Resolve a path that the user has configured at ``place``, like `resolve_inside`.
+
+    Raises:
+        UserError: The path cannot be used; the exception is of the type ``error``, its message begins with ``place``.
+    """
+    try:
+        return resolve_inside(root, Path(path))
+    except ValueError as problem:
+        raise error(f"{place}: {problem}") from None
 
 
 def relative_name(path: Path, root: Path) -> str:

@@ -195,6 +195,57 @@ def test_a_database_found_corrupt_during_the_run_is_moved_at_its_end(
     assert [path for path in folder.iterdir() if ".corrupt-" in path.name]
 
 
+_FOREIGN = {
+    "a value that is not UTF-8": "UPDATE Cache SET value = CAST(x'ff00' || value AS TEXT)",
+    "a tag that is not UTF-8": "UPDATE Cache SET tag = CAST(x'ff00' AS TEXT)",
+    "one of three": "UPDATE Cache SET value = CAST(x'ff' AS TEXT) WHERE rowid = 2",
+}
+
+
+@pytest.mark.parametrize("statement", _FOREIGN.values(), ids=_FOREIGN.keys())
+def test_a_database_that_cannot_be_decoded_is_moved_once(
+    folder: Path, signer: Signer, put: Put, ask: Ask, statement: str
+) -> None:
+    names = ("a", "b", "c")
+    with ReplyCache(folder, signer) as cache:
+        for name in names:
+            put(cache, name)
+    with contextlib.closing(sqlite3.connect(folder / store.NAME)) as database:
+        database.execute(statement)
+        database.commit()
+    problems = []
+    for _ in range(3):
+        with ReplyCache(folder, signer) as cache:
+            for name in names:
+                if cache.get(ask(name)) is None:
+                    put(cache, name)
+            problems.append(cache.problem)
+    assert "cache.db is no longer read: Could not decode to UTF-8" in (problems[0] or "")
+    assert problems[1:] == [None, None]
+    with ReplyCache(folder, signer) as cache:
+        assert all(cache.get(ask(name)) is not None for name in names)
+    assert len([path for path in folder.iterdir() if ".corrupt-" in path.name]) == 1
+
+
+def test_a_key_that_cannot_be_decoded_is_found_by_reading_all_rows(folder: Path, signer: Signer, put: Put) -> None:
+    with ReplyCache(folder, signer) as cache:
+        put(cache)
+    with contextlib.closing(sqlite3.connect(folder / store.NAME)) as database:
+        database.execute("UPDATE Cache SET key = CAST(x'ff' AS TEXT)")
+        database.commit()
+    with ReplyCache(folder, signer) as cache, pytest.raises(CacheDamaged, match="Could not decode"):
+        list(cache.rows())
+    assert not (folder / store.NAME).exists()
+
+
+def test_an_entry_of_another_key_does_not_move_the_database(folder: Path, put: Put, ask: Ask) -> None:
+    with ReplyCache(folder, Signer(b"one key of sixteen bytes")) as cache:
+        put(cache)
+    with ReplyCache(folder, Signer(b"another key of sixteen")) as cache:
+        assert cache.get(ask()) is None
+    assert (folder / store.NAME).exists()
+
+
 def test_a_thread_may_disconnect_and_look_up_again(cache: ReplyCache, put: Put) -> None:
     call = put(cache)
     assert cache.get(call) is not None

@@ -35,6 +35,7 @@ TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
 # Folder inside the state folder; every ``*.jsonl`` in it is replayed.
 FOLDER: Final = "cassettes"
 
+_SEAL: Final = "sha256"
 _MAX_NUMBER: Final = 2**53  # floats represent whole numbers up to here exactly
 _COMPRESSION_LEVEL: Final = 3  # level 6 takes twice the time for 4 % less
 _EXCERPT: Final = 60
@@ -287,7 +288,14 @@ def lines(entries: Iterable[Entry]) -> Iterator[bytes]:
         return entry.call.label, entry.call.purpose, entry.call.trial, key_of(entry.call)
 
     for entry in sorted(entries, key=order):
-        yield record_file.dumps(encode(entry)).encode("ascii") + b"\n"
+        value = json.loads(record_file.dumps(encode(entry)))
+        yield jsonl.canonical({**value, _SEAL: jsonl.digest(value)}).encode("ascii") + b"\n"
+
+
+def _check_seal(seal: Json, value: Mapping[str, Json]) -> None:
+    """Check the digest of a line, if it has one: a line that was edited on purpose has none."""
+    if seal is not None and seal != jsonl.digest(value):
+        raise ValueError(f"{_SEAL}: the line was edited since it was exported: remove {_SEAL} if that was meant")
 
 
 def read(paths: Iterable[Path], *, root: Path) -> dict[str, Entry]:
@@ -304,7 +312,9 @@ def read(paths: Iterable[Path], *, root: Path) -> dict[str, Entry]:
         problems += bad
         for row in rows:
             try:
+                seal = row.value.pop(_SEAL, None)
                 entry = decode(row.value)
+                _check_seal(seal, row.value)
                 found.setdefault(key_of(entry.call), entry)
             except ValueError as error:
                 problems.append(LineProblem(name, row.number, "", str(error)))

@@ -64,6 +64,9 @@ _OPEN_TIMEOUT_S: Final = 10.0
 _MAX_COMMIT_ATTEMPTS: Final = 5
 _STORAGE_ERRORS: Final = (sqlite3.Error, OSError, diskcache.Timeout)
 
+# diskcache's mark for a value that is stored in its row.
+_MODE_RAW: Final = 1
+
 # Errors after which the database may still be intact.
 _TRANSIENT_CODES: Final = frozenset(
     {
@@ -275,8 +278,7 @@ class ReplyCache:
         """Stop using the cache, which would otherwise fail, or wait for its timeout, for each call."""
         self._can_write = False
         self._can_read = self._can_read and not reads
-        # SQLite reports corruption as DatabaseError itself; its subclasses are errors of access (locked, full)
-        self._damaged = self._damaged or type(error) is sqlite3.DatabaseError
+        self._damaged = self._damaged or _is_damage(error)
         use = "read" if reads else "written"
         reason = "locked by another process" if isinstance(error, diskcache.Timeout) else str(error)
         self._add_problem(f"{self.path.name} is no longer {use}: {reason}")
@@ -385,14 +387,22 @@ def _quarantine(path: Path, damage: str) -> str:
     return f"{path.name} was moved to {new.name} ({damage}), and a new cache was created"
 
 
+# Rows that `InlineDisk` does not write. Their texts are not selected: one that is not UTF-8 cannot be read.
+_FOREIGN_ROWS: Final = f"""
+    SELECT count(*) FROM Cache WHERE raw IS NOT 1 OR mode IS NOT {_MODE_RAW} OR filename IS NOT NULL OR tag IS NOT NULL
+    OR expire_time IS NOT NULL OR typeof(value) <> 'blob' OR typeof(key) <> 'text' OR key GLOB '*[^0-9a-f]*'
+"""  # noqa: S608 - a constant of this module
+
+
 def _is_intact(path: Path) -> bool:
-    """Return whether SQLite finds every page intact; takes a second per gigabyte."""
+    """Return whether SQLite finds every page intact, and every row is one of a cache; takes a second per gigabyte."""
     try:
         with contextlib.closing(_connect(path)) as connection:
             found: list[tuple[str]] = connection.execute("PRAGMA quick_check(1)").fetchall()
+            ((foreign,),) = connection.execute(_FOREIGN_ROWS).fetchall()
     except sqlite3.Error:
         return False
-    return found == [("ok",)]
+    return found == [("ok",)] and not foreign
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -412,14 +422,20 @@ def _translate_errors() -> Iterator[None]:
     except OSError as error:
         raise CacheUnavailable(error.strerror or str(error)) from error
     except (sqlite3.Error, UnicodeError) as error:
-        kind = CacheUnavailable if getattr(error, "sqlite_errorcode", 0) & 0xFF in _TRANSIENT_CODES else CacheDamaged
-        raise kind(str(error)) from error
+        raise (CacheDamaged if _is_damage(error) else CacheUnavailable)(str(error)) from error
+
+
+def _is_damage(error: Exception) -> bool:
+    """Return whether an error may be due to the content of the database.
+
+    A text that is not UTF-8 is an OperationalError without a code: https://docs.python.org/3/library/sqlite3.html#sqlite3.Error.sqlite_errorcode
+    """
+    if not isinstance(error, sqlite3.Error | UnicodeError):
+        return False
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF not in _TRANSIENT_CODES
 
 
 # --- rows -----------------------------------------------------------------------------------------------------------
-
-# diskcache's mark for a value that is stored in its row.
-_MODE_RAW: Final = 1
 
 
 class InvalidRow(ValueError):  # noqa: N818 - named as what was found
