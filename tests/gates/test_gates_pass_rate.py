@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import ttest_1samp
 from tests.gates.conftest import decide_suite
 
 from pytest_evalgate.config import MeanScoreGate, MustPassGate, NoRegressionGate, PassRateGate
 from pytest_evalgate.gates import SuiteRules, unattainable
 from pytest_evalgate.gates.pass_rate import decide_mean_score, decide_must_pass, decide_pass_rate
 from pytest_evalgate.records.results import Score, SuiteRun, Trial
-from pytest_evalgate.stats.clusters import mean_score_ci
+from pytest_evalgate.stats.clusters import repeats_effective_n
 from pytest_evalgate.stats.intervals import clopper_pearson_lower_one_sided
 
 if TYPE_CHECKING:
@@ -147,7 +150,8 @@ _MARKS = [[0.9], [0.8], [0.7], [0.95], [0.85]] * 20
     ("minimum", "bound", "result"),
     [
         (0.7, "ci", "pass"),
-        (0.8, "ci", "inconclusive"),
+        (0.8, "ci", "pass"),
+        (0.83, "ci", "inconclusive"),
         (0.85, "ci", "fail"),
         (0.84, "point", "pass"),
         (0.841, "point", "fail"),
@@ -161,14 +165,14 @@ def test_the_mean_or_its_lower_bound_has_to_reach_the_minimum(
 
 def test_a_mean_score_result_has_its_numbers(build: Build) -> None:
     found = _decide(build, _MARKS, 0.7)
-    wanted = mean_score_ci([mark for [mark] in _MARKS])
+    marks = [mark for [mark] in _MARKS]
     assert (found.kind, found.of, found.required) == ("mean-score", "tone", 0.7)
     assert found.value == pytest.approx(0.84)
-    assert found.bound == wanted.lower_one_sided_exact
-    assert found.message == "mean tone 0.840 of 100 cases, at least 0.767 with 95% confidence; 0.7 required"
+    assert found.bound == pytest.approx(ttest_1samp(marks, 0, alternative="greater").confidence_interval(0.95).low)
+    assert found.message == "mean tone 0.840 of 100 cases, at least 0.826 with 95% confidence; 0.7 required"
     assert _decide(build, _MARKS, 0.7, "point").message == "mean tone 0.840 of 100 cases; 0.7 required"
-    assert _decide(build, _MARKS, 0.8).message.endswith(
-        "; 0.8 required: more cases, or scores with less variance, would decide it"
+    assert _decide(build, _MARKS, 0.83).message.endswith(
+        "; 0.83 required: more cases, or scores with less variance, would decide it"
     )
 
 
@@ -189,6 +193,43 @@ def test_the_bound_is_computed_over_clusters(build: Build) -> None:
     assert found.value == pytest.approx(0.84)
     assert found.bound == pytest.approx(clopper_pearson_lower_one_sided(0.84 * 5, 5, 0.95))
     assert found.result == "inconclusive"
+
+
+def test_the_bound_of_grades_is_student_s(build: Build) -> None:
+    """100 grades with mean .70 and standard deviation .05: .692, where the binomial bound is .616."""
+    spread = np.linspace(-1, 1, 100)
+    marks = 0.7 + 0.05 * spread / spread.std(ddof=1)
+    found = _decide(build, [[mark] for mark in marks], 0.69)
+    assert found.result == "pass"
+    assert found.bound == pytest.approx(0.6917, abs=5e-5)
+    assert clopper_pearson_lower_one_sided(70, 100, 0.95) == pytest.approx(0.6158, abs=5e-5)
+
+
+def test_the_bound_of_clustered_grades_is_that_of_the_cluster_means(build: Build) -> None:
+    suite = build.graded(*_MARKS[:99], [0.1])
+    results = [
+        replace(result, case=replace(result.case, cluster=str(index // 10)))
+        for index, result in enumerate(suite.results)
+    ]
+    means = [fmean(mark for [mark] in [*_MARKS[:99], [0.1]][at : at + 10]) for at in range(0, 100, 10)]
+    expected = ttest_1samp(means, 0, alternative="greater").confidence_interval(0.95).low  # clusters of equal size
+    assert decide_mean_score(_mean_gate(0.7), build.seen(results)).bound == pytest.approx(expected)
+
+
+def test_trials_of_grades_are_averaged_before_the_bound(build: Build) -> None:
+    marks = [[0.9, 0.7], [0.4, 0.6], [1.0, 0.8], [0.3, 0.9]]
+    expected = ttest_1samp([0.8, 0.5, 0.9, 0.6], 0, alternative="greater").confidence_interval(0.95).low
+    assert _decide(build, marks, 0.3).bound == pytest.approx(expected)
+
+
+def test_trials_of_0_and_1_have_the_bound_of_a_pass_rate(build: Build) -> None:
+    marks = [[1.0, 0.0], [1.0, 1.0], [0.0, 0.0], [1.0, 1.0]] * 20
+    found, wanted = _decide(build, marks, 0.3), repeats_effective_n([sum(mark) for mark in marks], [2] * 80)
+    assert found.bound == wanted.lower_one_sided_exact
+
+
+def test_equal_grades_are_no_evidence_of_precision(build: Build) -> None:
+    assert _decide(build, [[0.9]] * 3, 0.8).result == "inconclusive"
 
 
 def test_a_single_cluster_has_no_bound(build: Build) -> None:
