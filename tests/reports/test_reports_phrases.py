@@ -93,5 +93,6 @@ def test_a_baseline_is_named_by_its_file(screen: Screen) -> None:
     [suite] = view.suites
     assert suite.verdict.delta is not None
     delta = replace(suite.verdict.delta, baseline="git:origin/main")
-    verdict = replace(view.verdict, suites={suite.name: replace(suite.verdict, delta=delta)})
+    gates = tuple(replace(gate, delta=delta) for gate in suite.verdict.gates)
+    verdict = replace(view.verdict, suites={suite.name: replace(suite.verdict, delta=delta, gates=gates)})
     assert phrases.reason(verdict).endswith(" vs git:origin/main")

@@ -13,9 +13,9 @@ from pytest_evalgate.gates.pairing import not_skipped
 from pytest_evalgate.stats.clusters import cluster_delta, cluster_mean_ci, mean_score_ci, repeats_effective_n
 from pytest_evalgate.stats.families import fewest_losses
 from pytest_evalgate.stats.intervals import clopper_pearson_lower_one_sided, wilson_interval
-from pytest_evalgate.stats.numeric import ROUNDING, upper_t
+from pytest_evalgate.stats.numeric import ROUNDING, bisect, upper_t
 from pytest_evalgate.stats.paired import Finding, finding, finding_name, finding_of_means, standard_error
-from pytest_evalgate.stats.planning import mde_mcnemar, mde_mean, mde_with_flips
+from pytest_evalgate.stats.planning import mde_mcnemar, mde_mean, mde_with_flips, mean_power
 from pytest_evalgate.stats.stability import aggregate_values
 
 if TYPE_CHECKING:
@@ -337,6 +337,21 @@ class Pairs:
         return Pairs(self.before[indices], self.now[indices], clusters, self.single_trial, self.youden)
 
     @property
+    def swapped(self) -> Pairs:
+        """The pairs with the two runs exchanged: a test of a drop of these is a test of an improvement."""
+        return replace(self, before=self.now, now=self.before)
+
+    @property
+    def is_table(self) -> bool:
+        """Whether each pair is one of passed and failed in both runs: then McNemar's test applies."""
+        return self.single_trial and self.clusters is None and bool(np.isin(self.before, (0.0, 1.0)).all())
+
+    @property
+    def units(self) -> int:
+        """Number of independent units: pairs, or clusters of them."""
+        return len(self) if self.clusters is None else len(np.unique(self.clusters))
+
+    @property
     def losses(self) -> int:
         """Number of pairs that got worse."""
         return int(np.count_nonzero(self.now < self.before - ROUNDING))
@@ -366,7 +381,7 @@ class Pairs:
         return replace(found, name=name, delta=delta, lower=lower, upper=upper)
 
     def _raw_finding(self, alpha: float, margin: float | None) -> Finding:
-        if not self._is_table:
+        if not self.is_table:
             clusters = None if self.clusters is None else self.clusters.tolist()
             return finding_of_means(
                 baseline=self.before, candidate=self.now, clusters=clusters, alpha=alpha, margin=margin
@@ -400,7 +415,7 @@ class Pairs:
 
     def _raw_detectable_drop(self, alpha: float) -> float | None:
         n, differ = len(self), self.losses + self.gains
-        if self._is_table:
+        if self.is_table:
             found = mde_mcnemar(n, discordance=(differ + 1) / (n + 2), alpha_one_sided=alpha, power=POWER)
             return found.mde if found.reachable else None
         change = self.now - self.before
@@ -418,17 +433,32 @@ class Pairs:
     def expected_detectable_drop(self, alpha: float) -> float | None:
         """Return the minimum detectable effect of another run like this one; None if no drop is detectable."""
         drop = self.detectable_drop(alpha)
-        if drop is not None or not self._is_table or len(self) < fewest_losses(alpha):
+        if drop is not None or not self.is_table or len(self) < fewest_losses(alpha):
             return drop
         discordance = (self.losses + self.gains) / (len(self) + 1)
         return self._scale_by_youden(mde_with_flips(len(self), discordance, alpha, POWER))
 
+    def drop_with_trials(self, alpha: float, trials: int) -> float | None:
+        """Return the minimum detectable effect if both runs had ``trials`` trials of each case instead of one.
+
+        Trials average out the flips of single trials, and not the variance of the drop between cases: d (1 - d) if a
+        few cases break completely, nearly 0 if all get a little worse. Real drops d are between, so half of it is
+        assumed. At n = 200, 10 % flips and d = 0.05 the power for three trials is 90 %, simulated 84 to 95 %.
+        None if no drop is detectable.
+        """
+        n, flips = len(self), (self.losses + self.gains + 1) / (len(self) + 2)
+        if n < fewest_losses(alpha):
+            return None
+
+        def too_small(drop: float) -> bool:
+            se = math.sqrt((drop * (1 - drop) / 2 + flips / trials) / n)
+            return mean_power(drop, se, n - 1, alpha) < POWER
+
+        largest = 1 - flips
+        return None if too_small(largest) else self._scale_by_youden(bisect(too_small, inside=0.0, outside=largest))
+
     def _scale_by_youden(self, drop: float | None) -> float | None:
         return None if drop is None or drop / self.youden > 1 else drop / self.youden
-
-    @property
-    def _is_table(self) -> bool:
-        return self.single_trial and self.clusters is None and bool(np.isin(self.before, (0.0, 1.0)).all())
 
 
 def clusters_of(results: Sequence[CaseResult]) -> npt.NDArray[np.int64] | None:

@@ -13,7 +13,7 @@ from pytest_evalgate.app.decide import RunDecider
 from pytest_evalgate.config import NoRegressionGate, key_variables
 from pytest_evalgate.errors import BaselineError, SettingsError
 from pytest_evalgate.plugin.signals import defer_interrupts
-from pytest_evalgate.records.results import Run
+from pytest_evalgate.records.results import GateResult, Run
 from pytest_evalgate.runs import git, kept, run_file
 from pytest_evalgate.runs.run_file import RunInfo, config_sha256
 from pytest_evalgate.runs.shard import path_of as shard_path
@@ -282,9 +282,9 @@ def without_verdicts(verdict: Verdict, shard: Shard) -> Verdict:
             slices=(),
             repeats=None,
             notes=(),
+            corrected=None,
             gates=tuple(
-                replace(gate, result="not_evaluated", value=None, bound=None, required=None, message=message)
-                for gate in suite.gates
+                GateResult(gate.kind, "not_evaluated", None, None, None, message, gate.of) for gate in suite.gates
             ),
         )
     return replace(verdict, suites=suites)

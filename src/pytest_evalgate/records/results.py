@@ -437,14 +437,24 @@ class ScoreSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class MeasuredChange:
+    """The change of the judge's own verdicts, before the correction for its errors, with its one-sided bounds."""
+
+    delta: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True, slots=True)
 class Delta:
     """The paired comparison of a run with its baseline, in shares. ``delta`` is candidate minus baseline.
 
     ``lower`` and ``upper`` are one-sided bounds at ``1 - alpha``. ``baseline_rate`` is over the pairs. Missing outputs
     are counted as failures. ``p_adjusted`` is adjusted for the other tests of the build and decides the finding.
     ``mde`` is the smallest drop that these pairs can detect with a power of 80 %. ``equivalent`` means that the change
-    is proven to be smaller than the margin in both directions. If a judge decides, the change is divided by its
-    ``youden`` index, because a judge that errs shows only that share of a change.
+    is proven to be smaller than the margin in both directions. ``p_better`` is the p of an improvement; None unless
+    the change is positive. If a judge decides, the change is divided by its ``youden`` index, because a judge that
+    errs shows only that share of a change; ``measured`` is the change before that, which fits ``baseline_rate``.
     """
 
     baseline: str
@@ -465,6 +475,8 @@ class Delta:
     p_adjusted: float | None = None
     equivalent: bool | None = None
     youden: float = 1.0
+    p_better: float | None = None
+    measured: MeasuredChange | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -490,7 +502,12 @@ class SliceResult:
 class GateResult:
     """The result of one gate: ``value``, or ``bound`` if it uses one, compared with ``required``.
 
-    ``of`` distinguishes gates of one kind: the slices of a slice gate, the scorer of a gate on scores.
+    ``of`` distinguishes gates of one kind: the slices of a slice gate, the scorer of a gate on scores. ``delta`` is
+    the change that the gate decides on: that of the cases, of a scorer's scores, or of the worst slice. ``p`` is the p
+    by which it decides, adjusted for the other tests of the build; None if it decides by a bound. A gate that could
+    not have failed for a drop of its margin (10 points without one) is blind: ``blind_below`` is the smallest drop
+    that could have failed it, and ``cases_to_see`` about the number of cases that detect a drop of its margin with a
+    power of 80 %.
     """
 
     kind: GateKind
@@ -500,6 +517,10 @@ class GateResult:
     required: float | None
     message: str
     of: str = ""
+    delta: Delta | None = None
+    p: float | None = None
+    blind_below: float | None = None
+    cases_to_see: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -579,8 +600,8 @@ class SuiteVerdict:
     """One suite of the verdict.
 
     ``cases`` is the number of cases without the skipped ones; ``passed`` is the number of cases that pass in most of
-    their trials. ``notes`` are warnings about the numbers. ``other_models`` replied in place of those that were asked
-    for.
+    their trials. ``corrected`` is the pass rate, corrected for the errors of the judge that decides it. ``notes`` are
+    warnings about the numbers. ``other_models`` replied in place of those that were asked for.
     """
 
     cases: int
@@ -602,6 +623,7 @@ class SuiteVerdict:
     trend: Trend | None = None
     notes: tuple[str, ...] = ()
     other_models: tuple[OtherModel, ...] = ()
+    corrected: CorrectedRate | None = None
 
 
 @dataclass(frozen=True, slots=True)
