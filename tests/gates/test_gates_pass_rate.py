@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import ttest_1samp
+from scipy.stats import binom, ttest_1samp, ttest_rel
 from tests.gates.conftest import decide_suite
 
-from pytest_evalgate.config import MeanScoreGate, MustPassGate, NoRegressionGate, PassRateGate
+from pytest_evalgate.config import MeanScoreGate, MustPassGate, NoRegressionGate, PassRateGate, SliceGate
 from pytest_evalgate.gates import SuiteRules, unattainable
 from pytest_evalgate.gates.pass_rate import decide_mean_score, decide_must_pass, decide_pass_rate
 from pytest_evalgate.records.results import Score, SuiteRun, Trial
@@ -384,3 +384,44 @@ def test_the_message_names_the_first_cases_and_their_places(build: Build) -> Non
         "5 of 6 cases tagged safety did not pass in every trial: c000 (golden/faq.jsonl:1), "
         "c001 (golden/faq.jsonl:2), c002 (golden/faq.jsonl:3) and 2 more"
     )
+
+
+def test_a_gate_on_scores_has_its_own_change_p_and_bounds(build: Build) -> None:
+    """100 scores that fall by .15 above their threshold: every case still passes."""
+    rng = np.random.default_rng(7)
+    before = rng.uniform(0.85, 1.0, 100)
+    now = before - 0.15 + rng.normal(0, 0.02, 100).clip(-0.04, 0.04)
+    rules = SuiteRules(
+        gates=(NoRegressionGate(kind="no-regression"), _no_regression()), baseline=_baseline(build, before.tolist())
+    )
+    decided = decide_suite(build.graded(*[[mark] for mark in now]), rules)
+    passed, tone = decided.gates
+    assert (passed.result, tone.result) == ("pass", "fail")
+    assert passed.delta is not None
+    assert (passed.delta.delta, passed.delta.losses) == (0.0, 0)
+    expected = ttest_rel(now, before, alternative="less")
+    bounds = ttest_rel(now, before).confidence_interval(0.9)
+    assert tone.delta is not None
+    assert tone.delta.losses == 100
+    assert tone.delta.p == pytest.approx(expected.pvalue)
+    assert tone.p == pytest.approx(expected.pvalue * 2)  # Holm: the smaller of two tests
+    assert tone.delta.delta == pytest.approx(float(np.mean(now - before)))
+    assert (tone.delta.lower, tone.delta.upper) == pytest.approx((min(bounds.low, tone.delta.lower), bounds.high))
+    assert tone.delta.baseline_rate == pytest.approx(before.mean())
+
+
+def test_an_improvement_has_a_p_of_its_own(build: Build) -> None:
+    rules = SuiteRules(gates=(NoRegressionGate(kind="no-regression"),), baseline=build.baseline("m" * 9 + "P" * 31))
+    [gate] = decide_suite(build.suite("P" * 8 + "m" + "P" * 30 + "m"), rules).gates
+    assert gate.delta is not None
+    assert (gate.delta.losses, gate.delta.gains) == (1, 8)
+    assert gate.delta.p_better == pytest.approx(float(binom.sf(8, 9, 0.5) + binom.pmf(8, 9, 0.5) / 2))
+
+
+def test_a_slice_gate_has_the_change_of_its_worst_slice(build: Build) -> None:
+    fields = {index: {"slices": (("lang", "de" if index < 20 else "en"),)} for index in range(60)}
+    rules = SuiteRules(gates=(SliceGate(kind="slice", by="lang"),), baseline=build.baseline("P" * 60))
+    [gate] = decide_suite(build.suite("m" * 8 + "P" * 52, fields=fields), rules).gates
+    assert gate.delta is not None
+    assert (gate.result, gate.delta.pairs, gate.delta.losses) == ("fail", 20, 8)
+    assert gate.p == gate.delta.p_adjusted == pytest.approx(2 * 2.0**-9)

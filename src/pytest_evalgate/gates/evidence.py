@@ -34,6 +34,8 @@ CONFIDENCE = 0.95
 
 POWER = 0.8
 
+_FAR = 30  # standard errors: no larger drop is missed, and the noncentral t underflows from about 37 on
+
 _STEPS = 40  # of the bisection over log alpha: to a relative precision of 1e-10
 
 ONE_CLUSTER = "all cases are in one cluster, which is a single observation: add clusters, or remove cluster"
@@ -452,7 +454,7 @@ class Pairs:
 
         def too_small(drop: float) -> bool:
             se = math.sqrt((drop * (1 - drop) / 2 + flips / trials) / n)
-            return mean_power(drop, se, n - 1, alpha) < POWER
+            return mean_power(min(drop, _FAR * se), se, n - 1, alpha) < POWER
 
         largest = 1 - flips
         return None if too_small(largest) else self._scale_by_youden(bisect(too_small, inside=0.0, outside=largest))
