@@ -26,6 +26,8 @@ Seconds = Annotated[float, Field(strict=True, gt=0, le=86_400, allow_inf_nan=Fal
 Concurrency = Annotated[int, Field(strict=True, ge=1, le=1024)]
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 FileName = Annotated[str, Field(min_length=1)]
+_Names = tuple[EnvironmentName, ...]
+EnvironmentNames = Annotated[_Names, BeforeValidator(_as_tuple, json_schema_input_type=EnvironmentName | _Names)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple, json_schema_input_type=str | tuple[str, ...])]
 _SomeFiles = Annotated[tuple[FileName, ...], Field(min_length=1)]
 FileNames = Annotated[_SomeFiles, BeforeValidator(_as_tuple, json_schema_input_type=FileName | _SomeFiles)]

@@ -198,9 +198,9 @@ NOT_COMPARED: Final[Mapping[type[Table], Mapping[str, str]]] = {
         ),
     },
     RecordedTarget: {"recorded": "the number of files is the number of trials", "output": _UNDER_TEST},
-    PythonTarget: dict.fromkeys(("python", "max_concurrency", "version"), _UNDER_TEST),
+    PythonTarget: dict.fromkeys(("python", "max_concurrency", "version", "env"), _UNDER_TEST),
     ModelTarget: dict.fromkeys(("model", "prompt", "system", "tools", "response_format", "params"), _UNDER_TEST),
-    HttpTarget: dict.fromkeys(("http", "version"), _UNDER_TEST),
+    HttpTarget: dict.fromkeys(("http", "version", "env"), _UNDER_TEST),
     HttpRequest: dict.fromkeys(
         (
             "url",
@@ -215,7 +215,7 @@ NOT_COMPARED: Final[Mapping[type[Table], Mapping[str, str]]] = {
         ),
         _UNDER_TEST,
     ),
-    CommandTarget: dict.fromkeys(("command", "timeout_s", "max_concurrency", "version"), _UNDER_TEST),
+    CommandTarget: dict.fromkeys(("command", "timeout_s", "max_concurrency", "version", "env"), _UNDER_TEST),
     HookTarget: {"kind": _UNDER_TEST},
 }
 """Keys that are not compared directly, with the reason."""

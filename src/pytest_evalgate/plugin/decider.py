@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from pytest_evalgate.app.decide import RunDecider
 from pytest_evalgate.config import NoRegressionGate, key_variables
 from pytest_evalgate.errors import BaselineError, SettingsError
+from pytest_evalgate.plugin.context import is_unversioned
 from pytest_evalgate.plugin.signals import defer_interrupts
+from pytest_evalgate.records.attempts import TakenOver
 from pytest_evalgate.records.results import GateResult, Run
 from pytest_evalgate.runs import git, kept, run_file
 from pytest_evalgate.runs.run_file import RunInfo, config_sha256
@@ -53,6 +55,7 @@ class SessionDecider:
         assembly: Builds the suites.
         state: The state folder.
         run_id: Id of the run.
+        resumed: The interrupted run that it resumes.
         arguments: Command line arguments of pytest.
         report_file: Path of the HTML report; None if none is written.
     """
@@ -60,6 +63,7 @@ class SessionDecider:
     assembly: Assembly
     state: StateFolder
     run_id: str
+    resumed: str | None = None
     arguments: Sequence[str] = ()
     report_file: str | None = None
     warnings: list[str] = field(default_factory=list)
@@ -196,9 +200,28 @@ class SessionDecider:
             redactor=self.redactor,
         )
         if self.shard is None:
-            return self.decider.append_history(run, self.decider.decide(run, rules))
+            verdict = self.decider.append_history(run, self.decider.decide(run, rules))
+            return replace(verdict, resumed=self._taken_over(run))
         refused = refused or refused_reason(run, self.shard, files.relative_name(self.file, self.assembly.root))
         return without_verdicts(self.decider.decide(replace(run, refused=refused), rules), self.shard)
+
+    def _taken_over(self, run: Run) -> TakenOver | None:
+        """Count the outputs of applications without a version that came from the interrupted run."""
+        if self.resumed is None:
+            return None
+        answers = sum(
+            call.purpose == "target" and call.attempts == 0
+            for suite in run.suites
+            if self._is_unversioned(suite.plan.name)
+            for result in suite.results
+            for trial in result.trials
+            for call in trial.calls
+        )
+        return TakenOver(self.resumed, answers)
+
+    def _is_unversioned(self, name: str) -> bool:
+        suite = self.assembly.suite_settings(name)
+        return suite is not None and is_unversioned(self.assembly.target_settings(suite))
 
     def _run_info(self, plans: Sequence[SuitePlan], notes: Iterable[str]) -> RunInfo:
         from pytest_evalgate.plugin.header import run_facts  # noqa: PLC0415 - not in xdist workers

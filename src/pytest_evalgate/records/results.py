@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from pytest_evalgate.records.attempts import Reruns, TakenOver  # noqa: TC001 - as above
+
 if TYPE_CHECKING:
     from pytest_evalgate.records.calls import CallRecord, Finish
 
@@ -600,8 +602,9 @@ class SuiteVerdict:
     """One suite of the verdict.
 
     ``cases`` is the number of cases without the skipped ones; ``passed`` is the number of cases that pass in most of
-    their trials. ``corrected`` is the pass rate, corrected for the errors of the judge that decides it. ``notes`` are
-    warnings about the numbers. ``other_models`` replied in place of those that were asked for.
+    their trials. ``corrected`` is the pass rate, corrected for the errors of the judge that decides it. ``reruns``
+    is None for the first attempt at a commit. ``notes`` are warnings about the numbers. ``other_models`` replied in
+    place of those that were asked for.
     """
 
     cases: int
@@ -624,6 +627,7 @@ class SuiteVerdict:
     notes: tuple[str, ...] = ()
     other_models: tuple[OtherModel, ...] = ()
     corrected: CorrectedRate | None = None
+    reruns: Reruns | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -646,7 +650,7 @@ class Calls:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The verdict of the build: the content of ``verdict.json``."""
+    """The verdict of the build: the content of ``verdict.json``. ``resumed`` is an interrupted run that it resumed."""
 
     verdict: VerdictName
     exit_code: int
@@ -661,3 +665,4 @@ class Verdict:
     changed_in_gate: tuple[GateChange, ...] = ()
     problems: tuple[str, ...] = ()
     refused: str | None = None
+    resumed: TakenOver | None = None
