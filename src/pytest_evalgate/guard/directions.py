@@ -106,6 +106,7 @@ DIRECTIONS: Final[Mapping[type[Table], Mapping[str, Direction]]] = {
         "default_tier": changed,
         "on_inconclusive": ranked("warn", "fail"),
         "on_missing_baseline": ranked("record", None, "fail"),
+        "on_rerun": ranked("count", None, "pool"),
         "max_error_rate": lower,
         "cache_auth": ranked("auto", "required"),
     },

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pytest_evalgate.app.decide import RunDecider
+from pytest_evalgate.app.decide import RunDecider, rerun_policy
 from pytest_evalgate.config import NoRegressionGate, key_variables
 from pytest_evalgate.errors import BaselineError, SettingsError
 from pytest_evalgate.plugin.context import is_unversioned
@@ -139,11 +139,38 @@ class SessionDecider:
         self.warnings += [f"evalgate: {name}: {text}" for text in checked.warnings]
         return [*checked.problems, *judge_problems(rules)]
 
+    def attempt(self, plan: SuitePlan) -> int:
+        """Return the number of this attempt at the commit with the cases and scorers of a suite: 1 for the first."""
+        info = RunInfo(config_sha256(self.assembly.settings), self.assembly.options.target)
+        run = Run(self.run_id, "", self._commit, ())
+        return len(self.decider.earlier_attempts(plan, run, info)) + 1
+
+    @cached_property
+    def _commit(self) -> str | None:
+        return git.commit(self.assembly.root)
+
+    def is_pooled(self, plan: SuitePlan) -> bool:
+        """Return whether a suite is decided together with earlier attempts: it must not stop by itself then."""
+        return self.attempt(plan) > 1 and rerun_policy(self.assembly.settings) == "pool"
+
     def header(self, suites: Sequence[ReadySuite]) -> list[str]:
         """Return the header lines of the session."""
         from pytest_evalgate.plugin.header import session_header  # noqa: PLC0415 - not in xdist workers
 
-        return [self.redactor.redact(line) for line in session_header(self.assembly, suites, self.decider.baselines)]
+        lines = [*session_header(self.assembly, suites, self.decider.baselines), *self._attempt_lines(suites)]
+        return [self.redactor.redact(line) for line in lines]
+
+    def _attempt_lines(self, suites: Sequence[ReadySuite]) -> Iterator[str]:
+        """Yield a line for each number of attempts at this commit above 1, with its suites."""
+        how = "decided on the trials of all of them"
+        if rerun_policy(self.assembly.settings) == "count":
+            how = "counted only"
+        attempts: dict[int, list[str]] = {}
+        for suite in suites:
+            attempts.setdefault(self.attempt(suite.plan), []).append(suite.plan.name)
+        for number, names in sorted(attempts.items()):
+            if number > 1:
+                yield f"evalgate: attempt {number} of this commit: {', '.join(names)} ({how})"
 
     def before(self, suite: ReadySuite, case: Case) -> BaselineOutcome | None:
         """Return the baseline's outcome of a case; None if the baseline does not contain it unchanged."""
@@ -183,7 +210,7 @@ class SessionDecider:
         head = Run(
             id=self.run_id,
             created=f"{now:%Y-%m-%dT%H:%M:%SZ}",
-            commit=git.commit(self.assembly.root),
+            commit=self._commit,
             suites=(),
             duration_s=round(duration_s, 3),
             problems=tuple(ledger.problems),
@@ -200,7 +227,8 @@ class SessionDecider:
             redactor=self.redactor,
         )
         if self.shard is None:
-            verdict = self.decider.append_history(run, self.decider.decide(run, rules))
+            verdict = self.decider.decide_attempt(run, self.origin, rules)
+            verdict = self.decider.append_history(run, self.origin, verdict)
             return replace(verdict, resumed=self._taken_over(run))
         refused = refused or refused_reason(run, self.shard, files.relative_name(self.file, self.assembly.root))
         return without_verdicts(self.decider.decide(replace(run, refused=refused), rules), self.shard)

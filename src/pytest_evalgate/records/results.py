@@ -543,7 +543,11 @@ class Repeats:
 
 @dataclass(frozen=True, slots=True)
 class HistoryRow:
-    """One suite of a complete run. ``discordance`` is the share of pairs that differ from the baseline."""
+    """One suite of a decided run. ``discordance`` is the share of pairs that differ from the baseline.
+
+    ``work_sha256`` is a digest of its configuration, target and uncommitted changes. The pass rate of a ``stopped``
+    suite is that of the cases that ran; it is an attempt at its commit, and no part of the trend.
+    """
 
     run_id: str
     created: str
@@ -557,6 +561,8 @@ class HistoryRow:
     scorers_sha256: str
     baseline_run_id: str | None
     verdict: VerdictName
+    work_sha256: str | None = None
+    stopped: bool = False
 
 
 TREND_MIN_RUNS: Final = 7

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ from pytest_evalgate.text import jsonl
 from pytest_evalgate.waits import report_expired
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _TIMEOUT_S: Final = 20
 _FETCH: Final = "fetch it: in CI actions/checkout with fetch-depth: 0, else git fetch origin"
@@ -29,6 +30,19 @@ def commit(root: Path) -> str | None:
     if done is not None and done.returncode == 0:
         return done.stdout.decode("ascii", "replace").strip()
     return os.environ.get("GITHUB_SHA") or None
+
+
+def changes_sha256(root: Path, without: Iterable[Path]) -> str:
+    """Return a digest of the uncommitted changes of tracked files below ``root``, except those in ``without``.
+
+    "" if there are none, or outside of a repository.
+    """
+    inside = (path.relative_to(root).as_posix() for path in without if path.is_relative_to(root))
+    left_out = (f":(exclude,literal){name}" for name in inside)
+    done = _git(root, "diff", "--no-ext-diff", "--no-color", "HEAD", "--", ".", *left_out)
+    if done is None or done.returncode != 0 or not done.stdout:
+        return ""
+    return hashlib.sha256(done.stdout).hexdigest()
 
 
 def merge_base(root: Path, ref: str) -> str:
