@@ -173,7 +173,8 @@ class GateInputs:
             return f"the baseline has no scores of {scorer}: promote a run that {scorer} has graded"
         if scorer is not None and (ungraded := self.compared.ungraded(scorer)) is not None:
             return ungraded
-        return pairing_problem(pairing, self.pairs(gate))
+        same_scorers = self.suite.plan.scorers_sha256 == baseline.provenance.scorers_sha256
+        return pairing_problem(pairing, self.pairs(gate), same_scorers=same_scorers)
 
     def _evidence(self, without: Side) -> Evidence:
         planned = tuple(result for result in self.suite.results if result.case.side != without)

@@ -89,12 +89,16 @@ def gate_p(gate: NoRegressionGate, pairs: Pairs) -> float | None:
     return pairs.finding(gate.alpha).p
 
 
-def pairing_problem(pairing: Pairing, pairs: Pairs) -> str | None:
-    """Return the reason why the pairs cannot be tested, if any."""
+def pairing_problem(pairing: Pairing, pairs: Pairs, *, same_scorers: bool) -> str | None:
+    """Return the reason why the pairs cannot be tested, if any.
+
+    The scorers are part of every fingerprint, so without the ``same_scorers`` all cases are edited.
+    """
     if pairing.problem is not None:
         return pairing.problem
     if not pairing.pairs or pairing.share < MIN_PAIRED_SHARE:
-        reason = ": the scorers changed" if pairing.all_edited else ""
+        changed = "every case was edited" if same_scorers else "the scorers changed"
+        reason = f": {changed}" if pairing.all_edited else ""
         return (
             f"only {percent(pairing.share)} of the baseline's {count(pairing.baseline_cases, 'case')} are paired "
             f"({len(pairing.edited):,} edited, {len(pairing.removed):,} removed, {len(pairing.added):,} added)"
