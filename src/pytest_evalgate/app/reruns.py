@@ -60,10 +60,12 @@ def rerun_note(found: Reruns, policy: OnRerun) -> str:
     if found.pooled > 1:
         text += f": decided on the trials of {count(found.pooled, 'attempt')}; lists of cases are those of this one"
     elif len(found.gone) < found.attempt - 1:
-        text += ": no fresh answer of an earlier attempt to pool, so it is decided on its own"
+        text += ": nothing to pool, because the attempts have the same answers or cached ones"
     if found.gone:
-        has = "the run file of an earlier one is" if len(found.gone) == 1 else f"{len(found.gone):,} run files are"
-        text += f"; {has} gone, so it only counts: {', '.join(found.gone)}"
+        files = "the run file of an earlier one is gone, so it only counts"
+        if len(found.gone) > 1:
+            files = f"the run files of {len(found.gone):,} earlier ones are gone, so they only count"
+        text += f"; {files}: {', '.join(found.gone)}"
     return text
 
 
@@ -138,7 +140,8 @@ def _pooled(suite: SuiteRun, own: SuiteRun, earlier: Sequence[SuiteRun]) -> tupl
     results = tuple(_with(result, fresh.get(_key(result), ())) for result in suite.results)
     most = max(suite.plan.trials, *(len(result.trials) for result in results))
     plan = replace(suite.plan, trials=most)
-    return replace(suite, plan=plan, results=results), used + 1
+    used += any(_is_fresh(trial) for result in suite.results for trial in result.trials)
+    return replace(suite, plan=plan, results=results), max(1, used)
 
 
 def _with(result: CaseResult, earlier: Sequence[Trial]) -> CaseResult:
