@@ -57,7 +57,7 @@ def _pooled(
         if isinstance(run, Run):
             run_file.write(run, run_file.path_of(tmp_path, run.id))
     rows = [_row(run if isinstance(run, str) else run.id) for run in earlier]
-    found = pool(own, {"faq": rows}, state=tmp_path, policy=policy)
+    found = pool(own, {"faq": rows}, {"faq": "r0"}, state=tmp_path, policy=policy)
     [suite] = found.run.suites
     assert suite.plan.trials == max(1, *(len(result.trials) for result in suite.results))
     return [[trial.value for trial in result.trials] for result in suite.results], found.reruns["faq"]
@@ -68,9 +68,13 @@ def test_the_fresh_trials_of_all_attempts_are_pooled(tmp_path: Path) -> None:
     assert found == ([[1.0, 0.0, 1.0], [1.0, 0.0, 0.0]], Reruns(3, 3))
 
 
+def test_the_run_of_the_baseline_counts_and_is_not_pooled(tmp_path: Path) -> None:
+    assert _pooled(tmp_path, _run("r2", "mm"), _run("r0", "PP")) == ([[0.0], [0.0]], Reruns(2))
+
+
 def test_a_first_attempt_is_unchanged(tmp_path: Path) -> None:
     own = _run("r1", "Pm")
-    found = pool(own, {"faq": ()}, state=tmp_path, policy="pool")
+    found = pool(own, {"faq": ()}, {}, state=tmp_path, policy="pool")
     assert (found.run, found.reruns) == (own, {})
 
 
@@ -125,7 +129,7 @@ def test_the_run_file_of_another_run_is_gone(tmp_path: Path) -> None:
 
 def test_calls_of_earlier_attempts_are_not_paid_again(tmp_path: Path) -> None:
     run_file.write(_run("r1", "mm"), run_file.path_of(tmp_path, "r1"))
-    found = pool(_run("r2", "PP"), {"faq": [_row("r1")]}, state=tmp_path, policy="pool")
+    found = pool(_run("r2", "PP"), {"faq": [_row("r1")]}, {}, state=tmp_path, policy="pool")
     [suite] = found.run.suites
     assert [len(trial.calls) for result in suite.results for trial in result.trials] == [1, 0, 1, 0]
 
@@ -142,7 +146,7 @@ def test_calls_of_earlier_attempts_are_not_paid_again(tmp_path: Path) -> None:
         (
             Reruns(2),
             "pool",
-            "attempt 2 of this commit: nothing to pool, because the attempts have the same answers or cached ones",
+            "attempt 2 of this commit: there are no other fresh answers to pool",
         ),
         (
             Reruns(2, 1, ("r1",)),

@@ -109,7 +109,10 @@ class RunDecider:
         from pytest_evalgate.app import reruns  # noqa: PLC0415 - only for reruns
 
         policy = rerun_policy(self.settings)
-        pooled = reruns.pool(run, attempts, state=self.state, policy=policy)
+        baselines = {
+            name: None if rule.baseline is None else rule.baseline.provenance.run_id for name, rule in rules.items()
+        }
+        pooled = reruns.pool(run, attempts, baselines, state=self.state, policy=policy)
         return pooled.annotate(self.decide(pooled.run, rules), run, policy)
 
     def earlier_attempts(self, plan: SuitePlan, run: Run, info: RunInfo) -> tuple[HistoryRow, ...]:

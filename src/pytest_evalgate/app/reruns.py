@@ -60,7 +60,7 @@ def rerun_note(found: Reruns, policy: OnRerun) -> str:
     if found.pooled > 1:
         text += f": decided on the trials of {count(found.pooled, 'attempt')}; lists of cases are those of this one"
     elif len(found.gone) < found.attempt - 1:
-        text += ": nothing to pool, because the attempts have the same answers or cached ones"
+        text += ": there are no other fresh answers to pool"
     if found.gone:
         files = "the run file of an earlier one is gone, so it only counts"
         if len(found.gone) > 1:
@@ -69,12 +69,20 @@ def rerun_note(found: Reruns, policy: OnRerun) -> str:
     return text
 
 
-def pool(run: Run, attempts: Mapping[str, Sequence[HistoryRow]], *, state: Path, policy: OnRerun) -> PooledRun:
+def pool(
+    run: Run,
+    attempts: Mapping[str, Sequence[HistoryRow]],
+    baselines: Mapping[str, str | None],
+    *,
+    state: Path,
+    policy: OnRerun,
+) -> PooledRun:
     """Add the fresh trials of earlier attempts to the suites of ``run``.
 
     Args:
         run: The run.
         attempts: The earlier attempts of each of its suites, oldest first.
+        baselines: The run of each suite's baseline. It counts as an attempt, and is not compared with itself.
         state: The state folder, with the run files of kept runs.
         policy: With "count", nothing is added.
     """
@@ -91,7 +99,8 @@ def pool(run: Run, attempts: Mapping[str, Sequence[HistoryRow]], *, state: Path,
             reruns[suite.plan.name] = Reruns(len(earlier) + 1)
             continue
         own = stored.suite(run.id, suite.plan.name) or suite
-        kept = [(row.run_id, stored.suite(row.run_id, suite.plan.name)) for row in earlier]
+        ids = [row.run_id for row in earlier if row.run_id != baselines.get(suite.plan.name)]
+        kept = [(run_id, stored.suite(run_id, suite.plan.name)) for run_id in ids]
         gone = tuple(run_id for run_id, found in kept if found is None)
         pooled, used = _pooled(suite, own, [found for _, found in kept if found is not None])
         suites.append(pooled)
