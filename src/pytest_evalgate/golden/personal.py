@@ -68,10 +68,7 @@ def phone_note() -> str | None:
     """Return what is not searched for without the library phonenumbers; None if it is installed."""
     if _library() is not None:
         return None
-    return (
-        "national telephone numbers are not looked for, only +COUNTRY and US formats: "
-        "pip install 'pytest-evalgate[phone]'"
-    )
+    return "national telephone numbers; to look for them: pip install 'pytest-evalgate[phone]'"
 
 
 @cache
