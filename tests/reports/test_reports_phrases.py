@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_evalgate.app.view import ReportContext
-from pytest_evalgate.records.results import CorrectedRate, MeasuredChange
+from pytest_evalgate.records.corrected import CorrectedRate, MeasuredChange
 from pytest_evalgate.reports import phrases
 from pytest_evalgate.reports.phrases import NextStep
 

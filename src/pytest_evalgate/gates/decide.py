@@ -49,7 +49,8 @@ from pytest_evalgate.gates.slices import (
     slice_results,
     testable_slices,
 )
-from pytest_evalgate.records.results import Accounting, CorrectedRate, GateResult, SuiteVerdict, Verdict
+from pytest_evalgate.records.corrected import CorrectedRate
+from pytest_evalgate.records.results import Accounting, GateResult, SuiteVerdict, Verdict
 from pytest_evalgate.records.served import other_models, served_notes
 from pytest_evalgate.text.wording import NO_BASELINE, RETRY, count, percent, points
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_evalgate.gates.evidence import ONE_CLUSTER
-from pytest_evalgate.records.results import Delta, GateResult, MeasuredChange
+from pytest_evalgate.records.corrected import MeasuredChange
+from pytest_evalgate.records.results import Delta, GateResult
 from pytest_evalgate.stats.paired import Finding, equivalent, finding_name
 from pytest_evalgate.stats.planning import not_proven_sample_size
 from pytest_evalgate.text.wording import count, p_value, percent, points

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pytest_evalgate.records.attempts import Reruns, TakenOver  # noqa: TC001 - as above
+from pytest_evalgate.records.corrected import CorrectedRate, MeasuredChange  # noqa: TC001 - as above
 
 if TYPE_CHECKING:
     from pytest_evalgate.records.calls import CallRecord, Finish
@@ -382,16 +383,6 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True)
-class CorrectedRate:
-    """A judge's pass rate, corrected for its errors. ``lower`` is a one-sided 95 % bound, ``interval`` two-sided."""
-
-    value: float
-    interval: tuple[float, float]
-    lower: float
-    method: Literal["rogan-gladen", "ppi"]
-
-
-@dataclass(frozen=True, slots=True)
 class JudgeVerdict:
     """One judge of a suite.
 
@@ -436,15 +427,6 @@ class ScoreSummary:
 
     mean: float | None
     n: int
-
-
-@dataclass(frozen=True, slots=True)
-class MeasuredChange:
-    """The change of the judge's own verdicts, before the correction for its errors, with its one-sided bounds."""
-
-    delta: float
-    lower: float
-    upper: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,12 +23,12 @@ from pytest_evalgate.text.wording import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from pytest_evalgate.records.corrected import MeasuredChange
     from pytest_evalgate.records.results import (
         Calls,
         Delta,
         GateChange,
         GateResult,
-        MeasuredChange,
         SliceResult,
         SuiteVerdict,
         Verdict,
