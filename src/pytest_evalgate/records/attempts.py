@@ -1,4 +1,4 @@
-"""Attempts at one verdict: an interrupted run that was resumed, and reruns of one commit."""
+"""Repetitions: the trials of a case, reruns of one commit, and an interrupted run that was resumed."""
 
 from __future__ import annotations
 
@@ -29,3 +29,19 @@ class Reruns:
     attempt: int
     pooled: int = 1
     gone: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """The agreement of the trials of a suite.
+
+    ``flip_rate`` is the probability that two trials of one case differ, ``flaky`` the number of cases with different
+    trials. ``icc`` is the intraclass correlation of trials and ``design_effect`` the factor by which it increases the
+    variance (both None if undefined). ``n_eff`` is the effective number of independent cases.
+    """
+
+    flip_rate: float
+    flaky: int
+    icc: float | None
+    design_effect: float | None
+    n_eff: float

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from pytest_evalgate.records.attempts import Reruns, TakenOver  # noqa: TC001 - as above
+from pytest_evalgate.records.attempts import Repeats, Reruns, TakenOver  # noqa: TC001 - as above
 from pytest_evalgate.records.corrected import CorrectedRate, MeasuredChange  # noqa: TC001 - as above
 
 if TYPE_CHECKING:
@@ -487,11 +487,9 @@ class GateResult:
     """The result of one gate: ``value``, or ``bound`` if it uses one, compared with ``required``.
 
     ``of`` distinguishes gates of one kind: the slices of a slice gate, the scorer of a gate on scores. ``delta`` is
-    the change that the gate decides on: that of the cases, of a scorer's scores, or of the worst slice. ``p`` is the p
-    by which it decides, adjusted for the other tests of the build; None if it decides by a bound. A gate that could
-    not have failed for a drop of its margin (10 points without one) is blind: ``blind_below`` is the smallest drop
-    that could have failed it, and ``cases_to_see`` about the number of cases that detect a drop of its margin with a
-    power of 80 %.
+    the change that it decides on (of the cases, of the scores, of the worst slice), ``p`` its adjusted p, None if a
+    bound decides. A gate that could not have failed for a drop of its margin (10 points without one) is blind below
+    ``blind_below``; about ``cases_to_see`` cases detect such a drop with a power of 80 %.
     """
 
     kind: GateKind
@@ -508,27 +506,11 @@ class GateResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Repeats:
-    """The agreement of the trials of a suite.
-
-    ``flip_rate`` is the probability that two trials of one case differ, ``flaky`` the number of cases with different
-    trials. ``icc`` is the intraclass correlation of trials and ``design_effect`` the factor by which it increases the
-    variance (both None if undefined). ``n_eff`` is the effective number of independent cases.
-    """
-
-    flip_rate: float
-    flaky: int
-    icc: float | None
-    design_effect: float | None
-    n_eff: float
-
-
-@dataclass(frozen=True, slots=True)
 class HistoryRow:
     """One suite of a decided run. ``discordance`` is the share of pairs that differ from the baseline.
 
-    ``work_sha256`` is a digest of its configuration, target and uncommitted changes. The pass rate of a ``stopped``
-    suite is that of the cases that ran; it is an attempt at its commit, and no part of the trend.
+    ``work_sha256`` is a digest of configuration, target and uncommitted changes. The rate of a ``stopped`` suite is
+    that of the cases that ran.
     """
 
     run_id: str
