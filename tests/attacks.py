@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.records.corrected import CorrectedRate
 from pytest_evalgate.records.results import (
     Accounting,
     Calls,
-    CorrectedRate,
     Delta,
     GateChange,
     GateResult,

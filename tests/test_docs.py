@@ -22,9 +22,9 @@ from pytest_evalgate import golden
 from pytest_evalgate.cli import main
 from pytest_evalgate.golden.dialects.known import DIALECTS
 from pytest_evalgate.plugin.options import FLAGS, VALUES
+from pytest_evalgate.records.corrected import CorrectedRate
 from pytest_evalgate.records.results import (
     Accounting,
-    CorrectedRate,
     Delta,
     GateResult,
     JudgeVerdict,

@@ -439,3 +439,43 @@ def test_an_option_that_does_not_exist_is_a_wrong_command_line(sides: ComparePro
     with pytest.raises(SystemExit) as caught:
         sides.compare("--x")
     assert caught.value.code == 2
+
+
+def test_an_improvement_is_named_with_its_bounds_and_its_p(sides: CompareProject) -> None:
+    sides.run(_A, "m" * 9 + "P" * 31)
+    sides.run(_B, "P" * 8 + "m" + "P" * 30 + "m")
+    out = sides.compare("previous", "--margin", "0.05")[1]
+    line = next(line for line in out.splitlines() if line.startswith("faq: "))
+    assert line.startswith("faq: improved, +17.5 pp (+")
+    assert "p=0.011 for better" in " ".join(out.split())
+    delta = sides.faq("previous")["delta"]
+    assert delta["p_better"] == pytest.approx(0.010742, abs=1e-6)
+    assert delta["p"] == pytest.approx(1 - delta["p_better"])
+
+
+def test_without_a_proof_of_an_improvement_the_p_is_that_of_a_drop(sides: CompareProject) -> None:
+    sides.run(_A, "m" * 2 + "P" * 38)
+    sides.run(_B, "P" * 40)
+    assert "p=0.88 for a drop" in " ".join(sides.compare("previous")[1].split())
+
+
+def test_a_gate_on_scores_is_compared_by_its_scores(sides: CompareProject) -> None:
+    sides.configure(_GATED.format(gates='{ kind = "no-regression", scorer = "tone" }'))
+    sides.run(_A, "P" * 30)
+    sides.run(_B, "P" * 30)
+    for run, mark in ((_A, 0.95), (_B, 0.8)):
+        path = sides.root / ".evalgate" / "runs" / run / "run.jsonl"
+        head, *rows = map(json.loads, path.read_text("utf-8").splitlines())
+        for number, row in enumerate(rows):
+            scores = [{"name": "tone", "value": mark + number % 3 / 100, "passed": True}]
+            row["trials"] = [{**trial, "scores": scores} for trial in row["trials"]]
+        path.write_text("".join(f"{json.dumps(line)}\n" for line in (head, *rows)), "utf-8")
+    found = sides.faq("previous")
+    assert found["delta"]["delta"] == 0
+    [tone] = found["scores"]
+    assert (tone["scorer"], tone["delta"]["losses"]) == ("tone", 30)
+    assert tone["delta"]["delta"] == pytest.approx(-0.15)
+    code, out, _ = sides.compare("previous", "--gate")
+    assert code == 1
+    assert "faq, tone: regressed" in out
+    assert out.splitlines()[-1].startswith("evalgate: FAIL  faq, tone -15.0 pp: 30 worse, 0 better")

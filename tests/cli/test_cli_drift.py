@@ -87,9 +87,9 @@ def _leniently(label: str, number: int) -> int:
     return int(label == "pass" or number < 20)
 
 
-def on(monkeypatch: pytest.MonkeyPatch, day: int) -> None:
-    """Let it be a day of November 2026."""
-    now = datetime(2026, 11, day, 8, tzinfo=UTC)
+def on(monkeypatch: pytest.MonkeyPatch, day: int, hour: int = 8) -> None:
+    """Let it be an hour of a day of November 2026."""
+    now = datetime(2026, 11, day, hour, tzinfo=UTC)
     monkeypatch.setattr("pytest_evalgate.cli.drift.datetime", SimpleNamespace(now=lambda _: now))
 
 
@@ -133,11 +133,29 @@ def test_a_steady_judge_is_asked_again(drifting: DriftProject, monkeypatch: pyte
         ("fail", 100, 0),
     ]
     assert drifting.calls == 800
-    drifting.json()
-    assert drifting.calls == 800  # the answers of one day are remembered
-    on(monkeypatch, 8)
-    drifting.json()
-    assert drifting.calls == 1000
+    on(monkeypatch, 1, 9)
+    found = drifting.json()[1]
+    assert (found["sent"], found["cached"]) == (200, 0)
+    assert drifting.calls == 1000  # on the same day
+
+
+def test_a_judge_that_changed_on_the_same_day_has_drifted(
+    drifting: DriftProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drifting.record()
+    assert drifting.drift()[0] == 0
+    drifting.play(_leniently)
+    on(monkeypatch, 1, 9)
+    assert drifting.drift()[0] == 1
+
+
+def test_if_nothing_was_asked_the_check_says_so(drifting: DriftProject) -> None:
+    drifting.record()
+    drifting.drift()
+    out = drifting.drift()[1]  # at the same moment: its questions are those of the check before
+    assert "nothing was asked: 200 of the verdicts came from the cache, and cannot show a change" in " ".join(
+        out.split()
+    )
 
 
 @dataclass
@@ -170,8 +188,8 @@ def test_each_anchor_is_asked_anew_each_time(drifting: DriftProject, played: Pla
     assert len(played.asked) == len(set(played.asked)) == 1000
     drifting.json()
     assert len(set(played.asked)) == 1200
-    assert played.asked[800] == "pass-0#2026-11-01.4"
-    assert played.asked[1000] == "pass-0#2026-11-01"
+    assert played.asked[800] == "pass-0#2026-11-01T08:00:00.000000Z.4"
+    assert played.asked[1000] == "pass-0#2026-11-01T08:00:00.000000Z"
 
 
 def test_flips_of_an_unsteady_judge_are_no_drift(drifting: DriftProject, played: Played) -> None:

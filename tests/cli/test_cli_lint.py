@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from pytest_evalgate.cli.lint import lint_files
 from pytest_evalgate.cli.main import build_parser
 from pytest_evalgate.errors import GoldenSetError, SettingsError
 
@@ -48,6 +49,12 @@ class Project:
         _, lines = self.lint(*arguments, "--json")
         found = json.loads("\n".join(lines))["findings"]
         return [f"{one['file']}:{one['line']}: {one['kind']}" for one in found]
+
+
+@pytest.fixture(autouse=True)
+def _extra_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the extra `phone` the report has one more line."""
+    monkeypatch.setattr("pytest_evalgate.cli.lint.phone_note", lambda: None)
 
 
 @pytest.fixture
@@ -351,3 +358,12 @@ def test_a_judge_that_cannot_decide_is_an_error(project: Project, judge: str, fo
     code, lines = project.lint()
     assert code == 1
     assert any(found in line for line in lines)
+
+
+def test_the_report_says_what_it_does_not_look_for(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_evalgate.cli.lint.phone_note", lambda: "national telephone numbers")
+    (project.root / "a.jsonl").write_text('{"id": "a", "input": "x"}', "utf-8")
+    monkeypatch.chdir(project.root)
+    report = lint_files([Path("a.jsonl")])
+    assert [*report.lines()][-2:] == ["not checked: national telephone numbers", "0 errors, 0 warnings, 0 notes"]
+    assert report.as_json()["not_checked"] == ["national telephone numbers"]

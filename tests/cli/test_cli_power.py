@@ -3,7 +3,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+from scipy.special import stdtr
 
 from pytest_evalgate.stats.intervals import passes_needed
 from pytest_evalgate.stats.paired import tango_bounds
@@ -353,3 +355,28 @@ def test_numbers_out_of_range_are_an_error(
         project.call(*arguments)
     assert caught.value.code == 2
     assert "number from" in capsys.readouterr().err
+
+
+def test_the_chance_by_trials_contains_what_was_simulated(project: Project) -> None:
+    """Detection at -5 points, n = 200, 10 % flips, 5 % false alarms: 60, 74 and 83 to 95 % (simulated elsewhere)."""
+    plan = project.only("--cases", "200", "--drop", "5", "--discordance", "0.1")
+    one = plan["found_percent"]
+    by_trials = {(row["baseline_trials"], row["candidate_trials"]): row["found_percent"] for row in plan["by_trials"]}
+    assert one["steady"] < 60 < one["flipping"]
+    assert by_trials[5, 1]["steady"] < 74 < by_trials[5, 1]["flipping"]
+    assert by_trials[3, 3]["steady"] < 83
+    assert by_trials[3, 3]["flipping"] > 95
+    assert "trials of the candidate are what helps" in _say(project, "--cases", "200", "--discordance", "0.1")
+
+
+def test_the_chance_by_trials_is_that_of_a_simulation(project: Project) -> None:
+    """Of 200 cases drawn for each build 20 % flip evenly, and 5 % that always passed break; three trials in both."""
+    rng, shape = np.random.default_rng(11), (4_000, 200)
+    n, kind = 200, rng.uniform(size=shape)
+    rates = np.where(kind < 0.2, 0.5, 1.0)  # 10 % of the cases differ between two runs
+    change = (rng.binomial(3, np.where(kind > 0.95, 0.0, rates)) - rng.binomial(3, rates)) / 3
+    t = change.mean(axis=1) / (change.std(axis=1, ddof=1) / np.sqrt(n))
+    found = float(np.mean(stdtr(n - 1, t) <= 0.05))
+    plan = project.only("--cases", "200", "--drop", "5", "--discordance", "0.1")
+    [row] = [row for row in plan["by_trials"] if row["candidate_trials"] == 3]
+    assert row["found_percent"]["steady"] == pytest.approx(100 * found, abs=4)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binom, ttest_1samp, ttest_rel
 from tests.gates.conftest import decide_suite
 
-from pytest_evalgate.config import MeanScoreGate, MustPassGate, NoRegressionGate, PassRateGate
+from pytest_evalgate.config import MeanScoreGate, MustPassGate, NoRegressionGate, PassRateGate, SliceGate
 from pytest_evalgate.gates import SuiteRules, unattainable
 from pytest_evalgate.gates.pass_rate import decide_mean_score, decide_must_pass, decide_pass_rate
 from pytest_evalgate.records.results import Score, SuiteRun, Trial
-from pytest_evalgate.stats.clusters import mean_score_ci
+from pytest_evalgate.stats.clusters import repeats_effective_n
 from pytest_evalgate.stats.intervals import clopper_pearson_lower_one_sided
 
 if TYPE_CHECKING:
@@ -147,7 +150,8 @@ _MARKS = [[0.9], [0.8], [0.7], [0.95], [0.85]] * 20
     ("minimum", "bound", "result"),
     [
         (0.7, "ci", "pass"),
-        (0.8, "ci", "inconclusive"),
+        (0.8, "ci", "pass"),
+        (0.83, "ci", "inconclusive"),
         (0.85, "ci", "fail"),
         (0.84, "point", "pass"),
         (0.841, "point", "fail"),
@@ -161,14 +165,14 @@ def test_the_mean_or_its_lower_bound_has_to_reach_the_minimum(
 
 def test_a_mean_score_result_has_its_numbers(build: Build) -> None:
     found = _decide(build, _MARKS, 0.7)
-    wanted = mean_score_ci([mark for [mark] in _MARKS])
+    marks = [mark for [mark] in _MARKS]
     assert (found.kind, found.of, found.required) == ("mean-score", "tone", 0.7)
     assert found.value == pytest.approx(0.84)
-    assert found.bound == wanted.lower_one_sided_exact
-    assert found.message == "mean tone 0.840 of 100 cases, at least 0.767 with 95% confidence; 0.7 required"
+    assert found.bound == pytest.approx(ttest_1samp(marks, 0, alternative="greater").confidence_interval(0.95).low)
+    assert found.message == "mean tone 0.840 of 100 cases, at least 0.826 with 95% confidence; 0.7 required"
     assert _decide(build, _MARKS, 0.7, "point").message == "mean tone 0.840 of 100 cases; 0.7 required"
-    assert _decide(build, _MARKS, 0.8).message.endswith(
-        "; 0.8 required: more cases, or scores with less variance, would decide it"
+    assert _decide(build, _MARKS, 0.83).message.endswith(
+        "; 0.83 required: more cases, or scores with less variance, would decide it"
     )
 
 
@@ -189,6 +193,43 @@ def test_the_bound_is_computed_over_clusters(build: Build) -> None:
     assert found.value == pytest.approx(0.84)
     assert found.bound == pytest.approx(clopper_pearson_lower_one_sided(0.84 * 5, 5, 0.95))
     assert found.result == "inconclusive"
+
+
+def test_the_bound_of_grades_is_student_s(build: Build) -> None:
+    """100 grades with mean .70 and standard deviation .05: .692, where the binomial bound is .616."""
+    spread = np.linspace(-1, 1, 100)
+    marks = 0.7 + 0.05 * spread / spread.std(ddof=1)
+    found = _decide(build, [[mark] for mark in marks], 0.69)
+    assert found.result == "pass"
+    assert found.bound == pytest.approx(0.6917, abs=5e-5)
+    assert clopper_pearson_lower_one_sided(70, 100, 0.95) == pytest.approx(0.6158, abs=5e-5)
+
+
+def test_the_bound_of_clustered_grades_is_that_of_the_cluster_means(build: Build) -> None:
+    suite = build.graded(*_MARKS[:99], [0.1])
+    results = [
+        replace(result, case=replace(result.case, cluster=str(index // 10)))
+        for index, result in enumerate(suite.results)
+    ]
+    means = [fmean(mark for [mark] in [*_MARKS[:99], [0.1]][at : at + 10]) for at in range(0, 100, 10)]
+    expected = ttest_1samp(means, 0, alternative="greater").confidence_interval(0.95).low  # clusters of equal size
+    assert decide_mean_score(_mean_gate(0.7), build.seen(results)).bound == pytest.approx(expected)
+
+
+def test_trials_of_grades_are_averaged_before_the_bound(build: Build) -> None:
+    marks = [[0.9, 0.7], [0.4, 0.6], [1.0, 0.8], [0.3, 0.9]]
+    expected = ttest_1samp([0.8, 0.5, 0.9, 0.6], 0, alternative="greater").confidence_interval(0.95).low
+    assert _decide(build, marks, 0.3).bound == pytest.approx(expected)
+
+
+def test_trials_of_0_and_1_have_the_bound_of_a_pass_rate(build: Build) -> None:
+    marks = [[1.0, 0.0], [1.0, 1.0], [0.0, 0.0], [1.0, 1.0]] * 20
+    found, wanted = _decide(build, marks, 0.3), repeats_effective_n([sum(mark) for mark in marks], [2] * 80)
+    assert found.bound == wanted.lower_one_sided_exact
+
+
+def test_equal_grades_are_no_evidence_of_precision(build: Build) -> None:
+    assert _decide(build, [[0.9]] * 3, 0.8).result == "inconclusive"
 
 
 def test_a_single_cluster_has_no_bound(build: Build) -> None:
@@ -343,3 +384,44 @@ def test_the_message_names_the_first_cases_and_their_places(build: Build) -> Non
         "5 of 6 cases tagged safety did not pass in every trial: c000 (golden/faq.jsonl:1), "
         "c001 (golden/faq.jsonl:2), c002 (golden/faq.jsonl:3) and 2 more"
     )
+
+
+def test_a_gate_on_scores_has_its_own_change_p_and_bounds(build: Build) -> None:
+    """100 scores that fall by .15 above their threshold: every case still passes."""
+    rng = np.random.default_rng(7)
+    before = rng.uniform(0.85, 1.0, 100)
+    now = before - 0.15 + rng.normal(0, 0.02, 100).clip(-0.04, 0.04)
+    rules = SuiteRules(
+        gates=(NoRegressionGate(kind="no-regression"), _no_regression()), baseline=_baseline(build, before.tolist())
+    )
+    decided = decide_suite(build.graded(*[[mark] for mark in now]), rules)
+    passed, tone = decided.gates
+    assert (passed.result, tone.result) == ("pass", "fail")
+    assert passed.delta is not None
+    assert (passed.delta.delta, passed.delta.losses) == (0.0, 0)
+    expected = ttest_rel(now, before, alternative="less")
+    bounds = ttest_rel(now, before).confidence_interval(0.9)
+    assert tone.delta is not None
+    assert tone.delta.losses == 100
+    assert tone.delta.p == pytest.approx(expected.pvalue)
+    assert tone.p == pytest.approx(expected.pvalue * 2)  # Holm: the smaller of two tests
+    assert tone.delta.delta == pytest.approx(float(np.mean(now - before)))
+    assert (tone.delta.lower, tone.delta.upper) == pytest.approx((min(bounds.low, tone.delta.lower), bounds.high))
+    assert tone.delta.baseline_rate == pytest.approx(before.mean())
+
+
+def test_an_improvement_has_a_p_of_its_own(build: Build) -> None:
+    rules = SuiteRules(gates=(NoRegressionGate(kind="no-regression"),), baseline=build.baseline("m" * 9 + "P" * 31))
+    [gate] = decide_suite(build.suite("P" * 8 + "m" + "P" * 30 + "m"), rules).gates
+    assert gate.delta is not None
+    assert (gate.delta.losses, gate.delta.gains) == (1, 8)
+    assert gate.delta.p_better == pytest.approx(float(binom.sf(8, 9, 0.5) + binom.pmf(8, 9, 0.5) / 2))
+
+
+def test_a_slice_gate_has_the_change_of_its_worst_slice(build: Build) -> None:
+    fields = {index: {"slices": (("lang", "de" if index < 20 else "en"),)} for index in range(60)}
+    rules = SuiteRules(gates=(SliceGate(kind="slice", by="lang"),), baseline=build.baseline("P" * 60))
+    [gate] = decide_suite(build.suite("m" * 8 + "P" * 52, fields=fields), rules).gates
+    assert gate.delta is not None
+    assert (gate.result, gate.delta.pairs, gate.delta.losses) == ("fail", 20, 8)
+    assert gate.p == gate.delta.p_adjusted == pytest.approx(2 * 2.0**-9)

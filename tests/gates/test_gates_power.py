@@ -3,15 +3,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.gates.conftest import decide_suite
 
-from pytest_evalgate.config import Suite
+from pytest_evalgate.config import NoRegressionGate, Suite
 from pytest_evalgate.gates import SuiteRules
 from pytest_evalgate.gates.power import check_power, discordance_of
+from pytest_evalgate.stats.planning import mcnemar_power
 
 if TYPE_CHECKING:
     from tests.gates.conftest import Build
 
     from pytest_evalgate.gates.power import PowerCheck
+    from pytest_evalgate.records.results import GateResult
 
 
 def _foresee(build: Build, letters: str, *gates: dict[str, Any], fields: Any = None, **rules: Any) -> PowerCheck:
@@ -111,3 +114,65 @@ def test_slices_that_can_never_fail_are_named(build: Build) -> None:
 def test_a_suite_that_skips_everything_has_no_power_check(build: Build) -> None:
     seen = _foresee(build, "SS", {"kind": "pass-rate", "min": 0.9})
     assert (seen.problems, seen.warnings) == ((), ())
+
+
+def _gate_of(build: Build, before: str, now: str, **fields: Any) -> GateResult:
+    rules = SuiteRules(
+        gates=(NoRegressionGate.model_validate({"kind": "no-regression", **fields}),), baseline=build.baseline(before)
+    )
+    [gate] = decide_suite(build.suite(now), rules).gates
+    return gate
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "fields", "below"),
+    [
+        pytest.param("P" * 5, "m" + "P" * 4, {}, 0.8, id="four of five losses are the fewest that fail"),
+        pytest.param("P" * 3, "PPP", {}, 1.0, id="three pairs"),
+        pytest.param("m" * 20 + "PPP", "m" * 20 + "PPP", {}, 1.0, id="three that could get worse"),
+        pytest.param("P" * 39, "P" * 39, {}, 4 / 39, id="39 pairs"),
+        pytest.param("P" * 40, "P" * 40, {}, None, id="40 pairs: 10 points"),
+        pytest.param("P" * 60, "m" + "P" * 59, {"margin": 0.02}, 4 / 60, id="a drop of the margin"),
+        pytest.param("P" * 60, "m" + "P" * 59, {"margin": 0.07}, None, id="a drop of a larger margin"),
+        pytest.param("P" * 60, "m" + "P" * 59, {"alpha": 0.01}, None, id="six losses of 60 are 10 points"),
+        pytest.param("P" * 50, "m" + "P" * 49, {"alpha": 0.01}, 6 / 50, id="six losses of 50"),
+        pytest.param("P" * 30, "P" * 30, {"margin": 0.05, "fail_on": "tolerance"}, 5 / 30, id="tolerance"),
+        pytest.param("P" * 100, "P" * 100, {"margin": 0.03}, None, id="a drop of the margin is ruled out"),
+    ],
+)
+def test_a_gate_that_could_not_have_failed_is_blind(
+    build: Build, before: str, now: str, fields: dict[str, Any], below: float | None
+) -> None:
+    gate = _gate_of(build, before, now, **fields)
+    assert gate.result == "pass"
+    assert gate.blind_below == (None if below is None else pytest.approx(below))
+    assert ("; blind: no drop" in gate.message) is (below is not None)
+
+
+@pytest.mark.parametrize("n", range(4, 40))
+def test_no_smaller_drop_fails_a_blind_gate(build: Build, n: int) -> None:
+    """Try every number of losses."""
+    failing = [
+        losses / n
+        for losses in range(n + 1)
+        if _gate_of(build, "P" * n, "m" * losses + "P" * (n - losses)).result == "fail"
+    ]
+    assert _gate_of(build, "P" * n, "P" * n).blind_below == pytest.approx(failing[0])
+
+
+def test_the_cases_that_open_its_eyes_detect_the_drop(build: Build) -> None:
+    gate = _gate_of(build, "P" * 5, "m" + "P" * 4)
+    assert gate.cases_to_see is not None
+    assert mcnemar_power(gate.cases_to_see, 0.2, 0.1) == pytest.approx(0.8, abs=0.02)  # 20 % flip, and 10 points drop
+    assert f"about {gate.cases_to_see} cases detect a drop of 10.0 pp (80% power)" in gate.message
+
+
+def test_a_gate_that_failed_or_proves_is_not_blind(build: Build) -> None:
+    assert _gate_of(build, "P" * 5, "m" * 4 + "P").blind_below is None
+    proving = _gate_of(build, "P" * 60, "P" * 60, margin=0.05, fail_on="not_proven")
+    assert (proving.result, proving.blind_below) == ("pass", None)
+
+
+def test_a_few_means_are_blind(build: Build) -> None:
+    gate = _gate_of(build, "PPP PPP PPP", "PPP PPm PPP")
+    assert (gate.result, gate.blind_below) == ("pass", 1.0)

@@ -85,7 +85,7 @@ def test_a_decline_is_reported_with_its_first_run() -> None:
     assert found.since == "r8"
     assert found.message == (
         "support has declined: its last 7 runs passed 87.5% on average, 2.5 points below the usual 90.0%, "
-        "and no gate failed; first seen in run r8 (commit 0000008)"
+        "and no gate failed; a gradual decline since about run r8 (commit 0000008), which no single run explains"
     )
 
 
@@ -93,18 +93,46 @@ def test_a_failed_run_is_not_said_to_have_failed_no_gate() -> None:
     *earlier, now = _rows([*_STEADY, *_SLIDE])
     found = trend_of(earlier, replace(now, verdict="fail"))
     assert found is not None
-    assert "2.5 points below the usual 90.0%; first seen in run r8" in found.message
+    assert "2.5 points below the usual 90.0%; a gradual decline since about run r8" in found.message
 
 
 def test_a_run_without_a_commit_is_named_alone() -> None:
     rows = [replace(row, commit=None) for row in _rows([*_STEADY, *_SLIDE])]
-    assert _trend(rows).message.endswith("first seen in run r8")
+    assert _trend(rows).message.endswith("since about run r8, which no single run explains")
 
 
 def test_one_deep_drop_is_reported_for_the_newest_run() -> None:
     found = _trend(_rows([*_STEADY, 0.80]))
     assert found.since == "r7"
-    assert "its newest run passed 80.0% on average, 10.0 points below the usual 90.0%" in found.message
+    assert found.message == (
+        "support has dropped: its newest run passed 80.0%, 10.0 points below the usual 90.0%, and no gate failed; "
+        "an abrupt drop in run r7 (commit 0000007)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("rates", "since"),
+    [
+        pytest.param([0.892, 0.80], "r8", id="an innocent run before it"),
+        pytest.param([0.893, 0.894, 0.893, 0.80, 0.81], "r10", id="three innocent runs"),
+        pytest.param([0.892, 0.82, 0.83, 0.81, 0.82], "r8", id="a lasting drop"),
+        pytest.param([0.80, 0.81, 0.80], "r7", id="no innocent run"),
+    ],
+)
+def test_an_abrupt_drop_names_the_run_that_dropped(rates: list[float], since: str) -> None:
+    found = _trend(_rows([*_STEADY, *rates]))
+    assert (found.alarm, found.since) == (True, since)
+    assert f"an abrupt drop in run {since} (commit 00000" in found.message
+
+
+def test_simulated_drops_are_dated_to_the_run() -> None:
+    """Of 40 simulated drops of 10 points, nearly all are dated to their run."""
+    right = 0
+    for seed in range(40):
+        rows = _series(seed, 16)
+        dropped = [replace(row, pass_rate=row.pass_rate - 0.1 * (number >= 13)) for number, row in enumerate(rows)]
+        right += _trend(dropped).since == "r13"
+    assert right >= 38
 
 
 @pytest.mark.parametrize(

@@ -307,10 +307,17 @@ def test_a_list_is_repeated_scores() -> None:
 
 def test_an_unknown_label_is_unreadable_not_a_fail() -> None:
     scale = scale_of(["1", "2"], ["1"])
-    rows = _rows("1", "2", "tie", None)
+    rows = _rows("1", "2", "draw?", None)
     read = [StoredScores.at("judge.a", rows, scale).of(row) for row in rows]
     assert [[score.passed for score in scores] for scores in read] == [[True], [False], [None], []]
-    assert read[2][0].reason == '"tie" is not one of the labels'
+    assert (read[2][0].value, read[2][0].reason) == (None, '"draw?" is not one of the labels')
+
+
+@pytest.mark.parametrize("text", ["tie", " Tie "])
+def test_a_tie_is_read_and_names_no_winner(text: str) -> None:
+    rows = _rows("1", text)
+    [score] = StoredScores.at("judge.a", rows, scale_of(["1", "2"], ["1"])).of(rows[1])
+    assert (score.value, score.passed) == (0.5, None)
 
 
 @pytest.mark.parametrize(

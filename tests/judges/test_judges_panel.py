@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pytest_evalgate.judges.panel import (
     VERDICT_METRICS,
     Panel,
+    Preference,
     RatedRow,
     _cells,
     _fleiss_of_draws,
@@ -199,17 +200,40 @@ def test_single_verdicts_give_no_self_consistency() -> None:
 
 def test_pairs_are_counted_in_both_orders() -> None:
     human = [True, True, False, False, True]
-    first = [True, True, True, False, None]
-    swapped = [True, False, False, False, None]
+    first: list[Preference] = ["X", "X", "X", "Y", None]
+    swapped: list[Preference] = ["X", "Y", "Y", "Y", None]
     found = order_bias_of(human, first, swapped)
     assert found is not None
-    assert (found.pairs, found.right_first, found.right_swapped, found.right_both, found.agree) == (5, 3, 3, 2, 3)
+    assert (found.pairs, found.right_first, found.right_swapped, found.right_both, found.agree) == (4, 3, 3, 2, 2)
     assert (found.first_wins, found.second_wins, found.p) == (2, 0, 0.5)
-    assert found.consistency.value == 0.6
+    assert (found.consistency.value, found.unread) == (0.5, 1)
+
+
+@pytest.mark.parametrize(
+    ("first", "swapped", "pairs", "consistency"),
+    [
+        pytest.param([*"X" * 30, *"X" * 10], [*"X" * 30, *"Y" * 10], 40, 0.75, id="all read"),
+        pytest.param(
+            ["X"] * 40 + [None] * 40, ["X"] * 40 + [None] * 20 + ["tie"] * 20, 40, 1.0, id="unread, and a tie"
+        ),
+        pytest.param(["X"] * 20 + [None] * 20, ["Y"] * 20 + [None] * 20, 20, 0.0, id="unread pairs do not agree"),
+        pytest.param(["tie"] * 10 + ["X"] * 10, ["tie"] * 10 + ["tie"] * 10, 20, 0.5, id="a tie is a verdict"),
+    ],
+)
+def test_consistency_is_over_the_pairs_that_were_read(
+    first: list[Preference], swapped: list[Preference], pairs: int, consistency: float
+) -> None:
+    found = order_bias_of([True] * len(first), first, swapped)
+    assert found is not None
+    assert (found.pairs, found.consistency.value, found.unread) == (pairs, consistency, len(first) - pairs)
+
+
+def test_pairs_that_were_not_read_give_no_order_bias() -> None:
+    assert order_bias_of([True, False], [None, "X"], ["X", None]) is None
 
 
 def test_a_judge_that_prefers_the_first_position_is_biased() -> None:
-    found = order_bias_of([True] * 12, [True] * 12, [False] * 12)
+    found = order_bias_of([True] * 12, ["X"] * 12, ["Y"] * 12)
     assert found is not None
     assert (found.right_both, found.first_wins, found.consistency.value) == (0, 12, 0.0)
     assert found.p == pytest.approx(2**-11)

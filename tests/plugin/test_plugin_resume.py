@@ -87,13 +87,11 @@ def test_an_interrupt_while_calls_hang_ends_the_session_and_a_rerun_goes_on(
     server.script(Behaviour.text("yes"))
     result = project.run()
     assert result.ret == 0
-    result.stdout.fnmatch_lines(
-        [f"evalgate: resuming run {broken_off}: outputs that it cached are not requested again"]
-    )
+    result.stdout.fnmatch_lines([f"evalgate: resuming the interrupted run {broken_off}: its answers are taken over"])
     assert len(project.asked(server)) == 5 + 5
     assert Counter(project.asked(server)[5:]) == Counter(set("abcdefgh") - set(project.asked(server)[:3]))
     assert project.verdict["calls"]["cached"] == 3
-    assert "resuming run" not in project.run().stdout.str()
+    assert "resuming the interrupted run" not in project.run().stdout.str()
 
 
 def test_a_hanging_function_does_not_keep_an_interrupted_session(project: Project) -> None:
@@ -154,7 +152,7 @@ def test_f17_a_killed_session_is_gone_on_with(project: Project, server: Scripted
     assert result.ret == 0
     assert set(project.asked(server)[len(before) :]) == set(ids) - committed
     assert server.calls - len(before) == 20 - len(committed)
-    result.stdout.fnmatch_lines(["evalgate: resuming run *"])
+    result.stdout.fnmatch_lines(["evalgate: resuming the interrupted run *"])
 
 
 _BREAKING_OFF = """
@@ -186,20 +184,90 @@ def broken_off(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
 def test_the_answers_of_a_function_are_kept_for_the_run_that_goes_on(broken_off: Project) -> None:
     result = broken_off.run()
     assert result.ret == 0
-    result.stdout.fnmatch_lines(["evalgate: resuming run *"])
+    result.stdout.fnmatch_lines(["evalgate: resuming the interrupted run *"])
     assert broken_off.calls == [*"abc", *"cd"]
+
+
+def test_what_was_taken_over_is_said_and_counted(broken_off: Project) -> None:
+    first = broken_off.verdict["run_id"]
+    result = broken_off.run()
+    result.stdout.fnmatch_lines(
+        [
+            f"evalgate: resuming the interrupted run {first}: its answers are taken over",
+            "*= eval gate =*",
+            f"2 answers taken over from the interrupted run {first}",
+        ]
+    )
+    assert broken_off.verdict["resumed"] == {"run_id": first, "answers": 2}
+
+
+_OF_MODEL = "import os\ndef answer(question):\n    note(question)\n    return os.environ['MODEL']\n"
+
+
+@pytest.mark.parametrize(
+    "first", [("-k", "a or b"), (), ("-x",), ("--maxfail=1",), ("--deselect", "golden/faq.jsonl::faq::c")]
+)
+def test_a_run_that_ended_is_never_resumed_whatever_it_selected(
+    project: Project, monkeypatch: pytest.MonkeyPatch, first: tuple[str, ...]
+) -> None:
+    project.suite(dict.fromkeys("abcd"), target='{ python = "bot:answer" }')
+    project.write(".gitignore", "calls\n.*\n")
+    subprocess.run(["git", "init", "-q"], cwd=project.path, check=True)
+    project.write_bot(_OF_MODEL)
+    monkeypatch.setenv("MODEL", "old")
+    project.run(*first)
+    monkeypatch.setenv("MODEL", "yes")
+    result = project.run()
+    assert "resuming" not in result.stdout.str()
+    assert project.verdict["accounting"]["passed"] == 4
+    assert project.verdict["resumed"] is None
+
+
+@pytest.mark.parametrize(
+    ("env", "variable", "resumed"),
+    [
+        pytest.param('["MENDED"]', "MENDED", False, id="declared"),
+        pytest.param('"MENDED"', "MENDED", False, id="declared as a text"),
+        pytest.param("[]", "EVALGATE_WISH", False, id="one of ours"),
+        pytest.param('["MENDED"]', "OTHER", False, id="declared, another one changes too"),
+        pytest.param("[]", "OTHER", True, id="not declared"),
+    ],
+)
+def test_a_run_is_resumed_only_in_the_same_declared_environment(
+    project: Project, monkeypatch: pytest.MonkeyPatch, env: str, variable: str, *, resumed: bool
+) -> None:
+    project.write(".gitignore", "calls\n.*\n")
+    subprocess.run(["git", "init", "-q"], cwd=project.path, check=True)
+    monkeypatch.setenv("MENDED", "")
+    project.suite(dict.fromkeys("abcd"), target=f'{{ python = "bot:answer", max_concurrency = 1, env = {env} }}')
+    project.write_bot(_BREAKING_OFF)
+    with pytest.raises(KeyboardInterrupt):
+        project.run()
+    monkeypatch.setenv("MENDED", "yes")
+    monkeypatch.setenv(variable, "yes")
+    assert ("resuming" in project.run().stdout.str()) is resumed
+
+
+def test_a_declared_variable_is_a_part_of_the_version(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.suite(dict.fromkeys("ab"), target='{ python = "bot:answer", version = "1", env = ["MODEL"] }')
+    project.write_bot(_OF_MODEL)
+    for model in ("yes", "no", "yes"):
+        monkeypatch.setenv("MODEL", model)
+        project.run()
+        assert project.verdict["accounting"]["passed"] == (2 if model == "yes" else 0)
+    assert Counter(project.calls) == Counter("ab") + Counter("ab")  # the third run has the answers of the first
 
 
 def test_a_run_that_is_finished_is_not_gone_on_with(broken_off: Project) -> None:
     broken_off.run()
     result = broken_off.run()
-    assert "resuming run" not in result.stdout.str()
+    assert "resuming the interrupted run" not in result.stdout.str()
     assert broken_off.calls == [*"abc", *"cd", *"abcd"]
 
 
 def test_a_run_may_be_begun_anew(broken_off: Project) -> None:
     result = broken_off.run("--no-eval-resume")
-    assert "resuming run" not in result.stdout.str()
+    assert "resuming the interrupted run" not in result.stdout.str()
     assert broken_off.calls == [*"abc", *"abcd"]
 
 
@@ -209,7 +277,7 @@ def test_after_an_edit_everything_is_asked_again(broken_off: Project, edited: st
     comment = "" if edited.endswith("jsonl") else "# edited"
     path.write_text((path.read_text() if path.exists() else "") + f"{comment}\n")
     result = broken_off.run()
-    assert "resuming run" not in result.stdout.str()
+    assert "resuming the interrupted run" not in result.stdout.str()
     assert broken_off.calls == [*"abc", *"abcd"]
 
 

@@ -333,10 +333,11 @@ def test_an_application_is_spared_as_a_model_is(project: Project, monkeypatch: p
     project.write_bot(_CODE.format(word="no"))
     monkeypatch.setenv("PACE", "1.25")
     assert project.run().ret == 1
-    assert 4 <= len(project.calls) <= 36
+    asked = len(project.calls)
+    assert 4 <= asked <= 36
     monkeypatch.delenv("PACE")
     assert project.run(*_WHOLE).ret == 1
-    assert sorted(project.calls) == _IDS  # it goes on with the stopped run, and asks nothing twice
+    assert sorted(project.calls[asked:]) == _IDS  # the stopped run has ended, so none of its answers is taken over
 
 
 def test_a_test_in_code_runs_all_of_its_cases(project: Project) -> None:

@@ -272,3 +272,19 @@ def test_a_root_folder_below_the_checkout() -> None:
 def test_other_environments_have_no_links(wrong: dict[str, str]) -> None:
     assert links_of({**_PUSH, **wrong}, _ROOT) is None
     assert links_of({}, _ROOT) is None
+
+
+def test_annotations_go_round_the_suites_the_worst_first(screen: Screen, tmp_path: Path) -> None:
+    little = screen.scene("m" * 20 + "P" * 220, "P" * 240, (_DROP,), "little", file="a.jsonl")
+    much = screen.scene("m" * 60 + "P" * 180, "P" * 240, (_DROP,), "much", file="b.jsonl")
+    safety = screen.scene("m" + "P" * 30, "P" * 31, ({"kind": "must-pass"},), "safety", file="c.jsonl")
+    lines = annotate(screen.view(little, much, safety, stored=tmp_path / "run.jsonl"))
+    assert lines[0].startswith("::error title=eval gate%3A FAIL::safety: 1 of 31 cases did not pass in every trial")
+    files = [line.partition("file=")[2].partition(",")[0] for line in lines[1:-1]]
+    assert files[:5] == ["c.jsonl", "b.jsonl", "a.jsonl", "b.jsonl", "a.jsonl"]
+
+
+def test_only_cases_that_changed_are_annotated(screen: Screen, tmp_path: Path) -> None:
+    scene = screen.scene("mmmm" + "P" * 16, "mmPP" + "P" * 16, (_RATE,))
+    lines = annotate(screen.view(scene, stored=tmp_path / "run.jsonl"))
+    assert [line.partition("line=")[2].partition(",")[0] for line in lines[1:]] == ["3", "4"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_evalgate.app.view import ReportContext
+from pytest_evalgate.records.corrected import CorrectedRate, MeasuredChange
 from pytest_evalgate.records.results import Calls, GateResult, SliceResult
 from pytest_evalgate.reports import phrases
 from pytest_evalgate.reports.phrases import NextStep
@@ -94,7 +95,8 @@ def test_a_baseline_is_named_by_its_file(screen: Screen) -> None:
     [suite] = view.suites
     assert suite.verdict.delta is not None
     delta = replace(suite.verdict.delta, baseline="git:origin/main")
-    verdict = replace(view.verdict, suites={suite.name: replace(suite.verdict, delta=delta)})
+    gates = tuple(replace(gate, delta=delta) for gate in suite.verdict.gates)
+    verdict = replace(view.verdict, suites={suite.name: replace(suite.verdict, delta=delta, gates=gates)})
     assert phrases.reason(verdict).endswith(" vs git:origin/main")
 
 
@@ -119,3 +121,68 @@ def test_calls_of_functions_have_no_known_cost() -> None:
     assert phrases.sent(Calls(planned=30, sent=30, local=30)) == f"{own}, 0 cached"
     assert phrases.cost(Calls(planned=30, sent=30, local=30)) == own
     assert phrases.sent(Calls(planned=30, cached=30)) == "US$0.00: 0 calls sent, 30 cached"
+
+
+_MUST = {"kind": "must-pass", "tags": ["safety"]}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "reason"),
+    [
+        pytest.param(("m" * 12 + "P" * 88, _DROP), ("m" * 40 + "P" * 60, _DROP), "b -40.0 pp", id="the larger drop"),
+        pytest.param(("m" * 5, _DROP), ("m" * 40 + "P" * 60, _DROP), "b -40.0 pp", id="by its bound"),
+        pytest.param(("m" * 90 + "P" * 10, _DROP), ("m" + "P" * 99, _MUST), "b: 1 of 1 case", id="must-pass first"),
+        pytest.param(
+            ("P" * 50 + "m" * 50, _RATE), ("m" * 20 + "P" * 80, _DROP), "b -20.0 pp", id="a drop before a rate"
+        ),
+        pytest.param(("P" * 80 + "m" * 20, _RATE), ("P" * 50 + "m" * 50, _RATE), "b 50.0% < 80%", id="the lower rate"),
+    ],
+)
+def test_the_headline_is_the_worst_gate(
+    screen: Screen, first: tuple[str, dict[str, Any]], second: tuple[str, dict[str, Any]], reason: str
+) -> None:
+    scenes = [
+        screen.scene(now, "P" * len(now), (gate,), name, tags={0: ("safety",)})
+        for name, (now, gate) in zip("ab", (first, second), strict=True)
+    ]
+    assert phrases.reason(screen.view(*scenes).verdict).startswith(reason)
+
+
+def test_the_headline_of_a_gate_on_scores_has_its_own_numbers(screen: Screen) -> None:
+    view = screen.view(screen.scene("P" * 100, "P" * 100, [_DROP]))
+    [suite] = view.suites
+    assert suite.verdict.delta is not None
+    delta = replace(suite.verdict.delta, delta=-0.15, lower=-0.16, upper=-0.14, losses=100)
+    gate = replace(suite.verdict.gates[0], result="fail", of="tone", delta=delta)
+    decided = replace(suite.verdict, verdict="fail", gates=(gate,))
+    verdict = replace(view.verdict, verdict="fail", suites={suite.name: decided})
+    assert phrases.reason(verdict) == "support-faq, tone -15.0 pp: 100 worse, 0 better vs support-faq.json"
+    [(cases, no_gate), (tone, own)] = phrases.suite_rows(decided)
+    assert (no_gate, own) == (None, gate)
+    assert cases is not None
+    assert tone is not None
+    assert cases.change.startswith("0.0 pp")
+    assert (tone.rate, tone.base, tone.change) == ("mean 85.0", "100.0", "-15.0 pp (-16.0..-14.0)")
+
+
+def test_raw_and_corrected_numbers_are_separate_lines(screen: Screen) -> None:
+    view = screen.view(screen.scene("m" * 90 + "P" * 110, "m" * 62 + "P" * 138, [_DROP]))
+    [suite] = view.suites
+    delta = suite.verdict.delta
+    assert delta is not None
+    raw = MeasuredChange(delta.delta, delta.lower, delta.upper)
+    judged = replace(delta, delta=delta.delta / 0.8, youden=0.8, measured=raw)
+    corrected = CorrectedRate(0.502, (0.42, 0.58), 0.43, "rogan-gladen")
+    one, other = phrases.numbers(replace(suite.verdict, delta=judged, corrected=corrected))
+    assert one.rate.startswith("judged 110/200  55.0%")
+    assert (one.base, one.change.partition(" (")[0]) == ("69.0", "-14.0 pp")
+    assert (other.rate, other.base) == ("corrected 50.2% (42.0-58.0)", "-")
+    assert other.change.startswith("-17.5 pp (")
+    assert other.change.endswith(") corrected")
+
+
+@pytest.mark.parametrize(("below", "expected"), [(0.8, "PASS (blind below 80 pp)"), (1.0, "PASS (blind)")])
+def test_a_blind_gate_says_so_beside_its_result(screen: Screen, below: float, expected: str) -> None:
+    [suite] = screen.view(screen.scene("P" * 5, "P" * 5, [_DROP])).suites
+    gate = replace(suite.verdict.gates[0], blind_below=below)
+    assert phrases.result_of(suite.verdict, gate) == expected

@@ -53,7 +53,8 @@ def test_a_row_is_one_line_with_its_schema(tmp_path: Path) -> None:
     [line] = path.read_text("ascii").splitlines()
     assert json.loads(line)["schema"] == 1
     assert json.loads(line)["baseline_run_id"] == "r0"
-    assert set(json.loads(line)) == {"schema", *(field.name for field in fields(HistoryRow))}
+    optional = {"work_sha256", "stopped"}
+    assert set(json.loads(line)) == {"schema", *(field.name for field in fields(HistoryRow))} - optional
 
 
 def test_a_run_is_not_appended_twice(tmp_path: Path) -> None:
@@ -276,6 +277,44 @@ def test_an_invalid_or_refused_run_has_no_row(run: Run, broken: dict[str, Any]) 
     assert history.row_of(replace(run, **broken), run.suites[0], _judged(), None) is None
 
 
-def test_a_suite_that_ended_early_has_no_row(run: Run) -> None:
+def test_a_suite_that_ended_early_is_an_attempt_and_no_part_of_the_trend(run: Run, tmp_path: Path) -> None:
     stopped = replace(run.suites[0], stopped="certainty")
-    assert history.row_of(run, stopped, _judged(), None) is None
+    decided = replace(_judged(), pass_rate=None, accounting=Accounting(planned=10, passed=3, missed=1, not_run=6))
+    row = history.row_of(run, stopped, decided, None, "w")
+    assert row is not None
+    assert (row.stopped, row.pass_rate, row.work_sha256) == (True, 0.75, "w")
+    history.append(tmp_path / "history.jsonl", [row])
+    found = history.read(tmp_path / "history.jsonl")
+    assert (found.attempts, found.rows) == ((row,), ())
+    history.append(tmp_path / "history.jsonl", [row])
+    assert history.read(tmp_path / "history.jsonl").attempts == (row,)
+
+
+_OWN = replace(_ROW, run_id="now", work_sha256="w")
+
+
+@pytest.mark.parametrize(
+    ("changed", "counts"),
+    [
+        ({}, True),
+        ({"trials": 5}, True),
+        ({"stopped": True}, True),
+        ({"verdict": "fail"}, True),
+        ({"commit": "other"}, False),
+        ({"golden_sha256": "other"}, False),
+        ({"scorers_sha256": "other"}, False),
+        ({"work_sha256": "other"}, False),
+        ({"work_sha256": None}, False),
+        ({"suite": "other"}, False),
+    ],
+)
+def test_attempts_are_decided_runs_of_the_same_commit_and_work(changed: dict[str, Any], *, counts: bool) -> None:
+    row = replace(_OWN, run_id="before", **changed)
+    assert history.earlier_attempts([row], _OWN) == ((row,) if counts else ())
+
+
+def test_an_attempt_counts_the_ones_before_it() -> None:
+    rows = [replace(_OWN, run_id=f"r{number}") for number in range(3)]
+    assert history.earlier_attempts(rows, rows[1]) == (rows[0],)
+    assert history.earlier_attempts(rows, _OWN) == tuple(rows)
+    assert history.earlier_attempts(rows, replace(_OWN, commit=None)) == ()

@@ -85,15 +85,19 @@ def test_a_missing_verdict_is_refused(tmp_path: Path) -> None:
 
 _TOP = {
     "schema", "verdict", "exit_code", "run_id", "commit", "tier", "accounting", "suites", "calls", "duration_s",
-    "changed_in_gate", "suites_not_run", "problems", "refused",
+    "changed_in_gate", "suites_not_run", "problems", "refused", "resumed",
 }  # fmt: skip
 _SUITE = {
     "cases", "trials", "passed", "pass_rate", "interval", "golden_sha256", "verdict", "scores", "delta", "slices",
-    "gates", "judges", "mode", "accounting", "repeats", "stopped", "trend", "notes", "other_models",
+    "gates", "judges", "mode", "accounting", "repeats", "stopped", "trend", "notes", "other_models", "corrected",
+    "reruns",
 }  # fmt: skip
 _DELTA = {
     "baseline", "pairs", "losses", "gains", "delta", "p", "lower", "upper", "test", "finding", "mde", "added",
-    "removed", "edited", "baseline_rate", "p_adjusted", "equivalent", "youden",
+    "removed", "edited", "baseline_rate", "p_adjusted", "equivalent", "youden", "p_better", "measured",
+}  # fmt: skip
+_GATE = {
+    "kind", "result", "value", "bound", "required", "message", "of", "delta", "p", "blind_below", "cases_to_see",
 }  # fmt: skip
 _SLICE = {"by", "value", "n", "passed", "delta", "interval", "pass_rate", "shrunken", "gated"}
 _CALLS = {"planned", "sent", "cached", "retried", "tokens_in", "tokens_out", "cost_usd", "unknown_price"}
@@ -114,7 +118,7 @@ def test_the_keys_are_those_that_tools_rely_on(verdict: Verdict, tmp_path: Path)
     assert set(suite["delta"]) == _DELTA
     assert set(held["calls"]) == _CALLS
     assert set(held["accounting"]) == {"planned", "passed", "missed", "errored", "skipped", "not_run"}
-    assert set(suite["gates"][0]) == {"kind", "result", "value", "bound", "required", "message", "of"}
+    assert set(suite["gates"][0]) == _GATE
     assert set(suite["slices"][0]) == _SLICE
     assert set(suite["repeats"]) == {"flip_rate", "flaky", "icc", "design_effect", "n_eff"}
     assert set(suite["slices"][0]["delta"]) == _DELTA

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,11 +100,16 @@ def test_a_stored_file_is_read_and_written_back_unchanged(tmp_path: Path, name: 
     assert (tmp_path / "again" / name).read_bytes() == written
 
 
-def test_a_stored_verdict_is_read_and_written_back_with_empty_new_fields(tmp_path: Path) -> None:
-    kept.write(kept.read(_STORED / "verdict.json"), tmp_path / "verdict.json")
-    written = json.loads((tmp_path / "verdict.json").read_bytes())
-    assert [suite.pop("other_models") for suite in written["suites"].values()] == [[]]
-    assert written == json.loads((_STORED / "verdict.json").read_bytes())
+def test_a_stored_verdict_is_read_and_its_new_fields_say_nothing(tmp_path: Path) -> None:
+    """The fields of 2026-11-30 and later: each gate's own change, corrected rates, reruns, resumed runs."""
+    stored = kept.read(_STORED / "verdict.json")
+    kept.write(stored, tmp_path / "verdict.json")
+    assert kept.read(tmp_path / "verdict.json") == stored
+    before, now = (json.loads(path.read_bytes()) for path in (_STORED / "verdict.json", tmp_path / "verdict.json"))
+    assert {**now, **before, "suites": now["suites"]} == now
+    assert dict.fromkeys(now.keys() - before.keys(), now["resumed"]) == {"resumed": None}
+    for name, suite in before["suites"].items():
+        assert set(suite) < set(now["suites"][name])
 
 
 def test_a_stored_journal_is_found_and_written_back_unchanged(tmp_path: Path) -> None:
@@ -111,12 +117,15 @@ def test_a_stored_journal_is_found_and_written_back_unchanged(tmp_path: Path) ->
     path = tmp_path / "runs" / "20260101T120000Z-1f2e3d4c" / "journal.jsonl"
     path.parent.mkdir(parents=True)
     path.write_bytes(stored)
-    head = journal.find_interrupted(tmp_path, "f" * 64)
+    now = datetime(2026, 1, 1, 11, 59, tzinfo=UTC)
+    assert journal.find_interrupted(tmp_path, "f" * 64, now) is None  # its last line is that of a run that ended
+    *begun, _ = stored.splitlines(keepends=True)
+    path.write_bytes(b"".join(begun))
+    head = journal.find_interrupted(tmp_path, "f" * 64, now)
     assert head is not None
     cases = tuple(PlannedCase(f"sql-{n}", Place("golden/sql.jsonl", n), f"g{n}") for n in (1, 2))
     journal.begin(tmp_path, head, [SuitePlan("sql", ("golden/sql.jsonl",), "c" * 64, "d" * 64, 1, cases)])
-    journal.finish(tmp_path, head.run, whole=False)
-    assert path.read_bytes() == stored
+    assert path.read_bytes() == b"".join(begun)
 
 
 def test_stored_outputs_of_a_baseline_are_read() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import ttest_rel
+from scipy.stats import binom, ttest_rel
 
 from pytest_evalgate.stats.clusters import cluster_delta, cluster_mean_ci, icc_anova, repeats_effective_n
 from pytest_evalgate.stats.paired import (
@@ -15,6 +15,7 @@ from pytest_evalgate.stats.paired import (
     finding_name,
     finding_of_means,
     mcnemar_midp,
+    mcnemar_midp_two_sided,
     sign_flip_midp,
 )
 
@@ -173,3 +174,17 @@ def test_numpy_arrays_and_integers_serve_as_well_as_lists() -> None:
     assert before.tolist() == [1.0, 0.5, 1.0]
     table: Any = {"both_pass": np.int64(10), "losses": np.int64(3), "gains": np.int64(0), "both_fail": np.int64(2)}
     assert finding(**table) == finding(both_pass=10, losses=3, gains=0, both_fail=2)
+
+
+@pytest.mark.parametrize("losses", range(9))
+@pytest.mark.parametrize("gains", range(9))
+def test_the_two_sided_midp_counts_the_observed_split_half(losses: int, gains: int) -> None:
+    """Sum over all splits that are at most as likely, the observed one counted half (Fagerland 2013)."""
+    m = losses + gains
+    chance = binom.pmf(range(m + 1), m, 0.5)
+    if losses == gains:
+        expected = 1.0 if m == 0 else 1 - chance[losses] / 2
+    else:  # exact two-sided p less the chance of the observed split
+        expected = min(1, 2 * chance[: min(losses, gains) + 1].sum()) - chance[losses]
+    assert mcnemar_midp_two_sided(losses, gains) == pytest.approx(expected, abs=1e-12)
+    assert mcnemar_midp_two_sided(losses, gains) == pytest.approx(mcnemar_midp_two_sided(gains, losses), abs=1e-12)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pytest_evalgate import golden
@@ -15,8 +16,8 @@ from pytest_evalgate.app.project import resolve_path
 from pytest_evalgate.config import NoRegressionGate, SliceGate, for_tier
 from pytest_evalgate.errors import BaselineError, SettingsError, StorageError, UserError
 from pytest_evalgate.guard.base_branch import BaseBranch, find_base, own_baseline
-from pytest_evalgate.records.results import TREND_MIN_RUNS
-from pytest_evalgate.runs import history
+from pytest_evalgate.records.results import TREND_MIN_RUNS, HistoryRow
+from pytest_evalgate.runs import git, history
 from pytest_evalgate.runs.run_file import config_sha256
 from pytest_evalgate.runs.state import in_ci
 from pytest_evalgate.text import jsonl
@@ -29,10 +30,11 @@ if TYPE_CHECKING:
     from pytest_evalgate.config import Gate, Settings, Suite
     from pytest_evalgate.gates import SuiteRules
     from pytest_evalgate.gates.rules import JudgeRule
+    from pytest_evalgate.records.attempts import OnRerun
     from pytest_evalgate.records.results import (
         Baseline,
-        HistoryRow,
         Run,
+        SuitePlan,
         SuiteRun,
         SuiteVerdict,
         Trend,
@@ -108,6 +110,60 @@ class RunDecider:
         """Return the folder to which the paths of a judge's calibration and drift record are relative."""
         return self.root if self.base is None else self.base.judge_files(judge)
 
+    def decide_attempt(self, run: Run, info: RunInfo, rules: Mapping[str, SuiteRules]) -> Verdict:
+        """Decide ``run`` together with the earlier attempts at its commit."""
+        attempts = {suite.plan.name: self.earlier_attempts(suite.plan, run, info) for suite in run.suites}
+        if not any(attempts.values()):
+            return self.decide(run, rules)
+        from pytest_evalgate.app import reruns  # noqa: PLC0415 - only for reruns
+
+        policy = rerun_policy(self.settings)
+        baselines = {
+            name: None if rule.baseline is None else rule.baseline.provenance.run_id for name, rule in rules.items()
+        }
+        pooled = reruns.pool(run, attempts, baselines, state=self.state, policy=policy)
+        return pooled.annotate(self.decide(pooled.run, rules), run, policy)
+
+    def earlier_attempts(self, plan: SuitePlan, run: Run, info: RunInfo) -> tuple[HistoryRow, ...]:
+        """Return the earlier attempts at the commit of ``run`` with the cases and scorers of ``plan``."""
+        rows = self._attempts
+        if not rows or run.commit is None:
+            return ()
+        of_suite = [row for row in rows if row.suite == plan.name]
+        known = next((row for row in of_suite if row.run_id == run.id), None)
+        return history.earlier_attempts(of_suite, known or self._own_row(plan, run, info))
+
+    @cached_property
+    def _attempts(self) -> tuple[HistoryRow, ...]:
+        return history.read(history.file_of(self.settings.history, root=self.root, state=self.state)).attempts
+
+    def _own_row(self, plan: SuitePlan, run: Run, info: RunInfo) -> HistoryRow:
+        """Return the row by which ``run`` is compared with earlier attempts, before it is decided."""
+        return HistoryRow(
+            run_id=run.id,
+            created=run.created,
+            commit=run.commit,
+            suite=plan.name,
+            cases=len(plan.cases),
+            trials=plan.trials,
+            pass_rate=0.0,
+            discordance=None,
+            golden_sha256=_sampled_sha256(plan),
+            scorers_sha256=plan.scorers_sha256,
+            baseline_run_id=None,
+            verdict="inconclusive",
+            work_sha256=self._work_sha256(info),
+        )
+
+    def _work_sha256(self, info: RunInfo) -> str:
+        """Return a digest of what an attempt runs, besides its commit, its cases and its scorers."""
+        return jsonl.digest([info.config_sha256, info.target, self._uncommitted])
+
+    @cached_property
+    def _uncommitted(self) -> str:
+        written = history.file_of(self.settings.history, root=self.root, state=self.state)
+        return git.changes_sha256(self.root, without=(self.state, written))
+
     def check_history(self) -> None:
         """Check that the history can be written.
 
@@ -116,13 +172,13 @@ class RunDecider:
         """
         history.file_of(self.settings.history, root=self.root, state=self.state)
 
-    def append_history(self, run: Run, verdict: Verdict) -> Verdict:
-        """Append the complete suites of a run to the history, and return the verdict with their trends."""
+    def append_history(self, run: Run, info: RunInfo, verdict: Verdict) -> Verdict:
+        """Append the decided suites of a run to the history, and return the verdict with their trends."""
         path = history.file_of(self.settings.history, root=self.root, state=self.state)
         rows = {
             suite.plan.name: row
             for suite in run.suites
-            if (row := self._row(run, suite, verdict.suites[suite.plan.name])) is not None
+            if (row := self._row(run, info, suite, verdict.suites[suite.plan.name])) is not None
         }
         if not rows:
             return verdict
@@ -132,20 +188,17 @@ class RunDecider:
             history.append(path, rows.values())
         except StorageError as error:
             notes.append(f"the history could not be written: {error}")
-        trends = _trends(before.rows, rows)
+        trends = _trends(before.rows, {name: row for name, row in rows.items() if not row.stopped})
         suites = {
             name: replace(suite, trend=trends.get(name), notes=(*suite.notes, *notes)) if name in rows else suite
             for name, suite in verdict.suites.items()
         }
         return replace(verdict, suites=suites)
 
-    def _row(self, run: Run, suite: SuiteRun, suite_verdict: SuiteVerdict) -> HistoryRow | None:
-        row = history.row_of(run, suite, suite_verdict, self._baselines.get(suite.plan.name))
-        if row is None or suite.plan.drawn_from is None:
-            return row
-        # only runs of the same sample share a trend
-        sample = [suite.plan.golden_sha256, sorted(case.golden_id for case in suite.plan.cases)]
-        return replace(row, golden_sha256=jsonl.digest(sample))
+    def _row(self, run: Run, info: RunInfo, suite: SuiteRun, suite_verdict: SuiteVerdict) -> HistoryRow | None:
+        baseline, work = self._baselines.get(suite.plan.name), self._work_sha256(info)
+        row = history.row_of(run, suite, suite_verdict, baseline, work)
+        return None if row is None else replace(row, golden_sha256=_sampled_sha256(suite.plan))
 
     def _rules(self, name: str, add_problem: Callable[[str], None]) -> SuiteRules:
         from pytest_evalgate.gates import SuiteRules  # noqa: PLC0415 - scipy
@@ -193,8 +246,20 @@ class RunDecider:
         return not (gated and in_ci(os.environ))
 
 
+def _sampled_sha256(plan: SuitePlan) -> str:
+    """Return the digest of the golden set, or of the sample of it: only runs of the same sample share a trend."""
+    if plan.drawn_from is None:
+        return plan.golden_sha256
+    return jsonl.digest([plan.golden_sha256, sorted(case.golden_id for case in plan.cases)])
+
+
 def _compares_with_baseline(gate: Gate) -> bool:
     return isinstance(gate, NoRegressionGate) or (isinstance(gate, SliceGate) and gate.min is None)
+
+
+def rerun_policy(settings: Settings) -> OnRerun:
+    """Return what a rerun of one commit does: as configured, else "pool" in CI and "count" elsewhere."""
+    return settings.on_rerun or ("pool" if in_ci(os.environ) else "count")
 
 
 BASELINE_VARIABLE = "EVALGATE_BASELINE"
@@ -245,7 +310,7 @@ def decide(project: Project, run: Run, origin: RunInfo, *, baseline: str | None,
     rules = decider.rules([suite.plan.name for suite in run.suites], problems.append)
     if problems:
         raise SettingsError("\n".join(problems))
-    return RunDecision(decider.append_history(run, decider.decide(run, rules)), decider)
+    return RunDecision(decider.append_history(run, origin, decider.decide_attempt(run, origin, rules)), decider)
 
 
 def in_tier(project: Project, tier: str) -> Project:

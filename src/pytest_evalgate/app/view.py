@@ -29,6 +29,7 @@ from pytest_evalgate.reports.view import (
 )
 from pytest_evalgate.runs import run_file as run_files
 from pytest_evalgate.text import files
+from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -143,7 +144,7 @@ def view_of(
         calibrations=_calibrations(kept, verdict),
         links=options.links,
         report_file=options.report_file,
-        notes=decided.info.notes,
+        notes=(*takeover_notes(verdict), *decided.info.notes),
     )
     return with_cases(view, stored_cases(view, kept.run_file, outputs, options.texts))
 
@@ -209,7 +210,7 @@ def build_view(  # noqa: PLR0913 - each is a separate part of the view
         calibrations=context.calibrations,
         links=context.links,
         report_file=context.report_file,
-        notes=context.notes,
+        notes=(*takeover_notes(verdict), *context.notes),
         case_changes={
             name: _case_changes(pairing, baseline)
             for name, pairing in pairings.items()
@@ -219,6 +220,14 @@ def build_view(  # noqa: PLR0913 - each is a separate part of the view
     if cases_from is None:
         return view
     return with_cases(view, stored_cases(view, cases_from, context.baseline_outputs, texts))
+
+
+def takeover_notes(verdict: Verdict) -> tuple[str, ...]:
+    """Return the note on the answers that the run took over from an interrupted one, if there are any."""
+    found = verdict.resumed
+    if found is None or not found.answers:
+        return ()
+    return (f"{count(found.answers, 'answer')} taken over from the interrupted run {found.run_id}",)
 
 
 def stored_cases(

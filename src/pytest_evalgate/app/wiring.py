@@ -251,6 +251,7 @@ class Wiring:
             UserError: the target cannot be used.
         """
         cache_run_id = cache_run_id or self.run_context.cache_run_id
+        spec = _in_environment(spec)
         if isinstance(spec, config.HttpTarget):
             self.client.add_application(suite, spec.http if self.keys is None else self.keys.request(spec.http))
             self._applications[suite] = spec.http
@@ -332,3 +333,13 @@ class Wiring:
             suite=suite,
             version=cache_run_id if version is None else version,
         )
+
+
+def _in_environment(spec: config.Target) -> config.Target:
+    """Return a target whose version includes the values of its declared variables: they decide its outputs, too."""
+    names = getattr(spec, "env", ())
+    version = getattr(spec, "version", None)
+    if not names or version is None:
+        return spec
+    values = jsonl.digest({name: os.environ.get(name) for name in names})
+    return spec.model_copy(update={"version": f"{version} {values}"})

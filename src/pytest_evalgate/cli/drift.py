@@ -96,13 +96,18 @@ class RecordedVerdicts:
 
 @dataclass(frozen=True, slots=True)
 class DriftCheck:
-    """Result of a check; ``shift`` describes the grades of a judge that gives grades."""
+    """Result of a check; ``shift`` describes the grades of a judge that gives grades.
+
+    ``sent`` calls were sent for it, and ``cached`` replies were not asked for again.
+    """
 
     judge: str
     file: str
     recorded: str
     drift: Drift
     shift: GradeShift | None
+    sent: int = 0
+    cached: int = 0
 
 
 def record(project: Project, name: str, path: Path, verdicts: int) -> RecordedVerdicts:
@@ -117,8 +122,8 @@ def record(project: Project, name: str, path: Path, verdicts: int) -> RecordedVe
     parts = _parts(project, name)
     anchors = anchor_files.load(path, root=project.root)
     now = datetime.now(UTC)
-    # the question contains the date and the trial: otherwise the second trial would get the cached reply of the first
-    asked = [case for trial in range(verdicts) for case in anchors.asked(f"{now:%Y-%m-%d}.{trial}")]
+    # the question contains the time and the trial: otherwise the second trial would get the cached reply of the first
+    asked = [case for trial in range(verdicts) for case in anchors.asked(f"{_moment(now)}.{trial}")]
     scores, _ = run_judge(project, name, asked)
     by_id = {row.case.id: scores[at :: len(anchors.rows)] for at, row in enumerate(anchors.rows)}
     passed, values = anchor_files.of_scores(by_id)
@@ -133,7 +138,7 @@ def record(project: Project, name: str, path: Path, verdicts: int) -> RecordedVe
 def check(project: Project, name: str, path: Path) -> DriftCheck:
     """Have a judge grade each anchor again, and test whether it flips more often than its stored verdicts.
 
-    Replies are cached for a day: a second check on the same day repeats the first.
+    Each check asks again: cached replies are those of the judge as it was, and would always be steady.
 
     Raises:
         UserError: the judge or the anchors cannot be used, or have changed since the verdicts were stored, or no
@@ -146,14 +151,21 @@ def check(project: Project, name: str, path: Path) -> DriftCheck:
     stored = anchor_files.read_verdicts(file, name=files.relative_name(file, project.root))
     _check_unchanged(stored, anchors, parts)
     complete = anchors.only(stored.passed)
-    scores, _ = run_judge(project, name, complete.asked(f"{datetime.now(UTC):%Y-%m-%d}"))
+    scores, _ = run_judge(project, name, complete.asked(_moment(datetime.now(UTC))))
     rejudged = [
         Rejudged("pass" if row.passed else "fail", stored.passed[row.case.id], score.passed)
         for row, score in zip(complete.rows, scores, strict=True)
     ]
     found = anchor_files.drift(rejudged)
     _write_drift_record(project, name, anchors.name, found)
-    return DriftCheck(name, anchors.name, stored.created, found, _shift(stored, scores))
+    calls = [call for score in scores for call in score.calls]
+    sent = sum(call.attempts > 0 for call in calls)
+    return DriftCheck(name, anchors.name, stored.created, found, _shift(stored, scores), sent, len(calls) - sent)
+
+
+def _moment(now: datetime) -> str:
+    """Return the time of a check, which makes its questions differ from those of every other check."""
+    return f"{now:%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
 def _parts(project: Project, name: str) -> dict[str, str]:
@@ -205,6 +217,9 @@ def _lines(found: DriftCheck) -> Iterator[str]:
         f"{found.recorded[:10]})",
         indent="",
     )
+    if found.cached:
+        asked = f"{count(found.sent, 'call')} sent" if found.sent else "nothing was asked"
+        yield from wrapped(f"{asked}: {found.cached:,} of the verdicts came from the cache, and cannot show a change")
     yield ""
     yield _row("human label", ("anchors", "flips", "pass now", "fail now", "no verdict", "flip rate", "p"))
     for each in classes:

@@ -23,6 +23,7 @@ from pytest_evalgate.config import CONFIG_FILE, PYPROJECT_FILE, CommandTarget, H
 from pytest_evalgate.errors import GoldenSetError, SettingsError, UserError
 from pytest_evalgate.golden import lint
 from pytest_evalgate.golden.lint import LintFinding, PromptText, Severity, strings
+from pytest_evalgate.golden.personal import phone_note
 from pytest_evalgate.records.results import Place
 from pytest_evalgate.runs.plan import make_plan
 from pytest_evalgate.scorers.registry import ScorerOptions
@@ -348,10 +349,14 @@ _SEVERITIES: Final[tuple[Severity, ...]] = get_args(Severity)
 
 @dataclass(frozen=True, slots=True)
 class LintReport:
-    """Summaries of the files, and the findings in the order in which they are printed."""
+    """Summaries of the files, and the findings in the order in which they are printed.
+
+    ``not_checked`` is what the lint did not look for, because an extra is not installed.
+    """
 
     files: tuple[FileSummary, ...]
     findings: tuple[LintFinding, ...]
+    not_checked: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, files: Iterable[FileSummary], findings: Iterable[LintFinding]) -> LintReport:
@@ -360,7 +365,8 @@ class LintReport:
         def order(finding: LintFinding) -> tuple[int, str, int]:
             return _SEVERITIES.index(finding.severity), finding.place.file, finding.place.line
 
-        return cls(tuple(files), tuple(sorted(dict.fromkeys(findings), key=order)))
+        note = phone_note()
+        return cls(tuple(files), tuple(sorted(dict.fromkeys(findings), key=order)), () if note is None else (note,))
 
     def exit_code(self, *, strict: bool) -> int:
         """Return 1 if there is an error, or with ``strict`` a warning; else 0."""
@@ -374,6 +380,7 @@ class LintReport:
             if found := self._of(severity):
                 yield from ("", f"{severity}s:", *(one_line(str(finding)) for finding in found))
         yield ""
+        yield from (f"not checked: {text}" for text in self.not_checked)
         yield ", ".join(count(len(self._of(severity)), severity) for severity in _SEVERITIES)
 
     def as_json(self) -> dict[str, Json]:
@@ -390,6 +397,7 @@ class LintReport:
                 }
                 for finding in self.findings
             ],
+            "not_checked": list(self.not_checked),
             **{f"{severity}s": len(self._of(severity)) for severity in _SEVERITIES},
         }
 

@@ -170,7 +170,7 @@ def _verify(args: argparse.Namespace) -> int:
     found = list(mismatches(project, run, origin, base, expected))
     if origin.tier != tier:
         found.insert(0, f"run {run.id} ran in tier {jsonl.escape_text(origin.tier)}, not in tier {tier}")
-    derived = _derive(project, run, base, found.append)
+    derived = _derive(project, run, origin, base, found.append)
     verified = _Verified(claimed["verdict"], run.commit, derived, tuple(found))
     print(json.dumps(_encoded(verified), indent=1) if args.json else "\n".join(_lines(verified)))
     return verified.exit_code
@@ -216,7 +216,9 @@ def _base(project: Project, ref: str | None, tier: str) -> BaseBranch | None:
     return BaseBranch(tree, project.root, project.settings, project.state.path, tier, alone=True)
 
 
-def _derive(project: Project, run: Run, base: BaseBranch | None, add_problem: Callable[[str], None]) -> Verdict:
+def _derive(
+    project: Project, run: Run, origin: RunInfo, base: BaseBranch | None, add_problem: Callable[[str], None]
+) -> Verdict:
     """Decide the run by the configuration of the base; suites that only this checkout has, by its own."""
     own = project.settings
     rules_of = own
@@ -228,7 +230,8 @@ def _derive(project: Project, run: Run, base: BaseBranch | None, add_problem: Ca
         return rules_of.suites.get(name) or own.suites.get(name)
 
     decider = RunDecider(project.root, rules_of, project.state.path, suite_of, base=base)
-    return decider.decide(run, decider.rules([suite.plan.name for suite in run.suites], add_problem))
+    rules = decider.rules([suite.plan.name for suite in run.suites], add_problem)
+    return decider.decide_attempt(run, origin, rules)
 
 
 def _lines(found: _Verified) -> Iterator[str]:

@@ -174,12 +174,15 @@ class Settings(Table):
     ``max_error_rate`` is the share of cases of a suite that may have no output. ``max_duration_s`` stops a run that
     takes longer; a suite that then lacks outputs is ``incomplete``. ``budget_usd`` refuses or stops a run that costs
     more. ``cache_auth = "required"`` refuses to run without a secret that signs the cache. ``xdist = "pin"`` sends all
-    calls from one worker. ``history`` is the file of past runs. ``acknowledged`` lists approved weakenings.
+    calls from one worker. ``on_rerun = "pool"`` (default in CI) decides a rerun of one commit on the trials of all its
+    attempts, "count" only counts them. ``history`` is the file of past runs. ``acknowledged`` lists approved
+    weakenings.
     """
 
     default_tier: TierName = DEFAULT_TIER
     on_inconclusive: Literal["warn", "fail"] = "warn"
     on_missing_baseline: Literal["fail", "record"] | None = None
+    on_rerun: Literal["pool", "count"] | None = None
     max_error_rate: float = Field(default=0.0, strict=True, ge=0, le=1, allow_inf_nan=False)
     max_duration_s: Seconds = 3600.0
     budget_usd: Amount | None = None

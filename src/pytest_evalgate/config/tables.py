@@ -56,6 +56,8 @@ NoOrEnvironmentName = Annotated[
     str, AfterValidator(_environment_name), Field(json_schema_extra={"pattern": f"^({_ENVIRONMENT_NAME.pattern})?$"})
 ]
 FileName = Annotated[str, Field(min_length=1)]
+_Names = tuple[EnvironmentName, ...]
+EnvironmentNames = Annotated[_Names, BeforeValidator(_as_tuple, json_schema_input_type=EnvironmentName | _Names)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple, json_schema_input_type=str | tuple[str, ...])]
 _SomeFiles = Annotated[tuple[FileName, ...], Field(min_length=1)]
 FileNames = Annotated[_SomeFiles, BeforeValidator(_as_tuple, json_schema_input_type=FileName | _SomeFiles)]

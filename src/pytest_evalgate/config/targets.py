@@ -14,6 +14,7 @@ from pytest_evalgate.config.tables import (
     UNQUOTED,
     Concurrency,
     EnvironmentName,
+    EnvironmentNames,
     FileName,
     FileNames,
     Rate,
@@ -62,12 +63,14 @@ class RecordedTarget(Table):
 class PythonTarget(Table):
     """A Python function or coroutine function, ``"pkg.mod:name"``. Functions run in threads.
 
-    With ``version``, outputs are cached until that text changes.
+    With ``version``, outputs are cached until that text changes. ``env`` names the environment variables that decide
+    the outputs: if one of them changes, neither cached outputs nor those of an interrupted run are used.
     """
 
     python: str = Field(pattern=r"^[\w.]+:[\w.]+$")
     max_concurrency: Concurrency = 8
     version: str | None = None
+    env: EnvironmentNames = ()
 
 
 class ModelTarget(Table):
@@ -105,23 +108,28 @@ class HttpRequest(Table):
 
 
 class HttpTarget(Table):
-    """An application with an HTTP API. With ``version``, outputs are cached until that text changes."""
+    """An application with an HTTP API.
+
+    With ``version``, outputs are cached until that text changes. ``env`` is as in a Python target.
+    """
 
     http: HttpRequest
     version: str | None = None
+    env: EnvironmentNames = ()
 
 
 class CommandTarget(Table):
     """A program that reads the case as JSON from stdin and writes its output to stdout.
 
     ``command`` is the program and its arguments; no shell is used. With ``version``, outputs are cached until that
-    text changes.
+    text changes. ``env`` is as in a Python target.
     """
 
     command: Annotated[tuple[str, ...], Field(min_length=1)]
     timeout_s: Seconds = 60.0
     max_concurrency: Concurrency = 4
     version: str | None = None
+    env: EnvironmentNames = ()
 
 
 class HookTarget(Table):

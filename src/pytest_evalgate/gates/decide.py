@@ -40,6 +40,7 @@ from pytest_evalgate.gates.pairing import (
     total_calls,
 )
 from pytest_evalgate.gates.pass_rate import decide_mean_score, decide_must_pass, decide_pass_rate
+from pytest_evalgate.gates.power import blindness_of
 from pytest_evalgate.gates.regression import decide_no_regression, delta_of, gate_p, pairing_problem
 from pytest_evalgate.gates.slices import (
     SliceTests,
@@ -48,17 +49,19 @@ from pytest_evalgate.gates.slices import (
     slice_results,
     testable_slices,
 )
+from pytest_evalgate.records.corrected import CorrectedRate
 from pytest_evalgate.records.results import Accounting, GateResult, SuiteVerdict, Verdict
 from pytest_evalgate.records.served import other_models, served_notes
-from pytest_evalgate.text.wording import NO_BASELINE, RETRY, count, percent
+from pytest_evalgate.text.wording import NO_BASELINE, RETRY, count, percent, points
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from pytest_evalgate.config import Gate
     from pytest_evalgate.gates.correction import Correction
-    from pytest_evalgate.gates.evidence import Completion, Pairs, SliceName
+    from pytest_evalgate.gates.evidence import Completion, Pairs, RateEstimate, SliceName
     from pytest_evalgate.gates.family import Family
+    from pytest_evalgate.gates.power import Blindness
     from pytest_evalgate.gates.rules import SuiteRules
     from pytest_evalgate.records.results import (
         Baseline,
@@ -261,11 +264,52 @@ class SuiteDecision:
         inputs, suite = self.inputs, self.inputs.suite.plan.name
         if isinstance(gate, NoRegressionGate):
             p = self.family.p.get(TestName(suite, index))
-            return inputs.invalid_result(gate) or decide_no_regression(gate, inputs.pairs(gate), p)
+            return inputs.invalid_result(gate) or self._with_change(
+                gate, decide_no_regression(gate, inputs.pairs(gate), p), p
+            )
         if isinstance(gate, SliceGate) and gate.min is None:
             tests = SliceTests(self.family.slices(suite, index), gate.alpha * self.family.slices_share)
-            return inputs.invalid_result(gate) or decide_slice_changes(gate, inputs.compared, tests)
+            return inputs.invalid_result(gate) or self._with_worst_slice(gate, tests)
         return inputs.judge_problem(gate) or self._on_both_sides(gate)
+
+    def _with_change(self, gate: NoRegressionGate, result: GateResult, p: float | None) -> GateResult:
+        """Add the change that a no-regression gate has decided on, and whether a drop could have failed it."""
+        inputs, pairs = self.inputs, self.inputs.pairs(gate)
+        pairing, baseline = inputs.compared.pairing, inputs.rules.baseline
+        if pairing is None or baseline is None:
+            return result
+        of_drop = None if gate.fail_on == "tolerance" else p  # the p of tolerance is that of a larger drop
+        delta = delta_of(pairing, pairs, baseline.source, alpha=gate.alpha, margin=gate.margin, p=of_drop)
+        blindness = None
+        excluded = gate.margin is not None and delta is not None and delta.lower > -gate.margin
+        if result.result == "pass" and gate.fail_on != "not_proven" and not excluded:
+            tested_slices = any(isinstance(other, SliceGate) and other.min is None for other in self._gates)
+            alpha = gate.alpha / 2 if tested_slices else gate.alpha
+            blindness = blindness_of(pairs, alpha, gate.margin, tolerance=gate.fail_on == "tolerance")
+        return _blind(replace(result, delta=delta, p=p), blindness)
+
+    def _with_worst_slice(self, gate: SliceGate, tests: SliceTests) -> GateResult:
+        """Decide a slice gate, and add the change of its worst slice and whether a drop could have failed it."""
+        compared, baseline = self.inputs.compared, self.inputs.rules.baseline
+        result = decide_slice_changes(gate, compared, tests)
+        slices = dict(testable_slices(compared, gate.by))
+        if not slices or compared.pairing is None or baseline is None:
+            return result
+        worst_slice = min(slices, key=lambda name: tests.p[name])
+        p = tests.p[worst_slice]
+        pairing = compared.pairing.in_slice(worst_slice)
+        delta = delta_of(pairing, slices[worst_slice], baseline.source, alpha=gate.alpha, p=p)
+        blindness = None
+        if result.result == "pass":
+            # slices are small, and the message counts those that are too small; blind is a gate that sees none
+            found = [blindness_of(pairs, tests.alpha) for pairs in slices.values()]
+            seeing = any(one is None or one.below < 1 for one in found)
+            blindness = None if seeing else found[0]
+        return _blind(replace(result, delta=delta, p=p), blindness)
+
+    @property
+    def _gates(self) -> tuple[Gate, ...]:
+        return self.inputs.rules.effective_gates
 
     def _on_both_sides(self, gate: Gate) -> GateResult:
         """Return the worse result of the cases of this branch and, if they differ, of the base branch.
@@ -281,6 +325,17 @@ class SuiteDecision:
         if not_applicable or worst([here.result, there.result]) == here.result:
             return here
         return replace(there, message=f"on the cases of the base branch: {there.message}")
+
+
+def _blind(result: GateResult, blindness: Blindness | None) -> GateResult:
+    """Mark the result of a gate that could not have failed, and explain it in its message."""
+    if blindness is None:
+        return result
+    drop, below = points(blindness.drop).lstrip("+"), points(blindness.below).lstrip("+")
+    what = f"no drop below {below} could fail this gate" if blindness.below < 1 else "no drop could fail this gate"
+    needed = f"about {blindness.cases_to_see:,} cases detect a drop of {drop} (80% power)"
+    message = f"{result.message}; blind: {what}, {needed}"
+    return replace(result, message=message, blind_below=blindness.below, cases_to_see=blindness.cases_to_see)
 
 
 def _decide_level(gate: Gate, evidence: Evidence) -> GateResult:
@@ -401,7 +456,12 @@ def _suite_verdict(
         stopped=suite.stopped,
         notes=(*served_notes(others), *(() if complete is None else _notes(complete.inputs))),
         other_models=others,
+        corrected=None if complete is None else _corrected(complete.inputs.head.corrected.rate),
     )
+
+
+def _corrected(rate: RateEstimate) -> CorrectedRate | None:
+    return None if rate.judged is None else CorrectedRate(rate.value, rate.interval, rate.lower, "rogan-gladen")
 
 
 def _agreed(results: Sequence[GateResult], advice: str) -> GateResult:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_evalgate.gates.evidence import Cases, clusters_of, rate_of
-from pytest_evalgate.records.results import CorrectedRate, JudgeVerdict
+from pytest_evalgate.records.corrected import CorrectedRate
+from pytest_evalgate.records.results import JudgeVerdict
 from pytest_evalgate.stats.judged import judged_rate
 from pytest_evalgate.stats.numeric import ROUNDING
 

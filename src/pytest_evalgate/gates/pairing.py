@@ -7,7 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pytest_evalgate.records.results import Accounting, Calls, Repeats, ScoreSummary
+from pytest_evalgate.records.attempts import Repeats
+from pytest_evalgate.records.results import Accounting, Calls, ScoreSummary
 from pytest_evalgate.records.served import served_problem
 from pytest_evalgate.stats.clusters import icc_anova
 from pytest_evalgate.stats.stability import flip_rate

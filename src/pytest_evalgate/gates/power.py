@@ -1,4 +1,4 @@
-"""Power of the gates before a run, to report gates that cannot pass and gates that detect only large drops."""
+"""Power of the gates: those that cannot pass, detect only large drops, or could not have failed in this run."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from pytest_evalgate.config import MeanScoreGate, NoRegressionGate, PassRateGate
 from pytest_evalgate.gates.evidence import ONE_CLUSTER, Measure
 from pytest_evalgate.gates.pass_rate import unattainable
 from pytest_evalgate.stats.families import fewest_losses
-from pytest_evalgate.stats.numeric import upper_z
-from pytest_evalgate.stats.planning import mde_mean, mde_with_flips
+from pytest_evalgate.stats.numeric import ROUNDING, upper_z
+from pytest_evalgate.stats.paired import tango_bounds
+from pytest_evalgate.stats.planning import mcnemar_sample_size, mde_mean, mde_with_flips, not_proven_sample_size
 from pytest_evalgate.text.wording import count, first_few, points
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pytest_evalgate.config import Gate
+    from pytest_evalgate.gates.evidence import Pairs
     from pytest_evalgate.gates.rules import SuiteRules
     from pytest_evalgate.records.results import Baseline, PlannedCase, SuitePlan
 
@@ -54,6 +56,59 @@ def discordance_of(baseline: Baseline | None) -> float | None:
         return None
     means = [(sum(values) / len(values), len(values)) for values in cases]
     return sum(2 * mean * (1 - mean) * trials / (trials - 1) for mean, trials in means) / len(means)
+
+
+@dataclass(frozen=True, slots=True)
+class Blindness:
+    """Why a gate could not have failed.
+
+    ``below`` is the smallest drop that could have failed it, 1 if none could. ``cases_to_see`` is about the number of
+    cases that detect ``drop`` with a power of 80 %.
+    """
+
+    below: float
+    drop: float
+    cases_to_see: int
+
+
+def blindness_of(
+    pairs: Pairs, alpha: float, margin: float | None = None, *, tolerance: bool = False
+) -> Blindness | None:
+    """Return the blindness of a test on ``pairs``; None if a drop of the margin could have failed it.
+
+    Without a margin the drop is 10 points, and with ``tolerance`` the margin and 10 points more, because such a gate
+    fails only for a drop that is proven to exceed the margin.
+    """
+    drop = margin or LARGE_DROP
+    if tolerance:
+        drop = (margin or 0.0) + LARGE_DROP
+    below = min(1.0, _smallest_failing_drop(pairs, alpha, margin if tolerance else None) / pairs.youden)
+    if below <= drop + ROUNDING:
+        return None
+    seen = (LARGE_DROP if tolerance else drop) * pairs.youden
+    discordance = min(max((pairs.losses + pairs.gains) / len(pairs), DEFAULT_DISCORDANCE), 1 - seen)
+    if pairs.is_table and not tolerance:
+        needed = mcnemar_sample_size(discordance / 2 + seen, discordance / 2, alpha, _POWER).n
+    else:  # McNemar's normal approximation, times the cases in a unit
+        needed = not_proven_sample_size(min(1.0, discordance + seen), seen, alpha, _POWER)
+        needed = math.ceil(needed * len(pairs) / pairs.units)
+    return Blindness(below, drop, max(needed, fewest_losses(alpha), len(pairs) + 1))
+
+
+def _smallest_failing_drop(pairs: Pairs, alpha: float, beyond: float | None) -> float:
+    """Return the smallest observed drop that the test rejects, if no pair got better; 1 if it rejects none.
+
+    The exact tests need a number of losses, so fewer pairs or fewer passes of the baseline cannot reject. A mean can
+    drop by less than one pass a case, so with that number of units any drop may reject.
+    """
+    n, fewest = len(pairs), fewest_losses(alpha)
+    if not pairs.is_table:
+        return 1.0 if pairs.units < fewest else 0.0
+    passed = int((pairs.before == 1).sum())
+    if beyond is not None:
+        found = (losses for losses in range(fewest, passed + 1) if tango_bounds(losses, 0, n, alpha).upper < -beyond)
+        fewest = next(found, passed + 1)
+    return fewest / n if fewest <= passed else 1.0
 
 
 def _problems(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules) -> Iterator[str]:

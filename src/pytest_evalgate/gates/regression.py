@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_evalgate.gates.evidence import ONE_CLUSTER
+from pytest_evalgate.records.corrected import MeasuredChange
 from pytest_evalgate.records.results import Delta, GateResult
 from pytest_evalgate.stats.paired import Finding, equivalent, finding_name
 from pytest_evalgate.stats.planning import not_proven_sample_size
@@ -51,6 +52,7 @@ def delta_of(
         return None
     found = compare(pairs, alpha=alpha, margin=margin, p=p)
     lower, upper = found.test.lower, found.test.upper
+    raw = None if pairs.youden == 1 else replace(pairs, youden=1.0).finding(alpha)
     return Delta(
         baseline=source,
         baseline_rate=float(pairs.before.mean()),
@@ -70,6 +72,8 @@ def delta_of(
         p_adjusted=found.p,
         equivalent=None if margin is None else equivalent(lower, upper, margin),
         youden=pairs.youden,
+        p_better=pairs.swapped.finding(alpha).p if found.test.delta > 0 else None,
+        measured=None if raw is None else MeasuredChange(raw.delta, raw.lower, raw.upper),
     )
 
 
@@ -155,6 +159,22 @@ def _message(gate: NoRegressionGate, pairs: Pairs, found: Comparison) -> str:
     return f"{text}, limit {gate.alpha:g}"
 
 
+_TRIALS = 3
+"""Trials of each case that a message recommends."""
+
+
+def _with_trials(gate: NoRegressionGate, pairs: Pairs, drop: float | None) -> str:
+    """Return the drop that three trials of each case would detect; "" if they would not detect a smaller one.
+
+    Trials of the candidate help more than those of the baseline alone: at a drop of 5 points, n = 200 and 5 % false
+    alarms, 60 % are detected with one trial, 74 % with a 5-trial baseline, 83 to 95 % with three trials in both runs.
+    """
+    smaller = pairs.drop_with_trials(gate.alpha, _TRIALS) if pairs.is_table else None
+    if smaller is None or (drop is not None and smaller >= drop):
+        return ""
+    return f"; with --eval-trials {_TRIALS} in both runs, of about {points(smaller).lstrip('+')}"
+
+
 def _undecided(gate: NoRegressionGate, pairs: Pairs, margin: str) -> str:
     """Return a message with the minimum detectable effect, and with the number of cases that would decide."""
     n, drop = len(pairs), pairs.expected_detectable_drop(gate.alpha)
@@ -163,7 +183,7 @@ def _undecided(gate: NoRegressionGate, pairs: Pairs, margin: str) -> str:
     else:
         power = f"{count(n, 'pair')} can detect a drop of {points(drop).lstrip('+')} or more (80% power)"
     if gate.fail_on != "not_proven":
-        return f"no drop is proven{', but' if drop is None else ';'} {power}"
+        return f"no drop is proven{', but' if drop is None else ';'} {power}{_with_trials(gate, pairs, drop)}"
     discordance = min(1.0, (pairs.losses + pairs.gains + 1) / (n + 2))
     needed = not_proven_sample_size(discordance, (gate.margin or 0.0) * pairs.youden, gate.alpha)
     advice = "more trials would probably rule it out"

@@ -28,6 +28,9 @@ _LIMIT: Final = 5.0  # h
 
 _EWMA_WEIGHT: Final = 0.2
 
+_ABRUPT: Final = 0.6
+"""Smallest share of a decline that one step from run to run makes up, for the decline to be called abrupt."""
+
 
 def trend_of(history: Sequence[HistoryRow], now: HistoryRow) -> Trend | None:
     """Compute the trend of ``now`` and the earlier runs with the same suite, golden set, scorers and baseline.
@@ -45,7 +48,7 @@ def trend_of(history: Sequence[HistoryRow], now: HistoryRow) -> Trend | None:
     decline = _find_decline(rates, usual)
     found = robust_z(rates[:-1], now.pass_rate, now.cases)
     if decline.alarm:
-        message = _decline_message(runs[decline.start :], usual)
+        message = _decline_message(runs[decline.start :], usual, is_abrupt=decline.is_abrupt)
     elif found.alert:
         message = (
             f"{now.suite} has an unusually {'low' if now.pass_rate < found.median else 'high'} pass rate: "
@@ -86,11 +89,15 @@ def _in_control_level(runs: Sequence[HistoryRow]) -> _InControlLevel:
 
 @dataclass(frozen=True, slots=True)
 class _Decline:
-    """The CUSUM of the last run, its limit, and the index of the run at which the sum started to grow."""
+    """The CUSUM of the last run, its limit, and the index of the run at which the decline starts.
+
+    An abrupt decline starts at the run that dropped, another one at the run at which the sum started to grow.
+    """
 
     sum: float
     limit: float
     start: int
+    is_abrupt: bool
     alarm: bool
 
 
@@ -99,21 +106,47 @@ def _find_decline(rates: Sequence[float], usual: _InControlLevel) -> _Decline:
     slack, limit = _SLACK * usual.sigma, _LIMIT * usual.sigma
     sums = cusum_down(rates, usual.level, slack, limit).s
     average = ewma(rates, _EWMA_WEIGHT, usual.level, usual.sigma).ewma[-1]
-    start = max((place + 1 for place, total in enumerate(sums) if total == 0), default=0)
-    return _Decline(sums[-1], limit, start, alarm=sums[-1] > limit and average < usual.level - slack)
+    grows = max((place + 1 for place, total in enumerate(sums) if total == 0), default=0)
+    change = _change_point(rates, grows, usual.level)
+    is_abrupt = _step_at(rates, change, usual.level) >= _ABRUPT
+    alarm = sums[-1] > limit and average < usual.level - slack
+    return _Decline(sums[-1], limit, change if is_abrupt else grows, is_abrupt, alarm)
 
 
-def _decline_message(runs: Sequence[HistoryRow], usual: _InControlLevel) -> str:
+def _change_point(rates: Sequence[float], grows: int, level: float) -> int:
+    """Return the run from which on the rate is most probably lower than ``level``.
+
+    The CUSUM starts to grow at the first run that is a little low by chance, so its start may blame an innocent run.
+    The maximum-likelihood estimate of a shift from a known level maximises the squared sum of the deviations after it
+    over their number (Hinkley 1970).
+    """
+    found = {
+        place: sum(level - rate for rate in rates[place:]) ** 2 / (len(rates) - place)
+        for place in range(grows, len(rates))
+    }
+    return max(found, key=lambda place: found[place], default=len(rates) - 1)
+
+
+def _step_at(rates: Sequence[float], start: int, level: float) -> float:
+    """Return the drop from the run before ``start`` to ``start``, as a share of the whole drop below ``level``."""
+    before = min(level, rates[start - 1]) if start else level
+    whole = level - _mean(rates[start:])
+    return (before - rates[start]) / whole if whole > 0 else 0.0
+
+
+def _decline_message(runs: Sequence[HistoryRow], usual: _InControlLevel, *, is_abrupt: bool) -> str:
     first, now = runs[0], runs[-1]
     which = f"last {len(runs)} runs" if len(runs) > 1 else "newest run"
     rate = _mean([run.pass_rate for run in runs])
     below = f"{100 * (usual.level - rate):.1f} points below the usual {percent(usual.level)}"
     unseen = "" if now.verdict == "fail" else ", and no gate failed"
     commit = f" (commit {first.commit[:7]})" if first.commit else ""
-    return (
-        f"{now.suite} has declined: its {which} passed {percent(rate)} on average, {below}{unseen}; "
-        f"first seen in run {first.run_id}{commit}"
-    )
+    what = "has dropped" if is_abrupt else "has declined"
+    passed = f"passed {percent(rate)}" if len(runs) == 1 else f"passed {percent(rate)} on average"
+    where = f"an abrupt drop in run {first.run_id}{commit}"
+    if not is_abrupt:
+        where = f"a gradual decline since about run {first.run_id}{commit}, which no single run explains"
+    return f"{now.suite} {what}: its {which} {passed}, {below}{unseen}; {where}"
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from pytest_evalgate.config import SliceGate
+from pytest_evalgate.golden.personal import personal_in
 from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.wording import count, percent
 
@@ -211,21 +212,6 @@ _SECRETS: Final = {
     "a private key": re.compile(r"-----BEGIN (?:[A-Z]{2,12} ){0,2}PRIVATE KEY-----"),
     "a JSON Web Token": re.compile(r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}"),
 }
-_MAIL: Final = re.compile(r"[\w.%+-]{1,64}@((?:[A-Za-z0-9-]{1,63}\.){1,6}[A-Za-z]{2,24})\b")
-_RESERVED: Final = re.compile(  # RFC 2606
-    r"(?:^|\.)(?:example(?:\.(?:com|net|org))?|test|invalid|localhost)$", re.IGNORECASE
-)
-_PHONE: Final = re.compile(
-    r"""(?<![\w.+]) (?:
-        \+\d{1,3} [ .()/-]{0,2} (?:\d[ .()/-]{0,2}){6,12} \d   # +49 30 1234567
-        | \(\d{3}\)[ ]? \d{3} [ .-] \d{4}                      # (212) 555-4321
-        | \d{3} ([.-]) \d{3} \1 \d{4}                          # 212-555-4321
-    ) (?!\w)""",
-    re.VERBOSE,
-)
-_FICTIONAL: Final = re.compile(r"555[ .-]?01\d\d$")  # 555-0100 to 555-0199 are reserved for fiction
-_IBAN: Final = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b")
-_CARD: Final = re.compile(r"(?<![\w.+-])[2-6]\d{3}(?:[ -]?\d){9,12}(?![ .-]?\d|\w)")
 
 
 def private_data(cases: Iterable[Case]) -> Iterator[LintFinding]:
@@ -248,31 +234,6 @@ def private_data(cases: Iterable[Case]) -> Iterator[LintFinding]:
 def secrets_in(text: str) -> Iterator[str]:
     """Yield the kinds of secrets in a text."""
     return (kind for kind, pattern in _SECRETS.items() if pattern.search(text))
-
-
-def personal_in(text: str) -> Iterator[str]:
-    """Yield the kinds of personal data in a text. Values that are reserved for examples do not count."""
-    if "@" in text and any(not _RESERVED.search(found[1]) for found in _MAIL.finditer(text)):
-        yield "an e-mail address"
-    if any(not _FICTIONAL.search(found[0]) for found in _PHONE.finditer(text)):
-        yield "a phone number"
-    if any(_is_iban(found[0]) for found in _IBAN.finditer(text)):
-        yield "an IBAN"
-    if any(_is_card(found[0]) for found in _CARD.finditer(text)):
-        yield "a card number"
-
-
-def _is_iban(text: str) -> bool:
-    """Verify the check digits of an IBAN (ISO 7064): with letters as numbers, the rearranged IBAN is 1 modulo 97."""
-    plain = text.replace(" ", "")
-    return int("".join(str(int(one, 36)) for one in plain[4:] + plain[:4])) % 97 == 1
-
-
-def _is_card(text: str) -> bool:
-    """Verify the check digit of a card number (Luhn algorithm: from the right, every second digit is doubled)."""
-    digits = [int(one) for one in text if one.isdecimal()]
-    doubled = [sum(divmod(2 * digit, 10)) for digit in digits[-2::-2]]
-    return len(set(digits)) > 1 and (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
 
 
 _FLOATING: Final = re.compile(r"(?:^|[-_:.@/])latest$", re.IGNORECASE)

@@ -111,6 +111,7 @@ DIRECTIONS: Final[Mapping[type[Table], Mapping[str, Direction]]] = {
         "default_tier": changed,
         "on_inconclusive": ranked("warn", "fail"),
         "on_missing_baseline": ranked("record", None, "fail"),
+        "on_rerun": ranked("count", None, "pool"),
         "max_error_rate": lower,
         "cache_auth": ranked("auto", "required"),
     },
@@ -201,11 +202,11 @@ NOT_COMPARED: Final[Mapping[type[Table], Mapping[str, str]]] = {
         **dict.fromkeys(("max_concurrency", "requests_per_minute", "tokens_per_minute", "timeout_s"), _PACE),
     },
     RecordedTarget: {},
-    PythonTarget: {"max_concurrency": _PACE, "version": _CACHE},
+    PythonTarget: {"max_concurrency": _PACE, "version": _CACHE, "env": _CACHE},
     ModelTarget: {},
-    HttpTarget: {"http": "compared key by key", "version": _CACHE},
+    HttpTarget: {"http": "compared key by key", "version": _CACHE, "env": _CACHE},
     HttpRequest: dict.fromkeys(("max_concurrency", "requests_per_minute", "timeout_s"), _PACE),
-    CommandTarget: {**dict.fromkeys(("timeout_s", "max_concurrency"), _PACE), "version": _CACHE},
+    CommandTarget: {**dict.fromkeys(("timeout_s", "max_concurrency"), _PACE), "version": _CACHE, "env": _CACHE},
     HookTarget: {},
 }
 """Keys that are not compared directly, with the reason."""

@@ -291,6 +291,8 @@ def _share_of(grade: float) -> float:
 
 
 _MIDDLE: Final = 0.5
+_TIE: Final = "tie"
+"""A stored verdict that names no winner. It decides no row, and is not an unread reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +324,8 @@ class StoredScores:
         if is_number(value) and (self.on_grades or passed is None):
             share = _share_of(value) if self.on_grades else float(value)
             return Score(self.path, share, passed if self.scale.graded and passed is not None else share >= _MIDDLE)
+        if passed is None and isinstance(value, str) and normalise_label(value) == _TIE:
+            return Score(self.path, _MIDDLE, None, "a tie")
         if passed is None:
             return Score(
                 self.path, None, None, f"{jsonl.escape_text(jsonl.canonical(value))} is not one of the labels"

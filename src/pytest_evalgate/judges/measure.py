@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping, Sequence
 
     from pytest_evalgate.judges.labels import Labelled, LabelSet
+    from pytest_evalgate.judges.panel import Preference
     from pytest_evalgate.judges.rates import JudgeRate
     from pytest_evalgate.judges.threshold import Bin
-    from pytest_evalgate.records.results import Json, Place
+    from pytest_evalgate.records.results import Json, Place, Score
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,9 +241,16 @@ def _position(rows: Sequence[Labelled]) -> OrderBias | None:
         return None
     return order_bias_of(
         [bool(row.passed) for row in rows],
-        [row.scores[0].passed if row.scores else None for row in rows],
-        [None if row.swapped is None else row.swapped.passed for row in rows],
+        [_preference(next(iter(row.scores), None)) for row in rows],
+        [_preference(row.swapped) for row in rows],
     )
+
+
+def _preference(score: Score | None) -> Preference:
+    """Return the winner that a score names; None if the reply could not be read."""
+    if score is None or score.value is None:
+        return None
+    return "tie" if score.passed is None else "X" if score.passed else "Y"
 
 
 def _panel(rows: Sequence[Labelled], judged: Sequence[_JudgedRow], options: MeasureOptions) -> Panel | None:

@@ -12,6 +12,7 @@ from pytest_evalgate.judges.rates import Statistic, rate_of
 from pytest_evalgate.stats.agreement import (
     AgreementGraded,
     Level,
+    Winner,
     agreement_binary,
     agreement_graded,
     fleiss_kappa,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pytest_evalgate.judges.rates import Bootstrap
-    from pytest_evalgate.stats.agreement import Winner
 
     Floats = npt.NDArray[np.float64]
 
@@ -227,13 +227,18 @@ def self_consistency_of(
     return SelfConsistency(len(repeated), bootstrap.estimate(float(flips.mean()), drawn), unanimous.statistic)
 
 
+Preference = Winner | None
+"""The winner of one order: "X" is the output that the label is about. None: the reply could not be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class OrderBias:
-    """Effect of the order on a judge of ``pairs``.
+    """Effect of the order on a judge of ``pairs``: those whose replies could be read in both orders.
 
-    ``right_first`` and ``right_swapped`` count the pairs on which it agrees with the label in one order and in the
-    other, ``right_both`` in both. ``agree`` counts the pairs with the same winner in both orders; ``consistency`` is
-    their share. If the winner depends on the order, ``first_wins`` counts the pairs in which the first position won
+    ``unread`` pairs are in no other figure: an unread reply is neither a tie nor an agreement. ``right_first`` and
+    ``right_swapped`` count the pairs on which the judge agrees with the label in one order and in the other,
+    ``right_both`` in both. ``agree`` counts the pairs with the same winner, or a tie, in both orders; ``consistency``
+    is their share. If the winner depends on the order, ``first_wins`` counts the pairs in which the first position won
     both times, ``second_wins`` the second; a small ``p`` means that one position is preferred.
     """
 
@@ -246,33 +251,30 @@ class OrderBias:
     first_wins: int
     second_wins: int
     p: float
+    unread: int = 0
 
 
 def order_bias_of(
-    human: Sequence[bool], first: Sequence[bool | None], swapped: Sequence[bool | None]
+    human: Sequence[bool], first: Sequence[Preference], swapped: Sequence[Preference]
 ) -> OrderBias | None:
-    """Measure the effect of swapping the two outputs. None without pairs.
-
-    A verdict is true if the output that the label is about wins; None is a tie or an unreadable reply. Shapes: (n,)
-    each.
-    """
-    if not human:
+    """Measure the effect of swapping the two outputs. None if no pair was read in both orders. Shapes: (n,) each."""
+    every = zip(human, first, swapped, strict=True)
+    read = [
+        ("X" if passed else "Y", one, other) for passed, one, other in every if one is not None and other is not None
+    ]
+    if not read:
         return None
-    found = position_bias([_winner(one) for one in first], [_winner(one) for one in swapped])
-    right = [(one == passed, other == passed) for passed, one, other in zip(human, first, swapped, strict=True)]
-    agree = [one == other for one, other in zip(first, swapped, strict=True)]
+    found = position_bias([one for _, one, _ in read], [other for _, _, other in read])
+    agree = [one == other for _, one, other in read]
     return OrderBias(
-        pairs=len(human),
-        right_first=sum(one for one, _ in right),
-        right_swapped=sum(other for _, other in right),
-        right_both=sum(one and other for one, other in right),
+        pairs=len(read),
+        right_first=sum(one == label for label, one, _ in read),
+        right_swapped=sum(other == label for label, _, other in read),
+        right_both=sum(one == other == label for label, one, other in read),
         agree=sum(agree),
         consistency=rate_of(agree).statistic,
         first_wins=found.inconsistent_first,
         second_wins=found.inconsistent_second,
         p=found.p_two_sided,
+        unread=len(human) - len(read),
     )
-
-
-def _winner(passed: bool | None) -> Winner:  # noqa: FBT001 - maps three values to three words
-    return "tie" if passed is None else "X" if passed else "Y"

@@ -7,12 +7,15 @@ that changes during a session (plans, results, problems) is in the ledger and in
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pytest_evalgate import config
 from pytest_evalgate.app.wiring import new_run_id
 from pytest_evalgate.runs import journal
+from pytest_evalgate.runs.environment import environment_sha256
 from pytest_evalgate.runs.git import tree_sha256
 from pytest_evalgate.text import jsonl
 
@@ -123,7 +126,7 @@ class RunIdentity:
         run: Id of the run.
         cache_run_id: The run under whose id the outputs of applications without a version are cached: this run, or
             the first of the interrupted runs that it resumes.
-        work_sha256: Digest of the work: configuration, options and working tree.
+        work_sha256: Digest of the work: configuration, options, working tree and environment.
         resumed: The interrupted run that this run resumes.
     """
 
@@ -140,7 +143,7 @@ class RunIdentity:
         """Return the header line of a resumed run."""
         if self.resumed is None:
             return []
-        return [f"evalgate: resuming run {self.resumed}: outputs that it cached are not requested again"]
+        return [f"evalgate: resuming the interrupted run {self.resumed}: its answers are taken over"]
 
     def journal_head(self, cases: int) -> journal.JournalHead:
         """Return the first line of the run's journal."""
@@ -153,21 +156,28 @@ def new_run_identity(root: Path, state: Path, configured: Settings, options: Opt
     work = _work_sha256(root, state, configured, options)
     if work is None:
         return RunIdentity(run, run, run)
-    found = journal.find_interrupted(state, work) if options.resume else None
+    found = journal.find_interrupted(state, work, datetime.now(UTC)) if options.resume else None
     return RunIdentity(run, run, work) if found is None else RunIdentity(run, found.lineage, work, found.run)
 
 
 def _work_sha256(root: Path, state: Path, configured: Settings, options: Options) -> str | None:
-    """Digest the work; None if an application has no version and the working tree cannot be digested."""
-    tree: str | None = ""
-    if options.target is not None or any(_is_unversioned(suite.target) for suite in configured.suites.values()):
-        tree = tree_sha256(root, without=state)
-    if tree is None:
+    """Digest the work; None if an application has no version and the working tree cannot be digested.
+
+    What an application without a version depends on is unknown, so everything that is known has to be the same.
+    """
+    around: list[str | None] = []
+    targets = [suite.target for suite in configured.suites.values()]
+    if options.target is not None or any(map(is_unversioned, targets)):
+        declared = [name for target in targets for name in getattr(target, "env", ())]
+        around = [tree_sha256(root, without=state), environment_sha256(os.environ, declared)]
+    if None in around:
         return None
-    return jsonl.digest([configured.model_dump(mode="json"), options.target, options.trials, str(options.shard), tree])
+    options_ = [options.target, options.trials, str(options.shard)]
+    return jsonl.digest([configured.model_dump(mode="json"), *options_, *around])
 
 
-def _is_unversioned(target: Target | None) -> bool:
+def is_unversioned(target: Target | None) -> bool:
+    """Return whether a target is an application whose outputs are only cached for the run that resumes this one."""
     match target:
         case config.PythonTarget() | config.HttpTarget() | config.CommandTarget():
             return target.version is None

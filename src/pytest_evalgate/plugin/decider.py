@@ -9,11 +9,13 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pytest_evalgate.app.decide import RunDecider
+from pytest_evalgate.app.decide import RunDecider, rerun_policy
 from pytest_evalgate.config import NoRegressionGate, key_variables
 from pytest_evalgate.errors import BaselineError, SettingsError
+from pytest_evalgate.plugin.context import is_unversioned
 from pytest_evalgate.plugin.signals import defer_interrupts
-from pytest_evalgate.records.results import Run
+from pytest_evalgate.records.attempts import TakenOver
+from pytest_evalgate.records.results import GateResult, Run
 from pytest_evalgate.runs import git, kept, run_file
 from pytest_evalgate.runs.run_file import RunInfo, config_sha256
 from pytest_evalgate.runs.shard import path_of as shard_path
@@ -53,6 +55,7 @@ class SessionDecider:
         assembly: Builds the suites.
         state: The state folder.
         run_id: Id of the run.
+        resumed: The interrupted run that it resumes.
         arguments: Command line arguments of pytest.
         report_file: Path of the HTML report; None if none is written.
     """
@@ -60,6 +63,7 @@ class SessionDecider:
     assembly: Assembly
     state: StateFolder
     run_id: str
+    resumed: str | None = None
     arguments: Sequence[str] = ()
     report_file: str | None = None
     warnings: list[str] = field(default_factory=list)
@@ -141,11 +145,38 @@ class SessionDecider:
         self.warnings += [f"evalgate: {name}: {text}" for text in checked.warnings]
         return [*checked.problems, *judge_problems(rules)]
 
+    def attempt(self, plan: SuitePlan) -> int:
+        """Return the number of this attempt at the commit with the cases and scorers of a suite: 1 for the first."""
+        info = RunInfo(config_sha256(self.assembly.settings), self.assembly.options.target)
+        run = Run(self.run_id, "", self._commit, ())
+        return len(self.decider.earlier_attempts(plan, run, info)) + 1
+
+    @cached_property
+    def _commit(self) -> str | None:
+        return git.commit(self.assembly.root)
+
+    def is_pooled(self, plan: SuitePlan) -> bool:
+        """Return whether a suite is decided together with earlier attempts: it must not stop by itself then."""
+        return self.attempt(plan) > 1 and rerun_policy(self.assembly.settings) == "pool"
+
     def header(self, suites: Sequence[ReadySuite]) -> list[str]:
         """Return the header lines of the session."""
         from pytest_evalgate.plugin.header import session_header  # noqa: PLC0415 - not in xdist workers
 
-        return [self.redactor.redact(line) for line in session_header(self.assembly, suites, self.decider.baselines)]
+        lines = [*session_header(self.assembly, suites, self.decider.baselines), *self._attempt_lines(suites)]
+        return [self.redactor.redact(line) for line in lines]
+
+    def _attempt_lines(self, suites: Sequence[ReadySuite]) -> Iterator[str]:
+        """Yield a line for each number of attempts at this commit above 1, with its suites."""
+        how = "decided on the trials of all of them"
+        if rerun_policy(self.assembly.settings) == "count":
+            how = "counted only"
+        attempts: dict[int, list[str]] = {}
+        for suite in suites:
+            attempts.setdefault(self.attempt(suite.plan), []).append(suite.plan.name)
+        for number, names in sorted(attempts.items()):
+            if number > 1:
+                yield f"evalgate: attempt {number} of this commit: {', '.join(names)} ({how})"
 
     def before(self, suite: ReadySuite, case: Case) -> BaselineOutcome | None:
         """Return the baseline's outcome of a case; None if the baseline does not contain it unchanged."""
@@ -185,7 +216,7 @@ class SessionDecider:
         head = Run(
             id=self.run_id,
             created=f"{now:%Y-%m-%dT%H:%M:%SZ}",
-            commit=git.commit(self.assembly.root),
+            commit=self._commit,
             suites=(),
             duration_s=round(duration_s, 3),
             problems=tuple(ledger.problems),
@@ -202,9 +233,29 @@ class SessionDecider:
             redactor=self.redactor,
         )
         if self.shard is None:
-            return self.decider.append_history(run, self.decider.decide(run, rules))
+            verdict = self.decider.decide_attempt(run, self.origin, rules)
+            verdict = self.decider.append_history(run, self.origin, verdict)
+            return replace(verdict, resumed=self._taken_over(run))
         refused = refused or refused_reason(run, self.shard, files.relative_name(self.file, self.assembly.root))
         return without_verdicts(self.decider.decide(replace(run, refused=refused), rules), self.shard)
+
+    def _taken_over(self, run: Run) -> TakenOver | None:
+        """Count the outputs of applications without a version that came from the interrupted run."""
+        if self.resumed is None:
+            return None
+        answers = sum(
+            call.purpose == "target" and call.attempts == 0
+            for suite in run.suites
+            if self._is_unversioned(suite.plan.name)
+            for result in suite.results
+            for trial in result.trials
+            for call in trial.calls
+        )
+        return TakenOver(self.resumed, answers)
+
+    def _is_unversioned(self, name: str) -> bool:
+        suite = self.assembly.suite_settings(name)
+        return suite is not None and is_unversioned(self.assembly.target_settings(suite))
 
     def _run_info(self, plans: Sequence[SuitePlan], notes: Iterable[str]) -> RunInfo:
         from pytest_evalgate.plugin.header import run_facts  # noqa: PLC0415 - not in xdist workers
@@ -288,9 +339,9 @@ def without_verdicts(verdict: Verdict, shard: Shard) -> Verdict:
             slices=(),
             repeats=None,
             notes=(),
+            corrected=None,
             gates=tuple(
-                replace(gate, result="not_evaluated", value=None, bound=None, required=None, message=message)
-                for gate in suite.gates
+                GateResult(gate.kind, "not_evaluated", None, None, None, message, gate.of) for gate in suite.gates
             ),
         )
     return replace(verdict, suites=suites)

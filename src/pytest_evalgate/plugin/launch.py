@@ -138,10 +138,10 @@ class Launch:
             raise pytest.UsageError(f"no call was sent: {storage_message(error)}") from None
         self.has_journal = True
 
-    def finish_journal(self, *, whole: bool) -> None:
-        """Record in the journal that the run was decided."""
+    def finish_journal(self, *, interrupted: bool) -> None:
+        """Record in the journal that the run was decided, and whether something ended it before its last case."""
         if self.has_journal:
-            journal.finish(self._context.state.path, self._context.run_identity.run, whole=whole)
+            journal.finish(self._context.state.path, self._context.run_identity.run, interrupted=interrupted)
 
     def _selected(self, items: Iterable[pytest.Item]) -> Selected:
         """Return the cases that will run; the controller of xdist collects nothing, so it takes all of its suites."""

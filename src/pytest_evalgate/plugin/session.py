@@ -151,6 +151,7 @@ class EvalSession:
             assembly,
             state,
             run_identity.run,
+            run_identity.resumed,
             arguments=config.invocation_params.args,
             report_file=self._report_writer.html_file,
         )

@@ -45,6 +45,7 @@ class Stopper:
     def __init__(self, context: SessionContext, session_decider: SessionDecider) -> None:
         """Watch no suite until ``start_order`` adds it."""
         self._context = context
+        self._session_decider = session_decider
         self._decider = session_decider.decider
         self._watched: dict[str, _WatchedSuite] = {}
         self._finished: deque[tuple[str, PlannedCase, Future[Trial]]] = deque()
@@ -70,6 +71,8 @@ class Stopper:
         if options.offline or options.shard is not None or not isinstance(suite.target, _CallingTarget):
             return None
         if any(case.id not in selected for case in suite.plan.cases if case.skip is None):
+            return None
+        if self._session_decider.is_pooled(suite.plan):
             return None
         return self._decider.baseline_of(name)
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.text.layout import Line
 
 _NO_TESTS = pytest.ExitCode.NO_TESTS_COLLECTED
+_INTERRUPTING = frozenset({pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR})
 
 
 class VerdictHooks:
@@ -79,16 +80,16 @@ class VerdictHooks:
                 session.exitstatus = pytest.ExitCode.OK  # the controller of xdist collects nothing itself
             return (yield)
         if self._verdict is None and self._not_stored is None:
-            self._try_to_decide()
+            self._try_to_decide(interrupted=session.exitstatus in _INTERRUPTING)
         self._update_lastfailed()
         try:
             return (yield)
         finally:
             self._finish(session)
 
-    def _try_to_decide(self) -> None:
+    def _try_to_decide(self, *, interrupted: bool = False) -> None:
         try:
-            self._verdict = self._decide()
+            self._verdict = self._decide(interrupted=interrupted)
         except StorageError as error:
             self._not_stored = storage_message(error)
 
@@ -120,7 +121,7 @@ class VerdictHooks:
             notes = self._notes(self._verdict, interrupted=exitstatus == pytest.ExitCode.INTERRUPTED)
             print_section(self._session_decider, self._verdict, notes, terminalreporter)
 
-    def _decide(self) -> Verdict:
+    def _decide(self, *, interrupted: bool) -> Verdict:
         context, ledger = self._context, self._context.ledger
         for nodeid in self._collector.failed_files:
             ledger.add_problem(f"{nodeid} could not be collected")
@@ -138,10 +139,18 @@ class VerdictHooks:
             refused=self._refused_reason,
             notes=self._run_notes(),
         )
-        self._launch.finish_journal(whole=self._session_decider.is_complete(verdict))
+        self._launch.finish_journal(interrupted=interrupted or self._ran_out)
         if not ledger.plans and not had_problems:
             return replace(verdict, exit_code=int(_NO_TESTS))
         return verdict
+
+    @property
+    def _ran_out(self) -> bool:
+        """Whether the run ended before all calls were sent: its budget, its time or its endpoint ran out."""
+        problems = self._context.problems
+        refused = None if self._context.options.offline else problems.refused_reason
+        stopped = problems.stop_reason is not None and problems.stop_reason not in problems.problems  # a failed canary
+        return refused is not None or stopped
 
     @property
     def _refused_reason(self) -> str | None:
@@ -161,7 +170,8 @@ class VerdictHooks:
             yield f"NOT EVALUATED: {verdict.refused}"
         elif self._launch.has_journal and (verdict.accounting.errored or interrupted):
             first = "" if interrupted or _may_retry(verdict) else "fix the reasons, then "
-            yield f"{first}run the same command again to resume this run: cached replies are not requested again"
+            resume = " to resume this run" if interrupted or self._ran_out else ""
+            yield f"{first}run the same command again{resume}: cached replies are not requested again"
 
     def _run_notes(self) -> Iterator[str]:
         """Yield warnings about golden sets, the cache, the user's code and withheld keys, and why calls stopped."""

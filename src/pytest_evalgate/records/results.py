@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from pytest_evalgate.records.attempts import Repeats, Reruns, TakenOver  # noqa: TC001 - as above
+from pytest_evalgate.records.corrected import CorrectedRate, MeasuredChange  # noqa: TC001 - as above
+
 if TYPE_CHECKING:
     from pytest_evalgate.records.calls import CallRecord, Finish
 
@@ -380,16 +383,6 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True)
-class CorrectedRate:
-    """A judge's pass rate, corrected for its errors. ``lower`` is a one-sided 95 % bound, ``interval`` two-sided."""
-
-    value: float
-    interval: tuple[float, float]
-    lower: float
-    method: Literal["rogan-gladen", "ppi"]
-
-
-@dataclass(frozen=True, slots=True)
 class JudgeVerdict:
     """One judge of a suite.
 
@@ -443,8 +436,9 @@ class Delta:
     ``lower`` and ``upper`` are one-sided bounds at ``1 - alpha``. ``baseline_rate`` is over the pairs. Missing outputs
     are counted as failures. ``p_adjusted`` is adjusted for the other tests of the build and decides the finding.
     ``mde`` is the smallest drop that these pairs can detect with a power of 80 %. ``equivalent`` means that the change
-    is proven to be smaller than the margin in both directions. If a judge decides, the change is divided by its
-    ``youden`` index, because a judge that errs shows only that share of a change.
+    is proven to be smaller than the margin in both directions. ``p_better`` is the p of an improvement; None unless
+    the change is positive. If a judge decides, the change is divided by its ``youden`` index, because a judge that
+    errs shows only that share of a change; ``measured`` is the change before that, which fits ``baseline_rate``.
     """
 
     baseline: str
@@ -465,6 +459,8 @@ class Delta:
     p_adjusted: float | None = None
     equivalent: bool | None = None
     youden: float = 1.0
+    p_better: float | None = None
+    measured: MeasuredChange | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -490,7 +486,10 @@ class SliceResult:
 class GateResult:
     """The result of one gate: ``value``, or ``bound`` if it uses one, compared with ``required``.
 
-    ``of`` distinguishes gates of one kind: the slices of a slice gate, the scorer of a gate on scores.
+    ``of`` distinguishes gates of one kind: the slices of a slice gate, the scorer of a gate on scores. ``delta`` is
+    the change that it decides on (of the cases, of the scores, of the worst slice), ``p`` its adjusted p, None if a
+    bound decides. A gate that could not have failed for a drop of its margin (10 points without one) is blind below
+    ``blind_below``; about ``cases_to_see`` cases detect such a drop with a power of 80 %.
     """
 
     kind: GateKind
@@ -500,27 +499,19 @@ class GateResult:
     required: float | None
     message: str
     of: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Repeats:
-    """The agreement of the trials of a suite.
-
-    ``flip_rate`` is the probability that two trials of one case differ, ``flaky`` the number of cases with different
-    trials. ``icc`` is the intraclass correlation of trials and ``design_effect`` the factor by which it increases the
-    variance (both None if undefined). ``n_eff`` is the effective number of independent cases.
-    """
-
-    flip_rate: float
-    flaky: int
-    icc: float | None
-    design_effect: float | None
-    n_eff: float
+    delta: Delta | None = None
+    p: float | None = None
+    blind_below: float | None = None
+    cases_to_see: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryRow:
-    """One suite of a complete run. ``discordance`` is the share of pairs that differ from the baseline."""
+    """One suite of a decided run. ``discordance`` is the share of pairs that differ from the baseline.
+
+    ``work_sha256`` is a digest of configuration, target and uncommitted changes. The rate of a ``stopped`` suite is
+    that of the cases that ran.
+    """
 
     run_id: str
     created: str
@@ -534,6 +525,8 @@ class HistoryRow:
     scorers_sha256: str
     baseline_run_id: str | None
     verdict: VerdictName
+    work_sha256: str | None = None
+    stopped: bool = False
 
 
 TREND_MIN_RUNS: Final = 7
@@ -579,8 +572,9 @@ class SuiteVerdict:
     """One suite of the verdict.
 
     ``cases`` is the number of cases without the skipped ones; ``passed`` is the number of cases that pass in most of
-    their trials. ``notes`` are warnings about the numbers. ``other_models`` replied in place of those that were asked
-    for.
+    their trials. ``corrected`` is the pass rate, corrected for the errors of the judge that decides it. ``reruns``
+    is None for the first attempt at a commit. ``notes`` are warnings about the numbers. ``other_models`` replied in
+    place of those that were asked for.
     """
 
     cases: int
@@ -602,6 +596,8 @@ class SuiteVerdict:
     trend: Trend | None = None
     notes: tuple[str, ...] = ()
     other_models: tuple[OtherModel, ...] = ()
+    corrected: CorrectedRate | None = None
+    reruns: Reruns | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -626,7 +622,7 @@ class Calls:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The verdict of the build: the content of ``verdict.json``.
+    """The verdict of the build: the content of ``verdict.json``. ``resumed`` is an interrupted run that it resumed.
 
     ``changed_in_gate`` is None if the base branch of a pull request could not be read; ``base_problem`` is the reason.
     """
@@ -645,3 +641,4 @@ class Verdict:
     problems: tuple[str, ...] = ()
     refused: str | None = None
     base_problem: str | None = None
+    resumed: TakenOver | None = None

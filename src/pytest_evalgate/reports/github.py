@@ -9,7 +9,7 @@ import json
 import re
 import secrets
 from dataclasses import dataclass
-from itertools import chain
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +20,7 @@ from pytest_evalgate.text.escape import format_command, one_line
 from pytest_evalgate.text.redaction import Redactor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from pytest_evalgate.records.results import Place
     from pytest_evalgate.reports.view import ReportView, SuiteView
@@ -85,8 +85,10 @@ def annotate(view: ReportView) -> tuple[str, ...]:
         ::error title=eval gate%3A FAIL::support-faq -6.2 pp: 19 worse, 4 better vs support-faq.json
         ::error file=golden_sets/support.jsonl,line=1,title=support-faq%3A refund-001::pass -> miss: exact: got ...
     """
-    annotations = [*chain.from_iterable(map(_suite_annotations, view.suites))]
     verdict = view.verdict.verdict
+    worst = {name: place for place, (name, _, _) in reversed([*enumerate(phrases.worst_gates(view.verdict, "fail"))])}
+    suites = sorted(view.suites, key=lambda suite: worst.get(suite.name, len(worst)))
+    annotations = [*_interleaved(map(_suite_annotations, suites))]
     if verdict not in {"pass", "inconclusive"}:
         title = f"eval gate: {phrases.run_word(verdict)}"
         annotations.insert(0, _Annotation("error", title, phrases.reason(view.verdict)))
@@ -102,7 +104,13 @@ def annotate(view: ReportView) -> tuple[str, ...]:
     return tuple(lines)
 
 
+def _interleaved(groups: Iterable[Iterator[_Annotation]]) -> Iterator[_Annotation]:
+    """Yield one annotation of each suite in turn: GitHub shows ten, which one suite would fill."""
+    return (one for row in zip_longest(*groups) for one in row if one is not None)
+
+
 def _suite_annotations(suite: SuiteView) -> Iterator[_Annotation]:
+    """Yield the cases that changed, then the missed ones of a suite without a baseline, and inconclusive gates."""
     failed = {gate.kind for gate in suite.verdict.gates if gate.result == "fail"}
     name = "error" if phrases.is_blocking(suite.verdict) else "warning"
     regressed = suite.regressed if failed & {"no-regression", "slice"} else ()
@@ -111,7 +119,7 @@ def _suite_annotations(suite: SuiteView) -> Iterator[_Annotation]:
     if failed - {"no-regression"}:
         annotated = {row.id for row in regressed}
         for case in suite.details.values():
-            if case.outcome == "missed" and case.id not in annotated:
+            if case.outcome == "missed" and case.change != "same" and case.id not in annotated:
                 yield _Annotation(name, f"{suite.name}: {case.id}", f"missed: {case.reason}", case.place)
     for gate in suite.verdict.gates:
         if gate.result == "inconclusive":

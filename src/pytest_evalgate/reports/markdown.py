@@ -127,6 +127,9 @@ def _passed(view: ReportView) -> str:
     if deltas:
         largest = max(deltas, key=lambda suite: abs(deltas[suite]))
         text += f", no drop is proven (largest change: {_name(largest)} {points(deltas[largest])})"
+    blind = [suite for suite in view.suites if any(gate.blind_below is not None for gate in suite.verdict.gates)]
+    if blind:
+        text += f"; too few cases to see a drop: {', '.join(_name(suite.name) for suite in blind)}"
     return f"Eval gate: pass - {text}. {phrases.cost(view.verdict.calls)}."
 
 
@@ -198,15 +201,17 @@ def _gate_change_row(change: GateChange) -> tuple[str, ...]:
 
 
 _GATE_HEADINGS: Final = ("", "Suite", "Pass rate (95% CI)", "Base", "Change (bounds)", "Gate")
-_SAME: Final = ("", "", "", "")
 
 
 def _gate_rows(suite: SuiteView) -> Iterator[tuple[str, ...]]:
     verdict = suite.verdict
-    rate = phrases.rate(verdict).replace("  ", " · ")
-    first = (_name(suite.name), rate, phrases.base(verdict.delta), phrases.change(verdict))
-    for index, gate in enumerate(verdict.gates):
-        yield (_result(suite, gate), *(_SAME if index else first), _prose(phrases.gate_name(gate)))
+    for index, (numbers, gate) in enumerate(phrases.suite_rows(verdict)):
+        name = "" if index else _name(suite.name)
+        cells = ("", "", "")
+        if numbers is not None:
+            cells = (numbers.rate.replace("  ", " · "), numbers.base, numbers.change)
+        result, gate_name = ("", "") if gate is None else (_result(suite, gate), _prose(phrases.gate_name(gate)))
+        yield result, name, *cells, gate_name
 
 
 def _result(suite: SuiteView, gate: GateResult) -> str:
@@ -215,8 +220,9 @@ def _result(suite: SuiteView, gate: GateResult) -> str:
 
 
 def _gate_messages(suite: SuiteView) -> Iterator[str]:
-    """Render the messages of the gates that did not pass; a message that several gates have appears once."""
-    messages = {gate.message: gate for gate in suite.verdict.gates if gate.result != "pass"}
+    """Render the messages of the gates that did not pass, or could not have failed; equal messages appear once."""
+    shown = (gate for gate in suite.verdict.gates if gate.result != "pass" or gate.blind_below is not None)
+    messages = {gate.message: gate for gate in shown}
     for message, gate in messages.items():
         yield f"- {_result(suite, gate)} {_name(suite.name)}, {_prose(phrases.gate_name(gate))}: {_prose(message)}"
 

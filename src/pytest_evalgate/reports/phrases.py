@@ -24,6 +24,7 @@ from pytest_evalgate.text.wording import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from pytest_evalgate.records.corrected import MeasuredChange
     from pytest_evalgate.records.results import (
         Calls,
         Delta,
@@ -62,8 +63,16 @@ def run_word(verdict: VerdictName) -> str:
 
 
 def result_of(verdict: SuiteVerdict, gate: GateResult) -> str:
-    """Return the word for the result of a gate, marked if the gate is advisory."""
-    return word(gate.result) + ("" if is_blocking(verdict) else " (advisory)")
+    """Return the word for the result of a gate, marked if the gate is advisory or could not have failed."""
+    marks = [] if is_blocking(verdict) else ["advisory"]
+    if gate.blind_below is not None:
+        marks.append(f"blind below {_size(gate.blind_below)}" if gate.blind_below < 1 else "blind")
+    return f"{word(gate.result)} ({', '.join(marks)})" if marks else word(gate.result)
+
+
+def _size(share: float) -> str:
+    """Format the size of a drop: ``80 pp``, ``12.5 pp``."""
+    return f"{round(100 * share, 1):g} pp"
 
 
 def is_blocking(verdict: SuiteVerdict) -> bool:
@@ -123,6 +132,64 @@ def base(delta: Delta | None) -> str:
     return "-" if delta is None else f"{100 * delta.baseline_rate:.1f}"
 
 
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """A line of numbers in the table of gates: pass rate, the baseline's pass rate, and the change between them.
+
+    ``of`` is the scorer that they are of; "" for the cases that pass.
+    """
+
+    rate: str
+    base: str
+    change: str
+    of: str = ""
+
+
+def numbers(verdict: SuiteVerdict) -> tuple[Numbers, ...]:
+    """Return the numbers of a suite: those of its cases, and if a judge decides them, the corrected ones below.
+
+    The baseline's rate and the raw change are those of the judge's verdicts, so they are not mixed with the corrected
+    change: ``judged 55.0%, 68.8, -13.8 pp`` and ``corrected 52.1%, -, -15.5 pp``.
+    """
+    delta, known = verdict.delta, verdict.stopped is None and not _is_unanswered(verdict)
+    raw = None if delta is None else delta.measured
+    corrected = verdict.corrected if known else None
+    if not known or (raw is None and corrected is None):
+        return (Numbers(rate(verdict), base(delta), change(verdict)),)
+    judged = "-" if delta is None else change_text(raw or delta)
+    better = "-" if corrected is None else f"corrected {share(corrected.value, corrected.interval)}"
+    return (
+        Numbers(f"judged {rate(verdict)}", base(delta), judged),
+        Numbers(better, "-", "-" if delta is None else f"{change_text(delta)} corrected"),
+    )
+
+
+def scorer_numbers(verdict: SuiteVerdict, gate: GateResult) -> Numbers | None:
+    """Return the numbers of a gate on a scorer's scores: the means and their change; None for other gates."""
+    delta = gate.delta
+    if gate.kind != "no-regression" or not gate.of or delta is None:
+        return None
+    change_of = change_text(delta) if verdict.stopped is None else "-"
+    return Numbers(f"mean {100 * (delta.baseline_rate + delta.delta):.1f}", base(delta), change_of, gate.of)
+
+
+def all_numbers(verdict: SuiteVerdict) -> tuple[Numbers, ...]:
+    """Return the numbers of a suite, then those of its gates on scores."""
+    return (*numbers(verdict), *filter(None, (scorer_numbers(verdict, gate) for gate in verdict.gates)))
+
+
+def suite_rows(verdict: SuiteVerdict) -> Iterator[tuple[Numbers | None, GateResult | None]]:
+    """Yield the rows of a suite in the table of gates: its numbers beside its gates, and those of a scorer's gate."""
+    waiting = list(numbers(verdict))
+    for gate in verdict.gates:
+        own = scorer_numbers(verdict, gate)
+        if own is not None:
+            yield from ((line, None) for line in waiting)
+            waiting = []
+        yield own or (waiting.pop(0) if waiting else None), gate
+    yield from ((line, None) for line in waiting)
+
+
 def change(verdict: SuiteVerdict) -> str:
     """Return the change with its bounds, ``-6.2 pp (-9.1..-3.4)``; for a stopped suite, the bound that is certain."""
     delta = verdict.delta
@@ -130,6 +197,11 @@ def change(verdict: SuiteVerdict) -> str:
         return "-"
     if verdict.stopped is not None:
         return _change_bound(verdict, delta)
+    return change_text(delta)
+
+
+def change_text(delta: Delta | MeasuredChange) -> str:
+    """Return a change with its one-sided bounds: ``-6.2 pp (-9.1..-3.4)``."""
     return f"{points(delta.delta)} ({100 * delta.lower:+.1f}..{100 * delta.upper:+.1f})"
 
 
@@ -213,14 +285,41 @@ def reason(verdict: Verdict) -> str:
         return f"this branch weakens the gate: {weakened[0].where} {weakened[0].what}"
     if verdict.verdict == "pass":
         return _all_passed(verdict)
-    reasons = (
-        _gate_reason(name, suite, gate)
+    found = worst_gates(verdict, verdict.verdict)
+    return _gate_reason(*found[0]) if found else "no case was selected"
+
+
+def worst_gates(verdict: Verdict, result: VerdictName) -> list[tuple[str, SuiteVerdict, GateResult]]:
+    """Return the blocking gates with ``result``, the worst first: cases that must pass, the largest drop, then minima.
+
+    Drops are compared by the bound that is nearest to no change, so that a large drop of few cases does not come
+    before a proven one; rates by their distance from the minimum. Gates that are equally bad keep their order.
+    """
+    found = [
+        (name, suite, gate)
         for name, suite in verdict.suites.items()
         if is_blocking(suite)
         for gate in suite.gates
-        if gate.result == verdict.verdict
-    )
-    return next(reasons, "no case was selected")
+        if gate.result == result
+    ]
+    return sorted(found, key=lambda one: (_rank(one[2]), -_severity(one[1], one[2])))
+
+
+def _rank(gate: GateResult) -> int:
+    """Return the rank of a gate: cases that must pass, then changes, then minima."""
+    return 0 if gate.kind == "must-pass" else 1 if gate.delta is not None else 2
+
+
+def _severity(suite: SuiteVerdict, gate: GateResult) -> float:
+    """Return the share by which a gate fell short."""
+    if gate.result == "incomplete":
+        return suite.accounting.errored / max(suite.accounting.planned, 1)
+    if gate.delta is not None:
+        return -gate.delta.upper
+    if gate.kind == "budget" or gate.required is None:
+        return 0.0
+    reached = gate.value if gate.bound is None or gate.result == "fail" else gate.bound
+    return 0.0 if reached is None else gate.required - reached
 
 
 def _all_passed(verdict: Verdict) -> str:
@@ -235,7 +334,7 @@ def _all_passed(verdict: Verdict) -> str:
 
 
 def _gate_reason(name: str, suite: SuiteVerdict, gate: GateResult) -> str:
-    delta, failed = suite.delta, gate.result == "fail"
+    delta, failed = gate.delta or suite.delta, gate.result == "fail"
     if gate.message.startswith(NO_BASELINE):
         return f"{name}: {NO_BASELINE}"
     if gate.result == "incomplete":
@@ -250,7 +349,8 @@ def _gate_reason(name: str, suite: SuiteVerdict, gate: GateResult) -> str:
         return f"{name} {bound} after {completed_part(suite)}"
     if gate.kind == "no-regression" and failed and delta is not None:
         changed = f"{points(delta.delta)}: {delta.losses:,} worse, {delta.gains:,} better"
-        return f"{name} {changed} vs {_short_source(delta.baseline)}"
+        which = f"{name}, {gate.of}" if gate.of else name
+        return f"{which} {changed} vs {_short_source(delta.baseline)}"
     return f"{name} {below}" if below else f"{name}: {_first_clause(gate.message).removesuffix(' this gate')}"
 
 

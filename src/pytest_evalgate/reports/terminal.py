@@ -153,17 +153,20 @@ def _table(suites: Sequence[SuiteView], width: int) -> Iterator[Line]:
     for head, gate, row in zip(heads, gates, rows, strict=True):
         if head:
             yield Line(head)
-        if row is not _HEADINGS:
+        if row is not _HEADINGS and gate:
             yield Line(f"    {gate}", row.colour)
 
 
 def _table_rows(suite: SuiteView) -> Iterator[_TableRow]:
     verdict = suite.verdict
     name = truncate_columns(one_line(suite.name), _WIDEST_NAME)
-    first = (name, phrases.rate(verdict), phrases.base(verdict.delta), phrases.change(verdict))
-    for index, gate in enumerate(verdict.gates):
-        here = ("", "", "", "") if index else first
-        yield _TableRow(here, (_gate_name(gate), phrases.result_of(verdict, gate)), _gate_colour(verdict, gate))
+    for index, (numbers, gate) in enumerate(phrases.suite_rows(verdict)):
+        cells = ("", "", "") if numbers is None else (numbers.rate, numbers.base, numbers.change)
+        here = ("" if index else name, *cells)
+        if gate is None:
+            yield _TableRow(here, ("", ""))
+        else:
+            yield _TableRow(here, (_gate_name(gate), phrases.result_of(verdict, gate)), _gate_colour(verdict, gate))
 
 
 def _gate_name(gate: GateResult) -> str:
@@ -235,10 +238,13 @@ def _is_in_table(gate: GateResult, verdict: SuiteVerdict) -> bool:
 
 
 def _change(name: str, verdict: SuiteVerdict, gate: GateResult, width: int) -> Iterator[Line]:
-    """Print the changes of cases in a suite whose no-regression gate passed."""
+    """Print the changes of cases in a suite whose no-regression gate passed, and whether it could have failed."""
     delta = verdict.delta
     if delta is None:
         return
+    if gate.blind_below is not None:
+        blind = gate.message.rpartition("; blind: ")[2]
+        yield from wrap_lines(f"  {name}: {_gate_name(gate)} is blind: {blind}", width, "yellow")
     if not (delta.losses or delta.gains):
         yield from wrap_lines(f"  {name}: no case got worse or better ({_power(delta, gate)})", width)
         return

@@ -6,6 +6,7 @@ another base branch than the one that a pull request is merged into.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -18,7 +19,7 @@ from pytest_evalgate.text import jsonl
 from pytest_evalgate.waits import report_expired
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 _TIMEOUT_S: Final = 20
 _NO_GIT: Final = f"git is not installed, or did not respond within {_TIMEOUT_S} s"
@@ -60,6 +61,19 @@ def head(root: Path) -> str | None:
     """Return the commit that is checked out at ``root``; None without a repository, a commit, or git."""
     done = _git(root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
     return None if done is None or done.returncode != 0 else done.stdout.decode("ascii", "replace").strip()
+
+
+def changes_sha256(root: Path, without: Iterable[Path]) -> str:
+    """Return a digest of the uncommitted changes of tracked files below ``root``, except those in ``without``.
+
+    "" if there are none, or outside of a repository.
+    """
+    inside = (path.relative_to(root).as_posix() for path in without if path.is_relative_to(root))
+    left_out = (f":(exclude,literal){name}" for name in inside)
+    done = _git(root, "diff", "--no-ext-diff", "--no-color", "HEAD", "--", ".", *left_out)
+    if done is None or done.returncode != 0 or not done.stdout:
+        return ""
+    return hashlib.sha256(done.stdout).hexdigest()
 
 
 def merge_base(root: Path, ref: str) -> str:

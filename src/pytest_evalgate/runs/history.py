@@ -6,9 +6,11 @@ that cannot be read is skipped with a warning.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections import Counter
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import RunFileError
@@ -17,10 +19,10 @@ from pytest_evalgate.runs.record_file import RecordFile, check_filled, check_tim
 from pytest_evalgate.text import files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from pytest_evalgate.records.results import Baseline, Run, SuiteRun, SuiteVerdict
+    from pytest_evalgate.records.results import Baseline, Json, Run, SuiteRun, SuiteVerdict
 
 MAX_ROWS: Final = 500
 """Rows of one suite that are read: more than a year of a nightly run."""
@@ -32,10 +34,18 @@ _DECIDED: Final = frozenset({"pass", "fail", "inconclusive"})
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The rows of a history file, of all suites, oldest first, and warnings about lines that were skipped."""
+    """The rows of a history file, of all suites, oldest first, and warnings about lines that were skipped.
 
-    rows: tuple[HistoryRow, ...] = ()
+    ``rows`` are complete runs; ``attempts`` also contain suites that stopped early.
+    """
+
+    attempts: tuple[HistoryRow, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> tuple[HistoryRow, ...]:
+        """The complete runs, of which trends and reports are made."""
+        return tuple(row for row in self.attempts if not row.stopped)
 
 
 def file_of(configured: str | None, *, root: Path, state: Path) -> Path:
@@ -49,11 +59,17 @@ def file_of(configured: str | None, *, root: Path, state: Path) -> Path:
     return files.configured_path(root, configured, "history")
 
 
-def row_of(run: Run, suite: SuiteRun, decided: SuiteVerdict, baseline: Baseline | None) -> HistoryRow | None:
-    """Return the row of one suite; None unless every case has an output and the gates have decided."""
+def row_of(
+    run: Run, suite: SuiteRun, decided: SuiteVerdict, baseline: Baseline | None, work_sha256: str | None = None
+) -> HistoryRow | None:
+    """Return the row of one suite; None unless the gates have decided, on all cases or on enough to stop."""
     accounting = decided.accounting
-    incomplete = run.problems or run.refused or suite.stopped or accounting.not_run or accounting.errored
-    if incomplete or decided.pass_rate is None or decided.verdict not in _DECIDED:
+    incomplete = run.problems or run.refused or accounting.errored or (accounting.not_run and suite.stopped is None)
+    ran = accounting.passed + accounting.missed
+    if incomplete or not ran or decided.verdict not in _DECIDED:
+        return None
+    stopped = suite.stopped is not None
+    if decided.pass_rate is None and not stopped:
         return None
     delta = decided.delta
     return HistoryRow(
@@ -63,12 +79,14 @@ def row_of(run: Run, suite: SuiteRun, decided: SuiteVerdict, baseline: Baseline 
         suite=suite.plan.name,
         cases=decided.cases,
         trials=decided.trials,
-        pass_rate=decided.pass_rate,
+        pass_rate=accounting.passed / ran if decided.pass_rate is None else decided.pass_rate,
         discordance=(delta.losses + delta.gains) / delta.pairs if delta is not None and delta.pairs else None,
         golden_sha256=suite.plan.golden_sha256,
         scorers_sha256=suite.plan.scorers_sha256,
         baseline_run_id=None if baseline is None else baseline.provenance.run_id,
         verdict=decided.verdict,
+        work_sha256=work_sha256,
+        stopped=stopped,
     )
 
 
@@ -99,13 +117,28 @@ def read(path: Path) -> History:
     return History(tuple(reversed(rows.values())), notes)
 
 
+def earlier_attempts(rows: Sequence[HistoryRow], own: HistoryRow) -> tuple[HistoryRow, ...]:
+    """Return the attempts before ``own``, oldest first; ``own`` may be one of ``rows``. Without a commit: none.
+
+    An attempt is a decided run of the same suite with the same commit, cases, scorers and work.
+    """
+    if own.commit is None:
+        return ()
+    ids = [row.run_id for row in rows]
+    before = rows[: ids.index(own.run_id)] if own.run_id in ids else rows
+    return tuple(row for row in before if _IDENTITY(row) == _IDENTITY(own))
+
+
+_IDENTITY: Final = attrgetter("suite", "commit", "golden_sha256", "scorers_sha256", "work_sha256")
+
+
 def append(path: Path, rows: Iterable[HistoryRow]) -> None:
     """Append the rows that the file does not contain yet, in one write with fsync.
 
     Raises:
         StorageError: They cannot be written.
     """
-    present = {(row.suite, row.run_id) for row in read(path).rows}
+    present = {(row.suite, row.run_id) for row in read(path).attempts}
     lines = [_ROW.dumps(row) for row in rows if (row.suite, row.run_id) not in present]
     if not lines:
         return
@@ -133,10 +166,17 @@ def _check(row: HistoryRow) -> None:
         raise ValueError(f"verdict: {row.verdict} is not one of {', '.join(sorted(_DECIDED))}")
 
 
+def _encode(row: HistoryRow) -> dict[str, Json]:
+    value = dataclasses.asdict(row)
+    optional = {"work_sha256": None, "stopped": False}
+    return {name: item for name, item in value.items() if name not in optional or item != optional[name]}
+
+
 _ROW: Final = RecordFile(
     HistoryRow,
     noun="a row of the history",
     error=RunFileError,
     next_step="remove the line to end this warning",
+    encode=_encode,
     check=_check,
 )

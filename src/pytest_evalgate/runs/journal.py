@@ -1,13 +1,15 @@
 """Journal: the plan of a run, written before the first call is sent, and the end of the run.
 
 ``<state>/runs/<run id>/journal.jsonl`` has a head, one line for each planned case, and a last line once the run is
-decided. A run without that last line was interrupted, and can be resumed.
+decided. A run without that last line, or whose last line says so, was interrupted and can be resumed. A run that ended
+is never resumed, also if it ran a part of its cases or lacks outputs: its answers are those of that session.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import RunFileError
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 _NAME: Final = "journal.jsonl"
 
+MAX_AGE: Final = timedelta(hours=24)
+"""Age from which an interrupted run is not resumed: what is outside of the project may have changed since."""
+
 
 @dataclass(frozen=True, slots=True)
 class JournalHead:
@@ -31,8 +36,8 @@ class JournalHead:
         run: The id of the run.
         lineage: The id of the first run of a chain of resumed runs; the id of this run if it resumes none. Outputs of
             applications without a version are cached under it.
-        work_sha256: Digest of the configuration, the options and the working tree. Only a run with the same digest
-            resumes this one.
+        work_sha256: Digest of the configuration, the options, the working tree and the environment. Only a run with
+            the same digest resumes this one.
         cases: The number of planned cases.
     """
 
@@ -71,17 +76,17 @@ def is_started(state: Path, run: str) -> bool:
     return _path(state, run).exists()
 
 
-def finish(state: Path, run: str, *, whole: bool) -> None:
-    """Record that the run was decided. ``whole`` means that every planned case has an output.
+def finish(state: Path, run: str, *, interrupted: bool) -> None:
+    """Record that the run was decided. ``interrupted`` means that something ended it before its last case.
 
     Raises:
         StorageError: It cannot be written.
     """
-    files.append_lines(_path(state, run), [_line({"event": "judged", "whole": whole})])
+    files.append_lines(_path(state, run), [_line({"event": "judged", "interrupted": interrupted})])
 
 
-def find_interrupted(state: Path, work_sha256: str) -> JournalHead | None:
-    """Return the newest run of the same work if it was interrupted or lacks outputs.
+def find_interrupted(state: Path, work_sha256: str, now: datetime) -> JournalHead | None:
+    """Return the newest run of the same work if it was interrupted, and if its answers are at most a day old.
 
     Malformed journals are skipped.
     """
@@ -93,9 +98,18 @@ def find_interrupted(state: Path, work_sha256: str) -> JournalHead | None:
         except (OSError, ValueError, RunFileError):
             continue
         if head.work_sha256 == work_sha256:
-            whole = isinstance(end, dict) and end.get("whole") is True
-            return None if whole else head
+            ended = isinstance(end, dict) and end.get("event") == "judged" and end.get("interrupted") is not True
+            return None if ended or not _is_recent(head, now) else head
     return None
+
+
+def _is_recent(head: JournalHead, now: datetime) -> bool:
+    """Return whether the first run of the chain, whose answers are the oldest, began less than a day ago."""
+    try:
+        began = datetime.strptime(head.lineage.partition("-")[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        return False
+    return timedelta(0) <= now - began < MAX_AGE
 
 
 def claim(state: Path, run: str) -> bool:

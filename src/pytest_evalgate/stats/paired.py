@@ -190,6 +190,26 @@ def mcnemar_midp(losses: int, gains: int) -> float:
     return float(midp(losses, losses + gains))
 
 
+def mcnemar_midp_two_sided(losses: int, gains: int) -> float:
+    """Return the two-sided mid-p of McNemar's test for a change; 1 if there are no discordant pairs.
+
+    It is the exact two-sided p less the probability of the observed split. At ``losses == gains`` the exact p is 1
+    and the split is counted once, so the mid-p is ``1 - P(X = losses) / 2``, not 1.
+    Source: Fagerland, Lydersen & Laake 2013.
+
+    Raises:
+        ValueError: a count is negative, not whole or NaN.
+    """
+    check_counts(losses=losses, gains=gains)
+    if losses != gains:
+        return 2 * min(mcnemar_midp(losses, gains), mcnemar_midp(gains, losses))
+    if losses == 0:
+        return 1.0
+    discordant = losses + gains
+    same = float(binomial_tail(losses, discordant, 0.5) - binomial_tail(losses + 1, discordant, 0.5))
+    return 1 - same / 2
+
+
 def midp(losses: npt.ArrayLike, discordant: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Return ``P(X > losses) + P(X = losses) / 2`` for ``X ~ Binomial(discordant, 1/2)``, elementwise.
 

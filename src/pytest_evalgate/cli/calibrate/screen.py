@@ -152,10 +152,11 @@ def _repeats(found: SelfConsistency) -> Iterator[str]:
 
 
 def _position(found: OrderBias) -> Iterator[str]:
+    read = f" that it could read in both orders ({found.unread:,} it could not)" if found.unread else ""
     yield (
-        f"of {count(found.pairs, 'pair')} it gets {found.right_first:,} right in one order, {found.right_swapped:,} "
-        f"in the other, {found.right_both:,} in both; the winner stays the same in {found.agree:,} "
-        f"({percent(found.agree / found.pairs)})"
+        f"of {count(found.pairs, 'pair')}{read} it gets {found.right_first:,} right in one order, "
+        f"{found.right_swapped:,} in the other, {found.right_both:,} in both; the winner stays the same in "
+        f"{found.agree:,} ({percent(found.agree / found.pairs)})"
     )
     biased = ": it has a position bias" if found.p < _BIAS_ALPHA else ""
     yield (

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_evalgate.app.decide import RunDecider
 from pytest_evalgate.cli.compare.sides import UNANSWERED, check_gateable, lacks_clusters, match
+from pytest_evalgate.config import NoRegressionGate
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.gates.decide import GateInputs
 from pytest_evalgate.gates.pairing import count_outcomes, pair
@@ -51,7 +52,8 @@ class CompareOptions:
 class SuiteComparison:
     """One suite; ``delta`` is None if nothing can be tested.
 
-    ``alpha`` and ``margin`` are those of ``delta``. ``notes`` describe what was left out and approximated.
+    ``alpha`` and ``margin`` are those of ``delta``. ``scores`` are the changes of the scorers that have a gate.
+    ``notes`` describe what was left out and approximated.
     """
 
     suite: str
@@ -61,7 +63,18 @@ class SuiteComparison:
     margin: float | None
     delta: Delta | None
     changes: Changes
+    scores: tuple[ScoreChange, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreChange:
+    """The change of the scores of one scorer, and the level and margin of the gate on them."""
+
+    scorer: str
+    alpha: float
+    margin: float | None
+    delta: Delta
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +201,15 @@ def _suite(found: SuitePair, rules: SuiteRules, verdict: SuiteVerdict, settings:
         margin=gate.margin,
         delta=verdict.delta,
         changes=changes_of(pair(found.part, found.older.baseline), gate.alpha),
+        scores=tuple(_score_changes(rules, verdict)),
         notes=tuple(_suite_notes(found, rules, verdict, settings)),
     )
+
+
+def _score_changes(rules: SuiteRules, verdict: SuiteVerdict) -> Iterator[ScoreChange]:
+    for gate, result in zip(rules.effective_gates, verdict.gates, strict=True):
+        if isinstance(gate, NoRegressionGate) and gate.scorer is not None and result.delta is not None:
+            yield ScoreChange(gate.scorer, gate.alpha, gate.margin, result.delta)
 
 
 def _rules(decider: RunDecider, matches: SuitePairs, options: CompareOptions) -> dict[str, SuiteRules]:

@@ -6,6 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.cli.printing import WIDTH, wrapped
+from pytest_evalgate.reports.phrases import change_text
 from pytest_evalgate.reports.terminal import verdict_line
 from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.text.layout import align, truncate_columns, width_of
@@ -71,25 +72,34 @@ def _sources(side: str, sources: dict[str, SourceRun]) -> Iterator[str]:
 
 def _table(suites: Iterable[SuiteComparison]) -> list[str]:
     headings = ("suite", "pairs", "A", "B", "change (bounds)", "worse", "better", "p")
-    return align(
-        [
-            headings,
-            *((truncate_columns(one_line(suite.suite), _NAME_WIDTH), *_numbers(suite.delta)) for suite in suites),
-        ]
-    )
+    return align([headings, *(row for suite in suites for row in _rows(suite))])
+
+
+def _rows(suite: SuiteComparison) -> Iterator[Row]:
+    """Yield the row of a suite, then the corrected change if a judge decides, then one row for each scorer's gate."""
+    delta = suite.delta
+    yield truncate_columns(one_line(suite.suite), _NAME_WIDTH), *_numbers(delta)
+    if delta is not None and delta.measured is not None:
+        yield "  corrected", _NONE, _NONE, _NONE, change_text(delta), _NONE, _NONE, _NONE
+    for score in suite.scores:
+        yield truncate_columns(f"  {one_line(score.scorer)}", _NAME_WIDTH), *_numbers(score.delta)
 
 
 def _numbers(delta: Delta | None) -> tuple[str, ...]:
     if delta is None:
         return (_NONE,) * 7
-    change = f"{points(delta.delta)} ({100 * delta.lower:+.1f}..{100 * delta.upper:+.1f})"
-    rates = percent(delta.baseline_rate), percent(delta.baseline_rate + delta.delta * delta.youden)
-    return f"{delta.pairs:,}", *rates, change, f"{delta.losses:,}", f"{delta.gains:,}", p_value(delta.p)
+    raw = delta.measured or delta  # the rates are those of the judge's verdicts, so the change beside them is as well
+    rates = percent(delta.baseline_rate), percent(delta.baseline_rate + raw.delta)
+    return f"{delta.pairs:,}", *rates, change_text(raw), f"{delta.losses:,}", f"{delta.gains:,}", p_value(delta.p)
 
 
 def _suite(suite: SuiteComparison, command: str) -> Iterator[str]:
     changes = suite.changes
-    yield from _wrapped(f"{suite.suite}: {_finding(suite)}", indent="")
+    text = "no case can be compared" if suite.delta is None else _finding(suite.delta, suite.alpha, suite.margin)
+    yield from _wrapped(f"{suite.suite}: {text}", indent="")
+    for score in suite.scores:
+        finding = _finding(score.delta, score.alpha, score.margin)
+        yield from _wrapped(f"{suite.suite}, {score.scorer}: {finding}", indent="")
     for sentence in (*_power_line(suite), *suite.notes, *_counts(changes)):
         yield from _wrapped(sentence)
     yield from _some(("REGRESSED", *_CHANGE), _changed(changes.regressed), command)
@@ -99,12 +109,15 @@ def _suite(suite: SuiteComparison, command: str) -> Iterator[str]:
         yield from _some((word, "place"), [(case.case, case.place or _NONE) for case in cases])
 
 
-def _finding(suite: SuiteComparison) -> str:
-    delta = suite.delta
-    if delta is None:
-        return "no case can be compared"
-    margin = "" if suite.margin is None else f", margin {points(suite.margin).lstrip('+')}"
-    return f"{delta.finding.replace('_', ' ')} ({delta.test}, {_p(delta)}, alpha {suite.alpha:g}{margin})"
+def _finding(delta: Delta, alpha: float, margin: float | None) -> str:
+    """Return the finding with its test; a proven improvement is named, with its bounds and its own p."""
+    margin_text = "" if margin is None else f", margin {points(margin).lstrip('+')}"
+    if delta.p_better is not None and delta.p_better <= alpha:
+        change = f"{points(delta.delta)} ({100 * delta.lower:+.1f} ..{100 * delta.upper:+.1f})"
+        p = f"p={p_value(delta.p_better)} for better"
+        return f"improved, {change} ({delta.test}, {p}, alpha {alpha:g}{margin_text})"
+    direction = " for a drop" if delta.delta > 0 else ""
+    return f"{delta.finding.replace('_', ' ')} ({delta.test}, {_p(delta)}{direction}, alpha {alpha:g}{margin_text})"
 
 
 def _p(delta: Delta) -> str:

@@ -118,6 +118,7 @@ def _cell(value: float | None, form: str) -> str:
 
 def _consequences(plan: PowerPlan) -> Iterator[str]:
     yield _detection(plan)
+    yield from _detection_by_trials(plan)
     yield f"at alpha {plan.alpha:g} no build fails with fewer than {count(plan.fewest_losses, 'worse case')}"
     for gate in plan.pass_rate_gates:
         name = f"pass-rate >= {gate.minimum_percent:g}%"
@@ -134,9 +135,27 @@ def _detection(plan: PowerPlan) -> str:
     chances = sorted(chance for chance in plan.found_percent.values() if chance is not None)
     if not chances:
         return f"{drop} is impossible when so many cases differ between identical runs"
-    span = " to ".join(dict.fromkeys(f"{chance:.0f}%" for chance in chances))
+    span = _span(chances)
     test = "exact, McNemar's mid-p test" if plan.trials == 1 else "Student's test of the means"
     return f"{drop} is detected with a probability of {span} ({test})"
+
+
+def _span(chances: Iterable[float]) -> str:
+    return " to ".join(dict.fromkeys(f"{chance:.0f}%" for chance in chances))
+
+
+def _detection_by_trials(plan: PowerPlan) -> Iterator[str]:
+    """Yield the chance with more trials: those of the candidate help, those of the baseline alone help little."""
+    if plan.trials > 1:
+        return
+    parts = []
+    for found in plan.by_trials:
+        chances = sorted(chance for chance in found.found_percent.values() if chance is not None)
+        if not chances:
+            return
+        where = "in both runs" if found.candidate_trials > 1 else "of the baseline alone"
+        parts.append(f"{_span(chances)} with {found.baseline_trials} trials {where}")
+    yield f"it is detected in {', '.join(parts)}: trials of the candidate are what helps"
 
 
 def _clustered(clusters: Clusters) -> str:
