@@ -81,7 +81,7 @@ def _journal(folder: Path, run: Run, what: str) -> None:
 
 
 def _journal_end(folder: Path, _: Run, what: str) -> None:
-    journal.finish(folder, "r", interrupted=False == "new")
+    journal.finish(folder, "r", interrupted=what == "new")
 
 
 def _prepare(folder: Path, run: Run, what: str) -> None:
