@@ -94,7 +94,7 @@ def test_skipped_cases_and_cases_of_the_base_are_left_out() -> None:
 
 
 def test_functions_of_the_user_are_not_called() -> None:
-    built = (scorers.BuiltScorer("mine", _user, 0.5),)
+    built = (scorers.BuiltScorer("mine", _user, 0.5, code=UserCode()),)
     assert not fit.case_problems([_case()], lambda _: built, None, place="suites.s.target")
     assert not list(fit.unread_fields([_case(expected_tools=["a"], must_not_contain="x")], lambda _: built))
 
