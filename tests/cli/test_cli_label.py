@@ -12,6 +12,7 @@ import pytest
 
 from pytest_evalgate import golden
 from pytest_evalgate.cli import main
+from pytest_evalgate.engine import combine_trials
 from pytest_evalgate.judges.labels import Columns, load
 from pytest_evalgate.records.results import (
     CaseResult,
@@ -83,7 +84,7 @@ def _result(at: int, *values: float | None, output: Any = None, **fields: Any) -
         trials.append(
             Trial(index, None if passed is None else float(passed), Output(output or f"answer {at}"), scores)
         )
-    return CaseResult(case, "passed", tuple(trials))
+    return combine_trials(case, trials)
 
 
 def _in_control_level() -> list[CaseResult]:
