@@ -55,9 +55,9 @@ def resolve(spec: str, roots: Sequence[Path]) -> Callable[..., Any]:
 def kind_problem(function: Callable[..., Any]) -> str | None:
     """Return why a call of ``function`` cannot return a value; None if it can."""
     if inspect.isclass(function):
-        return "is a class, and a call would only make an object: name a function, or an object that can be called"
+        return "is a class, so a call would only create an object: name a function, or an object that can be called"
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        return "is a generator, which has no return value of its own: name a function that returns the whole value"
+        return "is a generator, so a call returns no value: name a function that returns the whole value"
     return None
 
 

@@ -30,7 +30,7 @@ _PERFECT: Final = 100.0
 _ALMOST_NOTHING: Final = 1e-7
 _ARTICLE: Final = re.compile(r"\b(?:a|an|the)\b")
 _NO_PUNCTUATION: Final = str.maketrans("", "", string.punctuation)
-# What the normalisation of SQuAD would remove from a number; kept as characters for private use until it is done
+# Characters of a number that SQuAD's normalisation would remove: private-use characters replace them meanwhile
 _SIGN: Final = re.compile(r"(?<![^\s$€£¥])[-\u2212\u2013](?=[$€£¥]?\.?\d)")
 _POINT: Final = re.compile(r"(?<![^\s\d$€£¥\ue000])\.(?=\d)")
 _KEPT: Final = str.maketrans({"\ue000": "-", "\ue001": "."})
@@ -213,7 +213,7 @@ def _f1(prediction: str, reference: str) -> float:
 
 
 def _normalised(prediction: str, reference: str) -> tuple[str, str]:
-    """Return both texts in the first form in which a reference that is not blank keeps a character."""
+    """Return both texts in the strictest form in which the reference keeps a character."""
     forms = (_without_articles, _without_punctuation, lambda text: collapsed(folded(text)))
     form = next((one for one in forms if one(reference)), forms[0])
     return form(prediction), form(reference)

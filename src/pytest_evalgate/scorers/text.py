@@ -195,7 +195,7 @@ def _related(
 
 
 def _sought(wanted: str, form: _Form) -> str:
-    """Return a text to look for; one of white space or of invisible characters alone is looked for as it is."""
+    """Return a text to look for; one with only white space or invisible characters is not normalised."""
     return form.of(wanted) or wanted
 
 

@@ -56,7 +56,7 @@ def storing(path: Path, action: str = "written") -> Iterator[None]:
 
 
 def is_exhaustion(error: BaseException) -> bool:
-    """Return whether the machine has no file descriptor or no space left: no failure of the code that met it."""
+    """Return whether the machine has no file descriptor or no space left, which is not a failure of the code."""
     return isinstance(error, OSError) and errno.errorcode.get(error.errno or 0) in _EXHAUSTED
 
 
@@ -134,7 +134,7 @@ def append_lines(path: Path, lines: Iterable[bytes]) -> None:
         is_cut = file.read(1) not in (b"", b"\n")
         data = b"\n" * is_cut + b"".join(lines)
         try:
-            while data:  # a disk that fills up takes a part of it
+            while data:  # a disk that becomes full accepts only a part
                 data = data[file.write(data) or 0 :]
             os.fsync(file.fileno())
         except BaseException:

@@ -30,7 +30,7 @@ class DaemonThreads:
     """A pool of up to ``max_threads`` threads, started on demand, that run plain functions for an event loop."""
 
     def __init__(self, max_threads: int, name: str = "evalgate-target") -> None:
-        """Create an empty pool, whose threads have that name."""
+        """Create an empty pool; ``name`` is the prefix of its threads' names."""
         self._max_threads = max_threads
         self._name = name
         self._started = 0
