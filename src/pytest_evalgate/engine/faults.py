@@ -264,7 +264,8 @@ class FaultFactory:
 
     def _remedy(self, kind: FaultKind) -> str:
         names = " and ".join(secret.name for secret in self.secrets)
-        key = f"check the environment variable {names}" if names else self._unnamed_key()
+        setting = "api_key_env" if self.model else "headers_env"
+        key = f"check the environment variable {names}" if names else f"name the key's variable in {setting}"
         remedies: Mapping[FaultKind, str] = {
             "auth": key,
             "forbidden": f"{key}; the key must be allowed to use the model {self.model!r}",
@@ -276,9 +277,6 @@ class FaultFactory:
             "too_large": "shorten the input, lower max_tokens, or raise the limit there",
         }
         return remedies.get(kind, "")
-
-    def _unnamed_key(self) -> str:
-        return "name the key's variable in " + ("api_key_env" if self.model else "headers_env")
 
 
 def place_of(url: str) -> str:

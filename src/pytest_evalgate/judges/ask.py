@@ -60,7 +60,7 @@ class JudgeReply(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class JudgeClient:
-    """Sends the questions of one judge to its model; ``route`` is the model's key in the configuration.
+    """Client of one judge, which sends its questions to its model; ``route`` is the model's key in the configuration.
 
     ``version`` is the digest of everything in the prompt except the case. The ``params`` of the judge override those
     of the model.

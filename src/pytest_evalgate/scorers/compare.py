@@ -77,7 +77,7 @@ def keyed(value: Mapping[str, Json]) -> Mapping[str, Json]:
 
 
 def text_is_value(text: str, value: Json, *, ignore_case: bool = False) -> bool:
-    """Return whether a text is the JSON of a value that is no text: ``"30"`` is 30, and ``"true"`` is true.
+    """Return whether a text is the JSON of a value that is not text: ``"30"`` is 30, and ``"true"`` is true.
 
     No text is null. With ``ignore_case``, ``"True"`` is true.
     """

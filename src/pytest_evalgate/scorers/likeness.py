@@ -118,9 +118,9 @@ def squad_em(case: Case, output: Output, /, *, value: str | None = None) -> Grad
     """Pass if the output equals a reference, apart from case, punctuation, articles and white space.
 
     The references are ``value``, or else ``expected_any`` or ``expected`` of the case, which may be a list; any may
-    match. An empty reference means that the output has to be empty. Source: Rajpurkar et al. 2016, 2018. Unlike there,
-    punctuation of every script is removed, the sign and the decimal point of a number are kept, and a reference of
-    articles or punctuation alone, such as the option "A", keeps them.
+    match. An empty reference means that the output has to be empty. Source: Rajpurkar et al. 2016, 2018. Unlike in the
+    source, punctuation of every script is removed, the sign and the decimal point of a number are kept, and a
+    reference of articles or punctuation alone, such as the option "A", keeps them.
     """
     text, wanted = text_of(output), references(case, value=value)
     same, _ = best_reference(_same, text, wanted)
@@ -186,7 +186,7 @@ def rouge_l_f1(prediction: str, reference: str) -> float:
 
 
 class _Tokenizer:
-    """The tokenizer for rouge-score, whose own drops every character but a to z and 0 to 9."""
+    """The tokenizer for rouge-score, whose default one keeps only a to z and 0 to 9."""
 
     def tokenize(self, text: str) -> list[str]:
         """Return the words of a text."""

@@ -157,7 +157,7 @@ class TokenReader:
         if after.power is not None and values:
             values, problem = _powers(values, after.power)
         signs = before.signs
-        if not before.signed and self._in_parentheses(begin, end):
+        if not before.signed and self.text[begin - 1 : begin] == "(" and self.text[end : end + 1] == ")":
             begin, end = begin - 1, end + 1
             signs, why = self._accounting(begin, end, values, money=money)
             problem = problem or why
@@ -297,9 +297,6 @@ class TokenReader:
         if word in _LETTER_FACTORS:
             return (1, _LETTER_FACTORS[word]) if space else (_LETTER_FACTORS[word],)
         return (1, _AMBIGUOUS_LETTERS[word]) if word in _AMBIGUOUS_LETTERS and not space else ()
-
-    def _in_parentheses(self, begin: int, end: int) -> bool:
-        return self.text[begin - 1 : begin] == "(" and self.text[end : end + 1] == ")"
 
     def _accounting(
         self, begin: int, end: int, values: tuple[Fraction, ...], *, money: bool

@@ -95,7 +95,7 @@ def _request(case: Case, trial: int) -> bytes:
 
 @dataclass(slots=True)
 class _ProgramProtocol(asyncio.SubprocessProtocol):
-    """Collects what the program writes; ``done`` is set when its pipes are closed or it has written too much."""
+    """The output of a program; ``done`` is set when its pipes are closed or it has written too much."""
 
     done: asyncio.Event = field(default_factory=asyncio.Event)
     stdout: bytearray = field(default_factory=bytearray)

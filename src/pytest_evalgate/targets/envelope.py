@@ -93,7 +93,7 @@ def _objects(body: str) -> Iterator[int]:
 
 
 def _is_envelope(body: str, start: int, *, within_line: bool) -> bool:
-    """Return whether the object at ``start``, which may be malformed, has the key; one in a line must end the text."""
+    """Return whether a possibly malformed object has the key. A well-formed one ``within_line`` must end the text."""
     try:
         value, end = _LENIENT.raw_decode(body, start)
     except (ValueError, RecursionError):

@@ -57,7 +57,7 @@ def check_reach(target: CallingTarget, cases: Sequence[Case], place: str) -> lis
         except SettingsError as error:
             failed[str(error).partition("; in case ")[0]].append(case)
             continue
-        if _has_question(case) and not _reaches(target, asked, _other(case)):
+        if (case.input or case.vars or case.messages) and not _reaches(target, asked, _other(case)):
             lost.append(asked)
         elif case.input and (case.vars or case.messages) and not _reaches(target, asked, _other_input(case)):
             half_lost[asked.request].append(asked)
@@ -87,10 +87,6 @@ def foreign_placeholders(target: CallingTarget, cases: Iterable[Case]) -> list[s
 
 def _request(target: CallingTarget, case: Case) -> str:
     return jsonl.canonical(target.call_of(case, 0).payload)
-
-
-def _has_question(case: Case) -> bool:
-    return bool(case.input or case.vars or case.messages)
 
 
 def _reaches(target: CallingTarget, asked: _Asked, other: Case) -> bool:

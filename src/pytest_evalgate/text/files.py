@@ -1,4 +1,4 @@
-"""Files: writes that succeed whole or not at all, and paths that must stay inside of the root folder.
+"""Files: atomic writes, and paths that must stay inside of the root folder.
 
 Every file that a session or a command leaves behind is written here. A disk that is full or read-only, a quota, a
 missing permission or a file of the wrong kind becomes a `StorageError`, whose message has the path and the next step.

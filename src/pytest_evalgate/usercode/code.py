@@ -26,7 +26,7 @@ _CLOSE_TIMEOUT_S: Final = 1.0
 
 _PLAIN: Final = "Write code that runs, stops or patches event loops as a plain function: that runs in a thread"
 
-# Runs of a call that other calls cancel.
+# Maximum number of attempts at a call that other calls cancel.
 _MAX_RUNS: Final = 3
 
 _CANCELLED: Final = "the code of another case cancelled it, with all tasks of the event loop: set max_concurrency = 1"
@@ -51,7 +51,7 @@ class UserCode:
         A call that the code of another call cancels is repeated.
 
         Raises:
-            CodeExit: it raised something that is no Exception, or cancelled itself; any Exception is raised as it is.
+            CodeExit: it cancelled itself, or raised an exception that is not an `Exception`; others are unchanged.
             MissingOutput: there is no thread for it, or other calls cancel it again and again.
         """
         for _ in range(_MAX_RUNS):

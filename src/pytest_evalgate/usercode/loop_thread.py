@@ -27,7 +27,7 @@ class LoopThread:
     """The thread and its loop.
 
     A loop ends when code on it calls ``stop()``, when a task raises SystemExit or KeyboardInterrupt, and when a patch
-    such as nest_asyncio's runs it inside of itself. It is started again, so that its other tasks go on.
+    such as nest_asyncio's runs it inside of itself. It is started again, so that its other tasks continue.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class LoopThread:
 
     @property
     def is_alive(self) -> bool:
-        """False once the loop has ended: nothing that is given to it after ``on_end`` would run."""
+        """False once the loop has ended: a call that is added after ``on_end`` would not run."""
         return not self._has_ended and self._thread.is_alive()
 
     def close(self, timeout_s: float) -> None:
@@ -137,7 +137,7 @@ class CodeCall:
 
     def finish(self, outcome: Outcome) -> None:
         """Pass the outcome to the caller, from any thread."""
-        with contextlib.suppress(RuntimeError):  # the caller's loop is closed: no one awaits it
+        with contextlib.suppress(RuntimeError):  # the caller's loop is closed, so nothing awaits it
             self._caller.call_soon_threadsafe(self._complete, outcome)
 
     def _start(self) -> None:

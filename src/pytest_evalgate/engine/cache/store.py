@@ -3,8 +3,8 @@
 diskcache obeys the settings that it finds in a database, unpickles values and keys, and reads and deletes files that
 rows name (CVE-2025-69872; there is no fixed release). SQLite runs triggers and views. A cache that was restored in CI
 or copied from another machine is untrusted. Therefore a database is inspected before diskcache opens it, and renamed
-if it contains anything that a new one does not; `InlineDisk` reads only rows that it could have written itself.
-SECURITY.md describes the details; tests/engine/cache/test_cache_hostile.py attacks each of them.
+if it contains more than a new one has; `InlineDisk` reads only rows that it could have written itself. SECURITY.md
+describes the details; tests/engine/cache/test_cache_hostile.py attacks each of them.
 """
 
 from __future__ import annotations

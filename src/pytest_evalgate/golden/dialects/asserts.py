@@ -251,7 +251,7 @@ _UNQUOTED: Final = re.compile(r"[^,]*")
 
 
 def _several(value: Any, path: str) -> list[Any]:
-    """Return the members of a list or of comma-separated text; a line end is no separator.
+    """Return the members of a list or of comma-separated text; a line end is not a separator.
 
     Raises:
         TranslationError: A quoted member does not end, or has text after it.
