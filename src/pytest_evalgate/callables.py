@@ -80,7 +80,7 @@ def _import(module: str, spec: str, roots: Sequence[Path]) -> Any:
     except (Exception, SystemExit) as error:  # sys.exit(0) of a script would end the session with 0
         below = " or ".join(map(str, roots)) or "the root folder"
         raise CallableError(
-            f'python = "{spec}" cannot be imported: {describe_error(error)}; it has to be below {below}, or installed'
+            f'python = "{spec}" cannot be imported: {describe_error(error)}; it must be below {below}, or installed'
         ) from error
 
 

@@ -269,12 +269,12 @@ class FaultFactory:
         remedies: Mapping[FaultKind, str] = {
             "auth": key,
             "forbidden": f"{key}; the key must be allowed to use the model {self.model!r}",
-            "quota": "add credit or raise the limit there, then run again (replies received so far are cached)",
+            "quota": "add credit or raise the limit, then run again (replies received so far are cached)",
             "unknown_model": f"check the model name {self.model!r} and base_url",
             "not_found": f"check the model name {self.model!r} and base_url",
             "bad_parameter": "change or remove it where it is set: params of the model, the target or the judge",
             "certificate": "check the host name, or set SSL_CERT_FILE to the certificate of its authority",
-            "too_large": "shorten the input, lower max_tokens, or raise the limit there",
+            "too_large": "shorten the input, lower max_tokens, or raise the limit of the account",
         }
         return remedies.get(kind, "")
 

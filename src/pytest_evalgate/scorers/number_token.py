@@ -191,7 +191,7 @@ class TokenReader:
             return ((Fraction(int(core[0], 0)),), "") if len(core[0]) <= _LONGEST_HEX else ((), "too long")
         exponent = core["exponent"] or "0"
         if len(exponent) > len(str(_LARGEST_EXPONENT)) + 1 or abs(int(exponent)) > _LARGEST_EXPONENT:
-            return (), "beyond all bounds"
+            return (), "its exponent is out of range"
         found = digits.values(spelled, self.locale, comma_is_point=self.comma_is_point)
         problem = NEEDS_LOCALE if len(found) > 1 else ""
         parts = re.split(SPACES, spelled)
@@ -206,7 +206,7 @@ class TokenReader:
             found += digits.values(f"0.{spelled}")
             problem = "a comma or a decimal comma"
         if not found:
-            problem = "its separators fit no way of writing one number"
+            problem = "its separators fit no number format"
         if core["exponent"]:
             found = found[:1] if _MANTISSA.fullmatch(spelled) else found
             ten = Fraction(10) ** int(exponent)
