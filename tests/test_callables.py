@@ -84,13 +84,13 @@ def test_a_missing_module_or_function_is_named(root: Path, spec: str, message: s
 
 def test_a_module_that_fails_on_import_is_reported(root: Path) -> None:
     (root / "broken_t2.py").write_text("raise RuntimeError('no database')\n")
-    with pytest.raises(CallableError, match="cannot be imported: RuntimeError: no database; it has to be below"):
+    with pytest.raises(CallableError, match="cannot be imported: RuntimeError: no database; it must be below"):
         callables.resolve("broken_t2:answer", [root])
 
 
 def test_a_module_that_exits_on_import_is_reported(root: Path) -> None:
     (root / "script_t2.py").write_text("import sys\nsys.exit(0)\n")  # would end the session with 0
-    with pytest.raises(CallableError, match="cannot be imported: SystemExit: 0; it has to be below"):
+    with pytest.raises(CallableError, match="cannot be imported: SystemExit: 0; it must be below"):
         callables.resolve("script_t2:answer", [root])
 
 

@@ -55,9 +55,9 @@ def resolve(spec: str, roots: Sequence[Path]) -> Callable[..., Any]:
 def kind_problem(function: Callable[..., Any]) -> str | None:
     """Return why a call of ``function`` cannot return a value; None if it can."""
     if inspect.isclass(function):
-        return "is a class, and a call would only make an object: name a function, or an object that can be called"
+        return "is a class, so a call would only create an object: name a function, or an object that can be called"
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        return "is a generator, which has no return value of its own: name a function that returns the whole value"
+        return "is a generator, so a call returns no value: name a function that returns the whole value"
     return None
 
 
@@ -80,7 +80,7 @@ def _import(module: str, spec: str, roots: Sequence[Path]) -> Any:
     except (Exception, SystemExit) as error:  # sys.exit(0) of a script would end the session with 0
         below = " or ".join(map(str, roots)) or "the root folder"
         raise CallableError(
-            f'python = "{spec}" cannot be imported: {describe_error(error)}; it has to be below {below}, or installed'
+            f'python = "{spec}" cannot be imported: {describe_error(error)}; it must be below {below}, or installed'
         ) from error
 
 

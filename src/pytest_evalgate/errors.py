@@ -4,7 +4,7 @@
 
     EvalgateError
     ├── UserError                    the user has to change something: exit 4
-    │   ├── StorageError             a file that the machine does not let be written: full, read-only, in the way
+    │   ├── StorageError             a file that cannot be written: disk full, read-only, another file in the way
     │   ├── SettingsError            pyproject.toml, evalgate.toml, a command line option
     │   ├── GoldenSetError           malformed lines, all of them listed
     │   ├── CallableError            a function that cannot be found, or may not be used
@@ -65,7 +65,7 @@ class BaselineError(UserError):
 
 
 class StorageError(UserError):
-    """A file or folder that cannot be made, written or removed on this machine; ``path`` is the one."""
+    """A file or folder that cannot be made, written or removed on this machine; ``path`` names it."""
 
     def __init__(self, path: Path, message: str) -> None:
         """Keep the path, so that a message can name the setting that moves it."""
@@ -106,7 +106,7 @@ class EngineStopped(EvalgateError):  # noqa: N818 - named after the event
 
 
 class CodeExit(EvalgateError):  # noqa: N818 - named after the event
-    """An exception of the user's code that is no Exception: it would end an event loop or cancel its caller."""
+    """An exception of the user's code that is not an `Exception`: raised unchanged, it would end the event loop."""
 
     def __init__(self, error: BaseException) -> None:
         """Carry ``error``."""

@@ -296,7 +296,7 @@ def test_a_prompt_without_the_input_costs_no_call(project: Project, server: Scri
     project.model_suite(server, "a", "b", target='{ model = "candidate", prompt = "p.md" }')
     said = _refused(project)
     assert "no question reaches the application" in said
-    assert 'put {{ input }} into p.md; "{input}" is sent as it stands' in said
+    assert 'put {{ input }} into p.md; "{input}" is sent unchanged' in said
     assert not server.requests
 
 

@@ -158,7 +158,7 @@ def _explain(problem: Any, suggest: Callable[[Place], str] | None) -> str:
 
 
 def _is_unquoted(problem: Any) -> bool:
-    """Return whether a message leaves out the value: because there is none, it is long, or it may be a key."""
+    """Return whether a message omits the value: there is none, it is too long, or it may be a key."""
     value = problem["input"]
     return (
         isinstance(value, dict | list | tuple)

@@ -31,7 +31,7 @@ Concurrency = Annotated[int, Field(strict=True, ge=1, le=1024)]
 
 
 def _environment_name(name: str) -> str:
-    """Check the name of a variable. The message never contains it: people put the key itself here."""
+    """Check the name of a variable. The message never contains it, because users may enter the key itself."""
     if looks_like_key(name):
         raise PydanticCustomError(UNQUOTED, "this looks like a key; put the *name* of the variable here")
     if name and not _ENVIRONMENT_NAME.fullmatch(name):

@@ -40,7 +40,7 @@ def _no_key(value: str) -> str:
     if looks_like_key(value.removeprefix("Bearer ")):
         raise PydanticCustomError(UNQUOTED, "this looks like a key: name its environment variable in headers_env")
     if "{{" in value:
-        raise ValueError("headers are sent as they stand: put values of the case into the url or the body")
+        raise ValueError("headers are sent unchanged: put values of the case into the url or the body")
     return value
 
 

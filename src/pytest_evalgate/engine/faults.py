@@ -121,7 +121,7 @@ _BY_APPLICATION_STATUS: Final[Mapping[int, FaultKind]] = {
     404: "bad_request",
 }
 _ERROR: Final = 400
-# Limits, keys and redirects are between this run and the application: its users do not see them.
+# Limits, keys and redirects concern this run only: users of the application do not meet them.
 _NOT_OF_THE_APPLICATION: Final = ("rate_limit", "auth", "redirect")
 
 
@@ -197,7 +197,7 @@ class FaultFactory:
     def fault(self, kind: FaultKind, message: str, response: HttpResponse | None = None) -> CallFault:
         """Return a fault with the ``message`` of the server or the client library."""
         if kind == "connection" and "CERTIFICATE_VERIFY_FAILED" in message:
-            kind = "certificate"  # no later attempt trusts it
+            kind = "certificate"  # a retry would fail in the same way
         return self._fault(
             kind, message, response, parse_error(b"") if response is None else parse_error(response.body)
         )
@@ -242,10 +242,10 @@ class FaultFactory:
         key = "base_url" if self.model else "url"
         sent = response.url or self.url
         target = place_of(urljoin(sent, location))
-        # the path of the API is appended to base_url unless it ends with it already, see `clients.urls`
+        # the path of the API is appended to base_url unless it ends with it already, see `request_url`
         same = urlsplit(sent).path.rstrip("/") if self.model else _last_part(sent)
         if not location:
-            detail = f"it redirects without saying where: check {key} ({self.place})"
+            detail = f"it redirects without a location: check {key} ({self.place})"
         elif target.rstrip("/").endswith(same):
             detail = f"it redirects to {_without_query(location)}: write that as {key} ({target})"
         else:  # a login page, for example
@@ -264,21 +264,19 @@ class FaultFactory:
 
     def _remedy(self, kind: FaultKind) -> str:
         names = " and ".join(secret.name for secret in self.secrets)
-        key = f"check the environment variable {names}" if names else self._unnamed_key()
+        setting = "api_key_env" if self.model else "headers_env"
+        key = f"check the environment variable {names}" if names else f"name the key's variable in {setting}"
         remedies: Mapping[FaultKind, str] = {
             "auth": key,
             "forbidden": f"{key}; the key must be allowed to use the model {self.model!r}",
-            "quota": "add credit or raise the limit there, then run again (replies received so far are cached)",
+            "quota": "add credit or raise the limit, then run again (replies received so far are cached)",
             "unknown_model": f"check the model name {self.model!r} and base_url",
             "not_found": f"check the model name {self.model!r} and base_url",
             "bad_parameter": "change or remove it where it is set: params of the model, the target or the judge",
             "certificate": "check the host name, or set SSL_CERT_FILE to the certificate of its authority",
-            "too_large": "shorten the input, lower max_tokens, or raise the limit there",
+            "too_large": "shorten the input, lower max_tokens, or raise the limit of the account",
         }
         return remedies.get(kind, "")
-
-    def _unnamed_key(self) -> str:
-        return "name the key's variable in " + ("api_key_env" if self.model else "headers_env")
 
 
 def place_of(url: str) -> str:

@@ -25,13 +25,13 @@ _DECREASE_INTERVAL_S: Final = 0.3
 # Pause after a refusal, which frees a slot at once: without it, the next call would be refused as well.
 _COOL_DOWN_S: Final = 0.1
 
-# Pauses after a server that serves no call of ours refuses one without saying for how long. Limits are by the minute:
-# with the first refusal, five attempts take more than 60 s.
+# Pauses after refusals by a server that requests no wait, while no call of ours is in flight. Limits are per minute:
+# five attempts take more than 60 s in total.
 _CLOSED_PAUSES_S: Final = (_COOL_DOWN_S, 4.0, 16.0, 41.0)
 _LONGEST_CLOSED_S: Final = sum(_CLOSED_PAUSES_S)
 
-# After a pause of this length one call tries, and every other success admits one more: as many as were in flight
-# before would use up the next minute's requests at once, and be refused again.
+# After a pause of this length or longer, one call is sent first, and every second success admits one more. As many
+# calls as before would exceed the limit of the next minute at once.
 _LONG_PAUSE_S: Final = 5.0
 _TRIAL_GROWTH: Final = 0.5
 
@@ -162,11 +162,11 @@ class Limiter:
     def refused(self, wait_s: float | None = None, *, is_rate_limit: bool = False) -> float:
         """Lower the number of slots after a call that was refused because of overload, and pause all calls.
 
-        To be called while the call still holds its slot: otherwise the next call would be sent before the pause.
+        Call this while the call still holds its slot: otherwise the next call would be sent before the pause.
 
         Args:
-            wait_s: Seconds that the server asks for; None if it does not say.
-            is_rate_limit: The limit may last for a minute, so the pauses of a server that does not say grow to that.
+            wait_s: Seconds that the server requests; None if it requests no wait.
+            is_rate_limit: The limit may last for a minute, so pauses without a requested wait grow to that.
 
         Returns:
             The seconds until the end of the pause.
@@ -177,7 +177,7 @@ class Limiter:
             self._decreased_at = now
             self._limit = max(1.0, self._limit * _DECREASE_FACTOR)
         self.pause(max(_COOL_DOWN_S, wait_s or 0.0))
-        # other calls in flight may be served, and their end is room for this one
+        # while other calls are in flight, one of them may succeed and free a slot
         if wait_s is None and is_rate_limit and self._in_flight <= 1:
             self._close(now)
         elif wait_s is not None and wait_s >= _LONG_PAUSE_S:
@@ -185,7 +185,7 @@ class Limiter:
         return self._paused_until - now
 
     def _close(self, now: float) -> None:
-        """Pause for longer with each refusal, until one call succeeds; from then on, for as long as that took."""
+        """Lengthen the pause with each refusal until a call succeeds; next time, pause for as long as that took."""
         last = len(_CLOSED_PAUSES_S) - 1
         pause = _CLOSED_PAUSES_S[min(self._closed_rounds, last)]
         self._is_trial = self._closed_rounds < last
@@ -245,8 +245,8 @@ class Limiter:
 
     def _next_queue(self) -> deque[_Waiter] | None:
         """Return the queue whose head is next, after removing waiters that gave up."""
-        # retries first: they have fewer attempts left, and a new call would only add to an overload; but a trial takes
-        # an attempt from a call that has many left
+        # Retries go first: they have fewer attempts left, and a new call would add to an overload. A call that is
+        # likely to be refused is a new one, which has more attempts left.
         for attempts in sorted(self._queues, reverse=not self._is_trial):
             queue = self._queues[attempts]
             while queue and queue[0].ready.done():

@@ -1,4 +1,4 @@
-"""Refusals, classified by the body of the response: whom or what they concern.
+"""Refusals of a model's endpoint, classified by the body of the response.
 
 A refusal concerns the input of one case, or the key, the account, the model or the parameters, which every call of the
 run shares. Endpoints use the same status for both (400, 403, 429), so the codes of the body decide first, then the
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.calls import Finish
 
 Refusal = Literal["quota", "auth", "unknown_model", "bad_parameter", "too_large"]
-"""A refusal that the body explains. ``too_large``: one request exceeds the limit of a minute; the others need not."""
+"""A refusal that the body explains. ``too_large``: this request exceeds the limit of a minute; others may not."""
 
 _BY_CODE: Final[Mapping[str, Refusal]] = {
     "insufficient_quota": "quota",
@@ -157,7 +157,7 @@ _MODERATION: Final = re.compile(
     r"|prohibited (?:content|use)|(?:unsafe|harmful|sensitive) (?:content|input|prompt|words?)",
     re.IGNORECASE,
 )
-# A 403 is about the key unless its body speaks of the input.
+# A 403 is about the key unless its body mentions the input.
 _INPUT: Final = re.compile(r"\b(?:input|prompt|user message|message content)s?\b", re.IGNORECASE)
 
 _TOO_LONG: Final = frozenset(
@@ -225,7 +225,7 @@ def finish_of(status: int, raw: bytes) -> tuple[Finish, str] | None:
 
 
 def _status(status: int, body: ErrorBody) -> int:
-    return body.status or status if 200 <= status < 300 else status  # noqa: PLR2004 - HTTP's class of successes
+    return body.status or status if 200 <= status < 300 else status  # noqa: PLR2004 - HTTP's successes
 
 
 def _finish_by_status(status: int, body: ErrorBody) -> tuple[Finish, str] | None:
@@ -264,14 +264,14 @@ def _top_level(param: str) -> str:
 
 
 def _is_over_the_minute(status: int, body: ErrorBody) -> bool:
-    """Return whether a request has more tokens than the limit of a whole minute: no wait can help it."""
+    """Return whether a request has more tokens than the limit of a minute, so that a wait cannot help."""
     is_limit = status == 429 or "rate_limit_exceeded" in body.codes  # noqa: PLR2004 - Too Many Requests
     text = body.message
     return is_limit and bool(_MINUTE.search(text) and _REQUEST_TOO_LARGE.search(text))
 
 
 def _is_daily(body: ErrorBody) -> bool:
-    """Return whether Google reports a quota of a day, with which it sends the wait of a minute's quota."""
+    """Return whether Google reports a daily quota; the wait that it sends is then too short."""
     lists = [listed for detail in body.details if isinstance(listed := detail.get("violations"), list)]
     return any(
         isinstance(item, dict) and _DAILY.search(str(item.get("quotaId", ""))) for listed in lists for item in listed

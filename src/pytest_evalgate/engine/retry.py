@@ -163,7 +163,7 @@ class RetryingClient:
         elif asked is not None:
             pause = asked
             self._limiter.pause(pause)
-        if pause and _now() + pause > self._stop_signal.deadline:  # a wait for nothing: no call can be sent after it
+        if pause and _now() + pause > self._stop_signal.deadline:  # no call could be sent after the wait
             wait = f"asks to wait {asked:g} s" if asked is not None else f"refuses every call, for another {pause:g} s"
             self._stop_signal.stop(
                 f"{fault.description}: {self._endpoint} {wait}, beyond the end of this run: "
@@ -179,7 +179,7 @@ class RetryingClient:
         fault = attempts.faults[-1]
         if fault.policy.is_overload or fault.retry_after_s is not None:
             attempts.extend(pause)
-        return pause  # the pause of the limiter is waited for in its queue, so that the order of the calls is kept
+        return pause  # the limiter's queue waits for its own pause and keeps the order of the calls
 
     def _should_stop(self, state: RetryCallState) -> bool:
         attempts: _Attempts = state.args[0]

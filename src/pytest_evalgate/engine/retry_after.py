@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.engine.error_body import ErrorBody
 
-# The longest wait that is believed: quotas are renewed monthly at the latest. Most runs end long before, see
+# Longest wait that is accepted: quotas are renewed at least once a month. Most runs end long before, see
 # `RetryingClient`.
 LONGEST_S: Final = 31 * 86_400.0
 
@@ -36,16 +36,16 @@ _ADVICE: Final = re.compile(
 _RESET: Final = re.compile(r"rate-?limit.*reset")
 _FIELDS: Final = re.compile(r"\b(limit|remaining|reset|r|t)=(\d+)")
 _BODY_FIELDS: Final = ("retry_after", "retryAfter", "retry_after_seconds", "retry_delay", "retryDelay")
-# Numbers from here on are times since 1970: in seconds, milliseconds, microseconds, or nanoseconds.
+# Numbers from LONGEST_S on are Unix times: in seconds, milliseconds, microseconds, or nanoseconds.
 _EPOCH_UNITS: Final = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3), (LONGEST_S, 1.0))
 
 
 def asked_wait_s(
     headers: Mapping[str, str], body: ErrorBody, *, is_rate_limit: bool, now: float | None = None
 ) -> float | None:
-    """Return the seconds that a refused call should wait, from 0 to `LONGEST_S`; None if the server does not say.
+    """Return the seconds that a refused call should wait, from 0 to `LONGEST_S`; None if it requests none.
 
-    Dates and times since 1970 are relative to the ``Date`` of the response, since the clocks of server and client may
+    Dates and Unix times are relative to the ``Date`` of the response, since the clocks of server and client may
     differ; without one, to ``now``. The reset of a rate limit counts only if ``is_rate_limit``: some endpoints send it
     with every response.
     """
@@ -82,8 +82,8 @@ def _asked_by_body(body: ErrorBody, start: float) -> float | None:
 def _until_reset(headers: Mapping[str, str], start: float) -> float | None:
     """Return the longest time until the reset of a limit that is exhausted.
 
-    An endpoint has several limits, each with its own reset. If ``remaining`` says that none is exhausted, the request
-    needed more tokens than are left, so the limits on requests are left out.
+    An endpoint has several limits, each with its own reset. If every ``remaining`` is above 0, the request needed more
+    tokens than were left, so limits on requests are ignored.
     """
     resets = list(_resets(headers, start))
     exhausted = [seconds for _, seconds, left in resets if left is not None and left <= 0]
@@ -107,7 +107,7 @@ def _resets(headers: Mapping[str, str], start: float) -> Iterator[tuple[str, flo
 
 
 def _seconds(text: str, start: float) -> float | None:
-    """Return the seconds in a header: a number, a duration such as ``6m0s``, a date, or a time since 1970."""
+    """Return the seconds in a header: a number, a duration such as ``6m0s``, a date, or a Unix time."""
     text = text.strip()
     number = _number(text)
     if number is not None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Routes:
-    """Sends each call through its route's client. Clients are created on first use."""
+    """Client that sends each call through its route's client. Clients are created on first use."""
 
     def __init__(  # noqa: PLR0913 - the settings of all layers
         self,

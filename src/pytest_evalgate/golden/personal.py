@@ -1,7 +1,7 @@
 """Personal data in texts: e-mail addresses, telephone numbers, IBANs and card numbers.
 
 Values that are reserved for examples and fiction do not count. National telephone numbers are found by the library
-phonenumbers, which is an extra (`phone`); without it only the formats of `_PHONE` are.
+phonenumbers, which is an extra (`phone`); without it, only the formats of `_PHONE` are found.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def _national_numbers(text: str) -> Iterator[str]:
         for match in library.PhoneNumberMatcher(text, region, leniency=library.Leniency.EXACT_GROUPING):
             raw = match.raw_string
             digits = sum(one.isdecimal() for one in raw)
-            # the end of another number, such as the decimals of a fraction, is none
+            # skip the end of another number, such as its decimals
             is_whole = match.start == 0 or (not text[match.start - 1].isalnum() and text[match.start - 1] not in ".,")
             if is_whole and digits >= _FEWEST_DIGITS and (digits < len(raw) or raw.startswith("0")):
                 yield raw

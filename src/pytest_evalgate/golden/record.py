@@ -196,7 +196,7 @@ def normalise(given: Any) -> str:
 
 _NOT_IN_IDS: Final = {
     "::": "which separates the parts of a test name",
-    "##[": "which starts a command of GitHub runners: they obey it in every log",
+    "##[": "which starts a command of GitHub runners: they run it in every log",
 }
 
 

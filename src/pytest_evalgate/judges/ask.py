@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _MAX_REPLY_SHOWN: Final = 4_000  # characters of an unreadable reply that are shown to the judge again
-# The same question would end in the same way, and a correction makes it longer.
+# Replies after which the question is not repeated: it would end in the same way, and a correction makes it longer.
 _REPEATED: Final[tuple[Finish, ...]] = ("refusal", "content_filter", "context_length")
 
 
@@ -60,7 +60,7 @@ class JudgeReply(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class JudgeClient:
-    """Sends the questions of one judge to its model; ``route`` is the model's key in the configuration.
+    """Client of one judge, which sends its questions to its model; ``route`` is the model's key in the configuration.
 
     ``version`` is the digest of everything in the prompt except the case. The ``params`` of the judge override those
     of the model.

@@ -92,7 +92,7 @@ def _parse_verdict(found: dict[str, Any], candidate: str, scale: ScoreScale) -> 
 
 
 def _integer(value: Any) -> int | None:
-    """Return ``value`` if it is an integer to a JSON schema, which 1.0 is and true is not; else None."""
+    """Return ``value`` if JSON Schema counts it as an integer, as it does 1.0 but not true; else None."""
     if type(value) is float and value.is_integer():
         return int(value)
     return value if type(value) is int else None

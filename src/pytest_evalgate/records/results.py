@@ -606,7 +606,7 @@ class Calls:
 
     ``planned = sent + cached``. ``retried`` is the number of requests beyond the first of each call. ``unknown_price``
     is the number of calls whose price is unknown; ``cost_usd`` does not include them. ``local`` is the number of sent
-    calls of functions and commands on this machine, whose own cost is unknown.
+    calls of functions and commands on this machine, whose cost is unknown.
     """
 
     planned: int = 0

@@ -1,8 +1,8 @@
 """Comparison of texts and of JSON values, the same for every rule.
 
-Two texts are the same if they are canonically equivalent (Unicode NFC), whatever their line ends, the kind of a space,
-and characters that cannot be seen. What differs beyond that is named with its code point, because it often looks the
-same: ``14 days`` with a line feed, a Cyrillic letter, an en dash.
+Two texts are the same if they are canonically equivalent (Unicode NFC). Line ends, kinds of spaces and invisible
+characters do not matter. Other differences are reported with their code points, because they often look the same:
+``14 days`` with a line feed, a Cyrillic letter, an en dash.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def keyed(value: Mapping[str, Json]) -> Mapping[str, Json]:
 
 
 def text_is_value(text: str, value: Json, *, ignore_case: bool = False) -> bool:
-    """Return whether a text is the JSON of a value that is no text: ``"30"`` is 30, and ``"true"`` is true.
+    """Return whether a text is the JSON of a value that is not text: ``"30"`` is 30, and ``"true"`` is true.
 
     No text is null. With ``ignore_case``, ``"True"`` is true.
     """
@@ -88,7 +88,7 @@ def text_is_value(text: str, value: Json, *, ignore_case: bool = False) -> bool:
             return json_equal(loads(comparable(text).strip()), value)
         spelled = json.dumps(json.loads(canonical(value)), ensure_ascii=False)
         return json_equal(loads(folded(text).strip()), loads(folded(spelled)))
-    except (TypeError, ValueError):  # the text is no JSON, or the value: NaN, or an object of Python
+    except (TypeError, ValueError):  # the text is not JSON, or the value is NaN or a Python object
         return False
 
 
@@ -127,7 +127,7 @@ def difference(wanted: str, got: str, *, inside: bool = False) -> str:
 
 
 def _looks_alike_at(wanted: str, got: str, *, inside: bool) -> int | None:
-    """Return the offset in ``got`` at which it looks like ``wanted`` and is not."""
+    """Return the offset at which ``got`` looks like ``wanted`` but differs from it; None if there is none."""
     looks, origins = _look(got)
     want, _ = _look(wanted)
     if want and inside and (found := looks.find(want)) >= 0:
@@ -142,7 +142,7 @@ def _looks_alike_at(wanted: str, got: str, *, inside: bool) -> int | None:
 
 
 def _look(text: str) -> tuple[str, list[int]]:
-    """Return ``text`` as it looks, and for each of its characters the offset in ``text``."""
+    """Return ``text`` with similar characters replaced by one, and the offset in ``text`` of each character."""
     looks: list[str] = []
     origins: list[int] = []
     for offset, character in enumerate(text):

@@ -1,7 +1,7 @@
 """Separators of one written number: the values that its digits can have under the conventions of the world.
 
-``1,234.5`` has one value, whoever wrote it. ``1.234`` has two: a thousand to a German reader, one and a bit to an
-English one. A reader that picks one of them passes wrong answers, so `values` returns both unless a locale decides.
+``1,234.5`` has one value under every convention. ``1.234`` has two: 1234 in German, 1.234 in English. Choosing one of
+them would pass wrong outputs, so `values` returns both unless a locale decides.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _INDIAN: Final = re.compile(r"[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3}")
 
 @dataclass(frozen=True, slots=True)
 class Convention:
-    """A way to write numbers: its decimal mark, and what else separates its groups besides the clear characters."""
+    """A way to write numbers: its decimal mark, and its group separators in addition to the unambiguous ones."""
 
     point: str
     group: str
@@ -52,7 +52,7 @@ class Convention:
         if groups:
             group = groups.pop()
             plain = whole.replace(group, ",")
-            # 1.12.123 is a version, and no group of India
+            # 1.12.123 is a version, not an Indian grouping
             if not (_WESTERN.fullmatch(plain) or (group != "." and _INDIAN.fullmatch(plain))):
                 return None
             whole = plain.replace(",", "")
@@ -95,8 +95,8 @@ Locale = Annotated[str, AfterValidator(_known)]
 def values(digits: str, locale: str | None = None, *, comma_is_point: bool = False) -> tuple[Fraction, ...]:
     """Return what ``digits`` can mean; nothing if no convention writes a number like this.
 
-    Without a locale, ``1,234`` is 1234, because golden sets are written so, unless ``comma_is_point``: the text writes
-    a decimal comma elsewhere. ``1.234`` is 1.234 and 1234.
+    Without a locale, ``1,234`` is 1234, because golden sets are written so, and ``1.234`` is 1.234 and 1234. With
+    ``comma_is_point``, ``1,234`` is 1.234 as well: the text contains a decimal comma elsewhere.
     """
     if digits.isdigit():
         return (Fraction(int(digits)),) if len(digits) <= MOST_DIGITS else ()
@@ -111,7 +111,7 @@ def values(digits: str, locale: str | None = None, *, comma_is_point: bool = Fal
 
 
 def uses_decimal_comma(locale: str) -> bool:
-    """Return whether numbers are written with a decimal comma there, and grouped with spaces as well as full stops."""
+    """Return whether ``locale`` writes a decimal comma, and groups with spaces as well as full stops."""
     return _convention(locale) == _COMMA
 
 

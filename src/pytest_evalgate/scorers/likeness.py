@@ -30,7 +30,7 @@ _PERFECT: Final = 100.0
 _ALMOST_NOTHING: Final = 1e-7
 _ARTICLE: Final = re.compile(r"\b(?:a|an|the)\b")
 _NO_PUNCTUATION: Final = str.maketrans("", "", string.punctuation)
-# What the normalisation of SQuAD would remove from a number; kept as characters for private use until it is done
+# Characters of a number that SQuAD's normalisation would remove: private-use characters replace them meanwhile
 _SIGN: Final = re.compile(r"(?<![^\s$€£¥])[-\u2212\u2013](?=[$€£¥]?\.?\d)")
 _POINT: Final = re.compile(r"(?<![^\s\d$€£¥\ue000])\.(?=\d)")
 _KEPT: Final = str.maketrans({"\ue000": "-", "\ue001": "."})
@@ -118,9 +118,9 @@ def squad_em(case: Case, output: Output, /, *, value: str | None = None) -> Grad
     """Pass if the output equals a reference, apart from case, punctuation, articles and white space.
 
     The references are ``value``, or else ``expected_any`` or ``expected`` of the case, which may be a list; any may
-    match. An empty reference means that the output has to be empty. Source: Rajpurkar et al. 2016, 2018. Unlike there,
-    punctuation of every script is removed, the sign and the decimal point of a number are kept, and a reference of
-    articles or punctuation alone, such as the option "A", keeps them.
+    match. An empty reference means that the output has to be empty. Source: Rajpurkar et al. 2016, 2018. Unlike in the
+    source, punctuation of every script is removed, the sign and the decimal point of a number are kept, and a
+    reference of articles or punctuation alone, such as the option "A", keeps them.
     """
     text, wanted = text_of(output), references(case, value=value)
     same, _ = best_reference(_same, text, wanted)
@@ -186,7 +186,7 @@ def rouge_l_f1(prediction: str, reference: str) -> float:
 
 
 class _Tokenizer:
-    """The tokenizer for rouge-score, whose own drops every character but a to z and 0 to 9."""
+    """The tokenizer for rouge-score, whose default one keeps only a to z and 0 to 9."""
 
     def tokenize(self, text: str) -> list[str]:
         """Return the words of a text."""
@@ -213,7 +213,7 @@ def _f1(prediction: str, reference: str) -> float:
 
 
 def _normalised(prediction: str, reference: str) -> tuple[str, str]:
-    """Return both texts in the first form in which a reference that is not blank keeps a character."""
+    """Return both texts in the strictest form in which the reference keeps a character."""
     forms = (_without_articles, _without_punctuation, lambda text: collapsed(folded(text)))
     form = next((one for one in forms if one(reference)), forms[0])
     return form(prediction), form(reference)

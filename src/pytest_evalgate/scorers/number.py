@@ -88,8 +88,7 @@ class _Compared:
     is_open: bool = False
 
     def graded(self, *, passed: bool) -> Graded:
-        # What a locale would decide is unknown. All else is up to the application: an output from which no single
-        # number can be read has not given the wanted one.
+        # If a locale would decide, the score is unknown. Any other output without exactly one number is a miss.
         return (None if self.is_open else float(passed)), self.reason
 
 
@@ -154,7 +153,7 @@ def _wanted(value: Json, locale: str | None) -> Number:
 
 
 def _last_number(value: Json, locale: str | None) -> Number | None:
-    """Return the number of an output. All numbers of an object or a list have to agree: none of them is the last."""
+    """Return the number of an output. Those of an object or a list must all agree, because they have no order."""
     members = _members(value)
     if not isinstance(members, Mapping | list | tuple):
         return next(reversed(read_value(members, locale)), None)

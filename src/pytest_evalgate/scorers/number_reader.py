@@ -1,9 +1,9 @@
-"""Number reader. It reads every number of a text as a whole, or reports that it cannot be told.
+"""Number reader. It reads every number of a text as a whole, or reports why it cannot.
 
 A fragment of a token is never a number: ``9{,}500`` is 9500, ``192.168.0.1`` is not 0.1, ``CO2`` is a name, and
-``3 + 4`` is neither 3 nor 4. Flow: `written.plain` gives each character one spelling; every sequence of digits is
-read with what stands before it (sign, currency) and after it (power, factor, unit); numbers that an operator joins
-become one token.
+``3 + 4`` is neither 3 nor 4. Flow: `written.plain` gives each character one spelling; every sequence of digits is read
+with its sign and currency before it and its power, factor and unit after it; numbers that an operator joins become one
+token.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _LIST: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number as it is written, with every value that it can have; ``problem`` says why it has not exactly one."""
+    """A number as it is written, with every value that it can have; ``problem`` is why there is not exactly one."""
 
     written: str
     values: tuple[Fraction, ...]
@@ -54,8 +54,8 @@ class Number:
 def read_numbers(text: str, locale: str | None = None, *, backwards: bool = False) -> Iterator[Number]:
     """Yield every number of ``text``, in order or from the last one on, also those that cannot be read.
 
-    Digits in names (``CO2``, ``GPT-4``), in web addresses and in the keys of JSON objects are no numbers. No number
-    goes on in the next line.
+    Digits in names (``CO2``, ``GPT-4``), in web addresses and in the keys of JSON objects are not numbers. No number
+    continues on the next line.
     """
     lines = written.plain(text).splitlines()
     comma_is_point = locale is None and any(digits.has_decimal_comma(found[0]) for found in _COMMAS.finditer(text))
@@ -127,13 +127,13 @@ def _chains(reader: TokenReader) -> Iterator[_Chain]:
             chain.joints.append(joint)
             continue
         yield from _unless_name(chain)
-        # x / 5: what it is an operand of is no number
+        # x / 5: an operand of such an expression is not a number
         chain = _Chain([replace(token, values=()) if token.is_operand else token])
     yield from _unless_name(chain)
 
 
 def _joint(text: str, chain: _Chain, token: Token) -> str | None:
-    """Return the text that joins a number to the one before it, or None if it stands on its own."""
+    """Return the text that joins a number to the one before it; None if nothing joins them."""
     last = chain.tokens[-1]
     gap = text[last.end : token.begin]
     if len(gap) > _LONGEST_JOINT or "\t" in gap:
@@ -149,7 +149,7 @@ def _joint(text: str, chain: _Chain, token: Token) -> str | None:
 
 
 def _is_whole(text: str, chain: _Chain, token: Token) -> bool:
-    """Return whether numbers are a list of their own: in brackets, or all that the line or its last part has."""
+    """Return whether the numbers are a whole list: in brackets, or alone in the line or in its last part."""
     begin, end = chain.tokens[0].begin, token.end
     before = text[max(0, begin - _LONGEST_JOINT) : begin].rstrip()[-1:]
     after = text[end : end + _LONGEST_JOINT].lstrip()[:2]
@@ -162,7 +162,7 @@ def _unless_name(chain: _Chain | None) -> Iterator[_Chain]:
 
 
 def _resolved(text: str, chain: _Chain) -> Number:
-    """Return what the numbers of a chain are together."""
+    """Return the number that a chain forms, with its problem if it does not have exactly one value."""
     first, last = chain.tokens[0], chain.tokens[-1]
     spelled = " ".join(text[first.begin : last.end].replace(NEUTRAL, "").split())
     tokens, joints = chain.tokens, chain.joints

@@ -1,4 +1,4 @@
-"""One number in a line: its digits, and what belongs to them before (sign, currency) and after (factor, unit)."""
+"""One number in a line: its digits, the sign and currency before them, the factor and unit after them."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ class TokenReader:
         if after.power is not None and values:
             values, problem = _powers(values, after.power)
         signs = before.signs
-        if not before.signed and self._in_parentheses(begin, end):
+        if not before.signed and self.text[begin - 1 : begin] == "(" and self.text[end : end + 1] == ")":
             begin, end = begin - 1, end + 1
             signs, why = self._accounting(begin, end, values, money=money)
             problem = problem or why
@@ -191,7 +191,7 @@ class TokenReader:
             return ((Fraction(int(core[0], 0)),), "") if len(core[0]) <= _LONGEST_HEX else ((), "too long")
         exponent = core["exponent"] or "0"
         if len(exponent) > len(str(_LARGEST_EXPONENT)) + 1 or abs(int(exponent)) > _LARGEST_EXPONENT:
-            return (), "beyond all bounds"
+            return (), "its exponent is out of range"
         found = digits.values(spelled, self.locale, comma_is_point=self.comma_is_point)
         problem = NEEDS_LOCALE if len(found) > 1 else ""
         parts = re.split(SPACES, spelled)
@@ -206,7 +206,7 @@ class TokenReader:
             found += digits.values(f"0.{spelled}")
             problem = "a comma or a decimal comma"
         if not found:
-            problem = "its separators fit no way of writing one number"
+            problem = "its separators fit no number format"
         if core["exponent"]:
             found = found[:1] if _MANTISSA.fullmatch(spelled) else found
             ten = Fraction(10) ** int(exponent)
@@ -273,7 +273,7 @@ class TokenReader:
         return tuple(factors), end
 
     def _unit(self, end: int) -> tuple[int, str]:
-        """Return the end of the letters that follow directly, and why they make the number something else."""
+        """Return the end of the letters that follow directly, and the problem if they are not a unit."""
         if found := _GLUED.match(self.text, end):
             exponent = _UNIT_POWER.match(self.text, found.end())
             return (exponent or found).end(), "" if _UNIT.fullmatch(found[0]) else "a name or an unknown unit"
@@ -282,7 +282,7 @@ class TokenReader:
         return end, "a part of an expression" if _SYMBOL_AFTER.match(self.text, end) else ""
 
     def _factors(self, found: re.Match[str], *, money: bool) -> tuple[Factor, ...]:
-        """Return the factor that a word after a number is, both 1 and the factor if it may be a unit, or nothing."""
+        """Return the possible factors of the word after a number: 1 too if it may be a unit, none for another word."""
         word, space = found["word"].rstrip("."), found["space"]
         known = word.casefold()
         if known in _FACTORS:
@@ -298,13 +298,10 @@ class TokenReader:
             return (1, _LETTER_FACTORS[word]) if space else (_LETTER_FACTORS[word],)
         return (1, _AMBIGUOUS_LETTERS[word]) if word in _AMBIGUOUS_LETTERS and not space else ()
 
-    def _in_parentheses(self, begin: int, end: int) -> bool:
-        return self.text[begin - 1 : begin] == "(" and self.text[end : end + 1] == ")"
-
     def _accounting(
         self, begin: int, end: int, values: tuple[Fraction, ...], *, money: bool
     ) -> tuple[tuple[int, ...], str]:
-        """Return the signs of a number alone in parentheses: accountants write a negative one like this."""
+        """Return the signs of a number that is alone in parentheses, which is how accountants write a negative one."""
         lead = self.text[max(0, begin - 8) : begin]
         near, far = lead[-1:], lead.rstrip()[-1:]
         if near.isalnum() or near in (")", "]", "}") or _OPERAND.match(self.text, end):
@@ -340,14 +337,14 @@ def _signs(sign: str, near: str, far: str, *, spaced: bool, money: bool) -> tupl
 
 
 def _powers(values: tuple[Fraction, ...], power: int) -> tuple[tuple[Fraction, ...], str]:
-    """Return 10 to a power; the power of another number may be the number of a footnote."""
+    """Return 10 to a power; after another number, the power may be a footnote."""
     if values == (Fraction(10),):
         return power_of(values[0], Fraction(power)), ""
     return (*values, *(one for value in values for one in power_of(value, Fraction(power)))), "a power or a footnote"
 
 
 def power_of(base: Fraction, exponent: Fraction) -> tuple[Fraction, ...]:
-    """Return the power, or nothing if it is no whole power or beyond all bounds."""
+    """Return the power; nothing if the exponent is not whole, or the power is too large."""
     largest = _LARGEST_EXPONENT if base == 10 else 64  # noqa: PLR2004 - the base of scientific notation
     is_bounded = abs(exponent) <= largest and max(abs(base.numerator), base.denominator) <= _LARGEST_BASE
     if not is_bounded or exponent.denominator != 1 or (not base and exponent < 0):

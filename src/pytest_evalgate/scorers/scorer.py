@@ -205,7 +205,7 @@ def _graded(returned: object) -> Graded:
 def _number(value: object) -> float | None:
     """Return a number of Python, of decimal, or a scalar of numpy and its like; None for anything else."""
     if isinstance(value, numbers.Real | Decimal):
-        # a short float is what it is written as: float(numpy.float32(0.7)) is 0.699999988
+        # read a short float by its text: float(numpy.float32(0.7)) is 0.699999988
         is_short = getattr(getattr(value, "dtype", None), "itemsize", _FLOAT_BYTES) < _FLOAT_BYTES
         return float(str(value)) if is_short and not isinstance(value, numbers.Integral) else float(value)
     item = getattr(value, "item", None)  # numpy.bool_, and arrays and tensors of one number

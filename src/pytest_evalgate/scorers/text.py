@@ -42,7 +42,7 @@ def exact(
     """Pass if the output equals ``value``, or else the value that the case expects (any of ``expected_any``).
 
     Texts are compared without surrounding white space if ``strip`` is True, without regard to case if ``ignore_case``
-    is, and with one space for all sequences of white space if ``collapse_space`` is. A text equals a value that is no
+    is, and with one space for all sequences of white space if ``collapse_space`` is. A text equals a value that is not
     text if it is the JSON of that value. All else is compared as JSON values: 1 equals 1.0, and true does not equal 1.
     """
     form = _Form(ignore_case, collapse_space, strip)
@@ -186,17 +186,13 @@ def _related(
     need: Callable[[Sequence[bool]], bool] = any,
 ) -> Graded:
     text = form.of(text_of(output))
-    results = [relation.holds(text, _sought(one, form)) for one in wanted]
+    # a text with only white space or invisible characters is searched for unchanged
+    results = [relation.holds(text, form.of(one) or one) for one in wanted]
     passed = need(results)
     deciding = [one for one, holds in zip(wanted, results, strict=True) if holds == passed]
     reason = f"{relation.yes if passed else relation.no} {format_list(deciding)}"
     found = "" if passed else difference(deciding[0], text_of(output), inside=True)
     return float(passed), f"{reason}: {found}" if found else reason
-
-
-def _sought(wanted: str, form: _Form) -> str:
-    """Return a text to look for; one of white space or of invisible characters alone is looked for as it is."""
-    return form.of(wanted) or wanted
 
 
 def _check_bounds(most: int | None, info: ValidationInfo) -> int | None:
@@ -312,12 +308,12 @@ def as_text(value: Json) -> str:
     """Return one value as text; raise ScorerError if it is an object or a list."""
     if isinstance(value, list | tuple):
         raise ScorerError(
-            f"the expected value {format_value(value)} is a list, which is no text: use contains-any or contains-all, "
-            'or write the texts of which one has to match as "expected_any"'
+            f"the expected value {format_value(value)} is a list, which is not text: use contains-any or contains-all"
+            ', or write the texts of which one has to match as "expected_any"'
         )
     if isinstance(value, Mapping):
         raise ScorerError(
-            f"the expected value {format_value(value)} is an object, which is no text: write the text itself, or use "
+            f"the expected value {format_value(value)} is an object, which is not text: write the text itself, or use "
             "json-fields"
         )
     return text_of(Output(value))

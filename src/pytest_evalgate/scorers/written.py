@@ -12,7 +12,7 @@ from pytest_evalgate.scorers.digits import NO_BREAK
 EN_DASH: Final = "\u2013"
 EM_DASH: Final = "\u2015"
 NEUTRAL: Final = "\u00a6"
-"""Stands for a letter of a script that is written without spaces: it never belongs to the number beside it."""
+"""Replacement for the letters of scripts without spaces: they never belong to the number beside them."""
 
 SUPERSCRIPTS: Final = str.maketrans(
     "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207a\u207b", "0123456789+-"
@@ -50,7 +50,7 @@ _CHARACTERS: Final = str.maketrans(
 _SUPERSCRIPT_MINUS: Final = re.compile("\u207b(?=[\u2070\u00b9\u00b2\u00b3\u2074-\u2079])")
 # Accountants in Japan write a negative number with a triangle
 _NEGATIVE: Final = re.compile(r"(?:マイナス|[负負△▲])(?=\s?[^\s\w]?\d)")
-_LONG_VOWEL: Final = re.compile(r"(?<![\u3040-\u30ff])ー(?=\d)")  # written for a dash
+_LONG_VOWEL: Final = re.compile(r"(?<![\u3040-\u30ff])ー(?=\d)")  # long-vowel mark, used as a dash
 _UNSPACED: Final = re.compile(
     "[\u0e01-\u0e3a\u0e40-\u0e4f\u0e80-\u0ecf\u1000-\u109f\u1780-\u17da\u3005-\u3007\u3040-\u30ff\u3400-\u9fff"
     "\uac00-\ud7af\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]"

@@ -46,7 +46,7 @@ def load_command(spec: config.CommandTarget, *, root: Path, place: str) -> Comma
     name = spec.command[0]
     for text in foreign_arguments(spec.command):
         raise SettingsError(
-            f"{place}.command: {jsonl.quote_text(text)} is passed to the program as it stands: remove it; the program "
+            f"{place}.command: {jsonl.quote_text(text)} is passed to the program unchanged: remove it; the program "
             "reads the case from stdin, as JSON"
         )
     wanted = str(root / name) if Path(name).name != name else name
@@ -95,7 +95,7 @@ def _request(case: Case, trial: int) -> bytes:
 
 @dataclass(slots=True)
 class _ProgramProtocol(asyncio.SubprocessProtocol):
-    """Collects what the program writes; ``done`` is set when its pipes are closed or it has written too much."""
+    """The output of a program; ``done`` is set when its pipes are closed or it has written too much."""
 
     done: asyncio.Event = field(default_factory=asyncio.Event)
     stdout: bytearray = field(default_factory=bytearray)

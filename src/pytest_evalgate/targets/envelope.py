@@ -1,8 +1,8 @@
 """Envelope of a program's output: ``{"output": ..., "metadata": {...}}`` as all of its stdout.
 
-Any other text is the output itself. A program that means an envelope but does not write strict JSON has failed: graded
-as text, the metadata would be part of the answer. Examples are NaN from Python's ``json.dumps``, keys that occur
-twice, a cut-off object, and log lines around it.
+Any other text is the output itself. A program that writes an envelope in other than strict JSON has failed: graded as
+text, the metadata would be part of the answer. Examples are NaN from Python's ``json.dumps``, keys that occur twice, a
+cut-off object, and log lines around it.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def _objects(body: str) -> Iterator[int]:
 
 
 def _is_envelope(body: str, start: int, *, within_line: bool) -> bool:
-    """Return whether the object at ``start``, which may be malformed, has the key; one in a line must end the text."""
+    """Return whether a possibly malformed object has the key. A well-formed one ``within_line`` must end the text."""
     try:
         value, end = _LENIENT.raw_decode(body, start)
     except (ValueError, RecursionError):
@@ -102,7 +102,7 @@ def _is_envelope(body: str, start: int, *, within_line: bool) -> bool:
 
 
 def _has_key(text: str) -> bool:
-    """Return whether a malformed object has a key ``output`` of its own, in quotes of either kind or in none."""
+    """Return whether a malformed object has the key ``output`` at its top level, in any quotes or none."""
     if _BARE_KEY.match(text):
         return True
     depth, quote, begin = 0, "", 0

@@ -46,7 +46,7 @@ class HttpTargetRunner:
 
     @property
     def route(self) -> str:
-        """Name of the suite, which has a client of its own."""
+        """Name of the suite: each suite has one client."""
         return self.suite
 
     def call_of(self, case: Case, trial: int) -> Call:

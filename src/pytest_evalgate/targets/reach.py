@@ -1,7 +1,7 @@
-"""Check that the question of a case reaches the application: nobody notices a prompt without a placeholder.
+"""Check that the question of each case reaches the application, which a prompt without a placeholder prevents.
 
 The check renders requests and sends none. It compares the request of a case with the request of the same case with
-another question, so that it holds for every template, message and body, whatever their syntax is.
+another question, so it works for templates, messages and bodies in any syntax.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def check_reach(target: CallingTarget, cases: Sequence[Case], place: str) -> lis
         except SettingsError as error:
             failed[str(error).partition("; in case ")[0]].append(case)
             continue
-        if _has_question(case) and not _reaches(target, asked, _other(case)):
+        if (case.input or case.vars or case.messages) and not _reaches(target, asked, _other(case)):
             lost.append(asked)
         elif case.input and (case.vars or case.messages) and not _reaches(target, asked, _other_input(case)):
             half_lost[asked.request].append(asked)
@@ -71,7 +71,7 @@ def check_reach(target: CallingTarget, cases: Sequence[Case], place: str) -> lis
 
 
 def foreign_placeholders(target: CallingTarget, cases: Iterable[Case]) -> list[str]:
-    """Return the placeholders in another syntax that would be sent as they stand, such as ``{context}``."""
+    """Return the placeholders in another syntax that would be sent unchanged, such as ``{context}``."""
     case = next(iter(cases), None)
     if case is None:
         return []
@@ -89,12 +89,8 @@ def _request(target: CallingTarget, case: Case) -> str:
     return jsonl.canonical(target.call_of(case, 0).payload)
 
 
-def _has_question(case: Case) -> bool:
-    return bool(case.input or case.vars or case.messages)
-
-
 def _reaches(target: CallingTarget, asked: _Asked, other: Case) -> bool:
-    """Return whether another question makes another request; a template that cannot take it depends on it, too."""
+    """Return whether the request depends on the question: another one changes it, or makes its template fail."""
     try:
         return _request(target, other) != asked.request
     except (SettingsError, TypeError, ValueError):
@@ -133,7 +129,7 @@ def _lost_problem(target: CallingTarget, lost: Sequence[_Asked], cases: int, pla
     first = lost[0].case
     where = _where(target, place)
     found = _foreign(lost[0].request, first)
-    sent = f"; {jsonl.quote_text(found[0])} is sent as it stands" if found else ""
+    sent = f"; {jsonl.quote_text(found[0])} is sent unchanged" if found else ""
     how_many = "no question reaches the application" if len(lost) == cases else f"{count(len(lost), 'question')} of "
     how_many += "" if len(lost) == cases else f"{cases:,} do not reach the application"
     return LineProblem(
@@ -179,7 +175,7 @@ def _foreign(request: str, case: Case) -> list[str]:
 
 
 def foreign_arguments(arguments: Iterable[str]) -> Iterator[str]:
-    """Yield the arguments of a command with a placeholder in any syntax: they are passed as they stand."""
+    """Yield the arguments of a command with a placeholder in any syntax: they are passed unchanged."""
     return (text for text in arguments if "{{" in text or _USUAL.intersection(_names(text)))
 
 

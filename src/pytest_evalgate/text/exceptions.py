@@ -54,5 +54,5 @@ def _described(error: BaseException, depth: int) -> str:
 
 
 def truncate(text: str) -> str:
-    """Return at most 1,000 characters of ``text``, without the start of a word: it may be that of an API key."""
+    """Return at most 1,000 characters of ``text``. A word that would be cut is omitted: it may be an API key."""
     return text if len(text) <= _MAX_CHARS else _LAST_WORD.sub("", text[: _MAX_CHARS - 1]) + "…"

@@ -1,4 +1,4 @@
-"""Files: writes that succeed whole or not at all, and paths that must stay inside of the root folder.
+"""Files: atomic writes, and paths that must stay inside of the root folder.
 
 Every file that a session or a command leaves behind is written here. A disk that is full or read-only, a quota, a
 missing permission or a file of the wrong kind becomes a `StorageError`, whose message has the path and the next step.
@@ -56,7 +56,7 @@ def storing(path: Path, action: str = "written") -> Iterator[None]:
 
 
 def is_exhaustion(error: BaseException) -> bool:
-    """Return whether the machine has no file descriptor or no space left: no failure of the code that met it."""
+    """Return whether the machine has no file descriptor or no space left, which is not a failure of the code."""
     return isinstance(error, OSError) and errno.errorcode.get(error.errno or 0) in _EXHAUSTED
 
 
@@ -134,7 +134,7 @@ def append_lines(path: Path, lines: Iterable[bytes]) -> None:
         is_cut = file.read(1) not in (b"", b"\n")
         data = b"\n" * is_cut + b"".join(lines)
         try:
-            while data:  # a disk that fills up takes a part of it
+            while data:  # a disk that becomes full accepts only a part
                 data = data[file.write(data) or 0 :]
             os.fsync(file.fileno())
         except BaseException:

@@ -1,6 +1,6 @@
-"""Files whose content is not what their name says: pointers, conflicts, archives, other encodings and formats.
+"""Files whose content does not match their name: pointers, conflicts, archives, other encodings and formats.
 
-Each is one sentence with its remedy, instead of one parser message for each line.
+Each gets one message with its remedy, instead of a parser's message for each line.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ CONFLICT: Final = "an unresolved merge conflict: keep one side, and remove the l
 
 
 def name_foreign(content: bytes, *, free_text: bool = False) -> str | None:
-    """Return what a file is instead of a text of its own, with the remedy; None if nothing is known against it.
+    """Return what a file is if it is not the expected text, with the remedy; None if no other format is recognised.
 
     ``content`` is the file, or its first `HEAD` bytes. With ``free_text`` it may be
     marked up, and CR alone may end its lines.
@@ -78,7 +78,7 @@ def _descriptions(content: bytes, *, free_text: bool) -> Iterator[str]:
 
 
 def name_other_rows(content: bytes) -> str | None:
-    """Return what a file looks like of which no line is a JSON object; None if that is unknown."""
+    """Return the apparent format of a file in which no line is a JSON object; None if it is unknown."""
     lines = [line for line in content.removeprefix(_BOM).splitlines() if line.strip()]
     if not lines or lines[0].lstrip().startswith((b"{", b"[", b'"{', b"//")):
         return None
@@ -95,7 +95,7 @@ _SEPARATORS: Final = {"TSV": b"\t", "CSV": b",", "CSV with semicolons": b";"}
 
 
 def is_conflict_marker(line: bytes) -> bool:
-    """Return whether git wrote a line of a file, to mark the sides of a merge conflict."""
+    """Return whether a line is a conflict marker of git."""
     return line.startswith(_MARKERS) and (len(line.rstrip()) == len(_MARKERS[0]) or line[7:8] == b" ")
 
 

@@ -155,7 +155,7 @@ def loads_received(document: bytes, *, limits: JsonLimits | None = None) -> Any:
     that are not read, such as log probabilities.
 
     Raises:
-        ValueError: The document is not JSON otherwise.
+        ValueError: The document is not JSON in another respect.
     """
     text = document.removeprefix(_BOM).decode("utf-8", "replace").replace("\0", "\ufffd")
     return _parse(text.encode(), 0, limits or JsonLimits(), _LENIENT)

@@ -1,8 +1,8 @@
 """Reasoning of models, kept apart from their answers.
 
-Reasoning models put drafts before or between the parts of the answer, in marked blocks of the text or in fields of
-their own. A draft is not the answer: a word that occurs only in the reasoning must not pass a rule, and a JSON object
-in it is not the reply of a judge.
+Reasoning models put drafts before or between the parts of the answer, in marked blocks of the text or in separate
+fields. A draft is not the answer: a word that occurs only in the reasoning must not pass a rule, and a JSON object in
+it is not the reply of a judge.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ _HINTS: Final = ("<", "&lt;", "[", "◁", "```", "hought process", "assistant")
 def split_text(text: str) -> SplitText:
     """Return the answer and the reasoning of a text.
 
-    A block ends with the tag of its own name. Everything before an end without a start is reasoning, because some
+    A block ends with the end tag of the same name. Everything before an end without a start is reasoning, because some
     chat templates put the start into the prompt. A marker in quotes or backticks is only mentioned.
 
     Example::
@@ -159,7 +159,7 @@ def _without_tags(text: str, found: list[str]) -> tuple[str, bool]:
 
 
 def _kind_of(match: re.Match[str]) -> tuple[str, bool]:
-    """Return the name of a marker, which its end has in common, and whether it is an end."""
+    """Return the name that the start and the end of a block share, and whether a marker is an end."""
     groups = match.groupdict()
     for number in "1234":
         if name := groups[f"name{number}"]:

@@ -25,13 +25,13 @@ ENDPOINT_MOVED: Final = "endpoint moved"
 CONFIGURATION_MOVED: Final = "configuration moved"
 BASE_REPLACED: Final = "base replaced"
 LISTED_FIRST: Final = (BASE_REPLACED, CONFIGURATION_MOVED, TARGET_REPLACED, TARGET_NOT_CALLED, ENDPOINT_MOVED)
-"""Changes of the gate that are listed before all others of their effect: they can make every other one meaningless."""
+"""Changes of the gate that are listed first among those of their effect: they can make the others meaningless."""
 
 OUTPUTS_CHANGED: Final = "recorded outputs changed"
 PROMPT_CHANGED: Final = "prompt changed"
 TARGET_CODE_CHANGED: Final = "code of the target changed"
 UNDER_TEST: Final = frozenset({OUTPUTS_CHANGED, PROMPT_CHANGED, TARGET_CODE_CHANGED})
-"""Changes of what is tested, which every ordinary pull request makes."""
+"""Changes of the application under test, as in every ordinary pull request."""
 
 
 def percent(share: float) -> str:

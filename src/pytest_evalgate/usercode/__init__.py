@@ -1,4 +1,4 @@
-"""Boundary to the user's code: it runs in threads of its own; what it raises or stops costs its own case only."""
+"""Boundary to the user's code: it runs in separate threads, and its failures affect only its own case."""
 
 from pytest_evalgate.usercode.code import UserCode
 from pytest_evalgate.usercode.outcome import carry, guarded

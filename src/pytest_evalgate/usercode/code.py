@@ -1,37 +1,37 @@
-"""The user's code of a session: its coroutines run on an event loop of their own, its plain scorers in one thread.
+"""The user's code of a session: its coroutines run on a separate event loop, its plain scorers in one thread.
 
 No code of the user runs on the engine's event loop: code that blocks, stops or patches its loop, or cancels all of its
-tasks, would do so to the calls of every suite. All coroutines share one loop, since applications share their clients
-and locks. asyncio is imported with the first call (16 ms): sessions with recorded outputs need none.
+tasks, would affect the calls of every suite. All coroutines share one loop, since applications share their clients and
+locks. asyncio is imported with the first call (16 ms): sessions with recorded outputs need none.
 """
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.errors import CodeExit, MissingOutput
 from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.usercode.outcome import MORE_THREADS, Outcome
-from pytest_evalgate.usercode.streams import KeptStreams
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from pytest_evalgate.usercode.call import CodeCall
     from pytest_evalgate.usercode.daemon_threads import DaemonThreads
-    from pytest_evalgate.usercode.loop_thread import LoopThread
+    from pytest_evalgate.usercode.loop_thread import CodeCall, LoopThread
 
 _CLOSE_TIMEOUT_S: Final = 1.0
 
 _PLAIN: Final = "Write code that runs, stops or patches event loops as a plain function: that runs in a thread"
 
-# Runs of a call that other calls cancel.
+# Maximum number of attempts at a call that other calls cancel.
 _MAX_RUNS: Final = 3
 
 _CANCELLED: Final = "the code of another case cancelled it, with all tasks of the event loop: set max_concurrency = 1"
 
-_ENDED: Final = "the thread that runs async code has ended, no result can come: run again"
+_ENDED: Final = "the thread that runs async code has ended, so there is no result: run again"
 
 
 class UserCode:
@@ -51,7 +51,7 @@ class UserCode:
         A call that the code of another call cancels is repeated.
 
         Raises:
-            CodeExit: it raised something that is no Exception, or cancelled itself; any Exception is raised as it is.
+            CodeExit: it cancelled itself, or raised an exception that is not an `Exception`; others are unchanged.
             MissingOutput: there is no thread for it, or other calls cancel it again and again.
         """
         for _ in range(_MAX_RUNS):
@@ -72,7 +72,7 @@ class UserCode:
         return outcome.result()
 
     async def run_plain(self, function: Callable[[], object]) -> Any:
-        """Call a function in the one thread for plain functions, so that it may block, or run a loop of its own.
+        """Call a function in the one thread for plain functions, so that it may block, or run another event loop.
 
         If it returns something to await, that is awaited as by `finish`; raises like `run`.
         """
@@ -99,7 +99,7 @@ class UserCode:
     async def _run_once(self, function: Callable[[], object]) -> Outcome | None:
         """Return the outcome of a call; None if the code of another call cancelled it."""
         loop_thread = self._start_loop_thread()
-        from pytest_evalgate.usercode.call import CodeCall  # noqa: PLC0415 - asyncio
+        from pytest_evalgate.usercode.loop_thread import CodeCall  # noqa: PLC0415 - asyncio
 
         call = CodeCall(function, loop_thread.loop)
         self._pending.add(call)
@@ -144,3 +144,32 @@ class UserCode:
     def _fail_pending(self) -> None:
         for call in tuple(self._pending):
             call.finish(Outcome(error=MissingOutput(_ENDED)))
+
+
+class KeptStreams:
+    """The standard output and error, whose method ``close`` does nothing until they are released.
+
+    If code of the user closed them, pytest would end with an internal error and without a verdict.
+    """
+
+    def __init__(self) -> None:
+        """Keep no stream yet."""
+        self._streams: list[Any] = []
+
+    def keep(self) -> None:
+        """Keep the current streams open; pytest captures with others inside of tests."""
+        for stream in (sys.stdout, sys.stderr):
+            if any(stream is kept for kept in self._streams):
+                continue
+            with contextlib.suppress(AttributeError, TypeError):  # of another type, or None
+                stream.close = _do_nothing  # type: ignore[method-assign]
+                self._streams.append(stream)
+
+    def release(self) -> None:
+        """Let the streams be closed."""
+        while self._streams:
+            with contextlib.suppress(AttributeError):
+                del self._streams.pop().close
+
+
+def _do_nothing() -> None: ...

@@ -30,7 +30,7 @@ class DaemonThreads:
     """A pool of up to ``max_threads`` threads, started on demand, that run plain functions for an event loop."""
 
     def __init__(self, max_threads: int, name: str = "evalgate-target") -> None:
-        """Create an empty pool, whose threads have that name."""
+        """Create an empty pool; ``name`` is the prefix of its threads' names."""
         self._max_threads = max_threads
         self._name = name
         self._started = 0
@@ -41,7 +41,7 @@ class DaemonThreads:
         """Call ``function`` in a thread and return its result.
 
         Raises:
-            CodeExit: ``function`` raised something that is no Exception; any Exception is raised as it is.
+            CodeExit: ``function`` raised an exception that is not an `Exception`; any other is raised unchanged.
             MissingOutput: no thread can be started.
             RuntimeError: the pool is closed.
         """
@@ -50,7 +50,7 @@ class DaemonThreads:
 
         def job() -> None:
             outcome = guarded(function)
-            with contextlib.suppress(RuntimeError):  # the loop is closed: no one awaits the result
+            with contextlib.suppress(RuntimeError):  # the loop is closed, so nothing awaits the result
                 loop.call_soon_threadsafe(_complete, future, outcome)
 
         self.submit(job)
@@ -70,12 +70,12 @@ class DaemonThreads:
             self._jobs.put(None)
 
     def _start_thread(self) -> None:
-        """Start another thread if there may be one; the threads that run already are enough if it cannot start."""
+        """Start another thread, up to the maximum. If it cannot start, the threads that already run are used."""
         if self._started >= self._max_threads:
             return
         try:
             threading.Thread(target=self._run, name=self._name, daemon=True).start()
-        except RuntimeError as error:  # "can't start new thread": the limit of a container, or no memory for its stack
+        except RuntimeError as error:  # "can't start new thread": a container's limit, or no memory for its stack
             if not self._started:
                 raise MissingOutput(f"no thread for the call: {error}: {MORE_THREADS}") from error
             return

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MORE_THREADS: Final = "raise the limit of processes (ulimit -u, or the container's), or of memory"
 """Next step if a thread cannot be started."""
 
-# Code that lowers it would fail the rest of the process.
+# Code that lowers it would break the rest of the process.
 _RECURSION_LIMIT: Final = sys.getrecursionlimit()
 
 

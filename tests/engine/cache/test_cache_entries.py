@@ -333,7 +333,7 @@ def test_a_missing_cassette_is_named(tmp_path: Path) -> None:
 def test_an_edited_call_in_a_cassette_has_the_key_of_the_edited_call(tmp_path: Path, ask: Ask) -> None:
     path = _write(tmp_path / "c.jsonl", _entry(ask("old")))
     path.write_bytes(path.read_bytes().replace(b"old", b"new"))
-    with pytest.raises(RecordingError, match=r"c\.jsonl:1: sha256: the line was edited since it was exported: remove"):
+    with pytest.raises(RecordingError, match=r"c\.jsonl:1: sha256: the line was edited after its export: remove"):
         cache_entries.read([path], root=tmp_path)
     line = json.loads(path.read_bytes())
     del line["sha256"]

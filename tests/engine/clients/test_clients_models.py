@@ -186,7 +186,7 @@ def test_a_refused_request_is_sent_once(server: ScriptedServer, caller: Caller, 
         ),
         ("https://x.org/v1/chat/completions?a=1", r"to https://x.org/v1/chat/completions: write that as base_url"),
         ("/login", r"to /login: check base_url \(http://127.0.0.1:\d+/v1\)"),
-        (None, "without saying where"),
+        (None, "without a location"),
     ],
 )
 def test_a_redirect_is_named_and_not_followed(

@@ -279,7 +279,7 @@ class SingleFlight:
         except CallFailed as failed:
             if pending.claim_cost():
                 raise
-            # without the record, which would count its cost twice
+            # without the record: its cost would be counted twice
             raise type(failed)(str(failed), is_final=failed.is_final) from failed
         except ApplicationFailure as failure:
             if pending.claim_cost():

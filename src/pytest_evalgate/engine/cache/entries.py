@@ -35,7 +35,7 @@ TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
 # Folder inside the state folder; every ``*.jsonl`` in it is replayed.
 FOLDER: Final = "cassettes"
 
-_SEAL: Final = "sha256"
+_DIGEST_KEY: Final = "sha256"
 _MAX_NUMBER: Final = 2**53  # floats represent whole numbers up to here exactly
 _COMPRESSION_LEVEL: Final = 3  # level 6 takes twice the time for 4 % less
 _EXCERPT: Final = 60
@@ -289,13 +289,13 @@ def lines(entries: Iterable[Entry]) -> Iterator[bytes]:
 
     for entry in sorted(entries, key=order):
         value = json.loads(record_file.dumps(encode(entry)))
-        yield jsonl.canonical({**value, _SEAL: jsonl.digest(value)}).encode("ascii") + b"\n"
+        yield jsonl.canonical({**value, _DIGEST_KEY: jsonl.digest(value)}).encode("ascii") + b"\n"
 
 
-def _check_seal(seal: Json, value: Mapping[str, Json]) -> None:
-    """Check the digest of a line, if it has one: a line that was edited on purpose has none."""
-    if seal is not None and seal != jsonl.digest(value):
-        raise ValueError(f"{_SEAL}: the line was edited since it was exported: remove {_SEAL} if that was meant")
+def _check_digest(digest: Json, value: Mapping[str, Json]) -> None:
+    """Check the digest of a line, if it has one. Users remove it from a line that they edit."""
+    if digest is not None and digest != jsonl.digest(value):
+        raise ValueError(f"{_DIGEST_KEY}: the line was edited after its export: remove it if that was intended")
 
 
 def read(paths: Iterable[Path], *, root: Path) -> dict[str, Entry]:
@@ -312,9 +312,9 @@ def read(paths: Iterable[Path], *, root: Path) -> dict[str, Entry]:
         problems += bad
         for row in rows:
             try:
-                seal = row.value.pop(_SEAL, None)
+                digest = row.value.pop(_DIGEST_KEY, None)
                 entry = decode(row.value)
-                _check_seal(seal, row.value)
+                _check_digest(digest, row.value)
                 found.setdefault(key_of(entry.call), entry)
             except ValueError as error:
                 problems.append(LineProblem(name, row.number, "", str(error)))

@@ -1,10 +1,10 @@
-"""Cache database: diskcache, hardened.
+"""Cache database: diskcache, protected against files that an attacker wrote.
 
 diskcache obeys the settings that it finds in a database, unpickles values and keys, and reads and deletes files that
 rows name (CVE-2025-69872; there is no fixed release). SQLite runs triggers and views. A cache that was restored in CI
 or copied from another machine is untrusted. Therefore a database is inspected before diskcache opens it, and renamed
-if it contains anything that a new one does not; `InlineDisk` reads only rows that it could have written itself.
-SECURITY.md has the details, tests/engine/cache/test_cache_hostile.py an attack for each of them.
+if it contains more than a new one has; `InlineDisk` reads only rows that it could have written itself. SECURITY.md
+describes the details; tests/engine/cache/test_cache_hostile.py attacks each of them.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ class ReplyCache:
     async def put(self, call: Call, reply: Reply) -> None:
         """Cache ``reply``. Returns after the commit, so that the entry survives the end of this process.
 
-        If it cannot be committed, the run continues without writing: that is a problem, not an error.
+        If the commit fails, the run continues without writing to the cache, and reports it as a problem.
 
         Raises:
             ValueError: the reply is not complete.
@@ -174,7 +174,7 @@ class ReplyCache:
             return
         try:
             await self._writer.write(Entry(call, reply, f"{datetime.now(UTC):{TIME_FORMAT}}", self._run))
-        except OSError as error:  # the reply was paid: it is returned without the cache
+        except OSError as error:  # the reply was paid for: it is returned anyway
             self._disable(error, reads=False)
 
     def add(self, entries: Iterable[Entry]) -> int:

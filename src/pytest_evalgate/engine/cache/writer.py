@@ -1,7 +1,7 @@
 """Writer of the cache: a thread that commits entries, off the event loop.
 
-A cache that cannot be written is done without, so no call waits for ever: a thread that cannot start, or has ended for
-any reason, and a commit that takes too long are errors of the write.
+A run continues without a cache that cannot be written, and no call waits for ever. A write fails if the thread cannot
+start, if the thread has ended, and if the commit takes too long.
 """
 
 from __future__ import annotations
@@ -63,10 +63,10 @@ class Writer:
         write = _PendingWrite(entry, asyncio.get_running_loop().create_future())
         self._start()
         self._queue.put(write)
-        if self._has_ended:  # also if it has just ended, without this entry
+        if self._has_ended:  # checked after put(): it may have ended without this entry
             raise OSError(_ENDED)
         end = time.monotonic() + _WRITE_TIMEOUT_S
-        while not write.done.done():  # by this clock, since a loop may have another one
+        while not write.done.done():  # not by loop.time(), which may be another clock
             left_s = end - time.monotonic()
             if left_s <= 0:
                 report_expired("a commit of the cache", _WRITE_TIMEOUT_S)
@@ -89,7 +89,7 @@ class Writer:
         thread = threading.Thread(target=self._run, name="evalgate-cache", daemon=True)
         try:
             thread.start()
-        except RuntimeError as error:  # the limit of processes
+        except RuntimeError as error:  # the limit of processes is reached
             raise OSError(str(error)) from error
         self._thread = thread
 
@@ -114,14 +114,14 @@ class Writer:
         try:
             if writes:
                 self._commit([write.entry for write in writes])
-        except Exception as error:  # noqa: BLE001 - the cache is done without
+        except Exception as error:  # noqa: BLE001 - the run continues without the cache
             failure = OSError(describe_error(error))
         _notify(writes, failure)
 
     def _complete_batch(self, batch: list[_PendingWrite | None]) -> None:
-        """Add what follows the first item of ``batch``, and nothing after the None that ends the thread."""
+        """Add the queued items to ``batch``, up to the None that ends the thread."""
         if batch[0] is not None:
-            with contextlib.suppress(OSError):  # EINVAL of a clock that is faked
+            with contextlib.suppress(OSError):  # EINVAL of a clock that a test has replaced
                 time.sleep(_BATCH_S)
         with contextlib.suppress(queue.Empty):
             while batch[-1] is not None and len(batch) < _MAX_BATCH:

@@ -1,9 +1,9 @@
 """HTTP/1.1 connections to one host: a pool, connections with h11 over asyncio, and the SDK's transport on top.
 
-Measured by ``benchmarks/transports.py`` beside libraries: httpx in small pools takes 1.1 to 1.9 times the CPU of these
-connections, since its pool scans all connections for each request. aiohttp 3.14 takes as much as these, but reads from
-idle connections: it returns bytes that arrive between two requests as the next response, and stores any number of
-them (8 MB of empty responses took 366 MB).
+``benchmarks/transports.py`` compares them with libraries. httpx in small pools takes 1.1 to 1.9 times their CPU time,
+because its pool scans all connections for each request. aiohttp 3.14 takes as much CPU time, but reads from idle
+connections: it returns bytes that arrive between two requests as the next response, and stores any number of them
+(8 MB of empty responses took 366 MB).
 
 Everything that a server sends is bounded:
 
@@ -95,7 +95,7 @@ class BodyReader:
     """
 
     def __init__(self) -> None:
-        """Read nothing yet."""
+        """Create the reader of one host."""
         self._large = asyncio.Semaphore(_MAX_LARGE)
 
     async def read(self, next_chunk: Callable[[], Awaitable[bytes]], codings: str) -> bytes:
@@ -103,7 +103,7 @@ class BodyReader:
 
         Raises:
             BodyTooLongError: it exceeds `MAX_BYTES`, as sent or decompressed.
-            DecodingError: it is not encoded as the header says, or in a way that no request accepts.
+            DecodingError: its encoding differs from the header, or no request accepts it.
         """
         decoder = _decoder_of(codings)
         body, received, is_large = bytearray(), 0, False
@@ -115,8 +115,8 @@ class BodyReader:
                     if len(body) > _SMALL_BYTES and not is_large:
                         await self._large.acquire()
                         is_large = True
-                    if max(len(body), received) > MAX_BYTES:  # a coding can shrink as well: no output is no end
-                        body.clear()  # the traceback refers to it
+                    if max(len(body), received) > MAX_BYTES:  # the compressed body may be the longer one
+                        body.clear()  # the traceback would keep it in memory
                         raise BodyTooLongError(f"the body has more than {MAX_BYTES:,} bytes")
                 if received > MAX_BYTES:
                     raise BodyTooLongError(f"the body has more than {MAX_BYTES:,} bytes")
@@ -361,7 +361,7 @@ class TcpConnection(asyncio.Protocol):
             self._transport.write(data)
 
     def end(self) -> None:
-        """Expect nothing before the next request."""
+        """End the response: data that arrive before the next request close the connection."""
         self._is_busy = False
 
     async def read(self) -> bytes:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pytest_evalgate.engine.clients.lazy import LazyResource
-from pytest_evalgate.engine.clients.reply import PATHS, check_size, read_reply
-from pytest_evalgate.engine.clients.urls import request_url
+from pytest_evalgate.engine.clients.reply import PATHS, check_size, read_reply, request_url
 from pytest_evalgate.engine.faults import FaultFactory
 from pytest_evalgate.records.calls import Reply
 from pytest_evalgate.text.jsonl import loads_received

@@ -103,7 +103,7 @@ class LazyResource(Generic[T]):
             CallFault: it cannot be created.
         """
         if self._future is None:
-            # in a thread: importing the SDK takes 0.4 s, loading certificates 20 ms, and other calls go on meanwhile
+            # in a thread: importing the SDK takes 0.4 s, loading certificates 20 ms; other calls continue
             self._future = asyncio.ensure_future(asyncio.to_thread(self._make))
         try:
             if self._future.done():

@@ -6,8 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from pytest_evalgate.engine.clients.lazy import LazyResource
-from pytest_evalgate.engine.clients.reply import PATHS, read_reply
-from pytest_evalgate.engine.clients.urls import request_url
+from pytest_evalgate.engine.clients.reply import PATHS, read_reply, request_url
 from pytest_evalgate.engine.faults import FaultFactory, HttpResponse
 
 if TYPE_CHECKING:

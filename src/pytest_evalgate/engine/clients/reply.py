@@ -1,10 +1,14 @@
-"""Replies of models: parsing and checking of responses. A 200 without a valid reply is a fault."""
+"""Replies of models: the URL of the request, and the checked parse of the response.
+
+A 200 without a valid reply is a fault.
+"""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit, urlunsplit
 
 from pytest_evalgate.engine.refusals import finish_of
 from pytest_evalgate.records.calls import Reply
@@ -27,8 +31,8 @@ MAX_BYTES: Final = 16 * 1024 * 1024
 _EXCERPT: Final = 60
 _FILTERED: Final = frozenset({"content_filter", "content_policy_violation", "content_filtered", "sensitive"})
 
-# Finish reasons as servers name them, in lower case; Gemini writes them in upper case. Any other reason is no reply:
-# servers report their own failures there ("error", "abort", "network_error", "insufficient_system_resource").
+# Finish reasons as servers name them, in lower case; Gemini writes them in upper case. With any other reason there
+# is no reply: servers report their failures there ("error", "abort", "network_error", "insufficient_system_resource").
 _FINISHES: Final[Mapping[str, Finish]] = {
     **dict.fromkeys(("", "stop", "end_turn", "tool_calls", "function_call", "eos"), "complete"),
     **dict.fromkeys(
@@ -55,11 +59,26 @@ class _NoAnswer(ValueError):  # noqa: N818 - the same
 
 
 class _ErrorBody(Exception):  # noqa: N818 - the same
-    """A body that contains an error, or a choice that does: then ``error`` is the error of the choice."""
+    """A body with an error, or with a choice that has one; ``error`` is the error of the choice."""
 
     def __init__(self, error: Any = None) -> None:
         self.error = error
         super().__init__()
+
+
+def request_url(base_url: str, path: str) -> str:
+    """Return ``base_url`` with ``path`` appended to its path, before the query that some gateways need.
+
+    A base URL that already ends with ``path`` is used unchanged, with its trailing slash if it has one: some servers
+    redirect to that form.
+
+    Example::
+
+        request_url("https://x/v1?api-version=1", "/chat/completions")  # https://x/v1/chat/completions?api-version=1
+    """
+    parts = urlsplit(base_url)
+    base = parts.path.rstrip("/")
+    return urlunsplit(parts._replace(path=parts.path if base.endswith(path) else base + path, fragment=""))
 
 
 def read_reply(
@@ -118,7 +137,7 @@ def check_size(response: HttpResponse) -> None:
 
 
 def _refused(response: HttpResponse, fault_factory: FaultFactory) -> Reply:
-    """Return a reply if the input was withheld or is too long, which are findings about it; else raise the fault."""
+    """Return a reply if the input was withheld or is too long, which concerns the case; else raise the fault."""
     if (found := finish_of(response.status, response.body)) is not None:
         finish, message = found
         tokens = 0 if finish == "context_length" else None  # a filter reads the input, which some providers bill
@@ -208,7 +227,7 @@ def _finish_of(reason: str | None) -> Finish:
     """Return the finish of a reply.
 
     Raises:
-        ValueError: the reason is none of a reply that is complete, cut off or withheld.
+        ValueError: the reason is not that of a complete, truncated or withheld reply.
     """
     finish = _FINISHES.get((reason or "").strip().casefold())
     if finish is None:
@@ -234,7 +253,7 @@ def _responses(body: dict[str, Any]) -> Reply:
         details = body.get("incomplete_details")
         reason = details.get("reason") if isinstance(details, dict) else None
         finish = _FINISHES.get(str(reason).casefold(), "length")
-        if finish == "complete":  # incomplete for an unknown reason, too
+        if finish == "complete":  # the reason contradicts the status
             finish = "length"
     elif any(item.get("status") == "incomplete" for item in messages):
         finish = "length"
@@ -290,7 +309,7 @@ _WRITTEN: Final = ("completion_tokens", "output_tokens")
 
 def _usage_of(body: dict[str, Any]) -> dict[str, Any]:
     usage = body.get("usage")
-    return usage if isinstance(usage, dict) else {}  # an odd usage is no reason to lose a reply that was paid
+    return usage if isinstance(usage, dict) else {}  # a malformed usage must not lose a reply that was paid for
 
 
 def _reasoning_tokens(usage: dict[str, Any]) -> int | None:

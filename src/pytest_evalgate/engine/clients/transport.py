@@ -36,7 +36,7 @@ _CONNECTION_ERRORS: Final = (httpx.HTTPError, h11.RemoteProtocolError, DecodingE
 
 
 class HttpTransport:
-    """Sends requests to one host, with one connection for each simultaneous request.
+    """Transport of requests to one host, with one connection for each simultaneous request.
 
     Leaves out redirects, cookies and authentication, which httpx's client would add: a key goes to the configured host
     only, and no case sees state of another one.

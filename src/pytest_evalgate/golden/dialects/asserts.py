@@ -188,7 +188,7 @@ def _params(kind: str, value: Any, path: str) -> dict[str, Any]:
 
 
 def _compared(kind: str, value: Any, path: str) -> dict[str, Any]:
-    """Return the text to compare with, or the JSON value that an output is parsed for."""
+    """Return the parameters with the text to compare with, or with the JSON value that outputs are parsed to match."""
     if kind == "equals" and isinstance(value, dict | list):
         return {"value": value}
     if kind == "equals" and value is not None:
@@ -251,7 +251,7 @@ _UNQUOTED: Final = re.compile(r"[^,]*")
 
 
 def _several(value: Any, path: str) -> list[Any]:
-    """Return the members of a list or of comma-separated text; a line end separates nothing.
+    """Return the members of a list or of comma-separated text; a line end is not a separator.
 
     Raises:
         TranslationError: A quoted member does not end, or has text after it.

@@ -82,7 +82,7 @@ _PLAIN_ESCAPES: Final = frozenset("tnvfr")
 def translate_pattern(pattern: str) -> str:
     r"""Return a pattern for the `regex` package that matches what ``new RegExp(pattern)`` matches.
 
-    ``$`` is the very end, ``.`` no line end, and ``\d``, ``\w`` and ``\b`` are ASCII.
+    ``$`` matches only at the very end, ``.`` matches no line end, and ``\d``, ``\w`` and ``\b`` are ASCII.
 
     Raises:
         TranslationError: The pattern uses syntax without a counterpart.
@@ -131,12 +131,12 @@ def _in_class(part: str) -> str:
 
 
 def _escape(part: str) -> str:
-    """Return an escape as Python has it; a letter that means nothing after a backslash is that letter."""
+    """Return an escape in Python's syntax; a letter whose escape has no meaning is that letter."""
     if part.startswith(r"\c"):
         return f"\\x{ord(part[2].upper()) - 64:02x}"
     letter = part[1:] if part[0] == "\\" else ""
     if letter.isalpha() and len(letter) == 1 and letter not in _PLAIN_ESCAPES:
         if letter in "uxpPk":
-            raise TranslationError(f"{part} is only read with flags, which a pattern has none of: rewrite it")
+            raise TranslationError(f"{part} needs a flag, and a pattern has no flags: rewrite it")
         return letter
     return part

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_evalgate.records.model_names import other_model
+from pytest_evalgate.records.calls import other_model
 
 
 @pytest.mark.parametrize(
