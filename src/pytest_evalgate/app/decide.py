@@ -53,7 +53,7 @@ class RunDecider:
         state: State folder.
         suite_of: Returns the settings of a suite; None if a suite of a marked test is not configured.
         against: Baseline to compare with instead of each suite's configured one.
-        base: The branch that this one is merged into, if it is known.
+        base: The base branch; None if there is none or it could not be read.
         base_problem: Reason why the base of a pull request could not be read.
     """
 
@@ -247,7 +247,7 @@ class RunDecider:
 
 
 def _sampled_sha256(plan: SuitePlan) -> str:
-    """Return the digest of the golden set, or of the sample of it: only runs of the same sample share a trend."""
+    """Return the digest of the golden set, or of its sample, because only runs of the same sample share a trend."""
     if plan.drawn_from is None:
         return plan.golden_sha256
     return jsonl.digest([plan.golden_sha256, sorted(case.golden_id for case in plan.cases)])
@@ -258,7 +258,7 @@ def _compares_with_baseline(gate: Gate) -> bool:
 
 
 def rerun_policy(settings: Settings) -> OnRerun:
-    """Return what a rerun of one commit does: as configured, else "pool" in CI and "count" elsewhere."""
+    """Return the policy for reruns of one commit: as configured, else "pool" in CI and "count" elsewhere."""
     return settings.on_rerun or ("pool" if in_ci(os.environ) else "count")
 
 
@@ -269,7 +269,7 @@ TIER_VARIABLE = "EVALGATE_TIER"
 
 @dataclass(frozen=True, slots=True)
 class RunDecision:
-    """The verdict of a run, and its decider."""
+    """Verdict of a run, and its decider."""
 
     verdict: Verdict
     decider: RunDecider

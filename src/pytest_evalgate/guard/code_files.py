@@ -1,6 +1,6 @@
-"""Python files behind a module name: the module, its packages, and what they import from the same project.
+"""Python files of a module name: the module, its packages, and their imports from the same project.
 
-Nothing is imported or run: imports are read from the source text, so that ``verify`` can list code of the branch.
+Imports are read from the source text. No code runs, so that ``verify`` can list code of the branch.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _candidates(module: str, folders: Iterable[str]) -> Iterator[tuple[str, str]
 
 def _imports(data: bytes, package: str) -> Iterator[str]:
     try:
-        with warnings.catch_warnings(action="ignore"):  # of invalid escapes, in code that is only read
+        with warnings.catch_warnings(action="ignore"):  # invalid escapes in the user's code cause warnings
             tree = ast.parse(data)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return

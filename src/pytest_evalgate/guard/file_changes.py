@@ -1,7 +1,7 @@
-"""Changes of the files that the gate reads, besides the configuration, the golden sets and the baselines.
+"""Changes of the files that the gate reads, other than configuration, golden sets and baselines.
 
-Files that decide (judges, calibrations, scorers) are ``weaker``: nothing is graded a second time. Files that are under
-test (prompts, recorded outputs, targets) are ``neutral``.
+Changes of files that decide (judges, calibrations, scorers) are ``weaker``, because outputs are not graded a second
+time to compare. Changes of files under test (prompts, recorded outputs, targets) are ``neutral``.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SCORER_CODE_CHANGED: Final = "code of a scorer changed"
 
 @dataclass
 class FileChanges:
-    """The files of two branches.
+    """Files of two branches.
 
     Args:
         read_base: Returns the content of a file at the base, relative to the root folder; None if there is none.
@@ -53,7 +53,7 @@ class FileChanges:
     head: Settings
 
     def changes(self) -> Iterator[GateChange]:
-        """Yield the differences of all files but those of judges."""
+        """Yield the differences of all files except those of judges."""
         yield from pytest_changes(*self._pytest)
         for name, suite in self.base.suites.items():
             if name in self.head.suites:
@@ -81,7 +81,7 @@ class FileChanges:
             before, now = self.read_base(path), self.read_head(path)
             if not same_text(before, now):
                 differing = {*(before or b"").splitlines()} ^ {*(now or b"").splitlines()}
-                graded = any(b"judge" in line for line in differing)  # a judge's reply, or the word in a question
+                graded = any(b"judge" in line for line in differing)  # a reply or a question of a judge
                 yield _change("cassette changed", path, (before, now), "weaker" if graded else "neutral")
 
     def read_head(self, path: str) -> bytes | None:
@@ -100,11 +100,11 @@ class FileChanges:
 
     @cached_property
     def _folders(self) -> list[str]:
-        """Folders of the import path: the root folder, ``pythonpath`` of either branch, and the usual ``src``."""
+        """Folders of the import path: the root folder, ``pythonpath`` of both branches, and ``src``."""
         return list(dict.fromkeys(["", *(folder for one in self._pytest for folder in one.import_folders), "src"]))
 
     def _installed_from(self, modules: list[str]) -> Iterator[str]:
-        """Yield the folders of this repository that contain one of the modules, as of a package that is installed."""
+        """Yield the folders of this repository from which one of the modules is installed."""
         for module in modules:
             path = module.replace(".", "/")
             for file in (f"{path}.py", f"{path}/__init__.py"):
@@ -136,7 +136,7 @@ class FileChanges:
                     yield from self._file(TARGET_CODE_CHANGED, place, word, "neutral")
 
     def _code(self, what: str, where: str, modules: list[str], effect: Effect) -> Iterator[GateChange]:
-        """Yield the differences of modules; those of scorers with what they import, those of targets alone."""
+        """Yield the differences of modules; for scorers, also those of the modules that they import."""
         folders = [*self._folders, *self._installed_from(modules)]
         before, now = (
             code_files(read, modules, folders, imports=effect == "weaker") for read in (self.read_base, self.read_head)
@@ -165,7 +165,7 @@ class FileChanges:
 
 
 def same_text(before: bytes | None, now: bytes | None) -> bool:
-    """Return whether two files are equal but for the ends of their lines, which a checkout on Windows changes."""
+    """Return whether two files are equal except for line ends, which a checkout on Windows changes."""
     if before is None or now is None:
         return before is now
     return before.replace(b"\r\n", b"\n") == now.replace(b"\r\n", b"\n")

@@ -43,7 +43,7 @@ def settings_changes(base: Settings, head: Settings, tier: str = DEFAULT_TIER) -
     """Return the differences between the configuration of the base and that of the working tree.
 
     Targets and models come first. The comparison covers every tier that the base defines, and ``tier``, the one that
-    runs: a tier that only this branch defines has no effect until it runs.
+    runs. Other tiers of this branch have no effect until they run.
     """
     defined = (name for suite in base.suites.values() for name in suite.tiers)
     tiers = dict.fromkeys([DEFAULT_TIER, base.default_tier, *defined, tier])
@@ -127,7 +127,7 @@ def _place(before: Suite, now: Suite, key: str) -> str:
 
 
 def trials_of(suite: Suite) -> int:
-    """Return the trials of each case of a suite, which may follow from its recorded outputs."""
+    """Return the number of trials of each case of a suite; by default, it is the number of recorded outputs."""
     recorded = len(suite.target.recorded) if isinstance(suite.target, RecordedTarget) else 1
     return suite.trials or recorded
 

@@ -62,7 +62,7 @@ class SessionContext:
         suites: The selected suites that have a target; empty in a worker, which builds only the suites it collects.
         ledger: Plans and results.
         problems: Reasons why calls were not sent, or why the run is invalid.
-        warnings: What golden sets contain and nothing uses.
+        warnings: Warnings about fields of golden sets that nothing uses, and about placeholders.
         key_notes: API keys that are not sent, because the base branch does not have their endpoints.
         lock_note: Reason why the state folder is not locked; None if it is.
         is_worker: True in an xdist worker.
@@ -120,7 +120,7 @@ def print_line(config: pytest.Config, text: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class RunIdentity:
-    """The ids of a run.
+    """Ids of a run.
 
     Args:
         run: Id of the run.
@@ -161,9 +161,9 @@ def new_run_identity(root: Path, state: Path, configured: Settings, options: Opt
 
 
 def _work_sha256(root: Path, state: Path, configured: Settings, options: Options) -> str | None:
-    """Digest the work; None if an application has no version and the working tree cannot be digested.
+    """Return a digest of the work; None if an application has no version and the working tree cannot be digested.
 
-    What an application without a version depends on is unknown, so everything that is known has to be the same.
+    The dependencies of an application without a version are unknown, so all known inputs have to be equal.
     """
     around: list[str | None] = []
     targets = [suite.target for suite in configured.suites.values()]
@@ -177,7 +177,7 @@ def _work_sha256(root: Path, state: Path, configured: Settings, options: Options
 
 
 def is_unversioned(target: Target | None) -> bool:
-    """Return whether a target is an application whose outputs are only cached for the run that resumes this one."""
+    """Return whether the outputs of a target are cached only for the run that resumes this one."""
     match target:
         case config.PythonTarget() | config.HttpTarget() | config.CommandTarget():
             return target.version is None

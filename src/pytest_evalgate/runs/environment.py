@@ -1,4 +1,4 @@
-"""Environment of a run: what decides the outputs of an application besides its project tree and configuration."""
+"""Environment of a run: variables and distributions on which the outputs of an application depend."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def environment_sha256(environ: Mapping[str, str], declared: Iterable[str], path
 
 
 def _installed(folders: Iterable[str]) -> Iterator[tuple[str, int]]:
-    """Yield name and time of the metadata of each distribution: an update replaces it (1 ms for 200 of them)."""
+    """Yield name and time of the metadata of each distribution; an update replaces both (1 ms for 200)."""
     for folder in dict.fromkeys(folders):
         try:
             with os.scandir(folder or ".") as entries:
                 for entry in entries:
                     if entry.name.endswith(_INSTALLED):
                         yield os.path.join(folder, entry.name), entry.stat().st_mtime_ns  # noqa: PTH118 - no Path each
-        except OSError:  # not a folder, or not readable: nothing can be imported from it
+        except OSError:  # nothing can be imported from an unreadable path
             continue

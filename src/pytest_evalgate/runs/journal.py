@@ -1,8 +1,8 @@
 """Journal: the plan of a run, written before the first call is sent, and the end of the run.
 
-``<state>/runs/<run id>/journal.jsonl`` has a head, one line for each planned case, and a last line once the run is
-decided. A run without that last line, or whose last line says so, was interrupted and can be resumed. A run that ended
-is never resumed, also if it ran a part of its cases or lacks outputs: its answers are those of that session.
+``<state>/runs/<run id>/journal.jsonl`` has a head, one line for each planned case, and a last line when the run is
+decided. A run without a last line, or with ``interrupted`` in it, can be resumed. Other runs are never resumed, even
+if they ran a part of their cases or lack outputs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _NAME: Final = "journal.jsonl"
 
 MAX_AGE: Final = timedelta(hours=24)
-"""Age from which an interrupted run is not resumed: what is outside of the project may have changed since."""
+"""Age from which an interrupted run is not resumed, because things outside of the project may have changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def claim(state: Path, run: str) -> bool:
     try:
         begun.parent.mkdir(parents=True, exist_ok=True)
         begun.touch(exist_ok=False)
-    except OSError:  # it exists, or cannot be written: the controller reports that
+    except OSError:  # it exists, or the controller reports that it cannot be written
         return False
     return True
 

@@ -145,7 +145,7 @@ def _span(chances: Iterable[float]) -> str:
 
 
 def _detection_by_trials(plan: PowerPlan) -> Iterator[str]:
-    """Yield the chance with more trials: those of the candidate help, those of the baseline alone help little."""
+    """Yield the power with more trials. Trials of the candidate raise it, trials of the baseline alone hardly do."""
     if plan.trials > 1:
         return
     parts = []
