@@ -6,14 +6,15 @@ time to compare. Changes of files under test (prompts, recorded outputs, targets
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import posixpath
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.config import CommandTarget, ModelTarget, PythonTarget, RecordedTarget
-from pytest_evalgate.guard.code_files import code_files
 from pytest_evalgate.guard.directions import NOTHING
 from pytest_evalgate.guard.pytest_settings import PytestSettings, pytest_changes, read_settings
 from pytest_evalgate.records.results import GateChange
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _CONFTEST: Final = "conftest.py"
 _DIGITS: Final = 12
 _LARGEST: Final = 256 << 20
+_MOST_MODULES: Final = 300
 SCORER_CODE_CHANGED: Final = "code of a scorer changed"
 
 
@@ -198,3 +200,59 @@ def _change(
         NOTHING if data is None else f"{path} {hashlib.sha256(data).hexdigest()[:_DIGITS]}".strip() for data in sides
     )
     return GateChange(what, where, old, new, effect)
+
+
+def code_files(read: Reader, modules: Iterable[str], folders: Iterable[str], *, imports: bool) -> dict[str, bytes]:
+    """Return the source files of modules by path: of each module, its packages, and their imports from the project.
+
+    Imports are read from the source text. No code runs, so that ``verify`` can list code of the branch.
+
+    Args:
+        read: Returns the content of a file, relative to the root folder; None if there is none.
+        modules: Dotted names.
+        folders: Folders of the import path, relative to the root folder; "" is the root folder.
+        imports: Whether to follow the imports of the files that are found.
+    """
+    found: dict[str, bytes] = {}
+    queue, known = list(modules), set(modules)
+    places = list(dict.fromkeys(folders))
+    while queue and len(found) < _MOST_MODULES:
+        module = queue.pop()
+        for path, package in _candidates(module, places):
+            if path in found or (data := read(path)) is None:
+                continue
+            found[path] = data
+            if imports:
+                new = [name for name in _imports(data, package) if name not in known]
+                known.update(new)
+                queue += new
+    return found
+
+
+def _candidates(module: str, folders: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield the possible files of a module and of the packages around it, each with the package of its content."""
+    parts = module.split(".")
+    for folder in folders:
+        start = f"{folder}/" if folder else ""
+        for end in range(1, len(parts) + 1):
+            path = f"{start}{'/'.join(parts[:end])}"
+            yield f"{path}/__init__.py", ".".join(parts[:end])
+        yield f"{start}{'/'.join(parts)}.py", ".".join(parts[:-1])
+
+
+def _imports(data: bytes, package: str) -> Iterator[str]:
+    try:
+        with warnings.catch_warnings(action="ignore"):  # invalid escapes in the user's code cause warnings
+            tree = ast.parse(data)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parents = package.split(".") if package else []
+            start = parents[: len(parents) - node.level + 1] if node.level else []
+            name = ".".join([*start, *(node.module or "").split(".")]).strip(".")
+            if name:
+                yield name
+            yield from (f"{name}.{alias.name}".strip(".") for alias in node.names if alias.name != "*")

@@ -17,6 +17,7 @@ from pytest_evalgate.config import (
     RecordedTarget,
     SliceGate,
     for_tier,
+    needs_baseline,
     place_of,
     sample_of,
 )
@@ -134,13 +135,9 @@ def trials_of(suite: Suite) -> int:
 
 def _optional_baseline(where: str, before: Suite, now: Suite) -> Iterator[GateChange]:
     """Yield a change if no configured gate needs a baseline any more: then a missing one no longer fails in CI."""
-    if any(map(_needs_baseline, before.gates or ())) and not now.gates:
+    if any(map(needs_baseline, before.gates or ())) and not now.gates:
         effects = ("a missing baseline fails in CI", "a missing baseline is recorded")
         yield GateChange("suite changed", f"{where}.gates", *effects, "weaker")
-
-
-def _needs_baseline(gate: Gate) -> bool:
-    return isinstance(gate, NoRegressionGate) or (isinstance(gate, SliceGate) and gate.min is None)
 
 
 def _price_changes(base: Settings, head: Settings) -> Iterator[GateChange]:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from pytest_evalgate import config
 from pytest_evalgate.app.wiring import new_run_id
 from pytest_evalgate.runs import journal
-from pytest_evalgate.runs.environment import environment_sha256
 from pytest_evalgate.runs.git import tree_sha256
 from pytest_evalgate.text import jsonl
 
@@ -169,7 +168,7 @@ def _work_sha256(root: Path, state: Path, configured: Settings, options: Options
     targets = [suite.target for suite in configured.suites.values()]
     if options.target is not None or any(map(is_unversioned, targets)):
         declared = [name for target in targets for name in getattr(target, "env", ())]
-        around = [tree_sha256(root, without=state), environment_sha256(os.environ, declared)]
+        around = [tree_sha256(root, without=state), journal.environment_sha256(os.environ, declared)]
     if None in around:
         return None
     options_ = [options.target, options.trials, str(options.shard)]
