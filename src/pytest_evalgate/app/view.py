@@ -227,7 +227,7 @@ def takeover_notes(verdict: Verdict) -> tuple[str, ...]:
     found = verdict.resumed
     if found is None or not found.answers:
         return ()
-    return (f"{count(found.answers, 'answer')} taken over from the interrupted run {found.run_id}",)
+    return (f"{count(found.answers, 'answer')} reused from the interrupted run {found.run_id}",)
 
 
 def stored_cases(

@@ -218,8 +218,8 @@ def _lines(found: DriftCheck) -> Iterator[str]:
         indent="",
     )
     if found.cached:
-        asked = f"{count(found.sent, 'call')} sent" if found.sent else "nothing was asked"
-        yield from wrapped(f"{asked}: {found.cached:,} of the verdicts came from the cache, and cannot show a change")
+        asked = f"{count(found.sent, 'call')} sent" if found.sent else "no call was sent"
+        yield from wrapped(f"{asked}: {found.cached:,} of the verdicts came from the cache and cannot show a change")
     yield ""
     yield _row("human label", ("anchors", "flips", "pass now", "fail now", "no verdict", "flip rate", "p"))
     for each in classes:

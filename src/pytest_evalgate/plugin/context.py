@@ -142,7 +142,7 @@ class RunIdentity:
         """Return the header line of a resumed run."""
         if self.resumed is None:
             return []
-        return [f"evalgate: resuming the interrupted run {self.resumed}: its answers are taken over"]
+        return [f"evalgate: resuming the interrupted run {self.resumed}: its answers are reused"]
 
     def journal_head(self, cases: int) -> journal.JournalHead:
         """Return the first line of the run's journal."""

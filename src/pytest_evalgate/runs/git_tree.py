@@ -131,7 +131,7 @@ class CommitTree:
                 continue
             if hashlib.sha256(data).hexdigest() == digest:
                 return data
-        raise UserError(f"its content is in Git LFS, and not here: git lfs fetch origin {self.commit}")
+        raise UserError(f"its content is in Git LFS and was not fetched: git lfs fetch origin {self.commit}")
 
 
 @lru_cache(maxsize=1024)
