@@ -29,7 +29,7 @@ _SUITE_CODES: Final[Mapping[str, str]] = {
     "pass": 'every gate passed; also `inconclusive` under `on_inconclusive = "warn"`',
     "fail": "a gate failed, the gate was weakened, or an ordinary test failed",
     "inconclusive": 'too few cases to say, and `on_inconclusive = "fail"`',
-    "incomplete": "answers are missing: retry the job, not the prompt; or fix the reasons first, if it says so",
+    "incomplete": "answers are missing: retry the job, not the prompt; or fix the reasons first, as it advises",
     "not_evaluated": "only a part of a suite ran, or calls were not allowed",
     "invalid": "the configuration, a golden set or what a gate rests on has to be mended first",
 }  # fmt: skip

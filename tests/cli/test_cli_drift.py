@@ -153,7 +153,7 @@ def test_if_nothing_was_asked_the_check_says_so(drifting: DriftProject) -> None:
     drifting.record()
     drifting.drift()
     out = drifting.drift()[1]  # at the same moment: its questions are those of the check before
-    assert "nothing was asked: 200 of the verdicts came from the cache, and cannot show a change" in " ".join(
+    assert "no call was sent: 200 of the verdicts came from the cache and cannot show a change" in " ".join(
         out.split()
     )
 

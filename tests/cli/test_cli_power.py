@@ -366,7 +366,7 @@ def test_the_chance_by_trials_contains_what_was_simulated(project: Project) -> N
     assert by_trials[5, 1]["steady"] < 74 < by_trials[5, 1]["flipping"]
     assert by_trials[3, 3]["steady"] < 83
     assert by_trials[3, 3]["flipping"] > 95
-    assert "trials of the candidate are what helps" in _say(project, "--cases", "200", "--discordance", "0.1")
+    assert "trials of the candidate help most" in _say(project, "--cases", "200", "--discordance", "0.1")
 
 
 def test_the_chance_by_trials_is_that_of_a_simulation(project: Project) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_evalgate.guard.code_files import code_files
+from pytest_evalgate.guard.file_changes import code_files
 
 
 def _found(files: dict[str, str], *modules: str, imports: bool = True, folders: tuple[str, ...] = ("",)) -> list[str]:

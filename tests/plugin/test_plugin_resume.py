@@ -87,7 +87,7 @@ def test_an_interrupt_while_calls_hang_ends_the_session_and_a_rerun_goes_on(
     server.script(Behaviour.text("yes"))
     result = project.run()
     assert result.ret == 0
-    result.stdout.fnmatch_lines([f"evalgate: resuming the interrupted run {broken_off}: its answers are taken over"])
+    result.stdout.fnmatch_lines([f"evalgate: resuming the interrupted run {broken_off}: its answers are reused"])
     assert len(project.asked(server)) == 5 + 5
     assert Counter(project.asked(server)[5:]) == Counter(set("abcdefgh") - set(project.asked(server)[:3]))
     assert project.verdict["calls"]["cached"] == 3
@@ -193,9 +193,9 @@ def test_what_was_taken_over_is_said_and_counted(broken_off: Project) -> None:
     result = broken_off.run()
     result.stdout.fnmatch_lines(
         [
-            f"evalgate: resuming the interrupted run {first}: its answers are taken over",
+            f"evalgate: resuming the interrupted run {first}: its answers are reused",
             "*= eval gate =*",
-            f"2 answers taken over from the interrupted run {first}",
+            f"2 answers reused from the interrupted run {first}",
         ]
     )
     assert broken_off.verdict["resumed"] == {"run_id": first, "answers": 2}

@@ -337,7 +337,7 @@ def test_an_application_is_spared_as_a_model_is(project: Project, monkeypatch: p
     assert 4 <= asked <= 36
     monkeypatch.delenv("PACE")
     assert project.run(*_WHOLE).ret == 1
-    assert sorted(project.calls[asked:]) == _IDS  # the stopped run has ended, so none of its answers is taken over
+    assert sorted(project.calls[asked:]) == _IDS  # the stopped run has ended, so none of its answers is reused
 
 
 def test_a_test_in_code_runs_all_of_its_cases(project: Project) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_evalgate.runs.environment import environment_sha256
+from pytest_evalgate.runs.journal import environment_sha256
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -83,7 +83,7 @@ def test_a_file_of_the_commit(tree: CommitTree, path: str, content: bytes | None
         ("absolute.jsonl", "leads to /etc/hostname, which is not in the repository"),
         ("loop.jsonl", "leads to loop.jsonl"),
         ("golden", "it is a folder"),
-        ("large.jsonl", r"its content is in Git LFS, and not here: git lfs fetch origin [0-9a-f]{40}"),
+        ("large.jsonl", r"its content is in Git LFS and was not fetched: git lfs fetch origin [0-9a-f]{40}"),
     ],
 )
 def test_a_file_that_is_not_among_the_objects(tree: CommitTree, path: str, problem: str) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pytest_evalgate import golden
 from pytest_evalgate.app.project import resolve_path
-from pytest_evalgate.config import NoRegressionGate, SliceGate, for_tier
+from pytest_evalgate.config import for_tier, needs_baseline
 from pytest_evalgate.errors import BaselineError, SettingsError, StorageError, UserError
 from pytest_evalgate.guard.base_branch import BaseBranch, find_base, own_baseline
 from pytest_evalgate.records.results import TREND_MIN_RUNS, HistoryRow
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_evalgate.app.project import Project
-    from pytest_evalgate.config import Gate, Settings, Suite
+    from pytest_evalgate.config import Settings, Suite
     from pytest_evalgate.gates import SuiteRules
     from pytest_evalgate.gates.rules import JudgeRule
     from pytest_evalgate.records.attempts import OnRerun
@@ -53,7 +53,7 @@ class RunDecider:
         state: State folder.
         suite_of: Returns the settings of a suite; None if a suite of a marked test is not configured.
         against: Baseline to compare with instead of each suite's configured one.
-        base: The branch that this one is merged into, if it is known.
+        base: The base branch; None if there is none or it could not be read.
         base_problem: Reason why the base of a pull request could not be read.
     """
 
@@ -242,23 +242,19 @@ class RunDecider:
         chosen = self.settings.on_missing_baseline
         if chosen is not None:
             return chosen == "record"
-        gated = suite is not None and any(map(_compares_with_baseline, suite.gates or ()))
+        gated = suite is not None and any(map(needs_baseline, suite.gates or ()))
         return not (gated and in_ci(os.environ))
 
 
 def _sampled_sha256(plan: SuitePlan) -> str:
-    """Return the digest of the golden set, or of the sample of it: only runs of the same sample share a trend."""
+    """Return the digest of the golden set, or of its sample, because only runs of the same sample share a trend."""
     if plan.drawn_from is None:
         return plan.golden_sha256
     return jsonl.digest([plan.golden_sha256, sorted(case.golden_id for case in plan.cases)])
 
 
-def _compares_with_baseline(gate: Gate) -> bool:
-    return isinstance(gate, NoRegressionGate) or (isinstance(gate, SliceGate) and gate.min is None)
-
-
 def rerun_policy(settings: Settings) -> OnRerun:
-    """Return what a rerun of one commit does: as configured, else "pool" in CI and "count" elsewhere."""
+    """Return the policy for reruns of one commit: as configured, else "pool" in CI and "count" elsewhere."""
     return settings.on_rerun or ("pool" if in_ci(os.environ) else "count")
 
 
@@ -269,7 +265,7 @@ TIER_VARIABLE = "EVALGATE_TIER"
 
 @dataclass(frozen=True, slots=True)
 class RunDecision:
-    """The verdict of a run, and its decider."""
+    """Verdict of a run, and its decider."""
 
     verdict: Verdict
     decider: RunDecider

@@ -1,7 +1,7 @@
-"""Fit of a golden set to the suite that uses it, checked before the first call by the run and by ``lint`` alike.
+"""Fit of a golden set to its suite. A run checks it before the first call, and ``lint`` checks the same.
 
-Problems are found on every line: cases that a scorer cannot grade, and questions that do not reach the application.
-Warnings are about wishes: fields of the cases that no scorer reads.
+Problems, reported by line: cases that a scorer cannot grade, and questions that do not reach the application.
+Warnings: fields of the cases that describe how to grade, and that no scorer reads.
 """
 
 from __future__ import annotations
@@ -76,11 +76,11 @@ _WISHES: Final = frozenset(
         "wanted",
     ]
 )
-"""First words of names of fields that say what an output has to be like, such as ``must_not_contain``."""
+"""First words of field names that describe the wanted output, such as ``must_not_contain``."""
 
 _FIRST_WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 _TRIED: Final = 5
-"""Cases with a field that are tried: a scorer that reads a field reads it in the first ones."""
+"""Number of cases with a field that are tried. A scorer that reads a field also reads it in the first cases."""
 
 _NO_TEXT: Final = Output("")
 
@@ -116,7 +116,7 @@ def case_problems(
 
 
 def _unmatched(target: targets.RecordedTargetRunner, cases: Sequence[Case], place: str) -> Iterator[LineProblem]:
-    """Yield a problem for each file of outputs that has no row for any of the cases: its ids are others."""
+    """Yield a problem for each file of recorded outputs that contains no id of the cases."""
     for recording in target.recordings:
         if recording.outputs and not any(case.golden_id in recording.outputs for case in cases):
             theirs, ours = jsonl.quote_text(next(iter(recording.outputs))), jsonl.quote_text(cases[0].golden_id)
@@ -125,12 +125,12 @@ def _unmatched(target: targets.RecordedTargetRunner, cases: Sequence[Case], plac
 
 
 def stray_placeholders(target: Target | None, cases: Sequence[Case]) -> Iterator[str]:
-    """Yield a warning for each placeholder in another syntax that is sent as it stands, such as ``{context}``."""
+    """Yield a warning for each placeholder in another syntax, such as ``{context}``, which is sent unchanged."""
     if isinstance(target, CallingTarget):
         from pytest_evalgate.targets.reach import foreign_placeholders  # noqa: PLC0415 - only if requests are made
 
         for text in foreign_placeholders(target, cases):
-            yield f"{jsonl.quote_text(text)} is sent as it stands: write {{{{ input }}}} and the like"
+            yield f"{jsonl.quote_text(text)} is sent unchanged: write placeholders as {{{{ input }}}}"
 
 
 def _known_output(target: Target | None, case: Case) -> Output | None:
@@ -152,9 +152,9 @@ def scorer_problems(name: str, suite: Suite, built: Sequence[WeightedScorer]) ->
 
 
 def name_problems(name: str, suite: Suite, cases: Sequence[Case], scorers: Collection[str]) -> list[str]:
-    """Return the names in a suite that nothing has: slices, tags of must-pass gates, and scorers of gates.
+    """Return the problems of unknown names in a suite: slices, tags of must-pass gates, and scorers of gates.
 
-    A gate on such a name could never decide, and a slice would be left out in silence.
+    A gate on an unknown name could never decide. An unknown slice would be missing from the report without a message.
 
     Args:
         name: Name of the suite.
@@ -195,7 +195,7 @@ def _slice_keys(cases: Iterable[Case]) -> set[str]:
 
 @dataclass(frozen=True, slots=True)
 class UnreadField:
-    """A field of a golden set that no scorer of a suite reads, in ``cases`` of its cases."""
+    """Field of a golden set that no scorer of a suite reads; ``cases`` is the number of cases that have it."""
 
     file: str
     name: str
@@ -204,10 +204,9 @@ class UnreadField:
 
 
 def unread_fields(cases: Iterable[Case], scorers_of: ScorersOf) -> Iterator[UnreadField]:
-    """Yield the fields that say how to grade a case, and that no scorer of the suite reads.
+    """Yield the fields that describe how to grade a case, and that no scorer of the suite reads.
 
-    Scorers that are functions of the user may read any field, so only fields that the run itself ignores are reported
-    beside them.
+    A function of the user may read any field. Beside such a scorer, only fields that the run ignores are reported.
     """
     with_field: dict[tuple[str, str, bool], list[Case]] = defaultdict(list)
     for case in cases:
@@ -272,7 +271,7 @@ def _ungraded(fields: Sequence[UnreadField]) -> str:
 def shared_by_all(
     unread: Mapping[str, Sequence[UnreadField]], files: Mapping[str, Sequence[str]]
 ) -> list[UnreadField]:
-    """Return the fields that no suite reads: suites that share a golden set grade different fields of it.
+    """Return the fields that no suite reads. Suites that share a golden set may grade different fields of it.
 
     Args:
         unread: The unread fields of each suite.

@@ -1,10 +1,10 @@
-"""Reruns of one commit: they are counted, and with ``on_rerun = "pool"`` decided on the trials of all attempts.
+"""Reruns of one commit. They are counted. With ``on_rerun = "pool"`` they are decided on the trials of all attempts.
 
-Rerunning until the gate passes is a gate of its own: with three tries the detection of a drop of 5 points falls from
-60 % to 33 % (n = 200). Pooled, each rerun adds trials instead, and makes the verdict more certain.
+Rerunning until the gate passes weakens the gate: with three attempts the detection of a drop of 5 points falls from
+60 % to 33 % (n = 200). With pooling, each rerun adds trials and makes the verdict more certain.
 
 An attempt is a decided run in the history with the same commit, uncommitted changes, configuration, target, cases and
-scorers. Only answers that were fresh in their run are pooled, so that an answer from the cache counts once.
+scorers. Only answers that were not cached in their run are pooled, so that each answer counts once.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PooledRun:
-    """A run whose suites have the trials of all attempts, and the attempts of each suite that is a rerun."""
+    """Run whose suites have the trials of all attempts, with the attempts of each suite that is a rerun."""
 
     run: Run
     reruns: Mapping[str, Reruns] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class PooledRun:
 
 
 def rerun_note(found: Reruns, policy: OnRerun) -> str:
-    """Return what a rerun is decided on: ``attempt 3 of this commit: decided on the trials of 3 attempts``."""
+    """Return the note on a rerun: ``attempt 3 of this commit: decided on the trials of 3 attempts``."""
     text = f"attempt {found.attempt} of this commit"
     if policy == "count":
         return f'{text}: counted only (on_rerun = "count")'
@@ -110,7 +110,7 @@ def pool(
 
 @dataclass(frozen=True, slots=True)
 class _StoredRuns:
-    """The runs of a state folder, each read once."""
+    """Runs of a state folder, each read once."""
 
     state: Path
     _runs: dict[str, Run | None] = field(default_factory=dict)
@@ -154,7 +154,7 @@ def _pooled(suite: SuiteRun, own: SuiteRun, earlier: Sequence[SuiteRun]) -> tupl
 
 
 def _with(result: CaseResult, earlier: Sequence[Trial]) -> CaseResult:
-    """Return a case with the trials of earlier attempts, and without own trials that only repeat one of them."""
+    """Return a case with the trials of earlier attempts, without its own trials that repeat one of them."""
     if not earlier or not result.trials:
         return result
     own = [trial for trial in result.trials if _is_fresh(trial)]
@@ -166,7 +166,7 @@ def _with(result: CaseResult, earlier: Sequence[Trial]) -> CaseResult:
 
 
 def _fresh_trials(results: Iterable[CaseResult]) -> Iterator[tuple[CaseKey, list[Trial]]]:
-    """Yield the fresh trials of each case that has a value, without their calls, which their own run has paid."""
+    """Yield the fresh trials that have a value, by case. Their calls are left out: they are costs of their own run."""
     for result in results:
         trials = [trial for trial in result.trials if trial.value is not None and _is_fresh(trial)]
         yield _key(result), [replace(trial, calls=()) for trial in trials]

@@ -223,11 +223,11 @@ def build_view(  # noqa: PLR0913 - each is a separate part of the view
 
 
 def takeover_notes(verdict: Verdict) -> tuple[str, ...]:
-    """Return the note on the answers that the run took over from an interrupted one, if there are any."""
+    """Return the note on the answers that were reused from an interrupted run, if there are any."""
     found = verdict.resumed
     if found is None or not found.answers:
         return ()
-    return (f"{count(found.answers, 'answer')} taken over from the interrupted run {found.run_id}",)
+    return (f"{count(found.answers, 'answer')} reused from the interrupted run {found.run_id}",)
 
 
 def stored_cases(
@@ -285,11 +285,11 @@ def _suite_view(
 
 
 def _count_uncached(results: Iterable[CaseResult], judges: frozenset[str]) -> int:
-    """Count the cases of which a re-run repeats a call: failed, cut off, withheld, or without a judge's verdict."""
+    """Count the cases for which a rerun repeats a call: failed, truncated, withheld, or without a judge's verdict."""
 
     def is_uncached(trial: Trial) -> bool:
         output = trial.output
-        # the reply with an unclosed reasoning was complete, hence cached
+        # a reply with unclosed reasoning is complete, so it is cached
         if trial.value is None or output is None or output.finish not in ("complete", "reasoning"):
             return True
         return any(score.value is None and score.name in judges for score in trial.scores)

@@ -336,7 +336,7 @@ class Wiring:
 
 
 def _in_environment(spec: config.Target) -> config.Target:
-    """Return a target whose version includes the values of its declared variables: they decide its outputs, too."""
+    """Return a target whose version includes the values of its declared variables, on which its outputs depend."""
     names = getattr(spec, "env", ())
     version = getattr(spec, "version", None)
     if not names or version is None:

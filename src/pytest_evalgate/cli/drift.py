@@ -98,7 +98,7 @@ class RecordedVerdicts:
 class DriftCheck:
     """Result of a check; ``shift`` describes the grades of a judge that gives grades.
 
-    ``sent`` calls were sent for it, and ``cached`` replies were not asked for again.
+    ``sent`` is the number of calls that were sent, ``cached`` that of replies from the cache.
     """
 
     judge: str
@@ -122,7 +122,7 @@ def record(project: Project, name: str, path: Path, verdicts: int) -> RecordedVe
     parts = _parts(project, name)
     anchors = anchor_files.load(path, root=project.root)
     now = datetime.now(UTC)
-    # the question contains the time and the trial: otherwise the second trial would get the cached reply of the first
+    # the question contains the time and the trial, else the second trial would get the cached reply of the first
     asked = [case for trial in range(verdicts) for case in anchors.asked(f"{_moment(now)}.{trial}")]
     scores, _ = run_judge(project, name, asked)
     by_id = {row.case.id: scores[at :: len(anchors.rows)] for at, row in enumerate(anchors.rows)}
@@ -138,7 +138,7 @@ def record(project: Project, name: str, path: Path, verdicts: int) -> RecordedVe
 def check(project: Project, name: str, path: Path) -> DriftCheck:
     """Have a judge grade each anchor again, and test whether it flips more often than its stored verdicts.
 
-    Each check asks again: cached replies are those of the judge as it was, and would always be steady.
+    Each check sends new calls, because cached replies cannot show a change of the judge.
 
     Raises:
         UserError: the judge or the anchors cannot be used, or have changed since the verdicts were stored, or no
@@ -218,8 +218,8 @@ def _lines(found: DriftCheck) -> Iterator[str]:
         indent="",
     )
     if found.cached:
-        asked = f"{count(found.sent, 'call')} sent" if found.sent else "nothing was asked"
-        yield from wrapped(f"{asked}: {found.cached:,} of the verdicts came from the cache, and cannot show a change")
+        asked = f"{count(found.sent, 'call')} sent" if found.sent else "no call was sent"
+        yield from wrapped(f"{asked}: {found.cached:,} of the verdicts came from the cache and cannot show a change")
     yield ""
     yield _row("human label", ("anchors", "flips", "pass now", "fail now", "no verdict", "flip rate", "p"))
     for each in classes:

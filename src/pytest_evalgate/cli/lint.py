@@ -222,7 +222,7 @@ def _gate_findings(project: Project, suite: Suite, plan: SuitePlan, place: Place
 
 
 def _fit_findings(project: Project, read_of: Mapping[str, Sequence[ReadFile]], place: Place) -> Iterator[LintFinding]:
-    """Yield what does not fit between cases and suites, and what no suite grades; ``read_of`` has files by suite."""
+    """Yield findings on cases that do not fit their suites, and on fields that no suite grades."""
     unread: dict[str, Sequence[fit.UnreadField]] = {}
     for name, read in read_of.items():
         if any(one.problems for one in read):
@@ -241,7 +241,7 @@ def _fit_findings(project: Project, read_of: Mapping[str, Sequence[ReadFile]], p
 
 @dataclass(frozen=True, slots=True)
 class _OfflineSuite:
-    """A suite with its scorers and its target, built without running code of the user; nothing is sent."""
+    """Suite with its scorers and its target, built without running code of the user; nothing is sent."""
 
     name: str
     suite: Suite
@@ -276,7 +276,7 @@ class _OfflineSuite:
             return self.built
 
     def findings(self, place: Place) -> Iterator[LintFinding]:
-        """Yield what does not fit between cases and suite; a run refuses the errors before its first call."""
+        """Yield findings on cases that do not fit the suite. A run refuses the errors before its first call."""
         yield from map(_malformed, scorers.check_asserts(self.cases, context=self.context))
         for text in fit.scorer_problems(self.name, self.suite, self.built):
             yield LintFinding(place, "unusable", "error", text)
@@ -290,7 +290,7 @@ class _OfflineSuite:
             yield LintFinding(place, "placeholder", "warning", f"suites.{self.name}.target: {text}")
 
     def unread_fields(self) -> list[fit.UnreadField]:
-        """Return the fields that nothing grades."""
+        """Return the fields that no scorer of the suite reads."""
         return list(fit.unread_fields(self.cases, self.scorers_of))
 
 
@@ -298,11 +298,11 @@ _USER_CODE: Final = "user-code"
 
 
 def _user_code(*_: object, **__: object) -> None:
-    """Stand for a function of the user, which lint does not run."""
+    """Replace a function of the user, which lint does not run."""
 
 
 def _offline_spec(spec: str | Mapping[str, Any]) -> str | Mapping[str, Any]:
-    """Return a scorer's specification without code of the user: functions and rules of plug-ins are only named."""
+    """Return a scorer's specification without code of the user; a function or a hook's rule keeps only its name."""
     given = {"kind": spec} if isinstance(spec, str) else spec
     if "judge" in given or given.get("kind") in scorers.RULES:
         return spec
@@ -311,7 +311,7 @@ def _offline_spec(spec: str | Mapping[str, Any]) -> str | Mapping[str, Any]:
 
 
 class _Offline:
-    """A client that sends nothing: only the requests themselves are checked."""
+    """Client that sends nothing, because lint checks only the requests."""
 
     async def send(self, call: Call) -> Reply:
         raise SettingsError(f"{call.label}: lint sends nothing")
@@ -333,7 +333,7 @@ def _offline_judge(project: Project, name: str, options: ScorerOptions) -> Judge
 
 
 def _offline_target(project: Project, name: str, cases: Sequence[Case]) -> Target | None:
-    """Build the target without running code of the user; None if that is its only kind."""
+    """Build the target without running code of the user; return None if the target is such code."""
     spec = project.settings.suites[name].target
     match spec:
         case ModelTarget() | HttpTarget() | RecordedTarget() | CommandTarget():
@@ -351,7 +351,7 @@ _SEVERITIES: Final[tuple[Severity, ...]] = get_args(Severity)
 class LintReport:
     """Summaries of the files, and the findings in the order in which they are printed.
 
-    ``not_checked`` is what the lint did not look for, because an extra is not installed.
+    ``not_checked`` contains the checks that were skipped, because an extra is not installed.
     """
 
     files: tuple[FileSummary, ...]

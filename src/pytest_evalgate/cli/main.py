@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # https://docs.python.org/3/library/signal.html#note-on-sigpipe
         _discard_output()
         return EXIT_PIPE
-    except OSError as error:  # standard output, such as a redirection to a full disk: files raise StorageError
+    except OSError as error:  # of standard output, such as a full disk; files raise StorageError
         _discard_output()
         print(f"pytest-evalgate: the output cannot be written: {error}", file=sys.stderr)
         return EXIT_USAGE

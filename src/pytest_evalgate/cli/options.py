@@ -22,7 +22,7 @@ def add_run(parser: argparse._ActionsContainer, default: str = "the newest") -> 
 
 
 def add_alpha(parser: argparse.ArgumentParser, default: float | None = None) -> None:
-    """Add ``--alpha``; without a ``default``, the value is None and stands for that of the suite's gate."""
+    """Add ``--alpha``; without a ``default``, the value is None, which means that of the suite's gate."""
     shown = "that of the suite's no-regression gate, else 0.05" if default is None else f"{default:g}"
     parser.add_argument(
         "--alpha", type=_level, default=default, help=f"one-sided level of the test (default: {shown})"

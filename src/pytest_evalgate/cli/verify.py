@@ -111,7 +111,7 @@ def _of_suite(project: Project, ran: SuiteRun, base: BaseBranch | None) -> Itera
 
 
 def _trials_problems(ran: SuiteRun, wanted: int) -> Iterator[str]:
-    """Yield the objections to the number of trials: fewer trials are easier to pass, and hide flaky cases."""
+    """Yield the mismatches in the number of trials. Fewer trials are easier to pass, and hide flaky cases."""
     plan = ran.plan
     if plan.trials < wanted:
         yield f"suite {plan.name} ran {count(plan.trials, 'trial')} of each case, but {wanted} are configured"
@@ -141,7 +141,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Verified:
-    """The claimed verdict, the commit of its run, the derived verdict, and the mismatches."""
+    """Claimed verdict, commit of its run, derived verdict, and mismatches."""
 
     claimed: str
     commit: str | None

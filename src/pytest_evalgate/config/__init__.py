@@ -10,6 +10,7 @@ from pytest_evalgate.config.gates import (
     NoRegressionGate,
     PassRateGate,
     SliceGate,
+    needs_baseline,
 )
 from pytest_evalgate.config.load import (
     CONFIG_FILE,
@@ -82,6 +83,7 @@ __all__ = [
     "json_schema",
     "key_variables",
     "load",
+    "needs_baseline",
     "parse_target",
     "place_of",
     "sample_of",

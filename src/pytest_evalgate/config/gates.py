@@ -105,3 +105,8 @@ Gate = Annotated[
     PassRateGate | NoRegressionGate | SliceGate | MeanScoreGate | MustPassGate | BudgetGate,
     Field(discriminator="kind"),
 ]
+
+
+def needs_baseline(gate: Gate) -> bool:
+    """Return whether a gate compares with a baseline."""
+    return isinstance(gate, NoRegressionGate) or (isinstance(gate, SliceGate) and gate.min is None)

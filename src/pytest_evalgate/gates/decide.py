@@ -273,12 +273,12 @@ class SuiteDecision:
         return inputs.judge_problem(gate) or self._on_both_sides(gate)
 
     def _with_change(self, gate: NoRegressionGate, result: GateResult, p: float | None) -> GateResult:
-        """Add the change that a no-regression gate has decided on, and whether a drop could have failed it."""
+        """Add the change that a no-regression gate was decided by, and whether a drop could have failed the gate."""
         inputs, pairs = self.inputs, self.inputs.pairs(gate)
         pairing, baseline = inputs.compared.pairing, inputs.rules.baseline
         if pairing is None or baseline is None:
             return result
-        of_drop = None if gate.fail_on == "tolerance" else p  # the p of tolerance is that of a larger drop
+        of_drop = None if gate.fail_on == "tolerance" else p  # "tolerance" tests a larger drop
         delta = delta_of(pairing, pairs, baseline.source, alpha=gate.alpha, margin=gate.margin, p=of_drop)
         blindness = None
         excluded = gate.margin is not None and delta is not None and delta.lower > -gate.margin
@@ -289,7 +289,7 @@ class SuiteDecision:
         return _blind(replace(result, delta=delta, p=p), blindness)
 
     def _with_worst_slice(self, gate: SliceGate, tests: SliceTests) -> GateResult:
-        """Decide a slice gate, and add the change of its worst slice and whether a drop could have failed it."""
+        """Decide a slice gate. Add the change of its worst slice, and whether a drop could have failed the gate."""
         compared, baseline = self.inputs.compared, self.inputs.rules.baseline
         result = decide_slice_changes(gate, compared, tests)
         slices = dict(testable_slices(compared, gate.by))
@@ -301,7 +301,7 @@ class SuiteDecision:
         delta = delta_of(pairing, slices[worst_slice], baseline.source, alpha=gate.alpha, p=p)
         blindness = None
         if result.result == "pass":
-            # slices are small, and the message counts those that are too small; blind is a gate that sees none
+            # the message counts slices that are too small; the gate is blind only if all of them are
             found = [blindness_of(pairs, tests.alpha) for pairs in slices.values()]
             seeing = any(one is None or one.below < 1 for one in found)
             blindness = None if seeing else found[0]
@@ -399,7 +399,7 @@ def _suite_problem(suite: SuiteRun, rules: SuiteRules) -> tuple[VerdictName, str
 
 
 def _advice(results: Sequence[CaseResult], max_error_rate: float) -> str:
-    """Return the next step for missing results: a retry only if those that may fail again are within the limit."""
+    """Return the next step for missing results: a retry, if the share of final failures is within the limit."""
     missing = [result for result in results if result.outcome == "errored"]
     final = sum(result.is_final for result in missing)
     if final / len(results) <= max_error_rate:
@@ -489,7 +489,7 @@ def _delta(decision: SuiteDecision) -> Delta | None:
     if compared.pairing is None or rules.baseline is None:
         return None
     gate = rules.comparison
-    p = None if gate.fail_on == "tolerance" else decision.p(gate)  # the p of tolerance is that of a larger drop
+    p = None if gate.fail_on == "tolerance" else decision.p(gate)  # "tolerance" tests a larger drop
     source = rules.baseline.source
     return delta_of(compared.pairing, compared.pairs, source, alpha=gate.alpha, margin=gate.margin, p=p)
 

@@ -34,7 +34,7 @@ CONFIDENCE = 0.95
 
 POWER = 0.8
 
-_FAR = 30  # standard errors: no larger drop is missed, and the noncentral t underflows from about 37 on
+_FAR = 30  # in standard errors: larger drops are always detected, and the noncentral t underflows from about 37 on
 
 _STEPS = 40  # of the bisection over log alpha: to a relative precision of 1e-10
 
@@ -243,8 +243,9 @@ class RateEstimate:
     """A rate over ``n`` cases, with the effective number of independent cases ``n_eff``.
 
     ``interval`` is Wilson's two-sided 95 % interval, ``lower`` the exact (Clopper-Pearson) one-sided 95 % bound. For a
-    mean of grades both are Student's, and for a rate that was corrected for judge errors (``judged``) those of Lee et
-    al.
+    mean of grades both are Student's. For a rate that was corrected for judge errors (``judged``) both are those of
+    Lee
+    et al.
     """
 
     n: int
@@ -265,8 +266,8 @@ def rate_of(cases: Cases) -> RateEstimate:
 
     With one trial a case the counts are binomial. With several trials or clusters, the effective number of cases
     replaces n, since trials of one case and cases of one cluster are dependent (Korn & Graubard 1998). The bound of a
-    mean of grades is Student's, on the case means or the clusters: the binomial one assumes the largest possible
-    variance and covers 100 % (n = 100, mean .70, sd .05: .616 instead of .692).
+    mean of grades is Student's, on the case means or the clusters. The binomial bound assumes the largest
+    possible variance and covers 100 % (n = 100, mean .70, sd .05: .616 instead of .692).
     """
     rate = _graded_mean(cases) if cases.is_graded else None
     rate = rate or _uncorrected_rate(cases)
@@ -278,7 +279,7 @@ def rate_of(cases: Cases) -> RateEstimate:
 
 
 def _graded_mean(cases: Cases) -> RateEstimate | None:
-    """Return the mean of grades with Student's bounds; None without any spread, which is no evidence of precision."""
+    """Return the mean of grades with Student's bounds; None if all grades are equal: it is then undefined."""
     units = len(cases) if cases.clusters is None else len(np.unique(cases.clusters))
     if units == 1:
         return None
@@ -340,12 +341,12 @@ class Pairs:
 
     @property
     def swapped(self) -> Pairs:
-        """The pairs with the two runs exchanged: a test of a drop of these is a test of an improvement."""
+        """The pairs with the two runs exchanged. A test of their drop is a test of an improvement."""
         return replace(self, before=self.now, now=self.before)
 
     @property
     def is_table(self) -> bool:
-        """Whether each pair is one of passed and failed in both runs: then McNemar's test applies."""
+        """Whether each run of each pair passed or failed as a whole, so that McNemar's test applies."""
         return self.single_trial and self.clusters is None and bool(np.isin(self.before, (0.0, 1.0)).all())
 
     @property

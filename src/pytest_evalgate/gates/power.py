@@ -1,4 +1,4 @@
-"""Power of the gates: those that cannot pass, detect only large drops, or could not have failed in this run."""
+"""Power of the gates. Finds gates that cannot pass, detect only large drops, or could not have failed in this run."""
 
 from __future__ import annotations
 
@@ -60,10 +60,11 @@ def discordance_of(baseline: Baseline | None) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Blindness:
-    """Why a gate could not have failed.
+    """Size of the drops that could not have failed a gate.
 
-    ``below`` is the smallest drop that could have failed it, 1 if none could. ``cases_to_see`` is about the number of
-    cases that detect ``drop`` with a power of 80 %.
+    ``below`` is the smallest drop that could have failed it, 1 if none could. ``cases_to_see`` is the approximate
+    number
+    of cases that detect ``drop`` with a power of 80 %.
     """
 
     below: float

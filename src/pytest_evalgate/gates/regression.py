@@ -107,7 +107,7 @@ def pairing_problem(pairing: Pairing, pairs: Pairs) -> str | None:
 
 
 def _unpaired_reason(pairing: Pairing) -> str:
-    """Return the reason why few cases are paired, as far as it is known."""
+    """Return the reason why few cases are paired; "" if it is unknown."""
     if pairing.scorers_changed and pairing.edited:
         return ": the scorers changed"
     if not pairing.pairs and pairing.edited:

@@ -29,7 +29,7 @@ _LIMIT: Final = 5.0  # h
 _EWMA_WEIGHT: Final = 0.2
 
 _ABRUPT: Final = 0.6
-"""Smallest share of a decline that one step from run to run makes up, for the decline to be called abrupt."""
+"""Smallest share of a decline that one step from run to run must have for the decline to be called abrupt."""
 
 
 def trend_of(history: Sequence[HistoryRow], now: HistoryRow) -> Trend | None:
@@ -116,7 +116,7 @@ def _find_decline(rates: Sequence[float], usual: _InControlLevel) -> _Decline:
 def _change_point(rates: Sequence[float], grows: int, level: float) -> int:
     """Return the run from which on the rate is most probably lower than ``level``.
 
-    The CUSUM starts to grow at the first run that is a little low by chance, so its start may blame an innocent run.
+    The CUSUM starts to grow at the first run that is a little low by chance, which may be before the decline.
     The maximum-likelihood estimate of a shift from a known level maximises the squared sum of the deviations after it
     over their number (Hinkley 1970).
     """

@@ -1,6 +1,6 @@
-"""Base branch: its configuration, golden sets and baselines at the merge base, and the differences of this branch.
+"""Base branch: configuration, golden sets and baselines at the merge base, and the differences of this branch.
 
-`find_base` finds the merge base, and `BaseBranch` compares with it. A branch cannot loosen its own gate unseen: the
+`find_base` finds the merge base, and `BaseBranch` compares with it. A branch cannot loosen its gate unnoticed: the
 base's baseline and calibrations are used, and every other change is listed in the verdict.
 """
 
@@ -42,7 +42,7 @@ _ENDPOINTS = frozenset({ENDPOINT_MOVED, TARGET_REPLACED, TARGET_CHANGED, MODEL_C
 
 @dataclass(frozen=True, slots=True)
 class FoundBase:
-    """The base branch if it was found, else the problem for which the base of a pull request could not be read."""
+    """Base branch if it was found, else the reason why the base of a pull request could not be read."""
 
     branch: BaseBranch | None = None
     problem: str | None = None
@@ -60,8 +60,8 @@ def find_base(  # noqa: PLR0913 - what is asked for, and where
 ) -> FoundBase:
     """Find the base that this branch is compared with.
 
-    The checkout of a pull request may not contain its base; then the problem is reported first, and the gate is that
-    of this branch. A base from the command line must exist.
+    The checkout of a pull request may lack its base. Then the problem is reported first, and the gate of this branch
+    decides. A base from the command line must exist.
 
     Args:
         requested_ref: The ref from the command line, if any.
@@ -70,7 +70,8 @@ def find_base(  # noqa: PLR0913 - what is asked for, and where
         state: State folder.
         tier: The tier that runs.
         environ: Environment; GitHub sets ``GITHUB_BASE_REF`` for pull requests.
-        in_addopts: Whether the ref is from a file of this branch: then it does not replace the base of a pull request.
+        in_addopts: Whether the ref is from a file of this branch. Such a ref does not replace the base of a pull
+        request.
 
     Raises:
         SettingsError: the ref from the command line cannot be used.
@@ -172,7 +173,7 @@ class BaseBranch:
 
     @cached_property
     def keys(self) -> KeyPolicy | None:
-        """The endpoints that may get keys; None if the base has no configuration: then it has no endpoints."""
+        """The endpoints that may get keys; None if the base has no configuration and therefore no endpoints."""
         from pytest_evalgate.guard.keys import KeyPolicy  # noqa: PLC0415 - only if there is a base
 
         return KeyPolicy.of(self.settings) if self.tree.is_configured or self.moved_from else None
@@ -187,7 +188,7 @@ class BaseBranch:
         """One sentence for each key that is withheld."""
         return tuple(
             f"{use.place}: the key {use.variable} is not sent to {use.origin}, because the base branch does not send "
-            "it there: merge the endpoint first, in a pull request of its own, or run without a base"
+            "it there: merge the endpoint first, in a separate pull request, or run without a base"
             for use in self.withheld_keys
         )
 
@@ -212,9 +213,9 @@ class BaseBranch:
         return self._base_baseline(name) or head
 
     def judge_files(self, name: str) -> Path:
-        """Return the folder with the calibration and the drift record of a judge: those of the base, if it has them.
+        """Return the folder with the calibration and the drift record of a judge.
 
-        If their change is acknowledged, they are those of this branch.
+        It contains those of the base, if the base has them and their change is not acknowledged.
         """
         judge = self.settings.judges.get(name)
         if judge is None or judge.calibration is None or self._is_acknowledged(f"judges.{name}.calibration"):
@@ -252,7 +253,7 @@ class BaseBranch:
 
     @property
     def _base_changes(self) -> Iterator[GateChange]:
-        """Changes of the base itself: of its configuration's place, and of the ref that is compared with."""
+        """Changes of the base itself: a moved configuration, or another base ref."""
         if self.ref_in_addopts is not None and not self._is_this_base(self.ref_in_addopts):
             yield GateChange(BASE_REPLACED, f"{OPTION} in addopts", str(self.tree), self.ref_in_addopts, "weaker")
         for name in self.moved_from:
@@ -265,7 +266,7 @@ class BaseBranch:
             return False
 
     def _with_withheld_key(self, change: GateChange) -> GateChange:
-        """Return a change of a model or a target with a note if its key is withheld."""
+        """Return a change, with a note if it is of a model or a target whose key is withheld."""
         withheld = {use.place for use in self.withheld_keys}
         if change.what not in _ENDPOINTS or not any(f"{change.where}.".startswith(f"{place}.") for place in withheld):
             return change
@@ -307,7 +308,7 @@ class BaseBranch:
                 yield GateChange(f"judge's {part} changed", f"judges.{name}", old, new, "weaker")
 
     def _calibration_changes(self, name: str, judge: Judge) -> Iterator[GateChange]:
-        """Yield the changes of a judge's calibration and drift record; a forged one could let the judge gate."""
+        """Yield the changes of a judge's calibration and drift record. A forged one could qualify the judge."""
         from pytest_evalgate.guard.file_changes import same_text  # noqa: PLC0415 - the same
         from pytest_evalgate.judges.drift import drift_file  # noqa: PLC0415 - the same
 

@@ -1,6 +1,6 @@
 """Files of the project at the merge base, read from git objects and extracted into a private temporary folder.
 
-A folder of the project would not do: the branch could have put links there, through which files are overwritten.
+A folder of the project is not safe: the branch could contain links through which files are overwritten.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class BaseCheckout:
     _remove: Callable[[], object] | None = None
 
     def __post_init__(self) -> None:
-        """Extract nothing yet."""
+        """Create the reader of the commit; files are extracted later."""
         self._tree = CommitTree(self.root, self.commit)
 
     @classmethod
@@ -155,7 +155,7 @@ class BaseCheckout:
             raise SettingsError("\n".join(f"{self}: {line}" for line in str(error).splitlines())) from None
 
     def configured_elsewhere(self, cwd: Path) -> Iterator[str]:
-        """Yield the configurations of the base that this branch left: those that are gone, and one nearer to ``cwd``.
+        """Yield the configurations of the base that this branch does not use: removed ones, and one nearer to ``cwd``.
 
         A branch could move the root folder of pytest to a folder for which the base has no gates.
         """
@@ -212,7 +212,7 @@ class BaseCheckout:
 
 
 def _gone(top: Path, name: str) -> bool:
-    """Return whether a file is not at its place any more: it was removed, or a folder on its way became a link."""
+    """Return whether a file was removed, or a folder in its path was replaced by a link."""
     place = top
     for part in name.split("/"):
         place /= part

@@ -48,7 +48,7 @@ def changed(_before: Any, _now: Any) -> Effect:
 
 
 def under_test(_before: Any, _now: Any) -> Effect:
-    """Return "neutral": what is tested may change, and is listed."""
+    """Return "neutral": the application under test may change, and the change is listed."""
     return "neutral"
 
 
@@ -157,7 +157,7 @@ DIRECTIONS: Final[Mapping[type[Table], Mapping[str, Direction]]] = {
 }
 """Direction of each key that can change a verdict."""
 
-_PACE: Final = "it controls how fast calls are sent; calls that fail are never passes"
+_PACE: Final = "it controls the rate of calls; calls that fail are never passes"
 _CACHE: Final = "it controls which outputs are cached"
 _IDENTITY: Final = "gates are matched by this key"
 

@@ -1,19 +1,20 @@
-"""Changes of the files that the gate reads, besides the configuration, the golden sets and the baselines.
+"""Changes of the files that the gate reads, other than configuration, golden sets and baselines.
 
-Files that decide (judges, calibrations, scorers) are ``weaker``: nothing is graded a second time. Files that are under
-test (prompts, recorded outputs, targets) are ``neutral``.
+Changes of files that decide (judges, calibrations, scorers) are ``weaker``, because outputs are not graded a second
+time to compare. Changes of files under test (prompts, recorded outputs, targets) are ``neutral``.
 """
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import posixpath
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.config import CommandTarget, ModelTarget, PythonTarget, RecordedTarget
-from pytest_evalgate.guard.code_files import code_files
 from pytest_evalgate.guard.directions import NOTHING
 from pytest_evalgate.guard.pytest_settings import PytestSettings, pytest_changes, read_settings
 from pytest_evalgate.records.results import GateChange
@@ -31,12 +32,13 @@ if TYPE_CHECKING:
 _CONFTEST: Final = "conftest.py"
 _DIGITS: Final = 12
 _LARGEST: Final = 256 << 20
+_MOST_MODULES: Final = 300
 SCORER_CODE_CHANGED: Final = "code of a scorer changed"
 
 
 @dataclass
 class FileChanges:
-    """The files of two branches.
+    """Files of two branches.
 
     Args:
         read_base: Returns the content of a file at the base, relative to the root folder; None if there is none.
@@ -53,7 +55,7 @@ class FileChanges:
     head: Settings
 
     def changes(self) -> Iterator[GateChange]:
-        """Yield the differences of all files but those of judges."""
+        """Yield the differences of all files except those of judges."""
         yield from pytest_changes(*self._pytest)
         for name, suite in self.base.suites.items():
             if name in self.head.suites:
@@ -81,7 +83,7 @@ class FileChanges:
             before, now = self.read_base(path), self.read_head(path)
             if not same_text(before, now):
                 differing = {*(before or b"").splitlines()} ^ {*(now or b"").splitlines()}
-                graded = any(b"judge" in line for line in differing)  # a judge's reply, or the word in a question
+                graded = any(b"judge" in line for line in differing)  # a reply or a question of a judge
                 yield _change("cassette changed", path, (before, now), "weaker" if graded else "neutral")
 
     def read_head(self, path: str) -> bytes | None:
@@ -100,11 +102,11 @@ class FileChanges:
 
     @cached_property
     def _folders(self) -> list[str]:
-        """Folders of the import path: the root folder, ``pythonpath`` of either branch, and the usual ``src``."""
+        """Folders of the import path: the root folder, ``pythonpath`` of both branches, and ``src``."""
         return list(dict.fromkeys(["", *(folder for one in self._pytest for folder in one.import_folders), "src"]))
 
     def _installed_from(self, modules: list[str]) -> Iterator[str]:
-        """Yield the folders of this repository that contain one of the modules, as of a package that is installed."""
+        """Yield the folders of this repository from which one of the modules is installed."""
         for module in modules:
             path = module.replace(".", "/")
             for file in (f"{path}.py", f"{path}/__init__.py"):
@@ -136,7 +138,7 @@ class FileChanges:
                     yield from self._file(TARGET_CODE_CHANGED, place, word, "neutral")
 
     def _code(self, what: str, where: str, modules: list[str], effect: Effect) -> Iterator[GateChange]:
-        """Yield the differences of modules; those of scorers with what they import, those of targets alone."""
+        """Yield the differences of modules; for scorers, also those of the modules that they import."""
         folders = [*self._folders, *self._installed_from(modules)]
         before, now = (
             code_files(read, modules, folders, imports=effect == "weaker") for read in (self.read_base, self.read_head)
@@ -165,7 +167,7 @@ class FileChanges:
 
 
 def same_text(before: bytes | None, now: bytes | None) -> bool:
-    """Return whether two files are equal but for the ends of their lines, which a checkout on Windows changes."""
+    """Return whether two files are equal except for line ends, which a checkout on Windows changes."""
     if before is None or now is None:
         return before is now
     return before.replace(b"\r\n", b"\n") == now.replace(b"\r\n", b"\n")
@@ -198,3 +200,59 @@ def _change(
         NOTHING if data is None else f"{path} {hashlib.sha256(data).hexdigest()[:_DIGITS]}".strip() for data in sides
     )
     return GateChange(what, where, old, new, effect)
+
+
+def code_files(read: Reader, modules: Iterable[str], folders: Iterable[str], *, imports: bool) -> dict[str, bytes]:
+    """Return the source files of modules by path: of each module, its packages, and their imports from the project.
+
+    Imports are read from the source text. No code runs, so that ``verify`` can list code of the branch.
+
+    Args:
+        read: Returns the content of a file, relative to the root folder; None if there is none.
+        modules: Dotted names.
+        folders: Folders of the import path, relative to the root folder; "" is the root folder.
+        imports: Whether to follow the imports of the files that are found.
+    """
+    found: dict[str, bytes] = {}
+    queue, known = list(modules), set(modules)
+    places = list(dict.fromkeys(folders))
+    while queue and len(found) < _MOST_MODULES:
+        module = queue.pop()
+        for path, package in _candidates(module, places):
+            if path in found or (data := read(path)) is None:
+                continue
+            found[path] = data
+            if imports:
+                new = [name for name in _imports(data, package) if name not in known]
+                known.update(new)
+                queue += new
+    return found
+
+
+def _candidates(module: str, folders: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield the possible files of a module and of the packages around it, each with the package of its content."""
+    parts = module.split(".")
+    for folder in folders:
+        start = f"{folder}/" if folder else ""
+        for end in range(1, len(parts) + 1):
+            path = f"{start}{'/'.join(parts[:end])}"
+            yield f"{path}/__init__.py", ".".join(parts[:end])
+        yield f"{start}{'/'.join(parts)}.py", ".".join(parts[:-1])
+
+
+def _imports(data: bytes, package: str) -> Iterator[str]:
+    try:
+        with warnings.catch_warnings(action="ignore"):  # invalid escapes in the user's code cause warnings
+            tree = ast.parse(data)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parents = package.split(".") if package else []
+            start = parents[: len(parents) - node.level + 1] if node.level else []
+            name = ".".join([*start, *(node.module or "").split(".")]).strip(".")
+            if name:
+                yield name
+            yield from (f"{name}.{alias.name}".strip(".") for alias in node.names if alias.name != "*")

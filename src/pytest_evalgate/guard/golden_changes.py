@@ -139,7 +139,7 @@ class _GateFields:
 
 
 def _outputs(old: Mapping[str, Case], new: Mapping[str, Case]) -> Iterator[GateChange]:
-    """Yield one change for each file whose recorded outputs differ; they are under test, so each side has its own."""
+    """Yield one change for each file whose recorded outputs differ. They are under test, so the change is neutral."""
     differing = Counter(
         now.place.file
         for name, case in old.items()

@@ -1,6 +1,6 @@
-"""API keys and the endpoints that may get them: those to which the base branch sends the same key.
+"""API keys, and the endpoints that may get them: those to which the base branch sends the same key.
 
-A branch that moves an endpoint would otherwise send the key of CI to a host that its author chose.
+Otherwise a branch that moves an endpoint would send the key of CI to a host that its author chose.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PORTS: Final = {"http": ":80", "https": ":443"}
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A key, by its environment variable, and the origin that gets it; ``place`` is a configuration key."""
+    """Key, by its environment variable, and the origin that gets it; ``place`` is a configuration key."""
 
     place: str
     variable: str
@@ -31,7 +31,7 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class KeyPolicy:
-    """The origins that get a key at the base, by environment variable."""
+    """Origins that get a key at the base, by environment variable."""
 
     allowed: Mapping[str, frozenset[str]]
 
@@ -46,7 +46,7 @@ class KeyPolicy:
     def allows(self, variable: str, url: str) -> bool:
         """Return whether the key of ``variable`` may be sent to ``url``.
 
-        A variable that the base does not use may go to an origin of the base: the key was renamed.
+        A variable that the base does not use may be sent to an origin of the base, because its name may have changed.
         """
         origins = self.allowed.get(variable)
         return origin_of(url) in (frozenset().union(*self.allowed.values()) if origins is None else origins)
@@ -91,9 +91,9 @@ def _fixed_part(url: str) -> str:
 
 
 def origin_of(url: str) -> str:
-    """Return scheme, host and port of a URL; the whole URL if its host cannot be told for sure.
+    """Return scheme, host and port of a URL; the whole URL if its host is ambiguous.
 
-    Programs disagree on the host of URLs with user names and backslashes, which are left as they are.
+    Programs disagree on the host of URLs with user names or backslashes.
     """
     found = _ORIGIN.match(url)
     if found is None:

@@ -1,4 +1,4 @@
-"""Settings of pytest in files of the branch: options of ``addopts`` can choose trials, targets, tiers and the base."""
+"""Settings of pytest in files of the branch. Options in ``addopts`` can choose trials, targets, tiers and the base."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ _ENVIRONMENT: Final = ("EVALGATE", "GITHUB_", "GIT_", "CI", "PYTEST_")
 
 @dataclass(frozen=True, slots=True)
 class PytestSettings:
-    """The settings that choose what runs, and the file that contains them."""
+    """Settings that choose what runs, and the file that contains them."""
 
     file: str
     values: Mapping[str, Any]

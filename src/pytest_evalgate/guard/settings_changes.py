@@ -17,6 +17,7 @@ from pytest_evalgate.config import (
     RecordedTarget,
     SliceGate,
     for_tier,
+    needs_baseline,
     place_of,
     sample_of,
 )
@@ -43,7 +44,7 @@ def settings_changes(base: Settings, head: Settings, tier: str = DEFAULT_TIER) -
     """Return the differences between the configuration of the base and that of the working tree.
 
     Targets and models come first. The comparison covers every tier that the base defines, and ``tier``, the one that
-    runs: a tier that only this branch defines has no effect until it runs.
+    runs. Other tiers of this branch have no effect until they run.
     """
     defined = (name for suite in base.suites.values() for name in suite.tiers)
     tiers = dict.fromkeys([DEFAULT_TIER, base.default_tier, *defined, tier])
@@ -127,20 +128,16 @@ def _place(before: Suite, now: Suite, key: str) -> str:
 
 
 def trials_of(suite: Suite) -> int:
-    """Return the trials of each case of a suite, which may follow from its recorded outputs."""
+    """Return the number of trials of each case of a suite; by default, it is the number of recorded outputs."""
     recorded = len(suite.target.recorded) if isinstance(suite.target, RecordedTarget) else 1
     return suite.trials or recorded
 
 
 def _optional_baseline(where: str, before: Suite, now: Suite) -> Iterator[GateChange]:
     """Yield a change if no configured gate needs a baseline any more: then a missing one no longer fails in CI."""
-    if any(map(_needs_baseline, before.gates or ())) and not now.gates:
+    if any(map(needs_baseline, before.gates or ())) and not now.gates:
         effects = ("a missing baseline fails in CI", "a missing baseline is recorded")
         yield GateChange("suite changed", f"{where}.gates", *effects, "weaker")
-
-
-def _needs_baseline(gate: Gate) -> bool:
-    return isinstance(gate, NoRegressionGate) or (isinstance(gate, SliceGate) and gate.min is None)
 
 
 def _price_changes(base: Settings, head: Settings) -> Iterator[GateChange]:

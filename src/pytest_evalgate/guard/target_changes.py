@@ -1,7 +1,7 @@
-"""Changes of targets and models: what is under test may change, but not what is asked, or where.
+"""Changes of targets and models.
 
-A target of another kind, another function or program, and another endpoint are ``weaker``: they can answer from the
-golden set. Other keys, such as the model and its parameters, are listed as ``neutral``.
+A target of another kind, another function or program, and another endpoint are ``weaker``, because they can answer
+from the golden set. Other keys, such as the model and its parameters, are under test and listed as ``neutral``.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def target_changes(base: Settings, head: Settings) -> Iterator[GateChange]:
 
 
 def is_called(suite: Suite) -> bool:
-    """Return whether a target produces the outputs: recorded outputs can be written by hand."""
+    """Return whether a target produces the outputs. Recorded outputs can be written by hand."""
     return suite.target is not None and not isinstance(suite.target, RecordedTarget)
 
 
@@ -49,7 +49,7 @@ def _of_suite(
     where: str, before: Target | None, now: Target | None, base: Settings, head: Settings
 ) -> Iterator[GateChange]:
     if before is None or now is None or type(before) is not type(now):
-        # calls that are not made any more are listed by `settings_changes.suite_changes`
+        # `settings_changes.suite_changes` lists calls that were replaced by recorded outputs
         called = [target is not None and not isinstance(target, RecordedTarget) for target in (before, now)]
         if before != now and called != [True, False]:
             effect: Effect = "weaker" if all(called) else "neutral"

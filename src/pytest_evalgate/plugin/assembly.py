@@ -75,7 +75,7 @@ class ReadySuite:
 
     @property
     def unread_fields(self) -> tuple[fit.UnreadField, ...]:
-        """The fields of its cases that nothing grades."""
+        """Fields of the cases that no scorer reads."""
         cases = (case for golden_set in self.sets for case in golden_set)
         return tuple(fit.unread_fields(cases, lambda case: self.grading_of(case).scorers))
 
@@ -202,7 +202,7 @@ class Assembly:
         )
 
     def _identity(self, suite: Suite) -> Json:
-        """Return what grades: scorers with parameters and code, judges, threshold. Only equal ones are compared."""
+        """Return scorers with parameters and code, judges and threshold, which are equal in compared runs."""
         named = [spec["python"] for spec in suite.scorers if isinstance(spec, dict) and "python" in spec]
         identity: dict[str, Json] = {
             "scorers": list(suite.scorers),

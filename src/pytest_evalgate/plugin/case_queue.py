@@ -53,7 +53,7 @@ class CaseQueue:
     def begin(self, suite: ReadySuite, case: Case) -> None:
         """Queue all trials of a case."""
         if suite.waits and case.skip is None:
-            with contextlib.suppress(EngineStopped):  # it cannot be started: the item reports that
+            with contextlib.suppress(EngineStopped):  # the item reports a task that cannot be started
                 self._begun[suite.plan.name, case.id] = self._submit_case(suite, case)
 
     def result(self, suite: ReadySuite, case: Case) -> CaseResult:

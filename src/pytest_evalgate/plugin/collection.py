@@ -50,7 +50,7 @@ class Pins:
 
 
 def write(state: Path, run: str, pins: Pins) -> None:
-    """Write the pins to the folder of the run, for the controller; every worker writes the same.
+    """Write the pins to the folder of the run, for the controller. Every worker writes the same content.
 
     Raises:
         StorageError: the file cannot be written.
@@ -89,9 +89,9 @@ class CaseCollector:
         self._items: list[tuple[str, str, pytest.Item]] = []
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> GoldenSetFile | None:
-        """Collect a golden set of a suite, or of the command line, whatever its suffix is.
+        """Collect a golden set of a suite, or of the command line, with any suffix.
 
-        The file of a suite that a marked test runs has no items of its own. It is collected as well, because pytest
+        The file of a suite that a marked test runs has no items. It is collected as well, because pytest
         refuses an argument that nothing collects.
         """
         may_be_golden = file_path.suffix.lower() in GOLDEN_SUFFIXES or file_path.name in self._golden_names
@@ -112,7 +112,7 @@ class CaseCollector:
 
     @cached_property
     def _golden_names(self) -> frozenset[str]:
-        """The names of all golden sets: few other files have one of them, and have to be resolved."""
+        """File names of all golden sets. Only files with one of these names are resolved, which is slow."""
         return frozenset(PurePath(name).name for name in self._assembly.golden_names())
 
     @pytest.hookimpl(tryfirst=True)
@@ -218,7 +218,7 @@ class CaseCollector:
     def _require_all_collected(self) -> None:
         """Add a problem for each configured suite that nothing runs, if no path was given: it must not pass silently.
 
-        ``--lf`` leaves files out by itself: their suites are planned here, so that the run is a partial one.
+        ``--lf`` leaves files out. Their suites are planned here, so that the run is partial.
         """
         context = self._context
         if context.is_controller or not context.selection.everything:

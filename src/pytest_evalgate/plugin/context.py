@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from pytest_evalgate import config
 from pytest_evalgate.app.wiring import new_run_id
 from pytest_evalgate.runs import journal
-from pytest_evalgate.runs.environment import environment_sha256
 from pytest_evalgate.runs.git import tree_sha256
 from pytest_evalgate.text import jsonl
 
@@ -62,7 +61,7 @@ class SessionContext:
         suites: The selected suites that have a target; empty in a worker, which builds only the suites it collects.
         ledger: Plans and results.
         problems: Reasons why calls were not sent, or why the run is invalid.
-        warnings: What golden sets contain and nothing uses.
+        warnings: Warnings about fields of golden sets that nothing uses, and about placeholders.
         key_notes: API keys that are not sent, because the base branch does not have their endpoints.
         lock_note: Reason why the state folder is not locked; None if it is.
         is_worker: True in an xdist worker.
@@ -120,7 +119,7 @@ def print_line(config: pytest.Config, text: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class RunIdentity:
-    """The ids of a run.
+    """Ids of a run.
 
     Args:
         run: Id of the run.
@@ -143,7 +142,7 @@ class RunIdentity:
         """Return the header line of a resumed run."""
         if self.resumed is None:
             return []
-        return [f"evalgate: resuming the interrupted run {self.resumed}: its answers are taken over"]
+        return [f"evalgate: resuming the interrupted run {self.resumed}: its answers are reused"]
 
     def journal_head(self, cases: int) -> journal.JournalHead:
         """Return the first line of the run's journal."""
@@ -161,15 +160,15 @@ def new_run_identity(root: Path, state: Path, configured: Settings, options: Opt
 
 
 def _work_sha256(root: Path, state: Path, configured: Settings, options: Options) -> str | None:
-    """Digest the work; None if an application has no version and the working tree cannot be digested.
+    """Return a digest of the work; None if an application has no version and the working tree cannot be digested.
 
-    What an application without a version depends on is unknown, so everything that is known has to be the same.
+    The dependencies of an application without a version are unknown, so all known inputs have to be equal.
     """
     around: list[str | None] = []
     targets = [suite.target for suite in configured.suites.values()]
     if options.target is not None or any(map(is_unversioned, targets)):
         declared = [name for target in targets for name in getattr(target, "env", ())]
-        around = [tree_sha256(root, without=state), environment_sha256(os.environ, declared)]
+        around = [tree_sha256(root, without=state), journal.environment_sha256(os.environ, declared)]
     if None in around:
         return None
     options_ = [options.target, options.trials, str(options.shard)]
@@ -177,7 +176,7 @@ def _work_sha256(root: Path, state: Path, configured: Settings, options: Options
 
 
 def is_unversioned(target: Target | None) -> bool:
-    """Return whether a target is an application whose outputs are only cached for the run that resumes this one."""
+    """Return whether the outputs of a target are cached only for the run that resumes this one."""
     match target:
         case config.PythonTarget() | config.HttpTarget() | config.CommandTarget():
             return target.version is None

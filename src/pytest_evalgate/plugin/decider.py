@@ -49,7 +49,7 @@ _LARGE_SUITE = 150
 
 @dataclass
 class SessionDecider:
-    """The gates of one session, its run and its verdict.
+    """Gates, run and verdict of one session.
 
     Args:
         assembly: Builds the suites.
@@ -156,7 +156,7 @@ class SessionDecider:
         return git.commit(self.assembly.root)
 
     def is_pooled(self, plan: SuitePlan) -> bool:
-        """Return whether a suite is decided together with earlier attempts: it must not stop by itself then."""
+        """Return whether a suite is decided together with earlier attempts. Such a suite must not stop early."""
         return self.attempt(plan) > 1 and rerun_policy(self.assembly.settings) == "pool"
 
     def header(self, suites: Sequence[ReadySuite]) -> list[str]:

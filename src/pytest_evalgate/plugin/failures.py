@@ -1,4 +1,4 @@
-"""Failure texts: a description of a missed case instead of a traceback, and the cleaning of every report.
+"""Failure texts: descriptions of missed cases instead of tracebacks, without API keys and workflow commands.
 
 The representations of failures are private to pytest; this is the only module that uses them.
 """
@@ -91,7 +91,7 @@ _ACTIVE: Final = re.compile(
     r"^\s*:: | \#\#\[ | [\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f]",
     re.MULTILINE | re.VERBOSE,
 )
-"""Workflow commands and control characters, other than line feeds and tabs."""
+"""Workflow commands, and control characters other than line feeds and tabs."""
 
 
 _MAX_FAILURE_CHARS: Final = 1_000_000

@@ -139,7 +139,7 @@ class Launch:
         self.has_journal = True
 
     def finish_journal(self, *, interrupted: bool) -> None:
-        """Record in the journal that the run was decided, and whether something ended it before its last case."""
+        """Record in the journal that the run was decided, and whether it ended before its last case."""
         if self.has_journal:
             journal.finish(self._context.state.path, self._context.run_identity.run, interrupted=interrupted)
 

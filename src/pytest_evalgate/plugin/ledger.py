@@ -167,12 +167,12 @@ class Ledger:
             )
 
     def files_without_items(self, plan: SuitePlan) -> list[str]:
-        """Return the files of a plan none of whose cases has an item."""
+        """Return the files of a plan that have no case with an item."""
         found = {case.place.file for case in plan.cases if (plan.name, case.id) in self._nodes}
         return sorted({case.place.file for case in plan.cases if case.side != "base"} - found)
 
     def add_problem(self, problem: str) -> None:
-        """Add a problem, which makes the run invalid; each once, and without keys that the user wrote by mistake."""
+        """Add a problem, which makes the run invalid. Each problem is added once, and API keys in it are removed."""
         problem = mask_keys(problem)
         if problem not in self.problems:
             self.problems.append(problem)

@@ -67,12 +67,12 @@ class BodyOutputs:
         self.produced.append(None if value is None else as_output(value))
 
 
-# Of the session, and of a coroutine that is closed.
+# these end the session or a closed coroutine
 _ENDINGS = (KeyboardInterrupt, SystemExit, GeneratorExit)
 
 
 def _is_cancelled(error: BaseException) -> bool:
-    """Return whether ``error`` is a cancellation of the running task, as by Ctrl-C, and none that the body raised."""
+    """Return whether ``error`` cancels the running task, as Ctrl-C does, and was not raised by the body."""
     asyncio = sys.modules.get("asyncio")
     if asyncio is None or not isinstance(error, asyncio.CancelledError):
         return False

@@ -23,12 +23,12 @@ GOLDEN_SUFFIXES = (".jsonl", ".ndjson")
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The suites that a command line selects.
+    """Suites that a command line selects.
 
     Args:
         suites: Their names.
         everything: True if the command line names no path, so that every configured suite has to run.
-        direct: Golden sets whose path pytest cannot name in its arguments: they are collected without them.
+        direct: Golden sets whose path cannot be an argument of pytest. They are collected without one.
         ad_hoc: Golden sets of the command line that no suite contains.
     """
 
@@ -47,7 +47,7 @@ class Selection:
         return cls(tuple(values["suites"]), values["everything"], tuple(values["direct"]), tuple(values["ad_hoc"]))
 
     def add_ad_hoc(self, assembly: Assembly) -> None:
-        """Make the suites of the golden sets that no suite contains."""
+        """Create a suite for each golden set of the command line that no suite contains."""
         for path in self.ad_hoc:
             assembly.add_ad_hoc(Path(path))
 
@@ -85,7 +85,7 @@ def select(config: pytest.Config, assembly: Assembly) -> Selection:
 
 
 def _names_path(config: pytest.Config) -> bool:
-    """Return whether the user named a path; one in ``addopts`` of the project selects no more than ``testpaths``."""
+    """Return whether the user named a path. Paths in the project's ``addopts`` do not count."""
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
         return False
     typed = [*map(str, config.invocation_params.args), *shlex.split(os.environ.get("PYTEST_ADDOPTS", ""))]
@@ -139,7 +139,7 @@ def build_selected(selection: Selection, config: pytest.Config, assembly: Assemb
 
 
 def fit_warnings(suites: Sequence[ReadySuite]) -> Iterator[str]:
-    """Yield a warning for each golden set with fields that no suite grades, and for each odd placeholder."""
+    """Yield a warning for each golden set with fields that no suite grades, and for each unknown placeholder."""
     unread = {suite.plan.name: suite.unread_fields for suite in suites}
     shared = fit.shared_by_all(unread, {suite.plan.name: suite.plan.golden for suite in suites})
     yield from (f"{file}: {message}" for file, message in fit.describe(shared))

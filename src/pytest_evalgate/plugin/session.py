@@ -234,7 +234,7 @@ class EvalSession:
 
     def _preload(self) -> None:
         """Import the gates and the report writers, which takes 0.3 s, while outputs are awaited."""
-        with contextlib.suppress(OSError):  # too many open files: import them later, when connections are closed
+        with contextlib.suppress(OSError):  # too many open files: imported later, with fewer connections
             load_gates()
             with defer_interrupts():
                 self._report_writer.load()
@@ -248,7 +248,7 @@ class EvalSession:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self) -> None:
-        """Keep the streams open with which pytest captures: code of the user runs beside the items."""
+        """Keep the streams open with which pytest captures output, because the user's code runs in other threads."""
         self._context.wiring.code.keep_streams_open()
 
     @pytest.hookimpl(wrapper=True)
@@ -290,7 +290,7 @@ class EvalSession:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Clean the report of keys and commands, and attach the case's result to the report of its call."""
+        """Remove API keys and workflow commands from the report, and attach the case's result to it."""
         report = yield
         is_golden = isinstance(item, CaseItem) or GOLDEN_TEST in item.stash
         clean(report, self._session_decider.redactor, is_golden=is_golden)
@@ -326,7 +326,7 @@ def _merged(hook: Any) -> dict[str, T]:
     """Merge the results of a hook.
 
     Raises:
-        SettingsError: it called ``sys.exit()``, which would end the session, with 0 for a success.
+        SettingsError: the hook called ``sys.exit()``. ``sys.exit(0)`` would end the session as a success.
     """
     try:
         results: Iterable[Mapping[str, T]] = hook()

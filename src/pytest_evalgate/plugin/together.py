@@ -81,7 +81,7 @@ class ConcurrentBodies:
             return self._case_queue.wait(future)
         except NoOutput:
             return None
-        except CodeExit as exit_:  # as if the body had run in this thread
+        except CodeExit as exit_:  # raise it as if the body had run in this thread
             raise exit_.error from None
 
 

@@ -96,7 +96,7 @@ class VerdictHooks:
     def _finish(self, session: pytest.Session) -> None:
         """Write the verdict and the reports, set the exit code and print the last line.
 
-        A verdict that cannot be stored is none: the last line then has the reason, and the exit code is 4.
+        If the verdict cannot be stored, the last line has the reason, and the exit code is 4.
         """
         context, verdict = self._context, self._verdict
         try:
@@ -146,7 +146,7 @@ class VerdictHooks:
 
     @property
     def _ran_out(self) -> bool:
-        """Whether the run ended before all calls were sent: its budget, its time or its endpoint ran out."""
+        """Whether the run ended before all calls were sent, because of its budget, its deadline or its endpoint."""
         problems = self._context.problems
         refused = None if self._context.options.offline else problems.refused_reason
         stopped = problems.stop_reason is not None and problems.stop_reason not in problems.problems  # a failed canary

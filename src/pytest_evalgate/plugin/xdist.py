@@ -40,7 +40,7 @@ class Distribution:
         self._nodes: set[Any] = set()
 
     def pytest_configure_node(self, node: Any) -> None:
-        """Send a worker the ids of the run, and what the command line selects: its own has other arguments."""
+        """Send a worker the ids of the run and the selected suites, because its command line has other arguments."""
         node.workerinput[WORKER_INPUT] = self._context.run_identity.export()
         node.workerinput[SELECTION_INPUT] = self._context.selection.export()
         self._nodes.add(node)

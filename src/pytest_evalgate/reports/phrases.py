@@ -63,7 +63,7 @@ def run_word(verdict: VerdictName) -> str:
 
 
 def result_of(verdict: SuiteVerdict, gate: GateResult) -> str:
-    """Return the word for the result of a gate, marked if the gate is advisory or could not have failed."""
+    """Return the word for the result of a gate, with a mark if the gate is advisory or could not have failed."""
     marks = [] if is_blocking(verdict) else ["advisory"]
     if gate.blind_below is not None:
         marks.append(f"blind below {_size(gate.blind_below)}" if gate.blind_below < 1 else "blind")
@@ -112,7 +112,7 @@ def cost(calls: Calls) -> str:
 
 
 def local_calls(number: int) -> str:
-    """Return ``30 calls of your function (cost unknown)``: what a function or a command spends is not measured."""
+    """Return ``30 calls of your function (cost unknown)``. The costs of functions and commands are not measured."""
     return f"{count(number, 'call')} of your function (cost unknown)"
 
 
@@ -134,9 +134,9 @@ def base(delta: Delta | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """A line of numbers in the table of gates: pass rate, the baseline's pass rate, and the change between them.
+    """Line of numbers in the table of gates: pass rate, the baseline's pass rate, and the change between them.
 
-    ``of`` is the scorer that they are of; "" for the cases that pass.
+    ``of`` is the scorer whose scores they summarise; "" for the cases that pass.
     """
 
     rate: str
@@ -146,7 +146,7 @@ class Numbers:
 
 
 def numbers(verdict: SuiteVerdict) -> tuple[Numbers, ...]:
-    """Return the numbers of a suite: those of its cases, and if a judge decides them, the corrected ones below.
+    """Return the numbers of a suite: those of its cases, followed by the corrected ones if a judge decides.
 
     The baseline's rate and the raw change are those of the judge's verdicts, so they are not mixed with the corrected
     change: ``judged 55.0%, 68.8, -13.8 pp`` and ``corrected 52.1%, -, -15.5 pp``.
@@ -249,7 +249,7 @@ def trend_warning(verdict: SuiteVerdict) -> str | None:
 
 
 def weakest_first(changes: Sequence[GateChange]) -> list[GateChange]:
-    """Return the changes in the gate, those that weaken it first, of these replaced targets and endpoints, by kind."""
+    """Return the changes in the gate by kind, weakenings first, and of these the kinds in ``LISTED_FIRST``."""
     return sorted(
         changes,
         key=lambda change: (
@@ -368,7 +368,7 @@ def _first_clause(text: str) -> str:
 
 
 def may_retry(verdict: SuiteVerdict) -> bool:
-    """Return whether another run may decide an incomplete suite, although nothing is changed."""
+    """Return whether another run without any change may decide an incomplete suite."""
     return any(RETRY in gate.message for gate in verdict.gates if gate.result == "incomplete")
 
 

@@ -214,7 +214,7 @@ def _messages(suite: SuiteView, width: int, *, every: bool, may_warn: bool) -> I
             continue
         which = f", {_gate_name(gate)}" if len(messages) == len(verdict.gates) else ""
         advisory = "" if phrases.is_blocking(verdict) else " (advisory)"
-        # the section explains a retry in a line of its own, see `errored_lines`
+        # the section explains a retry in a separate line, see `errored_lines`
         short = message.partition("; ")[0] if gate.result == "incomplete" else message
         text = f"{phrases.run_word(gate.result)}{advisory} {name}{which}: {short}"
         if context := _comparison_context(gate, verdict):

@@ -239,11 +239,11 @@ def errored_lines(suite: SuiteView, view: ReportView, width: int) -> Iterator[Li
 
 
 def _rerun_note(suite: SuiteView, view: ReportView) -> str:
-    """Return what a re-run would do about the missing answers, if that is known."""
+    """Return the effect of a rerun on the missing answers, if it is known."""
     counts = suite.verdict.accounting
     if not may_retry(suite.verdict):
         return " A re-run alone may not help: see the reasons above."
-    # replies are cached; the outputs of Python targets are not
+    # only replies of models are cached, not the outputs of Python targets
     if not view.verdict.calls.planned or not counts.passed + counts.missed:
         return ""
     return f" A re-run sends only {count(suite.uncached, 'case')}: the other answers are cached."

@@ -1,6 +1,6 @@
 """Git: commits, refs by their full names, merge bases, and a digest of the working tree.
 
-Commands ignore replace refs, grafts, and the variables that lead git to another repository: each of them could show
+Commands ignore replace refs, grafts, and variables that point git to another repository. Each of them could show
 another base branch than the one that a pull request is merged into.
 """
 
@@ -37,7 +37,7 @@ _SKIPPED: Final = frozenset({_COMPILED, "node_modules", "venv", "build", "dist"}
 
 _SAFE: Final = ("--no-replace-objects", "--no-optional-locks", "--literal-pathspecs", "-c", "core.fsmonitor=false")
 _KEPT_VARIABLES: Final = re.compile(r"(?!GIT_)|GIT_(CONFIG|CEILING|DISCOVERY|EXEC|SSH|SSL|HTTP|ASKPASS|PROXY|LFS)")
-"""Variables that git gets: it may need a proxy or ``safe.directory``, and no ``GIT_DIR`` or ``GIT_NAMESPACE``."""
+"""Variables that are passed to git: it may need a proxy or ``safe.directory``, but never ``GIT_DIR``."""
 
 _DUBIOUS: Final = re.compile(r"detected dubious ownership in repository at '(.+)'")
 _COMMIT_ID: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -49,7 +49,7 @@ _HEADS: Final = frozenset({"HEAD", "@"})
 _PSEUDO_REFS: Final = frozenset({"FETCH_HEAD", "ORIG_HEAD", "MERGE_HEAD"})
 _NAMESPACES: Final = ("refs/heads/", "refs/remotes/", "refs/tags/")
 _MERGE: Final = 3
-"""A merge commit and its two parents."""
+"""Merge commit and its two parents."""
 
 
 def commit(root: Path) -> str | None:
@@ -116,8 +116,9 @@ def pull_request_base(root: Path, branch: str, environ: Mapping[str, str]) -> st
 def _first_parent_of_merge(root: Path, environ: Mapping[str, str]) -> str:
     """Return the first parent of the merge commit that GitHub made for a pull request; "" if HEAD is another commit.
 
-    A merge that the author of the branch made has their own commit as its first parent, so HEAD has to be the commit
-    of the event. A clone without this parent shows a commit without parents.
+    HEAD has to be the commit of the event: a merge made by the author of the branch has the branch as its first
+    parent. A
+    clone without this parent shows a commit without parents.
     """
     if environ.get("GITHUB_EVENT_NAME", "pull_request") != "pull_request":
         return ""
@@ -151,7 +152,7 @@ def require_repository(root: Path) -> None:
     if done.returncode != 0:
         raise UserError(f"git cannot read the repository of {root}: {_reason(done)}")
     if outer := output(root, "rev-parse", "--show-superproject-working-tree"):
-        raise UserError(f"{root} is in a submodule of {outer}, whose branches are others: run in a clone of its own")
+        raise UserError(f"{root} is in a submodule of {outer}, which has other branches: run in a separate clone")
 
 
 def commit_of(root: Path, ref: str) -> str:
@@ -289,6 +290,6 @@ def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes] | No
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment of git: its messages in English, and no file of grafts, which would change parents."""
+    """Return the environment of git: messages in English, and no file of grafts, which would change parents."""
     kept = {name: value for name, value in os.environ.items() if _KEPT_VARIABLES.match(name)}
     return {**kept, "LC_ALL": "C", "GIT_GRAFT_FILE": os.path.join(os.devnull, "none")}  # noqa: PTH118 - no file

@@ -1,4 +1,4 @@
-"""Files of a commit, read from git objects: its own symbolic links are followed, those of the working tree never."""
+"""Files of a commit, read from git objects. Only symbolic links of the commit are followed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LINK, _FOLDER, _SUBMODULE = "120000", "040000", "160000"
-_MOST_LINKS: Final = 40  # as Linux
+_MOST_LINKS: Final = 40  # the limit of Linux
 _LFS: Final = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\n(?:.*\n)*?oid sha256:([0-9a-f]{64})\n")
 _LONGEST_POINTER: Final = 1024
 
@@ -31,7 +31,7 @@ class _Entry:
 
 @dataclass(frozen=True, slots=True)
 class CommitTree:
-    """The files of the project ``root`` at ``commit``."""
+    """Files of the project ``root`` at ``commit``."""
 
     root: Path
     commit: str
@@ -69,7 +69,7 @@ class CommitTree:
 
     @property
     def top(self) -> Path:
-        """The top folder of the repository: the nearest one with ``.git``, whatever ``core.worktree`` names."""
+        """The top folder of the repository: the nearest one with ``.git``. ``core.worktree`` is ignored."""
         found = (folder for folder in (self.root, *self.root.parents) if (folder / ".git").exists())
         top = next(found, None)
         if top is None:
@@ -111,7 +111,7 @@ class CommitTree:
         return folders[-1]
 
     def _child(self, folder: _Entry, name: str) -> _Entry | None:
-        """Return an entry of a folder; on file systems without case, also if only its case differs."""
+        """Return an entry of a folder. On case-insensitive file systems, its name may differ in case."""
         entries = _entries(self.root, folder.object_id)
         if name in entries:
             return entries[name]
@@ -121,7 +121,7 @@ class CommitTree:
         return entries[alike[0]]
 
     def _large_file(self, path: str, digest: str) -> bytes:
-        """Return the content of a file in Git LFS: from its store, else the file here if it has the same content."""
+        """Return the content of a file in Git LFS, from its store or a file here with the same digest."""
         common = git.output(self.root, "rev-parse", "--git-common-dir")
         stored = self.root / common / "lfs" / "objects" / digest[:2] / digest[2:4] / digest
         for file in (stored, self.top / path):
@@ -131,12 +131,12 @@ class CommitTree:
                 continue
             if hashlib.sha256(data).hexdigest() == digest:
                 return data
-        raise UserError(f"its content is in Git LFS, and not here: git lfs fetch origin {self.commit}")
+        raise UserError(f"its content is in Git LFS and was not fetched: git lfs fetch origin {self.commit}")
 
 
 @lru_cache(maxsize=1024)
 def _entries(root: Path, folder: str) -> Mapping[str, _Entry]:
-    """Return the entries of a folder by name; an object never changes, so they are read once."""
+    """Return the entries of a folder by name. They are read once, because objects never change."""
     found: dict[str, _Entry] = {}
     for line in git.run(root, "ls-tree", "-z", "--full-tree", folder).split(b"\0"):
         if line:

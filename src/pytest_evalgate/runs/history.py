@@ -34,7 +34,7 @@ _DECIDED: Final = frozenset({"pass", "fail", "inconclusive"})
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The rows of a history file, of all suites, oldest first, and warnings about lines that were skipped.
+    """Rows of a history file, of all suites, oldest first, and warnings about lines that were skipped.
 
     ``rows`` are complete runs; ``attempts`` also contain suites that stopped early.
     """
@@ -44,7 +44,7 @@ class History:
 
     @property
     def rows(self) -> tuple[HistoryRow, ...]:
-        """The complete runs, of which trends and reports are made."""
+        """The complete runs, which trends and reports show."""
         return tuple(row for row in self.attempts if not row.stopped)
 
 
@@ -62,7 +62,7 @@ def file_of(configured: str | None, *, root: Path, state: Path) -> Path:
 def row_of(
     run: Run, suite: SuiteRun, decided: SuiteVerdict, baseline: Baseline | None, work_sha256: str | None = None
 ) -> HistoryRow | None:
-    """Return the row of one suite; None unless the gates have decided, on all cases or on enough to stop."""
+    """Return the row of one suite; None if the gates have not decided."""
     accounting = decided.accounting
     incomplete = run.problems or run.refused or accounting.errored or (accounting.not_run and suite.stopped is None)
     ran = accounting.passed + accounting.missed
@@ -118,7 +118,7 @@ def read(path: Path) -> History:
 
 
 def earlier_attempts(rows: Sequence[HistoryRow], own: HistoryRow) -> tuple[HistoryRow, ...]:
-    """Return the attempts before ``own``, oldest first; ``own`` may be one of ``rows``. Without a commit: none.
+    """Return the attempts before ``own``, oldest first; none without a commit. ``own`` may be one of ``rows``.
 
     An attempt is a decided run of the same suite with the same commit, cases, scorers and work.
     """

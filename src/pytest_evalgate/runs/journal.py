@@ -1,13 +1,15 @@
 """Journal: the plan of a run, written before the first call is sent, and the end of the run.
 
-``<state>/runs/<run id>/journal.jsonl`` has a head, one line for each planned case, and a last line once the run is
-decided. A run without that last line, or whose last line says so, was interrupted and can be resumed. A run that ended
-is never resumed, also if it ran a part of its cases or lacks outputs: its answers are those of that session.
+``<state>/runs/<run id>/journal.jsonl`` has a head, one line for each planned case, and a last line when the run is
+decided. A run without a last line, or with ``interrupted`` in it, can be resumed. Other runs are never resumed, even
+if they ran a part of their cases or lack outputs.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -17,15 +19,17 @@ from pytest_evalgate.runs.record_file import RecordFile, check_filled
 from pytest_evalgate.text import files, jsonl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from pytest_evalgate.records.results import SuitePlan
 
 _NAME: Final = "journal.jsonl"
+_OWN: Final = "EVALGATE_"
+_INSTALLED: Final = (".dist-info", ".egg-info", ".egg-link", ".pth")
 
 MAX_AGE: Final = timedelta(hours=24)
-"""Age from which an interrupted run is not resumed: what is outside of the project may have changed since."""
+"""Age from which an interrupted run is not resumed, because things outside of the project may have changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +126,7 @@ def claim(state: Path, run: str) -> bool:
     try:
         begun.parent.mkdir(parents=True, exist_ok=True)
         begun.touch(exist_ok=False)
-    except OSError:  # it exists, or cannot be written: the controller reports that
+    except OSError:  # it exists, or the controller reports that it cannot be written
         return False
     return True
 
@@ -133,3 +137,29 @@ def _line(value: object) -> bytes:
 
 def _path(state: Path, run: str) -> Path:
     return state / "runs" / run / _NAME
+
+
+def environment_sha256(environ: Mapping[str, str], declared: Iterable[str], path: Iterable[str] | None = None) -> str:
+    """Return a digest of the declared variables, of all ``EVALGATE_*`` ones, and of the installed distributions.
+
+    Args:
+        environ: The environment.
+        declared: Names of the variables that decide outputs (``target.env``). A missing one differs from an empty one.
+        path: Folders with distributions; by default those of ``sys.path``.
+    """
+    own = (name for name in environ if name.startswith(_OWN))
+    variables = {name: environ.get(name) for name in sorted({*declared, *own})}
+    installed = sorted(_installed(sys.path if path is None else path))
+    return jsonl.digest([variables, sys.version, installed])
+
+
+def _installed(folders: Iterable[str]) -> Iterator[tuple[str, int]]:
+    """Yield name and time of the metadata of each distribution; an update replaces both (1 ms for 200)."""
+    for folder in dict.fromkeys(folders):
+        try:
+            with os.scandir(folder or ".") as entries:
+                for entry in entries:
+                    if entry.name.endswith(_INSTALLED):
+                        yield os.path.join(folder, entry.name), entry.stat().st_mtime_ns  # noqa: PTH118 - no Path each
+        except OSError:  # nothing can be imported from an unreadable path
+            continue

@@ -35,14 +35,14 @@ _TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RecordFile(Generic[T]):
-    """The format of one kind of file.
+    """Format of one kind of file.
 
     Args:
         record: The dataclass of its content.
         noun: Its name in messages, with an article: "a baseline".
         error: The exception for a file that cannot be used.
         next_step: Advice for such a file; ends every message.
-        kind: The value of ``kind``; None for the files that have none, verdicts and the rows of the history.
+        kind: The value of ``kind``; None for files without one: verdicts and the rows of the history.
         schema: The version that is written. Newer files are refused.
         rows: The field that is written with one entry a line, so that a review shows what changed.
         rows_digest: Whether the file has a SHA-256 of its rows.
@@ -50,7 +50,7 @@ class RecordFile(Generic[T]):
             "if present" for files that earlier versions wrote without one.
         extra: Whether unknown keys are ignored or refused.
         encode: Returns the fields of a record as JSON, in the order in which they are written.
-        check: Raises ValueError for values that their types allow and the record does not.
+        check: Raises ValueError for values that have the right type and are still invalid.
     """
 
     record: type[T]
@@ -116,7 +116,7 @@ class RecordFile(Generic[T]):
         except ValueError as error:
             raise self.error(f"{name}: {error}; {self.next_step}") from None
         if _SEAL in value and self.seal is not None and value[_SEAL] != jsonl.digest(body):
-            raise edited  # last: a message about a field says more
+            raise edited  # after the fields, because a message about one field is more specific
         return record
 
     def to_json(self, record: T) -> dict[str, Json]:
@@ -164,7 +164,7 @@ def adapter(record: Any) -> TypeAdapter[Any]:
 
 
 def check_time(name: str, text: str) -> None:
-    """Raise ValueError unless ``text`` is a time in UTC such as 2026-01-31T12:00:00Z: times are compared as texts."""
+    """Raise ValueError unless ``text`` is a time in UTC such as 2026-01-31T12:00:00Z. Times are compared as texts."""
     try:
         same = datetime.strptime(text, _TIME).strftime(_TIME) == text  # noqa: DTZ007 - Z is UTC
     except ValueError:

@@ -224,15 +224,15 @@ _ZEROS: Final = "0" * 64
 
 
 class _Seal:
-    """SHA-256 of a run file whose head has 64 zeros in its place: the head is written before the results arrive."""
+    """SHA-256 of a run file, computed with 64 zeros in its place, because the head is written before the results."""
 
     def __init__(self) -> None:
-        """Digest nothing yet."""
+        """Start with an empty digest."""
         self._digest = hashlib.sha256()
         self._offset = 0
 
     def over(self, lines: Iterable[bytes]) -> Iterator[bytes]:
-        """Yield the lines, and digest them. The first one is the head."""
+        """Yield the lines and add them to the digest. The first one is the head."""
         for number, line in enumerate(lines):
             if not number:
                 self._offset = line.index(f'"sha256":"{_ZEROS}"'.encode()) + len('"sha256":"')
@@ -245,7 +245,7 @@ class _Seal:
 
 
 def _digest(path: Path, sha256: str) -> str:
-    """Return the digest of a run file whose head has ``sha256``. A copy may have other line ends."""
+    """Return the digest of a run file whose head has ``sha256``; a copy with other line ends has the same digest."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         for number, line in enumerate(file):

@@ -1,9 +1,10 @@
 """Session lock: one session at a time uses a state folder.
 
-The lock is one of the kernel, on an open file. The kernel releases it when the process ends, even by a kill, so a dead
-session blocks no other one, whatever its process id means by now: an unreaped zombie still has one, and in containers
-every session may have the same. The content of the file is for the message only. The file stays when the lock is
-released: a session that removed it could lock a file that the next session no longer finds.
+The lock is a kernel lock on an open file (``flock``, on Windows ``msvcrt.locking``). The kernel releases it when the
+process ends, even by a kill. Process ids would not do: an unreaped zombie still has one, and in containers every
+session
+may have the same. The content of the file is for the message only. The file is not removed, because another session
+could then lock a new file of the same name.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class SessionLock:
     """Lock of the file at ``path``."""
 
     def __init__(self, path: Path) -> None:
-        """Lock nothing yet."""
+        """Create an unlocked lock."""
         self._path = path
         self._file: int | None = None
         self._is_held = False
@@ -56,7 +57,7 @@ class SessionLock:
         """
         with files.storing(self._path, "locked"):
             self._file = file = _open(self._path)
-            if hasattr(os, "register_at_fork"):  # a child that outlives a killed session must not keep its lock
+            if hasattr(os, "register_at_fork"):  # a child that outlives a killed session would keep its lock
                 os.register_at_fork(after_in_child=_closing_copy(weakref.ref(self)))
             try:
                 _lock(file)
@@ -70,7 +71,7 @@ class SessionLock:
                     raise UserError(_held_message(self._path, os.read(file, _LONGEST))) from None
                 raise
         self._is_held = True
-        with contextlib.suppress(OSError):  # on a full disk, the lock holds all the same
+        with contextlib.suppress(OSError):  # the lock works on a full disk, too
             os.ftruncate(file, 0)
             os.write(file, f"process {os.getpid()} on {platform.node() or 'this host'}".encode("ascii", "replace"))
         return None

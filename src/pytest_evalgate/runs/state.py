@@ -41,7 +41,7 @@ class StateFolder:
         return self.path / "verdict.json"
 
     def prepare(self) -> None:
-        """Create the folder, and remove the verdict of the last session: CI must not read an old pass as a new one.
+        """Create the folder, and remove the verdict of the last session: CI must not take an old pass for a new one.
 
         Raises:
             StorageError: The folder cannot be used.
@@ -73,7 +73,7 @@ def state_of(root: Path, moved_to: str | None) -> StateFolder:
 
 
 def storage_message(error: StorageError) -> str:
-    """Return the message of an error, with the variable that moves the state folder if the file belongs to it."""
+    """Return the message of an error. For files in the state folder, it names the variable that moves the folder."""
     moved_to = os.environ.get(STATE_VARIABLE)
     path = error.path.absolute()
     belongs = path.is_relative_to(Path(moved_to).absolute()) if moved_to else _FOLDER in path.parts

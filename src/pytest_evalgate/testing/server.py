@@ -234,7 +234,7 @@ def _parse(raw: bytes) -> Any:
 
 
 def _model_reply(request: Request, behaviour: Behaviour) -> Any:
-    """Return the text of ``behaviour`` in the form that fits the path."""
+    """Return the text of ``behaviour`` as the API of the path returns it."""
     text, usage = behaviour.body, behaviour.usage or (0, 0)
     model = behaviour.model or (request.body.get("model", "") if isinstance(request.body, dict) else "")
     route = request.path.partition("?")[0]

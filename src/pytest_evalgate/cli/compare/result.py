@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CompareOptions:
-    """Options of the command line; None stands for the value of the settings."""
+    """Options of the command line; None means the value of the settings."""
 
     suite: str | None = None
     gate: bool = False
@@ -69,7 +69,7 @@ class SuiteComparison:
 
 @dataclass(frozen=True, slots=True)
 class ScoreChange:
-    """The change of the scores of one scorer, and the level and margin of the gate on them."""
+    """Change of the scores of one scorer, with the level and the margin of its gate."""
 
     scorer: str
     alpha: float

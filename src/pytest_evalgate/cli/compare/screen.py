@@ -88,7 +88,7 @@ def _rows(suite: SuiteComparison) -> Iterator[Row]:
 def _numbers(delta: Delta | None) -> tuple[str, ...]:
     if delta is None:
         return (_NONE,) * 7
-    raw = delta.measured or delta  # the rates are those of the judge's verdicts, so the change beside them is as well
+    raw = delta.measured or delta  # the rates are the judge's verdicts, so their change is uncorrected, too
     rates = percent(delta.baseline_rate), percent(delta.baseline_rate + raw.delta)
     return f"{delta.pairs:,}", *rates, change_text(raw), f"{delta.losses:,}", f"{delta.gains:,}", p_value(delta.p)
 
@@ -110,7 +110,7 @@ def _suite(suite: SuiteComparison, command: str) -> Iterator[str]:
 
 
 def _finding(delta: Delta, alpha: float, margin: float | None) -> str:
-    """Return the finding with its test; a proven improvement is named, with its bounds and its own p."""
+    """Return the finding with its test. For a proven improvement, return its bounds and its own p."""
     margin_text = "" if margin is None else f", margin {points(margin).lstrip('+')}"
     if delta.p_better is not None and delta.p_better <= alpha:
         change = f"{points(delta.delta)} ({100 * delta.lower:+.1f} ..{100 * delta.upper:+.1f})"

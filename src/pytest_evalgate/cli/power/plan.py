@@ -55,8 +55,10 @@ CLUSTER_ICC: Final = 0.2
 _ALPHA: Final = 0.05
 _TRIALS: Final = (1, 3, 5)
 _COMPARED_TRIALS: Final = ((5, 1), (3, 3))
-"""Trials in the baseline and in the candidate. Simulated at n = 200, 10 % flips and a drop of 5 points: 60 % with one
-trial in both, 74 % with a 5-trial baseline (76 % with any number), 83 to 95 % with three trials in both."""
+"""Numbers of trials in the baseline and in the candidate. Simulated power at n = 200, 10 % flips and a drop of 5
+points:
+60 % with one trial in both, 74 % with a 5-trial baseline (76 % with any number), 83 to 95 % with three trials in
+both."""
 _MIN_CLUSTERS: Final = 3
 _FLOAT_NOISE: Final = 1e-12
 _MIN_TRIALS: Final = 2
@@ -66,7 +68,7 @@ _MAX_STANDARD_DEVIATIONS: Final = 6  # a drop of more standard deviations of sin
 
 @dataclass(frozen=True, slots=True)
 class PowerOptions:
-    """Options of the command line; ``drop`` and ``power`` are shares. None stands for the suite's own value."""
+    """Options of the command line; ``drop`` and ``power`` are shares. None means the suite's own value."""
 
     drop: float
     power: float
@@ -88,7 +90,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class TrialsPower:
-    """The probability in percent, by kind of drop, of detecting the drop with these trials of each case."""
+    """Probability in percent of detecting each kind of drop with these trials of each case."""
 
     baseline_trials: int
     candidate_trials: int

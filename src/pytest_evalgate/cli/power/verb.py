@@ -145,7 +145,7 @@ def _span(chances: Iterable[float]) -> str:
 
 
 def _detection_by_trials(plan: PowerPlan) -> Iterator[str]:
-    """Yield the chance with more trials: those of the candidate help, those of the baseline alone help little."""
+    """Yield the power with more trials. Trials of the candidate raise it, trials of the baseline alone hardly do."""
     if plan.trials > 1:
         return
     parts = []
@@ -155,7 +155,7 @@ def _detection_by_trials(plan: PowerPlan) -> Iterator[str]:
             return
         where = "in both runs" if found.candidate_trials > 1 else "of the baseline alone"
         parts.append(f"{_span(chances)} with {found.baseline_trials} trials {where}")
-    yield f"it is detected in {', '.join(parts)}: trials of the candidate are what helps"
+    yield f"it is detected in {', '.join(parts)}: trials of the candidate help most"
 
 
 def _clustered(clusters: Clusters) -> str:
