@@ -168,7 +168,7 @@ def _chains(reader: TokenReader) -> Iterator[_Chain]:
     yield from _unless_name(chain)
 
 
-def _joint(text: str, chain: _Chain, token: Token) -> str | None:
+def _joint(text: str, chain: _Chain, token: Token) -> str | None:  # noqa: PLR0911 - one return for each kind of joint
     """Return the text that joins a number to the one before it; None if nothing joins them."""
     last = chain.tokens[-1]
     gap = text[last.end : token.begin]
@@ -182,7 +182,7 @@ def _joint(text: str, chain: _Chain, token: Token) -> str | None:
         return gap
     if not gap.strip():  # several spaces
         return ";"
-    if _is_compound(text, last, gap, token) or (gap.strip() == "(" and text.startswith("\u00b1", token.begin)):
+    if _is_compound(text, gap, token) or (gap.strip() == "(" and text.startswith("\u00b1", token.begin)):
         return "?"
     if _POINT.fullmatch(gap) and _is_broken(text[last.begin : last.end], gap, text[token.begin : token.end]):
         return "?"
@@ -195,7 +195,7 @@ def _joint(text: str, chain: _Chain, token: Token) -> str | None:
     return ";" if is_list else None
 
 
-def _is_compound(text: str, one: Token, gap: str, other: Token) -> bool:
+def _is_compound(text: str, gap: str, other: Token) -> bool:
     """Return whether two numbers are one quantity: the second has the smaller unit of the first."""
     found, after = _SPACED_UNIT.fullmatch(gap), _NEXT_UNIT.match(text, other.end)
     if found is None or found["unit"] is None:

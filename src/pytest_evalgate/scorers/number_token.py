@@ -90,7 +90,8 @@ _OPERAND: Final = re.compile(rf"{SPACES}?[*/\u00d7\u00b7\u00f7^]{SPACES}?[\w(\\]
 _SYMBOL_AFTER: Final = re.compile(
     rf"(?:[*\u00d7\u00b7\u00f7+]|{SPACES}[*\u00d7\u00b7\u00f7+]{SPACES})(?:{_LETTER}|[(\\])|\^(?!{SPACES}?\{{?[-+]?\d)|\({_LETTER}{{1,2}}\b|{SPACES}(?:squared|cubed|factorial)\b"
     rf"|\+(?=[.,;:)\]]?(?:\s|\Z))(?!\s*[\d(])|{SPACES}?[\u2264\u2265\u2260]|{SPACES}[<>]=?{SPACES}{_LETTER}"
-    rf"|{SPACES}?/{SPACES}?\(|,{SPACES}?[-+]?{SPACES}?\u221e|\u221e|\\(?:alpha|beta|gamma|delta|theta|lambda|mu|phi|omega|sigma|ln|log|sin|cos|tan|exp)"
+    rf"|{SPACES}?/{SPACES}?\(|,{SPACES}?[-+]?{SPACES}?\u221e|\u221e"
+    r"|\\(?:alpha|beta|gamma|delta|theta|lambda|mu|phi|omega|sigma|ln|log|sin|cos|tan|exp)"
 )
 _DIGIT_WORDS: Final = "zero|one|two|three|four|five|six|seven|eight|nine"
 # Words that make the number after them a part of something: an argument, a bound, or the end of a number in words
@@ -99,7 +100,8 @@ _WORDS_BEFORE: Final = re.compile(
     (?:
       (?P<argument>
         (?<![^\W_])(?:(?:arc|a)?(?:sin|cos|tan|cot|csc)h?|log|ln|lg|exp|sqrt|cbrt)
-        | (?<!\w)(?:(?:root|factorial|logarithm|square|cube|half|third|quarter|multiple)[ ]of|twice|thrice|double|triple
+        | (?<!\w)(?:(?:root|factorial|logarithm|square|cube|half|third|quarter|multiple)[ ]of
+            |twice|thrice|double|triple
             |(?:half|quarter)[ ]past|quarter[ ]to)
       )
       | (?P<bound>
@@ -208,7 +210,8 @@ _PROBLEMS: Final = {"argument": "a part of an expression", "bound": "a bound", "
 _GREATER: Final = re.compile(rf"(?:[\w)\]}}$%]{SPACES}?|\A)>{SPACES}?\Z")
 _ELEMENT: Final = re.compile(r"<[^<>\s][^<>]*>\s*\Z")
 _DENIED: Final = re.compile(
-    r"(?:(?<!\w)(?:not|never|except|unlike|excluding|neither|nor|(?:rather|other)[ ]than|instead[ ]of|anything[ ]but)|n't)"
+    r"(?:(?<!\w)(?:not|never|except|unlike|excluding|neither|nor"
+    r"|(?:rather|other)[ ]than|instead[ ]of|anything[ ]but)|n't)"
     r"(?:[ ]equal[ ]to)?(?:[ ](?:a|the|exactly))?(?:[ ][^\s.,;]{1,20}[ ](?:n?or))?[ ]\Z",
     re.IGNORECASE,
 )
@@ -381,7 +384,7 @@ class TokenReader:
         operand = far in ("/", "\u00d7", "\u00b7", "\u00f7") or (far == "*" and lead.rstrip("* ")[-1:].isalnum())
         return _Before(begin, money=money, is_operand=operand)
 
-    def _context(self, begin: int, floor: int) -> str:
+    def _context(self, begin: int, floor: int) -> str:  # noqa: PLR0911 - one return for each reason
         """Return why what precedes a number makes it no value of its own, "denied" if it is the wrong one."""
         lead = self.text[max(0, begin - 32) : begin]
         if (last := _LAST_WORD.search(lead)) and last[0].strip().casefold() in _DECIDING:

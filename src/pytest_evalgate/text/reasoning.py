@@ -27,7 +27,10 @@ class SplitText:
 # Tags of the chat templates of DeepSeek and Qwen (think), Gemini (thought), Claude (thinking), Seed (seed:think) and
 # of prompts that ask for reasoning in tags. A prefix, an attribute, white space and HTML's escapes are allowed.
 _WORDS: Final = r"think(?:ing)?|thoughts?|reasoning"
-_NAMES: Final = rf"(?:[a-z0-9]{{1,20}}[:_-]){{0,4}}(?:{_WORDS}|(?:thought|thinking)_process|antthinking|scratch_pad|reflection|scratchpad|monologue|cot)"
+_NAMES: Final = (
+    rf"(?:[a-z0-9]{{1,20}}[:_-]){{0,4}}(?:{_WORDS}|(?:thought|thinking)_process|antthinking|reflection|scratch_?pad"
+    r"|monologue|cot)"
+)
 _TAG: Final = rf"(?:<|&lt;) ?(?P<end1>/ ?)?(?P<name1>{_NAMES})(?:\s[^<>&]{{0,200}})? ?(?:>|&gt;)"
 _BRACKETS: Final = (
     r"(?-i:\[(?P<end2>/)?(?P<name2>THINK(?:ING)?|REASONING)\])(?!\()"  # Mistral; "[THINK](url)" is a link
