@@ -69,6 +69,10 @@ def test_a_number_that_javascript_rounds_is_refused() -> None:
         ("[[:alpha:]]", "a]", True),
         (r"\u0041\x42\cA", "AB\x01", True),
         (r"[\b]", "\x08", True),
+        (r"[\w-a]", "-", True),
+        (r"[\w-a]", "`", False),
+        (r"[a-\d]", "-", True),
+        (r"a\++", "a++", True),
         (r"\A", "A", True),
         (r"\Z", "Z", True),
         (r"(?<!x)y(?=z)", "yz", True),
@@ -79,7 +83,9 @@ def test_patterns_match_as_in_javascript(pattern: str, text: str, *, matches: bo
     assert (find(translate_pattern(pattern), text).text is not None) is matches
 
 
-@pytest.mark.parametrize("pattern", ["(?i)a", "(?>a)", "(?P<a>b)", "[]", "[^]", r"[\S]", r"\p{L}", r"\u{41}"])
+@pytest.mark.parametrize(
+    "pattern", ["a++", "a*+", "a{2}+", "\\c", "(?i)a", "(?>a)", "(?P<a>b)", "[]", "[^]", r"[\S]", r"\p{L}", r"\u{41}"]
+)
 def test_a_pattern_without_a_counterpart_is_refused(pattern: str) -> None:
     with pytest.raises(TranslationError):
         translate_pattern(pattern)

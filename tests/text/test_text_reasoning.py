@@ -20,6 +20,19 @@ def test_a_block_inside_the_answer_is_reasoning(start: str, end: str) -> None:
     assert split_text(f"It is {start}14{end}30 days.") == SplitText("It is 30 days.", "14")
 
 
+@pytest.mark.parametrize(
+    ("text", "reasoning"),
+    [
+        ("Thinking...\n14 days?\n...done thinking.\n\n30 days", "14 days?"),
+        ("[THINKING]14 days?[/THINKING]30 days", "14 days?"),
+        ("<thinking_process>14 days?</thinking_process>30 days", "14 days?"),
+        ("<scratch_pad>14 days?</scratch_pad>30 days", "14 days?"),
+    ],
+)
+def test_other_markers(text: str, reasoning: str) -> None:
+    assert split_text(text) == SplitText("30 days", reasoning)
+
+
 @pytest.mark.parametrize("start", [start for start, _ in MARKERS])
 def test_a_block_without_an_end_leaves_no_answer(start: str) -> None:
     split = split_text(f"{start}14 days")

@@ -26,6 +26,13 @@ _FORMS: Final = re.compile(f"\r\n?|\u2028|[{_INVISIBLE}]|[{_SPACES}]|[{_HYPHENS}
 _DOTTED_I: Final = "i\u0307"  # the lower case of U+0130, which keeps the dot that every i has
 
 
+_STACK: Final = re.compile("[\u0300-\u036f]{100,}+")  # sorting them takes quadratic time: 1 MB, minutes
+
+
+def _nfc(text: str) -> str:
+    return text if _STACK.search(text) else unicodedata.normalize("NFC", text)
+
+
 def comparable(text: str) -> str:
     """Return ``text`` in the form in which texts are compared.
 
@@ -34,14 +41,14 @@ def comparable(text: str) -> str:
     """
     if text.isascii():
         return text if "\r" not in text else text.replace("\r\n", "\n").replace("\r", "\n")
-    return _FORMS.sub(_form, unicodedata.normalize("NFC", text))
+    return _FORMS.sub(_form, _nfc(text))
 
 
 def folded(text: str) -> str:
     """Return ``text`` in the form in which texts are compared without regard to case."""
     if text.isascii():
         return comparable(text).casefold()
-    return unicodedata.normalize("NFC", comparable(text).casefold()).replace(_DOTTED_I, "i")
+    return _nfc(comparable(text).casefold()).replace(_DOTTED_I, "i")
 
 
 def collapsed(text: str) -> str:
@@ -156,7 +163,7 @@ def _look(text: str) -> tuple[str, list[int]]:
 
 def _offset(text: str, position: int) -> int:
     """Return the offset in ``text`` of a character of ``comparable(text)``."""
-    for found in _FORMS.finditer(unicodedata.normalize("NFC", text)):
+    for found in _FORMS.finditer(_nfc(text)):
         if found.start() > position:
             break
         position += len(found[0]) - len(_form(found))

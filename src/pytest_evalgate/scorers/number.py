@@ -54,7 +54,9 @@ def number(  # noqa: PLR0913 - its keywords are what users may write
     its group, if it has one), as with ``'A:\s*(.+)$'``. Of JSON, the values count and not the keys.
 
     A number is read as a whole, with its sign, separators, power and factor. An output misses if its number can be
-    read in several ways that differ in whether they pass, or cannot be read as one number; the reason names it.
+    read in several ways that differ in whether they pass, or cannot be read as one number; the reason names it. A
+    bound (``> 5``, ``less than 5``), a part of an expression (``log 5``) and one of two units (``5 ft 10 in``) are
+    not the number. Citations (``[1]``) and what follows "not" or "instead of" do not count.
     ``locale`` is the language in which numbers are written, such as ``"de"``. Without it, ``1,234`` is 1234, and
     ``1.234`` can be 1.234 or 1234: the score is unknown (None) if that decides.
 

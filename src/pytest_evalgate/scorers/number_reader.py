@@ -29,15 +29,41 @@ if TYPE_CHECKING:
 
 _MOST_SHOWN: Final = 20
 _LONGEST_JOINT: Final = 20
+_LONGEST_LINE: Final = 20_000  # of which 7,000 numbers are read in 0.5 s
 _COMMAS: Final = re.compile(r"[0-9][0-9.,]*+")
 _TIMES: Final = re.compile(rf"{SPACES}?[\u00d7xX*\u00b7]{SPACES}?")
 _OVER: Final = re.compile(rf"{SPACES}?/{SPACES}?")
 _OPERATOR: Final = re.compile(
     rf"{SPACES}?[-+/*\u00d7\u00f7\u00b7xX~^{EN_DASH}{EM_DASH}]{{1,2}}{SPACES}?|:|\.{{1,3}}|\u2026"
-    rf"|{SPACES}(?:plus|times|divided by|over|modulo|mod|to the power of){SPACES}"
+    rf"|{SPACES}(?:plus|times|divided by|over|modulo|to the power of|choose|by|off|per|\(?mod|\(?base){SPACES}"
 )
+_RATIO: Final = re.compile(rf"{SPACES}:{SPACES}?")
+_LABEL: Final = re.compile(r"\W*[^\W\d]+[ \u00a0]\Z")
+_WRAPPERS: Final = " `\"'$)]}([{"
+_POINT: Final = re.compile(rf"{SPACES}{{0,2}}[.,]{SPACES}{{0,2}}")
+_SPACED_UNIT: Final = re.compile(
+    rf"{SPACES}?-?(?P<unit>[A-Za-z]{{1,11}}|['\"\u00b0])?\.?,?{SPACES}{{0,2}}(?:and{SPACES})?"
+)
+_NEXT_UNIT: Final = re.compile(rf"{SPACES}?-?(?P<unit>[A-Za-z]{{1,11}}|['\"\u2033])")
+# A quantity in two units is one number, of neither unit: 5 ft 10 in, 1 hour and 30 minutes
+_SMALLER: Final[dict[str, str]] = {
+    **dict.fromkeys(("ft", "foot", "feet", "'"), "in inch inche \" ' \u2033"),
+    **dict.fromkeys(("h", "hr", "hour"), "m min minute s sec second"),
+    **dict.fromkeys(("m", "min", "minute"), "s sec second cm centimeter centimetre"),
+    **dict.fromkeys(("meter", "metre"), "cm centimeter centimetre"),
+    **dict.fromkeys(("dollar", "euro", "pound", "rupee", "franc"), "cent penny pence p paise paisa oz ounce centime"),
+    **dict.fromkeys(("lb", "st", "stone"), "oz ounce lb pound"),
+    **dict.fromkeys(("km", "kilometer", "kilometre"), "m meter metre"),
+    **dict.fromkeys(("kg", "kilo", "kilogram", "l", "liter", "litre"), "g gram ml"),
+    **dict.fromkeys(("year", "yr"), "month mo week day"),
+    **dict.fromkeys(("month", "week"), "week day"),
+    **dict.fromkeys(("day", "d"), "h hr hour minute"),
+    **dict.fromkeys(("mile", "yard", "yd"), "yard foot feet ft inch inche in"),
+    **dict.fromkeys(("gallon", "quart", "cup"), "quart pint cup ounce oz tablespoon teaspoon"),
+    **dict.fromkeys(("\u00b0", "deg", "degree"), "' minute"),
+}
 _LIST: Final = re.compile(
-    rf"{SPACES}?;{SPACES}?|,?{SPACES}(?:and|or|to|through|out{SPACES}of|of|und|oder|bis|von|et|ou|и|или|&){SPACES}"
+    rf"{SPACES}?;{SPACES}?|,?{SPACES}(?:and|or|to|through|until|till?|out{SPACES}of|of(?:{SPACES}the)?|in|und|oder|bis|von|et|ou|и|или|&){SPACES}"
     rf"(?:[A-Za-z]{SPACES}?={SPACES}?)?|,{SPACES}?"
 )
 
@@ -58,11 +84,21 @@ def read_numbers(text: str, locale: str | None = None, *, backwards: bool = Fals
     continues on the next line.
     """
     lines = written.plain(text).splitlines()
+    if backwards:
+        lines = [_end_of(line) for line in lines]
     comma_is_point = locale is None and any(digits.has_decimal_comma(found[0]) for found in _COMMAS.finditer(text))
     for line in reversed(lines) if backwards else lines:
         reader = TokenReader(line, locale, comma_is_point=comma_is_point)
-        numbers = [_resolved(line, chain) for chain in _chains(reader)]
-        yield from reversed(numbers) if backwards else numbers
+        numbers = (_resolved(line, chain) for chain in _chains(reader))
+        yield from reversed(list(numbers)) if backwards else numbers
+
+
+def _end_of(line: str) -> str:
+    """Return the end of a line that is very long; reading all of its numbers takes a minute for 1 MB."""
+    if len(line) <= _LONGEST_LINE:
+        return line
+    end = line[-_LONGEST_LINE:]
+    return end.partition(" ")[2] or end
 
 
 def read_value(value: Json, locale: str | None = None) -> list[Number]:
@@ -132,7 +168,7 @@ def _chains(reader: TokenReader) -> Iterator[_Chain]:
     yield from _unless_name(chain)
 
 
-def _joint(text: str, chain: _Chain, token: Token) -> str | None:
+def _joint(text: str, chain: _Chain, token: Token) -> str | None:  # noqa: PLR0911 - one return for each kind of joint
     """Return the text that joins a number to the one before it; None if nothing joins them."""
     last = chain.tokens[-1]
     gap = text[last.end : token.begin]
@@ -144,8 +180,40 @@ def _joint(text: str, chain: _Chain, token: Token) -> str | None:
         return "-" if token.signed else gap.replace(NO_BREAK, " ") or "?"
     if any(pattern.fullmatch(gap) for pattern in (POW, _TIMES, _OVER, _OPERATOR)):
         return gap
+    if not gap.strip():  # several spaces
+        return ";"
+    if _is_compound(text, gap, token) or (gap.strip() == "(" and text.startswith("\u00b1", token.begin)):
+        return "?"
+    if _POINT.fullmatch(gap) and _is_broken(text[last.begin : last.end], gap, text[token.begin : token.end]):
+        return "?"
+    if _RATIO.fullmatch(gap) and not _LABEL.fullmatch(text[max(0, last.begin - _LONGEST_JOINT) : last.begin]):
+        return "?"
+    bare = gap.strip(_WRAPPERS)
+    if bare and any(one in gap for one in _WRAPPERS.strip()) and _LIST.fullmatch(f" {bare} "):
+        return ";" if bare != "," or gap[0] in "}`$" or _is_whole(text, chain, token) else None
     is_list = _LIST.fullmatch(gap) and (gap.strip() != "," or _is_whole(text, chain, token))
     return ";" if is_list else None
+
+
+def _is_compound(text: str, gap: str, other: Token) -> bool:
+    """Return whether two numbers are one quantity: the second has the smaller unit of the first."""
+    found, after = _SPACED_UNIT.fullmatch(gap), _NEXT_UNIT.match(text, other.end)
+    if found is None or found["unit"] is None:
+        return False
+    unit = _stem(found["unit"])
+    smaller = _SMALLER.get(unit, "").split()
+    if after is None:
+        return unit in ("foot", "'") and " " in gap and not text[other.end :].strip(" .")
+    return _stem(after["unit"]) in smaller
+
+
+def _stem(unit: str) -> str:
+    return unit.lower().removesuffix("s") or "s"
+
+
+def _is_broken(one: str, gap: str, other: str) -> bool:
+    """Return whether a full stop or a comma with a space beside it may be that of one number: 1 ,000 and 0. 5."""
+    return gap[0] in f" {NO_BREAK}" or one in ("0", "-0") or (len(other) > 1 and other[0] == "0" and other.isdigit())
 
 
 def _is_whole(text: str, chain: _Chain, token: Token) -> bool:

@@ -46,7 +46,7 @@ CORE: Final = re.compile(
 _MONEY_BEFORE: Final = re.compile(rf"(?:(?<!{_LETTER})[A-Z]{{0,3}}{_SYMBOL}|(?<!{_LETTER})(?:{_CODE})){SPACES}?\Z")
 _SIGN_BEFORE: Final = re.compile(
     rf"(?:(?P<sign>[{_SIGNS}])|(?<!{_LETTER})(?P<word>(?i:minus|negative|moins|menos|минус|мінус))(?={SPACES}))"
-    rf"(?P<space>{SPACES}?)\Z"
+    rf"(?P<space>{SPACES}{{0,3}})\Z"
 )
 _MONEY_AFTER: Final = re.compile(rf"{SPACES}?(?:{_SYMBOL}|(?:{_CODE})(?!{_LETTER}))")
 _POWER_AFTER: Final = re.compile("[\u207a\u207b]?[\u2070\u00b9\u00b2\u00b3\u2074-\u2079]{1,4}")
@@ -89,7 +89,143 @@ POW: Final = re.compile(rf"\^{SPACES}?\{{?|\*\*{SPACES}?")
 _OPERAND: Final = re.compile(rf"{SPACES}?[*/\u00d7\u00b7\u00f7^]{SPACES}?[\w(\\]")
 _SYMBOL_AFTER: Final = re.compile(
     rf"(?:[*\u00d7\u00b7\u00f7+]|{SPACES}[*\u00d7\u00b7\u00f7+]{SPACES})(?:{_LETTER}|[(\\])|\^(?!{SPACES}?\{{?[-+]?\d)|\({_LETTER}{{1,2}}\b|{SPACES}(?:squared|cubed|factorial)\b"
+    rf"|\+(?=[.,;:)\]]?(?:\s|\Z))(?!\s*[\d(])|{SPACES}?[\u2264\u2265\u2260]|{SPACES}[<>]=?{SPACES}{_LETTER}"
+    rf"|{SPACES}?/{SPACES}?\(|,{SPACES}?[-+]?{SPACES}?\u221e|\u221e"
+    r"|\\(?:alpha|beta|gamma|delta|theta|lambda|mu|phi|omega|sigma|ln|log|sin|cos|tan|exp)"
 )
+_DIGIT_WORDS: Final = "zero|one|two|three|four|five|six|seven|eight|nine"
+# Words that make the number after them a part of something: an argument, a bound, or the end of a number in words
+_WORDS_BEFORE: Final = re.compile(
+    rf"""
+    (?:
+      (?P<argument>
+        (?<![^\W_])(?:(?:arc|a)?(?:sin|cos|tan|cot|csc)h?|log|ln|lg|exp|sqrt|cbrt)
+        | (?<!\w)(?:(?:root|factorial|logarithm|square|cube|half|third|quarter|multiple)[ ]of
+            |twice|thrice|double|triple
+            |(?:half|quarter)[ ]past|quarter[ ]to)
+      )
+      | (?P<bound>
+        (?<!not[ ])(?<!no[ ])\b(?:more|less|fewer|greater|larger|smaller|higher|lower|bigger)[ ]than
+        | \b(?:exceed(?:s|ing)?|above|below|beyond|over|under)
+        | [\u2264\u2265\u2260\u2266\u2267\u2a7d\u2a7e\u226e\u226f] | [<>!]= | (?<![<-])<
+      )
+      | (?P<words>
+        (?<!\w)(?:hundred|thousand|million|billion|trillion|lakh|crore)(?:[ ]and)?
+        | (?<!\w)(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)
+        | (?<!\w)(?:{_DIGIT_WORDS})[ ]and(?=[ ]\Z)
+        | (?:(?<!\w)(?:{_DIGIT_WORDS})|[0-9])[ ](?:point|dot)
+      )
+    )
+    {SPACES}{{0,2}}\Z
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_LOGARITHM: Final = re.compile(rf"log_\{{?\w{{1,9}}\}}?{SPACES}?\Z")
+_LAST_WORD: Final = re.compile(r"(?:[^\W\d_]|'(?=t)){1,12}[ \u00a0]{0,2}\Z")
+_COMPARISONS: Final = frozenset("\u2264\u2265\u2260\u2266\u2267\u2a7d\u2a7e\u226e\u226f<=")
+_DECIDING: Final = frozenset(
+    [
+        "sin",
+        "cos",
+        "tan",
+        "cot",
+        "csc",
+        "arcsin",
+        "arccos",
+        "arctan",
+        "arccot",
+        "asin",
+        "acos",
+        "atan",
+        "acot",
+        "sinh",
+        "cosh",
+        "tanh",
+        "coth",
+        "log",
+        "ln",
+        "lg",
+        "exp",
+        "sqrt",
+        "cbrt",
+        "of",
+        "twice",
+        "thrice",
+        "double",
+        "triple",
+        "past",
+        "to",
+        "than",
+        "exceed",
+        "exceeds",
+        "exceeding",
+        "above",
+        "below",
+        "beyond",
+        "over",
+        "under",
+        "hundred",
+        "thousand",
+        "million",
+        "billion",
+        "trillion",
+        "lakh",
+        "crore",
+        "and",
+        "twenty",
+        "thirty",
+        "forty",
+        "fifty",
+        "sixty",
+        "seventy",
+        "eighty",
+        "ninety",
+        "point",
+        "dot",
+        "not",
+        "never",
+        "except",
+        "unlike",
+        "excluding",
+        "neither",
+        "nor",
+        "instead",
+        "but",
+        "or",
+        "equal",
+        "a",
+        "the",
+        "exactly",
+        "n't",
+        "isn't",
+        "aren't",
+        "wasn't",
+        "doesn't",
+        "don't",
+        "can't",
+        "won't",
+    ]
+)
+_PROBLEMS: Final = {"argument": "a part of an expression", "bound": "a bound", "words": "a number in words and digits"}
+_GREATER: Final = re.compile(rf"(?:[\w)\]}}$%]{SPACES}?|\A)>{SPACES}?\Z")
+_ELEMENT: Final = re.compile(r"<[^<>\s][^<>]*>\s*\Z")
+_DENIED: Final = re.compile(
+    r"(?:(?<!\w)(?:not|never|except|unlike|excluding|neither|nor"
+    r"|(?:rather|other)[ ]than|instead[ ]of|anything[ ]but)|n't)"
+    r"(?:[ ]equal[ ]to)?(?:[ ](?:a|the|exactly))?(?:[ ][^\s.,;]{1,20}[ ](?:n?or))?[ ]\Z",
+    re.IGNORECASE,
+)
+_BRACKETED: Final = re.compile(
+    rf"(?:[-+*/\u00d7\u00b7\u00f7{EN_DASH}{EM_DASH}]|[0-9)]{SPACES}?[xX]){SPACES}?[(\[{{]{SPACES}?\Z"
+)
+_PART: Final = re.compile(r"[0-9]{1,3}/|(?<=hundred and )|(?<=thousand and )", re.IGNORECASE)
+_INFINITE: Final = re.compile(rf"\u221e{SPACES}?,{SPACES}?\Z")
+_BELOW_ZERO: Final = re.compile(
+    rf"{SPACES}?\u00b0?{SPACES}?(?:deg(?:ree)?s?)?{SPACES}?(?:C|F|Celsius|Fahrenheit)?{SPACES}below{SPACES}(?:zero|freezing)\b"
+)
+# 5! ways, 5!/3!, = 5!; in "You get 5! Well done" it is the end of a sentence
+_FACTORIAL: Final = re.compile(r"!(?:[^\s!?\"'\u2019\u201d)\].*]|\s(?:[a-z(\\\d]|[-+*/=\u00d7\u00b7\u00f7]\s))")
+_FACTORIAL_ALONE: Final = re.compile(r"![)\]}.]?\s*\Z")
 _UNIT_POWER: Final = re.compile(r"[\u00b2\u00b3]|\^\{?[23]\}?")
 _MANTISSA: Final = re.compile(r"[0-9]\.[0-9]+")
 _JOINED: Final = re.compile(r"_\w")
@@ -154,6 +290,7 @@ class TokenReader:
         money = before.money or after.money
         values, problem = self._digits(core, begin, money=money)
         problem = before.problem or after.problem or problem
+        is_factorial = self._is_factorial(begin, end)
         if after.power is not None and values:
             values, problem = _powers(values, after.power)
         signs = before.signs
@@ -163,11 +300,14 @@ class TokenReader:
             problem = problem or why
         elif after.trailing_minus and not before.signed:
             signs, problem = (1, -1), problem or "a minus or a dash"
+        elif before.signed and self.text.startswith("|", end) and self.text[begin - 1 : begin] == "|":
+            signs, problem = (1, -1), problem or "a magnitude or a cell of a table"
         elif len(signs) > 1:
             problem = problem or "a minus or a dash"
         elif len(after.factors) > 1:
             problem = problem or "a unit or a factor"
-        unreadable = bool(before.problem or after.problem)
+        unreadable = bool(before.problem or after.problem or is_factorial)
+        problem = "a factorial or an exclamation" if is_factorial else problem
         found = values
         if after.factors != (1,) or signs != (1,):
             scales = [sign * factor for factor in after.factors for sign in signs]
@@ -231,6 +371,8 @@ class TokenReader:
                 begin -= len(found[0])
         lead = self.text[max(floor, begin - 24) : begin]
         near, far = lead[-1:], lead.rstrip()[-1:]
+        if problem := self._context(begin, floor):
+            return _Before(begin, signed=bool(sign), money=money, is_name=problem == "denied", problem=problem)
         if sign:
             signs, is_name, problem = _signs(sign, near, far, spaced=spaced, money=money)
             return _Before(begin, signs, signed=True, money=money, is_name=is_name, problem=problem)
@@ -241,6 +383,34 @@ class TokenReader:
             return _Before(begin, is_name=True)
         operand = far in ("/", "\u00d7", "\u00b7", "\u00f7") or (far == "*" and lead.rstrip("* ")[-1:].isalnum())
         return _Before(begin, money=money, is_operand=operand)
+
+    def _context(self, begin: int, floor: int) -> str:  # noqa: PLR0911 - one return for each reason
+        """Return why what precedes a number makes it no value of its own, "denied" if it is the wrong one."""
+        lead = self.text[max(0, begin - 32) : begin]
+        if (last := _LAST_WORD.search(lead)) and last[0].strip().casefold() in _DECIDING:
+            if _DENIED.search(lead):
+                return "denied"
+            is_count = lead.casefold().endswith(" and ") and not _PART.match(self.text, begin)  # five and 6
+            if not is_count and (found := _WORDS_BEFORE.search(lead)):
+                return _PROBLEMS[found.lastgroup or "argument"]
+        if lead.rstrip()[-1:] in _COMPARISONS and lead.strip() and (found := _WORDS_BEFORE.search(lead)):
+            return _PROBLEMS[found.lastgroup or "argument"]
+        if lead.endswith(("_", "}", " ")) and "log" in lead and _LOGARITHM.search(lead):
+            return "a part of an expression"
+        if (
+            _GREATER.search(lead)
+            and not _ELEMENT.search(self.text[max(0, begin - 120) : begin])
+            and self._is_bound(begin)
+        ):
+            return "a bound"
+        if (floor < begin and _BRACKETED.search(lead)) or _INFINITE.search(lead):
+            return "a part of an expression"
+        return ""
+
+    def _is_bound(self, begin: int) -> bool:
+        """Return whether the > before a number is no quotation mark at the begin of the line."""
+        before = self.text[max(0, begin - 32) : begin].lstrip()
+        return begin > 32 or before.strip("> ") != "" or before == ">"  # noqa: PLR2004 - the length of the lead
 
     def _after(self, end: int, *, money: bool) -> _After:
         text, power = self.text, None
@@ -279,6 +449,8 @@ class TokenReader:
             return (exponent or found).end(), "" if _UNIT.fullmatch(found[0]) else "a name or an unknown unit"
         if _JOINED.match(self.text, end):
             return end, "a part of a name"
+        if _BELOW_ZERO.match(self.text, end):
+            return end, "a number below zero"
         return end, "a part of an expression" if _SYMBOL_AFTER.match(self.text, end) else ""
 
     def _factors(self, found: re.Match[str], *, money: bool) -> tuple[Factor, ...]:
@@ -297,6 +469,12 @@ class TokenReader:
         if word in _LETTER_FACTORS:
             return (1, _LETTER_FACTORS[word]) if space else (_LETTER_FACTORS[word],)
         return (1, _AMBIGUOUS_LETTERS[word]) if word in _AMBIGUOUS_LETTERS and not space else ()
+
+    def _is_factorial(self, begin: int, end: int) -> bool:
+        if not self.text.startswith("!", end):
+            return False
+        is_alone = self.text[max(0, begin - 8) : begin].rstrip()[-1:] in ("", *"=([{:")
+        return bool(_FACTORIAL.match(self.text, end) or (is_alone and _FACTORIAL_ALONE.match(self.text, end)))
 
     def _accounting(
         self, begin: int, end: int, values: tuple[Fraction, ...], *, money: bool

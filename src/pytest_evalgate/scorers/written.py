@@ -42,6 +42,7 @@ _CHARACTERS: Final = str.maketrans(
         **dict.fromkeys("\u2217\u2731", "*"),
         **dict.fromkeys("\u301c\u223c\u02dc", "~"),
         "\u2795": "+",
+        "\u2213": "\u00b1",
         "\u066a": "%",
         "\u3000": " ",
         **{chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)},  # full-width forms of ASCII
@@ -65,6 +66,7 @@ _LATEX: Final = (
     (re.compile(r"\\[,;:! ]"), NO_BREAK),
     (re.compile(r"\\([$%#&_])"), r"\1"),
     (re.compile(r"\\[()\[\]]|\\(?:left|right|displaystyle|quad|qquad|approx)(?![a-zA-Z])"), " "),
+    (re.compile(r"-\s?\\boxed\s?\{"), " [-"),
     (re.compile(r"\\boxed\s?\{"), " ["),
     (re.compile(r"\\(?:text|math)?(?:bf|it|rm|sf|tt|normal)?\s?\{"), "{"),
     (re.compile(r"\\times(?![a-zA-Z])"), "\u00d7"),
@@ -74,6 +76,13 @@ _LATEX: Final = (
     (re.compile(r"\\sqrt(?:\[[^\]]{0,9}\])?"), "\u221a"),
     (re.compile(r"\\pi(?![a-zA-Z])"), "\u03c0"),
     (re.compile(r"\^\{?\\circ\}?"), "\u00b0"),
+    (re.compile(r"\\(?:le|leq|leqslant|lt)(?![a-zA-Z])"), "\u2264"),
+    (re.compile(r"\\(?:ge|geq|geqslant|gt)(?![a-zA-Z])"), "\u2265"),
+    (re.compile(r"\\neq?(?![a-zA-Z])"), "\u2260"),
+    (re.compile(r"\\[bp]?mod(?![a-zA-Z])"), "mod"),
+    (re.compile(r"\\infty(?![a-zA-Z])"), "\u221e"),
+    (re.compile(r"\{-\}"), "-"),
+    (re.compile(r"(?<=-)\{(?=\s?[0-9.$])"), ""),
     (re.compile(r"_\{"), "_"),
 )
 _KEY: Final = re.compile(
@@ -85,15 +94,44 @@ _KEY: Final = re.compile(
     re.VERBOSE,
 )
 _ADDRESS: Final = re.compile(r"(?<![a-zA-Z])(?:[a-zA-Z]{2,10}://|www\.)\S++")
+# An exponent in brackets is one only if it is a whole number: 2^{1/2} is not 2^1 / 2
+_EXPONENT: Final = re.compile(r"\^\s?(?:\{\s?([^{}]{1,40})\}|\(\s?([^()]{1,40})\))|\*\*\(([-+0-9./* ]{1,40})\)")
+_WHOLE: Final = re.compile(r"[-+]?[0-9]{1,9}\s?")
+_ARGUMENTS: Final = re.compile(r"\}\s?\{")
+_HTML: Final = re.compile(r"<su(p|b)>\s?(\[?[-+]?[0-9]{1,4}\]?)\s?</su\1>", re.IGNORECASE)
+_RAISED: Final = {digit: code for code, digit in SUPERSCRIPTS.items()}
+# Citations and references are no numbers of the text: "5 [1][2]", "30 days [1].", "5 (see page 3)", "[1]: https://..."
+_MARK: Final = (
+    r"(?:\^?\[\^?[0-9]{1,3}(?:\s?[,\u2013-]\s?[0-9]{1,3})*\]|\u3010[0-9:]{1,9}(?:\u2020[^\u3010\u3011]{0,99})?\u3011)"
+)
+_PLACE: Final = (
+    r"(?:pages?|pp?\.|sections?|sec\.|chapters?|ch\.|figures?|fig\.|tables?|(?:foot)?notes?|sources?|refs?\.?|references?"
+    r"|appendix|faq|doc(?:ument)?s?|citations?|eq\.|equation|\u00a7)"
+)
+_CITATION: Final = re.compile(
+    rf"(?<=[\w%.,;:!?)\]}}\u00b0$*\"'])(?<!is)(?<!=)(?<!:){_MARK}+"
+    rf"|(?<=[0-9%.)\]]) {_MARK}(?:\s?,?\s?{_MARK})*(?!\s?[-+*/^=(])"
+    rf"|(?<=\s)(?<!\bis )(?<!\bin )(?<!\bare )(?<!\bwas )(?<!\bbe )(?<!\bor )(?<!\band )(?<!answer )(?<!result )"
+    rf"(?<!equals )"
+    rf"(?<=[^\W\d_] ){_MARK}+(?=\s?(?:[.,;]|\Z|\n))"
+    rf"|^\s{{0,3}}{_MARK}:(?=\s)"
+    rf"|(?<=[^\s([] )[(\[](?:(?:see|cf\.?|from|on|in|source):?\s)?{_PLACE}\s?\#?[0-9][0-9.,\u2013 -]{{0,12}}[)\]]",
+    re.IGNORECASE | re.MULTILINE,
+)
+_BACKTICK: Final = re.compile(r"(?<=[0-9])`(?=[0-9]{3}(?![0-9]))")
+_PARTS: Final = {"half": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "eighth": 8, "tenth": 10}
+_AND_PART: Final = re.compile(rf"(?<=[0-9]) and (a|one|two|three)[ -]({'|'.join(_PARTS)})s?\b", re.IGNORECASE)
 # Emphasis: a run of * that no two operands enclose, and a run of _ that does not join two parts of a name
 _STARS: Final = re.compile(r"(?<![\w)\]}*])\*++(?=\S)|(?<=[^\s*])\*++(?![\w(\[{$\u221a*-])")
 _LINES: Final = re.compile(r"(?<![^\W_])(?<!_)_++|(?<!_)_++(?![^\W_])")
 
 
-def plain(text: str) -> str:
+def plain(text: str) -> str:  # noqa: C901 - each step is skipped by a test that costs nothing
     """Return ``text`` with one spelling for each digit, dash, space and operator; letters are kept."""
     if "&" in text and ";" in text:
         text = html.unescape(text)
+    if "<su" in text or "<SU" in text:
+        text = _HTML.sub(_raised, text)
     if not text.isascii():
         text = _LONG_VOWEL.sub(EM_DASH, _METRIC.sub(NEUTRAL, _NEGATIVE.sub("-", text)))
         text = _SUPERSCRIPT_MINUS.sub("\u207a\u207a", text).translate(_CHARACTERS).replace("\u207a\u207a", "\u207b")
@@ -106,9 +144,35 @@ def plain(text: str) -> str:
         text = _KEY.sub(NEUTRAL, text)
     if "\\" in text or "{" in text:
         text = _FRACTION.sub(_quotient, text)
+        if "frac" in text:  # one with braces inside: a part of it is no number
+            text = _ARGUMENTS.sub(")/(", text)
         for pattern, replacement in _LATEX:
             text = pattern.sub(replacement, text)
+    if "^" in text or "**" in text:
+        text = _EXPONENT.sub(_exponent, text)
+    if "[" in text or "\u3010" in text or "(" in text:
+        text = _CITATION.sub(NEUTRAL, text)
+    if "`" in text:
+        text = _BACKTICK.sub("'", text)
+    if " and " in text:
+        text = _AND_PART.sub(_and_part, text)
     return _LINES.sub(" ", _STARS.sub("", text))
+
+
+def _raised(found: re.Match[str]) -> str:
+    if found[2][0] == "[":
+        return ""
+    return found[2].translate(_RAISED) if found[1] in "pP" else f"_{found[2]}"
+
+
+def _exponent(found: re.Match[str]) -> str:
+    inner = found[1] or found[2] or found[3]
+    return f"^{inner.strip()}{NEUTRAL}" if _WHOLE.fullmatch(inner) else f"^n{NEUTRAL}"
+
+
+def _and_part(found: re.Match[str]) -> str:
+    count = {"two": 2, "three": 3}.get(found[1].lower(), 1)
+    return f" and {count}/{_PARTS[found[2].lower()]}"
 
 
 def _with_slash(found: re.Match[str]) -> str:
@@ -118,6 +182,8 @@ def _with_slash(found: re.Match[str]) -> str:
 
 def _quotient(found: re.Match[str]) -> str:
     over, under = (found[2], found[3]) if found[2] is not None else (found[4], found[5])
+    if under.strip().startswith("-") and _SIGNED.fullmatch(under.strip()) and over.strip()[:1].isdigit():
+        over, under = f"-{over.strip()}", under.strip()[1:]
     over = over.strip() if _SIGNED.fullmatch(over.strip()) else f"({over})"
     under = under.strip() if under.strip()[:1].isdigit() and _SIGNED.fullmatch(under.strip()) else f"({under})"
     return f" {over}/{under}" if found[1] is not None else f"{over}/{under}"

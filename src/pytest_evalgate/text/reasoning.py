@@ -28,10 +28,13 @@ class SplitText:
 # of prompts that ask for reasoning in tags. A prefix, an attribute, white space and HTML's escapes are allowed.
 _WORDS: Final = r"think(?:ing)?|thoughts?|reasoning"
 _NAMES: Final = (
-    rf"(?:[a-z0-9]{{1,20}}[:_-]){{0,4}}(?:{_WORDS}|thought_process|antthinking|reflection|scratchpad|monologue|cot)"
+    rf"(?:[a-z0-9]{{1,20}}[:_-]){{0,4}}(?:{_WORDS}|(?:thought|thinking)_process|antthinking|reflection|scratch_?pad"
+    r"|monologue|cot)"
 )
 _TAG: Final = rf"(?:<|&lt;) ?(?P<end1>/ ?)?(?P<name1>{_NAMES})(?:\s[^<>&]{{0,200}})? ?(?:>|&gt;)"
-_BRACKETS: Final = r"(?-i:\[(?P<end2>/)?(?P<name2>THINK)\])(?!\()"  # Mistral; "[THINK](url)" is a link
+_BRACKETS: Final = (
+    r"(?-i:\[(?P<end2>/)?(?P<name2>THINK(?:ING)?|REASONING)\])(?!\()"  # Mistral; "[THINK](url)" is a link
+)
 _TRIANGLES: Final = r"◁(?P<end3>/)?(?P<name3>think)▷"  # Kimi
 # Special tokens: <|START_THINKING|> of Cohere, <|begin_of_thought|> of OpenThinker, <|think_start|>
 _TOKENS: Final = (
@@ -47,7 +50,7 @@ _QUOTES: Final = "`\"'"
 # Channels of the Harmony format of gpt-oss: only the text of the channel "final" is for the user.
 # https://cookbook.openai.com/articles/openai-harmony
 _CHANNEL: Final = re.compile(
-    r"(?:<\|start\|>[^<]{0,100})?<\|channel\|>\s*(?P<channel>\w+)[^<]{0,200}(?:<\|constrain\|>[^<]{0,100})?<\|message\|>"
+    r"(?:<\|start\|>[^<]{0,100})?<\|channel\|>\s*(?P<channel>\w{1,40})[^<]{0,200}(?:<\|constrain\|>[^<]{0,100})?<\|message\|>"
 )
 _MESSAGE_END: Final = re.compile(r"<\|(?:end|return|call)\|>")
 # The same of Gemma, "<|channel>thought ... <channel|>", and of MedGemma.
@@ -62,13 +65,17 @@ _GRANITE: Final = re.compile(
     r"\A\s*here(?:'s| is) my thought process:(?P<thought>.*?)(?:(?P<end>here(?:'s| is) my response:)|\Z)",
     re.IGNORECASE | re.DOTALL,
 )
+# Ollama's command line prints this.
+_OLLAMA: Final = re.compile(
+    r"\A\s*Thinking\.\.\.\n(?P<thought>.*?)(?:(?P<end>^\.\.\.done thinking\.)|\Z)", re.DOTALL | re.MULTILINE
+)
 _RESPONSE_TOKENS: Final = re.compile(r"<\|(?:START|END)_RESPONSE\|>|<\|(?:begin|end)_of_solution\|>")
 
 # Harmony, after a server has removed the special tokens: "analysisThe user asks ...assistantfinal30 days".
 _BARE_CHANNELS: Final = re.compile(r"\Aanalysis(?P<thought>.*?)(?P<end>assistant\s?final)", re.DOTALL)
 
 # A text without any of these has no marker; most texts have none.
-_HINTS: Final = ("<", "&lt;", "[", "◁", "```", "hought process", "assistant")
+_HINTS: Final = ("<", "&lt;", "[", "◁", "```", "hought process", "assistant", "Thinking...")
 
 
 def split_text(text: str) -> SplitText:
@@ -85,7 +92,7 @@ def split_text(text: str) -> SplitText:
         return SplitText(text)
     found: list[str] = []
     rest, closed = _without_channels(text, found)
-    for pattern in (_GEMMA, _GRANITE, _BARE_CHANNELS, _FENCE):
+    for pattern in (_GEMMA, _GRANITE, _OLLAMA, _BARE_CHANNELS, _FENCE):
         rest, ended = _without_blocks(rest, pattern, found)
         closed = closed and ended
     rest, ended = _without_tags(rest, found)

@@ -255,7 +255,7 @@ def _responses(body: dict[str, Any]) -> Reply:
         finish = _FINISHES.get(str(reason).casefold(), "length")
         if finish == "complete":  # the reason contradicts the status
             finish = "length"
-    elif any(item.get("status") == "incomplete" for item in messages):
+    elif any(item.get("status") in {"incomplete", "in_progress", "failed"} for item in messages):
         finish = "length"
     return _reply(
         body,

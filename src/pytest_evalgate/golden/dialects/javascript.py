@@ -76,6 +76,8 @@ _OUTSIDE: Final = {
     "{": r"\{",
     "}": r"\}",
 }
+_REPEATED: Final = re.compile(r"[*+?]|\{[0-9]+(?:,[0-9]*)?\}")
+_CLASS: Final = re.compile(r"\\[dws]")
 _PLAIN_ESCAPES: Final = frozenset("tnvfr")
 
 
@@ -89,8 +91,14 @@ def translate_pattern(pattern: str) -> str:
     """
     made: list[str] = []
     opened = False  # inside of [...]
+    last = ""
     for found in _PARTS.finditer(pattern):
-        part = found[0]
+        part, before, last = found[0], last, found[0]
+        if not opened and part == "+" and _REPEATED.fullmatch(before):
+            raise TranslationError(f"{before}+ repeats nothing in JavaScript: rewrite the pattern")
+        if opened and part == "-" and (before in _CLASSES or _CLASS.match(pattern, found.end())):
+            made.append(r"\-")  # beside a class, it is no range
+            continue
         if opened:
             made.append(_in_class(part))
             opened = part != "]"
@@ -132,6 +140,8 @@ def _in_class(part: str) -> str:
 
 def _escape(part: str) -> str:
     """Return an escape in Python's syntax; a letter whose escape has no meaning is that letter."""
+    if part == r"\c":
+        raise TranslationError("\\c has no equivalent here: rewrite the pattern")
     if part.startswith(r"\c"):
         return f"\\x{ord(part[2].upper()) - 64:02x}"
     letter = part[1:] if part[0] == "\\" else ""
