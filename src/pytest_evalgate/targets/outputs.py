@@ -6,13 +6,13 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.errors import EvalgateError
 from pytest_evalgate.records.calls import FINISH_MESSAGES, CallRecord
 from pytest_evalgate.records.results import Output
 from pytest_evalgate.text import jsonl
-from pytest_evalgate.text.exceptions import safe_repr
+from pytest_evalgate.text.exceptions import safe_repr, type_name
 from pytest_evalgate.text.reasoning import split_text, split_value
 
 if TYPE_CHECKING:
@@ -53,19 +53,18 @@ def as_output(returned: object) -> Output:
 
 def _field_problem(output: Output) -> str:
     """Return what is wrong with a field beside the value, which no run file could hold; empty if nothing is."""
-    if not isinstance(output.reasoning, str):
-        return f"reasoning of type {type(output.reasoning).__name__}: return a str"
-    if not isinstance(output.metadata, Mapping):
-        return f"metadata of type {type(output.metadata).__name__}: return a dict"
-    latency_s = output.latency_s
+    fields: dict[str, Any] = {name: getattr(output, name) for name in ("metadata", "latency_s", "call", "reasoning")}
+    types = {"reasoning": (str, "a str"), "metadata": (Mapping, "a dict"), "call": (CallRecord | None, "None")}
+    for name, (kind, wanted) in types.items():
+        if not isinstance(fields[name], kind):
+            return f"{name} of type {type_name(fields[name])}: return {wanted}"
+    latency_s = fields["latency_s"]
     is_number = isinstance(latency_s, int | float) and not isinstance(latency_s, bool)
     if latency_s is not None and not (is_number and 0 <= latency_s <= sys.float_info.max):
         return f"latency_s = {safe_repr(latency_s)}: return seconds, 0 or more, or None"
     finishes = ("complete", *FINISH_MESSAGES)
     if output.finish not in finishes:
         return f"finish = {safe_repr(output.finish)}: return one of {', '.join(finishes)}"
-    if not isinstance(output.call, CallRecord | None):
-        return f"call of type {type(output.call).__name__}: leave it out"
     return ""
 
 
