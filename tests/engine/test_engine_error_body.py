@@ -29,6 +29,9 @@ from pytest_evalgate.engine.error_body import parse_error
             ("c",),
             "p: m",
         ),
+        (b'{"error": {"code": "c", "message": "m", "n": NaN}}', ("c",), "m"),
+        (b'{"error": {"code": "c", "message": "m\\ud800\\u0000"}}', ("c",), "m\ufffd\ufffd"),
+        (b'\xef\xbb\xbf{"error": {"code": "c", "message": "m"}}', ("c",), "m"),
         (b'{"error": {}}', (), "{}"),
         (b"[1]", (), "[1]"),
         (b"<h1>Bad Gateway</h1>", (), "<h1>Bad Gateway</h1>"),
@@ -42,7 +45,17 @@ def test_error_bodies_of_several_servers_are_understood(body: bytes, codes: tupl
 
 
 @pytest.mark.parametrize(
-    ("code", "status"), [("429", 429), ('"429"', 429), ("200", None), ("true", None), ('"x"', None), ("4.5", None)]
+    ("code", "status"),
+    [
+        ("429", 429),
+        ('"429"', 429),
+        ("200", None),
+        ("true", None),
+        ('"x"', None),
+        ("4.5", None),
+        (f'"{"4" * 5000}"', None),
+        ('"\\u0664\\u0660\\u0660"', None),
+    ],
 )
 def test_a_code_that_is_a_status_of_an_error_is_one(code: str, status: int | None) -> None:
     assert parse_error(f'{{"error": {{"code": {code}, "message": "m"}}}}'.encode()).status == status

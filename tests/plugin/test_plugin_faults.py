@@ -264,6 +264,22 @@ def test_the_key_is_shown_nowhere(
         assert form.encode() not in files
 
 
+_WARNING = """
+def answer(question):
+    import os, warnings
+    warnings.warn("made with " + os.environ["CANDIDATE_KEY"])
+    return "yes"
+"""
+
+
+def test_the_key_is_not_shown_in_a_warning(project: Project, server: ScriptedServer, key: str) -> None:
+    project.python_suite(_WARNING, "a")
+    project.model_suite(server, "u", name="model")
+    shown = project.run().stdout.str()
+    assert "UserWarning: made with ***" in shown
+    assert key not in shown
+
+
 _CRASHING = """
 def answer(question):
     note(question)

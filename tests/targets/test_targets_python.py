@@ -101,12 +101,35 @@ def test_other_returns_are_refused_by_their_type(returned: Any) -> None:
         Output(Decimal(1)),
         Output("x", {"cost": Decimal(1)}),
         Output("x", {"response": object()}),
-        Output("x", latency_s=math.nan),
+        Output("x", {"a": math.nan}),
     ],
 )
 def test_values_that_are_not_json_are_refused_at_any_depth(returned: Any) -> None:
     with pytest.raises(TypeError, match="the target returned a value that is not JSON"):
         as_output(returned)
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"latency_s": math.nan}, "latency_s = nan: return seconds"),
+        ({"latency_s": math.inf}, "latency_s = inf: return seconds"),
+        ({"latency_s": -1.0}, "latency_s = -1.0: return seconds"),
+        ({"latency_s": 10**400}, "latency_s = 1000"),
+        ({"latency_s": True}, "latency_s = True"),
+        ({"latency_s": "1"}, "latency_s = '1'"),
+        ({"finish": "stop"}, "finish = 'stop': return one of complete, length"),
+        ({"finish": ["stop"]}, r"finish = \['stop'\]"),
+        ({"finish": None}, "finish = None"),
+        ({"metadata": None}, "metadata of type NoneType"),
+        ({"metadata": [("a", 1)]}, "metadata of type list"),
+        ({"call": {}}, "call of type dict"),
+        ({"reasoning": None}, "reasoning of type NoneType"),
+    ],
+)
+def test_a_field_that_no_run_file_can_hold_is_refused(fields: dict[str, Any], problem: str) -> None:
+    with pytest.raises(TypeError, match=f"the target returned {problem}"):
+        as_output(Output("x", **fields))
 
 
 def test_an_output_that_could_not_be_stored_is_refused() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import os
 import subprocess
 import sys
 import threading
@@ -179,6 +180,34 @@ def test_a_call_costs_only_itself(code: UserCode, call: Callable[[], object], ex
 )
 def test_a_plain_function_costs_only_itself(code: UserCode, function: Callable[[], object], expected: str) -> None:
     assert _beside(code, function, "run_plain") == expected
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize(
+    ("end", "exit_code"),
+    [
+        (lambda: "returned", 0),
+        (lambda: sys.exit(0), 0),
+        (lambda: sys.exit(3), 3),
+        (lambda: sys.exit("usage"), 1),
+        (lambda: _raise(ValueError("no")), 1),
+    ],
+)
+def test_a_forked_child_that_returns_ends(
+    code: UserCode, end: Callable[[], object], exit_code: int, *, is_async: bool
+) -> None:
+    """It would go on with the session that its parent runs."""
+
+    def fork() -> object:
+        child = os.fork()
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) if child else end()
+
+    async def fork_on_loop() -> object:
+        return fork()
+
+    assert asyncio.run(code.run(fork_on_loop) if is_async else code.run_plain(fork)) == exit_code
 
 
 def test_nest_asyncio_in_a_call_interrupts_no_other(code: UserCode) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_evalgate.text.jsonl import loads
+from pytest_evalgate.text.jsonl import loads_received
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +17,7 @@ _MAX_TEXT: Final = 4_000
 _MAX_RAW: Final = 20_000
 # Google puts its real code into details[].reason, Azure into innererror.code.
 _CODES: Final = ("code", "type", "status", "reason", "error_code")
+_STATUS: Final = re.compile(r"[45]\d\d", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class ErrorBody:
 def parse_error(body: bytes) -> ErrorBody:
     """Parse an error body. A body that is not a JSON object, or a list with one, is the message."""
     try:
-        parsed = loads(body)
+        parsed = loads_received(body)
     except ValueError:
         return ErrorBody(message=body[:_MAX_TEXT].decode("utf-8", "replace"))
     if isinstance(parsed, list) and parsed and isinstance(parsed[0], dict):
@@ -100,7 +102,7 @@ def _with_provider_error(found: ErrorBody) -> ErrorBody:
 
 def _status(code: Any) -> int | None:
     """Return a code that is an HTTP status of an error, as a number or as text."""
-    number = int(code) if isinstance(code, str) and code.isascii() and code.isdigit() else code
+    number = int(code) if isinstance(code, str) and _STATUS.fullmatch(code) else code
     return number if type(number) is int and 400 <= number <= 599 else None  # noqa: PLR2004 - HTTP's errors
 
 

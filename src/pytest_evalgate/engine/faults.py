@@ -241,11 +241,14 @@ class FaultFactory:
         location = self.redact(response.headers.get("location", "").strip())
         key = "base_url" if self.model else "url"
         sent = response.url or self.url
-        target = place_of(urljoin(sent, location))
+        target = _place_below(sent, location)
         # the path of the API is appended to base_url unless it ends with it already, see `request_url`
         same = urlsplit(sent).path.rstrip("/") if self.model else _last_part(sent)
         if not location:
             detail = f"it redirects without a location: check {key} ({self.place})"
+        elif target is None:
+            written = escape_text(location.partition("?")[0], _EXCERPT)
+            detail = f"it redirects to {written}, which is no URL: check {key} ({self.place})"
         elif target.rstrip("/").endswith(same):
             detail = f"it redirects to {_without_query(location)}: write that as {key} ({target})"
         else:  # a login page, for example
@@ -283,6 +286,14 @@ def place_of(url: str) -> str:
     """Return a URL without user, password and query, for messages."""
     parts = urlsplit(url)
     return escape_text(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}", _EXCERPT)
+
+
+def _place_below(base: str, location: str) -> str | None:
+    """Return the place of a location relative to ``base``; None if it is no URL, such as ``http://[::1``."""
+    try:
+        return place_of(urljoin(base, location))
+    except ValueError:
+        return None
 
 
 def _last_part(url: str) -> str:

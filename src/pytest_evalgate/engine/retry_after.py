@@ -152,8 +152,13 @@ def _date(text: str) -> float | None:
     for parse in parsers:
         try:
             date: datetime = parse(text)
-        except (ValueError, TypeError, OverflowError, IndexError):  # the parsers raise any of them for invalid dates
+            if date.tzinfo is not None:
+                return date.astimezone(UTC).timestamp()
+        except (
+            ValueError,
+            TypeError,
+            OverflowError,
+            IndexError,
+        ):  # for invalid dates, and those of year 1
             continue
-        if date.tzinfo is not None and date.year > 1:
-            return date.astimezone(UTC).timestamp()
     return None

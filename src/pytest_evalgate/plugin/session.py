@@ -53,6 +53,7 @@ from pytest_evalgate.text.redaction import mask_keys
 
 if TYPE_CHECKING:
     import asyncio
+    import warnings
     from collections.abc import Generator, Iterable, Mapping
 
     from pytest_evalgate.protocols import Rule
@@ -297,6 +298,13 @@ class EvalSession:
         if call.when == "call":
             attach(item, report)
         return report
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
+        """Remove API keys from a warning, before pytest makes its summary or xdist sends it."""
+        text = str(warning_message.message)
+        if (redacted := self._session_decider.redactor.redact(text)) != text:
+            warning_message.message = redacted
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

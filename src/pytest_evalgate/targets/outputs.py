@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.errors import EvalgateError
+from pytest_evalgate.records.calls import FINISH_MESSAGES, CallRecord
 from pytest_evalgate.records.results import Output
 from pytest_evalgate.text import jsonl
+from pytest_evalgate.text.exceptions import safe_repr, type_name
 from pytest_evalgate.text.reasoning import split_text, split_value
 
 if TYPE_CHECKING:
@@ -33,8 +37,8 @@ def as_output(returned: object) -> Output:
     if not isinstance(returned, str | dict | Output):
         raise TypeError(f"the target returned {type(returned).__name__}: return a str, a dict or an Output")
     output = returned if isinstance(returned, Output) else Output(returned)
-    if not isinstance(output.reasoning, str):
-        raise TypeError(f"the target returned reasoning of type {type(output.reasoning).__name__}: return a str")
+    if problem := _field_problem(output):
+        raise TypeError(f"the target returned {problem}")
     try:
         plain = json.dumps([output.value, dict(output.metadata), output.latency_s], allow_nan=False)
     except (RecursionError, TypeError, ValueError) as error:
@@ -45,6 +49,23 @@ def as_output(returned: object) -> Output:
         raise TypeError(f"the target returned a value that is nested deeper than {_MAX_DEPTH}: return a flatter one")
     value, metadata, latency_s = json.loads(plain)
     return replace(output, value=value, metadata=metadata, latency_s=latency_s)
+
+
+def _field_problem(output: Output) -> str:
+    """Return what is wrong with a field beside the value, which no run file could hold; empty if nothing is."""
+    fields: dict[str, Any] = {name: getattr(output, name) for name in ("metadata", "latency_s", "call", "reasoning")}
+    types = {"reasoning": (str, "a str"), "metadata": (Mapping, "a dict"), "call": (CallRecord | None, "None")}
+    for name, (kind, wanted) in types.items():
+        if not isinstance(fields[name], kind):
+            return f"{name} of type {type_name(fields[name])}: return {wanted}"
+    latency_s = fields["latency_s"]
+    is_number = isinstance(latency_s, int | float) and not isinstance(latency_s, bool)
+    if latency_s is not None and not (is_number and 0 <= latency_s <= sys.float_info.max):
+        return f"latency_s = {safe_repr(latency_s)}: return seconds, 0 or more, or None"
+    finishes = ("complete", *FINISH_MESSAGES)
+    if output.finish not in finishes:
+        return f"finish = {safe_repr(output.finish)}: return one of {', '.join(finishes)}"
+    return ""
 
 
 def split_output(output: Output) -> Output:

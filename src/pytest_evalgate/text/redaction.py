@@ -23,13 +23,14 @@ MIN_KEY_LENGTH: Final = 8
 
 @lru_cache(maxsize=16)  # a run has few keys, and every reply is searched for them
 def encodings_of(value: str) -> tuple[str, ...]:
-    """Return the forms in which a key can occur in a text: plain, quoted for a URL, escaped as JSON, in base64."""
+    """Return the forms in which a key can occur in a text: plain, in a URL, in JSON, in hexadecimal, in base64."""
     if len(value) < MIN_KEY_LENGTH:
         return ()
     plain = (value, quote(value, safe=""), json.dumps(value)[1:-1])
+    octets = value.encode().hex()
     encoded = (base64.b64encode(value.encode()).decode().rstrip("="), *(_in_base64(value, at) for at in range(3)))
     url_safe = (form.replace("+", "-").replace("/", "_") for form in encoded)
-    return tuple(dict.fromkeys((*plain, *encoded, *url_safe)))
+    return tuple(dict.fromkeys((*plain, octets, octets.upper(), *encoded, *url_safe)))
 
 
 def _in_base64(value: str, offset: int) -> str:
@@ -42,13 +43,52 @@ def _in_base64(value: str, offset: int) -> str:
     return encoded[-(-8 * offset // 6) : bits // 6]
 
 
-_PRINTABLE_ESCAPE: Final = re.compile(r"\\u00([2-7][0-9a-fA-F])")
+_HEX_ESCAPE: Final = re.compile(r"(?:\\(?:u00|x)|%|&\#[xX]0{0,6})([2-7][0-9a-fA-F]);?")
+_DECIMAL_ESCAPE: Final = re.compile(r"&\#0{0,6}(\d{2,3});")
+_NAMED: Final = {"&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'", "&amp;": "&"}
+_MARKS: Final = ("\\", "%", "&")
+"""Every escape of JSON, Python, URLs and HTML begins with one of these."""
+
+_MAX_NESTING: Final = 4  # of escapes in each other, such as JSON in a string of JSON
+
+
+def _unescaped(text: str) -> str:
+    """Return ``text`` with all escapes undone, and without backslashes and semicolons: enough to look for a key in."""
+    for _ in range(_MAX_NESTING):
+        before = text
+        text = _HEX_ESCAPE.sub(_character, text.replace("\\\\", "\\"))
+        if "&" in text:
+            text = _DECIMAL_ESCAPE.sub(lambda found: chr(int(found[1])), text)
+            for name, char in _NAMED.items():
+                text = text.replace(name, char)
+        if text == before:
+            break
+    return text.replace("\\", "").replace(";", "")
+
+
+def _character(escape: re.Match[str]) -> str:
+    return _CHARACTERS[escape[1].lower()]
+
+
+_CHARACTERS: Final = {f"{code:02x}": chr(code) for code in range(0x20, 0x80)}
 
 
 @lru_cache(maxsize=128)
-def _escaped(form: str) -> re.Pattern[str]:
-    r"""Return the pattern of a form of which any characters are escaped as JSON may escape them (``\u0073``)."""
-    return re.compile("".join(rf"(?:{re.escape(char)}|\\u(?i:{ord(char):04x}))" for char in form))
+def _escaped(form: str) -> tuple[str, re.Pattern[str]]:
+    """Return a form without escapes, and the pattern of it with any characters escaped, each in any way."""
+    return _unescaped(form), re.compile("".join(map(_any_escape, form)))
+
+
+def _any_escape(char: str) -> str:
+    code = ord(char)
+    spellings = [
+        rf"\\{{0,8}}{re.escape(char)}" if char in "\"'/\\" else re.escape(char),
+        rf"\\{{1,8}}(?i:u{code:04x}|x{code:02x})",
+        rf"%(?:25){{0,3}}(?i:{code:02x})",
+        rf"&(?:amp;){{0,3}}\#(?:0{{0,6}}{code}|[xX]0{{0,6}}(?i:{code:x}));",
+        *(name.replace("&", "&(?:amp;){0,3}") for name, meant in _NAMED.items() if meant == char),
+    ]
+    return f"(?:{'|'.join(reversed(spellings))})"  # the longest first: "\\" is an escape of "\"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +116,8 @@ class Redactor:
         for form in self.forms:
             if form.encode() in data:
                 data = data.replace(form.encode(), MASK.encode())
-        if self.forms and b"\\u00" in data:  # latin-1 keeps every byte, and keys are ASCII
+        if self.forms and any(mark.encode() in data for mark in _MARKS):
+            # latin-1 keeps every byte, and keys are ASCII
             data = self._redact_escaped(data.decode("latin-1")).encode("latin-1")
         return data
 
@@ -93,12 +134,13 @@ class Redactor:
         return value
 
     def _redact_escaped(self, text: str) -> str:
-        if not self.forms or "\\u00" not in text:
+        if not self.forms or not any(mark in text for mark in _MARKS):
             return text
-        plain = _PRINTABLE_ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
+        plain = _unescaped(text)
         for form in self.forms:
-            if form in plain:  # searching for the pattern takes 20 times as long
-                text = _escaped(form).sub(MASK, text)
+            form_plain, pattern = _escaped(form)
+            if form_plain in plain:  # searching for the pattern takes 20 times as long
+                text = pattern.sub(MASK, text)
         return text
 
 

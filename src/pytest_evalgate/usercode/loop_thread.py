@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import contextvars
 import inspect
+import os
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.text.exceptions import describe_error
-from pytest_evalgate.usercode.outcome import Outcome, carry, restore_limits
+from pytest_evalgate.usercode.outcome import Outcome, carry, end_forked_child, restore_limits
 from pytest_evalgate.waits import report_expired
 
 if TYPE_CHECKING:
@@ -150,13 +151,15 @@ class CodeCall:
             self._task.cancel()
 
     async def _run(self) -> Outcome:
+        process = os.getpid()
         try:
             returned = self._function()
-            return Outcome(await returned if inspect.isawaitable(returned) else returned)
+            outcome = Outcome(await returned if inspect.isawaitable(returned) else returned)
         except BaseException as error:  # noqa: BLE001 - the caller gets it
-            return Outcome(error=carry(error))
-        finally:
-            restore_limits()
+            outcome = Outcome(error=carry(error))
+        end_forked_child(process, outcome)
+        restore_limits()
+        return outcome
 
     def _finish_task(self, task: asyncio.Task[Outcome]) -> None:
         # cancelled: code that cancels its own task and then returns

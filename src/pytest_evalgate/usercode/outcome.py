@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -46,15 +47,29 @@ def carry(error: BaseException) -> Exception:
 
 def guarded(call: Callable[[], object]) -> Outcome:
     """Call a plain function of the user and return its outcome; raises nothing."""
+    process = os.getpid()
     try:
-        return Outcome(call())
+        outcome = Outcome(call())
     except BaseException as error:  # noqa: BLE001 - the caller gets it
-        return Outcome(error=carry(error))
-    finally:
-        restore_limits()
+        outcome = Outcome(error=carry(error))
+    end_forked_child(process, outcome)
+    restore_limits()
+    return outcome
 
 
 def restore_limits() -> None:
     """Undo what code may have lowered for the whole process."""
     if sys.getrecursionlimit() < _RECURSION_LIMIT:
         sys.setrecursionlimit(_RECURSION_LIMIT)
+
+
+def end_forked_child(process: int, outcome: Outcome) -> None:
+    """End a process that the code forked off ``process``, and that returns from it instead of ending.
+
+    It would run the session a second time, on the files and the event loop of the first, or wait for calls for ever.
+    """
+    if os.getpid() == process:
+        return
+    error = outcome.error.error if isinstance(outcome.error, CodeExit) else outcome.error
+    code = error.code if isinstance(error, SystemExit) else int(error is not None)
+    os._exit(code if isinstance(code, int) else int(code is not None))  # nothing is flushed twice

@@ -187,6 +187,8 @@ def test_a_refused_request_is_sent_once(server: ScriptedServer, caller: Caller, 
         ("https://x.org/v1/chat/completions?a=1", r"to https://x.org/v1/chat/completions: write that as base_url"),
         ("/login", r"to /login: check base_url \(http://127.0.0.1:\d+/v1\)"),
         (None, "without a location"),
+        ("http://[::1", r"to http://\[::1, which is no URL: check base_url"),
+        ("//[x]/a", r"to //\[x\]/a, which is no URL: check base_url"),
     ],
 )
 def test_a_redirect_is_named_and_not_followed(

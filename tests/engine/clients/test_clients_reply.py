@@ -59,7 +59,18 @@ def test_a_response_is_read_with_its_model_and_usage() -> None:
     )
 
 
-@pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": None}, {"prompt_tokens": True}, {"prompt_tokens": -1}])
+@pytest.mark.parametrize(
+    "usage",
+    [
+        None,
+        {},
+        {"prompt_tokens": None},
+        {"prompt_tokens": True},
+        {"prompt_tokens": -1},
+        {"prompt_tokens": 10**400},
+        {"prompt_tokens": 1e308},
+    ],
+)
 def test_usage_that_is_not_reported_is_unknown(usage: Any) -> None:
     assert _read(_chat({"content": "hello"}, usage=usage)).tokens_in is None
 

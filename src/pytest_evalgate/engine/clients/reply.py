@@ -29,6 +29,7 @@ PATHS: Final[Mapping[str, str]] = {"chat": "/chat/completions", "responses": "/r
 MAX_BYTES: Final = 16 * 1024 * 1024
 
 _EXCERPT: Final = 60
+_MAX_TOKENS: Final = 10**9  # more is no count of one call, and the price of 10**400 is no float
 _FILTERED: Final = frozenset({"content_filter", "content_policy_violation", "content_filtered", "sensitive"})
 
 # Finish reasons as servers name them, in lower case; Gemini writes them in upper case. With any other reason there
@@ -328,7 +329,7 @@ def _count(usage: dict[str, Any], *names: str) -> int | None:
     counts = (usage.get(name) for name in names)
     whole = (int(count) if isinstance(count, float) and count.is_integer() else count for count in counts)
     # `type(...) is int` excludes booleans; an unknown usage is None, never 0, since it has a price
-    return next((count for count in whole if type(count) is int and count >= 0), None)
+    return next((count for count in whole if type(count) is int and 0 <= count <= _MAX_TOKENS), None)
 
 
 _READERS: Final[Mapping[str, Callable[[dict[str, Any]], Reply]]] = {"chat": _chat, "responses": _responses}
