@@ -151,10 +151,9 @@ def _price_changes(base: Settings, head: Settings) -> Iterator[GateChange]:
     if not limited:
         return
     pairs = dict.fromkeys((name, name) for name in base.models if name in head.models)
-    targets = (
-        (suites[name].target for suites in (base.suites, head.suites)) for name in limited if name in head.suites
-    )
-    for before, now in targets:
+    for name in limited:
+        before = base.suites[name].target
+        now = head.suites[name].target if name in head.suites else None
         if isinstance(before, ModelTarget) and isinstance(now, ModelTarget):
             pairs[before.model, now.model] = None
     for old, new in pairs:
