@@ -40,6 +40,8 @@ def test_the_file_that_pytest_uses(files: dict[str, str], file: str, addopts: ob
         ("", "addopts = -k easy", "weaker"),
         ("", "addopts = --deselect golden/faq.jsonl::a", "weaker"),
         ("", "addopts = '--eval-target=recorded:x", "weaker"),
+        ("", "addopts = @options", "weaker"),
+        ("addopts = -q @options", "addopts = -q", "weaker"),
         ("", "env = EVALGATE_TRIALS=1", "weaker"),
         ("", "env =\n    D:GITHUB_BASE_REF=", "weaker"),
         ("", "env = LANG=C", "neutral"),
@@ -61,6 +63,22 @@ def test_a_file_that_comes_first_hides_the_options_of_the_base() -> None:
         "none",
         "weaker",
     )
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "effect"),
+    [
+        ({"options": "-q"}, {"options": "-q\n--eval-trials\n1"}, "weaker"),
+        ({"options": "--eval-trials=3"}, {}, "weaker"),
+        ({"options": "-q"}, {"options": "-q\n-x"}, "neutral"),
+        ({"options": "@more", "more": "-q"}, {"options": "@more", "more": "-k\neasy"}, "weaker"),
+        ({"options": "@options\n-q"}, {"options": "@options\n-q"}, None),
+    ],
+)
+def test_files_of_options_are_read(before: dict[str, str], now: dict[str, str], effect: str | None) -> None:
+    ini = "[pytest]\naddopts = @./options @../outside"
+    found = list(pytest_changes(_read(pytest_ini=ini, **before), _read(pytest_ini=ini, **now)))
+    assert [change.effect for change in found] == ([] if effect is None else [effect])
 
 
 def test_import_folders_are_relative_to_the_root_folder() -> None:

@@ -282,9 +282,27 @@ def test_a_price_matters_only_where_a_gate_limits_the_cost() -> None:
     assert _small(limit + model % "1.0", limit + model % "0.5") == [
         ("price changed", "models.m.price.input_per_mtok", "weaker")
     ]
-    assert _small(limit + model % "1.0", limit + (model % "0.5").replace('"x"', '"y"')) == [
-        ("model changed", "models.m.model", "neutral")
+    changed = ("model changed", "models.m.model", "neutral")
+    other = model.replace('"x"', '"y"')
+    assert _small(limit + model % "1.0", limit + other % "1.0") == [changed]
+    assert _small(limit + model % "1.0", limit + 'models.m = { model = "y" }') == [changed]
+    assert _small(limit + model % "1.0", limit + other % "0.5") == [
+        changed,
+        ("price changed", "models.m.price.input_per_mtok", "weaker"),
     ]
+
+
+def test_the_price_of_another_model_of_the_target_matters_too() -> None:
+    limit = 'suites.faq.gates = [{ kind = "budget", max_cost_usd = 1.0 }]\n'
+    model = 'models.%s = { model = "%s", price = { input_per_mtok = %s, output_per_mtok = 1.0 } }\n'
+    target = 'suites.faq.target = { model = "%s" }\n'
+    first = limit + model % ("m", "x", "1.0")
+    listed = [("target changed", "suites.faq.target.model", "neutral"), ("model added", "models.n", "neutral")]
+    before = first + target % "m"
+    for price, effect in (("0.1", "weaker"), ("2.0", "stricter"), ("1.0", None)):
+        found = _small(before, first + model % ("n", "y", price) + target % "n")
+        more = [("price changed", "models.n.price.input_per_mtok", effect)] if effect else []
+        assert found == [*listed, *more]
 
 
 def test_recorded_trials_count_by_their_files() -> None:

@@ -164,6 +164,32 @@ def test_a_wrong_option(project: Project, args: tuple[str, ...], said: str) -> N
 
 
 @pytest.mark.parametrize(
+    "option", ["--collect-only", "--co", "--setup-plan", "--setup-only", "--markers", "--eval-estimate"]
+)
+def test_an_option_in_addopts_with_which_nothing_runs(project: Project, option: str) -> None:
+    project.python_suite(_ANSWER, "a")
+    project.write("options", option)
+    project.write("pytest.ini", "[pytest]\naddopts = @options\n")
+    assert f"with {option} no case runs" in _refused(project)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("EVALGATE_BASE_REF", "HEAD"), ("GITHUB_BASE_REF", ""), ("GITHUB_BASE_REF", "topic"), ("GITHUB_SHA", "0" * 40)],
+)
+@pytest.mark.parametrize("hook", ["", "def pytest_configure():\n    "])
+def test_a_base_that_the_branch_replaces(
+    project: Project, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, hook: str
+) -> None:
+    for name in ("EVALGATE_BASE_REF", "GITHUB_SHA"):
+        monkeypatch.setenv(name, "")  # restores what the conftest sets
+    monkeypatch.setenv("GITHUB_BASE_REF", "main")
+    project.python_suite(_ANSWER, "a")
+    project.write("conftest.py", f"import os\n{hook}os.environ['{variable}'] = '{value}'\n")
+    assert f"{variable}: changed since pytest started" in _refused(project)
+
+
+@pytest.mark.parametrize(
     ("option", "said"),
     [
         ("--eval-trials=0", "--eval-trials 0: give a whole number from 1"),

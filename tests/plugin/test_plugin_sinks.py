@@ -75,6 +75,26 @@ def test_a_marked_test_is_skipped_with_an_inert_reason(hostile: Project) -> None
     _assert_inert(str(hostile.run("-rs").stdout))
 
 
+@pytest.mark.parametrize("pad", ["a", "a ", "a-"])
+def test_a_reason_that_pytest_wraps_is_inert(hostile: Project, pad: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    reasons = [pad * (width // len(pad)) + "::stop-commands::tok" for width in range(20, 100)]
+    rows = [{"id": f"s{at}", "input": "x", "expected": "x", "skip": reason} for at, reason in enumerate(reasons)]
+    hostile.write("golden/code.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    hostile.test('    return "x"\n')
+    result = hostile.run("-vv")
+    assert "test_code[s0] SKIPPED" in str(result.stdout)
+    _assert_inert(str(result.stdout))
+
+
+def test_the_reason_of_an_expected_failure_is_inert(hostile: Project) -> None:
+    hostile.write("golden/code.jsonl", json.dumps({"id": "s", "input": "x", "expected": "x"}) + "\n")
+    hostile.test(f"    pytest.xfail({'a ' * 30 + _HOSTILE!r})\n")
+    result = hostile.run("--eval-fail-cases", "-vv", "-rx")
+    assert "test_code[s] MISSED (" in str(result.stdout)
+    _assert_inert(str(result.stdout))
+
+
 @pytest.mark.parametrize("name", ["a ##[stop-commands]tok", "##[add-mask]a"])
 def test_an_id_that_a_runner_obeys_is_refused(project: Project, name: str) -> None:
     project.suite({"a": "yes"})

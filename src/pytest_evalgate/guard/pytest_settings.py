@@ -13,7 +13,7 @@ from pytest_evalgate.guard.directions import format_value
 from pytest_evalgate.records.results import GateChange
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pytest_evalgate.records.results import Effect
 
@@ -45,6 +45,7 @@ _KEYS: Final = (
 """Settings that choose what runs, and with which options and environment."""
 
 _CHOOSING: Final = (
+    "@",
     "--eval",
     "-p",
     "-k",
@@ -84,8 +85,24 @@ def read_settings(read: Callable[[str], bytes | None]) -> PytestSettings:
         text = data.decode("utf-8-sig", "replace")
         found = _toml(text, tables) if name.endswith(".toml") else _ini(text, tables[0])
         if found is not None or name in _ALWAYS_USED:
-            return PytestSettings(name, {key: value for key, value in (found or {}).items() if key in _KEYS})
+            values = {key: value for key, value in (found or {}).items() if key in _KEYS}
+            words = _words(values.get("addopts"))
+            expanded = list(with_argument_files(words, lambda file: None if _is_outside(file) else read(file)))
+            if expanded != words:
+                values["addopts"] = expanded
+            return PytestSettings(name, values)
     return PytestSettings("pytest.ini", {})
+
+
+def with_argument_files(
+    words: Sequence[str], read: Callable[[str], bytes | None], seen: frozenset[str] = frozenset()
+) -> Iterator[str]:
+    """Yield options; those of a file, one a line, follow the word ``@FILE`` that names it."""
+    for word in words:
+        yield word
+        file = posixpath.normpath(word[1:]) if word.startswith("@") and len(word) > 1 else ""
+        if file and file not in seen and (data := read(file)) is not None:
+            yield from with_argument_files(data.decode("utf-8", "replace").splitlines(), read, seen | {file})
 
 
 def pytest_changes(before: PytestSettings, now: PytestSettings) -> Iterator[GateChange]:
@@ -96,6 +113,10 @@ def pytest_changes(before: PytestSettings, now: PytestSettings) -> Iterator[Gate
             file = now.file if key in now.values or key not in before.values else before.file
             where, effect = f"{file} {key}", _effect(key, old, new)
             yield GateChange("pytest setting changed", where, _shown(old), _shown(new), effect)
+
+
+def _is_outside(file: str) -> bool:
+    return posixpath.isabs(file) or file.split("/", maxsplit=1)[0] == ".."
 
 
 def _shown(value: Any) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_evalgate.config import (
     DEFAULT_TIER,
     BudgetGate,
+    ModelTarget,
     NoRegressionGate,
     RecordedTarget,
     SliceGate,
@@ -30,7 +31,7 @@ from pytest_evalgate.text.wording import TARGET_NOT_CALLED, count, percent
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from pytest_evalgate.config import Acknowledgement, Gate, Settings, Suite
+    from pytest_evalgate.config import Acknowledgement, Gate, Model, Settings, Suite
     from pytest_evalgate.records.results import Baseline, Effect
 
 DEFAULT_GATE: Final = NoRegressionGate(kind="no-regression")
@@ -141,18 +142,31 @@ def _optional_baseline(where: str, before: Suite, now: Suite) -> Iterator[GateCh
 
 
 def _price_changes(base: Settings, head: Settings) -> Iterator[GateChange]:
-    gates = (gate for suite in base.suites.values() for gate in gates_of(suite))
-    if not any(isinstance(gate, BudgetGate) and gate.max_cost_usd is not None for gate in gates):
+    """Yield the changes of prices, if a gate limits the cost; a price that is configured can be any number."""
+    limited = [
+        name
+        for name, suite in base.suites.items()
+        if any(isinstance(gate, BudgetGate) and gate.max_cost_usd is not None for gate in gates_of(suite))
+    ]
+    if not limited:
         return
-    for name, before in base.models.items():
-        now = head.models.get(name)
-        if now is None or now.model != before.model or now.price == before.price:
-            continue
-        where = f"models.{name}.price"
-        if before.price is None or now.price is None:
-            yield GateChange("price changed", where, format_value(before.price), format_value(now.price), "weaker")
-        else:
-            yield from table_changes(where, "price changed", before.price, now.price)
+    pairs = dict.fromkeys((name, name) for name in base.models if name in head.models)
+    for name in limited:
+        before = base.suites[name].target
+        now = head.suites[name].target if name in head.suites else None
+        if isinstance(before, ModelTarget) and isinstance(now, ModelTarget):
+            pairs[before.model, now.model] = None
+    for old, new in pairs:
+        yield from _price_change(f"models.{new}.price", base.models[old], head.models[new])
+
+
+def _price_change(where: str, before: Model, now: Model) -> Iterator[GateChange]:
+    if now.price == before.price or (now.model != before.model and now.price is None):  # as published for the model
+        return
+    if before.price is None or now.price is None:
+        yield GateChange("price changed", where, format_value(before.price), format_value(now.price), "weaker")
+    else:
+        yield from table_changes(where, "price changed", before.price, now.price)
 
 
 def _added_tests(base: Settings, head: Settings) -> Iterator[GateChange]:

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from pytest_evalgate.plugin.options import add_options
+from pytest_evalgate.plugin.options import BaseVariables, add_options
 from pytest_evalgate.plugin.server_fixture import evalgate_server  # noqa: F401 - pytest finds fixtures by their name
 
 MARKER = "golden_set"
@@ -14,9 +14,10 @@ NOT_RUN = "golden set not run: pytest --eval-gate"
 _HINT = "evalgate: golden sets are not run by plain pytest; run them with: pytest --eval-gate"
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options."""
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Add the options, and keep the variables that name the base branch as they are before any conftest is loaded."""
     add_options(parser)
+    pluginmanager.register(BaseVariables(os.environ), BaseVariables.NAME)
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:

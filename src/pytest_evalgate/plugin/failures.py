@@ -94,6 +94,14 @@ _ACTIVE: Final = re.compile(
 """Workflow commands, and control characters other than line feeds and tabs."""
 
 
+_COMMAND: Final = re.compile(r"::(?=[A-Za-z][\w-]*(?:\s.*)?::)", re.DOTALL)
+
+
+def _unwrappable(reason: str) -> str:
+    """Escape commands anywhere in a reason: ``-vv`` wraps reasons, so that any word can begin a line of the log."""
+    return _COMMAND.sub(":\\\\:", reason)
+
+
 _MAX_FAILURE_CHARS: Final = 1_000_000
 
 
@@ -109,13 +117,15 @@ def clean(report: pytest.TestReport, redactor: Redactor, *, is_golden: bool) -> 
         text = redactor.redact(text).encode("utf-8", "backslashreplace").decode("utf-8")
         return printable(text) if is_golden and _ACTIVE.search(text) else text
 
+    if (expected := getattr(report, "wasxfail", None)) is not None:
+        report.wasxfail = _unwrappable(cleaned(expected)) if is_golden else cleaned(expected)
     report.sections = [(name, cleaned(text)) for name, text in report.sections]
     report.user_properties = [
         (name, cleaned(value) if isinstance(value, str) else value) for name, value in report.user_properties
     ]
     if isinstance(report.longrepr, tuple):  # a skipped test: file, line and reason
         path, line, reason = report.longrepr
-        report.longrepr = path, line, cleaned(reason)
+        report.longrepr = path, line, _unwrappable(cleaned(reason)) if is_golden else cleaned(reason)
     elif report.longrepr is not None:
         text = redactor.redact(report.longreprtext)  # a cut key would not be found
         left = len(text) - _MAX_FAILURE_CHARS

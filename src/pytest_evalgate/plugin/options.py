@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pytest
 
 FLAGS = {
@@ -49,6 +51,25 @@ def add_options(parser: pytest.Parser) -> None:
         group.addoption(name, action="store_true", default=False, help=text)
     for name, (metavar, text) in VALUES.items():
         group.addoption(name, metavar=metavar, default=None, help=f"{text} (${environment_variable(name)})")
+
+
+class BaseVariables:
+    """The variables that name the base branch, read before code and settings of the branch can change them.
+
+    They are kept as a plugin without hooks.
+    """
+
+    NAME: ClassVar = "evalgate-base-variables"
+    NAMES: ClassVar = ("EVALGATE_BASE_REF", "GITHUB_BASE_REF", "GITHUB_EVENT_NAME", "GITHUB_SHA")
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        """Keep the variables that have a value."""
+        self.values = {name: value for name in self.NAMES if (value := values.get(name))}
+
+    @property
+    def name_a_base(self) -> bool:
+        """Whether one of them names a base branch."""
+        return any(name in self.values for name in ("EVALGATE_BASE_REF", "GITHUB_BASE_REF"))
 
 
 def environment_variable(name: str) -> str:

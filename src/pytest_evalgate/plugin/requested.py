@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from pytest_evalgate.errors import SettingsError
-from pytest_evalgate.plugin.options import VALUES, environment_variable, option_name
+from pytest_evalgate.plugin.options import VALUES, BaseVariables, environment_variable, option_name
 from pytest_evalgate.runs.shard import Shard
 
 if TYPE_CHECKING:
@@ -85,12 +86,74 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
 
 def refs_in_addopts(config: pytest.Config) -> tuple[str, ...]:
     """Return the base refs in ``addopts`` of the branch's own configuration of pytest."""
-    words = [str(word) for word in config.getini("addopts")]
+    words = _addopts(config)
     joined = (word.partition("=")[2] for word in words if word.startswith(f"{_BASE_REF}="))
     return (*joined, *(words[index + 1] for index, word in enumerate(words[:-1]) if word == _BASE_REF))
 
 
 _BASE_REF = "--eval-base-ref"
+
+_SETUP_ONLY = ("--setup-only", "--setuponly", "--setup-plan", "--setupplan")
+_RUNNING_NOTHING = {
+    "collectonly": ("--collect-only", "--collectonly", "--co"),
+    "setuponly": _SETUP_ONLY,
+    "setupplan": _SETUP_ONLY,
+    "markers": ("--markers",),
+    "showfixtures": ("--fixtures", "--funcargs"),
+    "show_fixtures_per_test": ("--fixtures-per-test",),
+    "eval_estimate": ("--eval-estimate",),
+}
+"""Options of pytest, by attribute, with which a session ends with exit code 0 although no case has run."""
+
+
+def reject_another_base(config: pytest.Config, environ: Mapping[str, str] = os.environ) -> None:
+    """Reject another base than at the start: a branch could compare itself with its own commits.
+
+    Raises:
+        SettingsError: the environment named a base at the start, and a conftest or a setting has changed that.
+    """
+    start = config.pluginmanager.get_plugin(BaseVariables.NAME)
+    if not isinstance(start, BaseVariables) or not start.name_a_base:
+        return
+    now = BaseVariables(environ)
+    changed = [name for name in BaseVariables.NAMES if start.values.get(name) != now.values.get(name)]
+    if changed:
+        raise SettingsError(
+            f"{', '.join(changed)}: changed since pytest started, by a conftest, a plugin or a setting of pytest: "
+            "name the base branch in the workflow only"
+        )
+
+
+def reject_options_that_run_nothing(config: pytest.Config) -> None:
+    """Reject such an option in ``addopts`` of a file: each gated session would exit with 0 and decide nothing.
+
+    Raises:
+        SettingsError: such an option is in ``addopts``, and not on the command line.
+    """
+    words = _addopts(config)
+    for attribute, names in _RUNNING_NOTHING.items():
+        in_file = next((name for name in names if name in words), None)
+        asked_for = any(name in config.invocation_params.args for name in names)
+        if in_file is not None and not asked_for and getattr(config.option, attribute, False):
+            raise SettingsError(
+                f"addopts in {config.inipath}: with {in_file} no case runs, and the session would pass: remove it, "
+                f"and give it on the command line when you need it: pytest --eval-gate {in_file}"
+            )
+
+
+def _addopts(config: pytest.Config) -> list[str]:
+    """Return the options in ``addopts`` of the branch's own configuration, and those in the files that it names."""
+    from pytest_evalgate.guard.pytest_settings import with_argument_files  # noqa: PLC0415 - most have no such file
+
+    words = [str(word) for word in config.getini("addopts")]
+    return list(with_argument_files(words, _read_file)) if any(word.startswith("@") for word in words) else words
+
+
+def _read_file(path: str) -> bytes | None:
+    try:
+        return Path(path).read_bytes()
+    except OSError:
+        return None
 
 
 def _count(name: str, text: str | None) -> int | None:

@@ -40,7 +40,12 @@ from pytest_evalgate.plugin.launch import Launch
 from pytest_evalgate.plugin.ledger import Ledger, attach, detach
 from pytest_evalgate.plugin.marked import GOLDEN_TEST, PrefetchHooks, Recorder
 from pytest_evalgate.plugin.progress import Progress
-from pytest_evalgate.plugin.requested import read_options, refs_in_addopts
+from pytest_evalgate.plugin.requested import (
+    read_options,
+    refs_in_addopts,
+    reject_another_base,
+    reject_options_that_run_nothing,
+)
 from pytest_evalgate.plugin.selection import Selection, build_selected, fit_warnings, select
 from pytest_evalgate.plugin.signals import defer_interrupts, sigterm_as_interrupt
 from pytest_evalgate.plugin.stopper import Stopper
@@ -100,6 +105,8 @@ class EvalSession:
         worker = getattr(config, "workerinput", None)
         if worker is None:
             state.prepare()
+            reject_options_that_run_nothing(config)
+            reject_another_base(config)
         options = read_options(config)
         all_tiers = config_.load(root)
         settings = config_.for_tier(all_tiers, config_.chosen_tier(all_tiers, options.tier))
