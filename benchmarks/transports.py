@@ -101,11 +101,8 @@ def _http_transport(variant: str) -> type:
 
 def _in_turn(httpx: Any, variant: str) -> Any:
     if variant == "bridge":
-        import httpx_aiohttp  # noqa: PLC0415 - only this variant
-
-        return itertools.repeat(
-            httpx_aiohttp.HttpxAiohttpClient(timeout=None, limits=httpx.Limits(max_connections=None))
-        )
+        bridge: Any = importlib.import_module("httpx_aiohttp")
+        return itertools.repeat(bridge.HttpxAiohttpClient(timeout=None, limits=httpx.Limits(max_connections=None)))
     pool = httpx.Limits(max_connections=POOL, max_keepalive_connections=POOL)
     most = 128 // POOL
     return itertools.cycle([httpx.AsyncClient(timeout=None, limits=pool) for _ in range(most)])
