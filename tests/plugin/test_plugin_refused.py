@@ -127,11 +127,17 @@ def test_a_wrong_table(project: Project, config: str, said: str) -> None:
         ("target = { python = 'bot:prints' }", 'python = "bot:prints" returns None by its annotation'),
         (f"{_PYTHON}\nscorers = [{{ python = 'bot:Bot' }}]", 'suites.faq.scorers[0]: python = "bot:Bot" is a class'),
         (f"{_PYTHON}\nscorers = [{{ python = 'bot:lines' }}]", 'python = "bot:lines" is a generator'),
-        ("target = { command = ['python', 'app.py', '{{ input }}'] }", '"{{ input }}" is passed to the program as it'),
-        ("target = { command = ['python', 'app.py', '--q={input}'] }", '"--q={input}" is passed to the program as it'),
+        (
+            "target = { command = ['python', 'app.py', '{{ input }}'] }",
+            '"{{ input }}" is passed to the program unchanged',
+        ),
+        (
+            "target = { command = ['python', 'app.py', '--q={input}'] }",
+            '"--q={input}" is passed to the program unchanged',
+        ),
         (
             "target = { http = { url = 'http://h', headers = { X-Q = '{{ input }}' }, body = '{{ input }}' } }",
-            "headers.X-Q: headers are sent as they stand",
+            "headers.X-Q: headers are sent unchanged",
         ),
         (
             "target = { http = { url = 'http://127.0.0.1:9', body = { q = '{input}' } } }",
