@@ -16,7 +16,8 @@ Comments in a page say what is run; whoever reads the page does not see them:
 ``<!-- elsewhere: REASON -->``        the block below cannot be run here
 
 What installs packages (``pip install``, ``pre-commit install``) is left out: it has been done. A plain
-``pytest-evalgate ...`` is called in this process, and the server asked by the lean client: both start sooner.
+``pytest-evalgate ...`` is called in this process, a plain ``pytest ...`` in a fork (`tests.support.forked`), and the
+server is asked by the lean client: all three start sooner.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from unittest import mock
 import pytest
 from tests.docs_players import PLAYERS
 from tests.docs_scenes import SCENES
+from tests.support import forked
 from tests.support.server import ScriptedServer
 
 from pytest_evalgate.cli import main
@@ -56,6 +58,7 @@ _OPTIONS: Final = re.compile(
     r"(?P<silent>silent)?(?:(?:^|, )exit (?P<exit>\d+))?(?:(?:^|, )from (?P<from>.+?))?(?:(?:^|, )of (?P<of>.+))?"
 )
 _PLAIN: Final = re.compile(r"pytest-evalgate (?:[^|&;<>$()`*?\\\n]|\\\n)*")
+_PYTEST: Final = re.compile(r"pytest (?:[^|&;<>$()`*?\\\n]|\\\n)*")
 _INSTALLED: Final = re.compile(r"(pip|pre-commit) install\b")
 _OURS: Final = re.compile(r"^(CI|COVERAGE_\w+|GITHUB_\w+|EVALGATE_\w+|OPENAI_\w+|PYTEST_\w+|NO_COLOR|FORCE_COLOR)$")
 _BOT: Final = "https://bot.example"
@@ -165,7 +168,8 @@ class Reader:
     def _execute(self, text: str, code: int) -> str:
         if _INSTALLED.match(text):
             return ""
-        ended, printed = (self._call if _PLAIN.fullmatch(text) else self._start)(text)
+        start = self._call if _PLAIN.fullmatch(text) else self._fork if _PYTEST.fullmatch(text) else self._start
+        ended, printed = start(text)
         if ended != code:
             pytest.fail(f"{text}: exit {ended}, the page says {code}\n{printed}", pytrace=False)
         return printed
@@ -178,15 +182,23 @@ class Reader:
         )  # fmt: skip
         return done.returncode, done.stdout
 
+    def _fork(self, text: str) -> tuple[int, str]:
+        return forked.run(_words(text), self.folder, self.environment)
+
     def _call(self, text: str) -> tuple[int, str]:
         printed = io.StringIO()
         here, variables = contextlib.chdir(self.folder), mock.patch.dict(os.environ, self.environment, clear=True)
         with here, variables, contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
             try:
-                ended = main(shlex.split(text.replace("\\\n", " "), comments=True)[1:])
+                ended = main(_words(text))
             except SystemExit as end:
                 ended = int(end.code or 0)
         return ended, printed.getvalue()
+
+
+def _words(text: str) -> list[str]:
+    """Return the arguments of a command without its name."""
+    return shlex.split(text.replace("\\\n", " "), comments=True)[1:]
 
 
 def environment_of(home: Path) -> dict[str, str]:
