@@ -21,14 +21,14 @@ demo: $(VENV)/.demo
 test: check
 	$(BIN)/python -m pytest -n 2
 
-# 2,000 set-ups that fail, each with one change to one file: none may pass (the suite tries 200)
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# 300 mutations of a pull request; `make test` tries 40 of them
+# 2,000 set-ups that fail, each with one change to one file: none may pass (`make test` tries 200);
+# 300 mutations of a pull request: each is listed or blocked (`make test` tries 40)
 mutations: $(VENV)/.dev
 	MUTATIONS=2000 $(BIN)/python -m pytest tests/plugin/test_plugin_mutations.py
 	EVALGATE_MUTATIONS=300 $(BIN)/python -m pytest -n 2 tests/guard/test_guard_mutations.py
