@@ -12,20 +12,21 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_evalgate.app.worst import changed_row, missed_rows, regressed_rows, worst_cases, worst_ids
 from pytest_evalgate.gates.pairing import pair
 from pytest_evalgate.records.results import Place, Score, golden_id_of
+from pytest_evalgate.reports.acknowledging import acknowledgement
+from pytest_evalgate.reports.chance import gate_sentences
 from pytest_evalgate.reports.view import (
     FULL_TEXT,
     MAX_DETAILED,
     CaseChanges,
     CaseView,
-    ChangedCaseRow,
     FlakyCaseRow,
     Reason,
     ReportView,
     SuiteView,
     TrialView,
-    format_mean,
 )
 from pytest_evalgate.runs import run_file as run_files
 from pytest_evalgate.text import files
@@ -130,6 +131,7 @@ def view_of(
             verdict=verdict.suites[suite.name],
             history=kept.history(verdict, suite.name),
             scores_before=baseline_scores(compared[suite.name]) if suite.name in compared else _NOTHING,
+            sentences=gate_sentences(verdict.suites[suite.name]),
         )
         for suite in core.suites
     )
@@ -145,6 +147,7 @@ def view_of(
         links=options.links,
         report_file=options.report_file,
         notes=(*takeover_notes(verdict), *decided.info.notes),
+        acknowledgement=acknowledgement(verdict),
     )
     return with_cases(view, stored_cases(view, kept.run_file, outputs, options.texts))
 
@@ -178,6 +181,7 @@ def build_view(  # noqa: PLR0913 - each is a separate part of the view
     context: ReportContext | None = None,
     texts: TextPolicy = FULL_TEXT,
     cases_from: Path | None = None,
+    worst_from: Path | None = None,
 ) -> ReportView:
     """Build the view of a decided run.
 
@@ -190,6 +194,7 @@ def build_view(  # noqa: PLR0913 - each is a separate part of the view
         context: What to show besides the results.
         texts: How much of the texts to show.
         cases_from: The run file to read the cases from; None for a view without cases.
+        worst_from: The run file to read only the worst cases from.
     """
     context = context or ReportContext()
     pairings = {
@@ -216,10 +221,34 @@ def build_view(  # noqa: PLR0913 - each is a separate part of the view
             for name, pairing in pairings.items()
             if (baseline := baselines[name]) is not None
         },
+        acknowledgement=acknowledgement(verdict),
     )
-    if cases_from is None:
+    if cases_from is not None:
+        return with_cases(view, stored_cases(view, cases_from, context.baseline_outputs, texts))
+    if worst_from is None:
         return view
-    return with_cases(view, stored_cases(view, cases_from, context.baseline_outputs, texts))
+    stored = stored_cases(view, worst_from, context.baseline_outputs, texts)
+    return with_worst(view, replace(stored, numbers=_worst_numbers(view, run)))
+
+
+def _worst_numbers(view: ReportView, run: Run) -> frozenset[int]:
+    """Return the positions of the worst cases among all cases of a run, in the order of its file."""
+    wanted = {(suite.name, case_id) for suite in view.suites for case_id in worst_ids(suite)}
+    every = ((suite.plan.name, result.case.id) for suite in run.suites for result in suite.results)
+    return frozenset(number for number, case in enumerate(every) if case in wanted) if wanted else frozenset()
+
+
+def with_worst(view: ReportView, cases: Iterable[CaseView]) -> ReportView:
+    """Add the worst cases to the suites of a view; ``cases`` contains them."""
+    wanted = {(suite.name, case_id) for suite in view.suites for case_id in worst_ids(suite)}
+    if not wanted:
+        return view
+    found: dict[str, dict[str, CaseView]] = {suite.name: {} for suite in view.suites}
+    for case in cases:
+        if (case.suite, case.id) in wanted and case.change != "removed":
+            found[case.suite][case.id] = case
+    suites = tuple(replace(suite, worst=worst_cases(suite, found[suite.name])) for suite in view.suites)
+    return replace(view, suites=suites)
 
 
 def takeover_notes(verdict: Verdict) -> tuple[str, ...]:
@@ -257,13 +286,15 @@ def with_cases(view: ReportView, cases: Iterable[CaseView]) -> ReportView:
             elif case.outcome in {"missed", "errored"} and room[case.suite] > 0:
                 found[case.suite][case.id] = case
                 room[case.suite] -= 1
-    suites = tuple(replace(suite, details=found[suite.name]) for suite in view.suites)
+    suites = tuple(
+        replace(suite, details=found[suite.name], worst=worst_cases(suite, found[suite.name])) for suite in view.suites
+    )
     return replace(view, suites=suites, cases=cases)
 
 
 def _changed_ids(suite: SuiteView) -> frozenset[str]:
     changed = [*suite.regressed[:MAX_DETAILED], *suite.fixed[: MAX_DETAILED // 4]]
-    return frozenset(case.id for case in changed[:MAX_DETAILED])
+    return frozenset((*worst_ids(suite), *(case.id for case in changed[:MAX_DETAILED])))
 
 
 def _suite_view(
@@ -273,14 +304,16 @@ def _suite_view(
     return SuiteView(
         name=name,
         verdict=verdict,
-        regressed=() if pairing is None else tuple(_changed_row(one, texts) for one in pairing.regressed),
-        fixed=() if pairing is None else tuple(_changed_row(one, texts) for one in pairing.fixed),
+        regressed=regressed_rows(pairing, verdict, texts),
+        fixed=() if pairing is None else tuple(changed_row(one, texts) for one in pairing.fixed),
         missed=_reasons((result for result in suite.results if result.outcome == "missed"), texts),
         errors=_reasons((result for result in suite.results if result.outcome == "errored"), texts),
         uncached=_count_uncached(suite.results, frozenset(judge.name for judge in verdict.judges)),
         flaky=_flaky_rows(suite.results),
         history=context.history.get(name, ()),
         scores_before=context.scores_before.get(name, _NOTHING),
+        missed_cases=missed_rows(suite, pairing, verdict, texts),
+        sentences=gate_sentences(verdict),
     )
 
 
@@ -299,14 +332,6 @@ def _count_uncached(results: Iterable[CaseResult], judges: frozenset[str]) -> in
         for result in results
         if result.outcome not in ("skipped", "not_run")
     )
-
-
-def _changed_row(changed: Pair, texts: TextPolicy) -> ChangedCaseRow:
-    result = changed.now
-    case = result.case
-    now = "no answer" if result.outcome == "errored" else format_mean(result.lowest)
-    reason = result.reason or next((trial.reason for trial in result.trials if not trial.value), "")
-    return ChangedCaseRow(case.id, case.place, case.tags, format_mean(changed.before.mean), now, texts.reason(reason))
 
 
 def _reasons(results: Iterator[CaseResult], texts: TextPolicy) -> tuple[Reason, ...]:
@@ -357,17 +382,18 @@ def _direction(one: Pair) -> Change:
 class StoredCases:
     """The cases of a run file, in the order of its plans; the removed cases of a suite follow its other cases.
 
-    Each iteration reads the file anew.
+    Each iteration reads the file anew. With ``numbers`` only the cases at these positions are parsed.
     """
 
     path: Path
     changes: Mapping[str, CaseChanges] = field(default_factory=dict)
     texts: TextPolicy = FULL_TEXT
+    numbers: frozenset[int] | None = None
 
     def __iter__(self) -> Iterator[CaseView]:
         """Read the cases from the file, one by one."""
         suite = None
-        for row in run_files.rows(self.path):
+        for row in run_files.rows(self.path, self.numbers):
             if suite is not None and row["suite"] != suite:
                 yield from self._removed(suite)
             suite = row["suite"]

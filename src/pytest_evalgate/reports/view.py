@@ -26,7 +26,9 @@ if TYPE_CHECKING:
         Side,
         SuiteVerdict,
         Verdict,
+        VerdictName,
     )
+    from pytest_evalgate.reports.diff import Piece
 
 MAX_DETAILED: Final = 200
 """Cases of a suite that are shown in full, for reports that do not show all cases."""
@@ -53,6 +55,8 @@ class ReportView:
         report_file: Name of the HTML report, None if none is written.
         notes: Notes on the run as a whole, shown below the numbers.
         case_changes: The change of each case against the baseline, by suite; none for suites without one.
+        acknowledgement: Configuration that acknowledges what weakens the gate and accepted drops, to be filled in;
+            "" if there is nothing to acknowledge.
     """
 
     verdict: Verdict
@@ -66,6 +70,7 @@ class ReportView:
     report_file: str | None = None
     notes: tuple[str, ...] = ()
     case_changes: Mapping[str, CaseChanges] = field(default_factory=lambda: _NOTHING)
+    acknowledgement: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +92,12 @@ class SuiteView:
     Args:
         name: The suite.
         verdict: Its verdict.
-        regressed: Cases that got worse, largest drop first.
+        regressed: Cases that got worse: those that must pass, then the largest drop first, then the lowest scores.
         fixed: Cases that got better, largest gain first.
         missed: Reasons of missed cases, most frequent first.
+        missed_cases: Missed cases: those that must pass, then those that regressed, then the lowest first.
+        worst: The three worst cases of a suite with a failed gate, with their texts.
+        sentences: Plain-language reading of each gate that compares with the baseline.
         errors: Reasons of cases without an output, most frequent first.
         uncached: Number of cases of which a call has no cached reply, so that a re-run repeats it.
         flaky: Cases that passed in some trials only.
@@ -109,11 +117,47 @@ class SuiteView:
     details: Mapping[str, CaseView] = field(default_factory=lambda: _NOTHING)
     history: tuple[HistoryRow, ...] = ()
     scores_before: Mapping[str, Sequence[float]] = field(default_factory=lambda: _NOTHING)
+    missed_cases: tuple[ChangedCaseRow, ...] = ()
+    worst: tuple[WorstCase, ...] = ()
+    sentences: tuple[GateSentence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GateSentence:
+    """Plain-language reading of a gate that compares with the baseline.
+
+    ``changed`` counts the cases that changed, ``sentence`` answers whether the change is real, and ``detail`` has the
+    test and its p. All may contain text of the configuration.
+    """
+
+    gate: str
+    result: VerdictName
+    changed: str
+    sentence: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorstCase:
+    """A case of a failed suite, with its answers before and now.
+
+    ``output`` is that of its worst trial. ``diff`` is the word diff from the baseline's output to it, none if the
+    baseline's is unknown. ``why`` is the rationale of ``judge``; if that is "", the reason of a scorer or the target.
+    """
+
+    case: CaseView
+    output: str
+    diff: tuple[Piece, ...] = ()
+    why: str = ""
+    judge: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ChangedCaseRow:
-    """A case whose result differs from the baseline's; ``before`` and ``now`` are from `format_mean`."""
+    """A case and its result in the baseline and now; both are from `format_mean`.
+
+    ``before`` is "" if the case was not compared.
+    """
 
     id: str
     place: Place
