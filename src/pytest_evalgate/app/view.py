@@ -12,8 +12,16 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_evalgate.app.worst import changed_row, missed_rows, regressed_rows, worst_cases, worst_ids
+from pytest_evalgate.app.worst import (
+    changed_row,
+    missed_rows,
+    raised_in,
+    regressed_rows,
+    worst_cases,
+    worst_ids,
+)
 from pytest_evalgate.gates.pairing import pair
+from pytest_evalgate.records.raised import Raised
 from pytest_evalgate.records.results import Place, Score, golden_id_of
 from pytest_evalgate.reports.acknowledging import acknowledgement
 from pytest_evalgate.reports.chance import gate_sentences
@@ -339,7 +347,7 @@ def _reasons(results: Iterator[CaseResult], texts: TextPolicy) -> tuple[Reason, 
     examples: dict[str, str] = {}
     counts: Counter[str] = Counter()
     for result in results:
-        text = texts.reason(result.reason) or "no reason given"
+        text = texts.reason_at(result.reason, raised_in(result)) or "no reason given"
         counts[text] += 1
         examples.setdefault(text, str(result.case.place))
     return tuple(Reason(count, text, examples[text]) for text, count in counts.most_common())
@@ -419,7 +427,10 @@ class StoredCases:
             change=change,
             before=before,
             value=sum(values) / len(values) if values else None,
-            reason=self.texts.reason(row.get("reason") or next((one.reason for one in trials if not one.value), "")),
+            reason=self.texts.reason_at(
+                row.get("reason") or next((one.reason for one in trials if not one.value), ""),
+                next((one.raised for one in trials if one.raised is not None), None),
+            ),
             input=self.texts.of("input", question.get("input")),
             expected=self.texts.of("expected", question.get("expected")),
             trials=trials,
@@ -437,7 +448,11 @@ class StoredCases:
             cost_usd=_sum_known(call.get("cost_usd") for call in calls),
             tokens=_sum_known(call.get(name) for call in calls for name in ("tokens_in", "tokens_out")),
             reasoning=self.texts.reason(trial.get("output", _NOTHING).get("reasoning", "")),
+            raised=self._raised(trial.get("raised")),
         )
+
+    def _raised(self, raised: Mapping[str, Json] | None) -> Raised | None:
+        return None if raised is None else Raised(raised["place"], self.texts.reason(raised.get("traceback", "")))
 
     def _score(self, score: Mapping[str, Json]) -> Score:
         reason, counts = self.texts.reason(score.get("reason", "")), score.get("counts", True)

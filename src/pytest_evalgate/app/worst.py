@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from pytest_evalgate.gates.pairing import Pair, Pairing
+    from pytest_evalgate.records.raised import Raised
     from pytest_evalgate.records.results import CaseResult, SuiteRun, SuiteVerdict
     from pytest_evalgate.reports.view import CaseView, SuiteView, TextPolicy, TrialView
 
@@ -56,7 +57,13 @@ def _row(result: CaseResult, before: float | None, texts: TextPolicy) -> Changed
     case = result.case
     now = "no answer" if result.outcome == "errored" else format_mean(result.lowest)
     reason = result.reason or next((trial.reason for trial in result.trials if not trial.value), "")
-    return ChangedCaseRow(case.id, case.place, case.tags, format_mean(before), now, texts.reason(reason))
+    text = texts.reason_at(reason, raised_in(result))
+    return ChangedCaseRow(case.id, case.place, case.tags, format_mean(before), now, text)
+
+
+def raised_in(result: CaseResult) -> Raised | None:
+    """Return where the target raised an exception, in the first trial in which it did."""
+    return next((trial.raised for trial in result.trials if trial.raised is not None), None)
 
 
 class _RequiredCases:
@@ -108,7 +115,8 @@ def _worst_case(case: CaseView, judges: Collection[str]) -> WorstCase:
     failed = (score for score in trial.scores if score.counts and not score.passed and score.reason)
     judged = next((score for score in failed if score.name in judges), None)
     if judged is None:
-        return WorstCase(case, trial.output, diff, trial.reason or case.reason)
+        place = "" if trial.raised is None or not trial.raised.place else f" ({trial.raised.place})"
+        return WorstCase(case, trial.output, diff, f"{trial.reason or case.reason}{place}")
     return WorstCase(case, trial.output, diff, judged.reason, judged.name)
 
 

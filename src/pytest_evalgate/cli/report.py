@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, get_args
@@ -15,6 +14,7 @@ from pytest_evalgate.config import ReportFormat, key_variables
 from pytest_evalgate.errors import RunFileError
 from pytest_evalgate.runs.kept import RunFolder
 from pytest_evalgate.text import files
+from pytest_evalgate.text.layout import screen_width
 from pytest_evalgate.text.redaction import Redactor
 
 if TYPE_CHECKING:
@@ -92,6 +92,6 @@ def _kept(project: Project, run: str | None) -> RunFolder:
 def _print(view: ReportView, redactor: Redactor) -> None:
     from pytest_evalgate.reports.terminal import render, verdict_line  # noqa: PLC0415 - imports scipy
 
-    width = shutil.get_terminal_size().columns
+    width = screen_width()
     for line in (*render(view, width), verdict_line(view.verdict, view.notes)):
         print(redactor.redact(line.text))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pytest_evalgate.records.attempts import Repeats, Reruns, TakenOver  # noqa: TC001 - as above
 from pytest_evalgate.records.corrected import CorrectedRate, MeasuredChange  # noqa: TC001 - as above
+from pytest_evalgate.records.raised import Raised  # noqa: TC001 - as above
 
 if TYPE_CHECKING:
     from pytest_evalgate.records.calls import CallRecord, Finish
@@ -185,7 +186,7 @@ class Trial:
 
     ``value`` is 1.0 or 0.0. It is None if the trial has no result; ``reason`` explains it. ``calls`` are the calls of
     the target and the judges, failed ones included. ``is_final``: a trial without a result would have none in another
-    run either, until something is changed.
+    run either, until something is changed. ``raised``: where the target's own exception was raised.
     """
 
     index: int
@@ -195,6 +196,7 @@ class Trial:
     reason: str = ""
     calls: tuple[CallRecord, ...] = ()
     is_final: bool = False
+    raised: Raised | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ most about as often as it says (Fagerland, Lydersen & Laake 2013).
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.reports import phrases
@@ -29,15 +30,24 @@ def gate_sentences(verdict: SuiteVerdict) -> tuple[GateSentence, ...]:
     """Return the sentences of the decided gates of a suite that compare with its baseline, in their order."""
     return tuple(
         GateSentence(
+            index=index,
             gate=phrases.gate_name(gate),
             result=gate.result,
             changed=_changed(gate, gate.delta, verdict),
             sentence=is_it_real(gate, gate.delta, verdict),
-            detail=gate.message,
+            detail=_detail(gate.message),
         )
-        for gate in verdict.gates
+        for index, gate in enumerate(verdict.gates)
         if gate.delta is not None and gate.result in _DECIDED
     )
+
+
+_COUNTS: Final = re.compile(r"[0-9,]+ cases? got worse, [0-9,]+ got better \(([^()]*)\)")
+
+
+def _detail(message: str) -> str:
+    """Return the message of a gate with its test and p in place of the numbers of cases, which `_changed` has."""
+    return _COUNTS.sub(r"\1", message, count=1)
 
 
 def _changed(gate: GateResult, delta: Delta, verdict: SuiteVerdict) -> str:
@@ -74,7 +84,7 @@ def _assumption(gate: GateResult, verdict: SuiteVerdict) -> Iterator[str]:
     """Name the results that a suite that stopped early assumes for the cases that it did not run."""
     if verdict.stopped is not None:
         result = "passed" if gate.result == "fail" else "missed"
-        yield f"If the {count(verdict.accounting.not_run, 'case')} that did not run had all {result}:"
+        yield f"The {count(verdict.accounting.not_run, 'case')} that did not run are counted as {result}."
 
 
 def _finding(gate: GateResult, delta: Delta) -> Iterator[str]:
@@ -143,7 +153,7 @@ def _improvement(delta: Delta) -> Iterator[str]:
 def _range(delta: Delta) -> Iterator[str]:
     """Give the range of the true drop: each bound is one-sided, so together they hold at 1 - 2 alpha."""
     if delta.upper < 0:
-        yield f"The true drop is probably between {_size(delta.upper)} and {_size(delta.lower)}."
+        yield f"The true drop is probably between {_number(delta.upper)} and {_size(delta.lower)}."
     else:
         yield f"The true drop may be up to {_size(delta.lower)}."
 
@@ -198,5 +208,9 @@ def _about(p: float) -> str:
 
 def _size(share: float) -> str:
     """Return the size of a drop without its sign: ``6.2 points``."""
-    number = round(100 * abs(share), 1)
-    return f"{number:g} point{'' if number == 1 else 's'}"
+    number = _number(share)
+    return f"{number} point{'' if number == '1' else 's'}"
+
+
+def _number(share: float) -> str:
+    return f"{round(100 * abs(share), 1):g}"

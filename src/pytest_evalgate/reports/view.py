@@ -12,10 +12,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import quote
 
+from pytest_evalgate.text.wording import LEFT_OUT
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_evalgate.config import Report
+    from pytest_evalgate.records.raised import Raised
     from pytest_evalgate.records.results import (
         Calibration,
         HistoryRow,
@@ -126,10 +129,11 @@ class SuiteView:
 class GateSentence:
     """Plain-language reading of a gate that compares with the baseline.
 
-    ``changed`` counts the cases that changed, ``sentence`` answers whether the change is real, and ``detail`` has the
-    test and its p. All may contain text of the configuration.
+    ``index`` is its position among the gates. ``changed`` counts the cases that changed, ``sentence`` answers whether
+    the change is real, and ``detail`` has the test, its p, and advice. All may contain text of the configuration.
     """
 
+    index: int
     gate: str
     result: VerdictName
     changed: str
@@ -218,7 +222,10 @@ class CaseView:
 
 @dataclass(frozen=True, slots=True)
 class TrialView:
-    """One trial; ``value`` is 1.0, 0.0, or None if the output is missing. ``reasoning`` is not part of the output."""
+    """One trial; ``value`` is 1.0, 0.0, or None if the output is missing.
+
+    ``reasoning`` is not part of the output. ``raised``: where the target raised an exception.
+    """
 
     value: float | None
     output: str
@@ -228,6 +235,7 @@ class TrialView:
     cost_usd: float | None = None
     tokens: int | None = None
     reasoning: str = ""
+    raised: Raised | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +267,6 @@ LONGEST: Final = 20_000
 """Characters of one text in a report; the run file contains the whole text."""
 
 _EXCERPT: Final = 200
-_LEFT_OUT: Final = "(left out)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,14 +292,19 @@ class TextPolicy:
 
     def reason(self, text: str) -> str:
         """Return a reason, or "(left out)" if fields are redacted: a reason may quote them."""
-        return self.plain(text) if not self.redact or not text else _LEFT_OUT
+        return self.plain(text) if not self.redact or not text else LEFT_OUT
+
+    def reason_at(self, text: str, raised: Raised | None) -> str:
+        """Return a reason followed by the place where the target raised an exception, if it did."""
+        reason = self.reason(text)
+        return f"{reason} ({raised.place})" if reason and raised is not None and raised.place else reason
 
     def plain(self, text: str) -> str:
         """Return a text, truncated or left out as configured."""
         if self.content == "full" and len(text) <= LONGEST:  # nearly every text of a run
             return text
         if self.content == "none":
-            return _LEFT_OUT if text else ""
+            return LEFT_OUT if text else ""
         return truncate(text, _EXCERPT if self.content == "excerpt" else LONGEST)
 
 
