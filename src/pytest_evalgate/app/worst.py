@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.reports.diff import word_diff
 from pytest_evalgate.reports.view import ChangedCaseRow, WorstCase, format_mean
+from pytest_evalgate.text.wording import LEFT_OUT
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -57,8 +58,10 @@ def _row(result: CaseResult, before: float | None, texts: TextPolicy) -> Changed
     case = result.case
     now = "no answer" if result.outcome == "errored" else format_mean(result.lowest)
     reason = result.reason or next((trial.reason for trial in result.trials if not trial.value), "")
-    text = texts.reason_at(reason, raised_in(result))
-    return ChangedCaseRow(case.id, case.place, case.tags, format_mean(before), now, text)
+    raised = raised_in(result)
+    text = texts.reason_at(reason, raised)
+    cause = "" if text == LEFT_OUT else text if raised is None else f"{reason.partition(':')[0]} {raised.place}"
+    return ChangedCaseRow(case.id, case.place, case.tags, format_mean(before), now, text, cause)
 
 
 def raised_in(result: CaseResult) -> Raised | None:

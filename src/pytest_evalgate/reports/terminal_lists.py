@@ -1,6 +1,6 @@
 """Lists of cases in the terminal: those that regressed, those that missed, and those without an answer.
 
-Missed cases are listed whenever there are any, whether a gate failed or not. Cases with the same reason share a line.
+Missed cases are listed whenever there are any, whether a gate failed or not. Cases with the same cause share a line.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_evalgate.reports.phrases import compare_command, look_command, may_retry
 from pytest_evalgate.text.escape import format_command, one_line
 from pytest_evalgate.text.layout import Line, align, truncate_columns, width_of, with_command, wrap_lines
-from pytest_evalgate.text.wording import LEFT_OUT, count
+from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -109,7 +109,7 @@ def _list(
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A line of a list: its first case, and the number of cases with the same reason."""
+    """A line of a list: its first case, and the number of cases with the same cause."""
 
     first: ChangedCaseRow
     cases: int
@@ -121,12 +121,12 @@ class _Row:
 
 
 def _rows(cases: Sequence[ChangedCaseRow]) -> Iterator[_Row]:
-    """Join the cases with the same reason and the same change, in the order of their first cases."""
-    keys = [(case.reason, case.before, case.now) for case in cases]
+    """Join the cases with the same cause and the same change, in the order of their first cases."""
+    keys = [(case.cause, case.before, case.now) for case in cases]
     number = Counter(keys)
     listed: set[tuple[str, str, str]] = set()
     for case, key in zip(cases, keys, strict=True):
-        if case.reason in {"", LEFT_OUT}:  # unknown reasons may differ
+        if not case.cause:  # unknown causes may differ
             yield _Row(case, 1)
         elif key not in listed:
             listed.add(key)

@@ -160,7 +160,8 @@ class WorstCase:
 class ChangedCaseRow:
     """A case and its result in the baseline and now; both are from `format_mean`.
 
-    ``before`` is "" if the case was not compared.
+    ``before`` is "" if the case was not compared. ``cause`` is equal for cases that share a cause: the exception of
+    the target and its place, else the reason; "" if that is unknown.
     """
 
     id: str
@@ -169,6 +170,7 @@ class ChangedCaseRow:
     before: str
     now: str
     reason: str
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
