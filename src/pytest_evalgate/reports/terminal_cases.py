@@ -168,7 +168,8 @@ def worst_lines(suite: SuiteView, width: int, verbosity: int) -> Iterator[Line]:
     for number, worst in enumerate(suite.worst, start=1):
         case = worst.case
         tags = f"  ({', '.join(case.tags)})" if case.tags else ""
-        change = f"{format_mean(case.before) or '-'} -> {format_mean(case.value) or 'no answer'}"
+        before, now = format_mean(case.before), format_mean(case.value) or "no answer"
+        change = f"{before} -> {now}" if before else now
         text = f"  WORST {number} of {every:,}: {change}  {case.id}  {case.place}{tags}"
         yield from wrap_lines(one_line(text), width, "red")
         if verbosity > 1:
