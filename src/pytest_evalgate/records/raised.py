@@ -18,6 +18,9 @@ _HEAD: Final = 1_200
 _TAIL: Final = 2_800
 """Characters of a long traceback that are kept: a run in which every case fails stores one per case."""
 
+_FRAMES: Final = 50
+"""Last frames that are read: reading all 1,000 of an endless recursion takes 10 ms a case."""
+
 _CHAINED: Final = 8
 """Exceptions in a chain whose own frames of this package are left out."""
 
@@ -41,7 +44,7 @@ def raised_by(error: BaseException) -> Raised | None:
     if isinstance(error, CodeExit):
         error = error.error
     try:
-        found = traceback.TracebackException.from_exception(error, compact=True)
+        found = traceback.TracebackException.from_exception(error, limit=-_FRAMES, compact=True)
         _drop_own_frames(found)
         frames = list(found.stack)
         return Raised(_place(frames), _bounded("".join(found.format()))) if frames else None
@@ -50,13 +53,17 @@ def raised_by(error: BaseException) -> Raised | None:
 
 
 def _drop_own_frames(found: TracebackException | None) -> None:
-    """Drop the first frames of each exception of a chain, which are those of this package and of asyncio."""
+    """Drop the first frames of each exception of a chain: those before the first frame of the user's code.
+
+    These are frames of this package, of asyncio, and of pytest. Without a frame of the user, installed packages stay.
+    """
     for _ in range(_CHAINED):
         if found is None:
             return
-        frames = list(found.stack)
-        own = next((at for at, frame in enumerate(frames) if not _is_machinery(frame.filename)), 0)
-        del found.stack[:own]
+        others = [(at, frame.filename) for at, frame in enumerate(found.stack) if not _is_machinery(frame.filename)]
+        users = (at for at, file in others if not _is_installed(file))
+        first = next(users, others[0][0] if others else 0)
+        del found.stack[:first]
         found = found.__cause__ or found.__context__
 
 
