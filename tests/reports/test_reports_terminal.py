@@ -549,6 +549,7 @@ def test_a_drop_is_at_least_the_observed_one(screen: Screen) -> None:
     assert "212 of 500 cases run  100.0  at most -2.0 pp" in text
     assert "10 cases got worse, 0 got better. The 288 cases that did not run are counted as passed. A drop" in text
     assert "detail: 288 cases that did not run counted as passed: mcnemar-midp p=" in text
+    assert "The true drop is probably at least 1.2 points.\n" in text
     assert verdict_line(view.verdict).text == (
         "evalgate: FAIL  support-faq at most -2.0 pp after 212 of 500 cases   (exit 1)"
     )
@@ -581,7 +582,7 @@ def test_skipped_cases_are_none_of_those_that_were_to_run(screen: Screen) -> Non
 
 def test_a_stopped_suite_has_to_be_completed_before_promotion(screen: Screen) -> None:
     text = _screen(_view(screen, "m" * 10 + "-" * 30, "P" * 40))
-    assert "accept on purpose: pytest --eval-gate --eval-stop never, then pytest-evalgate baseline promote" in text
+    assert "accept on purpose: pytest --eval-gate --eval-stop never; pytest-evalgate baseline promote" in text
 
 
 def test_a_complete_suite_has_no_note(screen: Screen) -> None:
