@@ -490,6 +490,10 @@ def test_missed_cases_are_listed_whether_or_not_a_gate_failed(screen: Screen) ->
     quiet = [line.text for line in render(screen.view(_scene(screen, now, before)), limits=ListLimits(0))]
     assert f"  10 cases missed: {_LOOK}" in quiet
     assert not any("refund-031" in line for line in quiet)
+    failed = screen.view(_scene(screen, "m" * 12 + "P" * 28, "P" * 38 + "mm", _NO_REGRESSION, {"kind": "must-pass"}))
+    text = [line.text for line in render(failed, 120, limits=ListLimits(0))]
+    assert f"  12 cases regressed: {_COMPARE}" in text
+    assert not any("refund-001  golden" in line for line in text)
     first = [line.text for line in render(screen.view(_scene(screen, now)))]
     assert any(
         line.startswith("  refund-031") and line.endswith("miss  10x exact: got 30 days, wanted 14 days")
