@@ -12,8 +12,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import execnet.gateway_io
 import pytest
 from hypothesis import settings
+from tests.support import forked
 
 import pytest_evalgate
 
@@ -60,3 +62,9 @@ def _no_key_in_the_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
         yield
+
+
+@pytest.fixture
+def _forked_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fork the workers of xdist that this process starts, which takes 0.4 s less than starting a Python."""
+    monkeypatch.setattr(execnet.gateway_io, "popen_args", lambda _: [str(forked.programs() / "worker")])

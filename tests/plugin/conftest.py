@@ -247,7 +247,7 @@ class Project:
 
 
 @pytest.fixture
-def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, _forked_workers: None) -> Project:
     for name in [name for name in os.environ if name.startswith("EVALGATE_")]:
         monkeypatch.delenv(name)
     for name in [name for name in os.environ if name.startswith("GITHUB_")]:
