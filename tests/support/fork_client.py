@@ -27,4 +27,5 @@ def ask(path: str, words: list[str], folder: str, environment: dict[str, str], s
 
 
 if __name__ == "__main__":
-    sys.exit(ask(sys.argv[1], sys.argv[2:], os.getcwd(), dict(os.environ), (0, 1, 2)))  # noqa: PTH109 - pathlib takes 10 ms
+    exit_code = ask(sys.argv[1], sys.argv[2:], os.getcwd(), dict(os.environ), (0, 1, 2))  # noqa: PTH109 - pathlib takes 10 ms
+    sys.exit(exit_code if exit_code >= 0 else 128 - exit_code)  # as a shell reports a signal
