@@ -46,7 +46,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts backgrou
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Complete the bytecode of the package, and keep the collected items out of each collection of garbage."""
-    if not hasattr(session.config, "workerinput"):
+    if getattr(session.config, "workerinput", {"workerid": "gw0"})["workerid"] == "gw0":  # the first, if distributed
         for folder in (_PACKAGE, *(session.config.rootpath / name for name in _CHILDREN)):
             compileall.compile_dir(folder, quiet=2)
     for module in pkgutil.walk_packages(pytest_evalgate.__path__, f"{pytest_evalgate.__name__}."):
