@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class LeftOut:
     """A part of the source that the golden set does not contain.
 
-    ``place`` is ``promptfooconfig.yaml:14`` or ``faq.xlsx: Sheet1!C7``; ``what`` names the part, ``why`` is the reason.
+    ``place`` is such as ``promptfooconfig.yaml:14`` or ``faq.xlsx: Sheet1!C7``; ``what`` names the part.
     """
 
     place: str
