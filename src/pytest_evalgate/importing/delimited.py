@@ -156,7 +156,7 @@ def decode(content: bytes, file: str) -> tuple[str, tuple[str, ...]]:
 
 def _wide_encoding(head: bytes) -> str | None:
     """Return the encoding of UTF-16 text without a mark, whose ASCII characters have a NUL byte each."""
-    if len(head) < _FEWEST or len(head) % 2 and len(head) < 256:  # noqa: PLR2004 - a whole head is even
+    if len(head) < _FEWEST or len(head) % 2:
         return None
     even, odd = head[::2], head[1::2]
     if not even.count(0) and odd.count(0) > len(odd) // 2:
@@ -209,9 +209,10 @@ def _known_names(cells: Sequence[str] | str, is_known: Callable[[str], bool]) ->
 
 
 def _uses_quotes(dialect: CsvDialect, sample: str) -> bool:
-    """Return whether the quotes of a dialect enclose a cell that needs them: with a delimiter, a quote or a line end."""
+    """Return whether quotes enclose a cell that needs them: with a delimiter, a quote or a line end."""
     quote, mark = re.escape(dialect.quote), re.escape(dialect.delimiter)
-    cell = rf"(?:\A|[\n\r]|{mark}){quote}((?:[^{quote}]|{quote}{quote})*+){quote}(?=[\n\r]|{mark}|\Z)"
+    start, end = rf"(?:\A|[\n\r]|{mark})", rf"(?=[\n\r]|{mark}|\Z)"
+    cell = rf"{start}{quote}((?:[^{quote}]|{quote}{quote})*+){quote}{end}"
     return any(_needs_quotes(found[1], dialect) for found in re.finditer(cell, sample))
 
 

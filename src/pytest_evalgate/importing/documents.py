@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.importing.imported import MOST_LISTED, ImportingError, LeftOut
-from pytest_evalgate.importing.mapping import SourceRow
 from pytest_evalgate.importing.sheets import LIMITS
+from pytest_evalgate.importing.source_rows import SourceRow
 from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.wording import first_few
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pytest_evalgate.records.results import Json
@@ -69,6 +69,22 @@ def read_json(text: str, path: Path, file: str) -> Document:
 _LINE: Final = re.compile(r"line (\d+)")
 
 
+def read_placed(value: Json, file: str, place_of: Callable[[Json, int | str], object]) -> Document:
+    """Return the rows of a document that is already parsed; ``place_of`` returns the place of a member of a container.
+
+    Raises:
+        ImportingError: It has no list of cases, or an item is not an object; lists all problems.
+    """
+    key, items = find_items(value, file)
+    container = value if key is None else value[key]
+    places = [str(place_of(container, index)) for index in range(len(items))]
+    rest = rest_of(value, key, file)
+    placed = tuple(
+        replace(one, place=str(place_of(value, name))) for one, name in zip(rest, _others(value, key), strict=True)
+    )
+    return Document("yaml", object_rows(items, places, file), placed)
+
+
 def find_items(value: Json, file: str) -> tuple[str | None, Sequence[Json]]:
     """Return the list of cases of a document, and the key that has it; a single object is a list of one.
 
@@ -116,10 +132,16 @@ def object_rows(items: Sequence[Json], places: Sequence[str], file: str) -> tupl
 
 def rest_of(value: Json, key: str | None, place: str) -> tuple[LeftOut, ...]:
     """Return what the object around a list of cases has besides it."""
+    return tuple(
+        LeftOut(place, f"the key {jsonl.quote_text(name)}", _REASONS.get(name, _NOT_A_CASE))
+        for name in _others(value, key)
+    )
+
+
+def _others(value: Json, key: str | None) -> list[str]:
     if key is None or not isinstance(value, dict):
-        return ()
-    rest = [name for name, member in value.items() if name != key and member not in (None, [], {}, "")]
-    return tuple(LeftOut(place, f"the key {jsonl.quote_text(name)}", _REASONS.get(name, _NOT_A_CASE)) for name in rest)
+        return []
+    return [name for name, member in value.items() if name != key and member not in (None, [], {}, "")]
 
 
 _NOT_A_CASE: Final = "it is not part of a case"

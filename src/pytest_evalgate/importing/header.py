@@ -7,9 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.golden.dialects.columns import field_of
+from pytest_evalgate.importing.column_plan import is_known_name
 from pytest_evalgate.importing.imported import ImportingError, LeftOut
-from pytest_evalgate.importing.mapping import SourceRow, is_known_name
 from pytest_evalgate.importing.sheets import cell_text, is_empty, plain_name
+from pytest_evalgate.importing.source_rows import SourceRow
 from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.wording import count, first_few
 
@@ -72,7 +73,7 @@ def _value(row: SheetRow, index: int) -> str | bool | int | float | None:
 
 
 def _header_index(filled: Sequence[SheetRow], columns: Mapping[str, str]) -> int:
-    """Return the index of the header: the first row, or one below titles, which have fewer cells and no known names."""
+    """Return the index of the header: the first row, or one below titles, which have fewer cells."""
     for index, row in enumerate(filled[:_TITLE_ROWS]):
         names = [plain_name(cell) for cell in row.cells if not is_empty(cell)]
         is_header = any((field_of(name) or ("", 0))[0] == "input" for name in names) or (

@@ -11,36 +11,26 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.golden.dialects import recognise, translate_row
-from pytest_evalgate.golden.dialects.columns import COLUMN_NAMES, WEAK_IDS, field_of, normal_name
 from pytest_evalgate.golden.dialects.translate import read_alternatives, read_input
-from pytest_evalgate.golden.record import FIELDS, canonical_row, normalise, parse_row
+from pytest_evalgate.golden.record import FIELDS, canonical_row, parse_row
+from pytest_evalgate.importing.column_plan import MEMBERS, choose_columns
 from pytest_evalgate.importing.imported import ImportedCase, ImportingError, LeftOut
 from pytest_evalgate.importing.prune import pruned
 from pytest_evalgate.importing.sheets import cell_text
+from pytest_evalgate.importing.source_rows import with_json, with_lists
 from pytest_evalgate.records.results import Place
 from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.jsonl import JsonLine
-from pytest_evalgate.text.wording import count, did_you_mean, first_few
+from pytest_evalgate.text.wording import count, first_few
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from pytest_evalgate.golden.dialects import Dialect
     from pytest_evalgate.golden.record import ParsedRow
+    from pytest_evalgate.importing.column_plan import ColumnPlan
+    from pytest_evalgate.importing.source_rows import SourceRow
     from pytest_evalgate.records.results import Json
-
-
-@dataclass(frozen=True, slots=True)
-class SourceRow:
-    """Named values of a row of a source; empty cells are None. ``locate`` returns the place of a value by its name."""
-
-    place: str
-    values: Mapping[str, Json]
-    locate: Callable[[str], str] | None = None
-
-    def at(self, name: str) -> str:
-        """Return the place of a value."""
-        return self.place if self.locate is None or name not in self.values else self.locate(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,48 +42,6 @@ class Mapped:
     left_out: tuple[LeftOut, ...] = ()
     dialect: str = ""
     notes: tuple[str, ...] = ()
-
-
-def parse_map(texts: Sequence[str]) -> dict[str, str]:
-    """Return the name of a column by canonical field: ``input=Question,expected="Expected answer"``.
-
-    Raises:
-        ValueError: A part is not ``field=name``, or the field is unknown or occurs twice.
-    """
-    found: dict[str, str] = {}
-    for text in texts:
-        position = 0
-        while position < len(text):
-            part = _PART.match(text, position)
-            if part is None:
-                raise ValueError(f"{text[position:]!r} is not FIELD=COLUMN, such as input=Question")
-            into, name = part["field"], part["quoted"] if part["quoted"] is not None else part["plain"].strip()
-            if not _is_field(into):
-                near = did_you_mean(into, FIELDS)
-                raise ValueError(
-                    f'no field "{into}"{near}; there are {", ".join(sorted(FIELDS))}, slice.NAME, vars.NAME'
-                )
-            if into in found:
-                raise ValueError(f"{into} is mapped twice: to {found[into]!r} and {name!r}")
-            if not name:
-                raise ValueError(f"{into}= needs the name of a column")
-            found[into] = name
-            position = part.end()
-    return found
-
-
-# a comma is part of a name unless the next field follows it
-_PART: Final = re.compile(
-    r"""\s*(?P<field>[A-Za-z_][\w.\-]*)\s*=\s*
-    (?:"(?P<quoted>[^"]*)"\s*|(?P<plain>[^,]*(?:,(?!\s*[A-Za-z_][\w.\-]*\s*=)[^,]*)*))
-    (?:,|\Z)""",
-    re.VERBOSE,
-)
-_MEMBERS: Final = ("metadata.", "slice.", "vars.")
-
-
-def _is_field(name: str) -> bool:
-    return name in FIELDS or (name.startswith(_MEMBERS) and not name.endswith("."))
 
 
 def map_rows(rows: Sequence[SourceRow], file: str, columns: Mapping[str, str], *, is_table: bool) -> Mapped:
@@ -110,12 +58,42 @@ def map_rows(rows: Sequence[SourceRow], file: str, columns: Mapping[str, str], *
     """
     names = tuple(dict.fromkeys(name for row in rows for name in row.values))
     dialect = None if columns else _dialect(rows, names, file, is_table=is_table)
+    used = [name for name in names if any(row.values.get(name) is not None for row in rows)]
     if dialect is not None:
-        return _collect(_translated(rows, dialect, is_table=is_table), dialect.name)
+        mapped = _collect(_translated(rows, dialect, is_table=is_table), dialect.name, is_table=is_table)
+        by_column = dialect.prepare is not None
+        return replace(mapped, mapping=_by_column(used) if by_column else _completed(mapped.mapping, used))
     if not columns and not is_table and any(not _INPUTS.isdisjoint(row.values) for row in rows):
-        return _collect([_parsed(row, dict(row.values)) for row in rows], "")
-    plan = _plan(rows, names, file, columns)
-    return plan.add_notes(_collect([_planned(row, plan) for row in plan.prepare(rows, is_table=is_table)], ""))
+        mapped = _collect([_parsed(row, dict(row.values)) for row in rows], "", is_table=is_table)
+        return replace(mapped, mapping=_completed((), used))
+    plan = choose_columns(rows, names, file, columns)
+    read = [_planned(row, plan) for row in (with_json(rows) if is_table else rows)]
+    mapped = _collect(read, "", is_table=is_table)
+    mapping = tuple((name, plan.fields.get(name, "metadata")) for name in used)
+    return replace(mapped, mapping=mapping, notes=(*plan.notes, *mapped.notes))
+
+
+def _completed(mapping: Sequence[tuple[str, str]], names: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Return the field of each name: ``mapping`` lists the renamed ones, unknown ones are metadata."""
+    renamed = {name for name, _ in mapping}
+    others = [(name, name if name in FIELDS else "metadata") for name in names if name not in renamed]
+    return (*mapping, *others)
+
+
+_SPECIAL: Final = {"__description": "id", "__providerOutput": "output"}
+
+
+def _by_column(names: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Return the field of each column of a table of promptfoo: those without ``__`` are variables."""
+    return tuple(
+        (
+            name,
+            "asserts"
+            if name.startswith("__expected")
+            else _SPECIAL.get(name, "metadata" if name[:2] == "__" else "vars"),
+        )
+        for name in names
+    )
 
 
 _INPUTS: Final = frozenset({"input", "messages", "vars"})
@@ -159,7 +137,7 @@ def _translated(rows: Sequence[SourceRow], dialect: Dialect, *, is_table: bool) 
     """Translate the rows of a dialect; checks that have no equivalent are left out."""
     prepared = replace(dialect, prepare=None)
     plain = is_table and dialect.prepare is None
-    for row in _with_lists(_with_json(rows)) if plain else rows:
+    for row in with_lists(with_json(rows)) if plain else rows:
         values = {
             name: cell_text(value) if is_table and _is_number(value) else value for name, value in row.values.items()
         }
@@ -173,172 +151,6 @@ def _is_number(value: Json) -> bool:
     return isinstance(value, int | float)
 
 
-_CELL_LISTS: Final = {"context": "|", "retrieval_context": "|", "tools_called": ";", "expected_tools": ";"}
-"""Separators of the lists that deepeval writes into cells."""
-
-
-def _with_lists(rows: Sequence[SourceRow]) -> Iterator[SourceRow]:
-    for row in rows:
-        values = {
-            name: [part.strip() for part in value.split(_CELL_LISTS[name])]
-            if name in _CELL_LISTS and isinstance(value, str)
-            else value
-            for name, value in row.values.items()
-        }
-        yield replace(row, values=values)
-
-
-def _with_json(rows: Sequence[SourceRow]) -> list[SourceRow]:
-    """Parse the columns in which every cell is a JSON array or object; in all others, such a cell is text."""
-    names = dict.fromkeys(name for row in rows for name in row.values)
-    parsed = {name: column for name in names if (column := _json_column([row.values.get(name) for row in rows]))}
-    if not parsed:
-        return list(rows)
-    return [
-        replace(
-            row, values={name: parsed[name][index] if name in parsed else value for name, value in row.values.items()}
-        )
-        for index, row in enumerate(rows)
-    ]
-
-
-def _json_column(cells: Sequence[Json]) -> list[Json] | None:
-    made: list[Json] = []
-    for cell in cells:
-        if cell is None:
-            made.append(None)
-        elif isinstance(cell, str) and cell.lstrip().startswith(("{", "[")):
-            try:
-                made.append(jsonl.loads(cell))
-            except ValueError:
-                return None
-        else:
-            return None
-    return made if any(cell is not None for cell in made) else None
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """The canonical field of each name; names without one are kept as metadata."""
-
-    fields: Mapping[str, str]
-    notes: tuple[str, ...] = ()
-
-    @property
-    def names(self) -> dict[str, str]:
-        """The names by canonical field."""
-        return {into: name for name, into in self.fields.items()}
-
-    def prepare(self, rows: Sequence[SourceRow], *, is_table: bool) -> Sequence[SourceRow]:
-        """Parse the JSON columns of a table."""
-        return _with_json(rows) if is_table else rows
-
-    def add_notes(self, mapped: Mapped) -> Mapped:
-        """Add the notes about names."""
-        return replace(mapped, notes=(*self.notes, *mapped.notes))
-
-
-def _plan(rows: Sequence[SourceRow], names: Sequence[str], file: str, columns: Mapping[str, str]) -> _Plan:
-    """Choose the field of each name.
-
-    Raises:
-        ImportingError: A mapped column does not exist, or no column is the input.
-    """
-    chosen = _mapped(names, file, columns)
-    notes: list[str] = []
-    guesses = sorted((rank, name, into) for name in names if (found := field_of(name)) for into, rank in [found])
-    for _, name, into in guesses:
-        if name in chosen:
-            continue
-        if into in chosen.values():
-            source = next(one for one, field_name in chosen.items() if field_name == into)
-            notes.append(
-                f"{jsonl.quote_text(name)} is kept as metadata: {into} is read from {jsonl.quote_text(source)}"
-                f"{_output_hint(name, into, chosen)}"
-            )
-        elif into == "id" and (reason := _no_ids(rows, name)):
-            notes.append(f"{jsonl.quote_text(name)} is kept as metadata: it cannot be the id, because {reason}")
-        else:
-            chosen[name] = into
-    targets = {one.partition(".")[0] for one in chosen.values()}
-    if targets.isdisjoint({"input", "messages", "vars"}):
-        raise ImportingError([(file, _no_input(names))])
-    if targets.isdisjoint({"expected", "expected_any", "rubric", "asserts", "output"}):
-        near = _nearest(names, "expected", chosen)
-        notes.append(f"no column has the expected answer{near}: name it with --map expected=COLUMN if there is one")
-    return _Plan(chosen, tuple(notes))
-
-
-def _output_hint(name: str, into: str, chosen: Mapping[str, str]) -> str:
-    hint = into == "expected" and normal_name(name) in {"answer", "answers"} and "output" not in chosen.values()
-    return f"; if it has recorded outputs, add --map output={_option(name)}" if hint else ""
-
-
-def _mapped(names: Sequence[str], file: str, columns: Mapping[str, str]) -> dict[str, str]:
-    """Return the fields of the mapped names, which may be written in another case."""
-    by_normal = {normal_name(name): name for name in reversed(names)}
-    chosen: dict[str, str] = {}
-    problems = []
-    for into, wanted in columns.items():
-        name = wanted if wanted in names else by_normal.get(normal_name(wanted))
-        if name is None:
-            known = first_few([jsonl.quote_text(one) for one in names], 20)
-            message = f"no column {jsonl.quote_text(wanted)}{did_you_mean(wanted, names)}; the columns are {known}"
-            problems.append((file, f"--map {into}: {message}"))
-        elif name in chosen:
-            problems.append((file, f"--map {into}: column {jsonl.quote_text(name)} is already {chosen[name]}"))
-        else:
-            chosen[name] = into
-    if problems:
-        raise ImportingError(problems)
-    return chosen
-
-
-def _no_ids(rows: Sequence[SourceRow], name: str) -> str:
-    """Return the reason why a column with an uncertain name has no ids; empty if it has them."""
-    if normal_name(name) not in WEAK_IDS:
-        return ""
-    values = [row.values.get(name) for row in rows]
-    if any(value is None for value in values):
-        return "some are empty"
-    try:
-        ids = [normalise(cell_text(value) if isinstance(value, float) else value) for value in values]
-    except ValueError as error:
-        return str(error)
-    return "some are equal" if len(set(ids)) < len(ids) else ""
-
-
-def _no_input(names: Sequence[str]) -> str:
-    known = first_few([jsonl.quote_text(one) for one in names], 20)
-    near = _nearest(names, "input", {})
-    first = next(iter(names), "COLUMN")
-    example = f"--map input={_option(first)}" if len(names) == 1 else "--map input=COLUMN"
-    return f"no column has the input of a case{near}; the columns are {known}: name it, for example {example}"
-
-
-def _nearest(names: Sequence[str], into: str, taken: Mapping[str, str]) -> str:
-    """Return a question with the free name that is most similar to those of a field."""
-    import difflib  # noqa: PLC0415 - only a message needs it
-
-    rated = [
-        (max(difflib.SequenceMatcher(None, normal_name(name), known).ratio() for known in COLUMN_NAMES[into]), name)
-        for name in names[:100]
-        if name not in taken
-    ]
-    ratio, name = max(rated, default=(0.0, ""))
-    return f" (did you mean {jsonl.quote_text(name)}?)" if ratio >= _SIMILAR else ""
-
-
-_SIMILAR: Final = 0.75
-
-
-def _option(name: str) -> str:
-    """Return a name as a shell argument of ``--map``."""
-    import shlex  # noqa: PLC0415 - only a message needs it
-
-    return shlex.quote(jsonl.escape_text(name))
-
-
 _TEXTS: Final = frozenset(
     {"id", "input", "expected", "output", "rubric", "context", "reference_context", "split", "human_label"}
 )
@@ -348,7 +160,7 @@ _YES: Final = frozenset({"true", "yes", "x", "1"})
 _NO: Final = frozenset({"false", "no", "0"})
 
 
-def _planned(row: SourceRow, plan: _Plan) -> _Read:
+def _planned(row: SourceRow, plan: ColumnPlan) -> _Read:
     """Translate a row by the fields of its names."""
     made: dict[str, Any] = {}
     metadata: dict[str, Json] = {}
@@ -359,7 +171,7 @@ def _planned(row: SourceRow, plan: _Plan) -> _Read:
         into = plan.fields.get(name)
         if into is None or (into in _OBJECTS and not isinstance(value, dict)):
             metadata[name] = value
-        elif into.startswith(_MEMBERS):
+        elif into.startswith(MEMBERS):
             whole, _, member = into.partition(".")
             made.setdefault(whole, {})[member] = value if whole == "metadata" else _as_text(value)
         elif into == "metadata":
@@ -384,26 +196,27 @@ def _as_text(value: Json) -> Json:
     return cell_text(value) if isinstance(value, int | float) else value
 
 
-def _value(into: str, value: Json) -> dict[str, Any]:
+def _value(into: str, value: Json) -> Mapping[str, Any]:
     """Return the canonical fields that a value gives."""
-    if into in _TEXTS:
-        value = _as_text(value)
-    if into == "input":
-        return read_input(value)
-    if into == "expected":
-        return read_alternatives(value)
-    if into in {"tags", "expected_tools"} and isinstance(value, str):
-        return {into: [part for one in _SPLIT.split(value) if (part := one.strip())]}
-    if into == "expected_any" and isinstance(value, str):
-        return {into: [part for one in value.splitlines() if (part := one.strip())]}
-    if into == "messages" and isinstance(value, str):
-        return {"input": value}
-    if into in {"weight", "trials"} and isinstance(value, str):
-        return {into: _number(value)}
-    if into == "skip":
-        text = cell_text(value).strip().lower() if isinstance(value, str | int | float) else ""
-        return {} if text in _NO else {into: True if text in _YES else value}
-    return {into: value}
+    value = _as_text(value) if into in _TEXTS else value
+    if into in _READERS:
+        return _READERS[into](value)
+    if not isinstance(value, str) or into not in _IN_CELLS:
+        return {into: value}
+    return {"input" if into == "messages" else into: _IN_CELLS[into](value)}
+
+
+def _skip(value: Json) -> dict[str, Any]:
+    text = cell_text(value).strip().lower() if isinstance(value, str | int | float) else ""
+    return {} if text in _NO else {"skip": True if text in _YES else value}
+
+
+def _parts(text: str) -> list[str]:
+    return [part for one in _SPLIT.split(text) if (part := one.strip())]
+
+
+def _lines(text: str) -> list[str]:
+    return [part for one in text.splitlines() if (part := one.strip())]
 
 
 def _number(text: str) -> Json:
@@ -414,6 +227,22 @@ def _number(text: str) -> Json:
     return int(number) if number.is_integer() else number
 
 
+_READERS: Final[Mapping[str, Callable[[Json], Mapping[str, Any]]]] = {
+    "input": read_input,
+    "expected": read_alternatives,
+    "skip": _skip,
+}
+_IN_CELLS: Final[Mapping[str, Callable[[str], Json]]] = {
+    "tags": _parts,
+    "expected_tools": _parts,
+    "expected_any": _lines,
+    "messages": str,
+    "weight": _number,
+    "trials": _number,
+}
+"""Readers of fields that are written as text."""
+
+
 def _parsed(row: SourceRow, values: dict[str, Any], names: Mapping[str, str] | None = None) -> _Read:
     given = {name: value for name, value in values.items() if value is not None or name == "input"}
     return _Read(row, parse_row(given, Place(row.place, 0)), names=names or {})
@@ -422,8 +251,8 @@ def _parsed(row: SourceRow, values: dict[str, Any], names: Mapping[str, str] | N
 _HEAD: Final = re.compile(r"[^.\[]+")
 
 
-def _collect(read: Sequence[_Read] | Iterator[_Read], dialect: str) -> Mapped:
-    """Gather the cases; leave out rows that occur twice, and note those without an expected value if others have one.
+def _collect(read: Iterable[_Read], dialect: str, *, is_table: bool) -> Mapped:
+    """Gather the cases; leave out rows that occur twice, and skip cells that are not filled in yet.
 
     Raises:
         ImportingError: Rows are malformed, or two different ones have the same id.
@@ -454,17 +283,24 @@ def _collect(read: Sequence[_Read] | Iterator[_Read], dialect: str) -> Mapped:
             problems.append((case.place, _repeated(case, first)))
     if problems:
         raise ImportingError(problems)
-    return Mapped(tuple(cases.values()), tuple(mapping), tuple(left_out), dialect, _ungraded(list(cases.values())))
+    made, notes = _without_gaps(list(cases.values())) if is_table else (list(cases.values()), ())
+    return Mapped(tuple(made), tuple(mapping), tuple(left_out), dialect, notes)
 
 
 _GRADED: Final = frozenset({"expected", "expected_any", "asserts", "rubric"})
 
 
-def _ungraded(cases: Sequence[ImportedCase]) -> tuple[str, ...]:
+def _without_gaps(cases: list[ImportedCase]) -> tuple[list[ImportedCase], tuple[str, ...]]:
+    """Skip the cases that nothing grades, if most others have an expected value: it is not filled in yet."""
     bare = [case.place for case in cases if _GRADED.isdisjoint(case.row)]
-    if not bare or len(bare) == len(cases):
-        return ()
-    return (f"{count(len(bare), 'case')} without an expected value, unlike the others: {first_few(bare)}",)
+    if not bare or 2 * len(bare) > len(cases):
+        return cases, ()
+    reason = "no expected value yet"
+    filled = [
+        replace(case, row={**case.row, "skip": case.row.get("skip", reason)}) if _GRADED.isdisjoint(case.row) else case
+        for case in cases
+    ]
+    return filled, (f"{count(len(bare), 'case')} without an expected value, to be skipped: {first_few(bare)}",)
 
 
 def _named(case: ImportedCase) -> str:
@@ -476,12 +312,6 @@ def _repeated(case: ImportedCase, first: ImportedCase) -> str:
     if any(name in {"input", "messages", "vars", "expected"} for name in differing):
         return f"duplicate id {_named(case)} (first at {first.place})"
     return (
-        f"the same input and expected answer as {first.place}, but another {', '.join(dict.fromkeys(differing))}: add a "
-        "column with an id for each row, and name it with --map id=COLUMN"
+        f"the same input and expected answer as {first.place}, but another {', '.join(dict.fromkeys(differing))}: add "
+        "a column with an id for each row, and name it with --map id=COLUMN"
     )
-
-
-def is_known_name(name: str, columns: Mapping[str, str]) -> bool:
-    """Return whether a column can be read: it is mapped, or its name is known."""
-    mapped = {normal_name(one) for one in columns.values()}
-    return normal_name(name) in mapped or field_of(name) is not None or name.startswith("__expected")

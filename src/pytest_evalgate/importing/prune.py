@@ -41,7 +41,7 @@ _READERS: Final[dict[str, Callable[[list[Json], dict[str, Any]], object]]] = {
 }
 
 
-def _is_kept(  # noqa: PLR0913 - one step of a loop
+def _is_kept(
     row: dict[str, Any],
     name: str,
     entry: Json,

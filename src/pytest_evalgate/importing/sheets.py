@@ -1,4 +1,4 @@
-"""Tables of cells with their places, as a CSV file or a sheet of a workbook contains them, and the bounds of a source."""
+"""Tables of cells with their places, in a CSV file or a sheet of a workbook, and the bounds of a source."""
 
 from __future__ import annotations
 

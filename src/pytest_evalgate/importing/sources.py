@@ -7,11 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.importing.column_plan import is_known_name
 from pytest_evalgate.importing.delimited import decode, read_delimited
-from pytest_evalgate.importing.documents import is_json, read_json
+from pytest_evalgate.importing.documents import is_json, read_json, read_placed
 from pytest_evalgate.importing.header import name_rows
 from pytest_evalgate.importing.imported import Imported, ImportingError, ImportOptions
-from pytest_evalgate.importing.mapping import is_known_name, map_rows
+from pytest_evalgate.importing.mapping import map_rows
 from pytest_evalgate.importing.sheets import read_source
 from pytest_evalgate.importing.workbook import other_kind, read_workbook
 from pytest_evalgate.text import foreign
@@ -49,9 +50,7 @@ def read(path: Path, options: ImportOptions | None = None, *, root: Path | None 
         raise ImportingError([(file, message)])
     text, notes = decode(content, file)
     if path.suffix.lower() in _YAML or (not is_json(text) and _looks_like_yaml(text)):
-        from pytest_evalgate.importing.yaml_source import read_yaml  # noqa: PLC0415 - PyYAML takes 20 ms
-
-        return read_yaml(path, file, options)
+        return _from_yaml(path, file, options)
     if is_json(text) and path.suffix.lower() not in {".csv", ".tsv"}:
         return _from_document(path, file, read_json(text, path, file), options, notes)
     sheet = read_delimited(content, file, partial(is_known_name, columns=options.columns), options.delimiter)
@@ -72,6 +71,12 @@ def _looks_like_yaml(text: str) -> bool:
     return bool(lines) and _YAML_START.match(lines[0]) is not None
 
 
+def _from_yaml(path: Path, file: str, options: ImportOptions) -> Imported:
+    from pytest_evalgate.importing.yaml_document import place_of, read_document  # noqa: PLC0415 - few sources are YAML
+
+    return _from_document(path, file, read_placed(read_document(path, file), file, place_of), options)
+
+
 def _from_table(path: Path, sheet: Sheet, form: str, options: ImportOptions) -> Imported:
     table = name_rows(sheet, options.columns)
     mapped = map_rows(table.rows, sheet.file, options.columns, is_table=True)
@@ -81,7 +86,7 @@ def _from_table(path: Path, sheet: Sheet, form: str, options: ImportOptions) -> 
         mapped.mapping,
         mapped.cases,
         (*table.left_out, *mapped.left_out),
-        notes=(sheet.dialect, *sheet.notes, *table.notes, *mapped.notes),
+        notes=(f"read as {sheet.dialect}", *sheet.notes, *table.notes, *mapped.notes),
     )
 
 

@@ -6,7 +6,7 @@ archive, and the extent of a sheet is checked, before calamine allocates one val
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import io
 import re
 import zipfile
@@ -77,7 +77,7 @@ def read_workbook(content: bytes, file: str, wanted: str | None) -> Sheet:
 
 
 def _inflate(content: bytes, file: str) -> dict[str, bytes]:
-    """Return the XML parts of a workbook. The sizes in an archive can lie, so they are counted while it is inflated."""
+    """Return the XML parts of a workbook; their sizes are counted, because those in an archive can lie."""
     if content.startswith(b"\xd0\xcf\x11\xe0"):  # an OLE file: Excel 97, or an encrypted workbook
         raise ImportingError([(file, "an encrypted or an Excel 97 workbook: save it as .xlsx without a password")])
     parts: dict[str, bytes] = {}
@@ -157,15 +157,11 @@ class _SheetXml:
         last = max((int(found[2]) for found in _REFERENCE.finditer(self.data)), default=0)
         height = max([last, *(int(found[1]) for found in _ROW.finditer(self.data))])
         if width * height > LIMITS.cells or height > LIMITS.rows:
-            raise ImportingError(
-                [
-                    (
-                        f"{place}!{column_letters(width - 1)}{height}",
-                        f"the sheet extends to here: {width:,} columns and {height:,} rows, at most {LIMITS.rows:,} rows "
-                        f"and {LIMITS.cells:,} cells: delete what lies beyond the table, or save it as CSV",
-                    )
-                ]
+            message = (
+                f"the sheet extends to here: {width:,} columns and {height:,} rows, at most {LIMITS.rows:,} rows and "
+                f"{LIMITS.cells:,} cells: delete what lies beyond the table, or save it as CSV"
             )
+            raise ImportingError([(f"{place}!{column_letters(width - 1)}{height}", message)])
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield (cell, message) for errors such as ``#N/A`` and for formulas without a stored value."""
@@ -232,9 +228,9 @@ def _cell(value: Any) -> Cell:
         return value
     if isinstance(value, float):
         return int(value) if value.is_integer() else value
-    if isinstance(value, datetime.datetime):
+    if isinstance(value, dt.datetime):
         return value.isoformat(sep=" ")
-    if isinstance(value, datetime.date | datetime.time):
+    if isinstance(value, dt.date | dt.time):
         return value.isoformat()
     return str(value)  # a duration: "1 day, 2:00:00"
 

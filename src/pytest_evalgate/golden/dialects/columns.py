@@ -25,7 +25,7 @@ COLUMN_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "messages": ("messages", "conversation", "chat history"),
     "vars": ("vars", "variables"),
     "expected": (
-        *(name for name in EXPECTED_NAMES if name != "answer"),  # next to an "expected answer", it may be an output
+        *(name for name in EXPECTED_NAMES if name != "answer"),  # next to others, it may be an output
         *("expected answer", "expected result", "expected value", "correct answer", "right answer", "ideal answer"),
         *("ideal output", "ideal response", "reference output", "reference response", "gold", "gold answer"),
         *("golden answer", "gold standard", "model solution", "solution", "answer", "answers", "label"),
@@ -68,7 +68,7 @@ WEAK_IDS: Final = frozenset({"name", "description"})
 
 @lru_cache(maxsize=4096)
 def normal_name(name: str) -> str:
-    """Return a name in the form of `COLUMN_NAMES`: ``expectedOutput``, ``Expected-output:`` are ``expected output``."""
+    """Return a name in the form of `COLUMN_NAMES`: ``expectedOutput`` is ``expected output``."""
     text = unicodedata.normalize("NFKC", name).strip()
     if " " not in text:
         text = _HUMP.sub(" ", text)
