@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 VERBS: Final[Mapping[str, str]] = {
     "init": "write a starter configuration, or the files for a CI system",
+    "import": "write a golden set from a table, or from a file of another tool",
     "lint": "check golden sets before anything runs",
     "config": "print the configuration in effect, and the origin of each value",
     "schema": "print the JSON Schema of the configuration, of a golden set line or of verdict.json",
@@ -36,6 +37,9 @@ VERBS: Final[Mapping[str, str]] = {
     "cache": "inspect, check, prune, export and import the cache of replies",
 }
 """Help line of each verb, by the name of its module."""
+
+_MODULES: Final[Mapping[str, str]] = {"import": "importing"}
+"""Module of a verb whose name is a keyword of Python."""
 
 EXIT_USAGE: Final = 4
 EXIT_INCOMPLETE: Final = 11
@@ -99,5 +103,5 @@ def build_parser(imported: Collection[str]) -> argparse.ArgumentParser:
     for name, help_line in VERBS.items():
         verb = verbs.add_parser(name, help=help_line, description=f"{help_line[0].upper()}{help_line[1:]}.")
         if name in imported:
-            define(verb, importlib.import_module(f"pytest_evalgate.cli.{name}").VERB)
+            define(verb, importlib.import_module(f"pytest_evalgate.cli.{_MODULES.get(name, name)}").VERB)
     return parser

@@ -275,6 +275,13 @@ _graded_fields = _NonDefaults(*_IDENTITY, *_GRADED)
 _whole_row = _NonDefaults(*(name for name in _DEFAULTS if name not in {"place", "fingerprint"}))
 
 
+def canonical_row(case: Case) -> dict[str, Any]:
+    """Return a case as a row of a golden set: its id and the fields that differ from their defaults."""
+    given = _whole_row(case)
+    needs_input = case.input is None and not case.messages and not case.vars
+    return {"id": case.id, **({"input": None} if needs_input else {}), **{k: v for k, v in given.items() if k != "id"}}
+
+
 def fingerprint(case: Case) -> str:
     """Return the SHA-256 of the question and the expected values, in hexadecimal; tags and metadata do not count.
 

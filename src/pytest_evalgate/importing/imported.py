@@ -9,10 +9,25 @@ from pytest_evalgate.errors import UserError
 from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from pytest_evalgate.records.results import Json
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """Choices of the user for one import.
+
+    Args:
+        columns: Name of the column or key to read, by canonical field.
+        sheet: Sheet of a workbook, or split of a dataset.
+        delimiter: Delimiter of a CSV file.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    sheet: str | None = None
+    delimiter: str | None = None
 
 
 @dataclass(frozen=True)

@@ -143,6 +143,20 @@ DIALECTS: Final = (
         frozenset({"comments", "source_file", "custom_column_key_values", "expected_outcome"}),
     ),
     Dialect(
+        "deepeval conversation",
+        _needs("scenario turns", "expected_outcome persona scenario user_description"),
+        _without("", _NO_INPUT),
+        (
+            copy_field("id", "id", "name"),
+            FieldRule("messages", ("turns",), translate.read_turns),
+            FieldRule("input", ("scenario",), translate.read_scenario),
+            copy_field("rubric", "expected_outcome"),
+            copy_field("reference_context", "context"),
+            copy_field("metadata", "additional_metadata"),
+        ),
+        frozenset({"comments", "custom_column_key_values", "user_description", "persona"}),
+    ),
+    Dialect(
         "inspect",
         _needs("input", "target"),
         _without("target"),
@@ -189,6 +203,18 @@ DIALECTS: Final = (
             copy_field("expected", "expected_response", "ground_truth"),
             copy_field("output", "response"),
         ),
+    ),
+    Dialect(
+        "ragas 0.1",
+        _needs("question", "answer", "ground_truth ground_truths", "contexts"),
+        _without("", f"{_NO_INPUT} output"),
+        (
+            read_field("input", "question", read=translate.read_input),
+            read_field("expected", "ground_truth", "ground_truths", read=translate.read_alternatives),
+            copy_field("output", "answer"),
+            copy_field("context", "contexts"),
+        ),
+        frozenset({"evolution_type", "episode_done"}),
     ),
     Dialect(
         "question and answer",
