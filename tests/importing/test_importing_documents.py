@@ -63,7 +63,10 @@ def test_the_line_of_every_item_is_that_where_it_starts(items: list[dict[str, An
 
 
 def test_json_lines_are_read_with_their_lines() -> None:
-    made = _import('{"_meta": {"v": 1}}\n// note\n{"Question": "a", "Answer": "b"}\n\n{"Question": "c", "Answer": "d"}\n', "t.jsonl")
+    made = _import(
+        '{"_meta": {"v": 1}}\n// note\n{"Question": "a", "Answer": "b"}\n\n{"Question": "c", "Answer": "d"}\n',
+        "t.jsonl",
+    )
     assert made.format == "jsonl"
     assert [case.place for case in made.cases] == ["t.jsonl:3", "t.jsonl:5"]
     assert _import('{"cases": [{"input": "a"}]}', "one.jsonl").cases[0].place == "one.jsonl:1"
@@ -80,16 +83,25 @@ def test_keys_can_be_mapped() -> None:
     [
         ("[]", "t.json: the list of cases is empty"),
         ("[1]", "t.json:1: an item is not an object but 1"),
-        ('[{"input": "a"},\n 2,\n "x"]', 't.json:2: an item is not an object but 2\nt.json:3: an item is not an object'),
+        (
+            '[{"input": "a"},\n 2,\n "x"]',
+            "t.json:2: an item is not an object but 2\nt.json:3: an item is not an object",
+        ),
         ('{"a": 1, "b": "x"}', 't.json: no key has a list of cases; the keys are "a", "b": name the list cases'),
         ('{"a": [{"x": 1}], "b": [{"x": 1}]}', "t.json: no key has a list of cases; the keys are"),
         ('[{"input": "a",}]', "t.json: not JSON at column 16: trailing comma"),
         ('[\n{"input": "a"}\n{"input": "b"}]', "t.json:3: not JSON at line 3, column 1: "),
         ('[{"input": "a", "input": "b"}]', 't.json: duplicate key "input"'),
         ("[" * 70 + "]" * 70, "t.json: nested deeper than 64"),
-        ('[{"input": "a"},\n {"input": "b", "tags": 3, "weight": 0}]', "t.json:2: tags: must be a list, not 3\nt.json:2: weight"),
+        (
+            '[{"input": "a"},\n {"input": "b", "tags": 3, "weight": 0}]',
+            "t.json:2: tags: must be a list, not 3\nt.json:2: weight",
+        ),
         ('[{"input": "a", "target": "x"},\n {"input": "b", "ideal": "y"}]', "t.json:2: the dialect is openai/evals"),
-        ('[{"inputs": {"q": "a"}, "outputs": "x"}]', "t.json:1: outputs: may be the expected value (langsmith, phoenix;"),
+        (
+            '[{"inputs": {"q": "a"}, "outputs": "x"}]',
+            "t.json:1: outputs: may be the expected value (langsmith, phoenix;",
+        ),
     ],
 )
 def test_every_problem_has_its_place(text: str, message: str) -> None:

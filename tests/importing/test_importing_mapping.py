@@ -39,7 +39,9 @@ def test_every_known_name_belongs_to_a_canonical_field() -> None:
     assert all((field_of(name) or ("", 0))[0] == into for into, names in COLUMN_NAMES.items() for name in names)
 
 
-@pytest.mark.parametrize("name", ["expectedOutput", "Expected output:", "EXPECTED_OUTPUT", "expected-output", "Expected  Output"])
+@pytest.mark.parametrize(
+    "name", ["expectedOutput", "Expected output:", "EXPECTED_OUTPUT", "expected-output", "Expected  Output"]
+)
 def test_the_spelling_of_a_name_does_not_matter(name: str) -> None:
     assert normal_name(name) == "expected output"
 
@@ -54,7 +56,9 @@ class TestTables:
 
     def test_no_column_is_read_by_its_position(self) -> None:
         problem = _problem("Frage,Antwort\nWie?,So\n")
-        assert problem.startswith('t.csv: no column has the input of a case; the columns are "Frage", "Antwort": name it')
+        assert problem.startswith(
+            't.csv: no column has the input of a case; the columns are "Frage", "Antwort": name it'
+        )
         assert _rows(_import("Frage,Antwort\nWie?,So\n", "input=frage,expected=Antwort")) == [
             {"input": "Wie?", "expected": "So"}
         ]

@@ -154,13 +154,13 @@ def test_checks_without_an_equivalent_are_left_out_with_their_place() -> None:
 
 
 _BOT = """
-ANSWERS = {"Capital": "Paris", "capital": "Paris", "Colour": "blue", "colour": "blue", "hello": "HELLO", "hi": "Hello",
+ANSWERS = {"wants to return": "14 days", "Capital": "Paris", "capital": "Paris", "Colour": "blue", "colour": "blue", "hello": "HELLO", "'hi'": "Hello",
            "14": "14 days", "How long": "14 days", "shop;": "yes, any", "parcel": "tracking page", "pays": "the shop",
-           "like": "positive", "broke": "negative", "phone": "a number"}
+           "I like": "positive", "broke": "negative", "phone": "a number"}
 
 
 def answer(case):
-    text = str(case)
+    text = str((case.input, list(case.messages), dict(case.vars)))
     return next((reply for word, reply in ANSWERS.items() if word in text), "none")
 """
 
@@ -189,9 +189,12 @@ def test_every_imported_golden_set_runs_in_its_starter_suite(
         for block in blocks
     ]
     starter.write_text("\n\n".join(targeted), "utf-8")
-    result = pytester.runpytest_inprocess("--eval-gate", "-p", "no:cacheprovider", "-p", "no:randomly", "-q")
+    result = pytester.runpytest_inprocess(
+        "--eval-gate", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:asyncio", "-q"
+    )
     verdict = json.loads((pytester.path / ".evalgate" / "verdict.json").read_text("utf-8"))
     missed = {name: suite["pass_rate"] for name, suite in verdict["suites"].items() if suite["pass_rate"] != 1}
-    assert (result.ret, verdict["verdict"], missed) == (0, "pass", {})
-    assert verdict["accounting"]["passed"] == verdict["accounting"]["planned"] - 1  # a question without an answer yet
+    assert (result.ret, missed) == (0, {})
+    accounting = verdict["accounting"]
+    assert (accounting["passed"], accounting["skipped"]) == (accounting["planned"] - 1, 1)  # one has no answer yet
     assert len(verdict["suites"]) == len(_FORMATS)

@@ -286,7 +286,9 @@ def _collect(read: Iterable[_Read], dialect: str, *, is_table: bool) -> Mapped:
 
 def _placed(problem: LineProblem, read: _Read) -> tuple[str, str]:
     """Return the place of a problem, and its message with the name that the source has for the field."""
-    if not problem.field and (column := read.names.get("input")):  # the other problem of a whole row is a missing input
+    if not problem.field and (
+        column := read.names.get("input")
+    ):  # the other problem of a whole row is a missing input
         return read.row.at(column), f"{column}: the cell is empty, but the row has an expected value or an output"
     head = _HEAD.match(problem.field)
     if head is None:
