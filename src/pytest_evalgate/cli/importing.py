@@ -7,6 +7,7 @@ the mapping, what was left out, and the next steps.
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from pytest_evalgate.cli.printing import print_result, wrapped
 from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.errors import SettingsError, UserError
 from pytest_evalgate.importing import ImportingError, ImportOptions, read
+from pytest_evalgate.importing.imported import MADE_FROM
 from pytest_evalgate.importing.column_plan import parse_map
 from pytest_evalgate.importing.starter import StarterSuite, starter_text, suite_name
 from pytest_evalgate.text import files
@@ -59,8 +61,13 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     root = config.find_root(Path.cwd())
-    sources = [read(path, _options(args), root=root) for path in _distinct(args.paths)]
-    report = ImportReport.of(sources, args.to, root, again=_command(args))
+    paths = _distinct(args.paths)
+    goldens = _golden_paths(paths, args.to, root)
+    options = _options(args)
+    sources = [
+        read(path, replace(options, golden=golden), root=root) for path, golden in zip(paths, goldens, strict=True)
+    ]
+    report = ImportReport.of(sources, goldens, root, again=_command(args), force=args.force)
     report = report.write(root, force=args.force, dry_run=args.dry_run)
     print_result(args, report.as_json(), map(mask_keys, report.lines()))
     return 0
@@ -127,14 +134,14 @@ class ImportReport:
     hints: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, sources: Sequence[Imported], to: str | None, root: Path, *, again: str) -> ImportReport:
-        """Plan the files of an import.
+    def of(
+        cls, sources: Sequence[Imported], goldens: Sequence[str], root: Path, *, again: str, force: bool = False
+    ) -> ImportReport:
+        """Plan the files of an import; ``goldens`` are the golden sets of the sources.
 
         Raises:
-            SettingsError: A path is outside of the root folder, or is not that of a golden set.
-            ImportingError: Two sources have a case of the same id, or would be written to the same file.
+            ImportingError: Two sources have a case of the same id, or further files of the same name.
         """
-        goldens = _golden_paths(sources, to, root)
         contents: dict[str, list[Imported]] = {}
         for source, golden in zip(sources, goldens, strict=True):
             contents.setdefault(golden, []).append(source)
@@ -152,7 +159,7 @@ class ImportReport:
             )
             for golden, parts in contents.items()
         )
-        extra, hints = _configuration(sources, suites, root)
+        extra, hints = _configuration(sources, suites, root, force=force)
         return cls(tuple(sources), tuple(goldens), (*to_write, *extra), suites, again, hints)
 
     def write(self, root: Path, *, force: bool, dry_run: bool) -> ImportReport:
@@ -216,6 +223,10 @@ class ImportReport:
         checked = (f"pytest-evalgate lint {goldens}", "checks the cases: duplicates, secrets, personal data")
         ready = [suite for suite in self.suites if suite.has_outputs]
         runs = [(f"pytest --eval-gate {shlex.quote(suite.golden)}", "grades the recorded outputs") for suite in ready]
+        if any(path == config.CONFIG_FILE for source in self.sources for path, _ in source.files):
+            estimate = ("pytest --eval-gate --eval-estimate", "prints the calls and their cost, and sends nothing")
+            first = 'pytest-evalgate baseline promote --reason "first run"'
+            runs = [estimate, ("pytest --eval-gate", "runs all suites"), (first, "later runs are compared with it")]
         return [checked, *runs]
 
     def as_json(self) -> Json:
@@ -243,10 +254,15 @@ class ImportReport:
         }
 
 
-def _golden_paths(sources: Sequence[Imported], to: str | None, root: Path) -> list[str]:
-    """Return the path of the golden set of each source, relative to the root folder."""
+def _golden_paths(sources: Sequence[Path], to: str | None, root: Path) -> list[str]:
+    """Return the path of the golden set of each source, relative to the root folder.
+
+    Raises:
+        SettingsError: A path is outside of the root folder, or is not that of a golden set.
+        ImportingError: Two sources would be written to the same file.
+    """
     if to is None:
-        paths = [f"golden/{suite_name(source.source.stem)}.jsonl" for source in sources]
+        paths = [f"golden/{suite_name(source.stem)}.jsonl" for source in sources]
         if twice := [path for path, number in Counter(paths).items() if number > 1]:
             raise ImportingError(
                 [(path, "two files would be written to it: import them one by one, with --to") for path in twice]
@@ -258,7 +274,7 @@ def _golden_paths(sources: Sequence[Imported], to: str | None, root: Path) -> li
         inside = files.configured_path(root, Path.cwd() / to, "--to")
         paths = [files.relative_name(inside, root)] * len(sources)
     for source, path in zip(sources, paths, strict=True):
-        if (root / path).resolve() == source.source.resolve():
+        if (root / path).resolve() == source.resolve():
             raise SettingsError(f"{path}: would replace the file that it is imported from: name another one with --to")
     return paths
 
@@ -282,18 +298,21 @@ def _lines_of(parts: Sequence[Imported]) -> str:
 
 
 def _configuration(
-    sources: Sequence[Imported], suites: Sequence[StarterSuite], root: Path
+    sources: Sequence[Imported], suites: Sequence[StarterSuite], root: Path, *, force: bool
 ) -> tuple[list[ToWrite], tuple[str, ...]]:
     """Return the files of the configuration, and hints about an existing one."""
     extra = [ToWrite(path, text) for source in sources for path, text in source.files]
+    if twice := [path for path, number in Counter(one.path for one in extra).items() if number > 1]:
+        raise ImportingError([(path, "two sources would write it: import them one by one") for path in twice])
     if not config.is_configured(root):
         if not any(one.path == config.CONFIG_FILE for one in extra):
             extra.append(ToWrite(config.CONFIG_FILE, starter_text(suites), "a suite for each golden set"))
         return extra, ()
-    extra = [replace(one, by_hand=True) if one.path == config.CONFIG_FILE else one for one in extra]
-    name = config.CONFIG_FILE if (root / config.CONFIG_FILE).exists() else config.PYPROJECT_FILE
-    if any(one.by_hand for one in extra):
+    made = any(one.path == config.CONFIG_FILE for one in extra)
+    extra = [_beside_existing(one, root, force=force) if one.path == config.CONFIG_FILE else one for one in extra]
+    if made:
         return extra, ()
+    name = config.CONFIG_FILE if (root / config.CONFIG_FILE).exists() else config.PYPROJECT_FILE
     hints: list[str] = []
     known = _configured(root)
     for source, suite in zip(sources, suites, strict=False):
@@ -308,6 +327,20 @@ def _configuration(
             text = suite.text().replace(f"[suites.{suite.name}]", f"[{prefix}suites.{suite.name}]")
             extra.append(ToWrite(name, text, by_hand=True))
     return extra, tuple(hints)
+
+
+def _beside_existing(one: ToWrite, root: Path, *, force: bool) -> ToWrite:
+    """Return the configuration of a tool: to be added by hand, unless it replaces the one of an earlier import."""
+    path = root / config.CONFIG_FILE
+    if not path.exists():
+        text = _TABLE.sub("[tool.evalgate.", one.text)
+        return ToWrite(config.PYPROJECT_FILE, text, by_hand=True)
+    before = files.read_bytes(path)
+    is_ours = before.startswith(MADE_FROM.encode())
+    return one if before == one.text.encode() or (is_ours and force) else replace(one, by_hand=True)
+
+
+_TABLE: Final = re.compile(r"^\[(?=(?:models|judges|suites|report)\b)", re.MULTILINE)
 
 
 def _configured(root: Path) -> dict[str, tuple[str, ...]]:

@@ -23,11 +23,13 @@ class ImportOptions:
         columns: Name of the column or key to read, by canonical field.
         sheet: Sheet of a workbook, or split of a dataset.
         delimiter: Delimiter of a CSV file.
+        golden: Golden set that the cases are written to, relative to the root folder, for configurations that name it.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
     sheet: str | None = None
     delimiter: str | None = None
+    golden: str = "golden/imported.jsonl"
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,9 @@ class Imported:
     files: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = field(default=())
 
+
+MADE_FROM: Final = "# Made from "
+"""Start of a configuration that an import wrote. ``--force`` replaces no other one."""
 
 MOST_LISTED: Final = 50
 """Problems that a message lists; the others are counted."""

@@ -15,7 +15,7 @@ from pytest_evalgate.importing.imported import Imported, ImportingError, ImportO
 from pytest_evalgate.importing.mapping import map_rows
 from pytest_evalgate.importing.sheets import read_source
 from pytest_evalgate.importing.workbook import other_kind, read_workbook
-from pytest_evalgate.text import foreign
+from pytest_evalgate.text import foreign, jsonl
 from pytest_evalgate.text.files import relative_name
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ def read(path: Path, options: ImportOptions | None = None, *, root: Path | None 
         ImportingError: It cannot be imported; lists all problems.
     """
     options = options or ImportOptions()
-    file = relative_name(path, root or Path.cwd())
+    root = root or Path.cwd()
+    file = relative_name(path, root)
     if path.is_dir():
         from pytest_evalgate.importing.saved_dataset import read_saved  # noqa: PLC0415 - rarely needed
 
@@ -50,7 +51,9 @@ def read(path: Path, options: ImportOptions | None = None, *, root: Path | None 
         raise ImportingError([(file, message)])
     text, notes = decode(content, file)
     if path.suffix.lower() in _YAML or (not is_json(text) and _looks_like_yaml(text)):
-        return _from_yaml(path, file, options)
+        return _from_yaml(path, file, options, root)
+    if text.lstrip().startswith("{") and (found := _from_promptfoo(path, text, options, root)) is not None:
+        return found
     if is_json(text) and path.suffix.lower() not in {".csv", ".tsv"}:
         return _from_document(path, file, read_json(text, path, file), options, notes)
     sheet = read_delimited(content, file, partial(is_known_name, columns=options.columns), options.delimiter)
@@ -71,10 +74,42 @@ def _looks_like_yaml(text: str) -> bool:
     return bool(lines) and _YAML_START.match(lines[0]) is not None
 
 
-def _from_yaml(path: Path, file: str, options: ImportOptions) -> Imported:
+def _from_yaml(path: Path, file: str, options: ImportOptions, root: Path) -> Imported:
     from pytest_evalgate.importing.yaml_document import place_of, read_document  # noqa: PLC0415 - few sources are YAML
 
-    return _from_document(path, file, read_placed(read_document(path, file), file, place_of), options)
+    document = read_document(path, file)
+    if _is_promptfoo(document):
+        return _read_promptfoo(path, options, root)
+    return _from_document(path, file, read_placed(document, file, place_of), options)
+
+
+def _from_promptfoo(path: Path, text: str, options: ImportOptions, root: Path) -> Imported | None:
+    """Read a configuration of promptfoo that is JSON; None for any other document."""
+    try:
+        document = jsonl.loads(text)
+    except ValueError:  # reported by the reader of documents, or it is JSON Lines
+        return None
+    return _read_promptfoo(path, options, root) if _is_promptfoo(document) else None
+
+
+_PROMPTFOO: Final = frozenset(
+    {"prompts", "providers", "targets", "tests", "scenarios", "defaultTest", "assertionTemplates"}
+)
+
+
+def _is_promptfoo(document: object) -> bool:
+    """Return whether a document has two of the keys that make a configuration of promptfoo."""
+    return isinstance(document, dict) and len(_PROMPTFOO.intersection(document)) > 1
+
+
+def _read_promptfoo(path: Path, options: ImportOptions, root: Path) -> Imported:
+    from pytest_evalgate.importing.promptfoo import read_config  # noqa: PLC0415 - imports Jinja, 30 ms
+
+    if options.columns or options.sheet or options.delimiter:
+        raise ImportingError(
+            [(str(path), "is a configuration of promptfoo: --map, --sheet and --delimiter are for tables")]
+        )
+    return read_config(path, project=root, golden=options.golden)
 
 
 def _from_table(path: Path, sheet: Sheet, form: str, options: ImportOptions) -> Imported:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.records.results import Case, Graded, Output, Returned
+from pytest_evalgate.scorers.figures import cost, latency
 from pytest_evalgate.scorers.likeness import bleu, chrf, rouge_l, squad_em, squad_f1
 from pytest_evalgate.scorers.number import not_number, number
 from pytest_evalgate.scorers.pattern import regex
@@ -87,6 +88,8 @@ _BINARY: Final[dict[str, BuiltIn]] = {
     "length": length,
     "word-count": word_count,
     "squad-em": squad_em,
+    "latency": latency,
+    "cost": cost,
 }
 _MEASURES: Final[dict[str, BuiltIn]] = {
     "squad-f1": squad_f1,

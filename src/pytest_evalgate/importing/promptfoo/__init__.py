@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from pytest_evalgate.importing.promptfoo.reading import is_promptfoo, read_config
+from pytest_evalgate.importing.promptfoo.reading import read_config
 
-__all__ = ["is_promptfoo", "read_config"]
+__all__ = ["read_config"]

@@ -38,6 +38,9 @@ _NOTES: Final = {
 _ALIASES: Final = {"grade": "llm-rubric", "eval": "javascript", "fn": "javascript"}
 _WITHOUT_VALUE: Final = frozenset({"answer-relevance", "context-faithfulness"})
 _SELECTING: Final = frozenset({"select-best", "max-score"})
+_WITH_THRESHOLD: Final = frozenset({"bleu", "latency", "cost"})
+"""Types that read a threshold; promptfoo ignores it beside the others that have a rule here."""
+
 _IN_CODE: Final = frozenset({"javascript", "python"})
 _TRIMMED: Final = frozenset({"contains", "icontains", "contains-any", "contains-all", "json-valid", "word-count"})
 """Rules whose result white space around the output does not change, apart from the icontains forms."""
@@ -175,10 +178,11 @@ class Reader:
         else:
             if kind in _SELECTING:
                 raise TranslationError("compares the outputs of several providers: compare two runs instead")
+            threshold = entry.get("threshold") if kind.removeprefix("not-") in _WITH_THRESHOLD else None
             wanted: dict[str, Any] = {
                 "type": kind,
                 "value": self._value(entry, place),
-                "threshold": entry.get("threshold"),
+                "threshold": threshold,
             }
             wanted |= {key: value for key, value in entry.items() if key not in _READ}
             wanted = {key: value for key, value in wanted.items() if value is not None}

@@ -50,12 +50,17 @@ def read_javascript(code: str, variables: Mapping[str, Any]) -> list[Spec] | Non
     if text.startswith("return ") and text.count("return") == 1:
         text = text.removeprefix("return ")
     text = text.rstrip("; \n")
+    if named := _NAMED.fullmatch(text):
+        text = re.sub(rf"(?<![.\w]){named['name']}\b", "JSON.parse(output)", named["rest"])
     if "\n" in text or ";" in _QUOTED.sub("", text):
         return None
     ternary = re.fullmatch(r"(.+?)\s*\?\s*(?:1|true)(?:\.0)?\s*:\s*(?:0|false)(?:\.0)?", text)
     return _all_of(ternary[1] if ternary else text, variables)
 
 
+_NAMED: Final = re.compile(
+    r"(?:const|let|var)\s+(?P<name>\w+)\s*=\s*JSON\.parse\(\s*output\s*\)\s*;?\s*return\s+(?P<rest>[^;]+)", re.DOTALL
+)
 _QUOTED: Final = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`$\\]*`""")
 _REGEX: Final = re.compile(r"/(?![/*])(?:[^/\\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+/[a-z]*")
 
@@ -119,17 +124,17 @@ def _any_of(text: str, variables: Mapping[str, Any]) -> list[Spec] | None:
 
 
 _VALUE: Final = r"""(?P<value>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`$\\]*`|-?[0-9]+(?:\.[0-9]+)?|true|false|null|context\.vars(?:\.\w+|\[["'][^"']+["']\]))"""
+_PATH: Final = r"(?:\??\.(?!(?:includes|startsWith|endsWith|toLowerCase|trim|length|match)\b)[A-Za-z_$][\w$]*|\[(?:[0-9]+|'[^']+'|\"[^\"]+\")\])"
+_SUBJECT: Final = rf"(?:String\(output\)|(?:JSON\.parse\(\s*output\s*\)|output)(?P<path>{_PATH}*))\??"
 _CALL: Final = re.compile(
-    rf"(?P<not>!?)\s*(?:output|String\(output\))(?P<lower>\.toLowerCase\(\))?\.(?P<name>includes|startsWith|endsWith)\(\s*{_VALUE}(?P<vlower>\.toLowerCase\(\))?\s*\)"
+    rf"(?P<not>!?)\s*{_SUBJECT}(?P<lower>\.toLowerCase\(\))?\.(?P<name>includes|startsWith|endsWith)\(\s*{_VALUE}(?P<vlower>\.toLowerCase\(\))?\s*\)"
 )
 _EQUAL: Final = re.compile(
-    rf"(?:output|String\(output\))(?P<lower>\.toLowerCase\(\))?(?P<trim>\.trim\(\))?(?P<lower2>\.toLowerCase\(\))?\s*(?P<operator>[!=]==?)\s*{_VALUE}"
+    rf"{_SUBJECT}(?P<lower>\.toLowerCase\(\))?(?P<trim>\.trim\(\))?(?P<lower2>\.toLowerCase\(\))?\s*(?P<operator>[!=]==?)\s*{_VALUE}"
 )
-_LENGTH: Final = re.compile(
-    r"output(?P<trim>\.trim\(\))?\.length\s*(?P<operator><=|>=|<|>|===?)\s*(?P<number>[0-9]{1,9})"
-)
+_LENGTH: Final = re.compile(r"output\.length\s*(?P<operator><=|>=|<|>|===?)\s*(?P<number>[0-9]{1,9})")
 _TEST: Final = re.compile(
-    r"(?P<not>!?)\s*(?:/(?P<test>.+)/(?P<flags>[a-z]*)\.test\(\s*output\s*\)|output\.match\(\s*/(?P<match>.+)/(?P<mflags>[a-z]*)\s*\))(?:\s*!==?\s*null)?"
+    rf"(?P<not>!?)\s*(?:/(?P<test>.+)/(?P<flags>[a-z]*)\.test\(\s*(?:{_SUBJECT})\s*(?:\|\|\s*(?:''|\"\"))?\s*\)|output\.match\(\s*/(?P<match>.+)/(?P<mflags>[a-z]*)\s*\))(?:\s*!==?\s*null)?"
 )
 _MEMBER: Final = re.compile(
     rf"(?:JSON\.parse\(\s*output\s*\)|output)(?P<path>(?:\??\.[A-Za-z_$][\w$]*|\[[^\[\]]+\])+)\s*===\s*{_VALUE}"
@@ -140,23 +145,25 @@ _FLAGS: Final = {"i": "ignorecase", "g": "", "u": ""}  # m and s change what ^, 
 
 def _condition(text: str, variables: Mapping[str, Any]) -> Spec | None:
     """Return the rule of one condition; None if it is other code."""
-    if found := _CALL.fullmatch(text):
-        return _call(found, variables)
-    if found := _EQUAL.fullmatch(text):
-        return _equality(found, variables)
-    if found := _LENGTH.fullmatch(text):
-        if found["trim"]:
-            return None
-        return _bounded("length", found["operator"], int(found["number"]))
-    if found := _TEST.fullmatch(text):
-        return _pattern(found)
     if found := _MEMBER.fullmatch(text):
-        path = dotted(found["path"])
-        value = _value(found["value"], variables)
-        if not path or value is _UNKNOWN or path.split(".")[-1] == "length":
-            return None
-        return {"kind": "json-fields", "fields": {path: value}}
-    return None
+        return _member(found, variables)
+    if found := _LENGTH.fullmatch(text):
+        return _bounded("length", found["operator"], int(found["number"]))
+    readers = ((_CALL, _call), (_EQUAL, _equality), (_TEST, _pattern))
+    found, read = next(((found, read) for form, read in readers if (found := form.fullmatch(text))), (None, _call))
+    spec = None if found is None else read(found, variables)
+    path = "" if found is None else dotted(found["path"] or "")
+    if spec is None or path is None:
+        return None
+    return {**spec, "field": path} if path else spec
+
+
+def _member(found: re.Match[str], variables: Mapping[str, Any]) -> Spec | None:
+    path = dotted(found["path"])
+    value = _value(found["value"], variables)
+    if not path or value is _UNKNOWN or path.split(".")[-1] == "length":
+        return None
+    return {"kind": "json-fields", "fields": {path: value}}
 
 
 _UNKNOWN: Final = object()
@@ -224,7 +231,7 @@ def _bounded(kind: str, operator: str, number: int) -> Spec | None:
     return {"kind": kind, "min": number, "max": number}
 
 
-def _pattern(found: re.Match[str]) -> Spec | None:
+def _pattern(found: re.Match[str], _: Mapping[str, Any]) -> Spec | None:
     pattern = found["test"] or found["match"]
     flags = found["flags"] or found["mflags"] or ""
     if any(flag not in _FLAGS for flag in flags):

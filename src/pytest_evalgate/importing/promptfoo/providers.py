@@ -43,6 +43,7 @@ ENDPOINTS: Final = {
     "github": Endpoint("https://models.github.ai/inference", "GITHUB_TOKEN"),
     "google": Endpoint("https://generativelanguage.googleapis.com/v1beta/openai", "GOOGLE_API_KEY"),
     "groq": Endpoint("https://api.groq.com/openai/v1", "GROQ_API_KEY"),
+    "huggingface": Endpoint("https://router.huggingface.co/v1", "HF_TOKEN"),
     "hyperbolic": Endpoint("https://api.hyperbolic.xyz/v1", "HYPERBOLIC_API_KEY"),
     "litellm": Endpoint("http://0.0.0.0:4000", "LITELLM_API_KEY"),
     "llamafile": Endpoint("http://localhost:8080/v1"),
@@ -208,6 +209,9 @@ def _model(  # noqa: PLR0913 - the parts of an id
     responses = api == "responses"
     if not name or not (api in _CHAT or responses):
         name = rest
+    if found := _ENV_VALUE.match(name):
+        source.note(f"{place}: replace the model {found[1]} by the value of that variable")
+        name = found[1]
     table: dict[str, Any] = {"model": name, **_address(kind, settings, place, source)}
     if responses:
         table["api"] = "responses"
@@ -235,7 +239,7 @@ def _address(kind: str, settings: PlacedDict, place: Place, source: Source) -> d
     base_url = settings.get("apiBaseUrl") or known.base_url
     if isinstance(base_url, str) and (found := _ENV_VALUE.match(base_url)):
         source.note(f"{place_of(settings, 'apiBaseUrl')}: replace the base_url by the value of {found[1]}")
-        base_url = known.base_url or "https://example.invalid/v1"
+        base_url = "https://base-url.invalid/v1"  # never another endpoint than the one that is meant
     host = settings.get("apiHost")
     if host and not settings.get("apiBaseUrl"):
         host = str(host).removeprefix("https://").rstrip("/")
@@ -369,6 +373,8 @@ def _http(identity: str, settings: PlacedDict, place: Place, source: Source) -> 
         query = "&".join(f"{key}={value}" for key, value in settings["queryParams"].items())
         request["url"] = f"{url}{'&' if '?' in url else '?'}{query}"
     response = settings.get("transformResponse", settings.get("responseParser"))
+    if isinstance(response, str) and re.fullmatch(r"JSON\.stringify\(\s*json\s*\)|json|text", response.strip()):
+        response = None
     if isinstance(response, str):
         found = _PATH.match(response)
         path = None if found is None else dotted(found[1].strip())

@@ -16,7 +16,7 @@ from pytest_evalgate.importing.promptfoo.case_rows import CaseRow, RowMaker, res
 from pytest_evalgate.importing.promptfoo.nunjucks import NunjucksError
 from pytest_evalgate.importing.promptfoo.prompt_files import ImportedPrompt, read_prompts
 from pytest_evalgate.importing.promptfoo.providers import Provider, read_provider, read_providers
-from pytest_evalgate.importing.promptfoo.source import FILE, Source, dereference, place_of, slug
+from pytest_evalgate.importing.promptfoo.source import Source, dereference, place_of, slug
 from pytest_evalgate.importing.promptfoo.suite_tables import (
     Configuration,
     PlannedSuite,
@@ -47,12 +47,15 @@ _READ: Final = frozenset(
         "outputPath",
         "env",
         "$schema",
+        "version",
         "nunjucksFilters",
     }
 )
 _REASONS: Final = {
     "sharing": "nothing is shared: reports are files",
     "redteam": "attacks are not generated",
+    "envFile": "export its variables in the environment of pytest",
+    "passRateThreshold": 'write gates = [{ kind = "pass-rate", min = ... }]',
     "extensions": "they are code",
     "nunjucksFilters": "they are code: filters of your own have no equivalent",
     "derivedMetrics": "metrics are computed from the scores of a case only",
@@ -64,11 +67,6 @@ _REASONS: Final = {
 }
 _FORMATS: Final = {".html": "html", ".csv": "csv", ".json": "json", ".xml": "junit", ".md": "markdown"}
 _MINUTE_MS: Final = 60_000
-
-
-def is_promptfoo(document: Any) -> bool:
-    """Return whether a document is a configuration of promptfoo: two of its keys, or prompts and their providers."""
-    return isinstance(document, dict) and len(_MARKS.intersection(document)) > 1
 
 
 def read_config(path: Path, *, project: Path, golden: str) -> Imported:
@@ -404,6 +402,3 @@ def _mapping(rows: Sequence[CaseRow]) -> tuple[tuple[str, str], ...]:
         if row.case.metadata:
             found["metadata", "metadata"] = None
     return tuple(found)
-
-
-__all__ = ["FILE", "FORMAT", "is_promptfoo", "read_config"]

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_evalgate.importing.imported import MADE_FROM
 from pytest_evalgate.importing.promptfoo.nunjucks import NunjucksError, render
 from pytest_evalgate.importing.promptfoo.python_targets import FILE_NAME, PythonSuite, module_text
 from pytest_evalgate.importing.promptfoo.toml_text import table_text
@@ -66,7 +67,7 @@ class Configuration:
         return "\n\n".join(part for part in parts if part) + "\n"
 
     def _head(self) -> Iterator[str]:
-        yield f"# Made from {self.config} by pytest-evalgate import. All keys: pytest-evalgate schema config"
+        yield f"{MADE_FROM}{self.config} by pytest-evalgate import. All keys: pytest-evalgate schema config"
         if self.title:
             yield f"# {self.title}"
         if self.run:
