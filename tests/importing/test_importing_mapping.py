@@ -70,9 +70,10 @@ class TestTables:
 
     def test_mapped_columns_must_exist(self) -> None:
         problem = _problem("question,expected\na,b\n", "input=questin", "expected=what")
+        known = 'the columns are "question", "expected"'
         assert problem.splitlines() == [
-            't.csv: --map input: no column "questin"; did you mean "question"?; the columns are "question", "expected"',
-            't.csv: --map expected: no column "what"; the columns are "question", "expected"',
+            f't.csv: --map input: no column "questin"; did you mean "question"?; {known}',
+            f't.csv: --map expected: no column "what"; {known}',
         ]
 
     def test_members_of_objects_can_be_mapped(self) -> None:

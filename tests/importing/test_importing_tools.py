@@ -149,14 +149,16 @@ def test_checks_without_an_equivalent_are_left_out_with_their_place() -> None:
             ("pydantic_evals.json:5", 'evaluators: {"IsInstance":{"type_name":"str"}}'),
         ],
         "promptfoo_tests.csv": [("promptfoo_tests.csv:3", "assert: javascript")],
-        "promptfoo_tests.json": [("promptfoo_tests.json:2", "assert: latency")],
+        "promptfoo_tests.json": [("promptfoo_tests.json:2", "assert: moderation")],
     }
 
 
 _BOT = """
-ANSWERS = {"wants to return": "14 days", "Capital": "Paris", "capital": "Paris", "Colour": "blue", "colour": "blue", "hello": "HELLO", "'hi'": "Hello",
-           "14": "14 days", "How long": "14 days", "shop;": "yes, any", "parcel": "tracking page", "pays": "the shop",
-           "I like": "positive", "broke": "negative", "phone": "a number"}
+ANSWERS = {
+    "wants to return": "14 days", "How long": "14 days", "14": "14 days", "shop;": "yes, any",
+    "parcel": "tracking page", "pays": "the shop", "phone": "a number", "I like": "positive", "broke": "negative",
+    "Capital": "Paris", "capital": "Paris", "Colour": "blue", "colour": "blue", "hello": "HELLO", "'hi'": "Hello",
+}
 
 
 def answer(case):

@@ -57,7 +57,11 @@ def test_cells_keep_their_places_and_types() -> None:
 
 def test_dates_and_times_are_iso_8601() -> None:
     book = openpyxl.Workbook()
-    when = {"A1": dt.date(2026, 11, 21), "B1": dt.datetime(2026, 11, 21, 10, 15), "C1": dt.time(9, 30)}
+    when = {
+        "A1": dt.date(2026, 11, 21),
+        "B1": dt.datetime(2026, 11, 21, 10, 15, tzinfo=dt.UTC).replace(tzinfo=None),
+        "C1": dt.time(9, 30),
+    }
     _sheet(book, "T", {**when, "D1": dt.timedelta(hours=2)})
     [row] = read_workbook(_saved(book), "t.xlsx", None).rows
     assert row.cells == ("2026-11-21", "2026-11-21 10:15:00", "09:30:00", "2:00:00")

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 from pytest_evalgate.importing.column_plan import is_known_name
 from pytest_evalgate.importing.delimited import decode, read_delimited
 from pytest_evalgate.importing.documents import is_json, read_json, read_placed
-from pytest_evalgate.importing.header import name_rows
 from pytest_evalgate.importing.imported import Imported, ImportingError, ImportOptions
 from pytest_evalgate.importing.mapping import map_rows
 from pytest_evalgate.importing.sheets import read_source
+from pytest_evalgate.importing.table_header import name_rows
 from pytest_evalgate.importing.workbook import other_kind, read_workbook
 from pytest_evalgate.text import foreign, jsonl
 from pytest_evalgate.text.files import relative_name
