@@ -19,6 +19,7 @@ from pytest_evalgate import config
 from pytest_evalgate.cli.printing import print_result, wrapped
 from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.errors import SettingsError, UserError
+from pytest_evalgate.golden.record import GoldenRow
 from pytest_evalgate.importing import ImportingError, ImportOptions, read
 from pytest_evalgate.importing.column_plan import parse_map
 from pytest_evalgate.importing.imported import MADE_FROM
@@ -388,13 +389,16 @@ def _outcome(one: ToWrite, root: Path) -> Outcome:
     return "unchanged" if before == one.text.encode() else "replaced"
 
 
+_ORDER: Final = {name: number for number, name in enumerate(("id", *GoldenRow.model_fields))}
+
+
 def _source_lines(source: Imported, golden: str) -> Iterator[str]:
     yield one_line(f"{source.source}: {source.format}, {count(len(source.cases), 'case')} for {golden}")
     by_field: dict[str, list[str]] = {}
     for name, into in source.mapping:
         by_field.setdefault(into, []).append(name)
     width = max(map(len, by_field), default=0)
-    for into, names in by_field.items():
+    for into, names in sorted(by_field.items(), key=lambda item: (item[0] == "metadata", _ORDER.get(item[0], 0))):
         yield from wrapped(one_line(f"{into:<{width}}  <- {', '.join(names)}"))
     if "id" not in by_field:
         yield from wrapped("ids are made from the content, so they stay when rows move")
