@@ -61,9 +61,16 @@ def test_recorded_outputs_need_no_target(evalgate: Command) -> None:
     _write("t.csv", "question,expected,response\na,x,x!\nb,y,y!\n")
     code, out, _ = evalgate("import", "t.csv", "--to", "cases/all.jsonl")
     assert code == 0
-    assert "  pytest --eval-gate cases/all.jsonl    # grades the recorded outputs" in out.splitlines()
-    assert "then set the target" not in out
+    assert out.splitlines()[-3:] == [
+        "  pytest-evalgate lint cases/all.jsonl                   # checks the cases: duplicates, secrets, personal data",
+        "  pytest --eval-gate                                     # grades the recorded outputs",
+        '  pytest-evalgate baseline promote --reason "first run"  # later runs are compared with it',
+    ]
     assert "# The outputs recorded in the golden set are graded." in Path("evalgate.toml").read_text("utf-8")
+    assert (
+        "  pytest --eval-gate cases/all.jsonl    # grades the recorded outputs"
+        in (evalgate("import", "t.csv", "--to", "cases/all.jsonl")[1])
+    )
 
 
 def test_what_was_left_out_is_listed_with_its_place_and_reason(evalgate: Command) -> None:

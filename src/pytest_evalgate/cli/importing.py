@@ -249,10 +249,13 @@ class ImportReport:
             (f"pytest --eval-gate {shlex.quote(self._from_here(suite.golden))}", "grades the recorded outputs")
             for suite in ready
         ]
+        promote = ('pytest-evalgate baseline promote --reason "first run"', "later runs are compared with it")
+        starts = any(one.path == config.CONFIG_FILE and one.outcome == "wrote" for one in self._written())
+        if starts and len(ready) == len(self.suites):
+            runs = [("pytest --eval-gate", "grades the recorded outputs"), promote]
         if any(path == config.CONFIG_FILE for source in self.sources for path, _ in source.files):
             estimate = ("pytest --eval-gate --eval-estimate", "prints the calls and their cost, and sends nothing")
-            first = 'pytest-evalgate baseline promote --reason "first run"'
-            runs = [estimate, ("pytest --eval-gate", "runs all suites"), (first, "later runs are compared with it")]
+            runs = [estimate, ("pytest --eval-gate", "runs all suites"), promote]
         return [checked, *runs]
 
     def as_json(self) -> Json:
