@@ -93,7 +93,7 @@ def _from_promptfoo(path: Path, text: str, options: ImportOptions, root: Path) -
 
 
 _PROMPTFOO: Final = frozenset(
-    {"prompts", "providers", "targets", "tests", "scenarios", "defaultTest", "assertionTemplates"}
+    {"prompts", "providers", "targets", "tests", "scenarios", "defaultTest", "assertionTemplates", "redteam"}
 )
 
 

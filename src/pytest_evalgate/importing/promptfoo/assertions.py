@@ -63,11 +63,15 @@ class Grading:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reader of the asserts of one case: its variables, the transforms of its output, and its threshold."""
+    """Reader of the asserts of one case: its variables, the transforms of its output, and its threshold.
+
+    ``has_tools``: the models of the suites have tools, so that outputs may be tool calls.
+    """
 
     source: Source
     variables: Mapping[str, Any]
     transforms: tuple[Any, ...]
+    has_tools: bool
     threshold: float | None
 
     def read(self, entries: Sequence[tuple[Any, Place]]) -> Grading:
@@ -78,8 +82,9 @@ class Reader:
             made.threshold = _number(sets[0].get("threshold"))
         for entry, place in entries:
             self._entry(entry, place, made, weight=1.0)
-        equal = [spec["value"] for spec in made.specs if spec["kind"] == "exact" and "field" not in spec]
-        made.expected = equal[0] if len(equal) == 1 else None
+        equal = [spec for spec in made.specs if spec["kind"] == "exact"]
+        if len(equal) == 1:  # the rule then reads the expected value of the case
+            made.expected = equal[0].pop("value")
         if made.threshold is None:
             for spec in made.specs:
                 spec.pop("weight", None)  # without a threshold, every assert has to pass, whatever its weight
@@ -188,6 +193,8 @@ class Reader:
             wanted = {key: value for key, value in wanted.items() if value is not None}
             specs = asserts.promptfoo_scorers([wanted], {})["asserts"]
         specs = [_transformed(spec, transform) for spec in specs]
+        if self.has_tools:
+            specs = [_in_tool_calls(spec) for spec in specs]
         for spec in specs:
             self._check(spec)
         return specs
@@ -263,6 +270,20 @@ _READ: Final = frozenset(
         "config",
     }
 )
+
+
+def _in_tool_calls(spec: Spec) -> Spec:
+    """Return a rule on ``output[0]``, a tool call in promptfoo, for an output here, which has them in a list."""
+
+    def moved(path: str) -> str:
+        return f"tool_calls.{path}" if path[:1].isdecimal() else path
+
+    made = dict(spec)
+    if "field" in made:
+        made["field"] = moved(made["field"])
+    if "fields" in made:
+        made["fields"] = {moved(path): value for path, value in made["fields"].items()}
+    return made
 
 
 def _transformed(spec: Spec, transform: Transform) -> Spec:

@@ -12,7 +12,7 @@ from pytest_evalgate.importing.promptfoo.nunjucks import NunjucksError, render
 from pytest_evalgate.importing.promptfoo.source import place_of, plain, slug
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from pytest_evalgate.importing.promptfoo.source import Source
     from pytest_evalgate.importing.promptfoo.test_cases import TestCase
@@ -48,15 +48,18 @@ class RowMaker:
     used: frozenset[str] | None
     filled: frozenset[str]
     transform: str = ""
+    has_tools: bool = False
+    naming: tuple[str, ...] = ()
     taken: dict[str, int] = field(default_factory=dict)
 
-    def rows(self, cases: Iterable[TestCase]) -> list[CaseRow]:
+    def rows(self, cases: Sequence[TestCase]) -> list[CaseRow]:
         """Return the row of each case; ids are unique."""
+        self.naming = _most_telling(cases)
         return [self._row(case) for case in cases]
 
     def _row(self, case: TestCase) -> CaseRow:
         transforms = (self.transform, case.options.get("transform") or case.options.get("postprocess"))
-        grading = Reader(self.source, case.variables, transforms, case.threshold).read(case.asserts)
+        grading = Reader(self.source, case.variables, transforms, self.has_tools, case.threshold).read(case.asserts)
         metadata = dict(case.metadata)
         row: dict[str, Any] = {"id": self._identity(case), **self._question(case, metadata)}
         if grading.expected is not None:
@@ -99,8 +102,8 @@ class RowMaker:
         return row
 
     def _identity(self, case: TestCase) -> str:
-        """Return the description, or the beginning of the first variable; numbered if it occurs again."""
-        words = [as_text(value) for value in case.variables.values()]
+        """Return the description, or the beginning of the most telling variable; numbered if it occurs again."""
+        words = [as_text(case.variables[name]) for name in self.naming if name in case.variables]
         base = _usable(case.description) or next(filter(None, (slug(_ascii(word)) for word in words)), "") or "case"
         base = base[: LONGEST_ID - 8]
         count = self.taken.get(base, 0) + 1
@@ -126,6 +129,15 @@ class RowMaker:
             return grading.grader
         given = case.options.get("provider")
         return (given, place_of(case.options, "provider")) if given else None
+
+
+def _most_telling(cases: Sequence[TestCase]) -> tuple[str, ...]:
+    """Return the variables in the order of their numbers of different values, the largest first."""
+    values: dict[str, set[str]] = {}
+    for case in cases:
+        for name, value in case.variables.items():
+            values.setdefault(name, set()).add(as_text(value))
+    return tuple(sorted(values, key=lambda name: -len(values[name])))
 
 
 def _answered(grading: Grading) -> dict[str, Any]:

@@ -145,10 +145,10 @@ _FLAGS: Final = {"i": "ignorecase", "g": "", "u": ""}  # m and s change what ^, 
 
 def _condition(text: str, variables: Mapping[str, Any]) -> Spec | None:
     """Return the rule of one condition; None if it is other code."""
-    if found := _MEMBER.fullmatch(text):
-        return _member(found, variables)
     if found := _LENGTH.fullmatch(text):
         return _bounded("length", found["operator"], int(found["number"]))
+    if found := _MEMBER.fullmatch(text):
+        return _member(found, variables)
     readers = ((_CALL, _call), (_EQUAL, _equality), (_TEST, _pattern))
     found, read = next(((found, read) for form, read in readers if (found := form.fullmatch(text))), (None, _call))
     spec = None if found is None else read(found, variables)

@@ -88,14 +88,14 @@ def read_prompts(config: Mapping[str, Any], source: Source) -> tuple[ImportedPro
     given = config.get("prompts")
     place = place_of(config, "prompts")
     if given in (None, [], ""):
-        return _named([ImportedPrompt("prompt", place, "{{ prompt }}", names=frozenset({"prompt"}))])
+        return _named([ImportedPrompt("prompt", place, "{{ prompt }}", names=frozenset({"prompt"}))], source)
     entries = given if isinstance(given, list) else [given]
     if isinstance(given, dict):  # {file: label}, an old form
         entries = [{"id": name, "label": label} for name, label in given.items()]
     found: list[ImportedPrompt] = []
     for index, entry in enumerate(entries):
         found += _entry(entry, place_of(given, index, place), source)
-    return _named(found)
+    return _named(found, source)
 
 
 def _entry(entry: Any, place: Place, source: Source) -> Iterator[ImportedPrompt]:
@@ -147,19 +147,21 @@ def _file(path: Path, label: str, place: Place, source: Source) -> Iterator[Impo
     if end == ".jsonl":
         lines = [line for line in text.splitlines() if line.strip()]
         for index, line in enumerate(lines):
-            yield from _raw(line, label or f"{path.stem}-{index + 1}", place, source)
+            yield from _raw(line, label or f"{name}: {index + 1}", place, source)
         return
     if end in (".yaml", ".yml"):
         value = parse_document(text.encode(), name)
-        yield from _raw(json.dumps(plain(value), ensure_ascii=False), label or path.stem, place, source)
+        yield from _raw(json.dumps(plain(value), ensure_ascii=False), label or name, place, source)
         return
     parts = [text]
     if end == ".txt":
         parts = [part for part in _parts(text) if part]
     for index, part in enumerate(parts):
-        own = label or path.stem
-        made = list(_raw(part, own if len(parts) == 1 else f"{own}-{index + 1}", place, source))
-        is_same = len(parts) == 1 and bool(made) and not made[0].messages and made[0].text == text.removesuffix("\n")
+        own = label or name
+        made = list(_raw(part, own if len(parts) == 1 else f"{own}: {index + 1}", place, source))
+        is_same = (
+            len(parts) == 1 and bool(made) and not made[0].messages and made[0].text in (text, text.removesuffix("\n"))
+        )
         if is_same and source.is_in_project(path):
             made = [replace(made[0], own_file=name)]
         yield from made
@@ -232,18 +234,25 @@ def _translated(value: Any, source: Source, names: set[str]) -> Any:
     return [_translated(member, source, names) for member in value] if isinstance(value, list) else value
 
 
-def _named(prompts: Sequence[ImportedPrompt]) -> tuple[ImportedPrompt, ...]:
-    """Return the prompts with distinct slugs: that of a short label, else ``prompt-2``."""
+def _named(prompts: Sequence[ImportedPrompt], source: Source) -> tuple[ImportedPrompt, ...]:
+    """Return the prompts with distinct slugs, which name no file of the configuration: a short label, or ``prompt-2``."""
     taken: set[str] = set()
     named: list[ImportedPrompt] = []
-    for number, prompt in enumerate(prompts, start=1):
-        short = prompt.label if len(prompt.label) <= 40 and "{{" not in prompt.label else ""  # noqa: PLR2004 - a name
-        base = slug(PurePosixPath(short).stem if short.endswith(_ENDS) else short)
-        base = base or ("prompt" if len(prompts) == 1 else f"prompt-{number}")
+    for index, prompt in enumerate(prompts, start=1):
+        short = prompt.label if len(prompt.label) <= 60 and "{{" not in prompt.label else ""  # noqa: PLR2004 - a name
+        file, _, number_in_file = short.partition(": ")
+        base = slug(f"{PurePosixPath(file).stem} {number_in_file}" if file.endswith(_ENDS) else short)
+        base = base or ("prompt" if len(prompts) == 1 else f"prompt-{index}")
         made, count = base, 1
-        while made in taken:
+        while made in taken or (not prompt.own_file and _is_source(made, source)):
             count += 1
             made = f"{base}-{count}"
         taken.add(made)
         named.append(replace(prompt, slug=made))
     return tuple(named)
+
+
+def _is_source(slug_of_prompt: str, source: Source) -> bool:
+    """Return whether a prompt of this slug would be written over a file that was read."""
+    ends = (".md", ".json", ".system.md")
+    return any(source.project / FOLDER / f"{slug_of_prompt}{end}" in source.read for end in ends)

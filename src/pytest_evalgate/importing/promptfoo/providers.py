@@ -61,17 +61,10 @@ ENDPOINTS: Final = {
 _OTHER_API: Final = frozenset({"anthropic", "google"})
 _CHAT: Final = frozenset({"chat", "messages"})
 _OTHER_KINDS: Final = frozenset(
-    {
-        "completion",
-        "embedding",
-        "embeddings",
-        "assistant",
-        "image",
-        "moderation",
-        "realtime",
-        "transcription",
-        "agents",
-    }
+    (
+        *("agents", "assistant", "chatkit", "claude-agent-sdk", "claude-code", "codex", "codex-sdk", "completion"),
+        *("embedding", "embeddings", "image", "moderation", "realtime", "speech", "transcription", "video"),
+    )
 )
 _REASONING: Final = re.compile(r"(?:^|/)(?:o[0-9]|gpt-5)")
 _PARAMS: Final = frozenset(

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from pytest_evalgate.importing.imported import LeftOut
+
 FORMAT: Final = "promptfoo"
 _MARKS: Final = frozenset(
     {"prompts", "providers", "targets", "tests", "scenarios", "defaultTest", "assertionTemplates"}
@@ -91,7 +93,11 @@ def read_config(path: Path, *, project: Path, golden: str) -> Imported:
     prompts, providers = read_prompts(document, source), _usable(read_providers(document, source), source)
     cases = read_cases(document, source)
     maker = RowMaker(
-        source, _used(prompts, providers), _filled(prompts, providers), providers[0].transform if providers else ""
+        source,
+        used=_used(prompts, providers),
+        filled=_filled(prompts, providers),
+        transform=providers[0].transform if providers else "",
+        has_tools=any("tools" in provider.target for provider in providers),
     )
     rows = maker.rows(cases)
     if not rows:
@@ -110,10 +116,15 @@ def read_config(path: Path, *, project: Path, golden: str) -> Imported:
         format=FORMAT,
         mapping=_mapping(rows),
         cases=tuple(ImportedCase(str(one.case.place), one.row) for one in goldens[main]),
-        left_out=tuple(source.left_out),
+        left_out=tuple(sorted(source.left_out, key=_line_of)),
         files=tuple(files.items()),
         notes=tuple(source.notes),
     )
+
+
+def _line_of(left: LeftOut) -> tuple[str, int]:
+    file, _, line = left.place.rpartition(":")
+    return file, int(line) if line.isdecimal() else 0
 
 
 def _title(document: Mapping[str, Any], path: Path) -> str:
@@ -129,7 +140,7 @@ def _env(document: PlacedDict, source: Source) -> dict[str, Any]:
     if not isinstance(given, dict):
         return {}
     for key in given:
-        source.leave_out(place_of(given, key), f"env {key}", "set the variable in the environment of pytest")
+        source.note(f"{place_of(given, key)}: env {key} is used in templates only: export it if a provider needs it")
     return {
         key: value for key, value in given.items() if isinstance(value, str | int | float) and "{{" not in str(value)
     }

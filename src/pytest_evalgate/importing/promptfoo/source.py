@@ -38,7 +38,7 @@ class Source:
     """The configuration file and all that it refers to.
 
     ``root`` is its folder, which no path may leave. ``project`` is the folder of our own configuration, to which all
-    names are relative. ``env`` contains the variables that the configuration itself sets.
+    names are relative. ``env`` contains the variables that the configuration itself sets. ``read`` are the files that it names.
     """
 
     root: Path
@@ -46,6 +46,7 @@ class Source:
     env: Mapping[str, Any] = field(default_factory=dict)
     left_out: list[LeftOut] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    read: set[Path] = field(default_factory=set)
 
     def leave_out(self, place: Place, what: str, why: str) -> None:
         """Record a part that is not imported, once."""
@@ -81,6 +82,7 @@ class Source:
             path = self.resolve(name, place)
             if not path.is_file():
                 raise ImportingError([(str(place), f"there is no file {jsonl.escape_text(name, 200)}")])
+            self.read.add(path)
             return [path]
         if Path(name).is_absolute() or ".." in Path(name).parts:
             raise ImportingError(
@@ -93,7 +95,9 @@ class Source:
             raise ImportingError(
                 [(str(place), f"{len(found):,} files match {jsonl.escape_text(name)}, at most {_MOST_FILES:,}")]
             )
-        return [self.resolve(str(path.relative_to(self.root)), place) for path in found]
+        paths = [self.resolve(str(path.relative_to(self.root)), place) for path in found]
+        self.read.update(paths)
+        return paths
 
     def name_of(self, path: Path) -> str:
         """Return the name of a file: relative to the folder of our own configuration, if it is below it."""

@@ -76,7 +76,7 @@ def read_cases(document: PlacedDict, source: Source) -> tuple[TestCase, ...]:
     default = _default(document, source)
     tests = list(_tests(document.get("tests"), place_of(document, "tests"), source))
     scenarios = list(_scenarios(document, default, source))
-    if not tests and not scenarios:
+    if document.get("tests") is None and document.get("scenarios") is None:  # the prompts alone
         tests = [PlacedDict(place_of(document, "tests"))]
     cases: list[TestCase] = []
     for test in [*tests, *scenarios]:
