@@ -43,8 +43,8 @@ def test_a_table_becomes_a_golden_set_and_a_configuration(evalgate: Command) -> 
         "  input     <- Question",
         "  expected  <- Expected answer",
         "  metadata  <- Topic",
-        "  ids are made from the content, so they stay when rows move",
         "  note: read as comma-separated",
+        "  note: ids are made from the content, so they stay when rows move",
         "",
         "wrote golden/faq-list.jsonl (2 cases)",
         "wrote evalgate.toml (a suite for each golden set)",
@@ -213,7 +213,7 @@ def test_json_has_everything(evalgate: Command) -> None:
             "left_out": [
                 {"place": "t.csv:1", "what": 'the row "Title"', "why": "it is above the names of the columns"}
             ],
-            "notes": ["read as comma-separated"],
+            "notes": ["read as comma-separated", "ids are made from the content, so they stay when rows move"],
         }
     ]
     assert [(one["path"], one["outcome"]) for one in found["files"]] == [

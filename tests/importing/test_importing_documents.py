@@ -146,7 +146,7 @@ def test_utf_16_documents_are_read() -> None:
     Path("t.json").write_bytes('[{"input": "é"}]'.encode("utf-16"))
     made = read(Path("t.json"))
     assert made.cases[0].row["input"] == "é"
-    assert made.notes == ("encoded as UTF-16",)
+    assert made.notes[0] == "encoded as UTF-16"
 
 
 class _Saved(list[dict[str, Any]]):

@@ -401,10 +401,8 @@ def _source_lines(source: Imported, golden: str) -> Iterator[str]:
     for name, into in source.mapping:
         by_field.setdefault(into, []).append(name)
     width = max(map(len, by_field), default=0)
-    for into, names in sorted(by_field.items(), key=lambda item: (item[0] == "metadata", _ORDER.get(item[0], 0))):
+    for into, names in sorted(by_field.items(), key=lambda item: (item[0] == "metadata", _ORDER.get(item[0].partition(".")[0], 0))):
         yield from wrapped(one_line(f"{into:<{width}}  <- {', '.join(names)}"))
-    if "id" not in by_field:
-        yield from wrapped("ids are made from the content, so they stay when rows move")
     for note in source.notes:
         yield from wrapped(one_line(f"note: {note}"))
     if source.left_out:

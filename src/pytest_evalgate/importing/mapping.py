@@ -57,6 +57,15 @@ def map_rows(rows: Sequence[SourceRow], file: str, columns: Mapping[str, str], *
     Raises:
         ImportingError: Names are missing or ambiguous, or rows are malformed; lists every problem.
     """
+    mapped = _mapped(rows, file, columns, is_table=is_table)
+    has_ids = any(into == "id" for _, into in mapped.mapping)
+    return mapped if has_ids else replace(mapped, notes=(*mapped.notes, _NO_IDS))
+
+
+_NO_IDS: Final = "ids are made from the content, so they stay when rows move"
+
+
+def _mapped(rows: Sequence[SourceRow], file: str, columns: Mapping[str, str], *, is_table: bool) -> Mapped:
     names = tuple(dict.fromkeys(name for row in rows for name in row.values))
     dialect = None if columns else _dialect(rows, names, file, is_table=is_table)
     used = [name for name in names if any(row.values.get(name) is not None for row in rows)]
