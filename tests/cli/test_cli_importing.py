@@ -62,7 +62,7 @@ def test_recorded_outputs_need_no_target(evalgate: Command) -> None:
     code, out, _ = evalgate("import", "t.csv", "--to", "cases/all.jsonl")
     assert code == 0
     assert out.splitlines()[-3:] == [
-        "  pytest-evalgate lint cases/all.jsonl                   # checks the cases: duplicates, secrets, personal data",
+        f"  {'pytest-evalgate lint cases/all.jsonl':<53}  # checks the cases: duplicates, secrets, personal data",
         "  pytest --eval-gate                                     # grades the recorded outputs",
         '  pytest-evalgate baseline promote --reason "first run"  # later runs are compared with it',
     ]

@@ -156,6 +156,7 @@ class TestTables:
         made = _import("FAQ of 2026,,\n\nTopic,Question,Expected\nx,a,b\n")
         assert _rows(made) == [{"input": "a", "expected": "b", "metadata": {"Topic": "x"}}]
         assert made.left_out[0].what == 'the row "FAQ of 2026"'
+        assert _rows(_import("Liste\n\nFrage,Antwort\na,b\n", "input=Frage"))[0]["input"] == "a"
 
     def test_columns_without_a_name_of_their_own_are_left_out(self) -> None:
         made = _import(",question,note,note\n0,a,x,y\n1,b,x,z\n")

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 
 # pytester unloads the modules that a run imported, and numpy cannot be imported twice
@@ -178,10 +179,15 @@ def test_every_imported_golden_set_runs_in_its_starter_suite(
     for name in _FORMATS:  # two files of one stem would be written to one golden set
         source = _FILES / name
         shutil.copy(source, pytester.path / f"{source.stem}-{source.suffix[1:]}{source.suffix}")
+    book = openpyxl.Workbook()
+    sheet = book.create_sheet("FAQ")
+    for row in (["Question", "Expected answer"], ["How long?", "14 days"], ["Who pays?", "the shop"]):
+        sheet.append(row)
+    book.save(pytester.path / "faq-xlsx.xlsx")
     sources = sorted(path.name for path in pytester.path.iterdir() if path.name not in {"bot.py", "tox.ini"})
     assert main(["import", *sources, "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert sum(one["cases"] for one in report["sources"]) == sum(len(_rows(name)) for name in _FORMATS)
+    assert sum(one["cases"] for one in report["sources"]) == 2 + sum(len(_rows(name)) for name in _FORMATS)
     starter = pytester.path / "evalgate.toml"
     blocks = starter.read_text("utf-8").split("\n\n")
     targeted = [
@@ -199,4 +205,4 @@ def test_every_imported_golden_set_runs_in_its_starter_suite(
     assert (result.ret, missed) == (0, {})
     accounting = verdict["accounting"]
     assert (accounting["passed"], accounting["skipped"]) == (accounting["planned"] - 1, 1)  # one has no answer yet
-    assert len(verdict["suites"]) == len(_FORMATS)
+    assert len(verdict["suites"]) == len(_FORMATS) + 1

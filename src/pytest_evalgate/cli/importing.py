@@ -401,7 +401,9 @@ def _source_lines(source: Imported, golden: str) -> Iterator[str]:
     for name, into in source.mapping:
         by_field.setdefault(into, []).append(name)
     width = max(map(len, by_field), default=0)
-    for into, names in sorted(by_field.items(), key=lambda item: (item[0] == "metadata", _ORDER.get(item[0].partition(".")[0], 0))):
+    for into, names in sorted(
+        by_field.items(), key=lambda item: (item[0] == "metadata", _ORDER.get(item[0].partition(".")[0], 0))
+    ):
         yield from wrapped(one_line(f"{into:<{width}}  <- {', '.join(names)}"))
     for note in source.notes:
         yield from wrapped(one_line(f"note: {note}"))
