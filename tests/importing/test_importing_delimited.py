@@ -99,7 +99,10 @@ def test_another_encoding_than_utf_8_is_reported() -> None:
     sheet = _read("question,expected\nCafé?,100 €\n".encode("cp1252"))
     assert sheet.rows[1].cells == ("Café?", "100 €")
     assert sheet.notes == ("not UTF-8 (line 2), read as Windows-1252: if letters look wrong, save the file as UTF-8",)
-    assert _read("question\tä\n".encode("utf-16-le")).notes == ("encoded as UTF-16",)
+    for encoding in ("utf-16-le", "utf-16-be"):  # without a byte order mark
+        sheet = _read("question\tĀ\n".encode(encoding))
+        assert (sheet.rows[0].cells, sheet.notes) == (("question", "Ā"), ("encoded as UTF-16",))
+    assert _read(b"q,e\n").rows[0].cells == ("q", "e")
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,8 @@ def _from_document(
     path: Path, file: str, document: Document, options: ImportOptions, notes: tuple[str, ...] = ()
 ) -> Imported:
     mapped = map_rows(document.rows, file, options.columns, is_table=False)
+    if document.format == "jsonl" and mapped.dialect and not mapped.left_out:
+        notes = (*notes, "these rows also load unchanged, if a suite names this file as its golden set")
     return Imported(
         path,
         f"{document.format} ({mapped.dialect})" if mapped.dialect else document.format,
