@@ -158,6 +158,10 @@ class TestTables:
         assert made.left_out[0].what == 'the row "FAQ of 2026"'
         assert _rows(_import("Liste\n\nFrage,Antwort\na,b\n", "input=Frage"))[0]["input"] == "a"
 
+    def test_a_row_of_cells_with_known_names_is_no_header(self) -> None:
+        problem = _problem("Frage,Antwort,\na,b,question\nc,d,question\n")
+        assert problem.startswith('t.csv: no column has the input of a case; the columns are "Frage", "Antwort": name')
+
     def test_columns_without_a_name_of_their_own_are_left_out(self) -> None:
         made = _import(",question,note,note\n0,a,x,y\n1,b,x,z\n")
         assert [(one.what, one.why) for one in made.left_out] == [
