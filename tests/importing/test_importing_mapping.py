@@ -114,6 +114,26 @@ class TestTables:
         mixed = _rows(_import(f"input,expected\n{cell},a\nplain,b\n"))
         assert mixed[0]["input"] == '[{"role": "user", "content": "hi"}]'
 
+    @pytest.mark.parametrize(
+        ("cells", "contexts"),
+        [
+            (('"[""a"", ""b""]"', '"[]"'), [["a", "b"], None]),
+            (("\"['a', 'it\"\"s']\"", "\"['b']\""), [["a", 'it"s'], ["b"]]),  # as pandas writes lists
+            (("\"['a']\"", "[plain"), [["['a']"], ["[plain"]]),
+            (("\"[{'a'}]\"", "\"['b']\""), [["[{'a'}]"], ["['b']"]]),
+            (("\"[__import__('os')]\"", "[]"), [["[__import__('os')]"], ["[]"]]),
+        ],
+    )
+    def test_lists_in_cells_are_read_if_the_whole_column_has_them(
+        self, cells: tuple[str, str], contexts: list[list[str] | None]
+    ) -> None:
+        made = _import(f"question,context\na,{cells[0]}\nb,{cells[1]}\n")
+        assert [row.get("context") for row in _rows(made)] == contexts
+
+    def test_only_deepeval_writes_lists_with_pipes(self) -> None:
+        assert _rows(_import("query,response,ground_truth,context\na,b,c,x|y\n"))[0]["context"] == ["x|y"]
+        assert _rows(_import("input,expected_output,retrieval_context\na,b,x|y\n"))[0]["context"] == ["x", "y"]
+
     def test_rows_without_a_case_are_left_out_and_gaps_are_skipped(self) -> None:
         made = _import("question,expected,n\n,,Returns\na,x,1\nb,y,2\nc,,3\n\n,,total 3\n")
         assert [(one.place, one.what) for one in made.left_out] == [
