@@ -19,8 +19,8 @@ from pytest_evalgate.cli.printing import print_result, wrapped
 from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.errors import SettingsError, UserError
 from pytest_evalgate.importing import ImportingError, ImportOptions, read
-from pytest_evalgate.importing.imported import MADE_FROM
 from pytest_evalgate.importing.column_plan import parse_map
+from pytest_evalgate.importing.imported import MADE_FROM
 from pytest_evalgate.importing.starter import StarterSuite, starter_text, suite_name
 from pytest_evalgate.text import files
 from pytest_evalgate.text.escape import one_line
