@@ -7,6 +7,7 @@ the mapping, what was left out, and the next steps.
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 from collections import Counter
@@ -18,6 +19,7 @@ from pytest_evalgate import config
 from pytest_evalgate.cli.printing import print_result, wrapped
 from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.errors import SettingsError, UserError
+from pytest_evalgate.golden.record import GoldenRow
 from pytest_evalgate.importing import ImportingError, ImportOptions, read
 from pytest_evalgate.importing.column_plan import parse_map
 from pytest_evalgate.importing.imported import MADE_FROM
@@ -63,10 +65,7 @@ def _run(args: argparse.Namespace) -> int:
     root = config.find_root(Path.cwd())
     paths = _distinct(args.paths)
     goldens = _golden_paths(paths, args.to, root)
-    options = _options(args)
-    sources = [
-        read(path, replace(options, golden=golden), root=root) for path, golden in zip(paths, goldens, strict=True)
-    ]
+    sources = _read_all(paths, goldens, _options(args), root)
     report = ImportReport.of(sources, goldens, root, again=_command(args), force=args.force)
     report = report.write(root, force=args.force, dry_run=args.dry_run)
     print_result(args, report.as_json(), map(mask_keys, report.lines()))
@@ -81,6 +80,24 @@ VERB: Final = Verb(
     _run,
     _add_arguments,
 )
+
+
+def _read_all(paths: Sequence[Path], goldens: Sequence[str], options: ImportOptions, root: Path) -> list[Imported]:
+    """Read each source.
+
+    Raises:
+        ImportingError: Lists the problems of all sources.
+    """
+    sources: list[Imported] = []
+    problems: list[tuple[str, str]] = []
+    for path, golden in zip(paths, goldens, strict=True):
+        try:
+            sources.append(read(path, replace(options, golden=golden), root=root))
+        except ImportingError as error:
+            problems += error.problems
+    if problems:
+        raise ImportingError(problems)
+    return sources
 
 
 def _command(args: argparse.Namespace) -> str:
@@ -131,6 +148,7 @@ class ImportReport:
     files: tuple[ToWrite, ...]
     suites: tuple[StarterSuite, ...]
     again: str
+    root: Path
     hints: tuple[str, ...] = ()
 
     @classmethod
@@ -160,7 +178,7 @@ class ImportReport:
             for golden, parts in contents.items()
         )
         extra, hints = _configuration(sources, suites, root, force=force)
-        return cls(tuple(sources), tuple(goldens), (*to_write, *extra), suites, again, hints)
+        return cls(tuple(sources), tuple(goldens), (*to_write, *extra), suites, again, root, hints)
 
     def write(self, root: Path, *, force: bool, dry_run: bool) -> ImportReport:
         """Write the files, unless one of them would replace a different one without ``force``.
@@ -195,7 +213,7 @@ class ImportReport:
         for one in self.files:
             if one.by_hand:
                 yield f"add to {one.path}:"
-                yield from (f"  {line}" for line in one.text.splitlines())
+                yield from (one_line(f"  {line}") for line in one.text.splitlines())
         yield from self.hints
         yield "next:"
         width = max(len(command) for command, _ in self.steps())
@@ -213,20 +231,31 @@ class ImportReport:
 
     def _without_target(self) -> list[StarterSuite]:
         tools = {path for source in self.sources for path, _ in source.files}
-        return [] if config.CONFIG_FILE in tools else [suite for suite in self.suites if not suite.has_outputs]
+        is_ready = config.CONFIG_FILE in tools or not self._is_written()
+        return [] if is_ready else [suite for suite in self.suites if not suite.has_outputs]
+
+    def _from_here(self, path: str) -> str:
+        """Return the path of a written file, relative to the working folder, as commands need it."""
+        return Path(os.path.relpath(self.root / path)).as_posix()
 
     def steps(self) -> list[tuple[str, str]]:
         """Return the next commands, each with its purpose."""
         if not self._is_written():
             return [(self.again, "writes the files")]
-        goldens = shlex.join(dict.fromkeys(self.goldens))
+        goldens = shlex.join(dict.fromkeys(map(self._from_here, self.goldens)))
         checked = (f"pytest-evalgate lint {goldens}", "checks the cases: duplicates, secrets, personal data")
         ready = [suite for suite in self.suites if suite.has_outputs]
-        runs = [(f"pytest --eval-gate {shlex.quote(suite.golden)}", "grades the recorded outputs") for suite in ready]
+        runs = [
+            (f"pytest --eval-gate {shlex.quote(self._from_here(suite.golden))}", "grades the recorded outputs")
+            for suite in ready
+        ]
+        promote = ('pytest-evalgate baseline promote --reason "first run"', "later runs are compared with it")
+        starts = any(one.path == config.CONFIG_FILE and one.outcome == "wrote" for one in self._written())
+        if starts and len(ready) == len(self.suites):
+            runs = [("pytest --eval-gate", "grades the recorded outputs"), promote]
         if any(path == config.CONFIG_FILE for source in self.sources for path, _ in source.files):
             estimate = ("pytest --eval-gate --eval-estimate", "prints the calls and their cost, and sends nothing")
-            first = 'pytest-evalgate baseline promote --reason "first run"'
-            runs = [estimate, ("pytest --eval-gate", "runs all suites"), (first, "later runs are compared with it")]
+            runs = [estimate, ("pytest --eval-gate", "runs all suites"), promote]
         return [checked, *runs]
 
     def as_json(self) -> Json:
@@ -363,16 +392,19 @@ def _outcome(one: ToWrite, root: Path) -> Outcome:
     return "unchanged" if before == one.text.encode() else "replaced"
 
 
+_ORDER: Final = {name: number for number, name in enumerate(("id", *GoldenRow.model_fields))}
+
+
 def _source_lines(source: Imported, golden: str) -> Iterator[str]:
     yield one_line(f"{source.source}: {source.format}, {count(len(source.cases), 'case')} for {golden}")
     by_field: dict[str, list[str]] = {}
     for name, into in source.mapping:
         by_field.setdefault(into, []).append(name)
     width = max(map(len, by_field), default=0)
-    for into, names in by_field.items():
+    for into, names in sorted(
+        by_field.items(), key=lambda item: (item[0] == "metadata", _ORDER.get(item[0].partition(".")[0], 0))
+    ):
         yield from wrapped(one_line(f"{into:<{width}}  <- {', '.join(names)}"))
-    if "id" not in by_field:
-        yield from wrapped("ids are made from the content, so they stay when rows move")
     for note in source.notes:
         yield from wrapped(one_line(f"note: {note}"))
     if source.left_out:

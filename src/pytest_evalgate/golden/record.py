@@ -277,9 +277,9 @@ _whole_row = _NonDefaults(*(name for name in _DEFAULTS if name not in {"place", 
 
 def canonical_row(case: Case) -> dict[str, Any]:
     """Return a case as a row of a golden set: its id and the fields that differ from their defaults."""
-    given = _whole_row(case)
+    given = {name: list(value) if isinstance(value, tuple) else value for name, value in _whole_row(case).items()}
     needs_input = case.input is None and not case.messages and not case.vars
-    return {"id": case.id, **({"input": None} if needs_input else {}), **{k: v for k, v in given.items() if k != "id"}}
+    return {"id": given.pop("id"), **({"input": None} if needs_input else {}), **given}
 
 
 def fingerprint(case: Case) -> str:

@@ -158,10 +158,11 @@ def _wide_encoding(head: bytes) -> str | None:
     """Return the encoding of UTF-16 text without a mark, whose ASCII characters have a NUL byte each."""
     if len(head) < _FEWEST or len(head) % 2:
         return None
-    even, odd = head[::2], head[1::2]
-    if not even.count(0) and odd.count(0) > len(odd) // 2:
-        return "utf-16-le"
-    return "utf-16-be" if not odd.count(0) and even.count(0) > len(even) // 2 else None
+    even, odd = head[::2].count(0), head[1::2].count(0)
+    least = max(2, len(head) // 8)  # a quarter of the characters are ASCII, such as delimiters and line ends
+    if max(even, odd) < least or min(even, odd) * 4 > max(even, odd):
+        return None
+    return "utf-16-be" if even > odd else "utf-16-le"
 
 
 _SAMPLE: Final = 1 << 18

@@ -141,7 +141,9 @@ def rest_of(value: Json, key: str | None, place: str) -> tuple[LeftOut, ...]:
 def _others(value: Json, key: str | None) -> list[str]:
     if key is None or not isinstance(value, dict):
         return []
-    return [name for name, member in value.items() if name != key and member not in (None, [], {}, "")]
+    return [
+        name for name, member in value.items() if name != key and name[:1] != "$" and member not in (None, [], {}, "")
+    ]
 
 
 _NOT_A_CASE: Final = "it is not part of a case"

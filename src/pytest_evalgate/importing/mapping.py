@@ -26,6 +26,7 @@ from pytest_evalgate.text.wording import count, first_few
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from pytest_evalgate.errors import LineProblem
     from pytest_evalgate.golden.dialects import Dialect
     from pytest_evalgate.golden.record import ParsedRow
     from pytest_evalgate.importing.column_plan import ColumnPlan
@@ -56,6 +57,15 @@ def map_rows(rows: Sequence[SourceRow], file: str, columns: Mapping[str, str], *
     Raises:
         ImportingError: Names are missing or ambiguous, or rows are malformed; lists every problem.
     """
+    mapped = _mapped(rows, file, columns, is_table=is_table)
+    has_ids = any(into == "id" for _, into in mapped.mapping)
+    return mapped if has_ids else replace(mapped, notes=(*mapped.notes, _NO_IDS))
+
+
+_NO_IDS: Final = "ids are made from the content, so they stay when rows move"
+
+
+def _mapped(rows: Sequence[SourceRow], file: str, columns: Mapping[str, str], *, is_table: bool) -> Mapped:
     names = tuple(dict.fromkeys(name for row in rows for name in row.values))
     dialect = None if columns else _dialect(rows, names, file, is_table=is_table)
     used = [name for name in names if any(row.values.get(name) is not None for row in rows)]
@@ -266,14 +276,10 @@ def _collect(read: Iterable[_Read], dialect: str, *, is_table: bool) -> Mapped:
         left_out += one.left_out
         if one.parsed is None:
             continue
-        for problem in one.parsed.problems:
-            head = _HEAD.match(problem.field)
-            name = one.names.get(head[0], head[0]) if head else ""
-            shown = f"{name}{problem.field[head.end() :]}" if head else ""
-            problems.append((one.row.at(name), f"{shown}: {problem.message}" if shown else problem.message))
+        problems += [_placed(problem, one) for problem in one.parsed.problems]
         if one.parsed.case is None:
             continue
-        case = ImportedCase(one.row.place, canonical_row(one.parsed.case))
+        case = ImportedCase(one.row.place, _without_nulls(canonical_row(one.parsed.case)))
         first = cases.setdefault(one.parsed.case.id, case)
         if first is case:
             continue
@@ -287,7 +293,27 @@ def _collect(read: Iterable[_Read], dialect: str, *, is_table: bool) -> Mapped:
     return Mapped(tuple(made), tuple(mapping), tuple(left_out), dialect, notes)
 
 
+def _placed(problem: LineProblem, read: _Read) -> tuple[str, str]:
+    """Return the place of a problem, and its message with the name that the source has for the field."""
+    if not problem.field and (
+        column := read.names.get("input")
+    ):  # the other problem of a whole row is a missing input
+        return read.row.at(column), f"{column}: the cell is empty, but the row has an expected value or an output"
+    head = _HEAD.match(problem.field)
+    if head is None:
+        return read.row.place, problem.message
+    name = read.names.get(head[0], head[0])
+    return read.row.at(name), f"{name}{problem.field[head.end() :]}: {problem.message}"
+
+
 _GRADED: Final = frozenset({"expected", "expected_any", "asserts", "rubric"})
+
+
+def _without_nulls(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row without the metadata that is null, as the unset fields of other tools are."""
+    kept = {name: value for name, value in row.get("metadata", {}).items() if value is not None}
+    others = {name: value for name, value in row.items() if name != "metadata"}
+    return {**others, **({"metadata": kept} if kept else {})}
 
 
 def _without_gaps(cases: list[ImportedCase]) -> tuple[list[ImportedCase], tuple[str, ...]]:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 from pytest_evalgate.importing.column_plan import is_known_name
 from pytest_evalgate.importing.delimited import decode, read_delimited
 from pytest_evalgate.importing.documents import is_json, read_json, read_placed
-from pytest_evalgate.importing.header import name_rows
 from pytest_evalgate.importing.imported import Imported, ImportingError, ImportOptions
 from pytest_evalgate.importing.mapping import map_rows
 from pytest_evalgate.importing.sheets import read_source
+from pytest_evalgate.importing.table_header import name_rows
 from pytest_evalgate.importing.workbook import other_kind, read_workbook
 from pytest_evalgate.text import foreign, jsonl
 from pytest_evalgate.text.files import relative_name
@@ -129,6 +129,8 @@ def _from_document(
     path: Path, file: str, document: Document, options: ImportOptions, notes: tuple[str, ...] = ()
 ) -> Imported:
     mapped = map_rows(document.rows, file, options.columns, is_table=False)
+    if document.format == "jsonl" and mapped.dialect and not mapped.left_out:
+        notes = (*notes, "these rows also load unchanged, if a suite names this file as its golden set")
     return Imported(
         path,
         f"{document.format} ({mapped.dialect})" if mapped.dialect else document.format,

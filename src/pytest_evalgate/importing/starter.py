@@ -39,8 +39,8 @@ class StarterSuite:
 
     @property
     def has_outputs(self) -> bool:
-        """Whether the rows contain recorded outputs, so that the suite runs without a target."""
-        return any(case.row.get("output") is not None for case in self.cases)
+        """Whether all rows contain recorded outputs, so that the suite runs without a target."""
+        return all(case.row.get("output") is not None or "skip" in case.row for case in self.cases)
 
     def text(self) -> str:
         """Return the table of the suite."""
@@ -72,12 +72,12 @@ _NOT_EMPTY: Final = '{ kind = "length", min = 1 }'
 
 
 def choose_scorer(cases: Sequence[ImportedCase]) -> tuple[str, str]:
-    """Return the scorer that can grade every case, in TOML, and the reason."""
+    """Return the scorer that can grade every case, in TOML, and the reason; none if every case has its own checks."""
     rows = [case.row for case in cases if "skip" not in case.row] or [case.row for case in cases]
     wanted = [value for row in rows for value in _expected(row)]
+    if all("asserts" in row for row in rows):
+        return "", "the cases have their own checks"
     if any(not _expected(row) for row in rows):
-        if all("asserts" in row or _expected(row) for row in rows):
-            return _NOT_EMPTY, "an answer; the cases have their own checks"
         return _NOT_EMPTY, "an answer: without expected values, add a judge or checks (docs/judges.md)"
     if not all(isinstance(value, str) for value in wanted):
         return '"exact"', "the output is the expected JSON value"

@@ -192,7 +192,8 @@ def _choose(book: CalamineWorkbook, sheets: Mapping[str, _SheetXml], wanted: str
     if wanted is not None:
         if wanted not in names:
             known = ", ".join(map(jsonl.quote_text, names))
-            message = f"no sheet {jsonl.quote_text(wanted)}{did_you_mean(wanted, names)}; the sheets are {known}"
+            same = next((name for name in names if name.casefold() == wanted.casefold()), wanted)
+            message = f"no sheet {jsonl.quote_text(wanted)}{did_you_mean(same, names)}; the sheets are {known}"
             raise ImportingError([(file, message)])
         return wanted
     filled = [

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate.golden.dialects.columns import field_of
+from pytest_evalgate.golden.dialects.columns import field_of, normal_name
 from pytest_evalgate.importing.column_plan import is_known_name
 from pytest_evalgate.importing.imported import ImportingError, LeftOut
 from pytest_evalgate.importing.sheets import cell_text, is_empty, plain_name
@@ -74,10 +74,13 @@ def _value(row: SheetRow, index: int) -> str | bool | int | float | None:
 
 def _header_index(filled: Sequence[SheetRow], columns: Mapping[str, str]) -> int:
     """Return the index of the header: the first row, or one below titles, which have fewer cells."""
+    mapped = {normal_name(name) for name in columns.values()}
     for index, row in enumerate(filled[:_TITLE_ROWS]):
         names = [plain_name(cell) for cell in row.cells if not is_empty(cell)]
-        is_header = any((field_of(name) or ("", 0))[0] == "input" for name in names) or (
-            sum(is_known_name(name, columns) for name in names) > 1
+        is_header = (
+            not mapped.isdisjoint(map(normal_name, names))
+            or any((field_of(name) or ("", 0))[0] == "input" for name in names)
+            or sum(is_known_name(name, columns) for name in names) > 1
         )
         if is_header and all(_width(other) < len(names) for other in filled[:index]):
             return index
