@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.config import Suite
     from pytest_evalgate.protocols import Scorer, Target
-    from pytest_evalgate.scorers.scorer import WeightedScorer
 
     ScorersOf = Callable[[Case], Sequence[Scorer]]
 

@@ -266,7 +266,7 @@ _NOT_FINITE: Final = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _LONGEST_NUMBER: Final = 640  # as in text/jsonl
 
 
-def _core_scalar(event: Any, place: Place) -> Any:
+def _core_scalar(event: Any, place: Place) -> Any:  # noqa: PLR0911 - one return for each kind of scalar
     """Return a scalar by the core schema of YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema)."""
     text: str = event.value
     if not event.implicit[0]:

@@ -111,8 +111,8 @@ def respond(request: Request) -> Behaviour:
     if text.startswith('{"tool"'):
         call = json.loads(text)
         function = {"name": call["tool"], "arguments": json.dumps(call["arguments"])}
-        message = {"role": "assistant", "content": None}
-        message |= {"tool_calls": [{"id": "c1", "type": "function", "function": function}]}
+        calls = [{"id": "c1", "type": "function", "function": function}]
+        message = {"role": "assistant", "content": None, "tool_calls": calls}
         usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
         choice = {"index": 0, "finish_reason": "tool_calls", "message": message}
         return Behaviour.reply(

@@ -5,23 +5,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.importing.promptfoo.assert_table import DIFFERENT, TABLE, Row
 
-from pytest_evalgate.importing.promptfoo.assertions import Grading, Reader
-from pytest_evalgate.importing.promptfoo.source import Source, placed
+from pytest_evalgate.importing.promptfoo.assertions import ReadAsserts, Reader
+from pytest_evalgate.importing.promptfoo.source import ConfigSource, placed
 from pytest_evalgate.records.results import Case, Output, Place
 from pytest_evalgate.scorers import Context, case_scorers, grade, passes
-from tests.importing.promptfoo.assert_table import DIFFERENT, TABLE, Row
 
 PLACE = Place("promptfooconfig.yaml", 7)
 
 
-def _read(*entries: dict[str, Any], threshold: float | None = None, **variables: Any) -> tuple[Grading, Source]:
-    source = Source(Path.cwd(), Path.cwd())
+def _read(
+    *entries: dict[str, Any], threshold: float | None = None, **variables: Any
+) -> tuple[ReadAsserts, ConfigSource]:
+    source = ConfigSource(Path.cwd(), Path.cwd())
     reader = Reader(source, variables, (), has_tools=False, threshold=threshold)
     return reader.read([(placed(entry, PLACE), PLACE) for entry in entries]), source
 
 
-def _passes(grading: Grading, output: str) -> bool | None:
+def _passes(grading: ReadAsserts, output: str) -> bool | None:
     case = Case("c", asserts=tuple(grading.specs), expected=grading.expected, place=PLACE)
     scores = asyncio.run(grade(case, Output(output, latency_s=0.1), case_scorers(case, context=Context())))
     return passes(scores, grading.threshold)

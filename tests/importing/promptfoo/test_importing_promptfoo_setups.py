@@ -9,12 +9,12 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.importing.promptfoo.project import NAMES, SETUPS, imported, respond, write_project
 
 from pytest_evalgate import config
 from pytest_evalgate.golden.record import parse_row
 from pytest_evalgate.records.results import Place
 from pytest_evalgate.testing import ScriptedServer
-from tests.importing.promptfoo.project import NAMES, SETUPS, imported, respond, write_project
 
 if TYPE_CHECKING:
     from pytest_evalgate.importing import Imported

@@ -116,7 +116,7 @@ def test_other_javascript_is_not_guessed(code: str) -> None:
 )
 def test_simple_python_becomes_rules(code: str, kinds: list[str] | None) -> None:
     specs = read_python(code, {"name": "Ada"})
-    assert (specs and [spec["kind"] for spec in specs]) == kinds
+    assert (None if specs is None else [spec["kind"] for spec in specs]) == kinds
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from pytest_evalgate.golden.dialects import asserts
 from pytest_evalgate.golden.dialects.translate import TranslationError
 from pytest_evalgate.importing.promptfoo import expressions
 from pytest_evalgate.importing.promptfoo.nunjucks import NunjucksError, render
-from pytest_evalgate.importing.promptfoo.source import CODE, FILE, Source, place_of, plain
+from pytest_evalgate.importing.promptfoo.source import CODE, FILE, ConfigSource, place_of, plain
 from pytest_evalgate.importing.yaml_document import PlacedDict, PlacedList
 from pytest_evalgate.scorers import Context, build
 from pytest_evalgate.text import jsonl
@@ -47,7 +47,7 @@ _TRIMMED: Final = frozenset({"contains", "icontains", "contains-any", "contains-
 
 
 @dataclass(slots=True)
-class Grading:
+class ReadAsserts:
     """The asserts of one case.
 
     ``specs`` are its rules. ``notes`` are what a judge has to check. ``grader`` is the provider that a model-graded
@@ -68,15 +68,15 @@ class Reader:
     ``has_tools``: the models of the suites have tools, so that outputs may be tool calls.
     """
 
-    source: Source
+    source: ConfigSource
     variables: Mapping[str, Any]
     transforms: tuple[Any, ...]
     has_tools: bool
     threshold: float | None
 
-    def read(self, entries: Sequence[tuple[Any, Place]]) -> Grading:
+    def read(self, entries: Sequence[tuple[Any, Place]]) -> ReadAsserts:
         """Return the grading; what has no equivalent is left out, with its line."""
-        made = Grading(threshold=self.threshold)
+        made = ReadAsserts(threshold=self.threshold)
         sets = [entry for entry, _ in entries if isinstance(entry, dict) and entry.get("type") == "assert-set"]
         if len(sets) == len(entries) == 1 and made.threshold is None:
             made.threshold = _number(sets[0].get("threshold"))
@@ -94,8 +94,8 @@ class Reader:
                 self.source.note("the mean of a test with a threshold does not include the score of the judge")
         return made
 
-    def _entry(self, entry: Any, place: Place, made: Grading, *, weight: float) -> None:
-        if not isinstance(entry, dict) or not isinstance(entry.get("type"), str):
+    def _entry(self, entry: Any, place: Place, made: ReadAsserts, *, weight: float) -> None:
+        if not isinstance(entry, PlacedDict) or not isinstance(entry.get("type"), str):
             self.source.leave_out(place, "an assert", 'it has no "type"')
             return
         kind = entry["type"]
@@ -124,7 +124,7 @@ class Reader:
         for spec in specs:
             made.specs.append({**spec, **({"name": name} if name else {}), "weight": share})
 
-    def _set(self, entry: PlacedDict, place: Place, made: Grading, weight: float) -> None:
+    def _set(self, entry: PlacedDict, place: Place, made: ReadAsserts, weight: float) -> None:
         """Read a set. Its mean is a part of the mean of the test; without a threshold, all of it has to pass."""
         inner = entry.get("assert")
         if not isinstance(inner, list) or not inner:
@@ -157,7 +157,7 @@ class Reader:
             self.source.leave_out(place, f"metric {metric}", str(error))
             return ""
 
-    def _note(self, kind: str, entry: PlacedDict, place: Place, made: Grading, *, negated: bool) -> None:
+    def _note(self, kind: str, entry: PlacedDict, place: Place, made: ReadAsserts, *, negated: bool) -> None:
         """Add what a model-graded assert asks for to the notes of the case."""
         value = self._value(entry, place)
         if kind not in _WITHOUT_VALUE and not value:
@@ -179,7 +179,7 @@ class Reader:
     def _specs(self, kind: str, entry: PlacedDict, place: Place) -> list[Spec]:
         transform = self._transform(entry)
         if kind.removeprefix("not-") in _IN_CODE:
-            specs = self._code(kind, entry, place)
+            specs = self._code(kind, entry)
         else:
             if kind in _SELECTING:
                 raise TranslationError("compares the outputs of several providers: compare two runs instead")
@@ -211,7 +211,7 @@ class Reader:
             made = expressions.Transform(path, made.strips or step.strips)
         return made
 
-    def _code(self, kind: str, entry: PlacedDict, place: Place) -> list[Spec]:
+    def _code(self, kind: str, entry: PlacedDict) -> list[Spec]:
         code = entry.get("value")
         language = kind.removeprefix("not-")
         specs = None

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.golden.record import LONGEST_ID, normalise
-from pytest_evalgate.importing.promptfoo.assertions import Grading, Reader, as_text
+from pytest_evalgate.importing.promptfoo.assertions import ReadAsserts, Reader, as_text
 from pytest_evalgate.importing.promptfoo.nunjucks import NunjucksError, render
 from pytest_evalgate.importing.promptfoo.source import place_of, plain, slug
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pytest_evalgate.importing.promptfoo.source import Source
+    from pytest_evalgate.importing.promptfoo.source import ConfigSource
     from pytest_evalgate.importing.promptfoo.test_cases import TestCase
     from pytest_evalgate.records.results import Place
 
@@ -23,11 +23,13 @@ _ANSWERED: Final = {"kind": "length", "min": 1, "name": "answered"}
 
 
 @dataclass(frozen=True, slots=True)
-class CaseRow:
+class TestRow:
     """A canonical row, the case that it was made from, and what the rest of the import needs to know about it.
 
     ``has_rule`` is False if only a judge, or nothing, grades the case.
     """
+
+    __test__ = False  # pytest would collect the class by its name
 
     case: TestCase
     row: dict[str, Any]
@@ -44,7 +46,7 @@ class RowMaker:
     and a test may lack, which Nunjucks renders as nothing. ``transform`` changes the outputs of all providers.
     """
 
-    source: Source
+    source: ConfigSource
     used: frozenset[str] | None
     filled: frozenset[str]
     transform: str = ""
@@ -52,12 +54,12 @@ class RowMaker:
     naming: tuple[str, ...] = ()
     taken: dict[str, int] = field(default_factory=dict)
 
-    def rows(self, cases: Sequence[TestCase]) -> list[CaseRow]:
+    def rows(self, cases: Sequence[TestCase]) -> list[TestRow]:
         """Return the row of each case; ids are unique."""
         self.naming = _most_telling(cases)
         return [self._row(case) for case in cases]
 
-    def _row(self, case: TestCase) -> CaseRow:
+    def _row(self, case: TestCase) -> TestRow:
         transforms = (self.transform, case.options.get("transform") or case.options.get("postprocess"))
         grading = Reader(self.source, case.variables, transforms, self.has_tools, case.threshold).read(case.asserts)
         metadata = dict(case.metadata)
@@ -78,7 +80,7 @@ class RowMaker:
                 metadata[key] = text
         if metadata:
             row["metadata"] = metadata
-        return CaseRow(case, row, bool(grading.specs), bool(grading.notes), self._grader(case, grading))
+        return TestRow(case, row, bool(grading.specs), bool(grading.notes), self._grader(case, grading))
 
     def _question(self, case: TestCase, metadata: dict[str, Any]) -> dict[str, Any]:
         """Return the variables that prompts read; the others only occur in asserts, and go into the metadata."""
@@ -124,7 +126,7 @@ class RowMaker:
             self.source.leave_out(place_of(case.options, key), key, str(error))
             return ""
 
-    def _grader(self, case: TestCase, grading: Grading) -> tuple[Any, Place] | None:
+    def _grader(self, case: TestCase, grading: ReadAsserts) -> tuple[Any, Place] | None:
         if grading.grader is not None or not grading.notes:
             return grading.grader
         given = case.options.get("provider")
@@ -140,7 +142,7 @@ def _most_telling(cases: Sequence[TestCase]) -> tuple[str, ...]:
     return tuple(sorted(values, key=lambda name: -len(values[name])))
 
 
-def _answered(grading: Grading) -> dict[str, Any]:
+def _answered(grading: ReadAsserts) -> dict[str, Any]:
     return _ANSWERED if grading.threshold is None else {**_ANSWERED, "weight": 1.0}
 
 
@@ -163,9 +165,9 @@ def _ascii(text: str) -> str:
     return unicodedata.normalize("NFKD", text[:400]).encode("ascii", "ignore").decode("ascii")
 
 
-def restricted(rows: Sequence[CaseRow]) -> dict[tuple[tuple[str, ...] | None, tuple[str, ...] | None], list[CaseRow]]:
+def restricted(rows: Sequence[TestRow]) -> dict[tuple[tuple[str, ...] | None, tuple[str, ...] | None], list[TestRow]]:
     """Return the rows by the prompts and providers that their tests are limited to; None is no limit."""
-    groups: dict[tuple[tuple[str, ...] | None, tuple[str, ...] | None], list[CaseRow]] = {}
+    groups: dict[tuple[tuple[str, ...] | None, tuple[str, ...] | None], list[TestRow]] = {}
     for row in rows:
         groups.setdefault((row.case.prompts, row.case.providers), []).append(row)
     return groups

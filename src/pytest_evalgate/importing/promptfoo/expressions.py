@@ -61,7 +61,6 @@ def read_javascript(code: str, variables: Mapping[str, Any]) -> list[Spec] | Non
 _NAMED: Final = re.compile(
     r"(?:const|let|var)\s+(?P<name>\w+)\s*=\s*JSON\.parse\(\s*output\s*\)\s*;?\s*return\s+(?P<rest>[^;]+)", re.DOTALL
 )
-_QUOTED: Final = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`$\\]*`""")
 _REGEX: Final = re.compile(r"/(?![/*])(?:[^/\\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+/[a-z]*")
 
 
@@ -123,8 +122,12 @@ def _any_of(text: str, variables: Mapping[str, Any]) -> list[Spec] | None:
     return None
 
 
-_VALUE: Final = r"""(?P<value>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`$\\]*`|-?[0-9]+(?:\.[0-9]+)?|true|false|null|context\.vars(?:\.\w+|\[["'][^"']+["']\]))"""
-_PATH: Final = r"(?:\??\.(?!(?:includes|startsWith|endsWith|toLowerCase|trim|length|match)\b)[A-Za-z_$][\w$]*|\[(?:[0-9]+|'[^']+'|\"[^\"]+\")\])"
+_TEXT: Final = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`$\\]*`"""
+_VARIABLE: Final = r"""context\.vars(?:\.\w+|\[["'][^"']+["']\])"""
+_VALUE: Final = rf"(?P<value>{_TEXT}|-?[0-9]+(?:\.[0-9]+)?|true|false|null|{_VARIABLE})"
+_QUOTED: Final = re.compile(_TEXT)
+_METHOD: Final = r"(?:includes|startsWith|endsWith|toLowerCase|trim|length|match)\b"
+_PATH: Final = rf"""(?:\??\.(?!{_METHOD})[A-Za-z_$][\w$]*|\[(?:[0-9]+|'[^']+'|"[^"]+")\])"""
 _SUBJECT: Final = rf"(?:String\(output\)|(?:JSON\.parse\(\s*output\s*\)|output)(?P<path>{_PATH}*))\??"
 _CALL: Final = re.compile(
     rf"(?P<not>!?)\s*{_SUBJECT}(?P<lower>\.toLowerCase\(\))?\.(?P<name>includes|startsWith|endsWith)\(\s*{_VALUE}(?P<vlower>\.toLowerCase\(\))?\s*\)"

@@ -19,7 +19,7 @@ from pytest_evalgate.golden.dialects.translate import TranslationError
 from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 _SEGMENT: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 _QUOTED: Final = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')""", re.DOTALL)
@@ -142,19 +142,24 @@ def render(text: str, variables: Mapping[str, Any], env: Mapping[str, Any]) -> s
     if not is_template(text):
         return text
     made = translate(text, env).text
-    pieces: list[str] = []
-    length = 0
     try:
-        for piece in _Environment().from_string(made).generate(dict(variables)):
-            length += len(piece)
-            if length > MOST_CHARACTERS:
-                raise NunjucksError(f"the rendered text is longer than {MOST_CHARACTERS:,} characters")
-            pieces.append(piece)
+        return _joined(_Environment().from_string(made).generate(dict(variables)))
     except NunjucksError:
         raise
     except Exception as error:  # the template is the user's  # noqa: BLE001
         raise NunjucksError(f"cannot be rendered: {jsonl.escape_text(str(error), 200)}") from None
-    return "".join(pieces)
+
+
+def _joined(pieces: Iterable[str]) -> str:
+    """Join the pieces while they are rendered, so that an endless loop stops at the limit."""
+    text: list[str] = []
+    length = 0
+    for piece in pieces:
+        length += len(piece)
+        if length > MOST_CHARACTERS:
+            raise NunjucksError(f"the rendered text is longer than {MOST_CHARACTERS:,} characters")
+        text.append(piece)
+    return "".join(text)
 
 
 class _Environment(ImmutableSandboxedEnvironment):
@@ -162,7 +167,7 @@ class _Environment(ImmutableSandboxedEnvironment):
 
     def __init__(self) -> None:
         super().__init__(
-            autoescape=False,  # noqa: S701 - prompts are not HTML
+            autoescape=False,  # prompts are not HTML
             undefined=ChainableUndefined,
             finalize=_written,
             keep_trailing_newline=True,

@@ -1,7 +1,7 @@
 """Prompts of a promptfoo configuration, as files with templates of Jinja.
 
-A prompt is inline text or a file: text (several prompts between lines of ``---``), Markdown, Jinja, JSON or YAML (a list
-of messages), JSONL and CSV (one prompt a row). Code that builds a prompt is left out.
+A prompt is inline text or a file: text (several prompts between lines of ``---``), Markdown, Jinja, JSON or YAML (a
+list of messages), JSONL and CSV (one prompt a row). Code that builds a prompt is left out.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.importing.imported import ImportingError
 from pytest_evalgate.importing.promptfoo.nunjucks import NunjucksError, translate
-from pytest_evalgate.importing.promptfoo.source import CODE, FILE, Source, place_of, plain, slug
+from pytest_evalgate.importing.promptfoo.source import CODE, FILE, ConfigSource, place_of, plain, slug
 from pytest_evalgate.importing.yaml_document import parse_document
 from pytest_evalgate.text import jsonl
 
@@ -83,7 +83,7 @@ class ImportedPrompt:
         return all(message.keys() == {"role", "content"} for message in self.messages)
 
 
-def read_prompts(config: Mapping[str, Any], source: Source) -> tuple[ImportedPrompt, ...]:
+def read_prompts(config: Mapping[str, Any], source: ConfigSource) -> tuple[ImportedPrompt, ...]:
     """Return the prompts that can be imported, with distinct slugs; the others are left out."""
     given = config.get("prompts")
     place = place_of(config, "prompts")
@@ -98,7 +98,7 @@ def read_prompts(config: Mapping[str, Any], source: Source) -> tuple[ImportedPro
     return _named(found, source)
 
 
-def _entry(entry: Any, place: Place, source: Source) -> Iterator[ImportedPrompt]:
+def _entry(entry: Any, place: Place, source: ConfigSource) -> Iterator[ImportedPrompt]:
     label, given = "", entry
     if isinstance(entry, dict):
         label = str(entry.get("label") or "")
@@ -132,7 +132,7 @@ def _is_file(text: str) -> bool:
     return "\n" not in text and "{{" not in text and path.endswith(_ENDS)
 
 
-def _file(path: Path, label: str, place: Place, source: Source) -> Iterator[ImportedPrompt]:
+def _file(path: Path, label: str, place: Place, source: ConfigSource) -> Iterator[ImportedPrompt]:
     name, end = source.name_of(path), path.suffix.lower()
     if end in CODE:
         source.leave_out(place, f"prompt {name}", "it is code: write the prompt as a template")
@@ -144,27 +144,22 @@ def _file(path: Path, label: str, place: Place, source: Source) -> Iterator[Impo
                 yield from _raw(row["prompt"], row.get("label") or label or f"{path.stem}-{index + 1}", where, source)
         return
     text = source.read_text(path, place)
-    if end == ".jsonl":
-        lines = [line for line in text.splitlines() if line.strip()]
-        for index, line in enumerate(lines):
-            yield from _raw(line, label or f"{name}: {index + 1}", place, source)
-        return
     if end in (".yaml", ".yml"):
         value = parse_document(text.encode(), name)
         yield from _raw(json.dumps(plain(value), ensure_ascii=False), label or name, place, source)
-        return
-    parts = [text]
-    if end == ".txt":
-        parts = [part for part in _parts(text) if part]
-    for index, part in enumerate(parts):
-        own = label or name
-        made = list(_raw(part, own if len(parts) == 1 else f"{own}: {index + 1}", place, source))
-        is_same = (
-            len(parts) == 1 and bool(made) and not made[0].messages and made[0].text in (text, text.removesuffix("\n"))
-        )
-        if is_same and source.is_in_project(path):
-            made = [replace(made[0], own_file=name)]
-        yield from made
+    elif end == ".jsonl":
+        yield from _several([line for line in text.splitlines() if line.strip()], label or name, place, source)
+    elif end == ".txt" and len(parts := [part for part in _parts(text) if part]) > 1:
+        yield from _several(parts, label or name, place, source)
+    else:
+        for made in _raw(text.strip() if end == ".txt" else text, label or name, place, source):
+            is_same = not made.messages and made.text in (text, text.removesuffix("\n")) and source.is_in_project(path)
+            yield replace(made, own_file=name) if is_same else made
+
+
+def _several(texts: Sequence[str], label: str, place: Place, source: ConfigSource) -> Iterator[ImportedPrompt]:
+    for number, text in enumerate(texts, start=1):
+        yield from _raw(text, f"{label}: {number}", place, source)
 
 
 def _parts(text: str) -> list[str]:
@@ -178,7 +173,7 @@ def _parts(text: str) -> list[str]:
     return ["\n".join(lines).strip() for lines in found]
 
 
-def _raw(text: str, label: str, place: Place, source: Source) -> Iterator[ImportedPrompt]:
+def _raw(text: str, label: str, place: Place, source: ConfigSource) -> Iterator[ImportedPrompt]:
     """Yield the prompt with this text, unless it has no equivalent."""
     shown = label.partition("\n")[0]
     try:
@@ -188,12 +183,16 @@ def _raw(text: str, label: str, place: Place, source: Source) -> Iterator[Import
             made = tuple(_translated(message, source, names) for message in messages)
             yield _checked(ImportedPrompt(label, place, "", made, frozenset(names)))
             return
-        if text.lstrip().startswith("[") and '"role"' in text:
-            raise NunjucksError("its messages are made by tags, or are not JSON: write a list of messages")
-        translated = translate(text, source.env)
+        translated = translate(_not_messages(text), source.env)
         yield _checked(ImportedPrompt(label, place, translated.text, (), translated.names))
     except NunjucksError as error:
         source.leave_out(place, f"prompt {shown}", str(error))
+
+
+def _not_messages(text: str) -> str:
+    if text.lstrip().startswith("[") and '"role"' in text:
+        raise NunjucksError("its messages are made by tags, or are not JSON: write a list of messages")
+    return text
 
 
 def _checked(prompt: ImportedPrompt) -> ImportedPrompt:
@@ -224,7 +223,7 @@ def _messages(text: str) -> list[dict[str, Any]] | None:
     )
 
 
-def _translated(value: Any, source: Source, names: set[str]) -> Any:
+def _translated(value: Any, source: ConfigSource, names: set[str]) -> Any:
     if isinstance(value, str):
         made = translate(value, source.env)
         names |= made.names
@@ -234,8 +233,8 @@ def _translated(value: Any, source: Source, names: set[str]) -> Any:
     return [_translated(member, source, names) for member in value] if isinstance(value, list) else value
 
 
-def _named(prompts: Sequence[ImportedPrompt], source: Source) -> tuple[ImportedPrompt, ...]:
-    """Return the prompts with distinct slugs, which name no file of the configuration: a short label, or ``prompt-2``."""
+def _named(prompts: Sequence[ImportedPrompt], source: ConfigSource) -> tuple[ImportedPrompt, ...]:
+    """Return the prompts with distinct slugs, such as a short label; none of them names a file that was read."""
     taken: set[str] = set()
     named: list[ImportedPrompt] = []
     for index, prompt in enumerate(prompts, start=1):
@@ -252,7 +251,7 @@ def _named(prompts: Sequence[ImportedPrompt], source: Source) -> tuple[ImportedP
     return tuple(named)
 
 
-def _is_source(slug_of_prompt: str, source: Source) -> bool:
+def _is_source(slug_of_prompt: str, source: ConfigSource) -> bool:
     """Return whether a prompt of this slug would be written over a file that was read."""
     ends = (".md", ".json", ".system.md")
     return any(source.project / FOLDER / f"{slug_of_prompt}{end}" in source.read for end in ends)

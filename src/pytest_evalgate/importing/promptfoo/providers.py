@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import ValidationError
 
 from pytest_evalgate import config
-from pytest_evalgate.importing.promptfoo.source import CODE, FILE, Source, place_of, plain, slug
+from pytest_evalgate.importing.promptfoo.source import CODE, FILE, ConfigSource, place_of, plain, slug
 from pytest_evalgate.importing.yaml_document import PlacedDict, read_document
 from pytest_evalgate.targets.model import RESERVED_PARAMS
 from pytest_evalgate.text.redaction import looks_like_key
@@ -102,7 +102,7 @@ class Provider:
     slug: str = ""
 
 
-def read_providers(document: Mapping[str, Any], source: Source) -> tuple[Provider, ...]:
+def read_providers(document: Mapping[str, Any], source: ConfigSource) -> tuple[Provider, ...]:
     """Return the providers that can be called, with distinct slugs; the others are left out."""
     key = "targets" if "providers" not in document and "targets" in document else "providers"
     given = document.get(key)
@@ -115,7 +115,7 @@ def read_providers(document: Mapping[str, Any], source: Source) -> tuple[Provide
     return _named(found)
 
 
-def _entry(entry: Any, place: Place, source: Source) -> Iterator[Provider]:
+def _entry(entry: Any, place: Place, source: ConfigSource) -> Iterator[Provider]:
     if isinstance(entry, str) and entry.startswith(FILE) and entry.endswith((".yaml", ".yml", ".json")):
         for path in source.expand(entry, place):
             inner = read_document(path, source.name_of(path))
@@ -127,7 +127,7 @@ def _entry(entry: Any, place: Place, source: Source) -> Iterator[Provider]:
         yield made
 
 
-def read_provider(entry: Any, place: Place, source: Source) -> Provider | None:
+def read_provider(entry: Any, place: Place, source: ConfigSource) -> Provider | None:
     """Return one provider: an id, ``{id, config, ...}`` or ``{"openai:gpt-x": {config, ...}}``; None if left out."""
     options: Mapping[str, Any] = {}
     if isinstance(entry, dict) and "id" not in entry and len(entry) == 1:
@@ -142,7 +142,7 @@ def read_provider(entry: Any, place: Place, source: Source) -> Provider | None:
         source.leave_out(place, "a provider", "it has no id, or is code")
         return None
     settings = options.get("config")
-    settings = settings if isinstance(settings, dict) else PlacedDict(place)
+    settings = settings if isinstance(settings, PlacedDict) else PlacedDict(place)
     for key in ("delay", "env", "inputs", "pluginId"):
         if options.get(key):
             source.leave_out(
@@ -170,7 +170,7 @@ _OPTION_REASONS: Final = {
 _CODE_REASON: Final = "it is code of another language: call it by a command or over HTTP"
 
 
-def _kind(identity: str, settings: PlacedDict, place: Place, source: Source) -> Provider | None:
+def _kind(identity: str, settings: PlacedDict, place: Place, source: ConfigSource) -> Provider | None:
     kind, _, rest = identity.partition(":")
     if identity == "echo":
         return Provider("echo", place, "echo")
@@ -192,8 +192,8 @@ def _kind(identity: str, settings: PlacedDict, place: Place, source: Source) -> 
     return None
 
 
-def _model(  # noqa: PLR0913 - the parts of an id
-    kind: str, rest: str, identity: str, settings: PlacedDict, place: Place, source: Source
+def _model(
+    kind: str, rest: str, identity: str, settings: PlacedDict, place: Place, source: ConfigSource
 ) -> Provider | None:
     api, _, name = rest.partition(":")
     if api in _OTHER_KINDS:
@@ -226,7 +226,7 @@ def _model(  # noqa: PLR0913 - the parts of an id
     return Provider(name, place, "model", table, target)
 
 
-def _address(kind: str, settings: PlacedDict, place: Place, source: Source) -> dict[str, Any]:
+def _address(kind: str, settings: PlacedDict, place: Place, source: ConfigSource) -> dict[str, Any]:
     """Return base URL and key variable; a key in the file is never copied."""
     known = ENDPOINTS[kind]
     base_url = settings.get("apiBaseUrl") or known.base_url
@@ -259,7 +259,7 @@ def _is_local(base_url: str) -> bool:
     return re.match(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0)\b", base_url) is not None
 
 
-def _params(identity: str, settings: PlacedDict, source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
+def _params(identity: str, settings: PlacedDict, source: ConfigSource) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the parameters of the requests, and the keys of the target: tools and response_format."""
     params: dict[str, Any] = {}
     target: dict[str, Any] = {}
@@ -269,17 +269,21 @@ def _params(identity: str, settings: PlacedDict, source: Source) -> tuple[dict[s
         value = _loaded(given, place, source)
         if key in _SET_ELSEWHERE or key in _SILENT or key in _PRICES or value is None:
             continue
-        if key == "response_format" and isinstance(value, dict):
-            target[key] = plain(value)
-        elif key == "tools" and isinstance(value, list) and all(isinstance(one, dict) for one in value):
+        if _is_of_target(key, value):
             target[key] = plain(value)
         elif key in RESERVED_PARAMS:
             source.leave_out(place, f"{key} of provider {identity}", "the target sets it")
-        elif (key in _PARAMS or isinstance(passed, dict) and key in passed) and not _has_template(value):
+        elif (key in _PARAMS or (isinstance(passed, dict) and key in passed)) and not _has_template(value):
             params[key] = plain(value)
         else:
             source.leave_out(place, f"{key} of provider {identity}", _CONFIG_REASONS.get(key, "not a known parameter"))
     return params, target
+
+
+def _is_of_target(key: str, value: Any) -> bool:
+    if key == "tools":
+        return isinstance(value, list) and all(isinstance(one, dict) for one in value)
+    return key == "response_format" and isinstance(value, dict)
 
 
 _CONFIG_REASONS: Final = {
@@ -294,7 +298,7 @@ _CONFIG_REASONS: Final = {
 _PRICES: Final = frozenset({"cost", "inputCost", "outputCost"})
 
 
-def _loaded(value: Any, place: Place, source: Source) -> Any:
+def _loaded(value: Any, place: Place, source: ConfigSource) -> Any:
     """Return the content of the file that a value names, or the value."""
     if not isinstance(value, str) or not value.startswith(FILE) or value.endswith(CODE):
         return value
@@ -346,7 +350,7 @@ def dotted(expression: str) -> str | None:
     return ".".join(steps)
 
 
-def _http(identity: str, settings: PlacedDict, place: Place, source: Source) -> Provider | None:
+def _http(identity: str, settings: PlacedDict, place: Place, source: ConfigSource) -> Provider | None:
     url = settings.get("url") or (identity if "://" in identity else "")
     if settings.get("request"):
         source.leave_out(
@@ -385,7 +389,7 @@ def _http(identity: str, settings: PlacedDict, place: Place, source: Source) -> 
     return Provider(re.sub(r"\Ahttps?://", "", url).partition("?")[0], place, "http", target=request)
 
 
-def _headers(given: Any, source: Source) -> tuple[dict[str, str], dict[str, str]]:
+def _headers(given: Any, source: ConfigSource) -> tuple[dict[str, str], dict[str, str]]:
     """Return the headers with a fixed value, and those whose value comes from a variable of the environment."""
     fixed: dict[str, str] = {}
     secret: dict[str, str] = {}
@@ -412,7 +416,7 @@ def _headers(given: Any, source: Source) -> tuple[dict[str, str], dict[str, str]
     return fixed, secret
 
 
-def _python(identity: str, spec: str, settings: PlacedDict, place: Place, source: Source) -> Provider:
+def _python(identity: str, spec: str, settings: PlacedDict, place: Place, source: ConfigSource) -> Provider:
     file, _, function = spec.partition(":")
     [path] = source.expand(file, place)
     target = {"file": source.name_of(path), "function": function or "call_api", "id": identity}

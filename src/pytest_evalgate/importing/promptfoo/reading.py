@@ -12,11 +12,11 @@ from pydantic import ValidationError
 from pytest_evalgate import config
 from pytest_evalgate.config.load import explain
 from pytest_evalgate.importing.imported import Imported, ImportedCase, ImportingError
-from pytest_evalgate.importing.promptfoo.case_rows import CaseRow, RowMaker, restricted
+from pytest_evalgate.importing.promptfoo.case_rows import RowMaker, TestRow, restricted
 from pytest_evalgate.importing.promptfoo.nunjucks import NunjucksError
 from pytest_evalgate.importing.promptfoo.prompt_files import ImportedPrompt, read_prompts
 from pytest_evalgate.importing.promptfoo.providers import Provider, read_provider, read_providers
-from pytest_evalgate.importing.promptfoo.source import Source, dereference, place_of, slug
+from pytest_evalgate.importing.promptfoo.source import ConfigSource, dereference, place_of, slug
 from pytest_evalgate.importing.promptfoo.suite_tables import (
     Configuration,
     PlannedSuite,
@@ -82,7 +82,7 @@ def read_config(path: Path, *, project: Path, golden: str) -> Imported:
     Raises:
         ImportingError: A file is missing or malformed, or a path leads out of the folder of the configuration.
     """
-    source = Source(path.parent.resolve(), project.resolve())
+    source = ConfigSource(path.parent.resolve(), project.resolve())
     name = source.name_of(path)
     document = read_document(path, name)
     if not isinstance(document, PlacedDict):
@@ -134,7 +134,7 @@ def _title(document: Mapping[str, Any], path: Path) -> str:
     return short or slug(path.resolve().parent.name) or "imported"
 
 
-def _env(document: PlacedDict, source: Source) -> dict[str, Any]:
+def _env(document: PlacedDict, source: ConfigSource) -> dict[str, Any]:
     """Return the variables that the configuration sets, which templates may read."""
     given = document.get("env")
     if not isinstance(given, dict):
@@ -146,7 +146,7 @@ def _env(document: PlacedDict, source: Source) -> dict[str, Any]:
     }
 
 
-def _name_ignored(document: PlacedDict, source: Source) -> None:
+def _name_ignored(document: PlacedDict, source: ConfigSource) -> None:
     for key, value in document.items():
         known = key in _READ and key != "nunjucksFilters"
         if not known and value not in (None, False, [], {}):
@@ -162,7 +162,7 @@ def _name_ignored(document: PlacedDict, source: Source) -> None:
             source.note(f"outputPath {path}: the report is written to .evalgate/reports/; --eval-report DIR moves it")
 
 
-def _usable(providers: Sequence[Provider], source: Source) -> list[Provider]:
+def _usable(providers: Sequence[Provider], source: ConfigSource) -> list[Provider]:
     """Return the providers whose requests can be sent, and whose outputs are changed in the same way."""
     found: list[Provider] = []
     for provider in providers:
@@ -198,7 +198,7 @@ def _filled(prompts: Sequence[ImportedPrompt], providers: Sequence[Provider]) ->
     return frozenset().union(*(prompt.names for prompt in prompts))
 
 
-def _with_affixes(prompts: Sequence[ImportedPrompt], rows: Sequence[CaseRow]) -> tuple[ImportedPrompt, ...]:
+def _with_affixes(prompts: Sequence[ImportedPrompt], rows: Sequence[TestRow]) -> tuple[ImportedPrompt, ...]:
     """Return the prompts with the prefix and the suffix that tests add to them."""
     wanted = [key for key in ("prefix", "suffix") if any(key in row.row.get("metadata", {}) for row in rows)]
     if not wanted:
@@ -213,8 +213,8 @@ def _with_affixes(prompts: Sequence[ImportedPrompt], rows: Sequence[CaseRow]) ->
 
 
 def _with_rendered(
-    rows: Sequence[CaseRow], prompts: Sequence[ImportedPrompt], providers: Sequence[Provider], source: Source
-) -> list[CaseRow]:
+    rows: Sequence[TestRow], prompts: Sequence[ImportedPrompt], providers: Sequence[Provider], source: ConfigSource
+) -> list[TestRow]:
     """Return the rows with the rendered prompts that HTTP requests send."""
     wanted = {
         variable_of(prompt, provider): prompt
@@ -224,7 +224,7 @@ def _with_rendered(
     }
     if not wanted:
         return list(rows)
-    made: list[CaseRow] = []
+    made: list[TestRow] = []
     for row in rows:
         metadata = row.row.get("metadata", {})
         variables = {**row.case.variables, "case": {"metadata": metadata}}
@@ -240,7 +240,7 @@ def _with_rendered(
     return made
 
 
-def _goldens(rows: Sequence[CaseRow], golden: str) -> dict[str, list[CaseRow]]:
+def _goldens(rows: Sequence[TestRow], golden: str) -> dict[str, list[TestRow]]:
     """Return the rows of each golden set: the first has the cases without a limit, or the largest group."""
     groups = restricted(rows)
     order = sorted(groups, key=lambda key: (key != (None, None), -len(groups[key])))
@@ -252,9 +252,9 @@ def _goldens(rows: Sequence[CaseRow], golden: str) -> dict[str, list[CaseRow]]:
 def _suites(
     prompts: Sequence[ImportedPrompt],
     providers: Sequence[Provider],
-    goldens: Mapping[str, Sequence[CaseRow]],
+    goldens: Mapping[str, Sequence[TestRow]],
     title: str,
-    source: Source,
+    source: ConfigSource,
 ) -> list[PlannedSuite]:
     """Return a suite for each prompt and each provider that is asked with it."""
     made: list[PlannedSuite] = []
@@ -279,7 +279,7 @@ def _suites(
     return made
 
 
-def _is_for(row: CaseRow, prompt: ImportedPrompt, provider: Provider) -> bool:
+def _is_for(row: TestRow, prompt: ImportedPrompt, provider: Provider) -> bool:
     wanted, asked = row.case.prompts, row.case.providers
     if wanted is not None and not any(map(prompt.matches, wanted)):
         return False
@@ -306,7 +306,7 @@ def _suite_name(
     return "-".join(parts)
 
 
-def _options(document: PlacedDict, source: Source) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+def _options(document: PlacedDict, source: ConfigSource) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Return the keys of the run, of every model and application, and of every suite."""
     run: dict[str, Any] = {}
     limits: dict[str, Any] = {}
@@ -348,7 +348,7 @@ def _format_of(path: str) -> str | None:
 
 
 def _configuration(
-    document: PlacedDict, name: str, suites: Sequence[PlannedSuite], rows: Sequence[CaseRow], source: Source
+    document: PlacedDict, name: str, suites: Sequence[PlannedSuite], rows: Sequence[TestRow], source: ConfigSource
 ) -> Configuration:
     run, limits, suite_keys = _options(document, source)
     graders = [row.grader for row in rows if row.grader is not None]
@@ -378,7 +378,7 @@ def _is_model(grader: Provider | None) -> bool:
 
 
 def _files(
-    made: Configuration, goldens: Mapping[str, Sequence[CaseRow]], suites: Sequence[PlannedSuite], source: Source
+    made: Configuration, goldens: Mapping[str, Sequence[TestRow]], suites: Sequence[PlannedSuite], source: ConfigSource
 ) -> dict[str, str]:
     """Return the further files: golden sets after the first, the configuration, prompts and the module of targets."""
     files: dict[str, str] = {}
@@ -396,7 +396,7 @@ def _files(
     return {**files, config.CONFIG_FILE: text, **made.files}
 
 
-def _mapping(rows: Sequence[CaseRow]) -> tuple[tuple[str, str], ...]:
+def _mapping(rows: Sequence[TestRow]) -> tuple[tuple[str, str], ...]:
     """Return the names that were read, and their canonical fields."""
     found: dict[tuple[str, str], None] = {}
     names = {"vars": "vars", "asserts": "assert", "threshold": "threshold", "output": "providerOutput"}

@@ -34,11 +34,12 @@ _LONGEST_NAME: Final = 60
 
 
 @dataclass(slots=True)
-class Source:
+class ConfigSource:
     """The configuration file and all that it refers to.
 
     ``root`` is its folder, which no path may leave. ``project`` is the folder of our own configuration, to which all
-    names are relative. ``env`` contains the variables that the configuration itself sets. ``read`` are the files that it names.
+    names are relative. ``env`` contains the variables that the configuration itself sets. ``read`` are the files that
+    it names.
     """
 
     root: Path
@@ -184,7 +185,7 @@ class Source:
                         [
                             (
                                 str(where),
-                                f"{len(cells)} cells, but the header has {len(header)}: put cells with a comma in quotes",
+                                f"{len(cells)} cells, but the header has {len(header)}: quote cells with a comma",
                             )
                         ]
                     )
@@ -276,4 +277,4 @@ def slug(text: str) -> str:
     return made[:_LONGEST_NAME].strip("-")
 
 
-__all__ = ["CODE", "FILE", "Source", "dereference", "parse_document", "place_of", "placed", "plain", "slug"]
+__all__ = ["CODE", "FILE", "ConfigSource", "dereference", "parse_document", "place_of", "placed", "plain", "slug"]

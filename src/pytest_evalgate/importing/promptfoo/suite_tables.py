@@ -15,10 +15,10 @@ from pytest_evalgate.targets.http import has_placeholder, invalid_placeholders
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pytest_evalgate.importing.promptfoo.case_rows import CaseRow
+    from pytest_evalgate.importing.promptfoo.case_rows import TestRow
     from pytest_evalgate.importing.promptfoo.prompt_files import ImportedPrompt
     from pytest_evalgate.importing.promptfoo.providers import Provider
-    from pytest_evalgate.importing.promptfoo.source import Source
+    from pytest_evalgate.importing.promptfoo.source import ConfigSource
 
 JUDGE: Final = "notes"
 CRITERIA: Final = (
@@ -37,7 +37,7 @@ class PlannedSuite:
     prompt: ImportedPrompt
     provider: Provider
     golden: tuple[str, ...]
-    rows: tuple[CaseRow, ...]
+    rows: tuple[TestRow, ...]
 
 
 @dataclass(slots=True)
@@ -89,8 +89,8 @@ class Configuration:
         model = self.grader.slug if self.grader is not None and self.grader.slug in models else "grader"
         yield "\n".join(
             (
-                '# Grades what llm-rubric and its like asked for, which each case has as its "rubric". It only reports until',
-                "# it is calibrated with labels of people: label a sample, and follow the command that this prints:",
+                '# Grades what llm-rubric and its like asked for: the "rubric" of each case. It only reports until',
+                "# it is calibrated with labels of people:",
                 f"# pytest-evalgate calibrate {JUDGE} --labels labels.jsonl",
                 table_text(f"judges.{JUDGE}", {"model": model, "criteria": CRITERIA, "report_only": True}),
             )
@@ -154,14 +154,14 @@ def needs_rendered(prompt: ImportedPrompt, provider: Provider) -> bool:
     return provider.kind == "http" and sent and (bool(prompt.messages) or not _ONLY.match(prompt.text))
 
 
-def rendered(prompt: ImportedPrompt, variables: Mapping[str, Any], source: Source) -> Any:
+def rendered(prompt: ImportedPrompt, variables: Mapping[str, Any], source: ConfigSource) -> Any:
     """Return the prompt with the variables of a case; a list of messages if it is one."""
     if not prompt.messages:
         return render(prompt.text, variables, source.env)
     return [_filled_in(dict(message), variables, source) for message in prompt.messages]
 
 
-def _filled_in(value: Any, variables: Mapping[str, Any], source: Source) -> Any:
+def _filled_in(value: Any, variables: Mapping[str, Any], source: ConfigSource) -> Any:
     if isinstance(value, str):
         return render(value, variables, source.env)
     if isinstance(value, dict):

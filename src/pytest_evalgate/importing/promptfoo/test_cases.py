@@ -11,17 +11,18 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_evalgate.golden.dialects.asserts import COLUMNS, read_columns
+from pytest_evalgate.golden.dialects.asserts import read_columns
 from pytest_evalgate.importing.imported import ImportingError
 from pytest_evalgate.importing.promptfoo.assertions import as_text
 from pytest_evalgate.importing.promptfoo.nunjucks import NunjucksError, is_template, render
-from pytest_evalgate.importing.promptfoo.source import CODE, FILE, Source, place_of, placed, plain
+from pytest_evalgate.importing.promptfoo.source import CODE, FILE, ConfigSource, place_of, placed, plain
 from pytest_evalgate.importing.yaml_document import PlacedDict, PlacedList, read_document
-from pytest_evalgate.records.results import Place
 from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from pytest_evalgate.records.results import Place
 
 _MOST_CASES: Final = 20_000
 _REMOTE: Final = re.compile(r"(?:huggingface|https?|az|s3|gs)://")
@@ -67,7 +68,7 @@ class TestCase:
     output: Any = None
 
 
-def read_cases(document: PlacedDict, source: Source) -> tuple[TestCase, ...]:
+def read_cases(document: PlacedDict, source: ConfigSource) -> tuple[TestCase, ...]:
     """Return all cases of a configuration.
 
     Raises:
@@ -88,7 +89,7 @@ def read_cases(document: PlacedDict, source: Source) -> tuple[TestCase, ...]:
     return tuple(cases)
 
 
-def _default(document: PlacedDict, source: Source) -> PlacedDict:
+def _default(document: PlacedDict, source: ConfigSource) -> PlacedDict:
     given, place = document.get("defaultTest"), place_of(document, "defaultTest")
     if isinstance(given, str):
         [path, *_] = source.expand(given, place)
@@ -101,7 +102,7 @@ def _default(document: PlacedDict, source: Source) -> PlacedDict:
     return given
 
 
-def _tests(given: Any, place: Place, source: Source) -> Iterator[PlacedDict]:
+def _tests(given: Any, place: Place, source: ConfigSource) -> Iterator[PlacedDict]:
     """Yield the tests of a list, of a file, or of a list of both."""
     if given is None:
         return
@@ -133,7 +134,7 @@ def _single(given: PlacedDict, place: Place) -> PlacedList:
     return made
 
 
-def _file_tests(reference: str, place: Place, source: Source) -> Iterator[PlacedDict]:
+def _file_tests(reference: str, place: Place, source: ConfigSource) -> Iterator[PlacedDict]:
     if _REMOTE.match(reference):
         source.leave_out(place, f"tests {reference}", "they are elsewhere: save them as a file")
         return
@@ -152,7 +153,7 @@ def _file_tests(reference: str, place: Place, source: Source) -> Iterator[Placed
             source.leave_out(place, f"tests {name}", "a file of this kind is not read: export it as CSV or JSON Lines")
 
 
-def _listed(value: Any, name: str, source: Source) -> Iterator[PlacedDict]:
+def _listed(value: Any, name: str, source: ConfigSource) -> Iterator[PlacedDict]:
     if isinstance(value, PlacedDict) and isinstance(value.get("tests"), list):
         value = value["tests"]
     if isinstance(value, PlacedDict):
@@ -197,16 +198,11 @@ def _row_test(row: PlacedDict) -> PlacedDict:
             metadata[name] = value
     variables = {name: value for name, value in names.items() if not name.startswith("__")}
     test = {**made, "vars": variables, **({"metadata": metadata} if metadata else {})}
-    found: PlacedDict = placed(test, row.place)
-    return found
+    rewritten: PlacedDict = placed(test, row.place)
+    return rewritten
 
 
-def is_table_of_tests(columns: Sequence[str]) -> bool:
-    """Return whether the columns are those of a table of promptfoo."""
-    return any(name in columns for name in COLUMNS)
-
-
-def _scenarios(document: PlacedDict, default: PlacedDict, source: Source) -> Iterator[PlacedDict]:
+def _scenarios(document: PlacedDict, default: PlacedDict, source: ConfigSource) -> Iterator[PlacedDict]:
     given, place = document.get("scenarios"), place_of(document, "scenarios")
     entries = _loaded(given, place, source)
     for index, scenario in enumerate(entries if isinstance(entries, list) else []):
@@ -224,7 +220,7 @@ def _scenarios(document: PlacedDict, default: PlacedDict, source: Source) -> Ite
                     yield from (_in_scenario(row, test, default) for test in tests)
 
 
-def _loaded(given: Any, place: Place, source: Source) -> Any:
+def _loaded(given: Any, place: Place, source: ConfigSource) -> Any:
     """Return the content of the files that a text or a list of texts names, or the value itself."""
     if not isinstance(given, str):
         return given
@@ -301,7 +297,7 @@ def _merged(test: PlacedDict, default: PlacedDict) -> _Merged:
     )
 
 
-def _expanded(merged: _Merged, source: Source) -> Iterator[TestCase]:
+def _expanded(merged: _Merged, source: ConfigSource) -> Iterator[TestCase]:
     """Yield a case for each combination of the values of the variables."""
     test, options = merged.test, merged.options
     for name, value in options.items():
@@ -337,7 +333,7 @@ def _expanded(merged: _Merged, source: Source) -> Iterator[TestCase]:
         )
 
 
-def _threshold(merged: _Merged, source: Source) -> float | None:
+def _threshold(merged: _Merged, source: ConfigSource) -> float | None:
     if merged.threshold in (None, ""):
         return None
     try:
@@ -354,7 +350,7 @@ def _names(given: Any) -> tuple[str, ...] | None:
     return tuple(map(str, given)) if isinstance(given, list) else None
 
 
-def _choices(merged: _Merged, source: Source) -> Iterator[tuple[str, list[Any]]]:
+def _choices(merged: _Merged, source: ConfigSource) -> Iterator[tuple[str, list[Any]]]:
     """Yield the values of each variable: several for a list of texts, or for a pattern of files."""
     variables = merged.variables
     if isinstance(variables, str | list):
@@ -370,13 +366,13 @@ def _choices(merged: _Merged, source: Source) -> Iterator[tuple[str, list[Any]]]
             yield name, [plain(value)]
 
 
-def _member_values(member: Any, place: Place, source: Source) -> list[Any]:
+def _member_values(member: Any, place: Place, source: ConfigSource) -> list[Any]:
     if isinstance(member, str) and member.startswith(FILE):
         return _file_values(member, place, source)
     return [plain(member)]
 
 
-def _variables_file(given: str | list[Any], place: Place, source: Source) -> PlacedDict:
+def _variables_file(given: str | list[Any], place: Place, source: ConfigSource) -> PlacedDict:
     made = PlacedDict(place)
     for reference in [given] if isinstance(given, str) else given:
         for path in source.expand(str(reference), place):
@@ -386,7 +382,7 @@ def _variables_file(given: str | list[Any], place: Place, source: Source) -> Pla
     return made
 
 
-def _file_values(reference: str, place: Place, source: Source) -> list[Any]:
+def _file_values(reference: str, place: Place, source: ConfigSource) -> list[Any]:
     """Return the texts of the files of a variable; a YAML document becomes JSON."""
     if reference.partition("//")[2].partition(":")[0].endswith(CODE):
         raise NunjucksError(f"has a variable that is made by code, {jsonl.escape_text(reference)}: write its value")
@@ -401,7 +397,7 @@ def _file_values(reference: str, place: Place, source: Source) -> list[Any]:
     return texts
 
 
-def _rendered(value: Any, variables: Mapping[str, Any], source: Source) -> Any:
+def _rendered(value: Any, variables: Mapping[str, Any], source: ConfigSource) -> Any:
     """Render the templates in a variable, which may name the others."""
     if isinstance(value, str):
         return render(value, variables, source.env) if is_template(value) else value
@@ -410,7 +406,7 @@ def _rendered(value: Any, variables: Mapping[str, Any], source: Source) -> Any:
     return [_rendered(member, variables, source) for member in value] if isinstance(value, list) else value
 
 
-def _name_ignored(test: PlacedDict, source: Source) -> None:
+def _name_ignored(test: PlacedDict, source: ConfigSource) -> None:
     for key, value in test.items():
         if key not in _KEYS and value not in (None, "", [], {}):
             source.leave_out(place_of(test, key), f"{key} of a test", _REASONS.get(key, "there is no such key here"))
