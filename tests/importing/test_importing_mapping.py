@@ -144,11 +144,11 @@ class TestTables:
         assert "1 case without an expected value, to be skipped: t.csv:5" in made.notes
 
     def test_all_malformed_cells_are_listed(self) -> None:
-        problem = _problem("id,question,expected,weight\na::b,q,e,1\nc,,e,1\nd,q,e,-2\nd,q2,e,1\n")
+        problem = _problem("id,question,expected,trials\na::b,q,e,1\nc,,e,1\nd,q,e,0\nd,q2,e,1\n")
         assert problem.splitlines() == [
             't.csv:2: id: "a::b" contains "::", which separates the parts of a test name',
             "t.csv:3: question: the cell is empty, but the row has an expected value or an output",
-            "t.csv:4: weight: must be greater than 0.0, not -2",
+            "t.csv:4: trials: must be at least 1, not 0",
         ]
 
     def test_ids_must_be_unique(self) -> None:
