@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.config import Suite
     from pytest_evalgate.protocols import Scorer, Target
-    from pytest_evalgate.scorers.scorer import WeightedScorer
 
     ScorersOf = Callable[[Case], Sequence[Scorer]]
 
@@ -144,15 +143,35 @@ def _known_output(target: Target | None) -> Callable[[Case], Output | None]:
     return lambda case: known  # noqa: ARG005 - as above
 
 
-def scorer_problems(name: str, suite: Suite, built: Sequence[WeightedScorer]) -> Iterator[str]:
-    """Yield the reasons why the scorers of a suite cannot decide any case."""
-    if suite.threshold is None and any(scorer.weight is not None for scorer in built):
-        yield f"suites.{name}.threshold: missing; its scorers have weights, so it needs one"
-    if not any(getattr(scorer, "counts", True) for scorer in built):
+def scorer_problems(name: str, suite: Suite, cases: Iterable[Case], scorers_of: ScorersOf) -> Iterator[str]:
+    """Yield the reasons why the scorers of a suite and the asserts of its cases cannot decide its cases."""
+    graded = [case for case in cases if case.skip is None and case.side != "base"]
+    place = f"suites.{name}"
+    if suite.threshold is None:
+        weighted = [
+            case
+            for case in graded
+            if case.threshold is None and any(getattr(one, "weight", None) is not None for one in scorers_of(case))
+        ]
+        if weighted and (len(weighted) == len(graded) or not all(case.asserts for case in weighted)):
+            yield f"{place}.threshold: missing; its scorers have weights, so it needs one"
+        elif weighted:
+            yield f"{_first_of(weighted)}: its asserts have weights: add a threshold to the case, or to {place}"
+    undecided = [case for case in graded if not any(getattr(one, "counts", True) for one in scorers_of(case))]
+    if undecided and len(undecided) < len(graded):
+        yield f"{_first_of(undecided)}: nothing decides it: add asserts to the case, or a rule to {place}.scorers"
+    elif undecided and scorers_of(undecided[0]):
         yield (
-            f"suites.{name}.scorers: all scorers are report-only judges, so none decides what passes: calibrate "
+            f"{place}.scorers: all scorers are report-only judges, so none decides what passes: calibrate "
             "one (pytest-evalgate calibrate), or add a rule"
         )
+    elif undecided:
+        yield f'{place}.scorers: empty, and no case has asserts: add a scorer, such as scorers = ["exact"]'
+
+
+def _first_of(cases: Sequence[Case]) -> str:
+    """Return the place of the first case, and the number of the others."""
+    return f"{cases[0].place}" + (f" (and {count(len(cases) - 1, 'more case')})" if len(cases) > 1 else "")
 
 
 def name_problems(name: str, suite: Suite, cases: Sequence[Case], scorers: Collection[str]) -> list[str]:

@@ -66,6 +66,7 @@ _MODULES: Final = {
     "structured": "json-valid json-fields",
     "likeness": "squad-em squad-f1 bleu chrf rouge-l",
     "retrieval": "precision-at-k recall-at-k ndcg-at-k mrr",
+    "figures": "latency cost",
 }
 """The rules by module. A module is imported when a suite uses one of its rules: all of them take 60 ms."""
 
@@ -90,6 +91,9 @@ class _BuiltInRules(Mapping[str, BuiltIn]):
                 raise KeyError(name)
             self._imported[name] = self._import(name)
         return self._imported[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -140,7 +144,7 @@ class ScorerOptions(BaseModel):
     """Options that every specification accepts.
 
     ``threshold`` is the smallest value that passes, ``weight`` the weight in the weighted mean of a case, ``name`` the
-    name in reports.
+    name in reports. ``field`` is the dotted path of the part of the output to grade, such as ``answer.text``.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -148,10 +152,11 @@ class ScorerOptions(BaseModel):
     threshold: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
     weight: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     name: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    field: Annotated[str, Field(pattern=r"^[^.\s]+(\.[^.\s]+)*$", max_length=200)] | None = None
 
 
-RESERVED: Final = frozenset({"kind", "python", *ScorerOptions.model_fields})
-"""Names that no parameter of a rule may have."""
+RESERVED: Final = frozenset({"kind", "python", *ScorerOptions.model_fields}) - {"field"}
+"""Names that no parameter of a rule may have. A rule with its own ``field``, such as mrr, reads the part itself."""
 
 
 def read_params(kind: str, rule: Rule, spec: Mapping[str, Any]) -> tuple[ScorerOptions, dict[str, Any]]:
