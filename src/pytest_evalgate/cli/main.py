@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 VERBS: Final[Mapping[str, str]] = {
     "init": "write a starter configuration, or the files for a CI system",
+    "add": "add one case to a golden set: from production, from a stored run, or typed in",
+    "review": "walk through regressed and missed cases, and correct what they expect",
     "lint": "check golden sets before anything runs",
     "config": "print the configuration in effect, and the origin of each value",
     "schema": "print the JSON Schema of the configuration, of a golden set line or of verdict.json",
