@@ -155,11 +155,15 @@ class Launch:
         return list(cases.values())
 
     def _cases_to_run(self, suite: ReadySuite) -> list[Case]:
-        """Return the cases of a suite that the sample and the shard of the options contain."""
-        options = self._context.options
+        """Return the cases of a suite that the sample, the shard and ``--eval-lf`` leave."""
+        options, last_missed = self._context.options, self._context.last_missed
         mine = sample_ids(suite.plan, options.sample)
         if options.shard is not None:
             mine &= options.shard.cases_of(suite.plan)
+        if last_missed is not None:
+            plans = [each.plan for each in self._context.suites]
+            if (repeated := last_missed.select(plans)) is not None:
+                mine &= repeated[suite.plan.name]
         return [case for golden in suite.sets for case in golden if case.id in mine]
 
     def _estimate(self, items: Iterable[pytest.Item]) -> Estimate | None:
