@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 VERBS: Final[Mapping[str, str]] = {
     "init": "write a starter configuration, or the files for a CI system",
+    "record": "write the outputs of a suite's target to a file, to grade them later without calls",
     "add": "add one case to a golden set: from production, from a stored run, or typed in",
     "review": "walk through regressed and missed cases, and correct what they expect",
     "lint": "check golden sets before anything runs",
