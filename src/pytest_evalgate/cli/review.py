@@ -66,6 +66,11 @@ class ReviewCase:
     suite: SuiteRun
 
     @property
+    def word(self) -> str:
+        """The reason why the case is reviewed: ``regressed``, or its outcome."""
+        return self.view.change if self.view.change == "regressed" else self.view.outcome
+
+    @property
     def output(self) -> Output | None:
         """The output of the first trial that missed, if it is complete."""
         trials = sorted(self.result.trials, key=lambda trial: trial.value != 0)
@@ -302,9 +307,7 @@ def review(cases: Sequence[ReviewCase], sets: GoldenSets, dialogue: Dialogue, lo
     """Show each case, ask what to do, do it, and record it in ``log``."""
     show = dialogue.show
     for number, case in enumerate(cases, start=1):
-        show(
-            f"-- {number:,} of {len(cases):,}: {case.view.change or case.view.outcome} in {one_line(case.view.suite)}"
-        )
+        show(f"-- {number:,} of {len(cases):,}: {case.word} in {one_line(case.view.suite)}")
         for line in _screen(case):
             show(line)
         while True:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -144,12 +145,8 @@ class GoldenText:
         if case.expected is None and not case.expected_any:
             by = "its asserts" if case.asserts else "its rubric" if case.rubric else "its scorers"
             raise UserError(f"{place} has no expected value, so {by} would still grade it as before: edit it by hand")
-        changed = replace(case, expected=value)
-        if case.expected is None:
-            changed = replace(case, expected_any=(*case.expected_any, value))
-        before = case.expected if case.expected is not None else list(case.expected_any)
-        now = changed.expected if case.expected is not None else list(changed.expected_any)
-        wanted = [_content(changed if one.id == case.id else one) for one in self.cases]
+        before, now, changed = _with_value(case, value)
+        wanted = [[_content(other if one.id == case.id else one) for one in self.cases] for other in changed]
         start, end = _line_span(self.data, case.place.line)
         line = self.data[start:end].decode("utf-8")
         is_ascii = line.isascii() and "\\u" in line
@@ -157,7 +154,7 @@ class GoldenText:
             text = line[:first] + json.dumps(now, ensure_ascii=is_ascii) + line[last:]
             data = self.data[:start] + text.encode("utf-8", "surrogatepass") + self.data[end:]
             made = _parse(data, self.name)
-            if not made.problems and [_content(one) for one in made.golden] == wanted:
+            if not made.problems and [_content(one) for one in made.golden] in wanted:
                 return GoldenText(self.path, self.name, data, made)
         raise UserError(f"{place}: its expected value cannot be replaced automatically: edit it by hand")
 
@@ -168,6 +165,20 @@ class GoldenText:
             StorageError: It cannot be written.
         """
         files.write_atomically(self.path, self.data)
+
+
+def _with_value(case: Case, value: Any) -> tuple[Any, Any, tuple[Case, Case]]:
+    """Return the expected value before and after a change, and the case after it.
+
+    A dialect may state the expected value as an assert, so the second case has the new value in its asserts as well.
+    """
+    if case.expected is not None:
+        before, now, changed = case.expected, value, replace(case, expected=value)
+    else:
+        before, now = list(case.expected_any), [*case.expected_any, value]
+        changed = replace(case, expected_any=tuple(now))
+    asserts = ({**one, "value": now} if one.get("value") == before else one for one in case.asserts)
+    return before, now, (changed, replace(changed, asserts=tuple(asserts)))
 
 
 def _content(case: Case) -> Case:
@@ -193,23 +204,27 @@ def _line_span(data: bytes, number: int) -> tuple[int, int]:
 
 
 def _spans_of(line: str, value: Any) -> Iterator[tuple[int, int]]:
-    """Yield the places of a value in the object on a line, at its top and in the objects directly in it."""
-    for first, last, found in _members(line, line.index("{")):
-        if found == value and type(found) is type(value):
-            yield first, last
-        if isinstance(found, dict):
-            yield from ((at, to) for at, to, inner in _members(line, first) if inner == value)
+    """Yield the places of a value in the object on a line, those with the least nesting first."""
+    queue = deque([line.index("{")])
+    while queue:
+        for first, last, found in _members(line, queue.popleft()):
+            if found == value and type(found) is type(value):
+                yield first, last
+            if isinstance(found, dict | list):
+                queue.append(first)
 
 
 def _members(text: str, start: int) -> Iterator[tuple[int, int, Any]]:
-    """Yield start, end and value of each member of the object that starts at ``start``; the text is valid JSON."""
+    """Yield start, end and value of each member of the object or list at ``start``; the text is valid JSON."""
     decoder = json.JSONDecoder()
+    is_object = text[start] == "{"
     at = _skip(text, start + 1)
-    while text[at] != "}":
-        _, at = decoder.raw_decode(text, at)
-        first = _skip(text, _skip(text, at) + 1)
-        value, last = decoder.raw_decode(text, first)
-        yield first, last, value
+    while text[at] not in "}]":
+        if is_object:
+            _, at = decoder.raw_decode(text, at)
+            at = _skip(text, _skip(text, at) + 1)
+        value, last = decoder.raw_decode(text, at)
+        yield at, last, value
         at = _skip(text, last)
         at = _skip(text, at + 1) if text[at] == "," else at
 
