@@ -17,6 +17,7 @@ from pytest_evalgate.app.report import keep
 from pytest_evalgate.cli import main
 from pytest_evalgate.cli import review as reviews
 from pytest_evalgate.engine import combine_trials
+from pytest_evalgate.errors import UserError
 from pytest_evalgate.records.results import CaseResult, Output, Run, SuiteRun, Trial
 from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs import run_file
@@ -187,7 +188,12 @@ def test_a_case_that_is_graded_otherwise_is_left_to_the_editor(
     monkeypatch.setattr(reviews, "open_editor", open_editor)
     monkeypatch.setattr(sys, "stdin", _Terminal(io.BytesIO()))
     typed = iter(["skip", "a", "what", "o", "o", "q"])
-    monkeypatch.setattr("builtins.input", lambda prompt: shown.append(prompt) or next(typed))
+
+    def ask(prompt: str) -> str:
+        shown.append(prompt)
+        return next(typed)
+
+    monkeypatch.setattr("builtins.input", ask)
     code, out, _ = project.call()
     assert opened == [(project.root / "g.jsonl", 5)] * 2
     assert project.text == _GOLDEN.replace("polite", "short")
@@ -204,7 +210,7 @@ def test_the_editor_gets_the_line(project: ReviewProject, monkeypatch: pytest.Mo
     reviews.open_editor(project.root / "g.jsonl", 3)
     assert (project.root / "seen").read_text("utf-8") == f"+3 {project.root / 'g.jsonl'}"
     monkeypatch.setenv("VISUAL", "no-such-editor -w")
-    with pytest.raises(reviews.UserError, match='the editor "no-such-editor" failed'):
+    with pytest.raises(UserError, match='the editor "no-such-editor" failed'):
         reviews.open_editor(project.root / "g.jsonl", 3)
 
 
