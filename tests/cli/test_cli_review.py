@@ -128,7 +128,7 @@ def test_regressed_cases_come_first_and_an_accepted_answer_is_expected_from_now_
     assert "you have [-three-] {+30+} days" in screen
     assert out.splitlines()[-5:] == [
         "accepted:",
-        "  g.jsonl:4 worse",
+        '  g.jsonl:4 worse: expected is now "you have 30 days"',
         f"run {_RUN}: 1 accepted, 0 edited, 1 kept, 1 skipped, 0 not accepted, 0 left",
         "1 case without an answer is not part of the review",
         "the baseline is unchanged; next: git diff, then pytest --eval-gate",
@@ -141,7 +141,7 @@ def test_two_accepted_answers_do_not_disturb_each_other(project: ReviewProject) 
     found = json.loads(out)
     assert (code, found["accepted"], found["kept"]) == (
         0,
-        ["g.jsonl:4 worse", "g.jsonl:3 missed"],
+        ['g.jsonl:4 worse: expected is now "you have 30 days"', 'g.jsonl:3 missed: expected is now "2"'],
         ["g.jsonl:5 judged"],
     )
     assert project.text == _GOLDEN.replace('"you have three days"', '"you have 30 days"').replace('"two"', '"2"')
@@ -165,6 +165,15 @@ def test_a_case_that_changed_since_the_run_is_not_overwritten(
     assert (code, project.text) == (0, edited)
     assert message in " ".join(out.split())
     assert "0 accepted, 0 edited, 0 kept, 0 skipped, 1 not accepted, 2 left" in out
+
+
+def test_an_answer_that_the_rules_would_miss_is_not_expected(project: ReviewProject) -> None:
+    config = (project.root / "evalgate.toml").read_text("utf-8")
+    rules = 'scorers = ["exact", { kind = "contains", value = "three" }]\n'
+    (project.root / "evalgate.toml").write_text(config + rules, "utf-8")
+    code, out, _ = project.review("accept", "quit")
+    assert (code, project.text) == (0, _GOLDEN)
+    assert "would miss with this answer as the expected value, too (contains: " in " ".join(out.split())
 
 
 def test_a_change_of_another_case_does_not_matter(project: ReviewProject) -> None:

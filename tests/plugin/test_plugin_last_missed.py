@@ -65,7 +65,7 @@ def test_only_what_missed_runs_again_until_nothing_does(project: Project) -> Non
     }
     second.stdout.fnmatch_lines(
         [
-            "evalgate: --eval-lf: 2 of 5 cases missed, regressed or errored last time (run *). For a verdict, run all*",
+            "evalgate: --eval-lf: 2 of 5 cases missed, regressed or errored last time (run *). For a verdict*",
             "evalgate: NOT EVALUATED*(exit 12)",
         ]
     )

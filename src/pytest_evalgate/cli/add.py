@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_evalgate import golden
+from pytest_evalgate import config, golden
+from pytest_evalgate.app.accepting import values_to_accept, why_still_missed
 from pytest_evalgate.app.project import Project, suites_of
 from pytest_evalgate.cli.options import whole_number
 from pytest_evalgate.cli.printing import print_result
@@ -24,7 +25,7 @@ from pytest_evalgate.golden.edit import GoldenText, row_of, same_case
 from pytest_evalgate.golden.lint import strings
 from pytest_evalgate.golden.masking import mask_row
 from pytest_evalgate.golden.record import parse_row
-from pytest_evalgate.records.results import Place
+from pytest_evalgate.records.results import Output, Place
 from pytest_evalgate.text import files, jsonl
 from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.text.redaction import Redactor
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Mapping, Sequence
 
+    from pytest_evalgate.config import Suite
     from pytest_evalgate.golden.masking import MaskedValue
     from pytest_evalgate.records.results import Case, Json, SuiteRun
 
@@ -86,7 +88,7 @@ def _run(args: argparse.Namespace) -> int:
     project = Project.find()
     others = _golden_sets(project, args.golden)
     target = others[0]
-    new = _complete(_read(args, project), args)
+    new = _complete(_read(args, project), args, _suite_of(project, target))
     redactor = Redactor.of(key_variables(project.settings), os.environ)
     masked: tuple[MaskedValue, ...] = ()
     row = new.row
@@ -292,14 +294,29 @@ def _ask() -> NewCase:
 # -- the row
 
 
-def _complete(new: NewCase, args: argparse.Namespace) -> NewCase:
+def _suite_of(project: Project, target: GoldenText) -> Suite | None:
+    """Return the first configured suite with a golden set."""
+    suites = project.settings.suites.values()
+    return next((suite for suite in suites if target.path in [project.root / name for name in suite.golden]), None)
+
+
+def _accepted(row: Mapping[str, Json], output: Json, suite: Suite | None, root: Path) -> Json:
+    """Return the output, or the first part of it with which the rules of the suite would pass it."""
+    for value in values_to_accept(suite, output, row.get("expected")):
+        case = parse_row({**row, "expected": value}, Place("", 0)).case
+        if case is not None and why_still_missed(suite, root, case, Output(output)) is None:
+            return value
+    return output
+
+
+def _complete(new: NewCase, args: argparse.Namespace, suite: Suite | None) -> NewCase:
     """Return the case with the values of the options, and its origin in the metadata."""
     row = dict(new.row)
     if args.accept:
         if new.output is None:
             raise UserError("--accept: the case has no output: give --expected TEXT")
         row.pop("expected_any", None)
-        row["expected"] = new.output
+        row["expected"] = _accepted(row, new.output, suite, config.find_root(Path.cwd()))
     if args.expected is not None:
         row["expected"] = args.expected
     if args.new_id is not None:

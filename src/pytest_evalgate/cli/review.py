@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from pytest_evalgate import golden
+from pytest_evalgate.app.accepting import values_to_accept, why_still_missed
 from pytest_evalgate.app.project import Project
 from pytest_evalgate.cli.options import add_suite
 from pytest_evalgate.cli.printing import WIDTH, print_result, wrapped
@@ -26,7 +27,8 @@ from pytest_evalgate.golden.edit import GoldenText
 from pytest_evalgate.runs.plan import golden_digest, planned_fingerprint
 from pytest_evalgate.text import files
 from pytest_evalgate.text.escape import one_line
-from pytest_evalgate.text.jsonl import quote_text
+from pytest_evalgate.text.jsonl import canonical, quote_text
+from pytest_evalgate.text.layout import truncate_columns
 from pytest_evalgate.text.redaction import Redactor
 from pytest_evalgate.text.wording import count, did_you_mean
 
@@ -41,6 +43,7 @@ Action = Literal["accept", "keep", "skip", "open", "quit"]
 
 _ACTIONS: Final[tuple[Action, ...]] = get_args(Action)
 _QUESTION: Final = "[a]ccept the new answer, [k]eep the expected value, [s]kip, [o]pen in the editor, [q]uit: "
+_WIDEST_VALUE: Final = 60
 _MOST_BYTES: Final = 1 << 20
 _GOING_TO_LINE: Final = {"code": "--goto", "code-insiders": "--goto", "codium": "--goto", "cursor": "--goto"}
 """Editors that return at once and take ``file:line``; all others get ``+line file``."""
@@ -107,7 +110,7 @@ def _run(args: argparse.Namespace) -> int:
 
     log = ReviewLog()
     if cases:
-        sets = GoldenSets(project.root, {case.suite.plan.name: case.suite for case in cases})
+        sets = GoldenSets(project, {case.suite.plan.name: case.suite for case in cases})
         ask = _ask_terminal if answers is None else _reader(answers)
         review(cases, sets, Dialogue(ask, show, asks_again=answers is None), log)
     print_result(args, _as_json(run_id, log), _summary(run_id, log, len(cases), errored))
@@ -215,13 +218,14 @@ def _cases_of(project: Project, run_id: str | None, suite: str | None) -> tuple[
 class GoldenSets:
     """The golden sets of the reviewed suites, and their cases as they were when the review began."""
 
-    def __init__(self, root: Path, suites: Mapping[str, SuiteRun]) -> None:
+    def __init__(self, project: Project, suites: Mapping[str, SuiteRun]) -> None:
         """Read the golden sets of ``suites``.
 
         Raises:
             UserError: one cannot be read, or has problems.
         """
-        self._root = root
+        self._root = root = project.root
+        self._settings = project.settings.suites
         self._at_start: dict[tuple[str, str], Case] = {}
         self._unchanged: set[str] = set()
         for name, suite in suites.items():
@@ -234,11 +238,11 @@ class GoldenSets:
         """Return the path of a golden set, which must be below the root folder."""
         return files.configured_path(self._root, name, "golden set of the run")
 
-    def accept(self, case: ReviewCase, value: Json) -> str:
-        """Write ``value`` as the expected value of a case, and return its place.
+    def accept(self, case: ReviewCase, output: Output) -> Json:
+        """Write an output, or the part of it that the suite's rules read, as the expected value; return the value.
 
         Raises:
-            UserError: the case has changed since the run, or has no expected value.
+            UserError: the case has changed since the run, has no expected value, or would still miss.
         """
         planned, suite = case.result.case, case.suite
         file = planned.place.file
@@ -256,10 +260,22 @@ class GoldenSets:
                 f"{found.place}: {named} has changed since the run, so the new answer may belong to another "
                 "question: run pytest --eval-gate again, then review"
             )
-        if value == found.expected or value in found.expected_any:
-            raise UserError(f"{found.place}: the answer of {named} already is an expected value: read its reasons")
-        text.with_expected(found, value).write()
-        return str(found.place)
+        suite_settings = self._settings.get(suite.plan.name)
+        reason: str | None = None
+        for value in values_to_accept(suite_settings, output.value, found.expected):
+            if value == found.expected or value in found.expected_any:
+                continue
+            made = text.with_expected(found, value)
+            changed = made.case(found.id)
+            problem = None if changed is None else why_still_missed(suite_settings, self._root, changed, output)
+            if problem is None:
+                made.write()
+                return value
+            reason = reason or problem
+        why = "the answer already is an expected value" if reason is None else one_line(reason)
+        raise UserError(
+            f"{found.place}: {named} would miss with this answer as the expected value, too ({why}): edit it by hand"
+        )
 
     def open(self, case: ReviewCase) -> bool:
         """Open the golden set of a case in the editor at its line; return whether the file changed."""
@@ -335,8 +351,8 @@ def _do(action: Action, case: ReviewCase, sets: GoldenSets, log: ReviewLog) -> b
         output = case.output
         if output is None:
             raise UserError(f"{case.result.case.place}: there is no whole answer to accept: see its reason")
-        sets.accept(case, output.value)
-        log.accepted.append(place)
+        value = sets.accept(case, output)
+        log.accepted.append(f"{place}: expected is now {truncate_columns(one_line(canonical(value)), _WIDEST_VALUE)}")
     elif action == "open":
         if not sets.open(case):
             return False  # ask again: nothing was decided
