@@ -13,6 +13,7 @@ EXTRAS = {
     "metrics": ("sacrebleu", "rouge_score"),
     "prices": ("genai_prices",),
     "re2": ("re2",),
+    "watch": ("watchfiles",),
 }
 """The modules that each extra brings."""
 

@@ -338,6 +338,7 @@ def review(cases: Sequence[ReviewCase], sets: GoldenSets, dialogue: Dialogue, lo
                     show(line)
             if action == "quit":
                 log.left = len(cases) - number + 1
+                show("")
                 return
             if is_done:
                 break
