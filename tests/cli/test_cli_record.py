@@ -189,3 +189,22 @@ def test_an_unknown_finish_of_a_recorded_row_is_not_an_incomplete_output(tmp_pat
     (tmp_path / "o.jsonl").write_text('{"id": "a", "output": "x", "finish": "stop"}\n', "utf-8")
     held = recorded.load([tmp_path / "o.jsonl"], root=tmp_path).recordings[0].outputs
     assert held == {"a": Output("x")}
+
+
+def test_ctrl_c_keeps_what_was_answered(folder: Path, record: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "evalgate.toml").write_text(_PYTHON, "utf-8")
+    (folder / "bot.py").write_text(
+        "import time\n\ndef answer(case):\n    while case.id != 'a':\n        time.sleep(0.01)\n    return 'one'\n",
+        "utf-8",
+    )
+
+    def interrupt(_: Any, done: int) -> None:
+        if done:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("pytest_evalgate.cli.record.verb._Progress.__call__", interrupt)
+    code, out, _ = record("faq", "--json")
+    found = json.loads(out)
+    assert (code, found["recorded"]) == (11, 1)
+    assert [one["reason"] for one in found["missing"]] == ["interrupted before the answer came"] * 2
+    assert [row["id"] for row in _rows(folder / "outputs/faq.jsonl")] == ["a"]

@@ -101,7 +101,7 @@ class OutputRecorder:
         Raises:
             UserError: the suite, its golden sets or its target cannot be used.
         """
-        suite = _suite(project, options.suite)
+        suite = suite_to_record(project, options.suite)
         spec = _target_spec(options, suite)
         base = find_base(None, project.settings, root=project.root, state=project.state.path)
         self._base = base.branch
@@ -271,7 +271,12 @@ def row_of_output(case_id: str, output: Output) -> dict[str, Json]:
     return row
 
 
-def _suite(project: Project, name: str) -> Suite:
+def suite_to_record(project: Project, name: str) -> Suite:
+    """Return a configured suite.
+
+    Raises:
+        SettingsError: there is none of that name.
+    """
     suite = project.settings.suites.get(name)
     if suite is None:
         known = ", ".join(project.settings.suites) or "none"

@@ -148,7 +148,7 @@ def _golden_sets(project: Project, named: str) -> tuple[GoldenText, ...]:
     target = files.configured_path(project.root, path, "GOLDEN")
     paths = {target: None}
     for suite in suites.values():
-        mine = [files.configured_path(project.root, one, "golden") for one in suite.golden]
+        mine = _paths_of(project, suite)
         if target in mine:
             paths |= dict.fromkeys(mine)
     return tuple(GoldenText.read(one, files.relative_name(one, project.root)) for one in paths)
@@ -296,8 +296,13 @@ def _ask() -> NewCase:
 
 def _suite_of(project: Project, target: GoldenText) -> Suite | None:
     """Return the first configured suite with a golden set."""
-    suites = project.settings.suites.values()
-    return next((suite for suite in suites if target.path in [project.root / name for name in suite.golden]), None)
+    return next(
+        (suite for suite in project.settings.suites.values() if target.path in _paths_of(project, suite)), None
+    )
+
+
+def _paths_of(project: Project, suite: Suite) -> list[Path]:
+    return [files.configured_path(project.root, name, "golden") for name in suite.golden]
 
 
 def _accepted(row: Mapping[str, Json], output: Json, suite: Suite | None, root: Path) -> Json:

@@ -158,9 +158,11 @@ def _read_answers(source: str) -> list[Action]:
     """
     name = "standard input" if source == "-" else source
     try:
-        if source != "-":
-            files.require_regular(Path(source))
-        data = sys.stdin.buffer.read(_MOST_BYTES) if source == "-" else Path(source).read_bytes()[:_MOST_BYTES]
+        if source == "-":
+            data = sys.stdin.buffer.read(_MOST_BYTES)
+        else:
+            with Path(source).open("rb") as file:
+                data = file.read(_MOST_BYTES)
         lines = data.decode("utf-8").splitlines()
     except (OSError, ValueError) as error:
         raise UserError(f"{one_line(name)}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
@@ -301,7 +303,9 @@ def open_editor(path: Path, line: int) -> None:
     try:
         subprocess.run([*command, *place], check=True)  # noqa: S603 - the user's own editor
     except (OSError, subprocess.CalledProcessError) as error:
-        raise UserError(f"the editor {quote_text(command[0])} failed: {error}") from None
+        code = getattr(error, "returncode", None)
+        why = getattr(error, "strerror", None) or f"exit code {code}"
+        raise UserError(f"the editor {quote_text(command[0])} failed: {why}: set VISUAL or EDITOR") from None
 
 
 # -- the walk

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.app.project import Project
-from pytest_evalgate.app.recording import OutputRecorder, RecordingOptions
+from pytest_evalgate.app.recording import OutputRecorder, RecordingOptions, suite_to_record
 from pytest_evalgate.cli.options import number, whole_number
 from pytest_evalgate.cli.printing import WIDTH, print_result, wrapped
 from pytest_evalgate.cli.verb import Verb
@@ -58,6 +58,7 @@ def _run(args: argparse.Namespace) -> int:
     options = RecordingOptions(
         args.suite, args.trials, args.target, args.offline, args.budget_usd, args.max_concurrency
     )
+    suite_to_record(project, args.suite)  # before the state folder is made
     project.state.make()
     with project.state.locked(), redirect_stdout(sys.stderr):  # what the application prints is not our output
         code, result = _record(project, options, args)
