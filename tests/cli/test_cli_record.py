@@ -192,8 +192,8 @@ def test_an_unknown_finish_of_a_recorded_row_is_not_an_incomplete_output(tmp_pat
 
 
 def test_ctrl_c_keeps_what_was_answered(folder: Path, record: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    (folder / "evalgate.toml").write_text(_PYTHON, "utf-8")
-    (folder / "bot.py").write_text(
+    (folder / "evalgate.toml").write_text(_PYTHON.replace("bot:", "slow:"), "utf-8")
+    (folder / "slow.py").write_text(
         "import time\n\ndef answer(case):\n    while case.id != 'a':\n        time.sleep(0.01)\n    return 'one'\n",
         "utf-8",
     )
