@@ -208,3 +208,29 @@ def test_ctrl_c_keeps_what_was_answered(folder: Path, record: Command, monkeypat
     assert (code, found["recorded"]) == (11, 1)
     assert [one["reason"] for one in found["missing"]] == ["interrupted before the answer came"] * 2
     assert [row["id"] for row in _rows(folder / "outputs/faq.jsonl")] == ["a"]
+
+
+def test_a_key_is_not_sent_to_an_endpoint_that_the_base_branch_does_not_have(
+    folder: Path, server: ScriptedServer, record: Command, git: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = folder / "evalgate.toml"
+    ours = path.read_text("utf-8")
+    path.write_text(ours.replace(server.base_url, "https://models.example.com/v1"), "utf-8")
+    git("init", "-q")
+    git("add", "-A")
+    git("commit", "-qm", "base")
+    path.write_text(ours, "utf-8")
+    seen: list[str] = []
+
+    def note(request: Request) -> Behaviour:
+        seen.append(str(request.headers))
+        return Behaviour.text("yes")
+
+    server.answer_with(note)
+    assert record("faq")[0] == 0
+    assert [_KEY in headers for headers in seen] == [True] * 3
+    seen.clear()
+    monkeypatch.setenv("EVALGATE_BASE_REF", "HEAD")
+    code, _, err = record("faq", "--trials", "2")
+    assert (code, [_KEY in headers for headers in seen]) == (0, [False] * 3)  # the first trial is cached
+    assert f"models.m: the key THE_KEY is not sent to {server.base_url.removesuffix('/v1')}, because the base" in err

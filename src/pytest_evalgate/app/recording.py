@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from pytest_evalgate import config, golden
 from pytest_evalgate.app import fit
+from pytest_evalgate.app.decide import BASE_VARIABLE
 from pytest_evalgate.app.estimating import count_own_calls, estimate_calls
 from pytest_evalgate.app.project import resolve_path
 from pytest_evalgate.app.wiring import RunContext, Wiring, new_run_id
@@ -59,7 +60,7 @@ class RecordingOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class MissingAnswer:
+class UnrecordedTrial:
     """A trial without an output that could be recorded: its case, the 0-based trial, and the reason."""
 
     case: Case
@@ -68,14 +69,14 @@ class MissingAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class RecordedAnswers:
+class RecordedOutputs:
     """The rows of each trial, in the order of the golden sets, and the missing ones.
 
     ``sent`` and ``cached`` count the calls of the target; ``cost_usd`` is that of the sent ones, None if unknown.
     """
 
     rows: tuple[tuple[dict[str, Json], ...], ...]
-    missing: tuple[MissingAnswer, ...]
+    missing: tuple[UnrecordedTrial, ...]
     sent: int = 0
     cached: int = 0
     cost_usd: float | None = None
@@ -93,7 +94,10 @@ class SuiteToRecord:
 
 
 class OutputRecorder:
-    """Recorder of one suite. Use it in a ``with`` block, which ends its threads and connections."""
+    """Recorder of one suite. Use it in a ``with`` block, which ends its threads and connections.
+
+    ``key_notes`` lists the API keys that are not sent, because the base branch does not have their endpoints.
+    """
 
     def __init__(self, project: Project, options: RecordingOptions) -> None:
         """Read the golden sets and build the target; nothing is sent.
@@ -103,7 +107,8 @@ class OutputRecorder:
         """
         suite = suite_to_record(project, options.suite)
         spec = _target_spec(options, suite)
-        base = find_base(None, project.settings, root=project.root, state=project.state.path)
+        requested = os.environ.get(BASE_VARIABLE)
+        base = find_base(requested, project.settings, root=project.root, state=project.state.path)
         self._base = base.branch
         run = new_run_id()
         self.wiring = Wiring(
@@ -113,6 +118,7 @@ class OutputRecorder:
             RunContext(run, run, options.offline, options.budget_usd, options.max_concurrency),
             keys=None if base.branch is None else base.branch.keys,
         )
+        self.key_notes = () if base.branch is None else base.branch.key_notes
         self.redactor = Redactor.of(key_variables(project.settings), os.environ)
         self._window = options.max_concurrency or self.wiring.window_of(spec)
         try:
@@ -179,7 +185,7 @@ class OutputRecorder:
             self.wiring.client.check_key(self.suite.target.route)
         return budget_problem(estimate, self.wiring.budget_usd)
 
-    def record(self, tick: Callable[[int], None] | None = None) -> RecordedAnswers:
+    def record(self, tick: Callable[[int], None] | None = None) -> RecordedOutputs:
         """Send all cases, and return what was answered; ``tick`` is called with the number of answers meanwhile.
 
         Ctrl-C ends the calls; the answers until then are returned.
@@ -221,13 +227,13 @@ class OutputRecorder:
             return _Outcome(reason="the target returned null", call=output.call)
         return _Outcome(output, call=output.call)
 
-    def _collect(self, outcomes: Sequence[_Outcome]) -> RecordedAnswers:
+    def _collect(self, outcomes: Sequence[_Outcome]) -> RecordedOutputs:
         keys = [(case, trial) for case in self.suite.cases for trial in range(self.trials)]
         rows: list[list[dict[str, Json]]] = [[] for _ in range(self.trials)]
-        missing: list[MissingAnswer] = []
+        missing: list[UnrecordedTrial] = []
         for (case, trial), outcome in zip(keys, outcomes, strict=True):
             if outcome.output is None:
-                missing.append(MissingAnswer(case, trial, self.redactor.redact(outcome.reason)))
+                missing.append(UnrecordedTrial(case, trial, self.redactor.redact(outcome.reason)))
             else:
                 rows[trial].append(self.redactor.redact_json(row_of_output(case.golden_id, outcome.output)))
         calls = [outcome.call for outcome in outcomes if outcome.call is not None]
@@ -235,7 +241,7 @@ class OutputRecorder:
         costs = [None if call.is_local else call.cost_usd for call in sent]  # a function may call a paid model
         known = [cost for cost in costs if cost is not None]
         total = sum(known) if len(known) == len(costs) else None
-        return RecordedAnswers(tuple(map(tuple, rows)), tuple(missing), len(sent), len(calls) - len(sent), total)
+        return RecordedOutputs(tuple(map(tuple, rows)), tuple(missing), len(sent), len(calls) - len(sent), total)
 
 
 @dataclass(frozen=True, slots=True)

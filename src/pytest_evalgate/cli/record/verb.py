@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
-    from pytest_evalgate.app.recording import MissingAnswer, RecordedAnswers
+    from pytest_evalgate.app.recording import RecordedOutputs, UnrecordedTrial
     from pytest_evalgate.records.results import Json
 
 _EXIT_MISSING: Final = 11
@@ -83,6 +83,8 @@ def _record(
 ) -> tuple[int, RecordingResult | None]:
     """Return the exit code, and the result if anything was to be recorded."""
     with OutputRecorder(project, options) as recorder:
+        for note in recorder.key_notes:
+            _log(note)
         paths = [] if args.estimate else _paths(project, args, recorder.trials)
         refused = _estimate(recorder, args)
         if refused is not None:
@@ -196,7 +198,7 @@ class RecordingResult:
 
     suite: str
     files: tuple[str, ...]
-    answers: RecordedAnswers
+    answers: RecordedOutputs
     reason: str | None
     table: str
     golden: tuple[str, ...]
@@ -253,7 +255,7 @@ def _toml(names: Sequence[str]) -> str:
     return quoted[0] if len(quoted) == 1 else f"[{', '.join(quoted)}]"
 
 
-def _missing_lines(missing: Sequence[MissingAnswer]) -> Iterator[str]:
+def _missing_lines(missing: Sequence[UnrecordedTrial]) -> Iterator[str]:
     yield f"  {count(len(missing), 'answer')} missing:"
     for one in missing[:_LISTED]:
         trial = f", trial {one.trial + 1}" if one.trial else ""
