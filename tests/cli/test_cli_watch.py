@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.app.watched import WatchedFiles
 
+_MOST_WRITES = 2_400
 _CONFIG = """
 [suites.faq]
 golden = "golden/faq.jsonl"
@@ -111,11 +112,12 @@ def test_a_changed_file_of_a_real_folder_is_seen(folder: Path) -> None:
     path, stop = folder / "golden/faq.jsonl", threading.Event()
 
     def write() -> None:
-        at = 0
-        while not stop.wait(0.05):  # until it was seen: the watch begins at some time
+        for at in range(_MOST_WRITES):  # until it was seen: the watch begins at some time
+            if stop.wait(0.05):
+                return
             path.write_text(f"{at}\n", "utf-8")
             (folder / "golden/other.txt").write_text(f"{at}\n", "utf-8")
-            at += 1
+        stop.set()
 
     def execute(arguments: Sequence[str], _: Path) -> int:
         stop.set()
