@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import Case, SuitePlan
     from pytest_evalgate.runs.estimate import Estimate
 
-    Selected = Sequence[tuple["PlannedSuite", Sequence[Case]]]
+    Selected = Sequence[tuple["EstimatedSuite", Sequence[Case]]]
 
 
-class PlannedSuite(Protocol):
+class EstimatedSuite(Protocol):
     """The parts of a suite that determine its calls."""
 
     @property
@@ -106,7 +106,7 @@ def _history(suites: set[str], wiring: Wiring) -> dict[tuple[str, str, str], lis
     return found
 
 
-def _calls(suite: PlannedSuite, cases: Sequence[Case], wiring: Wiring) -> Iterator[Call]:
+def _calls(suite: EstimatedSuite, cases: Sequence[Case], wiring: Wiring) -> Iterator[Call]:
     """Yield the calls of a suite, including calls of judges that a failed rule would make unnecessary."""
     target = suite.target
     for case in cases:
@@ -120,7 +120,7 @@ def _calls(suite: PlannedSuite, cases: Sequence[Case], wiring: Wiring) -> Iterat
                 yield from judge.calls_of(case, output or _TYPICAL_OUTPUT)
 
 
-def _known_output(suite: PlannedSuite, case: Case, trial: int, call: Call | None, wiring: Wiring) -> Output | None:
+def _known_output(suite: EstimatedSuite, case: Case, trial: int, call: Call | None, wiring: Wiring) -> Output | None:
     """Return the output of a trial if it is recorded or cached."""
     if call is not None and isinstance(suite.target, CallingTarget):
         reply = wiring.memory.lookup(call)
