@@ -41,12 +41,19 @@ def walk_files(
                 if entry.is_dir(follow_symlinks=False):
                     if _is_of_project(entry.name) and enter(Path(entry.path)):
                         below.append(Path(entry.path))
-                elif entry.is_file():
+                elif _is_file(entry):
                     seen += 1
                     if seen > most:
                         return
                     yield Path(entry.path)
         level = below
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a loop of links
+        return False
 
 
 def _is_of_project(name: str) -> bool:
