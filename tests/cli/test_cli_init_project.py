@@ -233,6 +233,7 @@ def test_a_configured_suite_without_a_target_gets_a_proposal(tmp_path: Path) -> 
     proposal = _proposal(tmp_path, {"pyproject.toml": suite, "golden/faq.jsonl": _GOLDEN, "bot.py": _BOT})
     assert proposal.templates == ()
     assert proposal.notes == ('[tool.evalgate.suites.faq] has no target: add target = { python = "bot:answer" }',)
+    assert proposal.steps[1][0] == "pytest --eval-gate --eval-target python:bot:answer"
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_evalgate.cli.init.application import Application
-    from pytest_evalgate.cli.init.endpoints import Endpoint
+    from pytest_evalgate.cli.init.endpoints import NamedEndpoint
     from pytest_evalgate.config import Settings
     from pytest_evalgate.records.results import Case
 
@@ -211,7 +211,7 @@ class Detected:
         return tuple(describe_place(file.path, test, self.root) for file in found for test in file.tests)
 
     @cached_property
-    def endpoints(self) -> tuple[Endpoint, ...]:
+    def endpoints(self) -> tuple[NamedEndpoint, ...]:
         """The endpoints that the environment names."""
         return find_endpoints(self.environ)
 

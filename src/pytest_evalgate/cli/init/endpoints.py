@@ -18,7 +18,7 @@ _OPENAI: Final = "https://api.openai.com/v1"
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class NamedEndpoint:
     """An endpoint with OpenAI's API.
 
     Args:
@@ -41,36 +41,42 @@ class Endpoint:
         return urlsplit(self.base_url).netloc
 
 
-def find_endpoints(environ: Mapping[str, str]) -> tuple[Endpoint, ...]:
+def find_endpoints(environ: Mapping[str, str]) -> tuple[NamedEndpoint, ...]:
     """Return the endpoints that variables of the environment name."""
     present = {name: value.strip() for name, value in environ.items() if value.strip()}
     return tuple(_endpoints(present))
 
 
-def _endpoints(env: Mapping[str, str]) -> Iterator[Endpoint]:
+def _endpoints(env: Mapping[str, str]) -> Iterator[NamedEndpoint]:
     openai = env.get("OPENAI_BASE_URL") or env.get("OPENAI_API_BASE")
     variable = "OPENAI_BASE_URL" if env.get("OPENAI_BASE_URL") else "OPENAI_API_BASE"
     has_key = "OPENAI_API_KEY" in env
     if openai and (url := _plain_url(openai)):
         found = (variable, *(["OPENAI_API_KEY"] if has_key else []))
-        yield Endpoint("OpenAI-compatible", url, "OPENAI_API_KEY" if has_key else "", found, env.get("OPENAI_MODEL"))
+        yield NamedEndpoint(
+            "OpenAI-compatible", url, "OPENAI_API_KEY" if has_key else "", found, env.get("OPENAI_MODEL")
+        )
     elif has_key:
-        yield Endpoint("OpenAI", _OPENAI, "OPENAI_API_KEY", ("OPENAI_API_KEY",), env.get("OPENAI_MODEL"))
+        yield NamedEndpoint("OpenAI", _OPENAI, "OPENAI_API_KEY", ("OPENAI_API_KEY",), env.get("OPENAI_MODEL"))
     if (azure := env.get("AZURE_OPENAI_ENDPOINT")) and (url := _plain_url(azure)):
         model = env.get("AZURE_OPENAI_DEPLOYMENT") or env.get("AZURE_OPENAI_DEPLOYMENT_NAME")
         base = url if "/openai" in urlsplit(url).path else f"{url.rstrip('/')}/openai/v1"
         key = next((name for name in ("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_KEY") if name in env), None)
         found = ("AZURE_OPENAI_ENDPOINT", *([key] if key else []))
-        yield Endpoint("Azure OpenAI", base, key or "AZURE_OPENAI_API_KEY", found, model)
+        yield NamedEndpoint("Azure OpenAI", base, key or "AZURE_OPENAI_API_KEY", found, model)
     if "OPENROUTER_API_KEY" in env:
         url = "https://openrouter.ai/api/v1"
-        yield Endpoint("OpenRouter", url, "OPENROUTER_API_KEY", ("OPENROUTER_API_KEY",), env.get("OPENROUTER_MODEL"))
+        yield NamedEndpoint(
+            "OpenRouter", url, "OPENROUTER_API_KEY", ("OPENROUTER_API_KEY",), env.get("OPENROUTER_MODEL")
+        )
     if (ollama := env.get("OLLAMA_HOST")) and (url := _plain_url(ollama, port=11434)):
-        yield Endpoint("Ollama", _with_path(url, "/v1"), "", ("OLLAMA_HOST",), env.get("OLLAMA_MODEL"))
+        yield NamedEndpoint("Ollama", _with_path(url, "/v1"), "", ("OLLAMA_HOST",), env.get("OLLAMA_MODEL"))
     for name in ("VLLM_BASE_URL", "VLLM_API_BASE", "VLLM_HOST"):
         if (vllm := env.get(name)) and (url := _plain_url(vllm, port=8000)):
             key = "VLLM_API_KEY" if "VLLM_API_KEY" in env else ""
-            yield Endpoint("vLLM", _with_path(url, "/v1"), key, (name, *([key] if key else [])), env.get("VLLM_MODEL"))
+            yield NamedEndpoint(
+                "vLLM", _with_path(url, "/v1"), key, (name, *([key] if key else [])), env.get("VLLM_MODEL")
+            )
             return
 
 

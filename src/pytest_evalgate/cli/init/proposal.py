@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.cli.init.application import Application
     from pytest_evalgate.cli.init.detection import Detected, FoundGolden
-    from pytest_evalgate.cli.init.endpoints import Endpoint
+    from pytest_evalgate.cli.init.endpoints import NamedEndpoint
     from pytest_evalgate.records.results import Case
 
 Step = tuple[str, str]
@@ -43,7 +43,7 @@ _OPENAI_MODEL: Final = "gpt-4o-mini"
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedSuite:
+class ProposedSuite:
     """A suite to write.
 
     Args:
@@ -128,7 +128,9 @@ class Proposal:
     def steps(self) -> tuple[Step, ...]:
         """The next commands."""
         if self._is_configured:
-            return (("pytest-evalgate lint", "checks the golden sets"), *self._run_steps("runs the suites"))
+            app = self._application if self._without_target else None
+            run = _RUN if app is None else f"{_RUN} --eval-target python:{app.spec}"
+            return (("pytest-evalgate lint", "checks the golden sets"), *self._run_steps("runs the suites", run))
         if self._tool is not None:
             command = f"pytest-evalgate import {shlex.quote(self._tool)}"
             return ((command, "writes golden sets, prompts and evalgate.toml"), (_RUN, "runs the suites"))
@@ -154,9 +156,9 @@ class Proposal:
     def _calls_model(self) -> bool:
         return any("model = " in suite.target for suite in self._suites)
 
-    def _run_steps(self, about: str) -> tuple[Step, ...]:
+    def _run_steps(self, about: str, run: str = "pytest --eval-gate") -> tuple[Step, ...]:
         return (
-            (_RUN, about),
+            (run, about),
             (PROMOTE, "later runs are compared with it"),
             (GITHUB, "adds the gate to pull requests"),
         )
@@ -185,17 +187,22 @@ class Proposal:
 
     def _notes_on_configuration(self) -> Iterator[str]:
         """Yield the targets to add to an existing configuration."""
-        settings = self.detected.settings
-        if settings is None:
+        if self.detected.settings is None:
             yield f"{self.detected.configuration} has mistakes: pytest-evalgate config lists them"
-            return
         prefix = "" if self.detected.configuration == config.CONFIG_FILE else "tool.evalgate."
+        if (app := self._application) is not None:
+            for name in self._without_target:
+                yield f"[{prefix}suites.{name}] has no target: add target = {_python_target(app)}"
+
+    @cached_property
+    def _without_target(self) -> tuple[str, ...]:
+        """The configured suites that nothing runs: without a target, outputs in their rows, or a marked test."""
+        settings = self.detected.settings
+        if settings is None or self.detected.marked_tests:
+            return ()
         outputs = {one.path for one in self.detected.golden_sets if one.has_outputs}
-        for name, suite in settings.suites.items():
-            has_rows = any(path in outputs for path in suite.golden)
-            if suite.target is None and not has_rows and not self.detected.marked_tests and self._application:
-                target = _python_target(self._application)
-                yield f"[{prefix}suites.{name}] has no target: add target = {target}"
+        suites = settings.suites.items()
+        return tuple(name for name, suite in suites if suite.target is None and outputs.isdisjoint(suite.golden))
 
     @cached_property
     def _application(self) -> Application | None:
@@ -215,7 +222,7 @@ class Proposal:
         return {path: f"golden/{suite_name(path)}.jsonl" for path in paths}
 
     @cached_property
-    def _suites(self) -> tuple[PlannedSuite, ...]:
+    def _suites(self) -> tuple[ProposedSuite, ...]:
         """The suites to write; none if no target was found, so that an example is written instead."""
         sets = [found for found in self.detected.golden_sets if choose_scorer(found.cases) is not None]
         suites = [suite for found in sets[:_MOST_SUITES] if (suite := self._suite_of(found)) is not None]
@@ -224,10 +231,10 @@ class Proposal:
             target, because = _python_target(app), f"{app.file}:{app.line}"
             goldens = {golden: f"from {path}" for path, golden in self._imports.items()}
             goldens = goldens or {_EXAMPLE: "one case per line: id, input, expected, tags"}
-            suites = [PlannedSuite(suite_name(path), path, about, target, because) for path, about in goldens.items()]
+            suites = [ProposedSuite(suite_name(path), path, about, target, because) for path, about in goldens.items()]
         return tuple(_with_distinct_names(suites))
 
-    def _suite_of(self, found: FoundGolden) -> PlannedSuite | None:
+    def _suite_of(self, found: FoundGolden) -> ProposedSuite | None:
         """Return the suite of a golden set; None if no target was found for it."""
         recording = next(
             (one for one in self.detected.recordings if not one.ids.isdisjoint(case.id for case in found.cases)), None
@@ -246,12 +253,12 @@ class Proposal:
             return None
         scorer = choose_scorer(found.cases) or ""
         about = count(len(found.cases), "case")
-        return PlannedSuite(
+        return ProposedSuite(
             suite_name(found.path), found.path, about, target, because, scorer, choose_slices(found.cases)
         )
 
     @cached_property
-    def _endpoint(self) -> Endpoint | None:
+    def _endpoint(self) -> NamedEndpoint | None:
         """The endpoint whose model is known."""
         for one in self.detected.endpoints:
             if one.model is not None:
@@ -294,7 +301,7 @@ def _python_target(app: Application) -> str:
     return f'{{ python = "{app.spec}"{env} }}'
 
 
-def _model_table(endpoint: Endpoint) -> str:
+def _model_table(endpoint: NamedEndpoint) -> str:
     key = f'"{endpoint.key}"  # the name of the variable' if endpoint.key else '""  # none is sent'
     return (
         f"[models.candidate]\nmodel = {json.dumps(endpoint.model)}  # its name at the endpoint\n"
@@ -307,7 +314,7 @@ def suite_name(path: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "-", PurePosixPath(path).stem).strip("-_").lower()[:64] or "suite"
 
 
-def _with_distinct_names(suites: Sequence[PlannedSuite]) -> Iterator[PlannedSuite]:
+def _with_distinct_names(suites: Sequence[ProposedSuite]) -> Iterator[ProposedSuite]:
     taken: Counter[str] = Counter()
     for suite in suites:
         taken[suite.name] += 1
