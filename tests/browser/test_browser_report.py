@@ -54,10 +54,10 @@ def test_only_the_rows_near_the_window_exist(opened: Open, regressed: ReportView
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 52), (800, 72), (390, 218)])
-def test_rows_have_the_height_of_the_style_sheet(
-    opened: Open, regressed: ReportView, width: int, height: int
-) -> None:
-    page = opened(_with_answers(regressed, "long " * 90, "longer " * 90), viewport={"width": width, "height": 900}).page
+def test_rows_have_the_height_of_the_style_sheet(opened: Open, regressed: ReportView, width: int, height: int) -> None:
+    page = opened(
+        _with_answers(regressed, "long " * 90, "longer " * 90), viewport={"width": width, "height": 900}
+    ).page
     page.locator("#rows td .clamped ins").first.wait_for()
     heights = "[...document.querySelectorAll('#rows tr:not(.gap)')].map(row => row.getBoundingClientRect().height)"
     assert set(page.evaluate(heights)) == {height}

@@ -94,7 +94,8 @@ def _shortened(piece: Piece, *, first: bool, last: bool) -> str:
     text = piece.text
     if piece.kind != "same" or len(text) <= 2 * _CONTEXT + 5:
         return text
-    return f"{'' if first else text[:_CONTEXT].rstrip()} ... {'' if last else text[-_CONTEXT:].lstrip()}"
+    head, tail = text[:_CONTEXT].rpartition(" "), text[-_CONTEXT:].partition(" ")
+    return f"{'' if first else head[0] or head[2]} ... {'' if last else tail[2] or tail[0]}".strip()
 
 
 def _common_start(before: Sequence[str], now: Sequence[str]) -> int:

@@ -63,10 +63,15 @@ def answers(case: CaseView) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
     """Return the beginnings of the baseline's answer and of the first one that did not pass, with their changes."""
     trial = next((trial for trial in case.trials if trial.value != 1), case.trials[0] if case.trials else None)
     now, before = "" if trial is None else trial.output, case.baseline_output or ""
-    if not now or not before:
-        return tuple((Piece("same", truncate(text, _EXCERPT)),) if text else () for text in (before, now))
-    pieces = condense(word_diff(before, now), 2 * _EXCERPT)
+    pieces = word_diff(before, now)
+    if not any(piece.kind == "same" for piece in pieces):  # two texts that are wholly marked are hard to read
+        return _excerpt(before), _excerpt(now)
+    pieces = condense(pieces, 2 * _EXCERPT)
     return one_side(pieces, "removed"), one_side(pieces, "added")
+
+
+def _excerpt(text: str) -> tuple[Piece, ...]:
+    return (Piece("same", truncate(text, _EXCERPT)),) if text else ()
 
 
 def prepare() -> None:

@@ -269,6 +269,8 @@ function excerpts(before = "", now = "") {
   while (same < before.length && before[same] === now[same]) same++;
   const at = same === before.length && same === now.length || same < 2 * LEAD ? 0 : before.lastIndexOf(" ", same - LEAD) + 1;
   const parts = diff(before.slice(at, at + EXCERPT), now.slice(at, at + EXCERPT));
+  const alike = parts.some(([kind, words]) => kind === "same" && /[\p{L}\p{N}]/u.test(words));
+  if (!alike) return [before, now].map(words => [words.slice(0, EXCERPT)]);
   const lead = at ? ["\u2026 "] : [];
   return ["del", "ins"].map(kind => [...lead, ...changes(parts, kind)]);
 }
