@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.records.corrected import CorrectedRate
+from pytest_evalgate.records.raised import Raised
 from pytest_evalgate.records.results import (
     Accounting,
     Calls,
@@ -332,7 +333,7 @@ def view_of(text: str, links: Links | None = None) -> ReportView:
         details={text: case_of(text, place)},
         missed_cases=(replace(changed, id="other"),),
         worst=(worst_of(text, place),),
-        sentences=(GateSentence(text, "fail", text, text, text),),
+        sentences=(GateSentence(0, text, "fail", text, text, f"detail {text}"),),
         history=history,
     )
     return ReportView(
@@ -361,7 +362,8 @@ def worst_of(text: str, place: Place) -> WorstCase:
 def case_of(text: str, place: Place) -> CaseView:
     """Return a missed case of which every text is ``text``."""
     scores = (Score(text, 0.5, passed=False, reason=text),)
-    trials = (TrialView(0.0, text, text, scores, 0.25, 0.001, 12), TrialView(1.0, text))
+    raised = Raised(text, text)
+    trials = (TrialView(0.0, text, text, scores, 0.25, 0.001, 12, raised=raised), TrialView(1.0, text))
     return CaseView(
         suite=text,
         id=text,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.reports import phrases
 from pytest_evalgate.reports.markdown import render_summary
-from pytest_evalgate.reports.view import MAX_DETAILED, Links, truncate
+from pytest_evalgate.reports.view import Links, truncate
 from pytest_evalgate.text.escape import format_command, one_line
 from pytest_evalgate.text.redaction import Redactor
 
@@ -96,8 +96,7 @@ def annotate(view: ReportView) -> tuple[str, ...]:
         annotations.insert(0, _Annotation("error", "eval gate: base branch not read", problem))
     lines = [_workflow_command(one, view.links) for one in annotations[:_ANNOTATIONS]]
     if len(annotations) > _ANNOTATIONS:
-        least = "at least " if any(len(suite.details) >= MAX_DETAILED for suite in view.suites) else ""
-        more = f"and {least}{len(annotations) - _ANNOTATIONS:,} more: see the summary of the job"
+        more = f"and {len(annotations) - _ANNOTATIONS:,} more: see the summary of the job"
         lines.append(format_command(annotations[_ANNOTATIONS].name, more))
     return tuple(lines)
 
@@ -116,9 +115,9 @@ def _suite_annotations(suite: SuiteView) -> Iterator[_Annotation]:
         yield _Annotation(name, f"{suite.name}: {row.id}", f"{row.before} -> {row.now}: {row.reason}", row.place)
     if failed - {"no-regression"}:
         annotated = {row.id for row in regressed}
-        for case in suite.details.values():
-            if case.outcome == "missed" and case.change != "same" and case.id not in annotated:
-                yield _Annotation(name, f"{suite.name}: {case.id}", f"missed: {case.reason}", case.place)
+        for row in suite.missed_cases:  # of those that missed in the baseline, too, a reviewer knows
+            if row.before != row.now and row.id not in annotated:
+                yield _Annotation(name, f"{suite.name}: {row.id}", f"missed: {row.reason}", row.place)
     for gate in suite.verdict.gates:
         if gate.result == "inconclusive":
             yield _Annotation("warning", f"{suite.name}: {phrases.gate_name(gate)}", gate.message)

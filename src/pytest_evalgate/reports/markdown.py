@@ -28,11 +28,17 @@ from pytest_evalgate.reports.markdown_cases import (
     cases_in_full,
     run_lists,
     suite_lists,
-    suites_worst_first,
     worst_case,
     worst_of_run,
 )
-from pytest_evalgate.reports.markdown_gates import gate_changes, gate_messages, gate_table, judge_table, slice_tables
+from pytest_evalgate.reports.markdown_gates import (
+    chance_sentence,
+    gate_changes,
+    gate_messages,
+    gate_table,
+    judge_table,
+    slice_tables,
+)
 from pytest_evalgate.reports.view import MAX_DETAILED
 from pytest_evalgate.text.escape import fenced
 from pytest_evalgate.text.wording import NO_BASELINE, UNDER_TEST, count, points, seconds
@@ -205,7 +211,7 @@ def _summary(view: ReportView, limits: _PageLimits) -> Iterator[str]:
 
 def _header(view: ReportView, limits: _PageLimits) -> Iterator[str]:
     """Yield what a reader needs first: the verdict, what to do, the table of gates, and whether a change is real."""
-    verdict, suites = view.verdict, suites_worst_first(view)
+    verdict, suites = view.verdict, phrases.worst_suites(view)
     if verdict.base_problem is not None:
         yield f"**{prose(phrases.base_problem(verdict.base_problem))}**"
     yield f"## Eval gate: {phrases.run_word(verdict.verdict)} - {prose(phrases.reason(verdict))}"
@@ -278,10 +284,8 @@ def _first_thing(view: ReportView) -> str:
 def _chance(suites: Sequence[SuiteView]) -> Iterator[str]:
     """Yield one plain sentence for each suite that did not pass: whether its change is real."""
     for suite in suites:
-        failed = [one for one in suite.sentences if one.result == "fail"]
-        if suite.verdict.verdict == "pass" and not _has_dropped(suite.verdict.delta):
-            continue
-        for one in (failed or suite.sentences)[:1]:
+        one = chance_sentence(suite)
+        if one is not None and (suite.verdict.verdict != "pass" or _has_dropped(suite.verdict.delta)):
             which = f"{name(suite.name)}: " if len(suites) > 1 else ""
             yield f"**Is it real?** {which}{prose(one.changed)}. {prose(one.sentence)}"
 

@@ -36,16 +36,9 @@ _IN_FULL: Final = 600
 _NAMED: Final = 5
 
 
-def suites_worst_first(view: ReportView) -> list[SuiteView]:
-    """Return the suites, those with the worst failed gate first; the others keep their order after them."""
-    failed = [name for name, _, _ in phrases.worst_gates(view.verdict, "fail")]
-    ranks = {name: rank for rank, name in reversed([*enumerate(failed)])}
-    return sorted(view.suites, key=lambda suite: (ranks.get(suite.name, len(failed)), suite.verdict.verdict == "pass"))
-
-
 def worst_of_run(view: ReportView, most: int) -> list[tuple[SuiteView, WorstCase]]:
     """Return the worst cases of the run: one of each suite in turn, the worst suite first."""
-    by_suite = ([(suite, worst) for worst in suite.worst] for suite in suites_worst_first(view))
+    by_suite = ([(suite, worst) for worst in suite.worst] for suite in phrases.worst_suites(view))
     return [one for row in zip_longest(*by_suite) for one in row if one is not None][:most]
 
 
@@ -84,7 +77,7 @@ def run_lists(view: ReportView, shown: Iterable[tuple[SuiteView, WorstCase]], li
     known = {(suite.name, worst.case.id) for suite, worst in shown}
     every: dict[str, list[ListedCase]] = {}
     errors: list[Reason] = []
-    for suite in suites_worst_first(view):
+    for suite in phrases.worst_suites(view):
         for noun, rows in (("regressed", _regressed(suite)), ("missed", _missed(suite))):
             new = [row for row in rows if (suite.name, row.id) not in known]
             known.update((suite.name, row.id) for row in new)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from pytest_evalgate.records.results import GateChange, GateResult, JudgeVerdict, SuiteVerdict
-    from pytest_evalgate.reports.view import SuiteView
+    from pytest_evalgate.reports.view import GateSentence, SuiteView
 
 _GATE_HEADINGS: Final = ("", "Suite", "Pass rate (95% CI)", "Base", "Change (bounds)", "Gate")
 
@@ -42,10 +42,22 @@ def _result(suite: SuiteView, gate: GateResult) -> str:
     return word if gate.result == "pass" else f"**{word}**"
 
 
+def chance_sentence(suite: SuiteView) -> GateSentence | None:
+    """Return the sentence on chance that is shown for a suite: that of its first failed gate, else of its first."""
+    failed = [one for one in suite.sentences if one.result == "fail"]
+    return next(iter([*failed, *suite.sentences]), None)
+
+
 def gate_messages(suite: SuiteView) -> Iterator[str]:
-    """Render the messages of the gates that did not pass, or could not have failed; equal messages appear once."""
-    shown = (gate for gate in suite.verdict.gates if gate.result != "pass" or gate.blind_below is not None)
-    messages = {gate.message: gate for gate in shown}
+    """Render the messages of the gates that did not pass, or could not have failed; equal messages appear once.
+
+    Of the gate whose sentence on chance is shown, only its details are repeated.
+    """
+    told = chance_sentence(suite)
+    messages: dict[str, GateResult] = {}
+    for index, gate in enumerate(suite.verdict.gates):
+        if gate.result != "pass" or gate.blind_below is not None:
+            messages[told.detail if told is not None and told.index == index else gate.message] = gate
     for message, gate in messages.items():
         yield f"- {_result(suite, gate)} {name(suite.name)}, {prose(phrases.gate_name(gate))}: {prose(message)}"
 

@@ -140,7 +140,7 @@ function shownTrial(texts) {
 
 function wordsOf(texts) {
   const trials = (texts.trials ?? []).flatMap(trial =>
-    [trial.output, trial.reason, ...(trial.scores ?? []).map(score => score.reason)]);
+    [trial.output, trial.reason, trial.traceback, ...(trial.scores ?? []).map(score => score.reason)]);
   return [texts.input, texts.expected, texts.before, texts.reason, ...trials].join("\n").toLowerCase();
 }
 
@@ -360,7 +360,7 @@ function whole(texts) {
   const place = texts.place ? [element("p", {}, placed(texts))] : [];
   const reason = texts.reason ? [element("p", { class: "why" }, texts.reason)] : [];
   return [...reason, ...place, element("dl", { class: "texts" }, ...panes), ...trials.flatMap((trial, number) =>
-    [...trialHead(trial, number, trials.length), ...trialReason(trial, texts), ...scoreTable(trial), ...reasoning(trial), ...(number === at ? [] : otherOutput(trial))])];
+    [...trialHead(trial, number, trials.length), ...trialReason(trial, texts), ...traceback(trial), ...scoreTable(trial), ...reasoning(trial), ...(number === at ? [] : otherOutput(trial))])];
 }
 
 function placed({ url, place }) {
@@ -412,6 +412,10 @@ function scoreTable(trial) {
 
 function reasoning(trial) {
   return trial.reasoning ? [element("dl", { class: "texts" }, pane("Reasoning (not graded)", trial.reasoning))] : [];
+}
+
+function traceback(trial) {
+  return trial.traceback ? [element("dl", { class: "texts trace" }, pane("Traceback of the application", trial.traceback))] : [];
 }
 
 function otherOutput(trial) {
