@@ -245,7 +245,24 @@ def test_a_pull_request_is_linked_at_its_head_commit(tmp_path: Path) -> None:
     assert found.commit == _HEAD
 
 
-@pytest.mark.parametrize("event", ["", "[]", "{", '{"pull_request": null}', '{"pull_request": {"head": {"sha": 1}}}'])
+def test_a_comment_after_another_workflow_links_the_run_of_that_one(tmp_path: Path) -> None:
+    event = tmp_path / "event.json"
+    event.write_text(json.dumps({"workflow_run": {"id": 4711, "head_sha": _HEAD}}))
+    found = links_of({**_PUSH, "GITHUB_EVENT_PATH": str(event)}, _ROOT)
+    assert found == Links("https://github.com/acme/bot", _HEAD, "", "https://github.com/acme/bot/actions/runs/4711")
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        "",
+        "[]",
+        '{"workflow_run": {"id": "x", "head_sha": "y"}}',
+        "{",
+        '{"pull_request": null}',
+        '{"pull_request": {"head": {"sha": 1}}}',
+    ],
+)
 def test_an_event_without_a_commit_is_ignored(tmp_path: Path, event: str) -> None:
     path = tmp_path / "event.json"
     path.write_text(event)

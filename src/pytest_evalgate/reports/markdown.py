@@ -1,6 +1,6 @@
 """Markdown for GitHub: the summary of a step, and the comment on a pull request.
 
-Both begin with what to do first. The comment has at most 79 lines: the table of gates, the three worst cases with both
+Both begin with what to do first. The comment has at most 72 lines: the table of gates, the three worst cases with both
 answers, one list of the others. The summary has a section for each suite. A page that is too large is rendered again
 with less, and its last line names the parts left out: GitHub shows no summary at all above 1 MiB, and rejects a
 comment above 65,536 characters.
@@ -59,8 +59,8 @@ SUMMARY_LIMIT: Final = 900 << 10
 """Bytes; GitHub shows no summary of a step above 1 MiB."""
 
 
-COMMENT_LINES: Final = 79
-"""Lines that a reviewer scrolls through at most."""
+COMMENT_LINES: Final = 72
+"""Lines of the comment; with those that a workflow may put around them, it stays under 80."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ _SUMMARY_STEPS: Final = (
 
 
 def render_comment(view: ReportView) -> str:
-    """Render the comment, at most 79 lines and 60,000 characters; one line if nothing needs attention.
+    """Render the comment, at most 72 lines and 60,000 characters; one line if nothing needs attention.
 
     ::
 
