@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.reports.diff import LARGEST, Piece, condense, marked_diff, one_side, word_diff
+from pytest_evalgate.reports.diff import LARGEST, Piece, are_alike, condense, marked_diff, one_side, word_diff
 
 _WORDS = st.lists(st.sampled_from(["a", "b", "c", " ", "  ", "\n", "d.", "\u00e9"]), max_size=40).map("".join)
 
@@ -111,3 +111,18 @@ def test_condensing_shortens_what_stays_and_cuts_the_end() -> None:
     assert _texts(condense(word_diff("", "x" * 90), 20)) == ["x" * 20 + "..."]
     assert _texts(condense(word_diff(stays, stays), 200)) == [stays]
     assert condense((), 9) == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "alike"),
+    [
+        ("within 14 days", "within 30 days", True),
+        ("You can pay by card, PayPal or Klarna; there is no transfer.", "You can order without an account.", False),
+        ("Norway takes 5 to 7 days and costs duties", "Norway takes 2 days", True),
+        ("all old", "new", False),
+        ("same", "same", True),
+        ("", "", False),
+    ],
+)
+def test_texts_that_share_little_are_not_alike(old: str, new: str, *, alike: bool) -> None:
+    assert are_alike(word_diff(old, new)) == alike

@@ -16,6 +16,8 @@ LARGEST: Final = 250_000
 """Pairs of words that are compared, which takes 40 ms; a larger change is shown as one replacement."""
 
 _CONTEXT: Final = 24
+_ALIKE: Final = 0.3
+_KINDS: Final[tuple[Kind, ...]] = ("same", "removed", "added")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,15 @@ def condense(pieces: Sequence[Piece], longest: int) -> tuple[Piece, ...]:
         shown.append(Piece(piece.kind, text))
         room -= len(text)
     return tuple(shown)
+
+
+def are_alike(pieces: Sequence[Piece]) -> bool:
+    """Return whether two texts share at least 30 % of the shorter one.
+
+    Of texts that share fewer words, nearly all is marked, which is harder to read than the texts themselves.
+    """
+    same, removed, added = (sum(len(one.text) for one in pieces if one.kind == kind) for kind in _KINDS)
+    return same >= _ALIKE * (same + min(removed, added)) and same > 0
 
 
 def one_side(pieces: Iterable[Piece], kind: Kind) -> tuple[Piece, ...]:

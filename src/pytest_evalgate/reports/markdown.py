@@ -352,13 +352,12 @@ def _trend_chart(history: Sequence[HistoryRow]) -> str:
 
 
 def _facts_line(view: ReportView) -> str:
-    verdict, calls = view.verdict, view.verdict.calls
+    verdict = view.verdict
     gates = [gate for suite in view.suites for gate in suite.verdict.gates]
     parts = [
         f"{sum(gate.result == 'pass' for gate in gates):,} of {count(len(gates), 'gate')} passed",
         count(verdict.accounting.planned, "case"),
-        phrases.cost(calls),
-        f"{calls.sent:,} calls sent, {calls.cached:,} cached",
+        phrases.sent(verdict.calls),
         seconds(verdict.duration_s),
         phrases.exit_note(verdict, view.notes),
     ]

@@ -17,7 +17,7 @@ from itertools import chain, islice, zip_longest
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.reports import phrases
-from pytest_evalgate.reports.diff import condense, one_side
+from pytest_evalgate.reports.diff import are_alike, condense, one_side
 from pytest_evalgate.reports.markdown_blocks import case_name, collapsible, command, marked, name, prose, step, table
 from pytest_evalgate.reports.view import format_mean, truncate
 from pytest_evalgate.text.escape import fenced
@@ -53,8 +53,8 @@ def worst_case(worst: WorstCase, links: Links | None, *, suite: str = "") -> str
 
 
 def _texts_of(worst: WorstCase) -> Iterator[tuple[str, str]]:
-    case, alike = worst.case, any(piece.kind == "same" for piece in worst.diff)
-    pieces = condense(worst.diff, 2 * _ANSWER) if alike else ()  # two texts struck out and underlined are hard to read
+    case = worst.case
+    pieces = condense(worst.diff, 2 * _ANSWER) if are_alike(worst.diff) else ()
     yield "expected", prose(case.expected, _ANSWER)
     if case.baseline_output is not None:
         yield "before", marked(one_side(pieces, "removed")) if pieces else prose(case.baseline_output, _ANSWER)

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from pytest_evalgate.reports import phrases
 from pytest_evalgate.reports.charts.sections import charts_by_judge, suite_chart_set
 from pytest_evalgate.reports.charts.svg import STYLE
-from pytest_evalgate.reports.diff import Piece, condense, one_side, word_diff
+from pytest_evalgate.reports.diff import Piece, are_alike, condense, one_side, word_diff
 from pytest_evalgate.reports.html import data, marks
 from pytest_evalgate.reports.html.data import pack
 from pytest_evalgate.reports.view import MAX_DETAILED, truncate
@@ -64,7 +64,7 @@ def answers(case: CaseView) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
     trial = next((trial for trial in case.trials if trial.value != 1), case.trials[0] if case.trials else None)
     now, before = "" if trial is None else trial.output, case.baseline_output or ""
     pieces = word_diff(before, now)
-    if not any(piece.kind == "same" for piece in pieces):  # two texts that are wholly marked are hard to read
+    if not are_alike(pieces):
         return _excerpt(before), _excerpt(now)
     pieces = condense(pieces, 2 * _EXCERPT)
     return one_side(pieces, "removed"), one_side(pieces, "added")

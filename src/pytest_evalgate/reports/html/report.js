@@ -4,6 +4,7 @@
 const AROUND = 9; // rows drawn above and below the visible ones
 const LARGEST = 4e6; // pairs of words that a diff compares
 const EXCERPT = 400; // characters of a text in the table: two lines of a wide window
+const ALIKE = 0.3; // share of the shorter text, as in diff.py
 const LEAD = 40; // characters before the first change, if an excerpt does not begin with the text
 const FIELDS = ["id", "suite", "outcome", "change", "value", "before", "tags", "slices", "flaky", "disagree", "reason"];
 
@@ -269,8 +270,7 @@ function excerpts(before = "", now = "") {
   while (same < before.length && before[same] === now[same]) same++;
   const at = same === before.length && same === now.length || same < 2 * LEAD ? 0 : before.lastIndexOf(" ", same - LEAD) + 1;
   const parts = diff(before.slice(at, at + EXCERPT), now.slice(at, at + EXCERPT));
-  const alike = parts.some(([kind, words]) => kind === "same" && /[\p{L}\p{N}]/u.test(words));
-  if (!alike) return [before, now].map(words => [words.slice(0, EXCERPT)]);
+  if (!at && !areAlike(parts)) return [before, now].map(words => [words.slice(0, EXCERPT)]);
   const lead = at ? ["\u2026 "] : [];
   return ["del", "ins"].map(kind => [...lead, ...changes(parts, kind)]);
 }
@@ -473,6 +473,13 @@ function joined(parts) {
     else if (text) kept.push([kind, text]);
   }
   return kept;
+}
+
+// Whether two texts share enough for a list to mark the words that changed.
+function areAlike(parts) {
+  const [same, gone, come] = ["same", "del", "ins"].map(kind =>
+    parts.reduce((sum, [of, words]) => sum + (of === kind ? words.trim().length : 0), 0));
+  return same > 0 && same >= ALIKE * (same + Math.min(gone, come));
 }
 
 // ---- Controls
