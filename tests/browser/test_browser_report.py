@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.attacks import XSS, case_of, view_of
 
+from pytest_evalgate.records.raised import Raised
 from pytest_evalgate.records.results import Place
 from pytest_evalgate.reports.html import page as html_page
 
@@ -56,7 +57,7 @@ def test_only_the_rows_near_the_window_exist(opened: Open, regressed: ReportView
 @pytest.mark.parametrize(("width", "height"), [(1280, 52), (800, 72), (390, 218)])
 def test_rows_have_the_height_of_the_style_sheet(opened: Open, regressed: ReportView, width: int, height: int) -> None:
     page = opened(
-        _with_answers(regressed, "long " * 90, "longer " * 90), viewport={"width": width, "height": 900}
+        _with_answers(regressed, "long " * 90 + "14", "more " + "long " * 90), viewport={"width": width, "height": 900}
     ).page
     page.locator("#rows td .clamped ins").first.wait_for()
     heights = "[...document.querySelectorAll('#rows tr:not(.gap)')].map(row => row.getBoundingClientRect().height)"
@@ -261,6 +262,20 @@ def test_every_trial_is_told_with_its_scores_time_and_cost(opened: Open) -> None
         assert words in " ".join(said.split())
 
 
+def test_the_traceback_of_the_application_is_shown_and_found(opened: Open, regressed: ReportView) -> None:
+    case = next(iter(regressed.cases))
+    raised = Raised("bot.py:12 in answer", 'Traceback\n  File "bot.py", line 12\nKeyError: <b>stornieren</b>')
+    trials = tuple(replace(trial, output="", raised=raised) for trial in case.trials)
+    report = opened(replace(regressed, cases=[replace(case, trials=trials)]), "#case=support-faq/refund-001")
+    shown = report.page.locator("dialog[open] .trace")
+    shown.wait_for()
+    assert shown.locator("dt").inner_text() == "Traceback of the application"
+    assert shown.locator("dd").inner_text() == raised.traceback
+    report.page.keyboard.press("Escape")
+    report.page.get_by_label("Search").fill("keyerror: <b>")
+    report.page.get_by_text("1 of 1 cases", exact=True).wait_for()
+
+
 def test_an_answerless_case_opens(opened: Open, regressed: ReportView) -> None:
     case = replace(next(iter(regressed.cases)), outcome="errored", trials=(), value=None, baseline_output=None)
     report = opened(replace(regressed, cases=[case]), "#case=support-faq/refund-001")
@@ -326,8 +341,7 @@ def test_hostile_texts_stay_texts_in_a_case(opened: Open) -> None:
         report.page.evaluate(
             "path => { location.hash = '#case=' + encodeURIComponent(path); }", f"{case.suite}/{case.id}"
         )
-        report.page.locator("#case-title").get_by_text(case.id.split()[0], exact=False).wait_for()
-        assert report.page.locator("#case-title").text_content() == case.id
+        report.page.wait_for_function("id => document.getElementById('case-title')?.textContent === id", arg=case.id)
     assert (report.said, len(report.sent)) == ([], 1)
     assert report.page.evaluate("window.__pwned === undefined")
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from tests.attacks import ALL, XSS, view_of
 
 from pytest_evalgate.app.view import ReportContext
+from pytest_evalgate.records.raised import Raised
 from pytest_evalgate.records.results import Calibration, GateChange, HistoryRow, Place, Score
 from pytest_evalgate.reports.html import data as html_data
 from pytest_evalgate.reports.html import page as html_page
@@ -180,6 +181,21 @@ def test_regressed_and_missed_cases_are_plain_html(regressed: ReportView) -> Non
     assert "How long do I have to return item 1?" in page.words
     assert "#case=support-faq/refund-001" in set(page.attributes("href"))
     assert page.words.count("exact: got 30 days, wanted 14 days") >= 38
+
+
+def test_each_gate_has_its_sentence_on_chance(regressed: ReportView) -> None:
+    words = _page(regressed).words
+    assert "19 cases got worse, 4 got better. A drop this large would happen by luck in fewer than 1 of" in words
+    assert "mcnemar-midp p=0.00077, limit 0.05" in words
+
+
+def test_a_traceback_is_in_the_plain_part(regressed: ReportView) -> None:
+    case = next(iter(regressed.suites[0].details.values()))
+    trials = tuple(replace(trial, raised=Raised("bot.py:3", "KeyError: <x>")) for trial in case.trials)
+    suite = replace(regressed.suites[0], details={case.id: replace(case, trials=trials)})
+    page = _page(replace(regressed, suites=(suite,), cases=[replace(case, trials=trials)]))
+    assert "traceback of the application KeyError: <x>" in page.words
+    assert _chunks(page)[0]["trials"][0]["traceback"] == "KeyError: <x>"
 
 
 def test_the_list_marks_the_words_that_changed(regressed: ReportView) -> None:

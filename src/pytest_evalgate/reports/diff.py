@@ -16,7 +16,7 @@ LARGEST: Final = 250_000
 """Pairs of words that are compared, which takes 40 ms; a larger change is shown as one replacement."""
 
 _CONTEXT: Final = 24
-_ALIKE: Final = 0.3
+_ALIKE: Final = 0.25
 _KINDS: Final[tuple[Kind, ...]] = ("same", "removed", "added")
 
 
@@ -65,7 +65,7 @@ def condense(pieces: Sequence[Piece], longest: int) -> tuple[Piece, ...]:
 
 
 def are_alike(pieces: Sequence[Piece]) -> bool:
-    """Return whether two texts share at least 30 % of the shorter one.
+    """Return whether two texts share at least a quarter of the shorter one.
 
     Of texts that share fewer words, nearly all is marked, which is harder to read than the texts themselves.
     """

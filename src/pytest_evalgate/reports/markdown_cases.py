@@ -105,6 +105,7 @@ def _missed(suite: SuiteView) -> Sequence[ChangedCaseRow]:
 
 def _list(noun: str, cases: Sequence[ListedCase], links: Links | None, listed: int) -> str:
     several = len({one.suite.name for one in cases}) > 1
+    listed += len(cases) == listed + 1  # one more case takes less room than the line on the others
     blocks = [table(("Case", "Question", "Reason"), (_row(one, links, several) for one in cases[:listed]))]
     if len(cases) > listed:
         suite, regressed = cases[0].suite, "regressed" in noun

@@ -4,7 +4,7 @@
 const AROUND = 9; // rows drawn above and below the visible ones
 const LARGEST = 4e6; // pairs of words that a diff compares
 const EXCERPT = 400; // characters of a text in the table: two lines of a wide window
-const ALIKE = 0.3; // share of the shorter text, as in diff.py
+const ALIKE = 0.25; // share of the shorter text, as in diff.py
 const LEAD = 40; // characters before the first change, if an excerpt does not begin with the text
 const FIELDS = ["id", "suite", "outcome", "change", "value", "before", "tags", "slices", "flaky", "disagree", "reason"];
 
