@@ -16,7 +16,10 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 PROJECT: Final = Path(__file__).parents[1] / "examples" / "first_hour"
 COMMANDS: Final = 5
@@ -43,7 +46,7 @@ class Walk:
     printed: dict[str, str] = field(default_factory=dict)
     edits: int = 0
 
-    def run(self, *command: str, ends: int = 0, **variables: str) -> str:
+    def run(self, *command: str, ends: int = 0, variables: Mapping[str, str] | None = None) -> str:
         """Run a command as a user types it; it has to end with ``ends``."""
         shown = " ".join(command)
         environ = {name: value for name, value in os.environ.items() if not name.startswith(("GITHUB_", "EVALGATE_"))}
@@ -53,7 +56,7 @@ class Walk:
         done = subprocess.run(
             [script, *command[1:]],
             cwd=self.folder,
-            env={**environ, **variables, "COLUMNS": "100"},
+            env={**environ, **(variables or {}), "COLUMNS": "100"},
             capture_output=True,
             text=True,
             check=False,
@@ -84,7 +87,7 @@ def red_run(folder: Path) -> Walk:
     walk.run("pytest-evalgate", "baseline", "promote", "--suite", "faq", "--reason", "first baseline")
     walk.edit("bot.py", _GOOD, _WORSE)
     walk.run("pytest", "--eval-gate", ends=1)
-    walk.run("pytest-evalgate", "report", "--format", "markdown", "--out", "comment", **_ON_GITHUB)
+    walk.run("pytest-evalgate", "report", "--format", "markdown", "--out", "comment", variables=_ON_GITHUB)
     return walk
 
 

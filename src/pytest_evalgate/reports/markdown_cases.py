@@ -65,7 +65,7 @@ def _texts_of(worst: WorstCase) -> Iterator[tuple[str, str]]:
 
 
 @dataclass(frozen=True, slots=True)
-class ListedCase:
+class SuiteCase:
     """A case in a list, with its suite."""
 
     suite: SuiteView
@@ -75,13 +75,13 @@ class ListedCase:
 def run_lists(view: ReportView, shown: Iterable[tuple[SuiteView, WorstCase]], listed: int) -> Iterator[str]:
     """Render one list of regressed, missed and unanswered cases for all suites; ``shown`` are cases left out."""
     known = {(suite.name, worst.case.id) for suite, worst in shown}
-    every: dict[str, list[ListedCase]] = {}
+    every: dict[str, list[SuiteCase]] = {}
     errors: list[Reason] = []
     for suite in phrases.worst_suites(view):
         for noun, rows in (("regressed", _regressed(suite)), ("missed", _missed(suite))):
             new = [row for row in rows if (suite.name, row.id) not in known]
             known.update((suite.name, row.id) for row in new)
-            every.setdefault(noun, []).extend(ListedCase(suite, row) for row in new)
+            every.setdefault(noun, []).extend(SuiteCase(suite, row) for row in new)
         errors += suite.errors
     more = "more " if known and any(suite.worst for suite in view.suites) else ""
     for noun, cases in every.items():
@@ -103,7 +103,7 @@ def _missed(suite: SuiteView) -> Sequence[ChangedCaseRow]:
     return suite.missed_cases if failed - {"no-regression", "slice"} or suite.verdict.delta is None else ()
 
 
-def _list(noun: str, cases: Sequence[ListedCase], links: Links | None, listed: int) -> str:
+def _list(noun: str, cases: Sequence[SuiteCase], links: Links | None, listed: int) -> str:
     several = len({one.suite.name for one in cases}) > 1
     listed += len(cases) == listed + 1  # one more case takes less room than the line on the others
     blocks = [table(("Case", "Question", "Reason"), (_row(one, links, several) for one in cases[:listed]))]
@@ -116,7 +116,7 @@ def _list(noun: str, cases: Sequence[ListedCase], links: Links | None, listed: i
     return collapsible(_title(noun, len(cases), len(cases), listed), *blocks, opened=True)
 
 
-def _row(one: ListedCase, links: Links | None, several: bool) -> tuple[str, ...]:  # noqa: FBT001 - private
+def _row(one: SuiteCase, links: Links | None, several: bool) -> tuple[str, ...]:  # noqa: FBT001 - private
     row, whole = one.row, one.suite.details.get(one.row.id)
     case = case_name(row.id, row.place, links, suite=one.suite.name if several else "")
     question = "" if whole is None else prose(whole.input, _IN_LIST)
@@ -159,7 +159,7 @@ def _changed(
     *,
     opened: bool = False,
 ) -> str:
-    rows = (_row(ListedCase(suite, case), links, several=False) for case in cases[:listed])
+    rows = (_row(SuiteCase(suite, case), links, several=False) for case in cases[:listed])
     blocks = [table(("Case", "Question", "Reason"), rows)]
     if len(cases) > listed:
         all_of = phrases.compare_command(suite.name, suite.verdict, regressed=how == "regressed")
