@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
 from benchmarks.first_hour import COMMANDS, Walk
 
+import pytest_evalgate.gates  # noqa: F401 - numpy, which a process can load once only
 from pytest_evalgate.cli import main
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    import pytest
 
 
 def test_the_walk_ends_in_a_comment_that_explains_the_red_run(
