@@ -308,9 +308,10 @@ def test_it_is_dark_where_the_reader_wants_it(opened: Open, regressed: ReportVie
     assert (light, dark) == ("rgb(255, 255, 255)", "rgb(13, 17, 23)")
 
 
-def test_a_narrow_window_scrolls_tables_and_not_the_page(opened: Open, regressed: ReportView) -> None:
-    page = opened(regressed, viewport={"width": 390, "height": 800}).page
-    assert page.evaluate("document.documentElement.scrollWidth") == 390
+@pytest.mark.parametrize("width", [390, 800])
+def test_in_a_narrow_window_the_page_and_its_tables_fit(opened: Open, regressed: ReportView, width: int) -> None:
+    page = opened(regressed, viewport={"width": width, "height": 800}).page
+    assert page.evaluate("document.documentElement.scrollWidth") == width
     for table in (".gates", ".cases", "#table"):
         room = "table => [table.parentElement.scrollWidth, table.parentElement.clientWidth]"
         wide, shown = page.locator(table).first.evaluate(room)

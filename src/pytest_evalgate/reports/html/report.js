@@ -384,12 +384,14 @@ function changes(parts, kind) {
 function trialHead(trial, number, count) {
   const mark = outcome(trial.value === 1 ? "passed" : trial.value === 0 ? "missed" : "errored");
   const facts = [
-    trial.latency_s === undefined ? "" : `${trial.latency_s.toPrecision(3)} s`,
-    trial.cost_usd === undefined ? "" : `US$${trial.cost_usd.toPrecision(2)}`,
+    trial.latency_s === undefined ? "" : duration(trial.latency_s),
+    trial.cost_usd ? `US$${trial.cost_usd.toPrecision(2)}` : "", // 0 for functions, whose cost is unknown
     trial.tokens === undefined ? "" : `${trial.tokens.toLocaleString("en")} tokens`,
   ].filter(Boolean).join(" \u00b7 ");
   return [element("h3", {}, count > 1 ? `Trial ${number + 1} ` : "Result ", badge(mark), element("span", { class: "muted" }, ` ${facts}`))];
 }
+
+const duration = seconds => seconds < 0.01 ? `${(1000 * seconds).toPrecision(2)} ms` : `${seconds.toPrecision(3)} s`;
 
 function trialReason(trial, texts) {
   return trial.reason && trial.reason !== texts.reason ? [element("p", { class: "why" }, trial.reason)] : [];
