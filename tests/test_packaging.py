@@ -9,10 +9,12 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 EXTRAS = {
+    "excel": ("python_calamine",),
     "phone": ("phonenumbers",),
     "metrics": ("sacrebleu", "rouge_score"),
     "prices": ("genai_prices",),
     "re2": ("re2",),
+    "yaml": ("yaml",),
 }
 """The modules that each extra brings."""
 

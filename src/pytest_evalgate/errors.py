@@ -7,6 +7,7 @@
     │   ├── StorageError             a file that cannot be written: disk full, read-only, another file in the way
     │   ├── SettingsError            pyproject.toml, evalgate.toml, a command line option
     │   ├── GoldenSetError           malformed lines, all of them listed
+    │   ├── ImportingError           a source that cannot be imported (importing/imported.py)
     │   ├── CallableError            a function that cannot be found, or may not be used
     │   ├── RecordingError           a file of recorded outputs
     │   ├── RunFileError             a stored run

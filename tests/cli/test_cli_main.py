@@ -10,7 +10,7 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from pytest_evalgate.cli import main
-from pytest_evalgate.cli.main import VERBS
+from pytest_evalgate.cli.main import VERBS, module_of
 from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.config import json_schema
 
@@ -29,7 +29,7 @@ def test_the_schema_is_printed(capsys: pytest.CaptureFixture[str], arguments: li
 def _verbs() -> Iterator[tuple[str, Verb]]:
     """Yield every verb and every action of one, by the words that call it."""
     for name in VERBS:
-        found = importlib.import_module(f"pytest_evalgate.cli.{name}").VERB
+        found = importlib.import_module(module_of(name)).VERB
         if isinstance(found, Verb):
             yield name, found
         else:
@@ -55,7 +55,7 @@ def test_the_help_of_every_verb_has_its_description_and_an_example(
 def test_the_help_of_a_verb_with_actions_lists_them_and_has_an_example(
     capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
-    actions = importlib.import_module(f"pytest_evalgate.cli.{name}").VERB
+    actions = importlib.import_module(module_of(name)).VERB
     with pytest.raises(SystemExit):
         main([name, "--help"])
     out = "".join(capsys.readouterr().out.split())
@@ -66,12 +66,12 @@ def test_the_help_of_a_verb_with_actions_lists_them_and_has_an_example(
 def test_the_help_of_the_program_imports_no_verb() -> None:
     loaded = _modules_after("--help")
     assert "pytest_evalgate.cli.main" in loaded
-    assert not loaded & {f"pytest_evalgate.cli.{name}" for name in VERBS}
+    assert not loaded & {module_of(name) for name in VERBS}
     assert not loaded & {"pydantic", "scipy", "numpy", "asyncio", "jinja2", "openai", "httpx", "pytest"}
 
 
 def test_a_verb_imports_no_other_verb() -> None:
-    others = {f"pytest_evalgate.cli.{name}" for name in VERBS if name != "schema"}
+    others = {module_of(name) for name in VERBS if name != "schema"}
     assert not _modules_after("schema") & (others | {"scipy", "numpy", "pytest", "openai", "httpx"})
 
 

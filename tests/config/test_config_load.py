@@ -181,7 +181,6 @@ _REFUSED = [
     ("suites.faq.golden = []", "suites.faq.golden: Tuple should have at least 1 item"),
     ("suites.faq.golden = ''", "suites.faq.golden.0: String should have at least 1 character"),
     ("suites.faq.golden = 3", "suites.faq.golden: Input should be a valid tuple (got 3)"),
-    (_SUITE + "suites.faq.scorers = []", "suites.faq.scorers: Tuple should have at least 1 item"),
     (_SUITE + "suites.faq.threshold = 0", "suites.faq.threshold: Input should be greater than 0 (got 0)"),
     (_SUITE + "suites.faq.trials = 0", "suites.faq.trials: Input should be greater than or equal to 1 (got 0)"),
     (_SUITE + "suites.faq.trials = true", "suites.faq.trials: Input should be a valid integer (got True)"),

@@ -72,6 +72,28 @@ _ROWS: dict[str, tuple[Row, Row]] = {
             "metadata": {"k": 1, "comments": "c"},
         },
     ),
+    "deepeval conversation": (
+        {
+            "scenario": "S.",
+            "turns": [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "o"}],
+            "expected_outcome": "R.",
+            "context": ["gold"],
+            "name": "n",
+            "user_description": "u",
+        },
+        {
+            "id": "n",
+            "messages": ({"role": "user", "content": "Why?"},),
+            "output": "o",
+            "rubric": "R.",
+            "reference_context": ("gold",),
+            "metadata": {"scenario": "S.", "user_description": "u"},
+        },
+    ),
+    "ragas 0.1": (
+        {"question": "Why?", "answer": "o", "contexts": ["c"], "ground_truth": "a", "evolution_type": "simple"},
+        {"input": "Why?", "expected": "a", "output": "o", "context": ("c",), "metadata": {"evolution_type": "simple"}},
+    ),
     "inspect": (
         {
             "id": 3,
@@ -218,6 +240,34 @@ def test_a_row_of_each_tool_loads_unedited(tmp_path: Path, dialect: str) -> None
     if dialect == "promptfoo":
         expected["vars"] = row["vars"]
     assert _said(case) == expected
+
+
+@pytest.mark.parametrize(
+    ("turns", "message"),
+    [
+        ([{"role": "assistant", "content": "hi"}], "set.jsonl:1: turns: has no turn of the user"),
+        ([{"role": "user"}], 'set.jsonl:1: turns: must be a list of turns, such as {"role": "user", '),
+        ("hi", "set.jsonl:1: turns: must be a list of turns"),
+    ],
+)
+def test_turns_that_cannot_be_continued_are_refused(tmp_path: Path, turns: Any, message: str) -> None:
+    [problem] = _read(tmp_path, {"scenario": "S.", "turns": turns, "expected_outcome": "R."}).problems
+    assert str(problem).startswith(message)
+
+
+def test_a_scenario_without_turns_is_the_input_and_details_of_turns_are_kept(tmp_path: Path) -> None:
+    turns = [{"role": "user", "content": "Why?", "retrieval_context": ["c"]}]
+    rows: list[Row] = [{"scenario": "S.", "turns": None, "expected_outcome": "R."}, {"scenario": "T.", "turns": turns}]
+    read = _read(tmp_path, *({**row, "user_description": None} for row in rows))
+    assert [case.input for case in read.golden] == ["S.", None]
+    assert read.golden.cases[1].metadata == {"turns": turns, "scenario": "T."}
+
+
+def test_the_sources_of_retrieved_texts_become_metadata(tmp_path: Path) -> None:
+    texts = ["plain", "deepeval_source=terms.md,deepeval_context=14 days, no more"]
+    [case] = _read(tmp_path, {"input": "x", "expected_output": "y", "retrieval_context": texts}).golden
+    assert case.context == ("plain", "14 days, no more")
+    assert case.metadata == {"retrieval_sources": ["terms.md"]}
 
 
 def test_every_dialect_is_tried_here() -> None:

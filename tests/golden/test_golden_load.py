@@ -224,7 +224,9 @@ def test_five_thousand_cases_load_quickly(tmp_path: Path) -> None:
     assert time.process_time() - begin < 2  # 0.25 s on a quiet machine
 
 
-_REMEDY = 'not JSON Lines: convert it to a .jsonl file with one object a line, such as {"id": "refund-1", "input": '
+_REMEDY = (
+    "not JSON Lines: make a golden set of it, and name that instead: pytest-evalgate import set.jsonl --to set-cases"
+)
 
 
 def _file_problem(folder: Path, name: str, content: str) -> str:
@@ -237,19 +239,39 @@ def _file_problem(folder: Path, name: str, content: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"),
+    ("name", "problem"),
     [
-        ("set.csv", "a table"),
-        ("set.TSV", "a table"),
-        ("set.yaml", "a YAML document"),
-        ("set.yml", "a YAML document"),
-        ("set.json", "a JSON document"),
-        ("set.xlsx", "a spreadsheet"),
-        ("set.parquet", "a Parquet file"),
+        ("set.csv", "a table, not JSON Lines: make a golden set of it, and name that instead: "),
+        ("set.TSV", "a table, not JSON Lines: "),
+        ("set.yaml", "a YAML document, not JSON Lines: "),
+        ("set.yml", "a YAML document, not JSON Lines: "),
+        ("set.json", "a JSON document, not JSON Lines: "),
+        ("set.xlsx", "a spreadsheet, not JSON Lines: "),
     ],
 )
-def test_another_format_is_recognised_by_the_file_name(tmp_path: Path, name: str, kind: str) -> None:
-    assert _file_problem(tmp_path, name, '{"input": "x"}').startswith(f"{name}: {kind}, {_REMEDY}")
+def test_another_format_is_recognised_by_the_file_name(tmp_path: Path, name: str, problem: str) -> None:
+    said = _file_problem(tmp_path, name, '{"input": "x"}')
+    assert said.startswith(f"{name}: {problem}")
+    assert said.endswith(f"pytest-evalgate import {name} --to set.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("set.parquet", "a Parquet file, not JSON Lines: write its rows as JSON Lines"),
+        ("set.ods", "a spreadsheet, not JSON Lines: save it as .xlsx or .csv, then run pytest-evalgate import"),
+    ],
+)
+def test_a_format_that_cannot_be_imported_is_named(tmp_path: Path, name: str, problem: str) -> None:
+    assert _file_problem(tmp_path, name, "x").startswith(f"{name}: {problem}")
+
+
+def test_a_missing_table_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(GoldenSetError, match=r"^golden/my set\.csv: cannot be read: No such file"):
+        load([tmp_path / "golden" / "my set.csv"], root=tmp_path)
+    (tmp_path / "golden").mkdir()
+    said = _file_problem(tmp_path, "golden/my set.csv", "question\na\n")
+    assert said.endswith(": pytest-evalgate import 'golden/my set.csv' --to 'golden/my set.jsonl'")
 
 
 @pytest.mark.parametrize(

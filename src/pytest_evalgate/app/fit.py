@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.config import Suite
     from pytest_evalgate.protocols import Scorer, Target
-    from pytest_evalgate.scorers.scorer import WeightedScorer
 
     ScorersOf = Callable[[Case], Sequence[Scorer]]
 
@@ -99,12 +98,13 @@ def case_problems(
         place: Name of the target's table in messages.
     """
     graded = [case for case in cases if case.skip is None and case.side != "base"]
+    output_of = _known_output(target)
     problems = [
         LineProblem(case.place.file, case.place.line, scorer.name, message)
         for case in graded
         for scorer in scorers_of(case)
         if (check := getattr(scorer, "case_problem", None)) is not None
-        and (message := check(case, _known_output(target, case))) is not None
+        and (message := check(case, output_of(case))) is not None
     ]
     if isinstance(target, CallingTarget):
         from pytest_evalgate.targets.reach import check_reach  # noqa: PLC0415 - only if requests are made
@@ -133,22 +133,45 @@ def stray_placeholders(target: Target | None, cases: Sequence[Case]) -> Iterator
             yield f"{jsonl.quote_text(text)} is sent unchanged: write placeholders as {{{{ input }}}}"
 
 
-def _known_output(target: Target | None, case: Case) -> Output | None:
-    """Return an output with the metadata that each output of the case will have; None if that is unknown."""
+def _known_output(target: Target | None) -> Callable[[Case], Output | None]:
+    """Return a function of a case: an output with the metadata of each of its outputs; None if that is unknown."""
     if isinstance(target, targets.RecordedTargetRunner):
-        return target.recordings[0].outputs.get(case.golden_id)
-    return _NO_TEXT if isinstance(target, CallingTarget | targets.RowTargetRunner) else None
+        outputs = target.recordings[0].outputs
+        return lambda case: outputs.get(case.golden_id)
+    # isinstance with a protocol takes 50 us, so it is asked once
+    known = _NO_TEXT if isinstance(target, CallingTarget | targets.RowTargetRunner) else None
+    return lambda case: known  # noqa: ARG005 - as above
 
 
-def scorer_problems(name: str, suite: Suite, built: Sequence[WeightedScorer]) -> Iterator[str]:
-    """Yield the reasons why the scorers of a suite cannot decide any case."""
-    if suite.threshold is None and any(scorer.weight is not None for scorer in built):
-        yield f"suites.{name}.threshold: missing; its scorers have weights, so it needs one"
-    if not any(getattr(scorer, "counts", True) for scorer in built):
+def scorer_problems(name: str, suite: Suite, cases: Iterable[Case], scorers_of: ScorersOf) -> Iterator[str]:
+    """Yield the reasons why the scorers of a suite and the asserts of its cases cannot decide its cases."""
+    graded = [case for case in cases if case.skip is None and case.side != "base"]
+    place = f"suites.{name}"
+    if suite.threshold is None:
+        weighted = [
+            case
+            for case in graded
+            if case.threshold is None and any(getattr(one, "weight", None) is not None for one in scorers_of(case))
+        ]
+        if weighted and (len(weighted) == len(graded) or not all(case.asserts for case in weighted)):
+            yield f"{place}.threshold: missing; its scorers have weights, so it needs one"
+        elif weighted:
+            yield f"{_first_of(weighted)}: its asserts have weights: add a threshold to the case, or to {place}"
+    undecided = [case for case in graded if not any(getattr(one, "counts", True) for one in scorers_of(case))]
+    if undecided and len(undecided) < len(graded):
+        yield f"{_first_of(undecided)}: nothing decides it: add asserts to the case, or a rule to {place}.scorers"
+    elif undecided and scorers_of(undecided[0]):
         yield (
-            f"suites.{name}.scorers: all scorers are report-only judges, so none decides what passes: calibrate "
+            f"{place}.scorers: all scorers are report-only judges, so none decides what passes: calibrate "
             "one (pytest-evalgate calibrate), or add a rule"
         )
+    elif undecided:
+        yield f'{place}.scorers: empty, and no case has asserts: add a scorer, such as scorers = ["exact"]'
+
+
+def _first_of(cases: Sequence[Case]) -> str:
+    """Return the place of the first case, and the number of the others."""
+    return f"{cases[0].place}" + (f" (and {count(len(cases) - 1, 'more case')})" if len(cases) > 1 else "")
 
 
 def name_problems(name: str, suite: Suite, cases: Sequence[Case], scorers: Collection[str]) -> list[str]:

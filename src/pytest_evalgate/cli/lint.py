@@ -258,7 +258,7 @@ class _OfflineSuite:
             UserError: a scorer or the target cannot be used.
         """
         context = scorers.Context(
-            rules={**scorers.RULES, _USER_CODE: _user_code},
+            rules=scorers.registry({_USER_CODE: _user_code}),
             roots=(project.root,),
             place=f"suites.{name}.scorers",
             judge=partial(_offline_judge, project),
@@ -278,7 +278,7 @@ class _OfflineSuite:
     def findings(self, place: Place) -> Iterator[LintFinding]:
         """Yield findings on cases that do not fit the suite. A run refuses the errors before its first call."""
         yield from map(_malformed, scorers.check_asserts(self.cases, context=self.context))
-        for text in fit.scorer_problems(self.name, self.suite, self.built):
+        for text in fit.scorer_problems(self.name, self.suite, self.cases, self.scorers_of):
             yield LintFinding(place, "unusable", "error", text)
         names = dict.fromkeys(scorer.name for case in self.cases for scorer in self.scorers_of(case))
         for text in fit.name_problems(self.name, self.suite, self.cases, names):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 VERBS: Final[Mapping[str, str]] = {
     "init": "write a starter configuration, or the files for a CI system",
+    "import": "write a golden set from a table, or from a file of another tool",
     "lint": "check golden sets before anything runs",
     "config": "print the configuration in effect, and the origin of each value",
     "schema": "print the JSON Schema of the configuration, of a golden set line or of verdict.json",
@@ -35,7 +36,7 @@ VERBS: Final[Mapping[str, str]] = {
     "drift": "test whether a judge has changed since its verdicts were recorded",
     "cache": "inspect, check, prune, export and import the cache of replies",
 }
-"""Help line of each verb, by the name of its module."""
+"""Help line of each verb."""
 
 EXIT_USAGE: Final = 4
 EXIT_INCOMPLETE: Final = 11
@@ -79,6 +80,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+def module_of(verb: str) -> str:
+    """Return the name of the module of a verb; that of ``import`` would be a keyword of Python."""
+    return f"pytest_evalgate.cli.{'importing' if verb == 'import' else verb}"
+
+
 def _discard_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -99,5 +105,5 @@ def build_parser(imported: Collection[str]) -> argparse.ArgumentParser:
     for name, help_line in VERBS.items():
         verb = verbs.add_parser(name, help=help_line, description=f"{help_line[0].upper()}{help_line[1:]}.")
         if name in imported:
-            define(verb, importlib.import_module(f"pytest_evalgate.cli.{name}").VERB)
+            define(verb, importlib.import_module(module_of(name)).VERB)
     return parser

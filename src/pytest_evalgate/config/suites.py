@@ -114,8 +114,9 @@ class Suite(Table):
     """A golden set with its target, scorers and gates.
 
     ``golden`` is a file or a list of files. A suite without a ``target`` belongs to tests marked ``golden_set``, or
-    its golden set contains recorded outputs. A case passes if its scores reach ``threshold``; ``aggregate`` combines
-    its ``trials``. ``judge_always`` asks judges even if other scorers have already decided. ``strip_reasoning =
+    its golden set contains recorded outputs. With ``scorers = []``, each case is graded by its asserts alone. A case
+    passes if its scores reach ``threshold``; ``aggregate`` combines its ``trials``.
+    ``judge_always`` asks judges even if other scorers have already decided. ``strip_reasoning =
     false`` grades a model's reasoning, such as ``<think>`` blocks, as part of the output. ``allow_empty = true``
     grades empty outputs, which otherwise are misses unless the case expects an empty text.
 
@@ -127,7 +128,7 @@ class Suite(Table):
 
     golden: FileNames
     target: TargetTable = None
-    scorers: tuple[str | dict[str, Any], ...] = Field(default=("exact",), min_length=1)
+    scorers: tuple[str | dict[str, Any], ...] = ("exact",)
     threshold: Share | None = None
     judge_always: bool = False
     strip_reasoning: bool = True

@@ -76,8 +76,8 @@ class PythonTarget(Table):
 class ModelTarget(Table):
     """A model with a prompt.
 
-    ``model`` is a key of ``models``. ``prompt`` and ``system`` are files with Jinja templates. ``params`` override
-    those of the model.
+    ``model`` is a key of ``models``. ``prompt`` and ``system`` are files with Jinja templates. A ``prompt`` whose name
+    ends in ``.json`` is a list of messages, whose texts are templates. ``params`` override those of the model.
     """
 
     model: str

@@ -6,8 +6,10 @@ A file is read line by line (`text.jsonl`), its dialect is recognised (`dialects
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from operator import attrgetter
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import GoldenSetError, LineProblem
@@ -25,19 +27,22 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import Json
     from pytest_evalgate.text.jsonl import JsonLine
 
-_KINDS: Final = {
+IMPORTED: Final = {
     ".csv": "a table",
     ".json": "a JSON document",
-    ".parquet": "a Parquet file",
     ".tsv": "a table",
+    ".xlsm": "a spreadsheet",
     ".xlsx": "a spreadsheet",
     ".yaml": "a YAML document",
     ".yml": "a YAML document",
 }
-_REMEDY: Final = (
-    'not JSON Lines: convert it to a .jsonl file with one object a line, such as {"id": "refund-1", "input": "…", '
-    '"expected": "…"}'
-)
+"""What a file is that ``pytest-evalgate import`` makes a golden set of, by its suffix."""
+
+_OTHERS: Final = {
+    ".ods": "a spreadsheet, not JSON Lines: save it as .xlsx or .csv, then run pytest-evalgate import",
+    ".parquet": "a Parquet file, not JSON Lines: write its rows as JSON Lines, one object a line",
+    ".xls": "a spreadsheet, not JSON Lines: save it as .xlsx or .csv, then run pytest-evalgate import",
+}
 _WRAPPERS: Final = ("cases", "examples", "goldens", "tests")  # keys of the list in a file that is one object
 _BOM: Final = b"\xef\xbb\xbf"
 
@@ -101,8 +106,20 @@ def read_file(path: Path, name: str) -> ReadFile:
 
 def _name_problem(path: Path, name: str) -> LineProblem | None:
     """Return the problem of a file whose name ends like that of another format."""
-    kind = _KINDS.get(path.suffix.lower())
-    return None if kind is None else LineProblem(name, 0, "", f"{kind}, {_REMEDY}")
+    suffix = path.suffix.lower()
+    if suffix in _OTHERS:
+        return LineProblem(name, 0, "", _OTHERS[suffix])
+    if suffix not in IMPORTED or not path.exists():  # reading a missing file gives the true reason
+        return None
+    return LineProblem(name, 0, "", f"{IMPORTED[suffix]}, {import_remedy(name)}")
+
+
+def import_remedy(name: str) -> str:
+    """Return the command that makes a golden set of a file, and what to do with it; ``name`` is its relative path."""
+    path = PurePosixPath(name)
+    target = path.with_suffix(".jsonl") if path.suffix != ".jsonl" else path.with_name(f"{path.stem}-cases.jsonl")
+    command = shlex.join(["pytest-evalgate", "import", name, "--to", str(target)])
+    return f"not JSON Lines: make a golden set of it, and name that instead: {command}"
 
 
 def _start_problem(path: Path, name: str) -> LineProblem | None:
@@ -113,9 +130,9 @@ def _start_problem(path: Path, name: str) -> LineProblem | None:
     except OSError:
         return None
     if head.startswith(b"["):
-        return LineProblem(name, 0, "", f"a JSON array, {_REMEDY}")
+        return LineProblem(name, 0, "", f"a JSON array, {import_remedy(name)}")
     if head.startswith(b"{") and head[1:].lstrip(b" \t\r").startswith(b"\n"):
-        return LineProblem(name, 0, "", f"a JSON document over several lines, {_REMEDY}")
+        return LineProblem(name, 0, "", f"a JSON document over several lines, {import_remedy(name)}")
     return None
 
 
@@ -127,7 +144,7 @@ def _wrapper_problem(rows: Sequence[JsonLine], name: str) -> LineProblem | None:
     wrapper = next((key for key in _WRAPPERS if isinstance(row.value.get(key), list)), None)
     if wrapper is None or "input" in row.value:
         return None
-    return LineProblem(name, row.number, wrapper, f"all cases in one object, {_REMEDY}")
+    return LineProblem(name, row.number, wrapper, f"all cases in one object, {import_remedy(name)}")
 
 
 def _recognise(rows: Sequence[JsonLine], name: str) -> tuple[Dialect | None, list[LineProblem]]:

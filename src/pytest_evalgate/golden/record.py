@@ -79,6 +79,7 @@ class GoldenRow(BaseModel):
     split: str | None = None
     weight: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     trials: Annotated[int, Field(ge=1, le=1000)] | None = None
+    threshold: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
     skip: Annotated[str | None, BeforeValidator(_reason_to_skip)] = None
     human_label: Any = None
 
@@ -268,10 +269,17 @@ class _NonDefaults:
 
 
 _IDENTITY: Final = ("input", "messages", "vars", "expected")
-_GRADED: Final = ("expected_any", "rubric", "context", "reference_context", "expected_tools", "asserts")
+_GRADED: Final = ("expected_any", "rubric", "context", "reference_context", "expected_tools", "asserts", "threshold")
 _identity = _NonDefaults(*_IDENTITY)
 _graded_fields = _NonDefaults(*_IDENTITY, *_GRADED)
 _whole_row = _NonDefaults(*(name for name in _DEFAULTS if name not in {"place", "fingerprint"}))
+
+
+def canonical_row(case: Case) -> dict[str, Any]:
+    """Return a case as a row of a golden set: its id and the fields that differ from their defaults."""
+    given = {name: list(value) if isinstance(value, tuple) else value for name, value in _whole_row(case).items()}
+    needs_input = case.input is None and not case.messages and not case.vars
+    return {"id": given.pop("id"), **({"input": None} if needs_input else {}), **given}
 
 
 def fingerprint(case: Case) -> str:

@@ -174,9 +174,14 @@ class Assembly:
         case_grading = _case_gradings(cases, built, suite, context)
         target = None if in_code else self._target(name, suite, cases)
         names = dict.fromkeys(scorer.name for own in (grading, *case_grading.values()) for scorer in own.scorers)
-        if problems := [*fit.scorer_problems(name, suite, built), *fit.name_problems(name, suite, cases, names)]:
+
+        def scorers_of(case: Case) -> Sequence[Scorer]:
+            return case_grading.get(case.id, grading).scorers
+
+        found = fit.scorer_problems(name, suite, cases, scorers_of)
+        if problems := [*found, *fit.name_problems(name, suite, cases, names)]:
             raise SettingsError("\n".join(problems))
-        check_fit(name, cases, lambda case: case_grading.get(case.id, grading).scorers, target)
+        check_fit(name, cases, scorers_of, target)
         graders = [scorer for grading in case_grading.values() for scorer in grading.scorers]
         whole = make_plan(
             name,
@@ -285,17 +290,19 @@ def _window(spec: TargetSettings | None, configured: Settings) -> int:
     return _WINDOW
 
 
-def _grading(graders: tuple[Scorer, ...], suite: Suite) -> Grading:
-    return Grading(graders, suite.threshold, suite.judge_always, suite.strip_reasoning, suite.allow_empty)
+def _grading(graders: tuple[Scorer, ...], suite: Suite, threshold: float | None = None) -> Grading:
+    """Return the grading of a suite, or of a case that has its own ``threshold``."""
+    least = suite.threshold if threshold is None else threshold
+    return Grading(graders, least, suite.judge_always, suite.strip_reasoning, suite.allow_empty)
 
 
 def _case_gradings(
     cases: Sequence[Case], built: tuple[Scorer, ...], suite: Suite, context: scorers.Context
 ) -> dict[str, Grading]:
-    """Return the grading of each case that has asserts: the suite's scorers and its own."""
+    """Return the grading of each case with asserts or a threshold: the suite's scorers and its own."""
     taken = [scorer.name for scorer in built]
     return {
-        case.id: _grading((*built, *scorers.case_scorers(case, context=context, taken=taken)), suite)
+        case.id: _grading((*built, *scorers.case_scorers(case, context=context, taken=taken)), suite, case.threshold)
         for case in cases
-        if case.asserts
+        if case.asserts or case.threshold is not None
     }

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 
 from pytest_evalgate.app import fit
-from pytest_evalgate.errors import UserError
+from pytest_evalgate.errors import SettingsError, UserError
+from pytest_evalgate.golden.load import IMPORTED, import_remedy
+from pytest_evalgate.text import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -62,6 +64,7 @@ def select(config: pytest.Config, assembly: Assembly) -> Selection:
     everything = not _names_path(config)
     arguments = {arg: _path_of(arg, config.invocation_params.dir) for arg in config.args}
     given = list(arguments.values())
+    _reject_importable(arguments, assembly)
     ad_hoc: list[str] = []
     for path in given:
         if path.suffix.lower() in GOLDEN_SUFFIXES and path.is_file() and not assembly.suites_of(path):
@@ -82,6 +85,28 @@ def select(config: pytest.Config, assembly: Assembly) -> Selection:
     ]
     config.args = [arg for arg in arguments if arg not in direct]
     return Selection(suites, everything, tuple(direct), tuple(ad_hoc))
+
+
+def _reject_importable(arguments: Mapping[str, Path], assembly: Assembly) -> None:
+    """Reject tables and documents on the command line, which pytest would report as "not found".
+
+    Other plugins collect YAML files as tests, so only a configuration of promptfoo is rejected among these.
+
+    Raises:
+        SettingsError: There are some; lists the command that makes a golden set of each.
+    """
+    problems = [
+        f"{arg}: {IMPORTED[path.suffix.lower()]}, {import_remedy(files.relative_name(path, assembly.root))}"
+        for arg, path in arguments.items()
+        if _is_importable(path) and path.is_file() and not assembly.suites_of(path)
+    ]
+    if problems:
+        raise SettingsError("\n".join(problems))
+
+
+def _is_importable(path: Path) -> bool:
+    suffix = path.suffix.lower()
+    return suffix in IMPORTED and (suffix not in {".yaml", ".yml"} or path.stem.startswith("promptfoo"))
 
 
 def _names_path(config: pytest.Config) -> bool:

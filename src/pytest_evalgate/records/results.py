@@ -102,6 +102,7 @@ class Case:
     split: str | None = None
     weight: float = 1.0
     trials: int | None = None
+    threshold: float | None = None
     skip: str | None = None
     human_label: Json = None
     place: Place = Place("", 0)

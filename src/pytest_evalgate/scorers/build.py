@@ -88,7 +88,10 @@ def _build(spec: str | Mapping[str, Any], context: Context) -> WeightedScorer:
     name = given.pop("judge")
     if context.judge is None or not isinstance(name, str):
         raise SpecError(f"judge = {name!r}: write the NAME of a [judges.NAME] table of the configuration")
-    return context.judge(name, read_options(ScorerOptions, given, "judge"))
+    options = read_options(ScorerOptions, given, "judge")
+    if options.field is not None:
+        raise SpecError(f'judge "{name}" grades the whole output: remove "field", or name the part in its rubric')
+    return context.judge(name, options)
 
 
 def _rule(kind: Any, given: Mapping[str, Any], context: Context) -> BuiltScorer:
@@ -100,6 +103,8 @@ def _rule(kind: Any, given: Mapping[str, Any], context: Context) -> BuiltScorer:
     options, params = read_params(kind, rule, given)
     threshold = _GRADED_THRESHOLD if kind in MEASURES else _RULE_THRESHOLD
     code = None if rule is RULES.get(kind) else context.code
+    if "field" in params:  # the rule reads the part itself
+        options = options.model_copy(update={"field": None})
     return _scorer(kind, functools.partial(rule, **params), options, threshold, code)
 
 
@@ -138,7 +143,7 @@ def _scorer(
     code: UserCode | None,
 ) -> BuiltScorer:
     chosen = threshold if options.threshold is None else options.threshold
-    return BuiltScorer(options.name or name, function, chosen, options.weight, code)
+    return BuiltScorer(options.name or name, function, chosen, options.weight, code, options.field)
 
 
 def _uniquely_named(scorers: Iterable[WeightedScorer], taken: Iterable[str] = ()) -> tuple[WeightedScorer, ...]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeGuard
 from pytest_evalgate.errors import ScorerError, SettingsError
 from pytest_evalgate.protocols import Scorer
 from pytest_evalgate.records.results import Case, Graded, Output, Score
+from pytest_evalgate.scorers.part import NoPartError, part_of
 from pytest_evalgate.text.exceptions import describe_error, safe_repr, truncate, type_name
 
 if TYPE_CHECKING:
@@ -101,7 +102,8 @@ class WeightedScorer(Scorer, Protocol):
 class BuiltScorer:
     """A scorer that calls ``function(case, output)``, plain or async, and turns the returned value into a score.
 
-    ``code`` runs the functions of users. None for a rule of this package, which returns at once.
+    ``code`` runs the functions of users. None for a rule of this package, which returns at once. ``field`` is the path
+    of the part of the output that is graded; an output without it scores 0.
     """
 
     name: str
@@ -109,6 +111,7 @@ class BuiltScorer:
     threshold: float
     weight: float | None = None
     code: UserCode | None = None
+    field: str | None = None
 
     @property
     def waits(self) -> bool:
@@ -155,6 +158,12 @@ class BuiltScorer:
         return Score(self.name, value, passed, reason, self.weight)
 
     async def _grade(self, case: Case, output: Output) -> Graded:
+        if self.field is not None:
+            try:
+                output = part_of(output, self.field)
+            except NoPartError as error:
+                return 0.0, str(error)
+
         def grade() -> Graded | Awaitable[Graded]:
             returned = self.function(case, output)
             return _awaited(returned) if inspect.isawaitable(returned) else _graded(returned)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.protocols import ModelClient
     from pytest_evalgate.records.results import Case, Output
     from pytest_evalgate.targets.model import ModelTargetRunner
-    from pytest_evalgate.targets.prompts import Prompt
+    from pytest_evalgate.targets.prompts import ChatPrompt, Prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,9 @@ def _model(spec: config.ModelTarget, context: TargetContext) -> ModelTargetRunne
     check_params(model.params, f"models.{spec.model}.params")
     check_params(spec.params, f"{context.place}.params")
     check_json([spec.tools, spec.response_format], f"{context.place}.tools or response_format")
-    prompt, system = _prompt("prompt", spec.prompt, context), _prompt("system", spec.system, context)
+    is_chat = spec.prompt is not None and spec.prompt.lower().endswith(".json")
+    prompt = (_messages if is_chat else _prompt)("prompt", spec.prompt, context)
+    system = _prompt("system", spec.system, context)
     return ModelTargetRunner(spec, model, context.suite, context.require_client(), prompt, system, context.allow_empty)
 
 
@@ -125,6 +127,15 @@ def _prompt(key: str, name: str | None, context: TargetContext) -> Prompt | None
 
     path = context.path(key, name)
     return load_prompt(path, name=files.relative_name(path, context.root))
+
+
+def _messages(key: str, name: str | None, context: TargetContext) -> ChatPrompt | None:
+    if name is None:
+        return None
+    from pytest_evalgate.targets.prompts import load_messages  # noqa: PLC0415 - as above
+
+    path = context.path(key, name)
+    return load_messages(path, name=files.relative_name(path, context.root))
 
 
 @dataclass(frozen=True, slots=True)

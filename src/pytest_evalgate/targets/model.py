@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.protocols import ModelClient
     from pytest_evalgate.records.calls import Reply
     from pytest_evalgate.records.results import Case, Json
-    from pytest_evalgate.targets.prompts import Prompt
+    from pytest_evalgate.targets.prompts import ChatPrompt, Prompt
 
 RESERVED_PARAMS: Final = ("model", "messages", "input", "instructions", "stream", "stream_options", "n", "background")
 """Parameters that users may not set, because each trial sends one request for one complete reply."""
@@ -36,7 +36,7 @@ class ModelTargetRunner:
     model: config.Model
     suite: str
     client: ModelClient
-    prompt: Prompt | None = None
+    prompt: Prompt | ChatPrompt | None = None
     system: Prompt | None = None
     allow_empty: bool = False
 
@@ -97,7 +97,7 @@ class ModelTargetRunner:
         system = [{"role": "system", "content": self.system.render(case)}] if self.system else []
         messages = [*system, *(dict(message) for message in case.messages)]
         if self.prompt is not None:
-            return [*messages, {"role": "user", "content": self.prompt.render(case)}]
+            return [*messages, *self.prompt.messages(case)]
         if case.messages:
             return messages
         if (asked := question(case)) is None:

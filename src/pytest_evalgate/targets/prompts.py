@@ -22,7 +22,7 @@ from pytest_evalgate.text import foreign, jsonl
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_evalgate.records.results import Case
+    from pytest_evalgate.records.results import Case, Json
 
 MOST_CHARACTERS: Final = 1 << 20
 """Largest number of characters of a rendered prompt."""
@@ -36,6 +36,10 @@ def load_prompt(path: Path, *, name: str) -> Prompt:
     Raises:
         SettingsError: The file cannot be read, or is not a template.
     """
+    return parse_prompt(_read(path, name), name=name)
+
+
+def _read(path: Path, name: str) -> str:
     try:
         if not path.is_file():  # reading a named pipe could block for ever
             raise SettingsError(f"{name}: there is no such file; create it, or name another template")
@@ -50,7 +54,39 @@ def load_prompt(path: Path, *, name: str) -> Prompt:
         raise SettingsError(f"{name}: not UTF-8: byte at offset {error.start} of the file; save as UTF-8") from None
     if len(raw) > _MOST_BYTES:
         raise SettingsError(f"{name}: larger than {_MOST_BYTES:,} bytes; move its data into the cases")
-    return parse_prompt(text, name=name)
+    return text
+
+
+def load_messages(path: Path, *, name: str) -> ChatPrompt:
+    """Load the list of messages at ``path``, a JSON file whose texts are templates.
+
+    Raises:
+        SettingsError: The file cannot be read, is not a list of messages, or has a malformed template.
+    """
+    text = _read(path, name)
+    try:
+        messages = jsonl.loads(text)
+    except ValueError as error:
+        raise SettingsError(f"{name}: {error}") from None
+    if not isinstance(messages, list) or not messages or not all(_is_message(message) for message in messages):
+        raise SettingsError(
+            f'{name}: not a list of messages: write [{{"role": "user", "content": "{{{{ input }}}}"}}], or a template '
+            "in a file with another ending, such as .md"
+        )
+    return ChatPrompt(name, _compiled(messages, name))
+
+
+def _is_message(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("role"), str)
+
+
+def _compiled(value: Any, name: str) -> Any:
+    """Return ``value`` with a template in place of each text that has braces."""
+    if isinstance(value, str):
+        return parse_prompt(value, name=name) if "{" in value else value
+    if isinstance(value, dict):
+        return {key: _compiled(member, name) for key, member in value.items()}
+    return [_compiled(member, name) for member in value] if isinstance(value, list) else value
 
 
 def parse_prompt(text: str, *, name: str) -> Prompt:
@@ -87,6 +123,31 @@ class Prompt:
             raise SettingsError(
                 f"{self.name}{_line(error, self.name)}: {reason}; in case {jsonl.quote_text(case.id)} ({case.place})"
             ) from None
+
+    def messages(self, case: Case) -> list[dict[str, Json]]:
+        """Return the message of the user."""
+        return [{"role": "user", "content": self.render(case)}]
+
+
+@dataclass(frozen=True, slots=True)
+class ChatPrompt:
+    """A list of messages whose texts are templates; ``name`` is its file in messages."""
+
+    name: str
+    content: Any
+
+    def messages(self, case: Case) -> list[dict[str, Json]]:
+        """Render all texts for ``case``; raise SettingsError as `Prompt.render` does."""
+        rendered: list[dict[str, Json]] = _rendered(self.content, case)
+        return rendered
+
+
+def _rendered(content: Any, case: Case) -> Any:
+    if isinstance(content, Prompt):
+        return content.render(case)
+    if isinstance(content, dict):
+        return {key: _rendered(member, case) for key, member in content.items()}
+    return [_rendered(member, case) for member in content] if isinstance(content, list) else content
 
 
 def _capped(pieces: Iterable[str]) -> str:

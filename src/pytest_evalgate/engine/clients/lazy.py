@@ -6,7 +6,8 @@ A run that is served from the cache needs no key, and no call holds a limiter's 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+import threading
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 from pytest_evalgate.engine.faults import CallFault
 from pytest_evalgate.errors import SettingsError
@@ -87,6 +88,11 @@ class LazyClient:
 T = TypeVar("T")
 
 
+_IMPORTING: Final = threading.Lock()
+"""Held while a library is imported. Threads that import parts of openai and httpx in another order wait for each
+other, and Python ends such a deadlock with a module that is not initialised: 30 models at once failed in that way."""
+
+
 class LazyResource(Generic[T]):
     """Object that ``make`` creates once, in a thread, when it is first needed."""
 
@@ -104,13 +110,17 @@ class LazyResource(Generic[T]):
         """
         if self._future is None:
             # in a thread: importing the SDK takes 0.4 s, loading certificates 20 ms; other calls continue
-            self._future = asyncio.ensure_future(asyncio.to_thread(self._make))
+            self._future = asyncio.ensure_future(asyncio.to_thread(self._make_alone))
         try:
             if self._future.done():
                 return self._future.result()
             return await asyncio.shield(self._future)
         except Exception as error:  # a proxy or a certificate of the environment; each library raises its own types
             raise self._fault_factory.fault("bad_request", f"cannot connect: {error}") from error
+
+    def _make_alone(self) -> T:
+        with _IMPORTING:
+            return self._make()
 
     async def get_if_created(self) -> T | None:
         """Return the object if `get` was called and succeeded."""

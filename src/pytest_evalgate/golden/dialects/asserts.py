@@ -29,6 +29,8 @@ _BLEU: Final = {"tokenize": "none", "ignore_case": True, "strict": True}
 _TEXTS: Final = frozenset(f"{case}contains-{how}" for case in ("", "i") for how in ("any", "all"))
 _ALONE: Final = {"is-json": "json-valid"}
 _BOUND: Final = frozenset({"regex", "word-count"})
+_LIMITS: Final = {"latency": 1000.0, "cost": 1.0}
+"""Types whose threshold is the largest figure, with its units in ours: milliseconds in a second."""
 _PROMPTFOO_ELSEWHERE: Final = {
     **dict.fromkeys(
         ("llm-rubric", "g-eval", "factuality", "model-graded-closedqa", "model-graded-factuality"), _BY_JUDGE
@@ -36,13 +38,12 @@ _PROMPTFOO_ELSEWHERE: Final = {
     **dict.fromkeys(("answer-relevance", "context-faithfulness", "context-recall", "context-relevance"), _BY_JUDGE),
     **dict.fromkeys(("grade", "is-refusal", "moderation", "select-best", "pi"), _BY_JUDGE),
     **dict.fromkeys(("javascript", "python", "ruby", "webhook", "fn", "eval"), _BY_CODE),
-    **dict.fromkeys(("cost", "latency"), _BY_BUDGET),
 }
 _OTHERS: Final = (  # without an equivalent scorer, but a cell with one of them is not an expected text
     *("contains-json", "levenshtein", "rouge-n", "similar", "perplexity", "perplexity-score", "tool-call-f1"),
     *("is-sql", "contains-sql", "is-xml", "contains-xml", "is-html", "contains-html", "is-valid-openai-tools-call"),
 )
-_KNOWN: Final = frozenset({*_TEXT, *_TEXTS, *_ALONE, *_PROMPTFOO_ELSEWHERE, *_OTHERS, *_BOUND})
+_KNOWN: Final = frozenset({*_TEXT, *_TEXTS, *_ALONE, *_PROMPTFOO_ELSEWHERE, *_OTHERS, *_BOUND, *_LIMITS})
 _WITH_VALUE: Final = frozenset({*_TEXT, *_TEXTS, "regex", "grade", "eval", "fn"})
 _ENTRY: Final = frozenset({"type", "value", "threshold", "weight", "metric"})
 _GRADED: Final = frozenset({"bleu"})
@@ -164,6 +165,10 @@ def _assert_spec(entry: Any, known: Mapping[str, Any], path: str) -> dict[str, A
                 "is not supported here: remove it, or move the assert to the suite",
                 f"{path}.{jsonl.escape_text(name)}",
             )
+    if plain in _LIMITS:
+        entry = {name: value for name, value in entry.items() if name != "threshold"} | {
+            "value": entry.get("threshold")
+        }
     params = _params(plain, _substitute(entry.get("value"), known, f"{path}.value"), path)
     return {"kind": f"{negation}{params.pop('kind')}", **params, **_common(entry, plain, path)}
 
@@ -178,11 +183,13 @@ def _params(kind: str, value: Any, path: str) -> dict[str, Any]:
         return {"kind": kind, "pattern": _pattern(value, path)}
     if kind == "word-count":
         return {"kind": kind, **_bounds(value, path)}
+    if kind in _LIMITS:
+        return {"kind": kind, "max": _limit(value, path) / _LIMITS[kind]}
     if kind in _ALONE and value is None:
         return {"kind": _ALONE[kind]}
     if kind in _ALONE:
         raise TranslationError("no scorer checks a schema: list the expected values with json-fields", f"{path}.value")
-    rules = ", ".join(sorted({*_TEXT, *_TEXTS, *_ALONE, *_BOUND}))
+    rules = ", ".join(sorted({*_TEXT, *_TEXTS, *_ALONE, *_BOUND, *_LIMITS}))
     reason = _PROMPTFOO_ELSEWHERE.get(kind) or f"{_NO_RULE} {rules}"
     raise TranslationError(f"{jsonl.quote_text(kind)} {reason}", f"{path}.type")
 
@@ -276,6 +283,12 @@ def _several(value: Any, path: str) -> list[Any]:
 def _end(pattern: re.Pattern[str], text: str, place: int) -> int:
     found = pattern.match(text, place)
     return place if found is None else found.end()
+
+
+def _limit(value: Any, path: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TranslationError("needs a number", f"{path}.threshold")
+    return float(value)
 
 
 def _bounds(value: Any, path: str) -> dict[str, int]:

@@ -224,6 +224,47 @@ def _messages(value: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
+_IN_MESSAGES: Final = ("role", "content", "name")
+
+
+def read_turns(value: Any, _: Row) -> dict[str, Any]:
+    """Read the turns of a conversation: the messages up to the last one of the user, and the reply as the output.
+
+    Raises:
+        TranslationError: A turn has no role or content, or no turn is one of the user.
+    """
+    if not value:
+        return {}
+    if not _is_conversation(value):
+        raise TranslationError('must be a list of turns, such as {"role": "user", "content": "..."}')
+    last = max((index for index, turn in enumerate(value) if turn.get("role") == "user"), default=-1)
+    if last < 0:
+        raise TranslationError("has no turn of the user, to which the application could reply")
+    messages = [{name: turn[name] for name in _IN_MESSAGES if turn.get(name)} for turn in value]
+    replies = [turn["content"] for turn in messages[last + 1 :]]
+    details = any(member for turn in value for name, member in turn.items() if name not in _IN_MESSAGES)
+    kept = {"metadata": {"turns": value}} if details else {}
+    return {"messages": messages[: last + 1]} | ({"output": replies[-1]} if replies else {}) | kept
+
+
+def read_scenario(value: Any, row: Row) -> dict[str, Any]:
+    """Read the scenario of a conversation: the input if there are no turns yet, else metadata."""
+    return {"metadata": {"scenario": value}} if row.get("turns") else {"input": value}
+
+
+_RETRIEVED: Final = re.compile(r"deepeval_source=(?P<source>.*?),deepeval_context=(?P<text>.*)", re.DOTALL)
+
+
+def read_retrieved(value: Any) -> dict[str, Any]:
+    """Read retrieved texts. deepeval writes the source of a text in front of it: the sources become metadata."""
+    if not isinstance(value, list):
+        return {"context": value}
+    found = [_RETRIEVED.fullmatch(one) if isinstance(one, str) else None for one in value]
+    texts = [one if match is None else match["text"] for one, match in zip(value, found, strict=True)]
+    sources = [match["source"] for match in found if match is not None]
+    return {"context": texts} | ({"metadata": {"retrieval_sources": sources}} if sources else {})
+
+
 def read_alternatives(value: Any) -> dict[str, Any]:
     """Read an expected value; a list contains alternatives."""
     return {"expected_any": value} if isinstance(value, list) else {"expected": value}

@@ -1,0 +1,40 @@
+"""Rules on the figures of an output itself: its latency and its cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+if TYPE_CHECKING:
+    from pytest_evalgate.records.results import Case, Graded, Output
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+def latency(
+    case: Case,  # noqa: ARG001 - every rule takes the case
+    output: Output,
+    /,
+    *,
+    max: Seconds,  # noqa: A002 - the name that users write
+) -> Graded:
+    """Pass if the output took at most ``max`` seconds; unknown if its latency is, as that of a recorded output."""
+    if output.latency_s is None:
+        return None, "the latency of the output is unknown"
+    return float(output.latency_s <= max), f"took {output.latency_s:.3g} s, at most {max:g}"
+
+
+def cost(
+    case: Case,  # noqa: ARG001 - every rule takes the case
+    output: Output,
+    /,
+    *,
+    max: Dollars,  # noqa: A002 - the name that users write
+) -> Graded:
+    """Pass if the call of the output cost at most ``max`` US dollars; unknown without a price of the model."""
+    paid = None if output.call is None else output.call.cost_usd
+    if paid is None:
+        return None, "the cost of the output is unknown: add a price to the model"
+    return float(paid <= max), f"cost US${paid:.6f}, at most US${max:g}"

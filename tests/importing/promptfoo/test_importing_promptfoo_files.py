@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import json
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_evalgate import config
+from pytest_evalgate.importing import ImportingError, read
+from pytest_evalgate.importing.promptfoo import read_config
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_evalgate.importing import Imported
+
+BASE = {"prompts": ["{{q}}"], "providers": ["openai:gpt-4o-mini"]}
+TEST = {"vars": {"q": "a"}, "assert": [{"type": "contains", "value": "b"}]}
+
+
+def _import(folder: Path, **changed: Any) -> Imported:
+    path = folder / "promptfooconfig.json"
+    path.write_text(json.dumps({**BASE, "tests": [TEST], **changed}, indent=1), "utf-8")
+    return read_config(path, project=folder, golden="golden/g.jsonl")
+
+
+def _settings(found: Imported) -> config.Settings:
+    return config.Settings.model_validate(tomllib.loads(dict(found.files)["evalgate.toml"]))
+
+
+REFUSED = [
+    ({"tests": "file://../outside.yaml"}, "outside.yaml leads to"),
+    ({"tests": "file:///etc/passwd.yaml"}, "/etc/passwd.yaml leads to /etc/passwd.yaml, outside of"),
+    ({"prompts": ["file://link.txt"]}, "outside of"),
+    ({"prompts": ["file://../*.txt"]}, "../*.txt leads out of the folder"),
+    ({"prompts": ["file://linked/*.txt"]}, "outside of"),
+    ({"tests": [{"vars": {"q": "file://../secret.txt"}}]}, "outside of"),
+    ({"tests": [{**TEST, "assert": [{"type": "equals", "value": "file://link.txt"}]}]}, "outside of"),
+    ({"providers": ["file://../provider.yaml"]}, "outside of"),
+    ({"providers": ["python:../bot.py"]}, "outside of"),
+    ({"defaultTest": "file://../default.yaml"}, "outside of"),
+    ({"providers": [{"id": "openai:gpt-4o", "config": {"tools": "file://../tools.json"}}]}, "outside of"),
+    ({"tests": "file://missing.csv"}, "there is no file missing.csv"),
+    ({"tests": "file://cases/*.yaml"}, "no file matches cases/*.yaml"),
+    ({"tests": 3}, "tests must be a list, or the name of a file"),
+    ({"tests": "file://bad.csv"}, "bad.csv:2: 3 cells, but the header has 2"),
+    ({"tests": "file://twice.csv"}, 'twice.csv:1: two columns are called "q"'),
+    ({"tests": "file://bad.jsonl"}, "bad.jsonl:2: not JSON"),
+    ({"tests": "file://bad.yaml"}, 'bad.yaml:2: duplicate key "vars"'),
+    ({"tests": [{"assert": [{"$ref": "#/assertionTemplates/no"}]}]}, 'there is no "#/assertionTemplates/no"'),
+    ({"tests": [{"assert": [{"$ref": "other.yaml#/a"}]}]}, "is in another file"),
+    ({"assertionTemplates": {"a": {"$ref": "#/assertionTemplates/a"}}}, "contains itself"),
+    ({"tests": [{"vars": {name: [str(at) for at in range(99)] for name in "qrs"}}]}, "more than 20,000 cases"),
+    ({"tests": "file://made.py"}, "tests file://made.py: they are made by code"),
+    ({"tests": []}, "contains no test"),
+    ({"defaultTest": ["x"]}, "defaultTest must be an object"),
+]
+
+
+@pytest.mark.parametrize(("changed", "message"), REFUSED, ids=[message[:40] for _, message in REFUSED])
+def test_what_cannot_be_read_is_refused_with_its_place(tmp_path: Path, changed: dict[str, Any], message: str) -> None:
+    (tmp_path / "secret.txt").write_text("secret", "utf-8")
+    (tmp_path / "outside.yaml").write_text("[]", "utf-8")
+    folder = tmp_path / "evals"
+    folder.mkdir()
+    (folder / "link.txt").symlink_to(tmp_path / "secret.txt")
+    (folder / "linked").symlink_to(tmp_path)
+    (folder / "bad.csv").write_text("q,__expected\na,b,c\n", "utf-8")
+    (folder / "twice.csv").write_text("q,q\na,b\n", "utf-8")
+    (folder / "bad.jsonl").write_text('{"vars": {"q": "a"}}\n{bad\n', "utf-8")
+    (folder / "bad.yaml").write_text("- vars: {q: a}\n  vars: {q: b}\n", "utf-8")
+    with pytest.raises(ImportingError) as caught:
+        _import(folder, **changed)
+    assert message in str(caught.value)
+    assert ":" in str(caught.value).partition(" ")[0]
+
+
+def test_keys_are_never_copied(tmp_path: Path) -> None:
+    key = "sk-proj-" + "a1B2" * 12
+    headers = {"Authorization": f"Bearer {key}", "X-Token": "Bearer {{env.CHAT_KEY}}", "X-Plain": "{{env.PLAIN}}"}
+    request = {"url": "http://127.0.0.1:1/chat", "headers": headers, "body": {"q": "{{prompt}}"}}
+    found = _import(
+        tmp_path,
+        providers=[
+            {"id": "openai:gpt-4o", "config": {"apiKey": key, "temperature": 1}},
+            {"id": "https", "config": {**request, "transformResponse": "json.text"}},
+        ],
+    )
+    assert key not in repr(found)
+    [suite] = [suite for name, suite in _settings(found).suites.items() if "chat" in name]
+    assert isinstance(suite.target, config.HttpTarget)
+    assert suite.target.http.headers_env == {
+        "Authorization": "AUTHORIZATION_HEADER",
+        "X-Token": "CHAT_KEY_HEADER",
+        "X-Plain": "PLAIN",
+    }
+    assert [left.what for left in found.left_out] == ["apiKey", "header Authorization"]
+    assert 'export CHAT_KEY_HEADER="Bearer $CHAT_KEY"' in " ".join(found.notes)
+
+
+@pytest.mark.parametrize(
+    ("response", "output"),
+    [
+        ("json.choices[0].message.content", "choices.0.message.content"),
+        ("JSON.stringify(json)", None),
+        ("json", None),
+    ],
+)
+def test_the_output_of_a_reply_is_a_path(tmp_path: Path, response: str, output: str | None) -> None:
+    settings = {"url": "http://127.0.0.1:1/chat", "body": {"q": "{{prompt}}"}, "transformResponse": response}
+    found = _import(tmp_path, providers=[{"id": "http", "config": settings}])
+    [suite] = _settings(found).suites.values()
+    assert isinstance(suite.target, config.HttpTarget)
+    assert suite.target.http.output == output
+    assert suite.target.http.body == {"q": "{{ vars.q }}"}
+
+
+def test_code_in_a_request_leaves_the_provider_out(tmp_path: Path) -> None:
+    settings = {"url": "http://127.0.0.1:1/chat", "body": {"q": "{{prompt}}"}}
+    found = _import(
+        tmp_path,
+        providers=[
+            {"id": "http", "config": {**settings, "transformResponse": "json.rows.map(r => r.a)"}},
+            {"id": "http", "config": {**settings, "body": {"q": "{{ prompt | upper }}"}}},
+            {"id": "http", "config": {**settings, "body": {"q": "the same"}}},
+            {"id": "http", "config": {"request": "POST / HTTP/1.1"}},
+        ],
+    )
+    assert "evalgate.toml" not in dict(found.files)
+    assert len(found.left_out) == 4
+    assert any("no suite is written" in note for note in found.notes)
+
+
+def test_a_variable_that_no_prompt_reads_is_kept_beside_the_question(tmp_path: Path) -> None:
+    found = _import(
+        tmp_path, tests=[{"vars": {"q": "a", "wanted": "b"}, "assert": [{"type": "equals", "value": "{{wanted}}"}]}]
+    )
+    [case] = found.cases
+    assert case.row["vars"] == {"q": "a"}
+    assert (case.row["expected"], case.row["metadata"]) == ("b", {"vars": {"wanted": "b"}})
+
+
+def test_a_variable_that_a_test_lacks_is_empty(tmp_path: Path) -> None:
+    found = _import(tmp_path, prompts=["{{q}} {{more}}"], tests=[TEST])
+    assert found.cases[0].row["vars"] == {"q": "a", "more": ""}
+
+
+def test_ids_are_descriptions_or_questions_and_unique(tmp_path: Path) -> None:
+    tests = [{"description": "same", "vars": {"q": str(at)}} for at in range(3)]
+    tests += [
+        {"vars": {"q": "Was kostet das, bitte schön?"}},
+        {"description": "a::b", "vars": {"q": "x"}},
+        {"vars": {}},
+    ]
+    found = _import(tmp_path, tests=tests)
+    ids = [case.row["id"] for case in found.cases]
+    assert ids == ["same", "same-2", "same-3", "was-kostet-das-bitte-schon", "a-b", "case"]
+
+
+def test_a_case_without_asserts_passes_with_any_answer(tmp_path: Path) -> None:
+    found = _import(tmp_path, tests=[{"vars": {"q": "a"}}])
+    assert found.cases[0].row["asserts"] == [{"kind": "length", "min": 1, "name": "answered"}]
+
+
+def test_a_suite_that_only_a_judge_grades_is_advisory(tmp_path: Path) -> None:
+    found = _import(tmp_path, tests=[{"vars": {"q": "a"}, "assert": [{"type": "llm-rubric", "value": "is kind"}]}])
+    settings = _settings(found)
+    [suite] = settings.suites.values()
+    assert (suite.mode, suite.judges, settings.judges["notes"].report_only) == ("advisory", ("notes",), True)
+
+
+def test_recorded_outputs_are_kept(tmp_path: Path) -> None:
+    found = _import(tmp_path, tests=[{**TEST, "providerOutput": "b is right"}])
+    assert found.cases[0].row["output"] == "b is right"
+
+
+def test_a_configuration_without_tests_asks_its_prompts_once(tmp_path: Path) -> None:
+    path = tmp_path / "promptfooconfig.yaml"
+    path.write_text("prompts: [Say hi]\nproviders: [openai:gpt-4o-mini]\n", "utf-8")
+    found = read(path, root=tmp_path)
+    assert [case.row["input"] for case in found.cases] == [None]
+
+
+def test_the_format_is_recognised_by_its_keys(tmp_path: Path) -> None:
+    (tmp_path / "any-name.yml").write_text(json.dumps({**BASE, "tests": [TEST]}), "utf-8")
+    (tmp_path / "other.json").write_text(json.dumps({**BASE, "tests": [TEST]}), "utf-8")
+    (tmp_path / "cases.json").write_text(json.dumps({"tests": [{"input": "a", "expected": "b"}]}), "utf-8")
+    formats = [read(tmp_path / name, root=tmp_path).format for name in ("any-name.yml", "other.json", "cases.json")]
+    assert formats == ["promptfoo", "promptfoo", "json"]
+
+
+def test_a_configuration_in_a_folder_below_names_its_files_from_the_project(tmp_path: Path) -> None:
+    folder = tmp_path / "evals" / "support"
+    (folder / "prompts").mkdir(parents=True)
+    (folder / "prompts" / "a.md").write_text("Ask {{q}}\n", "utf-8")
+    path = folder / "promptfooconfig.yaml"
+    path.write_text(json.dumps({**BASE, "prompts": ["file://prompts/a.md"], "tests": [TEST]}), "utf-8")
+    found = read_config(path, project=tmp_path, golden="golden/g.jsonl")
+    [(name, suite)] = _settings(found).suites.items()
+    assert isinstance(suite.target, config.ModelTarget)
+    assert (name, suite.target.prompt) == ("support", "evals/support/prompts/a.md")
+    assert found.cases[0].place == "evals/support/promptfooconfig.yaml:1"
+
+
+def test_a_written_prompt_never_has_the_name_of_a_file_of_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts" / "a.md").write_text("{{q}} === {% if q === 'x' %}x{% endif %}\n", "utf-8")
+    (tmp_path / "prompts" / "b.json").write_text('[{"role": "user", "content": "{{q}}"}]', "utf-8")
+    found = _import(tmp_path, prompts=["file://prompts/*"])
+    assert sorted(path for path, _ in found.files if path != "evalgate.toml") == ["prompts/a-2.md", "prompts/b-2.json"]
