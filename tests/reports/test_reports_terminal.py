@@ -490,6 +490,10 @@ def test_missed_cases_are_listed_whether_or_not_a_gate_failed(screen: Screen) ->
     quiet = [line.text for line in render(screen.view(_scene(screen, now, before)), limits=ListLimits(0))]
     assert f"  10 cases missed: {_LOOK}" in quiet
     assert not any("refund-031" in line for line in quiet)
+    failed = screen.view(_scene(screen, "m" * 12 + "P" * 28, "P" * 38 + "mm", _NO_REGRESSION, {"kind": "must-pass"}))
+    text = [line.text for line in render(failed, 120, limits=ListLimits(0))]
+    assert f"  12 cases regressed: {_COMPARE}" in text
+    assert not any("refund-001  golden" in line for line in text)
     first = [line.text for line in render(screen.view(_scene(screen, now)))]
     assert any(
         line.startswith("  refund-031") and line.endswith("miss  10x exact: got 30 days, wanted 14 days")
@@ -549,6 +553,7 @@ def test_a_drop_is_at_least_the_observed_one(screen: Screen) -> None:
     assert "212 of 500 cases run  100.0  at most -2.0 pp" in text
     assert "10 cases got worse, 0 got better. The 288 cases that did not run are counted as passed. A drop" in text
     assert "detail: 288 cases that did not run counted as passed: mcnemar-midp p=" in text
+    assert "The true drop is probably at least 1.2 points.\n" in text
     assert verdict_line(view.verdict).text == (
         "evalgate: FAIL  support-faq at most -2.0 pp after 212 of 500 cases   (exit 1)"
     )
@@ -581,7 +586,7 @@ def test_skipped_cases_are_none_of_those_that_were_to_run(screen: Screen) -> Non
 
 def test_a_stopped_suite_has_to_be_completed_before_promotion(screen: Screen) -> None:
     text = _screen(_view(screen, "m" * 10 + "-" * 30, "P" * 40))
-    assert "accept on purpose: pytest --eval-gate --eval-stop never, then pytest-evalgate baseline promote" in text
+    assert "accept on purpose: pytest --eval-gate --eval-stop never; pytest-evalgate baseline promote" in text
 
 
 def test_a_complete_suite_has_no_note(screen: Screen) -> None:

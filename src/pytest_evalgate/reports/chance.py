@@ -76,7 +76,8 @@ def is_it_real(gate: GateResult, delta: Delta, verdict: SuiteVerdict) -> str:
 
         A drop this large would happen by luck in fewer than 1 of 1,000 unchanged builds.
     """
-    parts = [*_assumption(gate, verdict), *_finding(gate, delta), *_blindness(gate)]
+    is_whole = verdict.stopped is None
+    parts = [*_assumption(gate, verdict), *_finding(gate, delta, is_whole=is_whole), *_blindness(gate)]
     return " ".join(parts)
 
 
@@ -87,13 +88,13 @@ def _assumption(gate: GateResult, verdict: SuiteVerdict) -> Iterator[str]:
         yield f"The {count(verdict.accounting.not_run, 'case')} that did not run are counted as {result}."
 
 
-def _finding(gate: GateResult, delta: Delta) -> Iterator[str]:
+def _finding(gate: GateResult, delta: Delta, *, is_whole: bool) -> Iterator[str]:
     margin = None if not gate.required else _size(gate.required)
     if _is_tolerance(gate, delta) and margin is not None:
-        yield from _tolerance(gate, delta, margin)
+        yield from _tolerance(gate, delta, margin, is_whole=is_whole)
     elif delta.finding == "regressed":
         yield _by_luck("A drop this large would happen", _decisive(delta))
-        yield from _range(delta)
+        yield from _range(delta, is_whole=is_whole)
     elif delta.finding == "regressed_within_margin":
         yield f"The drop is more than luck ({_in_unchanged(_decisive(delta))}), but less than the {margin} allowed."
     elif delta.finding == "no_regression_beyond_margin":
@@ -113,11 +114,11 @@ def _is_tolerance(gate: GateResult, delta: Delta) -> bool:
     return gate.bound is not None and gate.bound == delta.upper and gate.bound != delta.lower
 
 
-def _tolerance(gate: GateResult, delta: Delta, margin: str) -> Iterator[str]:
+def _tolerance(gate: GateResult, delta: Delta, margin: str, *, is_whole: bool) -> Iterator[str]:
     if gate.result == "fail" and gate.p is not None:
         start = f"If quality had dropped by the {margin} allowed and no more, a drop this large would happen"
         yield _by_luck(start, gate.p, "such builds")
-        yield from _range(delta)
+        yield from _range(delta, is_whole=is_whole)
     elif delta.delta < 0:
         smallest = "none at all" if delta.upper >= 0 else f"as little as {_size(delta.upper)}"
         yield f"A drop of more than the {margin} allowed is not proven: the true drop may be {smallest}."
@@ -150,9 +151,14 @@ def _improvement(delta: Delta) -> Iterator[str]:
         yield _by_luck("A gain this large would happen", delta.p_better)
 
 
-def _range(delta: Delta) -> Iterator[str]:
-    """Give the range of the true drop: each bound is one-sided, so together they hold at 1 - 2 alpha."""
-    if delta.upper < 0:
+def _range(delta: Delta, *, is_whole: bool) -> Iterator[str]:
+    """Give the range of the true drop: each bound is one-sided, so together they hold at 1 - 2 alpha.
+
+    A suite that failed early counts the cases that did not run as passed, so that only the smaller bound holds.
+    """
+    if not is_whole:
+        yield from [f"The true drop is probably at least {_size(delta.upper)}."] if delta.upper < 0 else []
+    elif delta.upper < 0:
         yield f"The true drop is probably between {_number(delta.upper)} and {_size(delta.lower)}."
     else:
         yield f"The true drop may be up to {_size(delta.lower)}."

@@ -416,7 +416,7 @@ def suite_steps(suite: SuiteView, options: str = "") -> Iterator[NextStep]:
     if failed:
         yield NextStep("look", look_command(suite.name, options))
     if "no-regression" in failed and suite.regressed:
-        first = "" if suite.verdict.stopped is None else f"{_COMPLETE_COMMAND}, then "
+        first = "" if suite.verdict.stopped is None else f"{_COMPLETE_COMMAND}; "
         yield NextStep("accept on purpose", f'{first}pytest-evalgate baseline promote --suite {name} --reason "..."')
     if any(gate.result == "inconclusive" and not gate.message.startswith(NO_BASELINE) for gate in suite.verdict.gates):
         yield NextStep("cases needed", f"pytest-evalgate power {name}")

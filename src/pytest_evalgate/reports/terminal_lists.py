@@ -79,9 +79,6 @@ def missed_lines(
         return
     command = look_command(suite.name, options)
     title = "ALSO MISSED" if known else "MISSED"
-    if limits.listed == 0:
-        yield from with_command(f"{count(len(rows), 'case')} {'also ' if known else ''}missed:", command, width, "  ")
-        return
     command = "" if suite.verdict.verdict == "fail" else command
     yield from _list(f"{title} of {suite.name}", title, rows, command, width, limits)
 
@@ -89,6 +86,10 @@ def missed_lines(
 def _list(
     name: str, title: str, cases: Sequence[ChangedCaseRow], command: str, width: int, limits: ListLimits
 ) -> Iterator[Line]:
+    if limits.listed == 0:
+        text = f"{count(len(cases), 'case')} {title.lower()}"
+        yield from with_command(f"{text}:", one_line(command), width, "  ") if command else [Line(f"  {text}")]
+        return
     rows = [_Row(case, 1) for case in cases] if limits.listed is None else [*_rows(cases)]
     most = len(rows) if limits.listed is None else limits.listed
     if len(rows) == most + 1:  # one more row takes as much room as "1 more"
