@@ -27,7 +27,9 @@ _TAGS: Final = frozenset(
         "figcaption abbr bdo cite dfn mark small source span time wbr",
     )
 )
-_ATTRIBUTES: Final = frozenset({"align", "alt", "colspan", "href", "open", "rowspan", "start", "title", "width"})
+_ATTRIBUTES: Final = frozenset(
+    {"align", "alt", "colspan", "href", "open", "rowspan", "src", "start", "title", "width"}
+)
 _VOID: Final = frozenset({"br", "hr", "img", "source", "wbr"})
 _REMOVED_WHOLE: Final = frozenset({"script", "style"})
 _ADDRESS: Final = re.compile(r"(https?|mailto):|[^:]*$", re.IGNORECASE)
@@ -67,7 +69,9 @@ class _Sanitiser(HTMLParser):
         if tag not in _TAGS or self._inside:
             return
         good = [(key, value or "") for key, value in attrs if key in _ATTRIBUTES]
-        given = "".join(f' {key}="{escape(value)}"' for key, value in good if key != "href" or _ADDRESS.match(value))
+        given = "".join(
+            f' {key}="{escape(value)}"' for key, value in good if key not in {"href", "src"} or _ADDRESS.match(value)
+        )
         self.kept.append(f"<{tag}{given}>")
 
     def handle_endtag(self, tag: str) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import tomllib
+from collections import Counter
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -211,6 +213,39 @@ def test_no_text_acts_in_any_field(text: str, render: Callable[[ReportView], str
     assert not re.search(
         "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]", page
     )
+
+
+@pytest.fixture(scope="module")
+def as_on_github() -> Callable[[str], str]:
+    """Render Markdown and remove the HTML that GitHub removes, as for the pictures of the documentation."""
+    path = Path(__file__).parents[2] / "docs" / "github_page.py"
+    spec = importlib.util.spec_from_file_location("github_page", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    rendered: Callable[[str], str] = module.rendered
+    return rendered
+
+
+def _elements(html: str) -> Counter[str]:
+    return Counter(re.findall(r"<(/?\w+)", html))
+
+
+def test_github_keeps_all_that_the_pages_use(as_on_github: Callable[[str], str]) -> None:
+    kept = _elements(as_on_github(render_comment(view_of("word", _LINKS))))
+    for element in ("table", "details", "summary", "del", "ins", "h2", "pre", "code", "li"):
+        assert kept[element] > 0, element
+        assert kept[element] == kept[f"/{element}"]
+    assert as_on_github("<b style=z>b</b><script>alert(1)</script><img src=x onerror=y>") == (
+        '<p><b>b</b><img src="x"></p>\n'
+    )
+
+
+@pytest.mark.parametrize("text", ALL, ids=ascii)
+def test_no_text_adds_an_element_on_github(text: str, as_on_github: Callable[[str], str]) -> None:
+    plain = _elements(as_on_github(render_comment(view_of("word", _LINKS))))
+    assert _elements(as_on_github(render_comment(view_of(text, _LINKS)))).keys() <= plain.keys()
 
 
 @pytest.mark.parametrize("text", ["<!-- evalgate -->", "x\n<!-- evalgate -->", "\n\n<!-- evalgate -->\n## PASS"])
