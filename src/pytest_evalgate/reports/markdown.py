@@ -18,7 +18,7 @@ comment above 65,536 characters.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.reports import phrases
@@ -36,6 +36,7 @@ from pytest_evalgate.reports.markdown_gates import (
     gate_changes,
     gate_messages,
     gate_table,
+    harmless_changes,
     judge_table,
     slice_tables,
 )
@@ -68,7 +69,8 @@ class _PageLimits:
     """The parts of a run that a page shows.
 
     ``omitted`` names the parts left out. Each list shows ``listed`` cases, the table ``gates`` rows, and each suite
-    ``whole`` cases with their texts; ``passing_slices`` also shows the slices of suites that pass.
+    ``whole`` cases with their texts; ``passing_slices`` also shows the slices of suites that pass. A ``brief`` page
+    has one line on changes in the gate that do not weaken it.
     """
 
     omitted: str = ""
@@ -78,6 +80,7 @@ class _PageLimits:
     whole: int = 0
     passing_slices: bool = True
     trends: bool = False
+    brief: bool = True
 
 
 _ALL_GATES: Final = 100_000
@@ -89,12 +92,28 @@ _COMMENT_STEPS: Final = (
     _PageLimits("lists of cases", 0, 6),
     _PageLimits("lists of cases, all but the worst case", 0, 4, 1),
 )
+_WHOLE: Final = _PageLimits("", MAX_DETAILED, _ALL_GATES, 3, MAX_DETAILED, trends=True, brief=False)
 _SUMMARY_STEPS: Final = (
-    _PageLimits("", MAX_DETAILED, _ALL_GATES, 3, MAX_DETAILED, trends=True),
-    _PageLimits(_SLICES, MAX_DETAILED, _ALL_GATES, 3, MAX_DETAILED, passing_slices=False, trends=True),
-    _PageLimits(f"{_SLICES}, cases in full", MAX_DETAILED, _ALL_GATES, 3, passing_slices=False, trends=True),
-    _PageLimits(f"{_SLICES}, cases in full, all but 10 cases of each list", 10, _ALL_GATES, 3, passing_slices=False),
-    _PageLimits(f"{_SLICES}, cases in full, lists of cases", 0, _ALL_GATES, 0, passing_slices=False),
+    _WHOLE,
+    replace(_WHOLE, omitted=_SLICES, passing_slices=False),
+    replace(_WHOLE, omitted=f"{_SLICES}, cases in full", passing_slices=False, whole=0),
+    replace(
+        _WHOLE,
+        omitted=f"{_SLICES}, cases in full, all but 10 cases of each list",
+        passing_slices=False,
+        whole=0,
+        trends=False,
+        listed=10,
+    ),
+    replace(
+        _WHOLE,
+        omitted=f"{_SLICES}, cases in full, lists of cases",
+        passing_slices=False,
+        whole=0,
+        trends=False,
+        listed=0,
+        worst=0,
+    ),
 )
 
 
@@ -219,12 +238,15 @@ def _header(view: ReportView, limits: _PageLimits) -> Iterator[str]:
     problems = [f"- **INVALID** {prose(problem)}" for problem in verdict.problems]
     refused = [] if verdict.refused is None else [f"- **NOT EVALUATED** {prose(verdict.refused)}"]
     yield from _lines_block([*problems, *refused], limits.gates)
-    if verdict.changed_in_gate:
-        yield from gate_changes(verdict.changed_in_gate, limits.listed)
+    changes = verdict.changed_in_gate or ()
+    if any(change.effect == "weaker" for change in changes) or (changes and not limits.brief):
+        yield from gate_changes(changes, limits.listed)
     if suites:
         yield gate_table(suites, limits.gates)
     yield from _lines_block([*_chance(suites)], limits.worst or 1)
     yield from _lines_block([line for suite in suites for line in gate_messages(suite)], limits.gates)
+    if changes and limits.brief and all(change.effect != "weaker" for change in changes):
+        yield harmless_changes(changes)
     if verdict.suites_not_run:
         yield f"Not run: {', '.join(map(name, verdict.suites_not_run[: limits.gates]))}"
 

@@ -73,20 +73,23 @@ class SuiteCase:
 
 
 def run_lists(view: ReportView, shown: Iterable[tuple[SuiteView, WorstCase]], listed: int) -> Iterator[str]:
-    """Render one list of regressed, missed and unanswered cases for all suites; ``shown`` are cases left out."""
+    """Render one list of the regressed, then the missed cases of all suites, and one of the unanswered cases.
+
+    ``shown`` are cases that are left out, because they are shown in full.
+    """
     known = {(suite.name, worst.case.id) for suite, worst in shown}
-    every: dict[str, list[SuiteCase]] = {}
-    errors: list[Reason] = []
-    for suite in phrases.worst_suites(view):
-        for noun, rows in (("regressed", _regressed(suite)), ("missed", _missed(suite))):
-            new = [row for row in rows if (suite.name, row.id) not in known]
-            known.update((suite.name, row.id) for row in new)
-            every.setdefault(noun, []).extend(SuiteCase(suite, row) for row in new)
-        errors += suite.errors
-    more = "more " if known and any(suite.worst for suite in view.suites) else ""
-    for noun, cases in every.items():
-        if cases:
-            yield _list(f"{more}{noun} case", cases, view.links, listed)
+    more, cases, counts = "more " if known else "", list[SuiteCase](), list[str]()
+    suites = phrases.worst_suites(view)
+    for noun, rows_of in (("regressed", _regressed), ("missed", _missed)):
+        new = [
+            SuiteCase(suite, row) for suite in suites for row in rows_of(suite) if (suite.name, row.id) not in known
+        ]
+        known.update((one.suite.name, one.row.id) for one in new)
+        cases += new
+        counts += [f"<b>{count(len(new), f'{more}{noun} case')}</b>"] if new else []
+    if cases:
+        yield _list(" and ".join(counts), cases, view.links, listed)
+    errors = [reason for suite in suites for reason in suite.errors]
     if errors:
         yield reasons("unanswered case", sorted(errors, key=lambda one: -one.count), listed, opened=True)
 
@@ -103,17 +106,18 @@ def _missed(suite: SuiteView) -> Sequence[ChangedCaseRow]:
     return suite.missed_cases if failed - {"no-regression", "slice"} or suite.verdict.delta is None else ()
 
 
-def _list(noun: str, cases: Sequence[SuiteCase], links: Links | None, listed: int) -> str:
+def _list(title: str, cases: Sequence[SuiteCase], links: Links | None, listed: int) -> str:
     several = len({one.suite.name for one in cases}) > 1
     listed += len(cases) == listed + 1  # one more case takes less room than the line on the others
     blocks = [table(("Case", "Question", "Reason"), (_row(one, links, several) for one in cases[:listed]))]
     if len(cases) > listed:
-        suite, regressed = cases[0].suite, "regressed" in noun
-        all_of = phrases.compare_command(suite.name, suite.verdict, regressed=regressed)
+        suite = cases[0].suite
+        all_of = phrases.compare_command(suite.name, suite.verdict, regressed=bool(_regressed(suite)))
         blocks.append(
             f"all: {command(all_of)}" if suite.verdict.delta is not None else "all: in the summary of the job"
         )
-    return collapsible(_title(noun, len(cases), len(cases), listed), *blocks, opened=True)
+        title = f"{title} (first {listed:,})"
+    return collapsible(title, *blocks, opened=True)
 
 
 def _row(one: SuiteCase, links: Links | None, several: bool) -> tuple[str, ...]:  # noqa: FBT001 - private

@@ -62,6 +62,13 @@ def gate_messages(suite: SuiteView) -> Iterator[str]:
         yield f"- {_result(suite, gate)} {name(suite.name)}, {prose(phrases.gate_name(gate))}: {prose(message)}"
 
 
+def harmless_changes(changes: Sequence[GateChange]) -> str:
+    """Render changes none of which weakens the gate, on one line."""
+    first, more = changes[0], len(changes) - 1
+    rest = f" and {more:,} more" if more else ""
+    return f"{phrases.count_gate_changes(changes)}: {prose(first.what)} {name(first.where)}{rest}"
+
+
 def gate_changes(changes: Sequence[GateChange], listed: int) -> Iterator[str]:
     """Render the changes in the gate; those that weaken it are all named, also those beyond the limit."""
     ordered = phrases.weakest_first(changes)
