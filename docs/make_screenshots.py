@@ -1,85 +1,135 @@
-"""Take the pictures of the HTML report that the documentation shows, of the example whose gate fails.
+"""Take the pictures of the HTML report and of the pull-request comment that the documentation shows.
 
-Run it from anywhere, with playwright installed and chromium on the PATH: ``python docs/make_screenshots.py``.
+They show the example first_hour, walked from its spreadsheet to the red run. Run it from anywhere, with playwright
+installed and chromium on the PATH: ``python docs/make_screenshots.py``; ``--out FOLDER`` also takes every section at
+1,400, 800 and 390 px, light and dark, to look at.
 """
 
 # ruff: noqa: INP001, T201 - a script, which prints what it made
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal
 
+from github_page import comment_page, github_style
 from playwright.sync_api import sync_playwright
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
-_DOCS = Path(__file__).resolve().parent
-_EXAMPLES = _DOCS.parent / "examples" / "golden_sets"
-_RUN = [
-    *(sys.executable, "-m", "pytest", "-q", "--eval-gate", "gsm8k"),
-    *("--eval-target", "recorded:gsm8k/outputs.6b_finetuning.jsonl"),
-    *("--eval-baseline", "baselines/gsm8k.6b_verification.json"),
-]
-_REPORT = Path(".evalgate", "report.html")
-_GATE_FAILED = 1
-_WINDOW = (1200, 900)
+_DOCS: Final = Path(__file__).resolve().parent
+_ROOT: Final = _DOCS.parent
+_WIDTHS: Final = (1400, 800, 390)
+_SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
+_SECTIONS: Final = ("gates", "changed", "cases", "slices", "scores", "history", "run")
 
 
-def main() -> int:
-    """Run the example in a folder of its own and take the pictures."""
+@dataclass(frozen=True)
+class _Window:
+    """A browser window."""
+
+    width: int = 1400
+    height: int = 900
+    scheme: Literal["light", "dark"] = "light"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Walk through the example in a folder of its own and take the pictures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, help="folder for pictures of every section")
+    options = parser.parse_args(arguments)
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
         print("chromium is not on the PATH: install it and run again", file=sys.stderr)
         return 1
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as play:
-        project = Path(folder, "example")
-        shutil.copytree(_EXAMPLES, project, ignore=shutil.ignore_patterns(".evalgate"))
-        done = subprocess.run(_RUN, cwd=project, check=False)  # noqa: S603 - our own interpreter
-        if done.returncode != _GATE_FAILED:
-            print(f"the example ended with {done.returncode}, not with {_GATE_FAILED}", file=sys.stderr)
-            return 1
+        project = Path(folder, "project")
+        walk = [sys.executable, "-m", "benchmarks.first_hour", "--keep", str(project)]
+        subprocess.run(walk, cwd=_ROOT, check=False)  # noqa: S603 - our own interpreter
+        report, comment = project / ".evalgate" / "report.html", project / "comment" / "comment.md"
+        page = Path(folder, "comment.html")
+        page.write_text(comment_page(comment.read_text("utf-8"), github_style()), "utf-8")
         browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        _take(browser, (project / _REPORT).as_uri())
+        _take_report(browser, report.as_uri(), _DOCS / "images")
+        _take_comment(browser, page.as_uri(), _DOCS / "images")
+        if options.out is not None:
+            options.out.mkdir(parents=True, exist_ok=True)
+            _take_everything(browser, report.as_uri(), page.as_uri(), options.out)
         browser.close()
     return 0
 
 
-def _take(browser: Browser, report: str) -> None:
-    _picture(browser, report, "report-light.png")
-    _picture(browser, report, "report-dark.png", scheme="dark")
-    _picture(browser, f"{report}#show=regressed&sort=-id", "report-cases.png")
-    _picture(browser, report, "report-case.png", opens=True)
-    _picture(browser, report, "report-narrow.png", window=(400, 800))
+def _take_report(browser: Browser, report: str, out: Path) -> None:
+    for scheme in _SCHEMES:
+        _shoot(_opened(browser, report, _Window(1200, 900, scheme)), out / f"report-{scheme}.png")
+    _shoot(_opened(browser, f"{report}#show=regressed", _Window(1200)), out / "report-cases.png")
+    page = _opened(browser, report, _Window(1200))
+    page.locator(".cases a.id").first.click()
+    page.wait_for_selector("dialog[open]")
+    _shoot(page, out / "report-case.png")
+    _shoot(_opened(browser, report, _Window(390, 844)), out / "report-narrow.png")
 
 
-def _picture(
-    browser: Browser,
-    address: str,
-    name: str,
-    *,
-    scheme: str = "light",
-    opens: bool = False,
-    window: tuple[int, int] = _WINDOW,
-) -> None:
-    page = browser.new_page(
-        viewport={"width": window[0], "height": window[1]},
-        color_scheme="dark" if scheme == "dark" else "light",
-        reduced_motion="reduce",
-    )
+def _take_comment(browser: Browser, comment: str, out: Path) -> None:
+    """Take the comment down to its third case: what a reviewer sees without scrolling much."""
+    for scheme in _SCHEMES:
+        page = _new_page(browser, _Window(900, 900, scheme))
+        page.goto(comment)
+        page.evaluate("document.querySelector('details').previousElementSibling.scrollIntoView({block: 'end'})")
+        end = page.evaluate("document.querySelector('details').getBoundingClientRect().top + scrollY")
+        page.screenshot(path=out / f"comment-{scheme}.png", full_page=True, clip=_top(900, end))
+        page.close()
+        print(f"{out.name}/comment-{scheme}.png")
+
+
+def _top(width: int, height: float) -> dict[str, float]:
+    return {"x": 0, "y": 0, "width": width, "height": height}
+
+
+def _take_everything(browser: Browser, report: str, comment: str, out: Path) -> None:
+    for width in _WIDTHS:
+        for scheme in _SCHEMES:
+            window, end = _Window(width, 900, scheme), f"{width}-{scheme}.png"
+            _shoot(_opened(browser, report, window), out / f"top-{end}")
+            page = _opened(browser, report, window)
+            for name in _SECTIONS:
+                page.locator(f"section[aria-labelledby='{name}']").first.screenshot(path=out / f"{name}-{end}")
+            page.locator(".cases a.id").first.click()
+            page.wait_for_selector("dialog[open]")
+            _shoot(page, out / f"case-{end}")
+            page = _new_page(browser, window)
+            page.goto(comment)
+            page.screenshot(path=out / f"comment-{end}", full_page=True)
+            page.close()
+
+
+def _opened(browser: Browser, address: str, window: _Window) -> Page:
+    page = _new_page(browser, window)
     page.goto(address)
     page.wait_for_selector("html[data-ready]", state="attached")
-    if opens:
-        page.locator(".cases a.id").first.click()
-        page.wait_for_selector("dialog[open]")
-    page.screenshot(path=_DOCS / "images" / name)
+    page.locator("#rows [data-filled]").first.wait_for(state="attached")
+    return page
+
+
+def _new_page(browser: Browser, window: _Window) -> Page:
+    return browser.new_page(
+        viewport={"width": window.width, "height": window.height},
+        color_scheme=window.scheme,
+        reduced_motion="reduce",
+    )
+
+
+def _shoot(page: Page, path: Path) -> None:
+    page.screenshot(path=path)
     page.close()
-    print(f"docs/images/{name}")
+    print(f"{path.parent.name}/{path.name}")
 
 
 if __name__ == "__main__":

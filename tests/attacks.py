@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.records.corrected import CorrectedRate
+from pytest_evalgate.records.raised import Raised
 from pytest_evalgate.records.results import (
     Accounting,
     Calls,
@@ -21,14 +23,18 @@ from pytest_evalgate.records.results import (
     Trend,
     Verdict,
 )
+from pytest_evalgate.reports.acknowledging import acknowledgement
+from pytest_evalgate.reports.diff import Piece
 from pytest_evalgate.reports.view import (
     CaseView,
     ChangedCaseRow,
     FlakyCaseRow,
+    GateSentence,
     Reason,
     ReportView,
     SuiteView,
     TrialView,
+    WorstCase,
 )
 
 if TYPE_CHECKING:
@@ -325,6 +331,9 @@ def view_of(text: str, links: Links | None = None) -> ReportView:
         errors=(reason,),
         flaky=(FlakyCaseRow(text, text, 1, 2),),
         details={text: case_of(text, place)},
+        missed_cases=(replace(changed, id="other"),),
+        worst=(worst_of(text, place),),
+        sentences=(GateSentence(0, text, "fail", text, text, f"detail {text}"),),
         history=history,
     )
     return ReportView(
@@ -337,13 +346,24 @@ def view_of(text: str, links: Links | None = None) -> ReportView:
         links=links,
         report_file=text,
         notes=(text,),
+        acknowledgement=acknowledgement(
+            replace(verdict, changed_in_gate=(GateChange(text, text, text, text, "weaker"),))
+        ),
     )
+
+
+def worst_of(text: str, place: Place) -> WorstCase:
+    """Return a case whose texts and changes are ``text``."""
+    pieces = (Piece("same", text), Piece("removed", text), Piece("added", text))
+    case = replace(case_of(text, place), id="worst", baseline_output=f"{text} {text}")
+    return WorstCase(case, text, pieces, text, text)
 
 
 def case_of(text: str, place: Place) -> CaseView:
     """Return a missed case of which every text is ``text``."""
     scores = (Score(text, 0.5, passed=False, reason=text),)
-    trials = (TrialView(0.0, text, text, scores, 0.25, 0.001, 12), TrialView(1.0, text))
+    raised = Raised(text, text)
+    trials = (TrialView(0.0, text, text, scores, 0.25, 0.001, 12, raised=raised), TrialView(1.0, text))
     return CaseView(
         suite=text,
         id=text,

@@ -208,7 +208,7 @@ def test_a_baseline_that_was_promoted_here_is_listed_and_not_used(repository: Re
     [change] = repository.changes()
     assert (change.what, change.where, change.effect) == ("baseline edited", _KEY, "neutral")
     assert change.before == "run run-main, 2 cases, 100.0% passed"
-    assert change.now.endswith("1 changed, 0 removed, 0 added (not used: the base's own is)")
+    assert change.now.endswith("1 changed, 0 removed, 0 added; worse: b (not used: the base's own is)")
 
 
 def test_a_baseline_that_somebody_answers_for_is_used(repository: Repository) -> None:
@@ -217,7 +217,7 @@ def test_a_baseline_that_somebody_answers_for_is_used(repository: Repository) ->
     assert _reason(repository) == "topic"
     [change] = repository.changes()
     assert (change.effect, change.acknowledged) == ("weaker", "a new prompt (qa@example.org)")
-    assert "not used" not in change.now
+    assert change.now.endswith("1 changed, 0 removed, 0 added; worse: b")
 
 
 def test_a_first_baseline_is_used(repository: Repository) -> None:

@@ -43,7 +43,7 @@ class Opened:
 
     def rows(self) -> list[str]:
         """Return the ids of the cases in the table that exist."""
-        shown: list[str] = self.page.locator("#rows tr:not(.gap) th").all_text_contents()
+        shown: list[str] = self.page.locator("#rows tr:not(.gap) th a").all_text_contents()
         return shown
 
     def counted(self) -> str:

@@ -28,7 +28,7 @@ def _broken(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 400])
+@pytest.mark.parametrize("width", [1400, 800, 390])
 @pytest.mark.parametrize("at", ["", "#case=support-faq/refund-001"])
 def test_the_page_can_be_used_by_everybody(
     opened: Open, regressed: ReportView, scheme: str, width: int, at: str

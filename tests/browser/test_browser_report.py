@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.attacks import XSS, case_of, view_of
 
+from pytest_evalgate.records.raised import Raised
 from pytest_evalgate.records.results import Place
 from pytest_evalgate.reports.html import page as html_page
 
@@ -53,9 +54,39 @@ def test_only_the_rows_near_the_window_exist(opened: Open, regressed: ReportView
     assert len(report.rows()) < 60
 
 
-def test_rows_have_the_height_that_the_script_reckons_with(opened: Open, regressed: ReportView) -> None:
+@pytest.mark.parametrize(("width", "height"), [(1280, 52), (800, 72), (390, 218)])
+def test_rows_have_the_height_of_the_style_sheet(opened: Open, regressed: ReportView, width: int, height: int) -> None:
+    page = opened(
+        _with_answers(regressed, "long " * 90 + "14", "more " + "long " * 90), viewport={"width": width, "height": 900}
+    ).page
+    page.locator("#rows td .clamped ins").first.wait_for()
     heights = "[...document.querySelectorAll('#rows tr:not(.gap)')].map(row => row.getBoundingClientRect().height)"
-    assert set(opened(regressed).page.evaluate(heights)) == {32}
+    assert set(page.evaluate(heights)) == {height}
+    page.evaluate("document.getElementById('box').scrollTop = 1e6")
+    page.wait_for_selector("tr[aria-rowindex='301']")
+
+
+def test_a_row_has_question_and_both_answers(opened: Open, regressed: ReportView) -> None:
+    same = "The same words at the start, which take more room than the eighty characters that are shown of them: "
+    page = opened(_with_answers(regressed, f"{same}within 14 days", f"{same}within 30 days")).page
+    heads = [text.rstrip(" \u2191\u2193") for text in page.locator("#heads th").all_text_contents()]
+    assert heads == ["Case", "Result", "Question", "Answer", "Baseline's answer", "Reason"]
+    page.locator("#rows td .clamped ins").first.wait_for()
+    cells = page.locator("#rows tr:not(.gap)").first.locator("td")
+    result, question, answer, before, reason = cells.all_inner_texts()
+    assert result.split() == ["✕", "miss", "▼", "regressed", "was", "pass"]
+    assert question == "How long do I have to return item 1?"
+    assert answer.startswith("… ")
+    assert answer.endswith("within 30 days")
+    assert before.endswith("within 14 days")
+    assert reason == "exact: got 30 days, wanted 14 days"
+    assert cells.locator("ins, del").all_text_contents() == ["30", "14"]
+
+
+def test_without_a_baseline_there_is_no_column_for_it(opened: Open, regressed: ReportView) -> None:
+    cases = [replace(case, before=None, baseline_output=None) for case in regressed.cases]
+    page = opened(replace(regressed, cases=cases)).page
+    assert page.locator("#heads th").count() == 5
 
 
 def test_what_needs_a_look_stands_first(opened: Open, regressed: ReportView) -> None:
@@ -120,8 +151,8 @@ def test_headers_sort_up_down_and_not_at_all(opened: Open, regressed: ReportView
         button.click()
         orders.append((head.get_attribute("aria-sort"), report.rows()[0]))
     assert orders == [("ascending", "refund-001"), ("descending", "refund-240"), ("none", "refund-001")]
-    report.page.get_by_role("button", name="Now").click()
-    assert "sort=value" in report.page.url
+    report.page.get_by_role("button", name="Result").click()
+    assert "sort=result" in report.page.url
 
 
 def test_the_address_brings_back_what_was_shown(opened: Open, regressed: ReportView) -> None:
@@ -164,6 +195,13 @@ def test_keys_walk_beyond_the_rows_that_exist(opened: Open, regressed: ReportVie
     for _ in range(90):
         report.page.keyboard.press("j")
     assert report.page.evaluate("document.activeElement.closest('tr').getAttribute('aria-rowindex')") == "91"
+
+
+def test_a_slash_leads_to_the_search(opened: Open, regressed: ReportView) -> None:
+    page = opened(regressed).page
+    page.keyboard.press("/")
+    page.keyboard.type("item/1")
+    assert page.get_by_label("Search").input_value() == "item/1"
 
 
 def test_letters_in_the_search_are_letters(opened: Open, regressed: ReportView) -> None:
@@ -218,17 +256,31 @@ def test_every_trial_is_told_with_its_scores_time_and_cost(opened: Open) -> None
     for words in (
         "Trial 1 ✕ miss 0.250 s · US$0.0010 · 12 tokens",
         "Trial 2 ● pass",
-        "Candidate, trial 1 of 2",
+        "Answer, trial 1 of 2",
         "0.50",
     ):
         assert words in " ".join(said.split())
+
+
+def test_the_traceback_of_the_application_is_shown_and_found(opened: Open, regressed: ReportView) -> None:
+    case = next(iter(regressed.cases))
+    raised = Raised("bot.py:12 in answer", 'Traceback\n  File "bot.py", line 12\nKeyError: <b>stornieren</b>')
+    trials = tuple(replace(trial, output="", raised=raised) for trial in case.trials)
+    report = opened(replace(regressed, cases=[replace(case, trials=trials)]), "#case=support-faq/refund-001")
+    shown = report.page.locator("dialog[open] .trace")
+    shown.wait_for()
+    assert shown.locator("dt").inner_text() == "Traceback of the application"
+    assert shown.locator("dd").inner_text() == raised.traceback
+    report.page.keyboard.press("Escape")
+    report.page.get_by_label("Search").fill("keyerror: <b>")
+    report.page.get_by_text("1 of 1 cases", exact=True).wait_for()
 
 
 def test_an_answerless_case_opens(opened: Open, regressed: ReportView) -> None:
     case = replace(next(iter(regressed.cases)), outcome="errored", trials=(), value=None, baseline_output=None)
     report = opened(replace(regressed, cases=[case]), "#case=support-faq/refund-001")
     report.page.wait_for_selector("dialog[open]")
-    assert report.page.locator("dialog dt").all_text_contents() == ["Input", "Expected"]
+    assert report.page.locator("dialog dt").all_text_contents() == ["Question", "Expected"]
     assert report.said == []
 
 
@@ -256,9 +308,14 @@ def test_it_is_dark_where_the_reader_wants_it(opened: Open, regressed: ReportVie
     assert (light, dark) == ("rgb(255, 255, 255)", "rgb(13, 17, 23)")
 
 
-def test_a_narrow_window_scrolls_tables_and_not_the_page(opened: Open, regressed: ReportView) -> None:
-    page = opened(regressed, viewport={"width": 400, "height": 800}).page
-    assert page.evaluate("document.documentElement.scrollWidth") == 400
+@pytest.mark.parametrize("width", [390, 800])
+def test_in_a_narrow_window_the_page_and_its_tables_fit(opened: Open, regressed: ReportView, width: int) -> None:
+    page = opened(regressed, viewport={"width": width, "height": 800}).page
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    for table in (".gates", ".cases", "#table"):
+        room = "table => [table.parentElement.scrollWidth, table.parentElement.clientWidth]"
+        wide, shown = page.locator(table).first.evaluate(room)
+        assert wide <= shown, table
 
 
 def test_texts_beside_the_report_are_read_when_they_are_chosen(
@@ -285,8 +342,7 @@ def test_hostile_texts_stay_texts_in_a_case(opened: Open) -> None:
         report.page.evaluate(
             "path => { location.hash = '#case=' + encodeURIComponent(path); }", f"{case.suite}/{case.id}"
         )
-        report.page.locator("#case-title").get_by_text(case.id.split()[0], exact=False).wait_for()
-        assert report.page.locator("#case-title").text_content() == case.id
+        report.page.wait_for_function("id => document.getElementById('case-title')?.textContent === id", arg=case.id)
     assert (report.said, len(report.sent)) == ([], 1)
     assert report.page.evaluate("window.__pwned === undefined")
 

@@ -542,7 +542,7 @@ def test_the_same_baseline_is_no_change(build: Build) -> None:
 @pytest.mark.parametrize(
     ("now", "message"),
     [
-        ("Pmm", "3 cases, 33.3% passed: 1 changed, 0 removed, 0 added"),
+        ("Pmm", "3 cases, 33.3% passed: 1 changed, 0 removed, 0 added; worse: c001"),
         ("PPP", "3 cases, 100.0% passed: 1 changed, 0 removed, 0 added"),
         ("PP", "2 cases, 100.0% passed: 0 changed, 1 removed, 0 added"),
         ("PPmm", "4 cases, 50.0% passed: 0 changed, 0 removed, 1 added"),
@@ -552,6 +552,12 @@ def test_an_edited_baseline_is_weaker_whichever_way(build: Build, now: str, mess
     [change] = baseline_changes(build.baseline("PPm"), build.baseline(now))
     assert (change.what, change.where, change.effect) == ("baseline edited", "suites.faq.baseline", "weaker")
     assert (change.before, change.now) == ("run r0, 3 cases, 66.7% passed", f"run r0, {message}")
+
+
+def test_a_worse_baseline_names_the_cases_that_are_lost(build: Build) -> None:
+    [change] = baseline_changes(build.baseline("P" * 30), build.baseline("mP" * 15))
+    assert change.now.partition("worse: ")[2].count(",") == 9
+    assert change.now.endswith(" and 5 more")
 
 
 def test_a_baseline_of_other_contents_is_edited(build: Build) -> None:

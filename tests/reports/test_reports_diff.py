@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.reports.diff import LARGEST, Piece, marked_diff, word_diff
+from pytest_evalgate.reports.diff import LARGEST, Piece, are_alike, condense, marked_diff, one_side, word_diff
 
 _WORDS = st.lists(st.sampled_from(["a", "b", "c", " ", "  ", "\n", "d.", "\u00e9"]), max_size=40).map("".join)
 
@@ -93,6 +93,36 @@ def test_a_change_is_marked(old: str, new: str, marked: str) -> None:
 def test_only_equal_words_next_to_a_change_are_shown() -> None:
     stays = "a sentence that goes on and on without any change at all, word for word"
     assert marked_diff(f"{stays} x {stays} y {stays}", f"{stays} X {stays} Y {stays}") == (
-        "... ge at all, word for word [-x-] {+X+} a sentence that goes on ... ge at all, word for word [-y-] {+Y+} "
+        "... at all, word for word [-x-] {+X+} a sentence that goes on ... at all, word for word [-y-] {+Y+} "
         "a sentence that goes on ..."
     )
+
+
+def _texts(pieces: tuple[Piece, ...]) -> list[str]:
+    return [piece.text for piece in pieces]
+
+
+def test_condensing_shortens_what_stays_and_cuts_the_end() -> None:
+    stays = "a sentence that goes on and on without any change at all, word for word"
+    pieces = word_diff(f"{stays} 14 {stays}", f"{stays} 30 {stays}")
+    short = condense(pieces, 200)
+    assert _texts(short) == ["... at all, word for word", "14", "30", "a sentence that goes on ..."]
+    assert _texts(one_side(short, "added")) == ["... at all, word for word", "30", "a sentence that goes on ..."]
+    assert _texts(condense(word_diff("", "x" * 90), 20)) == ["x" * 20 + "..."]
+    assert _texts(condense(word_diff(stays, stays), 200)) == [stays]
+    assert condense((), 9) == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "alike"),
+    [
+        ("within 14 days", "within 30 days", True),
+        ("You can pay by card, PayPal or Klarna; there is no transfer.", "You can order without an account.", False),
+        ("Norway takes 5 to 7 days and costs duties", "Norway takes 2 days", True),
+        ("all old", "new", False),
+        ("same", "same", True),
+        ("", "", False),
+    ],
+)
+def test_texts_that_share_little_are_not_alike(old: str, new: str, *, alike: bool) -> None:
+    assert are_alike(word_diff(old, new)) == alike

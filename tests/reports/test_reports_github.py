@@ -50,10 +50,10 @@ def test_there_are_ten_and_the_last_counts_the_others(screen: Screen, tmp_path: 
     assert len(annotate(_failed(screen, tmp_path, 9))) == 10
 
 
-def test_if_not_all_cases_are_listed_the_count_is_a_bound(screen: Screen, tmp_path: Path) -> None:
+def test_all_missed_cases_are_counted(screen: Screen, tmp_path: Path) -> None:
     scene = screen.scene("m" * 230 + "P" * 10, None, (_RATE,))
     lines = annotate(screen.view(scene, stored=tmp_path / "run.jsonl"))
-    assert lines[-1] == "::error::and at least 192 more: see the summary of the job"
+    assert lines[-1] == "::error::and 222 more: see the summary of the job"
 
 
 def test_missed_cases_are_annotated_if_the_pass_rate_failed(screen: Screen, tmp_path: Path) -> None:
@@ -245,7 +245,24 @@ def test_a_pull_request_is_linked_at_its_head_commit(tmp_path: Path) -> None:
     assert found.commit == _HEAD
 
 
-@pytest.mark.parametrize("event", ["", "[]", "{", '{"pull_request": null}', '{"pull_request": {"head": {"sha": 1}}}'])
+def test_a_comment_after_another_workflow_links_the_run_of_that_one(tmp_path: Path) -> None:
+    event = tmp_path / "event.json"
+    event.write_text(json.dumps({"workflow_run": {"id": 4711, "head_sha": _HEAD}}))
+    found = links_of({**_PUSH, "GITHUB_EVENT_PATH": str(event)}, _ROOT)
+    assert found == Links("https://github.com/acme/bot", _HEAD, "", "https://github.com/acme/bot/actions/runs/4711")
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        "",
+        "[]",
+        '{"workflow_run": {"id": "x", "head_sha": "y"}}',
+        "{",
+        '{"pull_request": null}',
+        '{"pull_request": {"head": {"sha": 1}}}',
+    ],
+)
 def test_an_event_without_a_commit_is_ignored(tmp_path: Path, event: str) -> None:
     path = tmp_path / "event.json"
     path.write_text(event)

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from tests.attacks import ALL, XSS, view_of
 
 from pytest_evalgate.app.view import ReportContext
+from pytest_evalgate.records.raised import Raised
 from pytest_evalgate.records.results import Calibration, GateChange, HistoryRow, Place, Score
 from pytest_evalgate.reports.html import data as html_data
 from pytest_evalgate.reports.html import page as html_page
@@ -175,10 +176,35 @@ def test_weakenings_of_the_gate_are_first_and_complete(regressed: ReportView) ->
 
 def test_regressed_and_missed_cases_are_plain_html(regressed: ReportView) -> None:
     page = _page(regressed)
-    assert page.words.count("You can return it within 14 days.") == 23
+    assert page.words.count("You can return it within 14 days.") == 2 * 23  # in the list, and in full
+    assert page.words.count("How long do I have to return item 19?") == 2
     assert "How long do I have to return item 1?" in page.words
     assert "#case=support-faq/refund-001" in set(page.attributes("href"))
     assert page.words.count("exact: got 30 days, wanted 14 days") >= 38
+
+
+def test_each_gate_has_its_sentence_on_chance(regressed: ReportView) -> None:
+    words = _page(regressed).words
+    assert "19 cases got worse, 4 got better. A drop this large would happen by luck in fewer than 1 of" in words
+    assert "mcnemar-midp p=0.00077, limit 0.05" in words
+
+
+def test_a_traceback_is_in_the_plain_part(regressed: ReportView) -> None:
+    case = next(iter(regressed.suites[0].details.values()))
+    trials = tuple(replace(trial, raised=Raised("bot.py:3", "KeyError: <x>")) for trial in case.trials)
+    suite = replace(regressed.suites[0], details={case.id: replace(case, trials=trials)})
+    page = _page(replace(regressed, suites=(suite,), cases=[replace(case, trials=trials)]))
+    assert "traceback of the application KeyError: <x>" in page.words
+    assert _chunks(page)[0]["trials"][0]["traceback"] == "KeyError: <x>"
+
+
+def test_the_list_marks_the_words_that_changed(regressed: ReportView) -> None:
+    case = next(iter(regressed.suites[0].details.values()))
+    trials = tuple(replace(trial, output="You can return it within 30 days.") for trial in case.trials)
+    suite = replace(regressed.suites[0], details={case.id: replace(case, trials=trials)})
+    html = _html(replace(regressed, suites=(suite,)))
+    assert "You can return it within <ins>30</ins> days." in html
+    assert "You can return it within <del>14</del> days." in html
 
 
 def test_long_lists_are_cut_and_lead_to_the_table(screen: Screen, tmp_path: Path) -> None:
@@ -204,8 +230,8 @@ def test_a_case_without_an_output_is_shown_without_one(regressed: ReportView) ->
     shape = (
         _html(replace(regressed, suites=(suite,))).partition('<details class="whole">')[2].partition("</article>")[0]
     )
-    assert "<dt>Input</dt>" in shape
-    assert "<dt>Candidate</dt>" not in shape
+    assert "<dt>Question</dt>" in shape
+    assert "<dt>Answer</dt>" not in shape
 
 
 def test_places_link_to_the_repository_if_it_is_known(regressed: ReportView) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
+import tomllib
+from collections import Counter
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -16,7 +19,16 @@ from tests.attacks import ALL, view_of
 from pytest_evalgate.app.view import ReportContext, build_view
 from pytest_evalgate.gates import decide
 from pytest_evalgate.records.results import Calls, GateChange, HistoryRow, Place, Run, SliceResult
-from pytest_evalgate.reports.markdown import COMMENT_LIMIT, MARKER, SUMMARY_LIMIT, render_comment, render_summary
+from pytest_evalgate.reports.acknowledging import acknowledgement
+from pytest_evalgate.reports.diff import word_diff
+from pytest_evalgate.reports.markdown import (
+    COMMENT_LIMIT,
+    COMMENT_LINES,
+    MARKER,
+    SUMMARY_LIMIT,
+    render_comment,
+    render_summary,
+)
 from pytest_evalgate.reports.view import ChangedCaseRow, Links
 
 if TYPE_CHECKING:
@@ -98,7 +110,8 @@ def _invalid(screen: Screen, stored: Path) -> ReportView:
 
 def _weakened(screen: Screen, stored: Path) -> ReportView:
     view = screen.view(_scene(screen, "P" * 40, "P" * 40, _DROP), stored=stored)
-    return replace(view, verdict=replace(view.verdict, verdict="fail", exit_code=1, changed_in_gate=_CHANGES))
+    verdict = replace(view.verdict, verdict="fail", exit_code=1, changed_in_gate=_CHANGES)
+    return replace(view, verdict=verdict, acknowledgement=acknowledgement(verdict))
 
 
 def _advisory(screen: Screen, stored: Path) -> ReportView:
@@ -154,8 +167,12 @@ def test_pages(
 
 
 _RENDERER = MarkdownIt("commonmark", {"linkify": True, "html": True}).enable(["table", "strikethrough", "linkify"])
-_OWN_HTML = re.compile(r"(<!-- evalgate -->|</details>|<details( open)?><summary>[A-Za-z0-9 (),:<>/b]+</summary>)\n?")
-_OWN_LINKS = re.compile(r"https://github\.com/acme/bot/(blob/8c1f2d00+/evals/golden\.jsonl#L3|actions/runs/7)")
+_OWN_HTML = re.compile(
+    r"(<!-- evalgate -->|</?(del|ins)>|</details>|<details( open)?><summary>[A-Za-z0-9 (),:<>/b]+</summary>)\n?"
+)
+_OWN_LINKS = re.compile(
+    r"https://github\.com/acme/bot/(blob/8c1f2d00+/evals/golden\.jsonl#L3|actions/runs/7(#artifacts)?)"
+)
 _BOTH = pytest.mark.parametrize("render", [render_summary, render_comment], ids=["summary", "comment"])
 
 
@@ -196,6 +213,39 @@ def test_no_text_acts_in_any_field(text: str, render: Callable[[ReportView], str
     assert not re.search(
         "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]", page
     )
+
+
+@pytest.fixture(scope="module")
+def as_on_github() -> Callable[[str], str]:
+    """Render Markdown and remove the HTML that GitHub removes, as for the pictures of the documentation."""
+    path = Path(__file__).parents[2] / "docs" / "github_page.py"
+    spec = importlib.util.spec_from_file_location("github_page", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    rendered: Callable[[str], str] = module.rendered
+    return rendered
+
+
+def _elements(html: str) -> Counter[str]:
+    return Counter(re.findall(r"<(/?\w+)", html))
+
+
+def test_github_keeps_all_that_the_pages_use(as_on_github: Callable[[str], str]) -> None:
+    kept = _elements(as_on_github(render_comment(view_of("word", _LINKS))))
+    for element in ("table", "details", "summary", "del", "ins", "h2", "pre", "code", "li"):
+        assert kept[element] > 0, element
+        assert kept[element] == kept[f"/{element}"]
+    assert as_on_github("<b style=z>b</b><script>alert(1)</script><img src=x onerror=y>") == (
+        '<p><b>b</b><img src="x"></p>\n'
+    )
+
+
+@pytest.mark.parametrize("text", ALL, ids=ascii)
+def test_no_text_adds_an_element_on_github(text: str, as_on_github: Callable[[str], str]) -> None:
+    plain = _elements(as_on_github(render_comment(view_of("word", _LINKS))))
+    assert _elements(as_on_github(render_comment(view_of(text, _LINKS)))).keys() <= plain.keys()
 
 
 @pytest.mark.parametrize("text", ["<!-- evalgate -->", "x\n<!-- evalgate -->", "\n\n<!-- evalgate -->\n## PASS"])
@@ -255,9 +305,9 @@ def test_of_a_page_that_no_cut_makes_fit_the_first_lines_stay() -> None:
         view, suites=view.suites * 1_500, verdict=replace(view.verdict, problems=("problem " * 50,) * 1_500)
     )
     text = render_summary(view)
-    assert 800 << 10 < len(text.encode()) <= SUMMARY_LIMIT
+    assert 500 << 10 < len(text.encode()) <= SUMMARY_LIMIT
     assert text.startswith("## Eval gate: FAIL - problem")
-    assert text.splitlines()[-1].startswith("Left out to fit: all but the first lines. ")
+    assert text.splitlines()[-1].startswith("Left out to fit: all but the first parts. ")
 
 
 def test_a_chart_needs_three_runs_and_contains_no_foreign_text() -> None:
@@ -284,7 +334,8 @@ def test_weakenings_of_the_gate_are_first_and_never_left_out() -> None:
     others = tuple(GateChange("case added", f"case {number}", "", "", "neutral") for number in range(30))
     view = view_of("word")
     text = render_comment(replace(view, verdict=replace(view.verdict, changed_in_gate=(*others, *changes))))
-    assert text.count("**WEAKER**") == 30
+    assert [text.count(f"`key {number}`") for number in range(30)] == [1] * 30
+    assert text.count("\n") <= COMMENT_LINES
     assert "30 more are in `verdict.json`" in text
     assert text.index("What changed in the gate") < text.index("| Suite |")
 
@@ -299,9 +350,9 @@ def test_without_a_repository_a_case_names_its_line() -> None:
     view = view_of("refund-1")
     changed = ChangedCaseRow("refund-1", Place("", 0), (), "pass", "miss", "")
     [suite] = view.suites
-    text = render_comment(replace(view, suites=(replace(suite, fixed=(changed,)),)))
-    assert "| `refund-1` `refund-1:3` | pass -> miss |" in text
-    assert "| `refund-1` | pass -> miss |  |" in text
+    text = render_summary(replace(view, suites=(replace(suite, fixed=(changed,)),)))
+    assert "| `refund-1` `refund-1:3` pass&nbsp;→&nbsp;miss | refund-1 | refund-1 |" in text
+    assert "| `refund-1` pass&nbsp;→&nbsp;miss | refund-1 |  |" in text
 
 
 def _clean(screen: Screen) -> ReportView:
@@ -356,23 +407,126 @@ def test_a_drop_within_the_margin_makes_a_page(screen: Screen) -> None:
 
 @pytest.mark.parametrize(
     ("suites", "cases", "cut"),
-    [
-        (1, 30, None),
-        (12, 30, "slices of suites that pass, all but 3 cases of each list"),
-        (45, 30, "slices of suites that pass, lists of cases"),
-        (700, 3, "all but the first lines"),
-    ],
+    [(1, 30, None), (12, 30, "all but 3 cases of each list"), (45, 30, "all but 3 cases of each list")],
 )
-def test_a_comment_fits_and_names_the_parts_left_out(screen: Screen, suites: int, cases: int, cut: str | None) -> None:
+def test_a_comment_fits_and_names_the_parts_left_out(
+    screen: Screen, tmp_path: Path, suites: int, cases: int, cut: str | None
+) -> None:
     reasons = dict.fromkeys(range(cases), "\U0001f600 because " * 40)
     scenes = [
         screen.scene("m" * cases, "P" * cases, (_DROP,), f"suite-{number}", reasons=reasons)
         for number in range(suites)
     ]
-    text = render_comment(screen.view(*scenes))
+    text = render_comment(screen.view(*scenes, stored=tmp_path / "run.jsonl"))
     assert len(text.encode("utf-16-le")) // 2 <= COMMENT_LIMIT
+    assert text.count("\n") <= COMMENT_LINES
     last = text.splitlines()[-1]
     assert last.startswith(f"Left out to fit: {cut}. ") if cut else "Left out to fit" not in text
+
+
+def test_a_comment_has_at_most_72_lines_whatever_happens(screen: Screen, tmp_path: Path) -> None:
+    reasons = {case: f"reason {case} " * 90 for case in range(60)}
+    gates = (_DROP, _RATE, {"kind": "must-pass"})
+    now = "m" * 30 + "?" * 10 + "P" * 20
+    scenes = [
+        screen.scene(now, "P" * 40 + "m" * 20, gates, f"suite-{number}", reasons=reasons, max_error_rate=0.9)
+        for number in range(30)
+    ]
+    view = screen.view(*scenes, stored=tmp_path / "run.jsonl")
+    long = "words and `more` words " * 300
+    changes = tuple(
+        GateChange("gate changed", f"suites.s.gates[{k}].{long}", long, long, "weaker") for k in range(400)
+    )
+    verdict = replace(view.verdict, verdict="fail", changed_in_gate=changes, problems=(long,) * 90, refused=long)
+    verdict = replace(verdict, suites_not_run=tuple(f"other-{k} {long}" for k in range(900)), base_problem=long)
+    suites = tuple(replace(one, verdict=replace(one.verdict, notes=(long,) * 9)) for one in view.suites)
+    view = replace(view, verdict=verdict, suites=suites, notes=(long,) * 90, acknowledgement=acknowledgement(verdict))
+    text = render_comment(view)
+    assert text.count("\n") <= COMMENT_LINES == 72
+    assert len(text.encode("utf-16-le")) // 2 <= COMMENT_LIMIT
+    for words in ("## Eval gate: FAIL", "**Do this first:** undo what weakens", "| Suite |", "Left out to fit: "):
+        assert words in text
+
+
+def test_a_comment_begins_with_what_to_do_and_links_the_run(screen: Screen, tmp_path: Path) -> None:
+    lines = render_comment(_regression(screen, tmp_path / "run.jsonl")).splitlines()
+    assert lines[3].startswith("**Do this first:** read the worst cases below.")
+    assert lines[-1].startswith(
+        "[Summary](https://github.com/acme/bot/actions/runs/7) · "
+        "[Artifacts](https://github.com/acme/bot/actions/runs/7#artifacts) · "
+    )
+
+
+def _worst(screen: Screen, stored: Path, **changed: Any) -> str:
+    """Return the comment on one case that got worse; ``changed`` are its fields."""
+    view = screen.view(_scene(screen, "m", "P", {"kind": "must-pass"}), stored=stored)
+    [suite] = view.suites
+    [worst] = suite.worst
+    fields = {name: changed.pop(name) for name in ("output", "diff", "why", "judge") if name in changed}
+    worst = replace(worst, case=replace(worst.case, **changed), **fields)
+    return render_comment(replace(view, suites=(replace(suite, worst=(worst,)),)))
+
+
+def test_the_words_that_changed_are_marked(screen: Screen, tmp_path: Path) -> None:
+    now = "You can return it within 30 days."
+    diff = word_diff("You can return it within 14 days.", now)
+    why, judge = "states 30 days | not 14", "faq"
+    text = _worst(screen, tmp_path / "run.jsonl", output=now, diff=diff, why=why, judge=judge)
+    assert "| before | You can return it within <del>14</del> days\\. |" not in text
+    assert "| before | You can return it within <del>14</del> days. |\n" in text
+    assert "| now | You can return it within <ins>30</ins> days. |\n" in text
+    assert "| pass&nbsp;→&nbsp;miss | states 30 days &#124; not 14 (judge `faq`) |\n" in text
+
+
+@pytest.mark.parametrize(
+    ("changed", "row"),
+    [
+        ({"output": "", "diff": ()}, "| now | no answer |"),
+        ({"output": "all else", "diff": word_diff("some words", "all else")}, "| now | all else |"),
+        ({"output": "You can return it within 14 days.", "diff": ()}, "| now | the same answer |"),
+        ({"output": "new", "diff": (), "baseline_output": None}, "| now | new |"),
+    ],
+)
+def test_answers_that_cannot_be_compared_are_not_marked(
+    screen: Screen, tmp_path: Path, changed: dict[str, Any], row: str
+) -> None:
+    text = _worst(screen, tmp_path / "run.jsonl", **changed)
+    assert row in text
+    assert ("| before |" in text) == ("baseline_output" not in changed)
+    assert "<ins>" not in text
+
+
+def test_worst_cases_are_of_all_suites_in_turn(screen: Screen, tmp_path: Path) -> None:
+    little = _scene(screen, "m" * 20 + "P" * 220, "P" * 240, _DROP, name="little")
+    much = _scene(screen, "m" * 60 + "P" * 180, "P" * 240, _DROP, name="much")
+    text = render_comment(screen.view(little, much, stored=tmp_path / "run.jsonl"))
+    heads = re.findall(r"^\| `(much|little)` `(refund-\d+)` `\S+` \| How", text, re.MULTILINE)
+    assert heads[:3] == [("much", "refund-001"), ("little", "refund-001"), ("much", "refund-002")]
+    assert "<b>77 more regressed cases</b> (first 10)" in text
+
+
+def test_a_weakening_shows_the_block_that_acknowledges_it(screen: Screen, tmp_path: Path) -> None:
+    text = render_comment(_weakened(screen, tmp_path / "run.jsonl"))
+    [block] = re.findall(r"```toml\n(.*?)\n```", text, re.DOTALL)
+    [table] = tomllib.loads(block)["acknowledged"]
+    assert table["change"] == "suites.support.gates[0].min"
+    assert "<details open><summary>How to acknowledge it: paste this, fill it in" in text
+
+
+def test_of_many_blocks_the_comment_shows_two(screen: Screen, tmp_path: Path) -> None:
+    view = _weakened(screen, tmp_path / "run.jsonl")
+    changes = tuple(GateChange("gate removed", f"suites.s.gates[{k}]", "", "none", "weaker") for k in range(5))
+    verdict = replace(view.verdict, changed_in_gate=changes)
+    view = replace(view, verdict=verdict, acknowledgement=acknowledgement(verdict))
+    [block] = re.findall(r"```toml\n(.*?)\n```", render_comment(view), re.DOTALL)
+    assert len(tomllib.loads(block)["acknowledged"]) == 2
+    [block] = re.findall(r"```toml\n(.*?)\n```", render_summary(view), re.DOTALL)
+    assert len(tomllib.loads(block)["acknowledged"]) == 5
+
+
+def test_a_first_run_is_to_be_promoted(screen: Screen, tmp_path: Path) -> None:
+    text = render_comment(_first_run(screen, tmp_path / "run.jsonl"))
+    assert "**Do this first:** read the missed cases. If the other answers are right, record them" in text
 
 
 def test_a_pass_of_so_few_cases_that_none_could_fail_makes_a_page(screen: Screen) -> None:
@@ -383,5 +537,5 @@ def test_a_pass_of_so_few_cases_that_none_could_fail_makes_a_page(screen: Screen
 
 def test_every_gate_that_did_not_pass_is_listed_once() -> None:
     text = render_comment(view_of("word"))
-    assert text.count("\n- **FAIL** `word`, ") == 1
+    assert text.count("\n- **FAIL** `word`, ") == 2
     assert text.count("\n- **UNSURE** `word`, ") == 1

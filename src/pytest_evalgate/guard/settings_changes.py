@@ -27,7 +27,7 @@ from pytest_evalgate.guard.directions import NOTHING, format_value, higher, larg
 from pytest_evalgate.guard.target_changes import is_called, target_changes
 from pytest_evalgate.records.results import GateChange
 from pytest_evalgate.text import jsonl
-from pytest_evalgate.text.wording import TARGET_NOT_CALLED, count, percent
+from pytest_evalgate.text.wording import TARGET_NOT_CALLED, count, first_few, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -39,6 +39,7 @@ DEFAULT_GATE: Final = NoRegressionGate(kind="no-regression")
 """The gate of a suite without configured gates."""
 
 _MATCHED_BY: Final = ("kind", "scorer", "by")
+_NAMED: Final = 10  # cases of a worse baseline, so that its acknowledgement shows what is lost
 _PYTHON_THRESHOLD: Final = 0.5  # of python scorers without one: graded from 0 to 1
 
 
@@ -348,4 +349,6 @@ def _summary(baseline: Baseline) -> str:
 def _differences(base: Baseline, head: Baseline) -> str:
     old, new = base.cases.keys(), head.cases.keys()
     changed = sum(base.cases[name] != head.cases[name] for name in old & new)
-    return f"{changed:,} changed, {len(old - new):,} removed, {len(new - old):,} added"
+    lower = [name for name in base.cases if name in new and head.cases[name].mean < base.cases[name].mean]
+    named = f"; worse: {first_few(lower, _NAMED)}" if lower else ""
+    return f"{changed:,} changed, {len(old - new):,} removed, {len(new - old):,} added{named}"

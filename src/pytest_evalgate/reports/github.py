@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.reports import phrases
 from pytest_evalgate.reports.markdown import render_summary
-from pytest_evalgate.reports.view import MAX_DETAILED, Links, truncate
+from pytest_evalgate.reports.view import Links, truncate
 from pytest_evalgate.text.escape import format_command, one_line
 from pytest_evalgate.text.redaction import Redactor
 
@@ -96,8 +96,7 @@ def annotate(view: ReportView) -> tuple[str, ...]:
         annotations.insert(0, _Annotation("error", "eval gate: base branch not read", problem))
     lines = [_workflow_command(one, view.links) for one in annotations[:_ANNOTATIONS]]
     if len(annotations) > _ANNOTATIONS:
-        least = "at least " if any(len(suite.details) >= MAX_DETAILED for suite in view.suites) else ""
-        more = f"and {least}{len(annotations) - _ANNOTATIONS:,} more: see the summary of the job"
+        more = f"and {len(annotations) - _ANNOTATIONS:,} more: see the summary of the job"
         lines.append(format_command(annotations[_ANNOTATIONS].name, more))
     return tuple(lines)
 
@@ -116,9 +115,9 @@ def _suite_annotations(suite: SuiteView) -> Iterator[_Annotation]:
         yield _Annotation(name, f"{suite.name}: {row.id}", f"{row.before} -> {row.now}: {row.reason}", row.place)
     if failed - {"no-regression"}:
         annotated = {row.id for row in regressed}
-        for case in suite.details.values():
-            if case.outcome == "missed" and case.change != "same" and case.id not in annotated:
-                yield _Annotation(name, f"{suite.name}: {case.id}", f"missed: {case.reason}", case.place)
+        for row in suite.missed_cases:  # of those that missed in the baseline, too, a reviewer knows
+            if row.before != row.now and row.id not in annotated:
+                yield _Annotation(name, f"{suite.name}: {row.id}", f"missed: {row.reason}", row.place)
     for gate in suite.verdict.gates:
         if gate.result == "inconclusive":
             yield _Annotation("warning", f"{suite.name}: {phrases.gate_name(gate)}", gate.message)
@@ -172,22 +171,40 @@ def on_github(environ: Mapping[str, str]) -> bool:
 def links_of(environ: Mapping[str, str], root: Path) -> Links | None:
     """Return the addresses of the repository that is checked out at ``root``; None outside of GitHub Actions."""
     server, name = environ.get("GITHUB_SERVER_URL", ""), environ.get("GITHUB_REPOSITORY", "")
-    commit = _pull_request_head(environ) or environ.get("GITHUB_SHA", "")
+    event = _event(environ)
+    commit = event.commit or environ.get("GITHUB_SHA", "")
     if not (_SERVER.fullmatch(server) and _REPOSITORY.fullmatch(name) and _COMMIT.fullmatch(commit)):
         return None
-    number = environ.get("GITHUB_RUN_ID", "")
+    number = event.run or environ.get("GITHUB_RUN_ID", "")
     run = f"{server}/{name}/actions/runs/{number}" if number.isdigit() else None
     return Links(f"{server}/{name}", commit, _folder_in_repository(environ.get("GITHUB_WORKSPACE"), root), run)
 
 
-def _pull_request_head(environ: Mapping[str, str]) -> str | None:
-    """Return the head commit of a pull request: ``GITHUB_SHA`` is its merge commit, which no branch keeps."""
+@dataclass(frozen=True, slots=True)
+class _Event:
+    """The commit and the run that a workflow is about, if they are not its own; "" for unknown ones."""
+
+    commit: str = ""
+    run: str = ""
+
+
+def _event(environ: Mapping[str, str]) -> _Event:
+    """Read the event of the workflow.
+
+    ``GITHUB_SHA`` of a pull request is its merge commit, which no branch keeps. A workflow that comments after another
+    one (``workflow_run``) has the commit of the default branch, and its own run has neither summary nor artifacts.
+    """
     try:
         event = json.loads(Path(environ["GITHUB_EVENT_PATH"]).read_bytes())
-        sha = event["pull_request"]["head"]["sha"]
+        if "workflow_run" in event:
+            return _Event(_text(event["workflow_run"]["head_sha"]), str(int(event["workflow_run"]["id"])))
+        return _Event(_text(event["pull_request"]["head"]["sha"]))
     except (KeyError, OSError, TypeError, ValueError):
-        return None
-    return sha if isinstance(sha, str) else None
+        return _Event()
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _folder_in_repository(workspace: str | None, root: Path) -> str:

@@ -306,10 +306,10 @@ def worst_gates(verdict: Verdict, result: VerdictName) -> list[tuple[str, SuiteV
 
 
 def worst_suites(view: ReportView) -> list[SuiteView]:
-    """Return the suites with the worst failed gates first, then the others in their order."""
+    """Return the suites with the worst failed gates first, then the others, those that passed last."""
     failed = worst_gates(view.verdict, "fail")
     place = {name: number for number, (name, _, _) in reversed([*enumerate(failed)])}
-    return sorted(view.suites, key=lambda suite: place.get(suite.name, len(failed)))
+    return sorted(view.suites, key=lambda one: (place.get(one.name, len(failed)), one.verdict.verdict == "pass"))
 
 
 def _rank(gate: GateResult) -> int:

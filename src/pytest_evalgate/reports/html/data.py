@@ -114,6 +114,7 @@ def _trial(trial: TrialView) -> dict[str, Json]:
                 "cost_usd": trial.cost_usd,
                 "tokens": trial.tokens,
                 "reasoning": trial.reasoning,
+                "traceback": trial.raised.traceback if trial.raised is not None else "",
             }
         ),
     }

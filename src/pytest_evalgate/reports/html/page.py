@@ -15,6 +15,7 @@ from urllib.parse import quote
 from pytest_evalgate.reports import phrases
 from pytest_evalgate.reports.charts.sections import charts_by_judge, suite_chart_set
 from pytest_evalgate.reports.charts.svg import STYLE
+from pytest_evalgate.reports.diff import Piece, are_alike, condense, one_side, word_diff
 from pytest_evalgate.reports.html import data, marks
 from pytest_evalgate.reports.html.data import pack
 from pytest_evalgate.reports.view import MAX_DETAILED, truncate
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from pytest_evalgate.reports.html.data import PackedCases
-    from pytest_evalgate.reports.view import ReportView
+    from pytest_evalgate.reports.view import CaseView, ReportView
 
 
 @cache
@@ -50,8 +51,27 @@ def environment() -> Environment:
         fragment=lambda text: quote(text.encode("utf-8", "replace")),
         **{name: getattr(wording, name) for name in ("percent", "points", "usd", "p_value", "seconds", "count")},
     )
-    made.globals.update(phrases=phrases, marks=marks)
+    made.globals.update(phrases=phrases, marks=marks, answers=answers)
     return made
+
+
+_EXCERPT: Final = 400
+"""Characters of an answer in the list of changed cases."""
+
+
+def answers(case: CaseView) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
+    """Return the beginnings of the baseline's answer and of the first one that did not pass, with their changes."""
+    trial = next((trial for trial in case.trials if trial.value != 1), case.trials[0] if case.trials else None)
+    now, before = "" if trial is None else trial.output, case.baseline_output or ""
+    pieces = word_diff(before, now)
+    if not are_alike(pieces):
+        return _excerpt(before), _excerpt(now)
+    pieces = condense(pieces, 2 * _EXCERPT)
+    return one_side(pieces, "removed"), one_side(pieces, "added")
+
+
+def _excerpt(text: str) -> tuple[Piece, ...]:
+    return (Piece("same", truncate(text, _EXCERPT)),) if text else ()
 
 
 def prepare() -> None:

@@ -1,9 +1,11 @@
 "use strict";
 // The table of all cases and the view of one case. Text of models and users is set as text, never as markup.
 (async () => {
-const ROW = 32; // pixels, as in the style sheet
 const AROUND = 9; // rows drawn above and below the visible ones
 const LARGEST = 4e6; // pairs of words that a diff compares
+const EXCERPT = 400; // characters of a text in the table: two lines of a wide window
+const ALIKE = 0.25; // share of the shorter text, as in diff.py
+const LEAD = 40; // characters before the first change, if an excerpt does not begin with the text
 const FIELDS = ["id", "suite", "outcome", "change", "value", "before", "tags", "slices", "flaky", "disagree", "reason"];
 
 const byId = id => document.getElementById(id);
@@ -40,19 +42,15 @@ const KINDS = {
 };
 const RANK = ["regressed", "no answer", "missed", "flaky", "fixed"];
 const rank = one => { const found = RANK.findIndex(kind => KINDS[kind](one)); return found < 0 ? RANK.length : found; };
-const plain = key => ({ key: one => key(one) || null, cell: one => key(one) });
-const marked = mark => ({ key: one => mark(one).word || null, cell: one => badge(mark(one)) });
-const share = field => ({ key: one => one[field], cell: one => level(one[field]) });
+const drop = one => (one.value ?? 0) - (one.before ?? 1);
 const COLUMNS = [
-  { name: "id", title: "Case", key: one => one.id },
-  { name: "outcome", title: "Result", ...marked(one => one.outcome) },
-  { name: "change", title: "Change", ...marked(one => one.change) },
-  { name: "value", title: "Now", ...share("value") },
-  { name: "before", title: "Base", ...share("before") },
-  { name: "suite", title: "Suite", ...plain(one => one.suite) },
-  { name: "tags", title: "Tags", ...plain(one => one.tags.join(" ")) },
-  { name: "reason", title: "Reason", ...plain(one => one.reason) },
-].filter(({ name }) => name !== "suite" || names.suites.length > 1);
+  { name: "id", title: "Case", key: one => one.id, cell: named },
+  { name: "result", title: "Result", key: one => rank(one) * 4 + drop(one), cell: result },
+  { name: "question", title: "Question" },
+  { name: "answer", title: "Answer" },
+  { name: "before", title: "Baseline's answer" },
+  { name: "reason", title: "Reason", key: one => one.reason || null, cell: one => clamped(one.reason) },
+].filter(({ name }) => name !== "before" || cases.some(one => one.before !== null));
 
 // ---- Elements
 
@@ -74,6 +72,19 @@ function badge({ word, shape, tone }) {
   return element("span", { class: `mark ${tone}` }, element("span", { "aria-hidden": "true" }, shape), ` ${word}`);
 }
 
+function named(one) {
+  const labels = [...(names.suites.length > 1 ? [one.suite] : []), ...one.tags].join(" \u00b7 ");
+  return [element("a", { class: "id", href: address(one) }, one.id), element("div", { class: "sub" }, labels)];
+}
+
+function result(one) {
+  const mean = one.value !== null && one.value > 0 && one.value < 1 ? ` ${level(one.value)}` : "";
+  const before = one.before === null || one.change.name === "same" ? "" : ` was ${level(one.before)}`;
+  return [element("div", {}, badge(one.outcome), mean), element("div", { class: "sub" }, badge(one.change), before)];
+}
+
+const clamped = (...words) => element("div", { class: "clamped" }, ...words);
+
 const encode = words => encodeURIComponent(words.replace(/\p{Surrogate}/gu, "\ufffd")).replaceAll("%2F", "/");
 const address = one => `#case=${encode(one.path)}`;
 const outcome = wanted => names.outcomes.find(({ name }) => name === wanted);
@@ -83,6 +94,7 @@ const level = value => value === null ? "" : value === 1 ? "pass" : value === 0 
 
 const files = new Map();
 const chunks = new Map();
+const loaded = new Map(); // the texts of the chunks that have been read
 
 function chunk(number) {
   if (!chunks.has(number)) {
@@ -94,7 +106,9 @@ function chunk(number) {
 }
 
 async function unpacked(number) {
-  return JSON.parse(await unzipped(packedBytes(number)));
+  const texts = JSON.parse(await unzipped(packedBytes(number)));
+  loaded.set(number, texts);
+  return texts;
 }
 
 function unzipped(blob) {
@@ -113,13 +127,21 @@ function packedBytes(number) {
   return files.get(name);
 }
 
+const chunkOf = one => Math.floor(one.at / index.chunk);
+
 async function textsOf(one) {
-  return (await chunk(Math.floor(one.at / index.chunk)))[one.at % index.chunk];
+  return (await chunk(chunkOf(one)))[one.at % index.chunk];
+}
+
+// The trial that is shown: the first that did not pass.
+function shownTrial(texts) {
+  const trials = texts.trials ?? [];
+  return Math.max(0, trials.findIndex(trial => trial.value !== 1));
 }
 
 function wordsOf(texts) {
   const trials = (texts.trials ?? []).flatMap(trial =>
-    [trial.output, trial.reason, ...(trial.scores ?? []).map(score => score.reason)]);
+    [trial.output, trial.reason, trial.traceback, ...(trial.scores ?? []).map(score => score.reason)]);
   return [texts.input, texts.expected, texts.before, texts.reason, ...trials].join("\n").toLowerCase();
 }
 
@@ -140,7 +162,7 @@ function fits(one) {
 
 function inOrder(list) {
   const column = COLUMNS.find(({ name }) => name === state.sort.replace("-", ""));
-  const key = column ? column.key : rank;
+  const key = (column?.key ? column : COLUMNS[1]).key;
   const sign = state.sort.startsWith("-") ? -1 : 1;
   const keyed = list.map(one => [key(one), one]);
   keyed.sort(([a, one], [b, other]) => (a === null) - (b === null) || sign * compared(a, b) || one.at - other.at);
@@ -213,28 +235,68 @@ const isSection = () => location.hash !== "" && !location.hash.includes("=");
 // ---- The table: rows of equal height, of which only those near the window exist
 
 let current = null; // the case that the keys j and k start from
+let rowHeight = 52; // pixels, from the style sheet, which has other rows for narrow windows
 
 function draw() {
   const box = byId("box");
-  const first = Math.max(0, Math.min(Math.floor(box.scrollTop / ROW) - AROUND, shown.length - 1));
-  const last = Math.min(shown.length, first + Math.ceil(box.clientHeight / ROW) + 2 * AROUND);
+  const first = Math.max(0, Math.min(Math.floor(box.scrollTop / rowHeight) - AROUND, shown.length - 1));
+  const last = Math.min(shown.length, first + Math.ceil(box.clientHeight / rowHeight) + 2 * AROUND);
   const focused = document.activeElement?.closest?.("#rows tr")?.dataset.at;
   byId("rows").replaceChildren(gap(first), ...shown.slice(first, last).map((one, at) => row(one, first + at)), gap(shown.length - last));
   if (focused) byId("rows").querySelector(`tr[data-at="${focused}"] a`)?.focus({ preventScroll: true });
+  for (const number of new Set(shown.slice(first, last).map(chunkOf))) {
+    if (!loaded.has(number)) chunk(number).then(fill, () => {}); // without its file a row shows no texts
+  }
+}
+
+function fill() {
+  for (const tr of byId("rows").querySelectorAll("tr[data-at]:not([data-filled])")) addTexts(tr, cases[tr.dataset.at]);
+}
+
+function addTexts(tr, one) {
+  const texts = loaded.get(chunkOf(one))?.[one.at % index.chunk];
+  if (!texts) return;
+  tr.dataset.filled = "";
+  const answer = texts.trials?.[shownTrial(texts)]?.output;
+  const [before, now] = excerpts(texts.before, answer);
+  const words = { question: [(texts.input ?? "").slice(0, EXCERPT)], answer: now, before };
+  for (const cell of tr.cells) if (cell.dataset.name in words) cell.replaceChildren(clamped(...words[cell.dataset.name]));
+}
+
+// The beginnings of two answers with their changes marked; both begin shortly before the first change.
+function excerpts(before = "", now = "") {
+  if (!before || !now) return [[before.slice(0, EXCERPT)], [now.slice(0, EXCERPT)]];
+  let same = 0;
+  while (same < before.length && before[same] === now[same]) same++;
+  const at = same === before.length && same === now.length || same < 2 * LEAD ? 0 : before.lastIndexOf(" ", same - LEAD) + 1;
+  const parts = diff(before.slice(at, at + EXCERPT), now.slice(at, at + EXCERPT));
+  if (!at && !areAlike(parts)) return [before, now].map(words => [words.slice(0, EXCERPT)]);
+  const lead = at ? ["\u2026 "] : [];
+  return ["del", "ins"].map(kind => [...lead, ...changes(parts, kind)]);
 }
 
 function gap(rows) {
-  const made = element("tr", { class: "gap", "aria-hidden": "true" }, element("td", { colspan: COLUMNS.length }));
-  made.style.height = `${Math.max(0, rows) * ROW}px`;
+  const made = element("tr", { class: "gap", "aria-hidden": "true" }, element("td"));
+  made.style.height = `${Math.max(0, rows) * rowHeight}px`;
   made.hidden = rows <= 0;
   return made;
 }
 
 function row(one, at) {
-  const cells = COLUMNS.slice(1).map(({ cell }) => element("td", {}, cell(one)));
-  const link = element("a", { class: "id", href: address(one) }, one.id);
-  const attributes = { "aria-rowindex": at + 2, "data-at": one.at, ...(one === current ? { class: "current" } : {}) };
-  return element("tr", attributes, element("th", { scope: "row" }, link), ...cells);
+  const cells = COLUMNS.map(({ name, title, cell }) => {
+    const head = name === "id";
+    const attributes = { "data-name": name, "data-title": title, role: head ? "rowheader" : "cell", ...(head ? { scope: "row" } : {}) };
+    return element(head ? "th" : "td", attributes, ...[cell ? cell(one) : []].flat());
+  });
+  const attributes = { role: "row", "aria-rowindex": at + 2, "data-at": one.at, ...(one === current ? { class: "current" } : {}) };
+  const made = element("tr", attributes, ...cells);
+  addTexts(made, one);
+  return made;
+}
+
+function measure() {
+  rowHeight = Number.parseFloat(getComputedStyle(byId("table")).getPropertyValue("--row"));
+  draw();
 }
 
 function focusOn(one) {
@@ -243,7 +305,7 @@ function focusOn(one) {
   current = one;
   const box = byId("box");
   const head = byId("heads").offsetHeight;
-  const low = at * ROW, high = low + ROW + head - box.clientHeight;
+  const low = at * rowHeight, high = low + rowHeight + head - box.clientHeight;
   if (box.scrollTop > low) box.scrollTop = low;
   else if (box.scrollTop < high) box.scrollTop = high;
   draw();
@@ -287,18 +349,18 @@ function summary(one) {
 
 function whole(texts) {
   const trials = texts.trials ?? [];
-  const at = Math.max(0, trials.findIndex(trial => trial.value !== 1));
+  const at = shownTrial(texts);
   const answer = trials[at]?.output ?? "";
   const kept = texts.before !== undefined;
   const parts = kept ? diff(texts.before, answer) : [["same", answer]];
-  const title = trials.length > 1 ? `Candidate, trial ${at + 1} of ${trials.length}` : "Candidate";
-  const panes = [pane("Input", texts.input ?? ""), pane("Expected", texts.expected ?? "")];
-  if (kept) panes.push(pane("Baseline", ...changes(parts, "del")));
+  const title = trials.length > 1 ? `Answer, trial ${at + 1} of ${trials.length}` : "Answer";
+  const panes = [pane("Question", texts.input ?? ""), pane("Expected", texts.expected ?? "")];
+  if (kept) panes.push(pane("Baseline's answer", ...changes(parts, "del")));
   if (trials.length) panes.push(pane(title, ...changes(parts, "ins")));
   const place = texts.place ? [element("p", {}, placed(texts))] : [];
   const reason = texts.reason ? [element("p", { class: "why" }, texts.reason)] : [];
   return [...reason, ...place, element("dl", { class: "texts" }, ...panes), ...trials.flatMap((trial, number) =>
-    [...trialHead(trial, number, trials.length), ...trialReason(trial, texts), ...scoreTable(trial), ...reasoning(trial), ...(number === at ? [] : otherOutput(trial))])];
+    [...trialHead(trial, number, trials.length), ...trialReason(trial, texts), ...traceback(trial), ...scoreTable(trial), ...reasoning(trial), ...(number === at ? [] : otherOutput(trial))])];
 }
 
 function placed({ url, place }) {
@@ -310,20 +372,26 @@ function pane(title, ...words) {
   return element("div", {}, element("dt", {}, title), element("dd", { tabindex: "0" }, ...words));
 }
 
+// The words of one of the two answers, its changes marked; a space between two changed words is marked with them.
 function changes(parts, kind) {
-  return parts.filter(([of]) => of === "same" || of === kind)
+  const own = parts.filter(([of]) => of === "same" || of === kind);
+  const of = own.map(([of, words], at) =>
+    of === "same" && !words.trim() && own[at - 1]?.[0] === kind && own[at + 1]?.[0] === kind ? kind : of);
+  return joined(own.map(([, words], at) => [of[at], words]))
     .map(([of, words]) => of === "same" ? text(words) : element(kind, {}, words));
 }
 
 function trialHead(trial, number, count) {
   const mark = outcome(trial.value === 1 ? "passed" : trial.value === 0 ? "missed" : "errored");
   const facts = [
-    trial.latency_s === undefined ? "" : `${trial.latency_s.toPrecision(3)} s`,
-    trial.cost_usd === undefined ? "" : `US$${trial.cost_usd.toPrecision(2)}`,
+    trial.latency_s === undefined ? "" : duration(trial.latency_s),
+    trial.cost_usd ? `US$${trial.cost_usd.toPrecision(2)}` : "", // 0 for functions, whose cost is unknown
     trial.tokens === undefined ? "" : `${trial.tokens.toLocaleString("en")} tokens`,
   ].filter(Boolean).join(" \u00b7 ");
   return [element("h3", {}, count > 1 ? `Trial ${number + 1} ` : "Result ", badge(mark), element("span", { class: "muted" }, ` ${facts}`))];
 }
+
+const duration = seconds => seconds < 0.01 ? `${(1000 * seconds).toPrecision(2)} ms` : `${seconds.toPrecision(3)} s`;
 
 function trialReason(trial, texts) {
   return trial.reason && trial.reason !== texts.reason ? [element("p", { class: "why" }, trial.reason)] : [];
@@ -346,6 +414,10 @@ function scoreTable(trial) {
 
 function reasoning(trial) {
   return trial.reasoning ? [element("dl", { class: "texts" }, pane("Reasoning (not graded)", trial.reasoning))] : [];
+}
+
+function traceback(trial) {
+  return trial.traceback ? [element("dl", { class: "texts trace" }, pane("Traceback of the application", trial.traceback))] : [];
 }
 
 function otherOutput(trial) {
@@ -405,6 +477,13 @@ function joined(parts) {
   return kept;
 }
 
+// Whether two texts share enough for a list to mark the words that changed.
+function areAlike(parts) {
+  const [same, gone, come] = ["same", "del", "ins"].map(kind =>
+    parts.reduce((sum, [of, words]) => sum + (of === kind ? words.trim().length : 0), 0));
+  return same > 0 && same >= ALIKE * (same + Math.min(gone, come));
+}
+
 // ---- Controls
 
 function showControls() {
@@ -412,6 +491,7 @@ function showControls() {
   for (const head of byId("heads").children) {
     const own = state.sort.replace("-", "") === head.dataset.name;
     const order = !own ? "none" : state.sort.startsWith("-") ? "descending" : "ascending";
+    if (!head.querySelector("button")) continue;
     head.setAttribute("aria-sort", order);
     head.firstChild.lastChild.textContent = { none: "", ascending: " \u2191", descending: " \u2193" }[order];
   }
@@ -438,14 +518,20 @@ function addChips() {
 }
 
 function addHeads() {
-  for (const { name, title } of COLUMNS) {
+  for (const { name, title, key } of COLUMNS) {
+    const head = element("th", { scope: "col", role: "columnheader", class: `w-${name}`, "data-name": name });
+    byId("heads").append(head);
+    if (!key) {
+      head.append(title);
+      continue;
+    }
     const button = element("button", { type: "button" }, title, element("span", { "aria-hidden": "true" }));
     button.addEventListener("click", () => {
       state.sort = state.sort === name ? `-${name}` : state.sort === `-${name}` ? "" : name;
       changed();
       refresh();
     });
-    byId("heads").append(element("th", { scope: "col", class: `w-${name}`, "data-name": name }, button));
+    head.append(button);
   }
 }
 
@@ -469,7 +555,7 @@ function listen() {
   });
   let drawing = 0;
   byId("box").addEventListener("scroll", () => { cancelAnimationFrame(drawing); drawing = requestAnimationFrame(draw); });
-  addEventListener("resize", draw);
+  addEventListener("resize", measure);
   addEventListener("hashchange", () => { if (!isSection()) readAddress(); });
   byId("case").addEventListener("close", () => { state.open = ""; turning++; writeAddress(); focusOn(current); });
   document.addEventListener("click", event => {
@@ -482,6 +568,10 @@ function listen() {
   });
   document.addEventListener("keydown", event => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select, textarea")) return;
+    if (event.key === "/" && !byId("case").open) {
+      event.preventDefault();
+      byId("query").focus();
+    }
     if (event.key === "j") step(1);
     if (event.key === "k") step(-1);
   });
@@ -492,6 +582,7 @@ addHeads();
 addChoice("suite", names.suites);
 addChoice("slice", slices);
 listen();
+measure();
 readAddress();
 document.documentElement.dataset.ready = "";
 })();
