@@ -66,7 +66,7 @@ class RowMaker:
         row: dict[str, Any] = {"id": self._identity(case), **self._question(case, metadata)}
         if grading.expected is not None:
             row["expected"] = grading.expected
-        row["asserts"] = [_tidy(spec) for spec in grading.specs] or [_answered(grading)]
+        row["asserts"] = [_tidy(spec) for spec in grading.specs] or [dict(_ANSWERED)]
         if grading.notes:
             row["rubric"] = "\n".join(grading.notes)
         if grading.threshold is not None:
@@ -140,10 +140,6 @@ def _most_telling(cases: Sequence[TestCase]) -> tuple[str, ...]:
         for name, value in case.variables.items():
             values.setdefault(name, set()).add(as_text(value))
     return tuple(sorted(values, key=lambda name: -len(values[name])))
-
-
-def _answered(grading: ReadAsserts) -> dict[str, Any]:
-    return _ANSWERED if grading.threshold is None else {**_ANSWERED, "weight": 1.0}
 
 
 def _tidy(spec: Mapping[str, Any]) -> dict[str, Any]:
