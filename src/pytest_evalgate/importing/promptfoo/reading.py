@@ -28,6 +28,7 @@ from pytest_evalgate.importing.promptfoo.suite_tables import (
 )
 from pytest_evalgate.importing.promptfoo.test_cases import read_cases
 from pytest_evalgate.importing.yaml_document import PlacedDict, read_document
+from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def read_config(path: Path, *, project: Path, golden: str) -> Imported:
     document = read_document(path, name)
     if not isinstance(document, PlacedDict):
         raise ImportingError([(name, "is not a promptfoo configuration: it has no keys")])
-    document = dereference(document, document)
+    document = dereference(document)
     source.env = _env(document, source)
     _name_ignored(document, source)
     prompts, providers = read_prompts(document, source), _usable(read_providers(document, source), source)
@@ -101,9 +102,8 @@ def read_config(path: Path, *, project: Path, golden: str) -> Imported:
     )
     rows = maker.rows(cases)
     if not rows:
-        raise ImportingError(
-            [(f"{one.place}", f"{one.what}: {one.why}") for one in source.left_out] or [(name, "contains no test")]
-        )
+        reasons = [(one.place, f"{one.what}: {one.why}") for one in sorted(source.left_out, key=_line_of)]
+        raise ImportingError([(name, "contains no test that can be imported"), *reasons])
     prompts = _with_affixes(prompts, rows)
     rows = _with_rendered(rows, prompts, providers, source)
     goldens = _goldens(rows, golden)
