@@ -53,4 +53,4 @@ def test_a_field_is_a_dotted_path(field: str) -> None:
 
 def test_a_judge_grades_the_whole_output() -> None:
     with pytest.raises(SettingsError, match='judge "faq" grades the whole output: remove "field"'):
-        build({"judge": "faq", "field": "a"}, context=Context(judge=lambda *_: None))  # type: ignore[arg-type, return-value]
+        build({"judge": "faq", "field": "a"}, context=Context(judge=lambda *_: None))  # type: ignore[arg-type]

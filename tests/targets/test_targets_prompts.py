@@ -246,7 +246,8 @@ def test_files_are_read_as_editors_write_them(tmp_path: Path) -> None:
 
 _CHAT = """[
   {"role": "system", "content": "Answer in {{ lang }}."},
-  {"role": "user", "content": [{"type": "text", "text": "{{ input }}"}, {"type": "image_url", "image_url": {"url": "x"}}]}
+  {"role": "user", "content": [{"type": "text", "text": "{{ input }}"},
+    {"type": "image_url", "image_url": {"url": "x"}}]}
 ]"""
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import json
 import tempfile
 import tomllib
@@ -315,3 +316,19 @@ def test_any_value_anywhere_is_imported_or_refused(path: tuple[Any, ...], value:
             return
     for case in found.cases:
         assert parse_row(case.row, Place("g.jsonl", 1)).problems == ()
+
+
+def test_texts_of_a_configuration_cannot_leave_their_comments(tmp_path: Path) -> None:
+    (tmp_path / "bot.py").write_text("def call_api(prompt, options, context):\n    return {'output': 'x'}\n", "utf-8")
+    path = tmp_path / 'a"""\nraise SystemExit(3)\n.json'
+    document = {
+        **BASE,
+        "description": "d\u0085[models.x]\u2028\r[y]\x1b[31m",
+        "providers": ["python:bot.py"],
+        "tests": [TEST],
+    }
+    path.write_text(json.dumps(document), "utf-8")
+    found = read_config(path, project=tmp_path, golden="golden/g.jsonl")
+    assert set(tomllib.loads(dict(found.files)["evalgate.toml"])) == {"suites"}
+    tree = ast.parse(dict(found.files)["evalgate_targets.py"])
+    assert not [node for node in tree.body if isinstance(node, ast.Raise)]

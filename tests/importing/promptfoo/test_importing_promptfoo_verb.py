@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import json
 import tomllib
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_evalgate.cli import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CONFIG = """\
 description: shop

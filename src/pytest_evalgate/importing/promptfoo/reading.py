@@ -367,7 +367,8 @@ def _configuration(
     has_judge = any(row.has_notes for row in rows)
     if has_judge and grader is None:
         source.note("the judge asks gpt-4.1-2025-04-14: set the model of your choice in models.grader")
-    title = str(document.get("description") or "").strip().partition("\n")[0]
+    title = jsonl.escape_text(str(document.get("description") or "").strip().partition("\n")[0], 100)
+    name = jsonl.escape_text(name, 200)
     return Configuration(
         title, name, suites, run, limits, suite_keys, grader if _is_model(grader) else None, has_judge
     )

@@ -102,7 +102,7 @@ class ConfigSource:
         return self._named(paths, place)
 
     def _named(self, paths: list[Path], place: Place) -> list[Path]:
-        """Return the paths, which the configuration names; raise ImportingError if all files together are too large."""
+        """Return the paths that the configuration names; raise ImportingError if all files are too large together."""
         self.read.update(paths)
         self.bytes_read += sum(path.stat().st_size for path in paths)
         if self.bytes_read > _MOST_BYTES:
