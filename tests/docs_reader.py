@@ -15,15 +15,13 @@ Comments in a page say what is run; whoever reads the page does not see them:
 ``<!-- steps: exit 1 -->``            each ``run:`` of the workflow below is run, once for every value of its matrix
 ``<!-- elsewhere: REASON -->``        the block below cannot be run here
 
-What installs packages (``pip install``, ``pre-commit install``) is left out: it has been done. A plain
-``pytest-evalgate ...`` is called in this process, a plain ``pytest ...`` in a fork (`tests.support.forked`), and the
-server is asked by the lean client: all three start sooner.
+What installs packages (``pip install``, ``pre-commit install``) is left out: it has been done. ``pytest`` and
+``pytest-evalgate`` run in forks (`tests.support.forked`), with no shell if the command needs none, and the server is
+asked by the lean client: all of them start sooner.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
 import itertools
 import os
 import re
@@ -34,15 +32,12 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from unittest import mock
 
 import pytest
 from tests.docs_players import PLAYERS
 from tests.docs_scenes import SCENES
 from tests.support import forked
 from tests.support.server import ScriptedServer
-
-from pytest_evalgate.cli import main
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -57,8 +52,7 @@ STEP: Final = re.compile(
 _OPTIONS: Final = re.compile(
     r"(?P<silent>silent)?(?:(?:^|, )exit (?P<exit>\d+))?(?:(?:^|, )from (?P<from>.+?))?(?:(?:^|, )of (?P<of>.+))?"
 )
-_PLAIN: Final = re.compile(r"pytest-evalgate (?:[^|&;<>$()`*?\\\n]|\\\n)*")
-_PYTEST: Final = re.compile(r"pytest (?:[^|&;<>$()`*?\\\n]|\\\n)*")
+_PLAIN: Final = re.compile(r"pytest(-evalgate)? (?:[^|&;<>$()`*?\\\n]|\\\n)*")
 _INSTALLED: Final = re.compile(r"(pip|pre-commit) install\b")
 _OURS: Final = re.compile(r"^(CI|COVERAGE_\w+|GITHUB_\w+|EVALGATE_\w+|OPENAI_\w+|PYTEST_\w+|NO_COLOR|FORCE_COLOR)$")
 _BOT: Final = "https://bot.example"
@@ -168,7 +162,7 @@ class Reader:
     def _execute(self, text: str, code: int) -> str:
         if _INSTALLED.match(text):
             return ""
-        start = self._call if _PLAIN.fullmatch(text) else self._fork if _PYTEST.fullmatch(text) else self._start
+        start = self._fork if _PLAIN.fullmatch(text) else self._start
         ended, printed = start(text)
         if ended != code:
             pytest.fail(f"{text}: exit {ended}, the page says {code}\n{printed}", pytrace=False)
@@ -185,20 +179,10 @@ class Reader:
     def _fork(self, text: str) -> tuple[int, str]:
         return forked.run(_words(text), self.folder, self.environment)
 
-    def _call(self, text: str) -> tuple[int, str]:
-        printed = io.StringIO()
-        here, variables = contextlib.chdir(self.folder), mock.patch.dict(os.environ, self.environment, clear=True)
-        with here, variables, contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-            try:
-                ended = main(_words(text))
-            except SystemExit as end:
-                ended = int(end.code or 0)
-        return ended, printed.getvalue()
-
 
 def _words(text: str) -> list[str]:
-    """Return the arguments of a command without its name."""
-    return shlex.split(text.replace("\\\n", " "), comments=True)[1:]
+    """Return the program of a command and its arguments."""
+    return shlex.split(text.replace("\\\n", " "), comments=True)
 
 
 def environment_of(home: Path) -> dict[str, str]:
@@ -208,7 +192,7 @@ def environment_of(home: Path) -> dict[str, str]:
     return {
         **kept,
         **{f"GIT_{who}_{what}": f"reader{at}" for who in ("AUTHOR", "COMMITTER") for what, at in person},
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PATH": os.pathsep.join([str(forked.programs()), str(Path(sys.executable).parent), os.environ["PATH"]]),
         "COLUMNS": "100",
         "HOME": str(home),
         "XDG_CONFIG_HOME": str(home / "config"),

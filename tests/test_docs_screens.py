@@ -128,7 +128,7 @@ def test_a_block_of_elsewhere_is_left_alone(reader: Reader) -> None:
     assert not (reader.folder / "a").exists()
 
 
-def test_a_plain_command_of_ours_is_called_here_and_says_its_errors(reader: Reader) -> None:
+def test_a_plain_command_of_ours_is_forked_and_says_its_errors(reader: Reader) -> None:
     page = "<!-- run: exit 1, from suite -->\n```console\n$ pytest-evalgate \\\n    baseline show\n```\n"
     with mock.patch.object(Reader, "_start", side_effect=AssertionError):
         assert "no suite is configured" in STEP.sub(reader.follow, page)

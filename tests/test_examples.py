@@ -26,7 +26,7 @@ Json = Any
 
 
 @pytest.fixture
-def examples(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Path:
+def examples(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, _forked_workers: None) -> Path:
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.delenv("GITHUB_BASE_REF", raising=False)
     ignore = shutil.ignore_patterns(".evalgate", "__pycache__")

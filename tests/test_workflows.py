@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support import forked
 
 from pytest_evalgate.cli import main
 from pytest_evalgate.cli.init import STARTER, place_all
@@ -190,7 +191,7 @@ def project(tmp_path: Path) -> Path:
 def _bash(script: str, folder: Path, **environment: str) -> tuple[int, str]:
     """Run a step as a runner does, with our programs first on the path."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("EVALGATE", "GITHUB"))}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    path = os.pathsep.join([str(forked.programs()), str(Path(sys.executable).parent), os.environ["PATH"]])
     done = subprocess.run(
         [str(_BASH), "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
         cwd=folder,

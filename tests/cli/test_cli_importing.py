@@ -230,6 +230,7 @@ def test_cells_cannot_control_the_terminal_or_print_keys(evalgate: Command) -> N
     assert "\x1b" not in out
     assert key not in out
     assert not any(line.startswith("::") for line in out.splitlines())
+    assert key not in evalgate("import", "t.csv", "--json")[1]
 
 
 def _cases(*rows: dict[str, Any]) -> list[ImportedCase]:

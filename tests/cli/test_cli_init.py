@@ -4,12 +4,11 @@ import json
 import os
 import re
 import shlex
-import subprocess
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support import forked
 
 from pytest_evalgate import config
 from pytest_evalgate.cli.init import PARTS, STARTER
@@ -57,15 +56,9 @@ class Folder:
         """Run a command of pytest as a shell in this folder would, with no other plugins and outside of any CI."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("EVALGATE", "GITHUB"))}
         inherited.pop("CI", None)
-        done = subprocess.run(
-            [sys.executable, "-m", *shlex.split(command), "-p", "pytest_evalgate.plugin", "-p", "xdist.plugin"],
-            cwd=self.root,
-            env={**inherited, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "COLUMNS": "100", **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.returncode, done.stdout + done.stderr
+        words = [*shlex.split(command), "-p", "pytest_evalgate.plugin", "-p", "xdist.plugin"]
+        variables = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "COLUMNS": "100", **environment}
+        return forked.run(words, self.root, {**inherited, **variables})
 
 
 @pytest.fixture

@@ -263,6 +263,13 @@ def test_a_scenario_without_turns_is_the_input_and_details_of_turns_are_kept(tmp
     assert read.golden.cases[1].metadata == {"turns": turns, "scenario": "T."}
 
 
+def test_the_sources_of_retrieved_texts_become_metadata(tmp_path: Path) -> None:
+    texts = ["plain", "deepeval_source=terms.md,deepeval_context=14 days, no more"]
+    [case] = _read(tmp_path, {"input": "x", "expected_output": "y", "retrieval_context": texts}).golden
+    assert case.context == ("plain", "14 days, no more")
+    assert case.metadata == {"retrieval_sources": ["terms.md"]}
+
+
 def test_every_dialect_is_tried_here() -> None:
     assert {dialect.name for dialect in DIALECTS} == set(_ROWS)
 

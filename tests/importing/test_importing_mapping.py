@@ -114,6 +114,26 @@ class TestTables:
         mixed = _rows(_import(f"input,expected\n{cell},a\nplain,b\n"))
         assert mixed[0]["input"] == '[{"role": "user", "content": "hi"}]'
 
+    @pytest.mark.parametrize(
+        ("cells", "contexts"),
+        [
+            (('"[""a"", ""b""]"', '"[]"'), [["a", "b"], None]),
+            (("\"['a', 'it\"\"s']\"", "\"['b']\""), [["a", 'it"s'], ["b"]]),  # as pandas writes lists
+            (("\"['a']\"", "[plain"), [["['a']"], ["[plain"]]),
+            (("\"[{'a'}]\"", "\"['b']\""), [["[{'a'}]"], ["['b']"]]),
+            (("\"[__import__('os')]\"", "[]"), [["[__import__('os')]"], ["[]"]]),
+        ],
+    )
+    def test_lists_in_cells_are_read_if_the_whole_column_has_them(
+        self, cells: tuple[str, str], contexts: list[list[str] | None]
+    ) -> None:
+        made = _import(f"question,context\na,{cells[0]}\nb,{cells[1]}\n")
+        assert [row.get("context") for row in _rows(made)] == contexts
+
+    def test_only_deepeval_writes_lists_with_pipes(self) -> None:
+        assert _rows(_import("query,response,ground_truth,context\na,b,c,x|y\n"))[0]["context"] == ["x|y"]
+        assert _rows(_import("input,expected_output,retrieval_context\na,b,x|y\n"))[0]["context"] == ["x", "y"]
+
     def test_rows_without_a_case_are_left_out_and_gaps_are_skipped(self) -> None:
         made = _import("question,expected,n\n,,Returns\na,x,1\nb,y,2\nc,,3\n\n,,total 3\n")
         assert [(one.place, one.what) for one in made.left_out] == [
@@ -124,11 +144,11 @@ class TestTables:
         assert "1 case without an expected value, to be skipped: t.csv:5" in made.notes
 
     def test_all_malformed_cells_are_listed(self) -> None:
-        problem = _problem("id,question,expected,weight\na::b,q,e,1\nc,,e,1\nd,q,e,-2\nd,q2,e,1\n")
+        problem = _problem("id,question,expected,trials\na::b,q,e,1\nc,,e,1\nd,q,e,0\nd,q2,e,1\n")
         assert problem.splitlines() == [
             't.csv:2: id: "a::b" contains "::", which separates the parts of a test name',
             "t.csv:3: question: the cell is empty, but the row has an expected value or an output",
-            "t.csv:4: weight: must be greater than 0.0, not -2",
+            "t.csv:4: trials: must be at least 1, not 0",
         ]
 
     def test_ids_must_be_unique(self) -> None:
@@ -157,6 +177,10 @@ class TestTables:
         assert _rows(made) == [{"input": "a", "expected": "b", "metadata": {"Topic": "x"}}]
         assert made.left_out[0].what == 'the row "FAQ of 2026"'
         assert _rows(_import("Liste\n\nFrage,Antwort\na,b\n", "input=Frage"))[0]["input"] == "a"
+
+    def test_a_row_of_cells_with_known_names_is_no_header(self) -> None:
+        problem = _problem("Frage,Antwort,\na,b,question\nc,d,question\n")
+        assert problem.startswith('t.csv: no column has the input of a case; the columns are "Frage", "Antwort": name')
 
     def test_columns_without_a_name_of_their_own_are_left_out(self) -> None:
         made = _import(",question,note,note\n0,a,x,y\n1,b,x,z\n")

@@ -168,9 +168,7 @@ def test_every_canary_needs_a_score() -> None:
         failed_canaries([Canary(Case("sum"), Output("41"), good=False)], [])
 
 
-@h.settings(
-    deadline=None, database=None, max_examples=200, suppress_health_check=[h.HealthCheck.function_scoped_fixture]
-)
+@h.settings(deadline=None, database=None, suppress_health_check=[h.HealthCheck.function_scoped_fixture])
 @h.given(rows=st.lists(st.dictionaries(st.sampled_from(_NAMES), _values, max_size=6), max_size=4))
 def test_any_row_is_read_or_rejected_by_line(tmp_path: Path, rows: list[dict[str, object]]) -> None:
     found: tuple[Canary, ...] = ()

@@ -91,7 +91,7 @@ def test_too_few_remaining_anchors_are_rejected(tmp_path: Path) -> None:
         anchors.only(ids[2:])
 
 
-holds = settings(deadline=None, database=None, max_examples=100)
+holds = settings(deadline=None, database=None)
 verdicts = st.lists(st.booleans(), min_size=3, max_size=3).map(tuple)
 
 

@@ -402,6 +402,8 @@ def test_a_table_is_refused_with_the_command_that_imports_it(project: Project) -
     project.write("golden/more.csv", "question,expected\na,yes\n")
     command = "pytest-evalgate import golden/more.csv --to golden/more.jsonl"
     assert command in _refused(project, "golden/more.csv")
+    project.write("promptfooconfig.yaml", "prompts: [a]\n")
+    assert "pytest-evalgate import promptfooconfig.yaml" in _refused(project, "promptfooconfig.yaml")
     project.configure('golden = "golden/more.csv"\n', "suites.more")
     assert f"golden/more.csv: a table, not JSON Lines: make a golden set of it, and name that instead: {command}" in (
         _refused(project)

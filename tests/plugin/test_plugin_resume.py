@@ -151,7 +151,8 @@ def test_f17_a_killed_session_is_gone_on_with(project: Project, server: Scripted
     result = project.run()
     assert result.ret == 0
     assert set(project.asked(server)[len(before) :]) == set(ids) - committed
-    assert server.calls - len(before) == 20 - len(committed)
+    # not the server's count: a request of the killed process may still have been under way
+    assert project.verdict["calls"]["sent"] == 20 - len(committed)
     result.stdout.fnmatch_lines(["evalgate: resuming the interrupted run *"])
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.stats.agreement import Level
 
 
-holds = settings(deadline=None, database=None, max_examples=150)
+holds = settings(deadline=None, database=None)
 verdicts = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=1, max_size=30)
 grades = st.lists(st.tuples(st.integers(1, 5), st.integers(1, 5)), min_size=2, max_size=20)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pytest_evalgate.stats.clusters import cluster_mean_ci, mean_score_ci
 from pytest_evalgate.stats.intervals import clopper_pearson_lower_one_sided
 
-holds = settings(deadline=None, database=None, max_examples=150)
+holds = settings(deadline=None, database=None)
 score_lists = st.lists(st.floats(0, 1), min_size=2, max_size=40)
 
 

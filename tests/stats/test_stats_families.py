@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pytest_evalgate.stats.families import fewest_losses, holm_adjusted, slice_shrinkage
 from pytest_evalgate.stats.paired import mcnemar_midp
 
-holds = settings(deadline=None, database=None, max_examples=150)
+holds = settings(deadline=None, database=None)
 p_values = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-holds = settings(deadline=None, database=None, max_examples=200)
+holds = settings(deadline=None, database=None)
 GOOD = JudgeErrors(80, 72, 60, 51)
 FLAWLESS = JudgeErrors(10**6, 10**6, 10**6, 10**6)
 shares = st.integers(1, 60).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total)))

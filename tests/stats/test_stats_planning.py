@@ -136,7 +136,7 @@ def test_a_set_too_small_for_any_drop_has_no_mde() -> None:
     assert found.mde == 0.1
 
 
-holds = settings(deadline=None, database=None, max_examples=100)
+holds = settings(deadline=None, database=None)
 alphas = st.sampled_from([0.01, 0.05, 0.1])
 powers = st.sampled_from([0.5, 0.8, 0.95])
 

@@ -28,7 +28,7 @@ from pytest_evalgate.stats.paired import (
     unpaired_newcombe,
 )
 
-holds = settings(deadline=None, database=None, max_examples=150)
+holds = settings(deadline=None, database=None)
 
 counts = st.one_of(st.integers(0, 12), st.integers(0, 20_000))
 confidences = st.sampled_from([0.8, 0.9, 0.95, 0.99])

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-holds = settings(deadline=None, database=None, max_examples=150)
+holds = settings(deadline=None, database=None)
 holds_few = settings(deadline=None, database=None, max_examples=40)  # each with 2,000 permutations
 series = st.lists(st.floats(0, 1), min_size=1, max_size=30)
 SPREAD = [0.80, 0.81, 0.79, 0.82, 0.80, 0.78, 0.81]

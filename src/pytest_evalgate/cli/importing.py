@@ -268,7 +268,10 @@ class ImportReport:
                     "golden": golden,
                     "cases": len(source.cases),
                     "mapping": [{"name": name, "field": into} for name, into in source.mapping],
-                    "left_out": [{"place": one.place, "what": one.what, "why": one.why} for one in source.left_out],
+                    "left_out": [
+                        {"place": one.place, "what": mask_keys(one.what), "why": mask_keys(one.why)}
+                        for one in source.left_out
+                    ],
                     "notes": list(source.notes),
                 }
                 for source, golden in zip(self.sources, self.goldens, strict=True)

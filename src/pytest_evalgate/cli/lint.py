@@ -258,7 +258,7 @@ class _OfflineSuite:
             UserError: a scorer or the target cannot be used.
         """
         context = scorers.Context(
-            rules={**scorers.RULES, _USER_CODE: _user_code},
+            rules=scorers.registry({_USER_CODE: _user_code}),
             roots=(project.root,),
             place=f"suites.{name}.scorers",
             judge=partial(_offline_judge, project),

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urljoin, urlsplit
 
 from pytest_evalgate.engine.error_body import parse_error
-from pytest_evalgate.engine.refusals import refusal_of
-from pytest_evalgate.engine.retry_after import asked_wait_s
 from pytest_evalgate.text.jsonl import escape_text
 
 if TYPE_CHECKING:
@@ -204,6 +202,8 @@ class FaultFactory:
 
     def classify(self, response: HttpResponse) -> CallFault:
         """Return the fault of a response: by its body if that explains the refusal, else by its status."""
+        from pytest_evalgate.engine.refusals import refusal_of  # noqa: PLC0415 - its patterns take 25 ms, most runs need none
+
         if response.status in _REDIRECTS:
             return self._redirect(response)
         body = parse_error(response.body)
@@ -230,6 +230,8 @@ class FaultFactory:
             return CallFault(kind, detail, remedy=self._remedy(kind))
         wait_s = None
         if FAULT_POLICIES[kind].tries > 1:
+            from pytest_evalgate.engine.retry_after import asked_wait_s  # noqa: PLC0415 - as in `classify`
+
             wait_s = asked_wait_s(response.headers, body, is_rate_limit=kind == "rate_limit")
         is_miss = not self.model and response.status >= _ERROR and kind not in _NOT_OF_THE_APPLICATION
         return CallFault(

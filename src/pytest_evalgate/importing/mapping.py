@@ -146,8 +146,10 @@ class _Read:
 def _translated(rows: Sequence[SourceRow], dialect: Dialect, *, is_table: bool) -> Iterator[_Read]:
     """Translate the rows of a dialect; checks that have no equivalent are left out."""
     prepared = replace(dialect, prepare=None)
-    plain = is_table and dialect.prepare is None
-    for row in with_lists(with_json(rows)) if plain else rows:
+    if is_table and dialect.prepare is None:
+        rows = with_json(rows)
+        rows = list(with_lists(rows)) if dialect.name.startswith("deepeval") else rows
+    for row in rows:
         values = {
             name: cell_text(value) if is_table and _is_number(value) else value for name, value in row.values.items()
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -43,7 +44,7 @@ def with_lists(rows: Sequence[SourceRow]) -> Iterator[SourceRow]:
 
 
 def with_json(rows: Sequence[SourceRow]) -> list[SourceRow]:
-    """Parse the columns in which every cell is a JSON array or object; in all others, such a cell is text."""
+    """Parse the columns in which every cell is a list or an object; in all others, such a cell is text."""
     names = dict.fromkeys(name for row in rows for name in row.values)
     parsed = {name: column for name in names if (column := _json_column([row.values.get(name) for row in rows]))}
     if not parsed:
@@ -57,15 +58,29 @@ def with_json(rows: Sequence[SourceRow]) -> list[SourceRow]:
 
 
 def _json_column(cells: Sequence[Json]) -> list[Json] | None:
-    made: list[Json] = []
-    for cell in cells:
-        if cell is None:
-            made.append(None)
-        elif isinstance(cell, str) and cell.lstrip().startswith(("{", "[")):
-            try:
-                made.append(jsonl.loads(cell))
-            except ValueError:
-                return None
-        else:
-            return None
-    return made if any(cell is not None for cell in made) else None
+    """Return the parsed cells of a column; None if one is not a list or an object, in the notation of the others.
+
+    pandas writes lists in the notation of Python: ``['a', 'b']``.
+    """
+    filled = [cell for cell in cells if cell is not None]
+    if not filled or not all(isinstance(cell, str) and cell.lstrip().startswith(("{", "[")) for cell in filled):
+        return None
+    for parse in (jsonl.loads, _python_literal):
+        try:
+            return [None if cell is None else parse(cell) for cell in cells]
+        except ValueError:
+            continue
+    return None
+
+
+def _python_literal(cell: str) -> Json:
+    """Return a list or an object that is written in Python's notation.
+
+    Raises:
+        ValueError: It is not one, or contains a value that JSON does not have.
+    """
+    try:
+        value = ast.literal_eval(cell.strip())
+        return jsonl.loads(jsonl.canonical(value))
+    except (SyntaxError, TypeError, MemoryError, RecursionError) as error:
+        raise ValueError(str(error)) from None

@@ -73,7 +73,7 @@ def _value(row: SheetRow, index: int) -> str | bool | int | float | None:
 
 
 def _header_index(filled: Sequence[SheetRow], columns: Mapping[str, str]) -> int:
-    """Return the index of the header: the first row, or one below titles, which have fewer cells."""
+    """Return the index of the header: the first row, or one below titles of few cells."""
     mapped = {normal_name(name) for name in columns.values()}
     for index, row in enumerate(filled[:_TITLE_ROWS]):
         names = [plain_name(cell) for cell in row.cells if not is_empty(cell)]
@@ -82,7 +82,7 @@ def _header_index(filled: Sequence[SheetRow], columns: Mapping[str, str]) -> int
             or any((field_of(name) or ("", 0))[0] == "input" for name in names)
             or sum(is_known_name(name, columns) for name in names) > 1
         )
-        if is_header and all(_width(other) < len(names) for other in filled[:index]):
+        if is_header and all(_width(other) <= max(1, len(names) // 2) for other in filled[:index]):
             return index
         if is_header:
             break

@@ -90,16 +90,23 @@ def select(config: pytest.Config, assembly: Assembly) -> Selection:
 def _reject_importable(arguments: Mapping[str, Path], assembly: Assembly) -> None:
     """Reject tables and documents on the command line, which pytest would report as "not found".
 
+    Other plugins collect YAML files as tests, so only a configuration of promptfoo is rejected among these.
+
     Raises:
         SettingsError: There are some; lists the command that makes a golden set of each.
     """
     problems = [
         f"{arg}: {IMPORTED[path.suffix.lower()]}, {import_remedy(files.relative_name(path, assembly.root))}"
         for arg, path in arguments.items()
-        if path.suffix.lower() in IMPORTED and path.is_file() and not assembly.suites_of(path)
+        if _is_importable(path) and path.is_file() and not assembly.suites_of(path)
     ]
     if problems:
         raise SettingsError("\n".join(problems))
+
+
+def _is_importable(path: Path) -> bool:
+    suffix = path.suffix.lower()
+    return suffix in IMPORTED and (suffix not in {".yaml", ".yml"} or path.stem.startswith("promptfoo"))
 
 
 def _names_path(config: pytest.Config) -> bool:

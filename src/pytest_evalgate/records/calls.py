@@ -193,7 +193,7 @@ def other_model(asked: str, served: str) -> str:
         other_model("openai/gpt-4o", "gpt-4o-2024-08-06")  # ""
         other_model("gpt-4o", "gpt-4o-mini")  # "gpt-4o-mini"
     """
-    if not asked.strip() or not served.strip():
+    if asked == served or not asked.strip() or not served.strip():
         return ""
     before, now = _normalized(asked), _normalized(served)
     if before == now or _without_snapshot(now) == before:

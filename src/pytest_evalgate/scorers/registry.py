@@ -7,36 +7,22 @@ A rule is a plain function ``(case, output, /, *, parameters)``. Its signature i
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
+from collections import ChainMap
 from collections.abc import Callable, Mapping
-from types import MappingProxyType, SimpleNamespace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any, Concatenate, Final, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.records.results import Case, Graded, Output, Returned
-from pytest_evalgate.scorers.figures import cost, latency
-from pytest_evalgate.scorers.likeness import bleu, chrf, rouge_l, squad_em, squad_f1
-from pytest_evalgate.scorers.number import not_number, number
-from pytest_evalgate.scorers.pattern import regex
-from pytest_evalgate.scorers.retrieval import mrr, ndcg_at_k, precision_at_k, recall_at_k
-from pytest_evalgate.scorers.structured import json_fields, json_valid
-from pytest_evalgate.scorers.text import (
-    contains,
-    contains_all,
-    contains_any,
-    ends_with,
-    exact,
-    format_value,
-    length,
-    one_of,
-    starts_with,
-    word_count,
-)
 from pytest_evalgate.text.wording import did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pytest_evalgate.protocols import Rule
 
 BuiltIn = Callable[Concatenate[Case, Output, ...], Graded]
@@ -70,50 +56,63 @@ def ignoring_case(rule: BuiltIn) -> BuiltIn:
     return folded
 
 
-_TEXT: Final[dict[str, BuiltIn]] = {
-    "exact": exact,
-    "contains": contains,
-    "contains-any": contains_any,
-    "contains-all": contains_all,
-    "starts-with": starts_with,
-    "ends-with": ends_with,
+_MODULES: Final = {
+    "text": (
+        "exact contains contains-any contains-all starts-with ends-with iexact icontains icontains-any icontains-all "
+        "istarts-with iends-with one-of length word-count"
+    ),
+    "pattern": "regex",
+    "number": "number",
+    "structured": "json-valid json-fields",
+    "likeness": "squad-em squad-f1 bleu chrf rouge-l",
+    "retrieval": "precision-at-k recall-at-k ndcg-at-k mrr",
+    "figures": "latency cost",
 }
-_BINARY: Final[dict[str, BuiltIn]] = {
-    **_TEXT,
-    **{f"i{name}": ignoring_case(rule) for name, rule in _TEXT.items()},
-    "one-of": one_of,
-    "regex": regex,
-    "number": number,
-    "json-valid": json_valid,
-    "length": length,
-    "word-count": word_count,
-    "squad-em": squad_em,
-    "latency": latency,
-    "cost": cost,
-}
-_MEASURES: Final[dict[str, BuiltIn]] = {
-    "squad-f1": squad_f1,
-    "bleu": bleu,
-    "chrf": chrf,
-    "rouge-l": rouge_l,
-    "precision-at-k": precision_at_k,
-    "recall-at-k": recall_at_k,
-    "ndcg-at-k": ndcg_at_k,
-    "mrr": mrr,
-}
-_GRADED: Final[dict[str, BuiltIn]] = {"json-fields": json_fields, **_MEASURES}  # a share has no negation
+"""The rules by module. A module is imported when a suite uses one of its rules: all of them take 60 ms."""
 
-MEASURES: Final = frozenset(_MEASURES)
+_HOMES: Final = {name: module for module, names in _MODULES.items() for name in names.split()}
+
+MEASURES: Final = frozenset([*_MODULES["retrieval"].split(), "squad-f1", "bleu", "chrf", "rouge-l"])
 """Rules that measure quality. They rarely return 1.0, so their default threshold is 0.5."""
 
-RULES: Final[Mapping[str, BuiltIn]] = MappingProxyType(
-    {
-        **_BINARY,
-        **{f"not-{name}": negated(rule) for name, rule in _BINARY.items()},
-        "not-number": not_number,
-        **_GRADED,
-    }
-)
+_WITHOUT_NEGATION: Final = MEASURES | {"json-fields"}  # a share has no negation
+
+
+class _BuiltInRules(Mapping[str, BuiltIn]):
+    """The built-in rules by name, each imported on first use."""
+
+    def __init__(self) -> None:
+        self._names = (*_HOMES, *(f"not-{name}" for name in _HOMES if name not in _WITHOUT_NEGATION))
+        self._imported: dict[str, BuiltIn] = {}
+
+    def __getitem__(self, name: str) -> BuiltIn:
+        if name not in self._imported:
+            if name not in self._names:
+                raise KeyError(name)
+            self._imported[name] = self._import(name)
+        return self._imported[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def _import(self, name: str) -> BuiltIn:
+        if name.startswith("not-") and name != "not-number":
+            return negated(self[name.removeprefix("not-")])
+        home = _HOMES[name.removeprefix("not-")]
+        if home == "text" and name.startswith("i"):
+            return ignoring_case(self[name.removeprefix("i")])
+        module = importlib.import_module(f"pytest_evalgate.scorers.{home}")
+        rule: BuiltIn = getattr(module, name.replace("-", "_"))
+        return rule
+
+
+RULES: Final[Mapping[str, BuiltIn]] = _BuiltInRules()
 """The built-in rules by name. Every rule that returns 0 or 1 has a ``not-`` form."""
 
 
@@ -134,7 +133,7 @@ def registry(extra: Mapping[str, RuleFunction]) -> Mapping[str, Rule]:
             raise SettingsError(f'the rule "{name}": {error}') from error
         if taken:
             raise SettingsError(f'the rule "{name}" has a parameter "{min(taken)}", which every scorer has: rename it')
-    return MappingProxyType({**RULES, **extra})
+    return ChainMap(dict(extra), RULES)  # type: ignore[arg-type]  # only its first mapping is ever written to
 
 
 class SpecError(ValueError):
@@ -220,6 +219,8 @@ def _problem(kind: str, model: type[ScorerOptions], detail: Any) -> str:
         return f'"{where}" is missing'
     if detail["type"] == "value_error":  # raised by one of our validators, whose messages name the parameter
         return str(detail["ctx"]["error"])
+    from pytest_evalgate.scorers.text import format_value  # noqa: PLC0415 - only for a message
+
     try:
         given = format_value(detail["input"])
     except (TypeError, ValueError):  # a date or NaN from a TOML file

@@ -100,7 +100,8 @@ def _reaches(target: CallingTarget, asked: _Asked, other: Case) -> bool:
 def _other(case: Case) -> Case:
     """Return the case with other values in all that a question may consist of."""
     return replace(
-        _other_input(case),
+        case,
+        input=_changed(case.input),
         vars=_changed(case.vars),
         messages=tuple({**message, "content": _changed(message.get("content", ""))} for message in case.messages),
         context=tuple(_changed(list(case.context))),

@@ -58,7 +58,8 @@ class _Server:
         self.bodies.append(await reader.readexactly(int(lengths[0]) if lengths else 0))
         writer.write(self.responses.pop(0) if len(self.responses) > 1 else self.responses[0])
         await writer.drain()
-        await asyncio.sleep(0.02)
+        for _ in range(2):  # in a turn of the loop after the one in which the client reads the response
+            await asyncio.sleep(0)
         writer.write(self.after)
         return not self.closes
 

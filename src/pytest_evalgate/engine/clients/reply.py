@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
-from pytest_evalgate.engine.refusals import finish_of
 from pytest_evalgate.records.calls import Reply
 from pytest_evalgate.targets.outputs import has_answer
 from pytest_evalgate.text.jsonl import escape_text, loads_received
@@ -139,6 +138,8 @@ def check_size(response: HttpResponse) -> None:
 
 def _refused(response: HttpResponse, fault_factory: FaultFactory) -> Reply:
     """Return a reply if the input was withheld or is too long, which concerns the case; else raise the fault."""
+    from pytest_evalgate.engine.refusals import finish_of  # noqa: PLC0415 - its patterns take 25 ms, most runs need none
+
     if (found := finish_of(response.status, response.body)) is not None:
         finish, message = found
         tokens = 0 if finish == "context_length" else None  # a filter reads the input, which some providers bill

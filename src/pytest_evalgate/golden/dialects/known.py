@@ -136,7 +136,7 @@ DIALECTS: Final = (
             _INPUT,
             copy_field("expected", "expected_output"),
             copy_field("output", "actual_output"),
-            copy_field("context", "retrieval_context"),
+            read_field("context", "retrieval_context", read=translate.read_retrieved),
             copy_field("reference_context", "context"),
             copy_field("trajectory", "tools_called"),
             copy_field("metadata", "additional_metadata"),

@@ -252,6 +252,19 @@ def read_scenario(value: Any, row: Row) -> dict[str, Any]:
     return {"metadata": {"scenario": value}} if row.get("turns") else {"input": value}
 
 
+_RETRIEVED: Final = re.compile(r"deepeval_source=(?P<source>.*?),deepeval_context=(?P<text>.*)", re.DOTALL)
+
+
+def read_retrieved(value: Any) -> dict[str, Any]:
+    """Read retrieved texts. deepeval writes the source of a text in front of it: the sources become metadata."""
+    if not isinstance(value, list):
+        return {"context": value}
+    found = [_RETRIEVED.fullmatch(one) if isinstance(one, str) else None for one in value]
+    texts = [one if match is None else match["text"] for one, match in zip(value, found, strict=True)]
+    sources = [match["source"] for match in found if match is not None]
+    return {"context": texts} | ({"metadata": {"retrieval_sources": sources}} if sources else {})
+
+
 def read_alternatives(value: Any) -> dict[str, Any]:
     """Read an expected value; a list contains alternatives."""
     return {"expected_any": value} if isinstance(value, list) else {"expected": value}
