@@ -182,9 +182,16 @@ def test_a_suite_that_only_a_judge_grades_is_advisory(tmp_path: Path) -> None:
     assert (suite.mode, suite.judges, settings.judges["notes"].report_only) == ("advisory", ("notes",), True)
 
 
-def test_recorded_outputs_are_kept(tmp_path: Path) -> None:
-    found = _import(tmp_path, tests=[{**TEST, "providerOutput": "b is right"}])
-    assert found.cases[0].row["output"] == "b is right"
+def test_recorded_outputs_are_graded_if_all_tests_have_one(tmp_path: Path) -> None:
+    recorded = {**TEST, "providerOutput": "b is right"}
+    found = _import(tmp_path, tests=[recorded, recorded])
+    assert [case.row["output"] for case in found.cases] == ["b is right"] * 2
+    [suite] = _settings(found).suites.values()
+    assert suite.target is None
+    found = _import(tmp_path, tests=[recorded, TEST])
+    assert ["output" in case.row for case in found.cases] == [False, False]
+    assert [left.what for left in found.left_out] == ["providerOutput"]
+    assert all(suite.target is not None for suite in _settings(found).suites.values())
 
 
 def test_a_configuration_without_tests_asks_its_prompts_once(tmp_path: Path) -> None:
@@ -220,7 +227,10 @@ def test_a_written_prompt_never_has_the_name_of_a_file_of_the_configuration(tmp_
     (tmp_path / "prompts" / "a.md").write_text("{{q}} === {% if q === 'x' %}x{% endif %}\n", "utf-8")
     (tmp_path / "prompts" / "b.json").write_text('[{"role": "user", "content": "{{q}}"}]', "utf-8")
     found = _import(tmp_path, prompts=["file://prompts/*"])
-    assert sorted(path for path, _ in found.files if path != "evalgate.toml") == ["prompts/a-2.md", "prompts/b-2.json"]
+    assert sorted(path for path, _ in found.files if path != "evalgate.toml") == [
+        "prompts/a-imported.md",
+        "prompts/b-imported.json",
+    ]
 
 
 def test_a_value_of_another_kind_is_left_out_and_never_ignored(tmp_path: Path) -> None:

@@ -104,6 +104,9 @@ def read_config(path: Path, *, project: Path, golden: str) -> Imported:
     if not rows:
         reasons = [(one.place, f"{one.what}: {one.why}") for one in sorted(source.left_out, key=_line_of)]
         raise ImportingError([(name, "contains no test that can be imported"), *reasons])
+    if _are_recorded(rows, source):
+        place = rows[0].case.place
+        prompts, providers = (ImportedPrompt("recorded", place, ""),), [Provider("recorded", place, "recorded")]
     prompts = _with_affixes(prompts, rows)
     rows = _with_rendered(rows, prompts, providers, source)
     goldens = _goldens(rows, golden)
@@ -196,6 +199,17 @@ def _filled(prompts: Sequence[ImportedPrompt], providers: Sequence[Provider]) ->
     if not any(provider.kind == "model" for provider in providers):
         return frozenset()
     return frozenset().union(*(prompt.names for prompt in prompts))
+
+
+def _are_recorded(rows: Sequence[TestRow], source: ConfigSource) -> bool:
+    """Return whether all rows have recorded outputs, which are then graded; drop them if only some rows do."""
+    recorded = [row for row in rows if "output" in row.row]
+    if len(recorded) == len(rows):
+        return True
+    for row in recorded:
+        del row.row["output"]
+        source.leave_out(row.case.place, "providerOutput", "other tests have none, so every case is asked")
+    return False
 
 
 def _with_affixes(prompts: Sequence[ImportedPrompt], rows: Sequence[TestRow]) -> tuple[ImportedPrompt, ...]:
