@@ -30,7 +30,7 @@ _FEW: Final = 20
 _EVERY: Final = {"kind": "must-pass"}
 _NO_DROP: Final = {"kind": "no-regression", "margin": 0.05}
 _WHY_EVERY: Final = f"""\
-# One missed case fails the build, as in promptfoo. From {_FEW} cases on, a proven drop below a baseline is the better bar:
+# One missed case fails the build, as in promptfoo. From {_FEW} cases on, a proven drop is the better bar:
 # gates = [{value_text(_NO_DROP)}]"""
 _WHY_NO_DROP: Final = f"""\
 # A proven drop below the baseline fails the build. One missed case does, as in promptfoo, with:
