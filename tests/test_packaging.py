@@ -15,6 +15,7 @@ EXTRAS = {
     "prices": ("genai_prices",),
     "re2": ("re2",),
     "yaml": ("yaml",),
+    "watch": ("watchfiles",),
 }
 """The modules that each extra brings."""
 

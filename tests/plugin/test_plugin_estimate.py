@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.behaviours import Behaviour
 
-from pytest_evalgate.plugin.launch import estimate_calls, why_not_cached
+from pytest_evalgate.app.estimating import estimate_calls, why_not_cached
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from tests.plugin.conftest import Project
     from tests.support.server import ScriptedServer
 
+    from pytest_evalgate.app.estimating import Selected
     from pytest_evalgate.app.wiring import Wiring
-    from pytest_evalgate.plugin.launch import Selected
 
 _DEAR = Behaviour.text("yes", usage=(1_000_000, 0))  # a dollar, a thousand times what was estimated
 _WORKERS = pytest.mark.parametrize("args", [(), ("-n2",)], ids=["serial", "n2"])

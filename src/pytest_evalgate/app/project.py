@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from pytest_evalgate import config
-from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.errors import RunFileError, SettingsError
 from pytest_evalgate.runs import run_file
 from pytest_evalgate.runs.baseline import file_of
+from pytest_evalgate.runs.kept import RunFolder
 from pytest_evalgate.runs.state import STATE_VARIABLE, state_of
 from pytest_evalgate.text import files
 
@@ -49,6 +50,22 @@ class Project:
     def run_path(self, run_id: str | None) -> Path:
         """Return the path of a stored run: the newest one, or the one with the id ``run_id``."""
         return run_file.newest(self.state.path) if run_id is None else run_file.path_of(self.state.path, run_id)
+
+    def decided(self, run: str | None) -> RunFolder:
+        """Return the folder of a decided run: the newest one, the one with an id, or that folder itself.
+
+        Raises:
+            RunFileError: there is no such run, or it was not decided.
+        """
+        is_folder = run is not None and Path(run).is_dir()
+        kept = RunFolder(Path(run) if run and is_folder else self.run_path(run).parent)
+        if not kept.run_file.exists():
+            raise RunFileError(f"no run is stored in {kept.folder}: run pytest --eval-gate")
+        if not kept.verdict_file.exists():
+            raise RunFileError(
+                f"{kept.folder}: the run was not decided: it was aborted, or it is a shard (pytest-evalgate merge)"
+            )
+        return kept
 
     def baseline_file(self, suite: str) -> Path:
         """Return the path of the baseline of ``suite``.

@@ -11,7 +11,7 @@ import os
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate import config, targets
 from pytest_evalgate.config import key_variables
@@ -35,6 +35,13 @@ if TYPE_CHECKING:
     from pytest_evalgate.protocols import Target
     from pytest_evalgate.runs.state import StateFolder
     from pytest_evalgate.scorers.registry import ScorerOptions
+
+
+_WINDOW: Final = 32
+"""Concurrent trials of targets without a configured limit: hook targets, and recorded targets with async scorers."""
+
+_AHEAD: Final = 2
+"""Concurrent trials for each concurrent call: while one trial is graded, another can send its call."""
 
 
 def new_run_id() -> str:
@@ -271,6 +278,17 @@ class Wiring:
         if calls or isinstance(spec, config.RecordedTarget):
             return target
         return self._with_cache(suite, spec, target, cache_run_id)
+
+    def window_of(self, spec: config.Target | None) -> int:
+        """Return the maximum of concurrent trials of a target, which keeps it busy."""
+        match spec:
+            case config.ModelTarget():
+                return _AHEAD * self.configured.models[spec.model].max_concurrency
+            case config.HttpTarget():
+                return _AHEAD * spec.http.max_concurrency
+            case config.PythonTarget() | config.CommandTarget():
+                return _AHEAD * spec.max_concurrency
+        return _WINDOW
 
     def judge(self, name: str, entry: ScorerOptions) -> JudgeScorer:
         """Build the scorer of a judge, with the client that its calls go through.

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 VERBS: Final[Mapping[str, str]] = {
     "init": "write a starter configuration, or the files for a CI system",
     "import": "write a golden set from a table, or from a file of another tool",
+    "record": "write the outputs of a suite's target to a file, to grade them later without calls",
+    "add": "add one case to a golden set: from production, from a stored run, or typed in",
+    "review": "walk through regressed and missed cases, and correct what they expect",
+    "watch": "run the affected suites again when a prompt, golden set or target changes",
     "lint": "check golden sets before anything runs",
     "config": "print the configuration in effect, and the origin of each value",
     "schema": "print the JSON Schema of the configuration, of a golden set line or of verdict.json",

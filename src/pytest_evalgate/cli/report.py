@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Final, get_args
 from pytest_evalgate.app.project import Project
 from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.config import ReportFormat, key_variables
-from pytest_evalgate.errors import RunFileError
-from pytest_evalgate.runs.kept import RunFolder
 from pytest_evalgate.text import files
 from pytest_evalgate.text.redaction import Redactor
 
@@ -50,7 +48,7 @@ def _run(args: argparse.Namespace) -> int:
     page = files.relative_name(folder / HTML_FILE, project.root) if "html" in formats else None
     texts, links = TextPolicy.by(project.settings.report), links_of(os.environ, project.root)
     options = ReportOptions(project.root, texts, links, page)
-    kept = _kept(project, args.run_id)
+    kept = project.decided(args.run_id)
     view = view_of(kept, read_decided(kept), options)
     if _TERMINAL in formats:
         _print(view, Redactor.of(key_variables(project.settings), os.environ))
@@ -70,23 +68,6 @@ VERB: Final = Verb(
     _add_arguments,
     json="print the names of the files as JSON",
 )
-
-
-def _kept(project: Project, run: str | None) -> RunFolder:
-    """Return the folder of a run.
-
-    Raises:
-        RunFileError: there is no such run, or it was not decided.
-    """
-    is_folder = run is not None and Path(run).is_dir()
-    kept = RunFolder(Path(run) if run and is_folder else project.run_path(run).parent)
-    if not kept.run_file.exists():
-        raise RunFileError(f"no run is stored in {kept.folder}: run pytest --eval-gate")
-    if not kept.verdict_file.exists():
-        raise RunFileError(
-            f"{kept.folder}: the run was not decided: it was aborted, or it is a shard (pytest-evalgate merge)"
-        )
-    return kept
 
 
 def _print(view: ReportView, redactor: Redactor) -> None:

@@ -202,7 +202,7 @@ def _grams(found: Sequence[str]) -> frozenset[tuple[str, ...]]:
     return frozenset(zip(*(found[start:] for start in range(_GRAM)), strict=False))
 
 
-_SECRETS: Final = {
+SECRETS: Final = {
     "an API key": re.compile(
         r"\b(?:sk-[A-Za-z0-9_-]{20,}|AIza[0-9A-Za-z_-]{35}|hf_[A-Za-z0-9]{30,}|[rs]k_live_\w{16,})"
     ),
@@ -233,7 +233,7 @@ def private_data(cases: Iterable[Case]) -> Iterator[LintFinding]:
 
 def secrets_in(text: str) -> Iterator[str]:
     """Yield the kinds of secrets in a text."""
-    return (kind for kind, pattern in _SECRETS.items() if pattern.search(text))
+    return (kind for kind, pattern in SECRETS.items() if pattern.search(text))
 
 
 _FLOATING: Final = re.compile(r"(?:^|[-_:.@/])latest$", re.IGNORECASE)

@@ -13,7 +13,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+Span = tuple[int, int]
+"""Start and end of a value in a text."""
 
 _MAIL: Final = re.compile(r"[\w.%+-]{1,64}@((?:[A-Za-z0-9-]{1,63}\.){1,6}[A-Za-z]{2,24})\b")
 _RESERVED: Final = re.compile(  # RFC 2606
@@ -33,14 +36,29 @@ _IBAN: Final = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1
 
 def personal_in(text: str) -> Iterator[str]:
     """Yield the kinds of personal data in a text. Values that are reserved for examples do not count."""
-    if "@" in text and any(not _RESERVED.search(found[1]) for found in _MAIL.finditer(text)):
-        yield "an e-mail address"
-    if _has_phone(text):
-        yield "a phone number"
-    if any(_is_iban(found[0]) for found in _IBAN.finditer(text)):
-        yield "an IBAN"
-    if any(_is_card(found[0]) for found in _CARD.finditer(text)):
-        yield "a card number"
+    for kind, find in _FINDERS.items():
+        if next(find(text), None) is not None:
+            yield f"{_ARTICLES.get(kind, 'a')} {kind}"
+
+
+def mask_personal(text: str) -> tuple[str, tuple[str, ...]]:
+    """Replace each value by its kind, ``call [phone number]``, and return the kind of each value."""
+    kinds: list[str] = []
+    for kind, find in _FINDERS.items():
+        spans = sorted(set(find(text)), reverse=True)
+        for start, end in spans:
+            text = f"{text[:start]}[{kind}]{text[end:]}"
+        kinds += [kind] * len(spans)
+    return text, tuple(kinds)
+
+
+def _mails(text: str) -> Iterator[Span]:
+    found = _MAIL.finditer(text) if "@" in text else ()
+    return (one.span() for one in found if not _RESERVED.search(one[1]))
+
+
+def _ibans(text: str) -> Iterator[Span]:
+    return (one.span() for one in _IBAN.finditer(text) if _is_iban(one[0]))
 
 
 def _is_iban(text: str) -> bool:
@@ -79,16 +97,23 @@ def _library() -> Any:
     return importlib.import_module("phonenumbers")
 
 
-def _has_phone(text: str) -> bool:
-    if any(not _FICTIONAL.search(found[0]) for found in _PHONE.finditer(text)):
-        return True
+def _phones(text: str) -> Iterator[Span]:
+    """Yield the numbers of `_PHONE`, then those that the library finds outside of them."""
+    known = [found.span() for found in _PHONE.finditer(text)]
+    yield from (span for span in known if not _FICTIONAL.search(text[slice(*span)]))
     if _library() is None:
-        return False
-    candidates = (found[0] for found in _CANDIDATE.finditer(text))
-    return any(not _FICTIONAL.search(found) for one in candidates for found in _national_numbers(one))
+        return
+    seen = list(known)
+    for candidate in _CANDIDATE.finditer(text):
+        for start, end in _national_numbers(candidate[0]):
+            span = candidate.start() + start, candidate.start() + end
+            is_new = all(span[1] <= other[0] or other[1] <= span[0] for other in seen)
+            if is_new and not _FICTIONAL.search(text[slice(*span)]):
+                seen.append(span)
+                yield span
 
 
-def _national_numbers(text: str) -> Iterator[str]:
+def _national_numbers(text: str) -> Iterator[Span]:
     """Yield the numbers that have the digits and the grouping of a region, with a separator or a leading 0 or +.
 
     Ten digits in a row are a valid number somewhere, but also an order number.
@@ -101,7 +126,7 @@ def _national_numbers(text: str) -> Iterator[str]:
             # skip the end of another number, such as its decimals
             is_whole = match.start == 0 or (not text[match.start - 1].isalnum() and text[match.start - 1] not in ".,")
             if is_whole and digits >= _FEWEST_DIGITS and (digits < len(raw) or raw.startswith("0")):
-                yield raw
+                yield match.start, match.end
 
 
 # -- card numbers
@@ -158,3 +183,18 @@ def _is_card(text: str) -> bool:
     return is_valid and any(
         first <= plain[: len(first)] <= last and len(plain) in lengths for first, last, lengths in _CARD_RANGES
     )
+
+
+def _cards(text: str) -> Iterator[Span]:
+    return (one.span() for one in _CARD.finditer(text) if _is_card(one[0]))
+
+
+_FINDERS: Final[dict[str, Callable[[str], Iterator[Span]]]] = {
+    "e-mail address": _mails,
+    "IBAN": _ibans,
+    "card number": _cards,
+    "phone number": _phones,
+}
+"""Search functions by kind. Telephone numbers are last: parts of the others look like them."""
+
+_ARTICLES: Final = {"e-mail address": "an", "IBAN": "an"}

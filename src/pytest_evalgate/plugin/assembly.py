@@ -31,12 +31,6 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import Case, Json, PlannedCase, SuitePlan
     from pytest_evalgate.runs.plan import BranchChanges
 
-_WINDOW = 32
-"""Concurrent trials of targets without a configured limit: hook targets, and recorded targets with async scorers."""
-
-_AHEAD = 2
-"""Concurrent trials for each concurrent call: while one trial is graded, another can send its call."""
-
 
 @dataclass(frozen=True)
 class ReadySuite:
@@ -202,7 +196,7 @@ class Assembly:
             target=target,
             waits=not isinstance(target, targets.RecordedTargetRunner | targets.RowTargetRunner | None)
             or any(getattr(scorer, "waits", True) for scorer in (*built, *graders)),
-            window=_window(self.target_settings(suite), self.settings),
+            window=self.wiring.window_of(self.target_settings(suite)),
             judge_names=suite.judges,
         )
 
@@ -276,18 +270,6 @@ def _planned_of(sets: Sequence[GoldenSet], plan: SuitePlan) -> tuple[GoldenSet, 
     return tuple(
         replace(golden_set, cases=tuple(case for case in golden_set if case.id in planned)) for golden_set in sets
     )
-
-
-def _window(spec: TargetSettings | None, configured: Settings) -> int:
-    """Return the maximum of concurrent trials, which keeps the target busy."""
-    match spec:
-        case config.ModelTarget():
-            return _AHEAD * configured.models[spec.model].max_concurrency
-        case config.HttpTarget():
-            return _AHEAD * spec.http.max_concurrency
-        case config.PythonTarget() | config.CommandTarget():
-            return _AHEAD * spec.max_concurrency
-    return _WINDOW
 
 
 def _grading(graders: tuple[Scorer, ...], suite: Suite, threshold: float | None = None) -> Grading:

@@ -275,24 +275,23 @@ class CaseCollector:
 
 
 class PartialRun:
-    """Hooks that deselect the cases outside of ``--eval-sample``, and print the plan under ``--collect-only``."""
+    """Hooks that deselect cases (``--eval-sample``, ``--eval-lf``), and print the plan under ``--collect-only``."""
 
     def __init__(self, context: SessionContext) -> None:
         """Read the options and plans of ``context``."""
         self._context = context
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Deselect the cases that are not drawn; they stay in the plan, so the sample alone is never decided."""
-        size = self._context.options.sample
-        if size is None:
-            return
-        drawn = {plan.name: sample_ids(plan, size) for plan in self._context.ledger.plans.values()}
-        cases = ((item, _eval_case(item)) for item in items)
-        _deselect(
-            self._context,
-            items,
-            {item for item, case in cases if case and case.case.id not in drawn[case.suite.plan.name]},
-        )
+        """Deselect the cases that are not drawn or repeated; they stay in the plan, so a part is never decided."""
+        context, plans = self._context, self._context.ledger.plans.values()
+        size = context.options.sample
+        drawn = None if size is None else {plan.name: sample_ids(plan, size) for plan in plans}
+        repeated = None if context.last_missed is None else context.last_missed.select(plans)
+        for wanted in (drawn, repeated):
+            if wanted is not None:
+                cases = ((item, _eval_case(item)) for item in items)
+                others = {item for item, case in cases if case and case.case.id not in wanted[case.suite.plan.name]}
+                _deselect(context, items, others)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the number of planned cases if they were only collected."""

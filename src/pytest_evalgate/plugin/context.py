@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.app.wiring import Wiring
     from pytest_evalgate.config import Settings, Target
     from pytest_evalgate.plugin.assembly import Assembly, ReadySuite
+    from pytest_evalgate.plugin.last_missed import LastMissed
     from pytest_evalgate.plugin.ledger import Ledger
     from pytest_evalgate.plugin.requested import Options
     from pytest_evalgate.plugin.selection import Selection
@@ -63,6 +64,7 @@ class SessionContext:
         problems: Reasons why calls were not sent, or why the run is invalid.
         warnings: Warnings about fields of golden sets that nothing uses, and about placeholders.
         key_notes: API keys that are not sent, because the base branch does not have their endpoints.
+        last_missed: The cases that ``--eval-lf`` repeats; None without it.
         lock_note: Reason why the state folder is not locked; None if it is.
         is_worker: True in an xdist worker.
         is_dry: True if no test runs: ``--eval-estimate``, ``--collect-only``, ``--setup-only`` or ``--setup-plan``.
@@ -81,6 +83,7 @@ class SessionContext:
     problems: SessionProblems
     warnings: Sequence[str] = ()
     key_notes: tuple[str, ...] = ()
+    last_missed: LastMissed | None = None
     lock_note: str | None = None
     is_worker: bool = False
     is_dry: bool = False

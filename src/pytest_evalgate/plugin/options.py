@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 FLAGS = {
     "--eval-gate": "collect and run the golden sets, and let the gates decide the exit code",
     "--eval-fail-cases": "report a missed case as a failed test (for -x, --lf, IDEs and JUnit)",
+    "--eval-lf": "run only the cases that missed, regressed or errored last time; a part of a suite gets no verdict",
     "--eval-estimate": "print what the run would send and cost; send nothing",
     "--eval-offline": "use recorded outputs and cached replies only: send nothing; a case without one is missing",
     "--no-eval-resume": "repeat the calls of an interrupted run instead of resuming it",

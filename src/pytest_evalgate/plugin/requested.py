@@ -41,6 +41,7 @@ class Options:
 
     gate: bool
     fail_cases: bool = False
+    last_missed: bool = False
     estimate: bool = False
     offline: bool = False
     resume: bool = True
@@ -67,6 +68,7 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
     return Options(
         gate=config.getoption("--eval-gate"),
         fail_cases=config.getoption("--eval-fail-cases"),
+        last_missed=config.getoption("--eval-lf"),
         estimate=config.getoption("--eval-estimate"),
         offline=config.getoption("--eval-offline"),
         resume=not config.getoption("--no-eval-resume"),

@@ -36,6 +36,7 @@ from pytest_evalgate.plugin.context import (
 from pytest_evalgate.plugin.decider import SessionDecider, load_gates
 from pytest_evalgate.plugin.failures import clean, printable
 from pytest_evalgate.plugin.items import CaseItem
+from pytest_evalgate.plugin.last_missed import LAST_MISSED_INPUT, LastMissed
 from pytest_evalgate.plugin.launch import Launch
 from pytest_evalgate.plugin.ledger import Ledger, attach, detach
 from pytest_evalgate.plugin.marked import GOLDEN_TEST, PrefetchHooks, Recorder
@@ -60,7 +61,9 @@ if TYPE_CHECKING:
     import asyncio
     import warnings
     from collections.abc import Generator, Iterable, Mapping
+    from pathlib import Path
 
+    from pytest_evalgate.plugin.requested import Options
     from pytest_evalgate.protocols import Rule
 
 
@@ -192,6 +195,7 @@ class EvalSession:
             ledger=ledger,
             problems=SessionProblems(wiring),
             warnings=warnings,
+            last_missed=self._read_last_missed(worker, options, state.path, selection.suites),
             key_notes=() if base.branch is None else base.branch.key_notes,
             lock_note=lock_note,
             is_worker=worker is not None,
@@ -212,6 +216,18 @@ class EvalSession:
         gc.freeze()
         atexit.unregister(gc.freeze)
         atexit.register(gc.freeze)
+
+    def _read_last_missed(
+        self, worker: Mapping[str, Any] | None, options: Options, state: Path, suites: Iterable[str]
+    ) -> LastMissed | None:
+        """Return the cases that ``--eval-lf`` repeats; a worker gets them from the controller."""
+        if not options.last_missed:
+            return None
+        if worker is not None:
+            return LastMissed(**worker[LAST_MISSED_INPUT])
+        from pytest_evalgate.app.last_results import last_results  # noqa: PLC0415 - only under --eval-lf
+
+        return LastMissed.of(last_results(state, {*suites}, self._session_decider.decider.baseline_of))
 
     def plugins(self) -> dict[str, object]:
         """Return the plugins of the session by name, in the order to register them.
@@ -252,7 +268,11 @@ class EvalSession:
         """Return the header: the suites, their baselines, and the run that is resumed."""
         if self._context.is_worker:
             return []
-        return [*self._session_decider.header(self._context.suites), *self._context.run_identity.header()]
+        context = self._context
+        lines = [*self._session_decider.header(context.suites), *context.run_identity.header()]
+        if context.last_missed is not None and context.suites:
+            lines.append(f"evalgate: {context.last_missed.line([suite.plan for suite in context.suites])}")
+        return lines
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self) -> None:

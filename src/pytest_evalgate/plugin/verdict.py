@@ -176,6 +176,8 @@ class VerdictHooks:
     def _run_notes(self) -> Iterator[str]:
         """Yield warnings about golden sets, the cache, the user's code and withheld keys, and why calls stopped."""
         context = self._context
+        if context.last_missed is not None:
+            yield context.last_missed.line(context.ledger.plans.values())
         yield from context.warnings
         yield from context.problems.warnings
         yield from context.key_notes

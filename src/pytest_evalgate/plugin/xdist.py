@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from xdist.scheduler import LoadScopeScheduling
 
 from pytest_evalgate.plugin.context import FIRST_WORKER, PROBLEMS_OUTPUT, SELECTION_INPUT, WORKER_INPUT
+from pytest_evalgate.plugin.last_missed import LAST_MISSED_INPUT
 from pytest_evalgate.plugin.ledger import WORKER_OUTPUT
 
 if TYPE_CHECKING:
@@ -40,9 +41,11 @@ class Distribution:
         self._nodes: set[Any] = set()
 
     def pytest_configure_node(self, node: Any) -> None:
-        """Send a worker the ids of the run and the selected suites, because its command line has other arguments."""
+        """Send a worker what the controller chose: ids of the run, suites, and the cases to repeat."""
         node.workerinput[WORKER_INPUT] = self._context.run_identity.export()
         node.workerinput[SELECTION_INPUT] = self._context.selection.export()
+        if self._context.last_missed is not None:
+            node.workerinput[LAST_MISSED_INPUT] = self._context.last_missed.export()
         self._nodes.add(node)
 
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> PinnedScheduling:

@@ -33,6 +33,16 @@ NO_CHANGES: Final = BranchChanges()
 """For a golden set that is unchanged, or whose base is unknown."""
 
 
+def planned_fingerprint(case: Case, scorers_sha256: str) -> str:
+    """Return the fingerprint of a case in a plan: its content and the scorers of its suite."""
+    return jsonl.digest([case.fingerprint, scorers_sha256])[:_FINGERPRINT_LENGTH]
+
+
+def golden_digest(sets: Sequence[GoldenSet]) -> str:
+    """Return the digest of the golden sets of a suite."""
+    return sets[0].sha256 if len(sets) == 1 else jsonl.digest(sorted(golden.sha256 for golden in sets))
+
+
 def make_plan(  # noqa: PLR0913 - the settings of a suite, by name
     name: str,
     sets: Sequence[GoldenSet],
@@ -69,7 +79,7 @@ def make_plan(  # noqa: PLR0913 - the settings of a suite, by name
         return PlannedCase(
             id=case.id,
             place=case.place,
-            fingerprint=jsonl.digest([case.fingerprint, scorers_sha256])[:_FINGERPRINT_LENGTH],
+            fingerprint=planned_fingerprint(case, scorers_sha256),
             tags=case.tags,
             slices=shared.setdefault(pairs, pairs),
             skip=case.skip,
@@ -80,7 +90,7 @@ def make_plan(  # noqa: PLR0913 - the settings of a suite, by name
     return SuitePlan(
         name=name,
         golden=tuple(golden.path for golden in sets),
-        golden_sha256=sets[0].sha256 if len(sets) == 1 else jsonl.digest(sorted(golden.sha256 for golden in sets)),
+        golden_sha256=golden_digest(sets),
         scorers_sha256=scorers_sha256 if aggregate == "mean" else jsonl.digest([scorers, aggregate]),
         trials=trials,
         cases=tuple(map(planned, cases)),

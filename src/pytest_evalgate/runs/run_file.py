@@ -82,11 +82,17 @@ def newest(state: Path) -> Path:
     Raises:
         RunFileError: There is none.
     """
-    found = list((state / "runs").glob(f"*/{RUN_FILE}"))
+    found = newest_first(state)
     if not found:
         raise RunFileError(f"no run is stored in {state / 'runs'}: run first with: pytest --eval-gate")
+    return found[0]
+
+
+def newest_first(state: Path) -> list[Path]:
+    """Return the run files of all stored runs, the newest first."""
     # an id begins with the start time in seconds; runs that started in the same second are ordered by file time
-    return max(found, key=lambda path: (path.parent.name.partition("-")[0], path.stat().st_mtime_ns))
+    found = (state / "runs").glob(f"*/{RUN_FILE}")
+    return sorted(found, key=lambda path: (path.parent.name.partition("-")[0], path.stat().st_mtime_ns), reverse=True)
 
 
 def write(run: Run, path: Path, info: RunInfo = _UNKNOWN) -> None:

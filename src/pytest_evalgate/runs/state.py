@@ -46,8 +46,16 @@ class StateFolder:
         Raises:
             StorageError: The folder cannot be used.
         """
-        files.make_folder(self.path)
+        self.make()
         files.remove(self.verdict)
+
+    def make(self) -> None:
+        """Create the folder, with the rules that keep runs and caches out of git.
+
+        Raises:
+            StorageError: The folder cannot be used.
+        """
+        files.make_folder(self.path)
         ignore = self.path / ".gitignore"
         if not os.path.lexists(ignore):
             files.write_atomically(ignore, _GITIGNORE.encode("ascii"))

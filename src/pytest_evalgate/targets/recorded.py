@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_evalgate.errors import LineProblem, MissingOutput, RecordingError
+from pytest_evalgate.records.calls import FINISH_MESSAGES
 from pytest_evalgate.records.results import Output
 from pytest_evalgate.text import files, jsonl
 
@@ -121,4 +122,7 @@ def _output_of(row: Mapping[str, Json], path: str) -> Output:
             raise _InvalidRow(path, f"missing; the row has {', '.join(row)}")
         value = value[key]
     metadata = row.get("metadata")
-    return Output(value, metadata) if isinstance(metadata, dict) else Output(value)
+    output = Output(value, metadata) if isinstance(metadata, dict) else Output(value)
+    # written by `pytest-evalgate record` for an output that is not complete
+    finish = next((known for known in FINISH_MESSAGES if known == row.get("finish")), None)
+    return output if finish is None else replace(output, finish=finish)
