@@ -206,3 +206,51 @@ def test_outputs_of_other_cases_are_no_missing_outputs() -> None:
     assert str(problem) == (
         'b: suites.s.target: no row has the id of a case: the first id is "x1", that of the golden set "c1"'
     )
+
+
+def _undecided(suite: dict[str, Any], *cases: Case) -> list[str]:
+    configured = Suite.model_validate({"golden": "g.jsonl", **suite})
+    built = scorers.build_all(configured.scorers, context=_CONTEXT)
+
+    def scorers_of(case: Case) -> list[Any]:
+        return [*built, *scorers.case_scorers(case, context=_CONTEXT)]
+
+    return list(fit.scorer_problems("s", configured, cases, scorers_of))
+
+
+_HAS = {"kind": "contains", "value": "x"}
+
+
+@pytest.mark.parametrize(
+    ("suite", "rows", "problem"),
+    [
+        ({"scorers": []}, [{"asserts": [_HAS]}], ""),
+        ({"scorers": []}, [{"asserts": [_HAS]}, {"skip": True}], ""),
+        (
+            {"scorers": []},
+            [{}],
+            'suites.s.scorers: empty, and no case has asserts: add a scorer, such as scorers = ["exact"]',
+        ),
+        (
+            {"scorers": []},
+            [{"asserts": [_HAS]}, {}, {}],
+            "g.jsonl:2 (and 1 more case): nothing decides it: add asserts to the case, or a rule to suites.s.scorers",
+        ),
+        (
+            {"scorers": [{**_HAS, "weight": 2}]},
+            [{}],
+            "suites.s.threshold: missing; its scorers have weights, so it needs one",
+        ),
+        ({"scorers": [{**_HAS, "weight": 2}]}, [{"threshold": 0.5}], ""),
+        (
+            {"scorers": ["exact"]},
+            [{"expected": "a"}, {"asserts": [{**_HAS, "weight": 2}]}],
+            "g.jsonl:2: its asserts have weights",
+        ),
+        ({"scorers": ["exact"], "threshold": 0.5}, [{"expected": "a"}, {"asserts": [{**_HAS, "weight": 2}]}], ""),
+    ],
+)
+def test_every_case_has_a_scorer_that_decides(suite: dict[str, Any], rows: list[dict[str, Any]], problem: str) -> None:
+    found = _undecided(suite, *(_case(line, **row) for line, row in enumerate(rows, start=1)))
+    assert len(found) == bool(problem)
+    assert "".join(found).startswith(problem)

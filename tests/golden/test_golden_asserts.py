@@ -66,6 +66,8 @@ def _problem(folder: Path, row: Row) -> str:
         ({"type": "starts-with", "value": "a"}, {"kind": "starts-with", "value": "a"}),
         ({"type": "regex", "value": "a+"}, {"kind": "regex", "pattern": "a+"}),
         ({"type": "is-json"}, {"kind": "json-valid"}),
+        ({"type": "latency", "threshold": 1500}, {"kind": "latency", "max": 1.5}),
+        ({"type": "not-cost", "threshold": 0.01}, {"kind": "not-cost", "max": 0.01}),
         ({"type": "word-count", "value": 3}, {"kind": "word-count", "min": 3, "max": 3}),
         ({"type": "word-count", "value": {"max": 9}}, {"kind": "word-count", "max": 9}),
         (
@@ -92,7 +94,7 @@ def test_an_assert_is_a_scorer_that_there_is(tmp_path: Path, given: Row, spec: R
     [
         ({"type": "llm-rubric", "value": "nice"}, 'assert[0].type: "llm-rubric" needs a model'),
         ({"type": "python", "value": "x"}, 'assert[0].type: "python" is code, which a golden set cannot run'),
-        ({"type": "latency", "threshold": 5}, 'assert[0].type: "latency" applies to the whole run'),
+        ({"type": "latency"}, "assert[0].threshold: needs a number"),
         ({"type": "levenshtein", "value": "a"}, 'assert[0].type: "levenshtein" has no equivalent scorer'),
         ({"type": "contians", "value": "a"}, 'assert[0].type: "contians" has no equivalent scorer'),
         ({"type": "not-bleu", "value": "a"}, 'assert[0].type: "not-bleu" has no equivalent scorer'),
@@ -127,7 +129,8 @@ def test_an_assert_without_an_equivalent_is_an_error_with_its_line(tmp_path: Pat
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ({"threshold": 0.5}, "threshold: 0.5 is not supported, because every assert has to pass"),
+        ({"threshold": "half"}, 'threshold: must be a number from 0 to 1, not "half"'),
+        ({"threshold": 1.5}, "threshold: must be at most 1"),
         ({"assertScoringFunction": "file://x"}, "assertScoringFunction: "),
         ({"options": {"transform": "output.trim()"}}, "options.transform: changes the prompt or the graded text"),
         ({"vars": {"q": ["a", "b"]}}, "vars.q: is a list, which promptfoo expands to one case for each member"),
@@ -139,6 +142,11 @@ def test_an_assert_without_an_equivalent_is_an_error_with_its_line(tmp_path: Pat
 )
 def test_a_field_that_would_change_the_meaning_of_a_row_is_an_error(tmp_path: Path, more: Row, message: str) -> None:
     assert _problem(tmp_path, _test({"type": "equals", "value": "a"}, **more)).startswith(f"set.jsonl:1: {message}")
+
+
+def test_the_threshold_of_a_row_is_kept(tmp_path: Path) -> None:
+    assert _case(tmp_path, _test({"type": "equals", "value": "a"}, threshold=0.5)).threshold == 0.5
+    assert _case(tmp_path, {"q": "Why?", "__expected": "a", "__threshold": "0.5"}).threshold == 0.5
 
 
 def test_options_that_change_nothing_are_kept(tmp_path: Path) -> None:
@@ -178,7 +186,6 @@ def test_a_cell_is_an_assert(tmp_path: Path, cell: str, spec: Row) -> None:
         ({"__expected": "grade: is it nice?"}, 'assert[0].type: "grade" needs a model'),
         ({"__expected": "a", "__expected2": "similar(0.8): a"}, 'assert[1].type: "similar" has no equivalent scorer'),
         ({"__expected": "a", "__prefix": "Say: "}, "options.prefix: changes the prompt"),
-        ({"__expected": "a", "__threshold": 0.5}, "threshold: 0.5 is not supported, because every assert has to pass"),
         ({"__expected": "a", "__config:__expected:threshold": 1}, "threshold: "),
     ],
     ids=json.dumps,

@@ -74,6 +74,13 @@ def test_weights_need_a_threshold() -> None:
         passes(_scores(1.0, 1.0, weights=(None, 2)), None)
 
 
+def test_the_threshold_of_a_case_is_for_the_mean_also_without_weights() -> None:
+    scores = [Score("a", 1.0, passed=True), Score("b", 0.0, passed=False)]
+    assert passes(scores, 0.5) is False
+    assert passes(scores, 0.5, mean=True) is True
+    assert passes(scores, 0.6, mean=True) is False
+
+
 def test_no_scores_never_pass() -> None:
     with pytest.raises(ScorerError, match="no score counts"):
         passes([], 0.0)

@@ -51,6 +51,7 @@ def context(tmp_path: Path, client: FakeClient) -> TargetContext:
     root.mkdir()
     (root / "out.jsonl").write_text('{"id": "a", "output": "recorded"}\n')
     (root / "prompt.md").write_text("Q: {{ input }}")
+    (root / "chat.json").write_text('[{"role": "user", "content": "{{ input }}"}]')
     (tmp_path / "outside.md").write_text("secret")
     (root / "link.md").symlink_to(tmp_path / "outside.md")
     return TargetContext(
@@ -71,6 +72,7 @@ _TABLES: list[tuple[dict[str, Any], type]] = [
     ({"recorded": "out.jsonl"}, RecordedTargetRunner),
     ({"python": "textwrap:dedent"}, PythonTargetRunner),
     ({"model": "m", "prompt": "prompt.md", "system": "prompt.md"}, ModelTargetRunner),
+    ({"model": "m", "prompt": "chat.json"}, ModelTargetRunner),
     ({"model": "m"}, ModelTargetRunner),
     ({"http": {"url": "http://x/{{ input }}"}}, HttpTargetRunner),
     ({"command": [sys.executable, "-c", "print('x')"]}, CommandTargetRunner),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.records.results import Case, Place
-from pytest_evalgate.targets.prompts import load_prompt, parse_prompt
+from pytest_evalgate.targets.prompts import load_messages, load_prompt, parse_prompt
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -242,3 +242,44 @@ def test_a_named_pipe_is_not_waited_for(tmp_path: Path) -> None:
 def test_files_are_read_as_editors_write_them(tmp_path: Path) -> None:
     (tmp_path / "faq.md").write_bytes("\ufeffGrüße:\r\n{{ input }}\r\n".encode())
     assert load_prompt(tmp_path / "faq.md", name="faq.md").render(Case("a", input="x")) == "Grüße:\nx"
+
+
+_CHAT = """[
+  {"role": "system", "content": "Answer in {{ lang }}."},
+  {"role": "user", "content": [{"type": "text", "text": "{{ input }}"},
+    {"type": "image_url", "image_url": {"url": "x"}}]}
+]"""
+
+
+def test_a_json_prompt_is_a_list_of_messages_whose_texts_are_templates(tmp_path: Path) -> None:
+    path = tmp_path / "chat.json"
+    path.write_text(_CHAT, "utf-8")
+    case = Case("c", input='a "quote" {{ lang }}', vars={"lang": "de"})
+    assert load_messages(path, name="chat.json").messages(case) == [
+        {"role": "system", "content": "Answer in de."},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": 'a "quote" {{ lang }}'},
+                {"type": "image_url", "image_url": {"url": "x"}},
+            ],
+        },
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[]", "chat.json: not a list of messages"),
+        ('{"role": "user"}', "chat.json: not a list of messages"),
+        ('[{"content": "a"}]', "chat.json: not a list of messages"),
+        ("[{]", "chat.json: not JSON"),
+        ('[{"role": "user", "content": "{% if %}"}]', "chat.json:1: "),
+    ],
+)
+def test_another_json_is_no_prompt(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "chat.json"
+    path.write_text(text, "utf-8")
+    with pytest.raises(SettingsError) as caught:
+        load_messages(path, name="chat.json")
+    assert str(caught.value).startswith(message)

@@ -33,7 +33,8 @@ _EMPTY: Final = "the output is empty: set allow_empty = true in the suite if an 
 class Grading:
     """Scorers of a case: rules, then judges. Judges run only if the rules have not decided, or if ``judge_always``.
 
-    ``threshold`` is the minimum of the weighted mean of the scores; None if every score has to pass by itself.
+    ``threshold`` is the minimum of the weighted mean of the scores; None if every score has to pass by itself. Without
+    ``mean``, it is used only if a score has a weight.
     ``strip_reasoning`` grades the answer without the reasoning before it. An empty text is an answer if
     ``allow_empty``, or if the case expects one.
     """
@@ -43,6 +44,7 @@ class Grading:
     judge_always: bool = False
     strip_reasoning: bool = True
     allow_empty: bool = False
+    mean: bool = False
 
     def graded(self, output: Output) -> Output:
         """Return the output that the scorers grade."""
@@ -90,14 +92,14 @@ async def grade_output(grading: Grading, case: Case, index: int, output: Output)
         reason = describe_incomplete(replace(output, finish="reasoning")) if output.reasoning else _EMPTY
         return Trial(index, 0.0, output, reason=reason, calls=calls)
     try:
-        scores = await grade(case, output, grading.scorers, every=grading.judge_always)
+        scores = await grade(case, output, grading.scorers, every=grading.judge_always, mean=grading.mean)
     except CallFailed as failed:  # the call of a judge
         calls = (*calls, *filter(None, [failed.record]))
         return Trial(index, None, output, reason=str(failed), calls=calls, is_final=failed.is_final)
     calls += tuple(call for score in scores for call in score.calls)
     may_change = any(score.may_change for score in scores)
     scores = tuple(replace(score, calls=(), may_change=False) if score.calls else score for score in scores)
-    passed = passes(scores, grading.threshold)
+    passed = passes(scores, grading.threshold, mean=grading.mean)
     failing = () if passed else [score for score in scores if score.counts and not score.passed]
     reason = "; ".join(f"{score.name}: {score.reason}" if score.reason else score.name for score in failing)
     if passed is None:

@@ -281,9 +281,10 @@ def _planned_of(sets: Sequence[GoldenSet], plan: SuitePlan) -> tuple[GoldenSet, 
 
 
 def _grading(graders: tuple[Scorer, ...], suite: Suite, threshold: float | None = None) -> Grading:
-    """Return the grading of a suite, or of a case that has its own ``threshold``."""
-    least = suite.threshold if threshold is None else threshold
-    return Grading(graders, least, suite.judge_always, suite.strip_reasoning, suite.allow_empty)
+    """Return the grading of a suite, or of a case that has its own ``threshold`` for the mean of its scores."""
+    is_own = threshold is not None
+    least = threshold if is_own else suite.threshold
+    return Grading(graders, least, suite.judge_always, suite.strip_reasoning, suite.allow_empty, mean=is_own)
 
 
 def _case_gradings(

@@ -27,10 +27,13 @@ _MAX_REASON: Final = 500
 _PAIR: Final = 2
 
 
-async def grade(case: Case, output: Output, scorers: Sequence[Scorer], *, every: bool = True) -> tuple[Score, ...]:
+async def grade(
+    case: Case, output: Output, scorers: Sequence[Scorer], *, every: bool = True, mean: bool = False
+) -> tuple[Score, ...]:
     """Score one output with each scorer, rules before judges.
 
-    If ``every`` is False, the judges are not asked about an output that a rule already failed.
+    If ``every`` is False, the judges are not asked about an output that a rule already failed. With ``mean``, and if a
+    score has a weight, no single rule fails an output.
 
     Raises:
         ScorerError: There is no scorer, or a scorer failed.
@@ -39,7 +42,7 @@ async def grade(case: Case, output: Output, scorers: Sequence[Scorer], *, every:
         raise ScorerError(f'{case.place}: case "{case.id}" has no scorers: add at least one to the suite')
     scores = [await scorer.score(case, output) for scorer in scorers if not is_judge(scorer)]
     # without weights one miss decides, so that the judges' scores could not change the result
-    weighted = any(score.weight is not None for score in scores)
+    weighted = mean or any(score.weight is not None for score in scores)
     is_missed = not weighted and any(score.counts and score.passed is False for score in scores)
     if every or not is_missed:
         scores += [await scorer.score(case, output) for scorer in scorers if is_judge(scorer)]
@@ -51,12 +54,12 @@ def is_judge(scorer: Scorer) -> TypeGuard[Any]:
     return getattr(scorer, "is_judge", False)
 
 
-def passes(scores: Sequence[Score], threshold: float | None) -> bool | None:
+def passes(scores: Sequence[Score], threshold: float | None, *, mean: bool = False) -> bool | None:
     """Return whether a trial with these scores passes, or None if that is unknown.
 
     Without weights, every score has to pass: one miss decides; otherwise one unknown score makes the result unknown.
-    If a score has a weight, the weighted mean of the values (weight 1 by default) has to reach ``threshold``, and one
-    unknown value makes the result unknown. Scores that do not count are left out.
+    With ``mean``, and if a score has a weight, the weighted mean of the values (weight 1 by default) has to reach
+    ``threshold``, and one unknown value makes the result unknown. Scores that do not count are left out.
 
     Raises:
         ScorerError: No score counts.
@@ -65,7 +68,7 @@ def passes(scores: Sequence[Score], threshold: float | None) -> bool | None:
     scores = [score for score in scores if score.counts]
     if not scores:
         raise ScorerError("no score counts, so the trial cannot be decided: add at least one scorer to the suite")
-    if any(score.weight is not None for score in scores):
+    if mean or any(score.weight is not None for score in scores):
         return _mean_reaches(scores, threshold)
     if any(score.passed is False for score in scores):
         return False

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -102,6 +103,22 @@ def test_a_resource_is_created_once_in_a_thread() -> None:
     assert asyncio.run(get()) == ["client"] * 5
     assert len(threads) == 1
     assert threads != [threading.get_ident()]
+
+
+def test_resources_are_created_one_after_the_other() -> None:
+    running: list[int] = []
+
+    def make() -> int:
+        running.append(1)
+        most = len(running)
+        time.sleep(0.005)
+        running.pop()
+        return most
+
+    async def get() -> list[int]:
+        return await asyncio.gather(*(LazyResource(make, _FAULT_FACTORY).get() for _ in range(5)))
+
+    assert asyncio.run(get()) == [1] * 5
 
 
 def test_a_resource_that_cannot_be_created_is_a_fault() -> None:

@@ -26,7 +26,7 @@ def _read(
 def _passes(grading: ReadAsserts, output: str) -> bool | None:
     case = Case("c", asserts=tuple(grading.specs), expected=grading.expected, place=PLACE)
     scores = asyncio.run(grade(case, Output(output, latency_s=0.1), case_scorers(case, context=Context())))
-    return passes(scores, grading.threshold)
+    return passes(scores, grading.threshold, mean=grading.threshold is not None)
 
 
 @pytest.mark.parametrize("row", [*TABLE, *DIFFERENT], ids=lambda row: f"{row.entry['type']} {row.output[:20]!r}")

@@ -1,17 +1,24 @@
 from __future__ import annotations
 
+import ast
 import json
+import tempfile
 import tomllib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pytest_evalgate import config
+from pytest_evalgate.golden.record import parse_row
 from pytest_evalgate.importing import ImportingError, read
-from pytest_evalgate.importing.promptfoo import read_config
+from pytest_evalgate.importing.promptfoo import case_rows, read_config, source
+from pytest_evalgate.records.results import Place
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from pytest_evalgate.importing import Imported
 
@@ -51,9 +58,14 @@ REFUSED = [
     ({"tests": [{"assert": [{"$ref": "#/assertionTemplates/no"}]}]}, 'there is no "#/assertionTemplates/no"'),
     ({"tests": [{"assert": [{"$ref": "other.yaml#/a"}]}]}, "is in another file"),
     ({"assertionTemplates": {"a": {"$ref": "#/assertionTemplates/a"}}}, "contains itself"),
+    (
+        {f"x{at}": {"a": {"$ref": f"#/x{at + 1}"}, "b": {"$ref": f"#/x{at + 1}"}} for at in range(30)}
+        | {"x30": "end"},
+        "its references expand to more than 500,000 values",
+    ),
     ({"tests": [{"vars": {name: [str(at) for at in range(99)] for name in "qrs"}}]}, "more than 20,000 cases"),
     ({"tests": "file://made.py"}, "tests file://made.py: they are made by code"),
-    ({"tests": []}, "contains no test"),
+    ({"tests": []}, "promptfooconfig.json: contains no test that can be imported"),
     ({"defaultTest": ["x"]}, "defaultTest must be an object"),
 ]
 
@@ -170,9 +182,16 @@ def test_a_suite_that_only_a_judge_grades_is_advisory(tmp_path: Path) -> None:
     assert (suite.mode, suite.judges, settings.judges["notes"].report_only) == ("advisory", ("notes",), True)
 
 
-def test_recorded_outputs_are_kept(tmp_path: Path) -> None:
-    found = _import(tmp_path, tests=[{**TEST, "providerOutput": "b is right"}])
-    assert found.cases[0].row["output"] == "b is right"
+def test_recorded_outputs_are_graded_if_all_tests_have_one(tmp_path: Path) -> None:
+    recorded = {**TEST, "providerOutput": "b is right"}
+    found = _import(tmp_path, tests=[recorded, recorded])
+    assert [case.row["output"] for case in found.cases] == ["b is right"] * 2
+    [suite] = _settings(found).suites.values()
+    assert suite.target is None
+    found = _import(tmp_path, tests=[recorded, TEST])
+    assert ["output" in case.row for case in found.cases] == [False, False]
+    assert [left.what for left in found.left_out] == ["providerOutput"]
+    assert all(suite.target is not None for suite in _settings(found).suites.values())
 
 
 def test_a_configuration_without_tests_asks_its_prompts_once(tmp_path: Path) -> None:
@@ -208,4 +227,118 @@ def test_a_written_prompt_never_has_the_name_of_a_file_of_the_configuration(tmp_
     (tmp_path / "prompts" / "a.md").write_text("{{q}} === {% if q === 'x' %}x{% endif %}\n", "utf-8")
     (tmp_path / "prompts" / "b.json").write_text('[{"role": "user", "content": "{{q}}"}]', "utf-8")
     found = _import(tmp_path, prompts=["file://prompts/*"])
-    assert sorted(path for path, _ in found.files if path != "evalgate.toml") == ["prompts/a-2.md", "prompts/b-2.json"]
+    assert sorted(path for path, _ in found.files if path != "evalgate.toml") == [
+        "prompts/a-imported.md",
+        "prompts/b-imported.json",
+    ]
+
+
+def test_a_value_of_another_kind_is_left_out_and_never_ignored(tmp_path: Path) -> None:
+    (tmp_path / "asserts.yaml").write_text("- {type: contains, value: from a file}\n", "utf-8")
+    tests = [
+        {"vars": {"q": "a"}, "assert": 3, "options": ["x"]},
+        {"vars": 3, "assert": ["contains: b"]},
+        {"vars": {"q": "b"}, "assert": "file://asserts.yaml"},
+    ]
+    found = _import(tmp_path, tests=tests, scenarios={"config": []})
+    assert [left.what for left in found.left_out] == [
+        "assert of a test",
+        "options of a test",
+        "vars of a test",
+        "an assert",
+        "scenarios",
+    ]
+    assert found.cases[2].row["asserts"] == [{"kind": "contains", "value": "from a file"}]
+
+
+def test_sizes_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "long.txt").write_text("x" * 5000, "utf-8")
+    tests = [{"vars": {"q": "file://long.txt", "n": [str(at) for at in range(50)]}}]
+    assert len(_import(tmp_path, tests=tests).cases) == 50
+    with monkeypatch.context() as patch:
+        patch.setattr(case_rows, "_MOST_CHARACTERS", 100_000)
+        with pytest.raises(ImportingError, match="the cases have more than 100,000 characters"):
+            _import(tmp_path, tests=tests)
+    monkeypatch.setattr(source, "_MOST_BYTES", 4000)
+    with pytest.raises(ImportingError, match="all files together are larger than 4,000 bytes"):
+        _import(tmp_path, tests=tests)
+
+
+_JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-3, 3)
+    | st.sampled_from(["", "a", "{{q}}", "{% if %}", "file://x.yaml", "1.5"]),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(["id", "type", "value", "vars", "assert", "config", "label", "raw"]), inner, max_size=3
+        )
+    ),
+    max_leaves=6,
+)
+_WHOLE: dict[str, Any] = {
+    "description": "d",
+    "prompts": ["{{q}}", {"raw": "{{q}}!", "label": "b"}],
+    "providers": [
+        "openai:gpt-4o",
+        {"id": "https", "config": {"url": "http://h/", "body": {"p": "{{prompt}}"}}},
+        "echo",
+    ],
+    "defaultTest": {"vars": {"a": "1"}, "options": {"transform": "output.x"}, "assert": [{"type": "is-json"}]},
+    "tests": [
+        {
+            "vars": {"q": ["a", "b"]},
+            "assert": [{"type": "assert-set", "assert": [{"type": "equals", "value": "x", "weight": 2}]}],
+            "options": {"prefix": "p"},
+            "threshold": 0.5,
+            "metadata": {"k": "v"},
+            "prompts": ["b"],
+        }
+    ],
+    "scenarios": [{"config": [{"vars": {"a": "2"}}], "tests": [{"vars": {"q": "c"}}]}],
+    "evaluateOptions": {"repeat": 2, "delay": 100},
+    "env": {"X": "y"},
+    "outputPath": ["a.html"],
+}
+
+
+def _paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield path
+    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, member in members:
+        yield from _paths(member, (*path, key))
+
+
+@given(st.sampled_from([path for path in _paths(_WHOLE) if path]), _JSON)
+def test_any_value_anywhere_is_imported_or_refused(path: tuple[Any, ...], value: Any) -> None:
+    document = json.loads(json.dumps(_WHOLE))
+    part = document
+    for key in path[:-1]:
+        part = part[key]
+    part[path[-1]] = value
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "promptfooconfig.json"
+        file.write_text(json.dumps(document), "utf-8")
+        try:
+            found = read_config(file, project=Path(folder), golden="golden/g.jsonl")
+        except ImportingError:
+            return
+    for case in found.cases:
+        assert parse_row(case.row, Place("g.jsonl", 1)).problems == ()
+
+
+def test_texts_of_a_configuration_cannot_leave_their_comments(tmp_path: Path) -> None:
+    (tmp_path / "bot.py").write_text("def call_api(prompt, options, context):\n    return {'output': 'x'}\n", "utf-8")
+    path = tmp_path / 'a"""\nraise SystemExit(3)\n.json'
+    document = {
+        **BASE,
+        "description": "d\u0085[models.x]\u2028\r[y]\x1b[31m",
+        "providers": ["python:bot.py"],
+        "tests": [TEST],
+    }
+    path.write_text(json.dumps(document), "utf-8")
+    found = read_config(path, project=tmp_path, golden="golden/g.jsonl")
+    assert set(tomllib.loads(dict(found.files)["evalgate.toml"])) == {"suites"}
+    tree = ast.parse(dict(found.files)["evalgate_targets.py"])
+    assert not [node for node in tree.body if isinstance(node, ast.Raise)]

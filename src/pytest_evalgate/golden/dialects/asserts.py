@@ -90,11 +90,17 @@ def read_options(value: Any) -> dict[str, Any]:
     return {"metadata": {"options": value}} if value else {}
 
 
-def refuse_threshold(value: Any) -> dict[str, Any]:
-    """Raise TranslationError: a rule combines the asserts of a case to one score."""
-    raise TranslationError(
-        f"{jsonl.canonical(value)[:60]} is not supported, because every assert has to pass: remove it"
-    )
+def read_threshold(value: Any) -> dict[str, Any]:
+    """Read the least mean of the asserts, which a cell of a table has as a text."""
+    try:
+        return {"threshold": float(value)}
+    except (TypeError, ValueError):
+        raise TranslationError(f"must be a number from 0 to 1, not {jsonl.canonical(value)[:60]}") from None
+
+
+def refuse_function(value: Any) -> dict[str, Any]:
+    """Raise TranslationError: code combines the asserts of a case to one score."""
+    raise TranslationError(f"{jsonl.canonical(value)[:60]} {_BY_CODE}")
 
 
 def promptfoo_scorers(value: Any, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -51,7 +51,8 @@ _PROMPTFOO: Final = (
     FieldRule("asserts", ("assert",), asserts.promptfoo_scorers),
     copy_field("output", "providerOutput"),
     read_field("metadata", "options", read=asserts.read_options),
-    *(read_field("asserts", name, read=asserts.refuse_threshold) for name in ("threshold", "assertScoringFunction")),
+    read_field("threshold", "threshold", read=asserts.read_threshold),
+    read_field("asserts", "assertScoringFunction", read=asserts.refuse_function),
 )
 
 # the most specific dialects first: if several fit all rows of a file, the first of them is used

@@ -88,8 +88,8 @@ class Reader:
         if made.threshold is None:
             for spec in made.specs:
                 spec.pop("weight", None)  # without a threshold, every assert has to pass, whatever its weight
-        elif made.specs:
-            made.specs = [{**spec, "weight": float(spec.get("weight", 1.0))} for spec in made.specs]
+        else:
+            made.specs = [_weighted(spec) for spec in made.specs]
             if made.notes:
                 self.source.note("the mean of a test with a threshold does not include the score of the judge")
         return made
@@ -270,6 +270,11 @@ _READ: Final = frozenset(
         "config",
     }
 )
+
+
+def _weighted(spec: Spec) -> Spec:
+    """Return a rule without the weight 1, which every rule has in a mean."""
+    return {name: value for name, value in spec.items() if (name, value) != ("weight", 1.0)}
 
 
 def _in_tool_calls(spec: Spec) -> Spec:

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.golden.record import LONGEST_ID, normalise
+from pytest_evalgate.importing.imported import ImportingError
 from pytest_evalgate.importing.promptfoo.assertions import ReadAsserts, Reader, as_text
 from pytest_evalgate.importing.promptfoo.nunjucks import NunjucksError, render
 from pytest_evalgate.importing.promptfoo.source import place_of, plain, slug
+from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.importing.promptfoo.test_cases import TestCase
     from pytest_evalgate.records.results import Place
 
+_MOST_CHARACTERS: Final = 256 << 20
 _ANSWERED: Final = {"kind": "length", "min": 1, "name": "answered"}
 """The check of a case without asserts: promptfoo passes it with any output."""
 
@@ -57,7 +60,15 @@ class RowMaker:
     def rows(self, cases: Sequence[TestCase]) -> list[TestRow]:
         """Return the row of each case; ids are unique."""
         self.naming = _most_telling(cases)
-        return [self._row(case) for case in cases]
+        made: list[TestRow] = []
+        size = 0
+        for case in cases:
+            made.append(self._row(case))
+            size += len(jsonl.canonical(made[-1].row))
+            if size > _MOST_CHARACTERS:
+                message = f"the cases have more than {_MOST_CHARACTERS:,} characters: their variables multiply"
+                raise ImportingError([(str(case.place), message)])
+        return made
 
     def _row(self, case: TestCase) -> TestRow:
         transforms = (self.transform, case.options.get("transform") or case.options.get("postprocess"))
@@ -66,7 +77,7 @@ class RowMaker:
         row: dict[str, Any] = {"id": self._identity(case), **self._question(case, metadata)}
         if grading.expected is not None:
             row["expected"] = grading.expected
-        row["asserts"] = [_tidy(spec) for spec in grading.specs] or [_answered(grading)]
+        row["asserts"] = [_tidy(spec) for spec in grading.specs] or [dict(_ANSWERED)]
         if grading.notes:
             row["rubric"] = "\n".join(grading.notes)
         if grading.threshold is not None:
@@ -140,10 +151,6 @@ def _most_telling(cases: Sequence[TestCase]) -> tuple[str, ...]:
         for name, value in case.variables.items():
             values.setdefault(name, set()).add(as_text(value))
     return tuple(sorted(values, key=lambda name: -len(values[name])))
-
-
-def _answered(grading: ReadAsserts) -> dict[str, Any]:
-    return _ANSWERED if grading.threshold is None else {**_ANSWERED, "weight": 1.0}
 
 
 def _tidy(spec: Mapping[str, Any]) -> dict[str, Any]:

@@ -36,7 +36,8 @@ class ImportedPrompt:
     """A prompt.
 
     ``text`` is the template; ``messages`` are set instead if the prompt is a list of messages. ``names`` are the
-    variables that it reads. ``own_file`` is the file of the configuration that can be used as it is.
+    variables that it reads. ``own_file`` is the file of the configuration that can be used as it is; else files are
+    written whose names begin with ``stem``.
     """
 
     label: str
@@ -46,6 +47,7 @@ class ImportedPrompt:
     names: frozenset[str] = frozenset()
     own_file: str = ""
     slug: str = ""
+    stem: str = ""
 
     def matches(self, reference: str) -> bool:
         """Return whether a reference of a test or a provider, such as ``Support:*``, means this prompt."""
@@ -58,7 +60,7 @@ class ImportedPrompt:
         if self.own_file or not self.messages:
             keys, made = self.target()
             return keys["prompt"], made
-        name = f"{FOLDER}/{self.slug}.json"
+        name = f"{FOLDER}/{self.stem}.json"
         return name, [(name, self._as_json())]
 
     def _as_json(self) -> str:
@@ -68,7 +70,7 @@ class ImportedPrompt:
         """Return the keys of a model target, and the files that they name."""
         if self.own_file:
             return {"prompt": self.own_file}, []
-        base = f"{FOLDER}/{self.slug}"
+        base = f"{FOLDER}/{self.stem}"
         if not self.messages:
             # Jinja removes one line end at the end of a template
             return {"prompt": f"{base}.md"}, [(f"{base}.md", f"{self.text}\n")]
@@ -234,7 +236,7 @@ def _translated(value: Any, source: ConfigSource, names: set[str]) -> Any:
 
 
 def _named(prompts: Sequence[ImportedPrompt], source: ConfigSource) -> tuple[ImportedPrompt, ...]:
-    """Return the prompts with distinct slugs, such as a short label; none of them names a file that was read."""
+    """Return the prompts with distinct slugs, such as a short label, and stems that name no file that was read."""
     taken: set[str] = set()
     named: list[ImportedPrompt] = []
     for index, prompt in enumerate(prompts, start=1):
@@ -243,11 +245,11 @@ def _named(prompts: Sequence[ImportedPrompt], source: ConfigSource) -> tuple[Imp
         base = slug(f"{PurePosixPath(file).stem} {number_in_file}" if file.endswith(_ENDS) else short)
         base = base or ("prompt" if len(prompts) == 1 else f"prompt-{index}")
         made, count = base, 1
-        while made in taken or (not prompt.own_file and _is_source(made, source)):
+        while made in taken:
             count += 1
             made = f"{base}-{count}"
         taken.add(made)
-        named.append(replace(prompt, slug=made))
+        named.append(replace(prompt, slug=made, stem=f"{made}-imported" if _is_source(made, source) else made))
     return tuple(named)
 
 

@@ -420,7 +420,8 @@ def _python(identity: str, spec: str, settings: PlacedDict, place: Place, source
     file, _, function = spec.partition(":")
     [path] = source.expand(file, place)
     target = {"file": source.name_of(path), "function": function or "call_api", "id": identity}
-    return Provider(path.stem, place, "python", target=target, settings=plain(settings))
+    label = f"{path.stem} {function}" if function else path.stem
+    return Provider(label, place, "python", target=target, settings=plain(settings))
 
 
 def _named(providers: Sequence[Provider]) -> tuple[Provider, ...]:

@@ -39,7 +39,7 @@ class PythonSuite:
 def module_text(suites: Sequence[PythonSuite], config: str) -> str:
     """Return the text of the module; ``config`` is the file that it was made from."""
     functions = "\n\n".join(_function(suite) for suite in suites)
-    return _HEAD.replace("CONFIG", config) + "\n\n" + functions
+    return _HEAD.replace("CONFIG", re.sub(r"[^\w ./-]", "_", config)) + "\n\n" + functions
 
 
 def _function(suite: PythonSuite) -> str:

@@ -28,6 +28,7 @@ from pytest_evalgate.importing.promptfoo.suite_tables import (
 )
 from pytest_evalgate.importing.promptfoo.test_cases import read_cases
 from pytest_evalgate.importing.yaml_document import PlacedDict, read_document
+from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def read_config(path: Path, *, project: Path, golden: str) -> Imported:
     document = read_document(path, name)
     if not isinstance(document, PlacedDict):
         raise ImportingError([(name, "is not a promptfoo configuration: it has no keys")])
-    document = dereference(document, document)
+    document = dereference(document)
     source.env = _env(document, source)
     _name_ignored(document, source)
     prompts, providers = read_prompts(document, source), _usable(read_providers(document, source), source)
@@ -101,9 +102,11 @@ def read_config(path: Path, *, project: Path, golden: str) -> Imported:
     )
     rows = maker.rows(cases)
     if not rows:
-        raise ImportingError(
-            [(f"{one.place}", f"{one.what}: {one.why}") for one in source.left_out] or [(name, "contains no test")]
-        )
+        reasons = [(one.place, f"{one.what}: {one.why}") for one in sorted(source.left_out, key=_line_of)]
+        raise ImportingError([(name, "contains no test that can be imported"), *reasons])
+    if _are_recorded(rows, source):
+        place = rows[0].case.place
+        prompts, providers = (ImportedPrompt("recorded", place, ""),), [Provider("recorded", place, "recorded")]
     prompts = _with_affixes(prompts, rows)
     rows = _with_rendered(rows, prompts, providers, source)
     goldens = _goldens(rows, golden)
@@ -196,6 +199,17 @@ def _filled(prompts: Sequence[ImportedPrompt], providers: Sequence[Provider]) ->
     if not any(provider.kind == "model" for provider in providers):
         return frozenset()
     return frozenset().union(*(prompt.names for prompt in prompts))
+
+
+def _are_recorded(rows: Sequence[TestRow], source: ConfigSource) -> bool:
+    """Return whether all rows have recorded outputs, which are then graded; drop them if only some rows do."""
+    recorded = [row for row in rows if "output" in row.row]
+    if len(recorded) == len(rows):
+        return True
+    for row in recorded:
+        del row.row["output"]
+        source.leave_out(row.case.place, "providerOutput", "other tests have none, so every case is asked")
+    return False
 
 
 def _with_affixes(prompts: Sequence[ImportedPrompt], rows: Sequence[TestRow]) -> tuple[ImportedPrompt, ...]:
@@ -367,7 +381,8 @@ def _configuration(
     has_judge = any(row.has_notes for row in rows)
     if has_judge and grader is None:
         source.note("the judge asks gpt-4.1-2025-04-14: set the model of your choice in models.grader")
-    title = str(document.get("description") or "").strip().partition("\n")[0]
+    title = jsonl.escape_text(str(document.get("description") or "").strip().partition("\n")[0], 100)
+    name = jsonl.escape_text(name, 200)
     return Configuration(
         title, name, suites, run, limits, suite_keys, grader if _is_model(grader) else None, has_judge
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_evalgate.importing.imported import ImportingError, LeftOut
 from pytest_evalgate.importing.yaml_document import (
     LARGEST,
+    MOST_VALUES,
     PlacedDict,
     PlacedList,
     parse_document,
@@ -29,6 +30,7 @@ CODE: Final = (".js", ".cjs", ".mjs", ".ts", ".cts", ".mts", ".py", ".rb", ".go"
 """Ends of the names of code, which is never run."""
 
 _MOST_FILES: Final = 1000
+_MOST_BYTES: Final = 64 << 20
 _GLOB: Final = re.compile(r"[*?\[{]")
 _LONGEST_NAME: Final = 60
 
@@ -48,6 +50,7 @@ class ConfigSource:
     left_out: list[LeftOut] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     read: set[Path] = field(default_factory=set)
+    bytes_read: int = 0
 
     def leave_out(self, place: Place, what: str, why: str) -> None:
         """Record a part that is not imported, once."""
@@ -83,8 +86,7 @@ class ConfigSource:
             path = self.resolve(name, place)
             if not path.is_file():
                 raise ImportingError([(str(place), f"there is no file {jsonl.escape_text(name, 200)}")])
-            self.read.add(path)
-            return [path]
+            return self._named([path], place)
         if Path(name).is_absolute() or ".." in Path(name).parts:
             raise ImportingError(
                 [(str(place), f"{jsonl.escape_text(name, 200)} leads out of the folder: move the files below it")]
@@ -97,7 +99,16 @@ class ConfigSource:
                 [(str(place), f"{len(found):,} files match {jsonl.escape_text(name)}, at most {_MOST_FILES:,}")]
             )
         paths = [self.resolve(str(path.relative_to(self.root)), place) for path in found]
+        return self._named(paths, place)
+
+    def _named(self, paths: list[Path], place: Place) -> list[Path]:
+        """Return the paths that the configuration names; raise ImportingError if all files are too large together."""
         self.read.update(paths)
+        self.bytes_read += sum(path.stat().st_size for path in paths)
+        if self.bytes_read > _MOST_BYTES:
+            raise ImportingError(
+                [(str(place), f"all files together are larger than {_MOST_BYTES:,} bytes: split them")]
+            )
         return paths
 
     def name_of(self, path: Path) -> str:
@@ -225,33 +236,51 @@ def plain(value: Any) -> Any:
     return [plain(member) for member in value] if isinstance(value, list) else value
 
 
-def dereference(value: Any, root: Any, seen: tuple[str, ...] = ()) -> Any:
-    """Replace each ``{$ref: "#/assertionTemplates/short"}`` by the part of ``root`` that it names.
+def dereference(document: PlacedDict) -> PlacedDict:
+    """Replace each ``{$ref: "#/assertionTemplates/short"}`` by the part of the document that it names.
 
     Raises:
-        ImportingError: There is no such part, it is in another file, or it contains itself.
+        ImportingError: There is no such part, it is in another file, it contains itself, or the parts multiply.
     """
-    if isinstance(value, PlacedList):
-        made = PlacedList(value.place)
-        for index, member in enumerate(value):
-            made.put(dereference(member, root, seen), place_of(value, index))
-        return made
-    if not isinstance(value, PlacedDict):
-        return value
-    target = value.get("$ref")
-    copied = PlacedDict(value.place)
-    if isinstance(target, str):
-        if target in seen:
-            raise ImportingError([(str(place_of(value, "$ref")), f"{jsonl.quote_text(target)} contains itself")])
-        part = dereference(_part(root, target, place_of(value, "$ref")), root, (*seen, target))
-        if len(value) == 1 or not isinstance(part, PlacedDict):
-            return part
-        for key, member in part.items():
-            copied.put(key, member, place_of(part, key))
-    for key, member in value.items():
-        if key != "$ref":
-            copied.put(key, dereference(member, root, seen), place_of(value, key))
-    return copied
+    whole: PlacedDict = _References(document).resolved(document, ())
+    return whole
+
+
+@dataclass(slots=True)
+class _References:
+    """Resolver of the references in ``document``; it counts the values, because references can multiply them."""
+
+    document: PlacedDict
+    values: int = 0
+
+    def resolved(self, value: Any, seen: tuple[str, ...]) -> Any:
+        self.values += 1
+        if self.values > MOST_VALUES:
+            raise ImportingError(
+                [(str(place_of(value)), f"its references expand to more than {MOST_VALUES:,} values")]
+            )
+        if isinstance(value, PlacedList):
+            made = PlacedList(value.place)
+            for index, member in enumerate(value):
+                made.put(self.resolved(member, seen), place_of(value, index))
+            return made
+        return self._object(value, seen) if isinstance(value, PlacedDict) else value
+
+    def _object(self, value: PlacedDict, seen: tuple[str, ...]) -> Any:
+        target, place = value.get("$ref"), place_of(value, "$ref")
+        copied = PlacedDict(value.place)
+        if isinstance(target, str):
+            if target in seen:
+                raise ImportingError([(str(place), f"{jsonl.quote_text(target)} contains itself")])
+            part = self.resolved(_part(self.document, target, place), (*seen, target))
+            if len(value) == 1 or not isinstance(part, PlacedDict):
+                return part
+            for key, member in part.items():
+                copied.put(key, member, place_of(part, key))
+        for key, member in value.items():
+            if key != "$ref":
+                copied.put(key, self.resolved(member, seen), place_of(value, key))
+        return copied
 
 
 def _part(root: Any, target: str, place: Place) -> Any:

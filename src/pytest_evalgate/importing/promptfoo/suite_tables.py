@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_evalgate.importing.imported import MADE_FROM
 from pytest_evalgate.importing.promptfoo.nunjucks import NunjucksError, render
 from pytest_evalgate.importing.promptfoo.python_targets import FILE_NAME, PythonSuite, module_text
-from pytest_evalgate.importing.promptfoo.toml_text import table_text
+from pytest_evalgate.importing.promptfoo.toml_text import table_text, value_text
 from pytest_evalgate.targets.http import has_placeholder, invalid_placeholders
 
 if TYPE_CHECKING:
@@ -26,6 +26,15 @@ CRITERIA: Final = (
     "If the case has no notes, the output passes."
 )
 _GRADER: Final = {"model": "gpt-4.1-2025-04-14"}
+_FEW: Final = 20
+_EVERY: Final = {"kind": "must-pass"}
+_NO_DROP: Final = {"kind": "no-regression", "margin": 0.05}
+_WHY_EVERY: Final = f"""\
+# One missed case fails the build, as in promptfoo. From {_FEW} cases on, a proven drop is the better bar:
+# gates = [{value_text(_NO_DROP)}]"""
+_WHY_NO_DROP: Final = f"""\
+# A proven drop below the baseline fails the build. One missed case does, as in promptfoo, with:
+# gates = [{value_text(_EVERY)}]"""
 _ADVISORY: Final = "# No rule decides these cases, and the judge may not yet: the suite reports, and fails no build."
 
 
@@ -102,17 +111,19 @@ class Configuration:
         table["scorers"] = [{"judge": JUDGE}] if self.has_judge else []
         table |= self.suite_keys
         table["baseline"] = f"baselines/{suite.name}.json"
-        table["gates"] = [{"kind": "no-regression", "margin": 0.05}]
+        few = len(suite.rows) < _FEW
+        table["gates"] = [_EVERY if few else _NO_DROP]
         text = table_text(f"suites.{suite.name}", table)
         text = text.replace("\nscorers = []", "\nscorers = []  # the cases have their own asserts", 1)
-        strict = '# promptfoo fails if one test fails. The same here: gates = [{ kind = "must-pass" }]'
-        text = text.replace("\ngates = ", f"\n{strict}\ngates = ", 1)
+        text = text.replace("\ngates = ", f"\n{_WHY_EVERY if few else _WHY_NO_DROP}\ngates = ", 1)
         if not any(row.has_rule for row in suite.rows) and self.has_judge:
             text += f'\n{_ADVISORY}\nmode = "advisory"'
         return text
 
-    def _target(self, suite: PlannedSuite) -> dict[str, Any]:
+    def _target(self, suite: PlannedSuite) -> dict[str, Any] | None:
         provider, prompt = suite.provider, suite.prompt
+        if provider.kind == "recorded":
+            return None
         if provider.kind == "http":
             request = {**provider.target, **self.limits}
             return {"http": filled(request, variable_of(prompt, provider))}

@@ -75,17 +75,15 @@ def read_cases(document: PlacedDict, source: ConfigSource) -> tuple[TestCase, ..
         ImportingError: A file is missing or malformed, or leads out of the folder.
     """
     default = _default(document, source)
-    tests = list(_tests(document.get("tests"), place_of(document, "tests"), source))
-    scenarios = list(_scenarios(document, default, source))
+    tests = _tests(document.get("tests"), place_of(document, "tests"), source)
     if document.get("tests") is None and document.get("scenarios") is None:  # the prompts alone
-        tests = [PlacedDict(place_of(document, "tests"))]
+        tests = iter([PlacedDict(place_of(document, "tests"))])
     cases: list[TestCase] = []
-    for test in [*tests, *scenarios]:
-        cases += _expanded(_merged(test, default), source)
+    for test in itertools.chain(tests, _scenarios(document, default, source)):
+        cases += _expanded(_merged(test, default, source), source)
         if len(cases) > _MOST_CASES:
-            raise ImportingError(
-                [(str(place_of(test)), f"more than {_MOST_CASES:,} cases: the lists of its variables multiply")]
-            )
+            message = f"more than {_MOST_CASES:,} cases: the lists of its variables multiply"
+            raise ImportingError([(str(place_of(test)), message)])
     return tuple(cases)
 
 
@@ -205,6 +203,8 @@ def _row_test(row: PlacedDict) -> PlacedDict:
 def _scenarios(document: PlacedDict, default: PlacedDict, source: ConfigSource) -> Iterator[PlacedDict]:
     given, place = document.get("scenarios"), place_of(document, "scenarios")
     entries = _loaded(given, place, source)
+    if entries is not None and not isinstance(entries, list):
+        source.leave_out(place, "scenarios", "they are not a list")
     for index, scenario in enumerate(entries if isinstance(entries, list) else []):
         where = place_of(entries, index, place)
         if isinstance(scenario, str):
@@ -217,7 +217,7 @@ def _scenarios(document: PlacedDict, default: PlacedDict, source: ConfigSource) 
             tests = list(_tests(one.get("tests"), place_of(one, "tests"), source)) or [PlacedDict(where)]
             for row in rows if isinstance(rows, list) else [rows]:
                 if isinstance(row, PlacedDict):
-                    yield from (_in_scenario(row, test, default) for test in tests)
+                    yield from (_in_scenario(row, test, default, source) for test in tests)
 
 
 def _loaded(given: Any, place: Place, source: ConfigSource) -> Any:
@@ -232,7 +232,7 @@ def _loaded(given: Any, place: Place, source: ConfigSource) -> Any:
     return found
 
 
-def _in_scenario(row: PlacedDict, test: PlacedDict, default: PlacedDict) -> PlacedDict:
+def _in_scenario(row: PlacedDict, test: PlacedDict, default: PlacedDict, source: ConfigSource) -> PlacedDict:
     """Merge a row of a scenario and one of its tests, as promptfoo does."""
     made = PlacedDict(test.place if test else row.place)
     for part in (default, row, test):
@@ -242,7 +242,7 @@ def _in_scenario(row: PlacedDict, test: PlacedDict, default: PlacedDict) -> Plac
         made.put(key, _joined(key, default, row, test), made.place)
     entries = PlacedList(made.place)
     for part in (row, test):
-        for entry, place in _asserts(part):
+        for entry, place in _asserts(part, source):
             entries.put(entry, place)
     made.put("assert", entries, made.place)
     return made
@@ -257,10 +257,16 @@ def _joined(key: str, *parts: Mapping[str, Any]) -> PlacedDict:
     return made
 
 
-def _asserts(test: Mapping[str, Any]) -> list[tuple[Any, Place]]:
+def _asserts(test: Mapping[str, Any], source: ConfigSource) -> list[tuple[Any, Place]]:
+    """Return the asserts of a test, a list or a file with one, each with its place."""
     given = test.get("assert")
+    if isinstance(given, str) and given:
+        given = _loaded(given, place_of(test, "assert"), source)
     entries = given if isinstance(given, list) else [given] if isinstance(given, dict) else []
-    return [(entry, place_of(entry if isinstance(entry, PlacedDict) else given, None)) for entry in entries]
+    return [
+        (entry, place_of(entry) if isinstance(entry, PlacedDict) else place_of(given, index))
+        for index, entry in enumerate(entries)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +281,7 @@ class _Merged:
     threshold: Any
 
 
-def _merged(test: PlacedDict, default: PlacedDict) -> _Merged:
+def _merged(test: PlacedDict, default: PlacedDict, source: ConfigSource) -> _Merged:
     options = _joined("options", default, test)
     given = test.get("vars")
     variables = given if isinstance(given, str | list) else _joined("vars", default, test)
@@ -292,7 +298,7 @@ def _merged(test: PlacedDict, default: PlacedDict) -> _Merged:
         variables,
         options,
         _joined("metadata", default, test),
-        [*(_asserts(default) if keeps_defaults else []), *_asserts(test)],
+        [*(_asserts(default, source) if keeps_defaults else []), *_asserts(test, source)],
         default.get("threshold") if test.get("threshold") is None else test["threshold"],
     )
 
@@ -347,6 +353,8 @@ def _threshold(merged: _Merged, source: ConfigSource) -> float | None:
 
 
 def _names(given: Any) -> tuple[str, ...] | None:
+    if isinstance(given, str) and given:
+        return (given,)
     return tuple(map(str, given)) if isinstance(given, list) else None
 
 
@@ -406,7 +414,22 @@ def _rendered(value: Any, variables: Mapping[str, Any], source: ConfigSource) ->
     return [_rendered(member, variables, source) for member in value] if isinstance(value, list) else value
 
 
+_TYPES: Final[dict[str, tuple[type, ...]]] = {
+    "vars": (dict, str, list),
+    "assert": (list, dict, str),
+    "options": (dict,),
+    "metadata": (dict,),
+    "prompts": (list, str),
+    "providers": (list, str),
+}
+
+
 def _name_ignored(test: PlacedDict, source: ConfigSource) -> None:
+    """Leave out the keys that are not read, and values of another kind than the key has."""
     for key, value in test.items():
-        if key not in _KEYS and value not in (None, "", [], {}):
+        if value in (None, "", [], {}):
+            continue
+        if key not in _KEYS:
             source.leave_out(place_of(test, key), f"{key} of a test", _REASONS.get(key, "there is no such key here"))
+        elif key in _TYPES and not isinstance(value, _TYPES[key]):
+            source.leave_out(place_of(test, key), f"{key} of a test", "it is of another kind than this key has")
