@@ -76,7 +76,7 @@ def _lines(case: CaseView, width: int, rerun: str | None, judges: Mapping[str, s
     if not case.trials:
         yield from _row("reason", case.reason, width, guarded=True)
     if rerun is not None:
-        yield from _row("rerun", rerun, width)
+        yield from with_command("rerun".ljust(_LABEL - 1), rerun, width)
 
 
 def _score_lines(trial: TrialView, width: int, judges: Mapping[str, str]) -> Iterator[Line]:
@@ -246,6 +246,8 @@ def _rerun_note(suite: SuiteView, view: ReportView) -> str:
     # only replies of models are cached, not the outputs of Python targets
     if not view.verdict.calls.planned or not counts.passed + counts.missed:
         return ""
+    if suite.uncached >= counts.planned - counts.skipped:
+        return " A re-run sends every case again."
     return f" A re-run sends only {count(suite.uncached, 'case')}: the other answers are cached."
 
 
