@@ -396,7 +396,7 @@ def _files(
         config.Settings.model_validate(table)
     except ValidationError as error:
         reason = explain(error, table)[0]
-        raise ImportingError([(made.config, f"the configuration cannot be written: {reason}")]) from error
+        raise ImportingError([(made.config, f"the configuration cannot be written: {reason}")]) from None
     return {**files, config.CONFIG_FILE: text, **made.files}
 
 
