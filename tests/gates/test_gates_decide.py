@@ -332,7 +332,7 @@ def test_gates_that_cannot_be_compared_have_no_test(build: Build) -> None:
         ({**_DROP, "scorer": "tone"}, "tone"),
         ({"kind": "slice", "by": "lang"}, "lang"),
         ({"kind": "mean-score", "scorer": "tone", "min": 0.5}, "tone"),
-        (_SAFETY, ""),
+        (_SAFETY, "safety"),
         ({"kind": "budget", "max_cost_usd": 1.0}, ""),
     ],
 )

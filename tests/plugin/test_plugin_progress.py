@@ -109,7 +109,16 @@ def test_on_a_terminal_the_line_is_rewritten_and_pytests_own_is_put_back() -> No
     assert reporter._tw._file.getvalue().split("\r\x1b[2K")[3:] == ["golden.jsonl ..."]
 
 
-@pytest.mark.parametrize("config", [_Config(None), _Config(_Reporter(isatty=True), verbosity=-1)])
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_quiet_session_shows_progress_on_a_terminal_only(*, is_terminal: bool) -> None:
+    reporter = _Reporter(isatty=is_terminal)
+    progress, clock = _progress(_Config(reporter, verbosity=-1), 1.0, begun=1)
+    clock.now += 60
+    progress.tick()
+    assert bool(reporter._tw._file.getvalue()) == is_terminal
+
+
+@pytest.mark.parametrize("config", [_Config(None), _Config(_Reporter(isatty=True), verbosity=-2)])
 def test_quiet_sessions_and_workers_show_nothing(config: _Config) -> None:
     progress, clock = _progress(config, 1.0)
     clock.now += 60

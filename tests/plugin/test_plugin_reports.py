@@ -11,6 +11,8 @@ import pytest
 from tests.plugin.conftest import KEY
 
 from pytest_evalgate.cli import main
+from pytest_evalgate.plugin.verdict import _list_limits
+from pytest_evalgate.reports.terminal_lists import ListLimits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -234,3 +236,31 @@ def test_a31_a_key_stands_in_no_report_and_on_no_screen(
         assert form not in shown
         assert [path.name for path in kept if form.encode() in path.read_bytes()] == []
     assert "***" in (project.state / "report.json").read_text("utf-8")
+
+
+def test_a_crash_of_the_application_is_one_line_and_has_its_traceback(project: Project) -> None:
+    project.python_suite("def answer(input):\n    return {}[input]\n", "a", "b", "c")
+    result = project.run()
+    result.stdout.fnmatch_lines(
+        ["  WORST 1 of 3: miss  a *", "    reason   | KeyError: 'a' (bot.py:* in answer)", "  MISSED *"]
+    )
+    result.stdout.fnmatch_lines(["  a *golden/faq.jsonl:1  miss  3x KeyError: 'a' (bot.py:* in answer)"])
+    assert sum("KeyError" in line for line in result.outlines) == 4  # three worst cases, and one line for all of them
+    result = project.run("--eval-fail-cases", "-rN")
+    result.stdout.fnmatch_lines(["raised     bot.py:* in answer", "traceback| Traceback (most recent call last):"])
+    result.stdout.fnmatch_lines(["  3 cases missed", "look: pytest --eval-gate --eval-fail-cases -k faq"])
+    assert not any(line.startswith("  MISSED") for line in result.outlines)
+    result = project.run("--eval-fail-cases", "--tb=line")
+    assert not any(line.startswith("traceback") for line in result.outlines)
+
+
+@pytest.mark.parametrize(
+    ("chars", "listed"), [("fE", 10), ("", 10), ("a", 100), ("fEA", 100), ("m", 100), ("N", 0), ("w", 10)]
+)
+def test_the_option_r_chooses_the_length_of_lists(
+    pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch, chars: str, listed: int
+) -> None:
+    monkeypatch.setattr(pytestconfig.option, "reportchars", chars)
+    for on_github in (False, True):
+        monkeypatch.setenv("GITHUB_ACTIONS", str(on_github).lower())
+        assert _list_limits(pytestconfig) == ListLimits(listed, folds=on_github)

@@ -56,7 +56,9 @@ class Scene:
         return suite_of(results, self.name, golden=(self.file,), trials=max(map(len, self.now)))
 
     def rules(self) -> SuiteRules:
-        gates = None if self.gates is None else Suite.model_validate({"golden": "g", "gates": self.gates}).gates
+        keys = list(dict.fromkeys(by for pairs in self.slices.values() for by, _ in pairs))
+        table = {"golden": "g", "gates": self.gates, "slices": keys}
+        gates = None if self.gates is None else Suite.model_validate(table).gates
         return SuiteRules(gates, self.baseline(), self.advisory, self.records, self.max_error_rate)
 
     def baseline(self) -> Baseline | None:

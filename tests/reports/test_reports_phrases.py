@@ -11,7 +11,9 @@ from pytest_evalgate.app.view import ReportContext
 from pytest_evalgate.records.corrected import CorrectedRate, MeasuredChange
 from pytest_evalgate.records.results import Calls, GateResult, SliceResult
 from pytest_evalgate.reports import phrases
+from pytest_evalgate.reports.acknowledging import acknowledgement
 from pytest_evalgate.reports.phrases import NextStep
+from pytest_evalgate.reports.terminal import acknowledgement_lines
 
 if TYPE_CHECKING:
     from tests.reports.conftest import Screen
@@ -34,8 +36,12 @@ def test_a_changed_baseline_has_to_be_acknowledged(screen: Screen) -> None:
     assert suite.verdict.delta is not None
     delta = replace(suite.verdict.delta, baseline="git:8c1f2d0")
     held = replace(view, suites=(replace(suite, verdict=replace(suite.verdict, delta=delta)),))
-    assert [step.why for step in phrases.next_steps(held)] == ["look", "accept on purpose", "and acknowledge it"]
-    assert 'change = "suites.support-faq.baseline"' in phrases.next_steps(held)[-1].command
+    assert [step.why for step in phrases.next_steps(held)] == ["look", "accept on purpose"]
+    text = acknowledgement(replace(view.verdict, suites={suite.name: held.suites[0].verdict}))
+    assert 'change = "suites.support-faq.baseline"' in text
+    shown = [line.text for line in acknowledgement_lines(text, 100)]
+    assert shown[0] == "to accept this on purpose, acknowledge it on this branch:"
+    assert [line.removeprefix("    ") for line in shown[1:]] == text.splitlines()
 
 
 def test_the_next_step_repeats_the_options_of_the_run(screen: Screen) -> None:

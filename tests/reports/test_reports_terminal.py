@@ -15,10 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.attacks import TERMINAL, WORKFLOW
 
-from pytest_evalgate.app.view import ReportContext, build_view
+from pytest_evalgate.app.view import ReportContext, build_view, with_cases
 from pytest_evalgate.gates import decide
 from pytest_evalgate.records.results import Calls, JudgeVerdict, Run, Score
 from pytest_evalgate.reports.terminal import Header, HeaderJudge, header_lines, render, verdict_line
+from pytest_evalgate.reports.terminal_lists import ListLimits
 from pytest_evalgate.reports.view import TrialView
 from pytest_evalgate.text.layout import width_of
 
@@ -229,15 +230,15 @@ def _is_golden(view: ReportView, name: str, width: int, verbosity: int = 0) -> N
     assert text == path.read_text("utf-8")
 
 
-@pytest.mark.parametrize("width", [100, 80])
+@pytest.mark.parametrize("width", [120, 100, 80])
 @pytest.mark.parametrize("scene", [scene for scene, _, _ in _SCREENS], ids=_name)
 def test_screens(screen: Screen, scene: Callable[[Screen], ReportView], width: int) -> None:
     _is_golden(scene(screen), _name(scene), width)
 
 
-@pytest.mark.parametrize("width", [100, 80])
+@pytest.mark.parametrize("width", [120, 100, 80])
 @pytest.mark.parametrize(
-    ("verbosity", "name"), [(-1, "regression"), (1, "regression_verbose"), (2, "regression_very_verbose")]
+    ("verbosity", "name"), [(-1, "regression_cases"), (1, "regression_verbose"), (2, "regression_very_verbose")]
 )
 def test_a_failure_at_each_verbosity(screen: Screen, tmp_path: Path, width: int, verbosity: int, name: str) -> None:
     view = _answered(_fail_regression(screen, tmp_path / "run.jsonl"), "You can return it within 30 days of delivery.")
@@ -245,13 +246,9 @@ def test_a_failure_at_each_verbosity(screen: Screen, tmp_path: Path, width: int,
 
 
 def _answered(view: ReportView, text: str) -> ReportView:
-    """Return the view with ``text`` as the output of every case that is shown in full."""
-    [suite] = view.suites
-    details = {
-        name: replace(case, trials=tuple(replace(trial, output=text) for trial in case.trials))
-        for name, case in suite.details.items()
-    }
-    return replace(view, suites=(replace(suite, details=details),))
+    """Return the view with ``text`` as the output of every case."""
+    cases = [replace(case, trials=tuple(replace(trial, output=text) for trial in case.trials)) for case in view.cases]
+    return with_cases(view, cases)
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 200])
@@ -427,15 +424,19 @@ def test_a_gate_on_the_rate_that_the_baseline_fails_too_is_no_regression(screen:
 def test_a_passing_change_is_one_sentence(screen: Screen) -> None:
     def said(now: str, before: str, **gate: Any) -> str:
         view = screen.view(_scene(screen, now, before, {**_NO_REGRESSION, **gate}))
-        return next(line.text for line in render(view) if line.text.startswith("  support-faq: "))
+        return next(line.text for line in render(view, 400) if line.text.startswith("  support-faq: "))
 
     better, worse = "P" * 100 + "m" * 20, "P" * 70 + "m" * 50
-    assert said(better, worse) == "  support-faq: 0 cases got worse, 30 got better: an improvement"
+    assert said(better, worse) == (
+        "  support-faq: 0 cases got worse, 30 got better. A gain this large would happen by luck in fewer than 1 of "
+        "1,000,000 unchanged builds. A drop of 11.3 points or more would be found in 4 of 5 builds."
+    )
     assert said("mP" * 20 + "P" * 80, "Pm" * 20 + "P" * 80).startswith(
-        "  support-faq: 20 cases got worse, 20 got better: within noise (p=0.5; a drop of "
+        "  support-faq: 20 cases got worse, 20 got better. As many cases got better as got worse: no drop is proven. "
     )
     assert said("P" * 400, "P" * 400, margin=0.05) == (
-        "  support-faq: no case got worse or better (a drop of 5.0 pp is ruled out)"
+        "  support-faq: no case got worse or better. A drop of 5 points or more is ruled out; the largest drop that "
+        "fits these answers is 0.7 points."
     )
 
 
@@ -455,10 +456,80 @@ def test_the_reason_of_a_missing_output_is_never_truncated(screen: Screen) -> No
     assert endpoint in "".join(line.text.strip() for line in render(view, 80))
 
 
-def test_at_most_ten_cases_are_listed(screen: Screen) -> None:
-    text = [line.text for line in render(_fail_regression(screen))]
-    assert sum("pass -> miss" in line for line in text) == 10
-    assert "  ... 9 more: pytest-evalgate compare baselines/support-faq.json --suite support-faq --regressed" in text
+_COMPARE = "pytest-evalgate compare baselines/support-faq.json --suite support-faq --regressed"
+_LOOK = "pytest --eval-gate --eval-fail-cases -k support-faq"
+
+
+@pytest.mark.parametrize(
+    ("reasons", "limits", "rows", "last"),
+    [
+        (19, ListLimits(), 10, f"  ... 9 more: {_COMPARE}"),
+        (11, ListLimits(), 11, f"  in full: {_COMPARE}"),
+        (1, ListLimits(), 1, f"  one by one: {_COMPARE}"),
+        (1, ListLimits(None), 19, f"  in full: {_COMPARE}"),
+        (19, ListLimits(100), 19, f"  in full: {_COMPARE}"),
+    ],
+)
+def test_a_list_has_ten_rows_and_one_row_for_each_reason(
+    screen: Screen, reasons: int, limits: ListLimits, rows: int, last: str
+) -> None:
+    cases = 11 if reasons == 11 else 19
+    different = {number: f"reason {number % reasons}" for number in range(cases)}
+    scene = _scene(screen, "m" * cases + "P" * 221, "P" * (221 + cases), _NO_REGRESSION, reasons=different)
+    text = [line.text for line in render(screen.view(scene), limits=limits)]
+    assert sum("pass -> miss" in line for line in text) == rows
+    assert last in text
+    assert f"look: {_LOOK}" in text
+
+
+def test_missed_cases_are_listed_whether_or_not_a_gate_failed(screen: Screen) -> None:
+    now, before = "P" * 30 + "m" * 10, "P" * 30 + "m" * 10
+    passed = [line.text for line in render(screen.view(_scene(screen, now, before, _NO_REGRESSION)))]
+    assert any(line.startswith("  refund-031") and "miss -> miss  10x exact" in line for line in passed)
+    assert f"  one by one: {_LOOK}" in passed
+    quiet = [line.text for line in render(screen.view(_scene(screen, now, before)), limits=ListLimits(0))]
+    assert f"  10 cases missed: {_LOOK}" in quiet
+    assert not any("refund-031" in line for line in quiet)
+    failed = screen.view(_scene(screen, "m" * 12 + "P" * 28, "P" * 38 + "mm", _NO_REGRESSION, {"kind": "must-pass"}))
+    text = [line.text for line in render(failed, 120, limits=ListLimits(0))]
+    assert f"  12 cases regressed: {_COMPARE}" in text
+    assert not any("refund-001  golden" in line for line in text)
+    first = [line.text for line in render(screen.view(_scene(screen, now)))]
+    assert any(
+        line.startswith("  refund-031") and line.endswith("miss  10x exact: got 30 days, wanted 14 days")
+        for line in first
+    )
+
+
+def test_cases_are_in_one_list_only(screen: Screen) -> None:
+    view = screen.view(_scene(screen, "m" * 8 + "P" * 30 + "m" * 4, "P" * 38 + "m" * 4, _NO_REGRESSION))
+    text = [line.text for line in render(view)]
+    [also] = [number for number, line in enumerate(text) if line.startswith("  ALSO MISSED")]
+    assert text[also + 1].split()[:5] == ["refund-039", "golden_sets/support.jsonl:39", "miss", "->", "miss"]
+    assert text[also + 1].endswith("  4x exact: got 30 days, wanted 14 days")
+
+
+def test_long_lists_are_folded_in_the_log_of_a_job(screen: Screen) -> None:
+    reasons = {number: f"::error::{number}" for number in range(19)}
+    scene = _scene(screen, "m" * 19 + "P" * 221, "P" * 240, _NO_REGRESSION, reasons=reasons, name="::a\n%")
+    lines = render(screen.view(scene), limits=ListLimits(folds=True))
+    commands = [line.text for line in lines if line.text.lstrip().startswith("::")]
+    assert commands == ["::group::REGRESSED of ::a %25: 19 cases", "::endgroup::"]
+    assert not any(line.text.startswith("::") for line in render(screen.view(scene)))
+
+
+def test_the_worst_suite_comes_first(screen: Screen) -> None:
+    view = screen.view(
+        _scene(screen, "P" * 40, "P" * 40, _NO_REGRESSION, name="fine"),
+        _scene(screen, "m" * 8 + "P" * 32, "P" * 40, _NO_REGRESSION, name="worse"),
+        _scene(screen, "m" * 30 + "P" * 10, "P" * 40, _NO_REGRESSION, name="worst"),
+        _scene(screen, "m" + "P" * 39, "P" * 40, _MUST, name="safety", tags={0: ("safety",)}),
+    )
+    text = [line.text for line in render(view)]
+    details = [line.split()[1].rstrip(",:") for line in text if line.startswith("  FAIL ")]
+    assert details == ["safety", "worst", "worse"]
+    assert [line.split(" -k ")[1] for line in text if line.startswith("look:")] == details
+    assert verdict_line(view.verdict).text.startswith("evalgate: FAIL  safety: 1 of 1 case tagged safety did not pass")
 
 
 _DROP = {"kind": "no-regression"}
@@ -472,7 +543,7 @@ def _view(screen: Screen, now: str, before: str, *gates: dict[str, Any]) -> Repo
 
 
 def _screen(view: ReportView) -> str:
-    return "\n".join(line.text for line in render(view, 140))
+    return "\n".join(line.text for line in render(view, 400))
 
 
 def test_a_drop_is_at_least_the_observed_one(screen: Screen) -> None:
@@ -480,7 +551,9 @@ def test_a_drop_is_at_least_the_observed_one(screen: Screen) -> None:
     text = _screen(view)
     assert "  support-faq stopped after 212 of 500 cases: its verdict was certain (288 calls saved)" in text
     assert "212 of 500 cases run  100.0  at most -2.0 pp" in text
-    assert "288 cases that did not run counted as passed: 10 cases got worse, 0 got better" in text
+    assert "10 cases got worse, 0 got better. The 288 cases that did not run are counted as passed. A drop" in text
+    assert "detail: 288 cases that did not run counted as passed: mcnemar-midp p=" in text
+    assert "The true drop is probably at least 1.2 points.\n" in text
     assert verdict_line(view.verdict).text == (
         "evalgate: FAIL  support-faq at most -2.0 pp after 212 of 500 cases   (exit 1)"
     )
@@ -489,7 +562,8 @@ def test_a_drop_is_at_least_the_observed_one(screen: Screen) -> None:
 def test_a_pass_shows_the_largest_possible_drop(screen: Screen) -> None:
     text = _screen(_view(screen, "P" * 20 + "-" * 20, "m" * 20 + "P" * 20))
     assert "20 of 40 cases run  50.0  at least 0.0 pp" in text
-    assert "20 cases that did not run counted as missed: 20 cases got worse, 20 got better" in text
+    assert "20 cases got worse, 20 got better. The 20 cases that did not run are counted as missed. " in text
+    assert "detail: 20 cases that did not run counted as missed: mcnemar-midp p=0.5" in text
 
 
 def test_no_rate_of_a_part_is_shown(screen: Screen) -> None:
@@ -512,7 +586,7 @@ def test_skipped_cases_are_none_of_those_that_were_to_run(screen: Screen) -> Non
 
 def test_a_stopped_suite_has_to_be_completed_before_promotion(screen: Screen) -> None:
     text = _screen(_view(screen, "m" * 10 + "-" * 30, "P" * 40))
-    assert "accept on purpose: pytest --eval-gate --eval-stop never, then pytest-evalgate baseline promote" in text
+    assert "accept on purpose: pytest --eval-gate --eval-stop never; pytest-evalgate baseline promote" in text
 
 
 def test_a_complete_suite_has_no_note(screen: Screen) -> None:

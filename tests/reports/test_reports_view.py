@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 def test_the_view_has_the_changed_cases(screen: Screen) -> None:
     scene = screen.scene("mP?P", "PmPP", None, max_error_rate=1.0, reasons={2: "timeout"}, tags={0: ("en",)})
     [suite] = screen.view(scene).suites
-    place = "golden_sets/support.jsonl"
+    place, reason = "golden_sets/support.jsonl", "exact: got 30 days, wanted 14 days"
     assert suite.regressed == (
-        ChangedCaseRow("refund-001", Place(place, 1), ("en",), "pass", "miss", "exact: got 30 days, wanted 14 days"),
-        ChangedCaseRow("refund-003", Place(place, 3), (), "pass", "no answer", "timeout"),
+        ChangedCaseRow("refund-001", Place(place, 1), ("en",), "pass", "miss", reason, reason),
+        ChangedCaseRow("refund-003", Place(place, 3), (), "pass", "no answer", "timeout", "timeout"),
     )
     assert [case.id for case in suite.fixed] == ["refund-002"]
     assert suite.errors == (Reason(1, "timeout", f"{place}:3"),)

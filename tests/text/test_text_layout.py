@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.text.layout import align_or_stack, join_parts, width_of, wrap, wrap_lines
+from pytest_evalgate.text.layout import align_or_stack, join_parts, screen_width, width_of, wrap, wrap_lines
 
 _TEXT = st.text(st.sampled_from("ab:  日\u0301"), max_size=80)
 
@@ -47,3 +49,17 @@ def test_parts_are_packed_whole() -> None:
     assert list(join_parts(["one", "two three", "four"], 16)) == ["one | two three", "four"]
     assert list(join_parts(["one two three four"], 10)) == ["one two", "  three", "  four"]
     assert list(join_parts([], 10)) == []
+
+
+def test_a_log_is_wider_than_the_usual_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    def not_a_terminal(descriptor: int) -> os.terminal_size:
+        raise OSError(descriptor)
+
+    monkeypatch.setattr(os, "get_terminal_size", not_a_terminal)
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert screen_width() == 120
+    monkeypatch.setenv("COLUMNS", "72")
+    assert screen_width() == 72
+    monkeypatch.delenv("COLUMNS")
+    monkeypatch.setattr(os, "get_terminal_size", lambda _: os.terminal_size((80, 24)))
+    assert screen_width() == 80

@@ -12,20 +12,29 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_evalgate.app.worst import (
+    changed_row,
+    missed_rows,
+    raised_in,
+    regressed_rows,
+    worst_cases,
+    worst_ids,
+)
 from pytest_evalgate.gates.pairing import pair
+from pytest_evalgate.records.raised import Raised
 from pytest_evalgate.records.results import Place, Score, golden_id_of
+from pytest_evalgate.reports.acknowledging import acknowledgement
+from pytest_evalgate.reports.chance import gate_sentences
 from pytest_evalgate.reports.view import (
     FULL_TEXT,
     MAX_DETAILED,
     CaseChanges,
     CaseView,
-    ChangedCaseRow,
     FlakyCaseRow,
     Reason,
     ReportView,
     SuiteView,
     TrialView,
-    format_mean,
 )
 from pytest_evalgate.runs import run_file as run_files
 from pytest_evalgate.text import files, jsonl
@@ -130,6 +139,7 @@ def view_of(
             verdict=verdict.suites[suite.name],
             history=kept.history(verdict, suite.name),
             scores_before=baseline_scores(compared[suite.name]) if suite.name in compared else _NOTHING,
+            sentences=gate_sentences(verdict.suites[suite.name]),
         )
         for suite in core.suites
     )
@@ -145,6 +155,7 @@ def view_of(
         links=options.links,
         report_file=options.report_file,
         notes=(*takeover_notes(verdict), *decided.info.notes),
+        acknowledgement=acknowledgement(verdict),
     )
     return with_cases(view, stored_cases(view, kept.run_file, outputs, options.texts))
 
@@ -178,6 +189,7 @@ def build_view(  # noqa: PLR0913 - each is a separate part of the view
     context: ReportContext | None = None,
     texts: TextPolicy = FULL_TEXT,
     cases_from: Path | None = None,
+    worst_from: Path | None = None,
 ) -> ReportView:
     """Build the view of a decided run.
 
@@ -190,6 +202,7 @@ def build_view(  # noqa: PLR0913 - each is a separate part of the view
         context: What to show besides the results.
         texts: How much of the texts to show.
         cases_from: The run file to read the cases from; None for a view without cases.
+        worst_from: The run file to read only the worst cases from.
     """
     context = context or ReportContext()
     pairings = {
@@ -216,10 +229,34 @@ def build_view(  # noqa: PLR0913 - each is a separate part of the view
             for name, pairing in pairings.items()
             if (baseline := baselines[name]) is not None
         },
+        acknowledgement=acknowledgement(verdict),
     )
-    if cases_from is None:
+    if cases_from is not None:
+        return with_cases(view, stored_cases(view, cases_from, context.baseline_outputs, texts))
+    if worst_from is None:
         return view
-    return with_cases(view, stored_cases(view, cases_from, context.baseline_outputs, texts))
+    stored = stored_cases(view, worst_from, context.baseline_outputs, texts)
+    return with_worst(view, replace(stored, numbers=_worst_numbers(view, run)))
+
+
+def _worst_numbers(view: ReportView, run: Run) -> frozenset[int]:
+    """Return the positions of the worst cases among all cases of a run, in the order of its file."""
+    wanted = {(suite.name, case_id) for suite in view.suites for case_id in worst_ids(suite)}
+    every = ((suite.plan.name, result.case.id) for suite in run.suites for result in suite.results)
+    return frozenset(number for number, case in enumerate(every) if case in wanted) if wanted else frozenset()
+
+
+def with_worst(view: ReportView, cases: Iterable[CaseView]) -> ReportView:
+    """Add the worst cases to the suites of a view; ``cases`` contains them."""
+    wanted = {(suite.name, case_id) for suite in view.suites for case_id in worst_ids(suite)}
+    if not wanted:
+        return view
+    found: dict[str, dict[str, CaseView]] = {suite.name: {} for suite in view.suites}
+    for case in cases:
+        if (case.suite, case.id) in wanted and case.change != "removed":
+            found[case.suite][case.id] = case
+    suites = tuple(replace(suite, worst=worst_cases(suite, found[suite.name])) for suite in view.suites)
+    return replace(view, suites=suites)
 
 
 def takeover_notes(verdict: Verdict) -> tuple[str, ...]:
@@ -257,13 +294,15 @@ def with_cases(view: ReportView, cases: Iterable[CaseView]) -> ReportView:
             elif case.outcome in {"missed", "errored"} and room[case.suite] > 0:
                 found[case.suite][case.id] = case
                 room[case.suite] -= 1
-    suites = tuple(replace(suite, details=found[suite.name]) for suite in view.suites)
+    suites = tuple(
+        replace(suite, details=found[suite.name], worst=worst_cases(suite, found[suite.name])) for suite in view.suites
+    )
     return replace(view, suites=suites, cases=cases)
 
 
 def _changed_ids(suite: SuiteView) -> frozenset[str]:
     changed = [*suite.regressed[:MAX_DETAILED], *suite.fixed[: MAX_DETAILED // 4]]
-    return frozenset(case.id for case in changed[:MAX_DETAILED])
+    return frozenset((*worst_ids(suite), *(case.id for case in changed[:MAX_DETAILED])))
 
 
 def _suite_view(
@@ -273,8 +312,8 @@ def _suite_view(
     return SuiteView(
         name=name,
         verdict=verdict,
-        regressed=() if pairing is None else tuple(_changed_row(one, texts) for one in pairing.regressed),
-        fixed=() if pairing is None else tuple(_changed_row(one, texts) for one in pairing.fixed),
+        regressed=regressed_rows(pairing, verdict, texts),
+        fixed=() if pairing is None else tuple(changed_row(one, texts) for one in pairing.fixed),
         missed=_reasons((result for result in suite.results if result.outcome == "missed"), texts),
         errors=_reasons((result for result in suite.results if result.outcome == "errored"), texts),
         uncached=_count_uncached(
@@ -283,6 +322,8 @@ def _suite_view(
         flaky=_flaky_rows(suite.results),
         history=context.history.get(name, ()),
         scores_before=context.scores_before.get(name, _NOTHING),
+        missed_cases=missed_rows(suite, pairing, verdict, texts),
+        sentences=gate_sentences(verdict),
     )
 
 
@@ -314,20 +355,12 @@ def _count_uncached(results: Iterable[CaseResult], judges: frozenset[str], *, is
     )
 
 
-def _changed_row(changed: Pair, texts: TextPolicy) -> ChangedCaseRow:
-    result = changed.now
-    case = result.case
-    now = "no answer" if result.outcome == "errored" else format_mean(result.lowest)
-    reason = result.reason or next((trial.reason for trial in result.trials if not trial.value), "")
-    return ChangedCaseRow(case.id, case.place, case.tags, format_mean(changed.before.mean), now, texts.reason(reason))
-
-
 def _reasons(results: Iterator[CaseResult], texts: TextPolicy) -> tuple[Reason, ...]:
     """Group cases by reason, most frequent first, with the first case of each group as the example."""
     examples: dict[str, str] = {}
     counts: Counter[str] = Counter()
     for result in results:
-        text = texts.reason(result.reason) or "no reason given"
+        text = texts.reason_at(result.reason, raised_in(result)) or "no reason given"
         counts[text] += 1
         examples.setdefault(text, str(result.case.place))
     return tuple(Reason(count, text, examples[text]) for text, count in counts.most_common())
@@ -370,17 +403,18 @@ def _direction(one: Pair) -> Change:
 class StoredCases:
     """The cases of a run file, in the order of its plans; the removed cases of a suite follow its other cases.
 
-    Each iteration reads the file anew.
+    Each iteration reads the file anew. With ``numbers`` only the cases at these positions are parsed.
     """
 
     path: Path
     changes: Mapping[str, CaseChanges] = field(default_factory=dict)
     texts: TextPolicy = FULL_TEXT
+    numbers: frozenset[int] | None = None
 
     def __iter__(self) -> Iterator[CaseView]:
         """Read the cases from the file, one by one."""
         suite = None
-        for row in run_files.rows(self.path):
+        for row in run_files.rows(self.path, self.numbers):
             if suite is not None and row["suite"] != suite:
                 yield from self._removed(suite)
             suite = row["suite"]
@@ -406,7 +440,10 @@ class StoredCases:
             change=change,
             before=before,
             value=sum(values) / len(values) if values else None,
-            reason=self.texts.reason(row.get("reason") or next((one.reason for one in trials if not one.value), "")),
+            reason=self.texts.reason_at(
+                row.get("reason") or next((one.reason for one in trials if not one.value), ""),
+                next((one.raised for one in trials if one.raised is not None), None),
+            ),
             input=self.texts.of("input", question.get("input")),
             expected=self.texts.of("expected", question.get("expected")),
             trials=trials,
@@ -424,7 +461,11 @@ class StoredCases:
             cost_usd=_sum_known(call.get("cost_usd") for call in calls),
             tokens=_sum_known(call.get(name) for call in calls for name in ("tokens_in", "tokens_out")),
             reasoning=self.texts.reason(trial.get("output", _NOTHING).get("reasoning", "")),
+            raised=self._raised(trial.get("raised")),
         )
+
+    def _raised(self, raised: Mapping[str, Json] | None) -> Raised | None:
+        return None if raised is None else Raised(raised["place"], self.texts.reason(raised.get("traceback", "")))
 
     def _score(self, score: Mapping[str, Json]) -> Score:
         reason, counts = self.texts.reason(score.get("reason", "")), score.get("counts", True)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.app.decide import BASE_VARIABLE, BASELINE_VARIABLE, decide
 from pytest_evalgate.app.project import Project
-from pytest_evalgate.app.report import ReportWriter
+from pytest_evalgate.app.report import ReportWriter, baseline_outputs_of
 from pytest_evalgate.cli.options import whole_number
 from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.config import key_variables
@@ -20,6 +19,7 @@ from pytest_evalgate.runs.shard import MOST_SHARDS
 from pytest_evalgate.runs.shards import merge, read_folder
 from pytest_evalgate.text import files
 from pytest_evalgate.text.escape import one_line
+from pytest_evalgate.text.layout import screen_width
 from pytest_evalgate.text.redaction import Redactor
 from pytest_evalgate.text.wording import count
 
@@ -50,8 +50,12 @@ def decision_view(project: Project, run: Run, found: RunDecision, report_file: s
         found.decider.baselines,
         run_file=_file(project, run),
         verdict_file=files.relative_name(project.state.verdict, project.root),
-        context=ReportContext(report_file=report_file),
+        context=ReportContext(
+            report_file=report_file,
+            baseline_outputs={name: baseline_outputs_of(found.decider, name) for name in found.verdict.suites},
+        ),
         texts=TextPolicy.by(project.settings.report),
+        worst_from=run_file.path_of(project.state.path, run.id),
     )
 
 
@@ -59,7 +63,7 @@ def decision_text(view: ReportView, found: RunDecision) -> str:
     """Return the section of the gates, with the verdict as its last line."""
     from pytest_evalgate.reports.terminal import render, verdict_line  # noqa: PLC0415 - scipy
 
-    width = shutil.get_terminal_size().columns
+    width = screen_width()
     verdict = found.verdict
     lines = [" eval gate ".center(width, "="), *(line.text for line in render(view, width))]
     lines += [f"NOT EVALUATED: {one_line(verdict.refused)}"] if verdict.refused is not None else []

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pytest_evalgate.errors import MissingOutput
 from pytest_evalgate.records.calls import FINISH_MESSAGES, ApplicationFailure, CallFailed
+from pytest_evalgate.records.raised import raised_by
 from pytest_evalgate.records.results import CaseResult, Trial
 from pytest_evalgate.scorers import grade, passes
 from pytest_evalgate.targets.outputs import expects_empty, is_empty, split_output
@@ -70,7 +71,8 @@ async def run_trial(target: Target, grading: Grading, case: Case, index: int) ->
     except ApplicationFailure as failure:
         return Trial(index, 0.0, reason=str(failure), calls=(failure.record,) if failure.record else ())
     except Exception as error:  # noqa: BLE001 - any exception of the application counts against it
-        return Trial(index, None if files.is_exhaustion(error) else 0.0, reason=describe_error(error))
+        value = None if files.is_exhaustion(error) else 0.0
+        return Trial(index, value, reason=describe_error(error), raised=raised_by(error))
     return await grade_output(grading, case, index, output)
 
 

@@ -203,9 +203,11 @@ def _without_evidence(gate: Gate, result: VerdictName, message: str) -> GateResu
 
 
 def gate_subject(gate: Gate) -> str:
-    """Return the slicing key or the scorer of a gate, which distinguishes it from others of its kind."""
+    """Return the slicing key, tags or scorer of a gate, which distinguishes it from others of its kind."""
     if isinstance(gate, SliceGate):
         return gate.by
+    if isinstance(gate, MustPassGate):
+        return ", ".join(gate.tags)
     return (gate.scorer or "") if isinstance(gate, NoRegressionGate | MeanScoreGate) else ""
 
 

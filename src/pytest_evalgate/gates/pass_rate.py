@@ -123,8 +123,9 @@ def decide_must_pass(gate: MustPassGate, results: Sequence[CaseResult], completi
     The gate is invalid if there is no such case.
     """
     chosen = [result for result in results if not gate.tags or set(gate.tags) & set(result.case.tags)]
+    of = ", ".join(gate.tags)
     if not chosen:
-        return GateResult(gate.kind, "invalid", None, None, 1.0, f"no case has a tag of {', '.join(gate.tags)}")
+        return GateResult(gate.kind, "invalid", None, None, 1.0, f"no case has a tag of {of}", of)
     measure = Measure()
     missed = [
         result for result in chosen if result.outcome == "skipped" or measure.of_results([result], completion)[0] < 1
@@ -132,7 +133,7 @@ def decide_must_pass(gate: MustPassGate, results: Sequence[CaseResult], completi
     value = 1 - len(missed) / len(chosen)
     which = f" tagged {' or '.join(gate.tags)}" if gate.tags else ""
     if not missed:
-        return GateResult(gate.kind, "pass", value, None, 1.0, f"all {count(len(chosen), 'case')}{which} passed")
+        return GateResult(gate.kind, "pass", value, None, 1.0, f"all {count(len(chosen), 'case')}{which} passed", of)
     named = first_few([f"{result.case.id} ({result.case.place})" for result in missed])
     message = f"{len(missed):,} of {count(len(chosen), 'case')}{which} did not pass in every trial: {named}"
-    return GateResult(gate.kind, "fail", value, None, 1.0, message)
+    return GateResult(gate.kind, "fail", value, None, 1.0, message, of)

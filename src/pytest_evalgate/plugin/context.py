@@ -17,6 +17,7 @@ from pytest_evalgate.app.wiring import new_run_id
 from pytest_evalgate.runs import journal
 from pytest_evalgate.runs.git import tree_sha256
 from pytest_evalgate.text import jsonl
+from pytest_evalgate.text.layout import screen_width
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,6 +113,11 @@ def reporter_of(config: pytest.Config) -> pytest.TerminalReporter | None:
     """Return the terminal reporter; None under ``-p no:terminal``."""
     reporter: pytest.TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
     return reporter
+
+
+def width_of_screen(reporter: pytest.TerminalReporter) -> int:
+    """Return pytest's own width on a terminal; in a log, ``COLUMNS`` or 120."""
+    return reporter._tw.fullwidth if reporter.isatty else screen_width()  # noqa: SLF001 - there is no public one
 
 
 def print_line(config: pytest.Config, text: str) -> None:

@@ -37,9 +37,13 @@ class CaseMissed(AssertionError):  # noqa: N818 - a finding about the target, no
     """A case that missed or has no output, under ``--eval-fail-cases``."""
 
     def __init__(self, case: Case, result: CaseResult, before: BaselineOutcome | None = None) -> None:
-        """Describe the case, with its outcome in the baseline if there is one."""
-        self.text = describe_miss(case, result, before)
+        """Take the case, its result, and its outcome in the baseline if there is one."""
+        self._case, self._result, self._before = case, result, before
         super().__init__(result.reason or result.outcome)
+
+    def describe(self, style: str) -> str:
+        """Describe the case, with the traceback of its target in the ``style`` of ``--tb``."""
+        return describe_miss(self._case, self._result, self._before, style)
 
 
 def represent(path: str, line: int, message: str, text: str) -> TerminalRepr:
@@ -49,9 +53,17 @@ def represent(path: str, line: int, message: str, text: str) -> TerminalRepr:
     return ReprExceptionInfo(traceback, ReprFileLocation(path, line, printable(message)))
 
 
-def describe_miss(case: Case, result: CaseResult, before: BaselineOutcome | None = None) -> str:
-    """Describe a missed case: input, expected output, the outputs before and now, and the reason."""
-    lines = case_lines(_view_of(case, result, before), _WIDTH, rerun=rerun_command(case.id))
+_TRACEBACK_LINES: Final = {"line": 0, "no": 0, "short": 8}
+"""Last lines of a target's traceback that are printed in the styles of ``--tb`` that shorten it."""
+
+
+def describe_miss(case: Case, result: CaseResult, before: BaselineOutcome | None = None, style: str = "auto") -> str:
+    """Describe a missed case: input, expected output, the outputs before and now, and the reason.
+
+    ``style`` is that of ``--tb``, for the traceback of the target.
+    """
+    view, traceback_lines = _view_of(case, result, before), _TRACEBACK_LINES.get(style)
+    lines = case_lines(view, _WIDTH, rerun=rerun_command(case.id), traceback_lines=traceback_lines)
     return "\n".join(line.text for line in lines)
 
 
@@ -79,6 +91,7 @@ def _view_of(case: Case, result: CaseResult, before: BaselineOutcome | None) -> 
                 "" if trial.output is None else FULL_TEXT.of("output", trial.output.value),
                 trial.reason,
                 trial.scores,
+                raised=trial.raised,
             )
             for trial in result.trials
         ),

@@ -107,7 +107,7 @@ class CaseItem(pytest.Item):
         error = excinfo.value
         place = self.case.place
         if isinstance(error, CaseMissed):
-            return represent(place.file, place.line, str(error), error.text)
+            return represent(place.file, place.line, str(error), error.describe(self.config.getoption("tbstyle")))
         if isinstance(error, EngineStopped | ScorerError):
             return represent(place.file, place.line, describe_error(error), str(error))
         return super().repr_failure(excinfo, style)

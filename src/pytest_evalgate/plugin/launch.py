@@ -11,7 +11,7 @@ from pytest_evalgate.app.estimating import count_own_calls, estimate_calls, why_
 from pytest_evalgate.config import with_places
 from pytest_evalgate.errors import EngineStopped, MissingOutput, ScorerError, SettingsError, StorageError
 from pytest_evalgate.golden.sampling import sample_ids
-from pytest_evalgate.plugin.context import FIRST_WORKER
+from pytest_evalgate.plugin.context import FIRST_WORKER, width_of_screen
 from pytest_evalgate.plugin.failures import printable
 from pytest_evalgate.plugin.items import CaseItem
 from pytest_evalgate.plugin.marked import GOLDEN_TEST, may_begin
@@ -204,7 +204,7 @@ class Launch:
             if not own:
                 reporter.write_line("no selected suite sends calls: outputs are recorded, or produced in this process")
             return
-        width = reporter._tw.fullwidth  # noqa: SLF001 - pytest's own width
+        width = width_of_screen(reporter)
         for line in render_estimate(estimate, wiring.budget_usd, width):
             reporter.write_line(line)
         if reasons := why_not_cached(self._selected(items), wiring):

@@ -26,6 +26,7 @@ from pytest_evalgate.plugin import MARKER
 from pytest_evalgate.plugin.assembly import check_fit
 from pytest_evalgate.plugin.failures import describe_miss, printable
 from pytest_evalgate.plugin.ledger import error_result, publish
+from pytest_evalgate.records.raised import raised_by
 from pytest_evalgate.records.results import Trial
 from pytest_evalgate.targets import as_output
 from pytest_evalgate.text import files
@@ -428,7 +429,8 @@ async def grade_trial(
     if produced is None:
         return prefetched
     if isinstance(produced, BaseException):
-        return replace(prefetched or Trial(index, 0.0), value=0.0, reason=describe_error(produced))
+        raised = raised_by(produced)
+        return replace(prefetched or Trial(index, 0.0), value=0.0, reason=describe_error(produced), raised=raised)
     grading = golden_test.suite.grading_of(golden_test.case)
     if prefetched is None or prefetched.output is None:
         return await grade_output(grading, golden_test.case, index, produced)
@@ -437,9 +439,13 @@ async def grade_trial(
     return replace(graded, calls=(*prefetched.calls, *graded.calls))
 
 
-def fail(golden_test: GoldenTest, result: CaseResult, before: BaselineOutcome | None) -> NoReturn:
-    """Fail the test of a missed case, with the exception of its body or with a description of the case."""
+def fail(golden_test: GoldenTest, result: CaseResult, before: BaselineOutcome | None, style: str) -> NoReturn:
+    """Fail the test of a missed case, with the exception of its body or with a description of the case.
+
+    ``style`` is that of ``--tb``.
+    """
     for produced in golden_test.bodies.produced:
         if isinstance(produced, BaseException):
             raise produced
-    pytest.fail(f"{printable(result.reason)}\n{describe_miss(golden_test.case, result, before)}", pytrace=False)
+    described = describe_miss(golden_test.case, result, before, style)
+    pytest.fail(f"{printable(result.reason)}\n{described}", pytrace=False)

@@ -79,10 +79,12 @@ class Progress:
     def tick(self) -> None:
         """Print the line if its interval has passed."""
         reporter = reporter_of(self._config)
-        if reporter is None or self._config.get_verbosity() < 0:
+        if reporter is None:
+            return
+        on_terminal = reporter.isatty
+        if self._config.get_verbosity() < (-1 if on_terminal else 0):  # -q still has the line on a terminal, -qq not
             return
         now = self._clock()
-        on_terminal = reporter.isatty
         pause = _PLAIN_EVERY_S if not on_terminal else _LIVE_EVERY_S if self._is_live else _LIVE_AFTER_S
         if now - self._shown < pause:
             return

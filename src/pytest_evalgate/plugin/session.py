@@ -290,7 +290,7 @@ class EvalSession:
             graded = self._case_queue.grade(golden_test.suite, marked.grade(item, golden_test))
             if self._context.options.fail_cases and graded.outcome != "passed":
                 before = self._session_decider.before(golden_test.suite, golden_test.case)
-                marked.fail(golden_test, graded, before)
+                marked.fail(golden_test, graded, before, item.config.getoption("tbstyle"))
         return result
 
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_evalgate.errors import StorageError
-from pytest_evalgate.plugin.context import PROBLEMS_OUTPUT
+from pytest_evalgate.plugin.context import PROBLEMS_OUTPUT, width_of_screen
 from pytest_evalgate.plugin.ledger import WORKER_OUTPUT
 from pytest_evalgate.runs.state import storage_message
 from pytest_evalgate.text import files
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.plugin.decider import SessionDecider
     from pytest_evalgate.plugin.launch import Launch
     from pytest_evalgate.records.results import Verdict
+    from pytest_evalgate.reports.terminal_lists import ListLimits
     from pytest_evalgate.reports.view import ReportView
     from pytest_evalgate.text.layout import Line
 
@@ -196,14 +198,27 @@ def _may_retry(verdict: Verdict) -> bool:
 def print_section(
     session_decider: SessionDecider, verdict: Verdict, notes: Iterable[str], reporter: pytest.TerminalReporter
 ) -> None:
-    """Print the section of the gates, with the changed cases under ``-v`` and ``notes`` at its end."""
+    """Print the section of the gates, with ``notes`` at its end."""
     from pytest_evalgate.reports.terminal import render  # noqa: PLC0415 - at the end of a gated session
 
-    verbosity = reporter.config.get_verbosity()
-    view = session_decider.view = _view(session_decider, verdict, notes, with_cases=verbosity > 0)
-    reporter.section("eval gate", sep="=")
-    for line in render(view, reporter._tw.fullwidth, verbosity):  # noqa: SLF001 - pytest's own width
+    width = width_of_screen(reporter)
+    view = session_decider.view = _view(session_decider, verdict, notes)
+    reporter.write_sep("=", "eval gate", fullwidth=width)
+    for line in render(view, width, reporter.config.get_verbosity(), _list_limits(reporter.config)):
         _write(line, session_decider, reporter)
+
+
+_MOST_LISTED = 100
+"""Rows of a list of cases under ``-ra``, which many projects set for every run."""
+
+
+def _list_limits(config: pytest.Config) -> ListLimits:
+    """Return how lists of cases are shown: ``-ra``, ``-rA`` and ``-rm`` list more, ``-rN`` none."""
+    from pytest_evalgate.reports.terminal_lists import LISTED, ListLimits  # noqa: PLC0415 - the same
+
+    chars = config.getoption("reportchars")
+    listed = _MOST_LISTED if set(chars) & set("aAm") else 0 if chars == "N" else LISTED
+    return ListLimits(listed, folds=os.environ.get("GITHUB_ACTIONS") == "true")
 
 
 def print_verdict_line(
@@ -222,8 +237,8 @@ def _write(
     reporter.write_line(session_decider.redactor.redact(line.text), bold=bold, **markup)
 
 
-def _view(session_decider: SessionDecider, verdict: Verdict, notes: Iterable[str], *, with_cases: bool) -> ReportView:
-    """Build the view of the section; ``with_cases`` adds inputs and outputs, and the outputs of the baselines."""
+def _view(session_decider: SessionDecider, verdict: Verdict, notes: Iterable[str]) -> ReportView:
+    """Build the view of the section, with inputs and outputs only of the worst cases of suites with a failed gate."""
     from pytest_evalgate.app.view import ReportContext, build_view  # noqa: PLC0415 - at the end of a gated session
     from pytest_evalgate.reports.view import TextPolicy  # noqa: PLC0415 - the same
 
@@ -239,10 +254,12 @@ def _view(session_decider: SessionDecider, verdict: Verdict, notes: Iterable[str
             facts=tuple(session_decider.origin.facts.items()),
             report_file=session_decider.report_file if session_decider.shard is None else None,
             baseline_outputs={
-                name: session_decider.suite_baseline_outputs(name) for name in (verdict.suites if with_cases else ())
+                name: session_decider.suite_baseline_outputs(name)
+                for name, suite in verdict.suites.items()
+                if any(gate.result == "fail" for gate in suite.gates)
             },
             notes=tuple(notes),
         ),
         texts=TextPolicy.by(session_decider.assembly.settings.report),
-        cases_from=session_decider.file if with_cases else None,
+        worst_from=session_decider.file,
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pytest_evalgate.records.attempts import Repeats, Reruns, TakenOver  # noqa: TC001 - as above
 from pytest_evalgate.records.corrected import CorrectedRate, MeasuredChange  # noqa: TC001 - as above
+from pytest_evalgate.records.raised import Raised  # noqa: TC001 - as above
 
 if TYPE_CHECKING:
     from pytest_evalgate.records.calls import CallRecord, Finish
@@ -186,7 +187,7 @@ class Trial:
 
     ``value`` is 1.0 or 0.0. It is None if the trial has no result; ``reason`` explains it. ``calls`` are the calls of
     the target and the judges, failed ones included. ``is_final``: a trial without a result would have none in another
-    run either, until something is changed.
+    run either, until something is changed. ``raised``: where the target's own exception was raised.
     """
 
     index: int
@@ -196,6 +197,7 @@ class Trial:
     reason: str = ""
     calls: tuple[CallRecord, ...] = ()
     is_final: bool = False
+    raised: Raised | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -487,10 +489,10 @@ class SliceResult:
 class GateResult:
     """The result of one gate: ``value``, or ``bound`` if it uses one, compared with ``required``.
 
-    ``of`` distinguishes gates of one kind: the slices of a slice gate, the scorer of a gate on scores. ``delta`` is
-    the change that it decides on (of the cases, of the scores, of the worst slice), ``p`` its adjusted p, None if a
-    bound decides. A gate that could not have failed for a drop of its margin (10 points without one) is blind below
-    ``blind_below``; about ``cases_to_see`` cases detect such a drop with a power of 80 %.
+    ``of`` distinguishes gates of one kind: the slices of a slice gate, the tags of a must-pass gate, the scorer of a
+    gate on scores. ``delta`` is the change that it decides on (of the cases, of the scores, of the worst slice), ``p``
+    its adjusted p, None if a bound decides. A gate that could not have failed for a drop of its margin (10 points
+    without one) is blind below ``blind_below``; about ``cases_to_see`` cases detect such a drop with a power of 80 %.
     """
 
     kind: GateKind

@@ -48,7 +48,11 @@ def marked_diff(old: str, new: str) -> str:
 
     Return an empty text if the two have no word in common, because a diff would add no information.
     """
-    pieces = word_diff(old, new)
+    return mark_pieces(word_diff(old, new))
+
+
+def mark_pieces(pieces: Sequence[Piece]) -> str:
+    """Return a word diff as `marked_diff` does."""
     if not any(piece.kind == "same" for piece in pieces):
         return ""
     last = len(pieces) - 1

@@ -86,9 +86,7 @@ def annotate(view: ReportView) -> tuple[str, ...]:
         ::error file=golden_sets/support.jsonl,line=1,title=support-faq%3A refund-001::pass -> miss: exact: got ...
     """
     verdict = view.verdict.verdict
-    worst = {name: place for place, (name, _, _) in reversed([*enumerate(phrases.worst_gates(view.verdict, "fail"))])}
-    suites = sorted(view.suites, key=lambda suite: worst.get(suite.name, len(worst)))
-    annotations = [*_interleaved(map(_suite_annotations, suites))]
+    annotations = [*_interleaved(map(_suite_annotations, phrases.worst_suites(view)))]
     if verdict not in {"pass", "inconclusive"}:
         title = f"eval gate: {phrases.run_word(verdict)}"
         annotations.insert(0, _Annotation("error", title, phrases.reason(view.verdict)))

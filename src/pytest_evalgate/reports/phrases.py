@@ -305,6 +305,13 @@ def worst_gates(verdict: Verdict, result: VerdictName) -> list[tuple[str, SuiteV
     return sorted(found, key=lambda one: (_rank(one[2]), -_severity(one[1], one[2])))
 
 
+def worst_suites(view: ReportView) -> list[SuiteView]:
+    """Return the suites with the worst failed gates first, then the others in their order."""
+    failed = worst_gates(view.verdict, "fail")
+    place = {name: number for number, (name, _, _) in reversed([*enumerate(failed)])}
+    return sorted(view.suites, key=lambda suite: place.get(suite.name, len(failed)))
+
+
 def _rank(gate: GateResult) -> int:
     """Return the rank of a gate: cases that must pass, then changes, then minima."""
     return 0 if gate.kind == "must-pass" else 1 if gate.delta is not None else 2
@@ -407,14 +414,17 @@ def suite_steps(suite: SuiteView, options: str = "") -> Iterator[NextStep]:
     name = shlex.quote(suite.name)
     failed = {gate.kind for gate in suite.verdict.gates if gate.result == "fail"}
     if failed:
-        yield NextStep("look", f"pytest --eval-gate --eval-fail-cases -k {name}{options and f' {options}'}")
+        yield NextStep("look", look_command(suite.name, options))
     if "no-regression" in failed and suite.regressed:
-        first = "" if suite.verdict.stopped is None else f"{_COMPLETE_COMMAND}, then "
+        first = "" if suite.verdict.stopped is None else f"{_COMPLETE_COMMAND}; "
         yield NextStep("accept on purpose", f'{first}pytest-evalgate baseline promote --suite {name} --reason "..."')
-        if suite.verdict.delta is not None and suite.verdict.delta.baseline.startswith("git:"):
-            yield NextStep("and acknowledge it", f'[[acknowledged]] change = "suites.{name}.baseline", reason, owner')
     if any(gate.result == "inconclusive" and not gate.message.startswith(NO_BASELINE) for gate in suite.verdict.gates):
         yield NextStep("cases needed", f"pytest-evalgate power {name}")
+
+
+def look_command(name: str, options: str = "") -> str:
+    """Return the command that runs a suite again and shows its missed cases in full."""
+    return f"pytest --eval-gate --eval-fail-cases -k {shlex.quote(name)}{options and f' {options}'}"
 
 
 def compare_command(name: str, verdict: SuiteVerdict, *, regressed: bool = False) -> str:

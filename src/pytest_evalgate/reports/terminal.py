@@ -1,18 +1,20 @@
 """Terminal report: the header before a run, the section after it, and the verdict line.
 
 The section contains, in this order: changes in the gate, the table of gates, for each suite its messages, cases,
-slices and warnings, then cost and files, and last the next steps. Cases are rendered in ``terminal_cases``.
+slices and warnings, the worst suite first, then cost and files, and last the next steps. Cases are rendered in
+``terminal_cases``, lists of them in ``terminal_lists``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.reports import phrases
-from pytest_evalgate.reports.terminal_cases import errored_lines, judge_lines, missed_lines, regressed_lines
+from pytest_evalgate.reports.terminal_cases import judge_lines, worst_lines
+from pytest_evalgate.reports.terminal_lists import ListLimits, errored_lines, missed_lines, regressed_lines
 from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.text.layout import (
     Line,
@@ -24,14 +26,13 @@ from pytest_evalgate.text.layout import (
     with_command,
     wrap_lines,
 )
-from pytest_evalgate.text.wording import NO_BASELINE, OPTIONS, count, p_value, percent, points, usd
+from pytest_evalgate.text.wording import NO_BASELINE, OPTIONS, count, percent, points, usd
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pytest_evalgate.records.results import (
         Calibration,
-        Delta,
         GateChange,
         GateResult,
         SliceResult,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
         Verdict,
         VerdictName,
     )
-    from pytest_evalgate.reports.view import ReportView, SuiteView
+    from pytest_evalgate.reports.view import GateSentence, ReportView, SuiteView
 
 _NARROWEST: Final = 60
 _VERDICT_LINE: Final = 100
@@ -49,27 +50,34 @@ _MINUTE, _HOUR = 60, 3_600
 _COLOURS: dict[VerdictName, str] = {"pass": "green", "fail": "red", "invalid": "red"}
 
 
-def render(view: ReportView, width: int = 100, verbosity: int = 0) -> tuple[Line, ...]:
+_USUAL: Final = ListLimits()
+
+
+def render(view: ReportView, width: int = 100, verbosity: int = 0, limits: ListLimits = _USUAL) -> tuple[Line, ...]:
     """Render the section "eval gate".
 
     ::
 
         suite        pass rate (95% CI)          base  change (bounds)       gate           result
         support-faq  221/240  92.1% (88.0-94.9)  98.3  -6.2 pp (-9.8..-3.2)  no-regression  FAIL
-          FAIL support-faq, no-regression: 19 cases got worse, 4 got better (mcnemar-midp p=0.00077), ...
+          FAIL support-faq, no-regression: 19 cases got worse, 4 got better. A drop this large would happen by luck ...
+               detail: mcnemar-midp p=0.00077, limit 0.05
+          WORST 1 of 19: pass -> miss  refund-001  golden_sets/support.jsonl:1
+            ...
           REGRESSED   worst first                  base -> now   why
           refund-001  golden_sets/support.jsonl:1  pass -> miss  exact: got 30 days, wanted 14 days
         US$0.31: 188 calls sent, 772 cached, 2m10s
         report: .evalgate/report.html
         look: pytest --eval-gate --eval-fail-cases -k support-faq
 
-    No line is wider than ``width`` columns, or 60 if that is less. Verbosity 1 lists all regressed cases, the changes
-    in the first outputs, and the files; 2 shows the first cases in full.
+    No line is wider than ``width`` columns, or 60 if that is less. Verbosity 1 lists all cases that missed or
+    regressed, the details of all gates, and the files; 2 shows the worst cases in full.
     """
     width = max(width, _NARROWEST)
+    limits = replace(limits, listed=None) if verbosity > 0 else limits
     return tuple(
-        Line(truncate_columns(one_line(line.text), width).rstrip(), line.colour)
-        for line in _lines(view, width, verbosity)
+        line if line.is_command else Line(truncate_columns(one_line(line.text), width).rstrip(), line.colour)
+        for line in _lines(view, width, verbosity, limits)
     )
 
 
@@ -80,7 +88,7 @@ def verdict_line(verdict: Verdict, notes: Iterable[str] = ()) -> Line:
     return Line(head + why + tail, _colour_of(verdict.verdict))
 
 
-def _lines(view: ReportView, width: int, verbosity: int) -> Iterator[Line]:
+def _lines(view: ReportView, width: int, verbosity: int, limits: ListLimits) -> Iterator[Line]:
     if view.verdict.base_problem is not None:
         yield from wrap_lines(one_line(phrases.base_problem(view.verdict.base_problem)), width, "red")
     yield from gate_change_lines(view.verdict.changed_in_gate or (), width)
@@ -88,18 +96,26 @@ def _lines(view: ReportView, width: int, verbosity: int) -> Iterator[Line]:
         yield from wrap_lines(f"INVALID: {one_line(problem)}", width, "red")
     if view.suites:
         yield from _table(view.suites, width)
-    for suite in view.suites:
-        yield from _suite(suite, view, width, verbosity)
+    for suite in phrases.worst_suites(view):
+        yield from _suite(suite, view, width, verbosity, limits)
     if view.verdict.suites_not_run:
         yield from wrap_lines(f"not run: {one_line(', '.join(view.verdict.suites_not_run))}", width)
     yield from _cost_and_files(view, width, verbosity)
     for note in view.notes:
         yield from wrap_lines(one_line(note), width, "yellow")
     options = dict(view.facts).get(OPTIONS, "")
-    for suite in view.suites:
+    for suite in phrases.worst_suites(view):
         if suite.verdict.verdict == "fail":  # an inconclusive suite has listed its choices above
             for step in phrases.suite_steps(suite, options):
                 yield from with_command(f"{step.why}:", one_line(step.command), width)
+    yield from acknowledgement_lines(view.acknowledgement, width)
+
+
+def acknowledgement_lines(text: str, width: int) -> Iterator[Line]:
+    """Render the configuration that acknowledges a weaker gate or a lower baseline, so that it can be pasted."""
+    if text:
+        yield from wrap_lines("to accept this on purpose, acknowledge it on this branch:", width)
+        yield from (Line(f"    {one_line(line)}") for line in text.splitlines())
 
 
 _GATE_CHANGES_LISTED: Final = 5
@@ -182,7 +198,7 @@ def _colour_of(verdict: VerdictName) -> str:
     return _COLOURS.get(verdict, "yellow")
 
 
-def _suite(suite: SuiteView, view: ReportView, width: int, verbosity: int) -> Iterator[Line]:
+def _suite(suite: SuiteView, view: ReportView, width: int, verbosity: int, limits: ListLimits) -> Iterator[Line]:
     name, verdict = one_line(suite.name), suite.verdict
     if verdict.stopped is not None:  # one call per case
         saved = f"{count(verdict.accounting.not_run, 'call')} saved"
@@ -190,11 +206,12 @@ def _suite(suite: SuiteView, view: ReportView, width: int, verbosity: int) -> It
         yield from wrap_lines(text, width)
     yield from _messages(suite, width, every=verbosity > 0, may_warn=bool(view.verdict.exit_code))
     yield from errored_lines(suite, view, width)
-    failed = {gate.kind for gate in verdict.gates if gate.result == "fail"}
-    if suite.regressed and "no-regression" in failed:
-        yield from regressed_lines(suite, width, verbosity)
-    if "pass-rate" in failed or verdict.accounting.not_run:
-        yield from missed_lines(suite, width)
+    yield from worst_lines(suite, width, verbosity)
+    dropped = {gate.kind for gate in verdict.gates if gate.result == "fail"} & {"no-regression", "slice"}
+    shown = suite.regressed if dropped else ()
+    if shown:
+        yield from regressed_lines(suite, width, limits)
+    yield from missed_lines(suite, width, limits, shown=shown, options=dict(view.facts).get(OPTIONS, ""))
     yield from slice_lines(suite.name, verdict, width)
     yield from _warnings(name, verdict, width)
     yield from _judges_and_flaky(suite, view.calibrations, width)
@@ -207,19 +224,25 @@ def _messages(suite: SuiteView, width: int, *, every: bool, may_warn: bool) -> I
     """
     name, verdict = one_line(suite.name), suite.verdict
     messages = {gate.message: gate for gate in verdict.gates}  # several gates may have the same message
+    sentences = {verdict.gates[one.index].message: one for one in suite.sentences}
     for message, gate in messages.items():
+        sentence = sentences.get(message)
         if gate.result == "pass" and not every and _is_in_table(gate, verdict):
-            if gate.kind == "no-regression":
-                yield from _change(name, verdict, gate, width)
+            if gate.kind == "no-regression" and sentence is not None:
+                yield from _change(suite, sentence, width)
             continue
         which = f", {_gate_name(gate)}" if len(messages) == len(verdict.gates) else ""
         advisory = "" if phrases.is_blocking(verdict) else " (advisory)"
         # the section explains a retry in a separate line, see `errored_lines`
         short = message.partition("; ")[0] if gate.result == "incomplete" else message
+        if sentence is not None:
+            short = f"{sentence.changed}. {sentence.sentence}"
         text = f"{phrases.run_word(gate.result)}{advisory} {name}{which}: {short}"
         if context := _comparison_context(gate, verdict):
             text = f"{text.removesuffix('.')}. {context}"
         yield from wrap_lines(f"  {one_line(text)}", width, _gate_colour(verdict, gate))
+        if sentence is not None:
+            yield from wrap_lines(f"       detail: {one_line(sentence.detail)}", width)
         if gate.result == "inconclusive" and not message.startswith(NO_BASELINE):
             choices = [f"pytest-evalgate power {name}", "--eval-trials 3"]
             choices += ['on_inconclusive = "warn"'] if may_warn else []
@@ -237,31 +260,16 @@ def _is_in_table(gate: GateResult, verdict: SuiteVerdict) -> bool:
     return no_finding and not gate.of and verdict.stopped is None
 
 
-def _change(name: str, verdict: SuiteVerdict, gate: GateResult, width: int) -> Iterator[Line]:
-    """Print the changes of cases in a suite whose no-regression gate passed, and whether it could have failed."""
-    delta = verdict.delta
-    if delta is None:
-        return
-    if gate.blind_below is not None:
-        blind = gate.message.rpartition("; blind: ")[2]
-        yield from wrap_lines(f"  {name}: {_gate_name(gate)} is blind: {blind}", width, "yellow")
-    if not (delta.losses or delta.gains):
-        yield from wrap_lines(f"  {name}: no case got worse or better ({_power(delta, gate)})", width)
-        return
-    changed = f"{count(delta.losses, 'case')} got worse, {delta.gains:,} got better"
-    noise = f"within noise (p={p_value(delta.p)}; {_power(delta, gate)})"
-    yield from wrap_lines(f"  {name}: {changed}: {'an improvement' if delta.lower > 0 else noise}", width)
-    command = one_line(phrases.compare_command(name, verdict))
-    yield from with_command("list them:", command, width, "       ")
-
-
-def _power(delta: Delta, gate: GateResult) -> str:
-    """Return the drop that the pairs rule out or can detect; if unknown, the number of pairs."""
-    if delta.finding == "no_regression_beyond_margin" and gate.required:
-        return f"a drop of {points(-gate.required).lstrip('+')} is ruled out"
-    if delta.mde is None:
-        return count(delta.pairs, "pair")
-    return f"a drop of {points(delta.mde).lstrip('+')} would be detected"
+def _change(suite: SuiteView, sentence: GateSentence, width: int) -> Iterator[Line]:
+    """Print the changes of cases in a suite whose no-regression gate passed, and what they prove."""
+    name, gate = one_line(suite.name), suite.verdict.gates[sentence.index]
+    blind = gate.blind_below is not None
+    which = f", {one_line(sentence.gate)}" if gate.of else ""
+    text = f"  {name}{which}: {sentence.changed}. {sentence.sentence}"
+    yield from wrap_lines(one_line(text), width, "yellow" if blind else None)
+    if gate.delta is not None and (gate.delta.losses or gate.delta.gains):
+        command = one_line(phrases.compare_command(suite.name, suite.verdict))
+        yield from with_command("list them:", command, width, "       ")
 
 
 def _comparison_context(gate: GateResult, verdict: SuiteVerdict) -> str:

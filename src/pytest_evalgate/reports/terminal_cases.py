@@ -1,25 +1,27 @@
-"""Cases in the terminal: one case in full, the list of regressed cases, the reasons of misses, and the judges."""
+"""Cases in the terminal: one case in full, the worst cases of a suite, and its judges."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_evalgate.reports.diff import marked_diff
-from pytest_evalgate.reports.phrases import compare_command, may_retry, share
-from pytest_evalgate.reports.view import truncate
+from pytest_evalgate.reports.diff import mark_pieces, marked_diff
+from pytest_evalgate.reports.phrases import share
+from pytest_evalgate.reports.view import format_mean, truncate
 from pytest_evalgate.text.escape import one_line
-from pytest_evalgate.text.layout import Line, align, truncate_columns, width_of, with_command, wrap, wrap_lines
+from pytest_evalgate.text.layout import Line, truncate_columns, wrap, wrap_lines
 from pytest_evalgate.text.wording import count, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from pytest_evalgate.records.results import Calibration, JudgeVerdict, Score, SuiteVerdict
-    from pytest_evalgate.reports.view import CaseView, ChangedCaseRow, Reason, ReportView, SuiteView, TrialView
+    from pytest_evalgate.reports.view import CaseView, SuiteView, TrialView, WorstCase
 
 _LONGEST: Final = 2_000
 """Characters of one text; the run file and the HTML report contain the whole text."""
+
+_LONGEST_TRACEBACK: Final = 5_000  # more than is stored
 
 _LABEL: Final = 11
 _GUTTER: Final = " " * 9 + "| "
@@ -31,7 +33,12 @@ _NOTHING: Mapping[str, Any] = {}
 
 
 def case_lines(
-    case: CaseView, width: int, *, rerun: str | None = None, judges: Mapping[str, str] = _NOTHING
+    case: CaseView,
+    width: int,
+    *,
+    rerun: str | None = None,
+    judges: Mapping[str, str] = _NOTHING,
+    traceback_lines: int | None = 0,
 ) -> tuple[Line, ...]:
     """Render one case in full.
 
@@ -44,11 +51,13 @@ def case_lines(
         candidate  MISSED  You have 30 days to return any item.
         diff       You [-can-] {+have 30 days to+} return [-it within 14 days of delivery.-] {+any item.+}
         reason   | States 30 days; the policy and the reference say 14 days.  (model text)
+        raised     myapp/bot.py:12 in answer
         rerun      pytest --eval-gate --eval-fail-cases -k refund-014
 
     ``rerun`` is the command that runs the case again; ``judges`` are notes on the judges among its scorers, by name.
+    ``traceback_lines`` are the last lines shown of a traceback of the target, None for all of them.
     """
-    return tuple(_lines(case, max(width, 4 * _LABEL), rerun, judges))
+    return tuple(_lines(case, max(width, 4 * _LABEL), rerun, judges, traceback_lines))
 
 
 def rerun_command(case_id: str) -> str | None:
@@ -58,7 +67,9 @@ def rerun_command(case_id: str) -> str | None:
     return f"pytest --eval-gate --eval-fail-cases -k {case_id}"
 
 
-def _lines(case: CaseView, width: int, rerun: str | None, judges: Mapping[str, str]) -> Iterator[Line]:
+def _lines(
+    case: CaseView, width: int, rerun: str | None, judges: Mapping[str, str], traceback_lines: int | None
+) -> Iterator[Line]:
     tags = f"  ({', '.join(case.tags)})" if case.tags else ""
     yield from _row("case", f"{case.id}  {case.place}{tags}", width)
     yield from _row("input", case.input, width)
@@ -73,6 +84,7 @@ def _lines(case: CaseView, width: int, rerun: str | None, judges: Mapping[str, s
         if before is not None and trial.value != 1 and trial.output and trial.output != before:
             yield from _row("diff", marked_diff(truncate(before, _LONGEST), truncate(trial.output, _LONGEST)), width)
         yield from _score_lines(trial, width, judges)
+        yield from _raised_lines(trial, width, traceback_lines)
     if not case.trials:
         yield from _row("reason", case.reason, width, guarded=True)
     if rerun is not None:
@@ -91,15 +103,40 @@ def _score_lines(trial: TrialView, width: int, judges: Mapping[str, str]) -> Ite
         yield from _row("reason", f"{trial.reason}{'  (model text)' if asked else ''}", width, guarded=True)
 
 
+def _raised_lines(trial: TrialView, width: int, most: int | None) -> Iterator[Line]:
+    """Render the place where the target raised an exception, and the last lines of its traceback."""
+    if trial.raised is None:
+        return
+    yield from _row("raised", trial.raised.place, width)
+    lines = trial.raised.traceback.splitlines() if most is None or most > 0 else []
+    if most is not None and len(lines) > most:
+        lines = ["...", *lines[-most:]]
+    yield from _row("traceback", "\n".join(lines), width, guarded=True, longest=_LONGEST_TRACEBACK)
+
+
 def _scored(score: Score) -> str:
     value = "could not tell" if score.value is None else f"{score.value:.2f} {_word(float(bool(score.passed)))}"
     return f"{score.name} {value}{'' if score.counts else ' (does not count)'}"
 
 
-def _row(label: str, text: str, width: int, colour: str | None = None, *, guarded: bool = False) -> Iterator[Line]:
-    """Render a text after its label, nothing if it is empty; ``guarded`` puts the gutter on its first line too."""
-    lines = [one_line(line) for line in truncate(text, _LONGEST).splitlines() if line.strip()]
+def _row(  # noqa: PLR0913 - how one text is laid out
+    label: str,
+    text: str,
+    width: int,
+    colour: str | None = None,
+    *,
+    guarded: bool = False,
+    most: int | None = None,
+    longest: int = _LONGEST,
+) -> Iterator[Line]:
+    """Render a text after its label, nothing if it is empty.
+
+    ``guarded`` puts the gutter on its first line too. A text of more than ``most`` lines ends in three dots.
+    """
+    lines = [one_line(line) for line in truncate(text, longest).splitlines() if line.strip()]
     pieces = [piece for line in lines for piece in wrap(line, width - _LABEL)]
+    if most is not None and len(pieces) > most:
+        pieces = [*pieces[: most - 1], f"{truncate_columns(pieces[most - 1], width - _LABEL - 4)} ..."]
     for number, piece in enumerate(pieces):
         head = f"{label:<9}| " if guarded else f"{label:<{_LABEL}}"
         yield Line((_GUTTER if number else head) + piece, colour)
@@ -111,151 +148,52 @@ def _word(value: float | None) -> str:
     return {0.0: "MISSED", 1.0: "pass"}.get(value, f"{value:.2f}")
 
 
-_LISTED: Final = 10
-_DETAILED: Final = 3
-_DIFF_LINES: Final = 4
-_WIDEST_ID: Final = 40
-_WIDEST_TAGS: Final = 16
-_NARROWEST_REASON: Final = 24
-_WIDE_ENOUGH: Final = 72
-_GAP: Final = 2
-_DIFF_GUTTER: Final = "     | "
-
-
-def regressed_lines(suite: SuiteView, width: int, verbosity: int) -> Iterator[Line]:
-    """List the regressed cases, worst first.
+def worst_lines(suite: SuiteView, width: int, verbosity: int) -> Iterator[Line]:
+    """Render the worst cases of a suite: what was asked and wanted, the answers before and now, and why it missed.
 
     ::
 
-        REGRESSED   worst first                             base -> now   why
-        refund-001  golden_sets/support.jsonl:1  en,refund  pass -> miss  contains: states 30 days; the ...
-        ... 9 more: pytest-evalgate compare baselines/support-faq.json --suite support-faq --regressed
+        WORST 1 of 19: pass -> miss  refund-001  golden_sets/support.jsonl:1  (en, refund)
+          input      How long do I have to return a jacket?
+          expected   14 days from delivery, unworn
+          baseline   You can return it within 14 days of delivery.
+          candidate  You have 30 days to return any item.
+          diff       You [-can-] {+have 30 days to+} return [-it within 14 days of delivery.-] {+any item.+}
+          reason   | States 30 days; the policy and the reference say 14 days.  (judge faq)
 
-    Verbosity 1 lists all of them, with the change in the output for the first three; verbosity 2 adds the first three
-    in full.
+    Each text has two lines. Verbosity 1 shows whole texts, and 2 all trials and scores of a case, too.
     """
-    every = verbosity > 0 or len(suite.regressed) == _LISTED + 1  # one more case takes as much room as "1 more"
-    shown = suite.regressed if every else suite.regressed[:_LISTED]
-    heads = _heads(shown, width - 2)
-    room = max(map(width_of, heads))
-    stacked = width - room - 4 < _NARROWEST_REASON
-    yield Line(f"  {heads[0]}" if stacked else f"  {heads[0]:<{room}}  why")
-    for number, (head, case) in enumerate(zip(heads[1:], shown, strict=True)):
-        reason = one_line(case.reason)
-        if not stacked:
-            yield Line(f"  {head}{' ' * (room - width_of(head))}  {truncate_columns(reason, width - room - 4)}")
-        else:
-            yield Line(f"  {head}")
-            if reason:
-                yield Line(f"{_DIFF_GUTTER}{truncate_columns(reason, width - len(_DIFF_GUTTER))}")
-        if verbosity > 0 and number < _DETAILED:
-            yield from _output_change(suite.details.get(case.id), width)
-    if more := len(suite.regressed) - len(shown):
-        command = one_line(compare_command(suite.name, suite.verdict, regressed=True))
-        yield from with_command(f"... {more:,} more:", command, width, "  ")
-    if verbosity > 1:
-        yield from _in_full(suite, width)
-
-
-def _heads(cases: Sequence[ChangedCaseRow], width: int) -> list[str]:
-    """Return the heading and the rows, without reasons: id, place, tags (if there is room), change.
-
-    A long place is truncated at its start, because its end has the line number.
-    """
-    ids = ("REGRESSED", *(truncate_columns(one_line(case.id), min(_WIDEST_ID, width // 3)) for case in cases))
-    tags = ("", *(truncate_columns(one_line(",".join(case.tags)), _WIDEST_TAGS) for case in cases))
-    changes = ("base -> now", *(f"{case.before} -> {case.now}" for case in cases))
-    others = [ids, tags, changes] if any(tags) and width > _WIDE_ENOUGH else [ids, changes]
-    room = width - sum(max(map(width_of, column)) + _GAP for column in others)
-    places = ("worst first", *(_truncate_start(one_line(str(case.place)), room) for case in cases))
-    return align(list(zip(ids, places, *others[1:], strict=True)))
-
-
-def _truncate_start(text: str, room: int) -> str:
-    return text if width_of(text) <= room else f"...{truncate_columns(text[::-1], room)[:-3][::-1]}"
-
-
-def _output_change(case: CaseView | None, width: int) -> Iterator[Line]:
-    """Render the change in the output of a case, if both outputs are known."""
-    if case is None or case.baseline_output is None or not case.trials:
-        return
-    worst = min(case.trials, key=lambda trial: 1.0 if trial.value is None else trial.value)
-    if not worst.output or worst.output == case.baseline_output:
-        return
-    marked = one_line(marked_diff(case.baseline_output, worst.output))
-    diff = wrap(marked, width - len(_DIFF_GUTTER)) if marked else []
-    for line in diff[:_DIFF_LINES]:
-        yield Line(_DIFF_GUTTER + line)
-    if len(diff) > _DIFF_LINES:
-        yield Line(f"{_DIFF_GUTTER}...")
-
-
-def _in_full(suite: SuiteView, width: int) -> Iterator[Line]:
     judges = {judge.name: calibration_note(judge) for judge in suite.verdict.judges}
-    for row in suite.regressed[:_DETAILED]:
-        if (case := suite.details.get(row.id)) is not None:
-            yield Line("")
-            for line in case_lines(case, width - 2, rerun=rerun_command(case.id), judges=judges):
-                yield Line(f"  {line.text}", line.colour)
+    every = len({row.id for row in (*suite.regressed, *suite.missed_cases)})
+    for number, worst in enumerate(suite.worst, start=1):
+        case = worst.case
+        tags = f"  ({', '.join(case.tags)})" if case.tags else ""
+        before, now = format_mean(case.before), format_mean(case.value) or "no answer"
+        change = f"{before} -> {now}" if before else now
+        text = f"  WORST {number} of {every:,}: {change}  {case.id}  {case.place}{tags}"
+        yield from wrap_lines(one_line(text), width, "red")
+        if verbosity > 1:
+            lines = case_lines(case, width - 4, rerun=rerun_command(case.id), judges=judges, traceback_lines=None)[1:]
+        else:
+            lines = tuple(_worst_case(worst, width - 4, None if verbosity > 0 else _FEW_LINES))
+        yield from (Line(f"    {line.text}", line.colour) for line in lines)
 
 
-_REASONS: Final = 3
+_FEW_LINES: Final = 2
 
 
-def missed_lines(suite: SuiteView, width: int) -> Iterator[Line]:
-    """List the three most frequent reasons of misses, one line each.
-
-    ::
-
-        reasons: 12x exact: got 30 days, wanted 14 days  (first: golden_sets/support.jsonl:2)
-    """
-    for number, reason in enumerate(suite.missed[:_REASONS]):
-        head = f"  {'' if number else 'reasons:':<8} {reason.count:,}x "
-        tail = f"  (first: {one_line(reason.example)})"
-        room = width - len(head) - width_of(tail)
-        yield Line(f"{head}{truncate_columns(one_line(reason.text), room)}{tail}")
-    yield from _other_reasons(suite.missed, " " * 11)
-
-
-def errored_lines(suite: SuiteView, view: ReportView, width: int) -> Iterator[Line]:
-    """List the reasons of missing outputs, and their consequence.
-
-    ::
-
-        ERROR 6x http://127.0.0.1/v1: HTTP 503 after 5 attempts  (first: golden/faq.jsonl:3)
-          The gate was NOT decided: missing answers count neither as misses nor as passes. ...
-
-    A reason is printed whole, because it names the endpoint.
-    """
-    for reason in suite.errors[:_REASONS]:
-        text = f"  ERROR {reason.count:,}x {one_line(reason.text)}  (first: {one_line(reason.example)})"
-        yield from wrap_lines(text, width)
-    yield from _other_reasons(suite.errors, "  ERROR ")
-    verdict = suite.verdict
-    if verdict.verdict != "incomplete":
-        return
-    text = "The gate was NOT decided: missing answers count neither as misses nor as passes."
-    yield from wrap_lines(f"       {text}{_rerun_note(suite, view)}", width)
-
-
-def _rerun_note(suite: SuiteView, view: ReportView) -> str:
-    """Return the effect of a rerun on the missing answers, if it is known."""
-    counts = suite.verdict.accounting
-    if not may_retry(suite.verdict):
-        return " A re-run alone may not help: see the reasons above."
-    # only replies of models are cached, not the outputs of Python targets
-    if not view.verdict.calls.planned or not counts.passed + counts.missed:
-        return ""
-    if suite.uncached >= counts.planned - counts.skipped:
-        return " A re-run sends every case again."
-    return f" A re-run sends only {count(suite.uncached, 'case')}: the other answers are cached."
-
-
-def _other_reasons(reasons: tuple[Reason, ...], indent: str) -> Iterator[Line]:
-    left = reasons[_REASONS:]
-    if left:
-        cases = sum(reason.count for reason in left)
-        yield Line(f"{indent}{cases:,}x for {count(len(left), 'other reason')}")
+def _worst_case(worst: WorstCase, width: int, most: int | None) -> Iterator[Line]:
+    case, before = worst.case, worst.case.baseline_output
+    yield from _row("input", case.input, width, most=most)
+    yield from _row("expected", case.expected, width, most=most)
+    if before is not None and before == worst.output:
+        yield from _row("candidate", f"{worst.output}  (the baseline's answer)", width, "red", most=most)
+    else:
+        yield from _row("baseline", before or "", width, most=most)
+        yield from _row("candidate", worst.output, width, "red", most=most)
+    yield from _row("diff", mark_pieces(worst.diff), width, most=most)
+    by = f"  (judge {worst.judge})" if worst.judge else ""
+    yield from _row("reason", f"{worst.why}{by}" if worst.why else "", width, guarded=True, most=most)
 
 
 def judge_lines(

@@ -12,10 +12,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import quote
 
+from pytest_evalgate.text.wording import LEFT_OUT
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_evalgate.config import Report
+    from pytest_evalgate.records.raised import Raised
     from pytest_evalgate.records.results import (
         Calibration,
         HistoryRow,
@@ -26,7 +29,9 @@ if TYPE_CHECKING:
         Side,
         SuiteVerdict,
         Verdict,
+        VerdictName,
     )
+    from pytest_evalgate.reports.diff import Piece
 
 MAX_DETAILED: Final = 200
 """Cases of a suite that are shown in full, for reports that do not show all cases."""
@@ -53,6 +58,8 @@ class ReportView:
         report_file: Name of the HTML report, None if none is written.
         notes: Notes on the run as a whole, shown below the numbers.
         case_changes: The change of each case against the baseline, by suite; none for suites without one.
+        acknowledgement: Configuration that acknowledges what weakens the gate and accepted drops, to be filled in;
+            "" if there is nothing to acknowledge.
     """
 
     verdict: Verdict
@@ -66,6 +73,7 @@ class ReportView:
     report_file: str | None = None
     notes: tuple[str, ...] = ()
     case_changes: Mapping[str, CaseChanges] = field(default_factory=lambda: _NOTHING)
+    acknowledgement: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +95,12 @@ class SuiteView:
     Args:
         name: The suite.
         verdict: Its verdict.
-        regressed: Cases that got worse, largest drop first.
+        regressed: Cases that got worse: those that must pass, then the largest drop first, then the lowest scores.
         fixed: Cases that got better, largest gain first.
         missed: Reasons of missed cases, most frequent first.
+        missed_cases: Missed cases: those that must pass, then those that regressed, then the lowest first.
+        worst: The three worst cases of a suite with a failed gate, with their texts.
+        sentences: Plain-language reading of each gate that compares with the baseline.
         errors: Reasons of cases without an output, most frequent first.
         uncached: Number of cases of which a call has no cached reply, so that a re-run repeats it.
         flaky: Cases that passed in some trials only.
@@ -109,11 +120,49 @@ class SuiteView:
     details: Mapping[str, CaseView] = field(default_factory=lambda: _NOTHING)
     history: tuple[HistoryRow, ...] = ()
     scores_before: Mapping[str, Sequence[float]] = field(default_factory=lambda: _NOTHING)
+    missed_cases: tuple[ChangedCaseRow, ...] = ()
+    worst: tuple[WorstCase, ...] = ()
+    sentences: tuple[GateSentence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GateSentence:
+    """Plain-language reading of a gate that compares with the baseline.
+
+    ``index`` is its position among the gates. ``changed`` counts the cases that changed, ``sentence`` answers whether
+    the change is real, and ``detail`` has the test, its p, and advice. All may contain text of the configuration.
+    """
+
+    index: int
+    gate: str
+    result: VerdictName
+    changed: str
+    sentence: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorstCase:
+    """A case of a failed suite, with its answers before and now.
+
+    ``output`` is that of its worst trial. ``diff`` is the word diff from the baseline's output to it, none if the
+    baseline's is unknown. ``why`` is the rationale of ``judge``; if that is "", the reason of a scorer or the target.
+    """
+
+    case: CaseView
+    output: str
+    diff: tuple[Piece, ...] = ()
+    why: str = ""
+    judge: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ChangedCaseRow:
-    """A case whose result differs from the baseline's; ``before`` and ``now`` are from `format_mean`."""
+    """A case and its result in the baseline and now; both are from `format_mean`.
+
+    ``before`` is "" if the case was not compared. ``cause`` is equal for cases that share a cause: the exception of
+    the target and its place, else the reason; "" if that is unknown.
+    """
 
     id: str
     place: Place
@@ -121,6 +170,7 @@ class ChangedCaseRow:
     before: str
     now: str
     reason: str
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +224,10 @@ class CaseView:
 
 @dataclass(frozen=True, slots=True)
 class TrialView:
-    """One trial; ``value`` is 1.0, 0.0, or None if the output is missing. ``reasoning`` is not part of the output."""
+    """One trial; ``value`` is 1.0, 0.0, or None if the output is missing.
+
+    ``reasoning`` is not part of the output. ``raised``: where the target raised an exception.
+    """
 
     value: float | None
     output: str
@@ -184,6 +237,7 @@ class TrialView:
     cost_usd: float | None = None
     tokens: int | None = None
     reasoning: str = ""
+    raised: Raised | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +269,6 @@ LONGEST: Final = 20_000
 """Characters of one text in a report; the run file contains the whole text."""
 
 _EXCERPT: Final = 200
-_LEFT_OUT: Final = "(left out)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,14 +294,19 @@ class TextPolicy:
 
     def reason(self, text: str) -> str:
         """Return a reason, or "(left out)" if fields are redacted: a reason may quote them."""
-        return self.plain(text) if not self.redact or not text else _LEFT_OUT
+        return self.plain(text) if not self.redact or not text else LEFT_OUT
+
+    def reason_at(self, text: str, raised: Raised | None) -> str:
+        """Return a reason followed by the place where the target raised an exception, if it did."""
+        reason = self.reason(text)
+        return f"{reason} ({raised.place})" if reason and raised is not None and raised.place else reason
 
     def plain(self, text: str) -> str:
         """Return a text, truncated or left out as configured."""
         if self.content == "full" and len(text) <= LONGEST:  # nearly every text of a run
             return text
         if self.content == "none":
-            return _LEFT_OUT if text else ""
+            return LEFT_OUT if text else ""
         return truncate(text, _EXCERPT if self.content == "excerpt" else LONGEST)
 
 

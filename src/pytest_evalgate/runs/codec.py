@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from pytest_evalgate.config.tables import Table
 from pytest_evalgate.records.calls import CallRecord, Finish
+from pytest_evalgate.records.raised import Raised
 from pytest_evalgate.records.results import (
     CaseResult,
     Outcome,
@@ -84,6 +85,13 @@ class QuestionRow(_Row):
     expected: Any = None
 
 
+class RaisedRow(_Row):
+    """Where the target raised an exception."""
+
+    place: str
+    traceback: str = ""
+
+
 class TrialRow(_Row):
     """A trial of a case. ``latency_s`` is that of its output."""
 
@@ -94,6 +102,7 @@ class TrialRow(_Row):
     scores: list[ScoreRow] = Field(default_factory=list)
     calls: list[CallRow] = Field(default_factory=list)
     is_final: bool = False
+    raised: RaisedRow | None = None
 
 
 class CaseRow(_Row):
@@ -214,7 +223,7 @@ def decode_result(value: Mapping[str, Json], case: PlannedCase, *, texts: bool =
     """Decode the result of ``case``.
 
     ``texts=False`` leaves out the texts, which take most of the memory and which gates do not need: the question, the
-    values and metadata of outputs, the reasons of single scores.
+    values and metadata of outputs, the reasons of single scores, and tracebacks.
 
     Raises:
         ValueError: A value is unknown, or an output names a call that does not exist.
@@ -238,8 +247,17 @@ def _encode_trial(trial: Trial) -> dict[str, Json]:
             scores=[_encode_score(score) for score in trial.scores],
             calls=[_encode_call(call) for call in trial.calls],
             is_final=trial.is_final or None,
+            raised=None if trial.raised is None else _encode_raised(trial.raised),
         ),
     }
+
+
+def _encode_raised(raised: Raised) -> dict[str, Json]:
+    return {"place": raised.place, **_present(traceback=raised.traceback)}
+
+
+def _decode_raised(value: Mapping[str, Json] | None, *, texts: bool) -> Raised | None:
+    return None if value is None else Raised(value["place"], value.get("traceback", "") if texts else "")
 
 
 def _decode_trial(index: int, value: Mapping[str, Json], *, texts: bool) -> Trial:
@@ -247,7 +265,8 @@ def _decode_trial(index: int, value: Mapping[str, Json], *, texts: bool) -> Tria
     output = None if value.get("output") is None else _decode_output(value, calls, texts=texts)
     scores = tuple(_decode_score(score, texts=texts) for score in value.get("scores", ()))
     reason, is_final = value.get("reason", ""), value.get("is_final", False)
-    return Trial(index, value["value"], output, scores, reason, calls, is_final)
+    raised = _decode_raised(value.get("raised"), texts=texts)
+    return Trial(index, value["value"], output, scores, reason, calls, is_final, raised)
 
 
 def _encode_output(output: Output, calls: tuple[CallRecord, ...]) -> dict[str, Json]:

@@ -27,7 +27,7 @@ from pytest_evalgate.text import files, jsonl
 from pytest_evalgate.text.redaction import Redactor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pytest_evalgate.config import Settings
@@ -177,8 +177,8 @@ def read_with_info(path: Path) -> tuple[Run, RunInfo]:
     return run, RunInfo(head.config_sha256, head.target, head.shard, head.facts, head.tier, head.notes)
 
 
-def rows(path: Path) -> Iterator[dict[str, Json]]:
-    """Yield the cases of a run file one by one, as JSON.
+def rows(path: Path, numbers: Collection[int] | None = None) -> Iterator[dict[str, Json]]:
+    """Yield the cases of a run file one by one, as JSON; with ``numbers`` only those at these positions.
 
     Rows are not validated: use this only for files that this process has written.
 
@@ -188,8 +188,9 @@ def rows(path: Path) -> Iterator[dict[str, Json]]:
     """
     with path.open(encoding="ascii") as file:
         next(file, None)
-        for line in file:
-            yield json.loads(line)
+        for number, line in enumerate(file):
+            if numbers is None or number in numbers:
+                yield json.loads(line)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,6 +18,17 @@ _GAP = "  "
 _CHUNKS = re.compile(" +|[^ ]+")
 
 
+_LOG_COLUMNS = 120
+"""Columns of a log: the output of a CI job is read on a page that is wider than a terminal of 80."""
+
+
+def screen_width() -> int:
+    """Return the columns of the terminal, those of ``COLUMNS``, or 120 if the output is not a terminal."""
+    import shutil  # noqa: PLC0415 - only for output
+
+    return shutil.get_terminal_size(fallback=(_LOG_COLUMNS, 24)).columns
+
+
 def width_of(text: str) -> int:
     """Return the number of columns that ``text`` takes."""
     return len(text) if text.isascii() else sum(map(_width, text))
@@ -96,10 +107,11 @@ _GUTTER = "     | "
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a screen, and its colour."""
+    """One line of a screen, and its colour; ``is_command`` marks a workflow command, which is not escaped."""
 
     text: str
     colour: str | None = None
+    is_command: bool = False
 
 
 def wrap_lines(text: str, width: int, colour: str | None = None, indent: str = _INDENT) -> Iterator[Line]:

@@ -16,6 +16,9 @@ NO_BASELINE: Final = "no baseline yet: pytest-evalgate baseline promote"
 RETRY: Final = "retry the job"
 """Start of the advice about missing results, only if another run may get all of them."""
 
+LEFT_OUT: Final = "(left out)"
+"""Text in place of one that the configuration keeps out of reports."""
+
 STOPPED: Final = "STOPPED: "
 """Start of the note that gives the reason why a run stopped sending calls."""
 

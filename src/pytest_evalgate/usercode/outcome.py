@@ -41,7 +41,9 @@ def carry(error: BaseException) -> Exception:
     refuses StopIteration, so that a caller would wait for ever.
     """
     if isinstance(error, StopIteration):
-        return RuntimeError(f"it raised {describe_error(error)}")
+        replaced = RuntimeError(f"it raised {describe_error(error)}")
+        replaced.__cause__ = error  # for the traceback
+        return replaced
     return error if isinstance(error, Exception) else CodeExit(error)
 
 

@@ -1,0 +1,167 @@
+"""Release brief: one page for the person who decides on a release, as Markdown and as text for a terminal.
+
+::
+
+    RELEASE BRIEF: go with guardrails
+    Run 20261121T101500Z-3f9c of 2026-11-21, commit 8c1f2d0, tier release: 3 suites, 500 cases.
+
+    GATES
+      PASS: support-faq, no-regression; 221/240, 92.1% (88.0-94.9) passed, baseline 90.8%. No drop is proven. ...
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from pytest_evalgate.reports import phrases
+from pytest_evalgate.text.escape import code, inline, one_line
+from pytest_evalgate.text.layout import Line, wrap_lines
+from pytest_evalgate.text.wording import count, percent, seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from pytest_evalgate.reports.view import ReportView, SuiteView
+
+BRIEF_FILE: Final = "brief.md"
+
+Decision = Literal["go", "go with guardrails", "hold"]
+
+_COLOURS: Final[dict[Decision, str]] = {"go": "green", "go with guardrails": "yellow", "hold": "red"}
+_MEANING: Final[dict[Decision, str]] = {
+    "go": "Every gate passed, and every gate could have failed.",
+    "go with guardrails": "No gate failed, but the risks below were not ruled out: watch them after the release.",
+    "hold": "The gates do not allow this release.",
+}
+_RUNS: Final = 8
+_DIGITS: Final = 7
+_SHOWN: Final = 12
+"""Risks that are listed, so that the brief stays one page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """Something that the gates could not rule out. One that ``guards`` makes a release one with guardrails."""
+
+    of: str
+    text: str
+    guards: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedBaseline:
+    """The baseline of a suite, and who accepted it why; only ``suite`` is known if there is none.
+
+    ``author``, ``committed`` and ``commit`` are those of the commit that added it, "" if it is not committed.
+    """
+
+    suite: str
+    source: str = ""
+    run_id: str = ""
+    of_commit: str | None = None
+    promoted: str = ""
+    reason: str = ""
+    author: str = ""
+    committed: str = ""
+    commit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """The release brief of a run."""
+
+    decision: Decision
+    view: ReportView
+    created: str
+    baselines: tuple[AcceptedBaseline, ...]
+    risks: tuple[Risk, ...]
+
+
+def render_brief(brief: Brief) -> str:
+    """Render the brief as Markdown."""
+    blocks = [f"# Release brief: {brief.decision}", inline(_run(brief)), *_reasons(brief, inline)]
+    for heading, items in _sections(brief, inline, code):
+        blocks += [f"## {heading}", "\n".join(f"- {item}" for item in items)]
+    return "\n\n".join(blocks) + "\n"
+
+
+def render_brief_text(brief: Brief, width: int) -> tuple[Line, ...]:
+    """Render the brief for a terminal."""
+    lines = [Line(f"RELEASE BRIEF: {brief.decision}", _COLOURS[brief.decision])]
+    for text in (_run(brief), *_reasons(brief, one_line)):
+        lines += wrap_lines(one_line(text), width)
+    for heading, items in _sections(brief, one_line, one_line):
+        lines += [Line(""), Line(heading.upper())]
+        for item in items:
+            lines += wrap_lines(f"  {one_line(item)}", width, indent="      ")
+    return tuple(lines)
+
+
+def _run(brief: Brief) -> str:
+    verdict = brief.view.verdict
+    commit = "no commit" if verdict.commit is None else f"commit {verdict.commit[:_DIGITS]}"
+    size = f"{count(len(verdict.suites), 'suite')}, {count(verdict.accounting.planned, 'case')}"
+    return f"Run {verdict.run_id} of {brief.created[:10]}, {commit}, tier {verdict.tier}: {size}."
+
+
+def _reasons(brief: Brief, escape: Callable[[str], str]) -> Iterator[str]:
+    verdict = brief.view.verdict
+    word, code_note = phrases.run_word(verdict.verdict), phrases.exit_note(verdict, brief.view.notes)
+    yield f"{_MEANING[brief.decision]} {escape(f'{word}: {phrases.reason(verdict)} ({code_note})')}"
+
+
+def _sections(
+    brief: Brief, escape: Callable[[str], str], quote: Callable[[str], str]
+) -> Iterator[tuple[str, list[str]]]:
+    """Yield the sections of the brief, with their escaped items."""
+    yield "Gates", [item for suite in phrases.worst_suites(brief.view) for item in _gates(suite, escape, quote)]
+    yield "Trend", [_trend(suite, escape, quote) for suite in brief.view.suites]
+    yield "Cost", [escape(item) for item in _cost(brief.view)]
+    yield "Accepted baselines", [_baseline(one, escape, quote) for one in brief.baselines]
+    yield "Open risks", [*_risks(brief.risks, escape)]
+
+
+def _gates(suite: SuiteView, escape: Callable[[str], str], quote: Callable[[str], str]) -> Iterator[str]:
+    verdict = suite.verdict
+    sentences = {one.index: f"{one.changed}. {one.sentence}" for one in suite.sentences}
+    [numbers, *_] = phrases.numbers(verdict)
+    for index, gate in enumerate(verdict.gates):
+        head = f"{phrases.result_of(verdict, gate)}: {quote(suite.name)}, {escape(phrases.gate_name(gate))}"
+        rate = "" if numbers.rate == "-" else f"; {numbers.rate.replace('  ', ', ')} passed"
+        base = "" if numbers.base == "-" else f", baseline {numbers.base}%"
+        why = sentences.get(index) or f"{gate.message.removesuffix('.')}."
+        yield f"{head}{escape(rate + base)}. {escape(why[:1].upper() + why[1:])}"
+
+
+def _trend(suite: SuiteView, escape: Callable[[str], str], quote: Callable[[str], str]) -> str:
+    rates = [percent(row.pass_rate) for row in suite.history[-_RUNS:]]
+    trend = suite.verdict.trend
+    last = f"last {count(len(rates), 'run')}: {', '.join(rates)}" if rates else "no earlier run"
+    return f"{quote(suite.name)}: {escape(last if trend is None else f'{last}. {trend.message}')}"
+
+
+def _cost(view: ReportView) -> Iterator[str]:
+    verdict = view.verdict
+    yield phrases.sent(verdict.calls) if verdict.calls.planned else "no calls: the outputs were recorded"
+    tokens = verdict.calls.tokens_in + verdict.calls.tokens_out
+    yield f"{f'{tokens:,} tokens in ' if tokens else ''}{seconds(verdict.duration_s)}"
+
+
+def _baseline(one: AcceptedBaseline, escape: Callable[[str], str], quote: Callable[[str], str]) -> str:
+    if not one.run_id:
+        return f"{quote(one.suite)}: none"
+    who = f"by {one.author} on {one.committed} (commit {one.commit})" if one.author else "not committed"
+    commit = "" if one.of_commit is None else f" of commit {one.of_commit[:_DIGITS]}"
+    what = f"run {one.run_id}{commit}, promoted {one.promoted[:10]}, {who}: {one.reason}"
+    return f"{quote(one.suite)} {quote(one.source)}: {escape(what)}"
+
+
+def _risks(risks: Sequence[Risk], escape: Callable[[str], str]) -> Iterator[str]:
+    if not risks:
+        yield "none known"
+    ordered = sorted(risks, key=lambda risk: not risk.guards)
+    for risk in ordered[:_SHOWN]:
+        yield escape(f"{risk.of}: {risk.text}")
+    if len(ordered) > _SHOWN:
+        yield f"{len(ordered) - _SHOWN:,} more are in the verdict"
