@@ -117,7 +117,7 @@ def test_the_names_of_the_keys_that_it_reads_are_found(tmp_path: Path) -> None:
             {"AZURE_OPENAI_ENDPOINT": "https://res.openai.azure.com/", "AZURE_OPENAI_API_KEY": _KEY},
             [("Azure OpenAI", "https://res.openai.azure.com/openai/v1", "AZURE_OPENAI_API_KEY")],
         ),
-        ({"OLLAMA_HOST": "0.0.0.0"}, [("Ollama", "http://localhost:11434/v1", "")]),
+        ({"OLLAMA_HOST": "0.0.0.0"}, [("Ollama", "http://localhost:11434/v1", "")]),  # noqa: S104 - nothing listens
         ({"OLLAMA_HOST": "https://ollama.example.org"}, [("Ollama", "https://ollama.example.org/v1", "")]),
         ({"OLLAMA_HOST": "box:99999999"}, []),
         ({"OLLAMA_HOST": "[::1]:7"}, [("Ollama", "http://[::1]:7/v1", "")]),

@@ -55,8 +55,8 @@ _SUITE = '[suites.faq]\ngolden = "golden/faq.jsonl"\n'
             {"evalgate.toml": _SUITE, "unit/test_it.py": ""},
             ("unit",),
             (
-                "unit: no golden set of a suite, and no test marked golden_set; run all suites with: pytest --eval-gate, "
-                "or one with: pytest --eval-gate golden/faq.jsonl"
+                "unit: no golden set of a suite, and no test marked golden_set; run all suites with: "
+                "pytest --eval-gate, or one with: pytest --eval-gate golden/faq.jsonl"
             ),
         ),
     ],
