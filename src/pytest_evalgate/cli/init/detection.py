@@ -61,7 +61,7 @@ class FoundGolden:
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
+class RecordedFile:
     """A file of recorded outputs: its path relative to the root folder, and its ids."""
 
     path: str
@@ -225,12 +225,12 @@ class Detected:
         return tuple(found for found in self._rows if isinstance(found, FoundGolden))
 
     @cached_property
-    def recordings(self) -> tuple[Recording, ...]:
+    def recordings(self) -> tuple[RecordedFile, ...]:
         """The files of recorded outputs."""
-        return tuple(found for found in self._rows if isinstance(found, Recording))
+        return tuple(found for found in self._rows if isinstance(found, RecordedFile))
 
     @cached_property
-    def _rows(self) -> tuple[FoundGolden | Recording, ...]:
+    def _rows(self) -> tuple[FoundGolden | RecordedFile, ...]:
         paths = [path for path in self._files if path.suffix.lower() in (".jsonl", ".ndjson")]
         found = (_read_rows(path, self.root) for path in paths[: 2 * _MOST_GOLDEN])
         return tuple(one for one in found if one is not None)[:_MOST_GOLDEN]
@@ -280,7 +280,7 @@ def _head(path: Path) -> bytes:
         return b""
 
 
-def _read_rows(path: Path, root: Path) -> FoundGolden | Recording | None:
+def _read_rows(path: Path, root: Path) -> FoundGolden | RecordedFile | None:
     """Read a file of rows: a golden set, or recorded outputs; None if it is neither."""
     try:
         if path.stat().st_size > _LARGEST:
@@ -294,7 +294,7 @@ def _read_rows(path: Path, root: Path) -> FoundGolden | Recording | None:
     if any(case.question for case in read.golden):
         return FoundGolden(name, tuple(read.golden))
     has_outputs = all(case.output is not None for case in read.golden)
-    return Recording(name, frozenset(case.id for case in read.golden)) if has_outputs else None
+    return RecordedFile(name, frozenset(case.id for case in read.golden)) if has_outputs else None
 
 
 def _kind(path: Path) -> str | None:

@@ -138,7 +138,7 @@ class Proposal:
             (f"pytest-evalgate import {shlex.quote(path)} --to {shlex.quote(golden)}", "writes the golden set")
             for path, golden in self._imports.items()
         )
-        app, estimate = self._application, "prints what a run would send and cost; sends nothing"
+        app, estimate = self._application, "what a run would send and cost"
         is_ready = (
             app is None
             or self.detected.is_importable(app)
@@ -148,7 +148,7 @@ class Proposal:
             first = (("pip install -e .", f"makes {app.spec.partition(':')[0]} importable"), *first)
         if self._calls_model:
             first = (*first, ("pytest --eval-gate --eval-estimate", estimate))
-        return (*first, *self._run_steps("runs the cases; a missed case fails no build"))
+        return (*first, *self._run_steps("runs the cases, and lists what missed"))
 
     @cached_property
     def _calls_model(self) -> bool:
@@ -157,7 +157,7 @@ class Proposal:
     def _run_steps(self, about: str) -> tuple[Step, ...]:
         return (
             (_RUN, about),
-            (PROMOTE, "later runs are compared with that run"),
+            (PROMOTE, "later runs are compared with it"),
             (GITHUB, "adds the gate to pull requests"),
         )
 

@@ -146,9 +146,6 @@ def _placed(plan: Plan, detected: Detected, *, force: bool) -> tuple[Placed, ...
 
 def _facts(detected: Detected) -> Iterator[str]:
     """Yield one line for each thing that was found."""
-    known = (detected.configuration, detected.golden_sets, detected.importable, detected.applications)
-    if not any(known) and not detected.endpoints:
-        yield "no application, golden set or API key, so an example with recorded outputs"
     if detected.pytest_file is not None:
         paths = f", testpaths = {' '.join(detected.testpaths)}" if detected.testpaths else ""
         name = f" of {detected.project}" if detected.project and detected.pytest_file == config.PYPROJECT_FILE else ""
@@ -172,6 +169,9 @@ def _facts(detected: Detected) -> Iterator[str]:
         yield f"{place}: a marked test"
     for endpoint in detected.endpoints:
         yield f"{' and '.join(endpoint.found)} in the environment: {endpoint.label} at {endpoint.host}"
+    known = (detected.configuration, detected.golden_sets, detected.importable, detected.applications)
+    if not any(known) and not detected.endpoints:
+        yield "no application, golden set or API key, so an example with recorded outputs"
 
 
 def _check_single_configuration(folder: Path) -> None:
@@ -200,8 +200,8 @@ def _lines(placed: tuple[Placed, ...], plan: Plan) -> Iterator[str]:
             yield from ("", one.template.data.decode().rstrip("\n"))
     yield from ("", "next:")
     width = max(len(command) for command, _ in plan.steps)
-    longest = max(len(about) for _, about in plan.steps)
-    width = width if width + longest + len("    # ") <= WIDTH else 0
+    if width + max(len(about) for _, about in plan.steps) + len("    # ") > WIDTH:
+        width = 0  # each purpose directly after its command
     yield from (f"  {command:<{width}}  # {about}" for command, about in plan.steps)
 
 
