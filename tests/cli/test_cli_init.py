@@ -276,3 +276,9 @@ def test_the_baseline_of_the_demo_is_the_run_of_its_first_target(folder: Folder)
     found = baselines.find(None, suite="demo", file=folder.root / "baselines" / "demo.json", root=folder.root)
     assert found is not None
     assert {case_id: case.values for case_id, case in found.cases.items()} == right
+
+
+def test_the_files_to_commit_are_those_that_exist(folder: Folder) -> None:
+    assert folder.json("--github")["next"][0]["command"] == "git add .github"
+    folder.init()
+    assert folder.json("--github")["next"][0]["command"] == "git add .github evalgate.toml golden"

@@ -103,3 +103,24 @@ def test_a_marked_test_without_a_configured_suite_is_collected_outside_of_testpa
     both.test(_BODY, name="skipped/test_skipped.py")
     both.run().assert_outcomes(passed=2)
     assert list(both.verdict["suites"]) == ["code"]
+
+
+def test_a_golden_set_of_two_suites_needs_the_name_of_one(both: Project) -> None:
+    both.configure('golden = "golden/faq.jsonl"\ntarget = { python = "bot:answer" }\n', "suites.strict")
+    both.test(_BODY, marker='"golden/faq.jsonl"', name="evals/test_faq.py")
+    result = both.run()
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(['*its golden set is that of the suites faq, strict: add suite="faq"'])
+    both.test(_BODY, marker='suite="faq"', name="evals/test_faq.py")
+    assert both.run().ret == 0
+    assert {name: suite["passed"] for name, suite in both.verdict["suites"].items()} == {"faq": 2, "strict": 0}
+
+
+@pytest.mark.parametrize("marker", ['suite="faq", target="bot:answer"', 'suite="faq", trials=2'])
+def test_the_marker_sets_what_its_suite_does_not(both: Project, marker: str) -> None:
+    body = "assert output is None or output.value == 'no'\n    return 'yes'" if "target" in marker else _BODY
+    head = "def test_faq(case, output):" if "target" in marker else "def test_faq(case):"
+    both.test(f"{head}\n    {body}\n", marker=marker, name="evals/test_faq.py")
+    assert both.run().ret == 0
+    assert both.outcomes == {"a": "passed", "b": "passed"}
+    assert sorted(both.calls) == (["a", "b"] if "target" in marker else [])

@@ -148,7 +148,7 @@ class Proposal:
             first = (("pip install -e .", f"makes {app.spec.partition(':')[0]} importable"), *first)
         if self._calls_model:
             first = (*first, ("pytest --eval-gate --eval-estimate", estimate))
-        return (*first, *self._run_steps("runs the cases, and lists what missed"))
+        return (*first, *self._run_steps("runs the cases and lists the misses"))
 
     @cached_property
     def _calls_model(self) -> bool:

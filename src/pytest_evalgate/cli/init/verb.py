@@ -7,6 +7,7 @@ steps. It asks nothing, sends nothing and runs nothing of the project.
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -118,7 +119,7 @@ def _of_ci(args: argparse.Namespace, workflow: Workflow) -> Plan:
     if args.github:
         tier = " --eval-tier smoke" if args.tiers and "smoke" in known_tiers(detected.settings) else ""
         steps = (
-            (f"git add {_from_top(detected, '.github')}", "comments start once both are on the default branch"),
+            (f"git add {shlex.join(_to_commit(detected))}", "comments start once both are on the default branch"),
             (f"pytest --eval-gate{tier}", "the command that pull requests run"),
         )
         plan += Plan(templates=workflow.github(), steps=steps)
@@ -129,6 +130,16 @@ def _of_ci(args: argparse.Namespace, workflow: Workflow) -> Plan:
         step = ("pre-commit install -t pre-commit -t pre-push", "installs both hooks")
         plan += Plan(templates=workflow.hooks(), steps=(step,))
     return plan
+
+
+def _to_commit(detected: Detected) -> Iterator[str]:
+    """Yield the paths that belong under version control: workflows, configuration, golden sets and baselines."""
+    yield _from_top(detected, ".github")
+    suites = {} if detected.settings is None else detected.settings.suites
+    golden = [Path(path) for suite in suites.values() for path in suite.golden]
+    folders = [path.parent.as_posix() if len(path.parts) > 1 else path.name for path in golden]
+    paths = dict.fromkeys((*filter(None, (detected.configuration,)), *folders, "baselines"))
+    yield from (path for path in paths if (detected.root / path).exists())
 
 
 def _from_top(detected: Detected, path: str) -> str:
