@@ -8,42 +8,106 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from tests.support import forked
 
 from pytest_evalgate.cli import main
-from pytest_evalgate.cli.init import STARTER, place_all
+from pytest_evalgate.cli.init.detection import Detected
+from pytest_evalgate.cli.init.placing import place_all
+from pytest_evalgate.cli.init.proposal import Proposal
+from pytest_evalgate.cli.init.workflow import Workflow
 from pytest_evalgate.plugin.options import FLAGS, VALUES, environment_variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ROOT = Path(__file__).parents[1]
-_PARTS = _ROOT / "src" / "pytest_evalgate" / "cli" / "templates"
-_TEMPLATES = _PARTS / "github" / ".github" / "workflows"
-_GATE = _TEMPLATES / "eval-gate.yml"
-_COMMENT = _TEMPLATES / "eval-gate-comment.yml"
-_GITLAB = _PARTS / "gitlab" / ".gitlab-ci.evalgate.yml"
-_HOOKS = _PARTS / "pre-commit" / ".pre-commit-config.yaml"
 _ACTION = _ROOT / "action.yml"
 _OWN = _ROOT / ".github" / "workflows" / "eval-gate.yml"
-_WORKFLOWS = [_GATE, _COMMENT, _OWN]
-_GITHUB = [*_WORKFLOWS, _ACTION]
-_EVERY = [*_GITHUB, _GITLAB, _HOOKS, *sorted((_ROOT / "docs").glob("git*.md"))]
 _PINNED = re.compile(r"[\w-]+/[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 _OTHER_VARIABLES = {"EVALGATE_CACHE_KEY", "EVALGATE_DIR"}
 _BASH = shutil.which("bash")
 _NODE = shutil.which("node")
 _ZIZMOR = Path(sys.executable).with_name("zizmor")  # of the venv that runs the tests, whether it is active or not
 
+_MODEL = """
+[models.m]
+model = "m-1"
+price = { input_per_mtok = 1.0, output_per_mtok = 1.0 }
+[suites.faq]
+golden = "golden/faq.jsonl"
+target = { model = "m" }
+"""
+_PYTHON = '[suites.faq]\ngolden = "golden/faq.jsonl"\ntarget = { python = "bot:answer" }\n'
+_KEYS = _PYTHON.replace('"bot:answer"', '"bot:answer", env = ["BOT_TOKEN", "MODE"]') + _MODEL.replace("faq", "more")
+
+
+class _Rendered(NamedTuple):
+    """A project for which the files are rendered: its configuration, and the options of ``init``."""
+
+    configuration: str | None
+    shards: int = 1
+    tiers: bool = False
+    folder: str = ""
+
+
+_RENDERED = {
+    "none": _Rendered(None),
+    "python": _Rendered(_PYTHON),
+    "model": _Rendered(_MODEL),
+    "keys-folder": _Rendered(_KEYS, folder="apps/bot"),
+    "tiers": _Rendered(_MODEL, tiers=True),
+    "shards": _Rendered(_PYTHON, shards=3),
+    "shards-tiers": _Rendered(_MODEL, shards=2, tiers=True),
+    "shards-keys-folder": _Rendered(_KEYS, shards=2, folder="apps/bot"),
+}
+_FOLDER = tempfile.TemporaryDirectory()
+"""The rendered files: their texts are parameters of tests, so they are made when the module is imported."""
+
+
+def _render() -> None:
+    for name, given in _RENDERED.items():
+        top = Path(_FOLDER.name) / name
+        root = top / given.folder
+        root.mkdir(parents=True)
+        if given.configuration is not None:
+            (root / "evalgate.toml").write_text(given.configuration, "utf-8")
+        detected = Detected(root, {})
+        vars(detected)["subfolder"] = given.folder  # there is no git repository
+        workflow = Workflow(detected, given.shards, given.tiers)
+        place_all([*workflow.github(), *workflow.gitlab(), *workflow.hooks()], top, force=False)
+
+
+_render()
+
+
+def _rendered(pattern: str) -> list[Path]:
+    return sorted(Path(_FOLDER.name).glob(pattern))
+
+
+def _gate(name: str) -> Path:
+    return Path(_FOLDER.name) / name / ".github" / "workflows" / "eval-gate.yml"
+
+
+_GATE = _gate("shards-tiers")
+_COMMENT = _GATE.with_name("eval-gate-comment.yml")
+_GITLAB = _rendered("*/.gitlab-ci.evalgate.yml")
+_HOOKS = _rendered("*/.pre-commit-config.yaml")
+_WORKFLOWS = [*_rendered("*/.github/workflows/eval-gate.yml"), _COMMENT, _OWN]
+_GITHUB = [*_WORKFLOWS, _ACTION]
+_EVERY = [*_GITHUB, *_GITLAB, *_HOOKS, *sorted((_ROOT / "docs").glob("git*.md"))]
+
 
 def _by_name(paths: list[Path]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("path", paths, ids=[path.relative_to(_ROOT).as_posix() for path in paths])
+    tops = (_ROOT, Path(_FOLDER.name))
+    names = [path.relative_to(next(top for top in tops if path.is_relative_to(top))).as_posix() for path in paths]
+    return pytest.mark.parametrize("path", paths, ids=names)
 
 
 def _scripts(path: Path, key: str) -> list[str]:
@@ -65,7 +129,7 @@ def _job(path: Path, name: str) -> str:
 
 @pytest.mark.skipif(not _ZIZMOR.exists(), reason="zizmor is not installed (it is part of the extra dev)")
 def test_zizmor_finds_nothing() -> None:
-    inputs = [_ROOT / ".github" / "workflows", _TEMPLATES, _ACTION]
+    inputs = [_ROOT / ".github" / "workflows", *_rendered("*/.github/workflows"), _ACTION]
     command = [str(_ZIZMOR), "--offline", "--color=never", "--no-progress", "--strict-collection", *map(str, inputs)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.partition("(")[0].strip()) == (0, "No findings to report. Good job!")
@@ -94,17 +158,18 @@ def test_nothing_runs_with_the_rights_of_the_base_on_code_of_the_branch(path: Pa
     assert text.count("persist-credentials: false") == text.count("uses: actions/checkout@")
 
 
-@_by_name([*_GITHUB, _GITLAB])
+@_by_name([*_GITHUB, *_GITLAB])
 def test_a_script_stops_at_its_first_fault_and_splices_nothing_in(path: Path) -> None:
     scripts = [*_scripts(path, "run"), *re.findall(r"- \|\n((?:      .*\n)+)", path.read_text("utf-8"))]
-    assert scripts
-    assert len(re.findall(r"\brun: ", path.read_text("utf-8"))) == len(_scripts(path, "run"))
+    commands = re.findall(r"\brun: (?!\|)(.+)", path.read_text("utf-8"))
+    assert [*scripts, *commands]
     assert [script for script in scripts if script.split("\n")[0].strip() != "set -euo pipefail"] == []
+    assert [command for command in commands if re.search(r"[|;&<>$]", command)] == []  # one command stops by itself
     spliced = [*scripts, *_scripts(path, "script")]
     assert [script for script in spliced if "${{" in script] == []
 
 
-@_by_name([*_GITHUB, _GITLAB])
+@_by_name([*_GITHUB, *_GITLAB])
 def test_no_script_waves_a_fault_of_the_gate_through(path: Path) -> None:
     lines = [line for script in _scripts(path, "run") for line in script.splitlines()]
     ran = [line for line in lines if re.search(r"\bpytest(-evalgate merge)? ", line) and "||" in line]
@@ -129,6 +194,27 @@ def test_who_may_write_runs_no_program_and_has_no_checkout() -> None:
     assert "pull-requests: write" in tell
     assert "run: |" not in tell
     assert "actions/checkout" not in tell
+
+
+def test_a_project_without_keys_gets_no_secrets_and_no_cache() -> None:
+    for name in ("none", "python", "shards"):
+        assert "secrets." not in _gate(name).read_text("utf-8")
+        assert "cache" not in _gate(name).read_text("utf-8").partition("\njobs:\n")[2]
+    lines = _gate("python").read_text("utf-8").splitlines()
+    assert len(lines) <= 34
+    assert "OPENAI" not in "".join(lines)
+
+
+def test_only_the_keys_that_the_configuration_names_are_passed() -> None:
+    text = _gate("keys-folder").read_text("utf-8")
+    assert sorted(re.findall(r"^ +(\w+): \$\{\{ secrets\.\1 \}\}$", text, re.MULTILINE)) == [
+        "BOT_TOKEN",
+        "EVALGATE_CACHE_KEY",
+        "OPENAI_API_KEY",
+    ]
+    assert 'if [ -z "$BOT_TOKEN" ] || [ -z "$OPENAI_API_KEY" ]; then options+=(--eval-offline); fi' in text
+    assert "working-directory: apps/bot" in text
+    assert text.count("apps/bot/.evalgate/") == 5
 
 
 def test_secrets_reach_the_shards_alone() -> None:
@@ -184,7 +270,7 @@ def test_every_verb_takes_the_options_that_it_is_given(
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    place_all(STARTER.templates(), tmp_path, force=False)
+    place_all(Proposal(Detected(tmp_path, {})).templates, tmp_path, force=False)
     return tmp_path
 
 

@@ -11,7 +11,8 @@ import pytest
 from tests.support import forked
 
 from pytest_evalgate import config
-from pytest_evalgate.cli.init import PARTS, STARTER
+from pytest_evalgate.cli.init.parts import DEMO
+from pytest_evalgate.cli.init.workflow import TIERS
 from pytest_evalgate.cli.main import build_parser
 from pytest_evalgate.errors import SettingsError, UserError
 from pytest_evalgate.runs import baseline as baselines
@@ -64,6 +65,8 @@ class Folder:
 @pytest.fixture
 def folder(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Folder:
     monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith(("OPENAI", "AZURE", "OLLAMA", "VLLM", "OPENROUTER"))]:
+        monkeypatch.delenv(name)
     return Folder(tmp_path, capsys)
 
 
@@ -71,19 +74,28 @@ def _rows(path: Path) -> Iterator[Any]:
     return map(json.loads, path.read_text("utf-8").splitlines())
 
 
-def test_a_fresh_folder_gets_the_starter_and_the_three_next_commands(folder: Folder) -> None:
+def _commands(out: str) -> list[str]:
+    return [line.partition("  #")[0].strip() for line in out.partition("next:\n")[2].splitlines()]
+
+
+def test_a_fresh_folder_gets_the_example_and_the_three_next_commands(folder: Folder) -> None:
     code, out = folder.init()
     assert code == 0
     assert folder.files == set(_STARTER)
-    assert out.splitlines()[:3] == [f"wrote      {path}" for path in _STARTER]
-    commands = [line.partition("  #")[0].strip() for line in out.partition("next:\n")[2].splitlines()]
-    assert commands == [command for command, _ in STARTER.steps]
-    assert len(commands) == 3
+    assert out.splitlines()[:4] == [
+        "found      no application, golden set or API key, so an example with recorded outputs",
+        *(f"wrote      {path}" for path in _STARTER),
+    ]
+    assert _commands(out) == [
+        "pytest --eval-gate",
+        'pytest-evalgate baseline promote --reason "first baseline"',
+        "pytest-evalgate init --github",
+    ]
 
 
 def test_the_screen_fits_into_100_columns(folder: Folder) -> None:
     folder.write("evalgate.toml", "")
-    _, out = folder.init(*(f"--{name}" for name in PARTS))
+    _, out = folder.init("--demo", "--github", "--gitlab", "--pre-commit", "--shards", "2", "--tiers")
     assert max(map(len, out.splitlines())) <= 100
 
 
@@ -121,38 +133,44 @@ def test_parts_go_together(folder: Folder) -> None:
 def test_a_second_call_changes_nothing_and_exits_0(folder: Folder) -> None:
     folder.init()
     before = {path: (folder.root / path).stat().st_mtime_ns for path in _STARTER}
-    code, _ = folder.init()
+    code, out = folder.init()
     assert code == 0
-    assert folder.outcomes() == dict.fromkeys(_STARTER, "unchanged")
+    assert "found      the configuration in evalgate.toml: example; it stays as it is" in out.splitlines()
+    assert folder.outcomes() == {}
     assert {path: (folder.root / path).stat().st_mtime_ns for path in _STARTER} == before
 
 
 def test_a_different_file_is_kept_and_the_others_are_written(folder: Folder) -> None:
-    mine = folder.write("golden/example.jsonl", "mine\n")
+    mine = folder.write("outputs/example.jsonl", "mine\n")
     code, out = folder.init()
     assert code == 4
-    assert "kept       golden/example.jsonl: a different file exists; --force replaces it" in out.splitlines()
+    assert "kept       outputs/example.jsonl: a different file exists; --force replaces it" in out.splitlines()
     assert mine.read_text() == "mine\n"
     assert folder.files == set(_STARTER)
 
 
 def test_force_replaces_a_different_file(folder: Folder) -> None:
-    mine = folder.write("golden/example.jsonl", "mine\n")
-    assert folder.outcomes("--force")["golden/example.jsonl"] == "replaced"
+    mine = folder.write("outputs/example.jsonl", "mine\n")
+    folder.write("evalgate.toml", "# mine\n")
+    assert folder.outcomes() == {}
+    assert set(folder.outcomes("--force").values()) == {"replaced", "wrote"}
     assert mine.read_text("utf-8").startswith('{"id": "refund-days"')
 
 
 def test_a_configuration_that_does_not_parse_is_kept(folder: Folder) -> None:
     folder.write("evalgate.toml", "[broken")
-    assert folder.outcomes()["evalgate.toml"] == "kept"
+    code, out = folder.init()
+    assert code == 0
+    assert "evalgate.toml has mistakes: pytest-evalgate config lists them" in out
+    assert folder.files == {"evalgate.toml"}
 
 
-@pytest.mark.parametrize("part", ["starter", "demo"])
-def test_no_second_configuration_is_written_beside_that_of_pyproject(folder: Folder, part: str) -> None:
+@pytest.mark.parametrize("option", ["--force", "--demo"])
+def test_no_second_configuration_is_written_beside_that_of_pyproject(folder: Folder, option: str) -> None:
     folder.write("pyproject.toml", "[tool.evalgate]\n")
-    arguments = [] if part == "starter" else [f"--{part}"]
+    assert folder.outcomes() == {}
     with pytest.raises(SettingsError, match=r"pyproject\.toml: contains \[tool\.evalgate\]"):
-        folder.init(*arguments)
+        folder.init(option)
     assert folder.files == {"pyproject.toml"}
 
 
@@ -167,19 +185,19 @@ def test_an_existing_pre_commit_configuration_is_never_replaced(folder: Folder) 
         code, out = folder.init("--pre-commit", *arguments)
         assert code == 0
         assert ".pre-commit-config.yaml: your file stays unchanged; add the lines below to it" in out
-        assert "entry: pytest --eval-gate --eval-tier smoke --eval-offline" in out
+        assert "entry: pytest --eval-gate\n" in out
         assert mine.read_text() == "repos: []\n"
 
 
 def test_json_contains_outcomes_texts_and_steps(folder: Folder) -> None:
     folder.write(".pre-commit-config.yaml", "repos: []\n")
     found = folder.json("--pre-commit", "--gitlab")
-    hooks, gitlab = found["files"]
+    gitlab, hooks = found["files"]
     assert (hooks["outcome"], gitlab["outcome"], gitlab["text"]) == ("by hand", "wrote", None)
     assert hooks["text"].startswith("repos:\n")
     assert [step["command"] for step in found["next"]] == [
-        "pre-commit install -t pre-commit -t pre-push",
         "git add .gitlab-ci.evalgate.yml",
+        "pre-commit install -t pre-commit -t pre-push",
     ]
 
 
@@ -193,32 +211,42 @@ def test_nothing_is_written_through_a_link_out_of_the_folder(folder: Folder, tmp
 
 
 def test_a_folder_in_place_of_a_file_is_an_error(folder: Folder) -> None:
-    (folder.root / "evalgate.toml").mkdir()
-    with pytest.raises(UserError, match=r"evalgate\.toml: cannot be read: .*; move it away first"):
+    (folder.root / "outputs/example.jsonl").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"outputs/example\.jsonl: cannot be read: .*; move it away first"):
         folder.init()
+    assert folder.files == set()
 
 
-def test_the_starter_has_the_tiers_of_the_workflows(folder: Folder) -> None:
+def test_the_example_has_the_tiers_of_the_workflows(folder: Folder) -> None:
     folder.init()
-    suite = config.load(folder.root).suites["example"]
-    workflow = dict(_templates("github"))[".github/workflows/eval-gate.yml"]
+    assert sorted(config.load(folder.root).suites["example"].tiers) == sorted(TIERS)
+    folder.init("--github", "--tiers")
+    workflow = (folder.root / ".github/workflows/eval-gate.yml").read_text("utf-8")
     options = re.search(r"options: \[(.*)\]", workflow)
     assert options is not None
-    assert sorted(suite.tiers) == sorted(options[1].split(", "))
+    assert options[1].split(", ") == list(TIERS)
 
 
-def test_the_starter_passes_the_hook_before_a_push(folder: Folder) -> None:
+def test_the_example_passes_the_hook_before_a_push(folder: Folder) -> None:
     folder.init()
-    hook = re.search(r"entry: (pytest .*)", dict(_templates("pre-commit"))[".pre-commit-config.yaml"])
+    folder.init("--pre-commit")
+    hook = re.search(r"entry: (pytest .*)", (folder.root / ".pre-commit-config.yaml").read_text("utf-8"))
     assert hook is not None
+    assert hook[1] == "pytest --eval-gate --eval-tier smoke"
     code, out = folder.pytest(f"{hook[1]} -q")
     assert code == 0, out
     assert "evalgate: PASS  1 of 1 gate" in out
 
 
+@pytest.mark.parametrize("arguments", [("--shards", "2"), ("--tiers",), ("--demo", "--tiers")])
+def test_shards_and_tiers_belong_to_a_ci_system(folder: Folder, arguments: tuple[str, ...]) -> None:
+    with pytest.raises(SettingsError, match="--shards and --tiers belong to --github and --gitlab"):
+        folder.init(*arguments)
+
+
 def test_the_demo_fails_and_its_own_next_command_passes(folder: Folder) -> None:
     folder.init("--demo")
-    (failing, _), (passing, _), _ = PARTS["demo"].steps
+    (failing, _), (passing, _), _ = DEMO.steps
     code, out = folder.pytest(f"{failing} -q")
     assert code == 1
     assert re.search(r"^evalgate: FAIL  demo -15\.0 pp.* 11 worse, 2 better", out, re.MULTILINE), out
@@ -250,5 +278,7 @@ def test_the_baseline_of_the_demo_is_the_run_of_its_first_target(folder: Folder)
     assert {case_id: case.values for case_id, case in found.cases.items()} == right
 
 
-def _templates(part: str) -> Iterator[tuple[str, str]]:
-    return ((template.path, template.data.decode()) for template in PARTS[part].templates())
+def test_the_files_to_commit_are_those_that_exist(folder: Folder) -> None:
+    assert folder.json("--github")["next"][0]["command"] == "git add .github"
+    folder.init()
+    assert folder.json("--github")["next"][0]["command"] == "git add .github evalgate.toml golden"

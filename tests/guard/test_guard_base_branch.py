@@ -111,3 +111,23 @@ def test_targets_and_endpoints_come_before_what_else_changed(scene: Scene) -> No
     _edit(scene, 'target = { python = "app:answer" }', 'target = { python = "cheat:answer" }')
     weaker = [change.what for change in _branch(scene).changes if change.effect == "weaker"]
     assert weaker == ["target replaced", "endpoint moved", "setting changed"]
+
+
+@pytest.mark.parametrize("marker", ['"golden/code.jsonl"', 'suite="code"', '"../golden/code.jsonl"'])
+def test_a_marked_test_that_replaces_a_target_is_weaker(scene: Scene, marker: str) -> None:
+    scene.write("checks/ask.py", f"import pytest\n@pytest.mark.golden_set({marker})\ndef test_it(case): ...\n")
+    replaced = [change for change in _branch(scene).changes if change.what == "target replaced"]
+    assert [(one.where, one.now, one.effect) for one in replaced] == [
+        ("suites.code.target", "marked test in checks/ask.py", "weaker")
+    ]
+
+
+def test_a_marked_test_that_the_base_has_is_no_change(scene: Scene) -> None:
+    text = "import pytest\n@pytest.mark.golden_set('golden/code.jsonl')\ndef test_it(case): ...\n"
+    scene.git("checkout", "-q", "main")
+    scene.write("checks/ask.py", text)
+    scene.git("add", "-A")
+    scene.git("commit", "-qm", "a marked test")
+    scene.git("checkout", "-qb", "later")
+    scene.write("checks/ask.py", f"# edited\n{text}")
+    assert [change for change in _branch(scene).changes if change.what == "target replaced"] == []

@@ -573,3 +573,21 @@ def test_another_origin_of_the_same_values_is_listed(build: Build) -> None:
     base = build.baseline("PPm")
     [change] = baseline_changes(base, replace(base, provenance=replace(base.provenance, run_id="r9")))
     assert (change.what, change.before, change.now, change.effect) == ("baseline relabelled", "r0", "r9", "neutral")
+
+
+@pytest.mark.parametrize(
+    ("before", "effect"),
+    [
+        ("", "neutral"),
+        ('[suites.a]\ngolden = "a"\n', "neutral"),
+        ('[suites.a]\ngolden = "a"\ngates = [{ kind = "pass-rate", min = 0.5 }]\n', "neutral"),
+        ('[suites.a]\ngolden = "a"\ngates = [{ kind = "no-regression" }]\n', "weaker"),
+        ('[suites.a]\ngolden = "a"\ntiers.deep.gates = [{ kind = "no-regression" }]\n', "weaker"),
+        ('on_missing_baseline = "fail"\n', "weaker"),
+    ],
+)
+def test_a_first_configuration_may_record_without_a_baseline(before: str, effect: str) -> None:
+    base = Settings.model_validate(tomllib.loads(before))
+    head = base.model_copy(update={"on_missing_baseline": "record"})
+    [change] = settings_changes(base, head)
+    assert (change.where, change.effect) == ("on_missing_baseline", effect)

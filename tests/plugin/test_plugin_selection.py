@@ -66,8 +66,8 @@ def _path_in_addopts(project: Project) -> None:
     _marked(project)
 
 
-_UNMARKED = [_no_target, _below_no_testpath, _renamed, _not_a_test_any_more, _in_a_file_that_is_no_test,
-             _skipped_at_import, _ignored, _path_in_addopts]  # fmt: skip
+_UNMARKED = [_no_target, _renamed, _not_a_test_any_more, _in_a_file_that_is_no_test,
+             _skipped_at_import, _ignored]  # fmt: skip
 
 
 @pytest.mark.parametrize("lose", _UNMARKED)
@@ -81,6 +81,14 @@ def test_a_suite_that_no_collected_test_is_marked_with_is_invalid(
     assert project.verdict["verdict"] == "invalid"
     assert _NO_TEST in "\n".join(result.errlines)
     assert project.verdict["accounting"]["passed"] == 0
+
+
+@pytest.mark.parametrize("place", [_below_no_testpath, _path_in_addopts])
+def test_the_marked_test_of_a_suite_runs_wherever_it_is(project: Project, place: Callable[[Project], None]) -> None:
+    project.suite(_OUTPUTS)
+    place(project)
+    assert project.run().ret == 0
+    assert project.verdict["accounting"]["passed"] == 3
 
 
 def test_the_message_names_what_was_skipped_and_the_nearest_suite(project: Project) -> None:

@@ -33,6 +33,7 @@ from pytest_evalgate.config.suites import (
     always_planned,
     chosen_tier,
     for_tier,
+    known_tiers,
     place_of,
     sample_of,
 )
@@ -84,6 +85,7 @@ __all__ = [
     "is_configured",
     "json_schema",
     "key_variables",
+    "known_tiers",
     "load",
     "needs_baseline",
     "parse_target",

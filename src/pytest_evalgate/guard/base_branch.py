@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from pytest_evalgate.config import DEFAULT_TIER, for_tier
 from pytest_evalgate.errors import GoldenSetError, SettingsError, UserError
 from pytest_evalgate.guard.base_checkout import BASE_VARIABLE, OPTION, BaseCheckout
 from pytest_evalgate.guard.directions import format_value
-from pytest_evalgate.guard.target_changes import MODEL_ADDED, MODEL_CHANGED, TARGET_CHANGED
+from pytest_evalgate.guard.target_changes import MODEL_ADDED, MODEL_CHANGED, TARGET_CHANGED, is_called
 from pytest_evalgate.records.results import BASE_SUFFIX, GateChange
 from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs.plan import NO_CHANGES, BranchChanges, slice_values
@@ -157,6 +157,7 @@ class BaseBranch:
         found = [
             *self._base_changes,
             *map(self._with_withheld_key, settings_changes(self._all_tiers, self.head, self.tier)),
+            *self._marked_changes,
             *self._judge_changes,
             *self._file_changes.changes(),
             *self._cassette_changes,
@@ -284,6 +285,26 @@ class BaseBranch:
         if not Path(folder).is_absolute():
             names = [name for name in self.tree.names_in(folder) if name.endswith(".jsonl")]
             yield from self._file_changes.cassettes(folder, names)
+
+    @property
+    def _marked_changes(self) -> Iterator[GateChange]:
+        """Changes of targets that a marked test of this branch replaces, as another function in the settings would.
+
+        A module of the base whose test is marked with the suite has replaced the target before.
+        """
+        from pytest_evalgate.golden.markers import find_marked, marked_in, suite_of  # noqa: PLC0415 - the same
+
+        golden_sets = {
+            name: [(self.root / path).resolve() for path in suite.golden] for name, suite in self.head.suites.items()
+        }
+        replaced = {name: suite for name, suite in self.settings.suites.items() if is_called(suite)}
+        for file in find_marked(self.root) if replaced else ():
+            name_of = partial(suite_of, file.path, root=self.root, golden=golden_sets)
+            before = {name_of(test) for test in marked_in(self.tree.read(file.path) or b"")}
+            for name in dict.fromkeys(map(name_of, file.tests)):
+                if name in replaced and name not in before:
+                    old, now = format_value(replaced[name].target), files.relative_name(file.path, self.root)
+                    yield GateChange(TARGET_REPLACED, f"suites.{name}.target", old, f"marked test in {now}", "weaker")
 
     @property
     def _judge_changes(self) -> Iterator[GateChange]:

@@ -18,6 +18,7 @@ from pytest_evalgate.config import (
     RecordedTarget,
     SliceGate,
     for_tier,
+    known_tiers,
     needs_baseline,
     place_of,
     sample_of,
@@ -51,7 +52,21 @@ def settings_changes(base: Settings, head: Settings, tier: str = DEFAULT_TIER) -
     tiers = dict.fromkeys([DEFAULT_TIER, base.default_tier, *defined, tier])
     found = (change for name in tiers for change in _in_tier(for_tier(base, name), for_tier(head, name)))
     targets = target_changes(base, head)
-    return tuple(dict.fromkeys([*targets, *table_changes("", "setting changed", base, head), *found]))
+    settings = (_of_unneeded_baseline(change, base) for change in table_changes("", "setting changed", base, head))
+    return tuple(dict.fromkeys([*targets, *settings, *found]))
+
+
+def _of_unneeded_baseline(change: GateChange, base: Settings) -> GateChange:
+    """Return ``on_missing_baseline = "record"`` as neutral if a missing baseline was acceptable before.
+
+    The default is "record" if no gate of the base compares with a baseline, so a first configuration may say so.
+    """
+    variants = (for_tier(base, name) for name in (DEFAULT_TIER, *known_tiers(base)))
+    gates = (gate for variant in variants for suite in variant.suites.values() for gate in suite.gates or ())
+    is_default = change.where == "on_missing_baseline" and base.on_missing_baseline is None
+    if change.effect == "weaker" and is_default and not any(map(needs_baseline, gates)):
+        return replace(change, effect="neutral")
+    return change
 
 
 def _in_tier(base: Settings, head: Settings) -> Iterator[GateChange]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 
 import pytest
 
@@ -72,7 +73,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         return
     skipped = (report.longrepr for report in terminalreporter.stats.get("skipped", ()))
     was_skipped = any(isinstance(place, tuple) and NOT_RUN in str(place[2]) for place in skipped)
-    if was_skipped or _is_configured(config):
+    typed = [str(arg) for arg in config.invocation_params.args]
+    options = [arg for arg in typed if arg.startswith(("--eval-", "--no-eval-"))]
+    golden = [arg for arg in typed if arg.partition("::")[0].endswith((".jsonl", ".ndjson"))]
+    if options or golden:
+        unused = options[0].partition("=")[0] if options else golden[0]
+        command = shlex.join(["pytest", "--eval-gate", *typed])
+        terminalreporter.write_line(f"evalgate: {unused} has no effect without --eval-gate: {command}")
+    elif was_skipped or _is_configured(config):
         terminalreporter.write_line(_HINT)
 
 

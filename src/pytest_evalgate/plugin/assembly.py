@@ -85,7 +85,11 @@ class ReadySuite:
 
 @dataclass
 class Assembly:
-    """Builder of suites, each built once, on first use. ``settings`` are those of the tier that runs."""
+    """Builder of suites, each built once, on first use. ``settings`` are those of the tier that runs.
+
+    ``in_code`` has the places of the marked tests that run configured suites, by suite. Such a test is the target of
+    its suite, in place of the configured one.
+    """
 
     root: Path
     settings: Settings
@@ -94,12 +98,16 @@ class Assembly:
     wiring: Wiring
     base: BaseBranch | None = None
     base_problem: str | None = None
+    in_code: dict[str, str] = field(default_factory=dict)
     _ready: dict[str, ReadySuite] = field(default_factory=dict)
     _ad_hoc: dict[str, Suite] = field(default_factory=dict)
 
     def suite_settings(self, name: str) -> Suite | None:
         """Return the settings of a configured suite, or of a golden set of the command line."""
-        return self.settings.suites.get(name) or self._ad_hoc.get(name)
+        suite = self.settings.suites.get(name) or self._ad_hoc.get(name)
+        if suite is None or name not in self.in_code:
+            return suite
+        return suite.model_copy(update={"target": None})
 
     def suites_of(self, path: Path) -> tuple[str, ...]:
         """Return the names of the suites that contain a golden set."""
@@ -139,7 +147,7 @@ class Assembly:
             suite = self.suite_settings(name)
             if suite is None:
                 raise SettingsError(f"no suite is named {name!r}")
-            self._ready[name] = self._build(name, suite)
+            self._ready[name] = self._build(name, suite, in_code=name in self.in_code)
         return self._ready[name]
 
     def ready_in_code(self, name: str, suite: Suite) -> ReadySuite:

@@ -84,6 +84,8 @@ class CaseCollector:
         self._session_decider = session_decider
         self._case_queue = case_queue
         self._marker_options: dict[str, MarkerOptions] = {}
+        self._test_of_suite: dict[str, str] = {}
+        self._replaced_tests: set[str] = set()
         self._serial: dict[str, str] = {}
         self._found = Pins()
         self._items: list[tuple[str, str, pytest.Item]] = []
@@ -132,14 +134,41 @@ class CaseCollector:
             self._ledger.add_problem(f"{nodeid}: {error}")
             metafunc.parametrize("case", [])
             return
+        name = marker_options.suite.plan.name
+        if name in self._assembly.settings.suites and self._context.options.target:
+            self._replaced_tests.add(nodeid)
+            metafunc.parametrize("case", [])
+            return
+        if problem := self._problem_of_suite(name, _place_of(metafunc)):
+            self._ledger.add_problem(problem)
+            metafunc.parametrize("case", [])
+            return
         self._marker_options[nodeid] = marker_options
         self._ledger.add_plan(marker_options.suite.plan)
         marked.parametrize(metafunc, marker_options.suite)
+
+    def _problem_of_suite(self, name: str, place: str) -> str | None:
+        """Return why a suite cannot be run by the marked test at ``place``; None if it can."""
+        other = self._test_of_suite.setdefault(name, place)
+        if other != place:
+            return (
+                f"suite {name} is run by two tests, {other} and {place}: mark one of them, or give one a suite of its "
+                f'own: @pytest.mark.{MARKER}(..., suite="{name}-2")'
+            )
+        if name in self._assembly.settings.suites and self._assembly.ready(name).target is not None:
+            return (
+                f"{place} is marked with suite {name}, which has a target: put @pytest.mark.{MARKER}(...) directly "
+                "above the test, with plain strings, so that its test is known before anything runs; or remove the "
+                "marker"
+            )
+        return None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
         """Record which item runs which case before any is deselected, then deselect the cases of other shards."""
         items += self._collect_directly(session, items)
+        replaced = {item for item in items if _test_name(item) in self._replaced_tests}
+        _deselect(self._context, items, replaced)
         for item in items:
             if isinstance(item, CaseItem):
                 self._items.append((item.suite.plan.name, item.case.id, item))
@@ -148,10 +177,8 @@ class CaseCollector:
                     f"{item.nodeid}: unittest.TestCase methods take no cases: mark a function, or a method of a plain "
                     "class"
                 )
-            elif isinstance(item, pytest.Function) and item.parent is not None and self._marker_options:
-                test = f"{item.parent.nodeid}::{item.originalname}"
-                if test in self._marker_options:
-                    self._prepare(item, test, self._marker_options[test])
+            elif isinstance(item, pytest.Function) and (test := _test_name(item)) in self._marker_options:
+                self._prepare(item, test, self._marker_options[test])
         if (shard := self._context.options.shard) is not None:
             mine = {name: shard.cases_of(plan) for name, plan in self._ledger.plans.items()}
             others = {item for suite, case_id, item in self._items if case_id not in mine[suite]}
@@ -232,19 +259,21 @@ class CaseCollector:
             elif name not in self._ledger.plans and suite.target is None:
                 self._ledger.add_problem(self._unmarked_message(name))
             elif missing := self._ledger.files_without_items(suite.plan):
-                self._ledger.add_problem(
-                    f"suite {name} was not collected: {', '.join(missing)}: is the file or its folder excluded by "
-                    "norecursedirs, --ignore or conftest?"
-                )
+                self._ledger.add_problem(self._uncollected_message(name, missing))
+
+    def _uncollected_message(self, name: str, missing: Sequence[str]) -> str:
+        """Return the problem of a suite with golden sets of which no case was collected."""
+        reason = "is the file or its folder excluded by norecursedirs, --ignore or conftest?"
+        if test := self._assembly.in_code.get(name):
+            reason = f'{test} names other golden sets: name the suite only: @pytest.mark.{MARKER}(suite="{name}")'
+        return f"suite {name} was not collected: {', '.join(missing)}: {reason}"
 
     def _unmarked_message(self, name: str) -> str:
         """Return the problem of a suite without a target that no collected test is marked with."""
         near = did_you_mean(name, self._ledger.plans.keys() - self._assembly.settings.suites.keys())
         skipped = f" (skipped: {', '.join(self._skipped_files)})" if self._skipped_files else ""
-        testpaths = " ".join(self._context.config.getini("testpaths"))
-        only = f" below testpaths = {testpaths}" if testpaths else ""
         return (
-            f"suites.{name}: no target: its rows hold no recorded output, and no collected test{only} is marked with "
+            f"suites.{name}: no target: its rows hold no recorded output, and no collected test is marked with "
             f'it{near}{skipped}: set its target, or mark a test: @pytest.mark.{MARKER}(suite="{name}")'
         )
 
@@ -309,6 +338,19 @@ def planned_line(plans: Collection[SuitePlan], tier: str) -> str:
     of = "" if every == sum(sizes.values()) else f" of {every:,}"
     in_tier = "" if tier == DEFAULT_TIER else f" (tier {tier})"
     return f"eval gate: {named} = {count(sum(sizes.values()), 'case')}{of}{in_tier}"
+
+
+def _test_name(item: pytest.Item) -> str:
+    """Return the node id of a test function without the parameters; empty for another item."""
+    if not isinstance(item, pytest.Function) or item.parent is None:
+        return ""
+    return f"{item.parent.nodeid}::{item.originalname}"
+
+
+def _place_of(metafunc: pytest.Metafunc) -> str:
+    """Return ``tests/test_bot.py:6: test_answer``."""
+    file, line, name = metafunc.definition.location
+    return f"{Path(file).as_posix()}:{(-1 if line is None else line) + 1}: {name}"
 
 
 def _eval_case(item: pytest.Item) -> CaseItem | GoldenTest | None:

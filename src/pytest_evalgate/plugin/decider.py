@@ -142,7 +142,8 @@ class SessionDecider:
 
         rules = self.decider.rules([name], lambda _: None)[name]
         checked = check_power(ready.plan, rules)
-        self.warnings += [f"evalgate: {name}: {text}" for text in checked.warnings]
+        lines = (f"evalgate: {name}: {text}" for text in checked.warnings)
+        self.warnings += [line for line in lines if line not in self.warnings]
         return [*checked.problems, *judge_problems(rules)]
 
     def attempt(self, plan: SuitePlan) -> int:

@@ -20,7 +20,7 @@ from pytest_evalgate.text import files
 from pytest_evalgate.text.redaction import mask_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from pytest_evalgate.records.results import Case, PlannedCase, StopRule, SuitePlan
 
@@ -149,6 +149,16 @@ class Ledger:
         """The suites that stopped before their last case, and the rule by which they did."""
         nodes = ((suite, nodeid) for (suite, _), nodeid in self._nodes.items())
         return {suite: self._stopped[nodeid] for suite, nodeid in nodes if nodeid in self._stopped}
+
+    @property
+    def has_results(self) -> bool:
+        """Whether any case has reported a result."""
+        return bool(self._results)
+
+    @property
+    def nodeids(self) -> Collection[str]:
+        """Node ids of the items that run planned cases."""
+        return self._nodes.values()
 
     def add_plan(self, plan: SuitePlan) -> None:
         """Plan the cases of a suite."""

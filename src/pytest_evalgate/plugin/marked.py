@@ -198,7 +198,10 @@ def read_marker(marker: pytest.Mark, assembly: Assembly, test: Callable[..., Any
         )
     paths = [_golden_path(assembly.root, folder, Path(path)) for path in marker.args]
     names = {name for path in paths for name in assembly.suites_of(path)}
-    name = marker.kwargs.get("suite") or (names.pop() if len(names) == 1 else None)
+    if len(names) > 1 and not marker.kwargs.get("suite"):
+        known = sorted(names)
+        raise SettingsError(f'{_AT}: its golden set is that of the suites {", ".join(known)}: add suite="{known[0]}"')
+    name = marker.kwargs.get("suite") or next(iter(names), None)
     configured = assembly.suite_settings(name) if name else None
     if not paths and configured is None:
         raise SettingsError(f"{_AT}: name a golden set, or a configured suite with suite=")

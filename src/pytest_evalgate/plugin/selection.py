@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,7 +13,9 @@ import pytest
 from pytest_evalgate.app import fit
 from pytest_evalgate.errors import SettingsError, UserError
 from pytest_evalgate.golden.load import IMPORTED, import_remedy
+from pytest_evalgate.plugin.marked_files import marked_tests
 from pytest_evalgate.text import files
+from pytest_evalgate.text.wording import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,12 +34,16 @@ class Selection:
         everything: True if the command line names no path, so that every configured suite has to run.
         direct: Golden sets whose path cannot be an argument of pytest. They are collected without one.
         ad_hoc: Golden sets of the command line that no suite contains.
+        in_code: Places of the marked tests that run configured suites, by suite.
+        arguments: The arguments of pytest. Workers of xdist would otherwise read ``testpaths`` again.
     """
 
     suites: tuple[str, ...]
     everything: bool
     direct: tuple[str, ...] = ()
     ad_hoc: tuple[str, ...] = ()
+    in_code: Mapping[str, str] = field(default_factory=dict)
+    arguments: tuple[str, ...] = ()
 
     def export(self) -> dict[str, Any]:
         """Return the selection as plain values, for an xdist worker: ``Selection.of(values)`` reads them."""
@@ -46,20 +52,24 @@ class Selection:
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
         """Return the selection of the controller."""
-        return cls(tuple(values["suites"]), values["everything"], tuple(values["direct"]), tuple(values["ad_hoc"]))
+        lists = {key: tuple(values[key]) for key in ("suites", "direct", "ad_hoc", "arguments")}
+        return cls(everything=values["everything"], in_code=values["in_code"], **lists)
 
-    def add_ad_hoc(self, assembly: Assembly) -> None:
-        """Create a suite for each golden set of the command line that no suite contains."""
+    def apply(self, config: pytest.Config, assembly: Assembly) -> None:
+        """Select the same in an xdist worker: arguments, golden sets that no suite contains, and marked tests."""
+        config.args = [*self.arguments]
         for path in self.ad_hoc:
             assembly.add_ad_hoc(Path(path))
+        assembly.in_code.update(self.in_code)
 
 
 def select(config: pytest.Config, assembly: Assembly) -> Selection:
-    """Return the selected suites, and add their files to the arguments of pytest.
+    """Return the selected suites, and add their files and their marked tests to the arguments of pytest.
 
     Raises:
-        SettingsError: a golden set is outside the root folder.
+        SettingsError: a golden set is outside the root folder, or an argument does not exist.
     """
+    _require_existing(config, assembly)
     every = {name: assembly.golden_paths(name, suite) for name, suite in assembly.settings.suites.items()}
     everything = not _names_path(config)
     arguments = {arg: _path_of(arg, config.invocation_params.dir) for arg in config.args}
@@ -78,13 +88,40 @@ def select(config: pytest.Config, assembly: Assembly) -> Selection:
         suites = tuple(
             name for name, paths in every.items() if any(path.is_relative_to(one) for path in paths for one in given)
         )
+    marked = marked_tests(config, assembly, given, everything=everything)
+    for arg, path in [*arguments.items()]:
+        if (test := marked.test_of_case(arg, assembly.suites_of(path))) is not None:
+            del arguments[arg]
+            arguments[test] = _path_of(test, config.rootpath)
+    added = marked.arguments(suites, [*arguments.values()], everything=everything)
+    arguments |= {name: _path_of(name, config.rootpath) for name in added}
+    assembly.in_code.update(marked.places)
     direct = [
         arg
         for arg, path in arguments.items()
         if not _is_nameable(arg) and path == _whole(arg, config.invocation_params.dir) and assembly.suites_of(path)
     ]
     config.args = [arg for arg in arguments if arg not in direct]
-    return Selection(suites, everything, tuple(direct), tuple(ad_hoc))
+    return Selection(suites, everything, tuple(direct), tuple(ad_hoc), marked.places, tuple(config.args))
+
+
+def _require_existing(config: pytest.Config, assembly: Assembly) -> None:
+    """Raise if an argument names no file, which pytest reports after the estimate and without a suggestion."""
+    if config.getoption("pyargs"):
+        return
+    folder = config.invocation_params.dir
+    for arg in config.args:
+        if not _path_of(arg, folder).exists():
+            known = [*(str(files.relative_name(assembly.root / name, folder)) for name in assembly.golden_names())]
+            known += _siblings(_path_of(arg, folder), folder)
+            raise SettingsError(f"{arg}: there is no such file or folder{did_you_mean(arg, known)}")
+
+
+def _siblings(path: Path, folder: Path) -> list[str]:
+    try:
+        return [files.relative_name(one, folder) for one in path.parent.iterdir()]
+    except OSError:  # the folder does not exist either
+        return []
 
 
 def _reject_importable(arguments: Mapping[str, Path], assembly: Assembly) -> None:
@@ -152,7 +189,8 @@ def build_selected(selection: Selection, config: pytest.Config, assembly: Assemb
             problems |= dict.fromkeys(str(error).splitlines())
             continue
         ready.append(suite)
-        if suite.target is None and any(assembly.root / golden in named for golden in suite.plan.golden):
+        is_named = any(assembly.root / golden in named for golden in suite.plan.golden)
+        if suite.target is None and is_named and name not in assembly.in_code:
             problem = (
                 f"{suite.plan.golden[0]}: no target: its rows contain no recorded output; "
                 "name one with --eval-target recorded:FILE or --eval-target python:pkg.mod:name"

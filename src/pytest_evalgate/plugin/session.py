@@ -171,7 +171,7 @@ class EvalSession:
             selection = select(config, assembly)
         else:
             selection = Selection.of(worker[SELECTION_INPUT])
-            selection.add_ad_hoc(assembly)
+            selection.apply(config, assembly)
         ready, lock_note = [], None
         warnings: tuple[str, ...] = ()
         if worker is None:

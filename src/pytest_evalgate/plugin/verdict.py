@@ -11,7 +11,9 @@ import pytest
 
 from pytest_evalgate.errors import StorageError
 from pytest_evalgate.plugin.context import PROBLEMS_OUTPUT, width_of_screen
+from pytest_evalgate.plugin.failures import printable
 from pytest_evalgate.plugin.ledger import WORKER_OUTPUT
+from pytest_evalgate.plugin.no_case import why_all_deselected, why_no_case
 from pytest_evalgate.runs.state import storage_message
 from pytest_evalgate.text import files
 from pytest_evalgate.text.wording import STOPPED
@@ -134,7 +136,7 @@ class VerdictHooks:
                 ledger.add_plan(suite.plan)
         had_problems = bool(ledger.problems)
         if not ledger.plans and not had_problems:
-            ledger.add_problem("no case was selected: " + " ".join(context.config.invocation_params.args))
+            ledger.add_problem(printable(why_no_case(context.config, context.assembly, context.selection)))
         verdict = self._session_decider.decide(
             ledger,
             duration_s=time.monotonic() - self._started,
@@ -175,6 +177,15 @@ class VerdictHooks:
             resume = " to resume this run" if interrupted or self._ran_out else ""
             yield f"{first}run the same command again{resume}: cached replies are not requested again"
 
+    def _deselected_note(self) -> Iterator[str]:
+        """Yield the reason why ``-k`` left no case."""
+        ledger, expression = self._context.ledger, self._context.config.getoption("keyword")
+        if expression and ledger.plans and not ledger.has_results:
+            cases = [case for plan in ledger.plans.values() for case in plan.cases]
+            known = {*ledger.plans, *(name for case in cases for name in (case.id, *case.tags))}
+            if (reason := why_all_deselected(expression, known, ledger.nodeids)) is not None:
+                yield reason
+
     def _run_notes(self) -> Iterator[str]:
         """Yield warnings about golden sets, the cache, the user's code and withheld keys, and why calls stopped."""
         context = self._context
@@ -183,6 +194,7 @@ class VerdictHooks:
         yield from context.warnings
         yield from context.problems.warnings
         yield from context.key_notes
+        yield from self._deselected_note()
         if context.lock_note is not None:
             yield context.lock_note
         if context.problems.stop_reason is not None and self._refused_reason is None:
