@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate.cli.main import VERBS
+from pytest_evalgate.cli.main import VERBS, module_of
 from pytest_evalgate.cli.verb import Verb
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def commands_in(text: str) -> Iterator[str]:
 def examples() -> Iterator[str]:
     """Yield the examples of the verbs' ``--help``, one command each."""
     for name in VERBS:
-        found = importlib.import_module(f"pytest_evalgate.cli.{name}").VERB
+        found = importlib.import_module(module_of(name)).VERB
         for verb in (found,) if isinstance(found, Verb) else found.values():
             yield from re.split(r" && |; ", verb.example.partition(" > ")[0])
 
