@@ -70,9 +70,9 @@ def test_specs_of_another_form_are_refused(root: Path, spec: str) -> None:
     [
         ("app_t2:answr", 'app_t2 has no answr; did you mean "answer"?'),
         ("app_t2:name", "is str, which cannot be called: name a function"),
-        ("nowhere_t2:answer", "cannot be imported: ModuleNotFoundError: no module named nowhere_t2"),
-        ("shop.nowhere:answer", "cannot be imported: ModuleNotFoundError: no module named shop.nowhere"),
-        ("app_t2.deeper:answer", "cannot be imported: ModuleNotFoundError"),
+        ("nowhere_t2:answer", 'cannot be imported: there is no module "nowhere_t2" below '),
+        ("shop.nowhere:answer", 'cannot be imported: there is no module "shop.nowhere" below '),
+        ("app_t2.deeper:answer", 'cannot be imported: there is no module "app_t2.deeper" below '),
     ],
 )
 def test_a_missing_module_or_function_is_named(root: Path, spec: str, message: str) -> None:
@@ -84,13 +84,13 @@ def test_a_missing_module_or_function_is_named(root: Path, spec: str, message: s
 
 def test_a_module_that_fails_on_import_is_reported(root: Path) -> None:
     (root / "broken_t2.py").write_text("raise RuntimeError('no database')\n")
-    with pytest.raises(CallableError, match="cannot be imported: RuntimeError: no database; it must be below"):
+    with pytest.raises(CallableError, match=r"cannot be imported: broken_t2\.py:1: RuntimeError: no database$"):
         callables.resolve("broken_t2:answer", [root])
 
 
 def test_a_module_that_exits_on_import_is_reported(root: Path) -> None:
     (root / "script_t2.py").write_text("import sys\nsys.exit(0)\n")  # would end the session with 0
-    with pytest.raises(CallableError, match="cannot be imported: SystemExit: 0; it must be below"):
+    with pytest.raises(CallableError, match=r"cannot be imported: script_t2\.py:2: SystemExit: 0$"):
         callables.resolve("script_t2:answer", [root])
 
 

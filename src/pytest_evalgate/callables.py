@@ -10,12 +10,14 @@ import inspect
 import site
 import sys
 import sysconfig
+import traceback
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.errors import CallableError
 from pytest_evalgate.text.exceptions import describe_error
+from pytest_evalgate.text.files import relative_name
 from pytest_evalgate.text.wording import did_you_mean
 
 if TYPE_CHECKING:
@@ -78,15 +80,43 @@ def _import(module: str, spec: str, roots: Sequence[Path]) -> Any:
     except CallableError:
         raise
     except (Exception, SystemExit) as error:  # sys.exit(0) of a script would end the session with 0
+        raise CallableError(f'python = "{spec}" cannot be imported: {_why(error, module, roots)}') from error
+
+
+def _why(error: BaseException, module: str, roots: Sequence[Path]) -> str:
+    """Return why an import failed: the line of the user's code, and what to change there."""
+    place = next((f"{place}: " for place in _places(error, roots)), "")
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{_short(Path(error.filename), roots)}:{error.lineno}: syntax error: {error.msg}"
+    if not isinstance(error, ModuleNotFoundError) or error.name is None:
+        return f"{place}{describe_error(error)}"
+    if module == error.name or module.startswith(f"{error.name}."):
         below = " or ".join(map(str, roots)) or "the root folder"
-        raise CallableError(
-            f'python = "{spec}" cannot be imported: {describe_error(error)}; it must be below {below}, or installed'
-        ) from error
+        near = did_you_mean(error.name, _modules_below(roots))
+        return f'there is no module "{error.name}" below {below}, and none is installed{near}'
+    return f'{place}it imports "{error.name}", which is not installed here: install it, or correct the name'
+
+
+def _modules_below(roots: Sequence[Path]) -> set[str]:
+    found = (path for root in roots for path in root.iterdir())
+    return {path.stem for path in found if path.suffix == ".py" or (path.is_dir() and path.name.isidentifier())}
+
+
+def _places(error: BaseException, roots: Sequence[Path]) -> Iterator[str]:
+    """Yield the lines of the user's code that led to an exception, the innermost first."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        path = Path(frame.filename)
+        if any(path.is_relative_to(root.resolve()) for root in roots):
+            yield f"{_short(path, roots)}:{frame.lineno}"
+
+
+def _short(path: Path, roots: Sequence[Path]) -> str:
+    return next((relative_name(path, root) for root in roots if path.is_relative_to(root.resolve())), str(path))
 
 
 def _require_inside(found: ModuleSpec | None, name: str, spec: str, allowed: Sequence[Path]) -> None:
     if found is None:
-        raise ModuleNotFoundError(f"no module named {name}")
+        raise ModuleNotFoundError(f"no module named {name}", name=name)
     files = [found.origin] if found.has_location and found.origin else list(found.submodule_search_locations or ())
     for file in files:  # none: compiled into the interpreter
         place = Path(file).resolve()

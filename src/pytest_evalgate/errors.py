@@ -29,11 +29,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 
@@ -89,13 +90,41 @@ class LineProblem:
         return ": ".join(part for part in (place, self.field, self.message) if part)
 
 
+_MOST_ALIKE = 3
+"""Problems of one cause that are printed in full; the lines of the others are counted."""
+
+_MOST_LINES = 10
+
+
+def group_problems(problems: Iterable[LineProblem]) -> Iterator[str]:
+    """Yield a line for each problem, but only one for each cause that more than a few lines of a file have."""
+    causes: dict[tuple[str, str, str], list[LineProblem]] = {}
+    problems = tuple(problems)
+    for problem in problems:
+        causes.setdefault(_cause(problem), []).append(problem)
+    for problem in problems:
+        alike = causes[_cause(problem)]
+        if len(alike) <= _MOST_ALIKE:
+            yield str(problem)
+        elif problem is alike[0]:
+            others = [str(other.line) for other in alike[1:]]
+            more = f" and {len(others) - _MOST_LINES:,} more" if len(others) > _MOST_LINES else ""
+            yield f"{problem} (the same in {len(others):,} other lines: {', '.join(others[:_MOST_LINES])}{more})"
+
+
+def _cause(problem: LineProblem) -> tuple[str, str, str]:
+    """Return what problems of one cause have in common: file, field and message without values and numbers."""
+    message = re.sub(r"\d+", "0", re.sub(r'"[^"]*"', '""', problem.message))
+    return problem.file, re.sub(r"\d+", "0", problem.field), message
+
+
 class GoldenSetError(UserError):
     """Every problem of a golden set at once, one per line of the message."""
 
     def __init__(self, problems: Iterable[LineProblem]) -> None:
         """Store ``problems`` and make a message with one line for each."""
         self.problems = tuple(problems)
-        super().__init__("\n".join(map(str, self.problems)))
+        super().__init__("\n".join(group_problems(self.problems)))
 
 
 class ScorerError(EvalgateError):

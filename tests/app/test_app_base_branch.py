@@ -130,7 +130,7 @@ def test_a_broken_configuration_of_the_base_is_told_as_its_own(repository: Repos
     repository.write("evalgate.toml", "suits = 1")
     repository.commit("broken")
     repository.configure("faq")
-    with pytest.raises(SettingsError, match=r"^at the merge base [0-9a-f]{12}: evalgate\.toml: suits: unknown key"):
+    with pytest.raises(SettingsError, match=r"^at the merge base [0-9a-f]{12}: evalgate\.toml:1: suits: unknown key"):
         repository.base("HEAD").sides("faq", repository.sets())
 
 

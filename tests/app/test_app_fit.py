@@ -180,11 +180,14 @@ _TAGGED = [_case(1, tags=["lang:de", "safety"]), _case(2, tags=["lang:en"], meta
     ("suite", "found"),
     [
         ({"slices": ["lang", "tag", "metadata.type"]}, []),
-        ({"slices": ["lagn"]}, ['no case has a slice by "lagn"; did you mean "lang"?']),
-        ({"slices": ["metadata.typ"]}, ['"metadata.typ"; did you mean "metadata.type"?']),
+        ({"slices": ["lagn"]}, ['no case has a slice by "lagn": tag the cases, or remove it; did you mean "lang"?']),
+        ({"slices": ["metadata.typ"]}, ['"metadata.typ": tag the cases, or remove it; did you mean "metadata.type"?']),
         ({"slices": ["region", "lang"]}, ['no case has a slice by "region": tag the cases, or remove it']),
         ({"gates": [{"kind": "must-pass", "tags": ["safety"]}]}, []),
-        ({"gates": [{"kind": "must-pass", "tags": ["safety", "saftey"]}]}, ['"saftey"; did you mean "safety"?']),
+        (
+            {"gates": [{"kind": "must-pass", "tags": ["safety", "saftey"]}]},
+            ['"saftey": tag the cases, or remove it; did you mean "safety"?'],
+        ),
         ({"gates": [{"kind": "must-pass"}]}, []),
         ({"gates": [{"kind": "mean-score", "scorer": "exat", "min": 0.5}]}, ['"exat"; did you mean "exact"?']),
         ({"gates": [{"kind": "no-regression", "scorer": "helpful"}]}, ['no scorer named "helpful" (exact)']),
@@ -204,7 +207,8 @@ def test_outputs_of_other_cases_are_no_missing_outputs() -> None:
     target = targets.RecordedTargetRunner(files)
     (problem,) = fit.case_problems([_case(1), _case(2)], lambda _: (), target, place="suites.s.target")
     assert str(problem) == (
-        'b: suites.s.target: no row has the id of a case: the first id is "x1", that of the golden set "c1"'
+        'b: suites.s.target: no row has the id of a case: the first id is "x1", that of the golden set "c1": '
+        "give both the same ids"
     )
 
 

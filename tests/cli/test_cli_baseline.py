@@ -215,4 +215,4 @@ def test_the_state_folder_may_lie_elsewhere(project: Project, monkeypatch: pytes
 def test_a_configuration_that_cannot_be_used_exits_4(project: Project) -> None:
     (project.root / "evalgate.toml").write_text("suits = 1\n")
     code, _, err = project.call("show")
-    assert (code, err) == (4, 'pytest-evalgate: evalgate.toml: suits: unknown key: did you mean "suites"?\n')
+    assert (code, err) == (4, 'pytest-evalgate: evalgate.toml:1: suits: unknown key; did you mean "suites"?\n')

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_evalgate.cli import main
-from pytest_evalgate.cli.config import flatten, lines_of
+from pytest_evalgate.cli.config import flatten
+from pytest_evalgate.config.key_lines import KeyLines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,12 +47,12 @@ def _explained(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str,
 
 
 def test_statements_are_found_on_the_line_where_they_begin() -> None:
-    assert lines_of(_CONFIG) == {
+    assert KeyLines.of("evalgate.toml", _CONFIG).lines == {
         "budget_usd": 2,
         "suites.support.golden": 5,
-        "suites.support.gates[0].kind": 6,
-        "suites.support.gates[0].min": 6,
-        "suites.support.gates[1].kind": 6,
+        "suites.support.gates[0].kind": 7,
+        "suites.support.gates[0].min": 7,
+        "suites.support.gates[1].kind": 8,
         "suites.support.tiers.smoke.sample": 10,
         "suites.support.tiers.smoke.trials": 10,
         "suites.support.target.python": 13,
@@ -71,9 +72,9 @@ def test_every_leaf_of_a_file_has_a_line_and_it_is_the_one_that_names_it(table: 
     text = "".join(f"{chr(10) * blank}{key} = {_toml(value)}\n" for key, value in table.items())
     assert tomllib.loads(text) == table
     lines = text.splitlines()
-    for path, number in lines_of(text).items():
+    for path, number in KeyLines.of("evalgate.toml", text).lines.items():
         assert lines[number - 1].startswith(f"{path.partition('.')[0].partition('[')[0]} = ")
-    assert lines_of(text).keys() == {path for path, value in flatten(table) if value != {}}
+    assert KeyLines.of("evalgate.toml", text).lines.keys() == {path for path, value in flatten(table) if value != {}}
 
 
 def _toml(value: Any) -> str:
@@ -88,7 +89,7 @@ def test_each_value_has_its_origin(project: Path, capsys: pytest.CaptureFixture[
     assert values["budget_usd"] == (5.0, "evalgate.toml:2")
     assert values["suites.support.golden"] == (["g.jsonl"], "evalgate.toml:5")
     assert values["suites.support.gates[1].alpha"] == (0.05, "default")
-    assert values["suites.support.gates[0].min"] == (0.9, "evalgate.toml:6")
+    assert values["suites.support.gates[0].min"] == (0.9, "evalgate.toml:7")
     assert values["suites.support.trials"] == (None, "default")
 
 

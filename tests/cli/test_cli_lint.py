@@ -122,7 +122,7 @@ def test_malformed_lines_are_errors_with_their_place(project: Project) -> None:
     project.write("a.jsonl", {"id": "a", "input": "x"}, '{"id": ', {"id": "a", "input": "y", "weight": 0})
     code, lines = project.lint("a.jsonl")
     assert code == 1
-    assert "a.jsonl:3: malformed: weight: must be greater than 0.0, not 0" in lines
+    assert "a.jsonl:3: malformed: weight: must be greater than 0, not 0" in lines
     assert lines[-1] == "3 errors, 0 warnings, 0 notes"
 
 

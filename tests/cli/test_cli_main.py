@@ -88,7 +88,7 @@ def _modules_after(*arguments: str) -> set[str]:
     return set(done.stderr.split())
 
 
-@pytest.mark.parametrize("arguments", [[], ["nothing"], ["baseline"], ["baseline", "promote"], ["schema", "--nope"]])
+@pytest.mark.parametrize("arguments", [[], ["nothing"], ["baseline"], ["schema", "--nope"]])
 def test_a_wrong_command_line_prints_the_usage(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(arguments)

@@ -221,8 +221,8 @@ def test_another_baseline_can_be_asked_for(project: Project, monkeypatch: pytest
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
-        ("baselines/faq.json", "suites.faq.baseline: file:baselines/faq.json: "),
-        ("evalgate.toml", "evalgate.toml: "),
+        ("baselines/faq.json", "evalgate.toml:4: suites.faq.baseline: file:baselines/faq.json: "),
+        ("evalgate.toml", "evalgate.toml:1: not TOML: "),
     ],
 )
 def test_what_cannot_be_read_exits_4(project: Project, spoil: str, told: str) -> None:

@@ -64,14 +64,14 @@ def test_credentials_are_not_sent_to_another_host() -> None:
     ("spec", "told"),
     [
         (
-            "bot:answer",
+            "bot",
             "write recorded:FILE, python:pkg.mod:name, model:NAME, http:URL or command:'PROGRAM ARGUMENTS'",
         ),
         ("model:", "write recorded:FILE"),
         ("kind:mine", "write recorded:FILE"),
         ("http:app.example", "http.url: write https://host/path"),
         ("command:'open", "No closing quotation"),
-        ("command: ", "command: Tuple should have at least 1 item"),
+        ("command: ", "command: must not be empty"),
     ],
 )
 def test_a_target_that_cannot_be_read(spec: str, told: str) -> None:

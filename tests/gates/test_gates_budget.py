@@ -224,10 +224,10 @@ def test_the_gate_is_configured(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "expected"),
     [
-        ("", "suites.faq.gates.0: a budget gate needs max_cost_usd, p95_latency_s, or both"),
-        (", max_cost = 2.0", 'suites.faq.gates.0.max_cost: unknown key: did you mean "max_cost_usd"?'),
-        (", max_cost_usd = -1.0", "suites.faq.gates.0.max_cost_usd: Input should be greater than or equal to 0"),
-        (", p95_latency_s = 0.0", "suites.faq.gates.0.p95_latency_s: Input should be greater than 0"),
+        ("", "suites.faq.gates[0]: a budget gate needs max_cost_usd, p95_latency_s, or both"),
+        (", max_cost = 2.0", 'suites.faq.gates[0].max_cost: unknown key; did you mean "max_cost_usd"?'),
+        (", max_cost_usd = -1.0", "suites.faq.gates[0].max_cost_usd: must be at least 0"),
+        (", p95_latency_s = 0.0", "suites.faq.gates[0].p95_latency_s: must be greater than 0"),
     ],
 )
 def test_problems_of_a_budget_gate_are_reported(tmp_path: Path, table: str, expected: str) -> None:

@@ -102,7 +102,7 @@ def test_every_problem_of_every_file_in_file_and_line_order(tmp_path: Path) -> N
     comma, *rest = (line for line in str(caught.value).splitlines() if "trailing comma" not in line)
     assert [comma, *rest] == [
         'golden/b.jsonl:1: wieght: unknown field; did you mean "weight"? If not, move it into metadata',
-        "golden/b.jsonl:3: weight: must be greater than 0.0, not 0",
+        "golden/b.jsonl:3: weight: must be greater than 0, not 0",
         "golden/b.jsonl:3: trials: must be at least 1, not 0",
         'golden/b.jsonl:4: duplicate id "refund-3" (first at line 1)',
         "golden/b.jsonl:5: NaN is not JSON; use null",

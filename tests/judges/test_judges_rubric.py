@@ -93,11 +93,14 @@ def test_criteria_are_a_rubric(tmp_path: Path) -> None:
         ("", "the text is empty"),
         ("+++\nneeds = []\n+++\n \n", "the text is empty"),
         ("+++\nneeds = []\nIs it polite?\n", "the head is not closed"),
-        ("+++\nneeds = [\n+++\nIs it polite?\n", "the head is not TOML"),
+        (
+            "+++\nneeds = [\n+++\nIs it polite?\n",
+            "rubric faq.md:2: in the head: not TOML: the file ends inside of a value",
+        ),
         ('+++\nneed = ["context"]\n+++\nx\n', 'need: unknown key; did you mean "needs"?'),
         ("+++\nauthor = 1\n+++\nx\n", "author: unknown key; the keys are needs, scale, pairs, sources"),
-        ('+++\nneeds = ["golden"]\n+++\nx\n', "needs: Input should be 'reference' or 'context' (got 'golden')"),
-        ('+++\nscale = "1-10"\n+++\nx\n', "scale: Input should be 'binary' or '1-5' (got '1-10')"),
+        ('+++\nneeds = ["golden"]\n+++\nx\n', 'needs[0]: must be "reference" or "context", not "golden"'),
+        ('+++\nscale = "1-10"\n+++\nx\n', 'scale: must be "binary" or "1-5", not "1-10"'),
     ],
 )
 def test_a_malformed_rubric_is_rejected(text: str, why: str) -> None:

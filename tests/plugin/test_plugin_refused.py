@@ -88,10 +88,10 @@ _PYTHON = "target = { python = 'bot:answer' }"
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        ("gold = 1", "evalgate.toml: gold: unknown key"),
-        ("on_inconclusive = 'never'", "evalgate.toml: on_inconclusive: "),
-        ("max_error_rate = nan", "evalgate.toml: max_error_rate: "),
-        ("[suites.faq", "evalgate.toml: "),
+        ("gold = 1", 'evalgate.toml:1: gold: unknown key; did you mean "golden", in [suites.NAME]?'),
+        ("on_inconclusive = 'never'", "evalgate.toml:1: on_inconclusive: "),
+        ("max_error_rate = nan", "evalgate.toml:1: max_error_rate: "),
+        ("[suites.faq", "evalgate.toml:1: not TOML: "),
         ("[suites.faq]\ngolden = '../faq.jsonl'", "suites.faq.golden: "),
         ("[suites.faq]\ngolden = 'golden/none.jsonl'", "golden/none.jsonl"),
     ],
@@ -105,7 +105,7 @@ def test_a_wrong_table(project: Project, config: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        ("scorer = ['exact']", 'suites.faq.scorer: unknown key: did you mean "scorers"?'),
+        ("scorer = ['exact']", 'suites.faq.scorer: unknown key; did you mean "scorers"?'),
         ("target = {}", "suites.faq.target: a target has exactly one of"),
         (f"scorers = ['exat']\n{_PYTHON}", '"exact"'),
         ("target = { python = 'bot:anwser' }", 'did you mean "answer"?'),
@@ -160,7 +160,10 @@ def test_a_wrong_suite(project: Project, keys: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (("--eval-target", "bot:answer"), "--eval-target bot:answer: write recorded:FILE, python:pkg.mod:name"),
+        (
+            ("--eval-target", "bot:answer"),
+            "--eval-target bot:answer: write python:bot:answer for a function; the forms are",
+        ),
         (("-n", "2", "--dist", "each"), "--dist each"),
     ],
 )

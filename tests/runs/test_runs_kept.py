@@ -52,6 +52,17 @@ def test_a_run_folder_is_read_as_it_was_written(run: Run, tmp_path: Path) -> Non
     assert not (tmp_path.parent / "b.json").exists()
 
 
+def test_suites_in_any_order_keep_their_own_baselines(run: Run, tmp_path: Path) -> None:
+    suites = {name: _verdict(run).suites["faq"] for name in ("support-faq", "support", "another")}
+    baseline = baselines.promote(run, run.suites[0], reason="first", now="2026-01-01T00:01:00Z")
+    kept = RunFolder(tmp_path)
+    compared = {name: (replace(baseline, suite=name), b"") for name in suites}
+    kept.keep(_verdict(run, suites=suites), compared, [], Redactor())
+    read = kept.verdict()
+    assert [*read.suites] != [*suites]
+    assert [one.suite for name in suites if (one := kept.baseline(read, name))] == [*suites]
+
+
 def test_secrets_are_removed_from_the_verdict(run: Run, tmp_path: Path) -> None:
     key = "sk-12345678"
     RunFolder(tmp_path).keep(_verdict(run, problems=(f"said {key}",)), {}, (), Redactor.of(["K"], {"K": key}))
@@ -65,7 +76,7 @@ def test_secrets_are_removed_from_the_verdict(run: Run, tmp_path: Path) -> None:
         ("[]", "not a verdict of pytest-evalgate"),
         ('{"schema": 2}', "schema 2 is newer than 1: upgrade pytest-evalgate"),
         ('{"schema": 1}', "verdict: "),
-        ('{"schema": 1, "verdict": "green"}', "verdict: Input should be 'pass', "),
+        ('{"schema": 1, "verdict": "green"}', 'verdict: must be "pass", '),
     ],
 )
 def test_a_malformed_verdict_is_refused(tmp_path: Path, text: str, said: str) -> None:

@@ -56,7 +56,7 @@ def test_rows_have_a_line_each_and_a_digest(tmp_path: Path) -> None:
         ({"schema": 2}, "menu.json: schema 2 is newer than 1: upgrade pytest-evalgate to read it"),
         ({"schema": True}, "menu.json: not a menu of pytest-evalgate; print it again"),
         ({"kind": "bill"}, "menu.json: not a menu of pytest-evalgate; print it again"),
-        ({"day": 1}, "menu.json: day: Input should be a valid string (got 1); print it again"),
+        ({"day": 1}, "menu.json: day: must be a string, not 1; print it again"),
         ({"lunch": 1}, "menu.json: lunch: unknown key; print it again"),
         ({"prices": {}}, "menu.json: the content does not match its digest: it was edited or cut; print it again"),
     ],

@@ -90,22 +90,28 @@ def test_threshold_weight_and_name(context: Context) -> None:
         ({}, 'needs one of "kind"'),
         ({"judge": "faq"}, "judge = 'faq': write the NAME"),
         ({"kind": "exact", "python": "a:b"}, 'needs one of "kind"'),
-        ({"kind": "number", "patern": "a"}, 'unknown parameter "patern" of number; did you mean "pattern"'),
-        ({"kind": "icontains", "ignore_case": False}, 'unknown parameter "ignore_case" of icontains'),
-        ({"kind": "exact", "case": 5}, 'unknown parameter "case"'),
-        ({"kind": "exact", "strip": "yes"}, 'strip = "yes"'),
-        ({"kind": "contains", "value": ""}, 'value = ""'),
-        ({"kind": "contains", "value": 5}, "value = 5"),
-        ({"kind": "contains-any", "values": []}, r"values = \[\]"),
-        ({"kind": "contains-any", "values": ["a", ""]}, "values.1 = "),
-        ({"kind": "contains-any", "values": "a,b"}, 'values = "a,b"'),
-        ({"kind": "exact", "threshold": 1.5}, "threshold = 1.5"),
-        ({"kind": "exact", "threshold": float("nan")}, "threshold = nan"),
-        ({"kind": "exact", "threshold": True}, "threshold = true"),
-        ({"kind": "exact", "weight": 0}, "weight = 0"),
-        ({"kind": "exact", "weight": float("inf")}, "weight = inf"),
-        ({"kind": "exact", "name": ""}, "name = "),
-        ({"kind": "exact", "strip": 1, "weight": -1}, "weight = -1.*; strip = 1"),
+        ({"kind": "number", "patern": "a"}, 'number: patern: unknown key; did you mean "pattern"'),
+        (
+            {"kind": "icontains", "ignore_case": False},
+            "icontains: ignore_case: unknown key; the keys are: threshold, weight, name, field, value",
+        ),
+        ({"kind": "exact", "case": 5}, "exact: case: unknown key"),
+        ({"kind": "exact", "strip": "yes"}, 'exact: strip: must be true or false, not "yes": write true'),
+        ({"kind": "contains", "value": ""}, "contains: value: must not be empty"),
+        ({"kind": "contains", "value": 5}, 'value: must be a text in quotes, not 5: write "5"'),
+        ({"kind": "contains-any", "values": []}, "values: must not be empty"),
+        ({"kind": "contains-any", "values": ["a", ""]}, r"values\[1\]: must not be empty"),
+        ({"kind": "contains-any", "values": "a,b"}, 'values: must be a list, not "a,b"'),
+        ({"kind": "exact", "threshold": 1.5}, "threshold: must be at most 1, not 1.5"),
+        ({"kind": "exact", "threshold": float("nan")}, "threshold: must be a finite number, not nan"),
+        ({"kind": "exact", "threshold": True}, "threshold: must be a number, not true"),
+        ({"kind": "exact", "weight": 0}, "weight: must be greater than 0, not 0"),
+        ({"kind": "exact", "weight": float("inf")}, "weight: must be a finite number, not inf"),
+        ({"kind": "exact", "name": ""}, "name: must not be empty"),
+        (
+            {"kind": "exact", "strip": 1, "weight": -1},
+            "weight: must be greater than 0, not -1.*; strip: must be true or false, not 1",
+        ),
     ],
 )
 def test_a_specification_that_is_refused(spec: Any, problem: str, context: Context) -> None:
@@ -153,7 +159,7 @@ def test_rules_of_plug_ins_are_built_like_our_own(context: Context) -> None:
     scorer = build({"kind": "half", "words": ["a"], "threshold": 0.5}, context=context)
     score = asyncio.run(scorer.score(Case("q"), Output("out")))
     assert score == Score("half", 0.5, passed=True, reason="q out ['a']")
-    with pytest.raises(SettingsError, match=r'value = "x"'):
+    with pytest.raises(SettingsError, match='half: value: must be a number, not "x"'):
         build({"kind": "half", "value": "x"}, context=context)
 
 
@@ -316,7 +322,7 @@ def test_a_name_that_is_no_string(value: Any, tmp_path: Path) -> None:
 
 
 def test_unknown_parameters_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match='unknown parameter "treshold" of python; did you mean "threshold"'):
+    with pytest.raises(SettingsError, match='python: treshold: unknown key; did you mean "threshold"'):
         build({"python": "os.path:join", "treshold": 1}, context=Context(roots=(tmp_path,)))
 
 

@@ -114,7 +114,7 @@ def test_closing_ends_the_threads(context: TargetContext) -> None:
         ({"model": "m", "prompt": "../outside.md"}, "suites.s.target.prompt: ../outside.md leads to"),
         ({"model": "m", "system": "link.md"}, "suites.s.target.system: link.md leads to"),
         ({"model": "m", "prompt": "/etc/passwd"}, "suites.s.target.prompt: /etc/passwd leads to /etc/passwd, outside"),
-        ({"model": "m", "prompt": "none.md"}, "none.md: there is no such file"),
+        ({"model": "m", "prompt": "none.md"}, "suites.s.target.prompt: there is no file none.md in "),
         ({"model": "n"}, "suites.s.target.model: no model is named 'n'; configured are: m, bad"),
         ({"model": "bad"}, "models.bad.params.stream: the target sets it"),
         ({"model": "m", "params": {"n": 3}}, "suites.s.target.params.n: the target sets it"),
@@ -128,7 +128,10 @@ def test_closing_ends_the_threads(context: TargetContext) -> None:
             "suites.s.target.http.body: it cannot be sent as JSON",
         ),
         ({"command": ["no-such-program"]}, "suites.s.target.command: no-such-program is not a program"),
-        ({"python": "evalgate_no_such:answer"}, 'python = "evalgate_no_such:answer" cannot be imported'),
+        (
+            {"python": "evalgate_no_such:answer"},
+            'suites.s.target: python = "evalgate_no_such:answer" cannot',
+        ),
         ({"kind": "other"}, 'suites.s.target.kind: no target is named "other"'),
     ],
 )

@@ -16,14 +16,16 @@ from pytest_evalgate.app.project import resolve_path
 from pytest_evalgate.config import for_tier, needs_baseline
 from pytest_evalgate.errors import BaselineError, SettingsError, StorageError, UserError
 from pytest_evalgate.guard.base_branch import BaseBranch, find_base, own_baseline
-from pytest_evalgate.records.results import TREND_MIN_RUNS, HistoryRow
+from pytest_evalgate.guard.settings_changes import trials_of
+from pytest_evalgate.records.results import TREND_MIN_RUNS, GateChange, HistoryRow
 from pytest_evalgate.runs import git, history
 from pytest_evalgate.runs.run_file import config_sha256
 from pytest_evalgate.runs.state import in_ci
 from pytest_evalgate.text import jsonl
+from pytest_evalgate.text.files import nearest_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pytest_evalgate.app.project import Project
@@ -99,12 +101,20 @@ class RunDecider:
             rules,
             warn_inconclusive=self.settings.on_inconclusive == "warn",
             not_run=[name for name in self.settings.suites if name not in rules],
-            changes=() if self.base is None else self.base.changes,
+            changes=() if self.base is None else (*self.base.changes, *self._fewer_trials(run)),
             tier=self.settings.default_tier,
         )
         if self.base_problem is None:
             return verdict
         return replace(verdict, changed_in_gate=None, base_problem=self.base_problem)
+
+    def _fewer_trials(self, run: Run) -> Iterator[GateChange]:
+        """Yield the suites that ran fewer trials than are configured, by an option or a variable."""
+        for suite in run.suites:
+            configured = self.settings.suites.get(suite.plan.name)
+            if configured is not None and suite.plan.trials < (wanted := trials_of(configured)):
+                where = f"suites.{suite.plan.name}.trials"
+                yield GateChange("fewer trials requested", where, str(wanted), str(suite.plan.trials), "weaker")
 
     def judge_root(self, judge: str) -> Path:
         """Return the folder to which the paths of a judge's calibration and drift record are relative."""
@@ -212,6 +222,7 @@ class RunDecider:
         rules = SuiteRules(
             baseline=baseline,
             record_without_baseline=self._records_missing_baseline(suite),
+            looked_for=self._looked_for(suite) if baseline is None else "",
             max_error_rate=self.settings.max_error_rate,
             is_new=self.base is not None and not self.base.has_suite(name),
         )
@@ -236,6 +247,12 @@ class RunDecider:
         except UserError as error:
             add_problem(f"suites.{name}.scorers: {error}")
             return {}
+
+    def _looked_for(self, suite: Suite | None) -> str:
+        """Return the name of the missing baseline file, if another file has a similar name."""
+        spec = self.against or (None if suite is None else suite.baseline)
+        near = "" if spec is None or spec.startswith("git:") else nearest_file(self.root, spec)
+        return f" (there is no file {spec}{near})" if near else ""
 
     def _records_missing_baseline(self, suite: Suite | None) -> bool:
         """Return whether a missing baseline is acceptable. By default it is not in CI if a gate compares with one."""

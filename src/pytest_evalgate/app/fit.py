@@ -120,7 +120,10 @@ def _unmatched(target: targets.RecordedTargetRunner, cases: Sequence[Case], plac
     for recording in target.recordings:
         if recording.outputs and not any(case.golden_id in recording.outputs for case in cases):
             theirs, ours = jsonl.quote_text(next(iter(recording.outputs))), jsonl.quote_text(cases[0].golden_id)
-            message = f"no row has the id of a case: the first id is {theirs}, that of the golden set {ours}"
+            message = (
+                f"no row has the id of a case: the first id is {theirs}, that of the golden set {ours}: give both the "
+                "same ids"
+            )
             yield LineProblem(recording.name, 0, place, message)
 
 
@@ -190,13 +193,13 @@ def name_problems(name: str, suite: Suite, cases: Sequence[Case], scorers: Colle
     for by in suite.slices:
         if not any(any(slice_values(case, by)) for case in own):
             near = did_you_mean(by, _slice_keys(own))
-            problems[f'suites.{name}.slices: no case has a slice by "{by}"{near}: tag the cases, or remove it'] = None
+            problems[f'suites.{name}.slices: no case has a slice by "{by}": tag the cases, or remove it{near}'] = None
     tags = {tag for case in own for tag in case.tags}
     for gate in suite.gates or ():
         place = f"suites.{name}.{place_of(suite, 'gates')}: {gate.kind}"
         if isinstance(gate, MustPassGate):
             problems |= {
-                f'{place}: no case has the tag "{tag}"{did_you_mean(tag, tags)}: tag the cases, or remove it': None
+                f'{place}: no case has the tag "{tag}": tag the cases, or remove it{did_you_mean(tag, tags)}': None
                 for tag in gate.tags
                 if tag not in tags
             }

@@ -37,7 +37,7 @@ from pytest_evalgate.reports.view import (
     TrialView,
 )
 from pytest_evalgate.runs import run_file as run_files
-from pytest_evalgate.text import files
+from pytest_evalgate.text import files, jsonl
 from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
@@ -316,7 +316,9 @@ def _suite_view(
         fixed=() if pairing is None else tuple(changed_row(one, texts) for one in pairing.fixed),
         missed=_reasons((result for result in suite.results if result.outcome == "missed"), texts),
         errors=_reasons((result for result in suite.results if result.outcome == "errored"), texts),
-        uncached=_count_uncached(suite.results, frozenset(judge.name for judge in verdict.judges)),
+        uncached=_count_uncached(
+            suite.results, frozenset(judge.name for judge in verdict.judges), is_kept=_is_kept(context, name)
+        ),
         flaky=_flaky_rows(suite.results),
         history=context.history.get(name, ()),
         scores_before=context.scores_before.get(name, _NOTHING),
@@ -325,11 +327,22 @@ def _suite_view(
     )
 
 
-def _count_uncached(results: Iterable[CaseResult], judges: frozenset[str]) -> int:
-    """Count the cases for which a rerun repeats a call: failed, truncated, withheld, or without a judge's verdict."""
+def _is_kept(context: ReportContext, name: str) -> bool:
+    """Return whether later runs use the cached outputs of a suite: of a model, or of an application with a version."""
+    target = dict(context.facts).get(f"{name}: target", "")
+    return not target.startswith("{") or "version" in jsonl.loads(target)
+
+
+def _count_uncached(results: Iterable[CaseResult], judges: frozenset[str], *, is_kept: bool = True) -> int:
+    """Count the cases for which a rerun repeats a call: failed, truncated, withheld, or without a judge's verdict.
+
+    The outputs of an application without a version are not used by later runs, unless the run was interrupted.
+    """
 
     def is_uncached(trial: Trial) -> bool:
         output = trial.output
+        if not is_kept:
+            return True
         # a reply with unclosed reasoning is complete, so it is cached
         if trial.value is None or output is None or output.finish not in ("complete", "reasoning"):
             return True

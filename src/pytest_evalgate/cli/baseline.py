@@ -29,12 +29,18 @@ if TYPE_CHECKING:
 def _add_promote(parser: argparse.ArgumentParser) -> None:
     add_suite(parser, "every suite of the run")
     add_run(parser)
-    parser.add_argument("--reason", required=True, help="why later runs should be compared with this run")
+    parser.add_argument(
+        "--reason", help="why later runs should be compared with this run (needed if there already is a baseline)"
+    )
     parser.add_argument(
         "--no-outputs",
         action="store_true",
         help="do not store the outputs beside the baseline: reports then cannot show them side by side",
     )
+
+
+_FIRST: Final = "first baseline"
+_ANOTHER: Final = 'pytest-evalgate baseline promote --reason "new prompt accepted"'
 
 
 def _promote(args: argparse.Namespace) -> int:
@@ -47,9 +53,13 @@ def _promote(args: argparse.Namespace) -> int:
     if origin.tier != project.settings.default_tier:
         for suite in suites:
             baselines.reject_sample(run, suite.plan, origin.tier)
+    paths = [project.baseline_file(suite.plan.name) for suite in suites]
+    reason = _FIRST if args.reason is None and not any(path.exists() for path in paths) else args.reason
+    if reason is None:
+        raise BaselineError(f"there is a baseline already; name the reason for a new one: {_ANOTHER}")
     promoted = [
-        (baselines.promote(run, suite, reason=args.reason, now=now), project.baseline_file(suite.plan.name))
-        for suite in suites
+        (baselines.promote(run, suite, reason=reason, now=now), path)
+        for suite, path in zip(suites, paths, strict=True)
     ]
     stored = run_file.path_of(project.state.path, run.id)
     keeps = project.settings.report.content == "full" and not args.no_outputs
@@ -83,7 +93,7 @@ def _add_show(parser: argparse.ArgumentParser) -> None:
 VERB: Final[Actions] = {
     "promote": Verb(
         "Make a complete run the baseline. Refused in CI.",
-        'pytest-evalgate baseline promote --reason "new prompt accepted"',
+        _ANOTHER,
         _promote,
         _add_promote,
     ),

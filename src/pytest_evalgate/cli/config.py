@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate import config
 from pytest_evalgate.app.project import Project
 from pytest_evalgate.cli.printing import print_result
 from pytest_evalgate.cli.verb import Verb
-from pytest_evalgate.config import CONFIG_FILE, PYPROJECT_FILE
+from pytest_evalgate.config.key_lines import KeyLines
 from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.layout import align
 
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from pytest_evalgate.config import Settings
     from pytest_evalgate.records.results import Json
 
-_PYPROJECT_PREFIX: Final = "tool.evalgate."
 _DEFAULT: Final = "default"
 
 _VARIABLES: Final = {
@@ -52,7 +50,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> int:
     project = Project.find()
     tier = config.chosen_tier(project.settings, args.tier or os.environ.get("EVALGATE_TIER"))
-    found = explain(project.settings, KeyLines.in_project(project.root), os.environ, tier)
+    found = explain(project.settings, _lines_in(project.root), os.environ, tier)
     parts = (f"{args.key}.", f"{args.key}[")
     values = [value for value in found if not args.key or value.key == args.key or value.key.startswith(parts)]
     printed = [value for value in values if args.explain or value.origin != _DEFAULT]
@@ -114,53 +112,10 @@ def _written(key: str, lines: KeyLines, tier: str) -> str:
     return lines.place_of(key) or _DEFAULT
 
 
-@dataclass(frozen=True, slots=True)
-class KeyLines:
-    """Line numbers of the keys of a configuration file."""
-
-    file: str
-    lines: Mapping[str, int]
-
-    @classmethod
-    def in_project(cls, root: Path) -> Self:
-        """Find the lines in the configuration file of the project at ``root``, which is valid TOML."""
-        for name, prefix in ((CONFIG_FILE, ""), (PYPROJECT_FILE, _PYPROJECT_PREFIX)):
-            if (root / name).exists():
-                lines = lines_of((root / name).read_text("utf-8-sig"))
-                ours = {path.removeprefix(prefix): line for path, line in lines.items() if path.startswith(prefix)}
-                if ours:
-                    return cls(name, ours)
-        return cls(CONFIG_FILE, {})
-
-    def place_of(self, key: str) -> str | None:
-        """Return ``file:line`` of the statement that sets ``key`` or a table around it; None if there is none."""
-        while key:
-            if key in self.lines:
-                return f"{self.file}:{self.lines[key]}"
-            key = key[: max(key.rfind("."), key.rfind("["), 0)]
-        return None
-
-
-def lines_of(text: str) -> dict[str, int]:
-    """Return the 1-based line on which the statement of each leaf of a valid TOML file begins.
-
-    ``tomllib`` does not report line numbers, so the file is parsed again with each further line: the leaves that are
-    new when a parse succeeds are set by the lines since the previous success.
-    """
-    found: dict[str, int] = {}
-    begin, read = 1, ""
-    for number, line in enumerate(text.splitlines(keepends=True), start=1):
-        read += line
-        if begin == number and (not line.strip() or line.lstrip().startswith("#")):
-            begin = number + 1
-            continue
-        try:
-            leaves = dict(flatten(tomllib.loads(read)))
-        except tomllib.TOMLDecodeError:  # inside of a value of several lines
-            continue
-        found |= {path: begin for path, value in leaves.items() if value != {} and path not in found}
-        begin = number + 1
-    return found
+def _lines_in(root: Path) -> KeyLines:
+    """Find the lines of the keys in the configuration file of the project at ``root``."""
+    found = config.read_file(root)
+    return KeyLines(config.CONFIG_FILE, {}, {}) if found is None else found.key_lines()
 
 
 def flatten(value: Json, path: str = "") -> Iterator[tuple[str, Json]]:

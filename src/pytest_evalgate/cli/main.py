@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Final
 from pytest_evalgate.cli.verb import define
 from pytest_evalgate.errors import ScorerError, StorageError, UserError
 from pytest_evalgate.records.calls import RunStopped
+from pytest_evalgate.text.jsonl import quote_text
 from pytest_evalgate.text.redaction import mask_keys
+from pytest_evalgate.text.wording import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -58,7 +60,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
     # The first word that is not an option is the verb: the program's own parser has no option that takes a value.
-    args = build_parser([word for word in words if not word.startswith("-")][:1]).parse_args(words)
+    verb = next((word for word in words if not word.startswith("-")), None)
+    if verb is not None and verb not in VERBS:
+        near = did_you_mean(verb, VERBS) or f"; the verbs are: {', '.join(VERBS)}"
+        build_parser([]).error(f"there is no verb {quote_text(verb)}{near}")
+    args = build_parser([] if verb is None else [verb]).parse_args(words)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # Windows code pages lack characters that models use
     try:
@@ -70,7 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"pytest-evalgate: {storage_message(error)}", file=sys.stderr)
         return EXIT_USAGE
     except (UserError, ScorerError, RunStopped) as error:
-        print(mask_keys(f"pytest-evalgate: {error}"), file=sys.stderr)
+        from pytest_evalgate.config import with_places  # noqa: PLC0415 - only after an error
+
+        print(mask_keys(f"pytest-evalgate: {with_places(str(error))}"), file=sys.stderr)
         return EXIT_INCOMPLETE if isinstance(error, RunStopped) else EXIT_USAGE
     except BrokenPipeError:  # the reader, such as `head`, closed the pipe
         # The interpreter flushes stdout once more when it exits, which would print a second BrokenPipeError:

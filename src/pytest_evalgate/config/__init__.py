@@ -21,6 +21,8 @@ from pytest_evalgate.config.load import (
     key_variables,
     load,
     parse_target,
+    read_file,
+    with_places,
 )
 from pytest_evalgate.config.suites import (
     DEFAULT_TIER,
@@ -88,5 +90,7 @@ __all__ = [
     "needs_baseline",
     "parse_target",
     "place_of",
+    "read_file",
     "sample_of",
+    "with_places",
 ]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from pytest_evalgate.config.tables import Alpha, Amount, Margin, Names, Seconds, Share, Table
 
@@ -58,6 +58,16 @@ class SliceGate(Table):
     alpha: Alpha = 0.05
 
 
+def _on_unit_scale(value: Any) -> Any:
+    if isinstance(value, int | float) and 1 < value <= 5:  # noqa: PLR2004 - a judge's scale
+        mapped = (value - 1) / 4
+        raise ValueError(f"scores of a scale from 1 to 5 are mapped to 0 to 1: write {mapped:g} for {value:g}")
+    return value
+
+
+MeanShare = Annotated[Share, BeforeValidator(_on_unit_scale, json_schema_input_type=Share)]
+
+
 class MeanScoreGate(Table):
     """The mean score of ``scorer`` is at least ``min``.
 
@@ -66,7 +76,7 @@ class MeanScoreGate(Table):
 
     kind: Literal["mean-score"]
     scorer: str
-    min: Share
+    min: MeanShare
     bound: Literal["ci", "point"] = "ci"
 
 
@@ -101,10 +111,29 @@ GATES: Final[dict[str, type[Table]]] = {
 }
 """Gate tables by kind."""
 
-Gate = Annotated[
+_AnyGate = Annotated[
     PassRateGate | NoRegressionGate | SliceGate | MeanScoreGate | MustPassGate | BudgetGate,
     Field(discriminator="kind"),
 ]
+
+
+def _with_kind(value: Any) -> Any:
+    example = 'such as { kind = "pass-rate", min = 0.85 }'
+    if not isinstance(value, dict | Table):
+        raise ValueError(f"a gate is a table with a kind, {example}")  # noqa: TRY004 - pydantic takes ValueError
+    if isinstance(value, dict) and "kind" not in value:
+        raise ValueError(f"a gate needs a kind, {example}; the kinds are: {', '.join(GATES)}")
+    return value
+
+
+def gate_list(value: Any) -> Any:
+    """Refuse a table, as ``[suites.NAME.gates]`` and ``gates = {}`` write it."""
+    if isinstance(value, dict):
+        raise ValueError('gates is a list of tables: write gates = [{ kind = "pass-rate", min = 0.85 }]')  # noqa: TRY004 - the same
+    return value
+
+
+Gate = Annotated[_AnyGate, BeforeValidator(_with_kind, json_schema_input_type=_AnyGate)]
 
 
 def needs_baseline(gate: Gate) -> bool:

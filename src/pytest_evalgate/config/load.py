@@ -1,48 +1,47 @@
-"""Loading of the configuration, and messages for its problems."""
+"""Loading of the configuration: the file, its table, and the place of each problem."""
 
 from __future__ import annotations
 
-import difflib
 import re
-import tomllib
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from operator import itemgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
-from pytest_evalgate.config.gates import GATES
-from pytest_evalgate.config.suites import Acknowledgement, Settings, Suite, Tier
-from pytest_evalgate.config.tables import UNQUOTED, Judge, Model, Price, Report
-from pytest_evalgate.config.targets import TARGETS, HttpRequest, HttpTarget, parse_target_spec
+from pytest_evalgate.config.advice import about_missing, about_unknown
+from pytest_evalgate.config.key_lines import KeyLines
+from pytest_evalgate.config.suites import Settings
+from pytest_evalgate.config.targets import HttpTarget, parse_target_spec
 from pytest_evalgate.errors import SettingsError
-from pytest_evalgate.text import foreign, jsonl
-from pytest_evalgate.text.redaction import looks_like_key, mask_keys
+from pytest_evalgate.text.problems import explain, format_value
+from pytest_evalgate.text.syntax import InvalidToml, parse_toml
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Iterator
 
-    from pytest_evalgate.config.tables import Table
     from pytest_evalgate.config.targets import Target
+    from pytest_evalgate.text.problems import Problem
 
 CONFIG_FILE = "evalgate.toml"
 PYPROJECT_FILE = "pyproject.toml"
 _CACHE_KEY_VARIABLE = "EVALGATE_CACHE_KEY"
 
-_TABLES: tuple[type[Table], ...] = (
-    Settings,
-    Suite,
-    Tier,
-    Acknowledgement,
-    Judge,
-    Model,
-    Price,
-    Report,
-    HttpRequest,
-    *GATES.values(),
-    *TARGETS.values(),
-)
-_KEYS = sorted({key for table in _TABLES for key in table.model_fields})
+_PYPROJECT_PREFIX = "tool.evalgate."
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """The configuration file of a project: its name, its text, and our table in it."""
+
+    name: str
+    text: str
+    table: dict[str, Any]
+
+    def key_lines(self) -> KeyLines:
+        """Return the lines of the keys of our table."""
+        return KeyLines.of(self.name, self.text, _PYPROJECT_PREFIX if self.name == PYPROJECT_FILE else "")
 
 
 def load(root: Path) -> Settings:
@@ -50,25 +49,67 @@ def load(root: Path) -> Settings:
 
     Raises:
         SettingsError: Both files contain the table, the TOML cannot be parsed, or a key or value is wrong. All
-            problems are listed, one a line, as ``file: key: message``.
+            problems are listed, one a line, as ``file:line: key: message``.
     """
-    tables = [(name, table) for name in (CONFIG_FILE, PYPROJECT_FILE) if (table := _table(root / name)) is not None]
-    if len(tables) > 1:
+    file = read_file(root)
+    if file is None:
+        return Settings()
+    try:
+        return Settings.model_validate(file.table)
+    except ValidationError as error:
+        problems = explain(
+            error, file.table, unknown=lambda place: about_unknown(place, file.table), missing=about_missing
+        )
+        raise SettingsError("\n".join(_placed(problems, file.key_lines()))) from None
+
+
+def read_file(root: Path) -> ConfigFile | None:
+    """Read the configuration file of the project at ``root``; None if there is none.
+
+    Raises:
+        SettingsError: Both files contain the table, or the TOML cannot be parsed.
+    """
+    files = [file for name in (CONFIG_FILE, PYPROJECT_FILE) if (file := _read(root / name)) is not None]
+    if len(files) > 1:
         raise SettingsError(
             f"{CONFIG_FILE} and [tool.evalgate] in {PYPROJECT_FILE} are both present: keep one of them"
         )
-    if not tables:
-        return Settings()
-    name, table = tables[0]
+    return files[0] if files else None
+
+
+def _placed(problems: list[Problem], lines: KeyLines) -> Iterator[str]:
+    """Yield each problem with its file and line. The message of a check of several keys begins with the key."""
+    placed = ((lines.line_of(one.place), one) for one in problems)
+    for line, problem in sorted(placed, key=itemgetter(0)):
+        yield f"{lines.file}:{line}: {problem}" if line else f"{lines.file}: {problem}"
+
+
+_KEY: Final = re.compile(r"((?:suites|models|judges|report|acknowledged|history)\b[\w.\[\]-]*): ")
+
+
+def with_places(message: str, root: Path | None = None) -> str:
+    """Put ``file:line`` before each line of a message that begins with a key of the configuration.
+
+    ``root`` is the folder of the configuration; without it, it is searched for from the working directory upwards.
+    """
+    if not any(map(_KEY.match, message.splitlines())):
+        return message
     try:
-        return Settings.model_validate(table)
-    except ValidationError as error:
-        raise SettingsError("\n".join(f"{name}: {line}" for line in explain(error, _suggest))) from None
+        file = read_file(root or find_root(Path.cwd()))
+    except SettingsError:
+        return message
+    return message if file is None else "\n".join(_with_place(line, file.key_lines()) for line in message.split("\n"))
+
+
+def _with_place(message: str, lines: KeyLines) -> str:
+    key = _KEY.match(message)
+    line = 0 if key is None else lines.line_around(key[1])
+    return f"{lines.file}:{line}: {message}" if line else message
 
 
 def is_configured(root: Path) -> bool:
     """Return whether the project at ``root`` has a configuration, valid or not."""
-    return any(_table(root / name) is not None for name in (CONFIG_FILE, PYPROJECT_FILE))
+    return any(_read(root / name) is not None for name in (CONFIG_FILE, PYPROJECT_FILE))
 
 
 def find_root(start: Path) -> Path:
@@ -104,77 +145,30 @@ def parse_target(spec: str, instead_of: Target | None = None) -> Target:
     try:
         return parse_target_spec(spec, instead_of)
     except ValidationError as error:
-        raise SettingsError(f"--eval-target {spec}: {'; '.join(explain(error, _suggest))}") from None
+        problems = explain(error, None)
+        raise SettingsError(f"--eval-target {spec}: {'; '.join(map(str, problems))}") from None
     except ValueError as error:
         raise SettingsError(f"--eval-target {spec}: {error}") from None
 
 
-def _table(path: Path) -> dict[str, Any] | None:
+def _read(path: Path) -> ConfigFile | None:
     try:
-        text = path.read_bytes()
+        content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise SettingsError(f"{path.name}: cannot be read: {error.strerror}") from None
-    if path.name == PYPROJECT_FILE and b"evalgate" not in text:  # saves parsing it: 3 ms for 200 lines
+    if path.name == PYPROJECT_FILE and b"evalgate" not in content:  # saves parsing it: 3 ms for 200 lines
         return None
     try:
-        data = tomllib.loads(text.decode("utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path.name}: {foreign.name_foreign(text) or error}") from None
+        data = parse_toml(content)
+    except InvalidToml as error:
+        raise SettingsError(error.at(path.name)) from None
+    text = content.decode("utf-8-sig")
     if path.name != PYPROJECT_FILE:
-        return data
+        return ConfigFile(path.name, text, data)
     tool = data.get("tool")
     table = tool.get("evalgate") if isinstance(tool, dict) else None
     if table is not None and not isinstance(table, dict):
-        raise SettingsError(f"{path.name}: tool.evalgate must be a table, not {table!r}")
-    return table
-
-
-Place = tuple[int | str, ...]
-"""The keys and indices that lead to a value, in pydantic's order."""
-
-
-def explain(error: ValidationError, suggest: Callable[[Place], str] | None = None) -> list[str]:
-    """Return each problem that pydantic found as ``place: message``.
-
-    ``suggest`` returns the text that is appended to the message for an unknown key.
-    """
-    return [_explain(problem, suggest) for problem in error.errors(include_url=False)]
-
-
-def _explain(problem: Any, suggest: Callable[[Place], str] | None) -> str:
-    loc: Place = problem["loc"]
-    # pydantic adds the kind of a gate to the place, after its index in the list of gates
-    steps = (part for before, part in pairwise((None, *loc)) if not (isinstance(before, int) and part in GATES))
-    place = jsonl.escape_text(".".join(map(str, steps)), 200)
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):  # of models, and of dataclasses
-        message = "unknown key" + (suggest(loc) if suggest else "")
-    elif not _is_unquoted(problem):
-        shown = _CREDENTIALS.sub("//***@", repr(problem["input"]))
-        message = f"{message} (got {jsonl.escape_text(shown, 200)})"
-    return mask_keys(f"{place}: {message}" if place else message)
-
-
-def _is_unquoted(problem: Any) -> bool:
-    """Return whether a message omits the value: there is none, it is too long, or it may be a key."""
-    value = problem["input"]
-    return (
-        isinstance(value, dict | list | tuple)
-        or problem["type"] in ("missing", UNQUOTED)
-        or (isinstance(value, str) and looks_like_key(value))
-    )
-
-
-_CREDENTIALS = re.compile(r"//[^/@\s]*@")
-"""User name and password in a URL. Such URLs are refused, and the message must not print them."""
-
-
-def _suggest(loc: Place) -> str:
-    """Suggest the most similar key: of the gate if the place is in one, else of all tables."""
-    kind = next((part for before, part in pairwise(loc) if isinstance(before, int) and part in GATES), None)
-    known = _KEYS if kind is None else GATES[str(kind)].model_fields
-    key = str(loc[-1])
-    similar = difflib.get_close_matches(key, [other for other in known if other != key], n=1)
-    return f': did you mean "{similar[0]}"?' if similar else "; list the known keys with: pytest-evalgate schema"
+        raise SettingsError(f"{path.name}: tool.evalgate must be a table, not {format_value(table)}")
+    return None if table is None else ConfigFile(path.name, text, table)

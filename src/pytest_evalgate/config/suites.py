@@ -4,21 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from pytest_evalgate.config.gates import Gate, MustPassGate, SliceGate
-from pytest_evalgate.config.tables import Amount, FileNames, Judge, Model, Report, Seconds, Share, Table
+from pytest_evalgate.config.gates import Gate, MustPassGate, SliceGate, gate_list
+from pytest_evalgate.config.tables import Amount, FileNames, Judge, Model, Report, Seconds, Share, Table, TextForm
 from pytest_evalgate.config.targets import ModelTarget, TargetTable
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.text.problems import InvalidKey
 from pytest_evalgate.text.wording import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from pytest_evalgate.text.problems import Place
 
 DEFAULT_TIER: Final = "default"
 """The tier that always exists. Suites that do not define it run unchanged in it."""
 
-TierName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+_NAME_ADVICE: Final = "use letters, digits, '-', '_' and '.', beginning with a letter or digit, at most 64"
+TierName = Annotated[str, TextForm(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", _NAME_ADVICE)]
+Aggregate = Annotated[
+    str,
+    TextForm(
+        r"^(mean|majority|pass(@|\^)[1-9][0-9]{0,2})$",
+        'write "mean", "majority", "pass@K" (one of K trials passes) or "pass^K" (all K pass), such as "pass@3"',
+    ),
+]
 Trials = Annotated[int, Field(strict=True, ge=1, le=1000)]
 
 
@@ -31,7 +42,17 @@ def _some_gates(gates: tuple[Gate, ...] | None) -> tuple[Gate, ...] | None:
     return gates
 
 
-Gates = Annotated[tuple[Gate, ...] | None, AfterValidator(_some_gates)]
+def _scorer_spec(value: Any) -> Any:
+    if not isinstance(value, str | dict):
+        raise ValueError('a scorer is a name, such as "exact", or a table, such as { kind = "contains", value = "x" }')  # noqa: TRY004 - pydantic takes ValueError
+    return value
+
+
+ScorerSpec = Annotated[
+    str | dict[str, Any], BeforeValidator(_scorer_spec, json_schema_input_type=str | dict[str, Any])
+]
+_GateList = tuple[Gate, ...] | None
+Gates = Annotated[_GateList, BeforeValidator(gate_list, json_schema_input_type=_GateList), AfterValidator(_some_gates)]
 
 
 class Tier(Table):
@@ -128,13 +149,13 @@ class Suite(Table):
 
     golden: FileNames
     target: TargetTable = None
-    scorers: tuple[str | dict[str, Any], ...] = ("exact",)
+    scorers: tuple[ScorerSpec, ...] = ("exact",)
     threshold: Share | None = None
     judge_always: bool = False
     strip_reasoning: bool = True
     allow_empty: bool = False
     trials: Trials | None = None
-    aggregate: Annotated[str, Field(pattern=r"^(mean|majority|pass(@|\^)[1-9][0-9]{0,2})$")] = "mean"
+    aggregate: Aggregate = "mean"
     slices: tuple[str, ...] = ()
     cluster: str | None = None
     stop: Literal["certainty", "never"] = "certainty"
@@ -154,8 +175,16 @@ class Suite(Table):
         for gate in (gate for variant in variants for gate in variant.gates or ()):
             if isinstance(gate, SliceGate) and gate.by not in self.slices:
                 near = did_you_mean(gate.by, self.slices)
-                raise ValueError(f'a slice gate is by "{gate.by}", which is not in slices = {list(self.slices)}{near}')
+                known = ", ".join(f'"{name}"' for name in self.slices)
+                raise InvalidKey(
+                    ("gates",), f'a slice gate is by "{gate.by}", which is not in slices = [{known}]{near}'
+                )
         return self
+
+
+def _defined(kind: str, name: str, known: Iterable[str]) -> str:
+    names = ", ".join(known)
+    return f"; the {kind}s are: {names}" if names else f": add a table [{kind}s.{name}]"
 
 
 class Acknowledgement(Table):
@@ -200,13 +229,14 @@ class Settings(Table):
     def _check_names(self) -> Self:
         for name in (*self.suites, *self.judges):
             if not name.replace("-", "").replace("_", "").replace(".", "").isalnum() or name.startswith("."):
-                raise ValueError(f"name {name!r}: use letters, digits, '-', '_' and '.'")
+                kind = "suites" if name in self.suites else "judges"
+                raise InvalidKey((kind, name), f"name {name!r}: use letters, digits, '-', '_' and '.'")
         return self
 
     @model_validator(mode="after")
     def _check_default_tier(self) -> Self:
         if self.default_tier not in known_tiers(self):
-            raise ValueError(f"default_tier: {unknown_tier_message(self, self.default_tier)}")
+            raise InvalidKey(("default_tier",), unknown_tier_message(self, self.default_tier))
         return self
 
     @model_validator(mode="after")
@@ -214,13 +244,13 @@ class Settings(Table):
         for kind, place, name in self._references():
             known = self.models if kind == "model" else self.judges
             if name not in known:
-                near = did_you_mean(name, known) or f" ({', '.join(known) or 'none'})"
-                raise ValueError(f"{place}: no {kind} is named {name!r}{near}")
+                near = did_you_mean(name, known) or _defined(kind, name, known)
+                raise InvalidKey(place, f'no {kind} is named "{name}"{near}')
         return self
 
-    def _references(self) -> Iterator[tuple[str, str, str]]:
+    def _references(self) -> Iterator[tuple[str, Place, str]]:
         for name, suite in self.suites.items():
             if isinstance(suite.target, ModelTarget):
-                yield "model", f"suites.{name}.target.model", suite.target.model
-            yield from (("judge", f"suites.{name}.scorers", judge) for judge in suite.judges)
-        yield from (("model", f"judges.{name}.model", judge.model) for name, judge in self.judges.items())
+                yield "model", ("suites", name, "target", "model"), suite.target.model
+            yield from (("judge", ("suites", name, "scorers"), judge) for judge in suite.judges)
+        yield from (("model", ("judges", name, "model"), judge.model) for name, judge in self.judges.items())

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    model_validator,
+)
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from pytest_evalgate.text.problems import UNQUOTED
 from pytest_evalgate.text.redaction import looks_like_key
 
 
@@ -15,6 +26,27 @@ class Table(BaseModel):
     """Base of all tables: frozen, and unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TextForm:
+    """The form of a text: a pattern, and the message about a text that does not match it."""
+
+    pattern: str
+    advice: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Check the text after pydantic has."""
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Add the pattern to the JSON Schema."""
+        return handler(schema) | {"pattern": self.pattern}
+
+    def _check(self, text: str) -> str:
+        if not re.search(self.pattern, text):
+            raise ValueError(self.advice)
+        return text
 
 
 def _as_tuple(value: Any) -> Any:
@@ -45,9 +77,6 @@ def no_key_in_url(url: str) -> str:
         raise PydanticCustomError(UNQUOTED, "this URL contains a key; name the key's environment variable instead")
     return url
 
-
-UNQUOTED: Final = "unquoted"
-"""Type of the errors whose message must not quote the value."""
 
 _ENVIRONMENT_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _pattern = {"pattern": f"^{_ENVIRONMENT_NAME.pattern}$"}
@@ -102,6 +131,17 @@ class Judge(Table):
         return self
 
 
+BaseUrl = Annotated[
+    str, TextForm(r"^https?://[^\s]+$", "write a URL that begins with http:// or https://, without spaces")
+]
+RedactedPath = Annotated[
+    str,
+    TextForm(
+        r"^(input|expected|output)(\.[^.]+)+$", 'write a dotted path below input, expected or output: "input.customer"'
+    ),
+]
+
+
 class Price(Table):
     """Price in US dollars per million tokens."""
 
@@ -118,9 +158,7 @@ class Model(Table):
     """
 
     model: str = Field(min_length=1)
-    base_url: Annotated[str, AfterValidator(no_key_in_url)] = Field(
-        default="https://api.openai.com/v1", pattern=r"^https?://[^\s]+$"
-    )
+    base_url: Annotated[BaseUrl, AfterValidator(no_key_in_url)] = "https://api.openai.com/v1"
     api_key_env: NoOrEnvironmentName = "OPENAI_API_KEY"
     client: Literal["openai", "http"] = "openai"
     api: Literal["chat", "responses"] = "chat"
@@ -144,4 +182,4 @@ class Report(Table):
 
     formats: tuple[ReportFormat, ...] = ("html",)
     content: Literal["full", "excerpt", "none"] = "full"
-    redact: tuple[Annotated[str, Field(pattern=r"^(input|expected|output)(\.[^.]+)+$")], ...] = ()
+    redact: tuple[RedactedPath, ...] = ()

@@ -11,7 +11,6 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from pytest_evalgate.config.tables import (
-    UNQUOTED,
     Concurrency,
     EnvironmentName,
     EnvironmentNames,
@@ -20,8 +19,10 @@ from pytest_evalgate.config.tables import (
     Rate,
     Seconds,
     Table,
+    TextForm,
     no_key_in_url,
 )
+from pytest_evalgate.text.problems import UNQUOTED
 from pytest_evalgate.text.redaction import looks_like_key
 
 _URL: Final = re.compile(r"^https?://[^\s{}/?#@]+([/?#]([^\s{}]|\{\{ *[\w.-]+ *\}\})*)?$")
@@ -49,6 +50,9 @@ Url = Annotated[str, AfterValidator(_url), Field(json_schema_extra={"pattern": _
 """URL of an application. Values of a case may appear in path and query only, so that they cannot choose the host."""
 
 
+FunctionName = Annotated[str, TextForm(r"^[\w.]+:[\w.]+$", 'write "module:function", such as "myapp.bot:answer"')]
+
+
 class RecordedTarget(Table):
     """Recorded outputs.
 
@@ -67,7 +71,7 @@ class PythonTarget(Table):
     the outputs: if one of them changes, neither cached outputs nor those of an interrupted run are used.
     """
 
-    python: str = Field(pattern=r"^[\w.]+:[\w.]+$")
+    python: FunctionName
     max_concurrency: Concurrency = 8
     version: str | None = None
     env: EnvironmentNames = ()
@@ -160,8 +164,10 @@ TARGETS: dict[str, type[Table]] = {
 
 def target_table(value: Any) -> Any:
     """Validate a table as the kind of target that its key selects, so that messages name only keys of that kind."""
-    if not isinstance(value, dict):
+    if value is None or isinstance(value, Table):
         return value
+    if not isinstance(value, dict):
+        raise ValueError('a target is a table, such as { python = "myapp.bot:answer" } or { model = "candidate" }')  # noqa: TRY004 - pydantic takes ValueError
     named = [key for key in TARGETS if key in value]
     if "kind" in named:
         named = ["kind"]
@@ -196,9 +202,16 @@ def parse_target_spec(spec: str, instead_of: Target | None) -> Target:
         case "command":
             table = {"command": shlex.split(rest)}
         case _:
-            raise ValueError(f"write {TARGET_SPECS}")
+            raise ValueError(f"write {_meant(spec)}{TARGET_SPECS}")
     target: Target = target_table(table)
     return target
+
+
+def _meant(spec: str) -> str:
+    """Return the likely form of a spec without its kind."""
+    if re.fullmatch(r"(?!kind:)[A-Za-z_][\w.]*:[\w.]+", spec):
+        return f"python:{spec} for a function; the forms are "
+    return f"recorded:{spec} for a file; the forms are " if re.fullmatch(r"[\w./-]+\.jsonl", spec) else ""
 
 
 def _http_table(rest: str, instead_of: Target | None) -> dict[str, Any]:

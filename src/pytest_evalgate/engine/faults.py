@@ -278,6 +278,7 @@ class FaultFactory:
             "unknown_model": f"check the model name {self.model!r} and base_url",
             "not_found": f"check the model name {self.model!r} and base_url",
             "bad_parameter": "change or remove it where it is set: params of the model, the target or the judge",
+            "connection": f"start the server, or correct {'base_url' if self.model else 'url'}",
             "certificate": "check the host name, or set SSL_CERT_FILE to the certificate of its authority",
             "too_large": "shorten the input, lower max_tokens, or raise the limit of the account",
         }

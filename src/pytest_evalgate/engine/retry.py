@@ -282,13 +282,18 @@ class CircuitBreaker:
             kinds = _counted(Counter(fault.description for fault in faults).most_common())
             self._stop_signal.stop(
                 f"{len(faults)} of the last {seen} calls to {self._endpoint} failed ({kinds}); the last one: "
-                f"{faults[-1].detail}. Fix this and run again (replies received so far are cached)",
+                f"{faults[-1].detail}. {_first_upper(faults[-1].remedy or 'fix this')}, and run again (replies "
+                "received so far are cached)",
                 is_final=any(fault.policy.is_final for fault in faults),
             )
 
 
 def _counted(kinds: Iterable[tuple[str, int]]) -> str:
     return ", ".join(f"{count} x {kind}" for kind, count in kinds)
+
+
+def _first_upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _now() -> float:

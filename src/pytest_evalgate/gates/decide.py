@@ -154,9 +154,9 @@ class GateInputs:
         if (found := self.judge_problem(gate)) is not None:
             return found
         if self.rules.baseline is None and self.rules.record_without_baseline:
-            return _without_evidence(gate, "inconclusive", NO_BASELINE)
+            return _without_evidence(gate, "inconclusive", f"{NO_BASELINE}{self.rules.looked_for}")
         if self.rules.baseline is None:
-            message = f'{NO_BASELINE}, commit the file, or set on_missing_baseline = "record"'
+            message = f'{NO_BASELINE}, commit the file, or set on_missing_baseline = "record"{self.rules.looked_for}'
             return _without_evidence(gate, "invalid", message)
         problem = self._baseline_problem(gate, self.rules.baseline)
         return None if problem is None else _without_evidence(gate, "invalid", problem)

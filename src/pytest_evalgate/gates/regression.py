@@ -99,7 +99,7 @@ def pairing_problem(pairing: Pairing, pairs: Pairs) -> str | None:
         return (
             f"only {percent(pairing.share)} of the baseline's {count(pairing.baseline_cases, 'case')} are paired "
             f"({len(pairing.edited):,} edited, {len(pairing.removed):,} removed, {len(pairing.added):,} added)"
-            f"{reason}: refresh the baseline: pytest-evalgate baseline promote"
+            f"{reason}: refresh the baseline: pytest-evalgate baseline promote --reason edited"
         )
     if not pairs.are_testable:
         return ONE_CLUSTER

@@ -50,8 +50,8 @@ class JudgeRule:
 class SuiteRules:
     """The rules by which one suite is decided.
 
-    ``gates`` is None if none are configured. A suite ``is_new`` if the base branch does not have it. The keys of
-    ``judges`` are the names of their scores.
+    ``gates`` is None if none are configured. ``looked_for`` is added to the message about a missing baseline. A suite
+    ``is_new`` if the base branch does not have it. The keys of ``judges`` are the names of their scores.
     """
 
     gates: tuple[Gate, ...] | None = None
@@ -63,6 +63,7 @@ class SuiteRules:
     stop: Literal["certainty", "never"] = "certainty"
     is_new: bool = False
     judges: Mapping[str, JudgeRule] = field(default_factory=dict)
+    looked_for: str = ""
 
     @property
     def effective_gates(self) -> tuple[Gate, ...]:

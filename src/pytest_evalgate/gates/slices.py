@@ -93,7 +93,8 @@ def _incomparable(gate: SliceGate, evidence: Evidence) -> str:
     if any(by == gate.by for by, _ in evidence.slice_pairs):
         return f"each slice by {gate.by} is a single cluster: slice by another field, or remove cluster"
     if any(by == gate.by for by, _ in evidence.slices):
-        return f"the baseline has no case of a slice by {gate.by}: refresh it: pytest-evalgate baseline promote"
+        refresh = "pytest-evalgate baseline promote --reason edited"
+        return f"the baseline has no case of a slice by {gate.by}: refresh it: {refresh}"
     return _no_slice(gate)
 
 

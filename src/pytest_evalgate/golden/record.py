@@ -19,17 +19,27 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pytest_evalgate.errors import LineProblem
 from pytest_evalgate.records.results import Case, Place
 from pytest_evalgate.text import jsonl
+from pytest_evalgate.text.problems import explain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-
-    from pydantic_core import ErrorDetails
 
     from pytest_evalgate.records.results import GoldenSet
 
 
 def _one_or_many(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
+
+
+def _objects(example: str) -> BeforeValidator:
+    """Return the check of a list of objects; the message about another value shows ``example``."""
+
+    def check(value: Any) -> Any:
+        if value is not None and not (isinstance(value, list) and all(isinstance(one, dict) for one in value)):
+            raise ValueError(f"must be a list of objects, such as {example}")
+        return value
+
+    return BeforeValidator(check)
 
 
 def _with_role(message: dict[str, Any]) -> dict[str, Any]:
@@ -52,8 +62,12 @@ _Listed = Strict(strict=False)  # JSON lists become tuples; the members stay str
 _Values = Annotated[tuple[Any, ...], _Listed]
 _Names = Annotated[tuple[str, ...], _Listed]
 _Texts = Annotated[tuple[str, ...], _Listed, BeforeValidator(_one_or_many)]
-_Objects = Annotated[tuple[dict[str, Any], ...], _Listed]
-_Messages = Annotated[tuple[Annotated[dict[str, Any], AfterValidator(_with_role)], ...], _Listed]
+_Objects = Annotated[tuple[dict[str, Any], ...], _Listed, _objects('[{"kind": "contains", "value": "30 days"}]')]
+_Messages = Annotated[
+    tuple[Annotated[dict[str, Any], AfterValidator(_with_role)], ...],
+    _Listed,
+    _objects('[{"role": "user", "content": "..."}]'),
+]
 
 
 class GoldenRow(BaseModel):
@@ -91,17 +105,6 @@ FIELDS: Final = _CHECKED | {"id"}
 _EMPTY: Final = GoldenRow()
 _SIMILARITY: Final = 0.82  # "tag", "inputs" and "wieght" are typing errors; "text", "idx" and "meta" are other names
 _LONGEST_TYPO: Final = 40
-_REQUIREMENTS: Final = {
-    "dict_type": "an object",
-    "finite_number": "finite",
-    "float_type": "a number",
-    "greater_than": "greater than {gt}",
-    "greater_than_equal": "at least {ge}",
-    "int_type": "a whole number",
-    "less_than_equal": "at most {le}",
-    "string_type": "a string",
-    "tuple_type": "a list",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +131,11 @@ def parse_row(row: Mapping[str, Any], place: Place) -> ParsedRow:
         name = None if row.get("id") is None else normalise(row["id"])
     except ValueError as error:
         problems.append(("id", str(error)))
+    known = {field: value for field, value in row.items() if field in _CHECKED}
     try:
-        checked = GoldenRow(**{field: value for field, value in row.items() if field in _CHECKED})
+        checked = GoldenRow(**known)
     except ValidationError as error:
-        problems += [_explain(detail) for detail in error.errors(include_url=False)]
+        problems += [(problem.key, problem.message) for problem in explain(error, known, language="json")]
     if problems:
         return ParsedRow(name, None, tuple(LineProblem(place.file, place.line, *problem) for problem in problems))
     given = {field: value for field in checked.model_fields_set if (value := getattr(checked, field)) is not None}
@@ -163,16 +167,6 @@ def _near_miss(name: str) -> str | None:
         return None
     near = difflib.get_close_matches(name.strip().lower(), sorted(FIELDS), n=1, cutoff=_SIMILARITY)
     return next(iter(near), None)
-
-
-def _explain(detail: ErrorDetails) -> tuple[str, str]:
-    field = "".join(
-        f"[{part}]" if isinstance(part, int) else f".{jsonl.escape_text(part)}" for part in detail["loc"]
-    ).removeprefix(".")
-    if detail["type"] not in _REQUIREMENTS:
-        return field, detail["msg"].removeprefix("Value error, ")
-    wanted = _REQUIREMENTS[detail["type"]].format(**detail.get("ctx", {}))
-    return field, f"must be {wanted}, not {jsonl.canonical(detail['input'])[:60]}"
 
 
 LONGEST_ID: Final = 200

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -13,12 +11,14 @@ from pydantic import ValidationError
 from pytest_evalgate.config.tables import Table
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.text import files, foreign, jsonl
+from pytest_evalgate.text.problems import explain
+from pytest_evalgate.text.syntax import InvalidToml, parse_toml
+from pytest_evalgate.text.wording import did_you_mean
 
 if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
-
     from pytest_evalgate import config
     from pytest_evalgate.judges.scale import ScaleName
+    from pytest_evalgate.text.problems import Place
 
 Need = Literal["reference", "context"]
 
@@ -98,27 +98,26 @@ def parse_rubric(text: str, *, name: str) -> Rubric:
 
 def _parse_head(text: str, name: str) -> _Head:
     try:
-        return _Head.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"rubric {name}: the head is not TOML: {error}") from None
+        head = parse_toml(text.encode())
+    except InvalidToml as error:
+        raise SettingsError(InvalidToml(error.line + 1, f"in the head: {error}").at(f"rubric {name}")) from None
+    try:
+        return _Head.model_validate(head)
     except ValidationError as error:
-        problems = "; ".join(map(_explain, error.errors(include_url=False)))
+        problems = "; ".join(map(str, explain(error, head, unknown=_about_unknown)))
         raise SettingsError(f"rubric {name}: {problems}") from None
 
 
-def _explain(problem: ErrorDetails) -> str:
-    key = str(problem["loc"][0])
-    if problem["type"] == "extra_forbidden":
-        known = tuple(_Head.model_fields)
-        return f"{key}: unknown key{_suggestion(key, known) or '; the keys are ' + ', '.join(known)}"
-    return f"{key}: {problem['msg']} (got {problem['input']!r:.60})"
+def _about_unknown(place: Place) -> str:
+    known = tuple(_Head.model_fields)
+    return did_you_mean(str(place[-1]), known) or f"; the keys are {', '.join(known)}"
 
 
 def _read(name: str, root: Path) -> str:
     builtin = name in builtin_rubrics()
     path = _BUILTIN_FOLDER / f"{name}.md" if builtin else files.configured_path(root, name, f"rubric {name}")
     if not path.is_file():
-        hint = _suggestion(name, builtin_rubrics()) or f"; the built-in rubrics are {', '.join(builtin_rubrics())}"
+        hint = did_you_mean(name, builtin_rubrics()) or f"; the built-in rubrics are {', '.join(builtin_rubrics())}"
         raise SettingsError(f"rubric {name}: no such file{hint}")
     try:
         raw = path.read_bytes()
@@ -132,8 +131,3 @@ def _read(name: str, root: Path) -> str:
     if len(raw) > _MAX_BYTES:
         raise SettingsError(f"rubric {name}: larger than {_MAX_BYTES:,} bytes; it is sent with every output")
     return text
-
-
-def _suggestion(word: str, known: tuple[str, ...]) -> str:
-    close = difflib.get_close_matches(word, known, n=1)
-    return f'; did you mean "{close[0]}"?' if close else ""

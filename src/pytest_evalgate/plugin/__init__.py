@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 
-from pytest_evalgate.plugin.options import BaseVariables, add_options
+from pytest_evalgate.plugin.options import BaseVariables, add_options, misspelt_option
 from pytest_evalgate.plugin.server_fixture import evalgate_server  # noqa: F401 - pytest finds fixtures by their name
 
 MARKER = "golden_set"
@@ -28,8 +28,12 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.add_hookspecs(hookspec)
 
 
-def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Remove the verdict of an earlier session, before a conftest can abort this one."""
+def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
+    """Remove the verdict of an earlier session, before a conftest can abort this one. Refuse misspelt options."""
+    if any(argument.startswith("--eval-") for argument in args):
+        unknown = parser.parse_known_and_unknown_args(args)[1]
+        if (message := misspelt_option(unknown)) is not None:
+            raise pytest.UsageError(message)
     if early_config.known_args_namespace.eval_gate:
         _exclude_from_rewriting(early_config)
         from pytest_evalgate.errors import StorageError  # noqa: PLC0415 - only for gated sessions

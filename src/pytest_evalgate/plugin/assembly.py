@@ -164,6 +164,8 @@ class Assembly:
                 suite.target.discard_outputs()
 
     def _build(self, name: str, suite: Suite, *, in_code: bool = False) -> ReadySuite:
+        for path in suite.golden:
+            files.existing_path(self.root, path, f"suites.{name}.golden")
         here = golden.load(self.golden_paths(name, suite), root=self.root)
         sides = NO_CHANGES if self.base is None else self.base.sides(name, here)
         sets = (*here, *_sets_of(sides, here))

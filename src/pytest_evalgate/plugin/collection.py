@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_evalgate.config import DEFAULT_TIER
+from pytest_evalgate.config import DEFAULT_TIER, with_places
 from pytest_evalgate.errors import StorageError, UserError
 from pytest_evalgate.golden.sampling import sample_ids
 from pytest_evalgate.plugin import MARKER, marked
@@ -236,7 +236,8 @@ class CaseCollector:
         self._found = Pins(early, tuple(self._serial.values()))
         self._require_all_collected()
         if self._ledger.problems and not context.is_worker:
-            raise pytest.UsageError(printable("\n".join(self._ledger.problems)))
+            problems = with_places("\n".join(self._ledger.problems), context.config.rootpath)
+            raise pytest.UsageError(printable(problems))
         if context.is_worker and (self._ledger.problems or self.failed_files):
             session.items[:] = [item for item in session.items if _eval_case(item) is None]
         elif context.is_worker and self._found != Pins():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_evalgate.app.estimating import count_own_calls, estimate_calls, why_not_cached
+from pytest_evalgate.config import with_places
 from pytest_evalgate.errors import EngineStopped, MissingOutput, ScorerError, SettingsError, StorageError
 from pytest_evalgate.golden.sampling import sample_ids
 from pytest_evalgate.plugin.context import FIRST_WORKER, width_of_screen
@@ -163,7 +164,7 @@ class Launch:
         try:
             return estimate_calls(self._selected(items), self._context.wiring)
         except SettingsError as error:
-            raise pytest.UsageError(printable(str(error))) from None
+            raise pytest.UsageError(printable(with_places(str(error), self._context.config.rootpath))) from None
 
     def _may_send(self, estimate: Estimate, items: Iterable[pytest.Item]) -> bool:
         from pytest_evalgate.engine.spend import budget_problem  # noqa: PLC0415 - only if calls are sent
@@ -187,7 +188,7 @@ class Launch:
                         wiring.client.check_key(route)
         except SettingsError as error:
             message = f"{error}; or use cached replies only, with --eval-offline"
-            raise pytest.UsageError(printable(message)) from None
+            raise pytest.UsageError(printable(with_places(message, self._context.config.rootpath))) from None
 
     def _print_estimate(self, estimate: Estimate | None, items: Iterable[pytest.Item]) -> None:
         from pytest_evalgate.reports.estimate import render_estimate  # noqa: PLC0415 - only under --eval-estimate

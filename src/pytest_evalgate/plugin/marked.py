@@ -31,6 +31,7 @@ from pytest_evalgate.records.results import Trial
 from pytest_evalgate.targets import as_output
 from pytest_evalgate.text import files
 from pytest_evalgate.text.exceptions import describe_error
+from pytest_evalgate.text.problems import explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -243,9 +244,7 @@ def _validated(given: Mapping[str, Any]) -> Suite:
     try:
         return Suite.model_validate(given)
     except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        place = ".".join(map(str, problem["loc"]))
-        raise SettingsError(f"{_AT}: {place}: {problem['msg'].removeprefix('Value error, ')}") from None
+        raise SettingsError(f"{_AT}: {'; '.join(map(str, explain(error, given)))}") from None
 
 
 def with_target(assembly: Assembly, name: str, suite: Suite) -> ReadySuite:

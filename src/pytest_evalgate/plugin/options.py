@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import pytest
 
@@ -52,6 +52,20 @@ def add_options(parser: pytest.Parser) -> None:
         group.addoption(name, action="store_true", default=False, help=text)
     for name, (metavar, text) in VALUES.items():
         group.addoption(name, metavar=metavar, default=None, help=f"{text} (${environment_variable(name)})")
+
+
+def misspelt_option(arguments: Iterable[str]) -> str | None:
+    """Return the message about an argument that resembles one of the options; None if there is none."""
+    import difflib  # noqa: PLC0415 - only for an option that does not exist
+
+    known = [*FLAGS, *VALUES]
+    for argument in arguments:
+        name = argument.partition("=")[0]
+        if name.startswith("--eval-") and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            meant = f"did you mean {near[0]}?" if near else f"the options are: {', '.join(known)}"
+            return f"there is no option {name}; {meant}"
+    return None
 
 
 class BaseVariables:

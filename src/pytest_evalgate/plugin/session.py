@@ -48,7 +48,7 @@ from pytest_evalgate.plugin.requested import (
     reject_options_that_run_nothing,
 )
 from pytest_evalgate.plugin.selection import Selection, build_selected, fit_warnings, select
-from pytest_evalgate.plugin.signals import defer_interrupts, sigterm_as_interrupt
+from pytest_evalgate.plugin.signals import defer_interrupts, no_silent_exit, sigterm_as_interrupt
 from pytest_evalgate.plugin.stopper import Stopper
 from pytest_evalgate.plugin.together import ConcurrentBodies
 from pytest_evalgate.plugin.verdict import VerdictHooks
@@ -85,7 +85,8 @@ def register(config: pytest.Config) -> None:
     except StorageError as error:
         raise pytest.UsageError(storage_message(error)) from None
     except UserError as error:
-        raise pytest.UsageError(printable(mask_keys(str(error)))) from None
+        message = config_.with_places(str(error), config.rootpath)
+        raise pytest.UsageError(printable(mask_keys(message))) from None
     for name, plugin in session.plugins().items():
         config.pluginmanager.register(plugin, f"evalgate-{name}")
 
@@ -175,6 +176,7 @@ class EvalSession:
         warnings: tuple[str, ...] = ()
         if worker is None:
             closing.enter_context(sigterm_as_interrupt())
+            closing.enter_context(no_silent_exit(partial(_stop_capture, config)))
             lock_note = closing.enter_context(state.locked())
             self._session_decider.remove_shard_file()
             self._report_writer.remove_old_report()
@@ -355,6 +357,12 @@ _STATUSES: dict[str, tuple[str, str, tuple[str, dict[str, bool]]]] = {
     "errored": ("eval-error", "E", ("EVAL-ERROR", {"red": True})),
     "not_run": ("not needed", "-", ("NOT NEEDED", {})),
 }
+
+
+def _stop_capture(config: pytest.Config) -> None:
+    manager = config.pluginmanager.getplugin("capturemanager")
+    if manager is not None:
+        manager.suspend_global_capture(in_=True)
 
 
 def _merged(hook: Any) -> dict[str, T]:

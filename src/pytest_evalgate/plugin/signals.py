@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @contextlib.contextmanager
@@ -40,6 +41,34 @@ def defer_interrupts() -> Iterator[None]:
             signal.signal(number, handler)
     if received:
         signal.raise_signal(received[0])
+
+
+@contextlib.contextmanager
+def no_silent_exit(stop_capture: Callable[[], object]) -> Iterator[None]:
+    """Replace the exit code 0 of ``os._exit``: code that calls it would end the session without a verdict, and pass.
+
+    Forked children of the code are not affected. ``stop_capture`` makes standard error that of the session again.
+    """
+    process, end = os.getpid(), os._exit
+
+    def end_loudly(status: int) -> NoReturn:
+        if status == 0 and os.getpid() == process:
+            stop_capture()
+            os.write(2, _EXITED)
+            status = EXIT_ENDED
+        end(status)
+
+    os._exit = end_loudly
+    try:
+        yield
+    finally:
+        os._exit = end
+
+
+EXIT_ENDED: Final = 3
+"""Exit code of a session that code of the user ended with ``os._exit(0)``: pytest's code for an internal error."""
+
+_EXITED: Final = b"\nevalgate: code called os._exit(0) before the verdict: nothing was decided   (exit 3)\n"
 
 
 def _interrupt(number: int, frame: object) -> NoReturn:

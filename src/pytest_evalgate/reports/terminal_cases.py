@@ -9,7 +9,7 @@ from pytest_evalgate.reports.diff import mark_pieces, marked_diff
 from pytest_evalgate.reports.phrases import share
 from pytest_evalgate.reports.view import format_mean, truncate
 from pytest_evalgate.text.escape import one_line
-from pytest_evalgate.text.layout import Line, truncate_columns, wrap, wrap_lines
+from pytest_evalgate.text.layout import Line, truncate_columns, with_command, wrap, wrap_lines
 from pytest_evalgate.text.wording import count, percent
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _lines(
     if not case.trials:
         yield from _row("reason", case.reason, width, guarded=True)
     if rerun is not None:
-        yield from _row("rerun", rerun, width)
+        yield from with_command("rerun".ljust(_LABEL - 1), rerun, width)
 
 
 def _score_lines(trial: TrialView, width: int, judges: Mapping[str, str]) -> Iterator[Line]:

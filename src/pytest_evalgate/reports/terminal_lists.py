@@ -213,4 +213,6 @@ def _rerun_note(suite: SuiteView, view: ReportView) -> str:
     # only replies of models are cached, not the outputs of Python targets
     if not view.verdict.calls.planned or not counts.passed + counts.missed:
         return ""
+    if suite.uncached >= counts.planned - counts.skipped:
+        return " A re-run sends every case again."
     return f" A re-run sends only {count(suite.uncached, 'case')}: the other answers are cached."

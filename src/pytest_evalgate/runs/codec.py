@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from pytest_evalgate.config.load import explain
 from pytest_evalgate.config.tables import Table
 from pytest_evalgate.records.calls import CallRecord, Finish
 from pytest_evalgate.records.raised import Raised
@@ -26,6 +25,7 @@ from pytest_evalgate.records.results import (
     SuitePlan,
     Trial,
 )
+from pytest_evalgate.text.problems import first_problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -134,7 +134,7 @@ def check_row(value: dict[str, Json]) -> None:
     try:
         row = CaseRow.model_validate(value)
     except ValidationError as error:
-        raise ValueError(explain(error)[0]) from None
+        raise ValueError(first_problem(error, value)) from None
     _check_outcome(row)
 
 

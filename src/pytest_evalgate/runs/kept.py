@@ -173,5 +173,8 @@ class RunFolder:
         return history.read(self._file_of(verdict, suite).with_suffix(".history.jsonl")).rows
 
     def _file_of(self, verdict: Verdict, suite: str) -> Path:
-        """Return the file of a suite's baseline, named by number: a suite's name may not be a valid file name."""
-        return self.folder / "suites" / f"{list(verdict.suites).index(suite)}.json"
+        """Return the file of a suite's baseline, named by number: a suite's name may not be a valid file name.
+
+        The suites are numbered by name: a verdict that was read from its file has them in that order.
+        """
+        return self.folder / "suites" / f"{sorted(verdict.suites).index(suite)}.json"

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from pytest_evalgate.config.load import explain
 from pytest_evalgate.text import files, foreign, jsonl
+from pytest_evalgate.text.problems import first_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -105,14 +105,15 @@ class RecordFile(Generic[T]):
             raise edited
         if self.seal == "required" and value.get(_SEAL) != jsonl.digest(body):
             raise edited
+        checked = {**body, **unstored}
         try:
             # from JSON: from Python values, strict mode takes neither lists as tuples nor dicts as dataclasses
-            text = jsonl.canonical({**body, **unstored})
+            text = jsonl.canonical(checked)
             record: T = adapter(self.record).validate_json(text, strict=True, extra=self.extra)  # type: ignore[arg-type]
             if self.check is not None:
                 self.check(record)
         except ValidationError as error:
-            raise self.error(f"{name}: {explain(error)[0]}; {self.next_step}") from None
+            raise self.error(f"{name}: {first_problem(error, checked)}; {self.next_step}") from None
         except ValueError as error:
             raise self.error(f"{name}: {error}; {self.next_step}") from None
         if _SEAL in value and self.seal is not None and value[_SEAL] != jsonl.digest(body):

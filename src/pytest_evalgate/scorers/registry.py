@@ -18,12 +18,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.records.results import Case, Graded, Output, Returned
+from pytest_evalgate.text.problems import explain
 from pytest_evalgate.text.wording import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_evalgate.protocols import Rule
+    from pytest_evalgate.text.problems import Place
 
 BuiltIn = Callable[Concatenate[Case, Output, ...], Graded]
 """A built-in rule."""
@@ -175,8 +177,13 @@ def read_options(model: type[ScorerOptions], spec: Mapping[str, Any], kind: str)
     try:
         return model.model_validate(dict(spec))
     except ValidationError as error:
-        problems = (_problem(kind, model, detail) for detail in error.errors(include_url=False))
-        raise SpecError("; ".join(problems)) from error
+        known = [name for name in model.model_fields if name != "kind"]
+
+        def suggest(place: Place) -> str:
+            return did_you_mean(str(place[-1]), known) or f"; the keys are: {', '.join(known)}"
+
+        problems = explain(error, spec, unknown=suggest, missing=lambda place: f': write {place[-1]} = "..."')
+        raise SpecError(f"{kind}: {'; '.join(map(str, problems))}") from None
 
 
 @functools.lru_cache(maxsize=256)  # a model takes half a millisecond, and every row of a golden set may have asserts
@@ -208,21 +215,3 @@ def parameters(rule: Rule) -> dict[str, Any]:
 
 def _keywords(rule: Rule) -> list[inspect.Parameter]:
     return [one for one in inspect.signature(rule).parameters.values() if one.kind is inspect.Parameter.KEYWORD_ONLY]
-
-
-def _problem(kind: str, model: type[ScorerOptions], detail: Any) -> str:
-    name = str(detail["loc"][0])
-    where = ".".join(map(str, detail["loc"]))
-    if detail["type"] == "extra_forbidden":
-        return f'unknown parameter "{name}" of {kind}{did_you_mean(name, model.model_fields)}'
-    if detail["type"] == "missing":
-        return f'"{where}" is missing'
-    if detail["type"] == "value_error":  # raised by one of our validators, whose messages name the parameter
-        return str(detail["ctx"]["error"])
-    from pytest_evalgate.scorers.text import format_value  # noqa: PLC0415 - only for a message
-
-    try:
-        given = format_value(detail["input"])
-    except (TypeError, ValueError):  # a date or NaN from a TOML file
-        given = repr(detail["input"])
-    return f"{where} = {given}: {detail['msg']}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pytest_evalgate import config
-from pytest_evalgate.errors import SettingsError, UserError
+from pytest_evalgate.errors import CallableError, SettingsError, UserError
 from pytest_evalgate.protocols import Target
 from pytest_evalgate.targets.outputs import as_output
 from pytest_evalgate.targets.recorded import load
@@ -60,6 +60,10 @@ class TargetContext:
         """Return the path of the file that ``key`` names; raise SettingsError if it is outside of the root folder."""
         return files.configured_path(self.root, name, f"{self.place}.{key}")
 
+    def existing(self, key: str, name: str) -> Path:
+        """Return the path of the file that ``key`` names; raise SettingsError if there is no such file."""
+        return files.existing_path(self.root, name, f"{self.place}.{key}")
+
 
 def build_target(spec: config.Target, *, context: TargetContext) -> Target:
     """Build the target that ``spec`` configures. Call `close_target` at the end.
@@ -69,7 +73,7 @@ def build_target(spec: config.Target, *, context: TargetContext) -> Target:
     """
     match spec:
         case config.RecordedTarget():
-            paths = [context.path("recorded", name) for name in spec.recorded]
+            paths = [context.existing("recorded", name) for name in spec.recorded]
             return load(paths, root=context.root, output=spec.output)
         case config.PythonTarget():
             from pytest_evalgate import callables  # noqa: PLC0415 - as below
@@ -78,7 +82,10 @@ def build_target(spec: config.Target, *, context: TargetContext) -> Target:
                 wrap_function,
             )
 
-            function = callables.resolve(spec.python, roots=[context.root])
+            try:
+                function = callables.resolve(spec.python, roots=[context.root])
+            except CallableError as error:
+                raise CallableError(f"{context.place}: {error}") from error
             check_function(function, f'{context.place}: python = "{spec.python}"')
             return wrap_function(function, context.code, max_concurrency=spec.max_concurrency)
         case config.ModelTarget():
@@ -125,7 +132,7 @@ def _prompt(key: str, name: str | None, context: TargetContext) -> Prompt | None
         return None
     from pytest_evalgate.targets.prompts import load_prompt  # noqa: PLC0415 - imports jinja2, only templates need it
 
-    path = context.path(key, name)
+    path = context.existing(key, name)
     return load_prompt(path, name=files.relative_name(path, context.root))
 
 

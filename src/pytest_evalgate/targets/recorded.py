@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pytest_evalgate.errors import LineProblem, MissingOutput, RecordingError
+from pytest_evalgate.errors import LineProblem, MissingOutput, RecordingError, group_problems
 from pytest_evalgate.records.calls import FINISH_MESSAGES
 from pytest_evalgate.records.results import Output
 from pytest_evalgate.text import files, jsonl
@@ -80,7 +80,7 @@ def load(paths: Sequence[Path], *, root: Path, output: str = "output") -> Record
     problems: list[LineProblem] = []
     recordings = tuple(_read(path, files.relative_name(path, root), output, problems) for path in paths)
     if problems:
-        raise RecordingError("\n".join(map(str, problems)))
+        raise RecordingError("\n".join(group_problems(problems)))
     return RecordedTargetRunner(recordings)
 
 

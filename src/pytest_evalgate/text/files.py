@@ -11,10 +11,12 @@ import errno
 import os
 import secrets
 import stat
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import SettingsError, StorageError, UserError
+from pytest_evalgate.text.wording import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -199,6 +201,39 @@ def configured_path(root: Path, path: Path | str, place: str, error: type[UserEr
         return resolve_inside(root, Path(path))
     except ValueError as problem:
         raise error(f"{place}: {problem}") from None
+
+
+def existing_path(root: Path, path: Path | str, place: str, error: type[UserError] = SettingsError) -> Path:
+    """Resolve the path of a file that the user has configured at ``place``, like `configured_path`.
+
+    Raises:
+        UserError: The path cannot be used, or there is no such file; the message names the most similar file.
+    """
+    found = configured_path(root, path, place, error)
+    if not found.exists():
+        raise error(f"{place}: there is no file {path} in {root}{nearest_file(root, path)}")
+    return found
+
+
+_MOST_SEARCHED: Final = 2000
+"""Files among which a similar name is searched."""
+
+_NOT_SEARCHED: Final = frozenset({"node_modules", "__pycache__", "venv", "site-packages"})
+
+
+def nearest_file(root: Path, path: Path | str) -> str:
+    """Return ``; did you mean "x"?`` with the file below ``root`` that is the most similar to ``path``."""
+    wanted = Path(path)
+    known = [*islice(_files_below(root), _MOST_SEARCHED)]
+    same_name = [name for name in known if Path(name).name == wanted.name]
+    alike = (name for name in known if Path(name).suffix == wanted.suffix)
+    return f'; did you mean "{same_name[0]}"?' if same_name else did_you_mean(wanted.as_posix(), alike, cutoff=0.7)
+
+
+def _files_below(root: Path) -> Iterator[str]:
+    for folder, folders, names in os.walk(root):
+        folders[:] = sorted(name for name in folders if name not in _NOT_SEARCHED and not name.startswith("."))
+        yield from (Path(folder, name).relative_to(root).as_posix() for name in sorted(names))
 
 
 def relative_name(path: Path, root: Path) -> str:

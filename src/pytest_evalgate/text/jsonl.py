@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, NoReturn
 
 from pytest_evalgate.errors import LineProblem
 from pytest_evalgate.text import foreign
+from pytest_evalgate.text.syntax import describe_json_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -194,7 +195,7 @@ def _parse(raw: bytes, offset: int, limits: JsonLimits, decoder: json.JSONDecode
         bad, place = raw[error.start], offset + error.start
         raise _InvalidJson(f"not UTF-8: byte {bad:02x} at offset {place} of the file; save as UTF-8") from None
     except json.JSONDecodeError as error:
-        raise _InvalidJson(_explain(error)) from None
+        raise _InvalidJson(describe_json_error(error)) from None
     if b"\\u" in raw and _SUSPECT_ESCAPE.search(raw):  # walking through every value would be slow
         if decoder is not None:
             return _repaired(value)
@@ -211,20 +212,6 @@ def depth(raw: bytes) -> int:
     outside = b"".join(raw.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
     brackets = outside.translate(None, _NO_BRACKET)
     return max(accumulate(map(_STEP.__getitem__, brackets)), default=0)
-
-
-def _explain(error: json.JSONDecodeError) -> str:
-    """Return a message that names common mistakes: the parser's messages differ between Python versions."""
-    place = f"column {error.colno}" if error.lineno == 1 else f"line {error.lineno}, column {error.colno}"
-    text, here = error.doc, error.doc[error.pos : error.pos + 1]
-    if re.match(r",\s*[}\]]", text[error.pos :]) or (here in ("}", "]") and text[: error.pos].rstrip().endswith(",")):
-        return f"not JSON at {place}: trailing comma"
-    mistakes = {
-        "'": "single quotes; use double quotes",
-        "\ufeff": "byte order mark inside the file; remove it",
-        "": "the text ends too early",
-    }
-    return f"not JSON at {place}: {mistakes.get(here, error.msg)}"
 
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")

@@ -81,9 +81,14 @@ def seconds(duration: float) -> str:
     return f"{duration:.3g} s" if duration < 1000 else f"{duration:,.0f} s"  # noqa: PLR2004 - no exponent
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ``; did you mean "x"?`` if a known word is close to ``word``, else an empty string."""
+def did_you_mean(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """Return ``; did you mean "x"?`` if a known word is close to ``word``, else an empty string.
+
+    ``cutoff`` is the smallest similarity, between 0 and 1.
+    """
     import difflib  # noqa: PLC0415 - only a message about a wrong word needs it
 
-    close = difflib.get_close_matches(word, list(known), n=1)
+    known = list(known)
+    swapped = [other for other in known if other != word and sorted(other) == sorted(word)]
+    close = swapped or difflib.get_close_matches(word, known, n=1, cutoff=cutoff)
     return f'; did you mean "{close[0]}"?' if close else ""

@@ -16,6 +16,7 @@ from pytest_evalgate import config
 from pytest_evalgate.importing.promptfoo.source import CODE, FILE, ConfigSource, place_of, plain, slug
 from pytest_evalgate.importing.yaml_document import PlacedDict, read_document
 from pytest_evalgate.targets.model import RESERVED_PARAMS
+from pytest_evalgate.text.problems import explain
 from pytest_evalgate.text.redaction import looks_like_key
 
 if TYPE_CHECKING:
@@ -219,9 +220,7 @@ def _model(
     try:
         config.Model.model_validate(table)
     except ValidationError as error:
-        reason = error.errors(include_url=False)[0]
-        where = ".".join(map(str, reason["loc"]))
-        source.leave_out(place, f"provider {identity}", f"{where}: {reason['msg'].removeprefix('Value error, ')}")
+        source.leave_out(place, f"provider {identity}", str(explain(error, table)[0]))
         return None
     return Provider(name, place, "model", table, target)
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
 from pytest_evalgate import config
-from pytest_evalgate.config.load import explain
 from pytest_evalgate.importing.imported import Imported, ImportedCase, ImportingError
 from pytest_evalgate.importing.promptfoo.case_rows import RowMaker, TestRow, restricted
 from pytest_evalgate.importing.promptfoo.nunjucks import NunjucksError
@@ -29,6 +27,8 @@ from pytest_evalgate.importing.promptfoo.suite_tables import (
 from pytest_evalgate.importing.promptfoo.test_cases import read_cases
 from pytest_evalgate.importing.yaml_document import PlacedDict, read_document
 from pytest_evalgate.text import jsonl
+from pytest_evalgate.text.problems import explain
+from pytest_evalgate.text.syntax import InvalidToml, parse_toml
 from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
@@ -404,10 +404,14 @@ def _files(
         return files
     try:
         text = made.text()
-        config.Settings.model_validate(tomllib.loads(text))
-    except (TypeError, ValidationError, tomllib.TOMLDecodeError) as error:
-        reason = explain(error)[0] if isinstance(error, ValidationError) else str(error)
-        raise ImportingError([(made.config, f"the configuration cannot be written: {reason}")]) from error
+        table = parse_toml(text.encode())
+    except (TypeError, InvalidToml) as error:
+        raise ImportingError([(made.config, f"the configuration cannot be written: {error}")]) from error
+    try:
+        config.Settings.model_validate(table)
+    except ValidationError as error:
+        reason = explain(error, table)[0]
+        raise ImportingError([(made.config, f"the configuration cannot be written: {reason}")]) from None
     return {**files, config.CONFIG_FILE: text, **made.files}
 
 
