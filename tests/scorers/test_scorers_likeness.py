@@ -34,7 +34,7 @@ def test_without_the_extra_a_suite_is_refused_before_it_runs(
 ) -> None:
     for module in ("sacrebleu", "rouge_score.rouge_scorer"):
         monkeypatch.setitem(sys.modules, module, None)
-    message = rf"^suites.faq.scorers: {LIBRARY[kind]} is not installed: pip install 'pytest-evalgate\[metrics\]'$"
+    message = rf"^suites.faq.scorers: {kind}: {LIBRARY[kind]} is not installed: pip install 'pytest-evalgate\[metrics\]'$"
     with pytest.raises(SettingsError, match=message):
         build(kind, context=context)
 

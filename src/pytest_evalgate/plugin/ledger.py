@@ -99,6 +99,7 @@ class Spool:
         """
         with files.storing(Path(os.environ.get("TMPDIR", os.curdir)), "used for temporary files"):
             self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by its owner
+        self._folder = Path(tempfile.gettempdir())
         self._end = 0
         self._problem: StorageError | None = None
 
@@ -106,7 +107,7 @@ class Spool:
         """Write a line of ASCII text and return its offset. If that fails, `read` raises."""
         place = self._end
         try:
-            with files.storing(Path(tempfile.gettempdir()), "used for temporary files"):
+            with files.storing(self._folder, "used for temporary files"):
                 self._end += self._file.write(line.encode("ascii") + b"\n")
         except StorageError as error:
             self._problem = error
@@ -120,7 +121,7 @@ class Spool:
         """
         if self._problem is not None:
             raise self._problem
-        with files.storing(Path(tempfile.gettempdir()), "used for temporary files"):
+        with files.storing(self._folder, "used for temporary files"):
             self._file.seek(place)
             return self._file.readline().decode("ascii").rstrip("\n")
 

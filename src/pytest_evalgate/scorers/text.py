@@ -306,6 +306,8 @@ def as_texts(values: Iterable[Json]) -> tuple[str, ...]:
 
 def as_text(value: Json) -> str:
     """Return one value as text; raise ScorerError if it is an object or a list."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, list | tuple):
         raise ScorerError(
             f"the expected value {format_value(value)} is a list, which is not text: use contains-any or contains-all"

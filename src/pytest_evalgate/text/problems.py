@@ -241,8 +241,8 @@ class _Words:
         return "" if _is_secret(place, value) else f", not {format_value(value, self.language)}"
 
     def _got(self, place: Place, value: object) -> str:
-        """Return the value for a message that may already contain it; tables and lists are left out."""
-        left_out = isinstance(value, Mapping | list | tuple) or _is_secret(place, value)
+        """Return the value for a message that may already contain it; tables, lists and defaults are left out."""
+        left_out = value is None or isinstance(value, Mapping | list | tuple) or _is_secret(place, value)
         return "" if left_out else f" (got {format_value(value)})"
 
     def _choice(self, place: Place, value: object, expected: str) -> str:

@@ -27,6 +27,10 @@ class SplitText:
 _HINTS: Final = ("<", "&lt;", "[", "◁", "```", "hought process", "assistant", "Thinking...")
 
 
+def _may_have_block(text: str) -> bool:
+    return any(hint in text for hint in _HINTS)
+
+
 def split_text(text: str) -> SplitText:
     """Return the answer and the reasoning of a text.
 
@@ -37,7 +41,7 @@ def split_text(text: str) -> SplitText:
 
         split_text("<think>14 days? No.</think>30 days")  # SplitText("30 days", "14 days? No.")
     """
-    if not any(hint in text for hint in _HINTS):
+    if not _may_have_block(text):
         return SplitText(text)
     from pytest_evalgate.text.reasoning_blocks import remove_blocks  # noqa: PLC0415 - only if there may be a block
 
@@ -68,7 +72,7 @@ class SplitValue:
 
 def split_value(value: Any) -> SplitValue:
     """Return the answer and the reasoning of a JSON value: in its texts, messages and content parts."""
-    if not isinstance(value, str | dict | list):
+    if not isinstance(value, str | dict | list) or (isinstance(value, str) and not _may_have_block(value)):
         return SplitValue(value)
     found: list[SplitText] = []
     answer = _without_reasoning(value, found)
