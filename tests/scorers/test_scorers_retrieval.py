@@ -202,11 +202,11 @@ def test_a_ranking_that_cannot_be_measured_is_an_error(
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("recall-at-k", '"k" is missing'),
-        ({"kind": "precision-at-k", "k": 0}, "k = 0"),
-        ({"kind": "ndcg-at-k", "k": 2.5}, "k = 2.5"),
-        ({"kind": "mrr", "k": 3}, 'unknown parameter "k" of mrr'),
-        ({"kind": "mrr", "field": ""}, 'field = ""'),
+        ("recall-at-k", "k: this key is missing: write k ="),
+        ({"kind": "precision-at-k", "k": 0}, "k: must be at least 1, not 0"),
+        ({"kind": "ndcg-at-k", "k": 2.5}, "k: must be a whole number, not 2.5"),
+        ({"kind": "mrr", "k": 3}, "mrr: k: unknown key; the keys are: "),
+        ({"kind": "mrr", "field": ""}, "field: must not be empty"),
         ("not-mrr", 'unknown scorer "not-mrr"'),
     ],
 )

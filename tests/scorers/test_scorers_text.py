@@ -223,9 +223,9 @@ def test_bounds(spec: dict[str, Any], output: Any, *, passed: bool, reason: str,
         ({}, 'there is no bound: give "min", "max" or both'),
         ({"min": 0}, "there is no bound"),
         ({"min": 5, "max": 4}, "max = 4 is below min = 5"),
-        ({"max": -1}, "max = -1"),
-        ({"min": 1.5}, "min = 1.5"),
-        ({"max": "5"}, 'max = "5"'),
+        ({"max": -1}, "max: must be at least 0, not -1"),
+        ({"min": 1.5}, "min: must be a whole number, not 1.5"),
+        ({"max": "5"}, 'max: must be a whole number, not "5": write 5'),
     ],
 )
 def test_bounds_that_are_refused(kind: str, bounds: dict[str, Any], problem: str, score_of: ScoreOf) -> None:
