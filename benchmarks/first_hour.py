@@ -26,8 +26,6 @@ SECONDS: Final = 60.0
 Runner = Callable[[tuple[str, ...], Path, Mapping[str, str]], tuple[int, str]]
 """Runs a command in a folder with further variables, and returns its exit code and what it printed."""
 
-_TARGET: Final = '# target = { python = "myapp.bot:answer" }'
-_OURS: Final = 'target = { python = "bot:answer" }'
 _GOOD: Final = "    return max(SENTENCES, key=lambda sentence: fit(question, sentence))"
 _WORSE: Final = f'    question = " ".join(question.split()[:4])  # fewer words are cheaper\n{_GOOD}'
 _ON_GITHUB: Final = {
@@ -84,7 +82,6 @@ class Walk:
         """Walk from the spreadsheet to a red run, which then has its comment and its HTML report."""
         shutil.copytree(PROJECT, self.folder, dirs_exist_ok=True)
         self.run("pytest-evalgate", "import", "faq.csv")
-        self.edit("evalgate.toml", _TARGET, _OURS)
         self.run("pytest", "--eval-gate")
         self.run("pytest-evalgate", "baseline", "promote", "--suite", "faq", "--reason", "first baseline")
         self.edit("bot.py", _GOOD, _WORSE)

@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_evalgate import config
 from pytest_evalgate.golden import read_file
-from pytest_evalgate.importing.imported import ImportedCase
-from pytest_evalgate.importing.starter import StarterSuite, choose_scorer, choose_slices, suite_name
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Command
 
 _FAQ = "Question,Expected answer,Topic\nHow long?,14 days,returns\nWho pays?,the shop,costs\n"
+
+_BOT = "raise SystemExit('imported')\ndef answer(question: str) -> str:\n    return question\n"
 
 
 @pytest.fixture(autouse=True)
@@ -57,14 +57,68 @@ def test_a_table_becomes_a_golden_set_and_a_configuration(evalgate: Command) -> 
     assert evalgate("lint", "golden/faq-list.jsonl")[0] == 0
 
 
+def test_the_application_of_the_project_becomes_the_target(evalgate: Command) -> None:
+    _write("faq.csv", _FAQ)
+    _write("bot.py", _BOT)
+    code, out, _ = evalgate("import", "faq.csv")
+    assert code == 0
+    assert out.splitlines()[-6:] == [
+        "wrote evalgate.toml (a suite for each golden set)",
+        "assumed: suite faq calls answer(question: str) at bot.py:2; if that is wrong, edit its target",
+        "next:",
+        f"  {'pytest-evalgate lint golden/faq.jsonl':<58}  # checks the cases: duplicates, secrets, personal data",
+        f"  {'pytest --eval-gate':<58}  # runs the cases and lists the misses",
+        '  pytest-evalgate baseline promote --reason "first baseline"  # later runs are compared with it',
+    ]
+    text = Path("evalgate.toml").read_text("utf-8")
+    assert 'target = { python = "bot:answer" }  # assumed from bot.py:2: answer(question: str)\n' in text
+    assert config.load(Path()).suites["faq"].target is not None
+
+
+@pytest.mark.parametrize("rows", ["A?,x,t\nB?,y,t\nC?,x,u\nD?,y,u\n", 'A?,"one, two",t\n', "A?,,t\n"])
+def test_init_before_the_import_writes_the_same_configuration(evalgate: Command, rows: str) -> None:
+    _write("faq.csv", f"Question,Expected answer,Topic\n{rows}")
+    _write("bot.py", _BOT)
+    _, out, _ = evalgate("init", "--json")
+    written = Path("evalgate.toml").read_text("utf-8")
+    assert evalgate(*shlex.split(json.loads(out)["next"][0]["command"])[1:])[0] == 0
+    out = evalgate("import", "faq.csv")[1]
+    assert Path("evalgate.toml").read_text("utf-8") == written
+    assert not any(word in out for word in ("target", "assumed", "add to", "evalgate.toml"))
+    assert "  pytest --eval-gate   " in out
+    Path("evalgate.toml").unlink()
+    assert evalgate("import", "faq.csv")[0] == 0
+    assert Path("evalgate.toml").read_text("utf-8") == written
+
+
+@pytest.mark.parametrize(
+    ("files", "written", "command", "note"),
+    [
+        ({"src/shop.py"}, "[pytest]\npythonpath = src\n", "pytest --eval-gate", ""),
+        ({"src/shop.py", "pyproject.toml"}, None, "pip install -e .", ""),
+        ({"src/shop.py", "tox.ini"}, None, "pytest --eval-gate", "shop:answer cannot be imported yet: set pythonpath"),
+    ],
+)
+def test_the_next_commands_can_import_the_application(
+    evalgate: Command, files: set[str], written: str | None, command: str, note: str
+) -> None:
+    texts = {"src/shop.py": _BOT, "pyproject.toml": "[project]\nname = 'shop'\n", "tox.ini": "[pytest]\n"}
+    for name in ("faq.csv", *files):
+        _write(name, texts.get(name, _FAQ))
+    report = json.loads(evalgate("import", "faq.csv", "--json")[1])
+    assert (Path("pytest.ini").read_text("utf-8") if Path("pytest.ini").exists() else None) == written
+    assert report["next"][1]["command"] == command
+    assert any(hint.startswith(note) for hint in report["hints"])
+
+
 def test_recorded_outputs_need_no_target(evalgate: Command) -> None:
     _write("t.csv", "question,expected,response\na,x,x!\nb,y,y!\n")
     code, out, _ = evalgate("import", "t.csv", "--to", "cases/all.jsonl")
     assert code == 0
     assert out.splitlines()[-3:] == [
-        f"  {'pytest-evalgate lint cases/all.jsonl':<53}  # checks the cases: duplicates, secrets, personal data",
-        "  pytest --eval-gate                                     # grades the recorded outputs",
-        '  pytest-evalgate baseline promote --reason "first run"  # later runs are compared with it',
+        f"  {'pytest-evalgate lint cases/all.jsonl':<58}  # checks the cases: duplicates, secrets, personal data",
+        f"  {'pytest --eval-gate':<58}  # grades the recorded outputs",
+        '  pytest-evalgate baseline promote --reason "first baseline"  # later runs are compared with it',
     ]
     assert "# The outputs recorded in the golden set are graded." in Path("evalgate.toml").read_text("utf-8")
     assert (
@@ -154,6 +208,48 @@ def test_an_existing_configuration_is_never_changed(evalgate: Command) -> None:
     assert out[out.index("add to evalgate.toml:") + 1] == "  [suites.more]"
 
 
+_MARKED = '@pytest.mark.golden_set("golden/faq.jsonl")\ndef test_answer(case): ...\n'
+_ADD = 'in evalgate.toml, add to [suites.shop]: target = { python = "bot:answer" }'
+_RUN_BOT = "pytest --eval-gate golden/faq.jsonl --eval-target python:bot:answer"
+
+
+@pytest.mark.parametrize(
+    ("files", "hint", "commands", "is_waiting"),
+    [
+        ({"bot.py": _BOT}, _ADD, [_RUN_BOT], False),
+        ({}, None, [], True),
+        ({"bot.py": _BOT, "test_bot.py": _MARKED}, None, ["pytest --eval-gate"], False),
+    ],
+)
+def test_a_configured_suite_without_a_target_gets_its_line(
+    evalgate: Command, files: dict[str, str], hint: str | None, commands: list[str], *, is_waiting: bool
+) -> None:
+    configured = '[suites.shop]\ngolden = "golden/faq.jsonl"\n'
+    for name, text in {"faq.csv": _FAQ, "evalgate.toml": configured, **files}.items():
+        _write(name, text)
+    report = json.loads(evalgate("import", "faq.csv", "--json")[1])
+    assert [one["command"] for one in report["next"]][1:] == commands
+    assert next(iter(report["hints"]), None) == hint
+    assert ("then set the target of suite shop" in evalgate("import", "faq.csv")[1]) is is_waiting
+    assert Path("evalgate.toml").read_text("utf-8") == configured
+
+
+def test_a_second_golden_set_gets_a_suite_of_its_own_with_the_application(evalgate: Command) -> None:
+    for name in ("faq.csv", "data/faq.csv"):
+        _write(name, _FAQ)
+    _write("bot.py", _BOT)
+    assert evalgate("import", "faq.csv")[0] == 0
+    arguments = ("import", "data/faq.csv", "--to", "golden/more/faq.jsonl")
+    report = json.loads(evalgate(*arguments, "--json")[1])
+    [added] = [one["text"] for one in report["files"] if one["outcome"] == "by hand"]
+    assert report["next"][1]["command"].endswith("golden/more/faq.jsonl --eval-target python:bot:answer")
+    _write("evalgate.toml", f"{Path('evalgate.toml').read_text('utf-8')}\n{added}")
+    suites = config.load(Path()).suites
+    assert list(suites) == ["faq", "faq-2"]
+    assert suites["faq-2"].target == suites["faq"].target
+    assert "pytest --eval-gate   " in evalgate(*arguments)[1]
+
+
 def test_the_suite_of_a_project_in_pyproject_is_printed_for_it(evalgate: Command) -> None:
     _write("faq.csv", _FAQ)
     _write("pyproject.toml", '[tool.evalgate.suites.shop]\ngolden = "g.jsonl"\n')
@@ -231,34 +327,3 @@ def test_cells_cannot_control_the_terminal_or_print_keys(evalgate: Command) -> N
     assert key not in out
     assert not any(line.startswith("::") for line in out.splitlines())
     assert key not in evalgate("import", "t.csv", "--json")[1]
-
-
-def _cases(*rows: dict[str, Any]) -> list[ImportedCase]:
-    return [ImportedCase(f"t:{number}", row) for number, row in enumerate(rows)]
-
-
-@pytest.mark.parametrize(
-    ("rows", "scorer"),
-    [
-        ([{"expected": "14 days"}, {"expected_any": ["a", "b"]}], '"icontains"'),
-        ([{"expected": "one two three four five six seven eight nine"}], '{ kind = "squad-f1", threshold = 0.5 }'),
-        ([{"expected": {"a": 1}}], '"exact"'),
-        ([{"asserts": [{"kind": "exact"}]}, {"asserts": [{"kind": "exact"}]}], ""),
-        ([{"asserts": [{"kind": "exact"}]}, {"rubric": "polite"}], '{ kind = "length", min = 1 }'),
-        ([{"rubric": "polite"}], '{ kind = "length", min = 1 }'),
-        ([{"expected": "a"}, {"skip": "no expected value yet"}], '"icontains"'),
-    ],
-)
-def test_the_scorer_can_grade_every_case(rows: list[dict[str, Any]], scorer: str) -> None:
-    assert choose_scorer(_cases(*rows))[0] == scorer
-
-
-def test_metadata_with_few_values_become_slices() -> None:
-    rows = [{"metadata": {"lang": "en" if n % 2 else "de", "no": str(n), "a.b": "x", "n": n % 2}} for n in range(8)]
-    assert choose_slices(_cases(*rows)) == ["metadata.lang"]
-
-
-@pytest.mark.parametrize(("stem", "name"), [("FAQ (2026)", "faq-2026"), ("Größe", "groe"), ("問題", "imported")])
-def test_a_suite_is_named_after_its_file(stem: str, name: str) -> None:
-    assert suite_name(stem) == name
-    assert StarterSuite(name, "g.jsonl", "s.csv", _cases({"input": "a"})).text().startswith(f"[suites.{name}]\n")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_evalgate import config
-from pytest_evalgate.cli.init.application import find_applications
+from pytest_evalgate.app.application import find_applications
 from pytest_evalgate.cli.init.detection import Detected
 from pytest_evalgate.cli.init.endpoints import find_endpoints
 from pytest_evalgate.cli.init.placing import place_all
@@ -45,45 +45,6 @@ def _configured(proposal: Proposal) -> Any:
     place_all(proposal.templates, proposal.detected.root, force=False)
     config.load(proposal.detected.root)
     return tomllib.loads((proposal.detected.root / "evalgate.toml").read_text("utf-8"))
-
-
-@pytest.mark.parametrize(
-    ("code", "spec"),
-    [
-        ("def answer(question): ...", "bot:answer"),
-        ("async def chat(msg: str, *, temperature=0.0, **more) -> str: ...", "bot:chat"),
-        ("def ask(anything: str): ...", "bot:ask"),
-        ("def run(prompt: str, model='x'): ...", "bot:run"),
-        ("def ask(q): ...\ndef answer(q): ...", "bot:answer"),
-        ("def run(prompt): ...\ndef respond(x: str): ...", "bot:run"),
-        ("def run(config: str): ...", None),
-        ("def answer(question: dict): ...", None),
-        ("def answer(a, b): ...", None),
-        ("def answer(question, *, key): ...", None),
-        ("def answer(): ...", None),
-        ("def answer(question): yield 1", None),
-        ("def answer(question) -> None: ...", None),
-        ("@app.post('/')\ndef answer(question): ...", None),
-        ("class Bot:\n    def answer(self, question): ...", None),
-        ("def _answer(question): ...", None),
-        ("def answer(question: ", None),
-        ("raise SystemExit('imported')\ndef answer(question): ...", "bot:answer"),
-    ],
-)
-def test_the_application_is_found_without_importing_it(tmp_path: Path, code: str, spec: str | None) -> None:
-    _write(tmp_path, {"bot.py": code})
-    found = find_applications(tmp_path)
-    assert (found[0].spec if found else None) == spec
-
-
-def test_packages_are_searched_and_tests_are_not(tmp_path: Path) -> None:
-    names = ("src/shop/__init__.py", "src/shop/bot/core.py", "tests/test_bot.py", "docs/conf.py", "setup.py",
-             "venv/lib/bot.py", "scripts/ask.py", "not-a-package/bot.py")  # fmt: skip
-    _write(tmp_path, dict.fromkeys(names, _BOT))
-    assert [(one.spec, one.root) for one in find_applications(tmp_path)] == [
-        ("shop:answer", "src"),
-        ("shop.bot.core:answer", "src"),
-    ]
 
 
 def test_the_names_of_the_keys_that_it_reads_are_found(tmp_path: Path) -> None:
@@ -182,8 +143,8 @@ def test_rows_with_outputs_need_no_target(tmp_path: Path) -> None:
     ("row", "scorer"),
     [
         ({"expected": 3}, "exact"),
-        ({"expected_any": ["a", "b"]}, "icontains-any"),
-        ({"asserts": [{"kind": "contains", "value": "a"}]}, {"kind": "length", "min": 1}),
+        ({"expected_any": ["a", "b"]}, "icontains"),
+        ({"rubric": "polite"}, {"kind": "length", "min": 1}),
     ],
 )
 def test_the_scorer_fits_what_is_expected(tmp_path: Path, row: dict[str, Any], scorer: object) -> None:

@@ -174,6 +174,16 @@ def read_bytes(path: Path) -> bytes:
     return path.read_bytes()
 
 
+def read_head(path: Path, size: int = 20_000) -> bytes:
+    """Return the first bytes of a file; none if it cannot be read."""
+    try:
+        require_regular(path)
+        with path.open("rb") as file:
+            return file.read(size)
+    except OSError:
+        return b""
+
+
 def resolve_inside(root: Path, path: Path) -> Path:
     """Resolve ``path``, which is relative to ``root``, including symbolic links.
 

@@ -5,27 +5,25 @@ Files are read as data; nothing of the project is imported or run.
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import tomllib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate import config, golden
-from pytest_evalgate.cli.init.application import find_applications
+from pytest_evalgate import config, golden, importing
+from pytest_evalgate.app.python_project import PythonProject
+from pytest_evalgate.app.starter import cases_of
 from pytest_evalgate.cli.init.endpoints import find_endpoints
 from pytest_evalgate.errors import UserError
 from pytest_evalgate.golden.markers import describe_place, find_marked
 from pytest_evalgate.runs import git
-from pytest_evalgate.text.files import read_bytes, relative_name
+from pytest_evalgate.text.files import read_head, relative_name
 from pytest_evalgate.text.folders import walk_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from pytest_evalgate.cli.init.application import Application
     from pytest_evalgate.cli.init.endpoints import NamedEndpoint
     from pytest_evalgate.config import Settings
     from pytest_evalgate.records.results import Case
@@ -34,12 +32,10 @@ _DEPTH: Final = 4
 _MOST_FILES: Final = 5_000
 _LARGEST: Final = 5_000_000
 _MOST_GOLDEN: Final = 20
-_HEAD: Final = 20_000
 _OLDEST_PYTHON: Final = 11
 _USUAL_PYTHON: Final = 12
 _EXTRAS: Final = ("evals", "eval", "test", "tests", "testing", "dev")
 _REQUIREMENTS: Final = ("requirements.txt", "requirements-dev.txt", "requirements-test.txt", "requirements_dev.txt")
-_ROOT_FILES: Final = ("pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg", "setup.py")
 _PROMPTS: Final = (".md", ".txt", ".j2", ".jinja")
 _INPUT: Final = re.compile(rb"\{\{ *input\b")
 _COLUMNS: Final = re.compile(
@@ -56,7 +52,7 @@ class FoundGolden:
 
     @property
     def has_outputs(self) -> bool:
-        """Whether its rows contain recorded outputs."""
+        """Whether any of its rows contains a recorded output."""
         return any(case.output is not None for case in self.cases)
 
 
@@ -82,10 +78,9 @@ class Importable:
 
 
 @dataclass(frozen=True)
-class Detected:
+class Detected(PythonProject):
     """The project in ``root``, with the environment ``environ``. Every property is computed once, on first use."""
 
-    root: Path
     environ: Mapping[str, str]
 
     @cached_property
@@ -107,80 +102,26 @@ class Detected:
             return None
 
     @cached_property
-    def _pyproject(self) -> Mapping[str, Any]:
-        try:
-            return tomllib.loads(read_bytes(self.root / config.PYPROJECT_FILE).decode("utf-8-sig"))
-        except (OSError, ValueError):  # there is none, or it cannot be parsed
-            return {}
-
-    @cached_property
     def project(self) -> str | None:
         """The name of the distribution."""
-        name = _table(self._pyproject, "project").get("name")
+        name = self.table("project").get("name")
         return name if isinstance(name, str) else None
-
-    @cached_property
-    def pytest_file(self) -> str | None:
-        """The file that configures pytest, and so makes this folder its root folder."""
-        if (self.root / "pytest.ini").is_file():
-            return "pytest.ini"
-        if self._pyproject:
-            return config.PYPROJECT_FILE
-        marks = (("tox.ini", b"[pytest]"), ("setup.cfg", b"[tool:pytest]"))
-        return next((name for name, mark in marks if mark in _head(self.root / name)), None)
-
-    @cached_property
-    def is_root(self) -> bool:
-        """Whether pytest takes this folder as its root folder: it has a file of pytest, or no folder above has one."""
-        return self.pytest_file is not None or not any(
-            (folder / name).is_file() for folder in self.root.parents for name in _ROOT_FILES
-        )
-
-    def is_importable(self, application: Application) -> bool:
-        """Return whether an application can be imported as it is: from this folder, or as an installed project."""
-        if not application.root or application.root in self._python_path:
-            return True
-        package = application.spec.partition(":")[0].partition(".")[0]
-        try:
-            return importlib.util.find_spec(package) is not None
-        except (ImportError, ValueError):
-            return False
-
-    @cached_property
-    def _python_path(self) -> tuple[str, ...]:
-        """The folders of pytest's setting ``pythonpath``."""
-        return self._pytest_setting("pythonpath")
-
-    def _pytest_setting(self, name: str) -> tuple[str, ...]:
-        listed = _table(self._pyproject, "tool", "pytest", "ini_options").get(name, ())
-        if isinstance(listed, str):
-            return tuple(listed.split())
-        found = re.search(rf"^{name}\s*=\s*(.+)$".encode(), _head(self.root / "pytest.ini"), re.MULTILINE)
-        if not listed and found is not None:
-            return tuple(found[1].decode("utf-8", "replace").split())
-        return tuple(map(str, listed))
 
     @cached_property
     def prompt(self) -> str | None:
         """A file with a prompt in which the input of a case has its place."""
         texts = (path for path in self._files if path.parent.name == "prompts" and path.suffix in _PROMPTS)
-        return next((relative_name(path, self.root) for path in texts if _INPUT.search(_head(path))), None)
+        return next((relative_name(path, self.root) for path in texts if _INPUT.search(read_head(path))), None)
 
     @cached_property
     def testpaths(self) -> tuple[str, ...]:
         """The folders of ``testpaths``."""
-        return self._pytest_setting("testpaths")
-
-    @cached_property
-    def is_packaged(self) -> bool:
-        """Whether ``pip install -e .`` can install the project."""
-        tables = ("project", "build-system")
-        return any(name in self._pyproject for name in tables) or (self.root / "setup.py").is_file()
+        return self.pytest_setting("testpaths")
 
     @cached_property
     def install(self) -> str:
         """The command that installs this package and the project."""
-        project = _table(self._pyproject, "project")
+        project = self.table("project")
         if self.is_packaged:
             extras = project.get("optional-dependencies", {})
             extra = next((name for name in _EXTRAS if name in extras), None)
@@ -191,18 +132,13 @@ class Detected:
     @cached_property
     def python(self) -> str:
         """The version of Python for CI: 3.12, or the oldest that the project accepts."""
-        wanted = str(_table(self._pyproject, "project").get("requires-python", ""))
+        wanted = str(self.table("project").get("requires-python", ""))
         oldest = re.search(r"(?:>=|~=|==)\s*3\.(\d+)", wanted)
         newest = re.search(r"<\s*3\.(\d+)", wanted)
         minor = max(_USUAL_PYTHON, int(oldest[1]) if oldest else 0)
         if newest and minor >= int(newest[1]):
             minor = max(_OLDEST_PYTHON, int(newest[1]) - 1)
         return f"3.{minor}"
-
-    @cached_property
-    def applications(self) -> tuple[Application, ...]:
-        """The functions that look like the application under test, the most certain first."""
-        return find_applications(self.root)
 
     @cached_property
     def marked_tests(self) -> tuple[str, ...]:
@@ -241,6 +177,16 @@ class Detected:
         kinds = ((path, _kind(path)) for path in self._files)
         return tuple(Importable(relative_name(path, self.root), kind) for path, kind in kinds if kind)[:_MOST_GOLDEN]
 
+    def imported_cases(self, path: str, to: str) -> tuple[Case, ...]:
+        """Return the cases that ``import`` writes for a file; none if it is large, or ``import`` refuses it."""
+        source = self.root / path
+        try:
+            if source.stat().st_size > _LARGEST:
+                return ()
+            return cases_of(importing.read(source, importing.ImportOptions(golden=to), root=self.root).cases)
+        except (OSError, UserError):
+            return ()
+
     @cached_property
     def branch(self) -> str:
         """The default branch of the repository."""
@@ -260,24 +206,6 @@ def _git(root: Path, *arguments: str) -> str:
         return git.output(root, *arguments)
     except UserError:  # git is missing
         return ""
-
-
-def _table(data: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
-    """Return a nested table; an empty one if it is missing, or is no table."""
-    for key in keys:
-        value = data.get(key)
-        if not isinstance(value, dict):
-            return {}
-        data = value
-    return data
-
-
-def _head(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(_HEAD)
-    except OSError:
-        return b""
 
 
 def _read_rows(path: Path, root: Path) -> FoundGolden | RecordedFile | None:
@@ -303,12 +231,12 @@ def _kind(path: Path) -> str | None:
     if re.fullmatch(r"promptfooconfig\.(ya?ml|json)", name):
         return "promptfoo configuration"
     if suffix in (".csv", ".tsv"):
-        header = _head(path).decode("utf-8-sig", "replace").partition("\n")[0]
+        header = read_head(path).decode("utf-8-sig", "replace").partition("\n")[0]
         return "table" if len(set(map(str.lower, _COLUMNS.findall(header.replace("_", " "))))) > 0 else None
     if suffix == ".xlsx" and not name.startswith("~$"):
         return "workbook"
     if suffix == ".json":
-        head = _head(path)
+        head = read_head(path)
         is_list = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"[", b"{")
         has_fields = b'"input"' in head and (b'"expected_output"' in head or b'"actual_output"' in head)
         return "dataset of deepeval" if is_list and has_fields else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import resources
@@ -13,75 +12,33 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate import config
+from pytest_evalgate.app.python_project import PYTEST_INI
+from pytest_evalgate.app.starter import (
+    PROMOTE,
+    RUN,
+    StarterSuite,
+    can_grade,
+    python_target,
+    starter_text,
+    suite_name,
+    with_distinct_names,
+)
 from pytest_evalgate.cli.init.placing import Template
-from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from pytest_evalgate.cli.init.application import Application
+    from pytest_evalgate.app.starter import Step
     from pytest_evalgate.cli.init.detection import Detected, FoundGolden
     from pytest_evalgate.cli.init.endpoints import NamedEndpoint
-    from pytest_evalgate.records.results import Case
 
-Step = tuple[str, str]
-"""A command to run next, and its purpose."""
-
-PROMOTE: Final = 'pytest-evalgate baseline promote --reason "first baseline"'
 GITHUB: Final = "pytest-evalgate init --github"
-_HEAD: Final = "# Configuration of pytest --eval-gate. All keys: docs/configuration.md, or pytest-evalgate schema\n"
-_RECORD: Final = """
-# Until the first baseline is promoted, a run is recorded and compared with nothing, also in CI. The verdict says so.
-on_missing_baseline = "record"
-"""
 _EXAMPLE: Final = "golden/example.jsonl"
 _PROMPT: Final = "prompts/answer.md"
 _PROMPT_TEXT: Final = b"Answer the question in one or two sentences.\n\n{{ input }}\n"
 _MOST_SUITES: Final = 5
 _OPENAI_MODEL: Final = "gpt-4o-mini"
-
-
-@dataclass(frozen=True, slots=True)
-class ProposedSuite:
-    """A suite to write.
-
-    Args:
-        name: Its name.
-        golden: Path of its golden set.
-        about: What the golden set contains.
-        target: Its target, in TOML; empty if the rows of the golden set contain outputs.
-        because: Where the target was found.
-        scorer: Its scorer, in TOML.
-        slices: Tag keys by which its results are broken down.
-    """
-
-    name: str
-    golden: str
-    about: str
-    target: str
-    because: str
-    scorer: str = '"icontains"'
-    slices: tuple[str, ...] = ()
-
-    def lines(self) -> Iterator[str]:
-        """Yield the lines of its table."""
-        yield f"[suites.{self.name}]"
-        yield f"golden = {json.dumps(self.golden)}  # {self.about}"
-        yield f"target = {self.target}  # {self.because}" if self.target else f"# {self.because}"
-        yield f"scorers = [{self.scorer}]  # {_SCORERS[self.scorer]}"
-        if self.slices:
-            yield f"slices = {json.dumps(list(self.slices))}  # pass rates for each value of these tags"
-        yield f'baseline = "baselines/{self.name}.json"  # written by pytest-evalgate baseline promote; commit it'
-        yield 'gates = [{ kind = "no-regression", margin = 0.05 }]  # fails on a proven drop'
-
-
-_SCORERS: Final = {
-    '"icontains"': "a case passes if its output contains the expected text",
-    '"icontains-any"': "a case passes if its output contains one of the expected texts",
-    '"exact"': "a case passes if its output is the expected value",
-    '{ kind = "length", min = 1 }': "an output; the cases have their own checks",
-}
 
 
 @dataclass(frozen=True)
@@ -100,18 +57,10 @@ class Proposal:
         """The files to write."""
         if self._is_configured or self._tool is not None:
             return ()
-        return (*self._root_file, *(self._of_suites if self._suites else self._starter))
-
-    @property
-    def _root_file(self) -> tuple[Template, ...]:
-        app, about = self._application, "makes this folder the root folder of pytest"
-        if app is not None and not self.detected.is_importable(app) and self.detected.pytest_file is None:
-            text, about = f"[pytest]\npythonpath = {app.root}\n", f"makes {app.root} importable"
-        elif self.detected.is_root:
-            return ()
-        else:
-            text = "[pytest]\n"
-        return (Template("pytest.ini", text.encode(), about=about),)
+        files = self._of_suites if self._suites else self._starter
+        if (ini := self.detected.missing_ini) is not None:
+            files = (Template(PYTEST_INI, ini[0].encode(), about=ini[1]), *files)
+        return files
 
     @property
     def _of_suites(self) -> tuple[Template, ...]:
@@ -128,38 +77,31 @@ class Proposal:
     def steps(self) -> tuple[Step, ...]:
         """The next commands."""
         if self._is_configured:
-            app = self._application if self._without_target else None
-            run = _RUN if app is None else f"{_RUN} --eval-target python:{app.spec}"
+            app = self.detected.application if self._without_target else None
+            run = RUN if app is None else f"{RUN} --eval-target python:{app.spec}"
             return (("pytest-evalgate lint", "checks the golden sets"), *self._run_steps("runs the suites", run))
         if self._tool is not None:
             command = f"pytest-evalgate import {shlex.quote(self._tool)}"
-            return ((command, "writes golden sets, prompts and evalgate.toml"), (_RUN, "runs the suites"))
+            return ((command, "writes golden sets, prompts and evalgate.toml"), (RUN, "runs the suites"))
         if not self._suites:
             return self._run_steps("runs the five cases, which pass")
         first = tuple(
             (f"pytest-evalgate import {shlex.quote(path)} --to {shlex.quote(golden)}", "writes the golden set")
             for path, golden in self._imports.items()
         )
-        app, estimate = self._application, "what a run would send and cost"
-        is_ready = (
-            app is None
-            or self.detected.is_importable(app)
-            or any(template.path == "pytest.ini" for template in self.templates)
-        )
-        if app is not None and not is_ready and self.detected.is_packaged:
-            first = (("pip install -e .", f"makes {app.spec.partition(':')[0]} importable"), *first)
+        first = (*self.detected.install_steps, *first)
         if self._calls_model:
-            first = (*first, ("pytest --eval-gate --eval-estimate", estimate))
+            first = (*first, (f"{RUN} --eval-estimate", "what a run would send and cost"))
         return (*first, *self._run_steps("runs the cases and lists the misses"))
 
     @cached_property
     def _calls_model(self) -> bool:
         return any("model = " in suite.target for suite in self._suites)
 
-    def _run_steps(self, about: str, run: str = "pytest --eval-gate") -> tuple[Step, ...]:
+    def _run_steps(self, about: str, run: str = RUN) -> tuple[Step, ...]:
         return (
             (run, about),
-            (PROMOTE, "later runs are compared with it"),
+            PROMOTE,
             (GITHUB, "adds the gate to pull requests"),
         )
 
@@ -172,14 +114,13 @@ class Proposal:
         if self._is_configured:
             yield from self._notes_on_configuration()
         elif self._suites:
-            app, found = self._application, self.detected
-            if app is not None and not found.is_importable(app) and found.pytest_file and not found.is_packaged:
-                yield f"{app.spec} cannot be imported yet: set pythonpath = {app.root} in {found.pytest_file}"
+            if (note := self.detected.path_note) is not None:
+                yield note
         elif self._tool is None:
             for one in self.detected.importable:
                 yield f"to import {one.path}: pytest-evalgate import {shlex.quote(one.path)}"
             for golden_set in self.detected.golden_sets:
-                name = suite_name(golden_set.path)
+                name = _name_of(golden_set.path)
                 yield (
                     f"{golden_set.path}: no application was found for it: to run it, add [suites.{name}] with "
                     f'golden = "{golden_set.path}" and its target to {config.CONFIG_FILE}'
@@ -190,9 +131,9 @@ class Proposal:
         if self.detected.settings is None:
             yield f"{self.detected.configuration} has mistakes: pytest-evalgate config lists them"
         prefix = "" if self.detected.configuration == config.CONFIG_FILE else "tool.evalgate."
-        if (app := self._application) is not None:
+        if (app := self.detected.application) is not None:
             for name in self._without_target:
-                yield f"[{prefix}suites.{name}] has no target: add target = {_python_target(app)}"
+                yield f"[{prefix}suites.{name}] has no target: add target = {python_target(app)[0]}"
 
     @cached_property
     def _without_target(self) -> tuple[str, ...]:
@@ -205,10 +146,6 @@ class Proposal:
         return tuple(name for name, suite in suites if suite.target is None and outputs.isdisjoint(suite.golden))
 
     @cached_property
-    def _application(self) -> Application | None:
-        return next(iter(self.detected.applications), None)
-
-    @cached_property
     def _tool(self) -> str | None:
         """The configuration of another tool, which ``import`` translates as a whole."""
         return next((one.path for one in self.detected.importable if one.is_configuration), None)
@@ -216,34 +153,42 @@ class Proposal:
     @cached_property
     def _imports(self) -> dict[str, str]:
         """The golden sets to import, by the file they come from. Without an application there is nothing to run."""
-        if self.detected.golden_sets or self._application is None:
+        if self.detected.golden_sets or self.detected.application is None:
             return {}
         paths = [one.path for one in self.detected.importable if not one.is_configuration][:_MOST_SUITES]
-        return {path: f"golden/{suite_name(path)}.jsonl" for path in paths}
+        return {path: f"golden/{_name_of(path)}.jsonl" for path in paths}
 
     @cached_property
-    def _suites(self) -> tuple[ProposedSuite, ...]:
+    def _suites(self) -> tuple[StarterSuite, ...]:
         """The suites to write; none if no target was found, so that an example is written instead."""
-        sets = [found for found in self.detected.golden_sets if choose_scorer(found.cases) is not None]
+        sets = [found for found in self.detected.golden_sets if can_grade(found.cases)]
         suites = [suite for found in sets[:_MOST_SUITES] if (suite := self._suite_of(found)) is not None]
-        app = self._application
+        app = self.detected.application
         if not suites and app is not None:
-            target, because = _python_target(app), f"{app.file}:{app.line}"
-            goldens = {golden: f"from {path}" for path, golden in self._imports.items()}
-            goldens = goldens or {_EXAMPLE: "one case per line: id, input, expected, tags"}
-            suites = [ProposedSuite(suite_name(path), path, about, target, because) for path, about in goldens.items()]
-        return tuple(_with_distinct_names(suites))
+            target, because = python_target(app)
+            suites = [self._suite_to_import(path, golden) for path, golden in self._imports.items()] or [
+                StarterSuite(_name_of(_EXAMPLE), _EXAMPLE, "one case per line: id, input, expected, tags")
+            ]
+            suites = [replace(suite, target=target, because=because) for suite in suites]
+        return tuple(with_distinct_names(suites))
 
-    def _suite_of(self, found: FoundGolden) -> ProposedSuite | None:
+    def _suite_to_import(self, path: str, to: str) -> StarterSuite:
+        """Return the suite of a golden set that the user makes from a file with the first of the next commands."""
+        cases = self.detected.imported_cases(path, to)
+        about = f"{count(len(cases), 'case')} from {path}" if cases else f"from {path}"
+        return StarterSuite(_name_of(to), to, about, cases)
+
+    def _suite_of(self, found: FoundGolden) -> StarterSuite | None:
         """Return the suite of a golden set; None if no target was found for it."""
+        suite = StarterSuite(_name_of(found.path), found.path, count(len(found.cases), "case"), found.cases)
         recording = next(
             (one for one in self.detected.recordings if not one.ids.isdisjoint(case.id for case in found.cases)), None
         )
-        endpoint, app = self._endpoint, self._application
+        endpoint, app = self._endpoint, self.detected.application
         if app is not None:
-            target, because = _python_target(app), f"{app.file}:{app.line}"
-        elif found.has_outputs:
-            target, because = "", "no target: the outputs in the rows of the golden set are graded"
+            target, because = python_target(app)
+        elif suite.has_outputs:
+            return suite
         elif recording is not None:
             target, because = f"{{ recorded = {json.dumps(recording.path)} }}", "recorded outputs, joined by id"
         elif endpoint is not None:
@@ -251,11 +196,7 @@ class Proposal:
             target, because = f'{{ model = "candidate", prompt = {prompt} }}', "the model below"
         else:
             return None
-        scorer = choose_scorer(found.cases) or ""
-        about = count(len(found.cases), "case")
-        return ProposedSuite(
-            suite_name(found.path), found.path, about, target, because, scorer, choose_slices(found.cases)
-        )
+        return replace(suite, target=target, because=because)
 
     @cached_property
     def _endpoint(self) -> NamedEndpoint | None:
@@ -270,10 +211,8 @@ class Proposal:
     @cached_property
     def _text(self) -> str:
         """The text of the configuration."""
-        tables = ["\n".join(suite.lines()) for suite in self._suites]
-        if self._calls_model and self._endpoint is not None:
-            tables.append(_model_table(self._endpoint))
-        return "\n".join((_HEAD.rstrip("\n"), _RECORD.rstrip("\n"), "", "\n\n".join(tables), ""))
+        model = self._endpoint if self._calls_model else None
+        return starter_text(self._suites, *([] if model is None else [_model_table(model) + "\n"]))
 
     @cached_property
     def _starter(self) -> tuple[Template, ...]:
@@ -293,14 +232,6 @@ class Proposal:
         return Template(name, top.joinpath(name).read_bytes())
 
 
-_RUN: Final = "pytest --eval-gate"
-
-
-def _python_target(app: Application) -> str:
-    env = f", env = {json.dumps(list(app.keys))}" if app.keys else ""
-    return f'{{ python = "{app.spec}"{env} }}'
-
-
 def _model_table(endpoint: NamedEndpoint) -> str:
     key = f'"{endpoint.key}"  # the name of the variable' if endpoint.key else '""  # none is sent'
     return (
@@ -309,49 +240,5 @@ def _model_table(endpoint: NamedEndpoint) -> str:
     ).rstrip("\n")
 
 
-def suite_name(path: str) -> str:
-    """Return the name of a file as the name of a suite."""
-    return re.sub(r"[^A-Za-z0-9_-]+", "-", PurePosixPath(path).stem).strip("-_").lower()[:64] or "suite"
-
-
-def _with_distinct_names(suites: Sequence[ProposedSuite]) -> Iterator[ProposedSuite]:
-    taken: Counter[str] = Counter()
-    for suite in suites:
-        taken[suite.name] += 1
-        number = taken[suite.name]
-        yield suite if number == 1 else replace(suite, name=f"{suite.name}-{number}")
-
-
-def choose_scorer(cases: Sequence[Case]) -> str | None:
-    """Return the scorer that can grade every case, in TOML; None if some have neither an expected value nor checks."""
-    graded = [case for case in cases if case.skip is None]
-    if any(not _wanted(case) and not case.asserts for case in graded):
-        return None
-    if any(not _wanted(case) for case in graded):
-        return '{ kind = "length", min = 1 }'
-    if not all(isinstance(value, str) for case in graded for value in _wanted(case)):
-        return '"exact"'
-    return '"icontains-any"' if any(case.expected_any for case in graded) else '"icontains"'
-
-
-def _wanted(case: Case) -> tuple[object, ...]:
-    return (case.expected,) if case.expected not in (None, "") else case.expected_any
-
-
-_MOST_VALUES: Final = 12
-
-
-def choose_slices(cases: Sequence[Case]) -> tuple[str, ...]:
-    """Return up to three keys of tags ``key:value`` that nearly all cases have, with few values."""
-    values: dict[str, list[str]] = defaultdict(list)
-    for case in cases:
-        for tag in case.tags:
-            key, colon, value = tag.partition(":")
-            if colon and re.fullmatch(r"[\w-]+", key):
-                values[key].append(value)
-    found = [
-        jsonl.escape_text(key)
-        for key, all_values in values.items()
-        if 1 < len(set(all_values)) <= _MOST_VALUES and 5 * len(all_values) >= 4 * len(cases)
-    ]
-    return tuple(found[:3])
+def _name_of(path: str) -> str:
+    return suite_name(PurePosixPath(path).stem)

@@ -7,23 +7,22 @@ the mapping, what was left out, and the next steps.
 from __future__ import annotations
 
 import json
-import os
-import re
 import shlex
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate import config
+from pytest_evalgate.app.python_project import PythonProject
+from pytest_evalgate.app.starter import suite_name
+from pytest_evalgate.cli.importing.connecting import Connector, ToWrite, from_here
 from pytest_evalgate.cli.printing import print_result, wrapped
 from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.errors import SettingsError, UserError
 from pytest_evalgate.golden.record import GoldenRow
 from pytest_evalgate.importing import ImportingError, ImportOptions, read
 from pytest_evalgate.importing.column_plan import parse_map
-from pytest_evalgate.importing.imported import MADE_FROM
-from pytest_evalgate.importing.starter import StarterSuite, starter_text, suite_name
 from pytest_evalgate.text import files
 from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.text.redaction import mask_keys
@@ -33,10 +32,11 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from pytest_evalgate.app.starter import Step
+    from pytest_evalgate.cli.importing.connecting import Connection, Outcome
     from pytest_evalgate.importing import Imported
     from pytest_evalgate.records.results import Json
 
-Outcome = Literal["wrote", "replaced", "unchanged", "would write", "would replace"]
 
 _LISTED: Final = 20
 _SUFFIXES: Final = frozenset({".jsonl", ".ndjson"})
@@ -129,27 +129,15 @@ def _options(args: argparse.Namespace) -> ImportOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class ToWrite:
-    """A file to write, relative to the root folder. ``by_hand``: the text to add to a file that the user has."""
-
-    path: str
-    text: str
-    about: str = ""
-    by_hand: bool = False
-    outcome: Outcome = "wrote"
-
-
-@dataclass(frozen=True, slots=True)
 class ImportReport:
     """The sources, the files to write and the steps to take next."""
 
     sources: tuple[Imported, ...]
     goldens: tuple[str, ...]
     files: tuple[ToWrite, ...]
-    suites: tuple[StarterSuite, ...]
+    connection: Connection
     again: str
     root: Path
-    hints: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -168,17 +156,8 @@ class ImportReport:
             ToWrite(golden, _lines_of(parts), count(sum(len(part.cases) for part in parts), "case"))
             for golden, parts in contents.items()
         ]
-        suites = tuple(
-            StarterSuite(
-                suite_name(Path(golden).stem),
-                golden,
-                ", ".join(files.relative_name(part.source, root) for part in parts),
-                [case for part in parts for case in part.cases],
-            )
-            for golden, parts in contents.items()
-        )
-        extra, hints = _configuration(sources, suites, root, force=force)
-        return cls(tuple(sources), tuple(goldens), (*to_write, *extra), suites, again, root, hints)
+        connection = Connector(PythonProject(root), force).connect(sources, contents)
+        return cls(tuple(sources), tuple(goldens), (*to_write, *connection.files), connection, again, root)
 
     def write(self, root: Path, *, force: bool, dry_run: bool) -> ImportReport:
         """Write the files, unless one of them would replace a different one without ``force``.
@@ -214,14 +193,14 @@ class ImportReport:
             if one.by_hand:
                 yield f"add to {one.path}:"
                 yield from (one_line(f"  {line}") for line in one.text.splitlines())
-        yield from self.hints
+        for hint in self.connection.hints:
+            yield from wrapped(one_line(hint), "")
         yield "next:"
         width = max(len(command) for command, _ in self.steps())
         yield from (f"  {command:<{width}}  # {about}" for command, about in self.steps())
-        if waiting := [suite.name for suite in self._without_target()]:
-            yield from wrapped(
-                f"then set the target of suite {', '.join(waiting)} in the configuration: it shows how", ""
-            )
+        if self.connection.waiting and self._is_written():
+            names = ", ".join(self.connection.waiting)
+            yield from wrapped(f"then set the target of suite {names} in the configuration: it shows how", "")
 
     def _written(self) -> Iterable[ToWrite]:
         return (one for one in self.files if not one.by_hand)
@@ -229,34 +208,13 @@ class ImportReport:
     def _is_written(self) -> bool:
         return not any(one.outcome.startswith("would") for one in self.files)
 
-    def _without_target(self) -> list[StarterSuite]:
-        tools = {path for source in self.sources for path, _ in source.files}
-        is_ready = config.CONFIG_FILE in tools or not self._is_written()
-        return [] if is_ready else [suite for suite in self.suites if not suite.has_outputs]
-
-    def _from_here(self, path: str) -> str:
-        """Return the path of a written file, relative to the working folder, as commands need it."""
-        return Path(os.path.relpath(self.root / path)).as_posix()
-
-    def steps(self) -> list[tuple[str, str]]:
+    def steps(self) -> list[Step]:
         """Return the next commands, each with its purpose."""
         if not self._is_written():
             return [(self.again, "writes the files")]
-        goldens = shlex.join(dict.fromkeys(map(self._from_here, self.goldens)))
+        goldens = shlex.join(dict.fromkeys(from_here(self.root, path) for path in self.goldens))
         checked = (f"pytest-evalgate lint {goldens}", "checks the cases: duplicates, secrets, personal data")
-        ready = [suite for suite in self.suites if suite.has_outputs]
-        runs = [
-            (f"pytest --eval-gate {shlex.quote(self._from_here(suite.golden))}", "grades the recorded outputs")
-            for suite in ready
-        ]
-        promote = ('pytest-evalgate baseline promote --reason "first run"', "later runs are compared with it")
-        starts = any(one.path == config.CONFIG_FILE and one.outcome == "wrote" for one in self._written())
-        if starts and len(ready) == len(self.suites):
-            runs = [("pytest --eval-gate", "grades the recorded outputs"), promote]
-        if any(path == config.CONFIG_FILE for source in self.sources for path, _ in source.files):
-            estimate = ("pytest --eval-gate --eval-estimate", "prints the calls and their cost, and sends nothing")
-            runs = [estimate, ("pytest --eval-gate", "runs all suites"), promote]
-        return [checked, *runs]
+        return [checked, *self.connection.steps]
 
     def as_json(self) -> Json:
         """Return the report for ``--json``."""
@@ -281,7 +239,7 @@ class ImportReport:
                 | ({"text": one.text} if one.by_hand else {})
                 for one in self.files
             ],
-            "hints": list(self.hints),
+            "hints": list(self.connection.hints),
             "next": [{"command": command, "about": about} for command, about in self.steps()],
         }
 
@@ -327,61 +285,6 @@ def _check_unique(contents: Mapping[str, Sequence[Imported]]) -> None:
 
 def _lines_of(parts: Sequence[Imported]) -> str:
     return "".join(f"{json.dumps(case.row, ensure_ascii=False)}\n" for part in parts for case in part.cases)
-
-
-def _configuration(
-    sources: Sequence[Imported], suites: Sequence[StarterSuite], root: Path, *, force: bool
-) -> tuple[list[ToWrite], tuple[str, ...]]:
-    """Return the files of the configuration, and hints about an existing one."""
-    extra = [ToWrite(path, text) for source in sources for path, text in source.files]
-    if twice := [path for path, number in Counter(one.path for one in extra).items() if number > 1]:
-        raise ImportingError([(path, "two sources would write it: import them one by one") for path in twice])
-    if not config.is_configured(root):
-        if not any(one.path == config.CONFIG_FILE for one in extra):
-            extra.append(ToWrite(config.CONFIG_FILE, starter_text(suites), "a suite for each golden set"))
-        return extra, ()
-    made = any(one.path == config.CONFIG_FILE for one in extra)
-    extra = [_beside_existing(one, root, force=force) if one.path == config.CONFIG_FILE else one for one in extra]
-    if made:
-        return extra, ()
-    name = config.CONFIG_FILE if (root / config.CONFIG_FILE).exists() else config.PYPROJECT_FILE
-    hints: list[str] = []
-    known = _configured(root)
-    for source, suite in zip(sources, suites, strict=False):
-        taken = {golden: key for key, goldens in known.items() for golden in goldens}
-        if suite.golden in taken:
-            continue
-        relative = files.relative_name(source.source, root)
-        if relative in taken:
-            hints.append(f'in {name}, write: suites.{taken[relative]}.golden = "{suite.golden}"')
-        else:
-            prefix = "" if name == config.CONFIG_FILE else "tool.evalgate."
-            text = suite.text().replace(f"[suites.{suite.name}]", f"[{prefix}suites.{suite.name}]")
-            extra.append(ToWrite(name, text, by_hand=True))
-    return extra, tuple(hints)
-
-
-def _beside_existing(one: ToWrite, root: Path, *, force: bool) -> ToWrite:
-    """Return the configuration of a tool: to be added by hand, unless it replaces the one of an earlier import."""
-    path = root / config.CONFIG_FILE
-    if not path.exists():
-        text = _TABLE.sub("[tool.evalgate.", one.text)
-        return ToWrite(config.PYPROJECT_FILE, text, by_hand=True)
-    before = files.read_bytes(path)
-    is_ours = before.startswith(MADE_FROM.encode())
-    return one if before == one.text.encode() or (is_ours and force) else replace(one, by_hand=True)
-
-
-_TABLE: Final = re.compile(r"^\[(?=(?:models|judges|suites|report)\b)", re.MULTILINE)
-
-
-def _configured(root: Path) -> dict[str, tuple[str, ...]]:
-    """Return the golden sets of each suite; none if the configuration has mistakes, which the next run lists."""
-    try:
-        settings = config.load(root)
-    except UserError:
-        return {}
-    return {name: suite.golden for name, suite in settings.suites.items()}
 
 
 def _outcome(one: ToWrite, root: Path) -> Outcome:
