@@ -168,6 +168,12 @@ class Project:
             *_QUIET, *(() if cache else _UNCACHED), *(("--eval-gate",) if gate else ()), *args
         )
 
+    @staticmethod
+    def listed(result: pytest.RunResult) -> pytest.LineMatcher:
+        """Return the screen as one line, since problems are wrapped. Nothing on it may be repeated on stderr."""
+        assert not any(line.startswith("ERROR") for line in result.errlines)
+        return pytest.LineMatcher([" ".join(result.stdout.str().split())])
+
     # -- below pytest: for what a part of a session decides
 
     def assembly(self, **options: Json) -> Assembly:

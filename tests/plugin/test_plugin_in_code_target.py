@@ -147,7 +147,7 @@ def test_a_fixture_may_ask_for_the_output_of_a_single_trial(code: Callable[..., 
     project.test(f"def test_code(case, {name}):\n    pass\n{fixture}", marker=f"{_TARGET}, trials=2")
     result = project.run()
     assert result.ret == 4
-    result.stderr.fnmatch_lines([f"*test_code: fixture {name} would return the output of the first trial*"])
+    project.listed(result).fnmatch_lines([f"*test_code: fixture {name} would return the output of the first trial*"])
 
 
 def test_missing_answers_leave_out_body_and_fixtures(code: Callable[..., Project]) -> None:

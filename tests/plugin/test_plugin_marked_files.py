@@ -80,7 +80,9 @@ def test_a_marker_that_is_known_too_late_is_refused(both: Project) -> None:
     )
     result = both.run()
     assert result.ret == 4
-    result.stderr.fnmatch_lines(["*unit/test_faq.py:3: test_faq is marked with suite faq, which has a target: put *"])
+    both.listed(result).fnmatch_lines(
+        ["*unit/test_faq.py:3: test_faq is marked with suite faq, which has a target: put *"]
+    )
     assert both.calls == []
 
 
@@ -91,7 +93,9 @@ def test_a_marker_that_leaves_out_a_golden_set_is_an_error(both: Project) -> Non
     both.test(_BODY, marker='"golden/faq.jsonl"', name="evals/test_faq.py")
     result = both.run()
     assert result.ret == 4
-    result.stderr.fnmatch_lines(["*not collected: golden/more.jsonl: evals/test_faq.py:5: test_code names other *"])
+    both.listed(result).fnmatch_lines(
+        ["*not collected: golden/more.jsonl: evals/test_faq.py:5: test_code names other *"]
+    )
 
 
 def test_a_marked_test_without_a_configured_suite_is_collected_outside_of_testpaths(both: Project) -> None:
@@ -110,7 +114,7 @@ def test_a_golden_set_of_two_suites_needs_the_name_of_one(both: Project) -> None
     both.test(_BODY, marker='"golden/faq.jsonl"', name="evals/test_faq.py")
     result = both.run()
     assert result.ret == 4
-    result.stderr.fnmatch_lines(['*its golden set is that of the suites faq, strict: add suite="faq"'])
+    both.listed(result).fnmatch_lines(['*its golden set is that of the suites faq, strict: add suite="faq"*'])
     both.test(_BODY, marker='suite="faq"', name="evals/test_faq.py")
     assert both.run().ret == 0
     assert {name: suite["passed"] for name, suite in both.verdict["suites"].items()} == {"faq": 2, "strict": 0}

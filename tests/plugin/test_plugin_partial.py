@@ -85,7 +85,7 @@ def test_a_golden_set_that_pytest_is_told_to_ignore_is_an_error(project: Project
     project.suite(_OUTPUTS)
     result = project.run("--ignore", "golden")
     assert result.ret == 4
-    result.stderr.fnmatch_lines(["*suite faq was not collected: golden/faq.jsonl: *excluded*"])
+    project.listed(result).fnmatch_lines(["*suite faq was not collected: golden/faq.jsonl: *excluded*"])
     assert project.verdict["verdict"] == "invalid"
 
 
@@ -94,7 +94,9 @@ def test_a_golden_set_below_norecursedirs_runs_or_is_an_error(project: Project) 
     project.suite(_OUTPUTS)
     result = project.run()
     assert result.ret == 4
-    result.stderr.fnmatch_lines(["*suite faq was not collected: golden/faq.jsonl: *excluded by norecursedirs*"])
+    project.listed(result).fnmatch_lines(
+        ["*suite faq was not collected: golden/faq.jsonl: *excluded by norecursedirs*"]
+    )
 
 
 def test_a_golden_set_on_the_command_line_needs_no_configuration(project: Project) -> None:

@@ -278,7 +278,7 @@ def test_the_baseline_of_an_in_code_suite_is_checked_before_anything_runs(projec
     project.write(".evalgate/baselines/code.json", "{}")
     result = project.run()
     assert result.ret == 4
-    result.stderr.fnmatch_lines(["*suites.code.baseline: *not a baseline*"])
+    project.listed(result).fnmatch_lines(["*suites.code.baseline: *not a baseline*"])
 
 
 def test_the_first_run_is_recorded(project: Project) -> None:
@@ -352,7 +352,7 @@ def test_what_scorers_of_a_marked_test_lack_is_found_before_it_runs(project: Pro
     project.test("raise KeyboardInterrupt", marker=marker)
     result = project.run()
     assert result.ret == 4
-    result.stderr.fnmatch_lines(["*golden/code.jsonl:1: exact: nothing to compare with*"])
+    project.listed(result).fnmatch_lines(["*golden/code.jsonl:1: exact: nothing to compare with*"])
     assert not project.calls
 
 

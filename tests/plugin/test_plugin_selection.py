@@ -79,7 +79,7 @@ def test_a_suite_that_no_collected_test_is_marked_with_is_invalid(
     result = project.run()
     assert result.ret == 4
     assert project.verdict["verdict"] == "invalid"
-    assert _NO_TEST in "\n".join(result.errlines)
+    project.listed(result).fnmatch_lines([f"*{_NO_TEST}*"])
     assert project.verdict["accounting"]["passed"] == 0
 
 
@@ -94,7 +94,7 @@ def test_the_marked_test_of_a_suite_runs_wherever_it_is(project: Project, place:
 def test_the_message_names_what_was_skipped_and_the_nearest_suite(project: Project) -> None:
     _renamed(project)
     project.write("test_skipped.py", "import pytest\npytest.skip('later', allow_module_level=True)\n")
-    said = "\n".join(project.run().errlines)
+    said = project.listed(project.run()).str()
     assert 'did you mean "cod"?' in said
     assert "skipped: test_skipped.py" in said
     assert '@pytest.mark.golden_set(suite="code")' in said
@@ -135,7 +135,7 @@ def test_one_excluded_file_of_a_suite_is_invalid(
     project.golden("golden/more.jsonl", "c")
     result = project.run(*exclude(project))
     assert result.ret == 4
-    result.stderr.fnmatch_lines(["*suite faq was not collected: golden/more.jsonl: *excluded by*"])
+    project.listed(result).fnmatch_lines(["*suite faq was not collected: golden/more.jsonl: *excluded by*"])
 
 
 def test_a_suite_of_which_lf_leaves_the_file_out_makes_the_run_partial(project: Project) -> None:
@@ -186,7 +186,7 @@ def test_brackets_below_norecursedirs_are_an_error(project: Project) -> None:
     shutil.move(project.path / "golden/faq.jsonl", project.path / "gold [v1]/g.jsonl")
     result = project.run()
     assert result.ret == 4
-    result.stderr.fnmatch_lines(["*suite faq was not collected: gold [[]v1]/g.jsonl*"])
+    project.listed(result).fnmatch_lines(["*suite faq was not collected: gold [[]v1]/g.jsonl*"])
 
 
 def test_a_golden_set_in_addopts_needs_a_target(project: Project) -> None:

@@ -235,9 +235,11 @@ class CaseCollector:
         early = tuple(nodeid for nodeid, test in tests if test is not None and test.starts_early)
         self._found = Pins(early, tuple(self._serial.values()))
         self._require_all_collected()
+        self._ledger.problems[:] = with_places("\n".join(self._ledger.problems), context.config.rootpath).splitlines()
         if self._ledger.problems and not context.is_worker:
-            problems = with_places("\n".join(self._ledger.problems), context.config.rootpath)
-            raise pytest.UsageError(printable(problems))
+            # pytest prints the arguments on stderr; the section of the gates has the problems already, on stdout
+            shown = () if context.prints_section else (printable("\n".join(self._ledger.problems)),)
+            raise pytest.UsageError(*shown)
         if context.is_worker and (self._ledger.problems or self.failed_files):
             session.items[:] = [item for item in session.items if _eval_case(item) is None]
         elif context.is_worker and self._found != Pins():

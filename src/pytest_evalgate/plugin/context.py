@@ -104,6 +104,11 @@ class SessionContext:
         """True if only the last line is printed (``-qq``)."""
         return self.config.get_verbosity() <= -2  # noqa: PLR2004 - pytest counts -q
 
+    @property
+    def prints_section(self) -> bool:
+        """True if the section of the gates, with all problems, is printed at the end of the session."""
+        return self.reporter is not None and not self.is_silent and not self.is_dry
+
     def print_line(self, text: str) -> None:
         """Write a line to the terminal, if there is one."""
         print_line(self.config, text)
