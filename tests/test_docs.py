@@ -12,6 +12,7 @@ import itertools
 import json
 import re
 import shlex
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,18 +21,9 @@ import pytest
 from pytest_evalgate import config as config_
 from pytest_evalgate import golden
 from pytest_evalgate.cli import main
-from pytest_evalgate.golden.dialects.known import DIALECTS
+from pytest_evalgate.golden.lint import KINDS
 from pytest_evalgate.plugin.options import FLAGS, VALUES
-from pytest_evalgate.records.corrected import CorrectedRate
-from pytest_evalgate.records.results import (
-    Accounting,
-    Delta,
-    GateResult,
-    JudgeVerdict,
-    SliceResult,
-    SuiteVerdict,
-    Verdict,
-)
+from pytest_evalgate.records.results import Verdict
 from pytest_evalgate.scorers import RULES
 from pytest_evalgate.stats.intervals import clopper_pearson_lower_one_sided, wilson_interval
 
@@ -173,18 +165,6 @@ def test_what_a_page_makes_can_be_made(page: Path) -> None:
     assert sorted(set(re.findall(r"(?:^|`)make ([a-z]+)", _text(page), re.MULTILINE)) - targets) == []
 
 
-def test_every_dialect_has_its_line() -> None:
-    table = _text(_ROOT / "docs" / "golden-sets.md").partition("| dialect |")[2].partition("\n\n")[0]
-    rows = {row.split(" | ")[0].removeprefix("| "): row for row in table.splitlines()[2:]}
-    assert sorted(rows) == sorted(dialect.name for dialect in DIALECTS)
-    needed = {dialect.name: frozenset().union(*dialect.needs) for dialect in DIALECTS}
-    assert {name: found for name, row in rows.items() if (found := _not_named(needed[name], row))} == {}
-
-
-def _not_named(names: frozenset[str], row: str) -> list[str]:
-    return sorted(name for name in names if f"`{name}`" not in row)
-
-
 def _options_of_pytest(config: pytest.Config) -> set[str]:
     parser: argparse.ArgumentParser = config._parser.optparser
     return {option for action in parser._actions for option in action.option_strings}
@@ -204,12 +184,21 @@ def test_every_verb_that_a_page_names_exists(page: Path, capsys: pytest.CaptureF
     assert sorted(set(re.findall(r"`pytest-evalgate ([a-z]+)", _text(page))) - verbs) == []
 
 
-@pytest.mark.parametrize(
-    "record", [Verdict, SuiteVerdict, Delta, SliceResult, GateResult, JudgeVerdict, CorrectedRate, Accounting]
-)
-def test_every_field_of_the_verdict_is_described(record: type) -> None:
-    text = _text(_ROOT / "docs" / "verdict.md")
-    assert [field.name for field in dataclasses.fields(record) if f"`{field.name}`" not in text] == []
+def test_every_field_of_the_verdict_is_described() -> None:
+    described = tomllib.loads((_ROOT / "docs" / "verdict_fields.toml").read_text("utf-8"))
+    fields = {
+        record.__name__: {field.name for field in dataclasses.fields(record)}
+        for record in _reference()._records(Verdict)
+    }
+    assert {name: set(texts) for name, texts in described.items()} == fields
+
+
+def test_every_kind_of_finding_is_described() -> None:
+    sources = [_ROOT / "src" / "pytest_evalgate" / path for path in ("golden/lint.py", "cli/lint.py")]
+    text = "".join(source.read_text("utf-8") for source in sources)
+    kinds = re.findall(r'Finding\([^"]*"([\w-]+)", "', text)
+    assert len(kinds) > 10
+    assert sorted(set(kinds) - KINDS.keys()) == []
 
 
 def test_every_scorer_is_described() -> None:
@@ -248,12 +237,16 @@ def test_the_table_of_intervals_is_that_of_the_gates() -> None:
         assert f"| {n:,} | {100 * interval.lower:.1f}-{100 * interval.upper:.1f} | {100 * least:.1f} |\n" in text
 
 
-def test_the_reference_is_current() -> None:
+def _reference() -> Any:
     path = _ROOT / "docs" / "make_reference.py"
     spec = importlib.util.spec_from_file_location("make_reference", path)
     assert spec is not None
     assert spec.loader is not None
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
-    stored = {page.name: _text(page) for page in (path.parent / "reference").glob("*.md")}
-    assert stored == script.pages(), "python docs/make_reference.py writes it"
+    return script
+
+
+def test_the_reference_is_current() -> None:
+    stored = {page.name: _text(page) for page in (_ROOT / "docs" / "reference").glob("*.md")}
+    assert stored == _reference().pages(), "python docs/make_reference.py writes it"
