@@ -239,7 +239,8 @@ def _rule(name: str, rule: Any) -> Iterator[str]:
 def _key(parameter: inspect.Parameter) -> str:
     if parameter.default in (None, ()):
         return _code(parameter.name)
-    return f"{_code(parameter.name)} ({'needed' if parameter.default is parameter.empty else _code(_toml(parameter.default))})"
+    default = "needed" if parameter.default is parameter.empty else _code(_toml(parameter.default))
+    return f"{_code(parameter.name)} ({default})"
 
 
 def _dialects() -> Iterator[str]:
