@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from benchmarks.rates import Rates
 
-PULL_REQUESTS: Final = 20
 SEEN_DROP: Final = 0.05
 PROMISED: Final = 0.05
 
@@ -29,13 +28,7 @@ fails a build in which nothing changed, and how often it passes a worse one.
 
 ![False alarms and misses of nine gates, for {sizes} cases](images/false-alarms.svg)
 
-## What that means for a team
-
-{pull_requests} pull requests on a golden set of {cases} cases:
-
-| gate | failed, of {pull_requests} that change nothing | passed, of {pull_requests} that are 5 points worse |
-|---|---|---|
-{team}
+## What it means
 
 * **"Any drop"** fails {any_drop} % of the builds in which nothing changed. More cases do not help.
 * **"Any previously passing case fails"** fails {any_case} %: one case in ten flips between two runs of the same system.
@@ -82,12 +75,8 @@ def write(measured: Rates, folder: Path) -> tuple[Path, Path]:
 
 
 def _page(measured: Rates) -> str:
-    cases = measured.sizes[len(measured.sizes) // 2]
     return PAGE.format(
         sizes=_listed(measured.sizes),
-        pull_requests=PULL_REQUESTS,
-        cases=cases,
-        team="\n".join(_team(measured, cases)),
         any_drop=_span(measured, "any drop", 0.0),
         any_case=_span(measured, "any previously passing case fails", 0.0),
         default=_span(measured, "no-regression (default)", 0.0),
@@ -103,12 +92,6 @@ def _page(measured: Rates) -> str:
         minutes=math.ceil(measured.seconds / 60),
         processes=measured.processes,
     )
-
-
-def _team(measured: Rates, cases: int) -> Iterator[str]:
-    for name in _gates():
-        stopped, passed = (PULL_REQUESTS * measured.wrong(name, cases, drop) for drop in (0.0, SEEN_DROP))
-        yield f"| {_bold(name)} | {stopped:.0f} | {passed:.0f} |"
 
 
 def _table(measured: Rates) -> Iterator[str]:
