@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_evalgate import config, hookspec
 from pytest_evalgate.cli.main import VERBS, build_parser
 from pytest_evalgate.gates.decide import EXIT_CODES, NO_CASE_RAN
+from pytest_evalgate.golden.dialects.columns import COLUMN_NAMES
 from pytest_evalgate.golden.dialects.known import DIALECTS
 from pytest_evalgate.golden.lint import KINDS
 from pytest_evalgate.plugin import options
@@ -251,6 +252,12 @@ def _dialects() -> Iterator[str]:
         needs = " and ".join(" or ".join(_code(name) for name in sorted(names)) for names in dialect.needs)
         yield from ("", f"## {dialect.name}", "", f"A row has {needs}.", "")
         yield from _table(("field", "read from"), _read_from(dialect))
+
+
+    yield from ("", "## Columns of tables", "")
+    yield "The first name that a table has is read. `name` and `description` are ids if every row has a different one."
+    yield ""
+    yield from _table(("field", "names"), ([_code(into), ", ".join(names)] for into, names in COLUMN_NAMES.items()))
 
 
 def _read_from(dialect: Any) -> Iterator[list[str]]:
