@@ -253,7 +253,6 @@ def _dialects() -> Iterator[str]:
         yield from ("", f"## {dialect.name}", "", f"A row has {needs}.", "")
         yield from _table(("field", "read from"), _read_from(dialect))
 
-
     yield from ("", "## Columns of tables", "")
     yield "The first name that a table has is read. `name` and `description` are ids if every row has a different one."
     yield ""
