@@ -1,7 +1,7 @@
 """Waits that end by their bound instead of by their wake-up: each is logged to ``pytest_evalgate.waits``.
 
-Every wait has a wake-up and a bound. In a healthy run none ends by its bound, not even on a busy machine: ``make
-busy`` counts them with six busy loops running. The waits, each with what ends it, and its bound:
+Every wait has a wake-up and a bound. In a healthy run none ends by its bound, not even on a busy machine:
+``make busy`` counts them with six busy loops running. The waits, each with what ends it, and its bound:
 
 * pytest's thread for a case (``Engine.wait``): the case's future; a check 4 times a second that the thread lives;
   bound: ``max_duration_s`` + 10 s.

@@ -1,8 +1,8 @@
 r"""Number reader. It reads every number of a text as a whole, or reports why it cannot.
 
-A fragment of a token is never a number: ``9{,}500`` is 9500, ``192.168.0.1`` is not 0.1, ``CO2`` is a name, and ``3 +
-4`` is neither 3 nor 4. Flow: `written.plain` gives each character one spelling; every sequence of digits is read with
-its sign and currency before it and its power, factor and unit after it; numbers that an operator joins become one
+A fragment of a token is never a number: ``9{,}500`` is 9500, ``192.168.0.1`` is not 0.1, ``CO2`` is a name, and
+``3 + 4`` is neither 3 nor 4. Flow: `written.plain` gives each character one spelling; every sequence of digits is read
+with its sign and currency before it and its power, factor and unit after it; numbers that an operator joins become one
 token.
 
 If a number has several readings and only some of them pass, the case is missed, and the reason starts with "could not
