@@ -33,7 +33,6 @@ fails a build in which nothing changed, and how often it passes a worse one.
 * **"Any drop"** fails {any_drop} % of the builds in which nothing changed. More cases do not help.
 * **"Any previously passing case fails"** fails {any_case} %: one case in ten flips between two runs of the same system.
 * **A fixed threshold** has few false alarms only with many cases, and misses half of the drops of its own size.
-* **The unpaired test** has little power: it treats the differences between cases as noise.
 * **The default** guarantees at most 5 % (dashed line) and fails {default} % (standard error {se_promised:.1f}).
 * **Three trials per case** detect what one trial detects with two to three times the cases.
 * **`not_proven`** passes a drop of the margin in {proven} % of the builds, and fails good builds if
