@@ -17,45 +17,31 @@ if TYPE_CHECKING:
 
     from benchmarks.rates import Rates
 
-PULL_REQUESTS: Final = 20
 SEEN_DROP: Final = 0.05
 PROMISED: Final = 0.05
 
 PAGE: Final = """\
 # False alarms, measured
 
-A gate with false alarms costs more than the time of its reruns. Teams learn to rerun a red build, and a gate that is rerun
-until it is green lets real regressions through. This page measures two error rates: how often a gate fails a build in which
-nothing changed, and how often it passes a worse one.
+Teams that get false alarms learn to rerun a red build, and that lets real regressions through. Measured here: how often a gate
+fails a build in which nothing changed, and how often it passes a worse one.
 
 ![False alarms and misses of nine gates, for {sizes} cases](images/false-alarms.svg)
 
-## What that means for a team
-
-{pull_requests} pull requests on a golden set of {cases} cases:
-
-| gate | failed, of {pull_requests} that change nothing | passed, of {pull_requests} that are 5 points worse |
-|---|---|---|
-{team}
+## What it means
 
 * **"Any drop"** fails {any_drop} % of the builds in which nothing changed. More cases do not help.
-  It misses few regressions because it fails so many builds.
 * **"Any previously passing case fails"** fails {any_case} %: one case in ten flips between two runs of the same system.
-* **A fixed threshold** has different error rates at every size. Its false alarms become rare only with many cases, and a
-  drop of exactly the threshold is missed half of the time at any size.
-* **The unpaired test** has no false alarms because it has little power: it treats the differences between cases as noise.
+* **A fixed threshold** has few false alarms only with many cases, and misses half of the drops of its own size.
 * **The default** guarantees at most 5 % (dashed line) and fails {default} % (standard error {se_promised:.1f}).
-  How many drops it misses depends on the number of cases: an `inconclusive` finding reports the smallest drop that the run
-  could have detected.
-* **Three trials per case**, in both runs, detect drops for which the default needs two to three times the cases.
-* **`not_proven`** reverses the null hypothesis: it passes a drop of the margin in {proven} % of the builds, and in exchange
-  fails good builds if there are few cases. It is a gate for releases, with 500 cases or more.
+* **Three trials per case** detect what one trial detects with two to three times the cases.
+* **`not_proven`** passes a drop of the margin in {proven} % of the builds, and fails good builds if
+  there are few cases: it is for releases, with 500 cases or more.
 
 ## The table
 
 Each cell: false alarms; misses at a true drop of 1/2/5/10 points, in percent of {builds} builds. The standard error is
-at most {se:.1f} points. A drop inside the margin of `tolerance` or `not_proven` is not an error if it passes: these gates accept
-it by design.
+at most {se:.1f} points. `tolerance` and `not_proven` accept drops inside their margin by design.
 
 | gate | {heads} |
 |---|{rules}
@@ -76,7 +62,7 @@ p_i (1 - d / .80). Every build becomes a run and a baseline, and is decided by t
 ([how the gate decides](deciding.md)) with `alpha = 0.05`. The naive gates use the first trials of the same builds. The
 seeds are fixed: the same command gives the same figures.
 
-If runs correlate less, more cases flip: misses increase, false alarms of the default do not.
+If runs correlate less, misses increase, false alarms of the default do not.
 """
 
 
@@ -88,12 +74,8 @@ def write(measured: Rates, folder: Path) -> tuple[Path, Path]:
 
 
 def _page(measured: Rates) -> str:
-    cases = measured.sizes[len(measured.sizes) // 2]
     return PAGE.format(
         sizes=_listed(measured.sizes),
-        pull_requests=PULL_REQUESTS,
-        cases=cases,
-        team="\n".join(_team(measured, cases)),
         any_drop=_span(measured, "any drop", 0.0),
         any_case=_span(measured, "any previously passing case fails", 0.0),
         default=_span(measured, "no-regression (default)", 0.0),
@@ -109,12 +91,6 @@ def _page(measured: Rates) -> str:
         minutes=math.ceil(measured.seconds / 60),
         processes=measured.processes,
     )
-
-
-def _team(measured: Rates, cases: int) -> Iterator[str]:
-    for name in _gates():
-        stopped, passed = (PULL_REQUESTS * measured.wrong(name, cases, drop) for drop in (0.0, SEEN_DROP))
-        yield f"| {_bold(name)} | {stopped:.0f} | {passed:.0f} |"
 
 
 def _table(measured: Rates) -> Iterator[str]:

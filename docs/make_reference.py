@@ -8,6 +8,7 @@ import inspect
 import itertools
 import re
 import textwrap
+import tomllib
 import typing
 from pathlib import Path
 from types import NoneType, UnionType
@@ -16,8 +17,12 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_evalgate import config, hookspec
 from pytest_evalgate.cli.main import VERBS, build_parser
 from pytest_evalgate.gates.decide import EXIT_CODES, NO_CASE_RAN
+from pytest_evalgate.golden.dialects.columns import COLUMN_NAMES
+from pytest_evalgate.golden.dialects.known import DIALECTS
+from pytest_evalgate.golden.lint import KINDS
 from pytest_evalgate.plugin import options
 from pytest_evalgate.records import results
+from pytest_evalgate.scorers import RULES, compare, number_reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -47,6 +52,9 @@ def pages() -> dict[str, str]:
         "commands.md": _commands(),
         "configuration.md": _configuration(),
         "hooks.md": _hooks(),
+        "scorers.md": _scorers(),
+        "dialects.md": _dialects(),
+        "lint.md": _lint(),
         "exit-codes.md": _exit_codes(),
         "verdict-json.md": _verdict(),
     }
@@ -205,14 +213,76 @@ def _exit_codes() -> Iterator[str]:
     yield "Where pytest itself ends with another code, that one stands: a failed test beside a passing gate is 1."
 
 
+def _scorers() -> Iterator[str]:
+    yield from ("# Scorers, rule by rule", "", f"{_MADE} An overview: [scorers](../scorers.md).", "")
+    yield from ("## Texts and values", "", _plain(inspect.getdoc(compare)), "")
+    yield from ("## Numbers", "", _plain(inspect.getdoc(number_reader)))
+    for name, rule in RULES.items():
+        if not name.startswith("not-") and f"i{name}" != name:
+            yield from _rule(name, rule)
+
+
+def _rule(name: str, rule: Any) -> Iterator[str]:
+    """Describe a rule; the form that ignores case has the description of the other one."""
+    if name.removeprefix("i") in RULES and name.startswith("i"):
+        return
+    also = [_code(other) for other in (f"i{name}", f"not-{name}") if other in RULES]
+    keys = [
+        parameter
+        for parameter in inspect.signature(rule).parameters.values()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    ]
+    yield from ("", f"## {name}", "", *([f"Also {' and '.join(also)}.", ""] if also else []))
+    yield from (_plain(re.sub(r"\n\nRaises:.*", "", inspect.getdoc(rule) or "", flags=re.DOTALL)), "")
+    yield f"Keys: {', '.join(map(_key, keys)) or 'none'}."
+
+
+def _key(parameter: inspect.Parameter) -> str:
+    if parameter.default in (None, ()):
+        return _code(parameter.name)
+    default = "needed" if parameter.default is parameter.empty else _code(_toml(parameter.default))
+    return f"{_code(parameter.name)} ({default})"
+
+
+def _dialects() -> Iterator[str]:
+    yield from ("# Dialects of golden sets", "")
+    yield f"{_MADE} How they are recognised: [rows of other tools](../golden-sets.md#rows-of-other-tools)."
+    yield "Fields of a golden set keep their names. Other fields are stored in `metadata`."
+    for dialect in DIALECTS:
+        needs = " and ".join(" or ".join(_code(name) for name in sorted(names)) for names in dialect.needs)
+        yield from ("", f"## {dialect.name}", "", f"A row has {needs}.", "")
+        yield from _table(("field", "read from"), _read_from(dialect))
+
+    yield from ("", "## Columns of tables", "")
+    yield "The first name that a table has is read. `name` and `description` are ids if every row has a different one."
+    yield ""
+    yield from _table(("field", "names"), ([_code(into), ", ".join(names)] for into, names in COLUMN_NAMES.items()))
+
+
+def _read_from(dialect: Any) -> Iterator[list[str]]:
+    found: dict[str, list[str]] = {}
+    for rule in dialect.rules:
+        found.setdefault(rule.into, []).extend(_code(name) for name in rule.names)
+    return ([_code(into), ", ".join(dict.fromkeys(names))] for into, names in found.items())
+
+
+def _lint() -> Iterator[str]:
+    yield from ("# Findings of lint", "", f"{_MADE} The command: [lint](commands.md#pytest-evalgate-lint).", "")
+    yield from _table(("kind", "severity", "finds"), ([_code(kind), *rest] for kind, rest in KINDS.items()))
+
+
 def _verdict() -> Iterator[str]:
+    described = tomllib.loads((Path(__file__).parent / "verdict_fields.toml").read_text("utf-8"))
     yield from ("# verdict.json, field by field", "")
-    yield f"{_MADE} What the fields mean, in full: [verdict.json](../verdict.md)."
+    yield f"{_MADE} When it is written: [reading a verdict](../reading-a-verdict.md#verdictjson)."
     for record in _records(results.Verdict):
         yield from ("", f"## {record.__name__}", "", _plain(inspect.getdoc(record)), "")
-        hints = typing.get_type_hints(record)
-        rows = ([_code(field.name), _hint(hints[field.name])] for field in dataclasses.fields(record))
-        yield from _table(("field", "type"), rows)
+        hints, texts = typing.get_type_hints(record), described.get(record.__name__, {})
+        rows = (
+            [_code(field.name), _hint(hints[field.name]), texts.get(field.name, "")]
+            for field in dataclasses.fields(record)
+        )
+        yield from _table(("field", "type", "content"), rows)
 
 
 def _records(top: Any) -> list[Any]:

@@ -1,6 +1,6 @@
 """Waits of a session: each ends by its wake-up, also on a machine that is busy.
 
-docs/contributing-map.md lists them with their bounds. The proof is a count of the waits that their bound ended.
+`pytest_evalgate.waits` lists them with their bounds. The proof is a count of the waits that their bound ended.
 """
 
 from __future__ import annotations

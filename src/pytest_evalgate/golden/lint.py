@@ -34,6 +34,40 @@ Severity = Literal["error", "warning", "note"]
 """An error makes a verdict meaningless, a warning makes it doubtful, a note is information."""
 
 
+KINDS: Final[Mapping[str, tuple[str, str]]] = {
+    "malformed": ("error", "a line that does not load, or an id that occurs twice in a suite"),
+    "secret": ("error", "an API key, token or private key, detected by its format"),
+    "gate": (
+        "error or warning",
+        "a gate that cannot pass, or that detects only large drops; a judge that cannot gate",
+    ),
+    "unfit": ("error", "a case that a scorer of its suite cannot grade, or whose input does not reach the target"),
+    "unknown-name": (
+        "error",
+        "a slice or a must-pass tag that no case has, or a gate on a scorer that the suite lacks",
+    ),
+    "unusable": ("error", "a scorer, a target or a file of recorded outputs that cannot be used"),
+    "input-in-prompt": (
+        "error or warning",
+        "a prompt or the few-shots of a judge that contain an input, or much of it",
+    ),
+    "answer-in-prompt": ("warning", "a prompt that contains the expected answer of exactly one case"),
+    "answer-in-input": ("warning", "an input that contains the expected answer and does not list the choices"),
+    "duplicate": ("warning", "two cases with the same input and the same expected value"),
+    "contradiction": ("warning", "two cases with the same input and different expected values"),
+    "near-duplicate": ("warning", "two cases that share 80 % of their word pairs, and of those of their context"),
+    "personal-data": (
+        "warning",
+        "an e-mail address, a phone number, an IBAN or a card number, with valid check digits",
+    ),
+    "floating-model": ("warning", "`...-latest`, or a hosted model without a date or version in its name"),
+    "ungraded": ("warning", "a field that describes how to grade the case, and that no suite reads"),
+    "placeholder": ("warning", "`{input}` and the like in a prompt or a body: only `{{ input }}` is replaced"),
+    "tiny-slice": ("warning or note", "slices below a gate's `min_n`, or with fewer than 20 cases"),
+}
+"""Kinds of findings, with their severity and what they find."""
+
+
 @dataclass(frozen=True, slots=True)
 class LintFinding:
     """A finding of the check ``kind``. Line 0 of ``place`` is the whole file."""

@@ -3,6 +3,19 @@
 Two texts are the same if they are canonically equivalent (Unicode NFC). Line ends, kinds of spaces and invisible
 characters do not matter. Other differences are reported with their code points, because they often look the same:
 ``14 days`` with a line feed, a Cyrillic letter, an en dash.
+
+* CRLF, CR and U+2028 are a line feed; no-break, thin, narrow and wide spaces are a space; U+2010 and U+2011 are
+  ``-``. Soft hyphens, zero width spaces, word joiners, byte order marks and direction marks are removed.
+* A line feed, a tab or several spaces differ from one space, unless ``collapse_space = true``. Other dashes,
+  typographic quotes, ligatures, full-width forms and letters of another script differ. Case differs, except for
+  ``i...`` rules.
+* A number, true or false equals the same value, or text that is its JSON: 30 and ``"30"``, 1 and ``"1.0"``; true is
+  not 1. ``json-fields`` takes no text for them. ``contains``, ``starts-with`` and ``squad-...`` use their JSON text.
+* An object or a list equals the same value, or text that is its JSON. ``contains``, ``starts-with`` and ``squad-...``
+  refuse it: use ``contains-any`` or ``contains-all`` for a list, ``json-fields`` for an object.
+* null equals only null, never a text; for ``json-fields``, the field is null.
+
+Offsets in reasons count from 0. ``length`` counts the characters of NFC.
 """
 
 from __future__ import annotations

@@ -1,9 +1,32 @@
-"""Number reader. It reads every number of a text as a whole, or reports why it cannot.
+r"""Number reader. It reads every number of a text as a whole, or reports why it cannot.
 
 A fragment of a token is never a number: ``9{,}500`` is 9500, ``192.168.0.1`` is not 0.1, ``CO2`` is a name, and
 ``3 + 4`` is neither 3 nor 4. Flow: `written.plain` gives each character one spelling; every sequence of digits is read
 with its sign and currency before it and its power, factor and unit after it; numbers that an operator joins become one
 token.
+
+If a number has several readings and only some of them pass, the case is missed, and the reason starts with "could not
+tell". If a ``locale`` (``"en"``, ``"de"``, ``"de-CH"``) would decide, the case is neither passed nor missed.
+``not-number`` passes only if no reading is the expected number. Words for numbers ("five") are not read.
+
+* ``1,234.5`` ``1.234,5`` ``1 234,5`` ``1'234.5`` ``1_234`` ``12,34,567`` ``9{,}500``, and digits of every script: one
+  number. Spaces may be no-break, thin or narrow.
+* ``1,234``: 1234; 1.234 with ``locale = "de"``; both if the text has a decimal comma elsewhere.
+* ``1.234``: 1.234 with ``locale = "en"``, 1234 with ``locale = "de"``; both without a locale.
+* ``12 345`` with plain spaces: 12345 with a currency or with a locale that groups with spaces, else also 12 and 345;
+  ``1 234 567`` and ``10 000`` are one number.
+* ``-5`` ``-$5`` ``$-5`` ``-USD 5`` ``minus 5``, with any kind of minus: -5. After a colon, an equals sign or an
+  opening bracket, ``- 5`` is -5; elsewhere a dash with a space is a minus or punctuation.
+* ``(1,200)`` ``($5)`` alone on a line, or after ``:`` or ``=``: -1200, -5; any other number alone in parentheses is
+  both.
+* ``1/2`` ``1 1/2`` ``\frac{1}{2}``: 0.5, 1.5, 0.5.
+* ``2 million`` ``1.5M`` ``3k`` ``2 dozen``: with the factor; ``5m`` is 5 or 5,000,000, ``$5m`` is 5,000,000.
+* ``1e3`` ``3 x 10^5`` ``3 * 10**5`` ``2^10``: the power; 25 with a superscript 2 is 625, or 25 with a footnote.
+* ``0x1F`` ``0b11`` ``0o17``: 31, 3, 15.
+* ``50%`` ``5 km`` ``3rd``: 50, 5, 3: percent and units are not compared. ``**5**`` ``_5_`` ``$5$`` ``\boxed{5}``: 5.
+* ``CO2`` ``GPT-4`` ``x_1``, web addresses, keys of JSON objects: no number.
+* ``3 + 4`` ``x + 5`` ``2x`` ``10-20`` ``12:30`` ``2024-01-05`` ``192.168.0.1`` ``1,2,3`` ``5abc``: not one number.
+* ``5 or 6`` ``(3, 4)`` ``Answer: 3, 4`` ``9 out of 10``, several numbers in an object or a list: each of them.
 """
 
 from __future__ import annotations
