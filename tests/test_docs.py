@@ -121,14 +121,6 @@ def test_golden_sets_load(block: str, tmp_path: Path) -> None:
     assert all(case.expected is not None or case.expected_any or case.asserts for case in cases)
 
 
-def test_the_golden_set_of_the_readme_loads(tmp_path: Path) -> None:
-    rows = re.search(r'^```\n(\{"id".*?)^```', _text(_ROOT / "README.md"), re.DOTALL | re.MULTILINE)
-    assert rows is not None
-    (tmp_path / "golden.jsonl").write_text(rows[1], "utf-8")
-    (loaded,) = golden.load([tmp_path / "golden.jsonl"], root=tmp_path)
-    assert [case.id for case in loaded] == ["refund-1", "refund-2"]
-
-
 @pytest.mark.parametrize("block", _blocks("yaml"))
 def test_every_action_is_pinned(block: str) -> None:
     uses = [line.strip().removeprefix("- ") for line in block.splitlines() if "uses:" in line and "local:" not in line]

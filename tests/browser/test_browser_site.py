@@ -45,7 +45,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]
     """Build the site, serve it, and return its folder and address."""
     folder = tmp_path_factory.mktemp("site")
     subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)],
+        [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(folder)],
         cwd=_ROOT, env={**os.environ, "PYTHONWARNINGS": "", "NO_MKDOCS_2_WARNING": "1"}, check=True,
     )  # fmt: skip
     handler = functools.partial(_Quiet, directory=str(folder))
