@@ -57,6 +57,13 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     return _FENCED.sub("```json", titled)  # Pygments has no lexer named jsonl
 
 
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:  # noqa: ARG001 - as mkdocs calls it
+    """Name the theme's search dialog for screen readers."""
+    return output.replace(
+        'data-md-component="search" role="dialog"', 'data-md-component="search" role="dialog" aria-label="Search"'
+    )
+
+
 def _titled(block: re.Match[str]) -> str:
     language = block[2] or _LANGUAGES.get(posixpath.splitext(block[1])[1], "text")
     return f'```{language} title="{block[1]}"'

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import pytest
 
@@ -90,3 +90,20 @@ def test_a_search_finds_a_page_and_a_block_is_copied(chromium: Browser, site: tu
     page.wait_for_selector("a.md-search-result__link", state="attached")
     assert "calibration.html" in (page.locator("a.md-search-result__link").first.get_attribute("href") or "")
     context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_can_be_used_by_everybody(
+    chromium: Browser, site: tuple[Path, str], scheme: Literal["light", "dark"]
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    context = chromium.new_context(color_scheme=scheme)
+    page = context.new_page()
+    broken = []
+    for name in ("index", "quickstart", "troubleshooting", "providers", "reference/configuration"):
+        page.goto(f"{site[1]}/{name}.html")
+        for rule in axe.Axe().run(page).response["violations"]:
+            if rule["impact"] in {"serious", "critical"}:
+                broken += [(name, rule["id"], node["html"][:120]) for node in rule["nodes"]]
+    context.close()
+    assert broken == []
