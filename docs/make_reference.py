@@ -134,8 +134,11 @@ def _keys(name: str, table: Mapping[str, Any]) -> Iterator[str]:
     yield from ("", f"## {name}", "", _plain(table.get("description")), "")
     required = table.get("required", ())
     yield from _table(
-        ("key", "type", "default"),
-        ([_code(key), _kind(value), _default(key, value, required)] for key, value in table["properties"].items()),
+        ("key", "content", "type", "default"),
+        (
+            [_code(key), value.get("description", ""), _kind(value), _default(key, value, required)]
+            for key, value in table["properties"].items()
+        ),
     )
 
 

@@ -1,4 +1,8 @@
-"""Brings what pages link to outside of docs/ onto the site, below repository/: links lead on GitHub and there."""  # noqa: INP001 - mkdocs loads it by its path
+"""Hooks of mkdocs: pages as GitHub shows them become pages of the site.
+
+Files outside of docs/ that a page links to are added below repository/, so the same links work on GitHub and on the
+site. The comments that tests follow (`tests.docs_reader`) are removed; that of a file becomes the title of its block.
+"""  # noqa: INP001 - mkdocs loads it by its path
 
 from __future__ import annotations
 
@@ -20,6 +24,17 @@ _ROOT: Final = Path(__file__).parents[1]
 _DOCS: Final = "docs/"
 _OUTSIDE: Final = "repository/"
 _LINK: Final = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)\s#]+)")
+_FILE: Final = re.compile(r"^<!-- (?:file|add): (\S+) -->\n```(\w*)$", re.MULTILINE)
+_COMMENT: Final = re.compile(r"^<!-- .*? -->\n", re.MULTILINE | re.DOTALL)
+_FENCED: Final = re.compile(r"^```jsonl?\b", re.MULTILINE)
+_LANGUAGES: Final = {
+    ".jsonl": "json",
+    ".json": "json",
+    ".toml": "toml",
+    ".py": "python",
+    ".yml": "yaml",
+    ".yaml": "yaml",
+}
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -34,10 +49,24 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001 - as mkdocs calls it
-    """Turn links into those of the site."""
+    """Turn links into those of the site, and comments of files into titles."""
     source = page.file.src_uri
     path = source.removeprefix(_OUTSIDE) if source.startswith(_OUTSIDE) else _DOCS + source
-    return _LINK.sub(lambda link: _on_site(posixpath.dirname(source), _target(path, link[1])), markdown)
+    linked = _LINK.sub(lambda link: _on_site(posixpath.dirname(source), _target(path, link[1])), markdown)
+    titled = _COMMENT.sub("", _FILE.sub(_titled, linked))
+    return _FENCED.sub("```json", titled)  # Pygments has no lexer named jsonl
+
+
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:  # noqa: ARG001 - as mkdocs calls it
+    """Name the theme's search dialog for screen readers."""
+    return output.replace(
+        'data-md-component="search" role="dialog"', 'data-md-component="search" role="dialog" aria-label="Search"'
+    )
+
+
+def _titled(block: re.Match[str]) -> str:
+    language = block[2] or _LANGUAGES.get(posixpath.splitext(block[1])[1], "text")
+    return f'```{language} title="{block[1]}"'
 
 
 def _linked(path: str) -> Iterator[str]:

@@ -80,7 +80,8 @@ def _simple(line: str) -> Iterator[list[str]]:
 @pytest.mark.parametrize("block", _blocks("toml"))
 def test_configuration_loads(block: str, tmp_path: Path) -> None:
     (tmp_path / "evalgate.toml").write_text(block, "utf-8")
-    assert config_.load(tmp_path).suites
+    settings = config_.load(tmp_path)
+    assert settings.suites or settings.models
 
 
 @pytest.mark.parametrize("page", [page for page in _PAGES if ">>> " in _text(page)], ids=_name)
@@ -110,14 +111,6 @@ def test_golden_sets_load(block: str, tmp_path: Path) -> None:
     cases = list(loaded)
     assert len(cases) == len(block.splitlines())
     assert all(case.expected is not None or case.expected_any or case.asserts for case in cases)
-
-
-def test_the_golden_set_of_the_readme_loads(tmp_path: Path) -> None:
-    rows = re.search(r'^```\n(\{"id".*?)^```', _text(_ROOT / "README.md"), re.DOTALL | re.MULTILINE)
-    assert rows is not None
-    (tmp_path / "golden.jsonl").write_text(rows[1], "utf-8")
-    (loaded,) = golden.load([tmp_path / "golden.jsonl"], root=tmp_path)
-    assert [case.id for case in loaded] == ["refund-1", "refund-2"]
 
 
 @pytest.mark.parametrize("block", _blocks("yaml"))

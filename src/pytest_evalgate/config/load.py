@@ -118,8 +118,10 @@ def find_root(start: Path) -> Path:
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of the configuration."""
-    return Settings.model_json_schema()
+    """Return the JSON Schema of the configuration, with a description of each key."""
+    from pytest_evalgate.config.descriptions import described  # noqa: PLC0415 - only the schema needs its file
+
+    return described(Settings.model_json_schema())
 
 
 def key_variables(settings: Settings) -> Iterator[str]:
