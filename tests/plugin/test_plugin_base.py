@@ -385,7 +385,7 @@ def test_a_golden_set_that_was_deleted_stops_the_run(project: Project) -> None:
     (project.path / _GOLDEN).unlink()
     result = project.run(*_AGAINST_MAIN)
     assert (result.ret, project.has_verdict) == (4, False)
-    result.stderr.fnmatch_lines([f"*{_GOLDEN}: cannot be read*"])
+    result.stderr.fnmatch_lines([f"*suites.faq.golden: there is no file {_GOLDEN} in *"])
 
 
 def _with_hard_ones_apart(project: Project) -> None:

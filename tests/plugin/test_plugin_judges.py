@@ -316,7 +316,7 @@ def test_a_golden_set_asks_no_judge(judged: Project, server: ScriptedServer) -> 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('model = "gone"\ncriteria = "x"', "judges.bad.model: no model is named 'gone' (candidate)"),
+        ('model = "gone"\ncriteria = "x"', 'judges.bad.model: no model is named "gone"; the models are: candidate'),
         ('model = "candidate"', "a judge needs either rubric"),
         ('model = "candidate"\ncriteria = "x"\nvotes = 2', "votes = 2: must be odd"),
     ],

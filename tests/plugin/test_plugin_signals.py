@@ -16,7 +16,7 @@ def test_code_that_ends_the_process_does_not_end_it_with_0(status: int, seen: in
     child = os.fork()
     if not child:
         os.dup2(writer, 2)
-        with no_silent_exit(lambda: os.write(writer, b"uncaptured")):
+        with no_silent_exit(lambda: os.write(writer, b"uncaptured"), lambda: False):
             os._exit(status)
     os.close(writer)
     with os.fdopen(reader, "rb") as pipe:
@@ -27,9 +27,17 @@ def test_code_that_ends_the_process_does_not_end_it_with_0(status: int, seen: in
 
 def test_a_forked_child_of_the_code_ends_as_it_wants_and_the_function_is_restored() -> None:
     end = os._exit
-    with no_silent_exit(lambda: None):
+    with no_silent_exit(lambda: None, lambda: False):
         child = os.fork()
         if not child:
             os._exit(0)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert os._exit is end
+
+
+def test_a_session_with_a_verdict_may_be_ended() -> None:
+    child = os.fork()
+    if not child:
+        with no_silent_exit(lambda: None, lambda: True):
+            os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -176,7 +176,7 @@ class EvalSession:
         warnings: tuple[str, ...] = ()
         if worker is None:
             closing.enter_context(sigterm_as_interrupt())
-            closing.enter_context(no_silent_exit(partial(_stop_capture, config)))
+            closing.enter_context(no_silent_exit(partial(_stop_capture, config), state.verdict.exists))
             lock_note = closing.enter_context(state.locked())
             self._session_decider.remove_shard_file()
             self._report_writer.remove_old_report()

@@ -182,7 +182,9 @@ def read_options(model: type[ScorerOptions], spec: Mapping[str, Any], kind: str)
         def suggest(place: Place) -> str:
             return did_you_mean(str(place[-1]), known) or f"; the keys are: {', '.join(known)}"
 
-        problems = explain(error, spec, unknown=suggest, missing=lambda place: f": write {place[-1]} = ...")
+        problems = explain(
+            error, spec, unknown=suggest, missing=lambda place: f": write {place[-1]} = {_example(model, place)}"
+        )
         raise SpecError(f"{kind}: {'; '.join(map(str, problems))}") from None
 
 
