@@ -182,9 +182,11 @@ def read_options(model: type[ScorerOptions], spec: Mapping[str, Any], kind: str)
         def suggest(place: Place) -> str:
             return did_you_mean(str(place[-1]), known) or f"; the keys are: {', '.join(known)}"
 
-        problems = explain(
-            error, spec, unknown=suggest, missing=lambda place: f": write {place[-1]} = {_example(model, place)}"
-        )
+        def example(place: Place) -> str:
+            field = model.model_fields.get(str(place[0]))
+            return f": write {place[-1]} = " + ("5" if field is not None and field.annotation is int else '"..."')
+
+        problems = explain(error, spec, unknown=suggest, missing=example)
         raise SpecError(f"{kind}: {'; '.join(map(str, problems))}") from None
 
 
