@@ -64,7 +64,7 @@ def _last_filled(lines: list[str]) -> int:
 def _toml_mistake(lines: list[str], number: int, reason: str) -> str:
     """Return the mistake on a line: recognised by the line itself, else by the parser's reason."""
     if _CUT_OFF.match(reason) and reason.endswith(_AT_END):
-        return f"the file ends inside of a value, after line {number}: a bracket or a quote is not closed"
+        return "the text ends inside of a value: a bracket or a quote is not closed"
     line = lines[number - 1].split(" #")[0].strip() if number <= len(lines) else ""
     return next(_mistakes_of(line), None) or next(
         (words for pattern, words in _REASONS.items() if re.match(pattern, reason)), "this line cannot be read"
