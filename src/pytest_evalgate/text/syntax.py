@@ -155,8 +155,8 @@ _JSON_REASONS: Final = {
     "Illegal trailing comma before end of array": "trailing comma; remove it",
     "Expecting value": "a value is missing or not in quotes here",
     "Extra data": "there is text after the end of the value: one value a line",
-    "Invalid control character at": "a line end or tab inside of a text: write \\n or \\t",
-    "Unterminated string starting at": "a text is not closed: add the second quote",
+    "Invalid control character at": "a control character inside of a string: write a line end as \\n and a tab as \\t",
+    "Unterminated string starting at": "a string is not closed: add the second quote",
     "Invalid \\escape": "a backslash that begins no escape: write two",
     "Invalid \\uXXXX escape": "a wrong \\u escape",
 }
