@@ -101,7 +101,7 @@ def test_a_broken_configuration_is_reported_and_the_watch_goes_on(
     (folder / "evalgate.toml").write_text("[suites.faq]\ngolden = 3\n", "utf-8")
     project.play(["evalgate.toml"])
     assert project.ran == []
-    assert "watch: evalgate.toml: suites.faq.golden" in capsys.readouterr().err
+    assert "watch: evalgate.toml:2: suites.faq.golden" in capsys.readouterr().err
     (folder / "evalgate.toml").write_text(_CONFIG.replace("faq", "new"), "utf-8")
     assert project.play(["evalgate.toml"], ["golden/new.jsonl"]) == 2
     assert project.ran == ["--eval-gate", "--eval-gate golden/new.jsonl"]

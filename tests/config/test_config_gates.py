@@ -79,7 +79,7 @@ def test_missing_keys_have_their_defaults(tmp_path: Path) -> None:
             '.bounds: unknown key; did you mean "bound"?',
         ),
         ('{ kind = "no-regression", scorers = "a" }', '.scorers: unknown key; did you mean "scorer"?'),
-        ('{ kind = "no-regression", by = "lang" }', ".by: unknown key; it belongs into"),
+        ('{ kind = "no-regression", by = "lang" }', ".by: unknown key; it belongs in"),
     ],
 )
 def test_unknown_keys_are_reported_with_a_suggestion(tmp_path: Path, gate: str, told: str) -> None:

@@ -423,5 +423,5 @@ def test_the_breaker_names_the_endpoint_the_kinds_and_the_counts() -> None:
         breaker.record_failure(CallFault("timeout" if number % 3 else "connection", f"fault {number}"))
     assert stop_signal.reason == (
         "10 of the last 10 calls to http://there/v1 failed (6 x timeout, 4 x no connection); the last one: fault 9. "
-        "Fix this and run again (replies received so far are cached)"
+        "Fix this, and run again (replies received so far are cached)"
     )

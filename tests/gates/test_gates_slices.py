@@ -182,7 +182,7 @@ def test_slices_that_are_not_in_the_baseline_are_no_pass(build: Build) -> None:
     [gate] = decide_suite(suite, SuiteRules(gates=(_gate(),), baseline=build.baseline("P" * 18))).gates
     assert gate.result == "invalid"
     assert gate.message == (
-        "the baseline has no case of a slice by steps: refresh it: pytest-evalgate baseline promote"
+        "the baseline has no case of a slice by steps: refresh it: pytest-evalgate baseline promote --reason edited"
     )
 
 

@@ -112,7 +112,7 @@ def test_a_base_without_a_configuration_has_the_defaults(project: Path) -> None:
 def test_a_configuration_that_cannot_be_used_names_the_base(project: Path) -> None:
     (project / "pyproject.toml").write_text(_CONFIG % 2)
     _call(project, "commit", "-qam", "broken")
-    with pytest.raises(SettingsError, match=r"^at the merge base [0-9a-f]{12}: pyproject\.toml: suites\.faq\.gates"):
+    with pytest.raises(SettingsError, match=r"^at the merge base [0-9a-f]{12}: pyproject\.toml:4: suites\.faq\.gates"):
         _tree(project, "HEAD").settings()
 
 

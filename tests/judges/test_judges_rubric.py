@@ -90,23 +90,23 @@ def test_criteria_are_a_rubric(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "the text is empty"),
-        ("+++\nneeds = []\n+++\n \n", "the text is empty"),
-        ("+++\nneeds = []\nIs it polite?\n", "the head is not closed"),
+        ("", ": the text is empty"),
+        ("+++\nneeds = []\n+++\n \n", ": the text is empty"),
+        ("+++\nneeds = []\nIs it polite?\n", ": the head is not closed"),
         (
             "+++\nneeds = [\n+++\nIs it polite?\n",
-            "rubric faq.md:2: in the head: not TOML: the file ends inside of a value",
+            ":2: in the head: not TOML: the text ends inside of a value: a bracket or a quote is not closed",
         ),
-        ('+++\nneed = ["context"]\n+++\nx\n', 'need: unknown key; did you mean "needs"?'),
-        ("+++\nauthor = 1\n+++\nx\n", "author: unknown key; the keys are needs, scale, pairs, sources"),
-        ('+++\nneeds = ["golden"]\n+++\nx\n', 'needs[0]: must be "reference" or "context", not "golden"'),
-        ('+++\nscale = "1-10"\n+++\nx\n', 'scale: must be "binary" or "1-5", not "1-10"'),
+        ('+++\nneed = ["context"]\n+++\nx\n', ': need: unknown key; did you mean "needs"?'),
+        ("+++\nauthor = 1\n+++\nx\n", ": author: unknown key; the keys are needs, scale, pairs, sources"),
+        ('+++\nneeds = ["golden"]\n+++\nx\n', ': needs[0]: must be "reference" or "context", not "golden"'),
+        ('+++\nscale = "1-10"\n+++\nx\n', ': scale: must be "binary" or "1-5", not "1-10"'),
     ],
 )
 def test_a_malformed_rubric_is_rejected(text: str, why: str) -> None:
     with pytest.raises(SettingsError) as refused:
         parse_rubric(text, name="faq.md")
-    assert str(refused.value).startswith(f"rubric faq.md: {why}")
+    assert str(refused.value).startswith(f"rubric faq.md{why}")
 
 
 def test_an_empty_head_is_allowed() -> None:

@@ -44,7 +44,7 @@ _EXAMPLES: Final = {
 
 
 _CLEAR: Final = 0.75
-"""Similarity of a misspelt key. A less similar key that exists in another table belongs into that table."""
+"""Similarity of a misspelt key. A less similar key that exists in another table belongs in that table."""
 
 
 def about_missing(place: Place) -> str:
@@ -61,7 +61,7 @@ def about_unknown(place: Place, settings: dict[str, Any]) -> str:
     if near := did_you_mean(key, own, cutoff=_CLEAR):
         return near
     if homes := [home for other, home in _HOMES.items() if key in other.model_fields]:
-        return f"; it belongs into {homes[0]}"
+        return f"; it belongs in {homes[0]}"
     if near := did_you_mean(key, own):
         return near
     for other, home in _HOMES.items():

@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pytest_evalgate.errors import LineProblem
 from pytest_evalgate.records.results import Case, Place
 from pytest_evalgate.text import jsonl
-from pytest_evalgate.text.problems import explain
+from pytest_evalgate.text.problems import InvalidKey, explain, format_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -35,8 +35,13 @@ def _objects(example: str) -> BeforeValidator:
     """Return the check of a list of objects; the message about another value shows ``example``."""
 
     def check(value: Any) -> Any:
-        if value is not None and not (isinstance(value, list) and all(isinstance(one, dict) for one in value)):
-            raise ValueError(f"must be a list of objects, such as {example}")
+        if value is None:
+            return None
+        if not isinstance(value, list):
+            raise ValueError(f"must be a list of objects, such as {example}")  # noqa: TRY004 - pydantic takes ValueError
+        for index, one in enumerate(value):
+            if not isinstance(one, dict):
+                raise InvalidKey((index,), f"must be an object, not {format_value(one, 'json')}, as in {example}")
         return value
 
     return BeforeValidator(check)

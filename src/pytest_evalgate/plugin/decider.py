@@ -58,6 +58,7 @@ class SessionDecider:
         resumed: The interrupted run that it resumes.
         arguments: Command line arguments of pytest.
         report_file: Path of the HTML report; None if none is written.
+        exit_code: Exit code of the session; None before the verdict is stored.
     """
 
     assembly: Assembly
@@ -70,6 +71,7 @@ class SessionDecider:
     run: Run | None = None
     view: ReportView | None = None
     origin: RunInfo = _UNKNOWN
+    exit_code: int | None = None
     _outputs: dict[str, Mapping[str, Json]] = field(default_factory=dict)
 
     @cached_property
@@ -288,6 +290,7 @@ class SessionDecider:
         ours = status == _OK or (status == _NO_TESTS and verdict.exit_code != _OK)
         verdict = replace(verdict, exit_code=verdict.exit_code if ours else status)
         kept.write(verdict, self.state.verdict, self.redactor)
+        self.exit_code = verdict.exit_code
         return verdict
 
     def report(self, verdict: Verdict, report_writer: ReportWriter) -> Iterator[str]:

@@ -176,7 +176,8 @@ class EvalSession:
         warnings: tuple[str, ...] = ()
         if worker is None:
             closing.enter_context(sigterm_as_interrupt())
-            closing.enter_context(no_silent_exit(partial(_stop_capture, config), state.verdict.exists))
+            decider = self._session_decider
+            closing.enter_context(no_silent_exit(partial(_stop_capture, config), lambda: decider.exit_code))
             lock_note = closing.enter_context(state.locked())
             self._session_decider.remove_shard_file()
             self._report_writer.remove_old_report()

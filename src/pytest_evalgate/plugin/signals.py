@@ -44,19 +44,25 @@ def defer_interrupts() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def no_silent_exit(stop_capture: Callable[[], object], has_verdict: Callable[[], bool]) -> Iterator[None]:
+def no_silent_exit(stop_capture: Callable[[], object], decided: Callable[[], int | None]) -> Iterator[None]:
     """Replace the exit code 0 of ``os._exit``: code that calls it would end the session without a verdict, and pass.
 
-    Forked children of the code are not affected, nor is code that ends a session that has its verdict, to save time.
-    ``stop_capture`` makes standard error that of the session again.
+    Forked children of the code are not affected. After the verdict, a session that ends so, because of threads that
+    hang for example, has the exit code of the verdict.
+
+    Args:
+        stop_capture: Makes standard error that of the session again.
+        decided: Returns the exit code of the verdict; None before it.
     """
     process, end = os.getpid(), os._exit
 
     def end_loudly(status: int) -> NoReturn:
-        if status == 0 and os.getpid() == process and not has_verdict():
-            stop_capture()
-            os.write(2, _EXITED)
-            status = EXIT_ENDED
+        if status == 0 and os.getpid() == process:
+            code = decided()
+            if code is None:
+                stop_capture()
+                os.write(2, _EXITED)
+            status = EXIT_ENDED if code is None else code
         end(status)
 
     os._exit = end_loudly

@@ -291,9 +291,9 @@ def _remedy(place: Place, wanted: str, value: Any) -> str:
         return f": write {word}"
     if wanted.startswith("a text in quotes") and isinstance(value, bool | int | float):
         return f': write "{format_value(value)}"'
-    if wanted == "a list" and isinstance(value, str | int | float) and len(str(value)) < _SHORT:
-        members = re.split(r"\s*,\s*", value) if isinstance(value, str) else [value]
-        return f": write [{', '.join(map(format_value, members))}]"
+    if wanted == "a list" and isinstance(value, str) and len(value) < _SHORT:
+        members = map(format_value, re.split(r"\s*,\s*", value))
+        return f": write [{', '.join(members)}]"
     return ""
 
 

@@ -63,18 +63,24 @@ def _last_filled(lines: list[str]) -> int:
 
 def _toml_mistake(lines: list[str], number: int, reason: str) -> str:
     """Return the mistake on a line: recognised by the line itself, else by the parser's reason."""
-    if _CUT_OFF.match(reason) and reason.endswith(_AT_END):
-        return f"the file ends inside of a value, after line {number}: a bracket or a quote is not closed"
     line = lines[number - 1].split(" #")[0].strip() if number <= len(lines) else ""
+    if reason.startswith("Invalid value") and (without := _NO_VALUE.fullmatch(line)):
+        return f"{without[1]}: the value is missing"
+    if _CUT_OFF.match(reason) and reason.endswith(_AT_END):
+        return "the text ends inside of a value: a bracket or a quote is not closed"
     return next(_mistakes_of(line), None) or next(
         (words for pattern, words in _REASONS.items() if re.match(pattern, reason)), "this line cannot be read"
     )
 
 
 _KEY_AND_VALUE: Final = re.compile(r"(?:^|[{,]\s*)([\w.\"-]+)\s*=\s*([^\s,}\]\"'\[{][^,}\]]*)")
+_NO_VALUE: Final = re.compile(r"([\w.-]+)\s*=")
 _COLON: Final = re.compile(r"([A-Za-z_][\w.-]*)\s*:\s*(\S.*)?")
 _PERCENT: Final = re.compile(r"(\d{1,3}(?:\.\d+)?)\s*%")
 _TOML_VALUE: Final = re.compile(r"true|false|[+-]?(?:inf|nan)|[+-]?\d[\d_.:eExobTZ+-]*")
+_LOOSE_NUMBER: Final = re.compile(r"-?(?:\d{0,5}\.\d{1,5}|\d{1,5}\.?)")
+"""Numbers of other languages, such as ``.5``, ``1.`` and ``05``; the strict ones are numbers of TOML."""
+_STRICT_NUMBER: Final = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?")
 _OTHER_WORDS: Final = {"True": "true", "False": "false", "None": "", "null": "", "yes": "true", "no": "false"}
 
 
@@ -92,6 +98,10 @@ def _mistakes_of(line: str) -> Iterator[str]:
         elif text in _OTHER_WORDS:
             word = _OTHER_WORDS[text]
             yield f"{key}: write {word} instead of {text}" if word else f"{key}: TOML has no {text}: remove the key"
+        elif _LOOSE_NUMBER.fullmatch(text) and not _STRICT_NUMBER.fullmatch(text):
+            yield f"{key}: write {float(text):g} instead of {text}"
+        elif text.startswith(("\u201c", "\u201d", "\u201e", "\u2018", "\u2019")):
+            yield f'{key}: typographic quotes; use "'
         elif not _TOML_VALUE.fullmatch(text) and re.match(r"[A-Za-z./\\]", text):
             yield f"{key}: put the text in quotes" + ("" if _may_be_key(key, text) else f': {key} = "{text}"')
 
@@ -155,8 +165,8 @@ _JSON_REASONS: Final = {
     "Illegal trailing comma before end of array": "trailing comma; remove it",
     "Expecting value": "a value is missing or not in quotes here",
     "Extra data": "there is text after the end of the value: one value a line",
-    "Invalid control character at": "a line end or tab inside of a text: write \\n or \\t",
-    "Unterminated string starting at": "a text is not closed: add the second quote",
+    "Invalid control character at": "a control character inside of a string: write a line end as \\n and a tab as \\t",
+    "Unterminated string starting at": "a string is not closed: add the second quote",
     "Invalid \\escape": "a backslash that begins no escape: write two",
     "Invalid \\uXXXX escape": "a wrong \\u escape",
 }
