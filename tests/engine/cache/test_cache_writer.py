@@ -70,7 +70,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(
 def test_a_write_after_the_end_of_the_thread_fails_at_once(cache: ReplyCache, ask: Callable[..., Any]) -> None:
     asyncio.run(cache.put(ask("a"), Reply("x")))
     cache._writer._queue.put(None)
-    while not cache._writer._has_ended:
+    while cache._writer._end_reason is None:
         time.sleep(0.001)
     asyncio.run(asyncio.wait_for(cache.put(ask("b"), Reply("x")), 60))
     assert cache.problem == "cache.db is no longer written: its writer has ended"

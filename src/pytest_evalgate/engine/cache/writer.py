@@ -52,7 +52,7 @@ class Writer:
         self._on_exit = on_exit
         self._queue: queue.SimpleQueue[_PendingWrite | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._has_ended = False
+        self._end_reason: str | None = None
 
     async def write(self, entry: Entry) -> None:
         """Return when ``entry`` is committed. It is committed even if the caller is cancelled.
@@ -63,8 +63,8 @@ class Writer:
         write = _PendingWrite(entry, asyncio.get_running_loop().create_future())
         self._start()
         self._queue.put(write)
-        if self._has_ended:  # checked after put(): it may have ended without this entry
-            raise OSError(_ENDED)
+        if self._end_reason is not None:  # checked after put(): it may have ended without this entry
+            raise OSError(self._end_reason)
         end = time.monotonic() + _WRITE_TIMEOUT_S
         while not write.done.done():  # not by loop.time(), which may be another clock
             left_s = end - time.monotonic()
@@ -104,9 +104,9 @@ class Writer:
         except BaseException as error:  # noqa: BLE001 - otherwise the waiting calls would never end
             failure = error
         finally:
-            self._has_ended = True
+            self._end_reason = _ENDED if failure is None else describe_error(failure)
             left = [write for write in (*batch, *self._drained()) if write is not None]
-            _notify(left, OSError(_ENDED if failure is None else describe_error(failure)))
+            _notify(left, OSError(self._end_reason))
             self._on_exit()
 
     def _commit_batch(self, writes: Sequence[_PendingWrite]) -> None:
