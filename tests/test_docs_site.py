@@ -89,7 +89,7 @@ def test_lists_and_blocks_are_no_paragraphs(site: Path) -> None:
 
 def test_a_block_is_titled_by_its_file_and_comments_are_gone(site: Path) -> None:
     text = (site / "quickstart.html").read_text("utf-8")
-    assert '<span class="filename">evalgate.toml</span>' in text
+    assert '<span class="filename">bot.py</span>' in text
     assert re.findall(r"<!-- (?:scene|file|do|run)\b", text) == []
 
 
