@@ -161,7 +161,9 @@ class Workshop:
         for name, text in FOLDERS["probing"]().items():
             self.write(name.replace("anchors", "faq-anchors"), text)
         self.write("outputs/bot.jsonl", "".join(f'{{"id": "{name}", "output": "yes"}}\n' for name in ids))
-        self.write("golden/fragen.jsonl", rows)
+        for path in {path for command in _COMMANDS for path in re.findall(r"lint (golden/\S+)", command)}:
+            if not (self.folder / path).exists():
+                self.write(path, rows)
         self.write("faq.csv", "Question,Answer\nHow long?,30 days\n")
         self.write("ticket.json", '{"input": "How long?", "expected": "30 days"}')
         self.write("bot.py", _BOT.format(worse="()"))

@@ -127,7 +127,8 @@ class Connector:
         """Return the configuration of a project that has none."""
         suites = list(with_distinct_names(self._suites(contents)))
         waiting = tuple(suite.name for suite in suites if not suite.is_ready)
-        about = "grades the recorded outputs" if suites[0].has_outputs else "runs the cases and lists the misses"
+        is_graded = suites[0].has_outputs and not suites[0].target
+        about = "grades the recorded outputs" if is_graded else "runs the cases and lists the misses"
         if waiting:
             ready = (suite for suite in suites if suite.is_ready)
             steps = tuple(step for suite in ready for step in self._runs(suite, needs_target=False).steps)
