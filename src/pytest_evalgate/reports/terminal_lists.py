@@ -90,7 +90,7 @@ def _list(
         text = f"{count(len(cases), 'case')} {title.lower()}"
         yield from with_command(f"{text}:", one_line(command), width, "  ") if command else [Line(f"  {text}")]
         return
-    rows = [_Row(case, 1) for case in cases] if limits.listed is None else [*_rows(cases)]
+    rows = [_ListRow(case, 1) for case in cases] if limits.listed is None else [*_rows(cases)]
     most = len(rows) if limits.listed is None else limits.listed
     if len(rows) == most + 1:  # one more row takes as much room as "1 more"
         most += 1
@@ -109,7 +109,7 @@ def _list(
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class _ListRow:
     """A line of a list: its first case, and the number of cases with the same cause."""
 
     first: ChangedCaseRow
@@ -121,20 +121,20 @@ class _Row:
         return text if self.cases == 1 else f"{self.cases:,}x {text}"
 
 
-def _rows(cases: Sequence[ChangedCaseRow]) -> Iterator[_Row]:
+def _rows(cases: Sequence[ChangedCaseRow]) -> Iterator[_ListRow]:
     """Join the cases with the same cause and the same change, in the order of their first cases."""
     keys = [(case.cause, case.before, case.now) for case in cases]
     number = Counter(keys)
     listed: set[tuple[str, str, str]] = set()
     for case, key in zip(cases, keys, strict=True):
         if not case.cause:  # unknown causes may differ
-            yield _Row(case, 1)
+            yield _ListRow(case, 1)
         elif key not in listed:
             listed.add(key)
-            yield _Row(case, number[key])
+            yield _ListRow(case, number[key])
 
 
-def _table(title: str, rows: Sequence[_Row], width: int) -> Iterator[Line]:
+def _table(title: str, rows: Sequence[_ListRow], width: int) -> Iterator[Line]:
     """Render the rows; a reason that does not fit beside its case goes below it, so that it has the whole line."""
     cases = [row.first for row in rows]
     heads = _heads(title, cases, width - 2, tagged=width > _WIDE_ENOUGH)
