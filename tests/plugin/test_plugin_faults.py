@@ -86,8 +86,10 @@ def test_what_becomes_of_a_case(project: Project, server: ScriptedServer, row: R
     server.answer_with(_asking_for("b", row.fault))
     results = project.answer()
     asked = Counter(project.asked(server))
-    assert asked["b"] == row.sent
-    assert row.model is _HANGS or (asked["a"], asked["c"]) == (1, 1)
+    if row.model is _HANGS:  # on a busy machine, an attempt can time out before the server has read its request
+        assert 1 <= asked["b"] <= row.sent
+    else:
+        assert asked == {"a": 1, "b": row.sent, "c": 1}
     assert {id_: result.outcome for id_, result in results.items()} == {"a": "passed", "b": row.outcome, "c": "passed"}
     reason = results["b"].reason
     assert row.says in reason
