@@ -35,7 +35,7 @@ _WHY_EVERY: Final = f"""\
 _WHY_NO_DROP: Final = f"""\
 # A proven drop below the baseline fails the build. One missed case does, as in promptfoo, with:
 # gates = [{value_text(_EVERY)}]"""
-_ADVISORY: Final = "# No rule decides these cases, and the judge may not yet: the suite reports, and fails no build."
+_ADVISORY: Final = "# Only a judge without calibration grades these cases, so this suite never fails the build."
 
 
 @dataclass(frozen=True, slots=True)
