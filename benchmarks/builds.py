@@ -15,19 +15,9 @@ import numpy as np
 
 from pytest_evalgate.engine import combine_trials
 from pytest_evalgate.gates import SuiteRules, decide
-from pytest_evalgate.records.results import (
-    Baseline,
-    BaselineCase,
-    CaseResult,
-    Place,
-    PlannedCase,
-    Provenance,
-    Run,
-    SuitePlan,
-    SuiteRun,
-    Trial,
-    Verdict,
-)
+from pytest_evalgate.records.cases import Place
+from pytest_evalgate.records.results import CaseResult, PlannedCase, Run, SuitePlan, SuiteRun, Trial
+from pytest_evalgate.records.verdicts import Baseline, BaselineCase, Provenance, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

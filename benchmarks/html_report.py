@@ -22,7 +22,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_evalgate.app.view import with_cases
-from pytest_evalgate.records.results import Accounting, Calls, Place, Score, SuiteVerdict, Verdict
+from pytest_evalgate.records.cases import Place
+from pytest_evalgate.records.results import Score
+from pytest_evalgate.records.verdicts import Accounting, Calls, SuiteVerdict, Verdict
 from pytest_evalgate.reports.html import render_html
 from pytest_evalgate.reports.html.data import texts
 from pytest_evalgate.reports.view import CaseView, ReportView, SuiteView, TrialView

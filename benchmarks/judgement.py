@@ -23,7 +23,8 @@ from pytest_evalgate.gates import decide
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from pytest_evalgate.records.results import PlannedCase, Verdict
+    from pytest_evalgate.records.results import PlannedCase
+    from pytest_evalgate.records.verdicts import Verdict
 
 CASES: Final = 100_000
 SLICES: Final = 20

@@ -21,7 +21,7 @@ from pytest_evalgate.golden.dialects.columns import COLUMN_NAMES
 from pytest_evalgate.golden.dialects.known import DIALECTS
 from pytest_evalgate.golden.lint import KINDS
 from pytest_evalgate.plugin import options
-from pytest_evalgate.records import results
+from pytest_evalgate.records import verdicts
 from pytest_evalgate.scorers import RULES, compare, number_reader
 
 if TYPE_CHECKING:
@@ -278,7 +278,7 @@ def _verdict() -> Iterator[str]:
     described = tomllib.loads((Path(__file__).parent / "verdict_fields.toml").read_text("utf-8"))
     yield from ("# verdict.json, field by field", "")
     yield f"{_MADE} When it is written: [reading a verdict](../reading-a-verdict.md#verdictjson)."
-    for record in _records(results.Verdict):
+    for record in _records(verdicts.Verdict):
         yield from ("", f"## {record.__name__}", "", _plain(inspect.getdoc(record)), "")
         hints, texts = typing.get_type_hints(record), described.get(record.__name__, {})
         rows = (

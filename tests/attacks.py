@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.records.cases import Place
 from pytest_evalgate.records.corrected import CorrectedRate
 from pytest_evalgate.records.raised import Raised
-from pytest_evalgate.records.results import (
+from pytest_evalgate.records.results import Score
+from pytest_evalgate.records.verdicts import (
     Accounting,
     Calls,
     Delta,
@@ -15,8 +17,6 @@ from pytest_evalgate.records.results import (
     GateResult,
     HistoryRow,
     JudgeVerdict,
-    Place,
-    Score,
     ScoreSummary,
     SliceResult,
     SuiteVerdict,

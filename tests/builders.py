@@ -8,18 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.engine import combine_trials
-from pytest_evalgate.records.results import (
-    Baseline,
-    BaselineCase,
-    CaseResult,
-    Place,
-    PlannedCase,
-    Provenance,
-    Run,
-    SuitePlan,
-    SuiteRun,
-    Trial,
-)
+from pytest_evalgate.records.cases import Place
+from pytest_evalgate.records.results import CaseResult, PlannedCase, Run, SuitePlan, SuiteRun, Trial
+from pytest_evalgate.records.verdicts import Baseline, BaselineCase, Provenance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -23,7 +23,7 @@ from pytest_evalgate import golden
 from pytest_evalgate.cli import main
 from pytest_evalgate.golden.lint import KINDS
 from pytest_evalgate.plugin.options import FLAGS, VALUES
-from pytest_evalgate.records.results import Verdict
+from pytest_evalgate.records.verdicts import Verdict
 from pytest_evalgate.scorers import RULES
 from pytest_evalgate.stats.intervals import clopper_pearson_lower_one_sided, wilson_interval
 

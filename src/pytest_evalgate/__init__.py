@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pytest_evalgate.errors import EvalgateError, MissingOutput
     from pytest_evalgate.protocols import Rule, Scorer, Target
-    from pytest_evalgate.records.results import Case, Output, Score
+    from pytest_evalgate.records.cases import Case
+    from pytest_evalgate.records.results import Output, Score
 
 __all__ = ["Case", "EvalgateError", "MissingOutput", "Output", "Rule", "Score", "Scorer", "Target"]
 
 _HOMES = {
-    "records.results": ("Case", "Output", "Score"),
+    "records.cases": ("Case",),
+    "records.results": ("Output", "Score"),
     "errors": ("EvalgateError", "MissingOutput"),
     "protocols": ("Rule", "Scorer", "Target"),
 }

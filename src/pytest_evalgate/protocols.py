@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from pytest_evalgate.records.calls import Call, Reply
-    from pytest_evalgate.records.results import Case, Output, Returned, Score
+    from pytest_evalgate.records.cases import Case
+    from pytest_evalgate.records.results import Output, Returned, Score
 
 
 @runtime_checkable

@@ -12,13 +12,14 @@ import pytest
 from pytest_evalgate import config, golden
 from pytest_evalgate.guard.base_branch import BaseBranch
 from pytest_evalgate.guard.base_checkout import BaseCheckout
-from pytest_evalgate.records.results import Baseline, BaselineCase, Provenance
+from pytest_evalgate.records.verdicts import Baseline, BaselineCase, Provenance
 from pytest_evalgate.runs import baseline as baselines
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_evalgate.records.results import GateChange, GoldenSet
+    from pytest_evalgate.records.cases import GoldenSet
+    from pytest_evalgate.records.verdicts import GateChange
     from pytest_evalgate.runs.plan import BranchChanges
 
 GATES = '[{ kind = "pass-rate", min = 0.9 }]'

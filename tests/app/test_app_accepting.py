@@ -9,7 +9,8 @@ import pytest
 
 from pytest_evalgate.app.accepting import values_to_accept, why_still_missed
 from pytest_evalgate.config import Suite
-from pytest_evalgate.records.results import Case, Output
+from pytest_evalgate.records.cases import Case
+from pytest_evalgate.records.results import Output
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,13 +5,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_evalgate.errors import BaselineError, SettingsError, UserError
-from pytest_evalgate.records.results import Case, GateChange
+from pytest_evalgate.records.verdicts import GateChange
 from pytest_evalgate.runs.plan import NO_CHANGES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.app.conftest import Repository
+
+    from pytest_evalgate.records.cases import Case
 
 _BASELINE = ".evalgate/baselines/faq.json"
 _KEY = "suites.faq.baseline"

@@ -12,7 +12,8 @@ from pytest_evalgate.config import Suite
 from pytest_evalgate.golden.record import parse_row
 from pytest_evalgate.judges.judge import JudgeScorer
 from pytest_evalgate.judges.rubric import Rubric
-from pytest_evalgate.records.results import Case, Output, Place
+from pytest_evalgate.records.cases import Case, Place
+from pytest_evalgate.records.results import Output
 from pytest_evalgate.usercode import UserCode
 
 _CONTEXT = scorers.Context()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tests.app.conftest import Repository
 
-    from pytest_evalgate.records.results import Verdict
+    from pytest_evalgate.records.verdicts import Verdict
     from pytest_evalgate.runs.plan import BranchChanges
 
 _LOOSE = '[{ kind = "pass-rate", min = 0.5, bound = "point" }]'

@@ -14,7 +14,7 @@ from pytest_evalgate.runs import run_file
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_evalgate.records.results import Baseline
+    from pytest_evalgate.records.verdicts import Baseline
 
 
 def _store(state: Path, second: int, **suites: list[str]) -> str:

@@ -10,17 +10,9 @@ from pytest_evalgate.app.reruns import pool, rerun_note
 from pytest_evalgate.engine import combine_trials
 from pytest_evalgate.records.attempts import Reruns
 from pytest_evalgate.records.calls import CallRecord
-from pytest_evalgate.records.results import (
-    CaseResult,
-    HistoryRow,
-    Output,
-    Place,
-    PlannedCase,
-    Run,
-    SuitePlan,
-    SuiteRun,
-    Trial,
-)
+from pytest_evalgate.records.cases import Place
+from pytest_evalgate.records.results import CaseResult, Output, PlannedCase, Run, SuitePlan, SuiteRun, Trial
+from pytest_evalgate.records.verdicts import HistoryRow
 from pytest_evalgate.runs import run_file
 
 if TYPE_CHECKING:

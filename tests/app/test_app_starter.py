@@ -17,7 +17,7 @@ from pytest_evalgate.app.starter import (
 from pytest_evalgate.importing import ImportedCase
 
 if TYPE_CHECKING:
-    from pytest_evalgate.records.results import Case
+    from pytest_evalgate.records.cases import Case
 
 
 def _cases(*rows: dict[str, Any]) -> tuple[Case, ...]:

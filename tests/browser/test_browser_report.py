@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.attacks import XSS, case_of, view_of
 
+from pytest_evalgate.records.cases import Place
 from pytest_evalgate.records.raised import Raised
-from pytest_evalgate.records.results import Place
 from pytest_evalgate.reports.html import page as html_page
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

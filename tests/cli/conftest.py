@@ -20,7 +20,8 @@ from tests.support.server import ScriptedServer
 
 from pytest_evalgate.cli import main
 from pytest_evalgate.engine import combine_trials
-from pytest_evalgate.records.results import CaseResult, Place, Run, SuitePlan, SuiteRun, Trial
+from pytest_evalgate.records.cases import Place
+from pytest_evalgate.records.results import CaseResult, Run, SuitePlan, SuiteRun, Trial
 from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs import run_file
 

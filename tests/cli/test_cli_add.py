@@ -13,7 +13,8 @@ import pytest
 from pytest_evalgate import golden
 from pytest_evalgate.cli import main
 from pytest_evalgate.engine import combine_trials
-from pytest_evalgate.records.results import Output, Place, PlannedCase, Run, SuitePlan, SuiteRun, Trial
+from pytest_evalgate.records.cases import Place
+from pytest_evalgate.records.results import Output, PlannedCase, Run, SuitePlan, SuiteRun, Trial
 from pytest_evalgate.runs import run_file
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_evalgate.cli import main
-from pytest_evalgate.records.results import CaseResult, Place, PlannedCase, Run, SuitePlan, SuiteRun, Trial
+from pytest_evalgate.records.cases import Place
+from pytest_evalgate.records.results import CaseResult, PlannedCase, Run, SuitePlan, SuiteRun, Trial
 from pytest_evalgate.runs import run_file
 
 if TYPE_CHECKING:

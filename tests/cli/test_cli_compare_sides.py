@@ -12,21 +12,16 @@ from tests.builders import baseline_of, planned, suite_of
 
 from pytest_evalgate.cli.compare.sides import comparable, newer_of, older_of
 from pytest_evalgate.errors import BaselineError
-from pytest_evalgate.records.results import (
-    BaselineCase,
-    CaseResult,
-    Run,
-    Score,
-    SuiteRun,
-    Trial,
-)
+from pytest_evalgate.records.results import CaseResult, Run, Score, SuiteRun, Trial
+from pytest_evalgate.records.verdicts import BaselineCase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tests.cli.conftest import CompareProject
 
-    from pytest_evalgate.records.results import Outcome, Side
+    from pytest_evalgate.records.cases import Side
+    from pytest_evalgate.records.results import Outcome
 
 _FIRST, _SECOND, _THIRD = "20260101T000000Z-aaaa", "20260102T000000Z-bbbb", "20260103T000000Z-cccc"
 

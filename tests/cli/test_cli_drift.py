@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import JudgeProject, Shown
 
-    from pytest_evalgate.records.results import Case, Output
+    from pytest_evalgate.records.cases import Case
+    from pytest_evalgate.records.results import Output
 
 _STORED = "anchors.faq.verdicts.json"
 _JUDGE = """

@@ -14,17 +14,8 @@ from pytest_evalgate import golden
 from pytest_evalgate.cli import main
 from pytest_evalgate.engine import combine_trials
 from pytest_evalgate.judges.labels import Columns, load
-from pytest_evalgate.records.results import (
-    CaseResult,
-    Output,
-    Place,
-    PlannedCase,
-    Run,
-    Score,
-    SuitePlan,
-    SuiteRun,
-    Trial,
-)
+from pytest_evalgate.records.cases import Place
+from pytest_evalgate.records.results import CaseResult, Output, PlannedCase, Run, Score, SuitePlan, SuiteRun, Trial
 from pytest_evalgate.runs import run_file
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from pytest_evalgate.app.view import DecidedRun, build_view
 from pytest_evalgate.config import Suite
 from pytest_evalgate.gates import SuiteRules, decide
 from pytest_evalgate.records.attempts import TakenOver
-from pytest_evalgate.records.results import Calls, GateChange, HistoryRow, JudgeVerdict, SliceResult
+from pytest_evalgate.records.verdicts import Calls, GateChange, HistoryRow, JudgeVerdict, SliceResult
 from pytest_evalgate.reports.brief import render_brief, render_brief_text
 from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs.kept import RunFolder
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Project
 
-    from pytest_evalgate.records.results import Baseline, Verdict
+    from pytest_evalgate.records.verdicts import Baseline, Verdict
     from pytest_evalgate.reports.brief import Brief
 
 _RUN = "20260102T000000Z-bbbb"

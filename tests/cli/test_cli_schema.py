@@ -9,7 +9,7 @@ import pytest
 
 from pytest_evalgate.cli import main
 from pytest_evalgate.cli.schema import SCHEMAS
-from pytest_evalgate.records.results import Accounting, Calls, Verdict
+from pytest_evalgate.records.verdicts import Accounting, Calls, Verdict
 from pytest_evalgate.runs import kept
 from pytest_evalgate.text import jsonl
 

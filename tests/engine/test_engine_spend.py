@@ -17,7 +17,7 @@ from pytest_evalgate.engine.retry import RetryingClient, RetryPolicy
 from pytest_evalgate.engine.spend import Budget, MeteredClient, Prices, Spend, Tokens, budget_problem, estimate_tokens
 from pytest_evalgate.engine.stop import StopSignal
 from pytest_evalgate.records.calls import Call, CallFailed, CallRecord, Reply, RunStopped
-from pytest_evalgate.records.results import Calls
+from pytest_evalgate.records.verdicts import Calls
 from pytest_evalgate.runs.estimate import Estimate, SuiteEstimate
 
 if TYPE_CHECKING:

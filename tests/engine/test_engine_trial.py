@@ -10,7 +10,8 @@ from pytest_evalgate.engine import Grading, grade_output, run_case, run_trial
 from pytest_evalgate.engine.trial import run_sync
 from pytest_evalgate.errors import CodeExit, MissingOutput, ScorerError
 from pytest_evalgate.records.calls import ApplicationFailure, CallFailed, CallRecord
-from pytest_evalgate.records.results import Case, CaseResult, Output, Place, PlannedCase, Score
+from pytest_evalgate.records.cases import Case, Place
+from pytest_evalgate.records.results import CaseResult, Output, PlannedCase, Score
 
 _CASE = Case("c1", expected="yes", place=Place("golden/faq.jsonl", 7))
 _PLANNED = PlannedCase("c1", _CASE.place, "f")

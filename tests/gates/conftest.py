@@ -12,18 +12,9 @@ from pytest_evalgate.gates import decide
 from pytest_evalgate.gates.evidence import Evidence, Measure
 from pytest_evalgate.gates.pairing import not_skipped, pair_results
 from pytest_evalgate.gates.rules import JudgeRule
-from pytest_evalgate.records.results import (
-    BASE_SUFFIX,
-    Baseline,
-    BaselineCase,
-    Calibration,
-    CaseResult,
-    PlannedCase,
-    Run,
-    Score,
-    SuiteRun,
-    Trial,
-)
+from pytest_evalgate.records.cases import BASE_SUFFIX
+from pytest_evalgate.records.results import CaseResult, PlannedCase, Run, Score, SuiteRun, Trial
+from pytest_evalgate.records.verdicts import Baseline, BaselineCase, Calibration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +22,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.gates import SuiteRules
     from pytest_evalgate.gates.correction import Correction
     from pytest_evalgate.gates.evidence import Completion
-    from pytest_evalgate.records.results import SuiteVerdict
+    from pytest_evalgate.records.verdicts import SuiteVerdict
 
 _THRESHOLD = 0.5
 _RULE_AND_JUDGE: Mapping[str, tuple[bool, bool | None, bool]] = {

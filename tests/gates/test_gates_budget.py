@@ -12,7 +12,8 @@ from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.gates import SuiteRules
 from pytest_evalgate.gates.budget import decide_budget
 from pytest_evalgate.records.calls import CallRecord
-from pytest_evalgate.records.results import CaseResult, Output, Place, PlannedCase, SuiteRun, Trial
+from pytest_evalgate.records.cases import Place
+from pytest_evalgate.records.results import CaseResult, Output, PlannedCase, SuiteRun, Trial
 from pytest_evalgate.text.wording import seconds, usd
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.gates.conftest import Build
 
-    from pytest_evalgate.records.results import GateResult
+    from pytest_evalgate.records.verdicts import GateResult
 
 _CASE = PlannedCase("c", Place("g.jsonl", 1), "f")
 _FREE = CallRecord("target", "m", 0, 9, 9, 0.0)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from tests.gates.conftest import Build
 
     from pytest_evalgate.gates.rules import JudgeRule
-    from pytest_evalgate.records.results import GateResult, SuiteRun, SuiteVerdict
+    from pytest_evalgate.records.results import SuiteRun
+    from pytest_evalgate.records.verdicts import GateResult, SuiteVerdict
 
 
 _ERRORS = JudgeErrors(50, 45, 50, 40)

@@ -11,14 +11,15 @@ from tests.gates.conftest import decide_suite
 from pytest_evalgate.config import NoRegressionGate, Suite
 from pytest_evalgate.gates import EXIT_CODES, SuiteRules, decide
 from pytest_evalgate.gates.decide import GateInputs, decide_all, gate_subject, worst
-from pytest_evalgate.records.results import GateChange, SuiteRun, VerdictName
+from pytest_evalgate.records.results import SuiteRun
+from pytest_evalgate.records.verdicts import GateChange, VerdictName
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tests.gates.conftest import Build
 
-    from pytest_evalgate.records.results import Baseline, SuiteVerdict, Verdict
+    from pytest_evalgate.records.verdicts import Baseline, SuiteVerdict, Verdict
 
 
 _POINT = {"kind": "pass-rate", "min": 0.8, "bound": "point"}

@@ -13,16 +13,9 @@ from hypothesis import strategies as st
 
 from pytest_evalgate.gates.evidence import Measure, Pairs
 from pytest_evalgate.gates.pairing import count_outcomes, head_results, is_missing, not_skipped, score_summaries
-from pytest_evalgate.records.results import (
-    Accounting,
-    BaselineCase,
-    CaseResult,
-    Place,
-    PlannedCase,
-    Score,
-    ScoreSummary,
-    Trial,
-)
+from pytest_evalgate.records.cases import Place
+from pytest_evalgate.records.results import CaseResult, PlannedCase, Score, Trial
+from pytest_evalgate.records.verdicts import Accounting, BaselineCase, ScoreSummary
 from pytest_evalgate.stats.clusters import cluster_delta, cluster_mean_ci
 from pytest_evalgate.stats.intervals import clopper_pearson_lower_one_sided
 from pytest_evalgate.stats.paired import finding

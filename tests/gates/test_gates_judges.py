@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from tests.gates.conftest import Build
 
     from pytest_evalgate.gates.rules import JudgeRule
-    from pytest_evalgate.records.results import JudgeVerdict, SuiteRun
+    from pytest_evalgate.records.results import SuiteRun
+    from pytest_evalgate.records.verdicts import JudgeVerdict
 
 _DAY = "2026-01-03T23:00:00Z"
 

@@ -14,7 +14,9 @@ from pytest_evalgate.gates import SuiteRules, decide, pair
 from pytest_evalgate.gates.pairing import call_records, repeats_of, total_calls
 from pytest_evalgate.records.attempts import Repeats
 from pytest_evalgate.records.calls import CallRecord
-from pytest_evalgate.records.results import Calls, CaseResult, Place, PlannedCase, SuiteRun, Trial
+from pytest_evalgate.records.cases import Place
+from pytest_evalgate.records.results import CaseResult, PlannedCase, SuiteRun, Trial
+from pytest_evalgate.records.verdicts import Calls
 from pytest_evalgate.stats.clusters import icc_anova
 from pytest_evalgate.stats.stability import flip_rate
 

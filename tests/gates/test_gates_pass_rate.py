@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tests.gates.conftest import Build
 
-    from pytest_evalgate.records.results import Baseline, GateResult
+    from pytest_evalgate.records.verdicts import Baseline, GateResult
 
 
 def _rate_gate(minimum: float, bound: str = "ci") -> PassRateGate:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.gates.conftest import Build
 
     from pytest_evalgate.gates.power import PowerCheck
-    from pytest_evalgate.records.results import GateResult
+    from pytest_evalgate.records.verdicts import GateResult
 
 
 def _foresee(build: Build, letters: str, *gates: dict[str, Any], fields: Any = None, **rules: Any) -> PowerCheck:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.gates.conftest import Build
 
-    from pytest_evalgate.records.results import GateResult, SuiteVerdict, Verdict, VerdictName
+    from pytest_evalgate.records.verdicts import GateResult, SuiteVerdict, Verdict, VerdictName
 
 _GATES = (
     PassRateGate(kind="pass-rate", min=0.6),

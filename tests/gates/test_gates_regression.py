@@ -13,7 +13,7 @@ from pytest_evalgate.gates.regression import compare, decide_no_regression
 if TYPE_CHECKING:
     from tests.gates.conftest import Build
 
-    from pytest_evalgate.records.results import Delta, GateResult, SuiteVerdict
+    from pytest_evalgate.records.verdicts import Delta, GateResult, SuiteVerdict
 
 
 def _gate(**fields: Any) -> NoRegressionGate:

@@ -10,13 +10,14 @@ from tests.gates.conftest import decide_suite
 
 from pytest_evalgate.gates import SuiteRules, pair
 from pytest_evalgate.records.calls import Call, CallRecord, Reply, record_of
-from pytest_evalgate.records.results import OtherModel
 from pytest_evalgate.records.served import other_models
+from pytest_evalgate.records.verdicts import OtherModel
 
 if TYPE_CHECKING:
     from tests.gates.conftest import Build
 
-    from pytest_evalgate.records.results import Baseline, SuiteRun
+    from pytest_evalgate.records.results import SuiteRun
+    from pytest_evalgate.records.verdicts import Baseline
 
 _LETTERS = "P" * 30
 

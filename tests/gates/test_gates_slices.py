@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.gates.conftest import Build
 
     from pytest_evalgate.gates.evidence import Evidence
-    from pytest_evalgate.records.results import SliceResult, SuiteVerdict
+    from pytest_evalgate.records.verdicts import SliceResult, SuiteVerdict
 
 
 def _described(evidence: Evidence, source: str = "file:b") -> tuple[SliceResult, ...]:

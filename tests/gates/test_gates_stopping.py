@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from tests.gates.conftest import Build
 
     from pytest_evalgate.config import Gate
-    from pytest_evalgate.records.results import SuiteRun, Verdict
+    from pytest_evalgate.records.results import SuiteRun
+    from pytest_evalgate.records.verdicts import Verdict
 
 _DROP = NoRegressionGate(kind="no-regression")
 _GATES: tuple[Gate, ...] = (

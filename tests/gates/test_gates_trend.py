@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_evalgate.gates.trend import trend_of
-from pytest_evalgate.records.results import HistoryRow
+from pytest_evalgate.records.verdicts import HistoryRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pytest_evalgate.records.results import Trend
+    from pytest_evalgate.records.verdicts import Trend
 
 _CASES = 500
 _FLAKY = 50  # of the cases; each passes every other time

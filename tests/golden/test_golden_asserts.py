@@ -13,7 +13,7 @@ from pytest_evalgate.scorers import RULES, Context, check_asserts
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_evalgate.records.results import Case
+    from pytest_evalgate.records.cases import Case
 
 Row = dict[str, Any]
 BLEU = {"tokenize": "none", "ignore_case": True, "strict": True}

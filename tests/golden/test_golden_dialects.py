@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pytest_evalgate.golden import ReadFile, load, read_file
 from pytest_evalgate.golden.dialects import DIALECTS, recognise
-from pytest_evalgate.records.results import Case
+from pytest_evalgate.records.cases import Case
 from pytest_evalgate.text.jsonl import JsonLine
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pytest_evalgate.errors import GoldenSetError, UserError
 from pytest_evalgate.golden import parse_row
 from pytest_evalgate.golden.edit import GoldenText, row_of, same_case
-from pytest_evalgate.records.results import Case, Place
+from pytest_evalgate.records.cases import Case, Place
 
 if TYPE_CHECKING:
     from pathlib import Path

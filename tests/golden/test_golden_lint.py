@@ -24,7 +24,8 @@ from pytest_evalgate.golden.lint import (
     summarise_file,
 )
 from pytest_evalgate.golden.personal import personal_in
-from pytest_evalgate.records.results import Case, Place, PlannedCase
+from pytest_evalgate.records.cases import Case, Place
+from pytest_evalgate.records.results import PlannedCase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

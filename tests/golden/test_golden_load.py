@@ -12,7 +12,7 @@ import pytest
 
 from pytest_evalgate.errors import GoldenSetError, UserError
 from pytest_evalgate.golden import check_unique, load
-from pytest_evalgate.records.results import Case, GoldenSet, Place
+from pytest_evalgate.records.cases import Case, GoldenSet, Place
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pytest_evalgate.golden import fingerprint, load, parse_row
 from pytest_evalgate.golden.record import duplicate_ids, normalise
-from pytest_evalgate.records.results import Case, GoldenSet, Place
+from pytest_evalgate.records.cases import Case, GoldenSet, Place
 from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:

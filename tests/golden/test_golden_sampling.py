@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from tests.builders import plan_of, planned
 
 from pytest_evalgate.golden.sampling import draw_sample, sample_plan
-from pytest_evalgate.records.results import BASE_SUFFIX, PlannedCase, SuitePlan
+from pytest_evalgate.records.cases import BASE_SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from pytest_evalgate.records.results import PlannedCase, SuitePlan
 
 _Slices = tuple[tuple[str, str], ...]
 _Cases = dict[str, _Slices]

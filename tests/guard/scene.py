@@ -19,7 +19,8 @@ from pytest_evalgate.guard.settings_changes import trials_of
 from pytest_evalgate.judges import calibration as calibrations
 from pytest_evalgate.judges import drift
 from pytest_evalgate.judges.build import fingerprint, parts_of_judge
-from pytest_evalgate.records.results import Calibration, Run, Score, SuiteRun, Trial
+from pytest_evalgate.records.results import Run, Score, SuiteRun, Trial
+from pytest_evalgate.records.verdicts import Calibration
 from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs import git, run_file
 from pytest_evalgate.runs.plan import make_plan
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_evalgate.config import Settings, Suite
-    from pytest_evalgate.records.results import GateChange, SuitePlan
+    from pytest_evalgate.records.results import SuitePlan
+    from pytest_evalgate.records.verdicts import GateChange
 
 CASES = 20
 HARD = 4

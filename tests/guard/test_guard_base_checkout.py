@@ -10,7 +10,7 @@ from pytest_evalgate import golden
 from pytest_evalgate.config import Settings
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.guard.base_checkout import BaseCheckout
-from pytest_evalgate.records.results import Baseline, BaselineCase, Provenance
+from pytest_evalgate.records.verdicts import Baseline, BaselineCase, Provenance
 from pytest_evalgate.runs import baseline as baselines
 
 if TYPE_CHECKING:

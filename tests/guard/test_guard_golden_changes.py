@@ -10,7 +10,8 @@ import pytest
 from pytest_evalgate.config import Suite
 from pytest_evalgate.golden import fingerprint
 from pytest_evalgate.guard.golden_changes import GoldenChanges, golden_changes
-from pytest_evalgate.records.results import Case, GateChange, GoldenSet, Place
+from pytest_evalgate.records.cases import Case, GoldenSet, Place
+from pytest_evalgate.records.verdicts import GateChange
 from pytest_evalgate.runs.plan import slice_values
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from pytest_evalgate.records.results import GateChange
+    from pytest_evalgate.records.verdicts import GateChange
 
 _NUMBER = int(os.environ.get("EVALGATE_MUTATIONS", "40"))
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from tests.gates.conftest import Build
 
-    from pytest_evalgate.records.results import Baseline, CaseResult, SuiteRun, Verdict
+    from pytest_evalgate.records.results import CaseResult, SuiteRun
+    from pytest_evalgate.records.verdicts import Baseline, Verdict
 
 _Table = dict[str, Any]
 

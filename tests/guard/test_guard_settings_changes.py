@@ -19,7 +19,7 @@ from pytest_evalgate.guard.settings_changes import (
     scorer_changes,
     settings_changes,
 )
-from pytest_evalgate.records.results import GateChange
+from pytest_evalgate.records.verdicts import GateChange
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

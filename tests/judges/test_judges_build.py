@@ -11,7 +11,8 @@ from pytest_evalgate.judges import question, reply
 from pytest_evalgate.judges.build import fingerprint, parts_of, version_of
 from pytest_evalgate.judges.question import FewShot, material_of
 from pytest_evalgate.judges.rubric import Rubric
-from pytest_evalgate.records.results import Case, Output
+from pytest_evalgate.records.cases import Case
+from pytest_evalgate.records.results import Output
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,7 +20,7 @@ from pytest_evalgate.judges.calibration import (
 from pytest_evalgate.judges.labels import Columns, load
 from pytest_evalgate.judges.measure import MeasureOptions, Source, measure, record_of
 from pytest_evalgate.judges.rates import Bootstrap
-from pytest_evalgate.records.results import Calibration
+from pytest_evalgate.records.verdicts import Calibration
 from pytest_evalgate.stats.intervals import wilson_interval
 from pytest_evalgate.stats.judged import JudgeErrors
 from pytest_evalgate.text import jsonl

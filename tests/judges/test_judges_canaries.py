@@ -14,7 +14,8 @@ from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.judges.canaries import Canary, canaries_of, failed_canaries, read
 from pytest_evalgate.judges.question import material_of
 from pytest_evalgate.judges.rubric import builtin_rubrics, load_rubric
-from pytest_evalgate.records.results import Case, Output, Place, Score
+from pytest_evalgate.records.cases import Case, Place
+from pytest_evalgate.records.results import Output, Score
 
 if TYPE_CHECKING:
     from pathlib import Path

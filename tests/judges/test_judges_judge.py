@@ -16,7 +16,8 @@ from pytest_evalgate.errors import ScorerError
 from pytest_evalgate.judges.judge import Vote, collect_votes, decided_value, reason, trivial_fail
 from pytest_evalgate.judges.question import Material
 from pytest_evalgate.records.calls import CallFailed, CallRecord, Reply, RunStopped
-from pytest_evalgate.records.results import Case, Output, Place, Score
+from pytest_evalgate.records.cases import Case, Place
+from pytest_evalgate.records.results import Output, Score
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

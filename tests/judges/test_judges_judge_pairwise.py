@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_evalgate.errors import ScorerError
-from pytest_evalgate.records.results import Case, Output, Score
+from pytest_evalgate.records.cases import Case
+from pytest_evalgate.records.results import Output, Score
 
 if TYPE_CHECKING:
     from tests.judges.conftest import MadeJudge, MakeJudge

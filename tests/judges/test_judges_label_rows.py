@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_evalgate.judges.label_rows import LabelRow, at, cell_of, digest_of, read_rows
-from pytest_evalgate.records.results import Place
+from pytest_evalgate.records.cases import Place
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -23,7 +23,7 @@ from pytest_evalgate.judges.labels import (
 )
 from pytest_evalgate.judges.question import material_of
 from pytest_evalgate.judges.rubric import load_rubric
-from pytest_evalgate.records.results import Place
+from pytest_evalgate.records.cases import Place
 
 _DATA = Path(__file__).parents[1] / "data"
 _NOTHING = Columns()

@@ -16,11 +16,12 @@ from pytest_evalgate.judges.build import fingerprint
 from pytest_evalgate.judges.labels import Columns, Labelled, LabelSet, load
 from pytest_evalgate.judges.measure import Measurement, MeasureOptions, Source, measure, record_of
 from pytest_evalgate.judges.rates import Bootstrap
-from pytest_evalgate.records.results import Case, Output, Place, Score
+from pytest_evalgate.records.cases import Case, Place
+from pytest_evalgate.records.results import Output, Score
 from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
-    from pytest_evalgate.records.results import Calibration
+    from pytest_evalgate.records.verdicts import Calibration
 
 _TESTS = Path(__file__).parents[1]
 _XSTEST = _TESTS.parent / "examples" / "golden_sets" / "xstest"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_evalgate.judges.probes import Probe
-    from pytest_evalgate.records.results import Case
+    from pytest_evalgate.records.cases import Case
 
 _SHOWN = re.compile(r"\nBEGIN (\w{16})\n(.*)\nEND \1\n")
 _RIGHT = {frame.reference for frame in (SUM, REFUND)} | {text for frame in (SUM, REFUND) for text in frame.good}

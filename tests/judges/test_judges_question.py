@@ -29,7 +29,8 @@ from pytest_evalgate.judges.question import (
 from pytest_evalgate.judges.reply import ParsedVerdict, Unreadable, read
 from pytest_evalgate.judges.rubric import Rubric
 from pytest_evalgate.judges.scale import SCALES
-from pytest_evalgate.records.results import Case, Output
+from pytest_evalgate.records.cases import Case
+from pytest_evalgate.records.results import Output
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,8 @@ from tests.support.behaviours import Behaviour
 
 from pytest_evalgate.engine.retry import RetryPolicy
 from pytest_evalgate.plugin.ledger import error_result
-from pytest_evalgate.records.results import Place, PlannedCase
+from pytest_evalgate.records.cases import Place
+from pytest_evalgate.records.results import PlannedCase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from pytest_evalgate.plugin.failures import CaseMissed, clean, describe_miss, printable
-from pytest_evalgate.records.results import Case, CaseResult, Output, Place, PlannedCase, Score, Trial
+from pytest_evalgate.records.cases import Case, Place
+from pytest_evalgate.records.results import CaseResult, Output, PlannedCase, Score, Trial
 from pytest_evalgate.text.redaction import Redactor
 
 _PLACE = Place("golden/faq.jsonl", 2)

@@ -25,7 +25,7 @@ from pytest_evalgate.cli.main import main
 from pytest_evalgate.judges import calibration as calibrations
 from pytest_evalgate.judges.build import fingerprint, parts_of_judge
 from pytest_evalgate.judges.labels import digest
-from pytest_evalgate.records.results import Calibration
+from pytest_evalgate.records.verdicts import Calibration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.support.replies import Request
     from tests.support.server import ScriptedServer
 
-    from pytest_evalgate.records.results import Baseline
+    from pytest_evalgate.records.verdicts import Baseline
 
 _IDS = [f"c{index:02}" for index in range(40)]
 _ONE_BY_ONE = {"max_concurrency": "1"}

@@ -10,8 +10,9 @@ import pytest
 
 from pytest_evalgate.engine.trial import run_sync, run_trial
 from pytest_evalgate.errors import CodeExit
+from pytest_evalgate.records.cases import Case, Place
 from pytest_evalgate.records.raised import Raised, raised_by
-from pytest_evalgate.records.results import Case, CaseResult, Place, PlannedCase, Trial
+from pytest_evalgate.records.results import CaseResult, PlannedCase, Trial
 from pytest_evalgate.runs import codec
 from pytest_evalgate.usercode.outcome import guarded
 

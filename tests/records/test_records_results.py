@@ -6,11 +6,18 @@ import pickle
 
 import pytest
 
-from pytest_evalgate.records import results
-from pytest_evalgate.records.results import BaselineCase, Case, CaseResult, GoldenSet, Place, PlannedCase, Trial
+from pytest_evalgate.records import cases, measured, results, verdicts
+from pytest_evalgate.records.cases import Case, GoldenSet, Place
+from pytest_evalgate.records.results import CaseResult, PlannedCase, Trial
+from pytest_evalgate.records.verdicts import BaselineCase
 
 _PLANNED = PlannedCase("c1", Place("g.jsonl", 1), "f")
-_RECORDS = [kind for _, kind in inspect.getmembers(results, inspect.isclass) if kind.__module__ == results.__name__]
+_RECORDS = [
+    kind
+    for module in (cases, results, verdicts, measured)
+    for _, kind in inspect.getmembers(module, inspect.isclass)
+    if kind.__module__ == module.__name__
+]
 
 
 @pytest.mark.parametrize("kind", _RECORDS)

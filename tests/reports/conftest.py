@@ -11,16 +11,9 @@ from pytest_evalgate.app.view import ReportContext, build_view, with_cases
 from pytest_evalgate.config import Suite
 from pytest_evalgate.engine import combine_trials
 from pytest_evalgate.gates import SuiteRules, decide
-from pytest_evalgate.records.results import (
-    Baseline,
-    CaseResult,
-    Output,
-    Place,
-    Provenance,
-    Run,
-    SuiteRun,
-    Trial,
-)
+from pytest_evalgate.records.cases import Place
+from pytest_evalgate.records.results import CaseResult, Output, Run, SuiteRun, Trial
+from pytest_evalgate.records.verdicts import Baseline, Provenance
 from pytest_evalgate.runs import run_file
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pytest_evalgate.app.view import baseline_scores
 from pytest_evalgate.judges.rates import rate_of
 from pytest_evalgate.judges.threshold import bins_of
-from pytest_evalgate.records.results import (
+from pytest_evalgate.records.verdicts import (
     Accounting,
     Baseline,
     BaselineCase,

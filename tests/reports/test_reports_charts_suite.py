@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.records.results import HistoryRow
+from pytest_evalgate.records.verdicts import HistoryRow
 from pytest_evalgate.reports.charts.suite import RateRow, history_line, score_histogram, slice_rates
 
 if TYPE_CHECKING:
-    from pytest_evalgate.records.results import VerdictName
+    from pytest_evalgate.records.verdicts import VerdictName
     from pytest_evalgate.reports.charts.svg import Chart
 
 

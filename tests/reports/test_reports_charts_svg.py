@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pytest_evalgate.judges.rates import rate_of
 from pytest_evalgate.judges.threshold import Point, bins_of
-from pytest_evalgate.records.results import HistoryRow
+from pytest_evalgate.records.verdicts import HistoryRow
 from pytest_evalgate.reports.charts.judge import reliability, roc
 from pytest_evalgate.reports.charts.suite import RateRow, history_line, score_histogram, slice_rates
 from pytest_evalgate.reports.charts.svg import STYLE, Axis, standalone

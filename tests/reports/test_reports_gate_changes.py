@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_evalgate.records.results import GateChange
+from pytest_evalgate.records.verdicts import GateChange
 from pytest_evalgate.reports.terminal import gate_change_lines
 
 _GOLDEN = Path(__file__).parent / "golden"

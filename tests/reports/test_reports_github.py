@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.attacks import ALL, view_of
 
-from pytest_evalgate.records.results import Calls, Place
+from pytest_evalgate.records.cases import Place
+from pytest_evalgate.records.verdicts import Calls
 from pytest_evalgate.reports.github import annotate, links_of, outputs, write_github
 from pytest_evalgate.reports.view import Links
 from pytest_evalgate.text.redaction import Redactor

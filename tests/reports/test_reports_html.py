@@ -18,8 +18,10 @@ from hypothesis import strategies as st
 from tests.attacks import ALL, XSS, view_of
 
 from pytest_evalgate.app.view import ReportContext
+from pytest_evalgate.records.cases import Place
 from pytest_evalgate.records.raised import Raised
-from pytest_evalgate.records.results import Calibration, GateChange, HistoryRow, Place, Score
+from pytest_evalgate.records.results import Score
+from pytest_evalgate.records.verdicts import Calibration, GateChange, HistoryRow
 from pytest_evalgate.reports.html import data as html_data
 from pytest_evalgate.reports.html import page as html_page
 from pytest_evalgate.reports.html import render_html

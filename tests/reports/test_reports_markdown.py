@@ -18,7 +18,9 @@ from tests.attacks import ALL, view_of
 
 from pytest_evalgate.app.view import ReportContext, build_view
 from pytest_evalgate.gates import decide
-from pytest_evalgate.records.results import Calls, GateChange, HistoryRow, Place, Run, SliceResult
+from pytest_evalgate.records.cases import Place
+from pytest_evalgate.records.results import Run
+from pytest_evalgate.records.verdicts import Calls, GateChange, HistoryRow, SliceResult
 from pytest_evalgate.reports.acknowledging import acknowledgement
 from pytest_evalgate.reports.diff import word_diff
 from pytest_evalgate.reports.markdown import (

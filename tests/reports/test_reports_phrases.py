@@ -9,7 +9,7 @@ import pytest
 
 from pytest_evalgate.app.view import ReportContext
 from pytest_evalgate.records.corrected import CorrectedRate, MeasuredChange
-from pytest_evalgate.records.results import Calls, GateResult, SliceResult
+from pytest_evalgate.records.verdicts import Calls, GateResult, SliceResult
 from pytest_evalgate.reports import phrases
 from pytest_evalgate.reports.acknowledging import acknowledgement
 from pytest_evalgate.reports.phrases import NextStep

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.attacks import ALL, SPREADSHEET, case_of, view_of
 
-from pytest_evalgate.records.results import Place
+from pytest_evalgate.records.cases import Place
 from pytest_evalgate.reports.tables import COLUMNS, render_csv, render_json
 from pytest_evalgate.reports.view import CaseView
 from pytest_evalgate.runs import kept

@@ -17,7 +17,8 @@ from tests.attacks import TERMINAL, WORKFLOW
 
 from pytest_evalgate.app.view import ReportContext, build_view, with_cases
 from pytest_evalgate.gates import decide
-from pytest_evalgate.records.results import Calls, JudgeVerdict, Run, Score
+from pytest_evalgate.records.results import Run, Score
+from pytest_evalgate.records.verdicts import Calls, JudgeVerdict
 from pytest_evalgate.reports.terminal import Header, HeaderJudge, header_lines, render, verdict_line
 from pytest_evalgate.reports.terminal_lists import ListLimits
 from pytest_evalgate.reports.view import TrialView

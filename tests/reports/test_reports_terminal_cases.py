@@ -12,8 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_evalgate.records.cases import Place
 from pytest_evalgate.records.corrected import CorrectedRate
-from pytest_evalgate.records.results import JudgeVerdict, Place, Score
+from pytest_evalgate.records.results import Score
+from pytest_evalgate.records.verdicts import JudgeVerdict
 from pytest_evalgate.reports.terminal import render
 from pytest_evalgate.reports.terminal_cases import case_lines, judge_lines, rerun_command
 from pytest_evalgate.reports.view import CaseView, TrialView

@@ -10,7 +10,8 @@ import pytest
 from pytest_evalgate.app.view import StoredCases, _count_uncached
 from pytest_evalgate.config import Report
 from pytest_evalgate.engine import combine_trials
-from pytest_evalgate.records.results import Output, Place, PlannedCase, Score, Trial
+from pytest_evalgate.records.cases import Place
+from pytest_evalgate.records.results import Output, PlannedCase, Score, Trial
 from pytest_evalgate.reports.view import (
     LONGEST,
     MAX_DETAILED,

@@ -11,7 +11,8 @@ from pytest_evalgate.app.worst import worst_cases, worst_ids
 from pytest_evalgate.config import Settings
 from pytest_evalgate.gates import decide
 from pytest_evalgate.guard.settings_changes import acknowledge
-from pytest_evalgate.records.results import CaseResult, GateChange, Output, Run, Score, Trial
+from pytest_evalgate.records.results import CaseResult, Output, Run, Score, Trial
+from pytest_evalgate.records.verdicts import GateChange
 from pytest_evalgate.reports.acknowledging import acknowledgement
 from pytest_evalgate.reports.diff import Piece
 from pytest_evalgate.runs import run_file
@@ -84,7 +85,7 @@ def test_only_the_worst_cases_are_read(screen: Screen, tmp_path: Path) -> None:
 def test_a_judges_rationale_comes_before_the_reason_of_a_rule(screen: Screen, tmp_path: Path) -> None:
     view, _ = _scored(screen, tmp_path)
     [suite] = view.suites
-    from pytest_evalgate.records.results import JudgeVerdict  # noqa: PLC0415 - only here
+    from pytest_evalgate.records.verdicts import JudgeVerdict  # noqa: PLC0415 - only here
 
     judge = JudgeVerdict("tone", "f", calibrated=True, why_not=None, scored=40, unreadable=0, pass_rate=0.9)
     judged = replace(suite, verdict=replace(suite.verdict, judges=(judge,)))

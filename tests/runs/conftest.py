@@ -5,13 +5,7 @@ from dataclasses import replace
 import pytest
 from tests.builders import planned, suite_of
 
-from pytest_evalgate.records.results import (
-    CaseResult,
-    Output,
-    Run,
-    Score,
-    Trial,
-)
+from pytest_evalgate.records.results import CaseResult, Output, Run, Score, Trial
 
 
 def _result(index: int, *values: float | None, outcome: str = "passed") -> CaseResult:

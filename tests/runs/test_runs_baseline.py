@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from pytest_evalgate.errors import BaselineError
 from pytest_evalgate.records.calls import CallRecord
-from pytest_evalgate.records.results import Baseline, BaselineCase, OtherModel, Provenance, Run, SuiteRun, Trial
+from pytest_evalgate.records.results import Run, SuiteRun, Trial
+from pytest_evalgate.records.verdicts import Baseline, BaselineCase, OtherModel, Provenance
 from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs import git, run_file
 from pytest_evalgate.runs.git_tree import show

@@ -11,19 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_evalgate.records.calls import CallRecord
+from pytest_evalgate.records.cases import Place, Side
 from pytest_evalgate.records.results import (
-    BaselineCase,
     CaseResult,
     Output,
-    Place,
     PlannedCase,
     Score,
-    Side,
     StopRule,
     SuitePlan,
     SuiteRun,
     Trial,
 )
+from pytest_evalgate.records.verdicts import BaselineCase
 from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs import codec, record_file, run_file
 from pytest_evalgate.text import jsonl
@@ -31,7 +30,8 @@ from pytest_evalgate.text import jsonl
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_evalgate.records.results import Baseline, Run
+    from pytest_evalgate.records.results import Run
+    from pytest_evalgate.records.verdicts import Baseline
 
 _NOW = "2026-01-02T00:00:00Z"
 _texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)

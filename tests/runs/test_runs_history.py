@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_evalgate.errors import SettingsError, StorageError
-from pytest_evalgate.records.results import Accounting, Baseline, Delta, HistoryRow, Provenance, Run, SuiteVerdict
+from pytest_evalgate.records.verdicts import Accounting, Baseline, Delta, HistoryRow, Provenance, SuiteVerdict
 from pytest_evalgate.runs import history
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pytest_evalgate.records.results import Run
 
 _ROW = HistoryRow(
     "r1", "2026-01-01T00:00:00Z", "8c1f2d0", "faq", 3, 2, 0.75, 0.5, "g" * 64, "s" * 64, "r0", "inconclusive"

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_evalgate.errors import RunFileError
 from pytest_evalgate.gates import SuiteRules, decide
-from pytest_evalgate.records.results import HistoryRow
+from pytest_evalgate.records.verdicts import HistoryRow
 from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs import kept
 from pytest_evalgate.runs import kept as kept_files
@@ -18,7 +18,8 @@ from pytest_evalgate.text.redaction import Redactor
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_evalgate.records.results import Run, Verdict
+    from pytest_evalgate.records.results import Run
+    from pytest_evalgate.records.verdicts import Verdict
 
 
 def _verdict(run: Run, **changed: Any) -> Verdict:
@@ -101,7 +102,7 @@ _TOP = {
 _SUITE = {
     "cases", "trials", "passed", "pass_rate", "interval", "golden_sha256", "verdict", "scores", "delta", "slices",
     "gates", "judges", "mode", "accounting", "repeats", "stopped", "trend", "notes", "other_models", "corrected",
-    "reruns",
+    "reruns", "metrics",
 }  # fmt: skip
 _DELTA = {
     "baseline", "pairs", "losses", "gains", "delta", "p", "lower", "upper", "test", "finding", "mde", "added",

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_evalgate.errors import GoldenSetError
-from pytest_evalgate.records.results import Case, GoldenSet, Place, SuitePlan
+from pytest_evalgate.records.cases import Case, GoldenSet, Place
 from pytest_evalgate.runs.plan import BranchChanges, make_plan
+
+if TYPE_CHECKING:
+    from pytest_evalgate.records.results import SuitePlan
 
 
 def _plan(*cases: Case, scorers: Any = ("exact",), **fields: Any) -> SuitePlan:

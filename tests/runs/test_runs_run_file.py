@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from pytest_evalgate.config import Settings
 from pytest_evalgate.errors import RunFileError
 from pytest_evalgate.records.calls import CallRecord, Finish
+from pytest_evalgate.records.cases import Place
 from pytest_evalgate.records.results import (
     CaseResult,
     Outcome,
     Output,
-    Place,
     PlannedCase,
     Run,
     Score,

@@ -13,17 +13,8 @@ from hypothesis import strategies as st
 
 from pytest_evalgate.errors import RunFileError
 from pytest_evalgate.gates import SuiteRules, decide
-from pytest_evalgate.records.results import (
-    CaseResult,
-    Output,
-    Place,
-    PlannedCase,
-    Run,
-    Score,
-    SuitePlan,
-    SuiteRun,
-    Trial,
-)
+from pytest_evalgate.records.cases import Place
+from pytest_evalgate.records.results import CaseResult, Output, PlannedCase, Run, Score, SuitePlan, SuiteRun, Trial
 from pytest_evalgate.runs import run_file, shards
 from pytest_evalgate.runs.run_file import RunInfo
 from pytest_evalgate.runs.shard import Shard

@@ -16,7 +16,8 @@ import pytest
 from pytest_evalgate.engine.cache import entries
 from pytest_evalgate.errors import UserError
 from pytest_evalgate.judges import calibration, drift
-from pytest_evalgate.records.results import Place, PlannedCase, SuitePlan
+from pytest_evalgate.records.cases import Place
+from pytest_evalgate.records.results import PlannedCase, SuitePlan
 from pytest_evalgate.runs import baseline, history, journal, kept, run_file
 from pytest_evalgate.runs.run_file import RunInfo
 from pytest_evalgate.runs.shard import Shard
@@ -24,7 +25,7 @@ from pytest_evalgate.runs.shard import Shard
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from pytest_evalgate.records.results import Json
+    from pytest_evalgate.records.cases import Json
 
 _STORED = Path(__file__).parents[1] / "data" / "stored"
 

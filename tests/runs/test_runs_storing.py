@@ -32,7 +32,8 @@ from pytest_evalgate.text.redaction import Redactor
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_evalgate.records.results import Run, Verdict
+    from pytest_evalgate.records.results import Run
+    from pytest_evalgate.records.verdicts import Verdict
 
     Write = Callable[[Path, Run, str], object]
 

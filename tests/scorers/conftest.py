@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from pytest_evalgate.records.results import Case, Output, Place, Score
+from pytest_evalgate.records.cases import Case, Place
+from pytest_evalgate.records.results import Output, Score
 from pytest_evalgate.scorers import Context, build
 
 if TYPE_CHECKING:

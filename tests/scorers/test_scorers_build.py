@@ -14,7 +14,8 @@ import pytest
 import pytest_evalgate.scorers as package
 from pytest_evalgate.errors import GoldenSetError, ScorerError, SettingsError
 from pytest_evalgate.protocols import Scorer
-from pytest_evalgate.records.results import Case, Graded, Output, Place, Returned, Score
+from pytest_evalgate.records.cases import Case, Place
+from pytest_evalgate.records.results import Graded, Output, Returned, Score
 from pytest_evalgate.scorers import (
     RULES,
     BuiltScorer,

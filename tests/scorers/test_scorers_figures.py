@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from pytest_evalgate.records.calls import CallRecord
-from pytest_evalgate.records.results import Case, Output
+from pytest_evalgate.records.cases import Case
+from pytest_evalgate.records.results import Output
 from pytest_evalgate.scorers import Context, build
 
 

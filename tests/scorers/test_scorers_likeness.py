@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_evalgate.errors import ScorerError, SettingsError
-from pytest_evalgate.records.results import Case, Output
+from pytest_evalgate.records.cases import Case
+from pytest_evalgate.records.results import Output
 from pytest_evalgate.scorers import Context, build, likeness
 from pytest_evalgate.scorers.likeness import rouge_l, squad_em, squad_f1, words_of
 

@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_evalgate.errors import ScorerError, SettingsError
-from pytest_evalgate.records.results import Case, Output, Place, Score
+from pytest_evalgate.records.cases import Case, Place
+from pytest_evalgate.records.results import Output, Score
 from pytest_evalgate.scorers import BuiltScorer, build_all, grade, passes
 
 if TYPE_CHECKING:

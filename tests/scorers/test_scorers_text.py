@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_evalgate.errors import ScorerError, SettingsError
-from pytest_evalgate.records.results import Case, Output
+from pytest_evalgate.records.cases import Case
+from pytest_evalgate.records.results import Output
 from pytest_evalgate.scorers import RULES
 from pytest_evalgate.scorers.compare import json_equal
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_evalgate import stats
-from pytest_evalgate.records.results import Case, Output
+from pytest_evalgate.records.cases import Case
+from pytest_evalgate.records.results import Output
 from pytest_evalgate.scorers import likeness, retrieval
 from pytest_evalgate.stats import agreement, clusters, families, intervals, judged, paired, planning, stability, trend
 

@@ -13,7 +13,8 @@ import pytest
 from pytest_evalgate import config, hookspec
 from pytest_evalgate.config.targets import target_table
 from pytest_evalgate.errors import CallableError, SettingsError, UserError
-from pytest_evalgate.records.results import Case, Output
+from pytest_evalgate.records.cases import Case
+from pytest_evalgate.records.results import Output
 from pytest_evalgate.targets import (
     HookTargetRunner,
     RecordedTargetRunner,

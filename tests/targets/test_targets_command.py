@@ -13,7 +13,8 @@ import pytest
 
 from pytest_evalgate import config
 from pytest_evalgate.errors import MissingOutput, SettingsError
-from pytest_evalgate.records.results import Case, Output
+from pytest_evalgate.records.cases import Case
+from pytest_evalgate.records.results import Output
 from pytest_evalgate.targets import TargetFailure
 from pytest_evalgate.targets.command import CommandTargetRunner, load_command
 

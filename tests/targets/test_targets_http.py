@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from pytest_evalgate import config
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.records.calls import CallFailed, CallRecord, Reply
-from pytest_evalgate.records.results import Case, Output, Place
+from pytest_evalgate.records.cases import Case, Place
+from pytest_evalgate.records.results import Output
 from pytest_evalgate.targets import TargetFailure
 from pytest_evalgate.targets.http import (
     HttpTargetRunner,

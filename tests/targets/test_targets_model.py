@@ -11,7 +11,8 @@ import pytest
 from pytest_evalgate import config
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.records.calls import CallFailed, CallRecord, Reply
-from pytest_evalgate.records.results import Case, Output, Place
+from pytest_evalgate.records.cases import Case, Place
+from pytest_evalgate.records.results import Output
 from pytest_evalgate.targets.model import RESERVED_PARAMS, ModelTargetRunner, check_params
 from pytest_evalgate.targets.prompts import parse_prompt
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_evalgate.errors import SettingsError
-from pytest_evalgate.records.results import Case, Place
+from pytest_evalgate.records.cases import Case, Place
 from pytest_evalgate.targets.prompts import load_messages, load_prompt, parse_prompt
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate.records.results import Case, Output
+from pytest_evalgate.records.cases import Case
+from pytest_evalgate.records.results import Output
 from pytest_evalgate.targets import as_output
 from pytest_evalgate.targets.python import wrap_function
 from pytest_evalgate.usercode import UserCode

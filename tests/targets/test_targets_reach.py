@@ -8,7 +8,7 @@ import pytest
 
 from pytest_evalgate import config
 from pytest_evalgate.golden.record import parse_row
-from pytest_evalgate.records.results import Case, Place
+from pytest_evalgate.records.cases import Case, Place
 from pytest_evalgate.targets.http import HttpTargetRunner
 from pytest_evalgate.targets.model import ModelTargetRunner
 from pytest_evalgate.targets.prompts import parse_prompt

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_evalgate.errors import MissingOutput, RecordingError
-from pytest_evalgate.records.results import Case, Output
+from pytest_evalgate.records.cases import Case
+from pytest_evalgate.records.results import Output
 from pytest_evalgate.targets import RowTargetRunner, load
 
 if TYPE_CHECKING:

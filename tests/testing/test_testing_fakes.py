@@ -6,8 +6,9 @@ import pytest
 
 from pytest_evalgate.engine import Grading, run_case
 from pytest_evalgate.protocols import Scorer, Target
-from pytest_evalgate.records.results import Case, Output, PlannedCase
-from pytest_evalgate.records.results import Place as At
+from pytest_evalgate.records.cases import Case
+from pytest_evalgate.records.cases import Place as At
+from pytest_evalgate.records.results import Output, PlannedCase
 from pytest_evalgate.testing import FixedScorer, ScriptedTarget, grade_once
 
 

@@ -21,7 +21,7 @@ from pytest_evalgate.config.targets import TARGETS, HttpRequest
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.golden.record import GoldenRow
 from pytest_evalgate.judges.rubric import _Head
-from pytest_evalgate.records.results import Baseline, Calibration
+from pytest_evalgate.records.verdicts import Baseline, Calibration
 from pytest_evalgate.runs.codec import CaseRow
 from pytest_evalgate.scorers.registry import RULES, SpecError, parameters, read_params
 from pytest_evalgate.text.problems import UNQUOTED, Problem, explain, first_problem

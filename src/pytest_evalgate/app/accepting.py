@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.config import Suite
     from pytest_evalgate.protocols import Scorer
-    from pytest_evalgate.records.results import Case, Json, Output
+    from pytest_evalgate.records.cases import Case, Json
+    from pytest_evalgate.records.results import Output
 
 _NUMBER: Final = re.compile(r"[-+]?\d(?:[\d.,]*\d)?")
 _MOST_PARTS: Final = 20

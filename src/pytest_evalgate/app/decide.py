@@ -17,7 +17,7 @@ from pytest_evalgate.config import for_tier, needs_baseline
 from pytest_evalgate.errors import BaselineError, SettingsError, StorageError, UserError
 from pytest_evalgate.guard.base_branch import BaseBranch, find_base, own_baseline
 from pytest_evalgate.guard.settings_changes import trials_of
-from pytest_evalgate.records.results import TREND_MIN_RUNS, GateChange, HistoryRow
+from pytest_evalgate.records.verdicts import TREND_MIN_RUNS, GateChange, HistoryRow
 from pytest_evalgate.runs import git, history
 from pytest_evalgate.runs.run_file import config_sha256
 from pytest_evalgate.runs.state import in_ci
@@ -33,15 +33,8 @@ if TYPE_CHECKING:
     from pytest_evalgate.gates import SuiteRules
     from pytest_evalgate.gates.rules import JudgeRule
     from pytest_evalgate.records.attempts import OnRerun
-    from pytest_evalgate.records.results import (
-        Baseline,
-        Run,
-        SuitePlan,
-        SuiteRun,
-        SuiteVerdict,
-        Trend,
-        Verdict,
-    )
+    from pytest_evalgate.records.results import Run, SuitePlan, SuiteRun
+    from pytest_evalgate.records.verdicts import Baseline, SuiteVerdict, Trend, Verdict
     from pytest_evalgate.runs.run_file import RunInfo
 
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from pytest_evalgate.judges.judge import JudgeScorer
     from pytest_evalgate.protocols import Target
     from pytest_evalgate.records.calls import Call
-    from pytest_evalgate.records.results import Case, SuitePlan
+    from pytest_evalgate.records.cases import Case
+    from pytest_evalgate.records.results import SuitePlan
     from pytest_evalgate.runs.estimate import Estimate
 
     Selected = Sequence[tuple["EstimatedSuite", Sequence[Case]]]

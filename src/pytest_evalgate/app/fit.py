@@ -15,7 +15,8 @@ from pytest_evalgate import targets
 from pytest_evalgate.config import MeanScoreGate, MustPassGate, NoRegressionGate, place_of
 from pytest_evalgate.errors import LineProblem
 from pytest_evalgate.protocols import CallingTarget
-from pytest_evalgate.records.results import Case, Output
+from pytest_evalgate.records.cases import Case
+from pytest_evalgate.records.results import Output
 from pytest_evalgate.runs.plan import slice_values
 from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.wording import count, did_you_mean

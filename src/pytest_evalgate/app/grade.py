@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_evalgate.app.project import Project
-    from pytest_evalgate.records.results import Case, Output, Score
+    from pytest_evalgate.records.cases import Case
+    from pytest_evalgate.records.results import Output, Score
 
 _AHEAD = 2  # twice as many queued as in flight: the next call is ready when a slot becomes free
 

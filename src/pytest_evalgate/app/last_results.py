@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
 
-    from pytest_evalgate.records.results import Baseline, CaseResult, Run
+    from pytest_evalgate.records.results import CaseResult, Run
+    from pytest_evalgate.records.verdicts import Baseline
 
 MOST_RUNS: Final = 20
 """Runs that are read at most: a run of 100,000 cases takes seconds."""

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from pytest_evalgate.judges.judge import JudgeScorer
     from pytest_evalgate.protocols import Target
     from pytest_evalgate.records.calls import CallRecord
-    from pytest_evalgate.records.results import Case, Json, Output, SuitePlan
+    from pytest_evalgate.records.cases import Case, Json
+    from pytest_evalgate.records.results import Output, SuitePlan
     from pytest_evalgate.runs.estimate import Estimate
 
 _INTERRUPTED: Final = "interrupted before the answer came"

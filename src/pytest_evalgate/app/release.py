@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.app.project import Project
     from pytest_evalgate.app.view import DecidedRun
     from pytest_evalgate.config import Judge
-    from pytest_evalgate.records.results import Baseline, GateResult, SuiteVerdict, Verdict
+    from pytest_evalgate.records.verdicts import Baseline, GateResult, SuiteVerdict, Verdict
     from pytest_evalgate.reports.brief import Decision
     from pytest_evalgate.reports.view import ReportView, SuiteView
 

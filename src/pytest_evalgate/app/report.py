@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.app.decide import RunDecider
     from pytest_evalgate.config import Report
-    from pytest_evalgate.records.results import Baseline, Json, Run, Verdict
+    from pytest_evalgate.records.cases import Json
+    from pytest_evalgate.records.results import Run
+    from pytest_evalgate.records.verdicts import Baseline, Verdict
     from pytest_evalgate.reports.view import Links, ReportView
     from pytest_evalgate.reports.writing import WrittenReports
     from pytest_evalgate.runs.run_file import RunInfo

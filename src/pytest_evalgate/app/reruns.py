@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_evalgate.records.attempts import OnRerun
-    from pytest_evalgate.records.results import CaseResult, HistoryRow, Run, SuiteRun, Trial, Verdict
+    from pytest_evalgate.records.results import CaseResult, Run, SuiteRun, Trial
+    from pytest_evalgate.records.verdicts import HistoryRow, Verdict
 
     CaseKey = tuple[str, str]  # id and fingerprint
 

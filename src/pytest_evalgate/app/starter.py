@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.golden.record import parse_row
-from pytest_evalgate.records.results import Place
+from pytest_evalgate.records.cases import Place
 from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.app.application import Application
     from pytest_evalgate.importing import ImportedCase
-    from pytest_evalgate.records.results import Case
+    from pytest_evalgate.records.cases import Case
 
 Step = tuple[str, str]
 """A command to run next, and its purpose."""

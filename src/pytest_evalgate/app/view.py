@@ -21,8 +21,9 @@ from pytest_evalgate.app.worst import (
     worst_ids,
 )
 from pytest_evalgate.gates.pairing import pair
+from pytest_evalgate.records.cases import Place, golden_id_of
 from pytest_evalgate.records.raised import Raised
-from pytest_evalgate.records.results import Place, Score, golden_id_of
+from pytest_evalgate.records.results import Score
 from pytest_evalgate.reports.acknowledging import acknowledgement
 from pytest_evalgate.reports.chance import gate_sentences
 from pytest_evalgate.reports.view import (
@@ -45,18 +46,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_evalgate.gates.pairing import Pair, Pairing
-    from pytest_evalgate.records.results import (
-        Baseline,
-        Calibration,
-        CaseResult,
-        HistoryRow,
-        Json,
-        Run,
-        SuiteRun,
-        SuiteVerdict,
-        Trial,
-        Verdict,
-    )
+    from pytest_evalgate.records.cases import Json
+    from pytest_evalgate.records.results import CaseResult, Run, SuiteRun, Trial
+    from pytest_evalgate.records.verdicts import Baseline, Calibration, HistoryRow, SuiteVerdict, Verdict
     from pytest_evalgate.reports.view import Change, Links, TextPolicy
     from pytest_evalgate.runs.kept import RunFolder
     from pytest_evalgate.runs.run_file import RunInfo

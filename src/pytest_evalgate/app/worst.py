@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.gates.pairing import Pair, Pairing
     from pytest_evalgate.records.raised import Raised
-    from pytest_evalgate.records.results import CaseResult, SuiteRun, SuiteVerdict
+    from pytest_evalgate.records.results import CaseResult, SuiteRun
+    from pytest_evalgate.records.verdicts import SuiteVerdict
     from pytest_evalgate.reports.view import CaseView, SuiteView, TextPolicy, TrialView
 
 SHOWN: Final = 3

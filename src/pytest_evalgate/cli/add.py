@@ -25,7 +25,8 @@ from pytest_evalgate.golden.edit import GoldenText, row_of, same_case
 from pytest_evalgate.golden.lint import strings
 from pytest_evalgate.golden.masking import mask_row
 from pytest_evalgate.golden.record import parse_row
-from pytest_evalgate.records.results import Output, Place
+from pytest_evalgate.records.cases import Place
+from pytest_evalgate.records.results import Output
 from pytest_evalgate.text import files, jsonl
 from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.text.redaction import Redactor
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.config import Suite
     from pytest_evalgate.golden.masking import MaskedValue
-    from pytest_evalgate.records.results import Case, Json, SuiteRun
+    from pytest_evalgate.records.cases import Case, Json
+    from pytest_evalgate.records.results import SuiteRun
 
 _MOST_BYTES: Final = 8 << 20
 _MOST_TRIALS: Final = 1_000

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
-    from pytest_evalgate.records.results import Baseline, Json
+    from pytest_evalgate.records.cases import Json
+    from pytest_evalgate.records.verdicts import Baseline
 
 
 def _add_promote(parser: argparse.ArgumentParser) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pytest_evalgate.engine.cache import Signer
-    from pytest_evalgate.records.results import Json
+    from pytest_evalgate.records.cases import Json
 
 
 def _stats(args: Namespace) -> int:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_evalgate.config import Settings
-    from pytest_evalgate.records.results import Json
+    from pytest_evalgate.records.cases import Json
 
 _DEFAULT: Final = "default"
 

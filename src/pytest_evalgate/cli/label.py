@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Mapping, Sequence
 
-    from pytest_evalgate.records.results import Case, CaseResult, Json, SuiteRun, Trial
+    from pytest_evalgate.records.cases import Case, Json
+    from pytest_evalgate.records.results import CaseResult, SuiteRun, Trial
 
 Format = Literal["jsonl", "csv"]
 

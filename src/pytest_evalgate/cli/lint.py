@@ -24,7 +24,7 @@ from pytest_evalgate.errors import GoldenSetError, SettingsError, UserError
 from pytest_evalgate.golden import lint
 from pytest_evalgate.golden.lint import LintFinding, PromptText, Severity, strings
 from pytest_evalgate.golden.personal import phone_note
-from pytest_evalgate.records.results import Place
+from pytest_evalgate.records.cases import Place
 from pytest_evalgate.runs.plan import make_plan
 from pytest_evalgate.scorers.registry import ScorerOptions
 from pytest_evalgate.text import files, jsonl
@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from pytest_evalgate.judges.judge import JudgeScorer
     from pytest_evalgate.protocols import Target
     from pytest_evalgate.records.calls import Call, Reply
-    from pytest_evalgate.records.results import Case, Json, SuitePlan
+    from pytest_evalgate.records.cases import Case, Json
+    from pytest_evalgate.records.results import SuitePlan
     from pytest_evalgate.scorers.scorer import WeightedScorer
 
 _EXIT_FOUND: Final = 1

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     import argparse
 
     from pytest_evalgate.app.decide import RunDecision
-    from pytest_evalgate.records.results import Json, Run, Verdict
+    from pytest_evalgate.records.cases import Json
+    from pytest_evalgate.records.results import Run
+    from pytest_evalgate.records.verdicts import Verdict
     from pytest_evalgate.reports.view import ReportView
 
 

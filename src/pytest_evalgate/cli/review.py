@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from pytest_evalgate.records.results import Case, CaseResult, Json, Output, SuiteRun
+    from pytest_evalgate.records.cases import Case, Json
+    from pytest_evalgate.records.results import CaseResult, Output, SuiteRun
     from pytest_evalgate.reports.view import CaseView
 
 Action = Literal["accept", "keep", "skip", "open", "quit"]

@@ -21,7 +21,7 @@ from pytest_evalgate.guard.base_checkout import BASE_VARIABLE as PULL_REQUEST_VA
 from pytest_evalgate.guard.base_checkout import BaseCheckout
 from pytest_evalgate.guard.directions import larger
 from pytest_evalgate.guard.settings_changes import trials_of
-from pytest_evalgate.records.results import VerdictName
+from pytest_evalgate.records.verdicts import VerdictName
 from pytest_evalgate.runs import git, run_file
 from pytest_evalgate.runs.plan import NO_CHANGES, make_plan
 from pytest_evalgate.runs.run_file import config_sha256
@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from pytest_evalgate.config import Suite
-    from pytest_evalgate.records.results import Json, Run, SuiteRun, Verdict
+    from pytest_evalgate.records.cases import Json
+    from pytest_evalgate.records.results import Run, SuiteRun
+    from pytest_evalgate.records.verdicts import Verdict
     from pytest_evalgate.runs.run_file import RunInfo
 
 _NAMED = 3

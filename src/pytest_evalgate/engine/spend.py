@@ -8,7 +8,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from pytest_evalgate.records.calls import ApplicationFailure, CallFailed, record_of
-from pytest_evalgate.records.results import Calls
+from pytest_evalgate.records.verdicts import Calls
 from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.text.wording import count
 from pytest_evalgate.text.wording import usd as format_usd

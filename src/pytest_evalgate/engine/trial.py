@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.protocols import Scorer, Target
     from pytest_evalgate.records.calls import CallRecord
-    from pytest_evalgate.records.results import Case, Output, PlannedCase
+    from pytest_evalgate.records.cases import Case
+    from pytest_evalgate.records.results import Output, PlannedCase
 
 T = TypeVar("T")
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_evalgate.gates.pairing import call_records, total_calls
-from pytest_evalgate.records.results import GateResult, Trial
+from pytest_evalgate.records.results import Trial
+from pytest_evalgate.records.verdicts import GateResult
 from pytest_evalgate.text.wording import count, seconds, usd
 
 if TYPE_CHECKING:
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.config import BudgetGate
     from pytest_evalgate.gates.evidence import Completion
-    from pytest_evalgate.records.results import CaseResult, VerdictName
+    from pytest_evalgate.records.results import CaseResult
+    from pytest_evalgate.records.verdicts import VerdictName
 
 _FLOAT_NOISE = 1e-9
 _WORST_FIRST: tuple[VerdictName, ...] = ("invalid", "fail", "pass")

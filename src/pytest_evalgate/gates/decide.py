@@ -50,8 +50,8 @@ from pytest_evalgate.gates.slices import (
     testable_slices,
 )
 from pytest_evalgate.records.corrected import CorrectedRate
-from pytest_evalgate.records.results import Accounting, GateResult, SuiteVerdict, Verdict
 from pytest_evalgate.records.served import other_models, served_notes
+from pytest_evalgate.records.verdicts import Accounting, GateResult, SuiteVerdict, Verdict
 from pytest_evalgate.text.wording import NO_BASELINE, RETRY, count, percent, points
 
 if TYPE_CHECKING:
@@ -63,17 +63,9 @@ if TYPE_CHECKING:
     from pytest_evalgate.gates.family import Family
     from pytest_evalgate.gates.power import Blindness
     from pytest_evalgate.gates.rules import SuiteRules
-    from pytest_evalgate.records.results import (
-        Baseline,
-        CaseResult,
-        Delta,
-        GateChange,
-        Run,
-        Side,
-        SliceResult,
-        SuiteRun,
-        VerdictName,
-    )
+    from pytest_evalgate.records.cases import Side
+    from pytest_evalgate.records.results import CaseResult, Run, SuiteRun
+    from pytest_evalgate.records.verdicts import Baseline, Delta, GateChange, SliceResult, VerdictName
 
 EXIT_CODES: Mapping[VerdictName, int] = {
     "pass": 0,

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.gates.correction import Correction, CorrectionDetails, JudgeFailures
     from pytest_evalgate.gates.pairing import Pairing
-    from pytest_evalgate.records.results import BaselineCase, CaseResult, Trial
+    from pytest_evalgate.records.results import CaseResult, Trial
+    from pytest_evalgate.records.verdicts import BaselineCase
 
     Indices = npt.NDArray[np.intp]
     SliceName = tuple[str, str]  # ("lang", "de")

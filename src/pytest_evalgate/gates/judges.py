@@ -9,7 +9,7 @@ import numpy as np
 
 from pytest_evalgate.gates.evidence import Cases, clusters_of, rate_of
 from pytest_evalgate.records.corrected import CorrectedRate
-from pytest_evalgate.records.results import JudgeVerdict
+from pytest_evalgate.records.verdicts import JudgeVerdict
 from pytest_evalgate.stats.judged import judged_rate
 from pytest_evalgate.stats.numeric import ROUNDING
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.gates.evidence import RateEstimate
     from pytest_evalgate.gates.rules import JudgeRule
-    from pytest_evalgate.records.results import Calibration, CaseResult, Score
+    from pytest_evalgate.records.results import CaseResult, Score
+    from pytest_evalgate.records.verdicts import Calibration
 
 
 def judge_verdicts(

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_evalgate.records.attempts import Repeats
-from pytest_evalgate.records.results import Accounting, Calls, ScoreSummary
 from pytest_evalgate.records.served import served_problem
+from pytest_evalgate.records.verdicts import Accounting, Calls, ScoreSummary
 from pytest_evalgate.stats.clusters import icc_anova
 from pytest_evalgate.stats.stability import flip_rate
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pytest_evalgate.records.calls import CallRecord
-    from pytest_evalgate.records.results import Baseline, BaselineCase, CaseResult, SuiteRun
+    from pytest_evalgate.records.results import CaseResult, SuiteRun
+    from pytest_evalgate.records.verdicts import Baseline, BaselineCase
 
 _DECIMALS = 6  # of a cost in US$
 

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Literal
 
 from pytest_evalgate.gates.evidence import CONFIDENCE, ONE_CLUSTER, Measure, rate_of
-from pytest_evalgate.records.results import GateResult
+from pytest_evalgate.records.verdicts import GateResult
 from pytest_evalgate.stats.intervals import cases_needed, passes_needed
 from pytest_evalgate.text.wording import count, first_few, percent
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.config import MeanScoreGate, MustPassGate, PassRateGate
     from pytest_evalgate.gates.evidence import Completion, Evidence, RateEstimate
-    from pytest_evalgate.records.results import CaseResult, VerdictName
+    from pytest_evalgate.records.results import CaseResult
+    from pytest_evalgate.records.verdicts import VerdictName
 
 _FLOAT_NOISE = 1e-12  # a rate of 0.9 must reach a minimum of 0.9
 

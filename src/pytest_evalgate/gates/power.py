@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from pytest_evalgate.config import Gate
     from pytest_evalgate.gates.evidence import Pairs
     from pytest_evalgate.gates.rules import SuiteRules
-    from pytest_evalgate.records.results import Baseline, PlannedCase, SuitePlan
+    from pytest_evalgate.records.results import PlannedCase, SuitePlan
+    from pytest_evalgate.records.verdicts import Baseline
 
 DEFAULT_DISCORDANCE = 0.10
 """Share of cases that differ between identical runs, if it was not measured."""

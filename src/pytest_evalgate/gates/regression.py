@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_evalgate.gates.evidence import ONE_CLUSTER
 from pytest_evalgate.records.corrected import MeasuredChange
-from pytest_evalgate.records.results import Delta, GateResult
+from pytest_evalgate.records.verdicts import Delta, GateResult
 from pytest_evalgate.stats.paired import Finding, equivalent, finding_name
 from pytest_evalgate.stats.planning import not_proven_sample_size
 from pytest_evalgate.text.wording import count, p_value, percent, points
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.config import NoRegressionGate
     from pytest_evalgate.gates.evidence import Pairs
     from pytest_evalgate.gates.pairing import Pairing
-    from pytest_evalgate.records.results import FindingName, VerdictName
+    from pytest_evalgate.records.verdicts import FindingName, VerdictName
 
 MIN_PAIRED_SHARE = 0.9
 """Smallest share of paired cases of the baseline; below it the comparison is invalid."""

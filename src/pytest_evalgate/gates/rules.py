@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_evalgate.config import Gate
-    from pytest_evalgate.records.results import Baseline, Calibration
+    from pytest_evalgate.records.verdicts import Baseline, Calibration
 
 _DEFAULT = NoRegressionGate(kind="no-regression")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_evalgate.gates.evidence import rate_of
 from pytest_evalgate.gates.pass_rate import verdict_of_rate
 from pytest_evalgate.gates.regression import delta_of
-from pytest_evalgate.records.results import GateResult, SliceResult
+from pytest_evalgate.records.verdicts import GateResult, SliceResult
 from pytest_evalgate.stats.families import fewest_losses, slice_shrinkage
 from pytest_evalgate.text.wording import count, first_few, p_value, percent, points
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.config import SliceGate
     from pytest_evalgate.gates.evidence import Evidence, Pairs, RateEstimate, SliceName
-    from pytest_evalgate.records.results import VerdictName
+    from pytest_evalgate.records.verdicts import VerdictName
 
 _WORST_FIRST: tuple[VerdictName, ...] = ("fail", "inconclusive", "pass")
 

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pytest_evalgate.records.results import TREND_MIN_RUNS, Trend
+from pytest_evalgate.records.verdicts import TREND_MIN_RUNS, Trend
 from pytest_evalgate.stats.trend import cusum_down, ewma, robust_z, run_sigma
 from pytest_evalgate.text.wording import count, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_evalgate.records.results import HistoryRow
+    from pytest_evalgate.records.verdicts import HistoryRow
 
 _THIRD: Final = 3
 """The in-control level is that of the first third of the runs, at least seven: more runs give a more precise level."""

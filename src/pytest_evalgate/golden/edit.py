@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from pytest_evalgate.errors import GoldenSetError, UserError
 from pytest_evalgate.golden.dialects.known import DIALECTS
 from pytest_evalgate.golden.load import ReadFile, read_file
-from pytest_evalgate.records.results import Case, Place
+from pytest_evalgate.records.cases import Case, Place
 from pytest_evalgate.text import files, jsonl
 
 if TYPE_CHECKING:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.config import Model, Suite
     from pytest_evalgate.golden.load import ReadFile
-    from pytest_evalgate.records.results import Case, Json, Place, PlannedCase
+    from pytest_evalgate.records.cases import Case, Json, Place
+    from pytest_evalgate.records.results import PlannedCase
 
     _Shingles = frozenset[int]
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import GoldenSetError, LineProblem
 from pytest_evalgate.golden.record import FIELDS, LONGEST_ID, GoldenRow, duplicate_ids, parse_row, set_digest
-from pytest_evalgate.records.results import GoldenSet, Place
+from pytest_evalgate.records.cases import GoldenSet, Place
 from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.files import relative_name
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.golden.dialects.translate import Dialect
     from pytest_evalgate.golden.record import ParsedRow
-    from pytest_evalgate.records.results import Json
+    from pytest_evalgate.records.cases import Json
     from pytest_evalgate.text.jsonl import JsonLine
 
 IMPORTED: Final = {

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError
 
 from pytest_evalgate.errors import LineProblem
-from pytest_evalgate.records.results import Case, Place
+from pytest_evalgate.records.cases import Case, Place
 from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.problems import InvalidKey, explain, format_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from pytest_evalgate.records.results import GoldenSet
+    from pytest_evalgate.records.cases import GoldenSet
 
 
 def _one_or_many(value: Any) -> Any:

@@ -19,7 +19,8 @@ from pytest_evalgate.errors import GoldenSetError, SettingsError, UserError
 from pytest_evalgate.guard.base_checkout import BASE_VARIABLE, OPTION, BaseCheckout
 from pytest_evalgate.guard.directions import format_value
 from pytest_evalgate.guard.target_changes import MODEL_ADDED, MODEL_CHANGED, TARGET_CHANGED, is_called
-from pytest_evalgate.records.results import BASE_SUFFIX, GateChange
+from pytest_evalgate.records.cases import BASE_SUFFIX
+from pytest_evalgate.records.verdicts import GateChange
 from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs.plan import NO_CHANGES, BranchChanges, slice_values
 from pytest_evalgate.text import files, jsonl
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
     from pytest_evalgate.guard.file_changes import FileChanges
     from pytest_evalgate.guard.golden_changes import GoldenChanges
     from pytest_evalgate.guard.keys import KeyPolicy, Use
-    from pytest_evalgate.records.results import Baseline, Case, GoldenSet
+    from pytest_evalgate.records.cases import Case, GoldenSet
+    from pytest_evalgate.records.verdicts import Baseline
 
 _GIT = "git:"
 _CASSETTES = "cassettes"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from pytest_evalgate.config import Settings
-    from pytest_evalgate.records.results import Baseline
+    from pytest_evalgate.records.verdicts import Baseline
 
 OPTION = "--eval-base-ref"
 BASE_VARIABLE = "GITHUB_BASE_REF"

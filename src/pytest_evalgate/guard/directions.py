@@ -32,7 +32,7 @@ from pytest_evalgate.config import (
     Table,
     Tier,
 )
-from pytest_evalgate.records.results import Effect, GateChange
+from pytest_evalgate.records.verdicts import Effect, GateChange
 from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_evalgate.config import CommandTarget, ModelTarget, PythonTarget, RecordedTarget
 from pytest_evalgate.guard.directions import NOTHING
 from pytest_evalgate.guard.pytest_settings import PytestSettings, pytest_changes, read_settings
-from pytest_evalgate.records.results import GateChange
+from pytest_evalgate.records.verdicts import GateChange
 from pytest_evalgate.text.wording import OUTPUTS_CHANGED, PROMPT_CHANGED, TARGET_CODE_CHANGED
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_evalgate.config import Judge, Settings, Suite
-    from pytest_evalgate.records.results import Effect
+    from pytest_evalgate.records.verdicts import Effect
 
     Reader = Callable[[str], bytes | None]
 

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.config import MustPassGate, SliceGate
 from pytest_evalgate.guard.directions import NOTHING, format_value
-from pytest_evalgate.records.results import Case, GateChange
+from pytest_evalgate.records.cases import Case
+from pytest_evalgate.records.verdicts import GateChange
 from pytest_evalgate.text.wording import OUTPUTS_CHANGED, count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_evalgate.config import Suite
-    from pytest_evalgate.records.results import GoldenSet
+    from pytest_evalgate.records.cases import GoldenSet
 
 SliceReader = Callable[[Case, str], Iterable[str]]
 """From a case and a slice key to the slices of the case."""

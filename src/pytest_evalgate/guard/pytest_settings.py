@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.guard.directions import format_value
-from pytest_evalgate.records.results import GateChange
+from pytest_evalgate.records.verdicts import GateChange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from pytest_evalgate.records.results import Effect
+    from pytest_evalgate.records.verdicts import Effect
 
 _FILES: Final[Mapping[str, tuple[str, ...]]] = {
     "pytest.toml": ("pytest",),

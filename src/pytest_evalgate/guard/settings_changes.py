@@ -25,7 +25,7 @@ from pytest_evalgate.config import (
 )
 from pytest_evalgate.guard.directions import NOTHING, format_value, higher, larger, table_changes
 from pytest_evalgate.guard.target_changes import is_called, target_changes
-from pytest_evalgate.records.results import GateChange
+from pytest_evalgate.records.verdicts import GateChange
 from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.wording import TARGET_NOT_CALLED, count, first_few, percent
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from pytest_evalgate.config import Acknowledgement, Gate, Model, Settings, Suite
-    from pytest_evalgate.records.results import Baseline, Effect
+    from pytest_evalgate.records.verdicts import Baseline, Effect
 
 DEFAULT_GATE: Final = NoRegressionGate(kind="no-regression")
 """The gate of a suite without configured gates."""

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.config import HttpTarget, ModelTarget, RecordedTarget
 from pytest_evalgate.guard.directions import NOTHING, format_value, table_changes
-from pytest_evalgate.records.results import GateChange
+from pytest_evalgate.records.verdicts import GateChange
 from pytest_evalgate.text.wording import ENDPOINT_MOVED, TARGET_REPLACED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_evalgate.config import HttpRequest, Settings, Suite, Target
-    from pytest_evalgate.records.results import Effect
+    from pytest_evalgate.records.verdicts import Effect
 
 MODEL_CHANGED: Final = "model changed"
 MODEL_ADDED: Final = "model added"

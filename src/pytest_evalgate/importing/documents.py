@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from pytest_evalgate.records.results import Json
+    from pytest_evalgate.records.cases import Json
 
 WRAPPERS: Final = (
     *("cases", "examples", "goldens", "tests", "data", "samples", "items", "rows", "records", "test_cases"),

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from pytest_evalgate.records.results import Json
+    from pytest_evalgate.records.cases import Json
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from pytest_evalgate.importing.imported import ImportedCase, ImportingError, Lef
 from pytest_evalgate.importing.prune import pruned
 from pytest_evalgate.importing.sheets import cell_text
 from pytest_evalgate.importing.source_rows import with_json, with_lists
-from pytest_evalgate.records.results import Place
+from pytest_evalgate.records.cases import Place
 from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.jsonl import JsonLine
 from pytest_evalgate.text.wording import count, first_few
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.golden.record import ParsedRow
     from pytest_evalgate.importing.column_plan import ColumnPlan
     from pytest_evalgate.importing.source_rows import SourceRow
-    from pytest_evalgate.records.results import Json
+    from pytest_evalgate.records.cases import Json
 
 
 @dataclass(frozen=True, slots=True)

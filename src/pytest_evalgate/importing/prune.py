@@ -16,7 +16,7 @@ from pytest_evalgate.text import jsonl
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_evalgate.records.results import Json
+    from pytest_evalgate.records.cases import Json
 
 _JUDGED: Final = ("llm-rubric", "LLMJudge")
 

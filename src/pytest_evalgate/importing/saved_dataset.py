@@ -15,7 +15,7 @@ from pytest_evalgate.text.wording import did_you_mean
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_evalgate.records.results import Json
+    from pytest_evalgate.records.cases import Json
 
 _MARKS: Final = ("dataset_dict.json", "state.json")
 _INSTALL: Final = "a saved dataset of Hugging Face: to read it, pip install datasets"

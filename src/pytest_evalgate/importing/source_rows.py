@@ -11,7 +11,7 @@ from pytest_evalgate.text import jsonl
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from pytest_evalgate.records.results import Json
+    from pytest_evalgate.records.cases import Json
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.importing.imported import ImportingError
-from pytest_evalgate.records.results import Place
+from pytest_evalgate.records.cases import Place
 from pytest_evalgate.text import files, foreign, jsonl
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.judges.question import Message
     from pytest_evalgate.protocols import ModelClient
     from pytest_evalgate.records.calls import CallRecord, Finish, Reply
-    from pytest_evalgate.records.results import Json
+    from pytest_evalgate.records.cases import Json
 
 T = TypeVar("T")
 

@@ -23,7 +23,7 @@ from pytest_evalgate.judges.question import (
 from pytest_evalgate.judges.reply import PARSER
 from pytest_evalgate.judges.rubric import Rubric, load_rubric
 from pytest_evalgate.judges.scale import SCALES
-from pytest_evalgate.records.results import Case
+from pytest_evalgate.records.cases import Case
 from pytest_evalgate.targets.model import RESERVED_PARAMS
 from pytest_evalgate.targets.request import check_json
 from pytest_evalgate.text import files, jsonl
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from pytest_evalgate.judges.drift import DriftRecord
     from pytest_evalgate.judges.question import FewShot
     from pytest_evalgate.protocols import ModelClient
-    from pytest_evalgate.records.results import Calibration, Json
+    from pytest_evalgate.records.cases import Json
+    from pytest_evalgate.records.verdicts import Calibration
 
 _DEFAULT_THRESHOLD: Final = 0.5
 _REPLY_PARTS: Final = ("model", "prompt", "rubric", "few_shots", "parameters", "scale")

@@ -7,7 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import UserError
-from pytest_evalgate.records.results import Calibration
+from pytest_evalgate.records.verdicts import Calibration
 from pytest_evalgate.runs.record_file import RecordFile, check_filled, check_time
 from pytest_evalgate.stats.judged import JudgeErrors
 from pytest_evalgate.text.wording import count, percent

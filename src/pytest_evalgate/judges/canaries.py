@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import LineProblem, SettingsError
-from pytest_evalgate.records.results import Case, Output, Place
+from pytest_evalgate.records.cases import Case, Place
+from pytest_evalgate.records.results import Output
 from pytest_evalgate.text import files, jsonl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_evalgate import config
-    from pytest_evalgate.records.results import Json, Score
+    from pytest_evalgate.records.cases import Json
+    from pytest_evalgate.records.results import Score
 
 _CANARY_FOLDER: Final = Path(__file__).parent / "known"
 _REQUIRED: Final = ("input", "output", "verdict")

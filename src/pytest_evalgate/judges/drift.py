@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
-    from pytest_evalgate.records.results import Calibration, Case, Json, Output, Score
+    from pytest_evalgate.records.cases import Case, Json
+    from pytest_evalgate.records.results import Output, Score
+    from pytest_evalgate.records.verdicts import Calibration
 
 FEWEST: Final = 100
 """The smallest number of anchors of each label.

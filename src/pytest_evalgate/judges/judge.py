@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.judges.rubric import Rubric
     from pytest_evalgate.records.calls import Call, CallRecord
-    from pytest_evalgate.records.results import Case, Json
+    from pytest_evalgate.records.cases import Case, Json
 
 _MAX_REASON: Final = 500  # characters of a score's reason
 _MAX_QUOTE: Final = 200  # characters of the evidence in it

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import LineProblem
-from pytest_evalgate.records.results import Case, Place
+from pytest_evalgate.records.cases import Case, Place
 from pytest_evalgate.text import foreign, jsonl
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from pytest_evalgate.records.results import Json
+    from pytest_evalgate.records.cases import Json
 
 _TEXT_COLUMNS: Final = ("id", "input", "expected", "context", "output", "cluster")  # never read as numbers
 _LABEL_FIELDS: Final = ("label", "human_label")

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_evalgate.judges.label_rows import LabelRow
-    from pytest_evalgate.records.results import Case, Json
+    from pytest_evalgate.records.cases import Case, Json
 
 _NO_RATERS: Final[Mapping[str, float]] = MappingProxyType({})
 

@@ -22,7 +22,7 @@ from pytest_evalgate.judges.panel import (
 )
 from pytest_evalgate.judges.rates import Bootstrap, Rates, Statistic, WeightedRow, rates_of
 from pytest_evalgate.judges.threshold import Aim, Point, Threshold, bins_of, choose, probability_metrics
-from pytest_evalgate.records.results import Calibration
+from pytest_evalgate.records.verdicts import Calibration
 from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from pytest_evalgate.judges.panel import Preference
     from pytest_evalgate.judges.rates import JudgeRate
     from pytest_evalgate.judges.threshold import Bin
-    from pytest_evalgate.records.results import Json, Place, Score
+    from pytest_evalgate.records.cases import Json, Place
+    from pytest_evalgate.records.results import Score
 
 
 @dataclass(frozen=True, slots=True)

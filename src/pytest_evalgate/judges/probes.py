@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from pytest_evalgate.judges.canaries import Canary
 from pytest_evalgate.judges.question import material_of, messages
-from pytest_evalgate.records.results import Case, Output
+from pytest_evalgate.records.cases import Case
+from pytest_evalgate.records.results import Output
 from pytest_evalgate.stats.intervals import clopper_pearson_interval
 
 if TYPE_CHECKING:

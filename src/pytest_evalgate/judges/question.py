@@ -19,7 +19,8 @@ from pytest_evalgate.errors import LineProblem, SettingsError
 from pytest_evalgate.golden.record import parse_row
 from pytest_evalgate.judges.reply import CHOICES, FIELDS, PAIR_FIELDS, Unreadable, read
 from pytest_evalgate.judges.scale import SCALES, ScoreScale
-from pytest_evalgate.records.results import Output, Place
+from pytest_evalgate.records.cases import Place
+from pytest_evalgate.records.results import Output
 from pytest_evalgate.targets.request import question
 from pytest_evalgate.text import files, jsonl
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate import config
     from pytest_evalgate.judges.rubric import Rubric
-    from pytest_evalgate.records.results import Case, Json
+    from pytest_evalgate.records.cases import Case, Json
 
 Message = dict[str, "Json"]
 

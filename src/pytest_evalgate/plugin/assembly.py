@@ -12,7 +12,7 @@ from pytest_evalgate.app.project import resolve_path
 from pytest_evalgate.engine import Grading
 from pytest_evalgate.errors import GoldenSetError, SettingsError
 from pytest_evalgate.golden.sampling import sample_plan
-from pytest_evalgate.records.results import GoldenSet
+from pytest_evalgate.records.cases import GoldenSet
 from pytest_evalgate.runs.plan import NO_CHANGES, make_plan
 from pytest_evalgate.scorers.scorer import is_judge
 from pytest_evalgate.text import files
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from pytest_evalgate.judges.judge import JudgeScorer
     from pytest_evalgate.plugin.requested import Options
     from pytest_evalgate.protocols import Scorer, Target
-    from pytest_evalgate.records.results import Case, Json, PlannedCase, SuitePlan
+    from pytest_evalgate.records.cases import Case, Json
+    from pytest_evalgate.records.results import PlannedCase, SuitePlan
     from pytest_evalgate.runs.plan import BranchChanges
 
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from pytest_evalgate.plugin.assembly import ReadySuite
     from pytest_evalgate.plugin.progress import Progress
     from pytest_evalgate.plugin.stopper import Stopper
-    from pytest_evalgate.records.results import Case, CaseResult, Trial
+    from pytest_evalgate.records.cases import Case
+    from pytest_evalgate.records.results import CaseResult, Trial
 
     Futures = Sequence[Future[Trial]]
 

@@ -15,7 +15,8 @@ from pytest_evalgate.errors import BaselineError, SettingsError
 from pytest_evalgate.plugin.context import is_unversioned
 from pytest_evalgate.plugin.signals import defer_interrupts
 from pytest_evalgate.records.attempts import TakenOver
-from pytest_evalgate.records.results import GateResult, Run
+from pytest_evalgate.records.results import Run
+from pytest_evalgate.records.verdicts import GateResult
 from pytest_evalgate.runs import git, kept, run_file
 from pytest_evalgate.runs.run_file import RunInfo, config_sha256
 from pytest_evalgate.runs.shard import path_of as shard_path
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
     from pytest_evalgate.plugin.assembly import Assembly, ReadySuite
     from pytest_evalgate.plugin.failures import BaselineOutcome
     from pytest_evalgate.plugin.ledger import Ledger
-    from pytest_evalgate.records.results import Case, Json, SuitePlan, Verdict, VerdictName
+    from pytest_evalgate.records.cases import Case, Json
+    from pytest_evalgate.records.results import SuitePlan
+    from pytest_evalgate.records.verdicts import Verdict, VerdictName
     from pytest_evalgate.reports.view import ReportView
     from pytest_evalgate.runs.shard import Shard
     from pytest_evalgate.runs.state import StateFolder

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import pytest
     from _pytest._code.code import TerminalRepr
 
-    from pytest_evalgate.records.results import Case, CaseResult, Json
+    from pytest_evalgate.records.cases import Case, Json
+    from pytest_evalgate.records.results import CaseResult
     from pytest_evalgate.text.redaction import Redactor
 
 _WIDTH = 100

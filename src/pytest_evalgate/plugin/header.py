@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.plugin.assembly import Assembly, ReadySuite
     from pytest_evalgate.plugin.requested import Options
-    from pytest_evalgate.records.results import Baseline
+    from pytest_evalgate.records.verdicts import Baseline
 
 _DIGEST_DIGITS = 12
 _COMMIT_DIGITS = 7  # as git abbreviates

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.plugin.case_queue import CaseQueue
     from pytest_evalgate.plugin.context import SessionContext
     from pytest_evalgate.plugin.failures import BaselineOutcome
-    from pytest_evalgate.records.results import Case
+    from pytest_evalgate.records.cases import Case
 
 
 class GoldenSetFile(pytest.File):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.plugin.case_queue import CaseQueue
     from pytest_evalgate.plugin.context import SessionContext
     from pytest_evalgate.plugin.stopper import Stopper
-    from pytest_evalgate.records.results import Case
+    from pytest_evalgate.records.cases import Case
     from pytest_evalgate.runs.estimate import Estimate
 
     Selected = Sequence[tuple[ReadySuite, Sequence[Case]]]

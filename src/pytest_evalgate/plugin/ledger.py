@@ -22,7 +22,8 @@ from pytest_evalgate.text.redaction import mask_keys
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-    from pytest_evalgate.records.results import Case, PlannedCase, StopRule, SuitePlan
+    from pytest_evalgate.records.cases import Case
+    from pytest_evalgate.records.results import PlannedCase, StopRule, SuitePlan
 
 RESULT: pytest.StashKey[CaseResult] = pytest.StashKey()
 STOPPED: pytest.StashKey[StopRule | None] = pytest.StashKey()

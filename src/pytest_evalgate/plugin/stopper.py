@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from pytest_evalgate.plugin.context import SessionContext
     from pytest_evalgate.plugin.decider import SessionDecider
     from pytest_evalgate.records.calls import Call
-    from pytest_evalgate.records.results import Baseline, Case, PlannedCase, StopRule, SuitePlan
+    from pytest_evalgate.records.cases import Case
+    from pytest_evalgate.records.results import PlannedCase, StopRule, SuitePlan
+    from pytest_evalgate.records.verdicts import Baseline
 
 _MAX_CHECKS: Final = 50
 """Checks per suite: one check of 1,000 cases takes 4 ms."""

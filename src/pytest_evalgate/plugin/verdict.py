@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.plugin.context import SessionContext
     from pytest_evalgate.plugin.decider import SessionDecider
     from pytest_evalgate.plugin.launch import Launch
-    from pytest_evalgate.records.results import Verdict
+    from pytest_evalgate.records.verdicts import Verdict
     from pytest_evalgate.reports.terminal_lists import ListLimits
     from pytest_evalgate.reports.view import ReportView
     from pytest_evalgate.text.layout import Line

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from pytest_evalgate.records.results import OtherModel
+from pytest_evalgate.records.verdicts import OtherModel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_evalgate.records.results import Verdict
+    from pytest_evalgate.records.verdicts import Verdict
 
 _HEAD: Final = "# Append to evalgate.toml (in pyproject.toml the table is [[tool.evalgate.acknowledged]]):"
 

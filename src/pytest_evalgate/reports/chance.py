@@ -19,7 +19,7 @@ from pytest_evalgate.text.wording import count
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_evalgate.records.results import Delta, GateResult, SuiteVerdict
+    from pytest_evalgate.records.verdicts import Delta, GateResult, SuiteVerdict
 
 _DECIDED: Final = frozenset({"pass", "fail"})
 _SIGNIFICANT: Final = 0.05

@@ -22,7 +22,7 @@ from pytest_evalgate.text.redaction import Redactor
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from pytest_evalgate.records.results import Place
+    from pytest_evalgate.records.cases import Place
     from pytest_evalgate.reports.view import ReportView, SuiteView
 
 _ANNOTATIONS: Final = 9  # GitHub shows ten for each step; the tenth gives the number of the others

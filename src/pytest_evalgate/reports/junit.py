@@ -18,7 +18,7 @@ from pytest_evalgate.text.escape import xml_attribute, xml_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from pytest_evalgate.records.results import GateResult, VerdictName
+    from pytest_evalgate.records.verdicts import GateResult, VerdictName
     from pytest_evalgate.reports.view import CaseView, ReportView, SuiteView
 
 _Result = Literal["passed", "failure", "error", "skipped"]

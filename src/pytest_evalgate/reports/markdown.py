@@ -47,7 +47,7 @@ from pytest_evalgate.text.wording import NO_BASELINE, UNDER_TEST, count, points,
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from pytest_evalgate.records.results import Delta, HistoryRow, VerdictName
+    from pytest_evalgate.records.verdicts import Delta, HistoryRow, VerdictName
     from pytest_evalgate.reports.view import ReportView, SuiteView
 
 MARKER: Final = "<!-- evalgate -->"

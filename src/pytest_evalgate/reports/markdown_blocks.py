@@ -14,7 +14,7 @@ from pytest_evalgate.text.escape import code, inline
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pytest_evalgate.records.results import Place
+    from pytest_evalgate.records.cases import Place
     from pytest_evalgate.reports.diff import Piece
     from pytest_evalgate.reports.view import Links
 

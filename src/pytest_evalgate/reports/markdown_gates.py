@@ -13,7 +13,7 @@ from pytest_evalgate.text.wording import count, percent
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from pytest_evalgate.records.results import GateChange, GateResult, JudgeVerdict, SuiteVerdict
+    from pytest_evalgate.records.verdicts import GateChange, GateResult, JudgeVerdict, SuiteVerdict
     from pytest_evalgate.reports.view import GateSentence, SuiteView
 
 _GATE_HEADINGS: Final = ("", "Suite", "Pass rate (95% CI)", "Base", "Change (bounds)", "Gate")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from pytest_evalgate.records.corrected import MeasuredChange
-    from pytest_evalgate.records.results import (
+    from pytest_evalgate.records.verdicts import (
         Calls,
         Delta,
         GateChange,

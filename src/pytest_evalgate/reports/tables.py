@@ -13,7 +13,7 @@ from pytest_evalgate.text.escape import escape_cell
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_evalgate.records.results import Json
+    from pytest_evalgate.records.cases import Json
     from pytest_evalgate.reports.view import CaseView, ReportView
 
 COLUMNS: Final = (

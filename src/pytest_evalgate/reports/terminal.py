@@ -31,7 +31,7 @@ from pytest_evalgate.text.wording import NO_BASELINE, OPTIONS, count, percent, p
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from pytest_evalgate.records.results import (
+    from pytest_evalgate.records.verdicts import (
         Calibration,
         GateChange,
         GateResult,

@@ -15,7 +15,8 @@ from pytest_evalgate.text.wording import count, percent
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pytest_evalgate.records.results import Calibration, JudgeVerdict, Score, SuiteVerdict
+    from pytest_evalgate.records.results import Score
+    from pytest_evalgate.records.verdicts import Calibration, JudgeVerdict, SuiteVerdict
     from pytest_evalgate.reports.view import CaseView, SuiteView, TrialView, WorstCase
 
 _LONGEST: Final = 2_000

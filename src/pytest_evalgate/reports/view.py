@@ -18,19 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_evalgate.config import Report
+    from pytest_evalgate.records.cases import Json, Place, Side
     from pytest_evalgate.records.raised import Raised
-    from pytest_evalgate.records.results import (
-        Calibration,
-        HistoryRow,
-        Json,
-        Outcome,
-        Place,
-        Score,
-        Side,
-        SuiteVerdict,
-        Verdict,
-        VerdictName,
-    )
+    from pytest_evalgate.records.results import Outcome, Score
+    from pytest_evalgate.records.verdicts import Calibration, HistoryRow, SuiteVerdict, Verdict, VerdictName
     from pytest_evalgate.reports.diff import Piece
 
 MAX_DETAILED: Final = 200

@@ -9,8 +9,8 @@ import dataclasses
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import BaselineError
-from pytest_evalgate.records.results import Baseline, BaselineCase, Provenance
 from pytest_evalgate.records.served import other_models
+from pytest_evalgate.records.verdicts import Baseline, BaselineCase, Provenance
 from pytest_evalgate.runs import git_tree, run_file
 from pytest_evalgate.runs.record_file import RecordFile, check_filled, check_time, dumps
 from pytest_evalgate.text import files, jsonl
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from pytest_evalgate.records.results import CaseResult, Json, Run, SuitePlan, SuiteRun
+    from pytest_evalgate.records.cases import Json
+    from pytest_evalgate.records.results import CaseResult, Run, SuitePlan, SuiteRun
 
 _GIT: Final = "git:"
 _OUTPUTS: Final = ".outputs.jsonl"

@@ -13,24 +13,15 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from pytest_evalgate.config.tables import Table
 from pytest_evalgate.records.calls import CallRecord, Finish
+from pytest_evalgate.records.cases import Place, Side
 from pytest_evalgate.records.raised import Raised
-from pytest_evalgate.records.results import (
-    CaseResult,
-    Outcome,
-    Output,
-    Place,
-    PlannedCase,
-    Score,
-    Side,
-    SuitePlan,
-    Trial,
-)
+from pytest_evalgate.records.results import CaseResult, Outcome, Output, PlannedCase, Score, SuitePlan, Trial
 from pytest_evalgate.text.problems import first_problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_evalgate.records.results import Json
+    from pytest_evalgate.records.cases import Json
 
 Count = Annotated[int, Field(ge=0)]
 Amount = Annotated[float, Field(ge=0)]

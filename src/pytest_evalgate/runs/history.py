@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import RunFileError
-from pytest_evalgate.records.results import HistoryRow
+from pytest_evalgate.records.verdicts import HistoryRow
 from pytest_evalgate.runs.record_file import RecordFile, check_filled, check_time
 from pytest_evalgate.text import files
 
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from pytest_evalgate.records.results import Baseline, Json, Run, SuiteRun, SuiteVerdict
+    from pytest_evalgate.records.cases import Json
+    from pytest_evalgate.records.results import Run, SuiteRun
+    from pytest_evalgate.records.verdicts import Baseline, SuiteVerdict
 
 MAX_ROWS: Final = 500
 """Rows of one suite that are read: more than a year of a nightly run."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import RunFileError
-from pytest_evalgate.records.results import Verdict
+from pytest_evalgate.records.verdicts import Verdict
 from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs import history
 from pytest_evalgate.runs.record_file import RecordFile, adapter, check_filled
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from pytest_evalgate.records.results import Accounting, Baseline, HistoryRow, Json
+    from pytest_evalgate.records.cases import Json
+    from pytest_evalgate.records.verdicts import Accounting, Baseline, HistoryRow
 
 SHOWN_RUNS: Final = 60
 """Runs of a suite that reports show; the history contains more."""

@@ -12,7 +12,7 @@ from pytest_evalgate.text import jsonl
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_evalgate.records.results import Case, GoldenSet, Json
+    from pytest_evalgate.records.cases import Case, GoldenSet, Json
 
 _FINGERPRINT_LENGTH: Final = 16
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_evalgate.errors import UserError
-    from pytest_evalgate.records.results import Json
+    from pytest_evalgate.records.cases import Json
 
 T = TypeVar("T")
 MAX_BYTES: Final = 256 << 20

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_evalgate.config import Settings
-    from pytest_evalgate.records.results import CaseResult, Json, Trial
+    from pytest_evalgate.records.cases import Json
+    from pytest_evalgate.records.results import CaseResult, Trial
 
 RUN_FILE: Final = "run.jsonl"
 _AGAIN: Final = "run again with: pytest --eval-gate"

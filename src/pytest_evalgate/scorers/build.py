@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_evalgate.protocols import Rule
-    from pytest_evalgate.records.results import Case, Output
+    from pytest_evalgate.records.cases import Case
+    from pytest_evalgate.records.results import Output
     from pytest_evalgate.scorers.scorer import WeightedScorer
 
     JudgeFactory = Callable[[str, ScorerOptions], WeightedScorer]

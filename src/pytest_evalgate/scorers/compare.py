@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_evalgate.text.jsonl import canonical, loads
 
 if TYPE_CHECKING:
-    from pytest_evalgate.records.results import Json
+    from pytest_evalgate.records.cases import Json
 
 # U+200C and U+200D are kept: they change words in Persian, and emoji
 _INVISIBLE: Final = "\u00ad\u061c\u200b\u200e\u200f\u2060\ufeff"

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 if TYPE_CHECKING:
-    from pytest_evalgate.records.results import Case, Graded, Output
+    from pytest_evalgate.records.cases import Case
+    from pytest_evalgate.records.results import Graded, Output
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]

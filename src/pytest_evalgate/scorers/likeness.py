@@ -21,7 +21,8 @@ from pytest_evalgate.scorers.text import best_reference, format_list, format_val
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pytest_evalgate.records.results import Case, Graded, Output
+    from pytest_evalgate.records.cases import Case
+    from pytest_evalgate.records.results import Graded, Output
 
 MAX_WORD_PAIRS: Final = 5_000_000
 """Limit of ROUGE-L: words of the output times words of the reference. At the limit it takes 2.5 s and 140 MB."""

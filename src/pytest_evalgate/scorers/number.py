@@ -28,7 +28,8 @@ from pytest_evalgate.scorers.text import any_expected, format_value, text_of
 from pytest_evalgate.text.jsonl import escape_text, loads
 
 if TYPE_CHECKING:
-    from pytest_evalgate.records.results import Case, Graded, Json, Output
+    from pytest_evalgate.records.cases import Case, Json
+    from pytest_evalgate.records.results import Graded, Output
 
 Distance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 

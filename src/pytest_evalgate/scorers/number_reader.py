@@ -48,7 +48,7 @@ from pytest_evalgate.scorers.written import EM_DASH, EN_DASH, NEUTRAL
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from pytest_evalgate.records.results import Json
+    from pytest_evalgate.records.cases import Json
 
 _MOST_SHOWN: Final = 20
 _LONGEST_JOINT: Final = 20

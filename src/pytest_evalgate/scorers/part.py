@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
-    from pytest_evalgate.records.results import Json, Output
+    from pytest_evalgate.records.cases import Json
+    from pytest_evalgate.records.results import Output
 
 
 class NoPartError(Exception):

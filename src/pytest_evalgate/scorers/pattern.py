@@ -22,7 +22,8 @@ from pytest_evalgate.scorers.text import any_expected, as_texts, format_list, fo
 from pytest_evalgate.text.jsonl import quote_text
 
 if TYPE_CHECKING:
-    from pytest_evalgate.records.results import Case, Graded, Output
+    from pytest_evalgate.records.cases import Case
+    from pytest_evalgate.records.results import Graded, Output
 
 TEXT_LIMIT: Final = 1_000_000
 """Largest number of characters that `re` searches."""

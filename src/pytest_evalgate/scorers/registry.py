@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Concatenate, Final, get_type_h
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from pytest_evalgate.errors import SettingsError
-from pytest_evalgate.records.results import Case, Graded, Output, Returned
+from pytest_evalgate.records.cases import Case
+from pytest_evalgate.records.results import Graded, Output, Returned
 from pytest_evalgate.text.problems import explain
 from pytest_evalgate.text.wording import did_you_mean
 

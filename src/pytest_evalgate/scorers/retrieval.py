@@ -18,7 +18,8 @@ from pytest_evalgate.text.jsonl import loads
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pytest_evalgate.records.results import Case, Graded, Json, Output
+    from pytest_evalgate.records.cases import Case, Json
+    from pytest_evalgate.records.results import Graded, Output
 
 
 TopK = Annotated[int, Field(ge=1)]

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeGuard
 
 from pytest_evalgate.errors import ScorerError, SettingsError
 from pytest_evalgate.protocols import Scorer
-from pytest_evalgate.records.results import Case, Graded, Output, Score
+from pytest_evalgate.records.results import Graded, Output, Score
 from pytest_evalgate.scorers.part import NoPartError, part_of
 from pytest_evalgate.text.exceptions import describe_error, safe_repr, truncate, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from pytest_evalgate.records.cases import Case
     from pytest_evalgate.usercode import UserCode
 
 _ROUNDING: Final = 1e-9  # three values of 0.7 must reach a threshold of 0.7, however their sum is rounded

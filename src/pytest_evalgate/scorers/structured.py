@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 from pydantic import Field
 
 from pytest_evalgate.errors import ScorerError
-from pytest_evalgate.records.results import Json  # noqa: TC001 - read at run time from the signature
+from pytest_evalgate.records.cases import Json  # noqa: TC001 - read at run time from the signature
 from pytest_evalgate.scorers.compare import comparable, json_equal, keyed
 from pytest_evalgate.scorers.text import any_expected, format_value
 from pytest_evalgate.text.jsonl import canonical, loads
 
 if TYPE_CHECKING:
-    from pytest_evalgate.records.results import Case, Graded, Output
+    from pytest_evalgate.records.cases import Case
+    from pytest_evalgate.records.results import Graded, Output
 
 _Path = tuple[str, ...]
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 from pydantic import AfterValidator, Field, ValidationInfo
 
 from pytest_evalgate.errors import ScorerError
-from pytest_evalgate.records.results import Case, Json, Output
+from pytest_evalgate.records.cases import Case, Json
+from pytest_evalgate.records.results import Output
 from pytest_evalgate.scorers.compare import collapsed, comparable, difference, folded, json_equal, text_is_value
 from pytest_evalgate.text.jsonl import canonical, escape_text, quote_text
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_evalgate.protocols import ModelClient
-    from pytest_evalgate.records.results import Case, Output
+    from pytest_evalgate.records.cases import Case
+    from pytest_evalgate.records.results import Output
     from pytest_evalgate.targets.model import ModelTargetRunner
     from pytest_evalgate.targets.prompts import ChatPrompt, Prompt
 

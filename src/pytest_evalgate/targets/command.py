@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_evalgate import config
-    from pytest_evalgate.records.results import Case, Output
+    from pytest_evalgate.records.cases import Case
+    from pytest_evalgate.records.results import Output
 
 _STDERR_CHARS: Final = 2000
 _KILL_WAIT_S: Final = 2.0  # until the pipes of a killed program are closed

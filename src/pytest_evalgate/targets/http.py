@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pytest_evalgate import config
     from pytest_evalgate.protocols import ModelClient
     from pytest_evalgate.records.calls import Reply
-    from pytest_evalgate.records.results import Case, Json
+    from pytest_evalgate.records.cases import Case, Json
 
 _PLACEHOLDER: Final = re.compile(r"\{\{ *([\w-]+(?:\.[\w-]+)*) *\}\}")
 _WHOLE: Final = re.compile(rf"\A{_PLACEHOLDER.pattern}\Z")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_evalgate import config
     from pytest_evalgate.protocols import ModelClient
     from pytest_evalgate.records.calls import Reply
-    from pytest_evalgate.records.results import Case, Json
+    from pytest_evalgate.records.cases import Case, Json
     from pytest_evalgate.targets.prompts import ChatPrompt, Prompt
 
 RESERVED_PARAMS: Final = ("model", "messages", "input", "instructions", "stream", "stream_options", "n", "background")

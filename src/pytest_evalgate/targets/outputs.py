@@ -17,7 +17,7 @@ from pytest_evalgate.text.reasoning import split_text, split_value
 
 if TYPE_CHECKING:
     from pytest_evalgate.records.calls import Reply
-    from pytest_evalgate.records.results import Case
+    from pytest_evalgate.records.cases import Case
 
 MAX_BYTES: Final = 4 << 20
 _MAX_DEPTH: Final = 64

@@ -22,7 +22,7 @@ from pytest_evalgate.text import foreign, jsonl
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_evalgate.records.results import Case, Json
+    from pytest_evalgate.records.cases import Case, Json
 
 MOST_CHARACTERS: Final = 1 << 20
 """Largest number of characters of a rendered prompt."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable, Callable
 
-    from pytest_evalgate.records.results import Case
+    from pytest_evalgate.records.cases import Case
     from pytest_evalgate.usercode import UserCode
     from pytest_evalgate.usercode.daemon_threads import DaemonThreads
 

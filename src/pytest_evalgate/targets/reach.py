@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from pytest_evalgate.protocols import CallingTarget
-    from pytest_evalgate.records.results import Case, Json
+    from pytest_evalgate.records.cases import Case, Json
 
 _OTHER: Final = " (another question)"
 _FOREIGN: Final = re.compile(

@@ -14,7 +14,7 @@ from pytest_evalgate.text import jsonl
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pytest_evalgate.records.results import Case, Json
+    from pytest_evalgate.records.cases import Case, Json
 
 
 def variables_of(case: Case) -> dict[str, Json]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from pytest_evalgate.records.results import Case, Json
+    from pytest_evalgate.records.cases import Case, Json
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from pytest_evalgate.engine.cache import cached as cached_module
 from pytest_evalgate.engine.cache.entries import Entry
 from pytest_evalgate.errors import CodeExit
 from pytest_evalgate.records.calls import CallFailed, CallRecord, Reply, RunStopped
-from pytest_evalgate.records.results import Case, Output
+from pytest_evalgate.records.cases import Case
+from pytest_evalgate.records.results import Output
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,8 @@ from tests.importing.promptfoo.assert_table import DIFFERENT, TABLE, Row
 
 from pytest_evalgate.importing.promptfoo.assertions import ReadAsserts, Reader
 from pytest_evalgate.importing.promptfoo.source import ConfigSource, placed
-from pytest_evalgate.records.results import Case, Output, Place
+from pytest_evalgate.records.cases import Case, Place
+from pytest_evalgate.records.results import Output
 from pytest_evalgate.scorers import Context, case_scorers, grade, passes
 
 PLACE = Place("promptfooconfig.yaml", 7)

@@ -15,7 +15,7 @@ from pytest_evalgate import config
 from pytest_evalgate.golden.record import parse_row
 from pytest_evalgate.importing import ImportingError, read
 from pytest_evalgate.importing.promptfoo import case_rows, read_config, source
-from pytest_evalgate.records.results import Place
+from pytest_evalgate.records.cases import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

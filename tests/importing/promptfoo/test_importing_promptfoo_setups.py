@@ -13,7 +13,7 @@ from tests.importing.promptfoo.project import NAMES, SETUPS, imported, respond, 
 
 from pytest_evalgate import config
 from pytest_evalgate.golden.record import parse_row
-from pytest_evalgate.records.results import Place
+from pytest_evalgate.records.cases import Place
 from pytest_evalgate.testing import ScriptedServer
 
 if TYPE_CHECKING:

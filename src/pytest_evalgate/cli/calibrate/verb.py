@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import argparse
 
     from pytest_evalgate.cli.calibrate.work import CalibrationResult
-    from pytest_evalgate.records.results import Json
+    from pytest_evalgate.records.cases import Json
 
 _EXIT_MAY_NOT_GATE: Final = 1
 _MAX_TIMES: Final = 15

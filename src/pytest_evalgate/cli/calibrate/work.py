@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from pytest_evalgate.app.project import Project
     from pytest_evalgate.judges.labels import Columns, Labelled, LabelSet
     from pytest_evalgate.judges.measure import Measurement, MeasureOptions
-    from pytest_evalgate.records.results import Calibration, Case, Output
+    from pytest_evalgate.records.cases import Case
+    from pytest_evalgate.records.results import Output
+    from pytest_evalgate.records.verdicts import Calibration
 
 _FOLDER: Final = "calibration"
 

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from pytest_evalgate.config import Settings
     from pytest_evalgate.gates import SuiteRules
     from pytest_evalgate.gates.pairing import Pair, Pairing
-    from pytest_evalgate.records.results import CaseResult, Delta, Json, Run, SuiteVerdict, Verdict
+    from pytest_evalgate.records.cases import Json
+    from pytest_evalgate.records.results import CaseResult, Run
+    from pytest_evalgate.records.verdicts import Delta, SuiteVerdict, Verdict
 
 
 @dataclass(frozen=True, slots=True)

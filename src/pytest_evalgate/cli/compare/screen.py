@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.cli.compare.result import CaseChange, Changes, Comparison, FlakyPair, SuiteComparison
     from pytest_evalgate.cli.compare.sides import SourceRun
-    from pytest_evalgate.records.results import Delta, Verdict
+    from pytest_evalgate.records.verdicts import Delta, Verdict
 
     Row = tuple[str, ...]
 

@@ -16,7 +16,9 @@ from pytest_evalgate.app.decide import RunDecider
 from pytest_evalgate.config import CONFIG_FILE
 from pytest_evalgate.engine import combine_trials
 from pytest_evalgate.errors import BaselineError, RunFileError, SettingsError, UserError
-from pytest_evalgate.records.results import Baseline, Place, PlannedCase, Run, Score, SuitePlan, SuiteRun, Trial
+from pytest_evalgate.records.cases import Place
+from pytest_evalgate.records.results import PlannedCase, Run, Score, SuitePlan, SuiteRun, Trial
+from pytest_evalgate.records.verdicts import Baseline
 from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs import git_tree, run_file
 from pytest_evalgate.text import files, foreign, jsonl
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.app.project import Project
     from pytest_evalgate.config import Settings
-    from pytest_evalgate.records.results import BaselineCase, CaseResult
+    from pytest_evalgate.records.results import CaseResult
+    from pytest_evalgate.records.verdicts import BaselineCase
 
     SuiteData = SuiteRun | Baseline
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.app.starter import Step
     from pytest_evalgate.cli.importing.connecting import Connection, Outcome
     from pytest_evalgate.importing import Imported
-    from pytest_evalgate.records.results import Json
+    from pytest_evalgate.records.cases import Json
 
 
 _LISTED: Final = 20

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.cli.init.endpoints import NamedEndpoint
     from pytest_evalgate.config import Settings
-    from pytest_evalgate.records.results import Case
+    from pytest_evalgate.records.cases import Case
 
 _DEPTH: Final = 4
 _MOST_FILES: Final = 5_000

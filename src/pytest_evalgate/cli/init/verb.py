@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pytest_evalgate.cli.init.placing import Placement
-    from pytest_evalgate.records.results import Json
+    from pytest_evalgate.records.cases import Json
 
 _EXIT_FILE_EXISTS: Final = 4
 _MOST_SHARDS: Final = 64

@@ -43,7 +43,8 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.app.project import Project
     from pytest_evalgate.config import Gate, Suite
-    from pytest_evalgate.records.results import Baseline, CaseResult, PlannedCase, Run, SuiteRun
+    from pytest_evalgate.records.results import CaseResult, PlannedCase, Run, SuiteRun
+    from pytest_evalgate.records.verdicts import Baseline
 
 
 DropKind = Literal["flipping", "steady"]

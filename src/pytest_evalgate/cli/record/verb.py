@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pytest_evalgate.app.recording import RecordedOutputs, UnrecordedTrial
-    from pytest_evalgate.records.results import Json
+    from pytest_evalgate.records.cases import Json
 
 _EXIT_MISSING: Final = 11
 _EXIT_REFUSED: Final = 12

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.engine.cache.store import ReplyCache
     from pytest_evalgate.protocols import ModelClient, Target
     from pytest_evalgate.records.calls import CallKind
-    from pytest_evalgate.records.results import Case, Json
+    from pytest_evalgate.records.cases import Case, Json
 
 _NO_REDACTION: Final = Redactor()
 _NO_CASSETTES: Final[Mapping[str, Entry]] = MappingProxyType({})

@@ -13,7 +13,7 @@ from pytest_evalgate.text import jsonl
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from pytest_evalgate.records.results import Place
+    from pytest_evalgate.records.cases import Place
 
     Row = Mapping[str, Any]
     Read = Callable[[Any, Row], Mapping[str, Any]]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pytest_evalgate.importing.promptfoo.expressions import Spec, Transform
-    from pytest_evalgate.records.results import Place
+    from pytest_evalgate.records.cases import Place
 
 _NOTES: Final = {
     "llm-rubric": "The output meets this: {}",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.importing.promptfoo.source import ConfigSource
     from pytest_evalgate.importing.promptfoo.test_cases import TestCase
-    from pytest_evalgate.records.results import Place
+    from pytest_evalgate.records.cases import Place
 
 _MOST_CHARACTERS: Final = 256 << 20
 _ANSWERED: Final = {"kind": "length", "min": 1, "name": "answered"}

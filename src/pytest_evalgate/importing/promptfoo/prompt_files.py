@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from pytest_evalgate.records.results import Place
+    from pytest_evalgate.records.cases import Place
 
 _DELIMITER: Final = "---"
 _HOSTED: Final = ("langfuse://", "portkey://", "helicone://", "exec:")

@@ -22,7 +22,7 @@ from pytest_evalgate.text.redaction import looks_like_key
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pytest_evalgate.records.results import Place
+    from pytest_evalgate.records.cases import Place
 
 
 @dataclass(frozen=True, slots=True)

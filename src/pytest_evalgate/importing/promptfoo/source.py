@@ -19,7 +19,7 @@ from pytest_evalgate.importing.yaml_document import (
     place_of,
     read_document,
 )
-from pytest_evalgate.records.results import Place
+from pytest_evalgate.records.cases import Place
 from pytest_evalgate.text import files, foreign, jsonl
 
 if TYPE_CHECKING:

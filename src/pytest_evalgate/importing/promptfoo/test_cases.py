@@ -22,7 +22,7 @@ from pytest_evalgate.text import jsonl
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pytest_evalgate.records.results import Place
+    from pytest_evalgate.records.cases import Place
 
 _MOST_CASES: Final = 20_000
 _REMOTE: Final = re.compile(r"(?:huggingface|https?|az|s3|gs)://")

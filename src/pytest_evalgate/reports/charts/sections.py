@@ -12,7 +12,8 @@ from pytest_evalgate.reports.charts.suite import RateRow, history_line, score_hi
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from pytest_evalgate.records.results import Calibration, Json, SliceResult, SuiteVerdict
+    from pytest_evalgate.records.cases import Json
+    from pytest_evalgate.records.verdicts import Calibration, SliceResult, SuiteVerdict
     from pytest_evalgate.reports.charts.svg import Chart
     from pytest_evalgate.reports.view import SuiteView
 

@@ -31,7 +31,7 @@ from pytest_evalgate.text.wording import count, interval, percent
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from pytest_evalgate.records.results import HistoryRow
+    from pytest_evalgate.records.verdicts import HistoryRow
 
 _RUNS_DRAWN: Final = 60
 _WIDTH: Final = 680

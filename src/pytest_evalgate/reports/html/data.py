@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
-    from pytest_evalgate.records.results import Json, Score
+    from pytest_evalgate.records.cases import Json
+    from pytest_evalgate.records.results import Score
     from pytest_evalgate.reports.view import CaseView, Links, ReportView, TrialView
 
 _REASON: Final = 120

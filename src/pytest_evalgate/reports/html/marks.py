@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
-    from pytest_evalgate.records.results import Effect, Outcome, VerdictName
+    from pytest_evalgate.records.results import Outcome
+    from pytest_evalgate.records.verdicts import Effect, VerdictName
     from pytest_evalgate.reports.view import Change
 
 Tone = Literal["good", "bad", "unsure", "plain"]
