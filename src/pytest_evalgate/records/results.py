@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pytest_evalgate.records.cases import Json, Place, Side, golden_id_of, nothing
 from pytest_evalgate.records.raised import Raised  # noqa: TC001 - as above
+from pytest_evalgate.text.detection import Detection  # noqa: TC001 - as above
 
 if TYPE_CHECKING:
     from pytest_evalgate.records.calls import CallRecord, Finish
@@ -46,7 +47,8 @@ class Score:
 
     ``passed`` is None if ``value`` is: unknown is neither a pass nor a miss. A score that does not ``count``, such as
     that of a judge without calibration, is reported only. ``calls`` are the calls of the scorer; the trial keeps them.
-    ``may_change``: a value that is None for a transient reason, such as a judge's call that timed out.
+    ``may_change``: a value that is None for a transient reason, such as a judge's call that timed out. ``spans`` are
+    what a rule found in the graded text, such as personal data.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Score:
     counts: bool = True
     calls: tuple[CallRecord, ...] = field(default=(), compare=False)
     may_change: bool = field(default=False, compare=False)
+    spans: tuple[Detection, ...] = ()
 
 
 Graded = tuple[float | None, str]

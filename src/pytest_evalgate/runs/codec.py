@@ -16,6 +16,7 @@ from pytest_evalgate.records.calls import CallRecord, Finish
 from pytest_evalgate.records.cases import Place, Side
 from pytest_evalgate.records.raised import Raised
 from pytest_evalgate.records.results import CaseResult, Outcome, Output, PlannedCase, Score, SuitePlan, Trial
+from pytest_evalgate.text.detection import Detection
 from pytest_evalgate.text.problems import first_problem
 
 if TYPE_CHECKING:
@@ -48,6 +49,14 @@ class CallRow(_Row):
     served: str = ""
 
 
+class SpanRow(_Row):
+    """What a rule found in the graded text, in characters; the end is exclusive."""
+
+    kind: str
+    start: Count
+    end: Count
+
+
 class ScoreRow(_Row):
     """A score of a trial."""
 
@@ -57,6 +66,7 @@ class ScoreRow(_Row):
     reason: str = ""
     weight: Amount | None = None
     counts: bool = True
+    spans: list[SpanRow] = Field(default_factory=list)
 
 
 class OutputRow(_Row):
@@ -313,13 +323,24 @@ def _decode_call(value: Mapping[str, Json]) -> CallRecord:
 
 def _encode_score(score: Score) -> dict[str, Json]:
     named = {"name": score.name, "value": score.value, "passed": score.passed}
-    return {**named, **_present(reason=score.reason, weight=score.weight, counts=None if score.counts else False)}
+    spans = [{"kind": one.kind, "start": one.start, "end": one.end} for one in score.spans]
+    counts = None if score.counts else False
+    return {**named, **_present(reason=score.reason, weight=score.weight, counts=counts, spans=spans)}
 
 
 def _decode_score(value: Mapping[str, Json], *, texts: bool) -> Score:
     name = sys.intern(value["name"])  # every case has the same few scorers
     reason = value.get("reason", "") if texts else ""
-    return Score(name, value["value"], value["passed"], reason, value.get("weight"), value.get("counts", True))
+    spans = tuple(Detection(sys.intern(one["kind"]), one["start"], one["end"]) for one in value.get("spans", ()))
+    return Score(
+        name,
+        value["value"],
+        value["passed"],
+        reason,
+        value.get("weight"),
+        value.get("counts", True),
+        spans=spans,
+    )
 
 
 def _present(**values: Any) -> dict[str, Json]:

@@ -101,7 +101,7 @@ def _rule(kind: Any, given: Mapping[str, Any], context: Context) -> BuiltScorer:
         known = f"; known are {', '.join(plain)}, and not- forms"
         raise SpecError(f'unknown scorer "{kind}"{did_you_mean(str(kind), context.rules) or known}')
     rule = context.rules[kind]
-    options, params = read_params(kind, rule, given)
+    options, params = read_params(kind, rule, given, context.roots[0] if context.roots else None)
     threshold = _GRADED_THRESHOLD if kind in MEASURES else _RULE_THRESHOLD
     code = None if rule is RULES.get(kind) else context.code
     if "field" in params:  # the rule reads the part itself
@@ -201,6 +201,8 @@ def _spec(entry: Mapping[str, Any]) -> Mapping[str, Any]:
     kind = entry.get("kind", entry.get("type"))
     if "python" in entry or kind in _CODE:
         raise SpecError("a golden set cannot run code: move it to the scorers of the suite, as { python = ... }")
+    if isinstance(entry.get("schema"), str):
+        raise SpecError("a golden set cannot name a schema file: write the schema itself, or move it to the suite")
     if "judge" in entry:
         raise SpecError("a golden set cannot ask a model: move it to the scorers of the suite")
     if "type" not in entry:
