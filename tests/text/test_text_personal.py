@@ -173,7 +173,8 @@ def test_an_address_of_the_internet_is_found(address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["127.0.0.1", "192.168.0.1", "10.0.0.7", "203.0.113.9", "300.1.1.1", "1.2.3.4.5", "::1", "2001:db8::1", "a::b"]
+    "text",
+    ["127.0.0.1", "192.168.0.1", "10.0.0.7", "203.0.113.9", "300.1.1.1", "1.2.3.4.5", "::1", "2001:db8::1", "a::b"],
 )
 def test_a_private_or_reserved_address_is_no_finding(text: str) -> None:
     assert list(personal.IP_ADDRESS.find(text)) == []

@@ -60,8 +60,7 @@ KINDS: Final[Mapping[str, tuple[str, str]]] = {
     "near-duplicate": ("warning", "two cases that share 80 % of their word pairs, and of those of their context"),
     "personal-data": (
         "warning",
-        "an e-mail address, a phone number, a US social security number, or an IBAN or a card number with valid "
-        "check digits",
+        "an e-mail address, a phone number, a US social security number, an IBAN or card number (check digits valid)",
     ),
     "floating-model": ("warning", "`...-latest`, or a hosted model without a date or version in its name"),
     "ungraded": ("warning", "a field that describes how to grade the case, and that no suite reads"),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.text.redaction import Redactor
 
+
 @dataclass(frozen=True, slots=True)
 class MaskedValue:
     """A value that was masked: its field, as ``metadata.user``, and its kind, as ``e-mail address``."""

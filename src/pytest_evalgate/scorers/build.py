@@ -95,6 +95,12 @@ def _build(spec: str | Mapping[str, Any], context: Context) -> WeightedScorer:
     return context.judge(name, options)
 
 
+def schema_files(specs: Iterable[str | Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return the schema files that specifications name."""
+    named = (spec.get("schema") for spec in specs if not isinstance(spec, str))
+    return tuple(dict.fromkeys(one for one in named if isinstance(one, str)))
+
+
 def _rule(kind: Any, given: Mapping[str, Any], context: Context) -> BuiltScorer:
     if not isinstance(kind, str) or kind not in context.rules:
         plain = sorted(name for name in context.rules if not name.startswith("not-"))

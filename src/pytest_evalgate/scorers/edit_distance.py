@@ -48,9 +48,7 @@ def levenshtein(
     return 1.0, f"{distance} edits from {format_value(reference)}"
 
 
-def levenshtein_ratio(
-    case: Case, output: Output, /, *, value: _Value = None, ignore_case: bool = False
-) -> Graded:
+def levenshtein_ratio(case: Case, output: Output, /, *, value: _Value = None, ignore_case: bool = False) -> Graded:
     """Return 1 - distance / length of the longer text, from 0 to 1; distance and references as for `levenshtein`.
 
     This is rapidfuzz's ``Levenshtein.normalized_similarity``, and the ``Levenshtein`` of autoevals. rapidfuzz's

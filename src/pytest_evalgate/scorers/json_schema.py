@@ -1,4 +1,4 @@
-"""Rules for JSON documents that have to be valid by a JSON Schema (extra ``schema``): ``json-schema``, ``contains-json``.
+"""Rules for JSON documents that are valid by a JSON Schema (extra ``schema``): ``json-schema`` and ``contains-json``.
 
 The library jsonschema-rs validates, by draft 2020-12 unless the schema names another draft in ``$schema``. It never
 loads a schema over the network.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import AfterValidator, ValidationInfo
@@ -23,6 +22,7 @@ from pytest_evalgate.text.jsonl import canonical, escape_text, loads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from pytest_evalgate.records.cases import Case, Json
     from pytest_evalgate.records.results import Graded, Output
@@ -160,7 +160,7 @@ def _next_bracket(text: str, start: int) -> int:
     return min(found, default=-1)
 
 
-def _problems(document: Json, schema: Mapping[str, Any] | bool | str, *, formats: bool) -> str:
+def _problems(document: Json, schema: Json, *, formats: bool) -> str:
     """Return why a document is not valid; empty if it is."""
     found = sorted(
         _validator(canonical(schema), formats=formats).iter_errors(document),
@@ -177,6 +177,10 @@ def _named(error: Any) -> str:
     return f"{escape_text(place)}: {message}" if place else message
 
 
+def _refuse(address: str) -> Json:
+    raise ValueError(f"{address} is not loaded")
+
+
 @functools.lru_cache(maxsize=256)
 def _validator(schema: str, *, formats: bool) -> Any:
     """Compile a schema, given as canonical JSON.
@@ -186,9 +190,9 @@ def _validator(schema: str, *, formats: bool) -> Any:
     """
     library = require(_LIBRARY, "schema")
     try:
-        return library.validator_for(json.loads(schema), validate_formats=formats, offline=True)
+        return library.validator_for(json.loads(schema), validate_formats=formats, retriever=_refuse)
     except library.ValidationError as error:
-        place = ".".join(map(str, error.instance_path))
-        raise ScorerError(f"not a JSON Schema: {f'{place}: ' if place else ''}{error.message}") from None
-    except (library.ReferencingError, ValueError) as error:
-        raise ScorerError(f"the schema cannot be used: {error}: it may refer to its own $defs only") from None
+        if error.kind.name == "$ref":
+            message = error.message.partition(" is not present")[0].removesuffix(" does not exist")
+            raise ScorerError(f"{message} cannot be resolved: a schema may refer to its own $defs only") from None
+        raise ScorerError(f"not a JSON Schema: {_named(error)}") from None

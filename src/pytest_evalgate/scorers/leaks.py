@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 _FEWEST: Final = 8
 """Fewest letters and digits of a marker. Eight random ones occur in a million others with probability 3e-7."""
 
-_MOST_CHARACTERS: Final = 1_000_000
+_MOST_CHARACTERS: Final = 200_000
 _FIELD: Final = "canary"
 
 
 def _long_enough(marker: str) -> str:
     if len(_plain(marker)) < _FEWEST:
         raise ValueError(
-            f"{quote_text(marker)} may occur by chance: use {_FEWEST} letters and digits or more, such as CANARY-7F3A9C21"
+            f"{quote_text(marker)} may occur by chance: use {_FEWEST} letters and digits or more, as CANARY-7F3A9C21"
         )
     return marker
 
@@ -52,7 +52,7 @@ def canary(case: Case, output: Output, /, *, marker: Marker | None = None) -> Gr
     nowhere else, such as ``CANARY-7F3A9C21``. It is also found reversed, spaced or broken over lines, in another case,
     with accents, invisible characters or look-alike letters of Unicode, in base64, hexadecimal, rot13, escapes of
     URLs, HTML and JSON, and in two of these at once. Parts of it and translations of it are not found. The score is
-    unknown (None) if the output is longer than 1,000,000 characters and the marker is not in its beginning.
+    unknown (None) if the output is longer than 200,000 characters and the marker is not in its beginning.
 
     Raises:
         ScorerError: There is no marker, or a short one.
@@ -139,16 +139,16 @@ def _escapes(text: str) -> str:
     return _ESCAPE.sub(lambda found: chr(int(found[1] or found[2], 16)), text) if "\\" in text else text
 
 
-_BYTES: Final = re.compile(rf"(?:(?:0x|\\x|%)?[0-9a-fA-F]{{2}}[\s:,;_-]{{0,3}}){{{_FEWEST},}}")
-_BYTE: Final = re.compile(r"(?:0x|\\x|%)?([0-9a-fA-F]{2})")
+_BYTES: Final = re.compile(rf"(?:(?:0x|\\x|%)?[0-9a-fA-F]{{2}}[\s:,;_-]{{0,3}}){{{_FEWEST},}}[0-9a-fA-F]?")
+_BETWEEN: Final = re.compile(r"0x|\\x|%|[\s:,;_-]")
 
 
 def _from_hexadecimal(text: str) -> Iterator[str]:
+    """Decode each sequence of bytes from its first digit, and from its second: the first may end a word before it."""
     for found in _BYTES.finditer(text):
-        digits = "".join(_BYTE.findall(found[0]))
-        yield bytes.fromhex(digits).decode("utf-8", "replace")
-        # an odd digit before the bytes, as of a word that ends in one
-        yield bytes.fromhex(digits[1:-1]).decode("utf-8", "replace")
+        digits = _BETWEEN.sub("", found[0])
+        for part in (digits, digits[1:]):
+            yield bytes.fromhex(part[: len(part) // 2 * 2]).decode("utf-8", "replace")
 
 
 _NOT_BASE64: Final = re.compile(r"[^A-Za-z0-9+/_-]+")
@@ -205,10 +205,11 @@ _SAME_LOOK: Final = {
 a part of https://www.unicode.org/Public/security/latest/confusables.txt. NFKC replaces the mathematical, circled and
 full-width ones."""
 
-_NEGATIVE_CIRCLED: Final, _NEGATIVE_SQUARED: Final, _TAG: Final = 0x1F150, 0x1F170, 0xE0000
+_NEGATIVE: Final = (0x1F150, 0x1F170)  # the first of the white letters in black circles, and in black squares
+_TAG: Final = 0xE0000
 _LATIN: Final = {
     **{ord(look): letter for letter, looks in _SAME_LOOK.items() for look in looks},
-    **{first + number: chr(97 + number) for first in (_NEGATIVE_CIRCLED, _NEGATIVE_SQUARED) for number in range(26)},
+    **{first + number: chr(97 + number) for first in _NEGATIVE for number in range(26)},
     **{_TAG + code: chr(code) for code in range(0x20, 0x7F)},  # invisible copies of ASCII
 }
 _SEPARATORS: Final = re.compile(r"[\W_]+")

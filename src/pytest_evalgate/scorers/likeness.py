@@ -102,9 +102,7 @@ def ter(
     return max(0.0, 1 - rate), f"TER {rate:.3f} with {format_list(wanted)}"
 
 
-def gleu(
-    case: Case, output: Output, /, *, value: _Given = None, ignore_case: bool = False, max_n: MaxN = 4
-) -> Graded:
+def gleu(case: Case, output: Output, /, *, value: _Given = None, ignore_case: bool = False, max_n: MaxN = 4) -> Graded:
     """Return the sentence GLEU with the best reference, from 0 to 1; references as for `bleu`.
 
     GLEU is the smaller one of precision and recall of the sequences of 1 to ``max_n`` tokens, as nltk defines it. A
@@ -171,7 +169,9 @@ def sentence_ter(
 ) -> float:
     """Return the TER of one text with its best reference: edits per word of the reference."""
     options = {"case_sensitive": not ignore_case, "normalized": normalize}
-    return float(require("sacrebleu", "metrics").sentence_ter(prediction, list(references), **options).score) / _PERFECT
+    return (
+        float(require("sacrebleu", "metrics").sentence_ter(prediction, list(references), **options).score) / _PERFECT
+    )
 
 
 def sentence_gleu(prediction: Sequence[str], references: Sequence[Sequence[str]], *, max_n: int = 4) -> float:

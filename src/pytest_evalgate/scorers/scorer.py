@@ -14,13 +14,13 @@ from pytest_evalgate.errors import ScorerError, SettingsError
 from pytest_evalgate.protocols import Scorer
 from pytest_evalgate.records.results import Output, Score
 from pytest_evalgate.scorers.part import NoPartError, part_of
+from pytest_evalgate.text.detection import Detection
 from pytest_evalgate.text.exceptions import describe_error, safe_repr, truncate, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from pytest_evalgate.records.cases import Case
-    from pytest_evalgate.text.detection import Detection
     from pytest_evalgate.usercode import UserCode
 
 _ROUNDING: Final = 1e-9  # three values of 0.7 must reach a threshold of 0.7, however their sum is rounded
@@ -211,6 +211,8 @@ def _graded(returned: object) -> _Read:
     """Read what a function returned: a bool, a number, (value, reason), a Score or None."""
     value, reason = _value_and_reason(returned)
     spans = returned.spans if isinstance(returned, Score) else ()
+    if not isinstance(spans, tuple) or not all(isinstance(one, Detection) for one in spans):
+        raise ScorerError(f"returned the spans {safe_repr(spans)}: give a tuple of Detection")
     if value is None:
         return None, reason or "could not tell", spans
     number = _number(value)

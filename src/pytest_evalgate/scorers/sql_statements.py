@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from pydantic import AfterValidator, Field
 
 from pytest_evalgate.errors import ScorerError
-from pytest_evalgate.scorers.extras import require
+from pytest_evalgate.scorers.extras import require, requires
 from pytest_evalgate.scorers.fences import without_fence
-from pytest_evalgate.scorers.text import Text, as_texts, any_expected, format_value, text_of
+from pytest_evalgate.scorers.text import Text, any_expected, as_texts, format_value, text_of
 from pytest_evalgate.text.jsonl import escape_text
 from pytest_evalgate.text.wording import did_you_mean
 
@@ -27,7 +27,8 @@ _LIBRARY: Final = "sqlglot"
 _EXTRA: Final = "sql"
 _MOST_CHARACTERS: Final = 100_000
 _MOST_OPEN: Final = 100
-"""Bounds of a text that is parsed: its characters, and its open brackets at one place, on which the parser recurses."""
+"""Bounds of a text that is parsed: its characters, and its open brackets at one place, for which the parser
+recurses."""
 
 _STATEMENTS: Final = (
     *("Query", "DML", "DDL", "Values", "Drop", "Alter", "AlterColumn", "Merge", "TruncateTable", "Grant", "Revoke"),
@@ -38,18 +39,16 @@ _STATEMENTS: Final = (
 
 
 def _known_dialect(name: str) -> str:
-    try:
-        dialects = require("sqlglot.dialects.dialect", _EXTRA).Dialects
-    except ScorerError as error:
-        raise ValueError(str(error)) from error
-    known = [one.value for one in dialects]
+    known = [one.value for one in require("sqlglot.dialects.dialect", _EXTRA).Dialects]
     if name not in known:
         names = ", ".join(sorted(filter(None, known)))
         raise ValueError(f'"{name}" is no dialect of sqlglot{did_you_mean(name, known) or f"; they are: {names}"}')
     return name
 
 
-Dialect = Annotated[str, Field(validate_default=True), AfterValidator(_known_dialect)]
+Dialect = Annotated[
+    str, Field(validate_default=True), AfterValidator(requires(_LIBRARY, _EXTRA)), AfterValidator(_known_dialect)
+]
 
 
 class _UnreadableError(Exception):
@@ -124,7 +123,7 @@ def _statements(text: str, dialect: str) -> list[Any]:
     sqlglot = require(_LIBRARY, _EXTRA)
     exp = require("sqlglot.expressions", _EXTRA)
     text = without_fence(text)
-    if len(text) > _MOST_CHARACTERS or text.count("(") > _MOST_OPEN and _open(text) > _MOST_OPEN:
+    if len(text) > _MOST_CHARACTERS or (text.count("(") > _MOST_OPEN and _open(text) > _MOST_OPEN):
         raise _UnreadableError(None, f"the output is too long or too nested to parse ({len(text):,} characters)")
     _quiet()
     try:

@@ -1,10 +1,12 @@
-"""Detectors of values that a text should not contain, such as keys and addresses, and the masking of what they find."""
+"""Detectors of values that a text should not contain, such as keys, and the masking of what they find."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 Span = tuple[int, int]
 """Start and end of a value in a text, in characters; the end is exclusive."""
@@ -47,8 +49,9 @@ def detect(text: str, detectors: Mapping[str, Detector]) -> list[Detection]:
 
 
 def kinds_in(text: str, detectors: Mapping[str, Detector]) -> Iterator[str]:
-    """Yield the phrase of each kind that occurs in ``text``."""
-    yield from (one.phrase for one in detectors.values() if next(iter(one.find(text)), None) is not None)
+    """Yield the phrase of each kind that occurs in ``text``, each once, in the order of the detectors."""
+    found = {one.kind for one in detect(text, detectors)}
+    yield from dict.fromkeys(one.phrase for kind, one in detectors.items() if kind in found)
 
 
 def mask(text: str, found: Iterable[Detection], detectors: Mapping[str, Detector]) -> str:
@@ -71,8 +74,6 @@ def masked_excerpt(text: str, found: list[Detection], detectors: Mapping[str, De
     for one in found:  # never cut through a value
         if one.start < end < one.end:
             end = one.end
-        if one.start < start < one.end:
-            start = one.start
     inside = [Detection(one.kind, one.start - start, one.end - start) for one in found if start <= one.start < end]
     before, after = _ELLIPSIS * (start > 0), _ELLIPSIS * (end < len(text))
     return f"{before}{mask(text[start:end], inside, detectors)}{after}"

@@ -38,7 +38,7 @@ _IBAN: Final = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1
 
 def personal_in(text: str) -> Iterator[str]:
     """Yield the kinds of personal data in a text. Values that are reserved for examples do not count."""
-    yield from dict.fromkeys(kinds_in(text, PERSONAL))
+    return kinds_in(text, PERSONAL)
 
 
 def mask_personal(text: str) -> tuple[str, tuple[str, ...]]:
@@ -73,7 +73,11 @@ def _social_security(text: str) -> Iterator[Span]:
 
 
 _ADDRESS: Final = re.compile(
-    r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|(?=[\da-fA-F:]*::|(?:[\da-fA-F]{1,4}:){7})[\da-fA-F:]{3,39})(?![\w:]|\.\d)"
+    r"""(?<![\w.:]) (?:
+        \d{1,3} (?:\.\d{1,3}){3}
+        | (?=[\da-fA-F:]*:: | (?:[\da-fA-F]{1,4}:){7}) [23][\da-fA-F]{3} :[\da-fA-F:]{1,34}  # 2000::/3 is in use
+    ) (?![\w:]|\.\d)""",
+    re.VERBOSE,
 )
 
 
