@@ -123,7 +123,9 @@ def _canary(clean: int) -> int:
                 missed[name] += canary(Case(""), output, marker=MARKER)[0] != 0
     planted = 3 * len(texts) * len(DISGUISES)
     print(f"  found {planted - missed.total():,} of {planted:,} in {time.process_time() - start:.1f} s")
-    print(*(f"  missed {name}: {number}" for name, number in missed.items() if number), sep="\n", end="")
+    for name, number in missed.items():
+        if number:
+            print(f"  missed {name}: {number}")
     accused = sum(canary(Case(""), Output(text), marker=MARKER)[0] != 1 for text in _clean(texts, clean))
     print(f"  found in {accused} of {clean:,} clean texts")
     return int(bool(missed.total() or accused))

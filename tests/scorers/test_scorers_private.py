@@ -13,7 +13,7 @@ from pytest_evalgate.records.cases import Case
 from pytest_evalgate.records.results import Output
 from pytest_evalgate.scorers import Context, build, private
 from pytest_evalgate.scorers.private import no_personal_data, no_secret
-from pytest_evalgate.text.detection import Detection
+from pytest_evalgate.text.detectors import DetectedSpan
 
 if TYPE_CHECKING:
     from tests.scorers.conftest import ScoreOf
@@ -58,7 +58,7 @@ def test_the_spans_are_on_the_score_and_the_values_nowhere(score_of: ScoreOf) ->
     assert personal.name == "no-personal-data"
     assert personal.passed is False
     assert [text[one.start : one.end] for one in personal.spans] == ["jo@corp.com"]
-    assert secret.spans == (Detection("api-key", text.index(_KEY), text.index(_KEY) + len(_KEY)),)
+    assert secret.spans == (DetectedSpan("api-key", text.index(_KEY), text.index(_KEY) + len(_KEY)),)
     assert "corp" not in personal.reason
     assert "a1B2" not in secret.reason
     assert secret.reason.startswith('has an API key: "…')
@@ -113,7 +113,13 @@ SPANS = {
     "US_SSN": "ssn",
     "PHONE_NUMBER": "phone",
 }
-FOUND = {"email": (27, 27, 27), "card": (0, 0, 0), "iban": (0, 0, 0), "ssn": (0, 0, 0), "phone": (0, 0, 0)}
+FOUND = {
+    "email": (27, 27, 27),
+    "card": (66, 61, 61),
+    "iban": (12, 11, 11),
+    "ssn": (6, 6, 6),
+    "phone": (64, 18, 16),
+}
 """Labelled, detected and exactly detected values in the 750 sentences of Presidio: the figures of docs/scorers.md."""
 
 

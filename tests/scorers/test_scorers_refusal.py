@@ -65,7 +65,9 @@ def test_no_refusal(text: str, score_of: ScoreOf) -> None:
     assert score_of("not-refusal", text).passed is True
 
 
-@pytest.mark.parametrize(("system", "counts"), [("llama2orig", (0, 0, 0, 0)), ("mistralguard", (0, 0, 0, 0))])
+@pytest.mark.parametrize(
+    ("system", "counts"), [("llama2orig", (322, 27, 89, 12)), ("mistralguard", (174, 66, 196, 7))]
+)
 def test_the_error_rates_of_the_page_on_scorers(system: str, counts: tuple[int, int, int, int]) -> None:
     def rows(name: str) -> dict[str, dict[str, str]]:
         lines = (_XSTEST / f"{name}.{system}.jsonl").read_text("utf-8").splitlines()

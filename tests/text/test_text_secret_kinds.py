@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_evalgate.text.detection import detect
+from pytest_evalgate.text.detectors import detect
 from pytest_evalgate.text.secret_kinds import SECRETS, secrets_in
 
 _TAIL = "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"

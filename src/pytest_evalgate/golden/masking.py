@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_evalgate.text.detection import detect
+from pytest_evalgate.text.detectors import detect
 from pytest_evalgate.text.jsonl import escape_text
 from pytest_evalgate.text.personal import mask_personal
 from pytest_evalgate.text.redaction import MASK, mask_keys

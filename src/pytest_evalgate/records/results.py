@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pytest_evalgate.records.cases import Json, Place, Side, golden_id_of, nothing
 from pytest_evalgate.records.raised import Raised  # noqa: TC001 - as above
-from pytest_evalgate.text.detection import Detection  # noqa: TC001 - as above
+from pytest_evalgate.text.detectors import DetectedSpan  # noqa: TC001 - as above
 
 if TYPE_CHECKING:
     from pytest_evalgate.records.calls import CallRecord, Finish
@@ -59,7 +59,7 @@ class Score:
     counts: bool = True
     calls: tuple[CallRecord, ...] = field(default=(), compare=False)
     may_change: bool = field(default=False, compare=False)
-    spans: tuple[Detection, ...] = ()
+    spans: tuple[DetectedSpan, ...] = ()
 
 
 Graded = tuple[float | None, str]

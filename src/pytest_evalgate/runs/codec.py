@@ -16,7 +16,7 @@ from pytest_evalgate.records.calls import CallRecord, Finish
 from pytest_evalgate.records.cases import Place, Side
 from pytest_evalgate.records.raised import Raised
 from pytest_evalgate.records.results import CaseResult, Outcome, Output, PlannedCase, Score, SuitePlan, Trial
-from pytest_evalgate.text.detection import Detection
+from pytest_evalgate.text.detectors import DetectedSpan
 from pytest_evalgate.text.problems import first_problem
 
 if TYPE_CHECKING:
@@ -331,7 +331,7 @@ def _encode_score(score: Score) -> dict[str, Json]:
 def _decode_score(value: Mapping[str, Json], *, texts: bool) -> Score:
     name = sys.intern(value["name"])  # every case has the same few scorers
     reason = value.get("reason", "") if texts else ""
-    spans = tuple(Detection(sys.intern(one["kind"]), one["start"], one["end"]) for one in value.get("spans", ()))
+    spans = tuple(DetectedSpan(sys.intern(one["kind"]), one["start"], one["end"]) for one in value.get("spans", ()))
     return Score(
         name,
         value["value"],

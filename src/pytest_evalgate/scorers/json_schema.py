@@ -134,9 +134,9 @@ class _Documents:
         while (start := _next_bracket(text, start)) >= 0:
             try:
                 _, end = _LENIENT.raw_decode(text, start)
-            except (json.JSONDecodeError, RecursionError) as error:
+            except (ValueError, RecursionError) as error:
                 starts += 1
-                read += (error.pos if isinstance(error, json.JSONDecodeError) else len(text)) - start
+                read += getattr(error, "pos", len(text)) - start  # the place at which the decoder gave up
                 if starts > _MOST_STARTS or read > _MOST_READ:
                     self.gave_up = True
                     return
@@ -191,7 +191,8 @@ def _validator(schema: str, *, formats: bool) -> Any:
     library = require(_LIBRARY, "schema")
     try:
         return library.validator_for(json.loads(schema), validate_formats=formats, retriever=_refuse)
-    except library.ValidationError as error:
+    except ValueError as problem:
+        error: Any = problem  # of the library, which has no other one
         if error.kind.name == "$ref":
             message = error.message.partition(" is not present")[0].removesuffix(" does not exist")
             raise ScorerError(f"{message} cannot be resolved: a schema may refer to its own $defs only") from None

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field
 
 from pytest_evalgate.records.results import Score
 from pytest_evalgate.scorers.text import Texts, text_of
-from pytest_evalgate.text.detection import detect, masked_excerpt
+from pytest_evalgate.text.detectors import detect, masked_excerpt
 from pytest_evalgate.text.jsonl import quote_text
 from pytest_evalgate.text.personal import IP_ADDRESS, PERSONAL, phone_library
 from pytest_evalgate.text.secret_kinds import SECRETS
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.records.cases import Case
     from pytest_evalgate.records.results import Output
-    from pytest_evalgate.text.detection import Detector
+    from pytest_evalgate.text.detectors import Detector
 
 PersonalKind = Literal["email", "iban", "card", "ssn", "phone", "national-phone", "ip"]
 SecretKind = Literal["private-key", "jwt", "aws", "github", "slack", "api-key"]

@@ -42,7 +42,7 @@ _PHRASES: Final = re.compile(
     re.VERBOSE,
 )
 _OPENINGS: Final = re.compile(
-    rf"""
+    r"""
     (?:i\ (?:cannot|can\ ?not|can't)\b(?!\ (?:recommend|wait|believe))
     | (?:(?:i'm|i\ am)\ (?:\w+\ )?|(?:\w+\ )?)sorry\b(?!\ (?:to\ (?:hear|learn|see)|for|about|that\ (?:you|your)))
     | (?:i\ apologi[sz]e|my\ apologies)\b(?!\ for)

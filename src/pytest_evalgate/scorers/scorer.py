@@ -14,7 +14,7 @@ from pytest_evalgate.errors import ScorerError, SettingsError
 from pytest_evalgate.protocols import Scorer
 from pytest_evalgate.records.results import Output, Score
 from pytest_evalgate.scorers.part import NoPartError, part_of
-from pytest_evalgate.text.detection import Detection
+from pytest_evalgate.text.detectors import DetectedSpan
 from pytest_evalgate.text.exceptions import describe_error, safe_repr, truncate, type_name
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ class BuiltScorer:
         return found
 
 
-_Read = tuple[float | None, str, tuple[Detection, ...]]
+_Read = tuple[float | None, str, tuple[DetectedSpan, ...]]
 """The value, the reason and the spans that a scorer's function returned."""
 
 
@@ -211,8 +211,8 @@ def _graded(returned: object) -> _Read:
     """Read what a function returned: a bool, a number, (value, reason), a Score or None."""
     value, reason = _value_and_reason(returned)
     spans = returned.spans if isinstance(returned, Score) else ()
-    if not isinstance(spans, tuple) or not all(isinstance(one, Detection) for one in spans):
-        raise ScorerError(f"returned the spans {safe_repr(spans)}: give a tuple of Detection")
+    if not isinstance(spans, tuple) or not all(isinstance(one, DetectedSpan) for one in spans):
+        raise ScorerError(f"returned the spans {safe_repr(spans)}: give a tuple of DetectedSpan")
     if value is None:
         return None, reason or "could not tell", spans
     number = _number(value)

@@ -13,12 +13,12 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_evalgate.text.detection import Detector, detect, kinds_in, mask
+from pytest_evalgate.text.detectors import Detector, detect, kinds_in, mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pytest_evalgate.text.detection import Span
+    from pytest_evalgate.text.detectors import Span
 
 _MAIL: Final = re.compile(r"[\w.%+-]{1,64}@((?:[A-Za-z0-9-]{1,63}\.){1,6}[A-Za-z]{2,24})\b")
 _RESERVED: Final = re.compile(  # RFC 2606

@@ -9,13 +9,13 @@ import re
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate.text.detection import Detector, kinds_in
+from pytest_evalgate.text.detectors import Detector, kinds_in
 from pytest_evalgate.text.redaction import random_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pytest_evalgate.text.detection import Span
+    from pytest_evalgate.text.detectors import Span
 
 _API_KEY: Final = re.compile(
     r"\b(?:sk-[A-Za-z0-9_-]{20,}|AIza[0-9A-Za-z_-]{35}|hf_[A-Za-z0-9]{30,}|[rs]k_live_\w{16,})"

@@ -1,4 +1,4 @@
-"""Detection of several kinds of values in one text, and what is shown of them."""
+"""DetectedSpan of several kinds of values in one text, and what is shown of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.text.detection import Detection, Detector, detect, kinds_in, mask, masked_excerpt
+from pytest_evalgate.text.detectors import DetectedSpan, Detector, detect, kinds_in, mask, masked_excerpt
 
 
 def _matches(phrase: str, pattern: str) -> Detector:
@@ -19,9 +19,9 @@ _DETECTORS = {"long": _matches("a long number", r"\d{4,}"), "number": _matches("
 
 def test_of_values_that_overlap_the_one_of_the_earlier_detector_counts() -> None:
     assert detect("7, 12345 and 89", _DETECTORS) == [
-        Detection("number", 0, 1),
-        Detection("long", 3, 8),
-        Detection("number", 13, 15),
+        DetectedSpan("number", 0, 1),
+        DetectedSpan("long", 3, 8),
+        DetectedSpan("number", 13, 15),
     ]
     assert list(kinds_in("1234", _DETECTORS)) == ["a long number"]
 

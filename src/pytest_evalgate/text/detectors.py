@@ -26,7 +26,7 @@ class Detector:
 
 
 @dataclass(frozen=True, slots=True)
-class Detection:
+class DetectedSpan:
     """A found value: the key of its detector, and its span."""
 
     kind: str
@@ -34,17 +34,17 @@ class Detection:
     end: int
 
 
-def detect(text: str, detectors: Mapping[str, Detector]) -> list[Detection]:
+def detect(text: str, detectors: Mapping[str, Detector]) -> list[DetectedSpan]:
     """Return what the detectors find in ``text``, in order.
 
     Of values that overlap, the one of the earlier detector counts: a card number contains what looks like a telephone
     number.
     """
-    found: list[Detection] = []
+    found: list[DetectedSpan] = []
     for kind, detector in detectors.items():
         for start, end in detector.find(text):
             if all(end <= other.start or other.end <= start for other in found):
-                found.append(Detection(kind, start, end))
+                found.append(DetectedSpan(kind, start, end))
     return sorted(found, key=lambda one: one.start)
 
 
@@ -54,7 +54,7 @@ def kinds_in(text: str, detectors: Mapping[str, Detector]) -> Iterator[str]:
     yield from dict.fromkeys(one.phrase for kind, one in detectors.items() if kind in found)
 
 
-def mask(text: str, found: Iterable[Detection], detectors: Mapping[str, Detector]) -> str:
+def mask(text: str, found: Iterable[DetectedSpan], detectors: Mapping[str, Detector]) -> str:
     """Return ``text`` with the kind in brackets in place of each found value: ``write to [e-mail address]``."""
     parts, end = [], 0
     for one in found:
@@ -67,13 +67,13 @@ _AROUND: Final = 24
 _ELLIPSIS: Final = "…"
 
 
-def masked_excerpt(text: str, found: list[Detection], detectors: Mapping[str, Detector]) -> str:
+def masked_excerpt(text: str, found: list[DetectedSpan], detectors: Mapping[str, Detector]) -> str:
     """Return the text around the first found value, with every value masked."""
     first = found[0]
     start, end = max(0, first.start - _AROUND), min(len(text), first.end + _AROUND)
     for one in found:  # never cut through a value
         if one.start < end < one.end:
             end = one.end
-    inside = [Detection(one.kind, one.start - start, one.end - start) for one in found if start <= one.start < end]
+    inside = [DetectedSpan(one.kind, one.start - start, one.end - start) for one in found if start <= one.start < end]
     before, after = _ELLIPSIS * (start > 0), _ELLIPSIS * (end < len(text))
     return f"{before}{mask(text[start:end], inside, detectors)}{after}"
